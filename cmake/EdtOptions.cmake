@@ -1,0 +1,37 @@
+# Language level, warnings, sanitizers and instruction-set baseline for every target of the project.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+option(EDT_TESTS "Build the tests" ON)
+option(EDT_WERROR "Treat compiler warnings as errors" OFF)
+set(EDT_SANITIZE "" CACHE STRING "Sanitizers to compile in, e.g. address;undefined or thread")
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+find_program(EDT_CCACHE ccache)
+if(EDT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${EDT_CCACHE})
+endif()
+
+add_library(edt_options INTERFACE)
+target_include_directories(edt_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(edt_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+if(EDT_WERROR)
+  target_compile_options(edt_options INTERFACE -Werror)
+endif()
+
+# The x86-64 baseline is AVX2 (x86-64-v3). Wider units are chosen at run time by Highway and oneDNN.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  target_compile_options(edt_options INTERFACE -march=x86-64-v3)
+endif()
+
+foreach(sanitizer IN LISTS EDT_SANITIZE)
+  target_compile_options(edt_options INTERFACE -fsanitize=${sanitizer} -fno-omit-frame-pointer)
+  target_link_options(edt_options INTERFACE -fsanitize=${sanitizer})
+endforeach()

@@ -1,0 +1,92 @@
+// Known answers of Philox 4x32-10 come from the test vectors of Random123 (kat_vectors).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+#include <vector>
+
+#include "core/random/permutation.h"
+#include "core/random/philox.h"
+#include "core/random/stream.h"
+
+namespace edt::random {
+namespace {
+
+TEST(Philox, PublishedVectors) {
+  EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}),
+            (Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(philox4x32({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}),
+            (Counter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+            (Counter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+}
+
+TEST(Stream, ElementsDoNotDependOnLength) {
+  const StreamKey key{.seed = 7, .purpose = Purpose::kNoise, .step = 3, .sample = 11};
+  std::vector<float> longer(1000), shorter(13);
+  fill_normal(key, longer);
+  fill_normal(key, shorter);
+  for (std::size_t i = 0; i < shorter.size(); ++i) EXPECT_EQ(longer[i], shorter[i]);
+}
+
+TEST(Stream, KeysAreIndependent) {
+  const StreamKey base{.seed = 7, .purpose = Purpose::kNoise, .step = 3, .sample = 11};
+  std::set<float> values;
+  for (const StreamKey& key :
+       {base, StreamKey{8, Purpose::kNoise, 3, 11}, StreamKey{7, Purpose::kTimestep, 3, 11},
+        StreamKey{7, Purpose::kNoise, 4, 11}, StreamKey{7, Purpose::kNoise, 3, 12}}) {
+    values.insert(uniform(key));
+  }
+  EXPECT_EQ(values.size(), 5u);
+}
+
+TEST(Stream, Moments) {
+  std::vector<float> x(1 << 18);
+  fill_normal({.seed = 1, .purpose = Purpose::kNoise}, x);
+  double mean = 0, square = 0, fourth = 0;
+  for (float v : x) {
+    mean += v;
+    square += double(v) * v;
+    fourth += std::pow(v, 4);
+  }
+  const double n = static_cast<double>(x.size());
+  // Five standard errors: 5/sqrt(n), 5 sqrt(2/n), 5 sqrt(96/n).
+  EXPECT_NEAR(mean / n, 0, 5 / std::sqrt(n));
+  EXPECT_NEAR(square / n, 1, 5 * std::sqrt(2 / n));
+  EXPECT_NEAR(fourth / n, 3, 5 * std::sqrt(96 / n));
+  fill_uniform({.seed = 1, .purpose = Purpose::kNoise}, x);
+  mean = 0;
+  for (float v : x) {
+    ASSERT_GE(v, 0.f);
+    ASSERT_LT(v, 1.f);
+    mean += v;
+  }
+  EXPECT_NEAR(mean / n, 0.5, 5 / std::sqrt(12 * n));
+}
+
+TEST(Permutation, HitsEveryValueOnce) {
+  for (std::uint64_t size : {1, 2, 3, 5, 64, 1000, 4097}) {
+    const Permutation permutation({.seed = 3, .purpose = Purpose::kDataOrder, .step = 1}, size);
+    std::vector<int> seen(size, 0);
+    for (std::uint64_t i = 0; i < size; ++i) {
+      ASSERT_LT(permutation(i), size);
+      ++seen[permutation(i)];
+    }
+    for (int count : seen) EXPECT_EQ(count, 1);
+  }
+}
+
+TEST(Permutation, EpochsDiffer) {
+  const Permutation first({.seed = 3, .purpose = Purpose::kDataOrder, .step = 0}, 1000);
+  const Permutation second({.seed = 3, .purpose = Purpose::kDataOrder, .step = 1}, 1000);
+  int fixed = 0, same = 0;
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    fixed += first(i) == i;
+    same += first(i) == second(i);
+  }
+  EXPECT_LT(fixed, 10);  // expected 1 for a random permutation
+  EXPECT_LT(same, 10);
+}
+
+}  // namespace
+}  // namespace edt::random
