@@ -21,7 +21,8 @@ endif()
 add_library(edt_options INTERFACE)
 target_include_directories(edt_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(edt_options INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wno-missing-field-initializers)  # designated initializers leave the rest at their defaults
 if(EDT_WERROR)
   target_compile_options(edt_options INTERFACE -Werror)
 endif()

@@ -19,7 +19,8 @@ std::array<float, 2> box_muller(std::uint32_t a, std::uint32_t b) {
   const double u = (a + 0.5) * 0x1p-32;
   const double radius = std::sqrt(-2.0 * std::log(u));
   const double angle = 2.0 * std::numbers::pi * ((b + 0.5) * 0x1p-32);
-  return {static_cast<float>(radius * std::cos(angle)), static_cast<float>(radius * std::sin(angle))};
+  return {static_cast<float>(radius * std::cos(angle)),
+          static_cast<float>(radius * std::sin(angle))};
 }
 
 }  // namespace

@@ -11,20 +11,20 @@ namespace edt::random {
 
 // What the numbers are for. Values are part of the checkpoint format: append, never renumber.
 enum class Purpose : std::uint32_t {
-  kInit = 0,           // initial weights; sample = tensor index
-  kNoise = 1,          // diffusion noise of the full pass
-  kNoiseMasked = 2,    // diffusion noise of the masked pass
-  kTimestep = 3,       // timestep sampler
-  kLabelDrop = 4,      // label dropout, full pass
+  kInit = 0,         // initial weights; sample = tensor index
+  kNoise = 1,        // diffusion noise of the full pass
+  kNoiseMasked = 2,  // diffusion noise of the masked pass
+  kTimestep = 3,     // timestep sampler
+  kLabelDrop = 4,    // label dropout, full pass
   kLabelDropMasked = 5,
-  kMaskRatio = 6,      // one draw per batch and mask
-  kMaskTokens = 7,     // token masks, one draw per sample and mask
-  kDataOrder = 8,      // order of samples in an epoch
+  kMaskRatio = 6,   // one draw per batch and mask
+  kMaskTokens = 7,  // token masks, one draw per sample and mask
+  kDataOrder = 8,   // order of samples in an epoch
   kDataFlip = 9,
-  kDataMoments = 10,   // VAE posterior sample
-  kSampleInit = 11,    // initial noise of the sampler
-  kSampleStep = 12,    // noise of a sampler step
-  kSynthetic = 13,     // synthetic pictures
+  kDataMoments = 10,  // VAE posterior sample
+  kSampleInit = 11,   // initial noise of the sampler
+  kSampleStep = 12,   // noise of a sampler step
+  kSynthetic = 13,    // synthetic pictures
   kBenchmark = 14,
 };
 
@@ -37,8 +37,9 @@ struct StreamKey {
 
 // The i-th group of four 32-bit words of a stream.
 inline Counter block(const StreamKey& key, std::uint32_t index) {
-  return philox4x32({index, static_cast<std::uint32_t>(key.purpose), key.step, key.sample},
-                    {static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32)});
+  return philox4x32(
+      {index, static_cast<std::uint32_t>(key.purpose), key.step, key.sample},
+      {static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32)});
 }
 
 // 24 random bits in [0, 1): every value is exact in float32.

@@ -1,0 +1,135 @@
+#include "core/autograd/tape.h"
+
+namespace edt {
+
+Tape::Tape(Device& device, Arena& arena, Profiler& profiler, DType dtype)
+    : device_(device), arena_(arena), profiler_(profiler), dtype_(dtype) {}
+
+Tape::~Tape() {
+  while (!nodes_.empty()) {  // a step that ended early, by an exception
+    nodes_.back().closure.destroy(nodes_.back().closure.object);
+    nodes_.pop_back();
+  }
+  for (Value& value : values_) release_grad(value);
+}
+
+Var Tape::make(const Shape& shape, DType dtype) {
+  return {this, add_value(arena_.make(shape, dtype), true)};
+}
+
+Var Tape::leaf(const Tensor& tensor, bool needs_grad) {
+  const std::int32_t id = add_value(tensor, false);
+  value(id).needs_grad = needs_grad;
+  return {this, id};
+}
+
+std::int32_t Tape::add_value(const Tensor& data, bool owned) {
+  values_.push_back({.data = data, .references = 1, .owned = owned});
+  ++live_references_;
+  return static_cast<std::int32_t>(values_.size()) - 1;
+}
+
+void Tape::release(std::int32_t id) {
+  Value& v = value(id);
+  EDT_ASSERT(v.references > 0);
+  --live_references_;
+  if (--v.references == 0 && v.owned) {
+    arena_.release(v.data.data);
+    v.data.data = nullptr;
+  }
+}
+
+void Tape::release_grad(Value& value) {
+  if (value.grad_owned) arena_.release(value.grad.data);
+  value.grad = {};
+  value.grad_owned = false;
+}
+
+void Tape::count_uses(std::initializer_list<Parameter*> parameters) {
+  for (Parameter* parameter : parameters) {
+    if (parameter != nullptr) ++parameter->pending_uses;
+  }
+}
+
+void Tape::push_node(std::string_view name, const Var& output,
+                     std::initializer_list<Parameter*> parameters, ClosureStack::Entry closure) {
+  EDT_ASSERT(parameters.size() <= Node::kMaxParameters);
+  Node node{.name = name, .output = output.id_, .closure = closure};
+  std::copy(parameters.begin(), parameters.end(), node.parameters.begin());
+  nodes_.push_back(node);
+  value(output.id_).needs_grad = true;
+}
+
+void Tape::backward(const Var& root, double seed, std::size_t mark) {
+  device_.fill(target(root.grad()).tensor, seed);
+  backward_to(mark);
+}
+
+void Tape::backward_to(std::size_t mark) {
+  while (nodes_.size() > mark) run_top_node();
+}
+
+// Popping before running lets a recompute node push the nodes of its second run in its own place.
+void Tape::run_top_node() {
+  const Node node = nodes_.back();
+  nodes_.pop_back();
+  if (value(node.output).grad.defined()) {
+    OutputGrad grad(*this, node.output);
+    node.closure.run(node.closure.object, *this, grad);
+  }
+  release_grad(value(node.output));
+  node.closure.destroy(node.closure.object);
+  closures_.rewind(nodes_.empty() ? nullptr : &nodes_.back().closure);
+  for (Parameter* parameter : node.parameters) {
+    if (parameter != nullptr) finish_use(*parameter);
+  }
+}
+
+void Tape::finish_use(Parameter& parameter) {
+  EDT_ASSERT(parameter.pending_uses > 0);
+  if (--parameter.pending_uses > 0 || !last_pass_) return;
+  if (!parameter.grad_written) device_.zero(parameter.grad);
+  parameter.grad_written = true;
+  if (ready_hook_) ready_hook_(parameter);
+}
+
+GradTarget Tape::target(GradRef ref) {
+  if (!ref) return {};
+  Value& v = value(ref.id);
+  if (v.grad.defined()) return {v.grad, true};
+  v.grad = arena_.make(v.data.shape, v.data.dtype);
+  v.grad_owned = true;
+  return {v.grad, false};
+}
+
+Tensor Tape::accumulator(GradRef ref) {
+  const GradTarget into = target(ref);
+  if (into.wanted() && !into.accumulate) device_.zero(into.tensor);
+  return into.tensor;
+}
+
+GradTarget Tape::target(Parameter& parameter) {
+  return {parameter.grad, std::exchange(parameter.grad_written, true)};
+}
+
+Tensor Tape::grad_of(const Var& leaf) const { return value(leaf.id_).grad; }
+
+void OutputGrad::give_to(GradRef to) {
+  if (!to) return;
+  Tape::Value& from = tape_.value(id_);
+  Tape::Value& into = tape_.value(to.id);
+  if (into.grad.defined()) {
+    tape_.device_.add_into(from.grad.reshaped(into.grad.shape), into.grad);
+    return;
+  }
+  into.grad = from.grad.reshaped(into.data.shape);
+  into.grad_owned = std::exchange(from.grad_owned, false);
+}
+
+void Tape::clear() {
+  EDT_ASSERT(nodes_.empty() && live_references_ == 0);
+  for (Value& value : values_) release_grad(value);
+  values_.clear();
+}
+
+}  // namespace edt

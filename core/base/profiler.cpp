@@ -1,0 +1,43 @@
+#include "core/base/profiler.h"
+
+namespace edt {
+
+using Clock = std::chrono::steady_clock;
+
+Profiler::Scope::Scope(Profiler& profiler, std::string_view name, double flops)
+    : profiler_(profiler), index_(profiler.index_of(name)), begin_(Clock::now()) {
+  Entry& entry = profiler_.entries_[index_];
+  ++entry.calls;
+  (profiler_.recomputing_ ? entry.recompute_flops : entry.flops) += flops;
+}
+
+Profiler::Scope::~Scope() {
+  profiler_.entries_[index_].seconds +=
+      std::chrono::duration<double>(Clock::now() - begin_).count();
+}
+
+std::size_t Profiler::index_of(std::string_view name) {
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].name == name) return i;
+  }
+  entries_.push_back({.name = name});
+  return entries_.size() - 1;
+}
+
+double Profiler::total_flops() const {
+  double sum = 0;
+  for (const Entry& entry : entries_) sum += entry.flops;
+  return sum;
+}
+
+double Profiler::total_recompute_flops() const {
+  double sum = 0;
+  for (const Entry& entry : entries_) sum += entry.recompute_flops;
+  return sum;
+}
+
+void Profiler::reset() {
+  for (Entry& entry : entries_) entry = {.name = entry.name};
+}
+
+}  // namespace edt

@@ -1,0 +1,25 @@
+// Element-wise functions.
+#pragma once
+
+#include "core/ops/kernel.h"
+
+namespace edt {
+
+enum class Activation { kGeluTanh, kSilu };
+
+struct ActivationKernels : virtual KernelFamily {
+  virtual void activation_forward(Activation kind, const Tensor& x, const Tensor& y);
+  // dx (+)= dy * f'(x)
+  virtual void activation_backward(Activation kind, const Tensor& dy, const Tensor& x,
+                                   const GradTarget& dx);
+  virtual void add_forward(const Tensor& a, const Tensor& b, const Tensor& y);
+};
+
+// 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), Hendrycks and Gimpel, arXiv 1606.08415.
+Var gelu(Tape& tape, const Var& x);
+// x / (1 + exp(-x))
+Var silu(Tape& tape, const Var& x);
+// a + b, equal shapes.
+Var add(Tape& tape, const Var& a, const Var& b);
+
+}  // namespace edt

@@ -1,0 +1,33 @@
+// A backend: the same op set on one kind of hardware.
+#pragma once
+
+#include "core/ops/activation.h"
+#include "core/ops/attention.h"
+#include "core/ops/diffusion_loss.h"
+#include "core/ops/embedding.h"
+#include "core/ops/gate.h"
+#include "core/ops/layout.h"
+#include "core/ops/linear.h"
+#include "core/ops/mlp.h"
+#include "core/ops/modulated_norm.h"
+
+namespace edt {
+
+class Backend : public Device,
+                public LinearKernels,
+                public MlpKernels,
+                public ActivationKernels,
+                public ModulatedNormKernels,
+                public GateKernels,
+                public AttentionKernels,
+                public EmbeddingKernels,
+                public LayoutKernels,
+                public DiffusionKernels {
+ public:
+  std::string_view backend_name() const final { return name(); }
+};
+
+// The backend behind a tape. Tapes of ops are always made with one.
+inline Backend& backend_of(Tape& tape) { return dynamic_cast<Backend&>(tape.device()); }
+
+}  // namespace edt

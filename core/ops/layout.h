@@ -1,0 +1,29 @@
+// Rearrangements between images, patches and token grids, and the token mask of EDT-XL.
+#pragma once
+
+#include "core/ops/kernel.h"
+
+namespace edt {
+
+struct LayoutKernels : virtual KernelFamily {
+  // image [B, C, g*p, g*p] accurate_dtype -> patches [B, g*g, C*p*p], each in (channel, row,
+  // column) order, the order of a convolution weight.
+  virtual void patchify(const Tensor& image, std::int64_t patch, const Tensor& patches);
+  // tokens [B, g*g, p*p*C] in (row, column, channel) order -> image [B, C, g*p, g*p] accurate_dtype
+  virtual void unpatchify(const Tensor& tokens, std::int64_t patch, const Tensor& image);
+  // x [B, g*g, 4*C] in (row, column, channel) order -> y [B, 4*g*g, C] on the doubled grid
+  virtual void pixel_shuffle_forward(const Tensor& x, const Tensor& y);
+  virtual void pixel_shuffle_backward(const Tensor& dy, const GradTarget& dx);
+  // y = x where mask [B, T] (float32) is 1, positions [T, D] where it is 0; x, y [B, T, D]
+  virtual void mask_tokens_forward(const Tensor& x, const Tensor& mask, const Tensor& positions,
+                                   const Tensor& y);
+  virtual void mask_tokens_backward(const Tensor& dy, const Tensor& mask, const GradTarget& dx);
+};
+
+// Patch embedding: patchify, then linear with weight [D, C, p, p], bias [D] and positions [T, D].
+Var patch_embedding(Tape& tape, const Tensor& image, Parameter& weight, Parameter& bias,
+                    const Tensor& positions);
+Var pixel_shuffle(Tape& tape, const Var& x);
+Var mask_tokens(Tape& tape, const Var& x, const Tensor& mask, const Tensor& positions);
+
+}  // namespace edt

@@ -1,0 +1,25 @@
+// y = x W^T + b (+ a fixed row table), the matrix product of the models.
+#pragma once
+
+#include "core/ops/kernel.h"
+
+namespace edt {
+
+// M rows, K inputs, N outputs. Statistics and parameter gradients are accurate_dtype.
+struct LinearKernels : virtual KernelFamily {
+  // x [M, K], weight [N, K], bias [N] or undefined, positions [T, N] or undefined with T dividing
+  // M: row m of y [M, N] also receives row m mod T of positions.
+  virtual void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                              const Tensor& positions, const Tensor& y);
+  // dx (+)= dy W
+  virtual void linear_backward_input(const Tensor& dy, const Tensor& weight, const GradTarget& dx);
+  // dW (+)= dy^T x, db (+)= column sums of dy (when wanted)
+  virtual void linear_backward_weight(const Tensor& dy, const Tensor& x, const GradTarget& dweight,
+                                      const GradTarget& dbias);
+};
+
+// x [..., K] -> [..., N]. weight [N, ...] is read as [N, K].
+Var linear(Tape& tape, const Var& x, Parameter& weight, Parameter* bias = nullptr,
+           const Tensor& positions = {});
+
+}  // namespace edt

@@ -1,0 +1,36 @@
+// The transformer's feed-forward block, y = W2 gelu(W1 x + b1) + b2, as one op: a backend may keep
+// the wide hidden activation in cache, and only the pre-activation is saved for backward.
+#pragma once
+
+#include "core/ops/kernel.h"
+
+namespace edt {
+
+struct MlpWeights {
+  Tensor fc1, fc1_bias, fc2, fc2_bias;  // [F, D], [F], [D, F], [D]
+};
+
+struct MlpGrads {
+  GradTarget fc1, fc1_bias, fc2, fc2_bias;
+};
+
+struct MlpKernels : virtual KernelFamily {
+  // x [M, D]; hidden [M, F] receives the pre-activation, or is undefined when backward will not
+  // follow; y [M, D].
+  virtual void mlp_forward(const Tensor& x, const MlpWeights& weights, const Tensor& hidden,
+                           const Tensor& y);
+  virtual void mlp_backward(const Tensor& dy, const Tensor& x, const Tensor& hidden,
+                            const MlpWeights& weights, const GradTarget& dx, const MlpGrads& grads);
+};
+
+struct MlpParameters {
+  Parameter& fc1;
+  Parameter& fc1_bias;
+  Parameter& fc2;
+  Parameter& fc2_bias;
+};
+
+// x [..., D] -> [..., D]
+Var mlp(Tape& tape, const Var& x, const MlpParameters& parameters);
+
+}  // namespace edt

@@ -1,0 +1,27 @@
+// What the tape needs of a backend: memory, and the elementary operations on gradients.
+#pragma once
+
+#include <string_view>
+
+#include "core/tensor/memory.h"
+#include "core/tensor/tensor.h"
+
+namespace edt {
+
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  virtual std::string_view name() const = 0;
+  virtual Memory& memory() = 0;
+
+  virtual void zero(const Tensor& tensor) = 0;
+  // Fills with one value, rounded to the tensor's dtype.
+  virtual void fill(const Tensor& tensor, double value) = 0;
+  // to = from, converting between floating-point dtypes; equal element counts.
+  virtual void copy(const Tensor& from, const Tensor& to) = 0;
+  // to += from; equal shapes and dtypes.
+  virtual void add_into(const Tensor& from, const Tensor& to) = 0;
+};
+
+}  // namespace edt
