@@ -28,16 +28,18 @@ struct LossCoefficient {
 struct DiffusionKernels : virtual KernelFamily {
   // mse[b] = weight * mean((noise - predicted)^2). vb[b] = mean in bits of KL(posterior || model),
   // or at t = 0 of -log p(x_0 | x_1) discretised to 256 levels (Nichol and Dhariwal, arXiv
-  // 2102.09672).
+  // 2102.09672). mean[0] = sum_b sample_weights[b] * (mse[b] + vb[b]) / B, summed in batch order.
   virtual void diffusion_loss_forward(const Tensor& tokens, const Tensor& x_start,
                                       const Tensor& x_t, const Tensor& noise,
-                                      const Tensor& coefficients, std::int64_t patch,
-                                      const Tensor& mse, const Tensor& vb);
-  // dtokens = sample_scale[b] * d(mse[b] + vb[b]); the model mean in the bound is detached.
-  virtual void diffusion_loss_backward(const Tensor& tokens, const Tensor& x_start,
-                                       const Tensor& x_t, const Tensor& noise,
-                                       const Tensor& coefficients, const Tensor& sample_scale,
-                                       std::int64_t patch, const GradTarget& dtokens);
+                                      const Tensor& coefficients, const Tensor& sample_weights,
+                                      std::int64_t patch, const Tensor& mse, const Tensor& vb,
+                                      const Tensor& mean);
+  // dtokens = dmean[0] * d(mean); the model mean in the bound is detached.
+  virtual void diffusion_loss_backward(const Tensor& dmean, const Tensor& tokens,
+                                       const Tensor& x_start, const Tensor& x_t,
+                                       const Tensor& noise, const Tensor& coefficients,
+                                       const Tensor& sample_weights, std::int64_t patch,
+                                       const GradTarget& dtokens);
 
   // x_t[b] = scales[b][0] * x_start[b] + scales[b][1] * noise[b]
   virtual void add_noise(const Tensor& x_start, const Tensor& noise, const Tensor& scales,

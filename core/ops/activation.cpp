@@ -1,0 +1,52 @@
+#include "core/ops/activation.h"
+
+#include "core/ops/backend.h"
+#include "core/ops/checks.h"
+
+namespace edt {
+namespace {
+
+Var apply(Tape& tape, const Var& x, Activation kind, std::string_view name) {
+  Var y = tape.make(x.shape());
+  {
+    Profiler::Scope scope(tape.profiler(), "activation.forward");
+    backend_of(tape).activation_forward(kind, x.tensor(), y.tensor());
+  }
+  if (!x.needs_grad()) return y;
+  tape.record(name, y, {}, [x, kind](Tape& t, OutputGrad& dy) {
+    Profiler::Scope scope(t.profiler(), "activation.backward");
+    backend_of(t).activation_backward(kind, dy.tensor(), x.tensor(), t.target(x.grad()));
+  });
+  return y;
+}
+
+}  // namespace
+
+Var gelu(Tape& tape, const Var& x) { return apply(tape, x, Activation::kGeluTanh, "gelu"); }
+
+Var silu(Tape& tape, const Var& x) { return apply(tape, x, Activation::kSilu, "silu"); }
+
+Var add(Tape& tape, const Var& a, const Var& b) {
+  check_shape("add", "second operand", b.shape(), a.shape());
+  Var y = tape.make(a.shape());
+  {
+    Profiler::Scope scope(tape.profiler(), "add.forward");
+    backend_of(tape).add_forward(a.tensor(), b.tensor(), y.tensor());
+  }
+  if (!a.needs_grad() && !b.needs_grad()) return y;
+  tape.record("add", y, {}, [da = a.grad(), db = b.grad()](Tape& t, OutputGrad& dy) {
+    Profiler::Scope scope(t.profiler(), "add.backward");
+    if (da && db) {
+      const GradTarget target = t.target(da);
+      if (target.accumulate) {
+        t.device().add_into(dy.tensor(), target.tensor);
+      } else {
+        t.device().copy(dy.tensor(), target.tensor);
+      }
+    }
+    dy.give_to(db ? db : da);
+  });
+  return y;
+}
+
+}  // namespace edt

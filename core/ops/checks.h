@@ -1,0 +1,43 @@
+// Shape checks that ops share: "[op] what: both shapes".
+#pragma once
+
+#include <cmath>
+
+#include "core/base/error.h"
+#include "core/tensor/tensor.h"
+
+namespace edt {
+
+inline void check_shape(std::string_view op, std::string_view what, const Shape& actual,
+                        const Shape& expected) {
+  require(actual == expected, op, "{} is {}, expected {}", what, to_string(actual),
+          to_string(expected));
+}
+
+// Side of the square grid of `tokens` tokens.
+inline std::int64_t grid_side(std::string_view op, std::int64_t tokens) {
+  const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(tokens))));
+  require(side * side == tokens, op, "{} tokens do not form a square grid", tokens);
+  return side;
+}
+
+// The matrix view that keeps the last axis.
+inline Tensor as_matrix(const Tensor& tensor) {
+  return tensor.reshaped({tensor.shape.rows(), tensor.shape.columns()});
+}
+
+// `weight` [N, ...] as [N, K].
+inline Tensor as_weight(const Tensor& weight) {
+  return weight.reshaped({weight.shape[0], weight.elements() / weight.shape[0]});
+}
+
+inline GradTarget as_weight(const GradTarget& target) {
+  return {as_weight(target.tensor), target.accumulate};
+}
+
+inline GradTarget as_matrix(const GradTarget& target) {
+  if (!target.wanted()) return {};
+  return {as_matrix(target.tensor), target.accumulate};
+}
+
+}  // namespace edt

@@ -1,0 +1,61 @@
+#include "core/ops/layout.h"
+
+#include "core/ops/backend.h"
+#include "core/ops/checks.h"
+
+namespace edt {
+
+Var patch_embedding(Tape& tape, const Tensor& image, Parameter& weight, Parameter& bias,
+                    const Tensor& positions) {
+  require(image.shape.rank() == 4 && weight.shape.rank() == 4, "patch_embedding",
+          "{}: image is {}, weight is {}", weight.name, to_string(image.shape),
+          to_string(weight.shape));
+  const std::int64_t channels = image.shape[1], side = image.shape[2], patch = weight.shape[2];
+  require(channels == weight.shape[1] && side == image.shape[3] && side % patch == 0,
+          "patch_embedding", "{}: image is {}, weight is {}", weight.name, to_string(image.shape),
+          to_string(weight.shape));
+  const std::int64_t grid = side / patch;
+  Var patches = tape.make({image.shape[0], grid * grid, channels * patch * patch});
+  {
+    Profiler::Scope scope(tape.profiler(), "layout.forward");
+    backend_of(tape).patchify(image, patch, patches.tensor());
+  }
+  return linear(tape, patches, weight, &bias, positions);
+}
+
+Var pixel_shuffle(Tape& tape, const Var& x) {
+  require(x.shape().rank() == 3 && x.shape()[2] % 4 == 0, "pixel_shuffle",
+          "input is {}, expected [B, T, 4*C]", to_string(x.shape()));
+  grid_side("pixel_shuffle", x.shape()[1]);
+  Var y = tape.make({x.shape()[0], 4 * x.shape()[1], x.shape()[2] / 4});
+  {
+    Profiler::Scope scope(tape.profiler(), "layout.forward");
+    backend_of(tape).pixel_shuffle_forward(x.tensor(), y.tensor());
+  }
+  if (!x.needs_grad()) return y;
+  tape.record("pixel_shuffle", y, {}, [dx = x.grad()](Tape& t, OutputGrad& dy) {
+    Profiler::Scope scope(t.profiler(), "layout.backward");
+    backend_of(t).pixel_shuffle_backward(dy.tensor(), t.target(dx));
+  });
+  return y;
+}
+
+Var mask_tokens(Tape& tape, const Var& x, const Tensor& mask, const Tensor& positions) {
+  const Shape& shape = x.shape();
+  require(shape.rank() == 3, "mask_tokens", "input is {}, expected [B, T, D]", to_string(shape));
+  check_shape("mask_tokens", "mask", mask.shape, {shape[0], shape[1]});
+  check_shape("mask_tokens", "position table", as_matrix(positions).shape, {shape[1], shape[2]});
+  Var y = tape.make(shape);
+  {
+    Profiler::Scope scope(tape.profiler(), "layout.forward");
+    backend_of(tape).mask_tokens_forward(x.tensor(), mask, as_matrix(positions), y.tensor());
+  }
+  if (!x.needs_grad()) return y;
+  tape.record("mask_tokens", y, {}, [dx = x.grad(), mask](Tape& t, OutputGrad& dy) {
+    Profiler::Scope scope(t.profiler(), "layout.backward");
+    backend_of(t).mask_tokens_backward(dy.tensor(), mask, t.target(dx));
+  });
+  return y;
+}
+
+}  // namespace edt
