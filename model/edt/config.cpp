@@ -1,0 +1,99 @@
+#include "model/edt/config.h"
+
+#include <numeric>
+
+#include "core/base/error.h"
+
+namespace edt {
+namespace {
+
+constexpr std::int64_t kTimestepFeatures = 256;
+
+void check_range(const char* option, MaskRange range) {
+  require<UsageError>(0 <= range.low && range.low <= range.high && range.high < 1, "model",
+                      "{} is {}..{}, expected 0 <= low <= high < 1", option, range.low, range.high);
+}
+
+}  // namespace
+
+std::int64_t EdtConfig::blocks() const {
+  return std::accumulate(depths.begin(), depths.end(), std::int64_t{0});
+}
+
+std::int64_t EdtConfig::grid(std::int64_t stage) const {
+  const std::int64_t level = std::min(stage, stages() - 1 - stage);
+  return (input_size / patch) >> level;
+}
+
+std::int64_t EdtConfig::stage_of_block(std::int64_t block) const {
+  std::int64_t stage = 0;
+  for (; block >= depths[static_cast<std::size_t>(stage)]; ++stage)
+    block -= depths[static_cast<std::size_t>(stage)];
+  return stage;
+}
+
+void EdtConfig::validate() const {
+  constexpr auto kWhere = "model";
+  require<UsageError>(depths.size() % 2 == 1, kWhere,
+                      "model.depths has {} stages, an odd number is needed", depths.size());
+  require<UsageError>(widths.size() == depths.size() && heads.size() == depths.size(), kWhere,
+                      "model.depths has {} stages, model.widths {}, model.heads {}", depths.size(),
+                      widths.size(), heads.size());
+  require<UsageError>(
+      patch >= 1 && input_size >= 1 && channels >= 1 && classes >= 1 && mlp_ratio >= 1, kWhere,
+      "patch {}, input size {}, channels {}, classes {} and MLP ratio {} must be "
+      "positive",
+      patch, input_size, channels, classes, mlp_ratio);
+  const std::int64_t coarsest = patch << down_stages();
+  require<UsageError>(
+      input_size % coarsest == 0, kWhere,
+      "model.input-size {} is not a multiple of {} (patch {} and {} down-samplings)", input_size,
+      coarsest, patch, down_stages());
+  for (std::size_t i = 0; i < depths.size(); ++i) {
+    require<UsageError>(depths[i] >= 1, kWhere, "model.depths: stage {} has {} blocks", i,
+                        depths[i]);
+    require<UsageError>(heads[i] >= 1 && widths[i] >= 1 && widths[i] % heads[i] == 0, kWhere,
+                        "stage {}: {} heads do not divide the width {}", i, heads[i], widths[i]);
+    require<UsageError>(widths[i] % 4 == 0, kWhere,
+                        "stage {}: the width {} is not a multiple of 4 (sin-cos positions)", i,
+                        widths[i]);
+    require<UsageError>(i + 1 >= depths.size() - i || widths[i] == widths[depths.size() - 1 - i],
+                        kWhere, "stages {} and {} are joined by a skip but are {} and {} wide", i,
+                        depths.size() - 1 - i, widths[i], widths[depths.size() - 1 - i]);
+  }
+  require<UsageError>(0 <= label_dropout && label_dropout < 1, kWhere,
+                      "model.label-dropout is {}, expected 0 <= p < 1", label_dropout);
+  require<UsageError>(!mid_mask || (0 <= mid_mask_block && mid_mask_block < depths[0]), kWhere,
+                      "model.mid-mask-block is {}, the first stage has {} blocks", mid_mask_block,
+                      depths[0]);
+  check_range("model.first-down-mask", first_down_mask);
+  check_range("model.later-down-mask", later_down_mask);
+  check_range("model.mid-mask-range", mid_mask_range);
+  for (std::int64_t block : amm_blocks) {
+    require<UsageError>(0 <= block && block < blocks(), kWhere,
+                        "model.amm-blocks names block {}, the model has {}", block, blocks());
+  }
+}
+
+std::int64_t EdtConfig::forward_macs() const {
+  const std::int64_t condition = widths[0];
+  auto width = [&](std::int64_t stage) { return widths[static_cast<std::size_t>(stage)]; };
+  auto tokens = [&](std::int64_t stage) { return grid(stage) * grid(stage); };
+
+  std::int64_t macs = tokens(0) * patch * patch * channels * condition;  // patch embedding
+  macs += kTimestepFeatures * condition + condition * condition;
+  for (std::int64_t s = 0; s < stages(); ++s) {
+    const std::int64_t d = width(s), t = tokens(s);
+    const std::int64_t block = 6 * condition * d + (4 + 2 * mlp_ratio) * t * d * d + 2 * t * t * d;
+    macs += depths[static_cast<std::size_t>(s)] * block;
+    if (s < down_stages()) macs += 8 * condition * d + tokens(s + 1) * 4 * d * width(s + 1);
+    if (s > down_stages()) {
+      macs += tokens(s - 1) * width(s - 1) * 4 * d;  // up-sampling
+      macs += 4 * condition * d + t * 2 * d * d;     // concatenation with the skip
+    }
+  }
+  const std::int64_t out = patch * patch * 2 * channels;
+  return macs + 2 * condition * condition + tokens(0) * condition * out;
+}
+
+}  // namespace edt

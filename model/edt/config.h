@@ -1,0 +1,50 @@
+// The shape of an EDT: stages of transformer blocks joined by 2x2 down- and up-sampling.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace edt {
+
+// Form of the attention modulation matrix: exp at 256 pixels, cosine at 512 (as published).
+enum class AmmForm { kExp, kCosine };
+
+struct MaskRange {
+  float low = 0, high = 0;
+};
+
+struct EdtConfig {
+  std::string name = "EDT";
+  std::int64_t input_size = 32;  // side of the latents
+  std::int64_t patch = 2;
+  std::int64_t channels = 4;
+  std::int64_t classes = 1000;
+  float label_dropout = 0.1f;
+  std::int64_t mlp_ratio = 4;
+  std::vector<std::int64_t> depths;  // blocks per stage; an odd number of stages
+  std::vector<std::int64_t> widths;
+  std::vector<std::int64_t> heads;
+  MaskRange first_down_mask{0.4f, 0.5f};
+  MaskRange later_down_mask{0.1f, 0.2f};
+  bool mid_mask = false;  // EDT-XL: a third mask before block `mid_mask_block` of the first stage
+  std::int64_t mid_mask_block = 4;
+  MaskRange mid_mask_range{0.15f, 0.25f};
+  std::vector<std::int64_t> amm_blocks;  // 0-based blocks that use the matrix when sampling
+  AmmForm amm_form = AmmForm::kExp;
+
+  std::int64_t stages() const { return static_cast<std::int64_t>(depths.size()); }
+  std::int64_t down_stages() const { return stages() / 2; }
+  std::int64_t blocks() const;
+  // Side of the token grid in a stage.
+  std::int64_t grid(std::int64_t stage) const;
+  std::int64_t stage_of_block(std::int64_t block) const;
+
+  // Throws UsageError naming the option and both values when the parts do not fit.
+  void validate() const;
+
+  // Multiply-accumulates of one forward pass of one image, the paper's "GFLOPs".
+  std::int64_t forward_macs() const;
+};
+
+}  // namespace edt

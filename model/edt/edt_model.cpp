@@ -1,0 +1,142 @@
+#include "model/edt/edt_model.h"
+
+#include "model/edt/tables.h"
+
+namespace edt {
+
+EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype)
+    : config_(config), device_(device), dtype_(dtype) {
+  config_.validate();
+  const std::int64_t condition = config_.widths[0];
+  const auto width = [&](std::int64_t stage) {
+    return config_.widths[static_cast<std::size_t>(stage)];
+  };
+  const auto indexed = [](const char* group, std::size_t i) {
+    return std::string(group) + "." + std::to_string(i);
+  };
+
+  add_fixed_table("pos_embed", condition, config_.grid(0));
+  patch_embedding_.weight = &parameters_.add(
+      "x_embedder.proj.weight", {condition, config_.channels, config_.patch, config_.patch},
+      Init::kXavierUniform);
+  patch_embedding_.bias = &parameters_.add("x_embedder.proj.bias", {condition}, Init::kZero);
+  embedding_ = ConditionEmbedding::make(parameters_, condition, config_.classes);
+  for (std::int64_t b = 0; b < config_.blocks(); ++b) {
+    const std::int64_t stage = config_.stage_of_block(b);
+    blocks_.push_back(
+        TransformerBlock::make(parameters_, indexed("blocks", blocks_.size()),
+                               {width(stage), config_.heads[static_cast<std::size_t>(stage)],
+                                config_.grid(stage), config_.mlp_ratio, condition}));
+  }
+  for (std::int64_t stage = config_.down_stages() + 1; stage < config_.stages(); ++stage) {
+    const std::string prefix = indexed("concat_blocks", concat_.size());
+    concat_.push_back(SkipConcat::make(parameters_, prefix, width(stage), condition));
+    add_fixed_table(prefix + ".pos_embed", width(stage), config_.grid(stage));
+  }
+  for (std::int64_t stage = 0; stage < config_.down_stages(); ++stage) {
+    const std::string prefix = indexed("down_blocks", down_.size());
+    down_.push_back(
+        DownSample::make(parameters_, prefix, width(stage), width(stage + 1), condition));
+    add_fixed_table(prefix + ".pos_embed", width(stage + 1), config_.grid(stage + 1));
+  }
+  for (std::int64_t stage = config_.down_stages() + 1; stage < config_.stages(); ++stage) {
+    up_.push_back({Linear::make(parameters_, indexed("up_blocks", up_.size()) + ".expand",
+                                4 * width(stage), width(stage - 1), Init::kXavierUniform, false)});
+  }
+  final_ = FinalLayer::make(parameters_, condition,
+                            config_.patch * config_.patch * 2 * config_.channels);
+  add_masks();
+  amm_.resize(blocks_.size());
+}
+
+void EdtModel::add_fixed_table(const std::string& name, std::int64_t width, std::int64_t grid) {
+  fixed_tables_.push_back({name, {1, grid * grid, width}, sincos_positions(width, grid)});
+  tables_.push_back(constant(fixed_tables_.back().values, {grid * grid, width}, dtype_));
+}
+
+void EdtModel::add_masks() {
+  const auto tokens = [&](std::int64_t stage) { return config_.grid(stage) * config_.grid(stage); };
+  if (config_.mid_mask) {
+    masks_.push_back({"mid", tokens(0), config_.mid_mask_range.low, config_.mid_mask_range.high});
+  }
+  for (std::int64_t stage = 0; stage < config_.down_stages(); ++stage) {
+    const MaskRange range = stage == 0 ? config_.first_down_mask : config_.later_down_mask;
+    masks_.push_back({"down" + std::to_string(stage), tokens(stage), range.low, range.high});
+  }
+}
+
+Tensor EdtModel::constant(const std::vector<float>& values, const Shape& shape, DType dtype) {
+  Tensor tensor{nullptr, shape, dtype};
+  tensor.data = memory_.emplace_back(device_.memory(), tensor.bytes()).data();
+  device_.copy({const_cast<float*>(values.data()), shape, DType::kFloat32}, tensor);
+  return tensor;
+}
+
+void EdtModel::set_amm_blocks(const std::vector<std::int64_t>& blocks) {
+  amm_.assign(blocks_.size(), Tensor{});
+  const DType dtype = dtype_ == DType::kFloat64 ? dtype_ : DType::kFloat32;
+  for (std::int64_t block : blocks) {
+    require<UsageError>(0 <= block && block < config_.blocks(), "amm",
+                        "block {} is asked for, {} has {} blocks", block, config_.name,
+                        config_.blocks());
+    const std::int64_t grid = config_.grid(config_.stage_of_block(block));
+    amm_[static_cast<std::size_t>(block)] =
+        constant(modulation_matrix(grid, config_.amm_form), {grid * grid, grid * grid}, dtype);
+  }
+}
+
+std::int64_t EdtModel::shared_blocks() const {
+  return config_.mid_mask ? config_.mid_mask_block : config_.depths[0];
+}
+
+Var EdtModel::run_blocks(Tape& tape, Var x, const Var& condition, std::int64_t first,
+                         std::int64_t last) {
+  for (std::int64_t b = first; b < last; ++b) {
+    const auto i = static_cast<std::size_t>(b);
+    x = blocks_[i](tape, x, condition, amm_[i], recompute_);
+  }
+  return x;
+}
+
+ForwardState EdtModel::begin(Tape& tape, const ModelInputs& inputs) {
+  ForwardState state;
+  Var x = patch_embedding(tape, inputs.image, *patch_embedding_.weight, *patch_embedding_.bias,
+                          tables_[0]);
+  state.condition = embedding_(tape, inputs.t, inputs.labels);
+  if (config_.down_stages() > 0) state.skips.push_back(x);
+  state.x = run_blocks(tape, x, state.condition, 0, shared_blocks());
+  return state;
+}
+
+Var EdtModel::finish(Tape& tape, const ForwardState& state, const std::vector<Tensor>& masks) {
+  require(masks.empty() || masks.size() == masks_.size(), "edt", "{} masks given, {} expected",
+          masks.size(), masks_.size());
+  const Var& condition = state.condition;
+  std::vector<Var> skips = state.skips;
+  Var x = state.x;
+  std::size_t next_mask = 0;
+  const auto mask = [&] { return masks.empty() ? Tensor{} : masks[next_mask++]; };
+
+  if (config_.mid_mask && !masks.empty()) x = mask_tokens(tape, x, mask(), tables_[0]);
+  std::int64_t block = shared_blocks();
+  std::int64_t end = 0;
+  for (std::int64_t stage = 0; stage < config_.stages(); ++stage) {
+    const bool goes_down = stage < config_.down_stages();
+    if (goes_down && stage > 0) skips.push_back(x);
+    if (stage > config_.down_stages()) {
+      const auto i = static_cast<std::size_t>(stage - config_.down_stages() - 1);
+      x = concat_[i](tape, up_[i](tape, x), skips.back(), condition, tables_[1 + i]);
+      skips.pop_back();
+    }
+    end += config_.depths[static_cast<std::size_t>(stage)];
+    x = run_blocks(tape, x, condition, block, end);
+    block = end;
+    if (goes_down) {
+      const auto i = static_cast<std::size_t>(stage);
+      x = down_[i](tape, x, condition, mask(), tables_[1 + concat_.size() + i]);
+    }
+  }
+  return final_(tape, x, condition);
+}
+
+}  // namespace edt

@@ -1,0 +1,60 @@
+// EDT, the efficient diffusion transformer (Chen et al., arXiv 2410.23788): a U-shaped stack of
+// transformer stages on token grids that halve and double again, with token masks in training.
+#pragma once
+
+#include "model/edt/config.h"
+#include "model/edt/modules.h"
+#include "model/model.h"
+
+namespace edt {
+
+class EdtModel final : public Model {
+ public:
+  // Tables are kept on `device` in `dtype`, the tape's activation type.
+  EdtModel(const EdtConfig& config, Device& device, DType dtype);
+
+  const EdtConfig& config() const { return config_; }
+  std::string name() const override { return config_.name; }
+  std::int64_t patch() const override { return config_.patch; }
+  std::int64_t channels() const override { return config_.channels; }
+  std::int64_t input_size() const override { return config_.input_size; }
+  std::int64_t classes() const override { return config_.classes; }
+  float label_dropout() const override { return config_.label_dropout; }
+  std::int64_t forward_macs() const override { return config_.forward_macs(); }
+  const std::vector<MaskSpec>& masks() const override { return masks_; }
+  const std::vector<FixedTable>& fixed_tables() const override { return fixed_tables_; }
+  void set_recompute(Recompute recompute) override { recompute_ = recompute; }
+
+  // Blocks whose attention is multiplied by the modulation matrix; empty while training.
+  void set_amm_blocks(const std::vector<std::int64_t>& blocks);
+
+  ForwardState begin(Tape& tape, const ModelInputs& inputs) override;
+  Var finish(Tape& tape, const ForwardState& state, const std::vector<Tensor>& masks) override;
+
+ private:
+  void add_fixed_table(const std::string& name, std::int64_t width, std::int64_t grid);
+  void add_masks();
+  Tensor constant(const std::vector<float>& values, const Shape& shape, DType dtype);
+  Var run_blocks(Tape& tape, Var x, const Var& condition, std::int64_t first, std::int64_t last);
+  // Blocks of the first stage that run before the first mask.
+  std::int64_t shared_blocks() const;
+
+  EdtConfig config_;
+  Device& device_;
+  DType dtype_;
+  Recompute recompute_ = Recompute::kNone;
+  ConditionEmbedding embedding_;
+  Linear patch_embedding_;
+  std::vector<TransformerBlock> blocks_;
+  std::vector<DownSample> down_;
+  std::vector<UpSample> up_;
+  std::vector<SkipConcat> concat_;
+  FinalLayer final_;
+  std::vector<MaskSpec> masks_;
+  std::vector<FixedTable> fixed_tables_;
+  std::vector<Tensor> tables_;  // device copies of fixed_tables_: input, concat..., down...
+  std::vector<Tensor> amm_;     // per block; undefined: plain attention
+  std::vector<Block> memory_;
+};
+
+}  // namespace edt

@@ -1,0 +1,126 @@
+#include "model/edt/modules.h"
+
+namespace edt {
+namespace {
+
+constexpr std::int64_t kTimestepFeatures = 256;
+
+// Chunks of a block's adaLN projection, as published.
+enum BlockChunk {
+  kShiftAttention,
+  kScaleAttention,
+  kGateAttention,
+  kShiftMlp,
+  kScaleMlp,
+  kGateMlp
+};
+
+}  // namespace
+
+Linear Linear::make(ParameterList& list, const std::string& prefix, std::int64_t out,
+                    std::int64_t in, Init init, bool with_bias) {
+  Linear made;
+  made.weight = &list.add(prefix + ".weight", {out, in}, init);
+  if (with_bias) made.bias = &list.add(prefix + ".bias", {out}, Init::kZero);
+  return made;
+}
+
+ConditionEmbedding ConditionEmbedding::make(ParameterList& list, std::int64_t width,
+                                            std::int64_t classes) {
+  ConditionEmbedding made;
+  made.first = Linear::make(list, "t_embedder.mlp.0", width, kTimestepFeatures, Init::kNormal002);
+  made.second = Linear::make(list, "t_embedder.mlp.2", width, width, Init::kNormal002);
+  made.labels =
+      &list.add("y_embedder.embedding_table.weight", {classes + 1, width}, Init::kNormal002);
+  return made;
+}
+
+Var ConditionEmbedding::operator()(Tape& tape, const Tensor& t, const Tensor& label_ids) const {
+  const Var features = timestep_features(tape, t, kTimestepFeatures);
+  const Var time = second(tape, silu(tape, first(tape, features)));
+  return silu(tape, add(tape, time, label_embedding(tape, label_ids, *labels)));
+}
+
+TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& prefix,
+                                        const Sizes& sizes) {
+  const std::int64_t span = 2 * sizes.grid - 1, width = sizes.width;
+  TransformerBlock made;
+  made.bias_table = &list.add(prefix + ".attn.rel_pos_bias.relative_position_bias_table",
+                              {span * span, sizes.heads}, Init::kTruncatedNormal002);
+  made.qkv = Linear::make(list, prefix + ".attn.qkv", 3 * width, width);
+  made.projection = Linear::make(list, prefix + ".attn.proj", width, width);
+  made.fc1 = Linear::make(list, prefix + ".mlp.fc1", sizes.mlp_ratio * width, width);
+  made.fc2 = Linear::make(list, prefix + ".mlp.fc2", width, sizes.mlp_ratio * width);
+  made.modulation =
+      Linear::make(list, prefix + ".adaLN_modulation.1", 6 * width, sizes.condition, Init::kZero);
+  return made;
+}
+
+Var TransformerBlock::operator()(Tape& tape, const Var& x, const Var& condition, const Tensor& amm,
+                                 Recompute recompute) const {
+  if (recompute != Recompute::kFull)
+    return run(tape, x, condition, amm, recompute == Recompute::kSelective);
+  return tape.recompute(
+      [this, &tape, x, condition, amm] { return run(tape, x, condition, amm, false); });
+}
+
+Var TransformerBlock::run(Tape& tape, const Var& x, const Var& condition, const Tensor& amm,
+                          bool recompute_mlp) const {
+  const Var chunks = modulation(tape, condition);
+  Var branch = modulated_norm(tape, x, chunks, {kShiftAttention, kScaleAttention});
+  branch = qkv(tape, branch);
+  branch = attention(tape, branch, *bias_table, amm);
+  branch = projection(tape, branch);
+  const Var middle = gate_residual(tape, x, chunks, kGateAttention, branch);
+  branch = {};
+
+  const auto feed_forward = [this, &tape, middle, chunks] {
+    return mlp(tape, modulated_norm(tape, middle, chunks, {kShiftMlp, kScaleMlp}),
+               {*fc1.weight, *fc1.bias, *fc2.weight, *fc2.bias});
+  };
+  branch = recompute_mlp ? tape.recompute(feed_forward) : feed_forward();
+  return gate_residual(tape, middle, chunks, kGateMlp, branch);
+}
+
+DownSample DownSample::make(ParameterList& list, const std::string& prefix, std::int64_t width,
+                            std::int64_t out_width, std::int64_t condition) {
+  DownSample made;
+  made.modulation = Linear::make(list, prefix + ".adaLN_modulation.1", 8 * width, condition);
+  made.reduction =
+      Linear::make(list, prefix + ".reduction", out_width, 4 * width, Init::kXavierUniform, false);
+  return made;
+}
+
+Var DownSample::operator()(Tape& tape, const Var& x, const Var& condition, const Tensor& mask,
+                           const Tensor& positions) const {
+  const Var merged = merge_norm(tape, x, modulation(tape, condition), mask);
+  return reduction(tape, merged, positions);
+}
+
+SkipConcat SkipConcat::make(ParameterList& list, const std::string& prefix, std::int64_t width,
+                            std::int64_t condition) {
+  SkipConcat made;
+  made.modulation = Linear::make(list, prefix + ".adaLN_modulation.1", 4 * width, condition);
+  made.projection = Linear::make(list, prefix + ".cat", width, 2 * width);
+  return made;
+}
+
+Var SkipConcat::operator()(Tape& tape, const Var& x, const Var& skip, const Var& condition,
+                           const Tensor& positions) const {
+  const Var joined = concat_norm(tape, x, skip, modulation(tape, condition));
+  return projection(tape, joined, positions);
+}
+
+FinalLayer FinalLayer::make(ParameterList& list, std::int64_t width, std::int64_t out) {
+  FinalLayer made;
+  made.projection = Linear::make(list, "final_layer.linear", out, width, Init::kZero);
+  made.modulation =
+      Linear::make(list, "final_layer.adaLN_modulation.1", 2 * width, width, Init::kZero);
+  return made;
+}
+
+Var FinalLayer::operator()(Tape& tape, const Var& x, const Var& condition) const {
+  return projection(tape, modulated_norm(tape, x, modulation(tape, condition)));
+}
+
+}  // namespace edt

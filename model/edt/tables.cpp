@@ -1,0 +1,49 @@
+#include "model/edt/tables.h"
+
+#include <cmath>
+#include <numbers>
+
+namespace edt {
+
+std::vector<float> sincos_positions(std::int64_t width, std::int64_t grid) {
+  const std::int64_t frequencies = width / 4;
+  std::vector<float> table(static_cast<std::size_t>(grid * grid * width));
+  auto encode = [&](double position, float* out) {
+    for (std::int64_t k = 0; k < frequencies; ++k) {
+      const double angle =
+          position * std::pow(10000.0, -static_cast<double>(k) / static_cast<double>(frequencies));
+      out[k] = static_cast<float>(std::sin(angle));
+      out[frequencies + k] = static_cast<float>(std::cos(angle));
+    }
+  };
+  for (std::int64_t row = 0; row < grid; ++row) {
+    for (std::int64_t column = 0; column < grid; ++column) {
+      float* out = table.data() + (row * grid + column) * width;
+      encode(static_cast<double>(column), out);
+      encode(static_cast<double>(row), out + width / 2);
+    }
+  }
+  return table;
+}
+
+std::vector<float> modulation_matrix(std::int64_t grid, AmmForm form) {
+  const double period = 4.0 * static_cast<double>(grid - 1) * std::numbers::sqrt2;
+  // Squared distances are integers, so the cut at the radius is exact.
+  const std::int64_t radius_squared = (grid - 1) * (grid - 1) + 4;
+  const std::int64_t tokens = grid * grid;
+  std::vector<float> matrix(static_cast<std::size_t>(tokens * tokens));
+  for (std::int64_t i = 0; i < tokens; ++i) {
+    for (std::int64_t j = 0; j < tokens; ++j) {
+      const std::int64_t rows = i / grid - j / grid, columns = i % grid - j % grid;
+      const std::int64_t squared = rows * rows + columns * columns;
+      if (squared > radius_squared) continue;
+      const double distance = std::sqrt(static_cast<double>(squared));
+      const double wave = std::cos(2 * std::numbers::pi / period * distance);
+      matrix[static_cast<std::size_t>(i * tokens + j)] =
+          static_cast<float>(form == AmmForm::kExp ? std::exp(wave) / 2 : 1.3 * wave);
+    }
+  }
+  return matrix;
+}
+
+}  // namespace edt

@@ -1,0 +1,21 @@
+// Tables that are computed, not trained.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/edt/config.h"
+
+namespace edt {
+
+// Two-dimensional sin-cos positions [grid*grid, width] (He et al., arXiv 2111.06377): the first
+// half encodes the column, the second half the row, each as sines then cosines.
+std::vector<float> sincos_positions(std::int64_t width, std::int64_t grid);
+
+// The attention modulation matrix [T, T] of a grid x grid token grid (EDT, arXiv 2410.23788):
+// M = exp(cos(2 pi d / period)) / 2 with d the Euclidean grid distance and
+// period 4 (grid-1) sqrt(2); 0 where d exceeds sqrt((grid-1)^2 + 4). The cosine form is
+// 1.3 cos(2 pi d / period).
+std::vector<float> modulation_matrix(std::int64_t grid, AmmForm form);
+
+}  // namespace edt

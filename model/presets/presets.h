@@ -1,0 +1,17 @@
+// The published model sizes by name.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/edt/config.h"
+
+namespace edt {
+
+// "EDT-S/2", "EDT-B/2", "EDT-XL/2" as released, and "EDT-Ti/2", a small one for first steps and
+// tests. Throws UsageError with the list of names for anything else.
+EdtConfig edt_preset(std::string_view name);
+std::vector<std::string> preset_names();
+
+}  // namespace edt
