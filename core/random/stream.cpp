@@ -3,11 +3,14 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/base/assert.h"
+
 namespace edt::random {
 
-void fill_uniform(const StreamKey& key, std::span<float> out) {
+void fill_uniform(const StreamKey& key, std::span<float> out, std::uint32_t first) {
+  EDT_ASSERT(first % 4 == 0);
   for (std::size_t i = 0; i < out.size(); i += 4) {
-    const Counter words = block(key, static_cast<std::uint32_t>(i / 4));
+    const Counter words = block(key, first / 4 + static_cast<std::uint32_t>(i / 4));
     for (std::size_t j = i; j < std::min(i + 4, out.size()); ++j) out[j] = to_uniform(words[j - i]);
   }
 }

@@ -1,0 +1,43 @@
+#include "model/training/draws.h"
+
+namespace edt {
+namespace {
+
+random::StreamKey stream(StepKey key, random::Purpose purpose, std::size_t sample) {
+  return {key.seed, purpose, key.step, static_cast<std::uint32_t>(sample)};
+}
+
+}  // namespace
+
+void drop_labels(StepKey key, random::Purpose purpose, std::span<const std::int32_t> positions,
+                 float rate, std::int32_t classes, std::span<std::int32_t> labels) {
+  for (std::size_t b = 0; b < labels.size(); ++b) {
+    const auto position = static_cast<std::size_t>(positions[b]);
+    if (random::uniform(stream(key, purpose, position)) < rate) labels[b] = classes;
+  }
+}
+
+float mask_ratio(StepKey key, const std::vector<MaskSpec>& masks, std::size_t index) {
+  const float u = random::uniform(stream(key, random::Purpose::kMaskRatio, index));
+  return masks[index].low + u * (masks[index].high - masks[index].low);
+}
+
+void draw_masks(StepKey key, const std::vector<MaskSpec>& masks,
+                std::span<const std::int32_t> positions, std::span<const std::span<float>> keep) {
+  EDT_ASSERT(keep.size() == masks.size());
+  std::uint32_t drawn = 0;  // masks of one sample follow each other in its stream
+  for (std::size_t m = 0; m < masks.size(); ++m) {
+    const auto tokens = static_cast<std::size_t>(masks[m].tokens);
+    const float ratio = mask_ratio(key, masks, m);
+    for (std::size_t b = 0; b < positions.size(); ++b) {
+      const std::span<float> row = keep[m].subspan(b * tokens, tokens);
+      random::fill_uniform(
+          stream(key, random::Purpose::kMaskTokens, static_cast<std::size_t>(positions[b])), row,
+          drawn);
+      for (float& u : row) u = u >= ratio ? 1.f : 0.f;
+    }
+    drawn += static_cast<std::uint32_t>(tokens);
+  }
+}
+
+}  // namespace edt

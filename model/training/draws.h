@@ -1,0 +1,31 @@
+// What a training step draws besides noise. Everything is a function of seed, step and the sample's
+// position in the global batch, so it does not depend on ranks, micro-batches or threads.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/random/stream.h"
+#include "model/model.h"
+
+namespace edt {
+
+struct StepKey {
+  std::uint64_t seed = 0;
+  std::uint32_t step = 0;
+};
+
+// Replaces each label by `classes` (no class) with probability `rate`. `purpose` tells the two
+// passes apart.
+void drop_labels(StepKey key, random::Purpose purpose, std::span<const std::int32_t> positions,
+                 float rate, std::int32_t classes, std::span<std::int32_t> labels);
+
+// The ratio of mask `index` in this step: uniform in [low, high).
+float mask_ratio(StepKey key, const std::vector<MaskSpec>& masks, std::size_t index);
+
+// Token masks of the samples at `positions`: keep[i] receives masks[i] as [B, tokens], 1 keeps.
+void draw_masks(StepKey key, const std::vector<MaskSpec>& masks,
+                std::span<const std::int32_t> positions, std::span<const std::span<float>> keep);
+
+}  // namespace edt
