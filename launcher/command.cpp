@@ -1,0 +1,134 @@
+#include "launcher/command.h"
+
+#include <algorithm>
+#include <new>
+#include <vector>
+
+#include "core/base/error.h"
+#include "launcher/nearest.h"
+#include "launcher/options.h"
+#include "launcher/version.h"
+
+namespace edt {
+namespace {
+
+std::string_view group_of(const Command& command) {
+  const auto space = command.name.find(' ');
+  return space == std::string_view::npos ? std::string_view{} : command.name.substr(0, space);
+}
+
+// All commands, or those of one group.
+std::string overview(std::span<const Command> commands, std::string_view group) {
+  std::string text = fmt::format("Usage: edt {}COMMAND [options]\n\nCommands:\n",
+                                 group.empty() ? "" : std::string(group) + " ");
+  for (const Command& command : commands) {
+    if (group.empty() || group_of(command) == group) {
+      text += fmt::format("  edt {:14} {}\n", command.name, command.summary);
+    }
+  }
+  text += "\nedt COMMAND --help explains a command";
+  text += group.empty() ? ", edt --version says what it was built from.\n" : ".\n";
+  return text;
+}
+
+[[noreturn]] void unknown_command(std::string_view given, std::span<const Command> commands) {
+  std::vector<std::string> names;
+  for (const Command& command : commands) {
+    names.emplace_back(command.name);
+    if (!group_of(command).empty()) names.emplace_back(group_of(command));
+  }
+  fail<UsageError>("edt", "unknown command '{}'{}; edt --help lists them", given,
+                   suggestion(given, names));
+}
+
+int dispatch(std::span<const std::string> args, std::span<const Command> commands,
+             CommandContext& context) {
+  require<UsageError>(!args.empty(), "edt", "no command given; edt --help lists them");
+  const auto is_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
+  if (is_help(args[0])) {
+    context.out << overview(commands, "");
+    return kDone;
+  }
+  if (args[0] == "--version") {
+    context.out << version_text();
+    return kDone;
+  }
+  const auto named = [&](std::string_view name) {
+    return std::find_if(commands.begin(), commands.end(),
+                        [&](const Command& command) { return command.name == name; });
+  };
+  if (const auto found = named(args[0]); found != commands.end()) {
+    return found->run(args.subspan(1), context);
+  }
+  const bool is_group = std::any_of(commands.begin(), commands.end(), [&](const Command& command) {
+    return group_of(command) == args[0];
+  });
+  if (!is_group) unknown_command(args[0], commands);
+  require<UsageError>(args.size() > 1, "edt", "{0} needs a command; edt {0} --help lists them",
+                      args[0]);
+  if (is_help(args[1])) {
+    context.out << overview(commands, args[0]);
+    return kDone;
+  }
+  const std::string name = args[0] + " " + args[1];
+  const auto found = named(name);
+  if (found == commands.end()) unknown_command(name, commands);
+  return found->run(args.subspan(2), context);
+}
+
+std::string one_line(std::string_view message) {
+  std::string line;
+  for (const char c : message) line += c == '\n' || c == '\r' ? ' ' : c;
+  return line;
+}
+
+int report(CommandContext& context, std::string_view message, int status) {
+  log::flush();
+  context.out.flush();
+  context.error << "edt: error: " << one_line(message) << std::endl;
+  return status;
+}
+
+}  // namespace
+
+bool read_options(OptionSet& options, std::span<const std::string> args, CommandContext& context) {
+  options.add("quiet", &context.quiet, "warnings and errors only, no progress").command_line_only();
+  options
+      .add("log-level", &context.log_level,
+           {{"debug", log::Level::kDebug},
+            {"info", log::Level::kInfo},
+            {"warning", log::Level::kWarning},
+            {"error", log::Level::kError}},
+           "messages on standard error and in log files")
+      .command_line_only();
+  if (!options.parse(args)) {
+    context.out << options.help();
+    return false;
+  }
+  if (context.quiet && !options.given("log-level")) context.log_level = log::Level::kWarning;
+  log::set_level(context.log_level);
+  return true;
+}
+
+int run_program(std::span<const std::string> args, std::span<const Command> commands,
+                CommandContext& context) {
+  const auto input_status = [&] { return context.run_started ? kFailed : kWrongUsage; };
+  try {
+    const int status = dispatch(args, commands, context);
+    context.out.flush();
+    if (!context.out) fail<SystemError>("edt", "standard output cannot be written");
+    return status;
+  } catch (const UsageError& error) {
+    return report(context, error.what(), input_status());
+  } catch (const DataError& error) {
+    return report(context, error.what(), input_status());
+  } catch (const CheckpointError& error) {
+    return report(context, error.what(), input_status());
+  } catch (const std::bad_alloc&) {
+    return report(context, "[memory] out of memory", kFailed);
+  } catch (const std::exception& error) {
+    return report(context, error.what(), kFailed);
+  }
+}
+
+}  // namespace edt

@@ -1,0 +1,47 @@
+// Commands: functions (arguments, context) -> exit status, found by name in one explicit table.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <ostream>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/base/log.h"
+#include "launcher/exit_status.h"
+
+namespace edt {
+
+class OptionSet;
+
+struct CommandContext {
+  std::ostream& out;    // results
+  std::ostream& error;  // the one line about what went wrong
+  // Set once work has begun: from then on bad input is a failed run, not wrong usage.
+  bool run_started = false;
+  bool quiet = false;  // --quiet: warnings and errors only
+  log::Level log_level = log::Level::kInfo;
+
+  template <class... Args>
+  void print(fmt::format_string<Args...> format, Args&&... args) {
+    out << fmt::format(format, std::forward<Args>(args)...);
+  }
+};
+
+struct Command {
+  std::string_view name;  // one word, or a group and a word: "data synth"
+  std::string_view summary;
+  int (*run)(std::span<const std::string> args, CommandContext& context);
+};
+
+// Adds the options every command has (--quiet, --log-level), reads `args` and applies them.
+// False when --help was asked for and has been printed.
+bool read_options(OptionSet& options, std::span<const std::string> args, CommandContext& context);
+
+// Finds the command and runs it. The only place where exceptions end: they become one line on
+// context.error and an exit status.
+int run_program(std::span<const std::string> args, std::span<const Command> commands,
+                CommandContext& context);
+
+}  // namespace edt

@@ -1,0 +1,98 @@
+// edt doctor: what this machine has, and what would fail on it.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "launcher/commands/table.h"
+#include "launcher/machine.h"
+#include "launcher/options.h"
+#include "launcher/report.h"
+#include "launcher/version.h"
+
+namespace edt {
+namespace {
+
+std::string bytes(std::uint64_t count) { return human_bytes(static_cast<double>(count)); }
+
+void print_line(CommandContext& context, std::string_view name, std::string_view value) {
+  context.print("{:18} {}\n", name, value);
+}
+
+void print_machine(CommandContext& context, const Machine& machine) {
+  print_line(context, "host", machine.host);
+  print_line(context, "system", machine.system);
+  print_line(context, "CPU", machine.cpu_model);
+  print_line(context, "vector units", fmt::format("{}", fmt::join(machine.vector_units, " ")));
+  print_line(context, "oneDNN uses",
+             machine.onednn_isa + (machine.native_bf16 ? ", bf16 native" : ", no native bf16"));
+  print_line(context, "cores",
+             fmt::format("{} online, {} usable{}", machine.cores_online, machine.cores_usable,
+                         machine.cpu_quota
+                             ? fmt::format(", control group allows {:.3g}", *machine.cpu_quota)
+                             : ""));
+  print_line(context, "OpenMP threads", fmt::format("{}", machine.openmp_threads));
+  print_line(context, "memory",
+             fmt::format("{}, {} available", bytes(machine.memory_total),
+                         bytes(machine.memory_available)));
+  print_line(context, "open files", fmt::format("at most {}", machine.open_files));
+}
+
+void print_directory(CommandContext& context, const DirectoryProbe& directory) {
+  print_line(context, "directory", directory.path.string());
+  print_line(context, "  file system", directory.file_system);
+  print_line(
+      context, "  space",
+      fmt::format("{} free of {}", bytes(directory.bytes_free), bytes(directory.bytes_total)));
+  print_line(context, "  writable", directory.write_problem.empty() ? "yes" : "no");
+  if (directory.write_problem.empty()) {
+    print_line(context, "  HDF5 locks", directory.locking_problem.empty() ? "work" : "fail");
+  }
+}
+
+void print_json(CommandContext& context, const Machine& machine, const DirectoryProbe& directory,
+                const std::vector<Finding>& found) {
+  auto json = nlohmann::ordered_json::object();
+  for (const auto& [name, version] : versions()) json["versions"][name] = version;
+  json["machine"] = to_json(machine);
+  json["directory"] = to_json(directory);
+  json["findings"] = nlohmann::ordered_json::array();
+  for (const Finding& finding : found) {
+    json["findings"].push_back(
+        {{"level", finding.fails ? "fails" : "warning"}, {"text", finding.text}});
+  }
+  context.print("{}\n", json.dump(2));
+}
+
+}  // namespace
+
+int doctor(std::span<const std::string> args, CommandContext& context) {
+  std::filesystem::path path = ".";
+  bool as_json = false;
+  OptionSet options(
+      "doctor",
+      "Says what this machine has, and what would fail on it. Status 1 when something "
+      "would.");
+  options.add("directory", &path, "where data or checkpoints are to go").positional();
+  options.add("json", &as_json, "for scripts");
+  if (!read_options(options, args, context)) return kDone;
+
+  const Machine machine = probe_machine();
+  const DirectoryProbe directory = probe_directory(path);
+  std::vector<Finding> found = findings(machine);
+  for (Finding& finding : findings(directory)) found.push_back(std::move(finding));
+
+  if (as_json) {
+    print_json(context, machine, directory, found);
+  } else {
+    for (const auto& [name, version] : versions()) print_line(context, name, version);
+    print_machine(context, machine);
+    print_directory(context, directory);
+    for (const Finding& finding : found) {
+      context.print("{}: {}\n", finding.fails ? "FAILS" : "warning", finding.text);
+    }
+    if (found.empty()) context.print("nothing found that would fail\n");
+  }
+  const bool fails = std::any_of(found.begin(), found.end(), [](auto& f) { return f.fails; });
+  return fails ? kFailed : kDone;
+}
+
+}  // namespace edt

@@ -1,0 +1,14 @@
+#include "launcher/commands/table.h"
+
+#include <array>
+
+namespace edt {
+
+std::span<const Command> command_table() {
+  static constexpr std::array kCommands{
+      Command{"doctor", "what this machine has, and what would fail on it", doctor},
+  };
+  return kCommands;
+}
+
+}  // namespace edt

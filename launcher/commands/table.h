@@ -1,0 +1,16 @@
+// The command table. A new command is a file in this folder, a declaration here and a row in
+// table.cpp.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "launcher/command.h"
+
+namespace edt {
+
+int doctor(std::span<const std::string> args, CommandContext& context);
+
+std::span<const Command> command_table();
+
+}  // namespace edt

@@ -1,0 +1,33 @@
+// Numbers for people, and tables with aligned columns.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace edt {
+
+std::string human_bytes(double bytes);             // "1.50 GiB"
+std::string human_flops(double flops_per_second);  // "312 GFLOP/s"
+std::string human_count(double count);             // "12.3 M"
+std::string human_duration(double seconds);  // "350 us", "12.3 s", "4:05", "2:03:04", "3 d 4 h"
+
+// Columns of numbers are aligned right, others left; the header tells nothing about that.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> header) : header_(std::move(header)) {}
+
+  // As many cells as the header has.
+  void add(std::vector<std::string> row);
+
+  std::string text() const;
+
+ private:
+  bool is_numeric(std::size_t column) const;
+  std::size_t width(std::size_t column) const;
+
+  std::vector<std::string> header_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+}  // namespace edt
