@@ -1,0 +1,202 @@
+#include "launcher/train/config.h"
+
+#include <bit>
+
+#include "model/presets/presets.h"
+
+namespace edt {
+namespace {
+
+MaskRange to_range(const std::vector<float>& values, const char* option) {
+  require<UsageError>(values.size() == 2, "model", "{} has {} values, two are needed: low,high",
+                      option, values.size());
+  return {values[0], values[1]};
+}
+
+template <std::size_t N>
+std::array<double, N> to_betas(const std::vector<double>& values) {
+  require<UsageError>(values.size() == N, "options",
+                      "optimizer.betas has {} values, this optimizer takes {}", values.size(), N);
+  std::array<double, N> betas;
+  std::ranges::copy(values, betas.begin());
+  return betas;
+}
+
+}  // namespace
+
+void ModelOptions::declare(OptionSet& options) {
+  options.section("model", "Model: a preset and what to change of it");
+  options.add("model.preset", &preset, "published size").alias("model").choices(preset_names());
+  options.add("model.image-size", &image_size, "side of the pictures; latents are 1/8 of it")
+      .unit("pixels")
+      .at_least(16);
+  options.add("model.classes", &classes, "number of classes; default: what the data says")
+      .at_least(1);
+  options.add("model.patch", &patch, "side of a patch").unit("latent pixels").at_least(1);
+  options.add("model.depths", &depths, "blocks per stage").at_least(1);
+  options.add("model.widths", &widths, "width per stage").at_least(4);
+  options.add("model.heads", &heads, "attention heads per stage").at_least(1);
+  options.add("model.label-dropout", &label_dropout, "share of labels dropped for guidance")
+      .range(0, 1);
+  options.add("model.mid-mask", &mid_mask, "third mask, inside the first stage (EDT-XL)");
+  options.add("model.mid-mask-range", &mid_mask_range, "its ratio: low,high").range(0, 1);
+  options.add("model.first-down-mask", &first_down_mask, "ratio of the first mask: low,high")
+      .range(0, 1);
+  options.add("model.later-down-mask", &later_down_mask, "ratio of later masks: low,high")
+      .range(0, 1);
+  options
+      .add("model.amm-blocks", &amm_blocks,
+           "blocks that use the attention modulation matrix when sampling, from 0")
+      .at_least(0);
+}
+
+EdtConfig ModelOptions::resolve(std::int64_t data_classes) const {
+  EdtConfig config = edt_preset(preset);
+  require<UsageError>(image_size % 8 == 0, "model", "model.image-size is {}, not a multiple of 8",
+                      image_size);
+  config.input_size = image_size / 8;
+  config.classes = classes.value_or(data_classes);
+  config.patch = patch.value_or(config.patch);
+  config.depths = depths.value_or(config.depths);
+  config.widths = widths.value_or(config.widths);
+  config.heads = heads.value_or(config.heads);
+  config.amm_blocks = amm_blocks.value_or(config.amm_blocks);
+  config.mid_mask = mid_mask.value_or(config.mid_mask);
+  config.label_dropout = label_dropout.value_or(config.label_dropout);
+  if (first_down_mask) config.first_down_mask = to_range(*first_down_mask, "model.first-down-mask");
+  if (later_down_mask) config.later_down_mask = to_range(*later_down_mask, "model.later-down-mask");
+  if (mid_mask_range) config.mid_mask_range = to_range(*mid_mask_range, "model.mid-mask-range");
+  if (image_size > 256) config.amm_form = AmmForm::kCosine;
+  config.validate();
+  return config;
+}
+
+void DataOptions::declare(OptionSet& options) {
+  options.section("data", "Data");
+  options.add("data.path", &path, "data set: a directory of HDF5 shards").alias("data").required();
+  options.add("data.order", &order,
+              {{"global", SampleOrder::kGlobal}, {"shard-local", SampleOrder::kShardLocal}},
+              "shuffle the whole set, or shards and then within a window");
+  options.add("data.window", &window, "window of the shard-local order")
+      .unit("samples")
+      .at_least(1)
+      .used_when("data.order", {"shard-local"});
+  options.add("data.flip", &flip, "draw the flipped copy half of the time, where there is one");
+  options.add("data.verify", &verify, "check block checksums at first touch");
+  options.add("data.prefetch", &prefetch, "micro-batches read ahead").range(1, 1024);
+}
+
+void TrainOptions::declare(OptionSet& options) {
+  options.section("train", "Training");
+  options.add("train.steps", &steps, "optimizer steps").alias("steps").at_least(1);
+  options.add("train.batch", &batch, "global batch").unit("images").at_least(1);
+  options.add("train.micro-batch", &micro_batch, "unit of work; batch / micro-batch = 2^g")
+      .unit("images")
+      .at_least(1);
+  options.add("train.masked", &masked, "add the pass with masked tokens (EDT)");
+  options
+      .add("train.shared-noise", &shared_noise,
+           "one draw of noise and label dropout for both passes: less work, not as published")
+      .used_when("train.masked", {"on"});
+  options.add("train.snr-gamma", &snr_gamma, "Min-SNR weighting of the loss; 0: none").at_least(0);
+  options.add("train.timesteps", &timesteps,
+              {{"uniform", TimestepSampling::kUniform},
+               {"loss-second-moment", TimestepSampling::kLossSecondMoment}},
+              "how timesteps are drawn");
+  options.add("train.recompute", &recompute,
+              {{"none", Recompute::kNone},
+               {"selective", Recompute::kSelective},
+               {"full", Recompute::kFull}},
+              "activations run twice to save memory: none, MLPs, or whole blocks");
+  options.add("train.clip", &clip, "largest global gradient norm; 0: no clipping").at_least(0);
+  options.add("train.on-non-finite", &on_non_finite,
+              {{"stop", OnNonFinite::kStop}, {"skip", OnNonFinite::kSkip}},
+              "NaN or infinity in loss or gradient: stop the run, or skip the update");
+  options.add("train.seed", &seed, "seed of every random number").alias("seed");
+}
+
+void OptimizerOptions::declare(OptionSet& options) {
+  options.section("optimizer", "Optimizer");
+  options.add("optimizer.kind", &kind,
+              {{"adan", OptimizerKind::kAdan}, {"adamw", OptimizerKind::kAdamW}}, "update rule");
+  options.add("optimizer.betas", &betas, "adan 0.98,0.92,0.99; adamw 0.9,0.999").range(0, 1);
+  options.add("optimizer.eps", &eps, "added to the denominator").above(0);
+  options.add("optimizer.weight-decay", &weight_decay, "decoupled weight decay").at_least(0);
+  options
+      .add("optimizer.no-prox", &no_prox, "decay before the update instead of the proximal step")
+      .used_when("optimizer.kind", {"adan"});
+  options.add("optimizer.ema-decay", &ema_decay, "decay of the moving average of the weights")
+      .range(0, 1);
+  options.add("optimizer.lr", &rate.initial, "learning rate after the warm-up").above(0);
+  options.add("optimizer.schedule", &rate.kind,
+              {{"constant", ScheduleKind::kConstant},
+               {"linear", ScheduleKind::kLinear},
+               {"cosine", ScheduleKind::kCosine}},
+              "course of the learning rate");
+  options.add("optimizer.lr-final", &rate.final, "learning rate from decay-steps on")
+      .above(0)
+      .used_when("optimizer.schedule", {"linear", "cosine"});
+  options.add("optimizer.decay-steps", &rate.decay_steps, "steps until lr-final")
+      .at_least(1)
+      .used_when("optimizer.schedule", {"linear", "cosine"});
+  options.add("optimizer.warmup-steps", &rate.warmup_steps, "steps of linear warm-up").at_least(0);
+}
+
+OptimizerConfig OptimizerOptions::resolve() const {
+  if (kind == OptimizerKind::kAdan) {
+    AdanConfig config{.eps = eps, .weight_decay = weight_decay, .no_prox = no_prox};
+    if (betas) config.betas = to_betas<3>(*betas);
+    return config;
+  }
+  AdamWConfig config{.eps = eps, .weight_decay = weight_decay};
+  if (betas) config.betas = to_betas<2>(*betas);
+  return config;
+}
+
+void RunOptions::declare(OptionSet& options) {
+  options.section("run", "Run");
+  options.add("run.dir", &directory, "run directory: checkpoints, metrics, logs, samples")
+      .required();
+  options.add("run.device", &backend,
+              {{"cpu", BackendKind::kCpu}, {"reference", BackendKind::kReference}},
+              "backend; reference is slow and obvious, to check against");
+  options.add("run.dtype", &dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
+              "type of matrix inputs and activations");
+  options.add("run.threads", &threads, "threads of this rank; 0: what the machine gives")
+      .range(0, 4096);
+  options.add("run.resume", &resume, "go on from the newest intact checkpoint, if there is one");
+  options.add("run.log-every", &log_every, "steps between lines on the terminal").at_least(1);
+  options.add("run.checkpoint-every", &checkpoint_every, "steps between checkpoints; 0: at the end")
+      .at_least(0);
+  options.add("run.keep-checkpoints", &keep_checkpoints, "checkpoints kept").at_least(2);
+  options.add("run.wait-for-checkpoint", &wait_for_checkpoint,
+              "training waits until a checkpoint is on disk");
+  options.add("run.tensorboard", &tensorboard, "write TensorBoard event files");
+  options.add("run.sample-every", &sample_every, "steps between sample grids; 0: none").at_least(0);
+  options.add("run.sample-images", &sample_images, "pictures in a sample grid").range(1, 1024);
+  options.add("run.sample-steps", &sample_steps, "sampler steps (DDIM) of a sample grid")
+      .range(1, 1000);
+  options.add("run.sample-guidance", &sample_guidance, "guidance of a sample grid").at_least(0);
+}
+
+void TrainConfig::declare(OptionSet& options) {
+  model.declare(options);
+  data.declare(options);
+  train.declare(options);
+  optimizer.declare(options);
+  run.declare(options);
+}
+
+void TrainConfig::validate() const {
+  require<UsageError>(train.batch % train.micro_batch == 0, "options",
+                      "train.batch {} is not a multiple of train.micro-batch {}", train.batch,
+                      train.micro_batch);
+  const auto count = static_cast<std::uint64_t>(train.batch / train.micro_batch);
+  require<UsageError>(std::has_single_bit(count), "options",
+                      "train.batch {} / train.micro-batch {} gives {} micro-batches, a power of "
+                      "two is needed",
+                      train.batch, train.micro_batch, count);
+  edt::validate(optimizer.rate);
+}
+
+}  // namespace edt

@@ -1,0 +1,118 @@
+// Everything a training run can be told, and its option names.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/dtype.h"
+#include "core/optim/optimizer.h"
+#include "core/optim/schedule.h"
+#include "launcher/options.h"
+#include "model/edt/config.h"
+#include "model/model.h"
+
+namespace edt {
+
+// A preset and what to change of it.
+struct ModelOptions {
+  std::string preset = "EDT-S/2";
+  std::int64_t image_size = 256;  // pixels; latents are an eighth of it
+  std::optional<std::int64_t> classes, patch;
+  std::optional<std::vector<std::int64_t>> depths, widths, heads, amm_blocks;
+  std::optional<bool> mid_mask;
+  std::optional<float> label_dropout;
+  std::optional<std::vector<float>> first_down_mask, later_down_mask, mid_mask_range;
+
+  void declare(OptionSet& options);
+  // The validated model; `data_classes` stands in where the number of classes is not given.
+  EdtConfig resolve(std::int64_t data_classes) const;
+};
+
+enum class SampleOrder { kGlobal, kShardLocal };
+
+struct DataOptions {
+  std::filesystem::path path;
+  SampleOrder order = SampleOrder::kGlobal;
+  std::int64_t window = 4096;
+  bool flip = true;
+  bool verify = true;
+  std::int64_t prefetch = 4;
+
+  void declare(OptionSet& options);
+};
+
+enum class TimestepSampling { kUniform, kLossSecondMoment };
+enum class OnNonFinite { kStop, kSkip };
+
+struct TrainOptions {
+  std::int64_t steps = 400000;
+  std::int64_t batch = 256;
+  std::int64_t micro_batch = 32;
+  bool masked = true;
+  bool shared_noise = false;
+  double snr_gamma = 5;
+  TimestepSampling timesteps = TimestepSampling::kLossSecondMoment;
+  Recompute recompute = Recompute::kNone;
+  double clip = 0;
+  OnNonFinite on_non_finite = OnNonFinite::kStop;
+  std::uint64_t seed = 0;
+
+  void declare(OptionSet& options);
+};
+
+enum class OptimizerKind { kAdan, kAdamW };
+
+struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::kAdan;
+  std::optional<std::vector<double>> betas;
+  double eps = 1e-8;
+  double weight_decay = 0;
+  bool no_prox = false;
+  double ema_decay = 0.9999;
+  LearningRateConfig rate{.kind = ScheduleKind::kLinear,
+                          .initial = 1e-3,
+                          .final = 5e-5,
+                          .decay_steps = 400000,
+                          .warmup_steps = 0};
+
+  void declare(OptionSet& options);
+  OptimizerConfig resolve() const;
+};
+
+enum class BackendKind { kCpu, kReference };
+
+struct RunOptions {
+  std::filesystem::path directory;
+  BackendKind backend = BackendKind::kCpu;
+  DType dtype = DType::kFloat32;
+  int threads = 0;
+  bool resume = true;
+  std::int64_t log_every = 10;
+  std::int64_t checkpoint_every = 1000;
+  std::int64_t keep_checkpoints = 3;
+  bool wait_for_checkpoint = false;
+  bool tensorboard = true;
+  std::int64_t sample_every = 0;
+  std::int64_t sample_steps = 50;
+  std::int64_t sample_images = 10;
+  double sample_guidance = 4;
+
+  void declare(OptionSet& options);
+};
+
+struct TrainConfig {
+  ModelOptions model;
+  DataOptions data;
+  TrainOptions train;
+  OptimizerOptions optimizer;
+  RunOptions run;
+
+  void declare(OptionSet& options);
+  // Checks across sections; throws UsageError.
+  void validate() const;
+};
+
+}  // namespace edt

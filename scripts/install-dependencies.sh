@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that `edt` is built from, those that are missing only.
+# Usage: scripts/install-dependencies.sh [--list]
+#   --list prints the package names and installs nothing.
+set -euo pipefail
+
+packages=(
+  g++ cmake ninja-build ccache pkg-config
+  libdnnl-dev              # matrix products on the CPU
+  libhdf5-dev              # data shards and checkpoints
+  libhwy-dev               # SIMD kernels
+  libboost-dev libboost-program-options-dev
+  libfmt-dev libspdlog-dev nlohmann-json3-dev
+  libpng-dev libzip-dev libxxhash-dev libprotozero-dev
+  libopenmpi-dev openmpi-bin
+  libgtest-dev libgmock-dev
+)
+
+if [[ "${1:-}" == "--list" ]]; then
+  printf '%s\n' "${packages[@]}"
+  exit 0
+fi
+if ! command -v apt-get >/dev/null; then
+  echo "This machine has no apt. Install the equivalents of these Debian packages:" >&2
+  printf '  %s\n' "${packages[@]}" >&2
+  exit 2
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  if ! dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed'; then
+    missing+=("$package")
+  fi
+done
+if [[ ${#missing[@]} -eq 0 ]]; then
+  echo "All packages are installed."
+  exit 0
+fi
+
+as_root=()
+if [[ $EUID -ne 0 ]]; then
+  if ! command -v sudo >/dev/null; then
+    echo "Neither root nor sudo. Ask for these packages:" >&2
+    printf '  %s\n' "${missing[@]}" >&2
+    exit 2
+  fi
+  as_root=(sudo)
+fi
+echo "Installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, runs all tests. Extra arguments go to ctest: ./test.sh -L unit
+set -euo pipefail
+cd "$(dirname "$0")"
+
+scripts/install-dependencies.sh
+cmake --preset release ${CI:+-DEDT_WERROR=ON}
+cmake --build --preset release
+ctest --preset release -j "$(nproc)" "$@"

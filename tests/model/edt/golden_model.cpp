@@ -1,0 +1,80 @@
+#include "tests/model/edt/golden_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace edt::test {
+namespace {
+
+std::vector<std::int64_t> integers(const std::vector<double>& values) {
+  return {values.begin(), values.end()};
+}
+
+}  // namespace
+
+EdtConfig golden_config(const GoldenFile& file) {
+  const auto number = [&](const char* name) {
+    return static_cast<std::int64_t>(file.number("/", name));
+  };
+  EdtConfig config;
+  config.name = "golden";
+  config.input_size = number("input_size");
+  config.patch = number("patch_size");
+  config.classes = number("num_classes");
+  config.mid_mask = number("mid_mask") != 0;
+  config.depths = integers(file.numbers("/", "stages_depth"));
+  config.widths = integers(file.numbers("/", "dims"));
+  config.heads = integers(file.numbers("/", "num_heads"));
+  config.amm_blocks = integers(file.numbers("/", "amm_blocks"));
+  return config;
+}
+
+GoldenModel::GoldenModel(const GoldenFile& file, Backend& backend, DType dtype)
+    : backend_(backend),
+      arena_(backend.memory()),
+      model_(golden_config(file), backend, dtype),
+      tape_(backend, arena_, profiler_, dtype) {
+  for (Parameter& parameter : model_.parameters().all()) {
+    const auto values = file.read<float>("/params/" + parameter.name);
+    parameter.value = tensor(values, parameter.shape, dtype);
+    parameter.grad = allocate(parameter.shape, tape_.accurate_dtype());
+  }
+}
+
+Tensor GoldenModel::allocate(const Shape& shape, DType dtype) {
+  Tensor tensor{nullptr, shape, dtype};
+  tensor.data = memory_.emplace_back(backend_.memory(), tensor.bytes()).data();
+  return tensor;
+}
+
+Tensor GoldenModel::tensor(const std::vector<float>& values, const Shape& shape, DType dtype) {
+  EDT_ASSERT(static_cast<std::int64_t>(values.size()) == shape.elements());
+  const Tensor to = allocate(shape, dtype);
+  backend_.copy({const_cast<float*>(values.data()), shape, DType::kFloat32}, to);
+  return to;
+}
+
+Tensor GoldenModel::labels(const std::vector<std::int64_t>& values) {
+  const Tensor to = allocate({static_cast<std::int64_t>(values.size())}, DType::kInt32);
+  std::vector<std::int32_t> narrow(values.begin(), values.end());
+  backend_.copy({narrow.data(), to.shape, DType::kInt32}, to);
+  return to;
+}
+
+std::vector<float> GoldenModel::host(const Tensor& tensor) {
+  std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
+  backend_.copy(tensor, {values.data(), tensor.shape, DType::kFloat32});
+  return values;
+}
+
+double relative_error(const std::vector<float>& actual, const std::vector<float>& expected) {
+  EDT_ASSERT(actual.size() == expected.size());
+  double difference = 0, largest = 0;
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    difference = std::max(difference, std::fabs(double(actual[i]) - expected[i]));
+    largest = std::max(largest, std::fabs(double(expected[i])));
+  }
+  return std::isfinite(difference) ? difference / std::max(largest, 1e-30) : INFINITY;
+}
+
+}  // namespace edt::test

@@ -1,0 +1,42 @@
+// A small EDT with the published implementation's weights, on any backend.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/ops/backend.h"
+#include "model/edt/edt_model.h"
+#include "tests/golden.h"
+
+namespace edt::test {
+
+EdtConfig golden_config(const GoldenFile& file);
+
+// Model, tape and parameter memory for one test.
+class GoldenModel {
+ public:
+  GoldenModel(const GoldenFile& file, Backend& backend, DType dtype);
+
+  Backend& backend() { return backend_; }
+  EdtModel& model() { return model_; }
+  Tape& tape() { return tape_; }
+  // Device memory that holds `values`, kept as long as this object.
+  Tensor tensor(const std::vector<float>& values, const Shape& shape, DType dtype);
+  Tensor labels(const std::vector<std::int64_t>& values);
+  std::vector<float> host(const Tensor& tensor);
+
+ private:
+  Tensor allocate(const Shape& shape, DType dtype);
+
+  Backend& backend_;
+  Arena arena_;
+  Profiler profiler_;
+  EdtModel model_;
+  Tape tape_;
+  std::vector<Block> memory_;
+};
+
+// max |a - b| / max |b|
+double relative_error(const std::vector<float>& actual, const std::vector<float>& expected);
+
+}  // namespace edt::test
