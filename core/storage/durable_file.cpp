@@ -1,0 +1,140 @@
+#include "core/storage/durable_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "core/base/error.h"
+
+namespace edt {
+
+namespace fs = std::filesystem;
+
+void fail_errno(std::string_view action, const fs::path& path) {
+  const int code = errno;
+  fail<SystemError>("file", "cannot {} {}: {}", action, path.string(),
+                    std::generic_category().message(code));
+}
+
+fs::path partial_path(const fs::path& path) {
+  return path.parent_path() / fmt::format(".{}.partial", path.filename().string());
+}
+
+namespace {
+
+fs::path directory_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+void sync_opened(const fs::path& path, int flags) {
+  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
+  if (descriptor < 0) fail_errno("open", path);
+  const int status = ::fsync(descriptor);
+  const int code = errno;
+  ::close(descriptor);
+  errno = code;
+  // Some file systems cannot sync a directory; their renames are ordered anyway.
+  if (status != 0 && !((flags & O_DIRECTORY) && code == EINVAL)) fail_errno("sync", path);
+}
+
+}  // namespace
+
+DurableFile::DurableFile(fs::path path) : path_(std::move(path)), partial_(partial_path(path_)) {
+  descriptor_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) fail_errno("create", partial_);
+}
+
+DurableFile::~DurableFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(partial_.c_str());
+}
+
+void DurableFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t done = ::write(descriptor_, bytes.data(), bytes.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) fail_errno("write", path_);
+    bytes = bytes.subspan(static_cast<std::size_t>(done));
+    written_ += static_cast<std::uint64_t>(done);
+  }
+}
+
+void DurableFile::commit() {
+  if (::fsync(descriptor_) != 0) fail_errno("sync", path_);
+  const int descriptor = descriptor_;
+  descriptor_ = -1;
+  if (::close(descriptor) != 0) {
+    const int code = errno;
+    ::unlink(partial_.c_str());
+    errno = code;
+    fail_errno("close", path_);
+  }
+  rename_durably(partial_, path_);
+}
+
+void write_text_atomically(const fs::path& path, std::string_view text) {
+  DurableFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+std::string read_text(const fs::path& path, std::uint64_t limit) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail_errno("open", path);
+  std::string text;
+  char buffer[1 << 16];
+  ssize_t done = 0;
+  while ((done = ::read(descriptor, buffer, sizeof(buffer))) != 0 && text.size() <= limit) {
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) break;
+    text.append(buffer, static_cast<std::size_t>(done));
+  }
+  const int code = errno;
+  ::close(descriptor);
+  errno = code;
+  if (done < 0) fail_errno("read", path);
+  require<DataError>(text.size() <= limit, "file", "{} is larger than {} bytes", path.string(),
+                     limit);
+  return text;
+}
+
+void sync_file(const fs::path& path) { sync_opened(path, O_RDONLY); }
+
+void sync_directory(const fs::path& directory) { sync_opened(directory, O_RDONLY | O_DIRECTORY); }
+
+void rename_durably(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) fail_errno("rename to", to);
+  sync_directory(directory_of(to));
+}
+
+void commit_file(const fs::path& partial, const fs::path& path) {
+  sync_file(partial);
+  rename_durably(partial, path);
+}
+
+std::uint64_t free_bytes(const fs::path& directory) {
+  struct statvfs info {};
+  if (::statvfs(directory.c_str(), &info) != 0) fail_errno("ask for the free space of", directory);
+  return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
+}
+
+void require_free_space(const fs::path& directory, std::uint64_t bytes, std::string_view what) {
+  const std::uint64_t available = free_bytes(directory);
+  require<SystemError>(available >= bytes, "file", "{} in {} needs {} bytes, {} are free", what,
+                       directory.string(), bytes, available);
+}
+
+void create_directories(const fs::path& directory) {
+  std::error_code code;
+  fs::create_directories(directory, code);
+  require<SystemError>(!code && fs::is_directory(directory, code), "file",
+                       "cannot create directory {}: {}", directory.string(),
+                       code ? code.message() : "a file has that name");
+}
+
+}  // namespace edt

@@ -1,0 +1,60 @@
+// Files that are either complete or absent: written beside, synced, renamed. Failures are
+// SystemErrors that name the path and the reason, a full disk among them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace edt {
+
+// Where `path` is written before it is complete: ".<name>.partial" in the same directory.
+std::filesystem::path partial_path(const std::filesystem::path& path);
+
+// A file that takes its name only in commit(). Without commit() nothing is left behind.
+class DurableFile {
+ public:
+  explicit DurableFile(std::filesystem::path path);
+  ~DurableFile();
+  DurableFile(const DurableFile&) = delete;
+  DurableFile& operator=(const DurableFile&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  void commit();
+
+  const std::filesystem::path& path() const { return path_; }
+  std::uint64_t written() const { return written_; }
+
+ private:
+  std::filesystem::path path_, partial_;
+  std::uint64_t written_ = 0;
+  int descriptor_ = -1;
+};
+
+void write_text_atomically(const std::filesystem::path& path, std::string_view text);
+
+// Whole small file as text; files beyond `limit` bytes are refused.
+std::string read_text(const std::filesystem::path& path, std::uint64_t limit = 64u << 20);
+
+// Steps of the same protocol for files written by others, such as HDF5, and for directories.
+void sync_file(const std::filesystem::path& path);
+void sync_directory(const std::filesystem::path& directory);
+// Renames and makes the new name durable. `path` is a file or a directory.
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+// sync_file, then rename_durably.
+void commit_file(const std::filesystem::path& partial, const std::filesystem::path& path);
+
+std::uint64_t free_bytes(const std::filesystem::path& directory);
+// Refuses at once what would fill the disk later.
+void require_free_space(const std::filesystem::path& directory, std::uint64_t bytes,
+                        std::string_view what);
+void create_directories(const std::filesystem::path& directory);
+
+// Throws SystemError "<action> <path>: <text of errno>".
+[[noreturn]] void fail_errno(std::string_view action, const std::filesystem::path& path);
+
+}  // namespace edt

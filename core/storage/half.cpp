@@ -1,0 +1,65 @@
+#include "core/storage/half.h"
+
+#include <hwy/highway.h>
+
+#include <bit>
+
+#include "core/base/assert.h"
+
+namespace edt {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+float half_to_float(half_bits value) {
+  const std::uint32_t sign = std::uint32_t{value & 0x8000u} << 16;
+  const std::uint32_t exponent = (value >> 10) & 0x1fu;
+  const std::uint32_t mantissa = value & 0x3ffu;
+  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24, exact in float32
+    const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
+    return sign ? -magnitude : magnitude;
+  }
+  const std::uint32_t wide = exponent == 31 ? 255 : exponent + 112;
+  return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
+}
+
+half_bits float_to_half(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000u);
+  const std::uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return sign | 0x7e00u;   // NaN
+  if (magnitude >= 0x477ff000u) return sign | 0x7c00u;  // 65520 and above round to infinity
+  if (magnitude < 0x38800000u) {                        // below 2^-14: subnormal in half
+    // Adding 0.5 leaves the rounded multiple of 2^-24 in the low bits.
+    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
+    return static_cast<half_bits>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u));
+  }
+  const std::uint32_t rounded = magnitude + 0xfffu + (magnitude >> 13 & 1u);
+  return static_cast<half_bits>(sign | (rounded - 0x38000000u) >> 13);
+}
+
+void half_to_float(std::span<const half_bits> in, std::span<float> out) {
+  EDT_ASSERT(in.size() == out.size());
+  const hn::ScalableTag<float> wide;
+  const hn::Rebind<hwy::float16_t, decltype(wide)> narrow;
+  const std::size_t lanes = hn::Lanes(wide);
+  std::size_t i = 0;
+  for (; i + lanes <= in.size(); i += lanes) {
+    const auto* source = reinterpret_cast<const hwy::float16_t*>(in.data() + i);
+    hn::StoreU(hn::PromoteTo(wide, hn::LoadU(narrow, source)), wide, out.data() + i);
+  }
+  for (; i < in.size(); ++i) out[i] = half_to_float(in[i]);
+}
+
+void float_to_half(std::span<const float> in, std::span<half_bits> out) {
+  EDT_ASSERT(in.size() == out.size());
+  for (std::size_t i = 0; i < in.size(); ++i) out[i] = float_to_half(in[i]);
+}
+
+bool all_finite(std::span<const float> values) {
+  constexpr std::uint32_t kExponent = 0x7f800000u;
+  std::uint32_t bad = 0;
+  for (float value : values) bad |= (std::bit_cast<std::uint32_t>(value) & kExponent) == kExponent;
+  return bad == 0;
+}
+
+}  // namespace edt

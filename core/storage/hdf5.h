@@ -1,0 +1,156 @@
+// HDF5 files, data sets and attributes. The library's own header stays in hdf5.cpp.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/dtype.h"
+
+namespace edt::h5 {
+
+enum class Type : std::uint8_t {
+  kFloat16,
+  kBFloat16,  // stored as uint16 bits with the attribute "dtype" = "bf16"
+  kFloat32,
+  kFloat64,
+  kInt32,
+  kInt64,
+  kUInt8,
+  kUInt16,
+  kUInt64,
+  kOther,  // readable by other programs, not by this one
+};
+
+std::size_t size_of(Type type);
+std::string_view name_of(Type type);
+Type type_of(DType dtype);
+
+using Shape = std::vector<std::uint64_t>;
+std::string to_string(const Shape& shape);  // "[4, 32, 32]"
+
+// Owns one HDF5 identifier.
+class Handle {
+ public:
+  using Close = int (*)(std::int64_t);
+  Handle() = default;
+  Handle(std::int64_t id, Close close) : id_(id), close_(close) {}
+  ~Handle() { reset(); }
+  Handle(Handle&& other) noexcept;
+  Handle& operator=(Handle&& other) noexcept;
+  std::int64_t get() const { return id_; }
+  // Closes the identifier; the status of HDF5's close call, negative when it failed.
+  int reset();
+
+ private:
+  std::int64_t id_ = -1;
+  Close close_ = nullptr;
+};
+
+// What can carry attributes. Reading an absent attribute or one of another kind is a DataError.
+class Object {
+ public:
+  // "file.h5:/name", as messages name it.
+  const std::string& label() const { return label_; }
+
+  bool has_attribute(const std::string& name) const;
+  void write_attribute(const std::string& name, std::string_view value);
+  void write_attribute(const std::string& name, const char* value) {
+    write_attribute(name, std::string_view(value));
+  }
+  void write_attribute(const std::string& name, std::int64_t value);
+  void write_attribute(const std::string& name, int value) {
+    write_attribute(name, static_cast<std::int64_t>(value));
+  }
+  void write_attribute(const std::string& name, double value);
+  void write_attribute(const std::string& name, std::span<const double> values);
+  void write_attribute(const std::string& name, std::span<const std::int64_t> values);
+
+  std::string read_string(const std::string& name) const;
+  std::int64_t read_int(const std::string& name) const;
+  double read_double(const std::string& name) const;
+  std::vector<double> read_doubles(const std::string& name) const;
+  std::vector<std::int64_t> read_ints(const std::string& name) const;
+
+ protected:
+  Object(Handle handle, std::string label) : handle_(std::move(handle)), label_(std::move(label)) {}
+  std::int64_t id() const { return handle_.get(); }
+
+  Handle handle_;
+  std::string label_;
+};
+
+// An array; its first dimension counts rows.
+class DataSet : public Object {
+ public:
+  Type type() const { return type_; }
+  const Shape& shape() const { return shape_; }
+  std::uint64_t rows() const { return shape_.empty() ? 1 : shape_[0]; }
+  std::uint64_t row_elements() const;  // product of the other dimensions
+  std::uint64_t elements() const { return rows() * row_elements(); }
+
+  // Row ranges, converted by HDF5 between the stored type and `type`. `data` holds
+  // count * row_elements() values.
+  void read_rows(std::uint64_t first, std::uint64_t count, Type type, void* data) const;
+  void write_rows(std::uint64_t first, std::uint64_t count, Type type, const void* data);
+  void read(Type type, void* data) const { read_rows(0, rows(), type, data); }
+  void write(Type type, const void* data) { write_rows(0, rows(), type, data); }
+
+  // A flat range of elements of a one-dimensional data set is a row range, so pieces of flat
+  // buffers use the same calls.
+  template <class T>
+  std::vector<T> read_all(Type type) const {
+    require_plausible_size();
+    std::vector<T> values(elements());
+    read(type, values.data());
+    return values;
+  }
+
+  // Byte offset in the file when the elements lie there uncompressed, little endian and in order.
+  std::optional<std::uint64_t> raw_offset() const;
+
+  // A damaged header may claim any size: refuses one that the stored bytes cannot hold.
+  void require_plausible_size() const;
+
+ private:
+  friend class File;
+  DataSet(Handle handle, std::string label);
+  void transfer(std::uint64_t first, std::uint64_t count, Type type, void* data, bool write) const;
+
+  Type type_ = Type::kOther;
+  Shape shape_;
+};
+
+// A file; its attributes are those of the root group.
+class File : public Object {
+ public:
+  // Read-only, without file locks: parallel file systems often refuse them.
+  static File open(const std::filesystem::path& path);
+  // Replaces an existing file. The first `user_block` bytes (0, 512, 1024, ...) are left to the
+  // caller.
+  static File create(const std::filesystem::path& path, std::uint64_t user_block = 0);
+
+  bool has(const std::string& name) const;
+  std::vector<std::string> names(const std::string& group = "/") const;  // sorted
+  DataSet dataset(const std::string& name) const;
+  // Contiguous, or chunked by `chunk_rows` rows when that is not 0. Groups in the name are created.
+  DataSet create_dataset(const std::string& name, Type type, const Shape& shape,
+                         std::uint64_t chunk_rows = 0);
+
+  // Writes everything out and closes; unlike the destructor it reports what goes wrong. Data sets
+  // of the file must have been destroyed before.
+  void close();
+
+ private:
+  File(Handle file, Handle root, const std::filesystem::path& path, bool writable);
+
+  Handle file_;
+  std::filesystem::path path_;
+  bool writable_ = false;
+};
+
+}  // namespace edt::h5

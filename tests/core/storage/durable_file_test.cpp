@@ -1,0 +1,75 @@
+#include "core/storage/durable_file.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <limits>
+
+#include "core/storage/checksum.h"
+#include "tests/core/storage/expect_error.h"
+#include "tests/core/storage/temp_dir.h"
+
+namespace edt {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(DurableFile, AppearsOnlyWhenCommitted) {
+  const test::TempDir directory;
+  {
+    DurableFile file(directory / "a.txt");
+    file.write("half");
+    EXPECT_FALSE(fs::exists(directory / "a.txt"));
+  }
+  EXPECT_TRUE(fs::is_empty(directory.path()));
+  write_text_atomically(directory / "a.txt", "whole");
+  write_text_atomically(directory / "a.txt", "replaced");
+  EXPECT_EQ(read_text(directory / "a.txt"), "replaced");
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory.path()), {}), 1);
+}
+
+TEST(DurableFile, FailuresNamePathAndReason) {
+  const test::TempDir directory;
+  EXPECT_ERROR(DurableFile(directory / "no" / "a.txt"), SystemError, "no/", "No such file");
+  EXPECT_ERROR(read_text(directory / "b.txt"), SystemError, "b.txt", "No such file");
+  EXPECT_ERROR(require_free_space(directory.path(), std::numeric_limits<std::uint64_t>::max(), "it"),
+               SystemError, "it in", "are free");
+  write_text_atomically(directory / "long.txt", "0123456789");
+  EXPECT_ERROR(read_text(directory / "long.txt", 4), DataError, "larger than 4 bytes");
+  EXPECT_ERROR(create_directories(directory / "long.txt"), SystemError, "long.txt");
+}
+
+// A limit on file sizes fails writes as a full disk does, and needs no mount.
+TEST(DurableFile, WriteThatDoesNotFitKeepsTheOldFile) {
+  const test::TempDir directory;
+  write_text_atomically(directory / "a.txt", "old");
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit old{};
+  getrlimit(RLIMIT_FSIZE, &old);
+  const rlimit small{1 << 16, old.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  EXPECT_ERROR(write_text_atomically(directory / "a.txt", std::string(1 << 20, 'x')), SystemError,
+               "a.txt", "File too large");
+  setrlimit(RLIMIT_FSIZE, &old);
+  EXPECT_EQ(read_text(directory / "a.txt"), "old");
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory.path()), {}), 1);
+}
+
+TEST(Checksum, KnownValuesAndStreaming) {
+  // XXH3_64bits of the empty input, from the xxHash specification.
+  EXPECT_EQ(checksum_text(checksum({})), "2d06800538d394c2");
+  std::string text(1000, 'a');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7);
+  const auto bytes = std::as_bytes(std::span(text));
+  StreamingChecksum streaming;
+  streaming.add(bytes.first(1));
+  streaming.add(bytes.subspan(1, 700));
+  streaming.add(bytes.subspan(701));
+  EXPECT_EQ(streaming.value(), checksum(bytes));
+  EXPECT_EQ(parse_checksum(checksum_text(streaming.value())), streaming.value());
+  EXPECT_ERROR(parse_checksum("12345"), DataError, "'12345'");
+  EXPECT_ERROR(parse_checksum("g234567890123456"), DataError, "g234567890123456");
+}
+
+}  // namespace
+}  // namespace edt
