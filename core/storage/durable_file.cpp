@@ -129,7 +129,7 @@ void require_free_space(const fs::path& directory, std::uint64_t bytes, std::str
                        directory.string(), bytes, available);
 }
 
-void create_directories(const fs::path& directory) {
+void make_directories(const fs::path& directory) {
   std::error_code code;
   fs::create_directories(directory, code);
   require<SystemError>(!code && fs::is_directory(directory, code), "file",

@@ -52,7 +52,7 @@ std::uint64_t free_bytes(const std::filesystem::path& directory);
 // Refuses at once what would fill the disk later.
 void require_free_space(const std::filesystem::path& directory, std::uint64_t bytes,
                         std::string_view what);
-void create_directories(const std::filesystem::path& directory);
+void make_directories(const std::filesystem::path& directory);
 
 // Throws SystemError "<action> <path>: <text of errno>".
 [[noreturn]] void fail_errno(std::string_view action, const std::filesystem::path& path);

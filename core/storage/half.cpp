@@ -1,25 +1,22 @@
 #include "core/storage/half.h"
 
-#include <hwy/highway.h>
-
 #include <bit>
 
 #include "core/base/assert.h"
 
 namespace edt {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
+// Free of branches, so that compilers turn the loop over it into vector code on every target.
 float half_to_float(half_bits value) {
   const std::uint32_t sign = std::uint32_t{value & 0x8000u} << 16;
-  const std::uint32_t exponent = (value >> 10) & 0x1fu;
-  const std::uint32_t mantissa = value & 0x3ffu;
-  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24, exact in float32
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
-    return sign ? -magnitude : magnitude;
-  }
-  const std::uint32_t wide = exponent == 31 ? 255 : exponent + 112;
-  return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
+  const std::uint32_t magnitude = value & 0x7fffu;
+  const std::uint32_t normal = (magnitude << 13) + 0x38000000u;  // exponent bias 15 to 127
+  const std::uint32_t special = normal + 0x38000000u;            // infinity and NaN
+  // Zero or subnormal: mantissa * 2^-24, exact in float32.
+  const auto subnormal = std::bit_cast<std::uint32_t>(
+      static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f);
+  const std::uint32_t finite = magnitude < 0x0400u ? subnormal : normal;
+  return std::bit_cast<float>(sign | (magnitude >= 0x7c00u ? special : finite));
 }
 
 half_bits float_to_half(float value) {
@@ -39,15 +36,7 @@ half_bits float_to_half(float value) {
 
 void half_to_float(std::span<const half_bits> in, std::span<float> out) {
   EDT_ASSERT(in.size() == out.size());
-  const hn::ScalableTag<float> wide;
-  const hn::Rebind<hwy::float16_t, decltype(wide)> narrow;
-  const std::size_t lanes = hn::Lanes(wide);
-  std::size_t i = 0;
-  for (; i + lanes <= in.size(); i += lanes) {
-    const auto* source = reinterpret_cast<const hwy::float16_t*>(in.data() + i);
-    hn::StoreU(hn::PromoteTo(wide, hn::LoadU(narrow, source)), wide, out.data() + i);
-  }
-  for (; i < in.size(); ++i) out[i] = half_to_float(in[i]);
+  for (std::size_t i = 0; i < in.size(); ++i) out[i] = half_to_float(in[i]);
 }
 
 void float_to_half(std::span<const float> in, std::span<half_bits> out) {

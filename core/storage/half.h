@@ -1,4 +1,4 @@
-// IEEE binary16 to float32 and back, vectorised on every target, and the check for finite values.
+// IEEE binary16 to float32 and back, and the check for finite values.
 #pragma once
 
 #include <cstdint>

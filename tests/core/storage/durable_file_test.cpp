@@ -32,11 +32,12 @@ TEST(DurableFile, FailuresNamePathAndReason) {
   const test::TempDir directory;
   EXPECT_ERROR(DurableFile(directory / "no" / "a.txt"), SystemError, "no/", "No such file");
   EXPECT_ERROR(read_text(directory / "b.txt"), SystemError, "b.txt", "No such file");
-  EXPECT_ERROR(require_free_space(directory.path(), std::numeric_limits<std::uint64_t>::max(), "it"),
-               SystemError, "it in", "are free");
+  EXPECT_ERROR(
+      require_free_space(directory.path(), std::numeric_limits<std::uint64_t>::max(), "it"),
+      SystemError, "it in", "are free");
   write_text_atomically(directory / "long.txt", "0123456789");
   EXPECT_ERROR(read_text(directory / "long.txt", 4), DataError, "larger than 4 bytes");
-  EXPECT_ERROR(create_directories(directory / "long.txt"), SystemError, "long.txt");
+  EXPECT_ERROR(make_directories(directory / "long.txt"), SystemError, "long.txt");
 }
 
 // A limit on file sizes fails writes as a full disk does, and needs no mount.

@@ -34,9 +34,9 @@ TEST(Half, KnownValuesAndRounding) {
   EXPECT_EQ(float_to_half(65519.f), 0x7bff);
   EXPECT_EQ(float_to_half(65520.f), 0x7c00);
   EXPECT_EQ(float_to_half(0x1p-24f), 0x0001);
-  EXPECT_EQ(float_to_half(0x1p-25f), 0x0000);             // tie to even
-  EXPECT_EQ(float_to_half(1.f + 0x1p-11f), 0x3c00);       // tie to even
-  EXPECT_EQ(float_to_half(1.f + 3 * 0x1p-11f), 0x3c02);   // tie to even, upwards
+  EXPECT_EQ(float_to_half(0x1p-25f), 0x0000);            // tie to even
+  EXPECT_EQ(float_to_half(1.f + 0x1p-11f), 0x3c00);      // tie to even
+  EXPECT_EQ(float_to_half(1.f + 3 * 0x1p-11f), 0x3c02);  // tie to even, upwards
 }
 
 TEST(Half, FiniteCheck) {
