@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/autograd/tape.h"
+#include "model/matmuls.h"
 #include "model/parameters.h"
 
 namespace edt {
@@ -54,8 +55,8 @@ class Model {
   virtual std::int64_t input_size() const = 0;
   virtual std::int64_t classes() const = 0;
   virtual float label_dropout() const = 0;
-  // Multiply-accumulates of one forward pass of one image: matrix products only.
-  virtual std::int64_t forward_macs() const = 0;
+  // Matrix products of one forward pass of `images` images.
+  virtual std::vector<MatmulUse> forward_matmuls(std::int64_t images) const = 0;
 
   // Masks of the masked pass, in the order finish() expects them; empty: no masked pass.
   virtual const std::vector<MaskSpec>& masks() const = 0;

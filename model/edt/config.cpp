@@ -75,25 +75,43 @@ void EdtConfig::validate() const {
   }
 }
 
-std::int64_t EdtConfig::forward_macs() const {
+std::vector<MatmulUse> EdtConfig::forward_matmuls(std::int64_t images) const {
   const std::int64_t condition = widths[0];
-  auto width = [&](std::int64_t stage) { return widths[static_cast<std::size_t>(stage)]; };
-  auto tokens = [&](std::int64_t stage) { return grid(stage) * grid(stage); };
+  const auto width = [&](std::int64_t stage) { return widths[static_cast<std::size_t>(stage)]; };
+  const auto tokens = [&](std::int64_t stage) { return grid(stage) * grid(stage); };
+  std::vector<MatmulUse> uses;
+  const auto add = [&](std::int64_t rows, std::int64_t out, std::int64_t in, std::int64_t count = 1,
+                       bool input_gradient = true) {
+    uses.push_back(
+        {.m = images * rows, .n = out, .k = in, .count = count, .input_gradient = input_gradient});
+  };
 
-  std::int64_t macs = tokens(0) * patch * patch * channels * condition;  // patch embedding
-  macs += kTimestepFeatures * condition + condition * condition;
+  add(tokens(0), condition, patch * patch * channels, 1, false);
+  add(1, condition, kTimestepFeatures, 1, false);
+  add(1, condition, condition);
   for (std::int64_t s = 0; s < stages(); ++s) {
-    const std::int64_t d = width(s), t = tokens(s);
-    const std::int64_t block = 6 * condition * d + (4 + 2 * mlp_ratio) * t * d * d + 2 * t * t * d;
-    macs += depths[static_cast<std::size_t>(s)] * block;
-    if (s < down_stages()) macs += 8 * condition * d + tokens(s + 1) * 4 * d * width(s + 1);
+    const auto i = static_cast<std::size_t>(s);
+    const std::int64_t d = width(s), t = tokens(s), depth = depths[i];
+    add(1, 6 * d, condition, depth);
+    add(t, 3 * d, d, depth);
+    uses.push_back({.batch = images * heads[i], .m = t, .n = t, .k = d / heads[i], .count = depth});
+    uses.push_back({.batch = images * heads[i], .m = t, .n = d / heads[i], .k = t, .count = depth});
+    add(t, d, d, depth);
+    add(t, mlp_ratio * d, d, depth);
+    add(t, d, mlp_ratio * d, depth);
+    if (s < down_stages()) {
+      add(1, 8 * d, condition);
+      add(tokens(s + 1), width(s + 1), 4 * d);
+    }
     if (s > down_stages()) {
-      macs += tokens(s - 1) * width(s - 1) * 4 * d;  // up-sampling
-      macs += 4 * condition * d + t * 2 * d * d;     // concatenation with the skip
+      add(tokens(s - 1), 4 * d, width(s - 1));
+      add(1, 4 * d, condition);
+      add(t, d, 2 * d);
     }
   }
-  const std::int64_t out = patch * patch * 2 * channels;
-  return macs + 2 * condition * condition + tokens(0) * condition * out;
+  add(1, 2 * condition, condition);
+  add(tokens(0), patch * patch * 2 * channels, condition);
+  return uses;
 }
 
 }  // namespace edt

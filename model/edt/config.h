@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "model/matmuls.h"
+
 namespace edt {
 
 // Form of the attention modulation matrix: exp at 256 pixels, cosine at 512 (as published).
@@ -43,8 +45,9 @@ struct EdtConfig {
   // Throws UsageError naming the option and both values when the parts do not fit.
   void validate() const;
 
-  // Multiply-accumulates of one forward pass of one image, the paper's "GFLOPs".
-  std::int64_t forward_macs() const;
+  // Matrix products of one forward pass of `images` images. Their multiply-accumulates at one image
+  // are what the paper calls GFLOPs.
+  std::vector<MatmulUse> forward_matmuls(std::int64_t images) const;
 };
 
 }  // namespace edt

@@ -20,7 +20,9 @@ class EdtModel final : public Model {
   std::int64_t input_size() const override { return config_.input_size; }
   std::int64_t classes() const override { return config_.classes; }
   float label_dropout() const override { return config_.label_dropout; }
-  std::int64_t forward_macs() const override { return config_.forward_macs(); }
+  std::vector<MatmulUse> forward_matmuls(std::int64_t images) const override {
+    return config_.forward_matmuls(images);
+  }
   const std::vector<MaskSpec>& masks() const override { return masks_; }
   const std::vector<FixedTable>& fixed_tables() const override { return fixed_tables_; }
   void set_recompute(Recompute recompute) override { recompute_ = recompute; }

@@ -72,15 +72,12 @@ class EdtGolden : public testing::TestWithParam<Case> {
     LossInputs loss;
     loss.x_start = input("/inputs/x_start");
     loss.noise = input(noise_name);
-    loss.x_t = golden_.tensor(std::vector<float>(
-                                  static_cast<std::size_t>(loss.x_start.elements())),
+    loss.x_t = golden_.tensor(std::vector<float>(static_cast<std::size_t>(loss.x_start.elements())),
                               loss.x_start.shape, accurate());
-    backend_->add_noise(loss.x_start, loss.noise,
-                        golden_.tensor(scales, {batch, 2}, accurate()), loss.x_t);
-    loss.coefficients =
-        golden_.tensor(coefficients, {batch, LossCoefficient::kCount}, accurate());
-    loss.sample_weights =
-        golden_.tensor(std::vector<float>(t.size(), 1.f), {batch}, accurate());
+    backend_->add_noise(loss.x_start, loss.noise, golden_.tensor(scales, {batch, 2}, accurate()),
+                        loss.x_t);
+    loss.coefficients = golden_.tensor(coefficients, {batch, LossCoefficient::kCount}, accurate());
+    loss.sample_weights = golden_.tensor(std::vector<float>(t.size(), 1.f), {batch}, accurate());
     const Tensor mse = golden_.tensor(std::vector<float>(t.size()), {batch}, accurate());
     const Tensor vb = golden_.tensor(std::vector<float>(t.size()), {batch}, accurate());
     double mean = 0;
