@@ -6,12 +6,13 @@
 
 namespace edt {
 
-// `count` products of [m, k] x [k, n], each `batch` times.
+// `count` products of [m, k] x [k, n], each `batch` times. A right factor stored as [n, k], like a
+// weight, is `transposed_right`.
 struct MatmulUse {
   std::int64_t batch = 1, m = 0, n = 0, k = 0;
   std::int64_t count = 1;
+  bool transposed_right = true;
   bool input_gradient = true;  // backward needs the gradient of the left factor too
-  bool weight_gradient = true;
 
   std::int64_t macs() const { return count * batch * m * n * k; }
 };
@@ -27,8 +28,7 @@ inline std::int64_t total_macs(const std::vector<MatmulUse>& uses) {
 inline double training_flops(const std::vector<MatmulUse>& uses) {
   double sum = 0;
   for (const MatmulUse& use : uses) {
-    sum += 2.0 * static_cast<double>(use.macs()) *
-           (1 + int{use.input_gradient} + int{use.weight_gradient});
+    sum += 2.0 * static_cast<double>(use.macs()) * (2 + int{use.input_gradient});
   }
   return sum;
 }

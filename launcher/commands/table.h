@@ -9,6 +9,8 @@
 
 namespace edt {
 
+int bench_sampling(std::span<const std::string> args, CommandContext& context);
+int bench_step(std::span<const std::string> args, CommandContext& context);
 int doctor(std::span<const std::string> args, CommandContext& context);
 
 std::span<const Command> command_table();

@@ -122,8 +122,7 @@ void OptimizerOptions::declare(OptionSet& options) {
   options.add("optimizer.betas", &betas, "adan 0.98,0.92,0.99; adamw 0.9,0.999").range(0, 1);
   options.add("optimizer.eps", &eps, "added to the denominator").above(0);
   options.add("optimizer.weight-decay", &weight_decay, "decoupled weight decay").at_least(0);
-  options
-      .add("optimizer.no-prox", &no_prox, "decay before the update instead of the proximal step")
+  options.add("optimizer.no-prox", &no_prox, "decay before the update instead of the proximal step")
       .used_when("optimizer.kind", {"adan"});
   options.add("optimizer.ema-decay", &ema_decay, "decay of the moving average of the weights")
       .range(0, 1);

@@ -95,7 +95,12 @@ std::vector<MatmulUse> EdtConfig::forward_matmuls(std::int64_t images) const {
     add(1, 6 * d, condition, depth);
     add(t, 3 * d, d, depth);
     uses.push_back({.batch = images * heads[i], .m = t, .n = t, .k = d / heads[i], .count = depth});
-    uses.push_back({.batch = images * heads[i], .m = t, .n = d / heads[i], .k = t, .count = depth});
+    uses.push_back({.batch = images * heads[i],
+                    .m = t,
+                    .n = d / heads[i],
+                    .k = t,
+                    .count = depth,
+                    .transposed_right = false});
     add(t, d, d, depth);
     add(t, mlp_ratio * d, d, depth);
     add(t, d, mlp_ratio * d, depth);

@@ -1,0 +1,91 @@
+#include "core/cpu/matmul_ceiling.h"
+
+#include <algorithm>
+#include <chrono>
+#include <oneapi/dnnl/dnnl.hpp>
+
+namespace edt {
+namespace {
+
+using Dims = dnnl::memory::dims;
+
+dnnl::engine& engine() {
+  static dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
+// Row-major [batch, rows, columns], or its transpose stored row-major.
+dnnl::memory::desc descriptor(std::int64_t batch, std::int64_t rows, std::int64_t columns,
+                              bool transposed, dnnl::memory::data_type type) {
+  const Dims strides =
+      transposed ? Dims{rows * columns, 1, rows} : Dims{rows * columns, columns, 1};
+  return {{batch, rows, columns}, type, strides};
+}
+
+bool multiplies_bf16() {
+  const auto isa = dnnl::get_effective_cpu_isa();
+  return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
+}
+
+std::size_t floats_for(std::int64_t elements, DType dtype) {
+  return (static_cast<std::size_t>(elements) * size_of(dtype) + sizeof(float) - 1) / sizeof(float);
+}
+
+}  // namespace
+
+struct MatmulCeiling::Product {
+  dnnl::matmul primitive;
+  dnnl::memory a, b, c;
+};
+
+MatmulCeiling::MatmulCeiling(const std::vector<MatmulForm>& forms, DType dtype)
+    : forms_(forms),
+      dtype_(dtype == DType::kBFloat16 && multiplies_bf16() ? DType::kBFloat16 : DType::kFloat32) {
+  std::size_t a = 0, b = 0, c = 0;
+  for (const MatmulForm& form : forms) {
+    a = std::max(a, floats_for(form.batch * form.m * form.k, dtype_));
+    b = std::max(b, floats_for(form.batch * form.k * form.n, dtype_));
+    c = std::max(c, floats_for(form.batch * form.m * form.n, dtype_));
+  }
+  a_.assign(a, 0.5f);
+  b_.assign(b, 0.25f);
+  c_.assign(c, 0.f);
+  const auto type =
+      dtype_ == DType::kBFloat16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
+  for (const MatmulForm& f : forms) {
+    const auto da = descriptor(f.batch, f.m, f.k, f.transposed_a, type);
+    const auto db = descriptor(f.batch, f.k, f.n, f.transposed_b, type);
+    const auto dc = descriptor(f.batch, f.m, f.n, false, type);
+    const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(da, db, dc), engine());
+    products_.push_back(std::make_unique<Product>(
+        Product{dnnl::matmul(description), dnnl::memory(da, engine(), a_.data()),
+                dnnl::memory(db, engine(), b_.data()), dnnl::memory(dc, engine(), c_.data())}));
+  }
+}
+
+MatmulCeiling::~MatmulCeiling() = default;
+
+double MatmulCeiling::run() {
+  dnnl::stream stream(engine());
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < products_.size(); ++i) {
+    Product& product = *products_[i];
+    for (std::int64_t repeat = 0; repeat < forms_[i].count; ++repeat) {
+      product.primitive.execute(
+          stream,
+          {{DNNL_ARG_SRC, product.a}, {DNNL_ARG_WEIGHTS, product.b}, {DNNL_ARG_DST, product.c}});
+    }
+  }
+  stream.wait();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+double MatmulCeiling::flops() const {
+  double sum = 0;
+  for (const MatmulForm& form : forms_) sum += form.flops();
+  return sum;
+}
+
+DType MatmulCeiling::dtype() const { return dtype_; }
+
+}  // namespace edt

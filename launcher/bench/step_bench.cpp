@@ -1,0 +1,163 @@
+#include "launcher/bench/step_bench.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+
+#include "launcher/bench/ceiling_forms.h"
+#include "launcher/bench/synthetic_batch.h"
+#include "model/edt/edt_model.h"
+#include "parallel/self/self_communicator.h"
+
+namespace edt {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t n = values.size();
+  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+double seconds_of(const std::function<void()>& work) {
+  const auto begin = Clock::now();
+  work();
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// Largest resident size of this process so far.
+std::size_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+}
+
+// Runs step and ceiling in turn and fills the rates. `profiler` covers one step.
+void measure(const std::function<void()>& step, const std::vector<MatmulForm>& forms, DType dtype,
+             Profiler& profiler, int rounds, StepBenchResult& result) {
+  step();  // first touch of memory, primitives compiled
+  step();
+  result.peak_memory_bytes = peak_memory_bytes();  // before the ceiling's operands are there
+  MatmulCeiling ceiling(forms, dtype);
+  ceiling.run();
+  std::vector<double> steps, ratios, ceilings;
+  double flops = 0;
+  std::vector<Profiler::Entry> scopes;
+  for (int round = 0; round < rounds; ++round) {
+    const double ceiling_rate = ceiling.flops() / ceiling.run();
+    profiler.reset();
+    steps.push_back(seconds_of(step));
+    flops = profiler.total_flops();
+    scopes = profiler.entries();
+    ceilings.push_back(ceiling_rate);
+    ratios.push_back(flops / steps.back() / ceiling_rate);
+  }
+  result.step_seconds = median(steps);
+  result.fastest_seconds = std::ranges::min(steps);
+  result.slowest_seconds = std::ranges::max(steps);
+  const auto images = static_cast<double>(result.images);
+  result.images_per_second = images / result.step_seconds;
+  result.gflop_per_image = flops / images / 1e9;
+  result.recompute_gflop_per_image = profiler.total_recompute_flops() / images / 1e9;
+  result.achieved_gflops = flops / result.step_seconds / 1e9;
+  result.ceiling_gflops = median(ceilings) / 1e9;
+  result.ceiling_dtype = ceiling.dtype();
+  result.ceiling_ratio = median(ratios);
+  double other = 1;
+  for (const Profiler::Entry& scope : scopes) {
+    const double share = scope.seconds / steps.back();
+    result.time_share.emplace_back(scope.name, share);
+    other -= share;
+  }
+  result.time_share.emplace_back("other", other);
+  std::ranges::stable_sort(result.time_share, std::greater{}, [](auto& e) { return e.second; });
+}
+
+EngineConfig engine_config(const StepBenchOptions& options) {
+  EngineConfig config;
+  config.dtype = options.dtype;
+  config.micro_batch = options.micro_batch;
+  config.batch = options.micro_batch * options.accumulate;
+  config.objective.masked = options.masked;
+  config.objective.shared_noise = options.shared_noise;
+  config.recompute = options.recompute;
+  if (options.adamw) config.optimizer = AdamWConfig{};
+  config.rate.initial = 1e-4;
+  return config;
+}
+
+}  // namespace
+
+StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend) {
+  EdtModel model(options.model, backend, options.dtype);
+  const std::int64_t passes = options.masked ? 2 : 1;
+  const auto forms =
+      training_forms(model.forward_matmuls(options.micro_batch), passes * options.accumulate);
+  SelfCommunicator communicator;
+  TrainingEngine engine(model, backend, communicator, engine_config(options));
+  engine.initialize();
+  const SyntheticBatch batch(model, options.micro_batch);
+
+  StepBenchResult result;
+  result.images = options.micro_batch * options.accumulate;
+  result.formula = fmt::format(
+      "2 FLOPs x {:.3f} GMAC forward x 3 (forward, input and weight gradient) x {} pass{}; first "
+      "layers need no input gradient{}",
+      static_cast<double>(total_macs(model.forward_matmuls(1))) / 1e9, passes,
+      passes == 1 ? "" : "es", options.shared_noise ? "; what both passes share counts once" : "");
+  const auto step = [&] {
+    engine.begin_step();
+    for (std::int64_t i = 0; i < engine.micro_batches(); ++i) {
+      engine.run_micro_batch(i, batch.latents, batch.labels);
+    }
+    engine.finish_step();
+  };
+  measure(step, forms, options.dtype, engine.profiler(), options.rounds, result);
+  result.memory = engine.memory();
+  return result;
+}
+
+StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend) {
+  EdtModel model(options.model, backend, options.dtype);
+  const std::int64_t images = 2 * options.micro_batch;
+  const auto forms = forward_forms(model.forward_matmuls(images), 1);
+  SelfCommunicator communicator;
+  EngineConfig config = engine_config(options);
+  config.micro_batch = config.batch = 1;
+  TrainingEngine engine(model, backend, communicator, config);
+  engine.initialize();
+  model.set_amm_blocks(options.model.amm_blocks);
+
+  StepBenchResult result;
+  result.images = options.micro_batch;
+  result.formula = fmt::format("2 FLOPs x {:.3f} GMAC forward x 2 (with and without class)",
+                               static_cast<double>(total_macs(model.forward_matmuls(1))) / 1e9);
+  const SyntheticBatch batch(model, images);
+  const std::int64_t side = model.input_size();
+  std::vector<float> t(static_cast<std::size_t>(images), 500.f);
+  std::vector<float> out(2 * batch.latents.size());
+  const auto view = [](const std::vector<float>& values, const Shape& shape) {
+    return view_of(std::span<float>(const_cast<float*>(values.data()), values.size()), shape);
+  };
+  Tape& tape = engine.tape();
+  const Tape::NoGrad inference(tape);
+  const auto step = [&] {
+    const Tensor labels{const_cast<std::int32_t*>(batch.labels.data()), {images}, DType::kInt32};
+    {
+      const Var tokens = model.forward(
+          tape,
+          {view(batch.latents, {images, model.channels(), side, side}), view(t, {images}), labels});
+      backend.unpatchify(tokens.tensor(), model.patch(),
+                         view(out, {images, 2 * model.channels(), side, side}));
+    }
+    tape.clear();
+  };
+  measure(step, forms, options.dtype, engine.profiler(), options.rounds, result);
+  result.memory = engine.memory();
+  return result;
+}
+
+}  // namespace edt

@@ -1,0 +1,47 @@
+// Times whole training steps, or sampler steps, against the machine's matrix-product ceiling. Steps
+// and ceiling take turns, so that a machine that drifts does not favour either.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/training/engine.h"
+
+namespace edt {
+
+struct StepBenchOptions {
+  EdtConfig model;
+  std::int64_t micro_batch = 32;
+  std::int64_t accumulate = 1;  // micro-batches per step
+  DType dtype = DType::kFloat32;
+  bool masked = true;
+  bool shared_noise = false;
+  bool adamw = false;
+  Recompute recompute = Recompute::kNone;
+  int rounds = 5;
+};
+
+// Medians over rounds; rates in GFLOP/s.
+struct StepBenchResult {
+  double step_seconds = 0, fastest_seconds = 0, slowest_seconds = 0;
+  std::int64_t images = 0;
+  double images_per_second = 0;
+  double gflop_per_image = 0;  // model FLOPs, recompute apart
+  double recompute_gflop_per_image = 0;
+  double achieved_gflops = 0;
+  double ceiling_gflops = 0;
+  DType ceiling_dtype = DType::kFloat32;
+  double ceiling_ratio = 0;  // median over rounds of achieved / ceiling of the same round
+  std::size_t peak_memory_bytes = 0;
+  std::string formula;
+  std::vector<std::pair<std::string, double>> time_share;  // of the step, largest first
+  std::vector<MemoryUse> memory;
+};
+
+StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend);
+
+// One guided sampler step of `micro_batch` pictures: a forward pass of twice as many.
+StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend);
+
+}  // namespace edt

@@ -1,0 +1,118 @@
+// edt bench step, edt bench sampling: whole steps against the machine's matrix-product ceiling.
+#include <nlohmann/json.hpp>
+
+#include "core/cpu/cpu_backend.h"
+#include "launcher/bench/step_bench.h"
+#include "launcher/commands/table.h"
+#include "launcher/options.h"
+#include "launcher/report.h"
+#include "launcher/train/config.h"
+
+namespace edt {
+namespace {
+
+nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchResult& result) {
+  nlohmann::ordered_json json{
+      {"model", options.model.name},
+      {"dtype", name_of(options.dtype)},
+      {"micro_batch", options.micro_batch},
+      {"images_per_step", result.images},
+      {"rounds", options.rounds},
+      {"step_seconds", result.step_seconds},
+      {"fastest_seconds", result.fastest_seconds},
+      {"slowest_seconds", result.slowest_seconds},
+      {"images_per_s", result.images_per_second},
+      {"gflop_per_image", result.gflop_per_image},
+      {"recompute_gflop_per_image", result.recompute_gflop_per_image},
+      {"achieved_gflops", result.achieved_gflops},
+      {"ceiling_gflops", result.ceiling_gflops},
+      {"ceiling_dtype", name_of(result.ceiling_dtype)},
+      {"ceiling_ratio", result.ceiling_ratio},
+      {"peak_memory_bytes", result.peak_memory_bytes},
+      {"flop_formula", result.formula},
+  };
+  for (const auto& [scope, share] : result.time_share) json["time_share"][scope] = share;
+  for (const MemoryUse& use : result.memory) json["memory"][std::string(use.category)] = use.bytes;
+  return json;
+}
+
+void print_text(CommandContext& context, const StepBenchOptions& options,
+                const StepBenchResult& result) {
+  context.print("{} in {}, {} images a step, median of {} rounds\n", options.model.name,
+                name_of(options.dtype), result.images, options.rounds);
+  context.print("  step           {} ({} to {})\n", human_duration(result.step_seconds),
+                human_duration(result.fastest_seconds), human_duration(result.slowest_seconds));
+  context.print("  images/s       {:.3f}\n", result.images_per_second);
+  context.print("  model FLOPs    {:.2f} GFLOP per image = {}\n", result.gflop_per_image,
+                result.formula);
+  if (result.recompute_gflop_per_image > 0) {
+    context.print("  recompute      {:.2f} GFLOP per image beside\n",
+                  result.recompute_gflop_per_image);
+  }
+  context.print("  achieved       {}\n", human_flops(result.achieved_gflops * 1e9));
+  context.print("  ceiling        {} (oneDNN, {}, the step's own shapes, same run)\n",
+                human_flops(result.ceiling_gflops * 1e9), name_of(result.ceiling_dtype));
+  context.print("  ratio          {:.3f}\n", result.ceiling_ratio);
+  context.print("  peak memory    {}\n",
+                human_bytes(static_cast<double>(result.peak_memory_bytes)));
+  Table table({"scope", "share of the step"});
+  for (const auto& [scope, share] : result.time_share) {
+    table.add({scope, fmt::format("{:.1f} %", 100 * share)});
+  }
+  context.print("{}", table.text());
+}
+
+using Bench = StepBenchResult (*)(const StepBenchOptions&, Backend&);
+
+int run(std::span<const std::string> args, CommandContext& context, OptionSet& options,
+        StepBenchOptions& bench, Bench measure) {
+  ModelOptions model;
+  bool as_json = false;
+  model.declare(options);
+  options.add("micro-batch", &bench.micro_batch, "images of one unit of work").at_least(1);
+  options.add("dtype", &bench.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
+              "type of matrix inputs and activations");
+  options.add("rounds", &bench.rounds, "steps timed, in turn with the ceiling").range(1, 10000);
+  options.add("json", &as_json, "for scripts");
+  if (!read_options(options, args, context)) return kDone;
+  bench.model = model.resolve(1000);
+  const auto backend = make_cpu_backend();
+  context.run_started = true;
+  const StepBenchResult result = measure(bench, *backend);
+  if (as_json) {
+    context.print("{}\n", to_json(bench, result).dump(2));
+  } else {
+    print_text(context, bench, result);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+int bench_step(std::span<const std::string> args, CommandContext& context) {
+  StepBenchOptions bench;
+  OptionSet options("bench step",
+                    "Times whole training steps (passes, optimizer, moving average) and, in turn, "
+                    "the machine's matrix-product ceiling on the step's own shapes.");
+  options.add("accumulate", &bench.accumulate, "micro-batches of one step").at_least(1);
+  options.add("masked", &bench.masked, "with the masked pass");
+  options.add("shared-noise", &bench.shared_noise, "one draw of noise for both passes")
+      .used_when("masked", {"on"});
+  options.add("adamw", &bench.adamw, "AdamW instead of Adan");
+  options.add("recompute", &bench.recompute,
+              {{"none", Recompute::kNone},
+               {"selective", Recompute::kSelective},
+               {"full", Recompute::kFull}},
+              "activations run twice to save memory");
+  return run(args, context, options, bench, bench_training_step);
+}
+
+int bench_sampling(std::span<const std::string> args, CommandContext& context) {
+  StepBenchOptions bench;
+  OptionSet options("bench sampling",
+                    "Times one guided sampler step (a forward pass with and without class) and, in "
+                    "turn, the machine's matrix-product ceiling on its shapes.");
+  return run(args, context, options, bench, bench_sampler_step);
+}
+
+}  // namespace edt
