@@ -1,0 +1,68 @@
+// Adan and AdamW on flat float32 buffers. One pass over memory clips, updates the master weights
+// and their state, follows them with the moving average and writes the bf16 working copy.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include "core/base/dtype.h"
+
+namespace edt {
+
+// Xie et al., "Adan: Adaptive Nesterov Momentum Algorithm", arXiv 2208.06677. Betas are 1 - the
+// paper's, as in its published code.
+struct AdanConfig {
+  std::array<double, 3> betas{0.98, 0.92, 0.99};
+  double eps = 1e-8;
+  double weight_decay = 0;
+  bool no_prox = false;  // decay the weights before the update instead of the proximal step after
+};
+
+// Loshchilov and Hutter, "Decoupled Weight Decay Regularization", arXiv 1711.05101.
+struct AdamWConfig {
+  std::array<double, 2> betas{0.9, 0.999};
+  double eps = 1e-8;
+  double weight_decay = 0.01;
+};
+
+using OptimizerConfig = std::variant<AdanConfig, AdamWConfig>;
+
+// One update of one shard. All spans that are not empty have the same length.
+struct UpdateArgs {
+  std::span<float> params;
+  std::span<const float> grads;
+  std::span<const std::span<float>> states;  // in the order of state_name(); zero before step 1
+  std::span<float> ema;                      // empty: no moving average
+  std::span<bfloat16> working;               // empty: no bf16 copy
+  std::int64_t step = 1;                     // number of this update, from 1
+  double learning_rate = 0;
+  double grad_scale = 1;  // the clip factor; multiplies every gradient
+  double ema_decay = 0.9999;
+};
+
+// Element-wise: the result for an element depends on that element and the scalars only, so every
+// split of a buffer into shards and threads gives the same bits.
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  virtual std::string_view name() const = 0;
+  virtual std::span<const std::string_view> state_names() const = 0;
+  int state_count() const { return static_cast<int>(state_names().size()); }
+  std::string_view state_name(int i) const { return state_names()[static_cast<std::size_t>(i)]; }
+
+  void update(const UpdateArgs& args) const;
+
+ private:
+  // Advances elements [begin, end); thread-safe on disjoint ranges.
+  virtual void advance(const UpdateArgs& args, std::size_t begin, std::size_t end) const = 0;
+};
+
+// Throws UsageError on values outside their range.
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config);
+
+}  // namespace edt

@@ -1,0 +1,134 @@
+#include "tests/golden.h"
+
+#include <hdf5.h>
+
+#include <cstdlib>
+#include <stdexcept>
+
+namespace edt::test {
+namespace {
+
+// An HDF5 identifier that is closed by its own kind's function.
+class Id {
+ public:
+  Id(hid_t id, herr_t (*close)(hid_t), const std::string& what) : id_(id), close_(close) {
+    if (id < 0) throw std::runtime_error("[golden] cannot open " + what);
+  }
+  ~Id() { close_(id_); }
+  Id(const Id&) = delete;
+  Id& operator=(const Id&) = delete;
+  operator hid_t() const { return id_; }
+
+ private:
+  hid_t id_;
+  herr_t (*close_)(hid_t);
+};
+
+template <class T>
+hid_t native();
+template <>
+hid_t native<float>() {
+  return H5T_NATIVE_FLOAT;
+}
+template <>
+hid_t native<double>() {
+  return H5T_NATIVE_DOUBLE;
+}
+template <>
+hid_t native<std::int64_t>() {
+  return H5T_NATIVE_INT64;
+}
+
+void check(herr_t status, const std::string& what) {
+  if (status < 0) throw std::runtime_error("[golden] cannot read " + what);
+}
+
+std::size_t points(hid_t space) {
+  return static_cast<std::size_t>(H5Sget_simple_extent_npoints(space));
+}
+
+}  // namespace
+
+std::filesystem::path golden_dir() {
+  const char* directory = std::getenv("EDT_GOLDEN_DIR");
+  return directory != nullptr ? directory : EDT_GOLDEN_DIR;
+}
+
+GoldenFile::GoldenFile(const std::filesystem::path& file)
+    : file_((golden_dir() / file).string()),
+      id_(H5Fopen(file_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT)) {
+  if (id_ < 0) throw std::runtime_error("[golden] cannot open " + file_);
+}
+
+GoldenFile::~GoldenFile() { H5Fclose(id_); }
+
+bool GoldenFile::has(const std::string& name) const {
+  std::size_t end = 0;
+  do {  // every group on the way must exist before HDF5 may be asked for what is inside
+    end = name.find('/', end + 1);
+    if (H5Lexists(id_, name.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
+  } while (end != std::string::npos);
+  return true;
+}
+
+std::vector<std::string> GoldenFile::names(const std::string& group) const {
+  const Id id(H5Gopen2(id_, group.c_str(), H5P_DEFAULT), H5Gclose, file_ + ":" + group);
+  std::vector<std::string> found;
+  const auto add = [](hid_t, const char* name, const H5L_info_t*, void* list) -> herr_t {
+    static_cast<std::vector<std::string>*>(list)->emplace_back(name);
+    return 0;
+  };
+  check(H5Literate(id, H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &found), file_ + ":" + group);
+  return found;
+}
+
+std::vector<std::int64_t> GoldenFile::shape(const std::string& data_set) const {
+  const Id id(H5Dopen2(id_, data_set.c_str(), H5P_DEFAULT), H5Dclose, file_ + ":" + data_set);
+  const Id space(H5Dget_space(id), H5Sclose, data_set);
+  std::vector<hsize_t> dims(static_cast<std::size_t>(H5Sget_simple_extent_ndims(space)));
+  H5Sget_simple_extent_dims(space, dims.data(), nullptr);
+  return {dims.begin(), dims.end()};
+}
+
+template <class T>
+std::vector<T> GoldenFile::read(const std::string& data_set) const {
+  const Id id(H5Dopen2(id_, data_set.c_str(), H5P_DEFAULT), H5Dclose, file_ + ":" + data_set);
+  const Id space(H5Dget_space(id), H5Sclose, data_set);
+  std::vector<T> values(points(space));
+  check(H5Dread(id, native<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
+        file_ + ":" + data_set);
+  return values;
+}
+template std::vector<float> GoldenFile::read(const std::string&) const;
+template std::vector<double> GoldenFile::read(const std::string&) const;
+template std::vector<std::int64_t> GoldenFile::read(const std::string&) const;
+
+std::vector<double> GoldenFile::numbers(const std::string& object,
+                                        const std::string& attribute) const {
+  const std::string what = file_ + ":" + object + "@" + attribute;
+  const Id id(H5Aopen_by_name(id_, object.c_str(), attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT),
+              H5Aclose, what);
+  const Id space(H5Aget_space(id), H5Sclose, what);
+  std::vector<double> values(points(space));
+  check(H5Aread(id, H5T_NATIVE_DOUBLE, values.data()), what);
+  return values;
+}
+
+double GoldenFile::number(const std::string& object, const std::string& attribute) const {
+  return numbers(object, attribute).at(0);
+}
+
+std::string GoldenFile::text(const std::string& object, const std::string& attribute) const {
+  const std::string what = file_ + ":" + object + "@" + attribute;
+  const Id id(H5Aopen_by_name(id_, object.c_str(), attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT),
+              H5Aclose, what);
+  const Id type(H5Aget_type(id), H5Tclose, what);
+  if (H5Tis_variable_str(type) <= 0) throw std::runtime_error("[golden] no text: " + what);
+  char* value = nullptr;
+  check(H5Aread(id, type, &value), what);
+  const std::string copy(value);
+  H5free_memory(value);
+  return copy;
+}
+
+}  // namespace edt::test
