@@ -1,0 +1,41 @@
+// Tensors widened to double. Every kernel of this folder loads its inputs, computes in double and
+// stores its results rounded once to the tensor's dtype, so one plain loop serves all dtypes.
+#pragma once
+
+#include <vector>
+
+#include "core/ops/kernel.h"
+
+namespace edt {
+
+using Doubles = std::vector<double>;
+
+// Calls f(T{}) with the element type of a floating-point dtype.
+template <class F>
+auto with_type_of(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return f(float{});
+    case DType::kBFloat16:
+      return f(bfloat16{});
+    case DType::kFloat64:
+      return f(double{});
+    case DType::kInt32:
+      break;
+  }
+  fail<NotImplemented>("reference", "{} where a floating-point tensor is needed", name_of(dtype));
+}
+
+Doubles load(const Tensor& tensor);
+void store(const Doubles& values, const Tensor& tensor);
+
+// Overwrites or adds; nothing when the target is not wanted.
+void store(const Doubles& values, const GradTarget& target);
+
+// columns.row(b)[d] += values[b * width + d]; nothing when the tensor is undefined.
+void add_to(const Doubles& values, const Columns& columns);
+
+// The columns as a dense [B, width].
+Doubles load(const Columns& columns);
+
+}  // namespace edt
