@@ -103,6 +103,20 @@ template std::vector<float> GoldenFile::read(const std::string&) const;
 template std::vector<double> GoldenFile::read(const std::string&) const;
 template std::vector<std::int64_t> GoldenFile::read(const std::string&) const;
 
+std::vector<std::string> GoldenFile::strings(const std::string& data_set) const {
+  const Id id(H5Dopen2(id_, data_set.c_str(), H5P_DEFAULT), H5Dclose, file_ + ":" + data_set);
+  const Id space(H5Dget_space(id), H5Sclose, data_set);
+  const Id type(H5Dget_type(id), H5Tclose, data_set);
+  const std::size_t length = H5Tget_size(type);
+  std::string bytes(points(space) * length, '\0');
+  check(H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()), file_ + ":" + data_set);
+  std::vector<std::string> texts;
+  for (std::size_t at = 0; at < bytes.size(); at += length) {
+    texts.emplace_back(bytes.substr(at, length).c_str());
+  }
+  return texts;
+}
+
 std::vector<double> GoldenFile::numbers(const std::string& object,
                                         const std::string& attribute) const {
   const std::string what = file_ + ":" + object + "@" + attribute;

@@ -25,6 +25,8 @@ class GoldenFile {
   // T is float, double or std::int64_t.
   template <class T>
   std::vector<T> read(const std::string& data_set) const;
+  // Fixed-length texts without their padding.
+  std::vector<std::string> strings(const std::string& data_set) const;
 
   // Attributes of a group or data set; "/" is the file itself.
   std::vector<double> numbers(const std::string& object, const std::string& attribute) const;
