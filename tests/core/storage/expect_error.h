@@ -10,16 +10,16 @@
 
 #include "core/base/error.h"
 
-#define EXPECT_ERROR(statement, Type, ...)                                  \
-  try {                                                                     \
-    statement;                                                              \
-    ADD_FAILURE() << "no error from " #statement;                           \
-  } catch (const Type& error) {                                             \
-    const std::string message = error.what();                               \
-    EXPECT_EQ(message.find('\n'), std::string::npos) << message;            \
-    for (const std::string& part : std::vector<std::string>{__VA_ARGS__}) { \
-      EXPECT_THAT(message, testing::HasSubstr(part));                       \
-    }                                                                       \
-  } catch (const std::exception& error) {                                   \
-    ADD_FAILURE() << "another error than " #Type ": " << error.what();      \
+#define EXPECT_ERROR(statement, Type, ...)                                           \
+  try {                                                                              \
+    statement;                                                                       \
+    ADD_FAILURE() << "no error from " #statement;                                    \
+  } catch (const Type& error) {                                                      \
+    const std::string message = error.what();                                        \
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;                     \
+    for (const std::string& expected_part : std::vector<std::string>{__VA_ARGS__}) { \
+      EXPECT_THAT(message, testing::HasSubstr(expected_part));                       \
+    }                                                                                \
+  } catch (const std::exception& error) {                                            \
+    ADD_FAILURE() << "another error than " #Type ": " << error.what();               \
   }

@@ -1,0 +1,180 @@
+#include <zip.h>
+
+#include "core/base/assert.h"
+#include "core/base/error.h"
+#include "core/storage/durable_file.h"
+#include "core/storage/input_file.h"
+#include "core/storage/npy.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace edt {
+
+namespace {
+
+struct DiscardArchive {
+  void operator()(zip_t* archive) const { zip_discard(archive); }
+};
+struct CloseMember {
+  void operator()(zip_file_t* member) const { zip_fclose(member); }
+};
+using Archive = std::unique_ptr<zip_t, DiscardArchive>;
+using Member = std::unique_ptr<zip_file_t, CloseMember>;
+
+std::string error_text(int code) {
+  zip_error_t error;
+  zip_error_init_with_code(&error, code);
+  std::string text = zip_error_strerror(&error);
+  zip_error_fini(&error);
+  return text;
+}
+
+Archive open_archive(const std::filesystem::path& path, int flags) {
+  int code = 0;
+  Archive archive(zip_open(path.c_str(), flags, &code));
+  require<DataError>(archive != nullptr, "npz", "{}: {}", path.string(), error_text(code));
+  return archive;
+}
+
+std::string member_names(zip_t* archive) {
+  std::string names;
+  const zip_int64_t count = zip_get_num_entries(archive, 0);
+  constexpr zip_int64_t kMost = 10;
+  for (zip_int64_t i = 0; i < std::min(count, kMost); ++i) {
+    const char* name = zip_get_name(archive, static_cast<zip_uint64_t>(i), ZIP_FL_ENC_RAW);
+    names += fmt::format("{}{}", i ? ", " : "", name ? name : "?");
+  }
+  return names;
+}
+
+// Decompresses one member from its beginning.
+class ZipStream : public ByteStream {
+ public:
+  ZipStream(const std::filesystem::path& path, std::string_view member)
+      : label_(fmt::format("{}:{}", path.string(), member)) {
+    InputFile(std::filesystem::path(path));  // a clear refusal where there is no file
+    archive_ = open_archive(path, ZIP_RDONLY);
+    zip_int64_t index = zip_name_locate(archive_.get(), std::string(member).c_str(), 0);
+    if (index < 0)
+      index = zip_name_locate(archive_.get(), (std::string(member) + ".npy").c_str(), 0);
+    require<DataError>(index >= 0, "npz", "{}: there is no such member; there are: {}", label_,
+                       member_names(archive_.get()));
+    zip_stat_t info;
+    zip_stat_init(&info);
+    const auto position = static_cast<zip_uint64_t>(index);
+    require<DataError>(
+        zip_stat_index(archive_.get(), position, 0, &info) == 0 && (info.valid & ZIP_STAT_SIZE),
+        "npz", "{}: its size is unknown", label_);
+    size_ = info.size;
+    member_.reset(zip_fopen_index(archive_.get(), position, 0));
+    require<DataError>(member_ != nullptr, "npz", "{}: {}", label_, zip_strerror(archive_.get()));
+  }
+
+  void read(std::span<std::byte> out) override {
+    while (!out.empty()) {
+      const zip_int64_t done = zip_fread(member_.get(), out.data(), out.size());
+      require<DataError>(done >= 0, "npz", "{}: {}", label_, zip_file_strerror(member_.get()));
+      require<DataError>(done > 0, "npz", "{}: the member ends {} bytes too early", label_,
+                         out.size());
+      out = out.subspan(static_cast<std::size_t>(done));
+    }
+  }
+
+  void skip(std::uint64_t bytes) override {
+    std::vector<std::byte> discarded(std::min<std::uint64_t>(bytes, 1 << 20));
+    while (bytes > 0) {
+      const std::uint64_t piece = std::min<std::uint64_t>(bytes, discarded.size());
+      read(std::span(discarded).first(piece));
+      bytes -= piece;
+    }
+  }
+
+  std::uint64_t size() const override { return size_; }
+  std::string label() const override { return label_; }
+
+ private:
+  std::string label_;
+  Archive archive_;
+  Member member_;
+  std::uint64_t size_ = 0;
+};
+
+std::string npy_header_text(const std::vector<std::uint64_t>& shape) {
+  std::string header = fmt::format("{{'descr': '|u1', 'fortran_order': False, 'shape': ({},), }}",
+                                   fmt::join(shape, ", "));
+  constexpr std::size_t kPrefix = 10, kAlignment = 64;
+  const std::size_t padded =
+      (kPrefix + header.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;
+  header.append(padded - kPrefix - header.size() - 1, ' ');
+  header += '\n';
+  std::string text("\x93NUMPY\x01\x00", 8);
+  text += static_cast<char>(header.size() & 0xff);
+  text += static_cast<char>(header.size() >> 8);
+  return text + header;
+}
+
+}  // namespace
+
+std::unique_ptr<ByteStream> open_zip_stream(const std::filesystem::path& archive,
+                                            std::string_view member) {
+  return std::make_unique<ZipStream>(archive, member);
+}
+
+// libzip pulls its input when the archive is closed, so rows are first collected in a file beside.
+struct NpzWriter::Impl {
+  std::filesystem::path path, rows_path;
+  std::string member;
+  std::uint64_t expected = 0;
+  std::uint64_t header = 0;
+  std::unique_ptr<DurableFile> rows;
+};
+
+NpzWriter::NpzWriter(std::filesystem::path path, std::string member,
+                     std::vector<std::uint64_t> shape)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->rows_path = path;
+  impl_->rows_path += ".rows";
+  impl_->path = std::move(path);
+  impl_->member = std::move(member) + ".npy";
+  impl_->expected = 1;
+  for (std::uint64_t n : shape) impl_->expected *= n;
+  impl_->rows = std::make_unique<DurableFile>(impl_->rows_path);
+  const std::string header = npy_header_text(shape);
+  impl_->header = header.size();
+  impl_->rows->write(header);
+}
+
+NpzWriter::~NpzWriter() = default;
+
+void NpzWriter::append(std::span<const std::uint8_t> rows) {
+  impl_->rows->write(std::as_bytes(rows));
+}
+
+void NpzWriter::finish() {
+  const std::uint64_t written = impl_->rows->written() - impl_->header;
+  require<DataError>(written == impl_->expected, "npz", "{}: {} bytes written, the shape has {}",
+                     impl_->path.string(), written, impl_->expected);
+  const std::filesystem::path partial = partial_path(impl_->path);
+  const std::filesystem::path rows = partial_path(impl_->rows_path);
+  Archive archive = open_archive(partial, ZIP_CREATE | ZIP_TRUNCATE);
+  zip_source_t* source = zip_source_file(archive.get(), rows.c_str(), 0, -1);
+  const zip_int64_t index =
+      source ? zip_file_add(archive.get(), impl_->member.c_str(), source, ZIP_FL_ENC_UTF_8) : -1;
+  if (index < 0) zip_source_free(source);
+  require<SystemError>(
+      index >= 0 && zip_set_file_compression(archive.get(), static_cast<zip_uint64_t>(index),
+                                             ZIP_CM_STORE, 0) == 0,
+      "npz", "{}: {}", impl_->path.string(), zip_strerror(archive.get()));
+  if (zip_close(archive.get()) != 0) {
+    fail<SystemError>("npz", "cannot write {}: {}", impl_->path.string(),
+                      zip_strerror(archive.get()));
+  }
+  (void)archive.release();  // zip_close freed it
+  commit_file(partial, impl_->path);
+  impl_->rows.reset();
+}
+
+}  // namespace edt

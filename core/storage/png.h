@@ -1,0 +1,34 @@
+// PNG pictures: 8-bit RGB, single or laid out as a grid.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+namespace edt {
+
+// Rows from the top, three bytes per pixel.
+struct Image {
+  int width = 0;
+  int height = 0;
+  std::vector<std::uint8_t> pixels;
+
+  Image() = default;
+  Image(int w, int h, std::uint8_t value = 0)
+      : width(w), height(h), pixels(static_cast<std::size_t>(w) * h * 3, value) {}
+  std::uint8_t* pixel(int x, int y) {
+    return pixels.data() + (static_cast<std::size_t>(y) * width + x) * 3;
+  }
+  const std::uint8_t* pixel(int x, int y) const {
+    return pixels.data() + (static_cast<std::size_t>(y) * width + x) * 3;
+  }
+};
+
+void write_png(const std::filesystem::path& path, const Image& image);
+Image read_png(const std::filesystem::path& path);
+
+// Pictures of one size, `columns` per row, `gap` white pixels between them.
+Image make_grid(std::span<const Image> images, int columns, int gap = 2);
+
+}  // namespace edt

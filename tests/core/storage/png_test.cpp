@@ -1,0 +1,39 @@
+#include "core/storage/png.h"
+
+#include <fstream>
+
+#include "tests/core/storage/expect_error.h"
+#include "tests/core/storage/temp_dir.h"
+
+namespace edt {
+namespace {
+
+TEST(Png, GridRoundTrip) {
+  const test::TempDir directory;
+  std::vector<Image> images(3, Image(4, 3));
+  for (int i = 0; i < 3; ++i) images[i].pixel(1, 2)[0] = static_cast<std::uint8_t>(50 + i);
+  const Image grid = make_grid(images, 2, 1);
+  EXPECT_EQ(grid.width, 9);
+  EXPECT_EQ(grid.height, 7);
+  write_png(directory / "a.png", grid);
+  const Image back = read_png(directory / "a.png");
+  EXPECT_EQ(back.width, 9);
+  EXPECT_EQ(back.height, 7);
+  EXPECT_EQ(back.pixels, grid.pixels);
+  EXPECT_EQ(back.pixel(1, 2)[0], 50);
+  EXPECT_EQ(back.pixel(6, 2)[0], 51);
+  EXPECT_EQ(back.pixel(1, 6)[0], 52);
+  EXPECT_EQ(back.pixel(4, 0)[0], 255);  // gap
+  EXPECT_EQ(back.pixel(8, 6)[0], 255);  // no picture
+}
+
+TEST(Png, BadInput) {
+  const test::TempDir directory;
+  std::ofstream(directory / "a.png") << "text";
+  EXPECT_ERROR(read_png(directory / "a.png"), DataError, "a.png");
+  EXPECT_ERROR(write_png(directory / "no" / "a.png", Image(1, 1)), SystemError, "a.png");
+  EXPECT_ERROR(make_grid(std::vector{Image(2, 2), Image(3, 2)}, 2), UsageError, "3 x 2", "2 x 2");
+}
+
+}  // namespace
+}  // namespace edt
