@@ -96,8 +96,8 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
   const std::int64_t passes = options.masked ? 2 : 1;
   const auto forms =
       training_forms(model.forward_matmuls(options.micro_batch), passes * options.accumulate);
-  SelfCommunicator communicator;
-  TrainingEngine engine(model, backend, communicator, engine_config(options));
+  const auto communicator = make_self_communicator();
+  TrainingEngine engine(model, backend, *communicator, engine_config(options));
   engine.initialize();
   const SyntheticBatch batch(model, options.micro_batch);
 
@@ -124,10 +124,10 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
   EdtModel model(options.model, backend, options.dtype);
   const std::int64_t images = 2 * options.micro_batch;
   const auto forms = forward_forms(model.forward_matmuls(images), 1);
-  SelfCommunicator communicator;
+  const auto communicator = make_self_communicator();
   EngineConfig config = engine_config(options);
   config.micro_batch = config.batch = 1;
-  TrainingEngine engine(model, backend, communicator, config);
+  TrainingEngine engine(model, backend, *communicator, config);
   engine.initialize();
   model.set_amm_blocks(options.model.amm_blocks);
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/edt/config.h"
 #include "model/training/engine.h"
 
 namespace edt {

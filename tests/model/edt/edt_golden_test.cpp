@@ -134,7 +134,7 @@ TEST_P(EdtGolden, OutputsWithAndWithoutModulationMatrix) {
   };
   run("/inputs/labels_after_drop", "/expected/output_train");
   golden_.model().set_amm_blocks(golden_.model().config().amm_blocks);
-  run("/inputs/labels", "/expected/output_eval");
+  run("/inputs/labels_after_drop", "/expected/output_eval");
 }
 
 constexpr Case kCases[] = {
