@@ -1,0 +1,49 @@
+#include "model/diffusion/sample_noise.h"
+
+#include <algorithm>
+
+#include "core/base/assert.h"
+#include "core/random/stream.h"
+
+namespace edt {
+namespace {
+
+void fill_pictures(random::StreamKey key, std::uint32_t first, const Tensor& out) {
+  const std::int64_t pictures = out.shape[0];
+#pragma omp parallel for schedule(static) firstprivate(key)
+  for (std::int64_t b = 0; b < pictures; ++b) {
+    key.sample = first + static_cast<std::uint32_t>(b);
+    const auto values = out.span<float>();
+    const std::size_t size = values.size() / static_cast<std::size_t>(pictures);
+    random::fill_normal(key, values.subspan(static_cast<std::size_t>(b) * size, size));
+  }
+}
+
+}  // namespace
+
+void fill_initial_noise(std::uint64_t seed, std::uint32_t first, const Tensor& out) {
+  fill_pictures({.seed = seed, .purpose = random::Purpose::kSampleInit}, first, out);
+}
+
+StepNoise keyed_step_noise(std::uint64_t seed, std::uint32_t first) {
+  return [seed, first](int step, const Tensor& out) {
+    fill_pictures({.seed = seed,
+                   .purpose = random::Purpose::kSampleStep,
+                   .step = static_cast<std::uint32_t>(step)},
+                  first, out);
+  };
+}
+
+StepNoise given_step_noise(const Tensor& all, std::int64_t first) {
+  return [all, first](int step, const Tensor& out) {
+    EDT_ASSERT(all.shape.rank() == 5 && step < all.shape[0]);
+    EDT_ASSERT(first + out.shape[0] <= all.shape[1]);
+    const std::int64_t picture = all.elements() / (all.shape[0] * all.shape[1]);
+    EDT_ASSERT(picture * out.shape[0] == out.elements());
+    const auto offset = static_cast<std::size_t>((step * all.shape[1] + first) * picture);
+    const auto values = all.span<float>().subspan(offset, out.span<float>().size());
+    std::ranges::copy(values, out.as<float>());
+  };
+}
+
+}  // namespace edt
