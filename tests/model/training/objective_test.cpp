@@ -1,0 +1,140 @@
+// The shared-noise option and recompute against the plain way of computing the same gradient.
+#include "model/training/objective.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/reference/reference_backend.h"
+#include "model/edt/edt_model.h"
+
+namespace edt {
+namespace {
+
+EdtConfig tiny(bool mid_mask) {
+  EdtConfig config;
+  config.name = "tiny";
+  config.input_size = 16;
+  config.classes = 4;
+  config.depths = {2, 1, 1, 1, 1};
+  config.widths = {8, 12, 16, 12, 8};
+  config.heads = {2, 3, 4, 3, 2};
+  config.mid_mask = mid_mask;
+  config.mid_mask_block = 1;
+  return config;
+}
+
+struct Outcome {
+  std::vector<float> gradient;
+  PassLosses full, masked;
+  double flops = 0, recompute_flops = 0;
+};
+
+class ObjectiveTest : public testing::Test {
+ protected:
+  // All draws are keyed by position, so every call sees the same numbers.
+  Outcome run(const EdtConfig& config, const ObjectiveConfig& objective_config,
+              Recompute recompute = Recompute::kNone) {
+    constexpr std::int64_t kBatch = 3;
+    EdtModel model(config, *backend_, DType::kFloat32);
+    model.set_recompute(recompute);
+    std::vector<std::vector<float>> memory;
+    std::size_t index = 0;
+    for (Parameter& parameter : model.parameters().all()) {
+      const auto n = static_cast<std::size_t>(parameter.shape.elements());
+      memory.emplace_back(n);
+      // Not the initial weights: zeros there would hide most of the network.
+      random::fill_normal({.seed = 9, .sample = static_cast<std::uint32_t>(index++)},
+                          memory.back());
+      for (float& v : memory.back()) v *= 0.2f;
+      parameter.value = view_of(std::span(memory.back()), parameter.shape);
+      memory.emplace_back(n, NAN);
+      parameter.grad = view_of(std::span(memory.back()), parameter.shape);
+    }
+    Arena arena(backend_->memory());
+    Profiler profiler;
+    Tape tape(*backend_, arena, profiler, DType::kFloat32);
+    const DiffusionSchedule schedule;
+    Objective objective(model, *backend_, schedule, objective_config, kBatch);
+    std::vector<float> latents(static_cast<std::size_t>(kBatch * 4 * 16 * 16));
+    random::fill_normal({.seed = 3}, latents);
+    const std::vector<std::int32_t> labels{0, 3, 1}, positions{4, 0, 7}, timesteps{0, 400, 999};
+    const std::vector<float> weights{1.f, 0.5f, 2.f};
+    objective.run(tape, {11, 5}, {latents, labels, positions, timesteps, weights}, 0.25);
+
+    Outcome result{{},
+                   objective.full(),
+                   objective.masked_losses(),
+                   profiler.total_flops(),
+                   profiler.total_recompute_flops()};
+    for (const Parameter& parameter : model.parameters().all()) {
+      const auto grad = parameter.grad.span<float>();
+      result.gradient.insert(result.gradient.end(), grad.begin(), grad.end());
+    }
+    return result;
+  }
+
+  static double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
+    double difference = 0, largest = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      difference = std::max(difference, std::fabs(double(a[i]) - b[i]));
+      largest = std::max(largest, std::fabs(double(b[i])));
+    }
+    return std::isfinite(difference) ? difference / largest : INFINITY;
+  }
+
+  std::unique_ptr<Backend> backend_ = make_reference_backend();
+};
+
+TEST_F(ObjectiveTest, RecomputeGivesTheSameBits) {
+  const Outcome plain = run(tiny(true), {});
+  for (const Recompute recompute : {Recompute::kSelective, Recompute::kFull}) {
+    const Outcome again = run(tiny(true), {}, recompute);
+    EXPECT_EQ(again.gradient, plain.gradient);
+    EXPECT_EQ(again.full.mse, plain.full.mse);
+    EXPECT_EQ(again.flops, plain.flops);
+    EXPECT_GT(again.recompute_flops, 0);
+  }
+}
+
+// The masked pass with shared noise sees what a full pass alone would see before its first mask, so
+// with masks that keep everything both passes are the same and the gradient is twice that of one.
+TEST_F(ObjectiveTest, SharedNoiseWithoutEffectOfMasksDoublesTheGradient) {
+  for (const bool mid_mask : {false, true}) {
+    EdtConfig config = tiny(mid_mask);
+    config.first_down_mask = config.later_down_mask = config.mid_mask_range = {0, 0};
+    const Outcome shared = run(config, {.masked = true, .shared_noise = true});
+    Outcome single = run(config, {.masked = false});
+    EXPECT_EQ(shared.full.mse, single.full.mse);
+    EXPECT_EQ(shared.masked.mse, single.full.mse);
+    for (float& g : single.gradient) g *= 2;
+    EXPECT_LE(relative_error(shared.gradient, single.gradient), 1e-5);  // order of summation
+    EXPECT_LT(shared.flops, 2 * single.flops);
+  }
+}
+
+TEST_F(ObjectiveTest, SharedNoiseChangesOnlyTheMaskedPass) {
+  const Outcome separate = run(tiny(false), {});
+  const Outcome shared = run(tiny(false), {.masked = true, .shared_noise = true});
+  EXPECT_EQ(shared.full.mse, separate.full.mse);
+  EXPECT_EQ(shared.full.vb, separate.full.vb);
+  EXPECT_NE(shared.masked.mse, separate.masked.mse);
+}
+
+TEST_F(ObjectiveTest, FlopsAreThoseOfTheMatrixProducts) {
+  const EdtConfig config = tiny(false);
+  EXPECT_EQ(run(config, {}).flops, 2 * training_flops(config.forward_matmuls(3)));
+  EXPECT_EQ(run(config, {.masked = false}).flops, training_flops(config.forward_matmuls(3)));
+}
+
+TEST_F(ObjectiveTest, RefusesCombinationsWithoutMeaning) {
+  EdtConfig flat = tiny(false);
+  flat.depths = {1};
+  flat.widths = {8};
+  flat.heads = {2};
+  EXPECT_THROW(run(flat, {.masked = true}), UsageError);
+  EXPECT_THROW(run(tiny(false), {.masked = false, .shared_noise = true}), UsageError);
+}
+
+}  // namespace
+}  // namespace edt
