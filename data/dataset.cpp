@@ -1,0 +1,166 @@
+#include "data/dataset.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "core/base/assert.h"
+#include "core/base/error.h"
+#include "core/random/stream.h"
+#include "data/natural_order.h"
+
+namespace edt::data {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> list_shards(const fs::path& path) {
+  std::error_code code;
+  if (fs::is_regular_file(path, code)) return {path};
+  require<DataError>(fs::is_directory(path, code), "data", "{}: there is no such data set",
+                     path.string());
+  std::vector<fs::path> shards;
+  for (const auto& entry : fs::directory_iterator(path, code)) {
+    const std::string extension = entry.path().extension().string();
+    const bool hidden = entry.path().filename().string()[0] == '.';
+    if (!hidden && (extension == ".h5" || extension == ".hdf5")) shards.push_back(entry.path());
+  }
+  require<DataError>(!code, "data", "{}: cannot be listed: {}", path.string(), code.message());
+  require<DataError>(!shards.empty(), "data", "{}: holds no shards (*.h5)", path.string());
+  std::sort(shards.begin(), shards.end());
+  return shards;
+}
+
+Dataset::Dataset(const fs::path& path, const DatasetOptions& options)
+    : path_(path), options_(options), begin_{0} {
+  for (const fs::path& file : list_shards(path)) {
+    shards_.push_back(std::make_unique<Shard>(file));
+    begin_.push_back(begin_.back() + shards_.back()->size());
+  }
+  description_ = shards_[0]->description();
+  for (const auto& shard : shards_) {
+    require_same(description_, shards_[0]->path().string(), shard->description(),
+                 shard->path().string());
+  }
+  check_order();
+  require<UsageError>(!options.normalize || !description_.channel_mean.empty(), "data",
+                      "{}: normalization was asked for, but channel_mean and channel_std are not "
+                      "recorded",
+                      path.string());
+}
+
+// Shards that record their place must stand at it; others must at least be named so that there is
+// only one way to sort them.
+void Dataset::check_order() const {
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    const std::string file = shards_[i]->path().string();
+    const auto& place = shards_[i]->place();
+    require<DataError>(place.has_value() == shards_[0]->place().has_value(), "data",
+                       "{}: only some shards record their place in the data set", file);
+    if (!place) {
+      require<DataError>(i == 0 || natural_less(shards_[i - 1]->path().filename().string(),
+                                                shards_[i]->path().filename().string()),
+                         "data",
+                         "{} sorts after {} by letters but before it by number: pad the numbers",
+                         file, shards_[std::max<std::size_t>(i, 1) - 1]->path().string());
+      continue;
+    }
+    const auto index = static_cast<std::int64_t>(i);
+    require<DataError>(place->count == shards_[0]->place()->count &&
+                           place->total_samples == shards_[0]->place()->total_samples,
+                       "data", "{}: one of {} shards with {} samples, but {} is one of {} with {}",
+                       file, place->count, place->total_samples, shards_[0]->path().string(),
+                       shards_[0]->place()->count, shards_[0]->place()->total_samples);
+    require<DataError>(place->index <= index, "data", "{}: shard {} of {} is missing before {}",
+                       path_.string(), index, place->count, file);
+    require<DataError>(place->index == index, "data", "{}: is shard {}, but stands at place {}",
+                       file, place->index, index);
+    require<DataError>(place->first_sample == static_cast<std::int64_t>(begin_[i]), "data",
+                       "{}: begins at sample {}, the shards before it end at {}", file,
+                       place->first_sample, begin_[i]);
+  }
+  const auto& place = shards_.back()->place();
+  if (!place) return;
+  require<DataError>(place->count == static_cast<std::int64_t>(shards_.size()), "data",
+                     "{}: {} of {} shards are there, shard {} is missing", path_.string(),
+                     shards_.size(), place->count, shards_.size());
+  require<DataError>(place->total_samples == static_cast<std::int64_t>(size()), "data",
+                     "{}: {} samples, {} are recorded", path_.string(), size(),
+                     place->total_samples);
+}
+
+std::vector<std::uint64_t> Dataset::shard_sizes() const {
+  std::vector<std::uint64_t> sizes;
+  for (const auto& shard : shards_) sizes.push_back(shard->size());
+  return sizes;
+}
+
+std::size_t Dataset::shard_of(std::uint64_t index) const {
+  require<DataError>(index < size(), "data", "{}: sample {} asked for, there are {}",
+                     path_.string(), index, size());
+  return static_cast<std::size_t>(std::upper_bound(begin_.begin(), begin_.end(), index) -
+                                  begin_.begin()) -
+         1;
+}
+
+std::int32_t Dataset::label(std::uint64_t index) const {
+  const std::size_t shard = shard_of(index);
+  return shards_[shard]->labels()[index - begin_[shard]];
+}
+
+void Dataset::require_fits(int channels, int height, int width, int classes) const {
+  const Description& d = description_;
+  require<DataError>(d.channels == channels && d.height == height && d.width == width, "data",
+                     "{}: latents of {} x {} x {}, the model takes {} x {} x {}", path_.string(),
+                     d.channels, d.height, d.width, channels, height, width);
+  require<DataError>(d.classes == classes, "data", "{}: {} classes, the model has {}",
+                     path_.string(), d.classes, classes);
+}
+
+// stored -> what the model sees, for one sample.
+void Dataset::finish_sample(const SampleRef& ref, std::uint64_t seed, std::span<const float> stored,
+                            ReadScratch& scratch, std::span<float> out) const {
+  const std::size_t n = out.size();
+  if (description_.moments) {
+    scratch.values.resize(std::max(scratch.values.size(), n));
+    const auto noise = std::span(scratch.values).first(n);
+    random::fill_normal(
+        {seed, random::Purpose::kDataMoments, ref.epoch, static_cast<std::uint32_t>(ref.index)},
+        noise);
+    const auto scale = static_cast<float>(description_.scale);
+    for (std::size_t i = 0; i < n; ++i) out[i] = (stored[i] + stored[n + i] * noise[i]) * scale;
+  }
+  if (!options_.normalize) return;
+  const std::size_t plane = n / static_cast<std::size_t>(description_.channels);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t c = i / plane;
+    out[i] =
+        static_cast<float>((out[i] - description_.channel_mean[c]) / description_.channel_std[c]);
+  }
+}
+
+void Dataset::read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScratch& scratch,
+                   std::span<float> latents) const {
+  const std::size_t n = description_.latent_elements();
+  const std::size_t stored = description_.stored_elements();
+  EDT_ASSERT(latents.size() == refs.size() * n);
+  scratch.order.resize(refs.size());
+  std::iota(scratch.order.begin(), scratch.order.end(), 0u);
+  std::sort(scratch.order.begin(), scratch.order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return std::tuple(refs[a].flipped, refs[a].index, a) <
+           std::tuple(refs[b].flipped, refs[b].index, b);
+  });
+  // Moments are read beside the noise of finish_sample, latents straight into place.
+  std::vector<float>& values = scratch.values;
+  if (description_.moments) values.resize(std::max(values.size(), n + stored));
+  for (std::uint32_t i : scratch.order) {
+    const SampleRef& ref = refs[i];
+    const std::size_t shard = shard_of(ref.index);
+    const auto out = latents.subspan(i * n, n);
+    const auto target = description_.moments ? std::span(values).subspan(n, stored) : out;
+    shards_[shard]->read(ref.index - begin_[shard], 1, ref.flipped, options_.verify_blocks,
+                         scratch.bytes, target);
+    finish_sample(ref, seed, target, scratch, out);
+  }
+}
+
+}  // namespace edt::data

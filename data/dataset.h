@@ -1,0 +1,72 @@
+// A data set: a directory of shards that fit together, read by sample index.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/description.h"
+#include "data/sample_order.h"
+#include "data/shard.h"
+
+namespace edt::data {
+
+struct DatasetOptions {
+  bool verify_blocks = true;  // check the checksum of a block when it is first touched
+  bool normalize = false;     // (x - channel_mean) / channel_std
+};
+
+// Buffers of one reader, reused between reads.
+struct ReadScratch {
+  std::vector<std::byte> bytes;
+  std::vector<float> values;
+  std::vector<std::uint32_t> order;
+};
+
+// Shards of a data set in order: `path` is a directory, or one shard. Throws DataError where there
+// are none.
+std::vector<std::filesystem::path> list_shards(const std::filesystem::path& path);
+
+class Dataset {
+ public:
+  // Opens and validates every shard and how they fit together.
+  explicit Dataset(const std::filesystem::path& path, const DatasetOptions& options = {});
+
+  const std::filesystem::path& path() const { return path_; }
+  const Description& description() const { return description_; }
+  const DatasetOptions& options() const { return options_; }
+  std::uint64_t size() const { return begin_.back(); }
+  std::span<const std::unique_ptr<Shard>> shards() const { return shards_; }
+  std::vector<std::uint64_t> shard_sizes() const;
+  std::int32_t label(std::uint64_t index) const;
+
+  // Throws DataError naming both values unless a model of this shape can be trained on it.
+  void require_fits(int channels, int height, int width, int classes) const;
+
+  SampleOrder make_order(const OrderOptions& options) const {
+    return SampleOrder(options, shard_sizes(), description_.flipped);
+  }
+
+  // Latents [refs.size(), C, H, W] as the model sees them: scaled, drawn afresh from moments (keyed
+  // by seed, epoch and index), normalized on request. Reads in file order.
+  // Const and safe to call from several threads with a scratch each.
+  void read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScratch& scratch,
+            std::span<float> latents) const;
+
+ private:
+  std::size_t shard_of(std::uint64_t index) const;
+  void check_order() const;
+  void finish_sample(const SampleRef& ref, std::uint64_t seed, std::span<const float> stored,
+                     ReadScratch& scratch, std::span<float> out) const;
+
+  std::filesystem::path path_;
+  DatasetOptions options_;
+  Description description_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::uint64_t> begin_;  // first sample of each shard, and the end
+};
+
+}  // namespace edt::data

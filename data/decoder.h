@@ -1,0 +1,33 @@
+// Latents to pictures without VAE weights: by the linear decoder of the data set, or, where it has
+// none, its first three channels as false colours.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/storage/png.h"
+#include "data/description.h"
+
+namespace edt::data {
+
+class Decoder {
+ public:
+  // `normalized`: the latents have been normalized by channel_mean and channel_std.
+  explicit Decoder(const Description& description, bool normalized = false);
+
+  bool is_false_colour() const { return !linear_.present(); }
+  // One latent [C, H, W], scaled as the model sees it. Any H and W.
+  Image decode(std::span<const float> latent, int height, int width) const;
+  // Latents [N, C, H, W] of the data set's own size.
+  std::vector<Image> decode_all(std::span<const float> latents) const;
+
+ private:
+  void decode_patch(std::span<const float> z, Image& image, int left, int top) const;
+
+  LinearDecoder linear_;
+  int channels_, height_, width_;
+  int patch_;
+  std::vector<float> scale_, shift_;  // z = latent * scale + shift, per channel
+};
+
+}  // namespace edt::data

@@ -1,0 +1,185 @@
+#include "data/description.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/base/error.h"
+#include "core/storage/half.h"
+
+namespace edt::data {
+
+namespace {
+
+constexpr int kLargestSide = 4096;
+constexpr int kMostChannels = 1024;
+constexpr int kMostClasses = 1 << 24;
+constexpr std::uint64_t kLargestSample = 1 << 26;  // elements
+
+void require_channels(std::span<const double> values, int channels, bool positive,
+                      const std::string& label, const char* name) {
+  if (values.empty()) return;
+  require<DataError>(values.size() == static_cast<std::size_t>(channels), "shard",
+                     "{}: {} has {} values, there are {} channels", label, name, values.size(),
+                     channels);
+  for (double value : values) {
+    require<DataError>(std::isfinite(value) && (!positive || value > 0), "shard",
+                       "{}: {} contains {}", label, name, value);
+  }
+}
+
+int read_small(const h5::File& file, const char* name, int least, int most) {
+  const std::int64_t value = file.read_int(name);
+  require<DataError>(value >= least && value <= most, "shard", "{}{} is {}, expected {} to {}",
+                     file.label(), name, value, least, most);
+  return static_cast<int>(value);
+}
+
+std::vector<double> read_optional(const h5::File& file, const char* name) {
+  return file.has_attribute(name) ? file.read_doubles(name) : std::vector<double>{};
+}
+
+std::vector<float> read_floats(const h5::File& file, const char* name, std::uint64_t expected) {
+  const h5::DataSet set = file.dataset(name);
+  require<DataError>(set.elements() == expected, "shard", "{}: {} elements, {} expected",
+                     set.label(), set.elements(), expected);
+  const auto values = set.read_all<float>(h5::Type::kFloat32);
+  require<DataError>(all_finite(values), "shard", "{}: contains NaN or infinity", set.label());
+  return values;
+}
+
+LinearDecoder read_decoder(const h5::File& file, int channels) {
+  LinearDecoder decoder;
+  if (!file.has("decoder")) return decoder;
+  decoder.patch = read_small(file, "decoder_patch", 1, 64);
+  const std::uint64_t values = static_cast<std::uint64_t>(decoder.patch) * decoder.patch * 3;
+  decoder.matrix = read_floats(file, "decoder/matrix", values * channels);
+  decoder.bias = read_floats(file, "decoder/bias", values);
+  return decoder;
+}
+
+std::vector<std::string> split_names(const std::string& text) {
+  std::vector<std::string> names;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    names.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return names;
+}
+
+void read_array_shape(const h5::File& file, Description& d) {
+  const bool latents = file.has("latents");
+  d.moments = file.has("moments");
+  require<DataError>(latents != d.moments, "shard", "{}: {}", file.label(),
+                     latents ? "has both latents and moments" : "has neither latents nor moments");
+  const h5::DataSet set = file.dataset(d.array_name());
+  const h5::Shape& shape = set.shape();
+  require<DataError>(shape.size() == 4, "shard", "{}: shape {}, expected [N, C, H, W]", set.label(),
+                     h5::to_string(shape));
+  const std::uint64_t factor = d.moments ? 2 : 1;
+  require<DataError>(
+      shape[1] >= factor && shape[1] % factor == 0 && shape[1] <= kMostChannels && shape[2] >= 1 &&
+          shape[2] <= kLargestSide && shape[3] >= 1 && shape[3] <= kLargestSide,
+      "shard", "{}: shape {} is not one of {}", set.label(), h5::to_string(shape), d.array_name());
+  require<DataError>(set.type() == h5::Type::kFloat16 || set.type() == h5::Type::kFloat32, "shard",
+                     "{}: element type {}, expected float16 or float32", set.label(),
+                     h5::name_of(set.type()));
+  d.type = set.type();
+  d.channels = static_cast<int>(shape[1] / factor);
+  d.height = static_cast<int>(shape[2]);
+  d.width = static_cast<int>(shape[3]);
+  d.flipped = file.has(d.flipped_name());
+}
+
+}  // namespace
+
+void validate(const Description& d, const std::string& label) {
+  require<DataError>(d.channels >= 1 && d.height >= 1 && d.width >= 1, "shard",
+                     "{}: latents of {} x {} x {}", label, d.channels, d.height, d.width);
+  require<DataError>(d.channels <= kMostChannels && d.height <= kLargestSide &&
+                         d.width <= kLargestSide && d.stored_elements() <= kLargestSample,
+                     "shard", "{}: latents of {} x {} x {} are larger than supported", label,
+                     d.channels, d.height, d.width);
+  require<DataError>(d.classes >= 1 && d.classes <= kMostClasses, "shard", "{}: {} classes", label,
+                     d.classes);
+  require<DataError>(d.image_size >= 1, "shard", "{}: image size {}", label, d.image_size);
+  require<DataError>(std::isfinite(d.scale) && d.scale > 0, "shard", "{}: scale {}", label,
+                     d.scale);
+  require_channels(d.channel_mean, d.channels, false, label, "channel_mean");
+  require_channels(d.channel_std, d.channels, true, label, "channel_std");
+  require<DataError>(d.channel_mean.empty() == d.channel_std.empty(), "shard",
+                     "{}: channel_mean and channel_std must be given together", label);
+  require<DataError>(
+      d.class_names.empty() || d.class_names.size() == static_cast<std::size_t>(d.classes), "shard",
+      "{}: {} class names, {} classes", label, d.class_names.size(), d.classes);
+}
+
+void write_description(const Description& d, h5::File& file) {
+  file.write_attribute("format", "edt-shard");
+  file.write_attribute("format_version", kFormatVersion);
+  file.write_attribute("num_classes", d.classes);
+  file.write_attribute("image_size", d.image_size);
+  file.write_attribute("scale", d.scale);
+  if (!d.channel_mean.empty()) {
+    file.write_attribute("channel_mean", d.channel_mean);
+    file.write_attribute("channel_std", d.channel_std);
+  }
+  if (!d.source.empty()) file.write_attribute("source", d.source);
+  std::string names;
+  for (const std::string& name : d.class_names) names += name + "\n";
+  if (!names.empty()) file.write_attribute("class_names", names);
+  if (!d.decoder.present()) return;
+  const std::uint64_t values = d.decoder.bias.size();
+  file.write_attribute("decoder_patch", d.decoder.patch);
+  file.create_dataset("decoder/matrix", h5::Type::kFloat32,
+                      {values, static_cast<std::uint64_t>(d.channels)})
+      .write(h5::Type::kFloat32, d.decoder.matrix.data());
+  file.create_dataset("decoder/bias", h5::Type::kFloat32, {values})
+      .write(h5::Type::kFloat32, d.decoder.bias.data());
+}
+
+Description read_description(const h5::File& file) {
+  const std::int64_t version = file.read_int("format_version");
+  require<DataError>(version == kFormatVersion, "shard",
+                     "{}: format version {}, this program reads {}", file.label(), version,
+                     kFormatVersion);
+  Description d;
+  read_array_shape(file, d);
+  d.classes = read_small(file, "num_classes", 1, kMostClasses);
+  d.image_size = read_small(file, "image_size", 1, 1 << 20);
+  d.scale = file.read_double("scale");
+  d.channel_mean = read_optional(file, "channel_mean");
+  d.channel_std = read_optional(file, "channel_std");
+  if (file.has_attribute("source")) d.source = file.read_string("source");
+  if (file.has_attribute("class_names"))
+    d.class_names = split_names(file.read_string("class_names"));
+  d.decoder = read_decoder(file, d.channels);
+  validate(d, file.label());
+  return d;
+}
+
+void require_same(const Description& a, const std::string& file_a, const Description& b,
+                  const std::string& file_b) {
+  const auto check = [&](bool same, const char* what, const std::string& x, const std::string& y) {
+    require<DataError>(same, "shard", "{}: {} {}, but {} has {}", file_b, what, y, file_a, x);
+  };
+  const auto shape = [](const Description& d) {
+    return fmt::format("{} x {} x {}", d.channels, d.height, d.width);
+  };
+  check(a.moments == b.moments, "holds", a.array_name(), b.array_name());
+  check(shape(a) == shape(b), "latents of", shape(a), shape(b));
+  check(a.type == b.type, "element type", std::string(h5::name_of(a.type)),
+        std::string(h5::name_of(b.type)));
+  check(a.classes == b.classes, "class count", fmt::to_string(a.classes),
+        fmt::to_string(b.classes));
+  check(a.image_size == b.image_size, "image size", fmt::to_string(a.image_size),
+        fmt::to_string(b.image_size));
+  check(a.scale == b.scale, "scale", fmt::to_string(a.scale), fmt::to_string(b.scale));
+  check(a.flipped == b.flipped, "flipped copies:", a.flipped ? "yes" : "no",
+        b.flipped ? "yes" : "no");
+  check(a.channel_mean == b.channel_mean && a.channel_std == b.channel_std, "channel statistics",
+        "others", "of its own");
+  check(a.decoder == b.decoder, "decoder", "another", "of its own");
+}
+
+}  // namespace edt::data

@@ -1,0 +1,201 @@
+#include "data/shard.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/base/assert.h"
+#include "core/base/error.h"
+#include "core/storage/checksum.h"
+#include "core/storage/half.h"
+#include "data/seal.h"
+
+namespace edt::data {
+
+Shard::Shard(const std::filesystem::path& path) : file_(path) {
+  sealed_ = check_seal(file_) == Sealed::kYes;
+  h5::File file = h5::File::open(path);
+  require<DataError>(file.has_attribute("complete") && file.read_int("complete") == 1, "shard",
+                     "{}: not marked complete: its writer was interrupted", path.string());
+  description_ = read_description(file);
+  read_place(file);
+  block_samples_ = 0;
+  if (file.has("checksums")) {
+    const std::int64_t samples = file.read_int("checksum_block");
+    require<DataError>(samples >= 1 && samples <= (1 << 24), "shard", "{}checksum_block is {}",
+                       file.label(), samples);
+    block_samples_ = static_cast<std::uint64_t>(samples);
+  }
+  read_labels(file);
+  samples_ = open_array(file, description_.array_name());
+  if (description_.flipped) flipped_ = open_array(file, description_.flipped_name());
+  if (samples_.set || flipped_.set) hdf5_ = std::make_unique<h5::File>(std::move(file));
+}
+
+void Shard::read_place(const h5::File& file) {
+  if (!file.has_attribute("shard_index")) return;
+  ShardPlace place{file.read_int("shard_index"), file.read_int("shard_count"),
+                   file.read_int("first_sample"), file.read_int("total_samples")};
+  require<DataError>(place.index >= 0 && place.count > place.index && place.first_sample >= 0 &&
+                         place.total_samples > place.first_sample,
+                     "shard", "{}: shard {} of {}, samples from {} of {} make no sense",
+                     path().string(), place.index, place.count, place.first_sample,
+                     place.total_samples);
+  place_ = place;
+}
+
+void Shard::read_labels(const h5::File& file) {
+  const h5::DataSet set = file.dataset("labels");
+  const std::uint64_t rows = file.dataset(description_.array_name()).rows();
+  require<DataError>(set.shape().size() == 1, "shard", "{}: shape {}, expected [N]", set.label(),
+                     h5::to_string(set.shape()));
+  require<DataError>(set.rows() == rows, "shard", "{}: {} labels, {} samples", set.label(),
+                     set.rows(), rows);
+  require<DataError>(rows >= 1, "shard", "{}: holds no samples", path().string());
+  require<DataError>(set.type() == h5::Type::kInt32 || set.type() == h5::Type::kInt64, "shard",
+                     "{}: element type {}, expected int32", set.label(), h5::name_of(set.type()));
+  labels_ = set.read_all<std::int32_t>(h5::Type::kInt32);
+  for (std::uint64_t i = 0; i < rows; ++i) {
+    require<DataError>(labels_[i] >= 0 && labels_[i] < description_.classes, "shard",
+                       "{}: label {} of sample {} is outside 0 to {}", path().string(), labels_[i],
+                       i, description_.classes - 1);
+  }
+  if (!has_checksums() || set.type() != h5::Type::kInt32) return;
+  const std::vector<std::uint64_t> sums = read_checksums(file, "labels");
+  for (std::uint64_t block = 0; block < sums.size(); ++block) {
+    const std::uint64_t first = block * block_samples_;
+    const auto part = std::span<const std::int32_t>(labels_).subspan(
+        first, std::min(block_samples_, rows - first));
+    require<DataError>(checksum_of(part) == sums[block], "shard",
+                       "{}: labels of samples {} to {}: checksum {}, {} was written",
+                       path().string(), first, first + part.size() - 1,
+                       checksum_text(checksum_of(part)), checksum_text(sums[block]));
+  }
+}
+
+std::vector<std::uint64_t> Shard::read_checksums(const h5::File& file,
+                                                 const std::string& name) const {
+  const h5::DataSet set = file.dataset("checksums/" + name);
+  const std::uint64_t expected = (size() + block_samples_ - 1) / block_samples_;
+  require<DataError>(set.elements() == expected && set.type() == h5::Type::kUInt64, "shard",
+                     "{}: {} checksums, {} blocks", set.label(), set.elements(), expected);
+  return set.read_all<std::uint64_t>(h5::Type::kUInt64);
+}
+
+Shard::Array Shard::open_array(const h5::File& file, const std::string& name) const {
+  h5::DataSet set = file.dataset(name);
+  const auto stored =
+      static_cast<std::uint64_t>(description_.channels) * (description_.moments ? 2 : 1);
+  const h5::Shape expected{size(), stored, static_cast<std::uint64_t>(description_.height),
+                           static_cast<std::uint64_t>(description_.width)};
+  require<DataError>(set.shape() == expected && set.type() == description_.type, "shard",
+                     "{}: {} {}, expected {} {}", set.label(), h5::name_of(set.type()),
+                     h5::to_string(set.shape()), h5::name_of(description_.type),
+                     h5::to_string(expected));
+  Array array;
+  if (has_checksums()) {
+    array.checksums = read_checksums(file, name);
+    array.verified = std::make_unique<std::atomic<bool>[]>(array.checksums.size());
+  }
+  if (const auto offset = set.raw_offset()) {
+    const std::uint64_t bytes = size() * description_.stored_bytes();
+    require<DataError>(*offset <= file_.size() && bytes <= file_.size() - *offset, "shard",
+                       "{}: truncated: ends at byte {}, the file at {}", set.label(),
+                       *offset + bytes, file_.size());
+    array.offset = *offset;
+  } else {
+    set.require_plausible_size();
+    array.set = std::make_unique<h5::DataSet>(std::move(set));
+  }
+  return array;
+}
+
+void Shard::read_stored(const Array& array, std::uint64_t first, std::uint64_t count,
+                        std::span<std::byte> out) const {
+  if (array.set) {
+    array.set->read_rows(first, count, description_.type, out.data());
+  } else {
+    file_.read(array.offset + first * description_.stored_bytes(), out);
+  }
+}
+
+void Shard::convert(std::span<const std::byte> stored, std::span<float> out) const {
+  if (description_.type == h5::Type::kFloat16) {
+    half_to_float({reinterpret_cast<const half_bits*>(stored.data()), out.size()}, out);
+  } else {
+    std::memcpy(out.data(), stored.data(), stored.size());
+  }
+}
+
+void Shard::require_finite(std::uint64_t first, std::uint64_t count,
+                           std::span<const float> values) const {
+  if (all_finite(values)) return;
+  const std::uint64_t row = values.size() / count;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    require<DataError>(all_finite(values.subspan(i * row, row)), "shard",
+                       "{}: sample {} contains NaN or infinity", path().string(), first + i);
+  }
+}
+
+void Shard::verify_block(const Array& array, std::uint64_t block,
+                         std::vector<std::byte>& scratch) const {
+  const std::uint64_t first = block * block_samples_;
+  const std::uint64_t count = std::min(block_samples_, size() - first);
+  scratch.resize(std::max<std::size_t>(scratch.size(), count * description_.stored_bytes()));
+  const auto bytes = std::span(scratch).first(count * description_.stored_bytes());
+  read_stored(array, first, count, bytes);
+  const std::uint64_t sum = checksum(bytes);
+  if (sum != array.checksums[block]) {
+    std::vector<float> values(count * description_.stored_elements());
+    convert(bytes, values);
+    require_finite(first, count, values);  // the more helpful message where it applies
+    fail<DataError>("shard", "{}: samples {} to {}: checksum {}, {} was written", path().string(),
+                    first, first + count - 1, checksum_text(sum),
+                    checksum_text(array.checksums[block]));
+  }
+  array.verified[block].store(true, std::memory_order_relaxed);
+}
+
+void Shard::verify_blocks(const Array& array, std::uint64_t first, std::uint64_t count,
+                          std::vector<std::byte>& scratch) const {
+  for (std::uint64_t block = first / block_samples_; block <= (first + count - 1) / block_samples_;
+       ++block) {
+    if (!array.verified[block].load(std::memory_order_relaxed)) verify_block(array, block, scratch);
+  }
+}
+
+void Shard::read(std::uint64_t first, std::uint64_t count, bool flipped, bool verify,
+                 std::vector<std::byte>& scratch, std::span<float> out) const {
+  EDT_ASSERT(first < size() && count >= 1 && count <= size() - first);
+  EDT_ASSERT(!flipped || description_.flipped);
+  EDT_ASSERT(out.size() == count * description_.stored_elements());
+  if (verify && has_checksums()) verify_blocks(array(flipped), first, count, scratch);
+  if (description_.type == h5::Type::kFloat32) {
+    read_stored(array(flipped), first, count, std::as_writable_bytes(out));
+  } else {
+    scratch.resize(std::max<std::size_t>(scratch.size(), count * description_.stored_bytes()));
+    const auto bytes = std::span(scratch).first(count * description_.stored_bytes());
+    read_stored(array(flipped), first, count, bytes);
+    convert(bytes, out);
+  }
+  require_finite(first, count, out);
+}
+
+void Shard::verify() const {
+  constexpr std::uint64_t kPieceBytes = 1 << 20;
+  std::vector<std::byte> scratch;
+  std::vector<float> values;
+  const std::uint64_t step = std::max<std::uint64_t>(1, kPieceBytes / description_.stored_bytes());
+  for (bool flipped : {false, true}) {
+    if (flipped && !description_.flipped) break;
+    for (std::uint64_t block = 0; block < array(flipped).checksums.size(); ++block) {
+      verify_block(array(flipped), block, scratch);
+    }
+    for (std::uint64_t first = 0; first < size(); first += step) {
+      const std::uint64_t count = std::min(step, size() - first);
+      values.resize(count * description_.stored_elements());
+      read(first, count, flipped, false, scratch, values);
+    }
+  }
+}
+
+}  // namespace edt::data

@@ -1,0 +1,80 @@
+// One shard, opened for reading: validated in full except for the samples themselves, whose blocks
+// are verified when they are first touched.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/storage/input_file.h"
+#include "data/description.h"
+
+namespace edt::data {
+
+// Place of a shard in its data set, where it is recorded.
+struct ShardPlace {
+  std::int64_t index = 0;
+  std::int64_t count = 0;
+  std::int64_t first_sample = 0;
+  std::int64_t total_samples = 0;
+};
+
+class Shard {
+ public:
+  // Throws DataError for everything but the content of the samples.
+  explicit Shard(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const { return file_.path(); }
+  const Description& description() const { return description_; }
+  std::uint64_t size() const { return labels_.size(); }
+  std::span<const std::int32_t> labels() const { return labels_; }
+  const std::optional<ShardPlace>& place() const { return place_; }
+  bool has_checksums() const { return block_samples_ > 0; }
+  bool sealed() const { return sealed_; }
+
+  // Stored values of samples first ... first + count - 1 as float32, as they are in the file.
+  // `scratch` is reused between calls. With `verify`, blocks not seen before are checked first.
+  void read(std::uint64_t first, std::uint64_t count, bool flipped, bool verify,
+            std::vector<std::byte>& scratch, std::span<float> out) const;
+
+  // Re-reads everything: checksums and finite values. Throws at the first defect.
+  void verify() const;
+
+ private:
+  struct Array {
+    std::unique_ptr<h5::DataSet> set;      // only when the elements are not raw in the file
+    std::uint64_t offset = 0;              // of raw elements
+    std::vector<std::uint64_t> checksums;  // per block
+    std::unique_ptr<std::atomic<bool>[]> verified;
+  };
+
+  void read_place(const h5::File& file);
+  void read_labels(const h5::File& file);
+  Array open_array(const h5::File& file, const std::string& name) const;
+  std::vector<std::uint64_t> read_checksums(const h5::File& file, const std::string& name) const;
+  void read_stored(const Array& array, std::uint64_t first, std::uint64_t count,
+                   std::span<std::byte> out) const;
+  void convert(std::span<const std::byte> stored, std::span<float> out) const;
+  void verify_blocks(const Array& array, std::uint64_t first, std::uint64_t count,
+                     std::vector<std::byte>& scratch) const;
+  void verify_block(const Array& array, std::uint64_t block, std::vector<std::byte>& scratch) const;
+  void require_finite(std::uint64_t first, std::uint64_t count,
+                      std::span<const float> values) const;
+  const Array& array(bool flipped) const { return flipped ? flipped_ : samples_; }
+
+  InputFile file_;
+  bool sealed_ = false;
+  Description description_;
+  std::optional<ShardPlace> place_;
+  std::vector<std::int32_t> labels_;
+  std::uint64_t block_samples_ = 0;
+  Array samples_, flipped_;
+  std::unique_ptr<h5::File> hdf5_;  // kept open only for arrays that are not raw
+};
+
+}  // namespace edt::data

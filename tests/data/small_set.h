@@ -1,0 +1,54 @@
+// A small data set whose values say which sample they belong to.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "data/writer.h"
+
+namespace edt::data::test {
+
+inline Description small_description() {
+  Description d;
+  d.channels = 2;
+  d.height = 3;
+  d.width = 4;
+  d.classes = 5;
+  d.image_size = 32;
+  d.source = "test";
+  return d;
+}
+
+// Value e of sample i; exact in float16 for i < 40.
+inline float value_of(std::uint64_t i, std::uint64_t e, bool flipped = false) {
+  const float value = static_cast<float>(i) * 32 + static_cast<float>(e);
+  return flipped ? -value : value;
+}
+
+inline std::vector<float> values_of(const Description& d, std::uint64_t i, bool flipped = false) {
+  std::vector<float> values(d.stored_elements());
+  for (std::uint64_t e = 0; e < values.size(); ++e) values[e] = value_of(i, e, flipped);
+  return values;
+}
+
+inline std::int32_t label_of(const Description& d, std::uint64_t i) {
+  return static_cast<std::int32_t>(i * 7 % static_cast<std::uint64_t>(d.classes));
+}
+
+// Appends samples up to `end` where the writer stands.
+inline void append_until(DatasetWriter& writer, const Description& d, std::uint64_t end) {
+  for (std::uint64_t i = writer.next_sample(); i < end; ++i) {
+    const std::vector<std::int32_t> label{label_of(d, i)};
+    writer.append(values_of(d, i), d.flipped ? values_of(d, i, true) : std::vector<float>{}, label);
+  }
+}
+
+inline void write_small_set(const std::filesystem::path& directory,
+                            const Description& d = small_description(), std::uint64_t samples = 20,
+                            std::uint64_t samples_per_shard = 8) {
+  DatasetWriter writer(directory, d, samples, {.samples_per_shard = samples_per_shard});
+  append_until(writer, d, samples);
+  writer.finish();
+}
+
+}  // namespace edt::data::test
