@@ -2,8 +2,8 @@
 //
 // Tolerances, relative to the largest magnitude of each tensor: two honest float32 implementations
 // differ by summation order only, 1e-5 on outputs and losses and 1e-4 on gradients (README of the
-// golden values). In float64 our own rounding vanishes and PyTorch's is left: the XL model, 26 blocks
-// deep, differs by up to 1.7e-4 on gradients then, hence its wider bound.
+// golden values). In float64 our own rounding vanishes and PyTorch's is left: the XL model, 26
+// blocks deep, differs by up to 1.7e-4 on gradients then, hence its wider bound.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -11,6 +11,7 @@
 #include "core/cpu/cpu_backend.h"
 #include "core/reference/reference_backend.h"
 #include "model/diffusion/schedule.h"
+#include "model/sampling/picture_sampler.h"
 #include "tests/model/edt/golden_model.h"
 
 namespace edt::test {
@@ -136,6 +137,30 @@ TEST_P(EdtGolden, OutputsWithAndWithoutModulationMatrix) {
   run("/inputs/labels_after_drop", "/expected/output_train");
   golden_.model().set_amm_blocks(golden_.model().config().amm_blocks);
   run("/inputs/labels_after_drop", "/expected/output_eval");
+}
+
+// Five steps with guidance on the first three channels and the modulation matrix; given noise.
+TEST_P(EdtGolden, Samples) {
+  if (accurate() != DType::kFloat32) GTEST_SKIP() << "samplers are float32";
+  golden_.model().set_amm_blocks(golden_.model().config().amm_blocks);
+  const auto labels = file_.read<std::int64_t>("/inputs/sample/labels");
+  const auto step_noise = file_.read<float>("/inputs/sample/ddpm_step_noise");
+  PictureRequest request;
+  request.labels.assign(labels.begin(), labels.end());
+  request.guidance.scale = file_.number("/inputs/sample", "cfg_scale");
+  request.init_noise = file_.read<float>("/inputs/sample/z");
+  PictureSampler sampler(golden_.model(), *backend_, GetParam().dtype);
+  std::vector<float> latents(request.init_noise.size());
+  for (const bool ddim : {false, true}) {
+    request.sampler.kind = ddim ? SamplerKind::kDdim : SamplerKind::kDdpm;
+    request.spacing = ddim ? "ddim5" : "5";
+    request.step_noise = ddim ? std::vector<float>{} : step_noise;
+    for (const std::int64_t batch : {2, 1}) {
+      request.batch = batch;
+      sampler.run(request, latents);
+      expect_close(latents, ddim ? "/expected/sample_ddim" : "/expected/sample_ddpm", 1e-4);
+    }
+  }
 }
 
 constexpr Case kCases[] = {

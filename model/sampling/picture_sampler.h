@@ -1,0 +1,57 @@
+// Latents of pictures from a trained model: batches, guidance, and noise that belongs to the
+// picture.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/ops/backend.h"
+#include "model/diffusion/guidance.h"
+#include "model/diffusion/sampler.h"
+#include "model/model.h"
+
+namespace edt {
+
+struct PictureRequest {
+  std::vector<std::int32_t> labels;  // one for each picture
+  SamplerConfig sampler;
+  std::string spacing = "250";  // which timesteps are visited, see space_timesteps()
+  GuidanceConfig guidance;      // scale 1: no second prediction is made
+  std::uint64_t seed = 0;
+  std::int64_t batch = 8;         // pictures made together
+  std::vector<float> init_noise;  // [N, C, S, S]; empty: drawn from the seed
+  std::vector<float> step_noise;  // [steps, N, C, S, S]; empty: drawn from the seed
+};
+
+// Called with pictures finished so far, sampler steps done in the present batch, and steps a batch.
+using PictureProgress = std::function<void(std::int64_t pictures, int step, int steps)>;
+
+class PictureSampler {
+ public:
+  // The model's parameters are bound; its tables are in `dtype`.
+  PictureSampler(Model& model, Backend& backend, DType dtype);
+
+  // Fills latents [N, C, S, S]. The last batch is moved back to be full, so that every forward pass
+  // has the same shape. Throws UsageError for classes or noise that do not fit.
+  void run(const PictureRequest& request, std::span<float> latents,
+           const PictureProgress& progress = {});
+
+ private:
+  void run_batch(const PictureRequest& request, const Sampler& sampler, std::int64_t first,
+                 std::span<float> latents, const PictureProgress& progress);
+  // One forward pass; `labels` one for each row of x_t.
+  void predict(const Tensor& x_t, std::span<const float> t, std::span<const std::int32_t> labels,
+               const Tensor& out);
+  std::size_t picture_elements() const;
+
+  Model& model_;
+  Backend& backend_;
+  Profiler profiler_;
+  Arena arena_;
+  Tape tape_;
+};
+
+}  // namespace edt
