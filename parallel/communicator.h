@@ -1,0 +1,107 @@
+// The one seam between ranks. Everything that travels goes through here: the public functions check
+// their arguments, count the collective and hand it to the implementation (self, threads, mpi,
+// nccl).
+//
+// Sums are taken over the complete binary tree whose leaves are the ranks in order, so their bits
+// do not depend on arrival. All ranks of a communicator call the same collectives in the same
+// order, from one thread at a time; work that overlaps uses a communicator of its own (split).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/tensor/tensor.h"
+
+namespace edt {
+
+class CommunicationError : public Error {
+  using Error::Error;
+};
+
+enum class Reduce { kSum, kMax, kMin, kOr };  // kOr: logical, on int32
+std::string_view name_of(Reduce reduce);
+
+// One call, as errors and the flight recorder name it.
+struct Collective {
+  std::string_view operation;  // "all_reduce"
+  std::string_view label;      // what it carries: "gradients of blocks.3"
+  std::uint64_t sequence = 0;  // counts the collectives of this communicator
+  std::size_t bytes = 0;       // of this rank's argument
+};
+
+class Communicator {
+ public:
+  Communicator() = default;
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+  virtual ~Communicator() = default;
+
+  virtual std::string_view backend() const = 0;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  virtual const std::string& host() const = 0;
+  bool is_root() const { return rank() == 0; }
+  // "rank 3 of 8 on node07"
+  std::string name() const;
+  std::uint64_t collectives() const { return sequence_; }
+
+  // Ranks that pass the same color form a new communicator, ordered by (key, rank).
+  std::unique_ptr<Communicator> split(int color, int key, std::string_view label);
+
+  void barrier(std::string_view label);
+  // `tensor` of `root` everywhere.
+  void broadcast(const Tensor& tensor, int root, std::string_view label);
+  // Combines `tensor` of all ranks in place.
+  void all_reduce(const Tensor& tensor, Reduce reduce, std::string_view label);
+  // `to` holds the `from` of all ranks in order; `from` may be this rank's part of `to`.
+  void all_gather(const Tensor& from, const Tensor& to, std::string_view label);
+  // Combines `from` of all ranks; `to` receives part rank() of size() equal parts, and may be that
+  // part of `from`.
+  void reduce_scatter(const Tensor& from, const Tensor& to, Reduce reduce, std::string_view label);
+  void send(const Tensor& tensor, int to, std::string_view label);
+  void receive(const Tensor& tensor, int from, std::string_view label);
+  // The byte strings of all ranks at `root`, in order; empty elsewhere.
+  std::vector<std::string> gather(std::string_view bytes, int root, std::string_view label);
+  // The byte string of `root` everywhere.
+  std::string broadcast(std::string_view bytes, int root, std::string_view label);
+
+  // One number of each rank, combined.
+  template <class T>
+  T all_reduce_value(T value, Reduce reduce, std::string_view label) {
+    all_reduce(view_of(std::span<T>(&value, 1), {1}), reduce, label);
+    return value;
+  }
+  // True where any rank says so.
+  bool any(bool value, std::string_view label) {
+    return all_reduce_value(std::int32_t{value}, Reduce::kOr, label) != 0;
+  }
+
+  // Ends the whole job, so that no rank waits for this one.
+  [[noreturn]] virtual void abort(int status) = 0;
+
+ private:
+  virtual std::unique_ptr<Communicator> do_split(int color, int key, const Collective&) = 0;
+  virtual void do_barrier(const Collective&) = 0;
+  virtual void do_broadcast(const Tensor&, int root, const Collective&) = 0;
+  virtual void do_all_reduce(const Tensor&, Reduce, const Collective&) = 0;
+  virtual void do_all_gather(const Tensor& from, const Tensor& to, const Collective&) = 0;
+  virtual void do_reduce_scatter(const Tensor& from, const Tensor& to, Reduce,
+                                 const Collective&) = 0;
+  virtual void do_send(const Tensor&, int to, const Collective&) = 0;
+  virtual void do_receive(const Tensor&, int from, const Collective&) = 0;
+  virtual std::vector<std::string> do_gather(std::string_view, int root, const Collective&) = 0;
+  virtual std::string do_broadcast_bytes(std::string_view, int root, const Collective&) = 0;
+
+  Collective next(std::string_view operation, std::string_view label, std::size_t bytes);
+  void check_rank(const Collective& call, std::string_view what, int value) const;
+  void check_parts(const Collective& call, const Tensor& part, const Tensor& whole) const;
+
+  std::uint64_t sequence_ = 0;
+};
+
+}  // namespace edt
