@@ -53,8 +53,9 @@ class Var {
   ~Var();
 
   explicit operator bool() const { return tape_ != nullptr; }
-  const Tensor& tensor() const;
-  const Shape& shape() const { return tensor().shape; }
+  // By value: the tape's table of values moves when it grows.
+  Tensor tensor() const;
+  Shape shape() const { return tensor().shape; }
   DType dtype() const { return tensor().dtype; }
   bool needs_grad() const;
   GradRef grad() const { return needs_grad() ? GradRef{id_} : GradRef{}; }
@@ -70,7 +71,7 @@ class Var {
 // The gradient that arrives at a node, for its backward to read or to hand on.
 class OutputGrad {
  public:
-  const Tensor& tensor() const;
+  Tensor tensor() const;
   // Identity backward: `to` receives this gradient, without a copy where it has none yet.
   // After this the tensor may belong to `to`: call it last.
   void give_to(GradRef to);
@@ -242,11 +243,11 @@ inline Var::Var(const Var& other) : tape_(other.tape_), id_(other.id_) {
 inline Var::~Var() {
   if (tape_ != nullptr) tape_->release(id_);
 }
-inline const Tensor& Var::tensor() const {
+inline Tensor Var::tensor() const {
   EDT_ASSERT(tape_ != nullptr);
   return tape_->value(id_).data;
 }
 inline bool Var::needs_grad() const { return tape_ != nullptr && tape_->value(id_).needs_grad; }
-inline const Tensor& OutputGrad::tensor() const { return tape_.value(id_).grad; }
+inline Tensor OutputGrad::tensor() const { return tape_.value(id_).grad; }
 
 }  // namespace edt
