@@ -1,0 +1,84 @@
+#include "core/ops/cases/case_run.h"
+
+#include <cstring>
+#include <optional>
+
+namespace edt {
+namespace {
+
+void fill_with_nan(const Tensor& tensor) { std::memset(tensor.data, 0xff, tensor.bytes()); }
+
+constexpr std::size_t kSlabBytes = 8 << 20;
+
+void dirty(Arena& arena) {
+  const Tensor block = arena.make({kSlabBytes / 4}, DType::kFloat32);
+  fill_with_nan(block);
+  arena.release(block.data);
+}
+
+void collect_outputs(CaseInputs& inputs, std::vector<CaseValues>& found) {
+  for (const auto& entry : inputs.entries()) {
+    if (entry->is_output) found.push_back({entry->name, read_values(entry->value)});
+  }
+}
+
+void collect_gradients(Tape& tape, CaseInputs& inputs, std::vector<CaseValues>& found) {
+  for (const auto& entry : inputs.entries()) {
+    if (!entry->differentiable) continue;
+    const Tensor grad = entry->parameter ? entry->parameter->grad : tape.grad_of(entry->leaf);
+    EDT_ASSERT(grad.defined());
+    found.push_back({"d " + entry->name, read_values(grad)});
+  }
+}
+
+}  // namespace
+
+std::vector<double> incoming_gradient(int pass, std::int64_t count) {
+  return draw("incoming gradient " + std::to_string(pass), count);
+}
+
+std::vector<CaseValues> run_case(const OpCase& op_case, Backend& backend, DType dtype, int passes) {
+  Arena arena(backend.memory(), kSlabBytes);
+  dirty(arena);
+  Profiler profiler;
+  Tape tape(backend, arena, profiler, dtype);
+  CaseInputs inputs(backend, dtype);
+  std::optional<Tape::NoGrad> no_grad;
+  if (op_case.inference) no_grad.emplace(tape);
+
+  std::vector<CaseValues> found;
+  std::vector<Var> results;
+  for (int pass = 0; pass < passes; ++pass) results.push_back(op_case.apply(tape, inputs));
+  found.push_back({"result", read_values(results.back().tensor())});
+  collect_outputs(inputs, found);
+  if (results.back().needs_grad()) {
+    for (const auto& entry : inputs.entries()) {
+      if (entry->parameter) fill_with_nan(entry->parameter->grad);
+    }
+    for (int pass = 0; pass < passes; ++pass) {
+      const Tensor grad = tape.target(results[pass].grad()).tensor;
+      write_values(incoming_gradient(pass, grad.elements()), grad);
+    }
+    results.clear();
+    tape.backward_to(0);
+    collect_gradients(tape, inputs, found);
+  }
+  inputs.end_step();
+  return found;
+}
+
+std::vector<double> forward_only(const OpCase& op_case, Tape& tape, CaseInputs& inputs) {
+  const Tape::NoGrad no_grad(tape);
+  return read_values(op_case.apply(tape, inputs).tensor());
+}
+
+bool supports(const OpCase& op_case, Backend& backend, DType dtype) {
+  try {
+    run_case(op_case, backend, dtype, 1);
+    return true;
+  } catch (const NotImplemented&) {
+    return false;
+  }
+}
+
+}  // namespace edt

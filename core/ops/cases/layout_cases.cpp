@@ -1,0 +1,63 @@
+#include "core/ops/cases/op_case.h"
+
+namespace edt {
+namespace {
+
+OpCase patch_embedding_case(const Shape& image, std::int64_t patch, std::int64_t width) {
+  const std::int64_t tokens = image[2] / patch * (image[3] / patch);
+  return {"patch_embedding", fmt::format("{}, patch {} -> {}", to_string(image), patch, width),
+          [=](Tape& tape, CaseInputs& in) {
+            return patch_embedding(tape, in.tensor("image", image, in.accurate_dtype()),
+                                   in.parameter("weight", {width, image[1], patch, patch}, 0.3),
+                                   in.parameter("bias", {width}, 1.0),
+                                   in.tensor("positions", {tokens, width}, in.dtype()));
+          }};
+}
+
+OpCase unpatchify_case(const Shape& image, std::int64_t patch) {
+  const std::int64_t grid = image[2] / patch;
+  const Shape tokens{image[0], grid * grid, patch * patch * image[1]};
+  return {"unpatchify", fmt::format("{}, patch {}", to_string(image), patch),
+          [=](Tape& tape, CaseInputs& in) {
+            Var out = tape.make(image, in.accurate_dtype());
+            in.backend().unpatchify(in.constant(tape, "tokens", tokens).tensor(), patch,
+                                    out.tensor());
+            return out;
+          }};
+}
+
+OpCase mask_tokens_case(const Shape& x) {
+  return {"mask_tokens", to_string(x), [=](Tape& tape, CaseInputs& in) {
+            const Tensor mask =
+                in.tensor("mask", {x[0], x[1]}, DType::kFloat32, [](std::int64_t count) {
+                  std::vector<double> values = draw("token mask", count);
+                  for (double& value : values) value = value < 0.5 ? 1 : 0;
+                  return values;
+                });
+            return mask_tokens(tape, in.leaf(tape, "x", x), mask,
+                               in.tensor("positions", {x[1], x[2]}, in.dtype()));
+          }};
+}
+
+}  // namespace
+
+OpCase pixel_shuffle_case(const Shape& x) {
+  return {"pixel_shuffle", to_string(x),
+          [=](Tape& tape, CaseInputs& in) { return pixel_shuffle(tape, in.leaf(tape, "x", x)); }};
+}
+
+void add_layout_cases(OpCases& cases) {
+  cases.push_back(patch_embedding_case({1, 1, 2, 2}, 2, 4));
+  cases.push_back(patch_embedding_case({3, 4, 8, 8}, 2, 52));
+  cases.push_back(patch_embedding_case({1, 3, 16, 16}, 4, 13));
+  cases.push_back(unpatchify_case({1, 1, 2, 2}, 2));
+  cases.push_back(unpatchify_case({3, 8, 8, 8}, 2));
+  cases.push_back(unpatchify_case({1, 3, 16, 16}, 4));
+  cases.push_back(pixel_shuffle_case({1, 1, 4}));
+  cases.push_back(pixel_shuffle_case({3, 16, 208}));
+  cases.push_back(pixel_shuffle_case({1, 4, 52}));
+  cases.push_back(mask_tokens_case({1, 4, 4}));
+  cases.push_back(mask_tokens_case({3, 16, 52}));
+}
+
+}  // namespace edt

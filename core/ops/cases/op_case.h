@@ -1,0 +1,71 @@
+// One op case serves four uses: values and gradients of a backend against the reference, finite
+// differences in float64, timing, and the list of what a backend supports.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ops/cases/case_inputs.h"
+
+namespace edt {
+
+struct OpCase {
+  std::string op;     // the tape op or kernel: "linear"
+  std::string shape;  // its parameters: "3x16x52 -> 312"
+  // Applies the op once. A result that needs no gradient is compared by value only.
+  std::function<Var(Tape&, CaseInputs&)> apply;
+
+  bool inference = false;         // runs without recording
+  bool float32_only = false;      // large: one value check, no finite differences
+  double tolerance_factor = 1.0;  // times the tolerance of the dtype, with a reason beside it
+  // Which elements of an input finite differences may move; all when empty.
+  std::function<bool(std::string_view input, std::int64_t element)> movable = {};
+
+  std::string name() const { return op + " " + shape; }
+};
+
+using OpCases = std::vector<OpCase>;
+
+// All cases for tests: small and awkward sizes.
+OpCases test_cases();
+// All cases for timing: one EDT-S/2 micro-batch of `batch` images.
+OpCases bench_cases(std::int64_t batch);
+
+// The families of test_cases().
+void add_linear_cases(OpCases& cases);
+void add_mlp_cases(OpCases& cases);
+void add_activation_cases(OpCases& cases);
+void add_norm_cases(OpCases& cases);
+void add_gate_cases(OpCases& cases);
+void add_attention_cases(OpCases& cases);
+void add_embedding_cases(OpCases& cases);
+void add_layout_cases(OpCases& cases);
+void add_diffusion_cases(OpCases& cases);
+
+// Makers shared by tests and timing.
+struct LinearOptions {
+  bool bias = true;
+  bool positions = false;
+  bool input_gradient = true;
+};
+OpCase linear_case(const Shape& x, std::int64_t outputs, LinearOptions options = {});
+OpCase mlp_case(const Shape& x, std::int64_t hidden);
+// `chunks` chunks of width x[2] in the modulation tensor.
+OpCase modulated_norm_case(const Shape& x, int chunks, ModulationChunks used);
+OpCase merge_norm_case(const Shape& x, bool masked);
+OpCase concat_norm_case(const Shape& x);
+OpCase gate_case(const Shape& x, int chunks, int gate_chunk);
+struct AttentionShape {
+  std::int64_t batch, tokens, heads, size;
+};
+OpCase attention_case(const AttentionShape& shape, std::int64_t spare_rows = 0);
+OpCase modulated_attention_case(const AttentionShape& shape);
+OpCase activation_case(Activation kind, const Shape& x);
+OpCase pixel_shuffle_case(const Shape& x);
+// One sample of [4, side, side] for each timestep.
+OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t side, double mse_weight,
+                           double vb_weight);
+
+}  // namespace edt

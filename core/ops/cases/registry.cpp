@@ -1,0 +1,44 @@
+#include "core/ops/cases/op_case.h"
+
+namespace edt {
+
+OpCases test_cases() {
+  OpCases cases;
+  add_linear_cases(cases);
+  add_mlp_cases(cases);
+  add_activation_cases(cases);
+  add_norm_cases(cases);
+  add_gate_cases(cases);
+  add_attention_cases(cases);
+  add_embedding_cases(cases);
+  add_layout_cases(cases);
+  add_diffusion_cases(cases);
+  return cases;
+}
+
+// Widths 312, 416, 520 at 256, 64 and 16 tokens, heads of 52.
+OpCases bench_cases(std::int64_t batch) {
+  OpCases cases;
+  struct Stage {
+    std::int64_t tokens, width;
+  };
+  for (const auto& [tokens, width] : {Stage{256, 312}, {64, 416}, {16, 520}}) {
+    const Shape x{batch, tokens, width};
+    cases.push_back(linear_case(x, 3 * width));
+    cases.push_back(mlp_case(x, 4 * width));
+    cases.push_back(modulated_norm_case(x, 6, {0, 1}));
+    cases.push_back(gate_case(x, 6, 2));
+    cases.push_back(attention_case({batch, tokens, width / 52, 52}));
+    cases.push_back(modulated_attention_case({batch, tokens, width / 52, 52}));
+  }
+  cases.push_back(merge_norm_case({batch, 256, 312}, true));
+  cases.push_back(concat_norm_case({batch, 256, 312}));
+  cases.push_back(pixel_shuffle_case({batch, 64, 4 * 312}));
+  cases.push_back(activation_case(Activation::kSilu, {batch, 312}));
+  cases.push_back(activation_case(Activation::kGeluTanh, {batch, 256, 4 * 312}));
+  cases.push_back(
+      diffusion_loss_case(std::vector<int>(static_cast<std::size_t>(batch), 500), 32, 1, 1));
+  return cases;
+}
+
+}  // namespace edt
