@@ -1,0 +1,94 @@
+#include "launcher/train/step_log.h"
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "core/base/log.h"
+
+namespace edt {
+namespace {
+
+double images_per_second(const StepRecord& record) {
+  return static_cast<double>(record.images) / record.step_seconds;
+}
+
+double ceiling_ratio(const StepRecord& record) {
+  return record.flops / record.step_seconds / record.ceiling_rate;
+}
+
+std::string summary(const StepRecord& record) {
+  const StepReport& report = record.report;
+  std::string text = fmt::format("loss {:.4f}", report.loss);
+  if (report.masked_loss) text += fmt::format(" masked {:.4f}", *report.masked_loss);
+  text += fmt::format(" grad {:.3g} lr {:.3g}, {:.1f} img/s", report.grad_norm,
+                      report.learning_rate, images_per_second(record));
+  if (record.ceiling_rate > 0) text += fmt::format(", {:.2f} of ceiling", ceiling_ratio(record));
+  return text;
+}
+
+nlohmann::ordered_json to_json(const StepRecord& record) {
+  const StepReport& report = record.report;
+  nlohmann::ordered_json json{{"loss", report.loss}};
+  if (report.masked_loss) json["masked_loss"] = *report.masked_loss;
+  json["mse"] = report.mse;
+  json["vb"] = report.vb;
+  json["grad_norm"] = report.grad_norm;
+  json["lr"] = report.learning_rate;
+  json["samples_seen"] = record.samples_seen;
+  json["epoch"] = record.epoch;
+  json["images_per_s"] = images_per_second(record);
+  if (record.ceiling_rate > 0) json["ceiling_ratio"] = ceiling_ratio(record);
+  json["step_seconds"] = record.step_seconds;
+  const double known = record.data_seconds + report.compute_seconds +
+                       report.communication_seconds + report.optimizer_seconds +
+                       record.checkpoint_seconds;
+  json["time_share"] = {{"data", record.data_seconds / record.step_seconds},
+                        {"compute", report.compute_seconds / record.step_seconds},
+                        {"communication", report.communication_seconds / record.step_seconds},
+                        {"optimizer", report.optimizer_seconds / record.step_seconds},
+                        {"checkpoint", record.checkpoint_seconds / record.step_seconds},
+                        {"other", (record.step_seconds - known) / record.step_seconds}};
+  if (!report.non_finite.empty()) json["skipped"] = report.non_finite;
+  return json;
+}
+
+}  // namespace
+
+StepLog::StepLog(const RunDirectory& directory, std::int64_t first_step, std::int64_t last_step,
+                 std::int64_t line_every, bool tensorboard, ProgressStyle style)
+    : metrics_(directory.metrics(), first_step), line_every_(line_every), last_step_(last_step) {
+  if (tensorboard) tensorboard_.emplace(directory.tensorboard(), first_step);
+  if (style == ProgressStyle::kBar) {
+    bar_.emplace(Progress::Settings{.label = "train",
+                                    .unit = "steps",
+                                    .begin = first_step - 1,
+                                    .end = last_step,
+                                    .style = style},
+                 std::cerr);
+  }
+}
+
+void StepLog::write(const StepRecord& record) {
+  const StepReport& report = record.report;
+  metrics_.write(report.step, to_json(record));
+  if (tensorboard_) {
+    std::vector<std::pair<std::string, double>> values{
+        {"loss/full", report.loss},       {"loss/mse", report.mse},
+        {"loss/vb", report.vb},           {"optimizer/grad_norm", report.grad_norm},
+        {"optimizer/lr", report.learning_rate}, {"speed/images_per_s", images_per_second(record)}};
+    if (report.masked_loss) values.emplace_back("loss/masked", *report.masked_loss);
+    if (record.ceiling_rate > 0) values.emplace_back("speed/ceiling_ratio", ceiling_ratio(record));
+    tensorboard_->scalars(report.step, values);
+  }
+  if (bar_) {
+    bar_->update(report.step, summary(record));
+  } else if (report.step % line_every_ == 0 || report.step == last_step_) {
+    log::info("step {}/{}: {}", report.step, last_step_, summary(record));
+  }
+}
+
+void StepLog::image(std::int64_t step, std::string_view png) {
+  if (tensorboard_) tensorboard_->image(step, "samples", png);
+}
+
+}  // namespace edt

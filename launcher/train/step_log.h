@@ -1,0 +1,44 @@
+// What a run says of each step: metrics.jsonl, TensorBoard, and lines for people.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "launcher/metrics.h"
+#include "launcher/progress.h"
+#include "launcher/run_directory.h"
+#include "launcher/tensorboard.h"
+#include "model/training/engine.h"
+
+namespace edt {
+
+// One step as the trainer saw it; seconds of wall time.
+struct StepRecord {
+  StepReport report;
+  std::int64_t images = 0;
+  std::int64_t samples_seen = 0;
+  double epoch = 0;
+  double step_seconds = 0, data_seconds = 0, checkpoint_seconds = 0;
+  double flops = 0;          // model FLOPs of the step
+  double ceiling_rate = 0;   // FLOP/s; 0: not measured
+};
+
+class StepLog {
+ public:
+  StepLog(const RunDirectory& directory, std::int64_t first_step, std::int64_t last_step,
+          std::int64_t line_every, bool tensorboard, ProgressStyle style);
+
+  void write(const StepRecord& record);
+  void image(std::int64_t step, std::string_view png);
+  // On the disk when it returns.
+  void sync() { metrics_.sync(); }
+
+ private:
+  MetricsWriter metrics_;
+  std::optional<TensorBoardWriter> tensorboard_;
+  std::optional<Progress> bar_;
+  std::int64_t line_every_, last_step_;
+};
+
+}  // namespace edt
