@@ -1,13 +1,15 @@
-// The memory of one training step. Blocks are handed out best-fit from a few slabs, so a step that
-// allocates and releases in the same order as the step before gets the same addresses, and after
-// the first step no slab is added: the steady state allocates nothing.
+// The memory of one training step. Blocks come best-fit out of the oldest slab that has room. A
+// slab is added only when none has, and younger slabs never influence the choice, so a step that
+// allocates and releases in the same order as the first gets the same addresses and adds no slab:
+// the steady state allocates nothing.
 #pragma once
 
 #include <cstddef>
+#include <list>
 #include <map>
 #include <memory_resource>
 #include <set>
-#include <vector>
+#include <utility>
 
 #include "core/tensor/memory.h"
 #include "core/tensor/tensor.h"
@@ -34,18 +36,28 @@ class Arena {
 
  private:
   using Address = std::byte*;
-  void add_slab(std::size_t bytes);
-  void insert_free(Address begin, std::size_t bytes);
-  void erase_free(std::pmr::map<Address, std::size_t>::iterator block);
+  using Free = std::pmr::map<Address, std::size_t>;
+
+  struct Slab {
+    Slab(Memory& memory, std::size_t bytes, std::pmr::memory_resource* nodes);
+    void insert(Address begin, std::size_t size);
+    void erase(Free::iterator block);
+
+    Block block;
+    Free free;  // by address, to merge neighbours
+    std::pmr::set<std::pair<std::size_t, Address>> free_by_size;
+  };
+  struct Used {
+    std::size_t bytes;
+    Slab* slab;
+  };
+  Slab& slab_with_room(std::size_t bytes);
 
   Memory& memory_;
   std::size_t slab_bytes_;
-  std::vector<Block> slabs_;
-  std::pmr::unsynchronized_pool_resource nodes_;       // recycles the nodes of the maps below
-  std::pmr::set<Address> slab_begins_{&nodes_};        // free blocks of two slabs never merge
-  std::pmr::map<Address, std::size_t> free_{&nodes_};  // by address, to merge neighbours
-  std::pmr::set<std::pair<std::size_t, Address>> free_by_size_{&nodes_};
-  std::pmr::map<Address, std::size_t> used_{&nodes_};
+  std::pmr::unsynchronized_pool_resource nodes_;  // recycles the nodes of all maps
+  std::list<Slab> slabs_;                         // oldest first
+  std::pmr::map<Address, Used> used_{&nodes_};
   std::size_t in_use_ = 0, peak_ = 0, reserved_ = 0;
 };
 
