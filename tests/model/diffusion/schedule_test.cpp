@@ -102,6 +102,7 @@ TEST(Spacing, MatchesThePublishedCode) {
   }
   EXPECT_THAT(space_timesteps(1000, "5"), testing::ElementsAre(0, 250, 500, 749, 999));
   EXPECT_THAT(space_timesteps(1000, "ddim5"), testing::ElementsAre(0, 200, 400, 600, 800));
+  EXPECT_THAT(space_timesteps(6, "3"), testing::ElementsAre(0, 2, 5));  // 2.5 rounds to even
   EXPECT_THAT(space_timesteps(1000, "1"), testing::ElementsAre(0));
   EXPECT_EQ(space_timesteps(1000, "1000").size(), 1000u);
   EXPECT_EQ(space_timesteps(1000, "ddim1000").size(), 1000u);
