@@ -82,6 +82,7 @@ void DataOptions::declare(OptionSet& options) {
       .at_least(1)
       .used_when("data.order", {"shard-local"});
   options.add("data.flip", &flip, "draw the flipped copy half of the time, where there is one");
+  options.add("data.normalize", &normalize, "subtract the channel mean, divide by the deviation");
   options.add("data.verify", &verify, "check block checksums at first touch");
   options.add("data.prefetch", &prefetch, "micro-batches read ahead").range(1, 1024);
 }

@@ -38,6 +38,7 @@ struct DataOptions {
   SampleOrder order = SampleOrder::kGlobal;
   std::int64_t window = 4096;
   bool flip = true;
+  bool normalize = false;
   bool verify = true;
   std::int64_t prefetch = 4;
 

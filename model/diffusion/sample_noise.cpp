@@ -37,12 +37,14 @@ StepNoise keyed_step_noise(std::uint64_t seed, std::uint32_t first) {
 StepNoise given_step_noise(const Tensor& all, std::int64_t first) {
   return [all, first](int step, const Tensor& out) {
     EDT_ASSERT(all.shape.rank() == 5 && step < all.shape[0]);
-    EDT_ASSERT(first + out.shape[0] <= all.shape[1]);
-    const std::int64_t picture = all.elements() / (all.shape[0] * all.shape[1]);
-    EDT_ASSERT(picture * out.shape[0] == out.elements());
+    const std::int64_t pictures = std::min(out.shape[0], all.shape[1] - first);
+    const std::int64_t picture = out.elements() / out.shape[0];
+    EDT_ASSERT(pictures >= 0 && picture * all.shape[0] * all.shape[1] == all.elements());
     const auto offset = static_cast<std::size_t>((step * all.shape[1] + first) * picture);
-    const auto values = all.span<float>().subspan(offset, out.span<float>().size());
-    std::ranges::copy(values, out.as<float>());
+    const auto values =
+        all.span<float>().subspan(offset, static_cast<std::size_t>(pictures * picture));
+    const auto rest = std::ranges::copy(values, out.as<float>()).out;
+    std::fill(rest, out.as<float>() + out.elements(), 0.f);
   };
 }
 

@@ -20,7 +20,7 @@ void fill_initial_noise(std::uint64_t seed, std::uint32_t first, const Tensor& o
 StepNoise keyed_step_noise(std::uint64_t seed, std::uint32_t first);
 
 // Step noise that the caller has: all [steps, N, C, H, W] of pictures 0 ... N-1; this batch begins
-// at picture `first`. `all` must outlive the result.
+// at picture `first` and may reach beyond N: no noise there. `all` must outlive the result.
 StepNoise given_step_noise(const Tensor& all, std::int64_t first);
 
 }  // namespace edt

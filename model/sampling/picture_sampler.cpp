@@ -29,66 +29,76 @@ std::size_t PictureSampler::picture_elements() const {
   return static_cast<std::size_t>(model_.channels() * model_.input_size() * model_.input_size());
 }
 
-void PictureSampler::run(const PictureRequest& request, std::span<float> latents,
-                         const PictureProgress& progress) {
+void PictureSampler::check(const PictureRequest& request, const Sampler& sampler) const {
   const std::size_t pictures = request.labels.size();
   require<UsageError>(pictures > 0 && request.batch > 0, "sample",
                       "{} pictures in batches of {} are asked for", pictures, request.batch);
-  EDT_ASSERT(latents.size() == pictures * picture_elements());
   for (std::int32_t label : request.labels) {
     require<UsageError>(0 <= label && label <= model_.classes(), "sample",
                         "class {} is asked for, {} has classes 0 to {}", label, model_.name(),
                         model_.classes() - 1);
   }
+  const std::size_t values = pictures * picture_elements();
+  check_noise("the initial noise", request.init_noise.size(), values);
+  check_noise("the step noise", request.step_noise.size(),
+              values * static_cast<std::size_t>(sampler.steps()));
+}
+
+void PictureSampler::run(const PictureRequest& request, std::int64_t first, std::int64_t last,
+                         std::span<float> latents, const PictureProgress& progress) {
   const DiffusionSchedule full;
   const Sampler sampler(full.spaced(space_timesteps(full.steps(), request.spacing)),
                         request.sampler);
-  check_noise("the initial noise", request.init_noise.size(), latents.size());
-  check_noise("the step noise", request.step_noise.size(),
-              latents.size() * static_cast<std::size_t>(sampler.steps()));
-  const auto total = static_cast<std::int64_t>(pictures);
-  for (std::int64_t first = 0; first < total; first += request.batch) {
-    run_batch(request, sampler, first, latents, progress);
+  check(request, sampler);
+  EDT_ASSERT(latents.size() == static_cast<std::size_t>(last - first) * picture_elements());
+  batch_.resize(static_cast<std::size_t>(request.batch) * picture_elements());
+  for (std::int64_t at = first; at < last; at += request.batch) {
+    run_batch(request, sampler, at, [&](int done, int steps) {
+      if (progress) progress(at - first, done, steps);
+    });
+    const std::int64_t count = std::min(request.batch, last - at);
+    std::copy_n(batch_.begin(), static_cast<std::size_t>(count) * picture_elements(),
+                latents.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(at - first) *
+                                                              picture_elements()));
   }
 }
 
-void PictureSampler::run_batch(const PictureRequest& request, const Sampler& sampler,
-                               std::int64_t first, std::span<float> latents,
-                               const PictureProgress& progress) {
-  const auto total = static_cast<std::int64_t>(request.labels.size());
-  const auto batch = static_cast<std::size_t>(std::min(request.batch, total));
-  // The last batch is moved back so that it is full; pictures made twice are the same.
-  first = std::min(first, total - static_cast<std::int64_t>(batch));
-  const std::int64_t side = model_.input_size();
-  const Shape shape{static_cast<std::int64_t>(batch), model_.channels(), side, side};
-  const std::size_t begin = static_cast<std::size_t>(first) * picture_elements();
-  const Tensor x = view_of(latents.subspan(begin, batch * picture_elements()), shape);
-  const auto key = static_cast<std::uint32_t>(first);
-
+void PictureSampler::load_noise(const PictureRequest& request, std::int64_t first,
+                                const Tensor& x) const {
   if (request.init_noise.empty()) {
-    fill_initial_noise(request.seed, key, x);
-  } else {
-    std::copy_n(request.init_noise.begin() + static_cast<std::ptrdiff_t>(begin), x.elements(),
-                x.as<float>());
+    fill_initial_noise(request.seed, static_cast<std::uint32_t>(first), x);
+    return;
   }
+  const std::size_t begin = static_cast<std::size_t>(first) * picture_elements();
+  const auto given = std::span(request.init_noise).subspan(begin);
+  std::ranges::fill(x.span<float>(), 0.f);
+  std::ranges::copy(given.first(std::min(given.size(), batch_.size())), x.as<float>());
+}
+
+void PictureSampler::run_batch(const PictureRequest& request, const Sampler& sampler,
+                               std::int64_t first, const SamplingProgress& progress) {
+  const auto total = static_cast<std::int64_t>(request.labels.size());
+  const std::int64_t side = model_.input_size();
+  const Tensor x = view_of(std::span(batch_), {request.batch, model_.channels(), side, side});
+  load_noise(request, first, x);
   const Shape all_noise{sampler.steps(), total, model_.channels(), side, side};
   const StepNoise noise =
       request.step_noise.empty()
-          ? keyed_step_noise(request.seed, key)
+          ? keyed_step_noise(request.seed, static_cast<std::uint32_t>(first))
           : given_step_noise(view(std::span(request.step_noise), all_noise), first);
 
-  const auto classes = std::span(request.labels).subspan(static_cast<std::size_t>(first), batch);
+  const auto batch = static_cast<std::size_t>(request.batch);
+  const auto rest = std::span(request.labels).subspan(static_cast<std::size_t>(first));
+  const auto classes = rest.first(std::min(rest.size(), batch));
   std::vector<std::int32_t> labels(classes.begin(), classes.end());
+  labels.resize(batch, labels.back());
   const bool guided = request.guidance.scale != 1;
   if (guided) labels.resize(2 * batch, static_cast<std::int32_t>(model_.classes()));
   Denoiser denoiser = [&](const Tensor& x_t, std::span<const float> t, const Tensor& out) {
     predict(x_t, t, labels, out);
   };
   if (guided) denoiser = GuidedDenoiser(std::move(denoiser), request.guidance);
-  sampler.run(denoiser, noise, x, [&](int done, int steps) {
-    const std::int64_t finished = done == steps ? first + static_cast<std::int64_t>(batch) : first;
-    if (progress) progress(finished, done, steps);
-  });
+  sampler.run(denoiser, noise, x, progress);
 }
 
 void PictureSampler::predict(const Tensor& x_t, std::span<const float> t,

@@ -34,14 +34,22 @@ class PictureSampler {
   // The model's parameters are bound; its tables are in `dtype`.
   PictureSampler(Model& model, Backend& backend, DType dtype);
 
-  // Fills latents [N, C, S, S]. The last batch is moved back to be full, so that every forward pass
-  // has the same shape. Throws UsageError for classes or noise that do not fit.
-  void run(const PictureRequest& request, std::span<float> latents,
-           const PictureProgress& progress = {});
+  // Fills latents [last - first, C, S, S] of pictures first ... last-1 of the request. A batch that
+  // is not full is filled up with pictures that are thrown away, so that every forward pass has the
+  // same shape. Throws UsageError for classes or noise that do not fit.
+  void run(const PictureRequest& request, std::int64_t first, std::int64_t last,
+           std::span<float> latents, const PictureProgress& progress = {});
+  // All pictures.
+  void run(const PictureRequest& request, std::span<float> latents) {
+    run(request, 0, static_cast<std::int64_t>(request.labels.size()), latents);
+  }
 
  private:
+  void check(const PictureRequest& request, const Sampler& sampler) const;
+  // Pictures first ... of one batch into batch_.
   void run_batch(const PictureRequest& request, const Sampler& sampler, std::int64_t first,
-                 std::span<float> latents, const PictureProgress& progress);
+                 const SamplingProgress& progress);
+  void load_noise(const PictureRequest& request, std::int64_t first, const Tensor& x) const;
   // One forward pass; `labels` one for each row of x_t.
   void predict(const Tensor& x_t, std::span<const float> t, std::span<const std::int32_t> labels,
                const Tensor& out);
@@ -52,6 +60,7 @@ class PictureSampler {
   Profiler profiler_;
   Arena arena_;
   Tape tape_;
+  std::vector<float> batch_;
 };
 
 }  // namespace edt

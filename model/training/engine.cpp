@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/optim/grad_norm.h"
+#include "model/weights.h"
 
 namespace edt {
 namespace {
@@ -44,7 +45,8 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& com
       backend_(backend),
       communicator_(communicator),
       config_(config),
-      layout_(FlatLayout::of(parameters(), kNormBlock)),
+      parameters_(parameter_pointers(model.parameters())),
+      layout_(FlatLayout::of(parameters_, kNormBlock)),
       optimizer_(make_optimizer(config.optimizer)),
       buffers_(backend.memory(), layout_, layout_.whole(),
                {.compute = config.dtype, .states = state_names(*optimizer_), .ema = true}),
@@ -54,7 +56,7 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& com
       arena_(backend.memory()),
       tape_(backend, arena_, profiler_, config.dtype),
       objective_(model, backend, schedule_, config.objective, config.micro_batch) {
-  buffers_.bind(parameters());
+  buffers_.bind(parameters_);
   model_.set_recompute(config.recompute);
   const auto batch = static_cast<std::size_t>(config.batch);
   positions_.resize(batch);
@@ -64,12 +66,6 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& com
     values->resize(batch);
   }
   norm_sums_.resize(norm_blocks(static_cast<std::size_t>(layout_.size())));
-}
-
-std::vector<Parameter*> TrainingEngine::parameters() const {
-  std::vector<Parameter*> pointers;
-  for (Parameter& parameter : model_.parameters().all()) pointers.push_back(&parameter);
-  return pointers;
 }
 
 void TrainingEngine::initialize() {
@@ -106,9 +102,8 @@ void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> 
                          .positions = std::span(positions_).subspan(first, size),
                          .timesteps = std::span(timesteps_).subspan(first, size),
                          .weights = std::span(weights_).subspan(first, size)};
-  const std::vector<Parameter*> all = parameters();
-  buffers_.bind_gradients(all, gradients_.leaf());
-  for (Parameter* parameter : all) parameter->grad_written = false;
+  buffers_.bind_gradients(parameters_, gradients_.leaf());
+  for (Parameter* parameter : parameters_) parameter->grad_written = false;
   objective_.run(tape_, key(), batch, 1.0 / static_cast<double>(micro_batches()));
   gradients_.add();
 

@@ -76,7 +76,6 @@ class TrainingEngine {
   std::vector<MemoryUse> memory() const;
 
  private:
-  std::vector<Parameter*> parameters() const;
   StepKey key() const { return {config_.seed, static_cast<std::uint32_t>(step_)}; }
   void reduce_losses(StepReport& report);
   // Name of the first loss or tensor that is not finite; empty when all is well.
@@ -87,6 +86,7 @@ class TrainingEngine {
   Backend& backend_;
   Communicator& communicator_;
   EngineConfig config_;
+  std::vector<Parameter*> parameters_;
   FlatLayout layout_;
   std::unique_ptr<Optimizer> optimizer_;
   FlatBuffers buffers_;

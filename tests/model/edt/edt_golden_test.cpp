@@ -155,7 +155,7 @@ TEST_P(EdtGolden, Samples) {
     request.sampler.kind = ddim ? SamplerKind::kDdim : SamplerKind::kDdpm;
     request.spacing = ddim ? "ddim5" : "5";
     request.step_noise = ddim ? std::vector<float>{} : step_noise;
-    for (const std::int64_t batch : {2, 1}) {
+    for (const std::int64_t batch : {2, 1, 3}) {
       request.batch = batch;
       sampler.run(request, latents);
       expect_close(latents, ddim ? "/expected/sample_ddim" : "/expected/sample_ddpm", 1e-4);

@@ -1,0 +1,31 @@
+// A grid of pictures from the moving average, drawn now and then while a model trains. The noise
+// is the same each time, so that grids show how the pictures change.
+#pragma once
+
+#include "core/ops/backend.h"
+#include "core/storage/png.h"
+#include "data/decoder.h"
+#include "launcher/train/config.h"
+#include "model/edt/edt_model.h"
+#include "model/sampling/picture_sampler.h"
+#include "parallel/flat_layout.h"
+
+namespace edt {
+
+class SampleGrid {
+ public:
+  SampleGrid(const EdtConfig& config, const RunOptions& options, std::uint64_t seed,
+             Backend& backend, const data::Description& data);
+
+  // `weights`: the flat moving average.
+  Image draw(const FlatLayout& layout, std::span<float> weights);
+
+ private:
+  Backend& backend_;
+  EdtModel model_;
+  PictureSampler sampler_;
+  data::Decoder decoder_;
+  PictureRequest request_;
+};
+
+}  // namespace edt

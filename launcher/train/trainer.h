@@ -1,0 +1,50 @@
+// A training run: everything is opened and checked in the constructor, then step by step until the
+// last one, a signal, or an error.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "data/prefetcher.h"
+#include "launcher/command.h"
+#include "launcher/run_directory.h"
+#include "launcher/signals.h"
+#include "launcher/train/config.h"
+#include "launcher/train/run_checkpoints.h"
+#include "launcher/train/sample_grid.h"
+#include "launcher/train/step_log.h"
+#include "model/training/engine.h"
+
+namespace edt {
+
+class Trainer {
+ public:
+  // Throws UsageError, DataError or CheckpointError before anything of an earlier run is touched.
+  // `configuration` is the effective configuration as INI text.
+  Trainer(const TrainConfig& config, std::string configuration);
+  ~Trainer();
+
+  // Exit status: done, or stopped on request after saving. `silent`: no progress bar.
+  int run(bool silent);
+
+ private:
+  StepRecord take_step(data::Prefetcher& batches);
+  void draw_samples(StepLog& log, SampleGrid& samples);
+  void check_finite(const StepReport& report) const;
+  std::unique_ptr<data::Prefetcher> open_batches() const;
+  double measure_ceiling() const;
+
+  TrainConfig config_;
+  data::Dataset dataset_;
+  EdtConfig model_config_;
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Communicator> communicator_;
+  EdtModel model_;
+  TrainingEngine engine_;
+  RunDirectory directory_;
+  RunCheckpoints checkpoints_;
+  bool resumed_ = false;
+  double ceiling_rate_ = 0;
+};
+
+}  // namespace edt

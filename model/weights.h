@@ -1,0 +1,27 @@
+// Points a model at weights that lie in a flat float32 buffer: to sample from the moving average or
+// from a checkpoint.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/tensor/device.h"
+#include "model/parameters.h"
+#include "parallel/flat_layout.h"
+
+namespace edt {
+
+std::vector<Parameter*> parameter_pointers(ParameterList& parameters);
+
+class BoundWeights {
+ public:
+  // Parameter values become views of `weights` (float32, the layout's size), or of a rounded copy
+  // where `dtype` is bf16. Both must outlive the model's use.
+  BoundWeights(Device& device, ParameterList& parameters, const FlatLayout& layout,
+               std::span<float> weights, DType dtype);
+
+ private:
+  Block copy_;
+};
+
+}  // namespace edt
