@@ -73,6 +73,7 @@ void Tape::backward_to(std::size_t mark) {
 void Tape::run_top_node() {
   const Node node = nodes_.back();
   nodes_.pop_back();
+  if (node.replays && !value(node.output).grad.defined()) accumulator({node.output});
   if (value(node.output).grad.defined()) {
     OutputGrad grad(*this, node.output);
     node.closure.run(node.closure.object, *this, grad);

@@ -175,6 +175,7 @@ class Tape {
     std::int32_t output = -1;
     std::array<Parameter*, kMaxParameters> parameters{};
     ClosureStack::Entry closure;
+    bool replays = false;  // a recompute scope: the uses inside it end only by running it again
   };
 
   Value& value(std::int32_t id) { return values_[static_cast<std::size_t>(id)]; }
@@ -231,6 +232,7 @@ Var Tape::recompute(F forward) {
     tape.replaying_ = outer_replaying;
     grad.give_to(again.grad());
   });
+  nodes_.back().replays = true;
   return output;
 }
 
