@@ -1,0 +1,33 @@
+// A file that only grows: whole records appended by single writes, every failure reported.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+
+namespace edt {
+
+class AppendFile {
+ public:
+  // Keeps the first `keep_bytes` bytes of an existing file. Throws SystemError.
+  explicit AppendFile(std::filesystem::path path, std::uint64_t keep_bytes = 0);
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+
+  // Visible to readers when it returns. Throws SystemError, e.g. on a full disk.
+  void append(std::string_view bytes);
+  // On the disk when it returns.
+  void sync();
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  int file_ = -1;
+};
+
+// Replaces `path` so that readers, and a crash, see the old or the new content. Throws SystemError.
+void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+
+}  // namespace edt

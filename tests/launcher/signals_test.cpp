@@ -1,0 +1,64 @@
+#include "launcher/signals.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/error.h"
+
+namespace edt {
+namespace {
+
+TEST(StopSignals, SaysWhichSignalCameFirst) {
+  for (const auto& [number, name] :
+       {std::pair{SIGINT, "SIGINT"}, {SIGTERM, "SIGTERM"}, {SIGUSR1, "SIGUSR1"}}) {
+    const StopSignals signals;
+    EXPECT_FALSE(signals.stop_requested());
+    EXPECT_EQ(signals.signal_name(), "");
+    raise(number);
+    EXPECT_TRUE(signals.stop_requested());
+    EXPECT_EQ(signals.signal_number(), number);
+    raise(SIGTERM);  // more of them change nothing
+    EXPECT_EQ(signals.signal_name(), name);
+  }
+}
+
+volatile sig_atomic_t earlier_handler_calls = 0;
+
+TEST(StopSignals, EarlierHandlersComeBack) {
+  const auto before =
+      signal(SIGUSR1, [](int) { earlier_handler_calls = earlier_handler_calls + 1; });
+  {
+    const StopSignals signals;
+    raise(SIGUSR1);
+    EXPECT_EQ(earlier_handler_calls, 0);
+  }
+  raise(SIGUSR1);
+  EXPECT_EQ(earlier_handler_calls, 1);
+  signal(SIGUSR1, before);
+}
+
+TEST(StopSignals, OneAtATime) {
+  const StopSignals signals;
+  EXPECT_THROW(StopSignals(), Error);
+}
+
+TEST(StopSignals, SecondInterruptEndsAtOnce) {
+  const auto ended_by = [](auto body) {
+    const pid_t child = fork();
+    if (child == 0) {
+      const StopSignals signals;
+      body();
+      _exit(7);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+  };
+  EXPECT_EQ(ended_by([] { raise(SIGINT); }), 7);
+  EXPECT_EQ(ended_by([] { raise(SIGTERM), raise(SIGTERM), raise(SIGINT); }), 7);
+  EXPECT_EQ(ended_by([] { raise(SIGINT), raise(SIGINT); }), -SIGINT);
+}
+
+}  // namespace
+}  // namespace edt
