@@ -17,10 +17,6 @@ std::vector<std::string> normalised(std::span<const std::string> args,
                                     std::span<const CommandLineName> names) {
   std::vector<std::string> tokens;
   for (std::size_t i = 0; i < args.size(); ++i) {
-    if (args[i] == "--") {
-      tokens.insert(tokens.end(), args.begin() + static_cast<std::ptrdiff_t>(i), args.end());
-      break;
-    }
     if (args[i] == "-h") {
       tokens.push_back("--help=on");
       continue;
@@ -48,6 +44,8 @@ std::vector<std::string> normalised(std::span<const std::string> args,
 std::vector<CommandLineArgument> split_command_line(std::string_view where,
                                                     std::span<const std::string> args,
                                                     std::span<const CommandLineName> names) {
+  const auto terminator = std::find(args.begin(), args.end(), "--");
+  const auto options = args.first(static_cast<std::size_t>(terminator - args.begin()));
   po::options_description description;
   for (const CommandLineName& option : names) {
     description.add_options()(option.name.c_str(), po::value<std::string>());
@@ -55,7 +53,7 @@ std::vector<CommandLineArgument> split_command_line(std::string_view where,
   using namespace po::command_line_style;
   std::vector<CommandLineArgument> arguments;
   try {
-    const auto parsed = po::command_line_parser(normalised(args, names))
+    const auto parsed = po::command_line_parser(normalised(options, names))
                             .options(description)
                             .style(allow_long | long_allow_adjacent | long_allow_next)
                             .allow_unregistered()
@@ -71,6 +69,9 @@ std::vector<CommandLineArgument> split_command_line(std::string_view where,
     }
   } catch (const po::error& error) {
     fail<UsageError>(where, "{}", error.what());
+  }
+  for (const auto& arg : args.subspan(std::min(options.size() + 1, args.size()))) {
+    arguments.push_back({"", arg});
   }
   return arguments;
 }

@@ -61,36 +61,40 @@ std::vector<std::string> split_list(std::string_view text);
 std::string list_element(std::string_view text);
 std::optional<bool> parse_flag(std::string_view text);
 
+// False, leaving `value` as it was, when `text` is not a T.
 template <class T>
-std::optional<T> parse(std::string_view text) {
+bool parse(std::string_view text, T& value) {
   if constexpr (ListOf<T>::value) {
     T list;
     for (const std::string& part : split_list(text)) {
-      auto element = parse<typename ListOf<T>::Element>(part);
-      if (part.empty() || !element) return std::nullopt;
-      list.push_back(std::move(*element));
+      typename ListOf<T>::Element element{};
+      if (part.empty() || !parse(part, element)) return false;
+      list.push_back(std::move(element));
     }
-    return list;
+    value = std::move(list);
   } else if constexpr (OptionalOf<T>::value) {
-    if (text == "none") return T{};
-    auto element = parse<typename OptionalOf<T>::Element>(text);
-    if (!element) return std::nullopt;
-    return T{std::move(*element)};
+    typename OptionalOf<T>::Element element{};
+    if (text != "none" && !parse(text, element)) return false;
+    value.reset();
+    if (text != "none") value = std::move(element);
   } else if constexpr (std::same_as<T, bool>) {
-    return parse_flag(text);
+    const auto flag = parse_flag(text);
+    if (flag) value = *flag;
+    return flag.has_value();
   } else if constexpr (Text<T>) {
-    return T{text};
+    value = text;
   } else {
     static_assert(Integer<T> || std::floating_point<T>, "not a type an option can have");
     T number{};
     const char* end = text.data() + text.size();
     const auto result = std::from_chars(text.data(), end, number);
-    if (result.ec != std::errc{} || result.ptr != end) return std::nullopt;
+    if (result.ec != std::errc{} || result.ptr != end) return false;
     if constexpr (std::floating_point<T>) {
-      if (!std::isfinite(number)) return std::nullopt;
+      if (!std::isfinite(number)) return false;
     }
-    return number;
+    value = number;
   }
+  return true;
 }
 
 template <class T>
@@ -183,11 +187,7 @@ class ValueField final : public OptionField {
  public:
   explicit ValueField(T* field) : field_(field) {}
 
-  bool parse(std::string_view text) override {
-    auto value = option_type::parse<T>(text);
-    if (value) *field_ = std::move(*value);
-    return value.has_value();
-  }
+  bool parse(std::string_view text) override { return option_type::parse(text, *field_); }
   std::string text() const override { return option_type::format(*field_); }
   nlohmann::ordered_json json() const override { return option_type::json(*field_); }
   std::string expected() const override { return option_type::expected<T>(); }

@@ -176,7 +176,9 @@ bool OptionSet::parse(std::span<const std::string> args) {
   }
   const auto arguments = split_command_line(command_, args, known);
   for (const auto& argument : arguments) {
-    if (argument.name == "help" && argument.value == "on") return false;
+    if (argument.name == "help") return false;
+  }
+  for (const auto& argument : arguments) {
     require<UsageError>(argument.known, command_, "unknown option '{}'{}",
                         argument.name.starts_with('-') ? argument.name : "--" + argument.name,
                         suggestion(argument.name, names(true), "--"));

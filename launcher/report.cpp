@@ -16,7 +16,7 @@ namespace {
 // Three significant digits below 1000, with the largest prefix that keeps the number above 1.
 std::string scaled(double value, double base, std::span<const std::string_view> units) {
   std::size_t unit = 0;
-  while (std::abs(value) >= base && unit + 1 < units.size()) {
+  while (std::abs(value) >= base - 0.5 && unit + 1 < units.size()) {
     value /= base;
     ++unit;
   }
@@ -52,7 +52,8 @@ std::string human_count(double count) {
 }
 
 std::string human_duration(double seconds) {
-  if (!std::isfinite(seconds) || seconds < 0) return "?";
+  constexpr double kForever = 1e10;
+  if (!(seconds >= 0 && seconds < kForever)) return "?";
   if (seconds < 1e-3) return fmt::format("{:.0f} us", seconds * 1e6);
   if (seconds < 1) return fmt::format("{:.0f} ms", seconds * 1e3);
   if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);

@@ -1,0 +1,151 @@
+// The built program as a shell sees it: output, exit status, one line for every error.
+#include <gmock/gmock.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/launcher/temporary_directory.h"
+
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+struct Outcome {
+  int status = -1;
+  std::string output;
+};
+
+// `redirection` decides which stream is read: "2>&1 >/dev/null" for errors only.
+Outcome run(const std::string& arguments, const std::string& redirection = "2>/dev/null") {
+  const std::string command = std::string(EDT_PROGRAM) + " " + arguments + " " + redirection;
+  FILE* pipe = popen(command.c_str(), "r");
+  Outcome outcome;
+  char buffer[4096];
+  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe)) {
+    outcome.output.append(buffer, count);
+  }
+  const int status = pclose(pipe);
+  if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
+  return outcome;
+}
+
+// Runs a command that has to be refused; checks status, line count and that nothing went to
+// standard output.
+std::string refusal(const std::string& arguments, int status = 2) {
+  EXPECT_EQ(run(arguments).output, "") << arguments;
+  const Outcome outcome = run(arguments, "2>&1 >/dev/null");
+  EXPECT_EQ(outcome.status, status) << arguments;
+  EXPECT_THAT(outcome.output, StartsWith("edt: error: [")) << arguments;
+  EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 1) << outcome.output;
+  return outcome.output;
+}
+
+class Cli : public testing::Test {
+ protected:
+  std::string write(const std::string& name, const std::string& text) const {
+    edt::write_text(directory_ / name, text);
+    return (directory_ / name).string();
+  }
+
+  const edt::TemporaryDirectory directory_;
+  const std::string path_ = directory_.path().string();
+};
+
+TEST_F(Cli, HelpListsTheCommands) {
+  const Outcome help = run("--help");
+  EXPECT_EQ(help.status, 0);
+  EXPECT_THAT(help.output, HasSubstr("edt doctor"));
+  EXPECT_EQ(run("-h").output, help.output);
+}
+
+TEST_F(Cli, VersionNamesLibrariesAndCommit) {
+  const Outcome version = run("--version");
+  EXPECT_EQ(version.status, 0);
+  for (const char* name : {"commit", "compiler", "oneDNN", "HDF5", "Boost"}) {
+    EXPECT_THAT(version.output, HasSubstr(name));
+  }
+}
+
+TEST_F(Cli, RefusesUnknownCommands) {
+  EXPECT_THAT(refusal(""), HasSubstr("no command given"));
+  EXPECT_THAT(refusal("docter"), HasSubstr("did you mean 'doctor'?"));
+  EXPECT_THAT(refusal("xyzzyxyzzy"), testing::Not(HasSubstr("did you mean")));
+}
+
+TEST_F(Cli, CommandHelpHasUnitsAndDefaults) {
+  const Outcome help = run("doctor --help");
+  EXPECT_EQ(help.status, 0);
+  EXPECT_THAT(help.output, HasSubstr("(default .)"));
+  EXPECT_EQ(run("doctor -h").output, help.output);
+}
+
+TEST_F(Cli, RefusesWrongOptions) {
+  EXPECT_THAT(refusal("doctor --jsn"), HasSubstr("unknown option '--jsn'; did you mean '--json'?"));
+  EXPECT_THAT(refusal("doctor --json=maybe"), HasSubstr("json = 'maybe' (command line)"));
+  EXPECT_THAT(refusal("doctor --directory"), HasSubstr("--directory"));
+  EXPECT_THAT(refusal("doctor . another"), HasSubstr("unexpected argument 'another'"));
+  EXPECT_THAT(refusal("doctor -x"), HasSubstr("unknown option '-x'"));
+}
+
+TEST_F(Cli, RefusesWrongConfigurationFiles) {
+  EXPECT_THAT(refusal("doctor --config " + (directory_ / "none.ini").string()),
+              HasSubstr("none.ini: no such file"));
+  EXPECT_THAT(refusal("doctor --config " + path_), HasSubstr("not a file"));
+  const std::string misspelt = write("a.ini", "# fine\njson = on\ndirectry = /tmp\n");
+  EXPECT_THAT(refusal("doctor --config " + misspelt),
+              HasSubstr("a.ini:3: unknown key 'directry'; did you mean 'directory'?"));
+  const std::string twice = write("b.ini", "json = on\njson = off\n");
+  EXPECT_THAT(refusal("doctor --config " + twice),
+              HasSubstr("b.ini:2: 'json' was already set in line 1"));
+}
+
+TEST_F(Cli, DoctorWritesJson) {
+  const Outcome outcome = run("doctor --json " + path_);
+  EXPECT_EQ(outcome.status, 0);
+  const auto json = nlohmann::json::parse(outcome.output);
+  EXPECT_EQ(json["directory"]["path"], path_);
+  EXPECT_TRUE(json["directory"]["writable"]);
+  EXPECT_GT(json["machine"]["memory_total_bytes"], 0);
+  EXPECT_GE(json["machine"]["cores_usable"], 1);
+  EXPECT_FALSE(json["versions"]["oneDNN"].get<std::string>().empty());
+  EXPECT_TRUE(std::filesystem::is_empty(path_)) << "probe files were left behind";
+}
+
+TEST_F(Cli, DoctorFailsWhereNothingCanBeWritten) {
+  const Outcome outcome = run("doctor --json /proc/self");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_FALSE(nlohmann::json::parse(outcome.output)["directory"]["writable"]);
+}
+
+TEST_F(Cli, DoctorKnowsTheLimitsOfTheShell) {
+  const std::string limited =
+      "sh -c 'ulimit -n 64; exec " + std::string(EDT_PROGRAM) + " doctor --json " + path_ + "'";
+  FILE* pipe = popen(limited.c_str(), "r");
+  std::string text;
+  char buffer[4096];
+  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe))
+    text.append(buffer, count);
+  EXPECT_EQ(WEXITSTATUS(pclose(pipe)), 1);
+  EXPECT_EQ(nlohmann::json::parse(text)["machine"]["open_files"], 64);
+}
+
+TEST_F(Cli, ConfigurationFileAndCommandLineMeet) {
+  const std::string file = write("a.ini", "json = on\ndirectory = /proc/self\n");
+  const Outcome from_file = run("doctor --config " + file);
+  EXPECT_EQ(from_file.status, 1);
+  const Outcome overruled = run("doctor --config " + file + " " + path_);
+  EXPECT_EQ(overruled.status, 0);
+  EXPECT_EQ(nlohmann::json::parse(overruled.output)["directory"]["path"], path_);
+}
+
+TEST_F(Cli, UnwritableOutputIsAFailure) {
+  const Outcome outcome = run("--version", "2>&1 >/dev/full");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("standard output cannot be written"));
+}
+
+}  // namespace

@@ -1,0 +1,89 @@
+// Exit statuses and the one catch.
+#include "launcher/command.h"
+
+#include <gmock/gmock.h>
+
+#include <new>
+#include <sstream>
+
+#include "core/base/error.h"
+#include "launcher/options.h"
+
+namespace edt {
+namespace {
+
+using testing::HasSubstr;
+
+bool run_begins = false;
+
+template <class E>
+int throwing(std::span<const std::string>, CommandContext& context) {
+  context.run_started = run_begins;
+  fail<E>("here", "first\nsecond");
+}
+
+int out_of_memory(std::span<const std::string>, CommandContext&) { throw std::bad_alloc(); }
+
+int stopping(std::span<const std::string> args, CommandContext& context) {
+  int number = 0;
+  OptionSet options("data stop", "Stops.");
+  options.add("number", &number, "any");
+  if (!read_options(options, args, context)) return kDone;
+  context.print("{} {}\n", number, context.quiet);
+  return kStopped;
+}
+
+constexpr Command kCommands[] = {{"usage", "u", throwing<UsageError>},
+                                 {"data", "d", throwing<DataError>},
+                                 {"checkpoint", "c", throwing<CheckpointError>},
+                                 {"system", "s", throwing<SystemError>},
+                                 {"memory", "m", out_of_memory},
+                                 {"shard stop", "stops", stopping},
+                                 {"shard fail", "fails", throwing<DataError>}};
+
+struct Outcome {
+  int status;
+  std::string out, error;
+};
+
+Outcome run(const std::vector<std::string>& args) {
+  std::ostringstream out, error;
+  CommandContext context{out, error};
+  const int status = run_program(args, kCommands, context);
+  return {status, out.str(), error.str()};
+}
+
+TEST(Command, BadInputIsWrongUsageUntilTheRunBegins) {
+  for (const bool begun : {false, true}) {
+    run_begins = begun;
+    for (const char* name : {"usage", "data", "checkpoint"}) {
+      EXPECT_EQ(run({name}).status, begun ? kFailed : kWrongUsage) << name;
+    }
+    EXPECT_EQ(run({"system"}).status, kFailed);
+  }
+  run_begins = false;
+}
+
+TEST(Command, AnErrorIsOneLine) {
+  EXPECT_EQ(run({"data"}).error, "edt: error: [here] first second\n");
+  EXPECT_EQ(run({"memory"}).error, "edt: error: [memory] out of memory\n");
+  EXPECT_EQ(run({"memory"}).status, kFailed);
+}
+
+TEST(Command, GroupsHaveCommandsOfTheirOwn) {
+  const Outcome stopped = run({"shard", "stop", "--number", "3", "--quiet"});
+  EXPECT_EQ(stopped.status, kStopped);
+  EXPECT_EQ(stopped.out, "3 true\n");
+  EXPECT_EQ(run({"shard", "fail"}).status, kWrongUsage);
+  EXPECT_THAT(run({"shard"}).error, HasSubstr("shard needs a command"));
+  EXPECT_THAT(run({"shard", "stpo"}).error, HasSubstr("did you mean 'shard stop'?"));
+  EXPECT_THAT(run({"shrd", "stop"}).error, HasSubstr("did you mean 'shard'?"));
+  const Outcome help = run({"shard", "--help"});
+  EXPECT_EQ(help.status, kDone);
+  EXPECT_THAT(help.out, HasSubstr("edt shard stop"));
+  EXPECT_THAT(help.out, testing::Not(HasSubstr("checkpoint")));
+  EXPECT_THAT(run({"shard", "stop", "--help"}).out, HasSubstr("Usage: edt data stop"));
+}
+
+}  // namespace
+}  // namespace edt
