@@ -1,0 +1,241 @@
+#include "parallel/checkpoint/checkpoint.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/storage/checksum.h"
+#include "core/storage/durable_file.h"
+#include "parallel/checkpoint/rank_file.h"
+
+namespace edt {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// What goes wrong in a file of a checkpoint is a CheckpointError, whoever noticed it.
+template <class F>
+auto as_checkpoint_error(const fs::path& path, F&& read) {
+  try {
+    return read();
+  } catch (const CheckpointError&) {
+    throw;
+  } catch (const Error& error) {
+    fail<CheckpointError>("checkpoint", "{}: {}", path.string(), error.what());
+  }
+}
+
+std::string read_manifest_text(const fs::path& directory) {
+  require<CheckpointError>(fs::is_directory(directory), "checkpoint", "{} is not a directory",
+                           directory.string());
+  require<CheckpointError>(fs::exists(directory / kMarkerName), "checkpoint",
+                           "{} is not marked complete: writing it was interrupted",
+                           directory.string());
+  const std::string marker = read_text(directory / kMarkerName, 1 << 10);
+  const std::string text = read_text(directory / kManifestName, std::uint64_t{1} << 30);
+  const std::uint64_t found = checksum_of(std::span<const char>(text));
+  require<CheckpointError>(marker == checksum_text(found) + "\n", "checkpoint",
+                           "{}: checksum is {}, the marker says {}",
+                           (directory / kManifestName).string(), checksum_text(found),
+                           marker.substr(0, marker.find('\n')));
+  return text;
+}
+
+void require_sizes(const fs::path& directory, const Manifest& manifest) {
+  for (const StoredFile& file : manifest.files) {
+    std::error_code code;
+    const auto bytes = fs::file_size(directory / file.name, code);
+    require<CheckpointError>(!code, "checkpoint", "{}: {}", (directory / file.name).string(),
+                             code.message());
+    require<CheckpointError>(bytes == file.bytes, "checkpoint",
+                             "{} has {} bytes, the manifest says {}",
+                             (directory / file.name).string(), bytes, file.bytes);
+  }
+}
+
+// What to copy from the stored pieces of a tensor into the wanted ones.
+struct Transfer {
+  const StoredPiece* stored;
+  struct Target {
+    std::int64_t offset;  // in the arrays
+    std::vector<Overlap> overlaps;
+  };
+  std::vector<Target> targets;
+};
+
+std::vector<Transfer> plan_transfers(const Manifest& manifest, const CheckpointState& state) {
+  std::vector<std::vector<const StatePiece*>> wanted(manifest.tensors.size());
+  for (const StatePiece& piece : state.pieces) wanted[piece.tensor].push_back(&piece);
+  std::vector<Transfer> transfers;
+  for (const StoredPiece& stored : manifest.pieces) {
+    const Shape& shape = manifest.tensors[stored.tensor].shape;
+    const std::vector<Run> runs = runs_of(stored.region, shape);
+    Transfer transfer{&stored, {}};
+    for (const StatePiece* piece : wanted[stored.tensor]) {
+      auto shared = overlaps(runs, runs_of(piece->region, shape));
+      if (!shared.empty()) transfer.targets.push_back({piece->offset, std::move(shared)});
+    }
+    if (!transfer.targets.empty()) transfers.push_back(std::move(transfer));
+  }
+  return transfers;
+}
+
+void copy(const Transfer& transfer, std::span<const float> from, std::span<float> to) {
+  for (const Transfer::Target& target : transfer.targets) {
+    for (const Overlap& overlap : target.overlaps) {
+      std::copy_n(from.begin() + overlap.a, overlap.length, to.begin() + target.offset + overlap.b);
+    }
+  }
+}
+
+void check_state(const CheckpointState& state) {
+  for (const StatePiece& piece : state.pieces) {
+    EDT_ASSERT(piece.tensor < state.tensors.size());
+    EDT_ASSERT(fits(piece.region, state.tensors[piece.tensor].shape));
+    for (const StateArray& array : state.arrays) {
+      const auto end = static_cast<std::size_t>(piece.offset + piece.region.elements());
+      EDT_ASSERT(piece.offset >= 0 && end <= array.values.size());
+    }
+  }
+}
+
+}  // namespace
+
+Checkpoint Checkpoint::open(const fs::path& directory) {
+  return as_checkpoint_error(directory, [&] {
+    const std::string text = read_manifest_text(directory);
+    Manifest manifest = parse_manifest(text, (directory / kManifestName).string());
+    require_sizes(directory, manifest);
+    return Checkpoint(directory, std::move(manifest));
+  });
+}
+
+std::uint64_t Checkpoint::bytes() const {
+  std::uint64_t bytes = 0;
+  for (const StoredFile& file : manifest_.files) bytes += file.bytes;
+  return bytes;
+}
+
+void Checkpoint::verify(int rank, int ranks) const {
+  as_checkpoint_error(path_, [&] {
+    for (std::size_t i = static_cast<std::size_t>(rank); i < manifest_.files.size();
+         i += static_cast<std::size_t>(ranks)) {
+      const StoredFile& expected = manifest_.files[i];
+      const StoredFile found = fingerprint(path_ / expected.name);
+      require<CheckpointError>(found.bytes == expected.bytes && found.checksum == expected.checksum,
+                               "checkpoint",
+                               "{} is damaged: checksum {} of {} bytes, the manifest says {} of {}",
+                               (path_ / expected.name).string(), checksum_text(found.checksum),
+                               found.bytes, checksum_text(expected.checksum), expected.bytes);
+    }
+  });
+}
+
+void Checkpoint::require_tensors(std::span<const LogicalTensor> expected) const {
+  const auto& stored = manifest_.tensors;
+  for (std::size_t i = 0; i < std::min(stored.size(), expected.size()); ++i) {
+    if (stored[i] == expected[i]) continue;
+    fail<CheckpointError>("checkpoint",
+                          "{} is of another model: tensor {} is {} {}, the model has {} {}",
+                          path_.string(), i, stored[i].name, to_string(stored[i].shape),
+                          expected[i].name, to_string(expected[i].shape));
+  }
+  if (stored.size() == expected.size()) return;
+  const bool more = stored.size() > expected.size();
+  fail<CheckpointError>("checkpoint", "{} is of another model: {} tensors, the model has {}; {} {}",
+                        path_.string(), stored.size(), expected.size(),
+                        more ? "the model lacks" : "the checkpoint lacks",
+                        more ? stored[expected.size()].name : expected[stored.size()].name);
+}
+
+void Checkpoint::require_arrays(std::span<const StateArray> expected) const {
+  for (const StateArray& array : expected) {
+    require<CheckpointError>(manifest_.has_array(array.name), "checkpoint",
+                             "{} has no {}: it was written with optimizer \"{}\" and holds {}",
+                             path_.string(), array.name, info().optimizer,
+                             fmt::join(manifest_.arrays, ", "));
+  }
+}
+
+void Checkpoint::load(const CheckpointState& state) const {
+  check_state(state);
+  require_tensors(state.tensors);
+  require_arrays(state.arrays);
+  as_checkpoint_error(path_, [&] {
+    const std::vector<Transfer> transfers = plan_transfers(manifest_, state);
+    PieceReader reader(path_, manifest_);
+    std::vector<float> values;
+    for (const StateArray& array : state.arrays) {
+      const std::size_t index = manifest_.array_index(array.name);
+      for (const Transfer& transfer : transfers) {
+        reader.read(index, *transfer.stored, values);
+        copy(transfer, values, array.values);
+      }
+    }
+  });
+}
+
+std::vector<float> Checkpoint::read_tensor(std::string_view array, std::size_t tensor) const {
+  const LogicalTensor& logical = manifest_.tensors.at(tensor);
+  std::vector<float> whole(static_cast<std::size_t>(logical.shape.elements()));
+  const CheckpointState state{manifest_.tensors,
+                              {{tensor, Region::of_whole(logical.shape), 0}},
+                              {{std::string(array), whole}}};
+  load(state);
+  return whole;
+}
+
+std::optional<ExtraArray> Checkpoint::extra(std::string_view name) const {
+  for (const StoredExtra& stored : manifest_.extras) {
+    if (stored.name != name) continue;
+    return as_checkpoint_error(path_, [&] { return PieceReader(path_, manifest_).read(stored); });
+  }
+  return {};
+}
+
+CheckpointChoice newest_intact(const CheckpointStore& store) {
+  CheckpointChoice choice;
+  for (const CheckpointStore::Entry& entry : store.entries()) {
+    try {
+      Checkpoint checkpoint = Checkpoint::open(entry.path);
+      require<CheckpointError>(checkpoint.info().step == entry.step, "checkpoint",
+                               "{} holds step {}", entry.path.string(), checkpoint.info().step);
+      checkpoint.verify();
+      choice.checkpoint = std::move(checkpoint);
+      return choice;
+    } catch (const CheckpointError& error) {
+      log::warning("checkpoint: skipping {}: {}", entry.path.string(), error.what());
+      choice.rejected.push_back({entry, error.what()});
+    }
+  }
+  return choice;
+}
+
+CheckpointStore store_at(const fs::path& path) {
+  require<CheckpointError>(fs::is_directory(path), "checkpoint", "{} is not a directory",
+                           path.string());
+  const fs::path nested = path / "checkpoints";
+  return CheckpointStore(fs::is_directory(nested) ? nested : path);
+}
+
+Checkpoint find_checkpoint(const fs::path& path) {
+  if (fs::exists(path / kManifestName)) {
+    Checkpoint checkpoint = Checkpoint::open(path);
+    checkpoint.verify();
+    return checkpoint;
+  }
+  const CheckpointStore store = store_at(path);
+  const std::string directory = store.directory().string();
+  CheckpointChoice choice = newest_intact(store);
+  if (choice.checkpoint) return std::move(*choice.checkpoint);
+  if (choice.rejected.empty()) {
+    fail<CheckpointError>("checkpoint", "{} holds no checkpoint", directory);
+  }
+  fail<CheckpointError>("checkpoint", "{} holds no intact checkpoint; the newest: {}", directory,
+                        choice.rejected.front().reason);
+}
+
+}  // namespace edt

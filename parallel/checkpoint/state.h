@@ -1,0 +1,77 @@
+// What a checkpoint holds, as plain data: neither trainer nor model types are known here.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/tensor/shape.h"
+#include "parallel/checkpoint/region.h"
+#include "parallel/flat_layout.h"
+
+namespace edt {
+
+// Names of arrays that every checkpoint knows; optimizer state is "<optimizer>.<state>".
+inline constexpr std::string_view kMasterArray = "master";
+inline constexpr std::string_view kEmaArray = "ema";
+
+// A tensor of the model as published, however it is sharded.
+struct LogicalTensor {
+  std::string name;
+  Shape shape;
+
+  bool operator==(const LogicalTensor&) const = default;
+};
+
+// A part of a logical tensor that this rank holds at `offset` of its arrays.
+struct StatePiece {
+  std::size_t tensor = 0;
+  Region region;
+  std::int64_t offset = 0;
+  bool written = true;  // false: a copy, which another rank writes
+};
+
+// One float32 value per element of the shard: weights, moving average, a state of the optimizer.
+struct StateArray {
+  std::string name;
+  std::span<float> values;
+};
+
+// The state of this rank. Arrays all have the same pieces.
+struct CheckpointState {
+  std::vector<LogicalTensor> tensors;  // the same on every rank
+  std::vector<StatePiece> pieces;
+  std::vector<StateArray> arrays;  // the same names on every rank
+};
+
+// A small array that is the same on every rank, such as the history of a sampler.
+struct ExtraArray {
+  using Values = std::variant<std::vector<float>, std::vector<double>, std::vector<std::int32_t>,
+                              std::vector<std::int64_t>>;
+  std::string name;
+  Values values;
+
+  bool operator==(const ExtraArray&) const = default;
+};
+
+struct CheckpointInfo {
+  std::int64_t step = 0;
+  std::int64_t samples_seen = 0;
+  std::uint64_t seed = 0;
+  std::string model;          // e.g. "EDT-S/2"
+  std::string optimizer;      // empty: none, as in imported weights
+  std::string compute_dtype;  // of the kernels; the state itself is float32
+  std::string configuration;  // the effective configuration, as text
+  std::string mesh;           // as text, e.g. "data 4 x tensor 2, zero 1"
+  std::string extra = "{}";   // a JSON object of the caller's own
+
+  bool operator==(const CheckpointInfo&) const = default;
+};
+
+// Tensors and pieces of a flat layout whose tensors are whole (no tensor parallelism).
+CheckpointState state_of(const FlatLayout& layout, const FlatShard& shard,
+                         std::vector<StateArray> arrays);
+
+}  // namespace edt

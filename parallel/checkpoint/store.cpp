@@ -1,0 +1,155 @@
+#include "parallel/checkpoint/store.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/storage/checksum.h"
+#include "core/storage/durable_file.h"
+#include "parallel/checkpoint/manifest.h"
+
+namespace edt {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kPrefix = "step-";
+constexpr std::string_view kPartial = ".partial";
+constexpr std::string_view kOld = ".old";
+
+std::string name_of_step(std::int64_t step) { return fmt::format("{}{:06}", kPrefix, step); }
+
+bool is_marked(const fs::path& checkpoint) { return fs::exists(checkpoint / kMarkerName); }
+
+// "step-000123" of ".step-000123.partial"; empty for other names.
+std::string hidden_base(std::string_view name, std::string_view suffix) {
+  const bool matches = name.size() > suffix.size() + 1 && name.front() == '.' &&
+                       name.substr(name.size() - suffix.size()) == suffix;
+  if (!matches) return {};
+  const std::string base(name.substr(1, name.size() - suffix.size() - 1));
+  return step_of(base) ? base : std::string();
+}
+
+std::vector<fs::path> children(const fs::path& directory) {
+  std::vector<fs::path> paths;
+  std::error_code code;
+  for (const auto& item : fs::directory_iterator(directory, code)) paths.push_back(item.path());
+  require<CheckpointError>(!code || code == std::errc::no_such_file_or_directory, "checkpoint",
+                           "cannot list {}: {}", directory.string(), code.message());
+  return paths;
+}
+
+void remove_tree(const fs::path& path) {
+  std::error_code code;
+  fs::remove_all(path, code);
+  require<SystemError>(!code, "checkpoint", "cannot remove {}: {}", path.string(), code.message());
+}
+
+}  // namespace
+
+std::optional<std::int64_t> step_of(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return {};
+  name.remove_prefix(kPrefix.size());
+  std::int64_t step = 0;
+  const auto [end, code] = std::from_chars(name.data(), name.data() + name.size(), step);
+  if (code != std::errc() || end != name.data() + name.size() || step < 0) return {};
+  return step;
+}
+
+CheckpointStore::CheckpointStore(fs::path directory) : directory_(std::move(directory)) {}
+
+fs::path CheckpointStore::path_of(std::int64_t step) const {
+  return directory_ / name_of_step(step);
+}
+fs::path CheckpointStore::partial_path_of(std::int64_t step) const {
+  return directory_ / fmt::format(".{}{}", name_of_step(step), kPartial);
+}
+fs::path CheckpointStore::old_path_of(std::int64_t step) const {
+  return directory_ / fmt::format(".{}{}", name_of_step(step), kOld);
+}
+
+std::vector<CheckpointStore::Entry> CheckpointStore::entries() const {
+  std::vector<Entry> entries;
+  for (const fs::path& path : children(directory_)) {
+    const auto step = step_of(path.filename().string());
+    if (step && fs::is_directory(path)) entries.push_back({*step, path, is_marked(path)});
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const Entry& a, const Entry& b) { return a.step > b.step; });
+  return entries;
+}
+
+void CheckpointStore::begin(std::int64_t step) const {
+  make_directories(directory_);
+  remove_tree(partial_path_of(step));
+  make_directories(partial_path_of(step));
+}
+
+void CheckpointStore::publish(std::int64_t step) const {
+  const fs::path path = path_of(step);
+  if (fs::exists(path)) {
+    if (is_marked(path)) {
+      remove_tree(old_path_of(step));
+      rename_durably(path, old_path_of(step));
+    } else {
+      remove_tree(path);
+    }
+  }
+  sync_directory(partial_path_of(step));
+  rename_durably(partial_path_of(step), path);
+}
+
+void CheckpointStore::mark_complete(std::int64_t step, std::uint64_t manifest_checksum) const {
+  write_text_atomically(path_of(step) / kMarkerName, checksum_text(manifest_checksum) + "\n");
+  remove_tree(old_path_of(step));
+}
+
+void CheckpointStore::abandon(std::int64_t step) const {
+  const fs::path path = path_of(step), old = old_path_of(step);
+  std::error_code ignored;
+  fs::remove_all(partial_path_of(step), ignored);
+  if (is_marked(path)) {
+    fs::remove_all(old, ignored);
+    return;
+  }
+  fs::remove_all(path, ignored);
+  if (fs::exists(old, ignored)) fs::rename(old, path, ignored);
+}
+
+void CheckpointStore::clean_up() const {
+  for (const fs::path& path : children(directory_)) {
+    const std::string name = path.filename().string();
+    std::string base = hidden_base(name, kPartial);
+    if (base.empty()) base = hidden_base(name, kOld);
+    if (base.empty() && step_of(name) && !is_marked(path)) base = name;
+    if (base.empty()) continue;
+    log::warning("checkpoint: cleaning up {}, left by an interrupted write", path.string());
+    abandon(*step_of(base));
+  }
+}
+
+void CheckpointStore::retain(int keep, std::int64_t step) const {
+  int marked = 0;
+  for (const Entry& entry : entries()) {
+    if (entry.step > step) continue;
+    if (marked >= keep) remove(entry.path);
+    if (entry.complete) ++marked;
+  }
+}
+
+void CheckpointStore::set_aside(const Entry& entry) const {
+  fs::path target = entry.path;
+  target += ".damaged";
+  remove_tree(target);
+  rename_durably(entry.path, target);
+}
+
+// The marker goes first: what is left of an interrupted removal does not look complete.
+void CheckpointStore::remove(const fs::path& checkpoint) const {
+  remove_tree(checkpoint / kMarkerName);
+  remove_tree(checkpoint);
+}
+
+}  // namespace edt

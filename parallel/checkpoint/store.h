@@ -1,0 +1,59 @@
+// The directory in which a run keeps its checkpoints, and the states a checkpoint goes through:
+//
+//   .step-000123.partial/   being written; nothing reads it
+//   step-000123/            in place, not yet marked
+//   step-000123/complete    marked: the only kind that is ever loaded
+//   .step-000123.old/       a marked one that is being replaced by the same step
+//   step-000123.damaged/    set aside by a resume that found it damaged
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace edt {
+
+class CheckpointStore {
+ public:
+  explicit CheckpointStore(std::filesystem::path directory);
+
+  struct Entry {
+    std::int64_t step = 0;
+    std::filesystem::path path;
+    bool complete = false;  // marked
+  };
+  // Newest first. Empty when the directory does not exist.
+  std::vector<Entry> entries() const;
+
+  const std::filesystem::path& directory() const { return directory_; }
+  std::filesystem::path path_of(std::int64_t step) const;
+  std::filesystem::path partial_path_of(std::int64_t step) const;
+
+  // The protocol of the writer, one step each.
+  void begin(std::int64_t step) const;    // an empty partial directory
+  void publish(std::int64_t step) const;  // renames; a former checkpoint of that step moves aside
+  void mark_complete(std::int64_t step, std::uint64_t manifest_checksum) const;
+
+  // Undoes a write of `step` that did not get as far as its marker. Never throws.
+  void abandon(std::int64_t step) const;
+
+  // Removes what a killed run left half-written, and undoes an interrupted replacement.
+  void clean_up() const;
+  // After the save of `step`: of the marked checkpoints up to that step the newest `keep` stay.
+  void retain(int keep, std::int64_t step) const;
+  // Renames a damaged checkpoint, so that it counts no longer but can be looked at.
+  void set_aside(const Entry& entry) const;
+
+ private:
+  std::filesystem::path old_path_of(std::int64_t step) const;
+  void remove(const std::filesystem::path& checkpoint) const;
+
+  std::filesystem::path directory_;
+};
+
+// The step in a name like "step-000123"; nothing for any other name.
+std::optional<std::int64_t> step_of(std::string_view name);
+
+}  // namespace edt

@@ -1,0 +1,215 @@
+#include "parallel/checkpoint/writer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <utility>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/storage/checksum.h"
+#include "core/storage/durable_file.h"
+#include "parallel/checkpoint/manifest.h"
+#include "parallel/checkpoint/rank_file.h"
+#include "parallel/self/self_communicator.h"
+
+namespace edt {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// Of this rank: its values, and what HDF5 and the manifest add per data set.
+std::uint64_t estimated_bytes(const CheckpointState& state, const std::vector<ExtraArray>& extras) {
+  constexpr std::uint64_t kPerDataSet = 2048;
+  std::uint64_t bytes = 1 << 16;
+  for (const StatePiece& piece : state.pieces) {
+    const auto values = static_cast<std::uint64_t>(piece.region.elements()) * sizeof(float);
+    if (piece.written) bytes += state.arrays.size() * (values + kPerDataSet);
+  }
+  for (const ExtraArray& extra : extras) {
+    bytes += kPerDataSet +
+             std::visit([](const auto& v) { return v.size() * sizeof(v[0]); }, extra.values);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+struct CheckpointWriter::Job {
+  CheckpointInfo info;
+  std::vector<ExtraArray> extras;
+  std::vector<std::span<const float>> arrays;
+  double copy_seconds = 0;
+};
+
+CheckpointWriter::CheckpointWriter(CheckpointStore store, std::unique_ptr<Communicator> ranks,
+                                   CheckpointState state, CheckpointWriterOptions options)
+    : store_(std::move(store)),
+      ranks_(std::move(ranks)),
+      state_(std::move(state)),
+      options_(std::move(options)) {
+  require<UsageError>(options_.keep >= 2, "checkpoint",
+                      "{} checkpoints are to be kept, at least 2 are needed", options_.keep);
+  if (!options_.asynchronous) return;
+  for (const StateArray& array : state_.arrays) staging_.emplace_back(array.values.size());
+}
+
+CheckpointWriter::~CheckpointWriter() {
+  if (running_.valid()) running_.wait();
+}
+
+void CheckpointWriter::save(const CheckpointInfo& info, std::vector<ExtraArray> extras) {
+  const auto begin = Clock::now();
+  wait();
+  Job job{info, std::move(extras), {}, 0};
+  if (options_.asynchronous) {
+    for (std::size_t i = 0; i < staging_.size(); ++i) {
+      std::copy(state_.arrays[i].values.begin(), state_.arrays[i].values.end(),
+                staging_[i].begin());
+    }
+    job.arrays.assign(staging_.begin(), staging_.end());
+    job.copy_seconds = seconds_since(begin);
+    running_ = std::async(std::launch::async,
+                          [this, moved = std::move(job)]() mutable { return write(moved); });
+    return;
+  }
+  for (const StateArray& array : state_.arrays) job.arrays.emplace_back(array.values);
+  reports_.push_back(write(job));
+  reports_.back().copy_seconds = seconds_since(begin);
+}
+
+void CheckpointWriter::wait() {
+  if (running_.valid()) reports_.push_back(running_.get());
+}
+
+std::vector<CheckpointReport> CheckpointWriter::take_reports() {
+  const bool ended =
+      running_.valid() && running_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  if (ended) wait();
+  return std::exchange(reports_, {});
+}
+
+std::size_t CheckpointWriter::staging_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& array : staging_) bytes += array.size() * sizeof(float);
+  return bytes;
+}
+
+void CheckpointWriter::run_stage(std::string_view stage, const std::function<void()>& work) const {
+  std::string error;
+  try {
+    work();
+    if (options_.on_stage) options_.on_stage(stage);
+  } catch (const std::exception& caught) {
+    error = caught.what();
+  }
+  std::string first;
+  for (const std::string& text : ranks_->gather(error, 0, "outcome of a checkpoint stage")) {
+    if (first.empty()) first = text;
+  }
+  first = ranks_->broadcast(first, 0, "outcome of a checkpoint stage");
+  if (!first.empty()) throw std::runtime_error(first);
+}
+
+CheckpointReport CheckpointWriter::write(Job& job) const {
+  const auto begin = Clock::now();
+  const std::int64_t step = job.info.step;
+  CheckpointReport report{
+      .step = step, .path = store_.path_of(step), .copy_seconds = job.copy_seconds};
+  try {
+    write_stages(job, report);
+  } catch (const std::exception& error) {
+    report.error = error.what();
+    if (ranks_->is_root()) store_.abandon(step);
+  }
+  report.write_seconds = seconds_since(begin);
+  return report;
+}
+
+void CheckpointWriter::write_stages(Job& job, CheckpointReport& report) const {
+  const std::int64_t step = job.info.step;
+  const std::filesystem::path partial = store_.partial_path_of(step);
+  const double bytes = ranks_->all_reduce_value(
+      static_cast<double>(estimated_bytes(state_, job.extras)), Reduce::kSum, "checkpoint size");
+  on_root("begin", [&] {
+    store_.begin(step);
+    require_free_space(partial, static_cast<std::uint64_t>(bytes), "the checkpoint");
+  });
+
+  Manifest mine = describe(job.info);
+  const std::string name = rank_file_name(ranks_->rank());
+  run_stage("data", [&] { write_data(partial / name, job, mine); });
+  run_stage("verified", [&] {
+    verify_rank_file(partial / name, mine, 0);
+    mine.files.front() = fingerprint(partial / name);
+  });
+
+  const auto texts = ranks_->gather(to_json_text(mine), 0, "pieces of a checkpoint");
+  std::uint64_t manifest_checksum = 0;
+  on_root("manifest", [&] {
+    std::vector<Manifest> parts;
+    for (const std::string& text : texts) {
+      parts.push_back(parse_manifest(text, "pieces of a rank", Extent::kOneRank));
+    }
+    const std::string text = to_json_text(merge(std::move(parts)));
+    for (const auto& file : parse_manifest(text, kManifestName).files) report.bytes += file.bytes;
+    write_text_atomically(partial / kManifestName, text);
+    manifest_checksum = checksum_of(std::span<const char>(text));
+  });
+  on_root("published", [&] { store_.publish(step); });
+  on_root("complete", [&] { store_.mark_complete(step, manifest_checksum); });
+  if (ranks_->is_root()) retain(step);
+}
+
+void CheckpointWriter::on_root(std::string_view stage, const std::function<void()>& work) const {
+  run_stage(stage, [&] {
+    if (ranks_->is_root()) work();
+  });
+}
+
+Manifest CheckpointWriter::describe(const CheckpointInfo& info) const {
+  Manifest manifest{.info = info, .tensors = state_.tensors};
+  for (const StateArray& array : state_.arrays) manifest.arrays.push_back(array.name);
+  manifest.files.push_back({rank_file_name(ranks_->rank())});
+  for (const StatePiece& piece : state_.pieces) {
+    if (!piece.written) continue;
+    manifest.pieces.push_back(
+        {piece.tensor, piece.region, 0, std::vector<std::uint64_t>(manifest.arrays.size())});
+  }
+  return manifest;
+}
+
+void CheckpointWriter::write_data(const std::filesystem::path& file, const Job& job,
+                                  Manifest& manifest) const {
+  std::vector<std::int64_t> offsets;
+  for (const StatePiece& piece : state_.pieces) {
+    if (piece.written) offsets.push_back(piece.offset);
+  }
+  const auto extras =
+      ranks_->is_root() ? std::span<const ExtraArray>(job.extras) : std::span<const ExtraArray>();
+  write_rank_file(file, manifest, offsets, job.arrays, extras);
+}
+
+// The checkpoint is complete by now: failing to remove an old one is not failing to write it.
+void CheckpointWriter::retain(std::int64_t step) const {
+  try {
+    store_.retain(options_.keep, step);
+  } catch (const Error& error) {
+    log::warning("checkpoint: old ones stay: {}", error.what());
+  }
+}
+
+void write_checkpoint(const CheckpointStore& store, const CheckpointState& state,
+                      const CheckpointInfo& info, std::vector<ExtraArray> extras) {
+  CheckpointWriter writer(store, make_self_communicator(), state,
+                          {.keep = std::numeric_limits<int>::max(), .asynchronous = false});
+  writer.save(info, std::move(extras));
+  const CheckpointReport report = writer.take_reports().front();
+  require<SystemError>(report.ok(), "checkpoint", "{}: {}", report.path.string(), report.error);
+}
+
+}  // namespace edt

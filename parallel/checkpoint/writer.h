@@ -1,0 +1,85 @@
+// Writes checkpoints while training goes on. save() copies the state at the step boundary; a thread
+// writes the copy beside, syncs, reads it back, renames it and marks it complete. What goes wrong
+// is reported at a later step boundary: training does not end because a disk is full.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parallel/checkpoint/manifest.h"
+#include "parallel/checkpoint/state.h"
+#include "parallel/checkpoint/store.h"
+#include "parallel/communicator.h"
+
+namespace edt {
+
+// How one save ended; the same on every rank.
+struct CheckpointReport {
+  std::int64_t step = 0;
+  std::filesystem::path path;
+  std::uint64_t bytes = 0;
+  double copy_seconds = 0;   // training stood still, waiting for an earlier save included
+  double write_seconds = 0;  // in the background
+  std::string error;         // empty: the checkpoint is complete
+
+  bool ok() const { return error.empty(); }
+};
+
+struct CheckpointWriterOptions {
+  int keep = 2;              // complete checkpoints that stay; at least 2
+  bool asynchronous = true;  // false: no copy is made, save() returns when all is done
+  // Called at each stage of a write: "begin", "data", "verified", "manifest", "published",
+  // "complete". For tests that interrupt there.
+  std::function<void(std::string_view stage)> on_stage;
+};
+
+class CheckpointWriter {
+ public:
+  // `state` describes what every save() writes; its spans stay valid and in place. `ranks` becomes
+  // the writer's own: it is used from the writing thread.
+  CheckpointWriter(CheckpointStore store, std::unique_ptr<Communicator> ranks,
+                   CheckpointState state, CheckpointWriterOptions options);
+  // Waits for the last write.
+  ~CheckpointWriter();
+
+  // All ranks call it at the same step boundary. An earlier save is waited for first.
+  void save(const CheckpointInfo& info, std::vector<ExtraArray> extras);
+  void wait();
+
+  // Saves that have ended since the last call. Call it at step boundaries, after wait() at the end.
+  std::vector<CheckpointReport> take_reports();
+
+  // Memory of the copy.
+  std::size_t staging_bytes() const;
+
+ private:
+  struct Job;
+  CheckpointReport write(Job& job) const;
+  void write_stages(Job& job, CheckpointReport& report) const;
+  // Does `work` on every rank, or on the root alone; throws on all ranks where one has failed.
+  void run_stage(std::string_view stage, const std::function<void()>& work) const;
+  void on_root(std::string_view stage, const std::function<void()>& work) const;
+  Manifest describe(const CheckpointInfo& info) const;
+  void write_data(const std::filesystem::path& file, const Job& job, Manifest& manifest) const;
+  void retain(std::int64_t step) const;
+
+  CheckpointStore store_;
+  std::unique_ptr<Communicator> ranks_;
+  CheckpointState state_;
+  CheckpointWriterOptions options_;
+  std::vector<std::vector<float>> staging_;  // one per array; empty when synchronous
+  std::vector<CheckpointReport> reports_;
+  std::future<CheckpointReport> running_;
+};
+
+// One synchronous write of this rank alone, e.g. of imported weights. Removes no other checkpoint.
+void write_checkpoint(const CheckpointStore& store, const CheckpointState& state,
+                      const CheckpointInfo& info, std::vector<ExtraArray> extras);
+
+}  // namespace edt

@@ -1,0 +1,164 @@
+// Any layout reads what any other layout wrote.
+#include <gmock/gmock.h>
+
+#include <numeric>
+
+#include "fixture.h"
+#include "thread_ranks.h"
+
+namespace edt::test {
+namespace {
+
+using MakeRank = std::function<RankState(int rank)>;
+
+struct Layout {
+  std::string name;
+  int ranks;
+  MakeRank make;
+};
+
+Layout data_parallel(int ranks, std::int64_t bucket) {
+  return {"data" + std::to_string(ranks) + "bucket" + std::to_string(bucket), ranks,
+          [=](int rank) { return RankState(small_layout(), rank, ranks, bucket); }};
+}
+
+std::vector<LogicalTensor> logical_tensors() {
+  std::vector<LogicalTensor> tensors;
+  const FlatLayout layout = small_layout();
+  for (const auto& tensor : layout.tensors()) tensors.push_back({tensor.name, tensor.shape});
+  return tensors;
+}
+
+// Two tensor-parallel ranks: attention weights by rows in two separate halves (as q and k would be)
+// or by columns; everything else is replicated and written by rank 0. `data` splits each box again.
+Layout tensor_parallel(bool by_columns, int data) {
+  return {std::string(by_columns ? "columns" : "rows") + std::to_string(data), 2 * data,
+          [=](int rank) {
+            const int half = rank / data, part = rank % data;
+            const auto tensors = logical_tensors();
+            std::vector<StatePiece> pieces;
+            const auto add = [&](std::size_t tensor, Shape origin, Shape extent, bool written) {
+              const std::int64_t n = extent.elements();
+              const Region region{origin, extent, n * part / data, n * (part + 1) / data};
+              if (region.elements() > 0) pieces.push_back({tensor, region, 0, written});
+            };
+            for (std::size_t i = 0; i < tensors.size(); ++i) {
+              const Shape& shape = tensors[i].shape;
+              if (shape == Shape{20, 30} && by_columns) {
+                add(i, {0, 15 * half}, {20, 15}, true);
+              } else if (shape == Shape{20, 30}) {
+                add(i, {5 * half, 0}, {5, 30}, true);
+                add(i, {10 + 5 * half, 0}, {5, 30}, true);
+              } else {
+                const Region whole = Region::of_whole(shape);
+                add(i, whole.origin, whole.extent, half == 0);
+              }
+            }
+            return RankState(tensors, pieces);
+          }};
+}
+
+std::vector<Layout> layouts() {
+  return {data_parallel(1, 0),       data_parallel(2, 700),    data_parallel(3, 0),
+          data_parallel(4, 1 << 20), tensor_parallel(true, 1), tensor_parallel(false, 1),
+          tensor_parallel(true, 2)};
+}
+
+class Reshard : public ::testing::TestWithParam<std::size_t> {};
+
+TEST_P(Reshard, EveryLayoutReadsThisOne) {
+  const Layout from = layouts()[GetParam()];
+  const TemporaryDirectory directory;
+  const CheckpointStore store(directory.path());
+  std::vector<std::string> errors(static_cast<std::size_t>(from.ranks), "not written");
+  run_ranks(from.ranks, [&](int rank, std::unique_ptr<Communicator> ranks) {
+    RankState state = from.make(rank);
+    state.fill(9);
+    CheckpointWriter writer(store, std::move(ranks), state.state(), {});
+    writer.save(info_of_step(9), extras_of_step(9));
+    writer.wait();
+    errors[static_cast<std::size_t>(rank)] = writer.take_reports().at(0).error;
+  });
+  ASSERT_THAT(errors, ::testing::Each(""));
+  const Checkpoint checkpoint = Checkpoint::open(store.path_of(9));
+  EXPECT_EQ(checkpoint.manifest().files.size(), static_cast<std::size_t>(from.ranks));
+  checkpoint.verify();
+  for (const Layout& to : layouts()) {
+    for (int rank = 0; rank < to.ranks; ++rank) {
+      RankState state = to.make(rank);
+      checkpoint.load(state.state());
+      EXPECT_EQ(state.count_wrong(9), 0) << from.name << " to " << to.name << " rank " << rank;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Layouts, Reshard, ::testing::Range<std::size_t>(0, 7),
+                         [](const auto& test) { return layouts()[test.param].name; });
+
+TEST(ReshardErrors, OneRankThatFailsFailsTheCheckpointOnAll) {
+  const TemporaryDirectory directory;
+  const CheckpointStore store(directory.path());
+  for (const char* stage : {"begin", "data", "verified", "manifest", "published"}) {
+    std::vector<std::string> errors(4);
+    run_ranks(4, [&](int rank, std::unique_ptr<Communicator> ranks) {
+      RankState state(small_layout(), rank, 4);
+      CheckpointWriterOptions options;
+      options.on_stage = [&](std::string_view reached) {
+        if (rank == 2 && reached == stage) fail("test", "rank 2 stops at {}", stage);
+      };
+      CheckpointWriter writer(store, std::move(ranks), state.state(), options);
+      writer.save(info_of_step(1), {});
+      writer.wait();
+      errors[static_cast<std::size_t>(rank)] = writer.take_reports().at(0).error;
+    });
+    EXPECT_THAT(errors, ::testing::Each(std::string("[test] rank 2 stops at ") + stage));
+    EXPECT_TRUE(fs::is_empty(store.directory())) << stage;
+  }
+}
+
+// A piece that no rank writes is a bug in a layout: it must not become a checkpoint.
+TEST(ReshardErrors, MissingAndDoublePiecesAreRefusedWhenWriting) {
+  const TemporaryDirectory directory;
+  const CheckpointStore store(directory.path());
+  RankState rank(small_layout(), 0, 1);
+  CheckpointState state = rank.state();
+  const auto error_of = [&] {
+    CheckpointWriter writer(store, make_self_communicator(), state, {});
+    writer.save(info_of_step(1), {});
+    writer.wait();
+    return writer.take_reports().at(0).error;
+  };
+  state.pieces[3].written = false;
+  EXPECT_THAT(error_of(), ::testing::HasSubstr("blocks.0.attn.bias: no piece holds element 0"));
+  state.pieces[3] = rank.state().pieces[3];
+  state.pieces.push_back({3, Region::of_whole(Shape{20}, 2, 5), 0});
+  EXPECT_THAT(error_of(), ::testing::HasSubstr("blocks.0.attn.bias: two pieces hold element 2"));
+  EXPECT_TRUE(store.entries().empty());
+}
+
+TEST(Regions, RunsFollowTheBox) {
+  const Shape tensor{4, 6};
+  const Region box{{1, 2}, {3, 2}, 1, 5};
+  const auto runs = runs_of(box, tensor);
+  ASSERT_EQ(runs.size(), 3u);
+  EXPECT_EQ(runs[0].logical, 9);
+  EXPECT_EQ(runs[1].logical, 14);
+  EXPECT_EQ(runs[1].length, 2);
+  EXPECT_EQ(runs[2].logical, 20);
+  EXPECT_EQ(runs[2].local, 3);
+  EXPECT_EQ(to_string(box, tensor), "1-5@1:4,2:4");
+  EXPECT_EQ(runs_of(Region::of_whole(tensor, 3, 20), tensor).size(), 1u);
+  EXPECT_FALSE(fits({{2, 2}, {3, 2}, 0, 1}, tensor));
+  EXPECT_FALSE(fits({{0, 0}, {3, 2}, 0, 7}, tensor));
+  EXPECT_FALSE(fits({{0, 0}, {3, 2}, 2, 2}, tensor));
+  EXPECT_FALSE(fits({{0}, {3}, 0, 1}, tensor));
+}
+
+TEST(Regions, ScalarsHaveOneElement) {
+  const Shape scalar;
+  EXPECT_TRUE(fits(Region::of_whole(scalar), scalar));
+  EXPECT_EQ(runs_of(Region::of_whole(scalar), scalar).size(), 1u);
+}
+
+}  // namespace
+}  // namespace edt::test
