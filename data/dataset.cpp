@@ -33,7 +33,7 @@ std::vector<fs::path> list_shards(const fs::path& path) {
 Dataset::Dataset(const fs::path& path, const DatasetOptions& options)
     : path_(path), options_(options), begin_{0} {
   for (const fs::path& file : list_shards(path)) {
-    shards_.push_back(std::make_unique<Shard>(file));
+    shards_.push_back(std::make_unique<Shard>(file, options.map_files));
     begin_.push_back(begin_.back() + shards_.back()->size());
   }
   description_ = shards_[0]->description();

@@ -11,7 +11,7 @@
 
 namespace edt::data {
 
-Shard::Shard(const std::filesystem::path& path) : file_(path) {
+Shard::Shard(const std::filesystem::path& path, bool map) : file_(path) {
   sealed_ = check_seal(file_) == Sealed::kYes;
   h5::File file = h5::File::open(path);
   require<DataError>(file.has_attribute("complete") && file.read_int("complete") == 1, "shard",
@@ -28,6 +28,7 @@ Shard::Shard(const std::filesystem::path& path) : file_(path) {
   read_labels(file);
   samples_ = open_array(file, description_.array_name());
   if (description_.flipped) flipped_ = open_array(file, description_.flipped_name());
+  if (map) file_.map();
   if (samples_.set || flipped_.set) hdf5_ = std::make_unique<h5::File>(std::move(file));
 }
 
@@ -109,20 +110,28 @@ Shard::Array Shard::open_array(const h5::File& file, const std::string& name) co
   return array;
 }
 
-void Shard::read_stored(const Array& array, std::uint64_t first, std::uint64_t count,
-                        std::span<std::byte> out) const {
+// The bytes as they are stored: in the mapped file, or read into `scratch`.
+std::span<const std::byte> Shard::stored(const Array& array, std::uint64_t first,
+                                         std::uint64_t count,
+                                         std::vector<std::byte>& scratch) const {
+  const std::uint64_t offset = array.offset + first * description_.stored_bytes();
+  const std::uint64_t bytes = count * description_.stored_bytes();
+  if (!array.set && file_.is_mapped()) return file_.mapped(offset, bytes);
+  scratch.resize(std::max<std::size_t>(scratch.size(), bytes));
+  const auto out = std::span(scratch).first(bytes);
   if (array.set) {
     array.set->read_rows(first, count, description_.type, out.data());
   } else {
-    file_.read(array.offset + first * description_.stored_bytes(), out);
+    file_.read(offset, out);
   }
+  return out;
 }
 
-void Shard::convert(std::span<const std::byte> stored, std::span<float> out) const {
+void Shard::convert(std::span<const std::byte> bytes, std::span<float> out) const {
   if (description_.type == h5::Type::kFloat16) {
-    half_to_float({reinterpret_cast<const half_bits*>(stored.data()), out.size()}, out);
+    half_to_float({reinterpret_cast<const half_bits*>(bytes.data()), out.size()}, out);
   } else {
-    std::memcpy(out.data(), stored.data(), stored.size());
+    std::memcpy(out.data(), bytes.data(), bytes.size());
   }
 }
 
@@ -140,9 +149,7 @@ void Shard::verify_block(const Array& array, std::uint64_t block,
                          std::vector<std::byte>& scratch) const {
   const std::uint64_t first = block * block_samples_;
   const std::uint64_t count = std::min(block_samples_, size() - first);
-  scratch.resize(std::max<std::size_t>(scratch.size(), count * description_.stored_bytes()));
-  const auto bytes = std::span(scratch).first(count * description_.stored_bytes());
-  read_stored(array, first, count, bytes);
+  const auto bytes = stored(array, first, count, scratch);
   const std::uint64_t sum = checksum(bytes);
   if (sum != array.checksums[block]) {
     std::vector<float> values(count * description_.stored_elements());
@@ -169,14 +176,7 @@ void Shard::read(std::uint64_t first, std::uint64_t count, bool flipped, bool ve
   EDT_ASSERT(!flipped || description_.flipped);
   EDT_ASSERT(out.size() == count * description_.stored_elements());
   if (verify && has_checksums()) verify_blocks(array(flipped), first, count, scratch);
-  if (description_.type == h5::Type::kFloat32) {
-    read_stored(array(flipped), first, count, std::as_writable_bytes(out));
-  } else {
-    scratch.resize(std::max<std::size_t>(scratch.size(), count * description_.stored_bytes()));
-    const auto bytes = std::span(scratch).first(count * description_.stored_bytes());
-    read_stored(array(flipped), first, count, bytes);
-    convert(bytes, out);
-  }
+  convert(stored(array(flipped), first, count, scratch), out);
   require_finite(first, count, out);
 }
 

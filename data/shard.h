@@ -26,8 +26,9 @@ struct ShardPlace {
 
 class Shard {
  public:
-  // Throws DataError for everything but the content of the samples.
-  explicit Shard(const std::filesystem::path& path);
+  // Throws DataError for everything but the content of the samples. With `map` samples are read
+  // from a mapping of the file.
+  explicit Shard(const std::filesystem::path& path, bool map = true);
 
   const std::filesystem::path& path() const { return file_.path(); }
   const Description& description() const { return description_; }
@@ -57,9 +58,9 @@ class Shard {
   void read_labels(const h5::File& file);
   Array open_array(const h5::File& file, const std::string& name) const;
   std::vector<std::uint64_t> read_checksums(const h5::File& file, const std::string& name) const;
-  void read_stored(const Array& array, std::uint64_t first, std::uint64_t count,
-                   std::span<std::byte> out) const;
-  void convert(std::span<const std::byte> stored, std::span<float> out) const;
+  std::span<const std::byte> stored(const Array& array, std::uint64_t first, std::uint64_t count,
+                                    std::vector<std::byte>& scratch) const;
+  void convert(std::span<const std::byte> bytes, std::span<float> out) const;
   void verify_blocks(const Array& array, std::uint64_t first, std::uint64_t count,
                      std::vector<std::byte>& scratch) const;
   void verify_block(const Array& array, std::uint64_t block, std::vector<std::byte>& scratch) const;

@@ -4,19 +4,55 @@
 
 #include "core/base/assert.h"
 
+// Highway compiles this file once per instruction set and picks one at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/storage/half.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace edt::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Returns how many of the first values it has converted: whole vectors, and none on targets whose
+// conversion of infinity and NaN is not exact.
+std::size_t convert_vectors(const half_bits* in, float* out, std::size_t size) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON || \
+    HWY_TARGET == HWY_SVE
+  const hn::ScalableTag<float> wide;
+  const hn::Rebind<hwy::float16_t, decltype(wide)> narrow;
+  const std::size_t lanes = hn::Lanes(wide);
+  std::size_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    const auto* source = reinterpret_cast<const hwy::float16_t*>(in + i);
+    hn::StoreU(hn::PromoteTo(wide, hn::LoadU(narrow, source)), wide, out + i);
+  }
+  return i;
+#else
+  (void)in, (void)out, (void)size;
+  return 0;
+#endif
+}
+
+}  // namespace edt::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace edt {
 
-// Free of branches, so that compilers turn the loop over it into vector code on every target.
+HWY_EXPORT(convert_vectors);
+
 float half_to_float(half_bits value) {
   const std::uint32_t sign = std::uint32_t{value & 0x8000u} << 16;
-  const std::uint32_t magnitude = value & 0x7fffu;
-  const std::uint32_t normal = (magnitude << 13) + 0x38000000u;  // exponent bias 15 to 127
-  const std::uint32_t special = normal + 0x38000000u;            // infinity and NaN
-  // Zero or subnormal: mantissa * 2^-24, exact in float32.
-  const auto subnormal = std::bit_cast<std::uint32_t>(
-      static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f);
-  const std::uint32_t finite = magnitude < 0x0400u ? subnormal : normal;
-  return std::bit_cast<float>(sign | (magnitude >= 0x7c00u ? special : finite));
+  const std::uint32_t exponent = (value >> 10) & 0x1fu;
+  const std::uint32_t mantissa = value & 0x3ffu;
+  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24, exact in float32
+    const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
+    return sign ? -magnitude : magnitude;
+  }
+  const std::uint32_t wide = exponent == 31 ? 255 : exponent + 112;
+  return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
 }
 
 half_bits float_to_half(float value) {
@@ -36,7 +72,8 @@ half_bits float_to_half(float value) {
 
 void half_to_float(std::span<const half_bits> in, std::span<float> out) {
   EDT_ASSERT(in.size() == out.size());
-  for (std::size_t i = 0; i < in.size(); ++i) out[i] = half_to_float(in[i]);
+  std::size_t i = HWY_DYNAMIC_DISPATCH(convert_vectors)(in.data(), out.data(), in.size());
+  for (; i < in.size(); ++i) out[i] = half_to_float(in[i]);
 }
 
 void float_to_half(std::span<const float> in, std::span<half_bits> out) {
@@ -52,3 +89,4 @@ bool all_finite(std::span<const float> values) {
 }
 
 }  // namespace edt
+#endif

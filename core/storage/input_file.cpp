@@ -1,12 +1,14 @@
 #include "core/storage/input_file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
+#include "core/base/assert.h"
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
 
@@ -28,13 +30,31 @@ InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
 }
 
 InputFile::~InputFile() {
+  if (mapping_) ::munmap(const_cast<std::byte*>(mapping_), size_);
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 InputFile::InputFile(InputFile&& other) noexcept
     : path_(std::move(other.path_)),
       size_(other.size_),
-      descriptor_(std::exchange(other.descriptor_, -1)) {}
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      mapping_(std::exchange(other.mapping_, nullptr)) {}
+
+bool InputFile::map() {
+  if (mapping_ || size_ == 0) return is_mapped();
+  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor_, 0);
+  if (address == MAP_FAILED) return false;
+  mapping_ = static_cast<const std::byte*>(address);
+  return true;
+}
+
+std::span<const std::byte> InputFile::mapped(std::uint64_t offset, std::uint64_t size) const {
+  EDT_ASSERT(is_mapped());
+  require<DataError>(offset <= size_ && size <= size_ - offset, "file",
+                     "{} is truncated: it ends at byte {}, {} are needed", path_.string(), size_,
+                     offset + size);
+  return {mapping_ + offset, size};
+}
 
 void InputFile::read(std::uint64_t offset, std::span<std::byte> out) const {
   std::uint64_t position = offset;

@@ -22,14 +22,20 @@ class InputFile {
     read(offset, std::as_writable_bytes(out));
   }
 
+  // Maps the whole file, once; later reads need no system call. False where that is impossible.
+  bool map();
+  // Bytes of a mapped file, which are there (a range beyond its end is a DataError).
+  std::span<const std::byte> mapped(std::uint64_t offset, std::uint64_t size) const;
+  bool is_mapped() const { return mapping_ != nullptr; }
+
   std::uint64_t size() const { return size_; }
   const std::filesystem::path& path() const { return path_; }
-  int descriptor() const { return descriptor_; }
 
  private:
   std::filesystem::path path_;
   std::uint64_t size_ = 0;
   int descriptor_ = -1;
+  const std::byte* mapping_ = nullptr;
 };
 
 }  // namespace edt

@@ -1,0 +1,149 @@
+#include "data/import.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/base/error.h"
+#include "core/storage/half.h"
+#include "data/import_source.h"
+#include "data/writer.h"
+
+namespace edt::data {
+
+namespace {
+
+std::unique_ptr<ImportSource> open_source(const ImportOptions& options) {
+  switch (options.layout) {
+    case ImportLayout::kFolders:
+      return open_folder_source(options);
+    case ImportLayout::kArray:
+      return open_array_source(options);
+    case ImportLayout::kSafetensors:
+      return open_safetensors_source(options);
+  }
+  fail<UsageError>("import", "unknown layout");
+}
+
+// One sample of a source, checked and scaled.
+class SampleReader {
+ public:
+  SampleReader(ImportSource& source, const ImportOptions& options)
+      : stored(source.shape().elements()),
+        flipped(source.has_flipped() ? stored.size() : 0),
+        source_(source),
+        classes_(options.classes),
+        // Moments keep their own scale; it is applied when they are drawn from.
+        factor_(options.scaled || options.moments ? 1.f : static_cast<float>(options.scale)) {}
+
+  void read(std::uint64_t index) {
+    source_.read(index, stored, flipped, label);
+    require<DataError>(all_finite(stored) && all_finite(flipped), "import",
+                       "{}: sample {} contains NaN or infinity", source_.origin(index), index);
+    require<DataError>(label >= 0 && label < classes_, "import",
+                       "{}: label {} of sample {} is outside 0 to {}", source_.origin(index), label,
+                       index, classes_ - 1);
+    if (factor_ == 1.f) return;
+    for (float& value : stored) value *= factor_;
+    for (float& value : flipped) value *= factor_;
+  }
+
+  std::vector<float> stored, flipped;
+  std::int32_t label = 0;
+
+ private:
+  ImportSource& source_;
+  int classes_;
+  float factor_;
+};
+
+Description describe_source(const ImportSource& source, const ImportOptions& options) {
+  const ImportSource::Shape shape = source.shape();
+  require<DataError>(!options.moments || shape.channels % 2 == 0, "import",
+                     "{}: moments need an even number of channels, there are {}", source.origin(0),
+                     shape.channels);
+  Description d;
+  d.channels = static_cast<int>(shape.channels / (options.moments ? 2 : 1));
+  d.height = static_cast<int>(shape.height);
+  d.width = static_cast<int>(shape.width);
+  d.classes = options.classes;
+  d.image_size = options.image_size > 0 ? options.image_size : 8 * d.height;
+  d.scale = options.scale;
+  d.moments = options.moments;
+  d.flipped = source.has_flipped();
+  d.type = options.type;
+  d.source = fmt::format("import of {}", options.latents.string());
+  return d;
+}
+
+// Mean and deviation per channel over the whole source. Moments: of what is drawn from them.
+void measure_statistics(Description& d, const ImportOptions& options, const Progress& progress) {
+  const std::unique_ptr<ImportSource> source = open_source(options);
+  SampleReader sample(*source, options);
+  const auto channels = static_cast<std::size_t>(d.channels);
+  const std::size_t plane = static_cast<std::size_t>(d.height) * d.width;
+  std::vector<double> sum(channels), square(channels);
+  for (std::uint64_t i = 0; i < source->size(); ++i) {
+    sample.read(i);
+    for (std::size_t e = 0; e < d.latent_elements(); ++e) {
+      const double value = sample.stored[e];
+      const double spread = d.moments ? sample.stored[d.latent_elements() + e] : 0;
+      sum[e / plane] += value;
+      square[e / plane] += value * value + spread * spread;
+    }
+    if (progress) progress(i + 1, 2 * source->size());
+  }
+  const double n = static_cast<double>(source->size()) * static_cast<double>(plane);
+  const double factor = d.moments ? d.scale : 1;
+  for (std::size_t c = 0; c < channels; ++c) {
+    const double mean = sum[c] / n;
+    const double variance = square[c] / n - mean * mean;
+    require<DataError>(variance > 0, "import", "{}: channel {} has the same value everywhere",
+                       source->origin(0), c);
+    d.channel_mean.push_back(mean * factor);
+    d.channel_std.push_back(std::sqrt(variance) * factor);
+  }
+}
+
+}  // namespace
+
+ImportSource::Shape sample_shape(std::span<const std::uint64_t> array, bool single,
+                                 const std::string& label) {
+  constexpr std::uint64_t kLargest = 1 << 26;
+  const std::string text = h5::to_string({array.begin(), array.end()});
+  const bool batched = array.size() == 4 && (!single || array[0] == 1);
+  require<DataError>(batched || (single && array.size() == 3), "import",
+                     "{}: shape {}, expected {}", label, text,
+                     single ? "[1, C, H, W] or [C, H, W]" : "[N, C, H, W]");
+  const auto sample = array.last(3);
+  std::uint64_t elements = 1;
+  for (std::uint64_t n : sample) {
+    require<DataError>(n >= 1 && n <= kLargest / elements, "import", "{}: samples of shape {}",
+                       label, text);
+    elements *= n;
+  }
+  return {sample[0], sample[1], sample[2]};
+}
+
+void import_data(const ImportOptions& options, const Progress& progress) {
+  require<UsageError>(options.type == h5::Type::kFloat16 || options.type == h5::Type::kFloat32,
+                      "import", "element type {}: float16 or float32 can be stored",
+                      h5::name_of(options.type));
+  const std::unique_ptr<ImportSource> source = open_source(options);
+  require<DataError>(source->size() >= 1, "import", "{}: there are no samples",
+                     options.latents.string());
+  Description description = describe_source(*source, options);
+  validate(description, options.latents.string());
+  if (options.statistics) measure_statistics(description, options, progress);
+  DatasetWriter writer(options.out, description, source->size(),
+                       {.samples_per_shard = options.samples_per_shard});
+  SampleReader sample(*source, options);
+  const std::uint64_t before = options.statistics ? source->size() : 0;
+  while (writer.next_sample() < source->size()) {
+    sample.read(writer.next_sample());
+    writer.append(sample.stored, sample.flipped, std::span(&sample.label, 1));
+    if (progress) progress(before + writer.next_sample(), before + source->size());
+  }
+  writer.finish();
+}
+
+}  // namespace edt::data

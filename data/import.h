@@ -1,0 +1,43 @@
+// Turns the layouts people have into shards. Everything streams: memory does not grow with the
+// data.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "core/storage/hdf5.h"
+#include "data/progress.h"
+
+namespace edt::data {
+
+enum class ImportLayout : std::uint8_t {
+  kFolders,      // one .npy per sample in a folder of features and in one of labels, named alike
+  kArray,        // one .npy of latents and one of labels, or both in an .npz
+  kSafetensors,  // a .safetensors file, or a folder of them
+};
+
+struct ImportOptions {
+  ImportLayout layout = ImportLayout::kFolders;
+  std::filesystem::path latents;          // folder, .npy, .npz, .safetensors or folder of these
+  std::filesystem::path labels;           // folder or .npy; not used for .npz and safetensors
+  std::filesystem::path flipped_latents;  // optional: mirrored copies, same layout as `latents`
+  std::string latents_key = "latents";    // names within .npz and safetensors
+  std::string labels_key = "labels";
+  std::string flipped_key = "latents_flip";  // taken when it is there
+
+  std::filesystem::path out;
+  int classes = 1000;
+  int image_size = 0;  // pixels; 0: eight times the height of the latents
+  double scale = 0.18215;
+  bool scaled = true;       // latents are multiplied by `scale` already; false: the import does it
+  bool moments = false;     // channels hold mean, then standard deviation
+  bool statistics = false;  // measure mean and deviation per channel, in a pass of its own
+  h5::Type type = h5::Type::kFloat16;
+  std::uint64_t samples_per_shard = 16384;
+};
+
+// Continues an interrupted import with the same options.
+void import_data(const ImportOptions& options, const Progress& progress = {});
+
+}  // namespace edt::data

@@ -1,0 +1,88 @@
+#include "data/inspect.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "data/dataset.h"
+
+namespace edt::data {
+
+DatasetInfo describe(const std::filesystem::path& path) {
+  const Dataset dataset(path);
+  DatasetInfo info;
+  info.path = path;
+  info.description = dataset.description();
+  info.samples = dataset.size();
+  info.shards = dataset.shards().size();
+  info.class_counts.resize(static_cast<std::size_t>(info.description.classes));
+  for (const auto& shard : dataset.shards()) {
+    info.bytes += std::filesystem::file_size(shard->path());
+    info.sealed_shards += shard->sealed();
+    info.checked_shards += shard->has_checksums();
+    for (std::int32_t label : shard->labels()) ++info.class_counts[static_cast<std::size_t>(label)];
+  }
+  return info;
+}
+
+nlohmann::ordered_json to_json(const DatasetInfo& info) {
+  const Description& d = info.description;
+  const auto [fewest, most] =
+      std::minmax_element(info.class_counts.begin(), info.class_counts.end());
+  return {{"path", info.path.string()},
+          {"samples", info.samples},
+          {"shards", info.shards},
+          {"bytes", info.bytes},
+          {"format_version", kFormatVersion},
+          {"holds", d.array_name()},
+          {"channels", d.channels},
+          {"height", d.height},
+          {"width", d.width},
+          {"dtype", h5::name_of(d.type)},
+          {"image_size", d.image_size},
+          {"classes", d.classes},
+          {"class_names", d.class_names},
+          {"samples_per_class", {{"fewest", *fewest}, {"most", *most}}},
+          {"scale", d.scale},
+          {"flipped", d.flipped},
+          {"decoder", d.decoder.present()},
+          {"channel_mean", d.channel_mean},
+          {"channel_std", d.channel_std},
+          {"sealed_shards", info.sealed_shards},
+          {"shards_with_checksums", info.checked_shards},
+          {"source", d.source}};
+}
+
+VerifyReport verify(const std::filesystem::path& path, const Progress& progress) {
+  VerifyReport report;
+  const std::vector<std::filesystem::path> files = list_shards(path);
+  for (const auto& file : files) {
+    try {
+      const Shard shard(file);
+      shard.verify();
+      report.samples += shard.size();
+      report.without_checksums += !shard.has_checksums();
+    } catch (const Error& error) {
+      report.problems.emplace_back(error.what());
+    }
+    ++report.shards;
+    if (progress) progress(report.shards, files.size());
+  }
+  if (!report.problems.empty()) return report;
+  try {
+    const Dataset together(path);
+  } catch (const Error& error) {
+    report.problems.emplace_back(error.what());
+  }
+  return report;
+}
+
+nlohmann::ordered_json to_json(const VerifyReport& report) {
+  return {{"intact", report.problems.empty()},
+          {"shards", report.shards},
+          {"samples", report.samples},
+          {"shards_without_checksums", report.without_checksums},
+          {"problems", report.problems}};
+}
+
+}  // namespace edt::data

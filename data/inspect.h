@@ -1,0 +1,41 @@
+// What a data set holds, and whether it is intact.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "data/description.h"
+#include "data/progress.h"
+
+namespace edt::data {
+
+struct DatasetInfo {
+  std::filesystem::path path;
+  Description description;
+  std::uint64_t samples = 0;
+  std::uint64_t shards = 0;
+  std::uint64_t bytes = 0;           // of all files
+  std::uint64_t sealed_shards = 0;   // protected against damaged headers
+  std::uint64_t checked_shards = 0;  // with block checksums
+  std::vector<std::uint64_t> class_counts;
+};
+
+DatasetInfo describe(const std::filesystem::path& path);
+nlohmann::ordered_json to_json(const DatasetInfo& info);
+
+struct VerifyReport {
+  std::uint64_t samples = 0;  // in shards that are intact
+  std::uint64_t shards = 0;
+  std::uint64_t without_checksums = 0;  // shards in which only sizes and values could be checked
+  std::vector<std::string> problems;    // one line each
+};
+
+// Reads everything: seals, checksums, labels, finite values, and how the shards fit together. What
+// is wrong is collected; only a path without shards throws.
+VerifyReport verify(const std::filesystem::path& path, const Progress& progress = {});
+nlohmann::ordered_json to_json(const VerifyReport& report);
+
+}  // namespace edt::data
