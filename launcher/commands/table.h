@@ -12,6 +12,8 @@ namespace edt {
 int bench_sampling(std::span<const std::string> args, CommandContext& context);
 int bench_step(std::span<const std::string> args, CommandContext& context);
 int doctor(std::span<const std::string> args, CommandContext& context);
+int sample(std::span<const std::string> args, CommandContext& context);
+int train(std::span<const std::string> args, CommandContext& context);
 
 std::span<const Command> command_table();
 

@@ -1,35 +1,46 @@
 // Between a training engine and its checkpoints: what is saved, and how a run goes on from it.
 #pragma once
 
-#include <filesystem>
+#include <memory>
 #include <string>
 
+#include "launcher/run_directory.h"
 #include "launcher/train/config.h"
 #include "model/training/engine.h"
-#include "parallel/checkpoint/checkpointer.h"
+#include "parallel/checkpoint/writer.h"
 
 namespace edt {
 
 class RunCheckpoints {
  public:
-  RunCheckpoints(const std::filesystem::path& directory, const RunOptions& options,
-                 std::string configuration, TrainingEngine& engine);
+  // `configuration`: the effective configuration, kept in every checkpoint.
+  RunCheckpoints(const RunDirectory& directory, const TrainConfig& config,
+                 std::string configuration, std::string model_name, TrainingEngine& engine,
+                 Communicator& communicator);
 
-  // Loads the newest intact checkpoint. False when there is none to go on from.
+  // Loads the newest intact checkpoint; one that is damaged is set aside. False when there is none.
+  // Throws CheckpointError when it is of another model, optimizer or sampler.
   bool restore();
+  // Throws UsageError when there are checkpoints that a fresh run would mix with.
+  void require_none() const;
 
-  // Throws UsageError when there are checkpoints that a fresh run would overwrite.
-  void require_empty() const;
-
-  // Saves the state after the present step; returns once it is staged, or written when so asked.
+  // Saves the state after the present step. Returns once it is copied, or written when so asked.
   void save();
-  // Reports what went wrong with earlier saves, which does not stop training.
+  // Logs how earlier saves ended. A failed one does not stop training.
   void report();
-  // Until the last save is on disk. Throws when that save failed.
+  // Waits until the last save is on disk; throws SystemError when it failed.
   void finish();
 
  private:
+  std::vector<StateArray> arrays();
+  std::vector<ExtraArray> extras();
+
+  CheckpointStore store_;
+  TrainConfig config_;
+  std::string configuration_, model_name_;
   TrainingEngine& engine_;
+  std::unique_ptr<CheckpointWriter> writer_;
+  std::string last_error_;
 };
 
 }  // namespace edt

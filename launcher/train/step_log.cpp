@@ -39,9 +39,8 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
   json["images_per_s"] = images_per_second(record);
   if (record.ceiling_rate > 0) json["ceiling_ratio"] = ceiling_ratio(record);
   json["step_seconds"] = record.step_seconds;
-  const double known = record.data_seconds + report.compute_seconds +
-                       report.communication_seconds + report.optimizer_seconds +
-                       record.checkpoint_seconds;
+  const double known = record.data_seconds + report.compute_seconds + report.communication_seconds +
+                       report.optimizer_seconds + record.checkpoint_seconds;
   json["time_share"] = {{"data", record.data_seconds / record.step_seconds},
                         {"compute", report.compute_seconds / record.step_seconds},
                         {"communication", report.communication_seconds / record.step_seconds},
@@ -73,9 +72,12 @@ void StepLog::write(const StepRecord& record) {
   metrics_.write(report.step, to_json(record));
   if (tensorboard_) {
     std::vector<std::pair<std::string, double>> values{
-        {"loss/full", report.loss},       {"loss/mse", report.mse},
-        {"loss/vb", report.vb},           {"optimizer/grad_norm", report.grad_norm},
-        {"optimizer/lr", report.learning_rate}, {"speed/images_per_s", images_per_second(record)}};
+        {"loss/full", report.loss},
+        {"loss/mse", report.mse},
+        {"loss/vb", report.vb},
+        {"optimizer/grad_norm", report.grad_norm},
+        {"optimizer/lr", report.learning_rate},
+        {"speed/images_per_s", images_per_second(record)}};
     if (report.masked_loss) values.emplace_back("loss/masked", *report.masked_loss);
     if (record.ceiling_rate > 0) values.emplace_back("speed/ceiling_ratio", ceiling_ratio(record));
     tensorboard_->scalars(report.step, values);

@@ -20,8 +20,8 @@ struct StepRecord {
   std::int64_t samples_seen = 0;
   double epoch = 0;
   double step_seconds = 0, data_seconds = 0, checkpoint_seconds = 0;
-  double flops = 0;          // model FLOPs of the step
-  double ceiling_rate = 0;   // FLOP/s; 0: not measured
+  double flops = 0;         // model FLOPs of the step
+  double ceiling_rate = 0;  // FLOP/s; 0: not measured
 };
 
 class StepLog {

@@ -23,8 +23,7 @@ double seconds_since(Clock::time_point begin) {
 
 std::unique_ptr<Backend> make_backend(const RunOptions& options) {
   if (options.threads > 0) omp_set_num_threads(options.threads);
-  return options.backend == BackendKind::kReference ? make_reference_backend()
-                                                    : make_cpu_backend();
+  return options.backend == BackendKind::kReference ? make_reference_backend() : make_cpu_backend();
 }
 
 EngineConfig engine_config(const TrainConfig& config) {
@@ -63,14 +62,14 @@ Trainer::Trainer(const TrainConfig& config, std::string configuration)
       model_(model_config_, *backend_, config.run.dtype),
       engine_(model_, *backend_, *communicator_, engine_config(config)),
       directory_(config.run.directory),
-      checkpoints_(directory_.checkpoints(), config.run, configuration, engine_) {
+      checkpoints_(directory_, config, configuration, model_config_.name, engine_, *communicator_) {
   const auto side = static_cast<int>(model_config_.input_size);
   dataset_.require_fits(static_cast<int>(model_config_.channels), side, side,
                         static_cast<int>(model_config_.classes));
   directory_.open_log();
   resumed_ = config.run.resume && checkpoints_.restore();
   if (!resumed_) {
-    checkpoints_.require_empty();
+    checkpoints_.require_none();
     engine_.initialize();
   }
   directory_.write_config(configuration);
@@ -100,13 +99,13 @@ int Trainer::run(bool silent) {
                                            *backend_, dataset_.description());
   }
   const auto batches = open_batches();
-  StepLog log(directory_, engine_.step() + 1, last, config_.run.log_every,
-              config_.run.tensorboard, silent ? ProgressStyle::kSilent : progress_style(false));
+  StepLog log(directory_, engine_.step() + 1, last, config_.run.log_every, config_.run.tensorboard,
+              silent ? ProgressStyle::kSilent : progress_style(false));
   while (engine_.step() < last) {
     StepRecord record = take_step(*batches);
     const bool stop = communicator_->any(signals.stop_requested(), "stop flag");
-    const bool due = config_.run.checkpoint_every > 0 &&
-                     engine_.step() % config_.run.checkpoint_every == 0;
+    const bool due =
+        config_.run.checkpoint_every > 0 && engine_.step() % config_.run.checkpoint_every == 0;
     if (due || stop || engine_.step() == last) {
       const auto begin = Clock::now();
       log.sync();

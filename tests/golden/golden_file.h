@@ -11,6 +11,9 @@ namespace edt::test {
 // The directory named by the environment variable EDT_GOLDEN_DIR, else tests/golden of the sources.
 std::filesystem::path golden_dir();
 
+// The files in golden_dir() that hold a model of this kind ("edt"), by name.
+std::vector<std::string> golden_models(const std::string& kind);
+
 // All readers convert to the type asked for and throw std::runtime_error, naming file and object.
 class GoldenFile {
  public:
@@ -31,6 +34,7 @@ class GoldenFile {
   // Attributes of a group or data set; "/" is the file itself.
   std::vector<double> numbers(const std::string& object, const std::string& attribute) const;
   double number(const std::string& object, const std::string& attribute) const;
+  bool has_attribute(const std::string& object, const std::string& attribute) const;
   std::string text(const std::string& object, const std::string& attribute) const;
 
  private:

@@ -6,7 +6,7 @@
 
 #include "core/ops/backend.h"
 #include "model/edt/edt_model.h"
-#include "tests/golden.h"
+#include "tests/golden/golden_file.h"
 
 namespace edt::test {
 
@@ -20,6 +20,10 @@ class GoldenModel {
   Backend& backend() { return backend_; }
   EdtModel& model() { return model_; }
   Tape& tape() { return tape_; }
+  // Blocks the expected values use the modulation matrix in. The published XL places it by a fixed
+  // list, whatever the depths, so a model with the mid mask is computed with blocks 23 and 25 even
+  // where its attribute, relative to the last stage, says otherwise.
+  std::vector<std::int64_t> amm_blocks() const;
   // Device memory that holds `values`, kept as long as this object.
   Tensor tensor(const std::vector<float>& values, const Shape& shape, DType dtype);
   Tensor labels(const std::vector<std::int64_t>& values);

@@ -1,7 +1,8 @@
-#include "tests/golden.h"
+#include "tests/golden/golden_file.h"
 
 #include <hdf5.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
 
@@ -52,6 +53,18 @@ std::size_t points(hid_t space) {
 std::filesystem::path golden_dir() {
   const char* directory = std::getenv("EDT_GOLDEN_DIR");
   return directory != nullptr ? directory : EDT_GOLDEN_DIR;
+}
+
+std::vector<std::string> golden_models(const std::string& kind) {
+  std::vector<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(golden_dir())) {
+    if (entry.path().extension() != ".h5") continue;
+    const GoldenFile file(entry.path().filename());
+    if (!file.has_attribute("/", "model") || file.text("/", "model") != kind) continue;
+    found.push_back(entry.path().filename().string());
+  }
+  std::ranges::sort(found);
+  return found;
 }
 
 GoldenFile::GoldenFile(const std::filesystem::path& file)
@@ -130,6 +143,10 @@ std::vector<double> GoldenFile::numbers(const std::string& object,
 
 double GoldenFile::number(const std::string& object, const std::string& attribute) const {
   return numbers(object, attribute).at(0);
+}
+
+bool GoldenFile::has_attribute(const std::string& object, const std::string& attribute) const {
+  return H5Aexists_by_name(id_, object.c_str(), attribute.c_str(), H5P_DEFAULT) > 0;
 }
 
 std::string GoldenFile::text(const std::string& object, const std::string& attribute) const {

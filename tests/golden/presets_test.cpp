@@ -7,8 +7,8 @@
 #include "model/edt/edt_model.h"
 #include "model/edt/tables.h"
 #include "model/presets/presets.h"
-#include "tests/golden.h"
-#include "tests/model/edt/golden_model.h"
+#include "tests/golden/golden_file.h"
+#include "tests/golden/golden_model.h"
 
 namespace edt::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/model/edt/golden_model.h"
+#include "tests/golden/golden_model.h"
 
 #include <algorithm>
 #include <cmath>
@@ -26,9 +26,6 @@ EdtConfig golden_config(const GoldenFile& file) {
   config.widths = integers(file.numbers("/", "dims"));
   config.heads = integers(file.numbers("/", "num_heads"));
   config.amm_blocks = integers(file.numbers("/", "amm_blocks"));
-  // The published XL places the matrix by a fixed list, whatever its depths: these two blocks. The
-  // attribute of the XL file names 22 and 24, which its expected values were not computed with.
-  if (config.mid_mask) config.amm_blocks = {23, 25};
   return config;
 }
 
@@ -42,6 +39,12 @@ GoldenModel::GoldenModel(const GoldenFile& file, Backend& backend, DType dtype)
     parameter.value = tensor(values, parameter.shape, dtype);
     parameter.grad = allocate(parameter.shape, tape_.accurate_dtype());
   }
+}
+
+std::vector<std::int64_t> GoldenModel::amm_blocks() const {
+  const EdtConfig& config = model_.config();
+  const bool follows_published_list = config.mid_mask && config.blocks() > 25;
+  return follows_published_list ? std::vector<std::int64_t>{23, 25} : config.amm_blocks;
 }
 
 Tensor GoldenModel::allocate(const Shape& shape, DType dtype) {

@@ -12,13 +12,13 @@
 #include "core/reference/reference_backend.h"
 #include "model/diffusion/schedule.h"
 #include "model/sampling/picture_sampler.h"
-#include "tests/model/edt/golden_model.h"
+#include "tests/golden/golden_model.h"
 
 namespace edt::test {
 namespace {
 
 struct Case {
-  const char* file;
+  std::string file;
   const char* backend;
   DType dtype;
   double output_tolerance, gradient_tolerance;
@@ -135,14 +135,14 @@ TEST_P(EdtGolden, OutputsWithAndWithoutModulationMatrix) {
     expect_close(golden_.host(out), expected, GetParam().output_tolerance);
   };
   run("/inputs/labels_after_drop", "/expected/output_train");
-  golden_.model().set_amm_blocks(golden_.model().config().amm_blocks);
+  golden_.model().set_amm_blocks(golden_.amm_blocks());
   run("/inputs/labels_after_drop", "/expected/output_eval");
 }
 
 // Five steps with guidance on the first three channels and the modulation matrix; given noise.
 TEST_P(EdtGolden, Samples) {
   if (accurate() != DType::kFloat32) GTEST_SKIP() << "samplers are float32";
-  golden_.model().set_amm_blocks(golden_.model().config().amm_blocks);
+  golden_.model().set_amm_blocks(golden_.amm_blocks());
   const auto labels = file_.read<std::int64_t>("/inputs/sample/labels");
   const auto step_noise = file_.read<float>("/inputs/sample/ddpm_step_noise");
   PictureRequest request;
@@ -163,15 +163,19 @@ TEST_P(EdtGolden, Samples) {
   }
 }
 
-constexpr Case kCases[] = {
-    {"edt_s_tiny.h5", "reference", DType::kFloat64, 1e-5, 1e-4},
-    {"edt_s_tiny.h5", "reference", DType::kFloat32, 1e-5, 1e-4},
-    {"edt_xl_tiny.h5", "reference", DType::kFloat64, 1e-5, 2.5e-4},
-    {"edt_xl_tiny.h5", "reference", DType::kFloat32, 1e-5, 2.5e-4},
-    {"edt_s_tiny.h5", "cpu", DType::kFloat32, 1e-5, 1e-4},
-    {"edt_xl_tiny.h5", "cpu", DType::kFloat32, 1e-5, 2.5e-4},
-};
-INSTANTIATE_TEST_SUITE_P(Models, EdtGolden, testing::ValuesIn(kCases));
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const std::string& file : golden_models("edt")) {
+    const bool deep = golden_config(GoldenFile(file)).blocks() > 20;
+    const double gradient_tolerance = deep ? 2.5e-4 : 1e-4;
+    for (const DType dtype : {DType::kFloat64, DType::kFloat32}) {
+      all.push_back({file, "reference", dtype, 1e-5, gradient_tolerance});
+    }
+    all.push_back({file, "cpu", DType::kFloat32, 1e-5, gradient_tolerance});
+  }
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Models, EdtGolden, testing::ValuesIn(cases()));
 
 }  // namespace
 }  // namespace edt::test

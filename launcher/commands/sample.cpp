@@ -1,0 +1,214 @@
+// edt sample: pictures from a checkpoint.
+#include <omp.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "core/base/log.h"
+#include "core/cpu/cpu_backend.h"
+#include "core/reference/reference_backend.h"
+#include "data/dataset.h"
+#include "launcher/commands/table.h"
+#include "launcher/options.h"
+#include "launcher/progress.h"
+#include "launcher/report.h"
+#include "launcher/sample/picture_output.h"
+#include "launcher/sample/trained_model.h"
+#include "model/diffusion/spacing.h"
+#include "model/sampling/picture_sampler.h"
+
+namespace edt {
+namespace {
+
+struct SampleOptions {
+  std::filesystem::path checkpoint, data, init_noise, step_noise;
+  std::string weights = "ema";
+  std::vector<std::int32_t> classes;
+  std::int64_t per_class = 1, images = 0;
+  int columns = 0;
+  PictureRequest request;
+  int steps = 250;
+  std::string spacing;
+  bool amm = true;
+  std::optional<std::vector<std::int64_t>> amm_blocks;
+  BackendKind backend = BackendKind::kCpu;
+  DType dtype = DType::kFloat32;
+  int threads = 0;
+  OutputPaths out;
+  bool json = false;
+
+  void declare(OptionSet& options);
+  void resolve_labels(std::int64_t model_classes);
+};
+
+void SampleOptions::declare(OptionSet& options) {
+  options.add("checkpoint", &checkpoint, "a checkpoint, or a run directory: its newest").required();
+  options.add("weights", &weights, "moving average or raw weights").choices({"ema", "raw"});
+  options.add("data", &data, "data set whose decoder makes the pictures; default: as in training");
+  options.add("classes", &classes, "class of each row of pictures");
+  options.add("per-class", &per_class, "pictures of each class").at_least(1);
+  options.add("images", &images, "instead of classes: this many pictures, classes in turn")
+      .at_least(0);
+  options.add("columns", &columns, "pictures in a row of the grid; 0: chosen").range(0, 1000);
+  options.add("sampler", &request.sampler.kind,
+              {{"ddpm", SamplerKind::kDdpm}, {"ddim", SamplerKind::kDdim}}, "how noise is removed");
+  options.add("steps", &steps, "sampler steps").range(1, 1000);
+  options.add("spacing", &spacing, "timesteps visited, instead of steps: 10,15,20 or ddim25");
+  options.add("eta", &request.sampler.eta, "noise of DDIM")
+      .range(0, 1)
+      .used_when("sampler", {"ddim"});
+  options.add("clip-denoised", &request.sampler.clip_denoised, "clip predicted latents to [-1, 1]");
+  options.add("cfg-scale", &request.guidance.scale, "classifier-free guidance; 1: none")
+      .at_least(0);
+  options.add("guided-channels", &request.guidance.channels,
+              {{"first-three", GuidedChannels::kFirstThree}, {"all", GuidedChannels::kAll}},
+              "latent channels that are guided; first-three as published");
+  options.add("power-cosine", &request.guidance.power_cosine, "guidance that grows (MDT)");
+  options.add("amm", &amm, "attention modulation matrix");
+  options.add("amm-blocks", &amm_blocks, "blocks that use it; default: those of the model")
+      .used_when("amm", {"on"});
+  options.add("seed", &request.seed, "seed of the noise");
+  options.add("init-noise", &init_noise, "HDF5 file, data set z [N, C, H, W], instead of the seed");
+  options.add("step-noise", &step_noise,
+              "HDF5 file, data set step_noise [steps, N, C, H, W], instead of the seed");
+  options.add("batch", &request.batch, "pictures made together").range(1, 4096);
+  options.add("device", &backend,
+              {{"cpu", BackendKind::kCpu}, {"reference", BackendKind::kReference}}, "backend");
+  options.add("dtype", &dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
+              "type of matrix inputs and activations");
+  options.add("threads", &threads, "threads; 0: what the machine gives").range(0, 4096);
+  options.add("out", &out.grid, "PNG grid of all pictures");
+  options.add("out-dir", &out.singles, "directory of single PNGs");
+  options.add("latents", &out.latents, "HDF5 file of the latents");
+  options.add("npz", &out.npz, "uint8 arr_0 [N, H, W, 3], for FID evaluators");
+  options.add("json", &json, "for scripts");
+}
+
+void SampleOptions::resolve_labels(std::int64_t model_classes) {
+  require<UsageError>(images == 0 || classes.empty(), "sample",
+                      "--images {} and --classes are both given, one is needed", images);
+  if (images > 0) {
+    for (std::int64_t i = 0; i < images; ++i) {
+      request.labels.push_back(static_cast<std::int32_t>(i % model_classes));
+    }
+    return;
+  }
+  require<UsageError>(!classes.empty(), "sample", "neither --classes nor --images is given");
+  for (std::int32_t label : classes) {
+    require<UsageError>(0 <= label && label < model_classes, "sample",
+                        "--classes names {}, the model has classes 0 to {}", label,
+                        model_classes - 1);
+    request.labels.insert(request.labels.end(), static_cast<std::size_t>(per_class), label);
+  }
+}
+
+std::vector<float> read_noise(const std::filesystem::path& path, const std::string& name,
+                              const h5::Shape& expected) {
+  if (path.empty()) return {};
+  const h5::File file = h5::File::open(path);
+  const h5::DataSet set = file.dataset(name);
+  require<DataError>(set.shape() == expected, "sample", "{} is {}, {} is needed", set.label(),
+                     h5::to_string(set.shape()), h5::to_string(expected));
+  return set.read_all<float>(h5::Type::kFloat32);
+}
+
+void read_noises(SampleOptions& options, const Model& model) {
+  const auto side = static_cast<std::uint64_t>(model.input_size());
+  const h5::Shape pictures{options.request.labels.size(),
+                           static_cast<std::uint64_t>(model.channels()), side, side};
+  options.request.init_noise = read_noise(options.init_noise, "z", pictures);
+  if (options.step_noise.empty()) return;
+  h5::Shape steps = pictures;
+  const std::size_t count =
+      space_timesteps(DiffusionSchedule().steps(), options.request.spacing).size();
+  steps.insert(steps.begin(), count);
+  options.request.step_noise = read_noise(options.step_noise, "step_noise", steps);
+}
+
+// The decoder of the data set, where there is one to be found.
+data::Decoder find_decoder(const SampleOptions& options, TrainedModel& trained) {
+  const bool given = !options.data.empty();
+  const std::filesystem::path path = given ? options.data : trained.config().data.path;
+  if (given || std::filesystem::exists(path)) {
+    return data::Decoder(data::Dataset(path).description(), trained.config().data.normalize);
+  }
+  log::warning("no data set at {}: pictures are false colours of the first three channels",
+               path.string());
+  data::Description plain;
+  plain.channels = static_cast<int>(trained.model().channels());
+  plain.height = plain.width = static_cast<int>(trained.model().input_size());
+  return data::Decoder(plain);
+}
+
+}  // namespace
+
+int sample(std::span<const std::string> args, CommandContext& context) {
+  SampleOptions options;
+  OptionSet set("sample", "Makes pictures from a checkpoint.");
+  options.declare(set);
+  if (!read_options(set, args, context)) return kDone;
+  require<UsageError>(options.out.any(), "sample",
+                      "nothing to write: give --out, --out-dir, --latents or --npz");
+  require<UsageError>(options.spacing.empty() || !set.given("steps"), "sample",
+                      "--steps {} and --spacing {} are both given, one is needed", options.steps,
+                      options.spacing);
+  PictureRequest& request = options.request;
+  request.spacing = options.spacing.empty() ? std::to_string(options.steps) : options.spacing;
+  if (options.threads > 0) omp_set_num_threads(options.threads);
+  const auto backend =
+      options.backend == BackendKind::kReference ? make_reference_backend() : make_cpu_backend();
+  TrainedModel trained(options.checkpoint, options.weights == "raw" ? kMasterArray : kEmaArray,
+                       *backend, options.dtype);
+  EdtModel& model = trained.model();
+  options.resolve_labels(model.classes());
+  if (options.amm) model.set_amm_blocks(options.amm_blocks.value_or(model.config().amm_blocks));
+  read_noises(options, model);
+  const auto total = static_cast<std::int64_t>(request.labels.size());
+  request.batch = std::min(request.batch, total);
+  const int columns = options.columns > 0  ? options.columns
+                      : options.images > 0 ? static_cast<int>(std::min<std::int64_t>(8, total))
+                                           : static_cast<int>(options.per_class);
+  PictureOutput output(options.out, find_decoder(options, trained), request.labels,
+                       model.channels(), model.input_size(), columns);
+
+  context.run_started = true;
+  PictureSampler sampler(model, *backend, options.dtype);
+  const auto begin = std::chrono::steady_clock::now();
+  {
+    Progress progress(
+        {.label = "sample",
+         .unit = "steps",
+         .end = (total + request.batch - 1) / request.batch *
+                static_cast<std::int64_t>(space_timesteps(1000, request.spacing).size()),
+         .style = progress_style(options.json || context.quiet)},
+        std::cerr);
+    std::vector<float> latents;
+    std::int64_t steps_done = 0;
+    for (std::int64_t first = 0; first < total; first += request.batch) {
+      const std::int64_t last = std::min(total, first + request.batch);
+      latents.resize(static_cast<std::size_t>((last - first) * model.channels() *
+                                              model.input_size() * model.input_size()));
+      sampler.run(request, first, last, latents, [&](std::int64_t, int, int) {
+        progress.update(++steps_done, fmt::format("{} of {} pictures", first, total));
+      });
+      output.add(latents);
+    }
+  }
+  output.finish();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (options.json) {
+    context.print("{}\n", nlohmann::ordered_json{{"pictures", total},
+                                                 {"seconds", seconds},
+                                                 {"pictures_per_s", total / seconds},
+                                                 {"checkpoint_step", trained.step()},
+                                                 {"weights", options.weights}}
+                              .dump(2));
+  } else {
+    context.print("{} pictures in {} from step {}\n", total, human_duration(seconds),
+                  trained.step());
+  }
+  return kDone;
+}
+
+}  // namespace edt

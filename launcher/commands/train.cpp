@@ -1,0 +1,21 @@
+// edt train: trains a model from latents, or goes on where an earlier run stopped.
+#include "launcher/commands/table.h"
+#include "launcher/train/trainer.h"
+
+namespace edt {
+
+int train(std::span<const std::string> args, CommandContext& context) {
+  TrainConfig config;
+  OptionSet options("train",
+                    "Trains a model from latents in HDF5 shards. Started again on the same run "
+                    "directory, it goes on from the newest intact checkpoint.");
+  config.declare(options);
+  if (!read_options(options, args, context)) return kDone;
+  config.validate();
+  Trainer trainer(config, options.to_ini());
+  if (!context.quiet) context.print("{}\n", options.to_ini());
+  context.run_started = true;
+  return trainer.run(context.quiet);
+}
+
+}  // namespace edt

@@ -1,0 +1,82 @@
+#include "launcher/sample/picture_output.h"
+
+#include "core/base/error.h"
+
+namespace edt {
+namespace {
+
+std::filesystem::path unfinished(const std::filesystem::path& path) {
+  return path.string() + ".part";
+}
+
+void make_parent(const std::filesystem::path& path) {
+  if (!path.has_parent_path()) return;
+  std::error_code error;
+  std::filesystem::create_directories(path.parent_path(), error);
+  require<UsageError>(!error, "sample", "cannot create {}: {}", path.parent_path().string(),
+                      error.message());
+}
+
+}  // namespace
+
+PictureOutput::PictureOutput(const OutputPaths& paths, data::Decoder decoder,
+                             std::vector<std::int32_t> labels, std::int64_t channels,
+                             std::int64_t side, int columns)
+    : paths_(paths),
+      decoder_(std::move(decoder)),
+      labels_(std::move(labels)),
+      channels_(channels),
+      side_(side),
+      columns_(columns) {
+  for (const auto* path : {&paths_.grid, &paths_.latents, &paths_.npz}) make_parent(*path);
+  if (!paths_.singles.empty()) make_parent(paths_.singles / "picture.png");
+  if (!paths_.latents.empty()) {
+    const auto n = static_cast<std::uint64_t>(labels_.size());
+    const auto s = static_cast<std::uint64_t>(side_);
+    file_ = h5::File::create(unfinished(paths_.latents));
+    file_->create_dataset("labels", h5::Type::kInt32, {n}).write(h5::Type::kInt32, labels_.data());
+    rows_ = file_->create_dataset("latents", h5::Type::kFloat32,
+                                  {n, static_cast<std::uint64_t>(channels_), s, s});
+  }
+}
+
+void PictureOutput::add(std::span<const float> latents) {
+  const auto elements = static_cast<std::size_t>(channels_ * side_ * side_);
+  const std::size_t count = latents.size() / elements;
+  if (rows_) rows_->write_rows(done_, count, h5::Type::kFloat32, latents.data());
+  const bool wants_pictures =
+      !(paths_.grid.empty() && paths_.singles.empty() && paths_.npz.empty());
+  for (std::size_t i = 0; i < count; ++i, ++done_) {
+    if (!wants_pictures) continue;
+    add_picture(decoder_.decode(latents.subspan(i * elements, elements), static_cast<int>(side_),
+                                static_cast<int>(side_)));
+  }
+}
+
+void PictureOutput::add_picture(const Image& image) {
+  if (!paths_.singles.empty()) {
+    write_png(paths_.singles / fmt::format("{:06}.png", done_), image);
+  }
+  if (!paths_.npz.empty()) {
+    if (!npz_) {
+      npz_.emplace(
+          paths_.npz, "arr_0",
+          std::vector<std::uint64_t>{labels_.size(), static_cast<std::uint64_t>(image.height),
+                                     static_cast<std::uint64_t>(image.width), 3});
+    }
+    npz_->append(image.pixels);
+  }
+  if (!paths_.grid.empty()) grid_.push_back(image);
+}
+
+void PictureOutput::finish() {
+  if (!paths_.grid.empty()) write_png(paths_.grid, make_grid(grid_, columns_));
+  if (npz_) npz_->finish();
+  if (file_) {
+    rows_.reset();
+    file_->close();
+    std::filesystem::rename(unfinished(paths_.latents), paths_.latents);
+  }
+}
+
+}  // namespace edt

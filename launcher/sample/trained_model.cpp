@@ -1,0 +1,44 @@
+#include "launcher/sample/trained_model.h"
+
+#include "core/optim/grad_norm.h"
+#include "parallel/checkpoint/checkpoint.h"
+#include "parallel/flat_buffers.h"
+
+namespace edt {
+namespace {
+
+TrainConfig configuration_of(const Checkpoint& checkpoint) {
+  TrainConfig config;
+  OptionSet options("train", "");
+  config.declare(options);
+  options.read(
+      parse_ini(checkpoint.info().configuration, (checkpoint.path() / kManifestName).string()));
+  return config;
+}
+
+std::int64_t classes_of(const Manifest& manifest) {
+  for (const LogicalTensor& tensor : manifest.tensors) {
+    if (tensor.name == "y_embedder.embedding_table.weight") return tensor.shape[0] - 1;
+  }
+  fail<CheckpointError>("checkpoint", "there is no y_embedder.embedding_table.weight");
+}
+
+}  // namespace
+
+TrainedModel::TrainedModel(const std::filesystem::path& path, std::string_view array,
+                           Backend& backend, DType dtype) {
+  const Checkpoint checkpoint = find_checkpoint(path);
+  config_ = configuration_of(checkpoint);
+  step_ = checkpoint.info().step;
+  model_ = std::make_unique<EdtModel>(config_.model.resolve(classes_of(checkpoint.manifest())),
+                                      backend, dtype);
+  const auto parameters = parameter_pointers(model_->parameters());
+  const FlatLayout layout = FlatLayout::of(parameters, static_cast<std::int64_t>(kNormBlock));
+  memory_ = zeroed_floats(backend.memory(), layout.size());
+  const std::span<float> weights(static_cast<float*>(memory_.data()),
+                                 static_cast<std::size_t>(layout.size()));
+  checkpoint.load(state_of(layout, layout.whole(), {{std::string(array), weights}}));
+  weights_ = std::make_unique<BoundWeights>(backend, model_->parameters(), layout, weights, dtype);
+}
+
+}  // namespace edt

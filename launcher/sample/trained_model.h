@@ -1,0 +1,37 @@
+// A model rebuilt from a checkpoint, with its weights, ready to sample.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "core/ops/backend.h"
+#include "launcher/train/config.h"
+#include "model/edt/edt_model.h"
+#include "model/weights.h"
+#include "parallel/checkpoint/state.h"
+#include "parallel/flat_layout.h"
+
+namespace edt {
+
+class TrainedModel {
+ public:
+  // `checkpoint`: a checkpoint, or a directory that holds some (a run directory too): the newest
+  // intact one. `array`: "ema" or "master".
+  TrainedModel(const std::filesystem::path& checkpoint, std::string_view array, Backend& backend,
+               DType dtype);
+
+  EdtModel& model() { return *model_; }
+  // The configuration the model was trained with.
+  const TrainConfig& config() const { return config_; }
+  std::int64_t step() const { return step_; }
+
+ private:
+  TrainConfig config_;
+  std::int64_t step_ = 0;
+  std::unique_ptr<EdtModel> model_;
+  Block memory_;
+  std::unique_ptr<BoundWeights> weights_;
+};
+
+}  // namespace edt

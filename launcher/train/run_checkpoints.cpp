@@ -1,0 +1,114 @@
+#include "launcher/train/run_checkpoints.h"
+
+#include "core/base/log.h"
+#include "launcher/report.h"
+#include "parallel/checkpoint/checkpoint.h"
+
+namespace edt {
+namespace {
+
+std::string history_name(TimestepSampler& sampler) {
+  return fmt::format("timestep_sampler.{}", sampler.name());
+}
+
+}  // namespace
+
+RunCheckpoints::RunCheckpoints(const RunDirectory& directory, const TrainConfig& config,
+                               std::string configuration, std::string model_name,
+                               TrainingEngine& engine, Communicator& communicator)
+    : store_(directory.checkpoints()),
+      config_(config),
+      configuration_(std::move(configuration)),
+      model_name_(std::move(model_name)),
+      engine_(engine),
+      writer_(std::make_unique<CheckpointWriter>(
+          store_, communicator.split(0, communicator.rank(), "checkpoint"),
+          state_of(engine.layout(), engine.buffers().shard(), arrays()),
+          CheckpointWriterOptions{.keep = static_cast<int>(config.run.keep_checkpoints),
+                                  .asynchronous = !config.run.wait_for_checkpoint})) {}
+
+std::vector<StateArray> RunCheckpoints::arrays() {
+  FlatBuffers& buffers = engine_.buffers();
+  std::vector<StateArray> all{{std::string(kMasterArray), buffers.master()},
+                              {std::string(kEmaArray), buffers.ema()}};
+  for (std::size_t i = 0; i < buffers.state_count(); ++i) {
+    all.push_back({fmt::format("{}.{}", engine_.optimizer().name(), buffers.state_name(i)),
+                   buffers.state(i)});
+  }
+  return all;
+}
+
+std::vector<ExtraArray> RunCheckpoints::extras() {
+  const auto history = engine_.timestep_sampler().state();
+  if (history.empty()) return {};
+  return {{history_name(engine_.timestep_sampler()),
+           std::vector<double>(history.begin(), history.end())}};
+}
+
+bool RunCheckpoints::restore() {
+  store_.clean_up();
+  const CheckpointChoice choice = newest_intact(store_);
+  for (const RejectedCheckpoint& rejected : choice.rejected) store_.set_aside(rejected.entry);
+  if (!choice.checkpoint) return false;
+  const Checkpoint& checkpoint = *choice.checkpoint;
+  const auto seed = checkpoint.info().seed;
+  require<CheckpointError>(seed == config_.train.seed, "checkpoint",
+                           "{} was made with train.seed {}, now it is {}",
+                           checkpoint.path().string(), seed, config_.train.seed);
+  TimestepSampler& sampler = engine_.timestep_sampler();
+  const auto history = checkpoint.extra(history_name(sampler));
+  require<CheckpointError>(history.has_value() || sampler.state().empty(), "checkpoint",
+                           "{} has no history of the timestep sampler {}",
+                           checkpoint.path().string(), sampler.name());
+  checkpoint.load(state_of(engine_.layout(), engine_.buffers().shard(), arrays()));
+  if (history) {
+    const auto* values = std::get_if<std::vector<double>>(&history->values);
+    require<CheckpointError>(values != nullptr, "checkpoint", "{}: {} is not of type float64",
+                             checkpoint.path().string(), history->name);
+    sampler.restore(*values);
+  }
+  engine_.restored(checkpoint.info().step);
+  log::info("loaded {}", checkpoint.path().string());
+  return true;
+}
+
+void RunCheckpoints::require_none() const {
+  const auto entries = store_.entries();
+  require<UsageError>(entries.empty() || config_.run.resume, "run",
+                      "run.resume is off, but {} holds a checkpoint of step {}",
+                      store_.directory().string(), entries.empty() ? 0 : entries.front().step);
+}
+
+void RunCheckpoints::save() {
+  writer_->save({.step = engine_.step(),
+                 .samples_seen = engine_.samples_seen(),
+                 .seed = config_.train.seed,
+                 .model = model_name_,
+                 .optimizer = std::string(engine_.optimizer().name()),
+                 .compute_dtype = std::string(name_of(config_.run.dtype)),
+                 .configuration = configuration_,
+                 .mesh = "data 1 x tensor 1, zero 0"},
+                extras());
+}
+
+void RunCheckpoints::report() {
+  for (const CheckpointReport& report : writer_->take_reports()) {
+    last_error_ = report.error;
+    if (report.ok()) {
+      log::info("checkpoint {}: {} in {}", report.path.string(),
+                human_bytes(static_cast<double>(report.bytes)),
+                human_duration(report.write_seconds));
+    } else {
+      log::error("checkpoint of step {} failed, training goes on: {}", report.step, report.error);
+    }
+  }
+}
+
+void RunCheckpoints::finish() {
+  writer_->wait();
+  report();
+  require<SystemError>(last_error_.empty(), "checkpoint", "the last checkpoint failed: {}",
+                       last_error_);
+}
+
+}  // namespace edt

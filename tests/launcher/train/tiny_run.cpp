@@ -1,0 +1,69 @@
+#include "tests/launcher/train/tiny_run.h"
+
+#include "core/random/stream.h"
+#include "data/writer.h"
+
+namespace edt::test {
+
+void write_tiny_data(const std::filesystem::path& directory) {
+  constexpr std::uint64_t kSamples = 48;
+  data::Description description;
+  description.channels = 4;
+  description.height = description.width = 16;
+  description.image_size = 128;
+  description.classes = 5;
+  description.source = "test";
+  data::DatasetWriter writer(directory, description, kSamples, {.samples_per_shard = 32});
+  std::vector<float> latent(description.latent_elements());
+  for (std::uint64_t i = 0; i < kSamples; ++i) {
+    random::fill_normal({.seed = 1, .sample = static_cast<std::uint32_t>(i)}, latent);
+    const std::int32_t label = static_cast<std::int32_t>(i % 5);
+    writer.append(latent, {}, std::span(&label, 1));
+  }
+  writer.finish();
+}
+
+TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem::path& run) {
+  TrainConfig config;
+  config.model.preset = "EDT-Ti/2";
+  config.model.image_size = 128;
+  config.model.widths = {8, 12, 16, 12, 8};
+  config.model.heads = {2, 3, 4, 3, 2};
+  config.data.path = data;
+  config.train.steps = 6;
+  config.train.batch = 8;
+  config.train.micro_batch = 4;
+  config.train.clip = 1;
+  config.train.seed = 5;
+  config.optimizer.rate.decay_steps = 100;
+  config.optimizer.ema_decay = 0.9;
+  config.run.directory = run;
+  config.run.checkpoint_every = 0;
+  config.run.log_every = 1000;
+  return config;
+}
+
+int run(const TrainConfig& config) {
+  OptionSet options("train", "");
+  TrainConfig copy = config;
+  copy.declare(options);
+  return Trainer(config, options.to_ini()).run(true);
+}
+
+std::map<std::string, std::vector<double>> contents(const std::filesystem::path& run) {
+  const Checkpoint checkpoint = find_checkpoint(run);
+  const Manifest& manifest = checkpoint.manifest();
+  std::map<std::string, std::vector<double>> all;
+  for (const std::string& array : manifest.arrays) {
+    for (std::size_t i = 0; i < manifest.tensors.size(); ++i) {
+      const auto values = checkpoint.read_tensor(array, i);
+      all[array + ":" + manifest.tensors[i].name].assign(values.begin(), values.end());
+    }
+  }
+  for (const StoredExtra& extra : manifest.extras) {
+    all[extra.name] = std::get<std::vector<double>>(checkpoint.extra(extra.name)->values);
+  }
+  return all;
+}
+
+}  // namespace edt::test

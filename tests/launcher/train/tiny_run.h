@@ -1,0 +1,26 @@
+// A training run small enough for a test: a tiny model on random latents.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "launcher/train/trainer.h"
+#include "parallel/checkpoint/checkpoint.h"
+#include "tests/launcher/temporary_directory.h"
+
+namespace edt::test {
+
+// 48 samples of [4, 16, 16] in 5 classes, two shards.
+void write_tiny_data(const std::filesystem::path& directory);
+
+// Two micro-batches of 4 images; both passes; clipping.
+TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem::path& run);
+
+// Runs to config.train.steps.
+int run(const TrainConfig& config);
+
+// Every array of the newest checkpoint, and the extra arrays, by name.
+std::map<std::string, std::vector<double>> contents(const std::filesystem::path& run);
+
+}  // namespace edt::test
