@@ -1,0 +1,198 @@
+// Writes that are interrupted at every stage, killed at random moments, or run out of disk.
+#include <gmock/gmock.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <thread>
+
+#include "fixture.h"
+
+namespace edt::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kStages[] = {"begin", "data", "verified", "manifest", "published"};
+
+// Runs `body` in a child process; its exit status, or minus the signal that ended it.
+template <class F>
+int in_child(F&& body) {
+  const pid_t child = fork();
+  if (child == 0) _exit(body());
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+std::ptrdiff_t count_entries(const fs::path& directory) {
+  return std::distance(fs::directory_iterator(directory), fs::directory_iterator());
+}
+
+class Fault : public ::testing::Test {
+ protected:
+  TemporaryDirectory directory_;
+  CheckpointStore store_{directory_.path()};
+};
+
+TEST_F(Fault, AnErrorAtAnyStageLeavesNothingAndTheNextSaveWorks) {
+  save_steps(store_, {1});
+  for (const std::string stage : kStages) {
+    CheckpointWriterOptions options;
+    options.on_stage = [&](std::string_view reached) {
+      if (reached == stage) fail<SystemError>("test", "no more disk at {}", stage);
+    };
+    const auto report = save_steps(store_, {2}, options).at(0);
+    EXPECT_EQ(report.error, "[test] no more disk at " + stage);
+    EXPECT_EQ(count_entries(directory_.path()), 1) << stage;
+    EXPECT_EQ(loaded_step(store_), 1) << stage;
+  }
+  EXPECT_EQ(save_steps(store_, {2}).at(0).error, "");
+  EXPECT_EQ(loaded_step(store_), 2);
+}
+
+TEST_F(Fault, AnErrorWhileReplacingBringsTheOldOneBack) {
+  save_steps(store_, {1, 2});
+  CheckpointWriterOptions options;
+  options.on_stage = [](std::string_view stage) {
+    if (stage == "published") fail<SystemError>("test", "no more disk");
+  };
+  EXPECT_FALSE(save_steps(store_, {2}, options).at(0).ok());
+  EXPECT_EQ(loaded_step(store_), 2);
+  EXPECT_EQ(count_entries(directory_.path()), 2);
+}
+
+// Killed at a stage, the run before and the same step again (`replacing`).
+class Killed : public Fault, public ::testing::WithParamInterface<std::tuple<const char*, bool>> {};
+
+TEST_P(Killed, TheNewestCompleteOneIsLoadedAndTheRestCleanedUp) {
+  const auto [stage, replacing] = GetParam();
+  save_steps(store_, {1, 2});
+  const std::int64_t step = replacing ? 2 : 3;
+  const int status = in_child([&] {
+    CheckpointWriterOptions options;
+    options.on_stage = [&](std::string_view reached) {
+      if (reached == stage) raise(SIGKILL);
+    };
+    save_steps(store_, {step}, options);
+    return 0;
+  });
+  ASSERT_EQ(status, -SIGKILL);
+  store_.clean_up();
+  EXPECT_EQ(loaded_step(store_), 2);
+  EXPECT_EQ(count_entries(directory_.path()), 2);
+  EXPECT_EQ(save_steps(store_, {step}).at(0).error, "");
+  EXPECT_EQ(loaded_step(store_), step);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stages, Killed,
+                         ::testing::Combine(::testing::ValuesIn(kStages), ::testing::Bool()));
+
+// The child reports each step that its writer called complete; none of those may be lost.
+TEST_F(Fault, KilledAtRandomMomentsNothingCompleteIsLost) {
+  std::int64_t first = 1;
+  for (std::uint32_t round = 0; round < 15; ++round) {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+      RankState rank(small_layout(), 0, 1);
+      CheckpointWriter writer(store_, make_self_communicator(), rank.state(), {});
+      for (std::int64_t step = first;; ++step) {
+        rank.fill(step);
+        writer.save(info_of_step(step), extras_of_step(step));
+        for (const auto& report : writer.take_reports()) {
+          if (write(ends[1], &report.step, sizeof(report.step)) < 0) _exit(1);
+        }
+      }
+    }
+    close(ends[1]);
+    const auto pause = random::block({.seed = 11, .step = round}, 0)[0] % 150'000;
+    std::this_thread::sleep_for(std::chrono::microseconds(pause));
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    std::int64_t complete = -1;
+    while (read(ends[0], &complete, sizeof(complete)) > 0) {
+    }
+    close(ends[0]);
+    const std::int64_t loaded = loaded_step(store_);
+    EXPECT_GE(loaded, complete);
+    store_.clean_up();
+    EXPECT_EQ(loaded_step(store_), loaded);
+    EXPECT_EQ(count_entries(directory_.path()), std::ssize(store_.entries()));
+    first = std::max<std::int64_t>(loaded, 0) + 1;
+  }
+  EXPECT_GT(first, 1) << "no checkpoint was ever completed: the pauses are too short";
+}
+
+// No file may grow beyond a limit: the write fails in the middle, as on a full disk or quota.
+TEST_F(Fault, AWriteThatFailsInTheMiddle) {
+  save_steps(store_, {1});
+  const int status = in_child([&] {
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit original = [] {
+      rlimit limit{};
+      getrlimit(RLIMIT_FSIZE, &limit);
+      return limit;
+    }();
+    rlimit limit = original;
+    limit.rlim_cur = 10000;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    const std::string error = save_steps(store_, {2}).at(0).error;
+    setrlimit(RLIMIT_FSIZE, &original);
+    if (error.find("rank-0000.h5") == std::string::npos) return 1;
+    if (count_entries(directory_.path()) != 1) return 2;
+    if (loaded_step(store_) != 1) return 3;
+    if (!save_steps(store_, {3}).at(0).ok()) return 4;  // the same process goes on
+    return loaded_step(store_) == 3 ? 0 : 5;
+  });
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(loaded_step(store_), 3);
+}
+
+// A small file system of its own, where the test may mount one.
+class FullDisk : public Fault {
+ protected:
+  void SetUp() override {
+    if (mount("tmpfs", directory_.path().c_str(), "tmpfs", 0, "size=400k") != 0) {
+      GTEST_SKIP() << "cannot mount: " << std::strerror(errno);
+    }
+    mounted_ = true;
+  }
+  void TearDown() override {
+    if (mounted_) umount2(directory_.path().c_str(), MNT_DETACH);
+  }
+  void fill_disk() {
+    std::ofstream file(directory_.path() / "filler", std::ios::binary);
+    const std::string block(4096, 'x');
+    while (file.write(block.data(), std::ssize(block)).flush()) {
+    }
+  }
+  bool mounted_ = false;
+};
+
+TEST_F(FullDisk, IsReportedAndTrainingGoesOn) {
+  ASSERT_EQ(save_steps(store_, {1}).at(0).error, "");
+  // Filled before the check of the free space, and after it.
+  for (const bool ahead : {true, false}) {
+    if (ahead) fill_disk();
+    CheckpointWriterOptions options;
+    options.on_stage = [&](std::string_view stage) {
+      if (!ahead && stage == "begin") fill_disk();
+    };
+    const std::string error = save_steps(store_, {2}, options).at(0).error;
+    EXPECT_THAT(error, HasSubstr(ahead ? "are free" : "rank-0000.h5"));
+    fs::remove(directory_.path() / "filler");
+    EXPECT_EQ(count_entries(directory_.path()), 1);
+    EXPECT_EQ(loaded_step(store_), 1);
+  }
+  EXPECT_EQ(save_steps(store_, {3}).at(0).error, "");
+  EXPECT_EQ(loaded_step(store_), 3);
+}
+
+}  // namespace
+}  // namespace edt::test
