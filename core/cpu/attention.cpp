@@ -1,0 +1,105 @@
+// Attention call by call: the bias by head, units spread over the threads in a fixed way, and the
+// bias gradients of the threads added in order.
+#include "core/cpu/attention_kernels.h"
+#include "core/cpu/kernels.h"
+#include "core/cpu/parallel.h"
+#include "core/cpu/typed.h"
+
+namespace edt {
+namespace {
+
+// bias [heads, bias_size] from table [rows, heads], as AttentionPlan describes.
+template <class E>
+void arrange_bias(const AttentionPlan& plan, const E* table, float* bias) {
+  parallel_ranges(plan.heads, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t h = begin; h < end; ++h) {
+      float* to = bias + h * plan.bias_size;
+      const auto entry = [&](std::int64_t row) {
+        return static_cast<float>(table[row * plan.heads + h]);
+      };
+      if (plan.compact) {
+        for (std::int64_t row = 0; row < plan.bias_size; ++row) to[row] = entry(row);
+        continue;
+      }
+      for (std::int64_t j = 0; j < plan.tokens; ++j, to += plan.padded) {
+        for (std::int64_t i = 0; i < plan.tokens; ++i) {
+          to[i] = entry(plan.query_offset(i) + plan.key_offset(j));
+        }
+        std::fill(to + plan.tokens, to + plan.padded, 0.0f);
+      }
+    }
+  });
+}
+
+// to [tokens, padded] = transposed modulation [tokens, tokens]
+void transpose(const AttentionPlan& plan, const float* modulation, float* to) {
+  for (std::int64_t j = 0; j < plan.tokens; ++j, to += plan.padded) {
+    for (std::int64_t i = 0; i < plan.tokens; ++i) to[i] = modulation[i * plan.tokens + j];
+    std::fill(to + plan.tokens, to + plan.padded, 0.0f);
+  }
+}
+
+}  // namespace
+
+const float* CpuBackend::attention_bias(const AttentionPlan& plan, T table) {
+  float* bias = scratch_.floats(Slot::kBias, plan.heads * plan.bias_size);
+  with_float_type(table.dtype, [&]<class E>(E) { arrange_bias(plan, table.as<E>(), bias); });
+  return bias;
+}
+
+void CpuBackend::attention_run(T qkv, T table, const float* modulation, T out, float* lse,
+                               const AttentionPlan& plan) {
+  const AttentionForward call{
+      plan, {qkv.data, qkv.dtype}, {out.data, out.dtype}, attention_bias(plan, table), modulation,
+      lse};
+  const std::int64_t floats = attention_forward_floats(plan);
+  float* memory = scratch_.floats(Slot::kAttention, thread_count() * floats);
+  parallel_parts(plan.units(), 1, [&](std::int64_t part, Range r) {
+    attention_forward_units(call, memory + part * floats, r.begin, r.end);
+  });
+}
+
+void CpuBackend::attention_forward(T qkv, T table, T out, T lse) {
+  attention_run(qkv, table, nullptr, out, lse.defined() ? lse.as<float>() : nullptr,
+                AttentionPlan(qkv, attention_lanes()));
+}
+
+void CpuBackend::attention_modulated_forward(T qkv, T table, T modulation, T out) {
+  const AttentionPlan plan(qkv, attention_lanes());
+  float* transposed = scratch_.floats(Slot::kModulation, plan.tokens * plan.padded);
+  transpose(plan, modulation.as<float>(), transposed);
+  attention_run(qkv, table, transposed, out, nullptr, plan);
+}
+
+void CpuBackend::attention_backward(T dout, T qkv, T table, T out, T lse, G dqkv, G dtable) {
+  const AttentionPlan plan(qkv, attention_lanes());
+  const AttentionBackward call{plan,
+                               {dout.data, dout.dtype},
+                               {qkv.data, qkv.dtype},
+                               {out.data, out.dtype},
+                               {dqkv.tensor.data, dqkv.tensor.dtype},
+                               attention_bias(plan, table),
+                               lse.as<float>(),
+                               dqkv.accumulate};
+  const std::int64_t floats = attention_backward_floats(plan);
+  const std::int64_t rows = plan.span() * plan.span(), threads = thread_count();
+  float* memory = scratch_.floats(Slot::kAttention, threads * floats);
+  float* dtables = scratch_.floats(Slot::kPartials, threads * plan.heads * rows);
+  edt::fill({dtables}, threads * plan.heads * rows, 0.0f);
+  parallel_parts(plan.units(), 1, [&](std::int64_t part, Range r) {
+    attention_backward_units(call, memory + part * floats, dtables + part * plan.heads * rows,
+                             r.begin, r.end);
+  });
+  if (!dtable.wanted()) return;
+  if (!dtable.accumulate) zero(dtable.tensor);
+  float* to = dtable.tensor.as<float>();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t h = 0; h < plan.heads; ++h) {
+      float sum = 0;
+      for (std::int64_t t = 0; t < threads; ++t) sum += dtables[(t * plan.heads + h) * rows + row];
+      to[row * plan.heads + h] += sum;
+    }
+  }
+}
+
+}  // namespace edt

@@ -1,0 +1,227 @@
+// Per head, with P recomputed from lse and delta = rows of dout . out:
+//   dP = dO V^T, dS = P (dP - delta), dQ = scale dS K, dK = dS^T (scale Q), dV = P^T dO.
+// P and dS exist for a group of panels at a time, small enough for L2.
+#include "core/cpu/attention_kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/cpu/attention_backward.cpp"
+#include <hwy/foreach_target.h>
+
+#include "core/cpu/attention_pack-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace edt {
+namespace HWY_NAMESPACE {
+namespace {
+
+struct Workspace {
+  float *queries, *keys, *values, *key_columns, *douts;  // queries scaled; queries, douts padded
+  float *lse, *delta;                                    // [padded]
+  float *query_panel, *dout_panel, *dquery_panel;
+  float *p, *ds;  // [panels of a group][tokens][panel]
+  float *dkeys, *dvalues;
+  float* dbias;  // [tokens, padded], summed over the batch
+  std::int64_t group, floats;
+
+  Workspace(const AttentionPlan& plan, float* memory) {
+    float* next = memory;
+    const auto take = [&](std::int64_t n) {
+      float* begin = next;
+      next += (n + 15) / 16 * 16;
+      return begin;
+    };
+    constexpr std::int64_t kGroupFloats = 20480;
+    constexpr std::int64_t kGroupQueries = 64;
+    const std::int64_t fit = kGroupFloats / (plan.tokens * plan.panel);
+    group = std::clamp<std::int64_t>(fit, 1, std::max<std::int64_t>(1, kGroupQueries / plan.panel));
+    const std::int64_t blocks = (plan.size + kTileRows - 1) / kTileRows;
+    queries = take(plan.padded * plan.padded_size);
+    douts = take(plan.padded * plan.padded_size);
+    keys = take(plan.tokens * plan.size);
+    values = take(plan.tokens * plan.size);
+    key_columns = take(blocks * kTileRows * plan.tokens);
+    lse = take(plan.padded);
+    delta = take(plan.padded);
+    query_panel = take(plan.size * plan.panel);
+    dout_panel = take(plan.size * plan.panel);
+    dquery_panel = take(plan.size * plan.panel);
+    p = take(group * plan.tokens * plan.panel);
+    ds = take(group * plan.tokens * plan.panel);
+    dkeys = take(plan.tokens * plan.padded_size);
+    dvalues = take(plan.tokens * plan.padded_size);
+    dbias = take(plan.tokens * plan.padded);
+    floats = next - memory;
+  }
+};
+
+std::int64_t WorkspaceFloats(const AttentionPlan& plan) { return Workspace(plan, nullptr).floats; }
+
+template <class T>
+void Deltas(const T* dout, const T* out, std::int64_t stride, std::int64_t tokens,
+            std::int64_t size, float* delta) {
+  for (std::int64_t i = 0; i < tokens; ++i) {
+    FloatVec sum = Zero();
+    for (std::int64_t c = 0; c < size; c += Lanes()) {
+      sum = hn::MulAdd(LoadVec(dout + i * stride + c, size - c),
+                       LoadVec(out + i * stride + c, size - c), sum);
+    }
+    delta[i] = Sum(sum);
+  }
+}
+
+// Scores and dP of one vector of queries become P and dS, and dS is added to dbias.
+HWY_INLINE void Probabilities(const AttentionPlan& plan, const float* bias, FloatVec lse,
+                              FloatVec delta, float* p, float* ds, float* dbias) {
+  for (std::int64_t j = 0; j < plan.tokens; ++j) {
+    const std::int64_t at = j * plan.panel;
+    const FloatVec b = LoadVec(bias + plan.row[static_cast<std::size_t>(j)]);
+    const FloatVec prob = Exp(hn::Add(LoadVec(p + at), hn::Sub(b, lse)));
+    const FloatVec d = hn::Mul(prob, hn::Sub(LoadVec(ds + at), delta));
+    StoreVec(prob, p + at);
+    StoreVec(d, ds + at);
+    float* sum = dbias + j * plan.padded;
+    StoreVec(hn::Add(LoadVec(sum), d), sum);
+  }
+}
+
+template <class T>
+void BackwardPanel(const AttentionBackward& a, const Workspace& w, std::int64_t unit,
+                   std::int64_t first, float* p, float* ds) {
+  const AttentionPlan& plan = a.plan;
+  const std::int64_t panel = plan.panel, size = plan.size;
+  PackPanel(w.queries + first * plan.padded_size, plan.padded_size, panel, size, w.query_panel);
+  PackPanel(w.douts + first * plan.padded_size, plan.padded_size, panel, size, w.dout_panel);
+  PanelProduct<2>(plan.tokens, {w.keys, kTileRows * size, size, 1, size}, w.query_panel, panel, p,
+                  panel, false);
+  PanelProduct<2>(plan.tokens, {w.values, kTileRows * size, size, 1, size}, w.dout_panel, panel, ds,
+                  panel, false);
+  const float* bias = a.bias + plan.head_of(unit) * plan.bias_size;
+  for (int v = 0; v < 2; ++v) {
+    const std::int64_t query = first + v * Lanes(), at = v * Lanes();
+    Probabilities(plan, bias + plan.column[static_cast<std::size_t>(query / Lanes())],
+                  LoadVec(w.lse + query), LoadVec(w.delta + query), p + at, ds + at,
+                  w.dbias + query);
+  }
+  PanelProduct<2>(size, {w.key_columns, kTileRows * plan.tokens, 1, kTileRows, plan.tokens}, ds,
+                  panel, w.dquery_panel, panel, false);
+  for (std::int64_t i = 0; i < size * panel; i += Lanes()) {
+    StoreVec(hn::Mul(LoadVec(w.dquery_panel + i), Set(plan.scale)), w.dquery_panel + i);
+  }
+  T* dqueries = static_cast<T*>(a.dqkv.data) + plan.qkv_at(unit, 0) + first * plan.qkv_stride();
+  UnpackPanel(w.dquery_panel, panel, std::min(panel, plan.tokens - first), size, dqueries,
+              plan.qkv_stride(), a.accumulate);
+}
+
+template <class T>
+void Load(const AttentionBackward& a, const Workspace& w, std::int64_t unit) {
+  const AttentionPlan& p = a.plan;
+  const auto* qkv = static_cast<const T*>(a.qkv.data);
+  const auto* dout = static_cast<const T*>(a.dout.data) + p.out_at(unit);
+  const auto* out = static_cast<const T*>(a.out.data) + p.out_at(unit);
+  const std::int64_t stride = p.qkv_stride();
+  PackRows(qkv + p.qkv_at(unit, 0), stride, p.tokens, p.padded, p.size, p.scale, w.queries,
+           p.padded_size);
+  PackRows(qkv + p.qkv_at(unit, 1), stride, p.tokens, p.tokens, p.size, 1.0f, w.keys, p.size);
+  PackRows(qkv + p.qkv_at(unit, 2), stride, p.tokens, p.tokens, p.size, 1.0f, w.values, p.size);
+  PackRows(dout, p.out_stride(), p.tokens, p.padded, p.size, 1.0f, w.douts, p.padded_size);
+  PackColumns(w.keys, p.size, p.tokens, p.size, w.key_columns);
+  Deltas(dout, out, p.out_stride(), p.tokens, p.size, w.delta);
+  std::copy_n(a.lse + p.lse_at(unit), p.tokens, w.lse);
+  // Padded queries: probability next to nothing, and no gradient.
+  std::fill(w.lse + p.tokens, w.lse + p.padded, 1e30f);
+  std::fill(w.delta + p.tokens, w.delta + p.padded, 0.0f);
+}
+
+template <class T>
+void StoreRows(const float* rows, const AttentionBackward& a, std::int64_t unit, int which) {
+  const AttentionPlan& p = a.plan;
+  T* to = static_cast<T*>(a.dqkv.data) + p.qkv_at(unit, which);
+  for (std::int64_t t = 0; t < p.tokens; ++t) {
+    for (std::int64_t c = 0; c < p.size; c += Lanes()) {
+      PutVec(LoadVec(rows + t * p.padded_size + c), to + t * p.qkv_stride() + c, p.size - c,
+             a.accumulate);
+    }
+  }
+}
+
+template <class T>
+void BackwardUnit(const AttentionBackward& a, const Workspace& w, std::int64_t unit) {
+  const AttentionPlan& plan = a.plan;
+  const std::int64_t panel_floats = plan.tokens * plan.panel;
+  Load<T>(a, w, unit);
+  const auto bytes = static_cast<std::size_t>(plan.tokens * plan.padded_size) * sizeof(float);
+  std::memset(w.dkeys, 0, bytes);
+  std::memset(w.dvalues, 0, bytes);
+  for (std::int64_t first = 0; first < plan.tokens; first += w.group * plan.panel) {
+    const std::int64_t panels = std::min(w.group, (plan.padded - first) / plan.panel);
+    for (std::int64_t i = 0; i < panels; ++i) {
+      BackwardPanel<T>(a, w, unit, first + i * plan.panel, w.p + i * panel_floats,
+                       w.ds + i * panel_floats);
+    }
+    const std::int64_t block = kTileRows * plan.panel, at = first * plan.padded_size;
+    WideProduct(plan.tokens, plan.padded_size,
+                {w.p, block, plan.panel, 1, plan.panel, panels, panel_floats}, w.douts + at,
+                plan.padded_size, w.dvalues, plan.padded_size);
+    WideProduct(plan.tokens, plan.padded_size,
+                {w.ds, block, plan.panel, 1, plan.panel, panels, panel_floats}, w.queries + at,
+                plan.padded_size, w.dkeys, plan.padded_size);
+  }
+  StoreRows<T>(w.dkeys, a, unit, 1);
+  StoreRows<T>(w.dvalues, a, unit, 2);
+}
+
+// dtable[table row of (i, j)] += dbias[j][i]
+void FoldBias(const AttentionPlan& plan, const float* dbias, float* dtable) {
+  for (std::int64_t j = 0; j < plan.tokens; ++j) {
+    for (std::int64_t i = 0; i < plan.tokens; i += plan.grid) {
+      float* to = dtable + plan.query_offset(i) + plan.key_offset(j);
+      const float* from = dbias + j * plan.padded + i;
+      for (std::int64_t x = 0; x < plan.grid; x += Lanes()) {
+        PutVec(LoadVec(from + x, plan.grid - x), to + x, plan.grid - x, true);
+      }
+    }
+  }
+}
+
+void BackwardUnits(const AttentionBackward& a, float* memory, float* dtable, std::int64_t begin,
+                   std::int64_t end) {
+  const AttentionPlan& plan = a.plan;
+  const Workspace w(plan, memory);
+  const std::int64_t rows = plan.span() * plan.span();
+  for (std::int64_t unit = begin; unit < end; ++unit) {
+    const std::int64_t head = plan.head_of(unit);
+    if (unit == begin || plan.head_of(unit - 1) != head) {
+      std::memset(w.dbias, 0, static_cast<std::size_t>(plan.tokens * plan.padded) * sizeof(float));
+    }
+    if (a.qkv.dtype == DType::kFloat32) {
+      BackwardUnit<float>(a, w, unit);
+    } else {
+      BackwardUnit<bfloat16>(a, w, unit);
+    }
+    if (unit + 1 == end || plan.head_of(unit + 1) != head) {
+      FoldBias(plan, w.dbias, dtable + head * rows);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace edt
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace edt {
+
+HWY_EXPORT(WorkspaceFloats);
+HWY_EXPORT(BackwardUnits);
+
+std::int64_t attention_backward_floats(const AttentionPlan& plan) {
+  return HWY_DYNAMIC_DISPATCH(WorkspaceFloats)(plan);
+}
+void attention_backward_units(const AttentionBackward& a, float* memory, float* dtable,
+                              std::int64_t begin, std::int64_t end) {
+  HWY_DYNAMIC_DISPATCH(BackwardUnits)(a, memory, dtable, begin, end);
+}
+
+}  // namespace edt
+#endif

@@ -1,0 +1,163 @@
+#include <cmath>
+
+#include "core/cpu/attention_kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/cpu/attention_forward.cpp"
+#include <hwy/foreach_target.h>
+
+#include "core/cpu/attention_pack-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace edt {
+namespace HWY_NAMESPACE {
+namespace {
+
+// Where one thread keeps what it works on.
+struct Workspace {
+  float *queries, *keys, *values, *value_columns, *query_panel, *scores, *result;
+  std::int64_t floats;
+
+  Workspace(const AttentionPlan& p, float* memory) {
+    float* next = memory;
+    const auto take = [&](std::int64_t n) {
+      float* begin = next;
+      next += (n + 15) / 16 * 16;
+      return begin;
+    };
+    const std::int64_t blocks = (p.size + kTileRows - 1) / kTileRows;
+    queries = take(p.padded * p.size);
+    keys = take(p.tokens * p.size);
+    values = take(p.tokens * p.size);
+    value_columns = take(blocks * kTileRows * p.tokens);
+    query_panel = take(p.size * p.panel);
+    scores = take(p.tokens * p.panel);
+    result = take(p.size * p.panel);
+    floats = next - memory;
+  }
+};
+
+std::int64_t WorkspaceFloats(const AttentionPlan& plan) { return Workspace(plan, nullptr).floats; }
+
+std::int64_t VectorLanes() { return Lanes(); }
+
+// exp(score + bias - max) of one vector of queries, in place; returns max and sum.
+struct Softmax {
+  FloatVec max, sum;
+};
+
+HWY_INLINE Softmax SoftmaxColumns(const AttentionPlan& p, const float* bias, float* scores) {
+  FloatVec max = Set(-3.4e38f), sum = Zero();
+  for (std::int64_t j = 0; j < p.tokens; ++j) {
+    float* at = scores + j * p.panel;
+    const FloatVec s = hn::Add(LoadVec(at), LoadVec(bias + p.row[static_cast<std::size_t>(j)]));
+    max = hn::Max(max, s);
+    StoreVec(s, at);
+  }
+  for (std::int64_t j = 0; j < p.tokens; ++j) {
+    float* at = scores + j * p.panel;
+    const FloatVec e = Exp(hn::Sub(LoadVec(at), max));
+    sum = hn::Add(sum, e);
+    StoreVec(e, at);
+  }
+  return {max, sum};
+}
+
+HWY_INLINE void Modulate(const AttentionPlan& p, const float* modulation, float* scores) {
+  for (std::int64_t j = 0; j < p.tokens; ++j) {
+    float* at = scores + j * p.panel;
+    StoreVec(hn::Mul(LoadVec(at), LoadVec(modulation + j * p.padded)), at);
+  }
+}
+
+HWY_INLINE void ScaleColumns(FloatVec factor, std::int64_t rows, std::int64_t stride, float* m) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    StoreVec(hn::Mul(LoadVec(m + r * stride), factor), m + r * stride);
+}
+
+void StoreLse(const Softmax& softmax, float* lse, std::int64_t count) {
+  HWY_ALIGN float max[hn::MaxLanes(FloatTag())];
+  HWY_ALIGN float sum[hn::MaxLanes(FloatTag())];
+  StoreVec(softmax.max, max);
+  StoreVec(softmax.sum, sum);
+  for (std::int64_t i = 0; i < std::min(count, Lanes()); ++i) lse[i] = max[i] + std::log(sum[i]);
+}
+
+template <class T>
+void ForwardPanel(const AttentionForward& a, const Workspace& w, std::int64_t unit,
+                  std::int64_t first) {
+  const AttentionPlan& p = a.plan;
+  PackPanel(w.queries + first * p.size, p.size, p.panel, p.size, w.query_panel);
+  PanelProduct<2>(p.tokens, {w.keys, kTileRows * p.size, p.size, 1, p.size}, w.query_panel, p.panel,
+                  w.scores, p.panel, false);
+  const float* bias = a.bias + p.head_of(unit) * p.bias_size;
+  FloatVec sums[2];
+  for (int v = 0; v < 2; ++v) {
+    const std::int64_t query = first + v * Lanes();
+    float* scores = w.scores + v * Lanes();
+    const auto softmax =
+        SoftmaxColumns(p, bias + p.column[static_cast<std::size_t>(query / Lanes())], scores);
+    sums[v] = softmax.sum;
+    if (a.modulation != nullptr) Modulate(p, a.modulation + query, scores);
+    if (a.lse != nullptr && query < p.tokens) {
+      StoreLse(softmax, a.lse + p.lse_at(unit) + query, p.tokens - query);
+    }
+  }
+  PanelProduct<2>(p.size, {w.value_columns, kTileRows * p.tokens, 1, kTileRows, p.tokens}, w.scores,
+                  p.panel, w.result, p.panel, false);
+  for (int v = 0; v < 2; ++v) {
+    ScaleColumns(hn::Div(Set(1.0f), sums[v]), p.size, p.panel, w.result + v * Lanes());
+  }
+  T* out = static_cast<T*>(a.out.data) + p.out_at(unit) + first * p.out_stride();
+  UnpackPanel(w.result, p.panel, std::min(p.panel, p.tokens - first), p.size, out, p.out_stride(),
+              false);
+}
+
+template <class T>
+void ForwardUnit(const AttentionForward& a, const Workspace& w, std::int64_t unit) {
+  const AttentionPlan& p = a.plan;
+  const auto* qkv = static_cast<const T*>(a.qkv.data);
+  const std::int64_t stride = p.qkv_stride();
+  PackRows(qkv + p.qkv_at(unit, 0), stride, p.tokens, p.padded, p.size, p.scale, w.queries, p.size);
+  PackRows(qkv + p.qkv_at(unit, 1), stride, p.tokens, p.tokens, p.size, 1.0f, w.keys, p.size);
+  PackRows(qkv + p.qkv_at(unit, 2), stride, p.tokens, p.tokens, p.size, 1.0f, w.values, p.size);
+  PackColumns(w.values, p.size, p.tokens, p.size, w.value_columns);
+  for (std::int64_t first = 0; first < p.tokens; first += p.panel) {
+    ForwardPanel<T>(a, w, unit, first);
+  }
+}
+
+void ForwardUnits(const AttentionForward& a, float* memory, std::int64_t begin, std::int64_t end) {
+  const Workspace w(a.plan, memory);
+  for (std::int64_t unit = begin; unit < end; ++unit) {
+    if (a.qkv.dtype == DType::kFloat32) {
+      ForwardUnit<float>(a, w, unit);
+    } else {
+      ForwardUnit<bfloat16>(a, w, unit);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace edt
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace edt {
+
+HWY_EXPORT(WorkspaceFloats);
+HWY_EXPORT(VectorLanes);
+HWY_EXPORT(ForwardUnits);
+
+std::int64_t attention_lanes() { return HWY_DYNAMIC_DISPATCH(VectorLanes)(); }
+std::int64_t attention_forward_floats(const AttentionPlan& plan) {
+  return HWY_DYNAMIC_DISPATCH(WorkspaceFloats)(plan);
+}
+void attention_forward_units(const AttentionForward& a, float* memory, std::int64_t begin,
+                             std::int64_t end) {
+  HWY_DYNAMIC_DISPATCH(ForwardUnits)(a, memory, begin, end);
+}
+
+}  // namespace edt
+#endif

@@ -1,0 +1,92 @@
+// Sizes of one attention call, and how its kernels find the relative-position bias.
+//
+// One unit of work is one sample and head. Its scores are computed transposed, in panels of W
+// queries: panel[j][w] belongs to key j and query i0 + w. So the softmax runs along rows of the
+// panel, in registers, without horizontal sums, and a head size like 52 needs no padding.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "core/autograd/tape.h"
+#include "core/cpu/elementwise.h"
+#include "core/ops/checks.h"
+
+namespace edt {
+
+struct AttentionPlan {
+  std::int64_t batch, tokens, heads, size, grid;
+  std::int64_t panel;   // W, queries of a panel
+  std::int64_t padded;  // tokens, rounded up to whole panels
+  std::int64_t padded_size;
+  float scale;
+
+  // bias of keys j and queries i .. i + lanes - 1 = head's bias + row[j] + column[i / lanes].
+  // Where the grid's side is a multiple of the lanes, `lanes` queries are neighbours in the
+  // (2g-1)^2 table itself. Elsewhere the table is expanded to [tokens, padded].
+  bool compact;
+  std::int64_t bias_size;  // floats of one head
+  std::vector<std::int64_t> row, column;
+
+  AttentionPlan(const Tensor& qkv, std::int64_t lanes)
+      : batch(qkv.shape[0]),
+        tokens(qkv.shape[1]),
+        heads(qkv.shape[3]),
+        size(qkv.shape[4]),
+        grid(grid_side("attention", tokens)),
+        panel(2 * lanes),
+        padded((tokens + panel - 1) / panel * panel),
+        padded_size((size + lanes - 1) / lanes * lanes),
+        scale(1.0f / std::sqrt(static_cast<float>(size))),
+        compact(grid % lanes == 0),
+        bias_size(compact ? span() * span() : tokens * padded) {
+    for (std::int64_t j = 0; j < tokens; ++j) row.push_back(compact ? key_offset(j) : j * padded);
+    for (std::int64_t i = 0; i < padded; i += lanes) {
+      column.push_back(compact ? query_offset(i) : i);
+    }
+  }
+
+  std::int64_t span() const { return 2 * grid - 1; }
+  // Table row of (i, j) = query_offset(i) + key_offset(j).
+  std::int64_t query_offset(std::int64_t i) const { return i / grid * span() + i % grid; }
+  std::int64_t key_offset(std::int64_t j) const {
+    return (grid - 1) * (span() + 1) - query_offset(j);
+  }
+
+  std::int64_t units() const { return heads * batch; }
+  std::int64_t head_of(std::int64_t unit) const { return unit / batch; }
+  std::int64_t sample_of(std::int64_t unit) const { return unit % batch; }
+
+  // Element offsets of a unit's first token, and the distance of two tokens.
+  std::int64_t qkv_stride() const { return 3 * heads * size; }
+  std::int64_t out_stride() const { return heads * size; }
+  std::int64_t qkv_at(std::int64_t unit, int which) const {
+    return sample_of(unit) * tokens * qkv_stride() + (which * heads + head_of(unit)) * size;
+  }
+  std::int64_t out_at(std::int64_t unit) const {
+    return sample_of(unit) * tokens * out_stride() + head_of(unit) * size;
+  }
+  std::int64_t lse_at(std::int64_t unit) const {
+    return (sample_of(unit) * heads + head_of(unit)) * tokens;
+  }
+};
+
+// What the kernels of a unit read and write.
+struct AttentionForward {
+  const AttentionPlan& plan;
+  Span qkv, out;
+  const float* bias;        // [heads, bias_size]
+  const float* modulation;  // transposed, [tokens, padded], or null
+  float* lse;               // or null
+};
+
+struct AttentionBackward {
+  const AttentionPlan& plan;
+  Span dout, qkv, out, dqkv;
+  const float* bias;
+  const float* lse;
+  bool accumulate;
+};
+
+}  // namespace edt

@@ -1,0 +1,102 @@
+// The one class behind make_cpu_backend(); each op family's kernels are in their own file.
+#pragma once
+
+#include "core/cpu/attention_plan.h"
+#include "core/cpu/matmul.h"
+#include "core/cpu/scratch.h"
+#include "core/ops/backend.h"
+
+namespace edt {
+
+class CpuBackend final : public Backend {
+ public:
+  using T = const Tensor&;
+  using G = const GradTarget&;
+  using C = const Columns&;
+
+  // device.cpp
+  std::string_view name() const override { return "cpu"; }
+  Memory& memory() override { return host_memory(); }
+  void zero(T tensor) override;
+  void fill(T tensor, double value) override;
+  void copy(T from, T to) override;
+  void add_into(T from, T to) override;
+
+  // linear.cpp
+  void linear_forward(T x, T weight, T bias, T positions, T y) override;
+  void linear_backward_input(T dy, T weight, G dx) override;
+  void linear_backward_weight(T dy, T x, G dweight, G dbias) override;
+
+  // mlp.cpp
+  void mlp_forward(T x, const MlpWeights& weights, T hidden, T y) override;
+  void mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
+                    const MlpGrads& grads) override;
+
+  // activation.cpp
+  void activation_forward(Activation kind, T x, T y) override;
+  void activation_backward(Activation kind, T dy, T x, G dx) override;
+  void add_forward(T a, T b, T y) override;
+
+  // modulated_norm.cpp
+  void modulated_norm_forward(T x, C shift, C scale, T y, T stats) override;
+  void modulated_norm_backward(T dy, T x, T stats, C scale, G dx, C dshift, C dscale) override;
+  void merge_norm_forward(T x, C shift, C scale, T mask, T y, T stats) override;
+  void merge_norm_backward(T dy, T x, T stats, C scale, T mask, G dx, C dshift, C dscale) override;
+  void concat_norm_forward(T a, T b, C shift, C scale, T y, T stats) override;
+  void concat_norm_backward(T dy, T a, T b, T stats, C scale, G da, G db, C dshift,
+                            C dscale) override;
+
+  // gate.cpp
+  void gate_residual_forward(T x, C gate, T h, T y) override;
+  void gate_residual_backward(T dy, C gate, T h, G dh, C dgate) override;
+
+  // attention.cpp
+  void attention_forward(T qkv, T table, T out, T lse) override;
+  void attention_backward(T dout, T qkv, T table, T out, T lse, G dqkv, G dtable) override;
+  void attention_modulated_forward(T qkv, T table, T modulation, T out) override;
+
+  // embedding.cpp
+  void timestep_features(T t, T out) override;
+  void label_forward(T labels, T table, T out) override;
+  void label_backward(T dy, T labels, G dtable) override;
+
+  // layout.cpp
+  void patchify(T image, std::int64_t patch, T patches) override;
+  void unpatchify(T tokens, std::int64_t patch, T image) override;
+  void pixel_shuffle_forward(T x, T y) override;
+  void pixel_shuffle_backward(T dy, G dx) override;
+  void mask_tokens_forward(T x, T mask, T positions, T y) override;
+  void mask_tokens_backward(T dy, T mask, G dx) override;
+
+  // diffusion.cpp and diffusion_loss.cpp
+  void add_noise(T x_start, T noise, T scales, T x_t) override;
+  void random_normal(random::StreamKey key, T samples, T out) override;
+  void diffusion_loss_forward(T tokens, T x_start, T x_t, T noise, T coefficients, T sample_weights,
+                              std::int64_t patch, T mse, T vb, T mean) override;
+  void diffusion_loss_backward(T dmean, T tokens, T x_start, T x_t, T noise, T coefficients,
+                               T sample_weights, std::int64_t patch, G dtokens) override;
+
+ private:
+  // linear.cpp: float32 memory for the result y of a product (y itself where it is float32), and
+  // its way back to y.
+  Matrix result_chunk(const Matrix& y);
+  void finish_chunk(const Matrix& result, const Matrix& y, bool accumulate);
+  // y (+)= a b
+  void multiply_into(const Matrix& a, const Matrix& b, const Matrix& y, bool accumulate);
+  // y = x W^T + bias + positions for rows `first` on
+  void linear_chunk(const Matrix& x, const Matrix& weight, T bias, T positions, const Matrix& y,
+                    std::int64_t first);
+  // mlp.cpp: fills `activated`, adds to the bias gradient and returns the gradient of hidden
+  Matrix gelu_backward_chunk(const Matrix& dactivated, const Matrix& hidden,
+                             const Matrix& activated, G dbias, bool first);
+
+  // attention.cpp
+  const float* attention_bias(const AttentionPlan& plan, T table);
+  void attention_run(T qkv, T table, const float* modulation, T out, float* lse,
+                     const AttentionPlan& plan);
+
+  Scratch scratch_;
+  Matmul matmul_{scratch_};
+};
+
+}  // namespace edt

@@ -1,0 +1,279 @@
+// A row is read from memory once: statistics and the two passes that follow find it in L1. Backward
+// sums dshift and dscale over slices of a sample's tokens, then over the slices in order.
+#include <cmath>
+
+#include "core/cpu/elementwise.h"
+#include "core/cpu/kernels.h"
+#include "core/cpu/norm_rows.h"
+#include "core/cpu/parallel.h"
+#include "core/cpu/typed.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/cpu/modulated_norm.cpp"
+#include <hwy/foreach_target.h>
+
+#include "core/cpu/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace edt {
+namespace HWY_NAMESPACE {
+namespace {
+
+template <class T>
+struct Row {
+  T* parts[NormRows::kMaxParts];
+
+  Row(const NormRows& rows, const NormInputs& inputs, std::int64_t row) {
+    for (int p = 0; p < rows.parts; ++p) {
+      T* input = static_cast<T*>(inputs.data[p]);
+      parts[p] = input == nullptr ? nullptr : input + rows.token(row, p) * rows.part_width();
+    }
+  }
+};
+
+struct Statistics {
+  float mean, inverse_std;
+};
+
+template <class T>
+Statistics RowStatistics(const NormRows& rows, const Row<T>& row) {
+  const std::int64_t n = rows.part_width();
+  FloatVec sum = Zero();
+  for (int p = 0; p < rows.parts; ++p) {
+    for (std::int64_t i = 0; i < n; i += Lanes()) {
+      sum = hn::Add(sum, LoadVec(row.parts[p] + i, n - i));
+    }
+  }
+  const float mean = Sum(sum) / static_cast<float>(rows.width);
+  const FloatVec m = Set(mean);
+  FloatVec squares = Zero();
+  for (int p = 0; p < rows.parts; ++p) {
+    const T* x = row.parts[p];
+    std::int64_t i = 0;
+    for (; i + Lanes() <= n; i += Lanes()) {
+      const FloatVec d = hn::Sub(LoadVec(x + i), m);
+      squares = hn::MulAdd(d, d, squares);
+    }
+    if (i < n) {
+      const auto inside = hn::FirstN(FloatTag(), static_cast<std::size_t>(n - i));
+      const FloatVec d = hn::IfThenElseZero(inside, hn::Sub(LoadVec(x + i, n - i), m));
+      squares = hn::MulAdd(d, d, squares);
+    }
+  }
+  const float variance = Sum(squares) / static_cast<float>(rows.width);
+  return {mean, 1.0f / std::sqrt(variance + static_cast<float>(kNormEpsilon))};
+}
+
+template <class T>
+void ForwardRows(const NormRows& rows, const NormInputs& x, const Columns& shift,
+                 const Columns& scale, T* y, float* stats, std::int64_t begin, std::int64_t end) {
+  const std::int64_t n = rows.part_width();
+  for (std::int64_t r = begin; r < end; ++r) {
+    const Row<T> row(rows, x, r);
+    const Statistics s = RowStatistics(rows, row);
+    stats[2 * r] = s.mean;
+    stats[2 * r + 1] = s.inverse_std;
+    const FloatVec mean = Set(s.mean), factor = Set(s.inverse_std), one = Set(1.0f);
+    for (int p = 0; p < rows.parts; ++p) {
+      const T* in = row.parts[p];
+      const T* add = shift.row<T>(r / rows.tokens) + p * n;
+      const T* multiply = scale.row<T>(r / rows.tokens) + p * n;
+      T* out = y + r * rows.width + p * n;
+      const FloatVec keep = Set(rows.keep(r, p));
+      for (std::int64_t i = 0; i < n; i += Lanes()) {
+        const FloatVec norm = hn::Mul(hn::Sub(LoadVec(in + i, n - i), mean), factor);
+        const FloatVec v =
+            hn::MulAdd(norm, hn::Add(one, LoadVec(multiply + i, n - i)), LoadVec(add + i, n - i));
+        StoreVec(hn::Mul(v, keep), out + i, n - i);
+      }
+    }
+  }
+}
+
+// Means over the row of g = dy (1 + scale) and of g n; adds dy and dy n to the sums of the slice.
+template <class T>
+HWY_INLINE void RowSums(const NormRows& rows, std::int64_t r, const T* dy, const Row<T>& x,
+                        const T* scale, Statistics s, float* dshift, float* dscale, float* mean_g,
+                        float* mean_gn) {
+  const std::int64_t n = rows.part_width();
+  const FloatVec mean = Set(s.mean), factor = Set(s.inverse_std), one = Set(1.0f);
+  FloatVec sum_g = Zero(), sum_gn = Zero();
+  for (int p = 0; p < rows.parts; ++p) {
+    const FloatVec keep = Set(rows.keep(r, p));
+    const std::int64_t at = p * n;
+    for (std::int64_t i = 0; i < n; i += Lanes()) {
+      const std::int64_t left = n - i, j = at + i;
+      const FloatVec d = hn::Mul(LoadVec(dy + j, left), keep);
+      const FloatVec norm = hn::Mul(hn::Sub(LoadVec(x.parts[p] + i, left), mean), factor);
+      const FloatVec g = hn::Mul(d, hn::Add(one, LoadVec(scale + j, left)));
+      sum_g = hn::Add(sum_g, g);
+      sum_gn = hn::MulAdd(g, norm, sum_gn);
+      StoreVec(hn::Add(LoadVec(dshift + j, left), d), dshift + j, left);
+      StoreVec(hn::MulAdd(d, norm, LoadVec(dscale + j, left)), dscale + j, left);
+    }
+  }
+  *mean_g = Sum(sum_g) / static_cast<float>(rows.width);
+  *mean_gn = Sum(sum_gn) / static_cast<float>(rows.width);
+}
+
+template <class T>
+void BackwardRows(const NormRows& rows, const T* dy, const NormInputs& x, const float* stats,
+                  const Columns& scale, const NormInputs& dx, float* dshift, float* dscale,
+                  std::int64_t begin, std::int64_t end) {
+  const std::int64_t n = rows.part_width();
+  for (std::int64_t r = begin; r < end; ++r) {
+    const Row<T> in(rows, x, r), out(rows, dx, r);
+    const T* d = dy + r * rows.width;
+    const T* multiply = scale.row<T>(r / rows.tokens);
+    const Statistics s{stats[2 * r], stats[2 * r + 1]};
+    float mean_g, mean_gn;
+    RowSums(rows, r, d, in, multiply, s, dshift, dscale, &mean_g, &mean_gn);
+    const FloatVec mean = Set(s.mean), factor = Set(s.inverse_std), one = Set(1.0f);
+    for (int p = 0; p < rows.parts; ++p) {
+      if (out.parts[p] == nullptr) continue;
+      const FloatVec keep = Set(rows.keep(r, p));
+      for (std::int64_t i = 0; i < n; i += Lanes()) {
+        const std::int64_t left = n - i, j = p * n + i;
+        const FloatVec norm = hn::Mul(hn::Sub(LoadVec(in.parts[p] + i, left), mean), factor);
+        const FloatVec g =
+            hn::Mul(hn::Mul(LoadVec(d + j, left), keep), hn::Add(one, LoadVec(multiply + j, left)));
+        const FloatVec centred = hn::NegMulAdd(norm, Set(mean_gn), hn::Sub(g, Set(mean_g)));
+        PutVec(hn::Mul(centred, factor), out.parts[p] + i, left, dx.accumulate[p]);
+      }
+    }
+  }
+}
+
+void Forward(DType dtype, const NormRows& rows, const NormInputs& x, const Columns& shift,
+             const Columns& scale, void* y, float* stats, std::int64_t begin, std::int64_t end) {
+  if (dtype == DType::kFloat32) {
+    ForwardRows(rows, x, shift, scale, static_cast<float*>(y), stats, begin, end);
+  } else {
+    ForwardRows(rows, x, shift, scale, static_cast<bfloat16*>(y), stats, begin, end);
+  }
+}
+
+void Backward(DType dtype, const NormRows& rows, const void* dy, const NormInputs& x,
+              const float* stats, const Columns& scale, const NormInputs& dx, float* dshift,
+              float* dscale, std::int64_t begin, std::int64_t end) {
+  if (dtype == DType::kFloat32) {
+    BackwardRows(rows, static_cast<const float*>(dy), x, stats, scale, dx, dshift, dscale, begin,
+                 end);
+  } else {
+    BackwardRows(rows, static_cast<const bfloat16*>(dy), x, stats, scale, dx, dshift, dscale, begin,
+                 end);
+  }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace edt
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace edt {
+namespace {
+
+HWY_EXPORT(Forward);
+HWY_EXPORT(Backward);
+
+void norm_forward(const NormRows& rows, const NormInputs& x, const Columns& shift,
+                  const Columns& scale, const Tensor& y, const Tensor& stats) {
+  with_float_type(y.dtype, [](auto) {});
+  parallel_ranges(rows.batch * rows.tokens, 8, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(Forward)
+    (y.dtype, rows, x, shift, scale, y.data, stats.as<float>(), begin, end);
+  });
+}
+
+void norm_backward(Scratch& scratch, const NormRows& rows, const Tensor& dy, const NormInputs& x,
+                   const Tensor& stats, const Columns& scale, const NormInputs& dx,
+                   const Columns& dshift, const Columns& dscale) {
+  with_float_type(dy.dtype, [](auto) {});
+  const std::int64_t width = rows.width;
+  const std::int64_t slices = std::min(rows.tokens, (thread_count() + rows.batch - 1) / rows.batch);
+  const std::int64_t tasks = rows.batch * slices;
+  float* sums = scratch.floats(Slot::kPartials, tasks * 2 * width);
+  parallel_ranges(tasks, 1, [&](std::int64_t begin, std::int64_t end) {
+    fill({sums + begin * 2 * width}, (end - begin) * 2 * width, 0.0f);
+    for (std::int64_t task = begin; task < end; ++task) {
+      const std::int64_t first = task / slices * rows.tokens;
+      const Range part = part_of(rows.tokens, slices, task % slices);
+      float* sum = sums + task * 2 * width;
+      HWY_DYNAMIC_DISPATCH(Backward)
+      (dy.dtype, rows, dy.data, x, stats.as<float>(), scale, dx, sum, sum + width,
+       first + part.begin, first + part.end);
+    }
+  });
+  const auto add_to = [&](const Columns& columns, const float* from, std::int64_t b) {
+    if (!columns.tensor.defined()) return;
+    const Span target{columns.tensor.data, columns.tensor.dtype};
+    convert({const_cast<float*>(from)}, target.from(b * columns.stride() + columns.column), width,
+            true);
+  };
+  for (std::int64_t b = 0; b < rows.batch; ++b) {
+    float* total = sums + b * slices * 2 * width;
+    for (std::int64_t s = 1; s < slices; ++s) {
+      convert({total + s * 2 * width}, {total}, 2 * width, true);
+    }
+    add_to(dshift, total, b);
+    add_to(dscale, total + width, b);
+  }
+}
+
+NormRows plain_rows(const Tensor& x) {
+  return {.parts = 1, .batch = x.shape[0], .tokens = x.shape[1], .width = x.shape[2]};
+}
+
+NormRows merged_rows(const Tensor& x, const Tensor& mask) {
+  NormRows rows{.parts = 4, .batch = x.shape[0], .tokens = x.shape[1] / 4, .width = 4 * x.shape[2]};
+  while (rows.grid * rows.grid < x.shape[1]) ++rows.grid;
+  rows.mask = mask.defined() ? mask.as<float>() : nullptr;
+  return rows;
+}
+
+NormRows joined_rows(const Tensor& a) {
+  return {.parts = 2, .batch = a.shape[0], .tokens = a.shape[1], .width = 2 * a.shape[2]};
+}
+
+NormInputs one_input(void* data, bool accumulate = false) {
+  NormInputs inputs;
+  std::fill_n(inputs.data, NormRows::kMaxParts, data);
+  std::fill_n(inputs.accumulate, NormRows::kMaxParts, accumulate);
+  return inputs;
+}
+
+}  // namespace
+
+void CpuBackend::modulated_norm_forward(T x, C shift, C scale, T y, T stats) {
+  norm_forward(plain_rows(x), one_input(x.data), shift, scale, y, stats);
+}
+
+void CpuBackend::modulated_norm_backward(T dy, T x, T stats, C scale, G dx, C dshift, C dscale) {
+  norm_backward(scratch_, plain_rows(x), dy, one_input(x.data), stats, scale,
+                one_input(dx.tensor.data, dx.accumulate), dshift, dscale);
+}
+
+void CpuBackend::merge_norm_forward(T x, C shift, C scale, T mask, T y, T stats) {
+  norm_forward(merged_rows(x, mask), one_input(x.data), shift, scale, y, stats);
+}
+
+void CpuBackend::merge_norm_backward(T dy, T x, T stats, C scale, T mask, G dx, C dshift,
+                                     C dscale) {
+  norm_backward(scratch_, merged_rows(x, mask), dy, one_input(x.data), stats, scale,
+                one_input(dx.tensor.data, dx.accumulate), dshift, dscale);
+}
+
+void CpuBackend::concat_norm_forward(T a, T b, C shift, C scale, T y, T stats) {
+  norm_forward(joined_rows(a), {{a.data, b.data}}, shift, scale, y, stats);
+}
+
+void CpuBackend::concat_norm_backward(T dy, T a, T b, T stats, C scale, G da, G db, C dshift,
+                                      C dscale) {
+  const NormInputs gradients{{da.tensor.data, db.tensor.data}, {da.accumulate, db.accumulate}};
+  norm_backward(scratch_, joined_rows(a), dy, {{a.data, b.data}}, stats, scale, gradients, dshift,
+                dscale);
+}
+
+}  // namespace edt
+#endif

@@ -1,0 +1,41 @@
+// Working memory of a backend, reused from call to call. Each purpose has a slot that grows to the
+// largest size asked for, so the steady state allocates nothing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "core/tensor/memory.h"
+
+namespace edt {
+
+enum class Slot {
+  kConvertedX,  // operands in the type they are multiplied in
+  kConvertedDy,
+  kConvertedW,
+  kConvertedW2,
+  kConvertedHidden,
+  kHidden,      // the MLP's pre-activation of one chunk of rows, or its gradient
+  kActivated,   // gelu of it
+  kResult,      // a float32 result on its way to bf16
+  kPartials,    // per-thread or per-task sums
+  kAttention,   // per-thread panels
+  kBias,        // relative-position bias by head
+  kModulation,  // transposed attention modulation matrix
+  kCount
+};
+
+class Scratch {
+ public:
+  float* floats(Slot slot, std::int64_t count) {
+    Block& block = blocks_[static_cast<std::size_t>(slot)];
+    const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
+    if (block.bytes() < bytes) block = Block(host_memory(), bytes);
+    return static_cast<float*>(block.data());
+  }
+
+ private:
+  std::array<Block, static_cast<std::size_t>(Slot::kCount)> blocks_;
+};
+
+}  // namespace edt
