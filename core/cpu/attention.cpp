@@ -71,12 +71,11 @@ void CpuBackend::attention_modulated_forward(T qkv, T table, T modulation, T out
   attention_run(qkv, table, transposed, out, nullptr, plan);
 }
 
-void CpuBackend::attention_backward(T dout, T qkv, T table, T out, T lse, G dqkv, G dtable) {
+void CpuBackend::attention_backward(T dout, T qkv, T table, T, T lse, G dqkv, G dtable) {
   const AttentionPlan plan(qkv, attention_lanes());
   const AttentionBackward call{plan,
                                {dout.data, dout.dtype},
                                {qkv.data, qkv.dtype},
-                               {out.data, out.dtype},
                                {dqkv.tensor.data, dqkv.tensor.dtype},
                                attention_bias(plan, table),
                                lse.as<float>(),

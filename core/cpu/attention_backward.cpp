@@ -1,5 +1,7 @@
-// Per head, with P recomputed from lse and delta = rows of dout . out:
-//   dP = dO V^T, dS = P (dP - delta), dQ = scale dS K, dK = dS^T (scale Q), dV = P^T dO.
+// Per head, with P recomputed from lse:
+//   dP = dO V^T, delta = row sums of P dP, dS = P (dP - delta),
+//   dQ = scale dS K, dK = dS^T (scale Q), dV = P^T dO.
+// delta could be had as dO . O, but O may be rounded to bf16, and the sum costs next to nothing.
 // P and dS exist for a group of panels at a time, small enough for L2.
 #include "core/cpu/attention_kernels.h"
 
@@ -16,7 +18,7 @@ namespace {
 
 struct Workspace {
   float *queries, *keys, *values, *key_columns, *douts;  // queries scaled; queries, douts padded
-  float *lse, *delta;                                    // [padded]
+  float* lse;                                            // [padded]
   float *query_panel, *dout_panel, *dquery_panel;
   float *p, *ds;  // [panels of a group][tokens][panel]
   float *dkeys, *dvalues;
@@ -41,7 +43,6 @@ struct Workspace {
     values = take(plan.tokens * plan.size);
     key_columns = take(blocks * kTileRows * plan.tokens);
     lse = take(plan.padded);
-    delta = take(plan.padded);
     query_panel = take(plan.size * plan.panel);
     dout_panel = take(plan.size * plan.panel);
     dquery_panel = take(plan.size * plan.panel);
@@ -56,28 +57,20 @@ struct Workspace {
 
 std::int64_t WorkspaceFloats(const AttentionPlan& plan) { return Workspace(plan, nullptr).floats; }
 
-template <class T>
-void Deltas(const T* dout, const T* out, std::int64_t stride, std::int64_t tokens,
-            std::int64_t size, float* delta) {
-  for (std::int64_t i = 0; i < tokens; ++i) {
-    FloatVec sum = Zero();
-    for (std::int64_t c = 0; c < size; c += Lanes()) {
-      sum = hn::MulAdd(LoadVec(dout + i * stride + c, size - c),
-                       LoadVec(out + i * stride + c, size - c), sum);
-    }
-    delta[i] = Sum(sum);
-  }
-}
-
 // Scores and dP of one vector of queries become P and dS, and dS is added to dbias.
-HWY_INLINE void Probabilities(const AttentionPlan& plan, const float* bias, FloatVec lse,
-                              FloatVec delta, float* p, float* ds, float* dbias) {
+HWY_INLINE void Probabilities(const AttentionPlan& plan, const float* bias, FloatVec lse, float* p,
+                              float* ds, float* dbias) {
+  FloatVec delta = Zero();
   for (std::int64_t j = 0; j < plan.tokens; ++j) {
     const std::int64_t at = j * plan.panel;
     const FloatVec b = LoadVec(bias + plan.row[static_cast<std::size_t>(j)]);
     const FloatVec prob = Exp(hn::Add(LoadVec(p + at), hn::Sub(b, lse)));
-    const FloatVec d = hn::Mul(prob, hn::Sub(LoadVec(ds + at), delta));
+    delta = hn::MulAdd(prob, LoadVec(ds + at), delta);
     StoreVec(prob, p + at);
+  }
+  for (std::int64_t j = 0; j < plan.tokens; ++j) {
+    const std::int64_t at = j * plan.panel;
+    const FloatVec d = hn::Mul(LoadVec(p + at), hn::Sub(LoadVec(ds + at), delta));
     StoreVec(d, ds + at);
     float* sum = dbias + j * plan.padded;
     StoreVec(hn::Add(LoadVec(sum), d), sum);
@@ -99,8 +92,7 @@ void BackwardPanel(const AttentionBackward& a, const Workspace& w, std::int64_t 
   for (int v = 0; v < 2; ++v) {
     const std::int64_t query = first + v * Lanes(), at = v * Lanes();
     Probabilities(plan, bias + plan.column[static_cast<std::size_t>(query / Lanes())],
-                  LoadVec(w.lse + query), LoadVec(w.delta + query), p + at, ds + at,
-                  w.dbias + query);
+                  LoadVec(w.lse + query), p + at, ds + at, w.dbias + query);
   }
   PanelProduct<2>(size, {w.key_columns, kTileRows * plan.tokens, 1, kTileRows, plan.tokens}, ds,
                   panel, w.dquery_panel, panel, false);
@@ -117,7 +109,6 @@ void Load(const AttentionBackward& a, const Workspace& w, std::int64_t unit) {
   const AttentionPlan& p = a.plan;
   const auto* qkv = static_cast<const T*>(a.qkv.data);
   const auto* dout = static_cast<const T*>(a.dout.data) + p.out_at(unit);
-  const auto* out = static_cast<const T*>(a.out.data) + p.out_at(unit);
   const std::int64_t stride = p.qkv_stride();
   PackRows(qkv + p.qkv_at(unit, 0), stride, p.tokens, p.padded, p.size, p.scale, w.queries,
            p.padded_size);
@@ -125,11 +116,9 @@ void Load(const AttentionBackward& a, const Workspace& w, std::int64_t unit) {
   PackRows(qkv + p.qkv_at(unit, 2), stride, p.tokens, p.tokens, p.size, 1.0f, w.values, p.size);
   PackRows(dout, p.out_stride(), p.tokens, p.padded, p.size, 1.0f, w.douts, p.padded_size);
   PackColumns(w.keys, p.size, p.tokens, p.size, w.key_columns);
-  Deltas(dout, out, p.out_stride(), p.tokens, p.size, w.delta);
   std::copy_n(a.lse + p.lse_at(unit), p.tokens, w.lse);
-  // Padded queries: probability next to nothing, and no gradient.
+  // Padded queries: probability next to nothing, and no gradient arrives.
   std::fill(w.lse + p.tokens, w.lse + p.padded, 1e30f);
-  std::fill(w.delta + p.tokens, w.delta + p.padded, 0.0f);
 }
 
 template <class T>

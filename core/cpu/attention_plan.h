@@ -83,7 +83,7 @@ struct AttentionForward {
 
 struct AttentionBackward {
   const AttentionPlan& plan;
-  Span dout, qkv, out, dqkv;
+  Span dout, qkv, dqkv;
   const float* bias;
   const float* lse;
   bool accumulate;
