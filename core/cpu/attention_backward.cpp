@@ -22,7 +22,7 @@ struct Workspace {
   float *query_panel, *dout_panel, *dquery_panel;
   float *p, *ds;  // [panels of a group][tokens][panel]
   float *dkeys, *dvalues;
-  float* dbias;  // [tokens, padded], summed over the batch
+  float* dbias;  // bias_size, of one unit: the table's columns, or expanded to [tokens, padded]
   std::int64_t group, floats;
 
   Workspace(const AttentionPlan& plan, float* memory) {
@@ -50,7 +50,7 @@ struct Workspace {
     ds = take(group * plan.tokens * plan.panel);
     dkeys = take(plan.tokens * plan.padded_size);
     dvalues = take(plan.tokens * plan.padded_size);
-    dbias = take(plan.tokens * plan.padded);
+    dbias = take(plan.bias_size);
     floats = next - memory;
   }
 };
@@ -68,12 +68,16 @@ HWY_INLINE void Probabilities(const AttentionPlan& plan, const float* bias, Floa
     delta = hn::MulAdd(prob, LoadVec(ds + at), delta);
     StoreVec(prob, p + at);
   }
-  for (std::int64_t j = 0; j < plan.tokens; ++j) {
-    const std::int64_t at = j * plan.panel;
-    const FloatVec d = hn::Mul(LoadVec(p + at), hn::Sub(LoadVec(ds + at), delta));
-    StoreVec(d, ds + at);
-    float* sum = dbias + j * plan.padded;
-    StoreVec(hn::Add(LoadVec(sum), d), sum);
+  // Down the columns of the grid: neighbours in a row would add to overlapping vectors of dbias,
+  // and each load would wait for the store before it.
+  for (std::int64_t column = 0; column < plan.grid; ++column) {
+    for (std::int64_t j = column; j < plan.tokens; j += plan.grid) {
+      const std::int64_t at = j * plan.panel;
+      const FloatVec d = hn::Mul(LoadVec(p + at), hn::Sub(LoadVec(ds + at), delta));
+      StoreVec(d, ds + at);
+      float* sum = dbias + plan.row[static_cast<std::size_t>(j)];
+      StoreVec(hn::Add(LoadVec(sum), d), sum);
+    }
   }
 }
 
@@ -82,8 +86,10 @@ void BackwardPanel(const AttentionBackward& a, const Workspace& w, std::int64_t 
                    std::int64_t first, float* p, float* ds) {
   const AttentionPlan& plan = a.plan;
   const std::int64_t panel = plan.panel, size = plan.size;
-  PackPanel(w.queries + first * plan.padded_size, plan.padded_size, panel, size, w.query_panel);
-  PackPanel(w.douts + first * plan.padded_size, plan.padded_size, panel, size, w.dout_panel);
+  PackPanel(w.queries + first * plan.padded_size, plan.padded_size, panel, panel, size, 1.0f,
+            w.query_panel);
+  PackPanel(w.douts + first * plan.padded_size, plan.padded_size, panel, panel, size, 1.0f,
+            w.dout_panel);
   PanelProduct<2>(plan.tokens, {w.keys, kTileRows * size, size, 1, size}, w.query_panel, panel, p,
                   panel, false);
   PanelProduct<2>(plan.tokens, {w.values, kTileRows * size, size, 1, size}, w.dout_panel, panel, ds,
@@ -91,17 +97,14 @@ void BackwardPanel(const AttentionBackward& a, const Workspace& w, std::int64_t 
   const float* bias = a.bias + plan.head_of(unit) * plan.bias_size;
   for (int v = 0; v < 2; ++v) {
     const std::int64_t query = first + v * Lanes(), at = v * Lanes();
-    Probabilities(plan, bias + plan.column[static_cast<std::size_t>(query / Lanes())],
-                  LoadVec(w.lse + query), p + at, ds + at, w.dbias + query);
+    const std::int64_t column = plan.column[static_cast<std::size_t>(query / Lanes())];
+    Probabilities(plan, bias + column, LoadVec(w.lse + query), p + at, ds + at, w.dbias + column);
   }
   PanelProduct<2>(size, {w.key_columns, kTileRows * plan.tokens, 1, kTileRows, plan.tokens}, ds,
                   panel, w.dquery_panel, panel, false);
-  for (std::int64_t i = 0; i < size * panel; i += Lanes()) {
-    StoreVec(hn::Mul(LoadVec(w.dquery_panel + i), Set(plan.scale)), w.dquery_panel + i);
-  }
   T* dqueries = static_cast<T*>(a.dqkv.data) + plan.qkv_at(unit, 0) + first * plan.qkv_stride();
-  UnpackPanel(w.dquery_panel, panel, std::min(panel, plan.tokens - first), size, dqueries,
-              plan.qkv_stride(), a.accumulate);
+  UnpackPanel(w.dquery_panel, panel, std::min(panel, plan.tokens - first), size, plan.scale,
+              dqueries, plan.qkv_stride(), a.accumulate);
 }
 
 template <class T>
@@ -159,15 +162,17 @@ void BackwardUnit(const AttentionBackward& a, const Workspace& w, std::int64_t u
   StoreRows<T>(w.dvalues, a, unit, 2);
 }
 
-// dtable[table row of (i, j)] += dbias[j][i]
+// dtable[table row of (i, j)] += dbias of one unit
 void FoldBias(const AttentionPlan& plan, const float* dbias, float* dtable) {
+  if (plan.compact) {
+    for (std::int64_t r = 0; r < plan.bias_size; r += Lanes()) {
+      PutVec(LoadVec(dbias + r, plan.bias_size - r), dtable + r, plan.bias_size - r, true);
+    }
+    return;
+  }
   for (std::int64_t j = 0; j < plan.tokens; ++j) {
-    for (std::int64_t i = 0; i < plan.tokens; i += plan.grid) {
-      float* to = dtable + plan.query_offset(i) + plan.key_offset(j);
-      const float* from = dbias + j * plan.padded + i;
-      for (std::int64_t x = 0; x < plan.grid; x += Lanes()) {
-        PutVec(LoadVec(from + x, plan.grid - x), to + x, plan.grid - x, true);
-      }
+    for (std::int64_t i = 0; i < plan.tokens; ++i) {
+      dtable[plan.query_offset(i) + plan.key_offset(j)] += dbias[j * plan.padded + i];
     }
   }
 }
@@ -178,18 +183,13 @@ void BackwardUnits(const AttentionBackward& a, float* memory, float* dtable, std
   const Workspace w(plan, memory);
   const std::int64_t rows = plan.span() * plan.span();
   for (std::int64_t unit = begin; unit < end; ++unit) {
-    const std::int64_t head = plan.head_of(unit);
-    if (unit == begin || plan.head_of(unit - 1) != head) {
-      std::memset(w.dbias, 0, static_cast<std::size_t>(plan.tokens * plan.padded) * sizeof(float));
-    }
+    std::memset(w.dbias, 0, static_cast<std::size_t>(plan.bias_size) * sizeof(float));
     if (a.qkv.dtype == DType::kFloat32) {
       BackwardUnit<float>(a, w, unit);
     } else {
       BackwardUnit<bfloat16>(a, w, unit);
     }
-    if (unit + 1 == end || plan.head_of(unit + 1) != head) {
-      FoldBias(plan, w.dbias, dtable + head * rows);
-    }
+    FoldBias(plan, w.dbias, dtable + plan.head_of(unit) * rows);
   }
 }
 

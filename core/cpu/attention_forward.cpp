@@ -15,7 +15,7 @@ namespace {
 
 // Where one thread keeps what it works on.
 struct Workspace {
-  float *queries, *keys, *values, *value_columns, *query_panel, *scores, *result;
+  float *keys, *value_columns, *query_panel, *scores, *result;
   std::int64_t floats;
 
   Workspace(const AttentionPlan& p, float* memory) {
@@ -26,9 +26,7 @@ struct Workspace {
       return begin;
     };
     const std::int64_t blocks = (p.size + kTileRows - 1) / kTileRows;
-    queries = take(p.padded * p.size);
     keys = take(p.tokens * p.size);
-    values = take(p.tokens * p.size);
     value_columns = take(blocks * kTileRows * p.tokens);
     query_panel = take(p.size * p.panel);
     scores = take(p.tokens * p.panel);
@@ -87,7 +85,9 @@ template <class T>
 void ForwardPanel(const AttentionForward& a, const Workspace& w, std::int64_t unit,
                   std::int64_t first) {
   const AttentionPlan& p = a.plan;
-  PackPanel(w.queries + first * p.size, p.size, p.panel, p.size, w.query_panel);
+  const std::int64_t count = std::min(p.panel, p.tokens - first);
+  const T* queries = static_cast<const T*>(a.qkv.data) + p.qkv_at(unit, 0) + first * p.qkv_stride();
+  PackPanel(queries, p.qkv_stride(), count, p.panel, p.size, p.scale, w.query_panel);
   PanelProduct<2>(p.tokens, {w.keys, kTileRows * p.size, p.size, 1, p.size}, w.query_panel, p.panel,
                   w.scores, p.panel, false);
   const float* bias = a.bias + p.head_of(unit) * p.bias_size;
@@ -109,8 +109,7 @@ void ForwardPanel(const AttentionForward& a, const Workspace& w, std::int64_t un
     ScaleColumns(hn::Div(Set(1.0f), sums[v]), p.size, p.panel, w.result + v * Lanes());
   }
   T* out = static_cast<T*>(a.out.data) + p.out_at(unit) + first * p.out_stride();
-  UnpackPanel(w.result, p.panel, std::min(p.panel, p.tokens - first), p.size, out, p.out_stride(),
-              false);
+  UnpackPanel(w.result, p.panel, count, p.size, 1.0f, out, p.out_stride(), false);
 }
 
 template <class T>
@@ -118,10 +117,8 @@ void ForwardUnit(const AttentionForward& a, const Workspace& w, std::int64_t uni
   const AttentionPlan& p = a.plan;
   const auto* qkv = static_cast<const T*>(a.qkv.data);
   const std::int64_t stride = p.qkv_stride();
-  PackRows(qkv + p.qkv_at(unit, 0), stride, p.tokens, p.padded, p.size, p.scale, w.queries, p.size);
   PackRows(qkv + p.qkv_at(unit, 1), stride, p.tokens, p.tokens, p.size, 1.0f, w.keys, p.size);
-  PackRows(qkv + p.qkv_at(unit, 2), stride, p.tokens, p.tokens, p.size, 1.0f, w.values, p.size);
-  PackColumns(w.values, p.size, p.tokens, p.size, w.value_columns);
+  PackColumns(qkv + p.qkv_at(unit, 2), stride, p.tokens, p.size, w.value_columns);
   for (std::int64_t first = 0; first < p.tokens; first += p.panel) {
     ForwardPanel<T>(a, w, unit, first);
   }

@@ -55,8 +55,9 @@ struct AttentionPlan {
   }
 
   std::int64_t units() const { return heads * batch; }
-  std::int64_t head_of(std::int64_t unit) const { return unit / batch; }
-  std::int64_t sample_of(std::int64_t unit) const { return unit % batch; }
+  // The heads of a sample follow each other: they share the cache lines of its tokens.
+  std::int64_t head_of(std::int64_t unit) const { return unit % heads; }
+  std::int64_t sample_of(std::int64_t unit) const { return unit / heads; }
 
   // Element offsets of a unit's first token, and the distance of two tokens.
   std::int64_t qkv_stride() const { return 3 * heads * size; }
