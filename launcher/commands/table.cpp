@@ -8,6 +8,10 @@ std::span<const Command> command_table() {
   static constexpr std::array kCommands{
       Command{"train", "train a model, or go on where a run stopped", train},
       Command{"sample", "make pictures from a checkpoint", sample},
+      Command{"ckpt info", "what the checkpoints of a run hold", ckpt_info},
+      Command{"ckpt verify", "whether every byte of the checkpoints is intact", ckpt_verify},
+      Command{"ckpt export", "weights of a checkpoint as safetensors", ckpt_export},
+      Command{"ckpt import", "a checkpoint from published weights", ckpt_import},
       Command{"bench step", "training steps against the machine's ceiling", bench_step},
       Command{"bench sampling", "sampler steps against the machine's ceiling", bench_sampling},
       Command{"doctor", "what this machine has, and what would fail on it", doctor},

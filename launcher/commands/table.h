@@ -11,6 +11,10 @@ namespace edt {
 
 int bench_sampling(std::span<const std::string> args, CommandContext& context);
 int bench_step(std::span<const std::string> args, CommandContext& context);
+int ckpt_export(std::span<const std::string> args, CommandContext& context);
+int ckpt_import(std::span<const std::string> args, CommandContext& context);
+int ckpt_info(std::span<const std::string> args, CommandContext& context);
+int ckpt_verify(std::span<const std::string> args, CommandContext& context);
 int doctor(std::span<const std::string> args, CommandContext& context);
 int sample(std::span<const std::string> args, CommandContext& context);
 int train(std::span<const std::string> args, CommandContext& context);

@@ -1,20 +1,10 @@
 #include "launcher/sample/trained_model.h"
 
 #include "core/optim/grad_norm.h"
-#include "parallel/checkpoint/checkpoint.h"
 #include "parallel/flat_buffers.h"
 
 namespace edt {
 namespace {
-
-TrainConfig configuration_of(const Checkpoint& checkpoint) {
-  TrainConfig config;
-  OptionSet options("train", "");
-  config.declare(options);
-  options.read(
-      parse_ini(checkpoint.info().configuration, (checkpoint.path() / kManifestName).string()));
-  return config;
-}
 
 std::int64_t classes_of(const Manifest& manifest) {
   for (const LogicalTensor& tensor : manifest.tensors) {
@@ -25,13 +15,25 @@ std::int64_t classes_of(const Manifest& manifest) {
 
 }  // namespace
 
+TrainConfig configuration_of(const Checkpoint& checkpoint) {
+  TrainConfig config;
+  OptionSet options("train", "");
+  config.declare(options);
+  options.read(
+      parse_ini(checkpoint.info().configuration, (checkpoint.path() / kManifestName).string()));
+  return config;
+}
+
+EdtConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& config) {
+  return config.model.resolve(classes_of(checkpoint.manifest()));
+}
+
 TrainedModel::TrainedModel(const std::filesystem::path& path, std::string_view array,
                            Backend& backend, DType dtype) {
   const Checkpoint checkpoint = find_checkpoint(path);
   config_ = configuration_of(checkpoint);
   step_ = checkpoint.info().step;
-  model_ = std::make_unique<EdtModel>(config_.model.resolve(classes_of(checkpoint.manifest())),
-                                      backend, dtype);
+  model_ = std::make_unique<EdtModel>(model_config_of(checkpoint, config_), backend, dtype);
   const auto parameters = parameter_pointers(model_->parameters());
   const FlatLayout layout = FlatLayout::of(parameters, static_cast<std::int64_t>(kNormBlock));
   memory_ = zeroed_floats(backend.memory(), layout.size());

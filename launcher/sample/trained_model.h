@@ -9,10 +9,14 @@
 #include "launcher/train/config.h"
 #include "model/edt/edt_model.h"
 #include "model/weights.h"
-#include "parallel/checkpoint/state.h"
+#include "parallel/checkpoint/checkpoint.h"
 #include "parallel/flat_layout.h"
 
 namespace edt {
+
+// The configuration a checkpoint was trained with, and the model it describes.
+TrainConfig configuration_of(const Checkpoint& checkpoint);
+EdtConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& config);
 
 class TrainedModel {
  public:

@@ -55,7 +55,7 @@ void check_fixed(const SafetensorsReader& reader, const SafetensorsEntry& entry,
   }
 }
 
-// Names of the fixed tensors that are present.
+// Names of the tensors that are not weights.
 std::vector<std::string> check_entries(const SafetensorsReader& reader,
                                        std::span<const LogicalTensor> expected,
                                        std::span<const FixedTensor> fixed) {
@@ -66,6 +66,8 @@ std::vector<std::string> check_entries(const SafetensorsReader& reader,
     } else if (const auto* table = find_named(fixed, entry.name)) {
       check_fixed(reader, entry, *table);
       present.push_back(entry.name);
+    } else if (!is_floating(entry.type)) {
+      present.push_back(entry.name);  // an index table, no weights
     } else {
       fail<DataError>("safetensors", "{}: the model has no tensor {} (shape [{}])",
                       reader.path().string(), entry.name, fmt::join(entry.shape, ", "));

@@ -27,7 +27,7 @@ struct ExchangeReport {
   std::size_t tensors = 0;
   std::int64_t elements = 0;
   std::uint64_t bytes = 0;
-  std::vector<std::string> skipped;  // fixed tensors of an imported file
+  std::vector<std::string> skipped;  // tensors of an imported file that are no weights
 };
 
 // Writes all tensors of the checkpoint as F32. The metadata names step, model and source.
@@ -36,8 +36,9 @@ ExchangeReport export_safetensors(const Checkpoint& checkpoint, WeightSource sou
                                   const std::filesystem::path& file);
 
 // Writes a checkpoint of step 0 with the weights as master and moving average and no optimizer
-// state. The file must hold exactly `expected` and may hold `fixed`; DataError names the first
-// tensor that is missing, unknown or of another shape, or holds values that are not finite.
+// state. The file must hold exactly `expected`; it may hold `fixed` and integer tables besides.
+// DataError names the first tensor that is missing, unknown or of another shape, or holds values
+// that are not finite. The store must hold no checkpoint yet.
 ExchangeReport import_safetensors(const std::filesystem::path& file,
                                   std::span<const LogicalTensor> expected,
                                   std::span<const FixedTensor> fixed, const CheckpointInfo& info,

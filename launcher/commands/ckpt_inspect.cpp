@@ -1,0 +1,143 @@
+// edt ckpt info and edt ckpt verify.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "launcher/commands/table.h"
+#include "launcher/options.h"
+#include "launcher/report.h"
+#include "parallel/checkpoint/inspect.h"
+
+namespace edt {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string bytes_text(std::uint64_t bytes) { return human_bytes(static_cast<double>(bytes)); }
+
+std::int64_t weights_of(const Manifest& manifest) {
+  std::int64_t elements = 0;
+  for (const LogicalTensor& tensor : manifest.tensors) elements += tensor.shape.elements();
+  return elements;
+}
+
+Json dims_of(const Shape& shape) {
+  Json dims = Json::array();
+  for (int axis = 0; axis < shape.rank(); ++axis) dims.push_back(shape[axis]);
+  return dims;
+}
+
+Json to_json(const CheckpointSummary& summary, bool with_pieces) {
+  Json json{{"path", summary.path.string()}, {"step", summary.step}, {"problem", summary.problem}};
+  if (!summary.manifest) return json;
+  const Manifest& manifest = *summary.manifest;
+  const CheckpointInfo& info = manifest.info;
+  json["samples_seen"] = info.samples_seen;
+  json["seed"] = info.seed;
+  json["model"] = info.model;
+  json["optimizer"] = info.optimizer;
+  json["compute_dtype"] = info.compute_dtype;
+  json["mesh"] = info.mesh;
+  json["arrays"] = manifest.arrays;
+  json["weights"] = weights_of(manifest);
+  json["bytes"] = summary.bytes;
+  json["files"] = Json::array();
+  for (const StoredFile& file : manifest.files) {
+    json["files"].push_back({{"name", file.name}, {"bytes", file.bytes}});
+  }
+  if (!with_pieces) return json;
+  json["tensors"] = Json::array();
+  for (const LogicalTensor& tensor : manifest.tensors) {
+    json["tensors"].push_back({{"name", tensor.name}, {"shape", dims_of(tensor.shape)}});
+  }
+  json["pieces"] = Json::array();
+  for (const StoredPiece& piece : manifest.pieces) {
+    const LogicalTensor& tensor = manifest.tensors[piece.tensor];
+    json["pieces"].push_back({{"tensor", tensor.name},
+                              {"range", to_string(piece.region, tensor.shape)},
+                              {"file", manifest.files[piece.file].name}});
+  }
+  return json;
+}
+
+void print(CommandContext& context, const CheckpointSummary& summary) {
+  context.print("{}\n", summary.path.string());
+  if (summary.manifest) {
+    const CheckpointInfo& info = summary.manifest->info;
+    context.print("  step {}, {} samples seen, seed {}\n", info.step, info.samples_seen, info.seed);
+    context.print("  model {}, {} weights in {} tensors, computed in {}\n", info.model,
+                  weights_of(*summary.manifest), summary.manifest->tensors.size(),
+                  info.compute_dtype);
+    context.print("  holds {}; written by {}\n", fmt::join(summary.manifest->arrays, ", "),
+                  info.mesh);
+    context.print("  {} in {} file{}, {} pieces\n", bytes_text(summary.bytes),
+                  summary.manifest->files.size(), summary.manifest->files.size() == 1 ? "" : "s",
+                  summary.manifest->pieces.size());
+  }
+  if (!summary.problem.empty()) context.print("  PROBLEM: {}\n", summary.problem);
+}
+
+void print_pieces(CommandContext& context, const Manifest& manifest) {
+  Table table({"tensor", "shape", "range", "file"});
+  for (const StoredPiece& piece : manifest.pieces) {
+    const LogicalTensor& tensor = manifest.tensors[piece.tensor];
+    table.add({tensor.name, to_string(tensor.shape), to_string(piece.region, tensor.shape),
+               manifest.files[piece.file].name});
+  }
+  context.print("{}", table.text());
+}
+
+}  // namespace
+
+int ckpt_info(std::span<const std::string> args, CommandContext& context) {
+  std::filesystem::path path;
+  bool pieces = false, as_json = false;
+  OptionSet options("ckpt info", "Says what the checkpoints of a run hold, the newest first.");
+  options.add("checkpoint", &path, "a checkpoint, or a run directory: all of them")
+      .positional()
+      .required();
+  options.add("pieces", &pieces, "list where each piece of each tensor lies");
+  options.add("json", &as_json, "for scripts");
+  if (!read_options(options, args, context)) return kDone;
+
+  const auto found = inspect_checkpoints(path, Depth::kManifest);
+  if (as_json) {
+    Json json = Json::array();
+    for (const CheckpointSummary& summary : found) json.push_back(to_json(summary, pieces));
+    context.print("{}\n", json.dump(2));
+    return kDone;
+  }
+  for (const CheckpointSummary& summary : found) {
+    print(context, summary);
+    if (pieces && summary.manifest) print_pieces(context, *summary.manifest);
+  }
+  return kDone;
+}
+
+int ckpt_verify(std::span<const std::string> args, CommandContext& context) {
+  std::filesystem::path path;
+  bool as_json = false;
+  OptionSet options("ckpt verify",
+                    "Reads every byte of the checkpoints and compares with their checksums. Status "
+                    "1 when something is damaged.");
+  options.add("checkpoint", &path, "a checkpoint, or a run directory: all of them")
+      .positional()
+      .required();
+  options.add("json", &as_json, "for scripts");
+  if (!read_options(options, args, context)) return kDone;
+
+  const auto found = inspect_checkpoints(path, Depth::kPieces);
+  Json json = Json::array();
+  for (const CheckpointSummary& summary : found) {
+    json.push_back(to_json(summary, false));
+    if (as_json) continue;
+    context.print(
+        "{}: {}\n", summary.path.string(),
+        summary.problem.empty() ? "intact, " + bytes_text(summary.bytes) : summary.problem);
+  }
+  if (as_json) context.print("{}\n", json.dump(2));
+  const bool intact =
+      std::all_of(found.begin(), found.end(), [](const auto& s) { return s.problem.empty(); });
+  return intact ? kDone : kFailed;
+}
+
+}  // namespace edt
