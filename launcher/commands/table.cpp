@@ -13,6 +13,7 @@ std::span<const Command> command_table() {
       Command{"ckpt export", "weights of a checkpoint as safetensors", ckpt_export},
       Command{"ckpt import", "a checkpoint from published weights", ckpt_import},
       Command{"bench step", "training steps against the machine's ceiling", bench_step},
+      Command{"bench ops", "every op alone against the machine's ceilings", bench_ops},
       Command{"bench sampling", "sampler steps against the machine's ceiling", bench_sampling},
       Command{"doctor", "what this machine has, and what would fail on it", doctor},
   };

@@ -9,6 +9,7 @@
 
 namespace edt {
 
+int bench_ops(std::span<const std::string> args, CommandContext& context);
 int bench_sampling(std::span<const std::string> args, CommandContext& context);
 int bench_step(std::span<const std::string> args, CommandContext& context);
 int ckpt_export(std::span<const std::string> args, CommandContext& context);

@@ -1,0 +1,172 @@
+// edt bench ops: every op alone, on the shapes of a model, against what the machine can do.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/cpu/cpu_backend.h"
+#include "core/cpu/matmul_ceiling.h"
+#include "core/ops/cases/case_timing.h"
+#include "core/reference/reference_backend.h"
+#include "launcher/commands/table.h"
+#include "launcher/options.h"
+#include "launcher/report.h"
+
+namespace edt {
+namespace {
+
+enum class Which { kCpu, kReference };
+
+struct OpsBenchOptions {
+  Which backend = Which::kCpu;
+  DType dtype = DType::kFloat32;
+  std::int64_t batch = 16;
+  double seconds = 0.3;
+  std::string filter;
+  bool as_json = false;
+};
+
+struct Ceiling {
+  double flops = 0;  // oneDNN, a square product
+  double bytes = 0;  // read and written by a copy that no cache holds
+};
+
+// A forward or a backward: its rate, in floating-point operations where it has any, else in bytes.
+struct Rate {
+  double seconds, flops, bytes;
+
+  bool is_compute() const { return flops > 0; }
+  double per_second() const { return (is_compute() ? flops : bytes) / seconds; }
+  double share(const Ceiling& ceiling) const {
+    return per_second() / (is_compute() ? ceiling.flops : ceiling.bytes);
+  }
+  std::string text() const {
+    return is_compute() ? human_flops(per_second())
+                        : fmt::format("{:.1f} GB/s", per_second() / 1e9);
+  }
+};
+
+double copy_rate(Backend& backend) {
+  constexpr std::int64_t kElements = 32 << 20;
+  const Tensor shape{nullptr, {kElements}, DType::kFloat32};
+  const Block from(backend.memory(), shape.bytes()), to(backend.memory(), shape.bytes());
+  const Tensor source{from.data(), shape.shape, shape.dtype};
+  const Tensor target{to.data(), shape.shape, shape.dtype};
+  backend.zero(source);
+  double best = 0;
+  for (int round = 0; round < 5; ++round) {
+    const auto begin = std::chrono::steady_clock::now();
+    backend.copy(source, target);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    best = std::max(best, 2.0 * static_cast<double>(shape.bytes()) / seconds.count());
+  }
+  return best;
+}
+
+Ceiling measure_ceiling(DType dtype) {
+  MatmulCeiling matmul({{.m = 2048, .n = 1024, .k = 1024}}, dtype);
+  Ceiling ceiling;
+  for (int round = 0; round < 5; ++round) {
+    ceiling.flops = std::max(ceiling.flops, matmul.flops() / matmul.run());
+  }
+  ceiling.bytes = copy_rate(*make_cpu_backend());
+  return ceiling;
+}
+
+struct Line {
+  const OpCase& op_case;
+  CaseTiming timing;
+
+  Rate forward() const {
+    return {timing.forward_seconds, timing.forward_flops, timing.forward_bytes};
+  }
+  Rate backward() const {
+    return {timing.backward_seconds, timing.backward_flops, timing.backward_bytes};
+  }
+  bool has_backward() const { return timing.backward_seconds > 0; }
+};
+
+nlohmann::ordered_json to_json(const Rate& rate, const Ceiling& ceiling) {
+  return {{"seconds", rate.seconds},
+          {rate.is_compute() ? "gflops" : "gbytes_per_s", rate.per_second() / 1e9},
+          {"ceiling_ratio", rate.share(ceiling)}};
+}
+
+void print_json(CommandContext& context, const OpsBenchOptions& bench, const Ceiling& ceiling,
+                const std::vector<Line>& lines) {
+  nlohmann::ordered_json json{{"backend", bench.backend == Which::kCpu ? "cpu" : "reference"},
+                              {"dtype", name_of(bench.dtype)},
+                              {"batch", bench.batch},
+                              {"ceiling_gflops", ceiling.flops / 1e9},
+                              {"ceiling_gbytes_per_s", ceiling.bytes / 1e9}};
+  json["ops"] = nlohmann::ordered_json::array();
+  for (const Line& line : lines) {
+    nlohmann::ordered_json op{{"op", line.op_case.op},
+                              {"shape", line.op_case.shape},
+                              {"supported", line.timing.supported}};
+    if (line.timing.supported) op["forward"] = to_json(line.forward(), ceiling);
+    if (line.has_backward()) op["backward"] = to_json(line.backward(), ceiling);
+    json["ops"].push_back(op);
+  }
+  context.print("{}\n", json.dump(2));
+}
+
+std::vector<std::string> cells(const Rate& rate, const Ceiling& ceiling) {
+  return {human_duration(rate.seconds), rate.text(),
+          fmt::format("{:.0f} %", 100 * rate.share(ceiling))};
+}
+
+void print_text(CommandContext& context, const Ceiling& ceiling, const std::vector<Line>& lines) {
+  context.print("ceilings: {} in a product of matrices, {:.1f} GB/s in a copy\n",
+                human_flops(ceiling.flops), ceiling.bytes / 1e9);
+  Table table({"op", "shape", "forward", "rate", "share", "backward", "rate", "share"});
+  for (const Line& line : lines) {
+    std::vector<std::string> row{line.op_case.op, line.op_case.shape};
+    const std::vector<std::string> none{"-", "-", "-"};
+    const auto forward = line.timing.supported ? cells(line.forward(), ceiling)
+                                               : std::vector<std::string>{"unsupported", "-", "-"};
+    const auto backward = line.has_backward() ? cells(line.backward(), ceiling) : none;
+    row.insert(row.end(), forward.begin(), forward.end());
+    row.insert(row.end(), backward.begin(), backward.end());
+    table.add(row);
+  }
+  context.print("{}", table.text());
+}
+
+}  // namespace
+
+int bench_ops(std::span<const std::string> args, CommandContext& context) {
+  OpsBenchOptions bench;
+  OptionSet options("bench ops",
+                    "Times each op alone on the shapes of EDT-S/2: GFLOP/s against the matrix "
+                    "products of oneDNN, or, for ops that mostly move data, GB/s against a copy "
+                    "that no cache holds: small batches stay in the cache and pass 100 %.");
+  options.add("filter", &bench.filter, "only ops whose name or shape contains this").positional();
+  options.add("backend", &bench.backend, {{"cpu", Which::kCpu}, {"reference", Which::kReference}},
+              "whose kernels");
+  options.add("dtype", &bench.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
+              "type of activations");
+  options.add("batch", &bench.batch, "images in each op").unit("images").range(1, 4096);
+  options.add("seconds", &bench.seconds, "time for each op").unit("s").range(0, 3600);
+  options.add("json", &bench.as_json, "for scripts");
+  if (!read_options(options, args, context)) return kDone;
+
+  OpCases cases = bench_cases(bench.batch);
+  std::erase_if(cases, [&](const OpCase& op_case) {
+    return op_case.name().find(bench.filter) == std::string::npos;
+  });
+  require<UsageError>(!cases.empty(), "bench ops", "no op has '{}' in its name", bench.filter);
+  context.run_started = true;
+  const auto backend = bench.backend == Which::kCpu ? make_cpu_backend() : make_reference_backend();
+  const Ceiling ceiling = measure_ceiling(bench.dtype);
+  std::vector<Line> lines;
+  for (const OpCase& op_case : cases) {
+    lines.push_back({op_case, time_case(op_case, *backend, bench.dtype, bench.seconds)});
+  }
+  if (bench.as_json) {
+    print_json(context, bench, ceiling, lines);
+  } else {
+    print_text(context, ceiling, lines);
+  }
+  return kDone;
+}
+
+}  // namespace edt
