@@ -12,8 +12,23 @@ namespace edt::data {
 
 namespace {
 
+ImportLayout layout_of(const std::filesystem::path& latents) {
+  std::error_code code;
+  if (!std::filesystem::is_directory(latents, code)) {
+    return latents.extension() == ".safetensors" ? ImportLayout::kSafetensors
+                                                 : ImportLayout::kArray;
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(latents)) {
+    if (entry.path().extension() == ".safetensors") return ImportLayout::kSafetensors;
+  }
+  return ImportLayout::kFolders;
+}
+
 std::unique_ptr<ImportSource> open_source(const ImportOptions& options) {
-  switch (options.layout) {
+  const bool automatic = options.layout == ImportLayout::kAuto;
+  switch (automatic ? layout_of(options.latents) : options.layout) {
+    case ImportLayout::kAuto:
+      break;
     case ImportLayout::kFolders:
       return open_folder_source(options);
     case ImportLayout::kArray:

@@ -12,13 +12,14 @@
 namespace edt::data {
 
 enum class ImportLayout : std::uint8_t {
+  kAuto,         // told from the path of the latents
   kFolders,      // one .npy per sample in a folder of features and in one of labels, named alike
   kArray,        // one .npy of latents and one of labels, or both in an .npz
   kSafetensors,  // a .safetensors file, or a folder of them
 };
 
 struct ImportOptions {
-  ImportLayout layout = ImportLayout::kFolders;
+  ImportLayout layout = ImportLayout::kAuto;
   std::filesystem::path latents;          // folder, .npy, .npz, .safetensors or folder of these
   std::filesystem::path labels;           // folder or .npy; not used for .npz and safetensors
   std::filesystem::path flipped_latents;  // optional: mirrored copies, same layout as `latents`

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "data/dataset.h"
+#include "data/decoder.h"
 
 namespace edt::data {
 
@@ -51,6 +52,31 @@ nlohmann::ordered_json to_json(const DatasetInfo& info) {
           {"sealed_shards", info.sealed_shards},
           {"shards_with_checksums", info.checked_shards},
           {"source", d.source}};
+}
+
+void write_pictures(const std::filesystem::path& path, const std::filesystem::path& png) {
+  constexpr int kColumns = 8, kRows = 12;
+  const Dataset dataset(path);
+  const Decoder decoder(dataset.description());
+  const int rows = std::min(dataset.description().classes, kRows);
+  std::vector<Image> images(static_cast<std::size_t>(rows) * kColumns);
+  std::vector<int> found(static_cast<std::size_t>(rows), 0);
+  std::vector<float> latent(dataset.description().latent_elements());
+  ReadScratch scratch;
+  int missing = rows * kColumns;
+  for (std::uint64_t i = 0; i < dataset.size() && missing > 0; ++i) {
+    const auto row = static_cast<std::size_t>(dataset.label(i));
+    if (row >= found.size() || found[row] == kColumns) continue;
+    const std::vector<SampleRef> refs{{.index = i}};
+    dataset.read(refs, 0, scratch, latent);
+    images[row * kColumns + static_cast<std::size_t>(found[row]++)] = decoder.decode_all(latent)[0];
+    --missing;
+  }
+  const Image blank = decoder.decode_all(std::vector<float>(latent.size()))[0];
+  for (Image& image : images) {
+    if (image.width == 0) image = Image(blank.width, blank.height, 255);
+  }
+  write_png(png, make_grid(images, kColumns));
 }
 
 VerifyReport verify(const std::filesystem::path& path, const Progress& progress) {

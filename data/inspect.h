@@ -26,6 +26,9 @@ struct DatasetInfo {
 DatasetInfo describe(const std::filesystem::path& path);
 nlohmann::ordered_json to_json(const DatasetInfo& info);
 
+// A PNG grid, one row per class (the first twelve), the first eight samples of each.
+void write_pictures(const std::filesystem::path& path, const std::filesystem::path& png);
+
 struct VerifyReport {
   std::uint64_t samples = 0;  // in shards that are intact
   std::uint64_t shards = 0;

@@ -12,9 +12,14 @@ std::span<const Command> command_table() {
       Command{"ckpt verify", "whether every byte of the checkpoints is intact", ckpt_verify},
       Command{"ckpt export", "weights of a checkpoint as safetensors", ckpt_export},
       Command{"ckpt import", "a checkpoint from published weights", ckpt_import},
+      Command{"bench data", "samples from shards against a plain read", bench_data},
       Command{"bench step", "training steps against the machine's ceiling", bench_step},
       Command{"bench ops", "every op alone against the machine's ceilings", bench_ops},
       Command{"bench sampling", "sampler steps against the machine's ceiling", bench_sampling},
+      Command{"data import", "encoded latents into shards", data_import},
+      Command{"data info", "what a data set holds", data_info},
+      Command{"data synth", "a data set of synthetic pictures", data_synth},
+      Command{"data verify", "reads a whole data set and checks it", data_verify},
       Command{"doctor", "what this machine has, and what would fail on it", doctor},
   };
   return kCommands;

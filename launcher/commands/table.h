@@ -9,6 +9,7 @@
 
 namespace edt {
 
+int bench_data(std::span<const std::string> args, CommandContext& context);
 int bench_ops(std::span<const std::string> args, CommandContext& context);
 int bench_sampling(std::span<const std::string> args, CommandContext& context);
 int bench_step(std::span<const std::string> args, CommandContext& context);
@@ -16,6 +17,10 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context);
 int ckpt_import(std::span<const std::string> args, CommandContext& context);
 int ckpt_info(std::span<const std::string> args, CommandContext& context);
 int ckpt_verify(std::span<const std::string> args, CommandContext& context);
+int data_import(std::span<const std::string> args, CommandContext& context);
+int data_info(std::span<const std::string> args, CommandContext& context);
+int data_synth(std::span<const std::string> args, CommandContext& context);
+int data_verify(std::span<const std::string> args, CommandContext& context);
 int doctor(std::span<const std::string> args, CommandContext& context);
 int sample(std::span<const std::string> args, CommandContext& context);
 int train(std::span<const std::string> args, CommandContext& context);

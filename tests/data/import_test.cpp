@@ -88,7 +88,9 @@ ImportOptions folder_options(const TempDir& directory) {
 TEST(ImportFolders, PairsByNumber) {
   const TempDir directory;
   write_folders(directory, 12);  // 10.npy sorts behind 9.npy
-  import_data(folder_options(directory));
+  ImportOptions options = folder_options(directory);
+  options.layout = ImportLayout::kAuto;
+  import_data(options);
   expect_samples(directory / "out", 12, false);
 }
 
@@ -207,6 +209,7 @@ TEST(ImportSafetensors, FolderOfFiles) {
   write_safetensors(directory / "s" / "part_10.safetensors", 5, 9, true);
   ImportOptions options = options_for(directory, ImportLayout::kSafetensors);
   options.latents = directory / "s";
+  options.layout = ImportLayout::kAuto;
   import_data(options);
   expect_samples(directory / "out", 14, true);
 }

@@ -1,0 +1,238 @@
+// edt data synth | import | info | verify, and edt bench data.
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "data/import.h"
+#include "data/inspect.h"
+#include "data/read_bench.h"
+#include "data/synth.h"
+#include "launcher/commands/table.h"
+#include "launcher/options.h"
+#include "launcher/progress.h"
+#include "launcher/report.h"
+#include "launcher/signals.h"
+
+namespace edt {
+namespace {
+
+struct Stopped {};
+
+// Runs work that writes a data set, with progress. A signal ends it between two samples: whole
+// shards stay, and the same command continues behind them.
+template <class Work>
+int write_dataset(CommandContext& context, const std::string& label,
+                  const std::filesystem::path& out, Work work) {
+  const StopSignals signals;
+  std::unique_ptr<Progress> progress;
+  const auto report = [&](std::uint64_t done, std::uint64_t total) {
+    context.run_started = true;
+    if (signals.stop_requested()) throw Stopped{};
+    if (!progress) {
+      Progress::Settings settings{.label = label, .unit = "samples"};
+      settings.begin = static_cast<std::int64_t>(done) - 1;
+      settings.end = static_cast<std::int64_t>(total);
+      settings.style = progress_style(context.quiet);
+      progress = std::make_unique<Progress>(settings, context.error);
+    }
+    progress->update(static_cast<std::int64_t>(done));
+  };
+  try {
+    work(report);
+  } catch (const Stopped&) {
+    progress.reset();
+    log::warning("{} stopped by {}; the same command continues it", label, signals.signal_name());
+    return kStopped;
+  }
+  progress.reset();
+  const data::DatasetInfo info = data::describe(out);
+  context.print("{}: {} samples of {} x {} x {}, {} classes, {} shards, {}\n", out.string(),
+                info.samples, info.description.channels, info.description.height,
+                info.description.width, info.description.classes, info.shards,
+                human_bytes(static_cast<double>(info.bytes)));
+  return kDone;
+}
+
+void print_info(CommandContext& context, const data::DatasetInfo& info) {
+  const data::Description& d = info.description;
+  const auto line = [&](std::string_view name, const std::string& value) {
+    context.print("{:16} {}\n", name, value);
+  };
+  const auto [fewest, most] =
+      std::minmax_element(info.class_counts.begin(), info.class_counts.end());
+  line("data set", info.path.string());
+  line("samples", fmt::format("{} in {} shards, {}", info.samples, info.shards,
+                              human_bytes(static_cast<double>(info.bytes))));
+  line(d.array_name(), fmt::format("{} x {} x {}, {}, scale {}", d.channels, d.height, d.width,
+                                   h5::name_of(d.type), d.scale));
+  line("pictures", fmt::format("{0} x {0} pixels", d.image_size));
+  line("classes", fmt::format("{}, {} to {} samples each", d.classes, *fewest, *most));
+  if (!d.class_names.empty())
+    line("class names", fmt::format("{}", fmt::join(d.class_names, ", ")));
+  line("flipped copy", d.flipped ? "yes" : "no");
+  line("decoder", d.decoder.present() ? "yes: linear, of 8 x 8 patches" : "no: false colours");
+  if (!d.channel_mean.empty()) {
+    line("channel mean", fmt::format("{:.4g}", fmt::join(d.channel_mean, ", ")));
+    line("channel std", fmt::format("{:.4g}", fmt::join(d.channel_std, ", ")));
+  }
+  line("protected", fmt::format("{} of {} shards have checksums, {} a sealed header",
+                                info.checked_shards, info.shards, info.sealed_shards));
+  if (!d.source.empty()) line("source", d.source);
+}
+
+}  // namespace
+
+int data_synth(std::span<const std::string> args, CommandContext& context) {
+  data::SynthOptions synth;
+  OptionSet options("data synth",
+                    "Draws pictures of classes (shapes, colours, textures) and stores them as "
+                    "latents, with the decoder that turns latents into pictures.");
+  options.add("out", &synth.out, "directory of the data set").positional().required();
+  options.add("samples", &synth.samples, "number of pictures").range(1, 4294967295.0L);
+  options
+      .add("image-size", &synth.image_size,
+           "side of a picture, a multiple of 8; latents have an eighth")
+      .unit("pixels")
+      .range(32, 1024);
+  options.add("classes", &synth.classes, "number of classes").range(1, 12);
+  options.add("seed", &synth.seed, "of the pictures");
+  options.add("flipped", &synth.flipped, "store mirrored copies too");
+  options.add("samples-per-shard", &synth.samples_per_shard, "samples of one file").at_least(1);
+  if (!read_options(options, args, context)) return kDone;
+  return write_dataset(context, "synth", synth.out,
+                       [&](const data::Progress& progress) { data::synthesize(synth, progress); });
+}
+
+int data_import(std::span<const std::string> args, CommandContext& context) {
+  using data::ImportLayout;
+  data::ImportOptions import;
+  OptionSet options(
+      "data import",
+      "Turns encoded latents into shards. Streams: memory does not grow with the data.");
+  options
+      .add("latents", &import.latents,
+           "folder of .npy files, one .npy or .npz, or .safetensors files")
+      .required();
+  options.add("labels", &import.labels, "folder of .npy files named as the latents, or one .npy");
+  options.add("flipped-latents", &import.flipped_latents,
+              "mirrored copies, laid out as the latents");
+  options.add("out", &import.out, "directory of the data set").required();
+  options.add("layout", &import.layout,
+              {{"auto", ImportLayout::kAuto},
+               {"folders", ImportLayout::kFolders},
+               {"array", ImportLayout::kArray},
+               {"safetensors", ImportLayout::kSafetensors}},
+              "what the latents are; auto: told from the path");
+  options.add("latents-key", &import.latents_key, "name within .npz and .safetensors");
+  options.add("labels-key", &import.labels_key, "name within .npz and .safetensors");
+  options.add("flipped-key", &import.flipped_key, "name of mirrored copies within .safetensors");
+  options.add("classes", &import.classes, "number of classes").at_least(1);
+  options.add("image-size", &import.image_size, "side of the pictures; 0: eight times the latents'")
+      .unit("pixels")
+      .at_least(0);
+  options.add("scale", &import.scale, "factor between VAE latents and what is trained on").above(0);
+  options.add("scaled", &import.scaled, "the input is multiplied by it already");
+  options.add("moments", &import.moments, "channels hold mean, then standard deviation");
+  options.add("statistics", &import.statistics,
+              "measure mean and deviation per channel, in a second pass");
+  options.add("dtype", &import.type,
+              {{"float16", h5::Type::kFloat16}, {"float32", h5::Type::kFloat32}},
+              "of stored values");
+  options.add("samples-per-shard", &import.samples_per_shard, "samples of one file").at_least(1);
+  if (!read_options(options, args, context)) return kDone;
+  return write_dataset(context, "import", import.out, [&](const data::Progress& progress) {
+    data::import_data(import, progress);
+  });
+}
+
+int data_info(std::span<const std::string> args, CommandContext& context) {
+  std::filesystem::path path;
+  std::filesystem::path pictures;
+  bool as_json = false;
+  OptionSet options("data info", "Says what a data set holds.");
+  options.add("data", &path, "directory of shards, or one shard").positional().required();
+  options.add("pictures", &pictures, "write a PNG with eight samples of each of the first classes");
+  options.add("json", &as_json, "for scripts");
+  if (!read_options(options, args, context)) return kDone;
+  const data::DatasetInfo info = data::describe(path);
+  if (!pictures.empty()) data::write_pictures(path, pictures);
+  if (as_json) {
+    context.print("{}\n", data::to_json(info).dump(2));
+  } else {
+    print_info(context, info);
+  }
+  return kDone;
+}
+
+int data_verify(std::span<const std::string> args, CommandContext& context) {
+  std::filesystem::path path;
+  bool as_json = false;
+  OptionSet options(
+      "data verify",
+      "Reads a whole data set: headers, checksums, labels, finite values. Status 1 when "
+      "something is wrong.");
+  options.add("data", &path, "directory of shards, or one shard").positional().required();
+  options.add("json", &as_json, "for scripts");
+  if (!read_options(options, args, context)) return kDone;
+  std::unique_ptr<Progress> progress;
+  const data::VerifyReport report =
+      data::verify(path, [&](std::uint64_t done, std::uint64_t total) {
+        if (!progress) {
+          Progress::Settings settings{.label = "verify", .unit = "shards"};
+          settings.end = static_cast<std::int64_t>(total);
+          settings.style = progress_style(context.quiet || as_json);
+          progress = std::make_unique<Progress>(settings, context.error);
+        }
+        progress->update(static_cast<std::int64_t>(done));
+      });
+  progress.reset();
+  if (as_json) {
+    context.print("{}\n", data::to_json(report).dump(2));
+  } else if (report.problems.empty()) {
+    context.print("{}: {} samples in {} shards are intact{}\n", path.string(), report.samples,
+                  report.shards,
+                  report.without_checksums == 0
+                      ? ""
+                      : fmt::format(", {} of them without checksums", report.without_checksums));
+  }
+  if (report.problems.empty()) return kDone;
+  context.run_started = true;
+  for (std::size_t i = 1; i < report.problems.size(); ++i) log::error("{}", report.problems[i]);
+  throw DataError("verify", fmt::format("{} of {} shards are not as they should be; the first: {}",
+                                        report.problems.size(), report.shards, report.problems[0]));
+}
+
+int bench_data(std::span<const std::string> args, CommandContext& context) {
+  std::filesystem::path path;
+  data::ReadBenchOptions bench;
+  bool as_json = false;
+  OptionSet options(
+      "bench data",
+      "Samples per second from shards in random order, ready for training, against a "
+      "plain sequential read of the same bytes. Both find the data in memory if they fit.");
+  options.add("data", &path, "directory of shards").positional().required();
+  options.add("batch", &bench.batch, "samples read at once").at_least(1);
+  options.add("seconds", &bench.seconds, "at least, for each of the two").unit("s").above(0);
+  options.add("seed", &bench.seed, "of the order");
+  options.add("json", &as_json, "for scripts");
+  if (!read_options(options, args, context)) return kDone;
+  const data::ReadBench result = data::bench_reads(path, bench);
+  if (as_json) {
+    const nlohmann::ordered_json json{{"samples", result.samples},
+                                      {"sample_bytes", result.sample_bytes},
+                                      {"random_samples_per_s", result.random_samples_per_s},
+                                      {"sequential_samples_per_s", result.sequential_samples_per_s},
+                                      {"ratio", result.ratio()}};
+    context.print("{}\n", json.dump(2));
+    return kDone;
+  }
+  const auto rate = [&](double samples) {
+    return fmt::format("{} samples/s, {}/s", human_count(samples),
+                       human_bytes(samples * static_cast<double>(result.sample_bytes)));
+  };
+  context.print("random order     {}\n", rate(result.random_samples_per_s));
+  context.print("sequential read  {}\n", rate(result.sequential_samples_per_s));
+  context.print("ratio            {:.3f}\n", result.ratio());
+  return kDone;
+}
+
+}  // namespace edt

@@ -1,0 +1,39 @@
+// Shards of other programs have no seal, so HDF5 itself sees the damage. Not a CTest run: the
+// target is there to be run by hand, against the HDF5 library of the machine.
+#include "core/base/error.h"
+#include "core/storage/hdf5.h"
+#include "data/shard.h"
+#include "tests/core/storage/temp_dir.h"
+#include "tests/fuzz/fuzz_target.h"
+#include "tests/fuzz/memory_file.h"
+
+namespace edt::fuzz {
+
+std::vector<std::string> seeds() {
+  const test::TempDir directory;
+  h5::File file = h5::File::create(directory / "a.h5");
+  const std::vector<float> values(4 * 2 * 3 * 3, 1.f);
+  const std::vector<std::int32_t> labels{0, 1, 2, 3};
+  file.create_dataset("latents", h5::Type::kFloat32, {4, 2, 3, 3}, 2)
+      .write(h5::Type::kFloat32, values.data());
+  file.create_dataset("labels", h5::Type::kInt32, {4}).write(h5::Type::kInt32, labels.data());
+  for (const char* name : {"format_version", "complete", "scale"}) file.write_attribute(name, 1);
+  file.write_attribute("num_classes", 5);
+  file.write_attribute("image_size", 24);
+  file.close();
+  return {read_whole(directory / "a.h5")};
+}
+
+}  // namespace edt::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace edt;
+  const fuzz::MemoryFile file(std::span(data, size));
+  try {
+    const data::Shard shard(file.path());
+    shard.verify();
+    return 0;
+  } catch (const Error&) {
+    return -1;
+  }
+}

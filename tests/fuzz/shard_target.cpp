@@ -1,0 +1,38 @@
+#include "core/base/error.h"
+#include "data/shard.h"
+#include "tests/core/storage/temp_dir.h"
+#include "tests/data/small_set.h"
+#include "tests/fuzz/fuzz_target.h"
+#include "tests/fuzz/memory_file.h"
+
+namespace edt::fuzz {
+
+std::vector<std::string> seeds() {
+  std::vector<std::string> shards;
+  for (const bool moments : {false, true}) {
+    const test::TempDir directory;
+    data::Description d = data::test::small_description();
+    d.moments = moments;
+    d.flipped = !moments;
+    d.channel_mean = {0, 0};
+    d.channel_std = {1, 1};
+    d.class_names = {"a", "b", "c", "d", "e"};
+    data::test::write_small_set(directory / "set", d, 6);
+    shards.push_back(read_whole(directory / "set" / "shard-00000-of-00001.h5"));
+  }
+  return shards;
+}
+
+}  // namespace edt::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace edt;
+  const fuzz::MemoryFile file(std::span(data, size));
+  try {
+    const data::Shard shard(file.path());
+    shard.verify();
+    return 0;
+  } catch (const Error&) {
+    return -1;
+  }
+}
