@@ -152,7 +152,16 @@ void Dataset::read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScra
   // Moments are read beside the noise of finish_sample, latents straight into place.
   std::vector<float>& values = scratch.values;
   if (description_.moments) values.resize(std::max(values.size(), n + stored));
-  for (std::uint32_t i : scratch.order) {
+  const auto prefetch = [&](std::size_t place) {
+    if (place >= refs.size()) return;
+    const SampleRef& ref = refs[scratch.order[place]];
+    const std::size_t shard = shard_of(ref.index);
+    shards_[shard]->prefetch(ref.index - begin_[shard], ref.flipped);
+  };
+  prefetch(0);
+  for (std::size_t place = 0; place < refs.size(); ++place) {
+    prefetch(place + 1);
+    const std::uint32_t i = scratch.order[place];
     const SampleRef& ref = refs[i];
     const std::size_t shard = shard_of(ref.index);
     const auto out = latents.subspan(i * n, n);

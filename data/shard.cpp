@@ -127,17 +127,16 @@ std::span<const std::byte> Shard::stored(const Array& array, std::uint64_t first
   return out;
 }
 
-void Shard::convert(std::span<const std::byte> bytes, std::span<float> out) const {
+bool Shard::convert(std::span<const std::byte> bytes, std::span<float> out) const {
   if (description_.type == h5::Type::kFloat16) {
-    half_to_float({reinterpret_cast<const half_bits*>(bytes.data()), out.size()}, out);
-  } else {
-    std::memcpy(out.data(), bytes.data(), bytes.size());
+    return half_to_float({reinterpret_cast<const half_bits*>(bytes.data()), out.size()}, out);
   }
+  std::memcpy(out.data(), bytes.data(), bytes.size());
+  return all_finite(out);
 }
 
-void Shard::require_finite(std::uint64_t first, std::uint64_t count,
-                           std::span<const float> values) const {
-  if (all_finite(values)) return;
+void Shard::refuse_not_finite(std::uint64_t first, std::uint64_t count,
+                              std::span<const float> values) const {
   const std::uint64_t row = values.size() / count;
   for (std::uint64_t i = 0; i < count; ++i) {
     require<DataError>(all_finite(values.subspan(i * row, row)), "shard",
@@ -153,8 +152,8 @@ void Shard::verify_block(const Array& array, std::uint64_t block,
   const std::uint64_t sum = checksum(bytes);
   if (sum != array.checksums[block]) {
     std::vector<float> values(count * description_.stored_elements());
-    convert(bytes, values);
-    require_finite(first, count, values);  // the more helpful message where it applies
+    // The more helpful message where it applies.
+    if (!convert(bytes, values)) refuse_not_finite(first, count, values);
     fail<DataError>("shard", "{}: samples {} to {}: checksum {}, {} was written", path().string(),
                     first, first + count - 1, checksum_text(sum),
                     checksum_text(array.checksums[block]));
@@ -170,14 +169,23 @@ void Shard::verify_blocks(const Array& array, std::uint64_t first, std::uint64_t
   }
 }
 
+void Shard::prefetch(std::uint64_t index, bool flipped) const {
+  constexpr std::size_t kCacheLine = 64;
+  if (array(flipped).set || !file_.is_mapped()) return;
+  const std::uint64_t bytes = description_.stored_bytes();
+  const auto sample = file_.mapped(array(flipped).offset + index * bytes, bytes);
+  for (std::size_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(sample.data() + i);
+}
+
 void Shard::read(std::uint64_t first, std::uint64_t count, bool flipped, bool verify,
                  std::vector<std::byte>& scratch, std::span<float> out) const {
   EDT_ASSERT(first < size() && count >= 1 && count <= size() - first);
   EDT_ASSERT(!flipped || description_.flipped);
   EDT_ASSERT(out.size() == count * description_.stored_elements());
   if (verify && has_checksums()) verify_blocks(array(flipped), first, count, scratch);
-  convert(stored(array(flipped), first, count, scratch), out);
-  require_finite(first, count, out);
+  if (!convert(stored(array(flipped), first, count, scratch), out)) {
+    refuse_not_finite(first, count, out);
+  }
 }
 
 void Shard::verify() const {

@@ -43,6 +43,9 @@ class Shard {
   void read(std::uint64_t first, std::uint64_t count, bool flipped, bool verify,
             std::vector<std::byte>& scratch, std::span<float> out) const;
 
+  // Asks for a sample that is about to be read, where it lies in mapped memory.
+  void prefetch(std::uint64_t index, bool flipped) const;
+
   // Re-reads everything: checksums and finite values. Throws at the first defect.
   void verify() const;
 
@@ -60,12 +63,13 @@ class Shard {
   std::vector<std::uint64_t> read_checksums(const h5::File& file, const std::string& name) const;
   std::span<const std::byte> stored(const Array& array, std::uint64_t first, std::uint64_t count,
                                     std::vector<std::byte>& scratch) const;
-  void convert(std::span<const std::byte> bytes, std::span<float> out) const;
+  // False when a value is not finite.
+  bool convert(std::span<const std::byte> bytes, std::span<float> out) const;
   void verify_blocks(const Array& array, std::uint64_t first, std::uint64_t count,
                      std::vector<std::byte>& scratch) const;
   void verify_block(const Array& array, std::uint64_t block, std::vector<std::byte>& scratch) const;
-  void require_finite(std::uint64_t first, std::uint64_t count,
-                      std::span<const float> values) const;
+  void refuse_not_finite(std::uint64_t first, std::uint64_t count,
+                         std::span<const float> values) const;
   const Array& array(bool flipped) const { return flipped ? flipped_ : samples_; }
 
   InputFile file_;

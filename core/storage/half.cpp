@@ -15,22 +15,27 @@ namespace edt::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Returns how many of the first values it has converted: whole vectors, and none on targets whose
-// conversion of infinity and NaN is not exact.
-std::size_t convert_vectors(const half_bits* in, float* out, std::size_t size) {
+// Converts whole vectors and returns how many values that were: none on targets whose conversion of
+// infinity and NaN is not exact. `finite` becomes false where one of them is infinite or NaN.
+std::size_t convert_vectors(const half_bits* in, float* out, std::size_t size, bool& finite) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON || \
     HWY_TARGET == HWY_SVE
   const hn::ScalableTag<float> wide;
   const hn::Rebind<hwy::float16_t, decltype(wide)> narrow;
+  const hn::RebindToUnsigned<decltype(narrow)> bits;
+  const auto exponent = hn::Set(bits, 0x7c00);
   const std::size_t lanes = hn::Lanes(wide);
+  auto largest = hn::Zero(bits);  // exponents: the largest is all ones where a value is not finite
   std::size_t i = 0;
   for (; i + lanes <= size; i += lanes) {
-    const auto* source = reinterpret_cast<const hwy::float16_t*>(in + i);
-    hn::StoreU(hn::PromoteTo(wide, hn::LoadU(narrow, source)), wide, out + i);
+    const auto raw = hn::LoadU(bits, in + i);
+    largest = hn::Max(largest, hn::And(raw, exponent));
+    hn::StoreU(hn::PromoteTo(wide, hn::BitCast(narrow, raw)), wide, out + i);
   }
+  finite = finite && hn::AllTrue(bits, hn::Lt(largest, exponent));
   return i;
 #else
-  (void)in, (void)out, (void)size;
+  (void)in, (void)out, (void)size, (void)finite;
   return 0;
 #endif
 }
@@ -70,10 +75,16 @@ half_bits float_to_half(float value) {
   return static_cast<half_bits>(sign | (rounded - 0x38000000u) >> 13);
 }
 
-void half_to_float(std::span<const half_bits> in, std::span<float> out) {
+bool half_to_float(std::span<const half_bits> in, std::span<float> out) {
   EDT_ASSERT(in.size() == out.size());
-  std::size_t i = HWY_DYNAMIC_DISPATCH(convert_vectors)(in.data(), out.data(), in.size());
-  for (; i < in.size(); ++i) out[i] = half_to_float(in[i]);
+  constexpr half_bits kExponent = 0x7c00;
+  bool finite = true;
+  std::size_t i = HWY_DYNAMIC_DISPATCH(convert_vectors)(in.data(), out.data(), in.size(), finite);
+  for (; i < in.size(); ++i) {
+    finite = finite && (in[i] & kExponent) != kExponent;
+    out[i] = half_to_float(in[i]);
+  }
+  return finite;
 }
 
 void float_to_half(std::span<const float> in, std::span<half_bits> out) {
