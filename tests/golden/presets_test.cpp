@@ -47,7 +47,7 @@ INSTANTIATE_TEST_SUITE_P(Published, Preset, testing::Values("EDT-S/2", "EDT-B/2"
 
 TEST(Tables, Positions) {
   const GoldenFile tables("tables.h5");
-  for (const auto [width, grid] : {std::pair{312, 16}, {416, 8}, {520, 4}}) {
+  for (const auto& [width, grid] : {std::pair{312, 16}, {416, 8}, {520, 4}}) {
     const auto name = "/pos_embed/" + std::to_string(width) + "x" + std::to_string(grid);
     // The published table is computed in float32: angles of up to 15 radians carry 1e-6.
     EXPECT_LE(relative_error(sincos_positions(width, grid), tables.read<float>(name)), 2e-6);
