@@ -60,22 +60,25 @@ std::int64_t WorkspaceFloats(const AttentionPlan& plan) { return Workspace(plan,
 // Scores and dP of one vector of queries become P and dS, and dS is added to dbias.
 HWY_INLINE void Probabilities(const AttentionPlan& plan, const float* bias, FloatVec lse, float* p,
                               float* ds, float* dbias) {
+  // In registers: stores may alias `plan`.
+  const std::int64_t tokens = plan.tokens, panel = plan.panel, grid = plan.grid;
+  const std::int64_t* row = plan.row.data();
   FloatVec delta = Zero();
-  for (std::int64_t j = 0; j < plan.tokens; ++j) {
-    const std::int64_t at = j * plan.panel;
-    const FloatVec b = LoadVec(bias + plan.row[static_cast<std::size_t>(j)]);
+  for (std::int64_t j = 0; j < tokens; ++j) {
+    const std::int64_t at = j * panel;
+    const FloatVec b = LoadVec(bias + row[j]);
     const FloatVec prob = Exp(hn::Add(LoadVec(p + at), hn::Sub(b, lse)));
     delta = hn::MulAdd(prob, LoadVec(ds + at), delta);
     StoreVec(prob, p + at);
   }
   // Down the columns of the grid: neighbours in a row would add to overlapping vectors of dbias,
   // and each load would wait for the store before it.
-  for (std::int64_t column = 0; column < plan.grid; ++column) {
-    for (std::int64_t j = column; j < plan.tokens; j += plan.grid) {
-      const std::int64_t at = j * plan.panel;
+  for (std::int64_t column = 0; column < grid; ++column) {
+    for (std::int64_t j = column; j < tokens; j += grid) {
+      const std::int64_t at = j * panel;
       const FloatVec d = hn::Mul(LoadVec(p + at), hn::Sub(LoadVec(ds + at), delta));
       StoreVec(d, ds + at);
-      float* sum = dbias + plan.row[static_cast<std::size_t>(j)];
+      float* sum = dbias + row[j];
       StoreVec(hn::Add(LoadVec(sum), d), sum);
     }
   }

@@ -45,15 +45,17 @@ struct Softmax {
 };
 
 HWY_INLINE Softmax SoftmaxColumns(const AttentionPlan& p, const float* bias, float* scores) {
+  const std::int64_t tokens = p.tokens, panel = p.panel;  // in registers: stores may alias `p`
+  const std::int64_t* row = p.row.data();
   FloatVec max = Set(-3.4e38f), sum = Zero();
-  for (std::int64_t j = 0; j < p.tokens; ++j) {
-    float* at = scores + j * p.panel;
-    const FloatVec s = hn::Add(LoadVec(at), LoadVec(bias + p.row[static_cast<std::size_t>(j)]));
+  for (std::int64_t j = 0; j < tokens; ++j) {
+    float* at = scores + j * panel;
+    const FloatVec s = hn::Add(LoadVec(at), LoadVec(bias + row[j]));
     max = hn::Max(max, s);
     StoreVec(s, at);
   }
-  for (std::int64_t j = 0; j < p.tokens; ++j) {
-    float* at = scores + j * p.panel;
+  for (std::int64_t j = 0; j < tokens; ++j) {
+    float* at = scores + j * panel;
     const FloatVec e = Exp(hn::Sub(LoadVec(at), max));
     sum = hn::Add(sum, e);
     StoreVec(e, at);

@@ -79,10 +79,13 @@ HWY_INLINE float Sum(FloatVec v) { return hn::GetLane(hn::SumOfLanes(FloatTag(),
 // before rounding: about 1 ulp in all). Arguments are clamped to [-87, 88]; NaN stays NaN.
 HWY_INLINE FloatVec Exp(FloatVec x) {
   const FloatTag d;
-  const hn::RebindToSigned<FloatTag> di;
   // The bounds come first: x86 min and max return their second operand when one is NaN.
   x = hn::Min(Set(88.0f), hn::Max(Set(-87.0f), x));
-  const FloatVec n = hn::Round(hn::Mul(x, Set(1.44269504f)));
+  // Adding 1.5 * 2^23 rounds to an integer n that is left in the low bits; 127 more is the bias of
+  // the exponent field.
+  const FloatVec magic = Set(12583039.0f);
+  const FloatVec shifted = hn::MulAdd(x, Set(1.44269504f), magic);
+  const FloatVec n = hn::Sub(shifted, magic);
   FloatVec r = hn::NegMulAdd(n, Set(0.693359375f), x);  // ln 2 in two parts
   r = hn::NegMulAdd(n, Set(-2.12194440e-4f), r);
   FloatVec p = hn::MulAdd(Set(0.00138146f), r, Set(0.00836872f));
@@ -90,8 +93,7 @@ HWY_INLINE FloatVec Exp(FloatVec x) {
   p = hn::MulAdd(p, r, Set(0.16666521f));
   p = hn::MulAdd(p, r, Set(0.49999993f));
   p = hn::MulAdd(hn::Mul(r, r), p, r);
-  const auto power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
-  const FloatVec two_n = hn::BitCast(d, power);
+  const FloatVec two_n = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(BitsTag(), shifted)));
   return hn::MulAdd(p, two_n, two_n);
 }
 
