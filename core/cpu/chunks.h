@@ -6,7 +6,7 @@
 
 namespace edt {
 
-inline constexpr std::int64_t kChunkBytes = std::int64_t{4} << 20;
+inline constexpr std::int64_t kChunkBytes = std::int64_t{2} << 20;
 
 // f(begin, end) over nearly equal chunks of `rows` rows of `columns` floats.
 template <class F>
@@ -17,11 +17,6 @@ void for_each_chunk(std::int64_t rows, std::int64_t columns, F&& f) {
     const Range r = part_of(rows, chunks, i);
     f(r.begin, r.end);
   }
-}
-
-// An upper bound of the rows of a chunk.
-inline std::int64_t chunk_rows(std::int64_t rows, std::int64_t columns) {
-  return std::min(rows, std::max<std::int64_t>(256, kChunkBytes / (4 * columns)));
 }
 
 }  // namespace edt
