@@ -2,7 +2,6 @@
 
 #include "core/base/log.h"
 #include "launcher/report.h"
-#include "parallel/checkpoint/checkpoint.h"
 
 namespace edt {
 namespace {
@@ -50,7 +49,24 @@ bool RunCheckpoints::restore() {
   const CheckpointChoice choice = newest_intact(store_);
   for (const RejectedCheckpoint& rejected : choice.rejected) store_.set_aside(rejected.entry);
   if (!choice.checkpoint) return false;
-  const Checkpoint& checkpoint = *choice.checkpoint;
+  if (choice.checkpoint->info().optimizer.empty()) {
+    start_from_weights(*choice.checkpoint);
+  } else {
+    go_on_from(*choice.checkpoint);
+  }
+  log::info("loaded {}", choice.checkpoint->path().string());
+  return true;
+}
+
+// Imported weights: a new run with optimizer and sampler at their beginning.
+void RunCheckpoints::start_from_weights(const Checkpoint& checkpoint) {
+  std::vector<StateArray> weights = arrays();
+  weights.resize(2);  // master and moving average come first
+  checkpoint.load(state_of(engine_.layout(), engine_.buffers().shard(), std::move(weights)));
+  engine_.restored(0);
+}
+
+void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
   const auto seed = checkpoint.info().seed;
   require<CheckpointError>(seed == config_.train.seed, "checkpoint",
                            "{} was made with train.seed {}, now it is {}",
@@ -68,8 +84,6 @@ bool RunCheckpoints::restore() {
     sampler.restore(*values);
   }
   engine_.restored(checkpoint.info().step);
-  log::info("loaded {}", checkpoint.path().string());
-  return true;
 }
 
 void RunCheckpoints::require_none() const {

@@ -7,6 +7,7 @@
 #include "launcher/run_directory.h"
 #include "launcher/train/config.h"
 #include "model/training/engine.h"
+#include "parallel/checkpoint/checkpoint.h"
 #include "parallel/checkpoint/writer.h"
 
 namespace edt {
@@ -32,6 +33,8 @@ class RunCheckpoints {
   void finish();
 
  private:
+  void start_from_weights(const Checkpoint& checkpoint);
+  void go_on_from(const Checkpoint& checkpoint);
   std::vector<StateArray> arrays();
   std::vector<ExtraArray> extras();
 

@@ -114,6 +114,27 @@ TEST_F(CkptCommand, ExportAndImportKeepEveryBit) {
   }
 }
 
+// Fine-tuning: imported weights in a run directory are where training begins.
+TEST_F(CkptCommand, TrainingStartsFromImportedWeights) {
+  const auto file = (directory_->path() / "weights.safetensors").string();
+  const auto run_directory = directory_->path() / "tuned";
+  ASSERT_EQ(edt_command({"ckpt", "export", "--checkpoint", run_path(), "--out", file}).status,
+            kDone);
+  ASSERT_EQ(
+      edt_command(with_model({"ckpt", "import", file, "--out", run_directory.string()})).status,
+      kDone);
+  TrainConfig config = tiny_config(directory_->path() / "set", run_directory);
+  config.train.steps = 1;
+  config.optimizer.rate.initial = 1e-12;  // the weights stay where the import put them
+  ASSERT_EQ(run(config), kDone);
+  const auto before = contents(run_path()), after = contents(run_directory);
+  for (const auto& [name, values] : before) {
+    if (!name.starts_with("ema:")) continue;
+    const auto& tuned = after.at("master:" + name.substr(4));
+    for (std::size_t i = 0; i < values.size(); ++i) ASSERT_NEAR(tuned[i], values[i], 1e-9) << name;
+  }
+}
+
 TEST_F(CkptCommand, ImportOfAnotherModelIsRefused) {
   const auto file = (directory_->path() / "other.safetensors").string();
   ASSERT_EQ(edt_command({"ckpt", "export", "--checkpoint", run_path(), "--out", file}).status,
