@@ -15,6 +15,11 @@ static_assert(sizeof(hid_t) == sizeof(std::int64_t));
 
 namespace {
 
+// HDF5 closes what is open when the program ends, and crashes there on a file whose last write
+// failed (a full disk). Files are closed by their owners here, so it need not. Must precede other
+// calls.
+[[maybe_unused]] const herr_t no_exit_handler = H5dont_atexit();
+
 // HDF5 prints its error stack by default, and keeps that switch per thread.
 void silence() {
   thread_local const bool done = [] {
