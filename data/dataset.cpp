@@ -95,8 +95,9 @@ std::vector<std::uint64_t> Dataset::shard_sizes() const {
 }
 
 std::size_t Dataset::shard_of(std::uint64_t index) const {
-  require<DataError>(index < size(), "data", "{}: sample {} asked for, there are {}",
-                     path_.string(), index, size());
+  if (index >= size()) {
+    fail<DataError>("data", "{}: sample {} asked for, there are {}", path_.string(), index, size());
+  }
   return static_cast<std::size_t>(std::upper_bound(begin_.begin(), begin_.end(), index) -
                                   begin_.begin()) -
          1;
@@ -152,15 +153,16 @@ void Dataset::read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScra
   // Moments are read beside the noise of finish_sample, latents straight into place.
   std::vector<float>& values = scratch.values;
   if (description_.moments) values.resize(std::max(values.size(), n + stored));
+  constexpr std::size_t kAhead = 2;
   const auto prefetch = [&](std::size_t place) {
     if (place >= refs.size()) return;
     const SampleRef& ref = refs[scratch.order[place]];
     const std::size_t shard = shard_of(ref.index);
     shards_[shard]->prefetch(ref.index - begin_[shard], ref.flipped);
   };
-  prefetch(0);
+  for (std::size_t place = 0; place < kAhead; ++place) prefetch(place);
   for (std::size_t place = 0; place < refs.size(); ++place) {
-    prefetch(place + 1);
+    prefetch(place + kAhead);
     const std::uint32_t i = scratch.order[place];
     const SampleRef& ref = refs[i];
     const std::size_t shard = shard_of(ref.index);

@@ -50,12 +50,27 @@ ReadBench bench_reads(const std::filesystem::path& path, const ReadBenchOptions&
   ReadScratch scratch;
   Batch batch;
   std::uint64_t position = 0;
-  bench.random_samples_per_s = rate(dataset.size(), options.seconds, [&] {
+  // All samples once, in batches.
+  const auto pass = [&](auto read) {
     for (std::uint64_t done = 0; done < dataset.size(); done += batch.positions.size()) {
       batch.positions.resize(std::min<std::uint64_t>(options.batch, dataset.size() - done));
       for (std::uint64_t& p : batch.positions) p = position++;
-      read_batch(dataset, order, scratch, batch);
+      read();
     }
+  };
+  bench.random_samples_per_s = rate(dataset.size(), options.seconds, [&] {
+    pass([&] { read_batch(dataset, order, scratch, batch); });
+  });
+  bench.in_order_samples_per_s = rate(dataset.size(), options.seconds, [&] {
+    pass([&] {
+      batch.samples.resize(batch.positions.size());
+      for (std::size_t i = 0; i < batch.samples.size(); ++i) {
+        batch.samples[i] = {.index = batch.positions[i] % dataset.size()};
+        batch.labels[i] = dataset.label(batch.samples[i].index);
+      }
+      batch.latents.resize(batch.samples.size() * dataset.description().latent_elements());
+      dataset.read(batch.samples, options.seed, scratch, batch.latents);
+    });
   });
 
   struct Part {

@@ -170,11 +170,17 @@ void Shard::verify_blocks(const Array& array, std::uint64_t first, std::uint64_t
 }
 
 void Shard::prefetch(std::uint64_t index, bool flipped) const {
-  constexpr std::size_t kCacheLine = 64;
+  // The processor follows a stream by itself, but only after some lines and to the end of a page.
+  constexpr std::size_t kCacheLine = 64, kLines = 4, kPage = 4096;
   if (array(flipped).set || !file_.is_mapped()) return;
   const std::uint64_t bytes = description_.stored_bytes();
   const auto sample = file_.mapped(array(flipped).offset + index * bytes, bytes);
-  for (std::size_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(sample.data() + i);
+  for (std::size_t page = 0; page < bytes; page += kPage) {
+    for (std::size_t i = page; i < std::min<std::size_t>(page + kLines * kCacheLine, bytes);
+         i += kCacheLine) {
+      __builtin_prefetch(sample.data() + i);
+    }
+  }
 }
 
 void Shard::read(std::uint64_t first, std::uint64_t count, bool flipped, bool verify,

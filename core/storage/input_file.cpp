@@ -50,9 +50,10 @@ bool InputFile::map() {
 
 std::span<const std::byte> InputFile::mapped(std::uint64_t offset, std::uint64_t size) const {
   EDT_ASSERT(is_mapped());
-  require<DataError>(offset <= size_ && size <= size_ - offset, "file",
-                     "{} is truncated: it ends at byte {}, {} are needed", path_.string(), size_,
-                     offset + size);
+  if (offset > size_ || size > size_ - offset) {
+    fail<DataError>("file", "{} is truncated: it ends at byte {}, {} are needed", path_.string(),
+                    size_, offset + size);
+  }
   return {mapping_ + offset, size};
 }
 
@@ -62,8 +63,10 @@ void InputFile::read(std::uint64_t offset, std::span<std::byte> out) const {
     const ssize_t done = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(position));
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) fail_errno("read", path_);
-    require<DataError>(done > 0, "file", "{} is truncated: it ends at byte {}, {} are needed",
-                       path_.string(), position, position + out.size());
+    if (done == 0) {
+      fail<DataError>("file", "{} is truncated: it ends at byte {}, {} are needed", path_.string(),
+                      position, position + out.size());
+    }
     out = out.subspan(static_cast<std::size_t>(done));
     position += static_cast<std::uint64_t>(done);
   }
