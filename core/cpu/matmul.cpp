@@ -1,6 +1,7 @@
 #include "core/cpu/matmul.h"
 
 #include <map>
+#include <mutex>
 #include <tuple>
 #include <unordered_map>
 
@@ -108,10 +109,10 @@ DType Matmul::operand_dtype(DType dtype) const {
 Matrix Matmul::operand(const Matrix& m, Slot slot) {
   with_float_type(m.span.dtype, [](auto) {});
   if (operand_dtype(m.span.dtype) == m.span.dtype) return m;
-  if (!conversion_logged_) {
+  static std::once_flag logged;  // once per process, however many backends there are
+  std::call_once(logged, [] {
     log::info("This CPU has no bf16 instructions: bf16 products are computed in float32.");
-    conversion_logged_ = true;
-  }
+  });
   EDT_ASSERT(m.stride == m.columns);
   const std::int64_t n = m.rows * m.columns;
   Matrix copy = m;

@@ -60,7 +60,6 @@ class Matmul {
 
   Scratch& scratch_;
   bool native_bf16_;
-  bool conversion_logged_ = false;
   std::unique_ptr<Bfloat16Products> bf16_products_;
 };
 
