@@ -14,6 +14,7 @@ int train(std::span<const std::string> args, CommandContext& context) {
   config.validate();
   Trainer trainer(config, options.to_ini());
   if (!context.quiet) context.print("{}\n", options.to_ini());
+  context.out.flush();  // before the first line of the log
   context.run_started = true;
   return trainer.run(context.quiet);
 }
