@@ -6,4 +6,6 @@ cd "$(dirname "$0")"
 scripts/install-dependencies.sh
 cmake --preset release ${CI:+-DEDT_WERROR=ON}
 cmake --build --preset release
+# Two test programs of two threads each share the cores: waiting threads should not spin.
+export OMP_WAIT_POLICY=passive
 ctest --preset release -j "$(nproc)" "$@"

@@ -142,6 +142,41 @@ TEST_F(Cli, ConfigurationFileAndCommandLineMeet) {
   EXPECT_EQ(nlohmann::json::parse(overruled.output)["directory"]["path"], path_);
 }
 
+// From nothing to a picture, and what is refused on the way.
+TEST_F(Cli, DataTrainingAndSampling) {
+  const std::string data = (directory_ / "data").string(), run_dir = (directory_ / "run").string();
+  const std::string model =
+      " --model EDT-Ti/2 --model.image-size 64 --model.widths 8,12,16,12,8 --model.heads 2,3,4,3,2";
+  const std::string common = " --data " + data + " --run.dir " + run_dir +
+                             " --train.batch 4 --train.micro-batch 2 --optimizer.decay-steps 10";
+  ASSERT_EQ(run("data synth --out " + data + " --samples 32 --image-size 64").status, 0);
+  EXPECT_EQ(run("data verify " + data).status, 0);
+
+  EXPECT_THAT(refusal("train --steps 2" + model + " --data " + data + "x --run.dir " + run_dir),
+              HasSubstr(data + "x"));
+  EXPECT_THAT(refusal("train --train.step 2" + model + common),
+              HasSubstr("did you mean '--train.steps'?"));
+  EXPECT_THAT(refusal("train --steps 2 --model.depths 1,1,1,1" + common),
+              HasSubstr("odd number is needed"));
+  EXPECT_THAT(refusal("train --steps 2 --model EDT-Ti/2 --model.image-size 128" + common),
+              HasSubstr("16"));
+  EXPECT_THAT(refusal("train --steps 2 --train.batch 6 --train.micro-batch 2 --data " + data +
+                      " --run.dir " + run_dir),
+              HasSubstr("3 micro-batches, a power of two is needed"));
+  EXPECT_THAT(refusal("train --steps 2" + model + " --data " + data + " --run.dir /proc/none"),
+              HasSubstr("/proc/none"));
+
+  ASSERT_EQ(run("train --steps 2" + model + common).status, 0);
+  const std::string picture = (directory_ / "x.png").string();
+  EXPECT_THAT(refusal("sample --checkpoint " + data + " --classes 1 --out " + picture),
+              HasSubstr("checkpoint"));
+  EXPECT_THAT(refusal("sample --checkpoint " + run_dir + " --classes 12 --out " + picture),
+              HasSubstr("names 12, the model has classes 0 to 11"));
+  ASSERT_EQ(
+      run("sample --checkpoint " + run_dir + " --classes 1 --steps 2 --out " + picture).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(picture));
+}
+
 TEST_F(Cli, UnwritableOutputIsAFailure) {
   const Outcome outcome = run("--version", "2>&1 >/dev/full");
   EXPECT_EQ(outcome.status, 1);
