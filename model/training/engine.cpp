@@ -42,7 +42,6 @@ std::vector<std::string> state_names(const Optimizer& optimizer) {
 TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& communicator,
                                const EngineConfig& config)
     : model_(model),
-      backend_(backend),
       communicator_(communicator),
       config_(config),
       parameters_(parameter_pointers(model.parameters())),
@@ -131,7 +130,8 @@ StepReport TrainingEngine::finish_step() {
   block_square_sums(gradients_.result(), norm_sums_);
   report.grad_norm = norm_of(norm_sums_);
   report.non_finite = find_non_finite(report);
-  if (report.non_finite.empty()) {
+  // All ranks skip, or none does.
+  if (!communicator_.any(!report.non_finite.empty(), "non-finite flag")) {
     update(clip_factor(report.grad_norm, config_.clip), report.learning_rate);
     std::vector<float> total(mse_);
     for (std::size_t i = 0; i < total.size(); ++i) {

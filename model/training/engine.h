@@ -83,7 +83,6 @@ class TrainingEngine {
   void update(double clip_scale, double rate);
 
   Model& model_;
-  Backend& backend_;
   Communicator& communicator_;
   EngineConfig config_;
   std::vector<Parameter*> parameters_;
