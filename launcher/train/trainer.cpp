@@ -53,7 +53,7 @@ std::string read_file(const std::filesystem::path& path) {
 
 }  // namespace
 
-Trainer::Trainer(const TrainConfig& config, std::string configuration)
+Trainer::Trainer(const TrainConfig& config, const std::string& configuration)
     : config_(config),
       dataset_(config.data.path, dataset_options(config.data)),
       model_config_(config.model.resolve(dataset_.description().classes)),

@@ -21,7 +21,7 @@ class Trainer {
  public:
   // Throws UsageError, DataError or CheckpointError before anything of an earlier run is touched.
   // `configuration` is the effective configuration as INI text.
-  Trainer(const TrainConfig& config, std::string configuration);
+  Trainer(const TrainConfig& config, const std::string& configuration);
   ~Trainer();
 
   // Exit status: done, or stopped on request after saving. `silent`: no progress bar.
