@@ -1,13 +1,10 @@
 #include "launcher/sample/picture_output.h"
 
 #include "core/base/error.h"
+#include "core/storage/durable_file.h"
 
 namespace edt {
 namespace {
-
-std::filesystem::path unfinished(const std::filesystem::path& path) {
-  return path.string() + ".part";
-}
 
 void make_parent(const std::filesystem::path& path) {
   if (!path.has_parent_path()) return;
@@ -33,7 +30,7 @@ PictureOutput::PictureOutput(const OutputPaths& paths, data::Decoder decoder,
   if (!paths_.latents.empty()) {
     const auto n = static_cast<std::uint64_t>(labels_.size());
     const auto s = static_cast<std::uint64_t>(side_);
-    file_ = h5::File::create(unfinished(paths_.latents));
+    file_ = h5::File::create(partial_path(paths_.latents));
     file_->create_dataset("labels", h5::Type::kInt32, {n}).write(h5::Type::kInt32, labels_.data());
     rows_ = file_->create_dataset("latents", h5::Type::kFloat32,
                                   {n, static_cast<std::uint64_t>(channels_), s, s});
@@ -75,7 +72,7 @@ void PictureOutput::finish() {
   if (file_) {
     rows_.reset();
     file_->close();
-    std::filesystem::rename(unfinished(paths_.latents), paths_.latents);
+    commit_file(partial_path(paths_.latents), paths_.latents);
   }
 }
 
