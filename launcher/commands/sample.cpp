@@ -1,12 +1,8 @@
 // edt sample: pictures from a checkpoint.
-#include <omp.h>
-
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
-#include "core/cpu/cpu_backend.h"
-#include "core/reference/reference_backend.h"
 #include "data/dataset.h"
 #include "launcher/commands/table.h"
 #include "launcher/options.h"
@@ -14,6 +10,7 @@
 #include "launcher/report.h"
 #include "launcher/sample/picture_output.h"
 #include "launcher/sample/trained_model.h"
+#include "launcher/train/backend.h"
 #include "model/diffusion/spacing.h"
 #include "model/sampling/picture_sampler.h"
 
@@ -154,9 +151,10 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                       options.spacing);
   PictureRequest& request = options.request;
   request.spacing = options.spacing.empty() ? std::to_string(options.steps) : options.spacing;
-  if (options.threads > 0) omp_set_num_threads(options.threads);
-  const auto backend =
-      options.backend == BackendKind::kReference ? make_reference_backend() : make_cpu_backend();
+  require<UsageError>(options.images == 0 || !set.given("per-class"), "sample",
+                      "--images {} and --per-class {} are both given, one is needed",
+                      options.images, options.per_class);
+  const auto backend = make_backend(options.backend, options.threads);
   TrainedModel trained(options.checkpoint, options.weights == "raw" ? kMasterArray : kEmaArray,
                        *backend, options.dtype);
   EdtModel& model = trained.model();

@@ -1,15 +1,12 @@
 #include "launcher/train/trainer.h"
 
-#include <omp.h>
-
 #include <chrono>
-#include <fstream>
 
 #include "core/base/log.h"
-#include "core/cpu/cpu_backend.h"
-#include "core/reference/reference_backend.h"
+#include "core/storage/durable_file.h"
 #include "launcher/bench/ceiling_forms.h"
 #include "launcher/report.h"
+#include "launcher/train/backend.h"
 #include "parallel/self/self_communicator.h"
 
 namespace edt {
@@ -19,11 +16,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-std::unique_ptr<Backend> make_backend(const RunOptions& options) {
-  if (options.threads > 0) omp_set_num_threads(options.threads);
-  return options.backend == BackendKind::kReference ? make_reference_backend() : make_cpu_backend();
 }
 
 EngineConfig engine_config(const TrainConfig& config) {
@@ -46,18 +38,13 @@ data::DatasetOptions dataset_options(const DataOptions& options) {
   return {.verify_blocks = options.verify, .normalize = options.normalize};
 }
 
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 }  // namespace
 
 Trainer::Trainer(const TrainConfig& config, const std::string& configuration)
     : config_(config),
       dataset_(config.data.path, dataset_options(config.data)),
       model_config_(config.model.resolve(dataset_.description().classes)),
-      backend_(make_backend(config.run)),
+      backend_(make_backend(config.run.backend, config.run.threads)),
       communicator_(make_self_communicator()),
       model_(model_config_, *backend_, config.run.dtype),
       engine_(model_, *backend_, *communicator_, engine_config(config)),
@@ -181,7 +168,7 @@ void Trainer::check_finite(const StepReport& report) const {
 void Trainer::draw_samples(StepLog& log, SampleGrid& samples) {
   const std::filesystem::path path = directory_.sample_grid(engine_.step());
   write_png(path, samples.draw(engine_.layout(), engine_.buffers().ema()));
-  log.image(engine_.step(), read_file(path));
+  log.image(engine_.step(), read_text(path));
 }
 
 // The matrix products of one micro-batch, run once to warm up and once for the rate.

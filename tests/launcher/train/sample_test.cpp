@@ -116,6 +116,8 @@ TEST_F(SampleCommand, RefusesWhatCannotBeDone) {
               testing::HasSubstr("names 5, the model has classes 0 to 4"));
   EXPECT_THAT(refusal({"--classes", "1"}), testing::HasSubstr("nothing to write"));
   EXPECT_THAT(refusal({"--out", path("x.png")}), testing::HasSubstr("neither"));
+  EXPECT_THAT(refusal({"--images", "3", "--per-class", "2", "--out", path("x.png")}),
+              testing::HasSubstr("--per-class 2 are both given"));
   EXPECT_THAT(refusal({"--classes", "1", "--amm-blocks", "6", "--out", path("x.png")}),
               testing::HasSubstr("block 6 is asked for"));
   EXPECT_THAT(refusal({"--classes", "1,2", "--init-noise", path("all.h5"), "--out", path("x.png")}),
