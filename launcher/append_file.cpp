@@ -40,17 +40,4 @@ void AppendFile::sync() {
                        std::strerror(errno));
 }
 
-void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
-  const std::filesystem::path beside = path.string() + ".new";
-  {
-    AppendFile file(beside);
-    file.append(content);
-    file.sync();
-  }
-  std::error_code error;
-  std::filesystem::rename(beside, path, error);
-  require<SystemError>(!error, "file", "cannot rename {} to {}: {}", beside.string(), path.string(),
-                       error.message());
-}
-
 }  // namespace edt

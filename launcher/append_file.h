@@ -27,7 +27,4 @@ class AppendFile {
   int file_ = -1;
 };
 
-// Replaces `path` so that readers, and a crash, see the old or the new content. Throws SystemError.
-void write_file_atomically(const std::filesystem::path& path, std::string_view content);
-
 }  // namespace edt

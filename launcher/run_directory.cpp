@@ -2,7 +2,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
-#include "launcher/append_file.h"
+#include "core/storage/durable_file.h"
 
 namespace edt {
 namespace {
@@ -38,7 +38,7 @@ std::filesystem::path RunDirectory::log(int rank) const {
 }
 
 void RunDirectory::write_config(std::string_view ini) const {
-  write_file_atomically(config(), ini);
+  write_text_atomically(config(), ini);
 }
 
 void RunDirectory::open_log() const { log::open_file(log(rank_)); }

@@ -43,6 +43,7 @@ TEST(RunDirectory, HoldsItsPartsAndLetsGo) {
     EXPECT_EQ(read_text(run.config()), "a = 2\n");
     EXPECT_TRUE(std::filesystem::exists(directory / "a/b/lock"));
     EXPECT_FALSE(std::filesystem::exists(directory / "a/b/config.ini.new"));
+    EXPECT_FALSE(std::filesystem::exists(directory / "a/b/.config.ini.partial"));
   }
   EXPECT_FALSE(std::filesystem::exists(directory / "a/b/lock"));
 }
