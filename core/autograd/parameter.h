@@ -10,12 +10,26 @@ namespace edt {
 struct Parameter {
   std::string name;  // the published name, e.g. "blocks.0.attn.qkv.weight"
   Shape shape;
+  // Memory that may come and go during a step: ops ask the tape for it, at each use.
   Tensor value;  // in the compute dtype
   Tensor grad;   // float32 (float64 on a float64 tape)
 
   // Kept by the tape during a step.
   int pending_uses = 0;       // recorded uses whose backward has not run yet
   bool grad_written = false;  // false: the next contribution overwrites
+};
+
+// Whoever owns the memory of parameters. The tape tells it what a step is about to touch, so that
+// values can be gathered and gradients reduced while the step goes on.
+class ParameterOwner {
+ public:
+  virtual ~ParameterOwner() = default;
+  // `value` is about to be read: by an op, in its forward or its backward.
+  virtual void before_read(Parameter& parameter) = 0;
+  // `grad` is about to be written for the first time.
+  virtual void before_write(Parameter& parameter) = 0;
+  // `grad` is final. Called once per step for every parameter that was used.
+  virtual void gradient_final(Parameter& parameter) = 0;
 };
 
 }  // namespace edt

@@ -60,13 +60,13 @@ void Tape::push_node(std::string_view name, const Var& output,
   value(output.id_).needs_grad = true;
 }
 
-void Tape::backward(const Var& root, double seed, std::size_t mark) {
+void Tape::backward(const Var& root, double seed) {
   device_.fill(target(root.grad()).tensor, seed);
-  backward_to(mark);
+  backward();
 }
 
-void Tape::backward_to(std::size_t mark) {
-  while (nodes_.size() > mark) run_top_node();
+void Tape::backward() {
+  while (!nodes_.empty()) run_top_node();
 }
 
 // Popping before running lets a recompute node push the nodes of its second run in its own place.
@@ -88,10 +88,9 @@ void Tape::run_top_node() {
 
 void Tape::finish_use(Parameter& parameter) {
   EDT_ASSERT(parameter.pending_uses > 0);
-  if (--parameter.pending_uses > 0 || !last_pass_) return;
-  if (!parameter.grad_written) device_.zero(parameter.grad);
-  parameter.grad_written = true;
-  if (ready_hook_) ready_hook_(parameter);
+  if (--parameter.pending_uses > 0) return;
+  if (!parameter.grad_written) device_.zero(target(parameter).tensor);
+  if (owner_ != nullptr) owner_->gradient_final(parameter);
 }
 
 GradTarget Tape::target(GradRef ref) {
@@ -110,6 +109,7 @@ Tensor Tape::accumulator(GradRef ref) {
 }
 
 GradTarget Tape::target(Parameter& parameter) {
+  if (owner_ != nullptr && !parameter.grad_written) owner_->before_write(parameter);
   return {parameter.grad, std::exchange(parameter.grad_written, true)};
 }
 

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <string_view>
@@ -85,8 +84,6 @@ class OutputGrad {
 
 class Tape {
  public:
-  using ReadyHook = std::function<void(Parameter&)>;
-
   // `dtype` is the type of activations: float32, bf16, or float64 for gradient checks.
   Tape(Device& device, Arena& arena, Profiler& profiler, DType dtype);
   Tape(const Tape&) = delete;
@@ -119,13 +116,17 @@ class Tape {
   // True where ops must save what their backward needs.
   bool recording() const { return recording_; }
 
-  // A position of the tape, to walk back to.
-  std::size_t mark() const { return nodes_.size(); }
+  // Seeds d(root) with `seed` in every element and walks back.
+  void backward(const Var& root, double seed = 1.0);
+  // Walks back from the gradients that are there.
+  void backward();
+  std::size_t recorded_nodes() const { return nodes_.size(); }
 
-  // Seeds d(root) with `seed` in every element and walks back to `mark`.
-  void backward(const Var& root, double seed = 1.0, std::size_t mark = 0);
-  // Walks back from the current gradients to `mark`.
-  void backward_to(std::size_t mark);
+  // The value of a parameter, for kernels. It stays valid until the next parameter is asked for.
+  const Tensor& read(Parameter& parameter) {
+    if (owner_ != nullptr) owner_->before_read(parameter);
+    return parameter.value;
+  }
 
   // For backward functions: where to write the gradient of a value or parameter.
   GradTarget target(GradRef ref);
@@ -135,11 +136,9 @@ class Tape {
   // The gradient of a leaf after backward; undefined where nothing arrived.
   Tensor grad_of(const Var& leaf) const;
 
-  // Fires once per step and parameter, when its gradient is final. A parameter that received
-  // nothing is zero-filled first. While more passes are to come (`set_last_pass(false)`) nothing
-  // fires.
-  void set_ready_hook(ReadyHook hook) { ready_hook_ = std::move(hook); }
-  void set_last_pass(bool last) { last_pass_ = last; }
+  // Told of every use of a parameter; nullptr: nobody. The gradient of a parameter that was used
+  // but received nothing is zero.
+  void set_parameter_owner(ParameterOwner* owner) { owner_ = owner; }
 
   // Forgets all values; no Var may be alive. Call between steps.
   void clear();
@@ -197,12 +196,11 @@ class Tape {
   std::vector<Value> values_;
   std::vector<Node> nodes_;
   ClosureStack closures_;
-  ReadyHook ready_hook_;
+  ParameterOwner* owner_ = nullptr;
   std::int64_t live_references_ = 0;
   bool recording_ = true;
   bool counting_ = false;   // inside the first, unrecorded run of a recompute scope
   bool replaying_ = false;  // inside its second run: uses are counted already
-  bool last_pass_ = true;
 };
 
 template <class F>

@@ -35,14 +35,14 @@ Var attention(Tape& tape, const Var& qkv, Parameter& table, const Tensor& modula
     require(!tape.recording(), "attention", "the modulation matrix is for inference: {}",
             table.name);
     Profiler::Scope scope(tape.profiler(), "attention.modulated_forward", flops);
-    backend_of(tape).attention_modulated_forward(by_head(qkv.tensor(), heads), table.value,
+    backend_of(tape).attention_modulated_forward(by_head(qkv.tensor(), heads), tape.read(table),
                                                  modulation, out.tensor());
     return out;
   }
   Var lse = tape.recording() ? tape.make({batch, heads, tokens}, tape.accurate_dtype()) : Var{};
   {
     Profiler::Scope scope(tape.profiler(), "attention.forward", flops);
-    backend_of(tape).attention_forward(by_head(qkv.tensor(), heads), table.value, out.tensor(),
+    backend_of(tape).attention_forward(by_head(qkv.tensor(), heads), tape.read(table), out.tensor(),
                                        lse ? lse.tensor() : Tensor{});
   }
   tape.record(
@@ -50,7 +50,7 @@ Var attention(Tape& tape, const Var& qkv, Parameter& table, const Tensor& modula
         Profiler::Scope scope(t.profiler(), "attention.backward", 2 * flops);
         GradTarget dqkv = t.target(qkv.grad());
         dqkv.tensor = by_head(dqkv.tensor, heads);
-        backend_of(t).attention_backward(dout.tensor(), by_head(qkv.tensor(), heads), table.value,
+        backend_of(t).attention_backward(dout.tensor(), by_head(qkv.tensor(), heads), t.read(table),
                                          out.tensor(), lse.tensor(), dqkv, t.target(table));
       });
   return out;

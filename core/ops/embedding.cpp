@@ -18,7 +18,7 @@ Var label_embedding(Tape& tape, const Tensor& labels, Parameter& table) {
   Var out = tape.make({labels.shape[0], table.shape[1]});
   {
     Profiler::Scope scope(tape.profiler(), "embedding.forward");
-    backend_of(tape).label_forward(labels, table.value, out.tensor());
+    backend_of(tape).label_forward(labels, tape.read(table), out.tensor());
   }
   tape.record("label_embedding", out, {&table}, [labels, &table](Tape& t, OutputGrad& dy) {
     Profiler::Scope scope(t.profiler(), "embedding.backward");

@@ -13,7 +13,7 @@ double matmul_flops(const Tensor& x, const Tensor& weight) {
 }  // namespace
 
 Var linear(Tape& tape, const Var& x, Parameter& weight, Parameter* bias, const Tensor& positions) {
-  const Tensor w = as_weight(weight.value);
+  const Tensor w = as_weight(tape.read(weight));
   require(x.shape().columns() == w.shape[1], "linear", "{}: input is {}, weight is {}", weight.name,
           to_string(x.shape()), to_string(weight.shape));
   if (bias != nullptr) check_shape("linear", bias->name, bias->shape, {w.shape[0]});
@@ -30,14 +30,14 @@ Var linear(Tape& tape, const Var& x, Parameter& weight, Parameter* bias, const T
   const double flops = matmul_flops(x.tensor(), w);
   {
     Profiler::Scope scope(tape.profiler(), "linear.forward", flops);
-    backend_of(tape).linear_forward(as_matrix(x.tensor()), w, bias ? bias->value : Tensor{},
+    backend_of(tape).linear_forward(as_matrix(x.tensor()), w, bias ? tape.read(*bias) : Tensor{},
                                     positions.defined() ? as_matrix(positions) : Tensor{},
                                     as_matrix(y.tensor()));
   }
   tape.record("linear", y, {&weight, bias},
               [x, dx = x.grad(), &weight, bias, flops](Tape& t, OutputGrad& dy) {
                 const Tensor d = as_matrix(dy.tensor());
-                const Tensor value = as_weight(weight.value);
+                const Tensor value = as_weight(t.read(weight));
                 if (dx) {
                   Profiler::Scope scope(t.profiler(), "linear.backward_input", flops);
                   backend_of(t).linear_backward_input(d, value, as_matrix(t.target(dx)));

@@ -1,4 +1,6 @@
-// The training objective on one micro-batch: noising, the full and the masked pass, their backward.
+// The training objective on one micro-batch: noising, forward, loss, backward. The full and the
+// masked pass of EDT are the two halves of one batch of 2 B rows, so every weight is read once and
+// every gradient is final after one walk back: what gathers and reduces them does so once.
 #pragma once
 
 #include <span>
@@ -46,22 +48,19 @@ class Objective {
   const PassLosses& masked_losses() const { return masked_; }
 
  private:
+  // The rows of one pass: its own draws of noise and label dropout, or those of the full pass.
   struct Pass {
     random::Purpose noise, label_drop;
-    PassLosses* losses;
   };
+  std::int64_t passes() const { return config_.masked ? 2 : 1; }
+  Pass pass(std::int64_t index) const;
 
   Tensor buffer(const Shape& shape, DType dtype = DType::kFloat32);
   void load(const MicroBatch& batch);
-  void draw_noise(StepKey key, const MicroBatch& batch, const Pass& pass);
+  void draw_noise(StepKey key, const MicroBatch& batch);
   void load_masks(StepKey key, const MicroBatch& batch);
-  ModelInputs model_inputs() const { return {x_t_, t_, dropped_labels_}; }
-  // Runs finish() and the loss on `state` and walks back to `mark`.
-  void backward_pass(Tape& tape, const ForwardState& state, const std::vector<Tensor>& masks,
-                     const Pass& pass, double scale, std::size_t mark);
-  void run_separate(Tape& tape, StepKey key, const MicroBatch& batch, double scale);
-  void run_shared(Tape& tape, StepKey key, const MicroBatch& batch, double scale);
-  void fetch(PassLosses& losses);
+  ForwardState begin(Tape& tape);
+  void fetch_losses();
 
   Model& model_;
   Backend& backend_;
@@ -69,6 +68,7 @@ class Objective {
   ObjectiveConfig config_;
   std::int64_t batch_;
   std::vector<Block> memory_;
+  // Of all rows: those of the full pass, then those of the masked one.
   Tensor x_start_, noise_, x_t_, t_, dropped_labels_, positions_, weights_, scales_, coefficients_,
       mse_, vb_;
   std::vector<Tensor> masks_;

@@ -60,7 +60,7 @@ std::vector<CaseValues> run_case(const OpCase& op_case, Backend& backend, DType 
       write_values(incoming_gradient(pass, grad.elements()), grad);
     }
     results.clear();
-    tape.backward_to(0);
+    tape.backward();
     collect_gradients(tape, inputs, found);
   }
   inputs.end_step();

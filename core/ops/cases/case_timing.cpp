@@ -44,7 +44,7 @@ class Stopwatch {
             input_bytes() + gradient_bytes() + static_cast<double>(grad.bytes());
         result = {};
         begin = Clock::now();
-        tape_.backward_to(0);
+        tape_.backward();
         backward_.push_back(seconds_since(begin));
         timing.backward_flops = profiler_.total_flops() - timing.forward_flops;
       }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,12 +11,24 @@
 
 namespace edt {
 
+// Keeps the names of parameters in the order in which the tape spoke of them.
+struct RecordingOwner final : ParameterOwner {
+  void before_read(Parameter& p) override { reads.push_back(p.name); }
+  void before_write(Parameter& p) override { writes.push_back(p.name); }
+  void gradient_final(Parameter& p) override {
+    ready.push_back(p.name);
+    if (on_final) on_final(p);
+  }
+  std::vector<std::string> reads, writes, ready;
+  std::function<void(Parameter&)> on_final;
+};
+
 class TapeTest : public testing::Test {
  protected:
   static constexpr std::int64_t kSize = 8;
 
   TapeTest() {
-    tape.set_ready_hook([this](Parameter& p) { ready.push_back(p.name); });
+    tape.set_parameter_owner(&owner);
     for (std::size_t i = 0; i < input.size(); ++i) input[i] = 0.5f + 0.25f * static_cast<float>(i);
   }
 
@@ -29,6 +42,8 @@ class TapeTest : public testing::Test {
       p->grad_written = false;
       std::ranges::fill(p->gradient, 1e30f);
     }
+    owner.reads.clear();
+    owner.writes.clear();
     ready.clear();
   }
 
@@ -37,7 +52,8 @@ class TapeTest : public testing::Test {
   Arena arena{host_memory(), std::size_t{2} << 20};
   Profiler profiler;
   ToyParameter a{"a", kSize, 1.5f}, b{"b", kSize, -0.5f}, c{"c", kSize, 2.0f};
-  std::vector<std::string> ready;
+  RecordingOwner owner;
+  std::vector<std::string>& ready = owner.ready;
   Tape tape{device, arena, profiler, DType::kFloat32};
 };
 

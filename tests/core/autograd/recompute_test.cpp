@@ -60,20 +60,16 @@ TEST_F(Recompute, ParameterInsideAndOutside) {
   EXPECT_EQ(plain, scoped);
 }
 
-TEST_F(Recompute, TwoPasses) {
-  const auto passes = [&](bool scoped) {
-    for (const bool last : {false, true}) {
-      tape.set_last_pass(last);
-      Var x = leaf();
-      Var y = scoped ? tape.recompute([=, this] { return block(x); }) : block(x);
-      tape.backward(y);
-      EXPECT_EQ(ready.empty(), !last);
-    }
-    const Outcome outcome{a.gradient, b.gradient, {}, {}, ready};
-    next_step();
-    return outcome;
-  };
-  EXPECT_EQ(passes(false), passes(true));
+TEST_F(Recompute, TheOwnerHearsOfReadsInTheSecondRun) {
+  {
+    Var x = leaf();
+    Var y = tape.recompute([=, this] { return scale(tape, x, a); });
+    EXPECT_EQ(owner.reads, Names{"a"});
+    tape.backward(y);
+  }
+  EXPECT_EQ(owner.reads, (Names{"a", "a", "a"}));  // forward, forward again, backward
+  EXPECT_EQ(ready, Names{"a"});
+  next_step();
 }
 
 TEST_F(Recompute, ScopeWithoutGradientStillFinishesItsParameters) {

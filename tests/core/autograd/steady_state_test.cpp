@@ -22,9 +22,13 @@ namespace {
 
 class SteadyState : public TapeTest {
  protected:
-  SteadyState() {
-    tape.set_ready_hook([this](Parameter&) { ++fired; });
-  }
+  struct Counter final : ParameterOwner {
+    void before_read(Parameter&) override {}
+    void before_write(Parameter&) override {}
+    void gradient_final(Parameter&) override { ++fired; }
+    int fired = 0;
+  };
+  SteadyState() { tape.set_parameter_owner(&counter); }
 
   // Long enough for several chunks of closures and many arena blocks.
   void step() {
@@ -44,7 +48,7 @@ class SteadyState : public TapeTest {
     for (ToyParameter* p : {&a, &b, &c}) p->grad_written = false;
   }
 
-  int fired = 0;
+  Counter counter;
 };
 
 TEST_F(SteadyState, AllocatesNothing) {
@@ -55,7 +59,7 @@ TEST_F(SteadyState, AllocatesNothing) {
   EXPECT_EQ(allocations, before);
   EXPECT_EQ(arena.reserved_bytes(), reserved);
   EXPECT_EQ(arena.bytes_in_use(), 0u);
-  EXPECT_EQ(fired, 4 * 3);
+  EXPECT_EQ(counter.fired, 4 * 3);
 }
 
 }  // namespace

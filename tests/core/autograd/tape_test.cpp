@@ -28,7 +28,7 @@ TEST_F(TapeTest, ValuesGoBackToTheArenaWithTheirLastUser) {
     Var x = leaf();
     for (int i = 0; i < 10; ++i) x = identity(tape, x);
     EXPECT_EQ(arena.bytes_in_use(), before + Arena::kAlignment);
-    EXPECT_EQ(tape.mark(), 0u);
+    EXPECT_EQ(tape.recorded_nodes(), 0u);
   }
 }
 
@@ -37,7 +37,7 @@ TEST_F(TapeTest, GiveToHandsTheSameMemoryOn) {
   Var y = identity(tape, x);
   const void* memory = tape.target(y.grad()).tensor.data;
   device.fill(tape.target(y.grad()).tensor, 3);
-  tape.backward_to(0);
+  tape.backward();
   EXPECT_EQ(tape.grad_of(x).data, memory);
   EXPECT_EQ(tape.grad_of(x).span<float>()[0], 3);
 }
@@ -62,9 +62,9 @@ TEST_F(TapeTest, HooksFireInTheOrderOfTheLastUse) {
 
 TEST_F(TapeTest, AGradientIsFinalWhenItsHookFires) {
   std::vector<float> seen;
-  tape.set_ready_hook([&](Parameter& p) {
+  owner.on_final = [&](Parameter& p) {
     if (p.name == "a") seen = a.gradient;
-  });
+  };
   tape.backward(scale(tape, scale(tape, leaf(), a), a));
   EXPECT_EQ(seen, a.gradient);
   EXPECT_FLOAT_EQ(seen[0], 2 * a.values[0] * input[0]);
@@ -77,46 +77,27 @@ TEST_F(TapeTest, WithoutGradientAParameterIsZero) {
   EXPECT_EQ(b.gradient, std::vector<float>(kSize, 0.f));
 }
 
-TEST_F(TapeTest, OnlyTheLastPassFires) {
-  tape.set_last_pass(false);
+TEST_F(TapeTest, GradientsOfSeveralWalksAddUp) {
   tape.backward(scale(tape, scale(tape, leaf(), a), b));
-  EXPECT_EQ(ready, Names{});
   const Gradients first{a.gradient, b.gradient};
-  tape.set_last_pass(true);
   tape.backward(scale(tape, scale(tape, leaf(), a), b));
-  EXPECT_EQ(ready, (Names{"b", "a"}));
   for (std::size_t i = 0; i < kSize; ++i) {
     EXPECT_FLOAT_EQ(a.gradient[i], 2 * first[0][i]);
     EXPECT_FLOAT_EQ(b.gradient[i], 2 * first[1][i]);
   }
 }
 
-// A prefix computed once and two suffixes, each walked back to the prefix, then the prefix.
-TEST_F(TapeTest, SharedPrefix) {
-  {
-    Var x = leaf();
-    Var shared = scale(tape, x, a);
-    const std::size_t mark = tape.mark();
-    tape.set_last_pass(false);
-    tape.backward(square(tape, scale(tape, shared, b)), 0.5, mark);
-    EXPECT_EQ(tape.mark(), mark);
-    tape.set_last_pass(true);
-    tape.backward(scale(tape, shared, b), 1.0, mark);
-    EXPECT_EQ(ready, Names{"b"});
-    tape.backward_to(0);
-  }
-  EXPECT_EQ(ready, (Names{"b", "a"}));
-  const Gradients shared{a.gradient, b.gradient};
-  next_step();
-  for (const bool last : {false, true}) {
-    tape.set_last_pass(last);
-    Var y = scale(tape, scale(tape, leaf(), a), b);
-    tape.backward(last ? y : square(tape, y), last ? 1.0 : 0.5);
-  }
-  for (std::size_t i = 0; i < kSize; ++i) {
-    EXPECT_NEAR(shared[0][i], a.gradient[i], 1e-6);  // sums in another order
-    EXPECT_NEAR(shared[1][i], b.gradient[i], 1e-6);  // sums in another order
-  }
+TEST_F(TapeTest, TheOwnerIsToldOfEveryReadAndOfTheFirstWrite) {
+  tape.backward(scale(tape, scale(tape, scale(tape, leaf(), a), b), a));
+  EXPECT_EQ(owner.reads, (Names{"a", "b", "a", "a", "b", "a"}));
+  EXPECT_EQ(owner.writes, (Names{"a", "b"}));
+}
+
+TEST_F(TapeTest, TheOwnerMayBringMemoryAtTheFirstWrite) {
+  Var unused = scale(tape, leaf(), b);
+  EXPECT_EQ(owner.writes, Names{});
+  tape.backward(scale(tape, leaf(), a));
+  EXPECT_EQ(owner.writes, (Names{"a", "b"}));  // b: to be zero-filled
 }
 
 TEST_F(TapeTest, LeavesWithoutGradientGetNone) {

@@ -36,14 +36,15 @@ ToyParameter::ToyParameter(std::string parameter_name, std::int64_t size, float 
 
 Var scale(Tape& tape, const Var& x, Parameter& w) {
   Var y = tape.make(x.shape());
-  const auto in = x.tensor().span<float>(), factor = w.value.span<float>();
+  const auto in = x.tensor().span<float>(), factor = tape.read(w).span<float>();
   for (std::size_t i = 0; i < in.size(); ++i) y.tensor().span<float>()[i] = factor[i] * in[i];
   tape.record("scale", y, {&w}, [x, dx = x.grad(), &w](Tape& t, OutputGrad& dy) {
     const GradTarget into_w = t.target(w), into_x = t.target(dx);
-    for (std::size_t i = 0; i < w.value.span<float>().size(); ++i) {
+    const auto factors = t.read(w).span<float>();
+    for (std::size_t i = 0; i < factors.size(); ++i) {
       const float d = dy.tensor().span<float>()[i];
       put(into_w, i, d * x.tensor().span<float>()[i]);
-      if (into_x.wanted()) put(into_x, i, d * w.value.span<float>()[i]);
+      if (into_x.wanted()) put(into_x, i, d * factors[i]);
     }
   });
   return y;
