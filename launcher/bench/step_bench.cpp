@@ -95,7 +95,7 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
   EdtModel model(options.model, backend, options.dtype);
   const std::int64_t passes = options.masked ? 2 : 1;
   const auto forms =
-      training_forms(model.forward_matmuls(options.micro_batch), passes * options.accumulate);
+      training_forms(model.forward_matmuls(passes * options.micro_batch), options.accumulate);
   const auto communicator = make_self_communicator();
   TrainingEngine engine(model, backend, *communicator, engine_config(options));
   engine.initialize();
