@@ -83,6 +83,17 @@ void CpuBackend::pixel_shuffle_backward(T dy, G dx) {
   });
 }
 
+void CpuBackend::swap_leading_axes(T x, G y) {
+  if (!y.wanted()) return;
+  const std::int64_t rows = x.shape[0], columns = x.shape[1], n = x.shape[2];
+  const Span from{x.data, x.dtype}, to{y.tensor.data, y.tensor.dtype};
+  parallel_ranges(rows * columns, 8, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      convert(from.from(i * n), to.from((i % columns * rows + i / columns) * n), n, y.accumulate);
+    }
+  });
+}
+
 void CpuBackend::mask_tokens_forward(T x, T mask, T positions, T y) {
   const std::int64_t tokens = x.shape[1], n = x.shape[2];
   const Span kept{x.data, x.dtype}, table{positions.data, positions.dtype}, to{y.data, y.dtype};

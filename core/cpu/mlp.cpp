@@ -74,8 +74,10 @@ void CpuBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G 
     const std::int64_t rows = end - begin;
     const bool first = begin == 0;
     const Matrix dy_rows = Matrix(dy).slice(begin, end);
-    column_sums(scratch_, dy_rows, grads.fc2_bias.tensor.as<float>(),
-                grads.fc2_bias.accumulate || !first);
+    if (grads.fc2_bias.wanted()) {
+      column_sums(scratch_, dy_rows, grads.fc2_bias.tensor.as<float>(),
+                  grads.fc2_bias.accumulate || !first);
+    }
     const Matrix d = matmul_.operand(dy_rows, Slot::kConvertedDy);
     const Matrix in = matmul_.operand(Matrix(x).slice(begin, end), Slot::kConvertedX);
     const Matrix activated = scratch_matrix(scratch_, Slot::kActivated, rows, width, operand);

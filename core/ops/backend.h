@@ -3,6 +3,7 @@
 
 #include "core/ops/activation.h"
 #include "core/ops/attention.h"
+#include "core/ops/bias.h"
 #include "core/ops/diffusion_loss.h"
 #include "core/ops/embedding.h"
 #include "core/ops/gate.h"
@@ -15,6 +16,7 @@ namespace edt {
 
 class Backend : public Device,
                 public LinearKernels,
+                public BiasKernels,
                 public MlpKernels,
                 public ActivationKernels,
                 public ModulatedNormKernels,

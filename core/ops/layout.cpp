@@ -40,6 +40,23 @@ Var pixel_shuffle(Tape& tape, const Var& x) {
   return y;
 }
 
+Var join_columns(Tape& tape, const Var& parts) {
+  const Shape& shape = parts.shape();
+  require(shape.rank() == 3, "join_columns", "input is {}, expected [P, M, N]", to_string(shape));
+  const Shape swapped{shape[1], shape[0], shape[2]};
+  Var y = tape.make({shape[1], shape[0] * shape[2]});
+  {
+    Profiler::Scope scope(tape.profiler(), "layout.forward");
+    backend_of(tape).swap_leading_axes(parts.tensor(), {y.tensor().reshaped(swapped), false});
+  }
+  if (!parts.needs_grad()) return y;
+  tape.record("join_columns", y, {}, [dx = parts.grad(), swapped](Tape& t, OutputGrad& dy) {
+    Profiler::Scope scope(t.profiler(), "layout.backward");
+    backend_of(t).swap_leading_axes(dy.tensor().reshaped(swapped), t.target(dx));
+  });
+  return y;
+}
+
 Var mask_tokens(Tape& tape, const Var& x, const Tensor& mask, const Tensor& positions) {
   const Shape& shape = x.shape();
   require(shape.rank() == 3, "mask_tokens", "input is {}, expected [B, T, D]", to_string(shape));

@@ -14,6 +14,8 @@ struct LayoutKernels : virtual KernelFamily {
   // x [B, g*g, 4*C] in (row, column, channel) order -> y [B, 4*g*g, C] on the doubled grid
   virtual void pixel_shuffle_forward(const Tensor& x, const Tensor& y);
   virtual void pixel_shuffle_backward(const Tensor& dy, const GradTarget& dx);
+  // x [A, B, C] -> y [B, A, C], overwritten or added to: forward and backward at once
+  virtual void swap_leading_axes(const Tensor& x, const GradTarget& y);
   // y = x where mask [B, T] (float32) is 1, positions [T, D] where it is 0; x, y [B, T, D]
   virtual void mask_tokens_forward(const Tensor& x, const Tensor& mask, const Tensor& positions,
                                    const Tensor& y);
@@ -24,6 +26,8 @@ struct LayoutKernels : virtual KernelFamily {
 Var patch_embedding(Tape& tape, const Tensor& image, Parameter& weight, Parameter& bias,
                     const Tensor& positions);
 Var pixel_shuffle(Tape& tape, const Var& x);
+// [P, M, N] -> [M, P*N]: the columns of P parts side by side
+Var join_columns(Tape& tape, const Var& parts);
 Var mask_tokens(Tape& tape, const Var& x, const Tensor& mask, const Tensor& positions);
 
 }  // namespace edt

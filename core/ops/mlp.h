@@ -7,7 +7,7 @@
 namespace edt {
 
 struct MlpWeights {
-  Tensor fc1, fc1_bias, fc2, fc2_bias;  // [F, D], [F], [D, F], [D]
+  Tensor fc1, fc1_bias, fc2, fc2_bias;  // [F, D], [F], [D, F], [D] or undefined
 };
 
 struct MlpGrads {
@@ -27,7 +27,7 @@ struct MlpParameters {
   Parameter& fc1;
   Parameter& fc1_bias;
   Parameter& fc2;
-  Parameter& fc2_bias;
+  Parameter* fc2_bias;  // nullptr: none
 };
 
 // x [..., D] -> [..., D]

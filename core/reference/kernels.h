@@ -24,6 +24,10 @@ class ReferenceBackend final : public Backend {
   void linear_backward_input(T dy, T weight, G dx) override;
   void linear_backward_weight(T dy, T x, G dweight, G dbias) override;
 
+  // bias.cpp
+  void add_bias_forward(T x, T bias, T y) override;
+  void add_bias_backward(T dy, G dbias) override;
+
   // mlp.cpp
   void mlp_forward(T x, const MlpWeights& weights, T hidden, T y) override;
   void mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
@@ -62,6 +66,7 @@ class ReferenceBackend final : public Backend {
   void unpatchify(T tokens, std::int64_t patch, T image) override;
   void pixel_shuffle_forward(T x, T y) override;
   void pixel_shuffle_backward(T dy, G dx) override;
+  void swap_leading_axes(T x, G y) override;
   void mask_tokens_forward(T x, T mask, T positions, T y) override;
   void mask_tokens_backward(T dy, T mask, G dx) override;
 

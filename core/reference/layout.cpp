@@ -72,6 +72,17 @@ void ReferenceBackend::pixel_shuffle_backward(T dy, G dx) {
   store(to, dx);
 }
 
+void ReferenceBackend::swap_leading_axes(T x, G y) {
+  const std::int64_t rows = x.shape[0], columns = x.shape[1], n = x.shape[2];
+  const Doubles from = load(x);
+  Doubles to(from.size());
+  for (std::int64_t i = 0; i < x.elements(); ++i) {
+    const std::int64_t row = i / (columns * n), column = i / n % columns;
+    to[(column * rows + row) * n + i % n] = from[i];
+  }
+  store(to, y);
+}
+
 void ReferenceBackend::mask_tokens_forward(T x, T mask, T positions, T y) {
   const std::int64_t width = x.shape[2], tokens = x.shape[1];
   const Doubles keep = load(mask), table = load(positions);

@@ -18,7 +18,7 @@ void ReferenceBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y
   if (hidden.defined()) store(h, hidden);
   for (double& value : h) value = activate(kGelu, value);
   Doubles result = multiply(h, transposed(load(weights.fc2), d, f), m, f, d);
-  add_to_rows(result, load(weights.fc2_bias), m, d);
+  if (weights.fc2_bias.defined()) add_to_rows(result, load(weights.fc2_bias), m, d);
   store(result, y);
 }
 

@@ -76,7 +76,7 @@ Var TransformerBlock::run(Tape& tape, const Var& x, const Var& condition, const 
 
   const auto feed_forward = [this, &tape, middle, chunks] {
     return mlp(tape, modulated_norm(tape, middle, chunks, {kShiftMlp, kScaleMlp}),
-               {*fc1.weight, *fc1.bias, *fc2.weight, *fc2.bias});
+               {*fc1.weight, *fc1.bias, *fc2.weight, fc2.bias});
   };
   branch = recompute_mlp ? tape.recompute(feed_forward) : feed_forward();
   return gate_residual(tape, middle, chunks, kGateMlp, branch);

@@ -39,6 +39,11 @@ OpCase mask_tokens_case(const Shape& x) {
           }};
 }
 
+OpCase join_columns_case(const Shape& x) {
+  return {"join_columns", to_string(x),
+          [=](Tape& tape, CaseInputs& in) { return join_columns(tape, in.leaf(tape, "x", x)); }};
+}
+
 }  // namespace
 
 OpCase pixel_shuffle_case(const Shape& x) {
@@ -56,6 +61,9 @@ void add_layout_cases(OpCases& cases) {
   cases.push_back(pixel_shuffle_case({1, 1, 4}));
   cases.push_back(pixel_shuffle_case({3, 16, 208}));
   cases.push_back(pixel_shuffle_case({1, 4, 52}));
+  cases.push_back(join_columns_case({1, 1, 1}));
+  cases.push_back(join_columns_case({2, 3, 13}));
+  cases.push_back(join_columns_case({3, 4, 104}));
   cases.push_back(mask_tokens_case({1, 4, 4}));
   cases.push_back(mask_tokens_case({3, 16, 52}));
 }

@@ -2,16 +2,17 @@
 
 namespace edt {
 
-OpCase mlp_case(const Shape& x, std::int64_t hidden) {
+OpCase mlp_case(const Shape& x, std::int64_t hidden, bool fc2_bias) {
   const std::int64_t width = x.columns();
   const auto spread = [](std::int64_t n) { return 1.0 / std::sqrt(static_cast<double>(n)); };
-  return {"mlp", fmt::format("{}, hidden {}", to_string(x), hidden),
+  return {"mlp",
+          fmt::format("{}, hidden {}{}", to_string(x), hidden, fc2_bias ? "" : ", no fc2 bias"),
           [=](Tape& tape, CaseInputs& in) {
             return mlp(tape, in.leaf(tape, "x", x),
                        {in.parameter("fc1", {hidden, width}, spread(width)),
                         in.parameter("fc1_bias", {hidden}, 0.5),
                         in.parameter("fc2", {width, hidden}, spread(hidden)),
-                        in.parameter("fc2_bias", {width}, 0.5)});
+                        fc2_bias ? &in.parameter("fc2_bias", {width}, 0.5) : nullptr});
           }};
 }
 
@@ -20,6 +21,7 @@ void add_mlp_cases(OpCases& cases) {
   cases.push_back(mlp_case({3, 5, 4}, 13));
   cases.push_back(mlp_case({3, 16, 52}, 208));
   cases.push_back(mlp_case({1, 64, 312}, 117));
+  cases.push_back(mlp_case({3, 16, 52}, 104, false));
 }
 
 }  // namespace edt

@@ -35,6 +35,7 @@ OpCases bench_cases(std::int64_t batch);
 
 // The families of test_cases().
 void add_linear_cases(OpCases& cases);
+void add_bias_cases(OpCases& cases);
 void add_mlp_cases(OpCases& cases);
 void add_activation_cases(OpCases& cases);
 void add_norm_cases(OpCases& cases);
@@ -51,7 +52,9 @@ struct LinearOptions {
   bool input_gradient = true;
 };
 OpCase linear_case(const Shape& x, std::int64_t outputs, LinearOptions options = {});
-OpCase mlp_case(const Shape& x, std::int64_t hidden);
+OpCase add_bias_case(const Shape& x);
+// `fc2_bias` false: as on a tensor rank, where the bias follows the sum.
+OpCase mlp_case(const Shape& x, std::int64_t hidden, bool fc2_bias = true);
 // `chunks` chunks of width x[2] in the modulation tensor.
 OpCase modulated_norm_case(const Shape& x, int chunks, ModulationChunks used);
 OpCase merge_norm_case(const Shape& x, bool masked);

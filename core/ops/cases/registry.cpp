@@ -5,6 +5,7 @@ namespace edt {
 OpCases test_cases() {
   OpCases cases;
   add_linear_cases(cases);
+  add_bias_cases(cases);
   add_mlp_cases(cases);
   add_activation_cases(cases);
   add_norm_cases(cases);
@@ -25,6 +26,7 @@ OpCases bench_cases(std::int64_t batch) {
   for (const auto& [tokens, width] : {Stage{256, 312}, {64, 416}, {16, 520}}) {
     const Shape x{batch, tokens, width};
     cases.push_back(linear_case(x, 3 * width));
+    cases.push_back(add_bias_case(x));
     cases.push_back(mlp_case(x, 4 * width));
     cases.push_back(modulated_norm_case(x, 6, {0, 1}));
     cases.push_back(gate_case(x, 6, 2));
