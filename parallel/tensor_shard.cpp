@@ -75,4 +75,16 @@ void TensorShard::put(std::span<const float> local_values, std::span<float> logi
   });
 }
 
+std::vector<ElementRange> copies_in(const FlatLayout& layout, std::span<const TensorShard> cuts,
+                                    const FlatShard& shard) {
+  EDT_ASSERT(cuts.size() == layout.tensors().size());
+  std::vector<ElementRange> copies;
+  for (const FlatPiece& piece : layout.pieces(shard)) {
+    if (cuts[piece.tensor].counted_here()) continue;
+    const auto begin = static_cast<std::size_t>(piece.offset);
+    copies.push_back({begin, begin + static_cast<std::size_t>(piece.end - piece.begin)});
+  }
+  return copies;
+}
+
 }  // namespace edt

@@ -5,7 +5,9 @@
 #include <span>
 #include <vector>
 
+#include "core/optim/grad_norm.h"
 #include "core/tensor/shape.h"
+#include "parallel/flat_layout.h"
 
 namespace edt {
 
@@ -28,6 +30,8 @@ struct TensorShard {
 
   // Every rank holds all of it.
   bool whole() const { return ranks == 1 || cut.axis == TensorCut::Axis::kNone; }
+  // Of copies one counts: in sums over the whole model and in checkpoints.
+  bool counted_here() const { return !whole() || rank == 0; }
   // Whether the ranks can have equal parts.
   bool fits() const;
   Shape local() const;
@@ -42,5 +46,10 @@ struct TensorShard {
   void take(std::span<const float> logical_values, std::span<float> local_values) const;
   void put(std::span<const float> local_values, std::span<float> logical_values) const;
 };
+
+// Where the packed buffer of `shard` holds tensors that the first tensor rank counts: what this
+// rank leaves out of sums over the whole model, such as the gradient norm.
+std::vector<ElementRange> copies_in(const FlatLayout& layout, std::span<const TensorShard> cuts,
+                                    const FlatShard& shard);
 
 }  // namespace edt

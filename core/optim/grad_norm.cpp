@@ -32,14 +32,35 @@ std::span<const float> block_of(std::span<const float> values, std::size_t block
   return values.subspan(begin, std::min(kNormBlock, values.size() - begin));
 }
 
+// Of a block that begins at element `begin` of its buffer. Only a block that loses elements is
+// copied.
+double square_sum(std::span<const float> block, std::size_t begin,
+                  std::span<const ElementRange> left_out) {
+  const std::size_t end = begin + block.size();
+  auto range =
+      std::ranges::partition_point(left_out, [&](const ElementRange& r) { return r.end <= begin; });
+  if (range == left_out.end() || range->begin >= end) return square_sum(block.data(), block.size());
+  std::array<float, kNormBlock> counted;
+  std::ranges::copy(block, counted.begin());
+  for (; range != left_out.end() && range->begin < end; ++range) {
+    const std::size_t first = std::max(range->begin, begin), last = std::min(range->end, end);
+    std::fill(counted.begin() + (first - begin), counted.begin() + (last - begin), 0.f);
+  }
+  return square_sum(counted.data(), block.size());
+}
+
 }  // namespace
 
 void block_square_sums(std::span<const float> values, std::span<double> sums) {
+  block_square_sums(values, {}, sums);
+}
+
+void block_square_sums(std::span<const float> values, std::span<const ElementRange> left_out,
+                       std::span<double> sums) {
   EDT_ASSERT(sums.size() == norm_blocks(values.size()));
 #pragma omp parallel for schedule(static)
   for (std::size_t i = 0; i < sums.size(); ++i) {
-    const auto block = block_of(values, i);
-    sums[i] = square_sum(block.data(), block.size());
+    sums[i] = square_sum(block_of(values, i), i * kNormBlock, left_out);
   }
 }
 

@@ -19,6 +19,16 @@ constexpr std::size_t norm_blocks(std::size_t elements) {
 // last block may be short: it gives the same bits as if padded with zeros.
 void block_square_sums(std::span<const float> values, std::span<double> sums);
 
+// Elements [begin, end) of a buffer.
+struct ElementRange {
+  std::size_t begin = 0, end = 0;
+};
+
+// As above with the elements of `left_out` (ascending, apart) counted as zero: copies of tensors
+// that another rank counts.
+void block_square_sums(std::span<const float> values, std::span<const ElementRange> left_out,
+                       std::span<double> sums);
+
 // sqrt of the sum of all blocks of the buffer, added in index order.
 double norm_of(std::span<const double> sums);
 

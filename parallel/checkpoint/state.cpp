@@ -1,17 +1,47 @@
 #include "parallel/checkpoint/state.h"
 
+#include <algorithm>
+
 namespace edt {
+namespace {
+
+// The parts of a piece that lie in each box of its tensor.
+void append_pieces(std::vector<StatePiece>& pieces, const FlatPiece& piece,
+                   const TensorShard& cut) {
+  std::int64_t box_begin = 0;  // in the local tensor
+  for (const TensorShard::Box& box : cut.boxes()) {
+    const std::int64_t box_end = box_begin + box.extent.elements();
+    const std::int64_t begin = std::max(piece.begin, box_begin);
+    const std::int64_t end = std::min(piece.end, box_end);
+    if (begin < end) {
+      pieces.push_back({.tensor = piece.tensor,
+                        .region = {box.origin, box.extent, begin - box_begin, end - box_begin},
+                        .offset = piece.offset + begin - piece.begin,
+                        .written = cut.counted_here()});
+    }
+    box_begin = box_end;
+  }
+}
+
+}  // namespace
 
 CheckpointState state_of(const FlatLayout& layout, const FlatShard& shard,
                          std::vector<StateArray> arrays) {
+  std::vector<TensorShard> whole;
+  for (const FlatTensor& tensor : layout.tensors()) whole.push_back({.logical = tensor.shape});
+  return state_of(layout, whole, shard, std::move(arrays));
+}
+
+CheckpointState state_of(const FlatLayout& layout, std::span<const TensorShard> cuts,
+                         const FlatShard& shard, std::vector<StateArray> arrays) {
+  EDT_ASSERT(cuts.size() == layout.tensors().size());
   CheckpointState state;
-  for (const FlatTensor& tensor : layout.tensors()) {
-    state.tensors.push_back({tensor.name, tensor.shape});
+  for (std::size_t i = 0; i < cuts.size(); ++i) {
+    EDT_ASSERT(cuts[i].local() == layout.tensor(i).shape);
+    state.tensors.push_back({layout.tensor(i).name, cuts[i].logical});
   }
   for (const FlatPiece& piece : layout.pieces(shard)) {
-    const Shape& shape = layout.tensor(piece.tensor).shape;
-    state.pieces.push_back(
-        {piece.tensor, Region::of_whole(shape, piece.begin, piece.end), piece.offset});
+    append_pieces(state.pieces, piece, cuts[piece.tensor]);
   }
   for (const StateArray& array : arrays) {
     EDT_ASSERT(static_cast<std::int64_t>(array.values.size()) == shard.elements());

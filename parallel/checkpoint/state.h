@@ -10,6 +10,7 @@
 #include "core/tensor/shape.h"
 #include "parallel/checkpoint/region.h"
 #include "parallel/flat_layout.h"
+#include "parallel/tensor_shard.h"
 
 namespace edt {
 
@@ -73,5 +74,10 @@ struct CheckpointInfo {
 // Tensors and pieces of a flat layout whose tensors are whole (no tensor parallelism).
 CheckpointState state_of(const FlatLayout& layout, const FlatShard& shard,
                          std::vector<StateArray> arrays);
+
+// The same for a layout of local tensors, cut as `cuts` says (one for each tensor of the layout).
+// Tensors that every tensor rank holds are written by the first.
+CheckpointState state_of(const FlatLayout& layout, std::span<const TensorShard> cuts,
+                         const FlatShard& shard, std::vector<StateArray> arrays);
 
 }  // namespace edt

@@ -52,6 +52,24 @@ TEST(GradNorm, PaddingWithZerosChangesNothing) {
   EXPECT_EQ(norm_of(sums_of(values)), norm);
 }
 
+TEST(GradNorm, LeftOutElementsCountAsZero) {
+  const auto values = normals(4 * kNormBlock + 9);
+  const std::vector<ElementRange> left_out{{3, 5},
+                                           {kNormBlock - 2, kNormBlock + 7},
+                                           {2 * kNormBlock, 3 * kNormBlock},
+                                           {4 * kNormBlock + 8, 4 * kNormBlock + 9}};
+  auto zeroed = values;
+  for (const ElementRange& range : left_out) {
+    for (std::size_t i = range.begin; i < range.end; ++i) zeroed[i] = 0;
+  }
+  std::vector<double> sums(norm_blocks(values.size()));
+  block_square_sums(values, left_out, sums);
+  EXPECT_EQ(sums, sums_of(zeroed));
+  EXPECT_NE(sums, sums_of(values));
+  block_square_sums(values, {}, sums);
+  EXPECT_EQ(sums, sums_of(values));
+}
+
 TEST(GradNorm, HugeGradientsDoNotOverflow) {
   const std::vector<float> values(10, std::numeric_limits<float>::max());
   EXPECT_TRUE(std::isfinite(norm_of(sums_of(values))));
