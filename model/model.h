@@ -44,6 +44,9 @@ enum class Recompute { kNone, kSelective, kFull };
 
 class Model {
  public:
+  Model() = default;
+  // The part of a model that one of several tensor ranks holds.
+  explicit Model(TensorGroup ranks) : parameters_(ranks) {}
   virtual ~Model() = default;
 
   ParameterList& parameters() { return parameters_; }
@@ -57,6 +60,10 @@ class Model {
   virtual float label_dropout() const = 0;
   // Matrix products of one forward pass of `images` images.
   virtual std::vector<MatmulUse> forward_matmuls(std::int64_t images) const = 0;
+  // Those of them, or the parts of them, that one tensor rank computes.
+  virtual std::vector<MatmulUse> local_matmuls(std::int64_t images) const {
+    return forward_matmuls(images);
+  }
 
   // Masks of the masked pass, in the order finish() expects them; empty: no masked pass.
   virtual const std::vector<MaskSpec>& masks() const = 0;

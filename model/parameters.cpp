@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/base/error.h"
 #include "core/random/stream.h"
 
 namespace edt {
@@ -19,12 +20,23 @@ void fill_xavier(const random::StreamKey& key, const Shape& shape, std::span<flo
 
 }  // namespace
 
-Parameter& ParameterList::add(std::string name, const Shape& shape, Init init) {
+Parameter& ParameterList::add(std::string name, const Shape& shape, Init init, TensorCut cut) {
+  const TensorShard shard{shape, cut, ranks_.rank(), ranks_.size()};
+  require<UsageError>(shard.fits(), "tensor parallel",
+                      "{} of shape {} cannot be cut into {} equal parts{}", name, to_string(shape),
+                      ranks_.size(), cut.chunks > 1 ? fmt::format(" {} times", cut.chunks) : "");
+  shards_.push_back(shard);
   inits_.push_back(init);
-  return parameters_.emplace_back(Parameter{.name = std::move(name), .shape = shape});
+  return parameters_.emplace_back(Parameter{.name = std::move(name), .shape = shard.local()});
 }
 
 std::int64_t ParameterList::elements() const {
+  std::int64_t sum = 0;
+  for (const TensorShard& shard : shards_) sum += shard.logical.elements();
+  return sum;
+}
+
+std::int64_t ParameterList::local_elements() const {
   std::int64_t sum = 0;
   for (const Parameter& parameter : parameters_) sum += parameter.shape.elements();
   return sum;
@@ -32,7 +44,16 @@ std::int64_t ParameterList::elements() const {
 
 void ParameterList::initialize(std::size_t index, std::uint64_t seed,
                                std::span<float> value) const {
-  EDT_ASSERT(static_cast<std::int64_t>(value.size()) == parameters_[index].shape.elements());
+  const TensorShard& shard = shards_[index];
+  if (shard.whole()) return draw(index, seed, value);
+  std::vector<float> logical(static_cast<std::size_t>(shard.logical.elements()));
+  draw(index, seed, logical);
+  shard.take(logical, value);
+}
+
+void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float> value) const {
+  const Shape& shape = shards_[index].logical;
+  EDT_ASSERT(static_cast<std::int64_t>(value.size()) == shape.elements());
   const random::StreamKey key{
       .seed = seed, .purpose = random::Purpose::kInit, .sample = static_cast<std::uint32_t>(index)};
   switch (inits_[index]) {
@@ -40,7 +61,7 @@ void ParameterList::initialize(std::size_t index, std::uint64_t seed,
       std::ranges::fill(value, 0.f);
       return;
     case Init::kXavierUniform:
-      fill_xavier(key, parameters_[index].shape, value);
+      fill_xavier(key, shape, value);
       return;
     case Init::kNormal002:
     // The published truncation at +-2 lies 100 standard deviations out: it never cuts.

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "core/autograd/parameter.h"
+#include "parallel/tensor_parallel.h"
+#include "parallel/tensor_shard.h"
 
 namespace edt {
 
@@ -16,19 +18,35 @@ enum class Init { kZero, kXavierUniform, kNormal002, kTruncatedNormal002 };
 
 class ParameterList {
  public:
-  Parameter& add(std::string name, const Shape& shape, Init init);
+  ParameterList() = default;
+  explicit ParameterList(TensorGroup ranks) : ranks_(ranks) {}
+
+  // The ranks that hold the model together.
+  const TensorGroup& tensor_ranks() const { return ranks_; }
+
+  // `shape` is that of the published tensor; the parameter has the shape of this rank's part.
+  // UsageError when the ranks cannot have equal parts.
+  Parameter& add(std::string name, const Shape& shape, Init init, TensorCut cut = {});
 
   // Addresses stay valid while the list grows.
   std::deque<Parameter>& all() { return parameters_; }
   const std::deque<Parameter>& all() const { return parameters_; }
+  // Of each parameter: what part of the published tensor it is.
+  const std::vector<TensorShard>& shards() const { return shards_; }
+  // Of the whole model, and of this rank's part.
   std::int64_t elements() const;
+  std::int64_t local_elements() const;
 
   // Fills `value` (float32, the parameter's elements) with the initial weights of parameter
-  // `index`: a function of seed and index alone.
+  // `index`: this rank's part of what seed and index alone determine.
   void initialize(std::size_t index, std::uint64_t seed, std::span<float> value) const;
 
  private:
+  void draw(std::size_t index, std::uint64_t seed, std::span<float> value) const;
+
+  TensorGroup ranks_;
   std::deque<Parameter> parameters_;
+  std::vector<TensorShard> shards_;
   std::vector<Init> inits_;
 };
 

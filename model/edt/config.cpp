@@ -75,7 +75,17 @@ void EdtConfig::validate() const {
   }
 }
 
-std::vector<MatmulUse> EdtConfig::forward_matmuls(std::int64_t images) const {
+std::vector<int> EdtConfig::tensor_degrees() const {
+  std::int64_t shared = 0;
+  for (std::int64_t count : heads) shared = std::gcd(shared, count);
+  std::vector<int> degrees;
+  for (std::int64_t degree = 1; degree <= shared; ++degree) {
+    if (shared % degree == 0) degrees.push_back(static_cast<int>(degree));
+  }
+  return degrees;
+}
+
+std::vector<MatmulUse> EdtConfig::forward_matmuls(std::int64_t images, int tensor_ranks) const {
   const std::int64_t condition = widths[0];
   const auto width = [&](std::int64_t stage) { return widths[static_cast<std::size_t>(stage)]; };
   const auto tokens = [&](std::int64_t stage) { return grid(stage) * grid(stage); };
@@ -92,29 +102,31 @@ std::vector<MatmulUse> EdtConfig::forward_matmuls(std::int64_t images) const {
   for (std::int64_t s = 0; s < stages(); ++s) {
     const auto i = static_cast<std::size_t>(s);
     const std::int64_t d = width(s), t = tokens(s), depth = depths[i];
-    add(1, 6 * d, condition, depth);
-    add(t, 3 * d, d, depth);
-    uses.push_back({.batch = images * heads[i], .m = t, .n = t, .k = d / heads[i], .count = depth});
-    uses.push_back({.batch = images * heads[i],
+    const std::int64_t own_heads = heads[i] / tensor_ranks, own = d / tensor_ranks;
+    add(1, 6 * own, condition, depth);
+    add(t, 3 * own, d, depth);
+    uses.push_back(
+        {.batch = images * own_heads, .m = t, .n = t, .k = d / heads[i], .count = depth});
+    uses.push_back({.batch = images * own_heads,
                     .m = t,
                     .n = d / heads[i],
                     .k = t,
                     .count = depth,
                     .transposed_right = false});
-    add(t, d, d, depth);
-    add(t, mlp_ratio * d, d, depth);
-    add(t, d, mlp_ratio * d, depth);
+    add(t, d, own, depth);
+    add(t, mlp_ratio * own, d, depth);
+    add(t, d, mlp_ratio * own, depth);
     if (s < down_stages()) {
-      add(1, 8 * d, condition);
+      add(1, 8 * own, condition);
       add(tokens(s + 1), width(s + 1), 4 * d);
     }
     if (s > down_stages()) {
       add(tokens(s - 1), 4 * d, width(s - 1));
-      add(1, 4 * d, condition);
+      add(1, 4 * own, condition);
       add(t, d, 2 * d);
     }
   }
-  add(1, 2 * condition, condition);
+  add(1, 2 * condition / tensor_ranks, condition);
   add(tokens(0), patch * patch * 2 * channels, condition);
   return uses;
 }

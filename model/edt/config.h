@@ -45,9 +45,13 @@ struct EdtConfig {
   // Throws UsageError naming the option and both values when the parts do not fit.
   void validate() const;
 
-  // Matrix products of one forward pass of `images` images. Their multiply-accumulates at one image
-  // are what the paper calls GFLOPs.
-  std::vector<MatmulUse> forward_matmuls(std::int64_t images) const;
+  // Numbers of tensor ranks that the model can be cut into: the divisors that the head counts of
+  // all stages share. Widths and hidden widths are multiples of the heads.
+  std::vector<int> tensor_degrees() const;
+
+  // Matrix products of one forward pass of `images` images, on one of `tensor_ranks`. With one rank
+  // their multiply-accumulates at one image are what the paper calls GFLOPs.
+  std::vector<MatmulUse> forward_matmuls(std::int64_t images, int tensor_ranks = 1) const;
 };
 
 }  // namespace edt

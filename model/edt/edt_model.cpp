@@ -1,12 +1,20 @@
 #include "model/edt/edt_model.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 #include "model/edt/tables.h"
 
 namespace edt {
 
-EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype)
-    : config_(config), device_(device), dtype_(dtype) {
+EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorGroup ranks)
+    : Model(ranks), config_(config), device_(device), dtype_(dtype) {
   config_.validate();
+  const std::vector<int> degrees = config_.tensor_degrees();
+  require<UsageError>(std::ranges::find(degrees, ranks.size()) != degrees.end(), "model",
+                      "{} cannot be cut over {} tensor ranks: its heads allow {}", config_.name,
+                      ranks.size(), fmt::join(degrees, ", "));
   const std::int64_t condition = config_.widths[0];
   const auto width = [&](std::int64_t stage) {
     return config_.widths[static_cast<std::size_t>(stage)];
@@ -41,7 +49,7 @@ EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype)
   }
   for (std::int64_t stage = config_.down_stages() + 1; stage < config_.stages(); ++stage) {
     up_.push_back({Linear::make(parameters_, indexed("up_blocks", up_.size()) + ".expand",
-                                4 * width(stage), width(stage - 1), Init::kXavierUniform, false)});
+                                4 * width(stage), width(stage - 1), {.bias = false})});
   }
   final_ = FinalLayer::make(parameters_, condition,
                             config_.patch * config_.patch * 2 * config_.channels);
@@ -102,7 +110,9 @@ ForwardState EdtModel::begin(Tape& tape, const ModelInputs& inputs) {
   ForwardState state;
   Var x = patch_embedding(tape, inputs.image, *patch_embedding_.weight, *patch_embedding_.bias,
                           tables_[0]);
-  state.condition = embedding_(tape, inputs.t, inputs.labels);
+  // All adaLN projections are cut over the ranks: the gradient is summed once, for all of them.
+  state.condition = copy_to_tensor_ranks(tape, embedding_(tape, inputs.t, inputs.labels),
+                                         parameters_.tensor_ranks(), "gradient of the condition");
   if (config_.down_stages() > 0) state.skips.push_back(x);
   state.x = run_blocks(tape, x, state.condition, 0, shared_blocks());
   return state;

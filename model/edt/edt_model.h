@@ -10,8 +10,9 @@ namespace edt {
 
 class EdtModel final : public Model {
  public:
-  // Tables are kept on `device` in `dtype`, the tape's activation type.
-  EdtModel(const EdtConfig& config, Device& device, DType dtype);
+  // Tables are kept on `device` in `dtype`, the tape's activation type. Several `ranks` hold the
+  // model together; UsageError where their number is none of config.tensor_degrees().
+  EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorGroup ranks = {});
 
   const EdtConfig& config() const { return config_; }
   std::string name() const override { return config_.name; }
@@ -22,6 +23,9 @@ class EdtModel final : public Model {
   float label_dropout() const override { return config_.label_dropout; }
   std::vector<MatmulUse> forward_matmuls(std::int64_t images) const override {
     return config_.forward_matmuls(images);
+  }
+  std::vector<MatmulUse> local_matmuls(std::int64_t images) const override {
+    return config_.forward_matmuls(images, parameters_.tensor_ranks().size());
   }
   const std::vector<MaskSpec>& masks() const override { return masks_; }
   const std::vector<FixedTable>& fixed_tables() const override { return fixed_tables_; }

@@ -18,18 +18,46 @@ enum BlockChunk {
 }  // namespace
 
 Linear Linear::make(ParameterList& list, const std::string& prefix, std::int64_t out,
-                    std::int64_t in, Init init, bool with_bias) {
+                    std::int64_t in, const LinearOptions& options) {
+  TensorCut weight_cut, bias_cut;
+  if (options.cut == LinearCut::kOutputs) weight_cut = bias_cut = TensorCut::rows(options.chunks);
+  if (options.cut == LinearCut::kInputs) weight_cut = TensorCut::columns();
   Linear made;
-  made.weight = &list.add(prefix + ".weight", {out, in}, init);
-  if (with_bias) made.bias = &list.add(prefix + ".bias", {out}, Init::kZero);
+  made.weight = &list.add(prefix + ".weight", {out, in}, options.init, weight_cut);
+  if (options.bias) made.bias = &list.add(prefix + ".bias", {out}, Init::kZero, bias_cut);
   return made;
+}
+
+Modulation Modulation::make(ParameterList& list, const std::string& prefix, std::int64_t out,
+                            std::int64_t condition, Init init) {
+  return {Linear::make(list, prefix + ".adaLN_modulation.1", out, condition,
+                       {.init = init, .cut = LinearCut::kOutputs}),
+          list.tensor_ranks()};
+}
+
+Var Modulation::operator()(Tape& tape, const Var& condition) const {
+  return gather_columns(tape, linear(tape, condition), ranks, linear.weight->name);
+}
+
+ParallelBranch ParallelBranch::make(ParameterList& list, const std::string& prefix) {
+  return {list.tensor_ranks(), "gradient of the input of " + prefix, "output of " + prefix};
+}
+
+Var ParallelBranch::enter(Tape& tape, const Var& x) const {
+  return copy_to_tensor_ranks(tape, x, ranks, input_label);
+}
+
+Var ParallelBranch::leave(Tape& tape, const Var& partial, Parameter& bias) const {
+  if (ranks.single()) return partial;
+  return add_bias(tape, sum_over_tensor_ranks(tape, partial, ranks, output_label), bias);
 }
 
 ConditionEmbedding ConditionEmbedding::make(ParameterList& list, std::int64_t width,
                                             std::int64_t classes) {
   ConditionEmbedding made;
-  made.first = Linear::make(list, "t_embedder.mlp.0", width, kTimestepFeatures, Init::kNormal002);
-  made.second = Linear::make(list, "t_embedder.mlp.2", width, width, Init::kNormal002);
+  made.first =
+      Linear::make(list, "t_embedder.mlp.0", width, kTimestepFeatures, {.init = Init::kNormal002});
+  made.second = Linear::make(list, "t_embedder.mlp.2", width, width, {.init = Init::kNormal002});
   made.labels =
       &list.add("y_embedder.embedding_table.weight", {classes + 1, width}, Init::kNormal002);
   return made;
@@ -45,14 +73,20 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
                                         const Sizes& sizes) {
   const std::int64_t span = 2 * sizes.grid - 1, width = sizes.width;
   TransformerBlock made;
-  made.bias_table = &list.add(prefix + ".attn.rel_pos_bias.relative_position_bias_table",
-                              {span * span, sizes.heads}, Init::kTruncatedNormal002);
-  made.qkv = Linear::make(list, prefix + ".attn.qkv", 3 * width, width);
-  made.projection = Linear::make(list, prefix + ".attn.proj", width, width);
-  made.fc1 = Linear::make(list, prefix + ".mlp.fc1", sizes.mlp_ratio * width, width);
-  made.fc2 = Linear::make(list, prefix + ".mlp.fc2", width, sizes.mlp_ratio * width);
-  made.modulation =
-      Linear::make(list, prefix + ".adaLN_modulation.1", 6 * width, sizes.condition, Init::kZero);
+  made.bias_table =
+      &list.add(prefix + ".attn.rel_pos_bias.relative_position_bias_table",
+                {span * span, sizes.heads}, Init::kTruncatedNormal002, TensorCut::columns());
+  made.qkv = Linear::make(list, prefix + ".attn.qkv", 3 * width, width,
+                          {.cut = LinearCut::kOutputs, .chunks = 3});
+  made.projection =
+      Linear::make(list, prefix + ".attn.proj", width, width, {.cut = LinearCut::kInputs});
+  made.fc1 = Linear::make(list, prefix + ".mlp.fc1", sizes.mlp_ratio * width, width,
+                          {.cut = LinearCut::kOutputs});
+  made.fc2 = Linear::make(list, prefix + ".mlp.fc2", width, sizes.mlp_ratio * width,
+                          {.cut = LinearCut::kInputs});
+  made.modulation = Modulation::make(list, prefix, 6 * width, sizes.condition, Init::kZero);
+  made.attention_branch = ParallelBranch::make(list, prefix + ".attn");
+  made.mlp_branch = ParallelBranch::make(list, prefix + ".mlp");
   return made;
 }
 
@@ -68,26 +102,28 @@ Var TransformerBlock::run(Tape& tape, const Var& x, const Var& condition, const 
                           bool recompute_mlp) const {
   const Var chunks = modulation(tape, condition);
   Var branch = modulated_norm(tape, x, chunks, {kShiftAttention, kScaleAttention});
-  branch = qkv(tape, branch);
+  branch = qkv(tape, attention_branch.enter(tape, branch));
   branch = attention(tape, branch, *bias_table, amm);
-  branch = projection(tape, branch);
+  branch = linear(tape, branch, *projection.weight, attention_branch.bias_inside(projection.bias));
+  branch = attention_branch.leave(tape, branch, *projection.bias);
   const Var middle = gate_residual(tape, x, chunks, kGateAttention, branch);
   branch = {};
 
   const auto feed_forward = [this, &tape, middle, chunks] {
-    return mlp(tape, modulated_norm(tape, middle, chunks, {kShiftMlp, kScaleMlp}),
-               {*fc1.weight, *fc1.bias, *fc2.weight, fc2.bias});
+    const Var input = modulated_norm(tape, middle, chunks, {kShiftMlp, kScaleMlp});
+    return mlp(tape, mlp_branch.enter(tape, input),
+               {*fc1.weight, *fc1.bias, *fc2.weight, mlp_branch.bias_inside(fc2.bias)});
   };
   branch = recompute_mlp ? tape.recompute(feed_forward) : feed_forward();
+  branch = mlp_branch.leave(tape, branch, *fc2.bias);
   return gate_residual(tape, middle, chunks, kGateMlp, branch);
 }
 
 DownSample DownSample::make(ParameterList& list, const std::string& prefix, std::int64_t width,
                             std::int64_t out_width, std::int64_t condition) {
   DownSample made;
-  made.modulation = Linear::make(list, prefix + ".adaLN_modulation.1", 8 * width, condition);
-  made.reduction =
-      Linear::make(list, prefix + ".reduction", out_width, 4 * width, Init::kXavierUniform, false);
+  made.modulation = Modulation::make(list, prefix, 8 * width, condition, Init::kXavierUniform);
+  made.reduction = Linear::make(list, prefix + ".reduction", out_width, 4 * width, {.bias = false});
   return made;
 }
 
@@ -100,7 +136,7 @@ Var DownSample::operator()(Tape& tape, const Var& x, const Var& condition, const
 SkipConcat SkipConcat::make(ParameterList& list, const std::string& prefix, std::int64_t width,
                             std::int64_t condition) {
   SkipConcat made;
-  made.modulation = Linear::make(list, prefix + ".adaLN_modulation.1", 4 * width, condition);
+  made.modulation = Modulation::make(list, prefix, 4 * width, condition, Init::kXavierUniform);
   made.projection = Linear::make(list, prefix + ".cat", width, 2 * width);
   return made;
 }
@@ -113,9 +149,8 @@ Var SkipConcat::operator()(Tape& tape, const Var& x, const Var& skip, const Var&
 
 FinalLayer FinalLayer::make(ParameterList& list, std::int64_t width, std::int64_t out) {
   FinalLayer made;
-  made.projection = Linear::make(list, "final_layer.linear", out, width, Init::kZero);
-  made.modulation =
-      Linear::make(list, "final_layer.adaLN_modulation.1", 2 * width, width, Init::kZero);
+  made.projection = Linear::make(list, "final_layer.linear", out, width, {.init = Init::kZero});
+  made.modulation = Modulation::make(list, "final_layer", 2 * width, width, Init::kZero);
   return made;
 }
 

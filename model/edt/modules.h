@@ -8,13 +8,24 @@
 
 namespace edt {
 
+// How a layer is cut over tensor ranks. Outputs: each rank computes some of them. Inputs: each rank
+// has some of them, and the partial results are to be summed before the bias is added.
+enum class LinearCut { kNone, kOutputs, kInputs };
+
+struct LinearOptions {
+  Init init = Init::kXavierUniform;
+  bool bias = true;
+  LinearCut cut = LinearCut::kNone;
+  int chunks = 1;  // of the outputs, each cut by itself
+};
+
 struct Linear {
   Parameter* weight = nullptr;
   Parameter* bias = nullptr;  // nullptr: none
 
   // Parameters `prefix`.weight [out, in] and `prefix`.bias [out].
   static Linear make(ParameterList& list, const std::string& prefix, std::int64_t out,
-                     std::int64_t in, Init init = Init::kXavierUniform, bool with_bias = true);
+                     std::int64_t in, const LinearOptions& options = {});
   Var operator()(Tape& tape, const Var& x, const Tensor& positions = {}) const {
     return linear(tape, x, *weight, bias, positions);
   }
@@ -30,10 +41,37 @@ struct ConditionEmbedding {
   Var operator()(Tape& tape, const Tensor& t, const Tensor& label_ids) const;
 };
 
+// The adaLN projection of the condition, [B, condition] -> [B, out]: each tensor rank computes some
+// columns, and all of them receive all.
+struct Modulation {
+  Linear linear;
+  TensorGroup ranks;
+
+  static Modulation make(ParameterList& list, const std::string& prefix, std::int64_t out,
+                         std::int64_t condition, Init init);
+  Var operator()(Tape& tape, const Var& condition) const;
+};
+
+// The part of a block between a column-cut and a row-cut product: attention by heads, or the MLP.
+struct ParallelBranch {
+  TensorGroup ranks;
+  std::string input_label, output_label;
+
+  static ParallelBranch make(ParameterList& list, const std::string& prefix);
+  // The input of the first product; its gradient is summed over the ranks.
+  Var enter(Tape& tape, const Var& x) const;
+  // The bias that the last product may add itself.
+  Parameter* bias_inside(Parameter* bias) const { return ranks.single() ? bias : nullptr; }
+  // Sums the results of the last product and adds the bias that it has not added.
+  Var leave(Tape& tape, const Var& partial, Parameter& bias) const;
+};
+
 // A transformer block with adaLN-Zero conditioning and relative-position bias.
 struct TransformerBlock {
   Parameter* bias_table = nullptr;
-  Linear qkv, projection, fc1, fc2, modulation;
+  Linear qkv, projection, fc1, fc2;
+  Modulation modulation;
+  ParallelBranch attention_branch, mlp_branch;
 
   struct Sizes {
     std::int64_t width, heads, grid, mlp_ratio, condition;
@@ -51,7 +89,8 @@ struct TransformerBlock {
 
 // LayerNorm over a 2x2 merge, modulation, token mask, reduction and positions.
 struct DownSample {
-  Linear modulation, reduction;
+  Modulation modulation;
+  Linear reduction;
   static DownSample make(ParameterList& list, const std::string& prefix, std::int64_t width,
                          std::int64_t out_width, std::int64_t condition);
   Var operator()(Tape& tape, const Var& x, const Var& condition, const Tensor& mask,
@@ -66,7 +105,8 @@ struct UpSample {
 
 // Concatenation with the skip, LayerNorm, modulation, projection and positions.
 struct SkipConcat {
-  Linear modulation, projection;
+  Modulation modulation;
+  Linear projection;
   static SkipConcat make(ParameterList& list, const std::string& prefix, std::int64_t width,
                          std::int64_t condition);
   Var operator()(Tape& tape, const Var& x, const Var& skip, const Var& condition,
@@ -74,7 +114,8 @@ struct SkipConcat {
 };
 
 struct FinalLayer {
-  Linear projection, modulation;
+  Linear projection;
+  Modulation modulation;
   static FinalLayer make(ParameterList& list, std::int64_t width, std::int64_t out);
   Var operator()(Tape& tape, const Var& x, const Var& condition) const;
 };
