@@ -70,27 +70,15 @@ class RankState {
  public:
   RankState(const FlatLayout& layout, int rank, int ranks, std::int64_t bucket = 700) {
     const FlatShard shard = layout.shard(layout.buckets(bucket), rank, ranks);
-    std::vector<StateArray> arrays;
-    memory_.resize(array_names().size());
-    for (std::size_t a = 0; a < memory_.size(); ++a) {
-      memory_[a].resize(static_cast<std::size_t>(shard.elements()));
-      arrays.push_back({array_names()[a], memory_[a]});
-    }
-    state_ = state_of(layout, shard, std::move(arrays));
+    state_ = state_of(layout, shard, make_arrays(shard));
   }
-  // Any other placement of logical tensors.
-  RankState(std::vector<LogicalTensor> tensors, std::vector<StatePiece> pieces) {
-    std::int64_t elements = 0;
-    for (StatePiece& piece : pieces) {
-      piece.offset = elements;
-      elements += piece.region.elements();
-    }
-    state_ = {std::move(tensors), std::move(pieces), {}};
-    memory_.resize(array_names().size());
-    for (std::size_t a = 0; a < memory_.size(); ++a) {
-      memory_[a].resize(static_cast<std::size_t>(elements));
-      state_.arrays.push_back({array_names()[a], memory_[a]});
-    }
+  // The tensors of small_layout(), cut over tensor ranks, and over data ranks then.
+  RankState(const std::vector<TensorShard>& cuts, int data_rank, int data_ranks) {
+    std::vector<FlatTensor> tensors = small_layout().tensors();
+    for (std::size_t i = 0; i < tensors.size(); ++i) tensors[i].shape = cuts[i].local();
+    const FlatLayout layout(std::move(tensors), small_layout().block());
+    const FlatShard shard = layout.shard(layout.buckets(700), data_rank, data_ranks);
+    state_ = state_of(layout, cuts, shard, make_arrays(shard));
   }
   RankState(RankState&&) = default;
 
@@ -105,6 +93,16 @@ class RankState {
   const CheckpointState& state() const { return state_; }
 
  private:
+  std::vector<StateArray> make_arrays(const FlatShard& shard) {
+    std::vector<StateArray> arrays;
+    memory_.resize(array_names().size());
+    for (std::size_t a = 0; a < memory_.size(); ++a) {
+      memory_[a].resize(static_cast<std::size_t>(shard.elements()));
+      arrays.push_back({array_names()[a], memory_[a]});
+    }
+    return arrays;
+  }
+
   template <class F>
   void for_each_element(std::int64_t step, F&& visit) {
     for (std::size_t a = 0; a < memory_.size(); ++a) {

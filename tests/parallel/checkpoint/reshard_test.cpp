@@ -22,46 +22,34 @@ Layout data_parallel(int ranks, std::int64_t bucket) {
           [=](int rank) { return RankState(small_layout(), rank, ranks, bucket); }};
 }
 
-std::vector<LogicalTensor> logical_tensors() {
-  std::vector<LogicalTensor> tensors;
-  const FlatLayout layout = small_layout();
-  for (const auto& tensor : layout.tensors()) tensors.push_back({tensor.name, tensor.shape});
-  return tensors;
-}
-
-// Two tensor-parallel ranks: attention weights by rows in two separate halves (as q and k would be)
-// or by columns; everything else is replicated and written by rank 0. `data` splits each box again.
-Layout tensor_parallel(bool by_columns, int data) {
-  return {std::string(by_columns ? "columns" : "rows") + std::to_string(data), 2 * data,
-          [=](int rank) {
-            const int half = rank / data, part = rank % data;
-            const auto tensors = logical_tensors();
-            std::vector<StatePiece> pieces;
-            const auto add = [&](std::size_t tensor, Shape origin, Shape extent, bool written) {
-              const std::int64_t n = extent.elements();
-              const Region region{origin, extent, n * part / data, n * (part + 1) / data};
-              if (region.elements() > 0) pieces.push_back({tensor, region, 0, written});
-            };
-            for (std::size_t i = 0; i < tensors.size(); ++i) {
-              const Shape& shape = tensors[i].shape;
-              if (shape == Shape{20, 30} && by_columns) {
-                add(i, {0, 15 * half}, {20, 15}, true);
-              } else if (shape == Shape{20, 30}) {
-                add(i, {5 * half, 0}, {5, 30}, true);
-                add(i, {10 + 5 * half, 0}, {5, 30}, true);
-              } else {
-                const Region whole = Region::of_whole(shape);
-                add(i, whole.origin, whole.extent, half == 0);
-              }
+// Attention weights cut over tensor ranks: by rows in two chunks (as q and k would be), or by
+// columns. The rest is on all of them. Data ranks split each of these flat layouts again.
+Layout tensor_parallel(TensorCut cut, int tensor_ranks, int data_ranks) {
+  const bool by_rows = cut.axis == TensorCut::Axis::kRows;
+  return {(by_rows ? "rows" : "columns") + std::to_string(tensor_ranks) + "data" +
+              std::to_string(data_ranks),
+          tensor_ranks * data_ranks, [=](int rank) {
+            std::vector<TensorShard> shards;
+            const FlatLayout layout = small_layout();
+            for (const FlatTensor& tensor : layout.tensors()) {
+              const bool is_cut =
+                  tensor.shape == Shape{20, 30} || (by_rows && tensor.shape == Shape{20});
+              shards.push_back(
+                  {tensor.shape, is_cut ? cut : TensorCut{}, rank % tensor_ranks, tensor_ranks});
             }
-            return RankState(tensors, pieces);
+            return RankState(shards, rank / tensor_ranks, data_ranks);
           }};
 }
 
 std::vector<Layout> layouts() {
-  return {data_parallel(1, 0),       data_parallel(2, 700),    data_parallel(3, 0),
-          data_parallel(4, 1 << 20), tensor_parallel(true, 1), tensor_parallel(false, 1),
-          tensor_parallel(true, 2)};
+  return {data_parallel(1, 0),
+          data_parallel(2, 700),
+          data_parallel(3, 0),
+          data_parallel(4, 1 << 20),
+          tensor_parallel(TensorCut::columns(), 2, 1),
+          tensor_parallel(TensorCut::columns(), 3, 2),
+          tensor_parallel(TensorCut::rows(2), 2, 1),
+          tensor_parallel(TensorCut::rows(2), 2, 4)};
 }
 
 class Reshard : public ::testing::TestWithParam<std::size_t> {};
@@ -92,7 +80,7 @@ TEST_P(Reshard, EveryLayoutReadsThisOne) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Layouts, Reshard, ::testing::Range<std::size_t>(0, 7),
+INSTANTIATE_TEST_SUITE_P(Layouts, Reshard, ::testing::Range<std::size_t>(0, 8),
                          [](const auto& test) { return layouts()[test.param].name; });
 
 TEST(ReshardErrors, OneRankThatFailsFailsTheCheckpointOnAll) {
