@@ -29,13 +29,15 @@ EdtConfig golden_config(const GoldenFile& file) {
   return config;
 }
 
-GoldenModel::GoldenModel(const GoldenFile& file, Backend& backend, DType dtype)
+GoldenModel::GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks)
     : backend_(backend),
       arena_(backend.memory()),
-      model_(golden_config(file), backend, dtype),
+      model_(golden_config(file), backend, dtype, ranks),
       tape_(backend, arena_, profiler_, dtype) {
+  auto shard = model_.parameters().shards().begin();
   for (Parameter& parameter : model_.parameters().all()) {
-    const auto values = file.read<float>("/params/" + parameter.name);
+    std::vector<float> values(static_cast<std::size_t>(parameter.shape.elements()));
+    (shard++)->take(file.read<float>("/params/" + parameter.name), values);
     parameter.value = tensor(values, parameter.shape, dtype);
     parameter.grad = allocate(parameter.shape, tape_.accurate_dtype());
   }

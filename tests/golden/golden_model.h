@@ -1,4 +1,5 @@
-// A small EDT with the published implementation's weights, on any backend.
+// A small EDT with the published implementation's weights, on any backend, as a whole or as the
+// part of one tensor rank.
 #pragma once
 
 #include <string>
@@ -15,7 +16,7 @@ EdtConfig golden_config(const GoldenFile& file);
 // Model, tape and parameter memory for one test.
 class GoldenModel {
  public:
-  GoldenModel(const GoldenFile& file, Backend& backend, DType dtype);
+  GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {});
 
   Backend& backend() { return backend_; }
   EdtModel& model() { return model_; }
