@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 
 #include "core/base/log.h"
 
@@ -20,6 +21,20 @@ std::string host_name() {
 void copy(const Tensor& from, const Tensor& to) {
   if (from.data != to.data) std::memmove(to.data, from.data, from.bytes());
 }
+
+class SelfMailbox final : public Mailbox {
+ public:
+  void post(int, std::string_view bytes) override { letters_.push_back({0, std::string(bytes)}); }
+  std::optional<Letter> poll() override {
+    if (letters_.empty()) return std::nullopt;
+    Letter first = std::move(letters_.front());
+    letters_.pop_front();
+    return first;
+  }
+
+ private:
+  std::deque<Letter> letters_;
+};
 
 class SelfCommunicator final : public Communicator {
  public:
@@ -45,6 +60,13 @@ class SelfCommunicator final : public Communicator {
   }
   void do_reduce_scatter(const Tensor& from, const Tensor& to, Reduce, const Collective&) override {
     copy(from, to);
+  }
+  void do_reduce_scatter_parts(const Tensor&, std::span<const std::int64_t>, Wire,
+                               const Collective&) override {}
+  void do_all_gather_parts(const Tensor&, std::span<const std::int64_t>,
+                           const Collective&) override {}
+  std::unique_ptr<Mailbox> do_mailbox(const Collective&) override {
+    return std::make_unique<SelfMailbox>();
   }
   // The only peer would be this rank, which the checks before refuse.
   void do_send(const Tensor&, int, const Collective&) override { EDT_ASSERT(false); }

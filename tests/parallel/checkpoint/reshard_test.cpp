@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "fixture.h"
-#include "thread_ranks.h"
+#include "parallel/threads/thread_ranks.h"
 
 namespace edt::test {
 namespace {
@@ -59,10 +59,11 @@ TEST_P(Reshard, EveryLayoutReadsThisOne) {
   const TemporaryDirectory directory;
   const CheckpointStore store(directory.path());
   std::vector<std::string> errors(static_cast<std::size_t>(from.ranks), "not written");
-  run_ranks(from.ranks, [&](int rank, std::unique_ptr<Communicator> ranks) {
+  run_ranks(from.ranks, [&](Communicator& ranks) {
+    const int rank = ranks.rank();
     RankState state = from.make(rank);
     state.fill(9);
-    CheckpointWriter writer(store, std::move(ranks), state.state(), {});
+    CheckpointWriter writer(store, ranks.split(0, 0, "checkpoint"), state.state(), {});
     writer.save(info_of_step(9), extras_of_step(9));
     writer.wait();
     errors[static_cast<std::size_t>(rank)] = writer.take_reports().at(0).error;
@@ -88,13 +89,14 @@ TEST(ReshardErrors, OneRankThatFailsFailsTheCheckpointOnAll) {
   const CheckpointStore store(directory.path());
   for (const char* stage : {"begin", "data", "verified", "manifest", "published"}) {
     std::vector<std::string> errors(4);
-    run_ranks(4, [&](int rank, std::unique_ptr<Communicator> ranks) {
+    run_ranks(4, [&](Communicator& ranks) {
+      const int rank = ranks.rank();
       RankState state(small_layout(), rank, 4);
       CheckpointWriterOptions options;
       options.on_stage = [&](std::string_view reached) {
         if (rank == 2 && reached == stage) fail("test", "rank 2 stops at {}", stage);
       };
-      CheckpointWriter writer(store, std::move(ranks), state.state(), options);
+      CheckpointWriter writer(store, ranks.split(0, 0, "checkpoint"), state.state(), options);
       writer.save(info_of_step(1), {});
       writer.wait();
       errors[static_cast<std::size_t>(rank)] = writer.take_reports().at(0).error;

@@ -1,0 +1,21 @@
+// What every communicator must do, for ranks that are threads and for ranks that are processes.
+#pragma once
+
+#include "parallel/communicator.h"
+
+namespace edt::test {
+
+// Each checks on every rank of `ranks`, with failures of GoogleTest.
+void check_sums(Communicator& ranks);
+void check_other_reductions(Communicator& ranks);
+void check_parts(Communicator& ranks);
+void check_bfloat16_wire(Communicator& ranks);
+void check_gathers_and_broadcasts(Communicator& ranks);
+void check_messages(Communicator& ranks);
+void check_split(Communicator& ranks);
+void check_mailbox(Communicator& ranks);
+void check_timeout(Communicator& ranks);
+void check_disagreement(Communicator& ranks);
+void check_concurrent_communicators(Communicator& ranks);
+
+}  // namespace edt::test
