@@ -20,6 +20,7 @@ class GoldenModel {
 
   Backend& backend() { return backend_; }
   EdtModel& model() { return model_; }
+  const EdtModel& model() const { return model_; }
   Tape& tape() { return tape_; }
   // Blocks the expected values use the modulation matrix in. The published XL places it by a fixed
   // list, whatever the depths, so a model with the mid mask is computed with blocks 23 and 25 even

@@ -1,0 +1,146 @@
+// EDT over tensor ranks against the published implementation's values. Sums over ranks change the
+// order of summation only, so the tolerances are those of one rank.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <memory>
+#include <mutex>
+
+#include "core/cpu/cpu_backend.h"
+#include "core/reference/reference_backend.h"
+#include "parallel/threads/thread_ranks.h"
+#include "tests/golden/golden_run.h"
+
+namespace edt::test {
+namespace {
+
+constexpr double kOutputTolerance = 1e-5, kGradientTolerance = 1e-4;
+
+struct Case {
+  std::string file;
+  int ranks;
+  const char* backend;
+};
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.file << " over " << c.ranks << " ranks on " << c.backend;
+}
+
+// What one rank computed.
+struct Result {
+  GoldenPass full, masked;
+  std::vector<std::vector<float>> gradients;
+  std::vector<float> output, output_modulated;
+  std::vector<TensorShard> shards;
+};
+
+Result run_rank(const Case& c, Communicator& ranks, Recompute recompute) {
+  static std::mutex hdf5;  // is not thread-safe
+  const auto backend =
+      std::string_view(c.backend) == "cpu" ? make_cpu_backend() : make_reference_backend();
+  const auto run = [&] {
+    const std::lock_guard lock(hdf5);
+    return std::make_unique<GoldenRun>(GoldenFile(c.file), *backend, DType::kFloat32,
+                                       TensorGroup{&ranks});
+  }();
+  EdtModel& model = run->golden().model();
+  model.set_recompute(recompute);
+  Result result{run->full_pass(), run->masked_pass()};
+  for (const Parameter& parameter : model.parameters().all()) {
+    result.gradients.push_back(run->golden().host(parameter.grad));
+  }
+  result.shards = model.parameters().shards();
+  result.output = run->output();
+  model.set_amm_blocks(run->golden().amm_blocks());
+  result.output_modulated = run->output();
+  return result;
+}
+
+std::vector<Result> run_all(const Case& c, Recompute recompute = Recompute::kNone) {
+  std::vector<Result> results(static_cast<std::size_t>(c.ranks));
+  run_ranks(c.ranks, [&](Communicator& ranks) {
+    results[static_cast<std::size_t>(ranks.rank())] = run_rank(c, ranks, recompute);
+  });
+  return results;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+class EdtTensorRanks : public testing::TestWithParam<Case> {
+ protected:
+  void expect_close(const std::vector<float>& actual, const std::string& name, double tolerance) {
+    EXPECT_LE(relative_error(actual, file_.read<float>(name)), tolerance) << name;
+  }
+
+  GoldenFile file_{GetParam().file};
+};
+
+TEST_P(EdtTensorRanks, OutputsLossesAndAllGradients) {
+  const std::vector<Result> results = run_all(GetParam());
+  for (const Result& rank : results) {
+    expect_close(rank.full.mse, "/expected/full/mse", kOutputTolerance);
+    expect_close(rank.full.vb, "/expected/full/vb", kOutputTolerance);
+    expect_close(rank.masked.mse, "/expected/masked/mse", kOutputTolerance);
+    expect_close(rank.masked.vb, "/expected/masked/vb", kOutputTolerance);
+    expect_close(rank.output, "/expected/output_train", kOutputTolerance);
+    expect_close(rank.output_modulated, "/expected/output_eval", kOutputTolerance);
+  }
+  const auto backend = make_reference_backend();
+  const GoldenModel whole(file_, *backend, DType::kFloat32);
+  std::size_t i = 0, cut = 0;
+  for (const Parameter& parameter : whole.model().parameters().all()) {
+    std::vector<float> gradient(static_cast<std::size_t>(parameter.shape.elements()));
+    for (const Result& rank : results) rank.shards[i].put(rank.gradients[i], gradient);
+    expect_close(gradient, "/grads/" + parameter.name, kGradientTolerance);
+    cut += !results[0].shards[i].whole();
+    ++i;
+  }
+  EXPECT_EQ(i, file_.names("/grads").size());
+  // 5 cut weights, the cut biases of qkv, fc1 and adaLN, and the bias table of each block; adaLN of
+  // the two down-samplings, two concatenations and the final layer.
+  const auto blocks = static_cast<std::size_t>(whole.model().config().blocks());
+  EXPECT_EQ(cut, 9 * blocks + 2 * 5);
+}
+
+TEST_P(EdtTensorRanks, WhatAllRanksHoldHasTheSameBits) {
+  const std::vector<Result> results = run_all(GetParam());
+  for (const Result& rank : results) {
+    EXPECT_TRUE(same_bits(rank.output, results[0].output));
+    EXPECT_TRUE(same_bits(rank.masked.vb, results[0].masked.vb));
+    for (std::size_t i = 0; i < rank.gradients.size(); ++i) {
+      if (!rank.shards[i].whole()) continue;
+      EXPECT_TRUE(same_bits(rank.gradients[i], results[0].gradients[i])) << "gradient " << i;
+    }
+  }
+}
+
+TEST_P(EdtTensorRanks, TheSameBitsAgainAndWithRecomputation) {
+  const std::vector<Result> first = run_all(GetParam());
+  for (const Recompute recompute : {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
+    const std::vector<Result> again = run_all(GetParam(), recompute);
+    for (std::size_t rank = 0; rank < first.size(); ++rank) {
+      EXPECT_TRUE(same_bits(again[rank].full.mse, first[rank].full.mse));
+      for (std::size_t i = 0; i < first[rank].gradients.size(); ++i) {
+        EXPECT_TRUE(same_bits(again[rank].gradients[i], first[rank].gradients[i]))
+            << "gradient " << i << " of rank " << rank;
+      }
+    }
+  }
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const std::string& file : golden_models("edt")) {
+    for (const int degree : golden_config(GoldenFile(file)).tensor_degrees()) {
+      if (degree == 1) continue;
+      for (const char* backend : {"reference", "cpu"}) all.push_back({file, degree, backend});
+    }
+  }
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Models, EdtTensorRanks, testing::ValuesIn(cases()));
+
+}  // namespace
+}  // namespace edt::test
