@@ -194,6 +194,16 @@ TEST(TensorRanks, DegreesOfThePresets) {
   EXPECT_THAT(edt_preset("EDT-XL/2").tensor_degrees(), ElementsAre(1, 2, 3, 6));
 }
 
+TEST(TensorRanks, PartsOfThePresets) {
+  // Counted by hand from the table in docs/tensor-parallelism.md.
+  run_ranks(2, [](Communicator& ranks) {
+    const auto backend = make_reference_backend();
+    const EdtModel model(edt_preset("EDT-S/2"), *backend, DType::kFloat32, {&ranks});
+    EXPECT_EQ(model.parameters().elements(), 38'329'146);
+    EXPECT_EQ(model.parameters().local_elements(), 21'077'201);
+  });
+}
+
 TEST(TensorRanks, OtherDegreesAreRefused) {
   run_ranks(4, [](Communicator& ranks) {
     const auto backend = make_reference_backend();
