@@ -29,3 +29,27 @@ function(edt_test name)
     gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
   endif()
 endfunction()
+
+# edt_mpi_command(NAME RANKS n COMMAND command...)
+#   the command on n ranks, with the label mpi.
+function(edt_mpi_command name)
+  cmake_parse_arguments(ARG "" "RANKS" "COMMAND;LABELS" ${ARGN})
+  add_test(NAME ${name} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ARG_RANKS} ${ARG_COMMAND})
+  # Tests may run as root in a container, and on fewer cores than ranks.
+  set_tests_properties(${name} PROPERTIES LABELS "mpi;${ARG_LABELS}" PROCESSORS ${ARG_RANKS} TIMEOUT 180
+    ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_rmaps_base_oversubscribe=1;OMPI_MCA_hwloc_base_binding_policy=none;OMP_NUM_THREADS=1")
+endfunction()
+
+# edt_mpi_test(NAME RANKS n... [DEPENDS target...])
+#   one GoogleTest executable of all *.cpp beside the calling CMakeLists.txt, run on each of these numbers
+#   of ranks; tests get their communicator from mpi_world.h. A failure on any rank fails the test.
+function(edt_mpi_test name)
+  cmake_parse_arguments(ARG "" "" "RANKS;DEPENDS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_executable(${name} ${sources})
+  target_link_libraries(${name} PRIVATE edt_options mpi_test_main ${ARG_DEPENDS} GTest::gmock)
+  target_compile_definitions(${name} PRIVATE EDT_GOLDEN_DIR="${CMAKE_SOURCE_DIR}/tests/golden")
+  foreach(ranks IN LISTS ARG_RANKS)
+    edt_mpi_command(${name}_${ranks} RANKS ${ranks} COMMAND $<TARGET_FILE:${name}>)
+  endforeach()
+endfunction()
