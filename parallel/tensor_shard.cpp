@@ -52,6 +52,7 @@ std::vector<TensorShard::Box> TensorShard::boxes() const {
   const int axis = axis_of(*this);
   const std::int64_t chunk = logical[axis] / cut.chunks, part = chunk / ranks;
   std::vector<Box> found;
+  found.reserve(static_cast<std::size_t>(cut.chunks));
   for (int i = 0; i < cut.chunks; ++i) {
     found.push_back(
         {with_dim(zeros, axis, i * chunk + rank * part), with_dim(logical, axis, part)});
