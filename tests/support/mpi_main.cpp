@@ -14,14 +14,17 @@ Communicator* world = nullptr;
 
 // Rank 0 tells how the tests go, the others only what fails.
 class FailurePrinter final : public ::testing::EmptyTestEventListener {
+  void OnTestStart(const ::testing::TestInfo& test) override {
+    test_ = fmt::format("{}.{}", test.test_suite_name(), test.name());
+  }
   void OnTestPartResult(const ::testing::TestPartResult& result) override {
     if (!result.failed()) return;
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    std::cerr << fmt::format("{}: {}.{} fails at {}:{}\n{}\n", world->name(),
-                             test ? test->test_suite_name() : "", test ? test->name() : "",
-                             result.file_name() ? result.file_name() : "", result.line_number(),
+    std::cerr << fmt::format("{}: {} fails at {}:{}\n{}\n", world->name(), test_,
+                             result.file_name() ? result.file_name() : "?", result.line_number(),
                              result.summary());
   }
+
+  std::string test_ = "before the first test";
 };
 
 int run(int argc, char** argv) {
@@ -35,6 +38,7 @@ int run(int argc, char** argv) {
     delete listeners.Release(listeners.default_result_printer());
     listeners.Append(new FailurePrinter);
   }
+  GTEST_FLAG_SET(fail_fast, true);  // the ranks are no longer in step after a failure
   const int status = RUN_ALL_TESTS();
   if (status != 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));  // for what others have to say
