@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <thread>
 #include <vector>
 
 #include "core/base/error.h"
@@ -41,6 +42,17 @@ std::string overview(std::span<const Command> commands, std::string_view group) 
                    suggestion(given, names));
 }
 
+int run_command(const Command& command, std::span<const std::string> args,
+                CommandContext& context) {
+  Communicator& world = context.world;
+  if (world.size() == 1 || command.on_ranks == OnRanks::kAll) return command.run(args, context);
+  require<UsageError>(command.on_ranks == OnRanks::kRoot, command.name,
+                      "runs on one rank, the launcher started {}", world.size());
+  int status = world.is_root() ? command.run(args, context) : kDone;
+  world.broadcast(view_of(std::span<int>(&status, 1), {1}), 0, "exit status");
+  return status;
+}
+
 int dispatch(std::span<const std::string> args, std::span<const Command> commands,
              CommandContext& context) {
   require<UsageError>(!args.empty(), "edt", "no command given; edt --help lists them");
@@ -58,7 +70,7 @@ int dispatch(std::span<const std::string> args, std::span<const Command> command
                         [&](const Command& command) { return command.name == name; });
   };
   if (const auto found = named(args[0]); found != commands.end()) {
-    return found->run(args.subspan(1), context);
+    return run_command(*found, args.subspan(1), context);
   }
   const bool is_group = std::any_of(commands.begin(), commands.end(), [&](const Command& command) {
     return group_of(command) == args[0];
@@ -73,7 +85,7 @@ int dispatch(std::span<const std::string> args, std::span<const Command> command
   const std::string name = args[0] + " " + args[1];
   const auto found = named(name);
   if (found == commands.end()) unknown_command(name, commands);
-  return found->run(args.subspan(2), context);
+  return run_command(*found, args.subspan(2), context);
 }
 
 std::string one_line(std::string_view message) {
@@ -85,8 +97,17 @@ std::string one_line(std::string_view message) {
 int report(CommandContext& context, std::string_view message, int status) {
   log::flush();
   context.out.flush();
-  context.error << "edt: error: " << one_line(message) << std::endl;
-  return status;
+  Communicator& world = context.world;
+  if (world.size() == 1) {
+    context.error << "edt: error: " << one_line(message) << std::endl;
+    return status;
+  }
+  // What all ranks have found, rank 0 says once: it ends the job before the others wake up.
+  if (!world.is_root()) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  context.error << fmt::format("edt: error: {}: {}\n", world.name(), one_line(message))
+                << std::flush;
+  world.abort(status);
+  return status;  // GCC does not see that a virtual function never returns
 }
 
 }  // namespace

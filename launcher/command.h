@@ -10,14 +10,16 @@
 
 #include "core/base/log.h"
 #include "launcher/exit_status.h"
+#include "parallel/communicator.h"
 
 namespace edt {
 
 class OptionSet;
 
 struct CommandContext {
-  std::ostream& out;    // results
+  std::ostream& out;    // results; goes nowhere on ranks other than 0
   std::ostream& error;  // the one line about what went wrong
+  Communicator& world;  // all ranks that were started together
   // Set once work has begun: from then on bad input is a failed run, not wrong usage.
   bool run_started = false;
   bool quiet = false;  // --quiet: warnings and errors only
@@ -29,10 +31,18 @@ struct CommandContext {
   }
 };
 
+// What a command does when several ranks were started.
+enum class OnRanks {
+  kRefused,  // it would do the same on each of them
+  kRoot,     // runs on rank 0, the others wait for its end
+  kAll,      // shares the work
+};
+
 struct Command {
   std::string_view name;  // one word, or a group and a word: "data synth"
   std::string_view summary;
   int (*run)(std::span<const std::string> args, CommandContext& context);
+  OnRanks on_ranks = OnRanks::kRefused;
 };
 
 // Adds the options every command has (--quiet, --log-level), reads `args` and applies them.
@@ -40,7 +50,8 @@ struct Command {
 bool read_options(OptionSet& options, std::span<const std::string> args, CommandContext& context);
 
 // Finds the command and runs it. The only place where exceptions end: they become one line on
-// context.error and an exit status.
+// context.error and an exit status. With several ranks that line names the rank, and the whole job
+// ends with that status.
 int run_program(std::span<const std::string> args, std::span<const Command> commands,
                 CommandContext& context);
 

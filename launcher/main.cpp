@@ -1,15 +1,50 @@
+#include <omp.h>
 #include <signal.h>
 
+#include <cstdlib>
 #include <iostream>
+#include <streambuf>
 #include <string>
 #include <vector>
 
 #include "launcher/command.h"
 #include "launcher/commands/table.h"
+#include "launcher/world.h"
+
+namespace {
+
+// Swallows what ranks other than 0 would print too.
+class NoOutput final : public std::streambuf {
+  int overflow(int character) override { return traits_type::not_eof(character); }
+  std::streamsize xsputn(const char*, std::streamsize count) override { return count; }
+};
+
+int run(std::span<const std::string> args) {
+  edt::World world;
+  edt::Communicator& ranks = world.ranks();
+  if (ranks.size() > 1) {
+    const int threads = world.threads_per_rank();
+    if (!std::getenv("OMP_NUM_THREADS")) omp_set_num_threads(threads);
+  }
+  if (!ranks.is_root()) edt::log::set_console_level(edt::log::Level::kWarning);
+  NoOutput nothing;
+  std::ostream silent(&nothing);
+  edt::CommandContext context{ranks.is_root() ? std::cout : silent, std::cerr, ranks};
+  return edt::run_program(args, edt::command_table(), context);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   signal(SIGXFSZ, SIG_IGN);  // a file size limit is then an error of write(), like a full disk
   const std::vector<std::string> args(argv + 1, argv + argc);
-  edt::CommandContext context{std::cout, std::cerr};
-  return edt::run_program(args, edt::command_table(), context);
+  try {
+    return run(args);
+  } catch (const edt::UsageError& error) {  // no ranks, so not yet run_program's
+    std::cerr << "edt: error: " << error.what() << std::endl;
+    return edt::kWrongUsage;
+  } catch (const std::exception& error) {
+    std::cerr << "edt: error: " << error.what() << std::endl;
+    return edt::kFailed;
+  }
 }

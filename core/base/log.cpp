@@ -37,6 +37,8 @@ spdlog::level::level_enum to_spdlog(Level level) {
 
 void set_level(Level level) { logger().set_level(to_spdlog(level)); }
 
+void set_console_level(Level level) { logger().sinks().front()->set_level(to_spdlog(level)); }
+
 void open_file(const std::filesystem::path& file) {
   try {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string());

@@ -13,6 +13,9 @@ enum class Level { kDebug, kInfo, kWarning, kError };
 // Messages below `level` are dropped.
 void set_level(Level level);
 
+// Of those, standard error receives the ones from `level` on.
+void set_console_level(Level level);
+
 // Also writes every message to `file` (appending). Throws SystemError when it cannot be opened.
 void open_file(const std::filesystem::path& file);
 

@@ -6,21 +6,22 @@ namespace edt {
 
 std::span<const Command> command_table() {
   static constexpr std::array kCommands{
-      Command{"train", "train a model, or go on where a run stopped", train},
-      Command{"sample", "make pictures from a checkpoint", sample},
+      Command{"train", "train a model, or go on where a run stopped", train, OnRanks::kAll},
+      Command{"sample", "make pictures from a checkpoint", sample, OnRanks::kAll},
       Command{"ckpt info", "what the checkpoints of a run hold", ckpt_info},
       Command{"ckpt verify", "whether every byte of the checkpoints is intact", ckpt_verify},
       Command{"ckpt export", "weights of a checkpoint as safetensors", ckpt_export},
       Command{"ckpt import", "a checkpoint from published weights", ckpt_import},
       Command{"bench data", "samples from shards against a plain read", bench_data},
-      Command{"bench step", "training steps against the machine's ceiling", bench_step},
+      Command{"bench step", "training steps against the machine's ceiling", bench_step,
+              OnRanks::kAll},
       Command{"bench ops", "every op alone against the machine's ceilings", bench_ops},
       Command{"bench sampling", "sampler steps against the machine's ceiling", bench_sampling},
       Command{"data import", "encoded latents into shards", data_import},
       Command{"data info", "what a data set holds", data_info},
       Command{"data synth", "a data set of synthetic pictures", data_synth},
       Command{"data verify", "reads a whole data set and checks it", data_verify},
-      Command{"doctor", "what this machine has, and what would fail on it", doctor},
+      Command{"doctor", "what this machine has, and what would fail on it", doctor, OnRanks::kRoot},
   };
   return kCommands;
 }

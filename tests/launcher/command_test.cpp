@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "launcher/options.h"
+#include "parallel/self/self_communicator.h"
 
 namespace edt {
 namespace {
@@ -48,7 +49,8 @@ struct Outcome {
 
 Outcome run(const std::vector<std::string>& args) {
   std::ostringstream out, error;
-  CommandContext context{out, error};
+  const auto ranks = make_self_communicator();
+  CommandContext context{out, error, *ranks};
   const int status = run_program(args, kCommands, context);
   return {status, out.str(), error.str()};
 }

@@ -8,6 +8,7 @@
 
 #include "core/storage/safetensors.h"
 #include "launcher/commands/table.h"
+#include "parallel/self/self_communicator.h"
 #include "tests/launcher/train/tiny_run.h"
 
 namespace edt::test {
@@ -23,7 +24,8 @@ struct Outcome {
 
 Outcome edt_command(const std::vector<std::string>& args) {
   std::ostringstream out, error;
-  CommandContext context{out, error};
+  const auto ranks = make_self_communicator();
+  CommandContext context{out, error, *ranks};
   const int status = run_program(args, command_table(), context);
   return {status, out.str(), error.str()};
 }

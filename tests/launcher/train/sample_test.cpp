@@ -7,6 +7,7 @@
 #include "core/storage/npy.h"
 #include "launcher/commands/table.h"
 #include "model/diffusion/sample_noise.h"
+#include "parallel/self/self_communicator.h"
 #include "tests/launcher/train/tiny_run.h"
 
 namespace edt::test {
@@ -27,7 +28,8 @@ class SampleCommand : public testing::Test {
 
   int sample_with(std::vector<std::string> args) {
     args.insert(args.begin(), {"--checkpoint", path("run"), "--steps", "4", "--quiet", "on"});
-    CommandContext context{out_, error_};
+    const auto ranks = make_self_communicator();
+    CommandContext context{out_, error_, *ranks};
     return sample(args, context);
   }
   std::vector<float> latents(const std::string& name) {

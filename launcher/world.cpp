@@ -1,0 +1,95 @@
+#include "launcher/world.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+
+#include "parallel/mpi/mpi_session.h"
+#include "parallel/self/self_communicator.h"
+
+namespace edt {
+namespace {
+
+// What launchers tell the processes they start; those with a number say how many there are.
+struct Sign {
+  const char* variable;
+  bool counts;
+};
+constexpr std::array kSigns{Sign{"OMPI_COMM_WORLD_SIZE", true}, Sign{"PMI_SIZE", true},
+                            Sign{"SLURM_STEP_NUM_TASKS", true}, Sign{"PMIX_RANK", false},
+                            Sign{"PMI_RANK", false}};
+
+bool is_launched() {
+  return std::any_of(kSigns.begin(), kSigns.end(),
+                     [](const Sign& sign) { return std::getenv(sign.variable) != nullptr; });
+}
+
+// Ranks that MPI does not connect would all believe to be the only one, and write the same files.
+void check_connected(int size) {
+  for (const Sign& sign : kSigns) {
+    const char* text = sign.counts ? std::getenv(sign.variable) : nullptr;
+    if (!text) continue;
+    int started = 0;
+    std::from_chars(text, text + std::strlen(text), started);
+    require<UsageError>(started <= 1 || size > 1, "edt",
+                        "the launcher started {} processes ({}), MPI connects {}: it must be the "
+                        "launcher of {}, or srun --mpi=pmix",
+                        started, sign.variable, size, MpiSession::library());
+  }
+}
+
+// The cores this process may run on, as text that is equal for equal sets.
+std::string core_set(int& count) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  // Fails on machines with more than 1024 CPUs: then all that are online count.
+  if (sched_getaffinity(0, sizeof set, &set) != 0) {
+    count = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+    return "all";
+  }
+  count = CPU_COUNT(&set);
+  std::string text(CPU_SETSIZE, '0');
+  for (std::size_t core = 0; core < text.size(); ++core) {
+    if (CPU_ISSET(core, &set)) text[core] = '1';
+  }
+  return text;
+}
+
+}  // namespace
+
+World::World() {
+  if (!is_launched()) {
+    ranks_ = make_self_communicator();
+    return;
+  }
+  session_ = std::make_unique<MpiSession>();
+  ranks_ = session_->world();
+  check_connected(ranks_->size());
+}
+
+World::~World() = default;
+
+int World::threads_per_rank() {
+  int cores = 1;
+  const std::string own = ranks_->host() + ' ' + core_set(cores);
+  const auto all = ranks_->gather(own, 0, "cores of the ranks");
+  std::string shares;
+  for (const std::string& one : all) {
+    shares += fmt::format("{} ", std::count(all.begin(), all.end(), one));
+  }
+  shares = ranks_->broadcast(shares, 0, "ranks on the same cores");
+  const char* text = shares.c_str();
+  char* end = nullptr;
+  long sharing = 1;
+  for (int rank = 0; rank <= ranks_->rank(); ++rank, text = end) {
+    sharing = std::strtol(text, &end, 10);
+  }
+  return std::max(1, cores / static_cast<int>(sharing));
+}
+
+}  // namespace edt

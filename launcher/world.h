@@ -1,0 +1,30 @@
+// The ranks that were started together: over MPI when a launcher (mpirun, srun) started this
+// process, else this process alone.
+#pragma once
+
+#include <memory>
+
+#include "parallel/communicator.h"
+
+namespace edt {
+
+class MpiSession;
+
+class World {
+ public:
+  // Throws UsageError when the launcher started several processes that MPI does not connect.
+  World();
+  ~World();
+
+  Communicator& ranks() { return *ranks_; }
+
+  // Threads for each rank so that those of a node share its cores: the cores this process may run
+  // on, divided by the ranks that may run on the same ones. All ranks together.
+  int threads_per_rank();
+
+ private:
+  std::unique_ptr<MpiSession> session_;
+  std::unique_ptr<Communicator> ranks_;
+};
+
+}  // namespace edt

@@ -1,0 +1,89 @@
+// The built program under mpirun: output once, one line for an error, no rank left waiting.
+#include <gmock/gmock.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace {
+
+using testing::HasSubstr;
+
+struct Outcome {
+  int status = -1;
+  std::string output;
+};
+
+Outcome shell(const std::string& command) {
+  FILE* pipe = popen(command.c_str(), "r");
+  Outcome outcome;
+  char buffer[4096];
+  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe)) {
+    outcome.output.append(buffer, count);
+  }
+  const int status = pclose(pipe);
+  if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
+  return outcome;
+}
+
+const std::string kProgram = EDT_PROGRAM;
+
+// `arguments` of mpirun; tests may run as root, and on fewer cores than ranks.
+Outcome mpirun(const std::string& arguments, const std::string& redirection = "2>/dev/null") {
+  return shell(
+      "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
+      "OMPI_MCA_rmaps_base_oversubscribe=1 timeout 60 " EDT_MPIEXEC " --bind-to none " +
+      arguments + " " + redirection);
+}
+
+std::size_t count_of(const std::string& what, const std::string& text) {
+  std::size_t count = 0;
+  for (auto at = text.find(what); at != text.npos; at = text.find(what, at + 1)) ++count;
+  return count;
+}
+
+TEST(CliRanks, RankZeroAnswersForAll) {
+  const Outcome version = mpirun("-np 3 " + kProgram + " --version");
+  EXPECT_EQ(version.status, 0);
+  EXPECT_EQ(version.output, shell(kProgram + " --version").output);
+}
+
+TEST(CliRanks, ShareTheCoresOfTheirNode) {
+  const Outcome doctor = mpirun("-np 2 env -u OMP_NUM_THREADS " + kProgram + " doctor --json");
+  ASSERT_THAT(doctor.status, testing::AnyOf(0, 1));
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  ASSERT_EQ(sched_getaffinity(0, sizeof set, &set), 0);
+  EXPECT_EQ(nlohmann::json::parse(doctor.output)["machine"]["openmp_threads"],
+            std::max(1, CPU_COUNT(&set) / 2));
+}
+
+TEST(CliRanks, AnErrorOfAllRanksIsPrintedOnce) {
+  const Outcome refused = mpirun("-np 3 " + kProgram + " data synth --out /nowhere", "2>&1");
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_EQ(count_of("edt: error:", refused.output), 1u) << refused.output;
+  EXPECT_THAT(refused.output, HasSubstr("edt: error: rank 0 of 3 on "));
+  EXPECT_THAT(refused.output, HasSubstr("[data synth] runs on one rank, the launcher started 3"));
+}
+
+TEST(CliRanks, AnErrorOfOneRankEndsTheOthers) {
+  const Outcome failed =
+      mpirun("-np 1 " + kProgram + " doctor : -np 1 " + kProgram + " dokter", "2>&1");
+  EXPECT_EQ(failed.status, 2);
+  EXPECT_THAT(failed.output, HasSubstr("edt: error: rank 1 of 2 on "));
+  EXPECT_THAT(failed.output, HasSubstr("[edt] unknown command 'dokter'; did you mean 'doctor'?"));
+}
+
+TEST(CliRanks, ProcessesThatMpiDoesNotConnectAreRefused) {
+  const Outcome refused = shell(
+      "SLURM_STEP_NUM_TASKS=4 OMPI_ALLOW_RUN_AS_ROOT=1 "
+      "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 timeout 60 " +
+      kProgram + " --version 2>&1");
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.output,
+              HasSubstr("the launcher started 4 processes (SLURM_STEP_NUM_TASKS), MPI connects 1"));
+}
+
+}  // namespace
