@@ -34,6 +34,14 @@ std::string_view name_of(Reduce reduce) {
   return "?";
 }
 
+Communicator::~Communicator() { set_observer(nullptr); }
+
+void Communicator::set_observer(std::shared_ptr<CollectiveObserver> observer) {
+  if (observer_) observer_->left(*this);
+  observer_ = std::move(observer);
+  if (observer_) observer_->joined(*this);
+}
+
 std::string Communicator::name() const {
   return fmt::format("rank {} of {} on {}", rank(), size(), host());
 }
@@ -60,7 +68,7 @@ auto Communicator::observed(const Collective& call, F&& body) {
       if (observer && std::uncaught_exceptions() == exceptions) observer->end(ticket);
     }
   };
-  const Observed scope{observer_.get(), observer_ ? observer_->begin(label_, call) : 0};
+  const Observed scope{observer_.get(), observer_ ? observer_->begin(*this, call) : 0};
   return body();
 }
 
@@ -101,8 +109,9 @@ std::unique_ptr<Communicator> Communicator::split(int color, int key, std::strin
                               label, color);
   auto part = observed(call, [&] { return do_split(color, key, call); });
   part->label_ = label;
+  part->id_ = fmt::format("{}/{}.{}", id_, call.sequence, color);
   part->timeout_ = timeout_;
-  part->observer_ = observer_;
+  part->set_observer(observer_);
   return part;
 }
 

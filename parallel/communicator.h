@@ -42,12 +42,16 @@ struct Collective {
   std::size_t bytes = 0;       // of this rank's argument
 };
 
+class Communicator;
+
 // Is told of every collective: the flight recorder. Calls come from the threads of the collectives.
 class CollectiveObserver {
  public:
   virtual ~CollectiveObserver() = default;
+  virtual void joined(const Communicator& communicator) = 0;
+  virtual void left(const Communicator& communicator) = 0;
   // Returns what end() receives. A collective that fails has no end.
-  virtual std::uint64_t begin(std::string_view communicator, const Collective& call) = 0;
+  virtual std::uint64_t begin(const Communicator& communicator, const Collective& call) = 0;
   virtual void end(std::uint64_t ticket) = 0;
 };
 
@@ -62,6 +66,8 @@ class Mailbox {
 
   virtual ~Mailbox() = default;
   virtual void post(int to, std::string_view bytes) = 0;
+  // Whether all that was posted has reached its receivers. What has not is lost with the mailbox.
+  virtual bool delivered() = 0;
   // The next letter that has arrived.
   virtual std::optional<Letter> poll() = 0;
 };
@@ -71,7 +77,7 @@ class Communicator {
   Communicator() = default;
   Communicator(const Communicator&) = delete;
   Communicator& operator=(const Communicator&) = delete;
-  virtual ~Communicator() = default;
+  virtual ~Communicator();
 
   virtual std::string_view backend() const = 0;
   virtual int rank() const = 0;
@@ -82,15 +88,15 @@ class Communicator {
   std::string name() const;
   // "world", or the label of the split that made it.
   const std::string& label() const { return label_; }
+  // The same on its ranks and different from all others': two halves of a split share the label.
+  const std::string& id() const { return id_; }
   std::uint64_t collectives() const { return sequence_; }
 
   // How long a collective may go without any progress before it fails. Inherited by split.
   void set_timeout(Seconds timeout) { timeout_ = timeout; }
   Seconds timeout() const { return timeout_; }
   // Inherited by split.
-  void set_observer(std::shared_ptr<CollectiveObserver> observer) {
-    observer_ = std::move(observer);
-  }
+  void set_observer(std::shared_ptr<CollectiveObserver> observer);
 
   // Ranks that pass the same color form a new communicator, ordered by (key, rank).
   std::unique_ptr<Communicator> split(int color, int key, std::string_view label);
@@ -133,7 +139,7 @@ class Communicator {
     return all_reduce_value(std::int32_t{value}, Reduce::kOr, label) != 0;
   }
 
-  // Ends the whole job, so that no rank waits for this one.
+  // Ends the whole job, so that no rank waits for this one. May be called from any thread.
   [[noreturn]] virtual void abort(int status) = 0;
 
  private:
@@ -165,7 +171,7 @@ class Communicator {
   void check_bounds(const Collective& call, const Tensor& whole,
                     std::span<const std::int64_t> bounds) const;
 
-  std::string label_ = "world";
+  std::string label_ = "world", id_ = "world";
   Seconds timeout_{1800};
   std::shared_ptr<CollectiveObserver> observer_;
   std::uint64_t sequence_ = 0, messages_ = 0;

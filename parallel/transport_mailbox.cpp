@@ -26,6 +26,11 @@ class TransportMailbox final : public Mailbox {
     leaving_.push_back({std::move(text), std::move(message)});
   }
 
+  bool delivered() override {
+    retire();
+    return leaving_.empty() && to_self_.empty();
+  }
+
   std::optional<Letter> poll() override {
     retire();
     if (!arriving_) begin_receive();

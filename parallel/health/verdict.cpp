@@ -1,0 +1,145 @@
+#include "parallel/health/verdict.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+namespace edt {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(GroupStatus, id, communicator, operation, label, entered,
+                                   waiting, seconds)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankStatus, host, phase, phase_seconds, groups)
+
+namespace {
+
+std::string place_of(const GroupStatus& group) {
+  return fmt::format("{} #{} \"{}\" of \"{}\"", group.operation, group.entered, group.label,
+                     group.communicator);
+}
+
+std::string list(const std::vector<int>& ranks) {
+  return fmt::format("{} {} wait{}", ranks.size() == 1 ? "rank" : "ranks", fmt::join(ranks, ", "),
+                     ranks.size() == 1 ? "s" : "");
+}
+
+// One communicator, as its ranks see it.
+struct Meeting {
+  struct Member {
+    int rank;
+    const GroupStatus* group;
+  };
+  std::vector<Member> members;
+  const GroupStatus* awaited =
+      nullptr;  // what somebody has been in for too long, the lowest number
+
+  std::vector<int> waiting() const {
+    std::vector<int> ranks;
+    for (const auto& [rank, group] : members) {
+      if (group->waiting && group->entered == awaited->entered) ranks.push_back(rank);
+    }
+    return ranks;
+  }
+  std::vector<int> missing() const {
+    std::vector<int> ranks;
+    for (const auto& [rank, group] : members) {
+      if (group->entered < awaited->entered) ranks.push_back(rank);
+    }
+    return ranks;
+  }
+};
+
+std::vector<Meeting> long_meetings(const std::vector<HeardStatus>& ranks, Seconds timeout) {
+  std::map<std::string_view, Meeting> all;
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    for (const GroupStatus& group : ranks[rank].status.groups) {
+      Meeting& meeting = all[group.id];
+      meeting.members.push_back({static_cast<int>(rank), &group});
+      if (!group.waiting || group.seconds < timeout.count()) continue;
+      if (!meeting.awaited || group.entered < meeting.awaited->entered) meeting.awaited = &group;
+    }
+  }
+  std::vector<Meeting> late;
+  for (auto& [id, meeting] : all) {
+    if (meeting.awaited) late.push_back(std::move(meeting));
+  }
+  return late;
+}
+
+double longest_wait(const RankStatus& status) {
+  double longest = 0;
+  for (const GroupStatus& group : status.groups) {
+    if (group.waiting) longest = std::max(longest, group.seconds);
+  }
+  return longest;
+}
+
+std::string missing_line(int rank, const std::vector<HeardStatus>& ranks, const Meeting& meeting) {
+  const RankStatus& status = ranks[static_cast<std::size_t>(rank)].status;
+  return fmt::format(
+      "rank {} of {} on {} stalls: has not entered {} (it is in phase \"{}\" since {:.3g} s); {}",
+      rank, ranks.size(), status.host, place_of(*meeting.awaited), status.phase,
+      status.phase_seconds, list(meeting.waiting()));
+}
+
+// All are there, but not in the same collective, or nothing arrives.
+std::string presence_line(const std::vector<HeardStatus>& ranks, const Meeting& meeting) {
+  const GroupStatus& awaited = *meeting.awaited;
+  for (const auto& [rank, group] : meeting.members) {
+    if (group->entered != awaited.entered ||
+        (group->operation == awaited.operation && group->label == awaited.label)) {
+      continue;
+    }
+    const std::vector<int> waiting = meeting.waiting();
+    int other = rank;
+    for (const auto& [candidate, its] : meeting.members) {
+      if (its == &awaited) other = candidate;
+    }
+    return fmt::format("ranks disagree: rank {} of {} on {} is in {}, rank {} on {} in {}", other,
+                       ranks.size(), ranks[static_cast<std::size_t>(other)].status.host,
+                       place_of(awaited), rank, ranks[static_cast<std::size_t>(rank)].status.host,
+                       place_of(*group));
+  }
+  return fmt::format("all ranks have entered {}, but it does not end; {}", place_of(awaited),
+                     list(meeting.waiting()));
+}
+
+}  // namespace
+
+std::string silence_of(int rank, std::size_t ranks, const std::string& host, double seconds) {
+  return fmt::format("rank {} of {} on {} stalls: no sign of life for {:.3g} s", rank, ranks, host,
+                     seconds);
+}
+
+std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds timeout) {
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    if (!ranks[rank].ended && ranks[rank].silent > timeout.count()) {
+      return silence_of(static_cast<int>(rank), ranks.size(), ranks[rank].status.host,
+                        ranks[rank].silent);
+    }
+  }
+  const std::vector<Meeting> late = long_meetings(ranks, timeout);
+  const auto missing_rank = [&](auto&& is_cause) -> std::optional<std::string> {
+    for (const Meeting& meeting : late) {
+      for (const int rank : meeting.missing()) {
+        const double wait = longest_wait(ranks[static_cast<std::size_t>(rank)].status);
+        if (is_cause(wait)) return missing_line(rank, ranks, meeting);
+      }
+    }
+    return std::nullopt;
+  };
+  // A missing rank that itself waits for others is not the cause: first those that do not.
+  if (auto line = missing_rank([](double wait) { return wait == 0; })) return line;
+  for (const Meeting& meeting : late) {
+    if (meeting.missing().empty()) return presence_line(ranks, meeting);
+  }
+  // They wait for each other. (A wait that is still short will show its own cause.)
+  return missing_rank([&](double wait) { return wait >= timeout.count(); });
+}
+
+std::string to_text(const RankStatus& status) { return nlohmann::json(status).dump(); }
+
+RankStatus rank_status_from(std::string_view text) {
+  return nlohmann::json::parse(text).get<RankStatus>();
+}
+
+}  // namespace edt

@@ -1,0 +1,213 @@
+#include "parallel/health/watchdog.h"
+
+#include <algorithm>
+#include <exception>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/base/log.h"
+
+namespace edt {
+namespace {
+
+// The first character of a letter says what it is.
+constexpr char kStatus = 's', kGoodbye = 'g', kVerdict = 'v';
+
+double seconds_since(FlightRecorder::Clock::time_point time) {
+  return Seconds(FlightRecorder::Clock::now() - time).count();
+}
+double unix_time(FlightRecorder::Clock::time_point time) {
+  return Seconds(time.time_since_epoch()).count();
+}
+
+nlohmann::ordered_json to_json(const FlightRecorder::Entry& entry) {
+  nlohmann::ordered_json json{{"communicator", entry.communicator},
+                              {"sequence", entry.sequence},
+                              {"operation", entry.operation},
+                              {"label", entry.label},
+                              {"bytes", entry.bytes},
+                              {"begin", unix_time(entry.begin)}};
+  json["end"] = nullptr;
+  if (!entry.pending) json["end"] = unix_time(entry.end);
+  json["state"] = entry.pending ? "pending" : "done";
+  return json;
+}
+
+}  // namespace
+
+Watchdog::Watchdog(Communicator& world, std::shared_ptr<FlightRecorder> recorder,
+                   WatchdogOptions options)
+    : world_(world),
+      rank_(world.rank()),
+      size_(world.size()),
+      recorder_(std::move(recorder)),
+      options_(std::move(options)),
+      mailbox_(world.mailbox("watchdog")),
+      peers_(static_cast<std::size_t>(rank_ == 0 ? size_ : 1)) {
+  world_.set_observer(recorder_);
+  if (!options_.abort) options_.abort = [this](int status) { world_.abort(status); };
+  const auto hosts = world.gather(world.host(), 0, "hosts of the ranks");
+  for (std::size_t r = 0; r < hosts.size(); ++r) peers_[r].heard.status.host = hosts[r];
+  if (rank_ != 0) peers_[0].heard.status.host = world.broadcast("", 0, "host of rank 0");
+  if (rank_ == 0) world.broadcast(world.host(), 0, "host of rank 0");
+  thread_ = std::thread([this] { run(); });
+}
+
+Watchdog::~Watchdog() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    abandoned_ = std::uncaught_exceptions() > 0;  // the caller aborts
+  }
+  wake_.notify_all();
+  thread_.join();
+  world_.set_observer(nullptr);
+}
+
+Seconds Watchdog::timeout() const {
+  return first_step_done_ ? options_.timeout : options_.first_timeout;
+}
+
+Seconds Watchdog::interval() const {
+  if (ending_) return Seconds(0.002);
+  return std::min(Seconds(1), std::min(options_.timeout, timeout()) / 10);
+}
+
+RankStatus Watchdog::own_status() const {
+  const FlightRecorder::Phase phase = recorder_->current_phase();
+  RankStatus status{world_.host(), phase.name, seconds_since(phase.since), {}};
+  for (const FlightRecorder::Place& place : recorder_->places()) {
+    status.groups.push_back({place.id, place.communicator, place.operation, place.label,
+                             place.entered, place.waiting, seconds_since(place.since)});
+  }
+  return status;
+}
+
+void Watchdog::post_all(std::string_view bytes) {
+  for (int r = 1; r < size_; ++r) mailbox_->post(r, bytes);
+}
+
+void Watchdog::run() {
+  try {
+    while (round()) {
+      std::unique_lock lock(mutex_);
+      const bool was_ending = ending_;
+      wake_.wait_for(lock, interval(), [&] { return ending_ && !was_ending; });
+    }
+  } catch (const std::exception& error) {
+    log::warning("[watchdog] stops watching: {}", error.what());
+  }
+}
+
+bool Watchdog::all_ended() const {
+  return std::all_of(peers_.begin(), peers_.end(), [](const Peer& p) { return p.heard.ended; });
+}
+
+// The last letter from everybody is a goodbye: to rank 0 when a rank ends, from it when all have.
+bool Watchdog::round() {
+  report();
+  read_letters();
+  if (!over_) look();
+  if (over_ || abandoned_) return false;
+  if (!ending_) return true;
+  if (!ending_since_) {
+    ending_since_ = Clock::now();
+    if (rank_ == 0) peers_[0].heard.ended = true;
+    if (rank_ != 0) mailbox_->post(0, std::string(1, kGoodbye));
+  }
+  if (all_ended()) {
+    if (rank_ == 0 && !said_goodbye_) post_all(std::string(1, kGoodbye));
+    said_goodbye_ = true;
+    if (mailbox_->delivered()) return false;
+  }
+  if (Clock::now() - *ending_since_ < options_.timeout) return true;
+  log::warning("[watchdog] rank {} ends without having heard that the others do", rank_);
+  return false;
+}
+
+void Watchdog::report() {
+  if (said_goodbye_) return;
+  if (rank_ == 0) {
+    peers_[0].heard.status = own_status();
+    peers_[0].last = Clock::now();
+    post_all(std::string(1, kStatus));
+  } else if (!ending_since_) {
+    mailbox_->post(0, kStatus + to_text(own_status()));
+  }
+}
+
+void Watchdog::read_letters() {
+  while (const auto letter = mailbox_->poll()) {
+    Peer& peer = peers_[static_cast<std::size_t>(letter->from)];
+    peer.last = Clock::now();
+    const std::string_view content = std::string_view(letter->bytes).substr(1);
+    switch (letter->bytes[0]) {
+      case kStatus:
+        if (!content.empty()) peer.heard.status = rank_status_from(content);
+        break;
+      case kGoodbye:
+        peer.heard.ended = true;
+        break;
+      case kVerdict:
+        carry_out(std::string(content), true);
+        return;
+        break;
+    }
+  }
+}
+
+void Watchdog::look() {
+  std::vector<HeardStatus> all;
+  for (Peer& peer : peers_) {
+    peer.heard.silent = Seconds(Clock::now() - peer.last).count();
+    all.push_back(peer.heard);
+  }
+  if (rank_ == 0) {
+    const auto verdict = judge(all, timeout());
+    if (verdict) carry_out(*verdict, true);
+    return;
+  }
+  // Rank 0 is given more time: it may be about to name another rank.
+  if (!all[0].ended && all[0].silent > 1.5 * timeout().count()) {
+    carry_out(silence_of(0, static_cast<std::size_t>(size_), all[0].status.host, all[0].silent),
+              false);
+  }
+}
+
+void Watchdog::carry_out(const std::string& verdict, bool from_root) {
+  if (rank_ == 0) post_all(kVerdict + verdict);
+  try {
+    write_dump(verdict);
+  } catch (const std::exception& error) {
+    log::warning("[watchdog] {}", error.what());
+  }
+  // Rank 0 says it; where that is the frozen one, rank 1 does. The others keep it in their log
+  // files.
+  const bool speaks = rank_ == 0 || (rank_ == 1 && !from_root);
+  log::write(speaks ? log::Level::kError : log::Level::kInfo, "[watchdog] " + verdict);
+  log::flush();
+  // The others read the verdict within an interval, and write their files before the job ends.
+  std::this_thread::sleep_for(Seconds(rank_ == 0 ? 0.5 : 2) + 2 * interval());
+  over_ = true;
+  options_.abort(1);
+}
+
+void Watchdog::write_dump(const std::string& verdict) const {
+  const FlightRecorder::Phase phase = recorder_->current_phase();
+  nlohmann::ordered_json json{{"rank", rank_},
+                              {"ranks", size_},
+                              {"host", world_.host()},
+                              {"verdict", verdict},
+                              {"time", unix_time(FlightRecorder::Clock::now())},
+                              {"phase", phase.name},
+                              {"phase_seconds", seconds_since(phase.since)}};
+  json["collectives"] = nlohmann::ordered_json::array();
+  for (const auto& entry : recorder_->entries()) json["collectives"].push_back(to_json(entry));
+  const auto path = options_.directory / fmt::format("stall-rank-{}.json", rank_);
+  std::ofstream file(path);
+  file << json.dump(1) << std::endl;
+  require<SystemError>(file.good(), "watchdog", "cannot write {}", path.string());
+  log::info("[watchdog] rank {} wrote {}", rank_, path.string());
+}
+
+}  // namespace edt

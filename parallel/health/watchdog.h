@@ -1,0 +1,76 @@
+// Names the rank that keeps the others waiting, and ends the job. A thread on each rank tells rank
+// 0 where its rank is and hears from rank 0 in turn; rank 0 judges. On a verdict every rank writes
+// what it did last to a file, the verdict is logged, and the job is aborted with status 1.
+//
+// It notices a rank that does not enter a collective, ranks in different collectives, and a process
+// that is frozen: rank 0 itself too.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <thread>
+
+#include "parallel/health/flight_recorder.h"
+#include "parallel/health/verdict.h"
+
+namespace edt {
+
+struct WatchdogOptions {
+  Seconds first_timeout{
+      1800};  // until the first step is done: compilation, page cache, first files
+  Seconds timeout{300};
+  std::filesystem::path directory = ".";  // for stall-rank-N.json
+  // Ends the job; the default is Communicator::abort.
+  std::function<void(int status)> abort;
+};
+
+class Watchdog {
+ public:
+  // All ranks of `world` together. Hands `recorder` to `world`: communicators that are split from
+  // it later are watched too.
+  Watchdog(Communicator& world, std::shared_ptr<FlightRecorder> recorder, WatchdogOptions options);
+  // Waits until the others end too (no longer than the time-out).
+  ~Watchdog();
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+
+  void first_step_done() { first_step_done_ = true; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Peer {
+    HeardStatus heard;
+    Clock::time_point last = Clock::now();
+  };
+
+  void run();
+  bool round();  // false: over
+  void report();
+  void read_letters();
+  void look();
+  void carry_out(const std::string& verdict, bool from_root);
+  void write_dump(const std::string& verdict) const;
+  void post_all(std::string_view bytes);
+  bool all_ended() const;
+  RankStatus own_status() const;
+  Seconds timeout() const;
+  Seconds interval() const;
+
+  Communicator& world_;
+  const int rank_, size_;
+  std::shared_ptr<FlightRecorder> recorder_;
+  WatchdogOptions options_;
+  std::unique_ptr<Mailbox> mailbox_;
+  std::atomic<bool> first_step_done_ = false, ending_ = false, abandoned_ = false;
+  bool said_goodbye_ = false;
+  bool over_ = false;  // a verdict has been carried out
+  std::optional<Clock::time_point> ending_since_;
+  std::vector<Peer> peers_;  // on rank 0: all; else: rank 0 only
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::thread thread_;
+};
+
+}  // namespace edt

@@ -1,0 +1,76 @@
+#include "parallel/health/verdict.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edt {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Optional;
+using ::testing::StartsWith;
+
+GroupStatus group(std::string id, std::uint64_t entered, bool waiting, double seconds) {
+  return {id, id, "barrier", "step", entered, waiting, seconds};
+}
+
+std::vector<HeardStatus> ranks_in(const std::vector<std::vector<GroupStatus>>& groups) {
+  std::vector<HeardStatus> ranks;
+  for (const auto& own : groups) ranks.push_back({{"node", "forward", 7, own}});
+  return ranks;
+}
+
+TEST(Verdict, NobodyIsBlamedBeforeTheTimeout) {
+  EXPECT_EQ(
+      judge(ranks_in({{group("data", 5, true, 9)}, {group("data", 4, false, 30)}}), Seconds(10)),
+      std::nullopt);
+  EXPECT_THAT(
+      judge(ranks_in({{group("data", 5, true, 11)}, {group("data", 4, false, 30)}}), Seconds(10)),
+      Optional(StartsWith("rank 1 of 2 on node stalls: has not entered barrier #5")));
+}
+
+TEST(Verdict, ACauseIsAwaitedThatIsNotYetLate) {
+  // Rank 1 waits for rank 2, a moment less than rank 0 for rank 1.
+  auto ranks = ranks_in({{group("data", 5, true, 10)},
+                         {group("data", 4, false, 10), group("tensor", 3, true, 9.9)},
+                         {group("tensor", 2, false, 12)}});
+  EXPECT_EQ(judge(ranks, Seconds(10)), std::nullopt);
+  ranks[1].status.groups[1].seconds = 10;
+  EXPECT_THAT(judge(ranks, Seconds(10)), Optional(StartsWith("rank 2 of 3")));
+}
+
+TEST(Verdict, RanksThatWaitForEachOther) {
+  EXPECT_THAT(judge(ranks_in({{group("a", 1, true, 11), group("b", 0, false, 20)},
+                              {group("a", 0, false, 20), group("b", 1, true, 11)}}),
+                    Seconds(10)),
+              Optional(HasSubstr("rank 1 of 2 on node stalls: has not entered barrier #1 "
+                                 "\"step\" of \"a\"")));
+}
+
+TEST(Verdict, ACollectiveThatDoesNotEnd) {
+  EXPECT_THAT(
+      judge(ranks_in({{group("a", 1, true, 11)}, {group("a", 1, true, 12)}}), Seconds(10)),
+      Optional(std::string("all ranks have entered barrier #1 \"step\" of \"a\", but it does not "
+                           "end; ranks 0, 1 wait")));
+}
+
+TEST(Verdict, SilenceUnlessItHasEnded) {
+  auto ranks = ranks_in({{}, {}});
+  ranks[1].silent = 11;
+  EXPECT_THAT(judge(ranks, Seconds(10)),
+              Optional(std::string("rank 1 of 2 on node stalls: no sign of life for 11 s")));
+  ranks[1].ended = true;
+  EXPECT_EQ(judge(ranks, Seconds(10)), std::nullopt);
+}
+
+TEST(Verdict, StatusTravelsAsText) {
+  const RankStatus status{"node", "forward", 2.5, {group("data", 5, true, 9)}};
+  const RankStatus again = rank_status_from(to_text(status));
+  EXPECT_EQ(again.phase, "forward");
+  ASSERT_EQ(again.groups.size(), 1u);
+  EXPECT_EQ(again.groups[0].entered, 5u);
+  EXPECT_TRUE(again.groups[0].waiting);
+}
+
+}  // namespace
+}  // namespace edt

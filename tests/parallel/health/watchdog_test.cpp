@@ -1,0 +1,213 @@
+#include "parallel/health/watchdog.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include <fstream>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "parallel/self/self_communicator.h"
+#include "parallel/threads/thread_ranks.h"
+#include "tests/launcher/temporary_directory.h"
+
+namespace edt {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+
+Json dump_of(const TemporaryDirectory& directory, int rank) {
+  std::ifstream file(directory / fmt::format("stall-rank-{}.json", rank));
+  return file ? Json::parse(file) : Json();
+}
+
+// What the ranks do, with a watchdog of 0.2 s that notes how often it would have ended the job.
+int aborts_of(int ranks, const TemporaryDirectory& directory,
+              const std::function<void(Communicator&, FlightRecorder&)>& work) {
+  std::atomic<int> aborts = 0;
+  run_ranks(ranks, [&](Communicator& world) {
+    const auto recorder = std::make_shared<FlightRecorder>();
+    WatchdogOptions options{.timeout = Seconds(0.2), .directory = directory.path()};
+    options.abort = [&](int status) { aborts += status; };
+    Watchdog watchdog(world, recorder, options);
+    watchdog.first_step_done();
+    work(world, *recorder);
+  });
+  return aborts;
+}
+
+TEST(Watchdog, NamesTheRankThatDoesNotCome) {
+  const TemporaryDirectory directory;
+  const int aborts = aborts_of(4, directory, [](Communicator& world, FlightRecorder& recorder) {
+    const auto data = world.split(0, 0, "data");
+    data->barrier("start");
+    recorder.phase("forward");
+    if (world.rank() == 2) std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+    data->all_reduce_value(1.0f, Reduce::kSum, "gradients of blocks.3");
+  });
+  EXPECT_EQ(aborts, 4);
+  for (int rank = 0; rank < 4; ++rank) {
+    const Json dump = dump_of(directory, rank);
+    EXPECT_EQ(dump["rank"], rank);
+    EXPECT_EQ(dump["phase"], "forward");
+    EXPECT_THAT(
+        dump["verdict"].get<std::string>(),
+        ContainsRegex("^rank 2 of 4 on .* stalls: has not entered all_reduce #2 \"gradients "
+                      "of blocks.3\" of \"data\" \\(it is in phase \"forward\" since "
+                      "0?[0-9.]* s\\); ranks 0, 1, 3 wait$"));
+    const Json last = dump["collectives"].back();
+    EXPECT_EQ(last["operation"], rank == 2 ? "barrier" : "all_reduce");
+    EXPECT_EQ(last["state"], rank == 2 ? "done" : "pending");
+    EXPECT_EQ(last["communicator"], "data");
+    EXPECT_EQ(last["bytes"], rank == 2 ? 0 : 4);
+  }
+}
+
+// Ranks 0 and 1 wait for rank 2, which waits for rank 3 in another communicator.
+TEST(Watchdog, NamesTheCauseAndNotWhoWaitsForIt) {
+  const TemporaryDirectory directory;
+  aborts_of(4, directory, [](Communicator& world, FlightRecorder&) {
+    const auto halves = world.split(world.rank() / 2, 0, "tensor");
+    const auto trio = world.split(world.rank() < 3 ? 0 : 1, 0, "data");
+    if (world.rank() == 3) std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+    if (world.rank() >= 2) halves->barrier("activations");
+    if (world.rank() < 3) trio->barrier("gradients");
+  });
+  EXPECT_THAT(dump_of(directory, 0)["verdict"].get<std::string>(),
+              AllOf(ContainsRegex("^rank 3 of 4 on .* stalls: has not entered barrier #1 "),
+                    HasSubstr("\"activations\" of \"tensor\""), HasSubstr("rank 2 waits")));
+}
+
+TEST(Watchdog, NamesWhatRanksDisagreeOn) {
+  const TemporaryDirectory directory;
+  aborts_of(2, directory, [](Communicator& world, FlightRecorder&) {
+    const auto data = world.split(0, 0, "data");
+    data->set_timeout(Seconds(1));
+    const auto call = [&] {
+      if (world.rank() == 0) data->barrier("end of step");
+      if (world.rank() == 1) data->broadcast("configuration", 0, "options");
+    };
+    EXPECT_THROW(call(), CommunicationError);
+  });
+  EXPECT_THAT(dump_of(directory, 1)["verdict"].get<std::string>(),
+              AllOf(HasSubstr("ranks disagree: rank "), HasSubstr("barrier #1 \"end of step\""),
+                    HasSubstr("broadcast #1 \"options\"")));
+}
+
+TEST(Watchdog, LetsWorkingRanksWorkAndEnd) {
+  const TemporaryDirectory directory;
+  const int aborts = aborts_of(3, directory, [](Communicator& world, FlightRecorder&) {
+    for (int step = 0; step < 6; ++step) {
+      if (world.rank() == step % 3) std::this_thread::sleep_for(std::chrono::milliseconds(60));
+      world.barrier("step");
+    }
+    // Ends late: the others wait for it.
+    if (world.rank() == 1) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  });
+  EXPECT_EQ(aborts, 0);
+  EXPECT_EQ(dump_of(directory, 0), Json());
+}
+
+TEST(Watchdog, WaitsLongerForTheFirstStep) {
+  const TemporaryDirectory directory;
+  std::atomic<int> aborts = 0;
+  run_ranks(2, [&](Communicator& world) {
+    WatchdogOptions options{.timeout = Seconds(0.2), .directory = directory.path()};
+    options.abort = [&](int) { ++aborts; };
+    const Watchdog watchdog(world, std::make_shared<FlightRecorder>(), options);
+    if (world.rank() == 1) std::this_thread::sleep_for(std::chrono::milliseconds(600));
+    world.barrier("first step");
+  });
+  EXPECT_EQ(aborts, 0);
+}
+
+TEST(Watchdog, IsThereForOneRankToo) {
+  const auto self = make_self_communicator();
+  const auto recorder = std::make_shared<FlightRecorder>();
+  {
+    const Watchdog watchdog(*self, recorder, {});
+    self->barrier("alone");
+  }
+  EXPECT_EQ(recorder->entries().back().label, "alone");
+}
+
+TEST(FlightRecorder, KeepsTheLastOnes) {
+  const auto self = make_self_communicator();
+  const auto recorder = std::make_shared<FlightRecorder>(3);
+  self->set_observer(recorder);
+  const auto data = self->split(0, 0, "data");
+  for (int i = 0; i < 5; ++i) data->barrier(fmt::format("number {}", i));
+  const auto entries = recorder->entries();
+  ASSERT_EQ(entries.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(entries[i].label, fmt::format("number {}", i + 2));
+    EXPECT_EQ(entries[i].sequence, i + 3);
+    EXPECT_FALSE(entries[i].pending);
+    EXPECT_GE(entries[i].end, entries[i].begin);
+  }
+  EXPECT_EQ(recorder->places().size(), 2u);
+}
+
+struct Outcome {
+  int status = -1;
+  std::string output;
+};
+
+Outcome stalling(const std::string& how, int rank, const TemporaryDirectory& directory) {
+  const std::string command = fmt::format(
+      "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
+      "OMPI_MCA_rmaps_base_oversubscribe=1 timeout 40 {} -np 3 --bind-to none {} {} {} "
+      "{} 2>&1",
+      EDT_MPIEXEC, EDT_STALLING_PROGRAM, how, rank, directory.path().string());
+  FILE* pipe = popen(command.c_str(), "r");
+  Outcome outcome;
+  char buffer[4096];
+  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe)) {
+    outcome.output.append(buffer, count);
+  }
+  const int status = pclose(pipe);
+  if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
+  return outcome;
+}
+
+TEST(WatchdogMpi, NobodyStalls) {
+  const TemporaryDirectory directory;
+  const Outcome outcome = stalling("works", 0, directory);
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(outcome.output, "");
+}
+
+TEST(WatchdogMpi, ARankSleeps) {
+  const TemporaryDirectory directory;
+  const Outcome outcome = stalling("sleeps", 2, directory);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output,
+              AllOf(ContainsRegex("rank 2 of 3 on .* stalls: has not entered all_reduce #4"),
+                    HasSubstr("(it is in phase \"forward\" since "), HasSubstr("ranks 0, 1 wait")));
+  for (int rank = 0; rank < 3; ++rank) EXPECT_EQ(dump_of(directory, rank)["rank"], rank);
+}
+
+TEST(WatchdogMpi, ARankFreezes) {
+  const TemporaryDirectory directory;
+  const Outcome outcome = stalling("freezes", 1, directory);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output, ContainsRegex("rank 1 of 3 on .* stalls: no sign of life for"));
+  EXPECT_EQ(dump_of(directory, 0)["rank"], 0);
+  EXPECT_EQ(dump_of(directory, 2)["rank"], 2);
+}
+
+TEST(WatchdogMpi, RankZeroFreezes) {
+  const TemporaryDirectory directory;
+  const Outcome outcome = stalling("freezes", 0, directory);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output, ContainsRegex("rank 0 of 3 on .* stalls: no sign of life for"));
+  EXPECT_EQ(dump_of(directory, 1)["rank"], 1);
+}
+
+}  // namespace
+}  // namespace edt
