@@ -99,13 +99,21 @@ std::vector<FlatBucket> FlatLayout::buckets(std::int64_t elements) const {
   return joined;
 }
 
+std::vector<std::int64_t> FlatLayout::bounds(const FlatBucket& bucket, int ranks) const {
+  const std::int64_t blocks = bucket.range.elements() / block_;
+  std::vector<std::int64_t> bounds;
+  for (int i = 0; i <= ranks; ++i)
+    bounds.push_back(bucket.range.begin + blocks * i / ranks * block_);
+  return bounds;
+}
+
 FlatShard FlatLayout::shard(std::span<const FlatBucket> buckets, int rank, int ranks) const {
   EDT_ASSERT(ranks > 0 && rank >= 0 && rank < ranks);
   FlatShard shard;
   for (const FlatBucket& bucket : buckets) {
-    const std::int64_t blocks = bucket.range.elements() / block_;
-    const auto boundary = [&](int i) { return bucket.range.begin + blocks * i / ranks * block_; };
-    append(shard, {boundary(rank), boundary(rank + 1)});
+    const auto ends = bounds(bucket, ranks);
+    const auto i = static_cast<std::size_t>(rank);
+    append(shard, {ends[i], ends[i + 1]});
   }
   return shard;
 }

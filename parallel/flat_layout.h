@@ -89,6 +89,9 @@ class FlatLayout {
   // Neighbouring groups joined until a bucket has at least `elements`.
   std::vector<FlatBucket> buckets(std::int64_t elements) const;
 
+  // Where the parts of `ranks` ranks begin and end in a bucket: ranks + 1 offsets of whole blocks
+  // in the flat buffer.
+  std::vector<std::int64_t> bounds(const FlatBucket& bucket, int ranks) const;
   // The part of `rank` out of `ranks`: of each bucket the rank-th run of whole blocks. The shards
   // of all ranks cover the buffer once. With one rank this is the whole buffer as one part.
   FlatShard shard(std::span<const FlatBucket> buckets, int rank, int ranks) const;

@@ -2,43 +2,45 @@
 // micro-batches in order: ((0+1)+(2+3))+((4+5)+(6+7)). The sum then has the same bits however the
 // micro-batches are spread over ranks, as every rank holds a subtree.
 //
-// A binary counter of buffers: after n leaves there is one partial sum for each bit set in n. So
-// log2(leaves) + 1 buffers are enough, and the result grows in the first, which the caller owns.
+// A binary counter of buffers: after n leaves there is one partial sum for each bit set in n.
+// Leaves come in order; the elements of one leaf may come in any number of ranges, each once.
 #pragma once
 
 #include <span>
 #include <vector>
 
 #include "core/tensor/memory.h"
+#include "parallel/flat_layout.h"
 
 namespace edt {
 
 class TreeAccumulator {
  public:
-  // `leaves`: a power of two. `result`: the first buffer; holds the sum in the end.
-  TreeAccumulator(Memory& memory, std::span<float> result, int leaves);
+  // Where leaves are before they are added: in leaf(), or in memory of the caller, which saves one
+  // buffer.
+  enum class Leaves { kOwn, kForeign };
 
-  // Begins a new sum.
-  void reset();
-  // Where the next micro-batch writes its gradient. Its old content is not a gradient: overwrite.
-  // Elements that no micro-batch writes are zero and stay zero.
-  std::span<float> leaf() const;
-  // That gradient is there: adds it to the partial sums its arrival completes.
-  void add();
-  bool complete() const { return added_ == leaves_; }
-  // The sum of all leaves, once complete.
-  std::span<float> result() const;
+  // `size` elements. `count`: number of leaves, a power of two.
+  TreeAccumulator(Memory& memory, std::int64_t size, int count, Leaves leaves);
 
-  int leaves() const { return leaves_; }
-  // Memory beside `result`.
+  // Where leaf `index` is written (Leaves::kOwn). Its old content means nothing: overwrite.
+  std::span<float> leaf(int index) const;
+  // Elements `range` of leaf `index` are there: adds them to the partial sums they complete.
+  void add(int index, const FlatRange& range);
+  // The same with the values of `range` elsewhere (Leaves::kForeign).
+  void add(int index, const FlatRange& range, std::span<const float> values);
+
+  // The sum, once all leaves are added.
+  std::span<float> result() const { return buffer(0); }
+
+  int count() const { return count_; }
   std::size_t bytes() const;
 
  private:
-  int leaves_;
-  int added_ = 0;
-  int open_ = 0;  // partial sums in buffers_[0..open_)
-  std::vector<Block> owned_;
-  std::vector<std::span<float>> buffers_;
+  std::span<float> buffer(int level) const;
+
+  int count_;
+  std::vector<Block> buffers_;
 };
 
 }  // namespace edt

@@ -1,7 +1,7 @@
 #include "launcher/sample/trained_model.h"
 
 #include "core/optim/grad_norm.h"
-#include "parallel/flat_buffers.h"
+#include "parallel/flat_state.h"
 
 namespace edt {
 namespace {

@@ -32,62 +32,63 @@ double weighted_mean(std::span<const float> weights, std::span<const float> mse,
   return sum / static_cast<double>(weights.size());
 }
 
-std::vector<std::string> state_names(const Optimizer& optimizer) {
-  const auto names = optimizer.state_names();
-  return {names.begin(), names.end()};
-}
-
 }  // namespace
 
-TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& communicator,
+TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& data_ranks,
                                const EngineConfig& config)
     : model_(model),
-      communicator_(communicator),
+      data_ranks_(data_ranks),
+      tensor_ranks_(model.parameters().tensor_ranks()),
       config_(config),
-      parameters_(parameter_pointers(model.parameters())),
-      layout_(FlatLayout::of(parameters_, kNormBlock)),
       optimizer_(make_optimizer(config.optimizer)),
-      buffers_(backend.memory(), layout_, layout_.whole(),
-               {.compute = config.dtype, .states = state_names(*optimizer_), .ema = true}),
-      gradients_(backend.memory(), buffers_.gradient(), static_cast<int>(micro_batches())),
+      zero_(parameter_pointers(model.parameters()), data_ranks, backend, config.dtype, *optimizer_,
+            config.zero, micro_batches()),
       sampler_(make_timestep_sampler(config.loss_second_moment ? "loss-second-moment" : "uniform",
                                      schedule_.steps())),
       arena_(backend.memory()),
       tape_(backend, arena_, profiler_, config.dtype),
       objective_(model, backend, schedule_, config.objective, config.micro_batch) {
-  buffers_.bind(parameters_);
+  tape_.set_parameter_owner(&zero_);
   model_.set_recompute(config.recompute);
   const auto batch = static_cast<std::size_t>(config.batch);
   positions_.resize(batch);
   std::iota(positions_.begin(), positions_.end(), 0);
   timesteps_.resize(batch);
-  for (std::vector<float>* values : {&weights_, &mse_, &vb_, &masked_mse_, &masked_vb_}) {
-    values->resize(batch);
-  }
-  norm_sums_.resize(norm_blocks(static_cast<std::size_t>(layout_.size())));
+  weights_.resize(batch);
+  losses_.resize(kLossTerms * batch);
+  norm_sums_.resize(norm_blocks(static_cast<std::size_t>(layout().size())));
+  copies_ = copies_in(layout(), model.parameters().shards(), layout().whole());
 }
 
+// Every rank draws whole tensors and keeps its pieces of them.
 void TrainingEngine::initialize() {
-  const std::span<float> master = buffers_.master();
-  for (std::size_t i = 0; i < layout_.tensors().size(); ++i) {
-    const FlatTensor& tensor = layout_.tensor(i);
-    model_.parameters().initialize(i, config_.seed,
-                                   master.subspan(static_cast<std::size_t>(tensor.offset),
-                                                  static_cast<std::size_t>(tensor.elements())));
+  std::vector<float> tensor;
+  const std::span<float> master = state().master();
+  for (const FlatPiece& piece : layout().pieces(state().shard())) {
+    tensor.resize(static_cast<std::size_t>(layout().tensor(piece.tensor).elements()));
+    model_.parameters().initialize(piece.tensor, config_.seed, tensor);
+    std::copy(tensor.begin() + piece.begin, tensor.begin() + piece.end,
+              master.begin() + piece.offset);
   }
-  std::ranges::copy(master, buffers_.ema().begin());
+  std::ranges::copy(master, state().ema().begin());
   restored(0);
 }
 
 void TrainingEngine::restored(std::int64_t step) {
   step_ = step;
-  buffers_.refresh_compute();
+  zero_.restored();
+}
+
+std::span<float> TrainingEngine::losses(LossTerm term) {
+  const auto batch = static_cast<std::size_t>(config_.batch);
+  return std::span(losses_).subspan(term * batch, batch);
 }
 
 void TrainingEngine::begin_step() {
   sampler_->sample(key().seed, key().step, timesteps_, weights_);
-  gradients_.reset();
+  zero_.begin_step();
   profiler_.reset();
+  std::ranges::fill(losses_, 0.f);
   compute_seconds_ = 0;
 }
 
@@ -101,54 +102,71 @@ void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> 
                          .positions = std::span(positions_).subspan(first, size),
                          .timesteps = std::span(timesteps_).subspan(first, size),
                          .weights = std::span(weights_).subspan(first, size)};
-  buffers_.bind_gradients(parameters_, gradients_.leaf());
-  for (Parameter* parameter : parameters_) parameter->grad_written = false;
+  zero_.begin_micro_batch();
   objective_.run(tape_, key(), batch, 1.0 / static_cast<double>(micro_batches()));
-  gradients_.add();
+  zero_.end_micro_batch();
 
-  const auto keep = [&](const std::vector<float>& from, std::vector<float>& to) {
-    std::ranges::copy(from, to.begin() + static_cast<std::ptrdiff_t>(first));
+  const auto keep = [&](const std::vector<float>& from, LossTerm term) {
+    std::ranges::copy(from, losses(term).begin() + static_cast<std::ptrdiff_t>(first));
   };
-  keep(objective_.full().mse, mse_);
-  keep(objective_.full().vb, vb_);
+  keep(objective_.full().mse, kMse);
+  keep(objective_.full().vb, kVb);
   if (objective_.masked()) {
-    keep(objective_.masked_losses().mse, masked_mse_);
-    keep(objective_.masked_losses().vb, masked_vb_);
+    keep(objective_.masked_losses().mse, kMaskedMse);
+    keep(objective_.masked_losses().vb, kMaskedVb);
   }
   compute_seconds_ += seconds_since(begin);
 }
 
 StepReport TrainingEngine::finish_step() {
-  EDT_ASSERT(gradients_.complete());
   StepReport report;
   report.step = step_ + 1;
-  report.compute_seconds = compute_seconds_;
   report.learning_rate = learning_rate(config_.rate, step_);
-  reduce_losses(report);
-
+  zero_.finish_gradients();
   const auto begin = Clock::now();
-  block_square_sums(gradients_.result(), norm_sums_);
-  report.grad_norm = norm_of(norm_sums_);
+  reduce_losses(report);
+  report.grad_norm = reduce_grad_norm();
   report.non_finite = find_non_finite(report);
-  // All ranks skip, or none does.
-  if (!communicator_.any(!report.non_finite.empty(), "non-finite flag")) {
-    update(clip_factor(report.grad_norm, config_.clip), report.learning_rate);
-    std::vector<float> total(mse_);
+  if (report.non_finite.empty()) {
+    zero_.update({.step = step_ + 1,
+                  .learning_rate = report.learning_rate,
+                  .grad_scale = clip_factor(report.grad_norm, config_.clip),
+                  .ema_decay = config_.ema_decay});
+    std::vector<float> total(losses(kMse).begin(), losses(kMse).end());
     for (std::size_t i = 0; i < total.size(); ++i) {
-      total[i] += vb_[i] + (objective_.masked() ? masked_mse_[i] + masked_vb_[i] : 0.f);
+      total[i] += losses(kVb)[i] + (losses(kMaskedMse)[i] + losses(kMaskedVb)[i]);
     }
     sampler_->update(timesteps_, total);
   }
   ++step_;
+  const CommunicationTime time = zero_.communication_time();
+  report.communication_seconds = time.exposed;
+  report.hidden_communication_seconds = time.hidden();
+  report.compute_seconds = compute_seconds_;
   report.optimizer_seconds = seconds_since(begin);
   return report;
 }
 
+// Each loss is zero on all ranks but one: the sum has its bits.
 void TrainingEngine::reduce_losses(StepReport& report) {
-  report.loss = weighted_mean(weights_, mse_, vb_);
-  report.mse = mean(mse_);
-  report.vb = mean(vb_);
-  if (objective_.masked()) report.masked_loss = weighted_mean(weights_, masked_mse_, masked_vb_);
+  data_ranks_.all_reduce(view_of(std::span(losses_), {static_cast<std::int64_t>(losses_.size())}),
+                         Reduce::kSum, "losses");
+  report.loss = weighted_mean(weights_, losses(kMse), losses(kVb));
+  report.mse = mean(losses(kMse));
+  report.vb = mean(losses(kVb));
+  if (objective_.masked())
+    report.masked_loss = weighted_mean(weights_, losses(kMaskedMse), losses(kMaskedVb));
+}
+
+// Blocks have one owner among the data ranks; the parts of a tensor add up over tensor ranks.
+double TrainingEngine::reduce_grad_norm() {
+  zero_.square_sums(copies_, norm_sums_);
+  const Tensor sums =
+      view_of(std::span(norm_sums_), {static_cast<std::int64_t>(norm_sums_.size())});
+  data_ranks_.all_reduce(sums, Reduce::kSum, "gradient norm");
+  if (!tensor_ranks_.single())
+    tensor_ranks_.communicator->all_reduce(sums, Reduce::kSum, "gradient norm");
+  return norm_of(norm_sums_);
 }
 
 std::string TrainingEngine::find_non_finite(const StepReport& report) {
@@ -156,35 +174,25 @@ std::string TrainingEngine::find_non_finite(const StepReport& report) {
   if (report.masked_loss && !std::isfinite(*report.masked_loss))
     return fmt::format("loss of the masked pass ({})", *report.masked_loss);
   if (std::isfinite(report.grad_norm)) return {};
-  const auto index = first_non_finite(gradients_.result(), norm_sums_);
-  if (!index) return fmt::format("gradient norm ({})", report.grad_norm);
-  for (const FlatTensor& tensor : layout_.tensors()) {
-    const auto at = static_cast<std::int64_t>(*index);
-    if (tensor.offset <= at && at < tensor.end()) {
-      return fmt::format("gradient of {} (element {} is {})", tensor.name, at - tensor.offset,
-                         gradients_.result()[*index]);
-    }
-  }
-  return "padding of the gradient";
+  const std::string found = first_of_all_ranks(zero_.find_non_finite());
+  return found.empty() ? fmt::format("gradient norm ({})", report.grad_norm) : found;
 }
 
-void TrainingEngine::update(double clip_scale, double rate) {
-  std::vector<std::span<float>> states;
-  for (std::size_t i = 0; i < buffers_.state_count(); ++i) states.push_back(buffers_.state(i));
-  optimizer_->update({.params = buffers_.master(),
-                      .grads = gradients_.result(),
-                      .states = states,
-                      .ema = buffers_.ema(),
-                      .working = buffers_.compute_bf16(),
-                      .step = step_ + 1,
-                      .learning_rate = rate,
-                      .grad_scale = clip_scale,
-                      .ema_decay = config_.ema_decay});
+std::string TrainingEngine::first_of_all_ranks(std::string text) {
+  const auto first_of = [&](Communicator& ranks) {
+    std::string first;
+    for (const std::string& one : ranks.gather(text, 0, "what is not finite")) {
+      if (first.empty()) first = one;
+    }
+    text = ranks.broadcast(first, 0, "what is not finite");
+  };
+  first_of(data_ranks_);
+  if (!tensor_ranks_.single()) first_of(*tensor_ranks_.communicator);
+  return text;
 }
 
 std::vector<MemoryUse> TrainingEngine::memory() const {
-  std::vector<MemoryUse> uses = buffers_.bytes_by_category();
-  uses.push_back({"gradient accumulation", gradients_.bytes()});
+  std::vector<MemoryUse> uses = zero_.bytes_by_category();
   uses.push_back({"activations", arena_.peak_bytes()});
   return uses;
 }

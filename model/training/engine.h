@@ -1,5 +1,6 @@
-// One optimizer step at a time: draws timesteps, runs micro-batches, reduces their gradients in
-// tree order, clips, updates weights and moving average. Knows nothing of files or terminals.
+// One optimizer step at a time over all ranks: draws timesteps, runs this rank's micro-batches,
+// clips, updates weights and moving average. What a step computes does not depend on how many data
+// ranks there are. Knows nothing of files or terminals.
 #pragma once
 
 #include <memory>
@@ -12,8 +13,7 @@
 #include "model/diffusion/timestep_sampler.h"
 #include "model/training/objective.h"
 #include "parallel/communicator.h"
-#include "parallel/flat_buffers.h"
-#include "parallel/tree_accumulate.h"
+#include "parallel/zero/zero.h"
 
 namespace edt {
 
@@ -28,6 +28,7 @@ struct EngineConfig {
   LearningRateConfig rate;
   double ema_decay = 0.9999;
   double clip = 0;  // largest gradient norm; 0: none
+  ZeroConfig zero;
   std::uint64_t seed = 0;
 };
 
@@ -41,31 +42,39 @@ struct StepReport {
   double learning_rate = 0;
   // Set when loss or gradient was not finite: which, and nothing was updated.
   std::string non_finite;
+  // Of this rank. Communication is what computing waited for; more of it went on meanwhile.
   double compute_seconds = 0, communication_seconds = 0, optimizer_seconds = 0;
+  double hidden_communication_seconds = 0;
 };
 
 class TrainingEngine {
  public:
-  TrainingEngine(Model& model, Backend& backend, Communicator& communicator,
+  // `data_ranks` hold the same part of the model; the tensor ranks are those of the model.
+  TrainingEngine(Model& model, Backend& backend, Communicator& data_ranks,
                  const EngineConfig& config);
 
   // Fresh weights from the seed; the moving average starts as a copy.
   void initialize();
 
-  // One step: begin(), then run() for micro-batches 0, 1, ... in order, then finish().
+  // One step: begin_step(), run_micro_batch() for each of own_micro_batches() in their order, then
+  // finish_step(). All ranks take part.
   void begin_step();
   void run_micro_batch(std::int64_t index, std::span<const float> latents,
                        std::span<const std::int32_t> labels);
   StepReport finish_step();
 
+  // Of the global batch, and those of them that this rank computes.
   std::int64_t micro_batches() const { return config_.batch / config_.micro_batch; }
+  const std::vector<std::int64_t>& own_micro_batches() const { return zero_.micro_batches(); }
   // Completed steps.
   std::int64_t step() const { return step_; }
   std::int64_t samples_seen() const { return step_ * config_.batch; }
 
-  // State, for checkpoints. After writing to the buffers call restored().
-  const FlatLayout& layout() const { return layout_; }
-  FlatBuffers& buffers() { return buffers_; }
+  // State of this rank, for checkpoints. After writing to it call restored().
+  const FlatLayout& layout() const { return zero_.layout(); }
+  FlatState& state() { return zero_.state(); }
+  // The part of it that this rank saves.
+  const FlatShard& own_shard() const { return zero_.own_shard(); }
   TimestepSampler& timestep_sampler() { return *sampler_; }
   const Optimizer& optimizer() const { return *optimizer_; }
   void restored(std::int64_t step);
@@ -78,18 +87,19 @@ class TrainingEngine {
  private:
   StepKey key() const { return {config_.seed, static_cast<std::uint32_t>(step_)}; }
   void reduce_losses(StepReport& report);
-  // Name of the first loss or tensor that is not finite; empty when all is well.
+  double reduce_grad_norm();
+  // Name of the first loss or tensor that is not finite, the same on all ranks; empty when all is
+  // well.
   std::string find_non_finite(const StepReport& report);
-  void update(double clip_scale, double rate);
+  // The first text that is not empty, in the order of the ranks.
+  std::string first_of_all_ranks(std::string text);
 
   Model& model_;
-  Communicator& communicator_;
+  Communicator& data_ranks_;
+  TensorGroup tensor_ranks_;
   EngineConfig config_;
-  std::vector<Parameter*> parameters_;
-  FlatLayout layout_;
   std::unique_ptr<Optimizer> optimizer_;
-  FlatBuffers buffers_;
-  TreeAccumulator gradients_;
+  Zero zero_;
   DiffusionSchedule schedule_;
   std::unique_ptr<TimestepSampler> sampler_;
   Profiler profiler_;
@@ -98,10 +108,13 @@ class TrainingEngine {
   Objective objective_;
   std::int64_t step_ = 0;
 
-  // Of the global batch, by position.
+  // Of the global batch, by position; losses of other ranks arrive at the end of the step.
   std::vector<std::int32_t> positions_, timesteps_;
   std::vector<float> weights_;
-  std::vector<float> mse_, vb_, masked_mse_, masked_vb_;
+  enum LossTerm { kMse, kVb, kMaskedMse, kMaskedVb, kLossTerms };
+  std::vector<float> losses_;  // [kLossTerms, batch]
+  std::span<float> losses(LossTerm term);
+  std::vector<ElementRange> copies_;  // in the layout: counted by another tensor rank
   std::vector<double> norm_sums_;
   double compute_seconds_ = 0;
 };

@@ -76,7 +76,8 @@ CheckpointState state_of(const FlatLayout& layout, const FlatShard& shard,
                          std::vector<StateArray> arrays);
 
 // The same for a layout of local tensors, cut as `cuts` says (one for each tensor of the layout).
-// Tensors that every tensor rank holds are written by the first.
+// Tensors that every tensor rank holds are written by the first. The arrays may be larger than the
+// shard, whose parts say where they lie in them.
 CheckpointState state_of(const FlatLayout& layout, std::span<const TensorShard> cuts,
                          const FlatShard& shard, std::vector<StateArray> arrays);
 

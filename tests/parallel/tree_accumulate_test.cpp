@@ -28,12 +28,19 @@ Values tree_sum(std::size_t size, int first, int count) {
   return left;
 }
 
-void run_step(TreeAccumulator& accumulator, std::size_t size) {
-  accumulator.reset();
-  for (int i = 0; i < accumulator.leaves(); ++i) {
-    const Values gradient = micro_batch_gradient(size, i);
-    std::copy(gradient.begin(), gradient.end(), accumulator.leaf().begin());
-    accumulator.add();
+void run_step(TreeAccumulator& accumulator, std::int64_t size) {
+  for (int i = 0; i < accumulator.count(); ++i) {
+    std::ranges::copy(micro_batch_gradient(static_cast<std::size_t>(size), i),
+                      accumulator.leaf(i).begin());
+    accumulator.add(i, {size / 3, size});  // ranges in any order
+    accumulator.add(i, {0, size / 3});
+  }
+}
+
+void run_foreign_step(TreeAccumulator& accumulator, std::int64_t size) {
+  for (int i = 0; i < accumulator.count(); ++i) {
+    const Values gradient = micro_batch_gradient(static_cast<std::size_t>(size), i);
+    accumulator.add(i, {0, size}, gradient);
   }
 }
 
@@ -44,22 +51,24 @@ bool same_bits(std::span<const float> a, std::span<const float> b) {
 class TreeAccumulate : public ::testing::TestWithParam<int> {};
 
 TEST_P(TreeAccumulate, EqualsTheExplicitTreeBitForBit) {
-  constexpr std::size_t kSize = 5000;  // not a multiple of a chunk
-  Values result(kSize);
-  TreeAccumulator accumulator(host_memory(), result, GetParam());
+  constexpr std::int64_t kSize = 5000;  // not a multiple of a chunk
+  TreeAccumulator own(host_memory(), kSize, GetParam(), TreeAccumulator::Leaves::kOwn);
+  TreeAccumulator foreign(host_memory(), kSize, GetParam(), TreeAccumulator::Leaves::kForeign);
+  const Values expected = tree_sum(kSize, 0, GetParam());
   for (int step = 0; step < 2; ++step) {  // the second finds the remains of the first
-    run_step(accumulator, kSize);
-    ASSERT_TRUE(accumulator.complete());
-    EXPECT_EQ(accumulator.result().data(), result.data());
-    EXPECT_TRUE(same_bits(result, tree_sum(kSize, 0, GetParam())));
+    run_step(own, kSize);
+    EXPECT_TRUE(same_bits(own.result(), expected));
+    run_foreign_step(foreign, kSize);
+    EXPECT_TRUE(same_bits(foreign.result(), expected));
   }
 }
 
-TEST_P(TreeAccumulate, HoldsOneBufferPerLevelBesideTheResult) {
-  Values result(64);
-  const TreeAccumulator accumulator(host_memory(), result, GetParam());
+TEST_P(TreeAccumulate, HoldsOneBufferPerLevel) {
   const auto levels = static_cast<std::size_t>(std::bit_width(unsigned(GetParam()))) - 1;
-  EXPECT_EQ(accumulator.bytes(), levels * result.size() * sizeof(float));
+  const TreeAccumulator own(host_memory(), 64, GetParam(), TreeAccumulator::Leaves::kOwn);
+  EXPECT_EQ(own.bytes(), (levels + 1) * 64 * sizeof(float));
+  const TreeAccumulator foreign(host_memory(), 64, GetParam(), TreeAccumulator::Leaves::kForeign);
+  EXPECT_EQ(foreign.bytes(), std::max(levels, std::size_t{1}) * 64 * sizeof(float));
 }
 
 INSTANTIATE_TEST_SUITE_P(Leaves, TreeAccumulate, ::testing::Values(1, 2, 4, 8, 16));
@@ -80,16 +89,15 @@ TEST(TreeAccumulateOrder, SubtreesOfTwoRanksAddUpToTheWholeTree) {
   Values left = tree_sum(kSize, 0, 4);
   const Values right = tree_sum(kSize, 4, 4);
   for (std::size_t i = 0; i < kSize; ++i) left[i] += right[i];
-  Values result(kSize);
-  TreeAccumulator accumulator(host_memory(), result, 8);
+  TreeAccumulator accumulator(host_memory(), kSize, 8, TreeAccumulator::Leaves::kOwn);
   run_step(accumulator, kSize);
-  EXPECT_TRUE(same_bits(result, left));
+  EXPECT_TRUE(same_bits(accumulator.result(), left));
 }
 
 TEST(TreeAccumulateOrder, RefusesOtherCounts) {
-  Values result(16);
-  for (const int leaves : {0, -2, 3, 6}) {
-    EXPECT_THROW(TreeAccumulator(host_memory(), result, leaves), Error) << leaves;
+  for (const int count : {0, -2, 3, 6}) {
+    EXPECT_THROW(TreeAccumulator(host_memory(), 16, count, TreeAccumulator::Leaves::kOwn), Error)
+        << count;
   }
 }
 

@@ -1,0 +1,39 @@
+#include "parallel/zero/bucket_plan.h"
+
+#include <algorithm>
+
+namespace edt {
+
+BucketPlan::BucketPlan(const FlatLayout& layout, const ZeroConfig& config, int rank, int ranks)
+    : layout_(layout), ranks_(ranks), bucket_of_(layout.tensors().size()) {
+  const bool whole_gradients = config.stage < ZeroStage::kGradients;
+  const auto buckets = whole_gradients ? layout.buckets(config.bucket_elements) : layout.groups();
+  shard_ = layout.shard(buckets, rank, ranks);
+  std::int64_t packed = 0;
+  for (const FlatBucket& bucket : buckets) {
+    PlannedBucket planned{.name = bucket.name,
+                          .first = bucket.first,
+                          .last = bucket.last,
+                          .range = bucket.range,
+                          .bounds = layout.bounds(bucket, ranks),
+                          .packed = packed,
+                          .gradient_label = "gradients of " + bucket.name,
+                          .weight_label = "weights of " + bucket.name};
+    const auto i = static_cast<std::size_t>(rank);
+    planned.own = {planned.bounds[i], planned.bounds[i + 1]};
+    packed += planned.own.elements();
+    for (std::int64_t& bound : planned.bounds) bound -= bucket.range.begin;
+    for (std::size_t t = bucket.first; t < bucket.last; ++t) bucket_of_[t] = buckets_.size();
+    buckets_.push_back(std::move(planned));
+  }
+}
+
+std::int64_t BucketPlan::largest() const {
+  std::int64_t largest = 0;
+  for (const PlannedBucket& bucket : buckets_) {
+    largest = std::max(largest, bucket.range.elements());
+  }
+  return largest;
+}
+
+}  // namespace edt

@@ -1,0 +1,116 @@
+#include "parallel/zero/communication_queue.h"
+
+#include <omp.h>
+
+#include <chrono>
+#include <exception>
+#include <utility>
+
+namespace edt {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+}  // namespace
+
+CommunicationQueue::CommunicationQueue(bool overlap) {
+  if (overlap) thread_ = std::thread([this] { run(); });
+}
+
+CommunicationQueue::~CommunicationQueue() { stop(); }
+
+void CommunicationQueue::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    drop_ = std::uncaught_exceptions() > 0;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+CommunicationQueue::Ticket CommunicationQueue::submit(std::function<void()> task) {
+  if (!thread_.joinable()) {
+    const auto begin = Clock::now();
+    task();
+    const double seconds = seconds_since(begin);
+    time_.total += seconds;
+    time_.exposed += seconds;
+    finished_ = ++submitted_;
+    return submitted_;
+  }
+  std::unique_lock lock(mutex_);
+  rethrow();
+  tasks_.push_back(std::move(task));
+  const Ticket ticket = ++submitted_;
+  lock.unlock();
+  changed_.notify_all();
+  return ticket;
+}
+
+void CommunicationQueue::wait(Ticket ticket) {
+  std::unique_lock lock(mutex_);
+  if (finished_ < ticket && !error_) {
+    const auto begin = Clock::now();
+    changed_.wait(lock, [&] { return finished_ >= ticket || error_; });
+    time_.exposed += seconds_since(begin);
+  }
+  rethrow();
+}
+
+void CommunicationQueue::wait_all() { wait(submitted_); }
+
+bool CommunicationQueue::done(Ticket ticket) {
+  const std::lock_guard lock(mutex_);
+  return finished_ >= ticket;
+}
+
+CommunicationTime CommunicationQueue::time() {
+  const std::lock_guard lock(mutex_);
+  return time_;
+}
+
+void CommunicationQueue::reset_time() {
+  const std::lock_guard lock(mutex_);
+  time_ = {};
+}
+
+// The threads of the machine belong to whoever computes.
+void CommunicationQueue::run() {
+  omp_set_num_threads(1);
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stop_ || !tasks_.empty(); });
+    if (drop_ || tasks_.empty()) return;
+    const std::function<void()> task = std::move(tasks_.front());
+    tasks_.pop_front();
+    lock.unlock();
+    const auto begin = Clock::now();
+    std::exception_ptr error;
+    try {
+      task();
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    time_.total += seconds_since(begin);
+    ++finished_;
+    if (error) {
+      error_ = error;
+      tasks_.clear();
+    }
+    changed_.notify_all();
+    if (error) return;
+  }
+}
+
+void CommunicationQueue::rethrow() {
+  if (error_) std::rethrow_exception(error_);
+}
+
+}  // namespace edt

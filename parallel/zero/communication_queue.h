@@ -1,0 +1,59 @@
+// Runs communication in the order of submission: on a thread of its own while the caller computes,
+// or at once. Keeps account of the time spent, and of how much of it the caller had to wait.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace edt {
+
+// Seconds of collectives since the last reset: all of them, and those that computing waited for.
+struct CommunicationTime {
+  double total = 0;
+  double exposed = 0;
+  double hidden() const { return total > exposed ? total - exposed : 0; }
+};
+
+class CommunicationQueue {
+ public:
+  using Ticket = std::uint64_t;
+
+  explicit CommunicationQueue(bool overlap);
+  ~CommunicationQueue();
+  CommunicationQueue(const CommunicationQueue&) = delete;
+  CommunicationQueue& operator=(const CommunicationQueue&) = delete;
+
+  // Tickets count from 1. What a task throws is rethrown by the next call that waits.
+  Ticket submit(std::function<void()> task);
+  // Returns once that task, and so all before it, are done.
+  void wait(Ticket ticket);
+  void wait_all();
+  bool done(Ticket ticket);
+
+  // Ends the thread once all tasks are done, since other ranks count on them; while an exception is
+  // on its way, with the task that runs. Nothing is submitted after it.
+  void stop();
+
+  CommunicationTime time();
+  void reset_time();
+
+ private:
+  void run();
+  void rethrow();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> tasks_;
+  Ticket submitted_ = 0, finished_ = 0;
+  std::exception_ptr error_;
+  bool stop_ = false, drop_ = false;
+  CommunicationTime time_;
+  std::thread thread_;  // not joinable: tasks run at once
+};
+
+}  // namespace edt

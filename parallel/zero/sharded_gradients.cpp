@@ -1,0 +1,139 @@
+#include <deque>
+
+#include "parallel/tree_accumulate.h"
+#include "parallel/zero/gradients.h"
+
+namespace edt {
+namespace {
+
+constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+// Memory for one bucket of gradients between its first write and the end of its reduction.
+struct Slot {
+  Block block;
+  std::size_t bucket = kNone;             // being written
+  CommunicationQueue::Ticket ticket = 0;  // of its last reduction
+};
+
+class ShardedGradients final : public Gradients {
+ public:
+  ShardedGradients(const ZeroContext& context, int micro_batches)
+      : context_(context),
+        sums_(context.device.memory(), context.plan.shard().elements(),
+              micro_batches / context.plan.ranks(), TreeAccumulator::Leaves::kForeign) {
+    constexpr int kSlots = 2;  // one is written while the other is reduced
+    for (int i = 0; i < kSlots; ++i) add_slot();
+  }
+
+  std::vector<std::int64_t> micro_batches(std::int64_t global) const override {
+    std::vector<std::int64_t> mine(static_cast<std::size_t>(sums_.count()));
+    EDT_ASSERT(global == sums_.count() * context_.plan.ranks());
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      mine[i] = static_cast<std::int64_t>(i) * context_.plan.ranks() + context_.ranks.rank();
+    }
+    return mine;
+  }
+
+  void begin_micro_batch(int index) override { index_ = index; }
+
+  void provide(std::size_t bucket) override {
+    Slot& slot = free_slot();
+    slot.bucket = bucket;
+    const PlannedBucket& planned = context_.plan.bucket(bucket);
+    std::int64_t end = planned.range.begin;
+    for (std::size_t t = planned.first; t < planned.last; ++t) {
+      const FlatTensor& tensor = context_.plan.layout().tensor(t);
+      float* values = floats(slot) + (tensor.offset - planned.range.begin);
+      context_.parameters[t]->grad = {values, tensor.shape, DType::kFloat32};
+      clear(values - (tensor.offset - end), tensor.offset - end);
+      end = tensor.end();
+    }
+    clear(floats(slot) + (end - planned.range.begin), planned.range.end - end);
+  }
+
+  void bucket_final(std::size_t bucket) override {
+    Slot& slot = slot_of(bucket);
+    slot.bucket = kNone;
+    slot.ticket = context_.queue.submit(
+        [this, bucket, index = index_, values = floats(slot)] { reduce(bucket, index, values); });
+  }
+
+  std::span<float> own(std::size_t bucket) const override {
+    const PlannedBucket& planned = context_.plan.bucket(bucket);
+    return sums_.result().subspan(static_cast<std::size_t>(planned.packed),
+                                  static_cast<std::size_t>(planned.own.elements()));
+  }
+  std::span<float> whole(std::size_t) const override { return {}; }
+
+  std::vector<MemoryUse> bytes_by_category() const override {
+    const std::size_t one =
+        static_cast<std::size_t>(context_.plan.shard().elements()) * sizeof(float);
+    std::size_t slots = 0;
+    for (const Slot& slot : slots_) slots += slot.block.bytes();
+    return {{"gradients", one},
+            {"gradient accumulation", sums_.bytes() - one},
+            {"gradient buckets", slots}};
+  }
+
+ private:
+  static float* floats(const Slot& slot) { return static_cast<float*>(slot.block.data()); }
+
+  // Padding, where another bucket had values.
+  void clear(float* values, std::int64_t count) {
+    if (count > 0) context_.device.zero({values, {count}, DType::kFloat32});
+  }
+
+  Slot& add_slot() {
+    return slots_.emplace_back(
+        Slot{.block = zeroed_floats(context_.device.memory(), context_.plan.largest())});
+  }
+
+  // One that is not written; waits for its reduction. More are made when a model writes more
+  // buckets at once than there are: in its first step.
+  Slot& free_slot() {
+    Slot* oldest = nullptr;
+    for (Slot& slot : slots_) {
+      if (slot.bucket == kNone && (oldest == nullptr || slot.ticket < oldest->ticket)) {
+        oldest = &slot;
+      }
+    }
+    if (oldest == nullptr) return add_slot();
+    context_.queue.wait(oldest->ticket);
+    return *oldest;
+  }
+
+  Slot& slot_of(std::size_t bucket) {
+    for (Slot& slot : slots_) {
+      if (slot.bucket == bucket) return slot;
+    }
+    EDT_ASSERT(false);
+    return slots_.front();
+  }
+
+  // On the queue's thread: the sum over ranks, then over micro-batches.
+  void reduce(std::size_t bucket, int index, float* values) {
+    const PlannedBucket& planned = context_.plan.bucket(bucket);
+    const std::span<float> all(values, static_cast<std::size_t>(planned.range.elements()));
+    if (context_.plan.ranks() > 1) {
+      context_.ranks.reduce_scatter_parts(view_of(all, {planned.range.elements()}), planned.bounds,
+                                          context_.config.gradient_wire, planned.gradient_label);
+    }
+    const std::int64_t count = planned.own.elements();
+    sums_.add(index, {planned.packed, planned.packed + count},
+              all.subspan(static_cast<std::size_t>(planned.own.begin - planned.range.begin),
+                          static_cast<std::size_t>(count)));
+  }
+
+  ZeroContext context_;
+  TreeAccumulator sums_;
+  std::deque<Slot> slots_;
+  int index_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Gradients> make_sharded_gradients(const ZeroContext& context, int micro_batches) {
+  return std::make_unique<ShardedGradients>(context, micro_batches);
+}
+
+}  // namespace edt

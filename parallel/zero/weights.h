@@ -1,0 +1,43 @@
+// The weights that kernels read: where they are, and how they follow the master weights, of which
+// each rank has its part.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "parallel/flat_state.h"
+#include "parallel/zero/zero_context.h"
+
+namespace edt {
+
+class Weights {
+ public:
+  virtual ~Weights() = default;
+
+  virtual void begin_micro_batch() = 0;
+  // Values of `bucket` are there, and bound to its parameters, when it returns.
+  virtual void provide(std::size_t bucket) = 0;
+
+  // Where an update of this rank's part of `bucket` writes its bf16 copy; empty: nowhere.
+  virtual std::span<bfloat16> working(std::size_t bucket) const = 0;
+  // The master weights of this rank's part of `bucket` have changed; `rounded`: working() as well.
+  // All ranks announce all buckets in the same order.
+  virtual void changed(std::size_t bucket, bool rounded) = 0;
+
+  virtual std::vector<MemoryUse> bytes_by_category() const = 0;
+};
+
+// Every rank has all weights (below stage kWeights); the parts of others arrive after an update,
+// while this rank goes on, and are waited for at their first use.
+std::unique_ptr<Weights> make_whole_weights(const ZeroContext& context, const FlatState& state,
+                                            DType dtype);
+// A rank has the weights of a few blocks at a time (stage kWeights): they are gathered ahead of use
+// in the order in which the last micro-batch used them.
+std::unique_ptr<Weights> make_gathered_weights(const ZeroContext& context, const FlatState& state,
+                                               DType dtype);
+
+// `from` in the type of `to`, which has as many elements.
+void convert_weights(std::span<const float> from, const Tensor& to);
+
+}  // namespace edt

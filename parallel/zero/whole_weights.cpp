@@ -1,0 +1,100 @@
+#include "parallel/zero/weights.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace edt {
+namespace {
+
+class WholeWeights final : public Weights {
+ public:
+  WholeWeights(const ZeroContext& context, const FlatState& state, DType dtype)
+      : context_(context),
+        state_(state),
+        dtype_(dtype),
+        is_master_(dtype == DType::kFloat32 && holds_all()),
+        arrivals_(context.plan.buckets().size()) {
+    if (!is_master_) {
+      const auto bytes = static_cast<std::size_t>(context.plan.layout().size()) * size_of(dtype);
+      memory_ = zeroed_block(context.device.memory(), bytes);
+    }
+    for (std::size_t t = 0; t < context_.parameters.size(); ++t) {
+      const FlatTensor& tensor = context_.plan.layout().tensor(t);
+      context_.parameters[t]->value = at(tensor.offset, tensor.elements()).reshaped(tensor.shape);
+    }
+  }
+
+  void begin_micro_batch() override {}
+
+  void provide(std::size_t bucket) override {
+    if (arrivals_[bucket] == 0) return;
+    context_.queue.wait(std::exchange(arrivals_[bucket], 0));
+  }
+
+  std::span<bfloat16> working(std::size_t bucket) const override {
+    if (dtype_ != DType::kBFloat16) return {};
+    const FlatRange range = held(bucket);
+    return at(range.begin, range.elements()).span<bfloat16>();
+  }
+
+  void changed(std::size_t bucket, bool rounded) override {
+    const FlatRange range = held(bucket);
+    if (!is_master_ && !(rounded && dtype_ == DType::kBFloat16)) {
+      const std::int64_t from = holds_all() ? range.begin : context_.plan.bucket(bucket).packed;
+      convert_weights(state_.master().subspan(static_cast<std::size_t>(from),
+                                              static_cast<std::size_t>(range.elements())),
+                      at(range.begin, range.elements()));
+    }
+    if (holds_all() || context_.plan.ranks() == 1) return;
+    arrivals_[bucket] = context_.queue.submit([this, bucket] {
+      const PlannedBucket& planned = context_.plan.bucket(bucket);
+      context_.ranks.all_gather_parts(at(planned.range.begin, planned.range.elements()),
+                                      planned.bounds, planned.weight_label);
+    });
+  }
+
+  std::vector<MemoryUse> bytes_by_category() const override {
+    return {{"compute weights", memory_.bytes()}};
+  }
+
+ private:
+  // Master weights of the whole layout on this rank.
+  bool holds_all() const { return state_.shard().elements() == context_.plan.layout().size(); }
+  // What this rank keeps up to date by itself.
+  FlatRange held(std::size_t bucket) const {
+    const PlannedBucket& planned = context_.plan.bucket(bucket);
+    return holds_all() ? planned.range : planned.own;
+  }
+  Tensor at(std::int64_t offset, std::int64_t elements) const {
+    auto* base = is_master_ ? reinterpret_cast<std::byte*>(state_.master().data())
+                            : static_cast<std::byte*>(memory_.data());
+    return {base + static_cast<std::size_t>(offset) * size_of(dtype_), {elements}, dtype_};
+  }
+
+  ZeroContext context_;
+  const FlatState& state_;
+  DType dtype_;
+  bool is_master_;  // kernels read the master weights themselves
+  Block memory_;
+  std::vector<CommunicationQueue::Ticket> arrivals_;  // 0: there
+};
+
+}  // namespace
+
+std::unique_ptr<Weights> make_whole_weights(const ZeroContext& context, const FlatState& state,
+                                            DType dtype) {
+  return std::make_unique<WholeWeights>(context, state, dtype);
+}
+
+void convert_weights(std::span<const float> from, const Tensor& to) {
+  EDT_ASSERT(to.elements() == static_cast<std::int64_t>(from.size()));
+  if (to.dtype == DType::kFloat32) {
+    std::ranges::copy(from, to.as<float>());
+    return;
+  }
+  bfloat16* rounded = to.as<bfloat16>();
+#pragma omp parallel for simd schedule(static)
+  for (std::size_t i = 0; i < from.size(); ++i) rounded[i] = bfloat16(from[i]);
+}
+
+}  // namespace edt

@@ -1,0 +1,174 @@
+#include "parallel/zero/zero.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace edt {
+namespace {
+
+std::vector<std::string> state_names(const Optimizer& optimizer) {
+  const auto names = optimizer.state_names();
+  return {names.begin(), names.end()};
+}
+
+template <class T>
+std::span<T> part_of(std::span<T> values, std::int64_t begin, std::int64_t count) {
+  if (values.empty()) return {};
+  return values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
+}
+
+// The parts of `ranges` inside `window`, counted from its begin.
+std::vector<ElementRange> clip(std::span<const ElementRange> ranges, const FlatRange& window) {
+  const auto low = static_cast<std::size_t>(window.begin);
+  const auto high = static_cast<std::size_t>(window.end);
+  std::vector<ElementRange> inside;
+  for (const ElementRange& range : ranges) {
+    const std::size_t begin = std::max(range.begin, low), end = std::min(range.end, high);
+    if (begin < end) inside.push_back({begin - low, end - low});
+  }
+  return inside;
+}
+
+}  // namespace
+
+Zero::Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& device, DType dtype,
+           const Optimizer& optimizer, const ZeroConfig& config, std::int64_t micro_batches)
+    : parameters_(std::move(parameters)),
+      config_(config),
+      plan_(FlatLayout::of(parameters_, kNormBlock), config, ranks.rank(), ranks.size()),
+      device_(device),
+      optimizer_(optimizer),
+      ranks_(ranks.split(0, ranks.rank(), "weights and gradients")),
+      state_(device.memory(),
+             config.stage == ZeroStage::kNone ? plan_.layout().whole() : plan_.shard(),
+             state_names(optimizer)),
+      own_shard_(plan_.shard()),
+      queue_(config.overlap && ranks.size() > 1),
+      progress_(plan_.buckets().size()) {
+  require<UsageError>(micro_batches % ranks.size() == 0, "zero",
+                      "{} micro-batches cannot be shared by {} ranks", micro_batches, ranks.size());
+  if (config.stage == ZeroStage::kNone) {
+    for (FlatShard::Part& part : own_shard_.parts) part.offset = part.range.begin;
+  }
+  for (std::size_t t = 0; t < parameters_.size(); ++t) {
+    bucket_of_.emplace(parameters_[t], plan_.bucket_of(t));
+  }
+  const ZeroContext context{plan_, config_, parameters_, *ranks_, queue_, device};
+  const int count = static_cast<int>(micro_batches);
+  gradients_ = config.stage < ZeroStage::kGradients ? make_whole_gradients(context, count)
+                                                    : make_sharded_gradients(context, count);
+  weights_ = config.stage < ZeroStage::kWeights ? make_whole_weights(context, state_, dtype)
+                                                : make_gathered_weights(context, state_, dtype);
+  micro_batches_ = gradients_->micro_batches(micro_batches);
+}
+
+Zero::~Zero() { queue_.stop(); }
+
+void Zero::restored() {
+  for (std::size_t b = 0; b < plan_.buckets().size(); ++b) weights_->changed(b, false);
+}
+
+void Zero::begin_step() {
+  queue_.reset_time();
+  micro_batch_ = 0;
+}
+
+void Zero::begin_micro_batch() {
+  for (std::size_t b = 0; b < progress_.size(); ++b) {
+    progress_[b] = {plan_.bucket(b).last - plan_.bucket(b).first, false};
+  }
+  for (Parameter* parameter : parameters_) parameter->grad_written = false;
+  gradients_->begin_micro_batch(micro_batch_);
+  weights_->begin_micro_batch();
+}
+
+// A parameter that no op has used has a gradient too: zero.
+void Zero::end_micro_batch() {
+  for (std::size_t b = 0; b < progress_.size(); ++b) {
+    if (progress_[b].pending == 0) continue;
+    provide_gradients(b);
+    for (std::size_t t = plan_.bucket(b).first; t < plan_.bucket(b).last; ++t) {
+      if (!parameters_[t]->grad_written) device_.zero(parameters_[t]->grad);
+    }
+    gradients_->bucket_final(b);
+  }
+  ++micro_batch_;
+}
+
+void Zero::finish_gradients() { queue_.wait_all(); }
+
+void Zero::provide_gradients(std::size_t bucket) {
+  if (!std::exchange(progress_[bucket].provided, true)) gradients_->provide(bucket);
+}
+
+void Zero::before_read(Parameter& parameter) { weights_->provide(bucket_of(parameter)); }
+void Zero::before_write(Parameter& parameter) { provide_gradients(bucket_of(parameter)); }
+
+void Zero::gradient_final(Parameter& parameter) {
+  const std::size_t bucket = bucket_of(parameter);
+  EDT_ASSERT(progress_[bucket].pending > 0);
+  if (--progress_[bucket].pending == 0) gradients_->bucket_final(bucket);
+}
+
+void Zero::square_sums(std::span<const ElementRange> left_out, std::span<double> sums) const {
+  std::ranges::fill(sums, 0.0);
+  for (std::size_t b = 0; b < plan_.buckets().size(); ++b) {
+    const FlatRange own = plan_.bucket(b).own;
+    const auto block = static_cast<std::int64_t>(kNormBlock);
+    block_square_sums(gradients_->own(b), clip(left_out, own),
+                      part_of(sums, own.begin / block, own.elements() / block));
+  }
+}
+
+std::string Zero::find_non_finite() const {
+  for (std::size_t b = 0; b < plan_.buckets().size(); ++b) {
+    const std::span<const float> values = gradients_->own(b);
+    const auto bad = std::ranges::find_if_not(values, [](float v) { return std::isfinite(v); });
+    if (bad == values.end()) continue;
+    const std::int64_t at = plan_.bucket(b).own.begin + (bad - values.begin());
+    for (const FlatTensor& tensor : layout().tensors()) {
+      if (tensor.offset <= at && at < tensor.end()) {
+        return fmt::format("gradient of {} (element {} is {})", tensor.name, at - tensor.offset,
+                           *bad);
+      }
+    }
+    return "padding of the gradient";
+  }
+  return {};
+}
+
+void Zero::update(const Update& update) {
+  for (std::size_t b = 0; b < plan_.buckets().size(); ++b) {
+    const PlannedBucket& bucket = plan_.bucket(b);
+    const std::span<float> whole = gradients_->whole(b);
+    const bool all = config_.stage == ZeroStage::kNone;
+    const std::int64_t begin = all ? bucket.range.begin : bucket.packed;
+    const std::int64_t count = (all ? bucket.range : bucket.own).elements();
+    std::vector<std::span<float>> states;
+    for (std::size_t i = 0; i < state_.state_count(); ++i) {
+      states.push_back(part_of(state_.state(i), begin, count));
+    }
+    const std::span<bfloat16> working = weights_->working(b);
+    optimizer_.update({.params = part_of(state_.master(), begin, count),
+                       .grads = all ? whole : gradients_->own(b),
+                       .states = states,
+                       .ema = part_of(state_.ema(), begin, count),
+                       .working = working,
+                       .step = update.step,
+                       .learning_rate = update.learning_rate,
+                       .grad_scale = update.grad_scale,
+                       .ema_decay = update.ema_decay});
+    weights_->changed(b, !working.empty());
+  }
+}
+
+std::vector<MemoryUse> Zero::bytes_by_category() const {
+  std::vector<MemoryUse> uses = state_.bytes_by_category();
+  for (const auto& more : {weights_->bytes_by_category(), gradients_->bytes_by_category()}) {
+    uses.insert(uses.end(), more.begin(), more.end());
+  }
+  return uses;
+}
+
+}  // namespace edt

@@ -1,0 +1,95 @@
+// ZeRO stages 0-3 over the data-parallel ranks (Rajbhandari et al., arXiv 1910.02054): which part
+// of master weights, optimizer state, gradients and weights this rank has, and what travels when.
+// The result of a step has the same bits for every number of ranks, stage, and with overlap or
+// without.
+//
+// A step: begin_step(); for each micro-batch of this rank begin_micro_batch(), forward and backward
+// on a tape whose parameter owner this is, end_micro_batch(); finish_gradients(); update().
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/optim/grad_norm.h"
+#include "core/optim/optimizer.h"
+#include "parallel/zero/gradients.h"
+#include "parallel/zero/weights.h"
+
+namespace edt {
+
+class Zero final : public ParameterOwner {
+ public:
+  // `micro_batches` of the global batch are a power of two, which the ranks divide. `ranks` holds
+  // the same model part on every rank. Kernels read weights in `dtype`.
+  Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& device, DType dtype,
+       const Optimizer& optimizer, const ZeroConfig& config, std::int64_t micro_batches);
+  ~Zero() override;
+
+  const FlatLayout& layout() const { return plan_.layout(); }
+  const ZeroConfig& config() const { return config_; }
+  // Master weights, optimizer state and moving average of this rank. Call restored() after writing.
+  FlatState& state() { return state_; }
+  // The part of the state that this rank saves, and where it lies in the arrays of the state: all
+  // ranks together have the layout once.
+  const FlatShard& own_shard() const { return own_shard_; }
+  // Micro-batches of this rank within a global batch, in the order to compute them.
+  const std::vector<std::int64_t>& micro_batches() const { return micro_batches_; }
+
+  void restored();
+
+  void begin_step();
+  void begin_micro_batch();
+  void end_micro_batch();
+  // Waits until this rank's part of the gradient is there.
+  void finish_gradients();
+
+  // Fills the blocks of this rank in `sums` (one per block of the layout) with sums of squares, the
+  // others with zero; elements in `left_out` (of the flat layout) do not count.
+  void square_sums(std::span<const ElementRange> left_out, std::span<double> sums) const;
+  // The first element of this rank's part that is NaN or infinite, as "gradient of NAME (element 3
+  // is inf)"; empty when there is none.
+  std::string find_non_finite() const;
+
+  struct Update {
+    std::int64_t step = 1;
+    double learning_rate = 0, grad_scale = 1, ema_decay = 0;
+  };
+  void update(const Update& update);
+
+  // Of the step so far.
+  CommunicationTime communication_time() { return queue_.time(); }
+  std::vector<MemoryUse> bytes_by_category() const;
+
+  void before_read(Parameter& parameter) override;
+  void before_write(Parameter& parameter) override;
+  void gradient_final(Parameter& parameter) override;
+
+ private:
+  struct Progress {  // of a bucket in the present micro-batch
+    std::size_t pending = 0;
+    bool provided = false;
+  };
+  std::size_t bucket_of(const Parameter& parameter) const { return bucket_of_.at(&parameter); }
+  void provide_gradients(std::size_t bucket);
+
+  std::vector<Parameter*> parameters_;
+  ZeroConfig config_;
+  BucketPlan plan_;
+  Device& device_;
+  const Optimizer& optimizer_;
+  std::unique_ptr<Communicator> ranks_;
+  FlatState state_;
+  FlatShard own_shard_;
+  CommunicationQueue queue_;
+  std::unique_ptr<Gradients> gradients_;
+  std::unique_ptr<Weights> weights_;
+  std::vector<std::int64_t> micro_batches_;
+  std::vector<Progress> progress_;
+  std::unordered_map<const Parameter*, std::size_t> bucket_of_;
+  int micro_batch_ = 0;  // of this rank, in the present step
+};
+
+}  // namespace edt

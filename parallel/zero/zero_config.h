@@ -1,0 +1,29 @@
+// How the state of training is spread over data-parallel ranks (Rajbhandari et al., "ZeRO",
+// arXiv 1910.02054).
+#pragma once
+
+#include <cstdint>
+
+#include "parallel/communicator.h"
+
+namespace edt {
+
+// What each rank keeps 1/N of; the rest it has whole.
+enum class ZeroStage {
+  kNone,       // nothing
+  kOptimizer,  // master weights, optimizer state, moving average
+  kGradients,  // and gradients
+  kWeights,    // and the weights that kernels read, gathered per block ahead of use
+};
+
+struct ZeroConfig {
+  ZeroStage stage = ZeroStage::kNone;
+  bool overlap = true;  // communicate on a thread of its own while this one computes
+  Wire gradient_wire = Wire::kExact;
+  // Weights and gradients that travel together where they are whole (below kGradients): smaller
+  // starts earlier, larger has fewer messages. Otherwise a bucket is a transformer block.
+  std::int64_t bucket_elements = std::int64_t{2} << 20;
+  int gather_ahead = 2;  // blocks whose weights are on their way before they are used (kWeights)
+};
+
+}  // namespace edt

@@ -1,0 +1,175 @@
+// The promise: a step's result has the same bits for every number of data ranks, ZeRO stage, and
+// with overlap or without. Ranks are threads here.
+#include <gtest/gtest.h>
+
+#include "core/cpu/cpu_backend.h"
+#include "model/edt/edt_model.h"
+#include "model/training/engine.h"
+#include "parallel/self/self_communicator.h"
+#include "parallel/threads/thread_ranks.h"
+
+namespace edt {
+namespace {
+
+constexpr std::int64_t kBatch = 16, kMicroBatch = 2;
+
+EdtConfig tiny() {
+  EdtConfig config;
+  config.name = "tiny";
+  config.input_size = 16;
+  config.classes = 4;
+  config.depths = {2, 1, 1, 1, 1};
+  config.widths = {16, 24, 32, 24, 16};
+  config.heads = {2, 2, 4, 2, 2};
+  config.mid_mask = true;
+  config.mid_mask_block = 1;
+  return config;
+}
+
+struct Setting {
+  int ranks = 1;
+  ZeroConfig zero;
+  DType dtype = DType::kFloat32;
+  int tensor_ranks = 1;
+};
+
+// Arrays of the whole layout: master, moving average, optimizer state.
+using WholeState = std::vector<std::vector<float>>;
+
+struct Outcome {
+  WholeState state;
+  std::vector<double> history, losses, grad_norms;
+  bool operator==(const Outcome&) const = default;
+};
+
+EngineConfig engine_config(const Setting& setting) {
+  EngineConfig config;
+  config.dtype = setting.dtype;
+  config.batch = kBatch;
+  config.micro_batch = kMicroBatch;
+  config.rate.initial = 1e-3;
+  config.ema_decay = 0.9;
+  config.clip = 0.5;
+  config.seed = 5;
+  config.zero = setting.zero;
+  return config;
+}
+
+void take_step(TrainingEngine& engine, const Model& model, Outcome& outcome) {
+  const auto pixels = static_cast<std::size_t>(model.channels() * model.input_size() *
+                                               model.input_size() * kMicroBatch);
+  engine.begin_step();
+  for (const std::int64_t index : engine.own_micro_batches()) {
+    std::vector<float> latents(pixels);
+    std::vector<std::int32_t> labels(kMicroBatch, static_cast<std::int32_t>(index % 4));
+    random::fill_normal({.seed = 3,
+                         .step = static_cast<std::uint32_t>(engine.step()),
+                         .sample = static_cast<std::uint32_t>(index)},
+                        latents);
+    engine.run_micro_batch(index, latents, labels);
+  }
+  const StepReport report = engine.finish_step();
+  outcome.losses.push_back(report.loss);
+  outcome.losses.push_back(report.masked_loss.value_or(0));
+  outcome.grad_norms.push_back(report.grad_norm);
+}
+
+// Each rank writes the part of the state that it saves; ranks do not overlap.
+void collect(TrainingEngine& engine, WholeState& whole) {
+  FlatState& state = engine.state();
+  std::vector<std::span<float>> arrays{state.master(), state.ema()};
+  for (std::size_t i = 0; i < state.state_count(); ++i) arrays.push_back(state.state(i));
+  const bool has_all = state.shard().elements() == engine.layout().size();
+  for (const FlatShard::Part& part : engine.own_shard().parts) {
+    const std::int64_t from = has_all ? part.range.begin : part.offset;
+    for (std::size_t a = 0; a < arrays.size(); ++a) {
+      std::copy_n(arrays[a].begin() + from, part.range.elements(),
+                  whole[a].begin() + part.range.begin);
+    }
+  }
+}
+
+Outcome train(const Setting& setting, int steps = 4) {
+  Outcome outcome;
+  outcome.state.resize(6);  // master, moving average, four states of Adan
+  run_ranks(setting.ranks, [&](Communicator& ranks) {
+    const auto backend = make_cpu_backend();
+    EdtModel model(tiny(), *backend, setting.dtype);
+    TrainingEngine engine(model, *backend, ranks, engine_config(setting));
+    engine.initialize();
+    Outcome mine;
+    for (int i = 0; i < steps; ++i) take_step(engine, model, mine);
+    if (ranks.is_root()) {
+      for (auto& array : outcome.state)
+        array.resize(static_cast<std::size_t>(engine.layout().size()));
+    }
+    ranks.barrier("arrays are there");
+    collect(engine, outcome.state);
+    ranks.barrier("arrays are filled");
+    if (ranks.is_root()) {
+      const auto history = engine.timestep_sampler().state();
+      outcome.history.assign(history.begin(), history.end());
+      outcome.losses = mine.losses;
+      outcome.grad_norms = mine.grad_norms;
+    }
+  });
+  return outcome;
+}
+
+const Outcome& one_rank() {
+  static const Outcome outcome = train({});
+  return outcome;
+}
+
+class SameBits : public testing::TestWithParam<std::tuple<int, int, bool>> {};
+
+TEST_P(SameBits, AsOneRank) {
+  const auto [ranks, stage, overlap] = GetParam();
+  const Outcome outcome =
+      train({.ranks = ranks, .zero = {.stage = static_cast<ZeroStage>(stage), .overlap = overlap}});
+  EXPECT_EQ(outcome.losses, one_rank().losses);
+  EXPECT_EQ(outcome.grad_norms, one_rank().grad_norms);
+  EXPECT_EQ(outcome.history, one_rank().history);
+  EXPECT_TRUE(outcome.state == one_rank().state);
+}
+
+INSTANTIATE_TEST_SUITE_P(Meshes, SameBits,
+                         testing::Combine(testing::Values(1, 2, 4, 8), testing::Range(0, 4),
+                                          testing::Bool()),
+                         [](const auto& one) {
+                           return fmt::format("ranks{}_stage{}_{}", std::get<0>(one.param),
+                                              std::get<1>(one.param),
+                                              std::get<2>(one.param) ? "overlap" : "in_turn");
+                         });
+
+TEST(SameBitsGuard, TrainingMovesTheWeights) {
+  EXPECT_FALSE(one_rank().state == train({}, 3).state);
+  for (const auto& array : one_rank().state) {
+    EXPECT_TRUE(std::ranges::any_of(array, [](float v) { return v != 0; }));
+  }
+}
+
+TEST(SameBitsBf16, EveryStage) {
+  const Outcome expected = train({.dtype = DType::kBFloat16}, 2);
+  for (int stage = 0; stage < 4; ++stage) {
+    const Setting setting{
+        .ranks = 2, .zero = {.stage = static_cast<ZeroStage>(stage)}, .dtype = DType::kBFloat16};
+    EXPECT_TRUE(train(setting, 2) == expected) << stage;
+  }
+}
+
+TEST(SameBitsBuckets, SizeDoesNotMatter) {
+  const Setting small{.ranks = 2, .zero = {.stage = ZeroStage::kOptimizer, .bucket_elements = 1}};
+  EXPECT_TRUE(train(small) == one_rank());
+}
+
+// Rounded on the wire: outside the promise, close all the same.
+TEST(SameBitsBf16Wire, IsCloseButNotEqual) {
+  const Outcome rounded = train(
+      {.ranks = 2, .zero = {.stage = ZeroStage::kGradients, .gradient_wire = Wire::kBFloat16}});
+  EXPECT_FALSE(rounded == one_rank());
+  EXPECT_NEAR(rounded.losses.back(), one_rank().losses.back(), 1e-2 * one_rank().losses.back());
+}
+
+}  // namespace
+}  // namespace edt

@@ -1,0 +1,29 @@
+#include "parallel/flat_state.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace edt {
+namespace {
+
+const FlatLayout kLayout({{"a.weight", {3, 5}}, {"b.bias", {20}}}, 64);
+
+TEST(FlatState, HoldsTheShardAndNothingElse) {
+  const FlatShard second = kLayout.shard(kLayout.buckets(1 << 20), 1, 2);
+  const FlatState state(host_memory(), second, {"m", "v"});
+  EXPECT_EQ(state.master().size(), 64u);
+  EXPECT_EQ(state.ema().size(), 64u);
+  EXPECT_EQ(state.state(1).size(), 64u);
+  EXPECT_EQ(state.state_name(1), "v");
+  EXPECT_THAT(state.master(), ::testing::Each(0.f));
+}
+
+TEST(FlatState, AccountsForEveryByte) {
+  const FlatState state(host_memory(), kLayout.whole(), {"m", "v"});
+  std::vector<std::size_t> bytes;
+  for (const MemoryUse& use : state.bytes_by_category()) bytes.push_back(use.bytes);
+  EXPECT_THAT(bytes, ::testing::ElementsAre(512, 1024, 512));
+}
+
+}  // namespace
+}  // namespace edt
