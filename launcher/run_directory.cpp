@@ -18,15 +18,17 @@ void make_directory(const std::filesystem::path& path) {
 
 }  // namespace
 
-RunDirectory::RunDirectory(std::filesystem::path path, int rank)
-    : path_(std::move(path)), rank_(rank) {
+RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
+    : path_(std::move(path)), rank_(ranks.rank()) {
   require<UsageError>(!path_.empty(), "run", "the run directory has no name");
-  if (rank_ != 0) return;
-  make_directory(path_);
-  lock_.emplace(path_ / "lock");
-  for (const auto& part : {tensorboard(), checkpoints(), samples(), path_ / "logs"}) {
-    make_directory(part);
+  if (ranks.is_root()) {
+    make_directory(path_);
+    lock_.emplace(path_ / "lock");
+    for (const auto& part : {tensorboard(), checkpoints(), samples(), path_ / "logs"}) {
+      make_directory(part);
+    }
   }
+  ranks.barrier("run directory");
 }
 
 std::filesystem::path RunDirectory::sample_grid(std::int64_t step) const {

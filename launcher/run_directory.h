@@ -7,14 +7,15 @@
 #include <string_view>
 
 #include "launcher/run_lock.h"
+#include "parallel/communicator.h"
 
 namespace edt {
 
 class RunDirectory {
  public:
   // Creates the directory where needed. Throws UsageError when it is no directory, cannot be
-  // written or is in use. Only rank 0 locks and creates; others call it after a barrier.
-  explicit RunDirectory(std::filesystem::path path, int rank = 0);
+  // written or is in use. All ranks call it; the first one creates and locks, the others wait.
+  RunDirectory(std::filesystem::path path, Communicator& ranks);
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path config() const { return path_ / "config.ini"; }

@@ -201,4 +201,12 @@ std::string Communicator::broadcast(std::string_view bytes, int root, std::strin
   return observed(call, [&] { return do_broadcast_bytes(bytes, root, call); });
 }
 
+std::string Communicator::first_of_all(std::string_view text, std::string_view label) {
+  std::string first;
+  for (const std::string& one : gather(text, 0, label)) {
+    if (first.empty()) first = one;
+  }
+  return broadcast(first, 0, label);
+}
+
 }  // namespace edt

@@ -139,6 +139,9 @@ class Communicator {
     return all_reduce_value(std::int32_t{value}, Reduce::kOr, label) != 0;
   }
 
+  // The first text that is not empty, in the order of the ranks; the same on all ranks.
+  std::string first_of_all(std::string_view text, std::string_view label);
+
   // Ends the whole job, so that no rank waits for this one. May be called from any thread.
   [[noreturn]] virtual void abort(int status) = 0;
 

@@ -110,8 +110,8 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
       passes == 1 ? "" : "es", options.shared_noise ? "; what both passes share counts once" : "");
   const auto step = [&] {
     engine.begin_step();
-    for (std::int64_t i = 0; i < engine.micro_batches(); ++i) {
-      engine.run_micro_batch(i, batch.latents, batch.labels);
+    for (const std::int64_t index : engine.own_micro_batches()) {
+      engine.run_micro_batch(index, batch.latents, batch.labels);
     }
     engine.finish_step();
   };

@@ -12,7 +12,7 @@ int train(std::span<const std::string> args, CommandContext& context) {
   config.declare(options);
   if (!read_options(options, args, context)) return kDone;
   config.validate();
-  Trainer trainer(config, options.to_ini());
+  Trainer trainer(config, options.to_ini(), context.world);
   if (!context.quiet) context.print("{}\n", options.to_ini());
   context.out.flush();  // before the first line of the log
   context.run_started = true;

@@ -153,6 +153,43 @@ OptimizerConfig OptimizerOptions::resolve() const {
   return config;
 }
 
+void ParallelOptions::declare(OptionSet& options) {
+  options.section("parallel", "Ranks");
+  options
+      .add("parallel.tensor", &tensor,
+           "ranks that hold one model together; it must divide the heads of every stage")
+      .range(1, 1024);
+  options.add(
+      "parallel.zero", &zero,
+      {{"0", ZeroStage::kNone},
+       {"1", ZeroStage::kOptimizer},
+       {"2", ZeroStage::kGradients},
+       {"3", ZeroStage::kWeights}},
+      "what data ranks share: 0 nothing, 1 optimizer state, 2 and gradients, 3 and weights");
+  options.add("parallel.overlap", &overlap, "communicate while computing");
+  options.add("parallel.bucket", &bucket_mib, "gradients that travel together")
+      .unit("MiB")
+      .range(1, 4096)
+      .used_when("parallel.zero", {"0", "1"});
+  options
+      .add("parallel.gather-ahead", &gather_ahead,
+           "blocks whose weights are on their way before they are used")
+      .range(0, 64)
+      .used_when("parallel.zero", {"3"});
+  options.add("parallel.gradient-wire", &gradient_wire,
+              {{"float32", Wire::kExact}, {"bf16", Wire::kBFloat16}},
+              "type of gradients on the wire; bf16 is outside the promise of equal bits");
+}
+
+ZeroConfig ParallelOptions::resolve() const {
+  constexpr std::int64_t kFloatsPerMib = (std::int64_t{1} << 20) / sizeof(float);
+  return {.stage = zero,
+          .overlap = overlap,
+          .gradient_wire = gradient_wire,
+          .bucket_elements = bucket_mib * kFloatsPerMib,
+          .gather_ahead = gather_ahead};
+}
+
 void RunOptions::declare(OptionSet& options) {
   options.section("run", "Run");
   options.add("run.dir", &directory, "run directory: checkpoints, metrics, logs, samples")
@@ -184,6 +221,7 @@ void TrainConfig::declare(OptionSet& options) {
   data.declare(options);
   train.declare(options);
   optimizer.declare(options);
+  parallel.declare(options);
   run.declare(options);
 }
 

@@ -13,6 +13,7 @@
 #include "launcher/options.h"
 #include "model/edt/config.h"
 #include "model/model.h"
+#include "parallel/zero/zero_config.h"
 
 namespace edt {
 
@@ -104,11 +105,25 @@ struct RunOptions {
   void declare(OptionSet& options);
 };
 
+// How the ranks of a job share the work.
+struct ParallelOptions {
+  int tensor = 1;  // ranks that hold one model together
+  ZeroStage zero = ZeroStage::kOptimizer;
+  bool overlap = true;
+  std::int64_t bucket_mib = 8;
+  int gather_ahead = 2;
+  Wire gradient_wire = Wire::kExact;
+
+  void declare(OptionSet& options);
+  ZeroConfig resolve() const;
+};
+
 struct TrainConfig {
   ModelOptions model;
   DataOptions data;
   TrainOptions train;
   OptimizerOptions optimizer;
+  ParallelOptions parallel;
   RunOptions run;
 
   void declare(OptionSet& options);

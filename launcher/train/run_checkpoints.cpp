@@ -13,28 +13,37 @@ std::string history_name(TimestepSampler& sampler) {
 }  // namespace
 
 RunCheckpoints::RunCheckpoints(const RunDirectory& directory, const TrainConfig& config,
-                               std::string configuration, std::string model_name,
-                               TrainingEngine& engine, Communicator& communicator)
+                               std::string configuration, const Model& model,
+                               TrainingEngine& engine, const Mesh& mesh)
     : store_(directory.checkpoints()),
       config_(config),
       configuration_(std::move(configuration)),
-      model_name_(std::move(model_name)),
+      model_(model),
       engine_(engine),
+      mesh_(mesh),
       writer_(std::make_unique<CheckpointWriter>(
-          store_, communicator.split(0, communicator.rank(), "checkpoint"),
-          state_of(engine.layout(), engine.buffers().shard(), arrays()),
+          store_, mesh.world().split(0, mesh.world().rank(), "checkpoint"), saved(),
           CheckpointWriterOptions{.keep = static_cast<int>(config.run.keep_checkpoints),
                                   .asynchronous = !config.run.wait_for_checkpoint})) {}
 
 std::vector<StateArray> RunCheckpoints::arrays() {
-  FlatBuffers& buffers = engine_.buffers();
-  std::vector<StateArray> all{{std::string(kMasterArray), buffers.master()},
-                              {std::string(kEmaArray), buffers.ema()}};
-  for (std::size_t i = 0; i < buffers.state_count(); ++i) {
-    all.push_back({fmt::format("{}.{}", engine_.optimizer().name(), buffers.state_name(i)),
-                   buffers.state(i)});
+  FlatState& state = engine_.state();
+  std::vector<StateArray> all{{std::string(kMasterArray), state.master()},
+                              {std::string(kEmaArray), state.ema()}};
+  for (std::size_t i = 0; i < state.state_count(); ++i) {
+    all.push_back(
+        {fmt::format("{}.{}", engine_.optimizer().name(), state.state_name(i)), state.state(i)});
   }
   return all;
+}
+
+CheckpointState RunCheckpoints::held(std::vector<StateArray> arrays) {
+  return state_of(engine_.layout(), model_.parameters().shards(), engine_.state().shard(),
+                  std::move(arrays));
+}
+
+CheckpointState RunCheckpoints::saved() {
+  return state_of(engine_.layout(), model_.parameters().shards(), engine_.own_shard(), arrays());
 }
 
 std::vector<ExtraArray> RunCheckpoints::extras() {
@@ -45,9 +54,13 @@ std::vector<ExtraArray> RunCheckpoints::extras() {
 }
 
 bool RunCheckpoints::restore() {
-  store_.clean_up();
-  const CheckpointChoice choice = newest_intact(store_);
-  for (const RejectedCheckpoint& rejected : choice.rejected) store_.set_aside(rejected.entry);
+  Communicator& world = mesh_.world();
+  if (world.is_root()) store_.clean_up();
+  world.barrier("old checkpoints cleaned up");
+  const CheckpointChoice choice = newest_intact(store_, world);
+  if (world.is_root()) {
+    for (const RejectedCheckpoint& rejected : choice.rejected) store_.set_aside(rejected.entry);
+  }
   if (!choice.checkpoint) return false;
   if (choice.checkpoint->info().optimizer.empty()) {
     start_from_weights(*choice.checkpoint);
@@ -62,7 +75,7 @@ bool RunCheckpoints::restore() {
 void RunCheckpoints::start_from_weights(const Checkpoint& checkpoint) {
   std::vector<StateArray> weights = arrays();
   weights.resize(2);  // master and moving average come first
-  checkpoint.load(state_of(engine_.layout(), engine_.buffers().shard(), std::move(weights)));
+  checkpoint.load(held(std::move(weights)));
   engine_.restored(0);
 }
 
@@ -76,7 +89,7 @@ void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
   require<CheckpointError>(history.has_value() || sampler.state().empty(), "checkpoint",
                            "{} has no history of the timestep sampler {}",
                            checkpoint.path().string(), sampler.name());
-  checkpoint.load(state_of(engine_.layout(), engine_.buffers().shard(), arrays()));
+  checkpoint.load(held(arrays()));
   if (history) {
     const auto* values = std::get_if<std::vector<double>>(&history->values);
     require<CheckpointError>(values != nullptr, "checkpoint", "{}: {} is not of type float64",
@@ -94,15 +107,16 @@ void RunCheckpoints::require_none() const {
 }
 
 void RunCheckpoints::save() {
-  writer_->save({.step = engine_.step(),
-                 .samples_seen = engine_.samples_seen(),
-                 .seed = config_.train.seed,
-                 .model = model_name_,
-                 .optimizer = std::string(engine_.optimizer().name()),
-                 .compute_dtype = std::string(name_of(config_.run.dtype)),
-                 .configuration = configuration_,
-                 .mesh = "data 1 x tensor 1, zero 0"},
-                extras());
+  writer_->save(
+      {.step = engine_.step(),
+       .samples_seen = engine_.samples_seen(),
+       .seed = config_.train.seed,
+       .model = model_.name(),
+       .optimizer = std::string(engine_.optimizer().name()),
+       .compute_dtype = std::string(name_of(config_.run.dtype)),
+       .configuration = configuration_,
+       .mesh = fmt::format("{}, zero {}", mesh_.text(), static_cast<int>(config_.parallel.zero))},
+      extras());
 }
 
 void RunCheckpoints::report() {

@@ -9,6 +9,7 @@
 #include "model/training/engine.h"
 #include "parallel/checkpoint/checkpoint.h"
 #include "parallel/checkpoint/writer.h"
+#include "parallel/mesh.h"
 
 namespace edt {
 
@@ -16,8 +17,8 @@ class RunCheckpoints {
  public:
   // `configuration`: the effective configuration, kept in every checkpoint.
   RunCheckpoints(const RunDirectory& directory, const TrainConfig& config,
-                 std::string configuration, std::string model_name, TrainingEngine& engine,
-                 Communicator& communicator);
+                 std::string configuration, const Model& model, TrainingEngine& engine,
+                 const Mesh& mesh);
 
   // Loads the newest intact checkpoint; one that is damaged is set aside. False when there is none.
   // Throws CheckpointError when it is of another model, optimizer or sampler.
@@ -36,12 +37,17 @@ class RunCheckpoints {
   void start_from_weights(const Checkpoint& checkpoint);
   void go_on_from(const Checkpoint& checkpoint);
   std::vector<StateArray> arrays();
+  // The arrays as a checkpoint sees them: all that this rank has, or its share of a save.
+  CheckpointState held(std::vector<StateArray> arrays);
+  CheckpointState saved();
   std::vector<ExtraArray> extras();
 
   CheckpointStore store_;
   TrainConfig config_;
-  std::string configuration_, model_name_;
+  std::string configuration_;
+  const Model& model_;
   TrainingEngine& engine_;
+  const Mesh& mesh_;
   std::unique_ptr<CheckpointWriter> writer_;
   std::string last_error_;
 };

@@ -2,14 +2,16 @@
 
 #include <algorithm>
 
+#include "model/sampling/sample_over_ranks.h"
 #include "model/weights.h"
 
 namespace edt {
 
 SampleGrid::SampleGrid(const EdtConfig& config, const RunOptions& options, std::uint64_t seed,
-                       Backend& backend, const data::Description& data)
-    : backend_(backend),
-      model_(config, backend, DType::kFloat32),
+                       Backend& backend, const data::Description& data, const Mesh& mesh)
+    : mesh_(mesh),
+      backend_(backend),
+      model_(config, backend, DType::kFloat32, {&mesh.tensor()}),
       sampler_(model_, backend, DType::kFloat32),
       decoder_(data) {
   for (std::int64_t i = 0; i < options.sample_images; ++i) {
@@ -19,14 +21,16 @@ SampleGrid::SampleGrid(const EdtConfig& config, const RunOptions& options, std::
   request_.spacing = std::to_string(options.sample_steps);
   request_.guidance.scale = options.sample_guidance;
   request_.seed = seed;
+  request_.batch = 2;  // small, so that there is work for many ranks
 }
 
 Image SampleGrid::draw(const FlatLayout& layout, std::span<float> weights) {
   const BoundWeights bound(backend_, model_.parameters(), layout, weights, DType::kFloat32);
-  const std::int64_t side = model_.input_size();
-  std::vector<float> latents(request_.labels.size() *
-                             static_cast<std::size_t>(model_.channels() * side * side));
-  sampler_.run(request_, latents);
+  std::vector<float> latents;
+  sample_over_ranks(sampler_, request_, mesh_.data(), [&](std::span<const float> batch) {
+    latents.insert(latents.end(), batch.begin(), batch.end());
+  });
+  if (!mesh_.world().is_root()) return {};
   const std::vector<Image> images = decoder_.decode_all(latents);
   return make_grid(images, static_cast<int>(std::min<std::int64_t>(10, model_.classes())));
 }

@@ -1,5 +1,5 @@
 // A grid of pictures from the moving average, drawn now and then while a model trains. The noise
-// is the same each time, so that grids show how the pictures change.
+// is the same each time, so that grids show how the pictures change. Data ranks share the work.
 #pragma once
 
 #include "core/ops/backend.h"
@@ -9,18 +9,20 @@
 #include "model/edt/edt_model.h"
 #include "model/sampling/picture_sampler.h"
 #include "parallel/flat_layout.h"
+#include "parallel/mesh.h"
 
 namespace edt {
 
 class SampleGrid {
  public:
   SampleGrid(const EdtConfig& config, const RunOptions& options, std::uint64_t seed,
-             Backend& backend, const data::Description& data);
+             Backend& backend, const data::Description& data, const Mesh& mesh);
 
-  // `weights`: the flat moving average.
+  // `weights`: the flat moving average. All ranks call it; the first one gets the picture.
   Image draw(const FlatLayout& layout, std::span<float> weights);
 
  private:
+  const Mesh& mesh_;
   Backend& backend_;
   EdtModel model_;
   PictureSampler sampler_;

@@ -47,6 +47,7 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
                         {"optimizer", report.optimizer_seconds / record.step_seconds},
                         {"checkpoint", record.checkpoint_seconds / record.step_seconds},
                         {"other", (record.step_seconds - known) / record.step_seconds}};
+  json["hidden_communication"] = report.hidden_communication_seconds / record.step_seconds;
   if (!report.non_finite.empty()) json["skipped"] = report.non_finite;
   return json;
 }

@@ -6,8 +6,9 @@
 #include "core/storage/durable_file.h"
 #include "launcher/bench/ceiling_forms.h"
 #include "launcher/report.h"
+#include "launcher/train/agreement.h"
 #include "launcher/train/backend.h"
-#include "parallel/self/self_communicator.h"
+#include "launcher/version.h"
 
 namespace edt {
 namespace {
@@ -31,6 +32,7 @@ EngineConfig engine_config(const TrainConfig& config) {
           .rate = config.optimizer.rate,
           .ema_decay = config.optimizer.ema_decay,
           .clip = config.train.clip,
+          .zero = config.parallel.resolve(),
           .seed = config.train.seed};
 }
 
@@ -38,18 +40,45 @@ data::DatasetOptions dataset_options(const DataOptions& options) {
   return {.verify_blocks = options.verify, .normalize = options.normalize};
 }
 
+// The data set as every rank must see it.
+std::string signature_of(const data::Dataset& dataset) {
+  const data::Description& description = dataset.description();
+  std::string text =
+      fmt::format("samples = {}\nclasses = {}\nlatents = {}x{}x{}\n", dataset.size(),
+                  description.classes, description.channels, description.height, description.width);
+  for (const auto& shard : dataset.shards()) {
+    text += fmt::format("{} = {} samples, {} bytes\n", shard->path().filename().string(),
+                        shard->size(), std::filesystem::file_size(shard->path()));
+  }
+  return text;
+}
+
+// Everything that can be known to be wrong before memory is taken.
+Mesh checked_mesh(const TrainConfig& config, const EdtConfig& model, const data::Dataset& dataset,
+                  const std::string& configuration, Communicator& world) {
+  require_agreement(world, "version", version_text());
+  require_agreement(world, "configuration", configuration);
+  require_agreement(world, "data set", signature_of(dataset));
+  check_mesh({.ranks = world.size(),
+              .tensor_ranks = config.parallel.tensor,
+              .micro_batches = config.train.batch / config.train.micro_batch,
+              .model = model.name,
+              .tensor_degrees = model.tensor_degrees()});
+  return {world, config.parallel.tensor};
+}
+
 }  // namespace
 
-Trainer::Trainer(const TrainConfig& config, const std::string& configuration)
+Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Communicator& world)
     : config_(config),
       dataset_(config.data.path, dataset_options(config.data)),
       model_config_(config.model.resolve(dataset_.description().classes)),
+      mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
       backend_(make_backend(config.run.backend, config.run.threads)),
-      communicator_(make_self_communicator()),
-      model_(model_config_, *backend_, config.run.dtype),
-      engine_(model_, *backend_, *communicator_, engine_config(config)),
-      directory_(config.run.directory),
-      checkpoints_(directory_, config, configuration, model_config_.name, engine_, *communicator_) {
+      model_(model_config_, *backend_, config.run.dtype, {&mesh_.tensor()}),
+      engine_(model_, *backend_, mesh_.data(), engine_config(config)),
+      directory_(config.run.directory, world),
+      checkpoints_(directory_, config, configuration, model_, engine_, mesh_) {
   const auto side = static_cast<int>(model_config_.input_size);
   dataset_.require_fits(static_cast<int>(model_config_.channels), side, side,
                         static_cast<int>(model_config_.classes));
@@ -59,7 +88,7 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration)
     checkpoints_.require_none();
     engine_.initialize();
   }
-  directory_.write_config(configuration);
+  if (world.is_root()) directory_.write_config(configuration);
 }
 
 Trainer::~Trainer() = default;
@@ -70,6 +99,10 @@ int Trainer::run(bool silent) {
             human_count(static_cast<double>(model_.parameters().elements())),
             name_of(config_.run.dtype), backend_->name(), config_.train.batch,
             engine_.micro_batches());
+  if (world().size() > 1) {
+    log::info("{} ranks: {}, zero {}, overlap {}", world().size(), mesh_.text(),
+              static_cast<int>(config_.parallel.zero), config_.parallel.overlap ? "on" : "off");
+  }
   log::info("{}: {} samples in {} shards, {} classes", dataset_.path().string(), dataset_.size(),
             dataset_.shards().size(), dataset_.description().classes);
   if (resumed_) log::info("going on after step {}", engine_.step());
@@ -83,30 +116,35 @@ int Trainer::run(bool silent) {
   std::unique_ptr<SampleGrid> samples;
   if (config_.run.sample_every > 0) {
     samples = std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed,
-                                           *backend_, dataset_.description());
+                                           *backend_, dataset_.description(), mesh_);
   }
   const auto batches = open_batches();
-  StepLog log(directory_, engine_.step() + 1, last, config_.run.log_every, config_.run.tensorboard,
-              silent ? ProgressStyle::kSilent : progress_style(false));
+  std::optional<StepLog> log;  // of the first rank
+  if (world().is_root()) {
+    log.emplace(directory_, engine_.step() + 1, last, config_.run.log_every,
+                config_.run.tensorboard, silent ? ProgressStyle::kSilent : progress_style(false));
+  }
   while (engine_.step() < last) {
     StepRecord record = take_step(*batches);
-    const bool stop = communicator_->any(signals.stop_requested(), "stop flag");
+    const bool stop = world().any(signals.stop_requested(), "stop flag");
     const bool due =
         config_.run.checkpoint_every > 0 && engine_.step() % config_.run.checkpoint_every == 0;
     if (due || stop || engine_.step() == last) {
       const auto begin = Clock::now();
-      log.sync();
+      if (log) log->sync();
       checkpoints_.save();
       record.checkpoint_seconds = seconds_since(begin);
       record.step_seconds += record.checkpoint_seconds;
     }
-    log.write(record);
+    if (log) log->write(record);
     check_finite(record.report);
     checkpoints_.report();
-    if (samples && engine_.step() % config_.run.sample_every == 0) draw_samples(log, *samples);
+    if (samples && engine_.step() % config_.run.sample_every == 0)
+      draw_samples(log ? &*log : nullptr, *samples);
     if (stop && engine_.step() < last) {
       checkpoints_.finish();
-      log::warning("{} after step {}: saved, stopping", signals.signal_name(), engine_.step());
+      log::warning("{} after step {}: saved, stopping",
+                   world().first_of_all(signals.signal_name(), "stop signal"), engine_.step());
       return kStopped;
     }
   }
@@ -124,13 +162,18 @@ std::unique_ptr<data::Prefetcher> Trainer::open_batches() const {
                                                           : data::OrderMode::kShardLocal;
   order.window = static_cast<std::uint64_t>(config_.data.window);
   order.flips = config_.data.flip;
-  // One rank computes all micro-batches, so batch n of the reader covers positions n * size ...
-  const auto plan = [size](std::uint64_t number, std::span<std::uint64_t> positions) {
-    for (std::size_t i = 0; i < positions.size(); ++i) positions[i] = number * size + i;
+  // Batch n of the reader is the next micro-batch of this rank.
+  const auto plan = [size, micro_batches, own = engine_.own_micro_batches()](
+                        std::uint64_t number, std::span<std::uint64_t> positions) {
+    const std::uint64_t step = number / own.size();
+    const auto index = static_cast<std::uint64_t>(own[number % own.size()]);
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+      positions[i] = (step * micro_batches + index) * size + i;
+    }
   };
   return std::make_unique<data::Prefetcher>(
       dataset_, dataset_.make_order(order), size, plan,
-      static_cast<std::uint64_t>(engine_.step()) * micro_batches,
+      static_cast<std::uint64_t>(engine_.step()) * engine_.own_micro_batches().size(),
       static_cast<std::size_t>(config_.data.prefetch));
 }
 
@@ -138,9 +181,9 @@ StepRecord Trainer::take_step(data::Prefetcher& batches) {
   const auto begin = Clock::now();
   const double waited = batches.seconds_waited();
   engine_.begin_step();
-  for (std::int64_t i = 0; i < engine_.micro_batches(); ++i) {
+  for (const std::int64_t index : engine_.own_micro_batches()) {
     const data::Batch& batch = batches.next();
-    engine_.run_micro_batch(i, batch.latents, batch.labels);
+    engine_.run_micro_batch(index, batch.latents, batch.labels);
   }
   StepRecord record;
   record.report = engine_.finish_step();
@@ -148,7 +191,7 @@ StepRecord Trainer::take_step(data::Prefetcher& batches) {
   record.samples_seen = engine_.samples_seen();
   record.epoch = static_cast<double>(record.samples_seen) / static_cast<double>(dataset_.size());
   record.data_seconds = batches.seconds_waited() - waited;
-  record.flops = engine_.profiler().total_flops();
+  record.flops = world().all_reduce_value(engine_.profiler().total_flops(), Reduce::kSum, "FLOPs");
   record.ceiling_rate = ceiling_rate_;
   record.step_seconds = seconds_since(begin);
   return record;
@@ -165,19 +208,24 @@ void Trainer::check_finite(const StepReport& report) const {
                      report.step, report.non_finite, report.step - 1);
 }
 
-void Trainer::draw_samples(StepLog& log, SampleGrid& samples) {
+void Trainer::draw_samples(StepLog* log, SampleGrid& samples) {
+  std::vector<float> weights = engine_.gather_moving_average();
+  const Image image = samples.draw(engine_.layout(), weights);
+  if (log == nullptr) return;
   const std::filesystem::path path = directory_.sample_grid(engine_.step());
-  write_png(path, samples.draw(engine_.layout(), engine_.buffers().ema()));
-  log.image(engine_.step(), read_text(path));
+  write_png(path, image);
+  log->image(engine_.step(), read_text(path));
 }
 
-// The matrix products of one micro-batch, run once to warm up and once for the rate.
+// The matrix products of one micro-batch, run once to warm up and once for the rate, on all ranks
+// at the same time.
 double Trainer::measure_ceiling() const {
   if (config_.run.backend != BackendKind::kCpu) return 0;
-  MatmulCeiling ceiling(training_forms(model_.forward_matmuls(config_.train.micro_batch), 1),
-                        config_.run.dtype);
+  const std::int64_t rows = config_.train.micro_batch * (config_.train.masked ? 2 : 1);
+  MatmulCeiling ceiling(training_forms(model_.local_matmuls(rows), 1), config_.run.dtype);
+  world().barrier("begin of the ceiling");
   ceiling.run();
-  return ceiling.flops() / ceiling.run();
+  return world().all_reduce_value(ceiling.flops() / ceiling.run(), Reduce::kSum, "ceiling");
 }
 
 }  // namespace edt

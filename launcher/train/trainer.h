@@ -14,14 +14,15 @@
 #include "launcher/train/sample_grid.h"
 #include "launcher/train/step_log.h"
 #include "model/training/engine.h"
+#include "parallel/mesh.h"
 
 namespace edt {
 
 class Trainer {
  public:
   // Throws UsageError, DataError or CheckpointError before anything of an earlier run is touched.
-  // `configuration` is the effective configuration as INI text.
-  Trainer(const TrainConfig& config, const std::string& configuration);
+  // `configuration` is the effective configuration as INI text. All ranks of `world` call it.
+  Trainer(const TrainConfig& config, const std::string& configuration, Communicator& world);
   ~Trainer();
 
   // Exit status: done, or stopped on request after saving. `silent`: no progress bar.
@@ -29,16 +30,19 @@ class Trainer {
 
  private:
   StepRecord take_step(data::Prefetcher& batches);
-  void draw_samples(StepLog& log, SampleGrid& samples);
+  // `log` nullptr: on ranks that keep none.
+  void draw_samples(StepLog* log, SampleGrid& samples);
   void check_finite(const StepReport& report) const;
   std::unique_ptr<data::Prefetcher> open_batches() const;
+  // FLOP/s of all ranks together.
   double measure_ceiling() const;
+  Communicator& world() const { return mesh_.world(); }
 
   TrainConfig config_;
   data::Dataset dataset_;
   EdtConfig model_config_;
+  Mesh mesh_;
   std::unique_ptr<Backend> backend_;
-  std::unique_ptr<Communicator> communicator_;
   EdtModel model_;
   TrainingEngine engine_;
   RunDirectory directory_;

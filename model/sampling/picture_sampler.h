@@ -43,6 +43,8 @@ class PictureSampler {
   void run(const PictureRequest& request, std::span<float> latents) {
     run(request, 0, static_cast<std::int64_t>(request.labels.size()), latents);
   }
+  // Values of one picture's latents.
+  std::size_t picture_elements() const;
 
  private:
   void check(const PictureRequest& request, const Sampler& sampler) const;
@@ -53,7 +55,6 @@ class PictureSampler {
   // One forward pass; `labels` one for each row of x_t.
   void predict(const Tensor& x_t, std::span<const float> t, std::span<const std::int32_t> labels,
                const Tensor& out);
-  std::size_t picture_elements() const;
 
   Model& model_;
   Backend& backend_;

@@ -174,21 +174,10 @@ std::string TrainingEngine::find_non_finite(const StepReport& report) {
   if (report.masked_loss && !std::isfinite(*report.masked_loss))
     return fmt::format("loss of the masked pass ({})", *report.masked_loss);
   if (std::isfinite(report.grad_norm)) return {};
-  const std::string found = first_of_all_ranks(zero_.find_non_finite());
+  constexpr std::string_view kLabel = "what is not finite";
+  std::string found = data_ranks_.first_of_all(zero_.find_non_finite(), kLabel);
+  if (!tensor_ranks_.single()) found = tensor_ranks_.communicator->first_of_all(found, kLabel);
   return found.empty() ? fmt::format("gradient norm ({})", report.grad_norm) : found;
-}
-
-std::string TrainingEngine::first_of_all_ranks(std::string text) {
-  const auto first_of = [&](Communicator& ranks) {
-    std::string first;
-    for (const std::string& one : ranks.gather(text, 0, "what is not finite")) {
-      if (first.empty()) first = one;
-    }
-    text = ranks.broadcast(first, 0, "what is not finite");
-  };
-  first_of(data_ranks_);
-  if (!tensor_ranks_.single()) first_of(*tensor_ranks_.communicator);
-  return text;
 }
 
 std::vector<MemoryUse> TrainingEngine::memory() const {

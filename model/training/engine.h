@@ -75,6 +75,8 @@ class TrainingEngine {
   FlatState& state() { return zero_.state(); }
   // The part of it that this rank saves.
   const FlatShard& own_shard() const { return zero_.own_shard(); }
+  // The whole moving average in the layout, on all ranks, which all call it.
+  std::vector<float> gather_moving_average() { return zero_.gather(zero_.state().ema()); }
   TimestepSampler& timestep_sampler() { return *sampler_; }
   const Optimizer& optimizer() const { return *optimizer_; }
   void restored(std::int64_t step);
@@ -91,8 +93,6 @@ class TrainingEngine {
   // Name of the first loss or tensor that is not finite, the same on all ranks; empty when all is
   // well.
   std::string find_non_finite(const StepReport& report);
-  // The first text that is not empty, in the order of the ranks.
-  std::string first_of_all_ranks(std::string text);
 
   Model& model_;
   Communicator& data_ranks_;

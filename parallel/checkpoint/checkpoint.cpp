@@ -3,12 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/rank_file.h"
+#include "parallel/self/self_communicator.h"
 
 namespace edt {
 
@@ -99,6 +101,34 @@ void check_state(const CheckpointState& state) {
       const auto end = static_cast<std::size_t>(piece.offset + piece.region.elements());
       EDT_ASSERT(piece.offset >= 0 && end <= array.values.size());
     }
+  }
+}
+
+// All ranks look at the same list, whatever they see of a shared file system at the moment.
+std::vector<CheckpointStore::Entry> entries_of_root(const CheckpointStore& store,
+                                                    Communicator& ranks) {
+  std::string steps;
+  if (ranks.is_root()) {
+    for (const auto& entry : store.entries()) steps += fmt::format("{} ", entry.step);
+  }
+  std::istringstream list(ranks.broadcast(steps, 0, "list of checkpoints"));
+  std::vector<CheckpointStore::Entry> entries;
+  for (std::int64_t step = 0; list >> step;) entries.push_back({step, store.path_of(step)});
+  return entries;
+}
+
+// Opens a checkpoint and verifies this rank's share; sets `reason` where it is not intact.
+std::optional<Checkpoint> open_verified(const CheckpointStore::Entry& entry, Communicator& ranks,
+                                        std::string& reason) {
+  try {
+    Checkpoint checkpoint = Checkpoint::open(entry.path);
+    require<CheckpointError>(checkpoint.info().step == entry.step, "checkpoint", "{} holds step {}",
+                             entry.path.string(), checkpoint.info().step);
+    checkpoint.verify(ranks.rank(), ranks.size());
+    return checkpoint;
+  } catch (const CheckpointError& error) {
+    reason = error.what();
+    return {};
   }
 }
 
@@ -197,19 +227,21 @@ std::optional<ExtraArray> Checkpoint::extra(std::string_view name) const {
 }
 
 CheckpointChoice newest_intact(const CheckpointStore& store) {
+  return newest_intact(store, *make_self_communicator());
+}
+
+CheckpointChoice newest_intact(const CheckpointStore& store, Communicator& ranks) {
   CheckpointChoice choice;
-  for (const CheckpointStore::Entry& entry : store.entries()) {
-    try {
-      Checkpoint checkpoint = Checkpoint::open(entry.path);
-      require<CheckpointError>(checkpoint.info().step == entry.step, "checkpoint",
-                               "{} holds step {}", entry.path.string(), checkpoint.info().step);
-      checkpoint.verify();
+  for (const CheckpointStore::Entry& entry : entries_of_root(store, ranks)) {
+    std::string reason;
+    std::optional<Checkpoint> checkpoint = open_verified(entry, ranks, reason);
+    reason = ranks.first_of_all(reason, "state of a checkpoint");
+    if (reason.empty()) {
       choice.checkpoint = std::move(checkpoint);
       return choice;
-    } catch (const CheckpointError& error) {
-      log::warning("checkpoint: skipping {}: {}", entry.path.string(), error.what());
-      choice.rejected.push_back({entry, error.what()});
     }
+    if (ranks.is_root()) log::warning("checkpoint: skipping {}: {}", entry.path.string(), reason);
+    choice.rejected.push_back({entry, reason});
   }
   return choice;
 }

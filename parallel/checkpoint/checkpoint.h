@@ -9,6 +9,7 @@
 
 #include "parallel/checkpoint/manifest.h"
 #include "parallel/checkpoint/store.h"
+#include "parallel/communicator.h"
 
 namespace edt {
 
@@ -63,6 +64,9 @@ struct CheckpointChoice {
 // The newest checkpoint of a run that is complete and intact. Each one that is skipped on the way
 // gets a log line that says why.
 CheckpointChoice newest_intact(const CheckpointStore& store);
+// The same for several ranks, which all call it: each verifies its share of the files, and a
+// checkpoint counts only when all ranks find their shares intact.
+CheckpointChoice newest_intact(const CheckpointStore& store, Communicator& ranks);
 
 // The checkpoints at a path that a user named: a run directory, which has them in "checkpoints", or
 // that directory itself.

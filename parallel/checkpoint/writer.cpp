@@ -54,8 +54,14 @@ CheckpointWriter::CheckpointWriter(CheckpointStore store, std::unique_ptr<Commun
       options_(std::move(options)) {
   require<UsageError>(options_.keep >= 2, "checkpoint",
                       "{} checkpoints are to be kept, at least 2 are needed", options_.keep);
+  std::int64_t packed = 0;
+  for (const StatePiece& piece : state_.pieces) {
+    if (!piece.written) continue;
+    offsets_.push_back(options_.asynchronous ? packed : piece.offset);
+    packed += piece.region.elements();
+  }
   if (!options_.asynchronous) return;
-  for (const StateArray& array : state_.arrays) staging_.emplace_back(array.values.size());
+  staging_.resize(state_.arrays.size(), std::vector<float>(static_cast<std::size_t>(packed)));
 }
 
 CheckpointWriter::~CheckpointWriter() {
@@ -67,10 +73,7 @@ void CheckpointWriter::save(const CheckpointInfo& info, std::vector<ExtraArray> 
   wait();
   Job job{info, std::move(extras), {}, 0};
   if (options_.asynchronous) {
-    for (std::size_t i = 0; i < staging_.size(); ++i) {
-      std::copy(state_.arrays[i].values.begin(), state_.arrays[i].values.end(),
-                staging_[i].begin());
-    }
+    copy_to_staging();
     job.arrays.assign(staging_.begin(), staging_.end());
     job.copy_seconds = seconds_since(begin);
     running_ = std::async(std::launch::async,
@@ -80,6 +83,16 @@ void CheckpointWriter::save(const CheckpointInfo& info, std::vector<ExtraArray> 
   for (const StateArray& array : state_.arrays) job.arrays.emplace_back(array.values);
   reports_.push_back(write(job));
   reports_.back().copy_seconds = seconds_since(begin);
+}
+
+void CheckpointWriter::copy_to_staging() {
+  for (std::size_t i = 0; i < staging_.size(); ++i) {
+    auto to = staging_[i].begin();
+    for (const StatePiece& piece : state_.pieces) {
+      const auto from = state_.arrays[i].values.begin() + piece.offset;
+      if (piece.written) to = std::copy(from, from + piece.region.elements(), to);
+    }
+  }
 }
 
 void CheckpointWriter::wait() {
@@ -107,11 +120,7 @@ void CheckpointWriter::run_stage(std::string_view stage, const std::function<voi
   } catch (const std::exception& caught) {
     error = caught.what();
   }
-  std::string first;
-  for (const std::string& text : ranks_->gather(error, 0, "outcome of a checkpoint stage")) {
-    if (first.empty()) first = text;
-  }
-  first = ranks_->broadcast(first, 0, "outcome of a checkpoint stage");
+  const std::string first = ranks_->first_of_all(error, "outcome of a checkpoint stage");
   if (!first.empty()) throw std::runtime_error(first);
 }
 
@@ -185,13 +194,9 @@ Manifest CheckpointWriter::describe(const CheckpointInfo& info) const {
 
 void CheckpointWriter::write_data(const std::filesystem::path& file, const Job& job,
                                   Manifest& manifest) const {
-  std::vector<std::int64_t> offsets;
-  for (const StatePiece& piece : state_.pieces) {
-    if (piece.written) offsets.push_back(piece.offset);
-  }
   const auto extras =
       ranks_->is_root() ? std::span<const ExtraArray>(job.extras) : std::span<const ExtraArray>();
-  write_rank_file(file, manifest, offsets, job.arrays, extras);
+  write_rank_file(file, manifest, offsets_, job.arrays, extras);
 }
 
 // The checkpoint is complete by now: failing to remove an old one is not failing to write it.

@@ -60,6 +60,7 @@ class CheckpointWriter {
 
  private:
   struct Job;
+  void copy_to_staging();
   CheckpointReport write(Job& job) const;
   void write_stages(Job& job, CheckpointReport& report) const;
   // Does `work` on every rank, or on the root alone; throws on all ranks where one has failed.
@@ -73,7 +74,9 @@ class CheckpointWriter {
   std::unique_ptr<Communicator> ranks_;
   CheckpointState state_;
   CheckpointWriterOptions options_;
-  std::vector<std::vector<float>> staging_;  // one per array; empty when synchronous
+  std::vector<std::int64_t> offsets_;  // of the written pieces, in the arrays that are written
+  // The written pieces of each array, one after the other; empty when synchronous.
+  std::vector<std::vector<float>> staging_;
   std::vector<CheckpointReport> reports_;
   std::future<CheckpointReport> running_;
 };

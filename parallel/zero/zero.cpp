@@ -163,6 +163,24 @@ void Zero::update(const Update& update) {
   }
 }
 
+std::vector<float> Zero::gather(std::span<const float> array) {
+  std::vector<float> whole(static_cast<std::size_t>(layout().size()));
+  for (const FlatShard::Part& part : state_.shard().parts) {
+    std::ranges::copy(part_of(array, part.offset, part.range.elements()),
+                      whole.begin() + part.range.begin);
+  }
+  if (state_.shard().elements() == layout().size()) return whole;
+  for (const PlannedBucket& bucket : plan_.buckets()) {
+    const auto values = part_of(std::span(whole), bucket.range.begin, bucket.range.elements());
+    queue_.submit([this, &bucket, values] {
+      ranks_->all_gather_parts(view_of(values, {bucket.range.elements()}), bucket.bounds,
+                               bucket.weight_label);
+    });
+  }
+  queue_.wait_all();
+  return whole;
+}
+
 std::vector<MemoryUse> Zero::bytes_by_category() const {
   std::vector<MemoryUse> uses = state_.bytes_by_category();
   for (const auto& more : {weights_->bytes_by_category(), gradients_->bytes_by_category()}) {

@@ -59,6 +59,10 @@ class Zero final : public ParameterOwner {
   };
   void update(const Update& update);
 
+  // An array of the state (master weights, moving average) as a whole, in the flat layout: much
+  // memory. All ranks call it.
+  std::vector<float> gather(std::span<const float> array);
+
   // Of the step so far.
   CommunicationTime communication_time() { return queue_.time(); }
   std::vector<MemoryUse> bytes_by_category() const;

@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "parallel/self/self_communicator.h"
 #include "tests/launcher/temporary_directory.h"
 
 namespace edt {
@@ -26,6 +27,11 @@ std::string host() {
   return name;
 }
 
+Communicator& alone() {
+  static const auto ranks = make_self_communicator();
+  return *ranks;
+}
+
 std::string refusal(const std::filesystem::path& lock) {
   return message_of<UsageError>([&] { RunLock(lock, kQuick); });
 }
@@ -33,7 +39,7 @@ std::string refusal(const std::filesystem::path& lock) {
 TEST(RunDirectory, HoldsItsPartsAndLetsGo) {
   TemporaryDirectory directory;
   {
-    const RunDirectory run(directory / "a/b");
+    const RunDirectory run(directory / "a/b", alone());
     for (const auto& part : {run.tensorboard(), run.checkpoints(), run.samples()}) {
       EXPECT_TRUE(std::filesystem::is_directory(part)) << part;
     }
@@ -50,7 +56,7 @@ TEST(RunDirectory, HoldsItsPartsAndLetsGo) {
 
 TEST(RunDirectory, LogsGoToTheFileOfTheRank) {
   TemporaryDirectory directory;
-  const RunDirectory run(directory / "run");
+  const RunDirectory run(directory / "run", alone());
   log::set_level(log::Level::kInfo);
   run.open_log();
   log::info("hello from the run");
@@ -62,7 +68,7 @@ TEST(RunDirectory, RefusesWhatCannotBeADirectory) {
   TemporaryDirectory directory;
   write_text(directory / "file", "");
   const auto opening = [](const std::filesystem::path& path) {
-    return message_of<UsageError>([&] { const RunDirectory run(path); });
+    return message_of<UsageError>([&] { const RunDirectory run(path, alone()); });
   };
   EXPECT_THAT(opening(directory / "file"), StartsWith("[run] "));
   EXPECT_THAT(opening(directory / "file/below"), HasSubstr("Not a directory"));
@@ -73,8 +79,8 @@ TEST(RunDirectory, RefusesWhatCannotBeADirectory) {
 
 TEST(RunLock, TwoRunsNeverShareADirectory) {
   TemporaryDirectory directory;
-  const RunDirectory run(directory / "run");
-  EXPECT_EQ(message_of<UsageError>([&] { RunDirectory(directory / "run"); }),
+  const RunDirectory run(directory / "run", alone());
+  EXPECT_EQ(message_of<UsageError>([&] { RunDirectory(directory / "run", alone()); }),
             fmt::format("[run] {} is in use by process {} on {}", (directory / "run").string(),
                         getpid(), host()));
   EXPECT_TRUE(std::filesystem::exists(directory / "run/lock")) << "the refused one left it alone";

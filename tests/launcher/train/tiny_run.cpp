@@ -2,6 +2,7 @@
 
 #include "core/random/stream.h"
 #include "data/writer.h"
+#include "parallel/self/self_communicator.h"
 
 namespace edt::test {
 
@@ -47,7 +48,8 @@ int run(const TrainConfig& config) {
   OptionSet options("train", "");
   TrainConfig copy = config;
   copy.declare(options);
-  return Trainer(config, options.to_ini()).run(true);
+  const auto world = make_self_communicator();
+  return Trainer(config, options.to_ini(), *world).run(true);
 }
 
 std::map<std::string, std::vector<double>> contents(const std::filesystem::path& run) {

@@ -1,0 +1,23 @@
+// Pictures made by several ranks, batch by batch in turn. A batch is the same whoever makes it, so
+// pictures do not depend on the number of ranks.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "model/sampling/picture_sampler.h"
+#include "parallel/communicator.h"
+
+namespace edt {
+
+// Called on the first rank for every batch, in order: latents [n, C, S, S] of the next n pictures.
+using LatentSink = std::function<void(std::span<const float> latents)>;
+// Called on every rank after each sampler step of its own batches.
+using StepDone = std::function<void()>;
+
+// All ranks call it with the same request, each with the same weights in its model.
+void sample_over_ranks(PictureSampler& sampler, const PictureRequest& request, Communicator& ranks,
+                       const LatentSink& sink, const StepDone& step_done = {});
+
+}  // namespace edt
