@@ -35,25 +35,37 @@ std::size_t peak_memory_bytes() {
   return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
 }
 
-// Runs step and ceiling in turn and fills the rates. `profiler` covers one step.
-void measure(const std::function<void()>& step, const std::vector<MatmulForm>& forms, DType dtype,
-             Profiler& profiler, int rounds, StepBenchResult& result) {
+// What is measured: a step, and how long communication took in it.
+using Step = std::function<CommunicationTime()>;
+
+// Runs step and ceiling in turn and fills the rates. `profiler` covers one step of this rank.
+void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype,
+             Profiler& profiler, int rounds, Communicator& ranks, StepBenchResult& result) {
+  const auto over_ranks = [&](double value, Reduce reduce) {
+    return ranks.all_reduce_value(value, reduce, "measurement");
+  };
   step();  // first touch of memory, primitives compiled
   step();
-  result.peak_memory_bytes = peak_memory_bytes();  // before the ceiling's operands are there
+  result.peak_memory_bytes = static_cast<std::size_t>(  // before the ceiling's operands are there
+      over_ranks(static_cast<double>(peak_memory_bytes()), Reduce::kMax));
   MatmulCeiling ceiling(forms, dtype);
   ceiling.run();
-  std::vector<double> steps, ratios, ceilings;
+  std::vector<double> steps, ratios, ceilings, exposed, hidden;
   double flops = 0;
   std::vector<Profiler::Entry> scopes;
   for (int round = 0; round < rounds; ++round) {
-    const double ceiling_rate = ceiling.flops() / ceiling.run();
+    ranks.barrier("begin of the ceiling");
+    ceilings.push_back(over_ranks(ceiling.flops() / ceiling.run(), Reduce::kSum));
     profiler.reset();
-    steps.push_back(seconds_of(step));
-    flops = profiler.total_flops();
+    ranks.barrier("begin of the step");
+    CommunicationTime time;
+    const double seconds = seconds_of([&] { time = step(); });
+    steps.push_back(over_ranks(seconds, Reduce::kMax));
+    flops = over_ranks(profiler.total_flops(), Reduce::kSum);
     scopes = profiler.entries();
-    ceilings.push_back(ceiling_rate);
-    ratios.push_back(flops / steps.back() / ceiling_rate);
+    ratios.push_back(flops / steps.back() / ceilings.back());
+    exposed.push_back(time.exposed / seconds);
+    hidden.push_back(time.hidden() / seconds);
   }
   result.step_seconds = median(steps);
   result.fastest_seconds = std::ranges::min(steps);
@@ -61,11 +73,14 @@ void measure(const std::function<void()>& step, const std::vector<MatmulForm>& f
   const auto images = static_cast<double>(result.images);
   result.images_per_second = images / result.step_seconds;
   result.gflop_per_image = flops / images / 1e9;
-  result.recompute_gflop_per_image = profiler.total_recompute_flops() / images / 1e9;
+  result.recompute_gflop_per_image =
+      over_ranks(profiler.total_recompute_flops(), Reduce::kSum) / images / 1e9;
   result.achieved_gflops = flops / result.step_seconds / 1e9;
   result.ceiling_gflops = median(ceilings) / 1e9;
   result.ceiling_dtype = ceiling.dtype();
   result.ceiling_ratio = median(ratios);
+  result.exposed_communication = median(exposed);
+  result.hidden_communication = median(hidden);
   double other = 1;
   for (const Profiler::Entry& scope : scopes) {
     const double share = scope.seconds / steps.back();
@@ -84,6 +99,7 @@ EngineConfig engine_config(const StepBenchOptions& options) {
   config.objective.masked = options.masked;
   config.objective.shared_noise = options.shared_noise;
   config.recompute = options.recompute;
+  config.zero = options.zero;
   if (options.adamw) config.optimizer = AdamWConfig{};
   config.rate.initial = 1e-4;
   return config;
@@ -91,31 +107,35 @@ EngineConfig engine_config(const StepBenchOptions& options) {
 
 }  // namespace
 
-StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend) {
-  EdtModel model(options.model, backend, options.dtype);
+StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend,
+                                    const Mesh& mesh) {
+  EdtModel model(options.model, backend, options.dtype, {&mesh.tensor()});
   const std::int64_t passes = options.masked ? 2 : 1;
   const auto forms =
-      training_forms(model.forward_matmuls(passes * options.micro_batch), options.accumulate);
-  const auto communicator = make_self_communicator();
-  TrainingEngine engine(model, backend, *communicator, engine_config(options));
+      training_forms(model.local_matmuls(passes * options.micro_batch), options.accumulate);
+  EngineConfig config = engine_config(options);
+  config.batch *= mesh.data().size();
+  TrainingEngine engine(model, backend, mesh.data(), config);
   engine.initialize();
   const SyntheticBatch batch(model, options.micro_batch);
 
   StepBenchResult result;
-  result.images = options.micro_batch * options.accumulate;
+  result.images = config.batch;
   result.formula = fmt::format(
       "2 FLOPs x {:.3f} GMAC forward x 3 (forward, input and weight gradient) x {} pass{}; first "
       "layers need no input gradient{}",
       static_cast<double>(total_macs(model.forward_matmuls(1))) / 1e9, passes,
       passes == 1 ? "" : "es", options.shared_noise ? "; what both passes share counts once" : "");
-  const auto step = [&] {
+  const auto step = [&]() -> CommunicationTime {
     engine.begin_step();
     for (const std::int64_t index : engine.own_micro_batches()) {
       engine.run_micro_batch(index, batch.latents, batch.labels);
     }
-    engine.finish_step();
+    const StepReport report = engine.finish_step();
+    return {report.communication_seconds + report.hidden_communication_seconds,
+            report.communication_seconds};
   };
-  measure(step, forms, options.dtype, engine.profiler(), options.rounds, result);
+  measure(step, forms, options.dtype, engine.profiler(), options.rounds, mesh.world(), result);
   result.memory = engine.memory();
   return result;
 }
@@ -144,7 +164,7 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
   };
   Tape& tape = engine.tape();
   const Tape::NoGrad inference(tape);
-  const auto step = [&] {
+  const auto step = [&]() -> CommunicationTime {
     const Tensor labels{const_cast<std::int32_t*>(batch.labels.data()), {images}, DType::kInt32};
     {
       const Var tokens = model.forward(
@@ -154,8 +174,9 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
                          view(out, {images, 2 * model.channels(), side, side}));
     }
     tape.clear();
+    return {};
   };
-  measure(step, forms, options.dtype, engine.profiler(), options.rounds, result);
+  measure(step, forms, options.dtype, engine.profiler(), options.rounds, *communicator, result);
   result.memory = engine.memory();
   return result;
 }

@@ -8,22 +8,25 @@
 
 #include "model/edt/config.h"
 #include "model/training/engine.h"
+#include "parallel/mesh.h"
 
 namespace edt {
 
 struct StepBenchOptions {
   EdtConfig model;
   std::int64_t micro_batch = 32;
-  std::int64_t accumulate = 1;  // micro-batches per step
+  std::int64_t accumulate = 1;  // micro-batches of one step on each data rank
   DType dtype = DType::kFloat32;
   bool masked = true;
   bool shared_noise = false;
   bool adamw = false;
   Recompute recompute = Recompute::kNone;
+  ZeroConfig zero{.stage = ZeroStage::kOptimizer};
   int rounds = 5;
 };
 
-// Medians over rounds; rates in GFLOP/s.
+// Medians over rounds; rates in GFLOP/s, of all ranks together. Times are those of the slowest
+// rank.
 struct StepBenchResult {
   double step_seconds = 0, fastest_seconds = 0, slowest_seconds = 0;
   std::int64_t images = 0;
@@ -34,13 +37,17 @@ struct StepBenchResult {
   double ceiling_gflops = 0;
   DType ceiling_dtype = DType::kFloat32;
   double ceiling_ratio = 0;  // median over rounds of achieved / ceiling of the same round
-  std::size_t peak_memory_bytes = 0;
+  // Shares of the step on the first rank: communication that computing waited for, and the rest.
+  double exposed_communication = 0, hidden_communication = 0;
+  std::size_t peak_memory_bytes = 0;  // largest of a rank
   std::string formula;
   std::vector<std::pair<std::string, double>> time_share;  // of the step, largest first
   std::vector<MemoryUse> memory;
 };
 
-StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend);
+// All ranks of the mesh call it.
+StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend,
+                                    const Mesh& mesh);
 
 // One guided sampler step of `micro_batch` pictures: a forward pass of twice as many.
 StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend);

@@ -1,4 +1,5 @@
 // edt bench step, edt bench sampling: whole steps against the machine's matrix-product ceiling.
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "core/cpu/cpu_backend.h"
@@ -28,6 +29,8 @@ nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchR
       {"ceiling_gflops", result.ceiling_gflops},
       {"ceiling_dtype", name_of(result.ceiling_dtype)},
       {"ceiling_ratio", result.ceiling_ratio},
+      {"exposed_communication", result.exposed_communication},
+      {"hidden_communication", result.hidden_communication},
       {"peak_memory_bytes", result.peak_memory_bytes},
       {"flop_formula", result.formula},
   };
@@ -53,6 +56,10 @@ void print_text(CommandContext& context, const StepBenchOptions& options,
   context.print("  ceiling        {} (oneDNN, {}, the step's own shapes, same run)\n",
                 human_flops(result.ceiling_gflops * 1e9), name_of(result.ceiling_dtype));
   context.print("  ratio          {:.3f}\n", result.ceiling_ratio);
+  if (context.world.size() > 1) {
+    context.print("  communication  {:.1f} % of the step waited for, {:.1f} % hidden behind it\n",
+                  100 * result.exposed_communication, 100 * result.hidden_communication);
+  }
   context.print("  peak memory    {}\n",
                 human_bytes(static_cast<double>(result.peak_memory_bytes)));
   Table table({"scope", "share of the step"});
@@ -62,10 +69,10 @@ void print_text(CommandContext& context, const StepBenchOptions& options,
   context.print("{}", table.text());
 }
 
-using Bench = StepBenchResult (*)(const StepBenchOptions&, Backend&);
+using Bench = std::function<StepBenchResult(StepBenchOptions&, Backend&)>;
 
 int run(std::span<const std::string> args, CommandContext& context, OptionSet& options,
-        StepBenchOptions& bench, Bench measure) {
+        StepBenchOptions& bench, const Bench& measure) {
   ModelOptions model;
   bool as_json = false;
   model.declare(options);
@@ -94,7 +101,8 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
   OptionSet options("bench step",
                     "Times whole training steps (passes, optimizer, moving average) and, in turn, "
                     "the machine's matrix-product ceiling on the step's own shapes.");
-  options.add("accumulate", &bench.accumulate, "micro-batches of one step").at_least(1);
+  options.add("accumulate", &bench.accumulate, "micro-batches of one step on each data rank")
+      .at_least(1);
   options.add("masked", &bench.masked, "with the masked pass");
   options.add("shared-noise", &bench.shared_noise, "one draw of noise for both passes")
       .used_when("masked", {"on"});
@@ -104,7 +112,18 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
                {"selective", Recompute::kSelective},
                {"full", Recompute::kFull}},
               "activations run twice to save memory");
-  return run(args, context, options, bench, bench_training_step);
+  ParallelOptions parallel;
+  parallel.declare(options);
+  return run(args, context, options, bench, [&](StepBenchOptions& chosen, Backend& backend) {
+    chosen.zero = parallel.resolve();
+    check_mesh({.ranks = context.world.size(),
+                .tensor_ranks = parallel.tensor,
+                .micro_batches = chosen.accumulate * context.world.size() / parallel.tensor,
+                .model = chosen.model.name,
+                .tensor_degrees = chosen.model.tensor_degrees()});
+    const Mesh mesh(context.world, parallel.tensor);
+    return bench_training_step(chosen, backend, mesh);
+  });
 }
 
 int bench_sampling(std::span<const std::string> args, CommandContext& context) {
@@ -112,7 +131,9 @@ int bench_sampling(std::span<const std::string> args, CommandContext& context) {
   OptionSet options("bench sampling",
                     "Times one guided sampler step (a forward pass with and without class) and, in "
                     "turn, the machine's matrix-product ceiling on its shapes.");
-  return run(args, context, options, bench, bench_sampler_step);
+  return run(args, context, options, bench, [](StepBenchOptions& chosen, Backend& backend) {
+    return bench_sampler_step(chosen, backend);
+  });
 }
 
 }  // namespace edt

@@ -12,7 +12,7 @@
 #include "launcher/sample/trained_model.h"
 #include "launcher/train/backend.h"
 #include "model/diffusion/spacing.h"
-#include "model/sampling/picture_sampler.h"
+#include "model/sampling/sample_over_ranks.h"
 
 namespace edt {
 namespace {
@@ -137,6 +137,29 @@ data::Decoder find_decoder(const SampleOptions& options, TrainedModel& trained) 
   return data::Decoder(plain);
 }
 
+// The bar shows the batches of the first rank, which has as many as any other.
+void make_pictures(PictureSampler& sampler, const PictureRequest& request, CommandContext& context,
+                   bool silent, std::optional<PictureOutput>& output) {
+  const auto total = static_cast<std::int64_t>(request.labels.size());
+  const std::int64_t round = request.batch * context.world.size();
+  const auto steps = static_cast<std::int64_t>(space_timesteps(1000, request.spacing).size());
+  const bool quiet = silent || context.quiet || !context.world.is_root();
+  Progress progress({.label = "sample",
+                     .unit = "steps",
+                     .end = (total + round - 1) / round * steps,
+                     .style = progress_style(quiet)},
+                    std::cerr);
+  std::int64_t steps_done = 0, pictures = 0;
+  sample_over_ranks(
+      sampler, request, context.world,
+      [&](std::span<const float> latents) {
+        output->add(latents);
+        pictures += static_cast<std::int64_t>(latents.size() / sampler.picture_elements());
+      },
+      [&] { progress.update(++steps_done, fmt::format("{} of {} pictures", pictures, total)); });
+  if (output) output->finish();
+}
+
 }  // namespace
 
 int sample(std::span<const std::string> args, CommandContext& context) {
@@ -166,33 +189,16 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   const int columns = options.columns > 0  ? options.columns
                       : options.images > 0 ? static_cast<int>(std::min<std::int64_t>(8, total))
                                            : static_cast<int>(options.per_class);
-  PictureOutput output(options.out, find_decoder(options, trained), request.labels,
-                       model.channels(), model.input_size(), columns);
+  std::optional<PictureOutput> output;  // of the first rank
+  if (context.world.is_root()) {
+    output.emplace(options.out, find_decoder(options, trained), request.labels, model.channels(),
+                   model.input_size(), columns);
+  }
 
   context.run_started = true;
   PictureSampler sampler(model, *backend, options.dtype);
   const auto begin = std::chrono::steady_clock::now();
-  {
-    Progress progress(
-        {.label = "sample",
-         .unit = "steps",
-         .end = (total + request.batch - 1) / request.batch *
-                static_cast<std::int64_t>(space_timesteps(1000, request.spacing).size()),
-         .style = progress_style(options.json || context.quiet)},
-        std::cerr);
-    std::vector<float> latents;
-    std::int64_t steps_done = 0;
-    for (std::int64_t first = 0; first < total; first += request.batch) {
-      const std::int64_t last = std::min(total, first + request.batch);
-      latents.resize(static_cast<std::size_t>((last - first) * model.channels() *
-                                              model.input_size() * model.input_size()));
-      sampler.run(request, first, last, latents, [&](std::int64_t, int, int) {
-        progress.update(++steps_done, fmt::format("{} of {} pictures", first, total));
-      });
-      output.add(latents);
-    }
-  }
-  output.finish();
+  make_pictures(sampler, request, context, options.json, output);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (options.json) {

@@ -10,6 +10,7 @@ std::span<const Command> command_table() {
       Command{"sample", "make pictures from a checkpoint", sample, OnRanks::kAll},
       Command{"ckpt info", "what the checkpoints of a run hold", ckpt_info},
       Command{"ckpt verify", "whether every byte of the checkpoints is intact", ckpt_verify},
+      Command{"ckpt compare", "whether two checkpoints hold the same bits", ckpt_compare},
       Command{"ckpt export", "weights of a checkpoint as safetensors", ckpt_export},
       Command{"ckpt import", "a checkpoint from published weights", ckpt_import},
       Command{"bench data", "samples from shards against a plain read", bench_data},

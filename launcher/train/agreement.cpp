@@ -7,17 +7,19 @@
 namespace edt {
 namespace {
 
-// The first line in which the texts differ, as both say it; empty when they are equal.
+// The first line in which the texts differ, as both say it, after the section it stands in; empty
+// when they are equal.
 std::pair<std::string, std::string> first_difference(const std::string& a, const std::string& b) {
   std::istringstream lines_a(a), lines_b(b);
-  std::string line_a, line_b;
+  std::string line_a, line_b, section;
   while (true) {
     const bool more_a = static_cast<bool>(std::getline(lines_a, line_a));
     const bool more_b = static_cast<bool>(std::getline(lines_b, line_b));
     if (!more_a && !more_b) return {};
     if (!more_a) line_a = "nothing";
     if (!more_b) line_b = "nothing";
-    if (line_a != line_b) return {line_a, line_b};
+    if (line_a != line_b) return {section + line_a, section + line_b};
+    if (line_a.starts_with('[')) section = line_a + " ";
   }
 }
 

@@ -122,6 +122,7 @@ void RunCheckpoints::save() {
 void RunCheckpoints::report() {
   for (const CheckpointReport& report : writer_->take_reports()) {
     last_error_ = report.error;
+    if (!mesh_.world().is_root()) continue;  // all ranks have the same reports
     if (report.ok()) {
       log::info("checkpoint {}: {} in {}", report.path.string(),
                 human_bytes(static_cast<double>(report.bytes)),

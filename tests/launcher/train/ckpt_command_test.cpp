@@ -9,7 +9,7 @@
 #include "core/storage/safetensors.h"
 #include "launcher/commands/table.h"
 #include "parallel/self/self_communicator.h"
-#include "tests/launcher/train/tiny_run.h"
+#include "tests/support/tiny_run.h"
 
 namespace edt::test {
 namespace {

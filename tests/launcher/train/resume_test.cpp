@@ -8,7 +8,7 @@
 #include <sstream>
 #include <thread>
 
-#include "tests/launcher/train/tiny_run.h"
+#include "tests/support/tiny_run.h"
 
 namespace edt::test {
 namespace {

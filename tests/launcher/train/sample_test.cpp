@@ -8,7 +8,7 @@
 #include "launcher/commands/table.h"
 #include "model/diffusion/sample_noise.h"
 #include "parallel/self/self_communicator.h"
-#include "tests/launcher/train/tiny_run.h"
+#include "tests/support/tiny_run.h"
 
 namespace edt::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/launcher/train/tiny_run.h"
+#include "tests/support/tiny_run.h"
 
 #include "core/random/stream.h"
 #include "data/writer.h"
@@ -6,17 +6,16 @@
 
 namespace edt::test {
 
-void write_tiny_data(const std::filesystem::path& directory) {
-  constexpr std::uint64_t kSamples = 48;
+void write_tiny_data(const std::filesystem::path& directory, std::uint64_t samples) {
   data::Description description;
   description.channels = 4;
   description.height = description.width = 16;
   description.image_size = 128;
   description.classes = 5;
   description.source = "test";
-  data::DatasetWriter writer(directory, description, kSamples, {.samples_per_shard = 32});
+  data::DatasetWriter writer(directory, description, samples, {.samples_per_shard = 32});
   std::vector<float> latent(description.latent_elements());
-  for (std::uint64_t i = 0; i < kSamples; ++i) {
+  for (std::uint64_t i = 0; i < samples; ++i) {
     random::fill_normal({.seed = 1, .sample = static_cast<std::uint32_t>(i)}, latent);
     const std::int32_t label = static_cast<std::int32_t>(i % 5);
     writer.append(latent, {}, std::span(&label, 1));
@@ -44,13 +43,14 @@ TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem
   return config;
 }
 
-int run(const TrainConfig& config) {
+int run(const TrainConfig& config, Communicator& world) {
   OptionSet options("train", "");
   TrainConfig copy = config;
   copy.declare(options);
-  const auto world = make_self_communicator();
-  return Trainer(config, options.to_ini(), *world).run(true);
+  return Trainer(config, options.to_ini(), world).run(true);
 }
+
+int run(const TrainConfig& config) { return run(config, *make_self_communicator()); }
 
 std::map<std::string, std::vector<double>> contents(const std::filesystem::path& run) {
   const Checkpoint checkpoint = find_checkpoint(run);

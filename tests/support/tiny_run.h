@@ -12,12 +12,13 @@
 namespace edt::test {
 
 // 48 samples of [4, 16, 16] in 5 classes, two shards.
-void write_tiny_data(const std::filesystem::path& directory);
+void write_tiny_data(const std::filesystem::path& directory, std::uint64_t samples = 48);
 
 // Two micro-batches of 4 images; both passes; clipping.
 TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem::path& run);
 
-// Runs to config.train.steps.
+// Runs to config.train.steps: on all ranks of `world`, or on this one alone.
+int run(const TrainConfig& config, Communicator& world);
 int run(const TrainConfig& config);
 
 // Every array of the newest checkpoint, and the extra arrays, by name.

@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Kills a random rank of a training run with SIGKILL at a random moment, again and again, also while a
+# checkpoint is written; in between damages the newest checkpoint (one byte, truncated, a rank file
+# gone) and fills the disk while one is written. After each fault the run is started again on another
+# number of ranks and another ZeRO stage. In the end the state must be bit for bit that of a run that
+# was never disturbed. Prints a table; exit status 1 when something was lost.
+# Usage: scripts/faults.sh [--kills N] [--seed S]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/lib/ranks.sh
+
+kills=30
+RANDOM=1
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --kills) kills=$2 ;;
+    --seed) RANDOM=$2 ;;
+    *) echo "unknown option $1" >&2 && exit 2 ;;
+  esac
+  shift 2
+done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tiny_data "$work/data"
+read -ra options <<<"$(tiny_train_options "$work/data")"
+# A checkpoint after every second step, so that many moments are inside one.
+steps=$((40 + 10 * kills))
+options+=(--train.steps="$steps" --run.checkpoint-every=2)
+
+on_ranks 1 "$edt" train "${options[@]}" --run.dir="$work/reference" --parallel.zero=0
+run="$work/run"
+
+# A random mesh of the next start.
+next_mesh() {
+  local choices=(1 2 4)
+  ranks=${choices[RANDOM % 3]}
+  stage=$((RANDOM % 4))
+}
+
+newest() { ls -d "$run"/checkpoints/step-?????? "$run"/checkpoints/step-????????* 2>/dev/null | grep -v damaged | sort -u | tail -1; }
+
+# Damages the newest checkpoint in one of three ways; says which.
+damage() {
+  local directory file
+  directory=$(newest)
+  if [[ -z "$directory" || ! -e "$directory/complete" ]]; then
+    damaged="-"
+    return
+  fi
+  file=$(ls "$directory"/rank-*.h5 | tail -1)
+  case $((RANDOM % 3)) in
+    0)
+      printf '\xff' | dd of="$file" bs=1 seek=$(($(stat -c %s "$file") / 2)) conv=notrunc status=none
+      damaged="one byte of $(basename "$directory")"
+      ;;
+    1)
+      truncate -s -100 "$file"
+      damaged="$(basename "$directory") truncated"
+      ;;
+    2)
+      rm "$file"
+      damaged="a rank file of $(basename "$directory") gone"
+      ;;
+  esac
+}
+
+# Processes of the run that are ranks: children of its mpirun.
+rank_pids() { pgrep -P "$1" -x edt || true; }
+
+printf '| start | mesh | killed after | then damaged |\n|---|---|---|---|\n'
+killed=0
+for ((start = 1; killed < kills; ++start)); do
+  next_mesh
+  on_ranks "$ranks" "$edt" train "${options[@]}" --run.dir="$run" --parallel.zero="$stage" \
+    >"$work/out" 2>&1 &
+  shell=$!
+  # From the start of the ranks on, somewhere in the next seconds.
+  delay="$((RANDOM % 3)).$((RANDOM % 10))$((RANDOM % 10))"
+  sleep "0.6"
+  sleep "$delay"
+  launcher=$(pgrep -P "$shell" -x mpirun || echo "$shell")
+  mapfile -t pids < <(rank_pids "$launcher")
+  if [[ ${#pids[@]} -eq 0 ]]; then
+    wait "$shell" && break # the run has ended before the blow
+    echo "the run failed by itself:" >&2
+    cat "$work/out" >&2
+    exit 1
+  fi
+  kill -KILL "${pids[RANDOM % ${#pids[@]}]}"
+  killed=$((killed + 1))
+  wait "$shell" && echo "mpirun hid that a rank was killed" >&2 && exit 1
+  damaged="-"
+  if ((killed % 5 == 0)); then damage; fi
+  printf '| %d | %d ranks, stage %d | %s s | %s |\n' "$start" "$ranks" "$stage" "$delay" "$damaged"
+done
+
+next_mesh
+on_ranks "$ranks" "$edt" train "${options[@]}" --run.dir="$run" --parallel.zero="$stage"
+"$edt" ckpt compare --first "$work/reference" --second "$run"
+echo "killed $killed times; $(grep -ho 'skipping.*' "$run"/logs/rank-00000.log | wc -l) damaged checkpoints were skipped, the log says why:"
+grep -ho 'skipping.*' "$run"/logs/rank-00000.log | sed 's|.*/checkpoints/||' | sort -u | head -5

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Trains the same 20 steps on 1, 2, 4 and 8 ranks, with every ZeRO stage, overlap on and off, and with
+# interruptions after which another number of ranks and another stage go on. Compares weights, moving
+# average, optimizer state and sampler history with those of one rank, bit by bit, and prints a table.
+# Exit status 1 when one differs.
+# Usage: scripts/same-bits.sh [--keep DIRECTORY]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/lib/ranks.sh
+
+if [[ "${1:-}" == --keep ]]; then
+  work=$2
+  mkdir -p "$work"
+else
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+fi
+failures=0
+
+tiny_data "$work/data"
+read -ra options <<<"$(tiny_train_options "$work/data")"
+
+# row TEXT RUN: compares with the reference and prints a line of the table.
+row() {
+  local outcome
+  if outcome=$("$edt" ckpt compare --first "$work/reference" --second "$2"); then
+    outcome="same"
+  else
+    failures=$((failures + 1))
+  fi
+  printf '| %s | %s |\n' "$1" "$outcome"
+}
+
+# train RANKS STAGE OVERLAP RUN further options...
+train() {
+  local ranks=$1 stage=$2 overlap=$3 run=$4
+  shift 4
+  on_ranks "$ranks" "$edt" train "${options[@]}" --run.dir="$run" --parallel.zero="$stage" \
+    --parallel.overlap="$overlap" "$@"
+}
+
+train 1 0 off "$work/reference"
+printf '| ranks, ZeRO stage, overlap | against one rank |\n|---|---|\n'
+for ranks in 1 2 4 8; do
+  for stage in 0 1 2 3; do
+    for overlap in on off; do
+      run="$work/$ranks-$stage-$overlap"
+      train "$ranks" "$stage" "$overlap" "$run"
+      row "$ranks ranks, stage $stage, overlap $overlap" "$run"
+    done
+  done
+done
+
+# Interrupted after steps 7 and 13: ranks and stage of each third.
+number=0
+while read -r r1 s1 r2 s2 r3 s3; do
+  number=$((number + 1))
+  run="$work/resumed-$number"
+  train "$r1" "$s1" on "$run" --train.steps=7
+  train "$r2" "$s2" on "$run" --train.steps=13
+  train "$r3" "$s3" on "$run"
+  row "$r1 ranks stage $s1 to step 7, $r2 stage $s2 to 13, $r3 stage $s3 to 20" "$run"
+done <<'END'
+1 0 2 3 8 1
+2 1 4 2 1 0
+4 3 1 1 2 2
+8 2 2 0 4 3
+END
+
+if ((failures > 0)); then
+  echo "$failures runs differ" >&2
+  exit 1
+fi

@@ -1,0 +1,139 @@
+// Training runs over MPI ranks: the same bits as one rank, checkpoints that any ranks go on from,
+// and refusals before the first step. Every test is called by all ranks; the first one judges.
+#include <gmock/gmock.h>
+
+#include "parallel/checkpoint/compare.h"
+#include "parallel/self/self_communicator.h"
+#include "tests/support/mpi_world.h"
+#include "tests/support/tiny_run.h"
+
+namespace edt {
+namespace {
+
+using test::contents;
+using testing::HasSubstr;
+
+class TrainOnRanks : public testing::Test {
+ protected:
+  TrainOnRanks() {
+    if (world_.is_root()) {
+      directory_ = std::make_unique<TemporaryDirectory>();
+      test::write_tiny_data(*directory_ / "data");
+    }
+    root_ = world_.broadcast(directory_ ? directory_->path().string() : "", 0, "test directory");
+  }
+  ~TrainOnRanks() override { world_.barrier("end of the test"); }
+
+  std::filesystem::path path(const std::string& name) const { return root_ / name; }
+  TrainConfig config(const std::string& run, int stage = 1) const {
+    TrainConfig config = test::tiny_config(path("data"), path(run));
+    config.model.heads = {2, 2, 4, 2, 2};
+    config.model.widths = {16, 24, 32, 24, 16};
+    config.train.micro_batch = 1;  // eight of them
+    config.parallel.zero = static_cast<ZeroStage>(stage);
+    return config;
+  }
+  void run(const TrainConfig& config) { test::run(config, world_); }
+  // The same training by the first rank alone.
+  void run_alone(const TrainConfig& config) {
+    if (world_.is_root()) test::run(config);
+    world_.barrier("reference");
+  }
+  // The first difference between two runs, seen by the first rank; empty elsewhere.
+  std::string difference(const std::string& a, const std::string& b) const {
+    if (!world_.is_root()) return {};
+    return compare(find_checkpoint(path(a)), find_checkpoint(path(b))).difference;
+  }
+  template <class E>
+  std::string refusal(const TrainConfig& config) {
+    return message_of<E>([&] { run(config); });
+  }
+
+  Communicator& world_ = test::mpi_world();
+  std::unique_ptr<TemporaryDirectory> directory_;
+  std::filesystem::path root_;
+};
+
+TEST_F(TrainOnRanks, SameBitsAsOneRankInEveryStage) {
+  run_alone(config("one"));
+  for (int stage = 0; stage < 4; ++stage) {
+    for (const bool overlap : {false, true}) {
+      const std::string name = fmt::format("stage{}-{}", stage, overlap);
+      TrainConfig many = config(name, stage);
+      many.parallel.overlap = overlap;
+      run(many);
+      EXPECT_EQ(difference("one", name), "") << name;
+    }
+  }
+}
+
+TEST_F(TrainOnRanks, OtherRanksAndStagesGoOnFromACheckpoint) {
+  run_alone(config("one"));
+  TrainConfig first = config("resumed", 3);
+  first.train.steps = 2;
+  run(first);
+  TrainConfig second = config("resumed", 0);
+  second.train.steps = 4;
+  run_alone(second);
+  run(config("resumed", 2));
+  EXPECT_EQ(difference("one", "resumed"), "");
+}
+
+// Sums over tensor ranks are in another order than those of one rank: the same curve, not the same
+// bits. 1e-3 of the loss after six steps: rounding differences of 1e-7 grow through training.
+TEST_F(TrainOnRanks, TensorRanksFollowTheCurveOfOneRank) {
+  run_alone(config("one"));
+  TrainConfig cut = config("cut", 1);
+  cut.parallel.tensor = 2;
+  run(cut);
+  if (world_.is_root()) {
+    const auto expected = contents(path("one")), found = contents(path("cut"));
+    ASSERT_EQ(found.size(), expected.size());
+    for (const auto& [name, values] : expected) {
+      double largest = 0, off = 0;
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        largest = std::max(largest, std::fabs(values[i]));
+        off = std::max(off, std::fabs(values[i] - found.at(name)[i]));
+      }
+      if (!name.starts_with("master:")) continue;
+      EXPECT_LE(off, 2e-3 * largest + 1e-5) << name;
+    }
+  }
+}
+
+TEST_F(TrainOnRanks, TensorRanksGiveTheSameBitsForEveryNumberOfDataRanks) {
+  if (world_.size() < 4) GTEST_SKIP() << "needs 4 ranks";
+  const auto half = world_.split(world_.rank() / 2, world_.rank(), "two ranks");
+  TrainConfig few = config("tp2dp1", 2);
+  few.parallel.tensor = 2;
+  if (world_.rank() < 2) test::run(few, *half);
+  world_.barrier("reference");
+  TrainConfig many = config("tp2dp2", 2);
+  many.parallel.tensor = 2;
+  run(many);
+  EXPECT_EQ(difference("tp2dp1", "tp2dp2"), "");
+}
+
+TEST_F(TrainOnRanks, WhatDoesNotFitIsRefusedOnAllRanks) {
+  TrainConfig few = config("few");
+  few.train.micro_batch = 8;  // one micro-batch
+  EXPECT_THAT(refusal<UsageError>(few), HasSubstr("micro-batch"));
+  TrainConfig three = config("three");
+  three.parallel.tensor = 3;
+  EXPECT_THAT(refusal<UsageError>(three), HasSubstr("3"));
+  TrainConfig other = config("other");
+  other.train.seed = static_cast<std::uint64_t>(world_.rank());
+  EXPECT_THAT(refusal<UsageError>(other),
+              AllOf(HasSubstr("ranks differ"), HasSubstr("[train] seed = 1"),
+                    HasSubstr("[train] seed = 0")));
+  TrainConfig data = config("data-differs");
+  if (world_.rank() == 1) {
+    test::write_tiny_data(path("other-data"), 40);
+    data.data.path = path("other-data");
+  }
+  EXPECT_THAT(refusal<UsageError>(data), HasSubstr("ranks differ"));
+  EXPECT_FALSE(std::filesystem::exists(path("few")));
+}
+
+}  // namespace
+}  // namespace edt
