@@ -25,7 +25,7 @@ trap 'rm -rf "$work"' EXIT
 tiny_data "$work/data"
 read -ra options <<<"$(tiny_train_options "$work/data")"
 # A checkpoint after every second step, so that many moments are inside one.
-steps=$((40 + 10 * kills))
+steps=$((20 + 60 * kills))
 options+=(--train.steps="$steps" --run.checkpoint-every=2)
 
 on_ranks 1 "$edt" train "${options[@]}" --run.dir="$work/reference" --parallel.zero=0
@@ -97,6 +97,30 @@ done
 
 next_mesh
 on_ranks "$ranks" "$edt" train "${options[@]}" --run.dir="$run" --parallel.zero="$stage"
+echo
 "$edt" ckpt compare --first "$work/reference" --second "$run"
 echo "killed $killed times; $(grep -ho 'skipping.*' "$run"/logs/rank-00000.log | wc -l) damaged checkpoints were skipped, the log says why:"
 grep -ho 'skipping.*' "$run"/logs/rank-00000.log | sed 's|.*/checkpoints/||' | sort -u | head -5
+
+# A disk that is full while checkpoints are written. Needs root, for a disk of its own.
+if [[ $EUID -ne 0 ]]; then
+  echo "not root: the full disk is left out"
+  exit 0
+fi
+disk="$work/disk"
+mkdir "$disk"
+mount -t tmpfs -o size=64m tmpfs "$disk"
+trap 'umount "$disk"; rm -rf "$work"' EXIT
+full=("${options[@]}" --run.dir="$disk/run" --parallel.zero=2)
+on_ranks 2 "$edt" train "${full[@]}" --train.steps=6
+dd if=/dev/zero of="$disk/filler" bs=64k status=none 2>/dev/null || true
+if on_ranks 2 "$edt" train "${full[@]}" --train.steps=12 >"$work/out" 2>&1; then
+  echo "a run whose last checkpoint could not be written ended with status 0" >&2
+  exit 1
+fi
+failed=$(grep -c 'failed, training goes on' "$disk/run/logs/rank-00000.log")
+"$edt" ckpt verify --checkpoint "$disk/run" >/dev/null
+rm "$disk/filler"
+on_ranks 2 "$edt" train "${full[@]}"
+echo "full disk: $failed checkpoints failed and were reported, training went on; with space again:"
+"$edt" ckpt compare --first "$work/reference" --second "$disk/run"

@@ -8,8 +8,8 @@
 
 namespace edt {
 
-// `mine` is text of lines "name = value", under "[section]" lines or not. Throws UsageError on all ranks, naming the first line in
-// which a rank differs from the first rank, and both values.
+// `mine` is text of lines "name = value", under "[section]" lines or not. Throws UsageError on all
+// ranks, naming the first line in which a rank differs from the first rank, and both values.
 void require_agreement(Communicator& ranks, std::string_view what, std::string_view mine);
 
 }  // namespace edt

@@ -208,6 +208,14 @@ void RunOptions::declare(OptionSet& options) {
   options.add("run.keep-checkpoints", &keep_checkpoints, "checkpoints kept").at_least(2);
   options.add("run.wait-for-checkpoint", &wait_for_checkpoint,
               "training waits until a checkpoint is on disk");
+  options
+      .add("run.timeout", &timeout,
+           "a rank that keeps the others waiting for so long is named, and the job ends; 0: never")
+      .unit("s")
+      .at_least(0);
+  options.add("run.start-timeout", &start_timeout, "the same until the first step is done")
+      .unit("s")
+      .at_least(0);
   options.add("run.tensorboard", &tensorboard, "write TensorBoard event files");
   options.add("run.sample-every", &sample_every, "steps between sample grids; 0: none").at_least(0);
   options.add("run.sample-images", &sample_images, "pictures in a sample grid").range(1, 1024);

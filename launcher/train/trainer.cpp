@@ -53,6 +53,18 @@ std::string signature_of(const data::Dataset& dataset) {
   return text;
 }
 
+// Nothing to watch with one rank, or where it is turned off.
+std::unique_ptr<Watchdog> make_watchdog(const RunOptions& options, Communicator& world,
+                                        const std::shared_ptr<FlightRecorder>& recorder) {
+  if (world.size() == 1 || options.timeout == 0 || options.start_timeout == 0) return nullptr;
+  // The watchdog says more than a collective that gives up, so it speaks first.
+  world.set_timeout(Seconds(2 * std::max(options.timeout, options.start_timeout)));
+  return std::make_unique<Watchdog>(world, recorder,
+                                    WatchdogOptions{.first_timeout = Seconds(options.start_timeout),
+                                                    .timeout = Seconds(options.timeout),
+                                                    .directory = options.directory / "logs"});
+}
+
 // Everything that can be known to be wrong before memory is taken.
 Mesh checked_mesh(const TrainConfig& config, const EdtConfig& model, const data::Dataset& dataset,
                   const std::string& configuration, Communicator& world) {
@@ -73,6 +85,8 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
     : config_(config),
       dataset_(config.data.path, dataset_options(config.data)),
       model_config_(config.model.resolve(dataset_.description().classes)),
+      recorder_(std::make_shared<FlightRecorder>()),
+      watchdog_(make_watchdog(config.run, world, recorder_)),
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
       backend_(make_backend(config.run.backend, config.run.threads)),
       model_(model_config_, *backend_, config.run.dtype, {&mesh_.tensor()}),
@@ -130,6 +144,7 @@ int Trainer::run(bool silent) {
     const bool due =
         config_.run.checkpoint_every > 0 && engine_.step() % config_.run.checkpoint_every == 0;
     if (due || stop || engine_.step() == last) {
+      phase("checkpoint");
       const auto begin = Clock::now();
       if (log) log->sync();
       checkpoints_.save();
@@ -182,11 +197,15 @@ StepRecord Trainer::take_step(data::Prefetcher& batches) {
   const double waited = batches.seconds_waited();
   engine_.begin_step();
   for (const std::int64_t index : engine_.own_micro_batches()) {
+    phase("data");
     const data::Batch& batch = batches.next();
+    phase("forward and backward");
     engine_.run_micro_batch(index, batch.latents, batch.labels);
   }
+  phase("reduction and update");
   StepRecord record;
   record.report = engine_.finish_step();
+  if (watchdog_) watchdog_->first_step_done();
   record.images = config_.train.batch;
   record.samples_seen = engine_.samples_seen();
   record.epoch = static_cast<double>(record.samples_seen) / static_cast<double>(dataset_.size());
@@ -209,6 +228,7 @@ void Trainer::check_finite(const StepReport& report) const {
 }
 
 void Trainer::draw_samples(StepLog* log, SampleGrid& samples) {
+  phase("samples");
   std::vector<float> weights = engine_.gather_moving_average();
   const Image image = samples.draw(engine_.layout(), weights);
   if (log == nullptr) return;

@@ -14,6 +14,7 @@
 #include "launcher/train/sample_grid.h"
 #include "launcher/train/step_log.h"
 #include "model/training/engine.h"
+#include "parallel/health/watchdog.h"
 #include "parallel/mesh.h"
 
 namespace edt {
@@ -34,6 +35,7 @@ class Trainer {
   void draw_samples(StepLog* log, SampleGrid& samples);
   void check_finite(const StepReport& report) const;
   std::unique_ptr<data::Prefetcher> open_batches() const;
+  void phase(std::string_view name) { recorder_->phase(name); }
   // FLOP/s of all ranks together.
   double measure_ceiling() const;
   Communicator& world() const { return mesh_.world(); }
@@ -41,6 +43,8 @@ class Trainer {
   TrainConfig config_;
   data::Dataset dataset_;
   EdtConfig model_config_;
+  std::shared_ptr<FlightRecorder> recorder_;
+  std::unique_ptr<Watchdog> watchdog_;  // of several ranks
   Mesh mesh_;
   std::unique_ptr<Backend> backend_;
   EdtModel model_;

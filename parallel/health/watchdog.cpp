@@ -203,6 +203,8 @@ void Watchdog::write_dump(const std::string& verdict) const {
                               {"phase_seconds", seconds_since(phase.since)}};
   json["collectives"] = nlohmann::ordered_json::array();
   for (const auto& entry : recorder_->entries()) json["collectives"].push_back(to_json(entry));
+  std::error_code ignored;  // opening the file says what is wrong
+  std::filesystem::create_directories(options_.directory, ignored);
   const auto path = options_.directory / fmt::format("stall-rank-{}.json", rank_);
   std::ofstream file(path);
   file << json.dump(1) << std::endl;

@@ -26,7 +26,7 @@ on_ranks() {
 tiny_train_options() {
   local data=$1
   echo --data.path="$data" --model.preset=EDT-Ti/2 --model.image-size=128 \
-    --model.widths=16,24,32,24,16 --model.heads=2,2,4,2,2 --model.mid-mask=on --train.batch=16 \
+    --model.widths=16,24,32,24,16 --model.heads=2,2,4,2,2 --train.batch=16 \
     --train.micro-batch=2 --train.steps=20 --train.clip=0.5 --train.seed=5 \
     --optimizer.ema-decay=0.9 --run.checkpoint-every=0 --run.tensorboard=off --quiet
 }
