@@ -153,7 +153,7 @@ void Dataset::read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScra
   // Moments are read beside the noise of finish_sample, latents straight into place.
   std::vector<float>& values = scratch.values;
   if (description_.moments) values.resize(std::max(values.size(), n + stored));
-  constexpr std::size_t kAhead = 2;
+  constexpr std::size_t kAhead = 4;
   const auto prefetch = [&](std::size_t place) {
     if (place >= refs.size()) return;
     const SampleRef& ref = refs[scratch.order[place]];

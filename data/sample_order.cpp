@@ -30,10 +30,12 @@ SampleOrder::SampleOrder(const OrderOptions& options, std::span<const std::uint6
 }
 
 void SampleOrder::begin_epoch(std::uint32_t epoch) {
-  const StreamKey key{options_.seed, Purpose::kDataOrder, epoch, kWholeSet};
   epoch_ = epoch;
-  permutation_.emplace(key, size_);
-  if (options_.mode == OrderMode::kGlobal) return;
+  if (options_.mode == OrderMode::kGlobal) {
+    permutation_.emplace(StreamKey{options_.seed, Purpose::kDataOrder, epoch, kWholeSet}, size_);
+    return;
+  }
+  permutation_.reset();
   const std::size_t shards = shard_begin_.size() - 1;
   const Permutation order({options_.seed, Purpose::kDataOrder, epoch, kShards}, shards);
   shuffled_.resize(shards);
@@ -46,13 +48,16 @@ void SampleOrder::begin_epoch(std::uint32_t epoch) {
   }
 }
 
-std::uint64_t SampleOrder::shard_local(std::uint64_t offset) const {
+std::uint64_t SampleOrder::shard_local(std::uint64_t offset) {
   const std::uint64_t window = offset / options_.window;
   const std::uint64_t begin = window * options_.window;
-  const Permutation within({options_.seed, Purpose::kDataOrder, *epoch_,
-                            kFirstWindow + static_cast<std::uint32_t>(window)},
-                           std::min(options_.window, size_ - begin));
-  const std::uint64_t place = begin + within(offset - begin);
+  if (!permutation_ || window_ != window) {
+    const std::uint32_t stream = kFirstWindow + static_cast<std::uint32_t>(window);
+    permutation_.emplace(StreamKey{options_.seed, Purpose::kDataOrder, *epoch_, stream},
+                         std::min(options_.window, size_ - begin));
+    window_ = window;
+  }
+  const std::uint64_t place = begin + (*permutation_)(offset - begin);
   const auto after = std::upper_bound(shuffled_begin_.begin(), shuffled_begin_.end(), place);
   const auto i = static_cast<std::size_t>(after - shuffled_begin_.begin()) - 1;
   return shard_begin_[shuffled_[i]] + (place - shuffled_begin_[i]);

@@ -42,7 +42,7 @@ class SampleOrder {
 
  private:
   void begin_epoch(std::uint32_t epoch);
-  std::uint64_t shard_local(std::uint64_t offset) const;
+  std::uint64_t shard_local(std::uint64_t offset);
 
   OrderOptions options_;
   bool has_flipped_;
@@ -50,7 +50,8 @@ class SampleOrder {
   std::vector<std::uint64_t> shard_begin_;  // first sample of each shard, and the end
   // Of the current epoch.
   std::optional<std::uint32_t> epoch_;
-  std::optional<random::Permutation> permutation_;
+  std::optional<random::Permutation> permutation_;  // of the whole set, or of window window_
+  std::uint64_t window_ = 0;
   std::vector<std::uint64_t> shuffled_;        // shards in their order
   std::vector<std::uint64_t> shuffled_begin_;  // where each begins in the sequence
 };

@@ -170,8 +170,8 @@ void Shard::verify_blocks(const Array& array, std::uint64_t first, std::uint64_t
 }
 
 void Shard::prefetch(std::uint64_t index, bool flipped) const {
-  // The processor follows a stream by itself, but only after some lines and to the end of a page.
-  constexpr std::size_t kCacheLine = 64, kLines = 4, kPage = 4096;
+  // The processor follows a stream by itself, but only after two lines and to the end of a page.
+  constexpr std::size_t kCacheLine = 64, kLines = 2, kPage = 4096;
   if (array(flipped).set || !file_.is_mapped()) return;
   const std::uint64_t bytes = description_.stored_bytes();
   const auto sample = file_.mapped(array(flipped).offset + index * bytes, bytes);

@@ -7,24 +7,34 @@
 
 namespace edt::random {
 
-Permutation::Permutation(const StreamKey& key, std::uint64_t size) : key_(key), size_(size) {
+namespace {
+
+constexpr std::uint32_t kRounds = 8;
+
+}  // namespace
+
+Permutation::Permutation(const StreamKey& key, std::uint64_t size) : size_(size) {
   require(size >= 1, "permutation", "size is {}, at least 1 is needed", size);
   const int bits = std::max(2, static_cast<int>(std::bit_width(size - 1)));
   half_bits_ = (bits + 1) / 2;
-  require(half_bits_ <= 31, "permutation", "size {} is beyond 2^62", size);
+  require(half_bits_ <= 16, "permutation", "size {} is beyond 2^32", size);
+  const std::uint32_t halves = std::uint32_t{1} << half_bits_;
+  rounds_.reserve(std::size_t{kRounds} * halves);
+  for (std::uint32_t round = 0; round < kRounds; ++round) {
+    for (std::uint32_t half = 0; half < halves; ++half) {
+      const Counter words = philox4x32(
+          {half, static_cast<std::uint32_t>(key.purpose) | round << 16, key.step, key.sample},
+          {static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32)});
+      rounds_.push_back(static_cast<std::uint16_t>(words[0] & (halves - 1)));
+    }
+  }
 }
 
 std::uint64_t Permutation::encrypt(std::uint64_t value) const {
-  constexpr int kRounds = 8;
-  const std::uint64_t mask = (std::uint64_t{1} << half_bits_) - 1;
   std::uint64_t left = value >> half_bits_;
-  std::uint64_t right = value & mask;
-  for (std::uint32_t round = 0; round < kRounds; ++round) {
-    const Counter words = philox4x32(
-        {static_cast<std::uint32_t>(right), static_cast<std::uint32_t>(key_.purpose) | round << 16,
-         key_.step, key_.sample},
-        {static_cast<std::uint32_t>(key_.seed), static_cast<std::uint32_t>(key_.seed >> 32)});
-    const std::uint64_t next = (left ^ words[0]) & mask;
+  std::uint64_t right = value & ((std::uint64_t{1} << half_bits_) - 1);
+  for (std::size_t round = 0; round < kRounds; ++round) {
+    const std::uint64_t next = left ^ rounds_[round << half_bits_ | right];
     left = right;
     right = next;
   }

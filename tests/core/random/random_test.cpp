@@ -1,10 +1,12 @@
 // Known answers of Philox 4x32-10 come from the test vectors of Random123 (kat_vectors).
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <set>
 #include <vector>
 
+#include "core/base/error.h"
 #include "core/random/permutation.h"
 #include "core/random/philox.h"
 #include "core/random/stream.h"
@@ -74,6 +76,28 @@ TEST(Permutation, HitsEveryValueOnce) {
     }
     for (int count : seen) EXPECT_EQ(count, 1);
   }
+}
+
+// A change here would change the order of every run.
+TEST(Permutation, StaysWhatItIs) {
+  const auto images = [](std::uint64_t size) {
+    const Permutation permutation(
+        {.seed = 0x123456789abcdef, .purpose = Purpose::kDataOrder, .step = 7, .sample = 2}, size);
+    std::vector<std::uint64_t> values;
+    for (std::uint64_t i = 0; i < 5; ++i) values.push_back(permutation(i * (size / 5)));
+    return values;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(images(5), ElementsAre(0, 4, 3, 1, 2));
+  EXPECT_THAT(images(1000), ElementsAre(237, 199, 716, 479, 978));
+  EXPECT_THAT(images(1281167), ElementsAre(1047533, 686683, 408526, 646586, 506914));
+}
+
+TEST(Permutation, SizesHaveALimit) {
+  EXPECT_THROW(Permutation({}, 0), Error);
+  EXPECT_THROW(Permutation({}, (std::uint64_t{1} << 32) + 1), Error);
+  const Permutation largest({}, std::uint64_t{1} << 32);
+  EXPECT_LT(largest((std::uint64_t{1} << 32) - 1), std::uint64_t{1} << 32);
 }
 
 TEST(Permutation, EpochsDiffer) {
