@@ -15,21 +15,37 @@ function(edt_library name)
   endif()
 endfunction()
 
-# edt_test(NAME [EXCLUDE file...] [LABELS label...] [DEPENDS target...])
-#   one GoogleTest executable of all *_test.cpp beside the calling CMakeLists.txt.
+# edt_test(NAME [EXCLUDE file...] [LABELS label...] [ALSO label=regex...] [DEPENDS target...])
+#   one GoogleTest executable of all *.cpp beside the calling CMakeLists.txt, with these labels (unit
+#   where none is named); tests whose name matches a regular expression of ALSO get that label besides.
 function(edt_test name)
-  cmake_parse_arguments(ARG "" "" "EXCLUDE;LABELS;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "EXCLUDE;LABELS;ALSO;DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(TRANSFORM ARG_EXCLUDE PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   list(REMOVE_ITEM sources ${ARG_EXCLUDE})
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE edt_options ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE EDT_GOLDEN_DIR="${CMAKE_SOURCE_DIR}/tests/golden")
-  if(ARG_LABELS)
-    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${ARG_LABELS}")
-  else()
-    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
   endif()
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60)
+  edt_label_tests(${name} "${ARG_LABELS}" "${ARG_ALSO}")
+endfunction()
+
+# Labels are set by a script that CTest runs after the tests are known: gtest_discover_tests keeps only
+# the first of several.
+function(edt_label_tests name labels also)
+  set(script "foreach(test IN LISTS ${name}_TESTS)\n  set(labels \"${labels}\")\n")
+  foreach(rule IN LISTS also)
+    string(REGEX MATCH "^([a-z]+)=(.+)$" matched "${rule}")
+    string(APPEND script "  if(test MATCHES \"${CMAKE_MATCH_2}\")\n"
+      "    list(APPEND labels ${CMAKE_MATCH_1})\n  endif()\n")
+  endforeach()
+  string(APPEND script "  set_tests_properties(\${test} PROPERTIES LABELS \"\${labels}\")\nendforeach()\n")
+  set(file ${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake)
+  file(WRITE ${file} "${script}")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${file})
 endfunction()
 
 # edt_mpi_command(NAME RANKS n COMMAND command...)
