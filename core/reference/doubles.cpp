@@ -1,7 +1,15 @@
 #include "core/reference/doubles.h"
 
+#include "core/base/typed.h"
+
 namespace edt {
 namespace {
+
+// Calls f(T{}) with any floating-point type.
+template <class F>
+void with_real_type(DType dtype, F&& f) {
+  with_type_among<float, bfloat16, double>("reference", dtype, std::forward<F>(f));
+}
 
 double widen(float value) { return value; }
 double widen(double value) { return value; }
@@ -19,7 +27,7 @@ T round_to(double value) {
 // element = f(element as double), rounded
 template <class F>
 void update(const Tensor& tensor, F f) {
-  with_type_of(tensor.dtype, [&]<class T>(T) {
+  with_real_type(tensor.dtype, [&]<class T>(T) {
     T* data = tensor.as<T>();
     const std::int64_t n = tensor.elements();
     for (std::int64_t i = 0; i < n; ++i) data[i] = round_to<T>(f(i, data[i]));
@@ -30,7 +38,7 @@ void update(const Tensor& tensor, F f) {
 
 Doubles load(const Tensor& tensor) {
   Doubles values(static_cast<std::size_t>(tensor.elements()));
-  with_type_of(tensor.dtype, [&]<class T>(T) {
+  with_real_type(tensor.dtype, [&]<class T>(T) {
     const T* data = tensor.as<T>();
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = widen(data[i]);
   });
@@ -53,7 +61,7 @@ void add_to(const Doubles& values, const Columns& columns) {
   if (!columns.tensor.defined()) return;
   const std::int64_t rows = columns.tensor.shape[0];
   EDT_ASSERT(values.size() == static_cast<std::size_t>(rows * columns.width));
-  with_type_of(columns.tensor.dtype, [&]<class T>(T) {
+  with_real_type(columns.tensor.dtype, [&]<class T>(T) {
     for (std::int64_t b = 0; b < rows; ++b) {
       T* row = columns.row<T>(b);
       for (std::int64_t d = 0; d < columns.width; ++d) {

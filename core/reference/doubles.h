@@ -10,22 +10,6 @@ namespace edt {
 
 using Doubles = std::vector<double>;
 
-// Calls f(T{}) with the element type of a floating-point dtype.
-template <class F>
-auto with_type_of(DType dtype, F&& f) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return f(float{});
-    case DType::kBFloat16:
-      return f(bfloat16{});
-    case DType::kFloat64:
-      return f(double{});
-    case DType::kInt32:
-      break;
-  }
-  fail<NotImplemented>("reference", "{} where a floating-point tensor is needed", name_of(dtype));
-}
-
 Doubles load(const Tensor& tensor);
 void store(const Doubles& values, const Tensor& tensor);
 

@@ -136,6 +136,16 @@ TEST(ImportFolders, BadInput) {
   EXPECT_ERROR(import_data(missing), DataError, "none", "not a folder");
 }
 
+// Samples 0 ... count - 1 as a pair of arrays.
+ImportOptions array_of(const TempDir& directory, std::uint64_t count) {
+  write_npy(directory / "x.npy", "<f4", {count, 2, 3, 4}, rows(0, count));
+  write_npy(directory / "y.npy", "<i8", {count}, labels(0, count));
+  ImportOptions options = options_for(directory, ImportLayout::kArray);
+  options.latents = directory / "x.npy";
+  options.labels = directory / "y.npy";
+  return options;
+}
+
 TEST(ImportArray, NpyWithStatisticsAndScale) {
   const TempDir directory;
   write_npy(directory / "x.npy", "<f8", {20, 2, 3, 4}, [] {
@@ -163,11 +173,7 @@ TEST(ImportArray, NpyWithStatisticsAndScale) {
 
 TEST(ImportArray, Moments) {
   const TempDir directory;
-  write_npy(directory / "x.npy", "<f4", {4, 2, 3, 4}, rows(0, 4));
-  write_npy(directory / "y.npy", "<i8", {4}, labels(0, 4));
-  ImportOptions options = options_for(directory, ImportLayout::kArray);
-  options.latents = directory / "x.npy";
-  options.labels = directory / "y.npy";
+  ImportOptions options = array_of(directory, 4);
   options.moments = true;
   import_data(options);
   EXPECT_TRUE(Dataset(directory / "out").description().moments);
@@ -229,11 +235,7 @@ TEST(ImportSafetensors, BadInput) {
 
 TEST(Import, InterruptedImportContinues) {
   const TempDir directory;
-  write_npy(directory / "x.npy", "<f4", {20, 2, 3, 4}, rows(0, 20));
-  write_npy(directory / "y.npy", "<i8", {20}, labels(0, 20));
-  ImportOptions options = options_for(directory, ImportLayout::kArray);
-  options.latents = directory / "x.npy";
-  options.labels = directory / "y.npy";
+  ImportOptions options = array_of(directory, 20);
   EXPECT_THROW(import_data(options,
                            [](std::uint64_t done, std::uint64_t) {
                              if (done == 13) throw std::runtime_error("stopped");
@@ -248,11 +250,7 @@ TEST(Import, InterruptedImportContinues) {
 
 TEST(Verify, CollectsEveryProblem) {
   const TempDir directory;
-  write_npy(directory / "x.npy", "<f4", {20, 2, 3, 4}, rows(0, 20));
-  write_npy(directory / "y.npy", "<i8", {20}, labels(0, 20));
-  ImportOptions options = options_for(directory, ImportLayout::kArray);
-  options.latents = directory / "x.npy";
-  options.labels = directory / "y.npy";
+  ImportOptions options = array_of(directory, 20);
   import_data(options);
   const auto shards = list_shards(directory / "out");
   fs::resize_file(shards[0], fs::file_size(shards[0]) - 8);

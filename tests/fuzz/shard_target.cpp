@@ -1,9 +1,7 @@
-#include "core/base/error.h"
-#include "data/shard.h"
 #include "tests/core/storage/temp_dir.h"
 #include "tests/data/small_set.h"
 #include "tests/fuzz/fuzz_target.h"
-#include "tests/fuzz/memory_file.h"
+#include "tests/fuzz/whole_shard.h"
 
 namespace edt::fuzz {
 
@@ -26,13 +24,5 @@ std::vector<std::string> seeds() {
 }  // namespace edt::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace edt;
-  const fuzz::MemoryFile file(std::span(data, size));
-  try {
-    const data::Shard shard(file.path());
-    shard.verify();
-    return 0;
-  } catch (const Error&) {
-    return -1;
-  }
+  return edt::fuzz::read_whole_shard(data, size);
 }
