@@ -87,6 +87,18 @@ State state_of(const std::string& text) {
   return start == holder->start ? State::kAlive : State::kGone;
 }
 
+// The ranks of a job that was just killed live a little longer than what started them: `patience`
+// is for them.
+State state_when_settled(const std::string& text, std::chrono::milliseconds patience) {
+  const auto deadline = Clock::now() + patience;
+  State state = state_of(text);
+  while (state == State::kAlive && Clock::now() < deadline) {
+    std::this_thread::sleep_for(patience / 30);
+    state = state_of(text);
+  }
+  return state;
+}
+
 // Nanoseconds on the file server's clock; only compared with itself.
 long long time_stamp(const fs::path& file) {
   struct stat status {};
@@ -103,7 +115,7 @@ RunLock::RunLock(fs::path file, Timing timing)
   constexpr int kAttempts = 3;  // others may be taking over the same stale lock
   for (int attempt = 0; !try_create(); ++attempt) {
     const std::string holder = read_text(file_);
-    const State state = state_of(holder);
+    const State state = state_when_settled(holder, timing_.ending);
     require<UsageError>(state != State::kAlive && attempt < kAttempts, "run", "{} is in use by {}",
                         file_.parent_path().string(), described(holder));
     if (state == State::kUnknown) wait_until_stale(holder);

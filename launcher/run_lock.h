@@ -19,6 +19,8 @@ class RunLock {
     std::chrono::milliseconds renew{10'000};
     // A lock that another host has not renewed for this long is stale.
     std::chrono::milliseconds stale_after{60'000};
+    // How long a living holder on this host is given to end.
+    std::chrono::milliseconds ending{3'000};
   };
 
   // Waits at most `stale_after` for a lock of another host that looks abandoned. Throws UsageError

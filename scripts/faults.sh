@@ -38,7 +38,7 @@ next_mesh() {
   stage=$((RANDOM % 4))
 }
 
-newest() { ls -d "$run"/checkpoints/step-?????? "$run"/checkpoints/step-????????* 2>/dev/null | grep -v damaged | sort -u | tail -1; }
+newest() { find "$run/checkpoints" -maxdepth 1 -name 'step-*' ! -name '*.damaged' | sort | tail -1; }
 
 # Damages the newest checkpoint in one of three ways; says which.
 damage() {
@@ -99,8 +99,9 @@ next_mesh
 on_ranks "$ranks" "$edt" train "${options[@]}" --run.dir="$run" --parallel.zero="$stage"
 echo
 "$edt" ckpt compare --first "$work/reference" --second "$run"
-echo "killed $killed times; $(grep -ho 'skipping.*' "$run"/logs/rank-00000.log | wc -l) damaged checkpoints were skipped, the log says why:"
-grep -ho 'skipping.*' "$run"/logs/rank-00000.log | sed 's|.*/checkpoints/||' | sort -u | head -5
+skipped=$(grep -ho 'skipping.*' "$run"/logs/rank-00000.log | sed 's|skipping .*/checkpoints/||' || true)
+echo "killed $killed times; damaged checkpoints that were skipped, as the log has it:"
+echo "${skipped:-none}"
 
 # A disk that is full while checkpoints are written. Needs root, for a disk of its own.
 if [[ $EUID -ne 0 ]]; then
@@ -118,7 +119,7 @@ if on_ranks 2 "$edt" train "${full[@]}" --train.steps=12 >"$work/out" 2>&1; then
   echo "a run whose last checkpoint could not be written ended with status 0" >&2
   exit 1
 fi
-failed=$(grep -c 'failed, training goes on' "$disk/run/logs/rank-00000.log")
+failed=$(grep -c 'failed, training goes on' "$disk/run/logs/rank-00000.log" || true)
 "$edt" ckpt verify --checkpoint "$disk/run" >/dev/null
 rm "$disk/filler"
 on_ranks 2 "$edt" train "${full[@]}"

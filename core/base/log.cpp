@@ -13,6 +13,7 @@ spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
     auto created = std::make_shared<spdlog::logger>(
         "edt", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    created->flush_on(spdlog::level::info);  // what was said before a kill is in the file
     created->set_pattern("%H:%M:%S %^%l%$ %v");
     return created;
   }();

@@ -18,7 +18,7 @@ if [[ $EUID -eq 0 ]]; then mpi_flags+=(--allow-run-as-root); fi
 on_ranks() {
   local ranks=$1
   shift
-  mpirun "${mpi_flags[@]}" -np "$ranks" "$@"
+  mpirun "${mpi_flags[@]}" -np "$ranks" "$@" </dev/null  # it would read the standard input of the script
 }
 
 # A run small enough to be repeated many times: 16 images a step in 8 micro-batches, both passes,

@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-constexpr RunLock::Timing kQuick{milliseconds(10), milliseconds(200)};
+constexpr RunLock::Timing kQuick{milliseconds(10), milliseconds(200), milliseconds(30)};
 
 std::string host() {
   char name[256] = {};
