@@ -108,20 +108,21 @@ if [[ $EUID -ne 0 ]]; then
   echo "not root: the full disk is left out"
   exit 0
 fi
-disk="$work/disk"
-mkdir "$disk"
+full_run="$work/full"
+disk="$full_run/checkpoints"
+mkdir -p "$disk"
 mount -t tmpfs -o size=64m tmpfs "$disk"
 trap 'umount "$disk"; rm -rf "$work"' EXIT
-full=("${options[@]}" --run.dir="$disk/run" --parallel.zero=2)
+full=("${options[@]}" --run.dir="$full_run" --parallel.zero=2)
 on_ranks 2 "$edt" train "${full[@]}" --train.steps=6
 dd if=/dev/zero of="$disk/filler" bs=64k status=none 2>/dev/null || true
 if on_ranks 2 "$edt" train "${full[@]}" --train.steps=12 >"$work/out" 2>&1; then
   echo "a run whose last checkpoint could not be written ended with status 0" >&2
   exit 1
 fi
-failed=$(grep -c 'failed, training goes on' "$disk/run/logs/rank-00000.log" || true)
-"$edt" ckpt verify --checkpoint "$disk/run" >/dev/null
+failed=$(grep -c 'failed, training goes on' "$full_run/logs/rank-00000.log" || true)
+"$edt" ckpt verify --checkpoint "$full_run" >/dev/null
 rm "$disk/filler"
 on_ranks 2 "$edt" train "${full[@]}"
 echo "full disk: $failed checkpoints failed and were reported, training went on; with space again:"
-"$edt" ckpt compare --first "$work/reference" --second "$disk/run"
+"$edt" ckpt compare --first "$work/reference" --second "$full_run"
