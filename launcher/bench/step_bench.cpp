@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <fstream>
 #include <functional>
 
 #include "launcher/bench/ceiling_forms.h"
@@ -35,17 +37,29 @@ std::size_t peak_memory_bytes() {
   return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
 }
 
+// Resident memory that belongs to no file. Linux; 0 elsewhere.
+std::size_t resident_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    std::size_t kilobytes = 0;
+    if (std::sscanf(line.c_str(), "RssAnon: %zu kB", &kilobytes) == 1) return kilobytes * 1024;
+  }
+  return 0;
+}
+
 // What is measured: a step, and how long communication took in it.
 using Step = std::function<CommunicationTime()>;
 
 // Runs step and ceiling in turn and fills the rates. `profiler` covers one step of this rank.
 void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype,
-             Profiler& profiler, int rounds, Communicator& ranks, StepBenchResult& result) {
+             Profiler& profiler, int rounds, Communicator& ranks, std::size_t resident_before,
+             StepBenchResult& result) {
   const auto over_ranks = [&](double value, Reduce reduce) {
     return ranks.all_reduce_value(value, reduce, "measurement");
   };
   step();  // first touch of memory, primitives compiled
   step();
+  result.resident_growth_bytes = resident_bytes() - resident_before;
   result.peak_memory_bytes = static_cast<std::size_t>(  // before the ceiling's operands are there
       over_ranks(static_cast<double>(peak_memory_bytes()), Reduce::kMax));
   MatmulCeiling ceiling(forms, dtype);
@@ -109,6 +123,7 @@ EngineConfig engine_config(const StepBenchOptions& options) {
 
 StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend,
                                     const Mesh& mesh) {
+  const std::size_t resident_before = resident_bytes();
   EdtModel model(options.model, backend, options.dtype, {&mesh.tensor()});
   const std::int64_t passes = options.masked ? 2 : 1;
   const auto forms =
@@ -135,12 +150,14 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
     return {report.communication_seconds + report.hidden_communication_seconds,
             report.communication_seconds};
   };
-  measure(step, forms, options.dtype, engine.profiler(), options.rounds, mesh.world(), result);
+  measure(step, forms, options.dtype, engine.profiler(), options.rounds, mesh.world(),
+          resident_before, result);
   result.memory = engine.memory();
   return result;
 }
 
 StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend) {
+  const std::size_t resident_before = resident_bytes();
   EdtModel model(options.model, backend, options.dtype);
   const std::int64_t images = 2 * options.micro_batch;
   const auto forms = forward_forms(model.forward_matmuls(images), 1);
@@ -176,7 +193,8 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
     tape.clear();
     return {};
   };
-  measure(step, forms, options.dtype, engine.profiler(), options.rounds, *communicator, result);
+  measure(step, forms, options.dtype, engine.profiler(), options.rounds, *communicator,
+          resident_before, result);
   result.memory = engine.memory();
   return result;
 }

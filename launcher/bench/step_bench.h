@@ -42,7 +42,9 @@ struct StepBenchResult {
   std::size_t peak_memory_bytes = 0;  // largest of a rank
   std::string formula;
   std::vector<std::pair<std::string, double>> time_share;  // of the step, largest first
-  std::vector<MemoryUse> memory;
+  std::vector<MemoryUse> memory;  // what the engine has asked for, on the first rank
+  // What the operating system gave since before the engine was there: to be compared with it.
+  std::size_t resident_growth_bytes = 0;
 };
 
 // All ranks of the mesh call it.

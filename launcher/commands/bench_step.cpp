@@ -34,6 +34,7 @@ nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchR
       {"peak_memory_bytes", result.peak_memory_bytes},
       {"flop_formula", result.formula},
   };
+  json["resident_growth_bytes"] = result.resident_growth_bytes;
   for (const auto& [scope, share] : result.time_share) json["time_share"][scope] = share;
   for (const MemoryUse& use : result.memory) json["memory"][std::string(use.category)] = use.bytes;
   return json;

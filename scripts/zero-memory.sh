@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Memory of a rank for ZeRO stages 0-3 on 1, 2 and 4 ranks: EDT-S/2 with Adan in float32, two micro-batches of
+# one image on each rank. Prints the formula of docs/zero.md beside what the process really has: resident memory
+# without the activations, which do not depend on the stage. Needs jq.
+# Usage: scripts/zero-memory.sh [MODEL]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/lib/ranks.sh
+model=${1:-EDT-S/2}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+printf '| ranks | stage | formula | measured | measured / formula |\n|---|---|---|---|---|\n'
+for ranks in 1 2 4; do
+  for stage in 0 1 2 3; do
+    on_ranks "$ranks" "$edt" bench step --model="$model" --micro-batch=1 --accumulate=2 --rounds=1 --json \
+      --parallel.zero="$stage" >"$work/out"
+    # M and B follow from what one rank of stage 0 allocates, and from the buckets of stages 2 and 3.
+    if [[ $ranks == 1 && $stage == 0 ]]; then M=$(jq '.memory["master weights"] / 4' "$work/out"); fi
+    if [[ $ranks == 1 && $stage == 2 ]]; then B=$(jq '.memory["gradient buckets"] / 8' "$work/out"); fi
+    jq -r --argjson M "$M" --argjson B "${B:-0}" --argjson N "$ranks" --argjson stage "$stage" '
+      2 as $L
+      | (if $stage == 0 then 24 * $M else 24 * $M / $N end) as $state
+      | (if $stage == 0 or ($stage < 3 and $N == 1) then 0
+         elif $stage < 3 then 4 * $M else 3 * 4 * $B end) as $weights
+      | (if $stage < 2 then 4 * $M + 4 * $M * ($L | log2) else 4 * $M / $N + 2 * 4 * $B end) as $gradients
+      | ($state + $weights + $gradients) as $formula
+      | (.resident_growth_bytes - .memory["activations"]) as $measured
+      | "| \($N) | \($stage) | \($formula / 1048576 | round) MiB | \($measured / 1048576 | round) MiB | \($measured / $formula * 1000 | round / 1000) |"
+    ' "$work/out"
+  done
+done
