@@ -20,19 +20,22 @@ endif()
 
 add_library(edt_options INTERFACE)
 target_include_directories(edt_options INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_options(edt_options INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+# nvcc passes its own dialect of C++ to the host compiler: options below are for C and C++ alone.
+set(host_languages "$<COMPILE_LANGUAGE:C,CXX>")
+set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
   -Wno-missing-field-initializers)  # designated initializers leave the rest at their defaults
 if(EDT_WERROR)
-  target_compile_options(edt_options INTERFACE -Werror)
+  list(APPEND warnings -Werror)
 endif()
+target_compile_options(edt_options INTERFACE "$<${host_languages}:${warnings}>")
 
 # The x86-64 baseline is AVX2 (x86-64-v3). Wider units are chosen at run time by Highway and oneDNN.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
-  target_compile_options(edt_options INTERFACE -march=x86-64-v3)
+  target_compile_options(edt_options INTERFACE "$<${host_languages}:-march=x86-64-v3>")
 endif()
 
 foreach(sanitizer IN LISTS EDT_SANITIZE)
-  target_compile_options(edt_options INTERFACE -fsanitize=${sanitizer} -fno-omit-frame-pointer)
+  target_compile_options(edt_options INTERFACE
+    "$<${host_languages}:-fsanitize=${sanitizer};-fno-omit-frame-pointer>")
   target_link_options(edt_options INTERFACE -fsanitize=${sanitizer})
 endforeach()

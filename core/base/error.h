@@ -39,6 +39,11 @@ class SystemError : public Error {
   using Error::Error;
 };
 
+// A GPU, its driver or one of its libraries refused.
+class CudaError : public Error {
+  using Error::Error;
+};
+
 // The chosen backend lacks this operation or data type.
 class NotImplemented : public Error {
   using Error::Error;

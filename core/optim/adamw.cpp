@@ -7,16 +7,19 @@
 namespace edt {
 namespace {
 
-//   m = b1 m + (1-b1) g,  n = b2 n + (1-b2) g^2
-//   w = decay * w - step_size * m / (sqrt(n) / root_correction + eps)
-struct Scalars {
-  float grad_scale;
-  float b1, b2, take1, take2;
-  float root_correction, eps;
-  float step_size, decay;
-};
+void advance_piece(const AdamWScalars& s, const float* __restrict grads, float* __restrict params,
+                   float* __restrict exp_avg, float* __restrict exp_avg_sq, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const AdamWElement next = adamw_step(s, grads[i], {params[i], exp_avg[i], exp_avg_sq[i]});
+    params[i] = next.param;
+    exp_avg[i] = next.exp_avg;
+    exp_avg_sq[i] = next.exp_avg_sq;
+  }
+}
 
-Scalars scalars_of(const AdamWConfig& config, const UpdateArgs& args) {
+}  // namespace
+
+AdamWScalars adamw_scalars(const AdamWConfig& config, const UpdateArgs& args) {
   const auto [b1, b2] = config.betas;
   const auto step = static_cast<double>(args.step);
   const auto f = [](double value) { return static_cast<float>(value); };
@@ -31,21 +34,6 @@ Scalars scalars_of(const AdamWConfig& config, const UpdateArgs& args) {
           .decay = f(1 - args.learning_rate * config.weight_decay)};
 }
 
-void advance_piece(const Scalars& s, const float* __restrict grads, float* __restrict params,
-                   float* __restrict exp_avg, float* __restrict exp_avg_sq, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) {
-    const float grad = grads[i] * s.grad_scale;
-    const float m = s.b1 * exp_avg[i] + s.take1 * grad;
-    const float square = s.b2 * exp_avg_sq[i] + s.take2 * (grad * grad);
-    const float denom = std::sqrt(square) / s.root_correction + s.eps;
-    params[i] = s.decay * params[i] - s.step_size * (m / denom);
-    exp_avg[i] = m;
-    exp_avg_sq[i] = square;
-  }
-}
-
-}  // namespace
-
 AdamW::AdamW(const AdamWConfig& config) : config_(config) {
   for (double beta : config.betas) check_beta("adamw", beta);
   check_eps_and_decay("adamw", config.eps, config.weight_decay);
@@ -57,7 +45,7 @@ std::span<const std::string_view> AdamW::state_names() const {
 }
 
 void AdamW::advance(const UpdateArgs& args, std::size_t begin, std::size_t end) const {
-  advance_piece(scalars_of(config_, args), args.grads.data() + begin, args.params.data() + begin,
+  advance_piece(adamw_scalars(config_, args), args.grads.data() + begin, args.params.data() + begin,
                 args.states[0].data() + begin, args.states[1].data() + begin, end - begin);
 }
 

@@ -1,11 +1,15 @@
 // AdamW as PyTorch defines it.
 #pragma once
 
-#include "core/optim/optimizer.h"
+#include "core/optim/adamw_step.h"
+#include "core/optim/host_optimizer.h"
 
 namespace edt {
 
-class AdamW final : public Optimizer {
+// What is the same for all elements of one update.
+AdamWScalars adamw_scalars(const AdamWConfig& config, const UpdateArgs& args);
+
+class AdamW final : public HostOptimizer {
  public:
   explicit AdamW(const AdamWConfig& config);
 

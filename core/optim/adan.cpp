@@ -7,20 +7,24 @@
 namespace edt {
 namespace {
 
-// Scalars of one update. With g the clipped gradient and d = g - previous g:
-//   m = b1 m + (1-b1) g,  v = b2 v + (1-b2) d,  n = b3 n + (1-b3) (g + b2 d)^2
-//   denom = sqrt(n) / root_correction + eps
-//   w = (decay_before * w - step_m * (m / denom) - step_v * (v / denom)) / decay_after
-// in this order of roundings, which is PyTorch's.
-struct Scalars {
-  float grad_scale;
-  float b1, b2, b3, take1, take2, take3;
-  float root_correction, eps;
-  float step_m, step_v;
-  float decay_before, decay_after;
-};
+template <bool kFirst>
+void advance_piece(const AdanScalars& s, const float* __restrict grads, float* __restrict params,
+                   float* __restrict exp_avg, float* __restrict exp_avg_diff,
+                   float* __restrict exp_avg_sq, float* __restrict previous_grad, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const AdanElement next = adan_step<kFirst>(
+        s, grads[i], {params[i], exp_avg[i], exp_avg_diff[i], exp_avg_sq[i], previous_grad[i]});
+    params[i] = next.param;
+    exp_avg[i] = next.exp_avg;
+    exp_avg_diff[i] = next.exp_avg_diff;
+    exp_avg_sq[i] = next.exp_avg_sq;
+    previous_grad[i] = next.previous_grad;
+  }
+}
 
-Scalars scalars_of(const AdanConfig& config, const UpdateArgs& args) {
+}  // namespace
+
+AdanScalars adan_scalars(const AdanConfig& config, const UpdateArgs& args) {
   const auto [b1, b2, b3] = config.betas;
   const auto step = static_cast<double>(args.step);
   const double decay = args.learning_rate * config.weight_decay;
@@ -40,31 +44,6 @@ Scalars scalars_of(const AdanConfig& config, const UpdateArgs& args) {
           .decay_after = f(config.no_prox ? 1 : 1 + decay)};
 }
 
-// On the first step the previous gradient is this one, so that the difference is zero.
-template <bool kFirst>
-void advance_piece(const Scalars& s, const float* __restrict grads, float* __restrict params,
-                   float* __restrict exp_avg, float* __restrict exp_avg_diff,
-                   float* __restrict exp_avg_sq, float* __restrict previous_grad, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) {
-    const float grad = grads[i] * s.grad_scale;
-    const float diff = kFirst ? 0.0f : grad - previous_grad[i];
-    const float look_ahead = grad + s.b2 * diff;
-    const float m = s.b1 * exp_avg[i] + s.take1 * grad;
-    const float v = s.b2 * exp_avg_diff[i] + s.take2 * diff;
-    const float square = s.b3 * exp_avg_sq[i] + s.take3 * (look_ahead * look_ahead);
-    const float denom = std::sqrt(square) / s.root_correction + s.eps;
-    const float moved =
-        s.decay_before * params[i] - s.step_m * (m / denom) - s.step_v * (v / denom);
-    params[i] = moved / s.decay_after;
-    exp_avg[i] = m;
-    exp_avg_diff[i] = v;
-    exp_avg_sq[i] = square;
-    previous_grad[i] = grad;
-  }
-}
-
-}  // namespace
-
 Adan::Adan(const AdanConfig& config) : config_(config) {
   for (double beta : config.betas) check_beta("adan", beta);
   check_eps_and_decay("adan", config.eps, config.weight_decay);
@@ -79,7 +58,7 @@ std::span<const std::string_view> Adan::state_names() const {
 void Adan::advance(const UpdateArgs& args, std::size_t begin, std::size_t end) const {
   const auto state = [&](std::size_t i) { return args.states[i].data() + begin; };
   const auto piece = args.step == 1 ? advance_piece<true> : advance_piece<false>;
-  piece(scalars_of(config_, args), args.grads.data() + begin, args.params.data() + begin, state(0),
+  piece(adan_scalars(config_, args), args.grads.data() + begin, args.params.data() + begin, state(0),
         state(1), state(2), state(3), end - begin);
 }
 

@@ -1,11 +1,15 @@
 // Adan, single-tensor form of the published code.
 #pragma once
 
-#include "core/optim/optimizer.h"
+#include "core/optim/adan_step.h"
+#include "core/optim/host_optimizer.h"
 
 namespace edt {
 
-class Adan final : public Optimizer {
+// What is the same for all elements of one update.
+AdanScalars adan_scalars(const AdanConfig& config, const UpdateArgs& args);
+
+class Adan final : public HostOptimizer {
  public:
   explicit Adan(const AdanConfig& config);
 

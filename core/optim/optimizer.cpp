@@ -23,20 +23,20 @@ void round_to_bf16(const float* __restrict params, bfloat16* __restrict working,
   for (std::size_t i = 0; i < n; ++i) working[i] = bfloat16(params[i]);
 }
 
-void check(const UpdateArgs& args, int state_count) {
+}  // namespace
+
+void Optimizer::check(const UpdateArgs& args) const {
   const std::size_t n = args.params.size();
   EDT_ASSERT(args.grads.size() == n);
   EDT_ASSERT(args.ema.empty() || args.ema.size() == n);
   EDT_ASSERT(args.working.empty() || args.working.size() == n);
-  EDT_ASSERT(static_cast<int>(args.states.size()) == state_count);
+  EDT_ASSERT(static_cast<int>(args.states.size()) == state_count());
   for (const auto& state : args.states) EDT_ASSERT(state.size() == n);
   EDT_ASSERT(args.step >= 1);
 }
 
-}  // namespace
-
-void Optimizer::update(const UpdateArgs& args) const {
-  check(args, state_count());
+void HostOptimizer::update(const UpdateArgs& args) const {
+  check(args);
   const std::size_t n = args.params.size();
 #pragma omp parallel for schedule(static)
   for (std::size_t begin = 0; begin < n; begin += kPiece) {

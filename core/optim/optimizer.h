@@ -55,14 +55,15 @@ class Optimizer {
   int state_count() const { return static_cast<int>(state_names().size()); }
   std::string_view state_name(int i) const { return state_names()[static_cast<std::size_t>(i)]; }
 
-  void update(const UpdateArgs& args) const;
+  // The spans lie where the optimizer works: in host memory, or a device's.
+  virtual void update(const UpdateArgs& args) const = 0;
 
- private:
-  // Advances elements [begin, end); thread-safe on disjoint ranges.
-  virtual void advance(const UpdateArgs& args, std::size_t begin, std::size_t end) const = 0;
+ protected:
+  // Asserts that the lengths agree.
+  void check(const UpdateArgs& args) const;
 };
 
-// Throws UsageError on values outside their range.
+// In host memory. Throws UsageError on values outside their range.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config);
 
 }  // namespace edt

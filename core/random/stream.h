@@ -36,7 +36,7 @@ struct StreamKey {
 };
 
 // The i-th group of four 32-bit words of a stream.
-inline Counter block(const StreamKey& key, std::uint32_t index) {
+constexpr Counter block(const StreamKey& key, std::uint32_t index) {
   return philox4x32(
       {index, static_cast<std::uint32_t>(key.purpose), key.step, key.sample},
       {static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32)});
@@ -49,7 +49,8 @@ inline float to_uniform(std::uint32_t word) { return static_cast<float>(word >> 
 // depends on key and i only.
 void fill_uniform(const StreamKey& key, std::span<float> out, std::uint32_t first = 0);
 
-// Standard normal by Box-Muller in double, rounded to float. Element i depends on key and i only.
+// Standard normal by Box-Muller in double (normal.h), rounded to float. Element i depends on key and i
+// only.
 void fill_normal(const StreamKey& key, std::span<float> out);
 
 // Element 0 of fill_uniform.

@@ -1,6 +1,7 @@
 // What the tape needs of a backend: memory, and the elementary operations on gradients.
 #pragma once
 
+#include <cstring>
 #include <string_view>
 
 #include "core/tensor/memory.h"
@@ -22,6 +23,16 @@ class Device {
   virtual void copy(const Tensor& from, const Tensor& to) = 0;
   // to += from; equal shapes and dtypes.
   virtual void add_into(const Tensor& from, const Tensor& to) = 0;
+
+  // All of a tensor's bytes from and to host memory. Both are complete when they return.
+  virtual void upload(const void* host, const Tensor& to) {
+    std::memcpy(to.data, host, to.bytes());
+  }
+  virtual void download(const Tensor& from, void* host) {
+    std::memcpy(host, from.data, from.bytes());
+  }
+  // Waits until everything asked for so far has been done.
+  virtual void synchronize() {}
 };
 
 }  // namespace edt

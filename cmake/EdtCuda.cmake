@@ -1,0 +1,100 @@
+# The CUDA backend is built when the toolkit, cuBLASLt and a link test are there; core/no_cuda takes
+# its place otherwise. Afterwards EDT_WITH_CUDA says which.
+set(EDT_CUDA AUTO CACHE STRING "CUDA backend: AUTO (where the toolkit is found), ON (required) or OFF")
+set_property(CACHE EDT_CUDA PROPERTY STRINGS AUTO ON OFF)
+# Ampere, and Hopper with its own instructions. Machine code only: PTX would be compiled at start.
+set(EDT_CUDA_ARCHITECTURES "80-real;90a-real" CACHE STRING "GPU architectures of the CUDA backend")
+
+set(EDT_WITH_CUDA OFF)
+if(NOT EDT_CUDA MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "EDT_CUDA is ${EDT_CUDA}, must be AUTO, ON or OFF")
+endif()
+
+function(edt_cuda_missing reason)
+  if(EDT_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "EDT_CUDA=ON, but ${reason}")
+  endif()
+  message(STATUS "CUDA backend: no, ${reason}")
+endfunction()
+
+if(EDT_CUDA STREQUAL "OFF")
+  message(STATUS "CUDA backend: no, EDT_CUDA=OFF")
+  return()
+endif()
+
+# nvcc outside PATH is where NVIDIA's packages put it.
+find_program(EDT_NVCC nvcc HINTS $ENV{CUDA_HOME} /usr/local/cuda PATH_SUFFIXES bin)
+if(NOT EDT_NVCC)
+  edt_cuda_missing("nvcc was not found")
+  return()
+endif()
+if(NOT CMAKE_CUDA_COMPILER)
+  set(CMAKE_CUDA_COMPILER ${EDT_NVCC})
+endif()
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES ${EDT_CUDA_ARCHITECTURES})
+endif()
+if(NOT DEFINED CMAKE_CUDA_HOST_COMPILER)
+  set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
+endif()
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  edt_cuda_missing("${EDT_NVCC} does not compile")
+  return()
+endif()
+enable_language(CUDA)
+# CMake before 3.26 does not know that nvcc speaks C++20.
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+endif()
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+set(CMAKE_CUDA_EXTENSIONS OFF)
+if(EDT_CCACHE AND NOT CMAKE_CUDA_COMPILER_LAUNCHER)
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${EDT_CCACHE})
+endif()
+
+find_package(CUDAToolkit)
+if(NOT TARGET CUDA::cublasLt OR NOT TARGET CUDA::cudart)
+  edt_cuda_missing("cuBLASLt was not found beside ${CMAKE_CUDA_COMPILER}")
+  return()
+endif()
+
+include(CheckCXXSourceCompiles)
+set(CMAKE_REQUIRED_LIBRARIES CUDA::cudart CUDA::cublasLt)
+check_cxx_source_compiles("
+  #include <cublasLt.h>
+  #include <cuda_runtime_api.h>
+  int main() { int n = 0; return cudaGetDeviceCount(&n) + static_cast<int>(cublasLtGetVersion() == 0); }"
+  EDT_CUBLASLT_LINKS)
+unset(CMAKE_REQUIRED_LIBRARIES)
+if(NOT EDT_CUBLASLT_LINKS)
+  edt_cuda_missing("a program with cuBLASLt does not link (see CMakeFiles/CMakeError.log)")
+  return()
+endif()
+set(EDT_WITH_CUDA ON)
+message(STATUS "CUDA backend: yes, toolkit ${CUDAToolkit_VERSION}, ${CMAKE_CUDA_ARCHITECTURES}")
+
+# Collectives between GPUs. Without NCCL the backend is built for one GPU per job.
+set(EDT_WITH_NCCL OFF)
+find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
+if(NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
+  set(CMAKE_REQUIRED_LIBRARIES CUDA::cudart ${NCCL_LIBRARY})
+  set(CMAKE_REQUIRED_INCLUDES ${NCCL_INCLUDE_DIR})
+  check_cxx_source_compiles("
+    #include <nccl.h>
+    int main() { int version = 0; return static_cast<int>(ncclGetVersion(&version)); }"
+    EDT_NCCL_LINKS)
+  unset(CMAKE_REQUIRED_LIBRARIES)
+  unset(CMAKE_REQUIRED_INCLUDES)
+  if(EDT_NCCL_LINKS)
+    set(EDT_WITH_NCCL ON)
+    add_library(NCCL::nccl UNKNOWN IMPORTED)
+    set_target_properties(NCCL::nccl PROPERTIES
+      IMPORTED_LOCATION ${NCCL_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${NCCL_INCLUDE_DIR})
+  endif()
+endif()
+message(STATUS "NCCL: ${EDT_WITH_NCCL}")

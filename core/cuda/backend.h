@@ -1,0 +1,103 @@
+// The one class behind make_cuda_backend(); each op family's kernels are in their own files: the
+// calls in NAME.cpp, what runs on the GPU in kernels/NAME.cu.
+#pragma once
+
+#include "core/cuda/context.h"
+#include "core/cuda/cuda_backend.h"
+#include "core/cuda/matmul.h"
+#include "core/cuda/memory.h"
+#include "core/cuda/scratch.h"
+
+namespace edt {
+
+class CudaBackend final : public Backend {
+ public:
+  using T = const Tensor&;
+  using G = const GradTarget&;
+  using C = const Columns&;
+
+  explicit CudaBackend(const CudaOptions& options)
+      : context_(options.device),
+        memory_(options.device),
+        scratch_(memory_),
+        matmul_(context_, scratch_, options.tf32) {}
+
+  cudaStream_t stream() const { return context_.stream(); }
+  Scratch& scratch() { return scratch_; }
+
+  // device.cpp
+  std::string_view name() const override { return "cuda"; }
+  Memory& memory() override { return memory_; }
+  void zero(T tensor) override;
+  void fill(T tensor, double value) override;
+  void copy(T from, T to) override;
+  void add_into(T from, T to) override;
+  void upload(const void* host, T to) override;
+  void download(T from, void* host) override;
+  void synchronize() override { context_.synchronize(); }
+
+  // linear.cpp
+  void linear_forward(T x, T weight, T bias, T positions, T y) override;
+  void linear_backward_input(T dy, T weight, G dx) override;
+  void linear_backward_weight(T dy, T x, G dweight, G dbias) override;
+
+  // mlp.cpp
+  void mlp_forward(T x, const MlpWeights& weights, T hidden, T y) override;
+  void mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
+                    const MlpGrads& grads) override;
+
+  // activation.cpp
+  void activation_forward(Activation kind, T x, T y) override;
+  void activation_backward(Activation kind, T dy, T x, G dx) override;
+  void add_forward(T a, T b, T y) override;
+
+  // modulated_norm.cpp
+  void modulated_norm_forward(T x, C shift, C scale, T y, T stats) override;
+  void modulated_norm_backward(T dy, T x, T stats, C scale, G dx, C dshift, C dscale) override;
+  void merge_norm_forward(T x, C shift, C scale, T mask, T y, T stats) override;
+  void merge_norm_backward(T dy, T x, T stats, C scale, T mask, G dx, C dshift, C dscale) override;
+  void concat_norm_forward(T a, T b, C shift, C scale, T y, T stats) override;
+  void concat_norm_backward(T dy, T a, T b, T stats, C scale, G da, G db, C dshift,
+                            C dscale) override;
+
+  // gate.cpp
+  void gate_residual_forward(T x, C gate, T h, T y) override;
+  void gate_residual_backward(T dy, C gate, T h, G dh, C dgate) override;
+
+  // attention.cpp
+  void attention_forward(T qkv, T table, T out, T lse) override;
+  void attention_backward(T dout, T qkv, T table, T out, T lse, G dqkv, G dtable) override;
+  void attention_modulated_forward(T qkv, T table, T modulation, T out) override;
+
+  // embedding.cpp
+  void timestep_features(T t, T out) override;
+  void label_forward(T labels, T table, T out) override;
+  void label_backward(T dy, T labels, G dtable) override;
+
+  // layout.cpp
+  void patchify(T image, std::int64_t patch, T patches) override;
+  void unpatchify(T tokens, std::int64_t patch, T image) override;
+  void pixel_shuffle_forward(T x, T y) override;
+  void pixel_shuffle_backward(T dy, G dx) override;
+  void mask_tokens_forward(T x, T mask, T positions, T y) override;
+  void mask_tokens_backward(T dy, T mask, G dx) override;
+
+  // diffusion.cpp
+  void add_noise(T x_start, T noise, T scales, T x_t) override;
+  void random_normal(random::StreamKey key, T samples, T out) override;
+  void diffusion_loss_forward(T tokens, T x_start, T x_t, T noise, T coefficients, T sample_weights,
+                              std::int64_t patch, T mse, T vb, T mean) override;
+  void diffusion_loss_backward(T dmean, T tokens, T x_start, T x_t, T noise, T coefficients,
+                               T sample_weights, std::int64_t patch, G dtokens) override;
+
+ private:
+  // linear.cpp: dbias (+)= column sums of dy, where the product could not take them along.
+  void column_sums(T dy, G dbias);
+
+  CudaContext context_;
+  CudaMemory memory_;
+  Scratch scratch_;
+  Matmul matmul_;
+};
+
+}  // namespace edt

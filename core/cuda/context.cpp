@@ -1,0 +1,58 @@
+#include "core/cuda/context.h"
+
+#include "core/base/error.h"
+#include "core/cuda/cuda_backend.h"
+#include "core/cuda/error.h"
+
+namespace edt {
+
+bool cuda_is_built() { return true; }
+
+int cuda_device_count() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+  cudaGetLastError();  // no driver is an answer, not a failure of what comes next
+  return 0;
+}
+
+std::string cuda_absence() {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  return status == cudaSuccess ? "no GPU is visible" : cudaGetErrorString(status);
+}
+
+CudaContext::CudaContext(int device) : device_(device) {
+  const int count = cuda_device_count();
+  require<CudaError>(count > 0, "cuda", "GPU {} was asked for: {}", device, cuda_absence());
+  require<CudaError>(device >= 0 && device < count, "cuda", "GPU {} was asked for, {} are visible",
+                     device, count);
+  check_cuda(cudaSetDevice(device), "choosing the GPU");
+  int major = 0, minor = 0;
+  check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
+             "reading the GPU's architecture");
+  check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device),
+             "reading the GPU's architecture");
+  // Machine code is there for these alone: sm_80 code also runs on 8.6 and 8.9, sm_90a code on 9.0.
+  require<CudaError>(major == 8 || (major == 9 && minor == 0), "cuda",
+                     "GPU {} has compute capability {}.{}, this build has code for 8.x and 9.0",
+                     device, major, minor);
+  check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+  const cublasStatus_t status = cublasLtCreate(&cublas_);
+  if (status != CUBLAS_STATUS_SUCCESS) cudaStreamDestroy(stream_);
+  check_cublas(status, "starting cuBLASLt");
+}
+
+CudaContext::~CudaContext() {
+  cublasLtDestroy(cublas_);
+  cudaStreamDestroy(stream_);
+}
+
+cudaStream_t CudaContext::stream() const {
+  check_cuda(cudaSetDevice(device_), "choosing the GPU");
+  return stream_;
+}
+
+void CudaContext::synchronize() const { check_cuda(cudaStreamSynchronize(stream_), "waiting"); }
+
+}  // namespace edt

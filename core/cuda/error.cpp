@@ -1,0 +1,26 @@
+#include "core/cuda/error.h"
+
+#include "core/base/error.h"
+#include "core/cuda/kernels/launch.h"
+
+namespace edt {
+
+void check_cuda(cudaError_t status, std::string_view what) {
+  if (status == cudaSuccess) return;
+  fail<CudaError>("cuda", "{}: {} ({})", what, cudaGetErrorString(status),
+                  cudaGetErrorName(status));
+}
+
+void check_cublas(cublasStatus_t status, std::string_view what) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  fail<CudaError>("cuda", "{}: {}", what, cublasLtGetStatusString(status));
+}
+
+void check_launch(const char* kernel) { check_cuda(cudaGetLastError(), kernel); }
+
+void raise_shared_memory(const void* kernel, int bytes, const char* name) {
+  check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+             name);
+}
+
+}  // namespace edt

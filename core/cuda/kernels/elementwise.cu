@@ -1,0 +1,242 @@
+#include <algorithm>
+
+#include "core/cuda/kernels/activation.cuh"
+#include "core/cuda/kernels/elementwise.h"
+#include "core/cuda/kernels/vector.cuh"
+
+namespace edt {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr std::int64_t kMostBlocks = 1 << 14;  // a multiple of what any GPU runs at once
+
+// f.at<kVec>(i) for every group of kVec elements from i on; what is left over goes one by one.
+template <int kVec, class F>
+__global__ void __launch_bounds__(kThreads) each(F f, std::int64_t n) {
+  const std::int64_t thread = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const std::int64_t groups = n / kVec;
+  for (std::int64_t i = thread; i < groups; i += static_cast<std::int64_t>(gridDim.x) * kThreads) {
+    f.template at<kVec>(i * kVec);
+  }
+  const std::int64_t rest = groups * kVec + thread;
+  if (rest < n) f.template at<1>(rest);
+}
+
+// The rest is shorter than kVec, so a single block of kThreads holds it.
+static_assert(kVector <= kThreads);
+
+template <class F>
+void run(cudaStream_t stream, const F& f, std::int64_t n, bool vectors, const char* name) {
+  if (n == 0) return;
+  const std::int64_t groups = vectors ? divide_up(n, kVector) : n;
+  const auto blocks = static_cast<unsigned>(std::min(divide_up(groups, kThreads), kMostBlocks));
+  if (vectors) {
+    each<kVector><<<blocks, kThreads, 0, stream>>>(f, n);
+  } else {
+    each<1><<<blocks, kThreads, 0, stream>>>(f, n);
+  }
+  check_launch(name);
+}
+
+template <class T>
+struct Fill {
+  T* to;
+  float value;
+
+  template <int kVec>
+  __device__ void at(std::int64_t i) const {
+    float v[kVec];
+#pragma unroll
+    for (float& element : v) element = value;
+    store<kVec>(to + i, v);
+  }
+};
+
+template <class From, class To>
+struct Convert {
+  const From* from;
+  To* to;
+  bool accumulate;
+
+  template <int kVec>
+  __device__ void at(std::int64_t i) const {
+    float v[kVec];
+    load<kVec>(from + i, v);
+    put<kVec>(to + i, v, accumulate);
+  }
+};
+
+template <class T>
+struct Add {
+  const T *a, *b;
+  T* y;
+
+  template <int kVec>
+  __device__ void at(std::int64_t i) const {
+    float u[kVec], v[kVec];
+    load<kVec>(a + i, u);
+    load<kVec>(b + i, v);
+#pragma unroll
+    for (int k = 0; k < kVec; ++k) u[k] += v[k];
+    store<kVec>(y + i, u);
+  }
+};
+
+template <class T, class Function>
+struct Activate {
+  const T* x;
+  T* y;
+
+  template <int kVec>
+  __device__ void at(std::int64_t i) const {
+    float v[kVec];
+    load<kVec>(x + i, v);
+#pragma unroll
+    for (float& value : v) value = Function::value(value);
+    store<kVec>(y + i, v);
+  }
+};
+
+template <class T, class Function>
+struct ActivateBackward {
+  const T *dy, *x;
+  T* dx;
+  bool accumulate;
+
+  template <int kVec>
+  __device__ void at(std::int64_t i) const {
+    float d[kVec], v[kVec];
+    load<kVec>(dy + i, d);
+    load<kVec>(x + i, v);
+#pragma unroll
+    for (int k = 0; k < kVec; ++k) d[k] *= Function::slope(v[k]);
+    put<kVec>(dx + i, d, accumulate);
+  }
+};
+
+template <class T>
+struct GeluAgain {
+  const T* h;
+  T *d, *g;
+
+  template <int kVec>
+  __device__ void at(std::int64_t i) const {
+    float x[kVec], slope[kVec];
+    load<kVec>(h + i, x);
+    load<kVec>(d + i, slope);
+#pragma unroll
+    for (int k = 0; k < kVec; ++k) {
+      slope[k] *= Gelu::slope(x[k]);
+      x[k] = Gelu::value(x[k]);
+    }
+    store<kVec>(d + i, slope);
+    store<kVec>(g + i, x);
+  }
+};
+
+// Eight elements never straddle a row: the vector form is taken when `columns` allows it.
+template <class T>
+struct RepeatRows {
+  const T* positions;
+  T* y;
+  std::int64_t table;  // elements of the table
+  bool accumulate;
+
+  template <int kVec>
+  __device__ void at(std::int64_t i) const {
+    float v[kVec];
+    load<kVec>(positions + i % table, v);
+    put<kVec>(y + i, v, accumulate);
+  }
+};
+
+template <class T>
+T* typed(void* p) {
+  return static_cast<T*>(p);
+}
+template <class T>
+const T* typed(const void* p) {
+  return static_cast<const T*>(p);
+}
+
+template <class... P>
+bool all_aligned(const P*... p) {
+  return (aligned16(p) && ...);
+}
+
+}  // namespace
+
+void launch_fill(cudaStream_t stream, Elements to, float value, std::int64_t n) {
+  with_element(to.dtype, [&]<class T>(T) {
+    run(stream, Fill<T>{typed<T>(to.data), value}, n, aligned16(to.data), "fill");
+  });
+}
+
+void launch_convert(cudaStream_t stream, Elements from, Elements to, std::int64_t n,
+                    bool accumulate) {
+  with_element(from.dtype, [&]<class A>(A) {
+    with_element(to.dtype, [&]<class B>(B) {
+      run(stream, Convert<A, B>{typed<A>(from.data), typed<B>(to.data), accumulate}, n,
+          all_aligned(from.data, to.data), "convert");
+    });
+  });
+}
+
+void launch_add(cudaStream_t stream, DType dtype, const void* a, const void* b, void* y,
+                std::int64_t n) {
+  with_element(dtype, [&]<class T>(T) {
+    run(stream, Add<T>{typed<T>(a), typed<T>(b), typed<T>(y)}, n, all_aligned(a, b, y), "add");
+  });
+}
+
+void launch_activation(cudaStream_t stream, DType dtype, bool gelu, const void* x, void* y,
+                       std::int64_t n) {
+  with_element(dtype, [&]<class T>(T) {
+    if (gelu) {
+      run(stream, Activate<T, Gelu>{typed<T>(x), typed<T>(y)}, n, all_aligned(x, y), "gelu");
+    } else {
+      run(stream, Activate<T, Silu>{typed<T>(x), typed<T>(y)}, n, all_aligned(x, y), "silu");
+    }
+  });
+}
+
+void launch_activation_backward(cudaStream_t stream, DType dtype, bool gelu, const void* dy,
+                                const void* x, void* dx, std::int64_t n, bool accumulate) {
+  with_element(dtype, [&]<class T>(T) {
+    const bool vectors = all_aligned(dy, x, dx);
+    if (gelu) {
+      run(stream, ActivateBackward<T, Gelu>{typed<T>(dy), typed<T>(x), typed<T>(dx), accumulate}, n,
+          vectors, "gelu backward");
+    } else {
+      run(stream, ActivateBackward<T, Silu>{typed<T>(dy), typed<T>(x), typed<T>(dx), accumulate}, n,
+          vectors, "silu backward");
+    }
+  });
+}
+
+void launch_gelu_again(cudaStream_t stream, DType dtype, const void* h, void* d, void* g,
+                       std::int64_t n) {
+  with_element(dtype, [&]<class T>(T) {
+    run(stream, GeluAgain<T>{typed<T>(h), typed<T>(d), typed<T>(g)}, n, all_aligned(h, d, g),
+        "gelu again");
+  });
+}
+
+void launch_repeat_rows(cudaStream_t stream, DType dtype, const void* positions,
+                        std::int64_t positions_rows, void* y, std::int64_t rows,
+                        std::int64_t columns) {
+  with_element(dtype, [&]<class T>(T) {
+    run(stream, RepeatRows<T>{typed<T>(positions), typed<T>(y), positions_rows * columns, false},
+        rows * columns, columns % kVector == 0 && all_aligned(positions, y), "repeat rows");
+  });
+}
+
+void launch_add_bias(cudaStream_t stream, DType dtype, const void* bias, void* y, std::int64_t rows,
+                     std::int64_t columns, bool accumulate) {
+  with_element(dtype, [&]<class T>(T) {
+    run(stream, RepeatRows<T>{typed<T>(bias), typed<T>(y), columns, accumulate}, rows * columns,
+        columns % kVector == 0 && all_aligned(bias, y), "add bias");
+  });
+}
+
+}  // namespace edt

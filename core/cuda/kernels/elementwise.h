@@ -1,0 +1,38 @@
+// Element by element over contiguous memory, float32 or bf16.
+#pragma once
+
+#include "core/cuda/kernels/launch.h"
+
+namespace edt {
+
+struct Elements {
+  void* data = nullptr;
+  DType dtype = DType::kFloat32;
+};
+
+// to = value
+void launch_fill(cudaStream_t stream, Elements to, float value, std::int64_t n);
+// to (+)= from
+void launch_convert(cudaStream_t stream, Elements from, Elements to, std::int64_t n,
+                    bool accumulate);
+// y = a + b, one dtype
+void launch_add(cudaStream_t stream, DType dtype, const void* a, const void* b, void* y,
+                std::int64_t n);
+// y = f(x), one dtype; gelu (tanh form) or silu
+void launch_activation(cudaStream_t stream, DType dtype, bool gelu, const void* x, void* y,
+                       std::int64_t n);
+// dx (+)= dy f'(x), one dtype; dx may be the memory of dy
+void launch_activation_backward(cudaStream_t stream, DType dtype, bool gelu, const void* dy,
+                                const void* x, void* dx, std::int64_t n, bool accumulate);
+// What an MLP's backward needs of the pre-activation h: g = gelu(h) and d = d * gelu'(h).
+void launch_gelu_again(cudaStream_t stream, DType dtype, const void* h, void* d, void* g,
+                       std::int64_t n);
+// y[m] = positions[m mod T], rows of `columns` elements of one dtype
+void launch_repeat_rows(cudaStream_t stream, DType dtype, const void* positions,
+                        std::int64_t positions_rows, void* y, std::int64_t rows,
+                        std::int64_t columns);
+// y[m] (+)= bias, rows of `columns` elements of one dtype
+void launch_add_bias(cudaStream_t stream, DType dtype, const void* bias, void* y, std::int64_t rows,
+                     std::int64_t columns, bool accumulate);
+
+}  // namespace edt

@@ -1,0 +1,85 @@
+#include "core/cuda/kernels/embedding.h"
+
+#include "core/cuda/kernels/vector.cuh"
+
+namespace edt {
+namespace {
+
+constexpr int kThreads = 128;
+
+unsigned blocks_of(std::int64_t n) { return static_cast<unsigned>(divide_up(n, kThreads)); }
+
+// In double: float32 angles of up to 999 radians would be off by 3e-5.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    timestep_features(const float* t, T* out, std::int64_t features) {
+  const std::int64_t half = features / 2;
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i >= half) return;
+  const double frequency = exp(-9.210340371976184 * static_cast<double>(i) / half);  // log 10000
+  double sine, cosine;
+  sincos(t[blockIdx.y] * frequency, &sine, &cosine);
+  T* row = out + blockIdx.y * features;
+  row[i] = round_to<T>(static_cast<float>(cosine));
+  row[half + i] = round_to<T>(static_cast<float>(sine));
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    label_rows(const std::int32_t* labels, const T* table, T* out, std::int64_t width) {
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (c < width) out[blockIdx.y * width + c] = table[labels[blockIdx.y] * width + c];
+}
+
+// The first sample of a label adds the rows of all samples with that label, in batch order.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    label_gradients(const T* dy, const std::int32_t* labels, float* dtable, std::int64_t batch,
+                    std::int64_t width) {
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const std::int64_t first = blockIdx.y;
+  const std::int32_t label = labels[first];
+  for (std::int64_t b = 0; b < first; ++b) {
+    if (labels[b] == label) return;
+  }
+  if (c >= width) return;
+  float sum = 0;
+  for (std::int64_t b = first; b < batch; ++b) {
+    if (labels[b] == label) sum += to_float(dy[b * width + c]);
+  }
+  dtable[label * width + c] += sum;
+}
+
+}  // namespace
+
+void launch_timestep_features(cudaStream_t stream, DType dtype, const float* t, void* out,
+                              std::int64_t batch, std::int64_t features) {
+  const dim3 grid(blocks_of(features / 2), static_cast<unsigned>(batch));
+  with_element(dtype, [&]<class T>(T) {
+    timestep_features<<<grid, kThreads, 0, stream>>>(t, static_cast<T*>(out), features);
+  });
+  check_launch("timestep_features");
+}
+
+void launch_label_rows(cudaStream_t stream, DType dtype, const std::int32_t* labels,
+                       const void* table, void* out, std::int64_t batch, std::int64_t width) {
+  const dim3 grid(blocks_of(width), static_cast<unsigned>(batch));
+  with_element(dtype, [&]<class T>(T) {
+    label_rows<<<grid, kThreads, 0, stream>>>(labels, static_cast<const T*>(table),
+                                              static_cast<T*>(out), width);
+  });
+  check_launch("label_embedding forward");
+}
+
+void launch_label_gradients(cudaStream_t stream, DType dtype, const void* dy,
+                            const std::int32_t* labels, float* dtable, std::int64_t batch,
+                            std::int64_t width) {
+  const dim3 grid(blocks_of(width), static_cast<unsigned>(batch));
+  with_element(dtype, [&]<class T>(T) {
+    label_gradients<<<grid, kThreads, 0, stream>>>(static_cast<const T*>(dy), labels, dtable, batch,
+                                                   width);
+  });
+  check_launch("label_embedding backward");
+}
+
+}  // namespace edt

@@ -1,0 +1,34 @@
+// LayerNorm with adaLN modulation on rows that are gathered from one, two or four parts.
+#pragma once
+
+#include "core/cuda/kernels/rows.h"
+
+namespace edt {
+
+struct NormCall {
+  DType dtype = DType::kFloat32;
+  std::int64_t batch = 0, tokens = 0, width = 0;  // of the normalised rows [batch, tokens, width]
+  // A row is `parts` pieces of width / parts. One part: rows of data[0]. Two: rows of data[0] and
+  // data[1]. Four: a 2x2 neighbourhood on the grid of data[0], whose side is `grid`.
+  int parts = 1;
+  int grid = 0;
+  const void* x[2] = {nullptr, nullptr};
+  const float* mask = nullptr;  // [batch, grid * grid] of the four parts, or null
+  ColumnView shift, scale;
+  float* stats = nullptr;  // [batch * tokens, 2]: mean, 1/std
+
+  void* y = nullptr;  // forward
+
+  const void* dy = nullptr;  // backward
+  void* dx[2] = {nullptr, nullptr};
+  bool accumulate[2] = {false, false};
+  float* partials = nullptr;  // [batch, slices, 2, width]: sums of dy and of dy n
+};
+
+bool norm_vectors(const NormCall& call);
+
+void launch_norm_forward(cudaStream_t stream, const RowPlan& plan, const NormCall& call,
+                         float epsilon);
+void launch_norm_backward(cudaStream_t stream, const RowPlan& plan, const NormCall& call);
+
+}  // namespace edt

@@ -1,0 +1,84 @@
+#include "core/cuda/kernels/slices.h"
+
+#include <algorithm>
+
+#include "core/cuda/kernels/vector.cuh"
+
+namespace edt {
+namespace {
+
+constexpr int kThreads = 128;
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) add_slices(SliceSums s) {
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const int group = blockIdx.y;
+  if (c >= s.width || s.to[group].data == nullptr) return;
+  for (std::int64_t b = blockIdx.z; b < s.batch; b += gridDim.z) {
+    const float* from = s.partials + (b * s.slices * s.groups + group) * s.width + c;
+    float sum = 0;
+    for (std::int64_t i = 0; i < s.slices; ++i) sum += from[i * s.groups * s.width];
+    T* to = static_cast<T*>(s.to[group].data) + b * s.to[group].stride + c;
+    *to = round_to<T>(to_float(*to) + sum);
+  }
+}
+
+// Each thread a column, each block row of the grid a slice.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    slice_columns(const T* x, std::int64_t rows, std::int64_t columns, std::int64_t rows_per_slice,
+                  float* partials) {
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (c >= columns) return;
+  const std::int64_t begin = blockIdx.y * rows_per_slice;
+  const std::int64_t end = min(begin + rows_per_slice, rows);
+  float sum = 0;
+#pragma unroll 8
+  for (std::int64_t r = begin; r < end; ++r) sum += to_float(x[r * columns + c]);
+  partials[blockIdx.y * columns + c] = sum;
+}
+
+__global__ void __launch_bounds__(kThreads)
+    add_column_slices(const float* partials, std::int64_t slices, std::int64_t columns, float* sums,
+                      bool accumulate) {
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (c >= columns) return;
+  float sum = 0;
+#pragma unroll 8
+  for (std::int64_t i = 0; i < slices; ++i) sum += partials[i * columns + c];
+  sums[c] = accumulate ? sums[c] + sum : sum;
+}
+
+unsigned blocks_of(std::int64_t n) { return static_cast<unsigned>(divide_up(n, kThreads)); }
+
+}  // namespace
+
+void launch_add_slices(cudaStream_t stream, const SliceSums& sums) {
+  const dim3 grid(blocks_of(sums.width), static_cast<unsigned>(sums.groups),
+                  static_cast<unsigned>(std::min<std::int64_t>(sums.batch, 65535)));
+  with_element(sums.dtype,
+               [&]<class T>(T) { add_slices<T><<<grid, kThreads, 0, stream>>>(sums); });
+  check_launch("adding partial sums");
+}
+
+// Some 128 slices of at least 32 rows.
+std::int64_t column_sum_slices(std::int64_t rows) {
+  const std::int64_t rows_per_slice = std::max<std::int64_t>(32, divide_up(rows, 128));
+  return divide_up(rows, rows_per_slice);
+}
+
+void launch_column_sums(cudaStream_t stream, DType dtype, const void* x, std::int64_t rows,
+                        std::int64_t columns, float* partials, float* sums, bool accumulate) {
+  const std::int64_t slices = column_sum_slices(rows);
+  const std::int64_t rows_per_slice = divide_up(rows, slices);
+  const dim3 grid(blocks_of(columns), static_cast<unsigned>(slices));
+  with_element(dtype, [&]<class T>(T) {
+    slice_columns<<<grid, kThreads, 0, stream>>>(static_cast<const T*>(x), rows, columns,
+                                                 rows_per_slice, partials);
+  });
+  check_launch("column sums");
+  add_column_slices<<<grid.x, kThreads, 0, stream>>>(partials, slices, columns, sums, accumulate);
+  check_launch("column sums");
+}
+
+}  // namespace edt

@@ -1,0 +1,97 @@
+// Rows of floats or bf16 read and written as float32, eight elements at a time where the memory
+// allows it (16-byte accesses), one at a time elsewhere.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include "core/cuda/kernels/launch.h"
+
+namespace edt {
+
+inline constexpr int kVector = 8;
+
+__device__ inline float to_float(float x) { return x; }
+__device__ inline float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
+
+template <class T>
+__device__ T round_to(float x) {
+  if constexpr (sizeof(T) == 2) {
+    return __float2bfloat16_rn(x);
+  } else {
+    return x;
+  }
+}
+
+template <int kVec, class T>
+__device__ void load(const T* p, float (&out)[kVec]) {
+  if constexpr (kVec == 1) {
+    out[0] = to_float(p[0]);
+  } else if constexpr (sizeof(T) == 2) {
+    static_assert(kVec == 8);
+    const uint4 raw = *reinterpret_cast<const uint4*>(p);
+    const unsigned words[4] = {raw.x, raw.y, raw.z, raw.w};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      out[2 * i] = __uint_as_float(words[i] << 16);
+      out[2 * i + 1] = __uint_as_float(words[i] & 0xffff0000u);
+    }
+  } else {
+    static_assert(kVec == 8);
+    const float4 low = *reinterpret_cast<const float4*>(p);
+    const float4 high = *reinterpret_cast<const float4*>(p + 4);
+    out[0] = low.x, out[1] = low.y, out[2] = low.z, out[3] = low.w;
+    out[4] = high.x, out[5] = high.y, out[6] = high.z, out[7] = high.w;
+  }
+}
+
+__device__ inline unsigned pack_bf16(float low, float high) {
+  const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+  return *reinterpret_cast<const unsigned*>(&pair);
+}
+
+template <int kVec, class T>
+__device__ void store(T* p, const float (&in)[kVec]) {
+  if constexpr (kVec == 1) {
+    p[0] = round_to<T>(in[0]);
+  } else if constexpr (sizeof(T) == 2) {
+    uint4 raw;
+    raw.x = pack_bf16(in[0], in[1]);
+    raw.y = pack_bf16(in[2], in[3]);
+    raw.z = pack_bf16(in[4], in[5]);
+    raw.w = pack_bf16(in[6], in[7]);
+    *reinterpret_cast<uint4*>(p) = raw;
+  } else {
+    *reinterpret_cast<float4*>(p) = make_float4(in[0], in[1], in[2], in[3]);
+    *reinterpret_cast<float4*>(p + 4) = make_float4(in[4], in[5], in[6], in[7]);
+  }
+}
+
+// p[i] = in[i], or += in[i]
+template <int kVec, class T>
+__device__ void put(T* p, const float (&in)[kVec], bool accumulate) {
+  if (!accumulate) {
+    store<kVec>(p, in);
+    return;
+  }
+  float sum[kVec];
+  load<kVec>(p, sum);
+#pragma unroll
+  for (int i = 0; i < kVec; ++i) sum[i] += in[i];
+  store<kVec>(p, sum);
+}
+
+// Calls f(T{}) with float or __nv_bfloat16. The host has refused other types.
+template <class F>
+void with_element(DType dtype, F&& f) {
+  if (dtype == DType::kBFloat16) {
+    f(__nv_bfloat16{});
+  } else {
+    f(float{});
+  }
+}
+
+inline bool aligned16(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
+
+inline bool vectors_fit(const ColumnView& c) { return c.stride % kVector == 0 && aligned16(c.data); }
+
+}  // namespace edt

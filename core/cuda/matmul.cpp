@@ -1,0 +1,180 @@
+// cuBLASLt counts columns first. Row-major y = a b is its y^T = b^T a^T, so that its A is b, its B
+// is a, and a matrix that is not transposed here is not transposed there.
+#include "core/cuda/matmul.h"
+
+#include <fmt/format.h>
+
+#include "core/base/error.h"
+#include "core/cuda/error.h"
+
+namespace edt {
+namespace {
+
+// What NVIDIA recommends for Hopper; less serves older GPUs.
+constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
+
+struct Destroy {
+  void operator()(cublasLtMatmulDesc_t p) const { cublasLtMatmulDescDestroy(p); }
+  void operator()(cublasLtMatrixLayout_t p) const { cublasLtMatrixLayoutDestroy(p); }
+  void operator()(cublasLtMatmulPreference_t p) const { cublasLtMatmulPreferenceDestroy(p); }
+};
+template <class Handle>
+using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, Destroy>;
+
+using Description = Owned<cublasLtMatmulDesc_t>;
+using Layout = Owned<cublasLtMatrixLayout_t>;
+using Preference = Owned<cublasLtMatmulPreference_t>;
+
+cudaDataType_t type_of(DType dtype) {
+  return dtype == DType::kBFloat16 ? CUDA_R_16BF : CUDA_R_32F;
+}
+
+cublasLtEpilogue_t epilogue_of(Epilogue epilogue) {
+  switch (epilogue) {
+    case Epilogue::kNone:
+      return CUBLASLT_EPILOGUE_DEFAULT;
+    case Epilogue::kBias:
+      return CUBLASLT_EPILOGUE_BIAS;
+    case Epilogue::kGeluBias:
+      return CUBLASLT_EPILOGUE_GELU_BIAS;
+    case Epilogue::kGeluAuxBias:
+      return CUBLASLT_EPILOGUE_GELU_AUX_BIAS;
+    case Epilogue::kGeluSlope:
+      return CUBLASLT_EPILOGUE_DGELU;
+    case Epilogue::kRowSums:
+      return CUBLASLT_EPILOGUE_BGRADB;
+  }
+  return CUBLASLT_EPILOGUE_DEFAULT;
+}
+
+template <class Value>
+void set(const Description& description, cublasLtMatmulDescAttributes_t attribute, Value value) {
+  check_cublas(
+      cublasLtMatmulDescSetAttribute(description.get(), attribute, &value, sizeof(value)),
+      "describing a product");
+}
+
+template <class Value>
+void set(const Preference& preference, cublasLtMatmulPreferenceAttributes_t attribute,
+         Value value) {
+  check_cublas(
+      cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof(value)),
+      "describing a product");
+}
+
+// A row-major [rows, columns] matrix, as its transpose.
+Layout layout_of(DType dtype, std::int64_t rows, std::int64_t columns) {
+  cublasLtMatrixLayout_t layout = nullptr;
+  check_cublas(
+      cublasLtMatrixLayoutCreate(&layout, type_of(dtype), static_cast<std::uint64_t>(columns),
+                                 static_cast<std::uint64_t>(rows), columns),
+      "describing a matrix");
+  return Layout(layout);
+}
+
+Description describe(const Product& p, bool tf32) {
+  const bool fast = tf32 && p.in == DType::kFloat32;
+  cublasLtMatmulDesc_t created = nullptr;
+  check_cublas(
+      cublasLtMatmulDescCreate(&created, fast ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
+                               CUDA_R_32F),
+      "describing a product");
+  Description description(created);
+  const auto operation = [](bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
+  set(description, CUBLASLT_MATMUL_DESC_TRANSA, operation(p.b_transposed));
+  set(description, CUBLASLT_MATMUL_DESC_TRANSB, operation(p.a_transposed));
+  if (p.epilogue == Epilogue::kNone) return description;
+  set(description, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(p.epilogue));
+  if (p.bias != nullptr) {
+    const DType bias = p.epilogue == Epilogue::kRowSums ? DType::kFloat32 : p.in;
+    set(description, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, static_cast<std::int32_t>(type_of(bias)));
+  }
+  if (p.aux != nullptr) {
+    set(description, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE,
+        static_cast<std::int32_t>(type_of(p.in)));
+    set(description, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, p.n);
+  }
+  return description;
+}
+
+void point(const Description& description, const Product& p) {
+  if (p.bias != nullptr) set(description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+  if (p.aux != nullptr) set(description, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, p.aux);
+}
+
+Preference preference_of(const ProductKey& key) {
+  cublasLtMatmulPreference_t created = nullptr;
+  check_cublas(cublasLtMatmulPreferenceCreate(&created), "describing a product");
+  Preference preference(created);
+  set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
+  set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.b_alignment);
+  set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.a_alignment);
+  set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.y_alignment);
+  set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.y_alignment);
+  return preference;
+}
+
+std::string text_of(const Product& p) {
+  return fmt::format("product [{}, {}] x [{}, {}] of {}", p.m, p.k, p.k, p.n, name_of(p.in));
+}
+
+}  // namespace
+
+struct Matmul::Plan {
+  Description description;
+  Layout a, b, y;
+  cublasLtMatmulAlgo_t algorithm;
+};
+
+Matmul::Matmul(const CudaContext& context, Scratch& scratch, bool tf32)
+    : context_(context), scratch_(scratch), tf32_(tf32) {}
+Matmul::~Matmul() = default;
+
+std::unique_ptr<Matmul::Plan> Matmul::make(const Product& p) {
+  auto plan = std::make_unique<Plan>();
+  plan->description = describe(p, tf32_);
+  point(plan->description, p);
+  plan->a = p.a_transposed ? layout_of(p.in, p.k, p.m) : layout_of(p.in, p.m, p.k);
+  plan->b = p.b_transposed ? layout_of(p.in, p.n, p.k) : layout_of(p.in, p.k, p.n);
+  plan->y = layout_of(p.out, p.m, p.n);
+  const Preference preference = preference_of(ProductKey(p));
+  cublasLtMatmulHeuristicResult_t result{};
+  int found = 0;
+  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+      context_.cublas(), plan->description.get(), plan->b.get(), plan->a.get(), plan->y.get(),
+      plan->y.get(), preference.get(), 1, &result, &found);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) return nullptr;
+  check_cublas(status, text_of(p));
+  if (found == 0) return nullptr;
+  plan->algorithm = result.algo;
+  return plan;
+}
+
+Matmul::Plan* Matmul::find(const Product& product) {
+  const ProductKey key(product);
+  const auto found = plans_.find(key);
+  if (found != plans_.end()) return found->second.get();
+  return plans_.emplace(key, make(product)).first->second.get();
+}
+
+bool Matmul::try_run(const Product& p) {
+  const cudaStream_t stream = context_.stream();
+  Plan* plan = find(p);
+  if (plan == nullptr) return false;
+  point(plan->description, p);
+  const float alpha = 1, beta = p.accumulate ? 1 : 0;
+  check_cublas(
+      cublasLtMatmul(context_.cublas(), plan->description.get(), &alpha, p.b, plan->b.get(), p.a,
+                     plan->a.get(), &beta, p.y, plan->y.get(), p.y, plan->y.get(),
+                     &plan->algorithm, scratch_.bytes(Slot::kWorkspace, kWorkspaceBytes),
+                     kWorkspaceBytes, stream),
+      text_of(p));
+  return true;
+}
+
+void Matmul::run(const Product& product) {
+  require<CudaError>(try_run(product), "cuda", "cuBLASLt has no algorithm for the {}",
+                     text_of(product));
+}
+
+}  // namespace edt

@@ -1,0 +1,32 @@
+#include "core/cuda/memory.h"
+
+#include "core/base/assert.h"
+#include "core/base/error.h"
+#include "core/cuda/error.h"
+
+namespace edt {
+
+// Whole pages of the device: what cudaMalloc cuts from a page is aligned to less than Memory
+// promises.
+void* CudaMemory::reserve(std::size_t bytes) {
+  constexpr std::size_t kPage = std::size_t{2} << 20;
+  const std::size_t rounded = (bytes + kPage - 1) / kPage * kPage;
+  void* memory = nullptr;
+  check_cuda(cudaSetDevice(device_), "choosing the GPU");
+  const cudaError_t status = cudaMalloc(&memory, rounded);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // it is reported here, not at the next launch
+    std::size_t free = 0, total = 0;
+    check_cuda(cudaMemGetInfo(&free, &total), "reading the free memory");
+    fail<CudaError>("cuda", "cannot allocate {} bytes of GPU memory, {} of {} are free", rounded,
+                    free, total);
+  }
+  check_cuda(status, "allocating GPU memory");
+  EDT_ASSERT(reinterpret_cast<std::uintptr_t>(memory) % 4096 == 0);
+  return memory;
+}
+
+// Waits for kernels that still use the memory, as cudaFree does.
+void CudaMemory::release(void* memory) noexcept { cudaFree(memory); }
+
+}  // namespace edt

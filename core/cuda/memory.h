@@ -1,0 +1,19 @@
+// Device memory for arenas and flat buffers.
+#pragma once
+
+#include "core/tensor/memory.h"
+
+namespace edt {
+
+class CudaMemory final : public Memory {
+ public:
+  explicit CudaMemory(int device) : device_(device) {}
+
+  void* reserve(std::size_t bytes) override;
+  void release(void* memory) noexcept override;
+
+ private:
+  int device_;
+};
+
+}  // namespace edt

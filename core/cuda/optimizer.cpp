@@ -1,0 +1,75 @@
+// Adan and AdamW on shards in GPU memory, and their gradient norm.
+#include "core/cuda/backend.h"
+#include "core/cuda/error.h"
+#include "core/cuda/kernels/optimizer.h"
+#include "core/optim/adamw.h"
+#include "core/optim/adan.h"
+#include "core/optim/grad_norm.h"
+
+namespace edt {
+namespace {
+
+CudaBackend& cuda_backend(Backend& backend) {
+  auto* cuda = dynamic_cast<CudaBackend*>(&backend);
+  require<UsageError>(cuda != nullptr, "cuda", "the backend is {}, a cuda backend is needed",
+                      backend.name());
+  return *cuda;
+}
+
+class CudaOptimizer final : public Optimizer {
+ public:
+  // The host's optimizer of the same configuration checks it and knows the names.
+  CudaOptimizer(const OptimizerConfig& config, CudaBackend& backend)
+      : config_(config), host_(make_optimizer(config)), backend_(backend) {}
+
+  std::string_view name() const override { return host_->name(); }
+  std::span<const std::string_view> state_names() const override { return host_->state_names(); }
+
+  void update(const UpdateArgs& args) const override {
+    check(args);
+    const ShardPointers shard = pointers(args);
+    if (const auto* config = std::get_if<AdanConfig>(&config_)) {
+      launch_adan(backend_.stream(), adan_scalars(*config, args), args.step == 1, shard);
+    } else {
+      launch_adamw(backend_.stream(), adamw_scalars(std::get<AdamWConfig>(config_), args), shard);
+    }
+  }
+
+ private:
+  static ShardPointers pointers(const UpdateArgs& args) {
+    ShardPointers shard{.size = static_cast<std::int64_t>(args.params.size()),
+                        .grads = args.grads.data(),
+                        .params = args.params.data(),
+                        .ema = args.ema.data(),
+                        .working = args.working.data(),
+                        .ema_keep = static_cast<float>(args.ema_decay),
+                        .ema_take = static_cast<float>(1 - args.ema_decay)};
+    for (std::size_t i = 0; i < args.states.size(); ++i) shard.states[i] = args.states[i].data();
+    return shard;
+  }
+
+  OptimizerConfig config_;
+  std::unique_ptr<Optimizer> host_;
+  CudaBackend& backend_;
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_cuda_optimizer(const OptimizerConfig& config, Backend& backend) {
+  return std::make_unique<CudaOptimizer>(config, cuda_backend(backend));
+}
+
+void cuda_block_square_sums(Backend& backend, std::span<const float> values,
+                            std::span<double> sums) {
+  EDT_ASSERT(sums.size() == norm_blocks(values.size()));
+  CudaBackend& cuda = cuda_backend(backend);
+  auto* device = static_cast<double*>(cuda.scratch().bytes(Slot::kSums, sums.size_bytes()));
+  launch_square_sums(cuda.stream(), values.data(), static_cast<std::int64_t>(values.size()),
+                     static_cast<std::int64_t>(kNormBlock), device);
+  check_cuda(cudaMemcpyAsync(sums.data(), device, sums.size_bytes(), cudaMemcpyDeviceToHost,
+                             cuda.stream()),
+             "gradient norm");
+  cuda.synchronize();
+}
+
+}  // namespace edt

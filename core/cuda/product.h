@@ -1,0 +1,68 @@
+// One matrix product, and what its plan depends on. Nothing of CUDA: this part is tested anywhere.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+#include "core/base/dtype.h"
+
+namespace edt {
+
+enum class Epilogue {
+  kNone,
+  kBias,         // y = a b + bias[n]
+  kGeluBias,     // y = gelu(a b + bias)
+  kGeluAuxBias,  // the same, and aux = a b + bias
+  kGeluSlope,    // y = a b * gelu'(aux)
+  kRowSums       // bias[m] = sums of op(a) over k, float32: dbias beside a weight gradient
+};
+
+// y [m, n] (+)= a b, dense row-major. a is [m, k], or [k, m] when transposed; b is [k, n] or [n, k].
+struct Product {
+  std::int64_t m = 0, n = 0, k = 0;
+  const void* a = nullptr;
+  bool a_transposed = false;
+  const void* b = nullptr;
+  bool b_transposed = false;
+  DType in = DType::kFloat32;  // of a, b, aux and a bias that is read
+  void* y = nullptr;
+  DType out = DType::kFloat32;
+  bool accumulate = false;
+  Epilogue epilogue = Epilogue::kNone;
+  void* bias = nullptr;
+  void* aux = nullptr;  // [m, n]
+};
+
+// Bytes that the address is a multiple of, at most 16: more gains nothing.
+inline std::uint32_t alignment_of(const void* pointer) {
+  const auto address = reinterpret_cast<std::uintptr_t>(pointer) | 16u;
+  return static_cast<std::uint32_t>(address & (~address + 1));
+}
+
+// The library's algorithm depends on sizes, types, epilogue and alignment alone.
+struct ProductKey {
+  std::int64_t m, n, k;
+  bool a_transposed, b_transposed;
+  DType in, out;
+  Epilogue epilogue;
+  std::uint32_t a_alignment, b_alignment, y_alignment, extra_alignment;
+
+  explicit ProductKey(const Product& p)
+      : m(p.m),
+        n(p.n),
+        k(p.k),
+        a_transposed(p.a_transposed),
+        b_transposed(p.b_transposed),
+        in(p.in),
+        out(p.out),
+        epilogue(p.epilogue),
+        a_alignment(alignment_of(p.a)),
+        b_alignment(alignment_of(p.b)),
+        y_alignment(alignment_of(p.y)),
+        extra_alignment(alignment_of(p.bias) < alignment_of(p.aux) ? alignment_of(p.bias)
+                                                                  : alignment_of(p.aux)) {}
+
+  auto operator<=>(const ProductKey&) const = default;
+};
+
+}  // namespace edt

@@ -1,0 +1,46 @@
+// Working memory on the device, reused from call to call in stream order. Each purpose has a slot
+// that grows to the largest size asked for: the steady state allocates nothing, and its addresses
+// stay, as CUDA graphs need.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "core/tensor/memory.h"
+
+namespace edt {
+
+enum class Slot {
+  kPartials,   // sums of slices, added in order by a second kernel
+  kActivated,  // gelu of the MLP's pre-activation
+  kHidden,     // the pre-activation when nobody keeps it, or its gradient
+  kBias,       // a bias gradient on its way to where it is added
+  kDq,         // attention: dq by block of keys
+  kDtable,     // attention: gradient of the bias table by sample
+  kSums,       // loss and norm: doubles
+  kWorkspace,  // cuBLASLt
+  kCount
+};
+
+class Scratch {
+ public:
+  explicit Scratch(Memory& memory) : memory_(memory) {}
+
+  void* bytes(Slot slot, std::size_t count) {
+    Block& block = blocks_[static_cast<std::size_t>(slot)];
+    if (block.bytes() < count) {
+      block = {};  // first: both need not fit
+      block = Block(memory_, count);
+    }
+    return block.data();
+  }
+  float* floats(Slot slot, std::int64_t count) {
+    return static_cast<float*>(bytes(slot, static_cast<std::size_t>(count) * sizeof(float)));
+  }
+
+ private:
+  Memory& memory_;
+  std::array<Block, static_cast<std::size_t>(Slot::kCount)> blocks_;
+};
+
+}  // namespace edt

@@ -1,0 +1,31 @@
+// What core/cuda offers, where the project was built without it.
+#include "core/cuda/cuda_backend.h"
+
+namespace edt {
+namespace {
+
+constexpr const char* kReason = "this edt was built without the CUDA backend";
+
+[[noreturn]] void refuse(std::string_view what) {
+  fail<NotImplemented>("cuda", "{}: {}", what, kReason);
+}
+
+}  // namespace
+
+bool cuda_is_built() { return false; }
+
+int cuda_device_count() { return 0; }
+
+std::string cuda_absence() { return kReason; }
+
+std::unique_ptr<Backend> make_cuda_backend(const CudaOptions&) { refuse("backend"); }
+
+std::unique_ptr<Optimizer> make_cuda_optimizer(const OptimizerConfig&, Backend&) {
+  refuse("optimizer");
+}
+
+void cuda_block_square_sums(Backend&, std::span<const float>, std::span<double>) {
+  refuse("block_square_sums");
+}
+
+}  // namespace edt

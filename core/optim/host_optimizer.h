@@ -1,0 +1,17 @@
+// Optimizers of shards in host memory: pieces that stay in cache, spread over the threads.
+#pragma once
+
+#include "core/optim/optimizer.h"
+
+namespace edt {
+
+class HostOptimizer : public Optimizer {
+ public:
+  void update(const UpdateArgs& args) const final;
+
+ private:
+  // Advances elements [begin, end); thread-safe on disjoint ranges.
+  virtual void advance(const UpdateArgs& args, std::size_t begin, std::size_t end) const = 0;
+};
+
+}  // namespace edt
