@@ -1,0 +1,88 @@
+// Which kernels a call takes, and the memory that their partial results need.
+#include <array>
+
+#include "core/cuda/backend.h"
+#include "core/cuda/kernels/attention.h"
+#include "core/cuda/typed.h"
+#include "core/ops/checks.h"
+
+namespace edt {
+namespace {
+
+AttentionSizes sizes_of(const Tensor& qkv) {
+  const auto axis = [&](int i) { return static_cast<int>(qkv.shape[i]); };
+  check_batch("attention", qkv.shape[0]);
+  require<NotImplemented>(qkv.shape[4] <= kPlainHead, "cuda",
+                          "attention: heads of {} elements, at most {}", qkv.shape[4], kPlainHead);
+  require<NotImplemented>(qkv.shape[1] <= 4096, "cuda", "attention: {} tokens, at most 4096",
+                          qkv.shape[1]);
+  return {.batch = axis(0),
+          .tokens = axis(1),
+          .heads = axis(3),
+          .size = axis(4),
+          .grid = static_cast<int>(grid_side("attention", qkv.shape[1]))};
+}
+
+AttentionCall call_of(const Tensor& qkv, const Tensor& table, const Tensor& out) {
+  EDT_ASSERT(table.dtype == qkv.dtype && out.dtype == qkv.dtype);
+  return {.dtype = element_of(qkv),
+          .sizes = sizes_of(qkv),
+          .qkv = qkv.data,
+          .table = table.data,
+          .out = out.data};
+}
+
+// bf16 in rows that begin at 8 bytes, of a shape that the tensor-core kernels take.
+bool on_tensor_cores(const AttentionCall& call) {
+  const auto at_8_bytes = [](const void* p) {
+    return reinterpret_cast<std::uintptr_t>(p) % 8 == 0;
+  };
+  return call.dtype == DType::kBFloat16 && tensor_cores_fit(call.sizes) && at_8_bytes(call.qkv) &&
+         at_8_bytes(call.out) && at_8_bytes(call.dout) && at_8_bytes(call.dqkv);
+}
+
+void forward(cudaStream_t stream, const AttentionCall& call) {
+  if (on_tensor_cores(call)) {
+    launch_attention_tensor(stream, call);
+  } else {
+    launch_attention_plain(stream, call);
+  }
+}
+
+}  // namespace
+
+void CudaBackend::attention_forward(T qkv, T table, T out, T lse) {
+  AttentionCall call = call_of(qkv, table, out);
+  call.lse = lse.defined() ? lse.as<float>() : nullptr;
+  forward(stream(), call);
+}
+
+void CudaBackend::attention_modulated_forward(T qkv, T table, T modulation, T out) {
+  AttentionCall call = call_of(qkv, table, out);
+  call.modulation = modulation.as<float>();
+  forward(stream(), call);
+}
+
+void CudaBackend::attention_backward(T dout, T qkv, T table, T out, T lse, G dqkv, G dtable) {
+  AttentionCall call = call_of(qkv, table, out);
+  const AttentionSizes& s = call.sizes;
+  call.lse = lse.as<float>();
+  call.dout = dout.data;
+  call.dqkv = dqkv.tensor.data;
+  call.accumulate = dqkv.accumulate;
+  const bool tensor = on_tensor_cores(call);
+  const std::int64_t blocks = tensor ? key_blocks(s.tokens) : 1, shares = s.batch * blocks;
+  call.dtables = scratch_.floats(Slot::kDtable, shares * s.heads * s.table_rows());
+  if (tensor) {
+    if (blocks > 1) call.dq = scratch_.floats(Slot::kDq, blocks * out.elements());
+    launch_attention_tensor_backward(stream(), call);
+  } else {
+    call.delta = scratch_.floats(Slot::kPartials, lse.elements());
+    launch_attention_plain_backward(stream(), call);
+  }
+  if (!dtable.wanted()) return;
+  if (!dtable.accumulate) zero(dtable.tensor);
+  launch_add_tables(stream(), s, call.dtables, shares, dtable.tensor.as<float>());
+}
+
+}  // namespace edt

@@ -41,6 +41,10 @@ class CudaBackend final : public Backend {
   void linear_backward_input(T dy, T weight, G dx) override;
   void linear_backward_weight(T dy, T x, G dweight, G dbias) override;
 
+  // bias.cpp
+  void add_bias_forward(T x, T bias, T y) override;
+  void add_bias_backward(T dy, G dbias) override;
+
   // mlp.cpp
   void mlp_forward(T x, const MlpWeights& weights, T hidden, T y) override;
   void mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
@@ -81,6 +85,7 @@ class CudaBackend final : public Backend {
   void pixel_shuffle_backward(T dy, G dx) override;
   void mask_tokens_forward(T x, T mask, T positions, T y) override;
   void mask_tokens_backward(T dy, T mask, G dx) override;
+  void swap_leading_axes(T x, G y) override;
 
   // diffusion.cpp
   void add_noise(T x_start, T noise, T scales, T x_t) override;
@@ -91,9 +96,6 @@ class CudaBackend final : public Backend {
                                T sample_weights, std::int64_t patch, G dtokens) override;
 
  private:
-  // linear.cpp: dbias (+)= column sums of dy, where the product could not take them along.
-  void column_sums(T dy, G dbias);
-
   CudaContext context_;
   CudaMemory memory_;
   Scratch scratch_;

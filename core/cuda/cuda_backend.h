@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/ops/backend.h"
+#include "core/optim/grad_norm.h"
 #include "core/optim/optimizer.h"
 
 namespace edt {
@@ -31,8 +32,8 @@ std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
 // optimizer of make_optimizer() on the host.
 std::unique_ptr<Optimizer> make_cuda_optimizer(const OptimizerConfig& config, Backend& backend);
 
-// block_square_sums() of values in the memory of `backend`; `sums` is host memory. Waits for it.
+// block_square_sums() of values in the memory of `backend`; ranges and sums are host memory. Waits.
 void cuda_block_square_sums(Backend& backend, std::span<const float> values,
-                            std::span<double> sums);
+                            std::span<const ElementRange> left_out, std::span<double> sums);
 
 }  // namespace edt

@@ -22,9 +22,8 @@ void CudaBackend::fill(T tensor, double value) {
 void CudaBackend::copy(T from, T to) {
   EDT_ASSERT(from.elements() == to.elements());
   if (from.dtype == to.dtype) {
-    check_cuda(
-        cudaMemcpyAsync(to.data, from.data, to.bytes(), cudaMemcpyDeviceToDevice, stream()),
-        "copy");
+    check_cuda(cudaMemcpyAsync(to.data, from.data, to.bytes(), cudaMemcpyDeviceToDevice, stream()),
+               "copy");
     return;
   }
   launch_convert(stream(), {from.data, element_of(from)}, {to.data, element_of(to)}, to.elements(),

@@ -10,15 +10,14 @@ namespace edt {
 namespace {
 
 using K = LossCoefficient;
-static_assert(
-    int{loss::kMseWeight} == K::kMseWeight && int{loss::kVbWeight} == K::kVbWeight &&
-    int{loss::kSqrtRecipAlphaBar} == K::kSqrtRecipAlphaBar &&
-    int{loss::kSqrtRecipM1AlphaBar} == K::kSqrtRecipM1AlphaBar &&
-    int{loss::kPosteriorMean1} == K::kPosteriorMean1 &&
-    int{loss::kPosteriorMean2} == K::kPosteriorMean2 &&
-    int{loss::kLogVarianceMin} == K::kLogVarianceMin &&
-    int{loss::kLogVarianceMax} == K::kLogVarianceMax &&
-    int{loss::kIsFirstStep} == K::kIsFirstStep && int{loss::kCount} == K::kCount);
+static_assert(int{loss::kMseWeight} == K::kMseWeight && int{loss::kVbWeight} == K::kVbWeight &&
+              int{loss::kSqrtRecipAlphaBar} == K::kSqrtRecipAlphaBar &&
+              int{loss::kSqrtRecipM1AlphaBar} == K::kSqrtRecipM1AlphaBar &&
+              int{loss::kPosteriorMean1} == K::kPosteriorMean1 &&
+              int{loss::kPosteriorMean2} == K::kPosteriorMean2 &&
+              int{loss::kLogVarianceMin} == K::kLogVarianceMin &&
+              int{loss::kLogVarianceMax} == K::kLogVarianceMax &&
+              int{loss::kIsFirstStep} == K::kIsFirstStep && int{loss::kCount} == K::kCount);
 
 LossCall loss_call(const Tensor& tokens, const Tensor& x_start, const Tensor& x_t,
                    const Tensor& noise, const Tensor& coefficients, const Tensor& sample_weights,
@@ -42,17 +41,17 @@ LossCall loss_call(const Tensor& tokens, const Tensor& x_start, const Tensor& x_
 void CudaBackend::diffusion_loss_forward(T tokens, T x_start, T x_t, T noise, T coefficients,
                                          T sample_weights, std::int64_t patch, T mse, T vb,
                                          T mean) {
-  launch_loss_forward(
-      stream(), loss_call(tokens, x_start, x_t, noise, coefficients, sample_weights, patch),
-      mse.as<float>(), vb.as<float>(), mean.as<float>());
+  launch_loss_forward(stream(),
+                      loss_call(tokens, x_start, x_t, noise, coefficients, sample_weights, patch),
+                      mse.as<float>(), vb.as<float>(), mean.as<float>());
 }
 
 void CudaBackend::diffusion_loss_backward(T dmean, T tokens, T x_start, T x_t, T noise,
                                           T coefficients, T sample_weights, std::int64_t patch,
                                           G dtokens) {
-  launch_loss_backward(
-      stream(), loss_call(tokens, x_start, x_t, noise, coefficients, sample_weights, patch),
-      dmean.as<float>(), dtokens.tensor.data, dtokens.accumulate);
+  launch_loss_backward(stream(),
+                       loss_call(tokens, x_start, x_t, noise, coefficients, sample_weights, patch),
+                       dmean.as<float>(), dtokens.tensor.data, dtokens.accumulate);
 }
 
 void CudaBackend::add_noise(T x_start, T noise, T scales, T x_t) {

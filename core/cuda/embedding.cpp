@@ -1,5 +1,5 @@
-#include "core/cuda/backend.h"
 #include "core/cuda/kernels/embedding.h"
+#include "core/cuda/backend.h"
 #include "core/cuda/typed.h"
 
 namespace edt {

@@ -1,5 +1,5 @@
-#include "core/cuda/backend.h"
 #include "core/cuda/kernels/gate.h"
+#include "core/cuda/backend.h"
 #include "core/cuda/kernels/slices.h"
 #include "core/cuda/typed.h"
 

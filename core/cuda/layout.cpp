@@ -1,5 +1,5 @@
-#include "core/cuda/backend.h"
 #include "core/cuda/kernels/layout.h"
+#include "core/cuda/backend.h"
 #include "core/cuda/typed.h"
 #include "core/ops/checks.h"
 
@@ -70,6 +70,14 @@ void CudaBackend::mask_tokens_forward(T x, T mask, T positions, T y) {
 
 void CudaBackend::mask_tokens_backward(T dy, T mask, G dx) {
   launch_mask_backward(stream(), mask_call(dy, mask), dy.data, dx.tensor.data, dx.accumulate);
+}
+
+void CudaBackend::swap_leading_axes(T x, G y) {
+  check_elements("swap_leading_axes", x.elements());
+  EDT_ASSERT(y.tensor.dtype == x.dtype);
+  launch_swap(stream(),
+              {.dtype = element_of(x), .a = x.shape[0], .b = x.shape[1], .columns = x.shape[2]},
+              x.data, y.tensor.data, y.accumulate);
 }
 
 }  // namespace edt

@@ -2,7 +2,6 @@
 // product adds to them.
 #include "core/cuda/backend.h"
 #include "core/cuda/kernels/elementwise.h"
-#include "core/cuda/kernels/slices.h"
 #include "core/cuda/typed.h"
 
 namespace edt {
@@ -20,8 +19,8 @@ void CudaBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
                   .out = y.dtype};
   if (positions.defined()) {
     EDT_ASSERT(positions.dtype == y.dtype);
-    launch_repeat_rows(stream(), y.dtype, positions.data, positions.shape[0], y.data, product.m,
-                       product.n);
+    launch_add_rows(stream(), y.dtype, nullptr, {positions.data, positions.shape[0]}, y.data,
+                    product.m, product.n);
     product.accumulate = true;
   }
   if (bias.defined()) {
@@ -31,8 +30,8 @@ void CudaBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
     if (matmul_.try_run(product)) return;
     product.epilogue = Epilogue::kNone;
     product.bias = nullptr;
-    launch_add_bias(stream(), y.dtype, bias.data, y.data, product.m, product.n,
-                    product.accumulate);
+    launch_add_rows(stream(), y.dtype, product.accumulate ? y.data : nullptr, {bias.data}, y.data,
+                    product.m, product.n);
     product.accumulate = true;
   }
   matmul_.run(product);
@@ -70,21 +69,14 @@ void CudaBackend::linear_backward_weight(T dy, T x, G dweight, G dbias) {
   product.bias = dbias.accumulate ? scratch_.floats(Slot::kBias, product.m) : dbias.tensor.data;
   if (matmul_.try_run(product)) {
     if (!dbias.accumulate) return;
-    launch_convert(stream(), {product.bias, DType::kFloat32},
-                   {dbias.tensor.data, DType::kFloat32}, product.m, true);
+    launch_convert(stream(), {product.bias, DType::kFloat32}, {dbias.tensor.data, DType::kFloat32},
+                   product.m, true);
     return;
   }
   product.epilogue = Epilogue::kNone;
   product.bias = nullptr;
   matmul_.run(product);
-  column_sums(dy, dbias);
-}
-
-void CudaBackend::column_sums(T dy, G dbias) {
-  const std::int64_t rows = dy.shape[0], columns = dy.shape[1];
-  float* partials = scratch_.floats(Slot::kPartials, column_sum_slices(rows) * columns);
-  launch_column_sums(stream(), element_of(dy), dy.data, rows, columns, partials,
-                     dbias.tensor.as<float>(), dbias.accumulate);
+  add_bias_backward(dy, dbias);
 }
 
 }  // namespace edt

@@ -25,9 +25,7 @@ using Description = Owned<cublasLtMatmulDesc_t>;
 using Layout = Owned<cublasLtMatrixLayout_t>;
 using Preference = Owned<cublasLtMatmulPreference_t>;
 
-cudaDataType_t type_of(DType dtype) {
-  return dtype == DType::kBFloat16 ? CUDA_R_16BF : CUDA_R_32F;
-}
+cudaDataType_t type_of(DType dtype) { return dtype == DType::kBFloat16 ? CUDA_R_16BF : CUDA_R_32F; }
 
 cublasLtEpilogue_t epilogue_of(Epilogue epilogue) {
   switch (epilogue) {
@@ -49,9 +47,8 @@ cublasLtEpilogue_t epilogue_of(Epilogue epilogue) {
 
 template <class Value>
 void set(const Description& description, cublasLtMatmulDescAttributes_t attribute, Value value) {
-  check_cublas(
-      cublasLtMatmulDescSetAttribute(description.get(), attribute, &value, sizeof(value)),
-      "describing a product");
+  check_cublas(cublasLtMatmulDescSetAttribute(description.get(), attribute, &value, sizeof(value)),
+               "describing a product");
 }
 
 template <class Value>
@@ -75,10 +72,9 @@ Layout layout_of(DType dtype, std::int64_t rows, std::int64_t columns) {
 Description describe(const Product& p, bool tf32) {
   const bool fast = tf32 && p.in == DType::kFloat32;
   cublasLtMatmulDesc_t created = nullptr;
-  check_cublas(
-      cublasLtMatmulDescCreate(&created, fast ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
-                               CUDA_R_32F),
-      "describing a product");
+  check_cublas(cublasLtMatmulDescCreate(
+                   &created, fast ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F),
+               "describing a product");
   Description description(created);
   const auto operation = [](bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   set(description, CUBLASLT_MATMUL_DESC_TRANSA, operation(p.b_transposed));
@@ -143,7 +139,8 @@ std::unique_ptr<Matmul::Plan> Matmul::make(const Product& p) {
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
       context_.cublas(), plan->description.get(), plan->b.get(), plan->a.get(), plan->y.get(),
       plan->y.get(), preference.get(), 1, &result, &found);
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) return nullptr;
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)
+    return nullptr;
   check_cublas(status, text_of(p));
   if (found == 0) return nullptr;
   plan->algorithm = result.algo;
@@ -165,9 +162,8 @@ bool Matmul::try_run(const Product& p) {
   const float alpha = 1, beta = p.accumulate ? 1 : 0;
   check_cublas(
       cublasLtMatmul(context_.cublas(), plan->description.get(), &alpha, p.b, plan->b.get(), p.a,
-                     plan->a.get(), &beta, p.y, plan->y.get(), p.y, plan->y.get(),
-                     &plan->algorithm, scratch_.bytes(Slot::kWorkspace, kWorkspaceBytes),
-                     kWorkspaceBytes, stream),
+                     plan->a.get(), &beta, p.y, plan->y.get(), p.y, plan->y.get(), &plan->algorithm,
+                     scratch_.bytes(Slot::kWorkspace, kWorkspaceBytes), kWorkspaceBytes, stream),
       text_of(p));
   return true;
 }

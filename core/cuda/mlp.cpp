@@ -19,8 +19,7 @@ Tensor scratch_matrix(Scratch& scratch, Slot slot, std::int64_t rows, std::int64
 
 void CudaBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
   const std::int64_t rows = x.shape[0], width = weights.fc1.shape[0];
-  const Tensor activated =
-      scratch_matrix(scratch_, Slot::kActivated, rows, width, element_of(x));
+  const Tensor activated = scratch_matrix(scratch_, Slot::kActivated, rows, width, element_of(x));
   EDT_ASSERT(weights.fc1.dtype == x.dtype && weights.fc1_bias.dtype == x.dtype);
   const Product fused{.m = rows,
                       .n = width,
@@ -35,9 +34,8 @@ void CudaBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
                       .bias = weights.fc1_bias.data,
                       .aux = hidden.data};
   if (x.dtype != DType::kBFloat16 || !matmul_.try_run(fused)) {
-    const Tensor h = hidden.defined()
-                         ? hidden
-                         : scratch_matrix(scratch_, Slot::kHidden, rows, width, x.dtype);
+    const Tensor h =
+        hidden.defined() ? hidden : scratch_matrix(scratch_, Slot::kHidden, rows, width, x.dtype);
     linear_forward(x, weights.fc1, weights.fc1_bias, {}, h);
     activation_forward(Activation::kGeluTanh, h, activated);
   }
@@ -47,8 +45,7 @@ void CudaBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
 void CudaBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
                                const MlpGrads& grads) {
   const std::int64_t rows = x.shape[0], width = weights.fc1.shape[0];
-  const Tensor activated =
-      scratch_matrix(scratch_, Slot::kActivated, rows, width, element_of(x));
+  const Tensor activated = scratch_matrix(scratch_, Slot::kActivated, rows, width, element_of(x));
   const Tensor dhidden = scratch_matrix(scratch_, Slot::kHidden, rows, width, x.dtype);
   EDT_ASSERT(weights.fc2.dtype == dy.dtype && hidden.dtype == dy.dtype);
   const Product fused{.m = rows,
@@ -65,8 +62,7 @@ void CudaBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G
     activation_forward(Activation::kGeluTanh, hidden, activated);
   } else {
     linear_backward_input(dy, weights.fc2, {dhidden, false});
-    launch_gelu_again(stream(), x.dtype, hidden.data, dhidden.data, activated.data,
-                      rows * width);
+    launch_gelu_again(stream(), x.dtype, hidden.data, dhidden.data, activated.data, rows * width);
   }
   linear_backward_weight(dy, activated, grads.fc2, grads.fc2_bias);
   linear_backward_weight(dhidden, x, grads.fc1, grads.fc1_bias);

@@ -1,4 +1,6 @@
 // Adan and AdamW on shards in GPU memory, and their gradient norm.
+#include <vector>
+
 #include "core/cuda/backend.h"
 #include "core/cuda/error.h"
 #include "core/cuda/kernels/optimizer.h"
@@ -60,12 +62,30 @@ std::unique_ptr<Optimizer> make_cuda_optimizer(const OptimizerConfig& config, Ba
 }
 
 void cuda_block_square_sums(Backend& backend, std::span<const float> values,
-                            std::span<double> sums) {
+                            std::span<const ElementRange> left_out, std::span<double> sums) {
   EDT_ASSERT(sums.size() == norm_blocks(values.size()));
+  if (values.empty()) return;
   CudaBackend& cuda = cuda_backend(backend);
-  auto* device = static_cast<double*>(cuda.scratch().bytes(Slot::kSums, sums.size_bytes()));
-  launch_square_sums(cuda.stream(), values.data(), static_cast<std::int64_t>(values.size()),
-                     static_cast<std::int64_t>(kNormBlock), device);
+  auto* device = static_cast<std::byte*>(
+      cuda.scratch().bytes(Slot::kSums, sums.size_bytes() + left_out.size() * sizeof(LeftOut)));
+  SquareSumsCall call{.values = values.data(),
+                      .size = static_cast<std::int64_t>(values.size()),
+                      .block = static_cast<std::int64_t>(kNormBlock),
+                      .ranges = reinterpret_cast<LeftOut*>(device + sums.size_bytes()),
+                      .count = static_cast<std::int64_t>(left_out.size()),
+                      .sums = reinterpret_cast<double*>(device)};
+  std::vector<LeftOut> ranges;
+  for (const ElementRange& range : left_out) {
+    ranges.push_back(
+        {static_cast<std::int64_t>(range.begin), static_cast<std::int64_t>(range.end)});
+  }
+  if (!ranges.empty()) {
+    check_cuda(
+        cudaMemcpyAsync(device + sums.size_bytes(), ranges.data(), ranges.size() * sizeof(LeftOut),
+                        cudaMemcpyHostToDevice, cuda.stream()),
+        "gradient norm");
+  }
+  launch_square_sums(cuda.stream(), call);
   check_cuda(cudaMemcpyAsync(sums.data(), device, sums.size_bytes(), cudaMemcpyDeviceToHost,
                              cuda.stream()),
              "gradient norm");

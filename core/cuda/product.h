@@ -17,7 +17,8 @@ enum class Epilogue {
   kRowSums       // bias[m] = sums of op(a) over k, float32: dbias beside a weight gradient
 };
 
-// y [m, n] (+)= a b, dense row-major. a is [m, k], or [k, m] when transposed; b is [k, n] or [n, k].
+// y [m, n] (+)= a b, dense row-major. a is [m, k], or [k, m] when transposed; b is [k, n] or [n,
+// k].
 struct Product {
   std::int64_t m = 0, n = 0, k = 0;
   const void* a = nullptr;
@@ -60,7 +61,7 @@ struct ProductKey {
         b_alignment(alignment_of(p.b)),
         y_alignment(alignment_of(p.y)),
         extra_alignment(alignment_of(p.bias) < alignment_of(p.aux) ? alignment_of(p.bias)
-                                                                  : alignment_of(p.aux)) {}
+                                                                   : alignment_of(p.aux)) {}
 
   auto operator<=>(const ProductKey&) const = default;
 };

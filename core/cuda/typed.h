@@ -9,10 +9,10 @@ namespace edt {
 
 // float32 or bf16; anything else is refused.
 inline DType element_of(const Tensor& tensor) {
-  require<NotImplemented>(
-      tensor.dtype == DType::kFloat32 || tensor.dtype == DType::kBFloat16, "cuda",
-      "{} tensors are not implemented by this backend, float32 and bf16 are",
-      name_of(tensor.dtype));
+  require<NotImplemented>(tensor.dtype == DType::kFloat32 || tensor.dtype == DType::kBFloat16,
+                          "cuda",
+                          "{} tensors are not implemented by this backend, float32 and bf16 are",
+                          name_of(tensor.dtype));
   return tensor.dtype;
 }
 

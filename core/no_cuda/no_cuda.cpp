@@ -24,7 +24,8 @@ std::unique_ptr<Optimizer> make_cuda_optimizer(const OptimizerConfig&, Backend&)
   refuse("optimizer");
 }
 
-void cuda_block_square_sums(Backend&, std::span<const float>, std::span<double>) {
+void cuda_block_square_sums(Backend&, std::span<const float>, std::span<const ElementRange>,
+                            std::span<double>) {
   refuse("block_square_sums");
 }
 

@@ -58,8 +58,8 @@ std::span<const std::string_view> Adan::state_names() const {
 void Adan::advance(const UpdateArgs& args, std::size_t begin, std::size_t end) const {
   const auto state = [&](std::size_t i) { return args.states[i].data() + begin; };
   const auto piece = args.step == 1 ? advance_piece<true> : advance_piece<false>;
-  piece(adan_scalars(config_, args), args.grads.data() + begin, args.params.data() + begin, state(0),
-        state(1), state(2), state(3), end - begin);
+  piece(adan_scalars(config_, args), args.grads.data() + begin, args.params.data() + begin,
+        state(0), state(1), state(2), state(3), end - begin);
 }
 
 }  // namespace edt

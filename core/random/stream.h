@@ -45,12 +45,12 @@ constexpr Counter block(const StreamKey& key, std::uint32_t index) {
 // 24 random bits in [0, 1): every value is exact in float32.
 inline float to_uniform(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
 
-// Uniform in [0, 1): elements first, first + 1, ... of the stream, `first` a multiple of 4. Element i
-// depends on key and i only.
+// Uniform in [0, 1): elements first, first + 1, ... of the stream, `first` a multiple of 4. Element
+// i depends on key and i only.
 void fill_uniform(const StreamKey& key, std::span<float> out, std::uint32_t first = 0);
 
-// Standard normal by Box-Muller in double (normal.h), rounded to float. Element i depends on key and i
-// only.
+// Standard normal by Box-Muller in double (normal.h), rounded to float. Element i depends on key
+// and i only.
 void fill_normal(const StreamKey& key, std::span<float> out);
 
 // Element 0 of fill_uniform.

@@ -31,11 +31,10 @@ void run(cudaStream_t stream, const F& f, std::int64_t n, bool vectors, const ch
   const std::int64_t groups = vectors ? divide_up(n, kVector) : n;
   const auto blocks = static_cast<unsigned>(std::min(divide_up(groups, kThreads), kMostBlocks));
   if (vectors) {
-    each<kVector><<<blocks, kThreads, 0, stream>>>(f, n);
+    launch({stream, name, blocks, kThreads}, each<kVector, F>, f, n);
   } else {
-    each<1><<<blocks, kThreads, 0, stream>>>(f, n);
+    launch({stream, name, blocks, kThreads}, each<1, F>, f, n);
   }
-  check_launch(name);
 }
 
 template <class T>
@@ -136,17 +135,19 @@ struct GeluAgain {
 
 // Eight elements never straddle a row: the vector form is taken when `columns` allows it.
 template <class T>
-struct RepeatRows {
-  const T* positions;
+struct AddRows {
+  const T *x, *table;
   T* y;
-  std::int64_t table;  // elements of the table
-  bool accumulate;
+  std::int64_t table_elements;
 
   template <int kVec>
   __device__ void at(std::int64_t i) const {
-    float v[kVec];
-    load<kVec>(positions + i % table, v);
-    put<kVec>(y + i, v, accumulate);
+    float v[kVec], u[kVec] = {};
+    load<kVec>(table + i % table_elements, v);
+    if (x != nullptr) load<kVec>(x + i, u);
+#pragma unroll
+    for (int k = 0; k < kVec; ++k) v[k] += u[k];
+    store<kVec>(y + i, v);
   }
 };
 
@@ -222,20 +223,11 @@ void launch_gelu_again(cudaStream_t stream, DType dtype, const void* h, void* d,
   });
 }
 
-void launch_repeat_rows(cudaStream_t stream, DType dtype, const void* positions,
-                        std::int64_t positions_rows, void* y, std::int64_t rows,
-                        std::int64_t columns) {
+void launch_add_rows(cudaStream_t stream, DType dtype, const void* x, const RowTable& table,
+                     void* y, std::int64_t rows, std::int64_t columns) {
   with_element(dtype, [&]<class T>(T) {
-    run(stream, RepeatRows<T>{typed<T>(positions), typed<T>(y), positions_rows * columns, false},
-        rows * columns, columns % kVector == 0 && all_aligned(positions, y), "repeat rows");
-  });
-}
-
-void launch_add_bias(cudaStream_t stream, DType dtype, const void* bias, void* y, std::int64_t rows,
-                     std::int64_t columns, bool accumulate) {
-  with_element(dtype, [&]<class T>(T) {
-    run(stream, RepeatRows<T>{typed<T>(bias), typed<T>(y), columns, accumulate}, rows * columns,
-        columns % kVector == 0 && all_aligned(bias, y), "add bias");
+    run(stream, AddRows<T>{typed<T>(x), typed<T>(table.data), typed<T>(y), table.rows * columns},
+        rows * columns, columns % kVector == 0 && all_aligned(x, table.data, y), "add rows");
   });
 }
 

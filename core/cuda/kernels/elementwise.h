@@ -27,12 +27,13 @@ void launch_activation_backward(cudaStream_t stream, DType dtype, bool gelu, con
 // What an MLP's backward needs of the pre-activation h: g = gelu(h) and d = d * gelu'(h).
 void launch_gelu_again(cudaStream_t stream, DType dtype, const void* h, void* d, void* g,
                        std::int64_t n);
-// y[m] = positions[m mod T], rows of `columns` elements of one dtype
-void launch_repeat_rows(cudaStream_t stream, DType dtype, const void* positions,
-                        std::int64_t positions_rows, void* y, std::int64_t rows,
-                        std::int64_t columns);
-// y[m] (+)= bias, rows of `columns` elements of one dtype
-void launch_add_bias(cudaStream_t stream, DType dtype, const void* bias, void* y, std::int64_t rows,
-                     std::int64_t columns, bool accumulate);
+// y[m] = x[m] + table[m mod T] for rows of `columns` elements of one dtype; x may be y, or null for
+// zeros. A bias is a table of one row.
+struct RowTable {
+  const void* data = nullptr;
+  std::int64_t rows = 1;
+};
+void launch_add_rows(cudaStream_t stream, DType dtype, const void* x, const RowTable& table,
+                     void* y, std::int64_t rows, std::int64_t columns);
 
 }  // namespace edt

@@ -56,19 +56,18 @@ void launch_timestep_features(cudaStream_t stream, DType dtype, const float* t, 
                               std::int64_t batch, std::int64_t features) {
   const dim3 grid(blocks_of(features / 2), static_cast<unsigned>(batch));
   with_element(dtype, [&]<class T>(T) {
-    timestep_features<<<grid, kThreads, 0, stream>>>(t, static_cast<T*>(out), features);
+    launch({stream, "timestep_features", grid, kThreads}, timestep_features<T>, t,
+           static_cast<T*>(out), features);
   });
-  check_launch("timestep_features");
 }
 
 void launch_label_rows(cudaStream_t stream, DType dtype, const std::int32_t* labels,
                        const void* table, void* out, std::int64_t batch, std::int64_t width) {
   const dim3 grid(blocks_of(width), static_cast<unsigned>(batch));
   with_element(dtype, [&]<class T>(T) {
-    label_rows<<<grid, kThreads, 0, stream>>>(labels, static_cast<const T*>(table),
-                                              static_cast<T*>(out), width);
+    launch({stream, "label_embedding forward", grid, kThreads}, label_rows<T>, labels,
+           static_cast<const T*>(table), static_cast<T*>(out), width);
   });
-  check_launch("label_embedding forward");
 }
 
 void launch_label_gradients(cudaStream_t stream, DType dtype, const void* dy,
@@ -76,10 +75,9 @@ void launch_label_gradients(cudaStream_t stream, DType dtype, const void* dy,
                             std::int64_t width) {
   const dim3 grid(blocks_of(width), static_cast<unsigned>(batch));
   with_element(dtype, [&]<class T>(T) {
-    label_gradients<<<grid, kThreads, 0, stream>>>(static_cast<const T*>(dy), labels, dtable, batch,
-                                                   width);
+    launch({stream, "label_embedding backward", grid, kThreads}, label_gradients<T>,
+           static_cast<const T*>(dy), labels, dtable, batch, width);
   });
-  check_launch("label_embedding backward");
 }
 
 }  // namespace edt

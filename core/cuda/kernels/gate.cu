@@ -106,18 +106,16 @@ bool gate_vectors(const GateCall& call) {
 
 void launch_gate_forward(cudaStream_t stream, const RowPlan& plan, const GateCall& call) {
   with_vector(plan, call.dtype, [&]<class T, int kVec>() {
-    gate_forward<T, kVec>
-        <<<grid_of(plan, call), plan.threads, 0, stream>>>(call, plan.rows_per_slice);
+    launch({stream, "gate_residual forward", grid_of(plan, call), plan.threads},
+           gate_forward<T, kVec>, call, plan.rows_per_slice);
   });
-  check_launch("gate_residual forward");
 }
 
 void launch_gate_backward(cudaStream_t stream, const RowPlan& plan, const GateCall& call) {
   with_vector(plan, call.dtype, [&]<class T, int kVec>() {
-    gate_backward<T, kVec>
-        <<<grid_of(plan, call), plan.threads, 0, stream>>>(call, plan.rows_per_slice);
+    launch({stream, "gate_residual backward", grid_of(plan, call), plan.threads},
+           gate_backward<T, kVec>, call, plan.rows_per_slice);
   });
-  check_launch("gate_residual backward");
 }
 
 }  // namespace edt

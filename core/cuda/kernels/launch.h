@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cuda_runtime_api.h>
+#include <vector_types.h>
 
 #include <cstdint>
 
@@ -10,11 +11,37 @@
 
 namespace edt {
 
+struct LaunchShape {
+  cudaStream_t stream;
+  const char* name;  // of the operation, for errors
+  dim3 blocks;
+  int threads;
+  int shared = 0;  // bytes of dynamic shared memory
+};
+
 // Throws CudaError when the launch before it failed.
-void check_launch(const char* kernel);
+void check_launch(const char* name);
 
 // Allows `kernel` more dynamic shared memory than the 48 KiB it has by default.
 void raise_shared_memory(const void* kernel, int bytes, const char* name);
+
+#ifdef __CUDACC__
+// Asks for kernel(args...) on the stream; throws CudaError when that is refused. Files of kernels
+// that the host compiler builds for the emulator of tests/core/cuda have another launch().
+template <class... P, class... A>
+void launch(const LaunchShape& shape, void (*kernel)(P...), const A&... args) {
+  if (shape.blocks.x == 0 || shape.blocks.y == 0 || shape.blocks.z == 0) return;
+  raise_shared_memory(reinterpret_cast<const void*>(kernel), shape.shared, shape.name);
+  kernel<<<shape.blocks, shape.threads, shape.shared, shape.stream>>>(args...);
+  check_launch(shape.name);
+}
+
+// The dynamic shared memory of this block, aligned to 16 bytes.
+__device__ inline unsigned char* dynamic_shared() {
+  extern __shared__ __align__(16) unsigned char memory[];
+  return memory;
+}
+#endif
 
 // Columns of a [B, K] tensor (core/ops/kernel.h), from its first element on.
 struct ColumnView {

@@ -29,7 +29,8 @@ __device__ std::int64_t token_at(const PatchCall& call, unsigned pixel) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) patchify(PatchCall call, const float* image, T* tokens) {
+__global__ void __launch_bounds__(kThreads)
+    patchify(PatchCall call, const float* image, T* tokens) {
   const unsigned pixel = thread_index();
   if (pixel < call.pixels) tokens[token_at(call, pixel)] = round_to<T>(image[pixel]);
 }
@@ -83,8 +84,7 @@ __global__ void __launch_bounds__(kThreads)
   const std::int64_t at = static_cast<std::int64_t>(index) * kVec;
   const bool keep = call.mask[row] != 0;
   float v[kVec];
-  load<kVec>(keep ? x + at
-                  : positions + (row % tokens) * call.width + (index % row_vectors) * kVec,
+  load<kVec>(keep ? x + at : positions + (row % tokens) * call.width + (index % row_vectors) * kVec,
              v);
   store<kVec>(y + at, v);
 }
@@ -98,6 +98,19 @@ __global__ void __launch_bounds__(kThreads)
   float v[kVec] = {};
   if (call.mask[index / (static_cast<unsigned>(call.width) / kVec)] != 0) load<kVec>(dy + at, v);
   put<kVec>(dx + at, v, accumulate);
+}
+
+template <class T, int kVec>
+__global__ void __launch_bounds__(kThreads)
+    swap_axes(SwapCall call, const T* x, T* y, bool accumulate) {
+  const unsigned index = thread_index();
+  const unsigned row_vectors = static_cast<unsigned>(call.columns) / kVec;
+  const unsigned row = index / row_vectors, b_size = static_cast<unsigned>(call.b);
+  if (row >= call.a * call.b) return;
+  const std::int64_t to = static_cast<std::int64_t>(row % b_size) * call.a + row / b_size;
+  float v[kVec];
+  load<kVec>(x + static_cast<std::int64_t>(index) * kVec, v);
+  put<kVec>(y + to * call.columns + (index % row_vectors) * kVec, v, accumulate);
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -126,62 +139,67 @@ void with_rows(DType dtype, std::int64_t width, bool aligned, F&& f) {
 
 void launch_patchify(cudaStream_t stream, const PatchCall& call, const float* image, void* tokens) {
   with_element(call.dtype, [&]<class T>(T) {
-    patchify<<<blocks_of(call.pixels), kThreads, 0, stream>>>(call, image, static_cast<T*>(tokens));
+    launch({stream, "patchify", blocks_of(call.pixels), kThreads}, patchify<T>, call, image,
+           static_cast<T*>(tokens));
   });
-  check_launch("patchify");
 }
 
 void launch_unpatchify(cudaStream_t stream, const PatchCall& call, const void* tokens,
                        float* image) {
   with_element(call.dtype, [&]<class T>(T) {
-    unpatchify<<<blocks_of(call.pixels), kThreads, 0, stream>>>(
-        call, static_cast<const T*>(tokens), image);
+    launch({stream, "unpatchify", blocks_of(call.pixels), kThreads}, unpatchify<T>, call,
+           static_cast<const T*>(tokens), image);
   });
-  check_launch("unpatchify");
 }
 
 void launch_shuffle(cudaStream_t stream, const ShuffleCall& call, const void* x, void* y) {
   with_rows(call.dtype, call.channels, aligned16(x) && aligned16(y), [&]<class T, int kVec>() {
-    shuffle<T, kVec><<<blocks_of(call.elements / kVec), kThreads, 0, stream>>>(
-        call, static_cast<const T*>(x), static_cast<T*>(y));
+    launch({stream, "pixel_shuffle forward", blocks_of(call.elements / kVec), kThreads},
+           shuffle<T, kVec>, call, static_cast<const T*>(x), static_cast<T*>(y));
   });
-  check_launch("pixel_shuffle forward");
 }
 
 void launch_unshuffle(cudaStream_t stream, const ShuffleCall& call, const void* dy, void* dx,
                       bool accumulate) {
   with_rows(call.dtype, call.channels, aligned16(dy) && aligned16(dx), [&]<class T, int kVec>() {
-    unshuffle<T, kVec><<<blocks_of(call.elements / kVec), kThreads, 0, stream>>>(
-        call, static_cast<const T*>(dy), static_cast<T*>(dx), accumulate);
+    launch({stream, "pixel_shuffle backward", blocks_of(call.elements / kVec), kThreads},
+           unshuffle<T, kVec>, call, static_cast<const T*>(dy), static_cast<T*>(dx), accumulate);
   });
-  check_launch("pixel_shuffle backward");
 }
 
 void launch_mask(cudaStream_t stream, const MaskCall& call, const void* x, const void* positions,
                  void* y) {
   const bool aligned = aligned16(x) && aligned16(positions) && aligned16(y);
   with_rows(call.dtype, call.width, aligned, [&]<class T, int kVec>() {
-    mask_tokens<T, kVec><<<blocks_of(call.elements / kVec), kThreads, 0, stream>>>(
-        call, static_cast<const T*>(x), static_cast<const T*>(positions), static_cast<T*>(y));
+    launch({stream, "mask_tokens forward", blocks_of(call.elements / kVec), kThreads},
+           mask_tokens<T, kVec>, call, static_cast<const T*>(x), static_cast<const T*>(positions),
+           static_cast<T*>(y));
   });
-  check_launch("mask_tokens forward");
 }
 
 void launch_mask_backward(cudaStream_t stream, const MaskCall& call, const void* dy, void* dx,
                           bool accumulate) {
   with_rows(call.dtype, call.width, aligned16(dy) && aligned16(dx), [&]<class T, int kVec>() {
-    mask_tokens_backward<T, kVec><<<blocks_of(call.elements / kVec), kThreads, 0, stream>>>(
-        call, static_cast<const T*>(dy), static_cast<T*>(dx), accumulate);
+    launch({stream, "mask_tokens backward", blocks_of(call.elements / kVec), kThreads},
+           mask_tokens_backward<T, kVec>, call, static_cast<const T*>(dy), static_cast<T*>(dx),
+           accumulate);
   });
-  check_launch("mask_tokens backward");
+}
+
+void launch_swap(cudaStream_t stream, const SwapCall& call, const void* x, void* y,
+                 bool accumulate) {
+  with_rows(call.dtype, call.columns, aligned16(x) && aligned16(y), [&]<class T, int kVec>() {
+    const unsigned blocks = blocks_of(call.a * call.b * (call.columns / kVec));
+    launch({stream, "swap_leading_axes", blocks, kThreads}, swap_axes<T, kVec>, call,
+           static_cast<const T*>(x), static_cast<T*>(y), accumulate);
+  });
 }
 
 void launch_add_noise(cudaStream_t stream, const float* x_start, const float* noise,
                       const float* scales, float* x_t, std::int64_t batch,
                       std::int64_t per_sample) {
   const dim3 grid(blocks_of(per_sample), static_cast<unsigned>(batch));
-  add_noise<<<grid, kThreads, 0, stream>>>(x_start, noise, scales, x_t, per_sample);
-  check_launch("add_noise");
+  launch({stream, "add_noise", grid, kThreads}, add_noise, x_start, noise, scales, x_t, per_sample);
 }
 
 }  // namespace edt

@@ -44,6 +44,14 @@ void launch_mask(cudaStream_t stream, const MaskCall& call, const void* x, const
 void launch_mask_backward(cudaStream_t stream, const MaskCall& call, const void* dy, void* dx,
                           bool accumulate);
 
+// y [b, a, columns] (+)= x [a, b, columns]
+struct SwapCall {
+  DType dtype = DType::kFloat32;
+  std::int64_t a = 0, b = 0, columns = 0;
+};
+void launch_swap(cudaStream_t stream, const SwapCall& call, const void* x, void* y,
+                 bool accumulate);
+
 // x_t = scales[b][0] x_start + scales[b][1] noise, float32
 void launch_add_noise(cudaStream_t stream, const float* x_start, const float* noise,
                       const float* scales, float* x_t, std::int64_t batch, std::int64_t per_sample);

@@ -34,7 +34,7 @@ __device__ Bound decoder_bound(double x, double m, double l) {
   const Bound high = cdf((x - m + kHalfBin) * inverse_std);
   const Bound low = cdf((x - m - kHalfBin) * inverse_std);
   // The bins at both ends are open.
-  const bool open_below = x < -kEdge, open_above = x > kEdge;
+  const bool open_below = x<-kEdge, open_above = x> kEdge;
   const double mass = (open_above ? 1.0 : high.value) - (open_below ? 0.0 : low.value);
   if (mass < kFloor) return {-log(kFloor), 0.0};
   const double dmass = (open_above ? 0.0 : high.slope) - (open_below ? 0.0 : low.slope);
@@ -147,11 +147,11 @@ __global__ void __launch_bounds__(kThreads)
 void launch_loss_forward(cudaStream_t stream, const LossCall& call, float* mse, float* vb,
                          float* mean) {
   with_element(call.dtype, [&]<class T>(T) {
-    loss_forward<T><<<static_cast<unsigned>(call.batch), kThreads, 0, stream>>>(call, mse, vb);
+    launch({stream, "diffusion_loss forward", static_cast<unsigned>(call.batch), kThreads},
+           loss_forward<T>, call, mse, vb);
   });
-  check_launch("diffusion_loss forward");
-  mean_of<<<1, 1, 0, stream>>>(mse, vb, call.sample_weights, call.batch, mean);
-  check_launch("diffusion_loss forward");
+  launch({stream, "diffusion_loss forward", 1, 1}, mean_of, mse, vb, call.sample_weights,
+         call.batch, mean);
 }
 
 void launch_loss_backward(cudaStream_t stream, const LossCall& call, const float* dmean,
@@ -160,9 +160,9 @@ void launch_loss_backward(cudaStream_t stream, const LossCall& call, const float
   const dim3 grid(static_cast<unsigned>(divide_up(pixels, kThreads)),
                   static_cast<unsigned>(call.batch));
   with_element(call.dtype, [&]<class T>(T) {
-    loss_backward<<<grid, kThreads, 0, stream>>>(call, dmean, static_cast<T*>(dtokens), accumulate);
+    launch({stream, "diffusion_loss backward", grid, kThreads}, loss_backward<T>, call, dmean,
+           static_cast<T*>(dtokens), accumulate);
   });
-  check_launch("diffusion_loss backward");
 }
 
 }  // namespace edt

@@ -168,8 +168,7 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
       }
       const Source source(call, column, sample, row + r);
       if (source.of(call.dx) == nullptr) continue;
-      put<kVec>(static_cast<T*>(source.of(call.dx)) + source.at, g[r],
-                source.of(call.accumulate));
+      put<kVec>(static_cast<T*>(source.of(call.dx)) + source.at, g[r], source.of(call.accumulate));
     }
   }
   if (!column.active || call.partials == nullptr) return;
@@ -204,18 +203,16 @@ bool norm_vectors(const NormCall& call) {
 void launch_norm_forward(cudaStream_t stream, const RowPlan& plan, const NormCall& call,
                          float epsilon) {
   with_vector(plan, call.dtype, [&]<class T, int kVec>() {
-    norm_forward<T, kVec>
-        <<<grid_of(plan, call), plan.threads, 0, stream>>>(call, plan.rows_per_slice, epsilon);
+    launch({stream, "modulated_norm forward", grid_of(plan, call), plan.threads},
+           norm_forward<T, kVec>, call, plan.rows_per_slice, epsilon);
   });
-  check_launch("modulated_norm forward");
 }
 
 void launch_norm_backward(cudaStream_t stream, const RowPlan& plan, const NormCall& call) {
   with_vector(plan, call.dtype, [&]<class T, int kVec>() {
-    norm_backward<T, kVec>
-        <<<grid_of(plan, call), plan.threads, 0, stream>>>(call, plan.rows_per_slice);
+    launch({stream, "modulated_norm backward", grid_of(plan, call), plan.threads},
+           norm_backward<T, kVec>, call, plan.rows_per_slice);
   });
-  check_launch("modulated_norm backward");
 }
 
 }  // namespace edt

@@ -24,9 +24,9 @@ __global__ void __launch_bounds__(kThreads) adan(AdanScalars scalars, ShardPoint
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= shard.size) return;
   float* const* states = shard.states;
-  const AdanElement next = adan_step<kFirst>(
-      scalars, shard.grads[i],
-      {shard.params[i], states[0][i], states[1][i], states[2][i], states[3][i]});
+  const AdanElement next =
+      adan_step<kFirst>(scalars, shard.grads[i],
+                        {shard.params[i], states[0][i], states[1][i], states[2][i], states[3][i]});
   shard.params[i] = next.param;
   states[0][i] = next.exp_avg;
   states[1][i] = next.exp_avg_diff;
@@ -49,24 +49,29 @@ __global__ void __launch_bounds__(kThreads) adamw(AdamWScalars scalars, ShardPoi
 constexpr int kLanes = 16;  // of core/optim/grad_norm.cpp
 
 // Sixteen threads for each block of values: each adds every sixteenth square in order, then the
-// sixteen sums are added in order.
-__global__ void __launch_bounds__(kThreads)
-    square_sums(const float* values, std::int64_t size, std::int64_t block, double* sums) {
+// sixteen sums are added in order. The square of a float is exact in double.
+template <bool kLeavesOut>
+__global__ void __launch_bounds__(kThreads) square_sums(SquareSumsCall call) {
   const std::int64_t index =
       static_cast<std::int64_t>(blockIdx.x) * (kThreads / kLanes) + threadIdx.x / kLanes;
   const int lane = threadIdx.x % kLanes;
-  const std::int64_t begin = index * block;
-  const std::int64_t end = begin + block < size ? begin + block : size;
+  const std::int64_t begin = index * call.block;
+  const std::int64_t end = begin + call.block < call.size ? begin + call.block : call.size;
+  std::int64_t range = 0;
   double mine = 0;
 #pragma unroll 8
   for (std::int64_t i = begin + lane; i < end; i += kLanes) {
-    const double value = values[i];
+    double value = call.values[i];
+    if constexpr (kLeavesOut) {
+      while (range < call.count && call.ranges[range].end <= i) ++range;
+      if (range < call.count && i >= call.ranges[range].begin) value = 0;
+    }
     mine += value * value;
   }
   double sum = 0;
 #pragma unroll
   for (int i = 0; i < kLanes; ++i) sum += __shfl_sync(0xffffffffu, mine, i, kLanes);
-  if (lane == 0 && begin < size) sums[index] = sum;
+  if (lane == 0 && begin < call.size) call.sums[index] = sum;
 }
 
 }  // namespace
@@ -75,25 +80,25 @@ void launch_adan(cudaStream_t stream, const AdanScalars& scalars, bool first_ste
                  const ShardPointers& shard) {
   if (shard.size == 0) return;
   if (first_step) {
-    adan<true><<<blocks_of(shard.size), kThreads, 0, stream>>>(scalars, shard);
+    launch({stream, "adan", blocks_of(shard.size), kThreads}, adan<true>, scalars, shard);
   } else {
-    adan<false><<<blocks_of(shard.size), kThreads, 0, stream>>>(scalars, shard);
+    launch({stream, "adan", blocks_of(shard.size), kThreads}, adan<false>, scalars, shard);
   }
-  check_launch("adan");
 }
 
 void launch_adamw(cudaStream_t stream, const AdamWScalars& scalars, const ShardPointers& shard) {
   if (shard.size == 0) return;
-  adamw<<<blocks_of(shard.size), kThreads, 0, stream>>>(scalars, shard);
-  check_launch("adamw");
+  launch({stream, "adamw", blocks_of(shard.size), kThreads}, adamw, scalars, shard);
 }
 
-void launch_square_sums(cudaStream_t stream, const float* values, std::int64_t size,
-                        std::int64_t block, double* sums) {
-  if (size == 0) return;
-  const std::int64_t blocks = divide_up(size, block);
-  square_sums<<<blocks_of(blocks * kLanes), kThreads, 0, stream>>>(values, size, block, sums);
-  check_launch("gradient norm");
+void launch_square_sums(cudaStream_t stream, const SquareSumsCall& call) {
+  if (call.size == 0) return;
+  const unsigned blocks = blocks_of(divide_up(call.size, call.block) * kLanes);
+  if (call.count > 0) {
+    launch({stream, "gradient norm", blocks, kThreads}, square_sums<true>, call);
+  } else {
+    launch({stream, "gradient norm", blocks, kThreads}, square_sums<false>, call);
+  }
 }
 
 }  // namespace edt

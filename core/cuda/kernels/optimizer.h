@@ -12,8 +12,8 @@ struct ShardPointers {
   std::int64_t size = 0;
   const float* grads = nullptr;
   float* params = nullptr;
-  float* ema = nullptr;      // or null
-  void* working = nullptr;   // bf16, or null
+  float* ema = nullptr;     // or null
+  void* working = nullptr;  // bf16, or null
   float ema_keep = 0, ema_take = 0;
   float* states[4] = {};
 };
@@ -24,8 +24,20 @@ void launch_adan(cudaStream_t stream, const AdanScalars& scalars, bool first_ste
 // states: exp_avg, exp_avg_sq
 void launch_adamw(cudaStream_t stream, const AdamWScalars& scalars, const ShardPointers& shard);
 
-// sums[i] = sum of squares of values[i * block ... ], in the order of core/optim/grad_norm.cpp
-void launch_square_sums(cudaStream_t stream, const float* values, std::int64_t size,
-                        std::int64_t block, double* sums);
+// Elements [begin, end) that a sum leaves out.
+struct LeftOut {
+  std::int64_t begin, end;
+};
+
+// sums[i] = sum of squares of values[i * block ... ], in the order of core/optim/grad_norm.cpp,
+// with the elements of `count` ranges (ascending, apart) counted as zero
+struct SquareSumsCall {
+  const float* values = nullptr;
+  std::int64_t size = 0, block = 0;
+  const LeftOut* ranges = nullptr;
+  std::int64_t count = 0;
+  double* sums = nullptr;
+};
+void launch_square_sums(cudaStream_t stream, const SquareSumsCall& call);
 
 }  // namespace edt

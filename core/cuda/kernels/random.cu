@@ -29,8 +29,7 @@ void launch_random_normal(cudaStream_t stream, const random::StreamKey& key,
                           std::int64_t count) {
   const dim3 grid(static_cast<unsigned>(divide_up(divide_up(count, 4), kThreads)),
                   static_cast<unsigned>(batch));
-  random_normal<<<grid, kThreads, 0, stream>>>(key, samples, out, count);
-  check_launch("random_normal");
+  launch({stream, "random_normal", grid, kThreads}, random_normal, key, samples, out, count);
 }
 
 }  // namespace edt

@@ -10,9 +10,9 @@
 namespace edt {
 
 struct RowPlan {
-  int vector = 1;   // columns of a thread: 8, or 1 where 16-byte accesses are impossible
-  int threads = 0;  // of a block, a multiple of 32; 0 when the rows are too wide
-  std::int64_t slices = 1;          // blocks of a sample
+  int vector = 1;           // columns of a thread: 8, or 1 where 16-byte accesses are impossible
+  int threads = 0;          // of a block, a multiple of 32; 0 when the rows are too wide
+  std::int64_t slices = 1;  // blocks of a sample
   std::int64_t rows_per_slice = 1;  // of the last slice: what is left
 };
 

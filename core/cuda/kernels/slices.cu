@@ -56,9 +56,9 @@ unsigned blocks_of(std::int64_t n) { return static_cast<unsigned>(divide_up(n, k
 void launch_add_slices(cudaStream_t stream, const SliceSums& sums) {
   const dim3 grid(blocks_of(sums.width), static_cast<unsigned>(sums.groups),
                   static_cast<unsigned>(std::min<std::int64_t>(sums.batch, 65535)));
-  with_element(sums.dtype,
-               [&]<class T>(T) { add_slices<T><<<grid, kThreads, 0, stream>>>(sums); });
-  check_launch("adding partial sums");
+  with_element(sums.dtype, [&]<class T>(T) {
+    launch({stream, "adding partial sums", grid, kThreads}, add_slices<T>, sums);
+  });
 }
 
 // Some 128 slices of at least 32 rows.
@@ -73,12 +73,11 @@ void launch_column_sums(cudaStream_t stream, DType dtype, const void* x, std::in
   const std::int64_t rows_per_slice = divide_up(rows, slices);
   const dim3 grid(blocks_of(columns), static_cast<unsigned>(slices));
   with_element(dtype, [&]<class T>(T) {
-    slice_columns<<<grid, kThreads, 0, stream>>>(static_cast<const T*>(x), rows, columns,
-                                                 rows_per_slice, partials);
+    launch({stream, "column sums", grid, kThreads}, slice_columns<T>, static_cast<const T*>(x),
+           rows, columns, rows_per_slice, partials);
   });
-  check_launch("column sums");
-  add_column_slices<<<grid.x, kThreads, 0, stream>>>(partials, slices, columns, sums, accumulate);
-  check_launch("column sums");
+  launch({stream, "column sums", grid.x, kThreads}, add_column_slices, partials, slices, columns,
+         sums, accumulate);
 }
 
 }  // namespace edt

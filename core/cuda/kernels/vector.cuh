@@ -92,6 +92,8 @@ void with_element(DType dtype, F&& f) {
 
 inline bool aligned16(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
 
-inline bool vectors_fit(const ColumnView& c) { return c.stride % kVector == 0 && aligned16(c.data); }
+inline bool vectors_fit(const ColumnView& c) {
+  return c.stride % kVector == 0 && aligned16(c.data);
+}
 
 }  // namespace edt

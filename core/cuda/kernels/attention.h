@@ -1,0 +1,39 @@
+// Attention with a learnt relative-position bias. Two families of kernels: on the tensor cores for
+// bf16 (attention_tensor_*.cu), and plain float32 arithmetic for everything else
+// (attention_plain.cu). Neither stores a [T, T] matrix.
+#pragma once
+
+#include "core/cuda/kernels/attention_plan.h"
+#include "core/cuda/kernels/launch.h"
+
+namespace edt {
+
+struct AttentionCall {
+  DType dtype = DType::kFloat32;  // of qkv, table, out and their gradients
+  AttentionSizes sizes;
+  const void* qkv = nullptr;          // [B, T, 3, H, d]
+  const void* table = nullptr;        // [>= (2g-1)^2, H]
+  const float* modulation = nullptr;  // [T, T], forward only, or null
+  void* out = nullptr;                // [B, T, H, d]
+  float* lse = nullptr;               // [B, H, T]; forward: or null
+
+  // backward
+  const void* dout = nullptr;
+  void* dqkv = nullptr;
+  bool accumulate = false;
+  float* dtables = nullptr;  // [B, key blocks, H, (2g-1)^2]: each block's share
+  float* dq = nullptr;       // [key blocks, B, H, T, d] where there are several
+  float* delta = nullptr;    // [B, H, T], plain only: row sums of dout * out
+};
+
+void launch_attention_tensor(cudaStream_t stream, const AttentionCall& call);
+void launch_attention_tensor_backward(cudaStream_t stream, const AttentionCall& call);
+
+void launch_attention_plain(cudaStream_t stream, const AttentionCall& call);
+void launch_attention_plain_backward(cudaStream_t stream, const AttentionCall& call);
+
+// dtable [rows, H] += the shares of `shares` blocks, in order
+void launch_add_tables(cudaStream_t stream, const AttentionSizes& sizes, const float* dtables,
+                       std::int64_t shares, float* dtable);
+
+}  // namespace edt
