@@ -179,6 +179,7 @@ struct Pair {
     const float scale = 1.0f / sqrtf(static_cast<float>(s.size));
     const float logit = fmaf(dot(q, k, s.size), scale, bias_of<T>(call, head, query, key));
     const float p = expf(logit - call.lse[at]);
+    if (s.tokens == 1) return {p, 0.0f};  // a constant softmax: no rounding error instead of zero
     return {p, p * (dot(dout, v, s.size) - call.delta[at])};
   }
 };

@@ -104,7 +104,7 @@ __device__ void put_pair(Bf16* to, float a, float b, bool accumulate) {
     a += before.x;
     b += before.y;
   }
-  *word = pack(a, b);
+  *word = pack_bf16(a, b);
 }
 
 template <int kHead, int kWarps>
@@ -201,8 +201,8 @@ __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
 #pragma unroll
     for (int step = 0; step < kTiles / 2; ++step) {
       const float(&low)[4] = p[2 * step], (&high)[4] = p[2 * step + 1];
-      const unsigned left[4] = {pack(low[0], low[1]), pack(low[2], low[3]), pack(high[0], high[1]),
-                                pack(high[2], high[3])};
+      const unsigned left[4] = {pack_bf16(low[0], low[1]), pack_bf16(low[2], low[3]),
+                                pack_bf16(high[0], high[1]), pack_bf16(high[2], high[3])};
 #pragma unroll
       for (int t = 0; t < Plan::tiles; t += 2) {
         unsigned right[4];
@@ -242,8 +242,8 @@ __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
 #pragma unroll
     for (int step = 0; step < kTiles / 2; ++step) {
       const float(&low)[4] = p[2 * step], (&high)[4] = p[2 * step + 1];
-      const unsigned left[4] = {pack(low[0], low[1]), pack(low[2], low[3]), pack(high[0], high[1]),
-                                pack(high[2], high[3])};
+      const unsigned left[4] = {pack_bf16(low[0], low[1]), pack_bf16(low[2], low[3]),
+                                pack_bf16(high[0], high[1]), pack_bf16(high[2], high[3])};
 #pragma unroll
       for (int t = 0; t < Plan::tiles; t += 2) {
         unsigned right[4];

@@ -144,8 +144,8 @@ __global__ void __launch_bounds__(32 * kWarps) attention(AttentionCall call) {
 #pragma unroll
     for (int step = 0; step < kTiles / 2; ++step) {
       const float(&low)[4] = p[2 * step], (&high)[4] = p[2 * step + 1];
-      const unsigned left[4] = {pack(low[0], low[1]), pack(low[2], low[3]), pack(high[0], high[1]),
-                                pack(high[2], high[3])};
+      const unsigned left[4] = {pack_bf16(low[0], low[1]), pack_bf16(low[2], low[3]),
+                                pack_bf16(high[0], high[1]), pack_bf16(high[2], high[3])};
 #pragma unroll
       for (int t = 0; t < Plan::tiles; t += 2) {
         unsigned right[4];
@@ -175,7 +175,7 @@ __global__ void __launch_bounds__(32 * kWarps) attention(AttentionCall call) {
       const int column = t * 8 + lane % 4 * 2;
       if (column < s.size) {
         *reinterpret_cast<unsigned*>(row + column) =
-            pack(out[t][2 * r] * factor, out[t][2 * r + 1] * factor);
+            pack_bf16(out[t][2 * r] * factor, out[t][2 * r + 1] * factor);
       }
     }
     if (call.lse != nullptr && lane % 4 == 0) {

@@ -44,9 +44,12 @@ __device__ void load(const T* p, float (&out)[kVec]) {
   }
 }
 
+// Two values rounded to bf16, the first in the lower half.
 __device__ inline unsigned pack_bf16(float low, float high) {
   const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-  return *reinterpret_cast<const unsigned*>(&pair);
+  unsigned word;
+  memcpy(&word, &pair, sizeof word);
+  return word;
 }
 
 template <int kVec, class T>

@@ -38,18 +38,7 @@ std::vector<double> read_as(std::span<T> from) {
   return values;
 }
 
-}  // namespace
-
-std::vector<double> draw(std::string_view name, std::int64_t count) {
-  std::uint64_t hash = 14695981039346656037u;  // FNV-1a
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  std::vector<float> numbers(static_cast<std::size_t>(count));
-  random::fill_normal({.seed = hash, .purpose = random::Purpose::kBenchmark}, numbers);
-  return {numbers.begin(), numbers.end()};
-}
-
-void write_values(const std::vector<double>& values, const Tensor& tensor) {
-  EDT_ASSERT(static_cast<std::int64_t>(values.size()) == tensor.elements());
+void write_host(const std::vector<double>& values, const Tensor& tensor) {
   switch (tensor.dtype) {
     case DType::kFloat32:
       return write_as(values, tensor.as<float>());
@@ -62,7 +51,7 @@ void write_values(const std::vector<double>& values, const Tensor& tensor) {
   }
 }
 
-std::vector<double> read_values(const Tensor& tensor) {
+std::vector<double> read_host(const Tensor& tensor) {
   switch (tensor.dtype) {
     case DType::kFloat32:
       return read_as(tensor.span<float>());
@@ -74,6 +63,37 @@ std::vector<double> read_values(const Tensor& tensor) {
       return read_as(tensor.span<std::int32_t>());
   }
   return {};
+}
+
+// The same elements in host memory.
+struct HostCopy {
+  explicit HostCopy(const Tensor& like)
+      : memory(host_memory(), like.bytes()), tensor{memory.data(), like.shape, like.dtype} {}
+  Block memory;
+  Tensor tensor;
+};
+
+}  // namespace
+
+std::vector<double> draw(std::string_view name, std::int64_t count) {
+  std::uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  std::vector<float> numbers(static_cast<std::size_t>(count));
+  random::fill_normal({.seed = hash, .purpose = random::Purpose::kBenchmark}, numbers);
+  return {numbers.begin(), numbers.end()};
+}
+
+void write_values(Device& device, const std::vector<double>& values, const Tensor& tensor) {
+  EDT_ASSERT(static_cast<std::int64_t>(values.size()) == tensor.elements());
+  const HostCopy copy(tensor);
+  write_host(values, copy.tensor);
+  device.upload(copy.tensor.data, tensor);
+}
+
+std::vector<double> read_values(Device& device, const Tensor& tensor) {
+  const HostCopy copy(tensor);
+  device.download(tensor, copy.tensor.data);
+  return read_host(copy.tensor);
 }
 
 CaseInputs::Entry* CaseInputs::find(std::string_view name) {
@@ -96,7 +116,7 @@ CaseInputs::Entry& CaseInputs::filled(std::string_view name, const Shape& shape,
                                       const Generator& generator) {
   if (Entry* entry = find(name)) return *entry;
   Entry& entry = make(name, shape, dtype);
-  write_values(generator(shape.elements()), entry.value);
+  write_values(backend_, generator(shape.elements()), entry.value);
   return entry;
 }
 

@@ -1,5 +1,5 @@
 // The inputs of one op case on one backend, made at first request from Philox streams keyed by
-// their names and kept for later runs. Backend memory must be addressable by the host.
+// their names and kept for later runs.
 #pragma once
 
 #include <functional>
@@ -64,8 +64,8 @@ class CaseInputs {
   std::vector<std::unique_ptr<Entry>> entries_;
 };
 
-// Host access to a tensor's elements, widened to and rounded from double.
-std::vector<double> read_values(const Tensor& tensor);
-void write_values(const std::vector<double>& values, const Tensor& tensor);
+// A tensor's elements, widened to and rounded from double, wherever the device has them.
+std::vector<double> read_values(Device& device, const Tensor& tensor);
+void write_values(Device& device, const std::vector<double>& values, const Tensor& tensor);
 
 }  // namespace edt

@@ -1,24 +1,28 @@
 #include "core/ops/cases/case_run.h"
 
-#include <cstring>
 #include <optional>
 
 namespace edt {
 namespace {
 
-void fill_with_nan(const Tensor& tensor) { std::memset(tensor.data, 0xff, tensor.bytes()); }
+// Every 16-bit half is a NaN, so that every type sees them.
+void fill_with_nan(Device& device, const Tensor& tensor) {
+  const std::vector<unsigned char> ones(tensor.bytes(), 0xff);
+  device.upload(ones.data(), tensor);
+}
 
 constexpr std::size_t kSlabBytes = 8 << 20;
 
-void dirty(Arena& arena) {
+void dirty(Device& device, Arena& arena) {
   const Tensor block = arena.make({kSlabBytes / 4}, DType::kFloat32);
-  fill_with_nan(block);
+  fill_with_nan(device, block);
   arena.release(block.data);
 }
 
 void collect_outputs(CaseInputs& inputs, std::vector<CaseValues>& found) {
   for (const auto& entry : inputs.entries()) {
-    if (entry->is_output) found.push_back({entry->name, read_values(entry->value)});
+    if (entry->is_output)
+      found.push_back({entry->name, read_values(inputs.backend(), entry->value)});
   }
 }
 
@@ -27,7 +31,7 @@ void collect_gradients(Tape& tape, CaseInputs& inputs, std::vector<CaseValues>& 
     if (!entry->differentiable) continue;
     const Tensor grad = entry->parameter ? entry->parameter->grad : tape.grad_of(entry->leaf);
     EDT_ASSERT(grad.defined());
-    found.push_back({"d " + entry->name, read_values(grad)});
+    found.push_back({"d " + entry->name, read_values(inputs.backend(), grad)});
   }
 }
 
@@ -39,7 +43,7 @@ std::vector<double> incoming_gradient(int pass, std::int64_t count) {
 
 std::vector<CaseValues> run_case(const OpCase& op_case, Backend& backend, DType dtype, int passes) {
   Arena arena(backend.memory(), kSlabBytes);
-  dirty(arena);
+  dirty(backend, arena);
   Profiler profiler;
   Tape tape(backend, arena, profiler, dtype);
   CaseInputs inputs(backend, dtype);
@@ -49,15 +53,15 @@ std::vector<CaseValues> run_case(const OpCase& op_case, Backend& backend, DType 
   std::vector<CaseValues> found;
   std::vector<Var> results;
   for (int pass = 0; pass < passes; ++pass) results.push_back(op_case.apply(tape, inputs));
-  found.push_back({"result", read_values(results.back().tensor())});
+  found.push_back({"result", read_values(backend, results.back().tensor())});
   collect_outputs(inputs, found);
   if (results.back().needs_grad()) {
     for (const auto& entry : inputs.entries()) {
-      if (entry->parameter) fill_with_nan(entry->parameter->grad);
+      if (entry->parameter) fill_with_nan(backend, entry->parameter->grad);
     }
     for (int pass = 0; pass < passes; ++pass) {
       const Tensor grad = tape.target(results[pass].grad()).tensor;
-      write_values(incoming_gradient(pass, grad.elements()), grad);
+      write_values(backend, incoming_gradient(pass, grad.elements()), grad);
     }
     results.clear();
     tape.backward();
@@ -69,7 +73,7 @@ std::vector<CaseValues> run_case(const OpCase& op_case, Backend& backend, DType 
 
 std::vector<double> forward_only(const OpCase& op_case, Tape& tape, CaseInputs& inputs) {
   const Tape::NoGrad no_grad(tape);
-  return read_values(op_case.apply(tape, inputs).tensor());
+  return read_values(inputs.backend(), op_case.apply(tape, inputs).tensor());
 }
 
 bool supports(const OpCase& op_case, Backend& backend, DType dtype) {

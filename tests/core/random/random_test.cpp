@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numbers>
 #include <set>
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/random/normal.h"
 #include "core/random/permutation.h"
 #include "core/random/philox.h"
 #include "core/random/stream.h"
@@ -64,6 +66,29 @@ TEST(Stream, Moments) {
     mean += v;
   }
   EXPECT_NEAR(mean / n, 0.5, 5 / std::sqrt(12 * n));
+}
+
+// The series against the library, to a few roundings of double.
+TEST(Normal, SeriesAreExact) {
+  for (std::uint64_t i = 0; i < 100000; ++i) {
+    const auto word = static_cast<std::uint32_t>(i * 0x9E3779B97F4A7C15u >> 32);
+    const double u = (word + 0.5) * 0x1p-32, log = std::log(u);
+    ASSERT_NEAR(exact_log(u), log, 4e-16 * std::abs(log)) << word;
+    const double angle = 2 * std::numbers::pi * u;
+    ASSERT_NEAR(exact_turn(word).cos, std::cos(angle), 1e-15) << word;
+    ASSERT_NEAR(exact_turn(word).sin, std::sin(angle), 1e-15) << word;
+  }
+  EXPECT_NEAR(exact_log(0x1p-33), std::log(0x1p-33), 1e-14);
+  EXPECT_NEAR(exact_log(1 - 0x1p-33), std::log(1 - 0x1p-33), 1e-25);
+}
+
+// Every processor and compiler makes these numbers.
+TEST(Normal, HasTheseBits) {
+  std::vector<float> x(6);
+  fill_normal({.seed = 7, .purpose = Purpose::kNoise, .step = 3, .sample = 11}, x);
+  const std::vector<float> expected{-0x1.3981bep-2f, -0x1.e9a334p-3f, 0x1.ba203ap-2f,
+                                    -0x1.a5279ap-1f, -0x1.16f274p+0f, -0x1.108882p-2f};
+  EXPECT_EQ(x, expected);
 }
 
 TEST(Permutation, HitsEveryValueOnce) {

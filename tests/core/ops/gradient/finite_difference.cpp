@@ -36,15 +36,15 @@ class Function {
 
   double directional(const Tensor& input, const Values& direction) {
     constexpr double kStep = 1e-5;  // the cube root of float64's precision
-    const Values at = read_values(input);
+    const Values at = read_values(tape_.device(), input);
     const auto moved = [&](double step) {
       Values values = at;
       for (std::size_t i = 0; i < values.size(); ++i) values[i] += step * direction[i];
-      write_values(values, input);
+      write_values(tape_.device(), values, input);
       return value();
     };
     const double slope = (moved(kStep) - moved(-kStep)) / (2 * kStep);
-    write_values(at, input);
+    write_values(tape_.device(), at, input);
     return slope;
   }
 

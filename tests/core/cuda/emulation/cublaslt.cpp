@@ -1,0 +1,225 @@
+// cuBLASLt as its manual describes it, by plain loops: column-major matrices, epilogues of the
+// kinds that core/cuda asks for, float32 sums.
+#include <cublasLt.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "tests/core/cuda/emulation/runtime.h"
+
+namespace {
+
+struct Description {
+  cublasOperation_t a = CUBLAS_OP_N, b = CUBLAS_OP_N;
+  cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  std::int32_t bias_type = CUDA_R_32F, aux_type = CUDA_R_32F;
+  void *bias = nullptr, *aux = nullptr;
+  std::int64_t aux_stride = 0;
+};
+
+struct Layout {
+  cudaDataType type;
+  std::uint64_t rows, columns;
+  std::int64_t stride;
+};
+
+bool fused_epilogues = true;
+
+double read(const void* data, int type, std::int64_t i) {
+  if (type == CUDA_R_32F) return static_cast<const float*>(data)[i];
+  const std::uint32_t bits = static_cast<const std::uint16_t*>(data)[i];
+  return std::bit_cast<float>(bits << 16);
+}
+
+void write(void* data, int type, std::int64_t i, double value) {
+  const auto narrow = static_cast<float>(value);
+  if (type == CUDA_R_32F) {
+    static_cast<float*>(data)[i] = narrow;
+    return;
+  }
+  const auto bits = std::bit_cast<std::uint32_t>(narrow);
+  static_cast<std::uint16_t*>(data)[i] =
+      static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+double gelu(double x) {
+  return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+double gelu_slope(double x) {
+  const double t = std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x));
+  const double du = std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du;
+}
+
+// op(matrix) as [rows][columns]
+std::vector<double> load(const void* data, const Layout& layout, cublasOperation_t operation) {
+  std::vector<double> values(layout.rows * layout.columns);
+  for (std::uint64_t row = 0; row < layout.rows; ++row) {
+    for (std::uint64_t column = 0; column < layout.columns; ++column) {
+      const double value = read(data, layout.type, column * layout.stride + row);
+      values[operation == CUBLAS_OP_N ? row * layout.columns + column
+                                      : column * layout.rows + row] = value;
+    }
+  }
+  return values;
+}
+
+double finish(const Description& d, double value, std::int64_t row, std::int64_t column) {
+  const std::int64_t aux_at = column * d.aux_stride + row;
+  switch (d.epilogue) {
+    case CUBLASLT_EPILOGUE_BIAS:
+      return value + read(d.bias, d.bias_type, row);
+    case CUBLASLT_EPILOGUE_GELU_BIAS:
+      return gelu(value + read(d.bias, d.bias_type, row));
+    case CUBLASLT_EPILOGUE_GELU_AUX_BIAS:
+      value += read(d.bias, d.bias_type, row);
+      write(d.aux, d.aux_type, aux_at, value);
+      return gelu(value);
+    case CUBLASLT_EPILOGUE_DGELU:
+      return value * gelu_slope(read(d.aux, d.aux_type, aux_at));
+    default:
+      return value;
+  }
+}
+
+template <class Handle, class Object>
+cublasStatus_t give(Handle* handle, Object object) {
+  *handle = reinterpret_cast<Handle>(new Object(object));
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+}  // namespace
+
+namespace edt::emulation {
+
+void set_fused_epilogues(bool available) { fused_epilogues = available; }
+
+}  // namespace edt::emulation
+
+extern "C" {
+
+cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+  *handle = nullptr;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t) { return CUBLAS_STATUS_SUCCESS; }
+const char* cublasLtGetStatusString(cublasStatus_t) { return "emulated error"; }
+
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* handle, cublasComputeType_t,
+                                        cudaDataType_t) {
+  return give(handle, Description{});
+}
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t handle) {
+  delete reinterpret_cast<Description*>(handle);
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t handle,
+                                              cublasLtMatmulDescAttributes_t attribute,
+                                              const void* value, size_t bytes) {
+  auto& d = *reinterpret_cast<Description*>(handle);
+  const auto take = [&](auto& to) {
+    if (bytes != sizeof to) return CUBLAS_STATUS_INVALID_VALUE;
+    std::memcpy(&to, value, bytes);
+    return CUBLAS_STATUS_SUCCESS;
+  };
+  switch (attribute) {
+    case CUBLASLT_MATMUL_DESC_TRANSA:
+      return take(d.a);
+    case CUBLASLT_MATMUL_DESC_TRANSB:
+      return take(d.b);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE:
+      return take(d.epilogue);
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
+      return take(d.bias);
+    case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE:
+      return take(d.bias_type);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER:
+      return take(d.aux);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE:
+      return take(d.aux_type);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD:
+      return take(d.aux_stride);
+    default:
+      return CUBLAS_STATUS_INVALID_VALUE;
+  }
+}
+
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* handle, cudaDataType type,
+                                          uint64_t rows, uint64_t columns, int64_t stride) {
+  return give(handle, Layout{type, rows, columns, stride});
+}
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t handle) {
+  delete reinterpret_cast<Layout*>(handle);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* handle) {
+  return give(handle, 0);
+}
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t handle) {
+  delete reinterpret_cast<int*>(handle);
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t,
+                                                    cublasLtMatmulPreferenceAttributes_t,
+                                                    const void*, size_t) {
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t description,
+                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                              cublasLtMatmulPreference_t, int,
+                                              cublasLtMatmulHeuristicResult_t*, int* found) {
+  const auto& d = *reinterpret_cast<const Description*>(description);
+  const bool has_aux =
+      d.epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS || d.epilogue == CUBLASLT_EPILOGUE_DGELU;
+  const bool possible = d.epilogue == CUBLASLT_EPILOGUE_DEFAULT ||
+                        (fused_epilogues && !(has_aux && d.aux_stride % 8 != 0));
+  *found = possible ? 1 : 0;
+  return possible ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+}
+
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description, const void* alpha,
+                              const void* a, cublasLtMatrixLayout_t a_layout, const void* b,
+                              cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
+                              cublasLtMatrixLayout_t, void* out, cublasLtMatrixLayout_t out_layout,
+                              const cublasLtMatmulAlgo_t*, void*, size_t, cudaStream_t) {
+  const auto& d = *reinterpret_cast<const Description*>(description);
+  const auto& a_shape = *reinterpret_cast<const Layout*>(a_layout);
+  const auto& b_shape = *reinterpret_cast<const Layout*>(b_layout);
+  const auto& shape = *reinterpret_cast<const Layout*>(out_layout);
+  const auto k = static_cast<std::int64_t>(d.a == CUBLAS_OP_N ? a_shape.columns : a_shape.rows);
+  const auto b_k = static_cast<std::int64_t>(d.b == CUBLAS_OP_N ? b_shape.rows : b_shape.columns);
+  const std::int64_t m = shape.rows, n = shape.columns;
+  if (k != b_k) return CUBLAS_STATUS_INVALID_VALUE;
+  const std::vector<double> left = load(a, a_shape, d.a), right = load(b, b_shape, d.b);
+  if (left.size() != static_cast<std::size_t>(m * k) ||
+      right.size() != static_cast<std::size_t>(k * n)) {
+    return CUBLAS_STATUS_INVALID_VALUE;
+  }
+  const double scale = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
+  for (std::int64_t column = 0; column < n; ++column) {
+    for (std::int64_t row = 0; row < m; ++row) {
+      double sum = 0;
+      for (std::int64_t i = 0; i < k; ++i) sum += left[row * k + i] * right[i * n + column];
+      const std::int64_t at = column * shape.stride + row;
+      sum *= scale;
+      if (keep != 0) sum += keep * read(c, shape.type, at);
+      write(out, shape.type, at, finish(d, sum, row, column));
+    }
+  }
+  if (d.epilogue == CUBLASLT_EPILOGUE_BGRADB) {
+    for (std::int64_t column = 0; column < n; ++column) {
+      double sum = 0;
+      for (std::int64_t i = 0; i < k; ++i) sum += right[i * n + column];
+      write(d.bias, d.bias_type, column, sum);
+    }
+  }
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+}  // extern "C"

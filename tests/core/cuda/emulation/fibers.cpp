@@ -1,0 +1,202 @@
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "tests/core/cuda/emulation/emulation.h"
+#include "tests/core/cuda/emulation/runtime.h"
+
+namespace edt::emulation {
+namespace {
+
+constexpr std::size_t kStackBytes = 128 * 1024;
+
+// Released when all threads that have not returned have arrived.
+struct Barrier {
+  int alive = 0, arrived = 0, generation = 0;
+
+  void check() {
+    if (alive > 0 && arrived == alive) {
+      arrived = 0;
+      ++generation;
+    }
+  }
+};
+
+struct Copy {
+  void* to;
+  const void* from;
+  bool wanted;
+};
+
+// A place to go on from. A context is entered once; after that _longjmp switches without the
+// system call that swapcontext makes.
+struct Point {
+  ucontext_t context;
+  jmp_buf jump;
+  bool entered = false;
+};
+
+void switch_to(Point& from, Point& to) {
+  from.entered = true;
+  if (_setjmp(from.jump) != 0) return;
+  if (to.entered) _longjmp(to.jump, 1);
+  setcontext(&to.context);
+}
+
+struct Fiber {
+  Point point;
+  std::unique_ptr<char[]> stack{new char[kStackBytes]};
+  Barrier* waits = nullptr;
+  int generation = 0;
+  bool done = false;
+  std::vector<Copy> copies;
+
+  bool runnable() const { return !done && (waits == nullptr || waits->generation != generation); }
+};
+
+struct Warp {
+  Barrier barrier;
+  Slot slots[32];
+};
+
+Order order = Order::kForward;
+std::vector<std::unique_ptr<Fiber>> fibers;
+std::vector<Warp> warps;
+Barrier block;
+Point scheduler;
+const std::function<void()>* body = nullptr;
+const char* kernel_name = "";
+std::size_t current = 0;
+alignas(1024) unsigned char dynamic_memory[227 * 1024];
+
+void enter() {
+  (*body)();
+  Fiber& fiber = *fibers[current];
+  fiber.done = true;
+  if (!fiber.copies.empty()) fail("a thread ended with copies under way");
+  for (Barrier* barrier : {&block, &warps[current / 32].barrier}) {
+    --barrier->alive;
+    barrier->check();
+  }
+  switch_to(fiber.point, scheduler);
+}
+
+void wait(Barrier& barrier) {
+  Fiber& fiber = *fibers[current];
+  fiber.waits = &barrier;
+  fiber.generation = barrier.generation;
+  ++barrier.arrived;
+  barrier.check();
+  if (!fiber.runnable()) switch_to(fiber.point, scheduler);
+  fiber.waits = nullptr;
+}
+
+void start(std::size_t threads) {
+  while (fibers.size() < threads) fibers.push_back(std::make_unique<Fiber>());
+  warps.assign((threads + 31) / 32, Warp{});
+  block = {.alive = static_cast<int>(threads)};
+  for (std::size_t i = 0; i < threads; ++i) {
+    Fiber& fiber = *fibers[i];
+    ucontext_t& context = fiber.point.context;
+    getcontext(&context);
+    context.uc_stack = {.ss_sp = fiber.stack.get(), .ss_flags = 0, .ss_size = kStackBytes};
+    context.uc_link = nullptr;
+    makecontext(&context, enter, 0);
+    fiber.point.entered = false;
+    fiber.waits = nullptr;
+    fiber.done = false;
+    ++warps[i / 32].barrier.alive;
+  }
+}
+
+void run_block(std::size_t threads, int shared_bytes) {
+  start(threads);
+  std::memset(dynamic_memory, 0xff, static_cast<std::size_t>(shared_bytes));  // NaN until written
+  std::size_t left = threads;
+  while (left > 0) {
+    bool moved = false;
+    for (std::size_t step = 0; step < threads; ++step) {
+      current = order == Order::kForward ? step : threads - 1 - step;
+      Fiber& fiber = *fibers[current];
+      if (!fiber.runnable()) continue;
+      moved = true;
+      place.thread.x = static_cast<unsigned>(current);
+      switch_to(scheduler, fiber.point);
+      if (fiber.done) --left;
+    }
+    if (!moved) fail("threads wait at a barrier that the others do not reach");
+  }
+}
+
+}  // namespace
+
+Place place;
+
+void set_order(Order wanted) { order = wanted; }
+
+void fail(const char* what) {
+  std::fprintf(stderr, "emulation of %s, block (%u, %u, %u), thread %u: %s\n", kernel_name,
+               place.block.x, place.block.y, place.block.z, place.thread.x, what);
+  std::abort();
+}
+
+void run(const LaunchShape& shape, const void* kernel, const std::function<void()>& kernel_body) {
+  if (shape.blocks.x == 0 || shape.blocks.y == 0 || shape.blocks.z == 0) return;
+  kernel_name = shape.name;
+  raise_shared_memory(kernel, shape.shared, shape.name);
+  if (shape.shared > allowed_shared_memory(kernel)) fail("more shared memory than was asked for");
+  if (shape.threads < 1 || shape.threads > 1024) fail("threads of a block");
+  if (shape.blocks.y > 65535 || shape.blocks.z > 65535) fail("blocks of the grid");
+  body = &kernel_body;
+  place.threads = dim3(static_cast<unsigned>(shape.threads));
+  place.blocks = shape.blocks;
+  place.thread = {0, 0, 0};
+  for (unsigned z = 0; z < shape.blocks.z; ++z) {
+    for (unsigned y = 0; y < shape.blocks.y; ++y) {
+      for (unsigned x = 0; x < shape.blocks.x; ++x) {
+        place.block = {x, y, z};
+        run_block(static_cast<std::size_t>(shape.threads), shape.shared);
+      }
+    }
+  }
+}
+
+void run_missed_barrier() {
+  run({nullptr, "a missed barrier", dim3(1), 32}, nullptr, [] {
+    if (place.thread.x == 0) {
+      block_barrier();
+    } else {
+      warp_barrier();
+    }
+  });
+}
+
+unsigned char* shared_memory() { return dynamic_memory; }
+void block_barrier() { wait(block); }
+void warp_barrier() { wait(warps[current / 32].barrier); }
+Slot& slot_of(int lane) { return warps[current / 32].slots[lane]; }
+
+// The bytes arrive as late as the hardware may deliver them.
+void defer_copy(void* to, const void* from, bool wanted) {
+  if (reinterpret_cast<std::uintptr_t>(to) % 8 != 0 ||
+      reinterpret_cast<std::uintptr_t>(from) % 8 != 0) {
+    fail("a copy of 8 bytes that is not aligned to them");
+  }
+  fibers[current]->copies.push_back({to, from, wanted});
+}
+
+void finish_copies() {
+  for (const Copy& copy : fibers[current]->copies) {
+    if (copy.wanted) {
+      std::memcpy(copy.to, copy.from, 8);
+    } else {
+      std::memset(copy.to, 0, 8);
+    }
+  }
+  fibers[current]->copies.clear();
+}
+
+}  // namespace edt::emulation

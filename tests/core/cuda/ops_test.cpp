@@ -1,0 +1,62 @@
+// The cuda backend against the reference: values and every gradient, overwritten and accumulated.
+#include <gtest/gtest.h>
+
+#include "core/reference/reference_backend.h"
+#include "tests/core/cuda/gpu.h"
+#include "tests/core/ops/case_name.h"
+#include "tests/core/ops/comparison.h"
+
+namespace edt {
+namespace {
+
+// Attention in bf16 multiplies probabilities and their gradients as bf16, and takes the row sums of
+// dout * out from the rounded output, as every kernel of its kind does: single elements are off by
+// up to twice what one rounding more explains, tensors as a whole are not.
+Tolerance cuda_tolerance(DType dtype, const OpCase& op_case) {
+  Tolerance tolerance = tolerance_of(dtype, op_case);
+  if (dtype == DType::kBFloat16 && op_case.op == "attention") tolerance.element *= 2;
+  return tolerance;
+}
+
+class Cuda : public testing::TestWithParam<OpCase> {
+ protected:
+  void expect_equal(DType dtype, int passes) {
+    EDT_NEEDS_GPU();
+    const auto cuda = make_cuda_backend();
+    const auto reference = make_reference_backend();
+    EXPECT_EQ(difference(run_case(GetParam(), *cuda, dtype, passes),
+                         run_case(GetParam(), *reference, dtype, passes),
+                         cuda_tolerance(dtype, GetParam())),
+              "");
+  }
+};
+
+TEST_P(Cuda, Float32) { expect_equal(DType::kFloat32, 1); }
+
+TEST_P(Cuda, Float32Accumulated) {
+  if (!GetParam().float32_only) expect_equal(DType::kFloat32, 2);
+}
+
+TEST_P(Cuda, BFloat16) { expect_equal(DType::kBFloat16, 1); }
+
+TEST_P(Cuda, BFloat16Accumulated) {
+  if (!GetParam().float32_only) expect_equal(DType::kBFloat16, 2);
+}
+
+// Running the same case again gives the same bits.
+TEST_P(Cuda, Repeats) {
+  if (GetParam().float32_only) return;
+  EDT_NEEDS_GPU();
+  const auto cuda = make_cuda_backend();
+  const auto first = run_case(GetParam(), *cuda, DType::kBFloat16, 1);
+  const auto second = run_case(GetParam(), *cuda, DType::kBFloat16, 1);
+  ASSERT_EQ(first.size(), second.size());
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    EXPECT_EQ(first[i].values, second[i].values) << first[i].name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ops, Cuda, testing::ValuesIn(test_cases()), case_name);
+
+}  // namespace
+}  // namespace edt

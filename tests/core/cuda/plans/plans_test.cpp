@@ -1,0 +1,153 @@
+// Launch geometry, shared memory and cache keys.
+#include <gtest/gtest.h>
+
+#include "core/cuda/kernels/attention_plan.h"
+#include "core/cuda/kernels/rows.h"
+#include "core/cuda/product.h"
+
+namespace edt {
+namespace {
+
+constexpr int kA100Shared = 163 * 1024;  // bytes that one block may ask for; H100 grants 227 KiB
+
+AttentionSizes sizes(int grid, int size) {
+  return {.batch = 2, .tokens = grid * grid, .heads = 3, .size = size, .grid = grid};
+}
+
+template <int kHead>
+void expect_fits(int grid) {
+  const AttentionSizes s = sizes(grid, kHead);
+  EXPECT_LE((ForwardPlan<kHead, 4>::shared_bytes(s)), kA100Shared);
+  switch (backward_warps(s.tokens)) {
+    case 1:
+      EXPECT_LE((BackwardPlan<kHead, 1>::shared_bytes(s)), kA100Shared);
+      break;
+    case 4:
+      EXPECT_LE((BackwardPlan<kHead, 4>::shared_bytes(s)), kA100Shared);
+      break;
+    default:
+      EXPECT_LE((BackwardPlan<kHead, 16>::shared_bytes(s)), kA100Shared);
+  }
+}
+
+TEST(AttentionPlan, SharedMemoryFitsAnAmpereBlock) {
+  for (const int grid : {1, 2, 3, 4, 8, 16, 32}) {
+    expect_fits<56>(grid);
+    expect_fits<64>(grid);
+    if (grid <= 16) expect_fits<80>(grid);
+  }
+}
+
+// Two blocks of the forward kernel and their tables must share a multiprocessor at 256 tokens.
+TEST(AttentionPlan, ForwardLeavesRoomForThreeBlocks) {
+  EXPECT_LE(3 * (ForwardPlan<56, 4>::shared_bytes(sizes(16, 52))), kA100Shared);
+}
+
+TEST(AttentionPlan, HeadsArePaddedToWholeProducts) {
+  EXPECT_EQ(HeadPlan<56>::steps, 4);
+  EXPECT_EQ(HeadPlan<56>::padded, 64);
+  EXPECT_EQ(HeadPlan<56>::tiles, 7);
+  EXPECT_EQ(HeadPlan<80>::padded, 80);
+}
+
+// Table rows as core/ops/attention.h defines them.
+TEST(AttentionPlan, TableOffsets) {
+  for (const int grid : {1, 3, 4, 16}) {
+    const AttentionSizes s = sizes(grid, 52);
+    for (int i = 0; i < s.tokens; ++i) {
+      for (int j = 0; j < s.tokens; ++j) {
+        const int row =
+            (i / grid - j / grid + grid - 1) * (2 * grid - 1) + i % grid - j % grid + grid - 1;
+        ASSERT_EQ(s.query_offset(i) - s.key_offset(j), row);
+      }
+    }
+  }
+}
+
+TEST(AttentionPlan, TensorCoresTakeWhatTheyCanHold) {
+  for (const int grid : {3, 4, 8, 16, 32}) EXPECT_TRUE(tensor_cores_fit(sizes(grid, 52))) << grid;
+  EXPECT_TRUE(tensor_cores_fit(sizes(16, 72)));
+  EXPECT_FALSE(tensor_cores_fit(sizes(32, 72)));  // more shared memory than there is
+  EXPECT_FALSE(tensor_cores_fit(sizes(1, 52)));   // one token
+  EXPECT_FALSE(tensor_cores_fit(sizes(8, 50)));   // rows of less than 8 bytes
+  EXPECT_FALSE(tensor_cores_fit(sizes(8, 84)));   // wider than any instance
+  EXPECT_FALSE(tensor_cores_fit(sizes(24, 52)));  // grid rows across blocks of keys
+  EXPECT_FALSE(tensor_cores_fit(sizes(64, 52)));  // a table beyond shared memory
+}
+
+TEST(AttentionPlan, KeyBlocks) {
+  EXPECT_EQ(key_blocks(9), 1);
+  EXPECT_EQ(key_blocks(64), 1);
+  EXPECT_EQ(key_blocks(256), 1);
+  EXPECT_EQ(key_blocks(1024), 4);
+}
+
+TEST(AttentionPlan, OffsetsDoNotOverflow) {
+  // EDT-XL at 512x512, a batch beyond 2^31 elements
+  const AttentionSizes s{.batch = 1024, .tokens = 1024, .heads = 18, .size = 52, .grid = 32};
+  EXPECT_EQ(s.qkv_at(1023, 2, 17), std::int64_t{1023} * 1024 * 3 * 18 * 52 + (2 * 18 + 17) * 52);
+  EXPECT_GT(s.qkv_at(1023, 0, 0), std::int64_t{1} << 31);
+  EXPECT_GT(s.out_at(1023, 0) * 3, std::int64_t{1} << 31);
+}
+
+// Every row belongs to exactly one slice, and every slice has one.
+TEST(RowPlan, SlicesCoverTheRows) {
+  for (const std::int64_t rows : {1, 5, 16, 17, 64, 256, 1024}) {
+    for (const std::int64_t batch : {1, 3, 32, 128, 1000}) {
+      for (const RowPlan& plan :
+           {forward_plan(rows, 936, true), backward_plan(batch, rows, 936, true)}) {
+        EXPECT_GE(plan.slices * plan.rows_per_slice, rows);
+        EXPECT_LT((plan.slices - 1) * plan.rows_per_slice, rows);
+      }
+    }
+  }
+}
+
+TEST(RowPlan, ThreadsCoverTheColumns) {
+  for (const std::int64_t width : {4, 13, 52, 312, 936, 1024, 4992, 6144}) {
+    const bool vectors = width % 8 == 0;
+    const RowPlan plan = threads_for(width, vectors);
+    if (vectors || width <= kMostScalarThreads) {
+      EXPECT_EQ(plan.threads % 32, 0);
+      EXPECT_GE(plan.threads * plan.vector, width);
+    }
+  }
+  EXPECT_EQ(threads_for(6152, true).threads, 0);
+  EXPECT_EQ(threads_for(1025, false).threads, 0);
+}
+
+Product product() {
+  static float data[64];
+  return {.m = 3, .n = 4, .k = 5, .a = data, .b = data, .y = data};
+}
+
+TEST(ProductKey, DependsOnWhatTheAlgorithmDependsOn) {
+  const ProductKey key(product());
+  EXPECT_EQ(key, ProductKey(product()));
+  Product other = product();
+  other.k = 6;
+  EXPECT_NE(key, ProductKey(other));
+  other = product();
+  other.a_transposed = true;
+  EXPECT_NE(key, ProductKey(other));
+  other = product();
+  other.epilogue = Epilogue::kBias;
+  EXPECT_NE(key, ProductKey(other));
+  other = product();
+  other.accumulate = true;  // only the factor of the old result
+  EXPECT_EQ(key, ProductKey(other));
+}
+
+TEST(ProductKey, AlignmentIsCappedAt16) {
+  const auto at = [](std::uintptr_t address) {
+    return alignment_of(reinterpret_cast<const void*>(address));
+  };
+  EXPECT_EQ(at(4096), 16u);
+  EXPECT_EQ(at(24), 8u);
+  EXPECT_EQ(at(4), 4u);
+  EXPECT_EQ(at(2), 2u);
+  EXPECT_EQ(at(0), 16u);  // nothing to align
+}
+
+}  // namespace
+}  // namespace edt
