@@ -98,7 +98,7 @@ TEST(CudaOptimizer, AdanHasTheHostsBits) {
 TEST(CudaOptimizer, AdamWHasTheHostsBits) { expect_same_updates(AdamWConfig{}); }
 
 // Ends inside a block; ranges at a block's ends, across blocks and of one element.
-TEST(CudaGradNorm, SquareSumsHaveTheHostsBits) {
+TEST(CudaOptimizer, SquareSumsHaveTheHostsBits) {
   EDT_NEEDS_GPU();
   const auto backend = make_cuda_backend();
   const std::vector<float> values = normals(9, 3 * kNormBlock + 77);
@@ -113,7 +113,7 @@ TEST(CudaGradNorm, SquareSumsHaveTheHostsBits) {
   }
 }
 
-TEST(CudaNoise, HasTheHostsBits) {
+TEST(CudaOptimizer, NoiseHasTheHostsBits) {
   EDT_NEEDS_GPU();
   const auto backend = make_cuda_backend();
   const random::StreamKey key{.seed = 7, .purpose = random::Purpose::kNoise, .step = 3};
