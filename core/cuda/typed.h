@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/error.h"
+#include "core/cuda/kernels/launch.h"
 #include "core/cuda/kernels/rows.h"
 #include "core/ops/kernel.h"
 

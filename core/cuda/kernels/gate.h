@@ -1,6 +1,7 @@
 // Gated residual: y = x + gate[b] h.
 #pragma once
 
+#include "core/cuda/kernels/launch.h"
 #include "core/cuda/kernels/rows.h"
 
 namespace edt {

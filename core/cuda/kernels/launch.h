@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "core/base/dtype.h"
+#include "core/cuda/kernels/divide_up.h"
 
 namespace edt {
 
@@ -48,7 +49,5 @@ struct ColumnView {
   void* data = nullptr;
   std::int64_t stride = 0;
 };
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace edt

@@ -1,6 +1,7 @@
 // LayerNorm with adaLN modulation on rows that are gathered from one, two or four parts.
 #pragma once
 
+#include "core/cuda/kernels/launch.h"
 #include "core/cuda/kernels/rows.h"
 
 namespace edt {
