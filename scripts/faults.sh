@@ -25,7 +25,7 @@ trap 'rm -rf "$work"' EXIT
 tiny_data "$work/data"
 read -ra options <<<"$(tiny_train_options "$work/data")"
 # A checkpoint after every second step, so that many moments are inside one.
-steps=$((20 + 60 * kills))
+steps=$((20 + 40 * kills))
 options+=(--train.steps="$steps" --run.checkpoint-every=2)
 
 on_ranks 1 "$edt" train "${options[@]}" --run.dir="$work/reference" --parallel.zero=0
@@ -113,7 +113,8 @@ disk="$full_run/checkpoints"
 mkdir -p "$disk"
 mount -t tmpfs -o size=64m tmpfs "$disk"
 trap 'umount "$disk"; rm -rf "$work"' EXIT
-full=("${options[@]}" --run.dir="$full_run" --parallel.zero=2)
+full=("${options[@]}" --run.dir="$full_run" --parallel.zero=2 --train.steps=20)
+on_ranks 1 "$edt" train "${options[@]}" --run.dir="$work/short" --train.steps=20
 on_ranks 2 "$edt" train "${full[@]}" --train.steps=6
 dd if=/dev/zero of="$disk/filler" bs=64k status=none 2>/dev/null || true
 if on_ranks 2 "$edt" train "${full[@]}" --train.steps=12 >"$work/out" 2>&1; then
@@ -125,4 +126,4 @@ failed=$(grep -c 'failed, training goes on' "$full_run/logs/rank-00000.log" || t
 rm "$disk/filler"
 on_ranks 2 "$edt" train "${full[@]}"
 echo "full disk: $failed checkpoints failed and were reported, training went on; with space again:"
-"$edt" ckpt compare --first "$work/reference" --second "$full_run"
+"$edt" ckpt compare --first "$work/short" --second "$full_run"

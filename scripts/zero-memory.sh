@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Memory of a rank for ZeRO stages 0-3 on 1, 2 and 4 ranks: EDT-S/2 with Adan in float32, two micro-batches of
 # one image on each rank. Prints the formula of docs/zero.md beside what the process really has: resident memory
-# without the activations, which do not depend on the stage. Needs jq.
+# without the activations and without what no stage changes (kernels and buffers of oneDNN, tables, stacks), which
+# is what one rank of stage 0 has beside its state. Needs jq.
 # Usage: scripts/zero-memory.sh [MODEL]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,7 +19,7 @@ for ranks in 1 2 4; do
     # M and B follow from what one rank of stage 0 allocates, and from the buckets of stages 2 and 3.
     if [[ $ranks == 1 && $stage == 0 ]]; then M=$(jq '.memory["master weights"] / 4' "$work/out"); fi
     if [[ $ranks == 1 && $stage == 2 ]]; then B=$(jq '.memory["gradient buckets"] / 8' "$work/out"); fi
-    jq -r --argjson M "$M" --argjson B "${B:-0}" --argjson N "$ranks" --argjson stage "$stage" '
+    row=$(jq -r --argjson M "$M" --argjson B "${B:-0}" --argjson N "$ranks" --argjson stage "$stage" '
       2 as $L
       | (if $stage == 0 then 24 * $M else 24 * $M / $N end) as $state
       | (if $stage == 0 or ($stage < 3 and $N == 1) then 0
@@ -26,7 +27,13 @@ for ranks in 1 2 4; do
       | (if $stage < 2 then 4 * $M + 4 * $M * ($L | log2) else 4 * $M / $N + 2 * 4 * $B end) as $gradients
       | ($state + $weights + $gradients) as $formula
       | (.resident_growth_bytes - .memory["activations"]) as $measured
-      | "| \($N) | \($stage) | \($formula / 1048576 | round) MiB | \($measured / 1048576 | round) MiB | \($measured / $formula * 1000 | round / 1000) |"
-    ' "$work/out"
+      | "\($formula) \($measured)"
+    ' "$work/out")
+    read -r formula measured <<<"$row"
+    fixed=${fixed:-$(awk "BEGIN { print $measured - $formula }")}
+    awk -v n="$ranks" -v stage="$stage" -v f="$formula" -v m="$measured" -v c="$fixed" 'BEGIN {
+      mib = 1048576
+      printf "| %d | %d | %.0f MiB | %.0f MiB | %.3f |\n", n, stage, f / mib, (m - c) / mib, (m - c) / f }'
   done
 done
+awk -v c="$fixed" 'BEGIN { printf "\nBeside it on every rank: %.0f MiB\n", c / 1048576 }'
