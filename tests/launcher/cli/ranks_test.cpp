@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "tests/launcher/temporary_directory.h"
+
 namespace {
 
 using testing::HasSubstr;
@@ -74,6 +76,57 @@ TEST(CliRanks, AnErrorOfOneRankEndsTheOthers) {
   EXPECT_EQ(failed.status, 2);
   EXPECT_THAT(failed.output, HasSubstr("edt: error: rank 1 of 2 on "));
   EXPECT_THAT(failed.output, HasSubstr("[edt] unknown command 'dokter'; did you mean 'doctor'?"));
+}
+
+// Files must not only look alike: the grid of any ranks has the bytes of that of one rank.
+TEST(CliRanks, PicturesDoNotDependOnTheRanks) {
+  const edt::TemporaryDirectory directory;
+  const auto path = [&](const std::string& name) { return (directory / name).string(); };
+  const std::string train =
+      kProgram + " train --quiet --model.preset=EDT-Ti/2 --model.image-size=64 --train.batch=4 " +
+      "--train.micro-batch=2 --train.steps=2 --data.path=" + path("data") +
+      " --run.dir=" + path("run");
+  ASSERT_EQ(
+      shell(kProgram + " data synth --quiet --samples 48 --image-size 64 --out " + path("data"))
+          .status,
+      0);
+  ASSERT_EQ(mpirun("-np 2 " + train).status, 0);
+  const auto grid = [&](int ranks) {
+    const std::string file = path(std::to_string(ranks) + ".png");
+    const Outcome made =
+        mpirun("-np " + std::to_string(ranks) + " " + kProgram +
+               " sample --quiet --threads 1 --images 5 --batch 2 --steps 3 --checkpoint " +
+               path("run") + " --out " + file);
+    EXPECT_EQ(made.status, 0);
+    return edt::read_text(file);
+  };
+  const std::string one = grid(1);
+  EXPECT_GT(one.size(), 1000u);
+  EXPECT_EQ(grid(2), one);
+  EXPECT_EQ(grid(3), one);
+}
+
+TEST(CliRanks, ARankThatStallsIsNamed) {
+  const edt::TemporaryDirectory directory;
+  const auto path = [&](const std::string& name) { return (directory / name).string(); };
+  ASSERT_EQ(
+      shell(kProgram + " data synth --quiet --samples 48 --image-size 64 --out " + path("data"))
+          .status,
+      0);
+  // The second rank is frozen once the run has begun.
+  const std::string train =
+      " train --quiet --model.preset=EDT-Ti/2 --model.image-size=64 --train.batch=4 "
+      "--train.micro-batch=2 --train.steps=1000000 --run.checkpoint-every=0 --run.timeout=2 "
+      "--run.start-timeout=20 --data.path=" +
+      path("data") + " --run.dir=" + path("run");
+  const std::string freeze =
+      "sh -c '(while [ $(wc -l < " + path("run/metrics.jsonl") +
+      " 2>/dev/null || echo 0) -lt 3 ]; do sleep 0.1; done; kill -STOP $$) & exec " + kProgram +
+      train + "'";
+  const Outcome stalled = mpirun("-np 1 " + kProgram + train + " : -np 1 " + freeze, "2>&1");
+  EXPECT_EQ(stalled.status, 1) << stalled.output;
+  EXPECT_THAT(stalled.output, HasSubstr("[watchdog] rank 1 of 2 on "));
+  EXPECT_THAT(edt::read_text(path("run/logs/stall-rank-0.json")), HasSubstr("\"collectives\""));
 }
 
 TEST(CliRanks, ProcessesThatMpiDoesNotConnectAreRefused) {
