@@ -15,13 +15,13 @@ bench() {
   local out=$1 ranks=$2 threads=$3 accumulate=$4
   shift 4
   OMP_NUM_THREADS=$threads on_ranks "$ranks" "$edt" bench step --model=EDT-S/2 --micro-batch=8 \
-    --accumulate="$accumulate" --rounds=3 --json "$@" |
+    --accumulate="$accumulate" --rounds=2 --json "$@" |
     jq -r '"\(.images_per_s) \(.exposed_communication) \(.hidden_communication)"' >>"$work/$out"
 }
 
 for ((round = 0; round < rounds; ++round)); do
-  bench alone 1 2 4
-  for stage in 1 2 3; do bench "stage$stage" 2 1 2 --parallel.zero="$stage"; done
+  bench alone 1 2 2
+  for stage in 1 2 3; do bench "stage$stage" 2 1 1 --parallel.zero="$stage"; done
 done
 
 median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
