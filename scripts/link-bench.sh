@@ -55,7 +55,7 @@ step() {
     mpirun "${mpi_flags[@]}" --hostfile "$work/hosts" -np 2 \
     --mca plm_rsh_agent "$work/agent" --mca btl tcp,self --mca btl_tcp_if_include veth0 \
     --mca oob_tcp_if_include veth0 --mca pml ob1 -x OMP_NUM_THREADS -x OMP_WAIT_POLICY \
-    "$edt" bench step --model=EDT-S/2 --micro-batch=4 --rounds=3 --json "$@" 2>"$work/err" ||
+    "$edt" bench step --model=EDT-S/2 --micro-batch=4 --rounds=2 --json "$@" 2>"$work/err" ||
     { cat "$work/err" >&2; return 1; }
 }
 
