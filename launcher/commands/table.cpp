@@ -13,6 +13,7 @@ std::span<const Command> command_table() {
       Command{"ckpt compare", "whether two checkpoints hold the same bits", ckpt_compare},
       Command{"ckpt export", "weights of a checkpoint as safetensors", ckpt_export},
       Command{"ckpt import", "a checkpoint from published weights", ckpt_import},
+      Command{"bench comm", "collectives against the MPI library's own", bench_comm, OnRanks::kAll},
       Command{"bench data", "samples from shards against a plain read", bench_data},
       Command{"bench step", "training steps against the machine's ceiling", bench_step,
               OnRanks::kAll},
