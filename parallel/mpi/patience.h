@@ -1,5 +1,7 @@
 // How to wait for something that only polling shows, without taking the processor from ranks that
-// compute: a short spin for what is about to arrive, then yields, then sleeps.
+// compute: a short spin for what is about to arrive, a few yields, then sleeps. By the clock: on a
+// busy machine one yield lasts as long as the time slices of all who want the core, while a sleeper
+// is served when it wakes.
 #pragma once
 
 #include <sched.h>
@@ -13,21 +15,23 @@ namespace edt {
 class Patience {
  public:
   void pause() {
-    constexpr int kSpins = 200, kYields = 1000;  // a spin polls once: about 100 ns
-    if (++rounds_ <= kSpins) return;
-    if (rounds_ <= kSpins + kYields) {
+    const auto waited = Clock::now() - begin_;
+    if (waited < kSpin) return;
+    if (waited < kYield) {
       sched_yield();
       return;
     }
     std::this_thread::sleep_for(sleep_);
-    sleep_ = std::min(2 * sleep_, kLongest);
+    sleep_ = std::min(sleep_ * 5 / 4, kLongest);
   }
 
  private:
-  static constexpr std::chrono::microseconds kLongest{500};
+  using Clock = std::chrono::steady_clock;
+  using Microseconds = std::chrono::microseconds;
+  static constexpr Microseconds kSpin{20}, kYield{200}, kLongest{500};
 
-  int rounds_ = 0;
-  std::chrono::microseconds sleep_{20};
+  Clock::time_point begin_ = Clock::now();
+  Microseconds sleep_{20};
 };
 
 }  // namespace edt
