@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
@@ -139,37 +138,62 @@ void Dataset::finish_sample(const SampleRef& ref, std::uint64_t seed, std::span<
   }
 }
 
+namespace {
+
+// A sample of a batch in one word, most significant first: mirrored or not, sample, place in the
+// batch. Words sort much faster than places that are compared by what they refer to.
+constexpr int kPlaceBits = 31;
+constexpr std::uint64_t kPlaceMask = (std::uint64_t{1} << kPlaceBits) - 1;
+
+}  // namespace
+
+void Dataset::sort_into_file_order(std::span<const SampleRef> refs,
+                                   std::vector<std::uint64_t>& order) const {
+  EDT_ASSERT(refs.size() <= kPlaceMask && size() <= std::uint64_t{1} << 32);
+  order.resize(refs.size());
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    const SampleRef& ref = refs[i];
+    if (ref.index >= size()) (void)shard_of(ref.index);  // says so
+    order[i] = std::uint64_t{ref.flipped} << 63 | ref.index << kPlaceBits | i;
+  }
+  std::sort(order.begin(), order.end());
+}
+
 void Dataset::read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScratch& scratch,
                    std::span<float> latents) const {
   const std::size_t n = description_.latent_elements();
   const std::size_t stored = description_.stored_elements();
   EDT_ASSERT(latents.size() == refs.size() * n);
-  scratch.order.resize(refs.size());
-  std::iota(scratch.order.begin(), scratch.order.end(), 0u);
-  std::sort(scratch.order.begin(), scratch.order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    return std::tuple(refs[a].flipped, refs[a].index, a) <
-           std::tuple(refs[b].flipped, refs[b].index, b);
-  });
+  sort_into_file_order(refs, scratch.order);
   // Moments are read beside the noise of finish_sample, latents straight into place.
   std::vector<float>& values = scratch.values;
   if (description_.moments) values.resize(std::max(values.size(), n + stored));
-  constexpr std::size_t kAhead = 4;
-  const auto prefetch = [&](std::size_t place) {
-    if (place >= refs.size()) return;
-    const SampleRef& ref = refs[scratch.order[place]];
-    const std::size_t shard = shard_of(ref.index);
-    shards_[shard]->prefetch(ref.index - begin_[shard], ref.flipped);
+
+  const auto ref_at = [&](std::size_t turn) -> const SampleRef& {
+    return refs[scratch.order[turn] & kPlaceMask];
   };
-  for (std::size_t place = 0; place < kAhead; ++place) prefetch(place);
-  for (std::size_t place = 0; place < refs.size(); ++place) {
-    prefetch(place + kAhead);
-    const std::uint32_t i = scratch.order[place];
-    const SampleRef& ref = refs[i];
-    const std::size_t shard = shard_of(ref.index);
-    const auto out = latents.subspan(i * n, n);
+  // Neighbours in file order mostly share a shard.
+  const auto follow = [&](std::uint64_t index, std::size_t& shard) -> const Shard& {
+    if (index < begin_[shard] || index >= begin_[shard + 1]) shard = shard_of(index);
+    return *shards_[shard];
+  };
+  constexpr std::size_t kAhead = 4;
+  std::size_t shard = 0, shard_ahead = 0;
+  const auto prefetch = [&](std::size_t turn) {
+    if (turn >= refs.size()) return;
+    const SampleRef& ref = ref_at(turn);
+    const Shard& file = follow(ref.index, shard_ahead);
+    file.prefetch(ref.index - begin_[shard_ahead], ref.flipped);
+  };
+  for (std::size_t turn = 0; turn < kAhead; ++turn) prefetch(turn);
+  for (std::size_t turn = 0; turn < refs.size(); ++turn) {
+    prefetch(turn + kAhead);
+    const SampleRef& ref = ref_at(turn);
+    const Shard& file = follow(ref.index, shard);
+    const auto out = latents.subspan((scratch.order[turn] & kPlaceMask) * n, n);
     const auto target = description_.moments ? std::span(values).subspan(n, stored) : out;
-    shards_[shard]->read(ref.index - begin_[shard], 1, ref.flipped, options_.verify_blocks,
-                         scratch.bytes, target);
+    file.read(ref.index - begin_[shard], 1, ref.flipped, options_.verify_blocks, scratch.bytes,
+              target);
     finish_sample(ref, seed, target, scratch, out);
   }
 }

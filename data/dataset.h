@@ -26,7 +26,7 @@ struct DatasetOptions {
 struct ReadScratch {
   std::vector<std::byte> bytes;
   std::vector<float> values;
-  std::vector<std::uint32_t> order;
+  std::vector<std::uint64_t> order;
 };
 
 // Shards of a data set in order: `path` is a directory, or one shard. Throws DataError where there
@@ -61,6 +61,8 @@ class Dataset {
 
  private:
   std::size_t shard_of(std::uint64_t index) const;
+  void sort_into_file_order(std::span<const SampleRef> refs,
+                            std::vector<std::uint64_t>& order) const;
   void check_order() const;
   void finish_sample(const SampleRef& ref, std::uint64_t seed, std::span<const float> stored,
                      ReadScratch& scratch, std::span<float> out) const;
