@@ -7,6 +7,7 @@
 #include <random>
 
 #include "tests/launcher/temporary_directory.h"
+#include "tests/support/fuzz_rounds.h"
 
 namespace edt {
 namespace {
@@ -247,8 +248,9 @@ TEST(Options, SurvivesMutatedInput) {
   const auto below = [&](std::size_t n) {
     return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
   };
+  const int rounds = test::fuzz_rounds(20'000);
   int accepted = 0;
-  for (int round = 0; round < 20'000; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     std::string text = seed_text.substr(0, 1 + below(seed_text.size()));
     for (std::size_t edits = below(6); edits > 0; --edits) {
       const std::size_t at = below(text.size());
@@ -273,7 +275,7 @@ TEST(Options, SurvivesMutatedInput) {
     again.options.read(parse_ini(declared.options.to_ini(), "again"));
     ASSERT_EQ(again.options.to_json(), declared.options.to_json()) << text;
   }
-  EXPECT_GT(accepted, 500) << "the mutations are too wild to test anything";
+  EXPECT_GT(accepted, rounds / 40) << "the mutations are too wild to test anything";
 }
 
 TEST(Options, SurvivesMutatedArguments) {
@@ -283,7 +285,7 @@ TEST(Options, SurvivesMutatedArguments) {
       "-h=",     "--help=off", "--json=", "--config=", "--no",      "---", "--train.masked",
       "-5x"};
   std::mt19937 random(7);
-  for (int round = 0; round < 5'000; ++round) {
+  for (int round = 0; round < test::fuzz_rounds(5'000); ++round) {
     std::vector<std::string> args(random() % 5);
     for (auto& arg : args) arg = words[random() % words.size()];
     Declared declared;

@@ -1,20 +1,14 @@
 // Deterministic mutations of a valid manifest: it parses or is refused by a CheckpointError.
 #include <gmock/gmock.h>
 
-#include <cstdlib>
 #include <fstream>
 
 #include "core/storage/checksum.h"
 #include "fixture.h"
+#include "tests/support/fuzz_rounds.h"
 
 namespace edt::test {
 namespace {
-
-// EDT_FUZZ_ROUNDS runs it longer by hand.
-int rounds() {
-  const char* text = std::getenv("EDT_FUZZ_ROUNDS");
-  return text == nullptr ? 3000 : std::atoi(text);
-}
 
 class Dice {
  public:
@@ -97,7 +91,7 @@ class ManifestFuzz : public ::testing::Test {
 
 TEST_F(ManifestFuzz, ParsesOrRefuses) {
   int parsed = 0, refused = 0;
-  for (int round = 0; round < rounds(); ++round) {
+  for (int round = 0; round < fuzz_rounds(3000); ++round) {
     Dice dice(static_cast<std::uint32_t>(round));
     std::string text = valid_;
     for (std::size_t i = 0; i <= dice.below(4); ++i) mutate(text, dice);
@@ -109,13 +103,13 @@ TEST_F(ManifestFuzz, ParsesOrRefuses) {
     }
   }
   EXPECT_GT(parsed, 0);
-  EXPECT_GT(refused, rounds() / 2);
+  EXPECT_GT(refused, fuzz_rounds(3000) / 2);
 }
 
 // The same with a marker that agrees, so that opening and loading believe the manifest.
 TEST_F(ManifestFuzz, LoadsOrRefusesWithAMatchingMarker) {
   RankState rank(small_layout(), 0, 1);
-  for (int round = 0; round < rounds() / 4; ++round) {
+  for (int round = 0; round < fuzz_rounds(3000) / 4; ++round) {
     Dice dice(static_cast<std::uint32_t>(round) + 1000000);
     std::string text = valid_;
     mutate(text, dice);
