@@ -75,7 +75,7 @@ CommBenchLine measure(const std::string& collective, const Buffers& buffers,
                       const CommBenchOptions& options, Communicator& ranks,
                       PlainCollectives* plain) {
   constexpr double kRoundSeconds = 0.02;
-  constexpr int kMostCalls = 1000;
+  constexpr int kMostCalls = 100;
   const Contest contest = contest_of(collective, buffers, ranks, plain);
   const double once = std::min(time(contest.ours, 1, ranks), time(contest.ours, 1, ranks));
   const int calls = std::clamp(static_cast<int>(kRoundSeconds / once), 1, kMostCalls);

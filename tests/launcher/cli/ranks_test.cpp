@@ -139,4 +139,20 @@ TEST(CliRanks, ProcessesThatMpiDoesNotConnectAreRefused) {
               HasSubstr("the launcher started 4 processes (SLURM_STEP_NUM_TASKS), MPI connects 1"));
 }
 
+TEST(CliRanks, CollectivesAreTimedAgainstMpi) {
+  const Outcome bench =
+      mpirun("-np 2 " + kProgram + " bench comm --sizes 8,70000 --rounds 1 --dtype float64 --json");
+  ASSERT_EQ(bench.status, 0);
+  const auto lines = nlohmann::json::parse(bench.output)["lines"];
+  ASSERT_EQ(lines.size(), 9u);  // the barrier has no size
+  for (const auto& line : lines) {
+    EXPECT_GT(line["edt"]["seconds"], 0) << line;
+    EXPECT_GT(line["mpi"]["seconds"], 0) << line;
+    EXPECT_GT(line["speed_over_mpi"], 0) << line;
+  }
+  const Outcome alone = shell(kProgram + " bench comm 2>&1");
+  EXPECT_EQ(alone.status, 2);
+  EXPECT_THAT(alone.output, HasSubstr("[bench comm] there is one rank"));
+}
+
 }  // namespace
