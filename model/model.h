@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/autograd/tape.h"
-#include "model/matmuls.h"
+#include "model/config.h"
 #include "model/parameters.h"
 
 namespace edt {
@@ -44,26 +44,19 @@ enum class Recompute { kNone, kSelective, kFull };
 
 class Model {
  public:
-  Model() = default;
-  // The part of a model that one of several tensor ranks holds.
-  explicit Model(TensorGroup ranks) : parameters_(ranks) {}
+  // Several `ranks` hold the parts of one model.
+  Model(const CommonConfig& config, TensorGroup ranks) : parameters_(ranks), common_(config) {}
   virtual ~Model() = default;
 
   ParameterList& parameters() { return parameters_; }
   const ParameterList& parameters() const { return parameters_; }
 
-  virtual std::string name() const = 0;
-  virtual std::int64_t patch() const = 0;
-  virtual std::int64_t channels() const = 0;
-  virtual std::int64_t input_size() const = 0;
-  virtual std::int64_t classes() const = 0;
-  virtual float label_dropout() const = 0;
-  // Matrix products of one forward pass of `images` images.
-  virtual std::vector<MatmulUse> forward_matmuls(std::int64_t images) const = 0;
-  // Those of them, or the parts of them, that one tensor rank computes.
-  virtual std::vector<MatmulUse> local_matmuls(std::int64_t images) const {
-    return forward_matmuls(images);
-  }
+  const std::string& name() const { return common_.name; }
+  std::int64_t patch() const { return common_.patch; }
+  std::int64_t channels() const { return common_.channels; }
+  std::int64_t input_size() const { return common_.input_size; }
+  std::int64_t classes() const { return common_.classes; }
+  float label_dropout() const { return common_.label_dropout; }
 
   // Masks of the masked pass, in the order finish() expects them; empty: no masked pass.
   virtual const std::vector<MaskSpec>& masks() const = 0;
@@ -80,8 +73,15 @@ class Model {
 
   virtual void set_recompute(Recompute recompute) = 0;
 
+  // Blocks whose attention is multiplied by the modulation matrix when sampling. UsageError where
+  // a model has none.
+  virtual void set_amm_blocks(const std::vector<std::int64_t>& blocks);
+
  protected:
   ParameterList parameters_;
+
+ private:
+  CommonConfig common_;
 };
 
 }  // namespace edt

@@ -10,7 +10,6 @@
 
 #include "launcher/bench/ceiling_forms.h"
 #include "launcher/bench/synthetic_batch.h"
-#include "model/edt/edt_model.h"
 #include "parallel/self/self_communicator.h"
 
 namespace edt {
@@ -124,22 +123,23 @@ EngineConfig engine_config(const StepBenchOptions& options) {
 StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend,
                                     const Mesh& mesh) {
   const std::size_t resident_before = resident_bytes();
-  EdtModel model(options.model, backend, options.dtype, {&mesh.tensor()});
+  const auto model = make_model(options.model, backend, options.dtype, {&mesh.tensor()});
   const std::int64_t passes = options.masked ? 2 : 1;
-  const auto forms =
-      training_forms(model.local_matmuls(passes * options.micro_batch), options.accumulate);
+  const auto forms = training_forms(
+      options.model.training_matmuls(options.micro_batch, options.masked, mesh.tensor().size()),
+      options.accumulate);
   EngineConfig config = engine_config(options);
   config.batch *= mesh.data().size();
-  TrainingEngine engine(model, backend, mesh.data(), config);
+  TrainingEngine engine(*model, backend, mesh.data(), config);
   engine.initialize();
-  const SyntheticBatch batch(model, options.micro_batch);
+  const SyntheticBatch batch(*model, options.micro_batch);
 
   StepBenchResult result;
   result.images = config.batch;
   result.formula = fmt::format(
       "2 FLOPs x {:.3f} GMAC forward x 3 (forward, input and weight gradient) x {} pass{}; first "
       "layers need no input gradient{}",
-      static_cast<double>(total_macs(model.forward_matmuls(1))) / 1e9, passes,
+      static_cast<double>(total_macs(options.model.forward_matmuls(1))) / 1e9, passes,
       passes == 1 ? "" : "es", options.shared_noise ? "; what both passes share counts once" : "");
   const auto step = [&]() -> CommunicationTime {
     engine.begin_step();
@@ -158,22 +158,23 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
 
 StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend) {
   const std::size_t resident_before = resident_bytes();
-  EdtModel model(options.model, backend, options.dtype);
+  const auto model = make_model(options.model, backend, options.dtype);
   const std::int64_t images = 2 * options.micro_batch;
-  const auto forms = forward_forms(model.forward_matmuls(images), 1);
+  const auto forms = forward_forms(options.model.forward_matmuls(images), 1);
   const auto communicator = make_self_communicator();
   EngineConfig config = engine_config(options);
   config.micro_batch = config.batch = 1;
-  TrainingEngine engine(model, backend, *communicator, config);
+  TrainingEngine engine(*model, backend, *communicator, config);
   engine.initialize();
-  model.set_amm_blocks(options.model.amm_blocks);
+  model->set_amm_blocks(options.model.amm_blocks());
 
   StepBenchResult result;
   result.images = options.micro_batch;
-  result.formula = fmt::format("2 FLOPs x {:.3f} GMAC forward x 2 (with and without class)",
-                               static_cast<double>(total_macs(model.forward_matmuls(1))) / 1e9);
-  const SyntheticBatch batch(model, images);
-  const std::int64_t side = model.input_size();
+  result.formula =
+      fmt::format("2 FLOPs x {:.3f} GMAC forward x 2 (with and without class)",
+                  static_cast<double>(total_macs(options.model.forward_matmuls(1))) / 1e9);
+  const SyntheticBatch batch(*model, images);
+  const std::int64_t side = model->input_size();
   std::vector<float> t(static_cast<std::size_t>(images), 500.f);
   std::vector<float> out(2 * batch.latents.size());
   const auto view = [](const std::vector<float>& values, const Shape& shape) {
@@ -184,11 +185,11 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
   const auto step = [&]() -> CommunicationTime {
     const Tensor labels{const_cast<std::int32_t*>(batch.labels.data()), {images}, DType::kInt32};
     {
-      const Var tokens = model.forward(
-          tape,
-          {view(batch.latents, {images, model.channels(), side, side}), view(t, {images}), labels});
-      backend.unpatchify(tokens.tensor(), model.patch(),
-                         view(out, {images, 2 * model.channels(), side, side}));
+      const Var tokens =
+          model->forward(tape, {view(batch.latents, {images, model->channels(), side, side}),
+                                view(t, {images}), labels});
+      backend.unpatchify(tokens.tensor(), model->patch(),
+                         view(out, {images, 2 * model->channels(), side, side}));
     }
     tape.clear();
     return {};

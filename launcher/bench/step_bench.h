@@ -6,14 +6,14 @@
 #include <utility>
 #include <vector>
 
-#include "model/edt/config.h"
+#include "model/presets/model_config.h"
 #include "model/training/engine.h"
 #include "parallel/mesh.h"
 
 namespace edt {
 
 struct StepBenchOptions {
-  EdtConfig model;
+  ModelConfig model = EdtConfig{};
   std::int64_t micro_batch = 32;
   std::int64_t accumulate = 1;  // micro-batches of one step on each data rank
   DType dtype = DType::kFloat32;

@@ -14,7 +14,7 @@ namespace {
 
 nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchResult& result) {
   nlohmann::ordered_json json{
-      {"model", options.model.name},
+      {"model", options.model.name()},
       {"dtype", name_of(options.dtype)},
       {"micro_batch", options.micro_batch},
       {"images_per_step", result.images},
@@ -42,7 +42,7 @@ nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchR
 
 void print_text(CommandContext& context, const StepBenchOptions& options,
                 const StepBenchResult& result) {
-  context.print("{} in {}, {} images a step, median of {} rounds\n", options.model.name,
+  context.print("{} in {}, {} images a step, median of {} rounds\n", options.model.name(),
                 name_of(options.dtype), result.images, options.rounds);
   context.print("  step           {} ({} to {})\n", human_duration(result.step_seconds),
                 human_duration(result.fastest_seconds), human_duration(result.slowest_seconds));
@@ -120,7 +120,7 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
     check_mesh({.ranks = context.world.size(),
                 .tensor_ranks = parallel.tensor,
                 .micro_batches = chosen.accumulate * context.world.size() / parallel.tensor,
-                .model = chosen.model.name,
+                .model = chosen.model.name(),
                 .tensor_degrees = chosen.model.tensor_degrees()});
     const Mesh mesh(context.world, parallel.tensor);
     return bench_training_step(chosen, backend, mesh);

@@ -12,7 +12,7 @@
 namespace edt {
 namespace {
 
-std::vector<FixedTensor> fixed_tensors(const EdtModel& model) {
+std::vector<FixedTensor> fixed_tensors(const Model& model) {
   std::vector<FixedTensor> fixed;
   for (const FixedTable& table : model.fixed_tables()) {
     fixed.push_back({table.name, table.shape, table.values});
@@ -65,10 +65,10 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
 
   const Checkpoint checkpoint = find_checkpoint(path);
   const auto backend = make_reference_backend();
-  const EdtModel model(model_config_of(checkpoint, configuration_of(checkpoint)), *backend,
-                       DType::kFloat32);
+  const auto model = make_model(model_config_of(checkpoint, configuration_of(checkpoint)), *backend,
+                                DType::kFloat32);
   context.run_started = true;
-  print(context, export_safetensors(checkpoint, source, fixed_tensors(model), out),
+  print(context, export_safetensors(checkpoint, source, fixed_tensors(*model), out),
         checkpoint.info().step, as_json);
   return kDone;
 }
@@ -88,17 +88,18 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
   if (!read_options(options, args, context)) return kDone;
 
   const auto backend = make_reference_backend();
-  const EdtModel model(model_options.resolve(classes_in(file)), *backend, DType::kFloat32);
+  const auto model = make_model(model_options.resolve(classes_in(file)), *backend, DType::kFloat32);
   std::vector<LogicalTensor> expected;
-  for (const Parameter& parameter : model.parameters().all()) {
+  for (const Parameter& parameter : model->parameters().all()) {
     expected.push_back({parameter.name, parameter.shape});
   }
-  const CheckpointInfo info{.model = model.name(),
+  const CheckpointInfo info{.model = model->name(),
                             .compute_dtype = std::string(name_of(DType::kFloat32)),
                             .configuration = options.to_ini(),
                             .mesh = "data 1 x tensor 1, zero 0"};
   const CheckpointStore store(out / "checkpoints");
-  print(context, import_safetensors(file, expected, fixed_tensors(model), info, store), 0, as_json);
+  print(context, import_safetensors(file, expected, fixed_tensors(*model), info, store), 0,
+        as_json);
   return kDone;
 }
 

@@ -180,9 +180,10 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   const auto backend = make_backend(options.backend, options.threads);
   TrainedModel trained(options.checkpoint, options.weights == "raw" ? kMasterArray : kEmaArray,
                        *backend, options.dtype);
-  EdtModel& model = trained.model();
+  Model& model = trained.model();
   options.resolve_labels(model.classes());
-  if (options.amm) model.set_amm_blocks(options.amm_blocks.value_or(model.config().amm_blocks));
+  if (options.amm)
+    model.set_amm_blocks(options.amm_blocks.value_or(trained.model_config().amm_blocks()));
   read_noises(options, model);
   const auto total = static_cast<std::int64_t>(request.labels.size());
   request.batch = std::min(request.batch, total);

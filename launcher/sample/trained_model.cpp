@@ -24,7 +24,7 @@ TrainConfig configuration_of(const Checkpoint& checkpoint) {
   return config;
 }
 
-EdtConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& config) {
+ModelConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& config) {
   return config.model.resolve(classes_of(checkpoint.manifest()));
 }
 
@@ -33,7 +33,8 @@ TrainedModel::TrainedModel(const std::filesystem::path& path, std::string_view a
   const Checkpoint checkpoint = find_checkpoint(path);
   config_ = configuration_of(checkpoint);
   step_ = checkpoint.info().step;
-  model_ = std::make_unique<EdtModel>(model_config_of(checkpoint, config_), backend, dtype);
+  model_config_ = model_config_of(checkpoint, config_);
+  model_ = make_model(*model_config_, backend, dtype);
   const auto parameters = parameter_pointers(model_->parameters());
   const FlatLayout layout = FlatLayout::of(parameters, static_cast<std::int64_t>(kNormBlock));
   memory_ = zeroed_floats(backend.memory(), layout.size());

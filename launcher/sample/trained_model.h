@@ -3,11 +3,11 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/ops/backend.h"
 #include "launcher/train/config.h"
-#include "model/edt/edt_model.h"
 #include "model/weights.h"
 #include "parallel/checkpoint/checkpoint.h"
 #include "parallel/flat_layout.h"
@@ -16,7 +16,7 @@ namespace edt {
 
 // The configuration a checkpoint was trained with, and the model it describes.
 TrainConfig configuration_of(const Checkpoint& checkpoint);
-EdtConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& config);
+ModelConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& config);
 
 class TrainedModel {
  public:
@@ -25,15 +25,17 @@ class TrainedModel {
   TrainedModel(const std::filesystem::path& checkpoint, std::string_view array, Backend& backend,
                DType dtype);
 
-  EdtModel& model() { return *model_; }
+  Model& model() { return *model_; }
   // The configuration the model was trained with.
   const TrainConfig& config() const { return config_; }
+  const ModelConfig& model_config() const { return *model_config_; }
   std::int64_t step() const { return step_; }
 
  private:
   TrainConfig config_;
   std::int64_t step_ = 0;
-  std::unique_ptr<EdtModel> model_;
+  std::optional<ModelConfig> model_config_;
+  std::unique_ptr<Model> model_;
   Block memory_;
   std::unique_ptr<BoundWeights> weights_;
 };

@@ -50,25 +50,30 @@ void ModelOptions::declare(OptionSet& options) {
       .at_least(0);
 }
 
-EdtConfig ModelOptions::resolve(std::int64_t data_classes) const {
-  EdtConfig config = edt_preset(preset);
+ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
+  ModelConfig config = model_preset(preset);
   require<UsageError>(image_size % 8 == 0, "model", "model.image-size is {}, not a multiple of 8",
                       image_size);
-  config.input_size = image_size / 8;
-  config.classes = classes.value_or(data_classes);
-  config.patch = patch.value_or(config.patch);
+  CommonConfig& common = config.common();
+  common.input_size = image_size / 8;
+  common.classes = classes.value_or(data_classes);
+  common.patch = patch.value_or(common.patch);
+  common.label_dropout = label_dropout.value_or(common.label_dropout);
+  if (auto* edt = config.as<EdtConfig>()) apply(*edt);
+  config.validate();
+  return config;
+}
+
+void ModelOptions::apply(EdtConfig& config) const {
   config.depths = depths.value_or(config.depths);
   config.widths = widths.value_or(config.widths);
   config.heads = heads.value_or(config.heads);
   config.amm_blocks = amm_blocks.value_or(config.amm_blocks);
   config.mid_mask = mid_mask.value_or(config.mid_mask);
-  config.label_dropout = label_dropout.value_or(config.label_dropout);
   if (first_down_mask) config.first_down_mask = to_range(*first_down_mask, "model.first-down-mask");
   if (later_down_mask) config.later_down_mask = to_range(*later_down_mask, "model.later-down-mask");
   if (mid_mask_range) config.mid_mask_range = to_range(*mid_mask_range, "model.mid-mask-range");
   if (image_size > 256) config.amm_form = AmmForm::kCosine;
-  config.validate();
-  return config;
 }
 
 void DataOptions::declare(OptionSet& options) {

@@ -11,8 +11,7 @@
 #include "core/optim/optimizer.h"
 #include "core/optim/schedule.h"
 #include "launcher/options.h"
-#include "model/edt/config.h"
-#include "model/model.h"
+#include "model/presets/model_config.h"
 #include "parallel/zero/zero_config.h"
 
 namespace edt {
@@ -29,7 +28,10 @@ struct ModelOptions {
 
   void declare(OptionSet& options);
   // The validated model; `data_classes` stands in where the number of classes is not given.
-  EdtConfig resolve(std::int64_t data_classes) const;
+  ModelConfig resolve(std::int64_t data_classes) const;
+
+ private:
+  void apply(EdtConfig& config) const;
 };
 
 enum class SampleOrder { kGlobal, kShardLocal };

@@ -7,15 +7,15 @@
 
 namespace edt {
 
-SampleGrid::SampleGrid(const EdtConfig& config, const RunOptions& options, std::uint64_t seed,
+SampleGrid::SampleGrid(const ModelConfig& config, const RunOptions& options, std::uint64_t seed,
                        Backend& backend, const data::Description& data, const Mesh& mesh)
     : mesh_(mesh),
       backend_(backend),
-      model_(config, backend, DType::kFloat32, {&mesh.tensor()}),
-      sampler_(model_, backend, DType::kFloat32),
+      model_(make_model(config, backend, DType::kFloat32, {&mesh.tensor()})),
+      sampler_(*model_, backend, DType::kFloat32),
       decoder_(data) {
   for (std::int64_t i = 0; i < options.sample_images; ++i) {
-    request_.labels.push_back(static_cast<std::int32_t>(i % config.classes));
+    request_.labels.push_back(static_cast<std::int32_t>(i % config.classes()));
   }
   request_.sampler.kind = SamplerKind::kDdim;
   request_.spacing = std::to_string(options.sample_steps);
@@ -25,14 +25,14 @@ SampleGrid::SampleGrid(const EdtConfig& config, const RunOptions& options, std::
 }
 
 Image SampleGrid::draw(const FlatLayout& layout, std::span<float> weights) {
-  const BoundWeights bound(backend_, model_.parameters(), layout, weights, DType::kFloat32);
+  const BoundWeights bound(backend_, model_->parameters(), layout, weights, DType::kFloat32);
   std::vector<float> latents;
   sample_over_ranks(sampler_, request_, mesh_.data(), [&](std::span<const float> batch) {
     latents.insert(latents.end(), batch.begin(), batch.end());
   });
   if (!mesh_.world().is_root()) return {};
   const std::vector<Image> images = decoder_.decode_all(latents);
-  return make_grid(images, static_cast<int>(std::min<std::int64_t>(10, model_.classes())));
+  return make_grid(images, static_cast<int>(std::min<std::int64_t>(10, model_->classes())));
 }
 
 }  // namespace edt

@@ -6,7 +6,7 @@
 #include "core/storage/png.h"
 #include "data/decoder.h"
 #include "launcher/train/config.h"
-#include "model/edt/edt_model.h"
+#include "model/presets/model_config.h"
 #include "model/sampling/picture_sampler.h"
 #include "parallel/flat_layout.h"
 #include "parallel/mesh.h"
@@ -15,7 +15,7 @@ namespace edt {
 
 class SampleGrid {
  public:
-  SampleGrid(const EdtConfig& config, const RunOptions& options, std::uint64_t seed,
+  SampleGrid(const ModelConfig& config, const RunOptions& options, std::uint64_t seed,
              Backend& backend, const data::Description& data, const Mesh& mesh);
 
   // `weights`: the flat moving average. All ranks call it; the first one gets the picture.
@@ -24,7 +24,7 @@ class SampleGrid {
  private:
   const Mesh& mesh_;
   Backend& backend_;
-  EdtModel model_;
+  std::unique_ptr<Model> model_;
   PictureSampler sampler_;
   data::Decoder decoder_;
   PictureRequest request_;

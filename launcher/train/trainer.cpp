@@ -66,7 +66,7 @@ std::unique_ptr<Watchdog> make_watchdog(const RunOptions& options, Communicator&
 }
 
 // Everything that can be known to be wrong before memory is taken.
-Mesh checked_mesh(const TrainConfig& config, const EdtConfig& model, const data::Dataset& dataset,
+Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const data::Dataset& dataset,
                   const std::string& configuration, Communicator& world) {
   require_agreement(world, "version", version_text());
   require_agreement(world, "configuration", configuration);
@@ -74,7 +74,7 @@ Mesh checked_mesh(const TrainConfig& config, const EdtConfig& model, const data:
   check_mesh({.ranks = world.size(),
               .tensor_ranks = config.parallel.tensor,
               .micro_batches = config.train.batch / config.train.micro_batch,
-              .model = model.name,
+              .model = model.name(),
               .tensor_degrees = model.tensor_degrees()});
   return {world, config.parallel.tensor};
 }
@@ -89,13 +89,13 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       watchdog_(make_watchdog(config.run, world, recorder_)),
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
       backend_(make_backend(config.run.backend, config.run.threads)),
-      model_(model_config_, *backend_, config.run.dtype, {&mesh_.tensor()}),
-      engine_(model_, *backend_, mesh_.data(), engine_config(config)),
+      model_(make_model(model_config_, *backend_, config.run.dtype, {&mesh_.tensor()})),
+      engine_(*model_, *backend_, mesh_.data(), engine_config(config)),
       directory_(config.run.directory, world),
-      checkpoints_(directory_, config, configuration, model_, engine_, mesh_) {
-  const auto side = static_cast<int>(model_config_.input_size);
-  dataset_.require_fits(static_cast<int>(model_config_.channels), side, side,
-                        static_cast<int>(model_config_.classes));
+      checkpoints_(directory_, config, configuration, *model_, engine_, mesh_) {
+  const auto side = static_cast<int>(model_config_.input_size());
+  dataset_.require_fits(static_cast<int>(model_config_.channels()), side, side,
+                        static_cast<int>(model_config_.classes()));
   directory_.open_log();
   resumed_ = config.run.resume && checkpoints_.restore();
   if (!resumed_) {
@@ -109,8 +109,8 @@ Trainer::~Trainer() = default;
 
 int Trainer::run(bool silent) {
   const std::int64_t last = config_.train.steps;
-  log::info("{}: {} parameters, {} on {}, batch {} in {} micro-batches", model_.name(),
-            human_count(static_cast<double>(model_.parameters().elements())),
+  log::info("{}: {} parameters, {} on {}, batch {} in {} micro-batches", model_->name(),
+            human_count(static_cast<double>(model_->parameters().elements())),
             name_of(config_.run.dtype), backend_->name(), config_.train.batch,
             engine_.micro_batches());
   if (world().size() > 1) {
@@ -241,8 +241,9 @@ void Trainer::draw_samples(StepLog* log, SampleGrid& samples) {
 // at the same time.
 double Trainer::measure_ceiling() const {
   if (config_.run.backend != BackendKind::kCpu) return 0;
-  const std::int64_t rows = config_.train.micro_batch * (config_.train.masked ? 2 : 1);
-  MatmulCeiling ceiling(training_forms(model_.local_matmuls(rows), 1), config_.run.dtype);
+  const auto uses = model_config_.training_matmuls(config_.train.micro_batch, config_.train.masked,
+                                                   config_.parallel.tensor);
+  MatmulCeiling ceiling(training_forms(uses, 1), config_.run.dtype);
   world().barrier("begin of the ceiling");
   ceiling.run();
   return world().all_reduce_value(ceiling.flops() / ceiling.run(), Reduce::kSum, "ceiling");

@@ -42,12 +42,12 @@ class Trainer {
 
   TrainConfig config_;
   data::Dataset dataset_;
-  EdtConfig model_config_;
+  ModelConfig model_config_;
   std::shared_ptr<FlightRecorder> recorder_;
   std::unique_ptr<Watchdog> watchdog_;  // of several ranks
   Mesh mesh_;
   std::unique_ptr<Backend> backend_;
-  EdtModel model_;
+  std::unique_ptr<Model> model_;
   TrainingEngine engine_;
   RunDirectory directory_;
   RunCheckpoints checkpoints_;

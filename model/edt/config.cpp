@@ -9,11 +9,6 @@ namespace {
 
 constexpr std::int64_t kTimestepFeatures = 256;
 
-void check_range(const char* option, MaskRange range) {
-  require<UsageError>(0 <= range.low && range.low <= range.high && range.high < 1, "model",
-                      "{} is {}..{}, expected 0 <= low <= high < 1", option, range.low, range.high);
-}
-
 }  // namespace
 
 std::int64_t EdtConfig::blocks() const {
@@ -34,16 +29,12 @@ std::int64_t EdtConfig::stage_of_block(std::int64_t block) const {
 
 void EdtConfig::validate() const {
   constexpr auto kWhere = "model";
+  validate_common();
   require<UsageError>(depths.size() % 2 == 1, kWhere,
                       "model.depths has {} stages, an odd number is needed", depths.size());
   require<UsageError>(widths.size() == depths.size() && heads.size() == depths.size(), kWhere,
                       "model.depths has {} stages, model.widths {}, model.heads {}", depths.size(),
                       widths.size(), heads.size());
-  require<UsageError>(
-      patch >= 1 && input_size >= 1 && channels >= 1 && classes >= 1 && mlp_ratio >= 1, kWhere,
-      "patch {}, input size {}, channels {}, classes {} and MLP ratio {} must be "
-      "positive",
-      patch, input_size, channels, classes, mlp_ratio);
   const std::int64_t coarsest = patch << down_stages();
   require<UsageError>(
       input_size % coarsest == 0, kWhere,
@@ -61,14 +52,12 @@ void EdtConfig::validate() const {
                         kWhere, "stages {} and {} are joined by a skip but are {} and {} wide", i,
                         depths.size() - 1 - i, widths[i], widths[depths.size() - 1 - i]);
   }
-  require<UsageError>(0 <= label_dropout && label_dropout < 1, kWhere,
-                      "model.label-dropout is {}, expected 0 <= p < 1", label_dropout);
   require<UsageError>(!mid_mask || (0 <= mid_mask_block && mid_mask_block < depths[0]), kWhere,
                       "model.mid-mask-block is {}, the first stage has {} blocks", mid_mask_block,
                       depths[0]);
-  check_range("model.first-down-mask", first_down_mask);
-  check_range("model.later-down-mask", later_down_mask);
-  check_range("model.mid-mask-range", mid_mask_range);
+  first_down_mask.validate("model.first-down-mask");
+  later_down_mask.validate("model.later-down-mask");
+  mid_mask_range.validate("model.mid-mask-range");
   for (std::int64_t block : amm_blocks) {
     require<UsageError>(0 <= block && block < blocks(), kWhere,
                         "model.amm-blocks names block {}, the model has {}", block, blocks());

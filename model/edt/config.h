@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/config.h"
 #include "model/matmuls.h"
 
 namespace edt {
@@ -12,18 +13,7 @@ namespace edt {
 // Form of the attention modulation matrix: exp at 256 pixels, cosine at 512 (as published).
 enum class AmmForm { kExp, kCosine };
 
-struct MaskRange {
-  float low = 0, high = 0;
-};
-
-struct EdtConfig {
-  std::string name = "EDT";
-  std::int64_t input_size = 32;  // side of the latents
-  std::int64_t patch = 2;
-  std::int64_t channels = 4;
-  std::int64_t classes = 1000;
-  float label_dropout = 0.1f;
-  std::int64_t mlp_ratio = 4;
+struct EdtConfig : CommonConfig {
   std::vector<std::int64_t> depths;  // blocks per stage; an odd number of stages
   std::vector<std::int64_t> widths;
   std::vector<std::int64_t> heads;

@@ -9,7 +9,7 @@
 namespace edt {
 
 EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorGroup ranks)
-    : Model(ranks), config_(config), device_(device), dtype_(dtype) {
+    : Model(config, ranks), config_(config), device_(device), dtype_(dtype) {
   config_.validate();
   const std::vector<int> degrees = config_.tensor_degrees();
   require<UsageError>(std::ranges::find(degrees, ranks.size()) != degrees.end(), "model",

@@ -15,24 +15,11 @@ class EdtModel final : public Model {
   EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorGroup ranks = {});
 
   const EdtConfig& config() const { return config_; }
-  std::string name() const override { return config_.name; }
-  std::int64_t patch() const override { return config_.patch; }
-  std::int64_t channels() const override { return config_.channels; }
-  std::int64_t input_size() const override { return config_.input_size; }
-  std::int64_t classes() const override { return config_.classes; }
-  float label_dropout() const override { return config_.label_dropout; }
-  std::vector<MatmulUse> forward_matmuls(std::int64_t images) const override {
-    return config_.forward_matmuls(images);
-  }
-  std::vector<MatmulUse> local_matmuls(std::int64_t images) const override {
-    return config_.forward_matmuls(images, parameters_.tensor_ranks().size());
-  }
   const std::vector<MaskSpec>& masks() const override { return masks_; }
   const std::vector<FixedTable>& fixed_tables() const override { return fixed_tables_; }
   void set_recompute(Recompute recompute) override { recompute_ = recompute; }
 
-  // Blocks whose attention is multiplied by the modulation matrix; empty while training.
-  void set_amm_blocks(const std::vector<std::int64_t>& blocks);
+  void set_amm_blocks(const std::vector<std::int64_t>& blocks) override;
 
   ForwardState begin(Tape& tape, const ModelInputs& inputs) override;
   Var finish(Tape& tape, const ForwardState& state, const std::vector<Tensor>& masks) override;

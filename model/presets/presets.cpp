@@ -16,31 +16,38 @@ EdtConfig make(std::string name, std::vector<std::int64_t> depths, std::vector<s
   return config;
 }
 
-std::vector<EdtConfig> presets() {
-  std::vector<EdtConfig> all{
+std::vector<ModelConfig> presets() {
+  std::vector<EdtConfig> edt{
       make("EDT-Ti/2", {1, 1, 1, 1, 2}, {104, 156, 208, 156, 104}, {2, 3, 4, 3, 2}, {4}),
       make("EDT-S/2", {2, 2, 2, 3, 3}, {312, 416, 520, 416, 312}, {6, 8, 10, 8, 6}, {7, 10}),
       make("EDT-B/2", {2, 2, 2, 3, 3}, {624, 832, 1040, 832, 624}, {12, 16, 20, 16, 12}, {7, 10}),
       make("EDT-XL/2", {6, 4, 4, 7, 7}, {936, 1248, 1560, 1248, 936}, {18, 24, 30, 24, 18},
            {23, 25}),
   };
-  all.back().mid_mask = true;
-  return all;
+  edt.back().mid_mask = true;
+  return {edt.begin(), edt.end()};
 }
 
 }  // namespace
 
-EdtConfig edt_preset(std::string_view name) {
-  for (EdtConfig& config : presets()) {
-    if (config.name == name) return config;
+ModelConfig model_preset(std::string_view name) {
+  for (const ModelConfig& config : presets()) {
+    if (config.name() == name) return config;
   }
   fail<UsageError>("model", "model.preset is {}, presets are {}", name,
                    fmt::join(preset_names(), ", "));
 }
 
+EdtConfig edt_preset(std::string_view name) {
+  const ModelConfig config = model_preset(name);
+  const auto* edt = config.as<EdtConfig>();
+  require<UsageError>(edt != nullptr, "model", "{} is not an EDT", name);
+  return *edt;
+}
+
 std::vector<std::string> preset_names() {
   std::vector<std::string> names;
-  for (const EdtConfig& config : presets()) names.push_back(config.name);
+  for (const ModelConfig& config : presets()) names.push_back(config.name());
   return names;
 }
 

@@ -5,12 +5,14 @@
 #include <string_view>
 #include <vector>
 
-#include "model/edt/config.h"
+#include "model/presets/model_config.h"
 
 namespace edt {
 
 // "EDT-S/2", "EDT-B/2", "EDT-XL/2" as released, and "EDT-Ti/2", a small one for first steps and
 // tests. Throws UsageError with the list of names for anything else.
+ModelConfig model_preset(std::string_view name);
+// The same, for a name that is an EDT.
 EdtConfig edt_preset(std::string_view name);
 std::vector<std::string> preset_names();
 

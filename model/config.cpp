@@ -1,0 +1,22 @@
+#include "model/config.h"
+
+#include "core/base/error.h"
+
+namespace edt {
+
+void CommonConfig::validate_common() const {
+  require<UsageError>(
+      patch >= 1 && input_size >= 1 && channels >= 1 && classes >= 1 && mlp_ratio >= 1, "model",
+      "patch {}, input size {}, channels {}, classes {} and MLP ratio {} must be "
+      "positive",
+      patch, input_size, channels, classes, mlp_ratio);
+  require<UsageError>(0 <= label_dropout && label_dropout < 1, "model",
+                      "model.label-dropout is {}, expected 0 <= p < 1", label_dropout);
+}
+
+void MaskRange::validate(const char* option) const {
+  require<UsageError>(0 <= low && low <= high && high < 1, "model",
+                      "{} is {}..{}, expected 0 <= low <= high < 1", option, low, high);
+}
+
+}  // namespace edt

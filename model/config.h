@@ -1,0 +1,31 @@
+// What the configurations of all models have in common.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace edt {
+
+struct CommonConfig {
+  std::string name;
+  std::int64_t input_size = 32;  // side of the latents
+  std::int64_t patch = 2;
+  std::int64_t channels = 4;
+  std::int64_t classes = 1000;
+  float label_dropout = 0.1f;
+  std::int64_t mlp_ratio = 4;
+
+  // Throws UsageError naming both values when the parts do not fit.
+  void validate_common() const;
+};
+
+// A ratio is drawn from [low, high).
+struct MaskRange {
+  float low = 0, high = 0;
+
+  double mean() const { return (double{low} + double{high}) / 2; }
+  // Throws UsageError unless 0 <= low <= high < 1.
+  void validate(const char* option) const;
+};
+
+}  // namespace edt

@@ -1,0 +1,53 @@
+#include "model/presets/model_config.h"
+
+#include "model/edt/edt_model.h"
+
+namespace edt {
+
+const CommonConfig& ModelConfig::common() const {
+  return std::visit([](const auto& config) -> const CommonConfig& { return config; }, any_);
+}
+
+CommonConfig& ModelConfig::common() {
+  return std::visit([](auto& config) -> CommonConfig& { return config; }, any_);
+}
+
+void ModelConfig::validate() const {
+  std::visit([](const auto& config) { config.validate(); }, any_);
+}
+
+std::vector<int> ModelConfig::tensor_degrees() const {
+  return std::visit([](const auto& config) { return config.tensor_degrees(); }, any_);
+}
+
+std::vector<MatmulUse> ModelConfig::forward_matmuls(std::int64_t images, int tensor_ranks) const {
+  return std::visit(
+      [&](const auto& config) { return config.forward_matmuls(images, tensor_ranks); }, any_);
+}
+
+std::vector<MatmulUse> ModelConfig::training_matmuls(std::int64_t images, bool masked,
+                                                     int tensor_ranks) const {
+  return forward_matmuls(masked ? 2 * images : images, tensor_ranks);
+}
+
+bool ModelConfig::has_masked_pass() const { return true; }
+
+std::vector<std::int64_t> ModelConfig::amm_blocks() const {
+  const auto* edt = as<EdtConfig>();
+  return edt != nullptr ? edt->amm_blocks : std::vector<std::int64_t>{};
+}
+
+std::unique_ptr<Model> make_model(const ModelConfig& config, Device& device, DType dtype,
+                                  TensorGroup ranks) {
+  struct Maker {
+    Device& device;
+    DType dtype;
+    TensorGroup ranks;
+    std::unique_ptr<Model> operator()(const EdtConfig& c) const {
+      return std::make_unique<EdtModel>(c, device, dtype, ranks);
+    }
+  };
+  return std::visit(Maker{device, dtype, ranks}, config.any());
+}
+
+}  // namespace edt
