@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that `edt` is built from, those that are missing only.
-# Usage: scripts/install-dependencies.sh [--list]
+# Usage: scripts/install-dependencies.sh [--browser] [--list]
+#   --browser also installs a browser without a window: tests open reports in it, and skip without one.
 #   --list prints the package names and installs nothing.
 set -euo pipefail
 
@@ -16,6 +17,10 @@ packages=(
   libgtest-dev libgmock-dev
 )
 
+if [[ "${1:-}" == "--browser" ]]; then
+  packages+=(chromium-headless-shell)
+  shift
+fi
 if [[ "${1:-}" == "--list" ]]; then
   printf '%s\n' "${packages[@]}"
   exit 0

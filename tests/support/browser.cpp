@@ -1,0 +1,68 @@
+#include "tests/support/browser.h"
+
+#include <fmt/format.h>
+#include <stdio.h>
+
+#include <sstream>
+
+#include "tests/launcher/temporary_directory.h"
+
+namespace edt::test {
+namespace {
+
+// Standard output of a command; its standard error goes to a file.
+std::string output_of(const std::string& command) {
+  std::string output;
+  FILE* pipe = popen(command.c_str(), "r");
+  char buffer[4096];
+  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe)) {
+    output.append(buffer, count);
+  }
+  pclose(pipe);
+  return output;
+}
+
+// The lines of the page itself: the browser has much to say about the machine it runs on.
+std::string console_lines(const std::string& log) {
+  std::istringstream lines(log);
+  std::string found;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("CONSOLE") != std::string::npos) found += line + "\n";
+  }
+  return found;
+}
+
+}  // namespace
+
+bool has_browser() { return std::string_view(EDT_BROWSER) != ""; }
+
+BrowserView open_in_browser(const std::filesystem::path& file, int height, bool dark) {
+  const TemporaryDirectory directory;
+  const std::string work = directory.path().string();
+  const auto command = [&](const std::string& what) {
+    return fmt::format(
+        "timeout 60 '{}' --headless --no-sandbox --disable-gpu --disable-dev-shm-usage "
+        "--hide-scrollbars --enable-logging=stderr --user-data-dir='{}/profile' "
+        "--blink-settings=preferredColorScheme={} --window-size=900,{} {} 'file://{}' 2>'{}/log'",
+        EDT_BROWSER, work, dark ? 0 : 1, height, what, std::filesystem::absolute(file).string(),
+        work);
+  };
+  BrowserView view;
+  view.document = output_of(command("--dump-dom"));
+  view.errors = console_lines(edt::read_text(directory / "log"));
+  output_of(command("--screenshot='" + work + "/picture.png'"));
+  view.errors += console_lines(edt::read_text(directory / "log"));
+  view.picture = read_png(directory / "picture.png");
+  return view;
+}
+
+int count_colour(const Image& picture, int red, int green, int blue) {
+  int count = 0;
+  for (std::size_t i = 0; i + 2 < picture.pixels.size(); i += 3) {
+    const std::uint8_t* p = picture.pixels.data() + i;
+    count += p[0] == red && p[1] == green && p[2] == blue;
+  }
+  return count;
+}
+
+}  // namespace edt::test
