@@ -1,31 +1,25 @@
 #include "parallel/flat_state.h"
 
-#include <algorithm>
-#include <cstring>
-
 namespace edt {
 
-Block zeroed_block(Memory& memory, std::size_t bytes) {
-  Block block(memory, bytes);
-  constexpr std::size_t kChunk = std::size_t{1} << 20;
-  auto* data = static_cast<std::byte*>(block.data());
-#pragma omp parallel for schedule(static)
-  for (std::size_t begin = 0; begin < bytes; begin += kChunk) {
-    std::memset(data + begin, 0, std::min(kChunk, bytes - begin));
-  }
+Block zeroed_block(Device& device, std::size_t bytes) {
+  Block block(device.memory(), bytes);
+  const auto floats = static_cast<std::int64_t>(bytes / sizeof(float));
+  EDT_ASSERT(bytes % sizeof(float) == 0);
+  if (floats > 0) device.zero({block.data(), {floats}, DType::kFloat32});
   return block;
 }
 
-Block zeroed_floats(Memory& memory, std::int64_t elements) {
-  return zeroed_block(memory, static_cast<std::size_t>(elements) * sizeof(float));
+Block zeroed_floats(Device& device, std::int64_t elements) {
+  return zeroed_block(device, static_cast<std::size_t>(elements) * sizeof(float));
 }
 
-FlatState::FlatState(Memory& memory, const FlatShard& shard, std::vector<std::string> states)
+FlatState::FlatState(Device& device, const FlatShard& shard, std::vector<std::string> states)
     : shard_(shard),
-      master_(zeroed_floats(memory, shard.elements())),
-      ema_(zeroed_floats(memory, shard.elements())) {
+      master_(zeroed_floats(device, shard.elements())),
+      ema_(zeroed_floats(device, shard.elements())) {
   for (std::string& name : states) {
-    states_.push_back({std::move(name), zeroed_floats(memory, shard.elements())});
+    states_.push_back({std::move(name), zeroed_floats(device, shard.elements())});
   }
 }
 

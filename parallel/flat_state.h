@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/tensor/memory.h"
+#include "core/tensor/device.h"
 #include "parallel/flat_layout.h"
 
 namespace edt {
@@ -21,7 +21,7 @@ struct MemoryUse {
 class FlatState {
  public:
   // `states`: names of the optimizer's state. All of it starts as zero.
-  FlatState(Memory& memory, const FlatShard& shard, std::vector<std::string> states);
+  FlatState(Device& device, const FlatShard& shard, std::vector<std::string> states);
 
   const FlatShard& shard() const { return shard_; }
   // Packed, as the shard is.
@@ -47,8 +47,8 @@ class FlatState {
   std::vector<State> states_;
 };
 
-// Zero-filled memory, touched by the threads that will use it.
-Block zeroed_block(Memory& memory, std::size_t bytes);
-Block zeroed_floats(Memory& memory, std::int64_t elements);
+// Zero-filled memory of a device; in host memory, touched by the threads that will use it.
+Block zeroed_block(Device& device, std::size_t bytes);
+Block zeroed_floats(Device& device, std::int64_t elements);
 
 }  // namespace edt

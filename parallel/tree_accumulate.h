@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "core/tensor/memory.h"
+#include "core/tensor/device.h"
 #include "parallel/flat_layout.h"
 
 namespace edt {
@@ -21,7 +21,7 @@ class TreeAccumulator {
   enum class Leaves { kOwn, kForeign };
 
   // `size` elements. `count`: number of leaves, a power of two.
-  TreeAccumulator(Memory& memory, std::int64_t size, int count, Leaves leaves);
+  TreeAccumulator(Device& device, std::int64_t size, int count, Leaves leaves);
 
   // Where leaf `index` is written (Leaves::kOwn). Its old content means nothing: overwrite.
   std::span<float> leaf(int index) const;
@@ -39,6 +39,7 @@ class TreeAccumulator {
  private:
   std::span<float> buffer(int level) const;
 
+  Device& device_;
   int count_;
   std::vector<Block> buffers_;
 };

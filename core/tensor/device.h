@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstring>
+#include <span>
 #include <string_view>
 
 #include "core/tensor/memory.h"
@@ -23,6 +24,10 @@ class Device {
   virtual void copy(const Tensor& from, const Tensor& to) = 0;
   // to += from; equal shapes and dtypes.
   virtual void add_into(const Tensor& from, const Tensor& to) = 0;
+
+  // sums[0] += (sums[1] + (... + (sums.back() + last))), all float32 of equal size: the additions
+  // that the last leaf of a tree triggers, in one pass over memory.
+  virtual void fold(std::span<const Tensor> sums, const Tensor& last);
 
   // All of a tensor's bytes from and to host memory. Both are complete when they return.
   virtual void upload(const void* host, const Tensor& to) {

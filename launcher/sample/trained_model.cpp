@@ -37,7 +37,7 @@ TrainedModel::TrainedModel(const std::filesystem::path& path, std::string_view a
   model_ = make_model(*model_config_, backend, dtype);
   const auto parameters = parameter_pointers(model_->parameters());
   const FlatLayout layout = FlatLayout::of(parameters, static_cast<std::int64_t>(kNormBlock));
-  memory_ = zeroed_floats(backend.memory(), layout.size());
+  memory_ = zeroed_floats(backend, layout.size());
   const std::span<float> weights(static_cast<float*>(memory_.data()),
                                  static_cast<std::size_t>(layout.size()));
   checkpoint.load(state_of(layout, layout.whole(), {{std::string(array), weights}}));

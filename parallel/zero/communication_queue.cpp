@@ -17,8 +17,9 @@ double seconds_since(Clock::time_point begin) {
 
 }  // namespace
 
-CommunicationQueue::CommunicationQueue(bool overlap) {
-  if (overlap) thread_ = std::thread([this] { run(); });
+CommunicationQueue::CommunicationQueue(bool overlap, QueueObserver* observer)
+    : observer_(observer) {
+  if (overlap && observer == nullptr) thread_ = std::thread([this] { run(); });
 }
 
 CommunicationQueue::~CommunicationQueue() { stop(); }
@@ -37,7 +38,9 @@ void CommunicationQueue::stop() {
 CommunicationQueue::Ticket CommunicationQueue::submit(std::function<void()> task) {
   if (!thread_.joinable()) {
     const auto begin = Clock::now();
+    if (observer_ != nullptr) observer_->task_begins(submitted_ + 1);
     task();
+    if (observer_ != nullptr) observer_->task_ends(submitted_ + 1);
     const double seconds = seconds_since(begin);
     time_.total += seconds;
     time_.exposed += seconds;
@@ -54,6 +57,7 @@ CommunicationQueue::Ticket CommunicationQueue::submit(std::function<void()> task
 }
 
 void CommunicationQueue::wait(Ticket ticket) {
+  if (observer_ != nullptr) observer_->waits_for(ticket);
   std::unique_lock lock(mutex_);
   if (finished_ < ticket && !error_) {
     const auto begin = Clock::now();

@@ -19,11 +19,21 @@ struct CommunicationTime {
   double hidden() const { return total > exposed ? total - exposed : 0; }
 };
 
+// Records a schedule without waiting for it: a queue with an observer runs each task at once,
+// between task_begins() and task_ends().
+class QueueObserver {
+ public:
+  virtual ~QueueObserver() = default;
+  virtual void task_begins(std::uint64_t ticket) = 0;
+  virtual void task_ends(std::uint64_t ticket) = 0;
+  virtual void waits_for(std::uint64_t ticket) = 0;
+};
+
 class CommunicationQueue {
  public:
   using Ticket = std::uint64_t;
 
-  explicit CommunicationQueue(bool overlap);
+  explicit CommunicationQueue(bool overlap, QueueObserver* observer = nullptr);
   ~CommunicationQueue();
   CommunicationQueue(const CommunicationQueue&) = delete;
   CommunicationQueue& operator=(const CommunicationQueue&) = delete;
@@ -53,6 +63,7 @@ class CommunicationQueue {
   std::exception_ptr error_;
   bool stop_ = false, drop_ = false;
   CommunicationTime time_;
+  QueueObserver* observer_;
   std::thread thread_;  // not joinable: tasks run at once
 };
 

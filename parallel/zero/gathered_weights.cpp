@@ -41,7 +41,7 @@ class GatheredWeights final : public Weights {
       : context_(context), state_(state), dtype_(dtype) {
     const auto bytes = static_cast<std::size_t>(context.plan.largest()) * size_of(dtype);
     for (int i = 0; i <= context.config.gather_ahead; ++i) {
-      slots_.push_back({.block = zeroed_block(context.device.memory(), bytes)});
+      slots_.push_back({.block = zeroed_block(context.device, bytes)});
     }
   }
 
@@ -119,7 +119,8 @@ class GatheredWeights final : public Weights {
     const PlannedBucket& planned = context_.plan.bucket(slot.bucket);
     const Tensor all{slot.block.data(), {planned.range.elements()}, dtype_};
     const std::int64_t begin = planned.own.begin - planned.range.begin;
-    convert_weights(state_.master().subspan(static_cast<std::size_t>(planned.packed),
+    convert_weights(context_.device,
+                    state_.master().subspan(static_cast<std::size_t>(planned.packed),
                                             static_cast<std::size_t>(planned.own.elements())),
                     all.slice(begin, begin + planned.own.elements()));
     if (context_.plan.ranks() == 1) return;

@@ -19,8 +19,8 @@ class ShardedGradients final : public Gradients {
  public:
   ShardedGradients(const ZeroContext& context, int micro_batches)
       : context_(context),
-        sums_(context.device.memory(), context.plan.shard().elements(),
-              micro_batches / context.plan.ranks(), TreeAccumulator::Leaves::kForeign) {
+        sums_(context.device, context.plan.shard().elements(), micro_batches / context.plan.ranks(),
+              TreeAccumulator::Leaves::kForeign) {
     constexpr int kSlots = 2;  // one is written while the other is reduced
     for (int i = 0; i < kSlots; ++i) add_slot();
   }
@@ -85,7 +85,7 @@ class ShardedGradients final : public Gradients {
 
   Slot& add_slot() {
     return slots_.emplace_back(
-        Slot{.block = zeroed_floats(context_.device.memory(), context_.plan.largest())});
+        Slot{.block = zeroed_floats(context_.device, context_.plan.largest())});
   }
 
   // One that is not written; waits for its reduction. More are made when a model writes more

@@ -38,6 +38,6 @@ std::unique_ptr<Weights> make_gathered_weights(const ZeroContext& context, const
                                                DType dtype);
 
 // `from` in the type of `to`, which has as many elements.
-void convert_weights(std::span<const float> from, const Tensor& to);
+void convert_weights(Device& device, std::span<const float> from, const Tensor& to);
 
 }  // namespace edt

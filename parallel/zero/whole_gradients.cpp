@@ -8,8 +8,8 @@ class WholeGradients final : public Gradients {
  public:
   WholeGradients(const ZeroContext& context, int micro_batches)
       : context_(context),
-        sums_(context.device.memory(), context.plan.layout().size(),
-              micro_batches / context.plan.ranks(), TreeAccumulator::Leaves::kOwn) {}
+        sums_(context.device, context.plan.layout().size(), micro_batches / context.plan.ranks(),
+              TreeAccumulator::Leaves::kOwn) {}
 
   std::vector<std::int64_t> micro_batches(std::int64_t global) const override {
     std::vector<std::int64_t> mine(static_cast<std::size_t>(sums_.count()));

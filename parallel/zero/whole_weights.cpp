@@ -16,7 +16,7 @@ class WholeWeights final : public Weights {
         arrivals_(context.plan.buckets().size()) {
     if (!is_master_) {
       const auto bytes = static_cast<std::size_t>(context.plan.layout().size()) * size_of(dtype);
-      memory_ = zeroed_block(context.device.memory(), bytes);
+      memory_ = zeroed_block(context.device, bytes);
     }
     for (std::size_t t = 0; t < context_.parameters.size(); ++t) {
       const FlatTensor& tensor = context_.plan.layout().tensor(t);
@@ -41,7 +41,8 @@ class WholeWeights final : public Weights {
     const FlatRange range = held(bucket);
     if (!is_master_ && !(rounded && dtype_ == DType::kBFloat16)) {
       const std::int64_t from = holds_all() ? range.begin : context_.plan.bucket(bucket).packed;
-      convert_weights(state_.master().subspan(static_cast<std::size_t>(from),
+      convert_weights(context_.device,
+                      state_.master().subspan(static_cast<std::size_t>(from),
                                               static_cast<std::size_t>(range.elements())),
                       at(range.begin, range.elements()));
     }
@@ -86,15 +87,10 @@ std::unique_ptr<Weights> make_whole_weights(const ZeroContext& context, const Fl
   return std::make_unique<WholeWeights>(context, state, dtype);
 }
 
-void convert_weights(std::span<const float> from, const Tensor& to) {
+void convert_weights(Device& device, std::span<const float> from, const Tensor& to) {
   EDT_ASSERT(to.elements() == static_cast<std::int64_t>(from.size()));
-  if (to.dtype == DType::kFloat32) {
-    std::ranges::copy(from, to.as<float>());
-    return;
-  }
-  bfloat16* rounded = to.as<bfloat16>();
-#pragma omp parallel for simd schedule(static)
-  for (std::size_t i = 0; i < from.size(); ++i) rounded[i] = bfloat16(from[i]);
+  if (from.empty()) return;
+  device.copy({const_cast<float*>(from.data()), to.shape, DType::kFloat32}, to);
 }
 
 }  // namespace edt

@@ -40,11 +40,10 @@ Zero::Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& devi
       device_(device),
       optimizer_(optimizer),
       ranks_(ranks.split(0, ranks.rank(), "weights and gradients")),
-      state_(device.memory(),
-             config.stage == ZeroStage::kNone ? plan_.layout().whole() : plan_.shard(),
+      state_(device, config.stage == ZeroStage::kNone ? plan_.layout().whole() : plan_.shard(),
              state_names(optimizer)),
       own_shard_(plan_.shard()),
-      queue_(config.overlap && ranks.size() > 1),
+      queue_(config.overlap && ranks.size() > 1, config.observer),
       progress_(plan_.buckets().size()) {
   require<UsageError>(micro_batches % ranks.size() == 0, "zero",
                       "{} micro-batches cannot be shared by {} ranks", micro_batches, ranks.size());

@@ -8,6 +8,8 @@
 
 namespace edt {
 
+class QueueObserver;
+
 // What each rank keeps 1/N of; the rest it has whole.
 enum class ZeroStage {
   kNone,       // nothing
@@ -23,6 +25,7 @@ struct ZeroConfig {
   // Weights and gradients that travel together where they are whole (below kGradients): smaller
   // starts earlier, larger has fewer messages. Otherwise a bucket is a transformer block.
   std::int64_t bucket_elements = std::int64_t{2} << 20;
+  QueueObserver* observer = nullptr;  // records the schedule, for plans
   int gather_ahead = 2;  // blocks whose weights are on their way before they are used (kWeights)
 };
 

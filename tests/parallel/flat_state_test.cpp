@@ -3,14 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/reference/reference_backend.h"
+
 namespace edt {
 namespace {
 
+const auto kDevice = make_reference_backend();
 const FlatLayout kLayout({{"a.weight", {3, 5}}, {"b.bias", {20}}}, 64);
 
 TEST(FlatState, HoldsTheShardAndNothingElse) {
   const FlatShard second = kLayout.shard(kLayout.buckets(1 << 20), 1, 2);
-  const FlatState state(host_memory(), second, {"m", "v"});
+  const FlatState state(*kDevice, second, {"m", "v"});
   EXPECT_EQ(state.master().size(), 64u);
   EXPECT_EQ(state.ema().size(), 64u);
   EXPECT_EQ(state.state(1).size(), 64u);
@@ -19,7 +22,7 @@ TEST(FlatState, HoldsTheShardAndNothingElse) {
 }
 
 TEST(FlatState, AccountsForEveryByte) {
-  const FlatState state(host_memory(), kLayout.whole(), {"m", "v"});
+  const FlatState state(*kDevice, kLayout.whole(), {"m", "v"});
   std::vector<std::size_t> bytes;
   for (const MemoryUse& use : state.bytes_by_category()) bytes.push_back(use.bytes);
   EXPECT_THAT(bytes, ::testing::ElementsAre(512, 1024, 512));

@@ -1,5 +1,7 @@
 #include "parallel/tree_accumulate.h"
 
+#include "core/reference/reference_backend.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -48,12 +50,17 @@ bool same_bits(std::span<const float> a, std::span<const float> b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
+Device& device() {
+  static const auto backend = make_reference_backend();
+  return *backend;
+}
+
 class TreeAccumulate : public ::testing::TestWithParam<int> {};
 
 TEST_P(TreeAccumulate, EqualsTheExplicitTreeBitForBit) {
   constexpr std::int64_t kSize = 5000;  // not a multiple of a chunk
-  TreeAccumulator own(host_memory(), kSize, GetParam(), TreeAccumulator::Leaves::kOwn);
-  TreeAccumulator foreign(host_memory(), kSize, GetParam(), TreeAccumulator::Leaves::kForeign);
+  TreeAccumulator own(device(), kSize, GetParam(), TreeAccumulator::Leaves::kOwn);
+  TreeAccumulator foreign(device(), kSize, GetParam(), TreeAccumulator::Leaves::kForeign);
   const Values expected = tree_sum(kSize, 0, GetParam());
   for (int step = 0; step < 2; ++step) {  // the second finds the remains of the first
     run_step(own, kSize);
@@ -65,9 +72,9 @@ TEST_P(TreeAccumulate, EqualsTheExplicitTreeBitForBit) {
 
 TEST_P(TreeAccumulate, HoldsOneBufferPerLevel) {
   const auto levels = static_cast<std::size_t>(std::bit_width(unsigned(GetParam()))) - 1;
-  const TreeAccumulator own(host_memory(), 64, GetParam(), TreeAccumulator::Leaves::kOwn);
+  const TreeAccumulator own(device(), 64, GetParam(), TreeAccumulator::Leaves::kOwn);
   EXPECT_EQ(own.bytes(), (levels + 1) * 64 * sizeof(float));
-  const TreeAccumulator foreign(host_memory(), 64, GetParam(), TreeAccumulator::Leaves::kForeign);
+  const TreeAccumulator foreign(device(), 64, GetParam(), TreeAccumulator::Leaves::kForeign);
   EXPECT_EQ(foreign.bytes(), std::max(levels, std::size_t{1}) * 64 * sizeof(float));
 }
 
@@ -89,14 +96,14 @@ TEST(TreeAccumulateOrder, SubtreesOfTwoRanksAddUpToTheWholeTree) {
   Values left = tree_sum(kSize, 0, 4);
   const Values right = tree_sum(kSize, 4, 4);
   for (std::size_t i = 0; i < kSize; ++i) left[i] += right[i];
-  TreeAccumulator accumulator(host_memory(), kSize, 8, TreeAccumulator::Leaves::kOwn);
+  TreeAccumulator accumulator(device(), kSize, 8, TreeAccumulator::Leaves::kOwn);
   run_step(accumulator, kSize);
   EXPECT_TRUE(same_bits(accumulator.result(), left));
 }
 
 TEST(TreeAccumulateOrder, RefusesOtherCounts) {
   for (const int count : {0, -2, 3, 6}) {
-    EXPECT_THROW(TreeAccumulator(host_memory(), 16, count, TreeAccumulator::Leaves::kOwn), Error)
+    EXPECT_THROW(TreeAccumulator(device(), 16, count, TreeAccumulator::Leaves::kOwn), Error)
         << count;
   }
 }
