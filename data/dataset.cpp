@@ -160,41 +160,40 @@ void Dataset::sort_into_file_order(std::span<const SampleRef> refs,
 }
 
 void Dataset::read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScratch& scratch,
-                   std::span<float> latents) const {
+                   std::span<float> latents, std::span<std::int32_t> labels) const {
   const std::size_t n = description_.latent_elements();
   const std::size_t stored = description_.stored_elements();
   EDT_ASSERT(latents.size() == refs.size() * n);
+  EDT_ASSERT(labels.empty() || labels.size() == refs.size());
   sort_into_file_order(refs, scratch.order);
   // Moments are read beside the noise of finish_sample, latents straight into place.
   std::vector<float>& values = scratch.values;
   if (description_.moments) values.resize(std::max(values.size(), n + stored));
 
-  const auto ref_at = [&](std::size_t turn) -> const SampleRef& {
-    return refs[scratch.order[turn] & kPlaceMask];
-  };
+  const auto place_at = [&](std::size_t turn) { return scratch.order[turn] & kPlaceMask; };
   // Neighbours in file order mostly share a shard.
   const auto follow = [&](std::uint64_t index, std::size_t& shard) -> const Shard& {
     if (index < begin_[shard] || index >= begin_[shard + 1]) shard = shard_of(index);
     return *shards_[shard];
   };
-  constexpr std::size_t kAhead = 4;
   std::size_t shard = 0, shard_ahead = 0;
-  const auto prefetch = [&](std::size_t turn) {
-    if (turn >= refs.size()) return;
-    const SampleRef& ref = ref_at(turn);
+  const auto stored_at = [&](std::size_t turn) -> std::span<const std::byte> {
+    if (turn >= refs.size()) return {};
+    const SampleRef& ref = refs[place_at(turn)];
     const Shard& file = follow(ref.index, shard_ahead);
-    file.prefetch(ref.index - begin_[shard_ahead], ref.flipped);
+    return file.mapped(ref.index - begin_[shard_ahead], ref.flipped);
   };
-  for (std::size_t turn = 0; turn < kAhead; ++turn) prefetch(turn);
   for (std::size_t turn = 0; turn < refs.size(); ++turn) {
-    prefetch(turn + kAhead);
-    const SampleRef& ref = ref_at(turn);
+    const std::size_t place = place_at(turn);
+    const SampleRef& ref = refs[place];
     const Shard& file = follow(ref.index, shard);
-    const auto out = latents.subspan((scratch.order[turn] & kPlaceMask) * n, n);
+    const std::uint64_t row = ref.index - begin_[shard];
+    const auto out = latents.subspan(place * n, n);
     const auto target = description_.moments ? std::span(values).subspan(n, stored) : out;
-    file.read(ref.index - begin_[shard], 1, ref.flipped, options_.verify_blocks, scratch.bytes,
-              target);
+    file.read(row, 1, ref.flipped, options_.verify_blocks, scratch.bytes, target,
+              stored_at(turn + 1));
     finish_sample(ref, seed, target, scratch, out);
+    if (!labels.empty()) labels[place] = file.labels()[row];
   }
 }
 

@@ -54,10 +54,10 @@ class Dataset {
   }
 
   // Latents [refs.size(), C, H, W] as the model sees them: scaled, drawn afresh from moments (keyed
-  // by seed, epoch and index), normalized on request. Reads in file order.
-  // Const and safe to call from several threads with a scratch each.
+  // by seed, epoch and index), normalized on request; and labels [refs.size()], unless empty. Reads
+  // in file order. Const and safe to call from several threads with a scratch each.
   void read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScratch& scratch,
-            std::span<float> latents) const;
+            std::span<float> latents, std::span<std::int32_t> labels = {}) const;
 
  private:
   std::size_t shard_of(std::uint64_t index) const;

@@ -9,11 +9,8 @@ void read_batch(const Dataset& dataset, SampleOrder& order, ReadScratch& scratch
   batch.samples.resize(size);
   batch.labels.resize(size);
   batch.latents.resize(size * dataset.description().latent_elements());
-  for (std::size_t i = 0; i < size; ++i) {
-    batch.samples[i] = order.at(batch.positions[i]);
-    batch.labels[i] = dataset.label(batch.samples[i].index);
-  }
-  dataset.read(batch.samples, order.seed(), scratch, batch.latents);
+  for (std::size_t i = 0; i < size; ++i) batch.samples[i] = order.at(batch.positions[i]);
+  dataset.read(batch.samples, order.seed(), scratch, batch.latents, batch.labels);
 }
 
 Prefetcher::Prefetcher(const Dataset& dataset, SampleOrder order, std::size_t batch_size,

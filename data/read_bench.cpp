@@ -127,9 +127,8 @@ class Passes {
     batch_.latents.resize(batch_.samples.size() * dataset_.description().latent_elements());
     for (std::size_t i = 0; i < batch_.samples.size(); ++i) {
       batch_.samples[i] = {.index = batch_.positions[i] % dataset_.size()};
-      batch_.labels[i] = dataset_.label(batch_.samples[i].index);
     }
-    dataset_.read(batch_.samples, options_.seed, scratch_, batch_.latents);
+    dataset_.read(batch_.samples, options_.seed, scratch_, batch_.latents, batch_.labels);
   }
 
   void read_all(const Part& part) {

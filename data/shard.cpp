@@ -127,9 +127,16 @@ std::span<const std::byte> Shard::stored(const Array& array, std::uint64_t first
   return out;
 }
 
-bool Shard::convert(std::span<const std::byte> bytes, std::span<float> out) const {
+// The processor follows a stream by itself, but not across pages: in random order it would stand
+// still at each page if the `next` sample were not asked for while this one is converted.
+bool Shard::convert(std::span<const std::byte> bytes, std::span<float> out,
+                    std::span<const std::byte> next) const {
+  const auto halves = [](std::span<const std::byte> raw) {
+    return std::span(reinterpret_cast<const half_bits*>(raw.data()), raw.size() / 2);
+  };
   if (description_.type == h5::Type::kFloat16) {
-    return half_to_float({reinterpret_cast<const half_bits*>(bytes.data()), out.size()}, out);
+    return half_to_float(halves(bytes), out,
+                         next.size() == bytes.size() ? halves(next) : halves({}));
   }
   std::memcpy(out.data(), bytes.data(), bytes.size());
   return all_finite(out);
@@ -169,27 +176,21 @@ void Shard::verify_blocks(const Array& array, std::uint64_t first, std::uint64_t
   }
 }
 
-void Shard::prefetch(std::uint64_t index, bool flipped) const {
-  // The processor follows a stream by itself, but only after two lines and to the end of a page.
-  constexpr std::size_t kCacheLine = 64, kLines = 2, kPage = 4096;
-  if (array(flipped).set || !file_.is_mapped()) return;
+std::span<const std::byte> Shard::mapped(std::uint64_t index, bool flipped) const {
+  const Array& from = array(flipped);
+  if (from.set || !file_.is_mapped()) return {};
   const std::uint64_t bytes = description_.stored_bytes();
-  const auto sample = file_.mapped(array(flipped).offset + index * bytes, bytes);
-  for (std::size_t page = 0; page < bytes; page += kPage) {
-    for (std::size_t i = page; i < std::min<std::size_t>(page + kLines * kCacheLine, bytes);
-         i += kCacheLine) {
-      __builtin_prefetch(sample.data() + i);
-    }
-  }
+  return file_.mapped(from.offset + index * bytes, bytes);
 }
 
 void Shard::read(std::uint64_t first, std::uint64_t count, bool flipped, bool verify,
-                 std::vector<std::byte>& scratch, std::span<float> out) const {
+                 std::vector<std::byte>& scratch, std::span<float> out,
+                 std::span<const std::byte> next) const {
   EDT_ASSERT(first < size() && count >= 1 && count <= size() - first);
   EDT_ASSERT(!flipped || description_.flipped);
   EDT_ASSERT(out.size() == count * description_.stored_elements());
   if (verify && has_checksums()) verify_blocks(array(flipped), first, count, scratch);
-  if (!convert(stored(array(flipped), first, count, scratch), out)) {
+  if (!convert(stored(array(flipped), first, count, scratch), out, next)) {
     refuse_not_finite(first, count, out);
   }
 }

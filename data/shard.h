@@ -40,11 +40,13 @@ class Shard {
 
   // Stored values of samples first ... first + count - 1 as float32, as they are in the file.
   // `scratch` is reused between calls. With `verify`, blocks not seen before are checked first.
+  // Memory at `next` is brought nearer meanwhile.
   void read(std::uint64_t first, std::uint64_t count, bool flipped, bool verify,
-            std::vector<std::byte>& scratch, std::span<float> out) const;
+            std::vector<std::byte>& scratch, std::span<float> out,
+            std::span<const std::byte> next = {}) const;
 
-  // Asks for a sample that is about to be read, where it lies in mapped memory.
-  void prefetch(std::uint64_t index, bool flipped) const;
+  // The bytes of a sample as they are stored, where they lie in mapped memory; else nothing.
+  std::span<const std::byte> mapped(std::uint64_t index, bool flipped) const;
 
   // Re-reads everything: checksums and finite values. Throws at the first defect.
   void verify() const;
@@ -64,7 +66,8 @@ class Shard {
   std::span<const std::byte> stored(const Array& array, std::uint64_t first, std::uint64_t count,
                                     std::vector<std::byte>& scratch) const;
   // False when a value is not finite.
-  bool convert(std::span<const std::byte> bytes, std::span<float> out) const;
+  bool convert(std::span<const std::byte> bytes, std::span<float> out,
+               std::span<const std::byte> next = {}) const;
   void verify_blocks(const Array& array, std::uint64_t first, std::uint64_t count,
                      std::vector<std::byte>& scratch) const;
   void verify_block(const Array& array, std::uint64_t block, std::vector<std::byte>& scratch) const;

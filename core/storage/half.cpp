@@ -1,5 +1,6 @@
 #include "core/storage/half.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "core/base/assert.h"
@@ -15,27 +16,39 @@ namespace edt::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Converts whole vectors and returns how many values that were: none on targets whose conversion of
-// infinity and NaN is not exact. `finite` becomes false where one of them is infinite or NaN.
-std::size_t convert_vectors(const half_bits* in, float* out, std::size_t size, bool& finite) {
+// Converts whole cache lines and returns how many values that were: none on targets whose
+// conversion of infinity and NaN is not exact. `finite` becomes false where one of them is infinite
+// or NaN. `next`: what is converted after this, of the same size, or nullptr.
+std::size_t convert_lines(const half_bits* in, float* out, std::size_t size, const half_bits* next,
+                          bool& finite) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON || \
     HWY_TARGET == HWY_SVE
   const hn::ScalableTag<float> wide;
   const hn::Rebind<hwy::float16_t, decltype(wide)> narrow;
   const hn::RebindToUnsigned<decltype(narrow)> bits;
+  constexpr std::size_t kLine = 64 / sizeof(half_bits);
   const auto exponent = hn::Set(bits, 0x7c00);
-  const std::size_t lanes = hn::Lanes(wide);
+  const std::size_t lanes = std::min(hn::Lanes(wide), kLine);
   auto largest = hn::Zero(bits);  // exponents: the largest is all ones where a value is not finite
-  std::size_t i = 0;
-  for (; i + lanes <= size; i += lanes) {
-    const auto raw = hn::LoadU(bits, in + i);
-    largest = hn::Max(largest, hn::And(raw, exponent));
-    hn::StoreU(hn::PromoteTo(wide, hn::BitCast(narrow, raw)), wide, out + i);
+  std::size_t line = 0;
+  for (; line + kLine <= size; line += kLine) {
+    // Read once, so past the caches; asked for much earlier, it would be pushed out again by then.
+    constexpr std::size_t kAhead = 1024 / sizeof(half_bits);
+    if (line + kAhead < size) {
+      __builtin_prefetch(in + line + kAhead, 0, 0);
+    } else if (next != nullptr && kAhead <= size) {
+      __builtin_prefetch(next + line + kAhead - size, 0, 0);
+    }
+    for (std::size_t i = line; i < line + kLine; i += lanes) {
+      const auto raw = hn::LoadU(bits, in + i);
+      largest = hn::Max(largest, hn::And(raw, exponent));
+      hn::StoreU(hn::PromoteTo(wide, hn::BitCast(narrow, raw)), wide, out + i);
+    }
   }
   finite = finite && hn::AllTrue(bits, hn::Lt(largest, exponent));
-  return i;
+  return line;
 #else
-  (void)in, (void)out, (void)size, (void)finite;
+  (void)in, (void)out, (void)size, (void)next, (void)finite;
   return 0;
 #endif
 }
@@ -46,7 +59,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace edt {
 
-HWY_EXPORT(convert_vectors);
+HWY_EXPORT(convert_lines);
 
 float half_to_float(half_bits value) {
   const std::uint32_t sign = std::uint32_t{value & 0x8000u} << 16;
@@ -75,11 +88,13 @@ half_bits float_to_half(float value) {
   return static_cast<half_bits>(sign | (rounded - 0x38000000u) >> 13);
 }
 
-bool half_to_float(std::span<const half_bits> in, std::span<float> out) {
-  EDT_ASSERT(in.size() == out.size());
+bool half_to_float(std::span<const half_bits> in, std::span<float> out,
+                   std::span<const half_bits> next) {
+  EDT_ASSERT(in.size() == out.size() && (next.empty() || next.size() == in.size()));
   constexpr half_bits kExponent = 0x7c00;
   bool finite = true;
-  std::size_t i = HWY_DYNAMIC_DISPATCH(convert_vectors)(in.data(), out.data(), in.size(), finite);
+  std::size_t i = HWY_DYNAMIC_DISPATCH(convert_lines)(in.data(), out.data(), in.size(),
+                                                      next.empty() ? nullptr : next.data(), finite);
   for (; i < in.size(); ++i) {
     finite = finite && (in[i] & kExponent) != kExponent;
     out[i] = half_to_float(in[i]);
