@@ -5,22 +5,36 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "core/base/error.h"
+#include "core/storage/durable_file.h"
 
 namespace edt {
 
+namespace {
+
+// The first `bytes` bytes of a file.
+std::string start_of(const std::filesystem::path& path, std::uint64_t bytes) {
+  std::string text(bytes, '\0');
+  std::ifstream stream(path, std::ios::binary);
+  stream.read(text.data(), static_cast<std::streamsize>(bytes));
+  require<SystemError>(bytes == 0 || stream.good(), "file", "cannot read {} bytes of {}", bytes,
+                       path.string());
+  return text;
+}
+
+}  // namespace
+
 AppendFile::AppendFile(std::filesystem::path path, std::uint64_t keep_bytes)
-    : path_(std::move(path)), file_(open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644)) {
+    : path_(std::move(path)) {
+  std::error_code ignored;  // a device has no start to keep
+  if (std::filesystem::is_regular_file(path_, ignored)) {
+    write_text_atomically(path_, start_of(path_, keep_bytes));
+  }
+  file_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   require<SystemError>(file_ >= 0, "file", "cannot open {}: {}", path_.string(),
                        std::strerror(errno));
-  const auto end = static_cast<off_t>(keep_bytes);
-  if (ftruncate(file_, end) != 0 || lseek(file_, end, SEEK_SET) != end) {
-    const int error = errno;
-    close(file_);
-    fail<SystemError>("file", "cannot cut {} to {} bytes: {}", path_.string(), keep_bytes,
-                      std::strerror(error));
-  }
 }
 
 AppendFile::~AppendFile() { close(file_); }

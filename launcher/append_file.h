@@ -9,7 +9,8 @@ namespace edt {
 
 class AppendFile {
  public:
-  // Keeps the first `keep_bytes` bytes of an existing file. Throws SystemError.
+  // Keeps the first `keep_bytes` bytes of an existing file, as a copy that takes its name: what a
+  // process that was replaced still has open is no longer this file. Throws SystemError.
   explicit AppendFile(std::filesystem::path path, std::uint64_t keep_bytes = 0);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;

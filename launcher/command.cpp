@@ -145,6 +145,8 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
     return report(context, error.what(), input_status());
   } catch (const CheckpointError& error) {
     return report(context, error.what(), input_status());
+  } catch (const CommunicationError& error) {
+    return report(context, error.what(), context.run_started ? kBrokenOff : kFailed);
   } catch (const std::bad_alloc&) {
     return report(context, "[memory] out of memory", kFailed);
   } catch (const std::exception& error) {

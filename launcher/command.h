@@ -15,11 +15,14 @@
 namespace edt {
 
 class OptionSet;
+class StopSignals;
 
 struct CommandContext {
   std::ostream& out;    // results; goes nowhere on ranks other than 0
   std::ostream& error;  // the one line about what went wrong
   Communicator& world;  // all ranks that were started together
+  // Of a command that stops on request; in place before the ranks are connected.
+  const StopSignals* signals = nullptr;
   // Set once work has begun: from then on bad input is a failed run, not wrong usage.
   bool run_started = false;
   bool quiet = false;  // --quiet: warnings and errors only

@@ -3,12 +3,14 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <optional>
 #include <streambuf>
 #include <string>
 #include <vector>
 
 #include "launcher/command.h"
 #include "launcher/commands/table.h"
+#include "launcher/signals.h"
 #include "launcher/world.h"
 
 namespace {
@@ -20,6 +22,9 @@ class NoOutput final : public std::streambuf {
 };
 
 int run(std::span<const std::string> args) {
+  // A request to stop that comes while ranks are being connected is as good as any other.
+  std::optional<edt::StopSignals> signals;
+  if (!args.empty() && args[0] == "train") signals.emplace();
   edt::World world;
   edt::Communicator& ranks = world.ranks();
   if (ranks.size() > 1) {
@@ -30,6 +35,7 @@ int run(std::span<const std::string> args) {
   NoOutput nothing;
   std::ostream silent(&nothing);
   edt::CommandContext context{ranks.is_root() ? std::cout : silent, std::cerr, ranks};
+  if (signals) context.signals = &*signals;
   return edt::run_program(args, edt::command_table(), context);
 }
 

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -44,16 +45,29 @@ std::string start_of(long process) {
 struct Holder {
   std::string host, boot, start;
   long process = 0;
+  std::string job = "-";  // of Slurm
+  long restarts = 0;      // of that job
 };
+
+std::string environment(const char* name, const char* otherwise) {
+  const char* text = std::getenv(name);
+  return text && *text ? text : otherwise;
+}
 
 Holder this_process() {
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
-  return {host.data(), first_word("/proc/sys/kernel/random/boot_id"), start_of(getpid()), getpid()};
+  return {.host = host.data(),
+          .boot = first_word("/proc/sys/kernel/random/boot_id"),
+          .start = start_of(getpid()),
+          .process = getpid(),
+          .job = environment("SLURM_JOB_ID", "-"),
+          .restarts = std::atol(environment("SLURM_RESTART_COUNT", "0").c_str())};
 }
 
 std::string to_text(const Holder& holder) {
-  return fmt::format("{} {} {} {}\n", holder.host, holder.process, holder.boot, holder.start);
+  return fmt::format("{} {} {} {} {} {}\n", holder.host, holder.process, holder.boot, holder.start,
+                     holder.job, holder.restarts);
 }
 
 std::string read_text(const fs::path& file) {
@@ -66,6 +80,7 @@ std::optional<Holder> parse(const std::string& text) {
   std::istringstream stream(text);
   Holder holder;
   if (!(stream >> holder.host >> holder.process >> holder.boot >> holder.start)) return {};
+  stream >> holder.job >> holder.restarts;
   return holder;
 }
 
@@ -80,6 +95,10 @@ enum class State { kAlive, kGone, kUnknown };
 State state_of(const std::string& text) {
   const auto holder = parse(text);
   const Holder self = this_process();
+  // What is left of it finds itself replaced (launcher/generation.h).
+  if (holder && self.job != "-" && holder->job == self.job && holder->restarts < self.restarts) {
+    return State::kGone;
+  }
   if (!holder || holder->host != self.host) return State::kUnknown;
   if (holder->boot != self.boot) return State::kGone;
   if (kill(static_cast<pid_t>(holder->process), 0) != 0 && errno == ESRCH) return State::kGone;
@@ -182,7 +201,7 @@ void RunLock::take_over(const std::string& holder) const {
 void RunLock::renew_until_stopped() {
   std::unique_lock lock(mutex_);
   while (!stopped_.wait_for(lock, timing_.renew, [this] { return stop_; })) {
-    utimensat(AT_FDCWD, file_.c_str(), nullptr, 0);
+    if (read_text(file_) == identity_) utimensat(AT_FDCWD, file_.c_str(), nullptr, 0);
   }
 }
 

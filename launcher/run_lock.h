@@ -1,7 +1,8 @@
 // Keeps two runs out of one directory, on one machine or across a cluster: a lock file with the
 // holder's host, process and boot, whose time stamp the holder renews. A lock is stale when its
 // process is gone from this host, or when nobody has renewed it for a while (a killed job that was
-// requeued on another node).
+// requeued on another node). Under Slurm it also names the job and how often it was restarted: a
+// restarted job takes over from its own earlier start at once.
 #pragma once
 
 #include <chrono>

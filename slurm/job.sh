@@ -1,15 +1,15 @@
 # The recipe of every batch script: start the ranks, hand on signals, and see to it that the job ends in the right
 # way. docs/slurm.md says why each part is as it is.
 
-# Slurm warns the batch shell alone (--signal=B:USR1@...), which tells the launcher; srun and mpirun pass the signal to
-# each of their ranks, once. A shell handles signals only between commands, so it waits for the launcher in `wait`.
+# Slurm warns the batch shell alone (--signal=B:USR1@...), which tells the launcher; srun and mpirun pass USR1 to each of
+# their ranks, once. Not TERM: mpirun would take that as an order to kill them. A shell handles signals only between
+# commands, so it waits for the launcher in `wait`.
 edt_launcher_pid='' edt_notice='' edt_interrupted=''
 edt_forward() {
-  edt_notice=$1 edt_interrupted=1
-  if [[ -n $edt_launcher_pid ]]; then kill -s "$1" "$edt_launcher_pid" 2>/dev/null || true; fi
+  edt_notice=1 edt_interrupted=1
+  if [[ -n $edt_launcher_pid ]]; then kill -s USR1 "$edt_launcher_pid" 2>/dev/null || true; fi
 }
-trap 'edt_forward USR1' USR1
-trap 'edt_forward TERM' TERM
+trap edt_forward USR1 TERM
 
 # edt_ranks COMMAND...: the command on all tasks of the job; its status is the launcher's.
 edt_ranks() {
@@ -26,7 +26,7 @@ edt_ranks() {
   [[ -z $edt_notice ]] || return 3  # told to stop before there was anything to stop
   "${start[@]}" "$@" &
   edt_launcher_pid=$!
-  if [[ -n $edt_notice ]]; then edt_forward "$edt_notice"; fi
+  if [[ -n $edt_notice ]]; then edt_forward; fi
   edt_interrupted=
   wait "$edt_launcher_pid" && status=0 || status=$?
   while [[ -n $edt_interrupted ]]; do  # by a signal to this shell, not by the end of the launcher
@@ -124,7 +124,7 @@ edt_use_nodes() {
 # saved on request, go on; 4 stopped for good by the file `stop`; 5 a rank was lost or stalled, go on.
 # Anything else is the launcher's, for ranks that were killed or nodes that are gone.
 edt_train() {
-  local run newest status
+  local run newest generation status try
   run=$(edt_run_directory "$@")
   if [[ -z $run ]]; then
     echo "give --run.dir on the command line: edt would have nowhere to go on from" >&2
@@ -132,7 +132,17 @@ edt_train() {
   fi
   newest=$(edt_newest_checkpoint "$run")
   edt_say "start ${SLURM_RESTART_COUNT:-0} on $SLURM_JOB_NODELIST"
-  edt_ranks "$EDT" train "$@" && status=0 || status=$?
+  for ((try = 0; try < 3; ++try)); do
+    generation=$(cat "$run/generation" 2>/dev/null || true)
+    edt_ranks "$EDT" train "$@" && status=0 || status=$?
+    # Ranks that were never started (srun has status 0 or 1 then): what an earlier step left on a node goes in time.
+    if ((status > 1)) || [[ $(cat "$run/generation" 2>/dev/null || true) != "$generation" ]]; then break; fi
+    edt_say "no rank was started, status $status"
+    sleep 10 &
+    wait $! || true
+  done
+  # Nor does status 0 of a launcher mean that the run has come to its end: the run says so itself.
+  if ((status == 0)) && [[ ! -e $run/outcome.json ]]; then status=255; fi
   case $status in
     0) edt_end 0 "done" ;;
     1) # edt's own verdict, unless a node is gone: srun has the same status when it cannot start a rank.

@@ -1,8 +1,11 @@
 #include "core/base/log.h"
 
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include <mutex>
 
 #include "core/base/error.h"
 
@@ -19,6 +22,26 @@ spdlog::logger& logger() {
   }();
   return *instance;
 }
+
+// A file that is written only while somebody says that it may be.
+class GatedFile final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  GatedFile(const std::filesystem::path& file, std::function<bool()> may_write)
+      : file_(file.string(), kLargest, kKept), may_write_(std::move(may_write)) {
+    file_.set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  }
+
+ private:
+  static constexpr std::size_t kLargest = std::size_t{64} << 20, kKept = 3;
+
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    if (!may_write_ || may_write_()) file_.log(message);
+  }
+  void flush_() override { file_.flush(); }
+
+  spdlog::sinks::rotating_file_sink_st file_;
+  std::function<bool()> may_write_;
+};
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
@@ -40,11 +63,9 @@ void set_level(Level level) { logger().set_level(to_spdlog(level)); }
 
 void set_console_level(Level level) { logger().sinks().front()->set_level(to_spdlog(level)); }
 
-void open_file(const std::filesystem::path& file) {
+void open_file(const std::filesystem::path& file, std::function<bool()> may_write) {
   try {
-    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string());
-    sink->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-    logger().sinks().push_back(std::move(sink));
+    logger().sinks().push_back(std::make_shared<GatedFile>(file, std::move(may_write)));
   } catch (const spdlog::spdlog_ex& error) {
     fail<SystemError>("log", "cannot open {}: {}", file.string(), error.what());
   }

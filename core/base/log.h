@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <functional>
 #include <string_view>
 
 namespace edt::log {
@@ -16,8 +17,10 @@ void set_level(Level level);
 // Of those, standard error receives the ones from `level` on.
 void set_console_level(Level level);
 
-// Also writes every message to `file` (appending). Throws SystemError when it cannot be opened.
-void open_file(const std::filesystem::path& file);
+// Also writes every message to `file` (appending), as long as `may_write` says so. A file that has
+// grown to 64 MiB is renamed to NAME.1.EXT, three of those are kept. Throws SystemError when it
+// cannot be opened.
+void open_file(const std::filesystem::path& file, std::function<bool()> may_write = {});
 
 void flush();
 void write(Level level, std::string_view message);

@@ -1,4 +1,6 @@
 // edt train: trains a model from latents, or goes on where an earlier run stopped.
+#include <optional>
+
 #include "launcher/commands/table.h"
 #include "launcher/train/trainer.h"
 
@@ -16,7 +18,9 @@ int train(std::span<const std::string> args, CommandContext& context) {
   if (!context.quiet) context.print("{}\n", options.to_ini());
   context.out.flush();  // before the first line of the log
   context.run_started = true;
-  return trainer.run(context.quiet);
+  std::optional<StopSignals> own;
+  if (!context.signals) own.emplace();
+  return trainer.run(context.quiet, context.signals ? *context.signals : *own);
 }
 
 }  // namespace edt

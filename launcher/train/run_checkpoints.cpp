@@ -15,7 +15,8 @@ std::string history_name(TimestepSampler& sampler) {
 RunCheckpoints::RunCheckpoints(const RunDirectory& directory, const TrainConfig& config,
                                std::string configuration, const Model& model,
                                TrainingEngine& engine, const Mesh& mesh)
-    : store_(directory.checkpoints()),
+    : generation_(directory.generation()),
+      store_(directory.checkpoints(), generation_.number()),
       config_(config),
       configuration_(std::move(configuration)),
       model_(model),
@@ -23,8 +24,10 @@ RunCheckpoints::RunCheckpoints(const RunDirectory& directory, const TrainConfig&
       mesh_(mesh),
       writer_(std::make_unique<CheckpointWriter>(
           store_, mesh.world().split(0, mesh.world().rank(), "checkpoint"), saved(),
-          CheckpointWriterOptions{.keep = static_cast<int>(config.run.keep_checkpoints),
-                                  .asynchronous = !config.run.wait_for_checkpoint})) {}
+          CheckpointWriterOptions{
+              .keep = static_cast<int>(config.run.keep_checkpoints),
+              .asynchronous = !config.run.wait_for_checkpoint,
+              .may_write = [generation = generation_] { generation.check(); }})) {}
 
 std::vector<StateArray> RunCheckpoints::arrays() {
   FlatState& state = engine_.state();
@@ -55,7 +58,10 @@ std::vector<ExtraArray> RunCheckpoints::extras() {
 
 bool RunCheckpoints::restore() {
   Communicator& world = mesh_.world();
-  if (world.is_root()) store_.clean_up();
+  if (world.is_root()) {
+    generation_.check();
+    store_.clean_up();
+  }
   world.barrier("old checkpoints cleaned up");
   const CheckpointChoice choice = newest_intact(store_, world);
   if (world.is_root()) {

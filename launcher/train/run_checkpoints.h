@@ -42,6 +42,7 @@ class RunCheckpoints {
   CheckpointState saved();
   std::vector<ExtraArray> extras();
 
+  Generation generation_;
   CheckpointStore store_;
   TrainConfig config_;
   std::string configuration_;

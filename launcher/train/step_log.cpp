@@ -56,7 +56,10 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
 
 StepLog::StepLog(const RunDirectory& directory, std::int64_t first_step, std::int64_t last_step,
                  std::int64_t line_every, bool tensorboard, ProgressStyle style)
-    : metrics_(directory.metrics(), first_step), line_every_(line_every), last_step_(last_step) {
+    : generation_(directory.generation()),
+      metrics_(directory.metrics(), first_step),
+      line_every_(line_every),
+      last_step_(last_step) {
   if (tensorboard) tensorboard_.emplace(directory.tensorboard(), first_step);
   if (style == ProgressStyle::kBar) {
     bar_.emplace(Progress::Settings{.label = "train",
@@ -70,6 +73,7 @@ StepLog::StepLog(const RunDirectory& directory, std::int64_t first_step, std::in
 
 void StepLog::write(const StepRecord& record) {
   const StepReport& report = record.report;
+  generation_.check();
   metrics_.write(report.step, to_json(record));
   if (tensorboard_) {
     std::vector<std::pair<std::string, double>> values{

@@ -35,6 +35,7 @@ class StepLog {
   void sync() { metrics_.sync(); }
 
  private:
+  Generation generation_;
   MetricsWriter metrics_;
   std::optional<TensorBoardWriter> tensorboard_;
   std::optional<Progress> bar_;

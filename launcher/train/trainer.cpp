@@ -59,10 +59,12 @@ std::unique_ptr<Watchdog> make_watchdog(const RunOptions& options, Communicator&
   if (world.size() == 1 || options.timeout == 0 || options.start_timeout == 0) return nullptr;
   // The watchdog says more than a collective that gives up, so it speaks first.
   world.set_timeout(Seconds(2 * std::max(options.timeout, options.start_timeout)));
-  return std::make_unique<Watchdog>(world, recorder,
-                                    WatchdogOptions{.first_timeout = Seconds(options.start_timeout),
-                                                    .timeout = Seconds(options.timeout),
-                                                    .directory = options.directory / "logs"});
+  return std::make_unique<Watchdog>(
+      world, recorder,
+      WatchdogOptions{.first_timeout = Seconds(options.start_timeout),
+                      .timeout = Seconds(options.timeout),
+                      .directory = options.directory / "logs",
+                      .status = options.requeue_stalled ? kBrokenOff : kFailed});
 }
 
 // Everything that can be known to be wrong before memory is taken.
@@ -107,7 +109,18 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
 
 Trainer::~Trainer() = default;
 
-int Trainer::run(bool silent) {
+int Trainer::run(bool silent, const StopSignals& signals) {
+  try {
+    return train(silent, signals);
+  } catch (const ReplacedError&) {
+    throw;  // the outcome is another's
+  } catch (const std::exception& error) {
+    if (world().is_root()) directory_.write_outcome(kFailed, engine_.step(), error.what());
+    throw;
+  }
+}
+
+int Trainer::train(bool silent, const StopSignals& signals) {
   const std::int64_t last = config_.train.steps;
   log::info("{}: {} parameters, {} on {}, batch {} in {} micro-batches", model_->name(),
             human_count(static_cast<double>(model_->parameters().elements())),
@@ -122,11 +135,14 @@ int Trainer::run(bool silent) {
   if (resumed_) log::info("going on after step {}", engine_.step());
   if (engine_.step() >= last) {
     log::info("step {} is reached already; nothing to do", last);
+    if (world().is_root()) directory_.write_outcome(kDone, engine_.step(), "done");
     return kDone;
   }
+  const RunRequests requests(directory_, world(), signals);
+  const Request early = requests.agree();
+  if (early >= Request::kStop) return end(early, requests);  // nothing to save yet
 
   ceiling_rate_ = measure_ceiling();
-  const StopSignals signals;
   std::unique_ptr<SampleGrid> samples;
   if (config_.run.sample_every > 0) {
     samples = std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed,
@@ -138,34 +154,59 @@ int Trainer::run(bool silent) {
     log.emplace(directory_, engine_.step() + 1, last, config_.run.log_every,
                 config_.run.tensorboard, silent ? ProgressStyle::kSilent : progress_style(false));
   }
+  const Request request = step_until_told(*batches, requests, log ? &*log : nullptr, samples.get());
+  checkpoints_.finish();
+  return end(request, requests);
+}
+
+Request Trainer::step_until_told(data::Prefetcher& batches, const RunRequests& requests,
+                                 StepLog* log, SampleGrid* samples) {
+  const std::int64_t last = config_.train.steps, every = config_.run.checkpoint_every;
+  double saving = 0;  // seconds of the last checkpoint: they count for the step after it
   while (engine_.step() < last) {
-    StepRecord record = take_step(*batches);
-    const bool stop = world().any(signals.stop_requested(), "stop flag");
-    const bool due =
-        config_.run.checkpoint_every > 0 && engine_.step() % config_.run.checkpoint_every == 0;
-    if (due || stop || engine_.step() == last) {
-      phase("checkpoint");
-      const auto begin = Clock::now();
-      if (log) log->sync();
-      checkpoints_.save();
-      record.checkpoint_seconds = seconds_since(begin);
-      record.step_seconds += record.checkpoint_seconds;
-    }
+    StepRecord record = take_step(batches);
+    record.checkpoint_seconds = saving;
+    record.step_seconds += saving;
+    saving = 0;
+    // Before a checkpoint of this step can be complete: a resume finds no step missing.
     if (log) log->write(record);
     check_finite(record.report);
+    const Request request = requests.agree();
+    const bool due = every > 0 && engine_.step() % every == 0;
+    if (due || request != Request::kNone || engine_.step() == last) saving = save(log);
+    if (log && request == Request::kSave) requests.saved();
     checkpoints_.report();
-    if (samples && engine_.step() % config_.run.sample_every == 0)
-      draw_samples(log ? &*log : nullptr, *samples);
-    if (stop && engine_.step() < last) {
-      checkpoints_.finish();
-      log::warning("{} after step {}: saved, stopping",
-                   world().first_of_all(signals.signal_name(), "stop signal"), engine_.step());
-      return kStopped;
-    }
+    if (samples && engine_.step() % config_.run.sample_every == 0) draw_samples(log, *samples);
+    if (request >= Request::kStop && engine_.step() < last) return request;
   }
-  checkpoints_.finish();
-  log::info("done after {} steps; checkpoints are in {}", last, directory_.checkpoints().string());
-  return kDone;
+  return Request::kNone;
+}
+
+double Trainer::save(StepLog* log) {
+  phase("checkpoint");
+  const auto begin = Clock::now();
+  if (log) log->sync();
+  checkpoints_.save();
+  return seconds_since(begin);
+}
+
+int Trainer::end(Request request, const RunRequests& requests) {
+  int status = kDone;
+  std::string what = "done";
+  if (request == Request::kStop) {
+    status = kStopped;
+    what = requests.signal_name();
+    log::warning("{} after step {}: saved, stopping", what, engine_.step());
+  } else if (request == Request::kHold) {
+    status = kHeld;
+    what = directory_.stop_switch().string() + " is there";
+    log::warning("{}: stopping after step {}; remove it to train on", what, engine_.step());
+  } else {
+    log::info("done after {} steps; checkpoints are in {}", engine_.step(),
+              directory_.checkpoints().string());
+  }
+  if (world().is_root()) directory_.write_outcome(status, engine_.step(), what);
+  return status;
 }
 
 std::unique_ptr<data::Prefetcher> Trainer::open_batches() const {
@@ -232,6 +273,7 @@ void Trainer::draw_samples(StepLog* log, SampleGrid& samples) {
   std::vector<float> weights = engine_.gather_moving_average();
   const Image image = samples.draw(engine_.layout(), weights);
   if (log == nullptr) return;
+  directory_.generation().check();
   const std::filesystem::path path = directory_.sample_grid(engine_.step());
   write_png(path, image);
   log->image(engine_.step(), read_text(path));

@@ -10,6 +10,7 @@
 #include "launcher/run_directory.h"
 #include "launcher/signals.h"
 #include "launcher/train/config.h"
+#include "launcher/train/requests.h"
 #include "launcher/train/run_checkpoints.h"
 #include "launcher/train/sample_grid.h"
 #include "launcher/train/step_log.h"
@@ -27,10 +28,17 @@ class Trainer {
   ~Trainer();
 
   // Exit status: done, or stopped on request after saving. `silent`: no progress bar.
-  int run(bool silent);
+  int run(bool silent, const StopSignals& signals);
 
  private:
+  int train(bool silent, const StopSignals& signals);
   StepRecord take_step(data::Prefetcher& batches);
+  // Trains until the last step or a request; what ended it.
+  Request step_until_told(data::Prefetcher& batches, const RunRequests& requests, StepLog* log,
+                          SampleGrid* samples);
+  // Seconds that it took from training.
+  double save(StepLog* log);
+  int end(Request request, const RunRequests& requests);
   // `log` nullptr: on ranks that keep none.
   void draw_samples(StepLog* log, SampleGrid& samples);
   void check_finite(const StepReport& report) const;

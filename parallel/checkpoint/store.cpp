@@ -23,13 +23,15 @@ std::string name_of_step(std::int64_t step) { return fmt::format("{}{:06}", kPre
 
 bool is_marked(const fs::path& checkpoint) { return fs::exists(checkpoint / kMarkerName); }
 
-// "step-000123" of ".step-000123.partial"; empty for other names.
-std::string hidden_base(std::string_view name, std::string_view suffix) {
-  const bool matches = name.size() > suffix.size() + 1 && name.front() == '.' &&
-                       name.substr(name.size() - suffix.size()) == suffix;
-  if (!matches) return {};
-  const std::string base(name.substr(1, name.size() - suffix.size() - 1));
+// "step-000123" of ".step-000123.old"; empty for other names.
+std::string base_of_old(std::string_view name) {
+  if (!name.starts_with('.') || !name.ends_with(kOld)) return {};
+  const std::string base(name.substr(1, name.size() - kOld.size() - 1));
   return step_of(base) ? base : std::string();
+}
+
+bool is_partial(std::string_view name) {
+  return name.starts_with(fmt::format(".{}", kPrefix)) && name.ends_with(kPartial);
 }
 
 std::vector<fs::path> children(const fs::path& directory) {
@@ -58,13 +60,14 @@ std::optional<std::int64_t> step_of(std::string_view name) {
   return step;
 }
 
-CheckpointStore::CheckpointStore(fs::path directory) : directory_(std::move(directory)) {}
+CheckpointStore::CheckpointStore(fs::path directory, std::uint64_t generation)
+    : directory_(std::move(directory)), generation_(generation) {}
 
 fs::path CheckpointStore::path_of(std::int64_t step) const {
   return directory_ / name_of_step(step);
 }
 fs::path CheckpointStore::partial_path_of(std::int64_t step) const {
-  return directory_ / fmt::format(".{}{}", name_of_step(step), kPartial);
+  return directory_ / fmt::format(".{}.{}{}", name_of_step(step), generation_, kPartial);
 }
 fs::path CheckpointStore::old_path_of(std::int64_t step) const {
   return directory_ / fmt::format(".{}{}", name_of_step(step), kOld);
@@ -121,12 +124,15 @@ void CheckpointStore::abandon(std::int64_t step) const {
 void CheckpointStore::clean_up() const {
   for (const fs::path& path : children(directory_)) {
     const std::string name = path.filename().string();
-    std::string base = hidden_base(name, kPartial);
-    if (base.empty()) base = hidden_base(name, kOld);
+    std::string base = base_of_old(name);
     if (base.empty() && step_of(name) && !is_marked(path)) base = name;
-    if (base.empty()) continue;
+    if (base.empty() && !is_partial(name)) continue;
     log::warning("checkpoint: cleaning up {}, left by an interrupted write", path.string());
-    abandon(*step_of(base));
+    if (is_partial(name)) {
+      remove_tree(path);
+    } else {
+      abandon(*step_of(base));
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 // The directory in which a run keeps its checkpoints, and the states a checkpoint goes through:
 //
-//   .step-000123.partial/   being written; nothing reads it
+//   .step-000123.7.partial/ being written by generation 7 of the run; nothing reads it
 //   step-000123/            in place, not yet marked
 //   step-000123/complete    marked: the only kind that is ever loaded
 //   .step-000123.old/       a marked one that is being replaced by the same step
@@ -17,7 +17,9 @@ namespace edt {
 
 class CheckpointStore {
  public:
-  explicit CheckpointStore(std::filesystem::path directory);
+  // `generation` tells writers apart that may be at the same step at the same time: one of a run
+  // that was given up, and the one that replaced it.
+  explicit CheckpointStore(std::filesystem::path directory, std::uint64_t generation = 0);
 
   struct Entry {
     std::int64_t step = 0;
@@ -51,6 +53,7 @@ class CheckpointStore {
   void remove(const std::filesystem::path& checkpoint) const;
 
   std::filesystem::path directory_;
+  std::uint64_t generation_;
 };
 
 // The step in a name like "step-000123"; nothing for any other name.

@@ -115,6 +115,7 @@ std::size_t CheckpointWriter::staging_bytes() const {
 void CheckpointWriter::run_stage(std::string_view stage, const std::function<void()>& work) const {
   std::string error;
   try {
+    if (options_.may_write) options_.may_write();
     work();
     if (options_.on_stage) options_.on_stage(stage);
   } catch (const std::exception& caught) {
@@ -133,7 +134,7 @@ CheckpointReport CheckpointWriter::write(Job& job) const {
     write_stages(job, report);
   } catch (const std::exception& error) {
     report.error = error.what();
-    if (ranks_->is_root()) store_.abandon(step);
+    if (ranks_->is_root()) abandon(step);
   }
   report.write_seconds = seconds_since(begin);
   return report;
@@ -199,9 +200,20 @@ void CheckpointWriter::write_data(const std::filesystem::path& file, const Job& 
   write_rank_file(file, manifest, offsets_, job.arrays, extras);
 }
 
+// What a writer that was replaced has left is cleaned up by those that come after it.
+void CheckpointWriter::abandon(std::int64_t step) const {
+  try {
+    if (options_.may_write) options_.may_write();
+    store_.abandon(step);
+  } catch (const Error& error) {
+    log::warning("checkpoint: {} stays: {}", store_.partial_path_of(step).string(), error.what());
+  }
+}
+
 // The checkpoint is complete by now: failing to remove an old one is not failing to write it.
 void CheckpointWriter::retain(std::int64_t step) const {
   try {
+    if (options_.may_write) options_.may_write();
     store_.retain(options_.keep, step);
   } catch (const Error& error) {
     log::warning("checkpoint: old ones stay: {}", error.what());

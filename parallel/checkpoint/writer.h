@@ -34,6 +34,8 @@ struct CheckpointReport {
 struct CheckpointWriterOptions {
   int keep = 2;              // complete checkpoints that stay; at least 2
   bool asynchronous = true;  // false: no copy is made, save() returns when all is done
+  // Throws where this run may no longer write; called before each stage of a write, on all ranks.
+  std::function<void()> may_write;
   // Called at each stage of a write: "begin", "data", "verified", "manifest", "published",
   // "complete". For tests that interrupt there.
   std::function<void(std::string_view stage)> on_stage;
@@ -69,6 +71,7 @@ class CheckpointWriter {
   Manifest describe(const CheckpointInfo& info) const;
   void write_data(const std::filesystem::path& file, const Job& job, Manifest& manifest) const;
   void retain(std::int64_t step) const;
+  void abandon(std::int64_t step) const;
 
   CheckpointStore store_;
   std::unique_ptr<Communicator> ranks_;

@@ -189,7 +189,7 @@ void Watchdog::carry_out(const std::string& verdict, bool from_root) {
   // The others read the verdict within an interval, and write their files before the job ends.
   std::this_thread::sleep_for(Seconds(rank_ == 0 ? 0.5 : 2) + 2 * interval());
   over_ = true;
-  options_.abort(1);
+  options_.abort(options_.status);
 }
 
 void Watchdog::write_dump(const std::string& verdict) const {

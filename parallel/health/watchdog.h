@@ -22,6 +22,7 @@ struct WatchdogOptions {
       1800};  // until the first step is done: compilation, page cache, first files
   Seconds timeout{300};
   std::filesystem::path directory = ".";  // for stall-rank-N.json
+  int status = 1;                         // that the job ends with
   // Ends the job; the default is Communicator::abort.
   std::function<void(int status)> abort;
 };

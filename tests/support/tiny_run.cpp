@@ -47,7 +47,8 @@ int run(const TrainConfig& config, Communicator& world) {
   OptionSet options("train", "");
   TrainConfig copy = config;
   copy.declare(options);
-  return Trainer(config, options.to_ini(), world).run(true);
+  const StopSignals signals;
+  return Trainer(config, options.to_ini(), world).run(true, signals);
 }
 
 int run(const TrainConfig& config) { return run(config, *make_self_communicator()); }

@@ -1,0 +1,38 @@
+// Which of the processes that have held a run directory may still write there. Each holder takes
+// the next number and writes it to the file `generation`. Ranks of a job that was given up (a node
+// out of reach, a job that was put back into the queue) can live on beside the job that replaced
+// it: they find a later number than theirs, and stop without touching anything.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "core/base/error.h"
+
+namespace edt {
+
+// This process has been replaced by a later one.
+class ReplacedError : public Error {
+  using Error::Error;
+};
+
+class Generation {
+ public:
+  // Of a rank that was told the number.
+  Generation(std::filesystem::path file, std::uint64_t number);
+  // Takes the next number. The caller holds the lock of the run directory.
+  static Generation take(std::filesystem::path file);
+
+  std::uint64_t number() const { return number_; }
+  // Whether nobody has taken a later one. True where the file cannot be read: a disk that fails is
+  // not a sign of somebody else.
+  bool is_current() const;
+  // Throws ReplacedError when somebody has. Called before each write.
+  void check() const;
+
+ private:
+  std::filesystem::path file_;
+  std::uint64_t number_;
+};
+
+}  // namespace edt

@@ -1,0 +1,13 @@
+# scontrol requeue by a user or the site: saved within KillWait, started again by Slurm on other nodes.
+source "$(dirname "$0")/../lib.sh"
+steps=80
+tiny_data data
+reference
+job=$(EDT_LAUNCHER=mpirun submit --nodes=2 --ntasks-per-node=1 --time=5 "$root/slurm/nodes.sbatch" $(options) \
+  --run.dir="$work/run")
+wait_until 30 "step 3" has_step run 3
+scontrol requeue "$job"
+ended "$job" COMPLETED
+(($(restarts_of "$job") == 1)) || fail "requeued $(restarts_of "$job") times"
+grep -q "going on after step" run/logs/rank-00000.log || fail "began anew"
+same_as_reference run

@@ -1,0 +1,15 @@
+# Slurm's own warning ahead of the time limit: the run saves, is requeued, goes on, and ends in the same bits.
+source "$(dirname "$0")/../lib.sh"
+steps=1000
+tiny_data data
+reference &
+# The controller looks at time limits every 30 s from its start on; a minute's job warned 50 s ahead is told then.
+start=$((SECONDS + 23 - $(ps -o etimes= -p 1)))
+wait $!
+while ((SECONDS < start)); do sleep 0.5; done
+job=$(submit --nodes=2 --ntasks-per-node=1 --time=1 --signal=B:USR1@50 "$root/slurm/nodes.sbatch" $(options) \
+  --run.dir="$work/run")
+ended "$job" COMPLETED 100
+grep -q "SIGUSR1 after step" run/logs/rank-00000.log || fail "was not told"
+(($(restarts_of "$job") >= 1)) || fail "was not requeued"
+same_as_reference run
