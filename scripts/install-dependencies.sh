@@ -15,6 +15,8 @@ packages=(
   libpng-dev libzip-dev libxxhash-dev libprotozero-dev
   libopenmpi-dev openmpi-bin
   libgtest-dev libgmock-dev
+  # For the tests on a real Slurm. Its PMIx plugin loads the unversioned library of libpmix-dev.
+  munge slurm-wlm slurm-wlm-basic-plugins libpmix-dev iproute2 util-linux procps
 )
 
 if [[ "${1:-}" == "--browser" ]]; then
@@ -53,6 +55,6 @@ if [[ $EUID -ne 0 ]]; then
 fi
 echo "Installing: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
-"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" apt-get -o DPkg::Lock::Timeout=500 update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  apt-get -o DPkg::Lock::Timeout=500 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
