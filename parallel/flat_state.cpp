@@ -14,6 +14,19 @@ Block zeroed_floats(Device& device, std::int64_t elements) {
   return zeroed_block(device, static_cast<std::size_t>(elements) * sizeof(float));
 }
 
+void to_host(Device& device, std::span<const float> values, std::span<float> host) {
+  EDT_ASSERT(host.size() == values.size());
+  if (host.empty()) return;
+  const Shape shape{static_cast<std::int64_t>(values.size())};
+  device.download({const_cast<float*>(values.data()), shape, DType::kFloat32}, host.data());
+}
+
+void to_device(Device& device, std::span<const float> host, std::span<float> values) {
+  EDT_ASSERT(host.size() == values.size());
+  if (host.empty()) return;
+  device.upload(host.data(), view_of(values, {static_cast<std::int64_t>(values.size())}));
+}
+
 FlatState::FlatState(Device& device, const FlatShard& shard, std::vector<std::string> states)
     : shard_(shard),
       master_(zeroed_floats(device, shard.elements())),

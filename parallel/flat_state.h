@@ -51,4 +51,8 @@ class FlatState {
 Block zeroed_block(Device& device, std::size_t bytes);
 Block zeroed_floats(Device& device, std::int64_t elements);
 
+// float32 values from and to a device's memory. Both wait.
+void to_host(Device& device, std::span<const float> values, std::span<float> host);
+void to_device(Device& device, std::span<const float> host, std::span<float> values);
+
 }  // namespace edt

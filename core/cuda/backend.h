@@ -5,36 +5,36 @@
 #include "core/cuda/context.h"
 #include "core/cuda/cuda_backend.h"
 #include "core/cuda/matmul.h"
-#include "core/cuda/memory.h"
+#include "core/cuda/on_stream.h"
 #include "core/cuda/scratch.h"
 
 namespace edt {
 
-class CudaBackend final : public Backend {
+// Made before the backend's base, which uses it.
+struct CudaGpu {
+  explicit CudaGpu(int device) : context(device), shared(device) {}
+
+  CudaContext context;
+  CudaShared shared;
+};
+
+class CudaBackend final : private CudaGpu, public OnStream<Backend> {
  public:
   using T = const Tensor&;
   using G = const GradTarget&;
   using C = const Columns&;
 
   explicit CudaBackend(const CudaOptions& options)
-      : context_(options.device),
-        memory_(options.device),
-        scratch_(memory_),
-        matmul_(context_, scratch_, options.tf32) {}
+      : CudaGpu(options.device),
+        OnStream(shared),
+        scratch_(shared.memory),
+        matmul_(context, scratch_, options.tf32) {}
 
-  cudaStream_t stream() const { return context_.stream(); }
+  cudaStream_t stream() const override { return context.stream(); }
   Scratch& scratch() { return scratch_; }
 
-  // device.cpp
-  std::string_view name() const override { return "cuda"; }
-  Memory& memory() override { return memory_; }
-  void zero(T tensor) override;
-  void fill(T tensor, double value) override;
-  void copy(T from, T to) override;
-  void add_into(T from, T to) override;
-  void upload(const void* host, T to) override;
-  void download(T from, void* host) override;
-  void synchronize() override { context_.synchronize(); }
+  // optimizer.cpp
+  std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config) override;
 
   // linear.cpp
   void linear_forward(T x, T weight, T bias, T positions, T y) override;
@@ -96,8 +96,6 @@ class CudaBackend final : public Backend {
                                T sample_weights, std::int64_t patch, G dtokens) override;
 
  private:
-  CudaContext context_;
-  CudaMemory memory_;
   Scratch scratch_;
   Matmul matmul_;
 };

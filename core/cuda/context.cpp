@@ -22,6 +22,18 @@ std::string cuda_absence() {
   return status == cudaSuccess ? "no GPU is visible" : cudaGetErrorString(status);
 }
 
+CudaStream::CudaStream(int device) : device_(device) {
+  check_cuda(cudaSetDevice(device), "choosing the GPU");
+  check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+}
+
+CudaStream::~CudaStream() { cudaStreamDestroy(stream_); }
+
+cudaStream_t CudaStream::get() const {
+  check_cuda(cudaSetDevice(device_), "choosing the GPU");
+  return stream_;
+}
+
 CudaContext::CudaContext(int device) : device_(device) {
   const int count = cuda_device_count();
   require<CudaError>(count > 0, "cuda", "GPU {} was asked for: {}", device, cuda_absence());
@@ -37,22 +49,10 @@ CudaContext::CudaContext(int device) : device_(device) {
   require<CudaError>(major == 8 || (major == 9 && minor == 0), "cuda",
                      "GPU {} has compute capability {}.{}, this build has code for 8.x and 9.0",
                      device, major, minor);
-  check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
-  const cublasStatus_t status = cublasLtCreate(&cublas_);
-  if (status != CUBLAS_STATUS_SUCCESS) cudaStreamDestroy(stream_);
-  check_cublas(status, "starting cuBLASLt");
+  stream_.emplace(device);
+  check_cublas(cublasLtCreate(&cublas_), "starting cuBLASLt");
 }
 
-CudaContext::~CudaContext() {
-  cublasLtDestroy(cublas_);
-  cudaStreamDestroy(stream_);
-}
-
-cudaStream_t CudaContext::stream() const {
-  check_cuda(cudaSetDevice(device_), "choosing the GPU");
-  return stream_;
-}
-
-void CudaContext::synchronize() const { check_cuda(cudaStreamSynchronize(stream_), "waiting"); }
+CudaContext::~CudaContext() { cublasLtDestroy(cublas_); }
 
 }  // namespace edt

@@ -4,9 +4,24 @@
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
 
-#include <string>
+#include <optional>
 
 namespace edt {
+
+class CudaStream {
+ public:
+  explicit CudaStream(int device);
+  ~CudaStream();
+  CudaStream(const CudaStream&) = delete;
+  CudaStream& operator=(const CudaStream&) = delete;
+
+  // Makes the GPU that of the calling thread.
+  cudaStream_t get() const;
+
+ private:
+  int device_;
+  cudaStream_t stream_ = nullptr;
+};
 
 class CudaContext {
  public:
@@ -17,14 +32,12 @@ class CudaContext {
   CudaContext& operator=(const CudaContext&) = delete;
 
   int device() const { return device_; }
-  // Work may be asked for from another thread than the one that made the context.
-  cudaStream_t stream() const;
+  cudaStream_t stream() const { return stream_->get(); }
   cublasLtHandle_t cublas() const { return cublas_; }
-  void synchronize() const;
 
  private:
   int device_;
-  cudaStream_t stream_ = nullptr;
+  std::optional<CudaStream> stream_;  // made when the GPU has been found to be there
   cublasLtHandle_t cublas_ = nullptr;
 };
 

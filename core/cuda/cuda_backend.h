@@ -6,8 +6,6 @@
 #include <string>
 
 #include "core/ops/backend.h"
-#include "core/optim/grad_norm.h"
-#include "core/optim/optimizer.h"
 
 namespace edt {
 
@@ -27,13 +25,5 @@ std::string cuda_absence();
 
 // Throws CudaError when the GPU is not there, NotImplemented without the CUDA backend.
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
-
-// Updates shards in the memory of `backend`, a CUDA backend that outlives it, with the bits of the
-// optimizer of make_optimizer() on the host.
-std::unique_ptr<Optimizer> make_cuda_optimizer(const OptimizerConfig& config, Backend& backend);
-
-// block_square_sums() of values in the memory of `backend`; ranges and sums are host memory. Waits.
-void cuda_block_square_sums(Backend& backend, std::span<const float> values,
-                            std::span<const ElementRange> left_out, std::span<double> sums);
 
 }  // namespace edt

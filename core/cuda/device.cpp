@@ -5,48 +5,66 @@
 #include "core/cuda/typed.h"
 
 namespace edt {
+namespace {
+
+Elements elements_of(const Tensor& tensor) { return {tensor.data, element_of(tensor)}; }
+
+}  // namespace
 
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
   return std::make_unique<CudaBackend>(options);
 }
 
-void CudaBackend::zero(T tensor) {
-  check_cuda(cudaMemsetAsync(tensor.data, 0, tensor.bytes(), stream()), "zero");
+cudaStream_t stream_of(Device& device) {
+  if (const auto* lane = dynamic_cast<CudaLane*>(&device)) return lane->stream();
+  const auto* backend = dynamic_cast<CudaBackend*>(&device);
+  require<CudaError>(backend != nullptr, "cuda", "the device is {}, a GPU is needed",
+                     device.name());
+  return backend->stream();
 }
 
-void CudaBackend::fill(T tensor, double value) {
-  launch_fill(stream(), {tensor.data, element_of(tensor)}, static_cast<float>(value),
-              tensor.elements());
+void zero_on(cudaStream_t stream, const Tensor& tensor) {
+  check_cuda(cudaMemsetAsync(tensor.data, 0, tensor.bytes(), stream), "zero");
 }
 
-void CudaBackend::copy(T from, T to) {
+void fill_on(cudaStream_t stream, const Tensor& tensor, double value) {
+  launch_fill(stream, elements_of(tensor), static_cast<float>(value), tensor.elements());
+}
+
+void copy_on(cudaStream_t stream, const Tensor& from, const Tensor& to) {
   EDT_ASSERT(from.elements() == to.elements());
   if (from.dtype == to.dtype) {
-    check_cuda(cudaMemcpyAsync(to.data, from.data, to.bytes(), cudaMemcpyDeviceToDevice, stream()),
+    check_cuda(cudaMemcpyAsync(to.data, from.data, to.bytes(), cudaMemcpyDeviceToDevice, stream),
                "copy");
     return;
   }
-  launch_convert(stream(), {from.data, element_of(from)}, {to.data, element_of(to)}, to.elements(),
-                 false);
+  launch_convert(stream, elements_of(from), elements_of(to), to.elements(), false);
 }
 
-void CudaBackend::add_into(T from, T to) {
+void add_into_on(cudaStream_t stream, const Tensor& from, const Tensor& to) {
   EDT_ASSERT(from.shape == to.shape && from.dtype == to.dtype);
-  launch_convert(stream(), {from.data, element_of(from)}, {to.data, element_of(to)}, to.elements(),
-                 true);
+  launch_convert(stream, elements_of(from), elements_of(to), to.elements(), true);
+}
+
+void fold_on(cudaStream_t stream, std::span<const Tensor> sums, const Tensor& last) {
+  FoldCall call{.last = last.as<float>(), .count = static_cast<int>(sums.size())};
+  EDT_ASSERT(sums.size() >= 1 && sums.size() <= std::size(call.sums));
+  for (std::size_t i = 0; i < sums.size(); ++i) call.sums[i] = sums[i].as<float>();
+  launch_fold(stream, call, last.elements());
 }
 
 // In stream order, so nothing that is still running reads or writes the tensor at the same time.
-void CudaBackend::upload(const void* host, T to) {
-  check_cuda(cudaMemcpyAsync(to.data, host, to.bytes(), cudaMemcpyHostToDevice, stream()),
-             "upload");
-  context_.synchronize();
+void upload_on(cudaStream_t stream, const void* host, const Tensor& to) {
+  check_cuda(cudaMemcpyAsync(to.data, host, to.bytes(), cudaMemcpyHostToDevice, stream), "upload");
+  synchronize_on(stream);
 }
 
-void CudaBackend::download(T from, void* host) {
-  check_cuda(cudaMemcpyAsync(host, from.data, from.bytes(), cudaMemcpyDeviceToHost, stream()),
+void download_on(cudaStream_t stream, const Tensor& from, void* host) {
+  check_cuda(cudaMemcpyAsync(host, from.data, from.bytes(), cudaMemcpyDeviceToHost, stream),
              "download");
-  context_.synchronize();
+  synchronize_on(stream);
 }
+
+void synchronize_on(cudaStream_t stream) { check_cuda(cudaStreamSynchronize(stream), "waiting"); }
 
 }  // namespace edt

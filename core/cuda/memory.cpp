@@ -29,4 +29,18 @@ void* CudaMemory::reserve(std::size_t bytes) {
 // Waits for kernels that still use the memory, as cudaFree does.
 void CudaMemory::release(void* memory) noexcept { cudaFree(memory); }
 
+void* PinnedMemory::reserve(std::size_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t status = cudaHostAlloc(&memory, bytes, cudaHostAllocPortable);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    fail<CudaError>("cuda", "cannot allocate {} bytes of pinned host memory", bytes);
+  }
+  check_cuda(status, "allocating pinned host memory");
+  EDT_ASSERT(reinterpret_cast<std::uintptr_t>(memory) % 4096 == 0);
+  return memory;
+}
+
+void PinnedMemory::release(void* memory) noexcept { cudaFreeHost(memory); }
+
 }  // namespace edt

@@ -16,4 +16,11 @@ class CudaMemory final : public Memory {
   int device_;
 };
 
+// Host memory that the GPU copies from and to without help of the processor.
+class PinnedMemory final : public Memory {
+ public:
+  void* reserve(std::size_t bytes) override;
+  void release(void* memory) noexcept override;
+};
+
 }  // namespace edt

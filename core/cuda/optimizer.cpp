@@ -6,23 +6,15 @@
 #include "core/cuda/kernels/optimizer.h"
 #include "core/optim/adamw.h"
 #include "core/optim/adan.h"
-#include "core/optim/grad_norm.h"
 
 namespace edt {
 namespace {
-
-CudaBackend& cuda_backend(Backend& backend) {
-  auto* cuda = dynamic_cast<CudaBackend*>(&backend);
-  require<UsageError>(cuda != nullptr, "cuda", "the backend is {}, a cuda backend is needed",
-                      backend.name());
-  return *cuda;
-}
 
 class CudaOptimizer final : public Optimizer {
  public:
   // The host's optimizer of the same configuration checks it and knows the names.
   CudaOptimizer(const OptimizerConfig& config, CudaBackend& backend)
-      : config_(config), host_(make_optimizer(config)), backend_(backend) {}
+      : config_(config), host_(edt::make_optimizer(config)), backend_(backend) {}
 
   std::string_view name() const override { return host_->name(); }
   std::span<const std::string_view> state_names() const override { return host_->state_names(); }
@@ -35,6 +27,36 @@ class CudaOptimizer final : public Optimizer {
     } else {
       launch_adamw(backend_.stream(), adamw_scalars(std::get<AdamWConfig>(config_), args), shard);
     }
+  }
+
+  void square_sums(std::span<const float> values, std::span<const ElementRange> left_out,
+                   std::span<double> sums) const override {
+    EDT_ASSERT(sums.size() == norm_blocks(values.size()));
+    if (values.empty()) return;
+    auto* device = static_cast<std::byte*>(backend_.scratch().bytes(
+        Slot::kSums, sums.size_bytes() + left_out.size() * sizeof(LeftOut)));
+    SquareSumsCall call{.values = values.data(),
+                        .size = static_cast<std::int64_t>(values.size()),
+                        .block = static_cast<std::int64_t>(kNormBlock),
+                        .ranges = reinterpret_cast<LeftOut*>(device + sums.size_bytes()),
+                        .count = static_cast<std::int64_t>(left_out.size()),
+                        .sums = reinterpret_cast<double*>(device)};
+    std::vector<LeftOut> ranges;
+    for (const ElementRange& range : left_out) {
+      ranges.push_back(
+          {static_cast<std::int64_t>(range.begin), static_cast<std::int64_t>(range.end)});
+    }
+    if (!ranges.empty()) {
+      check_cuda(cudaMemcpyAsync(device + sums.size_bytes(), ranges.data(),
+                                 ranges.size() * sizeof(LeftOut), cudaMemcpyHostToDevice,
+                                 backend_.stream()),
+                 "gradient norm");
+    }
+    launch_square_sums(backend_.stream(), call);
+    check_cuda(cudaMemcpyAsync(sums.data(), device, sums.size_bytes(), cudaMemcpyDeviceToHost,
+                               backend_.stream()),
+               "gradient norm");
+    backend_.synchronize();
   }
 
  private:
@@ -57,39 +79,8 @@ class CudaOptimizer final : public Optimizer {
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_cuda_optimizer(const OptimizerConfig& config, Backend& backend) {
-  return std::make_unique<CudaOptimizer>(config, cuda_backend(backend));
-}
-
-void cuda_block_square_sums(Backend& backend, std::span<const float> values,
-                            std::span<const ElementRange> left_out, std::span<double> sums) {
-  EDT_ASSERT(sums.size() == norm_blocks(values.size()));
-  if (values.empty()) return;
-  CudaBackend& cuda = cuda_backend(backend);
-  auto* device = static_cast<std::byte*>(
-      cuda.scratch().bytes(Slot::kSums, sums.size_bytes() + left_out.size() * sizeof(LeftOut)));
-  SquareSumsCall call{.values = values.data(),
-                      .size = static_cast<std::int64_t>(values.size()),
-                      .block = static_cast<std::int64_t>(kNormBlock),
-                      .ranges = reinterpret_cast<LeftOut*>(device + sums.size_bytes()),
-                      .count = static_cast<std::int64_t>(left_out.size()),
-                      .sums = reinterpret_cast<double*>(device)};
-  std::vector<LeftOut> ranges;
-  for (const ElementRange& range : left_out) {
-    ranges.push_back(
-        {static_cast<std::int64_t>(range.begin), static_cast<std::int64_t>(range.end)});
-  }
-  if (!ranges.empty()) {
-    check_cuda(
-        cudaMemcpyAsync(device + sums.size_bytes(), ranges.data(), ranges.size() * sizeof(LeftOut),
-                        cudaMemcpyHostToDevice, cuda.stream()),
-        "gradient norm");
-  }
-  launch_square_sums(cuda.stream(), call);
-  check_cuda(cudaMemcpyAsync(sums.data(), device, sums.size_bytes(), cudaMemcpyDeviceToHost,
-                             cuda.stream()),
-             "gradient norm");
-  cuda.synchronize();
+std::unique_ptr<Optimizer> CudaBackend::make_optimizer(const OptimizerConfig& config) {
+  return std::make_unique<CudaOptimizer>(config, *this);
 }
 
 }  // namespace edt

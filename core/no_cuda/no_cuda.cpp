@@ -20,13 +20,4 @@ std::string cuda_absence() { return kReason; }
 
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions&) { refuse("backend"); }
 
-std::unique_ptr<Optimizer> make_cuda_optimizer(const OptimizerConfig&, Backend&) {
-  refuse("optimizer");
-}
-
-void cuda_block_square_sums(Backend&, std::span<const float>, std::span<const ElementRange>,
-                            std::span<double>) {
-  refuse("block_square_sums");
-}
-
 }  // namespace edt

@@ -11,6 +11,7 @@
 #include "core/ops/linear.h"
 #include "core/ops/mlp.h"
 #include "core/ops/modulated_norm.h"
+#include "core/optim/optimizer.h"
 
 namespace edt {
 
@@ -27,6 +28,11 @@ class Backend : public Device,
                 public DiffusionKernels {
  public:
   std::string_view backend_name() const final { return name(); }
+
+  // The optimizer for shards in this backend's memory; must not outlive the backend.
+  virtual std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config) {
+    return edt::make_optimizer(config);
+  }
 };
 
 // The backend behind a tape. Tapes of ops are always made with one.

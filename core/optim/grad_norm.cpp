@@ -70,19 +70,6 @@ double norm_of(std::span<const double> sums) {
   return std::sqrt(total);
 }
 
-std::optional<std::size_t> first_non_finite(std::span<const float> values,
-                                            std::span<const double> sums) {
-  EDT_ASSERT(sums.size() == norm_blocks(values.size()));
-  for (std::size_t i = 0; i < sums.size(); ++i) {
-    if (std::isfinite(sums[i])) continue;
-    const auto block = block_of(values, i);
-    const auto bad = std::ranges::find_if_not(block, [](float v) { return std::isfinite(v); });
-    EDT_ASSERT(bad != block.end());
-    return i * kNormBlock + static_cast<std::size_t>(bad - block.begin());
-  }
-  return std::nullopt;
-}
-
 double clip_factor(double norm, double max_norm) {
   return max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0;
 }

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <span>
 
 namespace edt {
@@ -31,11 +30,6 @@ void block_square_sums(std::span<const float> values, std::span<const ElementRan
 
 // sqrt of the sum of all blocks of the buffer, added in index order.
 double norm_of(std::span<const double> sums);
-
-// Index of the first NaN or infinity, found through `sums` of the same values: nothing is read when
-// there is none.
-std::optional<std::size_t> first_non_finite(std::span<const float> values,
-                                            std::span<const double> sums);
 
 // min(1, max_norm / (norm + 1e-6)) as in PyTorch's clip_grad_norm_; max_norm 0 means no clipping.
 double clip_factor(double norm, double max_norm);

@@ -8,6 +8,10 @@ namespace edt {
 class HostOptimizer : public Optimizer {
  public:
   void update(const UpdateArgs& args) const final;
+  void square_sums(std::span<const float> values, std::span<const ElementRange> left_out,
+                   std::span<double> sums) const final {
+    block_square_sums(values, left_out, sums);
+  }
 
  private:
   // Advances elements [begin, end); thread-safe on disjoint ranges.

@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "core/base/dtype.h"
+#include "core/optim/grad_norm.h"
 
 namespace edt {
 
@@ -57,6 +58,9 @@ class Optimizer {
 
   // The spans lie where the optimizer works: in host memory, or a device's.
   virtual void update(const UpdateArgs& args) const = 0;
+  // block_square_sums() of values that lie there; ranges and sums are host memory. Waits for them.
+  virtual void square_sums(std::span<const float> values, std::span<const ElementRange> left_out,
+                           std::span<double> sums) const = 0;
 
  protected:
   // Asserts that the lengths agree.

@@ -2,13 +2,30 @@
 #pragma once
 
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "core/tensor/memory.h"
 #include "core/tensor/tensor.h"
 
 namespace edt {
+
+// A point in a device's order of work: what was asked for before it. Empty on devices that have
+// done their work when a call returns.
+class Event {
+ public:
+  struct Point {
+    virtual ~Point() = default;
+  };
+  Event() = default;
+  explicit Event(std::shared_ptr<Point> point) : point_(std::move(point)) {}
+  Point* point() const { return point_.get(); }
+
+ private:
+  std::shared_ptr<Point> point_;
+};
 
 class Device {
  public:
@@ -36,8 +53,20 @@ class Device {
   virtual void download(const Tensor& from, void* host) {
     std::memcpy(host, from.data, from.bytes());
   }
+  // False: host code must not touch what memory() gives.
+  virtual bool in_host_memory() const { return true; }
+  // Host memory that upload and download work with fastest.
+  virtual Memory& staging() { return host_memory(); }
+
   // Waits until everything asked for so far has been done.
   virtual void synchronize() {}
+
+  // Another order of work on the same memory, for what overlaps with this one's; nullptr: there is
+  // none, calls are done when they return. Must not outlive the device.
+  virtual std::unique_ptr<Device> lane() { return nullptr; }
+  // What is asked for from now on begins after `event` of this device or of another lane.
+  virtual Event record() { return {}; }
+  virtual void wait(const Event&) {}
 };
 
 }  // namespace edt

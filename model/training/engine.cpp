@@ -40,7 +40,7 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
       data_ranks_(data_ranks),
       tensor_ranks_(model.parameters().tensor_ranks()),
       config_(config),
-      optimizer_(make_optimizer(config.optimizer)),
+      optimizer_(backend.make_optimizer(config.optimizer)),
       zero_(parameter_pointers(model.parameters()), data_ranks, backend, config.dtype, *optimizer_,
             config.zero, micro_batches()),
       sampler_(make_timestep_sampler(config.loss_second_moment ? "loss-second-moment" : "uniform",
@@ -63,14 +63,16 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
 // Every rank draws whole tensors and keeps its pieces of them.
 void TrainingEngine::initialize() {
   std::vector<float> tensor;
-  const std::span<float> master = state().master();
+  Device& device = tape_.device();
   for (const FlatPiece& piece : layout().pieces(state().shard())) {
     tensor.resize(static_cast<std::size_t>(layout().tensor(piece.tensor).elements()));
     model_.parameters().initialize(piece.tensor, config_.seed, tensor);
-    std::copy(tensor.begin() + piece.begin, tensor.begin() + piece.end,
-              master.begin() + piece.offset);
+    const auto size = static_cast<std::size_t>(piece.end - piece.begin);
+    const auto values = std::span(tensor).subspan(static_cast<std::size_t>(piece.begin), size);
+    for (const std::span<float> array : {state().master(), state().ema()}) {
+      to_device(device, values, array.subspan(static_cast<std::size_t>(piece.offset), size));
+    }
   }
-  std::ranges::copy(master, state().ema().begin());
   restored(0);
 }
 

@@ -115,14 +115,15 @@ void Zero::square_sums(std::span<const ElementRange> left_out, std::span<double>
   for (std::size_t b = 0; b < plan_.buckets().size(); ++b) {
     const FlatRange own = plan_.bucket(b).own;
     const auto block = static_cast<std::int64_t>(kNormBlock);
-    block_square_sums(gradients_->own(b), clip(left_out, own),
-                      part_of(sums, own.begin / block, own.elements() / block));
+    optimizer_.square_sums(gradients_->own(b), clip(left_out, own),
+                           part_of(sums, own.begin / block, own.elements() / block));
   }
 }
 
 std::string Zero::find_non_finite() const {
   for (std::size_t b = 0; b < plan_.buckets().size(); ++b) {
-    const std::span<const float> values = gradients_->own(b);
+    std::vector<float> values(gradients_->own(b).size());
+    to_host(device_, gradients_->own(b), values);
     const auto bad = std::ranges::find_if_not(values, [](float v) { return std::isfinite(v); });
     if (bad == values.end()) continue;
     const std::int64_t at = plan_.bucket(b).own.begin + (bad - values.begin());
@@ -165,8 +166,8 @@ void Zero::update(const Update& update) {
 std::vector<float> Zero::gather(std::span<const float> array) {
   std::vector<float> whole(static_cast<std::size_t>(layout().size()));
   for (const FlatShard::Part& part : state_.shard().parts) {
-    std::ranges::copy(part_of(array, part.offset, part.range.elements()),
-                      whole.begin() + part.range.begin);
+    to_host(device_, part_of(array, part.offset, part.range.elements()),
+            part_of(std::span(whole), part.range.begin, part.range.elements()));
   }
   if (state_.shard().elements() == layout().size()) return whole;
   for (const PlannedBucket& bucket : plan_.buckets()) {

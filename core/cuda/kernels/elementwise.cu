@@ -81,6 +81,22 @@ struct Add {
   }
 };
 
+struct Fold {
+  FoldCall call;
+
+  template <int kVec>
+  __device__ void at(std::int64_t i) const {
+    float sum[kVec], left[kVec];
+    load<kVec>(call.last + i, sum);
+    for (int level = call.count - 1; level >= 0; --level) {
+      load<kVec>(call.sums[level] + i, left);
+#pragma unroll
+      for (int k = 0; k < kVec; ++k) sum[k] = left[k] + sum[k];
+    }
+    store<kVec>(call.sums[0] + i, sum);
+  }
+};
+
 template <class T, class Function>
 struct Activate {
   const T* x;
@@ -181,6 +197,12 @@ void launch_convert(cudaStream_t stream, Elements from, Elements to, std::int64_
           all_aligned(from.data, to.data), "convert");
     });
   });
+}
+
+void launch_fold(cudaStream_t stream, const FoldCall& call, std::int64_t n) {
+  bool aligned = aligned16(call.last);
+  for (int i = 0; i < call.count; ++i) aligned = aligned && aligned16(call.sums[i]);
+  run(stream, Fold{call}, n, aligned, "fold");
 }
 
 void launch_add(cudaStream_t stream, DType dtype, const void* a, const void* b, void* y,

@@ -15,6 +15,13 @@ void launch_fill(cudaStream_t stream, Elements to, float value, std::int64_t n);
 // to (+)= from
 void launch_convert(cudaStream_t stream, Elements from, Elements to, std::int64_t n,
                     bool accumulate);
+// sums[0] += (sums[1] + (... + (sums[count - 1] + last)))
+struct FoldCall {
+  float* sums[31] = {};
+  const float* last = nullptr;
+  int count = 0;
+};
+void launch_fold(cudaStream_t stream, const FoldCall& call, std::int64_t n);
 // y = a + b, one dtype
 void launch_add(cudaStream_t stream, DType dtype, const void* a, const void* b, void* y,
                 std::int64_t n);

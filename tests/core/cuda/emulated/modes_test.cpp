@@ -82,5 +82,17 @@ TEST(Emulated, RefusesWideRows) {
                NotImplemented);
 }
 
+// What no event orders is done too early or too late: the emulator shows it.
+TEST(Emulated, ALaneThatDoesNotWaitSeesOldMemory) {
+  const auto device = make_cuda_backend();
+  const auto lane = device->lane();
+  const Block block(device->memory(), sizeof(float));
+  const Tensor value{block.data(), {1}, DType::kFloat32};
+  device->fill(value, 2);
+  float seen = 0;
+  lane->download(value, &seen);
+  EXPECT_NE(seen, 2);
+}
+
 }  // namespace
 }  // namespace edt

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "tests/core/cuda/emulation/runtime.h"
+#include "tests/core/cuda/emulation/streams.h"
 
 namespace {
 
@@ -84,6 +86,51 @@ double finish(const Description& d, double value, std::int64_t row, std::int64_t
       return value;
   }
 }
+
+// One call, to be done when its stream comes to it.
+struct Product {
+  Description d;
+  double scale;
+  const void* a;
+  Layout a_layout;
+  const void* b;
+  Layout b_layout;
+  double keep;
+  const void* c;
+  void* out;
+  Layout layout;
+
+  // Of op(a) and op(b): must be equal.
+  std::pair<std::uint64_t, std::uint64_t> inner() const {
+    return {d.a == CUBLAS_OP_N ? a_layout.columns : a_layout.rows,
+            d.b == CUBLAS_OP_N ? b_layout.rows : b_layout.columns};
+  }
+
+  void run() const {
+    const auto m = static_cast<std::int64_t>(layout.rows);
+    const auto n = static_cast<std::int64_t>(layout.columns);
+    const auto k = static_cast<std::int64_t>(inner().first);
+    const std::vector<double> left = load(a, a_layout, d.a);
+    const std::vector<double> columns =
+        load(b, b_layout, d.b == CUBLAS_OP_N ? CUBLAS_OP_T : CUBLAS_OP_N);
+    for (std::int64_t column = 0; column < n; ++column) {
+      for (std::int64_t row = 0; row < m; ++row) {
+        double sum = 0;
+        for (std::int64_t i = 0; i < k; ++i) sum += left[row * k + i] * columns[column * k + i];
+        const std::int64_t at = column * layout.stride + row;
+        sum *= scale;
+        if (keep != 0) sum += keep * read(c, layout.type, at);
+        write(out, layout.type, at, finish(d, sum, row, column));
+      }
+    }
+    if (d.epilogue != CUBLASLT_EPILOGUE_BGRADB) return;
+    for (std::int64_t column = 0; column < n; ++column) {
+      double sum = 0;
+      for (std::int64_t i = 0; i < k; ++i) sum += columns[column * k + i];
+      write(d.bias, d.bias_type, column, sum);
+    }
+  }
+};
 
 template <class Handle, class Object>
 cublasStatus_t give(Handle* handle, Object object) {
@@ -187,38 +234,20 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
                               const void* a, cublasLtMatrixLayout_t a_layout, const void* b,
                               cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
                               cublasLtMatrixLayout_t, void* out, cublasLtMatrixLayout_t out_layout,
-                              const cublasLtMatmulAlgo_t*, void*, size_t, cudaStream_t) {
-  const auto& d = *reinterpret_cast<const Description*>(description);
-  const auto& a_shape = *reinterpret_cast<const Layout*>(a_layout);
-  const auto& b_shape = *reinterpret_cast<const Layout*>(b_layout);
-  const auto& shape = *reinterpret_cast<const Layout*>(out_layout);
-  const auto k = static_cast<std::int64_t>(d.a == CUBLAS_OP_N ? a_shape.columns : a_shape.rows);
-  const auto b_k = static_cast<std::int64_t>(d.b == CUBLAS_OP_N ? b_shape.rows : b_shape.columns);
-  const std::int64_t m = shape.rows, n = shape.columns;
+                              const cublasLtMatmulAlgo_t*, void*, size_t, cudaStream_t stream) {
+  const Product product{*reinterpret_cast<const Description*>(description),
+                        *static_cast<const float*>(alpha),
+                        a,
+                        *reinterpret_cast<const Layout*>(a_layout),
+                        b,
+                        *reinterpret_cast<const Layout*>(b_layout),
+                        *static_cast<const float*>(beta),
+                        c,
+                        out,
+                        *reinterpret_cast<const Layout*>(out_layout)};
+  const auto [k, b_k] = product.inner();
   if (k != b_k) return CUBLAS_STATUS_INVALID_VALUE;
-  const std::vector<double> left = load(a, a_shape, d.a), right = load(b, b_shape, d.b);
-  if (left.size() != static_cast<std::size_t>(m * k) ||
-      right.size() != static_cast<std::size_t>(k * n)) {
-    return CUBLAS_STATUS_INVALID_VALUE;
-  }
-  const double scale = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
-  for (std::int64_t column = 0; column < n; ++column) {
-    for (std::int64_t row = 0; row < m; ++row) {
-      double sum = 0;
-      for (std::int64_t i = 0; i < k; ++i) sum += left[row * k + i] * right[i * n + column];
-      const std::int64_t at = column * shape.stride + row;
-      sum *= scale;
-      if (keep != 0) sum += keep * read(c, shape.type, at);
-      write(out, shape.type, at, finish(d, sum, row, column));
-    }
-  }
-  if (d.epilogue == CUBLASLT_EPILOGUE_BGRADB) {
-    for (std::int64_t column = 0; column < n; ++column) {
-      double sum = 0;
-      for (std::int64_t i = 0; i < k; ++i) sum += right[i * n + column];
-      write(d.bias, d.bias_type, column, sum);
-    }
-  }
+  edt::emulation::ask(stream, [product] { product.run(); });
   return CUBLAS_STATUS_SUCCESS;
 }
 

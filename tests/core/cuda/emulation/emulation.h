@@ -22,6 +22,7 @@
 
 #include "core/cuda/kernels/launch.h"
 #include "tests/core/cuda/emulation/order.h"
+#include "tests/core/cuda/emulation/streams.h"
 
 #undef __shared__
 #define __shared__ static  // blocks run one after the other
@@ -96,7 +97,9 @@ namespace edt {
 
 template <class... P, class... A>
 void launch(const LaunchShape& shape, void (*kernel)(P...), const A&... args) {
-  emulation::run(shape, reinterpret_cast<const void*>(kernel), [&] { kernel(args...); });
+  emulation::ask(shape.stream, [=] {
+    emulation::run(shape, reinterpret_cast<const void*>(kernel), [&] { kernel(args...); });
+  });
 }
 
 inline unsigned char* dynamic_shared() { return emulation::shared_memory(); }

@@ -1,4 +1,4 @@
-// CUDA's runtime on host memory: every call is complete when it returns. New memory is full of NaN.
+// CUDA's runtime on host memory; streams and events are streams.cpp's. New memory is full of NaN.
 #include "tests/core/cuda/emulation/runtime.h"
 
 #include <cuda_runtime_api.h>
@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+
+#include "tests/core/cuda/emulation/streams.h"
 
 namespace {
 
@@ -54,6 +56,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   return cudaSuccess;
 }
 cudaError_t cudaFree(void* memory) {
+  edt::emulation::finish_all();
   std::free(memory);
   return cudaSuccess;
 }
@@ -62,20 +65,23 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  static char place;
-  *stream = reinterpret_cast<cudaStream_t>(&place);
+cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
+  *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  return *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+}
+cudaError_t cudaFreeHost(void* memory) {
+  edt::emulation::finish_all();
+  std::free(memory);
   return cudaSuccess;
 }
-cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
-  std::memset(to, value, bytes);
+
+cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
+  edt::emulation::ask(stream, [=] { std::memset(to, value, bytes); });
   return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
-                            cudaStream_t) {
-  std::memcpy(to, from, bytes);
+                            cudaStream_t stream) {
+  edt::emulation::ask(stream, [=] { std::memcpy(to, from, bytes); });
   return cudaSuccess;
 }
 

@@ -1,0 +1,49 @@
+#include "core/cuda/events.h"
+
+#include "core/cuda/error.h"
+
+namespace edt {
+
+// Goes back to the pool with the last copy of the Event.
+struct EventPool::Recorded final : Event::Point {
+  Recorded(std::shared_ptr<EventPool> from, cudaEvent_t recorded)
+      : pool(std::move(from)), event(recorded) {}
+  ~Recorded() override {
+    const std::lock_guard lock(pool->mutex_);
+    pool->free_.push_back(event);
+  }
+
+  std::shared_ptr<EventPool> pool;
+  cudaEvent_t event;
+};
+
+EventPool::~EventPool() {
+  for (cudaEvent_t event : free_) cudaEventDestroy(event);
+}
+
+cudaEvent_t EventPool::take() {
+  const std::lock_guard lock(mutex_);
+  cudaEvent_t event = nullptr;
+  if (!free_.empty()) {
+    event = free_.back();
+    free_.pop_back();
+    return event;
+  }
+  check_cuda(cudaSetDevice(device_), "choosing the GPU");
+  check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event");
+  return event;
+}
+
+Event EventPool::record(cudaStream_t stream) {
+  auto recorded = std::make_shared<Recorded>(shared_from_this(), take());
+  check_cuda(cudaEventRecord(recorded->event, stream), "recording an event");
+  return Event(std::move(recorded));
+}
+
+void EventPool::wait(cudaStream_t stream, const Event& event) {
+  if (event.point() == nullptr) return;
+  const auto& recorded = dynamic_cast<const Recorded&>(*event.point());
+  check_cuda(cudaStreamWaitEvent(stream, recorded.event, 0), "waiting for an event");
+}
+
+}  // namespace edt

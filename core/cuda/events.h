@@ -1,0 +1,33 @@
+// Points in the order of a stream, for other streams to wait for. Events are reused: the steady
+// state makes none.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/tensor/device.h"
+
+namespace edt {
+
+class EventPool : public std::enable_shared_from_this<EventPool> {
+ public:
+  explicit EventPool(int device) : device_(device) {}
+  ~EventPool();
+
+  Event record(cudaStream_t stream);
+  // What `stream` is asked for from now on begins after the event.
+  static void wait(cudaStream_t stream, const Event& event);
+
+ private:
+  struct Recorded;
+  cudaEvent_t take();
+
+  int device_;
+  std::mutex mutex_;  // streams belong to several threads
+  std::vector<cudaEvent_t> free_;
+};
+
+}  // namespace edt
