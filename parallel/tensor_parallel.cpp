@@ -13,7 +13,7 @@ void sum_ranks(Tape& tape, const Tensor& from, const Tensor& to, const TensorGro
   const Var wide = narrow ? tape.make(from.shape, DType::kFloat32) : Var{};
   const Tensor sum = narrow ? wide.tensor() : to;
   if (sum.data != from.data) tape.device().copy(from, sum);
-  ranks.communicator->all_reduce(sum, Reduce::kSum, label);
+  ranks.tensors().all_reduce(sum, Reduce::kSum, label);
   if (narrow) tape.device().copy(sum, to);
 }
 
@@ -24,7 +24,7 @@ Var gather_ranks(Tape& tape, const Var& x, const TensorGroup& ranks, std::string
   Var all = tape.make(shape, x.dtype());
   {
     Profiler::Scope scope(tape.profiler(), "tensor_parallel.gather");
-    ranks.communicator->all_gather(x.tensor(), all.tensor(), label);
+    ranks.tensors().all_gather(x.tensor(), all.tensor(), label);
   }
   if (!x.needs_grad()) return all;
   tape.record("gather_ranks", all, {},

@@ -20,10 +20,14 @@ namespace edt {
 // The ranks that hold one model together; by default one rank holds all of it.
 struct TensorGroup {
   Communicator* communicator = nullptr;
+  // The same ranks for tensors of the device (parallel/device_communicator.h); by default
+  // `communicator`, for tensors in host memory.
+  Communicator* device = nullptr;
 
   int rank() const { return communicator == nullptr ? 0 : communicator->rank(); }
   int size() const { return communicator == nullptr ? 1 : communicator->size(); }
   bool single() const { return size() == 1; }
+  Communicator& tensors() const { return device == nullptr ? *communicator : *device; }
 };
 
 // x itself; backward sums the gradient over the ranks.

@@ -27,6 +27,7 @@ RunCheckpoints::RunCheckpoints(const RunDirectory& directory, const TrainConfig&
           CheckpointWriterOptions{
               .keep = static_cast<int>(config.run.keep_checkpoints),
               .asynchronous = !config.run.wait_for_checkpoint,
+              .device = &engine.tape().device(),
               .may_write = [generation = generation_] { generation.check(); }})) {}
 
 std::vector<StateArray> RunCheckpoints::arrays() {
@@ -47,6 +48,16 @@ CheckpointState RunCheckpoints::held(std::vector<StateArray> arrays) {
 
 CheckpointState RunCheckpoints::saved() {
   return state_of(engine_.layout(), model_.parameters().shards(), engine_.own_shard(), arrays());
+}
+
+void RunCheckpoints::load(const Checkpoint& checkpoint, std::vector<StateArray> arrays) {
+  Device& device = engine_.tape().device();
+  if (device.in_host_memory()) return checkpoint.load(held(std::move(arrays)));
+  std::vector<std::vector<float>> memory;
+  std::vector<StateArray> read = arrays;
+  for (StateArray& array : read) array.values = memory.emplace_back(array.values.size());
+  checkpoint.load(held(std::move(read)));
+  for (std::size_t i = 0; i < arrays.size(); ++i) to_device(device, memory[i], arrays[i].values);
 }
 
 std::vector<ExtraArray> RunCheckpoints::extras() {
@@ -81,7 +92,7 @@ bool RunCheckpoints::restore() {
 void RunCheckpoints::start_from_weights(const Checkpoint& checkpoint) {
   std::vector<StateArray> weights = arrays();
   weights.resize(2);  // master and moving average come first
-  checkpoint.load(held(std::move(weights)));
+  load(checkpoint, std::move(weights));
   engine_.restored(0);
 }
 
@@ -95,7 +106,7 @@ void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
   require<CheckpointError>(history.has_value() || sampler.state().empty(), "checkpoint",
                            "{} has no history of the timestep sampler {}",
                            checkpoint.path().string(), sampler.name());
-  checkpoint.load(held(arrays()));
+  load(checkpoint, arrays());
   if (history) {
     const auto* values = std::get_if<std::vector<double>>(&history->values);
     require<CheckpointError>(values != nullptr, "checkpoint", "{}: {} is not of type float64",

@@ -40,6 +40,8 @@ class RunCheckpoints {
   // The arrays as a checkpoint sees them: all that this rank has, or its share of a save.
   CheckpointState held(std::vector<StateArray> arrays);
   CheckpointState saved();
+  // Fills `arrays`, which may lie in the memory of a device.
+  void load(const Checkpoint& checkpoint, std::vector<StateArray> arrays);
   std::vector<ExtraArray> extras();
 
   Generation generation_;

@@ -11,6 +11,7 @@
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/manifest.h"
 #include "parallel/checkpoint/rank_file.h"
+#include "parallel/flat_state.h"
 #include "parallel/self/self_communicator.h"
 
 namespace edt {
@@ -57,10 +58,10 @@ CheckpointWriter::CheckpointWriter(CheckpointStore store, std::unique_ptr<Commun
   std::int64_t packed = 0;
   for (const StatePiece& piece : state_.pieces) {
     if (!piece.written) continue;
-    offsets_.push_back(options_.asynchronous ? packed : piece.offset);
+    offsets_.push_back(makes_copy() ? packed : piece.offset);
     packed += piece.region.elements();
   }
-  if (!options_.asynchronous) return;
+  if (!makes_copy()) return;
   staging_.resize(state_.arrays.size(), std::vector<float>(static_cast<std::size_t>(packed)));
 }
 
@@ -72,25 +73,36 @@ void CheckpointWriter::save(const CheckpointInfo& info, std::vector<ExtraArray> 
   const auto begin = Clock::now();
   wait();
   Job job{info, std::move(extras), {}, 0};
-  if (options_.asynchronous) {
+  if (makes_copy()) {
     copy_to_staging();
     job.arrays.assign(staging_.begin(), staging_.end());
+  } else {
+    for (const StateArray& array : state_.arrays) job.arrays.emplace_back(array.values);
+  }
+  if (options_.asynchronous) {
     job.copy_seconds = seconds_since(begin);
     running_ = std::async(std::launch::async,
                           [this, moved = std::move(job)]() mutable { return write(moved); });
     return;
   }
-  for (const StateArray& array : state_.arrays) job.arrays.emplace_back(array.values);
   reports_.push_back(write(job));
   reports_.back().copy_seconds = seconds_since(begin);
 }
 
 void CheckpointWriter::copy_to_staging() {
   for (std::size_t i = 0; i < staging_.size(); ++i) {
-    auto to = staging_[i].begin();
+    std::span<float> to(staging_[i]);
     for (const StatePiece& piece : state_.pieces) {
-      const auto from = state_.arrays[i].values.begin() + piece.offset;
-      if (piece.written) to = std::copy(from, from + piece.region.elements(), to);
+      if (!piece.written) continue;
+      const auto size = static_cast<std::size_t>(piece.region.elements());
+      const auto from =
+          state_.arrays[i].values.subspan(static_cast<std::size_t>(piece.offset), size);
+      if (options_.device != nullptr) {
+        to_host(*options_.device, from, to.first(size));
+      } else {
+        std::ranges::copy(from, to.begin());
+      }
+      to = to.subspan(size);
     }
   }
 }

@@ -33,7 +33,8 @@ struct CheckpointReport {
 
 struct CheckpointWriterOptions {
   int keep = 2;              // complete checkpoints that stay; at least 2
-  bool asynchronous = true;  // false: no copy is made, save() returns when all is done
+  bool asynchronous = true;  // false: save() returns when all is done
+  Device* device = nullptr;  // in whose memory the arrays lie; nullptr: the host's
   // Throws where this run may no longer write; called before each stage of a write, on all ranks.
   std::function<void()> may_write;
   // Called at each stage of a write: "begin", "data", "verified", "manifest", "published",
@@ -62,6 +63,12 @@ class CheckpointWriter {
 
  private:
   struct Job;
+  // A copy is made where the arrays change while they are written, or where files cannot be written
+  // from them.
+  bool makes_copy() const {
+    return options_.asynchronous ||
+           (options_.device != nullptr && !options_.device->in_host_memory());
+  }
   void copy_to_staging();
   CheckpointReport write(Job& job) const;
   void write_stages(Job& job, CheckpointReport& report) const;
@@ -78,7 +85,7 @@ class CheckpointWriter {
   CheckpointState state_;
   CheckpointWriterOptions options_;
   std::vector<std::int64_t> offsets_;  // of the written pieces, in the arrays that are written
-  // The written pieces of each array, one after the other; empty when synchronous.
+  // The written pieces of each array, one after the other; empty where no copy is made.
   std::vector<std::vector<float>> staging_;
   std::vector<CheckpointReport> reports_;
   std::future<CheckpointReport> running_;

@@ -17,9 +17,11 @@ double seconds_since(Clock::time_point begin) {
 
 }  // namespace
 
-CommunicationQueue::CommunicationQueue(bool overlap, QueueObserver* observer)
-    : observer_(observer) {
-  if (overlap && observer == nullptr) thread_ = std::thread([this] { run(); });
+CommunicationQueue::CommunicationQueue(Device& device, bool overlap, QueueObserver* observer)
+    : device_(device), observer_(observer) {
+  if (!overlap || observer != nullptr) return;
+  lane_ = device.lane();
+  thread_ = std::thread([this] { run(); });
 }
 
 CommunicationQueue::~CommunicationQueue() { stop(); }
@@ -47,9 +49,10 @@ CommunicationQueue::Ticket CommunicationQueue::submit(std::function<void()> task
     finished_ = ++submitted_;
     return submitted_;
   }
+  Event ready = lane_ ? device_.record() : Event{};
   std::unique_lock lock(mutex_);
   rethrow();
-  tasks_.push_back(std::move(task));
+  tasks_.push_back({std::move(task), std::move(ready)});
   const Ticket ticket = ++submitted_;
   lock.unlock();
   changed_.notify_all();
@@ -65,6 +68,15 @@ void CommunicationQueue::wait(Ticket ticket) {
     time_.exposed += seconds_since(begin);
   }
   rethrow();
+  if (lane_) order_after(ticket);
+}
+
+void CommunicationQueue::order_after(Ticket ticket) {
+  if (ticket <= ordered_) return;
+  const auto newer = static_cast<std::ptrdiff_t>(ticket - ordered_);
+  device_.wait(ends_[static_cast<std::size_t>(newer - 1)]);
+  ends_.erase(ends_.begin(), ends_.begin() + newer);
+  ordered_ = ticket;
 }
 
 void CommunicationQueue::wait_all() { wait(submitted_); }
@@ -91,19 +103,23 @@ void CommunicationQueue::run() {
   while (true) {
     changed_.wait(lock, [&] { return stop_ || !tasks_.empty(); });
     if (drop_ || tasks_.empty()) return;
-    const std::function<void()> task = std::move(tasks_.front());
+    Task task = std::move(tasks_.front());
     tasks_.pop_front();
     lock.unlock();
     const auto begin = Clock::now();
     std::exception_ptr error;
+    Event end;
     try {
-      task();
+      if (lane_) lane_->wait(task.ready);
+      task.work();
+      if (lane_) end = lane_->record();
     } catch (...) {
       error = std::current_exception();
     }
     lock.lock();
     time_.total += seconds_since(begin);
     ++finished_;
+    if (lane_) ends_.push_back(std::move(end));
     if (error) {
       error_ = error;
       tasks_.clear();

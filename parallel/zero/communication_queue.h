@@ -7,8 +7,11 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
+
+#include "core/tensor/device.h"
 
 namespace edt {
 
@@ -33,14 +36,20 @@ class CommunicationQueue {
  public:
   using Ticket = std::uint64_t;
 
-  explicit CommunicationQueue(bool overlap, QueueObserver* observer = nullptr);
+  // Tasks that run on their own thread ask a lane of `device` for their work, where it has lanes:
+  // there a task begins after what the device was asked for before submit().
+  explicit CommunicationQueue(Device& device, bool overlap, QueueObserver* observer = nullptr);
   ~CommunicationQueue();
   CommunicationQueue(const CommunicationQueue&) = delete;
   CommunicationQueue& operator=(const CommunicationQueue&) = delete;
 
+  // What tasks work on.
+  Device& device() { return lane_ ? *lane_ : device_; }
+
   // Tickets count from 1. What a task throws is rethrown by the next call that waits.
   Ticket submit(std::function<void()> task);
-  // Returns once that task, and so all before it, are done.
+  // Returns once that task, and so all before it, are done: with a lane, have been asked for, and
+  // what the device is asked for later comes after them.
   void wait(Ticket ticket);
   void wait_all();
   bool done(Ticket ticket);
@@ -53,12 +62,22 @@ class CommunicationQueue {
   void reset_time();
 
  private:
+  struct Task {
+    std::function<void()> work;
+    Event ready;  // of the device when it was submitted
+  };
   void run();
   void rethrow();
+  // Later work of the device comes after what that task asked of the lane.
+  void order_after(Ticket ticket);
 
+  Device& device_;
+  std::unique_ptr<Device> lane_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::function<void()>> tasks_;
+  std::deque<Task> tasks_;
+  std::deque<Event> ends_;  // in the lane, of the tasks after ordered_
+  Ticket ordered_ = 0;      // the device's work comes after this task's
   Ticket submitted_ = 0, finished_ = 0;
   std::exception_ptr error_;
   bool stop_ = false, drop_ = false;

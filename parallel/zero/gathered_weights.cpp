@@ -119,7 +119,7 @@ class GatheredWeights final : public Weights {
     const PlannedBucket& planned = context_.plan.bucket(slot.bucket);
     const Tensor all{slot.block.data(), {planned.range.elements()}, dtype_};
     const std::int64_t begin = planned.own.begin - planned.range.begin;
-    convert_weights(context_.device,
+    convert_weights(context_.queue.device(),
                     state_.master().subspan(static_cast<std::size_t>(planned.packed),
                                             static_cast<std::size_t>(planned.own.elements())),
                     all.slice(begin, begin + planned.own.elements()));

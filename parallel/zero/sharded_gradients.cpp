@@ -19,8 +19,8 @@ class ShardedGradients final : public Gradients {
  public:
   ShardedGradients(const ZeroContext& context, int micro_batches)
       : context_(context),
-        sums_(context.device, context.plan.shard().elements(), micro_batches / context.plan.ranks(),
-              TreeAccumulator::Leaves::kForeign) {
+        sums_(context.queue.device(), context.plan.shard().elements(),
+              micro_batches / context.plan.ranks(), TreeAccumulator::Leaves::kForeign) {
     constexpr int kSlots = 2;  // one is written while the other is reduced
     for (int i = 0; i < kSlots; ++i) add_slot();
   }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "parallel/device_communicator.h"
+
 namespace edt {
 namespace {
 
@@ -39,11 +41,12 @@ Zero::Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& devi
       plan_(FlatLayout::of(parameters_, kNormBlock), config, ranks.rank(), ranks.size()),
       device_(device),
       optimizer_(optimizer),
-      ranks_(ranks.split(0, ranks.rank(), "weights and gradients")),
+      ranks_(ranks),
       state_(device, config.stage == ZeroStage::kNone ? plan_.layout().whole() : plan_.shard(),
              state_names(optimizer)),
       own_shard_(plan_.shard()),
-      queue_(config.overlap && ranks.size() > 1, config.observer),
+      queue_(device, config.overlap && ranks.size() > 1, config.observer),
+      device_ranks_(communicator_for(queue_.device(), ranks, "weights and gradients")),
       progress_(plan_.buckets().size()) {
   require<UsageError>(micro_batches % ranks.size() == 0, "zero",
                       "{} micro-batches cannot be shared by {} ranks", micro_batches, ranks.size());
@@ -53,7 +56,7 @@ Zero::Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& devi
   for (std::size_t t = 0; t < parameters_.size(); ++t) {
     bucket_of_.emplace(parameters_[t], plan_.bucket_of(t));
   }
-  const ZeroContext context{plan_, config_, parameters_, *ranks_, queue_, device};
+  const ZeroContext context{plan_, config_, parameters_, *device_ranks_, queue_, device};
   const int count = static_cast<int>(micro_batches);
   gradients_ = config.stage < ZeroStage::kGradients ? make_whole_gradients(context, count)
                                                     : make_sharded_gradients(context, count);
@@ -172,12 +175,9 @@ std::vector<float> Zero::gather(std::span<const float> array) {
   if (state_.shard().elements() == layout().size()) return whole;
   for (const PlannedBucket& bucket : plan_.buckets()) {
     const auto values = part_of(std::span(whole), bucket.range.begin, bucket.range.elements());
-    queue_.submit([this, &bucket, values] {
-      ranks_->all_gather_parts(view_of(values, {bucket.range.elements()}), bucket.bounds,
-                               bucket.weight_label);
-    });
+    ranks_.all_gather_parts(view_of(values, {bucket.range.elements()}), bucket.bounds,
+                            bucket.weight_label);
   }
-  queue_.wait_all();
   return whole;
 }
 

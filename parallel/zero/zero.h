@@ -84,10 +84,11 @@ class Zero final : public ParameterOwner {
   BucketPlan plan_;
   Device& device_;
   const Optimizer& optimizer_;
-  std::unique_ptr<Communicator> ranks_;
+  Communicator& ranks_;
   FlatState state_;
   FlatShard own_shard_;
   CommunicationQueue queue_;
+  std::unique_ptr<Communicator> device_ranks_;  // used by the tasks of the queue only
   std::unique_ptr<Gradients> gradients_;
   std::unique_ptr<Weights> weights_;
   std::vector<std::int64_t> micro_batches_;

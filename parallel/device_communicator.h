@@ -1,0 +1,23 @@
+// Communicators for tensors in the memory of a device, as its work needs them: a collective comes
+// after what the device was asked for before it, and before what it is asked for later.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "core/tensor/device.h"
+#include "parallel/communicator.h"
+
+namespace edt {
+
+// The same ranks, for tensors of `device`, which outlives it. Host memory: a split of `ranks`.
+// GPUs: NCCL, where it is built in and no two ranks share a GPU; else through host memory. All
+// ranks call it. (parallel/nccl or parallel/no_nccl)
+std::unique_ptr<Communicator> communicator_for(Device& device, Communicator& ranks,
+                                               std::string_view label);
+
+// Over `ranks`, which it owns, through host memory: waits for the device in every collective.
+std::unique_ptr<Communicator> make_staged_communicator(Device& device,
+                                                       std::unique_ptr<Communicator> ranks);
+
+}  // namespace edt
