@@ -3,6 +3,7 @@
 
 #include "core/cpu/attention_plan.h"
 #include "core/cpu/matmul.h"
+#include "core/cpu/matmul_ceiling.h"
 #include "core/cpu/scratch.h"
 #include "core/ops/backend.h"
 
@@ -13,6 +14,11 @@ class CpuBackend final : public Backend {
   using T = const Tensor&;
   using G = const GradTarget&;
   using C = const Columns&;
+
+  std::unique_ptr<MatmulCeiling> matmul_ceiling(const std::vector<MatmulForm>& forms,
+                                                DType dtype) override {
+    return make_cpu_matmul_ceiling(forms, dtype);
+  }
 
   // device.cpp
   std::string_view name() const override { return "cpu"; }

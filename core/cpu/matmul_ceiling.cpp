@@ -31,15 +31,25 @@ std::size_t floats_for(std::int64_t elements, DType dtype) {
   return (static_cast<std::size_t>(elements) * size_of(dtype) + sizeof(float) - 1) / sizeof(float);
 }
 
-}  // namespace
+class CpuMatmulCeiling final : public MatmulCeiling {
+ public:
+  CpuMatmulCeiling(const std::vector<MatmulForm>& forms, DType dtype);
 
-struct MatmulCeiling::Product {
-  dnnl::matmul primitive;
-  dnnl::memory a, b, c;
+  double run() override;
+  DType dtype() const override { return dtype_; }
+
+ private:
+  struct Product {
+    dnnl::matmul primitive;
+    dnnl::memory a, b, c;
+  };
+  std::vector<Product> products_;
+  DType dtype_;
+  std::vector<float> a_, b_, c_;
 };
 
-MatmulCeiling::MatmulCeiling(const std::vector<MatmulForm>& forms, DType dtype)
-    : forms_(forms),
+CpuMatmulCeiling::CpuMatmulCeiling(const std::vector<MatmulForm>& forms, DType dtype)
+    : MatmulCeiling(forms),
       dtype_(dtype == DType::kBFloat16 && multiplies_bf16() ? DType::kBFloat16 : DType::kFloat32) {
   std::size_t a = 0, b = 0, c = 0;
   for (const MatmulForm& form : forms) {
@@ -57,20 +67,18 @@ MatmulCeiling::MatmulCeiling(const std::vector<MatmulForm>& forms, DType dtype)
     const auto db = descriptor(f.batch, f.k, f.n, f.transposed_b, type);
     const auto dc = descriptor(f.batch, f.m, f.n, false, type);
     const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(da, db, dc), engine());
-    products_.push_back(std::make_unique<Product>(
-        Product{dnnl::matmul(description), dnnl::memory(da, engine(), a_.data()),
-                dnnl::memory(db, engine(), b_.data()), dnnl::memory(dc, engine(), c_.data())}));
+    products_.push_back({dnnl::matmul(description), dnnl::memory(da, engine(), a_.data()),
+                         dnnl::memory(db, engine(), b_.data()),
+                         dnnl::memory(dc, engine(), c_.data())});
   }
 }
 
-MatmulCeiling::~MatmulCeiling() = default;
-
-double MatmulCeiling::run() {
+double CpuMatmulCeiling::run() {
   dnnl::stream stream(engine());
   const auto begin = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < products_.size(); ++i) {
-    Product& product = *products_[i];
-    for (std::int64_t repeat = 0; repeat < forms_[i].count; ++repeat) {
+    Product& product = products_[i];
+    for (std::int64_t repeat = 0; repeat < forms()[i].count; ++repeat) {
       product.primitive.execute(
           stream,
           {{DNNL_ARG_SRC, product.a}, {DNNL_ARG_WEIGHTS, product.b}, {DNNL_ARG_DST, product.c}});
@@ -80,12 +88,11 @@ double MatmulCeiling::run() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-double MatmulCeiling::flops() const {
-  double sum = 0;
-  for (const MatmulForm& form : forms_) sum += form.flops();
-  return sum;
-}
+}  // namespace
 
-DType MatmulCeiling::dtype() const { return dtype_; }
+std::unique_ptr<MatmulCeiling> make_cpu_matmul_ceiling(const std::vector<MatmulForm>& forms,
+                                                       DType dtype) {
+  return std::make_unique<CpuMatmulCeiling>(forms, dtype);
+}
 
 }  // namespace edt

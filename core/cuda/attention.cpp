@@ -72,12 +72,12 @@ void CudaBackend::attention_backward(T dout, T qkv, T table, T out, T lse, G dqk
   call.accumulate = dqkv.accumulate;
   const bool tensor = on_tensor_cores(call);
   const std::int64_t blocks = tensor ? key_blocks(s.tokens) : 1, shares = s.batch * blocks;
-  call.dtables = scratch_.floats(Slot::kDtable, shares * s.heads * s.table_rows());
+  call.dtables = scratch_.floats(ScratchSlot::kDtable, shares * s.heads * s.table_rows());
   if (tensor) {
-    if (blocks > 1) call.dq = scratch_.floats(Slot::kDq, blocks * out.elements());
+    if (blocks > 1) call.dq = scratch_.floats(ScratchSlot::kDq, blocks * out.elements());
     launch_attention_tensor_backward(stream(), call);
   } else {
-    call.delta = scratch_.floats(Slot::kPartials, lse.elements());
+    call.delta = scratch_.floats(ScratchSlot::kPartials, lse.elements());
     launch_attention_plain_backward(stream(), call);
   }
   if (!dtable.wanted()) return;

@@ -31,7 +31,11 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
         matmul_(context, scratch_, options.tf32) {}
 
   cudaStream_t stream() const override { return context.stream(); }
-  Scratch& scratch() { return scratch_; }
+  CudaScratch& scratch() { return scratch_; }
+
+  // matmul_ceiling.cpp
+  std::unique_ptr<MatmulCeiling> matmul_ceiling(const std::vector<MatmulForm>& forms,
+                                                DType dtype) override;
 
   // optimizer.cpp
   std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config) override;
@@ -96,8 +100,8 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
                                T sample_weights, std::int64_t patch, G dtokens) override;
 
  private:
-  Scratch scratch_;
-  Matmul matmul_;
+  CudaScratch scratch_;
+  CudaMatmul matmul_;
 };
 
 }  // namespace edt

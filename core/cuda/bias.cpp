@@ -12,7 +12,7 @@ void CudaBackend::add_bias_forward(T x, T bias, T y) {
 
 void CudaBackend::add_bias_backward(T dy, G dbias) {
   const std::int64_t rows = dy.shape[0], columns = dy.shape[1];
-  float* partials = scratch_.floats(Slot::kPartials, column_sum_slices(rows) * columns);
+  float* partials = scratch_.floats(ScratchSlot::kPartials, column_sum_slices(rows) * columns);
   launch_column_sums(stream(), element_of(dy), dy.data, rows, columns, partials,
                      dbias.tensor.as<float>(), dbias.accumulate);
 }

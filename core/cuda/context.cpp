@@ -1,5 +1,7 @@
 #include "core/cuda/context.h"
 
+#include <array>
+
 #include "core/base/error.h"
 #include "core/cuda/cuda_backend.h"
 #include "core/cuda/error.h"
@@ -13,6 +15,17 @@ int cuda_device_count() {
   if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
   cudaGetLastError();  // no driver is an answer, not a failure of what comes next
   return 0;
+}
+
+std::vector<std::string> cuda_device_places() {
+  std::vector<std::string> places;
+  for (int i = 0; i < cuda_device_count(); ++i) {
+    std::array<char, 32> place{};
+    check_cuda(cudaDeviceGetPCIBusId(place.data(), static_cast<int>(place.size()), i),
+               "asking for a GPU's place");
+    places.emplace_back(place.data());
+  }
+  return places;
 }
 
 std::string cuda_absence() {

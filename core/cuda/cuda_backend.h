@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/ops/backend.h"
 
@@ -19,6 +20,9 @@ bool cuda_is_built();
 
 // Visible GPUs; 0 where there is none, no driver or no CUDA backend.
 int cuda_device_count();
+
+// Of each visible GPU its place on the bus of this machine, the same from every process.
+std::vector<std::string> cuda_device_places();
 
 // Why cuda_device_count() is 0, in one line.
 std::string cuda_absence();

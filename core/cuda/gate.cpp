@@ -35,7 +35,7 @@ void CudaBackend::gate_residual_backward(T dy, C gate, T h, G dh, C dgate) {
   const RowPlan plan = backward_plan(call.batch, call.tokens, call.width, gate_vectors(call));
   check_rows("gate_residual", plan, call.batch, call.width);
   if (dgate.tensor.defined()) {
-    call.partials = scratch_.floats(Slot::kPartials, call.batch * plan.slices * call.width);
+    call.partials = scratch_.floats(ScratchSlot::kPartials, call.batch * plan.slices * call.width);
   }
   launch_gate_backward(stream(), plan, call);
   if (!dgate.tensor.defined()) return;

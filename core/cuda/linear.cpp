@@ -66,7 +66,8 @@ void CudaBackend::linear_backward_weight(T dy, T x, G dweight, G dbias) {
   EDT_ASSERT(dbias.tensor.dtype == DType::kFloat32);
   // The epilogue overwrites; a sum goes by way of the scratch.
   product.epilogue = Epilogue::kRowSums;
-  product.bias = dbias.accumulate ? scratch_.floats(Slot::kBias, product.m) : dbias.tensor.data;
+  product.bias =
+      dbias.accumulate ? scratch_.floats(ScratchSlot::kBias, product.m) : dbias.tensor.data;
   if (matmul_.try_run(product)) {
     if (!dbias.accumulate) return;
     launch_convert(stream(), {product.bias, DType::kFloat32}, {dbias.tensor.data, DType::kFloat32},

@@ -59,14 +59,25 @@ void set(const Preference& preference, cublasLtMatmulPreferenceAttributes_t attr
       "describing a product");
 }
 
-// A row-major [rows, columns] matrix, as its transpose.
-Layout layout_of(DType dtype, std::int64_t rows, std::int64_t columns) {
+template <class Value>
+void set(const Layout& layout, cublasLtMatrixLayoutAttribute_t attribute, Value value) {
+  check_cublas(cublasLtMatrixLayoutSetAttribute(layout.get(), attribute, &value, sizeof(value)),
+               "describing a matrix");
+}
+
+// `batch` row-major [rows, columns] matrices, as their transposes.
+Layout layout_of(DType dtype, std::int64_t rows, std::int64_t columns, std::int64_t batch) {
   cublasLtMatrixLayout_t layout = nullptr;
   check_cublas(
       cublasLtMatrixLayoutCreate(&layout, type_of(dtype), static_cast<std::uint64_t>(columns),
                                  static_cast<std::uint64_t>(rows), columns),
       "describing a matrix");
-  return Layout(layout);
+  Layout owned(layout);
+  if (batch > 1) {
+    set(owned, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<std::int32_t>(batch));
+    set(owned, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, rows * columns);
+  }
+  return owned;
 }
 
 Description describe(const Product& p, bool tf32) {
@@ -116,23 +127,25 @@ std::string text_of(const Product& p) {
 
 }  // namespace
 
-struct Matmul::Plan {
+struct CudaMatmul::Plan {
   Description description;
   Layout a, b, y;
   cublasLtMatmulAlgo_t algorithm;
 };
 
-Matmul::Matmul(const CudaContext& context, Scratch& scratch, bool tf32)
+CudaMatmul::CudaMatmul(const CudaContext& context, CudaScratch& scratch, bool tf32)
     : context_(context), scratch_(scratch), tf32_(tf32) {}
-Matmul::~Matmul() = default;
+CudaMatmul::~CudaMatmul() = default;
 
-std::unique_ptr<Matmul::Plan> Matmul::make(const Product& p) {
+std::unique_ptr<CudaMatmul::Plan> CudaMatmul::make(const Product& p) {
   auto plan = std::make_unique<Plan>();
   plan->description = describe(p, tf32_);
   point(plan->description, p);
-  plan->a = p.a_transposed ? layout_of(p.in, p.k, p.m) : layout_of(p.in, p.m, p.k);
-  plan->b = p.b_transposed ? layout_of(p.in, p.n, p.k) : layout_of(p.in, p.k, p.n);
-  plan->y = layout_of(p.out, p.m, p.n);
+  plan->a =
+      p.a_transposed ? layout_of(p.in, p.k, p.m, p.batch) : layout_of(p.in, p.m, p.k, p.batch);
+  plan->b =
+      p.b_transposed ? layout_of(p.in, p.n, p.k, p.batch) : layout_of(p.in, p.k, p.n, p.batch);
+  plan->y = layout_of(p.out, p.m, p.n, p.batch);
   const Preference preference = preference_of(ProductKey(p));
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
@@ -147,14 +160,14 @@ std::unique_ptr<Matmul::Plan> Matmul::make(const Product& p) {
   return plan;
 }
 
-Matmul::Plan* Matmul::find(const Product& product) {
+CudaMatmul::Plan* CudaMatmul::find(const Product& product) {
   const ProductKey key(product);
   const auto found = plans_.find(key);
   if (found != plans_.end()) return found->second.get();
   return plans_.emplace(key, make(product)).first->second.get();
 }
 
-bool Matmul::try_run(const Product& p) {
+bool CudaMatmul::try_run(const Product& p) {
   const cudaStream_t stream = context_.stream();
   Plan* plan = find(p);
   if (plan == nullptr) return false;
@@ -163,12 +176,13 @@ bool Matmul::try_run(const Product& p) {
   check_cublas(
       cublasLtMatmul(context_.cublas(), plan->description.get(), &alpha, p.b, plan->b.get(), p.a,
                      plan->a.get(), &beta, p.y, plan->y.get(), p.y, plan->y.get(), &plan->algorithm,
-                     scratch_.bytes(Slot::kWorkspace, kWorkspaceBytes), kWorkspaceBytes, stream),
+                     scratch_.bytes(ScratchSlot::kWorkspace, kWorkspaceBytes), kWorkspaceBytes,
+                     stream),
       text_of(p));
   return true;
 }
 
-void Matmul::run(const Product& product) {
+void CudaMatmul::run(const Product& product) {
   require<CudaError>(try_run(product), "cuda", "cuBLASLt has no algorithm for the {}",
                      text_of(product));
 }

@@ -12,10 +12,10 @@
 
 namespace edt {
 
-class Matmul {
+class CudaMatmul {
  public:
-  Matmul(const CudaContext& context, Scratch& scratch, bool tf32);
-  ~Matmul();
+  CudaMatmul(const CudaContext& context, CudaScratch& scratch, bool tf32);
+  ~CudaMatmul();
 
   // Throws CudaError when cuBLASLt has no algorithm.
   void run(const Product& product);
@@ -30,7 +30,7 @@ class Matmul {
   std::unique_ptr<Plan> make(const Product& product);
 
   const CudaContext& context_;
-  Scratch& scratch_;
+  CudaScratch& scratch_;
   bool tf32_;
   std::map<ProductKey, std::unique_ptr<Plan>> plans_;  // null: not possible
 };

@@ -7,9 +7,9 @@
 namespace edt {
 namespace {
 
-// Scratch memory as a [rows, columns] matrix.
-Tensor scratch_matrix(Scratch& scratch, Slot slot, std::int64_t rows, std::int64_t columns,
-                      DType dtype) {
+// CudaScratch memory as a [rows, columns] matrix.
+Tensor scratch_matrix(CudaScratch& scratch, ScratchSlot slot, std::int64_t rows,
+                      std::int64_t columns, DType dtype) {
   Tensor tensor{nullptr, {rows, columns}, dtype};
   tensor.data = scratch.bytes(slot, tensor.bytes());
   return tensor;
@@ -19,7 +19,8 @@ Tensor scratch_matrix(Scratch& scratch, Slot slot, std::int64_t rows, std::int64
 
 void CudaBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
   const std::int64_t rows = x.shape[0], width = weights.fc1.shape[0];
-  const Tensor activated = scratch_matrix(scratch_, Slot::kActivated, rows, width, element_of(x));
+  const Tensor activated =
+      scratch_matrix(scratch_, ScratchSlot::kActivated, rows, width, element_of(x));
   EDT_ASSERT(weights.fc1.dtype == x.dtype && weights.fc1_bias.dtype == x.dtype);
   const Product fused{.m = rows,
                       .n = width,
@@ -34,8 +35,9 @@ void CudaBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
                       .bias = weights.fc1_bias.data,
                       .aux = hidden.data};
   if (x.dtype != DType::kBFloat16 || !matmul_.try_run(fused)) {
-    const Tensor h =
-        hidden.defined() ? hidden : scratch_matrix(scratch_, Slot::kHidden, rows, width, x.dtype);
+    const Tensor h = hidden.defined()
+                         ? hidden
+                         : scratch_matrix(scratch_, ScratchSlot::kHidden, rows, width, x.dtype);
     linear_forward(x, weights.fc1, weights.fc1_bias, {}, h);
     activation_forward(Activation::kGeluTanh, h, activated);
   }
@@ -45,8 +47,9 @@ void CudaBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
 void CudaBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
                                const MlpGrads& grads) {
   const std::int64_t rows = x.shape[0], width = weights.fc1.shape[0];
-  const Tensor activated = scratch_matrix(scratch_, Slot::kActivated, rows, width, element_of(x));
-  const Tensor dhidden = scratch_matrix(scratch_, Slot::kHidden, rows, width, x.dtype);
+  const Tensor activated =
+      scratch_matrix(scratch_, ScratchSlot::kActivated, rows, width, element_of(x));
+  const Tensor dhidden = scratch_matrix(scratch_, ScratchSlot::kHidden, rows, width, x.dtype);
   EDT_ASSERT(weights.fc2.dtype == dy.dtype && hidden.dtype == dy.dtype);
   const Product fused{.m = rows,
                       .n = width,

@@ -36,7 +36,7 @@ void forward(cudaStream_t stream, NormCall call, const Columns& shift, const Col
   launch_norm_forward(stream, plan, call, static_cast<float>(kNormEpsilon));
 }
 
-void backward(cudaStream_t stream, Scratch& scratch, NormCall call, const Tensor& dy,
+void backward(cudaStream_t stream, CudaScratch& scratch, NormCall call, const Tensor& dy,
               const Tensor& stats, const Columns& scale, const Columns& dshift,
               const Columns& dscale) {
   EDT_ASSERT(scale.tensor.dtype == dy.dtype);
@@ -47,7 +47,8 @@ void backward(cudaStream_t stream, Scratch& scratch, NormCall call, const Tensor
   check_rows("modulated_norm", plan, call.batch, call.width);
   const bool sums = dshift.tensor.defined() || dscale.tensor.defined();
   if (sums) {
-    call.partials = scratch.floats(Slot::kPartials, call.batch * plan.slices * 2 * call.width);
+    call.partials =
+        scratch.floats(ScratchSlot::kPartials, call.batch * plan.slices * 2 * call.width);
   }
   launch_norm_backward(stream, plan, call);
   if (!sums) return;

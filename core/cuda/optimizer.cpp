@@ -34,7 +34,7 @@ class CudaOptimizer final : public Optimizer {
     EDT_ASSERT(sums.size() == norm_blocks(values.size()));
     if (values.empty()) return;
     auto* device = static_cast<std::byte*>(backend_.scratch().bytes(
-        Slot::kSums, sums.size_bytes() + left_out.size() * sizeof(LeftOut)));
+        ScratchSlot::kSums, sums.size_bytes() + left_out.size() * sizeof(LeftOut)));
     SquareSumsCall call{.values = values.data(),
                         .size = static_cast<std::int64_t>(values.size()),
                         .block = static_cast<std::int64_t>(kNormBlock),

@@ -31,7 +31,8 @@ struct Product {
   bool accumulate = false;
   Epilogue epilogue = Epilogue::kNone;
   void* bias = nullptr;
-  void* aux = nullptr;  // [m, n]
+  void* aux = nullptr;     // [m, n]
+  std::int64_t batch = 1;  // that many products, whose matrices follow each other
 };
 
 // Bytes that the address is a multiple of, at most 16: more gains nothing.
@@ -42,7 +43,7 @@ inline std::uint32_t alignment_of(const void* pointer) {
 
 // The library's algorithm depends on sizes, types, epilogue and alignment alone.
 struct ProductKey {
-  std::int64_t m, n, k;
+  std::int64_t m, n, k, batch;
   bool a_transposed, b_transposed;
   DType in, out;
   Epilogue epilogue;
@@ -52,6 +53,7 @@ struct ProductKey {
       : m(p.m),
         n(p.n),
         k(p.k),
+        batch(p.batch),
         a_transposed(p.a_transposed),
         b_transposed(p.b_transposed),
         in(p.in),

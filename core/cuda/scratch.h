@@ -10,7 +10,7 @@
 
 namespace edt {
 
-enum class Slot {
+enum class ScratchSlot {
   kPartials,   // sums of slices, added in order by a second kernel
   kActivated,  // gelu of the MLP's pre-activation
   kHidden,     // the pre-activation when nobody keeps it, or its gradient
@@ -22,11 +22,11 @@ enum class Slot {
   kCount
 };
 
-class Scratch {
+class CudaScratch {
  public:
-  explicit Scratch(Memory& memory) : memory_(memory) {}
+  explicit CudaScratch(Memory& memory) : memory_(memory) {}
 
-  void* bytes(Slot slot, std::size_t count) {
+  void* bytes(ScratchSlot slot, std::size_t count) {
     Block& block = blocks_[static_cast<std::size_t>(slot)];
     if (block.bytes() < count) {
       block = {};  // first: both need not fit
@@ -34,13 +34,13 @@ class Scratch {
     }
     return block.data();
   }
-  float* floats(Slot slot, std::int64_t count) {
+  float* floats(ScratchSlot slot, std::int64_t count) {
     return static_cast<float*>(bytes(slot, static_cast<std::size_t>(count) * sizeof(float)));
   }
 
  private:
   Memory& memory_;
-  std::array<Block, static_cast<std::size_t>(Slot::kCount)> blocks_;
+  std::array<Block, static_cast<std::size_t>(ScratchSlot::kCount)> blocks_;
 };
 
 }  // namespace edt

@@ -16,6 +16,8 @@ bool cuda_is_built() { return false; }
 
 int cuda_device_count() { return 0; }
 
+std::vector<std::string> cuda_device_places() { return {}; }
+
 std::string cuda_absence() { return kReason; }
 
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions&) { refuse("backend"); }

@@ -9,6 +9,7 @@
 #include "core/ops/gate.h"
 #include "core/ops/layout.h"
 #include "core/ops/linear.h"
+#include "core/ops/matmul_ceiling.h"
 #include "core/ops/mlp.h"
 #include "core/ops/modulated_norm.h"
 #include "core/optim/optimizer.h"
@@ -29,6 +30,10 @@ class Backend : public Device,
  public:
   std::string_view backend_name() const final { return name(); }
 
+  // The backend's library on these products; nullptr: there is none to measure against.
+  virtual std::unique_ptr<MatmulCeiling> matmul_ceiling(const std::vector<MatmulForm>&, DType) {
+    return nullptr;
+  }
   // The optimizer for shards in this backend's memory; must not outlive the backend.
   virtual std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config) {
     return edt::make_optimizer(config);

@@ -1,4 +1,5 @@
-// Several copies of a batch, one after the other: both passes of a masked objective from one prefix.
+// Several copies of a batch, one after the other: both passes of a masked objective from one
+// prefix.
 #pragma once
 
 #include "core/autograd/tape.h"

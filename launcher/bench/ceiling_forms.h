@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "core/cpu/matmul_ceiling.h"
+#include "core/ops/matmul_ceiling.h"
 #include "model/matmuls.h"
 
 namespace edt {

@@ -50,7 +50,7 @@ std::size_t resident_bytes() {
 using Step = std::function<CommunicationTime()>;
 
 // Runs step and ceiling in turn and fills the rates. `profiler` covers one step of this rank.
-void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype,
+void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype, Backend& backend,
              Profiler& profiler, int rounds, Communicator& ranks, std::size_t resident_before,
              StepBenchResult& result) {
   const auto over_ranks = [&](double value, Reduce reduce) {
@@ -61,14 +61,16 @@ void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype
   result.resident_growth_bytes = resident_bytes() - resident_before;
   result.peak_memory_bytes = static_cast<std::size_t>(  // before the ceiling's operands are there
       over_ranks(static_cast<double>(peak_memory_bytes()), Reduce::kMax));
-  MatmulCeiling ceiling(forms, dtype);
-  ceiling.run();
+  const auto ceiling = backend.matmul_ceiling(forms, dtype);
+  require<UsageError>(ceiling != nullptr, "bench",
+                      "the {} backend has no ceiling to measure against", backend.name());
+  ceiling->run();
   std::vector<double> steps, ratios, ceilings, exposed, hidden;
   double flops = 0;
   std::vector<Profiler::Entry> scopes;
   for (int round = 0; round < rounds; ++round) {
     ranks.barrier("begin of the ceiling");
-    ceilings.push_back(over_ranks(ceiling.flops() / ceiling.run(), Reduce::kSum));
+    ceilings.push_back(over_ranks(ceiling->flops() / ceiling->run(), Reduce::kSum));
     profiler.reset();
     ranks.barrier("begin of the step");
     CommunicationTime time;
@@ -90,7 +92,7 @@ void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype
       over_ranks(profiler.total_recompute_flops(), Reduce::kSum) / images / 1e9;
   result.achieved_gflops = flops / result.step_seconds / 1e9;
   result.ceiling_gflops = median(ceilings) / 1e9;
-  result.ceiling_dtype = ceiling.dtype();
+  result.ceiling_dtype = ceiling->dtype();
   result.ceiling_ratio = median(ratios);
   result.exposed_communication = median(exposed);
   result.hidden_communication = median(hidden);
@@ -150,7 +152,7 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
     return {report.communication_seconds + report.hidden_communication_seconds,
             report.communication_seconds};
   };
-  measure(step, forms, options.dtype, engine.profiler(), options.rounds, mesh.world(),
+  measure(step, forms, options.dtype, backend, engine.profiler(), options.rounds, mesh.world(),
           resident_before, result);
   result.memory = engine.memory();
   return result;
@@ -175,26 +177,32 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
                   static_cast<double>(total_macs(options.model.forward_matmuls(1))) / 1e9);
   const SyntheticBatch batch(*model, images);
   const std::int64_t side = model->input_size();
-  std::vector<float> t(static_cast<std::size_t>(images), 500.f);
-  std::vector<float> out(2 * batch.latents.size());
-  const auto view = [](const std::vector<float>& values, const Shape& shape) {
-    return view_of(std::span<float>(const_cast<float*>(values.data()), values.size()), shape);
+  const Shape image{images, model->channels(), side, side};
+  const Shape prediction{images, 2 * model->channels(), side, side};
+  std::vector<Block> memory;
+  const auto on_device = [&](const void* values, const Shape& shape, DType dtype) {
+    Tensor tensor{nullptr, shape, dtype};
+    tensor.data = memory.emplace_back(backend.memory(), tensor.bytes()).data();
+    if (values != nullptr) backend.upload(values, tensor);
+    return tensor;
   };
+  const std::vector<float> times(static_cast<std::size_t>(images), 500.f);
+  const ModelInputs inputs{on_device(batch.latents.data(), image, DType::kFloat32),
+                           on_device(times.data(), {images}, DType::kFloat32),
+                           on_device(batch.labels.data(), {images}, DType::kInt32)};
+  const Tensor out = on_device(nullptr, prediction, DType::kFloat32);
   Tape& tape = engine.tape();
   const Tape::NoGrad inference(tape);
   const auto step = [&]() -> CommunicationTime {
-    const Tensor labels{const_cast<std::int32_t*>(batch.labels.data()), {images}, DType::kInt32};
     {
-      const Var tokens =
-          model->forward(tape, {view(batch.latents, {images, model->channels(), side, side}),
-                                view(t, {images}), labels});
-      backend.unpatchify(tokens.tensor(), model->patch(),
-                         view(out, {images, 2 * model->channels(), side, side}));
+      const Var tokens = model->forward(tape, inputs);
+      backend.unpatchify(tokens.tensor(), model->patch(), out);
     }
     tape.clear();
+    backend.synchronize();
     return {};
   };
-  measure(step, forms, options.dtype, engine.profiler(), options.rounds, *communicator,
+  measure(step, forms, options.dtype, backend, engine.profiler(), options.rounds, *communicator,
           resident_before, result);
   result.memory = engine.memory();
   return result;

@@ -2,21 +2,17 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "core/cpu/cpu_backend.h"
-#include "core/cpu/matmul_ceiling.h"
 #include "core/ops/cases/case_timing.h"
-#include "core/reference/reference_backend.h"
 #include "launcher/commands/table.h"
+#include "launcher/device/device_options.h"
 #include "launcher/options.h"
 #include "launcher/report.h"
 
 namespace edt {
 namespace {
 
-enum class Which { kCpu, kReference };
-
 struct OpsBenchOptions {
-  Which backend = Which::kCpu;
+  DeviceOptions device;
   DType dtype = DType::kFloat32;
   std::int64_t batch = 16;
   double seconds = 0.3;
@@ -25,7 +21,7 @@ struct OpsBenchOptions {
 };
 
 struct Ceiling {
-  double flops = 0;  // oneDNN, a square product
+  double flops = 0;  // of the library, a large product
   double bytes = 0;  // read and written by a copy that no cache holds
 };
 
@@ -55,19 +51,23 @@ double copy_rate(Backend& backend) {
   for (int round = 0; round < 5; ++round) {
     const auto begin = std::chrono::steady_clock::now();
     backend.copy(source, target);
+    backend.synchronize();
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     best = std::max(best, 2.0 * static_cast<double>(shape.bytes()) / seconds.count());
   }
   return best;
 }
 
-Ceiling measure_ceiling(DType dtype) {
-  MatmulCeiling matmul({{.m = 2048, .n = 1024, .k = 1024}}, dtype);
+Ceiling measure_ceiling(Backend& backend, DType dtype) {
+  const bool gpu = !backend.in_host_memory();
+  const std::vector<MatmulForm> form{gpu ? MatmulForm{.m = 8192, .n = 8192, .k = 8192}
+                                         : MatmulForm{.m = 2048, .n = 1024, .k = 1024}};
+  const auto matmul = backend.matmul_ceiling(form, dtype);
   Ceiling ceiling;
-  for (int round = 0; round < 5; ++round) {
-    ceiling.flops = std::max(ceiling.flops, matmul.flops() / matmul.run());
+  for (int round = 0; matmul != nullptr && round < 5; ++round) {
+    ceiling.flops = std::max(ceiling.flops, matmul->flops() / matmul->run());
   }
-  ceiling.bytes = copy_rate(*make_cpu_backend());
+  ceiling.bytes = copy_rate(backend);
   return ceiling;
 }
 
@@ -90,9 +90,9 @@ nlohmann::ordered_json to_json(const Rate& rate, const Ceiling& ceiling) {
           {"ceiling_ratio", rate.share(ceiling)}};
 }
 
-void print_json(CommandContext& context, const OpsBenchOptions& bench, const Ceiling& ceiling,
-                const std::vector<Line>& lines) {
-  nlohmann::ordered_json json{{"backend", bench.backend == Which::kCpu ? "cpu" : "reference"},
+void print_json(CommandContext& context, const OpsBenchOptions& bench, const Backend& backend,
+                const Ceiling& ceiling, const std::vector<Line>& lines) {
+  nlohmann::ordered_json json{{"backend", backend.name()},
                               {"dtype", name_of(bench.dtype)},
                               {"batch", bench.batch},
                               {"ceiling_gflops", ceiling.flops / 1e9},
@@ -135,13 +135,13 @@ void print_text(CommandContext& context, const Ceiling& ceiling, const std::vect
 
 int bench_ops(std::span<const std::string> args, CommandContext& context) {
   OpsBenchOptions bench;
-  OptionSet options("bench ops",
-                    "Times each op alone on the shapes of EDT-S/2: GFLOP/s against the matrix "
-                    "products of oneDNN, or, for ops that mostly move data, GB/s against a copy "
-                    "that no cache holds: small batches stay in the cache and pass 100 %.");
+  OptionSet options(
+      "bench ops",
+      "Times each op alone on the shapes of EDT-S/2: GFLOP/s against the matrix "
+      "products of oneDNN or cuBLASLt, or, for ops that mostly move data, GB/s against a copy "
+      "that no cache holds: small batches stay in the cache and pass 100 %.");
   options.add("filter", &bench.filter, "only ops whose name or shape contains this").positional();
-  options.add("backend", &bench.backend, {{"cpu", Which::kCpu}, {"reference", Which::kReference}},
-              "whose kernels");
+  bench.device.declare(options, "");
   options.add("dtype", &bench.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
               "type of activations");
   options.add("batch", &bench.batch, "images in each op").unit("images").range(1, 4096);
@@ -155,14 +155,14 @@ int bench_ops(std::span<const std::string> args, CommandContext& context) {
   });
   require<UsageError>(!cases.empty(), "bench ops", "no op has '{}' in its name", bench.filter);
   context.run_started = true;
-  const auto backend = bench.backend == Which::kCpu ? make_cpu_backend() : make_reference_backend();
-  const Ceiling ceiling = measure_ceiling(bench.dtype);
+  const auto backend = bench.device.make_backend(context.world);
+  const Ceiling ceiling = measure_ceiling(*backend, bench.dtype);
   std::vector<Line> lines;
   for (const OpCase& op_case : cases) {
     lines.push_back({op_case, time_case(op_case, *backend, bench.dtype, bench.seconds)});
   }
   if (bench.as_json) {
-    print_json(context, bench, ceiling, lines);
+    print_json(context, bench, *backend, ceiling, lines);
   } else {
     print_text(context, ceiling, lines);
   }

@@ -2,7 +2,6 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "core/cpu/cpu_backend.h"
 #include "launcher/bench/step_bench.h"
 #include "launcher/commands/table.h"
 #include "launcher/options.h"
@@ -54,7 +53,7 @@ void print_text(CommandContext& context, const StepBenchOptions& options,
                   result.recompute_gflop_per_image);
   }
   context.print("  achieved       {}\n", human_flops(result.achieved_gflops * 1e9));
-  context.print("  ceiling        {} (oneDNN, {}, the step's own shapes, same run)\n",
+  context.print("  ceiling        {} (products alone, {}, the step's own shapes, same run)\n",
                 human_flops(result.ceiling_gflops * 1e9), name_of(result.ceiling_dtype));
   context.print("  ratio          {:.3f}\n", result.ceiling_ratio);
   if (context.world.size() > 1) {
@@ -75,8 +74,10 @@ using Bench = std::function<StepBenchResult(StepBenchOptions&, Backend&)>;
 int run(std::span<const std::string> args, CommandContext& context, OptionSet& options,
         StepBenchOptions& bench, const Bench& measure) {
   ModelOptions model;
+  DeviceOptions device;
   bool as_json = false;
   model.declare(options);
+  device.declare(options, "");
   options.add("micro-batch", &bench.micro_batch, "images of one unit of work").at_least(1);
   options.add("dtype", &bench.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
               "type of matrix inputs and activations");
@@ -84,7 +85,7 @@ int run(std::span<const std::string> args, CommandContext& context, OptionSet& o
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
   bench.model = model.resolve(1000);
-  const auto backend = make_cpu_backend();
+  const auto backend = device.make_backend(context.world);
   context.run_started = true;
   const StepBenchResult result = measure(bench, *backend);
   if (as_json) {

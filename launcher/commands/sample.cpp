@@ -10,7 +10,6 @@
 #include "launcher/report.h"
 #include "launcher/sample/picture_output.h"
 #include "launcher/sample/trained_model.h"
-#include "launcher/train/backend.h"
 #include "model/diffusion/spacing.h"
 #include "model/sampling/sample_over_ranks.h"
 
@@ -28,9 +27,8 @@ struct SampleOptions {
   std::string spacing;
   bool amm = true;
   std::optional<std::vector<std::int64_t>> amm_blocks;
-  BackendKind backend = BackendKind::kCpu;
+  DeviceOptions device;
   DType dtype = DType::kFloat32;
-  int threads = 0;
   OutputPaths out;
   bool json = false;
 
@@ -69,11 +67,9 @@ void SampleOptions::declare(OptionSet& options) {
   options.add("step-noise", &step_noise,
               "HDF5 file, data set step_noise [steps, N, C, H, W], instead of the seed");
   options.add("batch", &request.batch, "pictures made together").range(1, 4096);
-  options.add("device", &backend,
-              {{"cpu", BackendKind::kCpu}, {"reference", BackendKind::kReference}}, "backend");
+  device.declare(options, "");
   options.add("dtype", &dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
               "type of matrix inputs and activations");
-  options.add("threads", &threads, "threads; 0: what the machine gives").range(0, 4096);
   options.add("out", &out.grid, "PNG grid of all pictures");
   options.add("out-dir", &out.singles, "directory of single PNGs");
   options.add("latents", &out.latents, "HDF5 file of the latents");
@@ -177,7 +173,7 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   require<UsageError>(options.images == 0 || !set.given("per-class"), "sample",
                       "--images {} and --per-class {} are both given, one is needed",
                       options.images, options.per_class);
-  const auto backend = make_backend(options.backend, options.threads);
+  const auto backend = options.device.make_backend(context.world);
   TrainedModel trained(options.checkpoint, options.weights == "raw" ? kMasterArray : kEmaArray,
                        *backend, options.dtype);
   Model& model = trained.model();

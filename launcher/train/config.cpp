@@ -199,13 +199,9 @@ void RunOptions::declare(OptionSet& options) {
   options.section("run", "Run");
   options.add("run.dir", &directory, "run directory: checkpoints, metrics, logs, samples")
       .required();
-  options.add("run.device", &backend,
-              {{"cpu", BackendKind::kCpu}, {"reference", BackendKind::kReference}},
-              "backend; reference is slow and obvious, to check against");
+  device.declare(options, "run.");
   options.add("run.dtype", &dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
               "type of matrix inputs and activations");
-  options.add("run.threads", &threads, "threads of this rank; 0: what the machine gives")
-      .range(0, 4096);
   options.add("run.resume", &resume, "go on from the newest intact checkpoint, if there is one");
   options.add("run.log-every", &log_every, "steps between lines on the terminal").at_least(1);
   options.add("run.checkpoint-every", &checkpoint_every, "steps between checkpoints; 0: at the end")

@@ -10,6 +10,7 @@
 #include "core/base/dtype.h"
 #include "core/optim/optimizer.h"
 #include "core/optim/schedule.h"
+#include "launcher/device/device_options.h"
 #include "launcher/options.h"
 #include "model/presets/model_config.h"
 #include "parallel/zero/zero_config.h"
@@ -86,13 +87,10 @@ struct OptimizerOptions {
   OptimizerConfig resolve() const;
 };
 
-enum class BackendKind { kCpu, kReference };
-
 struct RunOptions {
   std::filesystem::path directory;
-  BackendKind backend = BackendKind::kCpu;
+  DeviceOptions device;
   DType dtype = DType::kFloat32;
-  int threads = 0;
   bool resume = true;
   std::int64_t log_every = 10;
   std::int64_t checkpoint_every = 1000;

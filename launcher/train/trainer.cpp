@@ -7,7 +7,6 @@
 #include "launcher/bench/ceiling_forms.h"
 #include "launcher/report.h"
 #include "launcher/train/agreement.h"
-#include "launcher/train/backend.h"
 #include "launcher/version.h"
 
 namespace edt {
@@ -90,7 +89,7 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       recorder_(std::make_shared<FlightRecorder>()),
       watchdog_(make_watchdog(config.run, world, recorder_)),
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
-      backend_(make_backend(config.run.backend, config.run.threads)),
+      backend_(config.run.device.make_backend(world)),
       model_(make_model(model_config_, *backend_, config.run.dtype, {&mesh_.tensor()})),
       engine_(*model_, *backend_, mesh_.data(), engine_config(config)),
       directory_(config.run.directory, world),
@@ -282,13 +281,13 @@ void Trainer::draw_samples(StepLog* log, SampleGrid& samples) {
 // The matrix products of one micro-batch, run once to warm up and once for the rate, on all ranks
 // at the same time.
 double Trainer::measure_ceiling() const {
-  if (config_.run.backend != BackendKind::kCpu) return 0;
   const auto uses = model_config_.training_matmuls(config_.train.micro_batch, config_.train.masked,
                                                    config_.parallel.tensor);
-  MatmulCeiling ceiling(training_forms(uses, 1), config_.run.dtype);
+  const auto ceiling = backend_->matmul_ceiling(training_forms(uses, 1), config_.run.dtype);
+  if (ceiling == nullptr) return 0;
   world().barrier("begin of the ceiling");
-  ceiling.run();
-  return world().all_reduce_value(ceiling.flops() / ceiling.run(), Reduce::kSum, "ceiling");
+  ceiling->run();
+  return world().all_reduce_value(ceiling->flops() / ceiling->run(), Reduce::kSum, "ceiling");
 }
 
 }  // namespace edt

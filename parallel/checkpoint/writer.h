@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/tensor/device.h"
 #include "parallel/checkpoint/manifest.h"
 #include "parallel/checkpoint/state.h"
 #include "parallel/checkpoint/store.h"

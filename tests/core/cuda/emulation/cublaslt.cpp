@@ -26,6 +26,8 @@ struct Layout {
   cudaDataType type;
   std::uint64_t rows, columns;
   std::int64_t stride;
+  std::int32_t batch = 1;
+  std::int64_t batch_stride = 0;
 };
 
 bool fused_epilogues = true;
@@ -107,6 +109,21 @@ struct Product {
   }
 
   void run() const {
+    const auto at = [](const void* data, const Layout& matrices, int i) {
+      return static_cast<const std::byte*>(data) +
+             i * matrices.batch_stride * (matrices.type == CUDA_R_32F ? 4 : 2);
+    };
+    for (int i = 0; i < layout.batch; ++i) {
+      Product one = *this;
+      one.a = at(a, a_layout, i);
+      one.b = at(b, b_layout, i);
+      one.c = at(c, layout, i);
+      one.out = const_cast<std::byte*>(at(out, layout, i));
+      one.run_one();
+    }
+  }
+
+  void run_one() const {
     const auto m = static_cast<std::int64_t>(layout.rows);
     const auto n = static_cast<std::int64_t>(layout.columns);
     const auto k = static_cast<std::int64_t>(inner().first);
@@ -197,6 +214,20 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t handle,
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* handle, cudaDataType type,
                                           uint64_t rows, uint64_t columns, int64_t stride) {
   return give(handle, Layout{type, rows, columns, stride});
+}
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t handle,
+                                                cublasLtMatrixLayoutAttribute_t attribute,
+                                                const void* value, size_t bytes) {
+  auto& layout = *reinterpret_cast<Layout*>(handle);
+  const bool count = attribute == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT;
+  if (!count && attribute != CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET) {
+    return CUBLAS_STATUS_INVALID_VALUE;
+  }
+  if (bytes != (count ? sizeof layout.batch : sizeof layout.batch_stride)) {
+    return CUBLAS_STATUS_INVALID_VALUE;
+  }
+  std::memcpy(count ? static_cast<void*>(&layout.batch) : &layout.batch_stride, value, bytes);
+  return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t handle) {
   delete reinterpret_cast<Layout*>(handle);

@@ -1,0 +1,71 @@
+// cuBLASLt's products on the GPU.
+#include <algorithm>
+#include <chrono>
+
+#include "core/cuda/backend.h"
+
+namespace edt {
+namespace {
+
+class CudaMatmulCeiling final : public MatmulCeiling {
+ public:
+  CudaMatmulCeiling(const std::vector<MatmulForm>& forms, DType dtype, CudaBackend& backend,
+                    CudaMatmul& matmul)
+      : MatmulCeiling(forms), dtype_(dtype), backend_(backend), matmul_(matmul) {
+    std::int64_t a = 0, b = 0, c = 0;
+    for (const MatmulForm& form : forms) {
+      a = std::max(a, form.batch * form.m * form.k);
+      b = std::max(b, form.batch * form.k * form.n);
+      c = std::max(c, form.batch * form.m * form.n);
+    }
+    a_ = operand(a, 0.5);
+    b_ = operand(b, 0.25);
+    c_ = operand(c, 0);
+  }
+
+  double run() override {
+    backend_.synchronize();
+    const auto begin = std::chrono::steady_clock::now();
+    for (const MatmulForm& form : forms()) {
+      for (std::int64_t repeat = 0; repeat < form.count; ++repeat) matmul_.run(product_of(form));
+    }
+    backend_.synchronize();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+  DType dtype() const override { return dtype_; }
+
+ private:
+  Block operand(std::int64_t elements, double value) {
+    Block block(backend_.memory(), static_cast<std::size_t>(elements) * size_of(dtype_));
+    backend_.fill({block.data(), {elements}, dtype_}, value);
+    return block;
+  }
+
+  Product product_of(const MatmulForm& form) const {
+    return {.m = form.m,
+            .n = form.n,
+            .k = form.k,
+            .a = a_.data(),
+            .a_transposed = form.transposed_a,
+            .b = b_.data(),
+            .b_transposed = form.transposed_b,
+            .in = dtype_,
+            .y = c_.data(),
+            .out = dtype_,
+            .batch = form.batch};
+  }
+
+  DType dtype_;
+  CudaBackend& backend_;
+  CudaMatmul& matmul_;
+  Block a_, b_, c_;
+};
+
+}  // namespace
+
+std::unique_ptr<MatmulCeiling> CudaBackend::matmul_ceiling(const std::vector<MatmulForm>& forms,
+                                                           DType dtype) {
+  return std::make_unique<CudaMatmulCeiling>(forms, dtype, *this, matmul_);
+}
+
+}  // namespace edt

@@ -1,0 +1,28 @@
+// What a command computes on, and its options.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/ops/backend.h"
+#include "launcher/options.h"
+#include "parallel/communicator.h"
+
+namespace edt {
+
+enum class DeviceKind { kCpu, kCuda, kReference };
+
+struct DeviceOptions {
+  DeviceKind kind = DeviceKind::kCpu;
+  int threads = 0;
+  bool tf32 = false;
+  bool share_gpus = false;
+
+  // Names are `prefix` and "device", "threads", ...
+  void declare(OptionSet& options, const std::string& prefix);
+  // All ranks of `world` call it; each gets its own GPU. UsageError, CudaError or NotImplemented
+  // where there is none.
+  std::unique_ptr<Backend> make_backend(Communicator& world) const;
+};
+
+}  // namespace edt
