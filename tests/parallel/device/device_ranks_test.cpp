@@ -1,0 +1,73 @@
+// Communicators of a GPU's tensors, on the emulated GPU: through host memory, and over NCCL.
+#include <gtest/gtest.h>
+
+#include "collective_cases.h"
+#include "core/cuda/cuda_backend.h"
+#include "host_tensors.h"
+#include "nccl_emulation.h"
+#include "parallel/device_communicator.h"
+#include "parallel/nccl/nccl_communicator.h"
+#include "parallel/threads/thread_ranks.h"
+
+namespace edt {
+namespace {
+
+using Check = void (*)(Communicator&);
+
+void run_staged(int ranks, Check check) {
+  run_ranks(ranks, [&](Communicator& host) {
+    const auto gpu = make_cuda_backend();
+    test::HostTensors tensors(*gpu, communicator_for(*gpu, host, "tensors"), host, true);
+    EXPECT_NE(tensors.backend().find("through host memory"), std::string_view::npos);
+    check(tensors);
+  });
+}
+
+void run_nccl(int ranks, Check check) {
+  run_ranks(ranks, [&](Communicator& host) {
+    const auto gpu = make_cuda_backend();
+    const auto lane = gpu->lane();
+    auto same = host.split(0, host.rank(), "tensors");
+    test::HostTensors tensors(*lane, make_nccl_communicator(*lane, std::move(same)), host, false);
+    check(tensors);
+  });
+}
+
+class DeviceRanks : public ::testing::TestWithParam<int> {};
+
+TEST_P(DeviceRanks, StagedSums) { run_staged(GetParam(), test::check_sums); }
+TEST_P(DeviceRanks, StagedParts) { run_staged(GetParam(), test::check_parts); }
+TEST_P(DeviceRanks, StagedWire) { run_staged(GetParam(), test::check_bfloat16_wire); }
+TEST_P(DeviceRanks, StagedGathers) { run_staged(GetParam(), test::check_gathers_and_broadcasts); }
+TEST_P(DeviceRanks, NcclSums) { run_nccl(GetParam(), test::check_sums); }
+TEST_P(DeviceRanks, NcclOtherReductions) { run_nccl(GetParam(), test::check_other_reductions); }
+TEST_P(DeviceRanks, NcclParts) { run_nccl(GetParam(), test::check_parts); }
+TEST_P(DeviceRanks, NcclWire) { run_nccl(GetParam(), test::check_bfloat16_wire); }
+TEST_P(DeviceRanks, NcclGathers) { run_nccl(GetParam(), test::check_gathers_and_broadcasts); }
+TEST_P(DeviceRanks, NcclMessages) { run_nccl(GetParam(), test::check_messages); }
+INSTANTIATE_TEST_SUITE_P(Ranks, DeviceRanks, ::testing::Values(2, 3, 4));
+
+// NCCL tells of a dead peer only to who asks; then the next collective says so.
+TEST(NcclFailure, AnAsynchronousErrorEndsTheNextCollective) {
+  run_ranks(2, [](Communicator& host) {
+    const auto gpu = make_cuda_backend();
+    const auto nccl = make_nccl_communicator(*gpu, host.split(0, host.rank(), "tensors"));
+    const Block block(gpu->memory(), sizeof(float));
+    const Tensor value{block.data(), {1}, DType::kFloat32};
+    nccl->all_reduce(value, Reduce::kSum, "before");
+    host.barrier("before the failure");
+    emulation::set_nccl_failed(true);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+    try {
+      nccl->all_reduce(value, Reduce::kSum, "after");
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const CommunicationError& error) {
+      EXPECT_NE(std::string_view(error.what()).find("given up"), std::string_view::npos);
+    }
+    host.barrier("after the failure");
+    emulation::set_nccl_failed(false);
+  });
+}
+
+}  // namespace
+}  // namespace edt
