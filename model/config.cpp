@@ -14,6 +14,14 @@ void CommonConfig::validate_common() const {
                       "model.label-dropout is {}, expected 0 <= p < 1", label_dropout);
 }
 
+std::vector<int> divisors(std::int64_t n) {
+  std::vector<int> found;
+  for (std::int64_t divisor = 1; divisor <= n; ++divisor) {
+    if (n % divisor == 0) found.push_back(static_cast<int>(divisor));
+  }
+  return found;
+}
+
 void MaskRange::validate(const char* option) const {
   require<UsageError>(0 <= low && low <= high && high < 1, "model",
                       "{} is {}..{}, expected 0 <= low <= high < 1", option, low, high);

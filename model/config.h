@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace edt {
 
@@ -17,6 +18,8 @@ struct CommonConfig {
 
   // Throws UsageError naming both values when the parts do not fit.
   void validate_common() const;
+
+  std::int64_t patches() const { return input_size / patch * (input_size / patch); }
 };
 
 // A ratio is drawn from [low, high).
@@ -27,5 +30,8 @@ struct MaskRange {
   // Throws UsageError unless 0 <= low <= high < 1.
   void validate(const char* option) const;
 };
+
+// All that divide `n`: numbers of tensor ranks that n heads can be spread over.
+std::vector<int> divisors(std::int64_t n);
 
 }  // namespace edt

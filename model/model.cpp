@@ -9,4 +9,16 @@ void Model::set_amm_blocks(const std::vector<std::int64_t>& blocks) {
                       "the attention modulation matrix belongs to EDT, the model is {}", name());
 }
 
+Var Model::forward_passes(Tape&, const ModelInputs&, const PassMasks&) {
+  fail<UsageError>("objective", "a masked pass is asked for, but {} has none", name());
+}
+
+Tensor Model::constant(Device& device, const std::vector<float>& values, const Shape& shape,
+                       DType dtype) {
+  Tensor tensor{nullptr, shape, dtype};
+  tensor.data = memory_.emplace_back(device.memory(), tensor.bytes()).data();
+  device.copy({const_cast<float*>(values.data()), shape, DType::kFloat32}, tensor);
+  return tensor;
+}
+
 }  // namespace edt

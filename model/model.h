@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/autograd/tape.h"
+#include "core/ops/tokens.h"
 #include "model/config.h"
 #include "model/parameters.h"
 
@@ -33,11 +35,10 @@ struct FixedTable {
   std::vector<float> values;
 };
 
-// The forward pass up to the point where the first mask would strike.
-struct ForwardState {
-  Var x;
-  Var condition;
-  std::vector<Var> skips;
+// What the masked pass leaves out: tokens that are zeroed in place, or that are dropped.
+struct PassMasks {
+  std::vector<Tensor> keep;  // of Model::masks(), each [rows of both passes, tokens], 1 keeps
+  KeptTokens kept;           // of Model::dropping(), for the rows of the masked pass
 };
 
 enum class Recompute { kNone, kSelective, kFull };
@@ -58,18 +59,20 @@ class Model {
   std::int64_t classes() const { return common_.classes; }
   float label_dropout() const { return common_.label_dropout; }
 
-  // Masks of the masked pass, in the order finish() expects them; empty: no masked pass.
-  virtual const std::vector<MaskSpec>& masks() const = 0;
-  virtual const std::vector<FixedTable>& fixed_tables() const = 0;
+  // What the masked pass of training does with tokens. Either it zeroes some, by these masks; or it
+  // drops some, a ratio of this range; or there is no masked pass.
+  const std::vector<MaskSpec>& masks() const { return masks_; }
+  const std::optional<MaskSpec>& dropping() const { return dropping_; }
+  bool has_masked_pass() const { return !masks_.empty() || dropping_.has_value(); }
 
-  // forward = finish(begin()). With masks [B, tokens] (1 keeps) finish() is the masked pass; both
-  // passes may share one begin(). Returns tokens [B, T, p*p*2C] in (row, column, channel) order.
-  virtual ForwardState begin(Tape& tape, const ModelInputs& inputs) = 0;
-  virtual Var finish(Tape& tape, const ForwardState& state, const std::vector<Tensor>& masks) = 0;
+  const std::vector<FixedTable>& fixed_tables() const { return fixed_tables_; }
 
-  Var forward(Tape& tape, const ModelInputs& inputs, const std::vector<Tensor>& masks = {}) {
-    return finish(tape, begin(tape, inputs), masks);
-  }
+  // All tokens. Returns tokens [B, T, p*p*2C] in (row, column, channel) order.
+  virtual Var forward(Tape& tape, const ModelInputs& inputs) = 0;
+  // Both passes of a training step at once: the first half of the rows is the full pass, the second
+  // half the masked one. With inputs for half of the rows both passes see the same. Parameters are
+  // used block by block for both passes, so that each is gathered and reduced once.
+  virtual Var forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks);
 
   virtual void set_recompute(Recompute recompute) = 0;
 
@@ -78,9 +81,17 @@ class Model {
   virtual void set_amm_blocks(const std::vector<std::int64_t>& blocks);
 
  protected:
+  // A table on `device`, kept as long as the model.
+  Tensor constant(Device& device, const std::vector<float>& values, const Shape& shape,
+                  DType dtype);
+
   ParameterList parameters_;
+  std::vector<MaskSpec> masks_;
+  std::optional<MaskSpec> dropping_;
+  std::vector<FixedTable> fixed_tables_;
 
  private:
+  std::vector<Block> memory_;
   CommonConfig common_;
 };
 

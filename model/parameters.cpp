@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/random/stream.h"
+#include "model/positions.h"
 
 namespace edt {
 namespace {
@@ -68,6 +69,10 @@ void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float>
     case Init::kTruncatedNormal002:
       random::fill_normal(key, value);
       for (float& v : value) v *= kStandardDeviation;
+      return;
+    case Init::kPositions:
+      std::ranges::copy(sincos_positions(shape[2], std::lround(std::sqrt(shape[1]))),
+                        value.begin());
       return;
   }
 }

@@ -14,7 +14,8 @@
 namespace edt {
 
 // How a tensor starts. Xavier bounds are taken from the [N, K] view of the shape.
-enum class Init { kZero, kXavierUniform, kNormal002, kTruncatedNormal002 };
+// Positions are sin-cos, of a square grid: the shape is [1, T, D].
+enum class Init { kZero, kXavierUniform, kNormal002, kTruncatedNormal002, kPositions };
 
 class ParameterList {
  public:

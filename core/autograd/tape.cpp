@@ -14,7 +14,7 @@ Tape::~Tape() {
 }
 
 Var Tape::make(const Shape& shape, DType dtype) {
-  return {this, add_value(arena_.make(shape, dtype), true)};
+  return {this, add_value(allocate(shape, dtype, room_), true)};
 }
 
 Var Tape::leaf(const Tensor& tensor, bool needs_grad) {
@@ -24,9 +24,18 @@ Var Tape::leaf(const Tensor& tensor, bool needs_grad) {
 }
 
 std::int32_t Tape::add_value(const Tensor& data, bool owned) {
-  values_.push_back({.data = data, .references = 1, .owned = owned});
+  values_.push_back(
+      {.data = data, .room = owned ? room_ : Room::Ratio{}, .references = 1, .owned = owned});
   ++live_references_;
   return static_cast<std::int32_t>(values_.size()) - 1;
+}
+
+Tensor Tape::allocate(const Shape& shape, DType dtype, const Room::Ratio& room) {
+  Tensor tensor{nullptr, shape, dtype};
+  const auto now = static_cast<std::size_t>(room.now), most = static_cast<std::size_t>(room.most);
+  EDT_ASSERT(tensor.bytes() % now == 0);
+  tensor.data = arena_.allocate(tensor.bytes() / now * most);
+  return tensor;
 }
 
 void Tape::release(std::int32_t id) {
@@ -97,7 +106,7 @@ GradTarget Tape::target(GradRef ref) {
   if (!ref) return {};
   Value& v = value(ref.id);
   if (v.grad.defined()) return {v.grad, true};
-  v.grad = arena_.make(v.data.shape, v.data.dtype);
+  v.grad = allocate(v.data.shape, v.data.dtype, v.room);
   v.grad_owned = true;
   return {v.grad, false};
 }

@@ -143,6 +143,28 @@ class Tape {
   // Forgets all values; no Var may be alive. Call between steps.
   void clear();
 
+  // Scope in which values get room for `most` of something where they hold `now` of it: what varies
+  // from step to step leaves the arena's layout as it is. The number of bytes of every value made
+  // inside is a multiple of `now`.
+  class Room {
+   public:
+    Room(Tape& tape, std::int64_t most, std::int64_t now)
+        : tape_(tape), before_(std::exchange(tape.room_, {most, now})) {
+      EDT_ASSERT(now >= 1 && most >= now);
+    }
+    ~Room() { tape_.room_ = before_; }
+    Room(const Room&) = delete;
+    Room& operator=(const Room&) = delete;
+
+   private:
+    friend class Tape;
+    struct Ratio {
+      std::int64_t most = 1, now = 1;
+    };
+    Tape& tape_;
+    Ratio before_;
+  };
+
   // Scope in which nothing is recorded: sampling and evaluation.
   class NoGrad {
    public:
@@ -163,6 +185,7 @@ class Tape {
   struct Value {
     Tensor data;
     Tensor grad;
+    Room::Ratio room;  // of data, and of grad
     std::int32_t references = 0;
     bool owned = false;
     bool needs_grad = false;
@@ -180,6 +203,7 @@ class Tape {
   Value& value(std::int32_t id) { return values_[static_cast<std::size_t>(id)]; }
   const Value& value(std::int32_t id) const { return values_[static_cast<std::size_t>(id)]; }
   std::int32_t add_value(const Tensor& data, bool owned);
+  Tensor allocate(const Shape& shape, DType dtype, const Room::Ratio& room);
   void retain(std::int32_t id) { ++value(id).references; }
   void release(std::int32_t id);
   void release_grad(Value& value);
@@ -198,6 +222,7 @@ class Tape {
   ClosureStack closures_;
   ParameterOwner* owner_ = nullptr;
   std::int64_t live_references_ = 0;
+  Room::Ratio room_;
   bool recording_ = true;
   bool counting_ = false;   // inside the first, unrecorded run of a recompute scope
   bool replaying_ = false;  // inside its second run: uses are counted already
@@ -222,8 +247,9 @@ Var Tape::recompute(F forward) {
   Var output = forward();
   counting_ = outer_counting;
   recording_ = true;
-  record("recompute", output, {}, [forward](Tape& tape, OutputGrad& grad) {
+  record("recompute", output, {}, [forward, room = room_](Tape& tape, OutputGrad& grad) {
     const bool outer_replaying = std::exchange(tape.replaying_, true);
+    const Room again_room(tape, room.most, room.now);
     tape.profiler_.set_recomputing(true);
     Var again = forward();
     tape.profiler_.set_recomputing(outer_replaying);

@@ -4,6 +4,7 @@
 #include "core/cpu/kernels.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/typed.h"
+#include "core/ops/checks.h"
 
 namespace edt {
 namespace {
@@ -41,17 +42,25 @@ void transpose(const AttentionPlan& plan, const float* modulation, float* to) {
 
 }  // namespace
 
+AttentionPlan CpuBackend::attention_plan(T qkv, T table) {
+  using Bias = AttentionPlan::Bias;
+  return {qkv, attention_lanes(), table.defined() ? Bias::kGrid : Bias::kNone,
+          grid_side("attention", qkv.shape[1])};
+}
+
+AttentionPlan CpuBackend::attention_plan(T qkv, Kept kept) {
+  return {qkv, attention_lanes(), AttentionPlan::Bias::kKept, kept.grid};
+}
+
 const float* CpuBackend::attention_bias(const AttentionPlan& plan, T table) {
+  if (plan.bias == AttentionPlan::Bias::kNone) return nullptr;
   float* bias = scratch_.floats(Slot::kBias, plan.heads * plan.bias_size);
   with_float_type(table.dtype, [&]<class E>(E) { arrange_bias(plan, table.as<E>(), bias); });
   return bias;
 }
 
-void CpuBackend::attention_run(T qkv, T table, const float* modulation, T out, float* lse,
-                               const AttentionPlan& plan) {
-  const AttentionForward call{
-      plan, {qkv.data, qkv.dtype}, {out.data, out.dtype}, attention_bias(plan, table), modulation,
-      lse};
+void CpuBackend::attention_run(const AttentionForward& call) {
+  const AttentionPlan& plan = call.plan;
   const std::int64_t floats = attention_forward_floats(plan);
   float* memory = scratch_.floats(Slot::kAttention, thread_count() * floats);
   parallel_parts(plan.units(), 1, [&](std::int64_t part, Range r) {
@@ -60,28 +69,72 @@ void CpuBackend::attention_run(T qkv, T table, const float* modulation, T out, f
 }
 
 void CpuBackend::attention_forward(T qkv, T table, T out, T lse) {
-  attention_run(qkv, table, nullptr, out, lse.defined() ? lse.as<float>() : nullptr,
-                AttentionPlan(qkv, attention_lanes()));
+  const AttentionPlan plan = attention_plan(qkv, table);
+  attention_run({plan,
+                 {qkv.data, qkv.dtype},
+                 {out.data, out.dtype},
+                 attention_bias(plan, table),
+                 nullptr,
+                 nullptr,
+                 lse.defined() ? lse.as<float>() : nullptr});
+}
+
+void CpuBackend::kept_attention_forward(T qkv, Kept kept, T table, T out, T lse) {
+  const AttentionPlan plan = attention_plan(qkv, kept);
+  attention_run({plan,
+                 {qkv.data, qkv.dtype},
+                 {out.data, out.dtype},
+                 attention_bias(plan, table),
+                 kept.ids.as<std::int32_t>(),
+                 nullptr,
+                 lse.defined() ? lse.as<float>() : nullptr});
 }
 
 void CpuBackend::attention_modulated_forward(T qkv, T table, T modulation, T out) {
-  const AttentionPlan plan(qkv, attention_lanes());
+  const AttentionPlan plan = attention_plan(qkv, table);
   float* transposed = scratch_.floats(Slot::kModulation, plan.tokens * plan.padded);
   transpose(plan, modulation.as<float>(), transposed);
-  attention_run(qkv, table, transposed, out, nullptr, plan);
+  attention_run({plan,
+                 {qkv.data, qkv.dtype},
+                 {out.data, out.dtype},
+                 attention_bias(plan, table),
+                 nullptr,
+                 transposed,
+                 nullptr});
 }
 
 void CpuBackend::attention_backward(T dout, T qkv, T table, T, T lse, G dqkv, G dtable) {
-  const AttentionPlan plan(qkv, attention_lanes());
-  const AttentionBackward call{plan,
-                               {dout.data, dout.dtype},
-                               {qkv.data, qkv.dtype},
-                               {dqkv.tensor.data, dqkv.tensor.dtype},
-                               attention_bias(plan, table),
-                               lse.as<float>(),
-                               dqkv.accumulate};
+  const AttentionPlan plan = attention_plan(qkv, table);
+  attention_run_backward({plan,
+                          {dout.data, dout.dtype},
+                          {qkv.data, qkv.dtype},
+                          {dqkv.tensor.data, dqkv.tensor.dtype},
+                          attention_bias(plan, table),
+                          nullptr,
+                          lse.as<float>(),
+                          dqkv.accumulate},
+                         dtable);
+}
+
+void CpuBackend::kept_attention_backward(T dout, T qkv, Kept kept, T table, T, T lse, G dqkv,
+                                         G dtable) {
+  const AttentionPlan plan = attention_plan(qkv, kept);
+  attention_run_backward({plan,
+                          {dout.data, dout.dtype},
+                          {qkv.data, qkv.dtype},
+                          {dqkv.tensor.data, dqkv.tensor.dtype},
+                          attention_bias(plan, table),
+                          kept.ids.as<std::int32_t>(),
+                          lse.as<float>(),
+                          dqkv.accumulate},
+                         dtable);
+}
+
+void CpuBackend::attention_run_backward(const AttentionBackward& call, G dtable) {
+  const AttentionPlan& plan = call.plan;
   const std::int64_t floats = attention_backward_floats(plan);
-  const std::int64_t rows = plan.span() * plan.span(), threads = thread_count();
+  const std::int64_t threads = thread_count();
+  const std::int64_t rows = plan.bias == AttentionPlan::Bias::kNone ? 0 : plan.span() * plan.span();
   float* memory = scratch_.floats(Slot::kAttention, threads * floats);
   float* dtables = scratch_.floats(Slot::kPartials, threads * plan.heads * rows);
   edt::fill({dtables}, threads * plan.heads * rows, 0.0f);

@@ -9,6 +9,7 @@
 #define HWY_TARGET_INCLUDE "core/cpu/attention_backward.cpp"
 #include <hwy/foreach_target.h>
 
+#include "core/cpu/attention_bias-inl.h"
 #include "core/cpu/attention_pack-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,6 +24,7 @@ struct Workspace {
   float *p, *ds;  // [panels of a group][tokens][panel]
   float *dkeys, *dvalues;
   float* dbias;  // bias_size, of one unit: the table's columns, or expanded to [tokens, padded]
+  std::int32_t *key_offsets, *query_offsets;
   std::int64_t group, floats;
 
   Workspace(const AttentionPlan& plan, float* memory) {
@@ -51,6 +53,8 @@ struct Workspace {
     dkeys = take(plan.tokens * plan.padded_size);
     dvalues = take(plan.tokens * plan.padded_size);
     dbias = take(plan.bias_size);
+    key_offsets = reinterpret_cast<std::int32_t*>(take(plan.tokens));
+    query_offsets = reinterpret_cast<std::int32_t*>(take(plan.padded));
     floats = next - memory;
   }
 };
@@ -58,15 +62,16 @@ struct Workspace {
 std::int64_t WorkspaceFloats(const AttentionPlan& plan) { return Workspace(plan, nullptr).floats; }
 
 // Scores and dP of one vector of queries become P and dS, and dS is added to dbias.
-HWY_INLINE void Probabilities(const AttentionPlan& plan, const float* bias, FloatVec lse, float* p,
-                              float* ds, float* dbias) {
+template <class Queries>
+HWY_INLINE void Probabilities(const AttentionPlan& plan, const Queries& bias, FloatVec lse,
+                              float* p, float* ds) {
   // In registers: stores may alias `plan`.
-  const std::int64_t tokens = plan.tokens, panel = plan.panel, grid = plan.grid;
-  const std::int64_t* row = plan.row.data();
+  const std::int64_t tokens = plan.tokens, panel = plan.panel;
+  const std::int64_t grid = plan.bias == AttentionPlan::Bias::kGrid ? plan.grid : 1;
   FloatVec delta = Zero();
   for (std::int64_t j = 0; j < tokens; ++j) {
     const std::int64_t at = j * panel;
-    const FloatVec b = LoadVec(bias + row[j]);
+    const FloatVec b = bias.Load(j);
     const FloatVec prob = Exp(hn::Add(LoadVec(p + at), hn::Sub(b, lse)));
     delta = hn::MulAdd(prob, LoadVec(ds + at), delta);
     StoreVec(prob, p + at);
@@ -78,15 +83,14 @@ HWY_INLINE void Probabilities(const AttentionPlan& plan, const float* bias, Floa
       const std::int64_t at = j * panel;
       const FloatVec d = hn::Mul(LoadVec(p + at), hn::Sub(LoadVec(ds + at), delta));
       StoreVec(d, ds + at);
-      float* sum = dbias + row[j];
-      StoreVec(hn::Add(LoadVec(sum), d), sum);
+      bias.Add(j, d);
     }
   }
 }
 
-template <class T>
+template <class T, class Bias>
 void BackwardPanel(const AttentionBackward& a, const Workspace& w, std::int64_t unit,
-                   std::int64_t first, float* p, float* ds) {
+                   const Bias& bias, std::int64_t first, float* p, float* ds) {
   const AttentionPlan& plan = a.plan;
   const std::int64_t panel = plan.panel, size = plan.size;
   PackPanel(w.queries + first * plan.padded_size, plan.padded_size, panel, panel, size, 1.0f,
@@ -97,11 +101,9 @@ void BackwardPanel(const AttentionBackward& a, const Workspace& w, std::int64_t 
                   panel, false);
   PanelProduct<2>(plan.tokens, {w.values, kTileRows * size, size, 1, size}, w.dout_panel, panel, ds,
                   panel, false);
-  const float* bias = a.bias + plan.head_of(unit) * plan.bias_size;
   for (int v = 0; v < 2; ++v) {
     const std::int64_t query = first + v * Lanes(), at = v * Lanes();
-    const std::int64_t column = plan.column[static_cast<std::size_t>(query / Lanes())];
-    Probabilities(plan, bias + column, LoadVec(w.lse + query), p + at, ds + at, w.dbias + column);
+    Probabilities(plan, bias.At(query), LoadVec(w.lse + query), p + at, ds + at);
   }
   PanelProduct<2>(size, {w.key_columns, kTileRows * plan.tokens, 1, kTileRows, plan.tokens}, ds,
                   panel, w.dquery_panel, panel, false);
@@ -139,8 +141,9 @@ void StoreRows(const float* rows, const AttentionBackward& a, std::int64_t unit,
   }
 }
 
-template <class T>
-void BackwardUnit(const AttentionBackward& a, const Workspace& w, std::int64_t unit) {
+template <class T, class Bias>
+void BackwardUnit(const AttentionBackward& a, const Workspace& w, std::int64_t unit,
+                  const Bias& bias) {
   const AttentionPlan& plan = a.plan;
   const std::int64_t panel_floats = plan.tokens * plan.panel;
   Load<T>(a, w, unit);
@@ -150,7 +153,7 @@ void BackwardUnit(const AttentionBackward& a, const Workspace& w, std::int64_t u
   for (std::int64_t first = 0; first < plan.tokens; first += w.group * plan.panel) {
     const std::int64_t panels = std::min(w.group, (plan.padded - first) / plan.panel);
     for (std::int64_t i = 0; i < panels; ++i) {
-      BackwardPanel<T>(a, w, unit, first + i * plan.panel, w.p + i * panel_floats,
+      BackwardPanel<T>(a, w, unit, bias, first + i * plan.panel, w.p + i * panel_floats,
                        w.ds + i * panel_floats);
     }
     const std::int64_t block = kTileRows * plan.panel, at = first * plan.padded_size;
@@ -187,12 +190,16 @@ void BackwardUnits(const AttentionBackward& a, float* memory, float* dtable, std
   const std::int64_t rows = plan.span() * plan.span();
   for (std::int64_t unit = begin; unit < end; ++unit) {
     std::memset(w.dbias, 0, static_cast<std::size_t>(plan.bias_size) * sizeof(float));
-    if (a.qkv.dtype == DType::kFloat32) {
-      BackwardUnit<float>(a, w, unit);
-    } else {
-      BackwardUnit<bfloat16>(a, w, unit);
-    }
-    FoldBias(plan, w.dbias, dtable + plan.head_of(unit) * rows);
+    WithBias(plan, a.bias, w.dbias, a.ids, unit, w.key_offsets, w.query_offsets,
+             [&](const auto& bias) {
+               if (a.qkv.dtype == DType::kFloat32) {
+                 BackwardUnit<float>(a, w, unit, bias);
+               } else {
+                 BackwardUnit<bfloat16>(a, w, unit, bias);
+               }
+             });
+    if (plan.bias != AttentionPlan::Bias::kNone)
+      FoldBias(plan, w.dbias, dtable + plan.head_of(unit) * rows);
   }
 }
 

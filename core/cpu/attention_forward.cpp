@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "core/cpu/attention_forward.cpp"
 #include <hwy/foreach_target.h>
 
+#include "core/cpu/attention_bias-inl.h"
 #include "core/cpu/attention_pack-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -16,6 +17,7 @@ namespace {
 // Where one thread keeps what it works on.
 struct Workspace {
   float *keys, *value_columns, *query_panel, *scores, *result;
+  std::int32_t *key_offsets, *query_offsets;
   std::int64_t floats;
 
   Workspace(const AttentionPlan& p, float* memory) {
@@ -31,6 +33,8 @@ struct Workspace {
     query_panel = take(p.size * p.panel);
     scores = take(p.tokens * p.panel);
     result = take(p.size * p.panel);
+    key_offsets = reinterpret_cast<std::int32_t*>(take(p.tokens));
+    query_offsets = reinterpret_cast<std::int32_t*>(take(p.padded));
     floats = next - memory;
   }
 };
@@ -44,13 +48,13 @@ struct Softmax {
   FloatVec max, sum;
 };
 
-HWY_INLINE Softmax SoftmaxColumns(const AttentionPlan& p, const float* bias, float* scores) {
+template <class Queries>
+HWY_INLINE Softmax SoftmaxColumns(const AttentionPlan& p, const Queries& bias, float* scores) {
   const std::int64_t tokens = p.tokens, panel = p.panel;  // in registers: stores may alias `p`
-  const std::int64_t* row = p.row.data();
   FloatVec max = Set(-3.4e38f), sum = Zero();
   for (std::int64_t j = 0; j < tokens; ++j) {
     float* at = scores + j * panel;
-    const FloatVec s = hn::Add(LoadVec(at), LoadVec(bias + row[j]));
+    const FloatVec s = hn::Add(LoadVec(at), bias.Load(j));
     max = hn::Max(max, s);
     StoreVec(s, at);
   }
@@ -83,22 +87,20 @@ void StoreLse(const Softmax& softmax, float* lse, std::int64_t count) {
   for (std::int64_t i = 0; i < std::min(count, Lanes()); ++i) lse[i] = max[i] + std::log(sum[i]);
 }
 
-template <class T>
+template <class T, class Bias>
 void ForwardPanel(const AttentionForward& a, const Workspace& w, std::int64_t unit,
-                  std::int64_t first) {
+                  const Bias& bias, std::int64_t first) {
   const AttentionPlan& p = a.plan;
   const std::int64_t count = std::min(p.panel, p.tokens - first);
   const T* queries = static_cast<const T*>(a.qkv.data) + p.qkv_at(unit, 0) + first * p.qkv_stride();
   PackPanel(queries, p.qkv_stride(), count, p.panel, p.size, p.scale, w.query_panel);
   PanelProduct<2>(p.tokens, {w.keys, kTileRows * p.size, p.size, 1, p.size}, w.query_panel, p.panel,
                   w.scores, p.panel, false);
-  const float* bias = a.bias + p.head_of(unit) * p.bias_size;
   FloatVec sums[2];
   for (int v = 0; v < 2; ++v) {
     const std::int64_t query = first + v * Lanes();
     float* scores = w.scores + v * Lanes();
-    const auto softmax =
-        SoftmaxColumns(p, bias + p.column[static_cast<std::size_t>(query / Lanes())], scores);
+    const auto softmax = SoftmaxColumns(p, bias.At(query), scores);
     sums[v] = softmax.sum;
     if (a.modulation != nullptr) Modulate(p, a.modulation + query, scores);
     if (a.lse != nullptr && query < p.tokens) {
@@ -121,9 +123,11 @@ void ForwardUnit(const AttentionForward& a, const Workspace& w, std::int64_t uni
   const std::int64_t stride = p.qkv_stride();
   PackRows(qkv + p.qkv_at(unit, 1), stride, p.tokens, p.tokens, p.size, 1.0f, w.keys, p.size);
   PackColumns(qkv + p.qkv_at(unit, 2), stride, p.tokens, p.size, w.value_columns);
-  for (std::int64_t first = 0; first < p.tokens; first += p.panel) {
-    ForwardPanel<T>(a, w, unit, first);
-  }
+  WithBias(p, a.bias, nullptr, a.ids, unit, w.key_offsets, w.query_offsets, [&](const auto& bias) {
+    for (std::int64_t first = 0; first < p.tokens; first += p.panel) {
+      ForwardPanel<T>(a, w, unit, bias, first);
+    }
+  });
 }
 
 void ForwardUnits(const AttentionForward& a, float* memory, std::int64_t begin, std::int64_t end) {

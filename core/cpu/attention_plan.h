@@ -9,9 +9,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/autograd/tape.h"
 #include "core/cpu/elementwise.h"
-#include "core/ops/checks.h"
+#include "core/tensor/tensor.h"
 
 namespace edt {
 
@@ -22,25 +21,33 @@ struct AttentionPlan {
   std::int64_t padded_size;
   float scale;
 
-  // bias of keys j and queries i .. i + lanes - 1 = head's bias + row[j] + column[i / lanes].
-  // Where the grid's side is a multiple of the lanes, `lanes` queries are neighbours in the
+  // What is added to scores: nothing; the bias of a whole grid; that of tokens kept of one.
+  enum class Bias { kNone, kGrid, kKept };
+  Bias bias;
+  // kGrid: bias of keys j and queries i .. i + lanes - 1 = head's bias + row[j] + column[i /
+  // lanes]. Where the grid's side is a multiple of the lanes, `lanes` queries are neighbours in the
   // (2g-1)^2 table itself. Elsewhere the table is expanded to [tokens, padded].
+  // kKept: queries are gathered out of the table.
   bool compact;
   std::int64_t bias_size;  // floats of one head
   std::vector<std::int64_t> row, column;
 
-  AttentionPlan(const Tensor& qkv, std::int64_t lanes)
+  AttentionPlan(const Tensor& qkv, std::int64_t lanes, Bias kind, std::int64_t grid_of_tokens)
       : batch(qkv.shape[0]),
         tokens(qkv.shape[1]),
         heads(qkv.shape[3]),
         size(qkv.shape[4]),
-        grid(grid_side("attention", tokens)),
+        grid(grid_of_tokens),
         panel(2 * lanes),
         padded((tokens + panel - 1) / panel * panel),
         padded_size((size + lanes - 1) / lanes * lanes),
         scale(1.0f / std::sqrt(static_cast<float>(size))),
-        compact(grid % lanes == 0),
-        bias_size(compact ? span() * span() : tokens * padded) {
+        bias(kind),
+        compact(kind == Bias::kKept || grid % lanes == 0),
+        bias_size(kind == Bias::kNone ? 0
+                  : compact           ? span() * span()
+                                      : tokens * padded) {
+    if (bias != Bias::kGrid) return;
     for (std::int64_t j = 0; j < tokens; ++j) row.push_back(compact ? key_offset(j) : j * padded);
     for (std::int64_t i = 0; i < padded; i += lanes) {
       column.push_back(compact ? query_offset(i) : i);
@@ -48,7 +55,7 @@ struct AttentionPlan {
   }
 
   std::int64_t span() const { return 2 * grid - 1; }
-  // Table row of (i, j) = query_offset(i) + key_offset(j).
+  // Table row of the places (i, j) = query_offset(i) + key_offset(j).
   std::int64_t query_offset(std::int64_t i) const { return i / grid * span() + i % grid; }
   std::int64_t key_offset(std::int64_t j) const {
     return (grid - 1) * (span() + 1) - query_offset(j);
@@ -78,6 +85,7 @@ struct AttentionForward {
   const AttentionPlan& plan;
   Span qkv, out;
   const float* bias;        // [heads, bias_size]
+  const std::int32_t* ids;  // [batch, tokens], places of kept tokens, or null
   const float* modulation;  // transposed, [tokens, padded], or null
   float* lse;               // or null
 };
@@ -86,6 +94,7 @@ struct AttentionBackward {
   const AttentionPlan& plan;
   Span dout, qkv, dqkv;
   const float* bias;
+  const std::int32_t* ids;
   const float* lse;
   bool accumulate;
 };

@@ -14,6 +14,7 @@ class CpuBackend final : public Backend {
   using T = const Tensor&;
   using G = const GradTarget&;
   using C = const Columns&;
+  using Kept = const KeptTokens&;
 
   std::unique_ptr<MatmulCeiling> matmul_ceiling(const std::vector<MatmulForm>& forms,
                                                 DType dtype) override {
@@ -32,6 +33,9 @@ class CpuBackend final : public Backend {
   void linear_forward(T x, T weight, T bias, T positions, T y) override;
   void linear_backward_input(T dy, T weight, G dx) override;
   void linear_backward_weight(T dy, T x, G dweight, G dbias) override;
+  void concat_linear_forward(T a, T b, T weight, T bias, T y) override;
+  void concat_linear_backward_input(T dy, T weight, G da, G db) override;
+  void concat_linear_backward_weight(T dy, T a, T b, G dweight, G dbias) override;
 
   // bias.cpp
   void add_bias_forward(T x, T bias, T y) override;
@@ -63,7 +67,20 @@ class CpuBackend final : public Backend {
   // attention.cpp
   void attention_forward(T qkv, T table, T out, T lse) override;
   void attention_backward(T dout, T qkv, T table, T out, T lse, G dqkv, G dtable) override;
+  void kept_attention_forward(T qkv, Kept kept, T table, T out, T lse) override;
+  void kept_attention_backward(T dout, T qkv, Kept kept, T table, T out, T lse, G dqkv,
+                               G dtable) override;
   void attention_modulated_forward(T qkv, T table, T modulation, T out) override;
+
+  // tokens.cpp
+  void gather_tokens_forward(T x, Kept kept, T y) override;
+  void gather_tokens_backward(T dy, Kept kept, G dx) override;
+  void restore_tokens_forward(T x, Kept kept, T token, T y) override;
+  void restore_tokens_backward(T dy, Kept kept, G dx, G dtoken) override;
+  void select_tokens_forward(T kept_rows, T dropped_rows, Kept kept, T y) override;
+  void select_tokens_backward(T dy, Kept kept, G dkept_rows, G ddropped_rows) override;
+  void add_positions_forward(T x, T positions, T y) override;
+  void add_positions_backward(T dy, G dpositions) override;
 
   // embedding.cpp
   void timestep_features(T t, T out) override;
@@ -102,9 +119,11 @@ class CpuBackend final : public Backend {
                              const Matrix& activated, G dbias, bool first);
 
   // attention.cpp
+  static AttentionPlan attention_plan(T qkv, T table);
+  static AttentionPlan attention_plan(T qkv, Kept kept);
   const float* attention_bias(const AttentionPlan& plan, T table);
-  void attention_run(T qkv, T table, const float* modulation, T out, float* lse,
-                     const AttentionPlan& plan);
+  void attention_run(const AttentionForward& call);
+  void attention_run_backward(const AttentionBackward& call, G dtable);
 
   Scratch scratch_;
   Matmul matmul_{scratch_};

@@ -83,4 +83,50 @@ void CpuBackend::linear_backward_weight(T dy, T x, G dweight, G dbias) {
   });
 }
 
+void CpuBackend::concat_linear_forward(T a, T b, T weight, T bias, T y) {
+  const std::int64_t split = a.shape[1], inputs = weight.shape[1];
+  const Matrix w = matmul_.operand(weight, Slot::kConvertedW);
+  for_each_chunk(a.shape[0], y.shape[1], [&](std::int64_t begin, std::int64_t end) {
+    const Matrix to = Matrix(y).slice(begin, end);
+    const Matrix result = result_chunk(to);
+    start_rows(bias, {}, result, begin);
+    const Matrix left = matmul_.operand(Matrix(a).slice(begin, end), Slot::kConvertedX);
+    matmul_.multiply(left, w.columns_of(0, split).t(), result, true);
+    const Matrix right = matmul_.operand(Matrix(b).slice(begin, end), Slot::kConvertedX);
+    matmul_.multiply(right, w.columns_of(split, inputs).t(), result, true);
+    finish_chunk(result, to, false);
+  });
+}
+
+void CpuBackend::concat_linear_backward_input(T dy, T weight, G da, G db) {
+  const std::int64_t inputs = weight.shape[1];
+  const std::int64_t split = da.wanted() ? da.tensor.shape[1] : inputs - db.tensor.shape[1];
+  const Matrix w = matmul_.operand(weight, Slot::kConvertedW);
+  for_each_chunk(dy.shape[0], dy.shape[1], [&](std::int64_t begin, std::int64_t end) {
+    const Matrix d = matmul_.operand(Matrix(dy).slice(begin, end), Slot::kConvertedDy);
+    const auto put = [&](const Matrix& part, G to) {
+      if (to.wanted()) multiply_into(d, part, Matrix(to.tensor).slice(begin, end), to.accumulate);
+    };
+    put(w.columns_of(0, split), da);
+    put(w.columns_of(split, inputs), db);
+  });
+}
+
+void CpuBackend::concat_linear_backward_weight(T dy, T a, T b, G dweight, G dbias) {
+  const std::int64_t split = a.shape[1], inputs = split + b.shape[1];
+  for_each_chunk(dy.shape[0], dy.shape[1], [&](std::int64_t begin, std::int64_t end) {
+    const bool first = begin == 0;
+    const Matrix dy_rows = Matrix(dy).slice(begin, end);
+    column_sums(scratch_, dy_rows, dbias.tensor.as<float>(), dbias.accumulate || !first);
+    const Matrix d = matmul_.operand(dy_rows, Slot::kConvertedDy);
+    const auto put = [&](T x, std::int64_t from, std::int64_t to) {
+      const Matrix rows = matmul_.operand(Matrix(x).slice(begin, end), Slot::kConvertedX);
+      matmul_.multiply(d.t(), rows, Matrix(dweight.tensor).columns_of(from, to),
+                       dweight.accumulate || !first);
+    };
+    put(a, 0, split);
+    put(b, split, inputs);
+  });
+}
+
 }  // namespace edt

@@ -30,6 +30,13 @@ struct Matrix {
     other.transposed = !transposed;
     return other;
   }
+  // Columns [begin, end) of the memory.
+  Matrix columns_of(std::int64_t begin, std::int64_t end) const {
+    Matrix part = *this;
+    part.span = span.from(begin);
+    part.columns = end - begin;
+    return part;
+  }
   // Rows [begin, end) of the memory.
   Matrix slice(std::int64_t begin, std::int64_t end) const {
     Matrix part = *this;

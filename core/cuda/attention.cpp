@@ -24,6 +24,8 @@ AttentionSizes sizes_of(const Tensor& qkv) {
 }
 
 AttentionCall call_of(const Tensor& qkv, const Tensor& table, const Tensor& out) {
+  require<NotImplemented>(table.defined(), "cuda",
+                          "attention without a bias is not implemented by this backend");
   EDT_ASSERT(table.dtype == qkv.dtype && out.dtype == qkv.dtype);
   return {.dtype = element_of(qkv),
           .sizes = sizes_of(qkv),

@@ -10,50 +10,101 @@ Tensor by_head(const Tensor& qkv, std::int64_t heads) {
   return qkv.reshaped({qkv.shape[0], qkv.shape[1], 3, heads, qkv.shape[2] / (3 * heads)});
 }
 
-void check_inputs(const Var& qkv, const Parameter& table, const Tensor& modulation) {
-  require(qkv.shape().rank() == 3 && qkv.shape()[2] % (3 * table.shape[1]) == 0, "attention",
-          "{}: qkv is {}, which {} heads do not divide", table.name, to_string(qkv.shape()),
-          table.shape[1]);
-  const std::int64_t tokens = qkv.shape()[1];
-  const std::int64_t span = 2 * grid_side("attention", tokens) - 1;
+void check_heads(const Var& qkv, std::int64_t heads, std::string_view name) {
+  require(qkv.shape().rank() == 3 && heads > 0 && qkv.shape()[2] % (3 * heads) == 0, "attention",
+          "{}: qkv is {}, which {} heads do not divide", name, to_string(qkv.shape()), heads);
+}
+
+void check_table(const Parameter& table, std::int64_t grid) {
+  const std::int64_t span = 2 * grid - 1;
   require(table.shape[0] >= span * span, "attention", "{}: table is {}, {} tokens need {} rows",
-          table.name, to_string(table.shape), tokens, span * span);
-  if (modulation.defined())
-    check_shape("attention", "modulation matrix", modulation.shape, {tokens, tokens});
+          table.name, to_string(table.shape), grid * grid, span * span);
+}
+
+// Recorded attention, with a bias or without, on all tokens or on those that were kept.
+struct Attention {
+  Parameter* table = nullptr;
+  std::int64_t heads = 1;
+  KeptTokens kept;
+
+  Tensor bias(Tape& tape) const { return table == nullptr ? Tensor{} : tape.read(*table); }
+
+  void forward(Tape& tape, const Tensor& qkv, const Tensor& out, const Tensor& lse) const {
+    Backend& backend = backend_of(tape);
+    if (!kept.ids.defined()) return backend.attention_forward(qkv, bias(tape), out, lse);
+    backend.kept_attention_forward(qkv, kept, bias(tape), out, lse);
+  }
+
+  void backward(Tape& tape, const Tensor& dout, const Tensor& qkv, const Tensor& out,
+                const Tensor& lse, const GradTarget& dqkv) const {
+    Backend& backend = backend_of(tape);
+    const Tensor read = bias(tape);
+    const GradTarget dtable = table == nullptr ? GradTarget{} : tape.target(*table);
+    if (!kept.ids.defined())
+      return backend.attention_backward(dout, qkv, read, out, lse, dqkv, dtable);
+    backend.kept_attention_backward(dout, qkv, kept, read, out, lse, dqkv, dtable);
+  }
+
+  Var operator()(Tape& tape, const Var& qkv) const;
+};
+
+// q k^T and p v: 2 T T D multiply-adds each sample.
+double flops_of(const Var& qkv) {
+  const Shape shape = qkv.shape();
+  return 4.0 * static_cast<double>(shape[0] * shape[1] * shape[1] * (shape[2] / 3));
+}
+
+Var Attention::operator()(Tape& tape, const Var& qkv) const {
+  const std::int64_t batch = qkv.shape()[0], tokens = qkv.shape()[1], width = qkv.shape()[2] / 3;
+  const double flops = flops_of(qkv);
+  Var out = tape.make({batch, tokens, width});
+  Var lse = tape.recording() ? tape.make({batch, heads, tokens}, tape.accurate_dtype()) : Var{};
+  {
+    Profiler::Scope scope(tape.profiler(), "attention.forward", flops);
+    forward(tape, by_head(qkv.tensor(), heads), out.tensor(), lse ? lse.tensor() : Tensor{});
+  }
+  tape.record("attention", out, {table},
+              [call = *this, qkv, out, lse, flops](Tape& t, OutputGrad& dout) {
+                Profiler::Scope scope(t.profiler(), "attention.backward", 2 * flops);
+                GradTarget dqkv = t.target(qkv.grad());
+                dqkv.tensor = by_head(dqkv.tensor, call.heads);
+                call.backward(t, dout.tensor(), by_head(qkv.tensor(), call.heads), out.tensor(),
+                              lse.tensor(), dqkv);
+              });
+  return out;
+}
+
+Var modulated_attention(Tape& tape, const Var& qkv, Parameter& table, const Tensor& modulation) {
+  const std::int64_t tokens = qkv.shape()[1];
+  check_shape("attention", "modulation matrix", modulation.shape, {tokens, tokens});
+  require(!tape.recording(), "attention", "the modulation matrix is for inference: {}", table.name);
+  Var out = tape.make({qkv.shape()[0], tokens, qkv.shape()[2] / 3});
+  Profiler::Scope scope(tape.profiler(), "attention.modulated_forward", flops_of(qkv));
+  backend_of(tape).attention_modulated_forward(by_head(qkv.tensor(), table.shape[1]),
+                                               tape.read(table), modulation, out.tensor());
+  return out;
 }
 
 }  // namespace
 
 Var attention(Tape& tape, const Var& qkv, Parameter& table, const Tensor& modulation) {
-  check_inputs(qkv, table, modulation);
-  const std::int64_t batch = qkv.shape()[0], tokens = qkv.shape()[1], width = qkv.shape()[2] / 3;
-  const std::int64_t heads = table.shape[1];
-  // q k^T and p v: 2 T T D multiply-adds each sample.
-  const double flops = 4.0 * static_cast<double>(batch * tokens * tokens * width);
-  Var out = tape.make({batch, tokens, width});
-  if (modulation.defined()) {
-    require(!tape.recording(), "attention", "the modulation matrix is for inference: {}",
-            table.name);
-    Profiler::Scope scope(tape.profiler(), "attention.modulated_forward", flops);
-    backend_of(tape).attention_modulated_forward(by_head(qkv.tensor(), heads), tape.read(table),
-                                                 modulation, out.tensor());
-    return out;
-  }
-  Var lse = tape.recording() ? tape.make({batch, heads, tokens}, tape.accurate_dtype()) : Var{};
-  {
-    Profiler::Scope scope(tape.profiler(), "attention.forward", flops);
-    backend_of(tape).attention_forward(by_head(qkv.tensor(), heads), tape.read(table), out.tensor(),
-                                       lse ? lse.tensor() : Tensor{});
-  }
-  tape.record(
-      "attention", out, {&table}, [qkv, out, lse, &table, heads, flops](Tape& t, OutputGrad& dout) {
-        Profiler::Scope scope(t.profiler(), "attention.backward", 2 * flops);
-        GradTarget dqkv = t.target(qkv.grad());
-        dqkv.tensor = by_head(dqkv.tensor, heads);
-        backend_of(t).attention_backward(dout.tensor(), by_head(qkv.tensor(), heads), t.read(table),
-                                         out.tensor(), lse.tensor(), dqkv, t.target(table));
-      });
-  return out;
+  check_heads(qkv, table.shape[1], table.name);
+  check_table(table, grid_side("attention", qkv.shape()[1]));
+  if (modulation.defined()) return modulated_attention(tape, qkv, table, modulation);
+  return Attention{.table = &table, .heads = table.shape[1], .kept = {}}(tape, qkv);
+}
+
+Var kept_attention(Tape& tape, const Var& qkv, Parameter& table, const KeptTokens& kept) {
+  check_heads(qkv, table.shape[1], table.name);
+  check_table(table, kept.grid);
+  check_shape("attention", "kept tokens", kept.ids.shape, {qkv.shape()[0], qkv.shape()[1]});
+  return Attention{.table = &table, .heads = table.shape[1], .kept = kept}(tape, qkv);
+}
+
+Var plain_attention(Tape& tape, const Var& qkv, std::int64_t heads) {
+  check_heads(qkv, heads, "attention without bias");
+  grid_side("attention", qkv.shape()[1]);
+  return Attention{.table = nullptr, .heads = heads, .kept = {}}(tape, qkv);
 }
 
 }  // namespace edt

@@ -1,22 +1,31 @@
-// Multi-head self-attention on a square token grid with a learnt relative-position bias.
-// No [B, heads, T, T] tensor is kept: backward recomputes the probabilities from lse.
+// Multi-head self-attention on a square token grid, with a learnt relative-position bias or
+// without. No [B, heads, T, T] tensor is kept: backward recomputes the probabilities from lse.
 #pragma once
 
 #include "core/ops/kernel.h"
+#include "core/ops/tokens.h"
 
 namespace edt {
 
-// B samples, T = g*g tokens, H heads of size d. logits = q k^T / sqrt(d) + bias, where
-// bias[h][i][j] = table[(yi - yj + g-1) * (2g-1) + (xi - xj + g-1)][h]. Extra table rows are
-// unused.
+// B samples, T tokens, H heads of size d. logits = q k^T / sqrt(d) + bias, where
+// bias[h][i][j] = table[(yi - yj + g-1) * (2g-1) + (xi - xj + g-1)][h] for tokens at (y, x) on a
+// g x g grid. Extra table rows are unused.
 struct AttentionKernels : virtual KernelFamily {
-  // qkv [B, T, 3, H, d], table [>= (2g-1)^2, H], out [B, T, H*d];
+  // All tokens of the grid, T = g*g: qkv [B, T, 3, H, d], table [>= (2g-1)^2, H] or undefined (no
+  // bias, no dtable), out [B, T, H*d];
   // lse [B, H, T] (accurate_dtype) = log sum exp of each row of logits, or undefined.
   virtual void attention_forward(const Tensor& qkv, const Tensor& table, const Tensor& out,
                                  const Tensor& lse);
   virtual void attention_backward(const Tensor& dout, const Tensor& qkv, const Tensor& table,
                                   const Tensor& out, const Tensor& lse, const GradTarget& dqkv,
                                   const GradTarget& dtable);
+  // The T tokens that each sample has kept of the grid.
+  virtual void kept_attention_forward(const Tensor& qkv, const KeptTokens& kept,
+                                      const Tensor& table, const Tensor& out, const Tensor& lse);
+  virtual void kept_attention_backward(const Tensor& dout, const Tensor& qkv,
+                                       const KeptTokens& kept, const Tensor& table,
+                                       const Tensor& out, const Tensor& lse, const GradTarget& dqkv,
+                                       const GradTarget& dtable);
   // softmax(logits) * modulation elementwise, modulation [T, T] accurate_dtype, not renormalised:
   // the attention modulation matrix of EDT (arXiv 2410.23788, section 3.2), inference only.
   virtual void attention_modulated_forward(const Tensor& qkv, const Tensor& table,
@@ -25,5 +34,9 @@ struct AttentionKernels : virtual KernelFamily {
 
 // qkv [B, T, 3*D], table [rows, H] -> [B, T, D]. With `modulation` defined: the modulated form.
 Var attention(Tape& tape, const Var& qkv, Parameter& table, const Tensor& modulation = {});
+// The same on the tokens that samples have kept.
+Var kept_attention(Tape& tape, const Var& qkv, Parameter& table, const KeptTokens& kept);
+// Without a bias.
+Var plain_attention(Tape& tape, const Var& qkv, std::int64_t heads);
 
 }  // namespace edt

@@ -12,6 +12,7 @@
 #include "core/ops/matmul_ceiling.h"
 #include "core/ops/mlp.h"
 #include "core/ops/modulated_norm.h"
+#include "core/ops/tokens.h"
 #include "core/optim/optimizer.h"
 
 namespace edt {
@@ -24,6 +25,7 @@ class Backend : public Device,
                 public ModulatedNormKernels,
                 public GateKernels,
                 public AttentionKernels,
+                public TokenKernels,
                 public EmbeddingKernels,
                 public LayoutKernels,
                 public DiffusionKernels {

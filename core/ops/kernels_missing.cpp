@@ -9,10 +9,14 @@ namespace edt {
 using T = const Tensor&;
 using G = const GradTarget&;
 using C = const Columns&;
+using K = const KeptTokens&;
 
 EDT_LACKS(LinearKernels, linear_forward, T, T, T, T, T)
 EDT_LACKS(LinearKernels, linear_backward_input, T, T, G)
 EDT_LACKS(LinearKernels, linear_backward_weight, T, T, G, G)
+EDT_LACKS(LinearKernels, concat_linear_forward, T, T, T, T, T)
+EDT_LACKS(LinearKernels, concat_linear_backward_input, T, T, G, G)
+EDT_LACKS(LinearKernels, concat_linear_backward_weight, T, T, T, G, G)
 EDT_LACKS(BiasKernels, add_bias_forward, T, T, T)
 EDT_LACKS(BiasKernels, add_bias_backward, T, G)
 EDT_LACKS(MlpKernels, mlp_forward, T, const MlpWeights&, T, T)
@@ -30,7 +34,17 @@ EDT_LACKS(GateKernels, gate_residual_forward, T, C, T, T)
 EDT_LACKS(GateKernels, gate_residual_backward, T, C, T, G, C)
 EDT_LACKS(AttentionKernels, attention_forward, T, T, T, T)
 EDT_LACKS(AttentionKernels, attention_backward, T, T, T, T, T, G, G)
+EDT_LACKS(AttentionKernels, kept_attention_forward, T, K, T, T, T)
+EDT_LACKS(AttentionKernels, kept_attention_backward, T, T, K, T, T, T, G, G)
 EDT_LACKS(AttentionKernels, attention_modulated_forward, T, T, T, T)
+EDT_LACKS(TokenKernels, gather_tokens_forward, T, K, T)
+EDT_LACKS(TokenKernels, gather_tokens_backward, T, K, G)
+EDT_LACKS(TokenKernels, restore_tokens_forward, T, K, T, T)
+EDT_LACKS(TokenKernels, restore_tokens_backward, T, K, G, G)
+EDT_LACKS(TokenKernels, select_tokens_forward, T, T, K, T)
+EDT_LACKS(TokenKernels, select_tokens_backward, T, K, G, G)
+EDT_LACKS(TokenKernels, add_positions_forward, T, T, T)
+EDT_LACKS(TokenKernels, add_positions_backward, T, G)
 EDT_LACKS(EmbeddingKernels, timestep_features, T, T)
 EDT_LACKS(EmbeddingKernels, label_forward, T, T, T)
 EDT_LACKS(EmbeddingKernels, label_backward, T, T, G)

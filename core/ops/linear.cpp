@@ -10,6 +10,13 @@ double matmul_flops(const Tensor& x, const Tensor& weight) {
   return 2.0 * static_cast<double>(x.shape.rows()) * static_cast<double>(weight.elements());
 }
 
+Shape with_columns(const Shape& shape, std::int64_t columns) {
+  Shape result;
+  for (int i = 0; i + 1 < shape.rank(); ++i) result.append(shape[i]);
+  result.append(columns);
+  return result;
+}
+
 }  // namespace
 
 Var linear(Tape& tape, const Var& x, Parameter& weight, Parameter* bias, const Tensor& positions) {
@@ -23,10 +30,7 @@ Var linear(Tape& tape, const Var& x, Parameter& weight, Parameter* bias, const T
         "linear", "{}: position table is {}, weight is {}, input is {}", weight.name,
         to_string(positions.shape), to_string(weight.shape), to_string(x.shape()));
   }
-  Shape out;
-  for (int i = 0; i + 1 < x.shape().rank(); ++i) out.append(x.shape()[i]);
-  out.append(w.shape[0]);
-  Var y = tape.make(out);
+  Var y = tape.make(with_columns(x.shape(), w.shape[0]));
   const double flops = matmul_flops(x.tensor(), w);
   {
     Profiler::Scope scope(tape.profiler(), "linear.forward", flops);
@@ -46,6 +50,37 @@ Var linear(Tape& tape, const Var& x, Parameter& weight, Parameter* bias, const T
                 backend_of(t).linear_backward_weight(d, as_matrix(x.tensor()),
                                                      as_weight(t.target(weight)),
                                                      bias ? t.target(*bias) : GradTarget{});
+              });
+  return y;
+}
+
+Var concat_linear(Tape& tape, const Var& a, const Var& b, Parameter& weight, Parameter& bias) {
+  const Tensor w = tape.read(weight);
+  require(w.shape.rank() == 2 && a.shape().columns() + b.shape().columns() == w.shape[1] &&
+              a.shape().rows() == b.shape().rows(),
+          "concat_linear", "{}: inputs are {} and {}, weight is {}", weight.name,
+          to_string(a.shape()), to_string(b.shape()), to_string(w.shape));
+  check_shape("concat_linear", bias.name, bias.shape, {w.shape[0]});
+  Var y = tape.make(with_columns(a.shape(), w.shape[0]));
+  const double flops = matmul_flops(a.tensor(), w);
+  {
+    Profiler::Scope scope(tape.profiler(), "linear.forward", flops);
+    backend_of(tape).concat_linear_forward(as_matrix(a.tensor()), as_matrix(b.tensor()), w,
+                                           tape.read(bias), as_matrix(y.tensor()));
+  }
+  tape.record("concat_linear", y, {&weight, &bias},
+              [a, b, da = a.grad(), db = b.grad(), &weight, &bias, flops](Tape& t, OutputGrad& dy) {
+                const Tensor d = as_matrix(dy.tensor());
+                {
+                  Profiler::Scope scope(t.profiler(), "linear.backward_input", flops);
+                  // In this order: where both inputs are one value, the second adds to the first.
+                  const GradTarget to_a = as_matrix(t.target(da)), to_b = as_matrix(t.target(db));
+                  backend_of(t).concat_linear_backward_input(d, t.read(weight), to_a, to_b);
+                }
+                Profiler::Scope scope(t.profiler(), "linear.backward_weight", flops);
+                backend_of(t).concat_linear_backward_weight(d, as_matrix(a.tensor()),
+                                                            as_matrix(b.tensor()), t.target(weight),
+                                                            t.target(bias));
               });
   return y;
 }

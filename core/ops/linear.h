@@ -16,10 +16,22 @@ struct LinearKernels : virtual KernelFamily {
   // dW (+)= dy^T x, db (+)= column sums of dy (when wanted)
   virtual void linear_backward_weight(const Tensor& dy, const Tensor& x, const GradTarget& dweight,
                                       const GradTarget& dbias);
+
+  // y = [a, b] W^T + bias for a [M, Ka], b [M, Kb], weight [N, Ka + Kb], bias [N]
+  virtual void concat_linear_forward(const Tensor& a, const Tensor& b, const Tensor& weight,
+                                     const Tensor& bias, const Tensor& y);
+  // First da, then db: they may be one tensor.
+  virtual void concat_linear_backward_input(const Tensor& dy, const Tensor& weight,
+                                            const GradTarget& da, const GradTarget& db);
+  virtual void concat_linear_backward_weight(const Tensor& dy, const Tensor& a, const Tensor& b,
+                                             const GradTarget& dweight, const GradTarget& dbias);
 };
 
 // x [..., K] -> [..., N]. weight [N, ...] is read as [N, K].
 Var linear(Tape& tape, const Var& x, Parameter& weight, Parameter* bias = nullptr,
            const Tensor& positions = {});
+
+// a [..., Ka], b [..., Kb] -> [..., N]: the linear map of the concatenation, which is never made.
+Var concat_linear(Tape& tape, const Var& a, const Var& b, Parameter& weight, Parameter& bias);
 
 }  // namespace edt

@@ -13,14 +13,17 @@ namespace {
 struct Geometry {
   std::int64_t batch, tokens, heads, size, grid;
   double scale;
+  Doubles ids;  // places of kept tokens; empty: every token stands at its own
 
-  explicit Geometry(const Tensor& qkv)
+  explicit Geometry(const Tensor& qkv, const KeptTokens& kept = {})
       : batch(qkv.shape[0]),
         tokens(qkv.shape[1]),
         heads(qkv.shape[3]),
         size(qkv.shape[4]),
-        grid(std::lround(std::sqrt(static_cast<double>(tokens)))),
-        scale(1.0 / std::sqrt(static_cast<double>(size))) {}
+        grid(kept.ids.defined() ? kept.grid : std::lround(std::sqrt(static_cast<double>(tokens)))),
+        scale(1.0 / std::sqrt(static_cast<double>(size))) {
+    if (kept.ids.defined()) ids = load(kept.ids);
+  }
 
   // Offset of element 0 of q (which = 0), k (1) or v (2) of a token.
   std::int64_t at(std::int64_t b, std::int64_t token, int which, std::int64_t head) const {
@@ -29,7 +32,11 @@ struct Geometry {
   std::int64_t out_at(std::int64_t b, std::int64_t token, std::int64_t head) const {
     return ((b * tokens + token) * heads + head) * size;
   }
-  std::int64_t table_row(std::int64_t i, std::int64_t j) const {
+  std::int64_t place(std::int64_t b, std::int64_t token) const {
+    return ids.empty() ? token : static_cast<std::int64_t>(ids[b * tokens + token]);
+  }
+  std::int64_t table_row(std::int64_t b, std::int64_t query, std::int64_t key) const {
+    const std::int64_t i = place(b, query), j = place(b, key);
     const std::int64_t rows = i / grid - j / grid + grid - 1;
     const std::int64_t columns = i % grid - j % grid + grid - 1;
     return rows * (2 * grid - 1) + columns;
@@ -57,8 +64,8 @@ Row softmax_row(const Geometry& g, const Doubles& qkv, const Doubles& table, std
                 std::int64_t head, std::int64_t i) {
   Row row{Doubles(static_cast<std::size_t>(g.tokens)), 0};
   for (std::int64_t j = 0; j < g.tokens; ++j) {
-    row.p[j] = dot(&qkv[g.at(b, i, 0, head)], &qkv[g.at(b, j, 1, head)], g.size) * g.scale +
-               table[g.table_row(i, j) * g.heads + head];
+    row.p[j] = dot(&qkv[g.at(b, i, 0, head)], &qkv[g.at(b, j, 1, head)], g.size) * g.scale;
+    if (!table.empty()) row.p[j] += table[g.table_row(b, i, j) * g.heads + head];
   }
   const double largest = *std::max_element(row.p.begin(), row.p.end());
   double sum = 0;
@@ -78,11 +85,12 @@ void for_each_row(const Geometry& g, F f) {
   }
 }
 
-}  // namespace
+// Empty without a bias.
+Doubles load_bias(const Tensor& table) { return table.defined() ? load(table) : Doubles{}; }
 
-void ReferenceBackend::attention_forward(T qkv, T table, T out, T lse) {
-  const Geometry g(qkv);
-  const Doubles in = load(qkv), bias = load(table);
+void forward(const Geometry& g, const Tensor& qkv, const Tensor& table, const Tensor& out,
+             const Tensor& lse) {
+  const Doubles in = load(qkv), bias = load_bias(table);
   Doubles result(static_cast<std::size_t>(out.elements()), 0.0), sums;
   for_each_row(g, [&](auto b, auto head, auto i) {
     const Row row = softmax_row(g, in, bias, b, head, i);
@@ -96,9 +104,9 @@ void ReferenceBackend::attention_forward(T qkv, T table, T out, T lse) {
   if (lse.defined()) store(sums, lse);
 }
 
-void ReferenceBackend::attention_backward(T dout, T qkv, T table, T, T, G dqkv, G dtable) {
-  const Geometry g(qkv);
-  const Doubles in = load(qkv), bias = load(table), d = load(dout);
+void backward(const Geometry& g, const Tensor& dout, const Tensor& qkv, const Tensor& table,
+              const GradTarget& dqkv, const GradTarget& dtable) {
+  const Doubles in = load(qkv), bias = load_bias(table), d = load(dout);
   Doubles din(in.size(), 0.0), dbias(bias.size(), 0.0), dp(static_cast<std::size_t>(g.tokens));
   for_each_row(g, [&](auto b, auto head, auto i) {
     const Row row = softmax_row(g, in, bias, b, head, i);
@@ -112,11 +120,30 @@ void ReferenceBackend::attention_backward(T dout, T qkv, T table, T, T, G dqkv, 
       const double ds = row.p[j] * (dp[j] - delta);
       axpy(ds * g.scale, &in[g.at(b, j, 1, head)], &din[g.at(b, i, 0, head)], g.size);
       axpy(ds * g.scale, &in[g.at(b, i, 0, head)], &din[g.at(b, j, 1, head)], g.size);
-      dbias[g.table_row(i, j) * g.heads + head] += ds;
+      if (!dbias.empty()) dbias[g.table_row(b, i, j) * g.heads + head] += ds;
     }
   });
   store(din, dqkv);
-  store(dbias, dtable);
+  if (dtable.wanted()) store(dbias, dtable);
+}
+
+}  // namespace
+
+void ReferenceBackend::attention_forward(T qkv, T table, T out, T lse) {
+  forward(Geometry(qkv), qkv, table, out, lse);
+}
+
+void ReferenceBackend::attention_backward(T dout, T qkv, T table, T, T, G dqkv, G dtable) {
+  backward(Geometry(qkv), dout, qkv, table, dqkv, dtable);
+}
+
+void ReferenceBackend::kept_attention_forward(T qkv, Kept kept, T table, T out, T lse) {
+  forward(Geometry(qkv, kept), qkv, table, out, lse);
+}
+
+void ReferenceBackend::kept_attention_backward(T dout, T qkv, Kept kept, T table, T, T, G dqkv,
+                                               G dtable) {
+  backward(Geometry(qkv, kept), dout, qkv, table, dqkv, dtable);
 }
 
 void ReferenceBackend::attention_modulated_forward(T qkv, T table, T modulation, T out) {

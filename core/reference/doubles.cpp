@@ -13,6 +13,7 @@ void with_real_type(DType dtype, F&& f) {
 
 double widen(float value) { return value; }
 double widen(double value) { return value; }
+double widen(std::int32_t value) { return value; }
 double widen(bfloat16 value) { return static_cast<float>(value); }
 
 template <class T>
@@ -38,10 +39,11 @@ void update(const Tensor& tensor, F f) {
 
 Doubles load(const Tensor& tensor) {
   Doubles values(static_cast<std::size_t>(tensor.elements()));
-  with_real_type(tensor.dtype, [&]<class T>(T) {
-    const T* data = tensor.as<T>();
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = widen(data[i]);
-  });
+  with_type_among<float, bfloat16, double, std::int32_t>(
+      "reference", tensor.dtype, [&]<class T>(T) {
+        const T* data = tensor.as<T>();
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] = widen(data[i]);
+      });
   return values;
 }
 

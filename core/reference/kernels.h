@@ -10,6 +10,7 @@ class ReferenceBackend final : public Backend {
   using T = const Tensor&;
   using G = const GradTarget&;
   using C = const Columns&;
+  using Kept = const KeptTokens&;
 
   // device.cpp
   std::string_view name() const override { return "reference"; }
@@ -23,6 +24,9 @@ class ReferenceBackend final : public Backend {
   void linear_forward(T x, T weight, T bias, T positions, T y) override;
   void linear_backward_input(T dy, T weight, G dx) override;
   void linear_backward_weight(T dy, T x, G dweight, G dbias) override;
+  void concat_linear_forward(T a, T b, T weight, T bias, T y) override;
+  void concat_linear_backward_input(T dy, T weight, G da, G db) override;
+  void concat_linear_backward_weight(T dy, T a, T b, G dweight, G dbias) override;
 
   // bias.cpp
   void add_bias_forward(T x, T bias, T y) override;
@@ -54,7 +58,20 @@ class ReferenceBackend final : public Backend {
   // attention.cpp
   void attention_forward(T qkv, T table, T out, T lse) override;
   void attention_backward(T dout, T qkv, T table, T out, T lse, G dqkv, G dtable) override;
+  void kept_attention_forward(T qkv, Kept kept, T table, T out, T lse) override;
+  void kept_attention_backward(T dout, T qkv, Kept kept, T table, T out, T lse, G dqkv,
+                               G dtable) override;
   void attention_modulated_forward(T qkv, T table, T modulation, T out) override;
+
+  // tokens.cpp
+  void gather_tokens_forward(T x, Kept kept, T y) override;
+  void gather_tokens_backward(T dy, Kept kept, G dx) override;
+  void restore_tokens_forward(T x, Kept kept, T token, T y) override;
+  void restore_tokens_backward(T dy, Kept kept, G dx, G dtoken) override;
+  void select_tokens_forward(T kept_rows, T dropped_rows, Kept kept, T y) override;
+  void select_tokens_backward(T dy, Kept kept, G dkept_rows, G ddropped_rows) override;
+  void add_positions_forward(T x, T positions, T y) override;
+  void add_positions_backward(T dy, G dpositions) override;
 
   // embedding.cpp
   void timestep_features(T t, T out) override;

@@ -3,13 +3,9 @@
 #include <numeric>
 
 #include "core/base/error.h"
+#include "model/blocks/matmul_list.h"
 
 namespace edt {
-namespace {
-
-constexpr std::int64_t kTimestepFeatures = 256;
-
-}  // namespace
 
 std::int64_t EdtConfig::blocks() const {
   return std::accumulate(depths.begin(), depths.end(), std::int64_t{0});
@@ -67,57 +63,32 @@ void EdtConfig::validate() const {
 std::vector<int> EdtConfig::tensor_degrees() const {
   std::int64_t shared = 0;
   for (std::int64_t count : heads) shared = std::gcd(shared, count);
-  std::vector<int> degrees;
-  for (std::int64_t degree = 1; degree <= shared; ++degree) {
-    if (shared % degree == 0) degrees.push_back(static_cast<int>(degree));
-  }
-  return degrees;
+  return divisors(shared);
 }
 
 std::vector<MatmulUse> EdtConfig::forward_matmuls(std::int64_t images, int tensor_ranks) const {
   const std::int64_t condition = widths[0];
   const auto width = [&](std::int64_t stage) { return widths[static_cast<std::size_t>(stage)]; };
   const auto tokens = [&](std::int64_t stage) { return grid(stage) * grid(stage); };
-  std::vector<MatmulUse> uses;
-  const auto add = [&](std::int64_t rows, std::int64_t out, std::int64_t in, std::int64_t count = 1,
-                       bool input_gradient = true) {
-    uses.push_back(
-        {.m = images * rows, .n = out, .k = in, .count = count, .input_gradient = input_gradient});
-  };
-
-  add(tokens(0), condition, patch * patch * channels, 1, false);
-  add(1, condition, kTimestepFeatures, 1, false);
-  add(1, condition, condition);
+  MatmulList list(tensor_ranks);
+  list.embeddings(*this, images, tokens(0), condition);
   for (std::int64_t s = 0; s < stages(); ++s) {
     const auto i = static_cast<std::size_t>(s);
-    const std::int64_t d = width(s), t = tokens(s), depth = depths[i];
-    const std::int64_t own_heads = heads[i] / tensor_ranks, own = d / tensor_ranks;
-    add(1, 6 * own, condition, depth);
-    add(t, 3 * own, d, depth);
-    uses.push_back(
-        {.batch = images * own_heads, .m = t, .n = t, .k = d / heads[i], .count = depth});
-    uses.push_back({.batch = images * own_heads,
-                    .m = t,
-                    .n = d / heads[i],
-                    .k = t,
-                    .count = depth,
-                    .transposed_right = false});
-    add(t, d, own, depth);
-    add(t, mlp_ratio * own, d, depth);
-    add(t, d, mlp_ratio * own, depth);
+    const std::int64_t d = width(s), t = tokens(s);
+    list.modulations(images, 6 * d, condition, depths[i]);
+    list.blocks({images, t, d, heads[i], mlp_ratio, depths[i]});
     if (s < down_stages()) {
-      add(1, 8 * own, condition);
-      add(tokens(s + 1), width(s + 1), 4 * d);
+      list.modulations(images, 8 * d, condition);
+      list.linear(images * tokens(s + 1), width(s + 1), 4 * d);
     }
     if (s > down_stages()) {
-      add(tokens(s - 1), 4 * d, width(s - 1));
-      add(1, 4 * own, condition);
-      add(t, d, 2 * d);
+      list.linear(images * tokens(s - 1), 4 * d, width(s - 1));
+      list.modulations(images, 4 * d, condition);
+      list.linear(images * t, d, 2 * d);
     }
   }
-  add(1, 2 * condition / tensor_ranks, condition);
-  add(tokens(0), patch * patch * 2 * channels, condition);
-  return uses;
+  list.final_layer(*this, images, tokens(0), condition);
+  return list.take();
 }
 
 }  // namespace edt

@@ -1,20 +1,16 @@
 #include "model/edt/edt_model.h"
 
-#include <fmt/ranges.h>
-
-#include <algorithm>
-
+#include "core/ops/repeat.h"
+#include "model/blocks/grid_checks.h"
 #include "model/edt/tables.h"
+#include "model/positions.h"
 
 namespace edt {
 
 EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorGroup ranks)
     : Model(config, ranks), config_(config), device_(device), dtype_(dtype) {
   config_.validate();
-  const std::vector<int> degrees = config_.tensor_degrees();
-  require<UsageError>(std::ranges::find(degrees, ranks.size()) != degrees.end(), "model",
-                      "{} cannot be cut over {} tensor ranks: its heads allow {}", config_.name,
-                      ranks.size(), fmt::join(degrees, ", "));
+  check_tensor_degree(config_.name, config_.tensor_degrees(), ranks);
   const std::int64_t condition = config_.widths[0];
   const auto width = [&](std::int64_t stage) {
     return config_.widths[static_cast<std::size_t>(stage)];
@@ -24,17 +20,17 @@ EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorG
   };
 
   add_fixed_table("pos_embed", condition, config_.grid(0));
-  patch_embedding_.weight = &parameters_.add(
-      "x_embedder.proj.weight", {condition, config_.channels, config_.patch, config_.patch},
-      Init::kXavierUniform);
-  patch_embedding_.bias = &parameters_.add("x_embedder.proj.bias", {condition}, Init::kZero);
+  patch_embedding_ = PatchEmbedding::make(parameters_, condition, config_);
   embedding_ = ConditionEmbedding::make(parameters_, condition, config_.classes);
   for (std::int64_t b = 0; b < config_.blocks(); ++b) {
     const std::int64_t stage = config_.stage_of_block(b);
     blocks_.push_back(
         TransformerBlock::make(parameters_, indexed("blocks", blocks_.size()),
-                               {width(stage), config_.heads[static_cast<std::size_t>(stage)],
-                                config_.grid(stage), config_.mlp_ratio, condition}));
+                               {.width = width(stage),
+                                .heads = config_.heads[static_cast<std::size_t>(stage)],
+                                .mlp_ratio = config_.mlp_ratio,
+                                .condition = condition,
+                                .grid = config_.grid(stage)}));
   }
   for (std::int64_t stage = config_.down_stages() + 1; stage < config_.stages(); ++stage) {
     const std::string prefix = indexed("concat_blocks", concat_.size());
@@ -59,7 +55,7 @@ EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorG
 
 void EdtModel::add_fixed_table(const std::string& name, std::int64_t width, std::int64_t grid) {
   fixed_tables_.push_back({name, {1, grid * grid, width}, sincos_positions(width, grid)});
-  tables_.push_back(constant(fixed_tables_.back().values, {grid * grid, width}, dtype_));
+  tables_.push_back(constant(device_, fixed_tables_.back().values, {grid * grid, width}, dtype_));
 }
 
 void EdtModel::add_masks() {
@@ -73,13 +69,6 @@ void EdtModel::add_masks() {
   }
 }
 
-Tensor EdtModel::constant(const std::vector<float>& values, const Shape& shape, DType dtype) {
-  Tensor tensor{nullptr, shape, dtype};
-  tensor.data = memory_.emplace_back(device_.memory(), tensor.bytes()).data();
-  device_.copy({const_cast<float*>(values.data()), shape, DType::kFloat32}, tensor);
-  return tensor;
-}
-
 void EdtModel::set_amm_blocks(const std::vector<std::int64_t>& blocks) {
   amm_.assign(blocks_.size(), Tensor{});
   const DType dtype = dtype_ == DType::kFloat64 ? dtype_ : DType::kFloat32;
@@ -88,8 +77,8 @@ void EdtModel::set_amm_blocks(const std::vector<std::int64_t>& blocks) {
                         "block {} is asked for, {} has {} blocks", block, config_.name,
                         config_.blocks());
     const std::int64_t grid = config_.grid(config_.stage_of_block(block));
-    amm_[static_cast<std::size_t>(block)] =
-        constant(modulation_matrix(grid, config_.amm_form), {grid * grid, grid * grid}, dtype);
+    amm_[static_cast<std::size_t>(block)] = constant(
+        device_, modulation_matrix(grid, config_.amm_form), {grid * grid, grid * grid}, dtype);
   }
 }
 
@@ -101,15 +90,14 @@ Var EdtModel::run_blocks(Tape& tape, Var x, const Var& condition, std::int64_t f
                          std::int64_t last) {
   for (std::int64_t b = first; b < last; ++b) {
     const auto i = static_cast<std::size_t>(b);
-    x = blocks_[i](tape, x, condition, amm_[i], recompute_);
+    x = blocks_[i](tape, x, condition, {.amm = amm_[i], .kept = {}, .skip = {}}, recompute_);
   }
   return x;
 }
 
-ForwardState EdtModel::begin(Tape& tape, const ModelInputs& inputs) {
-  ForwardState state;
-  Var x = patch_embedding(tape, inputs.image, *patch_embedding_.weight, *patch_embedding_.bias,
-                          tables_[0]);
+EdtModel::State EdtModel::begin(Tape& tape, const ModelInputs& inputs) {
+  State state;
+  Var x = patch_embedding_(tape, inputs.image, tables_[0]);
   // All adaLN projections are cut over the ranks: the gradient is summed once, for all of them.
   state.condition = copy_to_tensor_ranks(tape, embedding_(tape, inputs.t, inputs.labels),
                                          parameters_.tensor_ranks(), "gradient of the condition");
@@ -118,7 +106,20 @@ ForwardState EdtModel::begin(Tape& tape, const ModelInputs& inputs) {
   return state;
 }
 
-Var EdtModel::finish(Tape& tape, const ForwardState& state, const std::vector<Tensor>& masks) {
+// With inputs for one pass both see the same: what precedes the first mask runs once.
+Var EdtModel::forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks) {
+  State state = begin(tape, inputs);
+  const std::int64_t passes = masks.keep.at(0).shape[0] / inputs.t.shape[0];
+  if (passes > 1) {
+    const auto repeat = [&](Var& var) { var = repeat_batch(tape, var, passes); };
+    repeat(state.x);
+    repeat(state.condition);
+    for (Var& skip : state.skips) repeat(skip);
+  }
+  return finish(tape, state, masks.keep);
+}
+
+Var EdtModel::finish(Tape& tape, const State& state, const std::vector<Tensor>& masks) {
   require(masks.empty() || masks.size() == masks_.size(), "edt", "{} masks given, {} expected",
           masks.size(), masks_.size());
   const Var& condition = state.condition;

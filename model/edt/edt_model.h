@@ -15,19 +15,30 @@ class EdtModel final : public Model {
   EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorGroup ranks = {});
 
   const EdtConfig& config() const { return config_; }
-  const std::vector<MaskSpec>& masks() const override { return masks_; }
-  const std::vector<FixedTable>& fixed_tables() const override { return fixed_tables_; }
   void set_recompute(Recompute recompute) override { recompute_ = recompute; }
 
   void set_amm_blocks(const std::vector<std::int64_t>& blocks) override;
 
-  ForwardState begin(Tape& tape, const ModelInputs& inputs) override;
-  Var finish(Tape& tape, const ForwardState& state, const std::vector<Tensor>& masks) override;
+  Var forward(Tape& tape, const ModelInputs& inputs) override {
+    return forward_masked(tape, inputs, {});
+  }
+  // With masks [B, tokens] (1 keeps): the masked pass.
+  Var forward_masked(Tape& tape, const ModelInputs& inputs, const std::vector<Tensor>& masks) {
+    return finish(tape, begin(tape, inputs), masks);
+  }
+  Var forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks) override;
 
  private:
+  // The forward pass up to the point where the first mask would strike.
+  struct State {
+    Var x;
+    Var condition;
+    std::vector<Var> skips;
+  };
+  State begin(Tape& tape, const ModelInputs& inputs);
+  Var finish(Tape& tape, const State& state, const std::vector<Tensor>& masks);
   void add_fixed_table(const std::string& name, std::int64_t width, std::int64_t grid);
   void add_masks();
-  Tensor constant(const std::vector<float>& values, const Shape& shape, DType dtype);
   Var run_blocks(Tape& tape, Var x, const Var& condition, std::int64_t first, std::int64_t last);
   // Blocks of the first stage that run before the first mask.
   std::int64_t shared_blocks() const;
@@ -37,17 +48,14 @@ class EdtModel final : public Model {
   DType dtype_;
   Recompute recompute_ = Recompute::kNone;
   ConditionEmbedding embedding_;
-  Linear patch_embedding_;
+  PatchEmbedding patch_embedding_;
   std::vector<TransformerBlock> blocks_;
   std::vector<DownSample> down_;
   std::vector<UpSample> up_;
   std::vector<SkipConcat> concat_;
   FinalLayer final_;
-  std::vector<MaskSpec> masks_;
-  std::vector<FixedTable> fixed_tables_;
   std::vector<Tensor> tables_;  // device copies of fixed_tables_: input, concat..., down...
   std::vector<Tensor> amm_;     // per block; undefined: plain attention
-  std::vector<Block> memory_;
 };
 
 }  // namespace edt

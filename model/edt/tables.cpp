@@ -5,27 +5,6 @@
 
 namespace edt {
 
-std::vector<float> sincos_positions(std::int64_t width, std::int64_t grid) {
-  const std::int64_t frequencies = width / 4;
-  std::vector<float> table(static_cast<std::size_t>(grid * grid * width));
-  auto encode = [&](double position, float* out) {
-    for (std::int64_t k = 0; k < frequencies; ++k) {
-      const double angle =
-          position * std::pow(10000.0, -static_cast<double>(k) / static_cast<double>(frequencies));
-      out[k] = static_cast<float>(std::sin(angle));
-      out[frequencies + k] = static_cast<float>(std::cos(angle));
-    }
-  };
-  for (std::int64_t row = 0; row < grid; ++row) {
-    for (std::int64_t column = 0; column < grid; ++column) {
-      float* out = table.data() + (row * grid + column) * width;
-      encode(static_cast<double>(column), out);
-      encode(static_cast<double>(row), out + width / 2);
-    }
-  }
-  return table;
-}
-
 std::vector<float> modulation_matrix(std::int64_t grid, AmmForm form) {
   const double period = 4.0 * static_cast<double>(grid - 1) * std::numbers::sqrt2;
   // Squared distances are integers, so the cut at the radius is exact.

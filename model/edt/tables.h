@@ -1,4 +1,4 @@
-// Tables that are computed, not trained.
+// The attention modulation matrix.
 #pragma once
 
 #include <cstdint>
@@ -7,10 +7,6 @@
 #include "model/edt/config.h"
 
 namespace edt {
-
-// Two-dimensional sin-cos positions [grid*grid, width] (He et al., arXiv 2111.06377): the first
-// half encodes the column, the second half the row, each as sines then cosines.
-std::vector<float> sincos_positions(std::int64_t width, std::int64_t grid);
 
 // The attention modulation matrix [T, T] of a grid x grid token grid (EDT, arXiv 2410.23788):
 // M = exp(cos(2 pi d / period)) / 2 with d the Euclidean grid distance and

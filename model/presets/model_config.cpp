@@ -1,6 +1,9 @@
 #include "model/presets/model_config.h"
 
+#include "core/base/error.h"
+#include "model/dit/dit_model.h"
 #include "model/edt/edt_model.h"
+#include "model/mdtv2/mdtv2_model.h"
 
 namespace edt {
 
@@ -27,10 +30,16 @@ std::vector<MatmulUse> ModelConfig::forward_matmuls(std::int64_t images, int ten
 
 std::vector<MatmulUse> ModelConfig::training_matmuls(std::int64_t images, bool masked,
                                                      int tensor_ranks) const {
-  return forward_matmuls(masked ? 2 * images : images, tensor_ranks);
+  if (!masked) return forward_matmuls(images, tensor_ranks);
+  require<UsageError>(has_masked_pass(), "model", "a masked pass is asked for, but {} has none",
+                      name());
+  const auto* mdtv2 = as<Mdtv2Config>();
+  if (mdtv2 == nullptr) return forward_matmuls(2 * images, tensor_ranks);
+  const auto ratio = static_cast<float>(mdtv2->mask_ratio.mean());
+  return mdtv2->training_matmuls(images, mdtv2->kept_tokens(ratio), tensor_ranks);
 }
 
-bool ModelConfig::has_masked_pass() const { return true; }
+bool ModelConfig::has_masked_pass() const { return as<DitConfig>() == nullptr; }
 
 std::vector<std::int64_t> ModelConfig::amm_blocks() const {
   const auto* edt = as<EdtConfig>();
@@ -45,6 +54,12 @@ std::unique_ptr<Model> make_model(const ModelConfig& config, Device& device, DTy
     TensorGroup ranks;
     std::unique_ptr<Model> operator()(const EdtConfig& c) const {
       return std::make_unique<EdtModel>(c, device, dtype, ranks);
+    }
+    std::unique_ptr<Model> operator()(const Mdtv2Config& c) const {
+      return std::make_unique<Mdtv2Model>(c, device, dtype, ranks);
+    }
+    std::unique_ptr<Model> operator()(const DitConfig& c) const {
+      return std::make_unique<DitModel>(c, device, dtype, ranks);
     }
   };
   return std::visit(Maker{device, dtype, ranks}, config.any());

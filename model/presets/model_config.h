@@ -6,17 +6,25 @@
 #include <variant>
 #include <vector>
 
+#include "model/dit/config.h"
 #include "model/edt/config.h"
+#include "model/mdtv2/config.h"
 #include "model/model.h"
 
 namespace edt {
 
 class ModelConfig {
  public:
-  using Any = std::variant<EdtConfig>;
+  using Any = std::variant<EdtConfig, Mdtv2Config, DitConfig>;
 
   // NOLINTNEXTLINE(google-explicit-constructor): every model's configuration is one
+  ModelConfig(Any config) : any_(std::move(config)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
   ModelConfig(EdtConfig config) : any_(std::move(config)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  ModelConfig(Mdtv2Config config) : any_(std::move(config)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  ModelConfig(DitConfig config) : any_(std::move(config)) {}
 
   // The configuration where it is of that type, else nullptr.
   template <class C>
@@ -46,7 +54,8 @@ class ModelConfig {
   // Matrix products of one forward pass of `images` images, on one of `tensor_ranks`. With one rank
   // their multiply-accumulates at one image are what papers call GFLOPs.
   std::vector<MatmulUse> forward_matmuls(std::int64_t images, int tensor_ranks = 1) const;
-  // Those of a training step's forward passes: with `masked` there are two.
+  // Those of a training step's forward passes: with `masked` there are two. Where the masked pass
+  // drops tokens, it is one with the mean of its ratios.
   std::vector<MatmulUse> training_matmuls(std::int64_t images, bool masked,
                                           int tensor_ranks = 1) const;
 

@@ -16,6 +16,26 @@ EdtConfig make(std::string name, std::vector<std::int64_t> depths, std::vector<s
   return config;
 }
 
+Mdtv2Config mdtv2(std::string name, std::int64_t encoder, std::int64_t decoder, std::int64_t width,
+                  std::int64_t heads) {
+  Mdtv2Config config;
+  config.name = std::move(name);
+  config.encoder_depth = encoder;
+  config.decoder_depth = decoder;
+  config.width = width;
+  config.heads = heads;
+  return config;
+}
+
+DitConfig dit(std::string name, std::int64_t depth, std::int64_t width, std::int64_t heads) {
+  DitConfig config;
+  config.name = std::move(name);
+  config.depth = depth;
+  config.width = width;
+  config.heads = heads;
+  return config;
+}
+
 std::vector<ModelConfig> presets() {
   std::vector<EdtConfig> edt{
       make("EDT-Ti/2", {1, 1, 1, 1, 2}, {104, 156, 208, 156, 104}, {2, 3, 4, 3, 2}, {4}),
@@ -25,7 +45,11 @@ std::vector<ModelConfig> presets() {
            {23, 25}),
   };
   edt.back().mid_mask = true;
-  return {edt.begin(), edt.end()};
+  std::vector<ModelConfig> all(edt.begin(), edt.end());
+  all.insert(all.end(), {mdtv2("MDTv2-S/2", 6, 6, 384, 6), mdtv2("MDTv2-B/2", 6, 6, 768, 12),
+                         mdtv2("MDTv2-XL/2", 24, 4, 1152, 16), dit("DiT-S/2", 12, 384, 6),
+                         dit("DiT-B/2", 12, 768, 12), dit("DiT-XL/2", 28, 1152, 16)});
+  return all;
 }
 
 }  // namespace

@@ -10,7 +10,8 @@
 namespace edt {
 
 // "EDT-S/2", "EDT-B/2", "EDT-XL/2" as released, and "EDT-Ti/2", a small one for first steps and
-// tests. Throws UsageError with the list of names for anything else.
+// tests; "MDTv2-S/2" and "DiT-S/2", likewise B and XL, to measure against. Throws UsageError with
+// the list of names for anything else.
 ModelConfig model_preset(std::string_view name);
 // The same, for a name that is an EDT.
 EdtConfig edt_preset(std::string_view name);

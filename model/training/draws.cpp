@@ -1,5 +1,8 @@
 #include "model/training/draws.h"
 
+#include <algorithm>
+#include <numeric>
+
 namespace edt {
 namespace {
 
@@ -37,6 +40,27 @@ void draw_masks(StepKey key, const std::vector<MaskSpec>& masks,
       for (float& u : row) u = u >= ratio ? 1.f : 0.f;
     }
     drawn += static_cast<std::uint32_t>(tokens);
+  }
+}
+
+void draw_kept_tokens(StepKey key, const MaskSpec& spec, std::span<const std::int32_t> positions,
+                      std::int64_t kept, std::span<std::int32_t> ids,
+                      std::span<std::int32_t> places) {
+  const auto tokens = static_cast<std::size_t>(spec.tokens), count = static_cast<std::size_t>(kept);
+  std::vector<float> noise(tokens);
+  std::vector<std::int32_t> order(tokens);
+  for (std::size_t b = 0; b < positions.size(); ++b) {
+    random::fill_uniform(
+        stream(key, random::Purpose::kMaskTokens, static_cast<std::size_t>(positions[b])), noise);
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, {}, [&](auto i) { return noise[static_cast<std::size_t>(i)]; });
+    std::sort(order.begin(), order.begin() + kept);
+    std::ranges::copy(std::span(order).first(count), ids.subspan(b * count, count).begin());
+    const auto places_of_sample = places.subspan(b * tokens, tokens);
+    std::ranges::fill(places_of_sample, -1);
+    for (std::size_t k = 0; k < count; ++k) {
+      places_of_sample[static_cast<std::size_t>(order[k])] = static_cast<std::int32_t>(k);
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/ops/repeat.h"
+#include "core/base/error.h"
 
 namespace edt {
 namespace {
@@ -23,10 +23,13 @@ Tensor host_view(std::span<const T> values, const Shape& shape) {
 Objective::Objective(Model& model, Backend& backend, const DiffusionSchedule& schedule,
                      const ObjectiveConfig& config, std::int64_t batch)
     : model_(model), backend_(backend), schedule_(schedule), config_(config), batch_(batch) {
-  require<UsageError>(!config.masked || !model.masks().empty(), "objective",
-                      "a masked pass is asked for, but {} has no token masks", model.name());
+  require<UsageError>(!config.masked || model.has_masked_pass(), "objective",
+                      "a masked pass is asked for, but {} has none", model.name());
   require<UsageError>(!config.shared_noise || config.masked, "objective",
                       "shared noise is asked for without the masked pass");
+  require<UsageError>(!config.shared_noise || !model.dropping(), "objective",
+                      "shared noise is for models whose masks zero tokens, {} drops them",
+                      model.name());
   const std::int64_t side = model.input_size(), rows = passes() * batch;
   const Shape image{rows, model.channels(), side, side};
   x_start_ = buffer(image);
@@ -37,12 +40,7 @@ Objective::Objective(Model& model, Backend& backend, const DiffusionSchedule& sc
   positions_ = buffer({batch}, DType::kInt32);
   scales_ = buffer({rows, 2});
   coefficients_ = buffer({rows, LossCoefficient::kCount});
-  if (config.masked) {
-    for (const MaskSpec& mask : model.masks()) {
-      masks_.push_back(buffer({rows, mask.tokens}));
-      mask_staging_.emplace_back(static_cast<std::size_t>(rows * mask.tokens), 1.f);
-    }
-  }
+  if (config.masked) masks_.emplace(model, backend, batch);
   staging_.resize(static_cast<std::size_t>(batch * LossCoefficient::kCount));
   label_staging_.resize(static_cast<std::size_t>(batch));
   for (PassLosses* losses : {&full_, &masked_}) {
@@ -67,9 +65,8 @@ void Objective::run(Tape& tape, StepKey key, const MicroBatch& batch, double sca
   EDT_ASSERT(static_cast<std::int64_t>(batch.positions.size()) == batch_);
   load(batch);
   draw_noise(key, batch);
-  load_masks(key, batch);
   {
-    Var tokens = model_.finish(tape, begin(tape), masks_);
+    Var tokens = forward(tape, key, batch);
     const LossInputs inputs{x_start_, x_t_, noise_, coefficients_, weights_, model_.patch()};
     const Var loss = diffusion_loss(tape, tokens, inputs, mse_, vb_);
     tokens = {};
@@ -114,29 +111,12 @@ void Objective::draw_noise(StepKey key, const MicroBatch& batch) {
   backend_.add_noise(x_start_, noise_, scales_, x_t_);
 }
 
-// Rows of the full pass keep every token.
-void Objective::load_masks(StepKey key, const MicroBatch& batch) {
-  if (masks_.empty()) return;
-  std::vector<std::span<float>> keep;
-  for (std::vector<float>& rows : mask_staging_) {
-    keep.push_back(std::span(rows).last(rows.size() / 2));
-  }
-  draw_masks(key, model_.masks(), batch.positions, keep);
-  for (std::size_t m = 0; m < masks_.size(); ++m) {
-    backend_.copy(host_view(std::span(mask_staging_[m]), masks_[m].shape), masks_[m]);
-  }
-}
-
-// With shared noise both passes see the same input, so what precedes the first mask runs once.
-ForwardState Objective::begin(Tape& tape) {
-  if (!config_.shared_noise) return model_.begin(tape, {x_t_, t_, dropped_labels_});
-  ForwardState state = model_.begin(
-      tape, {x_t_.slice(0, batch_), t_.slice(0, batch_), dropped_labels_.slice(0, batch_)});
-  const auto repeat = [&](Var& var) { var = repeat_batch(tape, var, passes()); };
-  repeat(state.x);
-  repeat(state.condition);
-  for (Var& skip : state.skips) repeat(skip);
-  return state;
+Var Objective::forward(Tape& tape, StepKey key, const MicroBatch& batch) {
+  if (!masks_) return model_.forward(tape, {x_t_, t_, dropped_labels_});
+  const PassMasks& masks = masks_->draw(key, batch.positions);
+  const std::int64_t rows = config_.shared_noise ? batch_ : passes() * batch_;
+  return model_.forward_passes(
+      tape, {x_t_.slice(0, rows), t_.slice(0, rows), dropped_labels_.slice(0, rows)}, masks);
 }
 
 void Objective::fetch_losses() {

@@ -1,21 +1,22 @@
 // The training objective on one micro-batch: noising, forward, loss, backward. The full and the
-// masked pass of EDT are the two halves of one batch of 2 B rows, so every weight is read once and
-// every gradient is final after one walk back: what gathers and reduces them does so once.
+// masked pass are the two halves of one batch of 2 B rows, so every weight is gathered once and
+// every gradient is final after one walk back.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "core/ops/backend.h"
 #include "model/diffusion/schedule.h"
-#include "model/training/draws.h"
+#include "model/training/mask_buffers.h"
 
 namespace edt {
 
 struct ObjectiveConfig {
   bool masked = true;         // add the masked pass, weight 1:1 (EDT, section 3.3)
   bool shared_noise = false;  // one draw of noise and label dropout for both passes: what precedes
-                              // the first mask is computed once
+                              // the first mask is computed once (EDT)
   double snr_gamma = 5;       // Min-SNR weighting (Hang et al., arXiv 2303.09556); 0: none
 };
 
@@ -58,8 +59,7 @@ class Objective {
   Tensor buffer(const Shape& shape, DType dtype = DType::kFloat32);
   void load(const MicroBatch& batch);
   void draw_noise(StepKey key, const MicroBatch& batch);
-  void load_masks(StepKey key, const MicroBatch& batch);
-  ForwardState begin(Tape& tape);
+  Var forward(Tape& tape, StepKey key, const MicroBatch& batch);
   void fetch_losses();
 
   Model& model_;
@@ -71,10 +71,9 @@ class Objective {
   // Of all rows: those of the full pass, then those of the masked one.
   Tensor x_start_, noise_, x_t_, t_, dropped_labels_, positions_, weights_, scales_, coefficients_,
       mse_, vb_;
-  std::vector<Tensor> masks_;
+  std::optional<MaskBuffers> masks_;
   std::vector<float> staging_;
   std::vector<std::int32_t> label_staging_;
-  std::vector<std::vector<float>> mask_staging_;
   PassLosses full_, masked_;
 };
 

@@ -10,18 +10,9 @@ std::vector<std::int64_t> integers(const std::vector<double>& values) {
   return {values.begin(), values.end()};
 }
 
-}  // namespace
-
-EdtConfig golden_config(const GoldenFile& file) {
-  const auto number = [&](const char* name) {
-    return static_cast<std::int64_t>(file.number("/", name));
-  };
+EdtConfig edt_config(const GoldenFile& file) {
   EdtConfig config;
-  config.name = "golden";
-  config.input_size = number("input_size");
-  config.patch = number("patch_size");
-  config.classes = number("num_classes");
-  config.mid_mask = number("mid_mask") != 0;
+  config.mid_mask = file.number("/", "mid_mask") != 0;
   config.depths = integers(file.numbers("/", "stages_depth"));
   config.widths = integers(file.numbers("/", "dims"));
   config.heads = integers(file.numbers("/", "num_heads"));
@@ -29,13 +20,49 @@ EdtConfig golden_config(const GoldenFile& file) {
   return config;
 }
 
+ModelConfig of_kind(const std::string& kind, const GoldenFile& file) {
+  if (kind == "edt") return edt_config(file);
+  const auto number = [&](const char* name) {
+    return static_cast<std::int64_t>(file.number("/", name));
+  };
+  if (kind == "dit") {
+    DitConfig config;
+    config.depth = number("depth");
+    config.width = number("hidden_size");
+    config.heads = number("num_heads");
+    return config;
+  }
+  Mdtv2Config config;
+  config.decoder_depth = number("decode_layer");
+  config.encoder_depth = number("depth") - config.decoder_depth;
+  config.width = number("hidden_size");
+  config.heads = number("num_heads");
+  return config;
+}
+
+}  // namespace
+
+ModelConfig golden_config(const GoldenFile& file) {
+  const auto number = [&](const char* name) {
+    return static_cast<std::int64_t>(file.number("/", name));
+  };
+  ModelConfig config = of_kind(file.text("/", "model"), file);
+  CommonConfig& common = config.common();
+  common.name = "golden";
+  common.input_size = number("input_size");
+  common.patch = number("patch_size");
+  common.classes = number("num_classes");
+  return config;
+}
+
 GoldenModel::GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks)
     : backend_(backend),
       arena_(backend.memory()),
-      model_(golden_config(file), backend, dtype, ranks),
+      config_(golden_config(file)),
+      model_(make_model(config_, backend, dtype, ranks)),
       tape_(backend, arena_, profiler_, dtype) {
-  auto shard = model_.parameters().shards().begin();
-  for (Parameter& parameter : model_.parameters().all()) {
+  auto shard = model_->parameters().shards().begin();
+  for (Parameter& parameter : model_->parameters().all()) {
     std::vector<float> values(static_cast<std::size_t>(parameter.shape.elements()));
     (shard++)->take(file.read<float>("/params/" + parameter.name), values);
     parameter.value = tensor(values, parameter.shape, dtype);
@@ -44,9 +71,9 @@ GoldenModel::GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, 
 }
 
 std::vector<std::int64_t> GoldenModel::amm_blocks() const {
-  const EdtConfig& config = model_.config();
-  const bool follows_published_list = config.mid_mask && config.blocks() > 25;
-  return follows_published_list ? std::vector<std::int64_t>{23, 25} : config.amm_blocks;
+  const auto* edt = config_.as<EdtConfig>();
+  const bool follows_published_list = edt != nullptr && edt->mid_mask && edt->blocks() > 25;
+  return follows_published_list ? std::vector<std::int64_t>{23, 25} : config_.amm_blocks();
 }
 
 Tensor GoldenModel::allocate(const Shape& shape, DType dtype) {
@@ -62,10 +89,10 @@ Tensor GoldenModel::tensor(const std::vector<float>& values, const Shape& shape,
   return to;
 }
 
-Tensor GoldenModel::labels(const std::vector<std::int64_t>& values) {
-  const Tensor to = allocate({static_cast<std::int64_t>(values.size())}, DType::kInt32);
+Tensor GoldenModel::integers(const std::vector<std::int64_t>& values, const Shape& shape) {
+  const Tensor to = allocate(shape, DType::kInt32);
   std::vector<std::int32_t> narrow(values.begin(), values.end());
-  backend_.copy({narrow.data(), to.shape, DType::kInt32}, to);
+  backend_.copy({narrow.data(), shape, DType::kInt32}, to);
   return to;
 }
 

@@ -1,17 +1,18 @@
-// A small EDT with the published implementation's weights, on any backend, as a whole or as the
+// A small model with the published implementation's weights, on any backend, as a whole or as the
 // part of one tensor rank.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/ops/backend.h"
-#include "model/edt/edt_model.h"
+#include "model/presets/model_config.h"
 #include "tests/golden/golden_file.h"
 
 namespace edt::test {
 
-EdtConfig golden_config(const GoldenFile& file);
+ModelConfig golden_config(const GoldenFile& file);
 
 // Model, tape and parameter memory for one test.
 class GoldenModel {
@@ -19,8 +20,9 @@ class GoldenModel {
   GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {});
 
   Backend& backend() { return backend_; }
-  EdtModel& model() { return model_; }
-  const EdtModel& model() const { return model_; }
+  Model& model() { return *model_; }
+  const Model& model() const { return *model_; }
+  const ModelConfig& config() const { return config_; }
   Tape& tape() { return tape_; }
   // Blocks the expected values use the modulation matrix in. The published XL places it by a fixed
   // list, whatever the depths, so a model with the mid mask is computed with blocks 23 and 25 even
@@ -28,7 +30,7 @@ class GoldenModel {
   std::vector<std::int64_t> amm_blocks() const;
   // Device memory that holds `values`, kept as long as this object.
   Tensor tensor(const std::vector<float>& values, const Shape& shape, DType dtype);
-  Tensor labels(const std::vector<std::int64_t>& values);
+  Tensor integers(const std::vector<std::int64_t>& values, const Shape& shape);
   std::vector<float> host(const Tensor& tensor);
 
  private:
@@ -37,7 +39,8 @@ class GoldenModel {
   Backend& backend_;
   Arena arena_;
   Profiler profiler_;
-  EdtModel model_;
+  ModelConfig config_;
+  std::unique_ptr<Model> model_;
   Tape tape_;
   std::vector<Block> memory_;
 };

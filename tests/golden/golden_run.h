@@ -1,6 +1,7 @@
 // Forward and backward of a golden model on the inputs of its file.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,8 +10,14 @@
 namespace edt::test {
 
 struct GoldenPass {
-  double mean = 0;
-  std::vector<float> mse, vb, x_t;
+  std::vector<float> mse, vb;
+};
+
+struct GoldenStep {
+  GoldenPass full;
+  std::optional<GoldenPass> masked;
+  double loss = 0;  // the means of the passes added up
+  std::vector<float> x_t;
 };
 
 class GoldenRun {
@@ -19,21 +26,26 @@ class GoldenRun {
   GoldenRun(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {});
 
   GoldenModel& golden() { return golden_; }
-  // One pass of the objective. Parameter gradients add up over passes.
-  GoldenPass full_pass() { return run(noise_, {}); }
-  GoldenPass masked_pass() { return run(noise_masked_, masks_); }
+  // Loss and gradients, of both passes together where the model has a masked one.
+  GoldenStep step();
   // The model's output as images.
   std::vector<float> output();
 
  private:
-  Tensor read(const GoldenFile& file, const std::string& name);
-  GoldenPass run(const Tensor& noise, const std::vector<Tensor>& masks);
+  std::int64_t batch() const { return static_cast<std::int64_t>(timesteps_.size()); }
+  std::int64_t passes() const { return golden_.model().has_masked_pass() ? 2 : 1; }
+  // `values` once for each pass.
+  std::vector<float> repeated(const std::vector<float>& values) const;
+  Tensor accurate(const std::vector<float>& values, Shape shape);
+  void read_masks(const GoldenFile& file);
 
   Backend& backend_;
   GoldenModel golden_;
   std::vector<std::int32_t> timesteps_;
-  Tensor x_start_, noise_, noise_masked_, x_t_, t_, labels_;
-  std::vector<Tensor> masks_;
+  Shape image_;  // of one pass
+  std::vector<float> x_start_, noise_, t_, x_t_;
+  std::vector<std::int64_t> labels_;
+  PassMasks masks_;
 };
 
 }  // namespace edt::test

@@ -6,6 +6,7 @@
 #include "core/reference/reference_backend.h"
 #include "model/edt/edt_model.h"
 #include "model/edt/tables.h"
+#include "model/positions.h"
 #include "model/presets/presets.h"
 #include "tests/golden/golden_file.h"
 #include "tests/golden/golden_model.h"
@@ -44,6 +45,50 @@ TEST_P(Preset, MatchesPublishedCode) {
   EXPECT_EQ(actual, expected);
 }
 INSTANTIATE_TEST_SUITE_P(Published, Preset, testing::Values("EDT-S/2", "EDT-B/2", "EDT-XL/2"));
+
+struct Baseline {
+  const char* name;
+  std::int64_t parameters;
+  double gmacs;  // of a forward pass, to the digits that are known
+};
+
+// Computed with the published constructors.
+TEST(Baselines, HaveThePublishedParametersAndProducts) {
+  const auto backend = make_reference_backend();
+  for (const Baseline& b : {Baseline{"MDTv2-S/2", 38'454'872, 6.74},
+                            {"MDTv2-B/2", 152'112'272, 25.72},
+                            {"MDTv2-XL/2", 742'263'904, 129.49},
+                            {"DiT-S/2", 32'865'056, 6.06},
+                            {"DiT-B/2", 130'315'808, 23.01},
+                            {"DiT-XL/2", 674'834'720, 118.62}}) {
+    const ModelConfig config = model_preset(b.name);
+    const auto model = make_model(config, *backend, DType::kFloat32);
+    EXPECT_EQ(model->parameters().elements(), b.parameters) << b.name;
+    EXPECT_NEAR(static_cast<double>(total_macs(config.forward_matmuls(1))) / 1e9, b.gmacs, 0.006)
+        << b.name;
+  }
+}
+
+// Masked forward passes of MDTv2 at the mean of the ratios and at both ends, in GMAC.
+TEST(Baselines, MaskedPassesDropWork) {
+  const auto gmacs = [](const char* name, float ratio) {
+    const ModelConfig config = model_preset(name);
+    const auto& mdtv2 = *config.as<Mdtv2Config>();
+    return static_cast<double>(total_macs(mdtv2.masked_matmuls(1, mdtv2.kept_tokens(ratio)))) / 1e9;
+  };
+  EXPECT_NEAR(gmacs("MDTv2-S/2", 0.5f), 5.54, 0.01);
+  EXPECT_NEAR(gmacs("MDTv2-S/2", 0.3f), 6.20, 0.01);
+  EXPECT_NEAR(gmacs("MDTv2-S/2", 0.4f), 5.86, 0.01);
+  EXPECT_NEAR(gmacs("MDTv2-B/2", 0.4f), 22.52, 0.05);
+  EXPECT_NEAR(gmacs("MDTv2-XL/2", 0.4f), 88.8, 0.2);
+}
+
+TEST(Baselines, BothPassesTogetherAreTheirSum) {
+  const ModelConfig config = model_preset("MDTv2-S/2");
+  const auto& mdtv2 = *config.as<Mdtv2Config>();
+  EXPECT_EQ(total_macs(mdtv2.training_matmuls(3, 153)),
+            total_macs(mdtv2.forward_matmuls(3)) + total_macs(mdtv2.masked_matmuls(3, 153)));
+}
 
 TEST(Tables, Positions) {
   const GoldenFile tables("tables.h5");

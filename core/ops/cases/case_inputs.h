@@ -46,6 +46,9 @@ class CaseInputs {
   Tensor tensor(std::string_view name, const Shape& shape, DType dtype, Generator generator);
   Tensor tensor(std::string_view name, const Shape& shape, DType dtype, double scale = 1.0);
   Tensor labels(std::string_view name, const std::vector<std::int32_t>& values);
+  // `kept` places of a grid x grid, others for every sample.
+  KeptTokens kept_tokens(std::string_view name, std::int64_t batch, std::int64_t grid,
+                         std::int64_t kept);
   // Memory that the op writes beside its result; compared like the result.
   Tensor output(std::string_view name, const Shape& shape, DType dtype);
 

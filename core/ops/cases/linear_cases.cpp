@@ -22,6 +22,35 @@ OpCase linear_case(const Shape& x, std::int64_t outputs, LinearOptions options) 
           }};
 }
 
+OpCase concat_linear_case(const Shape& a, std::int64_t b_columns, std::int64_t outputs) {
+  Shape b;
+  for (int i = 0; i + 1 < a.rank(); ++i) b.append(a[i]);
+  b.append(b_columns);
+  const std::int64_t inputs = a.columns() + b_columns;
+  return {"concat_linear", fmt::format("{} and {} columns -> {}", to_string(a), b_columns, outputs),
+          [=](Tape& tape, CaseInputs& in) {
+            return concat_linear(tape, in.leaf(tape, "a", a), in.leaf(tape, "b", b),
+                                 in.parameter("weight", {outputs, inputs},
+                                              1.0 / std::sqrt(static_cast<double>(inputs))),
+                                 in.parameter("bias", {outputs}, 1.0));
+          }};
+}
+
+namespace {
+
+// Both halves of the concatenation are one value.
+OpCase doubled_linear_case(const Shape& x, std::int64_t outputs) {
+  return {"concat_linear", fmt::format("{} twice -> {}", to_string(x), outputs),
+          [=](Tape& tape, CaseInputs& in) {
+            const Var input = in.leaf(tape, "x", x);
+            return concat_linear(tape, input, input,
+                                 in.parameter("weight", {outputs, 2 * x.columns()}, 0.3),
+                                 in.parameter("bias", {outputs}, 1.0));
+          }};
+}
+
+}  // namespace
+
 void add_linear_cases(OpCases& cases) {
   cases.push_back(linear_case({1, 1, 4}, 4));
   cases.push_back(linear_case({1, 1}, 1));
@@ -32,6 +61,11 @@ void add_linear_cases(OpCases& cases) {
   cases.push_back(linear_case({3, 16, 4}, 52, {.positions = true}));
   cases.push_back(linear_case({3, 16, 52}, 4, {.bias = false, .positions = true}));
   cases.push_back(linear_case({3, 64, 16}, 52, {.positions = true, .input_gradient = false}));
+  cases.push_back(concat_linear_case({1, 1}, 1, 1));
+  cases.push_back(concat_linear_case({3, 7}, 4, 5));
+  cases.push_back(concat_linear_case({3, 16, 52}, 52, 52));
+  cases.push_back(concat_linear_case({2, 35, 64}, 64, 64));
+  cases.push_back(doubled_linear_case({3, 7}, 5));
 }
 
 }  // namespace edt

@@ -41,6 +41,7 @@ void add_activation_cases(OpCases& cases);
 void add_norm_cases(OpCases& cases);
 void add_gate_cases(OpCases& cases);
 void add_attention_cases(OpCases& cases);
+void add_token_cases(OpCases& cases);
 void add_embedding_cases(OpCases& cases);
 void add_layout_cases(OpCases& cases);
 void add_diffusion_cases(OpCases& cases);
@@ -52,6 +53,7 @@ struct LinearOptions {
   bool input_gradient = true;
 };
 OpCase linear_case(const Shape& x, std::int64_t outputs, LinearOptions options = {});
+OpCase concat_linear_case(const Shape& a, std::int64_t b_columns, std::int64_t outputs);
 OpCase add_bias_case(const Shape& x);
 // `fc2_bias` false: as on a tensor rank, where the bias follows the sum.
 OpCase mlp_case(const Shape& x, std::int64_t hidden, bool fc2_bias = true);
@@ -64,7 +66,16 @@ struct AttentionShape {
   std::int64_t batch, tokens, heads, size;
 };
 OpCase attention_case(const AttentionShape& shape, std::int64_t spare_rows = 0);
+OpCase plain_attention_case(const AttentionShape& shape);
+// `shape.tokens` of grid x grid.
+OpCase kept_attention_case(const AttentionShape& shape, std::int64_t grid, std::int64_t spare_rows);
 OpCase modulated_attention_case(const AttentionShape& shape);
+struct KeptShape {
+  std::int64_t batch, grid, kept, width;
+};
+OpCase gather_tokens_case(const KeptShape& shape);
+OpCase restore_tokens_case(const KeptShape& shape);
+OpCase add_positions_case(const Shape& x);
 OpCase activation_case(Activation kind, const Shape& x);
 OpCase pixel_shuffle_case(const Shape& x);
 // One sample of [4, side, side] for each timestep.

@@ -25,6 +25,7 @@ std::vector<CaseValues> run_in(Order order, const OpCase& op_case, DType dtype) 
 TEST(Emulated, ThreadsInAnyOrderGiveTheSameBits) {
   for (const OpCase& op_case : test_cases()) {
     if (op_case.float32_only) continue;
+    if (!supports(op_case, *make_cuda_backend(), DType::kFloat32)) continue;
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       const auto forward = run_in(Order::kForward, op_case, dtype);
       const auto backward = run_in(Order::kBackward, op_case, dtype);
@@ -42,6 +43,7 @@ TEST(Emulated, ProductsWithoutFusedEpilogues) {
   add_linear_cases(cases);
   add_mlp_cases(cases);
   for (const OpCase& op_case : cases) {
+    if (!supports(op_case, *make_cuda_backend(), DType::kFloat32)) continue;
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       const auto backend = make_cuda_backend();
       emulation::set_fused_epilogues(false);

@@ -1,0 +1,161 @@
+#include "model/blocks/modules.h"
+
+namespace edt {
+namespace {
+
+// Chunks of a block's adaLN projection, as published.
+enum BlockChunk {
+  kShiftAttention,
+  kScaleAttention,
+  kGateAttention,
+  kShiftMlp,
+  kScaleMlp,
+  kGateMlp
+};
+
+}  // namespace
+
+Linear Linear::make(ParameterList& list, const std::string& prefix, std::int64_t out,
+                    std::int64_t in, const LinearOptions& options) {
+  TensorCut weight_cut, bias_cut;
+  if (options.cut == LinearCut::kOutputs) weight_cut = bias_cut = TensorCut::rows(options.chunks);
+  if (options.cut == LinearCut::kInputs) weight_cut = TensorCut::columns();
+  Linear made;
+  made.weight = &list.add(prefix + ".weight", {out, in}, options.init, weight_cut);
+  if (options.bias) made.bias = &list.add(prefix + ".bias", {out}, Init::kZero, bias_cut);
+  return made;
+}
+
+Modulation Modulation::make(ParameterList& list, const std::string& prefix, std::int64_t out,
+                            std::int64_t condition, Init init) {
+  return {Linear::make(list, prefix + ".adaLN_modulation.1", out, condition,
+                       {.init = init, .cut = LinearCut::kOutputs}),
+          list.tensor_ranks()};
+}
+
+Var Modulation::operator()(Tape& tape, const Var& condition) const {
+  return gather_columns(tape, linear(tape, condition), ranks, linear.weight->name);
+}
+
+ParallelBranch ParallelBranch::make(ParameterList& list, const std::string& prefix) {
+  return {list.tensor_ranks(), "gradient of the input of " + prefix, "output of " + prefix};
+}
+
+Var ParallelBranch::enter(Tape& tape, const Var& x) const {
+  return copy_to_tensor_ranks(tape, x, ranks, input_label);
+}
+
+Var ParallelBranch::leave(Tape& tape, const Var& partial, Parameter& bias) const {
+  if (ranks.single()) return partial;
+  return add_bias(tape, sum_over_tensor_ranks(tape, partial, ranks, output_label), bias);
+}
+
+ConditionEmbedding ConditionEmbedding::make(ParameterList& list, std::int64_t width,
+                                            std::int64_t classes) {
+  ConditionEmbedding made;
+  made.first =
+      Linear::make(list, "t_embedder.mlp.0", width, kTimestepFeatures, {.init = Init::kNormal002});
+  made.second = Linear::make(list, "t_embedder.mlp.2", width, width, {.init = Init::kNormal002});
+  made.labels =
+      &list.add("y_embedder.embedding_table.weight", {classes + 1, width}, Init::kNormal002);
+  return made;
+}
+
+Var ConditionEmbedding::operator()(Tape& tape, const Tensor& t, const Tensor& label_ids) const {
+  const Var features = timestep_features(tape, t, kTimestepFeatures);
+  const Var time = second(tape, silu(tape, first(tape, features)));
+  return silu(tape, add(tape, time, label_embedding(tape, label_ids, *labels)));
+}
+
+PatchEmbedding PatchEmbedding::make(ParameterList& list, std::int64_t width,
+                                    const CommonConfig& config) {
+  PatchEmbedding made;
+  made.projection.weight =
+      &list.add("x_embedder.proj.weight", {width, config.channels, config.patch, config.patch},
+                Init::kXavierUniform);
+  made.projection.bias = &list.add("x_embedder.proj.bias", {width}, Init::kZero);
+  return made;
+}
+
+TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& prefix,
+                                        const Sizes& sizes) {
+  const std::int64_t span = 2 * sizes.grid - 1, width = sizes.width;
+  TransformerBlock made;
+  made.heads = sizes.heads / list.tensor_ranks().size();
+  if (sizes.grid > 0) {
+    made.bias_table = &list.add(prefix + ".attn.rel_pos_bias.relative_position_bias_table",
+                                {span * span + sizes.spare_rows, sizes.heads},
+                                Init::kTruncatedNormal002, TensorCut::columns());
+  }
+  made.qkv = Linear::make(list, prefix + ".attn.qkv", 3 * width, width,
+                          {.cut = LinearCut::kOutputs, .chunks = 3});
+  made.projection =
+      Linear::make(list, prefix + ".attn.proj", width, width, {.cut = LinearCut::kInputs});
+  made.fc1 = Linear::make(list, prefix + ".mlp.fc1", sizes.mlp_ratio * width, width,
+                          {.cut = LinearCut::kOutputs});
+  made.fc2 = Linear::make(list, prefix + ".mlp.fc2", width, sizes.mlp_ratio * width,
+                          {.cut = LinearCut::kInputs});
+  made.modulation = Modulation::make(list, prefix, 6 * width, sizes.condition, Init::kZero);
+  if (sizes.has_skip) made.skip = Linear::make(list, prefix + ".skip_linear", width, 2 * width);
+  made.attention_branch = ParallelBranch::make(list, prefix + ".attn");
+  made.mlp_branch = ParallelBranch::make(list, prefix + ".mlp");
+  return made;
+}
+
+Var TransformerBlock::operator()(Tape& tape, const Var& x, const Var& condition,
+                                 const BlockInputs& inputs, Recompute recompute) const {
+  if (recompute != Recompute::kFull)
+    return run(tape, x, modulation(tape, condition), inputs, recompute == Recompute::kSelective);
+  return tape.recompute([this, &tape, x, condition, inputs] {
+    return run(tape, x, modulation(tape, condition), inputs, false);
+  });
+}
+
+Var TransformerBlock::modulated(Tape& tape, const Var& x, const Var& chunks,
+                                const BlockInputs& inputs, Recompute recompute) const {
+  if (recompute != Recompute::kFull)
+    return run(tape, x, chunks, inputs, recompute == Recompute::kSelective);
+  return tape.recompute(
+      [this, &tape, x, chunks, inputs] { return run(tape, x, chunks, inputs, false); });
+}
+
+Var TransformerBlock::attend(Tape& tape, const Var& values, const BlockInputs& inputs) const {
+  if (bias_table == nullptr) return plain_attention(tape, values, heads);
+  if (inputs.kept.ids.defined()) return kept_attention(tape, values, *bias_table, inputs.kept);
+  return attention(tape, values, *bias_table, inputs.amm);
+}
+
+Var TransformerBlock::run(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
+                          bool recompute_mlp) const {
+  EDT_ASSERT((skip.weight != nullptr) == static_cast<bool>(inputs.skip));
+  const Var start = inputs.skip ? concat_linear(tape, x, inputs.skip, *skip.weight, *skip.bias) : x;
+  Var branch = modulated_norm(tape, start, chunks, {kShiftAttention, kScaleAttention});
+  branch = qkv(tape, attention_branch.enter(tape, branch));
+  branch = attend(tape, branch, inputs);
+  branch = linear(tape, branch, *projection.weight, attention_branch.bias_inside(projection.bias));
+  branch = attention_branch.leave(tape, branch, *projection.bias);
+  const Var middle = gate_residual(tape, start, chunks, kGateAttention, branch);
+  branch = {};
+
+  const auto feed_forward = [this, &tape, middle, chunks] {
+    const Var input = modulated_norm(tape, middle, chunks, {kShiftMlp, kScaleMlp});
+    return mlp(tape, mlp_branch.enter(tape, input),
+               {*fc1.weight, *fc1.bias, *fc2.weight, mlp_branch.bias_inside(fc2.bias)});
+  };
+  branch = recompute_mlp ? tape.recompute(feed_forward) : feed_forward();
+  branch = mlp_branch.leave(tape, branch, *fc2.bias);
+  return gate_residual(tape, middle, chunks, kGateMlp, branch);
+}
+
+FinalLayer FinalLayer::make(ParameterList& list, std::int64_t width, std::int64_t out) {
+  FinalLayer made;
+  made.projection = Linear::make(list, "final_layer.linear", out, width, {.init = Init::kZero});
+  made.modulation = Modulation::make(list, "final_layer", 2 * width, width, Init::kZero);
+  return made;
+}
+
+Var FinalLayer::operator()(Tape& tape, const Var& x, const Var& condition) const {
+  return projection(tape, modulated_norm(tape, x, modulation(tape, condition)));
+}
+
+}  // namespace edt

@@ -1,0 +1,128 @@
+// The building blocks of diffusion transformers as parameter handles and functions on the tape.
+#pragma once
+
+#include <string>
+
+#include "core/ops/backend.h"
+#include "model/model.h"
+
+namespace edt {
+
+// Sines and cosines of a timestep, as published.
+inline constexpr std::int64_t kTimestepFeatures = 256;
+
+// How a layer is cut over tensor ranks. Outputs: each rank computes some of them. Inputs: each rank
+// has some of them, and the partial results are to be summed before the bias is added.
+enum class LinearCut { kNone, kOutputs, kInputs };
+
+struct LinearOptions {
+  Init init = Init::kXavierUniform;
+  bool bias = true;
+  LinearCut cut = LinearCut::kNone;
+  int chunks = 1;  // of the outputs, each cut by itself
+};
+
+struct Linear {
+  Parameter* weight = nullptr;
+  Parameter* bias = nullptr;  // nullptr: none
+
+  // Parameters `prefix`.weight [out, in] and `prefix`.bias [out].
+  static Linear make(ParameterList& list, const std::string& prefix, std::int64_t out,
+                     std::int64_t in, const LinearOptions& options = {});
+  Var operator()(Tape& tape, const Var& x, const Tensor& positions = {}) const {
+    return linear(tape, x, *weight, bias, positions);
+  }
+};
+
+// c = MLP(sinusoidal features of t) + label embedding, then SiLU: what every adaLN projection
+// reads.
+struct ConditionEmbedding {
+  Linear first, second;
+  Parameter* labels = nullptr;
+
+  static ConditionEmbedding make(ParameterList& list, std::int64_t width, std::int64_t classes);
+  Var operator()(Tape& tape, const Tensor& t, const Tensor& label_ids) const;
+};
+
+// The adaLN projection of the condition, [B, condition] -> [B, out]: each tensor rank computes some
+// columns, and all of them receive all.
+struct Modulation {
+  Linear linear;
+  TensorGroup ranks;
+
+  static Modulation make(ParameterList& list, const std::string& prefix, std::int64_t out,
+                         std::int64_t condition, Init init);
+  Var operator()(Tape& tape, const Var& condition) const;
+};
+
+// The part of a block between a column-cut and a row-cut product: attention by heads, or the MLP.
+struct ParallelBranch {
+  TensorGroup ranks;
+  std::string input_label, output_label;
+
+  static ParallelBranch make(ParameterList& list, const std::string& prefix);
+  // The input of the first product; its gradient is summed over the ranks.
+  Var enter(Tape& tape, const Var& x) const;
+  // The bias that the last product may add itself.
+  Parameter* bias_inside(Parameter* bias) const { return ranks.single() ? bias : nullptr; }
+  // Sums the results of the last product and adds the bias that it has not added.
+  Var leave(Tape& tape, const Var& partial, Parameter& bias) const;
+};
+
+// Patches of the image as tokens.
+struct PatchEmbedding {
+  Linear projection;
+
+  static PatchEmbedding make(ParameterList& list, std::int64_t width, const CommonConfig& config);
+  // `positions` [T, width] are added where defined.
+  Var operator()(Tape& tape, const Tensor& image, const Tensor& positions = {}) const {
+    return patch_embedding(tape, image, *projection.weight, *projection.bias, positions);
+  }
+};
+
+// What a block sees besides tokens and condition.
+struct BlockInputs {
+  Tensor amm;       // defined: attention with the modulation matrix
+  KeptTokens kept;  // defined: the tokens are those kept of the grid
+  Var skip;         // of the same shape as the tokens, for blocks that have a skip linear
+};
+
+// A transformer block with adaLN-Zero conditioning: where it has them with relative-position bias,
+// and with a linear map of the concatenation with a skip in front.
+struct TransformerBlock {
+  std::int64_t heads = 0;           // of this rank
+  Parameter* bias_table = nullptr;  // nullptr: no bias
+  Linear skip;                      // no weight: no skip
+  Linear qkv, projection, fc1, fc2;
+  Modulation modulation;
+  ParallelBranch attention_branch, mlp_branch;
+
+  struct Sizes {
+    std::int64_t width, heads, mlp_ratio, condition;
+    std::int64_t grid = 0;        // side of the grid of a bias table; 0: no bias
+    std::int64_t spare_rows = 0;  // of the table, as published
+    bool has_skip = false;
+  };
+  static TransformerBlock make(ParameterList& list, const std::string& prefix, const Sizes& sizes);
+
+  // `recompute` says what is run twice.
+  Var operator()(Tape& tape, const Var& x, const Var& condition, const BlockInputs& inputs,
+                 Recompute recompute) const;
+  // The same with the result of `modulation` given.
+  Var modulated(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
+                Recompute recompute) const;
+
+ private:
+  Var run(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
+          bool recompute_mlp) const;
+  Var attend(Tape& tape, const Var& values, const BlockInputs& inputs) const;
+};
+
+struct FinalLayer {
+  Linear projection;
+  Modulation modulation;
+  static FinalLayer make(ParameterList& list, std::int64_t width, std::int64_t out);
+  Var operator()(Tape& tape, const Var& x, const Var& condition) const;
+};
+
+}  // namespace edt

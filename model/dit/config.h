@@ -1,0 +1,24 @@
+// The shape of a DiT: equal transformer blocks on one token grid.
+#pragma once
+
+#include <vector>
+
+#include "model/config.h"
+#include "model/matmuls.h"
+
+namespace edt {
+
+struct DitConfig : CommonConfig {
+  std::int64_t depth = 12;
+  std::int64_t width = 384;
+  std::int64_t heads = 6;
+
+  // Throws UsageError naming the option and both values when the parts do not fit.
+  void validate() const;
+  // Numbers of tensor ranks that the model can be cut into: the divisors of the heads.
+  std::vector<int> tensor_degrees() const { return divisors(heads); }
+  // As EdtConfig::forward_matmuls.
+  std::vector<MatmulUse> forward_matmuls(std::int64_t images, int tensor_ranks = 1) const;
+};
+
+}  // namespace edt

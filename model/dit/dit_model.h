@@ -1,0 +1,30 @@
+// DiT, the diffusion transformer (Peebles and Xie, arXiv 2212.09748): adaLN-Zero blocks on all
+// tokens, no masked pass.
+#pragma once
+
+#include "model/blocks/modules.h"
+#include "model/dit/config.h"
+#include "model/model.h"
+
+namespace edt {
+
+class DitModel final : public Model {
+ public:
+  // As EdtModel::EdtModel.
+  DitModel(const DitConfig& config, Device& device, DType dtype, TensorGroup ranks = {});
+
+  const DitConfig& config() const { return config_; }
+  void set_recompute(Recompute recompute) override { recompute_ = recompute; }
+  Var forward(Tape& tape, const ModelInputs& inputs) override;
+
+ private:
+  DitConfig config_;
+  Recompute recompute_ = Recompute::kNone;
+  PatchEmbedding patch_embedding_;
+  ConditionEmbedding embedding_;
+  std::vector<TransformerBlock> blocks_;
+  FinalLayer final_;
+  Tensor positions_;
+};
+
+}  // namespace edt

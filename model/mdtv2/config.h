@@ -1,0 +1,36 @@
+// The shape of an MDTv2: an encoder of in- and out-blocks joined by skips, a side block, a decoder.
+#pragma once
+
+#include <vector>
+
+#include "model/config.h"
+#include "model/matmuls.h"
+
+namespace edt {
+
+struct Mdtv2Config : CommonConfig {
+  std::int64_t encoder_depth = 6;  // half of them in-blocks, half out-blocks
+  std::int64_t decoder_depth = 6;
+  std::int64_t width = 384;
+  std::int64_t heads = 6;
+  MaskRange mask_ratio{0.3f, 0.5f};  // of tokens that the masked pass drops
+
+  // Throws UsageError naming the option and both values when the parts do not fit.
+  void validate() const;
+  // Numbers of tensor ranks that the model can be cut into: the divisors of the heads.
+  std::vector<int> tensor_degrees() const { return divisors(heads); }
+
+  // Tokens of a sample that a masked pass of this ratio keeps.
+  std::int64_t kept_tokens(float ratio) const;
+
+  // Of the full pass, with which the model samples; as EdtConfig::forward_matmuls.
+  std::vector<MatmulUse> forward_matmuls(std::int64_t images, int tensor_ranks = 1) const;
+  // Of the masked pass alone when it keeps `kept` tokens.
+  std::vector<MatmulUse> masked_matmuls(std::int64_t images, std::int64_t kept,
+                                        int tensor_ranks = 1) const;
+  // Of both passes of a step, as they are computed together.
+  std::vector<MatmulUse> training_matmuls(std::int64_t images, std::int64_t kept,
+                                          int tensor_ranks = 1) const;
+};
+
+}  // namespace edt

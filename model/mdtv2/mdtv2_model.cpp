@@ -1,0 +1,139 @@
+#include "model/mdtv2/mdtv2_model.h"
+
+#include "core/ops/rows.h"
+#include "model/blocks/grid_checks.h"
+
+namespace edt {
+namespace {
+
+constexpr std::int64_t kSpareTableRows = 3;  // as published; never read
+
+}  // namespace
+
+Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ranks)
+    : Model(config, ranks), config_(config) {
+  config_.validate();
+  check_tensor_degree(config_.name, config_.tensor_degrees(), ranks);
+  const std::int64_t width = config_.width, tokens = config_.patches();
+  TransformerBlock::Sizes sizes{.width = width,
+                                .heads = config_.heads,
+                                .mlp_ratio = config_.mlp_ratio,
+                                .condition = width,
+                                .grid = config_.input_size / config_.patch,
+                                .spare_rows = kSpareTableRows};
+  const auto blocks = [&](const char* group, std::int64_t count) {
+    std::vector<TransformerBlock> made;
+    for (std::int64_t b = 0; b < count; ++b) {
+      made.push_back(TransformerBlock::make(parameters_, fmt::format("{}.{}", group, b), sizes));
+    }
+    return made;
+  };
+  positions_ = &parameters_.add("pos_embed", {1, tokens, width}, Init::kPositions);
+  decoder_positions_ = &parameters_.add("decoder_pos_embed", {1, tokens, width}, Init::kPositions);
+  mask_token_ = &parameters_.add("mask_token", {1, 1, width}, Init::kNormal002);
+  patch_embedding_ = PatchEmbedding::make(parameters_, width, config_);
+  embedding_ = ConditionEmbedding::make(parameters_, width, config_.classes);
+  in_blocks_ = blocks("en_inblocks", config_.encoder_depth / 2);
+  sizes.has_skip = true;
+  out_blocks_ = blocks("en_outblocks", config_.encoder_depth / 2);
+  sizes.has_skip = false;
+  side_block_ = blocks("sideblocks", 1).front();
+  sizes.has_skip = true;
+  decoder_blocks_ = blocks("de_blocks", config_.decoder_depth);
+  final_ =
+      FinalLayer::make(parameters_, width, config_.patch * config_.patch * 2 * config_.channels);
+  dropping_ = MaskSpec{"dropped", tokens, config_.mask_ratio.low, config_.mask_ratio.high};
+}
+
+Var Mdtv2Model::embed(Tape& tape, const Tensor& image) {
+  return add_positions(tape, patch_embedding_(tape, image), *positions_);
+}
+
+Var Mdtv2Model::condition_of(Tape& tape, const ModelInputs& inputs) {
+  return copy_to_tensor_ranks(tape, embedding_(tape, inputs.t, inputs.labels),
+                              parameters_.tensor_ranks(), "gradient of the condition");
+}
+
+Var Mdtv2Model::encode(Tape& tape, Var x, const Var& condition) {
+  std::vector<Var> skips;
+  for (const TransformerBlock& block : in_blocks_) {
+    x = block(tape, x, condition, {}, recompute_);
+    skips.push_back(x);
+  }
+  for (const TransformerBlock& block : out_blocks_) {
+    x = block(tape, x, condition, {.amm = {}, .kept = {}, .skip = skips.back()}, recompute_);
+    skips.pop_back();
+  }
+  return x;
+}
+
+Mdtv2Model::Passes Mdtv2Model::encode_both(Tape& tape, Passes x, const Var& condition,
+                                           const KeptTokens& kept) {
+  const std::int64_t batch = x.full.shape()[0];
+  std::vector<Passes> skips;
+  const auto run = [&](const TransformerBlock& block, const Passes& skip) {
+    const Var chunks = block.modulation(tape, condition);
+    x.full = block.modulated(tape, x.full, take_rows(tape, chunks, 0, batch),
+                             {.amm = {}, .kept = {}, .skip = skip.full}, recompute_);
+    const Var masked_chunks = take_rows(tape, chunks, batch, 2 * batch);
+    const Tape::Room room(tape, most_kept(), kept.ids.shape[1]);
+    x.masked = block.modulated(tape, x.masked, masked_chunks,
+                               {.amm = {}, .kept = kept, .skip = skip.masked}, recompute_);
+  };
+  for (const TransformerBlock& block : in_blocks_) {
+    run(block, {});
+    skips.push_back(x);
+  }
+  for (const TransformerBlock& block : out_blocks_) {
+    run(block, skips.back());
+    skips.pop_back();
+  }
+  return x;
+}
+
+Var Mdtv2Model::fill_in(Tape& tape, const Var& x, const Var& condition, const KeptTokens& kept) {
+  const std::int64_t batch = x.shape()[0];
+  const Var before =
+      add_positions(tape, restore_tokens(tape, x, kept, *mask_token_), *decoder_positions_);
+  const Var side =
+      side_block_(tape, before, take_rows(tape, condition, batch, 2 * batch), {}, recompute_);
+  return select_tokens(tape, before, side, kept);
+}
+
+Var Mdtv2Model::decode(Tape& tape, Var x, const Var& skip, const Var& condition) {
+  for (const TransformerBlock& block : decoder_blocks_) {
+    x = block(tape, x, condition, {.amm = {}, .kept = {}, .skip = skip}, recompute_);
+  }
+  return final_(tape, x, condition);
+}
+
+Var Mdtv2Model::forward(Tape& tape, const ModelInputs& inputs) {
+  const Var x = embed(tape, inputs.image);
+  const Var condition = condition_of(tape, inputs);
+  const Var encoded = add_positions(tape, encode(tape, x, condition), *decoder_positions_);
+  return decode(tape, encoded, x, condition);
+}
+
+Var Mdtv2Model::forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks) {
+  const KeptTokens& kept = masks.kept;
+  const std::int64_t batch = kept.ids.shape[0];
+  require<UsageError>(inputs.t.shape[0] == 2 * batch, "objective",
+                      "{} is not made for passes that share their noise", name());
+  const Var x = embed(tape, inputs.image);
+  const Var condition = condition_of(tape, inputs);
+  Passes passes;
+  passes.full = take_rows(tape, x, 0, batch);
+  {
+    const Var masked_rows = take_rows(tape, x, batch, 2 * batch);
+    const Tape::Room room(tape, most_kept(), kept.ids.shape[1]);
+    passes.masked = gather_tokens(tape, masked_rows, kept);
+  }
+  passes = encode_both(tape, std::move(passes), condition, kept);
+  passes.full = add_positions(tape, passes.full, *decoder_positions_);
+  passes.masked = fill_in(tape, passes.masked, condition, kept);
+  const Var joined = join_rows(tape, passes.full, passes.masked);
+  passes = {};
+  return decode(tape, joined, x, condition);
+}
+
+}  // namespace edt

@@ -1,0 +1,46 @@
+// MDTv2, the masked diffusion transformer (Gao et al., arXiv 2303.14389): a masked pass drops
+// tokens before the encoder, and a side block fills in what was dropped before the decoder.
+#pragma once
+
+#include "model/blocks/modules.h"
+#include "model/mdtv2/config.h"
+#include "model/model.h"
+
+namespace edt {
+
+class Mdtv2Model final : public Model {
+ public:
+  // As EdtModel::EdtModel.
+  Mdtv2Model(const Mdtv2Config& config, Device& device, DType dtype, TensorGroup ranks = {});
+
+  const Mdtv2Config& config() const { return config_; }
+  void set_recompute(Recompute recompute) override { recompute_ = recompute; }
+  Var forward(Tape& tape, const ModelInputs& inputs) override;
+  Var forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks) override;
+
+ private:
+  Var embed(Tape& tape, const Tensor& image);
+  Var condition_of(Tape& tape, const ModelInputs& inputs);
+  // x, or the result of the encoder on it; both passes block by block in turn.
+  struct Passes {
+    Var full, masked;
+  };
+  Var encode(Tape& tape, Var x, const Var& condition);
+  Passes encode_both(Tape& tape, Passes x, const Var& condition, const KeptTokens& kept);
+  // The tokens that the masked pass had dropped, filled in by the side block.
+  Var fill_in(Tape& tape, const Var& x, const Var& condition, const KeptTokens& kept);
+  Var decode(Tape& tape, Var x, const Var& skip, const Var& condition);
+
+  std::int64_t most_kept() const { return config_.kept_tokens(config_.mask_ratio.low); }
+
+  Mdtv2Config config_;
+  Recompute recompute_ = Recompute::kNone;
+  PatchEmbedding patch_embedding_;
+  ConditionEmbedding embedding_;
+  Parameter *positions_, *decoder_positions_, *mask_token_;
+  std::vector<TransformerBlock> in_blocks_, out_blocks_, decoder_blocks_;
+  TransformerBlock side_block_;
+  FinalLayer final_;
+};
+
+}  // namespace edt
