@@ -3,47 +3,21 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <fstream>
 #include <functional>
 
 #include "launcher/bench/ceiling_forms.h"
+#include "launcher/bench/measuring.h"
 #include "launcher/bench/synthetic_batch.h"
 #include "parallel/self/self_communicator.h"
 
 namespace edt {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const std::size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
-double seconds_of(const std::function<void()>& work) {
-  const auto begin = Clock::now();
-  work();
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
 // Largest resident size of this process so far.
 std::size_t peak_memory_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
-}
-
-// Resident memory that belongs to no file. Linux; 0 elsewhere.
-std::size_t resident_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    std::size_t kilobytes = 0;
-    if (std::sscanf(line.c_str(), "RssAnon: %zu kB", &kilobytes) == 1) return kilobytes * 1024;
-  }
-  return 0;
 }
 
 // What is measured: a step, and how long communication took in it.

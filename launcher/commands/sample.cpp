@@ -59,7 +59,7 @@ void SampleOptions::declare(OptionSet& options) {
               {{"first-three", GuidedChannels::kFirstThree}, {"all", GuidedChannels::kAll}},
               "latent channels that are guided; first-three as published");
   options.add("power-cosine", &request.guidance.power_cosine, "guidance that grows (MDT)");
-  options.add("amm", &amm, "attention modulation matrix");
+  options.add("amm", &amm, "attention modulation matrix, of EDT");
   options.add("amm-blocks", &amm_blocks, "blocks that use it; default: those of the model")
       .used_when("amm", {"on"});
   options.add("seed", &request.seed, "seed of the noise");
@@ -178,7 +178,11 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                        *backend, options.dtype);
   Model& model = trained.model();
   options.resolve_labels(model.classes());
-  if (options.amm)
+  const bool has_amm = trained.model_config().as<EdtConfig>() != nullptr;
+  require<UsageError>(has_amm || !((options.amm && set.given("amm")) || options.amm_blocks),
+                      "sample", "the attention modulation matrix belongs to EDT, the model is {}",
+                      model.name());
+  if (options.amm && has_amm)
     model.set_amm_blocks(options.amm_blocks.value_or(trained.model_config().amm_blocks()));
   read_noises(options, model);
   const auto total = static_cast<std::int64_t>(request.labels.size());

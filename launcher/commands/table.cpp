@@ -17,6 +17,7 @@ std::span<const Command> command_table() {
       Command{"bench data", "samples from shards against a plain read", bench_data},
       Command{"bench step", "training steps against the machine's ceiling", bench_step,
               OnRanks::kAll},
+      Command{"bench speedup", "EDT against MDTv2 and DiT on equal kernels", bench_speedup},
       Command{"bench ops", "every op alone against the machine's ceilings", bench_ops},
       Command{"bench sampling", "sampler steps against the machine's ceiling", bench_sampling},
       Command{"data import", "encoded latents into shards", data_import},

@@ -13,6 +13,7 @@ int bench_comm(std::span<const std::string> args, CommandContext& context);
 int bench_data(std::span<const std::string> args, CommandContext& context);
 int bench_ops(std::span<const std::string> args, CommandContext& context);
 int bench_sampling(std::span<const std::string> args, CommandContext& context);
+int bench_speedup(std::span<const std::string> args, CommandContext& context);
 int bench_step(std::span<const std::string> args, CommandContext& context);
 int ckpt_compare(std::span<const std::string> args, CommandContext& context);
 int ckpt_export(std::span<const std::string> args, CommandContext& context);

@@ -7,6 +7,20 @@
 namespace edt {
 namespace {
 
+// The only element of a list option of a model with one stage.
+std::int64_t single(const std::vector<std::int64_t>& values, const char* option,
+                    const std::string& model) {
+  require<UsageError>(values.size() == 1, "model", "{} has {} values, {} takes one", option,
+                      values.size(), model);
+  return values[0];
+}
+
+template <class T>
+void refuse(const std::optional<T>& value, const char* option, const char* owner,
+            const std::string& model) {
+  require<UsageError>(!value, "model", "{} is for {}, the model is {}", option, owner, model);
+}
+
 MaskRange to_range(const std::vector<float>& values, const char* option) {
   require<UsageError>(values.size() == 2, "model", "{} has {} values, two are needed: low,high",
                       option, values.size());
@@ -33,16 +47,24 @@ void ModelOptions::declare(OptionSet& options) {
   options.add("model.classes", &classes, "number of classes; default: what the data says")
       .at_least(1);
   options.add("model.patch", &patch, "side of a patch").unit("latent pixels").at_least(1);
-  options.add("model.depths", &depths, "blocks per stage").at_least(1);
-  options.add("model.widths", &widths, "width per stage").at_least(4);
-  options.add("model.heads", &heads, "attention heads per stage").at_least(1);
+  options
+      .add("model.depths", &depths,
+           "blocks per stage; MDTv2: of encoder and decoder; DiT: one number")
+      .at_least(1);
+  options.add("model.widths", &widths, "width per stage; MDTv2, DiT: one number").at_least(4);
+  options.add("model.heads", &heads, "attention heads per stage; MDTv2, DiT: one number")
+      .at_least(1);
   options.add("model.label-dropout", &label_dropout, "share of labels dropped for guidance")
       .range(0, 1);
-  options.add("model.mid-mask", &mid_mask, "third mask, inside the first stage (EDT-XL)");
+  options.add("model.mid-mask", &mid_mask, "third mask, inside the first stage (EDT)");
   options.add("model.mid-mask-range", &mid_mask_range, "its ratio: low,high").range(0, 1);
   options.add("model.first-down-mask", &first_down_mask, "ratio of the first mask: low,high")
       .range(0, 1);
   options.add("model.later-down-mask", &later_down_mask, "ratio of later masks: low,high")
+      .range(0, 1);
+  options
+      .add("model.mask-ratio", &mask_ratio,
+           "share of tokens that MDTv2's masked pass drops: low,high")
       .range(0, 1);
   options
       .add("model.amm-blocks", &amm_blocks,
@@ -60,11 +82,44 @@ ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   common.patch = patch.value_or(common.patch);
   common.label_dropout = label_dropout.value_or(common.label_dropout);
   if (auto* edt = config.as<EdtConfig>()) apply(*edt);
+  if (auto* mdtv2 = config.as<Mdtv2Config>()) apply(*mdtv2);
+  if (auto* dit = config.as<DitConfig>()) apply(*dit);
   config.validate();
   return config;
 }
 
+void ModelOptions::refuse_edt_options(const std::string& model) const {
+  refuse(mid_mask, "model.mid-mask", "EDT", model);
+  refuse(mid_mask_range, "model.mid-mask-range", "EDT", model);
+  refuse(first_down_mask, "model.first-down-mask", "EDT", model);
+  refuse(later_down_mask, "model.later-down-mask", "EDT", model);
+  refuse(amm_blocks, "model.amm-blocks", "EDT", model);
+}
+
+void ModelOptions::apply(DitConfig& config) const {
+  refuse_edt_options(config.name);
+  refuse(mask_ratio, "model.mask-ratio", "MDTv2", config.name);
+  if (depths) config.depth = single(*depths, "model.depths", config.name);
+  if (widths) config.width = single(*widths, "model.widths", config.name);
+  if (heads) config.heads = single(*heads, "model.heads", config.name);
+}
+
+void ModelOptions::apply(Mdtv2Config& config) const {
+  refuse_edt_options(config.name);
+  if (depths) {
+    require<UsageError>(depths->size() == 2, "model",
+                        "model.depths has {} values, {} takes two: encoder,decoder", depths->size(),
+                        config.name);
+    config.encoder_depth = depths->at(0);
+    config.decoder_depth = depths->at(1);
+  }
+  if (widths) config.width = single(*widths, "model.widths", config.name);
+  if (heads) config.heads = single(*heads, "model.heads", config.name);
+  if (mask_ratio) config.mask_ratio = to_range(*mask_ratio, "model.mask-ratio");
+}
+
 void ModelOptions::apply(EdtConfig& config) const {
+  refuse(mask_ratio, "model.mask-ratio", "MDTv2", config.name);
   config.depths = depths.value_or(config.depths);
   config.widths = widths.value_or(config.widths);
   config.heads = heads.value_or(config.heads);
@@ -99,10 +154,11 @@ void TrainOptions::declare(OptionSet& options) {
   options.add("train.micro-batch", &micro_batch, "unit of work; batch / micro-batch = 2^g")
       .unit("images")
       .at_least(1);
-  options.add("train.masked", &masked, "add the pass with masked tokens (EDT)");
+  options.add("train.masked", &masked,
+              "add the pass with masked tokens (EDT, MDTv2; DiT has none)");
   options
       .add("train.shared-noise", &shared_noise,
-           "one draw of noise and label dropout for both passes: less work, not as published")
+           "one draw of noise and label dropout for both passes: less work, not as published; EDT")
       .used_when("train.masked", {"on"});
   options.add("train.snr-gamma", &snr_gamma, "Min-SNR weighting of the loss; 0: none").at_least(0);
   options.add("train.timesteps", &timesteps,
@@ -246,6 +302,13 @@ void TrainConfig::validate() const {
                       "two is needed",
                       train.batch, train.micro_batch, count);
   edt::validate(optimizer.rate);
+}
+
+void TrainConfig::check_recipe(const ModelConfig& model) const {
+  require<UsageError>(!train.masked || model.has_masked_pass(), "train",
+                      "train.masked is on, but {} has no masked pass: turn it off", model.name());
+  require<UsageError>(!train.shared_noise || model.as<EdtConfig>() != nullptr, "train",
+                      "train.shared-noise is for EDT, the model is {}", model.name());
 }
 
 }  // namespace edt

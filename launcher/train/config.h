@@ -25,7 +25,7 @@ struct ModelOptions {
   std::optional<std::vector<std::int64_t>> depths, widths, heads, amm_blocks;
   std::optional<bool> mid_mask;
   std::optional<float> label_dropout;
-  std::optional<std::vector<float>> first_down_mask, later_down_mask, mid_mask_range;
+  std::optional<std::vector<float>> first_down_mask, later_down_mask, mid_mask_range, mask_ratio;
 
   void declare(OptionSet& options);
   // The validated model; `data_classes` stands in where the number of classes is not given.
@@ -33,6 +33,9 @@ struct ModelOptions {
 
  private:
   void apply(EdtConfig& config) const;
+  void apply(Mdtv2Config& config) const;
+  void apply(DitConfig& config) const;
+  void refuse_edt_options(const std::string& model) const;
 };
 
 enum class SampleOrder { kGlobal, kShardLocal };
@@ -131,6 +134,8 @@ struct TrainConfig {
   void declare(OptionSet& options);
   // Checks across sections; throws UsageError.
   void validate() const;
+  // Whether the recipe is one for this model; throws UsageError.
+  void check_recipe(const ModelConfig& model) const;
 };
 
 }  // namespace edt

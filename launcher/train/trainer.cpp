@@ -72,6 +72,7 @@ Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const dat
   require_agreement(world, "version", version_text());
   require_agreement(world, "configuration", configuration);
   require_agreement(world, "data set", signature_of(dataset));
+  config.check_recipe(model);
   check_mesh({.ranks = world.size(),
               .tensor_ranks = config.parallel.tensor,
               .micro_batches = config.train.batch / config.train.micro_batch,

@@ -43,6 +43,21 @@ TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem
   return config;
 }
 
+TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem::path& run,
+                        const std::string& kind) {
+  TrainConfig config = tiny_config(data, run);
+  if (kind == "EDT") return config;
+  config.model.preset = kind + "-S/2";
+  config.model.depths =
+      kind == "DiT" ? std::vector<std::int64_t>{2} : std::vector<std::int64_t>{2, 1};
+  config.model.widths = {16};
+  config.model.heads = {2};
+  config.train.masked = kind != "DiT";
+  config.train.timesteps = TimestepSampling::kUniform;
+  if (kind == "DiT") config.optimizer.kind = OptimizerKind::kAdamW;
+  return config;
+}
+
 int run(const TrainConfig& config, Communicator& world) {
   OptionSet options("train", "");
   TrainConfig copy = config;

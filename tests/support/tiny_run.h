@@ -17,6 +17,10 @@ void write_tiny_data(const std::filesystem::path& directory, std::uint64_t sampl
 // Two micro-batches of 4 images; both passes; clipping.
 TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem::path& run);
 
+// The same with a tiny model of the kind "EDT", "MDTv2" or "DiT" and its way of training.
+TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem::path& run,
+                        const std::string& kind);
+
 // Runs to config.train.steps: on all ranks of `world`, or on this one alone.
 int run(const TrainConfig& config, Communicator& world);
 int run(const TrainConfig& config);

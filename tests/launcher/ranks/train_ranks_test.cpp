@@ -67,6 +67,34 @@ TEST_F(TrainOnRanks, SameBitsAsOneRankInEveryStage) {
   }
 }
 
+TEST_F(TrainOnRanks, BaselinesToo) {
+  for (const std::string kind : {"MDTv2", "DiT"}) {
+    const auto baseline = [&](const std::string& run, int stage) {
+      TrainConfig config = test::tiny_config(path("data"), path(kind + run), kind);
+      config.train.micro_batch = 1;
+      config.train.steps = 3;
+      config.parallel.zero = static_cast<ZeroStage>(stage);
+      return config;
+    };
+    run_alone(baseline("one", 1));
+    for (const int stage : {1, 3}) {
+      const std::string name = fmt::format("stage{}", stage);
+      run(baseline(name, stage));
+      EXPECT_EQ(difference(kind + "one", kind + name), "") << kind << name;
+    }
+    TrainConfig cut = baseline("cut", 2);
+    cut.parallel.tensor = 2;
+    run(cut);
+    if (!world_.is_root()) continue;
+    const auto expected = contents(path(kind + "one")), found = contents(path(kind + "cut"));
+    for (const auto& [name, values] : expected) {
+      if (!name.starts_with("master:")) continue;
+      for (std::size_t i = 0; i < values.size(); ++i)
+        EXPECT_NEAR(found.at(name)[i], values[i], 2e-3) << name << i;
+    }
+  }
+}
+
 TEST_F(TrainOnRanks, OtherRanksAndStagesGoOnFromACheckpoint) {
   run_alone(config("one"));
   TrainConfig first = config("resumed", 3);

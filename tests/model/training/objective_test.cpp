@@ -4,9 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "core/reference/reference_backend.h"
-#include "model/edt/edt_model.h"
+#include "model/presets/model_config.h"
 
 namespace edt {
 namespace {
@@ -24,6 +25,37 @@ EdtConfig tiny(bool mid_mask) {
   return config;
 }
 
+Mdtv2Config tiny_mdtv2() {
+  Mdtv2Config config;
+  config.name = "tiny MDTv2";
+  config.input_size = 16;
+  config.classes = 4;
+  config.encoder_depth = 4;
+  config.decoder_depth = 2;
+  config.width = 16;
+  config.heads = 2;
+  return config;
+}
+
+DitConfig tiny_dit() {
+  DitConfig config;
+  config.name = "tiny DiT";
+  config.input_size = 16;
+  config.classes = 4;
+  config.depth = 2;
+  config.width = 16;
+  config.heads = 2;
+  return config;
+}
+
+// In the step that all tests take.
+constexpr StepKey kKey{11, 5};
+
+std::int64_t kept_tokens(const Mdtv2Config& config, StepKey key) {
+  const MaskSpec spec{"dropped", config.patches(), config.mask_ratio.low, config.mask_ratio.high};
+  return config.kept_tokens(mask_ratio(key, {spec}, 0));
+}
+
 struct Outcome {
   std::vector<float> gradient;
   PassLosses full, masked;
@@ -33,10 +65,11 @@ struct Outcome {
 class ObjectiveTest : public testing::Test {
  protected:
   // All draws are keyed by position, so every call sees the same numbers.
-  Outcome run(const EdtConfig& config, const ObjectiveConfig& objective_config,
+  Outcome run(const ModelConfig& config, const ObjectiveConfig& objective_config,
               Recompute recompute = Recompute::kNone) {
     constexpr std::int64_t kBatch = 3;
-    EdtModel model(config, *backend_, DType::kFloat32);
+    const auto made = make_model(config, *backend_, DType::kFloat32);
+    Model& model = *made;
     model.set_recompute(recompute);
     std::vector<std::vector<float>> memory;
     std::size_t index = 0;
@@ -60,7 +93,7 @@ class ObjectiveTest : public testing::Test {
     random::fill_normal({.seed = 3}, latents);
     const std::vector<std::int32_t> labels{0, 3, 1}, positions{4, 0, 7}, timesteps{0, 400, 999};
     const std::vector<float> weights{1.f, 0.5f, 2.f};
-    objective.run(tape, {11, 5}, {latents, labels, positions, timesteps, weights}, 0.25);
+    objective.run(tape, kKey, {latents, labels, positions, timesteps, weights}, 0.25);
 
     Outcome result{{},
                    objective.full(),
@@ -87,13 +120,16 @@ class ObjectiveTest : public testing::Test {
 };
 
 TEST_F(ObjectiveTest, RecomputeGivesTheSameBits) {
-  const Outcome plain = run(tiny(true), {});
-  for (const Recompute recompute : {Recompute::kSelective, Recompute::kFull}) {
-    const Outcome again = run(tiny(true), {}, recompute);
-    EXPECT_EQ(again.gradient, plain.gradient);
-    EXPECT_EQ(again.full.mse, plain.full.mse);
-    EXPECT_EQ(again.flops, plain.flops);
-    EXPECT_GT(again.recompute_flops, 0);
+  for (const ModelConfig& model : {ModelConfig(tiny(true)), {tiny_mdtv2()}, {tiny_dit()}}) {
+    const ObjectiveConfig objective{.masked = model.has_masked_pass()};
+    const Outcome plain = run(model, objective);
+    for (const Recompute recompute : {Recompute::kSelective, Recompute::kFull}) {
+      const Outcome again = run(model, objective, recompute);
+      EXPECT_EQ(again.gradient, plain.gradient) << model.name();
+      EXPECT_EQ(again.full.mse, plain.full.mse) << model.name();
+      EXPECT_EQ(again.flops, plain.flops) << model.name();
+      EXPECT_GT(again.recompute_flops, 0) << model.name();
+    }
   }
 }
 
@@ -125,6 +161,58 @@ TEST_F(ObjectiveTest, FlopsAreThoseOfTheMatrixProducts) {
   const EdtConfig config = tiny(false);
   EXPECT_EQ(run(config, {}).flops, 2 * training_flops(config.forward_matmuls(3)));
   EXPECT_EQ(run(config, {.masked = false}).flops, training_flops(config.forward_matmuls(3)));
+
+  const Mdtv2Config mdtv2 = tiny_mdtv2();
+  EXPECT_EQ(run(mdtv2, {}).flops,
+            training_flops(mdtv2.training_matmuls(3, kept_tokens(mdtv2, kKey))));
+  EXPECT_EQ(run(mdtv2, {.masked = false}).flops, training_flops(mdtv2.forward_matmuls(3)));
+  EXPECT_EQ(run(tiny_dit(), {.masked = false}).flops,
+            training_flops(tiny_dit().forward_matmuls(3)));
+}
+
+// A full pass is the same whatever the masked pass beside it drops.
+TEST_F(ObjectiveTest, TokensDroppedChangeOnlyTheMaskedPass) {
+  Mdtv2Config many = tiny_mdtv2(), few = tiny_mdtv2();
+  few.mask_ratio = {0.1f, 0.2f};
+  const Outcome a = run(many, {}), b = run(few, {}), alone = run(many, {.masked = false});
+  EXPECT_EQ(a.full.mse, b.full.mse);
+  EXPECT_NE(a.masked.mse, b.masked.mse);
+  EXPECT_LE(relative_error({a.full.mse.begin(), a.full.mse.end()}, alone.full.mse), 1e-6);
+  EXPECT_LT(a.flops, b.flops);
+}
+
+// Steps keep other numbers of tokens; the memory of a step stays where and as large as it is.
+TEST_F(ObjectiveTest, ChangingTokenCountsKeepTheArena) {
+  const Mdtv2Config config = tiny_mdtv2();
+  for (const Recompute recompute : {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
+    const auto model = make_model(config, *backend_, DType::kFloat32);
+    model->set_recompute(recompute);
+    std::vector<std::vector<float>> memory;
+    for (Parameter& parameter : model->parameters().all()) {
+      for (Tensor* tensor : {&parameter.value, &parameter.grad}) {
+        memory.emplace_back(static_cast<std::size_t>(parameter.shape.elements()), 0.01f);
+        *tensor = view_of(std::span(memory.back()), parameter.shape);
+      }
+    }
+    Arena arena(backend_->memory());
+    Profiler profiler;
+    Tape tape(*backend_, arena, profiler, DType::kFloat32);
+    const DiffusionSchedule schedule;
+    Objective objective(*model, *backend_, schedule, {}, 2);
+    const std::vector<float> latents(2 * 4 * 16 * 16, 0.5f), weights{1, 1};
+    const std::vector<std::int32_t> labels{0, 3}, positions{0, 1}, timesteps{9, 900};
+    std::set<std::int64_t> kept;
+    std::set<std::size_t> peaks;
+    for (std::uint32_t step = 0; step < 12; ++step) {
+      for (Parameter& parameter : model->parameters().all()) parameter.grad_written = false;
+      arena.reset_peak();
+      objective.run(tape, {1, step}, {latents, labels, positions, timesteps, weights}, 1);
+      kept.insert(kept_tokens(config, {1, step}));
+      peaks.insert(arena.peak_bytes());
+    }
+    EXPECT_GT(kept.size(), 4u);
+    EXPECT_EQ(peaks.size(), 1u);
+  }
 }
 
 TEST_F(ObjectiveTest, RefusesCombinationsWithoutMeaning) {
@@ -134,6 +222,8 @@ TEST_F(ObjectiveTest, RefusesCombinationsWithoutMeaning) {
   flat.heads = {2};
   EXPECT_THROW(run(flat, {.masked = true}), UsageError);
   EXPECT_THROW(run(tiny(false), {.masked = false, .shared_noise = true}), UsageError);
+  EXPECT_THROW(run(tiny_mdtv2(), {.masked = true, .shared_noise = true}), UsageError);
+  EXPECT_THROW(run(tiny_dit(), {.masked = true}), UsageError);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <omp.h>
 
 #include "core/cpu/cpu_backend.h"
-#include "model/edt/edt_model.h"
+#include "model/presets/model_config.h"
 #include "model/training/engine.h"
 #include "parallel/self/self_communicator.h"
 #include "parallel/threads/thread_ranks.h"
@@ -27,11 +27,35 @@ EdtConfig tiny() {
   return config;
 }
 
+// The ratio is drawn for each step: the number of kept tokens changes.
+Mdtv2Config tiny_mdtv2() {
+  Mdtv2Config config;
+  config.name = "tiny MDTv2";
+  config.input_size = 16;
+  config.classes = 4;
+  config.encoder_depth = 2;
+  config.decoder_depth = 1;
+  config.width = 16;
+  config.heads = 2;
+  return config;
+}
+
+DitConfig tiny_dit() {
+  DitConfig config;
+  config.name = "tiny DiT";
+  config.input_size = 16;
+  config.classes = 4;
+  config.depth = 2;
+  config.width = 16;
+  config.heads = 2;
+  return config;
+}
+
 struct Setting {
   int ranks = 1;
   ZeroConfig zero;
   DType dtype = DType::kFloat32;
-  int tensor_ranks = 1;
+  ModelConfig model = tiny();
 };
 
 // Arrays of the whole layout: master, moving average, optimizer state.
@@ -53,6 +77,7 @@ EngineConfig engine_config(const Setting& setting) {
   config.clip = 0.5;
   config.seed = 5;
   config.zero = setting.zero;
+  config.objective.masked = setting.model.has_masked_pass();
   return config;
 }
 
@@ -94,11 +119,11 @@ Outcome train(const Setting& setting, int steps = 4) {
   run_ranks(setting.ranks, [&](Communicator& ranks) {
     omp_set_num_threads(1);  // of this rank
     const auto backend = make_cpu_backend();
-    EdtModel model(tiny(), *backend, setting.dtype);
-    TrainingEngine engine(model, *backend, ranks, engine_config(setting));
+    const auto model = make_model(setting.model, *backend, setting.dtype);
+    TrainingEngine engine(*model, *backend, ranks, engine_config(setting));
     engine.initialize();
     Outcome mine;
-    for (int i = 0; i < steps; ++i) take_step(engine, model, mine);
+    for (int i = 0; i < steps; ++i) take_step(engine, *model, mine);
     if (ranks.is_root()) {
       for (auto& array : outcome.state)
         array.resize(static_cast<std::size_t>(engine.layout().size()));
@@ -141,6 +166,33 @@ INSTANTIATE_TEST_SUITE_P(Meshes, SameBits,
                                               std::get<1>(one.param),
                                               std::get<2>(one.param) ? "overlap" : "in_turn");
                          });
+
+class SameBitsOfBaselines : public testing::TestWithParam<ModelConfig> {};
+
+TEST_P(SameBitsOfBaselines, OnAnyRanksInEveryStage) {
+  const Outcome expected = train({.model = GetParam()});
+  EXPECT_FALSE(expected.state == train({.model = GetParam()}, 3).state);
+  for (const int ranks : {1, 2, 4}) {
+    for (int stage = 0; stage < 4; ++stage) {
+      const Outcome outcome = train(
+          {.ranks = ranks, .zero = {.stage = static_cast<ZeroStage>(stage)}, .model = GetParam()});
+      EXPECT_TRUE(outcome == expected) << ranks << " ranks, stage " << stage;
+    }
+  }
+}
+
+TEST_P(SameBitsOfBaselines, InBf16) {
+  const Outcome expected = train({.dtype = DType::kBFloat16, .model = GetParam()}, 2);
+  const Setting cut{.ranks = 2,
+                    .zero = {.stage = ZeroStage::kWeights},
+                    .dtype = DType::kBFloat16,
+                    .model = GetParam()};
+  EXPECT_TRUE(train(cut, 2) == expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
+                         testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit())),
+                         [](const auto& one) { return one.index == 0 ? "MDTv2" : "DiT"; });
 
 TEST(SameBitsGuard, TrainingMovesTheWeights) {
   EXPECT_FALSE(one_rank().state == train({}, 3).state);

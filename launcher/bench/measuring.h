@@ -1,0 +1,16 @@
+// What benchmarks measure with.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+namespace edt {
+
+double median(std::vector<double> values);
+double seconds_of(const std::function<void()>& work);
+
+// Resident memory of this process that belongs to no file. Linux; 0 elsewhere.
+std::size_t resident_bytes();
+
+}  // namespace edt

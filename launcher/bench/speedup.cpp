@@ -1,0 +1,192 @@
+#include "launcher/bench/speedup.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "launcher/bench/measuring.h"
+#include "launcher/bench/speedup_turn.h"
+#include "launcher/report.h"
+#include "model/presets/presets.h"
+
+namespace edt {
+namespace {
+
+ModelConfig sized(const std::string& preset, std::int64_t image_size) {
+  ModelConfig config = model_preset(preset);
+  config.common().input_size = image_size / 8;
+  if (auto* edt = config.as<EdtConfig>(); edt != nullptr && image_size > 256)
+    edt->amm_form = AmmForm::kCosine;
+  config.validate();
+  return config;
+}
+
+// Turns of one contestant, as they come.
+struct Turns {
+  std::vector<Turn> all;
+
+  SpeedupResult result(const Contestant& contestant, std::int64_t images) const;
+};
+
+SpeedupResult Turns::result(const Contestant& contestant, std::int64_t images) const {
+  SpeedupResult r{.key = contestant.key,
+                  .label = contestant.label,
+                  .model = contestant.model.name(),
+                  .round_seconds = {}};
+  std::vector<double> seconds, shares, ceilings;
+  double flops = 0;
+  for (const Turn& turn : all) {
+    seconds.insert(seconds.end(), turn.seconds.begin(), turn.seconds.end());
+    r.round_seconds.push_back(median(turn.seconds));
+    ceilings.push_back(turn.ceiling_rate);
+    shares.push_back(turn.flops / r.round_seconds.back() / turn.ceiling_rate);
+    flops += turn.flops / static_cast<double>(all.size());
+    r.memory_bytes = std::max(r.memory_bytes, turn.memory_bytes);
+    r.resident_bytes = std::max(r.resident_bytes, turn.resident_bytes);
+  }
+  r.seconds = median(seconds);
+  r.fastest = std::ranges::min(seconds);
+  r.slowest = std::ranges::max(seconds);
+  r.images_per_second = static_cast<double>(images) / r.seconds;
+  r.gflop_per_image = flops / static_cast<double>(images) / 1e9;
+  r.achieved_gflops = flops / r.seconds / 1e9;
+  r.ceiling_gflops = median(ceilings) / 1e9;
+  r.ceiling_share = median(shares);
+  return r;
+}
+
+using TakeTurn = std::function<Turn(const Contestant&, int round)>;
+
+SpeedupTable run_rounds(const std::string& what, const std::vector<Contestant>& contestants,
+                        const SpeedupOptions& options, const TakeTurn& take,
+                        const SpeedupProgress& report) {
+  std::vector<Turns> turns(contestants.size());
+  for (int round = 0; round < options.rounds; ++round) {
+    for (std::size_t i = 0; i < contestants.size(); ++i) {
+      turns[i].all.push_back(take(contestants[i], round));
+      report(fmt::format("{} round {} of {}: {} {}", what, round + 1, options.rounds,
+                         contestants[i].label,
+                         human_duration(median(turns[i].all.back().seconds))));
+    }
+  }
+  SpeedupTable table;
+  for (std::size_t i = 0; i < contestants.size(); ++i) {
+    table.results.push_back(turns[i].result(contestants[i], options.micro_batch));
+  }
+  return table;
+}
+
+double macs(const ModelConfig& config) {
+  return static_cast<double>(total_macs(config.forward_matmuls(1)));
+}
+
+const Contestant* find(const std::vector<Contestant>& contestants, const std::string& key) {
+  const auto found = std::ranges::find(contestants, key, &Contestant::key);
+  return found == contestants.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::vector<Contestant> published_contestants(const std::string& size, std::int64_t image_size) {
+  const ModelConfig edt = sized("EDT-" + size + "/2", image_size);
+  const ModelConfig mdtv2 = sized("MDTv2-" + size + "/2", image_size);
+  ModelConfig fixed = mdtv2;
+  fixed.as<Mdtv2Config>()->mask_ratio = {0.4f, 0.4f};
+  const ModelConfig dit = sized("DiT-" + size + "/2", image_size);
+  return {
+      {.key = "EDT", .label = "EDT", .model = edt},
+      {.key = "EDT_unmasked",
+       .label = "EDT* (no masked pass)",
+       .model = edt,
+       .masked = false,
+       .infers = false},
+      {.key = "EDT_shared_noise",
+       .label = "EDT, shared noise",
+       .model = edt,
+       .shared_noise = true,
+       .infers = false},
+      {.key = "MDTv2", .label = "MDTv2, ratio drawn", .model = mdtv2, .clip = 1},
+      {.key = "MDTv2_fixed",
+       .label = "MDTv2, ratio 0.4",
+       .model = fixed,
+       .clip = 1,
+       .infers = false},
+      {.key = "DiT",
+       .label = "DiT",
+       .model = dit,
+       .masked = false,
+       .optimizer = AdamWConfig{},
+       .snr_gamma = 0},
+  };
+}
+
+const SpeedupResult* SpeedupTable::find(const std::string& key) const {
+  const auto found = std::ranges::find(results, key, &SpeedupResult::key);
+  return found == results.end() ? nullptr : &*found;
+}
+
+double SpeedupTable::over_mdtv2(const std::string& key) const {
+  const SpeedupResult *one = find(key), *base = find("MDTv2");
+  if (one == nullptr || base == nullptr) return 0;
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < one->round_seconds.size(); ++i) {
+    ratios.push_back(base->round_seconds[i] / one->round_seconds[i]);
+  }
+  return median(ratios);
+}
+
+double mean_training_macs(const Contestant& contestant) {
+  const auto* mdtv2 = contestant.model.as<Mdtv2Config>();
+  if (mdtv2 == nullptr || !contestant.masked)
+    return static_cast<double>(total_macs(contestant.model.training_matmuls(1, contestant.masked)));
+  constexpr int kRatios = 1000;
+  double sum = 0;
+  const MaskRange range = mdtv2->mask_ratio;
+  for (int i = 0; i < kRatios; ++i) {
+    const float u = (static_cast<float>(i) + 0.5f) / kRatios;
+    const std::int64_t kept = mdtv2->kept_tokens(range.low + u * (range.high - range.low));
+    sum += static_cast<double>(total_macs(mdtv2->training_matmuls(1, kept)));
+  }
+  return sum / kRatios;
+}
+
+double state_bytes(const Contestant& contestant) {
+  struct Shapes final : Device {  // a model is built for its list of parameters only
+    std::string_view name() const override { return "none"; }
+    Memory& memory() override { return host_memory(); }
+    void zero(const Tensor&) override {}
+    void fill(const Tensor&, double) override {}
+    void copy(const Tensor&, const Tensor&) override {}
+    void add_into(const Tensor&, const Tensor&) override {}
+  } shapes;
+  const auto model = make_model(contestant.model, shapes, DType::kFloat32);
+  const auto states = make_optimizer(contestant.optimizer)->state_names().size();
+  const auto arrays = 3 + states;  // master weights, moving average, gradient
+  return static_cast<double>(model->parameters().elements()) * static_cast<double>(4 * arrays);
+}
+
+SizeSpeedup run_speedup(const std::string& size, const std::vector<Contestant>& contestants,
+                        const SpeedupOptions& options, Backend& backend,
+                        const SpeedupProgress& report) {
+  SizeSpeedup result{.size = size, .train = {}, .infer = {}};
+  if (const Contestant* edt = find(contestants, "EDT"), *mdtv2 = find(contestants, "MDTv2");
+      edt != nullptr && mdtv2 != nullptr) {
+    result.train_flop_ratio = mean_training_macs(*mdtv2) / mean_training_macs(*edt);
+    result.infer_flop_ratio = macs(mdtv2->model) / macs(edt->model);
+  }
+  if (options.training) {
+    result.train = run_rounds(
+        size + " training", contestants, options,
+        [&](const Contestant& c, int round) { return training_turn(c, options, backend, round); },
+        report);
+  }
+  if (options.inference) {
+    std::vector<Contestant> inferring;
+    std::ranges::copy_if(contestants, std::back_inserter(inferring), &Contestant::infers);
+    result.infer = run_rounds(
+        size + " inference", inferring, options,
+        [&](const Contestant& c, int) { return inference_turn(c, options, backend); }, report);
+  }
+  return result;
+}
+
+}  // namespace edt

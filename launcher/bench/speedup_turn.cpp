@@ -1,0 +1,165 @@
+#include "launcher/bench/speedup_turn.h"
+
+#include <numeric>
+
+#include "core/cpu/matmul_ceiling.h"
+#include "core/optim/grad_norm.h"
+#include "data/prefetcher.h"
+#include "launcher/bench/ceiling_forms.h"
+#include "launcher/bench/measuring.h"
+#include "launcher/bench/synthetic_batch.h"
+#include "model/weights.h"
+#include "parallel/self/self_communicator.h"
+
+namespace edt {
+namespace {
+
+// Weights of the size that training gives them, without drawing hundreds of millions of numbers.
+void fill_weights(std::span<float> weights) {
+  std::vector<float> tile(std::min<std::size_t>(weights.size(), std::size_t{1} << 18));
+  random::fill_normal({.purpose = random::Purpose::kBenchmark}, tile);
+  for (float& w : tile) w *= 0.02f;
+  for (std::size_t at = 0; at < weights.size(); at += tile.size()) {
+    const std::size_t count = std::min(tile.size(), weights.size() - at);
+    std::copy_n(tile.begin(), count, weights.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+}
+
+EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& options) {
+  EngineConfig config;
+  config.dtype = options.dtype;
+  config.batch = config.micro_batch = options.micro_batch;
+  config.objective = {.masked = contestant.masked,
+                      .shared_noise = contestant.shared_noise,
+                      .snr_gamma = contestant.snr_gamma};
+  config.recompute = options.recompute;
+  config.loss_second_moment = false;  // uniform for all: none pays for what another leaves out
+  config.optimizer = contestant.optimizer;
+  config.rate.initial = 1e-5;
+  config.clip = contestant.clip;
+  return config;
+}
+
+// Latents of one micro-batch after the other: the same from memory, or the next from shards.
+class Batches {
+ public:
+  Batches(const SpeedupOptions& options, const Model& model)
+      : synthetic_(model, options.micro_batch) {
+    if (options.shards.empty()) return;
+    dataset_.emplace(options.shards);
+    const auto side = static_cast<int>(model.input_size());
+    dataset_->require_fits(static_cast<int>(model.channels()), side, side,
+                           static_cast<int>(model.classes()));
+    const auto size = static_cast<std::uint64_t>(options.micro_batch);
+    reader_.emplace(*dataset_, dataset_->make_order({}), size,
+                    [](std::uint64_t number, std::span<std::uint64_t> positions) {
+                      std::iota(positions.begin(), positions.end(), number * positions.size());
+                    });
+  }
+
+  void give_to(TrainingEngine& engine) {
+    if (!reader_) return engine.run_micro_batch(0, synthetic_.latents, synthetic_.labels);
+    const data::Batch& batch = reader_->next();
+    engine.run_micro_batch(0, batch.latents, batch.labels);
+  }
+
+ private:
+  SyntheticBatch synthetic_;
+  std::optional<data::Dataset> dataset_;
+  std::optional<data::Prefetcher> reader_;
+};
+
+double ceiling_rate(const std::vector<MatmulForm>& forms, DType dtype) {
+  MatmulCeiling ceiling(forms, dtype);
+  ceiling.run();
+  return ceiling.flops() / ceiling.run();
+}
+
+std::size_t total_bytes(const std::vector<MemoryUse>& uses) {
+  return std::accumulate(uses.begin(), uses.end(), std::size_t{0},
+                         [](std::size_t sum, const MemoryUse& use) { return sum + use.bytes; });
+}
+
+}  // namespace
+
+Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, Backend& backend,
+                   int round) {
+  const std::size_t before = resident_bytes();
+  Turn turn;
+  {
+    const auto model = make_model(contestant.model, backend, options.dtype);
+    const auto alone = make_self_communicator();
+    TrainingEngine engine(*model, backend, *alone, engine_config(contestant, options));
+    fill_weights(engine.state().master());
+    fill_weights(engine.state().ema());
+    engine.restored(round * (options.steps + 1));
+    Batches batches(options, *model);
+    const auto step = [&] {
+      engine.begin_step();
+      batches.give_to(engine);
+      const StepReport report = engine.finish_step();
+      require<NumericError>(report.non_finite.empty(), "bench speedup", "{}: {} is not finite",
+                            contestant.label, report.non_finite);
+    };
+    step();  // first touch of memory
+    for (int i = 0; i < options.steps; ++i) {
+      turn.seconds.push_back(seconds_of(step));
+      turn.flops += engine.profiler().total_flops() / options.steps;
+    }
+    turn.memory_bytes = total_bytes(engine.memory());
+    const std::size_t now = resident_bytes();
+    turn.resident_bytes = now > before ? now - before : 0;
+  }
+  const auto uses = contestant.model.training_matmuls(options.micro_batch, contestant.masked);
+  turn.ceiling_rate = ceiling_rate(training_forms(uses, 1), options.dtype);
+  return turn;
+}
+
+Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options, Backend& backend) {
+  const std::size_t before = resident_bytes();
+  const std::int64_t rows = 2 * options.micro_batch;  // with and without class
+  Turn turn;
+  {
+    const auto model = make_model(contestant.model, backend, options.dtype);
+    model->set_amm_blocks(contestant.model.amm_blocks());
+    const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
+                                             static_cast<std::int64_t>(kNormBlock));
+    std::vector<float> weights(static_cast<std::size_t>(layout.size()));
+    fill_weights(weights);
+    const BoundWeights bound(backend, model->parameters(), layout, weights, options.dtype);
+    Profiler profiler;
+    Arena arena(backend.memory());
+    Tape tape(backend, arena, profiler, options.dtype);
+    const Tape::NoGrad inference(tape);
+    SyntheticBatch batch(*model, rows);
+    std::vector<float> t(static_cast<std::size_t>(rows), 500.f), out(2 * batch.latents.size());
+    const std::int64_t side = model->input_size(), channels = model->channels();
+    const auto step = [&] {
+      profiler.reset();
+      {
+        const Var tokens = model->forward(
+            tape, {view_of(std::span(batch.latents), {rows, channels, side, side}),
+                   view_of(std::span(t), {rows}), view_of(std::span(batch.labels), {rows})});
+        backend.unpatchify(tokens.tensor(), model->patch(),
+                           view_of(std::span(out), {rows, 2 * channels, side, side}));
+      }
+      tape.clear();
+    };
+    step();
+    for (int i = 0; i < options.steps; ++i) {
+      turn.seconds.push_back(seconds_of(step));
+      turn.flops += profiler.total_flops() / options.steps;
+    }
+    turn.memory_bytes =
+        weights.size() *
+            (sizeof(float) + (options.dtype == DType::kFloat32 ? 0 : size_of(options.dtype))) +
+        arena.peak_bytes();
+    const std::size_t now = resident_bytes();
+    turn.resident_bytes = now > before ? now - before : 0;
+  }
+  turn.ceiling_rate =
+      ceiling_rate(forward_forms(contestant.model.forward_matmuls(rows), 1), options.dtype);
+  return turn;
+}
+
+}  // namespace edt

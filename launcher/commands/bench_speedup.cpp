@@ -1,0 +1,115 @@
+// edt bench speedup: EDT against MDTv2 and DiT on equal kernels.
+#include <nlohmann/json.hpp>
+
+#include "core/base/log.h"
+#include "core/cpu/cpu_backend.h"
+#include "core/storage/durable_file.h"
+#include "data/dataset.h"
+#include "launcher/bench/speedup_report.h"
+#include "launcher/commands/table.h"
+#include "launcher/machine.h"
+#include "launcher/options.h"
+#include "launcher/report.h"
+
+namespace edt {
+namespace {
+
+struct Options {
+  SpeedupOptions bench;
+  std::vector<std::string> sizes{"S", "B", "XL"};
+  std::int64_t image_size = 256;
+  std::filesystem::path csv, html;
+  bool json = false;
+
+  void declare(OptionSet& options);
+};
+
+void Options::declare(OptionSet& options) {
+  options.add("sizes", &sizes, "which").choices({"S", "B", "XL"});
+  options.add("micro-batch", &bench.micro_batch, "images of one step").unit("images").at_least(1);
+  options.add("image-size", &image_size, "side of the pictures; latents are 1/8 of it")
+      .unit("pixels")
+      .at_least(64);
+  options.add("dtype", &bench.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
+              "type of matrix inputs and activations");
+  options.add("rounds", &bench.rounds, "turns of each model, in turn with the others")
+      .range(1, 10000);
+  options.add("steps", &bench.steps, "steps timed in each turn").range(1, 10000);
+  options.add("recompute", &bench.recompute,
+              {{"none", Recompute::kNone},
+               {"selective", Recompute::kSelective},
+               {"full", Recompute::kFull}},
+              "activations run twice to save memory");
+  options.add("train", &bench.training, "training steps");
+  options.add("infer", &bench.inference, "guided sampler steps");
+  options.add("from-shards", &bench.shards,
+              "data set of which latents are read while training; default: latents in memory");
+  options.add("csv", &csv, "also write a CSV file");
+  options.add("html", &html, "also write a page with charts");
+  options.add("json", &json, "for scripts");
+}
+
+std::string machine_text(const Machine& machine) {
+  return fmt::format("{}, {}, {} threads on {} cores, {} of memory", machine.host,
+                     machine.cpu_model, machine.openmp_threads, machine.cores_usable,
+                     human_bytes(static_cast<double>(machine.memory_total)));
+}
+
+// Sizes whose weights alone need more memory than there is are left out, in words.
+bool fits(const std::string& size, const std::vector<Contestant>& contestants,
+          SpeedupReport& report) {
+  const auto available = static_cast<double>(probe_machine().memory_available);
+  for (const Contestant& contestant : contestants) {
+    const double needed = state_bytes(contestant);
+    if (needed <= available) continue;
+    report.skipped.push_back(
+        fmt::format("{} was not measured: weights, gradients, optimizer state and moving average "
+                    "of {} take {}, "
+                    "and {} are free.",
+                    size, contestant.model.name(), human_bytes(needed), human_bytes(available)));
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+int bench_speedup(std::span<const std::string> args, CommandContext& context) {
+  Options options;
+  OptionSet set("bench speedup",
+                "Times training steps and guided sampler steps of EDT, MDTv2 and DiT on the same "
+                "kernels, in turn, and compares the ratios with FLOPs and with the paper.");
+  options.declare(set);
+  if (!read_options(set, args, context)) return kDone;
+  require<UsageError>(!options.sizes.empty(), "bench speedup", "--sizes is empty");
+  require<UsageError>(options.bench.training || options.bench.inference, "bench speedup",
+                      "--train and --infer are both off");
+  require<UsageError>(options.image_size % 64 == 0, "bench speedup",
+                      "--image-size is {}, not a multiple of 64", options.image_size);
+  if (!options.bench.shards.empty()) data::Dataset check(options.bench.shards);
+  const auto backend = make_cpu_backend();
+  SpeedupReport report{.options = options.bench,
+                       .machine = machine_text(probe_machine()),
+                       .commands = "edt bench speedup",
+                       .sizes = {},
+                       .skipped = {}};
+  for (const std::string& arg : args) report.commands += " " + arg;
+
+  context.run_started = true;
+  for (const std::string& size : options.sizes) {
+    const auto contestants = published_contestants(size, options.image_size);
+    if (!fits(size, contestants, report)) continue;
+    report.sizes.push_back(run_speedup(size, contestants, options.bench, *backend,
+                                       [](const std::string& line) { log::info("{}", line); }));
+  }
+  if (!options.csv.empty()) write_text_atomically(options.csv, to_csv(report));
+  if (!options.html.empty()) to_page(report).write(options.html);
+  if (options.json) {
+    context.print("{}\n", to_json(report).dump(2));
+  } else {
+    context.print("{}", to_text(report));
+  }
+  return kDone;
+}
+
+}  // namespace edt

@@ -1,0 +1,137 @@
+// MDTv2 and DiT through the program: resume, sampling, exchange, and options of other models.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "core/storage/safetensors.h"
+#include "launcher/commands/table.h"
+#include "parallel/self/self_communicator.h"
+#include "tests/support/tiny_run.h"
+
+namespace edt::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Outcome {
+  int status = 0;
+  std::string out, error;
+};
+
+Outcome edt_command(const std::vector<std::string>& args) {
+  std::ostringstream out, error;
+  const auto ranks = make_self_communicator();
+  CommandContext context{out, error, *ranks};
+  const int status = run_program(args, command_table(), context);
+  return {status, out.str(), error.str()};
+}
+
+class Baselines : public testing::TestWithParam<std::string> {
+ protected:
+  Baselines() { write_tiny_data(directory_ / "set"); }
+  TrainConfig config(const std::string& run, std::int64_t steps) const {
+    TrainConfig config = tiny_config(directory_ / "set", path(run), GetParam());
+    config.train.steps = steps;
+    return config;
+  }
+  std::filesystem::path path(const std::string& name) const { return directory_.path() / name; }
+  std::vector<std::string> model_options() const {
+    return {"--model=" + GetParam() + "-S/2", "--model.image-size=128", "--model.widths=16",
+            "--model.heads=2", GetParam() == "DiT" ? "--model.depths=2" : "--model.depths=2,1"};
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_P(Baselines, GoOnWithTheSameBits) {
+  ASSERT_EQ(run(config("whole", 4)), kDone);
+  ASSERT_EQ(run(config("parts", 1)), kDone);
+  ASSERT_EQ(run(config("parts", 4)), kDone);
+  EXPECT_EQ(contents(path("whole")), contents(path("parts")));
+}
+
+TEST_P(Baselines, ExportAndImportKeepEveryBit) {
+  ASSERT_EQ(run(config("run", 2)), kDone);
+  const auto file = path("weights.safetensors"), imported = path("imported");
+  const auto exported = edt_command({"ckpt", "export", "--checkpoint", path("run"), "--out", file});
+  ASSERT_EQ(exported.status, kDone) << exported.error;
+  std::vector<std::string> import{"ckpt", "import", file, "--out", imported};
+  for (const std::string& option : model_options()) import.push_back(option);
+  const auto in = edt_command(import);
+  ASSERT_EQ(in.status, kDone) << in.error;
+  const auto weights = contents(path("run")), back = contents(imported);
+  std::size_t compared = 0;
+  for (const auto& [name, values] : weights) {
+    if (!name.starts_with("ema:")) continue;
+    EXPECT_EQ(back.at("master:" + name.substr(4)), values) << name;
+    ++compared;
+  }
+  EXPECT_GT(compared, 20u);
+}
+
+TEST_P(Baselines, SampleWithoutTheModulationMatrix) {
+  ASSERT_EQ(run(config("run", 1)), kDone);
+  const std::vector<std::string> sample{
+      "sample", "--checkpoint", path("run"),    "--images",       "2", "--steps",
+      "2",      "--latents",    path("out.h5"), "--power-cosine", "on"};
+  const auto made = edt_command(sample);
+  EXPECT_EQ(made.status, kDone) << made.error;
+  EXPECT_TRUE(std::filesystem::exists(path("out.h5")));
+  std::vector<std::string> with_amm = sample;
+  with_amm.insert(with_amm.end(), {"--amm", "on"});
+  const auto refused = edt_command(with_amm);
+  EXPECT_EQ(refused.status, kWrongUsage);
+  EXPECT_THAT(refused.error, HasSubstr("the attention modulation matrix belongs to EDT, the model "
+                                       "is " +
+                                       GetParam()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Baselines, testing::Values("MDTv2", "DiT"),
+                         [](const auto& one) { return one.param; });
+
+class ForeignOptions : public testing::Test {
+ protected:
+  ForeignOptions() { write_tiny_data(directory_ / "set"); }
+  std::string refusal(const std::string& kind, const std::function<void(TrainConfig&)>& change) {
+    TrainConfig config = tiny_config(directory_ / "set", directory_ / "run", kind);
+    change(config);
+    const std::string message = message_of<UsageError>([&] { run(config); });
+    EXPECT_FALSE(std::filesystem::exists(directory_ / "run"));
+    return message;
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(ForeignOptions, AreRefusedInOneLine) {
+  EXPECT_EQ(refusal("DiT", [](TrainConfig& c) { c.train.masked = true; }),
+            "[train] train.masked is on, but DiT-S/2 has no masked pass: turn it off");
+  EXPECT_EQ(refusal("MDTv2", [](TrainConfig& c) { c.train.shared_noise = true; }),
+            "[train] train.shared-noise is for EDT, the model is MDTv2-S/2");
+  EXPECT_EQ(refusal("MDTv2", [](TrainConfig& c) { c.model.amm_blocks = {1}; }),
+            "[model] model.amm-blocks is for EDT, the model is MDTv2-S/2");
+  EXPECT_EQ(refusal("DiT",
+                    [](TrainConfig& c) {
+                      c.model.first_down_mask = {0.1f, 0.2f};
+                    }),
+            "[model] model.first-down-mask is for EDT, the model is DiT-S/2");
+  EXPECT_EQ(refusal("EDT",
+                    [](TrainConfig& c) {
+                      c.model.mask_ratio = {0.1f, 0.2f};
+                    }),
+            "[model] model.mask-ratio is for MDTv2, the model is EDT-Ti/2");
+  EXPECT_EQ(refusal("MDTv2", [](TrainConfig& c) { c.model.depths = {4}; }),
+            "[model] model.depths has 1 values, MDTv2-S/2 takes two: encoder,decoder");
+  EXPECT_THAT(refusal("MDTv2",
+                      [](TrainConfig& c) {
+                        c.model.depths = {3, 1};
+                      }),
+              HasSubstr("model.depths is 3,1: an even number of encoder blocks"));
+  EXPECT_THAT(refusal("DiT", [](TrainConfig& c) { c.model.heads = {3}; }),
+              HasSubstr("3 heads do not divide the width 16"));
+}
+
+}  // namespace
+}  // namespace edt::test
