@@ -12,11 +12,10 @@ BoundWeights::BoundWeights(Device& device, ParameterList& parameters, const Flat
                            std::span<float> weights, DType dtype) {
   EDT_ASSERT(static_cast<std::int64_t>(weights.size()) == layout.size());
   Tensor flat = view_of(weights, {layout.size()});
-  if (dtype != DType::kFloat32) {
+  if (dtype != DType::kFloat32 || !device.in_host_memory()) {
     copy_ = Block(device.memory(), weights.size() * size_of(dtype));
-    const Tensor rounded{copy_.data(), flat.shape, dtype};
-    device.copy(flat, rounded);
-    flat = rounded;
+    flat = {copy_.data(), flat.shape, dtype};
+    device.upload_floats(weights, flat);
   }
   std::size_t i = 0;
   for (Parameter& parameter : parameters.all()) {

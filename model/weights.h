@@ -15,8 +15,8 @@ std::vector<Parameter*> parameter_pointers(ParameterList& parameters);
 
 class BoundWeights {
  public:
-  // Parameter values become views of `weights` (float32, the layout's size), or of a rounded copy
-  // where `dtype` is bf16. Both must outlive the model's use.
+  // Parameter values become views of `weights` (host memory, the layout's size), or of a copy where
+  // the device or `dtype` needs one. Both must outlive the model's use.
   BoundWeights(Device& device, ParameterList& parameters, const FlatLayout& layout,
                std::span<float> weights, DType dtype);
 

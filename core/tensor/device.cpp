@@ -2,8 +2,34 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 namespace edt {
+
+namespace {
+
+template <class T>
+void upload_as(Device& device, std::span<const float> host, const Tensor& to) {
+  const std::vector<T> converted(host.begin(), host.end());
+  device.upload(converted.data(), to);
+}
+
+}  // namespace
+
+void Device::upload_floats(std::span<const float> host, const Tensor& to) {
+  EDT_ASSERT(static_cast<std::int64_t>(host.size()) == to.elements());
+  if (host.empty()) return;
+  if (in_host_memory()) {
+    copy({const_cast<float*>(host.data()), to.shape, DType::kFloat32}, to);
+  } else if (to.dtype == DType::kFloat32) {
+    upload(host.data(), to);
+  } else if (to.dtype == DType::kBFloat16) {
+    upload_as<bfloat16>(*this, host, to);
+  } else {
+    EDT_ASSERT(to.dtype == DType::kFloat64);
+    upload_as<double>(*this, host, to);
+  }
+}
 
 void Device::fold(std::span<const Tensor> sums, const Tensor& last) {
   constexpr std::size_t kChunk = 2048;  // stays in the first-level cache

@@ -53,6 +53,9 @@ class Device {
   virtual void download(const Tensor& from, void* host) {
     std::memcpy(host, from.data, from.bytes());
   }
+  // Host floats, converted to the tensor's floating-point dtype.
+  void upload_floats(std::span<const float> host, const Tensor& to);
+
   // False: host code must not touch what memory() gives.
   virtual bool in_host_memory() const { return true; }
   // Host memory that upload and download work with fastest.

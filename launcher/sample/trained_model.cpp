@@ -1,7 +1,8 @@
 #include "launcher/sample/trained_model.h"
 
+#include <algorithm>
+
 #include "core/optim/grad_norm.h"
-#include "parallel/flat_state.h"
 
 namespace edt {
 namespace {
@@ -37,9 +38,10 @@ TrainedModel::TrainedModel(const std::filesystem::path& path, std::string_view a
   model_ = make_model(*model_config_, backend, dtype);
   const auto parameters = parameter_pointers(model_->parameters());
   const FlatLayout layout = FlatLayout::of(parameters, static_cast<std::int64_t>(kNormBlock));
-  memory_ = zeroed_floats(backend, layout.size());
+  memory_ = Block(host_memory(), static_cast<std::size_t>(layout.size()) * sizeof(float));
   const std::span<float> weights(static_cast<float*>(memory_.data()),
                                  static_cast<std::size_t>(layout.size()));
+  std::ranges::fill(weights, 0.f);  // the layout's padding
   checkpoint.load(state_of(layout, layout.whole(), {{std::string(array), weights}}));
   weights_ = std::make_unique<BoundWeights>(backend, model_->parameters(), layout, weights, dtype);
 }

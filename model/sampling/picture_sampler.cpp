@@ -109,12 +109,12 @@ void PictureSampler::predict(const Tensor& x_t, std::span<const float> t,
     const Var times = tape_.make({x_t.shape[0]}, DType::kFloat32);
     const Var classes = tape_.make({x_t.shape[0]}, DType::kInt32);
     const Var result = tape_.make(out.shape, DType::kFloat32);
-    backend_.copy(x_t, image.tensor());
-    backend_.copy(view(t, times.shape()), times.tensor());
-    backend_.copy(view(labels, classes.shape()), classes.tensor());
+    backend_.upload(x_t.data, image.tensor());
+    backend_.upload(t.data(), times.tensor());
+    backend_.upload(labels.data(), classes.tensor());
     const Var tokens = model_.forward(tape_, {image.tensor(), times.tensor(), classes.tensor()});
     backend_.unpatchify(tokens.tensor(), model_.patch(), result.tensor());
-    backend_.copy(result.tensor(), out);
+    backend_.download(result.tensor(), out.data);
   }
   tape_.clear();
 }
