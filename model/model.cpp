@@ -17,7 +17,7 @@ Tensor Model::constant(Device& device, const std::vector<float>& values, const S
                        DType dtype) {
   Tensor tensor{nullptr, shape, dtype};
   tensor.data = memory_.emplace_back(device.memory(), tensor.bytes()).data();
-  device.copy({const_cast<float*>(values.data()), shape, DType::kFloat32}, tensor);
+  device.upload_floats(values, tensor);
   return tensor;
 }
 

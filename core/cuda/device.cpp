@@ -53,9 +53,13 @@ void fold_on(cudaStream_t stream, std::span<const Tensor> sums, const Tensor& la
   launch_fold(stream, call, last.elements());
 }
 
+void send_on(cudaStream_t stream, const void* host, const Tensor& to) {
+  check_cuda(cudaMemcpyAsync(to.data, host, to.bytes(), cudaMemcpyHostToDevice, stream), "send");
+}
+
 // In stream order, so nothing that is still running reads or writes the tensor at the same time.
 void upload_on(cudaStream_t stream, const void* host, const Tensor& to) {
-  check_cuda(cudaMemcpyAsync(to.data, host, to.bytes(), cudaMemcpyHostToDevice, stream), "upload");
+  send_on(stream, host, to);
   synchronize_on(stream);
 }
 

@@ -40,10 +40,18 @@ Event EventPool::record(cudaStream_t stream) {
   return Event(std::move(recorded));
 }
 
+cudaEvent_t EventPool::event_of(const Event& event) {
+  return dynamic_cast<const Recorded&>(*event.point()).event;
+}
+
 void EventPool::wait(cudaStream_t stream, const Event& event) {
   if (event.point() == nullptr) return;
-  const auto& recorded = dynamic_cast<const Recorded&>(*event.point());
-  check_cuda(cudaStreamWaitEvent(stream, recorded.event, 0), "waiting for an event");
+  check_cuda(cudaStreamWaitEvent(stream, event_of(event), 0), "waiting for an event");
+}
+
+void EventPool::finish(const Event& event) {
+  if (event.point() == nullptr) return;
+  check_cuda(cudaEventSynchronize(event_of(event)), "waiting for an event");
 }
 
 }  // namespace edt

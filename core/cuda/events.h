@@ -20,10 +20,13 @@ class EventPool : public std::enable_shared_from_this<EventPool> {
   Event record(cudaStream_t stream);
   // What `stream` is asked for from now on begins after the event.
   static void wait(cudaStream_t stream, const Event& event);
+  // Waits until the event has come.
+  static void finish(const Event& event);
 
  private:
   struct Recorded;
   cudaEvent_t take();
+  static cudaEvent_t event_of(const Event& event);
 
   int device_;
   std::mutex mutex_;  // streams belong to several threads

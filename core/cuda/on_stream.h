@@ -16,6 +16,7 @@ void copy_on(cudaStream_t stream, const Tensor& from, const Tensor& to);
 void add_into_on(cudaStream_t stream, const Tensor& from, const Tensor& to);
 void fold_on(cudaStream_t stream, std::span<const Tensor> sums, const Tensor& last);
 void upload_on(cudaStream_t stream, const void* host, const Tensor& to);
+void send_on(cudaStream_t stream, const void* host, const Tensor& to);
 void download_on(cudaStream_t stream, const Tensor& from, void* host);
 void synchronize_on(cudaStream_t stream);
 
@@ -52,12 +53,14 @@ class OnStream : public Base {
     fold_on(stream(), sums, last);
   }
   void upload(const void* host, const Tensor& to) override { upload_on(stream(), host, to); }
+  void send(const void* host, const Tensor& to) override { send_on(stream(), host, to); }
   void download(const Tensor& from, void* host) override { download_on(stream(), from, host); }
   void synchronize() override { synchronize_on(stream()); }
 
   std::unique_ptr<Device> lane() override;
   Event record() override { return shared_.events->record(stream()); }
   void wait(const Event& event) override { EventPool::wait(stream(), event); }
+  void finish(const Event& event) override { EventPool::finish(event); }
 
  protected:
   CudaShared& shared_;

@@ -33,30 +33,13 @@ class CudaOptimizer final : public Optimizer {
                    std::span<double> sums) const override {
     EDT_ASSERT(sums.size() == norm_blocks(values.size()));
     if (values.empty()) return;
-    auto* device = static_cast<std::byte*>(backend_.scratch().bytes(
-        ScratchSlot::kSums, sums.size_bytes() + left_out.size() * sizeof(LeftOut)));
     SquareSumsCall call{.values = values.data(),
                         .size = static_cast<std::int64_t>(values.size()),
                         .block = static_cast<std::int64_t>(kNormBlock),
-                        .ranges = reinterpret_cast<LeftOut*>(device + sums.size_bytes()),
+                        .ranges = ranges_on_device(left_out),
                         .count = static_cast<std::int64_t>(left_out.size()),
-                        .sums = reinterpret_cast<double*>(device)};
-    std::vector<LeftOut> ranges;
-    for (const ElementRange& range : left_out) {
-      ranges.push_back(
-          {static_cast<std::int64_t>(range.begin), static_cast<std::int64_t>(range.end)});
-    }
-    if (!ranges.empty()) {
-      check_cuda(cudaMemcpyAsync(device + sums.size_bytes(), ranges.data(),
-                                 ranges.size() * sizeof(LeftOut), cudaMemcpyHostToDevice,
-                                 backend_.stream()),
-                 "gradient norm");
-    }
+                        .sums = sums.data()};
     launch_square_sums(backend_.stream(), call);
-    check_cuda(cudaMemcpyAsync(sums.data(), device, sums.size_bytes(), cudaMemcpyDeviceToHost,
-                               backend_.stream()),
-               "gradient norm");
-    backend_.synchronize();
   }
 
  private:
@@ -70,6 +53,22 @@ class CudaOptimizer final : public Optimizer {
                         .ema_take = static_cast<float>(1 - args.ema_decay)};
     for (std::size_t i = 0; i < args.states.size(); ++i) shard.states[i] = args.states[i].data();
     return shard;
+  }
+
+  const LeftOut* ranges_on_device(std::span<const ElementRange> left_out) const {
+    if (left_out.empty()) return nullptr;
+    std::vector<LeftOut> ranges;
+    for (const ElementRange& range : left_out) {
+      ranges.push_back(
+          {static_cast<std::int64_t>(range.begin), static_cast<std::int64_t>(range.end)});
+    }
+    const std::size_t bytes = ranges.size() * sizeof(LeftOut);
+    auto* device = static_cast<LeftOut*>(backend_.scratch().bytes(ScratchSlot::kSums, bytes));
+    // Memory that is not pinned has been read when the call returns.
+    check_cuda(
+        cudaMemcpyAsync(device, ranges.data(), bytes, cudaMemcpyHostToDevice, backend_.stream()),
+        "gradient norm");
+    return device;
   }
 
   OptimizerConfig config_;

@@ -53,6 +53,8 @@ class Device {
   virtual void download(const Tensor& from, void* host) {
     std::memcpy(host, from.data, from.bytes());
   }
+  // As upload(), in the order of work: `host`, memory of staging(), stays as it is until then.
+  virtual void send(const void* host, const Tensor& to) { upload(host, to); }
   // Host floats, converted to the tensor's floating-point dtype.
   void upload_floats(std::span<const float> host, const Tensor& to);
 
@@ -70,6 +72,8 @@ class Device {
   // What is asked for from now on begins after `event` of this device or of another lane.
   virtual Event record() { return {}; }
   virtual void wait(const Event&) {}
+  // Waits until the event has come.
+  virtual void finish(const Event&) {}
 };
 
 }  // namespace edt

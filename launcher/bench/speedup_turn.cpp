@@ -2,12 +2,11 @@
 
 #include <numeric>
 
-#include "core/cpu/matmul_ceiling.h"
 #include "core/optim/grad_norm.h"
 #include "data/prefetcher.h"
 #include "launcher/bench/ceiling_forms.h"
 #include "launcher/bench/measuring.h"
-#include "launcher/bench/synthetic_batch.h"
+#include "launcher/bench/sampler_inputs.h"
 #include "model/weights.h"
 #include "parallel/self/self_communicator.h"
 
@@ -69,10 +68,12 @@ class Batches {
   std::optional<data::Prefetcher> reader_;
 };
 
-double ceiling_rate(const std::vector<MatmulForm>& forms, DType dtype) {
-  MatmulCeiling ceiling(forms, dtype);
-  ceiling.run();
-  return ceiling.flops() / ceiling.run();
+double ceiling_rate(Backend& backend, const std::vector<MatmulForm>& forms, DType dtype) {
+  const auto ceiling = backend.matmul_ceiling(forms, dtype);
+  require<UsageError>(ceiling != nullptr, "bench",
+                      "the {} backend has no ceiling to measure against", backend.name());
+  ceiling->run();
+  return ceiling->flops() / ceiling->run();
 }
 
 std::size_t total_bytes(const std::vector<MemoryUse>& uses) {
@@ -90,8 +91,11 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
     const auto model = make_model(contestant.model, backend, options.dtype);
     const auto alone = make_self_communicator();
     TrainingEngine engine(*model, backend, *alone, engine_config(contestant, options));
-    fill_weights(engine.state().master());
-    fill_weights(engine.state().ema());
+    std::vector<float> weights(engine.state().master().size());
+    fill_weights(weights);
+    to_device(backend, weights, engine.state().master());
+    to_device(backend, weights, engine.state().ema());
+    weights = {};
     engine.restored(round * (options.steps + 1));
     Batches batches(options, *model);
     const auto step = [&] {
@@ -100,6 +104,7 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
       const StepReport report = engine.finish_step();
       require<NumericError>(report.non_finite.empty(), "bench speedup", "{}: {} is not finite",
                             contestant.label, report.non_finite);
+      backend.synchronize();
     };
     step();  // first touch of memory
     for (int i = 0; i < options.steps; ++i) {
@@ -111,7 +116,7 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
     turn.resident_bytes = now > before ? now - before : 0;
   }
   const auto uses = contestant.model.training_matmuls(options.micro_batch, contestant.masked);
-  turn.ceiling_rate = ceiling_rate(training_forms(uses, 1), options.dtype);
+  turn.ceiling_rate = ceiling_rate(backend, training_forms(uses, 1), options.dtype);
   return turn;
 }
 
@@ -131,19 +136,10 @@ Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options,
     Arena arena(backend.memory());
     Tape tape(backend, arena, profiler, options.dtype);
     const Tape::NoGrad inference(tape);
-    SyntheticBatch batch(*model, rows);
-    std::vector<float> t(static_cast<std::size_t>(rows), 500.f), out(2 * batch.latents.size());
-    const std::int64_t side = model->input_size(), channels = model->channels();
+    SamplerInputs inputs(backend, *model, rows);
     const auto step = [&] {
       profiler.reset();
-      {
-        const Var tokens = model->forward(
-            tape, {view_of(std::span(batch.latents), {rows, channels, side, side}),
-                   view_of(std::span(t), {rows}), view_of(std::span(batch.labels), {rows})});
-        backend.unpatchify(tokens.tensor(), model->patch(),
-                           view_of(std::span(out), {rows, 2 * channels, side, side}));
-      }
-      tape.clear();
+      inputs.run(*model, tape);
     };
     step();
     for (int i = 0; i < options.steps; ++i) {
@@ -157,8 +153,8 @@ Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options,
     const std::size_t now = resident_bytes();
     turn.resident_bytes = now > before ? now - before : 0;
   }
-  turn.ceiling_rate =
-      ceiling_rate(forward_forms(contestant.model.forward_matmuls(rows), 1), options.dtype);
+  turn.ceiling_rate = ceiling_rate(
+      backend, forward_forms(contestant.model.forward_matmuls(rows), 1), options.dtype);
   return turn;
 }
 

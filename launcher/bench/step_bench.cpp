@@ -7,7 +7,7 @@
 
 #include "launcher/bench/ceiling_forms.h"
 #include "launcher/bench/measuring.h"
-#include "launcher/bench/synthetic_batch.h"
+#include "launcher/bench/sampler_inputs.h"
 #include "parallel/self/self_communicator.h"
 
 namespace edt {
@@ -123,6 +123,7 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
       engine.run_micro_batch(index, batch.latents, batch.labels);
     }
     const StepReport report = engine.finish_step();
+    backend.synchronize();
     return {report.communication_seconds + report.hidden_communication_seconds,
             report.communication_seconds};
   };
@@ -149,31 +150,11 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
   result.formula =
       fmt::format("2 FLOPs x {:.3f} GMAC forward x 2 (with and without class)",
                   static_cast<double>(total_macs(options.model.forward_matmuls(1))) / 1e9);
-  const SyntheticBatch batch(*model, images);
-  const std::int64_t side = model->input_size();
-  const Shape image{images, model->channels(), side, side};
-  const Shape prediction{images, 2 * model->channels(), side, side};
-  std::vector<Block> memory;
-  const auto on_device = [&](const void* values, const Shape& shape, DType dtype) {
-    Tensor tensor{nullptr, shape, dtype};
-    tensor.data = memory.emplace_back(backend.memory(), tensor.bytes()).data();
-    if (values != nullptr) backend.upload(values, tensor);
-    return tensor;
-  };
-  const std::vector<float> times(static_cast<std::size_t>(images), 500.f);
-  const ModelInputs inputs{on_device(batch.latents.data(), image, DType::kFloat32),
-                           on_device(times.data(), {images}, DType::kFloat32),
-                           on_device(batch.labels.data(), {images}, DType::kInt32)};
-  const Tensor out = on_device(nullptr, prediction, DType::kFloat32);
+  SamplerInputs inputs(backend, *model, images);
   Tape& tape = engine.tape();
   const Tape::NoGrad inference(tape);
   const auto step = [&]() -> CommunicationTime {
-    {
-      const Var tokens = model->forward(tape, inputs);
-      backend.unpatchify(tokens.tensor(), model->patch(), out);
-    }
-    tape.clear();
-    backend.synchronize();
+    inputs.run(*model, tape);
     return {};
   };
   measure(step, forms, options.dtype, backend, engine.profiler(), options.rounds, *communicator,

@@ -304,11 +304,11 @@ void TrainConfig::validate() const {
   edt::validate(optimizer.rate);
 }
 
-void TrainConfig::check_recipe(const ModelConfig& model) const {
-  require<UsageError>(!train.masked || model.has_masked_pass(), "train",
-                      "train.masked is on, but {} has no masked pass: turn it off", model.name());
-  require<UsageError>(!train.shared_noise || model.as<EdtConfig>() != nullptr, "train",
-                      "train.shared-noise is for EDT, the model is {}", model.name());
+void TrainConfig::check_recipe(const ModelConfig& chosen) const {
+  require<UsageError>(!train.masked || chosen.has_masked_pass(), "train",
+                      "train.masked is on, but {} has no masked pass: turn it off", chosen.name());
+  require<UsageError>(!train.shared_noise || chosen.as<EdtConfig>() != nullptr, "train",
+                      "train.shared-noise is for EDT, the model is {}", chosen.name());
 }
 
 }  // namespace edt

@@ -56,6 +56,7 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
   timesteps_.resize(batch);
   weights_.resize(batch);
   losses_.resize(kLossTerms * batch);
+  device_losses_ = Block(backend.memory(), own_losses().bytes());
   norm_sums_.resize(norm_blocks(static_cast<std::size_t>(layout().size())));
   copies_ = copies_in(layout(), model.parameters().shards(), layout().whole());
 }
@@ -91,7 +92,13 @@ void TrainingEngine::begin_step() {
   zero_.begin_step();
   profiler_.reset();
   std::ranges::fill(losses_, 0.f);
+  done_ = 0;
   compute_seconds_ = 0;
+}
+
+Tensor TrainingEngine::own_losses() const {
+  const auto own = static_cast<std::int64_t>(own_micro_batches().size());
+  return {device_losses_.data(), {own, 2, objective_.rows()}, DType::kFloat32};
 }
 
 void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> latents,
@@ -105,17 +112,33 @@ void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> 
                          .timesteps = std::span(timesteps_).subspan(first, size),
                          .weights = std::span(weights_).subspan(first, size)};
   zero_.begin_micro_batch();
-  objective_.run(tape_, key(), batch, 1.0 / static_cast<double>(micro_batches()));
+  const auto own = static_cast<std::int64_t>(done_);
+  EDT_ASSERT(own_micro_batches()[done_] == index);
+  const Tensor into = own_losses().slice(own, own + 1).reshaped({2, objective_.rows()});
+  objective_.run(tape_, key(), batch, 1.0 / static_cast<double>(micro_batches()), into);
   zero_.end_micro_batch();
+  ++done_;
+  compute_seconds_ += seconds_since(begin);
+}
 
-  const auto keep = [&](const std::vector<float>& from, LossTerm term) {
-    std::ranges::copy(from, losses(term).begin() + static_cast<std::ptrdiff_t>(first));
-  };
-  keep(objective_.full().mse, kMse);
-  keep(objective_.full().vb, kVb);
-  if (objective_.masked()) {
-    keep(objective_.masked_losses().mse, kMaskedMse);
-    keep(objective_.masked_losses().vb, kMaskedVb);
+// The step's only wait for a device, but for the gradient norm beside it.
+void TrainingEngine::fetch_losses() {
+  const auto begin = Clock::now();
+  const Tensor from = own_losses();
+  std::vector<float> values(static_cast<std::size_t>(from.elements()));
+  tape_.device().download(from, values.data());
+  const auto size = static_cast<std::size_t>(config_.micro_batch);
+  auto next = values.begin();
+  for (const std::int64_t index : own_micro_batches()) {
+    const auto keep = [&](LossTerm term) {
+      const auto to = losses(term).subspan(static_cast<std::size_t>(index) * size, size);
+      std::copy_n(next, size, to.begin());
+      next += static_cast<std::ptrdiff_t>(size);
+    };
+    for (const LossTerm term : {kMse, kMaskedMse, kVb, kMaskedVb}) {
+      const bool masked = term == kMaskedMse || term == kMaskedVb;
+      if (!masked || objective_.masked()) keep(term);
+    }
   }
   compute_seconds_ += seconds_since(begin);
 }
@@ -125,6 +148,7 @@ StepReport TrainingEngine::finish_step() {
   report.step = step_ + 1;
   report.learning_rate = learning_rate(config_.rate, step_);
   zero_.finish_gradients();
+  fetch_losses();
   const auto begin = Clock::now();
   reduce_losses(report);
   report.grad_norm = reduce_grad_norm();

@@ -88,6 +88,8 @@ class TrainingEngine {
 
  private:
   StepKey key() const { return {config_.seed, static_cast<std::uint32_t>(step_)}; }
+  // This rank's losses from the device to their places in the global batch.
+  void fetch_losses();
   void reduce_losses(StepReport& report);
   double reduce_grad_norm();
   // Name of the first loss or tensor that is not finite, the same on all ranks; empty when all is
@@ -113,9 +115,12 @@ class TrainingEngine {
   std::vector<float> weights_;
   enum LossTerm { kMse, kVb, kMaskedMse, kMaskedVb, kLossTerms };
   std::vector<float> losses_;  // [kLossTerms, batch]
+  Block device_losses_;        // of each own micro-batch [2, rows]
+  Tensor own_losses() const;
   std::span<float> losses(LossTerm term);
   std::vector<ElementRange> copies_;  // in the layout: counted by another tensor rank
   std::vector<double> norm_sums_;
+  std::size_t done_ = 0;  // own micro-batches of this step
   double compute_seconds_ = 0;
 };
 

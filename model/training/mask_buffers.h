@@ -1,32 +1,31 @@
-// The masks of a training step in device memory, drawn anew for every micro-batch.
+// The masks of a micro-batch among its inputs, drawn anew for each.
 #pragma once
 
 #include <vector>
 
-#include "core/ops/backend.h"
 #include "model/training/draws.h"
+#include "model/training/input_buffers.h"
 
 namespace edt {
 
 class MaskBuffers {
  public:
-  // For micro-batches of `batch` samples; memory for any draw is taken once, here.
-  MaskBuffers(const Model& model, Backend& backend, std::int64_t batch);
+  // For micro-batches of `batch` samples; room for any draw is taken in `inputs`.
+  MaskBuffers(const Model& model, InputBuffers& inputs, std::int64_t batch);
 
-  // The masks of the samples at `positions`. They stay valid until the next draw.
-  const PassMasks& draw(StepKey key, std::span<const std::int32_t> positions);
+  // Fills the inputs with the masks of the samples at `positions`.
+  void draw(StepKey key, std::span<const std::int32_t> positions);
+  // Of the last draw, on the device.
+  const PassMasks& masks() const { return masks_; }
 
  private:
   void draw_token_masks(StepKey key, std::span<const std::int32_t> positions);
   void draw_kept(StepKey key, std::span<const std::int32_t> positions);
-  Tensor buffer(const Shape& shape, DType dtype);
 
   const Model& model_;
-  Backend& backend_;
-  std::vector<Block> memory_;
-  std::vector<std::vector<float>> keep_;    // on the host: rows of the full pass, then the masked
-  std::vector<std::int32_t> ids_, places_;  // on the host
-  Tensor device_ids_;                       // [B, most that are kept]
+  InputBuffers& inputs_;
+  std::vector<std::size_t> keep_;     // rows of the full pass, then those of the masked one
+  std::size_t ids_ = 0, places_ = 0;  // [B, most that are kept], [B, tokens]
   PassMasks masks_;
 };
 

@@ -7,22 +7,23 @@
 namespace edt {
 namespace {
 
+// The rows of one pass.
 template <class T>
-Tensor host_view(std::span<T> values, const Shape& shape) {
-  return view_of(values, shape);
-}
-
-// Device::copy only reads its source.
-template <class T>
-Tensor host_view(std::span<const T> values, const Shape& shape) {
-  return view_of(std::span<T>(const_cast<T*>(values.data()), values.size()), shape);
+std::span<T> part(std::span<T> values, std::int64_t pass, std::int64_t passes) {
+  const std::size_t size = values.size() / static_cast<std::size_t>(passes);
+  return values.subspan(static_cast<std::size_t>(pass) * size, size);
 }
 
 }  // namespace
 
 Objective::Objective(Model& model, Backend& backend, const DiffusionSchedule& schedule,
                      const ObjectiveConfig& config, std::int64_t batch)
-    : model_(model), backend_(backend), schedule_(schedule), config_(config), batch_(batch) {
+    : model_(model),
+      backend_(backend),
+      schedule_(schedule),
+      config_(config),
+      batch_(batch),
+      inputs_(backend) {
   require<UsageError>(!config.masked || model.has_masked_pass(), "objective",
                       "a masked pass is asked for, but {} has none", model.name());
   require<UsageError>(!config.shared_noise || config.masked, "objective",
@@ -30,23 +31,18 @@ Objective::Objective(Model& model, Backend& backend, const DiffusionSchedule& sc
   require<UsageError>(!config.shared_noise || !model.dropping(), "objective",
                       "shared noise is for models whose masks zero tokens, {} drops them",
                       model.name());
-  const std::int64_t side = model.input_size(), rows = passes() * batch;
-  const Shape image{rows, model.channels(), side, side};
-  x_start_ = buffer(image);
+  const std::int64_t side = model.input_size();
+  const Shape image{rows(), model.channels(), side, side};
+  in_ = {.x_start = inputs_.add(image, DType::kFloat32),
+         .t = inputs_.add({rows()}, DType::kFloat32),
+         .labels = inputs_.add({rows()}, DType::kInt32),
+         .positions = inputs_.add({batch}, DType::kInt32),
+         .weights = inputs_.add({rows()}, DType::kFloat32),
+         .scales = inputs_.add({rows(), 2}, DType::kFloat32),
+         .coefficients = inputs_.add({rows(), LossCoefficient::kCount}, DType::kFloat32)};
+  if (config.masked) masks_.emplace(model, inputs_, batch);
   noise_ = buffer(image);
   x_t_ = buffer(image);
-  for (Tensor* vector : {&t_, &weights_, &mse_, &vb_}) *vector = buffer({rows});
-  dropped_labels_ = buffer({rows}, DType::kInt32);
-  positions_ = buffer({batch}, DType::kInt32);
-  scales_ = buffer({rows, 2});
-  coefficients_ = buffer({rows, LossCoefficient::kCount});
-  if (config.masked) masks_.emplace(model, backend, batch);
-  staging_.resize(static_cast<std::size_t>(batch * LossCoefficient::kCount));
-  label_staging_.resize(static_cast<std::size_t>(batch));
-  for (PassLosses* losses : {&full_, &masked_}) {
-    losses->mse.resize(static_cast<std::size_t>(batch));
-    losses->vb.resize(static_cast<std::size_t>(batch));
-  }
 }
 
 Objective::Pass Objective::pass(std::int64_t index) const {
@@ -55,79 +51,67 @@ Objective::Pass Objective::pass(std::int64_t index) const {
   return {random::Purpose::kNoiseMasked, random::Purpose::kLabelDropMasked};
 }
 
-Tensor Objective::buffer(const Shape& shape, DType dtype) {
-  Tensor tensor{nullptr, shape, dtype};
+Tensor Objective::buffer(const Shape& shape) {
+  Tensor tensor{nullptr, shape, DType::kFloat32};
   tensor.data = memory_.emplace_back(backend_.memory(), tensor.bytes()).data();
   return tensor;
 }
 
-void Objective::run(Tape& tape, StepKey key, const MicroBatch& batch, double scale) {
+void Objective::run(Tape& tape, StepKey key, const MicroBatch& batch, double scale,
+                    const Tensor& losses) {
   EDT_ASSERT(static_cast<std::int64_t>(batch.positions.size()) == batch_);
-  load(batch);
-  draw_noise(key, batch);
+  EDT_ASSERT(losses.shape == (Shape{2, rows()}));
+  fill_inputs(key, batch);
+  noise_images(key);
+  const auto term = [&](std::int64_t i) { return losses.slice(i, i + 1).reshaped({rows()}); };
   {
-    Var tokens = forward(tape, key, batch);
-    const LossInputs inputs{x_start_, x_t_, noise_, coefficients_, weights_, model_.patch()};
-    const Var loss = diffusion_loss(tape, tokens, inputs, mse_, vb_);
+    Var tokens = forward(tape);
+    const LossInputs inputs{
+        inputs_.tensor(in_.x_start), x_t_,          noise_, inputs_.tensor(in_.coefficients),
+        inputs_.tensor(in_.weights), model_.patch()};
+    const Var loss = diffusion_loss(tape, tokens, inputs, term(0), term(1));
     tokens = {};
     // The loss is a mean over all rows; each pass counts with its own mean.
     tape.backward(loss, scale * static_cast<double>(passes()));
   }
   tape.clear();
-  fetch_losses();
 }
 
-void Objective::load(const MicroBatch& batch) {
-  const std::span<float> staging(staging_);
-  const auto samples = static_cast<std::size_t>(batch_);
-  backend_.copy(host_view(batch.positions, {batch_}), positions_);
+void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
+  inputs_.begin();
+  std::ranges::copy(batch.positions, inputs_.host<std::int32_t>(in_.positions).begin());
   for (std::int64_t p = 0; p < passes(); ++p) {
-    const auto put = [&](std::span<const float> values, const Tensor& rows) {
-      const Tensor to = rows.slice(p * batch_, (p + 1) * batch_);
-      backend_.copy(host_view(values, to.shape), to);
+    const auto floats = [&](std::size_t input) {
+      return part(inputs_.host<float>(input), p, passes());
     };
-    put(batch.latents, x_start_);
-    put(batch.weights, weights_);
-    std::ranges::copy(batch.timesteps, staging.begin());
-    put(staging.first(samples), t_);
-    schedule_.noise_scales(batch.timesteps, staging.first(2 * samples));
-    put(staging.first(2 * samples), scales_);
-    schedule_.loss_coefficients(batch.timesteps, config_.snr_gamma, staging);
-    put(staging, coefficients_);
-  }
-}
-
-void Objective::draw_noise(StepKey key, const MicroBatch& batch) {
-  for (std::int64_t p = 0; p < passes(); ++p) {
-    const std::int64_t first = p * batch_, last = first + batch_;
-    backend_.random_normal({key.seed, pass(p).noise, key.step, 0}, positions_,
-                           noise_.slice(first, last));
-    std::ranges::copy(batch.labels, label_staging_.begin());
+    std::ranges::copy(batch.latents, floats(in_.x_start).begin());
+    std::ranges::copy(batch.weights, floats(in_.weights).begin());
+    std::ranges::copy(batch.timesteps, floats(in_.t).begin());
+    schedule_.noise_scales(batch.timesteps, floats(in_.scales));
+    schedule_.loss_coefficients(batch.timesteps, config_.snr_gamma, floats(in_.coefficients));
+    const auto labels = part(inputs_.host<std::int32_t>(in_.labels), p, passes());
+    std::ranges::copy(batch.labels, labels.begin());
     drop_labels(key, pass(p).label_drop, batch.positions, model_.label_dropout(),
-                static_cast<std::int32_t>(model_.classes()), label_staging_);
-    backend_.copy(host_view(std::span(label_staging_), {batch_}),
-                  dropped_labels_.slice(first, last));
+                static_cast<std::int32_t>(model_.classes()), labels);
   }
-  backend_.add_noise(x_start_, noise_, scales_, x_t_);
+  if (masks_) masks_->draw(key, batch.positions);
+  inputs_.send();
 }
 
-Var Objective::forward(Tape& tape, StepKey key, const MicroBatch& batch) {
-  if (!masks_) return model_.forward(tape, {x_t_, t_, dropped_labels_});
-  const PassMasks& masks = masks_->draw(key, batch.positions);
-  const std::int64_t rows = config_.shared_noise ? batch_ : passes() * batch_;
-  return model_.forward_passes(
-      tape, {x_t_.slice(0, rows), t_.slice(0, rows), dropped_labels_.slice(0, rows)}, masks);
-}
-
-void Objective::fetch_losses() {
+void Objective::noise_images(StepKey key) {
   for (std::int64_t p = 0; p < passes(); ++p) {
-    PassLosses& losses = p == 0 ? full_ : masked_;
-    const auto fetch = [&](const Tensor& rows, std::vector<float>& to) {
-      backend_.copy(rows.slice(p * batch_, (p + 1) * batch_), host_view(std::span(to), {batch_}));
-    };
-    fetch(mse_, losses.mse);
-    fetch(vb_, losses.vb);
+    backend_.random_normal({key.seed, pass(p).noise, key.step, 0}, inputs_.tensor(in_.positions),
+                           noise_.slice(p * batch_, (p + 1) * batch_));
   }
+  backend_.add_noise(inputs_.tensor(in_.x_start), noise_, inputs_.tensor(in_.scales), x_t_);
+}
+
+Var Objective::forward(Tape& tape) {
+  const Tensor t = inputs_.tensor(in_.t), labels = inputs_.tensor(in_.labels);
+  if (!masks_) return model_.forward(tape, {x_t_, t, labels});
+  const std::int64_t seen = config_.shared_noise ? batch_ : rows();
+  return model_.forward_passes(tape, {x_t_.slice(0, seen), t.slice(0, seen), labels.slice(0, seen)},
+                               masks_->masks());
 }
 
 }  // namespace edt

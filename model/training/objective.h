@@ -9,6 +9,7 @@
 
 #include "core/ops/backend.h"
 #include "model/diffusion/schedule.h"
+#include "model/training/input_buffers.h"
 #include "model/training/mask_buffers.h"
 
 namespace edt {
@@ -29,11 +30,6 @@ struct MicroBatch {
   std::span<const float> weights;           // [B], importance weights of the timestep sampler
 };
 
-// Per-sample terms of one pass, on the host.
-struct PassLosses {
-  std::vector<float> mse, vb;
-};
-
 class Objective {
  public:
   // `batch` samples per call; buffers are allocated once, here.
@@ -41,12 +37,14 @@ class Objective {
             const ObjectiveConfig& config, std::int64_t batch);
 
   // Adds nothing to gradients it did not compute: parameters are overwritten by their first
-  // contribution. The gradient is of scale * (mean(w * full) + mean(w * masked)).
-  void run(Tape& tape, StepKey key, const MicroBatch& batch, double scale);
+  // contribution. The gradient is of scale * (mean(w * full) + mean(w * masked)). `losses`, float32
+  // [2, rows()] on the device, receives mse and vb of each row: those of the full pass, then those
+  // of the masked one. Returns before the device has done its work.
+  void run(Tape& tape, StepKey key, const MicroBatch& batch, double scale, const Tensor& losses);
 
   bool masked() const { return config_.masked; }
-  const PassLosses& full() const { return full_; }
-  const PassLosses& masked_losses() const { return masked_; }
+  // Samples of all passes.
+  std::int64_t rows() const { return passes() * batch_; }
 
  private:
   // The rows of one pass: its own draws of noise and label dropout, or those of the full pass.
@@ -56,11 +54,10 @@ class Objective {
   std::int64_t passes() const { return config_.masked ? 2 : 1; }
   Pass pass(std::int64_t index) const;
 
-  Tensor buffer(const Shape& shape, DType dtype = DType::kFloat32);
-  void load(const MicroBatch& batch);
-  void draw_noise(StepKey key, const MicroBatch& batch);
-  Var forward(Tape& tape, StepKey key, const MicroBatch& batch);
-  void fetch_losses();
+  Tensor buffer(const Shape& shape);
+  void fill_inputs(StepKey key, const MicroBatch& batch);
+  void noise_images(StepKey key);
+  Var forward(Tape& tape);
 
   Model& model_;
   Backend& backend_;
@@ -68,13 +65,13 @@ class Objective {
   ObjectiveConfig config_;
   std::int64_t batch_;
   std::vector<Block> memory_;
-  // Of all rows: those of the full pass, then those of the masked one.
-  Tensor x_start_, noise_, x_t_, t_, dropped_labels_, positions_, weights_, scales_, coefficients_,
-      mse_, vb_;
+  InputBuffers inputs_;
+  // Of all rows, filled by the host; of the batch: positions.
+  struct {
+    std::size_t x_start, t, labels, positions, weights, scales, coefficients;
+  } in_;
+  Tensor noise_, x_t_;
   std::optional<MaskBuffers> masks_;
-  std::vector<float> staging_;
-  std::vector<std::int32_t> label_staging_;
-  PassLosses full_, masked_;
 };
 
 }  // namespace edt

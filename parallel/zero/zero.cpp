@@ -47,7 +47,9 @@ Zero::Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& devi
       own_shard_(plan_.shard()),
       queue_(device, config.overlap && ranks.size() > 1, config.observer),
       device_ranks_(communicator_for(queue_.device(), ranks, "weights and gradients")),
-      progress_(plan_.buckets().size()) {
+      progress_(plan_.buckets().size()),
+      square_sums_(device.memory(),
+                   norm_blocks(static_cast<std::size_t>(layout().size())) * sizeof(double)) {
   require<UsageError>(micro_batches % ranks.size() == 0, "zero",
                       "{} micro-batches cannot be shared by {} ranks", micro_batches, ranks.size());
   if (config.stage == ZeroStage::kNone) {
@@ -113,14 +115,17 @@ void Zero::gradient_final(Parameter& parameter) {
   if (--progress_[bucket].pending == 0) gradients_->bucket_final(bucket);
 }
 
-void Zero::square_sums(std::span<const ElementRange> left_out, std::span<double> sums) const {
-  std::ranges::fill(sums, 0.0);
+void Zero::square_sums(std::span<const ElementRange> left_out, std::span<double> sums) {
+  const Tensor all{square_sums_.data(), {static_cast<std::int64_t>(sums.size())}, DType::kFloat64};
+  EDT_ASSERT(all.bytes() == square_sums_.bytes());
+  device_.zero(all);
   for (std::size_t b = 0; b < plan_.buckets().size(); ++b) {
     const FlatRange own = plan_.bucket(b).own;
     const auto block = static_cast<std::int64_t>(kNormBlock);
     optimizer_.square_sums(gradients_->own(b), clip(left_out, own),
-                           part_of(sums, own.begin / block, own.elements() / block));
+                           part_of(all.span<double>(), own.begin / block, own.elements() / block));
   }
+  device_.download(all, sums.data());
 }
 
 std::string Zero::find_non_finite() const {

@@ -48,7 +48,7 @@ class Zero final : public ParameterOwner {
 
   // Fills the blocks of this rank in `sums` (one per block of the layout) with sums of squares, the
   // others with zero; elements in `left_out` (of the flat layout) do not count.
-  void square_sums(std::span<const ElementRange> left_out, std::span<double> sums) const;
+  void square_sums(std::span<const ElementRange> left_out, std::span<double> sums);
   // The first element of this rank's part that is NaN or infinite, as "gradient of NAME (element 3
   // is inf)"; empty when there is none.
   std::string find_non_finite() const;
@@ -95,6 +95,7 @@ class Zero final : public ParameterOwner {
   std::vector<Progress> progress_;
   std::unordered_map<const Parameter*, std::size_t> bucket_of_;
   int micro_batch_ = 0;  // of this rank, in the present step
+  Block square_sums_;    // by block of the layout, where the gradients lie
 };
 
 }  // namespace edt

@@ -56,6 +56,22 @@ std::int64_t kept_tokens(const Mdtv2Config& config, StepKey key) {
   return config.kept_tokens(mask_ratio(key, {spec}, 0));
 }
 
+// Per-sample terms of one pass.
+struct PassLosses {
+  std::vector<float> mse, vb;
+};
+
+// Of the rows from `first` on; empty where there are none.
+PassLosses losses_of(const std::vector<float>& losses, std::size_t first, std::size_t count) {
+  const std::size_t rows = losses.size() / 2;
+  if (first >= rows) return {};
+  const auto part = [&](std::size_t begin) {
+    const auto from = losses.begin() + static_cast<std::ptrdiff_t>(begin);
+    return std::vector<float>(from, from + static_cast<std::ptrdiff_t>(count));
+  };
+  return {part(first), part(rows + first)};
+}
+
 struct Outcome {
   std::vector<float> gradient;
   PassLosses full, masked;
@@ -93,11 +109,14 @@ class ObjectiveTest : public testing::Test {
     random::fill_normal({.seed = 3}, latents);
     const std::vector<std::int32_t> labels{0, 3, 1}, positions{4, 0, 7}, timesteps{0, 400, 999};
     const std::vector<float> weights{1.f, 0.5f, 2.f};
-    objective.run(tape, kKey, {latents, labels, positions, timesteps, weights}, 0.25);
+    const std::int64_t rows = objective.rows();
+    std::vector<float> losses(static_cast<std::size_t>(2 * rows));
+    objective.run(tape, kKey, {latents, labels, positions, timesteps, weights}, 0.25,
+                  view_of(std::span(losses), {2, rows}));
 
     Outcome result{{},
-                   objective.full(),
-                   objective.masked_losses(),
+                   losses_of(losses, 0, kBatch),
+                   losses_of(losses, kBatch, kBatch),
                    profiler.total_flops(),
                    profiler.total_recompute_flops()};
     for (const Parameter& parameter : model.parameters().all()) {
@@ -201,12 +220,14 @@ TEST_F(ObjectiveTest, ChangingTokenCountsKeepTheArena) {
     Objective objective(*model, *backend_, schedule, {}, 2);
     const std::vector<float> latents(2 * 4 * 16 * 16, 0.5f), weights{1, 1};
     const std::vector<std::int32_t> labels{0, 3}, positions{0, 1}, timesteps{9, 900};
+    std::vector<float> losses(2 * 4);
     std::set<std::int64_t> kept;
     std::set<std::size_t> peaks;
     for (std::uint32_t step = 0; step < 12; ++step) {
       for (Parameter& parameter : model->parameters().all()) parameter.grad_written = false;
       arena.reset_peak();
-      objective.run(tape, {1, step}, {latents, labels, positions, timesteps, weights}, 1);
+      objective.run(tape, {1, step}, {latents, labels, positions, timesteps, weights}, 1,
+                    view_of(std::span(losses), {2, 4}));
       kept.insert(kept_tokens(config, {1, step}));
       peaks.insert(arena.peak_bytes());
     }

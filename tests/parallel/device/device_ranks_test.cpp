@@ -4,10 +4,10 @@
 #include "collective_cases.h"
 #include "core/cuda/cuda_backend.h"
 #include "host_tensors.h"
-#include "nccl_emulation.h"
 #include "parallel/device_communicator.h"
 #include "parallel/nccl/nccl_communicator.h"
 #include "parallel/threads/thread_ranks.h"
+#include "tests/core/cuda/emulation/nccl.h"
 
 namespace edt {
 namespace {

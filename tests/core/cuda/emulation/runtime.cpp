@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <mutex>
+#include <vector>
 
 #include "tests/core/cuda/emulation/streams.h"
 
@@ -17,6 +19,23 @@ std::map<const void*, int>& shared_limits() {
   return limits;
 }
 
+thread_local int gpu_place = 0;
+
+std::mutex pinned_mutex;
+std::map<char*, std::size_t>& pinned() {
+  static std::map<char*, std::size_t> blocks;
+  return blocks;
+}
+
+bool is_pinned(const void* memory) {
+  const std::lock_guard lock(pinned_mutex);
+  auto* at = static_cast<char*>(const_cast<void*>(memory));
+  const auto after = pinned().upper_bound(at);
+  if (after == pinned().begin()) return false;
+  const auto& [begin, bytes] = *std::prev(after);
+  return at < begin + bytes;
+}
+
 }  // namespace
 
 namespace edt::emulation {
@@ -25,6 +44,8 @@ int allowed_shared_memory(const void* kernel) {
   const auto found = shared_limits().find(kernel);
   return found == shared_limits().end() ? 48 * 1024 : found->second;
 }
+
+void set_gpu_place(int place) { gpu_place = place; }
 
 }  // namespace edt::emulation
 
@@ -48,7 +69,7 @@ cudaError_t cudaGetDevice(int* device) {
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetPCIBusId(char* place, int length, int device) {
-  std::snprintf(place, static_cast<size_t>(length), "0000:0%d:00.0", device);
+  std::snprintf(place, static_cast<size_t>(length), "0000:%02d:00.0", gpu_place + device);
   return cudaSuccess;
 }
 
@@ -77,10 +98,15 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 
 cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
   *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-  return *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+  if (*memory == nullptr) return cudaErrorMemoryAllocation;
+  const std::lock_guard lock(pinned_mutex);
+  pinned()[static_cast<char*>(*memory)] = bytes;
+  return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* memory) {
   edt::emulation::finish_all();
+  const std::lock_guard lock(pinned_mutex);
+  pinned().erase(static_cast<char*>(memory));
   std::free(memory);
   return cudaSuccess;
 }
@@ -89,9 +115,18 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
   edt::emulation::ask(stream, [=] { std::memset(to, value, bytes); });
   return cudaSuccess;
 }
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
+// Host memory that is not pinned is read before the call returns, and written before it returns.
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
+  if (kind == cudaMemcpyHostToDevice && !is_pinned(from)) {
+    const char* begin = static_cast<const char*>(from);
+    edt::emulation::ask(stream, [to, copy = std::vector<char>(begin, begin + bytes)] {
+      std::memcpy(to, copy.data(), copy.size());
+    });
+    return cudaSuccess;
+  }
   edt::emulation::ask(stream, [=] { std::memcpy(to, from, bytes); });
+  if (kind == cudaMemcpyDeviceToHost && !is_pinned(to)) edt::emulation::finish(stream);
   return cudaSuccess;
 }
 

@@ -96,6 +96,14 @@ cudaError_t cudaEventRecord(cudaEvent_t handle, cudaStream_t stream) {
   event_at(handle) = {&stream_at(stream), stream_at(stream).asked};
   return cudaSuccess;
 }
+cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
+  const std::lock_guard lock(mutex);
+  const Event event = event_at(handle);
+  if (event.stream != nullptr && streams().contains(event.stream)) {
+    finish(*event.stream, event.asked);
+  }
+  return cudaSuccess;
+}
 // Refers to the event as it is now: it may be recorded again before the stream comes to it.
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t handle, unsigned) {
   const Event event = event_at(handle);

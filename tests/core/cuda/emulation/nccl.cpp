@@ -1,4 +1,4 @@
-#include "nccl_emulation.h"
+#include "tests/core/cuda/emulation/nccl.h"
 
 #include <nccl.h>
 

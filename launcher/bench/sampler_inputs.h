@@ -1,0 +1,47 @@
+// What one forward pass of a sampler reads and writes, in a backend's memory.
+#pragma once
+
+#include <vector>
+
+#include "core/ops/backend.h"
+#include "launcher/bench/synthetic_batch.h"
+
+namespace edt {
+
+class SamplerInputs {
+ public:
+  SamplerInputs(Backend& backend, const Model& model, std::int64_t images) : backend_(backend) {
+    const SyntheticBatch batch(model, images);
+    const std::vector<float> times(static_cast<std::size_t>(images), 500.f);
+    const std::int64_t side = model.input_size(), channels = model.channels();
+    inputs_ = {tensor(batch.latents.data(), {images, channels, side, side}, DType::kFloat32),
+               tensor(times.data(), {images}, DType::kFloat32),
+               tensor(batch.labels.data(), {images}, DType::kInt32)};
+    prediction_ = tensor(nullptr, {images, 2 * channels, side, side}, DType::kFloat32);
+  }
+
+  // The pass, done when it returns.
+  void run(Model& model, Tape& tape) {
+    {
+      const Var tokens = model.forward(tape, inputs_);
+      backend_.unpatchify(tokens.tensor(), model.patch(), prediction_);
+    }
+    tape.clear();
+    backend_.synchronize();
+  }
+
+ private:
+  Tensor tensor(const void* values, const Shape& shape, DType dtype) {
+    Tensor tensor{nullptr, shape, dtype};
+    tensor.data = memory_.emplace_back(backend_.memory(), tensor.bytes()).data();
+    if (values != nullptr) backend_.upload(values, tensor);
+    return tensor;
+  }
+
+  Backend& backend_;
+  std::vector<Block> memory_;
+  ModelInputs inputs_;
+  Tensor prediction_;
+};
+
+}  // namespace edt
