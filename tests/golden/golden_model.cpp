@@ -85,20 +85,24 @@ Tensor GoldenModel::allocate(const Shape& shape, DType dtype) {
 Tensor GoldenModel::tensor(const std::vector<float>& values, const Shape& shape, DType dtype) {
   EDT_ASSERT(static_cast<std::int64_t>(values.size()) == shape.elements());
   const Tensor to = allocate(shape, dtype);
-  backend_.copy({const_cast<float*>(values.data()), shape, DType::kFloat32}, to);
+  backend_.upload_floats(values, to);
   return to;
 }
 
 Tensor GoldenModel::integers(const std::vector<std::int64_t>& values, const Shape& shape) {
   const Tensor to = allocate(shape, DType::kInt32);
   std::vector<std::int32_t> narrow(values.begin(), values.end());
-  backend_.copy({narrow.data(), shape, DType::kInt32}, to);
+  backend_.upload(narrow.data(), to);
   return to;
 }
 
 std::vector<float> GoldenModel::host(const Tensor& tensor) {
   std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
-  backend_.copy(tensor, {values.data(), tensor.shape, DType::kFloat32});
+  if (tensor.dtype == DType::kFloat32) {
+    backend_.download(tensor, values.data());
+  } else {
+    backend_.copy(tensor, {values.data(), tensor.shape, DType::kFloat32});
+  }
   return values;
 }
 

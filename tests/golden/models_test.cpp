@@ -8,8 +8,10 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 
 #include "core/cpu/cpu_backend.h"
+#include "core/cuda/cuda_backend.h"
 #include "core/reference/reference_backend.h"
 #include "model/sampling/picture_sampler.h"
 #include "tests/golden/golden_run.h"
@@ -28,18 +30,21 @@ void PrintTo(const Case& c, std::ostream* out) {
   *out << c.file << " on " << c.backend << " in " << name_of(c.dtype);
 }
 
+// nullptr: there is no GPU.
 std::unique_ptr<Backend> make_backend(std::string_view name) {
+  if (name == "cuda") return cuda_device_count() > 0 ? make_cuda_backend() : nullptr;
   return name == "cpu" ? make_cpu_backend() : make_reference_backend();
 }
 
 class Golden : public testing::TestWithParam<Case> {
  protected:
-  Golden()
-      : backend_(make_backend(GetParam().backend)),
-        file_(GetParam().file),
-        run_(file_, *backend_, GetParam().dtype) {}
+  void SetUp() override {
+    backend_ = make_backend(GetParam().backend);
+    if (backend_ == nullptr) GTEST_SKIP() << "no GPU: " << cuda_absence();
+    run_.emplace(file_, *backend_, GetParam().dtype);
+  }
 
-  Model& model() { return run_.golden().model(); }
+  Model& model() { return run_->golden().model(); }
   void expect_close(const std::vector<float>& actual, const std::string& name, double tolerance) {
     EXPECT_LE(relative_error(actual, file_.read<float>(name)), tolerance) << name;
   }
@@ -49,19 +54,19 @@ class Golden : public testing::TestWithParam<Case> {
   }
 
   std::unique_ptr<Backend> backend_;
-  GoldenFile file_;
-  GoldenRun run_;
+  GoldenFile file_{GetParam().file};
+  std::optional<GoldenRun> run_;
 };
 
 TEST_P(Golden, LossesAndAllGradients) {
-  const GoldenStep step = run_.step();
+  const GoldenStep step = run_->step();
   expect_close(step.x_t, "/expected/x_t", 1e-5);
   expect_pass(step.full, "/expected/full");
   if (step.masked) expect_pass(*step.masked, "/expected/masked");
   const double expected = file_.read<double>("/expected/total_loss")[0];
   EXPECT_NEAR(step.loss / expected, 1, GetParam().output_tolerance);
   for (const Parameter& parameter : model().parameters().all()) {
-    expect_close(run_.golden().host(parameter.grad), "/grads/" + parameter.name,
+    expect_close(run_->golden().host(parameter.grad), "/grads/" + parameter.name,
                  GetParam().gradient_tolerance);
   }
   EXPECT_EQ(model().parameters().all().size(), file_.names("/grads").size());
@@ -69,15 +74,15 @@ TEST_P(Golden, LossesAndAllGradients) {
 
 // In eval mode the modulation matrix is on where a model has one.
 TEST_P(Golden, OutputsWithAndWithoutModulationMatrix) {
-  expect_close(run_.output(), "/expected/output_train", GetParam().output_tolerance);
-  model().set_amm_blocks(run_.golden().amm_blocks());
-  expect_close(run_.output(), "/expected/output_eval", GetParam().output_tolerance);
+  expect_close(run_->output(), "/expected/output_train", GetParam().output_tolerance);
+  model().set_amm_blocks(run_->golden().amm_blocks());
+  expect_close(run_->output(), "/expected/output_eval", GetParam().output_tolerance);
 }
 
 // Five steps with guidance on the first three channels and the modulation matrix; given noise.
 TEST_P(Golden, Samples) {
   if (GetParam().dtype != DType::kFloat32) GTEST_SKIP() << "samplers are float32";
-  model().set_amm_blocks(run_.golden().amm_blocks());
+  model().set_amm_blocks(run_->golden().amm_blocks());
   const auto labels = file_.read<std::int64_t>("/inputs/sample/labels");
   const auto step_noise = file_.read<float>("/inputs/sample/ddpm_step_noise");
   PictureRequest request;
@@ -98,6 +103,19 @@ TEST_P(Golden, Samples) {
     }
   }
 }
+
+// bf16 keeps 8 bits of every activation, through up to 26 blocks.
+std::vector<Case> gpu_cases() {
+  std::vector<Case> all;
+  for (const char* kind : {"edt", "dit"}) {
+    for (const std::string& file : golden_models(kind)) {
+      all.push_back({file, "cuda", DType::kFloat32, 1e-4, 3e-4});
+      all.push_back({file, "cuda", DType::kBFloat16, 3e-2, 1e-1});
+    }
+  }
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Cuda, Golden, testing::ValuesIn(gpu_cases()));
 
 std::vector<Case> cases() {
   std::vector<Case> all;
