@@ -24,9 +24,7 @@ AttentionSizes sizes_of(const Tensor& qkv) {
 }
 
 AttentionCall call_of(const Tensor& qkv, const Tensor& table, const Tensor& out) {
-  require<NotImplemented>(table.defined(), "cuda",
-                          "attention without a bias is not implemented by this backend");
-  EDT_ASSERT(table.dtype == qkv.dtype && out.dtype == qkv.dtype);
+  EDT_ASSERT(out.dtype == qkv.dtype && (!table.defined() || table.dtype == qkv.dtype));
   return {.dtype = element_of(qkv),
           .sizes = sizes_of(qkv),
           .qkv = qkv.data,
@@ -74,7 +72,9 @@ void CudaBackend::attention_backward(T dout, T qkv, T table, T out, T lse, G dqk
   call.accumulate = dqkv.accumulate;
   const bool tensor = on_tensor_cores(call);
   const std::int64_t blocks = tensor ? key_blocks(s.tokens) : 1, shares = s.batch * blocks;
-  call.dtables = scratch_.floats(ScratchSlot::kDtable, shares * s.heads * s.table_rows());
+  if (dtable.wanted()) {
+    call.dtables = scratch_.floats(ScratchSlot::kDtable, shares * s.heads * s.table_rows());
+  }
   if (tensor) {
     if (blocks > 1) call.dq = scratch_.floats(ScratchSlot::kDq, blocks * out.elements());
     launch_attention_tensor_backward(stream(), call);

@@ -12,7 +12,7 @@ struct AttentionCall {
   DType dtype = DType::kFloat32;  // of qkv, table, out and their gradients
   AttentionSizes sizes;
   const void* qkv = nullptr;          // [B, T, 3, H, d]
-  const void* table = nullptr;        // [>= (2g-1)^2, H]
+  const void* table = nullptr;        // [>= (2g-1)^2, H], or null: no bias
   const float* modulation = nullptr;  // [T, T], forward only, or null
   void* out = nullptr;                // [B, T, H, d]
   float* lse = nullptr;               // [B, H, T]; forward: or null
@@ -21,7 +21,7 @@ struct AttentionCall {
   const void* dout = nullptr;
   void* dqkv = nullptr;
   bool accumulate = false;
-  float* dtables = nullptr;  // [B, key blocks, H, (2g-1)^2]: each block's share
+  float* dtables = nullptr;  // [B, key blocks, H, (2g-1)^2]: each block's share; null: not wanted
   float* dq = nullptr;       // [key blocks, B, H, T, d] where there are several
   float* delta = nullptr;    // [B, H, T], plain only: row sums of dout * out
 };

@@ -40,6 +40,7 @@ __device__ float dot(const float* a, const float* b, int n) {
 
 template <class T>
 __device__ float bias_of(const AttentionCall& call, int head, int query, int key) {
+  if (call.table == nullptr) return 0;
   const AttentionSizes& s = call.sizes;
   const std::int64_t row = s.query_offset(query) - s.key_offset(key);
   return to_float(static_cast<const T*>(call.table)[row * s.heads + head]);
@@ -283,7 +284,7 @@ __global__ void __launch_bounds__(kThreads) attention_dq(AttentionCall call) {
       }
       __syncthreads();
       add_rows(dq, ds + me.row * (kColumns + 1), k, s, me.part);
-      add_to_table(s, ds, first_query, first_key, dtable);
+      if (call.dtables != nullptr) add_to_table(s, ds, first_query, first_key, dtable);
     }
     const int query = first_query + me.row;
     if (query < s.tokens) {
@@ -291,6 +292,7 @@ __global__ void __launch_bounds__(kThreads) attention_dq(AttentionCall call) {
                 1.0f / sqrtf(static_cast<float>(s.size)), me.part, s.size, call.accumulate);
     }
   }
+  if (call.dtables == nullptr) return;
   float* const share =
       call.dtables + (static_cast<std::int64_t>(sample) * s.heads + head) * s.table_rows();
   __syncthreads();

@@ -140,7 +140,10 @@ __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
   commit_copies();
   for (int i = threadIdx.x; i < s.table_rows(); i += Plan::threads) {
     const Bf16* entries = static_cast<const Bf16*>(call.table);
-    table[i] = kLog2e * __bfloat162float(entries[static_cast<std::int64_t>(i) * s.heads + head]);
+    table[i] =
+        entries == nullptr
+            ? 0.0f
+            : kLog2e * __bfloat162float(entries[static_cast<std::int64_t>(i) * s.heads + head]);
     dtable[i] = 0;
   }
   prepare_queries<Plan>(call, sample, head, lse, delta, query_offsets);
@@ -284,8 +287,10 @@ __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
       }
       __syncwarp();  // products and matrix loads are of whole warps
     }
-    add_to_table<Plan>(s, ds, first_query, min(first_query + Plan::queries, s.tokens), first_key,
-                       dtable);
+    if (call.dtables != nullptr) {
+      add_to_table<Plan>(s, ds, first_query, min(first_query + Plan::queries, s.tokens), first_key,
+                         dtable);
+    }
     // The next tile has arrived, and ds and this tile are free.
     wait_for_copies();
     __syncthreads();
@@ -305,6 +310,7 @@ __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
                call.accumulate);
     }
   }
+  if (call.dtables == nullptr) return;
   float* const share =
       call.dtables +
       ((static_cast<std::int64_t>(sample) * gridDim.x + block) * s.heads + head) * s.table_rows();

@@ -52,7 +52,10 @@ __global__ void __launch_bounds__(32 * kWarps) attention(AttentionCall call) {
   commit_copies();
   for (int i = threadIdx.x; i < s.table_rows(); i += Plan::threads) {
     const Bf16* entries = static_cast<const Bf16*>(call.table);
-    table[i] = kLog2e * __bfloat162float(entries[static_cast<std::int64_t>(i) * s.heads + head]);
+    table[i] =
+        entries == nullptr
+            ? 0.0f
+            : kLog2e * __bfloat162float(entries[static_cast<std::int64_t>(i) * s.heads + head]);
   }
   for (int j = threadIdx.x; j < key_tiles * Plan::rows; j += Plan::threads) {
     key_offsets[j] = s.key_offset(min(j, s.tokens - 1));
