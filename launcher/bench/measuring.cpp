@@ -1,5 +1,8 @@
 #include "launcher/bench/measuring.h"
 
+#include <omp.h>
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -19,6 +22,18 @@ double seconds_of(const std::function<void()>& work) {
   const auto begin = Clock::now();
   work();
   return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+double seconds_of(BenchClock clock, const std::function<void()>& work) {
+  if (clock == BenchClock::kWall) return seconds_of(work);
+  const auto processor_seconds = [] {
+    timespec time{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  };
+  const double begin = processor_seconds();
+  work();
+  return (processor_seconds() - begin) / omp_get_max_threads();
 }
 
 std::size_t resident_bytes() {

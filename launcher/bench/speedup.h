@@ -12,6 +12,7 @@
 
 #include "core/ops/backend.h"
 #include "core/optim/optimizer.h"
+#include "launcher/bench/measuring.h"
 #include "model/presets/model_config.h"
 #include "model/training/engine.h"
 
@@ -42,6 +43,7 @@ struct SpeedupOptions {
   Recompute recompute = Recompute::kNone;
   std::filesystem::path shards;  // a data set; empty: latents in memory
   bool training = true, inference = true;
+  BenchClock clock = BenchClock::kWall;
 };
 
 // What one contestant did over all rounds. Times are of a step of micro_batch images; in inference
@@ -67,6 +69,7 @@ struct SpeedupTable {
 
 struct SizeSpeedup {
   std::string size;
+  std::int64_t image_size = 256;
   SpeedupTable train, infer;
   // Multiply-accumulates of MDTv2 over those of EDT, from the models: a training step with the mean
   // over the ratios, and a forward pass.

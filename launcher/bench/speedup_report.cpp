@@ -18,7 +18,7 @@ struct Side {
 };
 
 std::vector<Side> sides(const SizeSpeedup& size) {
-  const auto paper = paper_speedup(size.size);
+  const auto paper = size.image_size == 256 ? paper_speedup(size.size) : std::nullopt;
   std::vector<Side> all;
   if (!size.train.results.empty())
     all.push_back({"train", "training step", size.train, size.train_flop_ratio,
@@ -84,14 +84,14 @@ std::string conditions(const SpeedupReport& report) {
   const SpeedupOptions& o = report.options;
   return fmt::format(
       "{}, micro-batch {}, latents {}; {} rounds in turn, {} timed steps in each turn after one "
-      "that "
-      "warms up; medians. All contestants on the same kernels, one in memory at a time. A training "
-      "step is forward, backward, update and moving average; EDT and MDTv2 with Adan, DiT with "
+      "that warms up; medians of {}. All contestants on the same kernels, one in memory at a time. "
+      "A training step is forward, backward, update and moving average; EDT and MDTv2 with Adan, "
+      "DiT with "
       "AdamW, timesteps uniform. The ceiling is the rate of the same matrix products alone, "
       "measured in the same turn.",
       name_of(o.dtype), o.micro_batch,
       o.shards.empty() ? std::string("in memory") : "read from " + o.shards.string(), o.rounds,
-      o.steps);
+      o.steps, o.clock == BenchClock::kWall ? "wall-clock time" : "processor time over threads");
 }
 
 std::string finding(const SizeSpeedup& size, const Side& side) {
@@ -167,9 +167,13 @@ std::vector<std::string> suggested_causes() {
 
 nlohmann::ordered_json to_json(const SpeedupReport& report) {
   const SpeedupOptions& o = report.options;
-  nlohmann::ordered_json json{{"machine", report.machine},  {"command", report.commands},
-                              {"dtype", name_of(o.dtype)},  {"micro_batch", o.micro_batch},
-                              {"rounds", o.rounds},         {"steps", o.steps},
+  nlohmann::ordered_json json{{"machine", report.machine},
+                              {"command", report.commands},
+                              {"dtype", name_of(o.dtype)},
+                              {"micro_batch", o.micro_batch},
+                              {"rounds", o.rounds},
+                              {"steps", o.steps},
+                              {"clock", o.clock == BenchClock::kWall ? "wall" : "processor"},
                               {"shards", o.shards.string()}};
   json["sizes"] = nlohmann::ordered_json::object();
   for (const SizeSpeedup& size : report.sizes) {

@@ -14,13 +14,13 @@ namespace edt {
 namespace {
 
 // Weights of the size that training gives them, without drawing hundreds of millions of numbers.
-void fill_weights(std::span<float> weights) {
+void fill_weights(Device& device, std::span<float> weights) {
   std::vector<float> tile(std::min<std::size_t>(weights.size(), std::size_t{1} << 18));
   random::fill_normal({.purpose = random::Purpose::kBenchmark}, tile);
   for (float& w : tile) w *= 0.02f;
   for (std::size_t at = 0; at < weights.size(); at += tile.size()) {
     const std::size_t count = std::min(tile.size(), weights.size() - at);
-    std::copy_n(tile.begin(), count, weights.begin() + static_cast<std::ptrdiff_t>(at));
+    to_device(device, std::span<const float>(tile).first(count), weights.subspan(at, count));
   }
 }
 
@@ -68,12 +68,13 @@ class Batches {
   std::optional<data::Prefetcher> reader_;
 };
 
-double ceiling_rate(Backend& backend, const std::vector<MatmulForm>& forms, DType dtype) {
-  const auto ceiling = backend.matmul_ceiling(forms, dtype);
-  require<UsageError>(ceiling != nullptr, "bench",
+double ceiling_rate(Backend& backend, const std::vector<MatmulForm>& forms,
+                    const SpeedupOptions& options) {
+  const auto ceiling = backend.matmul_ceiling(forms, options.dtype);
+  require<UsageError>(ceiling != nullptr, "bench speedup",
                       "the {} backend has no ceiling to measure against", backend.name());
   ceiling->run();
-  return ceiling->flops() / ceiling->run();
+  return ceiling->flops() / seconds_of(options.clock, [&] { ceiling->run(); });
 }
 
 std::size_t total_bytes(const std::vector<MemoryUse>& uses) {
@@ -91,11 +92,8 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
     const auto model = make_model(contestant.model, backend, options.dtype);
     const auto alone = make_self_communicator();
     TrainingEngine engine(*model, backend, *alone, engine_config(contestant, options));
-    std::vector<float> weights(engine.state().master().size());
-    fill_weights(weights);
-    to_device(backend, weights, engine.state().master());
-    to_device(backend, weights, engine.state().ema());
-    weights = {};
+    fill_weights(backend, engine.state().master());
+    fill_weights(backend, engine.state().ema());
     engine.restored(round * (options.steps + 1));
     Batches batches(options, *model);
     const auto step = [&] {
@@ -108,7 +106,7 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
     };
     step();  // first touch of memory
     for (int i = 0; i < options.steps; ++i) {
-      turn.seconds.push_back(seconds_of(step));
+      turn.seconds.push_back(seconds_of(options.clock, step));
       turn.flops += engine.profiler().total_flops() / options.steps;
     }
     turn.memory_bytes = total_bytes(engine.memory());
@@ -116,7 +114,7 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
     turn.resident_bytes = now > before ? now - before : 0;
   }
   const auto uses = contestant.model.training_matmuls(options.micro_batch, contestant.masked);
-  turn.ceiling_rate = ceiling_rate(backend, training_forms(uses, 1), options.dtype);
+  turn.ceiling_rate = ceiling_rate(backend, training_forms(uses, 1), options);
   return turn;
 }
 
@@ -129,8 +127,10 @@ Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options,
     model->set_amm_blocks(contestant.model.amm_blocks());
     const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
                                              static_cast<std::int64_t>(kNormBlock));
-    std::vector<float> weights(static_cast<std::size_t>(layout.size()));
-    fill_weights(weights);
+    const Block memory = zeroed_floats(backend, layout.size());
+    const std::span<float> weights(static_cast<float*>(memory.data()),
+                                   static_cast<std::size_t>(layout.size()));
+    fill_weights(backend, weights);
     const BoundWeights bound(backend, model->parameters(), layout, weights, options.dtype);
     Profiler profiler;
     Arena arena(backend.memory());
@@ -143,7 +143,7 @@ Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options,
     };
     step();
     for (int i = 0; i < options.steps; ++i) {
-      turn.seconds.push_back(seconds_of(step));
+      turn.seconds.push_back(seconds_of(options.clock, step));
       turn.flops += profiler.total_flops() / options.steps;
     }
     turn.memory_bytes =
@@ -153,8 +153,8 @@ Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options,
     const std::size_t now = resident_bytes();
     turn.resident_bytes = now > before ? now - before : 0;
   }
-  turn.ceiling_rate = ceiling_rate(
-      backend, forward_forms(contestant.model.forward_matmuls(rows), 1), options.dtype);
+  turn.ceiling_rate =
+      ceiling_rate(backend, forward_forms(contestant.model.forward_matmuls(rows), 1), options);
   return turn;
 }
 

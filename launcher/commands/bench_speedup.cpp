@@ -2,11 +2,11 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
-#include "core/cpu/cpu_backend.h"
 #include "core/storage/durable_file.h"
 #include "data/dataset.h"
 #include "launcher/bench/speedup_report.h"
 #include "launcher/commands/table.h"
+#include "launcher/device/device_options.h"
 #include "launcher/machine.h"
 #include "launcher/options.h"
 #include "launcher/report.h"
@@ -16,6 +16,7 @@ namespace {
 
 struct Options {
   SpeedupOptions bench;
+  DeviceOptions device;
   std::vector<std::string> sizes{"S", "B", "XL"};
   std::int64_t image_size = 256;
   std::filesystem::path csv, html;
@@ -26,6 +27,7 @@ struct Options {
 
 void Options::declare(OptionSet& options) {
   options.add("sizes", &sizes, "which").choices({"S", "B", "XL"});
+  device.declare(options, "");
   options.add("micro-batch", &bench.micro_batch, "images of one step").unit("images").at_least(1);
   options.add("image-size", &image_size, "side of the pictures; latents are 1/8 of it")
       .unit("pixels")
@@ -40,6 +42,9 @@ void Options::declare(OptionSet& options) {
                {"selective", Recompute::kSelective},
                {"full", Recompute::kFull}},
               "activations run twice to save memory");
+  options.add("clock", &bench.clock,
+              {{"wall", BenchClock::kWall}, {"processor", BenchClock::kProcessor}},
+              "wall-clock time, or processor time over threads, for a CPU that others use too");
   options.add("train", &bench.training, "training steps");
   options.add("infer", &bench.inference, "guided sampler steps");
   options.add("from-shards", &bench.shards,
@@ -86,8 +91,11 @@ int bench_speedup(std::span<const std::string> args, CommandContext& context) {
                       "--train and --infer are both off");
   require<UsageError>(options.image_size % 64 == 0, "bench speedup",
                       "--image-size is {}, not a multiple of 64", options.image_size);
+  require<UsageError>(
+      options.bench.clock == BenchClock::kWall || options.device.kind != DeviceKind::kCuda,
+      "bench speedup", "--clock is processor, but the work is done by the GPU");
   if (!options.bench.shards.empty()) data::Dataset check(options.bench.shards);
-  const auto backend = make_cpu_backend();
+  const auto backend = options.device.make_backend(context.world);
   SpeedupReport report{.options = options.bench,
                        .machine = machine_text(probe_machine()),
                        .commands = "edt bench speedup",

@@ -1,0 +1,186 @@
+// edt bench speedup: ratios by FLOPs, what is reported, and a run of tiny models.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/cpu/cpu_backend.h"
+#include "launcher/bench/speedup_report.h"
+#include "launcher/commands/table.h"
+#include "parallel/self/self_communicator.h"
+#include "tests/support/tiny_run.h"
+
+namespace edt::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const Contestant& named(const std::vector<Contestant>& all, const std::string& key) {
+  return *std::ranges::find(all, key, &Contestant::key);
+}
+
+// The models' sizes in one where a test can run them.
+std::vector<Contestant> tiny_contestants() {
+  std::vector<Contestant> all = published_contestants("S", 128);
+  for (Contestant& contestant : all) {
+    contestant.model.common().classes = 5;
+    if (auto* edt = contestant.model.as<EdtConfig>()) {
+      edt->depths = {1, 1, 1, 1, 1};
+      edt->widths = {16, 24, 32, 24, 16};
+      edt->heads = {2, 2, 4, 2, 2};
+      edt->amm_blocks = {2};
+    } else if (auto* mdtv2 = contestant.model.as<Mdtv2Config>()) {
+      mdtv2->encoder_depth = 2;
+      mdtv2->decoder_depth = 1;
+      mdtv2->width = 16;
+      mdtv2->heads = 2;
+    } else {
+      auto* dit = contestant.model.as<DitConfig>();
+      dit->depth = 2;
+      dit->width = 16;
+      dit->heads = 2;
+    }
+  }
+  return all;
+}
+
+struct Expected {
+  const char* size;
+  double train, infer;
+};
+
+TEST(Speedup, FlopRatiosOfThePublishedModels) {
+  for (const Expected& e : {Expected{"S", 2.36, 2.52}, {"B", 2.36, 2.52}, {"XL", 2.04, 2.42}}) {
+    const auto all = published_contestants(e.size, 256);
+    const auto macs = [&](const char* key) { return mean_training_macs(named(all, key)); };
+    EXPECT_NEAR(macs("MDTv2") / macs("EDT"), e.train, 0.006) << e.size;
+    EXPECT_NEAR(macs("EDT") / macs("EDT_unmasked"), 2, 1e-12) << e.size;
+    EXPECT_NEAR(macs("MDTv2_fixed") / macs("MDTv2"), 1, 0.01) << e.size;
+    const auto forward = [&](const char* key) {
+      return static_cast<double>(total_macs(named(all, key).model.forward_matmuls(1)));
+    };
+    EXPECT_NEAR(forward("MDTv2") / forward("EDT"), e.infer, 0.006) << e.size;
+  }
+}
+
+TEST(Speedup, TinyModelsInTurn) {
+  const auto backend = make_cpu_backend();
+  SpeedupOptions options{.micro_batch = 2, .rounds = 3, .steps = 1};
+  std::vector<std::string> lines;
+  const SizeSpeedup result = run_speedup("tiny", tiny_contestants(), options, *backend,
+                                         [&](const std::string& line) { lines.push_back(line); });
+  std::vector<std::string> trained, inferred;
+  for (const SpeedupResult& r : result.train.results) trained.push_back(r.key);
+  for (const SpeedupResult& r : result.infer.results) inferred.push_back(r.key);
+  EXPECT_THAT(trained, ElementsAre("EDT", "EDT_unmasked", "EDT_shared_noise", "MDTv2",
+                                   "MDTv2_fixed", "DiT"));
+  EXPECT_THAT(inferred, ElementsAre("EDT", "MDTv2", "DiT"));
+  ASSERT_EQ(lines.size(), 3u * (6 + 3));
+  EXPECT_THAT(lines[0], HasSubstr("tiny training round 1 of 3: EDT "));
+  EXPECT_THAT(lines[1], HasSubstr("EDT* (no masked pass)"));
+  const auto gflop = [&](const char* key) { return result.train.find(key)->gflop_per_image; };
+  EXPECT_NEAR(gflop("EDT"), 2 * gflop("EDT_unmasked"), 1e-12);
+  EXPECT_LT(gflop("EDT_shared_noise"), gflop("EDT"));
+  for (const SpeedupResult& r : result.train.results) {
+    EXPECT_EQ(r.round_seconds.size(), 3u);
+    EXPECT_GT(r.seconds, 0);
+    EXPECT_LE(r.fastest, r.seconds);
+    EXPECT_GE(r.slowest, r.seconds);
+    EXPECT_GT(r.ceiling_share, 0);
+    EXPECT_GT(r.memory_bytes, 0u);
+  }
+  const auto forms = tiny_contestants()[0].model.training_matmuls(2, true);
+  EXPECT_NEAR(gflop("EDT"), training_flops(forms) / 2e9, 1e-12);
+}
+
+// Two rounds with a machine that became three times slower in between.
+SizeSpeedup two_rounds() {
+  SizeSpeedup size{.size = "S", .train = {}, .infer = {}};
+  const auto add = [&](const char* key, std::vector<double> rounds, double gflop) {
+    SpeedupResult r{.key = key, .label = key, .model = "m", .round_seconds = std::move(rounds)};
+    r.seconds = r.fastest = r.slowest = r.round_seconds[0];
+    r.gflop_per_image = gflop;
+    size.train.results.push_back(r);
+  };
+  add("EDT", {1, 3}, 10);
+  add("EDT_shared_noise", {0.8, 2.4}, 8);
+  add("MDTv2", {2.3, 6.9}, 23.6);
+  size.train_flop_ratio = 2.36;
+  return size;
+}
+
+TEST(SpeedupReport, TakesRatiosWithinRounds) {
+  const SizeSpeedup size = two_rounds();
+  EXPECT_NEAR(size.train.over_mdtv2("EDT"), 2.3, 1e-12);
+  EXPECT_THAT(findings(size),
+              ElementsAre(AllOf(HasSubstr("EDT is 2.30 times as fast as MDTv2, 0.97 of the FLOP "
+                                          "ratio 2.36 (reaches the goal of 0.95)"),
+                                HasSubstr("The paper says 3.93, more than the work that is saved"),
+                                HasSubstr("8.4 GMAC")),
+                          AllOf(HasSubstr("0.80 of its time"), HasSubstr("2.88 times"))));
+}
+
+TEST(SpeedupReport, HasTheKeysThatScriptsRead) {
+  const SpeedupReport report{.options = {},
+                             .machine = "here",
+                             .commands = "edt bench speedup",
+                             .sizes = {two_rounds()},
+                             .skipped = {"XL was not measured"}};
+  const auto json = to_json(report);
+  const auto& train = json.at("sizes").at("S").at("train");
+  EXPECT_NEAR(train.at("EDT_over_MDTv2"), 2.3, 1e-12);
+  EXPECT_NEAR(train.at("flop_ratio"), 2.36, 1e-12);
+  EXPECT_NEAR(train.at("paper"), 3.93, 1e-12);
+  EXPECT_NEAR(train.at("models").at("EDT").at("seconds"), 1, 1e-12);
+  EXPECT_FALSE(json.at("sizes").at("S").contains("infer"));
+  const std::string csv = to_csv(report), page = to_page(report).html();
+  EXPECT_EQ(std::ranges::count(csv, '\n'), 4);
+  EXPECT_THAT(csv, HasSubstr("S,train,EDT,m,"));
+  EXPECT_THAT(page, HasSubstr("<svg"));
+  EXPECT_THAT(page, HasSubstr("XL was not measured"));
+}
+
+TEST(SpeedupCommand, WritesEveryFormat) {
+  TemporaryDirectory directory;
+  std::ostringstream out, error;
+  const auto alone = make_self_communicator();
+  CommandContext context{out, error, *alone};
+  const std::vector<std::string> args{"bench",         "speedup",
+                                      "--sizes",       "S",
+                                      "--image-size",  "64",
+                                      "--micro-batch", "1",
+                                      "--rounds",      "1",
+                                      "--steps",       "1",
+                                      "--csv",         directory / "a.csv",
+                                      "--html",        directory / "a.html",
+                                      "--json"};
+  ASSERT_EQ(run_program(args, command_table(), context), kDone) << error.str();
+  const auto json = nlohmann::json::parse(out.str());
+  EXPECT_GT(json["sizes"]["S"]["train"]["EDT_over_MDTv2"].get<double>(), 0);
+  EXPECT_GT(json["sizes"]["S"]["infer"]["EDT_over_MDTv2"].get<double>(), 0);
+  EXPECT_TRUE(json["sizes"]["S"]["train"]["paper"].is_null());  // it speaks of 256 pixels
+  EXPECT_TRUE(std::filesystem::exists(directory / "a.csv"));
+  EXPECT_TRUE(std::filesystem::exists(directory / "a.html"));
+}
+
+TEST(SpeedupCommand, TrainsFromShards) {
+  TemporaryDirectory directory;
+  write_tiny_data(directory / "set");
+  const auto backend = make_cpu_backend();
+  const SpeedupOptions options{
+      .micro_batch = 2, .rounds = 1, .steps = 1, .shards = directory / "set", .inference = false};
+  const SizeSpeedup result =
+      run_speedup("tiny", tiny_contestants(), options, *backend, [](const std::string&) {});
+  EXPECT_EQ(result.train.results.size(), 6u);
+  EXPECT_TRUE(result.infer.results.empty());
+  SpeedupOptions wrong = options;
+  wrong.shards = directory / "nowhere";
+  EXPECT_THROW(run_speedup("tiny", tiny_contestants(), wrong, *backend, [](const std::string&) {}),
+               DataError);
+}
+
+}  // namespace
+}  // namespace edt::test
