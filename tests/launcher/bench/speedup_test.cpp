@@ -68,7 +68,10 @@ TEST(Speedup, FlopRatiosOfThePublishedModels) {
 
 TEST(Speedup, TinyModelsInTurn) {
   const auto backend = make_cpu_backend();
-  SpeedupOptions options{.micro_batch = 2, .rounds = 3, .steps = 1};
+  SpeedupOptions options;
+  options.micro_batch = 2;
+  options.rounds = 3;
+  options.steps = 1;
   std::vector<std::string> lines;
   const SizeSpeedup result = run_speedup("tiny", tiny_contestants(), options, *backend,
                                          [&](const std::string& line) { lines.push_back(line); });
@@ -154,6 +157,7 @@ TEST(SpeedupCommand, WritesEveryFormat) {
                                       "--micro-batch", "1",
                                       "--rounds",      "1",
                                       "--steps",       "1",
+                                      "--threads",     "1",
                                       "--csv",         directory / "a.csv",
                                       "--html",        directory / "a.html",
                                       "--json"};
@@ -170,8 +174,11 @@ TEST(SpeedupCommand, TrainsFromShards) {
   TemporaryDirectory directory;
   write_tiny_data(directory / "set");
   const auto backend = make_cpu_backend();
-  const SpeedupOptions options{
-      .micro_batch = 2, .rounds = 1, .steps = 1, .shards = directory / "set", .inference = false};
+  SpeedupOptions options;
+  options.micro_batch = 2;
+  options.rounds = options.steps = 1;
+  options.shards = directory / "set";
+  options.inference = false;
   const SizeSpeedup result =
       run_speedup("tiny", tiny_contestants(), options, *backend, [](const std::string&) {});
   EXPECT_EQ(result.train.results.size(), 6u);
