@@ -9,7 +9,8 @@
 namespace edt {
 namespace {
 
-AttentionSizes sizes_of(const Tensor& qkv) {
+// `grid` 0: the tokens fill a grid.
+AttentionSizes sizes_of(const Tensor& qkv, std::int64_t grid) {
   const auto axis = [&](int i) { return static_cast<int>(qkv.shape[i]); };
   check_batch("attention", qkv.shape[0]);
   require<NotImplemented>(qkv.shape[4] <= kPlainHead, "cuda",
@@ -20,15 +21,18 @@ AttentionSizes sizes_of(const Tensor& qkv) {
           .tokens = axis(1),
           .heads = axis(3),
           .size = axis(4),
-          .grid = static_cast<int>(grid_side("attention", qkv.shape[1]))};
+          .grid = static_cast<int>(grid > 0 ? grid : grid_side("attention", qkv.shape[1]))};
 }
 
-AttentionCall call_of(const Tensor& qkv, const Tensor& table, const Tensor& out) {
+AttentionCall call_of(const Tensor& qkv, const Tensor& table, const Tensor& out,
+                      const KeptTokens& kept = {}) {
   EDT_ASSERT(out.dtype == qkv.dtype && (!table.defined() || table.dtype == qkv.dtype));
   return {.dtype = element_of(qkv),
-          .sizes = sizes_of(qkv),
+          .sizes = sizes_of(qkv, kept.grid),
           .qkv = qkv.data,
           .table = table.data,
+          .ids = kept.ids.defined() ? kept.ids.as<std::int32_t>() : nullptr,
+          .places = kept.places.defined() ? kept.places.as<std::int32_t>() : nullptr,
           .out = out.data};
 }
 
@@ -52,7 +56,11 @@ void forward(cudaStream_t stream, const AttentionCall& call) {
 }  // namespace
 
 void CudaBackend::attention_forward(T qkv, T table, T out, T lse) {
-  AttentionCall call = call_of(qkv, table, out);
+  kept_attention_forward(qkv, {}, table, out, lse);
+}
+
+void CudaBackend::kept_attention_forward(T qkv, Kept kept, T table, T out, T lse) {
+  AttentionCall call = call_of(qkv, table, out, kept);
   call.lse = lse.defined() ? lse.as<float>() : nullptr;
   forward(stream(), call);
 }
@@ -64,7 +72,12 @@ void CudaBackend::attention_modulated_forward(T qkv, T table, T modulation, T ou
 }
 
 void CudaBackend::attention_backward(T dout, T qkv, T table, T out, T lse, G dqkv, G dtable) {
-  AttentionCall call = call_of(qkv, table, out);
+  kept_attention_backward(dout, qkv, {}, table, out, lse, dqkv, dtable);
+}
+
+void CudaBackend::kept_attention_backward(T dout, T qkv, Kept kept, T table, T out, T lse, G dqkv,
+                                          G dtable) {
+  AttentionCall call = call_of(qkv, table, out, kept);
   const AttentionSizes& s = call.sizes;
   call.lse = lse.as<float>();
   call.dout = dout.data;

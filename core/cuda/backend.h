@@ -23,6 +23,7 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
   using T = const Tensor&;
   using G = const GradTarget&;
   using C = const Columns&;
+  using Kept = const KeptTokens&;
 
   explicit CudaBackend(const CudaOptions& options)
       : CudaGpu(options.device),
@@ -44,6 +45,10 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
   void linear_forward(T x, T weight, T bias, T positions, T y) override;
   void linear_backward_input(T dy, T weight, G dx) override;
   void linear_backward_weight(T dy, T x, G dweight, G dbias) override;
+
+  void concat_linear_forward(T a, T b, T weight, T bias, T y) override;
+  void concat_linear_backward_input(T dy, T weight, G da, G db) override;
+  void concat_linear_backward_weight(T dy, T a, T b, G dweight, G dbias) override;
 
   // bias.cpp
   void add_bias_forward(T x, T bias, T y) override;
@@ -75,7 +80,20 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
   // attention.cpp
   void attention_forward(T qkv, T table, T out, T lse) override;
   void attention_backward(T dout, T qkv, T table, T out, T lse, G dqkv, G dtable) override;
+  void kept_attention_forward(T qkv, Kept kept, T table, T out, T lse) override;
+  void kept_attention_backward(T dout, T qkv, Kept kept, T table, T out, T lse, G dqkv,
+                               G dtable) override;
   void attention_modulated_forward(T qkv, T table, T modulation, T out) override;
+
+  // tokens.cpp
+  void gather_tokens_forward(T x, Kept kept, T y) override;
+  void gather_tokens_backward(T dy, Kept kept, G dx) override;
+  void restore_tokens_forward(T x, Kept kept, T token, T y) override;
+  void restore_tokens_backward(T dy, Kept kept, G dx, G dtoken) override;
+  void select_tokens_forward(T kept_rows, T dropped_rows, Kept kept, T y) override;
+  void select_tokens_backward(T dy, Kept kept, G dkept_rows, G ddropped_rows) override;
+  void add_positions_forward(T x, T positions, T y) override;
+  void add_positions_backward(T dy, G dpositions) override;
 
   // embedding.cpp
   void timestep_features(T t, T out) override;
@@ -100,6 +118,11 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
                                T sample_weights, std::int64_t patch, G dtokens) override;
 
  private:
+  // linear.cpp
+  void weight_columns_backward_input(T dy, T weight, std::int64_t column, G dx);
+  void weight_columns_backward_weight(T dy, T x, std::int64_t column, G dweight, G dbias);
+  Tensor concatenated(T a, T b);
+
   CudaScratch scratch_;
   CudaMatmul matmul_;
 };

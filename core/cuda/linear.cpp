@@ -1,10 +1,18 @@
 // y = x W^T + b: one product, the bias in its epilogue. Positions are laid down first, and the
 // product adds to them.
 #include "core/cuda/backend.h"
+#include "core/cuda/error.h"
 #include "core/cuda/kernels/elementwise.h"
 #include "core/cuda/typed.h"
 
 namespace edt {
+namespace {
+
+void* element_at(const Tensor& tensor, std::int64_t i) {
+  return static_cast<std::byte*>(tensor.data) + static_cast<std::size_t>(i) * size_of(tensor.dtype);
+}
+
+}  // namespace
 
 void CudaBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
   EDT_ASSERT(weight.dtype == x.dtype && y.dtype == x.dtype);
@@ -38,30 +46,45 @@ void CudaBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
 }
 
 void CudaBackend::linear_backward_input(T dy, T weight, G dx) {
+  weight_columns_backward_input(dy, weight, 0, dx);
+}
+
+// dx (+)= dy W', W' being the columns of W from `column` on that x has.
+void CudaBackend::weight_columns_backward_input(T dy, T weight, std::int64_t column, G dx) {
   EDT_ASSERT(weight.dtype == dy.dtype && dx.tensor.dtype == dy.dtype);
+  const std::int64_t width = dx.tensor.shape[1], stride = weight.shape[1];
   matmul_.run({.m = dy.shape[0],
-               .n = weight.shape[1],
+               .n = width,
                .k = weight.shape[0],
                .a = dy.data,
-               .b = weight.data,
+               .b = element_at(weight, column),
                .in = element_of(dy),
                .y = dx.tensor.data,
                .out = dx.tensor.dtype,
-               .accumulate = dx.accumulate});
+               .accumulate = dx.accumulate,
+               .b_stride = width == stride ? 0 : stride});
 }
 
 void CudaBackend::linear_backward_weight(T dy, T x, G dweight, G dbias) {
+  weight_columns_backward_weight(dy, x, 0, dweight, dbias);
+}
+
+// The columns of dW from `column` on that x has (+)= dy^T x.
+void CudaBackend::weight_columns_backward_weight(T dy, T x, std::int64_t column, G dweight,
+                                                 G dbias) {
   EDT_ASSERT(dy.dtype == x.dtype);
+  const std::int64_t width = x.shape[1], stride = dweight.tensor.elements() / dy.shape[1];
   Product product{.m = dy.shape[1],
-                  .n = x.shape[1],
+                  .n = width,
                   .k = dy.shape[0],
                   .a = dy.data,
                   .a_transposed = true,
                   .b = x.data,
                   .in = element_of(dy),
-                  .y = dweight.tensor.data,
+                  .y = element_at(dweight.tensor, column),
                   .out = dweight.tensor.dtype,
-                  .accumulate = dweight.accumulate};
+                  .accumulate = dweight.accumulate,
+                  .y_stride = width == stride ? 0 : stride};
   if (!dbias.wanted()) return matmul_.run(product);
   EDT_ASSERT(dbias.tensor.dtype == DType::kFloat32);
   // The epilogue overwrites; a sum goes by way of the scratch.
@@ -78,6 +101,41 @@ void CudaBackend::linear_backward_weight(T dy, T x, G dweight, G dbias) {
   product.bias = nullptr;
   matmul_.run(product);
   add_bias_backward(dy, dbias);
+}
+
+// The concatenation is made: two products would round y between them.
+Tensor CudaBackend::concatenated(T a, T b) {
+  EDT_ASSERT(a.dtype == b.dtype && a.shape[0] == b.shape[0]);
+  const std::int64_t rows = a.shape[0], width = a.shape[1] + b.shape[1];
+  Tensor both{nullptr, {rows, width}, a.dtype};
+  both.data = scratch_.bytes(ScratchSlot::kHidden, both.bytes());
+  const auto pitch = [](const Tensor& t) {
+    return static_cast<std::size_t>(t.shape[1]) * size_of(t.dtype);
+  };
+  const auto put = [&](const Tensor& from, std::int64_t column) {
+    check_cuda(cudaMemcpy2DAsync(element_at(both, column), pitch(both), from.data, pitch(from),
+                                 pitch(from), static_cast<std::size_t>(rows),
+                                 cudaMemcpyDeviceToDevice, stream()),
+               "concatenation");
+  };
+  put(a, 0);
+  put(b, a.shape[1]);
+  return both;
+}
+
+void CudaBackend::concat_linear_forward(T a, T b, T weight, T bias, T y) {
+  linear_forward(concatenated(a, b), weight, bias, {}, y);
+}
+
+void CudaBackend::concat_linear_backward_input(T dy, T weight, G da, G db) {
+  if (da.wanted()) weight_columns_backward_input(dy, weight, 0, da);
+  if (!db.wanted()) return;
+  weight_columns_backward_input(dy, weight, weight.shape[1] - db.tensor.shape[1], db);
+}
+
+void CudaBackend::concat_linear_backward_weight(T dy, T a, T b, G dweight, G dbias) {
+  weight_columns_backward_weight(dy, a, 0, dweight, dbias);
+  weight_columns_backward_weight(dy, b, a.shape[1], dweight, {});
 }
 
 }  // namespace edt

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/base/assert.h"
 #include "core/base/error.h"
 #include "core/cuda/error.h"
 
@@ -65,15 +66,17 @@ void set(const Layout& layout, cublasLtMatrixLayoutAttribute_t attribute, Value 
                "describing a matrix");
 }
 
-// `batch` row-major [rows, columns] matrices, as their transposes.
-Layout layout_of(DType dtype, std::int64_t rows, std::int64_t columns, std::int64_t batch) {
+// `batch` row-major [rows, columns] matrices, as their transposes; `stride` 0: dense.
+Layout layout_of(DType dtype, std::int64_t rows, std::int64_t columns, std::int64_t batch,
+                 std::int64_t stride = 0) {
   cublasLtMatrixLayout_t layout = nullptr;
   check_cublas(
       cublasLtMatrixLayoutCreate(&layout, type_of(dtype), static_cast<std::uint64_t>(columns),
-                                 static_cast<std::uint64_t>(rows), columns),
+                                 static_cast<std::uint64_t>(rows), stride > 0 ? stride : columns),
       "describing a matrix");
   Layout owned(layout);
   if (batch > 1) {
+    EDT_ASSERT(stride == 0);
     set(owned, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<std::int32_t>(batch));
     set(owned, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, rows * columns);
   }
@@ -143,9 +146,9 @@ std::unique_ptr<CudaMatmul::Plan> CudaMatmul::make(const Product& p) {
   point(plan->description, p);
   plan->a =
       p.a_transposed ? layout_of(p.in, p.k, p.m, p.batch) : layout_of(p.in, p.m, p.k, p.batch);
-  plan->b =
-      p.b_transposed ? layout_of(p.in, p.n, p.k, p.batch) : layout_of(p.in, p.k, p.n, p.batch);
-  plan->y = layout_of(p.out, p.m, p.n, p.batch);
+  plan->b = p.b_transposed ? layout_of(p.in, p.n, p.k, p.batch, p.b_stride)
+                           : layout_of(p.in, p.k, p.n, p.batch, p.b_stride);
+  plan->y = layout_of(p.out, p.m, p.n, p.batch, p.y_stride);
   const Preference preference = preference_of(ProductKey(p));
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;

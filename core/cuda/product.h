@@ -17,8 +17,8 @@ enum class Epilogue {
   kRowSums       // bias[m] = sums of op(a) over k, float32: dbias beside a weight gradient
 };
 
-// y [m, n] (+)= a b, dense row-major. a is [m, k], or [k, m] when transposed; b is [k, n] or [n,
-// k].
+// y [m, n] (+)= a b, row-major and dense but for the strides. a is [m, k], or [k, m] when
+// transposed; b is [k, n] or [n, k].
 struct Product {
   std::int64_t m = 0, n = 0, k = 0;
   const void* a = nullptr;
@@ -33,6 +33,8 @@ struct Product {
   void* bias = nullptr;
   void* aux = nullptr;     // [m, n]
   std::int64_t batch = 1;  // that many products, whose matrices follow each other
+  // Elements between the rows of b, and of y, as stored; 0: they follow each other.
+  std::int64_t b_stride = 0, y_stride = 0;
 };
 
 // Bytes that the address is a multiple of, at most 16: more gains nothing.
@@ -43,7 +45,7 @@ inline std::uint32_t alignment_of(const void* pointer) {
 
 // The library's algorithm depends on sizes, types, epilogue and alignment alone.
 struct ProductKey {
-  std::int64_t m, n, k, batch;
+  std::int64_t m, n, k, batch, b_stride, y_stride;
   bool a_transposed, b_transposed;
   DType in, out;
   Epilogue epilogue;
@@ -54,6 +56,8 @@ struct ProductKey {
         n(p.n),
         k(p.k),
         batch(p.batch),
+        b_stride(p.b_stride),
+        y_stride(p.y_stride),
         a_transposed(p.a_transposed),
         b_transposed(p.b_transposed),
         in(p.in),

@@ -107,7 +107,7 @@ TEST_P(Golden, Samples) {
 // bf16 keeps 8 bits of every activation, through up to 26 blocks.
 std::vector<Case> gpu_cases() {
   std::vector<Case> all;
-  for (const char* kind : {"edt", "dit"}) {
+  for (const char* kind : {"edt", "mdtv2", "dit"}) {
     for (const std::string& file : golden_models(kind)) {
       all.push_back({file, "cuda", DType::kFloat32, 1e-4, 3e-4});
       all.push_back({file, "cuda", DType::kBFloat16, 3e-2, 1e-1});

@@ -11,11 +11,15 @@ namespace edt {
 struct AttentionCall {
   DType dtype = DType::kFloat32;  // of qkv, table, out and their gradients
   AttentionSizes sizes;
-  const void* qkv = nullptr;          // [B, T, 3, H, d]
-  const void* table = nullptr;        // [>= (2g-1)^2, H], or null: no bias
-  const float* modulation = nullptr;  // [T, T], forward only, or null
-  void* out = nullptr;                // [B, T, H, d]
-  float* lse = nullptr;               // [B, H, T]; forward: or null
+  const void* qkv = nullptr;    // [B, T, 3, H, d]
+  const void* table = nullptr;  // [>= (2g-1)^2, H], or null: no bias
+  // Where tokens stand on the grid, and which token stands where (-1: none), where some were
+  // dropped; null: every token stands at its own place.
+  const std::int32_t* ids = nullptr;     // [B, T]
+  const std::int32_t* places = nullptr;  // [B, g*g]
+  const float* modulation = nullptr;     // [T, T], forward only, or null
+  void* out = nullptr;                   // [B, T, H, d]
+  float* lse = nullptr;                  // [B, H, T]; forward: or null
 
   // backward
   const void* dout = nullptr;
@@ -24,6 +28,14 @@ struct AttentionCall {
   float* dtables = nullptr;  // [B, key blocks, H, (2g-1)^2]: each block's share; null: not wanted
   float* dq = nullptr;       // [key blocks, B, H, T, d] where there are several
   float* delta = nullptr;    // [B, H, T], plain only: row sums of dout * out
+
+  EDT_HOST_DEVICE int place(int sample, int token) const {
+    return ids == nullptr ? token : ids[sample * sizes.tokens + token];
+  }
+  // The token that stands at a place of the grid; negative: none.
+  EDT_HOST_DEVICE int token_at(int sample, int place) const {
+    return places == nullptr ? place : places[sample * sizes.grid * sizes.grid + place];
+  }
 };
 
 void launch_attention_tensor(cudaStream_t stream, const AttentionCall& call);

@@ -39,10 +39,11 @@ __device__ float dot(const float* a, const float* b, int n) {
 }
 
 template <class T>
-__device__ float bias_of(const AttentionCall& call, int head, int query, int key) {
+__device__ float bias_of(const AttentionCall& call, int sample, int head, int query, int key) {
   if (call.table == nullptr) return 0;
   const AttentionSizes& s = call.sizes;
-  const std::int64_t row = s.query_offset(query) - s.key_offset(key);
+  const std::int64_t row =
+      s.query_offset(call.place(sample, query)) - s.key_offset(call.place(sample, key));
   return to_float(static_cast<const T*>(call.table)[row * s.heads + head]);
 }
 
@@ -114,7 +115,7 @@ __global__ void __launch_bounds__(kThreads) attention(AttentionCall call) {
       logit[i] = -INFINITY;
       if (key < s.tokens && query < s.tokens) {
         logit[i] = fmaf(dot(q + me.row * row_stride(s), k + column * row_stride(s), s.size), scale,
-                        bias_of<T>(call, head, query, key));
+                        bias_of<T>(call, sample, head, query, key));
       } else if (key < s.tokens) {
         logit[i] = 0;  // a row that nobody reads
       }
@@ -178,7 +179,7 @@ struct Pair {
     if (query >= s.tokens || key >= s.tokens) return {};
     const std::int64_t at = s.lse_at(sample, head) + query;
     const float scale = 1.0f / sqrtf(static_cast<float>(s.size));
-    const float logit = fmaf(dot(q, k, s.size), scale, bias_of<T>(call, head, query, key));
+    const float logit = fmaf(dot(q, k, s.size), scale, bias_of<T>(call, sample, head, query, key));
     const float p = expf(logit - call.lse[at]);
     if (s.tokens == 1) return {p, 0.0f};  // a constant softmax: no rounding error instead of zero
     return {p, p * (dot(dout, v, s.size) - call.delta[at])};
@@ -230,16 +231,20 @@ __global__ void __launch_bounds__(kThreads) attention_dkv(AttentionCall call) {
 
 // The part of ds [kRows][kColumns + 1] that belongs to the table entries of this thread: entries r
 // and r - g of one table row, so that no two threads share one.
-__device__ void add_to_table(const AttentionSizes& s, const float* ds, int first_query,
-                             int first_key, float* dtable) {
+__device__ void add_to_table(const AttentionCall& call, int sample, const float* ds,
+                             int first_query, int first_key, float* dtable) {
+  const AttentionSizes& s = call.sizes;
   const int g = s.grid;
   for (int item = threadIdx.x; item < s.span() * g; item += kThreads) {
     const int r = item % g, row = item / g;
     float same = 0, wrapped = 0;
     for (int i = 0; i < kRows && first_query + i < s.tokens; ++i) {
-      const int query = first_query + i, x = query % g, key_y = query / g - (row - (g - 1));
-      const int column = key_y * g + (x >= r ? x - r : x - r + g) - first_key;
-      if (key_y < 0 || key_y >= g || column < 0 || column >= kColumns) continue;
+      const int query = call.place(sample, first_query + i), x = query % g;
+      const int key_y = query / g - (row - (g - 1));
+      if (key_y < 0 || key_y >= g) continue;
+      const int key = call.token_at(sample, key_y * g + (x >= r ? x - r : x - r + g));
+      const int column = key - first_key;  // a dropped key is none of any tile
+      if (key < 0 || column < 0 || column >= kColumns) continue;
       (x >= r ? same : wrapped) += ds[i * (kColumns + 1) + column];
     }
     float* const entries = dtable + row * s.span() + g - 1;
@@ -284,7 +289,7 @@ __global__ void __launch_bounds__(kThreads) attention_dq(AttentionCall call) {
       }
       __syncthreads();
       add_rows(dq, ds + me.row * (kColumns + 1), k, s, me.part);
-      if (call.dtables != nullptr) add_to_table(s, ds, first_query, first_key, dtable);
+      if (call.dtables != nullptr) add_to_table(call, sample, ds, first_query, first_key, dtable);
     }
     const int query = first_query + me.row;
     if (query < s.tokens) {

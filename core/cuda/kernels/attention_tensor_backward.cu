@@ -65,7 +65,7 @@ __device__ void prepare_queries(const AttentionCall& call, int sample, int head,
     const bool real = i < s.tokens;
     lse[i] = real ? kLog2e * call.lse[s.lse_at(sample, head) + i] : INFINITY;
     delta[i] = sum;
-    offsets[i] = s.query_offset(min(i, s.tokens - 1));
+    offsets[i] = s.query_offset(call.place(sample, min(i, s.tokens - 1)));
   }
 }
 
@@ -89,6 +89,29 @@ __device__ void add_to_table(const AttentionSizes& s, const Bf16* ds, int first,
       for (int x = begin; x < min(stop, r); ++x) {
         wrapped += __bfloat162float(line[x * (Plan::ds_stride + 1) + g]);
       }
+    }
+    float* const entries = dtable + row * s.span() + g - 1;
+    entries[r] += same;
+    if (r > 0) entries[r - g] += wrapped;
+  }
+}
+
+// The same where tokens were dropped: each query's partner is looked up.
+template <class Plan>
+__device__ void add_kept_to_table(const AttentionCall& call, int sample, const Bf16* ds, int first,
+                                  int end, int first_key, float* dtable) {
+  const AttentionSizes& s = call.sizes;
+  const int g = s.grid;
+  for (int item = threadIdx.x; item < s.span() * g; item += Plan::threads) {
+    const int r = item % g, row = item / g, down = row - (g - 1);
+    float same = 0, wrapped = 0;
+    for (int query = first; query < end; ++query) {
+      const int place = call.place(sample, query), x = place % g, key_y = place / g - down;
+      if (key_y < 0 || key_y >= g) continue;
+      const int key = call.token_at(sample, key_y * g + (x >= r ? x - r : x - r + g));
+      const int column = key - first_key;
+      if (key < 0 || column < 0 || column >= Plan::keys) continue;
+      (x >= r ? same : wrapped) += __bfloat162float(ds[(query - first) * Plan::ds_stride + column]);
     }
     float* const entries = dtable + row * s.span() + g - 1;
     entries[r] += same;
@@ -153,8 +176,8 @@ __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
   const float inverse_root = 1.0f / sqrtf(static_cast<float>(s.size));
   const float scale = kLog2e * inverse_root;
   const int key[2] = {first_key + warp * 16 + lane / 4, first_key + warp * 16 + lane / 4 + 8};
-  const int key_offset[2] = {s.key_offset(min(key[0], s.tokens - 1)),
-                             s.key_offset(min(key[1], s.tokens - 1))};
+  const int key_offset[2] = {s.key_offset(call.place(sample, min(key[0], s.tokens - 1))),
+                             s.key_offset(call.place(sample, min(key[1], s.tokens - 1)))};
   const bool key_real[2] = {key[0] < s.tokens, key[1] < s.tokens};
   const Bf16* const my_k = k_rows + warp * 16 * Plan::stride;
   const Bf16* const my_v = v_rows + warp * 16 * Plan::stride;
@@ -287,9 +310,11 @@ __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
       }
       __syncwarp();  // products and matrix loads are of whole warps
     }
-    if (call.dtables != nullptr) {
-      add_to_table<Plan>(s, ds, first_query, min(first_query + Plan::queries, s.tokens), first_key,
-                         dtable);
+    const int end_query = min(first_query + Plan::queries, s.tokens);
+    if (call.dtables != nullptr && call.ids == nullptr) {
+      add_to_table<Plan>(s, ds, first_query, end_query, first_key, dtable);
+    } else if (call.dtables != nullptr) {
+      add_kept_to_table<Plan>(call, sample, ds, first_query, end_query, first_key, dtable);
     }
     // The next tile has arrived, and ds and this tile are free.
     wait_for_copies();

@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(32 * kWarps) attention(AttentionCall call) {
             : kLog2e * __bfloat162float(entries[static_cast<std::int64_t>(i) * s.heads + head]);
   }
   for (int j = threadIdx.x; j < key_tiles * Plan::rows; j += Plan::threads) {
-    key_offsets[j] = s.key_offset(min(j, s.tokens - 1));
+    key_offsets[j] = s.key_offset(call.place(sample, min(j, s.tokens - 1)));
   }
   wait_for_copies();
   __syncthreads();
@@ -71,8 +71,8 @@ __global__ void __launch_bounds__(32 * kWarps) attention(AttentionCall call) {
 
   const float scale = kLog2e / sqrtf(static_cast<float>(s.size));
   const int query[2] = {first_query + warp * 16 + lane / 4, first_query + warp * 16 + lane / 4 + 8};
-  const int query_offset[2] = {s.query_offset(min(query[0], s.tokens - 1)),
-                               s.query_offset(min(query[1], s.tokens - 1))};
+  const int query_offset[2] = {s.query_offset(call.place(sample, min(query[0], s.tokens - 1))),
+                               s.query_offset(call.place(sample, min(query[1], s.tokens - 1)))};
   float out[Plan::tiles][4] = {};
   float largest[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};
 

@@ -16,8 +16,8 @@ namespace {
 Tolerance cuda_tolerance(DType dtype, const OpCase& op_case) {
   Tolerance tolerance = tolerance_of(dtype, op_case);
   if (dtype != DType::kBFloat16) return tolerance;
-  if (op_case.op == "attention" || op_case.op == "plain_attention") tolerance.element *= 2;
-  if (op_case.op == "plain_attention") tolerance.total *= 3;
+  if (op_case.op.ends_with("attention")) tolerance.element *= 2;
+  if (op_case.op != "attention") tolerance.total *= 3;
   return tolerance;
 }
 
