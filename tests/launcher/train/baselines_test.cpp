@@ -2,10 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
+#include <set>
 #include <sstream>
 
-#include "core/storage/safetensors.h"
 #include "launcher/commands/table.h"
 #include "parallel/self/self_communicator.h"
 #include "tests/support/tiny_run.h"
@@ -90,6 +89,30 @@ TEST_P(Baselines, SampleWithoutTheModulationMatrix) {
 
 INSTANTIATE_TEST_SUITE_P(Models, Baselines, testing::Values("MDTv2", "DiT"),
                          [](const auto& one) { return one.param; });
+
+// Every recipe is read, and is one for its model.
+TEST(Recipes, FitTheirModels) {
+  const auto folder = std::filesystem::path(EDT_GOLDEN_DIR).parent_path().parent_path() / "configs";
+  std::set<std::string> models;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    TrainConfig config;
+    OptionSet options("train", "");
+    config.declare(options);
+    options.read(parse_ini(read_text(entry.path()), entry.path().string()));
+    EXPECT_NO_THROW(config.validate()) << entry.path();
+    const ModelConfig model = config.model.resolve(1000);
+    EXPECT_NO_THROW(config.check_recipe(model)) << entry.path();
+    if (!model.as<EdtConfig>()) models.insert(model.name());
+    if (model.as<DitConfig>() != nullptr) {
+      EXPECT_EQ(config.optimizer.kind, OptimizerKind::kAdamW);
+    }
+    if (model.as<Mdtv2Config>() != nullptr) {
+      EXPECT_EQ(config.train.clip, 1);
+    }
+  }
+  EXPECT_EQ(models, (std::set<std::string>{"DiT-B/2", "DiT-S/2", "DiT-XL/2", "MDTv2-B/2",
+                                           "MDTv2-S/2", "MDTv2-XL/2"}));
+}
 
 class ForeignOptions : public testing::Test {
  protected:
