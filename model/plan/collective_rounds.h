@@ -1,0 +1,33 @@
+// The rounds of a collective as parallel/transport_communicator.cpp takes them: how many bytes the
+// busiest rank sends to a rank how far away. Tests hold it against counted messages.
+#pragma once
+
+#include <vector>
+
+#include "model/plan/cluster.h"
+
+namespace edt {
+
+struct Round {
+  int distance = 1;  // between the numbers of the two ranks in their communicator
+  double bytes = 0;  // that a rank sends
+  bool reduces = false;
+};
+
+std::vector<Round> collective_rounds(CollectiveKind kind, int ranks, double bytes,
+                                     double wire_share = 1);
+
+// Bytes that the busiest rank sends.
+double wire_bytes(CollectiveKind kind, int ranks, double bytes, double wire_share = 1);
+
+// Where the ranks of a communicator are: neighbours are `stride` global ranks apart, and ranks fill
+// one node after the other.
+struct Placement {
+  int ranks = 1;
+  int stride = 1;
+};
+
+double collective_seconds(const PlannedCollective& collective, const Placement& placement,
+                          const Cluster& cluster);
+
+}  // namespace edt

@@ -1,0 +1,67 @@
+#include "model/plan/predict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace edt {
+namespace {
+
+Prediction from_run(const PlannedStep& step, const DryRun& run, double process, double available) {
+  return {.step = step,
+          .memory = run.memory,
+          .memory_bytes = static_cast<double>(run.memory_bytes) + process,
+          .memory_available = available,
+          .parameters = run.parameters,
+          .model_flops = run.model_flops,
+          .recompute_flops = run.recompute_flops};
+}
+
+void count_wire(const Trace& trace, const PlannedStep& step, Prediction& prediction) {
+  for (const TraceEvent& event : trace.events) {
+    if (event.type != TraceEvent::Type::kCollective) continue;
+    const PlannedCollective& collective = trace.collectives[event.index];
+    const bool tensor = collective.group == RankGroup::kTensor;
+    double& sum = tensor                   ? prediction.tensor_wire
+                  : collective.is_gradient ? prediction.gradient_wire
+                                           : prediction.weight_wire;
+    sum += wire_bytes(collective.kind, tensor ? step.tensor_ranks : step.data_ranks,
+                      collective.bytes, collective.wire_share);
+  }
+}
+
+}  // namespace
+
+Prediction predict(const PlannedStep& step, const Cluster& cluster) {
+  const DryRun run = dry_run(step);
+  Prediction prediction = from_run(step, run, cluster.process_memory, cluster.memory);
+  count_wire(run.trace, step, prediction);
+  for (const TraceEvent& event : run.trace.events) {
+    if (event.type != TraceEvent::Type::kKernel) continue;
+    ++prediction.kernel_calls;
+    prediction.measured_calls += cluster.is_measured(run.trace.kernels[event.index]);
+  }
+  prediction.time =
+      simulate(run.trace, {step.data_ranks, step.tensor_ranks, step.engine.zero.overlap}, cluster);
+  return prediction;
+}
+
+Prediction predict_memory(const PlannedStep& step, double process, double available) {
+  return from_run(step, dry_run(step), process, available);
+}
+
+std::string Prediction::limit() const {
+  auto largest = Spent::kAttention;
+  for (int i = 0; i < static_cast<int>(Spent::kCount); ++i) {
+    const auto what = static_cast<Spent>(i);
+    if (what != Spent::kMatrix && time.of(what) > time.of(largest)) largest = what;
+  }
+  const double share = time.of(largest) / time.seconds;
+  const double products = time.of(Spent::kMatrix) / time.seconds;
+  if (products > 0.5 && share < 0.15) {
+    return fmt::format("matrix products, {:.0f} %", 100 * products);
+  }
+  return fmt::format("{}, {:.0f} %", name_of(largest), 100 * share);
+}
+
+}  // namespace edt

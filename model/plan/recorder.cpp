@@ -1,0 +1,118 @@
+#include "model/plan/recorder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace edt {
+namespace {
+
+constexpr std::int64_t kUndefined = -1;
+
+std::string_view short_name(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return "f32";
+    case DType::kBFloat16:
+      return "bf16";
+    case DType::kFloat64:
+      return "f64";
+    case DType::kInt32:
+      return "i32";
+  }
+  return "?";
+}
+
+}  // namespace
+
+void KernelKey::add(const Tensor& tensor) {
+  if (!tensor.defined()) return add(kUndefined);
+  add(static_cast<std::int64_t>(tensor.dtype) * 16 + tensor.shape.rank());
+  for (int i = 0; i < tensor.shape.rank(); ++i) add(tensor.shape[i]);
+  bytes_ += static_cast<double>(tensor.bytes());
+}
+
+void KernelKey::add(const GradTarget& target) {
+  add(target.tensor);
+  add(std::int64_t{target.accumulate});
+  if (target.accumulate) bytes_ += static_cast<double>(target.tensor.bytes());
+}
+
+void KernelKey::add(const Columns& columns) {
+  add(columns.tensor.shape[0]);
+  add(columns.width);
+  bytes_ += static_cast<double>(columns.tensor.shape[0] * columns.width) *
+            static_cast<double>(size_of(columns.tensor.dtype));
+}
+
+void KernelKey::add(const MlpWeights& weights) {
+  for (const Tensor& tensor : {weights.fc1, weights.fc1_bias, weights.fc2, weights.fc2_bias}) {
+    add(tensor);
+  }
+}
+
+void KernelKey::add(const MlpGrads& grads) {
+  for (const GradTarget& target : {grads.fc1, grads.fc1_bias, grads.fc2, grads.fc2_bias}) {
+    add(target);
+  }
+}
+
+void KernelKey::add(const KeptTokens& kept) {
+  add(kept.ids);
+  add(kept.places);
+  add(kept.grid);
+}
+
+std::string KernelKey::text() const {
+  std::string text;
+  for (std::size_t i = 0; i < numbers_.size(); ++i) {
+    text += fmt::format("{}{}", i == 0 ? "" : ":", numbers_[i]);
+  }
+  return text;
+}
+
+std::size_t Recorder::Hash::operator()(const std::vector<std::int64_t>& numbers) const {
+  std::size_t hash = 1469598103934665603u;
+  for (const std::int64_t number : numbers) {
+    hash = (hash ^ static_cast<std::size_t>(number)) * 1099511628211u;
+  }
+  return hash ^ (hash >> 29);
+}
+
+void Recorder::add(TraceEvent::Type type, std::size_t index, std::uint64_t ticket) {
+  if (recording_) trace_.events.push_back({type, static_cast<std::uint32_t>(index), ticket});
+}
+
+void Recorder::kernel(std::string_view name, KernelClass kind, DType dtype, double flops,
+                      const KernelKey& key, Replay replay) {
+  if (!recording_) return;
+  std::vector<std::int64_t> id = key.numbers();
+  id.push_back(static_cast<std::int64_t>(std::hash<std::string_view>{}(name)));
+  const auto [found, is_new] =
+      kernel_index_.emplace(std::move(id), static_cast<std::uint32_t>(trace_.kernels.size()));
+  if (is_new) {
+    trace_.kernels.push_back({.name = std::string(name),
+                              .key = fmt::format("{} {} {}", name, short_name(dtype), key.text()),
+                              .kind = kind,
+                              .dtype = dtype,
+                              .flops = flops,
+                              .bytes = key.bytes()});
+  }
+  add(TraceEvent::Type::kKernel, found->second);
+  if (keep_replays_) trace_.replays.push_back(std::move(replay));
+}
+
+void Recorder::collective(const PlannedCollective& collective) {
+  if (!recording_) return;
+  auto& all = trace_.collectives;
+  auto found = std::ranges::find(all, collective);
+  if (found == all.end()) found = all.insert(all.end(), collective);
+  add(TraceEvent::Type::kCollective, static_cast<std::size_t>(found - all.begin()));
+}
+
+void Recorder::clear() {
+  trace_.events.clear();
+  trace_.replays.clear();
+}
+
+}  // namespace edt

@@ -1,0 +1,18 @@
+#include "model/plan/recording_communicator.h"
+
+#include <cstdlib>
+
+namespace edt {
+
+void RecordingCommunicator::abort(int status) { std::exit(status); }
+
+std::unique_ptr<Communicator> RecordingCommunicator::do_split(int, int, const Collective&) {
+  return std::make_unique<RecordingCommunicator>(recorder_, group_, rank_, size_);
+}
+
+void RecordingCommunicator::unplanned(const Collective& call) const {
+  fail<NotImplemented>("plan", "a training step is not expected to call {} (\"{}\")",
+                       call.operation, call.label);
+}
+
+}  // namespace edt

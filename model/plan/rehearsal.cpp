@@ -1,0 +1,108 @@
+#include "model/plan/rehearsal.h"
+
+#include <algorithm>
+
+#include "core/optim/grad_norm.h"
+#include "model/weights.h"
+#include "parallel/mesh.h"
+
+namespace edt {
+namespace {
+
+// The data rank whose shard has most elements.
+int largest_rank(const PlannedStep& step, Model& model) {
+  const auto parameters = parameter_pointers(model.parameters());
+  const FlatLayout layout = FlatLayout::of(parameters, static_cast<std::int64_t>(kNormBlock));
+  const ZeroConfig& zero = step.engine.zero;
+  const auto buckets =
+      zero.stage < ZeroStage::kGradients ? layout.buckets(zero.bucket_elements) : layout.groups();
+  std::vector<std::int64_t> elements(static_cast<std::size_t>(step.data_ranks));
+  for (const FlatBucket& bucket : buckets) {
+    const auto bounds = layout.bounds(bucket, step.data_ranks);
+    for (std::size_t r = 0; r < elements.size(); ++r) elements[r] += bounds[r + 1] - bounds[r];
+  }
+  return static_cast<int>(std::ranges::max_element(elements) - elements.begin());
+}
+
+std::unique_ptr<Model> checked_model(const PlannedStep& step, Device& device,
+                                     Communicator& tensor_ranks) {
+  check_mesh({.ranks = step.ranks(),
+              .tensor_ranks = step.tensor_ranks,
+              .micro_batches = step.micro_batches(),
+              .model = step.model.name(),
+              .tensor_degrees = step.model.tensor_degrees()});
+  return make_model(step.model, device, step.engine.dtype, {&tensor_ranks});
+}
+
+EngineConfig observed(EngineConfig config, Recorder& recorder) {
+  config.zero.observer = &recorder;
+  return config;
+}
+
+}  // namespace
+
+Rehearsal::Rehearsal(const PlannedStep& step, bool keep_replays)
+    : recorder_(keep_replays),
+      backend_(recorder_),
+      tensor_ranks_(recorder_, RankGroup::kTensor, 0, step.tensor_ranks),
+      model_(checked_model(step, backend_, tensor_ranks_)),
+      data_ranks_(recorder_, RankGroup::kData, largest_rank(step, *model_), step.data_ranks),
+      engine_(std::make_unique<TrainingEngine>(*model_, backend_, data_ranks_,
+                                               observed(step.engine, recorder_))),
+      labels_(static_cast<std::size_t>(step.engine.micro_batch)) {
+  const ModelConfig& model = step.model;
+  latents_.resize(labels_.size() * static_cast<std::size_t>(model.channels() * model.input_size() *
+                                                            model.input_size()));
+  recorder_.pause();
+  engine_->restored(0);
+}
+
+Rehearsal::~Rehearsal() = default;
+
+void Rehearsal::run_step() {
+  recorder_.clear();
+  recorder_.resume();
+  run_unrecorded();
+  recorder_.pause();
+}
+
+void Rehearsal::run_unrecorded() {
+  engine_->begin_step();
+  for (const std::int64_t index : engine_->own_micro_batches()) {
+    engine_->run_micro_batch(index, latents_, labels_);
+  }
+  engine_->finish_step();
+}
+
+std::vector<MemoryUse> Rehearsal::memory_uses() {
+  const Arena& arena = engine_->tape().arena();
+  std::vector<MemoryUse> uses = engine_->memory();
+  std::size_t known = 0;
+  for (const MemoryUse& use : uses) {
+    known += use.category == "activations" ? arena.reserved_bytes() : use.bytes;
+  }
+  uses.push_back({"inputs and tables", backend_.memory().bytes() - known});
+  std::erase_if(uses, [](const MemoryUse& use) { return use.bytes == 0; });
+  return uses;
+}
+
+DryRun Rehearsal::result() {
+  DryRun run;
+  run.memory = memory_uses();
+  for (const MemoryUse& use : run.memory) run.memory_bytes += use.bytes;
+  run.model_flops = engine_->profiler().total_flops();
+  run.recompute_flops = engine_->profiler().total_recompute_flops();
+  run.parameters = engine_->layout().elements();
+  run.trace = recorder_.take();
+  return run;
+}
+
+// The second step: the first learns in which order weights are used.
+DryRun dry_run(const PlannedStep& step) {
+  Rehearsal rehearsal(step, false);
+  rehearsal.run_step();
+  rehearsal.run_step();
+  return rehearsal.result();
+}
+
+}  // namespace edt

@@ -1,0 +1,38 @@
+// A training engine over hollow memory, and the step it takes. Replays of its trace refer to these
+// objects, so they are kept for as long as kernels are run again.
+#pragma once
+
+#include <memory>
+
+#include "model/plan/dry_run.h"
+#include "model/plan/recording_backend.h"
+#include "model/plan/recording_communicator.h"
+
+namespace edt {
+
+class Rehearsal {
+ public:
+  Rehearsal(const PlannedStep& step, bool keep_replays);
+  ~Rehearsal();
+
+  // One step; what an earlier one recorded is forgotten.
+  void run_step();
+  // The same without recording it.
+  void run_unrecorded();
+  DryRun result();
+  const HollowMemory& memory() { return backend_.memory(); }
+
+ private:
+  std::vector<MemoryUse> memory_uses();
+
+  Recorder recorder_;
+  RecordingBackend backend_;
+  RecordingCommunicator tensor_ranks_;
+  std::unique_ptr<Model> model_;
+  RecordingCommunicator data_ranks_;
+  std::unique_ptr<TrainingEngine> engine_;
+  std::vector<float> latents_;
+  std::vector<std::int32_t> labels_;
+};
+
+}  // namespace edt

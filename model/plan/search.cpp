@@ -1,0 +1,157 @@
+#include "model/plan/search.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <bit>
+
+namespace edt {
+namespace {
+
+template <class T>
+std::vector<T> choices(const std::optional<T>& fixed, std::vector<T> all) {
+  return fixed ? std::vector<T>{*fixed} : all;
+}
+
+// Sizes that cut the batch into a power of two of micro-batches.
+std::vector<std::int64_t> micro_batch_sizes(std::int64_t batch) {
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t size = batch;; size /= 2) {
+    sizes.push_back(size);
+    if (size % 2 != 0) return sizes;
+  }
+}
+
+bool is_legal(const PlannedStep& step, const SearchSpace& space) {
+  const std::int64_t count = step.engine.batch / step.engine.micro_batch;
+  return step.engine.batch % step.engine.micro_batch == 0 &&
+         std::has_single_bit(static_cast<std::uint64_t>(count)) && count % step.data_ranks == 0 &&
+         count / step.data_ranks <= space.most_micro_batches;
+}
+
+std::string gibibytes(double bytes) {
+  return fmt::format("{:.2f} GiB", bytes / static_cast<double>(1 << 30));
+}
+
+struct Dimension {
+  const char* name;
+  std::string (*value)(const PlannedStep&);
+};
+
+const std::vector<Dimension>& dimensions() {
+  static const std::vector<Dimension> all{
+      {"tensor ranks", [](const PlannedStep& s) { return std::to_string(s.tensor_ranks); }},
+      {"zero stage",
+       [](const PlannedStep& s) { return std::to_string(static_cast<int>(s.engine.zero.stage)); }},
+      {"micro-batch", [](const PlannedStep& s) { return std::to_string(s.engine.micro_batch); }},
+      {"recompute", [](const PlannedStep& s) { return std::string(name_of(s.engine.recompute)); }},
+  };
+  return all;
+}
+
+bool differs_only_in(std::size_t dimension, const PlannedStep& a, const PlannedStep& b) {
+  for (std::size_t i = 0; i < dimensions().size(); ++i) {
+    const bool same = dimensions()[i].value(a) == dimensions()[i].value(b);
+    if (same == (i == dimension)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string_view name_of(Recompute recompute) {
+  switch (recompute) {
+    case Recompute::kNone:
+      return "none";
+    case Recompute::kSelective:
+      return "selective";
+    case Recompute::kFull:
+      return "full";
+  }
+  return "?";
+}
+
+std::string describe(const PlannedStep& step) {
+  const std::int64_t own = step.own_micro_batches();
+  return fmt::format("data {} x tensor {}, zero {}, {} micro-batch{} of {}, recompute {}",
+                     step.data_ranks, step.tensor_ranks, static_cast<int>(step.engine.zero.stage),
+                     own, own == 1 ? "" : "es", step.engine.micro_batch,
+                     name_of(step.engine.recompute));
+}
+
+std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const SearchSpace& space) {
+  std::vector<PlannedStep> legal;
+  for (const int tensor : choices(space.tensor_ranks, step.model.tensor_degrees())) {
+    if (ranks % tensor != 0) continue;
+    const int data = ranks / tensor;
+    const std::vector<ZeroStage> stages =
+        data == 1 ? std::vector{ZeroStage::kNone}  // nobody to share with
+                  : std::vector{ZeroStage::kNone, ZeroStage::kOptimizer, ZeroStage::kGradients,
+                                ZeroStage::kWeights};
+    for (const ZeroStage stage : choices(space.stage, stages)) {
+      for (const std::int64_t size :
+           choices(space.micro_batch, micro_batch_sizes(step.engine.batch))) {
+        for (const Recompute recompute : choices(
+                 space.recompute, {Recompute::kNone, Recompute::kSelective, Recompute::kFull})) {
+          PlannedStep candidate = step;
+          candidate.tensor_ranks = tensor;
+          candidate.data_ranks = data;
+          candidate.engine.zero.stage = stage;
+          candidate.engine.micro_batch = size;
+          candidate.engine.recompute = recompute;
+          if (is_legal(candidate, space)) legal.push_back(std::move(candidate));
+        }
+      }
+    }
+  }
+  require<UsageError>(
+      !legal.empty(), "plan",
+      "{} ranks cannot share a batch of {}: {} allows tensor ranks {}, the batch has to be cut "
+      "into a power of two of micro-batches, a multiple of the data ranks",
+      ranks, step.engine.batch, step.model.name(), fmt::join(step.model.tensor_degrees(), ", "));
+  return legal;
+}
+
+SearchResult search(const PlannedStep& step, int ranks, const SearchSpace& space,
+                    const Cluster& cluster) {
+  SearchResult result;
+  for (const PlannedStep& candidate : legal_steps(step, ranks, space)) {
+    Prediction prediction = predict(candidate, cluster);
+    (prediction.fits() ? result.fitting : result.too_large).push_back(std::move(prediction));
+  }
+  std::ranges::stable_sort(result.fitting, {}, [](const Prediction& p) { return p.time.seconds; });
+  std::ranges::stable_sort(result.too_large, {}, &Prediction::memory_bytes);
+  return result;
+}
+
+std::vector<std::string> explain(const SearchResult& result) {
+  if (result.fitting.empty()) return {};
+  const Prediction& best = result.fitting.front();
+  std::vector<std::string> lines;
+  for (std::size_t d = 0; d < dimensions().size(); ++d) {
+    const Dimension& dimension = dimensions()[d];
+    const auto other_than_best = [&](const Prediction& p) {
+      return differs_only_in(d, p.step, best.step);
+    };
+    std::string line;
+    for (const Prediction& p : result.fitting) {
+      if (!other_than_best(p)) continue;
+      const double slower = 100 * (p.time.seconds / best.time.seconds - 1);
+      line += fmt::format("{}{}: {:+.1f} % time, {}", line.empty() ? "" : "; ",
+                          dimension.value(p.step), slower, gibibytes(p.memory_bytes));
+    }
+    for (const Prediction& p : result.too_large) {
+      if (!other_than_best(p)) continue;
+      line += fmt::format("{}{}: does not fit ({})", line.empty() ? "" : "; ",
+                          dimension.value(p.step), gibibytes(p.memory_bytes));
+    }
+    if (!line.empty()) {
+      lines.push_back(
+          fmt::format("{} {}, not {}", dimension.name, dimension.value(best.step), line));
+    }
+  }
+  return lines;
+}
+
+}  // namespace edt

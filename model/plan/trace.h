@@ -1,0 +1,65 @@
+// What one rank does in a training step, in order: kernels, collectives, tasks handed to the
+// communication queue, and what is waited for. Recorded from the code that trains.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/ops/backend.h"
+
+namespace edt {
+
+enum class KernelClass {
+  kMatrix,     // bound by the matrix rate where it is large
+  kAttention,  // the same, at another share of it
+  kRows,       // norms, gates, rearrangements: bound by memory
+  kStream,     // flat buffers of any length: optimizer, sums, conversions
+};
+
+// A kernel at one set of shapes.
+struct Kernel {
+  std::string name;  // "linear_forward"
+  std::string key;   // with shapes: "linear_forward f32[512,312] f32[936,312] ..."
+  KernelClass kind = KernelClass::kRows;
+  DType dtype = DType::kFloat32;  // that it multiplies in
+  double flops = 0;               // that it executes
+  double bytes = 0;               // read and written, each operand once
+};
+
+enum class CollectiveKind { kAllReduce, kReduceScatter, kAllGather };
+enum class RankGroup { kData, kTensor };
+
+struct PlannedCollective {
+  CollectiveKind kind = CollectiveKind::kAllReduce;
+  RankGroup group = RankGroup::kData;
+  double bytes = 0;          // of the whole buffer
+  double wire_share = 1;     // bytes on the wire for each of them: 0.5 with bf16
+  bool is_gradient = false;  // else weights, activations or scalars
+  bool operator==(const PlannedCollective&) const = default;
+};
+
+// Memory of the recorded tensors while a kernel is run again.
+using Relocation = std::function<void*(void*)>;
+using Replay = std::function<void(Backend&, const Relocation&)>;
+
+struct TraceEvent {
+  enum class Type : std::uint8_t { kKernel, kCollective, kTaskBegin, kTaskEnd, kWait };
+  Type type;
+  std::uint32_t index = 0;   // of the kernel or collective
+  std::uint64_t ticket = 0;  // of the task
+};
+
+struct Trace {
+  std::vector<Kernel> kernels;
+  std::vector<PlannedCollective> collectives;
+  std::vector<TraceEvent> events;
+  // One for each kernel event, in order, where they were asked for.
+  std::vector<Replay> replays;
+};
+
+}  // namespace edt

@@ -1,0 +1,218 @@
+#include "model/plan/simulate.h"
+
+#include <gmock/gmock.h>
+
+#include <numeric>
+
+#include "model/plan/search.h"
+#include "tests/model/plan/counting_transport.h"
+#include "tests/model/plan/planned_steps.h"
+
+namespace edt {
+namespace {
+
+using test::small_step;
+
+Cluster cluster_of(int nodes, int devices) {
+  return {.name = "test",
+          .nodes = nodes,
+          .devices = devices,
+          .memory = 1e12,
+          .float32_rate = 1e11,
+          .bf16_rate = 2e11,
+          .memory_bandwidth = 1e11,
+          .intra = {.latency = 1e-6, .bandwidth = 1e10, .reduce_bandwidth = 4e10},
+          .inter = {.latency = 1e-5, .bandwidth = 1e9, .reduce_bandwidth = 4e10}};
+}
+
+StepTime simulated(const PlannedStep& step, const Cluster& cluster, bool overlap = true) {
+  return simulate(dry_run(step).trace, {step.data_ranks, step.tensor_ranks, overlap}, cluster);
+}
+
+double sum(const StepTime& time) {
+  return std::accumulate(time.spent.begin(), time.spent.end(), 0.0);
+}
+
+// Collectives on the wire against counted messages, over threads.
+TEST(CollectiveRounds, AreThoseOfTheCommunicator) {
+  for (const int ranks : {2, 3, 4, 5, 8}) {
+    for (const std::int64_t elements : {480, 4800, 120000}) {
+      std::array<std::atomic<std::int64_t>, 3> most{};
+      test::run_counted(ranks, [&](Communicator& world, std::atomic<std::int64_t>& sent) {
+        std::vector<float> buffer(static_cast<std::size_t>(elements));
+        const Tensor whole = view_of(std::span(buffer), {elements});
+        std::vector<std::int64_t> bounds;
+        for (int r = 0; r <= ranks; ++r) bounds.push_back(elements * r / ranks);
+        const auto count = [&](std::size_t i, auto call) {
+          const std::int64_t before = sent;
+          call();
+          std::int64_t seen = most[i], mine = sent - before;
+          while (mine > seen && !most[i].compare_exchange_weak(seen, mine)) {
+          }
+        };
+        count(0, [&] { world.all_reduce(whole, Reduce::kSum, "a"); });
+        count(1, [&] { world.reduce_scatter_parts(whole, bounds, Wire::kExact, "b"); });
+        count(2, [&] { world.all_gather_parts(whole, bounds, "c"); });
+      });
+      const auto bytes = static_cast<double>(elements) * 4;
+      const auto planned = [&](CollectiveKind kind) { return wire_bytes(kind, ranks, bytes); };
+      if (std::has_single_bit(static_cast<unsigned>(ranks))) {
+        EXPECT_EQ(planned(CollectiveKind::kAllReduce), most[0]) << ranks << " " << elements;
+        EXPECT_EQ(planned(CollectiveKind::kReduceScatter), most[1]) << ranks << " " << elements;
+        EXPECT_EQ(planned(CollectiveKind::kAllGather), most[2]) << ranks << " " << elements;
+      } else {  // rounds follow one another through ranks of both kinds: an upper bound
+        EXPECT_GE(planned(CollectiveKind::kReduceScatter), most[1]) << ranks << " " << elements;
+        EXPECT_LE(planned(CollectiveKind::kReduceScatter), 2.5 * most[1]) << ranks;
+        EXPECT_EQ(planned(CollectiveKind::kAllGather), most[2]) << ranks << " " << elements;
+      }
+    }
+  }
+}
+
+TEST(CollectiveSeconds, NearRoundsStayInTheNode) {
+  const Cluster cluster = cluster_of(2, 4);
+  const PlannedCollective gather{CollectiveKind::kAllGather, RankGroup::kData, 8e6};
+  // Distance 4 between nodes, where four ranks share one adapter; 2 and 1 within a node.
+  EXPECT_DOUBLE_EQ(collective_seconds(gather, {8, 1}, cluster),
+                   1e-5 + 4 * 1e6 / 1e9 + 2 * 1e-6 + (2e6 + 4e6) / 1e10);
+  EXPECT_LT(collective_seconds(gather, {4, 1}, cluster),
+            collective_seconds(gather, {4, 2}, cluster))
+      << "neighbours of a stride of 2 reach the other node";
+  Cluster more = cluster;
+  more.adapters = 4;
+  EXPECT_LT(collective_seconds(gather, {8, 1}, more), collective_seconds(gather, {8, 1}, cluster));
+}
+
+Trace trace_of(std::vector<Kernel> kernels, std::vector<PlannedCollective> collectives,
+               std::vector<TraceEvent> events) {
+  Trace trace;
+  trace.kernels = std::move(kernels);
+  trace.collectives = std::move(collectives);
+  trace.events = std::move(events);
+  return trace;
+}
+
+// One second of products, a reduction of 2 s handed over after it, one second more, then the wait.
+Trace overlapping_trace() {
+  using Type = TraceEvent::Type;
+  const Kernel second{.name = "k", .key = "k", .kind = KernelClass::kMatrix, .flops = 6e10};
+  const PlannedCollective reduction{CollectiveKind::kReduceScatter, RankGroup::kData, 4e10, 1,
+                                    true};
+  return trace_of({second}, {reduction},
+                  {{Type::kKernel, 0},
+                   {Type::kTaskBegin, 0, 7},
+                   {Type::kCollective, 0},
+                   {Type::kTaskEnd, 0, 7},
+                   {Type::kKernel, 0},
+                   {Type::kWait, 0, 7}});
+}
+
+TEST(Simulation, TwoLanesMeetWhereTheProgramWaits) {
+  Cluster cluster = cluster_of(1, 2);
+  cluster.intra = {.latency = 0, .bandwidth = 1e10};
+  const StepTime hidden = simulate(overlapping_trace(), {2, 1, true}, cluster);
+  EXPECT_DOUBLE_EQ(hidden.seconds, 3);
+  EXPECT_DOUBLE_EQ(hidden.of(Spent::kMatrix), 2);
+  EXPECT_DOUBLE_EQ(hidden.of(Spent::kGradients), 1);
+  EXPECT_DOUBLE_EQ(hidden.communication, 2);
+  const StepTime exposed = simulate(overlapping_trace(), {2, 1, false}, cluster);
+  EXPECT_DOUBLE_EQ(exposed.seconds, 4);
+  cluster.overlap_compute = 0.5;  // both at half speed: one second is computed in two
+  cluster.overlap_communication = 0.5;
+  EXPECT_DOUBLE_EQ(simulate(overlapping_trace(), {2, 1, true}, cluster).seconds, 4);
+}
+
+// Weights of the last step are waited for in this one.
+TEST(Simulation, WhatAStepLeavesOverlapsTheNext) {
+  using Type = TraceEvent::Type;
+  const Kernel second{.name = "k", .key = "k", .kind = KernelClass::kMatrix, .flops = 6e10};
+  const PlannedCollective gather{CollectiveKind::kAllGather, RankGroup::kData, 1e10};
+  const Trace trace = trace_of({second}, {gather},
+                               {{Type::kKernel, 0},
+                                {Type::kWait, 0, 4},
+                                {Type::kKernel, 0},
+                                {Type::kTaskBegin, 0, 5},
+                                {Type::kCollective, 0},
+                                {Type::kTaskEnd, 0, 5}});
+  Cluster cluster = cluster_of(1, 2);
+  cluster.intra = {.latency = 0, .bandwidth = 1e10};
+  EXPECT_DOUBLE_EQ(simulate(trace, {2, 1, true}, cluster).seconds, 2);
+  cluster.intra.bandwidth = 2.5e9;  // two seconds, one of them behind the first product
+  const StepTime time = simulate(trace, {2, 1, true}, cluster);
+  EXPECT_DOUBLE_EQ(time.seconds, 3);
+  EXPECT_DOUBLE_EQ(time.of(Spent::kWeights), 1);
+}
+
+class SimulatedSteps : public testing::TestWithParam<std::tuple<int, int, int>> {};
+
+TEST_P(SimulatedSteps, KeepTheirProperties) {
+  const auto [data, tensor, stage] = GetParam();
+  const PlannedStep step = small_step(data, tensor, static_cast<ZeroStage>(stage), 4);
+  const Cluster cluster = cluster_of(2, 4);
+  const StepTime time = simulated(step, cluster), serial = simulated(step, cluster, false);
+  EXPECT_NEAR(sum(time), time.seconds, 1e-9 * time.seconds);
+  EXPECT_NEAR(sum(serial), serial.seconds, 1e-9 * serial.seconds);
+  EXPECT_LE(time.seconds, serial.seconds * (1 + 1e-12)) << "overlap at full speed cannot cost";
+
+  Cluster faster = cluster;
+  faster.intra.bandwidth *= 2;
+  faster.inter.bandwidth *= 2;
+  EXPECT_LE(simulated(step, faster).seconds, time.seconds * (1 + 1e-12));
+  Cluster endless = cluster;
+  endless.intra = endless.inter = {.latency = 0, .bandwidth = 1e30};
+  const StepTime alone = simulated(step, endless);
+  EXPECT_LT(alone.exposed(), 1e-9 * alone.seconds);
+  EXPECT_GE(time.seconds, alone.seconds);
+  Cluster stronger = cluster;
+  stronger.float32_rate *= 2;
+  stronger.memory_bandwidth *= 2;
+  EXPECT_LT(simulated(step, stronger).seconds, time.seconds);
+  Cluster disturbed = cluster;
+  disturbed.overlap_compute = 0.7;
+  EXPECT_GE(simulated(step, disturbed).seconds, time.seconds);
+}
+
+INSTANTIATE_TEST_SUITE_P(Meshes, SimulatedSteps,
+                         testing::Combine(testing::Values(1, 2, 4), testing::Values(1, 2),
+                                          testing::Values(0, 1, 2, 3)));
+
+TEST(Link, FollowsItsMeasurements) {
+  const Link link{
+      .bytes = {100, 200, 400}, .exchange_seconds = {1, 2, 6}, .reduce_seconds = {2, 3, 7}};
+  EXPECT_DOUBLE_EQ(link.round_seconds(10, false), 1) << "latency";
+  EXPECT_DOUBLE_EQ(link.round_seconds(150, false), 1.5);
+  EXPECT_DOUBLE_EQ(link.round_seconds(300, true), 5);
+  EXPECT_DOUBLE_EQ(link.round_seconds(800, false), 12) << "the last rate";
+}
+
+TEST(Search, FindsTheFastestThatFits) {
+  Cluster cluster = cluster_of(1, 4);
+  const PlannedStep step = small_step(4, 1, ZeroStage::kNone, 2);
+  const SearchResult all = search(step, 4, {}, cluster);
+  EXPECT_TRUE(all.too_large.empty());
+  ASSERT_GT(all.fitting.size(), 20u);
+  EXPECT_TRUE(std::ranges::is_sorted(all.fitting, {}, [](auto& p) { return p.time.seconds; }));
+  for (const Prediction& p : all.fitting) EXPECT_EQ(p.step.ranks(), 4);
+  double least = 1e30;
+  for (const Prediction& p : all.fitting) least = std::min(least, p.memory_bytes);
+  cluster.memory = least;
+  const SearchResult tight = search(step, 4, {}, cluster);
+  ASSERT_FALSE(tight.fitting.empty());
+  EXPECT_EQ(tight.fitting.front().memory_bytes, least);
+  EXPECT_EQ(tight.fitting.size() + tight.too_large.size(), all.fitting.size());
+  EXPECT_THAT(explain(all), testing::Each(testing::HasSubstr(", not ")));
+}
+
+TEST(Search, KeepsWhatIsFixedAndRefusesTheImpossible) {
+  const PlannedStep step = small_step(4, 1, ZeroStage::kNone, 2);
+  const SearchSpace space{.tensor_ranks = 2, .stage = ZeroStage::kWeights, .micro_batch = 2};
+  for (const PlannedStep& legal : legal_steps(step, 4, space)) {
+    EXPECT_EQ(legal.tensor_ranks, 2);
+    EXPECT_EQ(legal.engine.zero.stage, ZeroStage::kWeights);
+    EXPECT_EQ(legal.engine.micro_batch, 2);
+  }
+  EXPECT_THROW(legal_steps(step, 7, {}), UsageError);
+}
+
+}  // namespace
+}  // namespace edt
