@@ -250,7 +250,21 @@ void OptionSet::check() const {
   }
 }
 
+void OptionSet::not_required(std::string_view name) {
+  const_cast<Option&>(get(name)).required_ = false;
+}
+
 bool OptionSet::given(std::string_view name) const { return get(name).given_; }
+
+std::vector<std::string> OptionSet::given_arguments(std::string_view section) const {
+  std::vector<std::string> arguments;
+  for (const auto& option : options_) {
+    if (option->given_ && section_of(option->name_) == section) {
+      arguments.push_back(fmt::format("--{}={}", option->name_, option->field_->text()));
+    }
+  }
+  return arguments;
+}
 
 const std::string& OptionSet::origin(std::string_view name) const { return get(name).origin_; }
 

@@ -88,6 +88,9 @@ class OptionSet {
     return add_field(std::move(name), std::move(enum_field), std::move(help));
   }
 
+  // For commands that take the options of another one and can do without `name`.
+  void not_required(std::string_view name);
+
   // The heading of all options whose name begins with `prefix` and a dot.
   void section(std::string prefix, std::string title);
 
@@ -103,6 +106,8 @@ class OptionSet {
   void check() const;
 
   bool given(std::string_view name) const;
+  // "--section.name=value" for every option of a section that was given, for another command.
+  std::vector<std::string> given_arguments(std::string_view section) const;
   // "default", "command line" or "file:line".
   const std::string& origin(std::string_view name) const;
 

@@ -8,6 +8,8 @@
 #include "launcher/bench/ceiling_forms.h"
 #include "launcher/bench/measuring.h"
 #include "launcher/bench/sampler_inputs.h"
+#include "launcher/bench/synthetic_batch.h"
+#include "launcher/memory/memory_check.h"
 #include "parallel/self/self_communicator.h"
 
 namespace edt {
@@ -20,13 +22,17 @@ std::size_t peak_memory_bytes() {
   return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
 }
 
-// What is measured: a step, and how long communication took in it.
-using Step = std::function<CommunicationTime()>;
+// Of one step on this rank.
+struct StepSeconds {
+  CommunicationTime communication;
+  double computing = 0;
+};
+using Step = std::function<StepSeconds()>;
 
 // Runs step and ceiling in turn and fills the rates. `profiler` covers one step of this rank.
 void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype, Backend& backend,
-             Profiler& profiler, int rounds, Communicator& ranks, std::size_t resident_before,
-             StepBenchResult& result) {
+             Profiler& profiler, int rounds, int consecutive, Communicator& ranks,
+             std::size_t resident_before, StepBenchResult& result) {
   const auto over_ranks = [&](double value, Reduce reduce) {
     return ranks.all_reduce_value(value, reduce, "measurement");
   };
@@ -39,7 +45,7 @@ void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype
   require<UsageError>(ceiling != nullptr, "bench",
                       "the {} backend has no ceiling to measure against", backend.name());
   ceiling->run();
-  std::vector<double> steps, ratios, ceilings, exposed, hidden;
+  std::vector<double> steps, ratios, ceilings, exposed, hidden, imbalance;
   double flops = 0;
   std::vector<Profiler::Entry> scopes;
   for (int round = 0; round < rounds; ++round) {
@@ -47,14 +53,23 @@ void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype
     ceilings.push_back(over_ranks(ceiling->flops() / ceiling->run(), Reduce::kSum));
     profiler.reset();
     ranks.barrier("begin of the step");
-    CommunicationTime time;
-    const double seconds = seconds_of([&] { time = step(); });
+    StepSeconds time;
+    const double seconds = seconds_of([&] {
+                             for (int i = 0; i < consecutive; ++i) {
+                               profiler.reset();
+                               time = step();
+                             }
+                           }) /
+                           consecutive;
     steps.push_back(over_ranks(seconds, Reduce::kMax));
     flops = over_ranks(profiler.total_flops(), Reduce::kSum);
     scopes = profiler.entries();
     ratios.push_back(flops / steps.back() / ceilings.back());
-    exposed.push_back(time.exposed / seconds);
-    hidden.push_back(time.hidden() / seconds);
+    exposed.push_back(time.communication.exposed / seconds);
+    hidden.push_back(time.communication.hidden() / seconds);
+    const double mean_computing = over_ranks(time.computing, Reduce::kSum) / ranks.size();
+    const double slowest = over_ranks(time.computing, Reduce::kMax);
+    imbalance.push_back(mean_computing > 0 ? slowest / mean_computing : 1);
   }
   result.step_seconds = median(steps);
   result.fastest_seconds = std::ranges::min(steps);
@@ -70,6 +85,7 @@ void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype
   result.ceiling_ratio = median(ratios);
   result.exposed_communication = median(exposed);
   result.hidden_communication = median(hidden);
+  result.imbalance = median(imbalance);
   double other = 1;
   for (const Profiler::Entry& scope : scopes) {
     const double share = scope.seconds / steps.back();
@@ -80,7 +96,9 @@ void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype
   std::ranges::stable_sort(result.time_share, std::greater{}, [](auto& e) { return e.second; });
 }
 
-EngineConfig engine_config(const StepBenchOptions& options) {
+}  // namespace
+
+EngineConfig step_engine_config(const StepBenchOptions& options) {
   EngineConfig config;
   config.dtype = options.dtype;
   config.micro_batch = options.micro_batch;
@@ -94,8 +112,6 @@ EngineConfig engine_config(const StepBenchOptions& options) {
   return config;
 }
 
-}  // namespace
-
 StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend,
                                     const Mesh& mesh) {
   const std::size_t resident_before = resident_bytes();
@@ -104,8 +120,12 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
   const auto forms = training_forms(
       options.model.training_matmuls(options.micro_batch, options.masked, mesh.tensor().size()),
       options.accumulate);
-  EngineConfig config = engine_config(options);
+  EngineConfig config = step_engine_config(options);
   config.batch *= mesh.data().size();
+  if (options.memory_check && backend.in_host_memory()) {
+    require_host_memory({options.model, config, mesh.data().size(), mesh.tensor().size()},
+                        mesh.world());
+  }
   TrainingEngine engine(*model, backend, mesh.data(), config);
   engine.initialize();
   const SyntheticBatch batch(*model, options.micro_batch);
@@ -117,18 +137,19 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
       "layers need no input gradient{}",
       static_cast<double>(total_macs(options.model.forward_matmuls(1))) / 1e9, passes,
       passes == 1 ? "" : "es", options.shared_noise ? "; what both passes share counts once" : "");
-  const auto step = [&]() -> CommunicationTime {
+  const auto step = [&]() -> StepSeconds {
     engine.begin_step();
     for (const std::int64_t index : engine.own_micro_batches()) {
       engine.run_micro_batch(index, batch.latents, batch.labels);
     }
     const StepReport report = engine.finish_step();
     backend.synchronize();
-    return {report.communication_seconds + report.hidden_communication_seconds,
-            report.communication_seconds};
+    return {{report.communication_seconds + report.hidden_communication_seconds,
+             report.communication_seconds},
+            report.compute_seconds};
   };
-  measure(step, forms, options.dtype, backend, engine.profiler(), options.rounds, mesh.world(),
-          resident_before, result);
+  measure(step, forms, options.dtype, backend, engine.profiler(), options.rounds, options.steps,
+          mesh.world(), resident_before, result);
   result.memory = engine.memory();
   return result;
 }
@@ -139,7 +160,7 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
   const std::int64_t images = 2 * options.micro_batch;
   const auto forms = forward_forms(options.model.forward_matmuls(images), 1);
   const auto communicator = make_self_communicator();
-  EngineConfig config = engine_config(options);
+  EngineConfig config = step_engine_config(options);
   config.micro_batch = config.batch = 1;
   TrainingEngine engine(*model, backend, *communicator, config);
   engine.initialize();
@@ -153,11 +174,11 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
   SamplerInputs inputs(backend, *model, images);
   Tape& tape = engine.tape();
   const Tape::NoGrad inference(tape);
-  const auto step = [&]() -> CommunicationTime {
+  const auto step = [&]() -> StepSeconds {
     inputs.run(*model, tape);
     return {};
   };
-  measure(step, forms, options.dtype, backend, engine.profiler(), options.rounds, *communicator,
+  measure(step, forms, options.dtype, backend, engine.profiler(), options.rounds, 1, *communicator,
           resident_before, result);
   result.memory = engine.memory();
   return result;

@@ -23,6 +23,8 @@ struct StepBenchOptions {
   Recompute recompute = Recompute::kNone;
   ZeroConfig zero{.stage = ZeroStage::kOptimizer};
   int rounds = 5;
+  int steps = 1;  // timed together in a round
+  bool memory_check = true;
 };
 
 // Medians over rounds; rates in GFLOP/s, of all ranks together. Times are those of the slowest
@@ -39,6 +41,7 @@ struct StepBenchResult {
   double ceiling_ratio = 0;  // median over rounds of achieved / ceiling of the same round
   // Shares of the step on the first rank: communication that computing waited for, and the rest.
   double exposed_communication = 0, hidden_communication = 0;
+  double imbalance = 1;  // time in forward and backward of the slowest rank over the mean
   std::size_t peak_memory_bytes = 0;  // largest of a rank
   std::string formula;
   std::vector<std::pair<std::string, double>> time_share;  // of the step, largest first
@@ -46,6 +49,9 @@ struct StepBenchResult {
   // What the operating system gave since before the engine was there: to be compared with it.
   std::size_t resident_growth_bytes = 0;
 };
+
+// What these options say to the training engine, with the batch of one data rank.
+EngineConfig step_engine_config(const StepBenchOptions& options);
 
 // All ranks of the mesh call it.
 StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend,

@@ -30,6 +30,7 @@ nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchR
       {"ceiling_ratio", result.ceiling_ratio},
       {"exposed_communication", result.exposed_communication},
       {"hidden_communication", result.hidden_communication},
+      {"imbalance", result.imbalance},
       {"peak_memory_bytes", result.peak_memory_bytes},
       {"flop_formula", result.formula},
   };
@@ -105,6 +106,12 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
                     "the machine's matrix-product ceiling on the step's own shapes.");
   options.add("accumulate", &bench.accumulate, "micro-batches of one step on each data rank")
       .at_least(1);
+  options
+      .add("steps", &bench.steps,
+           "steps timed together in a round: what one leaves to send counts in the next")
+      .range(1, 1000);
+  options.add("memory-check", &bench.memory_check,
+              "refuse what does not fit in the free memory before it begins");
   options.add("masked", &bench.masked, "with the masked pass");
   options.add("shared-noise", &bench.shared_noise, "one draw of noise for both passes")
       .used_when("masked", {"on"});

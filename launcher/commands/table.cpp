@@ -7,6 +7,8 @@ namespace edt {
 std::span<const Command> command_table() {
   static constexpr std::array kCommands{
       Command{"train", "train a model, or go on where a run stopped", train, OnRanks::kAll},
+      Command{"plan", "memory and time of training on a cluster that is not at hand", plan,
+              OnRanks::kAll},
       Command{"sample", "make pictures from a checkpoint", sample, OnRanks::kAll},
       Command{"ckpt info", "what the checkpoints of a run hold", ckpt_info},
       Command{"ckpt verify", "whether every byte of the checkpoints is intact", ckpt_verify},
@@ -15,6 +17,7 @@ std::span<const Command> command_table() {
       Command{"ckpt import", "a checkpoint from published weights", ckpt_import},
       Command{"bench comm", "collectives against the MPI library's own", bench_comm, OnRanks::kAll},
       Command{"bench data", "samples from shards against a plain read", bench_data},
+      Command{"bench scale", "strong and weak scaling over ranks", bench_scale},
       Command{"bench step", "training steps against the machine's ceiling", bench_step,
               OnRanks::kAll},
       Command{"bench speedup", "EDT against MDTv2 and DiT on equal kernels", bench_speedup},

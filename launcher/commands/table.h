@@ -13,6 +13,7 @@ int bench_comm(std::span<const std::string> args, CommandContext& context);
 int bench_data(std::span<const std::string> args, CommandContext& context);
 int bench_ops(std::span<const std::string> args, CommandContext& context);
 int bench_sampling(std::span<const std::string> args, CommandContext& context);
+int bench_scale(std::span<const std::string> args, CommandContext& context);
 int bench_speedup(std::span<const std::string> args, CommandContext& context);
 int bench_step(std::span<const std::string> args, CommandContext& context);
 int ckpt_compare(std::span<const std::string> args, CommandContext& context);
@@ -25,6 +26,7 @@ int data_info(std::span<const std::string> args, CommandContext& context);
 int data_synth(std::span<const std::string> args, CommandContext& context);
 int data_verify(std::span<const std::string> args, CommandContext& context);
 int doctor(std::span<const std::string> args, CommandContext& context);
+int plan(std::span<const std::string> args, CommandContext& context);
 int sample(std::span<const std::string> args, CommandContext& context);
 int train(std::span<const std::string> args, CommandContext& context);
 

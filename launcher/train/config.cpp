@@ -275,6 +275,8 @@ void RunOptions::declare(OptionSet& options) {
       .at_least(0);
   options.add("run.on-stall", &requeue_stalled, {{"requeue", true}, {"fail", false}},
               "how a job ends when a rank stalls: status 5, start it again, or 1, failed");
+  options.add("run.memory-check", &memory_check,
+              "refuse a run that does not fit in the free memory before it begins");
   options.add("run.tensorboard", &tensorboard, "write TensorBoard event files");
   options.add("run.sample-every", &sample_every, "steps between sample grids; 0: none").at_least(0);
   options.add("run.sample-images", &sample_images, "pictures in a sample grid").range(1, 1024);

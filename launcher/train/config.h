@@ -101,6 +101,7 @@ struct RunOptions {
   bool wait_for_checkpoint = false;
   double start_timeout = 1800, timeout = 300;  // seconds; 0: ranks are not watched
   bool requeue_stalled = true;                 // the status that a job ends with when a rank stalls
+  bool memory_check = true;
   bool tensorboard = true;
   std::int64_t sample_every = 0;
   std::int64_t sample_steps = 50;

@@ -5,8 +5,10 @@
 #include "core/base/log.h"
 #include "core/storage/durable_file.h"
 #include "launcher/bench/ceiling_forms.h"
+#include "launcher/memory/memory_check.h"
 #include "launcher/report.h"
 #include "launcher/train/agreement.h"
+#include "launcher/train/engine_config.h"
 #include "launcher/version.h"
 
 namespace edt {
@@ -16,23 +18,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-EngineConfig engine_config(const TrainConfig& config) {
-  return {.dtype = config.run.dtype,
-          .batch = config.train.batch,
-          .micro_batch = config.train.micro_batch,
-          .objective = {.masked = config.train.masked,
-                        .shared_noise = config.train.shared_noise,
-                        .snr_gamma = config.train.snr_gamma},
-          .recompute = config.train.recompute,
-          .loss_second_moment = config.train.timesteps == TimestepSampling::kLossSecondMoment,
-          .optimizer = config.optimizer.resolve(),
-          .rate = config.optimizer.rate,
-          .ema_decay = config.optimizer.ema_decay,
-          .clip = config.train.clip,
-          .zero = config.parallel.resolve(),
-          .seed = config.train.seed};
 }
 
 data::DatasetOptions dataset_options(const DataOptions& options) {
@@ -78,6 +63,11 @@ Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const dat
               .micro_batches = config.train.batch / config.train.micro_batch,
               .model = model.name(),
               .tensor_degrees = model.tensor_degrees()});
+  if (config.run.memory_check && config.run.device.kind == DeviceKind::kCpu) {
+    require_host_memory({model, engine_config(config), world.size() / config.parallel.tensor,
+                         config.parallel.tensor},
+                        world);
+  }
   return {world, config.parallel.tensor};
 }
 

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -175,6 +176,40 @@ TEST_F(Cli, DataTrainingAndSampling) {
   ASSERT_EQ(
       run("sample --checkpoint " + run_dir + " --classes 1 --steps 2 --out " + picture).status, 0);
   EXPECT_TRUE(std::filesystem::exists(picture));
+}
+
+TEST_F(Cli, PlansAModelThatNoMachineHereCouldHold) {
+  const Outcome plan = run(
+      "plan --model EDT-XL/2 --run.dtype bf16 --cluster 8xh100 --ranks 16 --train.batch=64 "
+      "--train.micro-batch=4 --parallel.zero=3 --parallel.tensor=1 --train.recompute=none --json");
+  ASSERT_EQ(plan.status, 0) << plan.output;
+  const auto json = nlohmann::json::parse(plan.output);
+  ASSERT_EQ(json["fitting"].size(), 1u);
+  const auto& best = json["fitting"][0];
+  EXPECT_EQ(best["data_ranks"], 16);
+  EXPECT_GT(best["memory_bytes"], 1e9);
+  EXPECT_GT(best["gradient_wire_bytes"], 2.5e9) << "4 bytes x 698 M x 15 / 16";
+  EXPECT_LT(best["gradient_wire_bytes"], 2.8e9);
+}
+
+TEST_F(Cli, RefusesWrongPlans) {
+  const std::string cluster = write("c.ini", "[cluster]\nname = x\nnodes = 1\ndevices = none\n");
+  EXPECT_THAT(refusal("plan --cluster " + cluster), HasSubstr("c.ini:4)"));
+  EXPECT_THAT(refusal("plan --cluster 8xh10"), HasSubstr("8xh100"));
+  EXPECT_THAT(refusal("plan --ranks 5000 --cluster 8xh100"), HasSubstr("4096"));
+  EXPECT_THAT(refusal("plan --scale 4..1"), HasSubstr("4..1"));
+}
+
+TEST_F(Cli, ATrainingThatDoesNotFitIsRefusedBeforeItRuns) {
+  const std::string data = path_ + "/data";
+  ASSERT_EQ(run("data synth --out " + data + " --samples 64 --image-size 128 --quiet").status, 0);
+  const std::string arguments = "train --data " + data + " --run.dir " + path_ +
+                                "/run --model EDT-XL/2 --model.image-size=128 "
+                                "--train.batch=512 --train.micro-batch=512 --quiet";
+  const std::string message = refusal(arguments);
+  EXPECT_THAT(message, HasSubstr("[memory] EDT-XL/2"));
+  EXPECT_THAT(message, HasSubstr(" needs "));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/run"));
 }
 
 TEST_F(Cli, UnwritableOutputIsAFailure) {

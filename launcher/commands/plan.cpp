@@ -1,0 +1,156 @@
+// edt plan: memory, communication and time of a training step on a cluster that is not at hand.
+#include <nlohmann/json.hpp>
+
+#include "core/storage/durable_file.h"
+#include "launcher/commands/table.h"
+#include "launcher/options.h"
+#include "launcher/plan/calibrate.h"
+#include "launcher/plan/cluster_file.h"
+#include "launcher/plan/plan_report.h"
+#include "launcher/plan/plan_scale.h"
+#include "launcher/train/engine_config.h"
+
+namespace edt {
+namespace {
+
+struct PlanOptions {
+  std::string cluster = "8xh100";
+  int ranks = 0;
+  bool search = true;
+  std::string scale;
+  std::int64_t weak_images = 32;
+  std::int64_t most_micro_batches = 32;
+  std::size_t shown = 10;
+  std::filesystem::path html, csv;
+  bool json = false;
+  std::filesystem::path calibrate;
+  int rounds = 3;
+
+  void declare(OptionSet& options) {
+    options.section("plan", "Plan");
+    options
+        .add("plan.cluster", &cluster,
+             fmt::format("a cluster file, or one of {}", fmt::join(cluster_presets(), ", ")))
+        .alias("cluster");
+    options.add("plan.ranks", &ranks, "devices to use; 0: one node").alias("ranks").at_least(0);
+    options
+        .add("plan.search", &search,
+             "look for the best tensor ranks, zero stage, micro-batch and recomputation; what the "
+             "command line says stays")
+        .alias("search");
+    options
+        .add("plan.most-micro-batches", &most_micro_batches,
+             "of a rank in a step, for the choices that are tried")
+        .range(1, 4096);
+    options
+        .add("plan.scale", &scale,
+             "the best plan at each of these numbers of ranks, doubling: 1..4096; with the batch, "
+             "and with one that grows with the ranks")
+        .alias("scale");
+    options.add("plan.weak-images", &weak_images, "of each rank, in the batch that grows")
+        .alias("weak-images")
+        .at_least(1);
+    options.add("plan.shown", &shown, "choices shown on the terminal").alias("shown").at_least(1);
+    options.add("plan.html", &html, "write a page").alias("html");
+    options.add("plan.csv", &csv, "write a table").alias("csv");
+    options.add("plan.json", &json, "for scripts").alias("json");
+    options
+        .add("plan.calibrate", &calibrate,
+             "measure this machine for this step, on all ranks that were started, and write, or "
+             "add to, this cluster file")
+        .alias("calibrate");
+    options.add("plan.rounds", &rounds, "of measurements").alias("rounds").range(1, 1000);
+  }
+};
+
+SearchSpace space_of(const OptionSet& options, const TrainConfig& config, const PlanOptions& plan) {
+  const auto fixed = [&](std::string_view name) {
+    return !plan.search || options.origin(name) == "command line";
+  };
+  SearchSpace space{.most_micro_batches = plan.most_micro_batches};
+  if (fixed("parallel.tensor")) space.tensor_ranks = config.parallel.tensor;
+  if (fixed("parallel.zero")) space.stage = config.parallel.zero;
+  if (fixed("train.micro-batch")) space.micro_batch = config.train.micro_batch;
+  if (fixed("train.recompute")) space.recompute = config.train.recompute;
+  return space;
+}
+
+int run_calibration(const TrainConfig& config, const PlanOptions& plan, PlannedStep step,
+                    CommandContext& context) {
+  context.run_started = true;
+  step.tensor_ranks = config.parallel.tensor;
+  step.engine.batch = 2 * step.engine.micro_batch;  // one to accumulate onto the other
+  step.engine.zero.stage = ZeroStage::kNone;
+  const auto backend = config.run.device.make_backend(context.world);
+  Cluster before;
+  if (std::filesystem::exists(plan.calibrate)) before = read_cluster(plan.calibrate.string());
+  Communicator& world = context.world;
+  const Cluster cluster = calibrate(step, *backend, world, plan.rounds, std::move(before));
+  if (world.is_root()) write_cluster(cluster, plan.calibrate);
+  context.print("{}: {} node{} of {}, {} kernels measured\n", plan.calibrate.string(),
+                cluster.nodes, cluster.nodes == 1 ? "" : "s", cluster.devices,
+                cluster.measured.seconds.size());
+  return kDone;
+}
+
+int run_scale(const PlannedStep& step, const PlanOptions& plan, SearchSpace space,
+              const Cluster& cluster, CommandContext& context) {
+  ScaleRange range = parse_scale_range(plan.scale);
+  range.weak_images = plan.weak_images;
+  require<UsageError>(range.last <= cluster.ranks(), "plan", "{} devices are asked for, {} has {}",
+                      range.last, cluster.name, cluster.ranks());
+  context.run_started = true;
+  constexpr std::int64_t kMost = 8;  // keeps the search short
+  space.most_micro_batches = std::min(space.most_micro_batches, kMost);
+  const auto plans = plan_scaling(step, range, space, cluster, [](const ScaledPlan& done) {
+    log::debug("{} scaling, {} ranks", done.weak ? "weak" : "strong", done.ranks);
+  });
+  if (!plan.html.empty()) scaling_page(plans, cluster).write(plan.html);
+  if (!plan.csv.empty()) write_text_atomically(plan.csv, scaling_csv(plans, cluster));
+  if (plan.json) {
+    context.print("{}\n", scaling_json(plans, cluster).dump(2));
+  } else {
+    context.print("{}", scaling_text(plans, cluster));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+int plan(std::span<const std::string> args, CommandContext& context) {
+  TrainConfig config;
+  PlanOptions plan;
+  OptionSet options("plan",
+                    "Predicts memory, communication and time of training steps on a cluster, by "
+                    "running the training code without computing. Takes the options of edt train.");
+  plan.declare(options);
+  config.declare(options);
+  options.not_required("data.path");
+  options.not_required("run.dir");
+  if (!read_options(options, args, context)) return kDone;
+  config.validate();
+  const PlannedStep step{config.model.resolve(1000), engine_config(config)};
+  if (!plan.calibrate.empty()) return run_calibration(config, plan, step, context);
+  require<UsageError>(context.world.size() == 1, "plan",
+                      "runs on one rank, the launcher started {}; only --calibrate uses more",
+                      context.world.size());
+  const Cluster cluster = read_cluster(plan.cluster);
+  if (!plan.scale.empty()) {
+    return run_scale(step, plan, space_of(options, config, plan), cluster, context);
+  }
+  const int ranks = plan.ranks == 0 ? cluster.devices : plan.ranks;
+  require<UsageError>(ranks <= cluster.ranks(), "plan", "{} devices are asked for, {} has {}",
+                      ranks, cluster.name, cluster.ranks());
+  context.run_started = true;
+  const SearchResult result = search(step, ranks, space_of(options, config, plan), cluster);
+  if (!plan.html.empty()) plan_page(result, cluster, ranks).write(plan.html);
+  if (!plan.csv.empty()) write_text_atomically(plan.csv, plan_csv(result, cluster));
+  if (plan.json) {
+    context.print("{}\n", plan_json(result, cluster, ranks).dump(2));
+  } else {
+    context.print("{}", plan_text(result, cluster, ranks, plan.shown));
+  }
+  return kDone;
+}
+
+}  // namespace edt

@@ -1,0 +1,83 @@
+#include "launcher/plan/calibrate.h"
+
+#include "launcher/bench/ceiling_forms.h"
+#include "launcher/machine.h"
+#include "launcher/plan/kernel_timing.h"
+#include "launcher/plan/link_timing.h"
+
+namespace edt {
+namespace {
+
+// The matrix rate of one rank while all of them multiply.
+double matrix_rate(const PlannedStep& step, Backend& backend, Communicator& world) {
+  const auto uses = step.model.training_matmuls(step.engine.micro_batch,
+                                                step.engine.objective.masked, step.tensor_ranks);
+  const auto ceiling = backend.matmul_ceiling(training_forms(uses, 1), step.engine.dtype);
+  require<UsageError>(ceiling != nullptr, "plan",
+                      "the {} backend has no matrix products to measure", backend.name());
+  ceiling->run();
+  world.barrier("matrix rate");
+  const double seconds = ceiling->run();
+  return world.all_reduce_value(ceiling->flops() / seconds, Reduce::kSum, "matrix rate") /
+         world.size();
+}
+
+// A product of the size that training has many of, for about a millisecond.
+class Product {
+ public:
+  explicit Product(Backend& backend)
+      : backend_(backend), memory_(backend.memory(), 3 * kSide * kSide * sizeof(float)) {
+    for (std::size_t i = 0; i < 3; ++i) backend.fill(matrix(i), 0.01);
+  }
+  void run() {
+    backend_.linear_forward(matrix(0), matrix(1), {}, {}, matrix(2));
+    backend_.synchronize();
+  }
+
+ private:
+  static constexpr std::size_t kSide = 416;
+  Tensor matrix(std::size_t i) {
+    const auto side = static_cast<std::int64_t>(kSide);
+    return {static_cast<float*>(memory_.data()) + i * kSide * kSide, {side, side}, DType::kFloat32};
+  }
+  Backend& backend_;
+  Block memory_;
+};
+
+}  // namespace
+
+Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world, int rounds,
+                  Cluster before) {
+  const Hosts hosts = find_hosts(world);
+  Cluster cluster = std::move(before);
+  cluster.nodes = hosts.nodes;
+  cluster.devices = hosts.ranks_of_node;
+  cluster.adapters = 1;
+  const KernelTiming timing = time_kernels(step, backend, world, {.rounds = rounds});
+  for (const auto& [key, seconds] : timing.times.seconds) cluster.measured.seconds[key] = seconds;
+  for (const auto& [name, rate] : timing.times.seconds_per_byte) {
+    cluster.measured.seconds_per_byte[name] = rate;
+  }
+  cluster.launch = timing.launch;
+  cluster.process_memory = timing.process_memory;
+  cluster.memory_bandwidth = 1 / timing.times.seconds_per_byte.at("copy");
+  const double rate = matrix_rate(step, backend, world);
+  cluster.float32_rate = rate;
+  cluster.bf16_rate = rate;
+  const Machine machine = probe_machine();
+  cluster.memory = static_cast<double>(machine.memory_total) / cluster.devices;
+  if (cluster.name.empty()) cluster.name = machine.host;
+  if (cluster.devices > 1) cluster.intra = time_link(world, 1);
+  if (cluster.nodes > 1) cluster.inter = time_link(world, cluster.devices);
+  if (world.size() > 1) {
+    Product product(backend);
+    // Between the ranks that gradients of the last round travel between.
+    const OverlapRates rates =
+        time_overlap(world, cluster.nodes > 1 ? cluster.devices : 1, [&] { product.run(); });
+    cluster.overlap_compute = rates.compute;
+    cluster.overlap_communication = rates.communication;
+  }
+  return cluster;
+}
+
+}  // namespace edt

@@ -1,0 +1,152 @@
+#include "launcher/plan/link_timing.h"
+
+#include <omp.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "launcher/plan/kernel_timing.h"
+
+namespace edt {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// A pair's communicator; alone where there is no partner.
+std::unique_ptr<Communicator> pair_of(Communicator& world, int distance) {
+  const int partner = world.rank() ^ distance;
+  const int color = partner < world.size() ? std::min(world.rank(), partner) : world.rank();
+  return world.split(color, world.rank(), "pairs");
+}
+
+// One round sends half of the buffer.
+class Exchange {
+ public:
+  Exchange(Communicator& pair, double round_bytes)
+      : pair_(pair),
+        buffer_(2 *
+                std::max<std::size_t>(static_cast<std::size_t>(round_bytes) / sizeof(float), 1)) {
+    const auto size = static_cast<std::int64_t>(buffer_.size());
+    bounds_ = {0, size / 2, size};
+  }
+  void gather() {
+    if (pair_.size() == 2) pair_.all_gather_parts(whole(), bounds_, "calibration");
+  }
+  void reduce() {
+    if (pair_.size() == 2) {
+      pair_.reduce_scatter_parts(whole(), bounds_, Wire::kExact, "calibration");
+    }
+  }
+
+ private:
+  Tensor whole() {
+    return view_of(std::span(buffer_), {static_cast<std::int64_t>(buffer_.size())});
+  }
+
+  Communicator& pair_;
+  std::vector<float> buffer_;
+  std::vector<std::int64_t> bounds_;
+};
+
+// Median over several calls, of the slowest rank.
+template <class F>
+double time(Communicator& world, F call) {
+  call();
+  std::vector<double> times;
+  double spent = 0;
+  while (times.size() < 5 || (times.size() < 25 && spent < 0.1)) {
+    world.barrier("calibration");
+    const auto begin = Clock::now();
+    call();
+    const double seconds = seconds_since(begin);
+    times.push_back(world.all_reduce_value(seconds, Reduce::kMax, "calibration"));
+    spent += times.back();
+    if (spent > 4 && times.size() >= 3) break;  // a slow link
+  }
+  return median_of(times);
+}
+
+}  // namespace
+
+Hosts find_hosts(Communicator& world) {
+  std::string list;
+  for (const std::string& host : world.gather(world.host(), 0, "hosts")) list += host + '\n';
+  list = world.broadcast(list, 0, "hosts");
+  std::vector<int> lengths;  // runs of ranks on one host
+  std::string previous;
+  for (std::size_t begin = 0; begin < list.size();) {
+    const std::size_t end = list.find('\n', begin);
+    const std::string host = list.substr(begin, end - begin);
+    if (host != previous || lengths.empty()) lengths.push_back(0);
+    ++lengths.back();
+    previous = host;
+    begin = end + 1;
+  }
+  for (const int length : lengths) {
+    require<UsageError>(length == lengths.front(), "plan",
+                        "nodes have {} and {} ranks: start the same number on each",
+                        lengths.front(), length);
+  }
+  return {static_cast<int>(lengths.size()), lengths.front()};
+}
+
+Link time_link(Communicator& world, int distance) {
+  constexpr std::array<double, 8> kSizes{256,     4096,    32 << 10, 256 << 10,
+                                         1 << 20, 4 << 20, 16 << 20, 32 << 20};
+  constexpr double kLongest = 0.8;  // s; larger rounds follow from the rate
+  const auto pair = pair_of(world, distance);
+  Link link;
+  for (const double size : kSizes) {
+    Exchange exchange(*pair, size);
+    link.bytes.push_back(size);
+    link.exchange_seconds.push_back(time(world, [&] { exchange.gather(); }));
+    link.reduce_seconds.push_back(time(world, [&] { exchange.reduce(); }));
+    if (link.reduce_seconds.back() > kLongest) break;
+  }
+  link.latency = link.exchange_seconds.front();
+  link.bandwidth = link.bytes.back() / link.exchange_seconds.back();
+  const double adding = link.reduce_seconds.back() - link.exchange_seconds.back();
+  link.reduce_bandwidth = adding > 0 ? link.bytes.back() / adding : 0;
+  return link;
+}
+
+OverlapRates time_overlap(Communicator& world, int distance, const std::function<void()>& compute) {
+  const auto pair = pair_of(world, distance);
+  Exchange exchange(*pair, 8 << 20);  // of the order of a bucket
+  const double alone = time(world, [&] { exchange.reduce(); });
+  compute();
+  const double kernel = time(world, compute);
+  const int rounds = std::clamp(static_cast<int>(1.0 / alone), 2, 100);
+  std::atomic<bool> done{false};
+  double communicating = 0;
+  world.barrier("calibration");
+  const auto begin = Clock::now();
+  std::thread thread([&] {
+    omp_set_num_threads(1);
+    for (int i = 0; i < rounds; ++i) exchange.reduce();
+    communicating = seconds_since(begin);
+    done = true;
+  });
+  int kernels = 0;
+  double computing = 0;
+  while (!done) {
+    compute();
+    ++kernels;
+    computing = seconds_since(begin);
+  }
+  thread.join();
+  if (pair->size() == 1) communicating = computing = rounds * alone;
+  const auto mean = [&](double value) {
+    return world.all_reduce_value(value, Reduce::kSum, "calibration") / world.size();
+  };
+  return {std::min(1.0, mean(kernels * kernel / computing)),
+          std::min(1.0, mean(rounds * alone / communicating))};
+}
+
+}  // namespace edt

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# What `edt plan` predicts against what is measured on this machine: memory of a rank and time of a step. Each row
+# calibrates for its kernels and links, measures, calibrates and measures again, so that a machine that drifts
+# favours neither; times are medians. Needs jq; rows over links between namespaces need root and iproute2.
+# Usage: scripts/plan-check.sh [--quick] [FIRST [LAST]]     rows by number; --quick: fewer rounds
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/lib/ranks.sh
+source scripts/lib/link.sh
+rounds=3
+if [[ ${1:-} == --quick ]]; then
+  rounds=1
+  shift
+fi
+first=${1:-1} last=${2:-99}
+
+work=$(mktemp -d)
+linked=
+clean_up() {
+  [[ -z $linked ]] || link_down
+  rm -rf "$work"
+}
+trap clean_up EXIT
+
+# ranks  link  model  micro-batch  zero  tensor  recompute
+rows=(
+  "1 - EDT-Ti/2 8 0 1 none"
+  "1 - EDT-S/2 4 0 1 none"
+  "1 - EDT-S/2 4 0 1 full"
+  "1 - EDT-B/2 2 0 1 none"
+  "2 - EDT-Ti/2 8 1 1 none"
+  "2 - EDT-S/2 4 0 1 none"
+  "2 - EDT-S/2 4 1 1 none"
+  "2 - EDT-S/2 4 2 1 none"
+  "2 - EDT-S/2 4 3 1 none"
+  "2 - EDT-S/2 4 0 2 none"
+  "2 - EDT-B/2 2 2 1 none"
+  "4 - EDT-S/2 2 1 1 none"
+  "4 - EDT-S/2 2 3 2 none"
+  "2 1gbit EDT-S/2 4 1 1 none"
+  "2 1gbit EDT-S/2 4 3 1 none"
+  "2 100mbit EDT-S/2 2 1 1 none"
+  "2 100mbit EDT-Ti/2 8 2 1 none"
+)
+
+# launch RANKS LINK command...
+launch() {
+  local ranks=$1 link=$2
+  shift 2
+  if [[ $link != - ]]; then
+    if [[ -z $linked ]]; then
+      link_up
+      linked=yes
+    fi
+    link_limit "$link"
+    on_link "$@"
+  elif [[ $ranks == 1 ]]; then
+    "$@"
+  else
+    on_ranks "$ranks" "$@"
+  fi
+}
+
+printf '| ranks | link | model | micro-batch | zero | tensor | recompute | memory measured | predicted | ratio |'
+printf ' step measured | predicted | ratio |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n'
+number=0
+for row in "${rows[@]}"; do
+  number=$((number + 1))
+  ((number >= first && number <= last)) || continue
+  read -r ranks link model size zero tensor recompute <<<"$row"
+  cluster=$work/$number.ini
+  : >"$work/measured"
+  : >"$work/planned"
+  for _ in 1 2; do
+    rm -f "$work/$number".*
+    launch "$ranks" "$link" "$edt" plan --quiet --calibrate="$cluster" --rounds="$rounds" --model="$model" \
+      --train.micro-batch="$size" --parallel.tensor="$tensor" --train.recompute="$recompute" >/dev/null
+    "$edt" plan --cluster="$cluster" --ranks="$ranks" --search=off --json --model="$model" \
+      --train.batch=$((size * ranks / tensor)) --train.micro-batch="$size" --train.recompute="$recompute" \
+      --parallel.tensor="$tensor" --parallel.zero="$zero" | jq -c '.fitting[0]' >>"$work/planned"
+    launch "$ranks" "$link" "$edt" bench step --json --model="$model" --micro-batch="$size" --rounds="$rounds" \
+      --steps=3 --recompute="$recompute" --parallel.tensor="$tensor" --parallel.zero="$zero" | jq -c . >>"$work/measured"
+  done
+  jq -rs --slurpfile planned "$work/planned" --arg row "| $ranks | $link | $model | $size | $zero | $tensor | $recompute |" '
+    def mean: add / length;
+    def r(d): . * d | round / d;
+    ([.[].peak_memory_bytes] | mean / 1048576) as $m
+    | ([$planned[].memory_bytes] | mean / 1048576) as $mp
+    | ([.[].step_seconds] | mean) as $t
+    | ([$planned[].step_seconds] | mean) as $tp
+    | "\($row) \($m | r(1)) MiB | \($mp | r(1)) MiB | \($mp / $m | r(1000)) | \($t | r(1000)) s (\([.[].fastest_seconds] | min | r(1000)) to \([.[].slowest_seconds] | max | r(1000))) | \($tp | r(1000)) s | \($tp / $t | r(1000)) |"
+  ' "$work/measured"
+done

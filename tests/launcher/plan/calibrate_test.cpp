@@ -1,0 +1,101 @@
+#include "launcher/plan/calibrate.h"
+
+#include <gmock/gmock.h>
+
+#include "core/cpu/cpu_backend.h"
+#include "launcher/memory/memory_check.h"
+#include "launcher/plan/cluster_file.h"
+#include "launcher/plan/link_timing.h"
+#include "launcher/plan/plan_report.h"
+#include "launcher/plan/plan_scale.h"
+#include "model/plan/predict.h"
+#include "parallel/self/self_communicator.h"
+#include "parallel/threads/thread_ranks.h"
+#include "tests/launcher/temporary_directory.h"
+#include "tests/model/plan/planned_steps.h"
+#include "tests/support/browser.h"
+
+namespace edt {
+namespace {
+
+using test::small_step;
+
+// Every kernel of the step runs on the backend again, and is found when the step is planned.
+TEST(Calibrate, MeasuresEveryKernelOfTheStep) {
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    PlannedStep step = small_step();
+    step.engine.dtype = dtype;
+    const auto backend = make_cpu_backend();
+    const auto world = make_self_communicator();
+    const Cluster cluster = calibrate(step, *backend, *world, 1, {});
+    const Prediction plan = predict(step, cluster);
+    EXPECT_EQ(plan.measured_calls, plan.kernel_calls);
+    EXPECT_GT(plan.time.seconds, 0);
+    EXPECT_GT(cluster.float32_rate, 1e8);
+    EXPECT_GT(cluster.process_memory, 1 << 20);
+  }
+}
+
+TEST(Calibrate, KeepsWhatItDoesNotMeasure) {
+  Cluster before;
+  before.name = "kept";
+  before.measured.seconds["other"] = 3;
+  const auto backend = make_cpu_backend();
+  const auto world = make_self_communicator();
+  const Cluster after = calibrate(small_step(), *backend, *world, 1, before);
+  EXPECT_EQ(after.name, "kept");
+  EXPECT_EQ(after.measured.seconds.at("other"), 3);
+  EXPECT_GT(after.measured.seconds.size(), 20u);
+}
+
+TEST(TimeLink, RisesWithTheBytes) {
+  run_ranks(2, [](Communicator& world) {
+    const Link link = time_link(world, 1);
+    ASSERT_EQ(link.bytes.size(), link.exchange_seconds.size());
+    ASSERT_EQ(link.bytes.size(), link.reduce_seconds.size());
+    EXPECT_GT(link.exchange_seconds.back(), link.exchange_seconds.front());
+    EXPECT_GT(link.bandwidth, 0);
+  });
+}
+
+TEST(Memory, WhatDoesNotFitIsRefusedWithBothValues) {
+  PlannedStep step = small_step(2, 1, ZeroStage::kNone);
+  const double needed = static_cast<double>(dry_run(step).memory_bytes) + kProcessBytes;
+  EXPECT_NO_THROW(require_memory(step, needed, "here"));
+  const std::string refused =
+      message_of<UsageError>([&] { require_memory(step, needed - 1, "node07"); });
+  EXPECT_THAT(refused, testing::HasSubstr("needs"));
+  EXPECT_THAT(refused, testing::HasSubstr("node07 has"));
+  EXPECT_THAT(refused, testing::HasSubstr("would fit")) << "stage 1 keeps less";
+  EXPECT_THAT(message_of<UsageError>([&] { require_memory(step, 1, "node07"); }),
+              testing::Not(testing::HasSubstr("would fit")));
+}
+
+TEST(Scale, RangesOfRanks) {
+  EXPECT_EQ(parse_scale_range("1..4096").last, 4096);
+  EXPECT_EQ(parse_scale_range("8").last, 8);
+  for (const char* wrong : {"", "a..b", "4..1", "0..4", "1..", "1...4"}) {
+    EXPECT_THROW(parse_scale_range(wrong), UsageError) << wrong;
+  }
+}
+
+// Reports of a real search, in a browser.
+TEST(Reports, AreDrawn) {
+  if (!test::has_browser()) GTEST_SKIP() << "no browser is installed";
+  const TemporaryDirectory directory;
+  const Cluster cluster = read_cluster("8xh100");
+  PlannedStep step = small_step(1, 1, ZeroStage::kOptimizer);
+  step.engine.batch = 64;
+  plan_page(search(step, 4, {}, cluster), cluster, 4).write(directory / "plan.html");
+  const auto plans = plan_scaling(step, {1, 16, 4}, {}, cluster, [](const ScaledPlan&) {});
+  scaling_page(plans, cluster).write(directory / "scale.html");
+  for (const char* name : {"plan.html", "scale.html"}) {
+    const auto view = test::open_in_browser(directory / name, 1600);
+    EXPECT_EQ(view.errors, "");
+    EXPECT_THAT(view.document, testing::HasSubstr("</svg>"));
+    EXPECT_GT(test::count_colour(view.picture, 0x2a, 0x6f, 0xd0), 200) << name;
+  }
+}
+
+}  // namespace
+}  // namespace edt
