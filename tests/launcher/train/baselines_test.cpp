@@ -95,6 +95,7 @@ TEST(Recipes, FitTheirModels) {
   const auto folder = std::filesystem::path(EDT_GOLDEN_DIR).parent_path().parent_path() / "configs";
   std::set<std::string> models;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".ini") continue;
     TrainConfig config;
     OptionSet options("train", "");
     config.declare(options);
