@@ -10,6 +10,7 @@
 
 #include "launcher/command.h"
 #include "launcher/commands/table.h"
+#include "launcher/launch_check.h"
 #include "launcher/signals.h"
 #include "launcher/world.h"
 
@@ -46,8 +47,10 @@ int main(int argc, char** argv) {
   const std::vector<std::string> args(argv + 1, argv + argc);
   try {
     return run(args);
-  } catch (const edt::UsageError& error) {  // no ranks, so not yet run_program's
-    std::cerr << "edt: error: " << error.what() << std::endl;
+  } catch (const edt::UsageError& error) {  // no ranks, so not yet run_program's; all find the same
+    if (edt::Launch::of_this_process().first) {
+      std::cerr << "edt: error: " << error.what() << std::endl;
+    }
     return edt::kWrongUsage;
   } catch (const std::exception& error) {
     std::cerr << "edt: error: " << error.what() << std::endl;

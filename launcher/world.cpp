@@ -1,6 +1,7 @@
 #include "launcher/world.h"
 
 #include <sched.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,7 +9,9 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
+#include "launcher/launch_check.h"
 #include "parallel/mpi/mpi_session.h"
 #include "parallel/self/self_communicator.h"
 
@@ -43,6 +46,12 @@ void check_connected(int size) {
   }
 }
 
+std::uint64_t free_shared_memory() {
+  struct statvfs status {};
+  if (statvfs("/dev/shm", &status) != 0) return std::numeric_limits<std::uint64_t>::max();
+  return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+}
+
 // The cores this process may run on, as text that is equal for equal sets.
 std::string core_set(int& count) {
   cpu_set_t set;
@@ -63,7 +72,14 @@ std::string core_set(int& count) {
 }  // namespace
 
 World::World() {
-  if (!is_launched()) {
+  const Launch launch = Launch::of_this_process();
+  for (const std::string& problem :
+       {connection_problem(launch, MpiSession::library()),
+        shared_memory_problem(launch.tasks_on_node, free_shared_memory())}) {
+    require<UsageError>(problem.empty(), "edt", "{}", problem);
+  }
+  // One process needs no MPI, and srun without PMIx gives none.
+  if (!is_launched() || (launch.by_srun && launch.tasks == 1 && !launch.has_pmix)) {
     ranks_ = make_self_communicator();
     return;
   }

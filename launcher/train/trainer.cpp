@@ -20,6 +20,12 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+// With what the trainer wants to know of each step.
+EngineConfig watched(EngineConfig config, FlightRecorder& recorder) {
+  config.on_phase = [&recorder](std::string_view phase) { recorder.phase(phase); };
+  return config;
+}
+
 data::DatasetOptions dataset_options(const DataOptions& options) {
   return {.verify_blocks = options.verify, .normalize = options.normalize};
 }
@@ -37,10 +43,10 @@ std::string signature_of(const data::Dataset& dataset) {
   return text;
 }
 
-// Nothing to watch with one rank, or where it is turned off.
+// Nothing where it is turned off.
 std::unique_ptr<Watchdog> make_watchdog(const RunOptions& options, Communicator& world,
                                         const std::shared_ptr<FlightRecorder>& recorder) {
-  if (world.size() == 1 || options.timeout == 0 || options.start_timeout == 0) return nullptr;
+  if (options.timeout == 0 || options.start_timeout == 0) return nullptr;
   // The watchdog says more than a collective that gives up, so it speaks first.
   world.set_timeout(Seconds(2 * std::max(options.timeout, options.start_timeout)));
   return std::make_unique<Watchdog>(
@@ -82,7 +88,7 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
       backend_(config.run.device.make_backend(world)),
       model_(make_model(model_config_, *backend_, config.run.dtype, {&mesh_.tensor()})),
-      engine_(*model_, *backend_, mesh_.data(), engine_config(config)),
+      engine_(*model_, *backend_, mesh_.data(), watched(engine_config(config), *recorder_)),
       directory_(config.run.directory, world),
       checkpoints_(directory_, config, configuration, *model_, engine_, mesh_) {
   const auto side = static_cast<int>(model_config_.input_size());
@@ -158,6 +164,7 @@ Request Trainer::step_until_told(data::Prefetcher& batches, const RunRequests& r
     record.checkpoint_seconds = saving;
     record.step_seconds += saving;
     saving = 0;
+    phase("metrics");
     // Before a checkpoint of this step can be complete: a resume finds no step missing.
     if (log) log->write(record);
     check_finite(record.report);
@@ -230,10 +237,8 @@ StepRecord Trainer::take_step(data::Prefetcher& batches) {
   for (const std::int64_t index : engine_.own_micro_batches()) {
     phase("data");
     const data::Batch& batch = batches.next();
-    phase("forward and backward");
     engine_.run_micro_batch(index, batch.latents, batch.labels);
   }
-  phase("reduction and update");
   StepRecord record;
   record.report = engine_.finish_step();
   if (watchdog_) watchdog_->first_step_done();

@@ -30,6 +30,8 @@ class Trainer {
   // Exit status: done, or stopped on request after saving. `silent`: no progress bar.
   int run(bool silent, const StopSignals& signals);
 
+  FlightRecorder& recorder() { return *recorder_; }
+
  private:
   int train(bool silent, const StopSignals& signals);
   StepRecord take_step(data::Prefetcher& batches);
@@ -52,7 +54,7 @@ class Trainer {
   data::Dataset dataset_;
   ModelConfig model_config_;
   std::shared_ptr<FlightRecorder> recorder_;
-  std::unique_ptr<Watchdog> watchdog_;  // of several ranks
+  std::unique_ptr<Watchdog> watchdog_;
   Mesh mesh_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;

@@ -111,11 +111,13 @@ void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> 
                          .positions = std::span(positions_).subspan(first, size),
                          .timesteps = std::span(timesteps_).subspan(first, size),
                          .weights = std::span(weights_).subspan(first, size)};
+  config_.on_phase("forward");
   zero_.begin_micro_batch();
   const auto own = static_cast<std::int64_t>(done_);
   EDT_ASSERT(own_micro_batches()[done_] == index);
   const Tensor into = own_losses().slice(own, own + 1).reshaped({2, objective_.rows()});
-  objective_.run(tape_, key(), batch, 1.0 / static_cast<double>(micro_batches()), into);
+  objective_.run(tape_, key(), batch, 1.0 / static_cast<double>(micro_batches()), into,
+                 [this] { config_.on_phase("backward"); });
   zero_.end_micro_batch();
   ++done_;
   compute_seconds_ += seconds_since(begin);
@@ -147,6 +149,7 @@ StepReport TrainingEngine::finish_step() {
   StepReport report;
   report.step = step_ + 1;
   report.learning_rate = learning_rate(config_.rate, step_);
+  config_.on_phase("collective");
   zero_.finish_gradients();
   fetch_losses();
   const auto begin = Clock::now();
@@ -154,6 +157,7 @@ StepReport TrainingEngine::finish_step() {
   report.grad_norm = reduce_grad_norm();
   report.non_finite = find_non_finite(report);
   if (report.non_finite.empty()) {
+    config_.on_phase("optimizer");
     zero_.update({.step = step_ + 1,
                   .learning_rate = report.learning_rate,
                   .grad_scale = clip_factor(report.grad_norm, config_.clip),

@@ -3,6 +3,7 @@
 // ranks there are. Knows nothing of files or terminals.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,8 @@ struct EngineConfig {
   double clip = 0;  // largest gradient norm; 0: none
   ZeroConfig zero;
   std::uint64_t seed = 0;
+  // Told of each part of a step as it begins: "forward", "backward", "collective", "optimizer".
+  std::function<void(std::string_view)> on_phase = [](std::string_view) {};
 };
 
 // What one step did. Losses are means over the global batch of importance weight * (mse + vb).

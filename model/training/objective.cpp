@@ -58,7 +58,7 @@ Tensor Objective::buffer(const Shape& shape) {
 }
 
 void Objective::run(Tape& tape, StepKey key, const MicroBatch& batch, double scale,
-                    const Tensor& losses) {
+                    const Tensor& losses, const std::function<void()>& before_backward) {
   EDT_ASSERT(static_cast<std::int64_t>(batch.positions.size()) == batch_);
   EDT_ASSERT(losses.shape == (Shape{2, rows()}));
   fill_inputs(key, batch);
@@ -71,6 +71,7 @@ void Objective::run(Tape& tape, StepKey key, const MicroBatch& batch, double sca
         inputs_.tensor(in_.weights), model_.patch()};
     const Var loss = diffusion_loss(tape, tokens, inputs, term(0), term(1));
     tokens = {};
+    if (before_backward) before_backward();
     // The loss is a mean over all rows; each pass counts with its own mean.
     tape.backward(loss, scale * static_cast<double>(passes()));
   }

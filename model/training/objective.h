@@ -3,6 +3,7 @@
 // every gradient is final after one walk back.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -39,8 +40,10 @@ class Objective {
   // Adds nothing to gradients it did not compute: parameters are overwritten by their first
   // contribution. The gradient is of scale * (mean(w * full) + mean(w * masked)). `losses`, float32
   // [2, rows()] on the device, receives mse and vb of each row: those of the full pass, then those
-  // of the masked one. Returns before the device has done its work.
-  void run(Tape& tape, StepKey key, const MicroBatch& batch, double scale, const Tensor& losses);
+  // of the masked one. Returns before the device has done its work. `before_backward` is called
+  // between the two.
+  void run(Tape& tape, StepKey key, const MicroBatch& batch, double scale, const Tensor& losses,
+           const std::function<void()>& before_backward = {});
 
   bool masked() const { return config_.masked; }
   // Samples of all passes.

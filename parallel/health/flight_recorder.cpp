@@ -15,10 +15,20 @@ bool is_collective(const Collective& call) {
 FlightRecorder::FlightRecorder(std::size_t capacity) : ring_(capacity), ids_(capacity) {}
 
 void FlightRecorder::phase(std::string_view name) {
+  {
+    const std::lock_guard lock(mutex_);
+    progress_ = Clock::now();
+    if (phase_.name != name) {
+      phase_.name = name;
+      phase_.since = progress_;
+    }
+  }
+  if (on_phase) on_phase(name);
+}
+
+FlightRecorder::Clock::time_point FlightRecorder::last_progress() const {
   const std::lock_guard lock(mutex_);
-  if (phase_.name == name) return;
-  phase_.name = name;
-  phase_.since = Clock::now();
+  return progress_;
 }
 
 FlightRecorder::Phase FlightRecorder::current_phase() const {
@@ -59,6 +69,7 @@ std::uint64_t FlightRecorder::begin(const Communicator& communicator, const Coll
   const std::lock_guard lock(mutex_);
   const std::uint64_t ticket = begun_++;
   const auto now = Clock::now();
+  progress_ = now;
   Entry& entry = ring_[ticket % ring_.size()];
   entry.communicator = communicator.label();
   entry.operation = call.operation;
@@ -83,6 +94,7 @@ std::uint64_t FlightRecorder::begin(const Communicator& communicator, const Coll
 void FlightRecorder::end(std::uint64_t ticket) {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
+  progress_ = now;
   if (begun_ - ticket > ring_.size()) return;  // overwritten meanwhile, by other communicators
   Entry& entry = ring_[ticket % ring_.size()];
   entry.end = now;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 
@@ -35,10 +36,15 @@ class FlightRecorder final : public CollectiveObserver {
 
   explicit FlightRecorder(std::size_t capacity = 256);
 
-  // "data", "forward", "checkpoint", ...
+  // "data", "forward", "checkpoint", ... Each call is a sign of progress, as each collective is.
   void phase(std::string_view name);
 
   Phase current_phase() const;
+  // When the last sign of progress was.
+  Clock::time_point last_progress() const;
+  // Called at the begin of each phase, on the thread that enters it: for tests that interrupt
+  // there.
+  std::function<void(std::string_view)> on_phase;
   std::vector<Place> places() const;
   // Oldest first.
   std::vector<Entry> entries() const;
@@ -51,6 +57,7 @@ class FlightRecorder final : public CollectiveObserver {
  private:
   mutable std::mutex mutex_;
   Phase phase_;
+  Clock::time_point progress_ = Clock::now();
   std::vector<Entry> ring_;
   std::vector<std::string> ids_;  // of the communicators in ring_
   std::uint64_t begun_ = 0;

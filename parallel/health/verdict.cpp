@@ -8,7 +8,7 @@ namespace edt {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(GroupStatus, id, communicator, operation, label, entered,
                                    waiting, seconds)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankStatus, host, phase, phase_seconds, groups)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankStatus, host, phase, phase_seconds, groups, idle)
 
 namespace {
 
@@ -103,18 +103,69 @@ std::string presence_line(const std::vector<HeardStatus>& ranks, const Meeting& 
                      list(meeting.waiting()));
 }
 
+// The phase of a rank, and its last collective, pending or not.
+std::string activity(const RankStatus& status) {
+  const GroupStatus* last = nullptr;
+  for (const GroupStatus& group : status.groups) {
+    const bool later = last && group.waiting == last->waiting && group.seconds < last->seconds;
+    const bool pending = last && group.waiting && !last->waiting;
+    if (group.entered > 0 && (!last || later || pending)) last = &group;
+  }
+  return fmt::format("phase \"{}\"{}{}", status.phase,
+                     !last           ? ", before any collective"
+                     : last->waiting ? ", inside "
+                                     : ", after ",
+                     last ? place_of(*last) : std::string());
+}
+
+// Who waits for a silent rank, and where: "; rank 0 waits for it in ...".
+std::string awaited_in(std::size_t silent, const std::vector<HeardStatus>& ranks) {
+  for (std::size_t other = 0; other < ranks.size(); ++other) {
+    for (const GroupStatus& group : ranks[other].status.groups) {
+      if (!group.waiting || other == silent) continue;
+      for (const GroupStatus& own : ranks[silent].status.groups) {
+        if (own.id != group.id || own.entered >= group.entered) continue;
+        return fmt::format("; rank {} waits for it in {}", other, place_of(group));
+      }
+    }
+  }
+  return {};
+}
+
+// Nobody waits in a collective (they would say more, so they are given more time): a rank that
+// computes, reads or writes for too long, alone or as all the others do. Drawing samples takes as
+// long as it takes.
+std::optional<std::string> idle_line(const std::vector<HeardStatus>& ranks, Seconds timeout) {
+  const RankStatus* worst = nullptr;
+  std::size_t rank = 0, stalled = 0;
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    const RankStatus& status = ranks[i].status;
+    const bool stalls = !ranks[i].ended && status.idle > 1.5 * timeout.count() &&
+                        status.phase != "samples" && longest_wait(status) == 0;
+    if (!stalls) continue;
+    ++stalled;
+    if (!worst || status.idle > worst->idle) worst = &status, rank = i;
+  }
+  if (!worst) return std::nullopt;
+  return fmt::format("rank {} of {} on {} stalls: no progress for {:.3g} s in {}{}", rank,
+                     ranks.size(), worst->host, worst->idle, activity(*worst),
+                     stalled > 1 ? fmt::format("; so do {} others", stalled - 1) : "");
+}
+
 }  // namespace
 
-std::string silence_of(int rank, std::size_t ranks, const std::string& host, double seconds) {
-  return fmt::format("rank {} of {} on {} stalls: no sign of life for {:.3g} s", rank, ranks, host,
-                     seconds);
+std::string silence_of(int rank, std::size_t ranks, const RankStatus& last_heard, double seconds) {
+  return fmt::format(
+      "rank {} of {} on {} stalls: no sign of life for {:.3g} s (last heard of in {})", rank, ranks,
+      last_heard.host, seconds, activity(last_heard));
 }
 
 std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds timeout) {
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     if (!ranks[rank].ended && ranks[rank].silent > timeout.count()) {
-      return silence_of(static_cast<int>(rank), ranks.size(), ranks[rank].status.host,
-                        ranks[rank].silent);
+      return silence_of(static_cast<int>(rank), ranks.size(), ranks[rank].status,
+                        ranks[rank].silent) +
+             awaited_in(rank, ranks);
     }
   }
   const std::vector<Meeting> late = long_meetings(ranks, timeout);
@@ -133,7 +184,8 @@ std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds 
     if (meeting.missing().empty()) return presence_line(ranks, meeting);
   }
   // They wait for each other. (A wait that is still short will show its own cause.)
-  return missing_rank([&](double wait) { return wait >= timeout.count(); });
+  if (auto line = missing_rank([&](double wait) { return wait >= timeout.count(); })) return line;
+  return idle_line(ranks, timeout);
 }
 
 std::string to_text(const RankStatus& status) { return nlohmann::json(status).dump(); }

@@ -22,9 +22,11 @@ struct RankStatus {
   std::string host, phase;
   double phase_seconds = 0;
   std::vector<GroupStatus> groups;
+  double idle = 0;  // seconds since it last entered a phase, or entered or left a collective
 };
 
-// `ranks` in order. Empty as long as nobody has waited `timeout` for anybody.
+// `ranks` in order. Empty as long as nobody has waited `timeout` for anybody, and each has shown
+// progress within it.
 struct HeardStatus {
   RankStatus status;
   double silent = 0;   // seconds since it was heard
@@ -33,7 +35,7 @@ struct HeardStatus {
 std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds timeout);
 
 // The line for a rank from which nothing is heard.
-std::string silence_of(int rank, std::size_t ranks, const std::string& host, double seconds);
+std::string silence_of(int rank, std::size_t ranks, const RankStatus& last_heard, double seconds);
 
 std::string to_text(const RankStatus& status);
 RankStatus rank_status_from(std::string_view text);

@@ -1,16 +1,21 @@
 #include "parallel/health/watchdog.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "parallel/health/process_dump.h"
 
 namespace edt {
 namespace {
 
 // The first character of a letter says what it is.
+constexpr Seconds kDumpTime{5}, kAbortTime{5};
 constexpr char kStatus = 's', kGoodbye = 'g', kVerdict = 'v';
 
 double seconds_since(FlightRecorder::Clock::time_point time) {
@@ -42,10 +47,12 @@ Watchdog::Watchdog(Communicator& world, std::shared_ptr<FlightRecorder> recorder
       size_(world.size()),
       recorder_(std::move(recorder)),
       options_(std::move(options)),
+      aborts_itself_(!options_.abort),
       mailbox_(world.mailbox("watchdog")),
       peers_(static_cast<std::size_t>(rank_ == 0 ? size_ : 1)) {
   world_.set_observer(recorder_);
-  if (!options_.abort) options_.abort = [this](int status) { world_.abort(status); };
+  prepare_thread_stacks();
+  if (aborts_itself_) options_.abort = [this](int status) { world_.abort(status); };
   const auto hosts = world.gather(world.host(), 0, "hosts of the ranks");
   for (std::size_t r = 0; r < hosts.size(); ++r) peers_[r].heard.status.host = hosts[r];
   if (rank_ != 0) peers_[0].heard.status.host = world.broadcast("", 0, "host of rank 0");
@@ -75,7 +82,11 @@ Seconds Watchdog::interval() const {
 
 RankStatus Watchdog::own_status() const {
   const FlightRecorder::Phase phase = recorder_->current_phase();
-  RankStatus status{world_.host(), phase.name, seconds_since(phase.since), {}};
+  RankStatus status{world_.host(),
+                    phase.name,
+                    seconds_since(phase.since),
+                    {},
+                    seconds_since(recorder_->last_progress())};
   for (const FlightRecorder::Place& place : recorder_->places()) {
     status.groups.push_back({place.id, place.communicator, place.operation, place.label,
                              place.entered, place.waiting, seconds_since(place.since)});
@@ -130,7 +141,7 @@ void Watchdog::report() {
   if (rank_ == 0) {
     peers_[0].heard.status = own_status();
     peers_[0].last = Clock::now();
-    post_all(std::string(1, kStatus));
+    post_all(kStatus + to_text(peers_[0].heard.status));
   } else if (!ending_since_) {
     mailbox_->post(0, kStatus + to_text(own_status()));
   }
@@ -169,25 +180,40 @@ void Watchdog::look() {
   }
   // Rank 0 is given more time: it may be about to name another rank.
   if (!all[0].ended && all[0].silent > 1.5 * timeout().count()) {
-    carry_out(silence_of(0, static_cast<std::size_t>(size_), all[0].status.host, all[0].silent),
-              false);
+    carry_out(silence_of(0, static_cast<std::size_t>(size_), all[0].status, all[0].silent), false);
   }
 }
 
+// A disk or a network that hangs must not keep the job from ending: what could wait for them is
+// done by threads that nobody waits for beyond a deadline.
 void Watchdog::carry_out(const std::string& verdict, bool from_root) {
   if (rank_ == 0) post_all(kVerdict + verdict);
-  try {
-    write_dump(verdict);
-  } catch (const std::exception& error) {
-    log::warning("[watchdog] {}", error.what());
+  const Seconds patience = Seconds(rank_ == 0 ? 0.5 : 2) + 2 * interval();
+  if (aborts_itself_) {
+    std::thread([status = options_.status, deadline = patience + kDumpTime + kAbortTime] {
+      std::this_thread::sleep_for(deadline);
+      std::_Exit(status);
+    }).detach();
   }
   // Rank 0 says it; where that is the frozen one, rank 1 does. The others keep it in their log
   // files.
   const bool speaks = rank_ == 0 || (rank_ == 1 && !from_root);
-  log::write(speaks ? log::Level::kError : log::Level::kInfo, "[watchdog] " + verdict);
-  log::flush();
+  std::promise<void> done;
+  std::future<void> dumped = done.get_future();
+  std::thread([this, verdict, speaks, finished = std::move(done)]() mutable {
+    if (speaks) std::fprintf(stderr, "edt: error: [watchdog] %s\n", verdict.c_str());
+    try {
+      write_dump(verdict);
+    } catch (const std::exception& error) {
+      log::warning("[watchdog] {}", error.what());
+    }
+    log::write(log::Level::kInfo, "[watchdog] " + verdict);
+    log::flush();
+    finished.set_value();
+  }).detach();
+  dumped.wait_for(kDumpTime);
   // The others read the verdict within an interval, and write their files before the job ends.
-  std::this_thread::sleep_for(Seconds(rank_ == 0 ? 0.5 : 2) + 2 * interval());
+  std::this_thread::sleep_for(patience);
   over_ = true;
   options_.abort(options_.status);
 }
@@ -201,6 +227,15 @@ void Watchdog::write_dump(const std::string& verdict) const {
                               {"time", unix_time(FlightRecorder::Clock::now())},
                               {"phase", phase.name},
                               {"phase_seconds", seconds_since(phase.since)}};
+  json["threads"] = nlohmann::ordered_json::array();
+  for (const ThreadStack& stack : thread_stacks()) {
+    json["threads"].push_back({{"id", stack.id},
+                               {"name", stack.name},
+                               {"state", stack.state},
+                               {"waits_in", stack.waits_in},
+                               {"frames", stack.frames}});
+  }
+  json["open_files"] = open_files();
   json["collectives"] = nlohmann::ordered_json::array();
   for (const auto& entry : recorder_->entries()) json["collectives"].push_back(to_json(entry));
   std::error_code ignored;  // opening the file says what is wrong

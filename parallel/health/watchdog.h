@@ -2,8 +2,9 @@
 // 0 where its rank is and hears from rank 0 in turn; rank 0 judges. On a verdict every rank writes
 // what it did last to a file, the verdict is logged, and the job is aborted with status 1.
 //
-// It notices a rank that does not enter a collective, ranks in different collectives, and a process
-// that is frozen: rank 0 itself too.
+// It notices a rank that does not enter a collective, ranks in different collectives, a rank that
+// makes no progress while nobody waits for it, and a process that is frozen or out of reach: rank 0
+// itself too. It ends the job also where disk or network hang.
 #pragma once
 
 #include <atomic>
@@ -21,7 +22,7 @@ struct WatchdogOptions {
   Seconds first_timeout{
       1800};  // until the first step is done: compilation, page cache, first files
   Seconds timeout{300};
-  std::filesystem::path directory = ".";  // for stall-rank-N.json
+  std::filesystem::path directory = ".";  // for stall-rank-N.json: stacks, files, flight recorder
   int status = 1;                         // that the job ends with
   // Ends the job; the default is Communicator::abort.
   std::function<void(int status)> abort;
@@ -63,6 +64,7 @@ class Watchdog {
   const int rank_, size_;
   std::shared_ptr<FlightRecorder> recorder_;
   WatchdogOptions options_;
+  const bool aborts_itself_;
   std::unique_ptr<Mailbox> mailbox_;
   std::atomic<bool> first_step_done_ = false, ending_ = false, abandoned_ = false;
   bool said_goodbye_ = false;

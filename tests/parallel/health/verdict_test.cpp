@@ -57,10 +57,37 @@ TEST(Verdict, ACollectiveThatDoesNotEnd) {
 TEST(Verdict, SilenceUnlessItHasEnded) {
   auto ranks = ranks_in({{}, {}});
   ranks[1].silent = 11;
-  EXPECT_THAT(judge(ranks, Seconds(10)),
-              Optional(std::string("rank 1 of 2 on node stalls: no sign of life for 11 s")));
+  EXPECT_THAT(
+      judge(ranks, Seconds(10)),
+      Optional(std::string("rank 1 of 2 on node stalls: no sign of life for 11 s (last heard "
+                           "of in phase \"forward\", before any collective)")));
   ranks[1].ended = true;
   EXPECT_EQ(judge(ranks, Seconds(10)), std::nullopt);
+}
+
+TEST(Verdict, NoProgressWhileNobodyWaits) {
+  auto ranks = ranks_in({{group("data", 5, false, 3)}, {group("data", 5, false, 16)}});
+  ranks[1].status.phase = "data";
+  ranks[1].status.idle = 14;
+  EXPECT_EQ(judge(ranks, Seconds(10)), std::nullopt) << "those who wait say more, they come first";
+  ranks[1].status.idle = 16;
+  EXPECT_THAT(judge(ranks, Seconds(10)),
+              Optional(std::string("rank 1 of 2 on node stalls: no progress for 16 s in phase "
+                                   "\"data\", after barrier #5 \"step\" of \"data\"")));
+  ranks[0].status.idle = 17;
+  EXPECT_THAT(judge(ranks, Seconds(10)), Optional(HasSubstr("; so do 1 others")));
+  for (auto& rank : ranks) rank.status.phase = "samples";
+  EXPECT_EQ(judge(ranks, Seconds(10)), std::nullopt) << "pictures take as long as they take";
+}
+
+TEST(Verdict, SilenceSaysWhereTheRankWas) {
+  auto ranks = ranks_in(
+      {{group("data", 5, true, 8)}, {group("data", 4, false, 1), group("tensor", 7, true, 2)}});
+  ranks[1].silent = 11;
+  EXPECT_THAT(judge(ranks, Seconds(10)),
+              Optional(HasSubstr(
+                  "phase \"forward\", inside barrier #7 \"step\" of \"tensor\"); rank 0 waits "
+                  "for it in barrier #5 \"step\" of \"data\"")));
 }
 
 TEST(Verdict, StatusTravelsAsText) {

@@ -68,6 +68,25 @@ TEST(Watchdog, NamesTheRankThatDoesNotCome) {
   }
 }
 
+TEST(Watchdog, NamesARankThatMakesNoProgressOnItsOwn) {
+  const TemporaryDirectory directory;
+  const auto file = directory / "held open";
+  std::ofstream held(file);
+  const int aborts = aborts_of(1, directory, [](Communicator&, FlightRecorder& recorder) {
+    recorder.phase("data");
+    std::this_thread::sleep_for(std::chrono::milliseconds(900));
+  });
+  EXPECT_EQ(aborts, 1);
+  const Json dump = dump_of(directory, 0);
+  EXPECT_THAT(dump["verdict"].get<std::string>(),
+              ContainsRegex("^rank 0 of 1 on .* stalls: no progress for 0.[0-9]* s in phase "
+                            "\"data\", "));
+  EXPECT_THAT(dump["open_files"].dump(), HasSubstr(file.string()));
+  const std::string stacks = dump["threads"].dump();
+  EXPECT_THAT(stacks, HasSubstr("clock_nanosleep"));
+  EXPECT_THAT(stacks, HasSubstr("\"state\":\"S\""));
+}
+
 // Ranks 0 and 1 wait for rank 2, which waits for rank 3 in another communicator.
 TEST(Watchdog, NamesTheCauseAndNotWhoWaitsForIt) {
   const TemporaryDirectory directory;
