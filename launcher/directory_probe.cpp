@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -91,9 +92,14 @@ std::vector<Finding> findings(const DirectoryProbe& directory) {
     all.push_back({true, fmt::format("{} cannot be written: {}", path, directory.write_problem)});
   }
   if (!directory.locking_problem.empty()) {
-    all.push_back({true, fmt::format("{}: files cannot be locked ({}); HDF5 writes there only with "
-                                     "HDF5_USE_FILE_LOCKING=FALSE in the environment",
-                                     path, directory.locking_problem)});
+    // edt asks HDF5 for no locks, but the environment overrules what a program asks for.
+    const char* forced = std::getenv("HDF5_USE_FILE_LOCKING");
+    const bool locks = forced && (std::string_view(forced) == "TRUE" || *forced == '1');
+    all.push_back(
+        {locks, fmt::format("{}: files cannot be locked ({}){}", path, directory.locking_problem,
+                            locks ? ", and HDF5_USE_FILE_LOCKING demands it: unset it"
+                                  : "; edt needs no locks, other programs need "
+                                    "HDF5_USE_FILE_LOCKING=FALSE for its files")});
   }
   constexpr std::uint64_t kLittleSpace = std::uint64_t{5} << 30;
   if (directory.bytes_free < kLittleSpace) {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <map>
+#include <optional>
 
 #include "launcher/report.h"
 
@@ -71,27 +71,6 @@ std::string shared_memory_problem(int ranks, std::uint64_t free_bytes) {
       "--shm-size)",
       human_bytes(static_cast<double>(free_bytes)), ranks,
       human_bytes(static_cast<double>(needed)));
-}
-
-std::string device_problem(const std::vector<DeviceClaim>& ranks) {
-  std::map<std::string, std::vector<std::size_t>> on_host;
-  for (std::size_t rank = 0; rank < ranks.size(); ++rank) on_host[ranks[rank].host].push_back(rank);
-  for (const auto& [host, members] : on_host) {
-    std::map<std::string, std::size_t> taken;
-    int seen = 0;
-    for (const std::size_t rank : members) seen = std::max(seen, ranks[rank].visible);
-    for (const std::size_t rank : members) {
-      const auto [owner, is_new] = taken.emplace(ranks[rank].device, rank);
-      if (is_new) continue;
-      if (static_cast<std::size_t>(seen) < members.size()) {
-        return fmt::format("{} ranks on {}, which shows {} GPUs: start at most {} ranks per node",
-                           members.size(), host, seen, std::max(1, seen));
-      }
-      return fmt::format("ranks {} and {} on {} have both taken GPU {}, {} are there",
-                         owner->second, rank, host, ranks[rank].device, seen);
-    }
-  }
-  return {};
 }
 
 }  // namespace edt

@@ -3,9 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <vector>
 
 namespace edt {
 
@@ -28,14 +26,5 @@ std::string connection_problem(const Launch& launch, const std::string& mpi_libr
 
 // Ranks of a node exchange messages through /dev/shm. Empty when `free_bytes` there are enough.
 std::string shared_memory_problem(int ranks, std::uint64_t free_bytes);
-
-// Which GPU a rank has taken.
-struct DeviceClaim {
-  std::string host;
-  int visible = 0;     // devices that this rank sees
-  std::string device;  // its identity: a PCI address or UUID
-};
-// More ranks than GPUs on a node, or a GPU taken by two ranks; `ranks` in order. Empty: all well.
-std::string device_problem(const std::vector<DeviceClaim>& ranks);
 
 }  // namespace edt

@@ -9,6 +9,7 @@
 #include "core/cpu/cpu_library.h"
 #include "core/storage/hdf5_library.h"
 #include "launcher/version_config.h"
+#include "parallel/mpi/mpi_session.h"
 
 namespace edt {
 namespace {
@@ -19,12 +20,19 @@ std::string boost_version() {
   return version;
 }
 
+// "Open MPI v4.1.4": the library that is loaded.
+std::string mpi_version() {
+  const std::string library = MpiSession::library();
+  return library.substr(0, library.find(','));
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> versions() {
   return {{"edt", EDT_VERSION},       {"commit", EDT_COMMIT},       {"build", EDT_BUILD_TYPE},
           {"compiler", EDT_COMPILER}, {"oneDNN", onednn_version()}, {"HDF5", hdf5_version()},
-          {"Boost", boost_version()}};
+          {"Boost", boost_version()}, {"MPI", mpi_version()},       {"CUDA", EDT_CUDA_VERSION},
+          {"NCCL", EDT_NCCL_VERSION}};
 }
 
 std::string version_text() {

@@ -5,7 +5,9 @@
 #include "launcher/commands/table.h"
 #include "launcher/machine.h"
 #include "launcher/options.h"
+#include "launcher/rank_survey.h"
 #include "launcher/report.h"
+#include "launcher/slurm_site.h"
 #include "launcher/version.h"
 
 namespace edt {
@@ -48,12 +50,34 @@ void print_directory(CommandContext& context, const DirectoryProbe& directory) {
   }
 }
 
+void print_slurm(CommandContext& context, const SlurmSite& site) {
+  print_line(context, "Slurm",
+             fmt::format("{}, srun connects by {}", site.version, fmt::join(site.mpi_types, " ")));
+  print_line(context, "  requeue", site.job_requeue ? "by default" : "only with --requeue");
+  print_line(context, "  time-outs",
+             fmt::format("{} s from SIGTERM to SIGKILL, {} s until a silent node is dead",
+                         site.kill_wait, site.node_timeout));
+}
+
+void print_nodes(CommandContext& context, const std::vector<NodeSummary>& nodes) {
+  for (const NodeSummary& node : nodes) {
+    print_line(context, node.host,
+               fmt::format("{} ranks, {} cores each, {} available, {} free in /dev/shm", node.ranks,
+                           node.cores_usable, bytes(node.memory_available),
+                           bytes(node.shared_memory_free)));
+  }
+}
+
 void print_json(CommandContext& context, const Machine& machine, const DirectoryProbe& directory,
+                const std::optional<SlurmSite>& site, const std::vector<NodeSummary>& nodes,
                 const std::vector<Finding>& found) {
   auto json = nlohmann::ordered_json::object();
   for (const auto& [name, version] : versions()) json["versions"][name] = version;
   json["machine"] = to_json(machine);
   json["directory"] = to_json(directory);
+  json["slurm"] = site ? to_json(*site) : nlohmann::ordered_json(nullptr);
+  json["nodes"] = nlohmann::ordered_json::array();
+  for (const NodeSummary& node : nodes) json["nodes"].push_back(to_json(node));
   json["findings"] = nlohmann::ordered_json::array();
   for (const Finding& finding : found) {
     json["findings"].push_back(
@@ -70,7 +94,7 @@ int doctor(std::span<const std::string> args, CommandContext& context) {
   OptionSet options(
       "doctor",
       "Says what this machine has, and what would fail on it. Status 1 when something "
-      "would.");
+      "would. Started on many ranks it compares their nodes.");
   options.add("directory", &path, "where data or checkpoints are to go").positional();
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
@@ -78,21 +102,31 @@ int doctor(std::span<const std::string> args, CommandContext& context) {
   const Machine machine = probe_machine();
   const DirectoryProbe directory = probe_directory(path);
   std::vector<Finding> found = findings(machine);
-  for (Finding& finding : findings(directory)) found.push_back(std::move(finding));
+  const std::vector<NodeSummary> nodes =
+      survey(machine, directory.path, version_text(), context.world);
+  // One rank speaks for all; what is wrong with one node is wrong with the job.
+  std::optional<SlurmSite> site;
+  if (context.world.is_root()) site = probe_slurm_site();
+  for (auto& more : {findings(directory), site ? findings(*site) : std::vector<Finding>(),
+                     findings(nodes, directory.path)}) {
+    found.insert(found.end(), more.begin(), more.end());
+  }
 
   if (as_json) {
-    print_json(context, machine, directory, found);
+    print_json(context, machine, directory, site, nodes, found);
   } else {
     for (const auto& [name, version] : versions()) print_line(context, name, version);
     print_machine(context, machine);
     print_directory(context, directory);
+    if (site) print_slurm(context, *site);
+    if (nodes.size() > 1) print_nodes(context, nodes);
     for (const Finding& finding : found) {
       context.print("{}: {}\n", finding.fails ? "FAILS" : "warning", finding.text);
     }
     if (found.empty()) context.print("nothing found that would fail\n");
   }
   const bool fails = std::any_of(found.begin(), found.end(), [](auto& f) { return f.fails; });
-  return fails ? kFailed : kDone;
+  return context.world.any(fails, "findings") ? kFailed : kDone;
 }
 
 }  // namespace edt

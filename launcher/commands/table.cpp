@@ -27,7 +27,8 @@ std::span<const Command> command_table() {
       Command{"data info", "what a data set holds", data_info},
       Command{"data synth", "a data set of synthetic pictures", data_synth},
       Command{"data verify", "reads a whole data set and checks it", data_verify},
-      Command{"doctor", "what this machine has, and what would fail on it", doctor, OnRanks::kRoot},
+      Command{"doctor", "what this machine has, and what would fail on it", doctor, OnRanks::kAll},
+      Command{"slurm", "the batch script of a run, written and submitted", slurm},
   };
   return kCommands;
 }

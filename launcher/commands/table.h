@@ -28,6 +28,7 @@ int data_verify(std::span<const std::string> args, CommandContext& context);
 int doctor(std::span<const std::string> args, CommandContext& context);
 int plan(std::span<const std::string> args, CommandContext& context);
 int sample(std::span<const std::string> args, CommandContext& context);
+int slurm(std::span<const std::string> args, CommandContext& context);
 int train(std::span<const std::string> args, CommandContext& context);
 
 std::span<const Command> command_table();

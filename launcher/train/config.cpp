@@ -273,6 +273,10 @@ void RunOptions::declare(OptionSet& options) {
   options.add("run.start-timeout", &start_timeout, "the same until the first step is done")
       .unit("s")
       .at_least(0);
+  options
+      .add("run.straggler-every", &straggler_every,
+           "steps between reports of ranks that are slower than the others; 0: none")
+      .at_least(0);
   options.add("run.on-stall", &requeue_stalled, {{"requeue", true}, {"fail", false}},
               "how a job ends when a rank stalls: status 5, start it again, or 1, failed");
   options.add("run.memory-check", &memory_check,

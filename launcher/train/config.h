@@ -100,7 +100,8 @@ struct RunOptions {
   std::int64_t keep_checkpoints = 3;
   bool wait_for_checkpoint = false;
   double start_timeout = 1800, timeout = 300;  // seconds; 0: ranks are not watched
-  bool requeue_stalled = true;                 // the status that a job ends with when a rank stalls
+  std::int64_t straggler_every = 100;
+  bool requeue_stalled = true;  // the status that a job ends with when a rank stalls
   bool memory_check = true;
   bool tensorboard = true;
   std::int64_t sample_every = 0;

@@ -9,6 +9,7 @@
 #include "launcher/report.h"
 #include "launcher/train/agreement.h"
 #include "launcher/train/engine_config.h"
+#include "launcher/train/rank_times.h"
 #include "launcher/version.h"
 
 namespace edt {
@@ -158,6 +159,7 @@ int Trainer::train(bool silent, const StopSignals& signals) {
 Request Trainer::step_until_told(data::Prefetcher& batches, const RunRequests& requests,
                                  StepLog* log, SampleGrid* samples) {
   const std::int64_t last = config_.train.steps, every = config_.run.checkpoint_every;
+  RankTimes times(world());
   double saving = 0;  // seconds of the last checkpoint: they count for the step after it
   while (engine_.step() < last) {
     StepRecord record = take_step(batches);
@@ -165,6 +167,11 @@ Request Trainer::step_until_told(data::Prefetcher& batches, const RunRequests& r
     record.step_seconds += saving;
     saving = 0;
     phase("metrics");
+    times.add(record);
+    if (world().size() > 1 && config_.run.straggler_every > 0 &&
+        engine_.step() % config_.run.straggler_every == 0) {
+      times.report_stragglers();
+    }
     // Before a checkpoint of this step can be complete: a resume finds no step missing.
     if (log) log->write(record);
     check_finite(record.report);
@@ -174,8 +181,12 @@ Request Trainer::step_until_told(data::Prefetcher& batches, const RunRequests& r
     if (log && request == Request::kSave) requests.saved();
     checkpoints_.report();
     if (samples && engine_.step() % config_.run.sample_every == 0) draw_samples(log, *samples);
-    if (request >= Request::kStop && engine_.step() < last) return request;
+    if (request >= Request::kStop && engine_.step() < last) {
+      times.report_run();
+      return request;
+    }
   }
+  times.report_run();
   return Request::kNone;
 }
 

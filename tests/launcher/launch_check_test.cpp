@@ -32,15 +32,5 @@ TEST(LaunchCheck, SharedMemory) {
   EXPECT_EQ(shared_memory_problem(1, 0), "") << "one rank sends nothing";
 }
 
-TEST(LaunchCheck, Devices) {
-  EXPECT_EQ(device_problem({{"a", 2, "0"}, {"a", 2, "1"}, {"b", 2, "0"}}), "");
-  EXPECT_EQ(device_problem({{"a", 2, "0"}, {"b", 2, "0"}, {"b", 2, "0"}}),
-            "ranks 1 and 2 on b have both taken GPU 0, 2 are there");
-  EXPECT_EQ(device_problem({{"a", 1, "0"}, {"a", 1, "0"}}),
-            "2 ranks on a, which shows 1 GPUs: start at most 1 ranks per node");
-  // Slurm may show each rank only its own.
-  EXPECT_EQ(device_problem({{"a", 1, "0"}, {"a", 1, "1"}}), "");
-}
-
 }  // namespace
 }  // namespace edt

@@ -3,8 +3,8 @@
 source "$(dirname "$0")/../lib.sh"
 tiny_data data
 reference
-job=$(submit --array=5-7%2 --time=5 "$root/slurm/seeds.sbatch" $(options) --run.dir="$work/seeds")
-scaling=$(submit --array=1,2 --nodes=2 --time=5 "$root/slurm/scaling.sbatch" $(options) --run.dir="$work/scaling")
+job=$(submit --array=5-7%2 --time=10 "$root/slurm/seeds.sbatch" $(options) --run.dir="$work/seeds")
+scaling=$(submit --array=1,2 --nodes=2 --time=10 "$root/slurm/scaling.sbatch" $(options) --run.dir="$work/scaling")
 all_ended() { [[ -z $(squeue -h) ]]; }
 wait_until 60 "the end of both arrays" all_ended
 for seed in 5 6 7; do

@@ -4,7 +4,7 @@ source "$(dirname "$0")/../lib.sh"
 steps=80
 tiny_data data
 reference
-mapfile -t jobs < <("$root/slurm/chain.sh" 3 --nodes=2 --ntasks-per-node=1 --time=5 "$root/slurm/nodes.sbatch" \
+mapfile -t jobs < <("$root/slurm/chain.sh" 3 --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" \
   $(options) --run.dir="$work/run")
 ((${#jobs[@]} == 3)) || fail "${#jobs[@]} jobs"
 wait_until 30 "step 3" has_step run 3
@@ -20,7 +20,7 @@ same_as_reference run
 
 steps=90
 touch run/stop
-job=$(submit --nodes=2 --time=5 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run")
+job=$(submit --nodes=2 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run")
 ended "$job" COMPLETED
 grep -q "stopped by the file" "slurm-$job.out" || fail "no word of the file"
 [[ $(step_of run) == 80 ]] || fail "it trained in spite of the file"

@@ -4,7 +4,7 @@ source "$(dirname "$0")/../lib.sh"
 steps=120
 tiny_data data
 reference
-job=$(submit --nodes=2 --ntasks-per-node=1 --time=5 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
+job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
   --run.checkpoint-every=2 --run.timeout=6)
 wait_until 30 "step 10" has_step run 10
 for ((try = 0; try < 5000; ++try)); do

@@ -4,7 +4,7 @@ steps=80
 tiny_data data
 reference
 submit_run() {
-  submit --nodes=2 --ntasks-per-node=1 --time=5 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run"
+  submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run"
 }
 job=$(submit_run)
 wait_until 30 "step 3" has_step run 3

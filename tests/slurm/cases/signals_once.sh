@@ -15,7 +15,7 @@ COUNTER
 chmod +x counter
 all_started() { (($(ls started-"$1"-* 2>/dev/null | wc -l) == 4)); }
 for launcher in srun mpirun; do
-  job=$(EDT_LAUNCHER=$launcher EDT_REQUEUE=none EDT="$work/counter" submit --nodes=2 --ntasks-per-node=2 --time=5 \
+  job=$(EDT_LAUNCHER=$launcher EDT_REQUEUE=none EDT="$work/counter" submit --nodes=2 --ntasks-per-node=2 --time=10 \
     "$root/slurm/nodes.sbatch" --run.dir="$work/none")
   wait_until 30 "start of 4 ranks" all_started "$job"
   sleep 0.5

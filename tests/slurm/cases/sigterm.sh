@@ -3,7 +3,7 @@ source "$(dirname "$0")/../lib.sh"
 steps=80
 tiny_data data
 reference
-job=$(submit --nodes=2 --ntasks-per-node=1 --time=5 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run")
+job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run")
 wait_until 30 "step 3" has_step run 3
 scancel --signal=TERM "$job"
 ended "$job" COMPLETED

@@ -3,7 +3,7 @@ source "$(dirname "$0")/../lib.sh"
 tiny_data data
 reference
 for launcher in srun mpirun; do
-  job=$(EDT_LAUNCHER=$launcher submit --nodes=2 --ntasks-per-node=2 --time=5 "$root/slurm/nodes.sbatch" \
+  job=$(EDT_LAUNCHER=$launcher submit --nodes=2 --ntasks-per-node=2 --time=10 "$root/slurm/nodes.sbatch" \
     $(options) --run.dir="$work/run-$launcher")
   ended "$job" COMPLETED
   grep -q "on node\[1-2\]" "slurm-$job.out" || fail "not on both nodes"

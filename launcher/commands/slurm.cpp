@@ -1,0 +1,92 @@
+// edt slurm: writes the batch script of a run from its configuration, and submits it.
+#include <sys/wait.h>
+
+#include <cstdlib>
+
+#include "core/storage/durable_file.h"
+#include "data/dataset.h"
+#include "launcher/commands/table.h"
+#include "launcher/slurm_script.h"
+#include "launcher/train/config.h"
+#include "parallel/mesh.h"
+
+namespace edt {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Everything that is known to be wrong before the job waits in a queue.
+void check(const SlurmRequest& request, const TrainConfig& config) {
+  const bool on_gpus = config.run.device.kind == DeviceKind::kCuda;
+  require<UsageError>(!on_gpus || request.gpus_per_node > 0, "slurm",
+                      "run.device is cuda, and no GPU is asked for: --gpus-per-node");
+  require<UsageError>(on_gpus || request.gpus_per_node == 0, "slurm",
+                      "{} GPUs per node are asked for, and run.device is not cuda",
+                      request.gpus_per_node);
+  require<UsageError>(
+      !on_gpus || request.ranks_of_node() <= request.gpus_per_node || config.run.device.share_gpus,
+      "slurm", "{} ranks per node, {} GPUs: one rank for each GPU", request.ranks_of_node(),
+      request.gpus_per_node);
+  const long limit = slurm_seconds(request.time);
+  require<UsageError>(limit > request.warn, "slurm",
+                      "the run is told {} s before a limit of {} s: it would never train",
+                      request.warn, limit);
+  const data::Dataset dataset(config.data.path, {.verify_blocks = false});
+  const ModelConfig model = config.model.resolve(dataset.description().classes);
+  check_mesh({.ranks = request.ranks(),
+              .tensor_ranks = config.parallel.tensor,
+              .micro_batches = config.train.batch / config.train.micro_batch,
+              .model = model.name(),
+              .tensor_degrees = model.tensor_degrees()});
+}
+
+fs::path this_program() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error);
+}
+
+int submit(const fs::path& script, CommandContext& context) {
+  context.out.flush();
+  const int status = std::system(fmt::format("sbatch '{}'", script.string()).c_str());
+  require<SystemError>(WIFEXITED(status) && WEXITSTATUS(status) == 0, "slurm",
+                       "sbatch {} failed with status {}", script.string(),
+                       WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+  return kDone;
+}
+
+}  // namespace
+
+int slurm(std::span<const std::string> args, CommandContext& context) {
+  SlurmRequest request;
+  TrainConfig config;
+  bool dry_run = false, submits = false;
+  OptionSet options("slurm",
+                    "Writes the batch script of a training run, RUN/train.sbatch, and its "
+                    "configuration beside it, RUN/train.ini. All options of edt train are taken.");
+  request.declare(options);
+  options.add("dry-run", &dry_run, "print the script, write nothing").command_line_only();
+  options.add("submit", &submits, "hand the script to sbatch").command_line_only();
+  config.declare(options);
+  if (!read_options(options, args, context)) return kDone;
+  config.validate();
+  require<UsageError>(!(dry_run && submits), "slurm", "--dry-run and --submit exclude each other");
+  check(request, config);
+
+  // The job may start in another folder.
+  config.run.directory = fs::absolute(config.run.directory).lexically_normal();
+  config.data.path = fs::absolute(config.data.path).lexically_normal();
+  const fs::path ini = config.run.directory / "train.ini";
+  const fs::path script = config.run.directory / "train.sbatch";
+  const std::string text = slurm_script(request, this_program(), ini, config.run.directory);
+  if (dry_run) {
+    context.print("{}", text);
+    return kDone;
+  }
+  make_directories(config.run.directory);
+  write_text_atomically(ini, options.to_ini());
+  write_text_atomically(script, text);
+  context.print("{}\n", script.string());
+  return submits ? submit(script, context) : kDone;
+}
+
+}  // namespace edt

@@ -1,0 +1,70 @@
+#include "launcher/train/spike_detector.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace edt {
+namespace {
+
+constexpr int kInARow = 10;
+// A loss that hardly moves has a tiny deviation: a tenth of a percent above it is no spike.
+constexpr double kLeastDeviation = 1e-3;
+
+}  // namespace
+
+SpikeDetector::SpikeDetector(double threshold, std::int64_t window)
+    : threshold_(threshold), window_(static_cast<std::size_t>(window)) {}
+
+void SpikeDetector::resume(const std::filesystem::path& metrics, std::int64_t first_step,
+                           Communicator& ranks) {
+  if (threshold_ == 0) return;
+  nlohmann::json kept = nlohmann::json::array();
+  if (ranks.is_root()) {
+    std::deque<nlohmann::json> last;
+    std::ifstream stream(metrics);
+    for (std::string line; std::getline(stream, line);) {
+      const auto record = nlohmann::json::parse(line, nullptr, false);
+      if (!record.is_object() || record.value("step", first_step) >= first_step) break;
+      const bool counts = !record.contains("rejected") && record.contains("loss") &&
+                          record["loss"].is_number() && record["grad_norm"].is_number();
+      if (counts) last.push_back({record["loss"], record["grad_norm"]});
+      if (last.size() > window_) last.pop_front();
+    }
+    for (const auto& pair : last) kept.push_back(pair);
+  }
+  values_.clear();
+  rejected_ = 0;
+  for (const auto& pair : nlohmann::json::parse(ranks.broadcast(kept.dump(), 0, "last losses"))) {
+    values_.push_back({pair[0], pair[1]});
+  }
+}
+
+std::string SpikeDetector::judge(double value, double Values::*which, std::string_view name) const {
+  double mean = 0, square = 0;
+  for (const Values& one : values_) mean += one.*which;
+  mean /= static_cast<double>(values_.size());
+  for (const Values& one : values_) square += (one.*which - mean) * (one.*which - mean);
+  const double deviation = std::max(std::sqrt(square / static_cast<double>(values_.size())),
+                                    kLeastDeviation * std::abs(mean));
+  if (!(value > mean + threshold_ * deviation)) return {};
+  return fmt::format("{} {:.4g} is {:.3g} deviations above {:.4g}", name, value,
+                     (value - mean) / deviation, mean);
+}
+
+std::string SpikeDetector::judge(double loss, double grad_norm) const {
+  if (threshold_ == 0 || values_.size() < (window_ + 1) / 2 || rejected_ >= kInARow) return {};
+  const std::string of_loss = judge(loss, &Values::loss, "loss");
+  return of_loss.empty() ? judge(grad_norm, &Values::grad_norm, "gradient norm") : of_loss;
+}
+
+void SpikeDetector::accept(double loss, double grad_norm) {
+  rejected_ = 0;
+  values_.push_back({loss, grad_norm});
+  if (values_.size() > window_) values_.pop_front();
+}
+
+}  // namespace edt

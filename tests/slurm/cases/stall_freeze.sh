@@ -1,0 +1,14 @@
+# A rank is frozen on a node of a real cluster: named, the job ends with status 5 and is requeued, the same bits.
+source "$(dirname "$0")/../lib.sh"
+steps=400
+tiny_data data
+reference
+job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
+  --run.checkpoint-every=20 --run.timeout=4)
+wait_until 60 "step 30" has_step run 30
+node-run node2 pkill -STOP -x edt
+wait_until 30 "the verdict" grep -q 'rank 1 of 2 on node2 stalls: .*phase "[a-z]*".* #[0-9]* "' "slurm-$job.out"
+ended "$job" COMPLETED 90
+grep -q "broken off, status 5" "slurm-$job.out" || fail "not status 5"
+grep -q '"frames"' run/logs/stall-rank-0.json || fail "no stacks"
+same_as_reference run
