@@ -45,7 +45,8 @@ void SlurmRequest::declare(OptionSet& options) {
   add("slurm.time", &time, "time limit, as Slurm writes it").alias("time");
   add("slurm.warn", &warn, "how long before the limit the run is told to save")
       .unit("s")
-      .range(30, 65535);
+      .range(30, 65535)
+      .alias("warn");
   add("slurm.name", &name, "name of the job").alias("name");
   add("slurm.partition", &partition, "partition").alias("partition");
   add("slurm.account", &account, "account").alias("account");

@@ -172,8 +172,20 @@ void TrainOptions::declare(OptionSet& options) {
               "activations run twice to save memory: none, MLPs, or whole blocks");
   options.add("train.clip", &clip, "largest global gradient norm; 0: no clipping").at_least(0);
   options.add("train.on-non-finite", &on_non_finite,
-              {{"stop", OnNonFinite::kStop}, {"skip", OnNonFinite::kSkip}},
-              "NaN or infinity in loss or gradient: stop the run, or skip the update");
+              {{"stop", OnNonFinite::kStop},
+               {"skip", OnNonFinite::kSkip},
+               {"go-back", OnNonFinite::kGoBack}},
+              "NaN or infinity in loss or gradient: stop the run, skip the update, or go back to "
+              "the newest checkpoint and skip the batches since");
+  options
+      .add("train.spike-threshold", &spike_threshold,
+           "a loss or gradient norm so many deviations above those before it is a spike; 0: off")
+      .at_least(0);
+  options.add("train.spike-window", &spike_window, "steps that it is compared with").at_least(10);
+  options.add("train.on-spike", &on_spike,
+              {{"log", OnSpike::kLog}, {"skip", OnSpike::kSkip}, {"go-back", OnSpike::kGoBack}},
+              "what is done: say so, skip the update, or go back to the newest checkpoint and skip "
+              "the batches since");
   options.add("train.seed", &seed, "seed of every random number").alias("seed");
 }
 
@@ -273,6 +285,9 @@ void RunOptions::declare(OptionSet& options) {
   options.add("run.start-timeout", &start_timeout, "the same until the first step is done")
       .unit("s")
       .at_least(0);
+  options.add(
+      "run.prometheus", &prometheus,
+      "text file with the metrics of the last step, for node_exporter's textfile collector");
   options
       .add("run.straggler-every", &straggler_every,
            "steps between reports of ranks that are slower than the others; 0: none")

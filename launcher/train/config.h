@@ -53,7 +53,8 @@ struct DataOptions {
 };
 
 enum class TimestepSampling { kUniform, kLossSecondMoment };
-enum class OnNonFinite { kStop, kSkip };
+enum class OnNonFinite { kStop, kSkip, kGoBack };
+enum class OnSpike { kLog, kSkip, kGoBack };
 
 struct TrainOptions {
   std::int64_t steps = 400000;
@@ -66,6 +67,9 @@ struct TrainOptions {
   Recompute recompute = Recompute::kNone;
   double clip = 0;
   OnNonFinite on_non_finite = OnNonFinite::kStop;
+  double spike_threshold = 0;
+  std::int64_t spike_window = 200;
+  OnSpike on_spike = OnSpike::kLog;
   std::uint64_t seed = 0;
 
   void declare(OptionSet& options);
@@ -100,6 +104,7 @@ struct RunOptions {
   std::int64_t keep_checkpoints = 3;
   bool wait_for_checkpoint = false;
   double start_timeout = 1800, timeout = 300;  // seconds; 0: ranks are not watched
+  std::filesystem::path prometheus;            // empty: none is written
   std::int64_t straggler_every = 100;
   bool requeue_stalled = true;  // the status that a job ends with when a rank stalls
   bool memory_check = true;

@@ -6,6 +6,8 @@
 namespace edt {
 namespace {
 
+constexpr const char* kSkippedBatches = "data.skipped_batches";
+
 std::string history_name(TimestepSampler& sampler) {
   return fmt::format("timestep_sampler.{}", sampler.name());
 }
@@ -61,10 +63,15 @@ void RunCheckpoints::load(const Checkpoint& checkpoint, std::vector<StateArray> 
 }
 
 std::vector<ExtraArray> RunCheckpoints::extras() {
+  std::vector<ExtraArray> all;
   const auto history = engine_.timestep_sampler().state();
-  if (history.empty()) return {};
-  return {{history_name(engine_.timestep_sampler()),
-           std::vector<double>(history.begin(), history.end())}};
+  if (!history.empty()) {
+    all.push_back({history_name(engine_.timestep_sampler()),
+                   std::vector<double>(history.begin(), history.end())});
+  }
+  const auto skipped = static_cast<double>(engine_.skipped_batches());
+  if (skipped > 0) all.push_back({kSkippedBatches, std::vector<double>{skipped}});
+  return all;
 }
 
 bool RunCheckpoints::restore() {
@@ -113,7 +120,10 @@ void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
                              checkpoint.path().string(), history->name);
     sampler.restore(*values);
   }
-  engine_.restored(checkpoint.info().step);
+  const auto skipped = checkpoint.extra(kSkippedBatches);
+  const auto* count = skipped ? std::get_if<std::vector<double>>(&skipped->values) : nullptr;
+  engine_.restored(checkpoint.info().step,
+                   count && !count->empty() ? static_cast<std::int64_t>(count->front()) : 0);
 }
 
 void RunCheckpoints::require_none() const {

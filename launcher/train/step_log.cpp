@@ -49,18 +49,24 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
                         {"other", (record.step_seconds - known) / record.step_seconds}};
   json["hidden_communication"] = report.hidden_communication_seconds / record.step_seconds;
   if (!report.non_finite.empty()) json["skipped"] = report.non_finite;
+  if (!report.rejected.empty()) json["rejected"] = report.rejected;
+  if (!record.spike.empty()) json["spike"] = record.spike;
+  if (!record.went_back.empty()) json["went_back"] = record.went_back;
   return json;
 }
 
 }  // namespace
 
 StepLog::StepLog(const RunDirectory& directory, std::int64_t first_step, std::int64_t last_step,
-                 std::int64_t line_every, bool tensorboard, ProgressStyle style)
+                 const RunOptions& options, ProgressStyle style)
     : generation_(directory.generation()),
       metrics_(directory.metrics(), first_step),
-      line_every_(line_every),
+      line_every_(options.log_every),
       last_step_(last_step) {
-  if (tensorboard) tensorboard_.emplace(directory.tensorboard(), first_step);
+  if (options.tensorboard) tensorboard_.emplace(directory.tensorboard(), first_step);
+  if (!options.prometheus.empty()) {
+    prometheus_.emplace(options.prometheus, directory.path().string());
+  }
   if (style == ProgressStyle::kBar) {
     bar_.emplace(Progress::Settings{.label = "train",
                                     .unit = "steps",
@@ -74,7 +80,13 @@ StepLog::StepLog(const RunDirectory& directory, std::int64_t first_step, std::in
 void StepLog::write(const StepRecord& record) {
   const StepReport& report = record.report;
   generation_.check();
-  metrics_.write(report.step, to_json(record));
+  const nlohmann::ordered_json json = to_json(record);
+  metrics_.write(report.step, json);
+  if (prometheus_) {
+    nlohmann::ordered_json with_step{{"step", report.step}};
+    with_step.update(json);
+    prometheus_->write(with_step);
+  }
   if (tensorboard_) {
     std::vector<std::pair<std::string, double>> values{
         {"loss/full", report.loss},

@@ -9,6 +9,8 @@
 #include "launcher/progress.h"
 #include "launcher/run_directory.h"
 #include "launcher/tensorboard.h"
+#include "launcher/train/config.h"
+#include "launcher/train/prometheus.h"
 #include "model/training/engine.h"
 
 namespace edt {
@@ -20,6 +22,8 @@ struct StepRecord {
   std::int64_t samples_seen = 0;
   double epoch = 0;
   double step_seconds = 0, data_seconds = 0, checkpoint_seconds = 0;
+  std::string spike;        // what stood out
+  std::string went_back;    // why earlier steps were undone before this one
   double flops = 0;         // model FLOPs of the step
   double ceiling_rate = 0;  // FLOP/s; 0: not measured
 };
@@ -27,7 +31,7 @@ struct StepRecord {
 class StepLog {
  public:
   StepLog(const RunDirectory& directory, std::int64_t first_step, std::int64_t last_step,
-          std::int64_t line_every, bool tensorboard, ProgressStyle style);
+          const RunOptions& options, ProgressStyle style);
 
   void write(const StepRecord& record);
   void image(std::int64_t step, std::string_view png);
@@ -38,6 +42,7 @@ class StepLog {
   Generation generation_;
   MetricsWriter metrics_;
   std::optional<TensorBoardWriter> tensorboard_;
+  std::optional<PrometheusFile> prometheus_;
   std::optional<Progress> bar_;
   std::int64_t line_every_, last_step_;
 };

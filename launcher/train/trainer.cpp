@@ -21,9 +21,14 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// With what the trainer wants to know of each step.
-EngineConfig watched(EngineConfig config, FlightRecorder& recorder) {
+// With what the trainer wants to know of each step, and has to say about it.
+EngineConfig watched(EngineConfig config, FlightRecorder& recorder, const SpikeDetector& detector,
+                     OnSpike on_spike) {
   config.on_phase = [&recorder](std::string_view phase) { recorder.phase(phase); };
+  if (on_spike == OnSpike::kLog) return config;
+  config.judge = [&detector](const StepReport& report) {
+    return detector.judge(report.loss, report.grad_norm);
+  };
   return config;
 }
 
@@ -89,7 +94,9 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
       backend_(config.run.device.make_backend(world)),
       model_(make_model(model_config_, *backend_, config.run.dtype, {&mesh_.tensor()})),
-      engine_(*model_, *backend_, mesh_.data(), watched(engine_config(config), *recorder_)),
+      detector_(config.train.spike_threshold, config.train.spike_window),
+      engine_(*model_, *backend_, mesh_.data(),
+              watched(engine_config(config), *recorder_, detector_, config.train.on_spike)),
       directory_(config.run.directory, world),
       checkpoints_(directory_, config, configuration, *model_, engine_, mesh_) {
   const auto side = static_cast<int>(model_config_.input_size());
@@ -145,42 +152,58 @@ int Trainer::train(bool silent, const StopSignals& signals) {
     samples = std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed,
                                            *backend_, dataset_.description(), mesh_);
   }
-  const auto batches = open_batches();
-  std::optional<StepLog> log;  // of the first rank
-  if (world().is_root()) {
-    log.emplace(directory_, engine_.step() + 1, last, config_.run.log_every,
-                config_.run.tensorboard, silent ? ProgressStyle::kSilent : progress_style(false));
-  }
-  const Request request = step_until_told(*batches, requests, log ? &*log : nullptr, samples.get());
+  const Request request = step_until_told(requests, samples.get(), silent);
   checkpoints_.finish();
   return end(request, requests);
 }
 
-Request Trainer::step_until_told(data::Prefetcher& batches, const RunRequests& requests,
-                                 StepLog* log, SampleGrid* samples) {
+std::unique_ptr<StepLog> Trainer::open_step_log() const {
+  if (!world().is_root()) return nullptr;
+  return std::make_unique<StepLog>(directory_, engine_.step() + 1, config_.train.steps, config_.run,
+                                   silent_ ? ProgressStyle::kSilent : progress_style(false));
+}
+
+Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* samples, bool silent) {
   const std::int64_t last = config_.train.steps, every = config_.run.checkpoint_every;
+  silent_ = silent;
+  auto batches = open_batches();
+  auto log = open_step_log();
+  detector_.resume(directory_.metrics(), engine_.step() + 1, world());
   RankTimes times(world());
   double saving = 0;  // seconds of the last checkpoint: they count for the step after it
+  std::string went_back;
   while (engine_.step() < last) {
-    StepRecord record = take_step(batches);
+    StepRecord record = take_step(*batches);
     record.checkpoint_seconds = saving;
     record.step_seconds += saving;
     saving = 0;
-    phase("metrics");
+    if (const std::string why = reason_to_go_back(record.report); !why.empty()) {
+      log.reset();
+      go_back(why);
+      batches = open_batches();
+      log = open_step_log();
+      detector_.resume(directory_.metrics(), engine_.step() + 1, world());
+      went_back = why;
+      continue;
+    }
+    record.went_back = std::exchange(went_back, {});
+    look_for_spikes(record);
     times.add(record);
     if (world().size() > 1 && config_.run.straggler_every > 0 &&
         engine_.step() % config_.run.straggler_every == 0) {
       times.report_stragglers();
     }
+    phase("metrics");
     // Before a checkpoint of this step can be complete: a resume finds no step missing.
     if (log) log->write(record);
     check_finite(record.report);
     const Request request = requests.agree();
     const bool due = every > 0 && engine_.step() % every == 0;
-    if (due || request != Request::kNone || engine_.step() == last) saving = save(log);
+    if (due || request != Request::kNone || engine_.step() == last) saving = save(log.get());
     if (log && request == Request::kSave) requests.saved();
     checkpoints_.report();
-    if (samples && engine_.step() % config_.run.sample_every == 0) draw_samples(log, *samples);
+    if (samples && engine_.step() % config_.run.sample_every == 0)
+      draw_samples(log.get(), *samples);
     if (request >= Request::kStop && engine_.step() < last) {
       times.report_run();
       return request;
@@ -188,6 +211,45 @@ Request Trainer::step_until_told(data::Prefetcher& batches, const RunRequests& r
   }
   times.report_run();
   return Request::kNone;
+}
+
+std::string Trainer::reason_to_go_back(const StepReport& report) const {
+  const bool for_spikes = config_.train.on_spike == OnSpike::kGoBack;
+  const bool for_nan = config_.train.on_non_finite == OnNonFinite::kGoBack;
+  std::string why;
+  if (for_spikes && !report.rejected.empty()) why = report.rejected;
+  if (for_nan && !report.non_finite.empty()) why = report.non_finite + " is not finite";
+  return why.empty() ? why : fmt::format("step {}: {}", report.step, why);
+}
+
+void Trainer::go_back(const std::string& why) {
+  constexpr int kTries = 3;
+  const std::int64_t from = engine_.step();
+  went_back_ = from <= went_back_from_ ? went_back_ + 1 : 1;
+  went_back_from_ = std::max(from, went_back_from_);
+  require<NumericError>(went_back_ <= kTries, "train", "{}, and it was {} times that it went back",
+                        why, kTries);
+  checkpoints_.finish();
+  const std::int64_t skipped = engine_.skipped_batches();
+  require<NumericError>(checkpoints_.restore(), "train",
+                        "{}, and there is no checkpoint to go back to", why);
+  // The batches that were seen since, those of earlier times among them.
+  engine_.skip_batches(skipped - engine_.skipped_batches() + from - engine_.step());
+  log::warning("{}: went back to step {}, {} batches are skipped", why, engine_.step(),
+               engine_.skipped_batches());
+}
+
+void Trainer::look_for_spikes(StepRecord& record) {
+  const StepReport& report = record.report;
+  if (!report.non_finite.empty()) return;
+  if (!report.rejected.empty()) {
+    detector_.reject();
+    log::warning("step {}: {}; the update was skipped", report.step, report.rejected);
+    return;
+  }
+  record.spike = detector_.judge(report.loss, report.grad_norm);
+  if (!record.spike.empty()) log::warning("step {}: {}", report.step, record.spike);
+  detector_.accept(report.loss, report.grad_norm);
 }
 
 double Trainer::save(StepLog* log) {
@@ -226,10 +288,11 @@ std::unique_ptr<data::Prefetcher> Trainer::open_batches() const {
                                                           : data::OrderMode::kShardLocal;
   order.window = static_cast<std::uint64_t>(config_.data.window);
   order.flips = config_.data.flip;
+  const auto skipped = static_cast<std::uint64_t>(engine_.skipped_batches());
   // Batch n of the reader is the next micro-batch of this rank.
-  const auto plan = [size, micro_batches, own = engine_.own_micro_batches()](
+  const auto plan = [size, micro_batches, skipped, own = engine_.own_micro_batches()](
                         std::uint64_t number, std::span<std::uint64_t> positions) {
-    const std::uint64_t step = number / own.size();
+    const std::uint64_t step = number / own.size() + skipped;
     const auto index = static_cast<std::uint64_t>(own[number % own.size()]);
     for (std::size_t i = 0; i < positions.size(); ++i) {
       positions[i] = (step * micro_batches + index) * size + i;

@@ -13,6 +13,7 @@
 #include "launcher/train/requests.h"
 #include "launcher/train/run_checkpoints.h"
 #include "launcher/train/sample_grid.h"
+#include "launcher/train/spike_detector.h"
 #include "launcher/train/step_log.h"
 #include "model/training/engine.h"
 #include "parallel/health/watchdog.h"
@@ -36,8 +37,14 @@ class Trainer {
   int train(bool silent, const StopSignals& signals);
   StepRecord take_step(data::Prefetcher& batches);
   // Trains until the last step or a request; what ended it.
-  Request step_until_told(data::Prefetcher& batches, const RunRequests& requests, StepLog* log,
-                          SampleGrid* samples);
+  Request step_until_told(const RunRequests& requests, SampleGrid* samples, bool silent);
+  // The first rank's log from the next step on.
+  std::unique_ptr<StepLog> open_step_log() const;
+  // Why the step just taken is to be undone; empty: it stands.
+  std::string reason_to_go_back(const StepReport& report) const;
+  // Back to the newest checkpoint; the batches since are skipped.
+  void go_back(const std::string& why);
+  void look_for_spikes(StepRecord& record);
   // Seconds that it took from training.
   double save(StepLog* log);
   int end(Request request, const RunRequests& requests);
@@ -58,10 +65,13 @@ class Trainer {
   Mesh mesh_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;
+  SpikeDetector detector_;
   TrainingEngine engine_;
   RunDirectory directory_;
   RunCheckpoints checkpoints_;
-  bool resumed_ = false;
+  bool resumed_ = false, silent_ = false;
+  int went_back_ = 0;  // times in a row to before the same step
+  std::int64_t went_back_from_ = 0;
   double ceiling_rate_ = 0;
 };
 

@@ -77,7 +77,8 @@ void TrainingEngine::initialize() {
   restored(0);
 }
 
-void TrainingEngine::restored(std::int64_t step) {
+void TrainingEngine::restored(std::int64_t step, std::int64_t skipped_batches) {
+  skipped_ = skipped_batches;
   step_ = step;
   zero_.restored();
 }
@@ -156,7 +157,8 @@ StepReport TrainingEngine::finish_step() {
   reduce_losses(report);
   report.grad_norm = reduce_grad_norm();
   report.non_finite = find_non_finite(report);
-  if (report.non_finite.empty()) {
+  if (report.non_finite.empty()) report.rejected = config_.judge(report);
+  if (report.non_finite.empty() && report.rejected.empty()) {
     config_.on_phase("optimizer");
     zero_.update({.step = step_ + 1,
                   .learning_rate = report.learning_rate,

@@ -18,6 +18,8 @@
 
 namespace edt {
 
+struct StepReport;
+
 struct EngineConfig {
   DType dtype = DType::kFloat32;
   std::int64_t batch = 256;       // images per step over all ranks
@@ -31,6 +33,11 @@ struct EngineConfig {
   double clip = 0;  // largest gradient norm; 0: none
   ZeroConfig zero;
   std::uint64_t seed = 0;
+  // Sees losses and gradient norm before the update; a reason rejects the step. The same on all
+  // ranks.
+  std::function<std::string(const StepReport&)> judge = [](const StepReport&) {
+    return std::string();
+  };
   // Told of each part of a step as it begins: "forward", "backward", "collective", "optimizer".
   std::function<void(std::string_view)> on_phase = [](std::string_view) {};
 };
@@ -45,6 +52,8 @@ struct StepReport {
   double learning_rate = 0;
   // Set when loss or gradient was not finite: which, and nothing was updated.
   std::string non_finite;
+  // Set when EngineConfig::judge has rejected the step: why, and nothing was updated.
+  std::string rejected;
   // Of this rank. Communication is what computing waited for; more of it went on meanwhile.
   double compute_seconds = 0, communication_seconds = 0, optimizer_seconds = 0;
   double hidden_communication_seconds = 0;
@@ -71,7 +80,10 @@ class TrainingEngine {
   const std::vector<std::int64_t>& own_micro_batches() const { return zero_.micro_batches(); }
   // Completed steps.
   std::int64_t step() const { return step_; }
-  std::int64_t samples_seen() const { return step_ * config_.batch; }
+  std::int64_t samples_seen() const { return (step_ + skipped_) * config_.batch; }
+  // Batches of the data that no step will see, as those that made a run diverge.
+  std::int64_t skipped_batches() const { return skipped_; }
+  void skip_batches(std::int64_t count) { skipped_ += count; }
 
   // State of this rank, for checkpoints. After writing to it call restored().
   const FlatLayout& layout() const { return zero_.layout(); }
@@ -82,7 +94,7 @@ class TrainingEngine {
   std::vector<float> gather_moving_average() { return zero_.gather(zero_.state().ema()); }
   TimestepSampler& timestep_sampler() { return *sampler_; }
   const Optimizer& optimizer() const { return *optimizer_; }
-  void restored(std::int64_t step);
+  void restored(std::int64_t step, std::int64_t skipped_batches = 0);
 
   Tape& tape() { return tape_; }
   Profiler& profiler() { return profiler_; }
@@ -111,7 +123,7 @@ class TrainingEngine {
   Arena arena_;
   Tape tape_;
   Objective objective_;
-  std::int64_t step_ = 0;
+  std::int64_t step_ = 0, skipped_ = 0;
 
   // Of the global batch, by position; losses of other ranks arrive at the end of the step.
   std::vector<std::int32_t> positions_, timesteps_;

@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
   while (read(device, request.data(), request.size()) > 0) {
     fuse_in_header in;
     std::memcpy(&in, request.data(), sizeof in);
-    if (in.opcode != FUSE_INIT) continue;  // heard, and never answered
+    if (in.opcode != FUSE_INIT) continue;
     struct {
       fuse_out_header header;
       fuse_init_out init;
@@ -36,6 +36,8 @@ int main(int argc, char** argv) {
     out.init.max_write = 1 << 16;
     out.header = {sizeof out, 0, in.unique};
     if (write(device, &out, sizeof out) < 0) return 1;
+    // What is asked for from now on stays unread: those who ask can still be killed, as with NFS.
+    pause();
   }
   return 0;
 }
