@@ -77,7 +77,7 @@ damage_newest() {
 kinds=(kill_rank kill_node requeue sigterm warning freeze cut_network fill_disk damage_newest)
 declare -A count longest
 for kind in "${kinds[@]}"; do count[$kind]=0 longest[$kind]=0; done
-goes_on() { local now; now=$(step_of "$run"); [[ -n $now ]] && ((now > $1 || now < $2)); }
+goes_on() { local now; now=$(step_of "$run"); [[ -n $now ]] && ((now > $1)); }
 end=$((SECONDS + duration))
 bag=()
 while ((SECONDS < end)); do
@@ -87,10 +87,11 @@ while ((SECONDS < end)); do
   kind=${bag[0]}
   bag=("${bag[@]:1}")
   begin=$SECONDS
-  before=$(step_of "$run")
   $kind
-  # It trains again when a step follows that was not there before.
-  wait_until $limit "training goes on after $kind" goes_on $((before + 3)) 0
+  # What was struck has come to a stop by then; it trains again when it is well beyond that step.
+  sleep 3
+  before=$(step_of "$run")
+  wait_until $limit "training goes on after $kind" goes_on $((${before:-0} + 5))
   count[$kind]=$((count[$kind] + 1))
   took=$((SECONDS - begin))
   if ((took > longest[$kind])); then longest[$kind]=$took; fi
