@@ -20,7 +20,16 @@ int train(std::span<const std::string> args, CommandContext& context) {
   context.run_started = true;
   std::optional<StopSignals> own;
   if (!context.signals) own.emplace();
-  return trainer.run(context.quiet, context.signals ? *context.signals : *own);
+  try {
+    return trainer.run(context.quiet, context.signals ? *context.signals : *own);
+  } catch (const SystemError& error) {
+    // A full disk, say: nothing is wrong with the run, started again it goes on.
+    log::flush();
+    context.error << fmt::format("edt: error: {}: {}", context.world.name(), error.what())
+                  << std::endl;
+    if (context.world.size() > 1) context.world.abort(kBrokenOff);
+    return kBrokenOff;
+  }
 }
 
 }  // namespace edt

@@ -119,8 +119,18 @@ int Trainer::run(bool silent, const StopSignals& signals) {
   } catch (const ReplacedError&) {
     throw;  // the outcome is another's
   } catch (const std::exception& error) {
-    if (world().is_root()) directory_.write_outcome(kFailed, engine_.step(), error.what());
+    note_failure(error.what());
     throw;
+  }
+}
+
+// Where even that cannot be written, the reason itself is what counts.
+void Trainer::note_failure(std::string_view what) const {
+  if (!world().is_root()) return;
+  try {
+    directory_.write_outcome(kFailed, engine_.step(), what);
+  } catch (const Error& error) {
+    log::warning("{}", error.what());
   }
 }
 
