@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-scripts/install-dependencies.sh
+scripts/install-dependencies.sh --tests
 cmake --preset release ${CI:+-DEDT_WERROR=ON}
 cmake --build --preset release
 # Two test programs of two threads each share the cores: waiting threads should not spin.

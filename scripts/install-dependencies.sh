@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that `edt` is built from, those that are missing only.
-# Usage: scripts/install-dependencies.sh [--browser] [--list]
+# Usage: scripts/install-dependencies.sh [--tests] [--browser] [--list]
+#   --tests also installs what the tests on a real Slurm need; without, they skip and say so.
 #   --browser also installs a browser without a window: tests open reports in it, and skip without one.
 #   --list prints the package names and installs nothing.
 set -euo pipefail
@@ -15,10 +16,13 @@ packages=(
   libpng-dev libzip-dev libxxhash-dev libprotozero-dev
   libopenmpi-dev openmpi-bin
   libgtest-dev libgmock-dev
-  # For the tests on a real Slurm. Its PMIx plugin loads the unversioned library of libpmix-dev.
-  munge slurm-wlm slurm-wlm-basic-plugins libpmix-dev iproute2 util-linux procps
 )
 
+if [[ "${1:-}" == "--tests" ]]; then
+  # Slurm's PMIx plugin loads the unversioned library of libpmix-dev.
+  packages+=(munge slurm-wlm slurm-wlm-basic-plugins libpmix-dev iproute2 util-linux procps)
+  shift
+fi
 if [[ "${1:-}" == "--browser" ]]; then
   packages+=(chromium-headless-shell)
   shift
