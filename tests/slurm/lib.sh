@@ -70,7 +70,7 @@ has_ended() {
 }
 # ended JOB STATE [SECONDS]: waits for the end of the job, which is to be in that state.
 ended() {
-  wait_until "${3:-60}" "the end of job $1" has_ended "$1"
+  wait_until "${3:-120}" "the end of job $1" has_ended "$1"
   is_state "$1" "$2" || fail "job $1 is $(state_of "$1"), not $2"
 }
 # The last step in the metrics of a run.
