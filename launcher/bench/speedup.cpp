@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "launcher/bench/measuring.h"
 #include "launcher/bench/speedup_turn.h"
+#include "launcher/memory/memory_check.h"
 #include "launcher/report.h"
 #include "model/presets/presets.h"
 
@@ -57,7 +58,7 @@ SpeedupResult Turns::result(const Contestant& contestant, std::int64_t images) c
 using TakeTurn = std::function<Turn(const Contestant&, int round)>;
 
 SpeedupTable run_rounds(const std::string& what, const std::vector<Contestant>& contestants,
-                        const SpeedupOptions& options, const TakeTurn& take,
+                        const SpeedupOptions& options, std::int64_t images, const TakeTurn& take,
                         const SpeedupProgress& report) {
   std::vector<Turns> turns(contestants.size());
   for (int round = 0; round < options.rounds; ++round) {
@@ -70,13 +71,25 @@ SpeedupTable run_rounds(const std::string& what, const std::vector<Contestant>& 
   }
   SpeedupTable table;
   for (std::size_t i = 0; i < contestants.size(); ++i) {
-    table.results.push_back(turns[i].result(contestants[i], options.micro_batch));
+    table.results.push_back(turns[i].result(contestants[i], images));
   }
   return table;
 }
 
 double macs(const ModelConfig& config) {
   return static_cast<double>(total_macs(config.forward_matmuls(1)));
+}
+
+OptimizerConfig optimizer_of(const Contestant& contestant, const SpeedupOptions& options) {
+  switch (options.optimizer) {
+    case ContestOptimizer::kRecipe:
+      return contestant.optimizer;
+    case ContestOptimizer::kAdan:
+      return AdanConfig{};
+    case ContestOptimizer::kAdamW:
+      return AdamWConfig{};
+  }
+  return contestant.optimizer;
 }
 
 const Contestant* find(const std::vector<Contestant>& contestants, const std::string& key) {
@@ -149,19 +162,27 @@ double mean_training_macs(const Contestant& contestant) {
   return sum / kRatios;
 }
 
-double state_bytes(const Contestant& contestant) {
-  struct Shapes final : Device {  // a model is built for its list of parameters only
-    std::string_view name() const override { return "none"; }
-    Memory& memory() override { return host_memory(); }
-    void zero(const Tensor&) override {}
-    void fill(const Tensor&, double) override {}
-    void copy(const Tensor&, const Tensor&) override {}
-    void add_into(const Tensor&, const Tensor&) override {}
-  } shapes;
-  const auto model = make_model(contestant.model, shapes, DType::kFloat32);
-  const auto states = make_optimizer(contestant.optimizer)->state_names().size();
-  const auto arrays = 3 + states;  // master weights, moving average, gradient
-  return static_cast<double>(model->parameters().elements()) * static_cast<double>(4 * arrays);
+EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& options) {
+  EngineConfig config;
+  config.dtype = options.dtype;
+  config.micro_batch = options.micro_batch;
+  config.batch = options.micro_batch * options.accumulate;
+  config.objective = {.masked = contestant.masked,
+                      .shared_noise = contestant.shared_noise,
+                      .snr_gamma = contestant.snr_gamma};
+  config.recompute = options.recompute;
+  config.loss_second_moment = false;  // uniform for all: none pays for what another leaves out
+  config.optimizer = optimizer_of(contestant, options);
+  config.rate.initial = 1e-5;
+  config.clip = contestant.clip;
+  return config;
+}
+
+double turn_bytes(const Contestant& contestant, const SpeedupOptions& options) {
+  const PlannedStep step{contestant.model, engine_config(contestant, options)};
+  const DryRun run = dry_run(step);
+  if (options.training) return static_cast<double>(run.memory_bytes) + kProcessBytes;
+  return static_cast<double>(run.parameters) * sizeof(float) + kProcessBytes;
 }
 
 SizeSpeedup run_speedup(const std::string& size, const std::vector<Contestant>& contestants,
@@ -176,7 +197,7 @@ SizeSpeedup run_speedup(const std::string& size, const std::vector<Contestant>& 
   }
   if (options.training) {
     result.train = run_rounds(
-        size + " training", contestants, options,
+        size + " training", contestants, options, options.micro_batch * options.accumulate,
         [&](const Contestant& c, int round) { return training_turn(c, options, backend, round); },
         report);
   }
@@ -184,7 +205,7 @@ SizeSpeedup run_speedup(const std::string& size, const std::vector<Contestant>& 
     std::vector<Contestant> inferring;
     std::ranges::copy_if(contestants, std::back_inserter(inferring), &Contestant::infers);
     result.infer = run_rounds(
-        size + " inference", inferring, options,
+        size + " inference", inferring, options, options.micro_batch,
         [&](const Contestant& c, int) { return inference_turn(c, options, backend); }, report);
   }
   return result;

@@ -35,8 +35,13 @@ struct Contestant {
 // one, DiT. `size` is "S", "B" or "XL"; each has the optimizer of its own recipe.
 std::vector<Contestant> published_contestants(const std::string& size, std::int64_t image_size);
 
+// Whose update rule: that of each recipe, or one for all, so that models alone differ.
+enum class ContestOptimizer { kRecipe, kAdan, kAdamW };
+
 struct SpeedupOptions {
   std::int64_t micro_batch = 8;
+  std::int64_t accumulate = 1;  // micro-batches of a training step
+  ContestOptimizer optimizer = ContestOptimizer::kRecipe;
   DType dtype = DType::kFloat32;
   int rounds = 5;
   int steps = 2;  // timed, in each turn; one more warms up
@@ -46,8 +51,8 @@ struct SpeedupOptions {
   BenchClock clock = BenchClock::kWall;
 };
 
-// What one contestant did over all rounds. Times are of a step of micro_batch images; in inference
-// of a guided sampler step of as many pictures.
+// What one contestant did over all rounds. Times are of a step of micro_batch x
+// accumulate images; in inference of a guided sampler step of micro_batch pictures.
 struct SpeedupResult {
   std::string key, label, model;
   std::vector<double> round_seconds;  // median of each round's steps
@@ -86,7 +91,11 @@ SizeSpeedup run_speedup(const std::string& size, const std::vector<Contestant>& 
 // Forward multiply-accumulates of one image in a training step, mean over the ratios drawn.
 double mean_training_macs(const Contestant& contestant);
 
-// Bytes of weights, gradients, optimizer state and moving average: what any step needs at least.
-double state_bytes(const Contestant& contestant);
+// How a contestant trains.
+EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& options);
+
+// Bytes that a turn of the contestant takes: of its training step, rehearsed, or of its weights
+// where nothing is trained.
+double turn_bytes(const Contestant& contestant, const SpeedupOptions& options);
 
 }  // namespace edt

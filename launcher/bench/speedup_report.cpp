@@ -80,18 +80,31 @@ std::vector<std::vector<std::string>> rows(const Side& side) {
   return all;
 }
 
+const char* optimizers(ContestOptimizer which) {
+  switch (which) {
+    case ContestOptimizer::kAdan:
+      return "all with Adan";
+    case ContestOptimizer::kAdamW:
+      return "all with AdamW";
+    case ContestOptimizer::kRecipe:
+      break;
+  }
+  return "EDT and MDTv2 with Adan, DiT with AdamW";
+}
+
 std::string conditions(const SpeedupReport& report) {
   const SpeedupOptions& o = report.options;
   return fmt::format(
-      "{}, micro-batch {}, latents {}; {} rounds in turn, {} timed steps in each turn after one "
+      "{}, micro-batch {}, {} of them in a training step, latents {}; {} rounds in turn, {} timed "
+      "steps in each turn after one "
       "that warms up; medians of {}. All contestants on the same kernels, one in memory at a time. "
-      "A training step is forward, backward, update and moving average; EDT and MDTv2 with Adan, "
-      "DiT with "
-      "AdamW, timesteps uniform. The ceiling is the rate of the same matrix products alone, "
+      "A training step is forward, backward, update and moving average; {}, "
+      "timesteps uniform. The ceiling is the rate of the same matrix products alone, "
       "measured in the same turn.",
-      name_of(o.dtype), o.micro_batch,
+      name_of(o.dtype), o.micro_batch, o.accumulate,
       o.shards.empty() ? std::string("in memory") : "read from " + o.shards.string(), o.rounds,
-      o.steps, o.clock == BenchClock::kWall ? "wall-clock time" : "processor time over threads");
+      o.steps, optimizers(o.optimizer),
+      o.clock == BenchClock::kWall ? "wall-clock time" : "processor time over threads");
 }
 
 std::string finding(const SizeSpeedup& size, const Side& side) {
@@ -171,6 +184,8 @@ nlohmann::ordered_json to_json(const SpeedupReport& report) {
                               {"command", report.commands},
                               {"dtype", name_of(o.dtype)},
                               {"micro_batch", o.micro_batch},
+                              {"accumulate", o.accumulate},
+                              {"optimizers", optimizers(o.optimizer)},
                               {"rounds", o.rounds},
                               {"steps", o.steps},
                               {"clock", o.clock == BenchClock::kWall ? "wall" : "processor"},
@@ -247,8 +262,8 @@ Page to_page(const SpeedupReport& report) {
                      .caption = "Median; the bars reach from the slowest step to the fastest.",
                      .groups = {},
                      .series = {{"images/s", {}}}};
-      const auto images = static_cast<double>(report.options.micro_batch);
       for (const SpeedupResult& r : side.table.results) {
+        const double images = r.images_per_second * r.seconds;
         speed.groups.push_back(r.label);
         speed.series[0].values.push_back(
             {.value = r.images_per_second, .low = images / r.slowest, .high = images / r.fastest});

@@ -24,21 +24,6 @@ void fill_weights(Device& device, std::span<float> weights) {
   }
 }
 
-EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& options) {
-  EngineConfig config;
-  config.dtype = options.dtype;
-  config.batch = config.micro_batch = options.micro_batch;
-  config.objective = {.masked = contestant.masked,
-                      .shared_noise = contestant.shared_noise,
-                      .snr_gamma = contestant.snr_gamma};
-  config.recompute = options.recompute;
-  config.loss_second_moment = false;  // uniform for all: none pays for what another leaves out
-  config.optimizer = contestant.optimizer;
-  config.rate.initial = 1e-5;
-  config.clip = contestant.clip;
-  return config;
-}
-
 // Latents of one micro-batch after the other: the same from memory, or the next from shards.
 class Batches {
  public:
@@ -56,10 +41,10 @@ class Batches {
                     });
   }
 
-  void give_to(TrainingEngine& engine) {
-    if (!reader_) return engine.run_micro_batch(0, synthetic_.latents, synthetic_.labels);
+  void give_to(TrainingEngine& engine, std::int64_t index) {
+    if (!reader_) return engine.run_micro_batch(index, synthetic_.latents, synthetic_.labels);
     const data::Batch& batch = reader_->next();
-    engine.run_micro_batch(0, batch.latents, batch.labels);
+    engine.run_micro_batch(index, batch.latents, batch.labels);
   }
 
  private:
@@ -98,7 +83,7 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
     Batches batches(options, *model);
     const auto step = [&] {
       engine.begin_step();
-      batches.give_to(engine);
+      for (std::int64_t i = 0; i < options.accumulate; ++i) batches.give_to(engine, i);
       const StepReport report = engine.finish_step();
       require<NumericError>(report.non_finite.empty(), "bench speedup", "{}: {} is not finite",
                             contestant.label, report.non_finite);
@@ -114,7 +99,7 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
     turn.resident_bytes = now > before ? now - before : 0;
   }
   const auto uses = contestant.model.training_matmuls(options.micro_batch, contestant.masked);
-  turn.ceiling_rate = ceiling_rate(backend, training_forms(uses, 1), options);
+  turn.ceiling_rate = ceiling_rate(backend, training_forms(uses, options.accumulate), options);
   return turn;
 }
 

@@ -28,7 +28,16 @@ struct Options {
 void Options::declare(OptionSet& options) {
   options.add("sizes", &sizes, "which").choices({"S", "B", "XL"});
   device.declare(options, "");
-  options.add("micro-batch", &bench.micro_batch, "images of one step").unit("images").at_least(1);
+  options.add("micro-batch", &bench.micro_batch, "images of one micro-batch")
+      .unit("images")
+      .at_least(1);
+  options.add("accumulate", &bench.accumulate, "micro-batches of a training step")
+      .range(1, 1 << 20);
+  options.add("optimizer", &bench.optimizer,
+              {{"recipe", ContestOptimizer::kRecipe},
+               {"adan", ContestOptimizer::kAdan},
+               {"adamw", ContestOptimizer::kAdamW}},
+              "update rule: of each model's recipe, or one for all");
   options.add("image-size", &image_size, "side of the pictures; latents are 1/8 of it")
       .unit("pixels")
       .at_least(64);
@@ -60,18 +69,16 @@ std::string machine_text(const Machine& machine) {
                      human_bytes(static_cast<double>(machine.memory_total)));
 }
 
-// Sizes whose weights alone need more memory than there is are left out, in words.
+// Sizes that need more memory than there is are left out, in words.
 bool fits(const std::string& size, const std::vector<Contestant>& contestants,
           SpeedupReport& report) {
   const auto available = static_cast<double>(probe_machine().memory_available);
   for (const Contestant& contestant : contestants) {
-    const double needed = state_bytes(contestant);
+    const double needed = turn_bytes(contestant, report.options);
     if (needed <= available) continue;
-    report.skipped.push_back(
-        fmt::format("{} was not measured: weights, gradients, optimizer state and moving average "
-                    "of {} take {}, "
-                    "and {} are free.",
-                    size, contestant.model.name(), human_bytes(needed), human_bytes(available)));
+    report.skipped.push_back(fmt::format("{} was not measured: {} takes {}, and {} are free.", size,
+                                         contestant.model.name(), human_bytes(needed),
+                                         human_bytes(available)));
     return false;
   }
   return true;
@@ -106,7 +113,7 @@ int bench_speedup(std::span<const std::string> args, CommandContext& context) {
   context.run_started = true;
   for (const std::string& size : options.sizes) {
     const auto contestants = published_contestants(size, options.image_size);
-    if (!fits(size, contestants, report)) continue;
+    if (backend->in_host_memory() && !fits(size, contestants, report)) continue;
     report.sizes.push_back(run_speedup(size, contestants, options.bench, *backend,
                                        [](const std::string& line) { log::info("{}", line); }));
   }

@@ -9,6 +9,7 @@
 #include "core/cpu/cpu_backend.h"
 #include "launcher/bench/speedup_report.h"
 #include "launcher/commands/table.h"
+#include "launcher/memory/memory_check.h"
 #include "parallel/self/self_communicator.h"
 #include "tests/support/tiny_run.h"
 
@@ -97,6 +98,31 @@ TEST(Speedup, TinyModelsInTurn) {
   }
   const auto forms = tiny_contestants()[0].model.training_matmuls(2, true);
   EXPECT_NEAR(gflop("EDT"), training_flops(forms) / 2e9, 1e-12);
+}
+
+TEST(Speedup, StepsOfSeveralMicroBatchesWithOneOptimizerForAll) {
+  const auto backend = make_cpu_backend();
+  SpeedupOptions options;
+  options.micro_batch = 2;
+  options.accumulate = 4;
+  options.optimizer = ContestOptimizer::kAdamW;
+  options.rounds = options.steps = 1;
+  options.inference = false;
+  const auto contestants = tiny_contestants();
+  const SizeSpeedup result =
+      run_speedup("tiny", contestants, options, *backend, [](const std::string&) {});
+  const SpeedupResult& edt = *result.train.find("EDT");
+  EXPECT_NEAR(edt.images_per_second * edt.seconds, 8, 1e-9);
+  const auto forms = contestants[0].model.training_matmuls(8, true);
+  EXPECT_NEAR(edt.gflop_per_image, training_flops(forms) / 8e9, 1e-12);
+  for (const Contestant& c : contestants) {
+    EXPECT_TRUE(std::holds_alternative<AdamWConfig>(engine_config(c, options).optimizer)) << c.key;
+    // Beforehand the machine is asked for what the turn took, with inputs and tables.
+    const double asked = turn_bytes(c, options) - kProcessBytes;
+    const auto took = static_cast<double>(result.train.find(c.key)->memory_bytes);
+    EXPECT_GT(asked, took) << c.key;
+    EXPECT_LT(asked, 1.03 * took) << c.key;
+  }
 }
 
 // Two rounds with a machine that became three times slower in between.
