@@ -36,13 +36,22 @@ double seconds_of(BenchClock clock, const std::function<void()>& work) {
   return (processor_seconds() - begin) / omp_get_max_threads();
 }
 
-std::size_t resident_bytes() {
+namespace {
+
+// A field of /proc/self/status that is in kB.
+std::size_t status_bytes(const char* format) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
     std::size_t kilobytes = 0;
-    if (std::sscanf(line.c_str(), "RssAnon: %zu kB", &kilobytes) == 1) return kilobytes * 1024;
+    if (std::sscanf(line.c_str(), format, &kilobytes) == 1) return kilobytes * 1024;
   }
   return 0;
 }
+
+}  // namespace
+
+std::size_t resident_bytes() { return status_bytes("RssAnon: %zu kB"); }
+
+std::size_t process_bytes() { return status_bytes("VmRSS: %zu kB"); }
 
 }  // namespace edt

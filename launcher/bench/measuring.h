@@ -18,4 +18,7 @@ double seconds_of(BenchClock clock, const std::function<void()>& work);
 // Resident memory of this process that belongs to no file. Linux; 0 elsewhere.
 std::size_t resident_bytes();
 
+// The same with files and memory shared with other processes.
+std::size_t process_bytes();
+
 }  // namespace edt

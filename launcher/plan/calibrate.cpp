@@ -1,6 +1,9 @@
 #include "launcher/plan/calibrate.h"
 
+#include <malloc.h>
+
 #include "launcher/bench/ceiling_forms.h"
+#include "launcher/bench/measuring.h"
 #include "launcher/machine.h"
 #include "launcher/plan/kernel_timing.h"
 #include "launcher/plan/link_timing.h"
@@ -20,6 +23,12 @@ double matrix_rate(const PlannedStep& step, Backend& backend, Communicator& worl
   const double seconds = ceiling->run();
   return world.all_reduce_value(ceiling->flops() / seconds, Reduce::kSum, "matrix rate") /
          world.size();
+}
+
+// Memory of this process, without what only the allocator holds on to.
+double trimmed_process_bytes() {
+  malloc_trim(0);
+  return static_cast<double>(process_bytes());
 }
 
 // A product of the size that training has many of, for about a millisecond.
@@ -67,8 +76,11 @@ Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world
   const Machine machine = probe_machine();
   cluster.memory = static_cast<double>(machine.memory_total) / cluster.devices;
   if (cluster.name.empty()) cluster.name = machine.host;
+  const double before_links = trimmed_process_bytes();
   if (cluster.devices > 1) cluster.intra = time_link(world, 1);
   if (cluster.nodes > 1) cluster.inter = time_link(world, cluster.devices);
+  cluster.process_memory += world.all_reduce_value(  // what MPI keeps for messages
+      std::max(0.0, trimmed_process_bytes() - before_links), Reduce::kMax, "memory");
   if (world.size() > 1) {
     Product product(backend);
     // Between the ranks that gradients of the last round travel between.

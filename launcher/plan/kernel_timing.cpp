@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <fstream>
 #include <map>
 
 #include "core/optim/grad_norm.h"
 #include "core/random/stream.h"
+#include "launcher/bench/measuring.h"
 #include "model/plan/rehearsal.h"
 
 namespace edt {
@@ -17,18 +16,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-// Bytes of this process that are in memory, files among them.
-double process_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    std::size_t kilobytes = 0;
-    if (std::sscanf(line.c_str(), "VmRSS: %zu kB", &kilobytes) == 1) {
-      return static_cast<double>(kilobytes) * 1024;
-    }
-  }
-  return 0;
 }
 
 // Memory of the backend for hollow blocks, from their first use on: what the rehearsal has written
@@ -237,7 +224,8 @@ KernelTiming time_kernels(const PlannedStep& step, Backend& backend, Communicato
     ranks.barrier("kernel times");
     replayer.run(options.samples);
   }
-  timing.process_memory = process_bytes() - static_cast<double>(replayer.bytes());
+  timing.process_memory =
+      static_cast<double>(process_bytes()) - static_cast<double>(replayer.bytes());
   std::vector<double> seconds = replayer.seconds();
   seconds.push_back(timing.launch);
   average(seconds, ranks);

@@ -1,6 +1,7 @@
 #include "tests/support/browser.h"
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <stdio.h>
 
 #include <sstream>
@@ -63,6 +64,21 @@ int count_colour(const Image& picture, int red, int green, int blue) {
     count += p[0] == red && p[1] == green && p[2] == blue;
   }
   return count;
+}
+
+void expect_drawn(const std::filesystem::path& file, int charts, int height) {
+  const BrowserView view = open_in_browser(file, height);
+  EXPECT_EQ(view.errors, "") << file;
+  int found = 0;
+  for (auto at = view.document.find("<svg"); at != view.document.npos;
+       at = view.document.find("<svg", at + 1)) {
+    ++found;
+  }
+  EXPECT_EQ(found, charts) << file;
+  for (const char* none : {"nan\"", "nan ", "nan,", "inf\"", "inf ", "inf,"}) {
+    EXPECT_EQ(view.document.find(none), view.document.npos) << file << ": " << none;
+  }
+  EXPECT_GT(count_colour(view.picture, 0x2a, 0x6f, 0xd0), 200) << file;
 }
 
 }  // namespace edt::test

@@ -23,4 +23,8 @@ BrowserView open_in_browser(const std::filesystem::path& file, int height, bool 
 // Pixels of that colour.
 int count_colour(const Image& picture, int red, int green, int blue);
 
+// The page loads without a word in the console, shows so many charts, places nothing at a
+// coordinate that is no number, and draws the first series.
+void expect_drawn(const std::filesystem::path& file, int charts, int height = 2400);
+
 }  // namespace edt::test

@@ -4,6 +4,7 @@
 #include "launcher/scale/scale_report.h"
 #include "tests/launcher/temporary_directory.h"
 #include "tests/model/plan/planned_steps.h"
+#include "tests/support/browser.h"
 
 namespace edt {
 namespace {
@@ -65,7 +66,11 @@ TEST(Study, GoesOnWhereItStoppedAndReportsWhatIsThere) {
   EXPECT_THAT(scale_text(rows), HasSubstr("75.0 %"));
   EXPECT_THAT(scale_csv(rows), HasSubstr("weak,4,1,1,2,3,30,28,32,0.7500"));
   EXPECT_EQ(scale_json(rows, options())["points"].size(), 2u);
-  EXPECT_THAT(scale_page(rows, options()).html(), HasSubstr("Weak scaling"));
+  const Page page = scale_page(rows, options());
+  EXPECT_THAT(page.html(), HasSubstr("Weak scaling"));
+  if (!test::has_browser()) GTEST_SKIP() << "no browser is installed";
+  page.write(directory / "page.html");
+  test::expect_drawn(directory / "page.html", 2);
 }
 
 TEST(Study, AnotherStudyInTheSameDirectoryIsRefused) {
