@@ -92,19 +92,23 @@ const char* optimizers(ContestOptimizer which) {
   return "EDT and MDTv2 with Adan, DiT with AdamW";
 }
 
+std::string counted(std::int64_t count, const char* thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
 std::string conditions(const SpeedupReport& report) {
   const SpeedupOptions& o = report.options;
   return fmt::format(
-      "{}, micro-batch {}, {} of them in a training step, latents {}; {} rounds in turn, {} timed "
-      "steps in each turn after one "
+      "{}, micro-batch {}, {} in a training step, latents {}; {} in turn, {} in each turn after "
+      "one "
       "that warms up; medians of {}. All contestants on the same kernels, one in memory at a time. "
-      "A training step is forward, backward, update and moving average; {}, "
-      "timesteps uniform. The ceiling is the rate of the same matrix products alone, "
-      "measured in the same turn.",
+      "A training step is forward, backward, update and moving average; {}, timesteps uniform. The "
+      "ceiling is the rate of the same matrix products alone, measured in the same turn.",
       name_of(o.dtype), o.micro_batch, o.accumulate,
-      o.shards.empty() ? std::string("in memory") : "read from " + o.shards.string(), o.rounds,
-      o.steps, optimizers(o.optimizer),
-      o.clock == BenchClock::kWall ? "wall-clock time" : "processor time over threads");
+      o.shards.empty() ? std::string("in memory") : "read from " + o.shards.string(),
+      counted(o.rounds, "round"), counted(o.steps, "timed step"),
+      o.clock == BenchClock::kWall ? "wall-clock time" : "processor time over threads",
+      optimizers(o.optimizer));
 }
 
 std::string finding(const SizeSpeedup& size, const Side& side) {

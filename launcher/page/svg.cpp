@@ -2,9 +2,32 @@
 
 #include <fmt/format.h>
 
+#include <sstream>
+
 #include "launcher/page/page.h"
 
 namespace edt {
+namespace {
+
+constexpr double kCharacter = 7;  // mean width of one in the ticks' font
+
+// Broken at spaces into rows of at most `width` characters where words allow.
+std::vector<std::string> wrapped(const std::string& text, double width) {
+  std::vector<std::string> rows;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    const bool joins =
+        !rows.empty() && static_cast<double>(rows.back().size() + word.size()) < width;
+    if (joins) {
+      rows.back() += ' ' + word;
+    } else {
+      rows.push_back(word);
+    }
+  }
+  return rows;
+}
+
+}  // namespace
 
 std::string colour_class(std::size_t series, bool reference) {
   constexpr std::size_t kColours = 8;
@@ -77,7 +100,11 @@ void SvgPlot::x_names(const std::vector<std::string>& names) {
   line(x(0), y(0), x(1), y(0), "axis");
   const auto count = static_cast<double>(names.size());
   for (std::size_t i = 0; i < names.size(); ++i) {
-    text(x((static_cast<double>(i) + 0.5) / count), y(0) + 20, "tick middle", names[i]);
+    double at_y = y(0) + 20;
+    for (const std::string& row : wrapped(names[i], (x(1) - x(0)) / count / kCharacter)) {
+      text(x((static_cast<double>(i) + 0.5) / count), at_y, "tick middle", row);
+      at_y += 14;
+    }
   }
 }
 

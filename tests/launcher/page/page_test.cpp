@@ -35,6 +35,14 @@ int occurrences(const std::string& text, const std::string& part) {
   return count;
 }
 
+TEST(Page, LongNamesOfBarsAreBroken) {
+  BarChart chart{.title = "t",
+                 .groups = {"a name of several words", "b", "c", "d", "e", "f"},
+                 .series = {{"one", {{1}, {2}, {1}, {1}, {1}, {1}}}}};
+  EXPECT_THAT(Page("p").chart(chart).html(),
+              AllOf(HasSubstr(">a name of</text>"), HasSubstr(">several words</text>")));
+}
+
 TEST(Escape, LeavesNothingThatCouldEndATextOrAnAttribute) {
   EXPECT_EQ(escape_html("<a href=\"x\">&'</a>"),
             "&lt;a href=&quot;x&quot;&gt;&amp;&#39;&lt;/a&gt;");
