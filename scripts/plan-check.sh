@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What `edt plan` predicts against what is measured on this machine: memory of a rank and time of a step. Each row
-# calibrates for its kernels and links, measures, calibrates and measures again, so that a machine that drifts
-# favours neither; times are medians. Needs jq; rows over links between namespaces need root and iproute2.
+# calibrates for its kernels and links and measures, three times in turn, so that a machine that drifts favours
+# neither; the medians count. Needs jq; rows over links between namespaces need root and iproute2.
 # Usage: scripts/plan-check.sh [--quick] [FIRST [LAST]]     rows by number; --quick: fewer rounds
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -71,7 +71,7 @@ for row in "${rows[@]}"; do
   cluster=$work/$number.ini
   : >"$work/measured"
   : >"$work/planned"
-  for _ in 1 2; do
+  for _ in 1 2 3; do
     rm -f "$work/$number".*
     launch "$ranks" "$link" "$edt" plan --quiet --calibrate="$cluster" --rounds="$rounds" --model="$model" \
       --train.micro-batch="$size" --parallel.tensor="$tensor" --train.recompute="$recompute" >/dev/null
@@ -82,12 +82,12 @@ for row in "${rows[@]}"; do
       --steps=3 --recompute="$recompute" --parallel.tensor="$tensor" --parallel.zero="$zero" | jq -c . >>"$work/measured"
   done
   jq -rs --slurpfile planned "$work/planned" --arg row "| $ranks | $link | $model | $size | $zero | $tensor | $recompute |" '
-    def mean: add / length;
+    def median: sort | .[length / 2 | floor];
     def r(d): . * d | round / d;
-    ([.[].peak_memory_bytes] | mean / 1048576) as $m
-    | ([$planned[].memory_bytes] | mean / 1048576) as $mp
-    | ([.[].step_seconds] | mean) as $t
-    | ([$planned[].step_seconds] | mean) as $tp
+    ([.[].peak_memory_bytes] | median / 1048576) as $m
+    | ([$planned[].memory_bytes] | median / 1048576) as $mp
+    | ([.[].step_seconds] | median) as $t
+    | ([$planned[].step_seconds] | median) as $tp
     | "\($row) \($m | r(1)) MiB | \($mp | r(1)) MiB | \($mp / $m | r(1000)) | \($t | r(1000)) s (\([.[].fastest_seconds] | min | r(1000)) to \([.[].slowest_seconds] | max | r(1000))) | \($tp | r(1000)) s | \($tp / $t | r(1000)) |"
   ' "$work/measured"
 done
