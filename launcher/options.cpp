@@ -77,6 +77,11 @@ Option& Option::positional() {
   return *this;
 }
 
+Option& Option::positional_list() {
+  takes_rest_ = true;
+  return positional();
+}
+
 Option& Option::required() {
   required_ = true;
   return *this;
@@ -191,15 +196,22 @@ bool OptionSet::parse(std::span<const std::string> args) {
     if (option->positional_) positional.push_back(option.get());
   }
   auto next = positional.begin();
+  std::string rest;  // elements of a list at the end
   for (const auto& argument : arguments) {
     if (argument.name.empty()) {
       require<UsageError>(next != positional.end(), command_, "unexpected argument '{}'",
                           argument.value);
-      assign(**next++, argument.value, "command line");
+      if ((*next)->takes_rest_) {
+        if (!rest.empty()) rest += ',';
+        rest += option_type::list_element(argument.value);
+      } else {
+        assign(**next++, argument.value, "command line");
+      }
     } else if (argument.name != "config") {
       assign(const_cast<Option&>(get(argument.name)), argument.value, "command line");
     }
   }
+  if (!rest.empty()) assign(**next, rest, "command line");
   check();
   return true;
 }

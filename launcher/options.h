@@ -41,6 +41,8 @@ class Option {
   Option& check(std::function<std::string()> rule);
   // May be given without its name, in the order of declaration.
   Option& positional();
+  // The same for a list: takes all such arguments that are left, one element each.
+  Option& positional_list();
   Option& required();
   // Given anywhere else than on the command line it is unknown; the configuration leaves it out.
   Option& command_line_only();
@@ -68,7 +70,8 @@ class Option {
   std::vector<std::function<bool(long double)>> bounds_;
   std::vector<std::function<std::string()>> rules_;
   std::vector<Condition> conditions_;
-  bool positional_ = false, required_ = false, command_line_only_ = false, given_ = false;
+  bool positional_ = false, takes_rest_ = false, required_ = false, command_line_only_ = false,
+       given_ = false;
 };
 
 class OptionSet {

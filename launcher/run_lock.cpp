@@ -92,6 +92,15 @@ std::string described(const std::string& text) {
 
 enum class State { kAlive, kGone, kUnknown };
 
+// Whether the process that holds a lock lives; unknown on another host.
+State process_state(const std::optional<Holder>& holder, const Holder& self) {
+  if (!holder || holder->host != self.host) return State::kUnknown;
+  if (holder->boot != self.boot) return State::kGone;
+  if (kill(static_cast<pid_t>(holder->process), 0) != 0 && errno == ESRCH) return State::kGone;
+  const std::string start = start_of(holder->process);
+  return start == holder->start ? State::kAlive : State::kGone;
+}
+
 State state_of(const std::string& text) {
   const auto holder = parse(text);
   const Holder self = this_process();
@@ -99,11 +108,7 @@ State state_of(const std::string& text) {
   if (holder && self.job != "-" && holder->job == self.job && holder->restarts < self.restarts) {
     return State::kGone;
   }
-  if (!holder || holder->host != self.host) return State::kUnknown;
-  if (holder->boot != self.boot) return State::kGone;
-  if (kill(static_cast<pid_t>(holder->process), 0) != 0 && errno == ESRCH) return State::kGone;
-  const std::string start = start_of(holder->process);
-  return start == holder->start ? State::kAlive : State::kGone;
+  return process_state(holder, self);
 }
 
 // The ranks of a job that was just killed live a little longer than what started them: `patience`
@@ -126,6 +131,25 @@ long long time_stamp(const fs::path& file) {
 }
 
 }  // namespace
+
+std::optional<LockSight> look_at_lock(const fs::path& file) {
+  const long long stamp = time_stamp(file);
+  if (stamp == 0) return {};
+  const auto holder = parse(read_text(file));
+  LockSight sight;
+  if (holder) {
+    sight.host = holder->host;
+    sight.process = holder->process;
+  }
+  const std::chrono::nanoseconds renewed(stamp);
+  sight.renewed_ago = std::chrono::system_clock::now().time_since_epoch() - renewed;
+  const State state = process_state(holder, this_process());
+  if (state == State::kGone) sight.state = LockSight::State::kGone;
+  if (state == State::kUnknown && sight.renewed_ago > RunLock::Timing{}.stale_after) {
+    sight.state = LockSight::State::kSilent;
+  }
+  return sight;
+}
 
 RunLock::RunLock(fs::path file) : RunLock(std::move(file), Timing{}) {}
 

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -47,5 +48,19 @@ class RunLock {
   bool stop_ = false;
   std::thread renewer_;
 };
+
+// A lock as somebody sees it who only looks.
+struct LockSight {
+  // Silent: held on another host and not renewed for a minute.
+  enum class State { kHeld, kGone, kSilent };
+
+  State state = State::kHeld;
+  std::string host;
+  long process = 0;
+  std::chrono::duration<double> renewed_ago{};
+};
+
+// Nothing where there is no lock. Touches nothing.
+std::optional<LockSight> look_at_lock(const std::filesystem::path& file);
 
 }  // namespace edt

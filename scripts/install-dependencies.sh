@@ -14,6 +14,7 @@ packages=(
   libboost-dev libboost-program-options-dev
   libfmt-dev libspdlog-dev nlohmann-json3-dev
   libpng-dev libzip-dev libxxhash-dev libprotozero-dev
+  libsimdjson-dev          # metrics of long runs
   libopenmpi-dev openmpi-bin
   libgtest-dev libgmock-dev
 )

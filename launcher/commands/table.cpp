@@ -7,6 +7,8 @@ namespace edt {
 std::span<const Command> command_table() {
   static constexpr std::array kCommands{
       Command{"train", "train a model, or go on where a run stopped", train, OnRanks::kAll},
+      Command{"watch", "how training runs are doing: in the terminal, on a page, for scripts",
+              watch},
       Command{"plan", "memory and time of training on a cluster that is not at hand", plan,
               OnRanks::kAll},
       Command{"sample", "make pictures from a checkpoint", sample, OnRanks::kAll},

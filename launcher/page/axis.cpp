@@ -27,12 +27,18 @@ bool Axis::can_draw(Scale scale, double value) {
 
 Axis::Axis(Scale scale, const std::vector<double>& values, bool from_zero) : scale_(scale) {
   if (values.empty()) {
-    scale == Scale::kLinear ? cover_linear(0, 1) : cover_log2(1, 2);
+    if (scale == Scale::kLinear) cover_linear(0, 1);
+    if (scale == Scale::kLog2) cover_log2(1, 2);
+    if (scale == Scale::kLog10) cover_log10(1, 10);
     return;
   }
   double low = *std::ranges::min_element(values), high = *std::ranges::max_element(values);
   if (scale == Scale::kLog2) {
     cover_log2(low, high);
+    return;
+  }
+  if (scale == Scale::kLog10) {
+    cover_log10(low, high);
     return;
   }
   if (from_zero) {
@@ -62,6 +68,36 @@ void Axis::cover_log2(double low, double high) {
   low_ = std::exp2(first);
   high_ = std::exp2(last);
   for (double i = first; i <= last; i += every) ticks_.push_back(std::exp2(i));
+}
+
+// Bounds at 1, 2 or 5 times a power of ten; ticks there as well, or at powers alone where there are
+// many.
+void Axis::cover_log10(double low, double high) {
+  const auto rounded = [](double value, bool up) {
+    const double power = std::pow(10, std::floor(std::log10(value) + 1e-9));
+    constexpr double kSlack = 1e-9;
+    double below = power;
+    for (const double factor : {1.0, 2.0, 5.0, 10.0}) {
+      if (up && factor * power >= value * (1 - kSlack)) return factor * power;
+      if (!up && factor * power <= value * (1 + kSlack)) below = factor * power;
+    }
+    return below;
+  };
+  low_ = rounded(low, false);
+  high_ = rounded(high, true);
+  if (high_ <= low_ * (1 + 1e-9)) {
+    low_ = rounded(low_ * 0.9, false);
+    high_ = rounded(high_ * 1.1, true);
+  }
+  const double decades = std::log10(high_ / low_), first = std::floor(std::log10(low_) + 1e-9);
+  const double every = std::max(std::ceil(decades / 12), 1.0);
+  for (double power = first; power <= first + decades + 1; power += every) {
+    for (const double factor : {1.0, 2.0, 5.0}) {
+      const double tick = factor * std::pow(10, power);
+      if (factor > 1 && decades > 4) break;
+      if (tick >= low_ * (1 - 1e-9) && tick <= high_ * (1 + 1e-9)) ticks_.push_back(tick);
+    }
+  }
 }
 
 double Axis::position(double value) const {

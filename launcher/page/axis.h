@@ -23,6 +23,7 @@ class Axis {
  private:
   void cover_linear(double low, double high);
   void cover_log2(double low, double high);
+  void cover_log10(double low, double high);
 
   Scale scale_;
   double low_ = 0, high_ = 1;

@@ -8,7 +8,7 @@
 
 namespace edt {
 
-enum class Scale { kLinear, kLog2 };
+enum class Scale { kLinear, kLog2, kLog10 };
 
 // A value with its error bar.
 struct Measured {
@@ -25,12 +25,17 @@ struct LineSeries {
   std::string name;
   std::vector<LinePoint> points;
   bool dashed = false;  // a reference, such as the ideal: no marks, muted
+  bool marks = true;    // a circle at each point; without, thousands of points are no burden
+  bool faint = false;   // what lies behind a curve, such as the raw values: thin, in its colour
+  // The n-th colour; otherwise the next one that no series before has taken.
+  std::optional<std::size_t> colour;
 };
 
 struct LineChart {
   std::string title, x_label, y_label, caption;
   Scale x_scale = Scale::kLinear, y_scale = Scale::kLinear;
   std::vector<LineSeries> series;
+  bool y_from_zero = true;  // a linear y axis includes zero
 };
 
 // One bar in each group.

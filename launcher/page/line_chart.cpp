@@ -39,7 +39,7 @@ void draw(SvgPlot& plot, const LineChart& chart, const LineSeries& series, const
     run.emplace_back(plot.x(x_axis.position(point.x)), plot.y(y_axis.position(point.y.value)));
   }
   end_run();
-  if (series.dashed) return;
+  if (series.dashed || series.faint || !series.marks) return;
   for (const LinePoint& point : series.points) {
     if (!can_draw(chart, point)) continue;
     const double x = plot.x(x_axis.position(point.x));
@@ -69,17 +69,18 @@ std::string to_html(const LineChart& chart) {
       }
     }
   }
-  const Axis x_axis(chart.x_scale, xs, false), y_axis(chart.y_scale, ys, true);
+  const Axis x_axis(chart.x_scale, xs, false), y_axis(chart.y_scale, ys, chart.y_from_zero);
   SvgPlot plot;
   plot.y_axis(y_axis, chart.y_label);
   plot.x_axis(x_axis, chart.x_label);
   std::vector<std::pair<std::string, std::string>> legend;
   std::size_t colour = 0;
   for (const LineSeries& series : chart.series) {
-    const std::string classes = colour_class(colour, series.dashed);
-    if (!series.dashed) ++colour;
+    std::string classes = colour_class(series.colour.value_or(colour), series.dashed);
+    if (!series.dashed && !series.colour) ++colour;
+    if (!series.faint) legend.emplace_back(classes, series.name);
+    if (series.faint) classes += " faint";
     draw(plot, chart, series, x_axis, y_axis, classes);
-    legend.emplace_back(classes, series.name);
   }
   return plot.figure(chart.title, legend, chart.caption, left_out);
 }

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/archive/iterators/base64_from_binary.hpp>
+#include <boost/archive/iterators/transform_width.hpp>
+#include <cmath>
 
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
@@ -35,6 +38,15 @@ std::size_t sequence_length(std::string_view text) {
 
 bool is_number(const std::string& cell) {
   return cell.empty() || std::string_view("+-0123456789.").find(cell[0]) != std::string_view::npos;
+}
+
+// `bytes` end with a zero, which the encoder looks at.
+std::string base64(const std::string& bytes) {
+  namespace bits = boost::archive::iterators;
+  using Encoder = bits::base64_from_binary<bits::transform_width<const char*, 6, 8>>;
+  std::string text(Encoder(bytes.data()), Encoder(bytes.data() + bytes.size()));
+  text.append((3 - bytes.size() % 3) % 3, '=');
+  return text;
 }
 
 std::string table_row(std::string_view tag, const std::vector<std::string>& cells,
@@ -116,14 +128,38 @@ Page& Page::chart(const BarChart& chart) {
   return *this;
 }
 
+Page& Page::facts(const std::vector<std::pair<std::string, std::string>>& facts) {
+  body_ += "<dl class=\"facts\">\n";
+  for (const auto& [name, text] : facts) {
+    body_ += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape_html(name), escape_html(text));
+  }
+  body_ += "</dl>\n";
+  return *this;
+}
+
+Page& Page::picture(std::string_view png, std::string_view caption) {
+  const std::string text = escape_html(caption);
+  body_ += fmt::format(
+      "<figure><img alt=\"{0}\" src=\"data:image/png;base64,{1}\"/>\n"
+      "<figcaption>{0}</figcaption></figure>\n",
+      text, base64(std::string(png)));
+  return *this;
+}
+
+Page& Page::refresh(double seconds) {
+  refresh_ = fmt::format("<meta http-equiv=\"refresh\" content=\"{:.0f}\"/>\n",
+                         std::max(std::ceil(seconds), 1.0));
+  return *this;
+}
+
 std::string Page::html() const {
   const std::string title = escape_html(title_);
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-      "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n{2}</body>\n"
+      "{3}<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n{2}</body>\n"
       "</html>\n",
-      title, kPageStyle, body_);
+      title, kPageStyle, body_, refresh_);
 }
 
 void Page::write(const std::filesystem::path& path) const { write_text_atomically(path, html()); }

@@ -1,5 +1,5 @@
-// One self-contained HTML page: text, tables and SVG charts, readable in light and dark. It loads
-// nothing and runs no script. Every text is escaped; the page is well-formed XML as well.
+// One self-contained HTML page: text, tables, pictures and SVG charts, readable in light and dark. It
+// loads nothing and runs no script. Every text is escaped; the page is well-formed XML as well.
 //
 //   Page page("Training speed");
 //   page.heading("EDT-S/2").paragraph("Medians of 9 rounds.");
@@ -31,13 +31,19 @@ class Page {
               const std::vector<std::vector<std::string>>& rows);
   Page& chart(const LineChart& chart);
   Page& chart(const BarChart& chart);
+  // Names and what they stand for, one below the other.
+  Page& facts(const std::vector<std::pair<std::string, std::string>>& facts);
+  // A PNG file, which becomes part of the page.
+  Page& picture(std::string_view png, std::string_view caption);
+  // Readers load the page again after so many seconds.
+  Page& refresh(double seconds);
 
   std::string html() const;
   // Complete or absent. Throws SystemError.
   void write(const std::filesystem::path& path) const;
 
  private:
-  std::string title_, body_;
+  std::string title_, body_, refresh_;
 };
 
 // Text as it may stand between tags and in attribute values. Control characters, which XML has no

@@ -28,6 +28,9 @@ th, td { padding: .3rem .9rem .3rem 0; text-align: left; border-bottom: 1px soli
 th { color: var(--muted); font-weight: 600; }
 .number { text-align: right; }
 figure { margin: 1.5rem 0; }
+img { max-width: 100%; height: auto; border-radius: 2px; }
+dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.25rem; margin: 1rem 0; }
+dl.facts dt { color: var(--muted); } dl.facts dd { margin: 0; }
 figcaption { color: var(--muted); font-size: .9rem; max-width: 44rem; }
 .legend { font-size: .9rem; margin: 0 0 .25rem; }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .4em 0 0;
@@ -42,6 +45,7 @@ svg .grid { stroke: var(--grid); }
 svg .axis { stroke: var(--axis); }
 svg .line { fill: none; stroke: var(--c); stroke-width: 2; stroke-linejoin: round; }
 svg .line.ref { stroke-dasharray: 6 5; stroke-width: 1.5; }
+svg .line.faint { stroke-width: 1; opacity: .35; }
 svg .mark { fill: var(--c); }
 svg circle.mark { stroke: var(--page); }
 svg .error { stroke: var(--c); stroke-width: 1.5; }

@@ -12,7 +12,7 @@ namespace edt {
 class SvgPlot {
  public:
   static constexpr double kWidth = 720, kHeight = 380;
-  static constexpr double kLeft = 72, kRight = 16, kTop = 16, kBottom = 52;
+  static constexpr double kLeft = 72, kRight = 28, kTop = 16, kBottom = 52;
 
   double x(double share) const { return kLeft + share * (kWidth - kLeft - kRight); }
   double y(double share) const { return kHeight - kBottom - share * (kHeight - kTop - kBottom); }

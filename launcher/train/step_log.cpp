@@ -1,5 +1,6 @@
 #include "launcher/train/step_log.h"
 
+#include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -14,6 +15,11 @@ double images_per_second(const StepRecord& record) {
 
 double ceiling_ratio(const StepRecord& record) {
   return record.flops / record.step_seconds / record.ceiling_rate;
+}
+
+// Seconds since 1970.
+double wall_clock() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 std::string summary(const StepRecord& record) {
@@ -37,6 +43,7 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
   json["samples_seen"] = record.samples_seen;
   json["epoch"] = record.epoch;
   json["images_per_s"] = images_per_second(record);
+  json["flops_per_s"] = record.flops / record.step_seconds;
   if (record.ceiling_rate > 0) json["ceiling_ratio"] = ceiling_ratio(record);
   json["step_seconds"] = record.step_seconds;
   const double known = record.data_seconds + report.compute_seconds + report.communication_seconds +
@@ -80,7 +87,9 @@ StepLog::StepLog(const RunDirectory& directory, std::int64_t first_step, std::in
 void StepLog::write(const StepRecord& record) {
   const StepReport& report = record.report;
   generation_.check();
-  const nlohmann::ordered_json json = to_json(record);
+  nlohmann::ordered_json json = to_json(record);
+  json["time"] = wall_clock();
+  json["generation"] = generation_.number();
   metrics_.write(report.step, json);
   if (prometheus_) {
     nlohmann::ordered_json with_step{{"step", report.step}};

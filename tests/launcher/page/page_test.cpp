@@ -145,6 +145,43 @@ TEST(LineChart, ReferencesHaveNoMarksAndTakeNoColour) {
   EXPECT_EQ(occurrences(html, "class=\"error s0\""), 6) << "a bar and two caps each";
 }
 
+TEST(LineChart, AFaintSeriesLiesBehindOneOfItsColour) {
+  const LineChart chart{
+      .title = "t",
+      .series = {{.name = "a", .points = {{1, {1}}, {2, {3}}}, .faint = true, .colour = 4},
+                 {.name = "a", .points = {{1, {2}}, {2, {2}}}, .marks = false, .colour = 4},
+                 {.name = "b", .points = {{1, {1}}, {2, {2}}}, .marks = false}}};
+  const std::string html = to_html(chart);
+  EXPECT_THAT(html, HasSubstr("class=\"line s4 faint\""));
+  EXPECT_THAT(html, HasSubstr("class=\"line s4\""));
+  EXPECT_THAT(html, HasSubstr("class=\"line s0\"")) << "the first that nobody chose";
+  EXPECT_EQ(occurrences(html, "<circle"), 0);
+  EXPECT_EQ(occurrences(html, "class=\"key"), 2);
+}
+
+TEST(Page, PicturesArePartOfIt) {
+  Page page("t");
+  page.picture("Man", "a < b").picture("Ma", "").picture("M", "");
+  const std::string html = page.html();
+  EXPECT_THAT(html, HasSubstr("alt=\"a &lt; b\" src=\"data:image/png;base64,TWFu\""));
+  EXPECT_THAT(html, HasSubstr("base64,TWE=\""));
+  EXPECT_THAT(html, HasSubstr("base64,TQ==\""));
+  EXPECT_NO_THROW(parse_xml(html));
+}
+
+TEST(Page, IsReadAgainOnlyWhereAsked) {
+  Page page("t");
+  EXPECT_THAT(page.html(), Not(HasSubstr("refresh")));
+  page.refresh(0.2);
+  EXPECT_THAT(page.html(), HasSubstr("<meta http-equiv=\"refresh\" content=\"1\"/>"));
+}
+
+TEST(Page, FactsAreEscaped) {
+  Page page("t");
+  page.facts({{"a&b", "<c>"}});
+  EXPECT_THAT(page.html(), HasSubstr("<dt>a&amp;b</dt><dd>&lt;c&gt;</dd>"));
+}
+
 TEST(Charts, EmptyOnesAreDrawnToo) {
   EXPECT_NO_THROW(parse_xml(to_html(LineChart{})));
   EXPECT_NO_THROW(parse_xml(to_html(LineChart{.x_scale = Scale::kLog2, .y_scale = Scale::kLog2})));
@@ -167,8 +204,18 @@ TEST(Axis, PowersOfTwo) {
   EXPECT_LE(Axis(Scale::kLog2, {1e-9, 1e9}, false).ticks().size(), 14u);
 }
 
+TEST(Axis, PowersOfTen) {
+  const Axis axis(Scale::kLog10, {0.13, 2.6}, true);
+  ASSERT_EQ(axis.ticks().size(), 6u) << "0.1 0.2 0.5 1 2 5";
+  EXPECT_NEAR(axis.ticks().front(), 0.1, 1e-12);
+  EXPECT_NEAR(axis.ticks().back(), 5, 1e-12);
+  EXPECT_NEAR(axis.position(0.5), std::log10(5) / std::log10(50), 1e-9);
+  EXPECT_NEAR(Axis(Scale::kLog10, {1e-6, 1e4}, false).ticks()[1], 1e-5, 1e-12);
+  EXPECT_GE(Axis(Scale::kLog10, {7, 7}, false).ticks().size(), 2u);
+}
+
 TEST(Axis, ExtremeValuesKeepItFinite) {
-  for (const Scale scale : {Scale::kLinear, Scale::kLog2}) {
+  for (const Scale scale : {Scale::kLinear, Scale::kLog2, Scale::kLog10}) {
     const Axis axis(scale, {1e-90, 1e90}, true);
     EXPECT_LT(axis.ticks().size(), 20u);
     EXPECT_TRUE(std::isfinite(axis.position(1)));

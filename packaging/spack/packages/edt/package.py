@@ -26,6 +26,7 @@ class Edt(CMakePackage, CudaPackage):
     depends_on("libzip")
     depends_on("xxhash")
     depends_on("protozero")
+    depends_on("simdjson")
     depends_on("nccl", when="+nccl")
     conflicts("%gcc@:11", msg="C++20 needs GCC 12 or later")
 

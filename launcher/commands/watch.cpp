@@ -1,0 +1,112 @@
+// edt watch: how runs are doing, in the terminal, on a page, or for scripts.
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/base/error.h"
+#include "launcher/commands/table.h"
+#include "launcher/options.h"
+#include "launcher/watch/frame.h"
+#include "launcher/watch/run_view.h"
+#include "launcher/watch/terminal_screen.h"
+#include "launcher/watch/watch_json.h"
+#include "launcher/watch/watch_page.h"
+#include "launcher/watch/wording.h"
+
+namespace edt {
+namespace {
+
+struct Options {
+  std::vector<std::filesystem::path> runs;
+  std::filesystem::path html;
+  double every = 5;
+  bool once = false, json = false;
+
+  void declare(OptionSet& options);
+};
+
+void Options::declare(OptionSet& options) {
+  options.add("runs", &runs, "run directories").positional_list().required();
+  options.add("once", &once, "look once and end");
+  options.add("every", &every, "time between looks").unit("seconds").range(0.1, 3600);
+  options.add("html", &html, "write a page instead, which is renewed until the runs have ended");
+  options.add("json", &json, "look once, for scripts");
+}
+
+void look(RunViews& runs) {
+  const double now =
+      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  for (auto& run : runs) run->refresh(now);
+}
+
+bool all_ended(const RunViews& runs) {
+  for (const auto& run : runs) {
+    if (may_go_on(run->state().phase)) return false;
+  }
+  return true;
+}
+
+void write_page(const Options& options, const RunViews& runs) {
+  const bool again = !options.once && !all_ended(runs);
+  watch_page(runs, again ? std::optional(options.every) : std::nullopt).write(options.html);
+}
+
+// Until the user or a signal ends it, or, where only a page is written, the runs are over.
+void follow(const Options& options, RunViews& runs) {
+  const WatchSignals signals;
+  std::optional<TerminalScreen> screen;
+  if (output_is_terminal()) screen.emplace();
+  for (bool going_on = true; going_on; look(runs)) {
+    if (!options.html.empty()) write_page(options, runs);
+    if (!screen) {
+      if (all_ended(runs)) return;
+      going_on = WatchSignals::wait(options.every);
+      continue;
+    }
+    const std::string footer =
+        fmt::format("{} · every {:g} s · q ends", clock_text(runs.front()->now()), options.every);
+    screen->show(frame(runs, look_of_output(), footer));
+    going_on = screen->wait(options.every);
+  }
+}
+
+}  // namespace
+
+int watch(std::span<const std::string> args, CommandContext& context) {
+  Options options;
+  OptionSet set(
+      "watch",
+      "Shows how training runs are doing, running or ended: edt watch RUNDIR [RUNDIR...]. "
+      "Nothing is written to them.");
+  options.declare(set);
+  if (!read_options(set, args, context)) return kDone;
+  require<UsageError>(!options.json || options.html.empty(), "watch",
+                      "--json and --html exclude each other");
+  RunViews runs = open_runs(options.runs);
+  look(runs);
+  if (!options.html.empty()) {
+    try {
+      write_page(options, runs);
+    } catch (const SystemError& error) {
+      fail<UsageError>("watch", "--html: {}", error.what());
+    }
+  }
+  if (options.json) {
+    nlohmann::ordered_json all = nlohmann::ordered_json::array();
+    for (const auto& run : runs) all.push_back(to_json(*run));
+    context.print("{}\n", nlohmann::ordered_json{{"runs", all}}.dump(
+                              2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    return kDone;
+  }
+  const bool page_only = !options.html.empty() && !output_is_terminal();
+  if (!options.once && (output_is_terminal() || page_only)) {
+    follow(options, runs);
+    return kDone;
+  }
+  if (options.html.empty()) {
+    for (const std::string& line : frame(runs, look_of_output())) context.print("{}\n", line);
+  }
+  return kDone;
+}
+
+}  // namespace edt

@@ -1,0 +1,106 @@
+#include "launcher/watch/metrics_record.h"
+
+#include <simdjson.h>
+
+#include <array>
+
+#include "launcher/watch/followed_file.h"
+
+namespace edt {
+namespace {
+
+// The parser that chooses its instructions at run time (ondemand fixes them when it is compiled).
+namespace json = simdjson::dom;
+
+static_assert(FollowedFile::kPadding >= simdjson::SIMDJSON_PADDING);
+
+struct NamedNumber {
+  std::string_view name;
+  double MetricsRecord::*field;
+};
+constexpr std::array kNumbers{
+    NamedNumber{"loss", &MetricsRecord::loss},
+    NamedNumber{"masked_loss", &MetricsRecord::masked_loss},
+    NamedNumber{"grad_norm", &MetricsRecord::grad_norm},
+    NamedNumber{"lr", &MetricsRecord::lr},
+    NamedNumber{"epoch", &MetricsRecord::epoch},
+    NamedNumber{"images_per_s", &MetricsRecord::images_per_s},
+    NamedNumber{"flops_per_s", &MetricsRecord::flops_per_s},
+    NamedNumber{"ceiling_ratio", &MetricsRecord::ceiling_ratio},
+    NamedNumber{"step_seconds", &MetricsRecord::step_seconds},
+    NamedNumber{"time", &MetricsRecord::time},
+    NamedNumber{"generation", &MetricsRecord::generation},
+};
+constexpr std::array<std::string_view, 4> kEvents{"spike", "rejected", "skipped", "went_back"};
+
+double number(json::element value) {
+  double read = MetricsRecord::kNone;
+  return value.get(read) == simdjson::SUCCESS ? read : MetricsRecord::kNone;
+}
+
+// Names come in the same order in every line: their memory is used again.
+void read_shares(json::object object, MetricsRecord& record) {
+  std::size_t count = 0;
+  for (const auto& [name, value] : object) {
+    if (count == record.time_share.size()) record.time_share.emplace_back();
+    auto& share = record.time_share[count++];
+    if (share.first != name) share.first = name;
+    share.second = number(value);
+  }
+  record.time_share.resize(count);
+}
+
+// `guess`: the number that follows the one read last, as lines have them in the same order.
+void read_field(std::string_view name, json::element value, MetricsRecord& record,
+                std::size_t& guess) {
+  for (std::size_t i = 0; i < kNumbers.size(); ++i) {
+    const NamedNumber& known = kNumbers[(guess + i) % kNumbers.size()];
+    if (known.name != name) continue;
+    record.*known.field = number(value);
+    guess = (guess + i + 1) % kNumbers.size();
+    return;
+  }
+  if (name == "step") {
+    record.step = value.get_int64();
+  } else if (name == "time_share") {
+    read_shares(value.get_object(), record);
+  } else {
+    for (const std::string_view event : kEvents) {
+      if (event != name) continue;
+      const std::string_view text = value.get_string();
+      record.events.emplace_back(name, text);
+    }
+  }
+}
+
+}  // namespace
+
+struct MetricsParser::Parser {
+  json::parser parser;
+};
+
+MetricsParser::MetricsParser() : parser_(std::make_unique<Parser>()) {}
+MetricsParser::~MetricsParser() = default;
+
+bool MetricsParser::parse(std::string_view line, MetricsRecord& record) {
+  auto shares = std::move(record.time_share);
+  record = {};
+  record.time_share = std::move(shares);
+  bool has_shares = false;
+  std::size_t guess = 0;
+  try {
+    const bool copy_for_padding = false;  // there is some behind every line
+    const json::object object =
+        parser_->parser.parse(line.data(), line.size(), copy_for_padding).get_object();
+    for (const auto& [name, value] : object) {
+      has_shares = has_shares || name == "time_share";
+      read_field(name, value, record, guess);
+    }
+  } catch (const simdjson::simdjson_error&) {
+    return false;
+  }
+  if (!has_shares) record.time_share.clear();
+  return record.step >= 0;
+}
+
+}  // namespace edt
