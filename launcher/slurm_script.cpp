@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <regex>
 
 #include "core/base/error.h"
@@ -52,6 +53,10 @@ void SlurmRequest::declare(OptionSet& options) {
   add("slurm.account", &account, "account").alias("account");
   add("slurm.qos", &qos, "quality of service").alias("qos");
   add("slurm.constraint", &constraint, "features of the nodes").alias("constraint");
+  add("slurm.mem", &memory, "memory of each node, as Slurm writes it: 180G").alias("mem");
+  add("slurm.plan-cluster", &plan_cluster,
+      "cluster of edt plan, by name or file, that says how much memory a device has")
+      .alias("plan-cluster");
   add("slurm.extra", &extra, "more options of sbatch: --mail-type=END,--exclude=node7");
   add("slurm.cluster", &cluster_file, "settings of the cluster in place of slurm/cluster.sh");
 }
@@ -75,6 +80,28 @@ long slurm_seconds(const std::string& time) {
   return part(5) * 60 + part(6);
 }
 
+std::optional<double> slurm_bytes(const std::string& size) {
+  static const std::regex form("(\\d+)([KMGT]?)[Bb]?", std::regex::icase);
+  std::smatch parts;
+  require<UsageError>(std::regex_match(size, parts, form), "slurm",
+                      "slurm.mem is '{}', not a number with K, M, G or T behind it", size);
+  double bytes = std::stod(parts[1]);
+  if (bytes == 0) return std::nullopt;
+  const std::string unit = parts[2].length() == 0 ? "M" : parts[2].str();
+  const auto power = std::string_view("KMGT").find(static_cast<char>(std::toupper(unit[0])));
+  for (std::size_t i = 0; i <= power; ++i) bytes *= 1024;
+  return bytes;
+}
+
+std::optional<double> SlurmRequest::node_memory() const {
+  if (!memory.empty()) return slurm_bytes(memory);
+  constexpr std::string_view kOption = "--mem=";
+  for (const std::string& directive : extra) {
+    if (directive.starts_with(kOption)) return slurm_bytes(directive.substr(kOption.size()));
+  }
+  return std::nullopt;
+}
+
 std::string slurm_script(const SlurmRequest& request, const std::filesystem::path& program,
                          const std::filesystem::path& configuration,
                          const std::filesystem::path& run) {
@@ -96,6 +123,7 @@ std::string slurm_script(const SlurmRequest& request, const std::filesystem::pat
   add("account", request.account);
   add("qos", request.qos);
   add("constraint", request.constraint);
+  add("mem", request.memory);
   directives.insert(directives.end(), request.extra.begin(), request.extra.end());
 
   std::string text = "#!/usr/bin/env bash\n# Written by edt slurm. Submit it with sbatch.\n";

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -65,6 +66,24 @@ std::optional<SlurmSite> probe_slurm_site() {
   const std::string configuration = output_of("timeout 10 scontrol show config");
   if (configuration.empty()) return std::nullopt;
   return parse_slurm_site(configuration, output_of("timeout 10 srun --mpi=list"));
+}
+
+std::optional<double> parse_largest_node(const std::string& sinfo) {
+  std::istringstream words(sinfo);
+  double largest = 1;
+  for (std::string word; words >> word;) largest = std::max(largest, std::atof(word.c_str()));
+  if (largest == 1) return std::nullopt;
+  return largest * (1 << 20);
+}
+
+std::optional<double> probe_largest_node(const std::string& partition) {
+  const bool plain = std::all_of(partition.begin(), partition.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '_' || c == '-' || c == ',';
+  });
+  if (!plain) return std::nullopt;
+  return parse_largest_node(
+      output_of("timeout 10 sinfo --noheader --format=%m" +
+                (partition.empty() ? std::string() : " --partition=" + partition)));
 }
 
 std::vector<Finding> findings(const SlurmSite& site) {

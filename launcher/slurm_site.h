@@ -25,6 +25,12 @@ SlurmSite parse_slurm_site(const std::string& configuration, const std::string& 
 // Nothing where there is no Slurm, or its controller does not answer.
 std::optional<SlurmSite> probe_slurm_site();
 
+// Bytes of the largest node, from what `sinfo --format=%m` prints (MiB; 1 where the site does not
+// say).
+std::optional<double> parse_largest_node(const std::string& sinfo);
+// Of that partition, or the default one. Nothing where there is no Slurm or it does not know.
+std::optional<double> probe_largest_node(const std::string& partition);
+
 std::vector<Finding> findings(const SlurmSite& site);
 nlohmann::ordered_json to_json(const SlurmSite& site);
 

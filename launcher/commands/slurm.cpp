@@ -5,9 +5,11 @@
 
 #include "core/storage/durable_file.h"
 #include "data/dataset.h"
+#include "launcher/commands/job_memory.h"
 #include "launcher/commands/table.h"
 #include "launcher/slurm_script.h"
 #include "launcher/train/config.h"
+#include "launcher/train/engine_config.h"
 #include "parallel/mesh.h"
 
 namespace edt {
@@ -15,8 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Everything that is known to be wrong before the job waits in a queue.
-void check(const SlurmRequest& request, const TrainConfig& config) {
+// Everything that is known to be wrong before the job waits in a queue. Returns what could not be
+// checked.
+std::string check(const SlurmRequest& request, const TrainConfig& config) {
   const bool on_gpus = config.run.device.kind == DeviceKind::kCuda;
   require<UsageError>(!on_gpus || request.gpus_per_node > 0, "slurm",
                       "run.device is cuda, and no GPU is asked for: --gpus-per-node");
@@ -38,6 +41,11 @@ void check(const SlurmRequest& request, const TrainConfig& config) {
               .micro_batches = config.train.batch / config.train.micro_batch,
               .model = model.name(),
               .tensor_degrees = model.tensor_degrees()});
+  if (!config.run.memory_check) return {};
+  const int tensor_ranks = config.parallel.tensor;
+  return check_job_memory(
+      {model, engine_config(config), request.ranks() / tensor_ranks, tensor_ranks},
+      memory_of_rank(request, on_gpus));
 }
 
 fs::path this_program() {
@@ -70,7 +78,8 @@ int slurm(std::span<const std::string> args, CommandContext& context) {
   if (!read_options(options, args, context)) return kDone;
   config.validate();
   require<UsageError>(!(dry_run && submits), "slurm", "--dry-run and --submit exclude each other");
-  check(request, config);
+  const std::string unchecked = check(request, config);
+  if (!unchecked.empty()) context.error << "edt: warning: [slurm] " << unchecked << std::endl;
 
   // The job may start in another folder.
   config.run.directory = fs::absolute(config.run.directory).lexically_normal();

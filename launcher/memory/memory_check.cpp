@@ -9,14 +9,14 @@
 namespace edt {
 namespace {
 
-double needed(const PlannedStep& step) {
-  return static_cast<double>(dry_run(step).memory_bytes) + kProcessBytes;
+double needed(const PlannedStep& step, double process_bytes) {
+  return static_cast<double>(dry_run(step).memory_bytes) + process_bytes;
 }
 
 // The first of some changes, from the cheapest, that fits.
-std::string what_would_fit(const PlannedStep& step, double available) {
+std::string what_would_fit(const PlannedStep& step, double available, double process_bytes) {
   const auto try_one = [&](const PlannedStep& other, const std::string& options) {
-    const double bytes = needed(other);
+    const double bytes = needed(other, process_bytes);
     return bytes <= available ? fmt::format("; {} would fit ({})", options, human_bytes(bytes))
                               : std::string();
   };
@@ -51,12 +51,13 @@ int ranks_of_this_host(Communicator& world) {
 
 }  // namespace
 
-void require_memory(const PlannedStep& step, double available, const std::string& where) {
-  const double bytes = needed(step);
+void require_memory(const PlannedStep& step, double available, const std::string& where,
+                    double process_bytes) {
+  const double bytes = needed(step, process_bytes);
   if (bytes <= available) return;
   fail<UsageError>("memory", "{} ({}) needs {} on each rank, {} has {}{}", step.model.name(),
                    describe(step), human_bytes(bytes), where, human_bytes(available),
-                   what_would_fit(step, available));
+                   what_would_fit(step, available, process_bytes));
 }
 
 void require_host_memory(const PlannedStep& step, Communicator& world) {

@@ -12,7 +12,8 @@ namespace edt {
 inline constexpr double kProcessBytes = 50.0 * (1 << 20);
 
 // Throws UsageError with both values, and with what would fit where something does.
-void require_memory(const PlannedStep& step, double available, const std::string& where);
+void require_memory(const PlannedStep& step, double available, const std::string& where,
+                    double process_bytes = kProcessBytes);
 
 // The same against the free memory of this rank's node, shared by its ranks. All ranks of `world`.
 void require_host_memory(const PlannedStep& step, Communicator& world);

@@ -44,6 +44,24 @@ TEST(SlurmScript, HasTheDirectivesAndTheRecipe) {
   EXPECT_THAT(script, Not(HasSubstr("--account")));
 }
 
+TEST(SlurmScript, Memory) {
+  EXPECT_EQ(slurm_bytes("4000"), 4000.0 * (1 << 20));
+  EXPECT_EQ(slurm_bytes("2g"), 2147483648.0);
+  EXPECT_EQ(slurm_bytes("1T"), 1099511627776.0);
+  EXPECT_EQ(slurm_bytes("0"), std::nullopt) << "all that the node has";
+  for (const char* wrong : {"", "lots", "-4G", "4P", "4 G"}) {
+    EXPECT_THAT(message_of<UsageError>([&] { slurm_bytes(wrong); }),
+                HasSubstr(std::string("slurm.mem is '") + wrong + "'"));
+  }
+  SlurmRequest request;
+  EXPECT_EQ(request.node_memory(), std::nullopt);
+  request.extra = {"--mail-type=END", "--mem=100M"};
+  EXPECT_EQ(request.node_memory(), 100.0 * (1 << 20));
+  request.memory = "200M";
+  EXPECT_EQ(request.node_memory(), 200.0 * (1 << 20));
+  EXPECT_THAT(slurm_script(request, "edt", "a.ini", "run"), HasSubstr("#SBATCH --mem=200M\n"));
+}
+
 TEST(SlurmScript, TheClusterFileCanBeAnother) {
   TemporaryDirectory directory;
   write_text(directory / "mine.sh", "module load everything\n");

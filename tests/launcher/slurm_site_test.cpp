@@ -41,6 +41,12 @@ TEST(SlurmSite, SaysWhatWouldFail) {
   EXPECT_THAT(found[2].text, HasSubstr("5 s between SIGTERM and SIGKILL"));
 }
 
+TEST(SlurmSite, MemoryOfTheLargestNode) {
+  EXPECT_EQ(parse_largest_node("4000\n192000+\n64000\n"), 192000.0 * (1 << 20));
+  EXPECT_EQ(parse_largest_node("1\n"), std::nullopt) << "Slurm's default: the site does not say";
+  EXPECT_EQ(parse_largest_node(""), std::nullopt);
+}
+
 TEST(RankSurvey, NodesThatShouldBeAlike) {
   NodeSummary a{.host = "a", .cpu_model = "X", .versions = "1"};
   NodeSummary b = a;
