@@ -1,6 +1,7 @@
 #include "data/prefetcher.h"
 
 #include "core/base/error.h"
+#include "core/base/span.h"
 
 namespace edt::data {
 
@@ -9,6 +10,9 @@ void read_batch(const Dataset& dataset, SampleOrder& order, ReadScratch& scratch
   batch.samples.resize(size);
   batch.labels.resize(size);
   batch.latents.resize(size * dataset.description().latent_elements());
+  const Span span({.kind = SpanKind::kIo,
+                   .name = "read batch",
+                   .bytes = static_cast<double>(batch.latents.size() * sizeof(float))});
   for (std::size_t i = 0; i < size; ++i) batch.samples[i] = order.at(batch.positions[i]);
   dataset.read(batch.samples, order.seed(), scratch, batch.latents, batch.labels);
 }
@@ -37,6 +41,7 @@ Prefetcher::~Prefetcher() {
 }
 
 void Prefetcher::run() {
+  name_span_thread("reader");
   ReadScratch scratch;
   std::unique_lock lock(mutex_);
   while (true) {
@@ -67,6 +72,7 @@ const Batch& Prefetcher::next() {
   std::unique_lock lock(mutex_);
   holding_ = false;
   changed_.notify_all();
+  const Span span({.kind = SpanKind::kCompute, .name = "wait for data"});
   const auto begin = std::chrono::steady_clock::now();
   changed_.wait(lock, [this] { return read_ > taken_ || error_; });
   seconds_waited_ +=

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <exception>
 
+#include "core/base/span.h"
+
 namespace edt {
 namespace {
 
@@ -68,6 +70,12 @@ auto Communicator::observed(const Collective& call, F&& body) {
       if (observer && std::uncaught_exceptions() == exceptions) observer->end(ticket);
     }
   };
+  const Span span({.kind = SpanKind::kCommunication,
+                   .name = call.operation,
+                   .label = call.label,
+                   .group = id_,
+                   .sequence = call.sequence,
+                   .bytes = static_cast<double>(call.bytes)});
   const Observed scope{observer_.get(), observer_ ? observer_->begin(*this, call) : 0};
   return body();
 }

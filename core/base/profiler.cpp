@@ -1,5 +1,7 @@
 #include "core/base/profiler.h"
 
+#include "core/base/span.h"
+
 namespace edt {
 
 using Clock = std::chrono::steady_clock;
@@ -9,9 +11,16 @@ Profiler::Scope::Scope(Profiler& profiler, std::string_view name, double flops)
   Entry& entry = profiler_.entries_[index_];
   ++entry.calls;
   (profiler_.recomputing_ ? entry.recompute_flops : entry.flops) += flops;
+  if (spans_are_heard()) {
+    begin_span({.kind = SpanKind::kCompute,
+                .name = name,
+                .label = profiler_.recomputing_ ? "again" : "",
+                .flops = flops});
+  }
 }
 
 Profiler::Scope::~Scope() {
+  if (spans_are_heard()) end_span(SpanKind::kCompute);
   profiler_.entries_[index_].seconds +=
       std::chrono::duration<double>(Clock::now() - begin_).count();
 }

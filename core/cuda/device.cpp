@@ -2,6 +2,7 @@
 #include "core/cuda/backend.h"
 #include "core/cuda/error.h"
 #include "core/cuda/kernels/elementwise.h"
+#include "core/cuda/nvtx.h"
 #include "core/cuda/typed.h"
 
 namespace edt {
@@ -12,6 +13,7 @@ Elements elements_of(const Tensor& tensor) { return {tensor.data, element_of(ten
 }  // namespace
 
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
+  mark_spans_with_nvtx();
   return std::make_unique<CudaBackend>(options);
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "launcher/commands/run_room.h"
 #include "launcher/commands/table.h"
 #include "launcher/machine.h"
 #include "launcher/options.h"
@@ -50,6 +51,25 @@ void print_directory(CommandContext& context, const DirectoryProbe& directory) {
   }
 }
 
+void print_room(CommandContext& context, const CheckpointRoom& room) {
+  print_line(context, "  checkpoints",
+             fmt::format("{} there, {} each, {} more need {} at once", room.present.size(),
+                         bytes(room.each), room.saves.size(), human_bytes(room.needed())));
+}
+
+nlohmann::ordered_json to_json(const CheckpointRoom& room) {
+  return {{"present", room.present.size()},   {"bytes_each", room.each},
+          {"saves_ahead", room.saves.size()}, {"saves_that_fit", room.fitting()},
+          {"bytes_needed", room.needed()},    {"bytes_free", room.free}};
+}
+
+// As edt train does: a fresh run is refused, one that goes on is warned.
+std::vector<Finding> findings(const CheckpointRoom& room) {
+  const std::string shortage = room.shortage();
+  if (shortage.empty()) return {};
+  return {{room.present.empty(), shortage}};
+}
+
 void print_slurm(CommandContext& context, const SlurmSite& site) {
   print_line(context, "Slurm",
              fmt::format("{}, srun connects by {}", site.version, fmt::join(site.mpi_types, " ")));
@@ -69,12 +89,13 @@ void print_nodes(CommandContext& context, const std::vector<NodeSummary>& nodes)
 }
 
 void print_json(CommandContext& context, const Machine& machine, const DirectoryProbe& directory,
-                const std::optional<SlurmSite>& site, const std::vector<NodeSummary>& nodes,
-                const std::vector<Finding>& found) {
+                const std::optional<CheckpointRoom>& room, const std::optional<SlurmSite>& site,
+                const std::vector<NodeSummary>& nodes, const std::vector<Finding>& found) {
   auto json = nlohmann::ordered_json::object();
   for (const auto& [name, version] : versions()) json["versions"][name] = version;
   json["machine"] = to_json(machine);
   json["directory"] = to_json(directory);
+  json["checkpoints"] = room ? to_json(*room) : nlohmann::ordered_json(nullptr);
   json["slurm"] = site ? to_json(*site) : nlohmann::ordered_json(nullptr);
   json["nodes"] = nlohmann::ordered_json::array();
   for (const NodeSummary& node : nodes) json["nodes"].push_back(to_json(node));
@@ -95,29 +116,35 @@ int doctor(std::span<const std::string> args, CommandContext& context) {
       "doctor",
       "Says what this machine has, and what would fail on it. Status 1 when something "
       "would. Started on many ranks it compares their nodes.");
-  options.add("directory", &path, "where data or checkpoints are to go").positional();
+  options
+      .add("directory", &path,
+           "where data or checkpoints are to go; of a run, also whether its checkpoints fit")
+      .positional();
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
 
   const Machine machine = probe_machine();
   const DirectoryProbe directory = probe_directory(path);
+  const auto room = room_of_run(path);
   std::vector<Finding> found = findings(machine);
   const std::vector<NodeSummary> nodes =
       survey(machine, directory.path, version_text(), context.world);
   // One rank speaks for all; what is wrong with one node is wrong with the job.
   std::optional<SlurmSite> site;
   if (context.world.is_root()) site = probe_slurm_site();
-  for (auto& more : {findings(directory), site ? findings(*site) : std::vector<Finding>(),
-                     findings(nodes, directory.path)}) {
+  for (auto& more :
+       {findings(directory), room ? findings(*room) : std::vector<Finding>(),
+        site ? findings(*site) : std::vector<Finding>(), findings(nodes, directory.path)}) {
     found.insert(found.end(), more.begin(), more.end());
   }
 
   if (as_json) {
-    print_json(context, machine, directory, site, nodes, found);
+    print_json(context, machine, directory, room, site, nodes, found);
   } else {
     for (const auto& [name, version] : versions()) print_line(context, name, version);
     print_machine(context, machine);
     print_directory(context, directory);
+    if (room) print_room(context, *room);
     if (site) print_slurm(context, *site);
     if (nodes.size() > 1) print_nodes(context, nodes);
     for (const Finding& finding : found) {

@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "launcher/trace/step_trace.h"
 #include "model/presets/presets.h"
 
 namespace edt {
@@ -274,7 +275,17 @@ void RunOptions::declare(OptionSet& options) {
   options.add("run.log-every", &log_every, "steps between lines on the terminal").at_least(1);
   options.add("run.checkpoint-every", &checkpoint_every, "steps between checkpoints; 0: at the end")
       .at_least(0);
-  options.add("run.keep-checkpoints", &keep_checkpoints, "checkpoints kept").at_least(2);
+  options.add("run.keep-checkpoints", &keep_checkpoints, "newest checkpoints kept").at_least(2);
+  options
+      .add("run.keep-every", &keep_every,
+           "checkpoints of steps that are multiples of this are kept for ever; 0: none")
+      .at_least(0);
+  options
+      .add(
+          "run.keep-best", &keep_best,
+          "checkpoints of the lowest training loss (of the full pass, running mean over 100 steps) "
+          "kept beside the newest")
+      .range(0, 1000);
   options.add("run.wait-for-checkpoint", &wait_for_checkpoint,
               "training waits until a checkpoint is on disk");
   options
@@ -296,6 +307,12 @@ void RunOptions::declare(OptionSet& options) {
               "how a job ends when a rank stalls: status 5, start it again, or 1, failed");
   options.add("run.memory-check", &memory_check,
               "refuse a run that does not fit in the free memory before it begins");
+  options.add("run.profile", &profile, {{"none", Profile::kNone}, {"trace", Profile::kTrace}},
+              "trace: what all ranks did in some steps, one file trace.json for Perfetto");
+  options
+      .add("run.profile-steps", &profile_steps,
+           "which steps, FIRST..LAST, counted from where this start of the run begins")
+      .used_when("run.profile", {"trace"});
   options.add("run.tensorboard", &tensorboard, "write TensorBoard event files");
   options.add("run.sample-every", &sample_every, "steps between sample grids; 0: none").at_least(0);
   options.add("run.sample-images", &sample_images, "pictures in a sample grid").range(1, 1024);
@@ -323,6 +340,12 @@ void TrainConfig::validate() const {
                       "two is needed",
                       train.batch, train.micro_batch, count);
   edt::validate(optimizer.rate);
+  const std::int64_t every = run.checkpoint_every;
+  require<UsageError>(run.keep_every == 0 || (every > 0 && run.keep_every % every == 0), "options",
+                      "run.keep-every {} is not a multiple of run.checkpoint-every {}: there would "
+                      "be no checkpoint to keep",
+                      run.keep_every, every);
+  parse_traced_steps(run.profile_steps);
 }
 
 void TrainConfig::check_recipe(const ModelConfig& chosen) const {

@@ -75,6 +75,7 @@ struct TrainOptions {
   void declare(OptionSet& options);
 };
 
+enum class Profile { kNone, kTrace };
 enum class OptimizerKind { kAdan, kAdamW };
 
 struct OptimizerOptions {
@@ -101,7 +102,7 @@ struct RunOptions {
   bool resume = true;
   std::int64_t log_every = 10;
   std::int64_t checkpoint_every = 1000;
-  std::int64_t keep_checkpoints = 3;
+  std::int64_t keep_checkpoints = 3, keep_every = 0, keep_best = 0;
   bool wait_for_checkpoint = false;
   double start_timeout = 1800, timeout = 300;  // seconds; 0: ranks are not watched
   std::filesystem::path prometheus;            // empty: none is written
@@ -109,6 +110,8 @@ struct RunOptions {
   bool requeue_stalled = true;  // the status that a job ends with when a rank stalls
   bool memory_check = true;
   bool tensorboard = true;
+  Profile profile = Profile::kNone;
+  std::string profile_steps = "2..4";
   std::int64_t sample_every = 0;
   std::int64_t sample_steps = 50;
   std::int64_t sample_images = 10;

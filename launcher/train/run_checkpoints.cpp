@@ -1,7 +1,9 @@
 #include "launcher/train/run_checkpoints.h"
 
 #include "core/base/log.h"
+#include "core/storage/durable_file.h"
 #include "launcher/report.h"
+#include "launcher/train/retention_options.h"
 
 namespace edt {
 namespace {
@@ -27,7 +29,7 @@ RunCheckpoints::RunCheckpoints(const RunDirectory& directory, const TrainConfig&
       writer_(std::make_unique<CheckpointWriter>(
           store_, mesh.world().split(0, mesh.world().rank(), "checkpoint"), saved(),
           CheckpointWriterOptions{
-              .keep = static_cast<int>(config.run.keep_checkpoints),
+              .keep = retention_of(config.run),
               .asynchronous = !config.run.wait_for_checkpoint,
               .device = &engine.tape().device(),
               .may_write = [generation = generation_] { generation.check(); }})) {}
@@ -101,6 +103,7 @@ void RunCheckpoints::start_from_weights(const Checkpoint& checkpoint) {
   weights.resize(2);  // master and moving average come first
   load(checkpoint, std::move(weights));
   engine_.restored(0);
+  smoothed_loss_ = {};
 }
 
 void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
@@ -120,6 +123,7 @@ void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
                              checkpoint.path().string(), history->name);
     sampler.restore(*values);
   }
+  smoothed_loss_.restore(checkpoint.info().smoothed_loss);
   const auto skipped = checkpoint.extra(kSkippedBatches);
   const auto* count = skipped ? std::get_if<std::vector<double>>(&skipped->values) : nullptr;
   engine_.restored(checkpoint.info().step,
@@ -133,7 +137,48 @@ void RunCheckpoints::require_none() const {
                       store_.directory().string(), entries.empty() ? 0 : entries.front().step);
 }
 
+CheckpointRoom RunCheckpoints::room(bool saved_now, std::size_t most) {
+  CheckpointRoom room{.directory = store_.directory(),
+                      .each = writer_->disk_bytes(extras()),
+                      .free = free_bytes(store_.directory()),
+                      .retention = retention_of(config_.run),
+                      .present = store_.ranked(retention_of(config_.run)),
+                      .saves = coming_saves(engine_.step(), config_.run.checkpoint_every,
+                                            config_.train.steps, most)};
+  if (saved_now) room.saves.insert(room.saves.begin(), engine_.step());
+  return room;
+}
+
+void RunCheckpoints::require_room(bool fresh) {
+  std::string refused;
+  if (mesh_.world().is_root()) {
+    const std::size_t rotation = saves_until_full(retention_of(config_.run));
+    if (fresh) refused = room(false, rotation).shortage();
+    constexpr std::size_t kAll = 10000;
+    if (refused.empty()) warn_of_space(room(false, config_.run.keep_every > 0 ? kAll : rotation));
+  }
+  refused = mesh_.world().first_of_all(refused, "space for checkpoints");
+  require<UsageError>(refused.empty(), "disk", "{}", refused);
+}
+
+// Once, until the number that fits is another.
+void RunCheckpoints::warn_of_space(const CheckpointRoom& room) {
+  const std::string shortage = room.shortage();
+  const std::string number = shortage.empty() ? "" : fmt::format("{}", room.fitting());
+  if (!shortage.empty() && number != shortage_) log::warning("[disk] {}", shortage);
+  shortage_ = number;
+}
+
+void RunCheckpoints::took(const StepReport& report) {
+  if (report.non_finite.empty() && report.rejected.empty()) {
+    smoothed_loss_.add(report.step, report.loss);
+  }
+}
+
 void RunCheckpoints::save() {
+  writer_->wait();
+  constexpr std::size_t kAhead = 4;
+  if (mesh_.world().is_root()) warn_of_space(room(true, kAhead));
   writer_->save(
       {.step = engine_.step(),
        .samples_seen = engine_.samples_seen(),
@@ -142,7 +187,8 @@ void RunCheckpoints::save() {
        .optimizer = std::string(engine_.optimizer().name()),
        .compute_dtype = std::string(name_of(config_.run.dtype)),
        .configuration = configuration_,
-       .mesh = fmt::format("{}, zero {}", mesh_.text(), static_cast<int>(config_.parallel.zero))},
+       .mesh = fmt::format("{}, zero {}", mesh_.text(), static_cast<int>(config_.parallel.zero)),
+       .smoothed_loss = smoothed_loss_.value()},
       extras());
 }
 

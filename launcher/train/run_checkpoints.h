@@ -5,7 +5,9 @@
 #include <string>
 
 #include "launcher/run_directory.h"
+#include "launcher/train/checkpoint_room.h"
 #include "launcher/train/config.h"
+#include "launcher/train/smoothed_loss.h"
 #include "model/training/engine.h"
 #include "parallel/checkpoint/checkpoint.h"
 #include "parallel/checkpoint/writer.h"
@@ -26,6 +28,12 @@ class RunCheckpoints {
   // Throws UsageError when there are checkpoints that a fresh run would mix with.
   void require_none() const;
 
+  // Throws UsageError, on all ranks, where a fresh run has no space for the first checkpoints and
+  // what is kept meanwhile; a run that goes on is only warned, as space may come.
+  void require_room(bool fresh);
+  // What checkpoints are ranked by; call it after each step.
+  void took(const StepReport& report);
+
   // Saves the state after the present step. Returns once it is copied, or written when so asked.
   void save();
   // Logs how earlier saves ended. A failed one does not stop training.
@@ -43,6 +51,9 @@ class RunCheckpoints {
   // Fills `arrays`, which may lie in the memory of a device.
   void load(const Checkpoint& checkpoint, std::vector<StateArray> arrays);
   std::vector<ExtraArray> extras();
+  // For the present step, if it is to be `saved_now`, and for those to come. Of the first rank.
+  CheckpointRoom room(bool saved_now, std::size_t most);
+  void warn_of_space(const CheckpointRoom& room);
 
   Generation generation_;
   CheckpointStore store_;
@@ -52,7 +63,8 @@ class RunCheckpoints {
   TrainingEngine& engine_;
   const Mesh& mesh_;
   std::unique_ptr<CheckpointWriter> writer_;
-  std::string last_error_;
+  std::string last_error_, shortage_;
+  SmoothedLoss smoothed_loss_;
 };
 
 }  // namespace edt

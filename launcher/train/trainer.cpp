@@ -108,6 +108,12 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
     checkpoints_.require_none();
     engine_.initialize();
   }
+  checkpoints_.require_room(!resumed_);
+  if (config.run.profile == Profile::kTrace) {
+    trace_ = std::make_unique<StepTrace>(
+        parse_traced_steps(config.run.profile_steps), directory_.path() / "trace.json", world,
+        [generation = directory_.generation()] { generation.check(); });
+  }
   if (world.is_root()) directory_.write_config(configuration);
 }
 
@@ -163,6 +169,7 @@ int Trainer::train(bool silent, const StopSignals& signals) {
                                            *backend_, dataset_.description(), mesh_);
   }
   const Request request = step_until_told(requests, samples.get(), silent);
+  if (trace_) trace_->finish();
   checkpoints_.finish();
   return end(request, requests);
 }
@@ -183,6 +190,7 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
   double saving = 0;  // seconds of the last checkpoint: they count for the step after it
   std::string went_back;
   while (engine_.step() < last) {
+    if (trace_) trace_->step_begins(engine_.step() + 1);
     StepRecord record = take_step(*batches);
     record.checkpoint_seconds = saving;
     record.step_seconds += saving;
@@ -198,6 +206,7 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
     }
     record.went_back = std::exchange(went_back, {});
     look_for_spikes(record);
+    checkpoints_.took(record.report);
     times.add(record);
     if (world().size() > 1 && config_.run.straggler_every > 0 &&
         engine_.step() % config_.run.straggler_every == 0) {

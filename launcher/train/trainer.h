@@ -9,6 +9,7 @@
 #include "launcher/command.h"
 #include "launcher/run_directory.h"
 #include "launcher/signals.h"
+#include "launcher/trace/step_trace.h"
 #include "launcher/train/config.h"
 #include "launcher/train/requests.h"
 #include "launcher/train/run_checkpoints.h"
@@ -63,6 +64,7 @@ class Trainer {
   ModelConfig model_config_;
   std::shared_ptr<FlightRecorder> recorder_;
   std::unique_ptr<Watchdog> watchdog_;
+  std::unique_ptr<StepTrace> trace_;  // outlives what it listens to
   Mesh mesh_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;

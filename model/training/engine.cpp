@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/base/span.h"
 #include "core/optim/grad_norm.h"
 #include "model/weights.h"
 
@@ -160,6 +161,7 @@ StepReport TrainingEngine::finish_step() {
   if (report.non_finite.empty()) report.rejected = config_.judge(report);
   if (report.non_finite.empty() && report.rejected.empty()) {
     config_.on_phase("optimizer");
+    const Span span({.kind = SpanKind::kCompute, .name = "update"});
     zero_.update({.step = step_ + 1,
                   .learning_rate = report.learning_rate,
                   .grad_scale = clip_factor(report.grad_norm, config_.clip),

@@ -52,6 +52,10 @@ class Reader {
     if (value < lowest || value > highest) refuse("is {}, must be {}..{}", value, lowest, highest);
     return value;
   }
+  double number() const {
+    if (!json_.is_number()) refuse("is {}, must be a number", json_.dump());
+    return json_.get<double>();
+  }
   std::size_t index(std::size_t size) const {
     if (size == 0) refuse("refers to an empty list");
     return static_cast<std::size_t>(integer(0, static_cast<std::int64_t>(size) - 1));
@@ -124,6 +128,7 @@ CheckpointInfo read_info(const Reader& root) {
   const Reader extra = root.at("extra");
   if (!extra.json().is_object()) extra.refuse("is {}, must be an object", extra.json().type_name());
   info.extra = extra.json().dump();
+  if (root.has("smoothed_loss")) info.smoothed_loss = root.at("smoothed_loss").number();
   return info;
 }
 

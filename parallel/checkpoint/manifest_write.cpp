@@ -51,6 +51,7 @@ std::string to_json_text(const Manifest& manifest) {
             {"configuration", info.configuration},
             {"extra", Json::parse(info.extra)},
             {"arrays", manifest.arrays}};
+  if (info.smoothed_loss) json["smoothed_loss"] = *info.smoothed_loss;
   for (const char* list : {"files", "extras", "tensors", "pieces"}) json[list] = Json::array();
   for (const StoredFile& file : manifest.files) {
     json["files"].push_back(

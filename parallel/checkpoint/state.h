@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -67,6 +68,8 @@ struct CheckpointInfo {
   std::string configuration;  // the effective configuration, as text
   std::string mesh;           // as text, e.g. "data 4 x tensor 2, zero 1"
   std::string extra = "{}";   // a JSON object of the caller's own
+  // Of training, when it was saved: lower is better. Nothing: none was taken.
+  std::optional<double> smoothed_loss{};
 
   bool operator==(const CheckpointInfo&) const = default;
 };

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
+#include "parallel/checkpoint/checkpoint.h"
 #include "parallel/checkpoint/manifest.h"
 
 namespace edt {
@@ -21,6 +22,8 @@ constexpr std::string_view kOld = ".old";
 
 std::string name_of_step(std::int64_t step) { return fmt::format("{}{:06}", kPrefix, step); }
 
+constexpr std::string_view kRemoved = ".removed";
+
 bool is_marked(const fs::path& checkpoint) { return fs::exists(checkpoint / kMarkerName); }
 
 // "step-000123" of ".step-000123.old"; empty for other names.
@@ -32,6 +35,19 @@ std::string base_of_old(std::string_view name) {
 
 bool is_partial(std::string_view name) {
   return name.starts_with(fmt::format(".{}", kPrefix)) && name.ends_with(kPartial);
+}
+
+bool is_removed(std::string_view name) {
+  return name.starts_with(fmt::format(".{}", kPrefix)) && name.ends_with(kRemoved);
+}
+
+// Nothing where it is damaged, or was written without one.
+std::optional<double> smoothed_loss_of(const fs::path& checkpoint) {
+  try {
+    return Checkpoint::open(checkpoint).info().smoothed_loss;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 std::vector<fs::path> children(const fs::path& directory) {
@@ -124,6 +140,11 @@ void CheckpointStore::abandon(std::int64_t step) const {
 void CheckpointStore::clean_up() const {
   for (const fs::path& path : children(directory_)) {
     const std::string name = path.filename().string();
+    if (is_removed(name)) {
+      std::error_code ignored;  // its remover may be at it still
+      fs::remove_all(path, ignored);
+      continue;
+    }
     std::string base = base_of_old(name);
     if (base.empty() && step_of(name) && !is_marked(path)) base = name;
     if (base.empty() && !is_partial(name)) continue;
@@ -136,12 +157,22 @@ void CheckpointStore::clean_up() const {
   }
 }
 
-void CheckpointStore::retain(int keep, std::int64_t step) const {
-  int marked = 0;
+std::vector<RankedStep> CheckpointStore::ranked(const Retention& retention) const {
+  std::vector<RankedStep> all;
   for (const Entry& entry : entries()) {
-    if (entry.step > step) continue;
-    if (marked >= keep) remove(entry.path);
-    if (entry.complete) ++marked;
+    if (!entry.complete) continue;
+    all.push_back({entry.step, retention.best > 0 ? smoothed_loss_of(entry.path) : std::nullopt});
+  }
+  return all;
+}
+
+void CheckpointStore::retain(const Retention& retention, std::int64_t step,
+                             const std::function<void()>& may_write) const {
+  std::vector<RankedStep> complete = ranked(retention);
+  std::erase_if(complete, [&](const RankedStep& one) { return one.step > step; });
+  for (const std::int64_t old : expired(retention, complete)) {
+    if (may_write) may_write();
+    remove(old);
   }
 }
 
@@ -152,10 +183,12 @@ void CheckpointStore::set_aside(const Entry& entry) const {
   rename_durably(entry.path, target);
 }
 
-// The marker goes first: what is left of an interrupted removal does not look complete.
-void CheckpointStore::remove(const fs::path& checkpoint) const {
-  remove_tree(checkpoint / kMarkerName);
-  remove_tree(checkpoint);
+void CheckpointStore::remove(std::int64_t step) const {
+  const fs::path away =
+      directory_ / fmt::format(".{}.{}{}", name_of_step(step), generation_, kRemoved);
+  remove_tree(away);
+  rename_durably(path_of(step), away);
+  remove_tree(away);
 }
 
 }  // namespace edt

@@ -5,13 +5,17 @@
 //   step-000123/complete    marked: the only kind that is ever loaded
 //   .step-000123.old/       a marked one that is being replaced by the same step
 //   step-000123.damaged/    set aside by a resume that found it damaged
+//   .step-000123.7.removed/ no longer kept, being removed by generation 7
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "parallel/checkpoint/retention.h"
 
 namespace edt {
 
@@ -43,14 +47,20 @@ class CheckpointStore {
 
   // Removes what a killed run left half-written, and undoes an interrupted replacement.
   void clean_up() const;
-  // After the save of `step`: of the marked checkpoints up to that step the newest `keep` stay.
-  void retain(int keep, std::int64_t step) const;
+  // After the save of `step`: removes those marked checkpoints up to that step that do not stay.
+  // Each takes another name at once, in one step, before its files go, so that no reader and no
+  // crash finds half of it. `may_write` is asked before each and throws where this run has been
+  // replaced.
+  void retain(const Retention& retention, std::int64_t step,
+              const std::function<void()>& may_write = {}) const;
+  // The marked ones, as a retention sees them; losses are read where it asks for the best.
+  std::vector<RankedStep> ranked(const Retention& retention) const;
   // Renames a damaged checkpoint, so that it counts no longer but can be looked at.
   void set_aside(const Entry& entry) const;
 
  private:
   std::filesystem::path old_path_of(std::int64_t step) const;
-  void remove(const std::filesystem::path& checkpoint) const;
+  void remove(std::int64_t step) const;
 
   std::filesystem::path directory_;
   std::uint64_t generation_;

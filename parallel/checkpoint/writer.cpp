@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/span.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/manifest.h"
@@ -23,19 +24,16 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// Of this rank: its values, and what HDF5 and the manifest add per data set.
-std::uint64_t estimated_bytes(const CheckpointState& state, const std::vector<ExtraArray>& extras) {
-  constexpr std::uint64_t kPerDataSet = 2048;
+constexpr std::uint64_t kPerDataSet = 2048;  // what HDF5 and the manifest add
+
+// Of this rank, on the disk.
+double state_bytes(const CheckpointState& state) {
   std::uint64_t bytes = 1 << 16;
   for (const StatePiece& piece : state.pieces) {
     const auto values = static_cast<std::uint64_t>(piece.region.elements()) * sizeof(float);
     if (piece.written) bytes += state.arrays.size() * (values + kPerDataSet);
   }
-  for (const ExtraArray& extra : extras) {
-    bytes += kPerDataSet +
-             std::visit([](const auto& v) { return v.size() * sizeof(v[0]); }, extra.values);
-  }
-  return bytes;
+  return static_cast<double>(bytes);
 }
 
 }  // namespace
@@ -53,8 +51,10 @@ CheckpointWriter::CheckpointWriter(CheckpointStore store, std::unique_ptr<Commun
       ranks_(std::move(ranks)),
       state_(std::move(state)),
       options_(std::move(options)) {
-  require<UsageError>(options_.keep >= 2, "checkpoint",
-                      "{} checkpoints are to be kept, at least 2 are needed", options_.keep);
+  require<UsageError>(options_.keep.newest >= 2, "checkpoint",
+                      "{} checkpoints are to be kept, at least 2 are needed", options_.keep.newest);
+  state_bytes_ = static_cast<std::uint64_t>(
+      ranks_->all_reduce_value(state_bytes(state_), Reduce::kSum, "checkpoint size"));
   std::int64_t packed = 0;
   for (const StatePiece& piece : state_.pieces) {
     if (!piece.written) continue;
@@ -81,8 +81,10 @@ void CheckpointWriter::save(const CheckpointInfo& info, std::vector<ExtraArray> 
   }
   if (options_.asynchronous) {
     job.copy_seconds = seconds_since(begin);
-    running_ = std::async(std::launch::async,
-                          [this, moved = std::move(job)]() mutable { return write(moved); });
+    running_ = std::async(std::launch::async, [this, moved = std::move(job)]() mutable {
+      name_span_thread("checkpoint");
+      return write(moved);
+    });
     return;
   }
   reports_.push_back(write(job));
@@ -90,6 +92,9 @@ void CheckpointWriter::save(const CheckpointInfo& info, std::vector<ExtraArray> 
 }
 
 void CheckpointWriter::copy_to_staging() {
+  const Span span({.kind = SpanKind::kIo,
+                   .name = "copy for the checkpoint",
+                   .bytes = static_cast<double>(staging_bytes())});
   for (std::size_t i = 0; i < staging_.size(); ++i) {
     std::span<float> to(staging_[i]);
     for (const StatePiece& piece : state_.pieces) {
@@ -124,7 +129,17 @@ std::size_t CheckpointWriter::staging_bytes() const {
   return bytes;
 }
 
+std::uint64_t CheckpointWriter::disk_bytes(const std::vector<ExtraArray>& extras) const {
+  std::uint64_t bytes = state_bytes_;
+  for (const ExtraArray& extra : extras) {
+    bytes += kPerDataSet +
+             std::visit([](const auto& v) { return v.size() * sizeof(v[0]); }, extra.values);
+  }
+  return bytes;
+}
+
 void CheckpointWriter::run_stage(std::string_view stage, const std::function<void()>& work) const {
+  const Span span({.kind = SpanKind::kIo, .name = stage});
   std::string error;
   try {
     if (options_.may_write) options_.may_write();
@@ -155,11 +170,10 @@ CheckpointReport CheckpointWriter::write(Job& job) const {
 void CheckpointWriter::write_stages(Job& job, CheckpointReport& report) const {
   const std::int64_t step = job.info.step;
   const std::filesystem::path partial = store_.partial_path_of(step);
-  const double bytes = ranks_->all_reduce_value(
-      static_cast<double>(estimated_bytes(state_, job.extras)), Reduce::kSum, "checkpoint size");
   on_root("begin", [&] {
+    make_directories(store_.directory());
+    require_free_space(store_.directory(), disk_bytes(job.extras), "the checkpoint");
     store_.begin(step);
-    require_free_space(partial, static_cast<std::uint64_t>(bytes), "the checkpoint");
   });
 
   Manifest mine = describe(job.info);
@@ -225,8 +239,7 @@ void CheckpointWriter::abandon(std::int64_t step) const {
 // The checkpoint is complete by now: failing to remove an old one is not failing to write it.
 void CheckpointWriter::retain(std::int64_t step) const {
   try {
-    if (options_.may_write) options_.may_write();
-    store_.retain(options_.keep, step);
+    store_.retain(options_.keep, step, options_.may_write);
   } catch (const Error& error) {
     log::warning("checkpoint: old ones stay: {}", error.what());
   }
@@ -234,8 +247,9 @@ void CheckpointWriter::retain(std::int64_t step) const {
 
 void write_checkpoint(const CheckpointStore& store, const CheckpointState& state,
                       const CheckpointInfo& info, std::vector<ExtraArray> extras) {
-  CheckpointWriter writer(store, make_self_communicator(), state,
-                          {.keep = std::numeric_limits<int>::max(), .asynchronous = false});
+  CheckpointWriter writer(
+      store, make_self_communicator(), state,
+      {.keep = {.newest = std::numeric_limits<int>::max()}, .asynchronous = false});
   writer.save(info, std::move(extras));
   const CheckpointReport report = writer.take_reports().front();
   require<SystemError>(report.ok(), "checkpoint", "{}: {}", report.path.string(), report.error);

@@ -14,6 +14,7 @@
 
 #include "core/tensor/device.h"
 #include "parallel/checkpoint/manifest.h"
+#include "parallel/checkpoint/retention.h"
 #include "parallel/checkpoint/state.h"
 #include "parallel/checkpoint/store.h"
 #include "parallel/communicator.h"
@@ -33,7 +34,7 @@ struct CheckpointReport {
 };
 
 struct CheckpointWriterOptions {
-  int keep = 2;              // complete checkpoints that stay; at least 2
+  Retention keep;            // complete checkpoints that stay
   bool asynchronous = true;  // false: save() returns when all is done
   Device* device = nullptr;  // in whose memory the arrays lie; nullptr: the host's
   // Throws where this run may no longer write; called before each stage of a write, on all ranks.
@@ -61,6 +62,8 @@ class CheckpointWriter {
 
   // Memory of the copy.
   std::size_t staging_bytes() const;
+  // On the disk, all ranks together: a little more than a save will take.
+  std::uint64_t disk_bytes(const std::vector<ExtraArray>& extras) const;
 
  private:
   struct Job;
@@ -86,6 +89,7 @@ class CheckpointWriter {
   CheckpointState state_;
   CheckpointWriterOptions options_;
   std::vector<std::int64_t> offsets_;  // of the written pieces, in the arrays that are written
+  std::uint64_t state_bytes_ = 0;      // of all ranks, on the disk
   // The written pieces of each array, one after the other; empty where no copy is made.
   std::vector<std::vector<float>> staging_;
   std::vector<CheckpointReport> reports_;

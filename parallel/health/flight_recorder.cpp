@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/base/span.h"
+
 namespace edt {
 namespace {
 
@@ -23,6 +25,7 @@ void FlightRecorder::phase(std::string_view name) {
       phase_.since = progress_;
     }
   }
+  mark_phase(name);
   if (on_phase) on_phase(name);
 }
 

@@ -6,6 +6,8 @@
 #include <exception>
 #include <utility>
 
+#include "core/base/span.h"
+
 namespace edt {
 namespace {
 
@@ -63,6 +65,7 @@ void CommunicationQueue::wait(Ticket ticket) {
   if (observer_ != nullptr) observer_->waits_for(ticket);
   std::unique_lock lock(mutex_);
   if (finished_ < ticket && !error_) {
+    const Span span({.kind = SpanKind::kCompute, .name = "wait for communication"});
     const auto begin = Clock::now();
     changed_.wait(lock, [&] { return finished_ >= ticket || error_; });
     time_.exposed += seconds_since(begin);
@@ -99,6 +102,7 @@ void CommunicationQueue::reset_time() {
 // The threads of the machine belong to whoever computes.
 void CommunicationQueue::run() {
   omp_set_num_threads(1);
+  name_span_thread("queue");
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [&] { return stop_ || !tasks_.empty(); });

@@ -56,13 +56,13 @@ TEST_F(RoundTrip, SynchronousWritingNeedsNoCopy) {
 }
 
 TEST_F(RoundTrip, KeepsTheNewest) {
-  for (const auto& report : save_steps(store_, {1, 2, 3, 4, 5}, {.keep = 3})) {
+  for (const auto& report : save_steps(store_, {1, 2, 3, 4, 5}, {.keep = {.newest = 3}})) {
     EXPECT_TRUE(report.ok()) << report.error;
   }
   std::vector<std::int64_t> steps;
   for (const auto& entry : store_.entries()) steps.push_back(entry.step);
   EXPECT_THAT(steps, ::testing::ElementsAre(5, 4, 3));
-  EXPECT_THROW(save_steps(store_, {}, {.keep = 1}), UsageError);
+  EXPECT_THROW(save_steps(store_, {}, {.keep = {.newest = 1}}), UsageError);
 }
 
 TEST_F(RoundTrip, SavingAnEarlierStepAgainKeepsItAndTheLaterOnes) {

@@ -13,8 +13,8 @@ refused "run.device is not cuda" --nodes 2 --gpus-per-node 8
 refused "would never train" --nodes 2 --time 1
 refused "each of the 2 ranks on a node with --mem 60M has 30.0 MiB" --nodes 2 --ranks-per-node 2 --mem 60M
 # What Slurm says of its nodes: 4000 MiB.
-refused "needs .* on each rank, the largest node has 3.9 GiB; .* would fit" --nodes 2 --train.batch 256 --train.micro-batch 64 \
-  --model EDT-S/2 --model.image-size 128
+refused "needs 4.* GiB on each rank, the largest node has 3.91 GiB; .* would fit" --nodes 2 --train.batch 16384 \
+  --train.micro-batch 8192
 [[ ! -e run ]] || fail "something was written"
 "$edt" slurm --nodes 2 --time 10 --warn 60 --dry-run $(options) --run.dir=run >script
 grep -q '#SBATCH --nodes=2' script || fail "no directives"

@@ -1,0 +1,152 @@
+// run.profile=trace on ranks that shard weights and communicate while they compute: one file that a
+// viewer can show.
+#include <gmock/gmock.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tests/support/mpi_world.h"
+#include "tests/support/tiny_run.h"
+
+namespace edt {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Event {
+  std::string lane, name, communicator;
+  std::int64_t sequence = 0;
+  double begin = 0, end = 0;  // us
+};
+
+class TraceFile : public testing::Test {
+ protected:
+  TraceFile() {
+    if (world_.is_root()) {
+      directory_ = std::make_unique<TemporaryDirectory>();
+      test::write_tiny_data(*directory_ / "data");
+    }
+    root_ = world_.broadcast(directory_ ? directory_->path().string() : "", 0, "test directory");
+  }
+  ~TraceFile() override { world_.barrier("end of the test"); }
+
+  TrainConfig config() const {
+    TrainConfig config = test::tiny_config(root_ / "data", root_ / "run");
+    config.train.micro_batch = 1;
+    config.parallel.zero = ZeroStage::kWeights;
+    config.run.checkpoint_every = 2;
+    config.run.profile = Profile::kTrace;
+    config.run.profile_steps = "2..4";
+    return config;
+  }
+  // Events by rank, from the file that the run has left.
+  std::map<int, std::vector<Event>> read() const {
+    const Json trace = Json::parse(read_text(root_ / "run" / "trace.json"));
+    std::map<std::pair<int, int>, std::string> lanes;
+    std::map<int, std::vector<Event>> events;
+    for (const Json& json : trace.at("traceEvents")) {
+      const int rank = json.at("pid"), lane = json.at("tid");
+      if (json.at("ph") == "M") {
+        if (json.at("name") == "thread_name") lanes[{rank, lane}] = json.at("args").at("name");
+        continue;
+      }
+      EXPECT_EQ(json.at("ph"), "X") << "complete events only";
+      const double begin = json.at("ts");
+      const Json arguments = json.value("args", Json::object());
+      events[rank].push_back({lanes.at({rank, lane}), json.at("name"),
+                              arguments.value("communicator", ""), arguments.value("sequence", 0),
+                              begin, begin + json.at("dur").get<double>()});
+    }
+    return events;
+  }
+
+  Communicator& world_ = test::mpi_world();
+  std::unique_ptr<TemporaryDirectory> directory_;
+  std::filesystem::path root_;
+};
+
+// A viewer draws the events of a lane inside each other, so any two are apart or nested.
+void expect_nested(std::vector<Event> events) {
+  constexpr double kRounding = 0.001;  // us; times are whole nanoseconds
+  std::ranges::sort(events, [](const Event& a, const Event& b) {
+    return a.lane != b.lane     ? a.lane < b.lane
+           : a.begin != b.begin ? a.begin < b.begin
+                                : a.end > b.end;
+  });
+  std::vector<const Event*> open;
+  for (const Event& event : events) {
+    while (!open.empty() &&
+           (open.back()->lane != event.lane || open.back()->end <= event.begin + kRounding)) {
+      open.pop_back();
+    }
+    if (!open.empty()) {
+      EXPECT_LE(event.end, open.back()->end + kRounding)
+          << event.lane << ": " << open.back()->name << " and " << event.name;
+    }
+    EXPECT_GE(event.end, event.begin);
+    open.push_back(&event);
+  }
+}
+
+TEST_F(TraceFile, OneFileOfAllRanksThatNests) {
+  EXPECT_EQ(test::run(config(), world_), kDone);
+  if (!world_.is_root()) return;
+  const auto events = read();
+  ASSERT_EQ(std::ssize(events), world_.size());
+  for (const auto& [rank, list] : events) {
+    std::set<std::string> lanes, names;
+    for (const Event& event : list) {
+      lanes.insert(event.lane);
+      names.insert(event.name);
+    }
+    for (const char* lane : {"steps", "phases", "compute", "communication", "communication, queue",
+                             "I/O, reader", "I/O, checkpoint"}) {
+      EXPECT_TRUE(lanes.contains(lane)) << "rank " << rank << ": " << lane;
+    }
+    for (const char* name : {"step 2", "step 3", "step 4", "forward", "backward",
+                             "attention.forward", "mlp.backward", "read batch", "verified"}) {
+      EXPECT_TRUE(names.contains(name)) << "rank " << rank << ": " << name;
+    }
+    EXPECT_FALSE(names.contains("step 1") || names.contains("step 5"));
+    expect_nested(list);
+  }
+}
+
+// Nobody leaves a sum before the last has entered it: on clocks that agree its times overlap.
+TEST_F(TraceFile, CollectivesOverlapBetweenRanks) {
+  EXPECT_EQ(test::run(config(), world_), kDone);
+  if (!world_.is_root()) return;
+  const auto events = read();
+  std::map<std::tuple<std::string, std::string, std::int64_t>, std::vector<Event>> calls;
+  for (const auto& [rank, list] : events) {
+    for (const Event& event : list) {
+      if (event.name.starts_with("all_reduce ") && event.sequence > 0) {
+        calls[{event.communicator, event.name, event.sequence}].push_back(event);
+      }
+    }
+  }
+  int whole = 0;
+  constexpr double kClocks = 100;  // us: one host, so far more than they can be apart
+  for (const auto& [call, on_ranks] : calls) {
+    if (std::ssize(on_ranks) != world_.size()) continue;  // begun before the recording
+    ++whole;
+    double last_begin = 0, first_end = 1e18;
+    for (const Event& event : on_ranks) {
+      last_begin = std::max(last_begin, event.begin);
+      first_end = std::min(first_end, event.end);
+    }
+    EXPECT_LT(last_begin, first_end + kClocks) << std::get<1>(call) << " " << std::get<2>(call);
+  }
+  EXPECT_GE(whole, 6) << "losses and gradient norms of three steps";
+}
+
+TEST_F(TraceFile, OffLeavesNoFile) {
+  TrainConfig config = this->config();
+  config.run.profile = Profile::kNone;
+  EXPECT_EQ(test::run(config, world_), kDone);
+  if (world_.is_root()) EXPECT_FALSE(std::filesystem::exists(root_ / "run" / "trace.json"));
+}
+
+}  // namespace
+}  // namespace edt
