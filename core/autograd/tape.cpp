@@ -1,5 +1,7 @@
 #include "core/autograd/tape.h"
 
+#include "core/base/span.h"
+
 namespace edt {
 
 Tape::Tape(Device& device, Arena& arena, Profiler& profiler, DType dtype)
@@ -14,6 +16,7 @@ Tape::~Tape() {
 }
 
 Var Tape::make(const Shape& shape, DType dtype) {
+  if (spans_are_heard()) set_span_shape(to_string(shape));
   return {this, add_value(allocate(shape, dtype, room_), true)};
 }
 
@@ -85,6 +88,7 @@ void Tape::run_top_node() {
   if (node.replays && !value(node.output).grad.defined()) accumulator({node.output});
   if (value(node.output).grad.defined()) {
     OutputGrad grad(*this, node.output);
+    if (spans_are_heard()) set_span_shape(to_string(value(node.output).data.shape));
     node.closure.run(node.closure.object, *this, grad);
   }
   release_grad(value(node.output));

@@ -15,7 +15,8 @@ Profiler::Scope::Scope(Profiler& profiler, std::string_view name, double flops)
     begin_span({.kind = SpanKind::kCompute,
                 .name = name,
                 .label = profiler_.recomputing_ ? "again" : "",
-                .flops = flops});
+                .flops = flops,
+                .shape = span_shape()});
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <string>
 
 #include "core/base/assert.h"
 
@@ -11,6 +12,7 @@ namespace {
 std::array<std::atomic<SpanListener*>, 2> listeners{};
 std::atomic<int> listening{0};
 thread_local const char* thread_name = "";
+thread_local std::string shape_text;
 
 template <class F>
 void for_each_listener(F&& call) {
@@ -52,6 +54,9 @@ void mark_phase(std::string_view name) {
   if (!spans_are_heard()) return;
   for_each_listener([&](SpanListener& listener) { listener.phase(name); });
 }
+
+void set_span_shape(std::string_view shape) { shape_text.assign(shape); }
+std::string_view span_shape() { return shape_text; }
 
 void name_span_thread(const char* name) { thread_name = name; }
 const char* span_thread() { return thread_name; }

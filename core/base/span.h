@@ -18,6 +18,7 @@ struct SpanInfo {
   std::string_view group{};    // the communicator's id
   std::uint64_t sequence = 0;  // of a collective, in its communicator; 0: none
   double bytes = 0, flops = 0;
+  std::string_view shape{};  // "[8, 256, 384]"
 };
 
 class SpanListener {
@@ -39,6 +40,11 @@ bool spans_are_heard();
 void begin_span(const SpanInfo& span);
 void end_span(SpanKind kind);
 void mark_phase(std::string_view name);
+
+// The shape that ops of this thread work on: of what they write, or in the backward of its
+// gradient.
+void set_span_shape(std::string_view shape);
+std::string_view span_shape();
 
 // Spans of this thread are said to be of "reader"; a string literal. "": the main thread.
 void name_span_thread(const char* name);

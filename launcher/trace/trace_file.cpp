@@ -34,6 +34,7 @@ Json to_json(const SpanRecord& record, const RecordedSpan& event, int rank,
             {"dur", microseconds(event.end - event.begin)},
             {"name", text_of(record, event)}};
   Json arguments = Json::object();
+  if (event.shape != 0) arguments["shape"] = record.texts[event.shape];
   if (event.bytes > 0) arguments["bytes"] = std::llround(event.bytes);
   if (event.flops > 0) arguments["flops"] = std::llround(event.flops);
   if (event.group != 0) arguments["communicator"] = record.texts[event.group];

@@ -59,6 +59,7 @@ void TraceRecorder::begin(const SpanInfo& span) {
            .name = text_of(span.name),
            .label = text_of(span.label),
            .group = text_of(span.group),
+           .shape = text_of(span.shape),
            .begin = now(),
            .sequence = span.sequence,
            .bytes = span.bytes,

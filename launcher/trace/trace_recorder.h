@@ -21,8 +21,9 @@ struct SpanLane {
 };
 
 struct RecordedSpan {
-  std::uint32_t lane = 0, name = 0, label = 0, group = 0;  // texts: places in SpanRecord::texts
-  std::int64_t begin = 0, end = 0;                         // ns of the steady clock of this rank
+  std::uint32_t lane = 0, name = 0, label = 0, group = 0,
+                shape = 0;          // texts: places in SpanRecord::texts
+  std::int64_t begin = 0, end = 0;  // ns of the steady clock of this rank
   std::uint64_t sequence = 0;
   double bytes = 0, flops = 0;
 };

@@ -10,6 +10,7 @@ class Edt(CMakePackage, CudaPackage):
 
     variant("nccl", default=True, when="+cuda", description="Collectives between GPUs")
 
+    depends_on("c", type="build")
     depends_on("cxx", type="build")
     depends_on("cmake@3.25:", type="build")
     depends_on("ninja", type="build")
