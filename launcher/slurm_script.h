@@ -19,9 +19,9 @@ struct SlurmRequest {
   std::string time = "24:00:00";
   int warn = 300;  // seconds before the limit at which the run is told
   std::string name = "edt", partition, account, qos, constraint;
-  std::string memory;        // of each node, as Slurm writes it; empty: what the site gives
-  std::string plan_cluster;  // a cluster of edt plan: how much memory a device has
-  std::vector<std::string> extra;      // further directives, as sbatch takes them
+  std::string memory;              // of each node, as Slurm writes it; empty: what the site gives
+  std::string plan_cluster;        // a cluster of edt plan: how much memory a device has
+  std::vector<std::string> extra;  // further directives, as sbatch takes them
   std::filesystem::path cluster_file;  // in place of slurm/cluster.sh
 
   void declare(OptionSet& options);
@@ -34,8 +34,8 @@ struct SlurmRequest {
 // Seconds of a Slurm time: "minutes", "minutes:seconds", "hours:minutes:seconds", "days-hours",
 // "days-hours:minutes", "days-hours:minutes:seconds". UsageError for anything else.
 long slurm_seconds(const std::string& time);
-// Bytes of a Slurm size: "4000" (MiB), "180G"; nothing for "0", all that the node has. UsageError for
-// anything else.
+// Bytes of a Slurm size: "4000" (MiB), "180G"; nothing for "0", all that the node has. UsageError
+// for anything else.
 std::optional<double> slurm_bytes(const std::string& size);
 
 // `program`, `configuration` and `run` as paths that the nodes see.

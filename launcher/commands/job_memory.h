@@ -13,7 +13,7 @@ namespace edt {
 struct RankMemory {
   double bytes = 0;          // 0: not known
   double process_bytes = 0;  // of it, what a rank has beside what a plan counts
-  std::string where;         // "each of the 2 ranks of a node with --mem 180G"; or why it is not known
+  std::string where;  // "each of the 2 ranks of a node with --mem 180G"; or why it is not known
 };
 
 // On GPUs, of the device that `plan_cluster` describes; else what the job asks for, what that
