@@ -155,7 +155,10 @@ void draw(Canvas& canvas, const Area& area, const Plot& plot) {
       if (value) y.cover(*value);
     }
   }
-  if (plot.from_zero) y.cover(0);
+  if (plot.from_zero) {
+    y.cover(0);
+    y.cover(1.25 * y.high);
+  }
   const ValueScale scale(y);
   const int middle = inner.rows / 2;
   for (const int row : {0, middle, inner.rows - 1}) {

@@ -13,7 +13,7 @@
 namespace edt {
 namespace {
 
-constexpr int kLabels = 15, kNarrowest = 12, kGap = 2;
+constexpr int kNarrowest = 12, kGap = 2;
 
 // The end of a name tells runs apart.
 std::string shortened(const std::string& name, int cells, bool unicode) {
@@ -29,15 +29,16 @@ std::string shortened(const std::string& name, int cells, bool unicode) {
 }  // namespace
 
 void draw_runs(Canvas& canvas, const RunViews& runs, int rows) {
-  const int fitting = std::max((canvas.columns() - kLabels + kGap) / (kNarrowest + kGap), 1);
+  const int labels = canvas.columns() >= 100 ? 21 : 15;  // columns of the words at the left
+  const int fitting = std::max((canvas.columns() - labels + kGap) / (kNarrowest + kGap), 1);
   const int shown = std::min(fitting, static_cast<int>(runs.size()));
-  const int width = std::clamp((canvas.columns() - kLabels + kGap) / shown - kGap, kNarrowest, 28);
+  const int width = std::clamp((canvas.columns() - labels + kGap) / shown - kGap, kNarrowest, 28);
   canvas.text(0, 0, fmt::format("{} runs", runs.size()), Ink::kBold);
   for (int i = 0; i < shown; ++i) {
     const auto run = static_cast<std::size_t>(i);
     const bool letters = !canvas.look().unicode || !canvas.look().colours;
     const std::string key = letters ? fmt::format("{}: ", static_cast<char>('a' + i % 26)) : "";
-    const int end = kLabels + i * (width + kGap) + width;
+    const int end = labels + i * (width + kGap) + width;
     const std::string name =
         shortened(runs[run]->name(), width - cells_of(key), canvas.look().unicode);
     canvas.text_right(end, 0, key + name, series_ink(run));
@@ -49,9 +50,9 @@ void draw_runs(Canvas& canvas, const RunViews& runs, int rows) {
       std::min<int>(static_cast<int>(table.size()), std::max(rows - 2 - kLowestPlots, 3));
   for (int line = 0; line < lines; ++line) {
     const ComparedLine& one = table[static_cast<std::size_t>(line)];
-    canvas.text(0, line + 1, one.name, Ink::kMuted, kLabels - 1);
+    canvas.text(0, line + 1, one.name, Ink::kMuted, labels - 1);
     for (int i = 0; i < shown; ++i) {
-      const int begin = kLabels + i * (width + kGap);
+      const int begin = labels + i * (width + kGap);
       std::string value = one.values[static_cast<std::size_t>(i)];
       if (cells_of(value) > width) value = shortened(value, width, canvas.look().unicode);
       const Ink ink =
