@@ -25,7 +25,9 @@ struct Outcome {
 };
 
 Outcome run(const std::string& arguments, const std::string& redirection = "2>/dev/null") {
-  FILE* pipe = popen((std::string(EDT_PROGRAM) + " " + arguments + " " + redirection).c_str(), "r");
+  const std::string command =
+      "timeout 60 " + std::string(EDT_PROGRAM) + " " + arguments + " " + redirection;
+  FILE* pipe = popen(command.c_str(), "r");
   Outcome outcome;
   char buffer[4096];
   while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe)) {

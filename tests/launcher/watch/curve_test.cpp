@@ -60,6 +60,12 @@ TEST(Curve, SmoothingKeepsAConstantAndTheEnds) {
   EXPECT_NEAR(smooth[249].second, 1.5, 0.05);
 }
 
+TEST(Curve, SmoothingDragsNoEndAlong) {
+  Curve curve;
+  for (int i = 1; i <= 500; ++i) curve.add(i, 3.0 * i);
+  for (const auto& [step, value] : curve.smoothed(0.1)) EXPECT_NEAR(value, 3 * step, 1e-9);
+}
+
 TEST(Curve, NotFiniteValuesAreCounted) {
   Curve curve;
   curve.add(1, std::numeric_limits<double>::quiet_NaN());
