@@ -16,6 +16,7 @@ TEST(LiveRun, IsFollowedFromItsStartToItsEnd) {
   TrainConfig config = test::tiny_config(directory / "data", directory / "run");
   config.train.steps = 12;
   config.run.checkpoint_every = 6;
+  config.run.device.threads = 1;  // tests run beside each other
   write_text(directory / "run/generation", "0\n");
   RunView view(directory / "run", "run");
   bool running = false, between = false;
