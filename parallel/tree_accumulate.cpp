@@ -15,6 +15,10 @@ int sums_completed_by(int index) { return std::countr_one(static_cast<unsigned>(
 
 }  // namespace
 
+TreeAccumulator::Place TreeAccumulator::place_of(int index) {
+  return {partial_sums_before(index), sums_completed_by(index)};
+}
+
 TreeAccumulator::TreeAccumulator(Device& device, std::int64_t size, int count, Leaves leaves)
     : device_(device), count_(count) {
   require(count > 0 && std::has_single_bit(static_cast<unsigned>(count)), "tree sum",
@@ -42,7 +46,7 @@ void TreeAccumulator::add(int index, const FlatRange& range) {
 
 void TreeAccumulator::add(int index, const FlatRange& range, std::span<const float> values) {
   EDT_ASSERT(index < count_ && static_cast<std::int64_t>(values.size()) == range.elements());
-  const int open = partial_sums_before(index), merged = sums_completed_by(index);
+  const auto [open, merged] = place_of(index);
   const auto at = [&](int level) {
     return view_of(buffer(level).subspan(static_cast<std::size_t>(range.begin), values.size()),
                    {range.elements()});

@@ -6,6 +6,7 @@
 // Leaves come in order; the elements of one leaf may come in any number of ranges, each once.
 #pragma once
 
+#include <compare>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,15 @@ class TreeAccumulator {
   void add(int index, const FlatRange& range);
   // The same with the values of `range` elsewhere (Leaves::kForeign).
   void add(int index, const FlatRange& range, std::span<const float> values);
+
+  // Leaves with the same place lie in the same memory and complete the same sums; no other leaf has
+  // the place of the first, or of the last.
+  struct Place {
+    int open;    // partial sums before the leaf
+    int merged;  // of them it completes
+    auto operator<=>(const Place&) const = default;
+  };
+  static Place place_of(int index);
 
   // The sum, once all leaves are added.
   std::span<float> result() const { return buffer(0); }

@@ -26,6 +26,12 @@ Profiler::Scope::~Scope() {
       std::chrono::duration<double>(Clock::now() - begin_).count();
 }
 
+void Profiler::count(std::string_view name, double flops, double recompute_flops) {
+  Entry& entry = entries_[index_of(name)];
+  entry.flops += flops;
+  entry.recompute_flops += recompute_flops;
+}
+
 std::size_t Profiler::index_of(std::string_view name) {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     if (entries_[i].name == name) return i;

@@ -32,6 +32,9 @@ class Profiler {
     std::chrono::steady_clock::time_point begin_;
   };
 
+  // FLOPs of work that is not timed by itself. `name` as above.
+  void count(std::string_view name, double flops, double recompute_flops);
+
   const std::vector<Entry>& entries() const { return entries_; }
   double total_flops() const;
   double total_recompute_flops() const;

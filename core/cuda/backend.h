@@ -4,6 +4,7 @@
 
 #include "core/cuda/context.h"
 #include "core/cuda/cuda_backend.h"
+#include "core/cuda/graph.h"
 #include "core/cuda/matmul.h"
 #include "core/cuda/on_stream.h"
 #include "core/cuda/scratch.h"
@@ -33,6 +34,10 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
 
   cudaStream_t stream() const override { return context.stream(); }
   CudaScratch& scratch() { return scratch_; }
+
+  // graph.cpp
+  std::unique_ptr<Graph> capture(const std::function<void()>& work) override;
+  void host_step(std::function<void()> step) override;
 
   // matmul_ceiling.cpp
   std::unique_ptr<MatmulCeiling> matmul_ceiling(const std::vector<MatmulForm>& forms,
@@ -125,6 +130,7 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
 
   CudaScratch scratch_;
   CudaMatmul matmul_;
+  CudaGraph* capturing_ = nullptr;  // nullptr: calls are done as they come
 };
 
 }  // namespace edt

@@ -1,6 +1,6 @@
 // Working memory on the device, reused from call to call in stream order. Each purpose has a slot
 // that grows to the largest size asked for: the steady state allocates nothing, and its addresses
-// stay, as CUDA graphs need.
+// stay, as CUDA graphs need; generation() tells those of an earlier size that theirs are gone.
 #pragma once
 
 #include <array>
@@ -29,6 +29,7 @@ class CudaScratch {
   void* bytes(ScratchSlot slot, std::size_t count) {
     Block& block = blocks_[static_cast<std::size_t>(slot)];
     if (block.bytes() < count) {
+      ++generation_;
       block = {};  // first: both need not fit
       block = Block(memory_, count);
     }
@@ -38,8 +39,12 @@ class CudaScratch {
     return static_cast<float*>(bytes(slot, static_cast<std::size_t>(count) * sizeof(float)));
   }
 
+  // Changes with every address.
+  std::int64_t generation() const { return generation_; }
+
  private:
   Memory& memory_;
+  std::int64_t generation_ = 0;
   std::array<Block, static_cast<std::size_t>(ScratchSlot::kCount)> blocks_;
 };
 

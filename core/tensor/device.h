@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -25,6 +26,16 @@ class Event {
 
  private:
   std::shared_ptr<Point> point_;
+};
+
+// What a device was asked for while it was captured: the same kernels on the same memory with the
+// same numbers, asked for again as a whole.
+class Graph {
+ public:
+  virtual ~Graph() = default;
+  virtual void replay() = 0;
+  // False when memory that the kernels use is gone: it must not be replayed any more.
+  virtual bool valid() const = 0;
 };
 
 class Device {
@@ -74,6 +85,16 @@ class Device {
   virtual void wait(const Event&) {}
   // Waits until the event has come.
   virtual void finish(const Event&) {}
+
+  // Runs `work` and keeps what it asks the device for; nullptr: this device keeps nothing. The work
+  // neither waits for the device nor takes memory, so it has run before, with the same sizes.
+  virtual std::unique_ptr<Graph> capture(const std::function<void()>& work) {
+    work();
+    return nullptr;
+  }
+  // Something for the host to do in the midst of captured work, that a replay does again at the
+  // same place. Not part of what is captured: it may wait, and ask other streams.
+  virtual void host_step(std::function<void()> step) { step(); }
 };
 
 }  // namespace edt

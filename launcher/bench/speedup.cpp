@@ -175,6 +175,7 @@ EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& o
   config.optimizer = optimizer_of(contestant, options);
   config.rate.initial = 1e-5;
   config.clip = contestant.clip;
+  config.graphs = options.graphs;
   return config;
 }
 

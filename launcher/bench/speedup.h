@@ -44,11 +44,12 @@ struct SpeedupOptions {
   ContestOptimizer optimizer = ContestOptimizer::kRecipe;
   DType dtype = DType::kFloat32;
   int rounds = 5;
-  int steps = 2;  // timed, in each turn; one more warms up
+  int steps = 2;  // timed, in each turn; one more warms up, on a GPU two
   Recompute recompute = Recompute::kNone;
   std::filesystem::path shards;  // a data set; empty: latents in memory
   bool training = true, inference = true;
   BenchClock clock = BenchClock::kWall;
+  bool graphs = true;  // where the device has them
 };
 
 // What one contestant did over all rounds. Times are of a step of micro_batch x

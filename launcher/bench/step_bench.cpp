@@ -37,7 +37,7 @@ void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype
     return ranks.all_reduce_value(value, reduce, "measurement");
   };
   step();  // first touch of memory, primitives compiled
-  step();
+  step();  // graphs captured
   result.resident_growth_bytes = resident_bytes() - resident_before;
   result.peak_memory_bytes = static_cast<std::size_t>(  // before the ceiling's operands are there
       over_ranks(static_cast<double>(peak_memory_bytes()), Reduce::kMax));
@@ -107,6 +107,7 @@ EngineConfig step_engine_config(const StepBenchOptions& options) {
   config.objective.shared_noise = options.shared_noise;
   config.recompute = options.recompute;
   config.zero = options.zero;
+  config.graphs = options.graphs;
   if (options.adamw) config.optimizer = AdamWConfig{};
   config.rate.initial = 1e-4;
   return config;

@@ -25,6 +25,7 @@ struct StepBenchOptions {
   int rounds = 5;
   int steps = 1;  // timed together in a round
   bool memory_check = true;
+  bool graphs = true;  // where the device has them
 };
 
 // Medians over rounds; rates in GFLOP/s, of all ranks together. Times are those of the slowest

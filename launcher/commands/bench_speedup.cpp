@@ -54,6 +54,10 @@ void Options::declare(OptionSet& options) {
   options.add("clock", &bench.clock,
               {{"wall", BenchClock::kWall}, {"processor", BenchClock::kProcessor}},
               "wall-clock time, or processor time over threads, for a CPU that others use too");
+  options
+      .add("cuda-graphs", &bench.graphs,
+           "launch forward and backward of a micro-batch as CUDA graphs, as run.cuda-graphs")
+      .used_when("device", {"cuda"});
   options.add("train", &bench.training, "training steps");
   options.add("infer", &bench.inference, "guided sampler steps");
   options.add("from-shards", &bench.shards,

@@ -115,6 +115,10 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
   options.add("masked", &bench.masked, "with the masked pass");
   options.add("shared-noise", &bench.shared_noise, "one draw of noise for both passes")
       .used_when("masked", {"on"});
+  options
+      .add("cuda-graphs", &bench.graphs,
+           "launch forward and backward of a micro-batch as CUDA graphs, as run.cuda-graphs")
+      .used_when("device", {"cuda"});
   options.add("adamw", &bench.adamw, "AdamW instead of Adan");
   options.add("recompute", &bench.recompute,
               {{"none", Recompute::kNone},

@@ -269,6 +269,11 @@ void RunOptions::declare(OptionSet& options) {
   options.add("run.dir", &directory, "run directory: checkpoints, metrics, logs, samples")
       .required();
   device.declare(options, "run.");
+  options
+      .add("run.cuda-graphs", &cuda_graphs,
+           "launch forward and backward of a micro-batch as CUDA graphs; not for MDTv2's draws of "
+           "tokens, ZeRO 3 and tensor ranks")
+      .used_when("run.device", {"cuda"});
   options.add("run.dtype", &dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
               "type of matrix inputs and activations");
   options.add("run.resume", &resume, "go on from the newest intact checkpoint, if there is one");

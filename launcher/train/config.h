@@ -98,6 +98,7 @@ struct OptimizerOptions {
 struct RunOptions {
   std::filesystem::path directory;
   DeviceOptions device;
+  bool cuda_graphs = true;
   DType dtype = DType::kFloat32;
   bool resume = true;
   std::int64_t log_every = 10;

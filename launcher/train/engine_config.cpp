@@ -16,6 +16,7 @@ EngineConfig engine_config(const TrainConfig& config) {
           .ema_decay = config.optimizer.ema_decay,
           .clip = config.train.clip,
           .zero = config.parallel.resolve(),
+          .graphs = config.run.cuda_graphs,
           .seed = config.train.seed};
 }
 

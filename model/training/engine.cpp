@@ -48,7 +48,9 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
                                      schedule_.steps())),
       arena_(backend.memory()),
       tape_(backend, arena_, profiler_, config.dtype),
-      objective_(model, backend, schedule_, config.objective, config.micro_batch) {
+      objective_(model, backend, schedule_, config.objective, config.micro_batch),
+      graphs_(backend, profiler_),
+      graphs_apply_(config.graphs && !model.dropping() && tensor_ranks_.single()) {
   tape_.set_parameter_owner(&zero_);
   model_.set_recompute(config.recompute);
   const auto batch = static_cast<std::size_t>(config.batch);
@@ -58,6 +60,7 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
   weights_.resize(batch);
   losses_.resize(kLossTerms * batch);
   device_losses_ = Block(backend.memory(), own_losses().bytes());
+  losses_of_one_ = Block(backend.memory(), own_losses().slice(0, 1).bytes());
   norm_sums_.resize(norm_blocks(static_cast<std::size_t>(layout().size())));
   copies_ = copies_in(layout(), model.parameters().shards(), layout().whole());
 }
@@ -114,15 +117,31 @@ void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> 
                          .timesteps = std::span(timesteps_).subspan(first, size),
                          .weights = std::span(weights_).subspan(first, size)};
   config_.on_phase("forward");
-  zero_.begin_micro_batch();
-  const auto own = static_cast<std::int64_t>(done_);
   EDT_ASSERT(own_micro_batches()[done_] == index);
-  const Tensor into = own_losses().slice(own, own + 1).reshaped({2, objective_.rows()});
-  objective_.run(tape_, key(), batch, 1.0 / static_cast<double>(micro_batches()), into,
+  objective_.prepare(key(), batch);
+  const int own = static_cast<int>(done_++);
+  const auto work = graphs_apply_ ? zero_.work_of(own) : std::nullopt;
+  if (work && graphs_.holds(*work)) {
+    config_.on_phase("graph");
+    graphs_.replay(*work);
+  } else if (work) {
+    graphs_.run(*work, [&] { compute_micro_batch(own); });
+  } else {
+    compute_micro_batch(own);
+  }
+  const Tensor all = own_losses();
+  tape_.device().copy({losses_of_one_.data(), all.slice(own, own + 1).shape, all.dtype},
+                      all.slice(own, own + 1));
+  compute_seconds_ += seconds_since(begin);
+}
+
+// All of it may be a graph: what the device is asked for is the same in every step.
+void TrainingEngine::compute_micro_batch(int own) {
+  zero_.begin_micro_batch(own);
+  const Tensor losses{losses_of_one_.data(), {2, objective_.rows()}, DType::kFloat32};
+  objective_.run(tape_, 1.0 / static_cast<double>(micro_batches()), losses,
                  [this] { config_.on_phase("backward"); });
   zero_.end_micro_batch();
-  ++done_;
-  compute_seconds_ += seconds_since(begin);
 }
 
 // The step's only wait for a device, but for the gradient norm beside it.

@@ -12,6 +12,7 @@
 #include "core/optim/optimizer.h"
 #include "core/optim/schedule.h"
 #include "model/diffusion/timestep_sampler.h"
+#include "model/training/micro_batch_graphs.h"
 #include "model/training/objective.h"
 #include "parallel/communicator.h"
 #include "parallel/zero/zero.h"
@@ -32,13 +33,17 @@ struct EngineConfig {
   double ema_decay = 0.9999;
   double clip = 0;  // largest gradient norm; 0: none
   ZeroConfig zero;
+  // Forward and backward as graphs, on devices that have them. Models that drop tokens, stage 3 and
+  // several tensor ranks go without.
+  bool graphs = true;
   std::uint64_t seed = 0;
   // Sees losses and gradient norm before the update; a reason rejects the step. The same on all
   // ranks.
   std::function<std::string(const StepReport&)> judge = [](const StepReport&) {
     return std::string();
   };
-  // Told of each part of a step as it begins: "forward", "backward", "collective", "optimizer".
+  // Told of each part of a step as it begins: "forward", "backward" (or "graph" for both),
+  // "collective", "optimizer".
   std::function<void(std::string_view)> on_phase = [](std::string_view) {};
 };
 
@@ -102,6 +107,7 @@ class TrainingEngine {
   std::vector<MemoryUse> memory() const;
 
  private:
+  void compute_micro_batch(int index);
   StepKey key() const { return {config_.seed, static_cast<std::uint32_t>(step_)}; }
   // This rank's losses from the device to their places in the global batch.
   void fetch_losses();
@@ -123,6 +129,8 @@ class TrainingEngine {
   Arena arena_;
   Tape tape_;
   Objective objective_;
+  MicroBatchGraphs graphs_;
+  bool graphs_apply_;
   std::int64_t step_ = 0, skipped_ = 0;
 
   // Of the global batch, by position; losses of other ranks arrive at the end of the step.
@@ -131,6 +139,7 @@ class TrainingEngine {
   enum LossTerm { kMse, kVb, kMaskedMse, kMaskedVb, kLossTerms };
   std::vector<float> losses_;  // [kLossTerms, batch]
   Block device_losses_;        // of each own micro-batch [2, rows]
+  Block losses_of_one_;        // [2, rows], where every micro-batch leaves them
   Tensor own_losses() const;
   std::span<float> losses(LossTerm term);
   std::vector<ElementRange> copies_;  // in the layout: counted by another tensor rank

@@ -57,12 +57,15 @@ Tensor Objective::buffer(const Shape& shape) {
   return tensor;
 }
 
-void Objective::run(Tape& tape, StepKey key, const MicroBatch& batch, double scale,
-                    const Tensor& losses, const std::function<void()>& before_backward) {
+void Objective::prepare(StepKey key, const MicroBatch& batch) {
   EDT_ASSERT(static_cast<std::int64_t>(batch.positions.size()) == batch_);
-  EDT_ASSERT(losses.shape == (Shape{2, rows()}));
   fill_inputs(key, batch);
   noise_images(key);
+}
+
+void Objective::run(Tape& tape, double scale, const Tensor& losses,
+                    const std::function<void()>& before_backward) {
+  EDT_ASSERT(losses.shape == (Shape{2, rows()}));
   const auto term = [&](std::int64_t i) { return losses.slice(i, i + 1).reshaped({rows()}); };
   {
     Var tokens = forward(tape);

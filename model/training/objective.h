@@ -37,12 +37,16 @@ class Objective {
   Objective(Model& model, Backend& backend, const DiffusionSchedule& schedule,
             const ObjectiveConfig& config, std::int64_t batch);
 
-  // Adds nothing to gradients it did not compute: parameters are overwritten by their first
-  // contribution. The gradient is of scale * (mean(w * full) + mean(w * masked)). `losses`, float32
-  // [2, rows()] on the device, receives mse and vb of each row: those of the full pass, then those
-  // of the masked one. Returns before the device has done its work. `before_backward` is called
-  // between the two.
-  void run(Tape& tape, StepKey key, const MicroBatch& batch, double scale, const Tensor& losses,
+  // Brings the samples and what is drawn for them to the device, for the next run().
+  void prepare(StepKey key, const MicroBatch& batch);
+
+  // Forward and backward. Adds nothing to gradients it did not compute: parameters are overwritten
+  // by their first contribution. The gradient is of scale * (mean(w * full) + mean(w * masked)).
+  // `losses`, float32 [2, rows()] on the device, receives mse and vb of each row: those of the full
+  // pass, then those of the masked one. Returns before the device has done its work.
+  // `before_backward` is called between the two. What the device is asked for does not depend on
+  // the samples, but for models that drop tokens: a draw of their number.
+  void run(Tape& tape, double scale, const Tensor& losses,
            const std::function<void()>& before_backward = {});
 
   bool masked() const { return config_.masked; }

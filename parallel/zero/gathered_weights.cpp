@@ -51,6 +51,8 @@ class GatheredWeights final : public Weights {
     gather_ahead();
   }
 
+  std::size_t arriving() const override { return 0; }
+
   void provide(std::size_t bucket) override {
     if (bucket == current_) return;
     order_.use(bucket);

@@ -13,6 +13,7 @@ struct Slot {
   Block block;
   std::size_t bucket = kNone;             // being written
   CommunicationQueue::Ticket ticket = 0;  // of its last reduction
+  int turn = 0;                           // of that, in the present micro-batch
 };
 
 class ShardedGradients final : public Gradients {
@@ -34,7 +35,12 @@ class ShardedGradients final : public Gradients {
     return mine;
   }
 
-  void begin_micro_batch(int index) override { index_ = index; }
+  // Every micro-batch uses the slots in the same order.
+  void begin_micro_batch(int index) override {
+    index_ = index;
+    turn_ = 0;
+    for (Slot& slot : slots_) slot.turn = 0;
+  }
 
   void provide(std::size_t bucket) override {
     Slot& slot = free_slot();
@@ -54,8 +60,11 @@ class ShardedGradients final : public Gradients {
   void bucket_final(std::size_t bucket) override {
     Slot& slot = slot_of(bucket);
     slot.bucket = kNone;
-    slot.ticket = context_.queue.submit(
-        [this, bucket, index = index_, values = floats(slot)] { reduce(bucket, index, values); });
+    slot.turn = ++turn_;
+    context_.exchange([this, &slot, bucket, index = index_] {
+      slot.ticket = context_.queue.submit(
+          [this, bucket, index, values = floats(slot)] { reduce(bucket, index, values); });
+    });
   }
 
   std::span<float> own(std::size_t bucket) const override {
@@ -93,12 +102,10 @@ class ShardedGradients final : public Gradients {
   Slot& free_slot() {
     Slot* oldest = nullptr;
     for (Slot& slot : slots_) {
-      if (slot.bucket == kNone && (oldest == nullptr || slot.ticket < oldest->ticket)) {
-        oldest = &slot;
-      }
+      if (slot.bucket == kNone && (oldest == nullptr || slot.turn < oldest->turn)) oldest = &slot;
     }
     if (oldest == nullptr) return add_slot();
-    context_.queue.wait(oldest->ticket);
+    context_.exchange([this, oldest] { context_.queue.wait(oldest->ticket); });
     return *oldest;
   }
 
@@ -127,7 +134,7 @@ class ShardedGradients final : public Gradients {
   ZeroContext context_;
   TreeAccumulator sums_;
   std::deque<Slot> slots_;
-  int index_ = 0;
+  int index_ = 0, turn_ = 0;
 };
 
 }  // namespace

@@ -16,6 +16,8 @@ class Weights {
   virtual ~Weights() = default;
 
   virtual void begin_micro_batch() = 0;
+  // Buckets whose values provide() will have to wait for, once.
+  virtual std::size_t arriving() const = 0;
   // Values of `bucket` are there, and bound to its parameters, when it returns.
   virtual void provide(std::size_t bucket) = 0;
 

@@ -34,7 +34,8 @@ class WholeGradients final : public Gradients {
   void bucket_final(std::size_t bucket) override {
     sums_.add(index_, context_.plan.bucket(bucket).range);
     if (index_ + 1 == sums_.count() && context_.plan.ranks() > 1) {
-      context_.queue.submit([this, bucket] { reduce(bucket); });
+      context_.exchange(
+          [this, bucket] { context_.queue.submit([this, bucket] { reduce(bucket); }); });
     }
   }
 

@@ -26,9 +26,13 @@ class WholeWeights final : public Weights {
 
   void begin_micro_batch() override {}
 
+  std::size_t arriving() const override {
+    return arrivals_.size() - static_cast<std::size_t>(std::ranges::count(arrivals_, 0u));
+  }
+
   void provide(std::size_t bucket) override {
     if (arrivals_[bucket] == 0) return;
-    context_.queue.wait(std::exchange(arrivals_[bucket], 0));
+    context_.exchange([this, bucket] { context_.queue.wait(std::exchange(arrivals_[bucket], 0)); });
   }
 
   std::span<bfloat16> working(std::size_t bucket) const override {

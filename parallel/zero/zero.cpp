@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "parallel/device_communicator.h"
+#include "parallel/tree_accumulate.h"
 
 namespace edt {
 namespace {
@@ -73,17 +74,20 @@ void Zero::restored() {
   for (std::size_t b = 0; b < plan_.buckets().size(); ++b) weights_->changed(b, false);
 }
 
-void Zero::begin_step() {
-  queue_.reset_time();
-  micro_batch_ = 0;
+void Zero::begin_step() { queue_.reset_time(); }
+
+std::optional<Zero::Work> Zero::work_of(int index) const {
+  if (config_.stage == ZeroStage::kWeights) return std::nullopt;
+  const auto [open, merged] = TreeAccumulator::place_of(index);
+  return Work{open, merged, static_cast<std::int64_t>(weights_->arriving())};
 }
 
-void Zero::begin_micro_batch() {
+void Zero::begin_micro_batch(int index) {
   for (std::size_t b = 0; b < progress_.size(); ++b) {
     progress_[b] = {plan_.bucket(b).last - plan_.bucket(b).first, false};
   }
   for (Parameter* parameter : parameters_) parameter->grad_written = false;
-  gradients_->begin_micro_batch(micro_batch_);
+  gradients_->begin_micro_batch(index);
   weights_->begin_micro_batch();
 }
 
@@ -97,7 +101,6 @@ void Zero::end_micro_batch() {
     }
     gradients_->bucket_final(b);
   }
-  ++micro_batch_;
 }
 
 void Zero::finish_gradients() { queue_.wait_all(); }

@@ -4,10 +4,13 @@
 // without.
 //
 // A step: begin_step(); for each micro-batch of this rank begin_micro_batch(), forward and backward
-// on a tape whose parameter owner this is, end_micro_batch(); finish_gradients(); update().
+// on a tape whose parameter owner this is, end_micro_batch(); finish_gradients(); update(). What a
+// device has captured between the two may be replayed in their place.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -41,8 +44,14 @@ class Zero final : public ParameterOwner {
   void restored();
 
   void begin_step();
-  void begin_micro_batch();
+  // Of micro_batches() the one at `index`: all, in their order.
+  void begin_micro_batch(int index);
   void end_micro_batch();
+  // The memory that micro-batch `index` of a step, about to begin, finds weights in and leaves
+  // gradients in, and the communication it asks for: those of equal work may be replayed for each
+  // other. None: it changes from step to step (kWeights).
+  using Work = std::array<std::int64_t, 3>;
+  std::optional<Work> work_of(int index) const;
   // Waits until this rank's part of the gradient is there.
   void finish_gradients();
 
@@ -94,8 +103,7 @@ class Zero final : public ParameterOwner {
   std::vector<std::int64_t> micro_batches_;
   std::vector<Progress> progress_;
   std::unordered_map<const Parameter*, std::size_t> bucket_of_;
-  int micro_batch_ = 0;  // of this rank, in the present step
-  Block square_sums_;    // by block of the layout, where the gradients lie
+  Block square_sums_;  // by block of the layout, where the gradients lie
 };
 
 }  // namespace edt

@@ -1,7 +1,9 @@
 // What the gradients and the weights of one rank share.
 #pragma once
 
+#include <functional>
 #include <span>
+#include <utility>
 
 #include "core/autograd/parameter.h"
 #include "core/tensor/device.h"
@@ -17,6 +19,12 @@ struct ZeroContext {
   Communicator& ranks;                     // used by the tasks of the queue only
   CommunicationQueue& queue;
   Device& device;
+
+  // What asks the queue for communication, or waits for it: where the device's work is captured, a
+  // replay asks again. Of one rank there is none, and the queue's tasks are work of the device.
+  void exchange(std::function<void()> step) const {
+    plan.ranks() == 1 ? step() : device.host_step(std::move(step));
+  }
 };
 
 }  // namespace edt

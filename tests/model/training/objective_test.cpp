@@ -111,8 +111,8 @@ class ObjectiveTest : public testing::Test {
     const std::vector<float> weights{1.f, 0.5f, 2.f};
     const std::int64_t rows = objective.rows();
     std::vector<float> losses(static_cast<std::size_t>(2 * rows));
-    objective.run(tape, kKey, {latents, labels, positions, timesteps, weights}, 0.25,
-                  view_of(std::span(losses), {2, rows}));
+    objective.prepare(kKey, {latents, labels, positions, timesteps, weights});
+    objective.run(tape, 0.25, view_of(std::span(losses), {2, rows}));
 
     Outcome result{{},
                    losses_of(losses, 0, kBatch),
@@ -226,8 +226,8 @@ TEST_F(ObjectiveTest, ChangingTokenCountsKeepTheArena) {
     for (std::uint32_t step = 0; step < 12; ++step) {
       for (Parameter& parameter : model->parameters().all()) parameter.grad_written = false;
       arena.reset_peak();
-      objective.run(tape, {1, step}, {latents, labels, positions, timesteps, weights}, 1,
-                    view_of(std::span(losses), {2, 4}));
+      objective.prepare({1, step}, {latents, labels, positions, timesteps, weights});
+      objective.run(tape, 1, view_of(std::span(losses), {2, 4}));
       kept.insert(kept_tokens(config, {1, step}));
       peaks.insert(arena.peak_bytes());
     }

@@ -91,7 +91,9 @@ ncclResult_t run_group() {
   return result;
 }
 
+// NCCL itself can be captured; the project does not do it, and would see it here.
 ncclResult_t ask(Operation operation) {
+  if (edt::emulation::is_captured(operation.stream)) return ncclInvalidUsage;
   group.push_back(operation);
   return depth == 0 ? run_group() : ncclSuccess;
 }
@@ -168,6 +170,7 @@ ncclResult_t ncclRecv(void* data, size_t count, ncclDataType_t, int peer, ncclCo
 
 ncclResult_t ncclBroadcast(const void* from, void* to, size_t count, ncclDataType_t, int root,
                            ncclComm_t comm, cudaStream_t stream) {
+  if (edt::emulation::is_captured(stream)) return ncclInvalidUsage;
   Rank& rank = rank_of(comm);
   edt::emulation::finish(stream);
   if (rank.rank == root) {
@@ -183,6 +186,7 @@ ncclResult_t ncclBroadcast(const void* from, void* to, size_t count, ncclDataTyp
 
 ncclResult_t ncclAllReduce(const void* from, void* to, size_t count, ncclDataType_t type,
                            ncclRedOp_t operation, ncclComm_t comm, cudaStream_t stream) {
+  if (edt::emulation::is_captured(stream)) return ncclInvalidUsage;
   Rank& rank = rank_of(comm);
   edt::emulation::finish(stream);
   const std::size_t width = type == ncclFloat64 ? 8 : type == ncclBfloat16 ? 2 : 4;

@@ -49,10 +49,26 @@ void set_gpu_place(int place) { gpu_place = place; }
 
 }  // namespace edt::emulation
 
+using edt::emulation::is_captured;
+using edt::emulation::refused_in_capture;
+
 extern "C" {
 
 cudaError_t cudaGetLastError() { return cudaSuccess; }
-const char* cudaGetErrorString(cudaError_t) { return "emulated error"; }
+const char* cudaGetErrorString(cudaError_t error) {
+  switch (error) {
+    case cudaErrorStreamCaptureUnsupported:
+      return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+      return "operation failed due to a previous error during capture";
+    case cudaErrorStreamCaptureIsolation:
+      return "dependency created on uncaptured work in another stream";
+    case cudaErrorCapturedEvent:
+      return "operation not permitted on an event last recorded in a capturing stream";
+    default:
+      return "emulated error";
+  }
+}
 const char* cudaGetErrorName(cudaError_t) { return "emulated"; }
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
@@ -81,12 +97,14 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute, int byte
 }
 
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  if (const cudaError_t refused = refused_in_capture()) return refused;
   *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
   if (*memory == nullptr) return cudaErrorMemoryAllocation;
   std::memset(*memory, 0xff, bytes);
   return cudaSuccess;
 }
 cudaError_t cudaFree(void* memory) {
+  if (const cudaError_t refused = refused_in_capture()) return refused;
   edt::emulation::finish_all();
   std::free(memory);
   return cudaSuccess;
@@ -97,6 +115,7 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 }
 
 cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
+  if (const cudaError_t refused = refused_in_capture()) return refused;
   *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
   if (*memory == nullptr) return cudaErrorMemoryAllocation;
   const std::lock_guard lock(pinned_mutex);
@@ -104,6 +123,7 @@ cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
   return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* memory) {
+  if (const cudaError_t refused = refused_in_capture()) return refused;
   edt::emulation::finish_all();
   const std::lock_guard lock(pinned_mutex);
   pinned().erase(static_cast<char*>(memory));
@@ -125,9 +145,13 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
   });
   return cudaSuccess;
 }
-// Host memory that is not pinned is read before the call returns, and written before it returns.
+// Host memory that is not pinned is read before the call returns, and written before it returns: a
+// graph would copy from or to wherever it was then.
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
+  const bool pageable = (kind == cudaMemcpyHostToDevice && !is_pinned(from)) ||
+                        (kind == cudaMemcpyDeviceToHost && !is_pinned(to));
+  if (pageable && is_captured(stream)) return refused_in_capture();
   if (kind == cudaMemcpyHostToDevice && !is_pinned(from)) {
     const char* begin = static_cast<const char*>(from);
     edt::emulation::ask(stream, [to, copy = std::vector<char>(begin, begin + bytes)] {

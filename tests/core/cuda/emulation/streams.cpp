@@ -2,21 +2,40 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <set>
+#include <vector>
 
 namespace edt::emulation {
 namespace {
 
+using Work = std::function<void()>;
+using Nodes = std::vector<Work>;
+
+struct Capture {
+  Nodes nodes;
+  bool spoilt = false;
+};
+
 struct Stream {
-  std::deque<std::function<void()>> work;
+  std::deque<Work> work;
   std::uint64_t asked = 0, done = 0;
+  Capture* capture = nullptr;
 };
 
 struct Event {
   Stream* stream = nullptr;
   std::uint64_t asked = 0;
+  bool captured = false;  // recorded on a captured stream: nothing outside may refer to it
 };
+
+thread_local std::unique_ptr<Capture> own_capture;
+
+cudaError_t spoil(cudaError_t error) {
+  if (own_capture) own_capture->spoilt = true;
+  return error;
+}
 
 // Several threads ask; one works at a time. Work may wait for other streams, so it may be entered
 // again.
@@ -31,7 +50,7 @@ Event& event_at(cudaEvent_t handle) { return *reinterpret_cast<Event*>(handle); 
 
 void finish(Stream& stream, std::uint64_t asked) {
   while (stream.done < asked) {
-    const std::function<void()> work = std::move(stream.work.front());
+    const Work work = std::move(stream.work.front());
     stream.work.pop_front();
     work();
     ++stream.done;
@@ -40,11 +59,24 @@ void finish(Stream& stream, std::uint64_t asked) {
 
 }  // namespace
 
-void ask(cudaStream_t handle, std::function<void()> work) {
+void ask(cudaStream_t handle, Work work) {
   const std::lock_guard lock(mutex);
   Stream& stream = stream_at(handle);
+  if (stream.capture != nullptr) {
+    stream.capture->nodes.push_back(std::move(work));
+    return;
+  }
   stream.work.push_back(std::move(work));
   ++stream.asked;
+}
+
+bool is_captured(cudaStream_t stream) {
+  const std::lock_guard lock(mutex);
+  return stream_at(stream).capture != nullptr;
+}
+
+cudaError_t refused_in_capture() {
+  return own_capture ? spoil(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
 }
 
 void finish(cudaStream_t handle) {
@@ -79,6 +111,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t handle) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
+  if (is_captured(handle)) return spoil(cudaErrorStreamCaptureUnsupported);
   finish(handle);
   return cudaSuccess;
 }
@@ -93,12 +126,13 @@ cudaError_t cudaEventDestroy(cudaEvent_t handle) {
 }
 cudaError_t cudaEventRecord(cudaEvent_t handle, cudaStream_t stream) {
   const std::lock_guard lock(mutex);
-  event_at(handle) = {&stream_at(stream), stream_at(stream).asked};
+  event_at(handle) = {&stream_at(stream), stream_at(stream).asked, is_captured(stream)};
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
   const std::lock_guard lock(mutex);
   const Event event = event_at(handle);
+  if (event.captured) return spoil(cudaErrorCapturedEvent);
   if (event.stream != nullptr && streams().contains(event.stream)) {
     finish(*event.stream, event.asked);
   }
@@ -107,9 +141,60 @@ cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
 // Refers to the event as it is now: it may be recorded again before the stream comes to it.
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t handle, unsigned) {
   const Event event = event_at(handle);
+  const bool into_capture = is_captured(stream);
+  if (event.captured != into_capture && event.stream != nullptr) {
+    return spoil(cudaErrorStreamCaptureIsolation);
+  }
   if (event.stream == nullptr || event.stream == &stream_at(stream)) return cudaSuccess;
+  if (into_capture) return spoil(cudaErrorStreamCaptureUnsupported);
   ask(stream, [event] {
     if (streams().contains(event.stream)) finish(*event.stream, event.asked);
+  });
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
+  const std::lock_guard lock(mutex);
+  if (own_capture || is_captured(stream)) return cudaErrorIllegalState;
+  if (mode != cudaStreamCaptureModeThreadLocal) return cudaErrorInvalidValue;
+  own_capture = std::make_unique<Capture>();
+  stream_at(stream).capture = own_capture.get();
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  const std::lock_guard lock(mutex);
+  *graph = nullptr;
+  if (!is_captured(stream)) return cudaErrorIllegalState;
+  if (stream_at(stream).capture != own_capture.get()) return cudaErrorStreamCaptureWrongThread;
+  stream_at(stream).capture = nullptr;
+  const auto capture = std::move(own_capture);
+  if (capture->spoilt) return cudaErrorStreamCaptureInvalidated;
+  *graph = reinterpret_cast<cudaGraph_t>(new Nodes(std::move(capture->nodes)));
+  return cudaSuccess;
+}
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, size_t* count) {
+  *count = reinterpret_cast<Nodes*>(graph)->size();
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete reinterpret_cast<Nodes*>(graph);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
+                                 unsigned long long) {
+  const auto nodes = std::make_shared<const Nodes>(*reinterpret_cast<Nodes*>(graph));
+  *executable = reinterpret_cast<cudaGraphExec_t>(new std::shared_ptr(nodes));
+  return cudaSuccess;
+}
+// Launches that are under way keep what they need.
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete reinterpret_cast<std::shared_ptr<const Nodes>*>(executable);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  if (is_captured(stream)) return spoil(cudaErrorStreamCaptureUnsupported);
+  ask(stream, [nodes = *reinterpret_cast<std::shared_ptr<const Nodes>*>(executable)] {
+    for (const Work& node : *nodes) node();
   });
   return cudaSuccess;
 }

@@ -1,0 +1,121 @@
+// Graphs of a GPU: what is captured, in which order it is replayed, and what a capture refuses.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/core/cuda/gpu.h"
+
+namespace edt {
+namespace {
+
+constexpr std::int64_t kSize = 1000;
+
+class OpsGraphs : public testing::Test {
+ protected:
+  void SetUp() override {
+    EDT_NEEDS_GPU();
+    gpu_ = make_cuda_backend();
+    for (Block& block : blocks_) block = Block(gpu_->memory(), kSize * sizeof(float));
+  }
+
+  Tensor at(std::size_t i) const { return {blocks_[i].data(), {kSize}, DType::kFloat32}; }
+  std::vector<float> values(std::size_t i) {
+    std::vector<float> host(kSize);
+    gpu_->download(at(i), host.data());
+    return host;
+  }
+
+  std::unique_ptr<Backend> gpu_;
+  std::array<Block, 3> blocks_;
+};
+
+std::vector<float> all(float value) { return std::vector<float>(kSize, value); }
+
+// Numbers are those of the capture, memory is as it is at the replay.
+TEST_F(OpsGraphs, AReplayDoesTheSameWorkOnOtherValues) {
+  float number = 2;
+  gpu_->fill(at(0), 1);
+  const auto graph = gpu_->capture([&] {
+    gpu_->fill(at(1), number);
+    gpu_->add_into(at(0), at(1));
+  });
+  ASSERT_NE(graph, nullptr);
+  EXPECT_EQ(values(1), all(3));  // capturing has done the work as well
+  number = 5;
+  gpu_->fill(at(0), 10);
+  EXPECT_EQ(values(1), all(3));
+  graph->replay();
+  EXPECT_EQ(values(1), all(12));
+}
+
+// A step of the host comes again at its place, and may wait for the device and take memory.
+TEST_F(OpsGraphs, StepsOfTheHostCutTheWork) {
+  std::vector<float> seen;
+  gpu_->fill(at(0), 1);
+  const auto graph = gpu_->capture([&] {
+    gpu_->add_into(at(0), at(0));
+    gpu_->host_step([&] {
+      const Block taken(gpu_->memory(), 64);
+      seen.push_back(values(0)[7]);
+      gpu_->host_step([&] { gpu_->fill(at(1), seen.back()); });
+    });
+    gpu_->add_into(at(1), at(0));
+  });
+  graph->replay();
+  EXPECT_THAT(seen, testing::ElementsAre(2, 8));
+  EXPECT_EQ(values(0), all(16));
+  gpu_->host_step([&] { seen.clear(); });
+  EXPECT_TRUE(seen.empty());
+}
+
+TEST_F(OpsGraphs, ACaptureRefusesMemoryAndGoesOnWithout) {
+  const auto take = [&] { Block(gpu_->memory(), 64); };
+  try {
+    gpu_->capture(take);
+    FAIL() << "memory was taken";
+  } catch (const CudaError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("allocating GPU memory: operation not permitted"));
+  }
+  gpu_->fill(at(0), 4);
+  EXPECT_EQ(values(0), all(4));
+  const auto graph = gpu_->capture([&] { gpu_->fill(at(0), 6); });
+  EXPECT_EQ(values(0), all(6));
+}
+
+TEST_F(OpsGraphs, ACaptureRefusesToWait) {
+  EXPECT_THROW(gpu_->capture([&] { gpu_->synchronize(); }), CudaError);
+  EXPECT_THROW(gpu_->capture([&] { values(0); }), CudaError);
+}
+
+// Of another stream that is not captured: the graph could not know the event of the next time.
+TEST_F(OpsGraphs, ACaptureRefusesEventsFromOutside) {
+  const auto lane = gpu_->lane();
+  lane->fill(at(0), 1);
+  const Event filled = lane->record();
+  EXPECT_THROW(gpu_->capture([&] { gpu_->wait(filled); }), CudaError);
+}
+
+// What moves scratch memory makes graphs invalid.
+TEST_F(OpsGraphs, AreOfTheScratchMemoryOfTheirTime) {
+  const Block memory(gpu_->memory(), std::size_t{1} << 20);
+  auto* next = static_cast<float*>(memory.data());
+  const auto zeros = [&](std::int64_t rows, std::int64_t columns) {
+    const Tensor tensor{next, {rows, columns}, DType::kFloat32};
+    next += tensor.elements();
+    gpu_->zero(tensor);
+    return tensor;
+  };
+  const Tensor weight = zeros(8, 16);
+  const auto concatenate = [&](std::int64_t rows) {
+    gpu_->concat_linear_forward(zeros(rows, 8), zeros(rows, 8), weight, {}, zeros(rows, 8));
+  };
+  concatenate(8);
+  const auto graph = gpu_->capture([&] { concatenate(8); });
+  EXPECT_TRUE(graph->valid());
+  concatenate(4);
+  EXPECT_TRUE(graph->valid());
+  concatenate(64);
+  EXPECT_FALSE(graph->valid());
+}
+
+}  // namespace
+}  // namespace edt
