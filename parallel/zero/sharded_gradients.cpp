@@ -13,7 +13,6 @@ struct Slot {
   Block block;
   std::size_t bucket = kNone;             // being written
   CommunicationQueue::Ticket ticket = 0;  // of its last reduction
-  int turn = 0;                           // of that, in the present micro-batch
 };
 
 class ShardedGradients final : public Gradients {
@@ -35,12 +34,7 @@ class ShardedGradients final : public Gradients {
     return mine;
   }
 
-  // Every micro-batch uses the slots in the same order.
-  void begin_micro_batch(int index) override {
-    index_ = index;
-    turn_ = 0;
-    for (Slot& slot : slots_) slot.turn = 0;
-  }
+  void begin_micro_batch(int index) override { index_ = index; }
 
   void provide(std::size_t bucket) override {
     Slot& slot = free_slot();
@@ -60,7 +54,6 @@ class ShardedGradients final : public Gradients {
   void bucket_final(std::size_t bucket) override {
     Slot& slot = slot_of(bucket);
     slot.bucket = kNone;
-    slot.turn = ++turn_;
     context_.exchange([this, &slot, bucket, index = index_] {
       slot.ticket = context_.queue.submit(
           [this, bucket, index, values = floats(slot)] { reduce(bucket, index, values); });
@@ -102,7 +95,9 @@ class ShardedGradients final : public Gradients {
   Slot& free_slot() {
     Slot* oldest = nullptr;
     for (Slot& slot : slots_) {
-      if (slot.bucket == kNone && (oldest == nullptr || slot.turn < oldest->turn)) oldest = &slot;
+      if (slot.bucket == kNone && (oldest == nullptr || slot.ticket < oldest->ticket)) {
+        oldest = &slot;
+      }
     }
     if (oldest == nullptr) return add_slot();
     context_.exchange([this, oldest] { context_.queue.wait(oldest->ticket); });
@@ -134,7 +129,7 @@ class ShardedGradients final : public Gradients {
   ZeroContext context_;
   TreeAccumulator sums_;
   std::deque<Slot> slots_;
-  int index_ = 0, turn_ = 0;
+  int index_ = 0;
 };
 
 }  // namespace
