@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # What `edt plan` predicts against what is measured on this machine: memory of a rank and time of a step. Each row
-# calibrates for its kernels and links and measures, three times in turn, so that a machine that drifts favours
+# calibrates for its kernels and links and measures, three times in turn (--quick: once), so that a machine that drifts favours
 # neither; the medians count. Needs jq; rows over links between namespaces need root and iproute2.
-# Usage: scripts/plan-check.sh [--quick] [FIRST [LAST]]     rows by number; --quick: fewer rounds
+# Usage: scripts/plan-check.sh [--quick] [FIRST [LAST]]     rows by number; --quick: fewer rounds, one turn
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib/ranks.sh
 source scripts/lib/link.sh
-rounds=3
+rounds=3 turns=3
 if [[ ${1:-} == --quick ]]; then
-  rounds=1
+  rounds=1 turns=1
   shift
 fi
 first=${1:-1} last=${2:-99}
@@ -71,7 +71,7 @@ for row in "${rows[@]}"; do
   cluster=$work/$number.ini
   : >"$work/measured"
   : >"$work/planned"
-  for _ in 1 2 3; do
+  for ((turn = 0; turn < turns; ++turn)); do
     rm -f "$work/$number".*
     launch "$ranks" "$link" "$edt" plan --quiet --calibrate="$cluster" --rounds="$rounds" --model="$model" \
       --train.micro-batch="$size" --parallel.tensor="$tensor" --train.recompute="$recompute" >/dev/null
