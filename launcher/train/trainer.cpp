@@ -124,17 +124,23 @@ int Trainer::run(bool silent, const StopSignals& signals) {
     return train(silent, signals);
   } catch (const ReplacedError&) {
     throw;  // the outcome is another's
+  } catch (const SystemError& error) {
+    note_failure(kBrokenOff, error.what());
+    throw;
+  } catch (const CommunicationError& error) {
+    note_failure(kBrokenOff, error.what());
+    throw;
   } catch (const std::exception& error) {
-    note_failure(error.what());
+    note_failure(kFailed, error.what());
     throw;
   }
 }
 
 // Where even that cannot be written, the reason itself is what counts.
-void Trainer::note_failure(std::string_view what) const {
+void Trainer::note_failure(int status, std::string_view what) const {
   if (!world().is_root()) return;
   try {
-    directory_.write_outcome(kFailed, engine_.step(), what);
+    directory_.write_outcome(status, engine_.step(), what);
   } catch (const Error& error) {
     log::warning("{}", error.what());
   }

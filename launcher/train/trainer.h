@@ -35,7 +35,7 @@ class Trainer {
   FlightRecorder& recorder() { return *recorder_; }
 
  private:
-  void note_failure(std::string_view what) const;
+  void note_failure(int status, std::string_view what) const;
   int train(bool silent, const StopSignals& signals);
   StepRecord take_step(data::Prefetcher& batches);
   // Trains until the last step or a request; what ended it.
