@@ -33,6 +33,22 @@ double weighted_mean(std::span<const float> weights, std::span<const float> mse,
   return sum / static_cast<double>(weights.size());
 }
 
+// Adds the seconds of its scope to a sum, without those in which it waited for communication.
+class OwnTime {
+ public:
+  OwnTime(Zero& zero, double& sum)
+      : zero_(zero), sum_(sum), waited_(zero.communication_time().exposed) {}
+  ~OwnTime() { sum_ += seconds_since(begin_) - (zero_.communication_time().exposed - waited_); }
+  OwnTime(const OwnTime&) = delete;
+  OwnTime& operator=(const OwnTime&) = delete;
+
+ private:
+  Zero& zero_;
+  double& sum_;
+  double waited_;
+  Clock::time_point begin_ = Clock::now();
+};
+
 }  // namespace
 
 TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& data_ranks,
@@ -108,7 +124,7 @@ Tensor TrainingEngine::own_losses() const {
 
 void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> latents,
                                      std::span<const std::int32_t> labels) {
-  const auto begin = Clock::now();
+  const OwnTime time(zero_, compute_seconds_);
   const auto size = static_cast<std::size_t>(config_.micro_batch);
   const std::size_t first = static_cast<std::size_t>(index) * size;
   const MicroBatch batch{.latents = latents,
@@ -132,7 +148,6 @@ void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> 
   const Tensor all = own_losses();
   tape_.device().copy({losses_of_one_.data(), all.slice(own, own + 1).shape, all.dtype},
                       all.slice(own, own + 1));
-  compute_seconds_ += seconds_since(begin);
 }
 
 // All of it may be a graph: what the device is asked for is the same in every step.
@@ -173,7 +188,18 @@ StepReport TrainingEngine::finish_step() {
   config_.on_phase("collective");
   zero_.finish_gradients();
   fetch_losses();
-  const auto begin = Clock::now();
+  update(report);
+  ++step_;
+  const CommunicationTime time = zero_.communication_time();
+  report.communication_seconds = time.exposed;
+  report.hidden_communication_seconds = time.hidden();
+  report.compute_seconds = compute_seconds_;
+  return report;
+}
+
+// Once the gradient is there: its norm, and, unless something is wrong with it, new weights.
+void TrainingEngine::update(StepReport& report) {
+  const OwnTime time(zero_, report.optimizer_seconds);
   reduce_losses(report);
   report.grad_norm = reduce_grad_norm();
   report.non_finite = find_non_finite(report);
@@ -191,13 +217,6 @@ StepReport TrainingEngine::finish_step() {
     }
     sampler_->update(timesteps_, total);
   }
-  ++step_;
-  const CommunicationTime time = zero_.communication_time();
-  report.communication_seconds = time.exposed;
-  report.hidden_communication_seconds = time.hidden();
-  report.compute_seconds = compute_seconds_;
-  report.optimizer_seconds = seconds_since(begin);
-  return report;
 }
 
 // Each loss is zero on all ranks but one: the sum has its bits.

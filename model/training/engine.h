@@ -111,6 +111,7 @@ class TrainingEngine {
   StepKey key() const { return {config_.seed, static_cast<std::uint32_t>(step_)}; }
   // This rank's losses from the device to their places in the global batch.
   void fetch_losses();
+  void update(StepReport& report);
   void reduce_losses(StepReport& report);
   double reduce_grad_norm();
   // Name of the first loss or tensor that is not finite, the same on all ranks; empty when all is

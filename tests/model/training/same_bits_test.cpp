@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <chrono>
+
 #include "core/cpu/cpu_backend.h"
 #include "model/presets/model_config.h"
 #include "model/training/engine.h"
@@ -84,6 +86,7 @@ EngineConfig engine_config(const Setting& setting) {
 void take_step(TrainingEngine& engine, const Model& model, Outcome& outcome) {
   const auto pixels = static_cast<std::size_t>(model.channels() * model.input_size() *
                                                model.input_size() * kMicroBatch);
+  const auto begin = std::chrono::steady_clock::now();
   engine.begin_step();
   for (const std::int64_t index : engine.own_micro_batches()) {
     std::vector<float> latents(pixels);
@@ -95,6 +98,9 @@ void take_step(TrainingEngine& engine, const Model& model, Outcome& outcome) {
     engine.run_micro_batch(index, latents, labels);
   }
   const StepReport report = engine.finish_step();
+  // Each second counts once, as computing or as waiting.
+  EXPECT_LE(report.compute_seconds + report.communication_seconds + report.optimizer_seconds,
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   outcome.losses.push_back(report.loss);
   outcome.losses.push_back(report.masked_loss.value_or(0));
   outcome.grad_norms.push_back(report.grad_norm);
