@@ -46,7 +46,7 @@ TEST_F(ClusterFile, UnitsBecomeSeconds) {
 }
 
 TEST_F(ClusterFile, EveryPresetIsRead) {
-  EXPECT_THAT(cluster_presets(), testing::IsSupersetOf({"8xa100", "8xh100"}));
+  EXPECT_THAT(cluster_presets(), testing::IsSupersetOf({"8xa100", "8xh100", "2xzen3"}));
   for (const std::string& name : cluster_presets())
     EXPECT_GE(read_cluster(name).ranks(), 1) << name;
 }
