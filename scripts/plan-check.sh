@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # What `edt plan` predicts against what is measured on this machine: memory of a rank and time of a step. Each row
-# calibrates for its kernels and links and measures, three times in turn (--quick: once), so that a machine that drifts favours
-# neither; the medians count. Needs jq; rows over links between namespaces need root and iproute2.
+# calibrates for its kernels and links (with no more ranks than cores) and measures, three times in turn (--quick: once),
+# so that a machine that drifts favours neither; the medians count. Needs jq; rows over links between namespaces need root and iproute2.
 # Usage: scripts/plan-check.sh [--quick] [FIRST [LAST]]     rows by number; --quick: fewer rounds, one turn
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib/ranks.sh
 source scripts/lib/link.sh
-rounds=3 turns=3
+rounds=3 turns=3 cores=$(nproc --all)
 if [[ ${1:-} == --quick ]]; then
   rounds=1 turns=1
   shift
@@ -69,13 +69,14 @@ for row in "${rows[@]}"; do
   ((number >= first && number <= last)) || continue
   read -r ranks link model size zero tensor recompute <<<"$row"
   cluster=$work/$number.ini
+  per_core=$(((ranks + cores - 1) / cores))
   : >"$work/measured"
   : >"$work/planned"
   for ((turn = 0; turn < turns; ++turn)); do
     rm -f "$work/$number".*
-    launch "$ranks" "$link" "$edt" plan --quiet --calibrate="$cluster" --rounds="$rounds" --model="$model" \
+    launch $((ranks / per_core)) "$link" "$edt" plan --quiet --calibrate="$cluster" --rounds="$rounds" --model="$model" \
       --train.micro-batch="$size" --parallel.tensor="$tensor" --train.recompute="$recompute" >/dev/null
-    "$edt" plan --cluster="$cluster" --ranks="$ranks" --search=off --json --model="$model" \
+    "$edt" plan --cluster="$cluster" --ranks="$ranks" --ranks-per-device="$per_core" --search=off --json --model="$model" \
       --train.batch=$((size * ranks / tensor)) --train.micro-batch="$size" --train.recompute="$recompute" \
       --parallel.tensor="$tensor" --parallel.zero="$zero" | jq -c '.fitting[0]' >>"$work/planned"
     launch "$ranks" "$link" "$edt" bench step --json --model="$model" --micro-batch="$size" --rounds="$rounds" \

@@ -15,7 +15,7 @@ namespace {
 
 struct PlanOptions {
   std::string cluster = "8xh100";
-  int ranks = 0;
+  int ranks = 0, ranks_per_device = 1;
   bool search = true;
   std::string scale;
   std::int64_t weak_images = 32;
@@ -32,7 +32,13 @@ struct PlanOptions {
         .add("plan.cluster", &cluster,
              fmt::format("a cluster file, or one of {}", fmt::join(cluster_presets(), ", ")))
         .alias("cluster");
-    options.add("plan.ranks", &ranks, "devices to use; 0: one node").alias("ranks").at_least(0);
+    options.add("plan.ranks", &ranks, "ranks to use; 0: one node").alias("ranks").at_least(0);
+    options
+        .add("plan.ranks-per-device", &ranks_per_device,
+             "that take turns at each device, as with run.share-gpus, or where a machine has fewer "
+             "cores than ranks")
+        .alias("ranks-per-device")
+        .range(1, 1024);
     options
         .add("plan.search", &search,
              "look for the best tensor ranks, zero stage, micro-batch and recomputation; what the "
@@ -93,12 +99,16 @@ int run_calibration(const TrainConfig& config, const PlanOptions& plan, PlannedS
   return kDone;
 }
 
+void check_ranks(int ranks, const Cluster& cluster) {
+  require<UsageError>(ranks <= cluster.ranks(), "plan", "{} ranks are asked for, {} has {}", ranks,
+                      cluster.name, cluster.ranks());
+}
+
 int run_scale(const PlannedStep& step, const PlanOptions& plan, SearchSpace space,
               const Cluster& cluster, CommandContext& context) {
   ScaleRange range = parse_scale_range(plan.scale);
   range.weak_images = plan.weak_images;
-  require<UsageError>(range.last <= cluster.ranks(), "plan", "{} devices are asked for, {} has {}",
-                      range.last, cluster.name, cluster.ranks());
+  check_ranks(range.last, cluster);
   context.run_started = true;
   constexpr std::int64_t kMost = 8;  // keeps the search short
   space.most_micro_batches = std::min(space.most_micro_batches, kMost);
@@ -134,13 +144,12 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   require<UsageError>(context.world.size() == 1, "plan",
                       "runs on one rank, the launcher started {}; only --calibrate uses more",
                       context.world.size());
-  const Cluster cluster = read_cluster(plan.cluster);
+  const Cluster cluster = shared_devices(read_cluster(plan.cluster), plan.ranks_per_device);
   if (!plan.scale.empty()) {
     return run_scale(step, plan, space_of(options, config, plan), cluster, context);
   }
   const int ranks = plan.ranks == 0 ? cluster.devices : plan.ranks;
-  require<UsageError>(ranks <= cluster.ranks(), "plan", "{} devices are asked for, {} has {}",
-                      ranks, cluster.name, cluster.ranks());
+  check_ranks(ranks, cluster);
   context.run_started = true;
   const SearchResult result = search(step, ranks, space_of(options, config, plan), cluster);
   if (!plan.html.empty()) plan_page(result, cluster, ranks).write(plan.html);

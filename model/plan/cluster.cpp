@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/base/error.h"
+
 namespace edt {
 namespace {
 
@@ -14,6 +16,22 @@ double interpolate(const std::vector<double>& xs, const std::vector<double>& ys,
   const auto i = static_cast<std::size_t>(after - xs.begin());
   const double share = (x - xs[i - 1]) / (xs[i] - xs[i - 1]);
   return ys[i - 1] + share * (ys[i] - ys[i - 1]);
+}
+
+void slow_down(std::vector<double>& seconds, double factor) {
+  for (double& value : seconds) value *= factor;
+}
+
+void slow_down(std::map<std::string, double, std::less<>>& seconds, double factor) {
+  for (auto& [key, value] : seconds) value *= factor;
+}
+
+void slow_down(Link& link, double factor) {
+  link.latency *= factor;
+  link.bandwidth /= factor;
+  link.reduce_bandwidth /= factor;
+  slow_down(link.exchange_seconds, factor);
+  slow_down(link.reduce_seconds, factor);
 }
 
 }  // namespace
@@ -44,6 +62,23 @@ double Cluster::kernel_seconds(const Kernel& kernel) const {
       kernel.flops > 0 ? kernel.flops / (matrix_rate(kernel.dtype) * efficiency) : 0;
   const double moving = kernel.bytes / (memory_bandwidth * memory_efficiency);
   return launch + std::max(computing, moving);
+}
+
+Cluster shared_devices(Cluster cluster, int ranks_per_device) {
+  if (ranks_per_device == 1) return cluster;
+  require<UsageError>(cluster.intra.bandwidth > 0 || !cluster.intra.bytes.empty(), "plan",
+                      "{} ranks at a device talk within a node, {} says nothing of its link",
+                      ranks_per_device, cluster.name);
+  cluster.devices *= ranks_per_device;
+  cluster.memory /= ranks_per_device;
+  cluster.float32_rate /= ranks_per_device;
+  cluster.bf16_rate /= ranks_per_device;
+  cluster.memory_bandwidth /= ranks_per_device;
+  cluster.launch *= ranks_per_device;
+  slow_down(cluster.measured.seconds, ranks_per_device);
+  slow_down(cluster.measured.seconds_per_byte, ranks_per_device);
+  slow_down(cluster.intra, ranks_per_device);
+  return cluster;
 }
 
 }  // namespace edt

@@ -51,4 +51,9 @@ struct Cluster {
   bool is_measured(const Kernel& kernel) const;
 };
 
+// The cluster as `ranks_per_device` ranks see it that take turns at each device, also at moving
+// messages within a node: as many times more devices, each that much smaller and slower. Throws
+// UsageError where the link within a node is unknown.
+Cluster shared_devices(Cluster cluster, int ranks_per_device);
+
 }  // namespace edt

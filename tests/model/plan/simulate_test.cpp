@@ -176,6 +176,26 @@ INSTANTIATE_TEST_SUITE_P(Meshes, SimulatedSteps,
                          testing::Combine(testing::Values(1, 2, 4), testing::Values(1, 2),
                                           testing::Values(0, 1, 2, 3)));
 
+// Four ranks on two devices of a node: each turn lasts twice as long, on the wire as well.
+TEST(SharedDevices, TakeTurns) {
+  Cluster cluster = cluster_of(1, 2);
+  cluster.launch = 1e-5;
+  cluster.intra = {.bytes = {1, 1e9}, .exchange_seconds = {1e-5, 2}, .reduce_seconds = {1e-5, 3}};
+  cluster.measured.seconds_per_byte["optimizer"] = 1e-10;
+  const Cluster shared = shared_devices(cluster, 2);
+  EXPECT_EQ(shared.ranks(), 4);
+  EXPECT_DOUBLE_EQ(shared.memory, cluster.memory / 2);
+  const PlannedStep step = small_step(2, 2, ZeroStage::kGradients, 2);
+  const StepTime alone = simulated(step, [&] {
+    Cluster four = cluster;
+    four.devices = 4;
+    return four;
+  }());
+  EXPECT_NEAR(simulated(step, shared).seconds, 2 * alone.seconds, 1e-9 * alone.seconds);
+  cluster.intra = {};
+  EXPECT_THROW((void)shared_devices(cluster, 2), UsageError);
+}
+
 TEST(Link, FollowsItsMeasurements) {
   const Link link{
       .bytes = {100, 200, 400}, .exchange_seconds = {1, 2, 6}, .reduce_seconds = {2, 3, 7}};
