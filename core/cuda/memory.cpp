@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/cuda/cuda_backend.h"
 #include "core/cuda/error.h"
 
 namespace edt {
@@ -16,10 +17,8 @@ void* CudaMemory::reserve(std::size_t bytes) {
   const cudaError_t status = cudaMalloc(&memory, rounded);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();  // it is reported here, not at the next launch
-    std::size_t free = 0, total = 0;
-    check_cuda(cudaMemGetInfo(&free, &total), "reading the free memory");
-    fail<CudaError>("cuda", "cannot allocate {} bytes of GPU memory, {} of {} are free", rounded,
-                    free, total);
+    fail<CudaError>("cuda", "cannot allocate {} bytes of GPU memory, {} are free", rounded,
+                    free_on_device()->bytes);
   }
   check_cuda(status, "allocating GPU memory");
   EDT_ASSERT(reinterpret_cast<std::uintptr_t>(memory) % 4096 == 0);
@@ -28,6 +27,13 @@ void* CudaMemory::reserve(std::size_t bytes) {
 
 // Waits for kernels that still use the memory, as cudaFree does.
 void CudaMemory::release(void* memory) noexcept { cudaFree(memory); }
+
+std::optional<FreeMemory> CudaMemory::free_on_device() const {
+  std::size_t free = 0, total = 0;
+  check_cuda(cudaSetDevice(device_), "choosing the GPU");
+  check_cuda(cudaMemGetInfo(&free, &total), "reading the free memory");
+  return FreeMemory{"GPU " + cuda_device_places().at(static_cast<std::size_t>(device_)), free};
+}
 
 void* PinnedMemory::reserve(std::size_t bytes) {
   void* memory = nullptr;

@@ -11,6 +11,7 @@ class CudaMemory final : public Memory {
 
   void* reserve(std::size_t bytes) override;
   void release(void* memory) noexcept override;
+  std::optional<FreeMemory> free_on_device() const override;
 
  private:
   int device_;

@@ -3,8 +3,16 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
+#include <string>
 
 namespace edt {
+
+// What is free of a device's memory, and the device's name, the same in every process of a node.
+struct FreeMemory {
+  std::string device;
+  std::size_t bytes = 0;
+};
 
 class Memory {
  public:
@@ -12,6 +20,8 @@ class Memory {
   // At least `bytes`, aligned to 4096. Throws SystemError when there is not enough.
   virtual void* reserve(std::size_t bytes) = 0;
   virtual void release(void* memory) noexcept = 0;
+  // None: the host's memory.
+  virtual std::optional<FreeMemory> free_on_device() const { return std::nullopt; }
 };
 
 // Host memory, backed by huge pages where the kernel grants them.

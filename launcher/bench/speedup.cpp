@@ -5,8 +5,8 @@
 #include "core/base/error.h"
 #include "launcher/bench/measuring.h"
 #include "launcher/bench/speedup_turn.h"
-#include "launcher/memory/memory_check.h"
 #include "launcher/report.h"
+#include "model/plan/dry_run.h"
 #include "model/presets/presets.h"
 
 namespace edt {
@@ -182,8 +182,8 @@ EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& o
 double turn_bytes(const Contestant& contestant, const SpeedupOptions& options) {
   const PlannedStep step{contestant.model, engine_config(contestant, options)};
   const DryRun run = dry_run(step);
-  if (options.training) return static_cast<double>(run.memory_bytes) + kProcessBytes;
-  return static_cast<double>(run.parameters) * sizeof(float) + kProcessBytes;
+  if (options.training) return static_cast<double>(run.memory_bytes);
+  return static_cast<double>(run.parameters) * sizeof(float);
 }
 
 SizeSpeedup run_speedup(const std::string& size, const std::vector<Contestant>& contestants,

@@ -123,9 +123,9 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
       options.accumulate);
   EngineConfig config = step_engine_config(options);
   config.batch *= mesh.data().size();
-  if (options.memory_check && backend.in_host_memory()) {
-    require_host_memory({options.model, config, mesh.data().size(), mesh.tensor().size()},
-                        mesh.world());
+  if (options.memory_check) {
+    require_free_memory({options.model, config, mesh.data().size(), mesh.tensor().size()},
+                        backend.memory(), mesh.world());
   }
   TrainingEngine engine(*model, backend, mesh.data(), config);
   engine.initialize();

@@ -8,6 +8,7 @@
 #include "launcher/commands/table.h"
 #include "launcher/device/device_options.h"
 #include "launcher/machine.h"
+#include "launcher/memory/memory_check.h"
 #include "launcher/options.h"
 #include "launcher/report.h"
 
@@ -75,14 +76,13 @@ std::string machine_text(const Machine& machine) {
 
 // Sizes that need more memory than there is are left out, in words.
 bool fits(const std::string& size, const std::vector<Contestant>& contestants,
-          SpeedupReport& report) {
-  const auto available = static_cast<double>(probe_machine().memory_available);
+          const AvailableMemory& available, SpeedupReport& report) {
   for (const Contestant& contestant : contestants) {
-    const double needed = turn_bytes(contestant, report.options);
-    if (needed <= available) continue;
-    report.skipped.push_back(fmt::format("{} was not measured: {} takes {}, and {} are free.", size,
-                                         contestant.model.name(), human_bytes(needed),
-                                         human_bytes(available)));
+    const double needed = turn_bytes(contestant, report.options) + available.process_bytes;
+    if (needed <= available.bytes) continue;
+    report.skipped.push_back(fmt::format("{} was not measured: {} takes {}, and {} has {} free.",
+                                         size, contestant.model.name(), human_bytes(needed),
+                                         available.where, human_bytes(available.bytes)));
     return false;
   }
   return true;
@@ -117,7 +117,8 @@ int bench_speedup(std::span<const std::string> args, CommandContext& context) {
   context.run_started = true;
   for (const std::string& size : options.sizes) {
     const auto contestants = published_contestants(size, options.image_size);
-    if (backend->in_host_memory() && !fits(size, contestants, report)) continue;
+    const AvailableMemory available = available_memory(backend->memory(), context.world.host());
+    if (!fits(size, contestants, available, report)) continue;
     report.sizes.push_back(run_speedup(size, contestants, options.bench, *backend,
                                        [](const std::string& line) { log::info("{}", line); }));
   }

@@ -39,11 +39,12 @@ std::string what_would_fit(const PlannedStep& step, double available, double pro
   return "";
 }
 
-int ranks_of_this_host(Communicator& world) {
+// How many ranks name the same memory.
+int ranks_that_share(const std::string& memory, Communicator& world) {
   std::string list;
-  for (const std::string& host : world.gather(world.host(), 0, "hosts")) list += host + '\n';
-  list = '\n' + world.broadcast(list, 0, "hosts");
-  const std::string own = '\n' + world.host() + '\n';
+  for (const std::string& name : world.gather(memory, 0, "memory")) list += name + '\n';
+  list = '\n' + world.broadcast(list, 0, "memory");
+  const std::string own = '\n' + memory + '\n';
   int count = 0;
   for (auto at = list.find(own); at != list.npos; at = list.find(own, at + 1)) ++count;
   return count;
@@ -60,12 +61,21 @@ void require_memory(const PlannedStep& step, double available, const std::string
                    what_would_fit(step, available, process_bytes));
 }
 
-void require_host_memory(const PlannedStep& step, Communicator& world) {
-  const int sharing = ranks_of_this_host(world);
-  const auto free = static_cast<double>(probe_machine().memory_available);
-  require_memory(step, free / sharing,
-                 sharing == 1 ? world.host()
-                              : fmt::format("each of the {} ranks on {}", sharing, world.host()));
+AvailableMemory available_memory(const Memory& memory, const std::string& host) {
+  if (const auto device = memory.free_on_device()) {
+    return {fmt::format("{} of {}", device->device, host), static_cast<double>(device->bytes),
+            kGpuProcessBytes};
+  }
+  return {host, static_cast<double>(probe_machine().memory_available), kProcessBytes};
+}
+
+void require_free_memory(const PlannedStep& step, const Memory& memory, Communicator& world) {
+  const AvailableMemory available = available_memory(memory, world.host());
+  const int sharing = ranks_that_share(available.where, world);
+  require_memory(step, available.bytes / sharing,
+                 sharing == 1 ? available.where
+                              : fmt::format("each of the {} ranks on {}", sharing, available.where),
+                 available.process_bytes);
 }
 
 }  // namespace edt

@@ -2,6 +2,7 @@
 // code that plans.
 #pragma once
 
+#include "core/tensor/memory.h"
 #include "model/plan/dry_run.h"
 #include "parallel/communicator.h"
 
@@ -10,12 +11,23 @@ namespace edt {
 // What a rank has beside what a plan counts: code, kernel scratch, MPI. Measured on CPUs
 // (docs/plan.md).
 inline constexpr double kProcessBytes = 50.0 * (1 << 20);
+// Of a GPU's memory: kernel scratch, cuBLASLt's workspace, NCCL. An assumption.
+inline constexpr double kGpuProcessBytes = 1024.0 * (1 << 20);
 
 // Throws UsageError with both values, and with what would fit where something does.
 void require_memory(const PlannedStep& step, double available, const std::string& where,
                     double process_bytes = kProcessBytes);
 
-// The same against the free memory of this rank's node, shared by its ranks. All ranks of `world`.
-void require_host_memory(const PlannedStep& step, Communicator& world);
+struct AvailableMemory {
+  std::string where;
+  double bytes = 0;
+  double process_bytes = 0;  // of them, what a rank takes beside what a plan counts
+};
+// What is free now: of the device, or of the node `host` that this process runs on.
+AvailableMemory available_memory(const Memory& memory, const std::string& host);
+
+// The same against what is free for this rank, where some share a node's memory or a GPU. All ranks
+// of `world`.
+void require_free_memory(const PlannedStep& step, const Memory& memory, Communicator& world);
 
 }  // namespace edt

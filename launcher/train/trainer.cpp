@@ -75,12 +75,18 @@ Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const dat
               .micro_batches = config.train.batch / config.train.micro_batch,
               .model = model.name(),
               .tensor_degrees = model.tensor_degrees()});
-  if (config.run.memory_check && config.run.device.kind == DeviceKind::kCpu) {
-    require_host_memory({model, engine_config(config), world.size() / config.parallel.tensor,
-                         config.parallel.tensor},
-                        world);
-  }
   return {world, config.parallel.tensor};
+}
+
+// Refuses a step that does not fit before any of its memory is taken.
+std::unique_ptr<Backend> checked_backend(const TrainConfig& config, const ModelConfig& model,
+                                         const Mesh& mesh) {
+  auto backend = config.run.device.make_backend(mesh.world());
+  if (config.run.memory_check) {
+    require_free_memory({model, engine_config(config), mesh.data().size(), mesh.tensor().size()},
+                        backend->memory(), mesh.world());
+  }
+  return backend;
 }
 
 }  // namespace
@@ -92,7 +98,7 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       recorder_(std::make_shared<FlightRecorder>()),
       watchdog_(make_watchdog(config.run, world, recorder_)),
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
-      backend_(config.run.device.make_backend(world)),
+      backend_(checked_backend(config, model_config_, mesh_)),
       model_(make_model(model_config_, *backend_, config.run.dtype, {&mesh_.tensor()})),
       detector_(config.train.spike_threshold, config.train.spike_window),
       engine_(*model_, *backend_, mesh_.data(),

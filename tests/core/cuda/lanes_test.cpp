@@ -34,6 +34,17 @@ TEST(OpsLanes, ALaneWaitsForTheEventsItIsGiven) {
   EXPECT_EQ(values_of(*device, floats(b)), std::vector<float>(kSize, 4));
 }
 
+TEST(OpsMemory, WhatIsTakenIsNotFree) {
+  EDT_NEEDS_GPU();
+  const auto device = make_cuda_backend();
+  const auto before = device->memory().free_on_device();
+  ASSERT_TRUE(before.has_value());
+  EXPECT_EQ(before->device, "GPU " + cuda_device_places().front());
+  constexpr std::size_t kTaken = std::size_t{64} << 20;
+  const Block block(device->memory(), kTaken);
+  EXPECT_LE(device->memory().free_on_device()->bytes, before->bytes - kTaken);
+}
+
 // An event belongs to the moment it was recorded, however often its like is recorded later.
 TEST(OpsLanes, EventsAreReusedOnlyWhenNobodyHoldsThem) {
   EDT_NEEDS_GPU();

@@ -71,6 +71,31 @@ TEST(Memory, WhatDoesNotFitIsRefusedWithBothValues) {
               testing::Not(testing::HasSubstr("would fit")));
 }
 
+// A GPU that says what is free and gives nothing.
+class FullGpu final : public Memory {
+ public:
+  FullGpu(std::string name, double bytes)
+      : free_{std::move(name), static_cast<std::size_t>(bytes)} {}
+  void* reserve(std::size_t) override { return nullptr; }
+  void release(void*) noexcept override {}
+  std::optional<FreeMemory> free_on_device() const override { return free_; }
+
+ private:
+  FreeMemory free_;
+};
+
+TEST(Memory, RanksShareAGpuOnlyWhereItIsTheSame) {
+  const PlannedStep step = small_step(2, 1, ZeroStage::kNone);
+  const double needed = static_cast<double>(dry_run(step).memory_bytes) + kGpuProcessBytes;
+  run_ranks(2, [&](Communicator& world) {
+    const FullGpu own(world.rank() == 0 ? "GPU 0" : "GPU 1", needed);
+    EXPECT_NO_THROW(require_free_memory(step, own, world));
+    const FullGpu same("GPU 0", needed);
+    EXPECT_THAT(message_of<UsageError>([&] { require_free_memory(step, same, world); }),
+                testing::HasSubstr("each of the 2 ranks on GPU 0 of "));
+  });
+}
+
 TEST(Scale, RangesOfRanks) {
   EXPECT_EQ(parse_scale_range("1..4096").last, 4096);
   EXPECT_EQ(parse_scale_range("8").last, 8);

@@ -27,6 +27,13 @@ std::map<char*, std::size_t>& pinned() {
   return blocks;
 }
 
+constexpr std::size_t kGpuBytes = std::size_t{80} << 30;
+std::mutex taken_mutex;
+std::map<void*, std::size_t>& taken() {
+  static std::map<void*, std::size_t> blocks;
+  return blocks;
+}
+
 bool is_pinned(const void* memory) {
   const std::lock_guard lock(pinned_mutex);
   auto* at = static_cast<char*>(const_cast<void*>(memory));
@@ -101,16 +108,22 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
   if (*memory == nullptr) return cudaErrorMemoryAllocation;
   std::memset(*memory, 0xff, bytes);
+  const std::lock_guard lock(taken_mutex);
+  taken()[*memory] = bytes;
   return cudaSuccess;
 }
 cudaError_t cudaFree(void* memory) {
   if (const cudaError_t refused = refused_in_capture()) return refused;
   edt::emulation::finish_all();
+  const std::lock_guard lock(taken_mutex);
+  taken().erase(memory);
   std::free(memory);
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
-  *free = *total = size_t{80} << 30;
+  *free = *total = kGpuBytes;
+  const std::lock_guard lock(taken_mutex);
+  for (const auto& [block, bytes] : taken()) *free -= bytes;
   return cudaSuccess;
 }
 
