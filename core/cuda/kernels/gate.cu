@@ -1,7 +1,7 @@
 // dh = gate dy, and h dy summed over the rows of the slice.
 #include "core/cuda/kernels/gate.h"
 
-#include "core/cuda/kernels/vector.cuh"
+#include "core/cuda/kernels/row_launch.cuh"
 
 namespace edt {
 namespace {
@@ -82,21 +82,6 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
   store<kVec>(call.partials + (blockIdx.y * gridDim.x + blockIdx.x) * call.width + column, sum);
 }
 
-template <class F>
-void with_vector(const RowPlan& plan, DType dtype, F&& f) {
-  with_element(dtype, [&]<class T>(T) {
-    if (plan.vector == 1) {
-      f.template operator()<T, 1>();
-    } else {
-      f.template operator()<T, kVector>();
-    }
-  });
-}
-
-dim3 grid_of(const RowPlan& plan, const GateCall& call) {
-  return {static_cast<unsigned>(plan.slices), static_cast<unsigned>(call.batch)};
-}
-
 }  // namespace
 
 bool gate_vectors(const GateCall& call) {
@@ -106,14 +91,14 @@ bool gate_vectors(const GateCall& call) {
 
 void launch_gate_forward(cudaStream_t stream, const RowPlan& plan, const GateCall& call) {
   with_vector(plan, call.dtype, [&]<class T, int kVec>() {
-    launch({stream, "gate_residual forward", grid_of(plan, call), plan.threads},
+    launch({stream, "gate_residual forward", grid_of(plan, call.batch), plan.threads},
            gate_forward<T, kVec>, call, plan.rows_per_slice);
   });
 }
 
 void launch_gate_backward(cudaStream_t stream, const RowPlan& plan, const GateCall& call) {
   with_vector(plan, call.dtype, [&]<class T, int kVec>() {
-    launch({stream, "gate_residual backward", grid_of(plan, call), plan.threads},
+    launch({stream, "gate_residual backward", grid_of(plan, call.batch), plan.threads},
            gate_backward<T, kVec>, call, plan.rows_per_slice);
   });
 }

@@ -3,7 +3,7 @@
 #include "core/cuda/kernels/norm.h"
 
 #include "core/cuda/kernels/reduce.cuh"
-#include "core/cuda/kernels/vector.cuh"
+#include "core/cuda/kernels/row_launch.cuh"
 
 namespace edt {
 namespace {
@@ -177,21 +177,6 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
   store<kVec>(partial + call.width, dscale);
 }
 
-template <class F>
-void with_vector(const RowPlan& plan, DType dtype, F&& f) {
-  with_element(dtype, [&]<class T>(T) {
-    if (plan.vector == 1) {
-      f.template operator()<T, 1>();
-    } else {
-      f.template operator()<T, kVector>();
-    }
-  });
-}
-
-dim3 grid_of(const RowPlan& plan, const NormCall& call) {
-  return {static_cast<unsigned>(plan.slices), static_cast<unsigned>(call.batch)};
-}
-
 }  // namespace
 
 bool norm_vectors(const NormCall& call) {
@@ -203,14 +188,14 @@ bool norm_vectors(const NormCall& call) {
 void launch_norm_forward(cudaStream_t stream, const RowPlan& plan, const NormCall& call,
                          float epsilon) {
   with_vector(plan, call.dtype, [&]<class T, int kVec>() {
-    launch({stream, "modulated_norm forward", grid_of(plan, call), plan.threads},
+    launch({stream, "modulated_norm forward", grid_of(plan, call.batch), plan.threads},
            norm_forward<T, kVec>, call, plan.rows_per_slice, epsilon);
   });
 }
 
 void launch_norm_backward(cudaStream_t stream, const RowPlan& plan, const NormCall& call) {
   with_vector(plan, call.dtype, [&]<class T, int kVec>() {
-    launch({stream, "modulated_norm backward", grid_of(plan, call), plan.threads},
+    launch({stream, "modulated_norm backward", grid_of(plan, call.batch), plan.threads},
            norm_backward<T, kVec>, call, plan.rows_per_slice);
   });
 }

@@ -12,7 +12,7 @@ namespace {
 using testing::HasSubstr;
 
 StudyOptions options() {
-  StudyOptions options{.step = {.model = test::small_model()}};
+  StudyOptions options{.step = {.model = test::tiny_edt(32)}};
   options.step.micro_batch = 2;
   options.step_arguments = "--micro-batch=2";
   options.strong_batch = 8;

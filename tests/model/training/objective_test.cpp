@@ -7,44 +7,16 @@
 #include <set>
 
 #include "core/reference/reference_backend.h"
-#include "model/presets/model_config.h"
+#include "tests/support/tiny_models.h"
 
 namespace edt {
 namespace {
 
+using test::tiny_dit, test::tiny_mdtv2;
+
 EdtConfig tiny(bool mid_mask) {
-  EdtConfig config;
-  config.name = "tiny";
-  config.input_size = 16;
-  config.classes = 4;
-  config.depths = {2, 1, 1, 1, 1};
-  config.widths = {8, 12, 16, 12, 8};
-  config.heads = {2, 3, 4, 3, 2};
+  EdtConfig config = test::tiny_edt(8);
   config.mid_mask = mid_mask;
-  config.mid_mask_block = 1;
-  return config;
-}
-
-Mdtv2Config tiny_mdtv2() {
-  Mdtv2Config config;
-  config.name = "tiny MDTv2";
-  config.input_size = 16;
-  config.classes = 4;
-  config.encoder_depth = 4;
-  config.decoder_depth = 2;
-  config.width = 16;
-  config.heads = 2;
-  return config;
-}
-
-DitConfig tiny_dit() {
-  DitConfig config;
-  config.name = "tiny DiT";
-  config.input_size = 16;
-  config.classes = 4;
-  config.depth = 2;
-  config.width = 16;
-  config.heads = 2;
   return config;
 }
 

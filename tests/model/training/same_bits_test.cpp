@@ -6,58 +6,23 @@
 #include <chrono>
 
 #include "core/cpu/cpu_backend.h"
-#include "model/presets/model_config.h"
 #include "model/training/engine.h"
 #include "parallel/self/self_communicator.h"
 #include "parallel/threads/thread_ranks.h"
+#include "tests/support/tiny_models.h"
 
 namespace edt {
 namespace {
 
+using test::tiny_dit, test::tiny_edt, test::tiny_mdtv2;
+
 constexpr std::int64_t kBatch = 16, kMicroBatch = 2;
-
-EdtConfig tiny() {
-  EdtConfig config;
-  config.name = "tiny";
-  config.input_size = 16;
-  config.classes = 4;
-  config.depths = {2, 1, 1, 1, 1};
-  config.widths = {16, 24, 32, 24, 16};
-  config.heads = {2, 2, 4, 2, 2};
-  config.mid_mask = true;
-  config.mid_mask_block = 1;
-  return config;
-}
-
-// The ratio is drawn for each step: the number of kept tokens changes.
-Mdtv2Config tiny_mdtv2() {
-  Mdtv2Config config;
-  config.name = "tiny MDTv2";
-  config.input_size = 16;
-  config.classes = 4;
-  config.encoder_depth = 2;
-  config.decoder_depth = 1;
-  config.width = 16;
-  config.heads = 2;
-  return config;
-}
-
-DitConfig tiny_dit() {
-  DitConfig config;
-  config.name = "tiny DiT";
-  config.input_size = 16;
-  config.classes = 4;
-  config.depth = 2;
-  config.width = 16;
-  config.heads = 2;
-  return config;
-}
 
 struct Setting {
   int ranks = 1;
   ZeroConfig zero;
   DType dtype = DType::kFloat32;
-  ModelConfig model = tiny();
+  ModelConfig model = tiny_edt();
 };
 
 // Arrays of the whole layout: master, moving average, optimizer state.

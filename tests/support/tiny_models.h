@@ -1,0 +1,46 @@
+// Models small enough to train in a test: four classes, latents of 16 x 16.
+#pragma once
+
+#include "model/presets/model_config.h"
+
+namespace edt::test {
+
+// Five stages and a mask in the middle; `width` is that of the outer ones.
+inline EdtConfig tiny_edt(std::int64_t width = 16) {
+  EdtConfig config;
+  config.name = "tiny EDT";
+  config.input_size = 16;
+  config.classes = 4;
+  config.depths = {2, 1, 1, 1, 1};
+  config.widths = {width, 3 * width / 2, 2 * width, 3 * width / 2, width};
+  config.heads = {2, 2, 4, 2, 2};
+  config.mid_mask = true;
+  config.mid_mask_block = 1;
+  return config;
+}
+
+// The ratio is drawn for each step: the number of kept tokens changes.
+inline Mdtv2Config tiny_mdtv2() {
+  Mdtv2Config config;
+  config.name = "tiny MDTv2";
+  config.input_size = 16;
+  config.classes = 4;
+  config.encoder_depth = 2;
+  config.decoder_depth = 1;
+  config.width = 16;
+  config.heads = 2;
+  return config;
+}
+
+inline DitConfig tiny_dit() {
+  DitConfig config;
+  config.name = "tiny DiT";
+  config.input_size = 16;
+  config.classes = 4;
+  config.depth = 2;
+  config.width = 16;
+  config.heads = 2;
+  return config;
+}
+
+}  // namespace edt::test
