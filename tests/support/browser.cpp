@@ -2,26 +2,14 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <stdio.h>
 
 #include <sstream>
 
 #include "tests/launcher/temporary_directory.h"
+#include "tests/support/shell.h"
 
 namespace edt::test {
 namespace {
-
-// Standard output of a command; its standard error goes to a file.
-std::string output_of(const std::string& command) {
-  std::string output;
-  FILE* pipe = popen(command.c_str(), "r");
-  char buffer[4096];
-  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe)) {
-    output.append(buffer, count);
-  }
-  pclose(pipe);
-  return output;
-}
 
 // The lines of the page itself: the browser has much to say about the machine it runs on.
 std::string console_lines(const std::string& log) {
@@ -49,9 +37,9 @@ BrowserView open_in_browser(const std::filesystem::path& file, int height, bool 
         work);
   };
   BrowserView view;
-  view.document = output_of(command("--dump-dom"));
+  view.document = shell(command("--dump-dom")).output;
   view.errors = console_lines(edt::read_text(directory / "log"));
-  output_of(command("--screenshot='" + work + "/picture.png'"));
+  shell(command("--screenshot='" + work + "/picture.png'"));
   view.errors += console_lines(edt::read_text(directory / "log"));
   view.picture = read_png(directory / "picture.png");
   return view;

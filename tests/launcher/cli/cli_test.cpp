@@ -1,7 +1,5 @@
 // The built program as a shell sees it: output, exit status, one line for every error.
 #include <gmock/gmock.h>
-#include <stdio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -9,29 +7,19 @@
 #include <string>
 
 #include "tests/launcher/temporary_directory.h"
+#include "tests/support/shell.h"
 
 namespace {
 
 using testing::HasSubstr;
 using testing::StartsWith;
 
-struct Outcome {
-  int status = -1;
-  std::string output;
-};
+using edt::test::shell;
+using Outcome = edt::test::CommandOutcome;
 
 // `redirection` decides which stream is read: "2>&1 >/dev/null" for errors only.
 Outcome run(const std::string& arguments, const std::string& redirection = "2>/dev/null") {
-  const std::string command = std::string(EDT_PROGRAM) + " " + arguments + " " + redirection;
-  FILE* pipe = popen(command.c_str(), "r");
-  Outcome outcome;
-  char buffer[4096];
-  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe)) {
-    outcome.output.append(buffer, count);
-  }
-  const int status = pclose(pipe);
-  if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
-  return outcome;
+  return shell(std::string(EDT_PROGRAM) + " " + arguments + " " + redirection);
 }
 
 // Runs a command that has to be refused; checks status, line count and that nothing went to
@@ -123,15 +111,10 @@ TEST_F(Cli, DoctorFailsWhereNothingCanBeWritten) {
 }
 
 TEST_F(Cli, DoctorKnowsTheLimitsOfTheShell) {
-  const std::string limited =
-      "sh -c 'ulimit -n 64; exec " + std::string(EDT_PROGRAM) + " doctor --json " + path_ + "'";
-  FILE* pipe = popen(limited.c_str(), "r");
-  std::string text;
-  char buffer[4096];
-  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe))
-    text.append(buffer, count);
-  EXPECT_EQ(WEXITSTATUS(pclose(pipe)), 1);
-  EXPECT_EQ(nlohmann::json::parse(text)["machine"]["open_files"], 64);
+  const Outcome outcome = shell("sh -c 'ulimit -n 64; exec " + std::string(EDT_PROGRAM) +
+                                " doctor --json " + path_ + "'");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(nlohmann::json::parse(outcome.output)["machine"]["open_files"], 64);
 }
 
 TEST_F(Cli, ConfigurationFileAndCommandLineMeet) {

@@ -1,34 +1,19 @@
 // The built program under mpirun: output once, one line for an error, no rank left waiting.
 #include <gmock/gmock.h>
 #include <sched.h>
-#include <stdio.h>
-#include <sys/wait.h>
 
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "tests/launcher/temporary_directory.h"
+#include "tests/support/shell.h"
 
 namespace {
 
 using testing::HasSubstr;
 
-struct Outcome {
-  int status = -1;
-  std::string output;
-};
-
-Outcome shell(const std::string& command) {
-  FILE* pipe = popen(command.c_str(), "r");
-  Outcome outcome;
-  char buffer[4096];
-  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe)) {
-    outcome.output.append(buffer, count);
-  }
-  const int status = pclose(pipe);
-  if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
-  return outcome;
-}
+using edt::test::shell;
+using Outcome = edt::test::CommandOutcome;
 
 const std::string kProgram = EDT_PROGRAM;
 

@@ -1,8 +1,6 @@
 // `edt watch` as a shell sees it, beside a real run.
 #include <gmock/gmock.h>
 #include <signal.h>
-#include <stdio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,29 +11,18 @@
 #include <thread>
 
 #include "tests/launcher/temporary_directory.h"
+#include "tests/support/shell.h"
 
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
 
-struct Outcome {
-  int status = -1;
-  std::string output;
-};
+using Outcome = edt::test::CommandOutcome;
 
 Outcome run(const std::string& arguments, const std::string& redirection = "2>/dev/null") {
-  const std::string command =
-      "timeout 60 " + std::string(EDT_PROGRAM) + " " + arguments + " " + redirection;
-  FILE* pipe = popen(command.c_str(), "r");
-  Outcome outcome;
-  char buffer[4096];
-  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe)) {
-    outcome.output.append(buffer, count);
-  }
-  const int status = pclose(pipe);
-  if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
-  return outcome;
+  return edt::test::shell("timeout 60 " + std::string(EDT_PROGRAM) + " " + arguments + " " +
+                          redirection);
 }
 
 class Watch : public testing::Test {
@@ -74,8 +61,8 @@ class Watch : public testing::Test {
 edt::TemporaryDirectory* Watch::directory_ = nullptr;
 
 TEST_F(Watch, ARunWhileItTrainsAndAfter) {
-  const std::string command = "exec " + std::string(EDT_PROGRAM) + " " +
-                              train("live", 100000) + " >/dev/null 2>&1";
+  const std::string command =
+      "exec " + std::string(EDT_PROGRAM) + " " + train("live", 100000) + " >/dev/null 2>&1";
   const pid_t training = fork();
   if (training == 0) {
     execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);

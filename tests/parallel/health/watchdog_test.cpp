@@ -2,8 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdio.h>
-#include <sys/wait.h>
 
 #include <fstream>
 #include <mutex>
@@ -12,6 +10,7 @@
 #include "parallel/self/self_communicator.h"
 #include "parallel/threads/thread_ranks.h"
 #include "tests/launcher/temporary_directory.h"
+#include "tests/support/shell.h"
 
 namespace edt {
 namespace {
@@ -172,38 +171,25 @@ TEST(FlightRecorder, KeepsTheLastOnes) {
   EXPECT_EQ(recorder->places().size(), 2u);
 }
 
-struct Outcome {
-  int status = -1;
-  std::string output;
-};
-
-Outcome stalling(const std::string& how, int rank, const TemporaryDirectory& directory) {
-  const std::string command = fmt::format(
-      "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
-      "OMPI_MCA_rmaps_base_oversubscribe=1 timeout 40 {} -np 3 --bind-to none {} {} {} "
-      "{} 2>&1",
-      EDT_MPIEXEC, EDT_STALLING_PROGRAM, how, rank, directory.path().string());
-  FILE* pipe = popen(command.c_str(), "r");
-  Outcome outcome;
-  char buffer[4096];
-  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe)) {
-    outcome.output.append(buffer, count);
-  }
-  const int status = pclose(pipe);
-  if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
-  return outcome;
+test::CommandOutcome stalling(const std::string& how, int rank,
+                              const TemporaryDirectory& directory) {
+  return test::shell(
+      fmt::format("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
+                  "OMPI_MCA_rmaps_base_oversubscribe=1 timeout 40 {} -np 3 --bind-to none {} {} {} "
+                  "{} 2>&1",
+                  EDT_MPIEXEC, EDT_STALLING_PROGRAM, how, rank, directory.path().string()));
 }
 
 TEST(WatchdogMpi, NobodyStalls) {
   const TemporaryDirectory directory;
-  const Outcome outcome = stalling("works", 0, directory);
+  const auto outcome = stalling("works", 0, directory);
   EXPECT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_EQ(outcome.output, "");
 }
 
 TEST(WatchdogMpi, ARankSleeps) {
   const TemporaryDirectory directory;
-  const Outcome outcome = stalling("sleeps", 2, directory);
+  const auto outcome = stalling("sleeps", 2, directory);
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output,
               AllOf(ContainsRegex("rank 2 of 3 on .* stalls: has not entered all_reduce #4"),
@@ -213,7 +199,7 @@ TEST(WatchdogMpi, ARankSleeps) {
 
 TEST(WatchdogMpi, ARankFreezes) {
   const TemporaryDirectory directory;
-  const Outcome outcome = stalling("freezes", 1, directory);
+  const auto outcome = stalling("freezes", 1, directory);
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output, ContainsRegex("rank 1 of 3 on .* stalls: no sign of life for"));
   EXPECT_EQ(dump_of(directory, 0)["rank"], 0);
@@ -222,7 +208,7 @@ TEST(WatchdogMpi, ARankFreezes) {
 
 TEST(WatchdogMpi, RankZeroFreezes) {
   const TemporaryDirectory directory;
-  const Outcome outcome = stalling("freezes", 0, directory);
+  const auto outcome = stalling("freezes", 0, directory);
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output, ContainsRegex("rank 0 of 3 on .* stalls: no sign of life for"));
   EXPECT_EQ(dump_of(directory, 1)["rank"], 1);
