@@ -1,5 +1,6 @@
 #include "data/prefetcher.h"
 
+#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/span.h"
 
@@ -73,10 +74,9 @@ const Batch& Prefetcher::next() {
   holding_ = false;
   changed_.notify_all();
   const Span span({.kind = SpanKind::kCompute, .name = "wait for data"});
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   changed_.wait(lock, [this] { return read_ > taken_ || error_; });
-  seconds_waited_ +=
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  seconds_waited_ += seconds_since(begin);
   if (read_ == taken_) std::rethrow_exception(error_);
   holding_ = true;
   return ring_[taken_++ % ring_.size()];

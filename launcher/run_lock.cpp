@@ -14,6 +14,7 @@
 #include <optional>
 #include <sstream>
 
+#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 
@@ -21,8 +22,6 @@ namespace edt {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
-
 std::string first_word(const fs::path& file) {
   std::ifstream stream(file);
   std::string word;

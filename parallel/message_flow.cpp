@@ -41,8 +41,8 @@ void MessageFlow::fail_with(const std::string& reason) const {
 
 void MessageFlow::wait_any(std::span<Message* const> messages, std::span<const int> peers) {
   try {
-    const auto timeout = std::chrono::duration_cast<Transport::Clock::duration>(timeout_);
-    if (transport_.wait_any(messages, Transport::Clock::now() + timeout)) return;
+    const auto timeout = std::chrono::duration_cast<Clock::duration>(timeout_);
+    if (transport_.wait_any(messages, Clock::now() + timeout)) return;
   } catch (const TransportError& error) {
     fail_with(error.what());
   }

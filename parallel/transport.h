@@ -5,7 +5,6 @@
 // destroyed before it is complete is withdrawn.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,6 +13,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include "core/base/clock.h"
 
 namespace edt {
 
@@ -32,7 +33,6 @@ class Message {
 
 class Transport {
  public:
-  using Clock = std::chrono::steady_clock;
   struct Envelope {
     int from;
     std::size_t bytes;

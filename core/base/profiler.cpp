@@ -1,10 +1,9 @@
 #include "core/base/profiler.h"
 
+#include "core/base/clock.h"
 #include "core/base/span.h"
 
 namespace edt {
-
-using Clock = std::chrono::steady_clock;
 
 Profiler::Scope::Scope(Profiler& profiler, std::string_view name, double flops)
     : profiler_(profiler), index_(profiler.index_of(name)), begin_(Clock::now()) {
@@ -22,8 +21,7 @@ Profiler::Scope::Scope(Profiler& profiler, std::string_view name, double flops)
 
 Profiler::Scope::~Scope() {
   if (spans_are_heard()) end_span(SpanKind::kCompute);
-  profiler_.entries_[index_].seconds +=
-      std::chrono::duration<double>(Clock::now() - begin_).count();
+  profiler_.entries_[index_].seconds += seconds_since(begin_);
 }
 
 void Profiler::count(std::string_view name, double flops, double recompute_flops) {

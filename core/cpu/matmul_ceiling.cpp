@@ -1,8 +1,9 @@
 #include "core/cpu/matmul_ceiling.h"
 
 #include <algorithm>
-#include <chrono>
 #include <oneapi/dnnl/dnnl.hpp>
+
+#include "core/base/clock.h"
 
 namespace edt {
 namespace {
@@ -75,7 +76,7 @@ CpuMatmulCeiling::CpuMatmulCeiling(const std::vector<MatmulForm>& forms, DType d
 
 double CpuMatmulCeiling::run() {
   dnnl::stream stream(engine());
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   for (std::size_t i = 0; i < products_.size(); ++i) {
     Product& product = products_[i];
     for (std::int64_t repeat = 0; repeat < forms()[i].count; ++repeat) {
@@ -85,7 +86,7 @@ double CpuMatmulCeiling::run() {
     }
   }
   stream.wait();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return seconds_since(begin);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // cuBLASLt's products on the GPU.
 #include <algorithm>
-#include <chrono>
 
+#include "core/base/clock.h"
 #include "core/cuda/backend.h"
 
 namespace edt {
@@ -25,12 +25,12 @@ class CudaMatmulCeiling final : public MatmulCeiling {
 
   double run() override {
     backend_.synchronize();
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = Clock::now();
     for (const MatmulForm& form : forms()) {
       for (std::int64_t repeat = 0; repeat < form.count; ++repeat) matmul_.run(product_of(form));
     }
     backend_.synchronize();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return seconds_since(begin);
   }
   DType dtype() const override { return dtype_; }
 

@@ -4,10 +4,11 @@
 #include <time.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <string>
+
+#include "core/base/clock.h"
 
 namespace edt {
 
@@ -18,10 +19,9 @@ double median(std::vector<double> values) {
 }
 
 double seconds_of(const std::function<void()>& work) {
-  using Clock = std::chrono::steady_clock;
   const auto begin = Clock::now();
   work();
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+  return seconds_since(begin);
 }
 
 double seconds_of(BenchClock clock, const std::function<void()>& work) {

@@ -2,6 +2,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "data/dataset.h"
 #include "launcher/commands/table.h"
@@ -198,10 +199,9 @@ int sample(std::span<const std::string> args, CommandContext& context) {
 
   context.run_started = true;
   PictureSampler sampler(model, *backend, options.dtype);
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   make_pictures(sampler, request, context, options.json, output);
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds = seconds_since(begin);
   if (options.json) {
     context.print("{}\n", nlohmann::ordered_json{{"pictures", total},
                                                  {"seconds", seconds},

@@ -1,9 +1,9 @@
 #include "launcher/plan/kernel_timing.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 
+#include "core/base/clock.h"
 #include "core/optim/grad_norm.h"
 #include "core/random/stream.h"
 #include "launcher/bench/measuring.h"
@@ -11,12 +11,6 @@
 
 namespace edt {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 // Memory of the backend for hollow blocks, from their first use on: what the rehearsal has written
 // (its inputs), else small numbers. In host memory a block stays where it is.
@@ -99,8 +93,7 @@ class Replayer {
 
   std::vector<double> seconds() const {
     std::vector<double> medians;
-    for (const auto& samples : samples_)
-      medians.push_back(samples.empty() ? 0 : median_of(samples));
+    for (const auto& samples : samples_) medians.push_back(samples.empty() ? 0 : median(samples));
     return medians;
   }
   std::size_t bytes() const { return memory_.bytes(); }
@@ -120,7 +113,7 @@ double host_seconds(Rehearsal& rehearsal, std::size_t kernels) {
     rehearsal.run_unrecorded();
     times.push_back(seconds_since(begin));
   }
-  return median_of(times) / static_cast<double>(std::max<std::size_t>(kernels, 1));
+  return median(times) / static_cast<double>(std::max<std::size_t>(kernels, 1));
 }
 
 // Seconds per byte of passes over flat buffers that no cache holds.
@@ -187,7 +180,7 @@ class Streams {
       backend_.synchronize();
       times.push_back(seconds_since(begin));
     }
-    return median_of(times);
+    return median(times);
   }
 
   Backend& backend_;
@@ -203,12 +196,6 @@ void average(std::vector<double>& values, Communicator& ranks) {
 }
 
 }  // namespace
-
-double median_of(std::vector<double> values) {
-  std::ranges::sort(values);
-  const std::size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 KernelTiming time_kernels(const PlannedStep& step, Backend& backend, Communicator& ranks,
                           const KernelTimingOptions& options) {

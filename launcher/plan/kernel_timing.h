@@ -23,6 +23,4 @@ struct KernelTiming {
 KernelTiming time_kernels(const PlannedStep& step, Backend& backend, Communicator& ranks,
                           const KernelTimingOptions& options);
 
-double median_of(std::vector<double> values);
-
 }  // namespace edt

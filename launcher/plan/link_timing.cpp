@@ -4,19 +4,13 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <thread>
 
-#include "launcher/plan/kernel_timing.h"
+#include "core/base/clock.h"
+#include "launcher/bench/measuring.h"
 
 namespace edt {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 // A pair's communicator; alone where there is no partner.
 std::unique_ptr<Communicator> pair_of(Communicator& world, int distance) {
@@ -69,7 +63,7 @@ double time(Communicator& world, F call) {
     spent += times.back();
     if (spent > 4 && times.size() >= 3) break;  // a slow link
   }
-  return median_of(times);
+  return median(times);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "launcher/train/trainer.h"
 
-#include <chrono>
-
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/storage/durable_file.h"
 #include "launcher/bench/ceiling_forms.h"
@@ -14,12 +13,6 @@
 
 namespace edt {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 // With what the trainer wants to know of each step, and has to say about it.
 EngineConfig watched(EngineConfig config, FlightRecorder& recorder, const SpikeDetector& detector,

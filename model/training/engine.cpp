@@ -1,21 +1,15 @@
 #include "model/training/engine.h"
 
-#include <chrono>
 #include <cmath>
 #include <numeric>
 
+#include "core/base/clock.h"
 #include "core/base/span.h"
 #include "core/optim/grad_norm.h"
 #include "model/weights.h"
 
 namespace edt {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 double mean(std::span<const float> values) {
   double sum = 0;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/span.h"
@@ -17,12 +18,6 @@
 
 namespace edt {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 constexpr std::uint64_t kPerDataSet = 2048;  // what HDF5 and the manifest add
 

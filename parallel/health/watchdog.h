@@ -13,6 +13,7 @@
 #include <functional>
 #include <thread>
 
+#include "core/base/clock.h"
 #include "parallel/health/flight_recorder.h"
 #include "parallel/health/verdict.h"
 
@@ -41,7 +42,6 @@ class Watchdog {
   void first_step_done() { first_step_done_ = true; }
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct Peer {
     HeardStatus heard;
     Clock::time_point last = Clock::now();

@@ -10,6 +10,8 @@
 #include <chrono>
 #include <thread>
 
+#include "core/base/clock.h"
+
 namespace edt {
 
 class Patience {
@@ -26,7 +28,6 @@ class Patience {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
   using Microseconds = std::chrono::microseconds;
   static constexpr Microseconds kSpin{20}, kYield{200}, kLongest{500};
 

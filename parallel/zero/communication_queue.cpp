@@ -2,23 +2,13 @@
 
 #include <omp.h>
 
-#include <chrono>
 #include <exception>
 #include <utility>
 
+#include "core/base/clock.h"
 #include "core/base/span.h"
 
 namespace edt {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-}  // namespace
-
 CommunicationQueue::CommunicationQueue(Device& device, bool overlap, QueueObserver* observer)
     : device_(device), observer_(observer) {
   if (!overlap || observer != nullptr) return;

@@ -1,17 +1,12 @@
 #include "core/ops/cases/case_timing.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
+
+#include "core/base/clock.h"
 
 namespace edt {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
