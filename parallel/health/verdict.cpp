@@ -152,6 +152,13 @@ std::optional<std::string> idle_line(const std::vector<HeardStatus>& ranks, Seco
                      stalled > 1 ? fmt::format("; so do {} others", stalled - 1) : "");
 }
 
+// All have been heard of late; who has not may be somewhere else than he said.
+bool all_are_heard(const std::vector<HeardStatus>& ranks, Seconds timeout) {
+  return std::ranges::all_of(ranks, [&](const HeardStatus& rank) {
+    return rank.ended || rank.silent <= timeout.count() / 2;
+  });
+}
+
 }  // namespace
 
 std::string silence_of(int rank, std::size_t ranks, const RankStatus& last_heard, double seconds) {
@@ -181,7 +188,9 @@ std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds 
   // A missing rank that itself waits for others is not the cause: first those that do not.
   if (auto line = missing_rank([](double wait) { return wait == 0; })) return line;
   for (const Meeting& meeting : late) {
-    if (meeting.missing().empty()) return presence_line(ranks, meeting);
+    if (meeting.missing().empty() && all_are_heard(ranks, timeout)) {
+      return presence_line(ranks, meeting);
+    }
   }
   // They wait for each other. (A wait that is still short will show its own cause.)
   if (auto line = missing_rank([&](double wait) { return wait >= timeout.count(); })) return line;

@@ -54,6 +54,16 @@ TEST(Verdict, ACollectiveThatDoesNotEnd) {
                            "end; ranks 0, 1 wait")));
 }
 
+// A rank that froze before it could say that it has this communicator is not counted as present.
+TEST(Verdict, WhoIsNotHeardIsNotPresent) {
+  auto ranks = ranks_in({{group("a", 1, true, 10)}, {}, {group("a", 1, true, 10)}});
+  ranks[1].silent = 9;
+  EXPECT_EQ(judge(ranks, Seconds(10)), std::nullopt);
+  ranks[1].silent = 10.1;
+  EXPECT_THAT(judge(ranks, Seconds(10)),
+              Optional(StartsWith("rank 1 of 3 on node stalls: no sign")));
+}
+
 TEST(Verdict, SilenceUnlessItHasEnded) {
   auto ranks = ranks_in({{}, {}});
   ranks[1].silent = 11;
