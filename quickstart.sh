@@ -4,6 +4,7 @@
 # Safe to run twice: what is there is used again, and training goes on where it stopped.
 set -euo pipefail
 cd "$(dirname "$0")"
+[[ $# -eq 0 ]] || { echo "quickstart.sh takes no arguments, '$1' was given" >&2; exit 2; }
 
 edt=build/release/edt
 data=quickstart/data

@@ -19,16 +19,17 @@ packages=(
   libgtest-dev libgmock-dev
 )
 
-if [[ "${1:-}" == "--tests" ]]; then
-  # Slurm's PMIx plugin loads the unversioned library of libpmix-dev.
-  packages+=(munge slurm-wlm slurm-wlm-basic-plugins libpmix-dev iproute2 util-linux procps)
-  shift
-fi
-if [[ "${1:-}" == "--browser" ]]; then
-  packages+=(chromium-headless-shell)
-  shift
-fi
-if [[ "${1:-}" == "--list" ]]; then
+list=no
+for option in "$@"; do
+  case $option in
+    # Slurm's PMIx plugin loads the unversioned library of libpmix-dev.
+    --tests) packages+=(munge slurm-wlm slurm-wlm-basic-plugins libpmix-dev iproute2 util-linux procps) ;;
+    --browser) packages+=(chromium-headless-shell) ;;
+    --list) list=yes ;;
+    *) echo "unknown option $option: --tests, --browser and --list are known" >&2 && exit 2 ;;
+  esac
+done
+if [[ $list == yes ]]; then
   printf '%s\n' "${packages[@]}"
   exit 0
 fi

@@ -8,6 +8,9 @@ source scripts/lib/ranks.sh
 source scripts/lib/link.sh
 rates=("$@")
 [[ ${#rates[@]} -gt 0 ]] || rates=(1gbit 100mbit)
+for rate in "${rates[@]}"; do
+  [[ $rate =~ ^[1-9][0-9.]*[kmg]bit$ ]] || { echo "'$rate' is no rate such as 100mbit" >&2; exit 2; }
+done
 trap link_down EXIT
 link_up
 

@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib/ranks.sh
 rounds=${1:-5}
+[[ $# -le 1 && $rounds =~ ^[1-9][0-9]*$ ]] || { echo "usage: scripts/ranks-cost.sh [ROUNDS]" >&2; exit 2; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -8,10 +8,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib/ranks.sh
 
-if [[ "${1:-}" == --keep ]]; then
+if [[ $# -eq 2 && $1 == --keep ]]; then
   work=$2
   mkdir -p "$work"
 else
+  [[ $# -eq 0 ]] || { echo "usage: scripts/same-bits.sh [--keep DIRECTORY]" >&2; exit 2; }
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
 fi

@@ -8,6 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib/ranks.sh
 model=${1:-EDT-S/2}
+[[ $# -le 1 && $model != -* ]] || { echo "usage: scripts/zero-memory.sh [MODEL]" >&2; exit 2; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
