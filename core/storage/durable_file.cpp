@@ -30,6 +30,21 @@ fs::path directory_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+// A rename would put a file in the place of a device or a pipe, and of a link what it names.
+void refuse_special(const fs::path& path) {
+  std::error_code code;
+  const fs::file_status status = fs::status(path, code);
+  require<SystemError>(!fs::is_other(status), "file", "{} is no regular file", path.string());
+}
+
+// Behind a link, the file that it names.
+fs::path target_of(const fs::path& path) {
+  refuse_special(path);
+  std::error_code code;
+  const fs::path target = fs::is_symlink(path, code) ? fs::weakly_canonical(path, code) : path;
+  return code ? path : target;
+}
+
 void sync_opened(const fs::path& path, int flags) {
   const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
   if (descriptor < 0) fail_errno("open", path);
@@ -43,7 +58,8 @@ void sync_opened(const fs::path& path, int flags) {
 
 }  // namespace
 
-DurableFile::DurableFile(fs::path path) : path_(std::move(path)), partial_(partial_path(path_)) {
+DurableFile::DurableFile(fs::path path)
+    : path_(target_of(std::move(path))), partial_(partial_path(path_)) {
   descriptor_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail_errno("create", partial_);
 }
@@ -108,6 +124,7 @@ void sync_file(const fs::path& path) { sync_opened(path, O_RDONLY); }
 void sync_directory(const fs::path& directory) { sync_opened(directory, O_RDONLY | O_DIRECTORY); }
 
 void rename_durably(const fs::path& from, const fs::path& to) {
+  refuse_special(to);
   if (::rename(from.c_str(), to.c_str()) != 0) fail_errno("rename to", to);
   sync_directory(directory_of(to));
 }
@@ -127,6 +144,22 @@ void require_free_space(const fs::path& directory, std::uint64_t bytes, std::str
   const std::uint64_t available = free_bytes(directory);
   require<SystemError>(available >= bytes, "file", "{} in {} needs {} bytes, {} are free", what,
                        directory.string(), bytes, available);
+}
+
+void require_writable(const fs::path& path, std::string_view option) {
+  if (path.empty()) return;
+  std::error_code code;
+  const fs::file_status status = fs::status(path, code);
+  require<UsageError>(!fs::is_directory(status), "file", "{} {}: is a directory", option,
+                      path.string());
+  require<UsageError>(!fs::is_other(status), "file", "{} {}: is no regular file", option,
+                      path.string());
+  const fs::path directory = directory_of(path);
+  require<UsageError>(fs::is_directory(directory, code), "file", "{} {}: there is no directory {}",
+                      option, path.string(), directory.string());
+  require<UsageError>(::access(directory.c_str(), W_OK | X_OK) == 0, "file",
+                      "{} {}: {} takes no files: {}", option, path.string(), directory.string(),
+                      std::generic_category().message(errno));
 }
 
 void make_directories(const fs::path& directory) {

@@ -14,7 +14,8 @@ namespace edt {
 // Where `path` is written before it is complete: ".<name>.partial" in the same directory.
 std::filesystem::path partial_path(const std::filesystem::path& path);
 
-// A file that takes its name only in commit(). Without commit() nothing is left behind.
+// A file that takes its name only in commit(). Without commit() nothing is left behind. Devices and
+// pipes are refused, and behind a link the file that it names is replaced.
 class DurableFile {
  public:
   explicit DurableFile(std::filesystem::path path);
@@ -52,6 +53,9 @@ std::uint64_t free_bytes(const std::filesystem::path& directory);
 // Refuses at once what would fill the disk later.
 void require_free_space(const std::filesystem::path& directory, std::uint64_t bytes,
                         std::string_view what);
+// Refuses with a UsageError that names the option, before the work is done, a place where no file
+// can be written after it. No path: nothing is asked for.
+void require_writable(const std::filesystem::path& path, std::string_view option);
 void make_directories(const std::filesystem::path& directory);
 
 // Throws SystemError "<action> <path>: <text of errno>".

@@ -31,7 +31,7 @@ void Options::declare(OptionSet& options) {
   device.declare(options, "");
   options.add("micro-batch", &bench.micro_batch, "images of one micro-batch")
       .unit("images")
-      .at_least(1);
+      .range(1, 65536);
   options.add("accumulate", &bench.accumulate, "micro-batches of a training step")
       .range(1, 1 << 20);
   options.add("optimizer", &bench.optimizer,
@@ -41,7 +41,7 @@ void Options::declare(OptionSet& options) {
               "update rule: of each model's recipe, or one for all");
   options.add("image-size", &image_size, "side of the pictures; latents are 1/8 of it")
       .unit("pixels")
-      .at_least(64);
+      .range(64, 8192);
   options.add("dtype", &bench.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
               "type of matrix inputs and activations");
   options.add("rounds", &bench.rounds, "turns of each model, in turn with the others")
@@ -105,6 +105,8 @@ int bench_speedup(std::span<const std::string> args, CommandContext& context) {
   require<UsageError>(
       options.bench.clock == BenchClock::kWall || options.device.kind != DeviceKind::kCuda,
       "bench speedup", "--clock is processor, but the work is done by the GPU");
+  require_writable(options.csv, "--csv");
+  require_writable(options.html, "--html");
   if (!options.bench.shards.empty()) data::Dataset check(options.bench.shards);
   const auto backend = options.device.make_backend(context.world);
   SpeedupReport report{.options = options.bench,

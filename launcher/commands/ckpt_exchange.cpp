@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/reference/reference_backend.h"
+#include "core/storage/durable_file.h"
 #include "core/storage/safetensors.h"
 #include "launcher/commands/table.h"
 #include "launcher/options.h"
@@ -63,6 +64,7 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
 
+  require_writable(out, "--out");
   const Checkpoint checkpoint = find_checkpoint(path);
   const auto backend = make_reference_backend();
   const auto model = make_model(model_config_of(checkpoint, configuration_of(checkpoint)), *backend,

@@ -109,7 +109,6 @@ int run_scale(const PlannedStep& step, const PlanOptions& plan, SearchSpace spac
   ScaleRange range = parse_scale_range(plan.scale);
   range.weak_images = plan.weak_images;
   check_ranks(range.last, cluster);
-  context.run_started = true;
   constexpr std::int64_t kMost = 8;  // keeps the search short
   space.most_micro_batches = std::min(space.most_micro_batches, kMost);
   const auto plans = plan_scaling(step, range, space, cluster, [](const ScaledPlan& done) {
@@ -139,6 +138,9 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   options.not_required("run.dir");
   if (!read_options(options, args, context)) return kDone;
   config.validate();
+  require_writable(plan.html, "--html");
+  require_writable(plan.csv, "--csv");
+  require_writable(plan.calibrate, "--calibrate");
   const PlannedStep step{config.model.resolve(1000), engine_config(config)};
   if (!plan.calibrate.empty()) return run_calibration(config, plan, step, context);
   require<UsageError>(context.world.size() == 1, "plan",
@@ -150,7 +152,6 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   }
   const int ranks = plan.ranks == 0 ? cluster.devices : plan.ranks;
   check_ranks(ranks, cluster);
-  context.run_started = true;
   const SearchResult result = search(step, ranks, space_of(options, config, plan), cluster);
   if (!plan.html.empty()) plan_page(result, cluster, ranks).write(plan.html);
   if (!plan.csv.empty()) write_text_atomically(plan.csv, plan_csv(result, cluster));

@@ -26,7 +26,14 @@ PictureOutput::PictureOutput(const OutputPaths& paths, data::Decoder decoder,
       side_(side),
       columns_(columns) {
   for (const auto* path : {&paths_.grid, &paths_.latents, &paths_.npz}) make_parent(*path);
-  if (!paths_.singles.empty()) make_parent(paths_.singles / "picture.png");
+  require_writable(paths_.grid, "--out");
+  require_writable(paths_.latents, "--latents");
+  require_writable(paths_.npz, "--npz");
+  if (!paths_.singles.empty()) {
+    const std::filesystem::path first = paths_.singles / "000000.png";
+    make_parent(first);
+    require_writable(first, "--out-dir");
+  }
   if (!paths_.latents.empty()) {
     const auto n = static_cast<std::uint64_t>(labels_.size());
     const auto s = static_cast<std::uint64_t>(side_);

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <limits>
 
@@ -38,6 +39,37 @@ TEST(DurableFile, FailuresNamePathAndReason) {
   write_text_atomically(directory / "long.txt", "0123456789");
   EXPECT_ERROR(read_text(directory / "long.txt", 4), DataError, "larger than 4 bytes");
   EXPECT_ERROR(make_directories(directory / "long.txt"), SystemError, "long.txt");
+}
+
+// A pipe stands for devices too: /dev/stdout, /dev/null.
+TEST(DurableFile, DevicesStayAndLinksLead) {
+  const test::TempDir directory;
+  const fs::path pipe = directory / "pipe", link = directory / "latest", file = directory / "a.txt";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  fs::create_symlink("pipe", directory / "to_pipe");
+  EXPECT_ERROR(write_text_atomically(pipe, "x"), SystemError, "pipe is no regular file");
+  EXPECT_ERROR(write_text_atomically(directory / "to_pipe", "x"), SystemError, "to_pipe is no");
+  write_text_atomically(file, "old");
+  EXPECT_ERROR(commit_file(file, pipe), SystemError, "pipe is no regular file");
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  fs::create_symlink("a.txt", link);
+  write_text_atomically(link, "new");
+  EXPECT_TRUE(fs::is_symlink(link));
+  EXPECT_EQ(read_text(file), "new");
+}
+
+TEST(DurableFile, UnwritablePlacesAreRefusedBeforeTheWork) {
+  const test::TempDir directory;
+  require_writable({}, "--out");
+  require_writable(directory / "new.txt", "--out");
+  write_text_atomically(directory / "old.txt", "old");
+  require_writable(directory / "old.txt", "--out");
+  EXPECT_ERROR(require_writable(directory.path(), "--out"), UsageError, "--out", "is a directory");
+  EXPECT_ERROR(require_writable("/dev/null", "--out"), UsageError, "/dev/null: is no regular file");
+  EXPECT_ERROR(require_writable(directory / "no" / "a.txt", "--out"), UsageError, "a.txt",
+               "there is no directory");
+  EXPECT_ERROR(require_writable(directory / "old.txt" / "a.txt", "--out"), UsageError,
+               "there is no directory");
 }
 
 // A limit on file sizes fails writes as a full disk does, and needs no mount.
