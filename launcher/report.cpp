@@ -51,6 +51,16 @@ std::string human_count(double count) {
   return text;
 }
 
+std::string human_rate(double per_second) {
+  const bool large = per_second >= 1000 && per_second < 1e12;
+  return large ? fmt::format("{:.0f}", per_second) : fmt::format("{:.4g}", per_second);
+}
+
+std::string counted(std::uint64_t count, std::string_view noun) {
+  const std::string_view plural = count == 1 ? "" : noun.ends_with("ch") ? "es" : "s";
+  return fmt::format("{} {}{}", count, noun, plural);
+}
+
 std::string human_duration(double seconds) {
   constexpr double kForever = 1e10;
   if (!(seconds >= 0 && seconds < kForever)) return "?";

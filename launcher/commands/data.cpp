@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/storage/durable_file.h"
 #include "data/import.h"
 #include "data/inspect.h"
 #include "data/read_bench.h"
@@ -45,9 +46,9 @@ int write_dataset(CommandContext& context, const std::string& label,
   }
   progress.reset();
   const data::DatasetInfo info = data::describe(out);
-  context.print("{}: {} samples of {} x {} x {}, {} classes, {} shards, {}\n", out.string(),
-                info.samples, info.description.channels, info.description.height,
-                info.description.width, info.description.classes, info.shards,
+  context.print("{}: {} samples of {} x {} x {}, {} classes, {}, {}\n", out.string(), info.samples,
+                info.description.channels, info.description.height, info.description.width,
+                info.description.classes, counted(info.shards, "shard"),
                 human_bytes(static_cast<double>(info.bytes)));
   return kDone;
 }
@@ -60,7 +61,7 @@ void print_info(CommandContext& context, const data::DatasetInfo& info) {
   const auto [fewest, most] =
       std::minmax_element(info.class_counts.begin(), info.class_counts.end());
   line("data set", info.path.string());
-  line("samples", fmt::format("{} in {} shards, {}", info.samples, info.shards,
+  line("samples", fmt::format("{} in {}, {}", info.samples, counted(info.shards, "shard"),
                               human_bytes(static_cast<double>(info.bytes))));
   line(d.array_name(), fmt::format("{} x {} x {}, {}, scale {}", d.channels, d.height, d.width,
                                    h5::name_of(d.type), d.scale));
@@ -74,8 +75,9 @@ void print_info(CommandContext& context, const data::DatasetInfo& info) {
     line("channel mean", fmt::format("{:.4g}", fmt::join(d.channel_mean, ", ")));
     line("channel std", fmt::format("{:.4g}", fmt::join(d.channel_std, ", ")));
   }
-  line("protected", fmt::format("{} of {} shards have checksums, {} a sealed header",
-                                info.checked_shards, info.shards, info.sealed_shards));
+  line("protected",
+       fmt::format("{} of {} with checksums, {} with a sealed header", info.checked_shards,
+                   counted(info.shards, "shard"), info.sealed_shards));
   if (!d.source.empty()) line("source", d.source);
 }
 
@@ -139,6 +141,15 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
               "of stored values");
   options.add("samples-per-shard", &import.samples_per_shard, "samples of one file").at_least(1);
   if (!read_options(options, args, context)) return kDone;
+  const auto check_key = [&](std::string_view option, const std::filesystem::path& file) {
+    const std::filesystem::path& held = file.empty() ? import.latents : file;
+    require<UsageError>(!options.given(option) || held.extension() != ".npy", "data import",
+                        "--{} is a name within .npz or .safetensors, {} is neither", option,
+                        held.string());
+  };
+  check_key("latents-key", import.latents);
+  check_key("labels-key", import.labels);
+  check_key("flipped-key", import.flipped_latents);
   return write_dataset(context, "import", import.out, [&](const data::Progress& progress) {
     data::import_data(import, progress);
   });
@@ -153,12 +164,14 @@ int data_info(std::span<const std::string> args, CommandContext& context) {
   options.add("pictures", &pictures, "write a PNG with eight samples of each of the first classes");
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
+  require_writable(pictures, "--pictures");
   const data::DatasetInfo info = data::describe(path);
   if (!pictures.empty()) data::write_pictures(path, pictures);
   if (as_json) {
     context.print("{}\n", data::to_json(info).dump(2));
   } else {
     print_info(context, info);
+    if (!pictures.empty()) context.print("{:16} {}\n", "written", pictures.string());
   }
   return kDone;
 }
@@ -188,8 +201,8 @@ int data_verify(std::span<const std::string> args, CommandContext& context) {
   if (as_json) {
     context.print("{}\n", data::to_json(report).dump(2));
   } else if (report.problems.empty()) {
-    context.print("{}: {} samples in {} shards are intact{}\n", path.string(), report.samples,
-                  report.shards,
+    context.print("{}: {} samples in {} are intact{}\n", path.string(), report.samples,
+                  counted(report.shards, "shard"),
                   report.without_checksums == 0
                       ? ""
                       : fmt::format(", {} of them without checksums", report.without_checksums));
@@ -197,8 +210,8 @@ int data_verify(std::span<const std::string> args, CommandContext& context) {
   if (report.problems.empty()) return kDone;
   context.run_started = true;
   for (std::size_t i = 1; i < report.problems.size(); ++i) log::error("{}", report.problems[i]);
-  throw DataError("verify", fmt::format("{} of {} shards are not as they should be; the first: {}",
-                                        report.problems.size(), report.shards, report.problems[0]));
+  throw DataError("verify", fmt::format("{} of {} damaged; the first: {}", report.problems.size(),
+                                        counted(report.shards, "shard"), report.problems[0]));
 }
 
 int bench_data(std::span<const std::string> args, CommandContext& context) {
@@ -212,7 +225,7 @@ int bench_data(std::span<const std::string> args, CommandContext& context) {
       "bare copies: what the memory allows. All take turns and find the data in "
       "memory if they fit.");
   options.add("data", &path, "directory of shards").positional().required();
-  options.add("batch", &bench.batch, "samples read at once").at_least(1);
+  options.add("batch", &bench.batch, "samples read at once").range(1, 65536);
   options.add("seconds", &bench.seconds, "at least, for each measurement").unit("s").above(0);
   options.add("seed", &bench.seed, "of the order");
   options.add("json", &as_json, "for scripts");

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/storage/durable_file.h"
 
 namespace edt {
@@ -41,9 +43,21 @@ std::string prometheus_text(const std::string& run, const nlohmann::ordered_json
 void PrometheusFile::write(const nlohmann::ordered_json& record) {
   constexpr std::chrono::seconds kInterval{5};
   const auto now = std::chrono::steady_clock::now();
+  pending_ = prometheus_text(run_, record);
   if (now < next_) return;
   next_ = now + kInterval;
-  write_text_atomically(file_, prometheus_text(run_, record));
+  flush();
+}
+
+void PrometheusFile::flush() {
+  if (pending_.empty()) return;
+  try {
+    write_text_atomically(file_, pending_);
+  } catch (const Error& error) {
+    if (!failed_) log::warning("{}; training goes on without it", error.what());
+    failed_ = true;
+  }
+  pending_.clear();
 }
 
 }  // namespace edt

@@ -17,10 +17,19 @@ class PrometheusFile {
   PrometheusFile(std::filesystem::path file, std::string run)
       : file_(std::move(file)), run_(std::move(run)) {}
 
-  // Replaces the file, at most every few seconds: collectors look no more often.
+  ~PrometheusFile() { flush(); }
+  PrometheusFile(const PrometheusFile&) = delete;
+  PrometheusFile& operator=(const PrometheusFile&) = delete;
+
+  // Replaces the file, at most every few seconds, as collectors look no more often, and at the end.
+  // Where it cannot be written a line says so, once, and training goes on.
   void write(const nlohmann::ordered_json& record);
 
  private:
+  void flush();
+
+  std::string pending_;  // what the file lacks
+  bool failed_ = false;
   std::filesystem::path file_;
   std::string run_;
   std::chrono::steady_clock::time_point next_{};

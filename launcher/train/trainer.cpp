@@ -62,6 +62,10 @@ Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const dat
   require_agreement(world, "version", version_text());
   require_agreement(world, "configuration", configuration);
   require_agreement(world, "data set", signature_of(dataset));
+  const auto side = static_cast<int>(model.input_size());
+  dataset.require_fits(static_cast<int>(model.channels()), side, side,
+                       static_cast<int>(model.classes()));
+  if (world.is_root()) require_writable(config.run.prometheus, "run.prometheus");
   config.check_recipe(model);
   check_mesh({.ranks = world.size(),
               .tensor_ranks = config.parallel.tensor,
@@ -98,9 +102,6 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
               watched(engine_config(config), *recorder_, detector_, config.train.on_spike)),
       directory_(config.run.directory, world),
       checkpoints_(directory_, config, configuration, *model_, engine_, mesh_) {
-  const auto side = static_cast<int>(model_config_.input_size());
-  dataset_.require_fits(static_cast<int>(model_config_.channels()), side, side,
-                        static_cast<int>(model_config_.classes()));
   directory_.open_log();
   resumed_ = config.run.resume && checkpoints_.restore();
   if (!resumed_) {
@@ -147,16 +148,16 @@ void Trainer::note_failure(int status, std::string_view what) const {
 
 int Trainer::train(bool silent, const StopSignals& signals) {
   const std::int64_t last = config_.train.steps;
-  log::info("{}: {} parameters, {} on {}, batch {} in {} micro-batches", model_->name(),
+  log::info("{}: {} parameters, {} on {}, batch {} in {}", model_->name(),
             human_count(static_cast<double>(model_->parameters().elements())),
             name_of(config_.run.dtype), backend_->name(), config_.train.batch,
-            engine_.micro_batches());
+            counted(static_cast<std::uint64_t>(engine_.micro_batches()), "micro-batch"));
   if (world().size() > 1) {
     log::info("{} ranks: {}, zero {}, overlap {}", world().size(), mesh_.text(),
               static_cast<int>(config_.parallel.zero), config_.parallel.overlap ? "on" : "off");
   }
-  log::info("{}: {} samples in {} shards, {} classes", dataset_.path().string(), dataset_.size(),
-            dataset_.shards().size(), dataset_.description().classes);
+  log::info("{}: {} samples in {}, {} classes", dataset_.path().string(), dataset_.size(),
+            counted(dataset_.shards().size(), "shard"), dataset_.description().classes);
   if (resumed_) log::info("going on after step {}", engine_.step());
   if (engine_.step() >= last) {
     log::info("step {} is reached already; nothing to do", last);

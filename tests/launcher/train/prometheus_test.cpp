@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/launcher/temporary_directory.h"
+
 namespace edt {
 namespace {
 
@@ -21,6 +23,24 @@ TEST(Prometheus, OneGaugePerNumber) {
             "# TYPE edt_time_share gauge\n"
             "edt_time_share{run=\"runs/\\\"a\\\"\",part=\"data\"} 0.5\n"
             "edt_time_share{run=\"runs/\\\"a\\\"\",part=\"compute\"} 0.25\n");
+}
+
+TEST(Prometheus, TheLastRecordIsThereAtTheEnd) {
+  TemporaryDirectory directory;
+  const auto file = directory / "edt.prom";
+  {
+    PrometheusFile prometheus(file, "r");
+    prometheus.write({{"step", 1}});
+    prometheus.write({{"step", 2}});  // too soon after the first
+    EXPECT_THAT(read_text(file), testing::HasSubstr("edt_step{run=\"r\"} 1\n"));
+  }
+  EXPECT_THAT(read_text(file), testing::HasSubstr("edt_step{run=\"r\"} 2\n"));
+}
+
+TEST(Prometheus, TrainingGoesOnWithoutTheFile) {
+  TemporaryDirectory directory;
+  PrometheusFile prometheus(directory / "no" / "edt.prom", "r");
+  EXPECT_NO_THROW(prometheus.write({{"step", 1}}));
 }
 
 }  // namespace
