@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -38,8 +39,9 @@ std::string overview(std::span<const Command> commands, std::string_view group) 
     names.emplace_back(command.name);
     if (!group_of(command).empty()) names.emplace_back(group_of(command));
   }
-  fail<UsageError>("edt", "unknown command '{}'{}; edt --help lists them", given,
-                   suggestion(given, names));
+  const std::string similar = suggestion(given, names);
+  fail<UsageError>("edt", "unknown command '{}'{} edt --help lists them", given,
+                   similar.empty() ? ";" : similar);
 }
 
 int run_command(const Command& command, std::span<const std::string> args,
@@ -148,6 +150,8 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
   } catch (const CommunicationError& error) {
     return report(context, error.what(), context.run_started ? kBrokenOff : kFailed);
   } catch (const std::bad_alloc&) {
+    return report(context, "[memory] out of memory", kFailed);
+  } catch (const std::length_error&) {  // of a container: more than any memory holds
     return report(context, "[memory] out of memory", kFailed);
   } catch (const std::exception& error) {
     return report(context, error.what(), kFailed);

@@ -1,4 +1,5 @@
 // edt bench step, edt bench sampling: whole steps against the machine's matrix-product ceiling.
+#include <bit>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -79,7 +80,7 @@ int run(std::span<const std::string> args, CommandContext& context, OptionSet& o
   bool as_json = false;
   model.declare(options);
   device.declare(options, "");
-  options.add("micro-batch", &bench.micro_batch, "images of one unit of work").at_least(1);
+  options.add("micro-batch", &bench.micro_batch, "images of one unit of work").range(1, 65536);
   options.add("dtype", &bench.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
               "type of matrix inputs and activations");
   options.add("rounds", &bench.rounds, "steps timed, in turn with the ceiling").range(1, 10000);
@@ -87,7 +88,6 @@ int run(std::span<const std::string> args, CommandContext& context, OptionSet& o
   if (!read_options(options, args, context)) return kDone;
   bench.model = model.resolve(1000);
   const auto backend = device.make_backend(context.world);
-  context.run_started = true;
   const StepBenchResult result = measure(bench, *backend);
   if (as_json) {
     context.print("{}\n", to_json(bench, result).dump(2));
@@ -105,7 +105,7 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
                     "Times whole training steps (passes, optimizer, moving average) and, in turn, "
                     "the machine's matrix-product ceiling on the step's own shapes.");
   options.add("accumulate", &bench.accumulate, "micro-batches of one step on each data rank")
-      .at_least(1);
+      .range(1, 1 << 20);
   options
       .add("steps", &bench.steps,
            "steps timed together in a round: what one leaves to send counts in the next")
@@ -119,7 +119,9 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
       .add("cuda-graphs", &bench.graphs,
            "launch forward and backward of a micro-batch as CUDA graphs, as run.cuda-graphs")
       .used_when("device", {"cuda"});
-  options.add("adamw", &bench.adamw, "AdamW instead of Adan");
+  OptimizerKind optimizer = OptimizerKind::kAdan;
+  options.add("optimizer", &optimizer,
+              {{"adan", OptimizerKind::kAdan}, {"adamw", OptimizerKind::kAdamW}}, "update rule");
   options.add("recompute", &bench.recompute,
               {{"none", Recompute::kNone},
                {"selective", Recompute::kSelective},
@@ -128,7 +130,14 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
   ParallelOptions parallel;
   parallel.declare(options);
   return run(args, context, options, bench, [&](StepBenchOptions& chosen, Backend& backend) {
+    require<UsageError>(!chosen.masked || chosen.model.has_masked_pass(), "bench step",
+                        "--masked is on, but {} has no masked pass: turn it off",
+                        chosen.model.name());
+    require<UsageError>(std::has_single_bit(static_cast<std::uint64_t>(chosen.accumulate)),
+                        "bench step", "--accumulate is {}, a power of two is needed",
+                        chosen.accumulate);
     chosen.zero = parallel.resolve();
+    chosen.adamw = optimizer == OptimizerKind::kAdamW;
     check_mesh({.ranks = context.world.size(),
                 .tensor_ranks = parallel.tensor,
                 .micro_batches = chosen.accumulate * context.world.size() / parallel.tensor,

@@ -17,6 +17,8 @@
 namespace edt {
 namespace {
 
+constexpr std::int64_t kMostPictures = 1 << 24;
+
 struct SampleOptions {
   std::filesystem::path checkpoint, data, init_noise, step_noise;
   std::string weights = "ema";
@@ -42,9 +44,9 @@ void SampleOptions::declare(OptionSet& options) {
   options.add("weights", &weights, "moving average or raw weights").choices({"ema", "raw"});
   options.add("data", &data, "data set whose decoder makes the pictures; default: as in training");
   options.add("classes", &classes, "class of each row of pictures");
-  options.add("per-class", &per_class, "pictures of each class").at_least(1);
+  options.add("per-class", &per_class, "pictures of each class").range(1, kMostPictures);
   options.add("images", &images, "instead of classes: this many pictures, classes in turn")
-      .at_least(0);
+      .range(0, kMostPictures);
   options.add("columns", &columns, "pictures in a row of the grid; 0: chosen").range(0, 1000);
   options.add("sampler", &request.sampler.kind,
               {{"ddpm", SamplerKind::kDdpm}, {"ddim", SamplerKind::kDdim}}, "how noise is removed");
@@ -171,6 +173,7 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                       options.spacing);
   PictureRequest& request = options.request;
   request.spacing = options.spacing.empty() ? std::to_string(options.steps) : options.spacing;
+  space_timesteps(DiffusionSchedule().steps(), request.spacing);  // refuses what it cannot be
   require<UsageError>(options.images == 0 || !set.given("per-class"), "sample",
                       "--images {} and --per-class {} are both given, one is needed",
                       options.images, options.per_class);

@@ -30,12 +30,22 @@ std::string check(const SlurmRequest& request, const TrainConfig& config) {
       !on_gpus || request.ranks_of_node() <= request.gpus_per_node || config.run.device.share_gpus,
       "slurm", "{} ranks per node, {} GPUs: one rank for each GPU", request.ranks_of_node(),
       request.gpus_per_node);
+  for (const std::string& option : request.extra) {
+    require<UsageError>(option.starts_with('-'), "slurm",
+                        "--slurm.extra has '{}', which is no option of sbatch", option);
+  }
+  require<UsageError>(request.cluster_file.empty() || fs::is_regular_file(request.cluster_file),
+                      "slurm", "--slurm.cluster {}: there is no such file",
+                      request.cluster_file.string());
   const long limit = slurm_seconds(request.time);
   require<UsageError>(limit > request.warn, "slurm",
                       "the run is told {} s before a limit of {} s: it would never train",
                       request.warn, limit);
   const data::Dataset dataset(config.data.path, {.verify_blocks = false});
   const ModelConfig model = config.model.resolve(dataset.description().classes);
+  const auto side = static_cast<int>(model.input_size());
+  dataset.require_fits(static_cast<int>(model.channels()), side, side,
+                       static_cast<int>(model.classes()));
   check_mesh({.ranks = request.ranks(),
               .tensor_ranks = config.parallel.tensor,
               .micro_batches = config.train.batch / config.train.micro_batch,

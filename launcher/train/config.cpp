@@ -44,17 +44,17 @@ void ModelOptions::declare(OptionSet& options) {
   options.add("model.preset", &preset, "published size").alias("model").choices(preset_names());
   options.add("model.image-size", &image_size, "side of the pictures; latents are 1/8 of it")
       .unit("pixels")
-      .at_least(16);
+      .range(16, 8192);
   options.add("model.classes", &classes, "number of classes; default: what the data says")
-      .at_least(1);
-  options.add("model.patch", &patch, "side of a patch").unit("latent pixels").at_least(1);
+      .range(1, 1 << 24);
+  options.add("model.patch", &patch, "side of a patch").unit("latent pixels").range(1, 1024);
   options
       .add("model.depths", &depths,
            "blocks per stage; MDTv2: of encoder and decoder; DiT: one number")
-      .at_least(1);
-  options.add("model.widths", &widths, "width per stage; MDTv2, DiT: one number").at_least(4);
+      .range(1, 1024);
+  options.add("model.widths", &widths, "width per stage; MDTv2, DiT: one number").range(4, 65536);
   options.add("model.heads", &heads, "attention heads per stage; MDTv2, DiT: one number")
-      .at_least(1);
+      .range(1, 4096);
   options.add("model.label-dropout", &label_dropout, "share of labels dropped for guidance")
       .range(0, 1);
   options.add("model.mid-mask", &mid_mask, "third mask, inside the first stage (EDT)");
@@ -151,10 +151,10 @@ void DataOptions::declare(OptionSet& options) {
 void TrainOptions::declare(OptionSet& options) {
   options.section("train", "Training");
   options.add("train.steps", &steps, "optimizer steps").alias("steps").at_least(1);
-  options.add("train.batch", &batch, "global batch").unit("images").at_least(1);
+  options.add("train.batch", &batch, "global batch").unit("images").range(1, 1 << 24);
   options.add("train.micro-batch", &micro_batch, "unit of work; batch / micro-batch = 2^g")
       .unit("images")
-      .at_least(1);
+      .range(1, 65536);
   options.add("train.masked", &masked,
               "add the pass with masked tokens (EDT, MDTv2; DiT has none)");
   options
@@ -187,7 +187,7 @@ void TrainOptions::declare(OptionSet& options) {
               {{"log", OnSpike::kLog}, {"skip", OnSpike::kSkip}, {"go-back", OnSpike::kGoBack}},
               "what is done: say so, skip the update, or go back to the newest checkpoint and skip "
               "the batches since");
-  options.add("train.seed", &seed, "seed of every random number").alias("seed");
+  options.add("train.seed", &seed, "seed of every random number").alias("seed").at_least(0);
 }
 
 void OptimizerOptions::declare(OptionSet& options) {
