@@ -55,8 +55,8 @@ class SampleReader {
     require<DataError>(all_finite(stored) && all_finite(flipped), "import",
                        "{}: sample {} contains NaN or infinity", source_.origin(index), index);
     require<DataError>(label >= 0 && label < classes_, "import",
-                       "{}: label {} of sample {} is outside 0 to {}", source_.origin(index), label,
-                       index, classes_ - 1);
+                       "{}: label {} of sample {} is outside 0 to {}", source_.label_origin(index),
+                       label, index, classes_ - 1);
     if (factor_ == 1.f) return;
     for (float& value : stored) value *= factor_;
     for (float& value : flipped) value *= factor_;

@@ -35,6 +35,7 @@ class ArraySource : public ImportSource {
   Shape shape() const override { return shape_; }
   bool has_flipped() const override { return flipped_ != nullptr; }
   std::string origin(std::uint64_t) const override { return latents_.label(); }
+  std::string label_origin(std::uint64_t) const override { return labels_.label(); }
 
   void read(std::uint64_t index, std::span<float> stored, std::span<float> flipped,
             std::int32_t& label) override {

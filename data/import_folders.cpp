@@ -98,6 +98,9 @@ class FolderSource : public ImportSource {
   Shape shape() const override { return shape_; }
   bool has_flipped() const override { return flipped_ != nullptr; }
   std::string origin(std::uint64_t index) const override { return features_.path(index).string(); }
+  std::string label_origin(std::uint64_t index) const override {
+    return labels_.path(index).string();
+  }
 
   void read(std::uint64_t index, std::span<float> stored, std::span<float> flipped,
             std::int32_t& label) override {

@@ -24,6 +24,7 @@ class ImportSource {
   virtual bool has_flipped() const = 0;
   // Where sample `index` comes from, for messages.
   virtual std::string origin(std::uint64_t index) const = 0;
+  virtual std::string label_origin(std::uint64_t index) const { return origin(index); }
   // Sample `index`, not before those read already. `flipped` is empty unless has_flipped().
   virtual void read(std::uint64_t index, std::span<float> stored, std::span<float> flipped,
                     std::int32_t& label) = 0;

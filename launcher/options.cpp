@@ -197,10 +197,11 @@ bool OptionSet::parse(std::span<const std::string> args) {
   }
   auto next = positional.begin();
   std::string rest;  // elements of a list at the end
+  std::string flag;  // the option before, where it takes on or off and may stand alone
   for (const auto& argument : arguments) {
     if (argument.name.empty()) {
-      require<UsageError>(next != positional.end(), command_, "unexpected argument '{}'",
-                          argument.value);
+      require<UsageError>(next != positional.end(), command_, "unexpected argument '{}'{}",
+                          argument.value, flag.empty() ? "" : flag + " is on or off");
       if ((*next)->takes_rest_) {
         if (!rest.empty()) rest += ',';
         rest += option_type::list_element(argument.value);
@@ -210,6 +211,8 @@ bool OptionSet::parse(std::span<const std::string> args) {
     } else if (argument.name != "config") {
       assign(const_cast<Option&>(get(argument.name)), argument.value, "command line");
     }
+    const bool is_flag = !argument.name.empty() && get(argument.name).field_->is_flag();
+    flag = is_flag ? "; --" + argument.name : "";
   }
   if (!rest.empty()) assign(**next, rest, "command line");
   check();

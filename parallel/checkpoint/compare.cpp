@@ -7,9 +7,8 @@
 namespace edt {
 namespace {
 
-std::string describe(const Checkpoint& checkpoint) {
-  std::string text = fmt::format("step {}, arrays {}", checkpoint.info().step,
-                                 fmt::join(checkpoint.manifest().arrays, " "));
+std::string held_by(const Checkpoint& checkpoint) {
+  std::string text = fmt::format("{}", fmt::join(checkpoint.manifest().arrays, " "));
   for (const StoredExtra& extra : checkpoint.manifest().extras) text += " " + extra.name;
   return text;
 }
@@ -37,8 +36,12 @@ std::string compare_tensor(const Checkpoint& a, const Checkpoint& b, const std::
 
 CheckpointComparison compare(const Checkpoint& a, const Checkpoint& b) {
   CheckpointComparison result;
-  if (describe(a) != describe(b)) {
-    result.difference = fmt::format("\"{}\" and \"{}\"", describe(a), describe(b));
+  if (a.info().step != b.info().step) {
+    result.difference = fmt::format("step {} and step {}", a.info().step, b.info().step);
+    return result;
+  }
+  if (held_by(a) != held_by(b)) {
+    result.difference = fmt::format("one holds {}, the other {}", held_by(a), held_by(b));
     return result;
   }
   b.require_tensors(a.manifest().tensors);

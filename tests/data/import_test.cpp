@@ -189,6 +189,8 @@ TEST(ImportArray, BadInput) {
   EXPECT_ERROR(import_data(options), UsageError, "labels");
   options.labels = directory / "y.npy";
   EXPECT_ERROR(import_data(options), DataError, "y.npy", "[3]", "4 labels");
+  write_npy(directory / "y.npy", "<i8", {4}, std::vector<std::int64_t>{0, 1, 1000, 2});
+  EXPECT_ERROR(import_data(options), DataError, "y.npy", "label 1000 of sample 2");
   options.labels = directory / "x.npy";
   EXPECT_ERROR(import_data(options), DataError, "x.npy", "[4, 2, 3, 4]");
   options.latents = directory / "none.npz";

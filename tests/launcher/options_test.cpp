@@ -174,6 +174,8 @@ TEST(Options, RequiredMustBeGivenAndRulesHold) {
   EXPECT_EQ(parse({"x", "--size=3"}), "[info] size = '3' (command line): expected an even number");
   EXPECT_EQ(parse({"x", "--size=4"}), "");
   EXPECT_EQ(parse({"x", "y"}), "[info] unexpected argument 'y'");
+  EXPECT_EQ(refusal({"data", "--train.masked", "maybe"}),
+            "[train] unexpected argument 'maybe'; --train.masked is on or off");
 }
 
 TEST(Options, TheConfigurationReadsBackExactly) {
