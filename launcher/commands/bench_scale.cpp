@@ -37,7 +37,7 @@ struct ScaleCommand {
     options.add("ranks", &s.ranks, "numbers of ranks").range(1, 1 << 20);
     options.add("tensor", &s.tensor, "ranks that hold one model together").range(1, 1024);
     options.add("zero", &s.zero, "zero stages").range(0, 3);
-    options.add("micro-batch", &s.step.micro_batch, "images of one unit of work").at_least(1);
+    options.add("micro-batch", &s.step.micro_batch, "images of one unit of work").range(1, 65536);
     options.add("dtype", &s.step.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
                 "type of matrix inputs and activations");
     options.add("recompute", &s.step.recompute,

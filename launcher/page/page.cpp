@@ -36,8 +36,12 @@ std::size_t sequence_length(std::string_view text) {
   return overlong || surrogate || beyond || non_character ? 0 : length;
 }
 
+// With its unit, if any; "1. first" is a heading.
 bool is_number(const std::string& cell) {
-  return cell.empty() || std::string_view("+-0123456789.").find(cell[0]) != std::string_view::npos;
+  if (cell.empty()) return true;
+  const std::string_view word = std::string_view(cell).substr(0, cell.find(' '));
+  return std::string_view("+-0123456789.").find(cell[0]) != std::string_view::npos &&
+         !word.ends_with('.');
 }
 
 // `bytes` end with a zero, which the encoder looks at.

@@ -15,7 +15,7 @@ std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share);
 std::vector<std::string> row(const Prediction& p, const Cluster& cluster) {
   return {describe(p.step),
           human_duration(p.time.seconds),
-          fmt::format("{:.4g}", p.images_per_second()),
+          human_rate(p.images_per_second()),
           percent(p.matrix_share(cluster)),
           percent(p.time.exposed() / p.time.seconds),
           human_bytes(p.memory_bytes),

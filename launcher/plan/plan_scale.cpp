@@ -72,17 +72,28 @@ std::vector<std::vector<std::string>> cells(const std::vector<ScaledPlan>& plans
     const std::string scaling = plan.weak ? "weak" : "strong";
     if (!plan.best) {
       rows.push_back({scaling, std::to_string(plan.ranks), std::to_string(plan.batch), "-", "-",
-                      "-", "-", "-", "-", plan.reason, "-"});
+                      "-", "-", "-", "-", "-", "-"});
       continue;
     }
     const Prediction& p = *plan.best;
     rows.push_back({scaling, std::to_string(plan.ranks), std::to_string(plan.batch),
-                    human_duration(p.time.seconds), fmt::format("{:.4g}", p.images_per_second()),
+                    human_duration(p.time.seconds), human_rate(p.images_per_second()),
                     percent(plan.efficiency), percent(p.matrix_share(cluster)),
                     percent(p.time.exposed() / p.time.seconds), human_bytes(p.memory_bytes),
                     p.limit(), describe(p.step)});
   }
   return rows;
+}
+
+// Why there is no plan at some numbers of ranks.
+std::vector<std::string> reasons(const std::vector<ScaledPlan>& plans) {
+  std::vector<std::string> lines;
+  for (const ScaledPlan& plan : plans) {
+    if (plan.best) continue;
+    lines.push_back(
+        fmt::format("{}, {} ranks: {}", plan.weak ? "weak" : "strong", plan.ranks, plan.reason));
+  }
+  return lines;
 }
 
 LineChart rate_chart(const std::vector<ScaledPlan>& plans) {
@@ -171,7 +182,9 @@ std::vector<ScaledPlan> plan_scaling(const PlannedStep& step, const ScaleRange& 
 std::string scaling_text(const std::vector<ScaledPlan>& plans, const Cluster& cluster) {
   Table table(kHeader);
   for (auto& row : cells(plans, cluster)) table.add(std::move(row));
-  return fmt::format("{}\n\n{}", headline(plans, cluster), table.text());
+  std::string text = fmt::format("{}\n\n{}", headline(plans, cluster), table.text());
+  for (const std::string& line : reasons(plans)) text += line + "\n";
+  return text;
 }
 
 std::string scaling_csv(const std::vector<ScaledPlan>& plans, const Cluster& cluster) {
@@ -213,6 +226,7 @@ Page scaling_page(const std::vector<ScaledPlan>& plans, const Cluster& cluster) 
   page.paragraph(headline(plans, cluster)).chart(rate_chart(plans));
   page.chart(share_chart(plans, true)).chart(share_chart(plans, false));
   page.table(kHeader, cells(plans, cluster));
+  for (const std::string& line : reasons(plans)) page.paragraph(line);
   return page;
 }
 

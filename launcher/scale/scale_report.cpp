@@ -52,11 +52,11 @@ std::vector<std::vector<std::string>> cells(const std::vector<ScaleRow>& rows) {
   std::vector<std::vector<std::string>> all;
   for (const ScaleRow& row : rows) {
     all.push_back({row.point.series(), std::to_string(row.point.ranks),
-                   fmt::format("{:.4g}", row.images_per_s),
-                   fmt::format("{:.4g} to {:.4g}", row.lowest, row.highest),
+                   human_rate(row.images_per_s),
+                   fmt::format("{} to {}", human_rate(row.lowest), human_rate(row.highest)),
                    percent(row.efficiency), percent(row.ceiling_ratio), percent(row.exposed),
                    fmt::format("{:.3f}", row.imbalance), human_bytes(row.memory_bytes),
-                   row.predicted ? fmt::format("{:.4g} ({:+.1f} %)", *row.predicted,
+                   row.predicted ? fmt::format("{} ({:+.1f} %)", human_rate(*row.predicted),
                                                100 * (*row.predicted / row.images_per_s - 1))
                                  : "-"});
   }

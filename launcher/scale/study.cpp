@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <sstream>
 
 #include "core/storage/durable_file.h"
 
@@ -43,11 +44,15 @@ std::string quoted(const std::string& text) {
 
 std::string program() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
 
-std::string last_line(const std::filesystem::path& file) {
-  std::string text = std::filesystem::exists(file) ? read_text(file) : "";
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  const auto begin = text.rfind('\n');
-  return begin == text.npos ? text : text.substr(begin + 1);
+// The line of edt that says why, or else the last one that is more than a rule of dashes.
+std::string reason_in(const std::filesystem::path& file) {
+  std::istringstream text(std::filesystem::exists(file) ? read_text(file) : "");
+  std::string reason;
+  for (std::string line; std::getline(text, line);) {
+    if (line.starts_with("edt: error:")) return line;
+    if (line.find_first_not_of("- ") != line.npos) reason = line;
+  }
+  return reason;
 }
 
 }  // namespace
@@ -142,7 +147,7 @@ void Study::measure(const ScalePoint& point, int repeat, const std::string& laun
       fmt::format("{} {} bench step {} >{} 2>{} </dev/null", start, quoted(program()),
                   arguments(point), quoted(partial.string()), quoted(log.string()));
   const int status = std::system(command.c_str());
-  require<Error>(status == 0, "bench scale", "{} failed: {} ({})", point.key(), last_line(log),
+  require<Error>(status == 0, "bench scale", "{} failed: {} ({})", point.key(), reason_in(log),
                  command);
   commit_file(partial, file);
 }

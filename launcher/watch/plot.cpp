@@ -12,6 +12,7 @@ namespace edt {
 namespace {
 
 constexpr double kLogFrom = 5;
+constexpr double kLabelled = 1e-3;  // three digits tell no smaller relative change
 
 struct Range {
   double low = std::numeric_limits<double>::infinity();
@@ -44,7 +45,7 @@ class ValueScale {
  public:
   explicit ValueScale(Range range) : range_(range) {
     log_ = range.low > 0 && range.high / range.low > kLogFrom;
-    if (range_.high - range_.low <= 1e-9 * std::abs(range_.high)) {
+    if (range_.high - range_.low <= kLabelled * std::abs(range_.high)) {
       const double margin = range_.high == 0 ? 1 : std::abs(range_.high) / 10;
       range_.low -= margin;
       range_.high += margin;
@@ -157,7 +158,7 @@ void draw(Canvas& canvas, const Area& area, const Plot& plot) {
   }
   if (plot.from_zero) {
     y.cover(0);
-    y.cover(1.25 * y.high);
+    y.cover(std::min(1.25 * y.high, plot.highest));
   }
   const ValueScale scale(y);
   const int middle = inner.rows / 2;

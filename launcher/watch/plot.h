@@ -2,6 +2,7 @@
 // colours to tell several curves apart, or no Unicode.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@ struct Plot {
   std::string value;  // beside the title: where the curve is now
   std::vector<PlotCurve> curves;
   bool from_zero = false;  // speeds and shares: small changes look small
+  double highest = std::numeric_limits<double>::infinity();  // that values can have
 };
 
 struct Area {

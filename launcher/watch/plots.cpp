@@ -77,7 +77,7 @@ std::vector<Plot> plots_of(const RunView& run) {
   plots.push_back(single(run, kRate));
   for (const auto& [name, curve] : run.metrics().share_curves()) {
     if (name != "compute") continue;
-    Plot plot{"compute, % of the time", "", {{means(curve, 100), Ink::kSeries0}}, true};
+    Plot plot{"compute, % of the time", "", {{means(curve, 100), Ink::kSeries0}}, true, 100};
     plots.push_back(std::move(plot));
   }
   return plots;

@@ -21,6 +21,11 @@ TEST(Report, RatesAndCounts) {
   EXPECT_EQ(human_flops(9.999e11), "1.00 TFLOP/s");
   EXPECT_EQ(human_count(999), "999");
   EXPECT_EQ(human_count(38.3e6), "38.3 M");
+  EXPECT_EQ(human_rate(4.8894), "4.889");
+  EXPECT_EQ(human_rate(999.96), "1000");
+  EXPECT_EQ(human_rate(10552.6), "10553") << "never 1.055e+04";
+  EXPECT_EQ(counted(1, "shard"), "1 shard");
+  EXPECT_EQ(counted(0, "micro-batch"), "0 micro-batches");
 }
 
 TEST(Report, Durations) {

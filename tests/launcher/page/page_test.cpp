@@ -95,6 +95,12 @@ TEST(Page, ColumnsOfNumbersAreAlignedRight) {
   EXPECT_THAT(page.html(), HasSubstr("<th>name</th><th class=\"number\">value</th>"));
 }
 
+TEST(Page, NumberedTextsAreTexts) {
+  Page page("p");
+  page.table({"choice", "step"}, {{"1. one rank", "2 ms"}, {"2. two ranks", "0.5 s"}});
+  EXPECT_THAT(page.html(), HasSubstr("<th>choice</th><th class=\"number\">step</th>"));
+}
+
 TEST(Page, RowsAndBarsOfAnotherLengthAreRefused) {
   Page page("t");
   EXPECT_EQ(message_of<Error>([&] {

@@ -52,6 +52,12 @@ TEST_F(Frame, EightyColumns) {
   EXPECT_EQ(lines[23], "footer");
 }
 
+TEST_F(Frame, SharesEndAtAHundred) {
+  const std::string text = joined(at(114, 60));
+  EXPECT_THAT(text, HasSubstr("compute, % of the time"));
+  EXPECT_THAT(text, Not(HasSubstr("112"))) << text;
+}
+
 TEST_F(Frame, FitsEverySize) {
   for (const bool unicode : {false, true}) {
     for (const int columns : {20, 60, 80, 121, 200}) {
