@@ -35,7 +35,7 @@ figcaption { color: var(--muted); font-size: .9rem; max-width: 44rem; }
 .legend { font-size: .9rem; margin: 0 0 .25rem; }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .4em 0 0;
   background: var(--c); }
-.key:not(:first-child) { margin-left: 1.2em; }
+.entry { display: inline-block; margin-right: 1.2em; }
 svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--muted); font-size: 12px; }
 svg .label { fill: var(--text); }

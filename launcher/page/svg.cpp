@@ -115,7 +115,8 @@ std::string SvgPlot::figure(std::string_view title,
   if (legend.size() > 1) {
     html += "<p class=\"legend\">";
     for (const auto& [classes, name] : legend) {
-      html += fmt::format("<span class=\"key {}\"></span>{}", classes, escape_html(name));
+      html += fmt::format("<span class=\"entry\"><span class=\"key {}\"></span>{}</span>\n",
+                          classes, escape_html(name));
     }
     html += "</p>\n";
   }
