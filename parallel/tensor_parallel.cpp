@@ -5,6 +5,12 @@
 namespace edt {
 namespace {
 
+// For tensors of the tape's device.
+Communicator& tensors_of(Tape& tape, const TensorGroup& ranks) {
+  EDT_ASSERT(ranks.device != nullptr || tape.device().in_host_memory());
+  return ranks.tensors();
+}
+
 // to = sum of `from` over the ranks; both may be the same memory.
 void sum_ranks(Tape& tape, const Tensor& from, const Tensor& to, const TensorGroup& ranks,
                std::string_view label) {
@@ -13,7 +19,7 @@ void sum_ranks(Tape& tape, const Tensor& from, const Tensor& to, const TensorGro
   const Var wide = narrow ? tape.make(from.shape, DType::kFloat32) : Var{};
   const Tensor sum = narrow ? wide.tensor() : to;
   if (sum.data != from.data) tape.device().copy(from, sum);
-  ranks.tensors().all_reduce(sum, Reduce::kSum, label);
+  tensors_of(tape, ranks).all_reduce(sum, Reduce::kSum, label);
   if (narrow) tape.device().copy(sum, to);
 }
 
@@ -24,7 +30,7 @@ Var gather_ranks(Tape& tape, const Var& x, const TensorGroup& ranks, std::string
   Var all = tape.make(shape, x.dtype());
   {
     Profiler::Scope scope(tape.profiler(), "tensor_parallel.gather");
-    ranks.tensors().all_gather(x.tensor(), all.tensor(), label);
+    tensors_of(tape, ranks).all_gather(x.tensor(), all.tensor(), label);
   }
   if (!x.needs_grad()) return all;
   tape.record("gather_ranks", all, {},

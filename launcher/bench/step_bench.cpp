@@ -10,6 +10,7 @@
 #include "launcher/bench/sampler_inputs.h"
 #include "launcher/bench/synthetic_batch.h"
 #include "launcher/memory/memory_check.h"
+#include "parallel/device_communicator.h"
 #include "parallel/self/self_communicator.h"
 
 namespace edt {
@@ -116,7 +117,9 @@ EngineConfig step_engine_config(const StepBenchOptions& options) {
 StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend,
                                     const Mesh& mesh) {
   const std::size_t resident_before = resident_bytes();
-  const auto model = make_model(options.model, backend, options.dtype, {&mesh.tensor()});
+  const auto activations = communicator_for(backend, mesh.tensor(), "activations");
+  const auto model =
+      make_model(options.model, backend, options.dtype, {&mesh.tensor(), activations.get()});
   const std::int64_t passes = options.masked ? 2 : 1;
   const auto forms = training_forms(
       options.model.training_matmuls(options.micro_batch, options.masked, mesh.tensor().size()),

@@ -16,7 +16,8 @@ namespace edt {
 class SampleGrid {
  public:
   SampleGrid(const ModelConfig& config, const RunOptions& options, std::uint64_t seed,
-             Backend& backend, const data::Description& data, const Mesh& mesh);
+             Backend& backend, const data::Description& data, const Mesh& mesh,
+             const TensorGroup& tensor_ranks);
 
   // `weights`: the flat moving average. All ranks call it; the first one gets the picture.
   Image draw(const FlatLayout& layout, std::span<float> weights);

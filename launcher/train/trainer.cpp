@@ -10,6 +10,7 @@
 #include "launcher/train/engine_config.h"
 #include "launcher/train/rank_times.h"
 #include "launcher/version.h"
+#include "parallel/device_communicator.h"
 
 namespace edt {
 namespace {
@@ -96,7 +97,8 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       watchdog_(make_watchdog(config.run, world, recorder_)),
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
       backend_(checked_backend(config, model_config_, mesh_)),
-      model_(make_model(model_config_, *backend_, config.run.dtype, {&mesh_.tensor()})),
+      activations_(communicator_for(*backend_, mesh_.tensor(), "activations")),
+      model_(make_model(model_config_, *backend_, config.run.dtype, tensor_ranks())),
       detector_(config.train.spike_threshold, config.train.spike_window),
       engine_(*model_, *backend_, mesh_.data(),
               watched(engine_config(config), *recorder_, detector_, config.train.on_spike)),
@@ -153,8 +155,10 @@ int Trainer::train(bool silent, const StopSignals& signals) {
             name_of(config_.run.dtype), backend_->name(), config_.train.batch,
             counted(static_cast<std::uint64_t>(engine_.micro_batches()), "micro-batch"));
   if (world().size() > 1) {
+    const bool overlaps =
+        config_.parallel.overlap && (backend_->in_host_memory() || mesh_.tensor().size() == 1);
     log::info("{} ranks: {}, zero {}, overlap {}", world().size(), mesh_.text(),
-              static_cast<int>(config_.parallel.zero), config_.parallel.overlap ? "on" : "off");
+              static_cast<int>(config_.parallel.zero), overlaps ? "on" : "off");
   }
   log::info("{}: {} samples in {}, {} classes", dataset_.path().string(), dataset_.size(),
             counted(dataset_.shards().size(), "shard"), dataset_.description().classes);
@@ -171,8 +175,9 @@ int Trainer::train(bool silent, const StopSignals& signals) {
   ceiling_rate_ = measure_ceiling();
   std::unique_ptr<SampleGrid> samples;
   if (config_.run.sample_every > 0) {
-    samples = std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed,
-                                           *backend_, dataset_.description(), mesh_);
+    samples =
+        std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed, *backend_,
+                                     dataset_.description(), mesh_, tensor_ranks());
   }
   const Request request = step_until_told(requests, samples.get(), silent);
   if (trace_) trace_->finish();

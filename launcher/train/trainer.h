@@ -58,6 +58,7 @@ class Trainer {
   // FLOP/s of all ranks together.
   double measure_ceiling() const;
   Communicator& world() const { return mesh_.world(); }
+  TensorGroup tensor_ranks() const { return {&mesh_.tensor(), activations_.get()}; }
 
   TrainConfig config_;
   data::Dataset dataset_;
@@ -67,6 +68,7 @@ class Trainer {
   std::unique_ptr<StepTrace> trace_;  // outlives what it listens to
   Mesh mesh_;
   std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Communicator> activations_;  // of the tensor ranks
   std::unique_ptr<Model> model_;
   SpikeDetector detector_;
   TrainingEngine engine_;
