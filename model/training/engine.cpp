@@ -43,6 +43,15 @@ class OwnTime {
   Clock::time_point begin_ = Clock::now();
 };
 
+// NCCL's guide: operations of several communicators of a GPU must be asked for in one order on all
+// ranks, or they may wait for each other. A queue beside the model's collectives has no such order.
+ZeroConfig zero_config(const EngineConfig& config, const TensorGroup& tensor_ranks,
+                       const Device& device) {
+  ZeroConfig zero = config.zero;
+  if (!tensor_ranks.single() && !device.in_host_memory()) zero.overlap = false;
+  return zero;
+}
+
 }  // namespace
 
 TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& data_ranks,
@@ -53,7 +62,7 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
       config_(config),
       optimizer_(backend.make_optimizer(config.optimizer)),
       zero_(parameter_pointers(model.parameters()), data_ranks, backend, config.dtype, *optimizer_,
-            config.zero, micro_batches()),
+            zero_config(config, tensor_ranks_, backend), micro_batches()),
       sampler_(make_timestep_sampler(config.loss_second_moment ? "loss-second-moment" : "uniform",
                                      schedule_.steps())),
       arena_(backend.memory()),
