@@ -55,10 +55,10 @@ class NcclCommunicator final : public Communicator {
   NcclCommunicator(Device& device, std::unique_ptr<Communicator> ranks)
       : device_(device),
         ranks_(std::move(ranks)),
-        link_((stream_of(device), *ranks_)),  // the GPU becomes the thread's current one
         out_(device),
         in_(device),
-        wide_(device) {}
+        wide_(device),
+        link_((stream_of(device), *ranks_)) {}  // the GPU becomes the thread's current one
 
   std::string_view backend() const override { return "nccl"; }
   int rank() const override { return ranks_->rank(); }
@@ -139,6 +139,14 @@ class NcclCommunicator final : public Communicator {
     }
   }
 
+  // What is rare and small: NCCL's maxima would lose NaN, and no kernel here adds integers.
+  void reduce_on_hosts(const Tensor& tensor, Reduce reduce, std::string_view label) {
+    std::vector<std::byte> host(tensor.bytes());
+    device_.download(tensor, host.data());
+    ranks_->all_reduce({host.data(), tensor.shape, tensor.dtype}, reduce, label);
+    device_.upload(host.data(), tensor);
+  }
+
   std::unique_ptr<Communicator> do_split(int color, int key, const Collective& call) override {
     return make_nccl_communicator(device_, ranks_->split(color, key, call.label));
   }
@@ -147,10 +155,9 @@ class NcclCommunicator final : public Communicator {
   void do_broadcast(const Tensor& tensor, int root, const Collective&) override {
     link_.broadcast(tensor, root, stream_of(device_));
   }
-  void do_all_reduce(const Tensor& tensor, Reduce reduce, const Collective&) override {
-    if (reduce != Reduce::kSum || tensor.dtype == DType::kInt32) {
-      return link_.all_reduce(tensor, reduce, stream_of(device_));
-    }
+  void do_all_reduce(const Tensor& tensor, Reduce reduce, const Collective& call) override {
+    const bool has_kernel = tensor.dtype == DType::kFloat32 || tensor.dtype == DType::kBFloat16;
+    if (reduce != Reduce::kSum || !has_kernel) return reduce_on_hosts(tensor, reduce, call.label);
     const auto bounds = equal_bounds(tensor.elements(), size());
     reduce_parts({tensor, bounds}, Wire::kExact);
     spread_parts({tensor, bounds});
@@ -207,8 +214,8 @@ class NcclCommunicator final : public Communicator {
 
   Device& device_;
   std::unique_ptr<Communicator> ranks_;
-  NcclLink link_;
   PieceScratch out_, in_, wide_;  // leaving rounded, arriving, arrived rounded and widened
+  NcclLink link_;  // ends first: memory that a waiting kernel uses is not given back before
 };
 
 }  // namespace

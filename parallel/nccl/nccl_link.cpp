@@ -8,36 +8,6 @@ namespace {
 
 constexpr auto kWatchEvery = std::chrono::milliseconds(500);
 
-ncclDataType_t type_of(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return ncclFloat32;
-    case DType::kFloat64:
-      return ncclFloat64;
-    case DType::kBFloat16:
-      return ncclBfloat16;
-    case DType::kInt32:
-      return ncclInt32;
-  }
-  EDT_ASSERT(false);
-  return ncclUint8;
-}
-
-// A logical or of 0 and 1 is their maximum.
-ncclRedOp_t operation_of(Reduce reduce) {
-  switch (reduce) {
-    case Reduce::kSum:
-      return ncclSum;
-    case Reduce::kMin:
-      return ncclMin;
-    case Reduce::kMax:
-    case Reduce::kOr:
-      return ncclMax;
-  }
-  EDT_ASSERT(false);
-  return ncclSum;
-}
-
 ncclUniqueId common_id(Communicator& ranks) {
   ncclUniqueId id{};
   ncclResult_t made = ncclSuccess;
@@ -66,38 +36,43 @@ NcclLink::~NcclLink() {
   }
   changed_.notify_all();
   watcher_.join();
-  if (failure_.empty()) ncclCommDestroy(comm_);
+  if (!failure_.empty()) return;
+  // With an exception on its way, what this rank's kernels wait for may never be asked for.
+  std::uncaught_exceptions() > exceptions_ ? ncclCommAbort(comm_) : ncclCommDestroy(comm_);
 }
 
 void NcclLink::exchange(const Way& out, const Way& in, cudaStream_t stream) {
   const std::lock_guard lock(mutex_);
+  require_alive("exchange");
+  ncclResult_t asked = ncclSuccess;
+  const auto ask = [&](const Way& way, auto send_or_receive) {
+    for (const Piece& piece : way.pieces) {
+      if (way.peer < 0 || piece.empty() || asked != ncclSuccess) continue;
+      asked = send_or_receive(piece.data(), piece.size(), ncclUint8, way.peer, comm_, stream);
+    }
+  };
   check(ncclGroupStart(), "beginning a group");
-  for (const Piece& piece : out.peer < 0 ? std::vector<Piece>{} : out.pieces) {
-    if (piece.empty()) continue;
-    check(ncclSend(piece.data(), piece.size(), ncclUint8, out.peer, comm_, stream), "send");
-  }
-  for (const Piece& piece : in.peer < 0 ? std::vector<Piece>{} : in.pieces) {
-    if (piece.empty()) continue;
-    check(ncclRecv(piece.data(), piece.size(), ncclUint8, in.peer, comm_, stream), "receive");
-  }
-  check(ncclGroupEnd(), "ending a group");
-}
-
-void NcclLink::all_reduce(const Tensor& tensor, Reduce reduce, cudaStream_t stream) {
-  const std::lock_guard lock(mutex_);
-  check(ncclAllReduce(tensor.data, tensor.data, static_cast<std::size_t>(tensor.elements()),
-                      type_of(tensor.dtype), operation_of(reduce), comm_, stream),
-        "all_reduce");
+  ask(out, ncclSend);
+  ask(in, ncclRecv);
+  // In any case: an open group would keep all that this thread asks of NCCL.
+  const ncclResult_t ended = ncclGroupEnd();
+  check(asked, "send or receive");
+  check(ended, "ending a group");
 }
 
 void NcclLink::broadcast(const Tensor& tensor, int root, cudaStream_t stream) {
   const std::lock_guard lock(mutex_);
+  require_alive("broadcast");
   check(ncclBroadcast(tensor.data, tensor.data, tensor.bytes(), ncclUint8, root, comm_, stream),
         "broadcast");
 }
 
-void NcclLink::check(ncclResult_t result, std::string_view what) {
+// After it has been aborted the communicator is gone.
+void NcclLink::require_alive(std::string_view what) const {
   require<CommunicationError>(failure_.empty(), "nccl", "{}: given up: {}", what, failure_);
+}
+
+void NcclLink::check(ncclResult_t result, std::string_view what) {
   require<CommunicationError>(result == ncclSuccess, "nccl", "{}: {}", what,
                               ncclGetErrorString(result));
 }

@@ -5,6 +5,7 @@
 #include <nccl.h>
 
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -27,12 +28,11 @@ class NcclLink {
     std::vector<Piece> pieces;
   };
   void exchange(const Way& out, const Way& in, cudaStream_t stream);
-  // In place, of values whose result does not depend on the order: integers, maxima.
-  void all_reduce(const Tensor& tensor, Reduce reduce, cudaStream_t stream);
   void broadcast(const Tensor& tensor, int root, cudaStream_t stream);
 
  private:
-  void check(ncclResult_t result, std::string_view what);
+  void require_alive(std::string_view what) const;
+  static void check(ncclResult_t result, std::string_view what);
   void watch();
 
   ncclComm_t comm_ = nullptr;
@@ -40,6 +40,7 @@ class NcclLink {
   std::condition_variable changed_;
   bool stop_ = false;
   std::string failure_;  // not empty: aborted
+  int exceptions_ = std::uncaught_exceptions();
   std::thread watcher_;
 };
 
