@@ -7,21 +7,25 @@
 
 namespace edt {
 
-// Whole pages of the device: what cudaMalloc cuts from a page is aligned to less than Memory
-// promises.
+namespace {
+
+// What CUDA's programming guide promises of all its allocations. Small ones are cut from larger
+// blocks, those of pinned memory too.
+bool is_aligned(const void* memory) { return reinterpret_cast<std::uintptr_t>(memory) % 256 == 0; }
+
+}  // namespace
+
 void* CudaMemory::reserve(std::size_t bytes) {
-  constexpr std::size_t kPage = std::size_t{2} << 20;
-  const std::size_t rounded = (bytes + kPage - 1) / kPage * kPage;
   void* memory = nullptr;
   check_cuda(cudaSetDevice(device_), "choosing the GPU");
-  const cudaError_t status = cudaMalloc(&memory, rounded);
+  const cudaError_t status = cudaMalloc(&memory, bytes);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();  // it is reported here, not at the next launch
-    fail<CudaError>("cuda", "cannot allocate {} bytes of GPU memory, {} are free", rounded,
+    fail<CudaError>("cuda", "cannot allocate {} bytes of GPU memory, {} are free", bytes,
                     free_on_device()->bytes);
   }
   check_cuda(status, "allocating GPU memory");
-  EDT_ASSERT(reinterpret_cast<std::uintptr_t>(memory) % 4096 == 0);
+  EDT_ASSERT(is_aligned(memory));
   return memory;
 }
 
@@ -43,7 +47,7 @@ void* PinnedMemory::reserve(std::size_t bytes) {
     fail<CudaError>("cuda", "cannot allocate {} bytes of pinned host memory", bytes);
   }
   check_cuda(status, "allocating pinned host memory");
-  EDT_ASSERT(reinterpret_cast<std::uintptr_t>(memory) % 4096 == 0);
+  EDT_ASSERT(is_aligned(memory));
   return memory;
 }
 
