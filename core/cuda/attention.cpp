@@ -2,7 +2,9 @@
 #include <array>
 
 #include "core/cuda/backend.h"
+#include "core/cuda/error.h"
 #include "core/cuda/kernels/attention.h"
+#include "core/cuda/kernels/attention_memory.h"
 #include "core/cuda/typed.h"
 #include "core/ops/checks.h"
 
@@ -36,20 +38,32 @@ AttentionCall call_of(const Tensor& qkv, const Tensor& table, const Tensor& out,
           .out = out.data};
 }
 
-// bf16 in rows that begin at 8 bytes, of a shape that the tensor-core kernels take.
-bool on_tensor_cores(const AttentionCall& call) {
+// Bytes of shared memory that a block may have.
+int most_shared_memory(const CudaContext& context) {
+  int bytes = 0;
+  check_cuda(
+      cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, context.device()),
+      "reading the GPU's shared memory");
+  return bytes;
+}
+
+// bf16 in rows that begin at 8 bytes, of a shape that the tensor-core kernels take on this GPU:
+// beside an A100 or H100, others of compute capability 8 have shared memory for small shapes only.
+bool on_tensor_cores(const AttentionCall& call, int room) {
   const auto at_8_bytes = [](const void* p) {
     return reinterpret_cast<std::uintptr_t>(p) % 8 == 0;
   };
   return call.dtype == DType::kBFloat16 && tensor_cores_fit(call.sizes) && at_8_bytes(call.qkv) &&
-         at_8_bytes(call.out) && at_8_bytes(call.dout) && at_8_bytes(call.dqkv);
+         at_8_bytes(call.out) && at_8_bytes(call.dout) && at_8_bytes(call.dqkv) &&
+         (call.dqkv == nullptr ? forward_shared_bytes(call.sizes)
+                               : backward_shared_bytes(call.sizes)) <= room;
 }
 
-void forward(cudaStream_t stream, const AttentionCall& call) {
-  if (on_tensor_cores(call)) {
-    launch_attention_tensor(stream, call);
+void forward(const CudaContext& context, const AttentionCall& call) {
+  if (on_tensor_cores(call, most_shared_memory(context))) {
+    launch_attention_tensor(context.stream(), call);
   } else {
-    launch_attention_plain(stream, call);
+    launch_attention_plain(context.stream(), call);
   }
 }
 
@@ -62,13 +76,13 @@ void CudaBackend::attention_forward(T qkv, T table, T out, T lse) {
 void CudaBackend::kept_attention_forward(T qkv, Kept kept, T table, T out, T lse) {
   AttentionCall call = call_of(qkv, table, out, kept);
   call.lse = lse.defined() ? lse.as<float>() : nullptr;
-  forward(stream(), call);
+  forward(context, call);
 }
 
 void CudaBackend::attention_modulated_forward(T qkv, T table, T modulation, T out) {
   AttentionCall call = call_of(qkv, table, out);
   call.modulation = modulation.as<float>();
-  forward(stream(), call);
+  forward(context, call);
 }
 
 void CudaBackend::attention_backward(T dout, T qkv, T table, T out, T lse, G dqkv, G dtable) {
@@ -83,7 +97,7 @@ void CudaBackend::kept_attention_backward(T dout, T qkv, Kept kept, T table, T o
   call.dout = dout.data;
   call.dqkv = dqkv.tensor.data;
   call.accumulate = dqkv.accumulate;
-  const bool tensor = on_tensor_cores(call);
+  const bool tensor = on_tensor_cores(call, most_shared_memory(context));
   const std::int64_t blocks = tensor ? key_blocks(s.tokens) : 1, shares = s.batch * blocks;
   if (dtable.wanted()) {
     call.dtables = scratch_.floats(ScratchSlot::kDtable, shares * s.heads * s.table_rows());
