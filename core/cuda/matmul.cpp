@@ -117,12 +117,24 @@ Preference preference_of(const ProductKey& key) {
   check_cublas(cublasLtMatmulPreferenceCreate(&created), "describing a product");
   Preference preference(created);
   set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
+  // Where k is split, the parts are added in float32. All schemes have one order of sums.
+  set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+      std::uint32_t{key.out == DType::kFloat32 ? CUBLASLT_REDUCTION_SCHEME_MASK
+                                               : CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.b_alignment);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.a_alignment);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.y_alignment);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.y_alignment);
   return preference;
 }
+
+bool is_refusal(cublasStatus_t status) {
+  return status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE;
+}
+
+// Some of the library's kernels read a bias or aux 16 bytes at a time without saying that they must
+// (pytorch/pytorch#194497).
+constexpr std::uintptr_t kVectorBytes = 16;
 
 std::string text_of(const Product& p) {
   return fmt::format("product [{}, {}] x [{}, {}] of {}", p.m, p.k, p.k, p.n, name_of(p.in));
@@ -141,24 +153,30 @@ CudaMatmul::CudaMatmul(const CudaContext& context, CudaScratch& scratch, bool tf
 CudaMatmul::~CudaMatmul() = default;
 
 std::unique_ptr<CudaMatmul::Plan> CudaMatmul::make(const Product& p) {
+  const ProductKey key(p);
+  if (p.epilogue != Epilogue::kNone && key.extra_alignment < kVectorBytes) return nullptr;
   auto plan = std::make_unique<Plan>();
   plan->description = describe(p, tf32_);
-  point(plan->description, p);
+  // The addresses of bias and aux tell their alignment here and are not followed. All are given the
+  // same one, so that the algorithm depends on the key alone.
+  Product aligned = p;
+  if (p.bias != nullptr) aligned.bias = reinterpret_cast<void*>(kVectorBytes);
+  if (p.aux != nullptr) aligned.aux = reinterpret_cast<void*>(kVectorBytes);
+  point(plan->description, aligned);
   plan->a =
       p.a_transposed ? layout_of(p.in, p.k, p.m, p.batch) : layout_of(p.in, p.m, p.k, p.batch);
   plan->b = p.b_transposed ? layout_of(p.in, p.n, p.k, p.batch, p.b_stride)
                            : layout_of(p.in, p.k, p.n, p.batch, p.b_stride);
   plan->y = layout_of(p.out, p.m, p.n, p.batch, p.y_stride);
-  const Preference preference = preference_of(ProductKey(p));
+  const Preference preference = preference_of(key);
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
       context_.cublas(), plan->description.get(), plan->b.get(), plan->a.get(), plan->y.get(),
       plan->y.get(), preference.get(), 1, &result, &found);
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)
-    return nullptr;
+  if (is_refusal(status)) return nullptr;
   check_cublas(status, text_of(p));
-  if (found == 0) return nullptr;
+  if (found == 0 || result.state != CUBLAS_STATUS_SUCCESS) return nullptr;
   plan->algorithm = result.algo;
   return plan;
 }
@@ -176,12 +194,15 @@ bool CudaMatmul::try_run(const Product& p) {
   if (plan == nullptr) return false;
   point(plan->description, p);
   const float alpha = 1, beta = p.accumulate ? 1 : 0;
-  check_cublas(
-      cublasLtMatmul(context_.cublas(), plan->description.get(), &alpha, p.b, plan->b.get(), p.a,
-                     plan->a.get(), &beta, p.y, plan->y.get(), p.y, plan->y.get(), &plan->algorithm,
-                     scratch_.bytes(ScratchSlot::kWorkspace, kWorkspaceBytes), kWorkspaceBytes,
-                     stream),
-      text_of(p));
+  const cublasStatus_t status = cublasLtMatmul(
+      context_.cublas(), plan->description.get(), &alpha, p.b, plan->b.get(), p.a, plan->a.get(),
+      &beta, p.y, plan->y.get(), p.y, plan->y.get(), &plan->algorithm,
+      scratch_.bytes(ScratchSlot::kWorkspace, kWorkspaceBytes), kWorkspaceBytes, stream);
+  if (p.epilogue != Epilogue::kNone && is_refusal(status)) {
+    plans_[ProductKey(p)] = nullptr;  // suggested, and refused all the same
+    return false;
+  }
+  check_cublas(status, text_of(p));
   return true;
 }
 
