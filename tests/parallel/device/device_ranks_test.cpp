@@ -58,15 +58,36 @@ TEST(NcclFailure, AnAsynchronousErrorEndsTheNextCollective) {
     host.barrier("before the failure");
     emulation::set_nccl_failed(true);
     std::this_thread::sleep_for(std::chrono::milliseconds(1200));
-    try {
-      nccl->all_reduce(value, Reduce::kSum, "after");
-      ADD_FAILURE() << "nothing was thrown";
-    } catch (const CommunicationError& error) {
-      EXPECT_NE(std::string_view(error.what()).find("given up"), std::string_view::npos);
-    }
+    const auto expect_given_up = [](auto call) {
+      try {
+        call();
+        ADD_FAILURE() << "nothing was thrown";
+      } catch (const CommunicationError& error) {
+        EXPECT_NE(std::string_view(error.what()).find("given up"), std::string_view::npos);
+      }
+    };
+    expect_given_up([&] { nccl->all_reduce(value, Reduce::kSum, "after"); });
+    expect_given_up([&] { nccl->broadcast(value, 0, "after"); });
     host.barrier("after the failure");
     emulation::set_nccl_failed(false);
   });
+}
+
+// What a rank's kernels wait for may never come then, so its communicator must not wait for them.
+TEST(NcclFailure, AnExceptionAbortsTheCommunicator) {
+  const int before = emulation::nccl_aborts();
+  const auto fail_after_start = [](Communicator& host) {
+    const auto gpu = make_cuda_backend();
+    const auto nccl = make_nccl_communicator(*gpu, host.split(0, host.rank(), "tensors"));
+    throw std::runtime_error("of another kind");
+  };
+  EXPECT_THROW(run_ranks(2, fail_after_start), std::exception);
+  EXPECT_EQ(emulation::nccl_aborts(), before + 2);
+  run_ranks(2, [](Communicator& host) {
+    const auto gpu = make_cuda_backend();
+    make_nccl_communicator(*gpu, host.split(0, host.rank(), "tensors"));
+  });
+  EXPECT_EQ(emulation::nccl_aborts(), before + 2);
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 // What only the emulator can vary: the order of threads, and which epilogues cuBLASLt has.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "core/reference/reference_backend.h"
+#include "tests/core/cuda/emulation/device_memory.h"
 #include "tests/core/cuda/emulation/order.h"
 #include "tests/core/cuda/emulation/runtime.h"
 #include "tests/core/cuda/gpu.h"
@@ -37,7 +40,8 @@ TEST(Emulated, ThreadsInAnyOrderGiveTheSameBits) {
   }
 }
 
-TEST(Emulated, ProductsWithoutFusedEpilogues) {
+// Products with fused epilogues, while `change` changes the library.
+void check_products(void (*change)(bool), bool now) {
   const auto reference = make_reference_backend();
   OpCases cases;
   add_linear_cases(cases);
@@ -46,15 +50,56 @@ TEST(Emulated, ProductsWithoutFusedEpilogues) {
     if (!supports(op_case, *make_cuda_backend(), DType::kFloat32)) continue;
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       const auto backend = make_cuda_backend();
-      emulation::set_fused_epilogues(false);
+      change(now);
       const auto values = run_case(op_case, *backend, dtype, 2);
-      emulation::set_fused_epilogues(true);
+      change(!now);
       EXPECT_EQ(
           difference(values, run_case(op_case, *reference, dtype, 2), tolerance_of(dtype, op_case)),
           "")
           << op_case.name();
     }
   }
+}
+
+TEST(Emulated, ProductsWithoutFusedEpilogues) {
+  check_products(emulation::set_fused_epilogues, false);
+}
+
+TEST(Emulated, ProductsWhoseEpiloguesAreRefusedWhenTheyRun) {
+  check_products(emulation::set_refusal_of_epilogues, true);
+}
+
+// cuBLASLt is given no bias that it cannot read 16 bytes at a time.
+TEST(Emulated, ABiasAtAnOddAddress) {
+  constexpr std::int64_t kSize = 16;
+  const auto backend = make_cuda_backend();
+  const Block block(backend->memory(), 1024 * sizeof(float));
+  auto* next = static_cast<float*>(block.data());
+  const auto make = [&](const Shape& shape, double value) {
+    const Tensor tensor{next, shape, DType::kFloat32};
+    next += tensor.elements();
+    backend->fill(tensor, value);
+    return tensor;
+  };
+  const Tensor x = make({kSize, kSize}, 2), weight = make({kSize, kSize}, 3), y = make(x.shape, 0);
+  ++next;
+  const Tensor bias = make({kSize}, 5);
+  backend->linear_forward(x, weight, bias, {}, y);
+  std::vector<float> values(kSize * kSize);
+  backend->download(y, values.data());
+  EXPECT_EQ(values, std::vector<float>(kSize * kSize, 2 * 3 * kSize + 5));
+}
+
+// GPUs of compute capability 8.6 and 8.9 have room for some of the tensor-core kernels only.
+TEST(Emulated, AttentionWithLessSharedMemory) {
+  const auto reference = make_reference_backend();
+  const OpCase op_case = attention_case({1, 256, 1, 52}, 0);
+  emulation::set_most_shared_memory(emulation::kSmallerSharedMemory);
+  const auto values = run_case(op_case, *make_cuda_backend(), DType::kBFloat16, 1);
+  emulation::set_most_shared_memory(emulation::kA100SharedMemory);
+  EXPECT_EQ(difference(values, run_case(op_case, *reference, DType::kBFloat16, 1),
+                       tolerance_of(DType::kBFloat16, op_case)),
+            "");
 }
 
 // Rows of 8 bf16 whose parts do not begin at 16 bytes take the scalar kernels: a modulation tensor
@@ -76,6 +121,28 @@ TEST(Emulated, UnalignedModulation) {
 
 TEST(EmulatedDeathTest, FindsABarrierThatSomeThreadsMiss) {
   EXPECT_DEATH(emulation::run_missed_barrier(), "wait at a barrier that the others do not reach");
+}
+
+TEST(EmulatedDeathTest, FindsHostCodeThatTouchesTheMemoryOfTheGpu) {
+  const auto touch = [] {
+    emulation::protect_device_memory();
+    const auto device = make_cuda_backend();
+    const Block block(device->memory(), sizeof(float));
+    const Tensor value{block.data(), {1}, DType::kFloat32};
+    device->fill(value, 2);
+    device->synchronize();
+    value.as<float>()[0] = 1;
+  };
+  EXPECT_DEATH(touch(), "host code touches the memory of the GPU");
+}
+
+TEST(EmulatedDeathTest, FindsAThreadThatHasNotChosenItsGpu) {
+  const auto call = [] {
+    const auto device = make_cuda_backend();
+    std::thread([&] { device->finish(device->record()); }).join();
+    std::thread([&, event = device->record()] { device->finish(event); }).join();
+  };
+  EXPECT_DEATH(call(), "by a thread that has not chosen its GPU");
 }
 
 TEST(Emulated, RefusesWideRows) {

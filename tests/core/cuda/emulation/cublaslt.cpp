@@ -5,6 +5,8 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -30,7 +32,26 @@ struct Layout {
   std::int64_t batch_stride = 0;
 };
 
+// Bytes that addresses are multiples of. The library chooses an algorithm for those that it is told
+// of; those of bias and aux it sees.
+struct Alignments {
+  std::uint32_t a = 256, b = 256, c = 256, d = 256;
+};
+
+std::uint32_t alignment_of(const void* pointer) {
+  const auto address = reinterpret_cast<std::uintptr_t>(pointer) | 256u;
+  return static_cast<std::uint32_t>(address & (~address + 1));
+}
+
+// What an algorithm needs, kept in its opaque words.
+struct Needs {
+  Alignments matrices;
+  std::uint32_t bias, aux;
+};
+static_assert(sizeof(Needs) <= sizeof(cublasLtMatmulAlgo_t));
+
 bool fused_epilogues = true;
+bool refuses_to_run = false;
 
 double read(const void* data, int type, std::int64_t i) {
   if (type == CUDA_R_32F) return static_cast<const float*>(data)[i];
@@ -160,6 +181,7 @@ cublasStatus_t give(Handle* handle, Object object) {
 namespace edt::emulation {
 
 void set_fused_epilogues(bool available) { fused_epilogues = available; }
+void set_refusal_of_epilogues(bool refused) { refuses_to_run = refused; }
 
 }  // namespace edt::emulation
 
@@ -235,29 +257,54 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t handle) {
 }
 
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* handle) {
-  return give(handle, 0);
+  return give(handle, Alignments{});
 }
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t handle) {
-  delete reinterpret_cast<int*>(handle);
+  delete reinterpret_cast<Alignments*>(handle);
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t,
-                                                    cublasLtMatmulPreferenceAttributes_t,
-                                                    const void*, size_t) {
-  return CUBLAS_STATUS_SUCCESS;
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t handle,
+                                                    cublasLtMatmulPreferenceAttributes_t attribute,
+                                                    const void* value, size_t bytes) {
+  auto& alignments = *reinterpret_cast<Alignments*>(handle);
+  const auto take = [&](std::uint32_t& to) {
+    if (bytes != sizeof to) return CUBLAS_STATUS_INVALID_VALUE;
+    std::memcpy(&to, value, bytes);
+    return CUBLAS_STATUS_SUCCESS;
+  };
+  switch (attribute) {
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES:
+      return take(alignments.a);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES:
+      return take(alignments.b);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES:
+      return take(alignments.c);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES:
+      return take(alignments.d);
+    case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK:
+      return bytes == sizeof(std::uint32_t) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+    case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES:
+      return bytes == sizeof(size_t) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+    default:
+      return CUBLAS_STATUS_INVALID_VALUE;
+  }
 }
 
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t description,
                                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
                                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
-                                              cublasLtMatmulPreference_t, int,
-                                              cublasLtMatmulHeuristicResult_t*, int* found) {
+                                              cublasLtMatmulPreference_t preference, int,
+                                              cublasLtMatmulHeuristicResult_t* result, int* found) {
   const auto& d = *reinterpret_cast<const Description*>(description);
   const bool has_aux =
       d.epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS || d.epilogue == CUBLASLT_EPILOGUE_DGELU;
   const bool possible = d.epilogue == CUBLASLT_EPILOGUE_DEFAULT ||
                         (fused_epilogues && !(has_aux && d.aux_stride % 8 != 0));
   *found = possible ? 1 : 0;
+  const Needs needs{*reinterpret_cast<const Alignments*>(preference), alignment_of(d.bias),
+                    alignment_of(d.aux)};
+  std::memcpy(&result->algo, &needs, sizeof needs);
+  result->state = CUBLAS_STATUS_SUCCESS;
   return possible ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
@@ -265,7 +312,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
                               const void* a, cublasLtMatrixLayout_t a_layout, const void* b,
                               cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
                               cublasLtMatrixLayout_t, void* out, cublasLtMatrixLayout_t out_layout,
-                              const cublasLtMatmulAlgo_t*, void*, size_t, cudaStream_t stream) {
+                              const cublasLtMatmulAlgo_t* algorithm, void*, size_t,
+                              cudaStream_t stream) {
   const Product product{*reinterpret_cast<const Description*>(description),
                         *static_cast<const float*>(alpha),
                         a,
@@ -278,6 +326,22 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
                         *reinterpret_cast<const Layout*>(out_layout)};
   const auto [k, b_k] = product.inner();
   if (k != b_k) return CUBLAS_STATUS_INVALID_VALUE;
+  Needs needs;
+  std::memcpy(static_cast<void*>(&needs), algorithm, sizeof needs);
+  const auto& [of_a, of_b, of_c, of_d] = needs.matrices;
+  if (alignment_of(a) < of_a || alignment_of(b) < of_b || alignment_of(c) < of_c ||
+      alignment_of(out) < of_d || alignment_of(product.d.bias) < needs.bias ||
+      alignment_of(product.d.aux) < needs.aux) {
+    std::fprintf(stderr, "emulation of cuBLASLt: memory less aligned than the algorithm needs\n");
+    std::abort();
+  }
+  const bool fused = product.d.epilogue != CUBLASLT_EPILOGUE_DEFAULT;
+  if (fused && refuses_to_run) return CUBLAS_STATUS_NOT_SUPPORTED;
+  // Some kernels read these 16 bytes at a time, whatever they have been told.
+  if (fused && (alignment_of(product.d.bias) < 16 || alignment_of(product.d.aux) < 16)) {
+    std::fprintf(stderr, "emulation of cuBLASLt: a bias that is not aligned to 16 bytes\n");
+    std::abort();
+  }
   edt::emulation::ask(stream, [product] { product.run(); });
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -2,17 +2,18 @@
 
 #include <nccl.h>
 
-#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 
-#include "core/base/dtype.h"
 #include "tests/core/cuda/emulation/streams.h"
 
 namespace {
@@ -29,6 +30,9 @@ struct Party {
 struct Rank {
   std::shared_ptr<Party> party;
   int rank, size;
+  std::thread::id maker = std::this_thread::get_id();  // stands for its GPU
+  std::thread::id user{};
+  bool gone = false;  // destroyed or aborted
 };
 
 struct Operation {
@@ -44,11 +48,45 @@ std::mutex parties_mutex;
 std::map<int, std::shared_ptr<Party>> parties;
 int next_id = 0;
 std::atomic<bool> failed = false;
+std::atomic<int> aborted = 0;
+
+std::vector<std::unique_ptr<Rank>> ranks;  // all that were made
 
 thread_local int depth = 0;
 thread_local std::vector<Operation> group;
 
-Rank& rank_of(ncclComm_t comm) { return *reinterpret_cast<Rank*>(comm); }
+[[noreturn]] void fail(const char* what) {
+  std::fprintf(stderr, "emulation of NCCL: %s\n", what);
+  std::abort();
+}
+
+Rank& rank_of(ncclComm_t comm) {
+  Rank& rank = *reinterpret_cast<Rank*>(comm);
+  if (rank.gone) fail("a communicator is used after its end");
+  return rank;
+}
+
+// NCCL's guide: communicators of one GPU are used in one order on all ranks. Those of one thread
+// are.
+Rank& used(ncclComm_t comm) {
+  Rank& rank = rank_of(comm);
+  const std::lock_guard lock(parties_mutex);
+  rank.user = std::this_thread::get_id();
+  for (const auto& other : ranks) {
+    const bool beside = !other->gone && other->maker == rank.maker;
+    if (beside && other->user != std::thread::id{} && other->user != rank.user) {
+      fail("communicators of one GPU are used by two threads");
+    }
+  }
+  return rank;
+}
+
+// Ranks stay, so that whoever uses one after its end is seen.
+ncclResult_t end(ncclComm_t comm) {
+  if (depth != 0) fail("a communicator ends within a group");
+  rank_of(comm).gone = true;
+  return ncclSuccess;
+}
 
 void post(const Rank& rank, int to, Bytes letter) {
   const std::lock_guard lock(rank.party->mutex);
@@ -65,27 +103,35 @@ Bytes take(const Rank& rank, int from) {
   return letter;
 }
 
-Bytes bytes_at(const void* data, std::size_t size) {
+// Once the stream has come to it.
+Bytes bytes_at(const void* data, std::size_t size, cudaStream_t stream) {
+  edt::emulation::finish(stream);
+  const edt::emulation::AtWork at_work;
   const char* begin = static_cast<const char*>(data);
   return {begin, begin + size};
+}
+
+// What has arrived is written when the stream comes to it: as late as it may be.
+void put(Bytes letter, void* data, cudaStream_t stream) {
+  edt::emulation::ask(stream, [letter = std::move(letter), data] {
+    std::memcpy(data, letter.data(), letter.size());
+  });
 }
 
 ncclResult_t run_group() {
   for (const Operation& o : group) {
     if (!o.send) continue;
-    edt::emulation::finish(o.stream);
-    post(*o.rank, o.peer, bytes_at(o.data, o.bytes));
+    post(*o.rank, o.peer, bytes_at(o.data, o.bytes, o.stream));
   }
   ncclResult_t result = ncclSuccess;
   for (const Operation& o : group) {
     if (o.send) continue;
-    const Bytes letter = take(*o.rank, o.peer);
+    Bytes letter = take(*o.rank, o.peer);
     if (letter.size() != o.bytes) {
       result = ncclInvalidUsage;
       continue;
     }
-    edt::emulation::finish(o.stream);
-    std::memcpy(o.data, letter.data(), letter.size());
+    put(std::move(letter), o.data, o.stream);
   }
   group.clear();
   return result;
@@ -98,28 +144,12 @@ ncclResult_t ask(Operation operation) {
   return depth == 0 ? run_group() : ncclSuccess;
 }
 
-template <class T>
-void reduce(ncclRedOp_t operation, const Bytes& from, Bytes& to) {
-  const auto* a = reinterpret_cast<const T*>(from.data());
-  auto* b = reinterpret_cast<T*>(to.data());
-  for (std::size_t i = 0; i < to.size() / sizeof(T); ++i) {
-    const T x = a[i], y = b[i];
-    const bool nan = x != x || y != y;
-    if (operation == ncclSum) {
-      b[i] = static_cast<T>(x + y);
-    } else if (nan) {
-      b[i] = static_cast<T>(x + y);
-    } else {
-      b[i] = operation == ncclMax ? std::max(x, y) : std::min(x, y);
-    }
-  }
-}
-
 }  // namespace
 
 namespace edt::emulation {
 
 void set_nccl_failed(bool now) { failed = now; }
+int nccl_aborts() { return aborted; }
 
 }  // namespace edt::emulation
 
@@ -141,15 +171,17 @@ ncclResult_t ncclCommInitRank(ncclComm_t* comm, int size, ncclUniqueId id, int r
   const std::lock_guard lock(parties_mutex);
   auto& party = parties[number];
   if (!party) party = std::make_shared<Party>();
-  *comm = reinterpret_cast<ncclComm_t>(new Rank{party, rank, size});
+  ranks.push_back(std::make_unique<Rank>(Rank{party, rank, size}));
+  *comm = reinterpret_cast<ncclComm_t>(ranks.back().get());
   return ncclSuccess;
 }
-ncclResult_t ncclCommDestroy(ncclComm_t comm) {
-  delete &rank_of(comm);
-  return ncclSuccess;
+ncclResult_t ncclCommDestroy(ncclComm_t comm) { return end(comm); }
+ncclResult_t ncclCommAbort(ncclComm_t comm) {
+  ++aborted;
+  return end(comm);
 }
-ncclResult_t ncclCommAbort(ncclComm_t comm) { return ncclCommDestroy(comm); }
-ncclResult_t ncclCommGetAsyncError(ncclComm_t, ncclResult_t* state) {
+ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
+  rank_of(comm);
   *state = failed ? ncclRemoteError : ncclSuccess;
   return ncclSuccess;
 }
@@ -161,47 +193,24 @@ ncclResult_t ncclGroupStart() {
 ncclResult_t ncclGroupEnd() { return --depth == 0 ? run_group() : ncclSuccess; }
 ncclResult_t ncclSend(const void* data, size_t count, ncclDataType_t, int peer, ncclComm_t comm,
                       cudaStream_t stream) {
-  return ask({&rank_of(comm), true, const_cast<void*>(data), count, peer, stream});
+  return ask({&used(comm), true, const_cast<void*>(data), count, peer, stream});
 }
 ncclResult_t ncclRecv(void* data, size_t count, ncclDataType_t, int peer, ncclComm_t comm,
                       cudaStream_t stream) {
-  return ask({&rank_of(comm), false, data, count, peer, stream});
+  return ask({&used(comm), false, data, count, peer, stream});
 }
 
 ncclResult_t ncclBroadcast(const void* from, void* to, size_t count, ncclDataType_t, int root,
                            ncclComm_t comm, cudaStream_t stream) {
   if (edt::emulation::is_captured(stream)) return ncclInvalidUsage;
-  Rank& rank = rank_of(comm);
-  edt::emulation::finish(stream);
+  Rank& rank = used(comm);
   if (rank.rank == root) {
     for (int r = 0; r < rank.size; ++r) {
-      if (r != root) post(rank, r, bytes_at(from, count));
+      if (r != root) post(rank, r, bytes_at(from, count, stream));
     }
   } else {
-    const Bytes letter = take(rank, root);
-    std::memcpy(to, letter.data(), letter.size());
+    put(take(rank, root), to, stream);
   }
-  return ncclSuccess;
-}
-
-ncclResult_t ncclAllReduce(const void* from, void* to, size_t count, ncclDataType_t type,
-                           ncclRedOp_t operation, ncclComm_t comm, cudaStream_t stream) {
-  if (edt::emulation::is_captured(stream)) return ncclInvalidUsage;
-  Rank& rank = rank_of(comm);
-  edt::emulation::finish(stream);
-  const std::size_t width = type == ncclFloat64 ? 8 : type == ncclBfloat16 ? 2 : 4;
-  Bytes sum = bytes_at(from, count * width);
-  for (int r = 0; r < rank.size; ++r) {
-    if (r != rank.rank) post(rank, r, sum);
-  }
-  for (int r = 0; r < rank.size; ++r) {
-    if (r == rank.rank) continue;
-    const Bytes other = take(rank, r);
-    if (type == ncclInt32) reduce<std::int32_t>(operation, other, sum);
-    if (type == ncclFloat32) reduce<float>(operation, other, sum);
-    if (type == ncclFloat64) reduce<double>(operation, other, sum);
-  }
-  std::memcpy(to, sum.data(), sum.size());
   return ncclSuccess;
 }
 

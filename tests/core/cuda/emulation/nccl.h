@@ -1,9 +1,13 @@
-// NCCL for ranks that are threads, on the emulated GPU. A group is done when it ends.
+// NCCL for ranks that are threads, on the emulated GPU. What a group sends leaves when it ends,
+// what it receives arrives in the order of the stream. A communicator that is used after its end or
+// ends within a group, and two of one GPU that are used by two threads, end the program.
 #pragma once
 
 namespace edt::emulation {
 
 // What ncclCommGetAsyncError says from now on.
 void set_nccl_failed(bool failed);
+// Communicators that were aborted so far.
+int nccl_aborts();
 
 }  // namespace edt::emulation

@@ -1,4 +1,4 @@
-// CUDA's runtime on host memory; streams and events are streams.cpp's. New memory is full of NaN.
+// CUDA's runtime on host memory; streams and events are streams.cpp's.
 #include "tests/core/cuda/emulation/runtime.h"
 
 #include <cuda_runtime_api.h>
@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "tests/core/cuda/emulation/device_memory.h"
 #include "tests/core/cuda/emulation/streams.h"
 
 namespace {
@@ -20,7 +21,11 @@ std::map<const void*, int>& shared_limits() {
 }
 
 thread_local int gpu_place = 0;
+thread_local bool chosen = false;
 
+int most_shared_memory = edt::emulation::kA100SharedMemory;
+
+constexpr size_t kPromised = 256;  // alignment of pinned memory
 std::mutex pinned_mutex;
 std::map<char*, std::size_t>& pinned() {
   static std::map<char*, std::size_t> blocks;
@@ -54,10 +59,19 @@ int allowed_shared_memory(const void* kernel) {
 
 void set_gpu_place(int place) { gpu_place = place; }
 
+void set_most_shared_memory(int bytes) { most_shared_memory = bytes; }
+
+void require_chosen_gpu(const char* call) {
+  if (chosen) return;
+  std::fprintf(stderr, "emulation: %s by a thread that has not chosen its GPU\n", call);
+  std::abort();
+}
+
 }  // namespace edt::emulation
 
 using edt::emulation::is_captured;
 using edt::emulation::refused_in_capture;
+using edt::emulation::require_chosen_gpu;
 
 extern "C" {
 
@@ -81,9 +95,21 @@ cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
   return cudaSuccess;
 }
-cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
+cudaError_t cudaSetDevice(int device) {
+  chosen = true;
+  return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+}
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  *value = attribute == cudaDevAttrComputeCapabilityMajor ? 8 : 0;
+  switch (attribute) {
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = 8;
+      break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = most_shared_memory;
+      break;
+    default:
+      *value = 0;
+  }
   return cudaSuccess;
 }
 
@@ -96,18 +122,17 @@ cudaError_t cudaDeviceGetPCIBusId(char* place, int length, int device) {
   return cudaSuccess;
 }
 
-// The smaller of what A100 and H100 grant to one block.
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute, int bytes) {
-  if (bytes > 163 * 1024) return cudaErrorInvalidValue;
+  if (bytes > most_shared_memory) return cudaErrorInvalidValue;
   shared_limits()[kernel] = bytes;
   return cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  require_chosen_gpu("cudaMalloc");
   if (const cudaError_t refused = refused_in_capture()) return refused;
-  *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  *memory = edt::emulation::take_device_memory(bytes);
   if (*memory == nullptr) return cudaErrorMemoryAllocation;
-  std::memset(*memory, 0xff, bytes);
   const std::lock_guard lock(taken_mutex);
   taken()[*memory] = bytes;
   return cudaSuccess;
@@ -115,9 +140,9 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
 cudaError_t cudaFree(void* memory) {
   if (const cudaError_t refused = refused_in_capture()) return refused;
   edt::emulation::finish_all();
+  edt::emulation::give_device_memory_back(memory);
   const std::lock_guard lock(taken_mutex);
   taken().erase(memory);
-  std::free(memory);
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
@@ -128,9 +153,12 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 }
 
 cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
+  require_chosen_gpu("cudaHostAlloc");
   if (const cudaError_t refused = refused_in_capture()) return refused;
-  *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-  if (*memory == nullptr) return cudaErrorMemoryAllocation;
+  auto* const begin =
+      static_cast<char*>(std::aligned_alloc(4096, (kPromised + bytes + 4095) / 4096 * 4096));
+  if (begin == nullptr) return cudaErrorMemoryAllocation;
+  *memory = begin + kPromised;
   const std::lock_guard lock(pinned_mutex);
   pinned()[static_cast<char*>(*memory)] = bytes;
   return cudaSuccess;
@@ -140,7 +168,7 @@ cudaError_t cudaFreeHost(void* memory) {
   edt::emulation::finish_all();
   const std::lock_guard lock(pinned_mutex);
   pinned().erase(static_cast<char*>(memory));
-  std::free(memory);
+  std::free(static_cast<char*>(memory) - kPromised);
   return cudaSuccess;
 }
 

@@ -7,6 +7,8 @@
 #include <set>
 #include <vector>
 
+#include "tests/core/cuda/emulation/device_memory.h"
+
 namespace edt::emulation {
 namespace {
 
@@ -49,6 +51,8 @@ Stream& stream_at(cudaStream_t handle) { return *reinterpret_cast<Stream*>(handl
 Event& event_at(cudaEvent_t handle) { return *reinterpret_cast<Event*>(handle); }
 
 void finish(Stream& stream, std::uint64_t asked) {
+  if (stream.done >= asked) return;
+  const AtWork at_work;
   while (stream.done < asked) {
     const Work work = std::move(stream.work.front());
     stream.work.pop_front();
@@ -57,7 +61,18 @@ void finish(Stream& stream, std::uint64_t asked) {
   }
 }
 
+int depth = 0;
+
 }  // namespace
+
+AtWork::AtWork() {
+  mutex.lock();
+  if (depth++ == 0) open_device_memory(true);
+}
+AtWork::~AtWork() {
+  if (--depth == 0) open_device_memory(false);
+  mutex.unlock();
+}
 
 void ask(cudaStream_t handle, Work work) {
   const std::lock_guard lock(mutex);
@@ -97,6 +112,7 @@ using namespace edt::emulation;
 extern "C" {
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* handle, unsigned) {
+  require_chosen_gpu("cudaStreamCreateWithFlags");
   const std::lock_guard lock(mutex);
   auto* stream = new Stream;
   streams().insert(stream);
@@ -111,12 +127,14 @@ cudaError_t cudaStreamDestroy(cudaStream_t handle) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
+  require_chosen_gpu("cudaStreamSynchronize");
   if (is_captured(handle)) return spoil(cudaErrorStreamCaptureUnsupported);
   finish(handle);
   return cudaSuccess;
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* handle, unsigned) {
+  require_chosen_gpu("cudaEventCreateWithFlags");
   *handle = reinterpret_cast<cudaEvent_t>(new Event);
   return cudaSuccess;
 }
@@ -130,6 +148,7 @@ cudaError_t cudaEventRecord(cudaEvent_t handle, cudaStream_t stream) {
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
+  require_chosen_gpu("cudaEventSynchronize");
   const std::lock_guard lock(mutex);
   const Event event = event_at(handle);
   if (event.captured) return spoil(cudaErrorCapturedEvent);

@@ -19,6 +19,16 @@ void ask(cudaStream_t stream, std::function<void()> work);
 void finish(cudaStream_t stream);
 void finish_all();
 
+// While it lives, this thread works on the device: nobody else does, and memory of the device that
+// is protected can be touched.
+class AtWork {
+ public:
+  AtWork();
+  ~AtWork();
+  AtWork(const AtWork&) = delete;
+  AtWork& operator=(const AtWork&) = delete;
+};
+
 bool is_captured(cudaStream_t stream);
 // For calls that a thread must not make while it captures: success, or the error, and the capture
 // is spoilt.

@@ -41,6 +41,16 @@ INSTANTIATE_TEST_SUITE_P(Stages, DeviceSameBits,
                                               std::get<2>(one.param) ? "nccl" : "staged");
                          });
 
+// Over NCCL the collectives of the model and of ZeRO would have no common order if they overlapped:
+// the emulated one ends the program then.
+TEST(DeviceTraining, NothingOverlapsBesideTensorRanks) {
+  const Outcome one = train_on_gpus({});
+  const Outcome four = train_on_gpus(
+      {.ranks = 2, .zero = {.stage = ZeroStage::kGradients}, .own_gpus = true, .tensor_ranks = 2});
+  expect_near(four.losses, one.losses, 1e-5);
+  expect_near(four.norms, one.norms, 1e-4);
+}
+
 // In another order of sums, so near and not equal.
 TEST(DeviceTraining, TwoTensorRanksFollowOne) {
   const Outcome one = train_on_gpus({});

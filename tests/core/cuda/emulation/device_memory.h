@@ -1,0 +1,23 @@
+// The emulated device's memory: as little aligned as CUDA promises, full of NaN when new, and, when
+// a test asks for it, out of reach of the host's code.
+#pragma once
+
+#include <cstddef>
+
+namespace edt::emulation {
+
+// From now on new memory of the device can be touched by its work alone: host code that does ends
+// the program by name.
+void protect_device_memory();
+
+// nullptr: there is not enough.
+void* take_device_memory(std::size_t bytes);
+void give_device_memory_back(void* memory);
+// Called by AtWork, by one thread at a time.
+void open_device_memory(bool open);
+
+// A call of a thread that has not chosen its GPU would be for the first one, and make a context
+// there: ends the program.
+void require_chosen_gpu(const char* call);
+
+}  // namespace edt::emulation
