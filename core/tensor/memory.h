@@ -17,7 +17,7 @@ struct FreeMemory {
 class Memory {
  public:
   virtual ~Memory() = default;
-  // At least `bytes`, aligned to 4096. Throws SystemError when there is not enough.
+  // At least `bytes`, aligned to 256. Throws SystemError when there is not enough.
   virtual void* reserve(std::size_t bytes) = 0;
   virtual void release(void* memory) noexcept = 0;
   // None: the host's memory.
