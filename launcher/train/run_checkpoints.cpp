@@ -87,7 +87,13 @@ bool RunCheckpoints::restore() {
   if (world.is_root()) {
     for (const RejectedCheckpoint& rejected : choice.rejected) store_.set_aside(rejected.entry);
   }
-  if (!choice.checkpoint) return false;
+  if (!choice.checkpoint) {
+    if (world.is_root() && !choice.rejected.empty()) {
+      log::warning("no checkpoint in {} is intact: there is nothing to go on from",
+                   store_.directory().string());
+    }
+    return false;
+  }
   if (choice.checkpoint->info().optimizer.empty()) {
     start_from_weights(*choice.checkpoint);
   } else {
