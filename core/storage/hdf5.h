@@ -133,6 +133,10 @@ class File : public Object {
   // Replaces an existing file. The first `user_block` bytes (0, 512, 1024, ...) are left to the
   // caller.
   static File create(const std::filesystem::path& path, std::uint64_t user_block = 0);
+  File(File&&) = default;
+  File& operator=(File&&) = default;
+  // The root group before the file, which otherwise would close it.
+  ~File() { handle_.reset(); }
 
   bool has(const std::string& name) const;
   std::vector<std::string> names(const std::string& group = "/") const;  // sorted

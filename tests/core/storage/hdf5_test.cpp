@@ -1,5 +1,7 @@
 #include "core/storage/hdf5.h"
 
+#include <hdf5.h>
+
 #include <fstream>
 #include <numeric>
 
@@ -79,6 +81,15 @@ TEST(Hdf5, Attributes) {
   EXPECT_ERROR(file.read_int("absent"), DataError, "a.h5:/@absent", "missing");
   EXPECT_ERROR(file.read_int("text"), DataError, "a.h5:/@text", "not an integer");
   EXPECT_ERROR(file.read_double("mean"), DataError, "2 elements");
+}
+
+TEST(Hdf5, AFileIsClosedWithoutErrors) {
+  const test::TempDir directory;
+  const auto path = directory / "a.h5";
+  { const auto file = File::create(path); }
+  EXPECT_EQ(H5Eget_num(H5E_DEFAULT), 0) << "errors of the last call";
+  { const auto file = File::open(path); }
+  EXPECT_EQ(H5Eget_num(H5E_DEFAULT), 0);
 }
 
 TEST(Hdf5, BadInputNamesFileAndObject) {
