@@ -105,7 +105,7 @@ int report(CommandContext& context, std::string_view message, int status) {
     return status;
   }
   // What all ranks have found, rank 0 says once: it ends the job before the others wake up.
-  if (!world.is_root()) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  if (!world.is_root()) std::this_thread::sleep_for(std::chrono::seconds(1));
   context.error << fmt::format("edt: error: {}: {}\n", world.name(), one_line(message))
                 << std::flush;
   world.abort(status);

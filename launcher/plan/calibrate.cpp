@@ -88,6 +88,7 @@ Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world
         time_overlap(world, cluster.nodes > 1 ? cluster.devices : 1, [&] { product.run(); });
     cluster.overlap_compute = rates.compute;
     cluster.overlap_communication = rates.communication;
+    cluster.overlap_beside_tensor_ranks = backend.in_host_memory();
   }
   return cluster;
 }

@@ -96,6 +96,8 @@ struct ClusterText {
     options.section("overlap", "Computing and communicating at once: speed over the speed alone");
     share("overlap.compute", &cluster.overlap_compute, "of computing");
     share("overlap.communication", &cluster.overlap_communication, "of communicating");
+    options.add("overlap.beside-tensor-ranks", &cluster.overlap_beside_tensor_ranks,
+                "on: also where tensor ranks communicate; GPUs do not");
     options.section("kernels", "Measured kernels");
     options.add("kernels.table", &table, "file beside this one");
   }

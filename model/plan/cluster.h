@@ -40,6 +40,7 @@ struct Cluster {
   int adapters = 1;  // to the network, of each node
   // Speed of each lane while computing and communicating at once, over its speed alone.
   double overlap_compute = 1, overlap_communication = 1;
+  bool overlap_beside_tensor_ranks = true;  // GPUs do not: model/training/engine.cpp
   KernelTimes measured;
 
   int ranks() const { return nodes * devices; }

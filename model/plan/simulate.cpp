@@ -67,7 +67,8 @@ std::vector<double> price(const std::vector<PlannedCollective>& collectives,
 
 // Without a thread of its own, what a task does happens where it is handed over.
 Program compile(const Trace& trace, const SimulatedMesh& mesh, const Cluster& cluster) {
-  const bool threaded = mesh.overlap && mesh.data_ranks > 1;
+  const bool threaded = mesh.overlap && mesh.data_ranks > 1 &&
+                        (mesh.tensor_ranks == 1 || cluster.overlap_beside_tensor_ranks);
   const std::vector<Work> kernels = price(trace.kernels, cluster);
   const std::vector<double> collectives = price(trace.collectives, mesh, cluster);
   const auto first_task =

@@ -117,6 +117,10 @@ TEST(Simulation, TwoLanesMeetWhereTheProgramWaits) {
   EXPECT_DOUBLE_EQ(hidden.communication, 2);
   const StepTime exposed = simulate(overlapping_trace(), {2, 1, false}, cluster);
   EXPECT_DOUBLE_EQ(exposed.seconds, 4);
+  const StepTime beside = simulate(overlapping_trace(), {2, 2, true}, cluster);
+  cluster.overlap_beside_tensor_ranks = false;
+  EXPECT_DOUBLE_EQ(simulate(overlapping_trace(), {2, 2, true}, cluster).seconds,
+                   beside.seconds + 1);
   cluster.overlap_compute = 0.5;  // both at half speed: one second is computed in two
   cluster.overlap_communication = 0.5;
   EXPECT_DOUBLE_EQ(simulate(overlapping_trace(), {2, 1, true}, cluster).seconds, 4);
