@@ -26,6 +26,14 @@ Var Tape::leaf(const Tensor& tensor, bool needs_grad) {
   return {this, id};
 }
 
+Var Tape::view(const Var& whole, const Tensor& part) {
+  const std::int32_t id = add_value(part, false);
+  value(id).whole = whole.id_;
+  retain(whole.id_);
+  ++live_references_;
+  return {this, id};
+}
+
 std::int32_t Tape::add_value(const Tensor& data, bool owned) {
   values_.push_back(
       {.data = data, .room = owned ? room_ : Room::Ratio{}, .references = 1, .owned = owned});
@@ -45,10 +53,12 @@ void Tape::release(std::int32_t id) {
   Value& v = value(id);
   EDT_ASSERT(v.references > 0);
   --live_references_;
-  if (--v.references == 0 && v.owned) {
+  if (--v.references > 0) return;
+  if (v.owned) {
     arena_.release(v.data.data);
     v.data.data = nullptr;
   }
+  if (v.whole >= 0) release(std::exchange(v.whole, -1));
 }
 
 void Tape::release_grad(Value& value) {

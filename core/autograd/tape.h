@@ -100,6 +100,8 @@ class Tape {
   // A new uninitialised value.
   Var make(const Shape& shape, DType dtype);
   Var make(const Shape& shape) { return make(shape, dtype_); }
+  // A value over a part of another's memory, which it keeps alive. Its gradient is its own.
+  Var view(const Var& whole, const Tensor& part);
   // A value over memory that outlives the step; `needs_grad` makes it a leaf with a gradient.
   Var leaf(const Tensor& tensor, bool needs_grad = false);
 
@@ -126,6 +128,10 @@ class Tape {
   const Tensor& read(Parameter& parameter) {
     if (owner_ != nullptr) owner_->before_read(parameter);
     return parameter.value;
+  }
+  // Whether reading it waits for nothing, and what was read stays valid while others are asked for.
+  bool at_hand(const Parameter& parameter) const {
+    return owner_ == nullptr || owner_->at_hand(parameter);
   }
 
   // For backward functions: where to write the gradient of a value or parameter.
@@ -187,6 +193,7 @@ class Tape {
     Tensor grad;
     Room::Ratio room;  // of data, and of grad
     std::int32_t references = 0;
+    std::int32_t whole = -1;  // the value whose memory it is a part of
     bool owned = false;
     bool needs_grad = false;
     bool grad_owned = false;

@@ -48,6 +48,7 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
 
   // linear.cpp
   void linear_forward(T x, T weight, T bias, T positions, T y) override;
+  void linears_forward(T x, std::span<const LinearMap> maps) override;
   void linear_backward_input(T dy, T weight, G dx) override;
   void linear_backward_weight(T dy, T x, G dweight, G dbias) override;
 
@@ -124,6 +125,7 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
 
  private:
   // linear.cpp
+  bool run_at_once(T x, std::span<const LinearMap> maps);
   void weight_columns_backward_input(T dy, T weight, std::int64_t column, G dx);
   void weight_columns_backward_weight(T dy, T x, std::int64_t column, G dweight, G dbias);
   Tensor concatenated(T a, T b);

@@ -1,5 +1,7 @@
 // y = x W^T + b: one product, the bias in its epilogue. Positions are laid down first, and the
 // product adds to them.
+#include <optional>
+
 #include "core/cuda/backend.h"
 #include "core/cuda/error.h"
 #include "core/cuda/kernels/elementwise.h"
@@ -12,19 +14,45 @@ void* element_at(const Tensor& tensor, std::int64_t i) {
   return static_cast<std::byte*>(tensor.data) + static_cast<std::size_t>(i) * size_of(tensor.dtype);
 }
 
+Product product_of(const Tensor& x, const Tensor& weight, const Tensor& y) {
+  EDT_ASSERT(weight.dtype == x.dtype && y.dtype == x.dtype);
+  return {.m = x.shape[0],
+          .n = weight.shape[0],
+          .k = x.shape[1],
+          .a = x.data,
+          .b = weight.data,
+          .b_transposed = true,
+          .in = element_of(x),
+          .y = y.data,
+          .out = y.dtype};
+}
+
+void add_bias_to(Product& product, const Tensor& bias) {
+  EDT_ASSERT(bias.dtype == product.in);
+  product.epilogue = Epilogue::kBias;
+  product.bias = bias.data;
+}
+
+// Elements from one tensor of the maps to the next; nothing where they lie at other distances, or
+// are not all aligned alike: a single product could have another algorithm then.
+std::optional<std::int64_t> distance(std::span<const LinearMap> maps, Tensor LinearMap::*member) {
+  const auto address = [&](std::size_t i) {
+    return reinterpret_cast<std::intptr_t>((maps[i].*member).data);
+  };
+  const std::intptr_t bytes = address(1) - address(0);
+  for (std::size_t i = 1; i < maps.size(); ++i) {
+    if (address(i) - address(i - 1) != bytes) return std::nullopt;
+    if (alignment_of((maps[i].*member).data) != alignment_of((maps[0].*member).data))
+      return std::nullopt;
+  }
+  const auto size = static_cast<std::intptr_t>(size_of((maps[0].*member).dtype));
+  return bytes > 0 && bytes % size == 0 ? std::optional(bytes / size) : std::nullopt;
+}
+
 }  // namespace
 
 void CudaBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
-  EDT_ASSERT(weight.dtype == x.dtype && y.dtype == x.dtype);
-  Product product{.m = x.shape[0],
-                  .n = weight.shape[0],
-                  .k = x.shape[1],
-                  .a = x.data,
-                  .b = weight.data,
-                  .b_transposed = true,
-                  .in = element_of(x),
-                  .y = y.data,
-                  .out = y.dtype};
+  Product product = product_of(x, weight, y);
   if (positions.defined()) {
     EDT_ASSERT(positions.dtype == y.dtype);
     launch_add_rows(stream(), y.dtype, nullptr, {positions.data, positions.shape[0]}, y.data,
@@ -32,9 +60,7 @@ void CudaBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
     product.accumulate = true;
   }
   if (bias.defined()) {
-    EDT_ASSERT(bias.dtype == x.dtype);
-    product.epilogue = Epilogue::kBias;
-    product.bias = bias.data;
+    add_bias_to(product, bias);
     if (matmul_.try_run(product)) return;
     product.epilogue = Epilogue::kNone;
     product.bias = nullptr;
@@ -43,6 +69,29 @@ void CudaBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
     product.accumulate = true;
   }
   matmul_.run(product);
+}
+
+// One launch where the maps lie at equal distances, as those of blocks of one layout do, and where
+// that keeps the bits of single products.
+void CudaBackend::linears_forward(T x, std::span<const LinearMap> maps) {
+  if (maps.size() > 1 && run_at_once(x, maps)) return;
+  LinearKernels::linears_forward(x, maps);
+}
+
+bool CudaBackend::run_at_once(T x, std::span<const LinearMap> maps) {
+  Product product = product_of(x, maps[0].weight, maps[0].y);
+  product.batch = {.count = static_cast<std::int64_t>(maps.size()), .as_singles = true};
+  const auto weights = distance(maps, &LinearMap::weight), results = distance(maps, &LinearMap::y);
+  if (!weights || !results) return false;
+  product.batch.b = *weights;
+  product.batch.y = *results;
+  if (maps[0].bias.defined()) {
+    const auto biases = distance(maps, &LinearMap::bias);
+    if (!biases) return false;
+    add_bias_to(product, maps[0].bias);
+    product.batch.bias = *biases;
+  }
+  return matmul_.try_run(product);
 }
 
 void CudaBackend::linear_backward_input(T dy, T weight, G dx) {

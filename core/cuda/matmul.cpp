@@ -66,19 +66,19 @@ void set(const Layout& layout, cublasLtMatrixLayoutAttribute_t attribute, Value 
                "describing a matrix");
 }
 
-// `batch` row-major [rows, columns] matrices, as their transposes; `stride` 0: dense.
-Layout layout_of(DType dtype, std::int64_t rows, std::int64_t columns, std::int64_t batch,
-                 std::int64_t stride = 0) {
+// Row-major [rows, columns] matrices, as their transposes. `stride` between rows, 0: dense; `next`
+// elements to the matrix of the next of `count` products.
+Layout layout_of(DType dtype, std::int64_t rows, std::int64_t columns, std::int64_t stride,
+                 std::int64_t count, std::int64_t next) {
   cublasLtMatrixLayout_t layout = nullptr;
   check_cublas(
       cublasLtMatrixLayoutCreate(&layout, type_of(dtype), static_cast<std::uint64_t>(columns),
                                  static_cast<std::uint64_t>(rows), stride > 0 ? stride : columns),
       "describing a matrix");
   Layout owned(layout);
-  if (batch > 1) {
-    EDT_ASSERT(stride == 0);
-    set(owned, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<std::int32_t>(batch));
-    set(owned, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, rows * columns);
+  if (count > 1) {
+    set(owned, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<std::int32_t>(count));
+    set(owned, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, next);
   }
   return owned;
 }
@@ -98,6 +98,7 @@ Description describe(const Product& p, bool tf32) {
   if (p.bias != nullptr) {
     const DType bias = p.epilogue == Epilogue::kRowSums ? DType::kFloat32 : p.in;
     set(description, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, static_cast<std::int32_t>(type_of(bias)));
+    if (p.batch.count > 1) set(description, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, p.batch.bias);
   }
   if (p.aux != nullptr) {
     set(description, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE,
@@ -137,7 +138,9 @@ bool is_refusal(cublasStatus_t status) {
 constexpr std::uintptr_t kVectorBytes = 16;
 
 std::string text_of(const Product& p) {
-  return fmt::format("product [{}, {}] x [{}, {}] of {}", p.m, p.k, p.k, p.n, name_of(p.in));
+  return fmt::format("product {}[{}, {}] x [{}, {}] of {}",
+                     p.batch.count > 1 ? fmt::format("{} x ", p.batch.count) : "", p.m, p.k, p.k,
+                     p.n, name_of(p.in));
 }
 
 }  // namespace
@@ -163,22 +166,44 @@ std::unique_ptr<CudaMatmul::Plan> CudaMatmul::make(const Product& p) {
   if (p.bias != nullptr) aligned.bias = reinterpret_cast<void*>(kVectorBytes);
   if (p.aux != nullptr) aligned.aux = reinterpret_cast<void*>(kVectorBytes);
   point(plan->description, aligned);
-  plan->a =
-      p.a_transposed ? layout_of(p.in, p.k, p.m, p.batch) : layout_of(p.in, p.m, p.k, p.batch);
-  plan->b = p.b_transposed ? layout_of(p.in, p.n, p.k, p.batch, p.b_stride)
-                           : layout_of(p.in, p.k, p.n, p.batch, p.b_stride);
-  plan->y = layout_of(p.out, p.m, p.n, p.batch, p.y_stride);
-  const Preference preference = preference_of(key);
+  const std::int64_t count = p.batch.count;
+  plan->a = p.a_transposed ? layout_of(p.in, p.k, p.m, 0, count, p.batch.a)
+                           : layout_of(p.in, p.m, p.k, 0, count, p.batch.a);
+  plan->b = p.b_transposed ? layout_of(p.in, p.n, p.k, p.b_stride, count, p.batch.b)
+                           : layout_of(p.in, p.k, p.n, p.b_stride, count, p.batch.b);
+  plan->y = layout_of(p.out, p.m, p.n, p.y_stride, count, p.batch.y);
+  const bool found = p.batch.as_singles ? take_from_single(p, *plan) : suggest(p, *plan);
+  return found ? std::move(plan) : nullptr;
+}
+
+bool CudaMatmul::suggest(const Product& p, Plan& plan) const {
+  const Preference preference = preference_of(ProductKey(p));
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
-      context_.cublas(), plan->description.get(), plan->b.get(), plan->a.get(), plan->y.get(),
-      plan->y.get(), preference.get(), 1, &result, &found);
-  if (is_refusal(status)) return nullptr;
+      context_.cublas(), plan.description.get(), plan.b.get(), plan.a.get(), plan.y.get(),
+      plan.y.get(), preference.get(), 1, &result, &found);
+  if (is_refusal(status)) return false;
   check_cublas(status, text_of(p));
-  if (found == 0 || result.state != CUBLAS_STATUS_SUCCESS) return nullptr;
-  plan->algorithm = result.algo;
-  return plan;
+  plan.algorithm = result.algo;
+  return found > 0 && result.state == CUBLAS_STATUS_SUCCESS;
+}
+
+// The first product is run by itself: an algorithm may be refused no sooner. Then the library is
+// asked whether it can do the batch, in the workspace that there is.
+bool CudaMatmul::take_from_single(const Product& p, Plan& plan) {
+  EDT_ASSERT(!p.accumulate);
+  Product one = p;
+  one.batch = {};
+  if (!try_run(one)) return false;
+  plan.algorithm = find(one)->algorithm;
+  cublasLtMatmulHeuristicResult_t result{};
+  const cublasStatus_t status =
+      cublasLtMatmulAlgoCheck(context_.cublas(), plan.description.get(), plan.b.get(), plan.a.get(),
+                              plan.y.get(), plan.y.get(), &plan.algorithm, &result);
+  if (is_refusal(status)) return false;
+  check_cublas(status, text_of(p));
+  return result.workspaceSize <= kWorkspaceBytes;
 }
 
 CudaMatmul::Plan* CudaMatmul::find(const Product& product) {
@@ -198,7 +223,7 @@ bool CudaMatmul::try_run(const Product& p) {
       context_.cublas(), plan->description.get(), &alpha, p.b, plan->b.get(), p.a, plan->a.get(),
       &beta, p.y, plan->y.get(), p.y, plan->y.get(), &plan->algorithm,
       scratch_.bytes(ScratchSlot::kWorkspace, kWorkspaceBytes), kWorkspaceBytes, stream);
-  if (p.epilogue != Epilogue::kNone && is_refusal(status)) {
+  if ((p.epilogue != Epilogue::kNone || p.batch.as_singles) && is_refusal(status)) {
     plans_[ProductKey(p)] = nullptr;  // suggested, and refused all the same
     return false;
   }

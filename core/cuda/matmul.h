@@ -1,6 +1,7 @@
 // Matrix products by cuBLASLt, in row-major terms, with what its epilogues can take along. The
 // library's first suggestion for a shape is looked up once and kept. It is not chosen by timing:
-// two algorithms may round differently, and all ranks and runs must take the same one.
+// two algorithms may round differently, and all ranks and runs must take the same one. A batch that
+// stands for single products takes theirs.
 #pragma once
 
 #include <map>
@@ -20,7 +21,8 @@ class CudaMatmul {
   // Throws CudaError when cuBLASLt has no algorithm.
   void run(const Product& product);
 
-  // As run(), but false, with nothing done, when cuBLASLt cannot fuse the epilogue into this shape.
+  // As run(), but false, with nothing done, when cuBLASLt cannot fuse the epilogue into this shape,
+  // or cannot do the batch by the algorithm of its single products.
   bool try_run(const Product& product);
 
  private:
@@ -28,6 +30,9 @@ class CudaMatmul {
 
   Plan* find(const Product& product);
   std::unique_ptr<Plan> make(const Product& product);
+  // Gives the plan an algorithm; false: there is none.
+  bool suggest(const Product& product, Plan& plan) const;
+  bool take_from_single(const Product& product, Plan& plan);
 
   const CudaContext& context_;
   CudaScratch& scratch_;

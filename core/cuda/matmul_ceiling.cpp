@@ -42,17 +42,19 @@ class CudaMatmulCeiling final : public MatmulCeiling {
   }
 
   Product product_of(const MatmulForm& form) const {
-    return {.m = form.m,
-            .n = form.n,
-            .k = form.k,
-            .a = a_.data(),
-            .a_transposed = form.transposed_a,
-            .b = b_.data(),
-            .b_transposed = form.transposed_b,
-            .in = dtype_,
-            .y = c_.data(),
-            .out = dtype_,
-            .batch = form.batch};
+    return {
+        .m = form.m,
+        .n = form.n,
+        .k = form.k,
+        .a = a_.data(),
+        .a_transposed = form.transposed_a,
+        .b = b_.data(),
+        .b_transposed = form.transposed_b,
+        .in = dtype_,
+        .y = c_.data(),
+        .out = dtype_,
+        .batch = {
+            .count = form.batch, .a = form.m * form.k, .b = form.k * form.n, .y = form.m * form.n}};
   }
 
   DType dtype_;

@@ -17,6 +17,16 @@ enum class Epilogue {
   kRowSums       // bias[m] = sums of op(a) over k, float32: dbias beside a weight gradient
 };
 
+// Several products of one shape: elements from each matrix to that of the next product.
+struct ProductBatch {
+  std::int64_t count = 1;
+  std::int64_t a = 0, b = 0, y = 0, bias = 0;
+  // Takes the algorithm of a single product, so that each has the bits that it has by itself.
+  bool as_singles = false;
+
+  auto operator<=>(const ProductBatch&) const = default;
+};
+
 // y [m, n] (+)= a b, row-major and dense but for the strides. a is [m, k], or [k, m] when
 // transposed; b is [k, n] or [n, k].
 struct Product {
@@ -31,8 +41,8 @@ struct Product {
   bool accumulate = false;
   Epilogue epilogue = Epilogue::kNone;
   void* bias = nullptr;
-  void* aux = nullptr;     // [m, n]
-  std::int64_t batch = 1;  // that many products, whose matrices follow each other
+  void* aux = nullptr;  // [m, n]
+  ProductBatch batch;
   // Elements between the rows of b, and of y, as stored; 0: they follow each other.
   std::int64_t b_stride = 0, y_stride = 0;
 };
@@ -45,7 +55,8 @@ inline std::uint32_t alignment_of(const void* pointer) {
 
 // The library's algorithm depends on sizes, types, epilogue and alignment alone.
 struct ProductKey {
-  std::int64_t m, n, k, batch, b_stride, y_stride;
+  std::int64_t m, n, k, b_stride, y_stride;
+  ProductBatch batch;
   bool a_transposed, b_transposed;
   DType in, out;
   Epilogue epilogue;
@@ -55,9 +66,9 @@ struct ProductKey {
       : m(p.m),
         n(p.n),
         k(p.k),
-        batch(p.batch),
         b_stride(p.b_stride),
         y_stride(p.y_stride),
+        batch(p.batch),
         a_transposed(p.a_transposed),
         b_transposed(p.b_transposed),
         in(p.in),

@@ -6,10 +6,6 @@
 namespace edt {
 namespace {
 
-double matmul_flops(const Tensor& x, const Tensor& weight) {
-  return 2.0 * static_cast<double>(x.shape.rows()) * static_cast<double>(weight.elements());
-}
-
 Shape with_columns(const Shape& shape, std::int64_t columns) {
   Shape result;
   for (int i = 0; i + 1 < shape.rank(); ++i) result.append(shape[i]);
@@ -19,25 +15,47 @@ Shape with_columns(const Shape& shape, std::int64_t columns) {
 
 }  // namespace
 
+void LinearKernels::linears_forward(const Tensor& x, std::span<const LinearMap> maps) {
+  for (const LinearMap& map : maps) linear_forward(x, map.weight, map.bias, {}, map.y);
+}
+
+void check_linear(const Var& x, const Parameter& weight, const Parameter* bias) {
+  require(x.shape().columns() == weight.shape.elements() / weight.shape[0], "linear",
+          "{}: input is {}, weight is {}", weight.name, to_string(x.shape()),
+          to_string(weight.shape));
+  if (bias != nullptr) check_shape("linear", bias->name, bias->shape, {weight.shape[0]});
+}
+
+Shape linear_shape(const Var& x, const Parameter& weight) {
+  return with_columns(x.shape(), weight.shape[0]);
+}
+
+double linear_flops(const Var& x, const Parameter& weight) {
+  return 2.0 * static_cast<double>(x.shape().rows()) * static_cast<double>(weight.shape.elements());
+}
+
 Var linear(Tape& tape, const Var& x, Parameter& weight, Parameter* bias, const Tensor& positions) {
-  const Tensor w = as_weight(tape.read(weight));
-  require(x.shape().columns() == w.shape[1], "linear", "{}: input is {}, weight is {}", weight.name,
-          to_string(x.shape()), to_string(weight.shape));
-  if (bias != nullptr) check_shape("linear", bias->name, bias->shape, {w.shape[0]});
+  check_linear(x, weight, bias);
   if (positions.defined()) {
-    require(
-        positions.shape.columns() == w.shape[0] && x.shape().rows() % positions.shape.rows() == 0,
-        "linear", "{}: position table is {}, weight is {}, input is {}", weight.name,
-        to_string(positions.shape), to_string(weight.shape), to_string(x.shape()));
+    require(positions.shape.columns() == weight.shape[0] &&
+                x.shape().rows() % positions.shape.rows() == 0,
+            "linear", "{}: position table is {}, weight is {}, input is {}", weight.name,
+            to_string(positions.shape), to_string(weight.shape), to_string(x.shape()));
   }
-  Var y = tape.make(with_columns(x.shape(), w.shape[0]));
-  const double flops = matmul_flops(x.tensor(), w);
+  const Var y = tape.make(linear_shape(x, weight));
   {
-    Profiler::Scope scope(tape.profiler(), "linear.forward", flops);
+    const Tensor w = as_weight(tape.read(weight));
+    Profiler::Scope scope(tape.profiler(), "linear.forward", linear_flops(x, weight));
     backend_of(tape).linear_forward(as_matrix(x.tensor()), w, bias ? tape.read(*bias) : Tensor{},
                                     positions.defined() ? as_matrix(positions) : Tensor{},
                                     as_matrix(y.tensor()));
   }
+  record_linear(tape, y, x, weight, bias);
+  return y;
+}
+
+void record_linear(Tape& tape, const Var& y, const Var& x, Parameter& weight, Parameter* bias) {
+  const double flops = linear_flops(x, weight);
   tape.record("linear", y, {&weight, bias},
               [x, dx = x.grad(), &weight, bias, flops](Tape& t, OutputGrad& dy) {
                 const Tensor d = as_matrix(dy.tensor());
@@ -51,7 +69,6 @@ Var linear(Tape& tape, const Var& x, Parameter& weight, Parameter* bias, const T
                                                      as_weight(t.target(weight)),
                                                      bias ? t.target(*bias) : GradTarget{});
               });
-  return y;
 }
 
 Var concat_linear(Tape& tape, const Var& a, const Var& b, Parameter& weight, Parameter& bias) {
@@ -62,7 +79,7 @@ Var concat_linear(Tape& tape, const Var& a, const Var& b, Parameter& weight, Par
           to_string(a.shape()), to_string(b.shape()), to_string(w.shape));
   check_shape("concat_linear", bias.name, bias.shape, {w.shape[0]});
   Var y = tape.make(with_columns(a.shape(), w.shape[0]));
-  const double flops = matmul_flops(a.tensor(), w);
+  const double flops = linear_flops(a, weight);
   {
     Profiler::Scope scope(tape.profiler(), "linear.forward", flops);
     backend_of(tape).concat_linear_forward(as_matrix(a.tensor()), as_matrix(b.tensor()), w,

@@ -13,6 +13,14 @@ enum BlockChunk {
   kGateMlp
 };
 
+std::vector<LinearsAhead::Map> projections_of(std::span<const TransformerBlock> blocks) {
+  std::vector<LinearsAhead::Map> maps;
+  for (const TransformerBlock& block : blocks) {
+    maps.push_back({block.modulation.linear.weight, block.modulation.linear.bias});
+  }
+  return maps;
+}
+
 }  // namespace
 
 Linear Linear::make(ParameterList& list, const std::string& prefix, std::int64_t out,
@@ -33,8 +41,8 @@ Modulation Modulation::make(ParameterList& list, const std::string& prefix, std:
           list.tensor_ranks()};
 }
 
-Var Modulation::operator()(Tape& tape, const Var& condition) const {
-  return gather_columns(tape, linear(tape, condition), ranks, linear.weight->name);
+Var Modulation::gather(Tape& tape, const Var& columns) const {
+  return gather_columns(tape, columns, ranks, linear.weight->name);
 }
 
 ParallelBranch ParallelBranch::make(ParameterList& list, const std::string& prefix) {
@@ -102,17 +110,8 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
   return made;
 }
 
-Var TransformerBlock::operator()(Tape& tape, const Var& x, const Var& condition,
+Var TransformerBlock::operator()(Tape& tape, const Var& x, const Var& chunks,
                                  const BlockInputs& inputs, Recompute recompute) const {
-  if (recompute != Recompute::kFull)
-    return run(tape, x, modulation(tape, condition), inputs, recompute == Recompute::kSelective);
-  return tape.recompute([this, &tape, x, condition, inputs] {
-    return run(tape, x, modulation(tape, condition), inputs, false);
-  });
-}
-
-Var TransformerBlock::modulated(Tape& tape, const Var& x, const Var& chunks,
-                                const BlockInputs& inputs, Recompute recompute) const {
   if (recompute != Recompute::kFull)
     return run(tape, x, chunks, inputs, recompute == Recompute::kSelective);
   return tape.recompute(
@@ -145,6 +144,14 @@ Var TransformerBlock::run(Tape& tape, const Var& x, const Var& chunks, const Blo
   branch = recompute_mlp ? tape.recompute(feed_forward) : feed_forward();
   branch = mlp_branch.leave(tape, branch, *fc2.bias);
   return gate_residual(tape, middle, chunks, kGateMlp, branch);
+}
+
+StageModulation::StageModulation(Tape& tape, std::span<const TransformerBlock> blocks,
+                                 const Var& condition)
+    : blocks_(blocks), projections_(tape, condition, projections_of(blocks)) {}
+
+Var StageModulation::chunks(Tape& tape, std::size_t i) const {
+  return blocks_[i].modulation.gather(tape, projections_.take(tape, i));
 }
 
 FinalLayer FinalLayer::make(ParameterList& list, std::int64_t width, std::int64_t out) {

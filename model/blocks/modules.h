@@ -1,9 +1,11 @@
 // The building blocks of diffusion transformers as parameter handles and functions on the tape.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "core/ops/backend.h"
+#include "core/ops/linears_ahead.h"
 #include "model/model.h"
 
 namespace edt {
@@ -52,7 +54,11 @@ struct Modulation {
 
   static Modulation make(ParameterList& list, const std::string& prefix, std::int64_t out,
                          std::int64_t condition, Init init);
-  Var operator()(Tape& tape, const Var& condition) const;
+  Var operator()(Tape& tape, const Var& condition) const {
+    return gather(tape, linear(tape, condition));
+  }
+  // All columns, of those of this rank.
+  Var gather(Tape& tape, const Var& columns) const;
 };
 
 // The part of a block between a column-cut and a row-cut product: attention by heads, or the MLP.
@@ -105,17 +111,27 @@ struct TransformerBlock {
   };
   static TransformerBlock make(ParameterList& list, const std::string& prefix, const Sizes& sizes);
 
-  // `recompute` says what is run twice.
-  Var operator()(Tape& tape, const Var& x, const Var& condition, const BlockInputs& inputs,
+  // `chunks` is the result of `modulation`; `recompute` says what is run twice.
+  Var operator()(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
                  Recompute recompute) const;
-  // The same with the result of `modulation` given.
-  Var modulated(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
-                Recompute recompute) const;
 
  private:
   Var run(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
           bool recompute_mlp) const;
   Var attend(Tape& tape, const Var& values, const BlockInputs& inputs) const;
+};
+
+// The modulations of blocks of one width, which all read the same condition: computed at once at
+// the head of a stage, where their weights are there by then.
+class StageModulation {
+ public:
+  StageModulation(Tape& tape, std::span<const TransformerBlock> blocks, const Var& condition);
+  // For block `i`, just before it.
+  Var chunks(Tape& tape, std::size_t i) const;
+
+ private:
+  std::span<const TransformerBlock> blocks_;
+  LinearsAhead projections_;
 };
 
 struct FinalLayer {

@@ -32,7 +32,10 @@ Var DitModel::forward(Tape& tape, const ModelInputs& inputs) {
   const Var condition =
       copy_to_tensor_ranks(tape, embedding_(tape, inputs.t, inputs.labels),
                            parameters_.tensor_ranks(), "gradient of the condition");
-  for (const TransformerBlock& block : blocks_) x = block(tape, x, condition, {}, recompute_);
+  const StageModulation modulation(tape, blocks_, condition);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    x = blocks_[i](tape, x, modulation.chunks(tape, i), {}, recompute_);
+  }
   return final_(tape, x, condition);
 }
 

@@ -88,9 +88,13 @@ std::int64_t EdtModel::shared_blocks() const {
 
 Var EdtModel::run_blocks(Tape& tape, Var x, const Var& condition, std::int64_t first,
                          std::int64_t last) {
-  for (std::int64_t b = first; b < last; ++b) {
-    const auto i = static_cast<std::size_t>(b);
-    x = blocks_[i](tape, x, condition, {.amm = amm_[i], .kept = {}, .skip = {}}, recompute_);
+  const auto begin = static_cast<std::size_t>(first),
+             count = static_cast<std::size_t>(last) - begin;
+  const std::span blocks = std::span<const TransformerBlock>(blocks_).subspan(begin, count);
+  const StageModulation modulation(tape, blocks, condition);
+  for (std::size_t i = 0; i < count; ++i) {
+    x = blocks[i](tape, x, modulation.chunks(tape, i),
+                  {.amm = amm_[begin + i], .kept = {}, .skip = {}}, recompute_);
   }
   return x;
 }

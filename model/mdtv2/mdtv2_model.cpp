@@ -56,12 +56,15 @@ Var Mdtv2Model::condition_of(Tape& tape, const ModelInputs& inputs) {
 
 Var Mdtv2Model::encode(Tape& tape, Var x, const Var& condition) {
   std::vector<Var> skips;
-  for (const TransformerBlock& block : in_blocks_) {
-    x = block(tape, x, condition, {}, recompute_);
+  const StageModulation in(tape, in_blocks_, condition);
+  for (std::size_t i = 0; i < in_blocks_.size(); ++i) {
+    x = in_blocks_[i](tape, x, in.chunks(tape, i), {}, recompute_);
     skips.push_back(x);
   }
-  for (const TransformerBlock& block : out_blocks_) {
-    x = block(tape, x, condition, {.amm = {}, .kept = {}, .skip = skips.back()}, recompute_);
+  const StageModulation out(tape, out_blocks_, condition);
+  for (std::size_t i = 0; i < out_blocks_.size(); ++i) {
+    x = out_blocks_[i](tape, x, out.chunks(tape, i), {.amm = {}, .kept = {}, .skip = skips.back()},
+                       recompute_);
     skips.pop_back();
   }
   return x;
@@ -71,21 +74,22 @@ Mdtv2Model::Passes Mdtv2Model::encode_both(Tape& tape, Passes x, const Var& cond
                                            const KeptTokens& kept) {
   const std::int64_t batch = x.full.shape()[0];
   std::vector<Passes> skips;
-  const auto run = [&](const TransformerBlock& block, const Passes& skip) {
-    const Var chunks = block.modulation(tape, condition);
-    x.full = block.modulated(tape, x.full, take_rows(tape, chunks, 0, batch),
-                             {.amm = {}, .kept = {}, .skip = skip.full}, recompute_);
+  const auto run = [&](const TransformerBlock& block, const Var& chunks, const Passes& skip) {
+    x.full = block(tape, x.full, take_rows(tape, chunks, 0, batch),
+                   {.amm = {}, .kept = {}, .skip = skip.full}, recompute_);
     const Var masked_chunks = take_rows(tape, chunks, batch, 2 * batch);
     const Tape::Room room(tape, most_kept(), kept.ids.shape[1]);
-    x.masked = block.modulated(tape, x.masked, masked_chunks,
-                               {.amm = {}, .kept = kept, .skip = skip.masked}, recompute_);
+    x.masked = block(tape, x.masked, masked_chunks, {.amm = {}, .kept = kept, .skip = skip.masked},
+                     recompute_);
   };
-  for (const TransformerBlock& block : in_blocks_) {
-    run(block, {});
+  const StageModulation in(tape, in_blocks_, condition);
+  for (std::size_t i = 0; i < in_blocks_.size(); ++i) {
+    run(in_blocks_[i], in.chunks(tape, i), {});
     skips.push_back(x);
   }
-  for (const TransformerBlock& block : out_blocks_) {
-    run(block, skips.back());
+  const StageModulation out(tape, out_blocks_, condition);
+  for (std::size_t i = 0; i < out_blocks_.size(); ++i) {
+    run(out_blocks_[i], out.chunks(tape, i), skips.back());
     skips.pop_back();
   }
   return x;
@@ -95,14 +99,16 @@ Var Mdtv2Model::fill_in(Tape& tape, const Var& x, const Var& condition, const Ke
   const std::int64_t batch = x.shape()[0];
   const Var before =
       add_positions(tape, restore_tokens(tape, x, kept, *mask_token_), *decoder_positions_);
-  const Var side =
-      side_block_(tape, before, take_rows(tape, condition, batch, 2 * batch), {}, recompute_);
+  const Var chunks = side_block_.modulation(tape, take_rows(tape, condition, batch, 2 * batch));
+  const Var side = side_block_(tape, before, chunks, {}, recompute_);
   return select_tokens(tape, before, side, kept);
 }
 
 Var Mdtv2Model::decode(Tape& tape, Var x, const Var& skip, const Var& condition) {
-  for (const TransformerBlock& block : decoder_blocks_) {
-    x = block(tape, x, condition, {.amm = {}, .kept = {}, .skip = skip}, recompute_);
+  const StageModulation modulation(tape, decoder_blocks_, condition);
+  for (std::size_t i = 0; i < decoder_blocks_.size(); ++i) {
+    x = decoder_blocks_[i](tape, x, modulation.chunks(tape, i),
+                           {.amm = {}, .kept = {}, .skip = skip}, recompute_);
   }
   return final_(tape, x, condition);
 }

@@ -52,6 +52,8 @@ class GatheredWeights final : public Weights {
   }
 
   std::size_t arriving() const override { return 0; }
+  // Slots are used again within a micro-batch.
+  bool at_hand(std::size_t) const override { return false; }
 
   void provide(std::size_t bucket) override {
     if (bucket == current_) return;

@@ -16,8 +16,10 @@ class Weights {
   virtual ~Weights() = default;
 
   virtual void begin_micro_batch() = 0;
-  // Buckets whose values provide() will have to wait for, once.
+  // Buckets whose values provide() may have to wait for.
   virtual std::size_t arriving() const = 0;
+  // Values of `bucket` are there without waiting, and stay until the next update.
+  virtual bool at_hand(std::size_t bucket) const = 0;
   // Values of `bucket` are there, and bound to its parameters, when it returns.
   virtual void provide(std::size_t bucket) = 0;
 

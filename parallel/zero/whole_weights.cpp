@@ -27,12 +27,19 @@ class WholeWeights final : public Weights {
   void begin_micro_batch() override {}
 
   std::size_t arriving() const override {
-    return arrivals_.size() - static_cast<std::size_t>(std::ranges::count(arrivals_, 0u));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(arrivals_, [this](auto ticket) { return ticket > arrived_; }));
   }
 
+  // Known from what was waited for, not from the time it takes: ranks and replays agree on it.
+  bool at_hand(std::size_t bucket) const override { return arrivals_[bucket] <= arrived_; }
+
   void provide(std::size_t bucket) override {
-    if (arrivals_[bucket] == 0) return;
-    context_.exchange([this, bucket] { context_.queue.wait(std::exchange(arrivals_[bucket], 0)); });
+    if (at_hand(bucket)) return;
+    context_.exchange([this, bucket] {
+      context_.queue.wait(arrivals_[bucket]);
+      arrived_ = arrivals_[bucket];
+    });
   }
 
   std::span<bfloat16> working(std::size_t bucket) const override {
@@ -81,7 +88,8 @@ class WholeWeights final : public Weights {
   DType dtype_;
   bool is_master_;  // kernels read the master weights themselves
   Block memory_;
-  std::vector<CommunicationQueue::Ticket> arrivals_;  // 0: there
+  std::vector<CommunicationQueue::Ticket> arrivals_;  // of the last update; 0: never travelled
+  CommunicationQueue::Ticket arrived_ = 0;            // waited for, and so all before it
 };
 
 }  // namespace

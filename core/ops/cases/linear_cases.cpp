@@ -1,4 +1,5 @@
 #include "core/ops/cases/op_case.h"
+#include "core/ops/linears_ahead.h"
 
 namespace edt {
 
@@ -19,6 +20,26 @@ OpCase linear_case(const Shape& x, std::int64_t outputs, LinearOptions options) 
               positions = in.tensor("positions", {x[1], outputs}, in.dtype());
             }
             return linear(tape, input, weight, bias, positions);
+          }};
+}
+
+OpCase linears_ahead_case(const Shape& x, std::int64_t outputs, std::size_t count, bool bias) {
+  return {"linears_ahead",
+          fmt::format("{} -> {} x {}{}", to_string(x), count, outputs, bias ? "" : ", no bias"),
+          [=](Tape& tape, CaseInputs& in) {
+            std::vector<LinearsAhead::Map> maps;
+            const double scale = 1.0 / std::sqrt(static_cast<double>(x.columns()));
+            for (std::size_t i = 0; i < count; ++i) {
+              maps.push_back(
+                  {&in.parameter(fmt::format("weight{}", i), {outputs, x.columns()}, scale),
+                   bias ? &in.parameter(fmt::format("bias{}", i), {outputs}, 1.0) : nullptr});
+            }
+            const LinearsAhead ahead(tape, in.leaf(tape, "x", x), std::move(maps));
+            Var sum = ahead.take(tape, 0);
+            for (std::size_t i = 1; i < count; ++i) {
+              sum = add(tape, silu(tape, sum), ahead.take(tape, i));
+            }
+            return sum;
           }};
 }
 
@@ -61,6 +82,10 @@ void add_linear_cases(OpCases& cases) {
   cases.push_back(linear_case({3, 16, 4}, 52, {.positions = true}));
   cases.push_back(linear_case({3, 16, 52}, 4, {.bias = false, .positions = true}));
   cases.push_back(linear_case({3, 64, 16}, 52, {.positions = true, .input_gradient = false}));
+  cases.push_back(linears_ahead_case({1, 1}, 1, 2));
+  cases.push_back(linears_ahead_case({3, 7}, 5, 3));
+  cases.push_back(linears_ahead_case({5, 52}, 24, 4));
+  cases.push_back(linears_ahead_case({2, 3, 8}, 16, 2, false));
   cases.push_back(concat_linear_case({1, 1}, 1, 1));
   cases.push_back(concat_linear_case({3, 7}, 4, 5));
   cases.push_back(concat_linear_case({3, 16, 52}, 52, 52));

@@ -53,6 +53,9 @@ struct LinearOptions {
   bool input_gradient = true;
 };
 OpCase linear_case(const Shape& x, std::int64_t outputs, LinearOptions options = {});
+// `count` maps of one input, computed at once.
+OpCase linears_ahead_case(const Shape& x, std::int64_t outputs, std::size_t count,
+                          bool bias = true);
 OpCase concat_linear_case(const Shape& a, std::int64_t b_columns, std::int64_t outputs);
 OpCase add_bias_case(const Shape& x);
 // `fc2_bias` false: as on a tensor rank, where the bias follows the sum.

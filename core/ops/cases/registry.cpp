@@ -34,6 +34,7 @@ OpCases bench_cases(std::int64_t batch) {
     cases.push_back(attention_case({batch, tokens, width / 52, 52}));
     cases.push_back(modulated_attention_case({batch, tokens, width / 52, 52}));
   }
+  cases.push_back(linears_ahead_case({batch, 312}, 6 * 312, 4));
   // MDTv2-S and DiT-S: 384 wide, heads of 64, 154 of 256 tokens kept.
   cases.push_back(concat_linear_case({batch, 256, 384}, 384, 384));
   cases.push_back(attention_case({batch, 256, 6, 64}, 3));

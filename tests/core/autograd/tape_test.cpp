@@ -117,6 +117,24 @@ TEST_F(TapeTest, AnUnfinishedStepGivesItsMemoryBack) {
   a.pending_uses = 0;
 }
 
+TEST_F(TapeTest, AViewKeepsTheWholeAlive) {
+  const std::size_t before = arena.bytes_in_use();
+  {
+    Var whole = tape.make({2, kSize});
+    const Tensor rows = whole.tensor();
+    device.fill(rows, 2);
+    Var part = tape.view(whole, rows.slice(1, 2).reshaped({kSize}));
+    whole = {};
+    const Var other = tape.make({2, kSize});  // not in its place
+    device.fill(other.tensor(), 5);
+    tape.backward(scale(tape, part, a));
+    part = {};
+  }
+  EXPECT_EQ(a.gradient, std::vector<float>(kSize, 2.f));
+  tape.clear();
+  EXPECT_EQ(arena.bytes_in_use(), before);
+}
+
 TEST_F(TapeTest, ClearRefusesLivingValues) {
   Var x = leaf();
   EXPECT_ANY_THROW(tape.clear());

@@ -2,6 +2,8 @@
 // kinds that core/cuda asks for, float32 sums.
 #include <cublasLt.h>
 
+#include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -21,7 +23,7 @@ struct Description {
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   std::int32_t bias_type = CUDA_R_32F, aux_type = CUDA_R_32F;
   void *bias = nullptr, *aux = nullptr;
-  std::int64_t aux_stride = 0;
+  std::int64_t aux_stride = 0, bias_batch_stride = 0;
 };
 
 struct Layout {
@@ -43,15 +45,35 @@ std::uint32_t alignment_of(const void* pointer) {
   return static_cast<std::uint32_t>(address & (~address + 1));
 }
 
-// What an algorithm needs, kept in its opaque words.
+// How a sum over k is rounded.
+enum class Sum : std::uint32_t { kNone, kRoundsOnce, kRoundsEachTerm };
+
+// Of all matrices of a batch.
+std::uint32_t alignment_of(const void* pointer, const Layout& layout) {
+  const std::int64_t step = layout.batch_stride * (layout.type == CUDA_R_32F ? 4 : 2);
+  const void* second = static_cast<const std::byte*>(pointer) + (layout.batch > 1 ? step : 0);
+  return std::min(alignment_of(pointer), alignment_of(second));
+}
+
+// What an algorithm is and needs, kept in its opaque words.
 struct Needs {
   Alignments matrices;
   std::uint32_t bias, aux;
+  Sum sum;
 };
 static_assert(sizeof(Needs) <= sizeof(cublasLtMatmulAlgo_t));
 
 bool fused_epilogues = true;
 bool refuses_to_run = false;
+bool batches_by_single_algorithms = true;
+std::size_t workspace_of_each = 0;
+std::atomic<int> calls = 0, products = 0;
+
+Needs needs_of(const cublasLtMatmulAlgo_t* algorithm) {
+  Needs needs;
+  std::memcpy(static_cast<void*>(&needs), algorithm, sizeof needs);
+  return needs;
+}
 
 double read(const void* data, int type, std::int64_t i) {
   if (type == CUDA_R_32F) return static_cast<const float*>(data)[i];
@@ -122,6 +144,7 @@ struct Product {
   const void* c;
   void* out;
   Layout layout;
+  Sum algorithm;
 
   // Of op(a) and op(b): must be equal.
   std::pair<std::uint64_t, std::uint64_t> inner() const {
@@ -140,6 +163,10 @@ struct Product {
       one.b = at(b, b_layout, i);
       one.c = at(c, layout, i);
       one.out = const_cast<std::byte*>(at(out, layout, i));
+      if (d.bias != nullptr) {
+        one.d.bias = static_cast<std::byte*>(d.bias) +
+                     i * d.bias_batch_stride * (d.bias_type == CUDA_R_32F ? 4 : 2);
+      }
       one.run_one();
     }
   }
@@ -154,7 +181,10 @@ struct Product {
     for (std::int64_t column = 0; column < n; ++column) {
       for (std::int64_t row = 0; row < m; ++row) {
         double sum = 0;
-        for (std::int64_t i = 0; i < k; ++i) sum += left[row * k + i] * columns[column * k + i];
+        for (std::int64_t i = 0; i < k; ++i) {
+          sum += left[row * k + i] * columns[column * k + i];
+          if (algorithm == Sum::kRoundsEachTerm) sum = static_cast<float>(sum);
+        }
         const std::int64_t at = column * layout.stride + row;
         sum *= scale;
         if (keep != 0) sum += keep * read(c, layout.type, at);
@@ -170,6 +200,13 @@ struct Product {
   }
 };
 
+// All operands have as many matrices, and no two results lie in one place.
+bool batches_agree(const Layout& a, const Layout& b, const Layout& out) {
+  const bool overlap =
+      out.batch > 1 && out.batch_stride < out.stride * static_cast<std::int64_t>(out.columns);
+  return a.batch == out.batch && b.batch == out.batch && !overlap;
+}
+
 template <class Handle, class Object>
 cublasStatus_t give(Handle* handle, Object object) {
   *handle = reinterpret_cast<Handle>(new Object(object));
@@ -182,6 +219,13 @@ namespace edt::emulation {
 
 void set_fused_epilogues(bool available) { fused_epilogues = available; }
 void set_refusal_of_epilogues(bool refused) { refuses_to_run = refused; }
+
+void set_batches_by_single_algorithms(bool available, std::size_t workspace_bytes) {
+  batches_by_single_algorithms = available;
+  workspace_of_each = workspace_bytes;
+}
+
+ProductCount products_asked_for() { return {calls, products}; }
 
 }  // namespace edt::emulation
 
@@ -220,6 +264,8 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t handle,
       return take(d.epilogue);
     case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
       return take(d.bias);
+    case CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE:
+      return take(d.bias_batch_stride);
     case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE:
       return take(d.bias_type);
     case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER:
@@ -292,7 +338,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t h
 
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t description,
                                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
-                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t out,
                                               cublasLtMatmulPreference_t preference, int,
                                               cublasLtMatmulHeuristicResult_t* result, int* found) {
   const auto& d = *reinterpret_cast<const Description*>(description);
@@ -301,11 +347,30 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   const bool possible = d.epilogue == CUBLASLT_EPILOGUE_DEFAULT ||
                         (fused_epilogues && !(has_aux && d.aux_stride % 8 != 0));
   *found = possible ? 1 : 0;
+  const bool batched = reinterpret_cast<const Layout*>(out)->batch > 1;
   const Needs needs{*reinterpret_cast<const Alignments*>(preference), alignment_of(d.bias),
-                    alignment_of(d.aux)};
+                    alignment_of(d.aux), batched ? Sum::kRoundsEachTerm : Sum::kRoundsOnce};
   std::memcpy(&result->algo, &needs, sizeof needs);
   result->state = CUBLAS_STATUS_SUCCESS;
   return possible ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+}
+
+cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t,
+                                       cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                       cublasLtMatrixLayout_t, cublasLtMatrixLayout_t out,
+                                       const cublasLtMatmulAlgo_t* algorithm,
+                                       cublasLtMatmulHeuristicResult_t* result) {
+  const auto layout = [](cublasLtMatrixLayout_t handle) {
+    return *reinterpret_cast<const Layout*>(handle);
+  };
+  const Sum sum = needs_of(algorithm).sum;
+  if (sum == Sum::kNone || !batches_agree(layout(a), layout(b), layout(out)))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  const bool batched = layout(out).batch > 1;
+  if (batched && sum == Sum::kRoundsOnce && !batches_by_single_algorithms)
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  result->workspaceSize = workspace_of_each * static_cast<std::size_t>(layout(out).batch);
+  return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description, const void* alpha,
@@ -323,15 +388,18 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
                         *static_cast<const float*>(beta),
                         c,
                         out,
-                        *reinterpret_cast<const Layout*>(out_layout)};
+                        *reinterpret_cast<const Layout*>(out_layout),
+                        needs_of(algorithm).sum};
   const auto [k, b_k] = product.inner();
-  if (k != b_k) return CUBLAS_STATUS_INVALID_VALUE;
-  Needs needs;
-  std::memcpy(static_cast<void*>(&needs), algorithm, sizeof needs);
+  const Needs needs = needs_of(algorithm);
+  if (k != b_k || needs.sum == Sum::kNone ||
+      !batches_agree(product.a_layout, product.b_layout, product.layout)) {
+    return CUBLAS_STATUS_INVALID_VALUE;
+  }
   const auto& [of_a, of_b, of_c, of_d] = needs.matrices;
-  if (alignment_of(a) < of_a || alignment_of(b) < of_b || alignment_of(c) < of_c ||
-      alignment_of(out) < of_d || alignment_of(product.d.bias) < needs.bias ||
-      alignment_of(product.d.aux) < needs.aux) {
+  if (alignment_of(a, product.a_layout) < of_a || alignment_of(b, product.b_layout) < of_b ||
+      alignment_of(c, product.layout) < of_c || alignment_of(out, product.layout) < of_d ||
+      alignment_of(product.d.bias) < needs.bias || alignment_of(product.d.aux) < needs.aux) {
     std::fprintf(stderr, "emulation of cuBLASLt: memory less aligned than the algorithm needs\n");
     std::abort();
   }
@@ -342,6 +410,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
     std::fprintf(stderr, "emulation of cuBLASLt: a bias that is not aligned to 16 bytes\n");
     std::abort();
   }
+  ++calls;
+  products += product.layout.batch;
   edt::emulation::ask(stream, [product] { product.run(); });
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -1,6 +1,8 @@
 // The emulated CUDA runtime and cuBLASLt: what tests ask of them beyond CUDA's own functions.
 #pragma once
 
+#include <cstddef>
+
 namespace edt::emulation {
 
 // Bytes of dynamic shared memory that a kernel may be launched with.
@@ -21,5 +23,15 @@ void set_fused_epilogues(bool available);
 // Whether products with an epilogue are refused when they are to run, though there was an
 // algorithm.
 void set_refusal_of_epilogues(bool refused);
+
+// Whether the algorithms of single products can do batches, and the workspace that each product of
+// a batch needs. A batch whose algorithm is looked up by itself has one that rounds otherwise.
+void set_batches_by_single_algorithms(bool available, std::size_t workspace_bytes = 0);
+
+// Calls of cublasLtMatmul so far, and the products of their batches.
+struct ProductCount {
+  int calls = 0, products = 0;
+};
+ProductCount products_asked_for();
 
 }  // namespace edt::emulation

@@ -128,6 +128,12 @@ TEST(ProductKey, DependsOnWhatTheAlgorithmDependsOn) {
   other.epilogue = Epilogue::kBias;
   EXPECT_NE(key, ProductKey(other));
   other = product();
+  other.batch.count = 2;
+  EXPECT_NE(key, ProductKey(other));
+  const ProductKey batch(other);
+  other.batch.as_singles = true;
+  EXPECT_NE(batch, ProductKey(other));
+  other = product();
   other.accumulate = true;  // only the factor of the old result
   EXPECT_EQ(key, ProductKey(other));
 }

@@ -19,6 +19,7 @@ EngineConfig engine_config(const Setting& setting) {
   config.clip = 0.5;
   config.seed = 5;
   config.graphs = setting.graphs;
+  config.recompute = setting.recompute;
   config.zero = setting.zero;
   config.zero.bucket_elements = 4096;  // many buckets of a small model
   return config;

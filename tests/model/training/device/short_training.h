@@ -20,6 +20,7 @@ struct Setting {
   int tensor_ranks = 1;
   ModelConfig model = tiny_edt();
   bool graphs = true;
+  Recompute recompute = Recompute::kNone;
   int steps = 2;
   std::int64_t micro_batches = 8;  // of one sample, in a step
   std::function<void(TrainingEngine&, Backend&)> after_step = [](TrainingEngine&, Backend&) {};
