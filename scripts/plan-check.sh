@@ -13,6 +13,10 @@ if [[ ${1:-} == --quick ]]; then
   shift
 fi
 first=${1:-1} last=${2:-99}
+if (($# > 2)) || ! [[ $first$last =~ ^[0-9]+$ ]]; then
+  echo "scripts/plan-check.sh: '$*' is not [--quick] [FIRST [LAST]]" >&2
+  exit 2
+fi
 
 work=$(mktemp -d)
 linked=

@@ -6,25 +6,27 @@
 # Usage: scripts/soak.sh [--duration SECONDS] [--every LEAST,MOST] [--seed S]     (one hour by default)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-if [[ -z ${EDT_CLUSTER:-} ]]; then
-  work=$(mktemp -d)
-  status=0
-  scripts/slurm-cluster.sh --logs "$work/logs" "$PWD/scripts/soak.sh" --work "$work" "$@" || status=$?
-  if ((status == 0)); then rm -rf "$work"; else echo "logs are in $work"; fi
-  exit $status
-fi
-
+arguments=("$@")
 duration=3600 least=30 most=60 seed=1
 while [[ $# -gt 0 ]]; do
+  [[ $# -gt 1 ]] || { echo "scripts/soak.sh: $1 needs a value" >&2 && exit 2; }
   case $1 in
     --work) work=$2 ;;
     --duration) duration=$2 ;;
     --every) least=${2%,*} most=${2#*,} ;;
     --seed) seed=$2 ;;
-    *) echo "unknown option $1" >&2 && exit 2 ;;
+    *) echo "scripts/soak.sh: unknown option $1" >&2 && exit 2 ;;
   esac
   shift 2
 done
+if [[ -z ${EDT_CLUSTER:-} ]]; then
+  work=$(mktemp -d)
+  status=0
+  scripts/slurm-cluster.sh --logs "$work/logs" "$PWD/scripts/soak.sh" --work "$work" ${arguments[@]+"${arguments[@]}"} || status=$?
+  if ((status == 0)); then rm -rf "$work"; else echo "logs are in $work"; fi
+  exit $status
+fi
+
 RANDOM=$seed
 source tests/slurm/lib.sh "$work"
 run=$work/disk/run
