@@ -57,7 +57,9 @@ void RecordingBackend::fold(std::span<const Tensor> sums, T last) {
   if (recorder_.keeps_replays()) {
     replay = [kept = std::vector<Tensor>(sums.begin(), sums.end()), last](Backend& backend,
                                                                           const Relocation& to) {
-      backend.fold(relocated(kept, to), relocated(last, to));
+      std::vector<Tensor> real;
+      for (const Tensor& sum : kept) real.push_back(relocated(sum, to));
+      backend.fold(real, relocated(last, to));
     };
   }
   recorder_.kernel("fold", KernelClass::kStream, DType::kFloat32, 0, key, std::move(replay));
@@ -80,24 +82,6 @@ void RecordingBackend::send(const void* host, T to) {
 void RecordingBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
   note("linear_forward", KernelClass::kMatrix, x.dtype, product(x, weight),
        &LinearKernels::linear_forward, x, weight, bias, positions, y);
-}
-void RecordingBackend::linears_forward(T x, std::span<const LinearMap> maps) {
-  if (!recorder_.recording()) return;
-  KernelKey key;
-  key.add(x);
-  double flops = 0;
-  for (const LinearMap& map : maps) {
-    for (const Tensor& tensor : {map.weight, map.bias, map.y}) key.add(tensor);
-    flops += product(x, map.weight);
-  }
-  Replay replay;
-  if (recorder_.keeps_replays()) {
-    replay = [x, kept = std::vector<LinearMap>(maps.begin(), maps.end())](Backend& backend,
-                                                                          const Relocation& to) {
-      backend.linears_forward(relocated(x, to), relocated(kept, to));
-    };
-  }
-  recorder_.kernel("linears_forward", KernelClass::kMatrix, x.dtype, flops, key, std::move(replay));
 }
 void RecordingBackend::linear_backward_input(T dy, T weight, G dx) {
   note("linear_backward_input", KernelClass::kMatrix, dy.dtype, product(dy, weight),

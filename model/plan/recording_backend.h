@@ -31,14 +31,6 @@ inline MlpGrads relocated(const MlpGrads& g, const Relocation& to) {
 inline KeptTokens relocated(const KeptTokens& kept, const Relocation& to) {
   return {relocated(kept.ids, to), relocated(kept.places, to), kept.grid};
 }
-inline LinearMap relocated(const LinearMap& map, const Relocation& to) {
-  return {relocated(map.weight, to), relocated(map.bias, to), relocated(map.y, to)};
-}
-template <class T>
-std::vector<T> relocated(std::vector<T> values, const Relocation& to) {
-  for (T& value : values) value = relocated(value, to);
-  return values;
-}
 template <class T>
 T relocated(T value, const Relocation&) {
   return value;
@@ -70,7 +62,6 @@ class RecordingBackend final : public Backend {
   void linear_forward(T x, T weight, T bias, T positions, T y) override;
   void linear_backward_input(T dy, T weight, G dx) override;
   void linear_backward_weight(T dy, T x, G dweight, G dbias) override;
-  void linears_forward(T x, std::span<const LinearMap> maps) override;
   void concat_linear_forward(T a, T b, T weight, T bias, T y) override;
   void concat_linear_backward_input(T dy, T weight, G da, G db) override;
   void concat_linear_backward_weight(T dy, T a, T b, G dweight, G dbias) override;
