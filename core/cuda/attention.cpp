@@ -2,7 +2,6 @@
 #include <array>
 
 #include "core/cuda/backend.h"
-#include "core/cuda/error.h"
 #include "core/cuda/kernels/attention.h"
 #include "core/cuda/kernels/attention_memory.h"
 #include "core/cuda/typed.h"
@@ -38,15 +37,6 @@ AttentionCall call_of(const Tensor& qkv, const Tensor& table, const Tensor& out,
           .out = out.data};
 }
 
-// Bytes of shared memory that a block may have.
-int most_shared_memory(const CudaContext& context) {
-  int bytes = 0;
-  check_cuda(
-      cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, context.device()),
-      "reading the GPU's shared memory");
-  return bytes;
-}
-
 // bf16 in rows that begin at 8 bytes, of a shape that the tensor-core kernels take on this GPU:
 // beside an A100 or H100, others of compute capability 8 have shared memory for small shapes only.
 bool on_tensor_cores(const AttentionCall& call, int room) {
@@ -60,7 +50,7 @@ bool on_tensor_cores(const AttentionCall& call, int room) {
 }
 
 void forward(const CudaContext& context, const AttentionCall& call) {
-  if (on_tensor_cores(call, most_shared_memory(context))) {
+  if (on_tensor_cores(call, context.most_shared_memory())) {
     launch_attention_tensor(context.stream(), call);
   } else {
     launch_attention_plain(context.stream(), call);
@@ -97,7 +87,7 @@ void CudaBackend::kept_attention_backward(T dout, T qkv, Kept kept, T table, T o
   call.dout = dout.data;
   call.dqkv = dqkv.tensor.data;
   call.accumulate = dqkv.accumulate;
-  const bool tensor = on_tensor_cores(call, most_shared_memory(context));
+  const bool tensor = on_tensor_cores(call, context.most_shared_memory());
   const std::int64_t blocks = tensor ? key_blocks(s.tokens) : 1, shares = s.batch * blocks;
   if (dtable.wanted()) {
     call.dtables = scratch_.floats(ScratchSlot::kDtable, shares * s.heads * s.table_rows());

@@ -62,6 +62,9 @@ CudaContext::CudaContext(int device) : device_(device) {
   require<CudaError>(major == 8 || (major == 9 && minor == 0), "cuda",
                      "GPU {} has compute capability {}.{}, this build has code for 8.x and 9.0",
                      device, major, minor);
+  check_cuda(
+      cudaDeviceGetAttribute(&most_shared_memory_, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+      "reading the GPU's shared memory");
   stream_.emplace(device);
   check_cublas(cublasLtCreate(&cublas_), "starting cuBLASLt");
 }

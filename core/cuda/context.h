@@ -34,9 +34,12 @@ class CudaContext {
   int device() const { return device_; }
   cudaStream_t stream() const { return stream_->get(); }
   cublasLtHandle_t cublas() const { return cublas_; }
+  // Bytes of shared memory that a block may have.
+  int most_shared_memory() const { return most_shared_memory_; }
 
  private:
   int device_;
+  int most_shared_memory_ = 0;
   std::optional<CudaStream> stream_;  // made when the GPU has been found to be there
   cublasLtHandle_t cublas_ = nullptr;
 };
