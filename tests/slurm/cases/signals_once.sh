@@ -3,13 +3,19 @@
 source "$(dirname "$0")/../lib.sh"
 cat >counter <<'COUNTER'
 #!/usr/bin/env bash
-# In place of edt: notes each signal, ends with status 3 a second after the first.
+# In place of edt: notes each signal until two seconds after the first, then ends with status 3. No rank ends before all
+# have stopped noting: the first end makes srun and mpirun send SIGTERM to the others.
 rank=${OMPI_COMM_WORLD_RANK:-$SLURM_PROCID} first=
 note() { echo "$1" >>"$SLURM_SUBMIT_DIR/signals-$SLURM_JOB_ID-$rank"; first=${first:-$SECONDS}; }
+mark() { touch "$SLURM_SUBMIT_DIR/$1-$SLURM_JOB_ID-$rank"; }
+count() { ls "$SLURM_SUBMIT_DIR/$1-$SLURM_JOB_ID-"* 2>/dev/null | wc -l; }
 trap 'note USR1' USR1
 trap 'note TERM' TERM
-touch "$SLURM_SUBMIT_DIR/started-$SLURM_JOB_ID-$rank"
+mark started
 while [[ -z $first ]] || ((SECONDS < first + 2)); do sleep 0.1; done
+trap '' USR1 TERM
+mark noted
+while (($(count noted) < 4 && SECONDS < first + 30)); do sleep 0.1; done
 exit 3
 COUNTER
 chmod +x counter
