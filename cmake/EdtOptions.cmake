@@ -18,8 +18,8 @@ if(EDT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${EDT_CCACHE})
 endif()
 
-add_library(edt_options INTERFACE)
-target_include_directories(edt_options INTERFACE ${CMAKE_SOURCE_DIR})
+add_library(edt_flags INTERFACE)
+target_include_directories(edt_flags INTERFACE ${CMAKE_SOURCE_DIR})
 # nvcc passes its own dialect of C++ to the host compiler: options below are for C and C++ alone.
 set(host_languages "$<COMPILE_LANGUAGE:C,CXX>")
 set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
@@ -27,15 +27,15 @@ set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-v
 if(EDT_WERROR)
   list(APPEND warnings -Werror)
 endif()
-target_compile_options(edt_options INTERFACE "$<${host_languages}:${warnings}>")
+target_compile_options(edt_flags INTERFACE "$<${host_languages}:${warnings}>")
 
 # The x86-64 baseline is AVX2 (x86-64-v3). Wider units are chosen at run time by Highway and oneDNN.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
-  target_compile_options(edt_options INTERFACE "$<${host_languages}:-march=x86-64-v3>")
+  target_compile_options(edt_flags INTERFACE "$<${host_languages}:-march=x86-64-v3>")
 endif()
 
 foreach(sanitizer IN LISTS EDT_SANITIZE)
-  target_compile_options(edt_options INTERFACE
+  target_compile_options(edt_flags INTERFACE
     "$<${host_languages}:-fsanitize=${sanitizer};-fno-omit-frame-pointer>")
-  target_link_options(edt_options INTERFACE -fsanitize=${sanitizer})
+  target_link_options(edt_flags INTERFACE -fsanitize=${sanitizer})
 endforeach()

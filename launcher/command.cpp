@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/base/error.h"
-#include "launcher/nearest.h"
-#include "launcher/options.h"
+#include "launcher/options/options.h"
+#include "launcher/text/nearest.h"
 #include "launcher/version.h"
 
 namespace edt {

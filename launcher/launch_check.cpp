@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <optional>
 
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 
 namespace edt {
 namespace {

@@ -5,7 +5,7 @@
 #include "core/base/error.h"
 #include "launcher/bench/measuring.h"
 #include "launcher/bench/speedup_turn.h"
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 #include "model/plan/dry_run.h"
 #include "model/presets/presets.h"
 

@@ -3,8 +3,8 @@
 
 #include "launcher/bench/comm_bench.h"
 #include "launcher/commands/table.h"
-#include "launcher/options.h"
-#include "launcher/report.h"
+#include "launcher/options/options.h"
+#include "launcher/text/report.h"
 #include "parallel/mpi/plain_collectives.h"
 
 namespace edt {

@@ -5,8 +5,8 @@
 #include "core/ops/cases/case_timing.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/device_options.h"
-#include "launcher/options.h"
-#include "launcher/report.h"
+#include "launcher/options/options.h"
+#include "launcher/text/report.h"
 
 namespace edt {
 namespace {

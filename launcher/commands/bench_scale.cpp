@@ -3,10 +3,10 @@
 
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
-#include "launcher/options.h"
+#include "launcher/options/options.h"
 #include "launcher/plan/cluster_file.h"
-#include "launcher/progress.h"
 #include "launcher/scale/scale_report.h"
+#include "launcher/text/progress.h"
 #include "launcher/train/config.h"
 
 namespace edt {

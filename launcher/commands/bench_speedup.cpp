@@ -7,10 +7,10 @@
 #include "launcher/bench/speedup_report.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/device_options.h"
-#include "launcher/machine.h"
+#include "launcher/machine/machine.h"
 #include "launcher/memory/memory_check.h"
-#include "launcher/options.h"
-#include "launcher/report.h"
+#include "launcher/options/options.h"
+#include "launcher/text/report.h"
 
 namespace edt {
 namespace {

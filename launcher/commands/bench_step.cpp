@@ -5,8 +5,8 @@
 
 #include "launcher/bench/step_bench.h"
 #include "launcher/commands/table.h"
-#include "launcher/options.h"
-#include "launcher/report.h"
+#include "launcher/options/options.h"
+#include "launcher/text/report.h"
 #include "launcher/train/config.h"
 
 namespace edt {

@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launcher/commands/table.h"
-#include "launcher/options.h"
+#include "launcher/options/options.h"
 #include "parallel/checkpoint/compare.h"
 
 namespace edt {

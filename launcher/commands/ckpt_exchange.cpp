@@ -5,9 +5,9 @@
 #include "core/storage/durable_file.h"
 #include "core/storage/safetensors.h"
 #include "launcher/commands/table.h"
-#include "launcher/options.h"
-#include "launcher/report.h"
+#include "launcher/options/options.h"
 #include "launcher/sample/trained_model.h"
+#include "launcher/text/report.h"
 #include "parallel/checkpoint/exchange.h"
 
 namespace edt {

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "launcher/commands/table.h"
-#include "launcher/options.h"
-#include "launcher/report.h"
+#include "launcher/options/options.h"
+#include "launcher/text/report.h"
 #include "parallel/checkpoint/inspect.h"
 
 namespace edt {

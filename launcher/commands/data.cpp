@@ -8,10 +8,10 @@
 #include "data/read_bench.h"
 #include "data/synth.h"
 #include "launcher/commands/table.h"
-#include "launcher/options.h"
-#include "launcher/progress.h"
-#include "launcher/report.h"
+#include "launcher/options/options.h"
 #include "launcher/signals.h"
+#include "launcher/text/progress.h"
+#include "launcher/text/report.h"
 
 namespace edt {
 namespace {

@@ -4,11 +4,11 @@
 
 #include "launcher/commands/run_room.h"
 #include "launcher/commands/table.h"
-#include "launcher/machine.h"
-#include "launcher/options.h"
-#include "launcher/rank_survey.h"
-#include "launcher/report.h"
-#include "launcher/slurm_site.h"
+#include "launcher/machine/machine.h"
+#include "launcher/machine/rank_survey.h"
+#include "launcher/options/options.h"
+#include "launcher/slurm/slurm_site.h"
+#include "launcher/text/report.h"
 #include "launcher/version.h"
 
 namespace edt {

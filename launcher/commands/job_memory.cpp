@@ -6,7 +6,7 @@
 
 #include "launcher/memory/memory_check.h"
 #include "launcher/plan/cluster_file.h"
-#include "launcher/slurm_site.h"
+#include "launcher/slurm/slurm_site.h"
 
 namespace edt {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "launcher/slurm_script.h"
+#include "launcher/slurm/slurm_script.h"
 #include "model/plan/dry_run.h"
 
 namespace edt {

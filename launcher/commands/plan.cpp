@@ -3,7 +3,7 @@
 
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
-#include "launcher/options.h"
+#include "launcher/options/options.h"
 #include "launcher/plan/calibrate.h"
 #include "launcher/plan/cluster_file.h"
 #include "launcher/plan/plan_report.h"

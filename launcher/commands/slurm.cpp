@@ -7,7 +7,7 @@
 #include "data/dataset.h"
 #include "launcher/commands/job_memory.h"
 #include "launcher/commands/table.h"
-#include "launcher/slurm_script.h"
+#include "launcher/slurm/slurm_script.h"
 #include "launcher/train/config.h"
 #include "launcher/train/engine_config.h"
 #include "parallel/mesh.h"

@@ -5,7 +5,7 @@
 
 #include "core/base/error.h"
 #include "launcher/commands/table.h"
-#include "launcher/options.h"
+#include "launcher/options/options.h"
 #include "launcher/watch/frame.h"
 #include "launcher/watch/run_view.h"
 #include "launcher/watch/terminal_screen.h"

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/ops/backend.h"
-#include "launcher/options.h"
+#include "launcher/options/options.h"
 #include "parallel/communicator.h"
 
 namespace edt {

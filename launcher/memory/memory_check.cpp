@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "launcher/machine.h"
-#include "launcher/report.h"
+#include "launcher/machine/machine.h"
+#include "launcher/text/report.h"
 #include "model/plan/search.h"
 
 namespace edt {

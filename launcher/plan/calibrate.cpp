@@ -4,7 +4,7 @@
 
 #include "launcher/bench/ceiling_forms.h"
 #include "launcher/bench/measuring.h"
-#include "launcher/machine.h"
+#include "launcher/machine/machine.h"
 #include "launcher/plan/kernel_timing.h"
 #include "launcher/plan/link_timing.h"
 

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "core/storage/durable_file.h"
-#include "launcher/nearest.h"
-#include "launcher/options.h"
+#include "launcher/options/options.h"
 #include "launcher/plan/cluster_presets.h"
+#include "launcher/text/nearest.h"
 
 namespace edt {
 namespace {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launcher/plan/plan_report.h"
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 
 namespace edt {
 namespace {

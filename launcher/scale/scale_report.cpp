@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 #include "model/plan/predict.h"
 
 namespace edt {

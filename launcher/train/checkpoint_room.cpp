@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 
 namespace edt {
 namespace {

@@ -11,7 +11,7 @@
 #include "core/optim/optimizer.h"
 #include "core/optim/schedule.h"
 #include "launcher/device/device_options.h"
-#include "launcher/options.h"
+#include "launcher/options/options.h"
 #include "model/presets/model_config.h"
 #include "parallel/zero/zero_config.h"
 

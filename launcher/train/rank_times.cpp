@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "core/base/log.h"
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 
 namespace edt {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "launcher/run_directory.h"
+#include "launcher/run/run_directory.h"
 #include "launcher/signals.h"
 #include "parallel/communicator.h"
 

@@ -2,7 +2,7 @@
 
 #include "core/base/log.h"
 #include "core/storage/durable_file.h"
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 #include "launcher/train/retention_options.h"
 
 namespace edt {

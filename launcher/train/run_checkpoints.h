@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "launcher/run_directory.h"
+#include "launcher/run/run_directory.h"
 #include "launcher/train/checkpoint_room.h"
 #include "launcher/train/config.h"
 #include "launcher/train/smoothed_loss.h"

@@ -5,10 +5,10 @@
 #include <optional>
 #include <string>
 
-#include "launcher/metrics.h"
-#include "launcher/progress.h"
-#include "launcher/run_directory.h"
-#include "launcher/tensorboard.h"
+#include "launcher/run/metrics.h"
+#include "launcher/run/run_directory.h"
+#include "launcher/run/tensorboard.h"
+#include "launcher/text/progress.h"
 #include "launcher/train/config.h"
 #include "launcher/train/prometheus.h"
 #include "model/training/engine.h"

@@ -5,7 +5,7 @@
 #include "core/storage/durable_file.h"
 #include "launcher/bench/ceiling_forms.h"
 #include "launcher/memory/memory_check.h"
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 #include "launcher/train/agreement.h"
 #include "launcher/train/engine_config.h"
 #include "launcher/train/rank_times.h"

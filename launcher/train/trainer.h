@@ -7,7 +7,7 @@
 
 #include "data/prefetcher.h"
 #include "launcher/command.h"
-#include "launcher/run_directory.h"
+#include "launcher/run/run_directory.h"
 #include "launcher/signals.h"
 #include "launcher/trace/step_trace.h"
 #include "launcher/train/config.h"

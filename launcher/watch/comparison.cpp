@@ -5,7 +5,7 @@
 #include <cmath>
 #include <functional>
 
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 #include "launcher/watch/wording.h"
 
 namespace edt {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 #include "launcher/watch/wording.h"
 
 namespace edt {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launcher/exit_status.h"
-#include "launcher/run_lock.h"
+#include "launcher/run/run_lock.h"
 
 namespace edt {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 #include "launcher/watch/comparison.h"
 #include "launcher/watch/frame.h"
 #include "launcher/watch/plots.h"

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 #include "launcher/watch/comparison.h"
 #include "launcher/watch/watch_charts.h"
 #include "launcher/watch/wording.h"

@@ -6,7 +6,7 @@
 #include <array>
 #include <cmath>
 
-#include "launcher/report.h"
+#include "launcher/text/report.h"
 
 namespace edt {
 namespace {

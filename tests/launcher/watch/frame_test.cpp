@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "launcher/run_lock.h"
+#include "launcher/run/run_lock.h"
 #include "tests/launcher/watch/written_run.h"
 
 namespace edt {

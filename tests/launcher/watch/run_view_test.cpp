@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "launcher/run_lock.h"
+#include "launcher/run/run_lock.h"
 #include "launcher/watch/watch_json.h"
 #include "launcher/watch/wording.h"
 #include "tests/launcher/watch/written_run.h"

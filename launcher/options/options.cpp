@@ -1,0 +1,324 @@
+#include "launcher/options/options.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/base/assert.h"
+#include "launcher/options/command_line.h"
+#include "launcher/text/nearest.h"
+
+namespace edt {
+namespace {
+
+std::string joined(std::span<const std::string> words, std::string_view separator) {
+  return fmt::format("{}", fmt::join(words, separator));
+}
+
+std::string section_of(std::string_view name) {
+  const auto dot = name.rfind('.');
+  return dot == name.npos ? "" : std::string(name.substr(0, dot));
+}
+
+// Bounds come as long double, which holds every 64-bit integer here, and are shown without noise.
+std::string shown(long double bound) { return fmt::format("{}", static_cast<double>(bound)); }
+
+bool contains(std::span<const std::string> words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+}  // namespace
+
+Option::Option(std::string name, std::unique_ptr<OptionField> field, std::string help)
+    : name_(std::move(name)),
+      help_(std::move(help)),
+      default_text_(field->text()),
+      field_(std::move(field)) {}
+
+Option& Option::alias(std::string name) {
+  alias_ = std::move(name);
+  return *this;
+}
+
+Option& Option::unit(std::string unit) {
+  unit_ = std::move(unit);
+  return *this;
+}
+
+Option& Option::range(long double lowest, long double highest) {
+  range_text_ = fmt::format("from {} to {}", shown(lowest), shown(highest));
+  bounds_.push_back([=](long double x) { return x >= lowest && x <= highest; });
+  return *this;
+}
+
+Option& Option::at_least(long double lowest) {
+  range_text_ = fmt::format("at least {}", shown(lowest));
+  bounds_.push_back([=](long double x) { return x >= lowest; });
+  return *this;
+}
+
+Option& Option::above(long double bound) {
+  range_text_ = fmt::format("above {}", shown(bound));
+  bounds_.push_back([=](long double x) { return x > bound; });
+  return *this;
+}
+
+Option& Option::choices(std::vector<std::string> allowed) {
+  choices_ = std::move(allowed);
+  return *this;
+}
+
+Option& Option::check(std::function<std::string()> rule) {
+  rules_.push_back(std::move(rule));
+  return *this;
+}
+
+Option& Option::positional() {
+  positional_ = true;
+  return *this;
+}
+
+Option& Option::positional_list() {
+  takes_rest_ = true;
+  return positional();
+}
+
+Option& Option::required() {
+  required_ = true;
+  return *this;
+}
+
+Option& Option::command_line_only() {
+  command_line_only_ = true;
+  return *this;
+}
+
+Option& Option::used_when(std::string other, std::vector<std::string> values) {
+  conditions_.push_back({std::move(other), std::move(values)});
+  return *this;
+}
+
+std::string Option::expected() const {
+  if (!choices_.empty()) return "one of " + joined(choices_, ", ");
+  return field_->expected() + (range_text_.empty() ? "" : ", " + range_text_);
+}
+
+std::string Option::broken_rule() const {
+  for (const std::string& word : field_->words()) {
+    if (!choices_.empty() && !contains(choices_, word)) {
+      return expected() + suggestion(word, choices_);
+    }
+  }
+  for (const long double number : field_->numbers()) {
+    for (const auto& bound : bounds_) {
+      if (!bound(number)) return expected();
+    }
+  }
+  for (const auto& rule : rules_) {
+    if (std::string broken = rule(); !broken.empty()) return broken;
+  }
+  return "";
+}
+
+OptionSet::OptionSet(std::string command, std::string summary)
+    : command_(std::move(command)), summary_(std::move(summary)) {
+  add("config", &config_file_, "INI file; of several the later wins, the command line over all")
+      .command_line_only();
+}
+
+Option& OptionSet::add_field(std::string name, std::unique_ptr<OptionField> field,
+                             std::string help) {
+  EDT_ASSERT(!find(name) && name == canonical_key(name));
+  options_.push_back(std::make_unique<Option>(std::move(name), std::move(field), std::move(help)));
+  return *options_.back();
+}
+
+void OptionSet::section(std::string prefix, std::string title) {
+  sections_.emplace_back(std::move(prefix), std::move(title));
+}
+
+const Option* OptionSet::find(std::string_view name) const {
+  for (const auto& option : options_) {
+    if (option->name_ == name || (!option->alias_.empty() && option->alias_ == name)) {
+      return option.get();
+    }
+  }
+  return nullptr;
+}
+
+const Option& OptionSet::get(std::string_view name) const {
+  const Option* option = find(name);
+  EDT_ASSERT(option);
+  return *option;
+}
+
+std::vector<std::string> OptionSet::names(bool with_command_line) const {
+  std::vector<std::string> all;
+  for (const auto& option : options_) {
+    if (with_command_line || !option->command_line_only_) all.push_back(option->name_);
+    if (with_command_line && !option->alias_.empty()) all.push_back(option->alias_);
+  }
+  if (with_command_line) all.push_back("help");
+  return all;
+}
+
+void OptionSet::assign(Option& option, std::string_view value, std::string origin) {
+  if (!option.field_->parse(value)) {
+    fail<UsageError>(command_, "{} = '{}' ({}): expected {}{}", option.name_, value, origin,
+                     option.expected(), suggestion(value, option.choices_));
+  }
+  const std::string broken = option.broken_rule();
+  require<UsageError>(broken.empty(), command_, "{} = '{}' ({}): expected {}", option.name_, value,
+                      origin, broken);
+  option.origin_ = std::move(origin);
+  option.given_ = true;
+}
+
+bool OptionSet::parse(std::span<const std::string> args) {
+  std::vector<CommandLineName> known{{"help", true}};
+  for (const auto& option : options_) {
+    known.push_back({option->name_, option->field_->is_flag()});
+    if (!option->alias_.empty()) known.push_back({option->alias_, option->field_->is_flag()});
+  }
+  const auto arguments = split_command_line(command_, args, known);
+  for (const auto& argument : arguments) {
+    if (argument.name == "help") return false;
+  }
+  for (const auto& argument : arguments) {
+    require<UsageError>(argument.known, command_, "unknown option '{}'{}",
+                        argument.name.starts_with('-') ? argument.name : "--" + argument.name,
+                        suggestion(argument.name, names(true), "--"));
+  }
+  for (const auto& argument : arguments) {
+    if (argument.name == "config") read(read_ini_file(argument.value));
+  }
+  std::vector<Option*> positional;
+  for (const auto& option : options_) {
+    if (option->positional_) positional.push_back(option.get());
+  }
+  auto next = positional.begin();
+  std::string rest;  // elements of a list at the end
+  std::string flag;  // the option before, where it takes on or off and may stand alone
+  for (const auto& argument : arguments) {
+    if (argument.name.empty()) {
+      require<UsageError>(next != positional.end(), command_, "unexpected argument '{}'{}",
+                          argument.value, flag.empty() ? "" : flag + " is on or off");
+      if ((*next)->takes_rest_) {
+        if (!rest.empty()) rest += ',';
+        rest += option_type::list_element(argument.value);
+      } else {
+        assign(**next++, argument.value, "command line");
+      }
+    } else if (argument.name != "config") {
+      assign(const_cast<Option&>(get(argument.name)), argument.value, "command line");
+    }
+    const bool is_flag = !argument.name.empty() && get(argument.name).field_->is_flag();
+    flag = is_flag ? "; --" + argument.name : "";
+  }
+  if (!rest.empty()) assign(**next, rest, "command line");
+  check();
+  return true;
+}
+
+void OptionSet::read_entry(const IniEntry& entry, const std::string& file) {
+  for (const auto& option : options_) {
+    if (option->name_ == entry.key && !option->command_line_only_) {
+      return assign(*option, entry.value, fmt::format("{}:{}", file, entry.line));
+    }
+  }
+  fail<UsageError>(command_, "{}:{}: unknown key '{}'{}", file, entry.line, entry.key,
+                   suggestion(entry.key, names(false)));
+}
+
+void OptionSet::read(const IniFile& ini) {
+  for (const IniEntry& entry : ini.entries) read_entry(entry, ini.name);
+}
+
+void OptionSet::read_known_sections(const IniFile& ini) {
+  for (const IniEntry& entry : ini.entries) {
+    const auto same_section = [&](const std::string& name) {
+      return section_of(name) == section_of(entry.key);
+    };
+    const auto known = names(false);
+    if (std::any_of(known.begin(), known.end(), same_section)) read_entry(entry, ini.name);
+  }
+}
+
+std::string OptionSet::unmet_condition(const Option& option) const {
+  for (const auto& [other, values] : option.conditions_) {
+    const std::string value = get(other).field_->text();
+    if (!contains(values, value)) {
+      return fmt::format("is used only when {} is {}, and it is {}", other, joined(values, " or "),
+                         value);
+    }
+  }
+  return "";
+}
+
+void OptionSet::check() const {
+  for (const auto& option : options_) {
+    require<UsageError>(!option->required_ || option->given_, command_, "{} is required: {}",
+                        option->positional_ ? option->name_ : "--" + option->name_, option->help_);
+    if (!option->given_) continue;
+    const std::string unmet = unmet_condition(*option);
+    require<UsageError>(unmet.empty(), command_, "{} = '{}' ({}): {} {}", option->name_,
+                        option->field_->text(), option->origin_, option->name_, unmet);
+  }
+}
+
+void OptionSet::not_required(std::string_view name) {
+  const_cast<Option&>(get(name)).required_ = false;
+}
+
+bool OptionSet::given(std::string_view name) const { return get(name).given_; }
+
+std::vector<std::string> OptionSet::given_arguments(std::string_view section) const {
+  std::vector<std::string> arguments;
+  for (const auto& option : options_) {
+    if (option->given_ && section_of(option->name_) == section) {
+      arguments.push_back(fmt::format("--{}={}", option->name_, option->field_->text()));
+    }
+  }
+  return arguments;
+}
+
+const std::string& OptionSet::origin(std::string_view name) const { return get(name).origin_; }
+
+bool OptionSet::in_configuration(const Option& option) const {
+  return !option.command_line_only_ && unmet_condition(option).empty();
+}
+
+std::string OptionSet::to_ini() const {
+  std::vector<std::string> order;
+  std::vector<std::string> bodies;
+  const auto body_of = [&](const std::string& section) -> std::string& {
+    const auto found = std::find(order.begin(), order.end(), section);
+    if (found != order.end()) return bodies[static_cast<std::size_t>(found - order.begin())];
+    order.push_back(section);
+    return bodies.emplace_back();
+  };
+  body_of("");  // keys without a section come first
+  for (const auto& option : options_) {
+    if (!in_configuration(*option)) continue;
+    const std::string section = section_of(option->name_);
+    const auto key = option->name_.substr(section.empty() ? 0 : section.size() + 1);
+    body_of(section) += fmt::format("{} = {}\n", key, ini_value(option->field_->text()));
+  }
+  std::string text = bodies[0];
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    text += fmt::format("{}[{}]\n{}", text.empty() ? "" : "\n", order[i], bodies[i]);
+  }
+  return text;
+}
+
+nlohmann::ordered_json OptionSet::to_json() const {
+  auto json = nlohmann::ordered_json::object();
+  for (const auto& option : options_) {
+    if (!in_configuration(*option)) continue;
+    std::string pointer = "/" + option->name_;
+    std::replace(pointer.begin(), pointer.end(), '.', '/');
+    json[nlohmann::ordered_json::json_pointer(pointer)] = option->field_->json();
+  }
+  return json;
+}
+
+}  // namespace edt

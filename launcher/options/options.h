@@ -1,0 +1,140 @@
+// Options, declared once: bound to fields of plain structs, the same names on the command line
+// (--section.name=value) and in INI files ([section] name = value). The command line wins over
+// files, later files over earlier ones. Unknown names, malformed values and options that would
+// have no effect are refused with UsageError.
+//
+//   OptionSet options("train", "Trains a model from latents.");
+//   options.section("train", "Training");
+//   options.add("train.steps", &config.steps, "optimizer steps").alias("steps").at_least(1);
+//   if (!options.parse(args)) ...  // --help was asked for
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "launcher/options/ini.h"
+#include "launcher/options/option_field.h"
+
+namespace edt {
+
+class Option {
+ public:
+  Option(std::string name, std::unique_ptr<OptionField> field, std::string help);
+
+  // A second name on the command line, without the section: --steps.
+  Option& alias(std::string name);
+  // Shown in --help, e.g. "images", "GiB".
+  Option& unit(std::string unit);
+  // Bounds for the number, or for every element of a list.
+  Option& range(long double lowest, long double highest);
+  Option& at_least(long double lowest);
+  Option& above(long double bound);
+  // The only texts allowed, for the value or for every element of a list.
+  Option& choices(std::vector<std::string> allowed);
+  // Any other rule: `check` returns what the value must be, or "" when it is fine.
+  Option& check(std::function<std::string()> rule);
+  // May be given without its name, in the order of declaration.
+  Option& positional();
+  // The same for a list: takes all such arguments that are left, one element each.
+  Option& positional_list();
+  Option& required();
+  // Given anywhere else than on the command line it is unknown; the configuration leaves it out.
+  Option& command_line_only();
+  // Has an effect only while the option `other` has one of `values`: refused otherwise.
+  Option& used_when(std::string other, std::vector<std::string> values);
+
+ private:
+  friend class OptionSet;
+  friend class OptionHelp;
+
+  std::string expected() const;
+  // Empty when the value obeys range, choices and rules; else what was expected.
+  std::string broken_rule() const;
+
+  struct Condition {
+    std::string other;
+    std::vector<std::string> values;
+  };
+
+  std::string name_, alias_, help_, unit_, default_text_;
+  std::string origin_ = "default";
+  std::unique_ptr<OptionField> field_;
+  std::vector<std::string> choices_;
+  std::string range_text_;
+  std::vector<std::function<bool(long double)>> bounds_;
+  std::vector<std::function<std::string()>> rules_;
+  std::vector<Condition> conditions_;
+  bool positional_ = false, takes_rest_ = false, required_ = false, command_line_only_ = false,
+       given_ = false;
+};
+
+class OptionSet {
+ public:
+  // `command` names the set in messages and in --help: "data synth".
+  OptionSet(std::string command, std::string summary);
+
+  // The field's present value is the default. Fields must outlive the set.
+  template <class T>
+  Option& add(std::string name, T* field, std::string help) {
+    return add_field(std::move(name), std::make_unique<ValueField<T>>(field), std::move(help));
+  }
+  template <class E>
+  Option& add(std::string name, E* field, std::vector<std::pair<std::string, E>> names,
+              std::string help) {
+    auto enum_field = std::make_unique<EnumField<E>>(field, std::move(names));
+    return add_field(std::move(name), std::move(enum_field), std::move(help));
+  }
+
+  // For commands that take the options of another one and can do without `name`.
+  void not_required(std::string_view name);
+
+  // The heading of all options whose name begins with `prefix` and a dot.
+  void section(std::string prefix, std::string title);
+
+  // Reads --config files, then the command line, then checks. False when --help was among the
+  // arguments; nothing else has been read then.
+  bool parse(std::span<const std::string> args);
+
+  // The same in steps, for values that come from elsewhere (a checkpoint's configuration).
+  void read(const IniFile& ini);
+  // Skips sections that have no option here; unknown names in known sections are refused.
+  void read_known_sections(const IniFile& ini);
+  // Required options and options without effect.
+  void check() const;
+
+  bool given(std::string_view name) const;
+  // "--section.name=value" for every option of a section that was given, for another command.
+  std::vector<std::string> given_arguments(std::string_view section) const;
+  // "default", "command line" or "file:line".
+  const std::string& origin(std::string_view name) const;
+
+  std::string help() const;
+  // The effective configuration: everything that is used. Reading it back gives the same values.
+  std::string to_ini() const;
+  nlohmann::ordered_json to_json() const;
+
+ private:
+  friend class OptionHelp;
+
+  Option& add_field(std::string name, std::unique_ptr<OptionField> field, std::string help);
+  void read_entry(const IniEntry& entry, const std::string& file);
+  void assign(Option& option, std::string_view value, std::string origin);
+  const Option* find(std::string_view name) const;
+  const Option& get(std::string_view name) const;
+  std::string unmet_condition(const Option& option) const;
+  bool in_configuration(const Option& option) const;
+  std::vector<std::string> names(bool with_command_line) const;
+
+  std::string command_, summary_;
+  std::vector<std::unique_ptr<Option>> options_;
+  std::vector<std::pair<std::string, std::string>> sections_;
+  std::filesystem::path config_file_;  // the type shown in --help; all given files are read
+};
+
+}  // namespace edt

@@ -1,0 +1,57 @@
+#include "launcher/run/append_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "core/base/error.h"
+#include "core/storage/durable_file.h"
+
+namespace edt {
+
+namespace {
+
+// The first `bytes` bytes of a file.
+std::string start_of(const std::filesystem::path& path, std::uint64_t bytes) {
+  std::string text(bytes, '\0');
+  std::ifstream stream(path, std::ios::binary);
+  stream.read(text.data(), static_cast<std::streamsize>(bytes));
+  require<SystemError>(bytes == 0 || stream.good(), "file", "cannot read {} bytes of {}", bytes,
+                       path.string());
+  return text;
+}
+
+}  // namespace
+
+AppendFile::AppendFile(std::filesystem::path path, std::uint64_t keep_bytes)
+    : path_(std::move(path)) {
+  std::error_code ignored;  // a device has no start to keep
+  if (std::filesystem::is_regular_file(path_, ignored)) {
+    write_text_atomically(path_, start_of(path_, keep_bytes));
+  }
+  file_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  require<SystemError>(file_ >= 0, "file", "cannot open {}: {}", path_.string(),
+                       std::strerror(errno));
+}
+
+AppendFile::~AppendFile() { close(file_); }
+
+void AppendFile::append(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(file_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    require<SystemError>(written > 0, "file", "cannot write {}: {}", path_.string(),
+                         std::strerror(errno));
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void AppendFile::sync() {
+  require<SystemError>(fsync(file_) == 0, "file", "cannot sync {}: {}", path_.string(),
+                       std::strerror(errno));
+}
+
+}  // namespace edt

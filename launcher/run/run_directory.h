@@ -1,0 +1,54 @@
+// The directory of one training run: who may write there, and where everything in it is.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+
+#include "launcher/run/generation.h"
+#include "launcher/run/run_lock.h"
+#include "parallel/communicator.h"
+
+namespace edt {
+
+class RunDirectory {
+ public:
+  // Creates the directory where needed. Throws UsageError when it is no directory, cannot be
+  // written or is in use. All ranks call it; the first one creates and locks, the others wait.
+  RunDirectory(std::filesystem::path path, Communicator& ranks);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path config() const { return path_ / "config.ini"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path tensorboard() const { return path_ / "tensorboard"; }
+  std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+  std::filesystem::path samples() const { return path_ / "samples"; }
+  // "samples/step-00001000.png".
+  std::filesystem::path sample_grid(std::int64_t step) const;
+  std::filesystem::path log(int rank) const;
+
+  // Files that a user creates: save now; stop, and stay stopped as long as the file is there.
+  std::filesystem::path save_switch() const { return path_ / "save"; }
+  std::filesystem::path stop_switch() const { return path_ / "stop"; }
+
+  // Of this run; every writer checks it.
+  const Generation& generation() const { return *generation_; }
+
+  // Replaces config.ini at once or not at all.
+  void write_config(std::string_view ini) const;
+  // How the present run ended: outcome.json. Removed when a run begins, so that one that was killed
+  // leaves none.
+  std::filesystem::path outcome() const { return path_ / "outcome.json"; }
+  void write_outcome(int status, std::int64_t step, std::string_view what) const;
+  // From now on messages also go to the log file of this rank.
+  void open_log() const;
+
+ private:
+  std::filesystem::path path_;
+  int rank_;
+  std::optional<RunLock> lock_;  // of the first rank
+  std::optional<Generation> generation_;
+};
+
+}  // namespace edt

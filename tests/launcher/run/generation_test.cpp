@@ -1,0 +1,72 @@
+#include "launcher/run/generation.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "core/base/log.h"
+#include "launcher/run/metrics.h"
+#include "launcher/run/run_directory.h"
+#include "parallel/self/self_communicator.h"
+#include "tests/launcher/temporary_directory.h"
+
+namespace edt {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(Generation, EachHolderTakesTheNextNumberAndFencesOffTheOneBefore) {
+  TemporaryDirectory directory;
+  const auto first = Generation::take(directory / "generation");
+  EXPECT_EQ(first.number(), 1u);
+  EXPECT_TRUE(first.is_current());
+  const auto second = Generation::take(directory / "generation");
+  const Generation rank_of_second(directory / "generation", second.number());
+  EXPECT_FALSE(first.is_current());
+  EXPECT_TRUE(rank_of_second.is_current());
+  EXPECT_EQ(message_of<ReplacedError>([&] { first.check(); }),
+            fmt::format("[run] {} belongs to generation 2 now, this is generation 1: stopping",
+                        directory.path().string()));
+  EXPECT_NO_THROW(second.check());
+}
+
+TEST(Generation, ADiskThatCannotBeReadIsNoSuccessor) {
+  const Generation gone("/nonexistent/generation", 3);
+  EXPECT_TRUE(gone.is_current());
+}
+
+// What an earlier start of a job still holds when a later one takes the directory.
+TEST(Generation, WritersOfARunDirectoryStop) {
+  setenv("SLURM_JOB_ID", "77", 1);
+  setenv("SLURM_RESTART_COUNT", "0", 1);
+  TemporaryDirectory directory;
+  const auto ranks = make_self_communicator();
+  const RunDirectory old(directory.path(), *ranks);
+  log::set_level(log::Level::kInfo);
+  old.open_log();
+  old.write_config("a = 1\n");
+  MetricsWriter old_metrics(old.metrics(), 1);
+  old_metrics.write(1, nlohmann::ordered_json::object());
+
+  setenv("SLURM_RESTART_COUNT", "1", 1);
+  const RunDirectory present(directory.path(), *ranks);
+  unsetenv("SLURM_JOB_ID");
+  unsetenv("SLURM_RESTART_COUNT");
+  MetricsWriter metrics(present.metrics(), 2);
+  metrics.write(2, nlohmann::ordered_json::object());
+
+  EXPECT_THAT(message_of<ReplacedError>([&] { old.write_config("a = 2\n"); }),
+              HasSubstr("belongs to generation 2 now"));
+  EXPECT_THROW(old.write_outcome(0, 1, "done"), ReplacedError);
+  log::info("words of the old one");
+  log::flush();
+  old_metrics.write(2, {{"old", true}});  // past the check: the file is no longer the old one's
+  EXPECT_EQ(read_text(old.config()), "a = 1\n");
+  EXPECT_FALSE(std::filesystem::exists(old.outcome()));
+  EXPECT_THAT(read_text(old.log(0)), Not(HasSubstr("words of the old one")));
+  EXPECT_EQ(read_text(present.metrics()), "{\"step\":1}\n{\"step\":2}\n");
+}
+
+}  // namespace
+}  // namespace edt

@@ -1,0 +1,145 @@
+#include "launcher/run/run_directory.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "parallel/self/self_communicator.h"
+#include "tests/launcher/temporary_directory.h"
+
+namespace edt {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr RunLock::Timing kQuick{milliseconds(10), milliseconds(200), milliseconds(30)};
+
+std::string host() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+Communicator& alone() {
+  static const auto ranks = make_self_communicator();
+  return *ranks;
+}
+
+std::string refusal(const std::filesystem::path& lock) {
+  return message_of<UsageError>([&] { RunLock(lock, kQuick); });
+}
+
+TEST(RunDirectory, HoldsItsPartsAndLetsGo) {
+  TemporaryDirectory directory;
+  {
+    const RunDirectory run(directory / "a/b", alone());
+    for (const auto& part : {run.tensorboard(), run.checkpoints(), run.samples()}) {
+      EXPECT_TRUE(std::filesystem::is_directory(part)) << part;
+    }
+    EXPECT_EQ(run.sample_grid(1000).filename(), "step-00001000.png");
+    run.write_config("a = 1\n");
+    run.write_config("a = 2\n");
+    EXPECT_EQ(read_text(run.config()), "a = 2\n");
+    EXPECT_TRUE(std::filesystem::exists(directory / "a/b/lock"));
+    EXPECT_FALSE(std::filesystem::exists(directory / "a/b/config.ini.new"));
+    EXPECT_FALSE(std::filesystem::exists(directory / "a/b/.config.ini.partial"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory / "a/b/lock"));
+}
+
+TEST(RunDirectory, LogsGoToTheFileOfTheRank) {
+  TemporaryDirectory directory;
+  const RunDirectory run(directory / "run", alone());
+  log::set_level(log::Level::kInfo);
+  run.open_log();
+  log::info("hello from the run");
+  log::flush();
+  EXPECT_THAT(read_text(run.log(0)), HasSubstr("hello from the run"));
+}
+
+TEST(RunDirectory, RefusesWhatCannotBeADirectory) {
+  TemporaryDirectory directory;
+  write_text(directory / "file", "");
+  const auto opening = [](const std::filesystem::path& path) {
+    return message_of<UsageError>([&] { const RunDirectory run(path, alone()); });
+  };
+  EXPECT_THAT(opening(directory / "file"), StartsWith("[run] "));
+  EXPECT_THAT(opening(directory / "file/below"), HasSubstr("Not a directory"));
+  EXPECT_THAT(opening(""), HasSubstr("has no name"));
+  EXPECT_THAT(opening("/proc/run"), HasSubstr("/proc/run"));
+  EXPECT_THAT(opening("/proc/self"), HasSubstr("cannot be written"));
+}
+
+TEST(RunLock, TwoRunsNeverShareADirectory) {
+  TemporaryDirectory directory;
+  const RunDirectory run(directory / "run", alone());
+  EXPECT_EQ(message_of<UsageError>([&] { RunDirectory(directory / "run", alone()); }),
+            fmt::format("[run] {} is in use by process {} on {}", (directory / "run").string(),
+                        getpid(), host()));
+  EXPECT_TRUE(std::filesystem::exists(directory / "run/lock")) << "the refused one left it alone";
+}
+
+TEST(RunLock, TakesOverFromProcessesThatAreGone) {
+  TemporaryDirectory directory;
+  const auto lock = directory / "lock";
+  std::string identity;
+  {
+    const RunLock holder(lock);
+    identity = read_text(lock);
+  }
+  const std::string boot_and_start = identity.substr(identity.find(' ', host().size() + 1) + 1);
+  const std::string no_process = fmt::format("{} 4194304 {}", host(), boot_and_start);
+  const std::string reused_number =
+      fmt::format("{} {} {} 1\n", host(), getpid(), boot_and_start.substr(0, 36));
+  const std::string earlier_boot = fmt::format("{} {} 0 0\n", host(), getpid());
+  for (const std::string& stale : {no_process, reused_number, earlier_boot}) {
+    write_text(lock, stale);
+    EXPECT_EQ(refusal(lock), "") << stale;
+    EXPECT_TRUE(std::filesystem::is_empty(directory.path())) << "removed at the end";
+  }
+}
+
+TEST(RunLock, AnotherHostThatRenewsIsAlive) {
+  TemporaryDirectory directory;
+  const auto lock = directory / "lock";
+  write_text(lock, "elsewhere 12 boot 34\n");
+  std::thread renewer([&] {
+    std::this_thread::sleep_for(milliseconds(60));
+    write_text(lock, "elsewhere 12 boot 34\n");
+  });
+  EXPECT_THAT(refusal(lock), HasSubstr("is in use by process 12 on elsewhere"));
+  renewer.join();
+  EXPECT_EQ(read_text(lock), "elsewhere 12 boot 34\n");
+}
+
+TEST(RunLock, AnotherHostThatIsSilentIsGone) {
+  TemporaryDirectory directory;
+  for (const char* content : {"elsewhere 12 boot 34\n", "", "not a lock"}) {
+    write_text(directory / "lock", content);
+    EXPECT_EQ(refusal(directory / "lock"), "") << content;
+  }
+}
+
+TEST(RunLock, RenewsItsTimeStamp) {
+  TemporaryDirectory directory;
+  const RunLock lock(directory / "lock", kQuick);
+  const timespec past[2] = {{1'000'000, 0}, {1'000'000, 0}};
+  utimensat(AT_FDCWD, (directory / "lock").c_str(), past, 0);
+  for (int i = 0; i < 200; ++i) {
+    struct stat status {};
+    stat((directory / "lock").c_str(), &status);
+    if (status.st_mtim.tv_sec > 1'000'000) return;
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  FAIL() << "not renewed";
+}
+
+}  // namespace
+}  // namespace edt
