@@ -5,28 +5,14 @@
 // shared memory for dq and for those sums. Every sum has one owner, so nothing is added atomically:
 //   dk, dv   the warp of these 16 keys, in registers
 //   dq       a warp for each result tile; by block of keys where there are several
-//   table    a thread for each two entries that lie a grid row apart
+//   table    a thread for each two entries (attention_table_gradient.cuh)
 #include <cmath>
 
-#include "core/cuda/kernels/attention.h"
-#include "core/cuda/kernels/mma.cuh"
+#include "core/cuda/kernels/attention_table_gradient.cuh"
+#include "core/cuda/kernels/attention_tensor.cuh"
 
 namespace edt {
 namespace {
-
-constexpr float kLog2e = 1.4426950408889634f;
-
-// Rows [first, first + rows) of one head into shared memory, zeros beyond the head and the tokens.
-template <class Plan, int kRows>
-__device__ void copy_rows(Bf16* to, const Bf16* from, std::int64_t stride, int first,
-                          const AttentionSizes& s) {
-  constexpr int kPieces = Plan::padded / 4;
-  for (int i = threadIdx.x; i < kRows * kPieces; i += Plan::threads) {
-    const int row = i / kPieces, column = i % kPieces * 4, token = first + row;
-    const bool wanted = token < s.tokens && column < s.size;
-    copy8(to + row * Plan::stride + column, wanted ? from + token * stride + column : from, wanted);
-  }
-}
 
 __device__ float2 unpack(unsigned pair) {
   return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
@@ -69,56 +55,6 @@ __device__ void prepare_queries(const AttentionCall& call, int sample, int head,
   }
 }
 
-// Adds ds of queries [first, end) to the table's gradient. An item is a distance of grid rows and a
-// residue r of the distance of columns: entries r and r - g of that row of the table.
-template <class Plan>
-__device__ void add_to_table(const AttentionSizes& s, const Bf16* ds, int first, int end,
-                             int first_key, float* dtable) {
-  const int g = s.grid;
-  for (int item = threadIdx.x; item < s.span() * g; item += Plan::threads) {
-    const int r = item % g, row = item / g, down = row - (g - 1);
-    float same = 0, wrapped = 0;
-    for (int y = first / g; y <= (end - 1) / g; ++y) {
-      const int key_row = (y - down) * g - first_key;
-      if (y - down < 0 || y - down >= g || key_row < 0 || key_row >= Plan::keys) continue;
-      const int begin = max(first - y * g, 0), stop = min(end - y * g, g);
-      const Bf16* const line = ds + (y * g - first) * Plan::ds_stride + key_row - r;
-      for (int x = max(begin, r); x < stop; ++x) {
-        same += __bfloat162float(line[x * (Plan::ds_stride + 1)]);
-      }
-      for (int x = begin; x < min(stop, r); ++x) {
-        wrapped += __bfloat162float(line[x * (Plan::ds_stride + 1) + g]);
-      }
-    }
-    float* const entries = dtable + row * s.span() + g - 1;
-    entries[r] += same;
-    if (r > 0) entries[r - g] += wrapped;
-  }
-}
-
-// The same where tokens were dropped: each query's partner is looked up.
-template <class Plan>
-__device__ void add_kept_to_table(const AttentionCall& call, int sample, const Bf16* ds, int first,
-                                  int end, int first_key, float* dtable) {
-  const AttentionSizes& s = call.sizes;
-  const int g = s.grid;
-  for (int item = threadIdx.x; item < s.span() * g; item += Plan::threads) {
-    const int r = item % g, row = item / g, down = row - (g - 1);
-    float same = 0, wrapped = 0;
-    for (int query = first; query < end; ++query) {
-      const int place = call.place(sample, query), x = place % g, key_y = place / g - down;
-      if (key_y < 0 || key_y >= g) continue;
-      const int key = call.token_at(sample, key_y * g + (x >= r ? x - r : x - r + g));
-      const int column = key - first_key;
-      if (key < 0 || column < 0 || column >= Plan::keys) continue;
-      (x >= r ? same : wrapped) += __bfloat162float(ds[(query - first) * Plan::ds_stride + column]);
-    }
-    float* const entries = dtable + row * s.span() + g - 1;
-    entries[r] += same;
-    if (r > 0) entries[r - g] += wrapped;
-  }
-}
-
 // Two neighbouring elements, (+)= a, b
 __device__ void put_pair(Bf16* to, float a, float b, bool accumulate) {
   unsigned* const word = reinterpret_cast<unsigned*>(to);
@@ -130,216 +66,234 @@ __device__ void put_pair(Bf16* to, float a, float b, bool accumulate) {
   *word = pack_bf16(a, b);
 }
 
+// Where things lie in a block's shared memory: all of its keys, two tiles of queries.
+template <class Plan>
+struct BlockMemory {
+  Bf16 *k, *v;            // [keys]
+  Bf16 *q, *dout;         // [2][queries]
+  Bf16* ds;               // [queries][keys]
+  float *lse, *delta;     // of every query
+  int* query_offsets;     // into the table
+  float *table, *dtable;  // of this head
+
+  __device__ explicit BlockMemory(const AttentionSizes& s) {
+    const int padded_tokens = Plan::padded_tokens(s);
+    k = reinterpret_cast<Bf16*>(dynamic_shared());
+    v = k + Plan::key_elements;
+    q = v + Plan::key_elements;
+    dout = q + 2 * Plan::query_elements;
+    ds = dout + 2 * Plan::query_elements;
+    lse = reinterpret_cast<float*>(ds + Plan::queries * Plan::ds_stride);
+    delta = lse + padded_tokens;
+    query_offsets = reinterpret_cast<int*>(delta + padded_tokens);
+    table = reinterpret_cast<float*>(query_offsets + padded_tokens);
+    dtable = table + s.table_rows();
+  }
+};
+
+// What a warp knows of its 16 keys; a thread holds two of their rows, r = 0 and 1, eight apart.
+template <class Plan>
+struct Keys {
+  int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  int key[2], offset[2];
+  bool real[2];
+  float dk[Plan::tiles][4] = {}, dv[Plan::tiles][4] = {};
+
+  __device__ Keys(const AttentionCall& call, int sample, int first_key) {
+    const AttentionSizes& s = call.sizes;
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      key[r] = first_key + warp * 16 + lane / 4 + 8 * r;
+      offset[r] = s.key_offset(call.place(sample, min(key[r], s.tokens - 1)));
+      real[r] = key[r] < s.tokens;
+    }
+  }
+};
+
+// Result tiles of the warp's keys (down) and a tile of queries (across).
+template <class Plan>
+using Scores = ResultTiles<Plan::queries / 8>;
+
+// The products of the warp's rows of `keys` with those of a tile of queries.
+template <class Plan>
+__device__ void multiply_queries(const Keys<Plan>& keys, const Bf16* key_rows, const Bf16* tile,
+                                 Scores<Plan>& products) {
+  const Bf16* const own = key_rows + keys.warp * 16 * Plan::stride;
+#pragma unroll
+  for (int step = 0; step < Plan::steps; ++step) {
+    unsigned left[4];
+    load_left(left, own + step * 16, Plan::stride);
+    multiply_rows<Plan, Plan::queries / 8>(left, tile + step * 16, products);
+  }
+}
+
+// k q^T becomes p^T.
+template <class Plan>
+__device__ void exponentiate(const Keys<Plan>& keys, const BlockMemory<Plan>& memory, float scale,
+                             int first_query, Scores<Plan>& p) {
+#pragma unroll
+  for (int t = 0; t < Plan::queries / 8; ++t) {
+    const int query = first_query + t * 8 + keys.lane % 4 * 2;
+    const int2 offset = *reinterpret_cast<const int2*>(memory.query_offsets + query);
+    const float2 sums = *reinterpret_cast<const float2*>(memory.lse + query);
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      const float first = fmaf(p[t][2 * r], scale, memory.table[offset.x - keys.offset[r]]);
+      const float second = fmaf(p[t][2 * r + 1], scale, memory.table[offset.y - keys.offset[r]]);
+      p[t][2 * r] = keys.real[r] ? exp2_approx(first - sums.x) : 0.0f;
+      p[t][2 * r + 1] = keys.real[r] ? exp2_approx(second - sums.y) : 0.0f;
+    }
+  }
+}
+
+// p becomes ds^T, which is written to shared memory as well, queries down.
+template <class Plan>
+__device__ void differentiate(const Keys<Plan>& keys, const BlockMemory<Plan>& memory,
+                              int first_query, const Scores<Plan>& dp, Scores<Plan>& p) {
+#pragma unroll
+  for (int t = 0; t < Plan::queries / 8; ++t) {
+    const int query = t * 8 + keys.lane % 4 * 2;  // in the tile
+    const float2 d = *reinterpret_cast<const float2*>(memory.delta + first_query + query);
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      p[t][2 * r] *= dp[t][2 * r] - d.x;
+      p[t][2 * r + 1] *= dp[t][2 * r + 1] - d.y;
+      Bf16* const to = memory.ds + query * Plan::ds_stride + keys.warp * 16 + keys.lane / 4 + 8 * r;
+      to[0] = __float2bfloat16_rn(p[t][2 * r]);
+      to[Plan::ds_stride] = __float2bfloat16_rn(p[t][2 * r + 1]);
+    }
+  }
+}
+
+// Where this block's share of dq goes: to dqkv where it is the only one.
+__device__ void put_dq(const AttentionCall& call, int query, int column, float a, float b) {
+  const AttentionSizes& s = call.sizes;
+  const int block = blockIdx.x, head = blockIdx.y, sample = blockIdx.z;
+  if (gridDim.x == 1) {
+    Bf16* const to =
+        static_cast<Bf16*>(call.dqkv) + s.qkv_at(sample, 0, head) + query * s.qkv_stride() + column;
+    put_pair(to, a, b, call.accumulate);
+  } else {
+    const std::int64_t unit =
+        (static_cast<std::int64_t>(block) * s.batch + sample) * s.heads + head;
+    float* const to = call.dq + (unit * s.tokens + query) * s.size + column;
+    *reinterpret_cast<float2*>(to) = {a, b};
+  }
+}
+
+// dq of a tile of queries from the block's keys: a warp for each 16 queries and 8 columns.
+template <class Plan>
+__device__ void multiply_keys(const AttentionCall& call, const BlockMemory<Plan>& memory,
+                              float inverse_root, int first_query) {
+  const AttentionSizes& s = call.sizes;
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  for (int task = warp; task < Plan::queries / 16 * Plan::tiles; task += Plan::threads / 32) {
+    const int t = task % Plan::tiles, half = task / Plan::tiles;
+    float dq[4] = {};
+#pragma unroll 4
+    for (int step = 0; step < Plan::keys / 16; ++step) {
+      unsigned left[4], right[2];
+      load_left(left, memory.ds + half * 16 * Plan::ds_stride + step * 16, Plan::ds_stride);
+      load_right_of_columns(right, memory.k + step * 16 * Plan::stride + t * 8, Plan::stride);
+      mma(dq, left, right[0], right[1]);
+    }
+    const int column = t * 8 + lane % 4 * 2;
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      const int query = first_query + half * 16 + lane / 4 + 8 * r;
+      if (column >= s.size || query >= s.tokens) continue;
+      put_dq(call, query, column, dq[2 * r] * inverse_root, dq[2 * r + 1] * inverse_root);
+    }
+    __syncwarp();  // products and matrix loads are of whole warps
+  }
+}
+
+template <class Plan>
+__device__ void store(const Keys<Plan>& keys, const AttentionCall& call, float inverse_root) {
+  const AttentionSizes& s = call.sizes;
+  const int head = blockIdx.y, sample = blockIdx.z;
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    if (!keys.real[r]) continue;
+    Bf16* const row = static_cast<Bf16*>(call.dqkv) + keys.key[r] * s.qkv_stride();
+#pragma unroll
+    for (int t = 0; t < Plan::tiles; ++t) {
+      const int column = t * 8 + keys.lane % 4 * 2;
+      if (column >= s.size) continue;
+      put_pair(row + s.qkv_at(sample, 1, head) + column, keys.dk[t][2 * r] * inverse_root,
+               keys.dk[t][2 * r + 1] * inverse_root, call.accumulate);
+      put_pair(row + s.qkv_at(sample, 2, head) + column, keys.dv[t][2 * r], keys.dv[t][2 * r + 1],
+               call.accumulate);
+    }
+  }
+}
+
+// This block's share of the table's gradient.
+template <class Plan>
+__device__ void store_table(const AttentionCall& call, const float* dtable) {
+  if (call.dtables == nullptr) return;
+  const AttentionSizes& s = call.sizes;
+  const std::int64_t unit =
+      (static_cast<std::int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * s.heads + blockIdx.y;
+  float* const share = call.dtables + unit * s.table_rows();
+  for (int i = threadIdx.x; i < s.table_rows(); i += Plan::threads) share[i] = dtable[i];
+}
+
 template <int kHead, int kWarps>
 __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
     attention_backward(AttentionCall call) {
   using Plan = BackwardPlan<kHead, kWarps>;
-  constexpr int kTiles = Plan::queries / 8;  // result tiles along the queries
   const AttentionSizes& s = call.sizes;
-  const int padded_tokens = Plan::padded_tokens(s);
-  Bf16* const k_rows = reinterpret_cast<Bf16*>(dynamic_shared());
-  Bf16* const v_rows = k_rows + Plan::key_elements;
-  Bf16* const q_tiles = v_rows + Plan::key_elements;
-  Bf16* const dout_tiles = q_tiles + 2 * Plan::query_elements;
-  Bf16* const ds = dout_tiles + 2 * Plan::query_elements;
-  float* const lse = reinterpret_cast<float*>(ds + Plan::queries * Plan::ds_stride);
-  float* const delta = lse + padded_tokens;
-  int* const query_offsets = reinterpret_cast<int*>(delta + padded_tokens);
-  float* const table = reinterpret_cast<float*>(query_offsets + padded_tokens);
-  float* const dtable = table + s.table_rows();
-
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const int block = blockIdx.x, head = blockIdx.y, sample = blockIdx.z;
-  const int first_key = block * Plan::keys;
+  const BlockMemory<Plan> memory(s);
+  const int head = blockIdx.y, sample = blockIdx.z, first_key = blockIdx.x * Plan::keys;
   const std::int64_t stride = s.qkv_stride();
   const Bf16* const qkv = static_cast<const Bf16*>(call.qkv);
   const Bf16* const q = qkv + s.qkv_at(sample, 0, head);
   const Bf16* const dout = static_cast<const Bf16*>(call.dout) + s.out_at(sample, head);
 
-  copy_rows<Plan, Plan::keys>(k_rows, qkv + s.qkv_at(sample, 1, head), stride, first_key, s);
-  copy_rows<Plan, Plan::keys>(v_rows, qkv + s.qkv_at(sample, 2, head), stride, first_key, s);
-  copy_rows<Plan, Plan::queries>(q_tiles, q, stride, 0, s);
-  copy_rows<Plan, Plan::queries>(dout_tiles, dout, s.out_stride(), 0, s);
+  copy_rows<Plan, Plan::keys>(memory.k, qkv + s.qkv_at(sample, 1, head), stride, first_key, s);
+  copy_rows<Plan, Plan::keys>(memory.v, qkv + s.qkv_at(sample, 2, head), stride, first_key, s);
+  copy_rows<Plan, Plan::queries>(memory.q, q, stride, 0, s);
+  copy_rows<Plan, Plan::queries>(memory.dout, dout, s.out_stride(), 0, s);
   commit_copies();
-  for (int i = threadIdx.x; i < s.table_rows(); i += Plan::threads) {
-    const Bf16* entries = static_cast<const Bf16*>(call.table);
-    table[i] =
-        entries == nullptr
-            ? 0.0f
-            : kLog2e * __bfloat162float(entries[static_cast<std::int64_t>(i) * s.heads + head]);
-    dtable[i] = 0;
-  }
-  prepare_queries<Plan>(call, sample, head, lse, delta, query_offsets);
+  load_table<Plan>(call, head, memory.table);
+  for (int i = threadIdx.x; i < s.table_rows(); i += Plan::threads) memory.dtable[i] = 0;
+  prepare_queries<Plan>(call, sample, head, memory.lse, memory.delta, memory.query_offsets);
   wait_for_copies();
   __syncthreads();
 
   const float inverse_root = 1.0f / sqrtf(static_cast<float>(s.size));
-  const float scale = kLog2e * inverse_root;
-  const int key[2] = {first_key + warp * 16 + lane / 4, first_key + warp * 16 + lane / 4 + 8};
-  const int key_offset[2] = {s.key_offset(call.place(sample, min(key[0], s.tokens - 1))),
-                             s.key_offset(call.place(sample, min(key[1], s.tokens - 1)))};
-  const bool key_real[2] = {key[0] < s.tokens, key[1] < s.tokens};
-  const Bf16* const my_k = k_rows + warp * 16 * Plan::stride;
-  const Bf16* const my_v = v_rows + warp * 16 * Plan::stride;
-  float dk[Plan::tiles][4] = {}, dv[Plan::tiles][4] = {};
-
-  const int query_tiles = padded_tokens / Plan::queries;
+  Keys<Plan> keys(call, sample, first_key);
+  const int query_tiles = Plan::padded_tokens(s) / Plan::queries;
 #pragma unroll 1
   for (int tile = 0; tile < query_tiles; ++tile) {
     const int first_query = tile * Plan::queries;
-    const Bf16* const q_tile = q_tiles + tile % 2 * Plan::query_elements;
-    const Bf16* const dout_tile = dout_tiles + tile % 2 * Plan::query_elements;
+    const Bf16* const q_tile = memory.q + tile % 2 * Plan::query_elements;
+    const Bf16* const dout_tile = memory.dout + tile % 2 * Plan::query_elements;
     if (tile + 1 < query_tiles) {
-      const int next = (tile + 1) % 2 * Plan::query_elements;
-      copy_rows<Plan, Plan::queries>(q_tiles + next, q, stride, first_query + Plan::queries, s);
-      copy_rows<Plan, Plan::queries>(dout_tiles + next, dout, s.out_stride(),
-                                     first_query + Plan::queries, s);
+      const int next = (tile + 1) % 2 * Plan::query_elements, first = first_query + Plan::queries;
+      copy_rows<Plan, Plan::queries>(memory.q + next, q, stride, first, s);
+      copy_rows<Plan, Plan::queries>(memory.dout + next, dout, s.out_stride(), first, s);
       commit_copies();
     }
-
-    // p^T: the probabilities of this warp's keys.
-    float p[kTiles][4] = {};
-#pragma unroll
-    for (int step = 0; step < Plan::steps; ++step) {
-      unsigned left[4];
-      load_left(left, my_k + step * 16, Plan::stride);
-#pragma unroll
-      for (int t = 0; t < kTiles; t += 2) {
-        unsigned right[4];
-        load_right(right, q_tile + t * 8 * Plan::stride + step * 16, Plan::stride);
-        mma(p[t], left, right[0], right[1]);
-        mma(p[t + 1], left, right[2], right[3]);
-      }
-    }
-#pragma unroll
-    for (int t = 0; t < kTiles; ++t) {
-      const int query = first_query + t * 8 + lane % 4 * 2;
-      const int2 offset = *reinterpret_cast<const int2*>(query_offsets + query);
-      const float2 sums = *reinterpret_cast<const float2*>(lse + query);
-#pragma unroll
-      for (int r = 0; r < 2; ++r) {
-        const float first = fmaf(p[t][2 * r], scale, table[offset.x - key_offset[r]]);
-        const float second = fmaf(p[t][2 * r + 1], scale, table[offset.y - key_offset[r]]);
-        p[t][2 * r] = key_real[r] ? exp2_approx(first - sums.x) : 0.0f;
-        p[t][2 * r + 1] = key_real[r] ? exp2_approx(second - sums.y) : 0.0f;
-      }
-    }
-#pragma unroll
-    for (int step = 0; step < kTiles / 2; ++step) {
-      const float(&low)[4] = p[2 * step], (&high)[4] = p[2 * step + 1];
-      const unsigned left[4] = {pack_bf16(low[0], low[1]), pack_bf16(low[2], low[3]),
-                                pack_bf16(high[0], high[1]), pack_bf16(high[2], high[3])};
-#pragma unroll
-      for (int t = 0; t < Plan::tiles; t += 2) {
-        unsigned right[4];
-        load_right_of_columns(right, dout_tile + step * 16 * Plan::stride + t * 8, Plan::stride);
-        mma(dv[t], left, right[0], right[1]);
-        if (t + 1 < Plan::tiles) mma(dv[t + 1], left, right[2], right[3]);
-      }
-    }
-
-    // dp^T, then p becomes ds^T.
-    float dp[kTiles][4] = {};
-#pragma unroll
-    for (int step = 0; step < Plan::steps; ++step) {
-      unsigned left[4];
-      load_left(left, my_v + step * 16, Plan::stride);
-#pragma unroll
-      for (int t = 0; t < kTiles; t += 2) {
-        unsigned right[4];
-        load_right(right, dout_tile + t * 8 * Plan::stride + step * 16, Plan::stride);
-        mma(dp[t], left, right[0], right[1]);
-        mma(dp[t + 1], left, right[2], right[3]);
-      }
-    }
-#pragma unroll
-    for (int t = 0; t < kTiles; ++t) {
-      const int query = t * 8 + lane % 4 * 2;  // in the tile
-      const float2 d = *reinterpret_cast<const float2*>(delta + first_query + query);
-#pragma unroll
-      for (int r = 0; r < 2; ++r) {
-        p[t][2 * r] *= dp[t][2 * r] - d.x;
-        p[t][2 * r + 1] *= dp[t][2 * r + 1] - d.y;
-        Bf16* const to = ds + query * Plan::ds_stride + warp * 16 + lane / 4 + 8 * r;
-        to[0] = __float2bfloat16_rn(p[t][2 * r]);
-        to[Plan::ds_stride] = __float2bfloat16_rn(p[t][2 * r + 1]);
-      }
-    }
-#pragma unroll
-    for (int step = 0; step < kTiles / 2; ++step) {
-      const float(&low)[4] = p[2 * step], (&high)[4] = p[2 * step + 1];
-      const unsigned left[4] = {pack_bf16(low[0], low[1]), pack_bf16(low[2], low[3]),
-                                pack_bf16(high[0], high[1]), pack_bf16(high[2], high[3])};
-#pragma unroll
-      for (int t = 0; t < Plan::tiles; t += 2) {
-        unsigned right[4];
-        load_right_of_columns(right, q_tile + step * 16 * Plan::stride + t * 8, Plan::stride);
-        mma(dk[t], left, right[0], right[1]);
-        if (t + 1 < Plan::tiles) mma(dk[t + 1], left, right[2], right[3]);
-      }
-    }
+    Scores<Plan> p = {}, dp = {};
+    multiply_queries(keys, memory.k, q_tile, p);
+    exponentiate(keys, memory, kLog2e * inverse_root, first_query, p);
+    multiply_columns<Plan, Plan::queries / 8>(p, dout_tile, keys.dv);
+    multiply_queries(keys, memory.v, dout_tile, dp);
+    differentiate(keys, memory, first_query, dp, p);
+    multiply_columns<Plan, Plan::queries / 8>(p, q_tile, keys.dk);
     __syncthreads();  // ds is complete
-
-    // dq of this tile from these keys: a warp for each 16 queries and 8 columns.
-    for (int task = warp; task < Plan::queries / 16 * Plan::tiles; task += kWarps) {
-      const int t = task % Plan::tiles, half = task / Plan::tiles;
-      float dq[4] = {};
-#pragma unroll 4
-      for (int step = 0; step < Plan::keys / 16; ++step) {
-        unsigned left[4], right[2];
-        load_left(left, ds + half * 16 * Plan::ds_stride + step * 16, Plan::ds_stride);
-        load_right_of_columns(right, k_rows + step * 16 * Plan::stride + t * 8, Plan::stride);
-        mma(dq, left, right[0], right[1]);
-      }
-      const int column = t * 8 + lane % 4 * 2;
-#pragma unroll
-      for (int r = 0; r < 2; ++r) {
-        const int query = first_query + half * 16 + lane / 4 + 8 * r;
-        if (column >= s.size || query >= s.tokens) continue;
-        const float a = dq[2 * r] * inverse_root, b = dq[2 * r + 1] * inverse_root;
-        if (gridDim.x == 1) {
-          Bf16* const to =
-              static_cast<Bf16*>(call.dqkv) + s.qkv_at(sample, 0, head) + query * stride + column;
-          put_pair(to, a, b, call.accumulate);
-        } else {
-          const std::int64_t unit =
-              (static_cast<std::int64_t>(block) * s.batch + sample) * s.heads + head;
-          float* const to = call.dq + (unit * s.tokens + query) * s.size + column;
-          *reinterpret_cast<float2*>(to) = {a, b};
-        }
-      }
-      __syncwarp();  // products and matrix loads are of whole warps
-    }
+    multiply_keys(call, memory, inverse_root, first_query);
     const int end_query = min(first_query + Plan::queries, s.tokens);
-    if (call.dtables != nullptr && call.ids == nullptr) {
-      add_to_table<Plan>(s, ds, first_query, end_query, first_key, dtable);
-    } else if (call.dtables != nullptr) {
-      add_kept_to_table<Plan>(call, sample, ds, first_query, end_query, first_key, dtable);
-    }
+    add_table_gradient<Plan>(call, sample, {memory.ds, first_query, end_query, first_key},
+                             memory.dtable);
     // The next tile has arrived, and ds and this tile are free.
     wait_for_copies();
     __syncthreads();
   }
-
-#pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    if (!key_real[r]) continue;
-    Bf16* const row = static_cast<Bf16*>(call.dqkv) + key[r] * stride;
-#pragma unroll
-    for (int t = 0; t < Plan::tiles; ++t) {
-      const int column = t * 8 + lane % 4 * 2;
-      if (column >= s.size) continue;
-      put_pair(row + s.qkv_at(sample, 1, head) + column, dk[t][2 * r] * inverse_root,
-               dk[t][2 * r + 1] * inverse_root, call.accumulate);
-      put_pair(row + s.qkv_at(sample, 2, head) + column, dv[t][2 * r], dv[t][2 * r + 1],
-               call.accumulate);
-    }
-  }
-  if (call.dtables == nullptr) return;
-  float* const share =
-      call.dtables +
-      ((static_cast<std::int64_t>(sample) * gridDim.x + block) * s.heads + head) * s.table_rows();
-  for (int i = threadIdx.x; i < s.table_rows(); i += Plan::threads) share[i] = dtable[i];
+  store(keys, call, inverse_root);
+  store_table<Plan>(call, memory.dtable);
 }
 
 // dq (+)= the shares of the blocks of keys, in order; a thread for two elements of a row.
@@ -379,28 +333,19 @@ void run(cudaStream_t stream, const AttentionCall& call) {
          call, static_cast<int>(blocks));
 }
 
-template <int kHead>
-void run_head(cudaStream_t stream, const AttentionCall& call) {
-  const int warps = backward_warps(call.sizes.tokens);
-  if (warps == 1) {
-    run<kHead, 1>(stream, call);
-  } else if (warps == 4) {
-    run<kHead, 4>(stream, call);
-  } else {
-    run<kHead, 16>(stream, call);
-  }
-}
-
 }  // namespace
 
 void launch_attention_tensor_backward(cudaStream_t stream, const AttentionCall& call) {
-  if (call.sizes.size <= 56) {
-    run_head<56>(stream, call);
-  } else if (call.sizes.size <= 64) {
-    run_head<64>(stream, call);
-  } else {
-    run_head<80>(stream, call);
-  }
+  with_head(call.sizes.size, [&](auto head) {
+    const int warps = backward_warps(call.sizes.tokens);
+    if (warps == 1) {
+      run<head, 1>(stream, call);
+    } else if (warps == 4) {
+      run<head, 4>(stream, call);
+    } else {
+      run<head, 16>(stream, call);
+    }
+  });
 }
 
 }  // namespace edt

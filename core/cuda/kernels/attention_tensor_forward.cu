@@ -3,25 +3,12 @@
 // memory.
 #include <cmath>
 
-#include "core/cuda/kernels/attention.h"
-#include "core/cuda/kernels/mma.cuh"
+#include "core/cuda/kernels/attention_tensor.cuh"
 
 namespace edt {
 namespace {
 
-constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
-
-// Rows [first, first + rows) of one head into shared memory, zeros beyond the head and the tokens.
-template <class Plan>
-__device__ void copy_rows(Bf16* to, const Bf16* from, std::int64_t stride, int first,
-                          const AttentionSizes& s) {
-  constexpr int kPieces = Plan::padded / 4;
-  for (int i = threadIdx.x; i < Plan::rows * kPieces; i += Plan::threads) {
-    const int row = i / kPieces, column = i % kPieces * 4, token = first + row;
-    const bool wanted = token < s.tokens && column < s.size;
-    copy8(to + row * Plan::stride + column, wanted ? from + token * stride + column : from, wanted);
-  }
-}
+constexpr float kLn2 = 0.6931471805599453f;
 
 // What a warp knows of its 16 queries; a thread holds two of their rows, r = 0 and 1, eight apart.
 template <class Plan>
@@ -48,20 +35,14 @@ struct Queries {
 
 // Result tiles of the warp's queries (down) and a tile of keys (across).
 template <class Plan>
-using Scores = float[Plan::rows / 8][4];
+using Scores = ResultTiles<Plan::rows / 8>;
 
 // p = q k^T
 template <class Plan>
 __device__ void multiply_keys(const Queries<Plan>& queries, const Bf16* k_tile, Scores<Plan>& p) {
 #pragma unroll
   for (int step = 0; step < Plan::steps; ++step) {
-#pragma unroll
-    for (int t = 0; t < Plan::rows / 8; t += 2) {
-      unsigned right[4];
-      load_right(right, k_tile + t * 8 * Plan::stride + step * 16, Plan::stride);
-      mma(p[t], queries.left[step], right[0], right[1]);
-      mma(p[t + 1], queries.left[step], right[2], right[3]);
-    }
+    multiply_rows<Plan, Plan::rows / 8>(queries.left[step], k_tile + step * 16, p);
   }
 }
 
@@ -127,24 +108,6 @@ __device__ void exponentiate(Queries<Plan>& queries, const AttentionCall& call, 
   }
 }
 
-// out += p v
-template <class Plan>
-__device__ void add_values(Queries<Plan>& queries, const Bf16* v_tile, const Scores<Plan>& p) {
-#pragma unroll
-  for (int step = 0; step < Plan::rows / 16; ++step) {
-    const float(&low)[4] = p[2 * step], (&high)[4] = p[2 * step + 1];
-    const unsigned left[4] = {pack_bf16(low[0], low[1]), pack_bf16(low[2], low[3]),
-                              pack_bf16(high[0], high[1]), pack_bf16(high[2], high[3])};
-#pragma unroll
-    for (int t = 0; t < Plan::tiles; t += 2) {
-      unsigned right[4];
-      load_right_of_columns(right, v_tile + step * 16 * Plan::stride + t * 8, Plan::stride);
-      mma(queries.out[t], left, right[0], right[1]);
-      if (t + 1 < Plan::tiles) mma(queries.out[t + 1], left, right[2], right[3]);
-    }
-  }
-}
-
 template <class Plan>
 __device__ void store(const Queries<Plan>& queries, const AttentionCall& call, int sample,
                       int head) {
@@ -177,16 +140,10 @@ __device__ void store(const Queries<Plan>& queries, const AttentionCall& call, i
   }
 }
 
-// A head's column of the bias table, in powers of two, and each key's offset into it.
+// Each key's offset into the table.
 template <class Plan>
-__device__ void load_bias(const AttentionCall& call, int sample, int head, int keys, float* table,
-                          int* key_offsets) {
+__device__ void find_keys(const AttentionCall& call, int sample, int keys, int* key_offsets) {
   const AttentionSizes& s = call.sizes;
-  const Bf16* const entries = static_cast<const Bf16*>(call.table);
-  for (int i = threadIdx.x; i < s.table_rows(); i += Plan::threads) {
-    const std::int64_t at = static_cast<std::int64_t>(i) * s.heads + head;
-    table[i] = entries == nullptr ? 0.0f : kLog2e * __bfloat162float(entries[at]);
-  }
   for (int j = threadIdx.x; j < keys; j += Plan::threads) {
     key_offsets[j] = s.key_offset(call.place(sample, min(j, s.tokens - 1)));
   }
@@ -212,11 +169,12 @@ __global__ void __launch_bounds__(32 * kWarps) attention(AttentionCall call) {
   const Bf16* const v = qkv + s.qkv_at(sample, 2, head);
   // The queries pass through the memory of the second tile of keys on their way to registers.
   Bf16* const q_tile = k_tiles + Plan::tile_elements;
-  copy_rows<Plan>(q_tile, qkv + s.qkv_at(sample, 0, head), stride, first_query, s);
-  copy_rows<Plan>(k_tiles, k, stride, 0, s);
-  copy_rows<Plan>(v_tiles, v, stride, 0, s);
+  copy_rows<Plan, Plan::rows>(q_tile, qkv + s.qkv_at(sample, 0, head), stride, first_query, s);
+  copy_rows<Plan, Plan::rows>(k_tiles, k, stride, 0, s);
+  copy_rows<Plan, Plan::rows>(v_tiles, v, stride, 0, s);
   commit_copies();
-  load_bias<Plan>(call, sample, head, key_tiles * Plan::rows, table, key_offsets);
+  load_table<Plan>(call, head, table);
+  find_keys<Plan>(call, sample, key_tiles * Plan::rows, key_offsets);
   wait_for_copies();
   __syncthreads();
   Queries<Plan> queries(call, sample, first_query, q_tile);
@@ -227,8 +185,8 @@ __global__ void __launch_bounds__(32 * kWarps) attention(AttentionCall call) {
     const int first_key = tile * Plan::rows;
     const int now = tile % 2 * Plan::tile_elements, next = (tile + 1) % 2 * Plan::tile_elements;
     if (tile + 1 < key_tiles) {
-      copy_rows<Plan>(k_tiles + next, k, stride, first_key + Plan::rows, s);
-      copy_rows<Plan>(v_tiles + next, v, stride, first_key + Plan::rows, s);
+      copy_rows<Plan, Plan::rows>(k_tiles + next, k, stride, first_key + Plan::rows, s);
+      copy_rows<Plan, Plan::rows>(v_tiles + next, v, stride, first_key + Plan::rows, s);
       commit_copies();
     }
     Scores<Plan> p = {};
@@ -237,7 +195,7 @@ __global__ void __launch_bounds__(32 * kWarps) attention(AttentionCall call) {
     add_bias(queries, s, first_key, key_offsets, table, p, largest);
     rescale(queries, largest);
     exponentiate<Plan, kModulated>(queries, call, first_key, p);
-    add_values(queries, v_tiles + now, p);
+    multiply_columns<Plan, Plan::rows / 8>(p, v_tiles + now, queries.out);
     // The next tile has arrived, and this one is free for the tile after it.
     wait_for_copies();
     __syncthreads();
@@ -255,27 +213,18 @@ void run(cudaStream_t stream, const AttentionCall& call) {
   launch({stream, "attention forward", grid, Plan::threads, bytes}, kernel, call);
 }
 
-template <int kHead>
-void run_head(cudaStream_t stream, const AttentionCall& call) {
-  if (call.modulation != nullptr) {
-    run<kHead, 4, true>(stream, call);
-  } else if (call.sizes.tokens <= 16) {
-    run<kHead, 1, false>(stream, call);
-  } else {
-    run<kHead, 4, false>(stream, call);
-  }
-}
-
 }  // namespace
 
 void launch_attention_tensor(cudaStream_t stream, const AttentionCall& call) {
-  if (call.sizes.size <= 56) {
-    run_head<56>(stream, call);
-  } else if (call.sizes.size <= 64) {
-    run_head<64>(stream, call);
-  } else {
-    run_head<80>(stream, call);
-  }
+  with_head(call.sizes.size, [&](auto head) {
+    if (call.modulation != nullptr) {
+      run<head, 4, true>(stream, call);
+    } else if (call.sizes.tokens <= 16) {
+      run<head, 1, false>(stream, call);
+    } else {
+      run<head, 4, false>(stream, call);
+    }
+  });
 }
 
 }  // namespace edt
