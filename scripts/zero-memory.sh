@@ -27,7 +27,7 @@ for ranks in 1 2 4; do
          elif $stage < 3 then 4 * $M else 3 * 4 * $B end) as $weights
       | (if $stage < 2 then 4 * $M + 4 * $M * ($L | log2) else 4 * $M / $N + 2 * 4 * $B end) as $gradients
       | ($state + $weights + $gradients) as $formula
-      | (.resident_growth_bytes - .memory["activations"]) as $measured
+      | (.memory_growth_bytes - .memory["activations"]) as $measured
       | "\($formula) \($measured)"
     ' "$work/out")
     read -r formula measured <<<"$row"

@@ -1,13 +1,9 @@
 #include "launcher/bench/step_bench.h"
 
-#include <sys/resource.h>
-
-#include <algorithm>
-#include <functional>
-
 #include "launcher/bench/ceiling_forms.h"
-#include "launcher/bench/measuring.h"
+#include "launcher/bench/memory_growth.h"
 #include "launcher/bench/sampler_inputs.h"
+#include "launcher/bench/step_rounds.h"
 #include "launcher/bench/synthetic_batch.h"
 #include "launcher/memory/memory_check.h"
 #include "parallel/device_communicator.h"
@@ -16,85 +12,25 @@
 namespace edt {
 namespace {
 
-// Largest resident size of this process so far.
-std::size_t peak_memory_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
-}
-
-// Of one step on this rank.
-struct StepSeconds {
-  CommunicationTime communication;
-  double computing = 0;
-};
-using Step = std::function<StepSeconds()>;
-
-// Runs step and ceiling in turn and fills the rates. `profiler` covers one step of this rank.
-void measure(const Step& step, const std::vector<MatmulForm>& forms, DType dtype, Backend& backend,
-             Profiler& profiler, int rounds, int consecutive, Communicator& ranks,
-             std::size_t resident_before, StepBenchResult& result) {
-  const auto over_ranks = [&](double value, Reduce reduce) {
-    return ranks.all_reduce_value(value, reduce, "measurement");
-  };
+// Warms up, reads the memory, runs the rounds.
+void measure(const std::function<StepSeconds()>& step, const std::vector<MatmulForm>& forms,
+             const StepBenchOptions& options, int steps, Backend& backend, Profiler& profiler,
+             Communicator& ranks, const MemoryGrowth& growth, StepBenchResult& result) {
   step();  // first touch of memory, primitives compiled
   step();  // graphs captured
-  result.resident_growth_bytes = resident_bytes() - resident_before;
-  result.peak_memory_bytes = static_cast<std::size_t>(  // before the ceiling's operands are there
-      over_ranks(static_cast<double>(peak_memory_bytes()), Reduce::kMax));
-  const auto ceiling = backend.matmul_ceiling(forms, dtype);
+  result.memory_growth_bytes = growth.bytes();
+  result.peak_memory_bytes =  // before the ceiling's operands are there
+      static_cast<std::size_t>(ranks.all_reduce_value(static_cast<double>(growth.peak_bytes()),
+                                                      Reduce::kMax, "peak memory"));
+  const auto ceiling = backend.matmul_ceiling(forms, options.dtype);
   require<UsageError>(ceiling != nullptr, "bench",
                       "the {} backend has no ceiling to measure against", backend.name());
   ceiling->run();
-  std::vector<double> steps, ratios, ceilings, exposed, hidden, imbalance;
-  double flops = 0;
-  std::vector<Profiler::Entry> scopes;
-  for (int round = 0; round < rounds; ++round) {
-    ranks.barrier("begin of the ceiling");
-    ceilings.push_back(over_ranks(ceiling->flops() / ceiling->run(), Reduce::kSum));
-    profiler.reset();
-    ranks.barrier("begin of the step");
-    StepSeconds time;
-    const double seconds = seconds_of([&] {
-                             for (int i = 0; i < consecutive; ++i) {
-                               profiler.reset();
-                               time = step();
-                             }
-                           }) /
-                           consecutive;
-    steps.push_back(over_ranks(seconds, Reduce::kMax));
-    flops = over_ranks(profiler.total_flops(), Reduce::kSum);
-    scopes = profiler.entries();
-    ratios.push_back(flops / steps.back() / ceilings.back());
-    exposed.push_back(time.communication.exposed / seconds);
-    hidden.push_back(time.communication.hidden() / seconds);
-    const double mean_computing = over_ranks(time.computing, Reduce::kSum) / ranks.size();
-    const double slowest = over_ranks(time.computing, Reduce::kMax);
-    imbalance.push_back(mean_computing > 0 ? slowest / mean_computing : 1);
-  }
-  result.step_seconds = median(steps);
-  result.fastest_seconds = std::ranges::min(steps);
-  result.slowest_seconds = std::ranges::max(steps);
-  const auto images = static_cast<double>(result.images);
-  result.images_per_second = images / result.step_seconds;
-  result.gflop_per_image = flops / images / 1e9;
-  result.recompute_gflop_per_image =
-      over_ranks(profiler.total_recompute_flops(), Reduce::kSum) / images / 1e9;
-  result.achieved_gflops = flops / result.step_seconds / 1e9;
-  result.ceiling_gflops = median(ceilings) / 1e9;
-  result.ceiling_dtype = ceiling->dtype();
-  result.ceiling_ratio = median(ratios);
-  result.exposed_communication = median(exposed);
-  result.hidden_communication = median(hidden);
-  result.imbalance = median(imbalance);
-  double other = 1;
-  for (const Profiler::Entry& scope : scopes) {
-    const double share = scope.seconds / steps.back();
-    result.time_share.emplace_back(scope.name, share);
-    other -= share;
-  }
-  result.time_share.emplace_back("other", other);
-  std::ranges::stable_sort(result.time_share, std::greater{}, [](auto& e) { return e.second; });
+  StepRounds rounds(step, *ceiling, profiler, ranks);
+  for (int round = 0; round < options.rounds; ++round) rounds.round(steps);
+  rounds.fill(result);
+  // The host does not see what a device that works behind it is at.
+  if (!backend.in_host_memory()) result.time_share.clear();
 }
 
 }  // namespace
@@ -116,7 +52,7 @@ EngineConfig step_engine_config(const StepBenchOptions& options) {
 
 StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend,
                                     const Mesh& mesh) {
-  const std::size_t resident_before = resident_bytes();
+  const MemoryGrowth growth(backend.memory());
   const auto activations = communicator_for(backend, mesh.tensor(), "activations");
   const auto model =
       make_model(options.model, backend, options.dtype, {&mesh.tensor(), activations.get()});
@@ -152,14 +88,14 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
              report.communication_seconds},
             report.compute_seconds};
   };
-  measure(step, forms, options.dtype, backend, engine.profiler(), options.rounds, options.steps,
-          mesh.world(), resident_before, result);
+  measure(step, forms, options, options.steps, backend, engine.profiler(), mesh.world(), growth,
+          result);
   result.memory = engine.memory();
   return result;
 }
 
 StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend) {
-  const std::size_t resident_before = resident_bytes();
+  const MemoryGrowth growth(backend.memory());
   const auto model = make_model(options.model, backend, options.dtype);
   const std::int64_t images = 2 * options.micro_batch;
   const auto forms = forward_forms(options.model.forward_matmuls(images), 1);
@@ -182,8 +118,7 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
     inputs.run(*model, tape);
     return {};
   };
-  measure(step, forms, options.dtype, backend, engine.profiler(), options.rounds, 1, *communicator,
-          resident_before, result);
+  measure(step, forms, options, 1, backend, engine.profiler(), *communicator, growth, result);
   result.memory = engine.memory();
   return result;
 }

@@ -43,12 +43,14 @@ struct StepBenchResult {
   // Shares of the step on the first rank: communication that computing waited for, and the rest.
   double exposed_communication = 0, hidden_communication = 0;
   double imbalance = 1;  // time in forward and backward of the slowest rank over the mean
-  std::size_t peak_memory_bytes = 0;  // largest of a rank
+  std::size_t peak_memory_bytes = 0;  // largest of a rank; on a device, without CUDA's own
   std::string formula;
-  std::vector<std::pair<std::string, double>> time_share;  // of the step, largest first
+  // Of the step, largest first; empty where a device works behind the host.
+  std::vector<std::pair<std::string, double>> time_share;
   std::vector<MemoryUse> memory;  // what the engine has asked for, on the first rank
-  // What the operating system gave since before the engine was there: to be compared with it.
-  std::size_t resident_growth_bytes = 0;
+  // What the operating system or the device gave since before the engine was there: to be compared
+  // with it.
+  std::size_t memory_growth_bytes = 0;
 };
 
 // What these options say to the training engine, with the batch of one data rank.

@@ -35,7 +35,7 @@ nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchR
       {"peak_memory_bytes", result.peak_memory_bytes},
       {"flop_formula", result.formula},
   };
-  json["resident_growth_bytes"] = result.resident_growth_bytes;
+  json["memory_growth_bytes"] = result.memory_growth_bytes;
   for (const auto& [scope, share] : result.time_share) json["time_share"][scope] = share;
   for (const MemoryUse& use : result.memory) json["memory"][std::string(use.category)] = use.bytes;
   return json;
@@ -64,6 +64,7 @@ void print_text(CommandContext& context, const StepBenchOptions& options,
   }
   context.print("  peak memory    {}\n",
                 human_bytes(static_cast<double>(result.peak_memory_bytes)));
+  if (result.time_share.empty()) return;
   Table table({"scope", "share of the step"});
   for (const auto& [scope, share] : result.time_share) {
     table.add({scope, fmt::format("{:.1f} %", 100 * share)});
