@@ -12,45 +12,55 @@ EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorG
   config_.validate();
   check_tensor_degree(config_.name, config_.tensor_degrees(), ranks);
   const std::int64_t condition = config_.widths[0];
-  const auto width = [&](std::int64_t stage) {
-    return config_.widths[static_cast<std::size_t>(stage)];
-  };
-  const auto indexed = [](const char* group, std::size_t i) {
-    return std::string(group) + "." + std::to_string(i);
-  };
-
   add_fixed_table("pos_embed", condition, config_.grid(0));
   patch_embedding_ = PatchEmbedding::make(parameters_, condition, config_);
   embedding_ = ConditionEmbedding::make(parameters_, condition, config_.classes);
-  for (std::int64_t b = 0; b < config_.blocks(); ++b) {
-    const std::int64_t stage = config_.stage_of_block(b);
-    blocks_.push_back(
-        TransformerBlock::make(parameters_, indexed("blocks", blocks_.size()),
-                               {.width = width(stage),
-                                .heads = config_.heads[static_cast<std::size_t>(stage)],
-                                .mlp_ratio = config_.mlp_ratio,
-                                .condition = condition,
-                                .grid = config_.grid(stage)}));
-  }
-  for (std::int64_t stage = config_.down_stages() + 1; stage < config_.stages(); ++stage) {
-    const std::string prefix = indexed("concat_blocks", concat_.size());
-    concat_.push_back(SkipConcat::make(parameters_, prefix, width(stage), condition));
-    add_fixed_table(prefix + ".pos_embed", width(stage), config_.grid(stage));
-  }
-  for (std::int64_t stage = 0; stage < config_.down_stages(); ++stage) {
-    const std::string prefix = indexed("down_blocks", down_.size());
-    down_.push_back(
-        DownSample::make(parameters_, prefix, width(stage), width(stage + 1), condition));
-    add_fixed_table(prefix + ".pos_embed", width(stage + 1), config_.grid(stage + 1));
-  }
-  for (std::int64_t stage = config_.down_stages() + 1; stage < config_.stages(); ++stage) {
-    up_.push_back({Linear::make(parameters_, indexed("up_blocks", up_.size()) + ".expand",
-                                4 * width(stage), width(stage - 1), {.bias = false})});
+  for (std::int64_t stage = 0; stage < config_.stages(); ++stage) {
+    if (stage > config_.down_stages()) add_way_up(stage);
+    add_blocks(stage);
+    if (stage < config_.down_stages()) add_way_down(stage);
   }
   final_ = FinalLayer::make(parameters_, condition,
                             config_.patch * config_.patch * 2 * config_.channels);
   add_masks();
   amm_.resize(blocks_.size());
+}
+
+namespace {
+
+std::string indexed(const char* group, std::size_t i) {
+  return std::string(group) + "." + std::to_string(i);
+}
+
+}  // namespace
+
+void EdtModel::add_blocks(std::int64_t stage) {
+  const auto at = static_cast<std::size_t>(stage);
+  for (std::int64_t i = 0; i < config_.depths[at]; ++i) {
+    blocks_.push_back(TransformerBlock::make(parameters_, indexed("blocks", blocks_.size()),
+                                             {.width = config_.widths[at],
+                                              .heads = config_.heads[at],
+                                              .mlp_ratio = config_.mlp_ratio,
+                                              .condition = config_.widths[0],
+                                              .grid = config_.grid(stage)}));
+  }
+}
+
+void EdtModel::add_way_down(std::int64_t stage) {
+  const auto at = static_cast<std::size_t>(stage);
+  const std::string prefix = indexed("down_blocks", down_.size());
+  down_.push_back(DownSample::make(parameters_, prefix, config_.widths[at], config_.widths[at + 1],
+                                   config_.widths[0]));
+  add_fixed_table(prefix + ".pos_embed", config_.widths[at + 1], config_.grid(stage + 1));
+}
+
+void EdtModel::add_way_up(std::int64_t stage) {
+  const auto at = static_cast<std::size_t>(stage);
+  up_.push_back({Linear::make(parameters_, indexed("up_blocks", up_.size()) + ".expand",
+                              4 * config_.widths[at], config_.widths[at - 1], {.bias = false})});
+  const std::string prefix = indexed("concat_blocks", concat_.size());
+  concat_.push_back(SkipConcat::make(parameters_, prefix, config_.widths[at], config_.widths[0]));
+  add_fixed_table(prefix + ".pos_embed", config_.widths[at], config_.grid(stage));
 }
 
 void EdtModel::add_fixed_table(const std::string& name, std::int64_t width, std::int64_t grid) {
@@ -140,7 +150,8 @@ Var EdtModel::finish(Tape& tape, const State& state, const std::vector<Tensor>& 
     if (goes_down && stage > 0) skips.push_back(x);
     if (stage > config_.down_stages()) {
       const auto i = static_cast<std::size_t>(stage - config_.down_stages() - 1);
-      x = concat_[i](tape, up_[i](tape, x), skips.back(), condition, tables_[1 + i]);
+      x = concat_[i](tape, up_[i](tape, x), skips.back(), condition,
+                     tables_[static_cast<std::size_t>(stage)]);
       skips.pop_back();
     }
     end += config_.depths[static_cast<std::size_t>(stage)];
@@ -148,7 +159,7 @@ Var EdtModel::finish(Tape& tape, const State& state, const std::vector<Tensor>& 
     block = end;
     if (goes_down) {
       const auto i = static_cast<std::size_t>(stage);
-      x = down_[i](tape, x, condition, mask(), tables_[1 + concat_.size() + i]);
+      x = down_[i](tape, x, condition, mask(), tables_[i + 1]);
     }
   }
   return final_(tape, x, condition);

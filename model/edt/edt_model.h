@@ -37,6 +37,11 @@ class EdtModel final : public Model {
   };
   State begin(Tape& tape, const ModelInputs& inputs);
   Var finish(Tape& tape, const State& state, const std::vector<Tensor>& masks);
+  // Parameters are listed in the order of their use in the forward pass: so ZeRO's buckets arrive
+  // when they are needed, and their gradients are final in the opposite order.
+  void add_blocks(std::int64_t stage);
+  void add_way_down(std::int64_t stage);  // from the stage to the next
+  void add_way_up(std::int64_t stage);    // into the stage from the one before
   void add_fixed_table(const std::string& name, std::int64_t width, std::int64_t grid);
   void add_masks();
   Var run_blocks(Tape& tape, Var x, const Var& condition, std::int64_t first, std::int64_t last);
@@ -54,7 +59,7 @@ class EdtModel final : public Model {
   std::vector<UpSample> up_;
   std::vector<SkipConcat> concat_;
   FinalLayer final_;
-  std::vector<Tensor> tables_;  // device copies of fixed_tables_: input, concat..., down...
+  std::vector<Tensor> tables_;  // device copies of fixed_tables_: the positions of each stage
   std::vector<Tensor> amm_;     // per block; undefined: plain attention
 };
 

@@ -52,9 +52,8 @@ TEST(AtOnce, OneLaunchForEachPartOfMdtv2) {
 
 class AtOnceOverRanks : public testing::TestWithParam<bool> {};
 
-// Weights that other ranks have updated arrive while the first micro-batch begins: its first stage
-// waits block by block. What joins the stages comes last, so the stages after it have their
-// weights. Stage 3 never has those of all blocks.
+// Weights that other ranks have updated arrive during the first micro-batch, in the order of their
+// use: it waits block by block. Stage 3 never has those of all blocks.
 TEST_P(AtOnceOverRanks, NothingIsWaitedForAhead) {
   const auto saved_at = [](ZeroStage stage) {
     return saved({.ranks = 2,
@@ -63,10 +62,10 @@ TEST_P(AtOnceOverRanks, NothingIsWaitedForAhead) {
                   .steps = 2,
                   .micro_batches = 4});
   };
-  const int micro_batches = 8, first = 4;  // of both ranks in both steps
+  const int micro_batches = 8, later = 4;  // of both ranks in both steps
   EXPECT_EQ(saved_at(ZeroStage::kNone), micro_batches * kSaved);
-  EXPECT_EQ(saved_at(ZeroStage::kOptimizer), micro_batches * kSaved - first);
-  EXPECT_EQ(saved_at(ZeroStage::kGradients), micro_batches * kSaved - first);
+  EXPECT_EQ(saved_at(ZeroStage::kOptimizer), later * kSaved);
+  EXPECT_EQ(saved_at(ZeroStage::kGradients), later * kSaved);
   EXPECT_EQ(saved_at(ZeroStage::kWeights), 0);
 }
 
