@@ -3,6 +3,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
+#include <ranges>
 #include <sstream>
 
 #include "core/base/error.h"
@@ -68,9 +70,11 @@ struct Transfer {
   std::vector<Target> targets;
 };
 
-std::vector<Transfer> plan_transfers(const Manifest& manifest, const CheckpointState& state) {
+// `places`: where the tensors of the state stand in the manifest.
+std::vector<Transfer> plan_transfers(const Manifest& manifest, const CheckpointState& state,
+                                     const std::vector<std::size_t>& places) {
   std::vector<std::vector<const StatePiece*>> wanted(manifest.tensors.size());
-  for (const StatePiece& piece : state.pieces) wanted[piece.tensor].push_back(&piece);
+  for (const StatePiece& piece : state.pieces) wanted[places[piece.tensor]].push_back(&piece);
   std::vector<Transfer> transfers;
   for (const StoredPiece& stored : manifest.pieces) {
     const Shape& shape = manifest.tensors[stored.tensor].shape;
@@ -164,21 +168,26 @@ void Checkpoint::verify(int rank, int ranks) const {
   });
 }
 
-void Checkpoint::require_tensors(std::span<const LogicalTensor> expected) const {
-  const auto& stored = manifest_.tensors;
-  for (std::size_t i = 0; i < std::min(stored.size(), expected.size()); ++i) {
-    if (stored[i] == expected[i]) continue;
-    fail<CheckpointError>("checkpoint",
-                          "{} is of another model: tensor {} is {} {}, the model has {} {}",
-                          path_.string(), i, stored[i].name, to_string(stored[i].shape),
-                          expected[i].name, to_string(expected[i].shape));
+std::vector<std::size_t> Checkpoint::find_tensors(std::span<const LogicalTensor> expected) const {
+  std::map<std::string_view, std::size_t> stored;
+  for (std::size_t i = 0; i < manifest_.tensors.size(); ++i) stored[manifest_.tensors[i].name] = i;
+  std::vector<std::size_t> places;
+  for (const LogicalTensor& tensor : expected) {
+    const auto found = stored.find(tensor.name);
+    require<CheckpointError>(found != stored.end(), "checkpoint",
+                             "{} is of another model: it lacks {} {}", path_.string(), tensor.name,
+                             to_string(tensor.shape));
+    const Shape& shape = manifest_.tensors[found->second].shape;
+    require<CheckpointError>(shape == tensor.shape, "checkpoint",
+                             "{} is of another model: {} is {}, the model has {}", path_.string(),
+                             tensor.name, to_string(shape), to_string(tensor.shape));
+    places.push_back(found->second);
+    stored.erase(found);
   }
-  if (stored.size() == expected.size()) return;
-  const bool more = stored.size() > expected.size();
-  fail<CheckpointError>("checkpoint", "{} is of another model: {} tensors, the model has {}; {} {}",
-                        path_.string(), stored.size(), expected.size(),
-                        more ? "the model lacks" : "the checkpoint lacks",
-                        more ? stored[expected.size()].name : expected[stored.size()].name);
+  if (stored.empty()) return places;
+  const LogicalTensor& first = manifest_.tensors[std::ranges::min(stored | std::views::values)];
+  fail<CheckpointError>("checkpoint", "{} is of another model, which lacks {} {}", path_.string(),
+                        first.name, to_string(first.shape));
 }
 
 void Checkpoint::require_arrays(std::span<const StateArray> expected) const {
@@ -192,10 +201,10 @@ void Checkpoint::require_arrays(std::span<const StateArray> expected) const {
 
 void Checkpoint::load(const CheckpointState& state) const {
   check_state(state);
-  require_tensors(state.tensors);
+  const std::vector<std::size_t> places = find_tensors(state.tensors);
   require_arrays(state.arrays);
   as_checkpoint_error(path_, [&] {
-    const std::vector<Transfer> transfers = plan_transfers(manifest_, state);
+    const std::vector<Transfer> transfers = plan_transfers(manifest_, state, places);
     PieceReader reader(path_, manifest_);
     std::vector<float> values;
     for (const StateArray& array : state.arrays) {

@@ -28,8 +28,9 @@ class Checkpoint {
   // damaged. With several ranks, each passes its own rank and all together verify everything.
   void verify(int rank = 0, int ranks = 1) const;
 
+  // Where each expected tensor stands among those of the checkpoint, whatever their order.
   // CheckpointError with one line that names the first difference.
-  void require_tensors(std::span<const LogicalTensor> expected) const;
+  std::vector<std::size_t> find_tensors(std::span<const LogicalTensor> expected) const;
   void require_arrays(std::span<const StateArray> expected) const;
 
   // Fills the arrays of `state` for its pieces, whatever layout wrote the checkpoint. Everything is

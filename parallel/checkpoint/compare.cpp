@@ -22,10 +22,10 @@ std::size_t first_difference(const std::vector<float>& a, const std::vector<floa
   return i;
 }
 
-// Of one tensor of one array; empty: none.
+// Of one tensor of one array, which is tensor `other` of b; empty: none.
 std::string compare_tensor(const Checkpoint& a, const Checkpoint& b, const std::string& array,
-                           std::size_t tensor) {
-  const auto left = a.read_tensor(array, tensor), right = b.read_tensor(array, tensor);
+                           std::size_t tensor, std::size_t other) {
+  const auto left = a.read_tensor(array, tensor), right = b.read_tensor(array, other);
   const std::size_t at = first_difference(left, right);
   if (at == left.size()) return {};
   return fmt::format("{} of {}, element {}: {} and {}", array, a.manifest().tensors[tensor].name,
@@ -44,10 +44,10 @@ CheckpointComparison compare(const Checkpoint& a, const Checkpoint& b) {
     result.difference = fmt::format("one holds {}, the other {}", held_by(a), held_by(b));
     return result;
   }
-  b.require_tensors(a.manifest().tensors);
+  const std::vector<std::size_t> others = b.find_tensors(a.manifest().tensors);
   for (const std::string& array : a.manifest().arrays) {
     for (std::size_t t = 0; t < a.manifest().tensors.size(); ++t) {
-      result.difference = compare_tensor(a, b, array, t);
+      result.difference = compare_tensor(a, b, array, t, others[t]);
       if (!result.difference.empty()) return result;
       result.values += a.manifest().tensors[t].shape.elements();
     }
