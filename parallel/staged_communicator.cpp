@@ -1,27 +1,20 @@
 // Tensors travel through host memory: from the device, over the ranks, and what changed back. Works
 // for any device and any number of ranks on it.
-#include <cstdlib>
 
 #include "parallel/device_communicator.h"
+#include "parallel/tensor_communicator.h"
 
 namespace edt {
 namespace {
 
-class StagedCommunicator final : public Communicator {
+class StagedCommunicator final : public TensorCommunicator {
  public:
   StagedCommunicator(Device& device, std::unique_ptr<Communicator> ranks)
-      : device_(device),
-        ranks_(std::move(ranks)),
-        name_(fmt::format("{} through host memory", ranks_->backend())) {}
+      : TensorCommunicator(std::move(ranks)),
+        device_(device),
+        name_(fmt::format("{} through host memory", this->ranks().backend())) {}
 
   std::string_view backend() const override { return name_; }
-  int rank() const override { return ranks_->rank(); }
-  int size() const override { return ranks_->size(); }
-  const std::string& host() const override { return ranks_->host(); }
-  [[noreturn]] void abort(int status) override {
-    ranks_->abort(status);
-    std::abort();  // GCC does not see that a virtual function never returns
-  }
 
  private:
   // Memory of the host for a tensor, kept from one collective to the next.
@@ -45,19 +38,18 @@ class StagedCommunicator final : public Communicator {
   }
 
   std::unique_ptr<Communicator> do_split(int color, int key, const Collective& call) override {
-    return make_staged_communicator(device_, ranks_->split(color, key, call.label));
+    return make_staged_communicator(device_, ranks().split(color, key, call.label));
   }
-  void do_barrier(const Collective& call) override { ranks_->barrier(call.label); }
   void do_broadcast(const Tensor& tensor, int root, const Collective& call) override {
     const Tensor host = stage(tensor);
     if (rank() == root) down(tensor, host);
-    ranks_->broadcast(host, root, call.label);
+    ranks().broadcast(host, root, call.label);
     if (rank() != root) up(host, tensor);
   }
   void do_all_reduce(const Tensor& tensor, Reduce reduce, const Collective& call) override {
     const Tensor host = stage(tensor);
     down(tensor, host);
-    ranks_->all_reduce(host, reduce, call.label);
+    ranks().all_reduce(host, reduce, call.label);
     up(host, tensor);
   }
   void do_all_gather(const Tensor& from, const Tensor& to, const Collective& call) override {
@@ -65,7 +57,7 @@ class StagedCommunicator final : public Communicator {
     const std::int64_t count = from.elements();
     const Tensor own = host.reshaped({host.elements()}).slice(rank() * count, (rank() + 1) * count);
     down(from, own);
-    ranks_->all_gather(own, host, call.label);
+    ranks().all_gather(own, host, call.label);
     up(host, to);
   }
   void do_reduce_scatter(const Tensor& from, const Tensor& to, Reduce reduce,
@@ -74,47 +66,35 @@ class StagedCommunicator final : public Communicator {
     const std::int64_t count = to.elements();
     const Tensor own = host.reshaped({host.elements()}).slice(rank() * count, (rank() + 1) * count);
     down(from, host);
-    ranks_->reduce_scatter(host, own.reshaped(to.shape), reduce, call.label);
+    ranks().reduce_scatter(host, own.reshaped(to.shape), reduce, call.label);
     up(own, to);
   }
   void do_reduce_scatter_parts(const Tensor& whole, std::span<const std::int64_t> bounds, Wire wire,
                                const Collective& call) override {
     const Tensor host = stage(whole);
     down(whole, host);
-    ranks_->reduce_scatter_parts(host, bounds, wire, call.label);
+    ranks().reduce_scatter_parts(host, bounds, wire, call.label);
     up(part(host, bounds, rank()), part(whole, bounds, rank()));
   }
   void do_all_gather_parts(const Tensor& whole, std::span<const std::int64_t> bounds,
                            const Collective& call) override {
     const Tensor host = stage(whole);
     down(part(whole, bounds, rank()), part(host, bounds, rank()));
-    ranks_->all_gather_parts(host, bounds, call.label);
+    ranks().all_gather_parts(host, bounds, call.label);
     up(host, whole);
-  }
-  std::unique_ptr<Mailbox> do_mailbox(const Collective& call) override {
-    return ranks_->mailbox(call.label);
   }
   void do_send(const Tensor& tensor, int to, const Collective& call) override {
     const Tensor host = stage(tensor);
     down(tensor, host);
-    ranks_->send(host, to, call.label);
+    ranks().send(host, to, call.label);
   }
   void do_receive(const Tensor& tensor, int from, const Collective& call) override {
     const Tensor host = stage(tensor);
-    ranks_->receive(host, from, call.label);
+    ranks().receive(host, from, call.label);
     up(host, tensor);
-  }
-  std::vector<std::string> do_gather(std::string_view bytes, int root,
-                                     const Collective& call) override {
-    return ranks_->gather(bytes, root, call.label);
-  }
-  std::string do_broadcast_bytes(std::string_view bytes, int root,
-                                 const Collective& call) override {
-    return ranks_->broadcast(bytes, root, call.label);
   }
 
   Device& device_;
-  std::unique_ptr<Communicator> ranks_;
   std::string name_;
   Block staging_;
 };

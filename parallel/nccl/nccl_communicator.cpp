@@ -1,10 +1,10 @@
 #include "parallel/nccl/nccl_communicator.h"
 
 #include <bit>
-#include <cstdlib>
 
 #include "core/cuda/on_stream.h"
 #include "parallel/nccl/nccl_link.h"
+#include "parallel/tensor_communicator.h"
 #include "parallel/tree_reduce.h"
 
 namespace edt {
@@ -50,24 +50,17 @@ class PieceScratch {
   Block block_;
 };
 
-class NcclCommunicator final : public Communicator {
+class NcclCommunicator final : public TensorCommunicator {
  public:
   NcclCommunicator(Device& device, std::unique_ptr<Communicator> ranks)
-      : device_(device),
-        ranks_(std::move(ranks)),
+      : TensorCommunicator(std::move(ranks)),
+        device_(device),
         out_(device),
         in_(device),
         wide_(device),
-        link_((stream_of(device), *ranks_)) {}  // the GPU becomes the thread's current one
+        link_((stream_of(device), this->ranks())) {}  // the GPU becomes the thread's current one
 
   std::string_view backend() const override { return "nccl"; }
-  int rank() const override { return ranks_->rank(); }
-  int size() const override { return ranks_->size(); }
-  const std::string& host() const override { return ranks_->host(); }
-  [[noreturn]] void abort(int status) override {
-    ranks_->abort(status);
-    std::abort();  // GCC does not see that a virtual function never returns
-  }
 
  private:
   using Way = NcclLink::Way;
@@ -143,15 +136,13 @@ class NcclCommunicator final : public Communicator {
   void reduce_on_hosts(const Tensor& tensor, Reduce reduce, std::string_view label) {
     std::vector<std::byte> host(tensor.bytes());
     device_.download(tensor, host.data());
-    ranks_->all_reduce({host.data(), tensor.shape, tensor.dtype}, reduce, label);
+    ranks().all_reduce({host.data(), tensor.shape, tensor.dtype}, reduce, label);
     device_.upload(host.data(), tensor);
   }
 
   std::unique_ptr<Communicator> do_split(int color, int key, const Collective& call) override {
-    return make_nccl_communicator(device_, ranks_->split(color, key, call.label));
+    return make_nccl_communicator(device_, ranks().split(color, key, call.label));
   }
-  // Of the hosts of the ranks; what the GPUs do is ordered by messages alone.
-  void do_barrier(const Collective& call) override { ranks_->barrier(call.label); }
   void do_broadcast(const Tensor& tensor, int root, const Collective&) override {
     link_.broadcast(tensor, root, stream_of(device_));
   }
@@ -200,20 +191,8 @@ class NcclCommunicator final : public Communicator {
   static Piece all_of(const Tensor& tensor) {
     return {static_cast<std::byte*>(tensor.data), tensor.bytes()};
   }
-  std::unique_ptr<Mailbox> do_mailbox(const Collective& call) override {
-    return ranks_->mailbox(call.label);
-  }
-  std::vector<std::string> do_gather(std::string_view bytes, int root,
-                                     const Collective& call) override {
-    return ranks_->gather(bytes, root, call.label);
-  }
-  std::string do_broadcast_bytes(std::string_view bytes, int root,
-                                 const Collective& call) override {
-    return ranks_->broadcast(bytes, root, call.label);
-  }
 
   Device& device_;
-  std::unique_ptr<Communicator> ranks_;
   PieceScratch out_, in_, wide_;  // leaving rounded, arriving, arrived rounded and widened
   NcclLink link_;  // ends first: memory that a waiting kernel uses is not given back before
 };

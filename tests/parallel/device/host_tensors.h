@@ -2,29 +2,24 @@
 // communicator must do is checked on those of devices too.
 #pragma once
 
-#include <cstdlib>
 #include <memory>
 
 #include "core/tensor/device.h"
-#include "parallel/communicator.h"
+#include "parallel/tensor_communicator.h"
 
 namespace edt::test {
 
-class HostTensors final : public Communicator {
+class HostTensors final : public TensorCommunicator {
  public:
   // Tensors of types that `ranks` does not carry go over `others`.
   HostTensors(Device& device, std::unique_ptr<Communicator> ranks, Communicator& others,
               bool all_types)
-      : device_(device), ranks_(std::move(ranks)), others_(others), all_types_(all_types) {}
+      : TensorCommunicator(std::move(ranks)),
+        device_(device),
+        others_(others),
+        all_types_(all_types) {}
 
-  std::string_view backend() const override { return ranks_->backend(); }
-  int rank() const override { return ranks_->rank(); }
-  int size() const override { return ranks_->size(); }
-  const std::string& host() const override { return ranks_->host(); }
-  [[noreturn]] void abort(int status) override {
-    ranks_->abort(status);
-    std::abort();
-  }
+  std::string_view backend() const override { return ranks().backend(); }
 
  private:
   // The tensor's place in device memory; empty tensors too have one.
@@ -43,14 +38,13 @@ class HostTensors final : public Communicator {
     if (!carried(host)) return call(others_, host);
     Block block;
     const Tensor tensor = up(host, block);
-    call(*ranks_, tensor);
+    call(ranks(), tensor);
     down(tensor, host);
   }
 
   std::unique_ptr<Communicator> do_split(int color, int key, const Collective& call) override {
-    return ranks_->split(color, key, call.label);
+    return ranks().split(color, key, call.label);
   }
-  void do_barrier(const Collective& call) override { ranks_->barrier(call.label); }
   void do_broadcast(const Tensor& host, int root, const Collective& call) override {
     in_place(host, [&](auto& ranks, const Tensor& t) { ranks.broadcast(t, root, call.label); });
   }
@@ -60,7 +54,7 @@ class HostTensors final : public Communicator {
   void do_all_gather(const Tensor& from, const Tensor& to, const Collective& call) override {
     Block a, b;
     const Tensor source = up(from, a), target = up(to, b);
-    ranks_->all_gather(source, target, call.label);
+    ranks().all_gather(source, target, call.label);
     down(target, to);
   }
   void do_reduce_scatter(const Tensor& from, const Tensor& to, Reduce reduce,
@@ -70,7 +64,7 @@ class HostTensors final : public Communicator {
     }
     Block a, b;
     const Tensor source = up(from, a), target = up(to, b);
-    ranks_->reduce_scatter(source, target, reduce, call.label);
+    ranks().reduce_scatter(source, target, reduce, call.label);
     down(target, to);
   }
   void do_reduce_scatter_parts(const Tensor& host, std::span<const std::int64_t> bounds, Wire wire,
@@ -84,26 +78,14 @@ class HostTensors final : public Communicator {
     in_place(host,
              [&](auto& ranks, const Tensor& t) { ranks.all_gather_parts(t, bounds, call.label); });
   }
-  std::unique_ptr<Mailbox> do_mailbox(const Collective& call) override {
-    return ranks_->mailbox(call.label);
-  }
   void do_send(const Tensor& host, int to, const Collective& call) override {
     in_place(host, [&](auto& ranks, const Tensor& t) { ranks.send(t, to, call.label); });
   }
   void do_receive(const Tensor& host, int from, const Collective& call) override {
     in_place(host, [&](auto& ranks, const Tensor& t) { ranks.receive(t, from, call.label); });
   }
-  std::vector<std::string> do_gather(std::string_view bytes, int root,
-                                     const Collective& call) override {
-    return ranks_->gather(bytes, root, call.label);
-  }
-  std::string do_broadcast_bytes(std::string_view bytes, int root,
-                                 const Collective& call) override {
-    return ranks_->broadcast(bytes, root, call.label);
-  }
 
   Device& device_;
-  std::unique_ptr<Communicator> ranks_;
   Communicator& others_;
   bool all_types_;
 };
