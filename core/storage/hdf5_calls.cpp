@@ -1,0 +1,102 @@
+#include "core/storage/hdf5_calls.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/error.h"
+
+namespace edt::h5 {
+
+namespace {
+
+// HDF5 closes what is open when the program ends, and crashes there on a file whose last write
+// failed (a full disk). Files are closed by their owners here, so it need not. Must precede other
+// calls.
+[[maybe_unused]] const herr_t no_exit_handler = H5dont_atexit();
+
+herr_t remember_deepest(unsigned, const H5E_error2_t* entry, void* text) {
+  if (entry->desc) *static_cast<std::string*>(text) = entry->desc;
+  return 0;
+}
+
+// The innermost line of HDF5's error stack: it names the cause, with errno where there is one.
+std::string last_error() {
+  std::string text;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, remember_deepest, &text);
+  H5Eclear2(H5E_DEFAULT);
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  constexpr std::size_t kLongest = 300;
+  if (text.size() > kLongest) text.resize(kLongest);
+  return text.empty() ? "HDF5 gives no reason" : text;
+}
+
+}  // namespace
+
+// HDF5 keeps that switch per thread.
+void silence() {
+  thread_local const bool done = [] {
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    return true;
+  }();
+  (void)done;
+}
+
+void fail_hdf5(const std::string& label, std::string_view action) {
+  const std::string reason = last_error();
+  // The operating system's refusals carry "errno = ..."; everything else is about the content.
+  if (reason.find("errno") != std::string::npos) {
+    fail<SystemError>("hdf5", "{}: cannot {}: {}", label, action, reason);
+  }
+  fail<DataError>("hdf5", "{}: cannot {}: {}", label, action, reason);
+}
+
+void check(herr_t status, const std::string& label, std::string_view action) {
+  if (status < 0) fail_hdf5(label, action);
+}
+
+Handle own(hid_t id, Handle::Close close, const std::string& label, std::string_view action) {
+  if (id < 0) fail_hdf5(label, action);
+  return Handle(id, close);
+}
+
+Shape dimensions(hid_t space, const std::string& label) {
+  const int rank = H5Sget_simple_extent_ndims(space);
+  if (rank < 0) fail_hdf5(label, "read its shape");
+  std::vector<hsize_t> extent(static_cast<std::size_t>(rank));
+  if (rank > 0) {
+    check(H5Sget_simple_extent_dims(space, extent.data(), nullptr), label, "read its shape");
+  }
+  std::uint64_t product = 1;
+  for (hsize_t n : extent) {
+    require<DataError>(n == 0 || product <= (std::uint64_t{1} << 59) / n, "hdf5",
+                       "{}: shape [{}] is too large", label, fmt::join(extent, ", "));
+    product *= std::max<hsize_t>(n, 1);
+  }
+  return {extent.begin(), extent.end()};
+}
+
+Handle vector_space(std::size_t size) {
+  const hsize_t extent = size;
+  return Handle(H5Screate_simple(1, &extent, nullptr), close_space);
+}
+
+Handle::Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
+
+Handle& Handle::operator=(Handle&& other) noexcept {
+  if (this != &other) {
+    reset();
+    id_ = std::exchange(other.id_, -1);
+    close_ = other.close_;
+  }
+  return *this;
+}
+
+int Handle::reset() {
+  if (id_ < 0) return 0;
+  silence();
+  return close_(std::exchange(id_, -1));
+}
+
+}  // namespace edt::h5

@@ -1,0 +1,37 @@
+// What every call of HDF5's C interface needs here: errors as exceptions, handles that close
+// themselves. Private to the hdf5_*.cpp files.
+#pragma once
+
+#include <hdf5.h>
+
+#include "core/storage/hdf5.h"
+
+namespace edt::h5 {
+
+static_assert(sizeof(hid_t) == sizeof(std::int64_t));
+
+// Before the first call of a function: HDF5 prints its errors otherwise.
+void silence();
+
+// DataError, or SystemError where the operating system refused: "LABEL: cannot ACTION: reason".
+[[noreturn]] void fail_hdf5(const std::string& label, std::string_view action);
+void check(herr_t status, const std::string& label, std::string_view action);
+Handle own(hid_t id, Handle::Close close, const std::string& label, std::string_view action);
+
+inline int close_type(std::int64_t id) { return H5Tclose(id); }
+inline int close_space(std::int64_t id) { return H5Sclose(id); }
+inline int close_properties(std::int64_t id) { return H5Pclose(id); }
+inline int close_attribute(std::int64_t id) { return H5Aclose(id); }
+inline int close_dataset(std::int64_t id) { return H5Dclose(id); }
+inline int close_group(std::int64_t id) { return H5Gclose(id); }
+inline int close_file(std::int64_t id) { return H5Fclose(id); }
+
+// The little-endian type in a file, which is also the type in memory of every supported machine.
+Handle stored_type(Type type);
+Type identify(hid_t type);
+
+// Dimensions of a data space; a product beyond 2^59 elements is refused, so sizes cannot overflow.
+Shape dimensions(hid_t space, const std::string& label);
+Handle vector_space(std::size_t size);
+
+}  // namespace edt::h5

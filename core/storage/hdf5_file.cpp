@@ -1,0 +1,126 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/storage/hdf5_calls.h"
+
+namespace edt::h5 {
+
+namespace {
+
+Handle open_root(hid_t file, const std::string& label) {
+  return own(H5Gopen2(file, "/", H5P_DEFAULT), close_group, label, "open its root group");
+}
+
+}  // namespace
+
+File::File(Handle file, Handle root, const std::filesystem::path& path, bool writable)
+    : Object(std::move(root), path.string() + ":/"),
+      file_(std::move(file)),
+      path_(path),
+      writable_(writable) {}
+
+File File::open(const std::filesystem::path& path) {
+  silence();
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), close_properties);
+  H5Pset_file_locking(access.get(), false, true);
+  H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
+  Handle file = own(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), close_file, path.string(),
+                    "open it as HDF5");
+  Handle root = open_root(file.get(), path.string());
+  return File(std::move(file), std::move(root), path, false);
+}
+
+File File::create(const std::filesystem::path& path, std::uint64_t user_block) {
+  silence();
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), close_properties);
+  H5Pset_file_locking(access.get(), false, true);
+  H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
+  const Handle creation(H5Pcreate(H5P_FILE_CREATE), close_properties);
+  H5Pset_obj_track_times(creation.get(), false);
+  if (user_block > 0)
+    check(H5Pset_userblock(creation.get(), user_block), path.string(), "create it");
+  Handle file = own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()),
+                    close_file, path.string(), "create it");
+  Handle root = open_root(file.get(), path.string());
+  return File(std::move(file), std::move(root), path, true);
+}
+
+bool File::has(const std::string& name) const {
+  silence();
+  // Every group on the way must exist, or H5Lexists fails instead of answering.
+  for (std::size_t slash = name.find('/', 1); slash != std::string::npos;
+       slash = name.find('/', slash + 1)) {
+    if (H5Lexists(id(), name.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
+  }
+  return H5Lexists(id(), name.c_str(), H5P_DEFAULT) > 0;
+}
+
+std::vector<std::string> File::names(const std::string& group) const {
+  silence();
+  const std::string label = path_.string() + ":" + group;
+  const Handle handle =
+      own(H5Gopen2(file_.get(), group.c_str(), H5P_DEFAULT), close_group, label, "open the group");
+  std::vector<std::string> names;
+  const auto collect = [](hid_t, const char* name, const H5L_info_t*, void* out) -> herr_t {
+    static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+    return 0;
+  };
+  check(H5Literate(handle.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &names), label,
+        "list the group");
+  return names;
+}
+
+DataSet File::dataset(const std::string& name) const {
+  silence();
+  const std::string label = fmt::format("{}:/{}", path_.string(), name);
+  require<DataError>(has(name), "hdf5", "{}: the data set is missing", label);
+  Handle handle =
+      own(H5Dopen2(id(), name.c_str(), H5P_DEFAULT), close_dataset, label, "open the data set");
+  return DataSet(std::move(handle), label);
+}
+
+DataSet File::create_dataset(const std::string& name, Type type, const Shape& shape,
+                             std::uint64_t chunk_rows) {
+  silence();
+  const std::string label = fmt::format("{}:/{}", path_.string(), name);
+  const Handle links(H5Pcreate(H5P_LINK_CREATE), close_properties);
+  H5Pset_create_intermediate_group(links.get(), 1);
+  const Handle creation(H5Pcreate(H5P_DATASET_CREATE), close_properties);
+  H5Pset_obj_track_times(creation.get(), false);
+  H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER);
+  std::vector<hsize_t> extent(shape.begin(), shape.end());
+  if (chunk_rows > 0 && !shape.empty()) {
+    std::vector<hsize_t> chunk = extent;
+    chunk[0] = std::min<hsize_t>(chunk_rows, std::max<hsize_t>(extent[0], 1));
+    check(H5Pset_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data()), label,
+          "set its chunks");
+  } else {
+    // Space is taken now, so that raw_offset() is known and data follow each other in the file.
+    H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY);
+  }
+  const Handle space(
+      shape.empty() ? H5Screate(H5S_SCALAR)
+                    : H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr),
+      close_space);
+  Handle handle = own(H5Dcreate2(id(), name.c_str(), stored_type(type).get(), space.get(),
+                                 links.get(), creation.get(), H5P_DEFAULT),
+                      close_dataset, label, "create the data set");
+  DataSet dataset(std::move(handle), label);
+  if (type == Type::kBFloat16) {
+    dataset.write_attribute("dtype", "bf16");
+    dataset.type_ = Type::kBFloat16;
+  }
+  return dataset;
+}
+
+void File::close() {
+  silence();
+  const std::string path = path_.string();
+  if (writable_) check(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL), path, "write it out");
+  check(handle_.reset(), path, "close it");
+  check(file_.reset(), path, "close it");
+}
+
+}  // namespace edt::h5
