@@ -7,6 +7,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "core/base/clock.h"
 #include "parallel/self/self_communicator.h"
 #include "parallel/threads/thread_ranks.h"
 #include "tests/launcher/temporary_directory.h"
@@ -25,30 +26,41 @@ Json dump_of(const TemporaryDirectory& directory, int rank) {
   return file ? Json::parse(file) : Json();
 }
 
-// What the ranks do, with a watchdog of 0.2 s that notes how often it would have ended the job.
+// Comes back when all ranks have given up, on a slow machine too.
+using Stall = std::function<void()>;
+
+// What the ranks do, with a watchdog that notes how often it would have ended the job.
 int aborts_of(int ranks, const TemporaryDirectory& directory,
-              const std::function<void(Communicator&, FlightRecorder&)>& work) {
+              const std::function<void(Communicator&, FlightRecorder&, const Stall&)>& work,
+              Seconds timeout = Seconds(0.2)) {
   std::atomic<int> aborts = 0;
+  const Stall stall = [&] {
+    const auto begin = Clock::now();
+    while (aborts < ranks && seconds_since(begin) < 30) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  };
   run_ranks(ranks, [&](Communicator& world) {
     const auto recorder = std::make_shared<FlightRecorder>();
-    WatchdogOptions options{.timeout = Seconds(0.2), .directory = directory.path()};
+    WatchdogOptions options{.timeout = timeout, .directory = directory.path()};
     options.abort = [&](int status) { aborts += status; };
     Watchdog watchdog(world, recorder, options);
     watchdog.first_step_done();
-    work(world, *recorder);
+    work(world, *recorder, stall);
   });
   return aborts;
 }
 
 TEST(Watchdog, NamesTheRankThatDoesNotCome) {
   const TemporaryDirectory directory;
-  const int aborts = aborts_of(4, directory, [](Communicator& world, FlightRecorder& recorder) {
-    const auto data = world.split(0, 0, "data");
-    data->barrier("start");
-    recorder.phase("forward");
-    if (world.rank() == 2) std::this_thread::sleep_for(std::chrono::milliseconds(1200));
-    data->all_reduce_value(1.0f, Reduce::kSum, "gradients of blocks.3");
-  });
+  const int aborts = aborts_of(
+      4, directory, [](Communicator& world, FlightRecorder& recorder, const Stall& stall) {
+        const auto data = world.split(0, 0, "data");
+        data->barrier("start");
+        recorder.phase("forward");
+        if (world.rank() == 2) stall();
+        data->all_reduce_value(1.0f, Reduce::kSum, "gradients of blocks.3");
+      });
   EXPECT_EQ(aborts, 4);
   for (int rank = 0; rank < 4; ++rank) {
     const Json dump = dump_of(directory, rank);
@@ -71,10 +83,11 @@ TEST(Watchdog, NamesARankThatMakesNoProgressOnItsOwn) {
   const TemporaryDirectory directory;
   const auto file = directory / "held open";
   std::ofstream held(file);
-  const int aborts = aborts_of(1, directory, [](Communicator&, FlightRecorder& recorder) {
-    recorder.phase("data");
-    std::this_thread::sleep_for(std::chrono::milliseconds(900));
-  });
+  const int aborts =
+      aborts_of(1, directory, [](Communicator&, FlightRecorder& recorder, const Stall& stall) {
+        recorder.phase("data");
+        stall();
+      });
   EXPECT_EQ(aborts, 1);
   const Json dump = dump_of(directory, 0);
   EXPECT_THAT(dump["verdict"].get<std::string>(),
@@ -89,10 +102,10 @@ TEST(Watchdog, NamesARankThatMakesNoProgressOnItsOwn) {
 // Ranks 0 and 1 wait for rank 2, which waits for rank 3 in another communicator.
 TEST(Watchdog, NamesTheCauseAndNotWhoWaitsForIt) {
   const TemporaryDirectory directory;
-  aborts_of(4, directory, [](Communicator& world, FlightRecorder&) {
+  aborts_of(4, directory, [](Communicator& world, FlightRecorder&, const Stall& stall) {
     const auto halves = world.split(world.rank() / 2, 0, "tensor");
     const auto trio = world.split(world.rank() < 3 ? 0 : 1, 0, "data");
-    if (world.rank() == 3) std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+    if (world.rank() == 3) stall();
     if (world.rank() >= 2) halves->barrier("activations");
     if (world.rank() < 3) trio->barrier("gradients");
   });
@@ -103,7 +116,7 @@ TEST(Watchdog, NamesTheCauseAndNotWhoWaitsForIt) {
 
 TEST(Watchdog, NamesWhatRanksDisagreeOn) {
   const TemporaryDirectory directory;
-  aborts_of(2, directory, [](Communicator& world, FlightRecorder&) {
+  aborts_of(2, directory, [](Communicator& world, FlightRecorder&, const Stall&) {
     const auto data = world.split(0, 0, "data");
     data->set_timeout(Seconds(1));
     const auto call = [&] {
@@ -117,17 +130,18 @@ TEST(Watchdog, NamesWhatRanksDisagreeOn) {
                     HasSubstr("broadcast #1 \"options\"")));
 }
 
+// Each waits for less than the time-out, all together for longer.
 TEST(Watchdog, LetsWorkingRanksWorkAndEnd) {
   const TemporaryDirectory directory;
-  const int aborts = aborts_of(3, directory, [](Communicator& world, FlightRecorder&) {
+  const auto wait = [] { std::this_thread::sleep_for(std::chrono::milliseconds(300)); };
+  const auto work = [&](Communicator& world, FlightRecorder&, const Stall&) {
     for (int step = 0; step < 6; ++step) {
-      if (world.rank() == step % 3) std::this_thread::sleep_for(std::chrono::milliseconds(60));
+      if (world.rank() == step % 3) wait();
       world.barrier("step");
     }
-    // Ends late: the others wait for it.
-    if (world.rank() == 1) std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  });
-  EXPECT_EQ(aborts, 0);
+    if (world.rank() == 1) wait();  // ends late: the others wait for it
+  };
+  EXPECT_EQ(aborts_of(3, directory, work, Seconds(1.5)), 0);
   EXPECT_EQ(dump_of(directory, 0), Json());
 }
 

@@ -2,11 +2,14 @@
 source "$(dirname "$0")/../lib.sh"
 steps=1000
 tiny_data data
-reference &
-# The controller looks at time limits every 30 s from its start on; a minute's job warned 50 s ahead is told then.
-start=$((SECONDS + 23 - $(ps -o etimes= -p 1)))
-wait $!
-while ((SECONDS < start)); do sleep 0.5; done
+reference
+# The controller looks at time limits every 30 s from its start on, and a minute's job that is warned 50 s ahead is told
+# at its first look: it begins some seconds before one.
+before_a_look() {
+  local phase=$(($(ps -o etimes= -p 1) % 30))
+  ((phase >= 21 && phase <= 24))
+}
+wait_until 60 "the time before a look" before_a_look
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=1 --signal=B:USR1@50 "$root/slurm/nodes.sbatch" $(options) \
   --run.dir="$work/run")
 ended "$job" COMPLETED 100
