@@ -110,12 +110,13 @@ TEST(RunLock, AnotherHostThatRenewsIsAlive) {
   TemporaryDirectory directory;
   const auto lock = directory / "lock";
   write_text(lock, "elsewhere 12 boot 34\n");
-  std::thread renewer([&] {
-    std::this_thread::sleep_for(milliseconds(60));
-    write_text(lock, "elsewhere 12 boot 34\n");
+  const std::jthread renewer([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      std::this_thread::sleep_for(milliseconds(20));
+      std::filesystem::last_write_time(lock, std::filesystem::file_time_type::clock::now());
+    }
   });
   EXPECT_THAT(refusal(lock), HasSubstr("is in use by process 12 on elsewhere"));
-  renewer.join();
   EXPECT_EQ(read_text(lock), "elsewhere 12 boot 34\n");
 }
 
