@@ -31,6 +31,7 @@ munged --force --key-file=$EDT_CLUSTER/munge/key --socket=$EDT_CLUSTER/munge/soc
 # to it, as on a real cluster.
 cat >$EDT_CLUSTER/slurm.conf <<CONF
 ClusterName=test
+GresTypes=gpu
 SlurmctldHost=controller($net.254)
 SlurmUser=root
 SlurmdUser=root
@@ -73,8 +74,11 @@ SlurmdDebug=verbose
 CONF
 for ((i = 1; i <= nodes; ++i)); do
   echo "NodeName=node$i NodeAddr=$net.$i CPUs=$cpus Boards=1 SocketsPerBoard=1 CoresPerSocket=$cpus" \
-    "ThreadsPerCore=1 RealMemory=4000 State=UNKNOWN"
+    "ThreadsPerCore=1 RealMemory=4000 Gres=gpu:2 State=UNKNOWN"
 done >>$EDT_CLUSTER/slurm.conf
+# Two GPUs on each node, for Slurm alone: it gives them to jobs and tells tasks which are theirs.
+for gpu in 0 1; do ln -s /dev/null $EDT_CLUSTER/gpu$gpu; done
+echo "NodeName=node[1-$nodes] Name=gpu File=$EDT_CLUSTER/gpu[0-1]" >$EDT_CLUSTER/gres.conf
 echo "PartitionName=main Nodes=node[1-$nodes] Default=YES MaxTime=INFINITE State=UP" >>$EDT_CLUSTER/slurm.conf
 : >$EDT_CLUSTER/plugstack.conf
 # What a site would set for its users; here all is root.
