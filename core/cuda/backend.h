@@ -30,10 +30,11 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
       : CudaGpu(options.device),
         OnStream(shared),
         scratch_(shared.memory),
-        matmul_(context, scratch_, options.tf32) {}
+        matmul_(context, scratch_, options) {}
 
   cudaStream_t stream() const override { return context.stream(); }
   CudaScratch& scratch() { return scratch_; }
+  const CudaMatmul& matmul() const { return matmul_; }
 
   // graph.cpp
   std::unique_ptr<Graph> capture(const std::function<void()>& work) override;

@@ -35,6 +35,13 @@ std::string cuda_absence() {
   return status == cudaSuccess ? "no GPU is visible" : cudaGetErrorString(status);
 }
 
+GpuType cuda_gpu_type(int device) {
+  cudaDeviceProp properties{};
+  check_cuda(cudaGetDeviceProperties(&properties, device), "asking for a GPU's type");
+  return {properties.name, fmt::format("{}.{}", properties.major, properties.minor),
+          cublasLtGetVersion()};
+}
+
 CudaStream::CudaStream(int device) : device_(device) {
   check_cuda(cudaSetDevice(device), "choosing the GPU");
   check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");

@@ -17,6 +17,12 @@ std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
   return std::make_unique<CudaBackend>(options);
 }
 
+std::map<ProductKey, std::int64_t> product_calls(const Backend& cuda_backend) {
+  const auto* backend = dynamic_cast<const CudaBackend*>(&cuda_backend);
+  EDT_ASSERT(backend != nullptr);
+  return backend->matmul().calls();
+}
+
 cudaStream_t stream_of(Device& device) {
   if (const auto* lane = dynamic_cast<CudaLane*>(&device)) return lane->stream();
   const auto* backend = dynamic_cast<CudaBackend*>(&device);

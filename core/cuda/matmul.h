@@ -1,22 +1,22 @@
-// Matrix products by cuBLASLt, in row-major terms, with what its epilogues can take along. The
-// library's first suggestion for a shape is looked up once and kept. It is not chosen by timing:
-// two algorithms may round differently, and all ranks and runs must take the same one. A batch that
-// stands for single products takes theirs.
+// Matrix products by cuBLASLt, in row-major terms, with what its epilogues can take along. Each
+// product's algorithm is looked up once and kept: the one that was chosen for it before the run, or
+// the library's first suggestion. A run does not time, because two algorithms may round differently
+// and all ranks and runs must take the same one. A batch that stands for single products takes
+// theirs.
 #pragma once
 
 #include <map>
 #include <memory>
 
-#include "core/cuda/context.h"
-#include "core/cuda/product.h"
+#include "core/cuda/cuda_backend.h"
+#include "core/cuda/product_plan.h"
 #include "core/cuda/scratch.h"
 
 namespace edt {
 
 class CudaMatmul {
  public:
-  CudaMatmul(const CudaContext& context, CudaScratch& scratch, bool tf32);
-  ~CudaMatmul();
+  CudaMatmul(const CudaContext& context, CudaScratch& scratch, const CudaOptions& options);
 
   // Throws CudaError when cuBLASLt has no algorithm.
   void run(const Product& product);
@@ -25,19 +25,26 @@ class CudaMatmul {
   // or cannot do the batch by the algorithm of its single products.
   bool try_run(const Product& product);
 
- private:
-  struct Plan;
+  // How often each was asked for. Products of a batch that stands for single ones count singly.
+  std::map<ProductKey, std::int64_t> calls() const;
 
-  Plan* find(const Product& product);
-  std::unique_ptr<Plan> make(const Product& product);
-  // Gives the plan an algorithm; false: there is none.
-  bool suggest(const Product& product, Plan& plan) const;
-  bool take_from_single(const Product& product, Plan& plan);
+ private:
+  ProductPlan* find(const Product& product);
+  std::unique_ptr<ProductPlan> make(const Product& product);
+  // Give the plan an algorithm; false: there is none.
+  bool choose(const Product& product, ProductPlan& plan);
+  bool take_from_single(const Product& product, ProductPlan& plan);
+  bool take_given(const TunedProduct& given, ProductPlan& plan) const;
+  bool take_first(ProductPlan& plan) const;
+  bool take_fastest(const Product& product, ProductPlan& plan);
+  void* workspace();
 
   const CudaContext& context_;
   CudaScratch& scratch_;
   bool tf32_;
-  std::map<ProductKey, std::unique_ptr<Plan>> plans_;  // null: not possible
+  TunedProducts given_;
+  ProductTuning* tuning_;
+  std::map<ProductKey, std::unique_ptr<ProductPlan>> plans_;  // null: not possible
 };
 
 }  // namespace edt

@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <string_view>
 
 #include "core/base/dtype.h"
 
@@ -16,6 +17,27 @@ enum class Epilogue {
   kGeluSlope,    // y = a b * gelu'(aux)
   kRowSums       // bias[m] = sums of op(a) over k, float32: dbias beside a weight gradient
 };
+inline constexpr Epilogue kEpilogues[] = {Epilogue::kNone,      Epilogue::kBias,
+                                          Epilogue::kGeluBias,  Epilogue::kGeluAuxBias,
+                                          Epilogue::kGeluSlope, Epilogue::kRowSums};
+
+constexpr std::string_view name_of(Epilogue epilogue) {
+  switch (epilogue) {
+    case Epilogue::kNone:
+      return "none";
+    case Epilogue::kBias:
+      return "bias";
+    case Epilogue::kGeluBias:
+      return "gelu-bias";
+    case Epilogue::kGeluAuxBias:
+      return "gelu-aux-bias";
+    case Epilogue::kGeluSlope:
+      return "gelu-slope";
+    case Epilogue::kRowSums:
+      return "row-sums";
+  }
+  return "?";
+}
 
 // Several products of one shape: elements from each matrix to that of the next product.
 struct ProductBatch {
@@ -55,14 +77,17 @@ inline std::uint32_t alignment_of(const void* pointer) {
 
 // The library's algorithm depends on sizes, types, epilogue and alignment alone.
 struct ProductKey {
-  std::int64_t m, n, k, b_stride, y_stride;
+  std::int64_t m = 0, n = 0, k = 0, b_stride = 0, y_stride = 0;
   ProductBatch batch;
-  bool a_transposed, b_transposed;
-  DType in, out;
-  Epilogue epilogue;
-  std::uint32_t a_alignment, b_alignment, y_alignment, extra_alignment;
+  bool a_transposed = false, b_transposed = false;
+  DType in = DType::kFloat32, out = DType::kFloat32;
+  bool tf32 = false;  // float32 operands are rounded to 10-bit mantissas
+  Epilogue epilogue = Epilogue::kNone;
+  std::uint32_t a_alignment = 16, b_alignment = 16, y_alignment = 16, extra_alignment = 16;
 
-  explicit ProductKey(const Product& p)
+  ProductKey() = default;
+  // TF32 says something of float32 operands alone.
+  ProductKey(const Product& p, bool tf32_allowed)
       : m(p.m),
         n(p.n),
         k(p.k),
@@ -73,6 +98,7 @@ struct ProductKey {
         b_transposed(p.b_transposed),
         in(p.in),
         out(p.out),
+        tf32(tf32_allowed && p.in == DType::kFloat32),
         epilogue(p.epilogue),
         a_alignment(alignment_of(p.a)),
         b_alignment(alignment_of(p.b)),

@@ -20,6 +20,10 @@ std::vector<std::string> cuda_device_places() { return {}; }
 
 std::string cuda_absence() { return kReason; }
 
+GpuType cuda_gpu_type(int) { refuse("GPU type"); }
+
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions&) { refuse("backend"); }
+
+std::map<ProductKey, std::int64_t> product_calls(const Backend&) { refuse("product calls"); }
 
 }  // namespace edt

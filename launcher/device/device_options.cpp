@@ -3,13 +3,35 @@
 #include <omp.h>
 
 #include "core/cpu/cpu_backend.h"
-#include "core/cuda/cuda_backend.h"
 #include "core/reference/reference_backend.h"
 #include "launcher/device/gpu_choice.h"
+#include "launcher/device/product_file.h"
 
 namespace edt {
+namespace {
+
+// All ranks have the same, whatever each would read.
+TunedProducts shared_products(const std::filesystem::path& path, int device, Communicator& world) {
+  if (path.empty()) return {};
+  const std::string text = world.broadcast(
+      world.is_root() ? read_product_file(path) : std::string(), 0, "algorithms of products");
+  ProductFile file = parse_product_file(text, path.string());
+  require_gpu(file, cuda_gpu_type(device));
+  return std::move(file.tuned);
+}
+
+}  // namespace
 
 void DeviceOptions::declare(OptionSet& options, const std::string& prefix) {
+  declare_device(options, prefix);
+  options
+      .add(prefix + "products", &products,
+           "algorithms of matrix products that `edt tune` has chosen for this type of GPU; those "
+           "of other shapes are cuBLASLt's first suggestions")
+      .used_when(prefix + "device", {"cuda"});
+}
+
+void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix) {
   options.add(prefix + "device", &kind,
               {{"cpu", DeviceKind::kCpu},
                {"cuda", DeviceKind::kCuda},
@@ -29,6 +51,11 @@ void DeviceOptions::declare(OptionSet& options, const std::string& prefix) {
       .used_when(prefix + "device", {"cuda"});
 }
 
+CudaOptions DeviceOptions::cuda_options(Communicator& world) const {
+  require<NotImplemented>(cuda_is_built(), "device", "cuda: {}", cuda_absence());
+  return {.device = choose_gpu(world, share_gpus), .tf32 = tf32};
+}
+
 std::unique_ptr<Backend> DeviceOptions::make_backend(Communicator& world) const {
   if (threads > 0) omp_set_num_threads(threads);
   switch (kind) {
@@ -36,9 +63,11 @@ std::unique_ptr<Backend> DeviceOptions::make_backend(Communicator& world) const 
       return make_cpu_backend();
     case DeviceKind::kReference:
       return make_reference_backend();
-    case DeviceKind::kCuda:
-      require<NotImplemented>(cuda_is_built(), "device", "cuda: {}", cuda_absence());
-      return make_cuda_backend({.device = choose_gpu(world, share_gpus), .tf32 = tf32});
+    case DeviceKind::kCuda: {
+      CudaOptions options = cuda_options(world);
+      options.products = shared_products(products, options.device, world);
+      return make_cuda_backend(options);
+    }
   }
   EDT_ASSERT(false);
   return nullptr;

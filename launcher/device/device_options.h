@@ -1,9 +1,11 @@
 // What a command computes on, and its options.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
+#include "core/cuda/cuda_backend.h"
 #include "core/ops/backend.h"
 #include "launcher/options/options.h"
 #include "parallel/communicator.h"
@@ -17,12 +19,17 @@ struct DeviceOptions {
   int threads = 0;
   bool tf32 = false;
   bool share_gpus = false;
+  std::filesystem::path products;  // empty: none
 
   // Names are `prefix` and "device", "threads", ...
   void declare(OptionSet& options, const std::string& prefix);
+  // All but the products: for the command that chooses them.
+  void declare_device(OptionSet& options, const std::string& prefix);
   // All ranks of `world` call it; each gets its own GPU. UsageError, CudaError or NotImplemented
   // where there is none.
   std::unique_ptr<Backend> make_backend(Communicator& world) const;
+  // The same for a GPU, but for the products.
+  CudaOptions cuda_options(Communicator& world) const;
 };
 
 }  // namespace edt

@@ -45,7 +45,7 @@ std::uint32_t alignment_of(const void* pointer) {
   return static_cast<std::uint32_t>(address & (~address + 1));
 }
 
-// How a sum over k is rounded.
+// How often a sum over k is rounded to the type of the result.
 enum class Sum : std::uint32_t { kNone, kRoundsOnce, kRoundsEachTerm };
 
 // Of all matrices of a batch.
@@ -55,11 +55,18 @@ std::uint32_t alignment_of(const void* pointer, const Layout& layout) {
   return std::min(alignment_of(pointer), alignment_of(second));
 }
 
+struct Preference {
+  Alignments alignments;
+  std::uint32_t reduction_schemes = CUBLASLT_REDUCTION_SCHEME_MASK;
+};
+
 // What an algorithm is and needs, kept in its opaque words.
 struct Needs {
   Alignments matrices;
   std::uint32_t bias, aux;
   Sum sum;
+  std::uint32_t runs;
+  double seconds;
 };
 static_assert(sizeof(Needs) <= sizeof(cublasLtMatmulAlgo_t));
 
@@ -67,6 +74,8 @@ bool fused_epilogues = true;
 bool refuses_to_run = false;
 bool batches_by_single_algorithms = true;
 std::size_t workspace_of_each = 0;
+std::size_t version = edt::emulation::kCublasLtVersion;
+std::vector<edt::emulation::Suggestion> suggestions(1);
 std::atomic<int> calls = 0, products = 0;
 
 Needs needs_of(const cublasLtMatmulAlgo_t* algorithm) {
@@ -81,15 +90,22 @@ double read(const void* data, int type, std::int64_t i) {
   return std::bit_cast<float>(bits << 16);
 }
 
-void write(void* data, int type, std::int64_t i, double value) {
+// To the nearest of the type.
+float rounded(int type, double value) {
   const auto narrow = static_cast<float>(value);
+  if (type == CUDA_R_32F) return narrow;
+  const auto bits = std::bit_cast<std::uint32_t>(narrow);
+  return std::bit_cast<float>((bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u);
+}
+
+void write(void* data, int type, std::int64_t i, double value) {
+  const float nearest = rounded(type, value);
   if (type == CUDA_R_32F) {
-    static_cast<float*>(data)[i] = narrow;
+    static_cast<float*>(data)[i] = nearest;
     return;
   }
-  const auto bits = std::bit_cast<std::uint32_t>(narrow);
   static_cast<std::uint16_t*>(data)[i] =
-      static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+      static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(nearest) >> 16);
 }
 
 double gelu(double x) {
@@ -144,7 +160,7 @@ struct Product {
   const void* c;
   void* out;
   Layout layout;
-  Sum algorithm;
+  Needs algorithm;
 
   // Of op(a) and op(b): must be equal.
   std::pair<std::uint64_t, std::uint64_t> inner() const {
@@ -153,6 +169,7 @@ struct Product {
   }
 
   void run() const {
+    edt::emulation::pass_time(algorithm.seconds);
     const auto at = [](const void* data, const Layout& matrices, int i) {
       return static_cast<const std::byte*>(data) +
              i * matrices.batch_stride * (matrices.type == CUDA_R_32F ? 4 : 2);
@@ -183,7 +200,7 @@ struct Product {
         double sum = 0;
         for (std::int64_t i = 0; i < k; ++i) {
           sum += left[row * k + i] * columns[column * k + i];
-          if (algorithm == Sum::kRoundsEachTerm) sum = static_cast<float>(sum);
+          if (algorithm.sum == Sum::kRoundsEachTerm) sum = rounded(layout.type, sum);
         }
         const std::int64_t at = column * layout.stride + row;
         sum *= scale;
@@ -220,6 +237,9 @@ namespace edt::emulation {
 void set_fused_epilogues(bool available) { fused_epilogues = available; }
 void set_refusal_of_epilogues(bool refused) { refuses_to_run = refused; }
 
+void set_cublaslt_version(std::size_t now) { version = now; }
+void set_suggestions(std::vector<Suggestion> now) { suggestions = std::move(now); }
+
 void set_batches_by_single_algorithms(bool available, std::size_t workspace_bytes) {
   batches_by_single_algorithms = available;
   workspace_of_each = workspace_bytes;
@@ -236,6 +256,7 @@ cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t) { return CUBLAS_STATUS_SUCCESS; }
+size_t cublasLtGetVersion() { return version; }
 const char* cublasLtGetStatusString(cublasStatus_t) { return "emulated error"; }
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* handle, cublasComputeType_t,
@@ -303,16 +324,16 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t handle) {
 }
 
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* handle) {
-  return give(handle, Alignments{});
+  return give(handle, Preference{});
 }
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t handle) {
-  delete reinterpret_cast<Alignments*>(handle);
+  delete reinterpret_cast<Preference*>(handle);
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t handle,
                                                     cublasLtMatmulPreferenceAttributes_t attribute,
                                                     const void* value, size_t bytes) {
-  auto& alignments = *reinterpret_cast<Alignments*>(handle);
+  auto& [alignments, schemes] = *reinterpret_cast<Preference*>(handle);
   const auto take = [&](std::uint32_t& to) {
     if (bytes != sizeof to) return CUBLAS_STATUS_INVALID_VALUE;
     std::memcpy(&to, value, bytes);
@@ -328,7 +349,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t h
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES:
       return take(alignments.d);
     case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK:
-      return bytes == sizeof(std::uint32_t) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+      return take(schemes);
     case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES:
       return bytes == sizeof(size_t) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
     default:
@@ -339,20 +360,33 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t h
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t description,
                                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
                                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t out,
-                                              cublasLtMatmulPreference_t preference, int,
-                                              cublasLtMatmulHeuristicResult_t* result, int* found) {
+                                              cublasLtMatmulPreference_t preference, int most,
+                                              cublasLtMatmulHeuristicResult_t* results,
+                                              int* found) {
   const auto& d = *reinterpret_cast<const Description*>(description);
+  const auto& [alignments, schemes] = *reinterpret_cast<const Preference*>(preference);
+  *found = 0;
   const bool has_aux =
       d.epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS || d.epilogue == CUBLASLT_EPILOGUE_DGELU;
   const bool possible = d.epilogue == CUBLASLT_EPILOGUE_DEFAULT ||
                         (fused_epilogues && !(has_aux && d.aux_stride % 8 != 0));
-  *found = possible ? 1 : 0;
+  if (!possible) return CUBLAS_STATUS_NOT_SUPPORTED;
   const bool batched = reinterpret_cast<const Layout*>(out)->batch > 1;
-  const Needs needs{*reinterpret_cast<const Alignments*>(preference), alignment_of(d.bias),
-                    alignment_of(d.aux), batched ? Sum::kRoundsEachTerm : Sum::kRoundsOnce};
-  std::memcpy(&result->algo, &needs, sizeof needs);
-  result->state = CUBLAS_STATUS_SUCCESS;
-  return possible ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+  const std::vector<edt::emulation::Suggestion> of_batches{{.rounds_each_term = true}};
+  for (const auto& one : batched ? of_batches : suggestions) {
+    if (*found == most) break;
+    if ((one.reduction_scheme & schemes) != one.reduction_scheme) continue;
+    const Needs needs{alignments,
+                      alignment_of(d.bias),
+                      alignment_of(d.aux),
+                      one.rounds_each_term ? Sum::kRoundsEachTerm : Sum::kRoundsOnce,
+                      one.runs,
+                      one.seconds};
+    cublasLtMatmulHeuristicResult_t& result = results[(*found)++];
+    std::memcpy(&result.algo, &needs, sizeof needs);
+    result.state = one.possible ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+  }
+  return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t,
@@ -389,9 +423,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
                         c,
                         out,
                         *reinterpret_cast<const Layout*>(out_layout),
-                        needs_of(algorithm).sum};
+                        needs_of(algorithm)};
   const auto [k, b_k] = product.inner();
-  const Needs needs = needs_of(algorithm);
+  const Needs& needs = product.algorithm;
   if (k != b_k || needs.sum == Sum::kNone ||
       !batches_agree(product.a_layout, product.b_layout, product.layout)) {
     return CUBLAS_STATUS_INVALID_VALUE;
@@ -404,7 +438,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
     std::abort();
   }
   const bool fused = product.d.epilogue != CUBLASLT_EPILOGUE_DEFAULT;
-  if (fused && refuses_to_run) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if ((fused && refuses_to_run) || !needs.runs) return CUBLAS_STATUS_NOT_SUPPORTED;
   // Some kernels read these 16 bytes at a time, whatever they have been told.
   if (fused && (alignment_of(product.d.bias) < 16 || alignment_of(product.d.aux) < 16)) {
     std::fprintf(stderr, "emulation of cuBLASLt: a bias that is not aligned to 16 bytes\n");

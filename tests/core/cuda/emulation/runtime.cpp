@@ -24,6 +24,7 @@ thread_local int gpu_place = 0;
 thread_local bool chosen = false;
 
 int most_shared_memory = edt::emulation::kA100SharedMemory;
+thread_local std::string gpu_name = edt::emulation::kGpuName;  // of this rank's GPU
 
 constexpr size_t kPromised = 256;  // alignment of pinned memory
 std::mutex pinned_mutex;
@@ -58,6 +59,8 @@ int allowed_shared_memory(const void* kernel) {
 }
 
 void set_gpu_place(int place) { gpu_place = place; }
+
+void set_gpu_name(const std::string& name) { gpu_name = name; }
 
 void set_most_shared_memory(int bytes) { most_shared_memory = bytes; }
 
@@ -113,6 +116,12 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   return cudaSuccess;
 }
 
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  std::snprintf(properties->name, sizeof properties->name, "%s", gpu_name.c_str());
+  properties->major = 8;
+  properties->minor = 0;
+  return cudaSuccess;
+}
 cudaError_t cudaGetDevice(int* device) {
   *device = 0;
   return cudaSuccess;

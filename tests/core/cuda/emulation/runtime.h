@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace edt::emulation {
 
@@ -17,6 +20,12 @@ void set_most_shared_memory(int bytes);
 // their own then.
 void set_gpu_place(int place);
 
+// What this GPU is called, and the version of cuBLASLt.
+inline constexpr const char* kGpuName = "Emulated GPU";
+void set_gpu_name(const std::string& name);
+inline constexpr std::size_t kCublasLtVersion = 130000;
+void set_cublaslt_version(std::size_t version);
+
 // Whether cuBLASLt finds algorithms with an epilogue. Without, the backend must do by itself what
 // it would have fused.
 void set_fused_epilogues(bool available);
@@ -27,6 +36,17 @@ void set_refusal_of_epilogues(bool refused);
 // Whether the algorithms of single products can do batches, and the workspace that each product of
 // a batch needs. A batch whose algorithm is looked up by itself has one that rounds otherwise.
 void set_batches_by_single_algorithms(bool available, std::size_t workspace_bytes = 0);
+
+// What cuBLASLt suggests for products that are no batches, in this order. Durations are pretended,
+// timed events see them. With no argument: one.
+struct Suggestion {
+  double seconds = 1e-3;
+  bool rounds_each_term = false;  // another order of sums, so to speak
+  bool runs = true;               // or is refused when it is to run
+  bool possible = true;           // or suggested with a state that says no
+  std::uint32_t reduction_scheme = 0;
+};
+void set_suggestions(std::vector<Suggestion> suggestions = {Suggestion{}});
 
 // Calls of cublasLtMatmul so far, and the products of their batches.
 struct ProductCount {

@@ -29,7 +29,8 @@ struct Stream {
 struct Event {
   Stream* stream = nullptr;
   std::uint64_t asked = 0;
-  bool captured = false;  // recorded on a captured stream: nothing outside may refer to it
+  bool captured = false;         // recorded on a captured stream: nothing outside may refer to it
+  std::shared_ptr<double> time;  // where events are timed: when it came, on the device's clock
 };
 
 thread_local std::unique_ptr<Capture> own_capture;
@@ -62,6 +63,7 @@ void finish(Stream& stream, std::uint64_t asked) {
 }
 
 int depth = 0;
+double device_clock = 0;  // seconds that the work done so far pretends to have taken
 
 }  // namespace
 
@@ -83,6 +85,11 @@ void ask(cudaStream_t handle, Work work) {
   }
   stream.work.push_back(std::move(work));
   ++stream.asked;
+}
+
+void pass_time(double seconds) {
+  const std::lock_guard lock(mutex);
+  device_clock += seconds;
 }
 
 bool is_captured(cudaStream_t stream) {
@@ -133,9 +140,11 @@ cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
   return cudaSuccess;
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* handle, unsigned) {
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* handle, unsigned flags) {
   require_chosen_gpu("cudaEventCreateWithFlags");
-  *handle = reinterpret_cast<cudaEvent_t>(new Event);
+  auto* event = new Event;
+  if ((flags & cudaEventDisableTiming) == 0) event->time = std::make_shared<double>();
+  *handle = reinterpret_cast<cudaEvent_t>(event);
   return cudaSuccess;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t handle) {
@@ -144,7 +153,24 @@ cudaError_t cudaEventDestroy(cudaEvent_t handle) {
 }
 cudaError_t cudaEventRecord(cudaEvent_t handle, cudaStream_t stream) {
   const std::lock_guard lock(mutex);
-  event_at(handle) = {&stream_at(stream), stream_at(stream).asked, is_captured(stream)};
+  Event& event = event_at(handle);
+  if (event.time && is_captured(stream)) return spoil(cudaErrorStreamCaptureUnsupported);
+  if (event.time) ask(stream, [time = event.time] { *time = device_clock; });
+  event.stream = &stream_at(stream);
+  event.asked = stream_at(stream).asked;
+  event.captured = is_captured(stream);
+  return cudaSuccess;
+}
+// Of events that have come.
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  const std::lock_guard lock(mutex);
+  const Event &begin = event_at(from), &end = event_at(to);
+  if (!begin.time || !end.time || begin.stream == nullptr || end.stream == nullptr) {
+    return cudaErrorInvalidResourceHandle;
+  }
+  const auto has_come = [](const Event& event) { return event.stream->done >= event.asked; };
+  if (!has_come(begin) || !has_come(end)) return cudaErrorNotReady;
+  *milliseconds = static_cast<float>((*end.time - *begin.time) * 1e3);
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t handle) {

@@ -19,6 +19,9 @@ void ask(cudaStream_t stream, std::function<void()> work);
 void finish(cudaStream_t stream);
 void finish_all();
 
+// For work that is being done: how long it pretends to take. Timed events see it.
+void pass_time(double seconds);
+
 // While it lives, this thread works on the device: nobody else does, and memory of the device that
 // is protected can be touched.
 class AtWork {

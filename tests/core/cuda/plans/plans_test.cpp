@@ -116,26 +116,34 @@ Product product() {
 }
 
 TEST(ProductKey, DependsOnWhatTheAlgorithmDependsOn) {
-  const ProductKey key(product());
-  EXPECT_EQ(key, ProductKey(product()));
+  const auto key_of = [](const Product& p) { return ProductKey(p, false); };
+  const ProductKey key = key_of(product());
+  EXPECT_EQ(key, key_of(product()));
   Product other = product();
   other.k = 6;
-  EXPECT_NE(key, ProductKey(other));
+  EXPECT_NE(key, key_of(other));
   other = product();
   other.a_transposed = true;
-  EXPECT_NE(key, ProductKey(other));
+  EXPECT_NE(key, key_of(other));
   other = product();
   other.epilogue = Epilogue::kBias;
-  EXPECT_NE(key, ProductKey(other));
+  EXPECT_NE(key, key_of(other));
   other = product();
   other.batch.count = 2;
-  EXPECT_NE(key, ProductKey(other));
-  const ProductKey batch(other);
+  EXPECT_NE(key, key_of(other));
+  const ProductKey batch = key_of(other);
   other.batch.as_singles = true;
-  EXPECT_NE(batch, ProductKey(other));
+  EXPECT_NE(batch, key_of(other));
   other = product();
   other.accumulate = true;  // only the factor of the old result
-  EXPECT_EQ(key, ProductKey(other));
+  EXPECT_EQ(key, key_of(other));
+}
+
+TEST(ProductKey, Tf32MattersToFloat32Alone) {
+  Product one = product();
+  EXPECT_NE(ProductKey(one, true), ProductKey(one, false));
+  one.in = DType::kBFloat16;
+  EXPECT_EQ(ProductKey(one, true), ProductKey(one, false));
 }
 
 TEST(ProductKey, AlignmentIsCappedAt16) {

@@ -1,0 +1,121 @@
+#include "core/cuda/product_timing.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "core/cuda/error.h"
+
+namespace edt {
+namespace {
+
+// A stretch of launches between two events is at least so long, where this many are enough: an
+// event's clock has steps of half a microsecond.
+constexpr double kStretchSeconds = 200e-6;
+constexpr int kMostLaunches = 100;
+
+// What is added to must stay what it is: multiplied a hundred times over, the gradients of a deep
+// model would overflow, and a GPU is faster on NaN, whose bits do not change. The scale is an
+// operand like others; at 0 the library would not read a and b.
+float scale_of(const Product& p) { return p.accumulate ? 1e-30f : 1.f; }
+
+struct DestroyEvent {
+  void operator()(cudaEvent_t event) const { cudaEventDestroy(event); }
+};
+using TimedEvent = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, DestroyEvent>;
+
+TimedEvent timed_event() {
+  cudaEvent_t event = nullptr;
+  check_cuda(cudaEventCreateWithFlags(&event, cudaEventDefault), "making an event");
+  return TimedEvent(event);
+}
+
+struct Candidate {
+  cublasLtMatmulAlgo_t algorithm;
+  int place;
+  std::vector<double> seconds = {};
+  TimedEvent begin = timed_event(), end = timed_event();
+
+  double median() const {
+    std::vector<double> sorted = seconds;
+    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+    std::ranges::nth_element(sorted, middle);
+    return *middle;
+  }
+};
+
+class Contest {
+ public:
+  Contest(cudaStream_t stream, const ProductPlan& plan, const Product& product, void* workspace)
+      : stream_(stream), plan_(plan), product_(product), workspace_(workspace) {}
+
+  // The first launch of a kernel loads it, and tells whether it runs at all.
+  std::vector<Candidate> admitted(int count) const {
+    std::vector<Candidate> candidates;
+    const auto suggested = plan_.suggestions(count);
+    for (std::size_t i = 0; i < suggested.size(); ++i) {
+      if (launch(suggested[i]) != CUBLAS_STATUS_SUCCESS) continue;
+      candidates.push_back({suggested[i], static_cast<int>(i)});
+    }
+    return candidates;
+  }
+
+  // How many launches of the first make a stretch.
+  int launches(Candidate& first) const {
+    stretch(first, 1);
+    const double one = std::max(elapsed(first, 1), 1e-9);
+    return static_cast<int>(
+        std::clamp(std::ceil(kStretchSeconds / one), 1.0, double{kMostLaunches}));
+  }
+
+  // One stretch of each; the host asks for all of them before it waits.
+  void round(std::vector<Candidate>& candidates, int launches) const {
+    for (Candidate& one : candidates) stretch(one, launches);
+    for (Candidate& one : candidates) one.seconds.push_back(elapsed(one, launches));
+  }
+
+ private:
+  cublasStatus_t launch(const cublasLtMatmulAlgo_t& algorithm) const {
+    return plan_.launch(product_, algorithm, scale_of(product_), workspace_);
+  }
+  void stretch(const Candidate& one, int launches) const {
+    check_cuda(cudaEventRecord(one.begin.get(), stream_), "timing a product");
+    for (int i = 0; i < launches; ++i) check_cublas(launch(one.algorithm), text_of(plan_.key));
+    check_cuda(cudaEventRecord(one.end.get(), stream_), "timing a product");
+  }
+  double elapsed(const Candidate& one, int launches) const {
+    float milliseconds = 0;
+    check_cuda(cudaEventSynchronize(one.end.get()), text_of(plan_.key));
+    check_cuda(cudaEventElapsedTime(&milliseconds, one.begin.get(), one.end.get()),
+               "timing a product");
+    return milliseconds * 1e-3 / launches;
+  }
+
+  cudaStream_t stream_;
+  const ProductPlan& plan_;
+  const Product& product_;
+  void* workspace_;
+};
+
+}  // namespace
+
+std::optional<TunedProduct> fastest_algorithm(cudaStream_t stream, const ProductPlan& plan,
+                                              const Product& product, void* workspace,
+                                              const ProductTuning& tuning) {
+  const Contest contest(stream, plan, product, workspace);
+  std::vector<Candidate> candidates = contest.admitted(tuning.candidates);
+  if (candidates.empty()) return std::nullopt;
+  const int launches = contest.launches(candidates[0]);
+  for (int i = 0; i < tuning.rounds; ++i) contest.round(candidates, launches);
+  const Candidate& first = candidates[0];
+  const Candidate* best = &*std::ranges::min_element(candidates, {}, &Candidate::median);
+  if (best->median() >= (1 - tuning.margin) * first.median()) best = &first;
+  return TunedProduct{.algorithm = std::bit_cast<std::array<std::uint64_t, 8>>(best->algorithm),
+                      .first_seconds = first.median(),
+                      .seconds = best->median(),
+                      .place = best->place,
+                      .candidates = static_cast<int>(candidates.size()),
+                      .rounds = tuning.rounds};
+}
+
+}  // namespace edt
