@@ -25,6 +25,8 @@ struct TunedProduct {
   double first_seconds = 0, seconds = 0;     // of the library's first suggestion, of this one
   int place = 0;                             // among the suggestions, 0: the first
   int candidates = 0, rounds = 0;            // timed
+
+  bool operator==(const TunedProduct&) const = default;
 };
 
 struct TunedProducts {

@@ -1,12 +1,8 @@
 #include "launcher/bench/step_bench.h"
 
+#include "launcher/bench/benched_steps.h"
 #include "launcher/bench/ceiling_forms.h"
 #include "launcher/bench/memory_growth.h"
-#include "launcher/bench/sampler_inputs.h"
-#include "launcher/bench/step_rounds.h"
-#include "launcher/bench/synthetic_batch.h"
-#include "launcher/memory/memory_check.h"
-#include "parallel/device_communicator.h"
 #include "parallel/self/self_communicator.h"
 
 namespace edt {
@@ -53,73 +49,43 @@ EngineConfig step_engine_config(const StepBenchOptions& options) {
 StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend,
                                     const Mesh& mesh) {
   const MemoryGrowth growth(backend.memory());
-  const auto activations = communicator_for(backend, mesh.tensor(), "activations");
-  const auto model =
-      make_model(options.model, backend, options.dtype, {&mesh.tensor(), activations.get()});
+  TrainingSteps steps(options, backend, mesh);
   const std::int64_t passes = options.masked ? 2 : 1;
   const auto forms = training_forms(
       options.model.training_matmuls(options.micro_batch, options.masked, mesh.tensor().size()),
       options.accumulate);
-  EngineConfig config = step_engine_config(options);
-  config.batch *= mesh.data().size();
-  if (options.memory_check) {
-    require_free_memory({options.model, config, mesh.data().size(), mesh.tensor().size()},
-                        backend.memory(), mesh.world());
-  }
-  TrainingEngine engine(*model, backend, mesh.data(), config);
-  engine.initialize();
-  const SyntheticBatch batch(*model, options.micro_batch);
 
   StepBenchResult result;
-  result.images = config.batch;
+  result.images = steps.images();
   result.formula = fmt::format(
       "2 FLOPs x {:.3f} GMAC forward x 3 (forward, input and weight gradient) x {} pass{}; first "
       "layers need no input gradient{}",
       static_cast<double>(total_macs(options.model.forward_matmuls(1))) / 1e9, passes,
       passes == 1 ? "" : "es", options.shared_noise ? "; what both passes share counts once" : "");
-  const auto step = [&]() -> StepSeconds {
-    engine.begin_step();
-    for (const std::int64_t index : engine.own_micro_batches()) {
-      engine.run_micro_batch(index, batch.latents, batch.labels);
-    }
-    const StepReport report = engine.finish_step();
-    backend.synchronize();
-    return {{report.communication_seconds + report.hidden_communication_seconds,
-             report.communication_seconds},
-            report.compute_seconds};
-  };
-  measure(step, forms, options, options.steps, backend, engine.profiler(), mesh.world(), growth,
-          result);
-  result.memory = engine.memory();
+  measure([&] { return steps.run(); }, forms, options, options.steps, backend,
+          steps.engine().profiler(), mesh.world(), growth, result);
+  result.memory = steps.engine().memory();
   return result;
 }
 
 StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend) {
   const MemoryGrowth growth(backend.memory());
-  const auto model = make_model(options.model, backend, options.dtype);
-  const std::int64_t images = 2 * options.micro_batch;
-  const auto forms = forward_forms(options.model.forward_matmuls(images), 1);
+  SamplerSteps steps(options, backend);
+  const auto forms = forward_forms(options.model.forward_matmuls(2 * options.micro_batch), 1);
   const auto communicator = make_self_communicator();
-  EngineConfig config = step_engine_config(options);
-  config.micro_batch = config.batch = 1;
-  TrainingEngine engine(*model, backend, *communicator, config);
-  engine.initialize();
-  model->set_amm_blocks(options.model.amm_blocks());
 
   StepBenchResult result;
   result.images = options.micro_batch;
   result.formula =
       fmt::format("2 FLOPs x {:.3f} GMAC forward x 2 (with and without class)",
                   static_cast<double>(total_macs(options.model.forward_matmuls(1))) / 1e9);
-  SamplerInputs inputs(backend, *model, images);
-  Tape& tape = engine.tape();
-  const Tape::NoGrad inference(tape);
   const auto step = [&]() -> StepSeconds {
-    inputs.run(*model, tape);
+    steps.run();
     return {};
   };
-  measure(step, forms, options, 1, backend, engine.profiler(), *communicator, growth, result);
-  result.memory = engine.memory();
+  measure(step, forms, options, 1, backend, steps.engine().profiler(), *communicator, growth,
+          result);
+  result.memory = steps.engine().memory();
   return result;
 }
 

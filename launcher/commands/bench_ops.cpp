@@ -154,8 +154,8 @@ int bench_ops(std::span<const std::string> args, CommandContext& context) {
     return op_case.name().find(bench.filter) == std::string::npos;
   });
   require<UsageError>(!cases.empty(), "bench ops", "no op has '{}' in its name", bench.filter);
-  context.run_started = true;
   const auto backend = bench.device.make_backend(context.world);
+  context.run_started = true;
   const Ceiling ceiling = measure_ceiling(*backend, bench.dtype);
   std::vector<Line> lines;
   for (const OpCase& op_case : cases) {

@@ -1,9 +1,9 @@
 // edt bench step, edt bench sampling: whole steps against the machine's matrix-product ceiling.
-#include <bit>
 #include <functional>
 #include <nlohmann/json.hpp>
 
 #include "launcher/bench/step_bench.h"
+#include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/options/options.h"
 #include "launcher/text/report.h"
@@ -81,9 +81,7 @@ int run(std::span<const std::string> args, CommandContext& context, OptionSet& o
   bool as_json = false;
   model.declare(options);
   device.declare(options, "");
-  options.add("micro-batch", &bench.micro_batch, "images of one unit of work").range(1, 65536);
-  options.add("dtype", &bench.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
-              "type of matrix inputs and activations");
+  declare_pass(options, bench);
   options.add("rounds", &bench.rounds, "steps timed, in turn with the ceiling").range(1, 10000);
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
@@ -105,17 +103,11 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
   OptionSet options("bench step",
                     "Times whole training steps (passes, optimizer, moving average) and, in turn, "
                     "the machine's matrix-product ceiling on the step's own shapes.");
-  options.add("accumulate", &bench.accumulate, "micro-batches of one step on each data rank")
-      .range(1, 1 << 20);
+  declare_training(options, bench);
   options
       .add("steps", &bench.steps,
            "steps timed together in a round: what one leaves to send counts in the next")
       .range(1, 1000);
-  options.add("memory-check", &bench.memory_check,
-              "refuse what does not fit in the free memory before it begins");
-  options.add("masked", &bench.masked, "with the masked pass");
-  options.add("shared-noise", &bench.shared_noise, "one draw of noise for both passes")
-      .used_when("masked", {"on"});
   options
       .add("cuda-graphs", &bench.graphs,
            "launch forward and backward of a micro-batch as CUDA graphs, as run.cuda-graphs")
@@ -123,20 +115,10 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
   OptimizerKind optimizer = OptimizerKind::kAdan;
   options.add("optimizer", &optimizer,
               {{"adan", OptimizerKind::kAdan}, {"adamw", OptimizerKind::kAdamW}}, "update rule");
-  options.add("recompute", &bench.recompute,
-              {{"none", Recompute::kNone},
-               {"selective", Recompute::kSelective},
-               {"full", Recompute::kFull}},
-              "activations run twice to save memory");
   ParallelOptions parallel;
   parallel.declare(options);
   return run(args, context, options, bench, [&](StepBenchOptions& chosen, Backend& backend) {
-    require<UsageError>(!chosen.masked || chosen.model.has_masked_pass(), "bench step",
-                        "--masked is on, but {} has no masked pass: turn it off",
-                        chosen.model.name());
-    require<UsageError>(std::has_single_bit(static_cast<std::uint64_t>(chosen.accumulate)),
-                        "bench step", "--accumulate is {}, a power of two is needed",
-                        chosen.accumulate);
+    check_training("bench step", chosen);
     chosen.zero = parallel.resolve();
     chosen.adamw = optimizer == OptimizerKind::kAdamW;
     check_mesh({.ranks = context.world.size(),

@@ -83,11 +83,11 @@ SearchSpace space_of(const OptionSet& options, const TrainConfig& config, const 
 
 int run_calibration(const TrainConfig& config, const PlanOptions& plan, PlannedStep step,
                     CommandContext& context) {
-  context.run_started = true;
   step.tensor_ranks = config.parallel.tensor;
   step.engine.batch = 2 * step.engine.micro_batch;  // one to accumulate onto the other
   step.engine.zero.stage = ZeroStage::kNone;
   const auto backend = config.run.device.make_backend(context.world);
+  context.run_started = true;
   Cluster before;
   if (std::filesystem::exists(plan.calibrate)) before = read_cluster(plan.calibrate.string());
   Communicator& world = context.world;

@@ -7,6 +7,7 @@
 #include "data/dataset.h"
 #include "launcher/commands/job_memory.h"
 #include "launcher/commands/table.h"
+#include "launcher/device/product_file.h"
 #include "launcher/slurm/slurm_script.h"
 #include "launcher/train/config.h"
 #include "launcher/train/engine_config.h"
@@ -37,6 +38,8 @@ std::string check(const SlurmRequest& request, const TrainConfig& config) {
   require<UsageError>(request.cluster_file.empty() || fs::is_regular_file(request.cluster_file),
                       "slurm", "--slurm.cluster {}: there is no such file",
                       request.cluster_file.string());
+  const fs::path& products = config.run.device.products;
+  if (!products.empty()) parse_product_file(read_product_file(products), products.string());
   const long limit = slurm_seconds(request.time);
   require<UsageError>(limit > request.warn, "slurm",
                       "the run is told {} s before a limit of {} s: it would never train",
@@ -94,6 +97,9 @@ int slurm(std::span<const std::string> args, CommandContext& context) {
   // The job may start in another folder.
   config.run.directory = fs::absolute(config.run.directory).lexically_normal();
   config.data.path = fs::absolute(config.data.path).lexically_normal();
+  if (fs::path& products = config.run.device.products; !products.empty()) {
+    products = fs::absolute(products).lexically_normal();
+  }
   const fs::path ini = config.run.directory / "train.ini";
   const fs::path script = config.run.directory / "train.sbatch";
   const std::string text = slurm_script(request, this_program(), ini, config.run.directory);

@@ -25,6 +25,7 @@ std::span<const Command> command_table() {
       Command{"bench speedup", "EDT against MDTv2 and DiT on equal kernels", bench_speedup},
       Command{"bench ops", "every op alone against the machine's ceilings", bench_ops},
       Command{"bench sampling", "sampler steps against the machine's ceiling", bench_sampling},
+      Command{"tune", "the fastest algorithms of a model's products on a GPU, into a file", tune},
       Command{"data import", "encoded latents into shards", data_import},
       Command{"data info", "what a data set holds", data_info},
       Command{"data synth", "a data set of synthetic pictures", data_synth},

@@ -30,6 +30,7 @@ int plan(std::span<const std::string> args, CommandContext& context);
 int sample(std::span<const std::string> args, CommandContext& context);
 int slurm(std::span<const std::string> args, CommandContext& context);
 int train(std::span<const std::string> args, CommandContext& context);
+int tune(std::span<const std::string> args, CommandContext& context);
 int watch(std::span<const std::string> args, CommandContext& context);
 
 std::span<const Command> command_table();

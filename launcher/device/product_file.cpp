@@ -177,7 +177,7 @@ ordered_json to_json(const ProductKey& key, const TunedProduct& tuned) {
 
 std::string text_of_product(const ProductKey& key) {
   return fmt::format("{}{}{} x {}{} x {} {}{}, {}",
-                     key.batch.count > 1 ? fmt::format("{} x ", key.batch.count) : "", key.m,
+                     key.batch.count > 1 ? fmt::format("{} of ", key.batch.count) : "", key.m,
                      key.a_transposed ? "T" : "", key.n, key.b_transposed ? "T" : "", key.k,
                      key.tf32 ? "tf32" : name_of(key.in),
                      key.in == key.out ? "" : fmt::format(" to {}", name_of(key.out)),

@@ -1,0 +1,52 @@
+// Whole steps of a model on synthetic inputs: what benchmarks time, and what algorithms are chosen
+// for.
+#pragma once
+
+#include <memory>
+
+#include "launcher/bench/sampler_inputs.h"
+#include "launcher/bench/step_bench.h"
+#include "launcher/bench/step_rounds.h"
+#include "launcher/bench/synthetic_batch.h"
+
+namespace edt {
+
+class TrainingSteps {
+ public:
+  // All ranks of the mesh, which outlives it, make one, and call run() together. UsageError where
+  // the memory is not enough and the options ask for that check.
+  TrainingSteps(const StepBenchOptions& options, Backend& backend, const Mesh& mesh);
+
+  // One step, done when it returns.
+  StepSeconds run();
+
+  std::int64_t images() const { return config_.batch; }  // of a step on all ranks
+  TrainingEngine& engine() { return engine_; }
+
+ private:
+  Backend& backend_;
+  std::unique_ptr<Communicator> activations_;
+  std::unique_ptr<Model> model_;
+  EngineConfig config_;
+  TrainingEngine engine_;
+  SyntheticBatch batch_;
+};
+
+// Of a guided sampler: a forward pass of twice the pictures.
+class SamplerSteps {
+ public:
+  SamplerSteps(const StepBenchOptions& options, Backend& backend);
+
+  void run() { inputs_.run(*model_, engine_.tape()); }
+
+  TrainingEngine& engine() { return engine_; }
+
+ private:
+  std::unique_ptr<Communicator> communicator_;
+  std::unique_ptr<Model> model_;
+  TrainingEngine engine_;  // of the weights
+  SamplerInputs inputs_;
+  Tape::NoGrad inference_;
+};
+
+}  // namespace edt

@@ -1,0 +1,190 @@
+// The file of chosen algorithms: what is written is read, and what is malformed is named.
+#include "launcher/device/product_file.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/core/storage/expect_error.h"
+
+namespace edt {
+namespace {
+
+using nlohmann::json;
+
+ProductKey weight_gradient() {
+  ProductKey key;
+  key.m = 2808;
+  key.n = 936;
+  key.k = 32768;
+  key.a_transposed = true;
+  key.in = DType::kBFloat16;
+  key.epilogue = Epilogue::kRowSums;
+  key.extra_alignment = 4;
+  return key;
+}
+
+ProductKey batch() {
+  ProductKey key;
+  key.m = 5;
+  key.n = 7;
+  key.k = 11;
+  key.b_transposed = true;
+  key.b_stride = 13;
+  key.y_stride = 17;
+  key.tf32 = true;
+  key.batch = {.count = 3, .a = 55, .b = 77, .y = 35, .bias = 7};
+  key.a_alignment = 8;
+  key.b_alignment = 2;
+  key.y_alignment = 1;
+  return key;
+}
+
+ProductFile example() {
+  ProductFile file{{"NVIDIA H100 80GB HBM3", "9.0", 130100}, {"products.json", {}}};
+  file.tuned.products[weight_gradient()] = {
+      {1, 0xfedcba9876543210, 3, 0, 5, 6, 7, 0xffffffffffffffff}, 1.5e-3, 1.25e-3, 4, 16, 7};
+  file.tuned.products[batch()] = {{9}, 2e-6, 2e-6, 0, 1, 3};
+  return file;
+}
+
+ProductFile parsed(const json& file) { return parse_product_file(file.dump(), "products.json"); }
+
+class ProductFiles : public testing::Test {
+ protected:
+  json& first() { return file_["products"][0]; }
+
+  json file_ = json::parse(format_product_file(example()));
+};
+
+TEST_F(ProductFiles, KeepEveryField) {
+  const ProductFile expected = example();
+  const ProductFile read = parse_product_file(format_product_file(expected), "products.json");
+  EXPECT_EQ(read.gpu, expected.gpu);
+  EXPECT_EQ(read.tuned.source, "products.json");
+  EXPECT_EQ(read.tuned.products, expected.tuned.products);
+}
+
+TEST_F(ProductFiles, MayBeEmpty) {
+  const ProductFile none{{"GPU", "8.0", 1}, {"none.json", {}}};
+  EXPECT_TRUE(parse_product_file(format_product_file(none), "none.json").tuned.products.empty());
+}
+
+TEST_F(ProductFiles, HaveALineForEachProduct) {
+  const std::string text = format_product_file(example());
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 6 + 2 + 2) << text;
+}
+
+TEST_F(ProductFiles, OfAnotherKindAreRefused) {
+  EXPECT_ERROR(parse_product_file("{", "p.json"), DataError, "p.json is no JSON");
+  EXPECT_ERROR(parse_product_file("", "p.json"), DataError, "p.json is no JSON");
+  EXPECT_ERROR(parse_product_file("[]", "p.json"), DataError, "p.json: [] is no object");
+  EXPECT_ERROR(parse_product_file("{}", "p.json"), DataError, "p.json: format is missing");
+  file_["format"] = "edt products 2";
+  EXPECT_ERROR(parsed(file_), DataError, "'edt products 2'", "'edt products 1'");
+}
+
+TEST_F(ProductFiles, WrongHeadsAreNamed) {
+  json other = file_;
+  other["gpu"] = 3;
+  EXPECT_ERROR(parsed(other), DataError, "products.json: gpu is 3, must be a text");
+  other = file_;
+  other.erase("compute_capability");
+  EXPECT_ERROR(parsed(other), DataError, "compute_capability is missing");
+  other = file_;
+  other["cublaslt"] = "13";
+  EXPECT_ERROR(parsed(other), DataError, "cublaslt is \"13\", must be a whole number");
+  other = file_;
+  other["products"] = json::object();
+  EXPECT_ERROR(parsed(other), DataError, "products is {}", "must be a list");
+}
+
+// Each member of a product gone, and each with a value of another type.
+TEST_F(ProductFiles, EveryMemberIsNeededWithItsType) {
+  const json intact = first();
+  for (const auto& [name, value] : intact.items()) {
+    first() = intact;
+    first().erase(name);
+    EXPECT_ERROR(parsed(file_), DataError, "products.json: product 1", name + " is missing");
+    first() = intact;
+    first()[name] = json::array();
+    EXPECT_ERROR(parsed(file_), DataError, "products.json: product 1", name, "[]");
+  }
+  for (const char* group : {"batch", "alignment"}) {
+    for (const auto& [name, value] : intact[group].items()) {
+      first() = intact;
+      first()[group].erase(name);
+      EXPECT_ERROR(parsed(file_), DataError, std::string(": ") + group, name + " is missing");
+      first() = intact;
+      first()[group][name] = 1.5;
+      EXPECT_ERROR(parsed(file_), DataError, std::string(": ") + group, name + " is 1.5");
+    }
+  }
+}
+
+TEST_F(ProductFiles, NumbersOutOfRangeAreNamed) {
+  const json intact = first();
+  const auto with = [&](const char* name, const json& value) {
+    first() = intact;
+    first()[name] = value;
+    return file_;
+  };
+  EXPECT_ERROR(parsed(with("m", 0)), DataError, "m is 0, must be from 1");
+  EXPECT_ERROR(parsed(with("k", -4)), DataError, "k is -4");
+  EXPECT_ERROR(parsed(with("n", 1ull << 60)), DataError, "n is 1152921504606846976");
+  EXPECT_ERROR(parsed(with("n", 0xffffffffffffffffull)), DataError, "n is 18446744073709551615");
+  EXPECT_ERROR(parsed(with("b_stride", -1)), DataError, "b_stride is -1");
+  EXPECT_ERROR(parsed(with("seconds", 0)), DataError, "seconds is 0, must be above 0");
+  EXPECT_ERROR(parsed(with("in", "float64")), DataError, "in is 'float64'");
+  EXPECT_ERROR(parsed(with("epilogue", "relu")), DataError, "epilogue is 'relu'");
+  first() = intact;
+  first()["alignment"]["y"] = 12;
+  EXPECT_ERROR(parsed(file_), DataError, "y is 12, must be a power of two");
+}
+
+TEST_F(ProductFiles, AlgorithmsHaveAllTheirDigits) {
+  const std::string digits = first()["algorithm"];
+  ASSERT_EQ(digits.size(), 128);
+  first()["algorithm"] = digits.substr(1);
+  EXPECT_ERROR(parsed(file_), DataError, "products.json: product 1 (3 of 5 x 7T x 11 tf32, none)",
+               "algorithm has 127 digits, must have 128");
+  for (const char wrong : {'g', '-', ' ', 'x'}) {
+    std::string other = digits;
+    other[64] = wrong;
+    first()["algorithm"] = other;
+    EXPECT_ERROR(parsed(file_), DataError, "product 1", "must be hexadecimal digits");
+  }
+}
+
+TEST_F(ProductFiles, AProductComesOnce) {
+  file_["products"].push_back(first());
+  EXPECT_ERROR(parsed(file_), DataError,
+               "products.json: product 3 (3 of 5 x 7T x 11 tf32, none) is product 1 again");
+}
+
+TEST_F(ProductFiles, BelongToOneTypeOfGpu) {
+  const ProductFile file = example();
+  require_gpu(file, file.gpu);
+  GpuType other = file.gpu;
+  other.name = "NVIDIA H200";
+  EXPECT_ERROR(require_gpu(file, other), DataError, "products.json was made for GPU",
+               "NVIDIA H100 80GB HBM3", "NVIDIA H200");
+  other = file.gpu;
+  other.capability = "8.0";
+  EXPECT_ERROR(require_gpu(file, other), DataError, "compute capability 9.0, here is 8.0");
+  other = file.gpu;
+  other.cublaslt = 130200;
+  EXPECT_ERROR(require_gpu(file, other), DataError, "cuBLASLt 130100, here is 130200");
+}
+
+TEST_F(ProductFiles, ThatAreNotThereAreNamed) {
+  EXPECT_ERROR(read_product_file("/none/products.json"), UsageError, "/none/products.json");
+  EXPECT_ERROR(read_product_file("/"), UsageError, "/: there is no such file");
+}
+
+TEST(ProductText, NamesWhatDiffers) {
+  EXPECT_EQ(text_of_product(weight_gradient()), "2808T x 936 x 32768 bf16 to float32, row-sums");
+}
+
+}  // namespace
+}  // namespace edt
