@@ -51,13 +51,18 @@ void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix
       .used_when(prefix + "device", {"cuda"});
 }
 
+void DeviceOptions::take_threads() const {
+  if (threads > 0) omp_set_num_threads(threads);
+}
+
 CudaOptions DeviceOptions::cuda_options(Communicator& world) const {
+  take_threads();
   require<NotImplemented>(cuda_is_built(), "device", "cuda: {}", cuda_absence());
   return {.device = choose_gpu(world, share_gpus), .tf32 = tf32};
 }
 
 std::unique_ptr<Backend> DeviceOptions::make_backend(Communicator& world) const {
-  if (threads > 0) omp_set_num_threads(threads);
+  take_threads();
   switch (kind) {
     case DeviceKind::kCpu:
       return make_cpu_backend();

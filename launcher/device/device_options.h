@@ -30,6 +30,9 @@ struct DeviceOptions {
   std::unique_ptr<Backend> make_backend(Communicator& world) const;
   // The same for a GPU, but for the products.
   CudaOptions cuda_options(Communicator& world) const;
+
+ private:
+  void take_threads() const;
 };
 
 }  // namespace edt

@@ -1,0 +1,37 @@
+// What `edt tune` found, for people and for scripts.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "launcher/bench/product_tuning.h"
+#include "launcher/device/product_file.h"
+
+namespace edt {
+
+struct TuneReport {
+  const TunedSteps& steps;
+  const ProductTuning& tuning;
+  const ProductFile& file;  // as it is now
+  const StepCalls& calls;
+
+  std::string text() const;
+  std::string json() const;
+
+ private:
+  // One product of the steps.
+  struct Line {
+    ProductKey key;
+    TunedProduct tuned;
+    bool is_new = false;
+    std::int64_t training = 0, sampling = 0;  // calls of one step
+
+    double seconds() const;  // of these calls, by the first suggestion
+    double gain() const { return 1 - tuned.seconds / tuned.first_seconds; }
+    double flops_per_second() const;
+  };
+  // Those that take the most time first.
+  std::vector<Line> lines() const;
+};
+
+}  // namespace edt
