@@ -148,11 +148,13 @@ TEST_F(ProductFiles, AlgorithmsHaveAllTheirDigits) {
   first()["algorithm"] = digits.substr(1);
   EXPECT_ERROR(parsed(file_), DataError, "products.json: product 1 (3 of 5 x 7T x 11 tf32, none)",
                "algorithm has 127 digits, must have 128");
-  for (const char wrong : {'g', '-', ' ', 'x'}) {
-    std::string other = digits;
-    other[64] = wrong;
-    first()["algorithm"] = other;
-    EXPECT_ERROR(parsed(file_), DataError, "product 1", "must be hexadecimal digits");
+  for (const std::size_t place : {64, 70, 127}) {
+    for (const char wrong : {'g', '-', ' ', 'x'}) {
+      std::string other = digits;
+      other[place] = wrong;
+      first()["algorithm"] = other;
+      EXPECT_ERROR(parsed(file_), DataError, "product 1", "must be hexadecimal digits");
+    }
   }
 }
 
