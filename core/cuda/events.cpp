@@ -4,6 +4,24 @@
 
 namespace edt {
 
+TimedEvent::TimedEvent() {
+  cudaEvent_t event = nullptr;
+  check_cuda(cudaEventCreateWithFlags(&event, cudaEventDefault), "making an event");
+  event_.reset(event);
+}
+
+void TimedEvent::record(cudaStream_t stream) const {
+  check_cuda(cudaEventRecord(event_.get(), stream), "recording an event");
+}
+
+double TimedEvent::seconds_since(const TimedEvent& earlier) const {
+  float milliseconds = 0;
+  check_cuda(cudaEventSynchronize(event_.get()), "waiting for an event");
+  check_cuda(cudaEventElapsedTime(&milliseconds, earlier.event_.get(), event_.get()),
+             "reading an event's time");
+  return 1e-3 * milliseconds;
+}
+
 // Goes back to the pool with the last copy of the Event.
 struct EventPool::Recorded final : Event::Point {
   Recorded(std::shared_ptr<EventPool> from, cudaEvent_t recorded)

@@ -1,5 +1,5 @@
-// Points in the order of a stream, for other streams to wait for. Events are reused: the steady
-// state makes none.
+// Points in the order of a stream: to measure between, or for other streams to wait for. The latter
+// are reused, the steady state makes none.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -11,6 +11,22 @@
 #include "core/tensor/device.h"
 
 namespace edt {
+
+// A point in the order of a stream that knows when it came.
+class TimedEvent {
+ public:
+  // Of the calling thread's GPU.
+  TimedEvent();
+  void record(cudaStream_t stream) const;
+  // Between two events of one stream; waits until the later has come.
+  double seconds_since(const TimedEvent& earlier) const;
+
+ private:
+  struct Destroy {
+    void operator()(cudaEvent_t event) const { cudaEventDestroy(event); }
+  };
+  std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, Destroy> event_;
+};
 
 class EventPool : public std::enable_shared_from_this<EventPool> {
  public:

@@ -1,7 +1,6 @@
 // cuBLASLt's products on the GPU.
 #include <algorithm>
 
-#include "core/base/clock.h"
 #include "core/cuda/backend.h"
 
 namespace edt {
@@ -24,13 +23,11 @@ class CudaMatmulCeiling final : public MatmulCeiling {
   }
 
   double run() override {
-    backend_.synchronize();
-    const auto begin = Clock::now();
-    for (const MatmulForm& form : forms()) {
-      for (std::int64_t repeat = 0; repeat < form.count; ++repeat) matmul_.run(product_of(form));
-    }
-    backend_.synchronize();
-    return seconds_since(begin);
+    return backend_.seconds_of([&] {
+      for (const MatmulForm& form : forms()) {
+        for (std::int64_t repeat = 0; repeat < form.count; ++repeat) matmul_.run(product_of(form));
+      }
+    });
   }
   DType dtype() const override { return dtype_; }
 

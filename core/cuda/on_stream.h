@@ -19,6 +19,8 @@ void upload_on(cudaStream_t stream, const void* host, const Tensor& to);
 void send_on(cudaStream_t stream, const void* host, const Tensor& to);
 void download_on(cudaStream_t stream, const Tensor& from, void* host);
 void synchronize_on(cudaStream_t stream);
+double seconds_on(cudaStream_t stream, Block& head_start, Memory& memory,
+                  const std::function<void()>& work);
 
 // The memory of one GPU and what its streams share.
 struct CudaShared {
@@ -28,6 +30,7 @@ struct CudaShared {
   int device;
   CudaMemory memory;
   PinnedMemory pinned;
+  Block head_start;  // of seconds_of(), once it has been called
   std::shared_ptr<EventPool> events;
 };
 
@@ -56,6 +59,10 @@ class OnStream : public Base {
   void send(const void* host, const Tensor& to) override { send_on(stream(), host, to); }
   void download(const Tensor& from, void* host) override { download_on(stream(), from, host); }
   void synchronize() override { synchronize_on(stream()); }
+
+  double seconds_of(const std::function<void()>& work) override {
+    return seconds_on(stream(), shared_.head_start, shared_.memory, work);
+  }
 
   std::unique_ptr<Device> lane() override;
   Event record() override { return shared_.events->record(stream()); }

@@ -4,6 +4,8 @@
 #include <array>
 #include <vector>
 
+#include "core/base/clock.h"
+
 namespace edt {
 
 namespace {
@@ -29,6 +31,14 @@ void Device::upload_floats(std::span<const float> host, const Tensor& to) {
     EDT_ASSERT(to.dtype == DType::kFloat64);
     upload_as<double>(*this, host, to);
   }
+}
+
+double Device::seconds_of(const std::function<void()>& work) {
+  synchronize();
+  const auto begin = Clock::now();
+  work();
+  synchronize();
+  return seconds_since(begin);
 }
 
 void Device::fold(std::span<const Tensor> sums, const Tensor& last) {

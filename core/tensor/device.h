@@ -77,6 +77,10 @@ class Device {
   // Waits until everything asked for so far has been done.
   virtual void synchronize() {}
 
+  // Seconds that `work` takes where the device has nothing else to do: by a GPU's own clock,
+  // without what the host takes to ask for it. Waits for the device.
+  virtual double seconds_of(const std::function<void()>& work);
+
   // Another order of work on the same memory, for what overlaps with this one's; nullptr: there is
   // none, calls are done when they return. Must not outlive the device.
   virtual std::unique_ptr<Device> lane() { return nullptr; }

@@ -42,7 +42,7 @@ SpeedupResult Turns::result(const Contestant& contestant, std::int64_t images) c
     shares.push_back(turn.flops / r.round_seconds.back() / turn.ceiling_rate);
     flops += turn.flops / static_cast<double>(all.size());
     r.memory_bytes = std::max(r.memory_bytes, turn.memory_bytes);
-    r.resident_bytes = std::max(r.resident_bytes, turn.resident_bytes);
+    r.taken_bytes = std::max(r.taken_bytes, turn.taken_bytes);
   }
   r.seconds = median(seconds);
   r.fastest = std::ranges::min(seconds);

@@ -63,7 +63,7 @@ struct SpeedupResult {
   double achieved_gflops = 0, ceiling_gflops = 0;
   double ceiling_share = 0;      // median over rounds of achieved / ceiling of the same turn
   std::size_t memory_bytes = 0;  // what engine or sampler asked for
-  std::size_t resident_bytes = 0;
+  std::size_t taken_bytes = 0;
 };
 
 struct SpeedupTable {

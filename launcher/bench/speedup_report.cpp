@@ -42,7 +42,7 @@ nlohmann::ordered_json to_json(const SpeedupResult& r) {
           {"ceiling_gflops", r.ceiling_gflops},
           {"ceiling_share", r.ceiling_share},
           {"memory_bytes", r.memory_bytes},
-          {"resident_bytes", r.resident_bytes}};
+          {"taken_bytes", r.taken_bytes}};
 }
 
 nlohmann::ordered_json to_json(const Side& side) {
@@ -206,7 +206,7 @@ nlohmann::ordered_json to_json(const SpeedupReport& report) {
 std::string to_csv(const SpeedupReport& report) {
   std::string text =
       "size,kind,contestant,model,images_per_s,seconds,fastest_seconds,slowest_seconds,over_mdtv2,"
-      "gflop_per_image,ceiling_share,memory_bytes,resident_bytes,flop_ratio,paper\n";
+      "gflop_per_image,ceiling_share,memory_bytes,taken_bytes,flop_ratio,paper\n";
   for (const SizeSpeedup& size : report.sizes) {
     for (const Side& side : sides(size)) {
       for (const SpeedupResult& r : side.table.results) {
@@ -214,7 +214,7 @@ std::string to_csv(const SpeedupReport& report) {
         text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", size.size, side.key,
                             r.key, csv_cell(r.model), r.images_per_second, r.seconds, r.fastest,
                             r.slowest, side.table.over_mdtv2(r.key), r.gflop_per_image,
-                            r.ceiling_share, r.memory_bytes, r.resident_bytes,
+                            r.ceiling_share, r.memory_bytes, r.taken_bytes,
                             main ? fmt::format("{}", side.flop_ratio) : "",
                             main && side.paper ? fmt::format("{}", *side.paper) : "");
       }

@@ -6,6 +6,7 @@
 #include "data/prefetcher.h"
 #include "launcher/bench/ceiling_forms.h"
 #include "launcher/bench/measuring.h"
+#include "launcher/bench/memory_growth.h"
 #include "launcher/bench/sampler_inputs.h"
 #include "model/weights.h"
 #include "parallel/self/self_communicator.h"
@@ -71,7 +72,7 @@ std::size_t total_bytes(const std::vector<MemoryUse>& uses) {
 
 Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, Backend& backend,
                    int round) {
-  const std::size_t before = resident_bytes();
+  const MemoryGrowth growth(backend.memory());
   Turn turn;
   {
     const auto model = make_model(contestant.model, backend, options.dtype);
@@ -96,8 +97,7 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
       turn.flops += engine.profiler().total_flops() / options.steps;
     }
     turn.memory_bytes = total_bytes(engine.memory());
-    const std::size_t now = resident_bytes();
-    turn.resident_bytes = now > before ? now - before : 0;
+    turn.taken_bytes = growth.bytes();
   }
   const auto uses = contestant.model.training_matmuls(options.micro_batch, contestant.masked);
   turn.ceiling_rate = ceiling_rate(backend, training_forms(uses, options.accumulate), options);
@@ -105,7 +105,7 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
 }
 
 Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options, Backend& backend) {
-  const std::size_t before = resident_bytes();
+  const MemoryGrowth growth(backend.memory());
   const std::int64_t rows = 2 * options.micro_batch;  // with and without class
   Turn turn;
   {
@@ -136,8 +136,7 @@ Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options,
         weights.size() *
             (sizeof(float) + (options.dtype == DType::kFloat32 ? 0 : size_of(options.dtype))) +
         arena.peak_bytes();
-    const std::size_t now = resident_bytes();
-    turn.resident_bytes = now > before ? now - before : 0;
+    turn.taken_bytes = growth.bytes();
   }
   turn.ceiling_rate =
       ceiling_rate(backend, forward_forms(contestant.model.forward_matmuls(rows), 1), options);

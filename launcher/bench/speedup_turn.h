@@ -9,7 +9,7 @@ struct Turn {
   std::vector<double> seconds;  // of each timed step
   double flops = 0;             // of a step, mean
   double ceiling_rate = 0;      // FLOP/s of its matrix products alone
-  std::size_t memory_bytes = 0, resident_bytes = 0;
+  std::size_t memory_bytes = 0, taken_bytes = 0;
 };
 
 // `round` advances the step count, and with it all that is drawn.

@@ -49,11 +49,8 @@ double copy_rate(Backend& backend) {
   backend.zero(source);
   double best = 0;
   for (int round = 0; round < 5; ++round) {
-    const auto begin = std::chrono::steady_clock::now();
-    backend.copy(source, target);
-    backend.synchronize();
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    best = std::max(best, 2.0 * static_cast<double>(shape.bytes()) / seconds.count());
+    const double seconds = backend.seconds_of([&] { backend.copy(source, target); });
+    best = std::max(best, 2.0 * static_cast<double>(shape.bytes()) / seconds);
   }
   return best;
 }

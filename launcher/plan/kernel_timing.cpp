@@ -84,10 +84,8 @@ class Replayer {
       if (!replay) continue;
       const bool stream = trace_.kernels[event.index].kind == KernelClass::kStream;
       if (samples >= 0 && !stream && taken[event.index]++ >= samples) continue;
-      const auto begin = Clock::now();
-      replay(backend_, relocate);
-      backend_.synchronize();
-      if (samples >= 0) samples_[event.index].push_back(seconds_since(begin));
+      const double seconds = backend_.seconds_of([&] { replay(backend_, relocate); });
+      if (samples >= 0) samples_[event.index].push_back(seconds);
     }
   }
 
@@ -120,21 +118,23 @@ double host_seconds(Rehearsal& rehearsal, std::size_t kernels) {
 class Streams {
  public:
   Streams(Backend& backend, const OptimizerConfig& config)
-      : backend_(backend), optimizer_(backend.make_optimizer(config)) {
+      : backend_(backend),
+        elements_(backend.in_host_memory() ? kHostElements : kGpuElements),
+        optimizer_(backend.make_optimizer(config)) {
     const int arrays = optimizer_->state_count() + 3;
     for (int i = 0; i < arrays; ++i) {
-      blocks_.emplace_back(backend.memory(), kElements * sizeof(float));
+      blocks_.emplace_back(backend.memory(), elements_ * sizeof(float));
       backend.zero(array(i));
     }
   }
 
   std::map<std::string, double, std::less<>> measure() {
     std::map<std::string, double, std::less<>> rates;
-    const double one = kElements * sizeof(float);
+    const double one = static_cast<double>(elements_ * sizeof(float));
     rates["zero"] = time([&] { backend_.zero(array(0)); }) / one;
     rates["fill"] = time([&] { backend_.fill(array(0), 0.5); }) / one;
     rates["copy"] = time([&] { backend_.copy(array(0), array(1)); }) / (2 * one);
-    std::vector<float> host(kElements);
+    std::vector<float> host(elements_);
     rates["upload"] = time([&] { backend_.upload(host.data(), array(0)); }) / one;
     rates["download"] = time([&] { backend_.download(array(0), host.data()); }) / one;
     rates["fold"] = time([&] {
@@ -142,7 +142,7 @@ class Streams {
                       backend_.fold({&sum, 1}, array(1));
                     }) /
                     (3 * one);
-    std::vector<double> sums(norm_blocks(kElements));
+    std::vector<double> sums(norm_blocks(elements_));
     rates["square_sums"] = time([&] { optimizer_->square_sums(floats(0), {}, sums); }) / one;
     const int states = optimizer_->state_count();
     rates["optimizer"] = time([&] { update(); }) / ((2 * (2 + states) + 1) * one);
@@ -150,11 +150,12 @@ class Streams {
   }
 
  private:
-  static constexpr std::size_t kElements = std::size_t{4} << 20;
+  static constexpr std::size_t kHostElements = std::size_t{4} << 20;
+  static constexpr std::size_t kGpuElements = std::size_t{32} << 20;  // L2 holds 10 to 15 M floats
 
   Tensor array(int i) const {
     return {blocks_[static_cast<std::size_t>(i)].data(),
-            {static_cast<std::int64_t>(kElements)},
+            {static_cast<std::int64_t>(elements_)},
             DType::kFloat32};
   }
   std::span<float> floats(int i) const { return array(i).span<float>(); }
@@ -174,16 +175,12 @@ class Streams {
   double time(F work) {
     work();
     std::vector<double> times;
-    for (int i = 0; i < 5; ++i) {
-      const auto begin = Clock::now();
-      work();
-      backend_.synchronize();
-      times.push_back(seconds_since(begin));
-    }
+    for (int i = 0; i < 5; ++i) times.push_back(backend_.seconds_of(work));
     return median(times);
   }
 
   Backend& backend_;
+  std::size_t elements_;
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<Block> blocks_;
 };

@@ -27,23 +27,18 @@ class Stopwatch {
   void round(CaseTiming& timing) {
     profiler_.reset();
     {
-      auto begin = Clock::now();
-      Var result = op_case_.apply(tape_, inputs_);
-      tape_.device().synchronize();
-      forward_.push_back(seconds_since(begin));
+      Device& device = tape_.device();
+      Var result;
+      forward_.push_back(device.seconds_of([&] { result = op_case_.apply(tape_, inputs_); }));
       timing.forward_flops = profiler_.total_flops();
       timing.forward_bytes = input_bytes() + static_cast<double>(result.tensor().bytes());
       if (result.needs_grad()) {
         const Tensor grad = tape_.target(result.grad()).tensor;
-        tape_.device().fill(grad, 1.0);
-        tape_.device().synchronize();
+        device.fill(grad, 1.0);
         timing.backward_bytes =
             input_bytes() + gradient_bytes() + static_cast<double>(grad.bytes());
         result = {};
-        begin = Clock::now();
-        tape_.backward();
-        tape_.device().synchronize();
-        backward_.push_back(seconds_since(begin));
+        backward_.push_back(device.seconds_of([&] { tape_.backward(); }));
         timing.backward_flops = profiler_.total_flops() - timing.forward_flops;
       }
     }
