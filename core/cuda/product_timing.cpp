@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/cuda/error.h"
+#include "core/cuda/events.h"
 
 namespace edt {
 namespace {
@@ -19,22 +20,11 @@ constexpr int kMostLaunches = 100;
 // operand like others; at 0 the library would not read a and b.
 float scale_of(const Product& p) { return p.accumulate ? 1e-30f : 1.f; }
 
-struct DestroyEvent {
-  void operator()(cudaEvent_t event) const { cudaEventDestroy(event); }
-};
-using TimedEvent = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, DestroyEvent>;
-
-TimedEvent timed_event() {
-  cudaEvent_t event = nullptr;
-  check_cuda(cudaEventCreateWithFlags(&event, cudaEventDefault), "making an event");
-  return TimedEvent(event);
-}
-
 struct Candidate {
   cublasLtMatmulAlgo_t algorithm;
   int place;
   std::vector<double> seconds = {};
-  TimedEvent begin = timed_event(), end = timed_event();
+  TimedEvent begin = {}, end = {};
 
   double median() const {
     std::vector<double> sorted = seconds;
@@ -79,16 +69,12 @@ class Contest {
     return plan_.launch(product_, algorithm, scale_of(product_), workspace_);
   }
   void stretch(const Candidate& one, int launches) const {
-    check_cuda(cudaEventRecord(one.begin.get(), stream_), "timing a product");
+    one.begin.record(stream_);
     for (int i = 0; i < launches; ++i) check_cublas(launch(one.algorithm), text_of(plan_.key));
-    check_cuda(cudaEventRecord(one.end.get(), stream_), "timing a product");
+    one.end.record(stream_);
   }
-  double elapsed(const Candidate& one, int launches) const {
-    float milliseconds = 0;
-    check_cuda(cudaEventSynchronize(one.end.get()), text_of(plan_.key));
-    check_cuda(cudaEventElapsedTime(&milliseconds, one.begin.get(), one.end.get()),
-               "timing a product");
-    return milliseconds * 1e-3 / launches;
+  static double elapsed(const Candidate& one, int launches) {
+    return one.end.seconds_since(one.begin) / launches;
   }
 
   cudaStream_t stream_;
