@@ -1,6 +1,8 @@
 // edt train: trains a model from latents, or goes on where an earlier run stopped.
 #include <optional>
 
+#include "core/base/log.h"
+#include "launcher/commands/finished_run.h"
 #include "launcher/commands/table.h"
 #include "launcher/train/trainer.h"
 
@@ -14,6 +16,11 @@ int train(std::span<const std::string> args, CommandContext& context) {
   config.declare(options);
   if (!read_options(options, args, context)) return kDone;
   config.validate();
+  if (const auto step = step_of_finished_run(config, context.world)) {
+    log::info("{} has reached step {}, train.steps is {}: nothing to do",
+              config.run.directory.string(), *step, config.train.steps);
+    return kDone;
+  }
   Trainer trainer(config, options.to_ini(), context.world);
   if (!context.quiet) context.print("{}\n", options.to_ini());
   context.out.flush();  // before the first line of the log

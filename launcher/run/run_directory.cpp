@@ -27,8 +27,6 @@ RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
     make_directory(path_);
     lock_.emplace(path_ / "lock");
     generation_ = Generation::take(path_ / "generation");
-    std::error_code ignored;
-    std::filesystem::remove(outcome(), ignored);
     for (const auto& part : {tensorboard(), checkpoints(), samples(), path_ / "logs"}) {
       make_directory(part);
     }
@@ -46,9 +44,11 @@ std::filesystem::path RunDirectory::log(int rank) const {
   return path_ / "logs" / fmt::format("rank-{:05}.log", rank);
 }
 
-void RunDirectory::write_config(std::string_view ini) const {
+void RunDirectory::begin(std::string_view configuration) const {
   generation_->check();
-  write_text_atomically(config(), ini);
+  write_text_atomically(config(), configuration);
+  std::error_code ignored;
+  std::filesystem::remove(outcome(), ignored);
 }
 
 void RunDirectory::write_outcome(int status, std::int64_t step, std::string_view what) const {

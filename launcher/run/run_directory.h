@@ -35,10 +35,10 @@ class RunDirectory {
   // Of this run; every writer checks it.
   const Generation& generation() const { return *generation_; }
 
-  // Replaces config.ini at once or not at all.
-  void write_config(std::string_view ini) const;
-  // How the present run ended: outcome.json. Removed when a run begins, so that one that was killed
-  // leaves none.
+  // Replaces config.ini at once or not at all, and removes the outcome of the run before, so that
+  // one that is killed leaves none.
+  void begin(std::string_view configuration) const;
+  // How the present run ended: outcome.json.
   std::filesystem::path outcome() const { return path_ / "outcome.json"; }
   void write_outcome(int status, std::int64_t step, std::string_view what) const;
   // From now on messages also go to the log file of this rank.

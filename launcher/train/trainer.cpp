@@ -116,7 +116,7 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
         parse_traced_steps(config.run.profile_steps), directory_.path() / "trace.json", world,
         [generation = directory_.generation()] { generation.check(); });
   }
-  if (world.is_root()) directory_.write_config(configuration);
+  if (world.is_root()) directory_.begin(configuration);
 }
 
 Trainer::~Trainer() = default;

@@ -51,7 +51,10 @@ void RunView::refresh(double now) {
 }
 
 std::int64_t RunView::step() const { return metrics_.empty() ? 0 : metrics_.last().step; }
-std::int64_t RunView::total_steps() const { return recipe_ ? recipe_->steps : 0; }
+// Fewer than were taken say nothing of the end: somebody has changed config.ini.
+std::int64_t RunView::total_steps() const {
+  return recipe_ && recipe_->steps >= step() ? recipe_->steps : 0;
+}
 
 double RunView::progress() const {
   if (total_steps() == 0) return 0;

@@ -45,7 +45,7 @@ TEST(Generation, WritersOfARunDirectoryStop) {
   const RunDirectory old(directory.path(), *ranks);
   log::set_level(log::Level::kInfo);
   old.open_log();
-  old.write_config("a = 1\n");
+  old.begin("a = 1\n");
   MetricsWriter old_metrics(old.metrics(), 1);
   old_metrics.write(1, nlohmann::ordered_json::object());
 
@@ -56,7 +56,7 @@ TEST(Generation, WritersOfARunDirectoryStop) {
   MetricsWriter metrics(present.metrics(), 2);
   metrics.write(2, nlohmann::ordered_json::object());
 
-  EXPECT_THAT(message_of<ReplacedError>([&] { old.write_config("a = 2\n"); }),
+  EXPECT_THAT(message_of<ReplacedError>([&] { old.begin("a = 2\n"); }),
               HasSubstr("belongs to generation 2 now"));
   EXPECT_THROW(old.write_outcome(0, 1, "done"), ReplacedError);
   log::info("words of the old one");

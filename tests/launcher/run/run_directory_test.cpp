@@ -44,8 +44,10 @@ TEST(RunDirectory, HoldsItsPartsAndLetsGo) {
       EXPECT_TRUE(std::filesystem::is_directory(part)) << part;
     }
     EXPECT_EQ(run.sample_grid(1000).filename(), "step-00001000.png");
-    run.write_config("a = 1\n");
-    run.write_config("a = 2\n");
+    run.begin("a = 1\n");
+    run.write_outcome(0, 1, "done");
+    run.begin("a = 2\n");
+    EXPECT_FALSE(std::filesystem::exists(run.outcome()));
     EXPECT_EQ(read_text(run.config()), "a = 2\n");
     EXPECT_TRUE(std::filesystem::exists(directory / "a/b/lock"));
     EXPECT_FALSE(std::filesystem::exists(directory / "a/b/config.ini.new"));

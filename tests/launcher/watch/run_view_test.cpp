@@ -81,6 +81,13 @@ TEST_F(View, TheEndIsExpectedFromTheLastSteps) {
   EXPECT_FALSE(seen({run_}).front()->seconds_left());
 }
 
+TEST_F(View, FewerStepsThanWereTakenAreNoEnd) {
+  write_run(run_, metrics_text(100), 3);
+  const auto views = seen({run_});
+  EXPECT_EQ(views.front()->total_steps(), 0);
+  EXPECT_EQ(to_json(*views.front())["total_steps"], nullptr);
+}
+
 TEST_F(View, JsonHasTheSame) {
   write_run(run_, metrics_text(100), 400);
   const auto json = to_json(*seen({run_}).front());

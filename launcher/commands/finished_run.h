@@ -1,0 +1,16 @@
+// Whether a start of `edt train` has anything left to do, before anything is opened for it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "launcher/train/config.h"
+#include "parallel/communicator.h"
+
+namespace edt {
+
+// The step that the run has reached, where it is the last one that is asked for, or beyond it, and
+// the run is over: nothing has to be done. Reads only. All ranks call it.
+std::optional<std::int64_t> step_of_finished_run(const TrainConfig& config, Communicator& world);
+
+}  // namespace edt
