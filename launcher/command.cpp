@@ -130,6 +130,7 @@ bool read_options(OptionSet& options, std::span<const std::string> args, Command
   }
   if (context.quiet && !options.given("log-level")) context.log_level = log::Level::kWarning;
   log::set_level(context.log_level);
+  for (const std::string& line : options.left_out()) log::info("{}", line);
   return true;
 }
 

@@ -170,6 +170,7 @@ void OptionSet::assign(Option& option, std::string_view value, std::string origi
   require<UsageError>(broken.empty(), command_, "{} = '{}' ({}): expected {}", option.name_, value,
                       origin, broken);
   option.origin_ = std::move(origin);
+  option.source_ = source_;
   option.given_ = true;
 }
 
@@ -191,6 +192,7 @@ bool OptionSet::parse(std::span<const std::string> args) {
   for (const auto& argument : arguments) {
     if (argument.name == "config") read(read_ini_file(argument.value));
   }
+  ++source_;
   std::vector<Option*> positional;
   for (const auto& option : options_) {
     if (option->positional_) positional.push_back(option.get());
@@ -230,10 +232,12 @@ void OptionSet::read_entry(const IniEntry& entry, const std::string& file) {
 }
 
 void OptionSet::read(const IniFile& ini) {
+  ++source_;
   for (const IniEntry& entry : ini.entries) read_entry(entry, ini.name);
 }
 
 void OptionSet::read_known_sections(const IniFile& ini) {
+  ++source_;
   for (const IniEntry& entry : ini.entries) {
     const auto same_section = [&](const std::string& name) {
       return section_of(name) == section_of(entry.key);
@@ -243,25 +247,50 @@ void OptionSet::read_known_sections(const IniFile& ini) {
   }
 }
 
-std::string OptionSet::unmet_condition(const Option& option) const {
-  for (const auto& [other, values] : option.conditions_) {
-    const std::string value = get(other).field_->text();
-    if (!contains(values, value)) {
-      return fmt::format("is used only when {} is {}, and it is {}", other, joined(values, " or "),
-                         value);
-    }
+const Option::Condition* OptionSet::unmet_condition(const Option& option) const {
+  for (const Option::Condition& condition : option.conditions_) {
+    if (!contains(condition.values, get(condition.other).field_->text())) return &condition;
   }
-  return "";
+  return nullptr;
 }
 
-void OptionSet::check() const {
+std::string OptionSet::explain(const Option::Condition& condition) const {
+  return fmt::format("is used only when {} is {}, and it is {}", condition.other,
+                     joined(condition.values, " or "), get(condition.other).field_->text());
+}
+
+// One pass over the options; true when something was left out. That counts as a change by the
+// source that made it useless, for what it governs in turn.
+bool OptionSet::leave_out_what_was_overridden() {
+  bool any = false;
+  for (const auto& option : options_) {
+    const Option::Condition* unmet = option->given_ ? unmet_condition(*option) : nullptr;
+    if (unmet == nullptr) continue;
+    const Option& governing = get(unmet->other);
+    if (governing.source_ <= option->source_) continue;
+    left_out_.push_back(fmt::format("{} = '{}' ({}) is left out: it {} ({})", option->name_,
+                                    option->field_->text(), option->origin_, explain(*unmet),
+                                    governing.origin_));
+    option->field_->parse(option->default_text_);
+    option->origin_ = "default";
+    option->source_ = governing.source_;
+    option->given_ = false;
+    any = true;
+  }
+  return any;
+}
+
+void OptionSet::check() {
+  while (leave_out_what_was_overridden()) {
+  }
   for (const auto& option : options_) {
     require<UsageError>(!option->required_ || option->given_, command_, "{} is required: {}",
                         option->positional_ ? option->name_ : "--" + option->name_, option->help_);
     if (!option->given_) continue;
-    const std::string unmet = unmet_condition(*option);
-    require<UsageError>(unmet.empty(), command_, "{} = '{}' ({}): {} {}", option->name_,
-                        option->field_->text(), option->origin_, option->name_, unmet);
+    const Option::Condition* unmet = unmet_condition(*option);
+    if (unmet == nullptr) continue;
+    fail<UsageError>(command_, "{} = '{}' ({}): {} {}", option->name_, option->field_->text(),
+                     option->origin_, option->name_, explain(*unmet));
   }
 }
 
@@ -284,7 +313,7 @@ std::vector<std::string> OptionSet::given_arguments(std::string_view section) co
 const std::string& OptionSet::origin(std::string_view name) const { return get(name).origin_; }
 
 bool OptionSet::in_configuration(const Option& option) const {
-  return !option.command_line_only_ && unmet_condition(option).empty();
+  return !option.command_line_only_ && unmet_condition(option) == nullptr;
 }
 
 std::string OptionSet::to_ini() const {

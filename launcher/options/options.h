@@ -46,7 +46,9 @@ class Option {
   Option& required();
   // Given anywhere else than on the command line it is unknown; the configuration leaves it out.
   Option& command_line_only();
-  // Has an effect only while the option `other` has one of `values`: refused otherwise.
+  // Has an effect only while the option `other` has one of `values`. Otherwise refused; but where a
+  // later source has changed `other`, the value is left out: a run's own configuration is a
+  // beginning that can be changed.
   Option& used_when(std::string other, std::vector<std::string> values);
 
  private:
@@ -64,6 +66,7 @@ class Option {
 
   std::string name_, alias_, help_, unit_, default_text_;
   std::string origin_ = "default";
+  int source_ = 0;  // that gave the value; later ones have higher numbers
   std::unique_ptr<OptionField> field_;
   std::vector<std::string> choices_;
   std::string range_text_;
@@ -106,7 +109,9 @@ class OptionSet {
   // Skips sections that have no option here; unknown names in known sections are refused.
   void read_known_sections(const IniFile& ini);
   // Required options and options without effect.
-  void check() const;
+  void check();
+  // What check() has left out, and why, a line each.
+  const std::vector<std::string>& left_out() const { return left_out_; }
 
   bool given(std::string_view name) const;
   // "--section.name=value" for every option of a section that was given, for another command.
@@ -127,13 +132,18 @@ class OptionSet {
   void assign(Option& option, std::string_view value, std::string origin);
   const Option* find(std::string_view name) const;
   const Option& get(std::string_view name) const;
-  std::string unmet_condition(const Option& option) const;
+  // The first condition that does not hold; nullptr: all do.
+  const Option::Condition* unmet_condition(const Option& option) const;
+  std::string explain(const Option::Condition& condition) const;
+  bool leave_out_what_was_overridden();
   bool in_configuration(const Option& option) const;
   std::vector<std::string> names(bool with_command_line) const;
 
   std::string command_, summary_;
   std::vector<std::unique_ptr<Option>> options_;
   std::vector<std::pair<std::string, std::string>> sections_;
+  std::vector<std::string> left_out_;
+  int source_ = 0;                     // being read; 0: none yet
   std::filesystem::path config_file_;  // the type shown in --help; all given files are read
 };
 

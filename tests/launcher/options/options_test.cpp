@@ -161,6 +161,53 @@ TEST(Options, RefusesWhatWouldHaveNoEffect) {
   EXPECT_EQ(refusal({"--optim.third-beta=0.9"}), "");
 }
 
+// A file is a beginning: what a later source makes useless is left out, and said so.
+TEST(Options, WhatALaterSourceMakesUselessIsLeftOut) {
+  TemporaryDirectory directory;
+  const std::string adan = directory / "adan.ini", adamw = directory / "adamw.ini",
+                    both = directory / "both.ini";
+  write_text(adan, "[optim]\nthird-beta = 0.5\n");
+  write_text(adamw, "[optim]\nname = adamw\n");
+  write_text(both, "[optim]\nname = adamw\nthird-beta = 0.5\n");
+  const auto left_out = [](const std::vector<std::string>& args) {
+    Declared d;
+    d.parse(args);
+    EXPECT_EQ(d.config.third_beta, d.options.left_out().empty() ? 0.5 : 0.99);
+    EXPECT_FALSE(d.options.given("optim.third-beta") && !d.options.left_out().empty());
+    return fmt::format("{}", fmt::join(d.options.left_out(), "\n"));
+  };
+  EXPECT_EQ(left_out({"--config", adan}), "");
+  EXPECT_EQ(left_out({"--config", adan, "--optim.name=adamw"}),
+            "optim.third-beta = '0.5' (" + adan +
+                ":2) is left out: it is used only when optim.name is adan, and it is adamw "
+                "(command line)");
+  EXPECT_THAT(left_out({"--config", adan, "--config", adamw}), HasSubstr("(" + adamw + ":2)"));
+  EXPECT_THAT(left_out({"--config", both, "--config", adamw}), HasSubstr("(" + both + ":3)"));
+  EXPECT_EQ(left_out({"--config", both, "--optim.name=adan"}), "") << "it is used after all";
+
+  EXPECT_THAT(refusal({"--config", both}), HasSubstr("both.ini:3")) << "one source";
+  EXPECT_THAT(refusal({"--config", adamw, "--config", adan}), HasSubstr("adan.ini:2"))
+      << "asked for where it was useless already";
+  EXPECT_THAT(refusal({"--config", adamw, "--optim.third-beta=0.5"}), HasSubstr("command line"));
+}
+
+// An option that is left out may have governed another.
+TEST(Options, WhatIsLeftOutGovernsNoMore) {
+  std::string optimizer = "adan", decay = "none";
+  double rate = 1;
+  OptionSet options("train", "Trains.");
+  options.add("rate", &rate, "of the decay").used_when("decay", {"cosine"});
+  options.add("decay", &decay, "of a beta").used_when("optimizer", {"adan"});
+  options.add("optimizer", &optimizer, "update rule");
+  TemporaryDirectory directory;
+  write_text(directory / "a.ini", "decay = cosine\nrate = 2\n");
+  ASSERT_TRUE(options.parse(
+      std::vector<std::string>{"--config", directory / "a.ini", "--optimizer=adamw"}));
+  EXPECT_EQ(options.left_out().size(), 2u);
+  EXPECT_EQ(decay, "none");
+  EXPECT_EQ(rate, 1);
+}
+
 TEST(Options, RequiredMustBeGivenAndRulesHold) {
   std::string name;
   int size = 0;
