@@ -34,7 +34,7 @@ struct ShardWriter::Array {
 ShardWriter::ShardWriter(std::filesystem::path path, const Description& description,
                          std::uint64_t samples, const std::optional<ShardPlace>& place)
     : path_(std::move(path)),
-      partial_(partial_path(path_)),
+      partial_(path_),
       description_(description),
       samples_(samples),
       block_samples_(std::max<std::uint64_t>(1, kBlockBytes / description.stored_bytes())) {
@@ -43,7 +43,7 @@ ShardWriter::ShardWriter(std::filesystem::path path, const Description& descript
   require_free_space(path_.has_parent_path() ? path_.parent_path() : ".",
                      samples * description.stored_bytes() * copies, "a shard");
   if (place) first_sample_ = static_cast<std::uint64_t>(place->first_sample);
-  file_ = std::make_unique<h5::File>(h5::File::create(partial_, kSealBytes));
+  file_ = std::make_unique<h5::File>(h5::File::create(partial_.partial(), kSealBytes));
   write_description(description, *file_);
   if (place) {
     file_->write_attribute("shard_index", place->index);
@@ -63,13 +63,7 @@ ShardWriter::ShardWriter(std::filesystem::path path, const Description& descript
   }
 }
 
-ShardWriter::~ShardWriter() {
-  if (!file_) return;
-  arrays_.clear();
-  file_.reset();
-  std::error_code ignored;
-  std::filesystem::remove(partial_, ignored);
-}
+ShardWriter::~ShardWriter() = default;
 
 void ShardWriter::append_to(Array& array, std::span<const float> stored) {
   const std::size_t begin = array.floats.size();
@@ -154,9 +148,8 @@ void ShardWriter::finish() {
   file_->write_attribute("complete", 1);
   arrays_.clear();
   file_->close();
-  write_seal(partial_, std::move(ranges));
-  commit_file(partial_, path_);
-  file_.reset();
+  write_seal(partial_.partial(), std::move(ranges));
+  partial_.commit();
 }
 
 }  // namespace edt::data

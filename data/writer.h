@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "core/storage/partial_file.h"
 #include "data/description.h"
 #include "data/seal.h"
 #include "data/shard.h"
@@ -37,7 +38,8 @@ class ShardWriter {
   void flush_block();
   ByteRange write_labels();
 
-  std::filesystem::path path_, partial_;
+  std::filesystem::path path_;
+  PartialFile partial_;
   Description description_;
   std::uint64_t samples_, block_samples_, written_ = 0, first_sample_ = 0;
   std::unique_ptr<h5::File> file_;

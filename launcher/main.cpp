@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/storage/partial_file.h"
 #include "launcher/command.h"
 #include "launcher/commands/table.h"
 #include "launcher/launch_check.h"
@@ -43,6 +44,7 @@ int run(std::span<const std::string> args) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  edt::remove_partial_files_on_signals();
   signal(SIGXFSZ, SIG_IGN);  // a file size limit is then an error of write(), like a full disk
   const std::vector<std::string> args(argv + 1, argv + argc);
   try {

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "core/base/assert.h"
+#include "core/storage/partial_file.h"
 
 namespace edt {
 namespace {
@@ -16,6 +17,7 @@ void on_signal(int number) {
   int none = 0;
   first_signal.compare_exchange_strong(none, number);
   if (number != SIGINT || interrupts.fetch_add(1) == 0) return;
+  remove_partial_files();
   // Delivered when this handler returns, and nothing handles it then.
   signal(SIGINT, SIG_DFL);
   raise(SIGINT);

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "core/base/error.h"
 
@@ -37,14 +38,6 @@ void refuse_special(const fs::path& path) {
   require<SystemError>(!fs::is_other(status), "file", "{} is no regular file", path.string());
 }
 
-// Behind a link, the file that it names.
-fs::path target_of(const fs::path& path) {
-  refuse_special(path);
-  std::error_code code;
-  const fs::path target = fs::is_symlink(path, code) ? fs::weakly_canonical(path, code) : path;
-  return code ? path : target;
-}
-
 void sync_opened(const fs::path& path, int flags) {
   const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
   if (descriptor < 0) fail_errno("open", path);
@@ -58,39 +51,36 @@ void sync_opened(const fs::path& path, int flags) {
 
 }  // namespace
 
-DurableFile::DurableFile(fs::path path)
-    : path_(target_of(std::move(path))), partial_(partial_path(path_)) {
-  descriptor_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) fail_errno("create", partial_);
+fs::path final_path(const fs::path& path) {
+  refuse_special(path);
+  std::error_code code;
+  const fs::path target = fs::is_symlink(path, code) ? fs::weakly_canonical(path, code) : path;
+  return code ? path : target;
+}
+
+DurableFile::DurableFile(const fs::path& path) : file_(path) {
+  descriptor_ = ::open(file_.partial().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) fail_errno("create", file_.partial());
 }
 
 DurableFile::~DurableFile() {
-  if (descriptor_ < 0) return;
-  ::close(descriptor_);
-  ::unlink(partial_.c_str());
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 void DurableFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t done = ::write(descriptor_, bytes.data(), bytes.size());
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) fail_errno("write", path_);
+    if (done < 0) fail_errno("write", path());
     bytes = bytes.subspan(static_cast<std::size_t>(done));
     written_ += static_cast<std::uint64_t>(done);
   }
 }
 
 void DurableFile::commit() {
-  if (::fsync(descriptor_) != 0) fail_errno("sync", path_);
-  const int descriptor = descriptor_;
-  descriptor_ = -1;
-  if (::close(descriptor) != 0) {
-    const int code = errno;
-    ::unlink(partial_.c_str());
-    errno = code;
-    fail_errno("close", path_);
-  }
-  rename_durably(partial_, path_);
+  if (::fsync(descriptor_) != 0) fail_errno("sync", path());
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail_errno("close", path());
+  file_.take_name();
 }
 
 void write_text_atomically(const fs::path& path, std::string_view text) {
@@ -127,11 +117,6 @@ void rename_durably(const fs::path& from, const fs::path& to) {
   refuse_special(to);
   if (::rename(from.c_str(), to.c_str()) != 0) fail_errno("rename to", to);
   sync_directory(directory_of(to));
-}
-
-void commit_file(const fs::path& partial, const fs::path& path) {
-  sync_file(partial);
-  rename_durably(partial, path);
 }
 
 std::uint64_t free_bytes(const fs::path& directory) {

@@ -9,16 +9,20 @@
 #include <string>
 #include <string_view>
 
+#include "core/storage/partial_file.h"
+
 namespace edt {
 
 // Where `path` is written before it is complete: ".<name>.partial" in the same directory.
 std::filesystem::path partial_path(const std::filesystem::path& path);
+// Behind a link, the file that it names. SystemError where that is a device or a pipe.
+std::filesystem::path final_path(const std::filesystem::path& path);
 
 // A file that takes its name only in commit(). Without commit() nothing is left behind. Devices and
 // pipes are refused, and behind a link the file that it names is replaced.
 class DurableFile {
  public:
-  explicit DurableFile(std::filesystem::path path);
+  explicit DurableFile(const std::filesystem::path& path);
   ~DurableFile();
   DurableFile(const DurableFile&) = delete;
   DurableFile& operator=(const DurableFile&) = delete;
@@ -27,11 +31,11 @@ class DurableFile {
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
   void commit();
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return file_.path(); }
   std::uint64_t written() const { return written_; }
 
  private:
-  std::filesystem::path path_, partial_;
+  PartialFile file_;
   std::uint64_t written_ = 0;
   int descriptor_ = -1;
 };
@@ -46,8 +50,6 @@ void sync_file(const std::filesystem::path& path);
 void sync_directory(const std::filesystem::path& directory);
 // Renames and makes the new name durable. `path` is a file or a directory.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
-// sync_file, then rename_durably.
-void commit_file(const std::filesystem::path& partial, const std::filesystem::path& path);
 
 std::uint64_t free_bytes(const std::filesystem::path& directory);
 // Refuses at once what would fill the disk later.

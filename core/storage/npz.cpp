@@ -125,7 +125,7 @@ std::unique_ptr<ByteStream> open_zip_stream(const std::filesystem::path& archive
 
 // libzip pulls its input when the archive is closed, so rows are first collected in a file beside.
 struct NpzWriter::Impl {
-  std::filesystem::path path, rows_path;
+  std::filesystem::path path;
   std::string member;
   std::uint64_t expected = 0;
   std::uint64_t header = 0;
@@ -135,13 +135,11 @@ struct NpzWriter::Impl {
 NpzWriter::NpzWriter(std::filesystem::path path, std::string member,
                      std::vector<std::uint64_t> shape)
     : impl_(std::make_unique<Impl>()) {
-  impl_->rows_path = path;
-  impl_->rows_path += ".rows";
   impl_->path = std::move(path);
   impl_->member = std::move(member) + ".npy";
   impl_->expected = 1;
   for (std::uint64_t n : shape) impl_->expected *= n;
-  impl_->rows = std::make_unique<DurableFile>(impl_->rows_path);
+  impl_->rows = std::make_unique<DurableFile>(impl_->path.string() + ".rows");
   const std::string header = npy_header_text(shape);
   impl_->header = header.size();
   impl_->rows->write(header);
@@ -157,9 +155,9 @@ void NpzWriter::finish() {
   const std::uint64_t written = impl_->rows->written() - impl_->header;
   require<DataError>(written == impl_->expected, "npz", "{}: {} bytes written, the shape has {}",
                      impl_->path.string(), written, impl_->expected);
-  const std::filesystem::path partial = partial_path(impl_->path);
-  const std::filesystem::path rows = partial_path(impl_->rows_path);
-  Archive archive = open_archive(partial, ZIP_CREATE | ZIP_TRUNCATE);
+  PartialFile partial(impl_->path);
+  const std::filesystem::path rows = partial_path(impl_->rows->path());
+  Archive archive = open_archive(partial.partial(), ZIP_CREATE | ZIP_TRUNCATE);
   zip_source_t* source = zip_source_file(archive.get(), rows.c_str(), 0, -1);
   const zip_int64_t index =
       source ? zip_file_add(archive.get(), impl_->member.c_str(), source, ZIP_FL_ENC_UTF_8) : -1;
@@ -168,12 +166,16 @@ void NpzWriter::finish() {
       index >= 0 && zip_set_file_compression(archive.get(), static_cast<zip_uint64_t>(index),
                                              ZIP_CM_STORE, 0) == 0,
       "npz", "{}: {}", impl_->path.string(), zip_strerror(archive.get()));
+  const SignalDelay delay;  // libzip has a temporary file beside, and removes it when cancelled
+  zip_register_cancel_callback_with_state(
+      archive.get(), [](zip_t*, void*) { return int{SignalDelay::signal_waits()}; }, nullptr,
+      nullptr);
   if (zip_close(archive.get()) != 0) {
     fail<SystemError>("npz", "cannot write {}: {}", impl_->path.string(),
                       zip_strerror(archive.get()));
   }
   (void)archive.release();  // zip_close freed it
-  commit_file(partial, impl_->path);
+  partial.commit();
   impl_->rows.reset();
 }
 

@@ -37,7 +37,8 @@ PictureOutput::PictureOutput(const OutputPaths& paths, data::Decoder decoder,
   if (!paths_.latents.empty()) {
     const auto n = static_cast<std::uint64_t>(labels_.size());
     const auto s = static_cast<std::uint64_t>(side_);
-    file_ = h5::File::create(partial_path(paths_.latents));
+    partial_ = std::make_unique<PartialFile>(paths_.latents);
+    file_ = h5::File::create(partial_->partial());
     file_->create_dataset("labels", h5::Type::kInt32, {n}).write(h5::Type::kInt32, labels_.data());
     rows_ = file_->create_dataset("latents", h5::Type::kFloat32,
                                   {n, static_cast<std::uint64_t>(channels_), s, s});
@@ -79,7 +80,7 @@ void PictureOutput::finish() {
   if (file_) {
     rows_.reset();
     file_->close();
-    commit_file(partial_path(paths_.latents), paths_.latents);
+    partial_->commit();
   }
 }
 

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "core/storage/hdf5.h"
 #include "core/storage/npy.h"
+#include "core/storage/partial_file.h"
 #include "core/storage/png.h"
 #include "data/decoder.h"
 
@@ -44,6 +46,7 @@ class PictureOutput {
   int columns_;
   std::size_t done_ = 0;
   std::vector<Image> grid_;
+  std::unique_ptr<PartialFile> partial_;  // of the latents
   std::optional<h5::File> file_;
   std::optional<h5::DataSet> rows_;
   std::optional<NpzWriter> npz_;

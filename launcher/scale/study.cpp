@@ -142,14 +142,15 @@ void Study::measure(const ScalePoint& point, int repeat, const std::string& laun
     start.replace(at, 7, std::to_string(point.ranks));
   }
   const std::filesystem::path file = result_file(point, repeat);
-  const std::filesystem::path partial = partial_path(file), log = directory_ / "last-error.log";
+  const std::filesystem::path log = directory_ / "last-error.log";
+  PartialFile partial(file);
   const std::string command =
       fmt::format("{} {} bench step {} >{} 2>{} </dev/null", start, quoted(program()),
-                  arguments(point), quoted(partial.string()), quoted(log.string()));
+                  arguments(point), quoted(partial.partial().string()), quoted(log.string()));
   const int status = std::system(command.c_str());
   require<Error>(status == 0, "bench scale", "{} failed: {} ({})", point.key(), reason_in(log),
                  command);
-  commit_file(partial, file);
+  partial.commit();
 }
 
 void Study::write_jobs(const std::vector<ScalePoint>& points,

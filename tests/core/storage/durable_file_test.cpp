@@ -50,7 +50,8 @@ TEST(DurableFile, DevicesStayAndLinksLead) {
   EXPECT_ERROR(write_text_atomically(pipe, "x"), SystemError, "pipe is no regular file");
   EXPECT_ERROR(write_text_atomically(directory / "to_pipe", "x"), SystemError, "to_pipe is no");
   write_text_atomically(file, "old");
-  EXPECT_ERROR(commit_file(file, pipe), SystemError, "pipe is no regular file");
+  EXPECT_ERROR(PartialFile{pipe}, SystemError, "pipe is no regular file");
+  EXPECT_ERROR(rename_durably(file, pipe), SystemError, "pipe is no regular file");
   EXPECT_TRUE(fs::is_fifo(pipe));
   fs::create_symlink("a.txt", link);
   write_text_atomically(link, "new");

@@ -1,0 +1,52 @@
+// A file under its temporary name, until it is complete: removed when writing it fails, and, in
+// programs that ask for it, when a signal ends them.
+#pragma once
+
+#include <filesystem>
+
+namespace edt {
+
+class PartialFile {
+ public:
+  // Of the file that `path` will be; behind a link, of the file that it names. Creates nothing.
+  // SystemError where that is a device or a pipe.
+  explicit PartialFile(const std::filesystem::path& path);
+  ~PartialFile();
+  PartialFile(const PartialFile&) = delete;
+  PartialFile& operator=(const PartialFile&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  // Where to write it: partial_path(path()).
+  const std::filesystem::path& partial() const { return partial_; }
+
+  // What was written is complete and closed: syncs it and gives it its name.
+  void commit();
+  // The same for what has been synced.
+  void take_name();
+
+ private:
+  std::filesystem::path path_, partial_;
+  int slot_;
+  bool is_complete_ = false;
+};
+
+// From now on the signals that end a program remove all partial files first. Signals that are
+// ignored stay so. For programs; handlers that are put in place later take over.
+void remove_partial_files_on_signals();
+
+// What such a handler does before it ends the program; safe in any handler.
+void remove_partial_files() noexcept;
+
+// While it lives, these signals wait, so that a library can remove temporary files of its own.
+class SignalDelay {
+ public:
+  SignalDelay();
+  // Ends the program where a signal has come.
+  ~SignalDelay();
+  SignalDelay(const SignalDelay&) = delete;
+  SignalDelay& operator=(const SignalDelay&) = delete;
+
+  static bool signal_waits();
+};
+
+}  // namespace edt

@@ -1,0 +1,96 @@
+// Half-written files do not outlive the program, however it ends.
+#include "core/storage/partial_file.h"
+
+#include <signal.h>
+
+#include "core/storage/durable_file.h"
+#include "core/storage/npy.h"
+#include "tests/core/storage/expect_error.h"
+#include "tests/core/storage/temp_dir.h"
+
+namespace edt {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ExitedWithCode;
+using testing::KilledBySignal;
+
+class PartialFileTest : public testing::Test {
+ protected:
+  bool is_empty() const { return fs::is_empty(directory_.path()); }
+
+  const test::TempDir directory_;
+  const fs::path file_ = directory_ / "a.txt";
+};
+
+TEST_F(PartialFileTest, GoesUnlessItIsCommitted) {
+  {
+    PartialFile file(file_);
+    write_text_atomically(file.partial(), "half");
+  }
+  EXPECT_TRUE(is_empty());
+  PartialFile file(file_);
+  write_text_atomically(file.partial(), "whole");
+  file.commit();
+  EXPECT_EQ(read_text(file_), "whole");
+}
+
+TEST_F(PartialFileTest, GoesWhenASignalEndsTheProgram) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    const auto interrupted = [&] {
+      remove_partial_files_on_signals();
+      DurableFile one(file_), other(directory_ / "b.txt");
+      one.write("half");
+      raise(number);
+    };
+    EXPECT_EXIT(interrupted(), KilledBySignal(number), "");
+    EXPECT_TRUE(is_empty());
+  }
+}
+
+TEST_F(PartialFileTest, IgnoredSignalsStayIgnored) {
+  const auto interrupted = [&] {
+    signal(SIGHUP, SIG_IGN);
+    remove_partial_files_on_signals();
+    DurableFile file(file_);
+    raise(SIGHUP);
+    file.write("whole");
+    file.commit();
+    std::_Exit(7);
+  };
+  EXPECT_EXIT(interrupted(), ExitedWithCode(7), "");
+  EXPECT_EQ(read_text(file_), "whole");
+}
+
+TEST_F(PartialFileTest, ADelayedSignalIsSeenAndThenEndsTheProgram) {
+  const auto interrupted = [&] {
+    remove_partial_files_on_signals();
+    DurableFile file(file_);
+    {
+      const SignalDelay delay;
+      raise(SIGTERM);
+      if (!SignalDelay::signal_waits() || !fs::exists(partial_path(file_))) std::_Exit(1);
+    }
+    std::_Exit(2);
+  };
+  EXPECT_EXIT(interrupted(), KilledBySignal(SIGTERM), "");
+  EXPECT_TRUE(is_empty());
+}
+
+// What libzip writes beside the archive goes too.
+TEST_F(PartialFileTest, AnInterruptedArchiveLeavesNothing) {
+  const auto interrupted = [&] {
+    remove_partial_files_on_signals();
+    const std::vector<std::uint8_t> rows(std::size_t{1} << 20);
+    NpzWriter writer(directory_ / "x.npz", "arr_0", {64, rows.size()});
+    for (int i = 0; i < 64; ++i) writer.append(rows);
+    const SignalDelay delay;
+    raise(SIGINT);
+    writer.finish();
+  };
+  EXPECT_EXIT(interrupted(), KilledBySignal(SIGINT), "");
+  EXPECT_TRUE(is_empty());
+}
+
+}  // namespace
+}  // namespace edt
