@@ -298,7 +298,8 @@ void RunOptions::declare(OptionSet& options) {
            "a rank that keeps the others waiting for so long is named, and the job ends; 0: never")
       .unit("s")
       .at_least(0);
-  options.add("run.start-timeout", &start_timeout, "the same until the first step is done")
+  options
+      .add("run.start-timeout", &start_timeout, "the same until the first step is done; 0: never")
       .unit("s")
       .at_least(0);
   options.add(

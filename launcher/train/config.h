@@ -105,7 +105,7 @@ struct RunOptions {
   std::int64_t checkpoint_every = 1000;
   std::int64_t keep_checkpoints = 3, keep_every = 0, keep_best = 0;
   bool wait_for_checkpoint = false;
-  double start_timeout = 1800, timeout = 300;  // seconds; 0: ranks are not watched
+  double start_timeout = 1800, timeout = 300;  // seconds; 0: never
   std::filesystem::path prometheus;            // empty: none is written
   std::int64_t straggler_every = 100;
   bool requeue_stalled = true;  // the status that a job ends with when a rank stalls

@@ -46,13 +46,14 @@ std::string signature_of(const data::Dataset& dataset) {
 // Nothing where it is turned off.
 std::unique_ptr<Watchdog> make_watchdog(const RunOptions& options, Communicator& world,
                                         const std::shared_ptr<FlightRecorder>& recorder) {
-  if (options.timeout == 0 || options.start_timeout == 0) return nullptr;
+  const Seconds first(options.start_timeout), later(options.timeout);
   // The watchdog says more than a collective that gives up, so it speaks first.
-  world.set_timeout(Seconds(2 * std::max(options.timeout, options.start_timeout)));
+  world.set_timeout(2 * std::max(bounded_timeout(first), bounded_timeout(later)));
+  if (options.timeout == 0 && options.start_timeout == 0) return nullptr;
   return std::make_unique<Watchdog>(
       world, recorder,
-      WatchdogOptions{.first_timeout = Seconds(options.start_timeout),
-                      .timeout = Seconds(options.timeout),
+      WatchdogOptions{.first_timeout = first,
+                      .timeout = later,
                       .directory = options.directory / "logs",
                       .status = options.requeue_stalled ? kBrokenOff : kFailed});
 }

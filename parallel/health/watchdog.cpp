@@ -40,6 +40,11 @@ nlohmann::ordered_json to_json(const FlightRecorder::Entry& entry) {
 
 }  // namespace
 
+Seconds bounded_timeout(Seconds timeout) {
+  constexpr Seconds kNever{1e9};
+  return timeout.count() == 0 ? kNever : std::min(timeout, kNever);
+}
+
 Watchdog::Watchdog(Communicator& world, std::shared_ptr<FlightRecorder> recorder,
                    WatchdogOptions options)
     : world_(world),
@@ -50,6 +55,8 @@ Watchdog::Watchdog(Communicator& world, std::shared_ptr<FlightRecorder> recorder
       aborts_itself_(!options_.abort),
       mailbox_(world.mailbox("watchdog")),
       peers_(static_cast<std::size_t>(rank_ == 0 ? size_ : 1)) {
+  options_.first_timeout = bounded_timeout(options_.first_timeout);
+  options_.timeout = bounded_timeout(options_.timeout);
   world_.set_observer(recorder_);
   prepare_thread_stacks();
   if (aborts_itself_) options_.abort = [this](int status) { world_.abort(status); };

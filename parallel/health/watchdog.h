@@ -19,10 +19,14 @@
 
 namespace edt {
 
+// A time-out as it is counted: 0 stands for never, which is 30 years, as is what clocks cannot
+// count.
+Seconds bounded_timeout(Seconds timeout);
+
 struct WatchdogOptions {
-  Seconds first_timeout{
-      1800};  // until the first step is done: compilation, page cache, first files
-  Seconds timeout{300};
+  // Until the first step is done: compilation, page cache, first files. 0: never.
+  Seconds first_timeout{1800};
+  Seconds timeout{300};                   // after it; 0: never
   std::filesystem::path directory = ".";  // for stall-rank-N.json: stacks, files, flight recorder
   int status = 1;                         // that the job ends with
   // Ends the job; the default is Communicator::abort.

@@ -102,7 +102,7 @@ TEST(CliRanks, ARankThatStallsIsNamed) {
   const std::string train =
       " train --quiet --model.preset=EDT-Ti/2 --model.image-size=64 --train.batch=4 "
       "--train.micro-batch=2 --train.steps=1000000 --run.checkpoint-every=0 --run.timeout=2 "
-      "--run.start-timeout=20 --data.path=" +
+      "--run.start-timeout=0 --data.path=" +
       path("data") + " --run.dir=" + path("run");
   const std::string freeze =
       "sh -c '(while [ $(wc -l < " + path("run/metrics.jsonl") +

@@ -29,10 +29,15 @@ Json dump_of(const TemporaryDirectory& directory, int rank) {
 // Comes back when all ranks have given up, on a slow machine too.
 using Stall = std::function<void()>;
 
+struct Timeouts {
+  double later = 0.2, first = 1800;
+  bool first_step_done = true;
+};
+
 // What the ranks do, with a watchdog that notes how often it would have ended the job.
 int aborts_of(int ranks, const TemporaryDirectory& directory,
               const std::function<void(Communicator&, FlightRecorder&, const Stall&)>& work,
-              Seconds timeout = Seconds(0.2)) {
+              const Timeouts& timeouts = {}) {
   std::atomic<int> aborts = 0;
   const Stall stall = [&] {
     const auto begin = Clock::now();
@@ -42,10 +47,12 @@ int aborts_of(int ranks, const TemporaryDirectory& directory,
   };
   run_ranks(ranks, [&](Communicator& world) {
     const auto recorder = std::make_shared<FlightRecorder>();
-    WatchdogOptions options{.timeout = timeout, .directory = directory.path()};
+    WatchdogOptions options{.first_timeout = Seconds(timeouts.first),
+                            .timeout = Seconds(timeouts.later),
+                            .directory = directory.path()};
     options.abort = [&](int status) { aborts += status; };
     Watchdog watchdog(world, recorder, options);
-    watchdog.first_step_done();
+    if (timeouts.first_step_done) watchdog.first_step_done();
     work(world, *recorder, stall);
   });
   return aborts;
@@ -77,6 +84,23 @@ TEST(Watchdog, NamesTheRankThatDoesNotCome) {
     EXPECT_EQ(last["communicator"], "data");
     EXPECT_EQ(last["bytes"], rank == 2 ? 0 : 4);
   }
+}
+
+// Of the two time-outs 0 turns off the one it is given for.
+TEST(Watchdog, ZeroIsNever) {
+  const TemporaryDirectory directory;
+  const auto aborts = [&](bool expected, const Timeouts& timeouts) {
+    const auto stalls = [&](Communicator&, FlightRecorder& recorder, const Stall& stall) {
+      recorder.phase("data");
+      if (expected) stall();
+      if (!expected) std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    };
+    return aborts_of(1, directory, stalls, timeouts);
+  };
+  EXPECT_EQ(aborts(false, {.later = 0.2, .first = 0, .first_step_done = false}), 0);
+  EXPECT_EQ(aborts(true, {.later = 0.2, .first = 0, .first_step_done = true}), 1);
+  EXPECT_EQ(aborts(true, {.later = 0, .first = 0.2, .first_step_done = false}), 1);
+  EXPECT_EQ(aborts(false, {.later = 0, .first = 0.2, .first_step_done = true}), 0);
 }
 
 TEST(Watchdog, NamesARankThatMakesNoProgressOnItsOwn) {
@@ -141,7 +165,7 @@ TEST(Watchdog, LetsWorkingRanksWorkAndEnd) {
     }
     if (world.rank() == 1) wait();  // ends late: the others wait for it
   };
-  EXPECT_EQ(aborts_of(3, directory, work, Seconds(1.5)), 0);
+  EXPECT_EQ(aborts_of(3, directory, work, {.later = 1.5}), 0);
   EXPECT_EQ(dump_of(directory, 0), Json());
 }
 
