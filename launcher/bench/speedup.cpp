@@ -181,9 +181,9 @@ EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& o
 
 double turn_bytes(const Contestant& contestant, const SpeedupOptions& options) {
   const PlannedStep step{contestant.model, engine_config(contestant, options)};
-  const DryRun run = dry_run(step);
-  if (options.training) return static_cast<double>(run.memory_bytes);
-  return static_cast<double>(run.parameters) * sizeof(float);
+  const DryMemory memory = dry_run_of_memory(step);
+  if (options.training) return static_cast<double>(memory.bytes);
+  return static_cast<double>(memory.parameters) * sizeof(float);
 }
 
 SizeSpeedup run_speedup(const std::string& size, const std::vector<Contestant>& contestants,

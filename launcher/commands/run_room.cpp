@@ -40,7 +40,7 @@ std::uint64_t checkpoint_bytes(const TrainConfig& config) {
   PlannedStep step{config.model.resolve(classes_of(config.data.path)), engine_config(config)};
   step.engine.batch = step.engine.micro_batch = 1;
   const auto arrays = 2 + make_optimizer(step.engine.optimizer)->state_count();  // and master, ema
-  return static_cast<std::uint64_t>(dry_run(step).parameters) * sizeof(float) *
+  return static_cast<std::uint64_t>(dry_run_of_memory(step).parameters) * sizeof(float) *
          static_cast<std::uint64_t>(arrays);
 }
 

@@ -10,7 +10,7 @@ namespace edt {
 namespace {
 
 double needed(const PlannedStep& step, double process_bytes) {
-  return static_cast<double>(dry_run(step).memory_bytes) + process_bytes;
+  return static_cast<double>(dry_run_of_memory(step).bytes) + process_bytes;
 }
 
 // The first of some changes, from the cheapest, that fits.

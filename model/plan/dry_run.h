@@ -31,4 +31,12 @@ struct DryRun {
 // Throws what the step itself would throw.
 DryRun dry_run(const PlannedStep& step);
 
+// The memory of dry_run() alone, in a time that does not grow with the number of micro-batches.
+struct DryMemory {
+  std::vector<MemoryUse> uses;
+  std::size_t bytes = 0;        // their sum
+  std::int64_t parameters = 0;  // as in DryRun
+};
+DryMemory dry_run_of_memory(const PlannedStep& step);
+
 }  // namespace edt

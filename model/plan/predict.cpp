@@ -7,16 +7,6 @@
 namespace edt {
 namespace {
 
-Prediction from_run(const PlannedStep& step, const DryRun& run, double process, double available) {
-  return {.step = step,
-          .memory = run.memory,
-          .memory_bytes = static_cast<double>(run.memory_bytes) + process,
-          .memory_available = available,
-          .parameters = run.parameters,
-          .model_flops = run.model_flops,
-          .recompute_flops = run.recompute_flops};
-}
-
 void count_wire(const Trace& trace, const PlannedStep& step, Prediction& prediction) {
   for (const TraceEvent& event : trace.events) {
     if (event.type != TraceEvent::Type::kCollective) continue;
@@ -34,7 +24,14 @@ void count_wire(const Trace& trace, const PlannedStep& step, Prediction& predict
 
 Prediction predict(const PlannedStep& step, const Cluster& cluster) {
   const DryRun run = dry_run(step);
-  Prediction prediction = from_run(step, run, cluster.process_memory, cluster.memory);
+  Prediction prediction{
+      .step = step,
+      .memory = run.memory,
+      .memory_bytes = static_cast<double>(run.memory_bytes) + cluster.process_memory,
+      .memory_available = cluster.memory,
+      .parameters = run.parameters,
+      .model_flops = run.model_flops,
+      .recompute_flops = run.recompute_flops};
   count_wire(run.trace, step, prediction);
   for (const TraceEvent& event : run.trace.events) {
     if (event.type != TraceEvent::Type::kKernel) continue;
@@ -44,10 +41,6 @@ Prediction predict(const PlannedStep& step, const Cluster& cluster) {
   prediction.time =
       simulate(run.trace, {step.data_ranks, step.tensor_ranks, step.engine.zero.overlap}, cluster);
   return prediction;
-}
-
-Prediction predict_memory(const PlannedStep& step, double process, double available) {
-  return from_run(step, dry_run(step), process, available);
 }
 
 std::string Prediction::limit() const {

@@ -31,7 +31,5 @@ struct Prediction {
 };
 
 Prediction predict(const PlannedStep& step, const Cluster& cluster);
-// Memory only; `process` bytes come on top.
-Prediction predict_memory(const PlannedStep& step, double process, double available);
 
 }  // namespace edt

@@ -74,6 +74,18 @@ void Rehearsal::run_unrecorded() {
   engine_->finish_step();
 }
 
+// Partial sums have their memory from the beginning (parallel/tree_accumulate.h), and losses too.
+// The first micro-batch finds buffers that it has to make more of, the second knows the order of
+// the first; after the last one gradients are reduced.
+void Rehearsal::run_for_memory() {
+  const auto& own = engine_->own_micro_batches();
+  for (const std::size_t place :
+       {std::size_t{0}, std::min<std::size_t>(1, own.size() - 1), own.size() - 1}) {
+    engine_->go_on_at(place);
+    engine_->run_micro_batch(own[place], latents_, labels_);
+  }
+}
+
 std::vector<MemoryUse> Rehearsal::memory_uses() {
   const Arena& arena = engine_->tape().arena();
   std::vector<MemoryUse> uses = engine_->memory();
@@ -86,13 +98,20 @@ std::vector<MemoryUse> Rehearsal::memory_uses() {
   return uses;
 }
 
+DryMemory Rehearsal::memory_result() {
+  DryMemory memory{.uses = memory_uses(), .parameters = engine_->layout().elements()};
+  for (const MemoryUse& use : memory.uses) memory.bytes += use.bytes;
+  return memory;
+}
+
 DryRun Rehearsal::result() {
   DryRun run;
-  run.memory = memory_uses();
-  for (const MemoryUse& use : run.memory) run.memory_bytes += use.bytes;
+  DryMemory memory = memory_result();
+  run.memory = std::move(memory.uses);
+  run.memory_bytes = memory.bytes;
+  run.parameters = memory.parameters;
   run.model_flops = engine_->profiler().total_flops();
   run.recompute_flops = engine_->profiler().total_recompute_flops();
-  run.parameters = engine_->layout().elements();
   run.trace = recorder_.take();
   return run;
 }
@@ -103,6 +122,12 @@ DryRun dry_run(const PlannedStep& step) {
   rehearsal.run_step();
   rehearsal.run_step();
   return rehearsal.result();
+}
+
+DryMemory dry_run_of_memory(const PlannedStep& step) {
+  Rehearsal rehearsal(step, false);
+  rehearsal.run_for_memory();
+  return rehearsal.memory_result();
 }
 
 }  // namespace edt

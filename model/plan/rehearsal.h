@@ -19,7 +19,11 @@ class Rehearsal {
   void run_step();
   // The same without recording it.
   void run_unrecorded();
+  // Only those micro-batches of a step that can take more memory than others, not recorded: memory
+  // is then that of a whole step, nothing else is.
+  void run_for_memory();
   DryRun result();
+  DryMemory memory_result();
   const HollowMemory& memory() { return backend_.memory(); }
 
  private:

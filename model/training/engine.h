@@ -79,6 +79,9 @@ class TrainingEngine {
   void run_micro_batch(std::int64_t index, std::span<const float> latents,
                        std::span<const std::int32_t> labels);
   StepReport finish_step();
+  // For rehearsals, which need one of many that are alike: the next of own_micro_batches() to run
+  // is the one at `index`.
+  void go_on_at(std::size_t index) { done_ = index; }
 
   // Of the global batch, and those of them that this rank computes.
   std::int64_t micro_batches() const { return config_.batch / config_.micro_batch; }

@@ -5,6 +5,7 @@
 
 #include "core/cpu/cpu_backend.h"
 #include "model/plan/predict.h"
+#include "model/plan/search.h"
 #include "model/training/engine.h"
 #include "parallel/mesh.h"
 #include "tests/model/plan/counting_transport.h"
@@ -155,6 +156,52 @@ TEST(Rehearsal, KernelsAddUpToTheModel) {
     sum += kernel.name == "attention_backward" ? kernel.flops * 0.8 : kernel.flops;
   }
   EXPECT_NEAR(sum / run.model_flops, 1, 1e-12);
+}
+
+using test::tiny_dit;
+using test::tiny_mdtv2;
+
+// Three micro-batches stand for all of them.
+TEST(Rehearsal, MemoryAloneIsThatOfTheWholeStep) {
+  const auto compare = [](const PlannedStep& step) {
+    const DryRun run = dry_run(step);
+    const DryMemory memory = dry_run_of_memory(step);
+    std::map<std::string_view, std::size_t> whole, alone;
+    for (const MemoryUse& use : run.memory) whole[use.category] = use.bytes;
+    for (const MemoryUse& use : memory.uses) alone[use.category] = use.bytes;
+    EXPECT_EQ(alone, whole) << describe(step);
+    EXPECT_EQ(memory.bytes, run.memory_bytes) << describe(step);
+    EXPECT_EQ(memory.parameters, run.parameters) << describe(step);
+  };
+  for (const std::int64_t count : {1, 2, 4, 8, 16, 32}) {
+    for (const int ranks : {1, 2}) {
+      for (const auto stage :
+           {ZeroStage::kNone, ZeroStage::kOptimizer, ZeroStage::kGradients, ZeroStage::kWeights}) {
+        PlannedStep step = small_step(ranks, 1, stage, count);
+        compare(step);
+        step.engine.dtype = DType::kBFloat16;
+        step.engine.recompute = count % 4 == 0 ? Recompute::kFull : Recompute::kSelective;
+        compare(step);
+        if (count > 8) continue;
+        step.model = tiny_mdtv2();
+        compare(step);
+        step.model = tiny_dit();
+        step.engine.objective.masked = false;
+        compare(step);
+      }
+    }
+    compare(small_step(1, 2, ZeroStage::kNone, count));
+  }
+}
+
+TEST(Rehearsal, MemoryOfManyMicroBatchesTakesNoLonger) {
+  const auto accumulation = [](std::int64_t count) {
+    for (const MemoryUse& use : dry_run_of_memory(small_step(1, 1, ZeroStage::kNone, count)).uses) {
+      if (use.category == "gradient accumulation") return static_cast<double>(use.bytes);
+    }
+    return 0.0;
+  };
+  EXPECT_EQ(accumulation(1 << 18) / accumulation(2), 18) << "a buffer for each level of the tree";
 }
 
 TEST(Rehearsal, TheLargestModelTouchesNoMemory) {
