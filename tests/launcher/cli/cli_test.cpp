@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -124,6 +126,86 @@ TEST_F(Cli, ConfigurationFileAndCommandLineMeet) {
   const Outcome overruled = run("doctor --config " + file + " " + path_);
   EXPECT_EQ(overruled.status, 0);
   EXPECT_EQ(nlohmann::json::parse(overruled.output)["directory"]["path"], path_);
+}
+
+constexpr const char* kTinyModel =
+    " --model EDT-Ti/2 --model.image-size 64 --model.widths 8,12,16,12,8 --model.heads 2,3,4,3,2 ";
+
+// A data set and a run of three steps on it; later tests go on from there.
+class CliRun : public Cli {
+ protected:
+  CliRun() {
+    EXPECT_EQ(run("data synth --out " + data_ + " --samples 32 --image-size 64").status, 0);
+    EXPECT_EQ(run(train_ + "--steps 3").status, 0);
+  }
+  // Every file of the run, by name.
+  std::map<std::string, std::string> files() const {
+    std::map<std::string, std::string> all;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(run_)) {
+      if (entry.is_regular_file()) all[entry.path().string()] = edt::read_text(entry.path());
+    }
+    return all;
+  }
+
+  const std::string data_ = path_ + "/data", run_ = path_ + "/run";
+  const std::string train_ = "train --quiet --data " + data_ + " --run.dir " + run_ + kTinyModel +
+                             "--train.batch 4 --train.micro-batch 2 --optimizer.decay-steps 10 ";
+};
+
+TEST_F(CliRun, AStartThatDoesNothingChangesNothing) {
+  const std::string again = "train --config=" + run_ + "/config.ini --log-level info";
+  const auto before = files();
+  const Outcome fewer = run(again + " --train.steps=1", "2>&1 >/dev/null");
+  EXPECT_EQ(fewer.status, 0);
+  EXPECT_THAT(fewer.output, HasSubstr("has reached step 3, train.steps is 1: nothing to do"));
+  EXPECT_EQ(run(again).status, 0);
+  EXPECT_THAT(refusal(again + " --train.seed=7 --train.steps=1"), HasSubstr("train.seed"));
+  auto after = files();
+  for (auto* seen : {&after}) {  // the refused start has held the lock
+    seen->at(run_ + "/generation") = before.at(run_ + "/generation");
+    seen->at(run_ + "/logs/rank-00000.log") = before.at(run_ + "/logs/rank-00000.log");
+  }
+  EXPECT_EQ(after, before);
+  const auto seen = nlohmann::json::parse(run("watch --json " + run_).output)["runs"][0];
+  EXPECT_EQ(seen["state"], "finished");
+  EXPECT_EQ(seen["total_steps"], 3);
+  EXPECT_EQ(run(again + " --train.steps=4").status, 0);
+  EXPECT_EQ(nlohmann::json::parse(run("watch --json " + run_).output)["runs"][0]["step"], 4);
+}
+
+TEST_F(CliRun, ItsConfigurationIsABeginning) {
+  const std::string start = "train --config=" + run_ + "/config.ini --run.dir=" + path_ +
+                            "/other --log-level info --steps 1 ";
+  const Outcome other =
+      run(start + "--parallel.zero=3 --optimizer.schedule=constant", "2>&1 >/dev/null");
+  EXPECT_EQ(other.status, 0) << other.output;
+  EXPECT_THAT(other.output, HasSubstr("config.ini:"));
+  EXPECT_THAT(other.output, HasSubstr("is left out: it is used only when parallel.zero is 0 or 1, "
+                                      "and it is 3 (command line)"));
+  EXPECT_THAT(refusal(start + "--parallel.zero=3 --parallel.bucket=4"), HasSubstr("command line"));
+}
+
+TEST_F(CliRun, InterruptedWorkLeavesNothingHalfWritten) {
+  for (const std::string out : {"--latents x.h5", "--npz x.npz", "--out x.png"}) {
+    const std::string target = path_ + "/out";
+    std::filesystem::create_directories(target);
+    const std::string command = "cd " + target + " && exec " + EDT_PROGRAM + " sample --quiet " +
+                                "--checkpoint " + run_ + " --images 4096 --batch 64 --steps 50 " +
+                                out + " >/dev/null 2>&1";
+    const pid_t sampling = fork();
+    if (sampling == 0) {
+      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      _exit(127);
+    }
+    const bool writes_at_once = out != "--out x.png";
+    while (writes_at_once && std::filesystem::is_empty(target)) usleep(10000);
+    if (!writes_at_once) usleep(500000);
+    kill(sampling, SIGINT);
+    int status = 0;
+    waitpid(sampling, &status, 0);
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) << out << " " << status;
+    EXPECT_TRUE(std::filesystem::is_empty(target)) << out;
+  }
 }
 
 // From nothing to a picture, and what is refused on the way.
