@@ -38,6 +38,17 @@ void refuse_special(const fs::path& path) {
   require<SystemError>(!fs::is_other(status), "file", "{} is no regular file", path.string());
 }
 
+// Makes and removes an empty file: permissions alone do not tell whether that is possible.
+void require_place(const fs::path& file, std::string_view option, const fs::path& asked) {
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  require<UsageError>(descriptor >= 0 || errno == EEXIST, "file", "{} {}: {} takes no files: {}",
+                      option, asked.string(), directory_of(file).string(),
+                      std::generic_category().message(errno));
+  if (descriptor < 0) return;
+  ::close(descriptor);
+  ::unlink(file.c_str());
+}
+
 void sync_opened(const fs::path& path, int flags) {
   const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
   if (descriptor < 0) fail_errno("open", path);
@@ -139,12 +150,20 @@ void require_writable(const fs::path& path, std::string_view option) {
                       path.string());
   require<UsageError>(!fs::is_other(status), "file", "{} {}: is no regular file", option,
                       path.string());
-  const fs::path directory = directory_of(path);
+  const fs::path target = final_path(path), directory = directory_of(target);
   require<UsageError>(fs::is_directory(directory, code), "file", "{} {}: there is no directory {}",
                       option, path.string(), directory.string());
-  require<UsageError>(::access(directory.c_str(), W_OK | X_OK) == 0, "file",
-                      "{} {}: {} takes no files: {}", option, path.string(), directory.string(),
-                      std::generic_category().message(errno));
+  require_place(partial_path(target), option, path);
+}
+
+void require_directory(const fs::path& path, std::string_view option) {
+  require<UsageError>(!path.empty(), "file", "{}: the directory has no name", option);
+  std::error_code code;
+  fs::path there = fs::absolute(path).lexically_normal();
+  while (!fs::exists(there, code) && there.has_relative_path()) there = there.parent_path();
+  require<UsageError>(fs::is_directory(there, code), "file", "{} {}: {} is not a directory", option,
+                      path.string(), there.string());
+  require_place(there / fmt::format(".edt-write-{}", ::getpid()), option, path);
 }
 
 void make_directories(const fs::path& directory) {

@@ -58,6 +58,8 @@ void require_free_space(const std::filesystem::path& directory, std::uint64_t by
 // Refuses with a UsageError that names the option, before the work is done, a place where no file
 // can be written after it. No path: nothing is asked for.
 void require_writable(const std::filesystem::path& path, std::string_view option);
+// The same for a directory, which need not exist yet: makes none.
+void require_directory(const std::filesystem::path& path, std::string_view option);
 void make_directories(const std::filesystem::path& directory);
 
 // Throws SystemError "<action> <path>: <text of errno>".

@@ -90,13 +90,18 @@ int bench_scale(std::span<const std::string> args, CommandContext& context) {
                     "scale.html in the study's directory.");
   command.declare(options);
   if (!read_options(options, args, context)) return kDone;
+  const bool reports_only = !command.run && command.slurm_out.empty();
+  require<UsageError>(!reports_only || std::filesystem::is_directory(command.out), "bench scale",
+                      "--run is off, and there is no study in {}", command.out.string());
+  require_directory(command.out, "--out");
+  if (!command.slurm_out.empty()) require_directory(command.slurm_out, "--slurm-out");
   command.study.step.model = command.model.resolve(1000);
   command.study.step_arguments = command.step_arguments(options);
   const StudyPlan plan = plan_study(command.study);
   std::optional<Cluster> cluster;
   if (!command.cluster.empty()) cluster = read_cluster(command.cluster);
   const Study study(command.out, command.study);
-  context.run_started = true;
+  context.run_started = !reports_only;
   for (const std::string& line : plan.left_out) log::warning("left out: {}", line);
   if (!command.slurm_out.empty()) {
     study.write_jobs(plan.points, command.slurm_out);

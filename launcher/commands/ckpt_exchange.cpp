@@ -89,6 +89,7 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
   model_options.declare(options);
   if (!read_options(options, args, context)) return kDone;
 
+  require_directory(out, "--out");
   const auto backend = make_reference_backend();
   const auto model = make_model(model_options.resolve(classes_in(file)), *backend, DType::kFloat32);
   std::vector<LogicalTensor> expected;

@@ -107,6 +107,7 @@ int slurm(std::span<const std::string> args, CommandContext& context) {
     context.print("{}", text);
     return kDone;
   }
+  require_directory(config.run.directory, "run.dir");
   make_directories(config.run.directory);
   write_text_atomically(ini, options.to_ini());
   write_text_atomically(script, text);

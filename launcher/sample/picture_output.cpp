@@ -6,12 +6,14 @@
 namespace edt {
 namespace {
 
-void make_parent(const std::filesystem::path& path) {
-  if (!path.has_parent_path()) return;
-  std::error_code error;
-  std::filesystem::create_directories(path.parent_path(), error);
-  require<UsageError>(!error, "sample", "cannot create {}: {}", path.parent_path().string(),
-                      error.message());
+// Of a file in a directory that need not exist.
+void require_output(const std::filesystem::path& path, std::string_view option) {
+  if (path.empty()) return;
+  if (path.has_parent_path()) {
+    require_directory(path.parent_path(), option);
+    make_directories(path.parent_path());
+  }
+  require_writable(path, option);
 }
 
 }  // namespace
@@ -25,15 +27,10 @@ PictureOutput::PictureOutput(const OutputPaths& paths, data::Decoder decoder,
       channels_(channels),
       side_(side),
       columns_(columns) {
-  for (const auto* path : {&paths_.grid, &paths_.latents, &paths_.npz}) make_parent(*path);
-  require_writable(paths_.grid, "--out");
-  require_writable(paths_.latents, "--latents");
-  require_writable(paths_.npz, "--npz");
-  if (!paths_.singles.empty()) {
-    const std::filesystem::path first = paths_.singles / "000000.png";
-    make_parent(first);
-    require_writable(first, "--out-dir");
-  }
+  require_output(paths_.grid, "--out");
+  require_output(paths_.latents, "--latents");
+  require_output(paths_.npz, "--npz");
+  if (!paths_.singles.empty()) require_output(paths_.singles / "000000.png", "--out-dir");
   if (!paths_.latents.empty()) {
     const auto n = static_cast<std::uint64_t>(labels_.size());
     const auto s = static_cast<std::uint64_t>(side_);

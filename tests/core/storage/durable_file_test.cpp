@@ -71,6 +71,20 @@ TEST(DurableFile, UnwritablePlacesAreRefusedBeforeTheWork) {
                "there is no directory");
   EXPECT_ERROR(require_writable(directory / "old.txt" / "a.txt", "--out"), UsageError,
                "there is no directory");
+  EXPECT_ERROR(require_writable("/proc/a.txt", "--out"), UsageError, "/proc takes no files");
+  EXPECT_ERROR(require_writable(directory / std::string(250, 'a'), "--out"), UsageError,
+               "takes no files");
+
+  require_directory(directory.path(), "--out");
+  require_directory(directory / "not/yet/there", "--out");
+  EXPECT_FALSE(fs::exists(directory / "not"));
+  EXPECT_ERROR(require_directory("", "--out"), UsageError, "--out", "has no name");
+  EXPECT_ERROR(require_directory(directory / "old.txt", "--out"), UsageError, "--out",
+               "old.txt is not a directory");
+  EXPECT_ERROR(require_directory(directory / "old.txt" / "a", "--out"), UsageError,
+               "old.txt is not a directory");
+  EXPECT_ERROR(require_directory("/proc/a/b", "--out"), UsageError, "/proc takes no files");
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory.path()), {}), 1) << "nothing is left";
 }
 
 // A limit on file sizes fails writes as a full disk does, and needs no mount.
