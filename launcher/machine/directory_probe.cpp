@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "core/base/error.h"
 #include "core/storage/hdf5_library.h"
 #include "launcher/machine/machine.h"
 #include "launcher/text/report.h"
@@ -42,10 +43,13 @@ std::string file_system_name(std::uint64_t type) {
   return fmt::format("{:#x}", type);
 }
 
-fs::path nearest_existing(const fs::path& directory) {
-  std::error_code error;
+fs::path normal(const fs::path& directory) {
   fs::path path = fs::absolute(directory).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();  // "dir/"
+  return path.has_filename() ? path : path.parent_path();  // "dir/"
+}
+
+fs::path nearest_existing(fs::path path) {
+  std::error_code error;
   while (!fs::exists(path, error) && path.has_relative_path()) path = path.parent_path();
   return path;
 }
@@ -72,7 +76,9 @@ std::string write_problem(const fs::path& directory) {
 
 DirectoryProbe probe_directory(const fs::path& directory) {
   DirectoryProbe probe;
-  probe.path = nearest_existing(directory);
+  require<UsageError>(!directory.empty(), "doctor", "the directory has no name");
+  probe.asked = normal(directory);
+  probe.path = nearest_existing(probe.asked);
   struct statfs status {};
   if (statfs(probe.path.c_str(), &status) == 0) {
     const auto block = static_cast<std::uint64_t>(status.f_bsize);
@@ -88,6 +94,10 @@ DirectoryProbe probe_directory(const fs::path& directory) {
 std::vector<Finding> findings(const DirectoryProbe& directory) {
   std::vector<Finding> all;
   const std::string path = directory.path.string();
+  if (directory.asked != directory.path) {
+    all.push_back(
+        {false, fmt::format("{} does not exist: {} was examined", directory.asked.string(), path)});
+  }
   if (!directory.write_problem.empty()) {
     all.push_back({true, fmt::format("{} cannot be written: {}", path, directory.write_problem)});
   }
@@ -114,7 +124,8 @@ std::vector<Finding> findings(const DirectoryProbe& directory) {
 }
 
 nlohmann::ordered_json to_json(const DirectoryProbe& directory) {
-  return {{"path", directory.path.string()},
+  return {{"asked", directory.asked.string()},
+          {"path", directory.path.string()},
           {"file_system", directory.file_system},
           {"bytes_total", directory.bytes_total},
           {"bytes_free", directory.bytes_free},

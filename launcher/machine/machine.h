@@ -31,14 +31,16 @@ Machine probe_machine();
 
 // A directory that is to hold data or checkpoints.
 struct DirectoryProbe {
-  std::filesystem::path path;
-  std::string file_system;  // "ext4", "nfs", "lustre", ...
+  std::filesystem::path asked;  // for which there may be no directory yet
+  std::filesystem::path path;   // that was probed
+  std::string file_system;      // "ext4", "nfs", "lustre", ...
   std::uint64_t bytes_total = 0, bytes_free = 0;
   std::string write_problem;    // empty: a file was created, written, synced and removed
   std::string locking_problem;  // empty: HDF5 can lock files here
 };
 
-// `directory` need not exist: its nearest existing parent is probed then.
+// `directory` need not exist: its nearest existing parent is probed then. UsageError where it has
+// no name.
 DirectoryProbe probe_directory(const std::filesystem::path& directory);
 
 struct Finding {
