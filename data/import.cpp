@@ -12,6 +12,8 @@ namespace edt::data {
 
 namespace {
 
+constexpr std::uint64_t kVaeFactor = 8;  // pixels for each element of a latent, across and down
+
 ImportLayout layout_of(const std::filesystem::path& latents) {
   std::error_code code;
   if (!std::filesystem::is_directory(latents, code)) {
@@ -76,12 +78,17 @@ Description describe_source(const ImportSource& source, const ImportOptions& opt
   require<DataError>(!options.moments || shape.channels % 2 == 0, "import",
                      "{}: moments need an even number of channels, there are {}", source.origin(0),
                      shape.channels);
+  const std::uint64_t side = kVaeFactor * shape.height;
+  require<UsageError>(
+      options.image_size == 0 || static_cast<std::uint64_t>(options.image_size) == side, "import",
+      "--image-size is {}, and latents of {} x {} are of pictures of {} pixels ({} times): {}",
+      options.image_size, shape.height, shape.width, side, kVaeFactor, source.origin(0));
   Description d;
   d.channels = static_cast<int>(shape.channels / (options.moments ? 2 : 1));
   d.height = static_cast<int>(shape.height);
   d.width = static_cast<int>(shape.width);
   d.classes = options.classes;
-  d.image_size = options.image_size > 0 ? options.image_size : 8 * d.height;
+  d.image_size = static_cast<int>(side);
   d.scale = options.scale;
   d.moments = options.moments;
   d.flipped = source.has_flipped();

@@ -29,7 +29,7 @@ struct ImportOptions {
 
   std::filesystem::path out;
   int classes = 1000;
-  int image_size = 0;  // pixels; 0: eight times the height of the latents
+  int image_size = 0;  // pixels; 0, or eight times the height of the latents
   double scale = 0.18215;
   bool scaled = true;       // latents are multiplied by `scale` already; false: the import does it
   bool moments = false;     // channels hold mean, then standard deviation

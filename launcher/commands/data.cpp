@@ -23,6 +23,7 @@ struct Stopped {};
 template <class Work>
 int write_dataset(CommandContext& context, const std::string& label,
                   const std::filesystem::path& out, Work work) {
+  require_directory(out, "--out");
   const StopSignals signals;
   std::unique_ptr<Progress> progress;
   const auto report = [&](std::uint64_t done, std::uint64_t total) {
@@ -128,7 +129,9 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
   options.add("labels-key", &import.labels_key, "name within .npz and .safetensors");
   options.add("flipped-key", &import.flipped_key, "name of mirrored copies within .safetensors");
   options.add("classes", &import.classes, "number of classes").at_least(1);
-  options.add("image-size", &import.image_size, "side of the pictures; 0: eight times the latents'")
+  options
+      .add("image-size", &import.image_size,
+           "side of the pictures, which must be eight times the latents'; 0: not checked")
       .unit("pixels")
       .at_least(0);
   options.add("scale", &import.scale, "factor between VAE latents and what is trained on").above(0);

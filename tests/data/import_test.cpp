@@ -171,6 +171,19 @@ TEST(ImportArray, NpyWithStatisticsAndScale) {
   EXPECT_EQ(info.description.image_size, 24);
 }
 
+TEST(ImportArray, TheImageSizeIsEightTimesTheLatents) {
+  const TempDir directory;
+  ImportOptions options = array_of(directory, 4);
+  const int side = 8 * 3;
+  options.image_size = side + 4;
+  EXPECT_ERROR(import_data(options), UsageError, "--image-size is 28", "latents of 3 x",
+               "pictures of 24 pixels");
+  EXPECT_FALSE(std::filesystem::exists(directory / "out"));
+  options.image_size = side;
+  import_data(options);
+  EXPECT_EQ(Dataset(directory / "out").description().image_size, side);
+}
+
 TEST(ImportArray, Moments) {
   const TempDir directory;
   ImportOptions options = array_of(directory, 4);
