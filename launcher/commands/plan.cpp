@@ -46,7 +46,7 @@ struct PlanOptions {
         .alias("search");
     options
         .add("plan.most-micro-batches", &most_micro_batches,
-             "of a rank in a step, for the choices that are tried")
+             "of a rank in a step, for the choices that are tried; more only where nothing fits")
         .range(1, 4096);
     options
         .add("plan.scale", &scale,
@@ -69,10 +69,13 @@ struct PlanOptions {
   }
 };
 
+// What is planned as it is, not searched.
+bool is_fixed(std::string_view name, const OptionSet& options, const PlanOptions& plan) {
+  return !plan.search || !plan.calibrate.empty() || options.origin(name) == "command line";
+}
+
 SearchSpace space_of(const OptionSet& options, const TrainConfig& config, const PlanOptions& plan) {
-  const auto fixed = [&](std::string_view name) {
-    return !plan.search || options.origin(name) == "command line";
-  };
+  const auto fixed = [&](std::string_view name) { return is_fixed(name, options, plan); };
   SearchSpace space{.most_micro_batches = plan.most_micro_batches};
   if (fixed("parallel.tensor")) space.tensor_ranks = config.parallel.tensor;
   if (fixed("parallel.zero")) space.stage = config.parallel.zero;
@@ -137,6 +140,8 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   options.not_required("data.path");
   options.not_required("run.dir");
   if (!read_options(options, args, context)) return kDone;
+  // Sizes that are tried follow from the batch, whatever a file or the default says.
+  if (!is_fixed("train.micro-batch", options, plan)) config.train.micro_batch = config.train.batch;
   config.validate();
   require_writable(plan.html, "--html");
   require_writable(plan.csv, "--csv");

@@ -16,9 +16,10 @@ std::vector<T> choices(const std::optional<T>& fixed, std::vector<T> all) {
 
 // Sizes that cut the batch into a power of two of micro-batches.
 std::vector<std::int64_t> micro_batch_sizes(std::int64_t batch) {
+  constexpr std::int64_t kLargest = 65536;  // that training takes
   std::vector<std::int64_t> sizes;
   for (std::int64_t size = batch;; size /= 2) {
-    sizes.push_back(size);
+    if (size <= kLargest) sizes.push_back(size);
     if (size % 2 != 0) return sizes;
   }
 }
@@ -108,17 +109,53 @@ std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const S
   require<UsageError>(
       !legal.empty(), "plan",
       "{} ranks cannot share a batch of {}: {} allows tensor ranks {}, the batch has to be cut "
-      "into a power of two of micro-batches, a multiple of the data ranks",
-      ranks, step.engine.batch, step.model.name(), fmt::join(step.model.tensor_degrees(), ", "));
+      "into a power of two of micro-batches, a multiple of the data ranks, at most {} for each",
+      ranks, step.engine.batch, step.model.name(), fmt::join(step.model.tensor_degrees(), ", "),
+      space.most_micro_batches);
   return legal;
 }
+
+namespace {
+
+void try_one(const PlannedStep& candidate, const Cluster& cluster, SearchResult& result) {
+  Prediction prediction = predict(candidate, cluster);
+  (prediction.fits() ? result.fitting : result.too_large).push_back(std::move(prediction));
+}
+
+// Where nothing fits: more and smaller micro-batches, until something does. Of those that do not
+// fit either only the least is kept, as a whole rehearsal of so many takes its time.
+void try_smaller(const PlannedStep& step, int ranks, SearchSpace space, const Cluster& cluster,
+                 SearchResult& result) {
+  constexpr std::int64_t kMost = 1024;
+  std::optional<PlannedStep> least;
+  std::size_t least_bytes = 0;
+  while (result.fitting.empty() && space.most_micro_batches < kMost) {
+    const std::int64_t tried = space.most_micro_batches;
+    space.most_micro_batches *= 2;
+    for (const PlannedStep& candidate : legal_steps(step, ranks, space)) {
+      if (candidate.own_micro_batches() <= tried) continue;
+      const std::size_t bytes = dry_run_of_memory(candidate).bytes;
+      if (static_cast<double>(bytes) + cluster.process_memory <= cluster.memory) {
+        try_one(candidate, cluster, result);
+      } else if (!least || bytes < least_bytes) {
+        least = candidate;
+        least_bytes = bytes;
+      }
+    }
+  }
+  if (result.fitting.empty() && least) try_one(*least, cluster, result);
+}
+
+}  // namespace
 
 SearchResult search(const PlannedStep& step, int ranks, const SearchSpace& space,
                     const Cluster& cluster) {
   SearchResult result;
   for (const PlannedStep& candidate : legal_steps(step, ranks, space)) {
-    Prediction prediction = predict(candidate, cluster);
-    (prediction.fits() ? result.fitting : result.too_large).push_back(std::move(prediction));
+    try_one(candidate, cluster, result);
+  }
+  if (result.fitting.empty() && !space.micro_batch) {
+    try_smaller(step, ranks, space, cluster, result);
   }
   std::ranges::stable_sort(result.fitting, {}, [](const Prediction& p) { return p.time.seconds; });
   std::ranges::stable_sort(result.too_large, {}, &Prediction::memory_bytes);

@@ -13,7 +13,7 @@ struct SearchSpace {
   std::optional<ZeroStage> stage;
   std::optional<std::int64_t> micro_batch;
   std::optional<Recompute> recompute;
-  std::int64_t most_micro_batches = 64;  // of a rank in a step
+  std::int64_t most_micro_batches = 64;  // of a rank in a step; more only where nothing fits else
 };
 
 struct SearchResult {
@@ -21,7 +21,8 @@ struct SearchResult {
   std::vector<Prediction> too_large;  // least memory first
 };
 
-// `step` says everything else. Throws UsageError, naming what is legal, where nothing is.
+// `step` says everything else: sizes of micro-batches follow from its batch. Throws UsageError,
+// naming what is legal, where nothing is.
 std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const SearchSpace& space);
 SearchResult search(const PlannedStep& step, int ranks, const SearchSpace& space,
                     const Cluster& cluster);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <numeric>
+#include <set>
 
 #include "model/plan/search.h"
 #include "tests/model/plan/counting_transport.h"
@@ -225,6 +226,35 @@ TEST(Search, FindsTheFastestThatFits) {
   EXPECT_EQ(tight.fitting.front().memory_bytes, least);
   EXPECT_EQ(tight.fitting.size() + tight.too_large.size(), all.fitting.size());
   EXPECT_THAT(explain(all), testing::Each(testing::HasSubstr(", not ")));
+}
+
+TEST(Search, SizesOfMicroBatchesFollowFromTheBatch) {
+  PlannedStep step = small_step(4, 1);
+  step.engine.batch = 48;
+  step.engine.micro_batch = 5;  // of another batch
+  std::set<std::int64_t> sizes;
+  for (const PlannedStep& legal : legal_steps(step, 4, {.tensor_ranks = 1})) {
+    sizes.insert(legal.engine.micro_batch);
+  }
+  EXPECT_EQ(sizes, (std::set<std::int64_t>{3, 6, 12})) << "a power of two of them, 4 ranks";
+}
+
+TEST(Search, WhereNothingFitsMicroBatchesGetSmaller) {
+  Cluster cluster = cluster_of(1, 1);
+  PlannedStep step = small_step();
+  step.engine.batch = 64;
+  const SearchSpace space{.recompute = Recompute::kFull, .most_micro_batches = 2};
+  step.engine.micro_batch = 2;
+  step.engine.recompute = Recompute::kFull;
+  cluster.memory = static_cast<double>(dry_run_of_memory(step).bytes) + cluster.process_memory;
+  const SearchResult found = search(step, 1, space, cluster);
+  ASSERT_FALSE(found.fitting.empty());
+  EXPECT_LE(found.fitting.front().step.engine.micro_batch, 4);
+  EXPECT_EQ(found.too_large.size(), 2u) << "of 64 and 32 images";
+  cluster.memory = 1;
+  const SearchResult nothing = search(step, 1, space, cluster);
+  EXPECT_TRUE(nothing.fitting.empty());
+  EXPECT_LT(nothing.too_large.front().step.engine.micro_batch, 32);
 }
 
 TEST(Search, KeepsWhatIsFixedAndRefusesTheImpossible) {
