@@ -63,7 +63,9 @@ void SampleOptions::declare(OptionSet& options) {
               "latent channels that are guided; first-three as published");
   options.add("power-cosine", &request.guidance.power_cosine, "guidance that grows (MDT)");
   options.add("amm", &amm, "attention modulation matrix, of EDT");
-  options.add("amm-blocks", &amm_blocks, "blocks that use it; default: those of the model")
+  options.add("amm-blocks", &amm_blocks, "blocks that use it, from 0")
+      .at_least(0)
+      .default_is("those of the model")
       .used_when("amm", {"on"});
   options.add("seed", &request.seed, "seed of the noise");
   options.add("init-noise", &init_noise, "HDF5 file, data set z [N, C, H, W], instead of the seed");

@@ -97,7 +97,9 @@ class OptionHelp {
     if (option.required_) facts.push_back("required");
     if (!option.unit_.empty()) facts.push_back("in " + option.unit_);
     if (!option.range_text_.empty()) facts.push_back(option.range_text_);
-    if (!option.default_text_.empty()) facts.push_back("default " + option.default_text_);
+    const std::string& value =
+        option.default_shown_.empty() ? option.default_text_ : option.default_shown_;
+    if (!value.empty()) facts.push_back("default " + value);
     for (const auto& condition : option.conditions_) {
       facts.push_back(
           fmt::format("when {} is {}", condition.other, fmt::join(condition.values, " or ")));

@@ -44,6 +44,11 @@ Option& Option::unit(std::string unit) {
   return *this;
 }
 
+Option& Option::default_is(std::string what) {
+  default_shown_ = std::move(what);
+  return *this;
+}
+
 Option& Option::range(long double lowest, long double highest) {
   range_text_ = fmt::format("from {} to {}", shown(lowest), shown(highest));
   bounds_.push_back([=](long double x) { return x >= lowest && x <= highest; });

@@ -31,6 +31,8 @@ class Option {
   Option& alias(std::string name);
   // Shown in --help, e.g. "images", "GiB".
   Option& unit(std::string unit);
+  // Shown there as the default, for one that stands for something: "that of the preset".
+  Option& default_is(std::string what);
   // Bounds for the number, or for every element of a list.
   Option& range(long double lowest, long double highest);
   Option& at_least(long double lowest);
@@ -65,6 +67,7 @@ class Option {
   };
 
   std::string name_, alias_, help_, unit_, default_text_;
+  std::string default_shown_;  // instead of default_text_; empty: that one
   std::string origin_ = "default";
   int source_ = 0;  // that gave the value; later ones have higher numbers
   std::unique_ptr<OptionField> field_;

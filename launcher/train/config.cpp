@@ -40,37 +40,54 @@ std::array<double, N> to_betas(const std::vector<double>& values) {
 }  // namespace
 
 void ModelOptions::declare(OptionSet& options) {
+  const std::string preset_default = "that of the preset";
   options.section("model", "Model: a preset and what to change of it");
   options.add("model.preset", &preset, "published size").alias("model").choices(preset_names());
   options.add("model.image-size", &image_size, "side of the pictures; latents are 1/8 of it")
       .unit("pixels")
       .range(16, 8192);
-  options.add("model.classes", &classes, "number of classes; default: what the data says")
-      .range(1, 1 << 24);
-  options.add("model.patch", &patch, "side of a patch").unit("latent pixels").range(1, 1024);
+  options.add("model.classes", &classes, "number of classes")
+      .range(1, 1 << 24)
+      .default_is("that of the data");
+  options.add("model.patch", &patch, "side of a patch")
+      .unit("latent pixels")
+      .range(1, 1024)
+      .default_is(preset_default);
   options
       .add("model.depths", &depths,
            "blocks per stage; MDTv2: of encoder and decoder; DiT: one number")
-      .range(1, 1024);
-  options.add("model.widths", &widths, "width per stage; MDTv2, DiT: one number").range(4, 65536);
+      .range(1, 1024)
+      .default_is(preset_default);
+  options.add("model.widths", &widths, "width per stage; MDTv2, DiT: one number")
+      .range(4, 65536)
+      .default_is(preset_default);
   options.add("model.heads", &heads, "attention heads per stage; MDTv2, DiT: one number")
-      .range(1, 4096);
+      .range(1, 4096)
+      .default_is(preset_default);
   options.add("model.label-dropout", &label_dropout, "share of labels dropped for guidance")
-      .range(0, 1);
-  options.add("model.mid-mask", &mid_mask, "third mask, inside the first stage (EDT)");
-  options.add("model.mid-mask-range", &mid_mask_range, "its ratio: low,high").range(0, 1);
+      .range(0, 1)
+      .default_is(preset_default);
+  options.add("model.mid-mask", &mid_mask, "third mask, inside the first stage (EDT)")
+      .default_is(preset_default);
+  options.add("model.mid-mask-range", &mid_mask_range, "its ratio: low,high")
+      .range(0, 1)
+      .default_is(preset_default);
   options.add("model.first-down-mask", &first_down_mask, "ratio of the first mask: low,high")
-      .range(0, 1);
+      .range(0, 1)
+      .default_is(preset_default);
   options.add("model.later-down-mask", &later_down_mask, "ratio of later masks: low,high")
-      .range(0, 1);
+      .range(0, 1)
+      .default_is(preset_default);
   options
       .add("model.mask-ratio", &mask_ratio,
            "share of tokens that MDTv2's masked pass drops: low,high")
-      .range(0, 1);
+      .range(0, 1)
+      .default_is(preset_default);
   options
       .add("model.amm-blocks", &amm_blocks,
            "blocks that use the attention modulation matrix when sampling, from 0")
-      .at_least(0);
+      .at_least(0)
+      .default_is(preset_default);
 }
 
 ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
@@ -194,7 +211,9 @@ void OptimizerOptions::declare(OptionSet& options) {
   options.section("optimizer", "Optimizer");
   options.add("optimizer.kind", &kind,
               {{"adan", OptimizerKind::kAdan}, {"adamw", OptimizerKind::kAdamW}}, "update rule");
-  options.add("optimizer.betas", &betas, "adan 0.98,0.92,0.99; adamw 0.9,0.999").range(0, 1);
+  options.add("optimizer.betas", &betas, "decay of the moments")
+      .range(0, 1)
+      .default_is("0.98,0.92,0.99 of adan, 0.9,0.999 of adamw");
   options.add("optimizer.eps", &eps, "added to the denominator").above(0);
   options.add("optimizer.weight-decay", &weight_decay, "decoupled weight decay").at_least(0);
   options.add("optimizer.no-prox", &no_prox, "decay before the update instead of the proximal step")

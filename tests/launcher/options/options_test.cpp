@@ -46,7 +46,9 @@ struct Declared {
                 {{"uniform", Sampler::kUniform}, {"second-moment", Sampler::kSecondMoment}},
                 "time steps");
     options.add("train.masked", &config.masked, "masked pass");
-    options.add("train.clip", &config.clip, "gradient norm").above(0);
+    options.add("train.clip", &config.clip, "gradient norm")
+        .above(0)
+        .default_is("that of the recipe");
     options.add("optim.rate", &config.rate, "learning rate").range(0, 1);
     options.add("optim.ema-decay", &config.decay, "average").unit("per step");
     options.add("optim.name", &config.optimizer, "optimizer").choices({"adan", "adamw"});
@@ -281,6 +283,7 @@ TEST(Options, HelpShowsSectionsUnitsBoundsAndDefaults) {
   EXPECT_THAT(help, HasSubstr("Training [train]:"));
   EXPECT_THAT(help, HasSubstr("--train.steps, --steps INT"));
   EXPECT_THAT(help, HasSubstr("(at least 1; default 400000)"));
+  EXPECT_THAT(help, HasSubstr("gradient norm (above 0; default that of the recipe)"));
   EXPECT_THAT(help, HasSubstr("in per step"));
   EXPECT_THAT(help, HasSubstr("--optim.name adan|adamw"));
 }
