@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 
 #include "tests/launcher/temporary_directory.h"
@@ -186,18 +187,18 @@ TEST_F(CliRun, ItsConfigurationIsABeginning) {
 }
 
 TEST_F(CliRun, InterruptedWorkLeavesNothingHalfWritten) {
-  for (const std::string out : {"--latents x.h5", "--npz x.npz", "--out x.png"}) {
+  for (const char* out : {"--latents x.h5", "--npz x.npz", "--out x.png"}) {
     const std::string target = path_ + "/out";
     std::filesystem::create_directories(target);
     const std::string command = "cd " + target + " && exec " + EDT_PROGRAM + " sample --quiet " +
-                                "--checkpoint " + run_ + " --images 4096 --batch 64 --steps 50 " +
+                                "--checkpoint " + run_ + " --images 4096 --batch 16 --steps 4 " +
                                 out + " >/dev/null 2>&1";
     const pid_t sampling = fork();
     if (sampling == 0) {
       execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
       _exit(127);
     }
-    const bool writes_at_once = out != "--out x.png";
+    const bool writes_at_once = !std::string(out).starts_with("--out ");
     while (writes_at_once && std::filesystem::is_empty(target)) usleep(10000);
     if (!writes_at_once) usleep(500000);
     kill(sampling, SIGINT);
@@ -255,6 +256,67 @@ TEST_F(Cli, PlansAModelThatNoMachineHereCouldHold) {
   EXPECT_GT(best["memory_bytes"], 1e9);
   EXPECT_GT(best["gradient_wire_bytes"], 2.5e9) << "4 bytes x 698 M x 15 / 16";
   EXPECT_LT(best["gradient_wire_bytes"], 2.8e9);
+}
+
+TEST_F(Cli, APlanFindsMicroBatchesOfAnyBatch) {
+  const std::string file = write("c.ini", "[train]\nmicro-batch = 5\n");
+  for (const std::string& from : {std::string(), " --config " + file}) {
+    const Outcome plan =
+        run("plan --model EDT-Ti/2 --cluster 2xzen3 --train.batch=12 --train.recompute=none "
+            "--parallel.tensor=1 --json" +
+            from);
+    ASSERT_EQ(plan.status, 0) << plan.output;
+    for (const auto& choice : nlohmann::json::parse(plan.output)["fitting"]) {
+      EXPECT_THAT(choice["micro_batch"].get<int>(), testing::AnyOf(3, 6));
+    }
+  }
+  EXPECT_THAT(refusal("plan --train.batch=12 --train.micro-batch=5"), HasSubstr("5"));
+  EXPECT_THAT(refusal("plan --train.batch=12 --search=off"), HasSubstr("32"));
+}
+
+// "none" is a default only where it is one of the choices.
+TEST_F(Cli, HelpSaysWhatADefaultStandsFor) {
+  const std::string commands = run("--help").output;
+  std::istringstream lines(commands.substr(commands.find("Commands:")));
+  int seen = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("  edt ")) continue;
+    ++seen;
+    const Outcome help = run(line.substr(6, 14) + " --help");
+    EXPECT_EQ(help.status, 0) << line;
+    std::string::size_type begin = 0, end = 0;
+    for (; begin != std::string::npos; begin = end) {
+      end = help.output.find("\n  --", begin + 1);
+      const std::string option = help.output.substr(begin, end - begin);
+      if (option.find("default none") == std::string::npos) continue;
+      EXPECT_THAT(option, HasSubstr("none|")) << line;
+    }
+  }
+  EXPECT_GT(seen, 20);
+  EXPECT_THAT(run("train --help").output, HasSubstr("default that of the preset"));
+}
+
+TEST_F(Cli, BadPlacesAreRefusedBeforeTheWork) {
+  const std::string file = write("file", "");
+  const std::string synth = "data synth --samples 4 --image-size 32 --out ";
+  EXPECT_THAT(refusal(synth + file), HasSubstr("--out " + file));
+  EXPECT_THAT(refusal(synth + file + "/below"), HasSubstr("is not a directory"));
+  EXPECT_THAT(refusal(synth + "/proc/set"), HasSubstr("/proc takes no files"));
+  EXPECT_THAT(refusal(synth + "''"), HasSubstr("has no name"));
+  EXPECT_THAT(refusal("bench scale " + file), HasSubstr("is not a directory"));
+  EXPECT_THAT(refusal("bench scale --run=off " + path_ + "/no"), HasSubstr("there is no study"));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/no"));
+  EXPECT_THAT(refusal("plan --html /proc/plan.html"), HasSubstr("/proc takes no files"));
+}
+
+TEST_F(Cli, DoctorSaysWhichDirectoryItExamines) {
+  const Outcome outcome = run("doctor " + path_ + "/no/such");
+  EXPECT_THAT(outcome.output,
+              HasSubstr(path_ + "/no/such does not exist: " + path_ + " was examined"));
+  EXPECT_EQ(nlohmann::json::parse(
+                run("doctor --json " + path_ + "/no/such").output)["directory"]["asked"],
+            path_ + "/no/such");
+  EXPECT_THAT(refusal("doctor ''"), HasSubstr("has no name"));
 }
 
 TEST_F(Cli, RefusesWrongPlans) {
