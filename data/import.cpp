@@ -14,21 +14,8 @@ namespace {
 
 constexpr std::uint64_t kVaeFactor = 8;  // pixels for each element of a latent, across and down
 
-ImportLayout layout_of(const std::filesystem::path& latents) {
-  std::error_code code;
-  if (!std::filesystem::is_directory(latents, code)) {
-    return latents.extension() == ".safetensors" ? ImportLayout::kSafetensors
-                                                 : ImportLayout::kArray;
-  }
-  for (const auto& entry : std::filesystem::directory_iterator(latents)) {
-    if (entry.path().extension() == ".safetensors") return ImportLayout::kSafetensors;
-  }
-  return ImportLayout::kFolders;
-}
-
 std::unique_ptr<ImportSource> open_source(const ImportOptions& options) {
-  const bool automatic = options.layout == ImportLayout::kAuto;
-  switch (automatic ? layout_of(options.latents) : options.layout) {
+  switch (layout_of(options)) {
     case ImportLayout::kAuto:
       break;
     case ImportLayout::kFolders:
@@ -127,6 +114,22 @@ void measure_statistics(Description& d, const ImportOptions& options, const Prog
 }
 
 }  // namespace
+
+ImportLayout layout_of(const ImportOptions& options) {
+  if (options.layout != ImportLayout::kAuto) return options.layout;
+  const std::filesystem::path& latents = options.latents;
+  std::error_code code;
+  require<UsageError>(std::filesystem::exists(latents, code), "import",
+                      "{}: there is no such file or folder", latents.string());
+  if (!std::filesystem::is_directory(latents, code)) {
+    return latents.extension() == ".safetensors" ? ImportLayout::kSafetensors
+                                                 : ImportLayout::kArray;
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(latents)) {
+    if (entry.path().extension() == ".safetensors") return ImportLayout::kSafetensors;
+  }
+  return ImportLayout::kFolders;
+}
 
 ImportSource::Shape sample_shape(std::span<const std::uint64_t> array, bool single,
                                  const std::string& label) {

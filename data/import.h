@@ -38,6 +38,9 @@ struct ImportOptions {
   std::uint64_t samples_per_shard = 16384;
 };
 
+// What the latents are, where kAuto leaves it to the path.
+ImportLayout layout_of(const ImportOptions& options);
+
 // Continues an interrupted import with the same options.
 void import_data(const ImportOptions& options, const Progress& progress = {});
 

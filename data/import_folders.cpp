@@ -132,6 +132,8 @@ class FolderSource : public ImportSource {
 }  // namespace
 
 std::unique_ptr<ImportSource> open_folder_source(const ImportOptions& options) {
+  require<UsageError>(!options.labels.empty(), "import", "{}: the labels' folder is needed",
+                      options.latents.string());
   return std::make_unique<FolderSource>(options);
 }
 

@@ -82,6 +82,25 @@ void print_info(CommandContext& context, const data::DatasetInfo& info) {
   if (!d.source.empty()) line("source", d.source);
 }
 
+// Options that the layout of the input has no use for.
+void refuse_unused(const OptionSet& options, const data::ImportOptions& import) {
+  const bool is_safetensors = data::layout_of(import) == data::ImportLayout::kSafetensors;
+  for (const std::string_view option : {"labels", "flipped-latents"}) {
+    require<UsageError>(!is_safetensors || !options.given(option), "data import",
+                        "--{} is of no use: {} is safetensors, which holds them too", option,
+                        import.latents.string());
+  }
+  const auto check_key = [&](std::string_view option, const std::filesystem::path& file) {
+    const std::filesystem::path& held = file.empty() ? import.latents : file;
+    require<UsageError>(!options.given(option) || is_safetensors || held.extension() == ".npz",
+                        "data import", "--{} is a name within .npz or .safetensors, {} is neither",
+                        option, held.string());
+  };
+  check_key("latents-key", import.latents);
+  check_key("labels-key", import.labels);
+  check_key("flipped-key", import.flipped_latents);
+}
+
 }  // namespace
 
 int data_synth(std::span<const std::string> args, CommandContext& context) {
@@ -144,15 +163,7 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
               "of stored values");
   options.add("samples-per-shard", &import.samples_per_shard, "samples of one file").at_least(1);
   if (!read_options(options, args, context)) return kDone;
-  const auto check_key = [&](std::string_view option, const std::filesystem::path& file) {
-    const std::filesystem::path& held = file.empty() ? import.latents : file;
-    require<UsageError>(!options.given(option) || held.extension() != ".npy", "data import",
-                        "--{} is a name within .npz or .safetensors, {} is neither", option,
-                        held.string());
-  };
-  check_key("latents-key", import.latents);
-  check_key("labels-key", import.labels);
-  check_key("flipped-key", import.flipped_latents);
+  refuse_unused(options, import);
   return write_dataset(context, "import", import.out, [&](const data::Progress& progress) {
     data::import_data(import, progress);
   });
