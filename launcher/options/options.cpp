@@ -108,6 +108,7 @@ std::string Option::expected() const {
 }
 
 std::string Option::broken_rule() const {
+  if (required_ && field_->text().empty()) return "a text that is not empty";
   for (const std::string& word : field_->words()) {
     if (!choices_.empty() && !contains(choices_, word)) {
       return expected() + suggestion(word, choices_);
@@ -195,7 +196,9 @@ bool OptionSet::parse(std::span<const std::string> args) {
                         suggestion(argument.name, names(true), "--"));
   }
   for (const auto& argument : arguments) {
-    if (argument.name == "config") read(read_ini_file(argument.value));
+    if (argument.name != "config") continue;
+    require<UsageError>(!argument.value.empty(), command_, "--config names no file");
+    read(read_ini_file(argument.value));
   }
   ++source_;
   std::vector<Option*> positional;
