@@ -217,8 +217,8 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                                                  {"weights", options.weights}}
                               .dump(2));
   } else {
-    context.print("{} pictures in {} from step {}\n", total, human_duration(seconds),
-                  trained.step());
+    context.print("{} in {} from step {}\n", counted(static_cast<std::uint64_t>(total), "picture"),
+                  human_duration(seconds), trained.step());
   }
   return kDone;
 }

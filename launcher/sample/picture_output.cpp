@@ -2,18 +2,38 @@
 
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/half.h"
 
 namespace edt {
 namespace {
 
 // Of a file in a directory that need not exist.
 void require_output(const std::filesystem::path& path, std::string_view option) {
-  if (path.empty()) return;
   if (path.has_parent_path()) {
     require_directory(path.parent_path(), option);
     make_directories(path.parent_path());
   }
   require_writable(path, option);
+}
+
+std::vector<std::pair<std::string_view, std::filesystem::path>> files_of(const OutputPaths& paths) {
+  std::vector<std::pair<std::string_view, std::filesystem::path>> files{
+      {"--out", paths.grid}, {"--latents", paths.latents}, {"--npz", paths.npz}};
+  std::erase_if(files, [](const auto& file) { return file.second.empty(); });
+  return files;
+}
+
+// One would replace the other.
+void require_different(const OutputPaths& paths) {
+  const auto files = files_of(paths);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      require<UsageError>(std::filesystem::weakly_canonical(files[i].second) !=
+                              std::filesystem::weakly_canonical(files[j].second),
+                          "sample", "{} and {} both name {}", files[j].first, files[i].first,
+                          files[i].second.string());
+    }
+  }
 }
 
 }  // namespace
@@ -27,9 +47,8 @@ PictureOutput::PictureOutput(const OutputPaths& paths, data::Decoder decoder,
       channels_(channels),
       side_(side),
       columns_(columns) {
-  require_output(paths_.grid, "--out");
-  require_output(paths_.latents, "--latents");
-  require_output(paths_.npz, "--npz");
+  require_different(paths_);
+  for (const auto& [option, path] : files_of(paths_)) require_output(path, option);
   if (!paths_.singles.empty()) require_output(paths_.singles / "000000.png", "--out-dir");
   if (!paths_.latents.empty()) {
     const auto n = static_cast<std::uint64_t>(labels_.size());
@@ -45,6 +64,11 @@ PictureOutput::PictureOutput(const OutputPaths& paths, data::Decoder decoder,
 void PictureOutput::add(std::span<const float> latents) {
   const auto elements = static_cast<std::size_t>(channels_ * side_ * side_);
   const std::size_t count = latents.size() / elements;
+  for (std::size_t i = 0; i < count; ++i) {
+    require<NumericError>(all_finite(latents.subspan(i * elements, elements)), "sample",
+                          "latents of picture {} (class {}) are not finite", done_ + i,
+                          labels_[done_ + i]);
+  }
   if (rows_) rows_->write_rows(done_, count, h5::Type::kFloat32, latents.data());
   const bool wants_pictures =
       !(paths_.grid.empty() && paths_.singles.empty() && paths_.npz.empty());
