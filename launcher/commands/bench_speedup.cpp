@@ -107,7 +107,14 @@ int bench_speedup(std::span<const std::string> args, CommandContext& context) {
       "bench speedup", "--clock is processor, but the work is done by the GPU");
   require_writable(options.csv, "--csv");
   require_writable(options.html, "--html");
-  if (!options.bench.shards.empty()) data::Dataset check(options.bench.shards);
+  if (!options.bench.shards.empty()) {
+    const auto contestants = published_contestants(options.sizes.front(), options.image_size);
+    const ModelConfig& model = contestants.front().model;
+    const auto side = static_cast<int>(model.input_size());
+    data::Dataset(options.bench.shards)
+        .require_fits(static_cast<int>(model.channels()), side, side,
+                      static_cast<int>(model.classes()));
+  }
   const auto backend = options.device.make_backend(context.world);
   SpeedupReport report{.options = options.bench,
                        .machine = machine_text(probe_machine()),

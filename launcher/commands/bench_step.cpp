@@ -1,4 +1,5 @@
 // edt bench step, edt bench sampling: whole steps against the machine's matrix-product ceiling.
+#include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -121,11 +122,12 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
     check_training("bench step", chosen);
     chosen.zero = parallel.resolve();
     chosen.adamw = optimizer == OptimizerKind::kAdamW;
-    check_mesh({.ranks = context.world.size(),
-                .tensor_ranks = parallel.tensor,
-                .micro_batches = chosen.accumulate * context.world.size() / parallel.tensor,
-                .model = chosen.model.name(),
-                .tensor_degrees = chosen.model.tensor_degrees()});
+    check_mesh(
+        {.ranks = context.world.size(),
+         .tensor_ranks = parallel.tensor,
+         .micro_batches = chosen.accumulate * std::max(1, context.world.size() / parallel.tensor),
+         .model = chosen.model.name(),
+         .tensor_degrees = chosen.model.tensor_degrees()});
     const Mesh mesh(context.world, parallel.tensor);
     return bench_training_step(chosen, backend, mesh);
   });

@@ -11,6 +11,8 @@ namespace {
 // Whether it is worth to read a checkpoint. A run that was killed behind its last checkpoint has no
 // outcome yet: a start that asks for that very step gives it one.
 bool may_be_finished(const TrainConfig& config, const CheckpointStore& store) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(store.directory(), ignored)) return false;
   const bool is_over = state_of_run(config.run.directory).phase == RunPhase::kFinished;
   return std::ranges::any_of(store.entries(), [&](const CheckpointStore::Entry& entry) {
     return entry.complete && entry.step >= config.train.steps + (is_over ? 0 : 1);

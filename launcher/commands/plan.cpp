@@ -93,6 +93,7 @@ int run_calibration(const TrainConfig& config, const PlanOptions& plan, PlannedS
   context.run_started = true;
   Cluster before;
   if (std::filesystem::exists(plan.calibrate)) before = read_cluster(plan.calibrate.string());
+  context.run_started = true;
   Communicator& world = context.world;
   const Cluster cluster = calibrate(step, *backend, world, plan.rounds, std::move(before));
   if (world.is_root()) write_cluster(cluster, plan.calibrate);
