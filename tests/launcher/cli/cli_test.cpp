@@ -309,6 +309,37 @@ TEST_F(Cli, BadPlacesAreRefusedBeforeTheWork) {
   EXPECT_THAT(refusal("plan --html /proc/plan.html"), HasSubstr("/proc takes no files"));
 }
 
+TEST_F(CliRun, OptionsThatDoNotGoTogetherAreRefused) {
+  const std::string sample = "sample --classes 1 --steps 2 --checkpoint " + run_ + " ";
+  EXPECT_THAT(refusal(sample + "--out " + path_ + "/x --npz " + path_ + "/./x"),
+              HasSubstr("--out and --npz both name"));
+  EXPECT_THAT(refusal(sample + "--out " + path_ + "/x.png --cfg-scale 1e308", 1),
+              HasSubstr("latents of picture 0 (class 1) are not finite"));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/x.png"));
+  EXPECT_THAT(refusal("bench step --model EDT-Ti/2 --parallel.tensor=2"),
+              HasSubstr("1 ranks cannot be grouped by 2"));
+  EXPECT_THAT(refusal("bench speedup --from-shards " + data_ + " --sizes S"),
+              HasSubstr("the model takes 4 x 32 x 32"));
+  const std::string config = run_ + "/config.ini";
+  EXPECT_THAT(refusal("plan --calibrate " + config), HasSubstr("unknown key"));
+  EXPECT_THAT(refusal("train --data " + data_ + " --run.dir " + config),
+              testing::AllOf(HasSubstr("[run] "), HasSubstr("config.ini")));
+}
+
+TEST_F(Cli, ImportSaysWhatIsOfNoUse) {
+  const std::string weights = write("w.safetensors", ""), folder = path_ + "/f";
+  std::filesystem::create_directories(folder);
+  const std::string to = " --out " + path_ + "/set --latents ";
+  EXPECT_THAT(refusal("data import" + to + path_ + "/none"), HasSubstr("none: there is no such"));
+  EXPECT_THAT(refusal("data import" + to + folder), HasSubstr("the labels' folder is needed"));
+  EXPECT_THAT(refusal("data import" + to + weights + " --labels " + folder),
+              HasSubstr("--labels is of no use"));
+  EXPECT_THAT(refusal("data import" + to + folder + " --labels " + folder + " --latents-key x"),
+              HasSubstr("--latents-key is a name within"));
+  EXPECT_THAT(refusal("data import --out " + path_ + "/set --latents ''"),
+              HasSubstr("a text that is not empty"));
+}
+
 TEST_F(Cli, DoctorSaysWhichDirectoryItExamines) {
   const Outcome outcome = run("doctor " + path_ + "/no/such");
   EXPECT_THAT(outcome.output,
