@@ -90,7 +90,6 @@ int run_calibration(const TrainConfig& config, const PlanOptions& plan, PlannedS
   step.engine.batch = 2 * step.engine.micro_batch;  // one to accumulate onto the other
   step.engine.zero.stage = ZeroStage::kNone;
   const auto backend = config.run.device.make_backend(context.world);
-  context.run_started = true;
   Cluster before;
   if (std::filesystem::exists(plan.calibrate)) before = read_cluster(plan.calibrate.string());
   context.run_started = true;

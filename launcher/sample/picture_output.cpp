@@ -25,12 +25,14 @@ std::vector<std::pair<std::string_view, std::filesystem::path>> files_of(const O
 
 // One would replace the other.
 void require_different(const OutputPaths& paths) {
+  const auto real = [](const std::filesystem::path& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path));
+  };
   const auto files = files_of(paths);
   for (std::size_t i = 0; i < files.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      require<UsageError>(std::filesystem::weakly_canonical(files[i].second) !=
-                              std::filesystem::weakly_canonical(files[j].second),
-                          "sample", "{} and {} both name {}", files[j].first, files[i].first,
+      require<UsageError>(real(files[i].second) != real(files[j].second), "sample",
+                          "{} and {} both name {}", files[j].first, files[i].first,
                           files[i].second.string());
     }
   }
