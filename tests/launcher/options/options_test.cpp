@@ -221,7 +221,7 @@ TEST(Options, RequiredMustBeGivenAndRulesHold) {
   };
   EXPECT_EQ(parse({}), "[info] name is required: what to look at");
   EXPECT_EQ(parse({""}), "[info] name = '' (command line): expected a text that is not empty");
-  EXPECT_EQ(parse({"x", "--config="}), "[info] --config names no file");
+  EXPECT_EQ(parse({"x", "--config", ""}), "[info] --config names no file");
   EXPECT_EQ(parse({"x", "--size=3"}), "[info] size = '3' (command line): expected an even number");
   EXPECT_EQ(parse({"x", "--size=4"}), "");
   EXPECT_EQ(parse({"x", "y"}), "[info] unexpected argument 'y'");
