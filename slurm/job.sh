@@ -120,6 +120,12 @@ edt_use_nodes() {
   rm -f "./$resize.sh" "./$resize.csh"
 }
 
+# edt_has_ended RUN GENERATION: whether a start after that generation has said how it ended. Each takes a generation
+# first and writes its outcome last; until then that of an earlier start is there.
+edt_has_ended() {
+  [[ $(cat "$1/generation" 2>/dev/null || true) != "$2" && $1/outcome.json -nt $1/generation ]]
+}
+
 # edt_train OPTIONS...: trains, and ends this job. Exit status of edt: 0 done; 1 failed; 2 wrong usage or input; 3
 # saved on request, go on; 4 stopped for good by the file `stop`; 5 a rank was lost or stalled, go on.
 # Anything else is the launcher's, for ranks that were killed or nodes that are gone.
@@ -142,7 +148,7 @@ edt_train() {
     wait $! || true
   done
   # Nor does status 0 of a launcher mean that the run has come to its end: the run says so itself.
-  if ((status == 0)) && [[ ! -e $run/outcome.json ]]; then status=255; fi
+  if ((status == 0)) && ! edt_has_ended "$run" "$generation"; then status=255; fi
   case $status in
     0) edt_end 0 "done" ;;
     1) # edt's own verdict, unless a node is gone: srun has the same status when it cannot start a rank.

@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "launcher/commands/finished_run.h"
 #include "launcher/commands/table.h"
+#include "launcher/run/run_directory.h"
 #include "launcher/train/trainer.h"
 
 namespace edt {
@@ -19,6 +20,9 @@ int train(std::span<const std::string> args, CommandContext& context) {
   if (const auto step = step_of_finished_run(config, context.world)) {
     log::info("{} has reached step {}, train.steps is {}: nothing to do",
               config.run.directory.string(), *step, config.train.steps);
+    // A start as any other to a batch script, which else could not tell it from none.
+    const RunDirectory directory(config.run.directory, context.world);
+    if (context.world.is_root()) directory.write_outcome(kDone, *step, "done");
     return kDone;
   }
   Trainer trainer(config, options.to_ini(), context.world);

@@ -6,9 +6,10 @@ cat >trainer <<'TRAINER'
 # In place of edt: notes what the rank was given.
 run=${*: -1}
 mkdir -p "$run"
-touch "$run/outcome.json"
 echo "$SLURM_JOB_ID" >"$run/generation"
 echo "$(hostname) sees ${CUDA_VISIBLE_DEVICES:-none}: $*" >"$run/rank-$SLURM_PROCID"
+sleep 0.5
+touch "$run/outcome.json"
 TRAINER
 chmod +x trainer
 # ran RUN RANK NODE GPUS
