@@ -58,6 +58,17 @@ TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem
   return config;
 }
 
+TrainConfig tiny_gpu_config(const std::filesystem::path& data, const std::filesystem::path& run) {
+  TrainConfig config = tiny_config(data, run);
+  config.model.heads = {2, 2, 4, 2, 2};
+  config.model.widths = {16, 24, 32, 24, 16};
+  config.train.steps = 2;
+  config.train.batch = 2;
+  config.train.micro_batch = 1;
+  config.run.device.kind = DeviceKind::kCuda;
+  return config;
+}
+
 int run(const TrainConfig& config, Communicator& world) {
   OptionSet options("train", "");
   TrainConfig copy = config;

@@ -21,6 +21,9 @@ TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem
 TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem::path& run,
                         const std::string& kind);
 
+// Two steps of two images on GPUs; small enough for emulated ones, with heads for two tensor ranks.
+TrainConfig tiny_gpu_config(const std::filesystem::path& data, const std::filesystem::path& run);
+
 // Runs to config.train.steps: on all ranks of `world`, or on this one alone.
 int run(const TrainConfig& config, Communicator& world);
 int run(const TrainConfig& config);

@@ -56,16 +56,7 @@ class Tune : public testing::Test {
     return parse_product_file(read_text(path(name)), name);
   }
 
-  TrainConfig config(const char* name) const {
-    TrainConfig config = tiny_config(path("data"), path(name));
-    config.model.heads = {2, 2, 4, 2, 2};
-    config.model.widths = {16, 24, 32, 24, 16};
-    config.train.steps = 2;
-    config.train.batch = 2;
-    config.train.micro_batch = 1;
-    config.run.device.kind = DeviceKind::kCuda;
-    return config;
-  }
+  TrainConfig config(const char* name) const { return tiny_gpu_config(path("data"), path(name)); }
   // Everything that the run leaves behind.
   auto trained(const char* name, const std::filesystem::path& products = {}) const {
     if (!std::filesystem::exists(path("data"))) write_tiny_data(path("data"));

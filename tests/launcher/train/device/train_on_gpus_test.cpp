@@ -18,14 +18,7 @@ class TrainOnGpus : public testing::Test {
   }
 
   TrainConfig config(const std::string& name) const {
-    TrainConfig config = tiny_config(directory_.path() / "data", directory_.path() / name);
-    config.model.heads = {2, 2, 4, 2, 2};
-    config.model.widths = {16, 24, 32, 24, 16};
-    config.train.steps = 2;
-    config.train.batch = 2;
-    config.train.micro_batch = 1;
-    config.run.device.kind = DeviceKind::kCuda;
-    return config;
+    return tiny_gpu_config(directory_.path() / "data", directory_.path() / name);
   }
 
   // A thread for each rank, with a GPU of its own.
