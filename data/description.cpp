@@ -125,6 +125,7 @@ void write_description(const Description& d, h5::File& file) {
     file.write_attribute("channel_std", d.channel_std);
   }
   if (!d.source.empty()) file.write_attribute("source", d.source);
+  if (!d.provenance.empty()) file.write_attribute("provenance", d.provenance);
   std::string names;
   for (const std::string& name : d.class_names) names += name + "\n";
   if (!names.empty()) file.write_attribute("class_names", names);
@@ -151,6 +152,7 @@ Description read_description(const h5::File& file) {
   d.channel_mean = read_optional(file, "channel_mean");
   d.channel_std = read_optional(file, "channel_std");
   if (file.has_attribute("source")) d.source = file.read_string("source");
+  if (file.has_attribute("provenance")) d.provenance = file.read_string("provenance");
   if (file.has_attribute("class_names"))
     d.class_names = split_names(file.read_string("class_names"));
   d.decoder = read_decoder(file, d.channels);
@@ -180,6 +182,8 @@ void require_same(const Description& a, const std::string& file_a, const Descrip
   check(a.channel_mean == b.channel_mean && a.channel_std == b.channel_std, "channel statistics",
         "others", "of its own");
   check(a.decoder == b.decoder, "decoder", "another", "of its own");
+  const auto or_none = [](const std::string& id) { return id.empty() ? "none" : id; };
+  check(a.provenance == b.provenance, "provenance", or_none(a.provenance), or_none(b.provenance));
 }
 
 }  // namespace edt::data

@@ -33,6 +33,7 @@ struct Description {
   LinearDecoder decoder;
   std::vector<std::string> class_names;  // empty: not known
   std::string source;                    // where the samples come from, for people
+  std::string provenance;                // id of all that shaped the set; empty: not known
 
   std::uint64_t latent_elements() const {
     return static_cast<std::uint64_t>(channels) * height * width;

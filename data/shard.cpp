@@ -30,6 +30,14 @@ Shard::Shard(const std::filesystem::path& path, bool map) : file_(path) {
   if (description_.flipped) flipped_ = open_array(file, description_.flipped_name());
   if (map) file_.map();
   if (samples_.set || flipped_.set) hdf5_ = std::make_unique<h5::File>(std::move(file));
+  if (description_.moments) check_first_moments();
+}
+
+// At once, since a set of log variances is wrong from its first sample.
+void Shard::check_first_moments() const {
+  std::vector<std::byte> scratch;
+  std::vector<float> values(description_.stored_elements());
+  read(0, 1, false, false, scratch, values);
 }
 
 void Shard::read_place(const h5::File& file) {
@@ -151,6 +159,19 @@ void Shard::refuse_not_finite(std::uint64_t first, std::uint64_t count,
   }
 }
 
+// Others write log variances into what this format wants as deviations.
+void Shard::refuse_negative_deviation(std::uint64_t first, std::span<const float> values) const {
+  const std::uint64_t half = description_.latent_elements();
+  for (std::uint64_t i = 0; i < values.size() / (2 * half); ++i) {
+    const auto deviations = values.subspan((2 * i + 1) * half, half);
+    const float least = *std::min_element(deviations.begin(), deviations.end());
+    require<DataError>(least >= 0, "shard",
+                       "{}: sample {}: standard deviation {} is negative: log variances? `edt data "
+                       "import --moments logvar` converts them",
+                       path().string(), first + i, least);
+  }
+}
+
 void Shard::verify_block(const Array& array, std::uint64_t block,
                          std::vector<std::byte>& scratch) const {
   const std::uint64_t first = block * block_samples_;
@@ -193,6 +214,7 @@ void Shard::read(std::uint64_t first, std::uint64_t count, bool flipped, bool ve
   if (!convert(stored(array(flipped), first, count, scratch), out, next)) {
     refuse_not_finite(first, count, out);
   }
+  if (description_.moments) refuse_negative_deviation(first, out);
 }
 
 void Shard::verify() const {

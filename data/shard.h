@@ -59,6 +59,7 @@ class Shard {
     std::unique_ptr<std::atomic<bool>[]> verified;
   };
 
+  void check_first_moments() const;
   void read_place(const h5::File& file);
   void read_labels(const h5::File& file);
   Array open_array(const h5::File& file, const std::string& name) const;
@@ -71,6 +72,7 @@ class Shard {
   void verify_blocks(const Array& array, std::uint64_t first, std::uint64_t count,
                      std::vector<std::byte>& scratch) const;
   void verify_block(const Array& array, std::uint64_t block, std::vector<std::byte>& scratch) const;
+  void refuse_negative_deviation(std::uint64_t first, std::span<const float> values) const;
   void refuse_not_finite(std::uint64_t first, std::uint64_t count,
                          std::span<const float> values) const;
   const Array& array(bool flipped) const { return flipped ? flipped_ : samples_; }

@@ -136,6 +136,11 @@ ByteRange ShardWriter::write_labels() {
 }
 
 void ShardWriter::finish() {
+  complete();
+  take_name();
+}
+
+void ShardWriter::complete() {
   require<DataError>(written_ == samples_, "shard", "{}: {} samples written, {} announced",
                      path_.string(), written_, samples_);
   flush_block();
@@ -149,7 +154,8 @@ void ShardWriter::finish() {
   arrays_.clear();
   file_->close();
   write_seal(partial_.partial(), std::move(ranges));
-  partial_.commit();
 }
+
+void ShardWriter::take_name() { partial_.commit(); }
 
 }  // namespace edt::data

@@ -37,16 +37,28 @@ Description describe_synth(const SynthOptions& options, const PatchTransform& tr
   return d;
 }
 
+Provenance provenance_of_synth(const SynthOptions& options) {
+  Provenance p;
+  p.add("made by", "data synth, format 1");
+  p.add("--image-size", fmt::to_string(options.image_size));
+  p.add("--classes", fmt::to_string(options.classes));
+  p.add("--seed", fmt::to_string(options.seed));
+  p.add("--flipped", options.flipped);
+  return p;
+}
+
 }  // namespace
 
-void synthesize(const SynthOptions& options, const Progress& progress) {
+WriteReport synthesize(const SynthOptions& options, const Progress& progress) {
   const int most = static_cast<int>(synth_class_names().size());
   require<UsageError>(options.classes >= 1 && options.classes <= most, "synth",
                       "{} classes asked for, 1 to {} can be drawn", options.classes, most);
   const PatchTransform transform(options.image_size);
   const Description description = describe_synth(options, transform);
   DatasetWriter writer(options.out, description, options.samples,
-                       {.samples_per_shard = options.samples_per_shard});
+                       {.samples_per_shard = options.samples_per_shard,
+                        .provenance = provenance_of_synth(options),
+                        .replace = options.replace});
   std::vector<float> latent(description.latent_elements()),
       flipped(options.flipped ? latent.size() : 0);
   while (writer.next_sample() < options.samples) {
@@ -60,7 +72,7 @@ void synthesize(const SynthOptions& options, const Progress& progress) {
     writer.append(latent, flipped, std::span(&label, 1));
     if (progress) progress(writer.next_sample(), options.samples);
   }
-  writer.finish();
+  return writer.finish();
 }
 
 }  // namespace edt::data

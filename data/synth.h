@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "data/progress.h"
+#include "data/writer.h"
 
 namespace edt::data {
 
@@ -16,9 +17,11 @@ struct SynthOptions {
   std::uint64_t seed = 0;
   bool flipped = false;  // store mirrored copies too
   std::uint64_t samples_per_shard = 4096;
+  bool replace = false;  // shards that are there are not kept
 };
 
-// Continues an interrupted run with the same options. Sample i has label i mod classes.
-void synthesize(const SynthOptions& options, const Progress& progress = {});
+// Continues an interrupted run with the same options; with others it is refused. Sample i has label
+// i mod classes.
+WriteReport synthesize(const SynthOptions& options, const Progress& progress = {});
 
 }  // namespace edt::data

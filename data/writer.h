@@ -12,6 +12,7 @@
 
 #include "core/storage/partial_file.h"
 #include "data/description.h"
+#include "data/provenance.h"
 #include "data/seal.h"
 #include "data/shard.h"
 
@@ -28,7 +29,11 @@ class ShardWriter {
   // beyond float16 where that is the type, and labels out of range are DataErrors.
   void append(std::span<const float> stored, std::span<const float> flipped,
               std::span<const std::int32_t> labels);
+  // Everything is written, and the shard has its name.
   void finish();
+  // The same in two steps: what is complete gets its name.
+  void complete();
+  void take_name();
 
   std::uint64_t written() const { return written_; }
 
@@ -49,13 +54,23 @@ class ShardWriter {
 
 struct DatasetWriterOptions {
   std::uint64_t samples_per_shard = 16384;
+  // What shapes the shards, apart from their description, number and size.
+  Provenance provenance = {};
+  // Shards that are there are not kept: they are removed when the first new one is complete.
+  bool replace = false;
+};
+
+// How a call left a data set.
+struct WriteReport {
+  std::uint64_t kept = 0;     // shards that were there
+  std::uint64_t written = 0;  // shards
 };
 
 // All shards of a data set whose size is known.
 class DatasetWriter {
  public:
-  // Creates the directory. Shards of the same description and size that are already there are kept;
-  // others are a DataError.
+  // Creates the directory. Whole shards of the same provenance, description and size that are
+  // already there are kept; others are a DataError that names what differs.
   DatasetWriter(std::filesystem::path directory, Description description, std::uint64_t samples,
                 const DatasetWriterOptions& options = {});
   ~DatasetWriter();
@@ -70,18 +85,29 @@ class DatasetWriter {
   void append(std::span<const float> stored, std::span<const float> flipped,
               std::span<const std::int32_t> labels);
   // Throws when samples are missing.
-  void finish();
+  WriteReport finish();
+
+  // The description of the shards that a writer with these arguments would keep; none: there are
+  // none.
+  static std::optional<Description> kept_description(const std::filesystem::path& directory,
+                                                     std::uint64_t samples,
+                                                     const DatasetWriterOptions& options);
 
  private:
   std::filesystem::path shard_path(std::uint64_t shard) const;
   ShardPlace place(std::uint64_t shard) const;
   void resume();
+  void require_own_shards() const;
+  void begin_set();
 
   std::filesystem::path directory_;
   Description description_;
   std::uint64_t samples_;
   std::uint64_t samples_per_shard_;
-  std::uint64_t next_ = 0;
+  Provenance provenance_;
+  bool replace_;
+  std::uint64_t next_ = 0, kept_ = 0;
+  bool begun_ = false;
   std::unique_ptr<ShardWriter> shard_;
 };
 

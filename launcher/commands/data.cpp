@@ -1,58 +1,19 @@
-// edt data synth | import | info | verify, and edt bench data.
+// edt data synth | info | verify, and edt bench data.
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
-#include "data/import.h"
 #include "data/inspect.h"
 #include "data/read_bench.h"
 #include "data/synth.h"
 #include "launcher/commands/table.h"
+#include "launcher/commands/write_dataset.h"
 #include "launcher/options/options.h"
-#include "launcher/signals.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
 
 namespace edt {
 namespace {
-
-struct Stopped {};
-
-// Runs work that writes a data set, with progress. A signal ends it between two samples: whole
-// shards stay, and the same command continues behind them.
-template <class Work>
-int write_dataset(CommandContext& context, const std::string& label,
-                  const std::filesystem::path& out, Work work) {
-  require_directory(out, "--out");
-  const StopSignals signals;
-  std::unique_ptr<Progress> progress;
-  const auto report = [&](std::uint64_t done, std::uint64_t total) {
-    context.run_started = true;
-    if (signals.stop_requested()) throw Stopped{};
-    if (!progress) {
-      Progress::Settings settings{.label = label, .unit = "samples"};
-      settings.begin = static_cast<std::int64_t>(done) - 1;
-      settings.end = static_cast<std::int64_t>(total);
-      settings.style = progress_style(context.quiet);
-      progress = std::make_unique<Progress>(settings, context.error);
-    }
-    progress->update(static_cast<std::int64_t>(done));
-  };
-  try {
-    work(report);
-  } catch (const Stopped&) {
-    progress.reset();
-    log::warning("{} stopped by {}; the same command continues it", label, signals.signal_name());
-    return kStopped;
-  }
-  progress.reset();
-  const data::DatasetInfo info = data::describe(out);
-  context.print("{}: {} samples of {} x {} x {}, {} classes, {}, {}\n", out.string(), info.samples,
-                info.description.channels, info.description.height, info.description.width,
-                info.description.classes, counted(info.shards, "shard"),
-                human_bytes(static_cast<double>(info.bytes)));
-  return kDone;
-}
 
 void print_info(CommandContext& context, const data::DatasetInfo& info) {
   const data::Description& d = info.description;
@@ -82,25 +43,6 @@ void print_info(CommandContext& context, const data::DatasetInfo& info) {
   if (!d.source.empty()) line("source", d.source);
 }
 
-// Options that the layout of the input has no use for.
-void refuse_unused(const OptionSet& options, const data::ImportOptions& import) {
-  const bool is_safetensors = data::layout_of(import) == data::ImportLayout::kSafetensors;
-  for (const std::string_view option : {"labels", "flipped-latents"}) {
-    require<UsageError>(!is_safetensors || !options.given(option), "data import",
-                        "--{} is of no use: {} is safetensors, which holds them too", option,
-                        import.latents.string());
-  }
-  const auto check_key = [&](std::string_view option, const std::filesystem::path& file) {
-    const std::filesystem::path& held = file.empty() ? import.latents : file;
-    require<UsageError>(!options.given(option) || is_safetensors || held.extension() == ".npz",
-                        "data import", "--{} is a name within .npz or .safetensors, {} is neither",
-                        option, held.string());
-  };
-  check_key("latents-key", import.latents);
-  check_key("labels-key", import.labels);
-  check_key("flipped-key", import.flipped_latents);
-}
-
 }  // namespace
 
 int data_synth(std::span<const std::string> args, CommandContext& context) {
@@ -119,53 +61,10 @@ int data_synth(std::span<const std::string> args, CommandContext& context) {
   options.add("seed", &synth.seed, "of the pictures");
   options.add("flipped", &synth.flipped, "store mirrored copies too");
   options.add("samples-per-shard", &synth.samples_per_shard, "samples of one file").at_least(1);
+  options.add("replace", &synth.replace, kReplaceHelp);
   if (!read_options(options, args, context)) return kDone;
-  return write_dataset(context, "synth", synth.out,
-                       [&](const data::Progress& progress) { data::synthesize(synth, progress); });
-}
-
-int data_import(std::span<const std::string> args, CommandContext& context) {
-  using data::ImportLayout;
-  data::ImportOptions import;
-  OptionSet options(
-      "data import",
-      "Turns encoded latents into shards. Streams: memory does not grow with the data.");
-  options
-      .add("latents", &import.latents,
-           "folder of .npy files, one .npy or .npz, or .safetensors files")
-      .required();
-  options.add("labels", &import.labels, "folder of .npy files named as the latents, or one .npy");
-  options.add("flipped-latents", &import.flipped_latents,
-              "mirrored copies, laid out as the latents");
-  options.add("out", &import.out, "directory of the data set").required();
-  options.add("layout", &import.layout,
-              {{"auto", ImportLayout::kAuto},
-               {"folders", ImportLayout::kFolders},
-               {"array", ImportLayout::kArray},
-               {"safetensors", ImportLayout::kSafetensors}},
-              "what the latents are; auto: told from the path");
-  options.add("latents-key", &import.latents_key, "name within .npz and .safetensors");
-  options.add("labels-key", &import.labels_key, "name within .npz and .safetensors");
-  options.add("flipped-key", &import.flipped_key, "name of mirrored copies within .safetensors");
-  options.add("classes", &import.classes, "number of classes").at_least(1);
-  options
-      .add("image-size", &import.image_size,
-           "side of the pictures, which must be eight times the latents'; 0: not checked")
-      .unit("pixels")
-      .at_least(0);
-  options.add("scale", &import.scale, "factor between VAE latents and what is trained on").above(0);
-  options.add("scaled", &import.scaled, "the input is multiplied by it already");
-  options.add("moments", &import.moments, "channels hold mean, then standard deviation");
-  options.add("statistics", &import.statistics,
-              "measure mean and deviation per channel, in a second pass");
-  options.add("dtype", &import.type,
-              {{"float16", h5::Type::kFloat16}, {"float32", h5::Type::kFloat32}},
-              "of stored values");
-  options.add("samples-per-shard", &import.samples_per_shard, "samples of one file").at_least(1);
-  if (!read_options(options, args, context)) return kDone;
-  refuse_unused(options, import);
-  return write_dataset(context, "import", import.out, [&](const data::Progress& progress) {
-    data::import_data(import, progress);
+  return write_dataset(context, "synth", synth.out, [&](const data::Progress& progress) {
+    return data::synthesize(synth, progress);
   });
 }
 

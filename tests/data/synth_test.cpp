@@ -116,6 +116,19 @@ TEST(Synth, InterruptedRunContinues) {
   EXPECT_EQ(Dataset(directory / "set").size(), 24u);
 }
 
+TEST(Synth, ContinuesOnlyTheSamePictures) {
+  const TempDir directory;
+  const SynthOptions options{
+      .out = directory / "set", .samples = 24, .image_size = 64, .samples_per_shard = 10};
+  synthesize(options);
+  EXPECT_EQ(synthesize(options).kept, 3u);
+  SynthOptions other = options;
+  other.seed = 5;
+  EXPECT_ERROR(synthesize(other), DataError, "--seed was 0, is now 5", "--replace");
+  other.replace = true;
+  EXPECT_EQ(synthesize(other).written, 3u);
+}
+
 TEST(Synth, BadOptions) {
   const TempDir directory;
   EXPECT_ERROR(synthesize({.out = directory / "s", .image_size = 60}), UsageError, "60 pixels");

@@ -48,15 +48,80 @@ TEST(Writer, InterruptedWriterLeavesWholeShardsAndContinues) {
 TEST(Writer, LeavesOtherDataAlone) {
   const TempDir directory;
   write_small_set(directory / "set");
-  Description d = small_description();
-  d.source = "elsewhere";
-  EXPECT_ERROR(DatasetWriter(directory / "set", d, 20, {.samples_per_shard = 8}), DataError,
-               "shard-00000", "'test'", "'elsewhere'");
-  d = small_description();
-  EXPECT_ERROR(DatasetWriter(directory / "set", d, 20, {.samples_per_shard = 4}), DataError,
-               "another data set");
-  EXPECT_ERROR(DatasetWriter(directory / "set", d, 24, {.samples_per_shard = 8}), DataError,
-               "samples");
+  const Description d = small_description();
+  const auto writer_of = [&](std::uint64_t samples, std::uint64_t samples_per_shard) {
+    DatasetWriter(directory / "set", d, samples, {.samples_per_shard = samples_per_shard});
+  };
+  EXPECT_ERROR(writer_of(20, 4), DataError, "holds 3 shards", "samples-per-shard was 8, is now 4",
+               "--replace");
+  EXPECT_ERROR(writer_of(24, 8), DataError, "samples was 20, is now 24");
+  Provenance other;
+  other.add("seed", "7");
+  EXPECT_ERROR(
+      DatasetWriter(directory / "set", d, 20, {.samples_per_shard = 8, .provenance = other}),
+      DataError, "seed was not given, is now 7");
+  fs::copy(directory / "set" / "shard-00000-of-00003.h5", directory / "set" / "part.h5");
+  EXPECT_ERROR(writer_of(20, 8), DataError, "part.h5 belongs to another data set");
+}
+
+TEST(Writer, RecordThatIsLostDamagedOrOfOtherShards) {
+  const TempDir directory;
+  const Description d = small_description();
+  write_small_set(directory / "set");
+  const auto continued = [&] { DatasetWriter(directory / "set", d, 20, {.samples_per_shard = 8}); };
+  const fs::path record = Provenance::path(directory / "set");
+  const std::string text = content(record);
+  EXPECT_NO_THROW(continued());
+  std::ofstream(record) << "{\"samples\": ";
+  EXPECT_ERROR(continued(), DataError, "provenance.json", "damaged");
+  fs::remove(record);
+  EXPECT_ERROR(continued(), DataError, "3 shards", "no provenance.json", "--replace");
+  std::ofstream(record) << text;
+  EXPECT_NO_THROW(continued());
+  DatasetWriterOptions options{.samples_per_shard = 8};
+  options.provenance.add("seed", "7");
+  DatasetWriter writer(directory / "other", d, 20, options);
+  append_until(writer, d, 20);
+  writer.finish();
+  const std::string name = "shard-00001-of-00003.h5";
+  fs::copy_file(directory / "other" / name, directory / "set" / name,
+                fs::copy_options::overwrite_existing);
+  EXPECT_ERROR(continued(), DataError, name, "something else than", "provenance.json");
+  EXPECT_ERROR(Dataset(directory / "set"), DataError, name, "provenance");
+}
+
+TEST(Writer, ReplaceKeepsTheOldSetUntilANewShardIsWhole) {
+  const TempDir directory;
+  write_small_set(directory / "set");
+  const std::string old = content(Provenance::path(directory / "set"));
+  const Description d = small_description();
+  {
+    DatasetWriter writer(directory / "set", d, 12, {.samples_per_shard = 6, .replace = true});
+    append_until(writer, d, 5);
+  }
+  EXPECT_EQ(Dataset(directory / "set").size(), 20u);
+  EXPECT_EQ(content(Provenance::path(directory / "set")), old);
+  DatasetWriter writer(directory / "set", d, 12, {.samples_per_shard = 6, .replace = true});
+  append_until(writer, d, 12);
+  const WriteReport report = writer.finish();
+  EXPECT_EQ(report.kept, 0u);
+  EXPECT_EQ(report.written, 2u);
+  EXPECT_EQ(Dataset(directory / "set").size(), 12u);
+  EXPECT_EQ(list_shards(directory / "set").size(), 2u);
+}
+
+TEST(Writer, SaysHowManyShardsItKept) {
+  const TempDir directory;
+  const Description d = small_description();
+  {
+    DatasetWriter writer(directory / "set", d, 20, {.samples_per_shard = 8});
+    append_until(writer, d, 17);
+  }
+  DatasetWriter writer(directory / "set", d, 20, {.samples_per_shard = 8});
+  append_until(writer, d, 20);
+  const WriteReport report = writer.finish();
+  EXPECT_EQ(report.kept, 2u);
+  EXPECT_EQ(report.written, 1u);
 }
 
 TEST(Writer, RefusesBadSamples) {

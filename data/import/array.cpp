@@ -1,7 +1,7 @@
 // One large array of latents and one of labels: .npy files, or members of an .npz.
 #include "core/base/error.h"
 #include "core/storage/npy.h"
-#include "data/import_source.h"
+#include "data/import/source.h"
 
 namespace edt::data {
 

@@ -1,13 +1,14 @@
-#include "data/import.h"
+#include "data/import/import.h"
 
 #include <cmath>
 
 #include "core/storage/safetensors.h"
 #include "data/dataset.h"
+#include "data/import/moments.h"
 #include "data/inspect.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/core/storage/temp_dir.h"
-#include "tests/data/npy_files.h"
+#include "tests/data/import/npy_files.h"
 
 namespace edt::data {
 namespace {
@@ -184,13 +185,121 @@ TEST(ImportArray, TheImageSizeIsEightTimesTheLatents) {
   EXPECT_EQ(Dataset(directory / "out").description().image_size, side);
 }
 
-TEST(ImportArray, Moments) {
+// Two samples of 4 + 4 channels of 2 x 2; the second halves hold `second` + i / 100.
+ImportOptions moments_of(const TempDir& directory, float second) {
+  std::vector<float> values(2 * 8 * 4);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float small = static_cast<float>(i) / 100;
+    values[i] = i % 32 < 16 ? small - 0.3f : second + small;
+  }
+  write_npy(directory / "m.npy", "<f4", {2, 8, 2, 2}, values);
+  write_npy(directory / "y.npy", "<i8", {2}, labels(0, 2));
+  ImportOptions options = options_for(directory, ImportLayout::kArray);
+  options.latents = directory / "m.npy";
+  options.labels = directory / "y.npy";
+  options.type = h5::Type::kFloat32;
+  return options;
+}
+
+std::vector<float> stored(const fs::path& set, std::uint64_t index) {
+  const Dataset dataset(set);
+  std::vector<std::byte> scratch;
+  std::vector<float> values(dataset.description().stored_elements());
+  dataset.shards()[0]->read(index, 1, false, true, scratch, values);
+  return values;
+}
+
+TEST(ImportMoments, StandardDeviationsAreTakenAsTheyAre) {
   const TempDir directory;
-  ImportOptions options = array_of(directory, 4);
-  options.moments = true;
+  ImportOptions options = moments_of(directory, 0.5f);
+  options.moments = Moments::kStd;
   import_data(options);
   EXPECT_TRUE(Dataset(directory / "out").description().moments);
-  EXPECT_EQ(Dataset(directory / "out").description().channels, 1);
+  EXPECT_EQ(Dataset(directory / "out").description().channels, 4);
+  EXPECT_EQ(stored(directory / "out", 1)[16], 0.5f + 0.48f);
+}
+
+TEST(ImportMoments, LogVariancesBecomeDeviations) {
+  const TempDir directory;
+  ImportOptions options = moments_of(directory, -13.f);
+  options.moments = Moments::kLogvar;
+  import_data(options);
+  const std::vector<float> values = stored(directory / "out", 0);
+  EXPECT_EQ(values[15], 0.15f - 0.3f);
+  for (std::size_t i = 16; i < 32; ++i) {
+    EXPECT_NEAR(values[i], std::exp((-13.0 + static_cast<double>(i) / 100) / 2), 1e-8);
+  }
+}
+
+TEST(ImportMoments, LogVariancesAreHeldWithinThePublishedBounds) {
+  std::vector<float> values{-1000, -30, 20, 1000};
+  log_variance_to_deviation(values);
+  EXPECT_EQ(values[0], values[1]);
+  EXPECT_NEAR(values[0], std::exp(-15.0), 1e-12);
+  EXPECT_EQ(values[2], values[3]);
+  EXPECT_NEAR(values[3], std::exp(10.0), 1e-2);
+}
+
+TEST(ImportMoments, WhatTheyAreIsSaidWhereValuesCannotDecide) {
+  const TempDir directory;
+  const ImportOptions negative = moments_of(directory, -13.f);
+  EXPECT_ERROR(import_data(negative), UsageError, "m.npy", "8 channels", "of 4",
+               "--moments off, std or logvar", "no std");
+  const ImportOptions positive = moments_of(directory, 0.5f);
+  EXPECT_ERROR(import_data(positive), UsageError, "8 channels", "nowhere negative");
+  EXPECT_FALSE(fs::exists(directory / "out"));
+  const std::vector<float> plain{-1, 1, -1, 1};
+  const auto decided = [&](std::uint64_t channels, std::span<const float> sample) {
+    return decide_moments(Moments::kAuto, {channels, 1, 1}, sample, "x");
+  };
+  EXPECT_EQ(decided(4, plain), Moments::kOff);
+  EXPECT_EQ(decided(3, std::vector<float>{-1, 1, 1}), Moments::kOff);
+  EXPECT_ERROR(decided(4, std::vector<float>({-1, 1, 1, 1})), UsageError, "4 channels", "of 2");
+}
+
+TEST(ImportMoments, WhatWasSaidMustBePossible) {
+  const TempDir directory;
+  ImportOptions options = moments_of(directory, -0.55f);  // sample 1 has positive ones only
+  options.moments = Moments::kStd;
+  EXPECT_ERROR(import_data(options), DataError, "m.npy: sample 0", "-0.39", "is negative",
+               "--moments logvar");
+  options = moments_of(directory, 0.5f);
+  options.moments = Moments::kLogvar;
+  EXPECT_ERROR(import_data(options), DataError, "no log variance", "0.66 to 0.81", "--moments std");
+  write_npy(directory / "m.npy", "<f4", {2, 3, 2, 2}, std::vector<float>(24));
+  EXPECT_ERROR(import_data(options), DataError, "even number of channels, there are 3");
+}
+
+// A set of another program, which holds log variances where the format wants deviations.
+TEST(ImportMoments, NegativeDeviationsOfOtherProgramsAreRefused) {
+  const TempDir directory;
+  const auto write = [&](std::uint64_t bad) {
+    h5::File file = h5::File::create(directory / "set.h5");
+    std::vector<float> values(3 * 8 * 4, 0.5f);
+    values[bad * 32 + 20] = -13;
+    file.create_dataset("moments", h5::Type::kFloat32, {3, 8, 2, 2})
+        .write(h5::Type::kFloat32, values.data());
+    const std::vector<std::int32_t> classes(3);
+    file.create_dataset("labels", h5::Type::kInt32, {3}).write(h5::Type::kInt32, classes.data());
+    for (const char* name : {"format_version", "num_classes", "complete"}) {
+      file.write_attribute(name, 1);
+    }
+    file.write_attribute("image_size", 16);
+    file.write_attribute("scale", 1.0);
+    file.close();
+  };
+  write(0);
+  EXPECT_ERROR(Dataset(directory / "set.h5"), DataError, "set.h5: sample 0",
+               "standard deviation -13 is negative", "--moments logvar");
+  write(2);
+  const Dataset dataset(directory / "set.h5");
+  ReadScratch scratch;
+  std::vector<float> out(16);
+  const std::vector<SampleRef> good{{.index = 1}}, bad{{.index = 2}};
+  EXPECT_NO_THROW(dataset.read(good, 0, scratch, out));
+  EXPECT_ERROR(dataset.read(bad, 0, scratch, out), DataError, "set.h5: sample 2", "-13");
+  ASSERT_EQ(verify(directory / "set.h5").problems.size(), 1u);
+  EXPECT_THAT(verify(directory / "set.h5").problems[0], testing::HasSubstr("sample 2"));
 }
 
 TEST(ImportArray, BadInput) {
@@ -261,6 +370,75 @@ TEST(Import, InterruptedImportContinues) {
   import_data(options, [&](std::uint64_t done, std::uint64_t) { first = first ? first : done; });
   EXPECT_EQ(first, 9u);
   expect_samples(directory / "out", 20, false);
+}
+
+// The shards of an import with other options or of other inputs are not kept.
+TEST(Import, ContinuesOnlyWhatItWouldWriteItself) {
+  const TempDir directory;
+  const ImportOptions options = array_of(directory, 20);
+  EXPECT_EQ(import_data(options).written, 3u);
+  EXPECT_EQ(import_data(options).kept, 3u);
+  const auto refused = [&](auto change, const char* before, const char* now) {
+    ImportOptions changed = options;
+    change(changed);
+    EXPECT_ERROR(import_data(changed), DataError, "holds 3 shards", before, now, "--replace");
+  };
+  refused([](auto& o) { o.scaled = false; }, "--scaled was on", "now off");
+  refused([](auto& o) { o.scale = 0.5; }, "--scale was 0.18215", "now 0.5");
+  refused([](auto& o) { o.classes = 6; }, "--classes was 5", "now 6");
+  refused([](auto& o) { o.moments = Moments::kStd; }, "--moments was off", "now std");
+  refused([](auto& o) { o.statistics = true; }, "--statistics was off", "now on");
+  refused([](auto& o) { o.type = h5::Type::kFloat32; }, "--dtype was float16", "now float32");
+  refused([](auto& o) { o.samples_per_shard = 10; }, "samples-per-shard was 8", "now 10");
+  refused([&](auto& o) { o.flipped_latents = directory / "x.npy"; },
+          "--flipped-latents was not given", "x.npy");
+  write_npy(directory / "z.npy", "<i8", {20}, labels(1, 20));
+  refused([&](auto& o) { o.labels = directory / "z.npy"; }, "y.npy", "z.npy");
+  expect_samples(directory / "out", 20, false);
+}
+
+TEST(Import, InputsThatWereOverwrittenAreNoticed) {
+  const TempDir directory;
+  ImportOptions options = array_of(directory, 20);
+  import_data(options);
+  const fs::path x = directory / "x.npy";
+  const auto time = fs::last_write_time(x);
+  fs::last_write_time(x, time + std::chrono::seconds(5));
+  EXPECT_ERROR(import_data(options), DataError, "--latents: time of change was 20");
+  write_npy(x, "<f4", {20, 2, 3, 4}, rows(1, 20));
+  fs::last_write_time(x, time);  // as cp --preserve leaves it
+  EXPECT_ERROR(import_data(options), DataError, "--latents: checksum was");
+  options.replace = true;
+  EXPECT_EQ(import_data(options).kept, 0u);
+  const std::vector<float> first = stored(directory / "out", 0);
+  EXPECT_EQ(first, values_of(1));
+}
+
+TEST(Import, FilesOfAFolderThatWereOverwrittenAreNoticed) {
+  const TempDir directory;
+  write_folders(directory, 12);
+  const ImportOptions options = folder_options(directory);
+  import_data(options);
+  EXPECT_EQ(import_data(options).kept, 2u);
+  const fs::path label = directory / "l" / "7.npy";
+  const auto time = fs::last_write_time(label);
+  write_npy(label, "<i8", {1}, labels(1, 1));
+  fs::last_write_time(label, time);
+  EXPECT_ERROR(import_data(options), DataError, "--labels: checksum was");
+  write_npy(label, "<i8", {1}, labels(7, 1));
+  write_npy(directory / "f" / "12.npy", "<f4", {2, 3, 4}, values_of(12));
+  EXPECT_ERROR(import_data(options), DataError, "holds 13 .npy files");
+}
+
+// Statistics are measured once: they come from the shards that are kept.
+TEST(Import, StatisticsOfKeptShardsAreNotMeasuredAgain) {
+  const TempDir directory;
+  ImportOptions options = array_of(directory, 20);
+  options.statistics = true;
+  import_data(options);
+  std::uint64_t calls = 0;
+  EXPECT_EQ(import_data(options, [&](std::uint64_t, std::uint64_t) { ++calls; }).kept, 3u);
+  EXPECT_EQ(calls, 0u);
 }
 
 TEST(Verify, CollectsEveryProblem) {

@@ -3,7 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/storage/safetensors.h"
-#include "data/import_source.h"
+#include "data/import/source.h"
 #include "data/natural_order.h"
 
 namespace edt::data {

@@ -1,12 +1,12 @@
-#include "data/import.h"
+#include "data/import/import.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/base/error.h"
 #include "core/storage/half.h"
-#include "data/import_source.h"
-#include "data/writer.h"
+#include "data/import/moments.h"
+#include "data/import/source.h"
 
 namespace edt::data {
 
@@ -31,13 +31,15 @@ std::unique_ptr<ImportSource> open_source(const ImportOptions& options) {
 // One sample of a source, checked and scaled.
 class SampleReader {
  public:
-  SampleReader(ImportSource& source, const ImportOptions& options)
+  SampleReader(ImportSource& source, const ImportOptions& options, Moments moments)
       : stored(source.shape().elements()),
         flipped(source.has_flipped() ? stored.size() : 0),
         source_(source),
         classes_(options.classes),
+        moments_(moments),
         // Moments keep their own scale; it is applied when they are drawn from.
-        factor_(options.scaled || options.moments ? 1.f : static_cast<float>(options.scale)) {}
+        factor_(options.scaled || moments != Moments::kOff ? 1.f
+                                                           : static_cast<float>(options.scale)) {}
 
   void read(std::uint64_t index) {
     source_.read(index, stored, flipped, label);
@@ -46,38 +48,62 @@ class SampleReader {
     require<DataError>(label >= 0 && label < classes_, "import",
                        "{}: label {} of sample {} is outside 0 to {}", source_.label_origin(index),
                        label, index, classes_ - 1);
-    if (factor_ == 1.f) return;
-    for (float& value : stored) value *= factor_;
-    for (float& value : flipped) value *= factor_;
+    for (const std::span<float> values : {std::span(stored), std::span(flipped)}) {
+      if (moments_ != Moments::kOff) finish_moments(values, index);
+      if (factor_ != 1.f) {
+        for (float& value : values) value *= factor_;
+      }
+    }
   }
 
   std::vector<float> stored, flipped;
   std::int32_t label = 0;
 
  private:
+  void finish_moments(std::span<float> values, std::uint64_t index) const {
+    const auto half = values.subspan(values.size() / 2);
+    if (moments_ == Moments::kLogvar) return log_variance_to_deviation(half);
+    const auto negative =
+        std::find_if(half.begin(), half.end(), [](float value) { return value < 0; });
+    if (negative == half.end()) return;
+    fail<DataError>(
+        "import",
+        "{}: sample {}: standard deviation {} is negative: --moments logvar where these "
+        "are log variances",
+        source_.origin(index), index, *negative);
+  }
+
   ImportSource& source_;
   int classes_;
+  Moments moments_;
   float factor_;
 };
 
-Description describe_source(const ImportSource& source, const ImportOptions& options) {
+// Looks at the first sample, which a source of its own reads: others may not go back.
+Moments moments_of(const ImportOptions& options) {
+  const std::unique_ptr<ImportSource> source = open_source(options);
+  SampleReader first(*source, options, Moments::kOff);
+  first.read(0);
+  return decide_moments(options.moments, source->shape(), first.stored, source->origin(0));
+}
+
+Description describe_source(const ImportSource& source, const ImportOptions& options,
+                            Moments decided) {
   const ImportSource::Shape shape = source.shape();
-  require<DataError>(!options.moments || shape.channels % 2 == 0, "import",
-                     "{}: moments need an even number of channels, there are {}", source.origin(0),
-                     shape.channels);
+  const bool moments = decided != Moments::kOff;
   const std::uint64_t side = kVaeFactor * shape.height;
   require<UsageError>(
       options.image_size == 0 || static_cast<std::uint64_t>(options.image_size) == side, "import",
       "--image-size is {}, and latents of {} x {} are of pictures of {} pixels ({} times): {}",
       options.image_size, shape.height, shape.width, side, kVaeFactor, source.origin(0));
   Description d;
-  d.channels = static_cast<int>(shape.channels / (options.moments ? 2 : 1));
+  d.channels = static_cast<int>(shape.channels / (moments ? 2 : 1));
   d.height = static_cast<int>(shape.height);
   d.width = static_cast<int>(shape.width);
   d.classes = options.classes;
   d.image_size = static_cast<int>(side);
   d.scale = options.scale;
-  d.moments = options.moments;
+  d.moments = moments;
   d.flipped = source.has_flipped();
   d.type = options.type;
   d.source = fmt::format("import of {}", options.latents.string());
@@ -85,9 +111,10 @@ Description describe_source(const ImportSource& source, const ImportOptions& opt
 }
 
 // Mean and deviation per channel over the whole source. Moments: of what is drawn from them.
-void measure_statistics(Description& d, const ImportOptions& options, const Progress& progress) {
+void measure_statistics(Description& d, const ImportOptions& options, Moments moments,
+                        const Progress& progress) {
   const std::unique_ptr<ImportSource> source = open_source(options);
-  SampleReader sample(*source, options);
+  SampleReader sample(*source, options, moments);
   const auto channels = static_cast<std::size_t>(d.channels);
   const std::size_t plane = static_cast<std::size_t>(d.height) * d.width;
   std::vector<double> sum(channels), square(channels);
@@ -111,6 +138,37 @@ void measure_statistics(Description& d, const ImportOptions& options, const Prog
     d.channel_mean.push_back(mean * factor);
     d.channel_std.push_back(std::sqrt(variance) * factor);
   }
+}
+
+// Everything that shapes a shard. What other options say (--image-size) is checked only.
+Provenance provenance_of(const ImportOptions& options, Moments moments) {
+  Provenance p;
+  p.add("made by", "data import, format 1");
+  p.add_input("--latents", options.latents);
+  if (!options.labels.empty()) p.add_input("--labels", options.labels);
+  if (!options.flipped_latents.empty()) p.add_input("--flipped-latents", options.flipped_latents);
+  p.add("--layout", fmt::to_string(static_cast<int>(layout_of(options))));
+  p.add("--latents-key", options.latents_key);
+  p.add("--labels-key", options.labels_key);
+  p.add("--flipped-key", options.flipped_key);
+  p.add("--classes", fmt::to_string(options.classes));
+  p.add("--scale", fmt::to_string(options.scale));
+  p.add("--scaled", options.scaled);
+  p.add("--moments", std::string(name_of(moments)));
+  p.add("--statistics", options.statistics);
+  p.add("--dtype", std::string(h5::name_of(options.type)));
+  return p;
+}
+
+// True where none are to be measured: not asked for, or known from the shards that will be kept.
+bool take_known_statistics(Description& description, const ImportOptions& options,
+                           std::uint64_t samples, const DatasetWriterOptions& writing) {
+  if (!options.statistics) return true;
+  const auto kept = DatasetWriter::kept_description(options.out, samples, writing);
+  if (!kept) return false;
+  description.channel_mean = kept->channel_mean;
+  description.channel_std = kept->channel_std;
+  return true;
 }
 
 }  // namespace
@@ -149,26 +207,30 @@ ImportSource::Shape sample_shape(std::span<const std::uint64_t> array, bool sing
   return {sample[0], sample[1], sample[2]};
 }
 
-void import_data(const ImportOptions& options, const Progress& progress) {
+WriteReport import_data(const ImportOptions& options, const Progress& progress) {
   require<UsageError>(options.type == h5::Type::kFloat16 || options.type == h5::Type::kFloat32,
                       "import", "element type {}: float16 or float32 can be stored",
                       h5::name_of(options.type));
   const std::unique_ptr<ImportSource> source = open_source(options);
   require<DataError>(source->size() >= 1, "import", "{}: there are no samples",
                      options.latents.string());
-  Description description = describe_source(*source, options);
+  const Moments moments = moments_of(options);
+  Description description = describe_source(*source, options, moments);
   validate(description, options.latents.string());
-  if (options.statistics) measure_statistics(description, options, progress);
-  DatasetWriter writer(options.out, description, source->size(),
-                       {.samples_per_shard = options.samples_per_shard});
-  SampleReader sample(*source, options);
-  const std::uint64_t before = options.statistics ? source->size() : 0;
+  const DatasetWriterOptions writing{.samples_per_shard = options.samples_per_shard,
+                                     .provenance = provenance_of(options, moments),
+                                     .replace = options.replace};
+  const bool measures = !take_known_statistics(description, options, source->size(), writing);
+  if (measures) measure_statistics(description, options, moments, progress);
+  DatasetWriter writer(options.out, description, source->size(), writing);
+  SampleReader sample(*source, options, moments);
+  const std::uint64_t before = measures ? source->size() : 0;
   while (writer.next_sample() < source->size()) {
     sample.read(writer.next_sample());
     writer.append(sample.stored, sample.flipped, std::span(&sample.label, 1));
     if (progress) progress(before + writer.next_sample(), before + source->size());
   }
-  writer.finish();
+  return writer.finish();
 }
 
 }  // namespace edt::data

@@ -4,7 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/storage/npy.h"
-#include "data/import_source.h"
+#include "data/import/source.h"
 #include "data/natural_order.h"
 
 namespace edt::data {

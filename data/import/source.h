@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "data/import.h"
+#include "data/import/import.h"
 
 namespace edt::data {
 

@@ -1,0 +1,24 @@
+// What tells a file or a folder of files from another: cheap enough to be taken at every start.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace edt::data {
+
+struct Fingerprint {
+  std::string path;         // absolute, without links
+  std::uint64_t files = 0;  // 1 for a file
+  std::uint64_t bytes = 0;  // of all files
+  std::string modified;     // the latest change of a file, UTC, to the nanosecond
+  std::uint64_t checksum = 0;
+};
+
+// Of a file: its beginning and blocks spread over it, all of it where it is small. Of a folder:
+// names, sizes and times of all files below it that can hold data (.npy, .npz, .safetensors, .h5,
+// .hdf5, .json), and the bytes of some of them. Reads at most a few MiB. DataError where there is
+// nothing.
+Fingerprint fingerprint(const std::filesystem::path& path);
+
+}  // namespace edt::data

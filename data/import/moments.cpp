@@ -1,0 +1,63 @@
+#include "data/import/moments.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/base/error.h"
+
+namespace edt::data {
+
+namespace {
+
+bool all_positive(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float value) { return value >= 0; });
+}
+
+// A posterior that knows less than the prior everywhere is no VAE's.
+void refuse_deviations_as_log_variances(std::span<const float> half, const std::string& label) {
+  constexpr std::size_t kEnough = 16;  // that it is no chance
+  if (half.size() < kEnough || !all_positive(half)) return;
+  const auto [least, most] = std::minmax_element(half.begin(), half.end());
+  fail<DataError>(
+      "import",
+      "{}: --moments logvar, but no log variance of the first sample is below 0 ({:.4g} "
+      "to {:.4g}), as with standard deviations: --moments std",
+      label, *least, *most);
+}
+
+}  // namespace
+
+std::string_view name_of(Moments moments) {
+  constexpr std::string_view kNames[] = {"auto", "off", "std", "logvar"};
+  return kNames[static_cast<int>(moments)];
+}
+
+Moments decide_moments(Moments said, const ImportSource::Shape& shape,
+                       std::span<const float> sample, const std::string& label) {
+  const auto first = sample.first(sample.size() / 2), second = sample.subspan(sample.size() / 2);
+  if (said != Moments::kAuto) {
+    require<DataError>(said == Moments::kOff || shape.channels % 2 == 0, "import",
+                       "{}: moments need an even number of channels, there are {}", label,
+                       shape.channels);
+    if (said == Moments::kLogvar) refuse_deviations_as_log_variances(second, label);
+    return said;
+  }
+  constexpr std::uint64_t kMostPlain = 4;
+  const bool odd = shape.channels % 2 != 0;
+  const bool like_deviations = !odd && all_positive(second) && !all_positive(first);
+  if (odd || (shape.channels <= kMostPlain && !like_deviations)) return Moments::kOff;
+  fail<UsageError>("import",
+                   "{}: {} channels may be latents, or mean and deviation or log variance of {}{}: "
+                   "say --moments off, std or logvar",
+                   label, shape.channels, shape.channels / 2,
+                   like_deviations        ? " (the second half is nowhere negative)"
+                   : all_positive(second) ? ""
+                                          : " (the second half has negative values: no std)");
+}
+
+void log_variance_to_deviation(std::span<float> half) {
+  constexpr float kLeast = -30, kMost = 20;
+  for (float& value : half) value = std::exp(0.5f * std::clamp(value, kLeast, kMost));
+}
+
+}  // namespace edt::data

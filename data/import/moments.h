@@ -1,0 +1,27 @@
+// What the channels of an array mean: latents, or the moments of the VAE's posterior, whose second
+// half is a standard deviation or a log variance.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "data/import/source.h"
+
+namespace edt::data {
+
+// `sample`: values of the first one. Returns kOff, kStd or kLogvar: what was said, or kOff where
+// nothing was said and only latents are possible. UsageError where both are; DataError where the
+// sample cannot be what was said.
+Moments decide_moments(Moments said, const ImportSource::Shape& shape,
+                       std::span<const float> sample, const std::string& label);
+
+// Second half of a sample, in place: exp(v / 2), v held within -30 ... 20 as in the published VAEs
+// (CompVis/latent-diffusion ldm/modules/distributions/distributions.py,
+// DiagonalGaussianDistribution).
+void log_variance_to_deviation(std::span<float> half);
+
+std::string_view name_of(Moments moments);
+
+}  // namespace edt::data

@@ -1,0 +1,16 @@
+// The files of a folder and of the folders in it.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace edt::data {
+
+// Calls `visit` with the path of each regular file and with its name below `folder` ("a/b.npy"), in
+// any order. Links are followed; hidden files and folders are passed over. DataError where a folder
+// cannot be listed, or lies more than 16 deep, as behind a link to a folder around it.
+void walk_files(const std::filesystem::path& folder,
+                const std::function<void(const std::filesystem::path&, const std::string&)>& visit);
+
+}  // namespace edt::data
