@@ -35,14 +35,15 @@ Provenance whole_provenance(const DatasetWriterOptions& options, std::uint64_t s
 void require_provenance(const fs::path& directory, std::span<const fs::path> shards,
                         const Provenance& now) {
   constexpr std::string_view kWayOut = "choose another directory, or --replace makes the set anew";
+  const std::string number =
+      fmt::format("{} shard{}", shards.size(), shards.size() == 1 ? "" : "s");
   const Provenance before = Provenance::read(directory);
-  require<DataError>(!before.empty(), "data",
-                     "{}: holds {} shards and no {} that says what they were made from: {}",
-                     directory.string(), shards.size(),
-                     Provenance::path(directory).filename().string(), kWayOut);
+  require<DataError>(
+      !before.empty(), "data", "{}: holds {} and no {} that says what they were made from: {}",
+      directory.string(), number, Provenance::path(directory).filename().string(), kWayOut);
   const std::string difference = before.difference(now);
-  require<DataError>(difference.empty(), "data", "{}: holds {} shards, and since then {}: {}",
-                     directory.string(), shards.size(), difference, kWayOut);
+  require<DataError>(difference.empty(), "data", "{}: holds {}, and since then {}: {}",
+                     directory.string(), number, difference, kWayOut);
   for (const fs::path& path : shards) {
     const std::string id = Shard(path).description().provenance;
     require<DataError>(id == before.id(), "data",
