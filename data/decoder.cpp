@@ -3,17 +3,9 @@
 #include <algorithm>
 
 #include "core/base/assert.h"
+#include "data/colour.h"
 
 namespace edt::data {
-
-namespace {
-
-// NaN becomes 0.
-std::uint8_t to_byte(float value) {
-  return value > 0.f ? static_cast<std::uint8_t>(std::min(value, 255.f) + 0.5f) : std::uint8_t{0};
-}
-
-}  // namespace
 
 Decoder::Decoder(const Description& description, bool normalized)
     : linear_(description.decoder),

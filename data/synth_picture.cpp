@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/random/stream.h"
+#include "data/colour.h"
 
 namespace edt::data {
 
@@ -134,10 +135,6 @@ Variation draw_variation(std::uint64_t seed, std::uint32_t sample) {
   v.light = 0.06f + 0.10f * u[6];
   v.light_angle = 2 * kPi * u[7];
   return v;
-}
-
-std::uint8_t to_byte(float value) {
-  return static_cast<std::uint8_t>(std::clamp(value, 0.f, 255.f) + 0.5f);
 }
 
 }  // namespace

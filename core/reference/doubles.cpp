@@ -73,6 +73,17 @@ void add_to(const Doubles& values, const Columns& columns) {
   });
 }
 
+Doubles concatenated(const Tensor& a, const Tensor& b) {
+  const Doubles left = load(a), right = load(b);
+  const std::int64_t rows = a.shape.rows(), wa = a.elements() / rows, wb = b.elements() / rows;
+  Doubles both;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    both.insert(both.end(), left.begin() + r * wa, left.begin() + (r + 1) * wa);
+    both.insert(both.end(), right.begin() + r * wb, right.begin() + (r + 1) * wb);
+  }
+  return both;
+}
+
 Doubles load(const Columns& columns) {
   const std::int64_t rows = columns.tensor.shape[0], stride = columns.stride();
   const Doubles all = load(columns.tensor);

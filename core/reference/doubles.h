@@ -19,6 +19,9 @@ void store(const Doubles& values, const GradTarget& target);
 // columns.row(b)[d] += values[b * width + d]; nothing when the tensor is undefined.
 void add_to(const Doubles& values, const Columns& columns);
 
+// [a, b] row by row: tensors of as many rows, [.., Wa] and [.., Wb].
+Doubles concatenated(const Tensor& a, const Tensor& b);
+
 // The columns as a dense [B, width].
 Doubles load(const Columns& columns);
 

@@ -6,18 +6,6 @@
 namespace edt {
 namespace {
 
-// [a, b] row by row
-Doubles concatenated(const Tensor& a, const Tensor& b) {
-  const std::int64_t m = a.shape[0], ka = a.shape[1], kb = b.shape[1];
-  const Doubles left = load(a), right = load(b);
-  Doubles x;
-  for (std::int64_t i = 0; i < m; ++i) {
-    x.insert(x.end(), left.begin() + i * ka, left.begin() + (i + 1) * ka);
-    x.insert(x.end(), right.begin() + i * kb, right.begin() + (i + 1) * kb);
-  }
-  return x;
-}
-
 // Columns [begin, end) of x [m, n]
 Doubles columns(const Doubles& x, std::int64_t m, std::int64_t n, std::int64_t begin,
                 std::int64_t end) {

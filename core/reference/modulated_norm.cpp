@@ -54,17 +54,6 @@ Doubles part(const Doubles& both, std::int64_t rows, std::int64_t begin, std::in
   return out;
 }
 
-Doubles concatenated(const Tensor& a, const Tensor& b) {
-  const Doubles left = load(a), right = load(b);
-  const std::int64_t width = a.shape[2];
-  Doubles out;
-  for (std::int64_t r = 0; r < a.shape.rows(); ++r) {
-    out.insert(out.end(), left.begin() + r * width, left.begin() + (r + 1) * width);
-    out.insert(out.end(), right.begin() + r * width, right.begin() + (r + 1) * width);
-  }
-  return out;
-}
-
 }  // namespace
 
 void ReferenceBackend::modulated_norm_forward(T x, C shift, C scale, T y, T stats) {

@@ -29,7 +29,7 @@ class FileStream : public ByteStream {
 };
 
 // Headers are short; a longer one is refused before it is read.
-constexpr std::uint64_t kLongestHeader = 1 << 16;
+constexpr std::uint64_t kLongestNpyHeader = 1 << 16;
 
 NpyHeader read_header(ByteStream& stream) {
   // Length first, then the description, so that the stream ends up at the first element.
@@ -46,7 +46,7 @@ NpyHeader read_header(ByteStream& stream) {
     stream.read(std::span(start).subspan(10));
   }
   std::memcpy(&length, start.data() + 8, wide ? 4 : 2);
-  const std::uint64_t available = std::min(stream.size() - start.size(), kLongestHeader);
+  const std::uint64_t available = std::min(stream.size() - start.size(), kLongestNpyHeader);
   const std::size_t prefix = start.size();
   start.resize(prefix + std::min<std::uint64_t>(length, available));
   stream.read(std::span(start).subspan(prefix));

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 
+#include "launcher/bench/measuring.h"
 #include "parallel/mpi/plain_collectives.h"
 
 namespace edt {
@@ -59,11 +60,6 @@ double time(const Call& call, int calls, Communicator& ranks) {
   for (int i = 0; i < calls; ++i) call();
   const Seconds elapsed = std::chrono::steady_clock::now() - begin;
   return ranks.all_reduce_value(elapsed.count() / calls, Reduce::kMax, "bench: slowest rank");
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 CommTiming timing_of(const std::vector<double>& seconds) {

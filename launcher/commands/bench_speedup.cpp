@@ -15,7 +15,7 @@
 namespace edt {
 namespace {
 
-struct Options {
+struct SpeedupCommand {
   SpeedupOptions bench;
   DeviceOptions device;
   std::vector<std::string> sizes{"S", "B", "XL"};
@@ -26,7 +26,7 @@ struct Options {
   void declare(OptionSet& options);
 };
 
-void Options::declare(OptionSet& options) {
+void SpeedupCommand::declare(OptionSet& options) {
   options.add("sizes", &sizes, "which").choices({"S", "B", "XL"});
   device.declare(options, "");
   options.add("micro-batch", &bench.micro_batch, "images of one micro-batch")
@@ -91,7 +91,7 @@ bool fits(const std::string& size, const std::vector<Contestant>& contestants,
 }  // namespace
 
 int bench_speedup(std::span<const std::string> args, CommandContext& context) {
-  Options options;
+  SpeedupCommand options;
   OptionSet set("bench speedup",
                 "Times training steps and guided sampler steps of EDT, MDTv2 and DiT on the same "
                 "kernels, in turn, and compares the ratios with FLOPs and with the paper.");

@@ -16,7 +16,7 @@
 namespace edt {
 namespace {
 
-struct Options {
+struct WatchOptions {
   std::vector<std::filesystem::path> runs;
   std::filesystem::path html;
   double every = 5;
@@ -25,7 +25,7 @@ struct Options {
   void declare(OptionSet& options);
 };
 
-void Options::declare(OptionSet& options) {
+void WatchOptions::declare(OptionSet& options) {
   options.add("runs", &runs, "run directories").positional_list().required();
   options.add("once", &once, "look once and end");
   options.add("every", &every, "time between looks").unit("seconds").range(0.1, 3600);
@@ -46,13 +46,13 @@ bool all_ended(const RunViews& runs) {
   return true;
 }
 
-void write_page(const Options& options, const RunViews& runs) {
+void write_page(const WatchOptions& options, const RunViews& runs) {
   const bool again = !options.once && !all_ended(runs);
   watch_page(runs, again ? std::optional(options.every) : std::nullopt).write(options.html);
 }
 
 // Until the user or a signal ends it, or, where only a page is written, the runs are over.
-void follow(const Options& options, RunViews& runs) {
+void follow(const WatchOptions& options, RunViews& runs) {
   const WatchSignals signals;
   std::optional<TerminalScreen> screen;
   if (output_is_terminal()) screen.emplace();
@@ -73,7 +73,7 @@ void follow(const Options& options, RunViews& runs) {
 }  // namespace
 
 int watch(std::span<const std::string> args, CommandContext& context) {
-  Options options;
+  WatchOptions options;
   OptionSet set(
       "watch",
       "Shows how training runs are doing, running or ended: edt watch RUNDIR [RUNDIR...]. "

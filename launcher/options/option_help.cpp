@@ -30,7 +30,7 @@ std::string wrapped(std::string_view text) {
   return lines;
 }
 
-std::string section_of(const std::string& name) {
+std::string section_named_in(const std::string& name) {
   const auto dot = name.rfind('.');
   return dot == std::string::npos ? "" : name.substr(0, dot);
 }
@@ -63,7 +63,7 @@ class OptionHelp {
   std::vector<std::string> sections() const {
     std::vector<std::string> order{""};
     for (const auto& option : set_.options_) {
-      const std::string section = section_of(option->name_);
+      const std::string section = section_named_in(option->name_);
       if (std::find(order.begin(), order.end(), section) == order.end()) order.push_back(section);
     }
     std::rotate(order.begin(), order.begin() + 1, order.end());  // general options last
@@ -73,7 +73,7 @@ class OptionHelp {
   std::string block(const std::string& section) const {
     std::string text = fmt::format("\n{}:\n", title(section));
     for (const auto& option : set_.options_) {
-      if (section_of(option->name_) != section) continue;
+      if (section_named_in(option->name_) != section) continue;
       std::string names = "--" + option->name_;
       if (!option->alias_.empty()) names += ", --" + option->alias_;
       const std::string placeholder = option->choices_.empty()

@@ -10,14 +10,12 @@ namespace {
 const std::vector<std::string> kHeader{"choice", "step",   "images/s",  "matrix share",
                                        "waits",  "memory", "limited by"};
 
-std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
-
 std::vector<std::string> row(const Prediction& p, const Cluster& cluster) {
   return {describe(p.step),
           human_duration(p.time.seconds),
           human_rate(p.images_per_second()),
-          percent(p.matrix_share(cluster)),
-          percent(p.time.exposed() / p.time.seconds),
+          human_percent(p.matrix_share(cluster)),
+          human_percent(p.time.exposed() / p.time.seconds),
           human_bytes(p.memory_bytes),
           p.limit()};
 }
@@ -29,7 +27,7 @@ std::vector<std::vector<std::string>> time_rows(const Prediction& best) {
     const double seconds = best.time.of(static_cast<Spent>(i));
     if (seconds > 0) {
       rows.push_back({std::string(name_of(static_cast<Spent>(i))), human_duration(seconds),
-                      percent(seconds / best.time.seconds)});
+                      human_percent(seconds / best.time.seconds)});
     }
   }
   return rows;

@@ -59,11 +59,9 @@ void fill_efficiency(std::vector<ScaledPlan>& plans) {
   }
 }
 
-std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
-
-const std::vector<std::string> kHeader{"scaling",  "ranks",      "batch",        "step",
-                                       "images/s", "efficiency", "matrix share", "waits",
-                                       "memory",   "limited by", "choice"};
+const std::vector<std::string> kStudyHeader{"scaling",  "ranks",      "batch",        "step",
+                                            "images/s", "efficiency", "matrix share", "waits",
+                                            "memory",   "limited by", "choice"};
 
 std::vector<std::vector<std::string>> cells(const std::vector<ScaledPlan>& plans,
                                             const Cluster& cluster) {
@@ -78,8 +76,8 @@ std::vector<std::vector<std::string>> cells(const std::vector<ScaledPlan>& plans
     const Prediction& p = *plan.best;
     rows.push_back({scaling, std::to_string(plan.ranks), std::to_string(plan.batch),
                     human_duration(p.time.seconds), human_rate(p.images_per_second()),
-                    percent(plan.efficiency), percent(p.matrix_share(cluster)),
-                    percent(p.time.exposed() / p.time.seconds), human_bytes(p.memory_bytes),
+                    human_percent(plan.efficiency), human_percent(p.matrix_share(cluster)),
+                    human_percent(p.time.exposed() / p.time.seconds), human_bytes(p.memory_bytes),
                     p.limit(), describe(p.step)});
   }
   return rows;
@@ -180,7 +178,7 @@ std::vector<ScaledPlan> plan_scaling(const PlannedStep& step, const ScaleRange& 
 }
 
 std::string scaling_text(const std::vector<ScaledPlan>& plans, const Cluster& cluster) {
-  Table table(kHeader);
+  Table table(kStudyHeader);
   for (auto& row : cells(plans, cluster)) table.add(std::move(row));
   std::string text = fmt::format("{}\n\n{}", headline(plans, cluster), table.text());
   for (const std::string& line : reasons(plans)) text += line + "\n";
@@ -225,7 +223,7 @@ Page scaling_page(const std::vector<ScaledPlan>& plans, const Cluster& cluster) 
   Page page("Predicted scaling");
   page.paragraph(headline(plans, cluster)).chart(rate_chart(plans));
   page.chart(share_chart(plans, true)).chart(share_chart(plans, false));
-  page.table(kHeader, cells(plans, cluster));
+  page.table(kStudyHeader, cells(plans, cluster));
   for (const std::string& line : reasons(plans)) page.paragraph(line);
   return page;
 }

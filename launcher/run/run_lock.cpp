@@ -69,7 +69,7 @@ std::string to_text(const Holder& holder) {
                      holder.job, holder.restarts);
 }
 
-std::string read_text(const fs::path& file) {
+std::string holder_text(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), {}};
 }
@@ -134,7 +134,7 @@ long long time_stamp(const fs::path& file) {
 std::optional<LockSight> look_at_lock(const fs::path& file) {
   const long long stamp = time_stamp(file);
   if (stamp == 0) return {};
-  const auto holder = parse(read_text(file));
+  const auto holder = parse(holder_text(file));
   LockSight sight;
   if (holder) {
     sight.host = holder->host;
@@ -156,7 +156,7 @@ RunLock::RunLock(fs::path file, Timing timing)
     : file_(std::move(file)), timing_(timing), identity_(to_text(this_process())) {
   constexpr int kAttempts = 3;  // others may be taking over the same stale lock
   for (int attempt = 0; !try_create(); ++attempt) {
-    const std::string holder = read_text(file_);
+    const std::string holder = holder_text(file_);
     const State state = state_when_settled(holder, timing_.ending);
     require<UsageError>(state != State::kAlive && attempt < kAttempts, "run", "{} is in use by {}",
                         file_.parent_path().string(), described(holder));
@@ -174,7 +174,7 @@ RunLock::~RunLock() {
   stopped_.notify_all();
   renewer_.join();
   std::error_code ignored;
-  if (read_text(file_) == identity_) fs::remove(file_, ignored);
+  if (holder_text(file_) == identity_) fs::remove(file_, ignored);
 }
 
 // False when the lock exists.
@@ -202,7 +202,7 @@ void RunLock::wait_until_stale(const std::string& holder) const {
   while (Clock::now() < deadline) {
     std::this_thread::sleep_for(timing_.stale_after / 20);
     if (!fs::exists(file_)) return;
-    require<UsageError>(time_stamp(file_) == stamp && read_text(file_) == holder, "run",
+    require<UsageError>(time_stamp(file_) == stamp && holder_text(file_) == holder, "run",
                         "{} is in use by {}", file_.parent_path().string(), described(holder));
   }
 }
@@ -212,7 +212,7 @@ void RunLock::take_over(const std::string& holder) const {
   std::error_code error;
   fs::rename(file_, aside, error);
   if (error) return;  // someone was faster
-  if (read_text(aside) != holder) {
+  if (holder_text(aside) != holder) {
     // Someone was faster and holds it: give it back.
     fs::create_hard_link(aside, file_, error);
   } else {
@@ -224,7 +224,7 @@ void RunLock::take_over(const std::string& holder) const {
 void RunLock::renew_until_stopped() {
   std::unique_lock lock(mutex_);
   while (!stopped_.wait_for(lock, timing_.renew, [this] { return stop_; })) {
-    if (read_text(file_) == identity_) utimensat(AT_FDCWD, file_.c_str(), nullptr, 0);
+    if (holder_text(file_) == identity_) utimensat(AT_FDCWD, file_.c_str(), nullptr, 0);
   }
 }
 

@@ -42,8 +42,6 @@ void fill_efficiency(std::vector<ScaleRow>& rows) {
   }
 }
 
-std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
-
 const std::vector<std::string> kHeader{"series",     "ranks",          "images/s", "range",
                                        "efficiency", "of the ceiling", "waits",    "imbalance",
                                        "memory",     "predicted"};
@@ -54,8 +52,9 @@ std::vector<std::vector<std::string>> cells(const std::vector<ScaleRow>& rows) {
     all.push_back({row.point.series(), std::to_string(row.point.ranks),
                    human_rate(row.images_per_s),
                    fmt::format("{} to {}", human_rate(row.lowest), human_rate(row.highest)),
-                   percent(row.efficiency), percent(row.ceiling_ratio), percent(row.exposed),
-                   fmt::format("{:.3f}", row.imbalance), human_bytes(row.memory_bytes),
+                   human_percent(row.efficiency), human_percent(row.ceiling_ratio),
+                   human_percent(row.exposed), fmt::format("{:.3f}", row.imbalance),
+                   human_bytes(row.memory_bytes),
                    row.predicted ? fmt::format("{} ({:+.1f} %)", human_rate(*row.predicted),
                                                100 * (*row.predicted / row.images_per_s - 1))
                                  : "-"});

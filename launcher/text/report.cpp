@@ -56,6 +56,8 @@ std::string human_rate(double per_second) {
   return large ? fmt::format("{:.0f}", per_second) : fmt::format("{:.4g}", per_second);
 }
 
+std::string human_percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
+
 std::string counted(std::uint64_t count, std::string_view noun) {
   const std::string_view plural = count == 1 ? "" : noun.ends_with("ch") ? "es" : "s";
   return fmt::format("{} {}{}", count, noun, plural);

@@ -12,6 +12,7 @@ std::string human_bytes(double bytes);                            // "1.50 GiB"
 std::string human_flops(double flops_per_second);                 // "312 GFLOP/s"
 std::string human_count(double count);                            // "12.3 M"
 std::string human_rate(double per_second);                        // "4.889", "10553"
+std::string human_percent(double share);                          // "3.1 %"
 std::string counted(std::uint64_t count, std::string_view noun);  // "1 shard", "2 shards"
 std::string human_duration(double seconds);  // "350 us", "12.3 s", "4:05", "2:03:04", "3 d 4 h"
 

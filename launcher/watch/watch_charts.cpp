@@ -70,7 +70,7 @@ std::string missing_text(const RunViews& runs, Value value) {
   return missing > 0 ? fmt::format(" Not finite: {} values.", missing) : "";
 }
 
-struct Kind {
+struct Quantity {
   const char* title;
   Value value;
   const char* unit_name = "";
@@ -78,7 +78,7 @@ struct Kind {
   bool from_zero = false;
 };
 
-LineChart value_chart(const RunViews& runs, const Kind& kind) {
+LineChart value_chart(const RunViews& runs, const Quantity& kind) {
   LineChart chart{.title = kind.title,
                   .x_label = "step",
                   .y_label = kind.unit_name,
@@ -120,7 +120,7 @@ LineChart share_chart(const RunView& run) {
 
 std::vector<LineChart> charts_of(const RunViews& runs) {
   std::vector<LineChart> charts{loss_chart(runs)};
-  const auto add = [&](const Kind& kind) { charts.push_back(value_chart(runs, kind)); };
+  const auto add = [&](const Quantity& kind) { charts.push_back(value_chart(runs, kind)); };
   const bool ceiling = std::ranges::all_of(runs, [](const auto& run) {
     return !run->metrics().curve(&MetricsRecord::ceiling_ratio).empty();
   });

@@ -29,7 +29,7 @@ class UseOrder {
   std::size_t position_ = 0;
 };
 
-struct Slot {
+struct WeightSlot {
   Block block;
   std::size_t bucket = kNone;
   CommunicationQueue::Ticket ticket = 0;  // of its gathering
@@ -69,20 +69,20 @@ class GatheredWeights final : public Weights {
 
   // What was gathered is old now.
   void changed(std::size_t bucket, bool) override {
-    for (Slot& slot : slots_) {
+    for (WeightSlot& slot : slots_) {
       if (slot.bucket == bucket) drop(slot);
     }
   }
 
   std::vector<MemoryUse> bytes_by_category() const override {
     std::size_t bytes = 0;
-    for (const Slot& slot : slots_) bytes += slot.block.bytes();
+    for (const WeightSlot& slot : slots_) bytes += slot.block.bytes();
     return {{"gathered weights", bytes}};
   }
 
  private:
   std::size_t find(std::size_t bucket) const {
-    const auto found = std::ranges::find(slots_, bucket, &Slot::bucket);
+    const auto found = std::ranges::find(slots_, bucket, &WeightSlot::bucket);
     return found == slots_.end() ? kNone : static_cast<std::size_t>(found - slots_.begin());
   }
 
@@ -100,7 +100,7 @@ class GatheredWeights final : public Weights {
   // there is one slot more than buckets ahead, there is such a slot.
   std::size_t gather(std::size_t bucket) {
     const auto next = order_.ahead(static_cast<std::size_t>(context_.config.gather_ahead));
-    const auto spare = std::ranges::find_if(slots_, [&](const Slot& slot) {
+    const auto spare = std::ranges::find_if(slots_, [&](const WeightSlot& slot) {
       return slot.bucket == kNone ||
              (slot.bucket != current_ && std::ranges::find(next, slot.bucket) == next.end());
     });
@@ -111,7 +111,7 @@ class GatheredWeights final : public Weights {
     return static_cast<std::size_t>(spare - slots_.begin());
   }
 
-  void drop(Slot& slot) {
+  void drop(WeightSlot& slot) {
     if (slot.bucket == kNone) return;
     context_.queue.wait(slot.ticket);
     bind(slot.bucket, nullptr);
@@ -119,7 +119,7 @@ class GatheredWeights final : public Weights {
   }
 
   // On the queue's thread.
-  void fill(const Slot& slot) {
+  void fill(const WeightSlot& slot) {
     const PlannedBucket& planned = context_.plan.bucket(slot.bucket);
     const Tensor all{slot.block.data(), {planned.range.elements()}, dtype_};
     const std::int64_t begin = planned.own.begin - planned.range.begin;
@@ -132,7 +132,7 @@ class GatheredWeights final : public Weights {
   }
 
   // nullptr: the values are gone, and reading them is an error that is seen at once.
-  void bind(std::size_t bucket, const Slot* slot) {
+  void bind(std::size_t bucket, const WeightSlot* slot) {
     const PlannedBucket& planned = context_.plan.bucket(bucket);
     for (std::size_t t = planned.first; t < planned.last; ++t) {
       const FlatTensor& tensor = context_.plan.layout().tensor(t);
@@ -148,7 +148,7 @@ class GatheredWeights final : public Weights {
   ZeroContext context_;
   const FlatState& state_;
   DType dtype_;
-  std::vector<Slot> slots_;
+  std::vector<WeightSlot> slots_;
   UseOrder order_;
   std::size_t current_ = kNone;
 };

@@ -6,12 +6,12 @@
 namespace edt {
 namespace {
 
-constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+constexpr std::size_t kNoBucket = static_cast<std::size_t>(-1);
 
 // Memory for one bucket of gradients between its first write and the end of its reduction.
-struct Slot {
+struct GradientSlot {
   Block block;
-  std::size_t bucket = kNone;             // being written
+  std::size_t bucket = kNoBucket;         // being written
   CommunicationQueue::Ticket ticket = 0;  // of its last reduction
 };
 
@@ -37,7 +37,7 @@ class ShardedGradients final : public Gradients {
   void begin_micro_batch(int index) override { index_ = index; }
 
   void provide(std::size_t bucket) override {
-    Slot& slot = free_slot();
+    GradientSlot& slot = free_slot();
     slot.bucket = bucket;
     const PlannedBucket& planned = context_.plan.bucket(bucket);
     std::int64_t end = planned.range.begin;
@@ -52,8 +52,8 @@ class ShardedGradients final : public Gradients {
   }
 
   void bucket_final(std::size_t bucket) override {
-    Slot& slot = slot_of(bucket);
-    slot.bucket = kNone;
+    GradientSlot& slot = slot_of(bucket);
+    slot.bucket = kNoBucket;
     context_.exchange([this, &slot, bucket, index = index_] {
       slot.ticket = context_.queue.submit(
           [this, bucket, index, values = floats(slot)] { reduce(bucket, index, values); });
@@ -71,31 +71,31 @@ class ShardedGradients final : public Gradients {
     const std::size_t one =
         static_cast<std::size_t>(context_.plan.shard().elements()) * sizeof(float);
     std::size_t slots = 0;
-    for (const Slot& slot : slots_) slots += slot.block.bytes();
+    for (const GradientSlot& slot : slots_) slots += slot.block.bytes();
     return {{"gradients", one},
             {"gradient accumulation", sums_.bytes() - one},
             {"gradient buckets", slots}};
   }
 
  private:
-  static float* floats(const Slot& slot) { return static_cast<float*>(slot.block.data()); }
+  static float* floats(const GradientSlot& slot) { return static_cast<float*>(slot.block.data()); }
 
   // Padding, where another bucket had values.
   void clear(float* values, std::int64_t count) {
     if (count > 0) context_.device.zero({values, {count}, DType::kFloat32});
   }
 
-  Slot& add_slot() {
+  GradientSlot& add_slot() {
     return slots_.emplace_back(
-        Slot{.block = zeroed_floats(context_.device, context_.plan.largest())});
+        GradientSlot{.block = zeroed_floats(context_.device, context_.plan.largest())});
   }
 
   // One that is not written; waits for its reduction. More are made when a model writes more
   // buckets at once than there are: in its first step.
-  Slot& free_slot() {
-    Slot* oldest = nullptr;
-    for (Slot& slot : slots_) {
-      if (slot.bucket == kNone && (oldest == nullptr || slot.ticket < oldest->ticket)) {
+  GradientSlot& free_slot() {
+    GradientSlot* oldest = nullptr;
+    for (GradientSlot& slot : slots_) {
+      if (slot.bucket == kNoBucket && (oldest == nullptr || slot.ticket < oldest->ticket)) {
         oldest = &slot;
       }
     }
@@ -104,8 +104,8 @@ class ShardedGradients final : public Gradients {
     return *oldest;
   }
 
-  Slot& slot_of(std::size_t bucket) {
-    for (Slot& slot : slots_) {
+  GradientSlot& slot_of(std::size_t bucket) {
+    for (GradientSlot& slot : slots_) {
       if (slot.bucket == bucket) return slot;
     }
     EDT_ASSERT(false);
@@ -128,7 +128,7 @@ class ShardedGradients final : public Gradients {
 
   ZeroContext context_;
   TreeAccumulator sums_;
-  std::deque<Slot> slots_;
+  std::deque<GradientSlot> slots_;
   int index_ = 0;
 };
 

@@ -16,13 +16,13 @@ namespace {
 
 constexpr double kOutputTolerance = 1e-5, kGradientTolerance = 1.5e-4;
 
-struct Case {
+struct CutCase {
   std::string file;
   int ranks;
   const char* backend;
 };
 
-void PrintTo(const Case& c, std::ostream* out) {
+void PrintTo(const CutCase& c, std::ostream* out) {
   *out << c.file << " over " << c.ranks << " ranks on " << c.backend;
 }
 
@@ -34,7 +34,7 @@ struct Result {
   std::vector<TensorShard> shards;
 };
 
-Result run_rank(const Case& c, Communicator& ranks, Recompute recompute) {
+Result run_rank(const CutCase& c, Communicator& ranks, Recompute recompute) {
   static std::mutex hdf5;  // is not thread-safe
   const auto backend =
       std::string_view(c.backend) == "cpu" ? make_cpu_backend() : make_reference_backend();
@@ -56,7 +56,7 @@ Result run_rank(const Case& c, Communicator& ranks, Recompute recompute) {
   return result;
 }
 
-std::vector<Result> run_all(const Case& c, Recompute recompute = Recompute::kNone) {
+std::vector<Result> run_all(const CutCase& c, Recompute recompute = Recompute::kNone) {
   std::vector<Result> results(static_cast<std::size_t>(c.ranks));
   run_ranks(c.ranks, [&](Communicator& ranks) {
     results[static_cast<std::size_t>(ranks.rank())] = run_rank(c, ranks, recompute);
@@ -80,7 +80,7 @@ std::size_t cut_tensors(const ModelConfig& config) {
   return 9 * blocks + 2;
 }
 
-class GoldenTensorRanks : public testing::TestWithParam<Case> {
+class GoldenTensorRanks : public testing::TestWithParam<CutCase> {
  protected:
   void expect_close(const std::vector<float>& actual, const std::string& name, double tolerance) {
     EXPECT_LE(relative_error(actual, file_.read<float>(name)), tolerance) << name;
@@ -141,8 +141,8 @@ TEST_P(GoldenTensorRanks, TheSameBitsAgainAndWithRecomputation) {
   }
 }
 
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<CutCase> cut_cases() {
+  std::vector<CutCase> all;
   for (const char* kind : {"edt", "mdtv2", "dit"}) {
     for (const std::string& file : golden_models(kind)) {
       for (const int degree : golden_config(GoldenFile(file)).tensor_degrees()) {
@@ -153,7 +153,7 @@ std::vector<Case> cases() {
   }
   return all;
 }
-INSTANTIATE_TEST_SUITE_P(Models, GoldenTensorRanks, testing::ValuesIn(cases()));
+INSTANTIATE_TEST_SUITE_P(Models, GoldenTensorRanks, testing::ValuesIn(cut_cases()));
 
 }  // namespace
 }  // namespace edt::test

@@ -8,10 +8,10 @@
 namespace edt {
 namespace {
 
-constexpr std::int64_t kSize = 1021;
+constexpr std::int64_t kLaneSize = 1021;
 
-Tensor floats(const Block& block) { return {block.data(), {kSize}, DType::kFloat32}; }
-Block block_of(Device& device) { return {device.memory(), kSize * sizeof(float)}; }
+Tensor floats(const Block& block) { return {block.data(), {kLaneSize}, DType::kFloat32}; }
+Block block_of(Device& device) { return {device.memory(), kLaneSize * sizeof(float)}; }
 
 std::vector<float> values_of(Device& device, const Tensor& tensor) {
   std::vector<float> host(static_cast<std::size_t>(tensor.elements()));
@@ -31,7 +31,7 @@ TEST(OpsLanes, ALaneWaitsForTheEventsItIsGiven) {
   device->wait(lane->record());
   device->add_into(floats(a), floats(b));
   device->fill(floats(a), 0);
-  EXPECT_EQ(values_of(*device, floats(b)), std::vector<float>(kSize, 4));
+  EXPECT_EQ(values_of(*device, floats(b)), std::vector<float>(kLaneSize, 4));
 }
 
 TEST(OpsMemory, WhatIsTakenIsNotFree) {
@@ -58,7 +58,7 @@ TEST(OpsLanes, EventsAreReusedOnlyWhenNobodyHoldsThem) {
     lane->wait(filled);
     lane->add_into(floats(a), floats(a));
     device->wait(lane->record());
-    EXPECT_EQ(values_of(*device, floats(a)), std::vector<float>(kSize, 2.f * float(i)));
+    EXPECT_EQ(values_of(*device, floats(a)), std::vector<float>(kLaneSize, 2.f * float(i)));
   }
 }
 

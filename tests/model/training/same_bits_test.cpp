@@ -28,10 +28,10 @@ struct Setting {
 // Arrays of the whole layout: master, moving average, optimizer state.
 using WholeState = std::vector<std::vector<float>>;
 
-struct Outcome {
+struct Trained {
   WholeState state;
   std::vector<double> history, losses, grad_norms;
-  bool operator==(const Outcome&) const = default;
+  bool operator==(const Trained&) const = default;
 };
 
 EngineConfig engine_config(const Setting& setting) {
@@ -48,7 +48,7 @@ EngineConfig engine_config(const Setting& setting) {
   return config;
 }
 
-void take_step(TrainingEngine& engine, const Model& model, Outcome& outcome) {
+void take_step(TrainingEngine& engine, const Model& model, Trained& trained) {
   const auto pixels = static_cast<std::size_t>(model.channels() * model.input_size() *
                                                model.input_size() * kMicroBatch);
   const auto begin = std::chrono::steady_clock::now();
@@ -66,9 +66,9 @@ void take_step(TrainingEngine& engine, const Model& model, Outcome& outcome) {
   // Each second counts once, as computing or as waiting.
   EXPECT_LE(report.compute_seconds + report.communication_seconds + report.optimizer_seconds,
             std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-  outcome.losses.push_back(report.loss);
-  outcome.losses.push_back(report.masked_loss.value_or(0));
-  outcome.grad_norms.push_back(report.grad_norm);
+  trained.losses.push_back(report.loss);
+  trained.losses.push_back(report.masked_loss.value_or(0));
+  trained.grad_norms.push_back(report.grad_norm);
 }
 
 // Each rank writes the part of the state that it saves; ranks do not overlap.
@@ -84,49 +84,49 @@ void collect(TrainingEngine& engine, WholeState& whole) {
   }
 }
 
-Outcome train(const Setting& setting, int steps = 4) {
-  Outcome outcome;
-  outcome.state.resize(6);  // master, moving average, four states of Adan
+Trained train(const Setting& setting, int steps = 4) {
+  Trained trained;
+  trained.state.resize(6);  // master, moving average, four states of Adan
   run_ranks(setting.ranks, [&](Communicator& ranks) {
     omp_set_num_threads(1);  // of this rank
     const auto backend = make_cpu_backend();
     const auto model = make_model(setting.model, *backend, setting.dtype);
     TrainingEngine engine(*model, *backend, ranks, engine_config(setting));
     engine.initialize();
-    Outcome mine;
+    Trained mine;
     for (int i = 0; i < steps; ++i) take_step(engine, *model, mine);
     if (ranks.is_root()) {
-      for (auto& array : outcome.state)
+      for (auto& array : trained.state)
         array.resize(static_cast<std::size_t>(engine.layout().size()));
     }
     ranks.barrier("arrays are there");
-    collect(engine, outcome.state);
+    collect(engine, trained.state);
     ranks.barrier("arrays are filled");
     if (ranks.is_root()) {
       const auto history = engine.timestep_sampler().state();
-      outcome.history.assign(history.begin(), history.end());
-      outcome.losses = mine.losses;
-      outcome.grad_norms = mine.grad_norms;
+      trained.history.assign(history.begin(), history.end());
+      trained.losses = mine.losses;
+      trained.grad_norms = mine.grad_norms;
     }
   });
-  return outcome;
+  return trained;
 }
 
-const Outcome& one_rank() {
-  static const Outcome outcome = train({});
-  return outcome;
+const Trained& one_rank() {
+  static const Trained trained = train({});
+  return trained;
 }
 
 class SameBits : public testing::TestWithParam<std::tuple<int, int, bool>> {};
 
 TEST_P(SameBits, AsOneRank) {
   const auto [ranks, stage, overlap] = GetParam();
-  const Outcome outcome =
+  const Trained trained =
       train({.ranks = ranks, .zero = {.stage = static_cast<ZeroStage>(stage), .overlap = overlap}});
-  EXPECT_EQ(outcome.losses, one_rank().losses);
-  EXPECT_EQ(outcome.grad_norms, one_rank().grad_norms);
-  EXPECT_EQ(outcome.history, one_rank().history);
-  EXPECT_TRUE(outcome.state == one_rank().state);
+  EXPECT_EQ(trained.losses, one_rank().losses);
+  EXPECT_EQ(trained.grad_norms, one_rank().grad_norms);
+  EXPECT_EQ(trained.history, one_rank().history);
+  EXPECT_TRUE(trained.state == one_rank().state);
 }
 
 INSTANTIATE_TEST_SUITE_P(Meshes, SameBits,
@@ -141,19 +141,19 @@ INSTANTIATE_TEST_SUITE_P(Meshes, SameBits,
 class SameBitsOfBaselines : public testing::TestWithParam<ModelConfig> {};
 
 TEST_P(SameBitsOfBaselines, OnAnyRanksInEveryStage) {
-  const Outcome expected = train({.model = GetParam()});
+  const Trained expected = train({.model = GetParam()});
   EXPECT_FALSE(expected.state == train({.model = GetParam()}, 3).state);
   for (const int ranks : {1, 2, 4}) {
     for (int stage = 0; stage < 4; ++stage) {
-      const Outcome outcome = train(
+      const Trained trained = train(
           {.ranks = ranks, .zero = {.stage = static_cast<ZeroStage>(stage)}, .model = GetParam()});
-      EXPECT_TRUE(outcome == expected) << ranks << " ranks, stage " << stage;
+      EXPECT_TRUE(trained == expected) << ranks << " ranks, stage " << stage;
     }
   }
 }
 
 TEST_P(SameBitsOfBaselines, InBf16) {
-  const Outcome expected = train({.dtype = DType::kBFloat16, .model = GetParam()}, 2);
+  const Trained expected = train({.dtype = DType::kBFloat16, .model = GetParam()}, 2);
   const Setting cut{.ranks = 2,
                     .zero = {.stage = ZeroStage::kWeights},
                     .dtype = DType::kBFloat16,
@@ -173,7 +173,7 @@ TEST(SameBitsGuard, TrainingMovesTheWeights) {
 }
 
 TEST(SameBitsBf16, EveryStage) {
-  const Outcome expected = train({.dtype = DType::kBFloat16}, 2);
+  const Trained expected = train({.dtype = DType::kBFloat16}, 2);
   for (int stage = 0; stage < 4; ++stage) {
     const Setting setting{
         .ranks = 2, .zero = {.stage = static_cast<ZeroStage>(stage)}, .dtype = DType::kBFloat16};
@@ -188,7 +188,7 @@ TEST(SameBitsBuckets, SizeDoesNotMatter) {
 
 // Rounded on the wire: outside the promise, close all the same.
 TEST(SameBitsBf16Wire, IsCloseButNotEqual) {
-  const Outcome rounded = train(
+  const Trained rounded = train(
       {.ranks = 2, .zero = {.stage = ZeroStage::kGradients, .gradient_wire = Wire::kBFloat16}});
   EXPECT_FALSE(rounded == one_rank());
   EXPECT_NEAR(rounded.losses.back(), one_rank().losses.back(), 1e-2 * one_rank().losses.back());

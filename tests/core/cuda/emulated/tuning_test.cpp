@@ -13,7 +13,7 @@ namespace {
 
 using emulation::set_suggestions;
 using emulation::Suggestion;
-using Values = std::vector<double>;
+using Doubles = std::vector<double>;
 
 // y = x W^T + b.
 struct Linear {
@@ -28,7 +28,7 @@ struct Linear {
   Tensor x, weight, bias, y;
 };
 
-Values forward(Backend& backend, DType dtype, std::int64_t outputs = 16) {
+Doubles forward(Backend& backend, DType dtype, std::int64_t outputs = 16) {
   const Linear linear(backend, dtype, outputs);
   backend.linear_forward(linear.x, linear.weight, linear.bias, {}, linear.y);
   return read_values(backend, linear.y);
@@ -50,7 +50,7 @@ class Tuning : public testing::TestWithParam<DType> {
     EXPECT_EQ(tuning.found.size(), 1);
     return tuning.found.empty() ? TunedProduct{} : tuning.found.begin()->second;
   }
-  static Values values_with(const ProductTuning& given, std::int64_t outputs = 16) {
+  static Doubles values_with(const ProductTuning& given, std::int64_t outputs = 16) {
     return forward(*make_cuda_backend({.products = {"products.json", given.found}}), dtype(),
                    outputs);
   }
@@ -112,9 +112,9 @@ TEST_P(Tuning, AsksForNoMoreThanItIsTold) {
 
 TEST_P(Tuning, RunsTakeTheAlgorithmsTheyAreGiven) {
   set_suggestions({kFirst});
-  const Values first = forward(*make_cuda_backend(), dtype());
+  const Doubles first = forward(*make_cuda_backend(), dtype());
   set_suggestions({{.seconds = 1e-3, .rounds_each_term = true}});
-  const Values others = forward(*make_cuda_backend(), dtype());
+  const Doubles others = forward(*make_cuda_backend(), dtype());
   ASSERT_NE(first, others);  // or this test could not tell
 
   const ProductTuning given = tune({kFirst, kFaster});
@@ -132,7 +132,7 @@ TEST_P(Tuning, RunsTimeNothing) {
 
 TEST_P(Tuning, OtherProductsTakeTheFirstSuggestion) {
   set_suggestions({kFirst, kFaster});
-  const Values first = forward(*make_cuda_backend(), dtype(), 32);
+  const Doubles first = forward(*make_cuda_backend(), dtype(), 32);
   EXPECT_EQ(values_with(tune({kFirst, kFaster}), 32), first);
 }
 

@@ -52,7 +52,7 @@ std::atomic<int> aborted = 0;
 
 std::vector<std::unique_ptr<Rank>> ranks;  // all that were made
 
-thread_local int depth = 0;
+thread_local int group_depth = 0;
 thread_local std::vector<Operation> group;
 
 [[noreturn]] void fail(const char* what) {
@@ -83,7 +83,7 @@ Rank& used(ncclComm_t comm) {
 
 // Ranks stay, so that whoever uses one after its end is seen.
 ncclResult_t end(ncclComm_t comm) {
-  if (depth != 0) fail("a communicator ends within a group");
+  if (group_depth != 0) fail("a communicator ends within a group");
   rank_of(comm).gone = true;
   return ncclSuccess;
 }
@@ -141,7 +141,7 @@ ncclResult_t run_group() {
 ncclResult_t ask(Operation operation) {
   if (edt::emulation::is_captured(operation.stream)) return ncclInvalidUsage;
   group.push_back(operation);
-  return depth == 0 ? run_group() : ncclSuccess;
+  return group_depth == 0 ? run_group() : ncclSuccess;
 }
 
 }  // namespace
@@ -187,10 +187,10 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
 }
 
 ncclResult_t ncclGroupStart() {
-  ++depth;
+  ++group_depth;
   return ncclSuccess;
 }
-ncclResult_t ncclGroupEnd() { return --depth == 0 ? run_group() : ncclSuccess; }
+ncclResult_t ncclGroupEnd() { return --group_depth == 0 ? run_group() : ncclSuccess; }
 ncclResult_t ncclSend(const void* data, size_t count, ncclDataType_t, int peer, ncclComm_t comm,
                       cudaStream_t stream) {
   return ask({&used(comm), true, const_cast<void*>(data), count, peer, stream});
