@@ -34,7 +34,7 @@ function(edt_test name)
   list(REMOVE_ITEM sources ${ARG_EXCLUDE})
   add_executable(${name} ${sources})
   edt_unity(${name})
-  target_link_libraries(${name} PRIVATE edt_flags ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE edt_flags ${ARG_DEPENDS} edt_test_support GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE EDT_GOLDEN_DIR="${CMAKE_SOURCE_DIR}/tests/golden")
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
@@ -62,14 +62,17 @@ function(edt_label_tests name labels also)
   set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${file})
 endfunction()
 
+# Tests may run as root in a container, and on fewer cores than ranks.
+set(EDT_MPI_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none)
+
 # edt_mpi_command(NAME RANKS n COMMAND command...)
 #   the command on n ranks, with the label mpi.
 function(edt_mpi_command name)
   cmake_parse_arguments(ARG "" "RANKS" "COMMAND;LABELS" ${ARGN})
   add_test(NAME ${name} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ARG_RANKS} ${ARG_COMMAND})
-  # Tests may run as root in a container, and on fewer cores than ranks.
   set_tests_properties(${name} PROPERTIES LABELS "mpi;${ARG_LABELS}" PROCESSORS ${ARG_RANKS} TIMEOUT 180
-    ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_rmaps_base_oversubscribe=1;OMPI_MCA_hwloc_base_binding_policy=none;OMP_NUM_THREADS=1"
+    ENVIRONMENT "${EDT_MPI_ENVIRONMENT};OMP_NUM_THREADS=1"
     ENVIRONMENT_MODIFICATION ${EDT_IGNORED_LEAKS})
 endfunction()
 

@@ -6,8 +6,8 @@
 #include "core/storage/hdf5.h"
 #include "data/seal.h"
 #include "tests/core/storage/expect_error.h"
-#include "tests/core/storage/temp_dir.h"
 #include "tests/data/small_set.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt::data {
 namespace {

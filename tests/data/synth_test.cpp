@@ -7,7 +7,7 @@
 #include "data/patch_transform.h"
 #include "data/synth_picture.h"
 #include "tests/core/storage/expect_error.h"
-#include "tests/core/storage/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt::data {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "data/dataset.h"
 #include "tests/core/storage/expect_error.h"
-#include "tests/core/storage/temp_dir.h"
 #include "tests/data/small_set.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt::data {
 namespace {

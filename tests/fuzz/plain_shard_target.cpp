@@ -1,9 +1,9 @@
 // Shards of other programs have no seal, so HDF5 itself sees the damage. Not a CTest run: the
 // target is there to be run by hand, against the HDF5 library of the machine.
 #include "core/storage/hdf5.h"
-#include "tests/core/storage/temp_dir.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/whole_shard.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt::fuzz {
 

@@ -1,8 +1,8 @@
 #include "core/base/error.h"
 #include "core/storage/safetensors.h"
-#include "tests/core/storage/temp_dir.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/memory_file.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt::fuzz {
 

@@ -1,7 +1,7 @@
-#include "tests/core/storage/temp_dir.h"
 #include "tests/data/small_set.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/whole_shard.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt::fuzz {
 

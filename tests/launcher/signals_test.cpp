@@ -1,10 +1,9 @@
 #include "launcher/signals.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "core/base/error.h"
+#include "tests/support/child_process.h"
 
 namespace edt {
 namespace {
@@ -44,16 +43,12 @@ TEST(StopSignals, OneAtATime) {
 }
 
 TEST(StopSignals, SecondInterruptEndsAtOnce) {
-  const auto ended_by = [](auto body) {
-    const pid_t child = fork();
-    if (child == 0) {
+  const auto ended_by = [](const auto& body) {
+    return test::status_in_child([&] {
       const StopSignals signals;
       body();
-      _exit(7);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+      return 7;
+    });
   };
   EXPECT_EQ(ended_by([] { raise(SIGINT); }), 7);
   EXPECT_EQ(ended_by([] { raise(SIGTERM), raise(SIGTERM), raise(SIGINT); }), 7);

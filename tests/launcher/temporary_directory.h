@@ -1,36 +1,15 @@
-// A directory that exists while a test runs, and text files in it.
+// The names under which tests of the launcher know what is in tests/support.
 #pragma once
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <string>
-
-#include "tests/core/storage/temp_dir.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 
 using TemporaryDirectory = test::TempDir;
-
-inline void write_text(const std::filesystem::path& file, const std::string& text) {
-  std::filesystem::create_directories(file.parent_path());
-  std::ofstream(file, std::ios::binary) << text;
-}
-
-inline std::string read_text(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-// What `action` throws, as text; "" when it throws nothing.
-template <class E, class Action>
-std::string message_of(Action action) {
-  try {
-    action();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "";
-}
+using test::message_of;
+using test::read_text;
+using test::write_text;
 
 }  // namespace edt

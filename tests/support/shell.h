@@ -1,29 +1,20 @@
 // Commands as a shell runs them.
 #pragma once
 
-#include <stdio.h>
-#include <sys/wait.h>
-
+#include <chrono>
 #include <string>
 
 namespace edt::test {
 
 struct CommandOutcome {
-  int status = -1;     // -1: ended by a signal
+  int status = -1;     // -1: ended by a signal, or killed at the limit
   std::string output;  // standard output
+  std::string errors;  // standard error
 };
 
-inline CommandOutcome shell(const std::string& command) {
-  CommandOutcome outcome;
-  FILE* pipe = popen(command.c_str(), "r");
-  if (pipe == nullptr) return outcome;
-  char buffer[4096];
-  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe)) {
-    outcome.output.append(buffer, count);
-  }
-  const int status = pclose(pipe);
-  if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
-  return outcome;
-}
+// The limit is there for commands that hang: at it, the command and what it has started are killed,
+// and `errors` says so.
+CommandOutcome shell(const std::string& command,
+                     std::chrono::seconds limit = std::chrono::seconds(120));
 
 }  // namespace edt::test

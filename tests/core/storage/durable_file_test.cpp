@@ -8,7 +8,7 @@
 
 #include "core/storage/checksum.h"
 #include "tests/core/storage/expect_error.h"
-#include "tests/core/storage/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "core/storage/half.h"
 #include "tests/core/storage/expect_error.h"
-#include "tests/core/storage/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt::h5 {
 namespace {

@@ -6,7 +6,7 @@
 #include "core/storage/durable_file.h"
 #include "core/storage/npy.h"
 #include "tests/core/storage/expect_error.h"
-#include "tests/core/storage/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt {
 namespace {

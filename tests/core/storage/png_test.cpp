@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "tests/core/storage/expect_error.h"
-#include "tests/core/storage/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt {
 namespace {

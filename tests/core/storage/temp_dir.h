@@ -1,29 +1,4 @@
-// A directory of one test, removed at its end.
+// Moved to tests/support.
 #pragma once
 
-#include <cstdlib>
-#include <filesystem>
-#include <string>
-
-namespace edt::test {
-
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "edt-test-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
-}  // namespace edt::test
+#include "tests/support/temp_dir.h"

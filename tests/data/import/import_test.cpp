@@ -7,7 +7,7 @@
 #include "data/import/moments.h"
 #include "data/inspect.h"
 #include "tests/core/storage/expect_error.h"
-#include "tests/core/storage/temp_dir.h"
+#include "tests/support/temp_dir.h"
 #include "tests/data/import/npy_files.h"
 
 namespace edt::data {

@@ -5,25 +5,16 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "tests/launcher/temporary_directory.h"
-#include "tests/support/shell.h"
+#include "tests/support/edt_program.h"
+#include "tests/support/mpirun.h"
+#include "tests/support/text_files.h"
 
+namespace edt::test {
 namespace {
 
 using testing::HasSubstr;
 
-using edt::test::shell;
-using Outcome = edt::test::CommandOutcome;
-
-const std::string kProgram = EDT_PROGRAM;
-
-// `arguments` of mpirun; tests may run as root, and on fewer cores than ranks.
-Outcome mpirun(const std::string& arguments, const std::string& redirection = "2>/dev/null") {
-  return shell(
-      "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
-      "OMPI_MCA_rmaps_base_oversubscribe=1 timeout 60 " EDT_MPIEXEC " --bind-to none " +
-      arguments + " " + redirection);
-}
+const std::string& kProgram = edt_program();
 
 std::size_t count_of(const std::string& what, const std::string& text) {
   std::size_t count = 0;
@@ -65,16 +56,13 @@ TEST(CliRanks, AnErrorOfOneRankEndsTheOthers) {
 
 // Files must not only look alike: the grid of any ranks has the bytes of that of one rank.
 TEST(CliRanks, PicturesDoNotDependOnTheRanks) {
-  const edt::TemporaryDirectory directory;
+  const TempDir directory;
   const auto path = [&](const std::string& name) { return (directory / name).string(); };
   const std::string train =
       kProgram + " train --quiet --model.preset=EDT-Ti/2 --model.image-size=64 --train.batch=4 " +
       "--train.micro-batch=2 --train.steps=2 --data.path=" + path("data") +
       " --run.dir=" + path("run");
-  ASSERT_EQ(
-      shell(kProgram + " data synth --quiet --samples 48 --image-size 64 --out " + path("data"))
-          .status,
-      0);
+  write_tiny_set(path("data"), 48);
   ASSERT_EQ(mpirun("-np 2 " + train).status, 0);
   const auto grid = [&](int ranks) {
     const std::string file = path(std::to_string(ranks) + ".png");
@@ -83,7 +71,7 @@ TEST(CliRanks, PicturesDoNotDependOnTheRanks) {
                " sample --quiet --threads 1 --images 5 --batch 2 --steps 3 --checkpoint " +
                path("run") + " --out " + file);
     EXPECT_EQ(made.status, 0);
-    return edt::read_text(file);
+    return read_text(file);
   };
   const std::string one = grid(1);
   EXPECT_GT(one.size(), 1000u);
@@ -92,12 +80,9 @@ TEST(CliRanks, PicturesDoNotDependOnTheRanks) {
 }
 
 TEST(CliRanks, ARankThatStallsIsNamed) {
-  const edt::TemporaryDirectory directory;
+  const TempDir directory;
   const auto path = [&](const std::string& name) { return (directory / name).string(); };
-  ASSERT_EQ(
-      shell(kProgram + " data synth --quiet --samples 48 --image-size 64 --out " + path("data"))
-          .status,
-      0);
+  write_tiny_set(path("data"), 48);
   // The second rank is frozen once the run has begun.
   const std::string train =
       " train --quiet --model.preset=EDT-Ti/2 --model.image-size=64 --train.batch=4 "
@@ -111,14 +96,11 @@ TEST(CliRanks, ARankThatStallsIsNamed) {
   const Outcome stalled = mpirun("-np 1 " + kProgram + train + " : -np 1 " + freeze, "2>&1");
   EXPECT_EQ(stalled.status, 5) << stalled.output;
   EXPECT_THAT(stalled.output, HasSubstr("[watchdog] rank 1 of 2 on "));
-  EXPECT_THAT(edt::read_text(path("run/logs/stall-rank-0.json")), HasSubstr("\"collectives\""));
+  EXPECT_THAT(read_text(path("run/logs/stall-rank-0.json")), HasSubstr("\"collectives\""));
 }
 
 TEST(CliRanks, ProcessesThatMpiDoesNotConnectAreRefused) {
-  const Outcome refused = shell(
-      "SLURM_STEP_NUM_TASKS=4 OMPI_ALLOW_RUN_AS_ROOT=1 "
-      "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 timeout 60 " +
-      kProgram + " --version 2>&1");
+  const Outcome refused = shell("SLURM_STEP_NUM_TASKS=4 " + kProgram + " --version 2>&1");
   EXPECT_EQ(refused.status, 2);
   EXPECT_THAT(refused.output, HasSubstr("srun started 4 processes without PMIx"));
 }
@@ -140,3 +122,4 @@ TEST(CliRanks, CollectivesAreTimedAgainstMpi) {
 }
 
 }  // namespace
+}  // namespace edt::test

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <string>
@@ -13,30 +12,14 @@
 #include "parallel/checkpoint/checkpoint.h"
 #include "parallel/checkpoint/writer.h"
 #include "parallel/self/self_communicator.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt::test {
 
 namespace fs = std::filesystem;
 
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (fs::temp_directory_path() / "edt-checkpoint-XXXXXX").string();
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    path_ = name;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
+using TemporaryDirectory = TempDir;
 
 inline const std::vector<std::string>& array_names() {
   static const std::vector<std::string> names{"master", "ema", "adan.exp_avg"};
@@ -163,16 +146,6 @@ inline std::int64_t loaded_step(const CheckpointStore& store) {
   choice.checkpoint->load(rank.state());
   EXPECT_EQ(rank.count_wrong(step), 0) << "step " << step;
   return step;
-}
-
-template <class E, class F>
-std::string message_of(F&& call) {
-  try {
-    call();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 }  // namespace edt::test

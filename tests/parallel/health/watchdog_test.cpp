@@ -11,7 +11,7 @@
 #include "parallel/self/self_communicator.h"
 #include "parallel/threads/thread_ranks.h"
 #include "tests/launcher/temporary_directory.h"
-#include "tests/support/shell.h"
+#include "tests/support/mpirun.h"
 
 namespace edt {
 namespace {
@@ -211,11 +211,9 @@ TEST(FlightRecorder, KeepsTheLastOnes) {
 
 test::CommandOutcome stalling(const std::string& how, int rank,
                               const TemporaryDirectory& directory) {
-  return test::shell(
-      fmt::format("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
-                  "OMPI_MCA_rmaps_base_oversubscribe=1 timeout 40 {} -np 3 --bind-to none {} {} {} "
-                  "{} 2>&1",
-                  EDT_MPIEXEC, EDT_STALLING_PROGRAM, how, rank, directory.path().string()));
+  return test::mpirun(
+      fmt::format("-np 3 {} {} {} {}", EDT_STALLING_PROGRAM, how, rank, directory.path().string()),
+      "2>&1");
 }
 
 TEST(WatchdogMpi, NobodyStalls) {

@@ -1,0 +1,27 @@
+// `edt data` as a shell sees it.
+#include <filesystem>
+#include <string>
+
+#include "tests/support/edt_program.h"
+
+namespace edt::test {
+namespace {
+
+using testing::HasSubstr;
+
+TEST_F(Cli, ImportSaysWhatIsOfNoUse) {
+  const std::string weights = write("w.safetensors", ""), folder = path_ + "/f";
+  std::filesystem::create_directories(folder);
+  const std::string to = " --out " + path_ + "/set --latents ";
+  EXPECT_THAT(refusal("data import" + to + path_ + "/none"), HasSubstr("none: there is no such"));
+  EXPECT_THAT(refusal("data import" + to + folder), HasSubstr("the labels' folder is needed"));
+  EXPECT_THAT(refusal("data import" + to + weights + " --labels " + folder),
+              HasSubstr("--labels is of no use"));
+  EXPECT_THAT(refusal("data import" + to + folder + " --labels " + folder + " --latents-key x"),
+              HasSubstr("--latents-key is a name within"));
+  EXPECT_THAT(refusal("data import --out " + path_ + "/set --latents ''"),
+              HasSubstr("a text that is not empty"));
+}
+
+}  // namespace
+}  // namespace edt::test

@@ -1,0 +1,49 @@
+// `edt doctor` as a shell sees it.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/support/edt_program.h"
+
+namespace edt::test {
+namespace {
+
+using testing::HasSubstr;
+
+TEST_F(Cli, DoctorWritesJson) {
+  const Outcome outcome = run("doctor --json " + path_);
+  EXPECT_EQ(outcome.status, 0);
+  const auto json = nlohmann::json::parse(outcome.output);
+  EXPECT_EQ(json["directory"]["path"], path_);
+  EXPECT_TRUE(json["directory"]["writable"]);
+  EXPECT_GT(json["machine"]["memory_total_bytes"], 0);
+  EXPECT_GE(json["machine"]["cores_usable"], 1);
+  EXPECT_FALSE(json["versions"]["oneDNN"].get<std::string>().empty());
+  EXPECT_TRUE(std::filesystem::is_empty(path_)) << "probe files were left behind";
+}
+
+TEST_F(Cli, DoctorFailsWhereNothingCanBeWritten) {
+  const Outcome outcome = run("doctor --json /proc/self");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_FALSE(nlohmann::json::parse(outcome.output)["directory"]["writable"]);
+}
+
+TEST_F(Cli, DoctorKnowsTheLimitsOfTheShell) {
+  const Outcome outcome =
+      shell("sh -c 'ulimit -n 64; exec " + edt_program() + " doctor --json " + path_ + "'");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(nlohmann::json::parse(outcome.output)["machine"]["open_files"], 64);
+}
+
+TEST_F(Cli, DoctorSaysWhichDirectoryItExamines) {
+  const Outcome outcome = run("doctor " + path_ + "/no/such");
+  EXPECT_THAT(outcome.output,
+              HasSubstr(path_ + "/no/such does not exist: " + path_ + " was examined"));
+  EXPECT_EQ(nlohmann::json::parse(
+                run("doctor --json " + path_ + "/no/such").output)["directory"]["asked"],
+            path_ + "/no/such");
+  EXPECT_THAT(refusal("doctor ''"), HasSubstr("has no name"));
+}
+
+}  // namespace
+}  // namespace edt::test

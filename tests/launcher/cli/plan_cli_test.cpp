@@ -1,0 +1,64 @@
+// `edt plan` as a shell sees it, and what does not fit into memory.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/support/edt_program.h"
+
+namespace edt::test {
+namespace {
+
+using testing::HasSubstr;
+
+TEST_F(Cli, PlansAModelThatNoMachineHereCouldHold) {
+  const Outcome plan = run(
+      "plan --model EDT-XL/2 --run.dtype bf16 --cluster 8xh100 --ranks 16 --train.batch=64 "
+      "--train.micro-batch=4 --parallel.zero=3 --parallel.tensor=1 --train.recompute=none --json");
+  ASSERT_EQ(plan.status, 0) << plan.output;
+  const auto json = nlohmann::json::parse(plan.output);
+  ASSERT_EQ(json["fitting"].size(), 1u);
+  const auto& best = json["fitting"][0];
+  EXPECT_EQ(best["data_ranks"], 16);
+  EXPECT_GT(best["memory_bytes"], 1e9);
+  EXPECT_GT(best["gradient_wire_bytes"], 2.5e9) << "4 bytes x 698 M x 15 / 16";
+  EXPECT_LT(best["gradient_wire_bytes"], 2.8e9);
+}
+
+TEST_F(Cli, APlanFindsMicroBatchesOfAnyBatch) {
+  const std::string file = write("c.ini", "[train]\nmicro-batch = 5\n");
+  for (const std::string& from : {std::string(), " --config " + file}) {
+    const Outcome plan =
+        run("plan --model EDT-Ti/2 --cluster 2xzen3 --train.batch=12 --train.recompute=none "
+            "--parallel.tensor=1 --json" +
+            from);
+    ASSERT_EQ(plan.status, 0) << plan.output;
+    for (const auto& choice : nlohmann::json::parse(plan.output)["fitting"]) {
+      EXPECT_THAT(choice["micro_batch"].get<int>(), testing::AnyOf(3, 6));
+    }
+  }
+  EXPECT_THAT(refusal("plan --train.batch=12 --train.micro-batch=5"), HasSubstr("5"));
+  EXPECT_THAT(refusal("plan --train.batch=12 --search=off"), HasSubstr("32"));
+}
+
+TEST_F(Cli, RefusesWrongPlans) {
+  const std::string cluster = write("c.ini", "[cluster]\nname = x\nnodes = 1\ndevices = none\n");
+  EXPECT_THAT(refusal("plan --cluster " + cluster), HasSubstr("c.ini:4)"));
+  EXPECT_THAT(refusal("plan --cluster 8xh10"), HasSubstr("8xh100"));
+  EXPECT_THAT(refusal("plan --ranks 5000 --cluster 8xh100"), HasSubstr("4096"));
+  EXPECT_THAT(refusal("plan --scale 4..1"), HasSubstr("4..1"));
+}
+
+TEST_F(Cli, ATrainingThatDoesNotFitIsRefusedBeforeItRuns) {
+  const std::string data = path_ + "/data";
+  ASSERT_EQ(run("data synth --out " + data + " --samples 64 --image-size 128 --quiet").status, 0);
+  const std::string arguments = "train --data " + data + " --run.dir " + path_ +
+                                "/run --model EDT-XL/2 --model.image-size=128 "
+                                "--train.batch=512 --train.micro-batch=512 --quiet";
+  const std::string message = refusal(arguments);
+  EXPECT_THAT(message, HasSubstr("[memory] EDT-XL/2"));
+  EXPECT_THAT(message, HasSubstr(" needs "));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/run"));
+}
+
+}  // namespace
+}  // namespace edt::test
