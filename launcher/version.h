@@ -7,7 +7,7 @@
 
 namespace edt {
 
-// ("edt", "0.1.0"), ("commit", ...), ("compiler", ...), ("oneDNN", ...), ("HDF5", ...), ...
+// ("edt", "0.2.0"), ("commit", ...), ("compiler", ...), ("oneDNN", ...), ("HDF5", ...), ...
 std::vector<std::pair<std::string, std::string>> versions();
 
 // One line each, for edt --version.

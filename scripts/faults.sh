@@ -48,7 +48,7 @@ damage() {
     damaged="-"
     return
   fi
-  file=$(ls "$directory"/rank-*.h5 | tail -1)
+  file=$(find "$directory" -name "rank-*.h5" | sort | tail -1)
   case $((RANDOM % 3)) in
     0)
       printf '\xff' | dd of="$file" bs=1 seek=$(($(stat -c %s "$file") / 2)) conv=notrunc status=none

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that `edt` is built from, those that are missing only.
-# Usage: scripts/install-dependencies.sh [--tests] [--browser] [--list]
+# Usage: scripts/install-dependencies.sh [--tests] [--browser] [--checks] [--list]
 #   --tests also installs what the tests on a real Slurm need; without, they skip and say so.
 #   --browser also installs a browser without a window: tests open reports in it, and skip without one.
+#   --checks also installs what scripts/check.sh calls: clang, shellcheck, lintian, a compiler for arm64, qemu-user.
 #   --list prints the package names and installs nothing.
 set -euo pipefail
 
@@ -25,8 +26,11 @@ for option in "$@"; do
     # Slurm's PMIx plugin loads the unversioned library of libpmix-dev.
     --tests) packages+=(munge slurm-wlm slurm-wlm-basic-plugins libpmix-dev iproute2 util-linux procps) ;;
     --browser) packages+=(chromium-headless-shell) ;;
+    --checks)
+      packages+=(clang clang-format clang-tidy libomp-dev shellcheck lintian g++-aarch64-linux-gnu qemu-user)
+      ;;
     --list) list=yes ;;
-    *) echo "unknown option $option: --tests, --browser and --list are known" >&2 && exit 2 ;;
+    *) echo "unknown option $option: --tests, --browser, --checks and --list are known" >&2 && exit 2 ;;
   esac
 done
 if [[ $list == yes ]]; then

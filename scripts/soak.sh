@@ -37,8 +37,10 @@ limit=240  # seconds until a disturbed run must train again
 mkdir -p "$work/disk"
 mount -t tmpfs -o size=64m tmpfs "$work/disk"
 for node in node1 node2; do node-crash $node && node-boot $node; done
+# shellcheck disable=SC2016  # for eval
 wait_until 60 "both nodes are back" eval '[[ $(sinfo -h -N -t idle -o %N | wc -l) -eq 2 ]]'
 tiny_data "$work/data"
+# shellcheck disable=SC2046  # words, to be split
 job=$(EDT_MAX_CRASHES=1000 submit --nodes=2 --ntasks-per-node=1 --time=7-0 "$root/slurm/nodes.sbatch" $(options) \
   --run.dir="$run" --run.checkpoint-every=2 --run.wait-for-checkpoint=on --run.timeout=8)
 wait_until 60 "the first steps" has_step "$run" 5
@@ -85,7 +87,7 @@ bag=()
 while ((SECONDS < end)); do
   sleep $((least + RANDOM % (most - least + 1)))
   # Each kind once in random order, then again.
-  if ((${#bag[@]} == 0)); then mapfile -t bag < <(shuf -e "${kinds[@]}" --random-source=<(yes $RANDOM)); fi
+  if ((${#bag[@]} == 0)); then mapfile -t bag < <(shuf -e "${kinds[@]}" --random-source=<(yes "$RANDOM")); fi
   kind=${bag[0]}
   bag=("${bag[@]:1}")
   begin=$SECONDS

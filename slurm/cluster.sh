@@ -6,8 +6,8 @@ EDT=${EDT:-edt}  # the program, by name or path; the same path on every node
 
 # What starts the ranks: srun (Slurm with PMIx, `srun --mpi=list` shows it) or mpirun (Open MPI that knows Slurm).
 EDT_LAUNCHER=${EDT_LAUNCHER:-srun}
-EDT_SRUN_OPTIONS=(--mpi=pmix)
-EDT_MPIRUN_OPTIONS=()
+# shellcheck disable=SC2034  # job.sh reads them
+EDT_SRUN_OPTIONS=(--mpi=pmix) EDT_MPIRUN_OPTIONS=()
 
 # Network of the messages between ranks, where Open MPI does not find the right one by itself:
 # export OMPI_MCA_btl_tcp_if_include=10.0.0.0/16 OMPI_MCA_oob_tcp_if_include=10.0.0.0/16

@@ -116,6 +116,7 @@ edt_use_nodes() {
   ((SLURM_JOB_NUM_NODES == $1)) && return
   scontrol update JobId="$SLURM_JOB_ID" NumNodes="$1"
   local resize="slurm_job_${SLURM_JOB_ID}_resize"  # written by scontrol, in the present folder
+  # shellcheck source=/dev/null  # Slurm writes it
   source "./$resize.sh"
   rm -f "./$resize.sh" "./$resize.csh"
 }

@@ -44,6 +44,7 @@ link_limit() {
 }
 
 # on_link command...: one rank on each side.
+# shellcheck disable=SC2154  # mpi_flags is that of ranks.sh
 on_link() {
   ip netns exec "$link_a" unshare --uts sh -c 'hostname node-a; exec "$@"' sh \
     mpirun "${mpi_flags[@]}" --hostfile "$link_work/hosts" -np 2 \

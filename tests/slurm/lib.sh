@@ -20,6 +20,7 @@ show_logs() {
   done
   squeue || true
 }
+status=0
 trap 'status=$?; if ((status != 0)); then echo "ended with status $status" >&2; show_logs >&2; fi' EXIT
 
 # The options of a run of 20 steps, a second or two; $steps makes it longer.
@@ -43,7 +44,7 @@ same_as_reference() {
 every_step_once() {
   local found
   found=$(sed 's/^{"step":\([0-9]*\),.*/\1/' "$1/metrics.jsonl")
-  [[ $found == "$(seq "$steps")" ]] || fail "steps in $1/metrics.jsonl: $(echo $found)"
+  [[ $found == "$(seq "$steps")" ]] || fail "steps in $1/metrics.jsonl: $(tr "\n" " " <<<"$found")"
 }
 
 # submit OPTIONS... SCRIPT OPTIONS...: the number of the job.

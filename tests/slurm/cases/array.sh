@@ -13,6 +13,9 @@ for seed in 5 6 7; do
 done
 same_as_reference seeds/seed-5  # the seed of the reference
 if "$edt" ckpt compare --first reference --second seeds/seed-6; then fail "another seed, the same weights"; fi
-for nodes in 1 2; do same_as_reference scaling/nodes-$nodes; done
+for nodes in 1 2; do
+  [[ $(state_of "${scaling}_$nodes") == COMPLETED ]] || fail "$nodes nodes: $(state_of "${scaling}_$nodes")"
+  same_as_reference scaling/nodes-$nodes
+done
 grep -q "2 ranks" scaling/nodes-2/logs/rank-00000.log || fail "the second is not on two nodes"
 if grep -q "2 ranks" scaling/nodes-1/logs/rank-00000.log; then fail "the first is not on one node"; fi

@@ -19,7 +19,7 @@ while (($(count noted) < 4 && SECONDS < first + 30)); do sleep 0.1; done
 exit 3
 COUNTER
 chmod +x counter
-all_started() { (($(ls started-"$1"-* 2>/dev/null | wc -l) == 4)); }
+all_started() { (($(find . -name "started-$1-*" | wc -l) == 4)); }
 for launcher in srun mpirun; do
   job=$(EDT_LAUNCHER=$launcher EDT_REQUEUE=none EDT="$work/counter" submit --nodes=2 --ntasks-per-node=2 --time=10 \
     "$root/slurm/nodes.sbatch" --run.dir="$work/none")
@@ -29,6 +29,6 @@ for launcher in srun mpirun; do
   ended "$job" FAILED
   scontrol show job -o "$job" | grep -q "ExitCode=3:0" || fail "$launcher: $(scontrol show job -o "$job" | grep -o 'ExitCode=[^ ]*')"
   for rank in 0 1 2 3; do
-    [[ $(cat "signals-$job-$rank") == USR1 ]] || fail "$launcher, rank $rank got: $(echo $(cat "signals-$job-$rank"))"
+    [[ $(cat "signals-$job-$rank") == USR1 ]] || fail "$launcher, rank $rank got: $(tr '\n' ' ' <"signals-$job-$rank")"
   done
 done
