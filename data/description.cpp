@@ -83,7 +83,7 @@ void read_array_shape(const h5::File& file, Description& d) {
       "shard", "{}: shape {} is not one of {}", set.label(), h5::to_string(shape), d.array_name());
   require<DataError>(set.type() == h5::Type::kFloat16 || set.type() == h5::Type::kFloat32, "shard",
                      "{}: element type {}, expected float16 or float32", set.label(),
-                     h5::name_of(set.type()));
+                     set.type_name());
   d.type = set.type();
   d.channels = static_cast<int>(shape[1] / factor);
   d.height = static_cast<int>(shape[2]);

@@ -56,8 +56,9 @@ std::vector<Part> parts_of(const Dataset& dataset) {
   for (const auto& shard : dataset.shards()) {
     InputFile file(shard->path());
     require<DataError>(file.map(), "bench data", "{}: cannot be mapped", shard->path().string());
-    const auto offset =
-        h5::File::open(shard->path()).dataset(dataset.description().array_name()).raw_offset();
+    const auto offset = h5::File::open(shard->path())
+                            .dataset(dataset.description().array_name())
+                            .proven_offset(file);
     const std::uint64_t bytes =
         offset ? shard->size() * dataset.description().stored_bytes() : file.size();
     parts.push_back({std::move(file), offset.value_or(0), bytes});

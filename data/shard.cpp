@@ -30,7 +30,19 @@ Shard::Shard(const std::filesystem::path& path, bool map) : file_(path) {
   if (description_.flipped) flipped_ = open_array(file, description_.flipped_name());
   if (map) file_.map();
   if (samples_.set || flipped_.set) hdf5_ = std::make_unique<h5::File>(std::move(file));
+  require_ends_written();
   if (description_.moments) check_first_moments();
+}
+
+// What an interrupted writer left out is mostly at an end.
+void Shard::require_ends_written() const {
+  std::vector<std::byte> scratch;
+  for (const std::uint64_t sample : {std::uint64_t{0}, size() - 1}) {
+    refuse_unwritten(samples_, sample, stored(samples_, sample, 1, scratch));
+    if (description_.flipped) {
+      refuse_unwritten(flipped_, sample, stored(flipped_, sample, 1, scratch));
+    }
+  }
 }
 
 // At once, since a set of log variances is wrong from its first sample.
@@ -60,13 +72,13 @@ void Shard::read_labels(const h5::File& file) {
   require<DataError>(set.rows() == rows, "shard", "{}: {} labels, {} samples", set.label(),
                      set.rows(), rows);
   require<DataError>(rows >= 1, "shard", "{}: holds no samples", path().string());
-  require<DataError>(set.type() == h5::Type::kInt32 || set.type() == h5::Type::kInt64, "shard",
-                     "{}: element type {}, expected int32", set.label(), h5::name_of(set.type()));
-  labels_ = set.read_all<std::int32_t>(h5::Type::kInt32);
-  for (std::uint64_t i = 0; i < rows; ++i) {
-    require<DataError>(labels_[i] >= 0 && labels_[i] < description_.classes, "shard",
-                       "{}: label {} of sample {} is outside 0 to {}", path().string(), labels_[i],
-                       i, description_.classes - 1);
+  require<DataError>(h5::is_integer(set.type()), "shard", "{}: element type {}, expected int32",
+                     set.label(), set.type_name());
+  for (const std::int64_t label : set.read_all<std::int64_t>(h5::Type::kInt64)) {
+    require<DataError>(label >= 0 && label < description_.classes, "shard",
+                       "{}: label {} of sample {} is outside 0 to {}", path().string(), label,
+                       labels_.size(), description_.classes - 1);
+    labels_.push_back(static_cast<std::int32_t>(label));
   }
   if (!has_checksums() || set.type() != h5::Type::kInt32) return;
   const std::vector<std::uint64_t> sums = read_checksums(file, "labels");
@@ -97,7 +109,7 @@ Shard::Array Shard::open_array(const h5::File& file, const std::string& name) co
   const h5::Shape expected{size(), stored, static_cast<std::uint64_t>(description_.height),
                            static_cast<std::uint64_t>(description_.width)};
   require<DataError>(set.shape() == expected && set.type() == description_.type, "shard",
-                     "{}: {} {}, expected {} {}", set.label(), h5::name_of(set.type()),
+                     "{}: {} {}, expected {} {}", set.label(), set.type_name(),
                      h5::to_string(set.shape()), h5::name_of(description_.type),
                      h5::to_string(expected));
   Array array;
@@ -105,14 +117,10 @@ Shard::Array Shard::open_array(const h5::File& file, const std::string& name) co
     array.checksums = read_checksums(file, name);
     array.verified = std::make_unique<std::atomic<bool>[]>(array.checksums.size());
   }
-  if (const auto offset = set.raw_offset()) {
-    const std::uint64_t bytes = size() * description_.stored_bytes();
-    require<DataError>(*offset <= file_.size() && bytes <= file_.size() - *offset, "shard",
-                       "{}: truncated: ends at byte {}, the file at {}", set.label(),
-                       *offset + bytes, file_.size());
+  if (!has_checksums()) array.fill = set.fill_value(description_.type);
+  if (const auto offset = set.proven_offset(file_)) {
     array.offset = *offset;
   } else {
-    set.require_plausible_size();
     array.set = std::make_unique<h5::DataSet>(std::move(set));
   }
   return array;
@@ -172,6 +180,20 @@ void Shard::refuse_negative_deviation(std::uint64_t first, std::span<const float
   }
 }
 
+void Shard::refuse_unwritten(const Array& array, std::uint64_t first,
+                             std::span<const std::byte> bytes) const {
+  if (array.fill.empty()) return;
+  const std::uint64_t sample = description_.stored_bytes(), value = array.fill.size();
+  for (std::uint64_t begin = 0; begin < bytes.size(); begin += sample) {
+    const std::byte* at = bytes.data() + begin;
+    // Each value is the fill value where the first is, and each other one is as the one before it.
+    require<DataError>(std::memcmp(at, array.fill.data(), value) != 0 ||
+                           std::memcmp(at, at + value, sample - value) != 0,
+                       "shard", "{}: sample {} was never written: it holds the fill value only",
+                       path().string(), first + begin / sample);
+  }
+}
+
 void Shard::verify_block(const Array& array, std::uint64_t block,
                          std::vector<std::byte>& scratch) const {
   const std::uint64_t first = block * block_samples_;
@@ -211,9 +233,9 @@ void Shard::read(std::uint64_t first, std::uint64_t count, bool flipped, bool ve
   EDT_ASSERT(!flipped || description_.flipped);
   EDT_ASSERT(out.size() == count * description_.stored_elements());
   if (verify && has_checksums()) verify_blocks(array(flipped), first, count, scratch);
-  if (!convert(stored(array(flipped), first, count, scratch), out, next)) {
-    refuse_not_finite(first, count, out);
-  }
+  const auto bytes = stored(array(flipped), first, count, scratch);
+  refuse_unwritten(array(flipped), first, bytes);
+  if (!convert(bytes, out, next)) refuse_not_finite(first, count, out);
   if (description_.moments) refuse_negative_deviation(first, out);
 }
 

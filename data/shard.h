@@ -56,9 +56,11 @@ class Shard {
     std::unique_ptr<h5::DataSet> set;      // only when the elements are not raw in the file
     std::uint64_t offset = 0;              // of raw elements
     std::vector<std::uint64_t> checksums;  // per block
+    std::vector<std::byte> fill;           // a value that was never written; empty with checksums
     std::unique_ptr<std::atomic<bool>[]> verified;
   };
 
+  void require_ends_written() const;
   void check_first_moments() const;
   void read_place(const h5::File& file);
   void read_labels(const h5::File& file);
@@ -69,6 +71,9 @@ class Shard {
   // False when a value is not finite.
   bool convert(std::span<const std::byte> bytes, std::span<float> out,
                std::span<const std::byte> next = {}) const;
+  // Without checksums nothing else tells a sample that was never written.
+  void refuse_unwritten(const Array& array, std::uint64_t first,
+                        std::span<const std::byte> bytes) const;
   void verify_blocks(const Array& array, std::uint64_t first, std::uint64_t count,
                      std::vector<std::byte>& scratch) const;
   void verify_block(const Array& array, std::uint64_t block, std::vector<std::byte>& scratch) const;

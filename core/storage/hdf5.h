@@ -1,4 +1,4 @@
-// HDF5 files, data sets and attributes. The library's own header stays in hdf5.cpp.
+// HDF5 files, data sets and attributes. The library's own header stays in hdf5_*.cpp.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,10 @@
 
 #include "core/base/dtype.h"
 
+namespace edt {
+class InputFile;
+}
+
 namespace edt::h5 {
 
 enum class Type : std::uint8_t {
@@ -18,10 +22,13 @@ enum class Type : std::uint8_t {
   kBFloat16,  // stored as uint16 bits with the attribute "dtype" = "bf16"
   kFloat32,
   kFloat64,
+  kInt8,
+  kInt16,
   kInt32,
   kInt64,
   kUInt8,
   kUInt16,
+  kUInt32,
   kUInt64,
   kOther,  // readable by other programs, not by this one
 };
@@ -29,6 +36,7 @@ enum class Type : std::uint8_t {
 std::size_t size_of(Type type);
 std::string_view name_of(Type type);
 Type type_of(DType dtype);
+bool is_integer(Type type);
 
 using Shape = std::vector<std::uint64_t>;
 std::string to_string(const Shape& shape);  // "[4, 32, 32]"
@@ -84,10 +92,27 @@ class Object {
   std::string label_;
 };
 
-// An array; its first dimension counts rows.
+enum class Layout : std::uint8_t { kCompact, kContiguous, kChunked, kVirtual };
+
+// How the values of a data set are kept.
+struct Storage {
+  Layout layout = Layout::kContiguous;
+  Shape chunk;            // kChunked: its extent
+  bool filtered = false;  // chunks are compressed or carry a checksum
+};
+
+class File;
+
+// An array; its first dimension counts rows. One that is opened for reading has all its values:
+// what HDF5 would fill in (chunks never written, sources of a virtual data set that are missing or
+// too short), values outside of HDF5 files and filters that are not there are refused by name.
 class DataSet : public Object {
  public:
+  // The values', which HDF5 converts to where they are stored as big-endian, say.
   Type type() const { return type_; }
+  // "float16", "big-endian float32", "enumeration", ...
+  const std::string& type_name() const { return type_name_; }
+  const Storage& storage() const { return storage_; }
   const Shape& shape() const { return shape_; }
   std::uint64_t rows() const { return shape_.empty() ? 1 : shape_[0]; }
   std::uint64_t row_elements() const;  // product of the other dimensions
@@ -104,31 +129,42 @@ class DataSet : public Object {
   // buffers use the same calls.
   template <class T>
   std::vector<T> read_all(Type type) const {
-    require_plausible_size();
     std::vector<T> values(elements());
     read(type, values.data());
     return values;
   }
 
-  // Byte offset in the file when the elements lie there uncompressed, little endian and in order.
+  // Byte offset in its file where all elements lie uncompressed, little endian and in order.
   std::optional<std::uint64_t> raw_offset() const;
+  // The same where it is proven that they lie in `file`: HDF5 reads the same bytes there.
+  std::optional<std::uint64_t> proven_offset(const InputFile& file) const;
 
-  // A damaged header may claim any size: refuses one that the stored bytes cannot hold.
-  void require_plausible_size() const;
+  // One value of `type`, as it stands where nothing was written.
+  std::vector<std::byte> fill_value(Type type) const;
 
  private:
   friend class File;
   DataSet(Handle handle, std::string label);
   void transfer(std::uint64_t first, std::uint64_t count, Type type, void* data, bool write) const;
+  void require_complete() const;
+  void require_plausible_size() const;
+  void require_sources(std::int64_t properties) const;
+  void require_source(const File& file, const std::string& name, std::int64_t to,
+                      std::int64_t from) const;
+  bool lies_at(std::uint64_t offset, std::uint64_t row, const InputFile& file) const;
 
   Type type_ = Type::kOther;
+  bool exact_ = false;  // stored as `type_`, bit by bit
+  std::string type_name_;
   Shape shape_;
+  Storage storage_;
 };
 
 // A file; its attributes are those of the root group.
 class File : public Object {
  public:
-  // Read-only, without file locks: parallel file systems often refuse them.
+  // Read-only, without file locks: parallel file systems often refuse them. A file that a writer
+  // has locked, or has marked as being written, is a DataError.
   static File open(const std::filesystem::path& path);
   // Replaces an existing file. The first `user_block` bytes (0, 512, 1024, ...) are left to the
   // caller.
@@ -138,6 +174,7 @@ class File : public Object {
   // The root group before the file, which otherwise would close it.
   ~File() { handle_.reset(); }
 
+  const std::filesystem::path& path() const { return path_; }
   bool has(const std::string& name) const;
   std::vector<std::string> names(const std::string& group = "/") const;  // sorted
   DataSet dataset(const std::string& name) const;

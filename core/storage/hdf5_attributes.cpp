@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/base/error.h"
 #include "core/storage/hdf5_calls.h"
@@ -47,21 +48,37 @@ OpenAttribute open_attribute(hid_t object, const std::string& label, const std::
   return attribute;
 }
 
+// h5py writes truth values as an enumeration, which HDF5 does not convert to numbers.
+template <class T>
+std::vector<T> read_enumeration(const OpenAttribute& attribute, hid_t memory,
+                                const std::string& label) {
+  const Handle base = own(H5Tget_super(attribute.type.get()), close_type, label, "read its type");
+  const std::size_t size = std::max(sizeof(T), H5Tget_size(attribute.type.get()));
+  std::vector<std::byte> bytes(attribute.elements * size);
+  check(H5Aread(attribute.handle.get(), attribute.type.get(), bytes.data()), label,
+        "read the attribute");
+  check(H5Tconvert(base.get(), memory, attribute.elements, bytes.data(), nullptr, H5P_DEFAULT),
+        label, "convert the attribute");
+  std::vector<T> values(attribute.elements);
+  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
+  return values;
+}
+
 template <class T>
 std::vector<T> read_numbers(hid_t object, const std::string& label, const std::string& name) {
   constexpr bool kInteger = std::is_integral_v<T>;
   constexpr std::uint64_t kMost = 1 << 22;
   const OpenAttribute attribute = open_attribute(object, label, name);
   const H5T_class_t kind = H5Tget_class(attribute.type.get());
-  require<DataError>(kind == H5T_INTEGER || (!kInteger && kind == H5T_FLOAT), "hdf5",
-                     "{}: is not {}", label, kInteger ? "an integer" : "a number");
+  require<DataError>(kind == H5T_INTEGER || kind == H5T_ENUM || (!kInteger && kind == H5T_FLOAT),
+                     "hdf5", "{}: is not {}", label, kInteger ? "an integer" : "a number");
   require<DataError>(attribute.elements <= kMost, "hdf5",
                      "{}: has {} elements, at most {} are read", label, attribute.elements, kMost);
   std::vector<T> values(attribute.elements);
   const hid_t memory = kInteger ? H5T_NATIVE_INT64 : H5T_NATIVE_DOUBLE;
-  if (!values.empty()) {
-    check(H5Aread(attribute.handle.get(), memory, values.data()), label, "read the attribute");
-  }
+  if (values.empty()) return values;
+  if (kind == H5T_ENUM) return read_enumeration<T>(attribute, memory, label);
+  check(H5Aread(attribute.handle.get(), memory, values.data()), label, "read the attribute");
   return values;
 }
 

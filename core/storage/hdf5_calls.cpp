@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "core/base/error.h"
@@ -15,6 +16,11 @@ namespace {
 // failed (a full disk). Files are closed by their owners here, so it need not. Must precede other
 // calls.
 [[maybe_unused]] const herr_t no_exit_handler = H5dont_atexit();
+
+// No file locks, which parallel file systems often refuse. The property of a file does not reach
+// the sources of virtual data sets: HDF5 would read these as fill values where it cannot lock them.
+// What the user has set holds. Must precede other calls, too.
+[[maybe_unused]] const int no_locks = setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);
 
 herr_t remember_deepest(unsigned, const H5E_error2_t* entry, void* text) {
   if (entry->desc) *static_cast<std::string*>(text) = entry->desc;
@@ -61,7 +67,18 @@ Handle own(hid_t id, Handle::Close close, const std::string& label, std::string_
   return Handle(id, close);
 }
 
+std::string file_of(hid_t object, const std::string& label) {
+  const ssize_t length = H5Fget_name(object, nullptr, 0);
+  if (length < 0) fail_hdf5(label, "name its file");
+  std::string name(static_cast<std::size_t>(length) + 1, '\0');
+  if (H5Fget_name(object, name.data(), name.size()) < 0) fail_hdf5(label, "name its file");
+  name.pop_back();
+  return name;
+}
+
 Shape dimensions(hid_t space, const std::string& label) {
+  require<DataError>(H5Sget_simple_extent_type(space) != H5S_NULL, "hdf5",
+                     "{}: holds no value (its data space is null)", label);
   const int rank = H5Sget_simple_extent_ndims(space);
   if (rank < 0) fail_hdf5(label, "read its shape");
   std::vector<hsize_t> extent(static_cast<std::size_t>(rank));

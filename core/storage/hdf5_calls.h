@@ -28,9 +28,23 @@ inline int close_file(std::int64_t id) { return H5Fclose(id); }
 
 // The little-endian type in a file, which is also the type in memory of every supported machine.
 Handle stored_type(Type type);
-Type identify(hid_t type);
+
+// What the elements of a file are read as.
+struct Element {
+  Type type = Type::kOther;
+  bool exact = false;  // stored as stored_type(type), bit by bit
+  std::string name;    // for messages
+};
+Element identify(hid_t type);
+
+// Storage of a data set with these creation properties, and that it can be decoded here.
+Storage storage_of(hid_t properties, const std::string& label);
+
+// Name of the file that an object lies in, which behind an external link is another one.
+std::string file_of(hid_t object, const std::string& label);
 
 // Dimensions of a data space; a product beyond 2^59 elements is refused, so sizes cannot overflow.
+// So is a null data space, which holds no value.
 Shape dimensions(hid_t space, const std::string& label);
 Handle vector_space(std::size_t size);
 

@@ -5,14 +5,27 @@
 
 namespace edt::h5 {
 
+namespace {
+
+Handle creation_properties(hid_t dataset, const std::string& label) {
+  return own(H5Dget_create_plist(dataset), close_properties, label, "read its layout");
+}
+
+}  // namespace
+
 DataSet::DataSet(Handle handle, std::string label) : Object(std::move(handle), std::move(label)) {
   const Handle type = own(H5Dget_type(id()), close_type, label_, "read its type");
-  type_ = identify(type.get());
+  Element element = identify(type.get());
+  type_ = element.type;
+  exact_ = element.exact;
+  type_name_ = std::move(element.name);
   const Handle space = own(H5Dget_space(id()), close_space, label_, "read its shape");
   shape_ = dimensions(space.get(), label_);
   if (type_ == Type::kUInt16 && has_attribute("dtype") && read_string("dtype") == "bf16") {
     type_ = Type::kBFloat16;
+    type_name_ = name_of(type_);
   }
+  storage_ = storage_of(creation_properties(id(), label_).get(), label_);
 }
 
 std::uint64_t DataSet::row_elements() const {
@@ -48,36 +61,13 @@ void DataSet::transfer(std::uint64_t first, std::uint64_t count, Type type, void
 }
 
 void DataSet::read_rows(std::uint64_t first, std::uint64_t count, Type type, void* data) const {
-  require<DataError>(type_ != Type::kOther, "hdf5", "{}: holds an unsupported element type",
-                     label_);
+  require<DataError>(type_ != Type::kOther, "hdf5", "{}: its elements are of type {}, not numbers",
+                     label_, type_name_);
   transfer(first, count, type, data, false);
 }
 
 void DataSet::write_rows(std::uint64_t first, std::uint64_t count, Type type, const void* data) {
   transfer(first, count, type, const_cast<void*>(data), true);
-}
-
-std::optional<std::uint64_t> DataSet::raw_offset() const {
-  silence();
-  const Handle properties =
-      own(H5Dget_create_plist(id()), close_properties, label_, "read its layout");
-  const bool plain = H5Pget_layout(properties.get()) == H5D_CONTIGUOUS &&
-                     H5Pget_external_count(properties.get()) == 0 && type_ != Type::kOther &&
-                     H5Dget_storage_size(id()) == elements() * size_of(type_);
-  const haddr_t offset = plain ? H5Dget_offset(id()) : HADDR_UNDEF;
-  H5Eclear2(H5E_DEFAULT);
-  if (offset == HADDR_UNDEF) return std::nullopt;
-  return offset;
-}
-
-void DataSet::require_plausible_size() const {
-  silence();
-  constexpr std::uint64_t kBestCompression = 1100;  // deflate reaches 1032 : 1
-  const std::uint64_t stored = H5Dget_storage_size(id());
-  const std::uint64_t needed = elements() * size_of(type_);
-  require<DataError>(needed / kBestCompression <= stored, "hdf5",
-                     "{}: shape {} needs {} bytes, {} are stored", label_, to_string(shape_),
-                     needed, stored);
 }
 
 }  // namespace edt::h5

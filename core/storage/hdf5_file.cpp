@@ -1,6 +1,10 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "core/base/error.h"
 #include "core/storage/hdf5_calls.h"
@@ -13,6 +17,22 @@ Handle open_root(hid_t file, const std::string& label) {
   return own(H5Gopen2(file, "/", H5P_DEFAULT), close_group, label, "open its root group");
 }
 
+// Plain files, whatever driver the environment asks for.
+Handle file_access() {
+  Handle access(H5Pcreate(H5P_FILE_ACCESS), close_properties);
+  H5Pset_fapl_sec2(access.get());
+  return access;
+}
+
+// HDF5 locks a file that it writes, where the file system has locks.
+void refuse_writer(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return;  // HDF5 says why
+  const bool held = ::flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(descriptor);
+  require<DataError>(!held, "hdf5", "{}: another program has it open for writing", path.string());
+}
+
 }  // namespace
 
 File::File(Handle file, Handle root, const std::filesystem::path& path, bool writable)
@@ -23,9 +43,10 @@ File::File(Handle file, Handle root, const std::filesystem::path& path, bool wri
 
 File File::open(const std::filesystem::path& path) {
   silence();
-  const Handle access(H5Pcreate(H5P_FILE_ACCESS), close_properties);
-  H5Pset_file_locking(access.get(), false, true);
-  H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
+  refuse_writer(path);
+  const Handle access = file_access();
+  // Weakly, as HDF5 itself opens sources of virtual data sets: it refuses a file in both ways.
+  H5Pset_fclose_degree(access.get(), H5F_CLOSE_WEAK);
   Handle file = own(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), close_file, path.string(),
                     "open it as HDF5");
   Handle root = open_root(file.get(), path.string());
@@ -34,8 +55,7 @@ File File::open(const std::filesystem::path& path) {
 
 File File::create(const std::filesystem::path& path, std::uint64_t user_block) {
   silence();
-  const Handle access(H5Pcreate(H5P_FILE_ACCESS), close_properties);
-  H5Pset_file_locking(access.get(), false, true);
+  const Handle access = file_access();
   H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), close_properties);
   H5Pset_obj_track_times(creation.get(), false);
@@ -78,7 +98,12 @@ DataSet File::dataset(const std::string& name) const {
   require<DataError>(has(name), "hdf5", "{}: the data set is missing", label);
   Handle handle =
       own(H5Dopen2(id(), name.c_str(), H5P_DEFAULT), close_dataset, label, "open the data set");
-  return DataSet(std::move(handle), label);
+  DataSet set(std::move(handle), label);
+  if (writable_) return set;
+  const std::filesystem::path holder = file_of(set.id(), label);
+  if (holder != path_) refuse_writer(holder);  // behind an external link
+  set.require_complete();
+  return set;
 }
 
 DataSet File::create_dataset(const std::string& name, Type type, const Shape& shape,

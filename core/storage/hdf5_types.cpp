@@ -17,6 +17,38 @@ Handle float16_type() {
   return type;
 }
 
+Type equal_type(hid_t type) {
+  for (Type candidate :
+       {Type::kFloat16, Type::kFloat32, Type::kFloat64, Type::kInt8, Type::kInt16, Type::kInt32,
+        Type::kInt64, Type::kUInt8, Type::kUInt16, Type::kUInt32, Type::kUInt64}) {
+    if (H5Tequal(type, stored_type(candidate).get()) > 0) return candidate;
+  }
+  return Type::kOther;
+}
+
+std::string describe(hid_t type) {
+  switch (H5Tget_class(type)) {
+    case H5T_STRING:
+      return "string";
+    case H5T_BITFIELD:
+      return "bit field";
+    case H5T_OPAQUE:
+      return fmt::format("opaque of {} bytes", H5Tget_size(type));
+    case H5T_COMPOUND:
+      return "compound";
+    case H5T_REFERENCE:
+      return H5Tequal(type, H5T_STD_REF_OBJ) > 0 ? "object reference" : "region reference";
+    case H5T_ENUM:
+      return "enumeration";
+    case H5T_VLEN:
+      return "variable-length sequence";
+    case H5T_ARRAY:
+      return "array";
+    default:
+      return "another type";
+  }
+}
+
 }  // namespace
 
 Handle stored_type(Type type) {
@@ -27,6 +59,10 @@ Handle stored_type(Type type) {
       return Handle(H5Tcopy(H5T_IEEE_F32LE), close_type);
     case Type::kFloat64:
       return Handle(H5Tcopy(H5T_IEEE_F64LE), close_type);
+    case Type::kInt8:
+      return Handle(H5Tcopy(H5T_STD_I8LE), close_type);
+    case Type::kInt16:
+      return Handle(H5Tcopy(H5T_STD_I16LE), close_type);
     case Type::kInt32:
       return Handle(H5Tcopy(H5T_STD_I32LE), close_type);
     case Type::kInt64:
@@ -36,6 +72,8 @@ Handle stored_type(Type type) {
     case Type::kBFloat16:
     case Type::kUInt16:
       return Handle(H5Tcopy(H5T_STD_U16LE), close_type);
+    case Type::kUInt32:
+      return Handle(H5Tcopy(H5T_STD_U32LE), close_type);
     case Type::kUInt64:
       return Handle(H5Tcopy(H5T_STD_U64LE), close_type);
     case Type::kOther:
@@ -44,24 +82,37 @@ Handle stored_type(Type type) {
   EDT_ASSERT(!"a type that can be stored");
 }
 
-Type identify(hid_t type) {
-  for (Type candidate : {Type::kFloat16, Type::kFloat32, Type::kFloat64, Type::kInt32, Type::kInt64,
-                         Type::kUInt8, Type::kUInt16, Type::kUInt64}) {
-    if (H5Tequal(type, stored_type(candidate).get()) > 0) return candidate;
+Element identify(hid_t type) {
+  const Type exact = equal_type(type);
+  if (exact != Type::kOther) return {exact, true, std::string(name_of(exact))};
+  const H5T_class_t kind = H5Tget_class(type);
+  if (kind != H5T_INTEGER && kind != H5T_FLOAT) return {Type::kOther, false, describe(type)};
+  const Handle little(H5Tcopy(type), close_type);
+  H5Tset_order(little.get(), H5T_ORDER_LE);
+  if (const Type swapped = equal_type(little.get()); swapped != Type::kOther) {
+    return {swapped, false, fmt::format("big-endian {}", name_of(swapped))};
   }
-  return Type::kOther;
+  // Fewer bits than bytes, or a float of another format: HDF5 knows the type that holds it.
+  const Handle native(H5Tget_native_type(type, H5T_DIR_ASCEND), close_type);
+  const Type holding = native.get() < 0 ? Type::kOther : equal_type(native.get());
+  return {holding, false,
+          fmt::format("{} of {} bits in {} bytes", kind == H5T_FLOAT ? "float" : "integer",
+                      H5Tget_precision(type), H5Tget_size(type))};
 }
 
 std::size_t size_of(Type type) {
   switch (type) {
+    case Type::kInt8:
     case Type::kUInt8:
       return 1;
     case Type::kFloat16:
     case Type::kBFloat16:
+    case Type::kInt16:
     case Type::kUInt16:
       return 2;
     case Type::kFloat32:
     case Type::kInt32:
+    case Type::kUInt32:
       return 4;
     case Type::kFloat64:
     case Type::kInt64:
@@ -83,6 +134,10 @@ std::string_view name_of(Type type) {
       return "float32";
     case Type::kFloat64:
       return "float64";
+    case Type::kInt8:
+      return "int8";
+    case Type::kInt16:
+      return "int16";
     case Type::kInt32:
       return "int32";
     case Type::kInt64:
@@ -91,6 +146,8 @@ std::string_view name_of(Type type) {
       return "uint8";
     case Type::kUInt16:
       return "uint16";
+    case Type::kUInt32:
+      return "uint32";
     case Type::kUInt64:
       return "uint64";
     case Type::kOther:
@@ -111,6 +168,11 @@ Type type_of(DType dtype) {
       return Type::kInt32;
   }
   return Type::kOther;
+}
+
+bool is_integer(Type type) {
+  return type != Type::kOther && type != Type::kFloat16 && type != Type::kBFloat16 &&
+         type != Type::kFloat32 && type != Type::kFloat64;
 }
 
 std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }

@@ -42,7 +42,8 @@ class ByteStream {
 };
 
 std::unique_ptr<ByteStream> open_file_stream(const std::filesystem::path& path);
-// `member` with or without its ".npy".
+// `member` with or without its ".npy". Headers, size and CRC-32 of the whole member are checked
+// before anything is read: DataError.
 std::unique_ptr<ByteStream> open_zip_stream(const std::filesystem::path& archive,
                                             std::string_view member);
 

@@ -2,6 +2,7 @@
 // {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
 #include <charconv>
 #include <cstring>
+#include <set>
 
 #include "core/base/error.h"
 #include "core/storage/npy.h"
@@ -17,23 +18,21 @@ class HeaderParser {
 
   NpyHeader parse() {
     NpyHeader header;
-    bool has_type = false, has_order = false, has_shape = false;
+    std::set<std::string_view> seen;
     expect('{');
     while (!accept('}')) {
       const std::string_view key = string();
       expect(':');
+      if (!seen.insert(key).second) broken(fmt::format("the key '{}' stands twice", key));
       if (key == "descr") {
         header.type = type(string());
-        has_type = true;
       } else if (key == "fortran_order") {
         require<DataError>(word() == "False", "npy",
                            "{}: Fortran order is not supported, save it with"
                            " numpy.ascontiguousarray",
                            label_);
-        has_order = true;
       } else if (key == "shape") {
         header.shape = shape();
-        has_shape = true;
       } else {
         broken(fmt::format("unknown key '{}'", key));
       }
@@ -44,7 +43,7 @@ class HeaderParser {
     }
     skip_space();
     if (!rest_.empty()) broken("bytes after the dictionary");
-    if (!has_type || !has_order || !has_shape) broken("descr, fortran_order or shape is missing");
+    if (seen.size() != 3) broken("descr, fortran_order or shape is missing");
     return header;
   }
 

@@ -1,15 +1,14 @@
+#include <fmt/ranges.h>
 #include <zip.h>
+
+#include <algorithm>
+#include <cerrno>
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/input_file.h"
 #include "core/storage/npy.h"
-
-#include <fmt/ranges.h>
-
-#include <algorithm>
-#include <cerrno>
 
 namespace edt {
 
@@ -35,6 +34,9 @@ std::string error_text(int code) {
 Archive open_archive(const std::filesystem::path& path, int flags) {
   int code = 0;
   Archive archive(zip_open(path.c_str(), flags, &code));
+  // Readers differ in which of the two they take.
+  require<DataError>(code != ZIP_ER_EXISTS, "npz", "{}: two of its members have one name",
+                     path.string());
   require<DataError>(archive != nullptr, "npz", "{}: {}", path.string(), error_text(code));
   return archive;
 }
@@ -50,36 +52,32 @@ std::string member_names(zip_t* archive) {
   return names;
 }
 
-// Decompresses one member from its beginning.
+// Decompresses one member from its beginning. A zip file has one CRC-32 for a whole member, known
+// to be right only at its end: so all of it is read once before the first byte is given out.
 class ZipStream : public ByteStream {
  public:
   ZipStream(const std::filesystem::path& path, std::string_view member)
       : label_(fmt::format("{}:{}", path.string(), member)) {
     InputFile(std::filesystem::path(path));  // a clear refusal where there is no file
-    archive_ = open_archive(path, ZIP_RDONLY);
-    zip_int64_t index = zip_name_locate(archive_.get(), std::string(member).c_str(), 0);
-    if (index < 0)
-      index = zip_name_locate(archive_.get(), (std::string(member) + ".npy").c_str(), 0);
-    require<DataError>(index >= 0, "npz", "{}: there is no such member; there are: {}", label_,
-                       member_names(archive_.get()));
+    archive_ = open_archive(path, ZIP_RDONLY | ZIP_CHECKCONS);
+    position_ = locate(member);
     zip_stat_t info;
     zip_stat_init(&info);
-    const auto position = static_cast<zip_uint64_t>(index);
     require<DataError>(
-        zip_stat_index(archive_.get(), position, 0, &info) == 0 && (info.valid & ZIP_STAT_SIZE),
+        zip_stat_index(archive_.get(), position_, 0, &info) == 0 && (info.valid & ZIP_STAT_SIZE),
         "npz", "{}: its size is unknown", label_);
     size_ = info.size;
-    member_.reset(zip_fopen_index(archive_.get(), position, 0));
-    require<DataError>(member_ != nullptr, "npz", "{}: {}", label_, zip_strerror(archive_.get()));
+    open();
+    verify();
+    open();
   }
 
   void read(std::span<std::byte> out) override {
     while (!out.empty()) {
-      const zip_int64_t done = zip_fread(member_.get(), out.data(), out.size());
-      require<DataError>(done >= 0, "npz", "{}: {}", label_, zip_file_strerror(member_.get()));
+      const std::size_t done = read_some(out);
       require<DataError>(done > 0, "npz", "{}: the member ends {} bytes too early", label_,
                          out.size());
-      out = out.subspan(static_cast<std::size_t>(done));
+      out = out.subspan(done);
     }
   }
 
@@ -96,9 +94,39 @@ class ZipStream : public ByteStream {
   std::string label() const override { return label_; }
 
  private:
+  zip_uint64_t locate(std::string_view member) const {
+    zip_int64_t index = zip_name_locate(archive_.get(), std::string(member).c_str(), 0);
+    if (index < 0)
+      index = zip_name_locate(archive_.get(), (std::string(member) + ".npy").c_str(), 0);
+    require<DataError>(index >= 0, "npz", "{}: there is no such member; there are: {}", label_,
+                       member_names(archive_.get()));
+    return static_cast<zip_uint64_t>(index);
+  }
+
+  void open() {
+    member_.reset(zip_fopen_index(archive_.get(), position_, 0));
+    require<DataError>(member_ != nullptr, "npz", "{}: {}", label_, zip_strerror(archive_.get()));
+  }
+
+  // 0 at the end of the member, where libzip compares size and CRC-32.
+  std::size_t read_some(std::span<std::byte> out) {
+    const zip_int64_t done = zip_fread(member_.get(), out.data(), out.size());
+    require<DataError>(done >= 0, "npz", "{}: {}", label_, zip_file_strerror(member_.get()));
+    return static_cast<std::size_t>(done);
+  }
+
+  void verify() {
+    std::vector<std::byte> piece(1 << 20);
+    std::uint64_t read = 0;
+    while (const std::size_t done = read_some(piece)) read += done;
+    require<DataError>(read == size_, "npz", "{}: {} bytes, its header says {}", label_, read,
+                       size_);
+  }
+
   std::string label_;
   Archive archive_;
   Member member_;
+  zip_uint64_t position_ = 0;
   std::uint64_t size_ = 0;
 };
 

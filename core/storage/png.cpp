@@ -3,7 +3,9 @@
 #include <png.h>
 
 #include <algorithm>
+#include <boost/crc.hpp>
 #include <cstring>
+#include <string_view>
 
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
@@ -19,6 +21,37 @@ png_image describe(const Image& image) {
   info.height = static_cast<png_uint_32>(image.height);
   info.format = PNG_FORMAT_RGB;
   return info;
+}
+
+constexpr std::string_view kSignature = "\x89PNG\r\n\x1a\n";
+
+std::uint32_t big_endian(const char* bytes) {
+  std::uint32_t value = 0;
+  for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+// libpng skips a damaged chunk where it can decode without it, and what follows the last one.
+void require_intact_chunks(std::string_view file, const std::string& path) {
+  constexpr std::size_t kAround = 12;  // length and type before the data of a chunk, CRC after it
+  std::size_t begin = kSignature.size();
+  for (std::string_view type; type != "IEND";) {
+    const std::size_t left = file.size() - std::min(begin, file.size());
+    const std::size_t length = left >= kAround ? big_endian(file.data() + begin) : 0;
+    require<DataError>(left >= kAround && length <= left - kAround, "png",
+                       "{}: cut off: a chunk at byte {} ends beyond its {} bytes", path, begin,
+                       file.size());
+    type = file.substr(begin + 4, 4);
+    boost::crc_32_type crc;
+    crc.process_bytes(type.data(), 4 + length);
+    const std::uint32_t stored = big_endian(type.data() + 4 + length);
+    require<DataError>(crc.checksum() == stored, "png",
+                       "{}: chunk {} at byte {}: CRC-32 {:08x}, {:08x} was written", path, type,
+                       begin, crc.checksum(), stored);
+    begin += length + kAround;
+  }
+  require<DataError>(begin == file.size(), "png", "{}: {} bytes follow the end of the picture",
+                     path, file.size() - begin);
 }
 
 }  // namespace
@@ -37,6 +70,7 @@ void write_png(const std::filesystem::path& path, const Image& image) {
 
 Image read_png(const std::filesystem::path& path) {
   const std::string encoded = read_text(path);
+  if (encoded.starts_with(kSignature)) require_intact_chunks(encoded, path.string());
   png_image info{};
   info.version = PNG_IMAGE_VERSION;
   require<DataError>(png_image_begin_read_from_memory(&info, encoded.data(), encoded.size()) != 0,

@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/storage/half.h"
 #include "core/storage/safetensors.h"
+#include "core/storage/strict_json.h"
 
 namespace edt {
 
@@ -100,9 +101,9 @@ json parse_header(const InputFile& file, std::uint64_t& header_bytes) {
                      file.size());
   std::string text(header_bytes, '\0');
   file.read(kPrefix, std::as_writable_bytes(std::span(text)));
-  json header = json::parse(text, nullptr, false);
-  require<DataError>(header.is_object(), "safetensors", "{}: the header is not a JSON object",
+  require<DataError>(text.starts_with('{'), "safetensors", "{}: the header is not a JSON object",
                      path);
+  json header = parse_json(text, path);
   return header;
 }
 

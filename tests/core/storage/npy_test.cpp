@@ -6,6 +6,7 @@
 
 #include "core/storage/half.h"
 #include "tests/core/storage/expect_error.h"
+#include "tests/core/storage/stored_zip.h"
 #include "tests/support/temp_dir.h"
 
 namespace edt {
@@ -82,6 +83,9 @@ TEST(Npy, HeadersThatLieAreRefused) {
   EXPECT_ERROR(parse(npy("{'descr': '<f4', 'fortran_order': True, 'shape': (3, 2), }", data)),
                DataError, "Fortran");
   EXPECT_ERROR(parse(npy("{'descr': '<f4', 'shape': (3, 2), }", data)), DataError, "missing");
+  EXPECT_ERROR(
+      parse(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (9,), 'shape': (6,)}", data)),
+      DataError, "'shape' stands twice");
   EXPECT_ERROR(parse(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (6,)}", data)),
                DataError, "structured");
   EXPECT_ERROR(parse(npy(dictionary("<f4", "(3, 2)"), data, 4)), DataError, "version 4.0");
@@ -110,6 +114,35 @@ TEST(Npz, WrittenArchivesReadBack) {
   EXPECT_ERROR(open_zip_stream(directory / "a.npz", "latents"), DataError, "a.npz:latents",
                "arr_0.npy");
   EXPECT_ERROR(open_zip_stream(directory / "b.npz", "latents"), DataError, "b.npz", "not exist");
+}
+
+// Whatever is asked for, nothing of a damaged archive is given out.
+TEST(Npz, ArchivesThatContradictThemselvesAreRefused) {
+  const test::TempDir directory;
+  const std::string array = npy(dictionary("<f4", "(2,)"), bytes<float>({1, 2}));
+  const auto first_row = [&](const std::string& archive) {
+    std::ofstream(directory / "a.npz", std::ios::binary) << archive;
+    NpyReader reader = NpyReader::open_member(directory / "a.npz", "x");
+    std::vector<float> row(1);
+    reader.read(row);
+    return row[0];
+  };
+  EXPECT_EQ(first_row(test::stored_zip({{"x.npy", array}, {"y.npy", array}})), 1.f);
+  const auto expect = [&](const std::string& archive, const std::string& part) {
+    EXPECT_ERROR(first_row(archive), DataError, "a.npz", part);
+  };
+  expect(test::stored_zip({{.name = "x.npy", .data = array, .crc_error = 1}}), "CRC");
+  expect(test::stored_zip({{.name = "x.npy", .data = array, .local_crc_error = 1}}), "nconsistent");
+  expect(test::stored_zip({{.name = "x.npy", .data = array, .local_size_error = 4}}),
+         "nconsistent");
+  expect(test::stored_zip({{.name = "x.npy", .data = array, .local_name = "z.npy"}}),
+         "nconsistent");
+  expect(test::stored_zip({{"x.npy", array}, {"x.npy", array}}),
+         "two of its members have one name");
+  std::string damaged = test::stored_zip({{"x.npy", array}});
+  damaged[damaged.find("NUMPY") + array.size() - 3] ^= 1;  // in the second row
+  expect(damaged, "CRC");
+  expect(test::stored_zip({{"x.npy", array}}).substr(0, 60), "zip");
 }
 
 TEST(Npz, UnfinishedArchiveLeavesNothing) {

@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "core/storage/durable_file.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/support/temp_dir.h"
 
@@ -33,6 +34,27 @@ TEST(Png, BadInput) {
   EXPECT_ERROR(read_png(directory / "a.png"), DataError, "a.png");
   EXPECT_ERROR(write_png(directory / "no" / "a.png", Image(1, 1)), SystemError, "a.png");
   EXPECT_ERROR(make_grid(std::vector{Image(2, 2), Image(3, 2)}, 2), UsageError, "3 x 2", "2 x 2");
+}
+
+// libpng itself skips a damaged chunk where it can decode without it.
+TEST(Png, EveryChunkIsChecked) {
+  const test::TempDir directory;
+  write_png(directory / "a.png", Image(4, 3, 9));
+  const std::string good = read_text(directory / "a.png");
+  const auto read = [&](const std::string& content) {
+    std::ofstream(directory / "b.png", std::ios::binary) << content;
+    return read_png(directory / "b.png");
+  };
+  const std::string gamma("\0\0\0\4gAMA\0\1\x86\xa0\x31\xe8\x96\x5f", 16);
+  std::string with_gamma = good, damaged = good;
+  with_gamma.insert(8 + 25, gamma);  // behind the header
+  EXPECT_EQ(read(with_gamma).width, 4);
+  with_gamma[8 + 25 + 10] ^= 1;
+  EXPECT_ERROR(read(with_gamma), DataError, "b.png", "gAMA", "CRC-32");
+  damaged[damaged.find("IDAT") + 6] ^= 1;
+  EXPECT_ERROR(read(damaged), DataError, "b.png", "IDAT", "CRC-32");
+  EXPECT_ERROR(read(good + "x"), DataError, "b.png", "1 bytes follow");
+  EXPECT_ERROR(read(good.substr(0, good.size() - 2)), DataError, "b.png", "cut off");
 }
 
 }  // namespace

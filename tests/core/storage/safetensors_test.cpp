@@ -67,7 +67,7 @@ TEST(Safetensors, HeadersThatLieAreRefused) {
   EXPECT_NO_THROW(read(good, 8, good.size()));
   EXPECT_ERROR(read(good, 8, good.size() + 100), DataError, "header claims");
   EXPECT_ERROR(read(good, 8, ~std::uint64_t{0}), DataError, "header claims");
-  EXPECT_ERROR(read(good, 8, good.size() - 1), DataError, "not a JSON object");
+  EXPECT_ERROR(read(good, 8, good.size() - 1), DataError, "not JSON from byte");
   expect("[]", 0, "not a JSON object");
   expect(R"({"a":3})", 8, "missing");
   expect(R"({"a":)" + tensor("F32", "[2]", "[0,9]") + "}", 8, "outside");
@@ -81,6 +81,15 @@ TEST(Safetensors, HeadersThatLieAreRefused) {
   expect(R"({"a":)" + tensor("F32", "[2]", "[0,8]") + R"(,"b":)" + tensor("F32", "[2]", "[4,12]") +
              "}",
          12, "'b' begins at byte 4");
+  expect(R"({"a":)" + tensor("F32", "[2]", "[0,8]") + R"(,"b":)" + tensor("F32", "[2]", "[12,20]") +
+             "}",
+         20, "'b' begins at byte 12");
+  expect(
+      R"({"a":)" + tensor("F32", "[1]", "[0,4]") + R"(,"a":)" + tensor("F32", "[2]", "[0,8]") + "}",
+      8, "'a' stands twice");
+  expect(R"({"a":{"dtype":"F32","dtype":"I32","shape":[2],"data_offsets":[0,8]}})", 8,
+         "'dtype' stands twice");
+  expect(" " + good, 8, "not a JSON object");
   expect(R"({"__metadata__":{"k":1}})", 0, "metadata 'k'");
 }
 

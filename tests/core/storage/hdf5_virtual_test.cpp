@@ -1,0 +1,160 @@
+// Virtual data sets: all values are those of their sources, never fill values.
+#include "core/storage/hdf5.h"
+#include "core/storage/input_file.h"
+#include "tests/core/storage/expect_error.h"
+#include "tests/core/storage/foreign_hdf5.h"
+#include "tests/support/temp_dir.h"
+
+namespace edt::h5 {
+namespace {
+
+namespace fs = std::filesystem;
+using test::counting;
+using test::Extent;
+using test::ForeignFile;
+using test::from_sources;
+using test::Source;
+
+class Hdf5Virtual : public testing::Test {
+ protected:
+  Hdf5Virtual() {
+    fs::create_directory(directory_ / "src");
+    // Rows 0 to 2 and 3 to 5 of 8 values each.
+    ForeignFile(directory_ / "src/0.h5").add("x", {3, 8});
+    ForeignFile(directory_ / "src/1.h5").add("x", {3, 8}, {}, true, H5T_IEEE_F32LE, 25);
+  }
+  fs::path path(const std::string& name = "v.h5") const { return directory_ / name; }
+  void write(const std::vector<Source>& sources, const Extent& extent = {6, 8}) const {
+    ForeignFile(path()).add("x", extent, from_sources(extent, sources), false);
+  }
+  std::vector<float> values(const std::string& name = "x") const {
+    return File::open(path()).dataset(name).read_all<float>(Type::kFloat32);
+  }
+
+  const Source first_{"src/0.h5", "x", 0, 0, 3, {3, 8}}, second_{"src/1.h5", "x", 3, 0, 3, {3, 8}};
+  test::TempDir directory_;
+};
+
+TEST_F(Hdf5Virtual, CompleteSetsHaveTheirValues) {
+  write({first_, second_});
+  EXPECT_EQ(values(), counting(48));
+  {
+    const File file = File::open(path());
+    const DataSet set = file.dataset("x");
+    EXPECT_EQ(set.storage().layout, Layout::kVirtual);
+    EXPECT_FALSE(set.proven_offset(InputFile(path())));
+  }
+  // Two of one file, one opened after the other was read.
+  {
+    const ForeignFile both(path());
+    both.add("x", {6, 8}, from_sources({6, 8}, {first_, second_}), false);
+    both.add("y", {6, 8}, from_sources({6, 8}, {first_, second_}), false);
+  }
+  const File again = File::open(path());
+  const DataSet x = again.dataset("x");
+  EXPECT_EQ(x.read_all<float>(Type::kFloat32), counting(48));
+  EXPECT_EQ(again.dataset("y").read_all<float>(Type::kFloat32), counting(48));
+  // A source that is read beside it.
+  const File source = File::open(path("src/0.h5"));
+  EXPECT_EQ(values(), counting(48));
+}
+
+TEST_F(Hdf5Virtual, WholeAndPartOfASource) {
+  Source part = second_, rest = second_;
+  part.rows = 2;
+  rest.to = 5, rest.from = 2, rest.rows = 1;
+  write({rest, first_, part});
+  EXPECT_EQ(values(), counting(48));
+}
+
+// As h5py writes it: the selection of a whole source has no extent in the file.
+TEST_F(Hdf5Virtual, AllOfASource) {
+  Source whole = second_;
+  whole.whole = true;
+  write({first_, whole});
+  EXPECT_EQ(values(), counting(48));
+  { ForeignFile(path("src/1.h5")).add("x", {2, 8}); }
+  EXPECT_ERROR(values(), DataError, "v.h5:/x", "24 values are mapped to 16");
+}
+
+TEST_F(Hdf5Virtual, AMissingSourceIsNamed) {
+  write({first_, second_});
+  fs::remove(path("src/1.h5"));
+  EXPECT_ERROR(values(), DataError, "v.h5:/x", "src/1.h5", "missing");
+}
+
+TEST_F(Hdf5Virtual, ASourceThatWasMovedIsFoundBeside) {
+  Source elsewhere = first_;
+  elsewhere.file = "/nowhere/at/all/0.h5";
+  fs::copy(path("src/0.h5"), path("0.h5"));
+  write({elsewhere, second_});
+  EXPECT_EQ(values(), counting(48));
+  fs::remove(path("0.h5"));
+  EXPECT_ERROR(values(), DataError, "v.h5:/x", "0.h5", "missing");
+}
+
+TEST_F(Hdf5Virtual, SourcesThatHoldLess) {
+  write({first_, second_});
+  { ForeignFile(path("src/1.h5")).add("x", {2, 8}); }
+  EXPECT_ERROR(values(), DataError, "src/1.h5:/x", "[2, 8]", "mapped up to [2, 7]");
+  { ForeignFile(path("src/1.h5")).add("y", {3, 8}); }
+  EXPECT_ERROR(values(), DataError, "src/1.h5:/x", "missing");
+  { ForeignFile(path("src/1.h5")).add("x", {3, 8}, test::in_chunks({1, 8}), false); }
+  EXPECT_ERROR(values(), DataError, "src/1.h5:/x", "never written");
+  std::ofstream(path("src/1.h5")) << "text";
+  EXPECT_ERROR(values(), DataError, "src/1.h5");
+}
+
+TEST_F(Hdf5Virtual, ValuesWithoutASource) {
+  write({first_});
+  EXPECT_ERROR(values(), DataError, "v.h5:/x", "24 of 48 values");
+  write({first_, second_}, {8, 8});
+  EXPECT_ERROR(values(), DataError, "v.h5:/x", "48 of 64 values");
+  Source twice = second_;
+  twice.to = 0;
+  write({first_, twice});  // as many values as there are, but on top of each other
+  EXPECT_ERROR(values(), DataError, "v.h5:/x", "24 of 48 values");
+}
+
+TEST_F(Hdf5Virtual, SourcesInTheSameFileAndOverSources) {
+  {
+    const ForeignFile file(path());
+    file.add("part", {3, 8});
+    file.add("both", {6, 8}, from_sources({6, 8}, {{".", "part", 0, 0, 3, {3, 8}}, second_}),
+             false);
+    file.add("x", {6, 8}, from_sources({6, 8}, {{".", "both", 0, 0, 6, {6, 8}}}), false);
+    file.add("circle", {6, 8}, from_sources({6, 8}, {{".", "circle", 0, 0, 6, {6, 8}}}), false);
+  }
+  EXPECT_EQ(values("both"), counting(48));
+  EXPECT_EQ(values(), counting(48));
+  EXPECT_ERROR(values("circle"), DataError, "v.h5:/circle", "deep");
+  fs::remove(path("src/1.h5"));
+  EXPECT_ERROR(values(), DataError, "v.h5:/both", "src/1.h5", "missing");
+}
+
+TEST_F(Hdf5Virtual, PatternsAndSelectionsWithoutEndAreRefused) {
+  const Extent extent{6, 8}, most{H5S_UNLIMITED, 8}, block{3, 8}, start{0, 0}, stride{3, 8},
+      count{H5S_UNLIMITED, 1};
+  const auto without_end = [&] {
+    const hid_t space = H5Screate_simple(2, extent.data(), most.data());
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), stride.data(), count.data(),
+                        block.data());
+    return space;
+  };
+  const auto write_from = [&](const char* source, hid_t from) {
+    const ForeignFile file(path());
+    const hid_t creation = H5Pcreate(H5P_DATASET_CREATE), to = without_end(),
+                space = H5Screate_simple(2, extent.data(), most.data());
+    EXPECT_GE(H5Pset_virtual(creation, to, source, "x", from), 0);
+    H5Dclose(H5Dcreate2(file.id, "x", H5T_IEEE_F32LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    for (const hid_t id : {to, space, from}) H5Sclose(id);
+    H5Pclose(creation);
+  };
+  write_from("src/%b.h5", test::rows_of({3, 8}, 0, 3));
+  EXPECT_ERROR(values(), DataError, "v.h5:/x", "src/%b.h5", "pattern");
+  write_from("src/0.h5", without_end());
+  EXPECT_ERROR(values(), DataError, "v.h5:/x", "without an end");
+}
+
+}  // namespace
+}  // namespace edt::h5
