@@ -24,11 +24,13 @@ function(edt_library name)
   endif()
 endfunction()
 
-# edt_test(NAME [FILTER tests] [EXCLUDE file...] [LABELS label...] [ALSO label=regex...] [DEPENDS target...])
+# edt_test(NAME [FILTER tests] [EXCLUDE file...] [LABELS label...] [ALSO label=regex...] [TIMEOUT seconds]
+#          [DEPENDS target...])
 #   one GoogleTest executable of all *.cpp beside the calling CMakeLists.txt, with these labels (unit
 #   where none is named); tests whose name matches a regular expression of ALSO get that label besides.
+#   The label slow keeps a test out of the preset `quick`; a test that hangs ends after TIMEOUT, 120 s.
 function(edt_test name)
-  cmake_parse_arguments(ARG "" "FILTER" "EXCLUDE;LABELS;ALSO;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "FILTER;TIMEOUT" "EXCLUDE;LABELS;ALSO;DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(TRANSFORM ARG_EXCLUDE PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   list(REMOVE_ITEM sources ${ARG_EXCLUDE})
@@ -39,7 +41,10 @@ function(edt_test name)
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}")
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}" PROPERTIES TIMEOUT ${ARG_TIMEOUT})
   edt_label_tests(${name} "${ARG_LABELS}" "${ARG_ALSO}")
 endfunction()
 
