@@ -15,7 +15,7 @@ std::string only_value(const std::string& text) {
   return file.entries.size() == 1 ? file.entries[0].value : "not one entry";
 }
 
-std::string refusal(const std::string& text) {
+std::string ini_refusal(const std::string& text) {
   return message_of<UsageError>([&] { parse_ini(text, "a.ini"); });
 }
 
@@ -50,18 +50,18 @@ TEST(Ini, EveryValueReadsBack) {
 }
 
 TEST(Ini, RefusalsNameTheLine) {
-  EXPECT_EQ(refusal("\nnonsense\n"), "[config] a.ini:2: expected 'key = value' or '[section]'");
-  EXPECT_THAT(refusal("[a\n"), HasSubstr("a.ini:1: the section has no ']'"));
-  EXPECT_THAT(refusal("[a] b\n"), HasSubstr("text after"));
-  EXPECT_THAT(refusal("[]\n"), HasSubstr("a section has"));
-  EXPECT_THAT(refusal("a b = 1\n"), HasSubstr("a key has"));
-  EXPECT_THAT(refusal("= 1\n"), HasSubstr("a key has"));
-  EXPECT_THAT(refusal("a = \"b\n"), HasSubstr("does not end"));
-  EXPECT_THAT(refusal("a = \"b\" c\n"), HasSubstr("after the closing quote"));
-  EXPECT_THAT(refusal("a = \"\\q\"\n"), HasSubstr("unknown escape"));
-  EXPECT_THAT(refusal("a = \"\\x1\"\n"), HasSubstr("unknown escape"));
-  EXPECT_THAT(refusal(std::string("a = b\0", 6)), HasSubstr("zero byte"));
-  EXPECT_EQ(refusal("[s]\na_b = 1\n\n[s]\na-b = 2\n"),
+  EXPECT_EQ(ini_refusal("\nnonsense\n"), "[config] a.ini:2: expected 'key = value' or '[section]'");
+  EXPECT_THAT(ini_refusal("[a\n"), HasSubstr("a.ini:1: the section has no ']'"));
+  EXPECT_THAT(ini_refusal("[a] b\n"), HasSubstr("text after"));
+  EXPECT_THAT(ini_refusal("[]\n"), HasSubstr("a section has"));
+  EXPECT_THAT(ini_refusal("a b = 1\n"), HasSubstr("a key has"));
+  EXPECT_THAT(ini_refusal("= 1\n"), HasSubstr("a key has"));
+  EXPECT_THAT(ini_refusal("a = \"b\n"), HasSubstr("does not end"));
+  EXPECT_THAT(ini_refusal("a = \"b\" c\n"), HasSubstr("after the closing quote"));
+  EXPECT_THAT(ini_refusal("a = \"\\q\"\n"), HasSubstr("unknown escape"));
+  EXPECT_THAT(ini_refusal("a = \"\\x1\"\n"), HasSubstr("unknown escape"));
+  EXPECT_THAT(ini_refusal(std::string("a = b\0", 6)), HasSubstr("zero byte"));
+  EXPECT_EQ(ini_refusal("[s]\na_b = 1\n\n[s]\na-b = 2\n"),
             "[config] a.ini:5: 's.a-b' was already set in line 2");
 }
 

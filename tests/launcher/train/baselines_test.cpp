@@ -3,29 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <set>
-#include <sstream>
 
-#include "launcher/commands/table.h"
-#include "parallel/self/self_communicator.h"
+#include "tests/launcher/train/edt_command.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
 namespace {
 
 using ::testing::HasSubstr;
-
-struct Outcome {
-  int status = 0;
-  std::string out, error;
-};
-
-Outcome edt_command(const std::vector<std::string>& args) {
-  std::ostringstream out, error;
-  const auto ranks = make_self_communicator();
-  CommandContext context{out, error, *ranks};
-  const int status = run_program(args, command_table(), context);
-  return {status, out.str(), error.str()};
-}
 
 class Baselines : public testing::TestWithParam<std::string> {
  protected:

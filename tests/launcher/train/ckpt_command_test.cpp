@@ -7,8 +7,7 @@
 #include <sstream>
 
 #include "core/storage/safetensors.h"
-#include "launcher/commands/table.h"
-#include "parallel/self/self_communicator.h"
+#include "tests/launcher/train/edt_command.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -16,19 +15,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
-
-struct Outcome {
-  int status = 0;
-  std::string out, error;
-};
-
-Outcome edt_command(const std::vector<std::string>& args) {
-  std::ostringstream out, error;
-  const auto ranks = make_self_communicator();
-  CommandContext context{out, error, *ranks};
-  const int status = run_program(args, command_table(), context);
-  return {status, out.str(), error.str()};
-}
 
 class CkptCommand : public ::testing::Test {
  protected:

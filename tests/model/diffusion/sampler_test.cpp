@@ -11,13 +11,13 @@
 namespace edt {
 namespace {
 
-constexpr std::int64_t kChannels = 4, kSide = 8, kPicture = kChannels * kSide * kSide;
+constexpr std::int64_t kLatents = 4, kSide = 8, kPicture = kLatents * kSide * kSide;
 
 // A batch of pictures and the memory under it.
 struct Pictures {
   explicit Pictures(std::int64_t n)
       : memory(static_cast<std::size_t>(n * kPicture)),
-        tensor(view_of(std::span(memory), {n, kChannels, kSide, kSide})) {}
+        tensor(view_of(std::span(memory), {n, kLatents, kSide, kSide})) {}
   std::vector<float> memory;
   Tensor tensor;
 };
@@ -184,7 +184,7 @@ TEST(Sampler, PicturesDoNotDependOnTheBatch) {
 TEST(Sampler, TakesGivenNoise) {
   std::vector<float> memory(2 * 3 * kPicture);
   for (std::size_t i = 0; i < memory.size(); ++i) memory[i] = static_cast<float>(i);
-  const Tensor all = view_of(std::span(memory), {2, 3, kChannels, kSide, kSide});
+  const Tensor all = view_of(std::span(memory), {2, 3, kLatents, kSide, kSide});
   Pictures out(2);
   given_step_noise(all, 1)(1, out.tensor);
   EXPECT_EQ(out.memory.front(), static_cast<float>((3 + 1) * kPicture));
