@@ -21,6 +21,40 @@ Image mirrored(const Image& image) {
   return result;
 }
 
+constexpr std::uint64_t kAtOnce = 256;  // pictures: enough for many cores, little to hold
+
+// Some consecutive pictures as latents, drawn on all cores.
+struct Pictures {
+  Pictures(const SynthOptions& options, const PatchTransform& transform, std::size_t elements)
+      : options_(options), transform_(transform), elements_(elements) {}
+
+  void draw(std::uint64_t first, std::uint64_t count) {
+    labels.resize(count);
+    latents.resize(count * elements_);
+    flipped.resize(options_.flipped ? latents.size() : 0);
+#pragma omp parallel for schedule(dynamic, 4)
+    for (std::uint64_t i = 0; i < count; ++i) draw_one(first + i, i);
+  }
+
+  std::vector<float> latents, flipped;
+  std::vector<std::int32_t> labels;
+
+ private:
+  void draw_one(std::uint64_t sample, std::uint64_t i) {
+    labels[i] = static_cast<std::int32_t>(sample % static_cast<std::uint64_t>(options_.classes));
+    const Image image = draw_synth_picture(labels[i], options_.image_size, options_.seed,
+                                           static_cast<std::uint32_t>(sample));
+    transform_.encode(image, std::span(latents).subspan(i * elements_, elements_));
+    if (options_.flipped) {
+      transform_.encode(mirrored(image), std::span(flipped).subspan(i * elements_, elements_));
+    }
+  }
+
+  const SynthOptions& options_;
+  const PatchTransform& transform_;
+  std::size_t elements_;
+};
+
 Description describe_synth(const SynthOptions& options, const PatchTransform& transform) {
   Description d;
   d.channels = PatchTransform::kChannels;
@@ -59,17 +93,10 @@ WriteReport synthesize(const SynthOptions& options, const Progress& progress) {
                        {.samples_per_shard = options.samples_per_shard,
                         .provenance = provenance_of_synth(options),
                         .replace = options.replace});
-  std::vector<float> latent(description.latent_elements()),
-      flipped(options.flipped ? latent.size() : 0);
+  Pictures pictures(options, transform, description.latent_elements());
   while (writer.next_sample() < options.samples) {
-    const std::uint64_t i = writer.next_sample();
-    const std::int32_t label =
-        static_cast<std::int32_t>(i % static_cast<std::uint64_t>(options.classes));
-    const Image image =
-        draw_synth_picture(label, options.image_size, options.seed, static_cast<std::uint32_t>(i));
-    transform.encode(image, latent);
-    if (options.flipped) transform.encode(mirrored(image), flipped);
-    writer.append(latent, flipped, std::span(&label, 1));
+    pictures.draw(writer.next_sample(), std::min(writer.room(), kAtOnce));
+    writer.append(pictures.latents, pictures.flipped, pictures.labels);
     if (progress) progress(writer.next_sample(), options.samples);
   }
   return writer.finish();
