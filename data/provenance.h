@@ -16,7 +16,8 @@ class Provenance {
  public:
   // Names are unique; the order is that of messages.
   void add(std::string name, std::string value);
-  void add(std::string name, bool value) {
+  template <std::same_as<bool> Switch>  // a text is not one
+  void add(std::string name, Switch value) {
     add(std::move(name), std::string(value ? "on" : "off"));
   }
   // Path, size, time of change, and a checksum of the beginning and of a sample of the bytes. Of a

@@ -100,20 +100,21 @@ TEST(Synth, FlippedCopyIsTheMirrorImage) {
 
 TEST(Synth, InterruptedRunContinues) {
   const TempDir directory;
+  // Pictures are drawn 256 at once: the second shard is left in its midst.
   SynthOptions options{
-      .out = directory / "set", .samples = 24, .image_size = 64, .samples_per_shard = 10};
+      .out = directory / "set", .samples = 600, .image_size = 64, .samples_per_shard = 300};
   EXPECT_THROW(synthesize(options,
                           [](std::uint64_t done, std::uint64_t) {
-                            if (done == 15) throw std::runtime_error("stopped");
+                            if (done == 556) throw std::runtime_error("stopped");
                           }),
                std::runtime_error);
   std::uint64_t first_done = 0;
   synthesize(options, [&](std::uint64_t done, std::uint64_t total) {
-    EXPECT_EQ(total, 24u);
+    EXPECT_EQ(total, 600u);
     if (first_done == 0) first_done = done;
   });
-  EXPECT_EQ(first_done, 11u);
-  EXPECT_EQ(Dataset(directory / "set").size(), 24u);
+  EXPECT_EQ(first_done, 556u);
+  EXPECT_EQ(Dataset(directory / "set").size(), 600u);
 }
 
 TEST(Synth, ContinuesOnlyTheSamePictures) {
