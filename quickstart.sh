@@ -16,7 +16,7 @@ step "1/5 Packages"
 scripts/install-dependencies.sh
 
 step "2/5 Build"
-cmake --preset release -DEDT_TESTS=OFF >/dev/null
+cmake --preset release -DEDT_TESTS=OFF -DEDT_CUDA="${EDT_CUDA:-OFF}" >/dev/null  # EDT_CUDA=ON: for GPUs too
 cmake --build --preset release --target edt
 
 step "3/5 Data: pictures of ten classes as latents in HDF5 shards"

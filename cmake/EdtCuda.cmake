@@ -1,14 +1,19 @@
-# The CUDA backend is built when the toolkit, cuBLASLt and a link test are there; core/no_cuda takes
-# its place otherwise. Afterwards EDT_WITH_CUDA says which.
+# The CUDA backend, libedt_cuda.so, is built when the toolkit, cuBLASLt and a link test are there, and libedt_nccl.so
+# where NCCL is. The program is the same without them. Afterwards EDT_WITH_CUDA and EDT_WITH_NCCL say which are built.
 set(EDT_CUDA AUTO CACHE STRING "CUDA backend: AUTO (where the toolkit is found), ON (required) or OFF")
 set_property(CACHE EDT_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(EDT_NCCL AUTO CACHE STRING "NCCL for several GPUs: AUTO (where it is found), ON (required) or OFF")
+set_property(CACHE EDT_NCCL PROPERTY STRINGS AUTO ON OFF)
 # Ampere, and Hopper with its own instructions. Machine code only: PTX would be compiled at start.
 set(EDT_CUDA_ARCHITECTURES "80-real;90a-real" CACHE STRING "GPU architectures of the CUDA backend")
 
 set(EDT_WITH_CUDA OFF)
-if(NOT EDT_CUDA MATCHES "^(AUTO|ON|OFF)$")
-  message(FATAL_ERROR "EDT_CUDA is ${EDT_CUDA}, must be AUTO, ON or OFF")
-endif()
+set(EDT_WITH_NCCL OFF)
+foreach(part EDT_CUDA EDT_NCCL)
+  if(NOT ${part} MATCHES "^(AUTO|ON|OFF)$")
+    message(FATAL_ERROR "${part} is ${${part}}, must be AUTO, ON or OFF")
+  endif()
+endforeach()
 
 function(edt_cuda_missing reason)
   if(EDT_CUDA STREQUAL "ON")
@@ -81,8 +86,11 @@ endif()
 set(EDT_WITH_CUDA ON)
 message(STATUS "CUDA backend: yes, toolkit ${CUDAToolkit_VERSION}, ${CMAKE_CUDA_ARCHITECTURES}")
 
-# Collectives between GPUs. Without NCCL the backend is built for one GPU per job.
-set(EDT_WITH_NCCL OFF)
+# Collectives between GPUs. Without NCCL tensors travel through host memory.
+if(EDT_NCCL STREQUAL "OFF")
+  message(STATUS "NCCL: no, EDT_NCCL=OFF")
+  return()
+endif()
 find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
 find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
 if(NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
@@ -100,5 +108,8 @@ if(NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
     set_target_properties(NCCL::nccl PROPERTIES
       IMPORTED_LOCATION ${NCCL_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${NCCL_INCLUDE_DIR})
   endif()
+endif()
+if(EDT_NCCL STREQUAL "ON" AND NOT EDT_WITH_NCCL)
+  message(FATAL_ERROR "EDT_NCCL=ON, but a program with NCCL does not link (NCCL_INCLUDE_DIR is ${NCCL_INCLUDE_DIR}, NCCL_LIBRARY ${NCCL_LIBRARY})")
 endif()
 message(STATUS "NCCL: ${EDT_WITH_NCCL}")

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/cpu/cpu_library.h"
+#include "core/plugin/build_identity.h"
 #include "core/storage/hdf5_library.h"
 #include "launcher/version_config.h"
 #include "parallel/mpi/mpi_session.h"

@@ -8,7 +8,9 @@
 
 namespace edt {
 
-bool cuda_is_built() { return true; }
+bool cuda_is_there() { return true; }
+
+bool cuda_is_broken() { return false; }
 
 int cuda_device_count() {
   int count = 0;

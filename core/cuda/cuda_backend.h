@@ -1,5 +1,5 @@
 // The GPU backend: cuBLASLt for matrix products, own kernels for the rest. float32 and bf16.
-// Where the project was built without CUDA these functions are core/no_cuda's.
+// Programs have these functions from core/cuda_plugin, which loads the backend.
 #pragma once
 
 #include <map>
@@ -19,10 +19,13 @@ struct CudaOptions {
   ProductTuning* tuning = nullptr;  // or is timed: to choose algorithms, not to compute with
 };
 
-// True where the project was built with the CUDA backend.
-bool cuda_is_built();
+// True where the backend is there: linked, or its plugin has been loaded.
+bool cuda_is_there();
 
-// Visible GPUs; 0 where there is none, no driver or no CUDA backend.
+// True where its plugin is installed and does not load: cuda_absence() says why.
+bool cuda_is_broken();
+
+// Visible GPUs; 0 where there is none, no driver or no backend.
 int cuda_device_count();
 
 // Of each visible GPU its place on the bus of this machine, the same from every process.
@@ -34,7 +37,7 @@ std::string cuda_absence();
 // What algorithms of products on this GPU belong to.
 GpuType cuda_gpu_type(int device);
 
-// Throws CudaError when the GPU is not there, NotImplemented without the CUDA backend.
+// Throws CudaError when the GPU is not there, UsageError without the backend.
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
 
 // How often the backend was asked for each product. Those of a batch that stands for single

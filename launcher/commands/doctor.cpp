@@ -4,6 +4,7 @@
 
 #include "launcher/commands/run_room.h"
 #include "launcher/commands/table.h"
+#include "launcher/device/gpu_probe.h"
 #include "launcher/machine/machine.h"
 #include "launcher/machine/rank_survey.h"
 #include "launcher/options/options.h"
@@ -37,6 +38,15 @@ void print_machine(CommandContext& context, const Machine& machine) {
              fmt::format("{}, {} available", bytes(machine.memory_total),
                          bytes(machine.memory_available)));
   print_line(context, "open files", fmt::format("at most {}", machine.open_files));
+}
+
+void print_gpus(CommandContext& context, const GpuProbe& probe) {
+  if (probe.gpus.empty()) print_line(context, "GPUs", fmt::format("none: {}", probe.absence));
+  for (const GpuProbe::Gpu& gpu : probe.gpus) {
+    print_line(context, "GPU",
+               fmt::format("{}, compute capability {}, at {}, cuBLASLt {}", gpu.type.name,
+                           gpu.type.capability, gpu.place, gpu.type.cublaslt));
+  }
 }
 
 void print_directory(CommandContext& context, const DirectoryProbe& directory) {
@@ -88,12 +98,14 @@ void print_nodes(CommandContext& context, const std::vector<NodeSummary>& nodes)
   }
 }
 
-void print_json(CommandContext& context, const Machine& machine, const DirectoryProbe& directory,
-                const std::optional<CheckpointRoom>& room, const std::optional<SlurmSite>& site,
-                const std::vector<NodeSummary>& nodes, const std::vector<Finding>& found) {
+void print_json(CommandContext& context, const Machine& machine, const GpuProbe& gpus,
+                const DirectoryProbe& directory, const std::optional<CheckpointRoom>& room,
+                const std::optional<SlurmSite>& site, const std::vector<NodeSummary>& nodes,
+                const std::vector<Finding>& found) {
   auto json = nlohmann::ordered_json::object();
   for (const auto& [name, version] : versions()) json["versions"][name] = version;
   json["machine"] = to_json(machine);
+  json["gpus"] = to_json(gpus);
   json["directory"] = to_json(directory);
   json["checkpoints"] = room ? to_json(*room) : nlohmann::ordered_json(nullptr);
   json["slurm"] = site ? to_json(*site) : nlohmann::ordered_json(nullptr);
@@ -124,6 +136,7 @@ int doctor(std::span<const std::string> args, CommandContext& context) {
   if (!read_options(options, args, context)) return kDone;
 
   const Machine machine = probe_machine();
+  const GpuProbe gpus = probe_gpus();
   const DirectoryProbe directory = probe_directory(path);
   const auto room = room_of_run(path);
   std::vector<Finding> found = findings(machine);
@@ -133,16 +146,17 @@ int doctor(std::span<const std::string> args, CommandContext& context) {
   std::optional<SlurmSite> site;
   if (context.world.is_root()) site = probe_slurm_site();
   for (auto& more :
-       {findings(directory), room ? findings(*room) : std::vector<Finding>(),
+       {findings(gpus), findings(directory), room ? findings(*room) : std::vector<Finding>(),
         site ? findings(*site) : std::vector<Finding>(), findings(nodes, directory.path)}) {
     found.insert(found.end(), more.begin(), more.end());
   }
 
   if (as_json) {
-    print_json(context, machine, directory, room, site, nodes, found);
+    print_json(context, machine, gpus, directory, room, site, nodes, found);
   } else {
     for (const auto& [name, version] : versions()) print_line(context, name, version);
     print_machine(context, machine);
+    print_gpus(context, gpus);
     print_directory(context, directory);
     if (room) print_room(context, *room);
     if (site) print_slurm(context, *site);

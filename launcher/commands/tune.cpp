@@ -53,7 +53,7 @@ void TuneOptions::declare(OptionSet& options) {
 void TuneOptions::check() const {
   require<UsageError>(device.kind == DeviceKind::kCuda, "tune",
                       "--device must be cuda: elsewhere there is nothing to choose");
-  require<NotImplemented>(cuda_is_built(), "tune", "{}", cuda_absence());
+  require<UsageError>(cuda_is_there(), "tune", "{}", cuda_absence());
   require<UsageError>(steps.training > 0 || steps.sample_pictures > 0, "tune",
                       "--steps and --sample-batch are 0: there are no products");
   if (steps.training > 0) check_training("tune", steps.step);

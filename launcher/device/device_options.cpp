@@ -57,7 +57,6 @@ void DeviceOptions::take_threads() const {
 
 CudaOptions DeviceOptions::cuda_options(Communicator& world) const {
   take_threads();
-  require<NotImplemented>(cuda_is_built(), "device", "cuda: {}", cuda_absence());
   return {.device = choose_gpu(world, share_gpus), .tf32 = tf32};
 }
 

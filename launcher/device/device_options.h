@@ -25,8 +25,8 @@ struct DeviceOptions {
   void declare(OptionSet& options, const std::string& prefix);
   // All but the products: for the command that chooses them.
   void declare_device(OptionSet& options, const std::string& prefix);
-  // All ranks of `world` call it; each gets its own GPU. UsageError, CudaError or NotImplemented
-  // where there is none.
+  // All ranks of `world` call it; each gets its own GPU. UsageError or CudaError where there
+  // is none.
   std::unique_ptr<Backend> make_backend(Communicator& world) const;
   // The same for a GPU, but for the products.
   CudaOptions cuda_options(Communicator& world) const;

@@ -29,7 +29,7 @@ const std::string& gpu_of(const std::vector<RankGpus>& ranks, int rank) {
 void check_enough(const std::vector<RankGpus>& ranks, int rank, bool share) {
   const RankGpus& own = ranks[static_cast<std::size_t>(rank)];
   require<UsageError>(!own.gpus.empty(), "device", "rank {} on {} sees no GPU: {}", rank, own.host,
-                      cuda_absence());
+                      own.absence);
   const auto [place, equals] = place_among_equals(ranks, rank);
   require<UsageError>(share || equals <= static_cast<int>(own.gpus.size()), "device",
                       "{} ranks on {} see the same {} GPU{}: start one rank for each GPU, or let "
@@ -52,14 +52,16 @@ int choose_gpu(const std::vector<RankGpus>& ranks, int rank, bool share) {
 }
 
 int choose_gpu(Communicator& world, bool share) {
-  const std::string own = nlohmann::json{world.host(), cuda_device_places()}.dump();
+  const std::string own = nlohmann::json{world.host(), cuda_device_places(),
+                                         cuda_device_count() > 0 ? "" : cuda_absence()}
+                              .dump();
   const auto texts = world.gather(own, 0, "GPUs of the ranks");
   const auto all = nlohmann::json::parse(world.broadcast(
       world.is_root() ? nlohmann::json(texts).dump() : std::string(), 0, "GPUs of the ranks"));
   std::vector<RankGpus> ranks;
   for (const auto& text : all) {
     const auto rank = nlohmann::json::parse(text.get<std::string>());
-    ranks.push_back({rank[0], rank[1].get<std::vector<std::string>>()});
+    ranks.push_back({rank[0], rank[1].get<std::vector<std::string>>(), rank[2]});
   }
   return choose_gpu(ranks, world.rank(), share);
 }

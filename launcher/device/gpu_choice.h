@@ -12,6 +12,7 @@ namespace edt {
 struct RankGpus {
   std::string host;
   std::vector<std::string> gpus;
+  std::string absence;  // why there are none
 };
 
 // Index of the GPU of rank `rank` among those it sees. A rank that sees one GPU of its own (a

@@ -36,8 +36,8 @@ TEST(GpuChoice, OneGpuForTwoRanksByDifferentListsIsRefused) {
 }
 
 TEST(GpuChoice, ANodeWithoutGpusIsNamedOnEveryRank) {
-  const std::vector<RankGpus> ranks{{"node1", kFour}, {"node2", {}}};
-  EXPECT_ERROR(choose_gpu(ranks, 0, false), UsageError, "rank 1 on node2 sees no GPU");
+  const std::vector<RankGpus> ranks{{"node1", kFour}, {"node2", {}, "no driver"}};
+  EXPECT_ERROR(choose_gpu(ranks, 0, false), UsageError, "rank 1 on node2 sees no GPU: no driver");
 }
 
 }  // namespace

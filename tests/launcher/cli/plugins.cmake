@@ -1,0 +1,56 @@
+# What a program says whose GPU part is not there, does not load, or is there without a GPU: one line, status 2.
+# A copy in a folder of its own: a program looks for plugins beside itself.
+set(work ${BUILD_DIR}/plugins_test)
+file(REMOVE_RECURSE ${work})
+file(COPY ${PROGRAM} DESTINATION ${work}/bin)
+set(edt ${work}/bin/edt)
+set(bench bench ops --device=cuda)
+set(tune tune --model EDT-Ti/2 --out ${work}/gpu.json)
+
+# The command fails with status 2 and one line that matches.
+function(refused line)
+  execute_process(COMMAND ${edt} ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE error)
+  if(NOT status EQUAL 2 OR NOT error MATCHES "^edt: error: [^\n]*${line}[^\n]*\n$" OR NOT output STREQUAL "")
+    message(FATAL_ERROR "edt ${ARGN}: status ${status}, no '${line}' in\n${error}\n${output}")
+  endif()
+endfunction()
+
+# Status and what `edt doctor` prints.
+function(doctor pattern)
+  execute_process(COMMAND ${edt} doctor ${work} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  set(output "${output}" PARENT_SCOPE)
+  if(NOT output MATCHES "${pattern}")
+    message(FATAL_ERROR "edt doctor: status ${status}, no '${pattern}' in\n${output}")
+  endif()
+endfunction()
+
+set(absent "libedt_cuda\\.so is not installed, it was looked for in ${work}/bin and ${work}/${PLUGINS}")
+refused("${absent}" ${bench})
+refused("${absent}" ${tune})
+doctor("\nGPUs +none: ${absent}\n")
+
+file(WRITE ${work}/bin/libedt_cuda.so "not a plugin")
+set(broken "${work}/bin/libedt_cuda\\.so is no plugin of edt, or cannot be read")
+refused("${broken}" ${bench})
+refused("${broken}" ${tune})
+doctor("warning: there is no training on GPUs here: ${broken}\n")
+file(REMOVE ${work}/bin/libedt_cuda.so)
+
+if(NOT CUDA)
+  return()
+endif()
+# Installed below lib: there for the asking. NCCL's part without CUDA's would not load.
+get_filename_component(built ${PROGRAM} DIRECTORY)
+file(COPY ${built}/libedt_cuda.so DESTINATION ${work}/${PLUGINS})
+doctor("GPU")
+if(output MATCHES "GPUs[^\n]*libedt_cuda")
+  message(FATAL_ERROR "edt doctor: the plugin was built and does not load:\n${output}")
+endif()
+if(NCCL)
+  doctor("warning: there is no training on several GPUs: libedt_nccl\\.so is not installed")
+  file(COPY ${built}/libedt_nccl.so DESTINATION ${work}/${PLUGINS})
+  execute_process(COMMAND ${edt} doctor ${work} OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(output MATCHES "several GPUs")
+    message(FATAL_ERROR "edt doctor: NCCL's plugin was built and does not load:\n${output}")
+  endif()
+endif()
