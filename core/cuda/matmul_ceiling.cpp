@@ -6,6 +6,13 @@
 namespace edt {
 namespace {
 
+// Elements from one matrix of a batch to the next: as aligned as the first is, for which the
+// library's algorithm is chosen.
+std::int64_t aligned_distance(std::int64_t elements, DType dtype) {
+  const auto per_vector = static_cast<std::int64_t>(kVectorBytes / size_of(dtype));
+  return (elements + per_vector - 1) / per_vector * per_vector;
+}
+
 class CudaMatmulCeiling final : public MatmulCeiling {
  public:
   CudaMatmulCeiling(const std::vector<MatmulForm>& forms, DType dtype, CudaBackend& backend,
@@ -13,9 +20,9 @@ class CudaMatmulCeiling final : public MatmulCeiling {
       : MatmulCeiling(forms), dtype_(dtype), backend_(backend), matmul_(matmul) {
     std::int64_t a = 0, b = 0, c = 0;
     for (const MatmulForm& form : forms) {
-      a = std::max(a, form.batch * form.m * form.k);
-      b = std::max(b, form.batch * form.k * form.n);
-      c = std::max(c, form.batch * form.m * form.n);
+      a = std::max(a, form.batch * aligned_distance(form.m * form.k, dtype));
+      b = std::max(b, form.batch * aligned_distance(form.k * form.n, dtype));
+      c = std::max(c, form.batch * aligned_distance(form.m * form.n, dtype));
     }
     a_ = operand(a, 0.5);
     b_ = operand(b, 0.25);
@@ -39,19 +46,20 @@ class CudaMatmulCeiling final : public MatmulCeiling {
   }
 
   Product product_of(const MatmulForm& form) const {
-    return {
-        .m = form.m,
-        .n = form.n,
-        .k = form.k,
-        .a = a_.data(),
-        .a_transposed = form.transposed_a,
-        .b = b_.data(),
-        .b_transposed = form.transposed_b,
-        .in = dtype_,
-        .y = c_.data(),
-        .out = dtype_,
-        .batch = {
-            .count = form.batch, .a = form.m * form.k, .b = form.k * form.n, .y = form.m * form.n}};
+    return {.m = form.m,
+            .n = form.n,
+            .k = form.k,
+            .a = a_.data(),
+            .a_transposed = form.transposed_a,
+            .b = b_.data(),
+            .b_transposed = form.transposed_b,
+            .in = dtype_,
+            .y = c_.data(),
+            .out = dtype_,
+            .batch = {.count = form.batch,
+                      .a = aligned_distance(form.m * form.k, dtype_),
+                      .b = aligned_distance(form.k * form.n, dtype_),
+                      .y = aligned_distance(form.m * form.n, dtype_)}};
   }
 
   DType dtype_;

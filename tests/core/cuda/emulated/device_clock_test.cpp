@@ -32,5 +32,15 @@ TEST(DeviceClock, CountsTheWorkAlone) {
   emulation::set_suggestions();
 }
 
+// As attention's on an odd number of tokens: the algorithm is that of the first matrix's alignment,
+// and the emulated library ends the program where another has less.
+TEST(DeviceClock, ACeilingsBatchesAreAsAlignedAsTheirFirstMatrix) {
+  const auto gpu = make_cuda_backend();
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    const auto ceiling = gpu->matmul_ceiling({{.m = 3, .n = 5, .k = 7, .batch = 2}}, dtype);
+    EXPECT_GT(ceiling->run(), 0);
+  }
+}
+
 }  // namespace
 }  // namespace edt
