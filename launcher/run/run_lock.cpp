@@ -200,7 +200,7 @@ void RunLock::wait_until_stale(const std::string& holder) const {
                described(holder), std::chrono::duration<double>(timing_.stale_after).count());
   const auto deadline = Clock::now() + timing_.stale_after;
   while (Clock::now() < deadline) {
-    std::this_thread::sleep_for(timing_.stale_after / 20);
+    std::this_thread::sleep_for(timing_.look);
     if (!fs::exists(file_)) return;
     require<UsageError>(time_stamp(file_) == stamp && holder_text(file_) == holder, "run",
                         "{} is in use by {}", file_.parent_path().string(), described(holder));

@@ -23,6 +23,8 @@ class RunLock {
     std::chrono::milliseconds stale_after{60'000};
     // How long a living holder on this host is given to end.
     std::chrono::milliseconds ending{3'000};
+    // Between two looks at a lock of another host.
+    std::chrono::milliseconds look{3'000};
   };
 
   // Waits at most `stale_after` for a lock of another host that looks abandoned. Throws UsageError

@@ -32,8 +32,6 @@ class Trainer {
   // Exit status: done, or stopped on request after saving. `silent`: no progress bar.
   int run(bool silent, const StopSignals& signals);
 
-  FlightRecorder& recorder() { return *recorder_; }
-
  private:
   void note_failure(int status, std::string_view what) const;
   int train(bool silent, const StopSignals& signals);

@@ -26,7 +26,6 @@ void FlightRecorder::phase(std::string_view name) {
     }
   }
   mark_phase(name);
-  if (on_phase) on_phase(name);
 }
 
 FlightRecorder::Clock::time_point FlightRecorder::last_progress() const {

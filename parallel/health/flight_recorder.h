@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <map>
 #include <mutex>
 
@@ -42,9 +41,6 @@ class FlightRecorder final : public CollectiveObserver {
   Phase current_phase() const;
   // When the last sign of progress was.
   Clock::time_point last_progress() const;
-  // Called at the begin of each phase, on the thread that enters it: for tests that interrupt
-  // there.
-  std::function<void(std::string_view)> on_phase;
   std::vector<Place> places() const;
   // Oldest first.
   std::vector<Entry> entries() const;

@@ -8,6 +8,9 @@ if [[ ! -x "$edt_build/edt" ]]; then
   exit 2
 fi
 edt="$(realpath "$edt_build/edt")"
+# The same program with faults that tests ask for (tests/faults/faults.cpp).
+# shellcheck disable=SC2034  # tests read it
+faulty_edt="$(realpath -m "$edt_build/tests/faults/edt")"
 
 # One thread per rank: the promise of equal bits holds for a fixed number.
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive

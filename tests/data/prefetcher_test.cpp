@@ -1,8 +1,11 @@
 #include "data/prefetcher.h"
 
+#include <filesystem>
+
 #include "tests/core/storage/expect_error.h"
 #include "tests/data/small_set.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/wait_until.h"
 
 namespace edt::data {
 namespace {
@@ -71,14 +74,25 @@ TEST(Prefetcher, ErrorsReachTheConsumerAfterTheGoodBatches) {
   EXPECT_ERROR(prefetcher.next(), DataError, "batch 3 of 3");
 }
 
+std::ptrdiff_t threads_of_this_process() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return std::distance(tasks, {});
+}
+
 TEST(Prefetcher, ShutsDownAtAnyMoment) {
+  const std::ptrdiff_t before = threads_of_this_process();
   const TempDir directory;
   test::write_small_set(directory / "set");
   const Dataset dataset(directory / "set");
-  for (int taken = 0; taken < 10; ++taken) {
+  for (std::uint64_t taken = 0; taken < 10; ++taken) {
+    ASSERT_TRUE(edt::test::wait_until([&] { return threads_of_this_process() == before; }))
+        << taken;
     Prefetcher prefetcher(dataset, dataset.make_order({.seed = 5}), 2, plan_of_rank(0), 0, 3);
-    for (int i = 0; i < taken; ++i) prefetcher.next();
+    for (std::uint64_t i = 0; i < taken; ++i) EXPECT_EQ(prefetcher.next().number, i);
+    EXPECT_EQ(threads_of_this_process(), before + 1);
   }
+  // A thread that has been joined may be listed for a moment longer.
+  EXPECT_TRUE(edt::test::wait_until([&] { return threads_of_this_process() == before; }));
 }
 
 }  // namespace

@@ -14,6 +14,11 @@ const std::string& edt_program() {
   return path;
 }
 
+const std::string& faulty_program() {
+  static const std::string path = EDT_FAULTY_PROGRAM;
+  return path;
+}
+
 Outcome run(const std::string& arguments, const std::string& redirection) {
   return shell(edt_program() + " " + arguments + " " + redirection);
 }

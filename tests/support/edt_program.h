@@ -16,6 +16,9 @@ using Outcome = CommandOutcome;
 // Its path.
 const std::string& edt_program();
 
+// The same program with the faults that EDT_FAULT asks for (tests/faults/faults.cpp).
+const std::string& faulty_program();
+
 // `redirection` decides which stream is read: "2>&1 >/dev/null" for errors only.
 Outcome run(const std::string& arguments, const std::string& redirection = "2>/dev/null");
 

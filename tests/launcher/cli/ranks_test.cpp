@@ -47,8 +47,10 @@ TEST(CliRanks, AnErrorOfAllRanksIsPrintedOnce) {
 }
 
 TEST(CliRanks, AnErrorOfOneRankEndsTheOthers) {
-  const Outcome failed =
-      mpirun("-np 1 " + kProgram + " doctor : -np 1 " + kProgram + " dokter", "2>&1");
+  const TempDir directory;  // the probes of a doctor that is ended stay
+  const Outcome failed = mpirun("-np 1 " + kProgram + " doctor " + directory.path().string() +
+                                    " : -np 1 " + kProgram + " dokter",
+                                "2>&1");
   EXPECT_EQ(failed.status, 2);
   EXPECT_THAT(failed.output, HasSubstr("edt: error: rank 1 of 2 on "));
   EXPECT_THAT(failed.output, HasSubstr("[edt] unknown command 'dokter'; did you mean 'doctor'?"));
@@ -84,16 +86,13 @@ TEST(CliRanks, ARankThatStallsIsNamed) {
   const auto path = [&](const std::string& name) { return (directory / name).string(); };
   write_tiny_set(path("data"), 48);
   // The second rank is frozen once the run has begun.
-  const std::string train =
-      " train --quiet --model.preset=EDT-Ti/2 --model.image-size=64 --train.batch=4 "
-      "--train.micro-batch=2 --train.steps=1000000 --run.checkpoint-every=0 --run.timeout=2 "
-      "--run.start-timeout=0 --data.path=" +
-      path("data") + " --run.dir=" + path("run");
-  const std::string freeze =
-      "sh -c '(while [ $(wc -l < " + path("run/metrics.jsonl") +
-      " 2>/dev/null || echo 0) -lt 3 ]; do sleep 0.1; done; kill -STOP $$) & exec " + kProgram +
-      train + "'";
-  const Outcome stalled = mpirun("-np 1 " + kProgram + train + " : -np 1 " + freeze, "2>&1");
+  const Outcome stalled =
+      mpirun("-np 2 -x EDT_FAULT='1 phase:forward 3 freeze' " + faulty_program() +
+                 " train --quiet --model.preset=EDT-Ti/2 --model.image-size=64 --train.batch=4 "
+                 "--train.micro-batch=2 --train.steps=1000000 --run.checkpoint-every=0 "
+                 "--run.timeout=2 --run.start-timeout=0 --data.path=" +
+                 path("data") + " --run.dir=" + path("run"),
+             "2>&1");
   EXPECT_EQ(stalled.status, 5) << stalled.output;
   EXPECT_THAT(stalled.output, HasSubstr("[watchdog] rank 1 of 2 on "));
   EXPECT_THAT(read_text(path("run/logs/stall-rank-0.json")), HasSubstr("\"collectives\""));

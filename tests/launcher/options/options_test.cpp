@@ -339,15 +339,30 @@ TEST(Options, SurvivesMutatedArguments) {
       "-h=",     "--help=off", "--json=", "--config=", "--no",      "---", "--train.masked",
       "-5x"};
   std::mt19937 random(7);
-  for (int round = 0; round < test::fuzz_rounds(5'000); ++round) {
+  const int rounds = test::fuzz_rounds(5'000);
+  int accepted = 0, helped = 0;
+  for (int round = 0; round < rounds; ++round) {
     std::vector<std::string> args(random() % 5);
     for (auto& arg : args) arg = words[random() % words.size()];
     Declared declared;
     try {
-      declared.options.parse(args);
-    } catch (const UsageError&) {
+      if (!declared.options.parse(args)) {
+        ++helped;
+        continue;
+      }
+      ++accepted;
+    } catch (const UsageError& error) {
+      EXPECT_THAT(error.what(),
+                  testing::AllOf(testing::StartsWith("[train] "), testing::Not(HasSubstr("\n"))));
+      continue;
     }
+    Declared again;
+    again.options.read(parse_ini(declared.options.to_ini(), "again"));
+    ASSERT_EQ(again.options.to_json(), declared.options.to_json()) << testing::PrintToString(args);
   }
+  EXPECT_GT(accepted, rounds / 40);
+  EXPECT_GT(helped, rounds / 40);
+  EXPECT_GT(rounds - accepted - helped, rounds / 4);
 }
 
 }  // namespace

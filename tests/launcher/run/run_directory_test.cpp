@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "parallel/self/self_communicator.h"
 #include "tests/launcher/temporary_directory.h"
+#include "tests/support/wait_until.h"
 
 namespace edt {
 namespace {
@@ -19,7 +20,10 @@ using std::chrono::milliseconds;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-constexpr RunLock::Timing kQuick{milliseconds(10), milliseconds(200), milliseconds(30)};
+constexpr RunLock::Timing kQuick{.renew = milliseconds(10),
+                                 .stale_after = milliseconds(200),
+                                 .ending = milliseconds(30),
+                                 .look = milliseconds(10)};
 
 std::string host() {
   char name[256] = {};
@@ -32,8 +36,8 @@ Communicator& alone() {
   return *ranks;
 }
 
-std::string refusal(const std::filesystem::path& lock) {
-  return message_of<UsageError>([&] { RunLock(lock, kQuick); });
+std::string refusal(const std::filesystem::path& lock, const RunLock::Timing& timing = kQuick) {
+  return message_of<UsageError>([&] { RunLock(lock, timing); });
 }
 
 TEST(RunDirectory, HoldsItsPartsAndLetsGo) {
@@ -118,7 +122,10 @@ TEST(RunLock, AnotherHostThatRenewsIsAlive) {
       std::filesystem::last_write_time(lock, std::filesystem::file_time_type::clock::now());
     }
   });
-  EXPECT_THAT(refusal(lock), HasSubstr("is in use by process 12 on elsewhere"));
+  // The first sign of life is enough, so a long time costs nothing.
+  RunLock::Timing patient = kQuick;
+  patient.stale_after = milliseconds(60'000);
+  EXPECT_THAT(refusal(lock, patient), HasSubstr("is in use by process 12 on elsewhere"));
   EXPECT_EQ(read_text(lock), "elsewhere 12 boot 34\n");
 }
 
@@ -135,13 +142,11 @@ TEST(RunLock, RenewsItsTimeStamp) {
   const RunLock lock(directory / "lock", kQuick);
   const timespec past[2] = {{1'000'000, 0}, {1'000'000, 0}};
   utimensat(AT_FDCWD, (directory / "lock").c_str(), past, 0);
-  for (int i = 0; i < 200; ++i) {
+  EXPECT_TRUE(test::wait_until([&] {
     struct stat status {};
     stat((directory / "lock").c_str(), &status);
-    if (status.st_mtim.tv_sec > 1'000'000) return;
-    std::this_thread::sleep_for(milliseconds(10));
-  }
-  FAIL() << "not renewed";
+    return status.st_mtim.tv_sec > 1'000'000;
+  })) << "not renewed";
 }
 
 }  // namespace

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # A rank of a training run freezes in each phase of a step: it is named with that phase and its last collective, the
 # ranks that can write what they were doing, and the job ends with the status that requeues it.
-# Usage: freeze.sh STALLING_RUN
 set -euo pipefail
-program=$1
 cd "$(dirname "$0")/../../.."
 source scripts/lib/ranks.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$edt" data synth --out "$work/data" --samples 64 --image-size 128 --quiet >/dev/null
+tiny_data "$work/data"
+read -ra options <<<"$(tiny_train_options "$work/data")"
+options+=(--train.steps=1000000 --run.checkpoint-every=1 --run.timeout=2 --run.start-timeout=60)
 
-# freeze RANK PHASE STATUS [fail]
+# freeze RANK PHASE STATUS [OPTION]: behind the first step, whose time-out is another; four micro-batches enter a phase
+# four times in a step
 freeze() {
   local run=$work/run-$1-$2 status=0 begin=$SECONDS
-  on_ranks 2 timeout 60 "$program" "$work/data" "$run" "$1" "$2" ${4:+"$4"} >"$work/out" 2>&1 || status=$?
+  EDT_FAULT="$1 phase:$2 12 freeze" on_ranks 2 timeout 60 "$faulty_edt" train "${options[@]}" --run.dir="$run" \
+    ${4:+"$4"} >"$work/out" 2>&1 || status=$?
   # A collective of the others that waits for it comes first, or its silence does.
   local line="\[watchdog\] rank $1 of 2 on [^ ]* stalls: .*phase \"$2\"" place='[a-z_]* #[0-9]* "[^"]*" of "[^"]*"'
 
@@ -28,4 +30,4 @@ freeze() {
 
 for phase in data forward backward collective optimizer checkpoint; do freeze 1 $phase 5; done
 freeze 0 backward 5
-freeze 1 forward 1 fail
+freeze 1 forward 1 --run.on-stall=fail

@@ -1,14 +1,39 @@
 // A real run is watched while it trains and after.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
+#include "core/base/span.h"
 #include "launcher/watch/wording.h"
 #include "tests/launcher/watch/written_run.h"
 #include "tests/support/tiny_run.h"
+#include "tests/support/wait_until.h"
 
 namespace edt {
 namespace {
+
+// Holds a run in the forward pass of a step until somebody lets it go on.
+class HeldRun final : public SpanListener {
+ public:
+  explicit HeldRun(int step) : left_(step) { add_span_listener(*this); }
+  ~HeldRun() override { remove_span_listener(*this); }
+  HeldRun(const HeldRun&) = delete;
+  HeldRun& operator=(const HeldRun&) = delete;
+
+  void let_go() { free_ = true; }
+
+  void begin(const SpanInfo&) override {}
+  void end(SpanKind) override {}
+  void phase(std::string_view name) override {
+    if (name != "forward" || --left_ != 0) return;
+    EXPECT_TRUE(test::wait_until([this] { return free_.load(); }));
+  }
+
+ private:
+  int left_;  // forward passes to come
+  std::atomic<bool> free_ = false;
+};
 
 TEST(LiveRun, IsFollowedFromItsStartToItsEnd) {
   const TemporaryDirectory directory;
@@ -19,19 +44,20 @@ TEST(LiveRun, IsFollowedFromItsStartToItsEnd) {
   config.run.device.threads = 1;  // tests run beside each other
   write_text(directory / "run/generation", "0\n");
   RunView view(directory / "run", "run");
-  bool running = false, between = false;
+  HeldRun held(40);  // in step 20 or 40: of two micro-batches each
   std::jthread training([&] { EXPECT_EQ(test::run(config), kDone); });
-  for (int i = 0; i < 3000; ++i) {
-    view.refresh(0);
-    running = running || state_text(view) == "running";
-    between = between || (view.step() > 0 && view.step() < 60);
-    if (view.state().phase == RunPhase::kFinished) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  const auto sees = [&](const auto& what) {
+    return test::wait_until([&] {
+      view.refresh(0);
+      return what();
+    });
+  };
+  EXPECT_TRUE(sees([&] { return view.step() > 0 && state_text(view) == "running"; }));
+  EXPECT_LT(view.step(), 60);
+  held.let_go();
+  EXPECT_TRUE(sees([&] { return view.state().phase == RunPhase::kFinished; }));
   training.join();
   view.refresh(0);
-  EXPECT_TRUE(running);
-  EXPECT_TRUE(between);
   EXPECT_EQ(state_text(view), "finished");
   EXPECT_EQ(view.step(), 60);
   EXPECT_EQ(view.metrics().steps(), 60);

@@ -96,12 +96,11 @@ int save_for_ever(const CheckpointStore& store, std::int64_t first, const fs::pa
   }
 }
 
-// The last step that is noted; 0: none is.
+// The last step that is noted; -1: none is.
 std::int64_t last_noted(const fs::path& file) {
   std::ifstream noted(file);
-  std::int64_t last = 0;
-  while (noted >> last) {
-  }
+  std::int64_t last = -1;
+  for (std::int64_t step = 0; noted >> step;) last = step;
   return last;
 }
 

@@ -8,6 +8,7 @@
 #include "parallel/nccl/nccl_communicator.h"
 #include "parallel/threads/thread_ranks.h"
 #include "tests/core/cuda/emulation/nccl.h"
+#include "tests/support/wait_until.h"
 
 namespace edt {
 namespace {
@@ -49,7 +50,8 @@ INSTANTIATE_TEST_SUITE_P(Ranks, DeviceRanks, ::testing::Values(2, 3, 4));
 
 // NCCL tells of a dead peer only to who asks; then the next collective says so.
 TEST(NcclFailure, AnAsynchronousErrorEndsTheNextCollective) {
-  run_ranks(2, [](Communicator& host) {
+  const int aborts = emulation::nccl_aborts();
+  run_ranks(2, [&](Communicator& host) {
     const auto gpu = make_cuda_backend();
     const auto nccl = make_nccl_communicator(*gpu, host.split(0, host.rank(), "tensors"));
     const Block block(gpu->memory(), sizeof(float));
@@ -57,7 +59,8 @@ TEST(NcclFailure, AnAsynchronousErrorEndsTheNextCollective) {
     nccl->all_reduce(value, Reduce::kSum, "before");
     host.barrier("before the failure");
     emulation::set_nccl_failed(true);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+    // Whoever noticed has aborted its communicator.
+    ASSERT_TRUE(test::wait_until([&] { return emulation::nccl_aborts() == aborts + 2; }));
     const auto expect_given_up = [](auto call) {
       try {
         call();

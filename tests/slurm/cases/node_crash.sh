@@ -4,13 +4,13 @@ source "$(dirname "$0")/../lib.sh"
 steps=120
 tiny_data data
 reference
+# Both ranks wait inside the checkpoint of step 10: their files are there, the manifest is not.
+export EDT=$faulty_edt EDT_FAULT="all io:verified 5 wait $work/written"
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
-  --run.checkpoint-every=2 --run.timeout=6)
-wait_until 30 "step 10" has_step run 10
-for ((try = 0; try < 5000; ++try)); do
-  if compgen -G 'run/checkpoints/.step-*.partial/rank-*' >/dev/null; then break; fi
-done
-((try < 5000)) || fail "no checkpoint was being written"
+  --run.checkpoint-every=2 --run.timeout=15)
+both_are_there() { [[ -e written.0 && -e written.1 ]]; }
+wait_until 60 "the checkpoint" both_are_there
+compgen -G 'run/checkpoints/.step-*.partial/rank-*' >/dev/null || fail "no checkpoint is being written"
 node-crash node2
 crashed=$(step_of run)
 ((crashed < steps)) || fail "it had ended before"
