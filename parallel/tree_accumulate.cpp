@@ -46,6 +46,7 @@ void TreeAccumulator::add(int index, const FlatRange& range) {
 
 void TreeAccumulator::add(int index, const FlatRange& range, std::span<const float> values) {
   EDT_ASSERT(index < count_ && static_cast<std::int64_t>(values.size()) == range.elements());
+  if (values.empty()) return;  // of a rank that owns nothing of a bucket
   const auto [open, merged] = place_of(index);
   const auto at = [&](int level) {
     return view_of(buffer(level).subspan(static_cast<std::size_t>(range.begin), values.size()),

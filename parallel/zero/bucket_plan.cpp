@@ -5,10 +5,14 @@
 namespace edt {
 
 BucketPlan::BucketPlan(const FlatLayout& layout, const ZeroConfig& config, int rank, int ranks)
-    : layout_(layout), ranks_(ranks), bucket_of_(layout.tensors().size()) {
+    : layout_(layout),
+      ranks_(ranks),
+      state_is_whole_(config.stage == ZeroStage::kNone || ranks == 1),
+      bucket_of_(layout.tensors().size()) {
   const bool whole_gradients = config.stage < ZeroStage::kGradients;
   const auto buckets = whole_gradients ? layout.buckets(config.bucket_elements) : layout.groups();
   shard_ = layout.shard(buckets, rank, ranks);
+  state_shard_ = state_is_whole_ ? layout.whole() : shard_;
   std::int64_t packed = 0;
   for (const FlatBucket& bucket : buckets) {
     PlannedBucket planned{.name = bucket.name,
@@ -21,11 +25,20 @@ BucketPlan::BucketPlan(const FlatLayout& layout, const ZeroConfig& config, int r
                           .weight_label = "weights of " + bucket.name};
     const auto i = static_cast<std::size_t>(rank);
     planned.own = {planned.bounds[i], planned.bounds[i + 1]};
+    planned.kept = state_is_whole_ ? planned.range : planned.own;
+    planned.kept_at = state_is_whole_ ? planned.range.begin : packed;
     packed += planned.own.elements();
     for (std::int64_t& bound : planned.bounds) bound -= bucket.range.begin;
     for (std::size_t t = bucket.first; t < bucket.last; ++t) bucket_of_[t] = buckets_.size();
     buckets_.push_back(std::move(planned));
   }
+}
+
+FlatShard BucketPlan::saved_shard() const {
+  FlatShard saved = shard_;
+  if (!state_is_whole_) return saved;
+  for (FlatShard::Part& part : saved.parts) part.offset = part.range.begin;
+  return saved;
 }
 
 std::int64_t BucketPlan::largest() const {

@@ -29,8 +29,8 @@ class Gradients {
   // This rank's part of the sum, once the queue has nothing left to do. Where every rank has the
   // whole sum it is still the part that this rank answers for.
   virtual std::span<float> own(std::size_t bucket) const = 0;
-  // The sum of the whole bucket; empty where ranks have their parts only.
-  virtual std::span<float> whole(std::size_t bucket) const = 0;
+  // The sum for all that this rank updates (PlannedBucket::kept).
+  virtual std::span<float> kept(std::size_t bucket) const = 0;
 
   virtual std::vector<MemoryUse> bytes_by_category() const = 0;
 };

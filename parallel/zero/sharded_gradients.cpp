@@ -65,7 +65,7 @@ class ShardedGradients final : public Gradients {
     return sums_.result().subspan(static_cast<std::size_t>(planned.packed),
                                   static_cast<std::size_t>(planned.own.elements()));
   }
-  std::span<float> whole(std::size_t) const override { return {}; }
+  std::span<float> kept(std::size_t bucket) const override { return own(bucket); }
 
   std::vector<MemoryUse> bytes_by_category() const override {
     const std::size_t one =

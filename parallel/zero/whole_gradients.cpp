@@ -42,9 +42,8 @@ class WholeGradients final : public Gradients {
   std::span<float> own(std::size_t bucket) const override {
     return part(context_.plan.bucket(bucket).own);
   }
-  std::span<float> whole(std::size_t bucket) const override {
-    const bool everywhere = context_.config.stage == ZeroStage::kNone;
-    return everywhere ? part(context_.plan.bucket(bucket).range) : std::span<float>{};
+  std::span<float> kept(std::size_t bucket) const override {
+    return part(context_.plan.bucket(bucket).kept);
   }
 
   std::vector<MemoryUse> bytes_by_category() const override {
@@ -63,7 +62,7 @@ class WholeGradients final : public Gradients {
     const Tensor sum = view_of(part(planned.range), {planned.range.elements()});
     context_.ranks.reduce_scatter_parts(sum, planned.bounds, context_.config.gradient_wire,
                                         planned.gradient_label);
-    if (context_.config.stage == ZeroStage::kNone) {
+    if (context_.plan.state_is_whole()) {
       context_.ranks.all_gather_parts(sum, planned.bounds, planned.gradient_label);
     }
   }

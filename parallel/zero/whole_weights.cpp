@@ -12,7 +12,7 @@ class WholeWeights final : public Weights {
       : context_(context),
         state_(state),
         dtype_(dtype),
-        is_master_(dtype == DType::kFloat32 && holds_all()),
+        is_master_(dtype == DType::kFloat32 && context.plan.state_is_whole()),
         arrivals_(context.plan.buckets().size()) {
     if (!is_master_) {
       const auto bytes = static_cast<std::size_t>(context.plan.layout().size()) * size_of(dtype);
@@ -44,20 +44,20 @@ class WholeWeights final : public Weights {
 
   std::span<bfloat16> working(std::size_t bucket) const override {
     if (dtype_ != DType::kBFloat16) return {};
-    const FlatRange range = held(bucket);
+    const FlatRange range = context_.plan.bucket(bucket).kept;
     return at(range.begin, range.elements()).span<bfloat16>();
   }
 
   void changed(std::size_t bucket, bool rounded) override {
-    const FlatRange range = held(bucket);
     if (!is_master_ && !(rounded && dtype_ == DType::kBFloat16)) {
-      const std::int64_t from = holds_all() ? range.begin : context_.plan.bucket(bucket).packed;
+      const PlannedBucket& planned = context_.plan.bucket(bucket);
+      const FlatRange range = planned.kept;
       convert_weights(context_.device,
-                      state_.master().subspan(static_cast<std::size_t>(from),
+                      state_.master().subspan(static_cast<std::size_t>(planned.kept_at),
                                               static_cast<std::size_t>(range.elements())),
                       at(range.begin, range.elements()));
     }
-    if (holds_all() || context_.plan.ranks() == 1) return;
+    if (context_.plan.state_is_whole()) return;
     arrivals_[bucket] = context_.queue.submit([this, bucket] {
       const PlannedBucket& planned = context_.plan.bucket(bucket);
       context_.ranks.all_gather_parts(at(planned.range.begin, planned.range.elements()),
@@ -70,13 +70,6 @@ class WholeWeights final : public Weights {
   }
 
  private:
-  // Master weights of the whole layout on this rank.
-  bool holds_all() const { return state_.shard().elements() == context_.plan.layout().size(); }
-  // What this rank keeps up to date by itself.
-  FlatRange held(std::size_t bucket) const {
-    const PlannedBucket& planned = context_.plan.bucket(bucket);
-    return holds_all() ? planned.range : planned.own;
-  }
   Tensor at(std::int64_t offset, std::int64_t elements) const {
     auto* base = is_master_ ? reinterpret_cast<std::byte*>(state_.master().data())
                             : static_cast<std::byte*>(memory_.data());

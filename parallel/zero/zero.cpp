@@ -43,9 +43,8 @@ Zero::Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& devi
       device_(device),
       optimizer_(optimizer),
       ranks_(ranks),
-      state_(device, config.stage == ZeroStage::kNone ? plan_.layout().whole() : plan_.shard(),
-             state_names(optimizer)),
-      own_shard_(plan_.shard()),
+      state_(device, plan_.state_shard(), state_names(optimizer)),
+      own_shard_(plan_.saved_shard()),
       queue_(device, config.overlap && ranks.size() > 1, config.observer),
       device_ranks_(communicator_for(queue_.device(), ranks, "weights and gradients")),
       progress_(plan_.buckets().size()),
@@ -53,9 +52,6 @@ Zero::Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& devi
                    norm_blocks(static_cast<std::size_t>(layout().size())) * sizeof(double)) {
   require<UsageError>(micro_batches % ranks.size() == 0, "zero",
                       "{} micro-batches cannot be shared by {} ranks", micro_batches, ranks.size());
-  if (config.stage == ZeroStage::kNone) {
-    for (FlatShard::Part& part : own_shard_.parts) part.offset = part.range.begin;
-  }
   for (std::size_t t = 0; t < parameters_.size(); ++t) {
     bucket_of_.emplace(parameters_[t], plan_.bucket_of(t));
   }
@@ -155,17 +151,14 @@ std::string Zero::find_non_finite() const {
 void Zero::update(const Update& update) {
   for (std::size_t b = 0; b < plan_.buckets().size(); ++b) {
     const PlannedBucket& bucket = plan_.bucket(b);
-    const std::span<float> whole = gradients_->whole(b);
-    const bool all = config_.stage == ZeroStage::kNone;
-    const std::int64_t begin = all ? bucket.range.begin : bucket.packed;
-    const std::int64_t count = (all ? bucket.range : bucket.own).elements();
+    const std::int64_t begin = bucket.kept_at, count = bucket.kept.elements();
     std::vector<std::span<float>> states;
     for (std::size_t i = 0; i < state_.state_count(); ++i) {
       states.push_back(part_of(state_.state(i), begin, count));
     }
     const std::span<bfloat16> working = weights_->working(b);
     optimizer_.update({.params = part_of(state_.master(), begin, count),
-                       .grads = all ? whole : gradients_->own(b),
+                       .grads = gradients_->kept(b),
                        .states = states,
                        .ema = part_of(state_.ema(), begin, count),
                        .working = working,
@@ -183,7 +176,7 @@ std::vector<float> Zero::gather(std::span<const float> array) {
     to_host(device_, part_of(array, part.offset, part.range.elements()),
             part_of(std::span(whole), part.range.begin, part.range.elements()));
   }
-  if (state_.shard().elements() == layout().size()) return whole;
+  if (plan_.state_is_whole()) return whole;
   for (const PlannedBucket& bucket : plan_.buckets()) {
     const auto values = part_of(std::span(whole), bucket.range.begin, bucket.range.elements());
     ranks_.all_gather_parts(view_of(values, {bucket.range.elements()}), bucket.bounds,

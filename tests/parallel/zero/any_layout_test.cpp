@@ -1,0 +1,240 @@
+// Training steps of a model that is only a list of shapes, over random layouts, ranks, stages and
+// settings, against the same steps in one place without ranks, bit for bit.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "tests/parallel/zero/fixture.h"
+
+namespace edt::test {
+namespace {
+
+struct Trial {
+  Groups groups;
+  std::vector<bool> used;  // by tensor: others get no gradient
+  int ranks = 1, micro_batches = 1, steps = 2;
+  DType dtype = DType::kFloat32;
+  ZeroConfig zero;
+
+  std::string text() const {
+    std::string sizes;
+    for (const auto& group : groups) sizes += fmt::format("[{}] ", fmt::join(group, " "));
+    return fmt::format("{}, {} ranks, {} micro-batches, zero {}, overlap {}, buckets of {}, {}",
+                       sizes, ranks, micro_batches, static_cast<int>(zero.stage), zero.overlap,
+                       zero.bucket_elements, name_of(dtype));
+  }
+};
+
+std::int64_t random_size(std::mt19937& random) {
+  const std::int64_t least[] = {1, kBlock - 20, kBlock, 2 * kBlock - 3};
+  return least[random() % 4] + static_cast<std::int64_t>(random() % 25);
+}
+
+Trial random_trial(std::uint32_t seed, int ranks, ZeroStage stage) {
+  std::mt19937 random(seed);
+  Trial trial{.ranks = ranks};
+  trial.groups.resize(1 + random() % 5);
+  const bool only_small = random() % 3 == 0;  // each group is one block
+  for (auto& group : trial.groups) {
+    group.resize(1 + random() % 3);
+    for (auto& size : group) {
+      size = only_small ? 1 + static_cast<std::int64_t>(random() % 900) : random_size(random);
+      trial.used.push_back(random() % 8 != 0);
+    }
+  }
+  // Of three ranks the sum is that of the tree over ranks for one micro-batch each.
+  trial.micro_batches = ranks == 3 ? 3 : ranks << random() % 3;
+  trial.dtype = random() % 2 == 0 ? DType::kFloat32 : DType::kBFloat16;
+  trial.zero = {.stage = stage,
+                .overlap = random() % 2 == 0,
+                .bucket_elements = 1 + static_cast<std::int64_t>(random() % 5) * kBlock,
+                .gather_ahead = 1 + static_cast<int>(random() % 3)};
+  return trial;
+}
+
+Values gradient(const Trial& trial, const FlatLayout& layout, int step, std::int64_t micro_batch) {
+  Values values = random_values(layout, static_cast<std::uint32_t>(1000 * step + micro_batch));
+  for (std::size_t t = 0; t < trial.used.size(); ++t) {
+    const FlatTensor& tensor = layout.tensor(t);
+    if (!trial.used[t]) std::fill_n(values.begin() + tensor.offset, tensor.elements(), 0.f);
+  }
+  return values;
+}
+
+const auto kOptimizer = make_optimizer(AdanConfig{.weight_decay = 0.02});
+
+Zero::Update update_of(int step, double norm) {
+  return {.step = step + 1,
+          .learning_rate = 1e-2,
+          .grad_scale = clip_factor(norm, 1),
+          .ema_decay = 0.9};
+}
+
+// What every rank must come to. By step: the weights before it and the norm of its gradient.
+struct Serial {
+  std::vector<Values> weights;
+  std::vector<double> norms;
+  Values master, ema;
+};
+
+// ((0 + 2) + 1) for three ranks: those beyond the power of two are added first.
+Values sum_over(const Trial& trial, const std::function<Values(int)>& leaf) {
+  if (trial.ranks != 3) return tree_sum(0, trial.micro_batches, leaf);
+  const int order[] = {0, 2, 1};
+  Values sum = leaf(0);
+  for (const int index : {order[1], order[2]}) {
+    const Values next = leaf(index);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += next[i];
+  }
+  return sum;
+}
+
+Serial run_serially(const Trial& trial) {
+  const FlatLayout layout = layout_of(trial.groups);
+  Serial run{.master = random_values(layout, 7)};
+  run.ema = run.master;
+  std::vector<Values> memory(kOptimizer->state_names().size(), Values(run.master.size()));
+  const std::vector<std::span<float>> states(memory.begin(), memory.end());
+  for (int step = 0; step < trial.steps; ++step) {
+    run.weights.push_back(run.master);
+    const Values sum = sum_over(
+        trial, [&](int micro_batch) { return gradient(trial, layout, step, micro_batch); });
+    std::vector<double> squares(norm_blocks(sum.size()));
+    block_square_sums(sum, squares);
+    run.norms.push_back(norm_of(squares));
+    const Zero::Update update = update_of(step, run.norms.back());
+    kOptimizer->update({.params = run.master,
+                        .grads = sum,
+                        .states = states,
+                        .ema = run.ema,
+                        .step = update.step,
+                        .learning_rate = update.learning_rate,
+                        .grad_scale = update.grad_scale,
+                        .ema_decay = update.ema_decay});
+  }
+  return run;
+}
+
+// The tape's part: weights are read forward and backward, gradients written from the last to the
+// first.
+class RankRun {
+ public:
+  RankRun(const Trial& trial, const Serial& serial, Communicator& world)
+      : trial_(trial),
+        serial_(serial),
+        world_(world),
+        parameters_(parameters_of(trial.groups)),
+        pointers_(pointers_to(parameters_)),
+        device_(make_reference_backend()),
+        zero_(pointers_, world, *device_, trial.dtype, *kOptimizer, trial.zero,
+              trial.micro_batches) {}
+
+  void run() {
+    const Values start = random_values(zero_.layout(), 7);
+    for (const std::span<float> array : {zero_.state().master(), zero_.state().ema()}) {
+      std::ranges::copy(packed(start, zero_.state().shard()), array.begin());
+    }
+    zero_.restored();
+    for (int step = 0; step < trial_.steps; ++step) take_step(step);
+    EXPECT_TRUE(same_bits(zero_.gather(zero_.state().master()), serial_.master)) << world_.name();
+    EXPECT_TRUE(same_bits(zero_.gather(zero_.state().ema()), serial_.ema)) << world_.name();
+    const auto entered = static_cast<std::int32_t>(world_.collectives());
+    EXPECT_EQ(world_.all_reduce_value(entered, Reduce::kMax, "most"), entered) << world_.name();
+  }
+
+ private:
+  void take_step(int step) {
+    zero_.begin_step();
+    int index = 0;
+    for (const std::int64_t micro_batch : zero_.micro_batches()) {
+      zero_.begin_micro_batch(index++);
+      for (std::size_t t = 0; t < pointers_.size(); ++t) read(step, t);
+      const Values values = gradient(trial_, zero_.layout(), step, micro_batch);
+      for (std::size_t t = pointers_.size(); t-- > 0;) {
+        if (!trial_.used[t]) continue;
+        read(step, t);
+        write(t, values);
+      }
+      zero_.end_micro_batch();
+    }
+    zero_.finish_gradients();
+    EXPECT_EQ(zero_.find_non_finite(), "");
+    std::vector<double> squares(norm_blocks(static_cast<std::size_t>(zero_.layout().size())));
+    zero_.square_sums({}, squares);
+    world_.all_reduce(view_of(std::span(squares), {static_cast<std::int64_t>(squares.size())}),
+                      Reduce::kSum, "squares");
+    const double norm = norm_of(squares);
+    EXPECT_EQ(norm, serial_.norms[static_cast<std::size_t>(step)]) << world_.name();
+    zero_.update(update_of(step, norm));
+  }
+
+  void read(int step, std::size_t t) {
+    zero_.before_read(*pointers_[t]);
+    EXPECT_TRUE(holds(*pointers_[t], trial_.dtype, zero_.layout().tensor(t),
+                      serial_.weights[static_cast<std::size_t>(step)]))
+        << world_.name() << ", step " << step << ", " << pointers_[t]->name;
+  }
+
+  void write(std::size_t t, const Values& values) {
+    const FlatTensor& tensor = zero_.layout().tensor(t);
+    zero_.before_write(*pointers_[t]);
+    std::ranges::copy(part(values, tensor.offset, tensor.elements()),
+                      pointers_[t]->grad.span<float>().begin());
+    pointers_[t]->grad_written = true;
+    zero_.gradient_final(*pointers_[t]);
+  }
+
+  const Trial& trial_;
+  const Serial& serial_;
+  Communicator& world_;
+  std::deque<Parameter> parameters_;
+  std::vector<Parameter*> pointers_;
+  std::unique_ptr<Backend> device_;
+  Zero zero_;
+};
+
+void expect_same_as_serial(const Trial& trial) {
+  SCOPED_TRACE(trial.text());
+  const Serial serial = run_serially(trial);
+  run_ranks(trial.ranks, [&](Communicator& world) {
+    world.set_timeout(Seconds(60));  // ranks that disagree fail, they do not hang
+    RankRun(trial, serial, world).run();
+  });
+}
+
+class AnyLayout : public ::testing::TestWithParam<std::tuple<int, ZeroStage>> {};
+
+TEST_P(AnyLayout, TrainsAsOneRankDoes) {
+  const auto [ranks, stage] = GetParam();
+  for (std::uint32_t seed = 0; seed < 8 && !HasFailure(); ++seed) {
+    expect_same_as_serial(random_trial(seed, ranks, stage));
+  }
+}
+
+// The layout of the smallest models: each block of the model is one block of the norm.
+TEST_P(AnyLayout, TrainsWhereOneRankOwnsEverything) {
+  const auto [ranks, stage] = GetParam();
+  for (const bool overlap : {false, true}) {
+    expect_same_as_serial({.groups = kOneBlockEach,
+                           .used = std::vector<bool>(5, true),
+                           .ranks = ranks,
+                           .micro_batches = ranks,
+                           .steps = 3,
+                           .zero = {.stage = stage, .overlap = overlap, .bucket_elements = 1}});
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    RanksAndStages, AnyLayout,
+    ::testing::Combine(::testing::Values(1, 2, 3, 4, 8),
+                       ::testing::Values(ZeroStage::kNone, ZeroStage::kOptimizer,
+                                         ZeroStage::kGradients, ZeroStage::kWeights)),
+    [](const auto& info) {
+      return fmt::format("{}RanksStage{}", std::get<0>(info.param),
+                         static_cast<int>(std::get<1>(info.param)));
+    });
+
+}  // namespace
+}  // namespace edt::test
