@@ -318,7 +318,9 @@ void RunOptions::declare(OptionSet& options) {
       .unit("s")
       .at_least(0);
   options
-      .add("run.start-timeout", &start_timeout, "the same until the first step is done; 0: never")
+      .add("run.start-timeout", &start_timeout,
+           "the same until every rank has been through its first forward pass (compilers, page "
+           "cache, first files); 0: never")
       .unit("s")
       .at_least(0);
   options.add(

@@ -16,9 +16,12 @@ namespace edt {
 namespace {
 
 // With what the trainer wants to know of each step, and has to say about it.
-EngineConfig watched(EngineConfig config, FlightRecorder& recorder, const SpikeDetector& detector,
-                     OnSpike on_spike) {
-  config.on_phase = [&recorder](std::string_view phase) { recorder.phase(phase); };
+EngineConfig watched(EngineConfig config, FlightRecorder& recorder, Watchdog* watchdog,
+                     const SpikeDetector& detector, OnSpike on_spike) {
+  config.on_phase = [&recorder, watchdog](std::string_view phase) {
+    recorder.phase(phase);
+    if (watchdog != nullptr && phase == "backward") watchdog->forward_done();
+  };
   if (on_spike == OnSpike::kLog) return config;
   config.judge = [&detector](const StepReport& report) {
     return detector.judge(report.loss, report.grad_norm);
@@ -46,13 +49,13 @@ std::string signature_of(const data::Dataset& dataset) {
 // Nothing where it is turned off.
 std::unique_ptr<Watchdog> make_watchdog(const RunOptions& options, Communicator& world,
                                         const std::shared_ptr<FlightRecorder>& recorder) {
-  const Seconds first(options.start_timeout), later(options.timeout);
+  const Seconds start(options.start_timeout), later(options.timeout);
   // The watchdog says more than a collective that gives up, so it speaks first.
-  world.set_timeout(2 * std::max(bounded_timeout(first), bounded_timeout(later)));
+  world.set_timeout(2 * std::max(bounded_timeout(start), bounded_timeout(later)));
   if (options.timeout == 0 && options.start_timeout == 0) return nullptr;
   return std::make_unique<Watchdog>(
       world, recorder,
-      WatchdogOptions{.first_timeout = first,
+      WatchdogOptions{.start_timeout = start,
                       .timeout = later,
                       .directory = options.directory / "logs",
                       .status = options.requeue_stalled ? kBrokenOff : kFailed});
@@ -102,7 +105,8 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       model_(make_model(model_config_, *backend_, config.run.dtype, tensor_ranks())),
       detector_(config.train.spike_threshold, config.train.spike_window),
       engine_(*model_, *backend_, mesh_.data(),
-              watched(engine_config(config), *recorder_, detector_, config.train.on_spike)),
+              watched(engine_config(config), *recorder_, watchdog_.get(), detector_,
+                      config.train.on_spike)),
       directory_(config.run.directory, world),
       checkpoints_(directory_, config, configuration, *model_, engine_, mesh_) {
   directory_.open_log();

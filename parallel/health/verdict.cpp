@@ -8,7 +8,7 @@ namespace edt {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(GroupStatus, id, communicator, operation, label, entered,
                                    waiting, seconds)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankStatus, host, phase, phase_seconds, groups, idle)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankStatus, host, phase, phase_seconds, groups, idle, started)
 
 namespace {
 

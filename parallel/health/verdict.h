@@ -22,7 +22,8 @@ struct RankStatus {
   std::string host, phase;
   double phase_seconds = 0;
   std::vector<GroupStatus> groups;
-  double idle = 0;  // seconds since it last entered a phase, or entered or left a collective
+  double idle = 0;       // seconds since it last entered a phase, or entered or left a collective
+  bool started = false;  // it has been through a first forward pass; of rank 0 to others: all have
 };
 
 // `ranks` in order. Empty as long as nobody has waited `timeout` for anybody, and each has shown

@@ -55,7 +55,7 @@ Watchdog::Watchdog(Communicator& world, std::shared_ptr<FlightRecorder> recorder
       aborts_itself_(!options_.abort),
       mailbox_(world.mailbox("watchdog")),
       peers_(static_cast<std::size_t>(rank_ == 0 ? size_ : 1)) {
-  options_.first_timeout = bounded_timeout(options_.first_timeout);
+  options_.start_timeout = bounded_timeout(options_.start_timeout);
   options_.timeout = bounded_timeout(options_.timeout);
   world_.set_observer(recorder_);
   prepare_thread_stacks();
@@ -79,7 +79,15 @@ Watchdog::~Watchdog() {
 }
 
 Seconds Watchdog::timeout() const {
-  return first_step_done_ ? options_.timeout : options_.first_timeout;
+  return have_started() ? options_.timeout : options_.start_timeout;
+}
+
+// All ranks have been through a forward pass: what takes long once only is over, and whoever waits
+// now waits in vain. Rank 0 hears of it and tells the others, or a step that is done shows it.
+bool Watchdog::have_started() const {
+  return step_done_ || std::all_of(peers_.begin(), peers_.end(), [](const Peer& p) {
+           return p.heard.ended || p.heard.status.started;
+         });
 }
 
 Seconds Watchdog::interval() const {
@@ -93,7 +101,8 @@ RankStatus Watchdog::own_status() const {
                     phase.name,
                     seconds_since(phase.since),
                     {},
-                    seconds_since(recorder_->last_progress())};
+                    seconds_since(recorder_->last_progress()),
+                    forward_done_};
   for (const FlightRecorder::Place& place : recorder_->places()) {
     status.groups.push_back({place.id, place.communicator, place.operation, place.label,
                              place.entered, place.waiting, seconds_since(place.since)});
@@ -148,7 +157,9 @@ void Watchdog::report() {
   if (rank_ == 0) {
     peers_[0].heard.status = own_status();
     peers_[0].last = Clock::now();
-    post_all(kStatus + to_text(peers_[0].heard.status));
+    RankStatus for_others = peers_[0].heard.status;
+    for_others.started = have_started();
+    post_all(kStatus + to_text(for_others));
   } else if (!ending_since_) {
     mailbox_->post(0, kStatus + to_text(own_status()));
   }
@@ -167,9 +178,7 @@ void Watchdog::read_letters() {
         peer.heard.ended = true;
         break;
       case kVerdict:
-        carry_out(std::string(content), true);
-        return;
-        break;
+        return carry_out(std::string(content), true);
     }
   }
 }

@@ -24,9 +24,10 @@ namespace edt {
 Seconds bounded_timeout(Seconds timeout);
 
 struct WatchdogOptions {
-  // Until the first step is done: compilation, page cache, first files. 0: never.
-  Seconds first_timeout{1800};
-  Seconds timeout{300};                   // after it; 0: never
+  // Until all ranks have been through a first forward pass: compilation, page cache, first files.
+  // 0: never.
+  Seconds start_timeout{1800};
+  Seconds timeout{300};                   // after that; 0: never
   std::filesystem::path directory = ".";  // for stall-rank-N.json: stacks, files, flight recorder
   int status = 1;                         // that the job ends with
   // Ends the job; the default is Communicator::abort.
@@ -43,7 +44,10 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
-  void first_step_done() { first_step_done_ = true; }
+  // This rank has been through a first forward pass.
+  void forward_done() { forward_done_ = true; }
+  // A step is done, in which all ranks took part: they all have.
+  void first_step_done() { step_done_ = true; }
 
  private:
   struct Peer {
@@ -60,6 +64,7 @@ class Watchdog {
   void write_dump(const std::string& verdict) const;
   void post_all(std::string_view bytes);
   bool all_ended() const;
+  bool have_started() const;
   RankStatus own_status() const;
   Seconds timeout() const;
   Seconds interval() const;
@@ -70,7 +75,8 @@ class Watchdog {
   WatchdogOptions options_;
   const bool aborts_itself_;
   std::unique_ptr<Mailbox> mailbox_;
-  std::atomic<bool> first_step_done_ = false, ending_ = false, abandoned_ = false;
+  std::atomic<bool> forward_done_ = false, step_done_ = false;
+  std::atomic<bool> ending_ = false, abandoned_ = false;
   bool said_goodbye_ = false;
   bool over_ = false;  // a verdict has been carried out
   std::optional<Clock::time_point> ending_since_;

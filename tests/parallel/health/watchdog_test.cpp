@@ -30,8 +30,8 @@ Json dump_of(const TemporaryDirectory& directory, int rank) {
 using Stall = std::function<void()>;
 
 struct Timeouts {
-  double later = 0.2, first = 1800;
-  bool first_step_done = true;
+  double later = 0.2, start = 1800;
+  std::vector<bool> forward_done = {};  // by rank; none: all
 };
 
 // What the ranks do, with a watchdog that notes how often it would have ended the job.
@@ -47,12 +47,13 @@ int aborts_of(int ranks, const TemporaryDirectory& directory,
   };
   run_ranks(ranks, [&](Communicator& world) {
     const auto recorder = std::make_shared<FlightRecorder>();
-    WatchdogOptions options{.first_timeout = Seconds(timeouts.first),
+    WatchdogOptions options{.start_timeout = Seconds(timeouts.start),
                             .timeout = Seconds(timeouts.later),
                             .directory = directory.path()};
     options.abort = [&](int status) { aborts += status; };
     Watchdog watchdog(world, recorder, options);
-    if (timeouts.first_step_done) watchdog.first_step_done();
+    const auto rank = static_cast<std::size_t>(world.rank());
+    if (timeouts.forward_done.empty() || timeouts.forward_done[rank]) watchdog.forward_done();
     work(world, *recorder, stall);
   });
   return aborts;
@@ -97,10 +98,10 @@ TEST(Watchdog, ZeroIsNever) {
     };
     return aborts_of(1, directory, stalls, timeouts);
   };
-  EXPECT_EQ(aborts(false, {.later = 0.2, .first = 0, .first_step_done = false}), 0);
-  EXPECT_EQ(aborts(true, {.later = 0.2, .first = 0, .first_step_done = true}), 1);
-  EXPECT_EQ(aborts(true, {.later = 0, .first = 0.2, .first_step_done = false}), 1);
-  EXPECT_EQ(aborts(false, {.later = 0, .first = 0.2, .first_step_done = true}), 0);
+  EXPECT_EQ(aborts(false, {.later = 0.2, .start = 0, .forward_done = {false}}), 0);
+  EXPECT_EQ(aborts(true, {.later = 0.2, .start = 0, .forward_done = {true}}), 1);
+  EXPECT_EQ(aborts(true, {.later = 0, .start = 0.2, .forward_done = {false}}), 1);
+  EXPECT_EQ(aborts(false, {.later = 0, .start = 0.2, .forward_done = {true}}), 0);
 }
 
 TEST(Watchdog, NamesARankThatMakesNoProgressOnItsOwn) {
@@ -169,17 +170,33 @@ TEST(Watchdog, LetsWorkingRanksWorkAndEnd) {
   EXPECT_EQ(dump_of(directory, 0), Json());
 }
 
-TEST(Watchdog, WaitsLongerForTheFirstStep) {
-  const TemporaryDirectory directory;
-  std::atomic<int> aborts = 0;
-  run_ranks(2, [&](Communicator& world) {
-    WatchdogOptions options{.timeout = Seconds(0.2), .directory = directory.path()};
-    options.abort = [&](int) { ++aborts; };
-    const Watchdog watchdog(world, std::make_shared<FlightRecorder>(), options);
+// As long as one rank has not been through a forward pass, whichever it is.
+TEST(Watchdog, WaitsLongerForTheFirstForwardPassOfAllRanks) {
+  const auto work = [](Communicator& world, FlightRecorder&, const Stall&) {
     if (world.rank() == 1) std::this_thread::sleep_for(std::chrono::milliseconds(600));
     world.barrier("first step");
-  });
-  EXPECT_EQ(aborts, 0);
+  };
+  for (const std::vector<bool>& done : {std::vector<bool>{false, false, false},
+                                        {false, true, true},
+                                        {true, false, true},
+                                        {true, true, false}}) {
+    const TemporaryDirectory directory;
+    EXPECT_EQ(aborts_of(3, directory, work, {.forward_done = done}), 0);
+  }
+}
+
+// Ranks that wait for each other in their first backward pass: the start's time-out is over.
+TEST(Watchdog, IsShortFromTheFirstForwardPassOn) {
+  const TemporaryDirectory directory;
+  aborts_of(2, directory,
+            [](Communicator& world, FlightRecorder& recorder, const Stall& stall) {
+              recorder.phase("backward");
+              if (world.rank() == 1) stall();
+              world.barrier("gradients of blocks.0");
+            },
+            {.start = 1e6, .forward_done = {true, true}});
+  EXPECT_THAT(dump_of(directory, 1)["verdict"].get<std::string>(),
+              ContainsRegex("^rank 1 of 2 on .* stalls: has not entered barrier #"));
 }
 
 TEST(Watchdog, IsThereForOneRankToo) {

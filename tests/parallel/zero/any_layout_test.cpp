@@ -231,9 +231,9 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Combine(::testing::Values(1, 2, 3, 4, 8),
                        ::testing::Values(ZeroStage::kNone, ZeroStage::kOptimizer,
                                          ZeroStage::kGradients, ZeroStage::kWeights)),
-    [](const auto& info) {
-      return fmt::format("{}RanksStage{}", std::get<0>(info.param),
-                         static_cast<int>(std::get<1>(info.param)));
+    [](const auto& one) {
+      return fmt::format("{}RanksStage{}", std::get<0>(one.param),
+                         static_cast<int>(std::get<1>(one.param)));
     });
 
 }  // namespace
