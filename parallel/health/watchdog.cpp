@@ -85,9 +85,8 @@ Seconds Watchdog::timeout() const {
 // All ranks have been through a forward pass: what takes long once only is over, and whoever waits
 // now waits in vain. Rank 0 hears of it and tells the others, or a step that is done shows it.
 bool Watchdog::have_started() const {
-  return step_done_ || std::all_of(peers_.begin(), peers_.end(), [](const Peer& p) {
-           return p.heard.ended || p.heard.status.started;
-         });
+  return step_done_ || std::all_of(peers_.begin(), peers_.end(),
+                                   [](const Peer& p) { return p.heard.status.started; });
 }
 
 Seconds Watchdog::interval() const {

@@ -194,7 +194,7 @@ TEST(Watchdog, IsShortFromTheFirstForwardPassOn) {
               if (world.rank() == 1) stall();
               world.barrier("gradients of blocks.0");
             },
-            {.start = 1e6, .forward_done = {true, true}});
+            {.later = 2, .start = 1e6, .forward_done = {true, true}});
   EXPECT_THAT(dump_of(directory, 1)["verdict"].get<std::string>(),
               ContainsRegex("^rank 1 of 2 on .* stalls: has not entered barrier #"));
 }

@@ -9,7 +9,7 @@ namespace edt::test {
 namespace {
 
 // Ranks, micro-batches of the global batch.
-using Case = std::tuple<int, int, ZeroStage>;
+using GradientsCase = std::tuple<int, int, ZeroStage>;
 
 std::unique_ptr<Gradients> make_gradients(const Rank& rank, int micro_batches) {
   return rank.config.stage < ZeroStage::kGradients
@@ -35,7 +35,7 @@ void backward(const Rank& rank, Gradients& gradients, std::int64_t micro_batch) 
   }
 }
 
-class GradientsOverRanks : public ::testing::TestWithParam<Case> {};
+class GradientsOverRanks : public ::testing::TestWithParam<GradientsCase> {};
 
 TEST_P(GradientsOverRanks, AreTheTreeSumOfAllMicroBatches) {
   const auto [ranks, micro_batches, stage] = GetParam();

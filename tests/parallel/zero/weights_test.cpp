@@ -8,15 +8,15 @@
 namespace edt::test {
 namespace {
 
-struct Case {
+struct WeightsCase {
   int ranks;
   ZeroStage stage;
   DType dtype;
   bool overlap;
 };
 
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<WeightsCase> weights_cases() {
+  std::vector<WeightsCase> all;
   for (const int ranks : {1, 2, 3, 4, 8}) {
     for (const auto stage :
          {ZeroStage::kNone, ZeroStage::kOptimizer, ZeroStage::kGradients, ZeroStage::kWeights}) {
@@ -28,8 +28,8 @@ std::vector<Case> cases() {
   return all;
 }
 
-std::string name_of_case(const ::testing::TestParamInfo<Case>& info) {
-  const Case& one = info.param;
+std::string name_of_case(const ::testing::TestParamInfo<WeightsCase>& info) {
+  const WeightsCase& one = info.param;
   return fmt::format("{}Ranks{}{}", one.ranks, static_cast<int>(one.stage),
                      one.dtype == DType::kFloat32 ? "Float32" : "BFloat16");
 }
@@ -53,7 +53,7 @@ void write_master(const Rank& rank, const FlatState& state, Weights& weights,
   }
 }
 
-class WeightsOverRanks : public ::testing::TestWithParam<Case> {};
+class WeightsOverRanks : public ::testing::TestWithParam<WeightsCase> {};
 
 // Each rank writes its part of the master weights; kernels of all ranks read all of them.
 TEST_P(WeightsOverRanks, FollowTheMasterWeights) {
@@ -82,7 +82,8 @@ TEST_P(WeightsOverRanks, FollowTheMasterWeights) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, WeightsOverRanks, ::testing::ValuesIn(cases()), name_of_case);
+INSTANTIATE_TEST_SUITE_P(Cases, WeightsOverRanks, ::testing::ValuesIn(weights_cases()),
+                         name_of_case);
 
 // Ranks that own nothing, or everything, enter as many collectives as all others.
 TEST(WholeWeights, TravelWhateverARankOwns) {
