@@ -5,7 +5,9 @@ set(commit unknown)
 if(GIT)
   execute_process(COMMAND ${GIT} rev-parse --short=12 HEAD
     WORKING_DIRECTORY ${SOURCE} OUTPUT_VARIABLE head OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
-  if(NOT failed)
+  execute_process(COMMAND ${GIT} rev-parse --show-prefix
+    WORKING_DIRECTORY ${SOURCE} OUTPUT_VARIABLE prefix OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(NOT failed AND NOT prefix)  # or the commit is that of a repository which this tree lies in
     set(commit ${head})
     # Not data/ as a whole: users put data sets there.
     execute_process(COMMAND ${GIT} status --porcelain -- CMakeLists.txt cmake core parallel model launcher

@@ -3,7 +3,7 @@
 # Usage: scripts/install-dependencies.sh [--tests] [--browser] [--checks] [--list]
 #   --tests also installs what the tests on a real Slurm need; without, they skip and say so.
 #   --browser also installs a browser without a window: tests open reports in it, and skip without one.
-#   --checks also installs what scripts/check.sh calls: clang, shellcheck, lintian, a compiler for arm64, qemu-user.
+#   --checks also installs what scripts/check.sh calls: clang, shellcheck, lintian, debootstrap, a compiler for arm64, qemu-user.
 #   --list prints the package names and installs nothing.
 set -euo pipefail
 
@@ -27,7 +27,7 @@ for option in "$@"; do
     --tests) packages+=(munge slurm-wlm slurm-wlm-basic-plugins libpmix-dev iproute2 util-linux procps) ;;
     --browser) packages+=(chromium-headless-shell) ;;
     --checks)
-      packages+=(clang clang-format clang-tidy libomp-dev shellcheck lintian g++-aarch64-linux-gnu qemu-user)
+      packages+=(clang clang-format clang-tidy libomp-dev shellcheck lintian debootstrap dpkg-dev g++-aarch64-linux-gnu qemu-user)
       ;;
     --list) list=yes ;;
     *) echo "unknown option $option: --tests, --browser, --checks and --list are known" >&2 && exit 2 ;;

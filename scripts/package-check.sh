@@ -32,7 +32,7 @@ case $suite in
 esac
 
 work=$(mktemp -d)
-trap 'umount "$root/proc" "$root/sys" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'umount "$root/proc" "$root/sys" 2>/dev/null || true; rm -rf --one-file-system "$work"' EXIT
 root=${root:-$work/root}
 step() { printf '\n== %s\n' "$1"; }
 inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive \

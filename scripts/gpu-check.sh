@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# What is to be known first about a GPU that is there for a few minutes only, on a machine where nothing can be installed.
+# Usage: scripts/gpu-check.sh pack                       on a machine that builds edt: makes the folder gpu-check/
+#        scripts/gpu-check.sh run [--minutes 8] [--dry]  on the machine with the GPU (Linux, bash, CUDA's libraries)
+#        scripts/gpu-check.sh step NAME [--dry]          one step of it
+#   pack   programs, tests, all libraries but glibc and NVIDIA's, data and the comparison with PyTorch, at most 60 MB.
+#          EDT_BUILD: build folder (build/release), EDT_PACK: the folder made and run in (gpu-check).
+#   run    the steps below, each under a time limit of its own; goes on after failures. Each step's output and a table
+#          are written as it goes, into OUT or gpu-check/results. Status 1 where a step failed.
+#   --dry  every step on a GPU that is emulated, with tiny models: what lacks a file, a library or an option fails.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+pack=${EDT_PACK:-$here/../gpu-check}
+if [[ -f $here/pack.tar.gz ]]; then pack=$here; fi  # this is the packed copy
+# shellcheck source=scripts/lib/gpu-check-steps.sh
+source "$here/lib/gpu-check-steps.sh"
+
+# Of all programs and plugins, the shared objects that a machine with a GPU does not have.
+libraries_of() {
+  local missing
+  # NVIDIA's are on the other machine; so is glibc.
+  missing=$(ldd "$@" 2>/dev/null | grep 'not found' | sort -u || true)
+  [[ -z $missing ]] || { echo "cannot be packed, libraries are missing here: $missing" >&2; return 1; }
+  ldd "$@" | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
+    grep -vE '/(ld-linux-x86-64|libc|libm|libdl|librt|libpthread|libresolv|libutil|libanl|libcuda|libnvidia-[a-z]*|libcudart|libcublas|libcublasLt|libnccl)\.so'
+}
+
+pack() {
+  local root build program
+  root=$(cd "$here/.." && pwd)
+  build=${EDT_BUILD:-$root/build/release}
+  from=$(mktemp -d)  # of the script: it is removed when that ends
+  trap 'rm -rf "$from"' EXIT
+  cmake --build "$build" --target edt edt_cuda_emulated_plugin cuda_test golden_test gpu_curve_test >/dev/null
+  mkdir -p "$from"/{bin,lib/edt/plugins,emulated,golden,torch}
+  cp "$build/edt" "$build/tests/core/cuda/cuda_test" "$build/tests/golden/golden_test" \
+    "$build/tests/model/training/device/gpu_curve_test" "$from/bin"
+  cp "$build/libedt_cuda.so" "$from/lib/edt/plugins"
+  cp "$build/emulated/libedt_cuda.so" "$from/emulated"
+  cp "$root"/tests/golden/*.h5 "$from/golden"
+  cp "$root/scripts/torch/edt_torch.py" "$from/torch"
+  strip "$from"/bin/* "$from/lib/edt/plugins/libedt_cuda.so" "$from/emulated/libedt_cuda.so"
+  for program in $(libraries_of "$from"/bin/* "$from/lib/edt/plugins/libedt_cuda.so" "$from/emulated/libedt_cuda.so"); do
+    cp -L "$program" "$from/lib"
+  done
+  "$build/edt" data synth --out "$from/data" --samples 256 --image-size 256 --quiet
+  "$build/edt" data synth --out "$from/tiny" --samples 16 --image-size 64 --quiet
+  "$build/edt" --version > "$from/version.txt"
+  rm -rf "$pack" && mkdir -p "$pack/lib"
+  cp "$here/gpu-check.sh" "$pack"
+  cp "$here/lib/gpu-check-steps.sh" "$pack/lib"
+  tar -C "$from" -c . | gzip -9 > "$pack/pack.tar.gz"
+  local bytes
+  bytes=$(du -sb "$pack" | cut -f1)
+  echo "$pack: $((bytes / 1000000)) MB"
+  ((bytes <= 60000000)) || { echo "that is more than 60 MB" >&2; return 1; }
+}
+
+unpack() {
+  [[ -d $pack/unpacked ]] && return
+  [[ -f $pack/pack.tar.gz ]] || { echo "$pack: there is no pack.tar.gz; scripts/gpu-check.sh pack makes it" >&2; exit 2; }
+  mkdir -p "$pack/unpacked.part"
+  tar -C "$pack/unpacked.part" -xzf "$pack/pack.tar.gz"
+  mv "$pack/unpacked.part" "$pack/unpacked"
+}
+
+# Seconds since the first step began.
+elapsed() { echo $(($(date +%s) - begun)); }
+
+run() {
+  local minutes=8 out status name limit question left number=0 failures=0
+  dry=()
+  while (($#)); do
+    case $1 in
+      --minutes) minutes=${2:?--minutes needs a number}; shift 2 ;;
+      --dry) dry=(--dry); shift ;;
+      *) echo "gpu-check.sh run knows --minutes and --dry, '$1' was given" >&2; exit 2 ;;
+    esac
+  done
+  [[ $minutes =~ ^[1-9][0-9]*$ ]] || { echo "--minutes must be a number, '$minutes' was given" >&2; exit 2; }
+  unpack
+  out=${OUT:-$pack/results}
+  mkdir -p "$out"
+  begun=$(date +%s)
+  printf '%-14s %-9s %7s  %s\n' step outcome seconds question | tee "$out/summary.txt"
+  while read -r name limit question; do
+    left=$((minutes * 60 - $(elapsed)))
+    number=$((number + 1))
+    local from log
+    from=$(date +%s)
+    log=$out/$(printf %02d "$number")-$name.log
+    if ((left < 5)); then
+      status=left
+    else
+      status=0
+      EDT_RESULTS=$out timeout -k 5 "$((limit < left ? limit : left))" bash "$0" step "$name" "${dry[@]}" \
+        > "$log" 2>&1 < /dev/null || status=$?
+    fi
+    case $status in
+      0) outcome=ok ;;
+      77) outcome=skipped ;;
+      left) outcome=no-time ;;
+      124 | 137) outcome=too-long; failures=$((failures + 1)) ;;
+      *) outcome=FAILED; failures=$((failures + 1)) ;;
+    esac
+    printf '%-14s %-9s %7d  %s\n' "$name" "$outcome" $(($(date +%s) - from)) "$question" | tee -a "$out/summary.txt"
+    [[ $outcome == skipped || $outcome == FAILED ]] && tail -n 1 "$log" | sed 's/^/    /' | tee -a "$out/summary.txt"
+  done < <(steps)
+  echo "$failures failed; outputs are in $out" | tee -a "$out/summary.txt"
+  ((failures == 0))
+}
+
+step() {
+  local name=${1:?a step is to be named: $(steps | cut -d' ' -f1 | tr '\n' ' ')}
+  export is_dry=no
+  case ${2:-} in
+    '') ;;
+    --dry) is_dry=yes ;;
+    *) echo "gpu-check.sh step knows --dry, '$2' was given" >&2; exit 2 ;;
+  esac
+  steps | grep -q "^$name " || { echo "there is no step '$name': $(steps | cut -d' ' -f1 | tr '\n' ' ')" >&2; exit 2; }
+  unpack
+  prepare
+  "step_${name//-/_}"
+}
+
+case ${1:-} in
+  pack) [[ $# -eq 1 ]] || { echo "gpu-check.sh pack takes no arguments, '$2' was given" >&2; exit 2; }; pack ;;
+  run) shift; run "$@" ;;
+  step) shift; step "$@" ;;
+  *) sed -n '2,/^set /{s/^# \{0,1\}//;/^set /!p}' "$0" >&2; exit 2 ;;
+esac

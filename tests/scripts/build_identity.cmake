@@ -1,0 +1,70 @@
+# cmake/build_identity.cmake in a repository of its own: when a commit is dirty, and when the interface is another.
+set(tree ${WORK}/tree)
+file(REMOVE_RECURSE ${WORK})
+file(MAKE_DIRECTORY ${tree}/core ${tree}/parallel ${tree}/data)
+
+function(git)
+  execute_process(COMMAND ${GIT} -c user.name=test -c user.email=test@test.invalid ${ARGN} WORKING_DIRECTORY ${tree}
+    OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE status OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(status)
+    message(FATAL_ERROR "git ${ARGN}: ${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+# Sets commit and interface.
+function(identify)
+  execute_process(COMMAND ${CMAKE_COMMAND} -DSOURCE=${tree} -DOUT=${WORK}/identity.h -DVERSION=1.2.3 -DGIT=${GIT} -DTOOLS=tools
+    -P ${SCRIPT} COMMAND_ERROR_IS_FATAL ANY)
+  file(READ ${WORK}/identity.h text)
+  if(NOT text MATCHES "EDT_COMMIT \"([^\"]*)\"\n#define EDT_BUILD_IDENTITY \"1\\.2\\.3 \\(commit ([^,]*), interface ([0-9a-f]+), tools\\)\"")
+    message(FATAL_ERROR "no identity in ${text}")
+  endif()
+  set(commit ${CMAKE_MATCH_1} PARENT_SCOPE)
+  set(interface ${CMAKE_MATCH_3} PARENT_SCOPE)
+endfunction()
+
+function(expect name value)
+  if(NOT "${${name}}" STREQUAL "${value}")
+    message(FATAL_ERROR "${ARGN}: ${name} is '${${name}}', not '${value}'")
+  endif()
+endfunction()
+
+identify()
+expect(commit unknown "outside a repository")
+
+file(WRITE ${tree}/core/a.h "int a;\n")
+file(WRITE ${tree}/core/a.cpp "int a;\n")
+file(WRITE ${tree}/data/b.cpp "int b;\n")
+git(init -q)
+git(add -A)
+git(commit -q -m "first")
+git(rev-parse --short=12 HEAD)
+set(head ${output})
+identify()
+expect(commit ${head} "a clean tree")
+set(clean ${interface})
+
+file(WRITE ${tree}/data/samples.h5 "a data set")
+file(WRITE ${tree}/notes.txt "nothing of the program")
+identify()
+expect(commit ${head} "files that the program is not built from")
+
+file(WRITE ${tree}/core/a.cpp "int a = 1;\n")
+identify()
+expect(commit ${head}-dirty "a changed source")
+expect(interface ${clean} "a changed source")
+
+file(WRITE ${tree}/core/a.cpp "int a;\n")
+file(WRITE ${tree}/data/c.cpp "int c;\n")
+identify()
+expect(commit ${head}-dirty "a new source, which is built too")
+
+file(REMOVE ${tree}/data/c.cpp)
+file(WRITE ${tree}/core/a.h "long a;\n")
+identify()
+expect(commit ${head}-dirty "a changed header")
+if(interface STREQUAL clean)
+  message(FATAL_ERROR "a changed header has the interface of before, ${clean}")
+endif()
+file(REMOVE_RECURSE ${WORK})

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# scripts/gpu-check.sh, packed and run dry in a root that has glibc and a few tools, and nothing of what edt needs.
+# Usage: gpu_check_dry.sh SOURCE BUILD    SKIPPED where there are no rights for such a root.
+set -euo pipefail
+
+source=$1 build=$2
+work=$(mktemp -d)
+trap 'rm -rf --one-file-system "$work"' EXIT
+root=$work/root
+unshare --mount --fork true 2>/dev/null || { echo "SKIPPED: no right to mount"; exit 0; }
+
+EDT_BUILD=$build EDT_PACK=$root/gpu-check "$source/scripts/gpu-check.sh" pack
+
+# Tools with their libraries. None of these may be one that edt needs.
+mkdir -p "$root"/{tmp,proc,dev,bin,lib64,lib/x86_64-linux-gnu}
+tools=(bash basename cat cp cut date dirname env grep gzip head ls mkdir mktemp mv nproc rm sed tail tar tee timeout tr uname wc)
+for tool in "${tools[@]}"; do
+  path=$(type -P "$tool")
+  cp -L "$path" "$root/bin/$tool"
+  for library in $(ldd "$path" | awk '/=> \// {print $3}'); do cp -nL "$library" "$root/lib/x86_64-linux-gnu/"; done
+done
+cp -L /lib64/ld-linux-x86-64.so.2 "$root/lib64/"
+for library in libc libm libdl librt libpthread libresolv libnss_files libutil libanl; do  # glibc
+  cp -nL /lib/x86_64-linux-gnu/$library.so.* "$root/lib/x86_64-linux-gnu/" 2>/dev/null || true
+done
+tar -tzf "$root/gpu-check/pack.tar.gz" | sed -n 's|^\./lib/\(.*\.so.*\)$|\1|p' > "$work/packed"
+for library in "$root"/lib/x86_64-linux-gnu/*; do
+  if grep -qx "$(basename "$library")" "$work/packed"; then
+    echo "the root has $(basename "$library"), which is packed: it would hide that it is missing"
+    exit 1
+  fi
+done
+
+# shellcheck disable=SC2016
+run='mount --rbind /proc "$1/proc" && mount --rbind /dev "$1/dev" &&
+  exec chroot "$1" /bin/env -i PATH=/bin bash /gpu-check/gpu-check.sh run --dry --minutes 20'
+status=0
+unshare --mount --fork bash -c "$run" - "$root" || status=$?
+if ((status)); then
+  tail -n 30 "$root"/gpu-check/results/*.log
+  exit 1
+fi
+# All steps that need no tool of NVIDIA's or PyTorch have run.
+skipped=$(awk '$2 == "skipped" || $2 == "no-time" {print $1}' "$root/gpu-check/results/summary.txt" | tr '\n' ' ')
+[[ $skipped == "machine torch-xl torch-s refusals kernels memcheck racecheck " ]] || { echo "skipped: $skipped"; exit 1; }
