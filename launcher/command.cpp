@@ -14,36 +14,6 @@
 namespace edt {
 namespace {
 
-std::string_view group_of(const Command& command) {
-  const auto space = command.name.find(' ');
-  return space == std::string_view::npos ? std::string_view{} : command.name.substr(0, space);
-}
-
-// All commands, or those of one group.
-std::string overview(std::span<const Command> commands, std::string_view group) {
-  std::string text = fmt::format("Usage: edt {}COMMAND [options]\n\nCommands:\n",
-                                 group.empty() ? "" : std::string(group) + " ");
-  for (const Command& command : commands) {
-    if (group.empty() || group_of(command) == group) {
-      text += fmt::format("  edt {:14} {}\n", command.name, command.summary);
-    }
-  }
-  text += "\nedt COMMAND --help explains a command";
-  text += group.empty() ? ", edt --version says what it was built from.\n" : ".\n";
-  return text;
-}
-
-[[noreturn]] void unknown_command(std::string_view given, std::span<const Command> commands) {
-  std::vector<std::string> names;
-  for (const Command& command : commands) {
-    names.emplace_back(command.name);
-    if (!group_of(command).empty()) names.emplace_back(group_of(command));
-  }
-  const std::string similar = suggestion(given, names);
-  fail<UsageError>("edt", "unknown command '{}'{} edt --help lists them", given,
-                   similar.empty() ? ";" : similar);
-}
-
 int run_command(const Command& command, std::span<const std::string> args,
                 CommandContext& context) {
   Communicator& world = context.world;
@@ -75,7 +45,7 @@ int dispatch(std::span<const std::string> args, std::span<const Command> command
     return run_command(*found, args.subspan(1), context);
   }
   const bool is_group = std::any_of(commands.begin(), commands.end(), [&](const Command& command) {
-    return group_of(command) == args[0];
+    return command_group(command.name) == args[0];
   });
   if (!is_group) unknown_command(args[0], commands);
   require<UsageError>(args.size() > 1, "edt", "{0} needs a command; edt {0} --help lists them",
@@ -114,6 +84,35 @@ int report(CommandContext& context, std::string_view message, int status) {
 
 }  // namespace
 
+std::string_view command_group(std::string_view command) {
+  const auto space = command.find(' ');
+  return space == command.npos ? std::string_view{} : command.substr(0, space);
+}
+
+std::string overview(std::span<const Command> commands, std::string_view group) {
+  std::string text = fmt::format("Usage: edt {}COMMAND [options]\n\nCommands:\n",
+                                 group.empty() ? "" : std::string(group) + " ");
+  for (const Command& command : commands) {
+    if (group.empty() || command_group(command.name) == group) {
+      text += fmt::format("  edt {:14} {}\n", command.name, command.summary);
+    }
+  }
+  text += "\nedt COMMAND --help, or edt help COMMAND, explains a command";
+  text += group.empty() ? ", edt --version says what it was built from.\n" : ".\n";
+  return text;
+}
+
+void unknown_command(std::string_view given, std::span<const Command> commands) {
+  std::vector<std::string> names;
+  for (const Command& command : commands) {
+    names.emplace_back(command.name);
+    if (!command_group(command.name).empty()) names.emplace_back(command_group(command.name));
+  }
+  const std::string similar = suggestion(given, names);
+  fail<UsageError>("edt", "unknown command '{}'{} edt --help lists them", given,
+                   similar.empty() ? ";" : similar);
+}
+
 bool read_options(OptionSet& options, std::span<const std::string> args, CommandContext& context) {
   options.add("quiet", &context.quiet, "warnings and errors only, no progress").command_line_only();
   options
@@ -124,6 +123,10 @@ bool read_options(OptionSet& options, std::span<const std::string> args, Command
             {"error", log::Level::kError}},
            "messages on standard error and in log files")
       .command_line_only();
+  if (context.describe) {
+    context.describe(options);
+    return false;
+  }
   if (!options.parse(args)) {
     context.out << options.help();
     return false;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <ostream>
 #include <span>
 #include <string>
@@ -27,6 +28,9 @@ struct CommandContext {
   bool run_started = false;
   bool quiet = false;  // --quiet: warnings and errors only
   log::Level log_level = log::Level::kInfo;
+  // Set by who wants to know what commands can be told: read_options() hands it over, and the
+  // command does nothing else.
+  std::function<void(OptionSet&)> describe;
 
   template <class... Args>
   void print(fmt::format_string<Args...> format, Args&&... args) {
@@ -49,8 +53,15 @@ struct Command {
 };
 
 // Adds the options every command has (--quiet, --log-level), reads `args` and applies them.
-// False when --help was asked for and has been printed.
+// False when --help was asked for and has been printed, or where the options are only described.
 bool read_options(OptionSet& options, std::span<const std::string> args, CommandContext& context);
+
+// "bench" of "bench step"; empty for a command of one word.
+std::string_view command_group(std::string_view command);
+// All commands, or those of one group, a line each.
+std::string overview(std::span<const Command> commands, std::string_view group);
+// Throws UsageError, with the nearest name.
+[[noreturn]] void unknown_command(std::string_view given, std::span<const Command> commands);
 
 // Finds the command and runs it. The only place where exceptions end: they become one line on
 // context.error and an exit status. With several ranks that line names the rank, and the whole job

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/ops/cases/case_timing.h"
+#include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/device_options.h"
 #include "launcher/options/options.h"
@@ -139,8 +140,7 @@ int bench_ops(std::span<const std::string> args, CommandContext& context) {
       "that no cache holds: small batches stay in the cache and pass 100 %.");
   options.add("filter", &bench.filter, "only ops whose name or shape contains this").positional();
   bench.device.declare(options, "");
-  options.add("dtype", &bench.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
-              "type of activations");
+  declare_dtype(options, bench.dtype);
   options.add("batch", &bench.batch, "images in each op").unit("images").range(1, 4096);
   options.add("seconds", &bench.seconds, "time for each op").unit("s").range(0, 3600);
   options.add("json", &bench.as_json, "for scripts");

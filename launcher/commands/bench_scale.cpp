@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "core/storage/durable_file.h"
+#include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/options/options.h"
 #include "launcher/plan/cluster_file.h"
@@ -24,9 +25,7 @@ struct ScaleCommand {
   void declare(OptionSet& options) {
     StudyOptions& s = study;
     model.declare(options);
-    options.add("out", &out, "directory of the study; it goes on where it stopped")
-        .positional()
-        .required();
+    options.add("out", &out, "directory of the study; it goes on where it stopped").required();
     options
         .add("strong-batch", &s.strong_batch, "batch of all ranks together; 0: no strong scaling")
         .unit("images")
@@ -35,17 +34,15 @@ struct ScaleCommand {
         .unit("images")
         .at_least(0);
     options.add("ranks", &s.ranks, "numbers of ranks").range(1, 1 << 20);
-    options.add("tensor", &s.tensor, "ranks that hold one model together").range(1, 1024);
-    options.add("zero", &s.zero, "zero stages").range(0, 3);
-    options.add("micro-batch", &s.step.micro_batch, "images of one unit of work").range(1, 65536);
-    options.add("dtype", &s.step.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
-                "type of matrix inputs and activations");
-    options.add("recompute", &s.step.recompute,
-                {{"none", Recompute::kNone},
-                 {"selective", Recompute::kSelective},
-                 {"full", Recompute::kFull}},
-                "activations run twice to save memory");
-    options.add("device", &device, "of edt bench step").choices({"cpu", "cuda"});
+    options.add("tensor", &s.tensor, "ranks that hold one model together")
+        .alias("parallel.tensor")
+        .range(1, 1024);
+    options.add("zero", &s.zero, "zero stages").alias("parallel.zero").range(0, 3);
+    declare_pass(options, s.step);
+    declare_recompute(options, s.step.recompute);
+    options.add("device", &device, "of edt bench step")
+        .alias("run.device")
+        .choices({"cpu", "cuda"});
     options.add("repeats", &s.repeats, "measurements of each point, in turn").range(1, 1000);
     options.add("rounds", &s.step.rounds, "of each measurement").range(1, 1000);
     options.add("steps", &s.step.steps, "steps timed together in a round").range(1, 1000);
@@ -53,7 +50,7 @@ struct ScaleCommand {
     options.add("run", &run, "off: report what is there");
     options.add("slurm-out", &slurm_out,
                 "write the points as Slurm job arrays to this directory, run nothing");
-    options.add("cluster", &cluster, "cluster file or preset that predicts");
+    options.add("cluster", &cluster, "cluster file or preset that predicts").alias("plan.cluster");
     options.add("json", &json, "for scripts");
   }
 

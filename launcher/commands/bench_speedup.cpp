@@ -5,6 +5,7 @@
 #include "core/storage/durable_file.h"
 #include "data/dataset.h"
 #include "launcher/bench/speedup_report.h"
+#include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/device_options.h"
 #include "launcher/machine/machine.h"
@@ -30,39 +31,38 @@ void SpeedupCommand::declare(OptionSet& options) {
   options.add("sizes", &sizes, "which").choices({"S", "B", "XL"});
   device.declare(options, "");
   options.add("micro-batch", &bench.micro_batch, "images of one micro-batch")
+      .alias("train.micro-batch")
       .unit("images")
       .range(1, 65536);
   options.add("accumulate", &bench.accumulate, "micro-batches of a training step")
       .range(1, 1 << 20);
-  options.add("optimizer", &bench.optimizer,
-              {{"recipe", ContestOptimizer::kRecipe},
-               {"adan", ContestOptimizer::kAdan},
-               {"adamw", ContestOptimizer::kAdamW}},
-              "update rule: of each model's recipe, or one for all");
+  options
+      .add("optimizer", &bench.optimizer,
+           {{"recipe", ContestOptimizer::kRecipe},
+            {"adan", ContestOptimizer::kAdan},
+            {"adamw", ContestOptimizer::kAdamW}},
+           "update rule: of each model's recipe, or one for all")
+      .alias("optimizer.kind");
   options.add("image-size", &image_size, "side of the pictures; latents are 1/8 of it")
+      .alias("model.image-size")
       .unit("pixels")
       .range(64, 8192);
-  options.add("dtype", &bench.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
-              "type of matrix inputs and activations");
+  declare_dtype(options, bench.dtype);
   options.add("rounds", &bench.rounds, "turns of each model, in turn with the others")
       .range(1, 10000);
   options.add("steps", &bench.steps, "steps timed in each turn").range(1, 10000);
-  options.add("recompute", &bench.recompute,
-              {{"none", Recompute::kNone},
-               {"selective", Recompute::kSelective},
-               {"full", Recompute::kFull}},
-              "activations run twice to save memory");
+  declare_recompute(options, bench.recompute);
   options.add("clock", &bench.clock,
               {{"wall", BenchClock::kWall}, {"processor", BenchClock::kProcessor}},
               "wall-clock time, or processor time over threads, for a CPU that others use too");
-  options
-      .add("cuda-graphs", &bench.graphs,
-           "launch forward and backward of a micro-batch as CUDA graphs, as run.cuda-graphs")
-      .used_when("device", {"cuda"});
+  declare_graphs(options, bench.graphs);
   options.add("train", &bench.training, "training steps");
   options.add("infer", &bench.inference, "guided sampler steps");
-  options.add("from-shards", &bench.shards,
-              "data set of which latents are read while training; default: latents in memory");
+  options
+      .add("from-shards", &bench.shards,
+           "data set of which latents are read while training; default: latents in memory")
+      .alias("data")
+      .alias("data.path");
   options.add("csv", &csv, "also write a CSV file");
   options.add("html", &html, "also write a page with charts");
   options.add("json", &json, "for scripts");

@@ -109,13 +109,12 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
       .add("steps", &bench.steps,
            "steps timed together in a round: what one leaves to send counts in the next")
       .range(1, 1000);
-  options
-      .add("cuda-graphs", &bench.graphs,
-           "launch forward and backward of a micro-batch as CUDA graphs, as run.cuda-graphs")
-      .used_when("device", {"cuda"});
+  declare_graphs(options, bench.graphs);
   OptimizerKind optimizer = OptimizerKind::kAdan;
-  options.add("optimizer", &optimizer,
-              {{"adan", OptimizerKind::kAdan}, {"adamw", OptimizerKind::kAdamW}}, "update rule");
+  options
+      .add("optimizer", &optimizer,
+           {{"adan", OptimizerKind::kAdan}, {"adamw", OptimizerKind::kAdamW}}, "update rule")
+      .alias("optimizer.kind");
   ParallelOptions parallel;
   parallel.declare(options);
   return run(args, context, options, bench, [&](StepBenchOptions& chosen, Backend& backend) {

@@ -16,8 +16,9 @@ int ckpt_compare(std::span<const std::string> args, CommandContext& context) {
       "two checkpoints bit by bit, whatever ranks wrote them. Exit status 0 when they "
       "are the same, 1 when not.");
   options.add("first", &first, "a checkpoint, or a run directory: its newest intact one")
+      .positional()
       .required();
-  options.add("second", &second, "the other one").required();
+  options.add("second", &second, "the other one").positional().required();
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
 

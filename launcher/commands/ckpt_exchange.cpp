@@ -57,10 +57,12 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
   bool as_json = false;
   OptionSet options("ckpt export", "Writes weights as safetensors, with the published names.");
   options.add("checkpoint", &path, "a checkpoint, or a run directory: its newest intact one")
+      .alias("run.dir")
+      .positional()
       .required();
   options.add("weights", &source, {{"ema", WeightSource::kEma}, {"raw", WeightSource::kMaster}},
               "moving average or raw weights");
-  options.add("out", &out, "safetensors file").required();
+  options.add("out", &out, "safetensors file").positional().required();
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
 
@@ -83,6 +85,7 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
                     "Makes a checkpoint of step 0 from safetensors with the published names.");
   options.add("file", &file, "safetensors file").positional().required().command_line_only();
   options.add("out", &out, "directory for the checkpoint, a new run directory for instance")
+      .positional()
       .required()
       .command_line_only();
   options.add("json", &as_json, "for scripts").command_line_only();

@@ -93,6 +93,7 @@ int ckpt_info(std::span<const std::string> args, CommandContext& context) {
   bool pieces = false, as_json = false;
   OptionSet options("ckpt info", "Says what the checkpoints of a run hold, the newest first.");
   options.add("checkpoint", &path, "a checkpoint, or a run directory: all of them")
+      .alias("run.dir")
       .positional()
       .required();
   options.add("pieces", &pieces, "list where each piece of each tensor lies");
@@ -120,6 +121,7 @@ int ckpt_verify(std::span<const std::string> args, CommandContext& context) {
                     "Reads every byte of the checkpoints and compares with their checksums. Status "
                     "1 when something is damaged.");
   options.add("checkpoint", &path, "a checkpoint, or a run directory: all of them")
+      .alias("run.dir")
       .positional()
       .required();
   options.add("json", &as_json, "for scripts");

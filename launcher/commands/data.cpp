@@ -73,7 +73,10 @@ int data_info(std::span<const std::string> args, CommandContext& context) {
   std::filesystem::path pictures;
   bool as_json = false;
   OptionSet options("data info", "Says what a data set holds.");
-  options.add("data", &path, "directory of shards, or one shard").positional().required();
+  options.add("data", &path, "directory of shards, or one shard")
+      .alias("data.path")
+      .positional()
+      .required();
   options.add("pictures", &pictures, "write a PNG with eight samples of each of the first classes");
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
@@ -96,7 +99,10 @@ int data_verify(std::span<const std::string> args, CommandContext& context) {
       "data verify",
       "Reads a whole data set: headers, checksums, labels, finite values. Status 1 when "
       "something is wrong.");
-  options.add("data", &path, "directory of shards, or one shard").positional().required();
+  options.add("data", &path, "directory of shards, or one shard")
+      .alias("data.path")
+      .positional()
+      .required();
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
   std::unique_ptr<Progress> progress;
@@ -137,7 +143,7 @@ int bench_data(std::span<const std::string> args, CommandContext& context) {
       "plain sequential read of the same bytes. Also the same reader in file order, and "
       "bare copies: what the memory allows. All take turns and find the data in "
       "memory if they fit.");
-  options.add("data", &path, "directory of shards").positional().required();
+  options.add("data", &path, "directory of shards").alias("data.path").positional().required();
   options.add("batch", &bench.batch, "samples read at once").range(1, 65536);
   options.add("seconds", &bench.seconds, "at least, for each measurement").unit("s").above(0);
   options.add("seed", &bench.seed, "of the order");

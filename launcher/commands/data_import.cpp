@@ -39,11 +39,12 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
   options
       .add("latents", &import.latents,
            "folder of .npy files, one .npy or .npz, or .safetensors files")
+      .positional()
       .required();
   options.add("labels", &import.labels, "folder of .npy files named as the latents, or one .npy");
   options.add("flipped-latents", &import.flipped_latents,
               "mirrored copies, laid out as the latents");
-  options.add("out", &import.out, "directory of the data set").required();
+  options.add("out", &import.out, "directory of the data set").positional().required();
   options.add("layout", &import.layout,
               {{"auto", ImportLayout::kAuto},
                {"folders", ImportLayout::kFolders},

@@ -5,6 +5,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "data/dataset.h"
+#include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/options/options.h"
 #include "launcher/sample/picture_output.h"
@@ -40,9 +41,13 @@ struct SampleOptions {
 };
 
 void SampleOptions::declare(OptionSet& options) {
-  options.add("checkpoint", &checkpoint, "a checkpoint, or a run directory: its newest").required();
+  options.add("checkpoint", &checkpoint, "a checkpoint, or a run directory: its newest")
+      .alias("run.dir")
+      .positional()
+      .required();
   options.add("weights", &weights, "moving average or raw weights").choices({"ema", "raw"});
-  options.add("data", &data, "data set whose decoder makes the pictures; default: as in training");
+  options.add("data", &data, "data set whose decoder makes the pictures; default: as in training")
+      .alias("data.path");
   options.add("classes", &classes, "class of each row of pictures");
   options.add("per-class", &per_class, "pictures of each class").range(1, kMostPictures);
   options.add("images", &images, "instead of classes: this many pictures, classes in turn")
@@ -64,6 +69,7 @@ void SampleOptions::declare(OptionSet& options) {
   options.add("power-cosine", &request.guidance.power_cosine, "guidance that grows (MDT)");
   options.add("amm", &amm, "attention modulation matrix, of EDT");
   options.add("amm-blocks", &amm_blocks, "blocks that use it, from 0")
+      .alias("model.amm-blocks")
       .at_least(0)
       .default_is("those of the model")
       .used_when("amm", {"on"});
@@ -73,8 +79,7 @@ void SampleOptions::declare(OptionSet& options) {
               "HDF5 file, data set step_noise [steps, N, C, H, W], instead of the seed");
   options.add("batch", &request.batch, "pictures made together").range(1, 4096);
   device.declare(options, "");
-  options.add("dtype", &dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
-              "type of matrix inputs and activations");
+  declare_dtype(options, dtype);
   options.add("out", &out.grid, "PNG grid of all pictures");
   options.add("out-dir", &out.singles, "directory of single PNGs");
   options.add("latents", &out.latents, "HDF5 file of the latents");

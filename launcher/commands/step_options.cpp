@@ -4,25 +4,50 @@
 
 namespace edt {
 
+void declare_dtype(OptionSet& options, DType& dtype) {
+  options
+      .add("dtype", &dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
+           "type of matrix inputs and activations")
+      .alias("run.dtype");
+}
+
+void declare_recompute(OptionSet& options, Recompute& recompute) {
+  options
+      .add("recompute", &recompute,
+           {{"none", Recompute::kNone},
+            {"selective", Recompute::kSelective},
+            {"full", Recompute::kFull}},
+           "activations run twice to save memory")
+      .alias("train.recompute");
+}
+
+void declare_graphs(OptionSet& options, bool& graphs) {
+  options
+      .add("cuda-graphs", &graphs,
+           "launch forward and backward of a micro-batch as CUDA graphs, as run.cuda-graphs")
+      .alias("run.cuda-graphs")
+      .used_when("device", {"cuda"});
+}
+
 void declare_pass(OptionSet& options, StepBenchOptions& step) {
-  options.add("micro-batch", &step.micro_batch, "images of one unit of work").range(1, 65536);
-  options.add("dtype", &step.dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
-              "type of matrix inputs and activations");
+  options.add("micro-batch", &step.micro_batch, "images of one unit of work")
+      .alias("train.micro-batch")
+      .range(1, 65536);
+  declare_dtype(options, step.dtype);
 }
 
 void declare_training(OptionSet& options, StepBenchOptions& step) {
   options.add("accumulate", &step.accumulate, "micro-batches of one step on each data rank")
       .range(1, 1 << 20);
-  options.add("memory-check", &step.memory_check,
-              "refuse what does not fit in the free memory before it begins");
-  options.add("masked", &step.masked, "with the masked pass");
+  options
+      .add("memory-check", &step.memory_check,
+           "refuse what does not fit in the free memory before it begins")
+      .alias("run.memory-check");
+  options.add("masked", &step.masked, "with the masked pass").alias("train.masked");
   options.add("shared-noise", &step.shared_noise, "one draw of noise for both passes")
+      .alias("train.shared-noise")
       .used_when("masked", {"on"});
-  options.add("recompute", &step.recompute,
-              {{"none", Recompute::kNone},
-               {"selective", Recompute::kSelective},
-               {"full", Recompute::kFull}},
-              "activations run twice to save memory");
+  declare_recompute(options, step.recompute);
 }
 
 void check_training(std::string_view command, const StepBenchOptions& step) {

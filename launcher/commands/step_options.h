@@ -1,4 +1,5 @@
-// Options that say which step is run, for the commands that run one on synthetic inputs.
+// Options that say which step is run, for the commands that run one on synthetic inputs. They are
+// known by the names that edt train has for them as well.
 #pragma once
 
 #include <string_view>
@@ -8,6 +9,10 @@
 
 namespace edt {
 
+void declare_dtype(OptionSet& options, DType& dtype);
+void declare_recompute(OptionSet& options, Recompute& recompute);
+// Beside the options of a device.
+void declare_graphs(OptionSet& options, bool& graphs);
 // Of any pass through a model.
 void declare_pass(OptionSet& options, StepBenchOptions& step);
 // Of a training step, beside declare_pass().

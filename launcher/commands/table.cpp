@@ -32,6 +32,7 @@ std::span<const Command> command_table() {
       Command{"data verify", "reads a whole data set and checks it", data_verify},
       Command{"doctor", "what this machine has, and what would fail on it", doctor, OnRanks::kAll},
       Command{"slurm", "the batch script of a run, written and submitted", slurm},
+      Command{"help", "explains a command; completion for shells, manual pages", help},
   };
   return kCommands;
 }

@@ -26,6 +26,7 @@ int data_info(std::span<const std::string> args, CommandContext& context);
 int data_synth(std::span<const std::string> args, CommandContext& context);
 int data_verify(std::span<const std::string> args, CommandContext& context);
 int doctor(std::span<const std::string> args, CommandContext& context);
+int help(std::span<const std::string> args, CommandContext& context);
 int plan(std::span<const std::string> args, CommandContext& context);
 int sample(std::span<const std::string> args, CommandContext& context);
 int slurm(std::span<const std::string> args, CommandContext& context);

@@ -26,7 +26,7 @@ struct WatchOptions {
 };
 
 void WatchOptions::declare(OptionSet& options) {
-  options.add("runs", &runs, "run directories").positional_list().required();
+  options.add("runs", &runs, "run directories").alias("run.dir").positional_list().required();
   options.add("once", &once, "look once and end");
   options.add("every", &every, "time between looks").unit("seconds").range(0.1, 3600);
   options.add("html", &html, "write a page instead, which is renewed until the runs have ended");

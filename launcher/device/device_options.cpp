@@ -20,34 +20,42 @@ TunedProducts shared_products(const std::filesystem::path& path, int device, Com
   return std::move(file.tuned);
 }
 
+// By the name that edt train has for it as well, whatever the prefix.
+template <class T, class... More>
+Option& declare_one(OptionSet& options, const std::string& prefix, const std::string& name,
+                    T* field, More... more) {
+  Option& option = options.add(prefix + name, field, std::move(more)...);
+  return prefix == "run." ? option : option.alias("run." + name);
+}
+
 }  // namespace
 
 void DeviceOptions::declare(OptionSet& options, const std::string& prefix) {
   declare_device(options, prefix);
-  options
-      .add(prefix + "products", &products,
-           "algorithms of matrix products that `edt tune` has chosen for this type of GPU; those "
-           "of other shapes are cuBLASLt's first suggestions")
+  declare_one(
+      options, prefix, "products", &products,
+      "algorithms of matrix products that `edt tune` has chosen for this type of GPU; those "
+      "of other shapes are cuBLASLt's first suggestions")
       .used_when(prefix + "device", {"cuda"});
 }
 
 void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix) {
-  options.add(prefix + "device", &kind,
-              {{"cpu", DeviceKind::kCpu},
-               {"cuda", DeviceKind::kCuda},
-               {"reference", DeviceKind::kReference}},
+  const std::vector<std::pair<std::string, DeviceKind>> kinds{
+      {"cpu", DeviceKind::kCpu},
+      {"cuda", DeviceKind::kCuda},
+      {"reference", DeviceKind::kReference}};
+  declare_one(options, prefix, "device", &kind, kinds,
               "what computes: the processor or a GPU; reference is slow and obvious, to check "
               "against");
-  options.add(prefix + "threads", &threads, "threads of this rank; 0: what the machine gives")
+  declare_one(options, prefix, "threads", &threads,
+              "threads of this rank; 0: what the machine gives")
       .range(0, 4096);
-  options
-      .add(prefix + "tf32", &tf32,
-           "float32 products with 10-bit mantissas on the GPU's tensor cores, as PyTorch's "
-           "allow_tf32")
+  declare_one(options, prefix, "tf32", &tf32,
+              "float32 products with 10-bit mantissas on the GPU's tensor cores, as PyTorch's "
+              "allow_tf32")
       .used_when(prefix + "device", {"cuda"});
-  options
-      .add(prefix + "share-gpus", &share_gpus,
-           "ranks may share a GPU: for tests; their tensors travel through host memory")
+  declare_one(options, prefix, "share-gpus", &share_gpus,
+              "ranks may share a GPU: for tests; their tensors travel through host memory")
       .used_when(prefix + "device", {"cuda"});
 }
 

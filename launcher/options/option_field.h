@@ -34,6 +34,8 @@ class OptionField {
   virtual std::vector<std::string> words() const = 0;
   virtual std::vector<long double> numbers() const { return {}; }
   virtual bool is_flag() const { return false; }
+  // All that parse() takes, where it is one of few words; of synonyms one.
+  virtual std::vector<std::string> choices() const { return {}; }
 };
 
 namespace option_type {
@@ -193,6 +195,10 @@ class ValueField final : public OptionField {
   std::string expected() const override { return option_type::expected<T>(); }
   std::string placeholder() const override { return option_type::placeholder<T>(); }
   bool is_flag() const override { return std::same_as<T, bool>; }
+  std::vector<std::string> choices() const override {
+    return placeholder() == "on|off" ? std::vector<std::string>{"on", "off"}
+                                     : std::vector<std::string>{};
+  }
 
   std::vector<std::string> words() const override {
     std::vector<std::string> words;
@@ -240,6 +246,11 @@ class EnumField final : public OptionField {
   std::string expected() const override { return "one of " + joined(", "); }
   std::string placeholder() const override { return joined("|"); }
   std::vector<std::string> words() const override { return {text()}; }
+  std::vector<std::string> choices() const override {
+    std::vector<std::string> all;
+    for (const auto& entry : names_) all.push_back(entry.first);
+    return all;
+  }
 
  private:
   std::string joined(std::string_view separator) const {

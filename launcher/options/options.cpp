@@ -22,6 +22,8 @@ std::string section_of(std::string_view name) {
 // Bounds come as long double, which holds every 64-bit integer here, and are shown without noise.
 std::string shown(long double bound) { return fmt::format("{}", static_cast<double>(bound)); }
 
+std::string_view key_of(std::string_view name) { return name.substr(name.rfind('.') + 1); }
+
 bool contains(std::span<const std::string> words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
@@ -35,7 +37,7 @@ Option::Option(std::string name, std::unique_ptr<OptionField> field, std::string
       field_(std::move(field)) {}
 
 Option& Option::alias(std::string name) {
-  alias_ = std::move(name);
+  aliases_.push_back(std::move(name));
   return *this;
 }
 
@@ -133,7 +135,7 @@ OptionSet::OptionSet(std::string command, std::string summary)
 
 Option& OptionSet::add_field(std::string name, std::unique_ptr<OptionField> field,
                              std::string help) {
-  EDT_ASSERT(!find(name) && name == canonical_key(name));
+  EDT_ASSERT(!find_named(name) && name == canonical_key(name));
   options_.push_back(std::make_unique<Option>(std::move(name), std::move(field), std::move(help)));
   return *options_.back();
 }
@@ -142,13 +144,22 @@ void OptionSet::section(std::string prefix, std::string title) {
   sections_.emplace_back(std::move(prefix), std::move(title));
 }
 
-const Option* OptionSet::find(std::string_view name) const {
+const Option* OptionSet::find_named(std::string_view name) const {
   for (const auto& option : options_) {
-    if (option->name_ == name || (!option->alias_.empty() && option->alias_ == name)) {
-      return option.get();
-    }
+    if (option->name_ == name || contains(option->aliases_, std::string(name))) return option.get();
   }
   return nullptr;
+}
+
+const Option* OptionSet::find(std::string_view name) const {
+  if (const Option* option = find_named(name)) return option;
+  const Option* found = nullptr;
+  for (const auto& option : options_) {
+    if (key_of(option->name_) != name) continue;
+    if (found) return nullptr;
+    found = option.get();
+  }
+  return found;
 }
 
 const Option& OptionSet::get(std::string_view name) const {
@@ -157,13 +168,27 @@ const Option& OptionSet::get(std::string_view name) const {
   return *option;
 }
 
+std::vector<std::string> OptionSet::spellings(const Option& option) const {
+  std::vector<std::string> all{option.name_};
+  const auto add = [&](const std::string& name) {
+    if (!contains(all, name)) all.push_back(name);
+  };
+  std::ranges::for_each(option.aliases_, add);
+  const std::string key(key_of(option.name_));
+  if (find(key) == &option) add(key);
+  return all;
+}
+
 std::vector<std::string> OptionSet::names(bool with_command_line) const {
   std::vector<std::string> all;
   for (const auto& option : options_) {
     if (with_command_line || !option->command_line_only_) all.push_back(option->name_);
-    if (with_command_line && !option->alias_.empty()) all.push_back(option->alias_);
   }
-  if (with_command_line) all.push_back("help");
+  if (!with_command_line) return all;
+  for (const auto& option : options_) {
+    for (std::string& name : spellings(*option)) all.push_back(std::move(name));
+  }
+  all.push_back("help");
   return all;
 }
 
@@ -183,8 +208,9 @@ void OptionSet::assign(Option& option, std::string_view value, std::string origi
 bool OptionSet::parse(std::span<const std::string> args) {
   std::vector<CommandLineName> known{{"help", true}};
   for (const auto& option : options_) {
-    known.push_back({option->name_, option->field_->is_flag()});
-    if (!option->alias_.empty()) known.push_back({option->alias_, option->field_->is_flag()});
+    for (std::string& name : spellings(*option)) {
+      known.push_back({std::move(name), option->field_->is_flag()});
+    }
   }
   const auto arguments = split_command_line(command_, args, known);
   for (const auto& argument : arguments) {
@@ -201,42 +227,69 @@ bool OptionSet::parse(std::span<const std::string> args) {
     read(read_ini_file(argument.value));
   }
   ++source_;
+  read_command_line(arguments);
+  check();
+  return true;
+}
+
+// What stands alone is often a value that has lost its option.
+std::string OptionSet::unexpected(const std::string& argument, const std::string& flag) const {
+  std::string text = fmt::format("unexpected argument '{}'", argument);
+  if (!flag.empty()) return text + fmt::format("; --{} is on or off", flag);
+  for (const auto& option : options_) {
+    if (option->required_ && !option->given_) {
+      return text + fmt::format("; --{} is required: {}", option->name_, option->help_);
+    }
+  }
+  for (const auto& option : options_) {
+    if (option->positional_ && option->source_ == source_) {
+      return text + fmt::format("; {} is '{}' already", option->name_, option->field_->text());
+    }
+  }
+  return text;
+}
+
+// What stands alone is the value of the positional options, in order, that are not given by name.
+void OptionSet::read_command_line(std::span<const CommandLineArgument> arguments) {
+  std::vector<const Option*> named;
+  for (const auto& argument : arguments) {
+    if (argument.name.empty() || argument.name == "config") continue;
+    named.push_back(&get(argument.name));
+    assign(const_cast<Option&>(*named.back()), argument.value, "command line");
+  }
   std::vector<Option*> positional;
   for (const auto& option : options_) {
-    if (option->positional_) positional.push_back(option.get());
+    const bool is_named = std::ranges::find(named, option.get()) != named.end();
+    if (option->positional_ && !is_named) positional.push_back(option.get());
   }
   auto next = positional.begin();
   std::string rest;  // elements of a list at the end
   std::string flag;  // the option before, where it takes on or off and may stand alone
   for (const auto& argument : arguments) {
-    if (argument.name.empty()) {
-      require<UsageError>(next != positional.end(), command_, "unexpected argument '{}'{}",
-                          argument.value, flag.empty() ? "" : flag + " is on or off");
-      if ((*next)->takes_rest_) {
-        if (!rest.empty()) rest += ',';
-        rest += option_type::list_element(argument.value);
-      } else {
-        assign(**next++, argument.value, "command line");
-      }
-    } else if (argument.name != "config") {
-      assign(const_cast<Option&>(get(argument.name)), argument.value, "command line");
+    if (!argument.name.empty()) {
+      flag = get(argument.name).field_->is_flag() ? argument.name : "";
+      continue;
     }
-    const bool is_flag = !argument.name.empty() && get(argument.name).field_->is_flag();
-    flag = is_flag ? "; --" + argument.name : "";
+    require<UsageError>(next != positional.end(), command_, "{}", unexpected(argument.value, flag));
+    if ((*next)->takes_rest_) {
+      if (!rest.empty()) rest += ',';
+      rest += option_type::list_element(argument.value);
+    } else {
+      assign(**next++, argument.value, "command line");
+    }
+    flag.clear();
   }
   if (!rest.empty()) assign(**next, rest, "command line");
-  check();
-  return true;
 }
 
 void OptionSet::read_entry(const IniEntry& entry, const std::string& file) {
-  for (const auto& option : options_) {
-    if (option->name_ == entry.key && !option->command_line_only_) {
-      return assign(*option, entry.value, fmt::format("{}:{}", file, entry.line));
-    }
-  }
-  fail<UsageError>(command_, "{}:{}: unknown key '{}'{}", file, entry.line, entry.key,
-                   suggestion(entry.key, names(false)));
+  auto* option = const_cast<Option*>(find(entry.key));
+  require<UsageError>(option && !option->command_line_only_, command_, "{}:{}: unknown key '{}'{}",
+                      file, entry.line, entry.key, suggestion(entry.key, names(false)));
+  require<UsageError>(!option->given_ || option->source_ != source_, command_,
+                      "{}:{}: '{}' was already set ({})", file, entry.line, option->name_,
+                      option->origin_);
+  assign(*option, entry.value, fmt::format("{}:{}", file, entry.line));
 }
 
 void OptionSet::read(const IniFile& ini) {
@@ -324,7 +377,7 @@ bool OptionSet::in_configuration(const Option& option) const {
   return !option.command_line_only_ && unmet_condition(option) == nullptr;
 }
 
-std::string OptionSet::to_ini() const {
+std::string OptionSet::ini_of(bool changes_only) const {
   std::vector<std::string> order;
   std::vector<std::string> bodies;
   const auto body_of = [&](const std::string& section) -> std::string& {
@@ -336,6 +389,7 @@ std::string OptionSet::to_ini() const {
   body_of("");  // keys without a section come first
   for (const auto& option : options_) {
     if (!in_configuration(*option)) continue;
+    if (changes_only && option->field_->text() == option->default_text_) continue;
     const std::string section = section_of(option->name_);
     const auto key = option->name_.substr(section.empty() ? 0 : section.size() + 1);
     body_of(section) += fmt::format("{} = {}\n", key, ini_value(option->field_->text()));

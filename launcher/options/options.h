@@ -1,7 +1,8 @@
 // Options, declared once: bound to fields of plain structs, the same names on the command line
-// (--section.name=value) and in INI files ([section] name = value). The command line wins over
-// files, later files over earlier ones. Unknown names, malformed values and options that would
-// have no effect are refused with UsageError.
+// (--section.name=value, or --name where one option alone is meant) and in INI files ([section]
+// name = value). The command line wins over files, later files over earlier ones. Unknown names,
+// abbreviations, malformed values and options that would have no effect are refused with
+// UsageError.
 //
 //   OptionSet options("train", "Trains a model from latents.");
 //   options.section("train", "Training");
@@ -19,15 +20,19 @@
 #include <vector>
 
 #include "launcher/options/ini.h"
+#include "launcher/options/option_description.h"
 #include "launcher/options/option_field.h"
 
 namespace edt {
+
+struct CommandLineArgument;
 
 class Option {
  public:
   Option(std::string name, std::unique_ptr<OptionField> field, std::string help);
 
-  // A second name on the command line, without the section: --steps.
+  // Another name on the command line, beside that without its section. Of several commands that
+  // have an option in common all take the same names.
   Option& alias(std::string name);
   // Shown in --help, e.g. "images", "GiB".
   Option& unit(std::string unit);
@@ -55,7 +60,7 @@ class Option {
 
  private:
   friend class OptionSet;
-  friend class OptionHelp;
+  friend class OptionDescriber;
 
   std::string expected() const;
   // Empty when the value obeys range, choices and rules; else what was expected.
@@ -66,7 +71,8 @@ class Option {
     std::vector<std::string> values;
   };
 
-  std::string name_, alias_, help_, unit_, default_text_;
+  std::string name_, help_, unit_, default_text_;
+  std::vector<std::string> aliases_;
   std::string default_shown_;  // instead of default_text_; empty: that one
   std::string origin_ = "default";
   int source_ = 0;  // that gave the value; later ones have higher numbers
@@ -122,18 +128,28 @@ class OptionSet {
   // "default", "command line" or "file:line".
   const std::string& origin(std::string_view name) const;
 
-  std::string help() const;
+  CommandDescription description() const;
+  std::string help() const { return help_text(description()); }
   // The effective configuration: everything that is used. Reading it back gives the same values.
-  std::string to_ini() const;
+  std::string to_ini() const { return ini_of(false); }
+  // Of it, what is not as it is by default.
+  std::string changes() const { return ini_of(true); }
   nlohmann::ordered_json to_json() const;
 
  private:
-  friend class OptionHelp;
+  friend class OptionDescriber;
 
   Option& add_field(std::string name, std::unique_ptr<OptionField> field, std::string help);
   void read_entry(const IniEntry& entry, const std::string& file);
   void assign(Option& option, std::string_view value, std::string origin);
+  // By its name, another name, or its name without the section where only one option has that.
   const Option* find(std::string_view name) const;
+  const Option* find_named(std::string_view name) const;
+  // All names that find() takes for it, its own first.
+  std::vector<std::string> spellings(const Option& option) const;
+  void read_command_line(std::span<const CommandLineArgument> arguments);
+  std::string unexpected(const std::string& argument, const std::string& flag) const;
+  std::string ini_of(bool changes_only) const;
   const Option& get(std::string_view name) const;
   // The first condition that does not hold; nullptr: all do.
   const Option::Condition* unmet_condition(const Option& option) const;

@@ -48,6 +48,11 @@ std::optional<std::string> nearest_name(std::string_view name,
       best_distance = distance;
     }
   }
+  if (best_distance > 1) {  // an abbreviation, rather
+    for (const std::string& candidate : candidates) {
+      if (name.size() >= 3 && candidate.starts_with(name)) return candidate;
+    }
+  }
   if (best) return *best;
   // The right word in the wrong section.
   for (const std::string& candidate : candidates) {

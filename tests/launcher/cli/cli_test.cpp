@@ -97,8 +97,10 @@ TEST_F(Cli, BadPlacesAreRefusedBeforeTheWork) {
   EXPECT_THAT(refusal(synth + file + "/below"), HasSubstr("is not a directory"));
   EXPECT_THAT(refusal(synth + "/proc/set"), HasSubstr("/proc takes no files"));
   EXPECT_THAT(refusal(synth + "''"), HasSubstr("a text that is not empty"));
-  EXPECT_THAT(refusal("bench scale " + file), HasSubstr("is not a directory"));
-  EXPECT_THAT(refusal("bench scale --run=off " + path_ + "/no"), HasSubstr("there is no study"));
+  EXPECT_THAT(refusal("bench scale --out " + file), HasSubstr("is not a directory"));
+  EXPECT_THAT(refusal("bench scale study"), HasSubstr("--out is required: directory of the study"));
+  EXPECT_THAT(refusal("bench scale --run=off --out " + path_ + "/no"),
+              HasSubstr("there is no study"));
   EXPECT_FALSE(std::filesystem::exists(path_ + "/no"));
   EXPECT_THAT(refusal("plan --html /proc/plan.html"), HasSubstr("/proc takes no files"));
 }

@@ -74,7 +74,8 @@ expect("Description: [^\n]+\n( [^\n]+\n)+" "long description")
 run(${DPKG_DEB} --contents ${packages})
 foreach(file usr/bin/edt usr/share/edt/configs/edt-s-2.ini usr/share/edt/slurm/nodes.sbatch usr/share/edt/slurm/job.sh
         usr/share/doc/edt/README.md usr/share/doc/edt/docs/training.md usr/share/doc/edt/docs/images/quickstart.png
-        usr/share/doc/edt/copyright usr/share/doc/edt/changelog.gz usr/share/modulefiles/edt/)
+        usr/share/doc/edt/copyright usr/share/doc/edt/changelog.gz usr/share/modulefiles/edt/
+        usr/share/man/man1/edt-train.1.gz usr/share/bash-completion/completions/edt usr/share/zsh/vendor-completions/_edt)
   expect("\\./${file}" "contents")
 endforeach()
 expect("-rwxr-xr-x root/root [^\n]*usr/bin/edt\n" "owner and mode of the program")

@@ -18,6 +18,12 @@ if(NOT output MATCHES "commit +[0-9a-z]+")
   message(FATAL_ERROR "edt --version says: ${output}")
 endif()
 
+foreach(file man/man1/edt.1 man/man1/edt-train.1 bash-completion/completions/edt zsh/site-functions/_edt)
+  if(NOT EXISTS ${work}/elsewhere/share/${file})
+    message(FATAL_ERROR "share/${file} is not installed")
+  endif()
+endforeach()
+
 # No library is looked up in the build or source tree.
 find_program(READELF readelf REQUIRED)
 run(${READELF} -d ${program})

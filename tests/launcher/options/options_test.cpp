@@ -136,6 +136,54 @@ TEST(Options, UnknownNamesSuggestTheNearest) {
   EXPECT_THAT(refusal_of_ini("config = b.ini\n"), HasSubstr("unknown key 'config'"));
 }
 
+TEST(Options, TheSectionMayBeLeftOutWhereOneOptionIsMeant) {
+  Declared d;
+  d.parse({"--rate=0.5", "--clip", "2", "--masked", "off"});
+  EXPECT_EQ(d.config.rate, 0.5);
+  EXPECT_EQ(d.config.clip, 2);
+  EXPECT_FALSE(d.config.masked);
+  d.options.add("other.rate", &d.config.third_beta, "another").alias("beta");
+  EXPECT_THAT(message_of<UsageError>([&] { d.parse({"--rate=0.25"}); }),
+              HasSubstr("unknown option '--rate'"));
+  d.parse({"--beta=0.25"});
+  EXPECT_EQ(d.config.third_beta, 0.25);
+  d.options.read(parse_ini("masked = on\n", "a.ini"));
+  EXPECT_TRUE(d.config.masked);
+  EXPECT_EQ(refusal_of_ini("steps = 3\n[train]\nsteps = 4\n"),
+            "[train] a.ini:3: 'train.steps' was already set (a.ini:1)");
+}
+
+TEST(Options, ArgumentsOfTheirOwnAreWhatIsNotGivenByName) {
+  std::string from, to;
+  const auto parse = [&](const std::vector<std::string>& args) {
+    OptionSet options("copy", "Copies.");
+    from = to = "";
+    options.add("from", &from, "source").positional().required();
+    options.add("to", &to, "target").positional().required();
+    const std::string refused = message_of<UsageError>([&] { options.parse(args); });
+    return refused.empty() ? from + " " + to : refused;
+  };
+  EXPECT_EQ(parse({"a", "b"}), "a b");
+  EXPECT_EQ(parse({"--from=a", "b"}), "a b");
+  EXPECT_EQ(parse({"b", "--from", "a"}), "a b");
+  EXPECT_EQ(parse({"a", "--to=b"}), "a b");
+  EXPECT_EQ(parse({"--from=x", "--from=a", "b"}), "a b") << "by name the later one counts";
+  EXPECT_EQ(parse({"a", "b", "c"}), "[copy] unexpected argument 'c'; from is 'a' already");
+  EXPECT_EQ(parse({"--from=a", "--to=b", "c"}),
+            "[copy] unexpected argument 'c'; from is 'a' already");
+}
+
+TEST(Options, ChangesAreWhatDiffersFromTheDefaults) {
+  Declared d;
+  d.parse({"--train.seed=1", "--optim.rate=0.5", "--classes=1,7"});
+  EXPECT_EQ(d.options.changes(), "[optim]\nrate = 0.5\n");
+}
+
+TEST(Options, AnAbbreviationIsAnsweredWithTheWholeName) {
+  EXPECT_THAT(refusal({"--sam=x"}), HasSubstr("did you mean '--sampl"));
+  EXPECT_THAT(refusal({"--train.se=1"}), HasSubstr("did you mean '--train.seed'?"));
+}
+
 TEST(Options, MalformedValuesNameOptionValueAndWhatIsAllowed) {
   EXPECT_EQ(refusal({"--train.steps=1e3"}),
             "[train] train.steps = '1e3' (command line): expected an integer, at least 1");
@@ -224,7 +272,11 @@ TEST(Options, RequiredMustBeGivenAndRulesHold) {
   EXPECT_EQ(parse({"x", "--config", ""}), "[info] --config names no file");
   EXPECT_EQ(parse({"x", "--size=3"}), "[info] size = '3' (command line): expected an even number");
   EXPECT_EQ(parse({"x", "--size=4"}), "");
-  EXPECT_EQ(parse({"x", "y"}), "[info] unexpected argument 'y'");
+  EXPECT_EQ(parse({"x", "y"}), "[info] unexpected argument 'y'; name is 'x' already");
+  OptionSet named("study", "Studies.");
+  named.add("out", &name, "directory of the study").required();
+  EXPECT_EQ(message_of<UsageError>([&] { named.parse(std::vector<std::string>{"study"}); }),
+            "[study] unexpected argument 'study'; --out is required: directory of the study");
   EXPECT_EQ(refusal({"data", "--train.masked", "maybe"}),
             "[train] unexpected argument 'maybe'; --train.masked is on or off");
 }
@@ -281,13 +333,13 @@ TEST(Options, HelpShowsSectionsUnitsBoundsAndDefaults) {
   Declared d;
   EXPECT_FALSE(d.options.parse(std::vector<std::string>{"--nonsense", "--help"}));
   const std::string help = d.options.help();
-  EXPECT_THAT(help, HasSubstr("Usage: edt train [options] [data]"));
+  EXPECT_THAT(help, HasSubstr("Usage: edt train [options] [DATA]"));
   EXPECT_THAT(help, HasSubstr("Training [train]:"));
   EXPECT_THAT(help, HasSubstr("--train.steps, --steps INT"));
   EXPECT_THAT(help, HasSubstr("(at least 1; default 400000)"));
   EXPECT_THAT(help, HasSubstr("gradient norm (above 0; default that of the recipe)"));
   EXPECT_THAT(help, HasSubstr("in per step"));
-  EXPECT_THAT(help, HasSubstr("--optim.name adan|adamw"));
+  EXPECT_THAT(help, HasSubstr("--optim.name, --name adan|adamw"));
 }
 
 // Mutated command lines and files end in a configuration or a UsageError, never otherwise; and what

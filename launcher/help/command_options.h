@@ -1,0 +1,22 @@
+// The options of commands, asked of the commands themselves.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "launcher/command.h"
+#include "launcher/options/options.h"
+
+namespace edt {
+
+// Calls `visit` with the options that the command declares; nothing else of it is run.
+void visit_options(const Command& command, const std::function<void(OptionSet&)>& visit);
+
+CommandDescription describe(const Command& command);
+std::vector<CommandDescription> describe(std::span<const Command> commands);
+
+// Each group once, in the order of the commands.
+std::vector<std::string_view> groups_of(std::span<const Command> commands);
+
+}  // namespace edt
