@@ -8,6 +8,7 @@ namespace {
 
 void merge(Curve::Bucket& into, const Curve::Bucket& other) {
   into.last_step = other.last_step;
+  into.last = other.last;
   into.count += other.count;
   into.sum += other.sum;
   if (other.low < into.low) {
@@ -31,6 +32,8 @@ void Curve::add(std::int64_t step, double value) {
                    .last_step = step,
                    .count = 1,
                    .sum = value,
+                   .first = value,
+                   .last = value,
                    .low = value,
                    .high = value,
                    .low_step = step,
@@ -64,6 +67,9 @@ std::vector<std::pair<double, double>> Curve::extremes() const {
     points.push_back(low);
     if (high.first > low.first) points.push_back(high);
   }
+  if (!points.empty() && points.back().first < buckets_.back().last_step) {
+    points.emplace_back(buckets_.back().last_step, buckets_.back().last);
+  }
   return points;
 }
 
@@ -80,6 +86,11 @@ std::vector<std::pair<double, double>> Curve::smoothed(double share) const {
       values += static_cast<double>(buckets_[static_cast<std::size_t>(j)].count);
     }
     points.emplace_back(buckets_[static_cast<std::size_t>(i)].middle(), sum / values);
+  }
+  // A bucket of many steps stands in their middle: at the ends that is not where the curve ends.
+  if (!points.empty()) {
+    points.front() = {buckets_.front().first_step, buckets_.front().first};
+    points.back() = {buckets_.back().last_step, buckets_.back().last};
   }
   return points;
 }

@@ -15,6 +15,7 @@ class Curve {
     std::int64_t first_step = 0, last_step = 0;
     std::int64_t count = 0;
     double sum = 0;
+    double first = 0, last = 0;
     double low = 0, high = 0;
     std::int64_t low_step = 0, high_step = 0;
 
@@ -34,7 +35,8 @@ class Curve {
 
   // (step, value) in the order of steps: the lowest and the highest of each bucket.
   std::vector<std::pair<double, double>> extremes() const;
-  // Means over a window of about `share` of all buckets around each bucket.
+  // Means over a window of about `share` of all buckets around each bucket, from the first value to
+  // the last.
   std::vector<std::pair<double, double>> smoothed(double share = 0.02) const;
 
  private:

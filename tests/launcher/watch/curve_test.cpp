@@ -66,6 +66,18 @@ TEST(Curve, SmoothingDragsNoEndAlong) {
   for (const auto& [step, value] : curve.smoothed(0.1)) EXPECT_NEAR(value, 3 * step, 1e-9);
 }
 
+// Also where a bucket holds many steps.
+TEST(Curve, SmoothedAndRawCurveReachFromTheFirstValueToTheLast) {
+  for (const int steps : {1, 7, 8, 100, 1000, 1023}) {
+    Curve curve(8);
+    for (int i = 1; i <= steps; ++i) curve.add(i, 3.0 * i);
+    for (const auto& line : {curve.smoothed(0.5), curve.extremes()}) {
+      EXPECT_EQ(line.front(), (std::pair<double, double>(1, 3))) << steps;
+      EXPECT_EQ(line.back(), (std::pair<double, double>(steps, 3.0 * steps))) << steps;
+    }
+  }
+}
+
 TEST(Curve, NotFiniteValuesAreCounted) {
   Curve curve;
   curve.add(1, std::numeric_limits<double>::quiet_NaN());
