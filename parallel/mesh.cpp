@@ -33,14 +33,26 @@ void check_tensor_ranks(const MeshRequest& request) {
                    fmt::join(fitting, " or "));
 }
 
+// The largest micro-batch that would do, where there is one.
+std::string other_micro_batch(const MeshRequest& request) {
+  for (std::int64_t size = request.batch / request.micro_batches; size > 0; size /= 2) {
+    if (request.batch / size % request.data_ranks() == 0) {
+      return fmt::format(", or micro-batches of {} image{}", size, size == 1 ? "" : "s");
+    }
+    if (size % 2 != 0) break;
+  }
+  return "";
+}
+
 void check_data_ranks(const MeshRequest& request) {
   const std::int64_t data = request.data_ranks(), batches = request.micro_batches;
   if (batches % data == 0) return;
   const std::string many = data > batches
                                ? fmt::format("are more than the {} micro-batches", batches)
                                : fmt::format("cannot share {} micro-batches evenly", batches);
-  fail<UsageError>("mesh", "{} data ranks ({} ranks, {} to a model) {}: {} would fit", data,
-                   request.ranks, request.tensor_ranks, many, fmt::join(divisors(batches), ", "));
+  fail<UsageError>("mesh", "{} data ranks ({} ranks, {} to a model) {}: {} would fit{}", data,
+                   request.ranks, request.tensor_ranks, many, fmt::join(divisors(batches), ", "),
+                   other_micro_batch(request));
 }
 
 }  // namespace

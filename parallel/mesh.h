@@ -20,7 +20,8 @@ struct MeshRequest {
   int ranks = 1;         // of the job
   int tensor_ranks = 1;  // that hold one model together
   std::int64_t micro_batches = 1;
-  std::string model;                   // its name, for messages
+  std::int64_t batch = 0;  // images in all of them, where another micro-batch is a way out
+  std::string model;       // its name, for messages
   std::vector<int> tensor_degrees{1};  // numbers of tensor ranks that the model can be cut into
 
   int data_ranks() const { return ranks / tensor_ranks; }

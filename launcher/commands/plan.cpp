@@ -9,6 +9,7 @@
 #include "launcher/plan/plan_report.h"
 #include "launcher/plan/plan_scale.h"
 #include "launcher/train/engine_config.h"
+#include "launcher/train/micro_batch.h"
 
 namespace edt {
 namespace {
@@ -146,16 +147,22 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   require_writable(plan.html, "--html");
   require_writable(plan.csv, "--csv");
   require_writable(plan.calibrate, "--calibrate");
-  const PlannedStep step{config.model.resolve(1000), engine_config(config)};
-  if (!plan.calibrate.empty()) return run_calibration(config, plan, step, context);
+  const ModelConfig model = config.model.resolve(1000);
+  if (!plan.calibrate.empty()) {
+    choose_micro_batch(config, model, context.world.size(), {});
+    return run_calibration(config, plan, {model, engine_config(config)}, context);
+  }
   require<UsageError>(context.world.size() == 1, "plan",
                       "runs on one rank, the launcher started {}; only --calibrate uses more",
                       context.world.size());
   const Cluster cluster = shared_devices(read_cluster(plan.cluster), plan.ranks_per_device);
+  const int ranks = plan.ranks == 0 ? cluster.devices : plan.ranks;
+  choose_micro_batch(config, model, plan.scale.empty() ? ranks : 1,
+                     {cluster.name, cluster.memory, cluster.process_memory});
+  const PlannedStep step{model, engine_config(config)};
   if (!plan.scale.empty()) {
     return run_scale(step, plan, space_of(options, config, plan), cluster, context);
   }
-  const int ranks = plan.ranks == 0 ? cluster.devices : plan.ranks;
   check_ranks(ranks, cluster);
   const SearchResult result = search(step, ranks, space_of(options, config, plan), cluster);
   if (!plan.html.empty()) plan_page(result, cluster, ranks).write(plan.html);

@@ -11,6 +11,7 @@
 #include "launcher/slurm/slurm_script.h"
 #include "launcher/train/config.h"
 #include "launcher/train/engine_config.h"
+#include "launcher/train/micro_batch.h"
 #include "parallel/mesh.h"
 
 namespace edt {
@@ -18,9 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Everything that is known to be wrong before the job waits in a queue. Returns what could not be
-// checked.
-std::string check(const SlurmRequest& request, const TrainConfig& config) {
+// Everything that is known to be wrong before the job waits in a queue; a micro-batch that is not
+// given is chosen. Returns what could not be checked.
+std::string check(const SlurmRequest& request, TrainConfig& config) {
   const bool on_gpus = config.run.device.kind == DeviceKind::kCuda;
   require<UsageError>(!on_gpus || request.gpus_per_node > 0, "slurm",
                       "run.device is cuda, and no GPU is asked for: --gpus-per-node");
@@ -49,16 +50,24 @@ std::string check(const SlurmRequest& request, const TrainConfig& config) {
   const auto side = static_cast<int>(model.input_size());
   dataset.require_fits(static_cast<int>(model.channels()), side, side,
                        static_cast<int>(model.classes()));
+  const RankMemory memory =
+      config.run.memory_check ? memory_of_rank(request, on_gpus) : RankMemory{};
+  const std::string chosen = choose_micro_batch(config, model, request.ranks(),
+                                                {memory.where, memory.bytes, memory.process_bytes});
   check_mesh({.ranks = request.ranks(),
               .tensor_ranks = config.parallel.tensor,
               .micro_batches = config.train.batch / config.train.micro_batch,
+              .batch = config.train.batch,
               .model = model.name(),
               .tensor_degrees = model.tensor_degrees()});
-  if (!config.run.memory_check) return {};
-  const int tensor_ranks = config.parallel.tensor;
-  return check_job_memory(
-      {model, engine_config(config), request.ranks() / tensor_ranks, tensor_ranks},
-      memory_of_rank(request, on_gpus));
+  std::string unchecked;
+  if (config.run.memory_check) {
+    const int tensor_ranks = config.parallel.tensor;
+    unchecked = check_job_memory(
+        {model, engine_config(config), request.ranks() / tensor_ranks, tensor_ranks}, memory);
+  }
+  if (!chosen.empty()) log::info("{}", chosen);
+  return unchecked;
 }
 
 fs::path this_program() {

@@ -5,6 +5,7 @@
 #include "launcher/commands/finished_run.h"
 #include "launcher/commands/table.h"
 #include "launcher/run/run_directory.h"
+#include "launcher/train/micro_batch.h"
 #include "launcher/train/trainer.h"
 
 namespace edt {
@@ -25,9 +26,14 @@ int train(std::span<const std::string> args, CommandContext& context) {
     if (context.world.is_root()) directory.write_outcome(kDone, *step, "done");
     return kDone;
   }
+  const std::string chosen = choose_micro_batch(config, options.to_ini(), context.world);
   Trainer trainer(config, options.to_ini(), context.world);
-  if (!context.quiet) context.print("{}\n", options.to_ini());
+  if (!context.quiet) {
+    context.print("# What differs from the defaults; {} has everything.\n{}\n",
+                  (config.run.directory / "config.ini").string(), options.changes());
+  }
   context.out.flush();  // before the first line of the log
+  if (!chosen.empty()) log::info("{}", chosen);
   context.run_started = true;
   std::optional<StopSignals> own;
   if (!context.signals) own.emplace();

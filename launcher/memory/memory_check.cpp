@@ -69,6 +69,14 @@ AvailableMemory available_memory(const Memory& memory, const std::string& host) 
   return {host, static_cast<double>(probe_machine().memory_available), kProcessBytes};
 }
 
+AvailableMemory memory_of_each_rank(const Memory& memory, Communicator& world) {
+  AvailableMemory available = available_memory(memory, world.host());
+  available.bytes /= ranks_that_share(available.where, world);
+  available.bytes = world.all_reduce_value(available.bytes, Reduce::kMin, "memory");
+  available.where = world.size() == 1 ? available.where : "the one with least";
+  return available;
+}
+
 void require_free_memory(const PlannedStep& step, const Memory& memory, Communicator& world) {
   const AvailableMemory available = available_memory(memory, world.host());
   const int sharing = ranks_that_share(available.where, world);

@@ -26,6 +26,10 @@ struct AvailableMemory {
 // What is free now: of the device, or of the node `host` that this process runs on.
 AvailableMemory available_memory(const Memory& memory, const std::string& host);
 
+// The least that is free for any rank, which some share a node's memory or a GPU with. All ranks of
+// `world` get the same.
+AvailableMemory memory_of_each_rank(const Memory& memory, Communicator& world);
+
 // The same against what is free for this rank, where some share a node's memory or a GPU. All ranks
 // of `world`.
 void require_free_memory(const PlannedStep& step, const Memory& memory, Communicator& world);

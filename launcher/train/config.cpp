@@ -37,6 +37,17 @@ std::array<double, N> to_betas(const std::vector<double>& values) {
   return betas;
 }
 
+void check_micro_batch(const TrainOptions& train) {
+  require<UsageError>(train.batch % train.micro_batch == 0, "options",
+                      "train.batch {} is not a multiple of train.micro-batch {}", train.batch,
+                      train.micro_batch);
+  const auto count = static_cast<std::uint64_t>(train.batch / train.micro_batch);
+  require<UsageError>(std::has_single_bit(count), "options",
+                      "train.batch {} / train.micro-batch {} gives {} micro-batches, a power of "
+                      "two is needed",
+                      train.batch, train.micro_batch, count);
+}
+
 }  // namespace
 
 void ModelOptions::declare(OptionSet& options) {
@@ -169,9 +180,11 @@ void TrainOptions::declare(OptionSet& options) {
   options.section("train", "Training");
   options.add("train.steps", &steps, "optimizer steps").alias("steps").at_least(1);
   options.add("train.batch", &batch, "global batch").unit("images").range(1, 1 << 24);
-  options.add("train.micro-batch", &micro_batch, "unit of work; batch / micro-batch = 2^g")
+  options
+      .add("train.micro-batch", &micro_batch, "unit of work; batch / micro-batch = 2^g; 0: chosen")
       .unit("images")
-      .range(1, 65536);
+      .range(0, 65536)
+      .default_is("the largest to 32 that leaves each rank one and fits in memory");
   options.add("train.masked", &masked,
               "add the pass with masked tokens (EDT, MDTv2; DiT has none)");
   options
@@ -358,14 +371,7 @@ void TrainConfig::declare(OptionSet& options) {
 }
 
 void TrainConfig::validate() const {
-  require<UsageError>(train.batch % train.micro_batch == 0, "options",
-                      "train.batch {} is not a multiple of train.micro-batch {}", train.batch,
-                      train.micro_batch);
-  const auto count = static_cast<std::uint64_t>(train.batch / train.micro_batch);
-  require<UsageError>(std::has_single_bit(count), "options",
-                      "train.batch {} / train.micro-batch {} gives {} micro-batches, a power of "
-                      "two is needed",
-                      train.batch, train.micro_batch, count);
+  if (train.micro_batch != 0) check_micro_batch(train);
   edt::validate(optimizer.rate);
   const std::int64_t every = run.checkpoint_every;
   require<UsageError>(run.keep_every == 0 || (every > 0 && run.keep_every % every == 0), "options",

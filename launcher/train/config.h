@@ -59,7 +59,7 @@ enum class OnSpike { kLog, kSkip, kGoBack };
 struct TrainOptions {
   std::int64_t steps = 400000;
   std::int64_t batch = 256;
-  std::int64_t micro_batch = 32;
+  std::int64_t micro_batch = 0;  // 0: to be chosen (micro_batch.h)
   bool masked = true;
   bool shared_noise = false;
   double snr_gamma = 5;

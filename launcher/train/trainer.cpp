@@ -75,6 +75,7 @@ Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const dat
   check_mesh({.ranks = world.size(),
               .tensor_ranks = config.parallel.tensor,
               .micro_batches = config.train.batch / config.train.micro_batch,
+              .batch = config.train.batch,
               .model = model.name(),
               .tensor_degrees = model.tensor_degrees()});
   return {world, config.parallel.tensor};

@@ -46,6 +46,22 @@ TEST(CliRanks, AnErrorOfAllRanksIsPrintedOnce) {
   EXPECT_THAT(refused.output, HasSubstr("[data synth] runs on one rank, the launcher started 3"));
 }
 
+// Chosen of what all know alike; where they were not told the same, none waits for another.
+TEST(CliRanks, ChooseOneMicroBatch) {
+  const TempDir directory;
+  const std::string data = (directory / "set").string(), run = (directory / "run").string();
+  write_tiny_set(data);
+  const std::string train = kProgram + " train --quiet --data " + data + " --run.dir " + run +
+                            kTinyModel + "--train.batch 8 --train.steps 1";
+  const Outcome differ =
+      mpirun("-np 1 " + train + " : -np 1 " + train + " --micro-batch 4", "2>&1");
+  EXPECT_EQ(differ.status, 2);
+  EXPECT_THAT(differ.output, HasSubstr("micro-batch = 4"));
+  const Outcome trained = mpirun("-np 4 " + train, "2>&1");
+  EXPECT_EQ(trained.status, 0) << trained.output;
+  EXPECT_THAT(read_text(directory / "run/config.ini"), HasSubstr("micro-batch = 2\n"));
+}
+
 TEST(CliRanks, AnErrorOfOneRankEndsTheOthers) {
   const TempDir directory;  // the probes of a doctor that is ended stay
   const Outcome failed = mpirun("-np 1 " + kProgram + " doctor " + directory.path().string() +

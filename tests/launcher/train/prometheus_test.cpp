@@ -32,9 +32,9 @@ TEST(Prometheus, TheLastRecordIsThereAtTheEnd) {
     PrometheusFile prometheus(file, "r");
     prometheus.write({{"step", 1}});
     prometheus.write({{"step", 2}});  // too soon after the first
-    EXPECT_THAT(read_text(file), testing::HasSubstr("edt_step{run=\"r\"} 1\n"));
+    EXPECT_THAT(test::read_text(file), testing::HasSubstr("edt_step{run=\"r\"} 1\n"));
   }
-  EXPECT_THAT(read_text(file), testing::HasSubstr("edt_step{run=\"r\"} 2\n"));
+  EXPECT_THAT(test::read_text(file), testing::HasSubstr("edt_step{run=\"r\"} 2\n"));
 }
 
 TEST(Prometheus, TrainingGoesOnWithoutTheFile) {

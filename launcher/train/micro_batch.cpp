@@ -1,0 +1,81 @@
+#include "launcher/train/micro_batch.h"
+
+#include <algorithm>
+
+#include "data/dataset.h"
+#include "launcher/text/report.h"
+#include "launcher/train/agreement.h"
+#include "launcher/train/engine_config.h"
+#include "parallel/mesh.h"
+
+namespace edt {
+namespace {
+
+constexpr std::int64_t kUsual = 32;  // images; larger ones take memory and gain little
+
+// Largest first; above the usual only where nothing else cuts the batch.
+std::vector<std::int64_t> candidates(std::int64_t batch) {
+  std::vector<std::int64_t> sizes{batch};
+  while (sizes.back() % 2 == 0) sizes.push_back(sizes.back() / 2);
+  const auto usual = std::ranges::find_if(sizes, [](auto size) { return size <= kUsual; });
+  sizes.erase(sizes.begin(), usual == sizes.end() ? sizes.end() - 1 : usual);
+  return sizes;
+}
+
+void check_ranks(const PlannedStep& step) {
+  check_mesh({.ranks = step.data_ranks * step.tensor_ranks,
+              .tensor_ranks = step.tensor_ranks,
+              .micro_batches = step.engine.batch / step.engine.micro_batch,
+              .model = step.model.name(),
+              .tensor_degrees = step.model.tensor_degrees()});
+}
+
+}  // namespace
+
+MicroBatchChoice choose_micro_batch(PlannedStep step, const AvailableMemory& memory) {
+  const std::vector<std::int64_t> sizes = candidates(step.engine.batch);
+  const auto shared = std::ranges::find_if(
+      sizes, [&](auto size) { return step.engine.batch / size % step.data_ranks == 0; });
+  step.engine.micro_batch = shared == sizes.end() ? sizes.back() : *shared;
+  check_ranks(step);
+  MicroBatchChoice choice{*shared, shared == sizes.begin()
+                                       ? fmt::format("the largest of at most {}", kUsual)
+                                       : fmt::format("the largest that leaves each of {} one",
+                                                     counted(step.data_ranks, "data rank"))};
+  if (memory.bytes == 0) return choice;
+  std::string larger;
+  for (auto size = shared; size != sizes.end(); ++size) {
+    step.engine.micro_batch = *size;
+    const double needed = static_cast<double>(dry_run_of_memory(step).bytes) + memory.process_bytes;
+    if (needed <= memory.bytes) return larger.empty() ? choice : MicroBatchChoice{*size, larger};
+    larger = fmt::format("{} would need {} on each rank, {} has {}", *size, human_bytes(needed),
+                         memory.where, human_bytes(memory.bytes));
+  }
+  return choice;
+}
+
+std::string choose_micro_batch(TrainConfig& config, const ModelConfig& model, int ranks,
+                               const AvailableMemory& memory) {
+  if (config.train.micro_batch != 0) return {};
+  config.check_recipe(model);
+  const int tensor = config.parallel.tensor;
+  const MicroBatchChoice choice = choose_micro_batch(
+      {model, engine_config(config), std::max(1, ranks / tensor), tensor}, memory);
+  config.train.micro_batch = choice.images;
+  return fmt::format("train.micro-batch is {}: {}", counted(choice.images, "image"), choice.why);
+}
+
+std::string choose_micro_batch(TrainConfig& config, const std::string& configuration,
+                               Communicator& world) {
+  if (!world.any(config.train.micro_batch == 0, "micro-batch")) return {};
+  require_agreement(world, "configuration", configuration);
+  const data::Dataset dataset(config.data.path, {.verify_blocks = false});
+  const ModelConfig model = config.model.resolve(dataset.description().classes);
+  AvailableMemory memory;
+  if (config.run.memory_check) {
+    memory = memory_of_each_rank(config.run.device.make_backend(world)->memory(), world);
+  }
+  return choose_micro_batch(config, model, world.size(), memory);
+}
+
+}  // namespace edt
