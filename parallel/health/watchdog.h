@@ -1,6 +1,7 @@
 // Names the rank that keeps the others waiting, and ends the job. A thread on each rank tells rank
 // 0 where its rank is and hears from rank 0 in turn; rank 0 judges. On a verdict every rank writes
-// what it did last to a file, the verdict is logged, and the job is aborted with status 1.
+// what it did last to a file, the verdict is logged, and the job is aborted with the
+// status that its options say.
 //
 // It notices a rank that does not enter a collective, ranks in different collectives, a rank that
 // makes no progress while nobody waits for it, and a process that is frozen or out of reach: rank 0
