@@ -21,6 +21,6 @@ fenced { print; next }
   mark = ""
   if (match($0, /^<!-- .* -->$/)) mark = substr($0, 6, length($0) - 9)
   if ($0 !~ /^ /) list = $0 ~ /^([-*]|[0-9]+\.) /
-  empty = 0
+  empty = /^(#|<!--)/  # what no paragraph goes on from
 }
 END { if (inside) finish() }
