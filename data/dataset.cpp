@@ -6,6 +6,7 @@
 #include "core/base/assert.h"
 #include "core/base/error.h"
 #include "core/random/stream.h"
+#include "core/storage/access.h"
 #include "data/natural_order.h"
 
 namespace edt::data {
@@ -15,6 +16,8 @@ namespace fs = std::filesystem;
 std::vector<fs::path> list_shards(const fs::path& path) {
   std::error_code code;
   if (fs::is_regular_file(path, code)) return {path};
+  const std::string denied = reading_problem(path);
+  require<DataError>(denied.empty(), "data", "{}", denied);
   require<DataError>(fs::is_directory(path, code), "data", "{}: there is no such data set",
                      path.string());
   std::vector<fs::path> shards;

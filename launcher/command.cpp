@@ -1,12 +1,14 @@
 #include "launcher/command.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <new>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/storage/access.h"
 #include "launcher/options/options.h"
 #include "launcher/text/nearest.h"
 #include "launcher/version.h"
@@ -69,6 +71,7 @@ std::string one_line(std::string_view message) {
 int report(CommandContext& context, std::string_view message, int status) {
   log::flush();
   context.out.flush();
+  context.error.clear();  // it may take this line, after some that it did not
   Communicator& world = context.world;
   if (world.size() == 1) {
     context.error << "edt: error: " << one_line(message) << std::endl;
@@ -143,7 +146,9 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
   try {
     const int status = dispatch(args, commands, context);
     context.out.flush();
-    if (!context.out) fail<SystemError>("edt", "standard output cannot be written");
+    if (context.output_is_result && !context.out) {
+      fail<SystemError>("edt", "standard output cannot be written");
+    }
     return status;
   } catch (const UsageError& error) {
     return report(context, error.what(), input_status());
@@ -153,6 +158,11 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
     return report(context, error.what(), input_status());
   } catch (const CommunicationError& error) {
     return report(context, error.what(), context.run_started ? kBrokenOff : kFailed);
+  } catch (const std::filesystem::filesystem_error& error) {
+    const std::string what = fmt::format("[file] cannot use {}: {}", error.path1().string(),
+                                         error_text(error.code().value(), error.path1()));
+    const bool is_denied = error.code() == std::errc::permission_denied;
+    return report(context, what, is_denied ? input_status() : kFailed);
   } catch (const std::bad_alloc&) {
     return report(context, "[memory] out of memory", kFailed);
   } catch (const std::length_error&) {  // of a container: more than any memory holds

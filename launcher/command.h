@@ -26,6 +26,8 @@ struct CommandContext {
   const StopSignals* signals = nullptr;
   // Set once work has begun: from then on bad input is a failed run, not wrong usage.
   bool run_started = false;
+  // What is printed is what the command is for; where not (training), it does its work without.
+  bool output_is_result = true;
   bool quiet = false;  // --quiet: warnings and errors only
   log::Level log_level = log::Level::kInfo;
   // Set by who wants to know what commands can be told: read_options() hands it over, and the

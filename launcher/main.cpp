@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/standard_streams.h"
 #include "core/storage/partial_file.h"
 #include "launcher/command.h"
 #include "launcher/commands/table.h"
@@ -44,6 +45,7 @@ int run(std::span<const std::string> args) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  edt::take_standard_streams();
   edt::remove_partial_files_on_signals();
   signal(SIGXFSZ, SIG_IGN);  // a file size limit is then an error of write(), like a full disk
   const std::vector<std::string> args(argv + 1, argv + argc);

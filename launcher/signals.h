@@ -1,5 +1,6 @@
-// Asked to stop: SIGINT (Ctrl-C), SIGTERM (end of the allocation) and SIGUSR1 (Slurm's warning) set
-// a flag that is polled at step boundaries. A second SIGINT ends the program at once.
+// Asked to stop: SIGINT (Ctrl-C), SIGTERM (end of the allocation), SIGHUP (the terminal is gone;
+// under nohup it stays ignored), and what batch systems warn with (SIGUSR1, SIGUSR2, SIGXCPU) set a
+// flag that is polled at step boundaries. A second SIGINT ends the program at once.
 #pragma once
 
 #include <signal.h>
@@ -25,7 +26,7 @@ class StopSignals {
   std::string_view signal_name() const;
 
  private:
-  static constexpr std::array kSignals{SIGINT, SIGTERM, SIGUSR1};
+  static constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU};
   std::array<struct sigaction, kSignals.size()> earlier_{};
 };
 

@@ -5,19 +5,52 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+#include <iostream>
 #include <mutex>
 
 #include "core/base/error.h"
+#include "core/base/standard_streams.h"
 
 namespace edt::log {
 namespace {
 
+// Standard error, for whoever listens: lines are dropped, and counted, while nobody does.
+class Console final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  Console() { stream_.set_pattern("%H:%M:%S %^%l%$ %v"); }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    if (!standard_error_takes_lines()) {
+      ++missed_;
+      return;
+    }
+    if (missed_ > 0) {
+      const std::string text = fmt::format("{} lines before this one found no reader", missed_);
+      stream_.log({message.logger_name, spdlog::level::warn, text});
+      missed_ = 0;
+    }
+    stream_.log(message);
+  }
+  void flush_() override {}  // each line is written at once
+
+  spdlog::sinks::stderr_color_sink_st stream_;
+  std::int64_t missed_ = 0;
+};
+
+// A log file that cannot be written (a full disk) is no reason to stop, or to say it for each line.
+void say_once(const std::string& problem) {
+  static std::atomic<bool> is_said{false};
+  if (is_said.exchange(true) || !standard_error_takes_lines()) return;
+  std::cerr << fmt::format("edt: warning: [log] {}\n", problem) << std::flush;
+}
+
 spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto created = std::make_shared<spdlog::logger>(
-        "edt", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    auto created = std::make_shared<spdlog::logger>("edt", std::make_shared<Console>());
     created->flush_on(spdlog::level::info);  // what was said before a kill is in the file
-    created->set_pattern("%H:%M:%S %^%l%$ %v");
+    created->set_error_handler(say_once);
     return created;
   }();
   return *instance;

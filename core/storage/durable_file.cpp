@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/storage/access.h"
 
 namespace edt {
 
@@ -17,8 +18,7 @@ namespace fs = std::filesystem;
 
 void fail_errno(std::string_view action, const fs::path& path) {
   const int code = errno;
-  fail<SystemError>("file", "cannot {} {}: {}", action, path.string(),
-                    std::generic_category().message(code));
+  fail<SystemError>("file", "cannot {} {}: {}", action, path.string(), error_text(code, path));
 }
 
 fs::path partial_path(const fs::path& path) {
@@ -42,8 +42,7 @@ void refuse_special(const fs::path& path) {
 void require_place(const fs::path& file, std::string_view option, const fs::path& asked) {
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   require<UsageError>(descriptor >= 0 || errno == EEXIST, "file", "{} {}: {} takes no files: {}",
-                      option, asked.string(), directory_of(file).string(),
-                      std::generic_category().message(errno));
+                      option, asked.string(), directory_of(file).string(), error_text(errno, file));
   if (descriptor < 0) return;
   ::close(descriptor);
   ::unlink(file.c_str());
@@ -171,7 +170,7 @@ void make_directories(const fs::path& directory) {
   fs::create_directories(directory, code);
   require<SystemError>(!code && fs::is_directory(directory, code), "file",
                        "cannot create directory {}: {}", directory.string(),
-                       code ? code.message() : "a file has that name");
+                       code ? error_text(code.value(), directory) : "a file has that name");
 }
 
 }  // namespace edt

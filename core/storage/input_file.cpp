@@ -10,6 +10,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/storage/access.h"
 #include "core/storage/durable_file.h"
 
 namespace edt {
@@ -19,6 +20,7 @@ InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
   if (descriptor_ < 0 && (errno == ENOENT || errno == ENOTDIR)) {
     fail<DataError>("file", "{} does not exist", path_.string());
   }
+  if (descriptor_ < 0 && errno == EACCES) fail<DataError>("file", "{}", reading_problem(path_));
   if (descriptor_ < 0) fail_errno("open", path_);
   struct stat info {};
   const bool known = ::fstat(descriptor_, &info) == 0;

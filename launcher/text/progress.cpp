@@ -7,8 +7,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <ostream>
+#include <iostream>
 
+#include "core/base/standard_streams.h"
 #include "launcher/text/report.h"
 
 namespace edt {
@@ -51,7 +52,7 @@ Progress::Progress(Settings settings, std::ostream& out)
 }
 
 Progress::~Progress() {
-  if (settings_.style == ProgressStyle::kSilent) return;
+  if (settings_.style == ProgressStyle::kSilent || !is_read()) return;
   erase();
   out_ << fmt::format("{}: {}/{} {} in {}\n", settings_.label, done_, settings_.end, settings_.unit,
                       human_duration(settings_.clock() - started_))
@@ -77,7 +78,7 @@ void Progress::update(std::int64_t done, std::string_view message) {
 }
 
 void Progress::note(std::string_view line) {
-  if (settings_.style == ProgressStyle::kSilent) return;
+  if (settings_.style == ProgressStyle::kSilent || !is_read()) return;
   erase();
   out_ << line << '\n';
   if (settings_.style == ProgressStyle::kBar) draw();
@@ -95,7 +96,11 @@ std::string Progress::status() const {
   return message_.empty() ? text : text + "  " + message_;
 }
 
+// Work does not wait for somebody who looks away.
+bool Progress::is_read() const { return &out_ != &std::cerr || standard_error_takes_lines(); }
+
 void Progress::draw() {
+  if (!is_read()) return;
   if (settings_.style == ProgressStyle::kLines) {
     out_ << settings_.label << ": " << status() << std::endl;
     return;

@@ -42,6 +42,7 @@ class Progress {
 
  private:
   std::string status() const;
+  bool is_read() const;
   void draw();
   void erase();
 

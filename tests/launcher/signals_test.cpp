@@ -9,8 +9,12 @@ namespace edt {
 namespace {
 
 TEST(StopSignals, SaysWhichSignalCameFirst) {
-  for (const auto& [number, name] :
-       {std::pair{SIGINT, "SIGINT"}, {SIGTERM, "SIGTERM"}, {SIGUSR1, "SIGUSR1"}}) {
+  for (const auto& [number, name] : {std::pair{SIGINT, "SIGINT"},
+                                     {SIGTERM, "SIGTERM"},
+                                     {SIGHUP, "SIGHUP"},
+                                     {SIGUSR1, "SIGUSR1"},
+                                     {SIGUSR2, "SIGUSR2"},
+                                     {SIGXCPU, "SIGXCPU"}}) {
     const StopSignals signals;
     EXPECT_FALSE(signals.stop_requested());
     EXPECT_EQ(signals.signal_name(), "");
@@ -20,6 +24,16 @@ TEST(StopSignals, SaysWhichSignalCameFirst) {
     raise(SIGTERM);  // more of them change nothing
     EXPECT_EQ(signals.signal_name(), name);
   }
+}
+
+TEST(StopSignals, UnderNohupAHangUpIsNothing) {
+  const auto before = signal(SIGHUP, SIG_IGN);
+  {
+    const StopSignals signals;
+    raise(SIGHUP);
+    EXPECT_FALSE(signals.stop_requested());
+  }
+  EXPECT_EQ(signal(SIGHUP, before), SIG_IGN);
 }
 
 volatile sig_atomic_t earlier_handler_calls = 0;

@@ -1,0 +1,16 @@
+// Standard input, output and error, which may be closed, broken, full, or read by nobody.
+#pragma once
+
+namespace edt {
+
+// Takes the descriptors 0 to 2 that are closed, so that no file which is opened later gets one of
+// them, and with it what is meant for a terminal. Such an input is at its end; such outputs cannot
+// be written. And a pipe that nobody reads any longer is an error of write(), not the end of the
+// program. First thing in main().
+void take_standard_streams();
+
+// Whether standard error takes a line now. A reader that stands still (a full pipe, a terminal that
+// was stopped by Ctrl-S) is waited for a second, and from then on not at all until it reads again.
+bool standard_error_takes_lines();
+
+}  // namespace edt

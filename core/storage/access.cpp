@@ -1,0 +1,87 @@
+#include "core/storage/access.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <vector>
+
+namespace edt {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Numbers stand for those that have no name here, as users of other machines.
+std::string user_name(uid_t user) {
+  const passwd* entry = getpwuid(user);
+  return entry != nullptr ? entry->pw_name : fmt::format("{}", user);
+}
+
+std::string group_name(gid_t group) {
+  const ::group* entry = getgrgid(group);
+  return entry != nullptr ? entry->gr_name : fmt::format("{}", group);
+}
+
+// "drwxr-x---"
+std::string mode_text(mode_t mode) {
+  constexpr const char* kLetters = "rwxrwxrwx";
+  std::string text(1, S_ISDIR(mode) ? 'd' : '-');
+  for (int i = 0; i < 9; ++i) text += mode & (0400u >> i) ? kLetters[i] : '-';
+  return text;
+}
+
+bool may(const fs::path& path, int what) {
+  return faccessat(AT_FDCWD, path.c_str(), what, AT_EACCESS) == 0 || errno != EACCES;
+}
+
+std::string this_user() {
+  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(getgroups(0, nullptr), 0)));
+  groups.resize(static_cast<std::size_t>(
+      std::max(getgroups(static_cast<int>(groups.size()), groups.data()), 0)));
+  if (groups.empty()) groups.push_back(getegid());
+  std::vector<std::string> names;
+  for (const gid_t group : groups) names.push_back(group_name(group));
+  return fmt::format("{} (groups {})", user_name(geteuid()), fmt::join(names, ", "));
+}
+
+fs::path in_the_way(const fs::path& path) {
+  std::error_code ignored;
+  const fs::path whole = fs::absolute(path, ignored);
+  fs::path directory;
+  for (const fs::path& part : whole.parent_path()) {
+    directory /= part;
+    if (!may(directory, X_OK)) return directory;
+  }
+  struct stat info {};
+  return stat(whole.c_str(), &info) == 0 ? whole : directory;
+}
+
+}  // namespace
+
+std::string ownership_text(const fs::path& path) {
+  const fs::path which = in_the_way(path);
+  struct stat info {};
+  if (stat(which.c_str(), &info) != 0) return "this is " + this_user();
+  return fmt::format("{} is {} of {}:{}, this is {}", which.string(), mode_text(info.st_mode),
+                     user_name(info.st_uid), group_name(info.st_gid), this_user());
+}
+
+std::string reading_problem(const fs::path& path) {
+  std::error_code ignored;
+  const bool can = may(path, R_OK) && (!fs::is_directory(path, ignored) || may(path, X_OK));
+  return can ? "" : fmt::format("{} cannot be read: {}", path.string(), error_text(EACCES, path));
+}
+
+std::string error_text(int code, const fs::path& path) {
+  const std::string text = std::generic_category().message(code);
+  if (code != EACCES && code != EPERM) return text;
+  return fmt::format("{}: {}", text, ownership_text(path));
+}
+
+}  // namespace edt
