@@ -99,16 +99,15 @@ int slurm(std::span<const std::string> args, CommandContext& context) {
   config.declare(options);
   if (!read_options(options, args, context)) return kDone;
   config.validate();
+  for (const char* option : {"run.accept-changes", "run.on-damage"}) {
+    require<UsageError>(!options.given(option), "slurm",
+                        "--{} is for one start, not for all: sbatch RUN/train.sbatch --{}", option,
+                        option);
+  }
   require<UsageError>(!(dry_run && submits), "slurm", "--dry-run and --submit exclude each other");
   const std::string unchecked = check(request, config);
   if (!unchecked.empty()) context.error << "edt: warning: [slurm] " << unchecked << std::endl;
 
-  // The job may start in another folder.
-  config.run.directory = fs::absolute(config.run.directory).lexically_normal();
-  config.data.path = fs::absolute(config.data.path).lexically_normal();
-  if (fs::path& products = config.run.device.products; !products.empty()) {
-    products = fs::absolute(products).lexically_normal();
-  }
   const fs::path ini = config.run.directory / "train.ini";
   const fs::path script = config.run.directory / "train.sbatch";
   const std::string text = slurm_script(request, this_program(), ini, config.run.directory);

@@ -36,7 +36,9 @@ void DeviceOptions::declare(OptionSet& options, const std::string& prefix) {
       options, prefix, "products", &products,
       "algorithms of matrix products that `edt tune` has chosen for this type of GPU; those "
       "of other shapes are cuBLASLt's first suggestions")
-      .used_when(prefix + "device", {"cuda"});
+      .used_when(prefix + "device", {"cuda"})
+      .free_to_change()
+      .absolute();
 }
 
 void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix) {
@@ -46,17 +48,20 @@ void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix
       {"reference", DeviceKind::kReference}};
   declare_one(options, prefix, "device", &kind, kinds,
               "what computes: the processor or a GPU; reference is slow and obvious, to check "
-              "against");
+              "against")
+      .free_to_change();
   declare_one(options, prefix, "threads", &threads,
               "threads of this rank; 0: what the machine gives")
-      .range(0, 4096);
+      .range(0, 4096)
+      .free_to_change();
   declare_one(options, prefix, "tf32", &tf32,
               "float32 products with 10-bit mantissas on the GPU's tensor cores, as PyTorch's "
               "allow_tf32")
       .used_when(prefix + "device", {"cuda"});
   declare_one(options, prefix, "share-gpus", &share_gpus,
               "ranks may share a GPU: for tests; their tensors travel through host memory")
-      .used_when(prefix + "device", {"cuda"});
+      .used_when(prefix + "device", {"cuda"})
+      .free_to_change();
 }
 
 void DeviceOptions::take_threads() const {

@@ -46,4 +46,21 @@ std::optional<bool> parse_flag(std::string_view text) {
   return std::nullopt;
 }
 
+std::filesystem::path absolute(const std::filesystem::path& path) {
+  if (path.empty()) return path;
+  std::error_code error;
+  std::filesystem::path whole = std::filesystem::absolute(path, error);
+  if (error) return path;
+  // Behind a link, ".." is not what the text says.
+  const bool is_plain = std::ranges::find(whole, "..") == whole.end();
+  whole = is_plain ? whole.lexically_normal() : std::filesystem::weakly_canonical(whole, error);
+  if (error) return path;
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::error_code ignored;
+  return a == b || std::filesystem::equivalent(a, b, ignored);
+}
+
 }  // namespace edt::option_type

@@ -36,6 +36,10 @@ class OptionField {
   virtual bool is_flag() const { return false; }
   // All that parse() takes, where it is one of few words; of synonyms one.
   virtual std::vector<std::string> choices() const { return {}; }
+  // Whether `text` stands for the present value; of files by any of their names.
+  virtual bool is(std::string_view text) const { return text == this->text(); }
+  // A relative path becomes one from the root; other values stay.
+  virtual void make_absolute() {}
 };
 
 namespace option_type {
@@ -62,6 +66,9 @@ concept Text = std::same_as<T, std::string> || std::same_as<T, std::filesystem::
 std::vector<std::string> split_list(std::string_view text);
 std::string list_element(std::string_view text);
 std::optional<bool> parse_flag(std::string_view text);
+bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
+// Counted from the present directory, which a later start of the program need not share.
+std::filesystem::path absolute(const std::filesystem::path& path);
 
 // False, leaving `value` as it was, when `text` is not a T.
 template <class T>
@@ -198,6 +205,16 @@ class ValueField final : public OptionField {
   std::vector<std::string> choices() const override {
     return placeholder() == "on|off" ? std::vector<std::string>{"on", "off"}
                                      : std::vector<std::string>{};
+  }
+  bool is(std::string_view text) const override {
+    if constexpr (std::same_as<T, std::filesystem::path>) {
+      return option_type::is_same_file(*field_, text);
+    } else {
+      return text == this->text();
+    }
+  }
+  void make_absolute() override {
+    if constexpr (std::same_as<T, std::filesystem::path>) *field_ = option_type::absolute(*field_);
   }
 
   std::vector<std::string> words() const override {

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/assert.h"
-#include "launcher/options/command_line.h"
 #include "launcher/text/nearest.h"
 
 namespace edt {
@@ -96,6 +95,21 @@ Option& Option::required() {
 
 Option& Option::command_line_only() {
   command_line_only_ = true;
+  return *this;
+}
+
+Option& Option::absolute() {
+  absolute_ = true;
+  return *this;
+}
+
+Option& Option::free_to_change() {
+  free_to_change_ = true;
+  return *this;
+}
+
+Option& Option::belongs_to(std::string other) {
+  owner_ = std::move(other);
   return *this;
 }
 
@@ -200,6 +214,7 @@ void OptionSet::assign(Option& option, std::string_view value, std::string origi
   const std::string broken = option.broken_rule();
   require<UsageError>(broken.empty(), command_, "{} = '{}' ({}): expected {}", option.name_, value,
                       origin, broken);
+  if (option.absolute_) option.field_->make_absolute();
   option.origin_ = std::move(origin);
   option.source_ = source_;
   option.given_ = true;
@@ -221,11 +236,14 @@ bool OptionSet::parse(std::span<const std::string> args) {
                         argument.name.starts_with('-') ? argument.name : "--" + argument.name,
                         suggestion(argument.name, names(true), "--"));
   }
+  std::vector<IniFile> files;
   for (const auto& argument : arguments) {
     if (argument.name != "config") continue;
     require<UsageError>(!argument.value.empty(), command_, "--config names no file");
-    read(read_ini_file(argument.value));
+    files.push_back(read_ini_file(argument.value));
   }
+  if (first_source_) read_first_source(arguments, files);
+  for (const IniFile& file : files) read(file);
   ++source_;
   read_command_line(arguments);
   check();
@@ -280,6 +298,35 @@ void OptionSet::read_command_line(std::span<const CommandLineArgument> arguments
     flag.clear();
   }
   if (!rest.empty()) assign(**next, rest, "command line");
+  note_owners();
+}
+
+void OptionSet::begin_with(std::string option, SourceOf read) {
+  first_option_ = std::move(option);
+  first_source_ = std::move(read);
+}
+
+void OptionSet::read_first_source(std::span<const CommandLineArgument> arguments,
+                                  std::span<const IniFile> files) {
+  std::string value;
+  for (const IniFile& file : files) {
+    for (const IniEntry& entry : file.entries) {
+      if (entry.key == first_option_) value = entry.value;
+    }
+  }
+  for (const CommandLineArgument& argument : arguments) {
+    if (!argument.name.empty() && get(argument.name).name_ == first_option_) value = argument.value;
+  }
+  if (value.empty()) return;
+  if (const auto first = first_source_(option_type::absolute(value))) read(*first);
+}
+
+void OptionSet::note_owners() {
+  for (const auto& option : options_) {
+    if (option->owner_.empty() || !option->given_ || option->source_ != source_) continue;
+    const Option& owner = get(option->owner_);
+    option->owner_value_ = owner.given_ ? owner.field_->text() : "";
+  }
 }
 
 void OptionSet::read_entry(const IniEntry& entry, const std::string& file) {
@@ -295,6 +342,7 @@ void OptionSet::read_entry(const IniEntry& entry, const std::string& file) {
 void OptionSet::read(const IniFile& ini) {
   ++source_;
   for (const IniEntry& entry : ini.entries) read_entry(entry, ini.name);
+  note_owners();
 }
 
 void OptionSet::read_known_sections(const IniFile& ini) {
@@ -320,21 +368,32 @@ std::string OptionSet::explain(const Option::Condition& condition) const {
                      joined(condition.values, " or "), get(condition.other).field_->text());
 }
 
+OptionSet::Overridden OptionSet::overridden(const Option& option) const {
+  if (!option.given_) return {};
+  if (const Option::Condition* unmet = unmet_condition(option)) {
+    const Option& governing = get(unmet->other);
+    if (governing.source_ > option.source_) return {&governing, explain(*unmet)};
+  }
+  if (option.owner_value_.empty()) return {};
+  const Option& owner = get(option.owner_);
+  if (owner.source_ <= option.source_ || owner.field_->is(option.owner_value_)) return {};
+  return {&owner, fmt::format("belongs to {} {}, and it is {}", owner.name_, option.owner_value_,
+                              owner.field_->text())};
+}
+
 // One pass over the options; true when something was left out. That counts as a change by the
 // source that made it useless, for what it governs in turn.
 bool OptionSet::leave_out_what_was_overridden() {
   bool any = false;
   for (const auto& option : options_) {
-    const Option::Condition* unmet = option->given_ ? unmet_condition(*option) : nullptr;
-    if (unmet == nullptr) continue;
-    const Option& governing = get(unmet->other);
-    if (governing.source_ <= option->source_) continue;
+    const Overridden overridden = this->overridden(*option);
+    if (overridden.by == nullptr) continue;
     left_out_.push_back(fmt::format("{} = '{}' ({}) is left out: it {} ({})", option->name_,
-                                    option->field_->text(), option->origin_, explain(*unmet),
-                                    governing.origin_));
+                                    option->field_->text(), option->origin_, overridden.why,
+                                    overridden.by->origin_));
     option->field_->parse(option->default_text_);
     option->origin_ = "default";
-    option->source_ = governing.source_;
+    option->source_ = overridden.by->source_;
     option->given_ = false;
     any = true;
   }
@@ -360,6 +419,21 @@ void OptionSet::not_required(std::string_view name) {
 }
 
 bool OptionSet::given(std::string_view name) const { return get(name).given_; }
+
+std::vector<OptionChange> OptionSet::changes_since(const IniFile& earlier) const {
+  std::vector<OptionChange> changes;
+  for (const auto& option : options_) {
+    if (!in_configuration(*option)) continue;
+    const auto entry = std::ranges::find(earlier.entries, option->name_, &IniEntry::key);
+    const std::string& before =
+        entry != earlier.entries.end() ? entry->value : option->default_text_;
+    const std::string after = option->field_->text();
+    if (!option->field_->is(before)) {
+      changes.push_back({option->name_, before, after, !option->free_to_change_});
+    }
+  }
+  return changes;
+}
 
 std::vector<std::string> OptionSet::given_arguments(std::string_view section) const {
   std::vector<std::string> arguments;

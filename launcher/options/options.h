@@ -13,12 +13,14 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "launcher/options/command_line.h"
 #include "launcher/options/ini.h"
 #include "launcher/options/option_description.h"
 #include "launcher/options/option_field.h"
@@ -53,6 +55,15 @@ class Option {
   Option& required();
   // Given anywhere else than on the command line it is unknown; the configuration leaves it out.
   Option& command_line_only();
+  // A path: one that is relative is counted from the present directory and kept in full, so that it
+  // names the same place wherever the configuration is read again.
+  Option& absolute();
+  // May be another one when a run goes on: it changes no weight (or, as the device does, only
+  // their rounding). All others change the curve.
+  Option& free_to_change();
+  // Belongs to the value that `other` has in the same source, as an output of a run does: where a
+  // later source gives `other` another one, this one is left out.
+  Option& belongs_to(std::string other);
   // Has an effect only while the option `other` has one of `values`. Otherwise refused; but where a
   // later source has changed `other`, the value is left out: a run's own configuration is a
   // beginning that can be changed.
@@ -73,7 +84,8 @@ class Option {
 
   std::string name_, help_, unit_, default_text_;
   std::vector<std::string> aliases_;
-  std::string default_shown_;  // instead of default_text_; empty: that one
+  std::string owner_, owner_value_;  // belongs_to(): the option, and its value beside this one's
+  std::string default_shown_;        // instead of default_text_; empty: that one
   std::string origin_ = "default";
   int source_ = 0;  // that gave the value; later ones have higher numbers
   std::unique_ptr<OptionField> field_;
@@ -83,7 +95,13 @@ class Option {
   std::vector<std::function<std::string()>> rules_;
   std::vector<Condition> conditions_;
   bool positional_ = false, takes_rest_ = false, required_ = false, command_line_only_ = false,
-       given_ = false;
+       absolute_ = false, free_to_change_ = false, given_ = false;
+};
+
+// An option whose value differs from an earlier configuration's.
+struct OptionChange {
+  std::string name, before, after;
+  bool changes_curve = true;  // not free_to_change()
 };
 
 class OptionSet {
@@ -109,6 +127,11 @@ class OptionSet {
   // The heading of all options whose name begins with `prefix` and a dot.
   void section(std::string prefix, std::string title);
 
+  // Before all other sources comes the one that belongs to the value that `option` will have, if
+  // there is one: `read` gives it. As the directory of a run has a configuration of its own.
+  using SourceOf = std::function<std::optional<IniFile>(const std::filesystem::path& value)>;
+  void begin_with(std::string option, SourceOf read);
+
   // Reads --config files, then the command line, then checks. False when --help was among the
   // arguments; nothing else has been read then.
   bool parse(std::span<const std::string> args);
@@ -119,10 +142,15 @@ class OptionSet {
   void read_known_sections(const IniFile& ini);
   // Required options and options without effect.
   void check();
+  // A line about where values came from, for left_out().
+  void note(std::string line) { left_out_.push_back(std::move(line)); }
   // What check() has left out, and why, a line each.
   const std::vector<std::string>& left_out() const { return left_out_; }
 
   bool given(std::string_view name) const;
+  // What differs from a configuration that was written by to_ini(), by this version or another:
+  // what it lacks had its default. Of the options that have an effect now.
+  std::vector<OptionChange> changes_since(const IniFile& earlier) const;
   // "--section.name=value" for every option of a section that was given, for another command.
   std::vector<std::string> given_arguments(std::string_view section) const;
   // "default", "command line" or "file:line".
@@ -141,6 +169,10 @@ class OptionSet {
 
   Option& add_field(std::string name, std::unique_ptr<OptionField> field, std::string help);
   void read_entry(const IniEntry& entry, const std::string& file);
+  void read_first_source(std::span<const CommandLineArgument> arguments,
+                         std::span<const IniFile> files);
+  // At the end of a source.
+  void note_owners();
   void assign(Option& option, std::string_view value, std::string origin);
   // By its name, another name, or its name without the section where only one option has that.
   const Option* find(std::string_view name) const;
@@ -154,6 +186,12 @@ class OptionSet {
   // The first condition that does not hold; nullptr: all do.
   const Option::Condition* unmet_condition(const Option& option) const;
   std::string explain(const Option::Condition& condition) const;
+  // Why a later source has made the option useless, and which option did; nothing: it counts.
+  struct Overridden {
+    const Option* by = nullptr;
+    std::string why;
+  };
+  Overridden overridden(const Option& option) const;
   bool leave_out_what_was_overridden();
   bool in_configuration(const Option& option) const;
   std::vector<std::string> names(bool with_command_line) const;
@@ -162,6 +200,8 @@ class OptionSet {
   std::vector<std::unique_ptr<Option>> options_;
   std::vector<std::pair<std::string, std::string>> sections_;
   std::vector<std::string> left_out_;
+  std::string first_option_;  // begin_with()
+  SourceOf first_source_;
   int source_ = 0;                     // being read; 0: none yet
   std::filesystem::path config_file_;  // the type shown in --help; all given files are read
 };
