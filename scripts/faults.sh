@@ -40,11 +40,13 @@ next_mesh() {
 
 newest() { find "$run/checkpoints" -maxdepth 1 -name 'step-*' ! -name '*.damaged' | sort | tail -1; }
 
-# Damages the newest checkpoint in one of three ways; says which.
+# Damages the newest checkpoint in one of three ways; says which. Never the only one: without any the run
+# would rightly refuse to start.
 damage() {
   local directory file
   directory=$(newest)
-  if [[ -z "$directory" || ! -e "$directory/complete" ]]; then
+  if [[ -z "$directory" || ! -e "$directory/complete" ||
+    $(find "$run/checkpoints" -path '*/step-*/complete' ! -path '*.damaged/*' | wc -l) -lt 2 ]]; then
     damaged="-"
     return
   fi

@@ -73,6 +73,7 @@ fill_disk() {
 }
 damage_newest() {
   local file
+  [[ $(find "$run/checkpoints" -path '*/step-*/complete' ! -path '*.damaged/*' | wc -l) -ge 2 ]] || return 0
   file=$(find "$(newest)" -name 'rank-*.h5' 2>/dev/null | tail -n 1)
   if [[ -n $file ]]; then truncate -s -100 "$file" 2>/dev/null || true; fi
   kill_rank

@@ -84,7 +84,7 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
     fill_weights(backend, engine.state().master());
     fill_weights(backend, engine.state().ema());
     const int warm_up = backend.in_host_memory() ? 1 : 2;  // a GPU's second captures its graphs
-    engine.restored(round * (options.steps + warm_up));
+    engine.restored(round * (options.steps + warm_up), 0);
     Batches batches(options, *model);
     const auto step = [&] {
       engine.begin_step();

@@ -1,12 +1,17 @@
 #include "launcher/commands/run_room.h"
 
+#include "core/optim/grad_norm.h"
+#include "core/reference/reference_backend.h"
 #include "core/storage/durable_file.h"
 #include "data/dataset.h"
 #include "launcher/train/config.h"
 #include "launcher/train/engine_config.h"
 #include "launcher/train/retention_options.h"
-#include "model/plan/dry_run.h"
+#include "model/diffusion/schedule.h"
+#include "model/diffusion/timestep_sampler.h"
+#include "model/weights.h"
 #include "parallel/checkpoint/store.h"
+#include "parallel/checkpoint/writer.h"
 
 namespace edt {
 namespace {
@@ -36,12 +41,21 @@ std::int64_t classes_of(const fs::path& data) {
   }
 }
 
+// What the writer of a run on one rank reckons with.
 std::uint64_t checkpoint_bytes(const TrainConfig& config) {
-  PlannedStep step{config.model.resolve(classes_of(config.data.path)), engine_config(config)};
-  step.engine.batch = step.engine.micro_batch = 1;
-  const auto arrays = 2 + make_optimizer(step.engine.optimizer)->state_count();  // and master, ema
-  return static_cast<std::uint64_t>(dry_run_of_memory(step).parameters) * sizeof(float) *
-         static_cast<std::uint64_t>(arrays);
+  const EngineConfig engine = engine_config(config);
+  const auto backend = make_reference_backend();
+  const auto model =
+      make_model(config.model.resolve(classes_of(config.data.path)), *backend, DType::kFloat32);
+  const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
+                                           static_cast<std::int64_t>(kNormBlock));
+  CheckpointState state = state_of(layout, layout.whole(), {});
+  state.arrays.resize(2 + make_optimizer(engine.optimizer)->state_count());  // and master, ema
+  const auto sampler = make_timestep_sampler(
+      engine.loss_second_moment ? "loss-second-moment" : "uniform", DiffusionSchedule().steps());
+  const auto history = sampler->state();
+  return bytes_on_disk(state) +
+         bytes_on_disk({{"history", std::vector<double>(history.begin(), history.end())}});
 }
 
 }  // namespace

@@ -3,12 +3,25 @@
 
 #include "core/base/log.h"
 #include "launcher/commands/finished_run.h"
+#include "launcher/commands/run_source.h"
 #include "launcher/commands/table.h"
 #include "launcher/run/run_directory.h"
 #include "launcher/train/micro_batch.h"
 #include "launcher/train/trainer.h"
 
 namespace edt {
+namespace {
+
+// What a stored configuration names may have moved since.
+void require_data(const OptionSet& options, const std::filesystem::path& data) {
+  std::error_code error;
+  const bool is_lost = !std::filesystem::exists(data, error) && !error;
+  require<DataError>(!is_lost || options.origin("data.path") == "command line", "data",
+                     "{} ({}): there is no such data set; --data PATH says where it lies now",
+                     data.string(), options.origin("data.path"));
+}
+
+}  // namespace
 
 int train(std::span<const std::string> args, CommandContext& context) {
   TrainConfig config;
@@ -16,8 +29,13 @@ int train(std::span<const std::string> args, CommandContext& context) {
                     "Trains a model from latents in HDF5 shards. Started again on the same run "
                     "directory, it goes on from the newest intact checkpoint.");
   config.declare(options);
+  options.begin_with("run.dir", [&](const std::filesystem::path& run) {
+    return configuration_of_run(run, args, options, context.world.is_root());
+  });
   if (!read_options(options, args, context)) return kDone;
   config.validate();
+  refuse_moved_configuration(options, config.run.directory);
+  require_data(options, config.data.path);
   if (const auto step = step_of_finished_run(config, context.world)) {
     log::info("{} has reached step {}, train.steps is {}: nothing to do",
               config.run.directory.string(), *step, config.train.steps);
@@ -27,12 +45,17 @@ int train(std::span<const std::string> args, CommandContext& context) {
     return kDone;
   }
   const std::string chosen = choose_micro_batch(config, options.to_ini(), context.world);
+  context.output_is_result = false;
   Trainer trainer(config, options.to_ini(), context.world);
   if (!context.quiet) {
     context.print("# What differs from the defaults; {} has everything.\n{}\n",
                   (config.run.directory / "config.ini").string(), options.changes());
   }
   context.out.flush();  // before the first line of the log
+  if (!context.out) {
+    log::warning("standard output cannot be written: the configuration stands in {}",
+                 (config.run.directory / "config.ini").string());
+  }
   if (!chosen.empty()) log::info("{}", chosen);
   context.run_started = true;
   std::optional<StopSignals> own;

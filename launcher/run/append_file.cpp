@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 
 #include "core/base/error.h"
@@ -32,9 +31,8 @@ AppendFile::AppendFile(std::filesystem::path path, std::uint64_t keep_bytes)
   if (std::filesystem::is_regular_file(path_, ignored)) {
     write_text_atomically(path_, start_of(path_, keep_bytes));
   }
-  file_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  require<SystemError>(file_ >= 0, "file", "cannot open {}: {}", path_.string(),
-                       std::strerror(errno));
+  file_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (file_ < 0) fail_errno("open", path_);
 }
 
 AppendFile::~AppendFile() { close(file_); }
@@ -43,15 +41,13 @@ void AppendFile::append(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = write(file_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    require<SystemError>(written > 0, "file", "cannot write {}: {}", path_.string(),
-                         std::strerror(errno));
+    if (written <= 0) fail_errno("write", path_);
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
 void AppendFile::sync() {
-  require<SystemError>(fsync(file_) == 0, "file", "cannot sync {}: {}", path_.string(),
-                       std::strerror(errno));
+  if (fsync(file_) != 0) fail_errno("sync", path_);
 }
 
 }  // namespace edt

@@ -1,7 +1,9 @@
 #include "launcher/run/generation.h"
 
+#include <charconv>
 #include <fstream>
 
+#include "core/base/log.h"
 #include "core/storage/durable_file.h"
 
 namespace edt {
@@ -9,9 +11,12 @@ namespace {
 
 // 0: there is none, or it cannot be read.
 std::uint64_t stored_number(const std::filesystem::path& file) {
+  std::string word;
+  std::ifstream(file) >> word;
   std::uint64_t number = 0;
-  std::ifstream(file) >> number;
-  return number;
+  const auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), number);
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 62;  // beyond it is damage, and would wrap
+  return code == std::errc() && end == word.data() + word.size() && number < kMost ? number : 0;
 }
 
 }  // namespace
@@ -19,8 +24,15 @@ std::uint64_t stored_number(const std::filesystem::path& file) {
 Generation::Generation(std::filesystem::path file, std::uint64_t number)
     : file_(std::move(file)), number_(number) {}
 
-Generation Generation::take(std::filesystem::path file) {
-  const std::uint64_t number = stored_number(file) + 1;
+Generation Generation::take(std::filesystem::path file,
+                            const std::function<std::uint64_t()>& known) {
+  std::uint64_t last = stored_number(file);
+  if (const std::uint64_t other = known(); other > last) {
+    log::warning("[run] {} says {}, the metrics have generation {}: counting on from there",
+                 file.string(), last, other);
+    last = other;
+  }
+  const std::uint64_t number = last + 1;
   write_text_atomically(file, fmt::format("{}\n", number));
   return {std::move(file), number};
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 
 #include "core/base/error.h"
 
@@ -20,8 +21,12 @@ class Generation {
  public:
   // Of a rank that was told the number.
   Generation(std::filesystem::path file, std::uint64_t number);
-  // Takes the next number. The caller holds the lock of the run directory.
-  static Generation take(std::filesystem::path file);
+  // Takes the next number. The caller holds the lock of the run directory. Where the file is lost,
+  // empty or damaged, or older than that, the numbers go on from `known()`, the last one that is
+  // known otherwise: what is left of earlier starts must not take itself for the present one.
+  static Generation take(
+      std::filesystem::path file,
+      const std::function<std::uint64_t()>& known = [] { return std::uint64_t{0}; });
 
   std::uint64_t number() const { return number_; }
   // Whether nobody has taken a later one. True where the file cannot be read: a disk that fails is

@@ -1,45 +1,50 @@
 #include "launcher/run/metrics.h"
 
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <optional>
-#include <string>
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
+#include "launcher/run/metrics_scan.h"
+#include "launcher/text/report.h"
 
 namespace edt {
 namespace {
 
-std::optional<std::int64_t> step_of(const std::string& line) {
-  const auto record = nlohmann::json::parse(line, nullptr, false);
-  if (!record.is_object()) return std::nullopt;
-  const auto step = record.find("step");
-  if (step == record.end() || !step->is_number_integer()) return std::nullopt;
-  return step->get<std::int64_t>();
+// What cannot be kept in its place is kept beside it: nothing that was measured is lost.
+void keep_copy(const std::filesystem::path& file) {
+  const std::filesystem::path copy = free_name(file);
+  std::filesystem::copy_file(file, copy);
+  log::warning("[metrics] {} has more than the records of one run: as it was it is kept in {}",
+               file.string(), copy.filename().string());
 }
 
-// Bytes of the records before `first_step`: the whole lines at the start of the file whose steps
-// increase and stay below it.
+// Bytes of the records before `first_step`.
 std::uint64_t bytes_before(const std::filesystem::path& file, std::int64_t first_step) {
-  std::ifstream stream(file, std::ios::binary);
-  std::uint64_t bytes = 0;
-  std::int64_t last_step = -1;
-  for (std::string line; std::getline(stream, line);) {
-    if (stream.eof()) break;  // no newline: torn
-    const auto step = step_of(line);
-    if (!step || *step <= last_step || *step >= first_step) break;
-    last_step = *step;
-    bytes += line.size() + 1;
+  const MetricsScan scan = scan_metrics(file, first_step);
+  if (scan.bad_lines > 0) {
+    log::warning("[metrics] {} has {} that cannot be read, in its middle: they stay", file.string(),
+                 counted(static_cast<std::uint64_t>(scan.bad_lines), "line"));
   }
-  if (bytes > 0 && last_step != first_step - 1) {
+  if (scan.has_strange_end) keep_copy(file);
+  if (first_step > 1 && scan.last_step < 0) {
+    log::warning("[metrics] {} {}, resuming at step {}: the steps before are lost", file.string(),
+                 scan.is_there ? "has no records" : "is not there", first_step);
+  } else if (scan.bytes > 0 && scan.last_step != first_step - 1) {
     log::warning("[metrics] {} ends at step {}, resuming at step {}: the steps between are lost",
-                 file.string(), last_step, first_step);
+                 file.string(), scan.last_step, first_step);
   }
-  return bytes;
+  return scan.bytes;
 }
 
 }  // namespace
+
+std::filesystem::path free_name(const std::filesystem::path& file) {
+  for (int number = 1;; ++number) {
+    std::filesystem::path name = file;
+    name += fmt::format(".{}", number);
+    if (!std::filesystem::exists(name)) return name;
+  }
+}
 
 MetricsWriter::MetricsWriter(const std::filesystem::path& file, std::int64_t first_step)
     : file_(file, bytes_before(file, first_step)), next_step_(first_step) {}

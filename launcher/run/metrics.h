@@ -9,10 +9,14 @@
 
 namespace edt {
 
+// "metrics.jsonl.1", or the next number that is not taken.
+std::filesystem::path free_name(const std::filesystem::path& file);
+
 class MetricsWriter {
  public:
   // Goes on at `first_step`: drops records of that step and later ones, and a torn last line, from
-  // an existing file. Warns when steps before it are missing. Throws SystemError.
+  // an existing file. Warns when steps before it are missing; where there is anything else behind
+  // them, the file as it was is kept under another name. Throws SystemError.
   MetricsWriter(const std::filesystem::path& file, std::int64_t first_step);
 
   // Appends {"step": step, ...values} as one line, which readers see at once. NaN and infinity

@@ -1,10 +1,16 @@
 #include "launcher/run/run_directory.h"
 
+#include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/storage/access.h"
 #include "core/storage/durable_file.h"
+#include "launcher/exit_status.h"
+#include "launcher/run/metrics.h"
+#include "launcher/run/metrics_scan.h"
 
 namespace edt {
 namespace {
@@ -13,7 +19,7 @@ void make_directory(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   require<UsageError>(!error, "run", "cannot create the directory {}: {}", path.string(),
-                      error.message());
+                      error_text(error.value(), path));
   require<UsageError>(std::filesystem::is_directory(path, error), "run", "{} is not a directory",
                       path.string());
 }
@@ -26,9 +32,11 @@ RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
   if (ranks.is_root()) {
     make_directory(path_);
     lock_.emplace(path_ / "lock");
-    generation_ = Generation::take(path_ / "generation");
+    generation_ =
+        Generation::take(path_ / "generation", [&] { return last_generation(metrics()); });
     for (const auto& part : {tensorboard(), checkpoints(), samples(), path_ / "logs"}) {
       make_directory(part);
+      require_directory(part, "run.dir");  // now, not when the first checkpoint is to be written
     }
   }
   const std::string number = ranks.broadcast(
@@ -55,6 +63,26 @@ void RunDirectory::write_outcome(int status, std::int64_t step, std::string_view
   generation_->check();
   const nlohmann::ordered_json json{{"status", status}, {"step", step}, {"what", what}};
   write_text_atomically(outcome(), json.dump() + '\n');
+}
+
+std::int64_t RunDirectory::saved_step() const {
+  const auto json = nlohmann::json::parse(std::ifstream(outcome()), nullptr, false);
+  const auto number = [&](const char* name) {
+    const bool is_there = json.is_object() && json.contains(name);
+    return is_there && json[name].is_number_integer() ? json[name].get<std::int64_t>() : -1;
+  };
+  const std::int64_t status = number("status");
+  const bool has_saved = status == kDone || status == kStopped || status == kHeld;
+  return std::max(scan_metrics(metrics()).saved, has_saved ? number("step") : 0);
+}
+
+void RunDirectory::set_metrics_aside() const {
+  generation_->check();
+  std::error_code ignored;
+  if (!std::filesystem::exists(metrics(), ignored)) return;
+  const std::filesystem::path aside = free_name(metrics());
+  rename_durably(metrics(), aside);
+  log::warning("[run] {} is kept as {}", metrics().string(), aside.filename().string());
 }
 
 void RunDirectory::open_log() const {

@@ -41,6 +41,11 @@ class RunDirectory {
   // How the present run ended: outcome.json.
   std::filesystem::path outcome() const { return path_ / "outcome.json"; }
   void write_outcome(int status, std::int64_t step, std::string_view what) const;
+  // The newest step that was saved, as far as the metrics or the outcome of the run before know it;
+  // 0: none. To be asked before begin().
+  std::int64_t saved_step() const;
+  // Gives the metrics another name, so that a run that begins anew loses none.
+  void set_metrics_aside() const;
   // From now on messages also go to the log file of this rank.
   void open_log() const;
 

@@ -17,6 +17,7 @@
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/storage/access.h"
 
 namespace edt {
 namespace {
@@ -179,10 +180,10 @@ RunLock::~RunLock() {
 
 // False when the lock exists.
 bool RunLock::try_create() const {
-  const int file = open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  const int file = open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0 && errno == EEXIST) return false;
   require<UsageError>(file >= 0, "run", "{} cannot be written: {}", file_.parent_path().string(),
-                      std::strerror(errno));
+                      error_text(errno, file_));
   const ssize_t written = write(file, identity_.data(), identity_.size());
   const int error = errno;
   close(file);

@@ -162,7 +162,11 @@ void ModelOptions::apply(EdtConfig& config) const {
 
 void DataOptions::declare(OptionSet& options) {
   options.section("data", "Data");
-  options.add("data.path", &path, "data set: a directory of HDF5 shards").alias("data").required();
+  options.add("data.path", &path, "data set: a directory of HDF5 shards")
+      .alias("data")
+      .required()
+      .absolute()
+      .free_to_change();  // what is in it is compared
   options.add("data.order", &order,
               {{"global", SampleOrder::kGlobal}, {"shard-local", SampleOrder::kShardLocal}},
               "shuffle the whole set, or shards and then within a window");
@@ -172,18 +176,21 @@ void DataOptions::declare(OptionSet& options) {
       .used_when("data.order", {"shard-local"});
   options.add("data.flip", &flip, "draw the flipped copy half of the time, where there is one");
   options.add("data.normalize", &normalize, "subtract the channel mean, divide by the deviation");
-  options.add("data.verify", &verify, "check block checksums at first touch");
-  options.add("data.prefetch", &prefetch, "micro-batches read ahead").range(1, 1024);
+  options.add("data.verify", &verify, "check block checksums at first touch").free_to_change();
+  options.add("data.prefetch", &prefetch, "micro-batches read ahead")
+      .range(1, 1024)
+      .free_to_change();
 }
 
 void TrainOptions::declare(OptionSet& options) {
   options.section("train", "Training");
-  options.add("train.steps", &steps, "optimizer steps").alias("steps").at_least(1);
+  options.add("train.steps", &steps, "optimizer steps").alias("steps").at_least(1).free_to_change();
   options.add("train.batch", &batch, "global batch").unit("images").range(1, 1 << 24);
   options
       .add("train.micro-batch", &micro_batch, "unit of work; batch / micro-batch = 2^g; 0: chosen")
       .unit("images")
       .range(0, 65536)
+      .free_to_change()
       .default_is("the largest to 32 that leaves each rank one and fits in memory");
   options.add("train.masked", &masked,
               "add the pass with masked tokens (EDT, MDTv2; DiT has none)");
@@ -196,11 +203,13 @@ void TrainOptions::declare(OptionSet& options) {
               {{"uniform", TimestepSampling::kUniform},
                {"loss-second-moment", TimestepSampling::kLossSecondMoment}},
               "how timesteps are drawn");
-  options.add("train.recompute", &recompute,
-              {{"none", Recompute::kNone},
-               {"selective", Recompute::kSelective},
-               {"full", Recompute::kFull}},
-              "activations run twice to save memory: none, MLPs, or whole blocks");
+  options
+      .add("train.recompute", &recompute,
+           {{"none", Recompute::kNone},
+            {"selective", Recompute::kSelective},
+            {"full", Recompute::kFull}},
+           "activations run twice to save memory: none, MLPs, or whole blocks")
+      .free_to_change();
   options.add("train.clip", &clip, "largest global gradient norm; 0: no clipping").at_least(0);
   options.add("train.on-non-finite", &on_non_finite,
               {{"stop", OnNonFinite::kStop},
@@ -264,23 +273,27 @@ void ParallelOptions::declare(OptionSet& options) {
   options
       .add("parallel.tensor", &tensor,
            "ranks that hold one model together; it must divide the heads of every stage")
-      .range(1, 1024);
-  options.add(
-      "parallel.zero", &zero,
-      {{"0", ZeroStage::kNone},
-       {"1", ZeroStage::kOptimizer},
-       {"2", ZeroStage::kGradients},
-       {"3", ZeroStage::kWeights}},
-      "what data ranks share: 0 nothing, 1 optimizer state, 2 and gradients, 3 and weights");
-  options.add("parallel.overlap", &overlap, "communicate while computing");
+      .range(1, 1024)
+      .free_to_change();
+  options
+      .add("parallel.zero", &zero,
+           {{"0", ZeroStage::kNone},
+            {"1", ZeroStage::kOptimizer},
+            {"2", ZeroStage::kGradients},
+            {"3", ZeroStage::kWeights}},
+           "what data ranks share: 0 nothing, 1 optimizer state, 2 and gradients, 3 and weights")
+      .free_to_change();
+  options.add("parallel.overlap", &overlap, "communicate while computing").free_to_change();
   options.add("parallel.bucket", &bucket_mib, "gradients that travel together")
       .unit("MiB")
       .range(1, 4096)
+      .free_to_change()
       .used_when("parallel.zero", {"0", "1"});
   options
       .add("parallel.gather-ahead", &gather_ahead,
            "blocks whose weights are on their way before they are used")
       .range(0, 64)
+      .free_to_change()
       .used_when("parallel.zero", {"3"});
   options.add("parallel.gradient-wire", &gradient_wire,
               {{"float32", Wire::kExact}, {"bf16", Wire::kBFloat16}},
@@ -299,66 +312,111 @@ ZeroConfig ParallelOptions::resolve() const {
 void RunOptions::declare(OptionSet& options) {
   options.section("run", "Run");
   options.add("run.dir", &directory, "run directory: checkpoints, metrics, logs, samples")
-      .required();
+      .required()
+      .absolute()
+      .free_to_change();
   device.declare(options, "run.");
   options
       .add("run.cuda-graphs", &cuda_graphs,
            "launch forward and backward of a micro-batch as CUDA graphs; not for MDTv2's draws of "
            "tokens, ZeRO 3 and tensor ranks")
-      .used_when("run.device", {"cuda"});
+      .used_when("run.device", {"cuda"})
+      .free_to_change();
   options.add("run.dtype", &dtype, {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}},
               "type of matrix inputs and activations");
-  options.add("run.resume", &resume, "go on from the newest intact checkpoint, if there is one");
-  options.add("run.log-every", &log_every, "steps between lines on the terminal").at_least(1);
+  options.add("run.resume", &resume, "go on from the newest intact checkpoint, if there is one")
+      .free_to_change();
+  options.add("run.log-every", &log_every, "steps between lines on the terminal")
+      .at_least(1)
+      .free_to_change();
   options.add("run.checkpoint-every", &checkpoint_every, "steps between checkpoints; 0: at the end")
-      .at_least(0);
-  options.add("run.keep-checkpoints", &keep_checkpoints, "newest checkpoints kept").at_least(2);
+      .at_least(0)
+      .free_to_change();
+  options.add("run.keep-checkpoints", &keep_checkpoints, "newest checkpoints kept")
+      .at_least(2)
+      .free_to_change();
   options
       .add("run.keep-every", &keep_every,
            "checkpoints of steps that are multiples of this are kept for ever; 0: none")
-      .at_least(0);
+      .at_least(0)
+      .free_to_change();
   options
       .add(
           "run.keep-best", &keep_best,
           "checkpoints of the lowest training loss (of the full pass, running mean over 100 steps) "
           "kept beside the newest")
-      .range(0, 1000);
-  options.add("run.wait-for-checkpoint", &wait_for_checkpoint,
-              "training waits until a checkpoint is on disk");
+      .range(0, 1000)
+      .free_to_change();
+  options
+      .add("run.wait-for-checkpoint", &wait_for_checkpoint,
+           "training waits until a checkpoint is on disk")
+      .free_to_change();
   options
       .add("run.timeout", &timeout,
            "a rank that keeps the others waiting for so long is named, and the job ends; 0: never")
       .unit("s")
-      .at_least(0);
+      .at_least(0)
+      .free_to_change();
   options
       .add("run.start-timeout", &start_timeout,
            "the same until every rank has been through its first forward pass (compilers, page "
            "cache, first files); 0: never")
       .unit("s")
-      .at_least(0);
-  options.add(
-      "run.prometheus", &prometheus,
-      "text file with the metrics of the last step, for node_exporter's textfile collector");
+      .at_least(0)
+      .free_to_change();
+  options
+      .add("run.prometheus", &prometheus,
+           "text file with the metrics of the last step, for node_exporter's textfile collector")
+      .absolute()
+      .belongs_to("run.dir")
+      .free_to_change();
   options
       .add("run.straggler-every", &straggler_every,
            "steps between reports of ranks that are slower than the others; 0: none")
-      .at_least(0);
-  options.add("run.on-stall", &requeue_stalled, {{"requeue", true}, {"fail", false}},
-              "how a job ends when a rank stalls: status 5, start it again, or 1, failed");
-  options.add("run.memory-check", &memory_check,
-              "refuse a run that does not fit in the free memory before it begins");
-  options.add("run.profile", &profile, {{"none", Profile::kNone}, {"trace", Profile::kTrace}},
-              "trace: what all ranks did in some steps, one file trace.json for Perfetto");
+      .at_least(0)
+      .free_to_change();
+  options
+      .add("run.on-stall", &requeue_stalled, {{"requeue", true}, {"fail", false}},
+           "how a job ends when a rank stalls: status 5, start it again, or 1, failed")
+      .free_to_change();
+  options
+      .add("run.memory-check", &memory_check,
+           "refuse a run that does not fit in the free memory before it begins")
+      .free_to_change();
+  options
+      .add("run.profile", &profile, {{"none", Profile::kNone}, {"trace", Profile::kTrace}},
+           "trace: what all ranks did in some steps, one file trace.json for Perfetto")
+      .free_to_change();
   options
       .add("run.profile-steps", &profile_steps,
            "which steps, FIRST..LAST, counted from where this start of the run begins")
-      .used_when("run.profile", {"trace"});
-  options.add("run.tensorboard", &tensorboard, "write TensorBoard event files");
-  options.add("run.sample-every", &sample_every, "steps between sample grids; 0: none").at_least(0);
-  options.add("run.sample-images", &sample_images, "pictures in a sample grid").range(1, 1024);
+      .used_when("run.profile", {"trace"})
+      .free_to_change();
+  options
+      .add("run.accept-changes", &accept_changes,
+           "go on though options that change the curve differ from those of the checkpoint")
+      .alias("accept-changes")
+      .command_line_only();
+  options
+      .add(
+          "run.on-damage", &on_damage,
+          {{"stop", OnDamage::kStop}, {"start-anew", OnDamage::kStartAnew}},
+          "when no checkpoint that was saved is intact: refuse to start and leave all as it is, or "
+          "set aside what is there and begin at step 0")
+      .command_line_only();
+  options.add("run.tensorboard", &tensorboard, "write TensorBoard event files").free_to_change();
+  options.add("run.sample-every", &sample_every, "steps between sample grids; 0: none")
+      .at_least(0)
+      .free_to_change();
+  options.add("run.sample-images", &sample_images, "pictures in a sample grid")
+      .range(1, 1024)
+      .free_to_change();
   options.add("run.sample-steps", &sample_steps, "sampler steps (DDIM) of a sample grid")
-      .range(1, 1000);
-  options.add("run.sample-guidance", &sample_guidance, "guidance of a sample grid").at_least(0);
+      .range(1, 1000)
+      .free_to_change();
+  options.add("run.sample-guidance", &sample_guidance, "guidance of a sample grid")
+      .at_least(0)
+      .free_to_change();
 }
 
 void TrainConfig::declare(OptionSet& options) {

@@ -75,6 +75,7 @@ struct TrainOptions {
   void declare(OptionSet& options);
 };
 
+enum class OnDamage { kStop, kStartAnew };
 enum class Profile { kNone, kTrace };
 enum class OptimizerKind { kAdan, kAdamW };
 
@@ -101,6 +102,8 @@ struct RunOptions {
   bool cuda_graphs = true;
   DType dtype = DType::kFloat32;
   bool resume = true;
+  bool accept_changes = false;
+  OnDamage on_damage = OnDamage::kStop;
   std::int64_t log_every = 10;
   std::int64_t checkpoint_every = 1000;
   std::int64_t keep_checkpoints = 3, keep_every = 0, keep_best = 0;

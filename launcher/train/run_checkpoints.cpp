@@ -1,28 +1,38 @@
 #include "launcher/train/run_checkpoints.h"
 
+#include <nlohmann/json.hpp>
+
 #include "core/base/log.h"
 #include "core/storage/durable_file.h"
+#include "launcher/run/metrics_scan.h"
 #include "launcher/text/report.h"
 #include "launcher/train/retention_options.h"
 
 namespace edt {
 namespace {
 
-constexpr const char* kSkippedBatches = "data.skipped_batches";
-
 std::string history_name(TimestepSampler& sampler) {
   return fmt::format("timestep_sampler.{}", sampler.name());
+}
+
+constexpr const char* kData = "data";  // in CheckpointInfo::extra
+constexpr const char* kLoss = "loss";
+
+std::string data_identity_in(const CheckpointInfo& info) {
+  const auto extra = nlohmann::json::parse(info.extra, nullptr, false);
+  return extra.is_object() && extra.contains(kData) ? extra[kData].dump() : "{}";
 }
 
 }  // namespace
 
 RunCheckpoints::RunCheckpoints(const RunDirectory& directory, const TrainConfig& config,
-                               std::string configuration, const Model& model,
-                               TrainingEngine& engine, const Mesh& mesh)
-    : generation_(directory.generation()),
+                               RunIdentity identity, const Model& model, TrainingEngine& engine,
+                               const Mesh& mesh)
+    : directory_(directory),
+      generation_(directory.generation()),
       store_(directory.checkpoints(), generation_.number()),
       config_(config),
-      configuration_(std::move(configuration)),
+      identity_(std::move(identity)),
       model_(model),
       engine_(engine),
       mesh_(mesh),
@@ -71,8 +81,6 @@ std::vector<ExtraArray> RunCheckpoints::extras() {
     all.push_back({history_name(engine_.timestep_sampler()),
                    std::vector<double>(history.begin(), history.end())});
   }
-  const auto skipped = static_cast<double>(engine_.skipped_batches());
-  if (skipped > 0) all.push_back({kSkippedBatches, std::vector<double>{skipped}});
   return all;
 }
 
@@ -80,19 +88,17 @@ bool RunCheckpoints::restore() {
   Communicator& world = mesh_.world();
   if (world.is_root()) {
     generation_.check();
-    store_.clean_up();
+    store_.recover();
   }
-  world.barrier("old checkpoints cleaned up");
+  world.barrier("checkpoints recovered");
   const CheckpointChoice choice = newest_intact(store_, world);
+  if (!choice.checkpoint) {
+    allow_beginning_anew(choice);
+    return false;
+  }
   if (world.is_root()) {
     for (const RejectedCheckpoint& rejected : choice.rejected) store_.set_aside(rejected.entry);
-  }
-  if (!choice.checkpoint) {
-    if (world.is_root() && !choice.rejected.empty()) {
-      log::warning("no checkpoint in {} is intact: there is nothing to go on from",
-                   store_.directory().string());
-    }
-    return false;
+    store_.clean_up();
   }
   if (choice.checkpoint->info().optimizer.empty()) {
     start_from_weights(*choice.checkpoint);
@@ -103,12 +109,40 @@ bool RunCheckpoints::restore() {
   return true;
 }
 
+// Where nothing was ever saved, a start begins anew as a matter of course: after a kill before the
+// first checkpoint the same steps are taken again. Else that is for somebody to decide.
+void RunCheckpoints::allow_beginning_anew(const CheckpointChoice& choice) {
+  Communicator& world = mesh_.world();
+  std::string lost;
+  if (world.is_root()) {
+    const std::int64_t saved = directory_.saved_step();
+    if (!choice.rejected.empty()) {
+      lost = fmt::format("no checkpoint in {} is intact; the newest: {}",
+                         store_.directory().string(), choice.rejected.front().reason);
+    } else if (saved > 0) {
+      lost = fmt::format("{} holds no checkpoint, but step {} was saved there",
+                         store_.directory().string(), saved);
+    }
+    if (!lost.empty() && config_.run.on_damage == OnDamage::kStop) {
+      lost += "; nothing was changed, --run.on-damage=start-anew begins at step 0";
+    } else if (!lost.empty()) {
+      log::warning("{}: beginning anew at step 0", lost);
+      for (const RejectedCheckpoint& rejected : choice.rejected) store_.set_aside(rejected.entry);
+      directory_.set_metrics_aside();
+      lost.clear();
+    }
+  }
+  lost = world.first_of_all(lost, "what was lost");
+  require<CheckpointError>(lost.empty(), "checkpoint", "{}", lost);
+  if (world.is_root()) store_.clean_up();
+}
+
 // Imported weights: a new run with optimizer and sampler at their beginning.
 void RunCheckpoints::start_from_weights(const Checkpoint& checkpoint) {
   std::vector<StateArray> weights = arrays();
   weights.resize(2);  // master and moving average come first
   load(checkpoint, std::move(weights));
-  engine_.restored(0);
+  engine_.restored(0, 0);
   smoothed_loss_ = {};
 }
 
@@ -122,6 +156,11 @@ void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
   require<CheckpointError>(history.has_value() || sampler.state().empty(), "checkpoint",
                            "{} has no history of the timestep sampler {}",
                            checkpoint.path().string(), sampler.name());
+  const CheckpointState state = held(arrays());
+  checkpoint.find_tensors(state.tensors);
+  checkpoint.require_arrays(state.arrays);
+  check_changes(checkpoint);
+  check_metrics(checkpoint);
   load(checkpoint, arrays());
   if (history) {
     const auto* values = std::get_if<std::vector<double>>(&history->values);
@@ -130,17 +169,60 @@ void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
     sampler.restore(*values);
   }
   smoothed_loss_.restore(checkpoint.info().smoothed_loss);
-  const auto skipped = checkpoint.extra(kSkippedBatches);
-  const auto* count = skipped ? std::get_if<std::vector<double>>(&skipped->values) : nullptr;
-  engine_.restored(checkpoint.info().step,
-                   count && !count->empty() ? static_cast<std::int64_t>(count->front()) : 0);
+  engine_.restored(checkpoint.info().step, checkpoint.info().samples_seen);
 }
 
-void RunCheckpoints::require_none() const {
+// The loss of a step is known twice, to the bit: metrics with another one are of another run.
+void RunCheckpoints::check_metrics(const Checkpoint& checkpoint) {
+  const CheckpointInfo& info = checkpoint.info();
+  std::string foreign;
+  if (mesh_.world().is_root()) {
+    const auto extra = nlohmann::json::parse(info.extra, nullptr, false);
+    const MetricsScan scan = scan_metrics(directory_.metrics(), info.step + 1);
+    const bool is_known = extra.is_object() && extra.contains(kLoss) && extra[kLoss].is_number();
+    if (is_known && scan.last_step == info.step && scan.loss && *scan.loss != extra[kLoss]) {
+      foreign = fmt::format(
+          "{} is of another run: its loss of step {} is {}, {} has {}; move it away to go on",
+          directory_.metrics().string(), info.step, *scan.loss, checkpoint.path().string(),
+          extra[kLoss].get<double>());
+    }
+  }
+  foreign = mesh_.world().first_of_all(foreign, "metrics of the run");
+  require<CheckpointError>(foreign.empty(), "metrics", "{}", foreign);
+}
+
+void RunCheckpoints::check_changes(const Checkpoint& checkpoint) {
+  if (std::exchange(is_compared_, true)) return;
+  std::string refused;
+  if (mesh_.world().is_root()) {
+    const CheckpointInfo& info = checkpoint.info();
+    const std::string where = (checkpoint.path() / kManifestName).string();
+    const auto changes =
+        changes_between({info.configuration, data_identity_in(info)}, identity_, where);
+    changes_ = text_of(changes);
+    for (const OptionChange& one : changes) {
+      log::info("{} was {} in {}, now it is {}", one.name, one.before,
+                checkpoint.path().filename().string(), one.after);
+    }
+    auto of_curve = changes;
+    std::erase_if(of_curve, [](const OptionChange& one) { return !one.changes_curve; });
+    const std::string question = fmt::format("{} goes on with what changes its curve: {}",
+                                             checkpoint.path().string(), text_of(of_curve));
+    if (!of_curve.empty() && !config_.run.accept_changes &&
+        !agreed_at_terminal(question + ". Go on?")) {
+      refused = question + "; --accept-changes does that";
+    }
+  }
+  refused = mesh_.world().first_of_all(refused, "changes since the checkpoint");
+  require<CheckpointError>(refused.empty(), "checkpoint", "{}", refused);
+}
+
+void RunCheckpoints::begin_without() {
   const auto entries = store_.entries();
-  require<UsageError>(entries.empty() || config_.run.resume, "run",
+  require<UsageError>(entries.empty(), "run",
                       "run.resume is off, but {} holds a checkpoint of step {}",
                       store_.directory().string(), entries.empty() ? 0 : entries.front().step);
+  allow_beginning_anew({});
 }
 
 CheckpointRoom RunCheckpoints::room(bool saved_now, std::size_t most) {
@@ -176,6 +258,7 @@ void RunCheckpoints::warn_of_space(const CheckpointRoom& room) {
 }
 
 void RunCheckpoints::took(const StepReport& report) {
+  last_loss_ = report.loss;
   if (report.non_finite.empty() && report.rejected.empty()) {
     smoothed_loss_.add(report.step, report.loss);
   }
@@ -192,8 +275,10 @@ void RunCheckpoints::save() {
        .model = model_.name(),
        .optimizer = std::string(engine_.optimizer().name()),
        .compute_dtype = std::string(name_of(config_.run.dtype)),
-       .configuration = configuration_,
+       .configuration = identity_.configuration,
        .mesh = fmt::format("{}, zero {}", mesh_.text(), static_cast<int>(config_.parallel.zero)),
+       .extra = nlohmann::json{{kData, nlohmann::json::parse(identity_.data)}, {kLoss, last_loss_}}
+                    .dump(),
        .smoothed_loss = smoothed_loss_.value()},
       extras());
 }
@@ -203,6 +288,7 @@ void RunCheckpoints::report() {
     last_error_ = report.error;
     if (!mesh_.world().is_root()) continue;  // all ranks have the same reports
     if (report.ok()) {
+      saved_ = report.step;
       log::info("checkpoint {}: {} in {}", report.path.string(),
                 human_bytes(static_cast<double>(report.bytes)),
                 human_duration(report.write_seconds));

@@ -7,6 +7,7 @@
 #include "launcher/run/run_directory.h"
 #include "launcher/train/checkpoint_room.h"
 #include "launcher/train/config.h"
+#include "launcher/train/run_changes.h"
 #include "launcher/train/smoothed_loss.h"
 #include "model/training/engine.h"
 #include "parallel/checkpoint/checkpoint.h"
@@ -17,16 +18,21 @@ namespace edt {
 
 class RunCheckpoints {
  public:
-  // `configuration`: the effective configuration, kept in every checkpoint.
-  RunCheckpoints(const RunDirectory& directory, const TrainConfig& config,
-                 std::string configuration, const Model& model, TrainingEngine& engine,
-                 const Mesh& mesh);
+  // `identity`: the effective configuration and the data set, kept in every checkpoint.
+  RunCheckpoints(const RunDirectory& directory, const TrainConfig& config, RunIdentity identity,
+                 const Model& model, TrainingEngine& engine, const Mesh& mesh);
 
-  // Loads the newest intact checkpoint; one that is damaged is set aside. False when there is none.
-  // Throws CheckpointError when it is of another model, optimizer or sampler.
+  // Loads the newest intact checkpoint; later ones that are damaged are set aside. False when none
+  // was ever saved; where some were, and none is intact, CheckpointError, and all is left as it is,
+  // unless the options say that the run may begin anew.
+  // Throws CheckpointError when it is of another model, optimizer or sampler, and where options
+  // that change the curve are others and nobody accepts that.
   bool restore();
-  // Throws UsageError when there are checkpoints that a fresh run would mix with.
-  void require_none() const;
+  // What differs from the checkpoint that was loaded first: "train.batch 4 -> 8".
+  const std::string& changes() const { return changes_; }
+  // For a run that is not to go on. Throws UsageError when there are checkpoints that it would mix
+  // with.
+  void begin_without();
 
   // Throws UsageError, on all ranks, where a fresh run has no space for the first checkpoints and
   // what is kept meanwhile; a run that goes on is only warned, as space may come.
@@ -38,12 +44,18 @@ class RunCheckpoints {
   void save();
   // Logs how earlier saves ended. A failed one does not stop training.
   void report();
+  // The step of a checkpoint that has become complete since the last call; 0: none.
+  std::int64_t take_saved() { return std::exchange(saved_, 0); }
   // Waits until the last save is on disk; throws SystemError when it failed.
   void finish();
 
  private:
   void start_from_weights(const Checkpoint& checkpoint);
   void go_on_from(const Checkpoint& checkpoint);
+  void allow_beginning_anew(const CheckpointChoice& choice);
+  void check_metrics(const Checkpoint& checkpoint);
+  // Says what differs from a checkpoint, once, and refuses what nobody accepts. All ranks call it.
+  void check_changes(const Checkpoint& checkpoint);
   std::vector<StateArray> arrays();
   // The arrays as a checkpoint sees them: all that this rank has, or its share of a save.
   CheckpointState held(std::vector<StateArray> arrays);
@@ -55,15 +67,19 @@ class RunCheckpoints {
   CheckpointRoom room(bool saved_now, std::size_t most);
   void warn_of_space(const CheckpointRoom& room);
 
+  const RunDirectory& directory_;
   Generation generation_;
   CheckpointStore store_;
   TrainConfig config_;
-  std::string configuration_;
+  RunIdentity identity_;
   const Model& model_;
   TrainingEngine& engine_;
   const Mesh& mesh_;
   std::unique_ptr<CheckpointWriter> writer_;
-  std::string last_error_, shortage_;
+  std::string last_error_, shortage_, changes_;
+  bool is_compared_ = false;
+  std::int64_t saved_ = 0;
+  double last_loss_ = 0;
   SmoothedLoss smoothed_loss_;
 };
 

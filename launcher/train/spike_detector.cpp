@@ -14,6 +14,11 @@ constexpr int kInARow = 10;
 // A loss that hardly moves has a tiny deviation: a tenth of a percent above it is no spike.
 constexpr double kLeastDeviation = 1e-3;
 
+bool is_number(const nlohmann::json& record, const char* name) {
+  const auto value = record.find(name);
+  return value != record.end() && value->is_number();
+}
+
 }  // namespace
 
 SpikeDetector::SpikeDetector(double threshold, std::int64_t window)
@@ -28,9 +33,10 @@ void SpikeDetector::resume(const std::filesystem::path& metrics, std::int64_t fi
     std::ifstream stream(metrics);
     for (std::string line; std::getline(stream, line);) {
       const auto record = nlohmann::json::parse(line, nullptr, false);
-      if (!record.is_object() || record.value("step", first_step) >= first_step) break;
-      const bool counts = !record.contains("rejected") && record.contains("loss") &&
-                          record["loss"].is_number() && record["grad_norm"].is_number();
+      if (!record.is_object() || !is_number(record, "step")) continue;  // it is said elsewhere
+      if (record["step"].get<std::int64_t>() >= first_step) break;
+      const bool counts = !record.contains("rejected") && is_number(record, "loss") &&
+                          is_number(record, "grad_norm");
       if (counts) last.push_back({record["loss"], record["grad_norm"]});
       if (last.size() > window_) last.pop_front();
     }

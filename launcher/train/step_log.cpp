@@ -59,6 +59,8 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
   if (!report.rejected.empty()) json["rejected"] = report.rejected;
   if (!record.spike.empty()) json["spike"] = record.spike;
   if (!record.went_back.empty()) json["went_back"] = record.went_back;
+  if (record.saved > 0) json["saved"] = record.saved;
+  if (!record.changed.empty()) json["changed"] = record.changed;
   return json;
 }
 

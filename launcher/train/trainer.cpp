@@ -7,6 +7,7 @@
 #include "launcher/memory/memory_check.h"
 #include "launcher/text/report.h"
 #include "launcher/train/agreement.h"
+#include "launcher/train/batch_plan.h"
 #include "launcher/train/engine_config.h"
 #include "launcher/train/rank_times.h"
 #include "launcher/version.h"
@@ -44,6 +45,14 @@ std::string signature_of(const data::Dataset& dataset) {
                         shard->size(), std::filesystem::file_size(shard->path()));
   }
   return text;
+}
+
+// The first rank reads for all.
+std::string shared_data_identity(const TrainConfig& config, const data::Dataset& dataset,
+                                 Communicator& world) {
+  const bool shard_local = config.data.order == SampleOrder::kShardLocal;
+  return world.broadcast(world.is_root() ? data_identity(dataset, shard_local) : "", 0,
+                         "identity of the data set");
 }
 
 // Nothing where it is turned off.
@@ -109,11 +118,13 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
               watched(engine_config(config), *recorder_, watchdog_.get(), detector_,
                       config.train.on_spike)),
       directory_(config.run.directory, world),
-      checkpoints_(directory_, config, configuration, *model_, engine_, mesh_) {
+      checkpoints_(directory_, config,
+                   {configuration, shared_data_identity(config, dataset_, world)}, *model_, engine_,
+                   mesh_) {
   directory_.open_log();
   resumed_ = config.run.resume && checkpoints_.restore();
   if (!resumed_) {
-    checkpoints_.require_none();
+    if (!config.run.resume) checkpoints_.begin_without();
     engine_.initialize();
   }
   checkpoints_.require_room(!resumed_);
@@ -205,7 +216,7 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
   detector_.resume(directory_.metrics(), engine_.step() + 1, world());
   RankTimes times(world());
   double saving = 0;  // seconds of the last checkpoint: they count for the step after it
-  std::string went_back;
+  std::string went_back, changed = resumed_ ? checkpoints_.changes() : "";
   while (engine_.step() < last) {
     if (trace_) trace_->step_begins(engine_.step() + 1);
     StepRecord record = take_step(*batches);
@@ -222,6 +233,8 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
       continue;
     }
     record.went_back = std::exchange(went_back, {});
+    record.changed = std::exchange(changed, {});
+    record.saved = checkpoints_.take_saved();
     look_for_spikes(record);
     checkpoints_.took(record.report);
     times.add(record);
@@ -266,13 +279,12 @@ void Trainer::go_back(const std::string& why) {
   require<NumericError>(went_back_ <= kTries, "train", "{}, and it was {} times that it went back",
                         why, kTries);
   checkpoints_.finish();
-  const std::int64_t skipped = engine_.skipped_batches();
+  const std::int64_t place = engine_.samples_seen();
   require<NumericError>(checkpoints_.restore(), "train",
                         "{}, and there is no checkpoint to go back to", why);
-  // The batches that were seen since, those of earlier times among them.
-  engine_.skip_batches(skipped - engine_.skipped_batches() + from - engine_.step());
-  log::warning("{}: went back to step {}, {} batches are skipped", why, engine_.step(),
-               engine_.skipped_batches());
+  log::warning("{}: went back to step {}, the {} samples seen since are skipped", why,
+               engine_.step(), place - engine_.samples_seen());
+  engine_.skip_samples_to(place);
 }
 
 void Trainer::look_for_spikes(StepRecord& record) {
@@ -316,7 +328,6 @@ int Trainer::end(Request request, const RunRequests& requests) {
 }
 
 std::unique_ptr<data::Prefetcher> Trainer::open_batches() const {
-  const auto micro_batches = static_cast<std::uint64_t>(engine_.micro_batches());
   const auto size = static_cast<std::uint64_t>(config_.train.micro_batch);
   data::OrderOptions order;
   order.seed = config_.train.seed;
@@ -324,20 +335,11 @@ std::unique_ptr<data::Prefetcher> Trainer::open_batches() const {
                                                           : data::OrderMode::kShardLocal;
   order.window = static_cast<std::uint64_t>(config_.data.window);
   order.flips = config_.data.flip;
-  const auto skipped = static_cast<std::uint64_t>(engine_.skipped_batches());
-  // Batch n of the reader is the next micro-batch of this rank.
-  const auto plan = [size, micro_batches, skipped, own = engine_.own_micro_batches()](
-                        std::uint64_t number, std::span<std::uint64_t> positions) {
-    const std::uint64_t step = number / own.size() + skipped;
-    const auto index = static_cast<std::uint64_t>(own[number % own.size()]);
-    for (std::size_t i = 0; i < positions.size(); ++i) {
-      positions[i] = (step * micro_batches + index) * size + i;
-    }
-  };
   return std::make_unique<data::Prefetcher>(
-      dataset_, dataset_.make_order(order), size, plan,
-      static_cast<std::uint64_t>(engine_.step()) * engine_.own_micro_batches().size(),
-      static_cast<std::size_t>(config_.data.prefetch));
+      dataset_, dataset_.make_order(order), size,
+      plan_from(static_cast<std::uint64_t>(engine_.samples_seen()),
+                static_cast<std::uint64_t>(config_.train.batch), engine_.own_micro_batches()),
+      0, static_cast<std::size_t>(config_.data.prefetch));
 }
 
 StepRecord Trainer::take_step(data::Prefetcher& batches) {

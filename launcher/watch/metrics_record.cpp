@@ -31,7 +31,8 @@ constexpr std::array kNumbers{
     NamedNumber{"time", &MetricsRecord::time},
     NamedNumber{"generation", &MetricsRecord::generation},
 };
-constexpr std::array<std::string_view, 4> kEvents{"spike", "rejected", "skipped", "went_back"};
+constexpr std::array<std::string_view, 5> kEvents{"spike", "rejected", "skipped", "went_back",
+                                                  "changed"};
 
 double number(json::element value) {
   double read = MetricsRecord::kNone;

@@ -148,11 +148,12 @@ std::string ceiling_text(const RunView& run) {
 }
 
 std::string events_text(const RunView& run) {
-  constexpr std::array<std::pair<const char*, const char*>, 4> kWords{
+  constexpr std::array<std::pair<const char*, const char*>, 5> kWords{
       {{"spike", "spike"},
        {"rejected", "rejected update"},
        {"skipped", "skipped update"},
-       {"went_back", "return to a checkpoint"}}};
+       {"went_back", "return to a checkpoint"},
+       {"changed", "option change"}}};
   std::string text;
   const auto add = [&](const std::string& part) {
     if (!text.empty()) text += " · ";

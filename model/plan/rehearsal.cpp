@@ -54,7 +54,7 @@ Rehearsal::Rehearsal(const PlannedStep& step, bool keep_replays)
   latents_.resize(labels_.size() * static_cast<std::size_t>(model.channels() * model.input_size() *
                                                             model.input_size()));
   recorder_.pause();
-  engine_->restored(0);
+  engine_->restored(0, 0);
 }
 
 Rehearsal::~Rehearsal() = default;

@@ -97,12 +97,12 @@ void TrainingEngine::initialize() {
       to_device(device, values, array.subspan(static_cast<std::size_t>(piece.offset), size));
     }
   }
-  restored(0);
+  restored(0, 0);
 }
 
-void TrainingEngine::restored(std::int64_t step, std::int64_t skipped_batches) {
-  skipped_ = skipped_batches;
+void TrainingEngine::restored(std::int64_t step, std::int64_t samples_seen) {
   step_ = step;
+  samples_seen_ = samples_seen;
   zero_.restored();
 }
 
@@ -193,6 +193,7 @@ StepReport TrainingEngine::finish_step() {
   fetch_losses();
   update(report);
   ++step_;
+  samples_seen_ += config_.batch;
   const CommunicationTime time = zero_.communication_time();
   report.communication_seconds = time.exposed;
   report.hidden_communication_seconds = time.hidden();

@@ -88,10 +88,11 @@ class TrainingEngine {
   const std::vector<std::int64_t>& own_micro_batches() const { return zero_.micro_batches(); }
   // Completed steps.
   std::int64_t step() const { return step_; }
-  std::int64_t samples_seen() const { return (step_ + skipped_) * config_.batch; }
-  // Batches of the data that no step will see, as those that made a run diverge.
-  std::int64_t skipped_batches() const { return skipped_; }
-  void skip_batches(std::int64_t count) { skipped_ += count; }
+  // The place in the data: samples before it are used up. A count, not a product of steps, so that
+  // a run goes on there with another batch, too.
+  std::int64_t samples_seen() const { return samples_seen_; }
+  // Leaves out the samples up to `place`, such as those that made a run diverge.
+  void skip_samples_to(std::int64_t place) { samples_seen_ = place; }
 
   // State of this rank, for checkpoints. After writing to it call restored().
   const FlatLayout& layout() const { return zero_.layout(); }
@@ -102,7 +103,7 @@ class TrainingEngine {
   std::vector<float> gather_moving_average() { return zero_.gather(zero_.state().ema()); }
   TimestepSampler& timestep_sampler() { return *sampler_; }
   const Optimizer& optimizer() const { return *optimizer_; }
-  void restored(std::int64_t step, std::int64_t skipped_batches = 0);
+  void restored(std::int64_t step, std::int64_t samples_seen);
 
   Tape& tape() { return tape_; }
   Profiler& profiler() { return profiler_; }
@@ -135,7 +136,7 @@ class TrainingEngine {
   Objective objective_;
   MicroBatchGraphs graphs_;
   bool graphs_apply_;
-  std::int64_t step_ = 0, skipped_ = 0;
+  std::int64_t step_ = 0, samples_seen_ = 0;
 
   // Of the global batch, by position; losses of other ranks arrive at the end of the step.
   std::vector<std::int32_t> positions_, timesteps_;

@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/storage/access.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/rank_file.h"
@@ -19,6 +20,8 @@ namespace edt {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr std::uint64_t kLargestManifest = std::uint64_t{1} << 30;
 
 // What goes wrong in a file of a checkpoint is a CheckpointError, whoever noticed it.
 template <class F>
@@ -39,7 +42,7 @@ std::string read_manifest_text(const fs::path& directory) {
                            "{} is not marked complete: writing it was interrupted",
                            directory.string());
   const std::string marker = read_text(directory / kMarkerName, 1 << 10);
-  const std::string text = read_text(directory / kManifestName, std::uint64_t{1} << 30);
+  const std::string text = read_text(directory / kManifestName, kLargestManifest);
   const std::uint64_t found = checksum_of(std::span<const char>(text));
   require<CheckpointError>(marker == checksum_text(found) + "\n", "checkpoint",
                            "{}: checksum is {}, the marker says {}",
@@ -121,6 +124,17 @@ std::vector<CheckpointStore::Entry> entries_of_root(const CheckpointStore& store
   return entries;
 }
 
+// The first file that this process may not read, and why: that is no damage, and whoever is asked
+// can change it. Empty where there is none.
+std::string denied_file(const fs::path& checkpoint) {
+  std::string problem = reading_problem(checkpoint);
+  std::error_code ignored;
+  for (const auto& item : fs::directory_iterator(checkpoint, ignored)) {
+    if (problem.empty()) problem = reading_problem(item.path());
+  }
+  return problem;
+}
+
 // Opens a checkpoint and verifies this rank's share; sets `reason` where it is not intact.
 std::optional<Checkpoint> open_verified(const CheckpointStore::Entry& entry, Communicator& ranks,
                                         std::string& reason) {
@@ -144,6 +158,17 @@ Checkpoint Checkpoint::open(const fs::path& directory) {
     Manifest manifest = parse_manifest(text, (directory / kManifestName).string());
     require_sizes(directory, manifest);
     return Checkpoint(directory, std::move(manifest));
+  });
+}
+
+std::uint64_t Checkpoint::verify_unmarked(const fs::path& directory) {
+  return as_checkpoint_error(directory, [&] {
+    const fs::path file = directory / kManifestName;
+    const std::string text = read_text(file, kLargestManifest);
+    Checkpoint checkpoint(directory, parse_manifest(text, file.string()));
+    require_sizes(directory, checkpoint.manifest_);
+    checkpoint.verify();
+    return checksum_of(std::span<const char>(text));
   });
 }
 
@@ -242,6 +267,9 @@ CheckpointChoice newest_intact(const CheckpointStore& store) {
 CheckpointChoice newest_intact(const CheckpointStore& store, Communicator& ranks) {
   CheckpointChoice choice;
   for (const CheckpointStore::Entry& entry : entries_of_root(store, ranks)) {
+    const std::string denied =
+        ranks.first_of_all(denied_file(entry.path), "permissions of a checkpoint");
+    require<CheckpointError>(denied.empty(), "checkpoint", "{}", denied);
     std::string reason;
     std::optional<Checkpoint> checkpoint = open_verified(entry, ranks, reason);
     reason = ranks.first_of_all(reason, "state of a checkpoint");

@@ -19,6 +19,10 @@ class Checkpoint {
   // checkpoint is incomplete or these disagree.
   static Checkpoint open(const std::filesystem::path& directory);
 
+  // Reads all of one that has no marker; the checksum that the marker needs. CheckpointError where
+  // anything is not as the manifest says.
+  static std::uint64_t verify_unmarked(const std::filesystem::path& directory);
+
   const std::filesystem::path& path() const { return path_; }
   const Manifest& manifest() const { return manifest_; }
   const CheckpointInfo& info() const { return manifest_.info; }

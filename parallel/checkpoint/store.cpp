@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/storage/access.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/checkpoint.h"
@@ -24,7 +25,11 @@ std::string name_of_step(std::int64_t step) { return fmt::format("{}{:06}", kPre
 
 constexpr std::string_view kRemoved = ".removed";
 
-bool is_marked(const fs::path& checkpoint) { return fs::exists(checkpoint / kMarkerName); }
+// False where that cannot be seen: whoever opens it says why.
+bool is_marked(const fs::path& checkpoint) {
+  std::error_code ignored;
+  return fs::exists(checkpoint / kMarkerName, ignored);
+}
 
 // "step-000123" of ".step-000123.old"; empty for other names.
 std::string base_of_old(std::string_view name) {
@@ -55,14 +60,16 @@ std::vector<fs::path> children(const fs::path& directory) {
   std::error_code code;
   for (const auto& item : fs::directory_iterator(directory, code)) paths.push_back(item.path());
   require<CheckpointError>(!code || code == std::errc::no_such_file_or_directory, "checkpoint",
-                           "cannot list {}: {}", directory.string(), code.message());
+                           "cannot list {}: {}", directory.string(),
+                           error_text(code.value(), directory));
   return paths;
 }
 
 void remove_tree(const fs::path& path) {
   std::error_code code;
   fs::remove_all(path, code);
-  require<SystemError>(!code, "checkpoint", "cannot remove {}: {}", path.string(), code.message());
+  require<SystemError>(!code, "checkpoint", "cannot remove {}: {}", path.string(),
+                       error_text(code.value(), path));
 }
 
 }  // namespace
@@ -137,6 +144,27 @@ void CheckpointStore::abandon(std::int64_t step) const {
   if (fs::exists(old, ignored)) fs::rename(old, path, ignored);
 }
 
+void CheckpointStore::recover() const {
+  for (const Entry& entry : entries()) {
+    if (entry.complete) continue;
+    try {
+      const std::uint64_t checksum = Checkpoint::verify_unmarked(entry.path);
+      mark_complete(entry.step, checksum);
+      log::warning(
+          "checkpoint: {} was not marked complete; every byte is as its manifest says, it "
+          "is now",
+          entry.path.string());
+    } catch (const CheckpointError&) {  // so says whoever chooses among them
+    }
+  }
+  for (const fs::path& path : children(directory_)) {
+    const std::string base = base_of_old(path.filename().string());
+    if (base.empty()) continue;
+    log::warning("checkpoint: cleaning up {}, left by an interrupted write", path.string());
+    abandon(*step_of(base));
+  }
+}
+
 void CheckpointStore::clean_up() const {
   for (const fs::path& path : children(directory_)) {
     const std::string name = path.filename().string();
@@ -145,15 +173,9 @@ void CheckpointStore::clean_up() const {
       fs::remove_all(path, ignored);
       continue;
     }
-    std::string base = base_of_old(name);
-    if (base.empty() && step_of(name) && !is_marked(path)) base = name;
-    if (base.empty() && !is_partial(name)) continue;
+    if (!is_partial(name)) continue;
     log::warning("checkpoint: cleaning up {}, left by an interrupted write", path.string());
-    if (is_partial(name)) {
-      remove_tree(path);
-    } else {
-      abandon(*step_of(base));
-    }
+    remove_tree(path);
   }
 }
 
@@ -177,9 +199,10 @@ void CheckpointStore::retain(const Retention& retention, std::int64_t step,
 }
 
 void CheckpointStore::set_aside(const Entry& entry) const {
-  fs::path target = entry.path;
-  target += ".damaged";
-  remove_tree(target);
+  fs::path target = entry.path.string() + ".damaged";
+  for (int number = 2; fs::exists(target); ++number) {
+    target = fmt::format("{}.{}.damaged", entry.path.string(), number);
+  }
   rename_durably(entry.path, target);
 }
 

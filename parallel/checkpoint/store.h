@@ -1,7 +1,7 @@
 // The directory in which a run keeps its checkpoints, and the states a checkpoint goes through:
 //
 //   .step-000123.7.partial/ being written by generation 7 of the run; nothing reads it
-//   step-000123/            in place, not yet marked
+//   step-000123/            in place, not yet marked; recover() marks it where it is whole
 //   step-000123/complete    marked: the only kind that is ever loaded
 //   .step-000123.old/       a marked one that is being replaced by the same step
 //   step-000123.damaged/    set aside by a resume that found it damaged
@@ -45,7 +45,11 @@ class CheckpointStore {
   // Undoes a write of `step` that did not get as far as its marker. Never throws.
   void abandon(std::int64_t step) const;
 
-  // Removes what a killed run left half-written, and undoes an interrupted replacement.
+  // Undoes an interrupted replacement. One that only lacks its mark (its writer was killed between
+  // the last two steps, or the mark was lost) is read, and marked again where every byte is as its
+  // manifest says. Nothing is removed but what has an intact twin.
+  void recover() const;
+  // Removes what a killed run left half-written.
   void clean_up() const;
   // After the save of `step`: removes those marked checkpoints up to that step that do not stay.
   // Each takes another name at once, in one step, before its files go, so that no reader and no
@@ -55,7 +59,8 @@ class CheckpointStore {
               const std::function<void()>& may_write = {}) const;
   // The marked ones, as a retention sees them; losses are read where it asks for the best.
   std::vector<RankedStep> ranked(const Retention& retention) const;
-  // Renames a damaged checkpoint, so that it counts no longer but can be looked at.
+  // Renames a damaged checkpoint, so that it counts no longer but can be looked at; earlier ones of
+  // that step stay.
   void set_aside(const Entry& entry) const;
 
  private:

@@ -21,17 +21,25 @@ namespace {
 
 constexpr std::uint64_t kPerDataSet = 2048;  // what HDF5 and the manifest add
 
-// Of this rank, on the disk.
-double state_bytes(const CheckpointState& state) {
+}  // namespace
+
+std::uint64_t bytes_on_disk(const CheckpointState& state) {
   std::uint64_t bytes = 1 << 16;
   for (const StatePiece& piece : state.pieces) {
     const auto values = static_cast<std::uint64_t>(piece.region.elements()) * sizeof(float);
     if (piece.written) bytes += state.arrays.size() * (values + kPerDataSet);
   }
-  return static_cast<double>(bytes);
+  return bytes;
 }
 
-}  // namespace
+std::uint64_t bytes_on_disk(const std::vector<ExtraArray>& extras) {
+  std::uint64_t bytes = 0;
+  for (const ExtraArray& extra : extras) {
+    bytes += kPerDataSet +
+             std::visit([](const auto& v) { return v.size() * sizeof(v[0]); }, extra.values);
+  }
+  return bytes;
+}
 
 struct CheckpointWriter::Job {
   CheckpointInfo info;
@@ -48,8 +56,8 @@ CheckpointWriter::CheckpointWriter(CheckpointStore store, std::unique_ptr<Commun
       options_(std::move(options)) {
   require<UsageError>(options_.keep.newest >= 2, "checkpoint",
                       "{} checkpoints are to be kept, at least 2 are needed", options_.keep.newest);
-  state_bytes_ = static_cast<std::uint64_t>(
-      ranks_->all_reduce_value(state_bytes(state_), Reduce::kSum, "checkpoint size"));
+  state_bytes_ = static_cast<std::uint64_t>(ranks_->all_reduce_value(
+      static_cast<double>(bytes_on_disk(state_)), Reduce::kSum, "checkpoint size"));
   std::int64_t packed = 0;
   for (const StatePiece& piece : state_.pieces) {
     if (!piece.written) continue;
@@ -125,12 +133,7 @@ std::size_t CheckpointWriter::staging_bytes() const {
 }
 
 std::uint64_t CheckpointWriter::disk_bytes(const std::vector<ExtraArray>& extras) const {
-  std::uint64_t bytes = state_bytes_;
-  for (const ExtraArray& extra : extras) {
-    bytes += kPerDataSet +
-             std::visit([](const auto& v) { return v.size() * sizeof(v[0]); }, extra.values);
-  }
-  return bytes;
+  return state_bytes_ + bytes_on_disk(extras);
 }
 
 void CheckpointWriter::run_stage(std::string_view stage, const std::function<void()>& work) const {

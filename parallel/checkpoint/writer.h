@@ -44,6 +44,11 @@ struct CheckpointWriterOptions {
   std::function<void(std::string_view stage)> on_stage;
 };
 
+// On the disk: a little more than this rank's pieces of `state` take, with all their arrays, whose
+// values are not looked at.
+std::uint64_t bytes_on_disk(const CheckpointState& state);
+std::uint64_t bytes_on_disk(const std::vector<ExtraArray>& extras);
+
 class CheckpointWriter {
  public:
   // `state` describes what every save() writes; its spans stay valid and in place. `ranks` becomes

@@ -90,6 +90,18 @@ TEST_F(Damage, MissingMarker) {
   EXPECT_THAT(reason(), HasSubstr("not marked complete"));
 }
 
+TEST_F(Damage, AMarkThatIsLostIsWrittenAgainWhereAllElseIsWhole) {
+  fs::remove(marker_);
+  store_.recover();
+  EXPECT_EQ(loaded_step(store_), 2);
+  fs::remove(marker_);
+  flip_bit(data_, fs::file_size(data_) / 2);
+  store_.recover();
+  EXPECT_FALSE(fs::exists(marker_));
+  EXPECT_THAT(reason(), HasSubstr("not marked complete"));
+  EXPECT_TRUE(fs::exists(data_)) << "it is kept to be looked at";
+}
+
 TEST_F(Damage, EmptyDirectory) {
   fs::remove_all(newest_);
   fs::create_directory(newest_);
@@ -121,6 +133,11 @@ TEST_F(Damage, WhatIsSetAsideCountsNoLonger) {
   EXPECT_EQ(store_.entries().size(), 1u);
   save_steps(store_, {2});
   EXPECT_EQ(loaded_step(store_), 2);
+  fs::remove(data_);
+  for (const auto& rejected : newest_intact(store_).rejected) store_.set_aside(rejected.entry);
+  EXPECT_TRUE(fs::exists(directory_.path() / "step-000002.damaged"));
+  EXPECT_TRUE(fs::exists(directory_.path() / "step-000002.2.damaged"));
+  save_steps(store_, {2});
   EXPECT_EQ(store_.entries().size(), 2u);  // step 1 was not counted out by the damaged one
 }
 

@@ -74,9 +74,12 @@ TEST_P(Killed, TheNewestCompleteOneIsLoadedAndTheRestCleanedUp) {
     return 0;
   });
   ASSERT_EQ(status, -SIGKILL);
+  store_.recover();
   store_.clean_up();
-  EXPECT_EQ(loaded_step(store_), 2);
-  EXPECT_EQ(count_entries(directory_.path()), 2);
+  // All of it was there, but for its mark.
+  const bool is_whole = std::string_view(stage) == "published";
+  EXPECT_EQ(loaded_step(store_), is_whole ? step : 2);
+  EXPECT_EQ(count_entries(directory_.path()), is_whole && !replacing ? 3 : 2);
   EXPECT_EQ(save_steps(store_, {step}).at(0).error, "");
   EXPECT_EQ(loaded_step(store_), step);
 }
@@ -122,10 +125,11 @@ TEST_F(Fault, KilledAtRandomMomentsNothingCompleteIsLost) {
     const std::int64_t complete = last_noted(file);
     const std::int64_t loaded = loaded_step(store_);
     EXPECT_GE(loaded, complete);
+    store_.recover();
     store_.clean_up();
-    EXPECT_EQ(loaded_step(store_), loaded);
+    EXPECT_GE(loaded_step(store_), loaded);
     EXPECT_EQ(count_entries(directory_.path()), std::ssize(store_.entries()));
-    first = std::max<std::int64_t>(loaded, 0) + 1;
+    first = std::max<std::int64_t>(loaded_step(store_), 0) + 1;
   }
   EXPECT_GT(first, 7) << "each second child completes at least one";
 }

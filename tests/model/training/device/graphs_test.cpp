@@ -92,7 +92,7 @@ TEST(Graphs, FollowAStateThatIsRestored) {
       to_device(backend, master, engine.state().master());
       to_device(backend, average, engine.state().ema());
       master.clear();
-      engine.restored(2);
+      engine.restored(2, 0);
     }
   };
   const Outcome with = train_on_gpus(setting);

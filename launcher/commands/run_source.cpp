@@ -1,0 +1,86 @@
+#include "launcher/commands/run_source.h"
+
+#include <algorithm>
+
+#include "core/base/log.h"
+#include "core/storage/access.h"
+#include "parallel/checkpoint/checkpoint.h"
+
+namespace edt {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kName = "config.ini";
+
+// Itself, or by a file that may.
+bool names_data(std::span<const std::string> args) {
+  return std::ranges::any_of(args, [](const std::string& arg) {
+    const std::string name = arg.substr(0, arg.find('='));
+    return name == "--data" || name == "--data.path" || name == "--path" || name == "--config";
+  });
+}
+
+bool has_checkpoint(const fs::path& run) {
+  return !CheckpointStore(run / "checkpoints").entries().empty();
+}
+
+// Nothing where no checkpoint has a configuration that can be read.
+std::optional<IniFile> configuration_in_checkpoints(const fs::path& run) {
+  std::error_code ignored;
+  if (!fs::is_directory(run / "checkpoints", ignored)) return {};
+  for (const auto& entry : CheckpointStore(run / "checkpoints").entries()) {
+    try {
+      const std::string text = Checkpoint::open(entry.path).info().configuration;
+      return parse_ini(text, (entry.path / kManifestName).string());
+    } catch (const Error&) {  // the next older one
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<IniFile> configuration_of_run(const fs::path& run, std::span<const std::string> args,
+                                            OptionSet& options, bool speaks) {
+  if (names_data(args) && !has_checkpoint(run)) return {};
+  const fs::path file = run / kName;
+  std::string problem;
+  std::error_code ignored;
+  if (fs::exists(file, ignored)) {
+    const std::string denied = reading_problem(file);
+    require<UsageError>(denied.empty(), "run", "{}", denied);
+    try {
+      IniFile own = read_ini_file(file);
+      if (!own.entries.empty()) {
+        options.note(fmt::format("options that are not given are those of {}", file.string()));
+        return own;
+      }
+      problem = fmt::format("{} is empty", file.string());
+    } catch (const UsageError& error) {
+      problem = error.what();
+    }
+  }
+  auto stored = configuration_in_checkpoints(run);
+  require<UsageError>(stored || problem.empty(), "run",
+                      "{}, and no checkpoint has a configuration: remove it to begin with the "
+                      "options that are given",
+                      problem);
+  if (!stored) return {};
+  if (speaks && !problem.empty()) log::warning("{}", problem);
+  options.note(fmt::format("options that are not given are those of {}", stored->name));
+  return stored;
+}
+
+void refuse_moved_configuration(const OptionSet& options, const fs::path& run) {
+  const std::string& origin = options.origin("run.dir");
+  const fs::path file = option_type::absolute(origin.substr(0, origin.rfind(':')));
+  const fs::path there = file.parent_path();
+  std::error_code ignored;
+  const bool is_of_a_run = file.filename() == kName && fs::exists(there / "generation", ignored);
+  if (!is_of_a_run || there == run || fs::equivalent(there, run, ignored)) return;
+  fail<UsageError>("run", "{} lies in {} and says run.dir = {}: --run.dir says which run is meant",
+                   origin, there.string(), run.string());
+}
+
+}  // namespace edt

@@ -1,0 +1,89 @@
+#include "launcher/train/run_changes.h"
+
+#include <unistd.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "core/base/log.h"
+#include "core/storage/checksum.h"
+#include "launcher/train/config.h"
+
+namespace edt {
+namespace {
+
+// Of the labels and values of samples spread over the set.
+std::string values_checksum(const data::Dataset& dataset) {
+  constexpr std::uint64_t kSamples = 16;
+  const std::uint64_t count = std::min(kSamples, dataset.size());
+  std::vector<data::SampleRef> refs;
+  for (std::uint64_t i = 0; i < count; ++i) refs.push_back({.index = i * dataset.size() / count});
+  std::vector<float> values(count * dataset.description().latent_elements());
+  std::vector<std::int32_t> labels(count);
+  data::ReadScratch scratch;
+  dataset.read(refs, 0, scratch, values, labels);
+  StreamingChecksum sum;
+  sum.add(std::as_bytes(std::span(labels)));
+  sum.add(std::as_bytes(std::span(values)));
+  return checksum_text(sum.value());
+}
+
+nlohmann::ordered_json parse_identity(const std::string& text) {
+  const auto json = nlohmann::ordered_json::parse(text, nullptr, false);
+  return json.is_object() ? json : nlohmann::ordered_json::object();
+}
+
+}  // namespace
+
+std::string data_identity(const data::Dataset& dataset, bool shard_local) {
+  const data::Description& description = dataset.description();
+  nlohmann::ordered_json json{{"samples", fmt::format("{}", dataset.size())},
+                              {"classes", fmt::format("{}", description.classes)},
+                              {"latents", fmt::format("{}x{}x{}", description.channels,
+                                                      description.height, description.width)},
+                              {"flipped copy", description.flipped ? "yes" : "no"}};
+  json[dataset.options().normalize ? "checksum of normalized values" : "checksum of values"] =
+      values_checksum(dataset);
+  if (shard_local) {
+    const std::vector<std::uint64_t> sizes = dataset.shard_sizes();
+    json["checksum of shard sizes"] = checksum_text(checksum_of(std::span(sizes)));
+  }
+  return json.dump();
+}
+
+std::vector<OptionChange> changes_between(const RunIdentity& before, const RunIdentity& after,
+                                          const std::string& where) {
+  TrainConfig config;
+  OptionSet options("train", "");
+  config.declare(options);
+  options.read(parse_ini(after.configuration, "configuration"));
+  auto changes = options.changes_since(parse_ini(before.configuration, where));
+  const auto earlier = parse_identity(before.data), present = parse_identity(after.data);
+  for (const auto& [name, value] : present.items()) {
+    const auto known = earlier.find(name);
+    if (known == earlier.end() || *known == value) continue;
+    changes.push_back({"data set's " + name, known->is_string() ? known->get<std::string>() : "?",
+                       value.get<std::string>()});
+  }
+  return changes;
+}
+
+std::string text_of(std::span<const OptionChange> changes) {
+  std::string text;
+  for (const OptionChange& change : changes) {
+    if (!text.empty()) text += ", ";
+    text += fmt::format("{} {} -> {}", change.name, change.before, change.after);
+  }
+  return text;
+}
+
+bool agreed_at_terminal(const std::string& question) {
+  if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return false;
+  log::flush();
+  std::cerr << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "yes";
+}
+
+}  // namespace edt

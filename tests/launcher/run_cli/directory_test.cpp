@@ -1,0 +1,214 @@
+// Each file of a run directory, lost, empty, damaged or of another run: what a start makes of it.
+#include <fstream>
+
+#include "tests/launcher/run_cli/shell_run.h"
+
+namespace edt::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+namespace fs = std::filesystem;
+
+class RunFiles : public ShellRun {
+ protected:
+  void SetUp() override { trained(3); }
+
+  std::string go_on(int steps) const {
+    return "train --run.dir run --steps " + std::to_string(steps) + " ";
+  }
+  // Goes on to `steps` and says so; its lines.
+  std::string goes_on(int steps, const std::string& more = "") const {
+    const auto outcome = all_of(go_on(steps) + more);
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    EXPECT_EQ(this->outcome()["status"], 0);
+    EXPECT_EQ(this->outcome()["step"], steps);
+    return outcome.output;
+  }
+  void damage_checkpoints() const {
+    for (const auto& entry : fs::directory_iterator(run_ + "/checkpoints")) {
+      std::ofstream(entry.path() / "rank-0000.h5", std::ios::in | std::ios::out) << "damaged";
+    }
+  }
+  // Names that were there before and are not now, or have other contents; what a start writes at
+  // once is left out.
+  std::vector<std::string> changed(const std::map<std::string, std::string>& before) const {
+    std::vector<std::string> names;
+    const auto now = files();
+    for (const auto& [name, text] : before) {
+      if (name == "generation" || name.starts_with("logs/")) continue;
+      if (!now.contains(name) || now.at(name) != text) names.push_back(name);
+    }
+    for (const auto& [name, text] : now) {
+      if (!before.contains(name) && !name.starts_with("logs/")) names.push_back("+" + name);
+    }
+    return names;
+  }
+};
+
+// Before, the run began at step 0 with status 0 and with its metrics anew.
+TEST_F(RunFiles, AllCheckpointsDamaged) {
+  damage_checkpoints();
+  const auto before = files();
+  EXPECT_THAT(refusal(go_on(5)),
+              AllOf(HasSubstr("no checkpoint in " + run_ + "/checkpoints is intact"),
+                    HasSubstr("rank-0000.h5 is damaged"), HasSubstr("--run.on-damage=start-anew")));
+  EXPECT_THAT(changed(before), testing::IsEmpty());
+
+  EXPECT_THAT(goes_on(2, "--run.on-damage start-anew"), HasSubstr("beginning anew at step 0"));
+  EXPECT_EQ(metrics().size(), 2u);
+  EXPECT_EQ(read_text(run_ + "/metrics.jsonl.1"), before.at("metrics.jsonl"));
+  EXPECT_TRUE(fs::exists(run_ + "/checkpoints/step-000003.damaged/rank-0000.h5"));
+  // It asks for no second beginning: the next start goes on.
+  goes_on(4, "--run.on-damage start-anew");
+  EXPECT_EQ(metrics().size(), 4u);
+}
+
+TEST_F(RunFiles, SomeCheckpointsDamaged) {
+  std::ofstream(run_ + "/checkpoints/step-000003/manifest.json") << "{}";
+  EXPECT_THAT(goes_on(4), HasSubstr("skipping " + run_ + "/checkpoints/step-000003"));
+  EXPECT_TRUE(fs::exists(run_ + "/checkpoints/step-000003.damaged"));
+  EXPECT_EQ(metrics().size(), 4u);
+}
+
+TEST_F(RunFiles, AllCheckpointsLost) {
+  const std::string checkpoints = run_ + "/checkpoints";
+  fs::remove_all(checkpoints);
+  EXPECT_THAT(refusal(go_on(5)), HasSubstr("holds no checkpoint, but step 3 was saved there"));
+  fs::remove(run_ + "/outcome.json");          // the metrics know it, too
+  const std::string lost = refusal(go_on(5));  // step 2 may have become complete too late for them
+  EXPECT_THAT(lost, testing::ContainsRegex("holds no checkpoint, but step [12] was saved there"));
+  EXPECT_EQ(refusal(go_on(5) + "--run.resume off"), lost);
+  EXPECT_EQ(metrics().size(), 3u);
+  goes_on(5, "--run.on-damage start-anew");
+  EXPECT_EQ(metrics().size(), 5u);
+}
+
+// Nothing was saved, so nothing is lost: the same steps are taken again.
+TEST_F(RunFiles, KilledBeforeTheFirstCheckpoint) {
+  fs::remove_all(run_ + "/checkpoints");
+  fs::remove(run_ + "/outcome.json");
+  std::string lines;
+  for (nlohmann::json record : metrics()) {
+    record.erase("saved");
+    lines += record.dump() + "\n";
+  }
+  write_text(run_ + "/metrics.jsonl", lines);
+  goes_on(2);
+  EXPECT_EQ(metrics().size(), 2u);
+}
+
+TEST_F(RunFiles, AMarkThatIsLost) {
+  for (int step = 1; step <= 3; ++step) {
+    fs::remove(run_ + "/checkpoints/step-00000" + std::to_string(step) + "/complete");
+  }
+  EXPECT_THAT(goes_on(4), HasSubstr("step-000003 was not marked complete; every byte is as"));
+  EXPECT_EQ(metrics().size(), 4u);
+}
+
+TEST_F(RunFiles, ACheckpointOfAnotherRun) {
+  ASSERT_EQ(all_of("train --quiet --config run/config.ini --run.dir other --train.seed 8 --steps 5")
+                .status,
+            0);
+  fs::rename(path_ + "/other/checkpoints/step-000005", run_ + "/checkpoints/step-000005");
+  EXPECT_THAT(refusal(go_on(6)), HasSubstr("was made with train.seed 8, now it is 0"));
+}
+
+TEST_F(RunFiles, MetricsLostOrEmpty) {
+  fs::remove(run_ + "/metrics.jsonl");
+  EXPECT_THAT(goes_on(4), HasSubstr("metrics.jsonl is not there, resuming at step 4"));
+  EXPECT_EQ(metrics().size(), 1u);
+  write_text(run_ + "/metrics.jsonl", "");
+  EXPECT_THAT(goes_on(5), HasSubstr("metrics.jsonl has no records, resuming at step 5"));
+}
+
+// Before, every record behind a damaged line was dropped.
+TEST_F(RunFiles, MetricsDamagedInTheMiddle) {
+  std::string text = read_text(run_ + "/metrics.jsonl");
+  text[text.find("\"loss\"", text.find('\n')) + 2] = '"';
+  write_text(run_ + "/metrics.jsonl", text);
+  EXPECT_THAT(goes_on(4), HasSubstr("has 1 line that cannot be read, in its middle: they stay"));
+  const std::string now = read_text(run_ + "/metrics.jsonl");
+  EXPECT_TRUE(now.starts_with(text));
+  EXPECT_THAT(now.substr(text.size()), HasSubstr("{\"step\":4,"));
+}
+
+TEST_F(RunFiles, MetricsWithMoreThanThisRunsRecords) {
+  const std::string own = read_text(run_ + "/metrics.jsonl");
+  const std::string both = own + own;
+  write_text(run_ + "/metrics.jsonl", both);
+  EXPECT_THAT(goes_on(4), HasSubstr("as it was it is kept in metrics.jsonl.1"));
+  EXPECT_EQ(read_text(run_ + "/metrics.jsonl.1"), both);
+  EXPECT_EQ(metrics().size(), 4u);
+}
+
+TEST_F(RunFiles, MetricsOfAnotherRun) {
+  ASSERT_EQ(all_of("train --quiet --config run/config.ini --run.dir other --train.seed 8 --steps 3")
+                .status,
+            0);
+  fs::copy_file(path_ + "/other/metrics.jsonl", run_ + "/metrics.jsonl",
+                fs::copy_options::overwrite_existing);
+  const auto before = files();
+  EXPECT_THAT(refusal(go_on(4)), HasSubstr("metrics.jsonl is of another run: its loss of step 3"));
+  EXPECT_THAT(changed(before), testing::IsEmpty());
+}
+
+// A start that takes a lower number would be fenced off by nothing: what an earlier one has left
+// running takes itself for the present one.
+TEST_F(RunFiles, GenerationLostEmptyOrDamaged) {
+  goes_on(4);
+  goes_on(5);
+  EXPECT_EQ(read_text(run_ + "/generation"), "3\n");
+  int expected = 3;
+  for (const char* damage :
+       {"rm", ": >", "echo garbage >", "echo 1 >", "echo 18446744073709551615 >"}) {
+    ASSERT_EQ(shell(std::string(damage) + " " + run_ + "/generation").status, 0);
+    goes_on(5 + (++expected - 3));
+    EXPECT_EQ(read_text(run_ + "/generation"), std::to_string(expected) + "\n") << damage;
+  }
+}
+
+TEST_F(RunFiles, LockLeftByAProcessThatIsGone) {
+  char host[256] = {};
+  gethostname(host, sizeof host - 1);
+  write_text(run_ + "/lock", std::string(host) + " 999999999 other-boot 1 - 0\n");
+  EXPECT_THAT(goes_on(4), HasSubstr("took over the stale lock"));
+  EXPECT_FALSE(fs::exists(run_ + "/lock"));
+}
+
+TEST_F(RunFiles, OutcomeLostOrDamaged) {
+  fs::remove(run_ + "/outcome.json");
+  goes_on(3);
+  write_text(run_ + "/outcome.json", "{\"status\":");
+  goes_on(4);
+  write_text(run_ + "/outcome.json", "");
+  goes_on(5);
+}
+
+// Only written, never read: what is lost there changes nothing but itself.
+TEST_F(RunFiles, WhatIsOnlyWritten) {
+  for (const char* part : {"logs", "tensorboard", "samples"}) fs::remove_all(run_ + "/" + part);
+  goes_on(4, "--run.sample-every 4 --run.sample-steps 2 --run.sample-images 1");
+  EXPECT_TRUE(fs::exists(run_ + "/logs/rank-00000.log"));
+  EXPECT_FALSE(fs::is_empty(run_ + "/tensorboard"));
+  EXPECT_TRUE(fs::exists(run_ + "/samples/step-00000004.png"));
+  fs::remove_all(run_ + "/tensorboard");
+  write_text(run_ + "/tensorboard", "a file");
+  EXPECT_THAT(refusal(go_on(5)), HasSubstr("tensorboard"));
+}
+
+TEST_F(RunFiles, OneFormulaForTheSizeOfACheckpoint) {
+  double bytes = 0;
+  for (const auto& [name, text] : files()) {
+    if (name.starts_with("checkpoints/step-000003/")) bytes += static_cast<double>(text.size());
+  }
+  const auto outcome = edt("doctor --json run 2>/dev/null");
+  const auto room = nlohmann::json::parse(outcome.output)["checkpoints"];
+  EXPECT_GE(room["bytes_each"].get<double>(), bytes) << outcome.output;
+  EXPECT_LE(room["bytes_each"].get<double>(), 1.5 * bytes);
+}
+
+}  // namespace
+}  // namespace edt::test

@@ -1,0 +1,100 @@
+// A run directory alone is enough, from wherever it is named; another run's is only a beginning.
+#include "tests/launcher/run_cli/shell_run.h"
+
+namespace edt::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class Paths : public ShellRun {
+ protected:
+  // Started with relative names, in the test's directory.
+  void SetUp() override {
+    const auto outcome =
+        all_of(std::string("train --quiet --data data --run.dir run --steps 2 --run.prometheus "
+                           "run.prom --optimizer.lr 0.002 --train.batch 4 --train.micro-batch 2 ") +
+               kModel);
+    ASSERT_EQ(outcome.status, 0) << outcome.output;
+    std::filesystem::create_directory(path_ + "/elsewhere");
+  }
+  CommandOutcome elsewhere(const std::string& arguments) const {
+    return shell("cd " + path_ + "/elsewhere && " + EDT_PROGRAM + " " + arguments + " 2>&1");
+  }
+};
+
+TEST_F(Paths, AreStoredInFull) {
+  const std::string config = read_text(run_ + "/config.ini");
+  EXPECT_THAT(config, AllOf(HasSubstr("path = " + data_ + "\n"), HasSubstr("dir = " + run_ + "\n"),
+                            HasSubstr("prometheus = " + path_ + "/run.prom\n")));
+}
+
+TEST_F(Paths, ARunGoesOnFromItsDirectoryAlone) {
+  const auto outcome = elsewhere("train --run.dir ../run --steps 3");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output,
+              HasSubstr("options that are not given are those of " + run_ + "/config.ini"));
+  EXPECT_EQ(last_step()["step"], 3);
+  EXPECT_EQ(last_step()["changed"], "train.steps 2 -> 3");
+  const auto sample = elsewhere("sample --checkpoint ../run --classes 1 --steps 2 --out x.png");
+  EXPECT_EQ(sample.status, 0);
+  EXPECT_THAT(sample.output, Not(HasSubstr("false colours")));
+  EXPECT_TRUE(std::filesystem::exists(path_ + "/elsewhere/x.png"));
+}
+
+TEST_F(Paths, WithoutItsConfigurationACheckpointHasIt) {
+  for (const char* damage : {"rm", ": >", "printf '\\0\\0' >"}) {
+    ASSERT_EQ(shell(std::string(damage) + " " + run_ + "/config.ini").status, 0);
+    const auto outcome = elsewhere("train --run.dir ../run --steps 2");
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr("step-000002/manifest.json"));
+    const auto more = elsewhere("train --quiet --run.dir ../run --steps 2 --train.seed 3");
+    EXPECT_EQ(more.status, 2) << more.output;
+  }
+  std::filesystem::remove_all(run_ + "/checkpoints");
+  EXPECT_THAT(refusal("train --run.dir run"),
+              AllOf(HasSubstr("config.ini:1"), HasSubstr("no checkpoint has a configuration")));
+}
+
+// What an attempt that came to nothing was told is no part of the next one.
+TEST_F(Paths, ABeginningTakesNothingFromAnEarlierAttempt) {
+  std::filesystem::remove_all(run_ + "/checkpoints");
+  for (const char* file : {"outcome.json", "metrics.jsonl"})
+    std::filesystem::remove(run_ + "/" + file);
+  EXPECT_EQ(all_of(start("--quiet --steps 1")).status, 0);
+  EXPECT_THAT(read_text(run_ + "/config.ini"), HasSubstr("\nlr = 0.001\n"));
+  EXPECT_EQ(all_of(start("--quiet --steps 2")).status, 0) << "from here on it goes on";
+}
+
+TEST_F(Paths, AMovedDataSetIsNamedWithTheOptionThatSaysWhere) {
+  ASSERT_EQ(shell("mv " + data_ + " " + path_ + "/moved").status, 0);
+  EXPECT_THAT(refusal("train --run.dir run --steps 3"),
+              AllOf(HasSubstr(data_), HasSubstr("config.ini:"), HasSubstr("--data PATH")));
+  EXPECT_EQ(all_of("train --quiet --run.dir run --steps 3 --data moved").status, 0);
+  EXPECT_THAT(read_text(run_ + "/config.ini"), HasSubstr("path = " + path_ + "/moved\n"));
+}
+
+TEST_F(Paths, ARunThatBeginsWithAnothersConfigurationWritesFilesOfItsOwn) {
+  const std::string before = read_text(path_ + "/run.prom");
+  const auto outcome = all_of("train --config run/config.ini --run.dir second --steps 1");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("run.prometheus = '" + path_ + "/run.prom'"),
+                                    HasSubstr("is left out: it belongs to run.dir " + run_)));
+  EXPECT_EQ(read_text(path_ + "/run.prom"), before);
+  EXPECT_THAT(read_text(path_ + "/second/config.ini"), HasSubstr("prometheus = \n"));
+  // Its own stays with it.
+  EXPECT_EQ(all_of("train --quiet --run.dir run --steps 3").status, 0);
+  EXPECT_NE(read_text(path_ + "/run.prom"), before);
+}
+
+TEST_F(Paths, AMovedRunIsNotTakenForTheOneItsConfigurationNames) {
+  ASSERT_EQ(shell("mv " + run_ + " " + path_ + "/moved").status, 0);
+  EXPECT_THAT(refusal("train --config moved/config.ini --steps 3"),
+              AllOf(HasSubstr("lies in " + path_ + "/moved"), HasSubstr("run.dir = " + run_)));
+  EXPECT_FALSE(std::filesystem::exists(run_));
+  EXPECT_EQ(all_of("train --quiet --run.dir moved --steps 3").status, 0);
+}
+
+}  // namespace
+}  // namespace edt::test

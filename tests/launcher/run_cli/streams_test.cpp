@@ -1,0 +1,130 @@
+// Nobody may be listening: closed, broken, full and stalled streams, and the end of a terminal.
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "tests/launcher/run_cli/shell_run.h"
+
+namespace edt::test {
+namespace {
+
+using testing::AllOf;
+using testing::AnyOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class Streams : public ShellRun {
+ protected:
+  // In bash, for the status of the first command of a pipe. Its last line is that status.
+  int status_in_bash(const std::string& script) const {
+    write_text(path_ + "/script", "cd " + path_ + "\nset -m\n" + script + "\n");
+    const auto outcome = shell("bash " + path_ + "/script 2>&1");
+    const auto line = outcome.output.rfind('\n', outcome.output.size() - 2);
+    return std::stoi(outcome.output.substr(line == std::string::npos ? 0 : line + 1));
+  }
+  std::string program() const { return EDT_PROGRAM; }
+  // All steps are there, once, and status and outcome agree.
+  void expect_whole(int steps) const {
+    const auto lines = metrics();
+    ASSERT_EQ(lines.size(), static_cast<std::size_t>(steps));
+    for (int i = 0; i < steps; ++i) EXPECT_EQ(lines[static_cast<std::size_t>(i)]["step"], i + 1);
+    EXPECT_EQ(outcome()["status"], 0);
+    EXPECT_EQ(outcome()["step"], steps);
+  }
+  const std::string begin_ = start("--run.log-every 1 --run.checkpoint-every 2 ");
+};
+
+TEST_F(Streams, AReaderThatGoesAwayEndsNoTraining) {
+  EXPECT_EQ(status_in_bash(program() + " " + begin_ +
+                           "--steps 6 2>&1 | head -c 10 >/dev/null; echo ${PIPESTATUS[0]}"),
+            0);
+  expect_whole(6);
+}
+
+TEST_F(Streams, OutputOnAFullDiskEndsNoTraining) {
+  EXPECT_EQ(all_of(begin_ + "--steps 2 >/dev/full").status, 0);
+  expect_whole(2);
+  const auto log_only =
+      shell("cd " + path_ + " && " + program() + " " + begin_ + "--steps 4 >/dev/full 2>/dev/full");
+  EXPECT_EQ(log_only.status, 0);
+  expect_whole(4);
+  EXPECT_THAT(read_text(run_ + "/logs/rank-00000.log"),
+              HasSubstr("standard output cannot be written"));
+}
+
+// Before, lines for the terminal went into metrics.jsonl, which got its descriptor.
+TEST_F(Streams, ClosedFromTheStart) {
+  EXPECT_EQ(
+      shell("cd " + path_ + " && " + program() + " " + begin_ + "--steps 3 <&- >&- 2>&-").status,
+      0);
+  expect_whole(3);
+  EXPECT_EQ(
+      shell("cd " + path_ + " && " + program() + " " + begin_ + "--steps 5 2>&- </dev/null").status,
+      0);
+  expect_whole(5);
+}
+
+TEST_F(Streams, AResultThatCannotBeWrittenIsAFailure) {
+  trained(1);
+  const std::string sample =
+      "sample --quiet --checkpoint run --classes 1 --steps 2 --out x.png --json ";
+  for (const std::string& command : {std::string("data info data "), std::string("ckpt info run "),
+                                     std::string("plan --help "), sample}) {
+    const auto full = edt(command + "2>&1 >/dev/full");
+    EXPECT_EQ(full.status, 1) << command;
+    EXPECT_THAT(full.output, HasSubstr("standard output cannot be written")) << command;
+    const auto closed = edt(command + "2>&1 >&-");
+    EXPECT_EQ(closed.status, 1) << command;
+    EXPECT_THAT(closed.output, HasSubstr("standard output cannot be written")) << command;
+  }
+  const auto broken = edt(sample + "| true");
+  EXPECT_EQ(broken.status, 0);
+  EXPECT_EQ(status_in_bash("{ sleep 0.1; " + program() +
+                           " data info data; } | true; echo ${PIPESTATUS[0]}"),
+            1);
+}
+
+// Whoever takes from the pipe stands still, as a pager does: more lines than it holds are dropped.
+TEST_F(Streams, AReaderThatStandsStillHoldsUpNoTraining) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const int size = fcntl(ends[1], F_SETPIPE_SZ, 4096);
+  ASSERT_GT(size, 0);
+  const std::string filler(static_cast<std::size_t>(size), '.');
+  ASSERT_EQ(write(ends[1], filler.data(), filler.size()), size);
+  const auto outcome = shell("cd " + path_ + " && " + program() + " " + begin_ +
+                             "--steps 8 >/dev/null 2>&" + std::to_string(ends[1]));
+  EXPECT_EQ(outcome.status, 0);
+  close(ends[0]);
+  close(ends[1]);
+  expect_whole(8);
+}
+
+TEST_F(Streams, AHangUpSavesAndEndsAsATerminationDoes) {
+  for (const char* name : {"HUP", "TERM", "USR2", "XCPU"}) {
+    const int status = status_in_bash(
+        program() + " " + begin_ + "--steps 100000 </dev/null >/dev/null 2>&1 & pid=$!; " +
+        "begin=$(cat run/metrics.jsonl 2>/dev/null | wc -l); for i in $(seq 600); do " +
+        "[ $(cat run/metrics.jsonl 2>/dev/null | wc -l) -gt $begin ] && break; sleep 0.05; done; "
+        "kill -" +
+        name + " $pid; wait $pid; echo $?");
+    EXPECT_EQ(status, 3) << name;
+    EXPECT_EQ(outcome()["status"], 3) << name;
+    EXPECT_EQ(outcome()["what"], std::string("SIG") + name);
+    EXPECT_EQ(outcome()["step"], last_step()["step"]) << name;
+  }
+}
+
+TEST_F(Streams, UnderNohupAHangUpIsNothing) {
+  const int status = status_in_bash(
+      "nohup " + program() + " " + begin_ + "--steps 400 </dev/null >/dev/null 2>&1 & pid=$!; " +
+      "for i in $(seq 600); do [ -s run/metrics.jsonl ] && break; sleep 0.05; done; "
+      "kill -HUP $pid; wait $pid; echo $?");
+  EXPECT_EQ(status, 0);
+  expect_whole(400);
+}
+
+}  // namespace
+}  // namespace edt::test
