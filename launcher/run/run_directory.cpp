@@ -1,5 +1,8 @@
 #include "launcher/run/run_directory.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -86,7 +89,13 @@ void RunDirectory::set_metrics_aside() const {
 }
 
 void RunDirectory::open_log() const {
-  log::open_file(log(rank_), [generation = *generation_] { return generation.is_current(); });
+  std::error_code ignored;
+  const std::filesystem::path file = log(rank_);
+  if (std::filesystem::exists(file, ignored) &&
+      faccessat(AT_FDCWD, file.c_str(), W_OK, AT_EACCESS) != 0) {
+    std::filesystem::rename(file, free_name(file), ignored);  // of another user: a new one is begun
+  }
+  log::open_file(file, [generation = *generation_] { return generation.is_current(); });
 }
 
 }  // namespace edt

@@ -52,7 +52,7 @@ class RunFiles : public ShellRun {
 TEST_F(RunFiles, AllCheckpointsDamaged) {
   damage_checkpoints();
   const auto before = files();
-  EXPECT_THAT(refusal(go_on(5)),
+  EXPECT_THAT(refused(go_on(5)),
               AllOf(HasSubstr("no checkpoint in " + run_ + "/checkpoints is intact"),
                     HasSubstr("rank-0000.h5 is damaged"), HasSubstr("--run.on-damage=start-anew")));
   EXPECT_THAT(changed(before), testing::IsEmpty());
@@ -76,11 +76,11 @@ TEST_F(RunFiles, SomeCheckpointsDamaged) {
 TEST_F(RunFiles, AllCheckpointsLost) {
   const std::string checkpoints = run_ + "/checkpoints";
   fs::remove_all(checkpoints);
-  EXPECT_THAT(refusal(go_on(5)), HasSubstr("holds no checkpoint, but step 3 was saved there"));
+  EXPECT_THAT(refused(go_on(5)), HasSubstr("holds no checkpoint, but step 3 was saved there"));
   fs::remove(run_ + "/outcome.json");          // the metrics know it, too
-  const std::string lost = refusal(go_on(5));  // step 2 may have become complete too late for them
+  const std::string lost = refused(go_on(5));  // step 2 may have become complete too late for them
   EXPECT_THAT(lost, testing::ContainsRegex("holds no checkpoint, but step [12] was saved there"));
-  EXPECT_EQ(refusal(go_on(5) + "--run.resume off"), lost);
+  EXPECT_EQ(refused(go_on(5) + "--run.resume off"), lost);
   EXPECT_EQ(metrics().size(), 3u);
   goes_on(5, "--run.on-damage start-anew");
   EXPECT_EQ(metrics().size(), 5u);
@@ -113,7 +113,7 @@ TEST_F(RunFiles, ACheckpointOfAnotherRun) {
                 .status,
             0);
   fs::rename(path_ + "/other/checkpoints/step-000005", run_ + "/checkpoints/step-000005");
-  EXPECT_THAT(refusal(go_on(6)), HasSubstr("was made with train.seed 8, now it is 0"));
+  EXPECT_THAT(refused(go_on(6)), HasSubstr("was made with train.seed 8, now it is 0"));
 }
 
 TEST_F(RunFiles, MetricsLostOrEmpty) {
@@ -151,7 +151,7 @@ TEST_F(RunFiles, MetricsOfAnotherRun) {
   fs::copy_file(path_ + "/other/metrics.jsonl", run_ + "/metrics.jsonl",
                 fs::copy_options::overwrite_existing);
   const auto before = files();
-  EXPECT_THAT(refusal(go_on(4)), HasSubstr("metrics.jsonl is of another run: its loss of step 3"));
+  EXPECT_THAT(refused(go_on(4)), HasSubstr("metrics.jsonl is of another run: its loss of step 3"));
   EXPECT_THAT(changed(before), testing::IsEmpty());
 }
 
@@ -196,7 +196,7 @@ TEST_F(RunFiles, WhatIsOnlyWritten) {
   EXPECT_TRUE(fs::exists(run_ + "/samples/step-00000004.png"));
   fs::remove_all(run_ + "/tensorboard");
   write_text(run_ + "/tensorboard", "a file");
-  EXPECT_THAT(refusal(go_on(5)), HasSubstr("tensorboard"));
+  EXPECT_THAT(refused(go_on(5)), HasSubstr("tensorboard"));
 }
 
 TEST_F(RunFiles, OneFormulaForTheSizeOfACheckpoint) {

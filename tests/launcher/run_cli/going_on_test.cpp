@@ -31,11 +31,11 @@ TEST_F(GoingOn, WhatChangesTheCurveIsRefusedUntilSomebodyAcceptsIt) {
   trained(2);
   const auto before = files();
   const std::string other = "--steps 3 --train.batch 8 --optimizer.lr 0.5 --train.masked off ";
-  EXPECT_THAT(refusal(start(other) + "</dev/null"),
+  EXPECT_THAT(refused(start(other) + "</dev/null"),
               AllOf(HasSubstr("step-000002"), HasSubstr("train.batch 4 -> 8"),
                     HasSubstr("optimizer.lr 0.001 -> 0.5"), HasSubstr("train.masked on -> off"),
                     Not(HasSubstr("train.steps")), HasSubstr("--accept-changes")));
-  EXPECT_THAT(refusal(start("--steps 3 --run.dtype bf16 </dev/null")),
+  EXPECT_THAT(refused(start("--steps 3 --run.dtype bf16 </dev/null")),
               HasSubstr("run.dtype float32 -> bf16"));
   auto after = files();
   for (const char* held : {"generation", "logs/rank-00000.log"}) after[held] = before.at(held);
@@ -57,13 +57,13 @@ TEST_F(GoingOn, OnATerminalItAsks) {
   if (shell("script --version >/dev/null 2>&1").status != 0) GTEST_SKIP() << "no script(1)";
   trained(2);
   const auto answered = [&](const std::string& answer) {
-    return shell("cd " + path_ + " && echo " + answer + " | script -qec '" + EDT_PROGRAM +
+    return shell("cd " + path_ + " && echo " + answer + " | script -qec '" + edt_program() +
                  " train --run.dir run --steps 3 --train.batch 8' /dev/null");
   };
-  const auto refused = answered("n");
-  EXPECT_EQ(refused.status, 2);
-  EXPECT_THAT(refused.output, AllOf(HasSubstr("train.batch 4 -> 8. Go on? [y/N]"),
-                                    HasSubstr("edt: error: [checkpoint]")));
+  const auto declined = answered("n");
+  EXPECT_EQ(declined.status, 2);
+  EXPECT_THAT(declined.output, AllOf(HasSubstr("train.batch 4 -> 8. Go on? [y/N]"),
+                                     HasSubstr("edt: error: [checkpoint]")));
   const auto accepted = answered("y");
   EXPECT_EQ(accepted.status, 0) << accepted.output;
   EXPECT_EQ(last_step()["samples_seen"], 16);
@@ -87,10 +87,10 @@ TEST_F(GoingOn, ADataSetIsWhatIsInIt) {
   const std::string moved = "train --run.dir run --steps 3 --data moved --quiet";
   EXPECT_EQ(all_of(moved).status, 0);
   ASSERT_EQ(edt("data synth --quiet --out other --samples 32 --image-size 64 --seed 9").status, 0);
-  EXPECT_THAT(refusal("train --run.dir run --steps 4 --data other </dev/null"),
+  EXPECT_THAT(refused("train --run.dir run --steps 4 --data other </dev/null"),
               HasSubstr("data set's checksum of values"));
   ASSERT_EQ(edt("data synth --quiet --out larger --samples 40 --image-size 64").status, 0);
-  EXPECT_THAT(refusal("train --run.dir run --steps 4 --data larger </dev/null"),
+  EXPECT_THAT(refused("train --run.dir run --steps 4 --data larger </dev/null"),
               HasSubstr("data set's samples 32 -> 40"));
   EXPECT_EQ(all_of("train --run.dir run --steps 4 --data larger --accept-changes --quiet").status,
             0);

@@ -15,12 +15,12 @@ class Paths : public ShellRun {
     const auto outcome =
         all_of(std::string("train --quiet --data data --run.dir run --steps 2 --run.prometheus "
                            "run.prom --optimizer.lr 0.002 --train.batch 4 --train.micro-batch 2 ") +
-               kModel);
+               kTinyModel);
     ASSERT_EQ(outcome.status, 0) << outcome.output;
     std::filesystem::create_directory(path_ + "/elsewhere");
   }
   CommandOutcome elsewhere(const std::string& arguments) const {
-    return shell("cd " + path_ + "/elsewhere && " + EDT_PROGRAM + " " + arguments + " 2>&1");
+    return shell("cd " + path_ + "/elsewhere && " + edt_program() + " " + arguments + " 2>&1");
   }
 };
 
@@ -53,7 +53,7 @@ TEST_F(Paths, WithoutItsConfigurationACheckpointHasIt) {
     EXPECT_EQ(more.status, 2) << more.output;
   }
   std::filesystem::remove_all(run_ + "/checkpoints");
-  EXPECT_THAT(refusal("train --run.dir run"),
+  EXPECT_THAT(refused("train --run.dir run"),
               AllOf(HasSubstr("config.ini:1"), HasSubstr("no checkpoint has a configuration")));
 }
 
@@ -69,7 +69,7 @@ TEST_F(Paths, ABeginningTakesNothingFromAnEarlierAttempt) {
 
 TEST_F(Paths, AMovedDataSetIsNamedWithTheOptionThatSaysWhere) {
   ASSERT_EQ(shell("mv " + data_ + " " + path_ + "/moved").status, 0);
-  EXPECT_THAT(refusal("train --run.dir run --steps 3"),
+  EXPECT_THAT(refused("train --run.dir run --steps 3"),
               AllOf(HasSubstr(data_), HasSubstr("config.ini:"), HasSubstr("--data PATH")));
   EXPECT_EQ(all_of("train --quiet --run.dir run --steps 3 --data moved").status, 0);
   EXPECT_THAT(read_text(run_ + "/config.ini"), HasSubstr("path = " + path_ + "/moved\n"));
@@ -90,7 +90,7 @@ TEST_F(Paths, ARunThatBeginsWithAnothersConfigurationWritesFilesOfItsOwn) {
 
 TEST_F(Paths, AMovedRunIsNotTakenForTheOneItsConfigurationNames) {
   ASSERT_EQ(shell("mv " + run_ + " " + path_ + "/moved").status, 0);
-  EXPECT_THAT(refusal("train --config moved/config.ini --steps 3"),
+  EXPECT_THAT(refused("train --config moved/config.ini --steps 3"),
               AllOf(HasSubstr("lies in " + path_ + "/moved"), HasSubstr("run.dir = " + run_)));
   EXPECT_FALSE(std::filesystem::exists(run_));
   EXPECT_EQ(all_of("train --quiet --run.dir moved --steps 3").status, 0);

@@ -38,7 +38,7 @@ class Permissions : public ShellRun {
   void change_mode(const std::string& mode, const std::string& what) const {
     ASSERT_EQ(shell("cd " + path_ + " && chmod -R " + mode + " " + what).status, 0);
   }
-  const std::string program_ = EDT_PROGRAM;
+  const std::string& program_ = edt_program();
   const std::string go_on_ = "train --quiet --run.dir run --steps 3 ";
 };
 
@@ -88,6 +88,15 @@ TEST_F(Permissions, APartOfARunDirectoryThatCannotBeWritten) {
   ASSERT_EQ(shell("chown 65534:65534 " + run_).status, 0);
   EXPECT_THAT(denied(go_on_),
               AllOf(HasSubstr(run_ + "/tensorboard"), HasSubstr("drwxr-xr-x of root:root")));
+}
+
+// A log that somebody else has begun stays beside the new one.
+TEST_F(Permissions, ALogOfAnotherUser) {
+  ASSERT_EQ(shell("chown -R 65534:65534 " + run_ + " && chown root " + run_ + "/logs/*").status, 0);
+  const auto outcome = as_nobody(go_on_);
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_TRUE(fs::exists(run_ + "/logs/rank-00000.log"));
+  EXPECT_TRUE(fs::exists(run_ + "/logs/rank-00000.log.1"));
 }
 
 // Two people of one group on one directory, as the umask of groups makes it.

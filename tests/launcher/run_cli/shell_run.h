@@ -1,42 +1,33 @@
 // A tiny data set and the commands that train on it, as a shell sees them.
 #pragma once
 
-#include <gmock/gmock.h>
-
+#include <algorithm>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
 
-#include "tests/launcher/temporary_directory.h"
-#include "tests/support/shell.h"
+#include "tests/support/edt_program.h"
+#include "tests/support/text_files.h"
 
 namespace edt::test {
 
-class ShellRun : public testing::Test {
+class ShellRun : public Cli {
  protected:
-  static constexpr const char* kModel =
-      " --model EDT-Ti/2 --model.image-size 64 --model.widths 8,12,16,12,8 --model.heads "
-      "2,3,4,3,2 ";
+  ShellRun() { write_tiny_set(data_); }
 
-  ShellRun() {
-    const auto synth =
-        edt("data synth --quiet --out " + data_ + " --samples 32 --image-size 64 2>&1");
-    EXPECT_EQ(synth.status, 0) << synth.output;
-  }
-
-  // The program in the test's directory; its standard output, and what `arguments` redirect there.
+  // The program in the test's directory.
   CommandOutcome edt(const std::string& arguments) const {
-    return shell("cd " + path_ + " && " + EDT_PROGRAM + " " + arguments);
+    return shell("cd " + path_ + " && " + edt_program() + " " + arguments);
   }
-  // All it says, and its status.
+  // Both streams as one.
   CommandOutcome all_of(const std::string& arguments) const { return edt(arguments + " 2>&1"); }
 
   // "train ..." with all that the first start needs.
   std::string start(const std::string& more = "") const {
-    return "train --data " + data_ + " --run.dir " + run_ + kModel +
-           "--train.batch 4 --train.micro-batch 2 --optimizer.decay-steps 10 " + more;
+    return "train " + tiny_training(data_, run_) + more;
   }
   // A run of `steps` steps, with a checkpoint after each of them.
   void trained(int steps, const std::string& more = "") const {
@@ -45,14 +36,14 @@ class ShellRun : public testing::Test {
     ASSERT_EQ(outcome.status, 0) << outcome.output;
   }
 
-  // Refused with status 2 and one line, which is returned.
-  std::string refusal(const std::string& arguments, int status = 2) const {
-    const auto outcome = edt(arguments + " --quiet 2>&1 >/dev/null");
-    EXPECT_EQ(outcome.status, status) << arguments << "\n" << outcome.output;
-    const auto begin = outcome.output.find("edt: error: [");
-    EXPECT_NE(begin, std::string::npos) << outcome.output;
-    if (begin == std::string::npos) return outcome.output;
-    const std::string line = outcome.output.substr(begin);
+  // Refused with that status and, behind warnings, one line, which is returned.
+  std::string refused(const std::string& arguments, int status = 2) const {
+    const auto outcome = edt(arguments + " --quiet >/dev/null");
+    EXPECT_EQ(outcome.status, status) << arguments << "\n" << outcome.errors;
+    const auto begin = outcome.errors.find("edt: error: [");
+    EXPECT_NE(begin, std::string::npos) << outcome.errors;
+    if (begin == std::string::npos) return outcome.errors;
+    const std::string line = outcome.errors.substr(begin);
     EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1) << line;
     return line;
   }
@@ -64,8 +55,10 @@ class ShellRun : public testing::Test {
     return lines;
   }
   nlohmann::json last_step() const { return metrics().back(); }
+  // An empty object where there is none.
   nlohmann::json outcome() const {
-    return nlohmann::json::parse(read_text(run_ + "/outcome.json"), nullptr, false);
+    const auto json = nlohmann::json::parse(read_text(run_ + "/outcome.json"), nullptr, false);
+    return json.is_object() ? json : nlohmann::json::object();
   }
   // Every file below the run directory, by its name there.
   std::map<std::string, std::string> files() const {
@@ -77,8 +70,6 @@ class ShellRun : public testing::Test {
     return all;
   }
 
-  const TemporaryDirectory directory_;
-  const std::string path_ = directory_.path().string();
   const std::string data_ = path_ + "/data", run_ = path_ + "/run";
 };
 
