@@ -90,7 +90,7 @@ TEST_F(Streams, AReaderThatStandsStillHoldsUpNoTraining) {
   const int size = fcntl(ends[1], F_SETPIPE_SZ, 4096);
   ASSERT_GT(size, 0);
   const std::string filler(static_cast<std::size_t>(size), '.');
-  ASSERT_EQ(write(ends[1], filler.data(), filler.size()), size);
+  ASSERT_EQ(::write(ends[1], filler.data(), filler.size()), size);
   constexpr int kOneDigit = 9;  // more a shell does not know
   ASSERT_EQ(dup2(ends[1], kOneDigit), kOneDigit);
   EXPECT_EQ(edt(begin_ + "--steps 8 >/dev/null 2>&9").status, 0);
