@@ -61,7 +61,7 @@ if [[ -z $packages ]]; then
   if [[ $suite == bookworm ]]; then
     build=${EDT_BUILD:-$top/build/release}
     [[ -f $build/build.ninja ]] || (cd "$top" && cmake -B "$build" --preset release >/dev/null)
-    cmake --build "$build" --target edt >/dev/null
+    cmake --build "$build" --target edt edt_help_files >/dev/null
     (cd "$build" && cpack -G DEB -B "$packages" > "$work/cpack.log") || { tail -n 20 "$work/cpack.log"; exit 1; }
   else
     install git ca-certificates dpkg-dev file
@@ -76,9 +76,13 @@ fi
 ls -l "$packages"/*.deb
 
 step "lintian"
+failed=0
 if command -v lintian >/dev/null; then
-  lintian --allow-root --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs "$packages"/*.deb
-  echo "no errors, no warnings"
+  if lintian --allow-root --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs "$packages"/*.deb; then
+    echo "no errors, no warnings"
+  else
+    failed=1  # and the rest is worth knowing
+  fi
 else
   echo "left out: lintian is missing (Debian: lintian)"
 fi
@@ -115,3 +119,4 @@ inside apt-get purge -y -qq edt > "$work/apt.log" 2>&1
 left=$(inside sh -c 'ls -d /usr/bin/edt /usr/share/edt /usr/share/doc/edt /usr/lib/edt 2>/dev/null' || true)
 [[ -z $left ]] || { echo "left behind: $left"; exit 1; }
 echo "nothing is left behind"
+exit "$failed"

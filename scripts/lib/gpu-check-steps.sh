@@ -116,7 +116,7 @@ step_ops() {
 
 step_golden() {
   local filter='Cuda/*'
-  [[ $is_dry == yes ]] && filter='Cuda/Golden.OutputsWithAndWithoutModulationMatrix/0'
+  [[ $is_dry == yes ]] && filter='Cuda/Golden.OutputsWithAndWithoutModulationMatrix/*'
   tests golden_test "$filter"
 }
 
