@@ -14,12 +14,15 @@ bool is_collective(const Collective& call) {
 
 }  // namespace
 
-FlightRecorder::FlightRecorder(std::size_t capacity) : ring_(capacity), ids_(capacity) {}
+FlightRecorder::FlightRecorder(std::size_t capacity, Now now)
+    : now_(std::move(now)), progress_(now_()), ring_(capacity), ids_(capacity) {
+  phase_.since = progress_;
+}
 
 void FlightRecorder::phase(std::string_view name) {
   {
     const std::lock_guard lock(mutex_);
-    progress_ = Clock::now();
+    progress_ = now_();
     if (phase_.name != name) {
       phase_.name = name;
       phase_.since = progress_;
@@ -59,7 +62,7 @@ void FlightRecorder::joined(const Communicator& communicator) {
   place.id = communicator.id();
   place.communicator = communicator.label();
   place.entered = communicator.collectives();
-  place.since = Clock::now();
+  place.since = now_();
 }
 
 void FlightRecorder::left(const Communicator& communicator) {
@@ -70,7 +73,7 @@ void FlightRecorder::left(const Communicator& communicator) {
 std::uint64_t FlightRecorder::begin(const Communicator& communicator, const Collective& call) {
   const std::lock_guard lock(mutex_);
   const std::uint64_t ticket = begun_++;
-  const auto now = Clock::now();
+  const auto now = now_();
   progress_ = now;
   Entry& entry = ring_[ticket % ring_.size()];
   entry.communicator = communicator.label();
@@ -95,7 +98,7 @@ std::uint64_t FlightRecorder::begin(const Communicator& communicator, const Coll
 
 void FlightRecorder::end(std::uint64_t ticket) {
   const std::lock_guard lock(mutex_);
-  const auto now = Clock::now();
+  const auto now = now_();
   progress_ = now;
   if (begun_ - ticket > ring_.size()) return;  // overwritten meanwhile, by other communicators
   Entry& entry = ring_[ticket % ring_.size()];

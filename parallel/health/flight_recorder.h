@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 
@@ -30,10 +31,15 @@ class FlightRecorder final : public CollectiveObserver {
   };
   struct Phase {
     std::string name = "start";
-    Clock::time_point since = Clock::now();
+    Clock::time_point since;
   };
 
-  explicit FlightRecorder(std::size_t capacity = 256);
+  using Now = std::function<Clock::time_point()>;
+
+  // `now` is for tests, which have a time of their own.
+  explicit FlightRecorder(
+      std::size_t capacity = 256, Now now = [] { return Clock::now(); });
+  Clock::time_point now() const { return now_(); }
 
   // "data", "forward", "checkpoint", ... Each call is a sign of progress, as each collective is.
   void phase(std::string_view name);
@@ -51,9 +57,10 @@ class FlightRecorder final : public CollectiveObserver {
   void end(std::uint64_t ticket) override;
 
  private:
+  const Now now_;
   mutable std::mutex mutex_;
   Phase phase_;
-  Clock::time_point progress_ = Clock::now();
+  Clock::time_point progress_;
   std::vector<Entry> ring_;
   std::vector<std::string> ids_;  // of the communicators in ring_
   std::uint64_t begun_ = 0;

@@ -18,9 +18,6 @@ namespace {
 constexpr Seconds kDumpTime{5}, kAbortTime{5};
 constexpr char kStatus = 's', kGoodbye = 'g', kVerdict = 'v';
 
-double seconds_since(FlightRecorder::Clock::time_point time) {
-  return Seconds(FlightRecorder::Clock::now() - time).count();
-}
 double unix_time(FlightRecorder::Clock::time_point time) {
   return Seconds(time.time_since_epoch()).count();
 }
@@ -54,9 +51,11 @@ Watchdog::Watchdog(Communicator& world, std::shared_ptr<FlightRecorder> recorder
       options_(std::move(options)),
       aborts_itself_(!options_.abort),
       mailbox_(world.mailbox("watchdog")),
+      now_(options_.now()),
       peers_(static_cast<std::size_t>(rank_ == 0 ? size_ : 1)) {
   options_.start_timeout = bounded_timeout(options_.start_timeout);
   options_.timeout = bounded_timeout(options_.timeout);
+  for (Peer& peer : peers_) peer.last = now_;
   world_.set_observer(recorder_);
   prepare_thread_stacks();
   if (aborts_itself_) options_.abort = [this](int status) { world_.abort(status); };
@@ -96,6 +95,9 @@ Seconds Watchdog::interval() const {
 
 RankStatus Watchdog::own_status() const {
   const FlightRecorder::Phase phase = recorder_->current_phase();
+  const auto seconds_since = [now = recorder_->now()](FlightRecorder::Clock::time_point time) {
+    return Seconds(now - time).count();
+  };
   RankStatus status{world_.host(),
                     phase.name,
                     seconds_since(phase.since),
@@ -131,13 +133,14 @@ bool Watchdog::all_ended() const {
 
 // The last letter from everybody is a goodbye: to rank 0 when a rank ends, from it when all have.
 bool Watchdog::round() {
+  now_ = options_.now();
   report();
   read_letters();
   if (!over_) look();
   if (over_ || abandoned_) return false;
   if (!ending_) return true;
   if (!ending_since_) {
-    ending_since_ = Clock::now();
+    ending_since_ = now_;
     if (rank_ == 0) peers_[0].heard.ended = true;
     if (rank_ != 0) mailbox_->post(0, std::string(1, kGoodbye));
   }
@@ -146,7 +149,7 @@ bool Watchdog::round() {
     said_goodbye_ = true;
     if (mailbox_->delivered()) return false;
   }
-  if (Clock::now() - *ending_since_ < options_.timeout) return true;
+  if (now_ - *ending_since_ < options_.timeout) return true;
   log::warning("[watchdog] rank {} ends without having heard that the others do", rank_);
   return false;
 }
@@ -155,7 +158,7 @@ void Watchdog::report() {
   if (said_goodbye_) return;
   if (rank_ == 0) {
     peers_[0].heard.status = own_status();
-    peers_[0].last = Clock::now();
+    peers_[0].last = now_;
     RankStatus for_others = peers_[0].heard.status;
     for_others.started = have_started();
     post_all(kStatus + to_text(for_others));
@@ -167,7 +170,7 @@ void Watchdog::report() {
 void Watchdog::read_letters() {
   while (const auto letter = mailbox_->poll()) {
     Peer& peer = peers_[static_cast<std::size_t>(letter->from)];
-    peer.last = Clock::now();
+    peer.last = now_;
     const std::string_view content = std::string_view(letter->bytes).substr(1);
     switch (letter->bytes[0]) {
       case kStatus:
@@ -185,7 +188,7 @@ void Watchdog::read_letters() {
 void Watchdog::look() {
   std::vector<HeardStatus> all;
   for (Peer& peer : peers_) {
-    peer.heard.silent = Seconds(Clock::now() - peer.last).count();
+    peer.heard.silent = Seconds(now_ - peer.last).count();
     all.push_back(peer.heard);
   }
   if (rank_ == 0) {
@@ -241,7 +244,7 @@ void Watchdog::write_dump(const std::string& verdict) const {
                               {"verdict", verdict},
                               {"time", unix_time(FlightRecorder::Clock::now())},
                               {"phase", phase.name},
-                              {"phase_seconds", seconds_since(phase.since)}};
+                              {"phase_seconds", Seconds(recorder_->now() - phase.since).count()}};
   json["threads"] = nlohmann::ordered_json::array();
   for (const ThreadStack& stack : thread_stacks()) {
     json["threads"].push_back({{"id", stack.id},

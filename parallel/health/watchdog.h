@@ -33,6 +33,8 @@ struct WatchdogOptions {
   int status = 1;                         // that the job ends with
   // Ends the job; the default is Communicator::abort.
   std::function<void(int status)> abort;
+  // The time that silence is measured in, asked once at each look; tests have one of their own.
+  std::function<Clock::time_point()> now = [] { return Clock::now(); };
 };
 
 class Watchdog {
@@ -53,7 +55,7 @@ class Watchdog {
  private:
   struct Peer {
     HeardStatus heard;
-    Clock::time_point last = Clock::now();
+    Clock::time_point last;
   };
 
   void run();
@@ -79,7 +81,8 @@ class Watchdog {
   std::atomic<bool> forward_done_ = false, step_done_ = false;
   std::atomic<bool> ending_ = false, abandoned_ = false;
   bool said_goodbye_ = false;
-  bool over_ = false;  // a verdict has been carried out
+  bool over_ = false;      // a verdict has been carried out
+  Clock::time_point now_;  // of the present look
   std::optional<Clock::time_point> ending_since_;
   std::vector<Peer> peers_;  // on rank 0: all; else: rank 0 only
   std::mutex mutex_;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -11,6 +12,7 @@
 #include "parallel/self/self_communicator.h"
 #include "parallel/threads/thread_ranks.h"
 #include "tests/launcher/temporary_directory.h"
+#include "tests/parallel/health/watch_time.h"
 #include "tests/support/mpirun.h"
 
 namespace edt {
@@ -26,59 +28,105 @@ Json dump_of(const TemporaryDirectory& directory, int rank) {
   return file ? Json::parse(file) : Json();
 }
 
-// Comes back when all ranks have given up, on a slow machine too.
-using Stall = std::function<void()>;
-
 struct Timeouts {
   double later = 0.2, start = 1800;
   std::vector<bool> forward_done = {};  // by rank; none: all
 };
 
-// What the ranks do, with a watchdog that notes how often it would have ended the job.
-int aborts_of(int ranks, const TemporaryDirectory& directory,
-              const std::function<void(Communicator&, FlightRecorder&, const Stall&)>& work,
-              const Timeouts& timeouts = {}) {
-  std::atomic<int> aborts = 0;
-  const Stall stall = [&] {
-    const auto begin = Clock::now();
-    while (aborts < ranks && seconds_since(begin) < 30) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+// Ranks with a watchdog each, that notes how often it would have ended the job.
+class WatchedRanks {
+ public:
+  // `stall` comes back when all ranks have given up.
+  using Stall = std::function<void()>;
+  using Work = std::function<void(Communicator&, FlightRecorder&, const Stall&)>;
+
+  WatchedRanks(int ranks, const TemporaryDirectory& directory)
+      : ranks_(ranks), directory_(directory), time_(ranks) {
+    for (int r = 0; r < ranks; ++r) {
+      recorders_.push_back(std::make_shared<FlightRecorder>(256, [this] { return time_.wall(); }));
     }
-  };
-  run_ranks(ranks, [&](Communicator& world) {
-    const auto recorder = std::make_shared<FlightRecorder>();
+  }
+
+  // Time stands still until every rank stalls or waits in a collective of one
+  // of `labels`.
+  int aborts_when_all_wait(const std::vector<std::string>& labels, const Work& work,
+                           const Timeouts& timeouts = {}) {
+    const std::jthread clock([&](const std::stop_token& ended) {
+      const auto over = [&] { return ended.stop_requested() || aborts_ == ranks_; };
+      EXPECT_TRUE(test::wait_until([&] { return over() || all_wait(labels); }));
+      while (!over()) time_.pass(Seconds(0.05));
+    });
+    return aborts(work, timeouts);
+  }
+  // Time passes where `work` calls pass().
+  int aborts(const Work& work, const Timeouts& timeouts = {}) {
+    run_ranks(ranks_, [&](Communicator& world) { run(world, work, timeouts); });
+    return aborts_;
+  }
+  void pass(double seconds) { time_.pass(Seconds(seconds)); }
+  void pass_at_once(double seconds) { time_.pass(Seconds(seconds), Seconds(seconds)); }
+
+ private:
+  void run(Communicator& world, const Work& work, const Timeouts& timeouts) {
+    const int rank = world.rank();
+    const auto place = static_cast<std::size_t>(rank);
     WatchdogOptions options{.start_timeout = Seconds(timeouts.start),
                             .timeout = Seconds(timeouts.later),
-                            .directory = directory.path()};
-    options.abort = [&](int status) { aborts += status; };
-    Watchdog watchdog(world, recorder, options);
-    const auto rank = static_cast<std::size_t>(world.rank());
-    if (timeouts.forward_done.empty() || timeouts.forward_done[rank]) watchdog.forward_done();
-    work(world, *recorder, stall);
-  });
-  return aborts;
-}
+                            .directory = directory_.path()};
+    options.now = [this, rank] { return time_.look(rank); };
+    options.abort = [this, rank](int status) {
+      aborts_ += status;
+      time_.leave(rank);
+    };
+    Watchdog watchdog(world, recorders_[place], options);
+    if (timeouts.forward_done.empty() || timeouts.forward_done[place]) watchdog.forward_done();
+    work(world, *recorders_[place], [&] {
+      ++stalling_;
+      EXPECT_TRUE(test::wait_until([&] { return aborts_ == ranks_; }));
+    });
+  }
+
+  bool all_wait(const std::vector<std::string>& labels) const {
+    int waiting = stalling_;
+    for (const auto& recorder : recorders_) {
+      for (const FlightRecorder::Place& place : recorder->places()) {
+        waiting += place.waiting && std::ranges::count(labels, place.label) > 0;
+      }
+    }
+    return waiting == ranks_;
+  }
+
+  const int ranks_;
+  const TemporaryDirectory& directory_;
+  test::WatchTime time_;
+  std::vector<std::shared_ptr<FlightRecorder>> recorders_;
+  std::atomic<int> aborts_ = 0, stalling_ = 0;
+};
+
+using Stall = WatchedRanks::Stall;
 
 TEST(Watchdog, NamesTheRankThatDoesNotCome) {
   const TemporaryDirectory directory;
-  const int aborts = aborts_of(
-      4, directory, [](Communicator& world, FlightRecorder& recorder, const Stall& stall) {
-        const auto data = world.split(0, 0, "data");
-        data->barrier("start");
-        recorder.phase("forward");
-        if (world.rank() == 2) stall();
-        data->all_reduce_value(1.0f, Reduce::kSum, "gradients of blocks.3");
-      });
+  const int aborts = WatchedRanks(4, directory)
+                         .aborts_when_all_wait(
+                             {"gradients of blocks.3"},
+                             [](Communicator& world, FlightRecorder& recorder, const Stall& stall) {
+                               const auto data = world.split(0, 0, "data");
+                               data->barrier("start");
+                               recorder.phase("forward");
+                               if (world.rank() == 2) stall();
+                               data->all_reduce_value(1.0f, Reduce::kSum, "gradients of blocks.3");
+                             });
   EXPECT_EQ(aborts, 4);
   for (int rank = 0; rank < 4; ++rank) {
     const Json dump = dump_of(directory, rank);
     EXPECT_EQ(dump["rank"], rank);
     EXPECT_EQ(dump["phase"], "forward");
-    EXPECT_THAT(
-        dump["verdict"].get<std::string>(),
-        ContainsRegex("^rank 2 of 4 on .* stalls: has not entered all_reduce #2 \"gradients "
-                      "of blocks.3\" of \"data\" \\(it is in phase \"forward\" since "
-                      "0?[0-9.]* s\\); ranks 0, 1, 3 wait$"));
+    EXPECT_THAT(dump["verdict"].get<std::string>(),
+                ContainsRegex("^rank 2 of 4 on .* stalls: has not entered all_reduce #2 "
+                              "\"gradients "
+                              "of blocks.3\" of \"data\" \\(it is in phase \"forward\" since "
+                              "0?[0-9.]* s\\); ranks 0, 1, 3 wait$"));
     const Json last = dump["collectives"].back();
     EXPECT_EQ(last["operation"], rank == 2 ? "barrier" : "all_reduce");
     EXPECT_EQ(last["state"], rank == 2 ? "done" : "pending");
@@ -91,12 +139,13 @@ TEST(Watchdog, NamesTheRankThatDoesNotCome) {
 TEST(Watchdog, ZeroIsNever) {
   const TemporaryDirectory directory;
   const auto aborts = [&](bool expected, const Timeouts& timeouts) {
-    const auto stalls = [&](Communicator&, FlightRecorder& recorder, const Stall& stall) {
+    WatchedRanks ranks(1, directory);
+    const auto work = [&](Communicator&, FlightRecorder& recorder, const Stall& stall) {
       recorder.phase("data");
       if (expected) stall();
-      if (!expected) std::this_thread::sleep_for(std::chrono::milliseconds(700));
+      if (!expected) ranks.pass_at_once(0.7);
     };
-    return aborts_of(1, directory, stalls, timeouts);
+    return expected ? ranks.aborts_when_all_wait({}, work, timeouts) : ranks.aborts(work, timeouts);
   };
   EXPECT_EQ(aborts(false, {.later = 0.2, .start = 0, .forward_done = {false}}), 0);
   EXPECT_EQ(aborts(true, {.later = 0.2, .start = 0, .forward_done = {true}}), 1);
@@ -108,11 +157,12 @@ TEST(Watchdog, NamesARankThatMakesNoProgressOnItsOwn) {
   const TemporaryDirectory directory;
   const auto file = directory / "held open";
   std::ofstream held(file);
-  const int aborts =
-      aborts_of(1, directory, [](Communicator&, FlightRecorder& recorder, const Stall& stall) {
-        recorder.phase("data");
-        stall();
-      });
+  const int aborts = WatchedRanks(1, directory)
+                         .aborts_when_all_wait(
+                             {}, [](Communicator&, FlightRecorder& recorder, const Stall& stall) {
+                               recorder.phase("data");
+                               stall();
+                             });
   EXPECT_EQ(aborts, 1);
   const Json dump = dump_of(directory, 0);
   EXPECT_THAT(dump["verdict"].get<std::string>(),
@@ -124,16 +174,18 @@ TEST(Watchdog, NamesARankThatMakesNoProgressOnItsOwn) {
   EXPECT_THAT(stacks, HasSubstr("\"state\":\"S\""));
 }
 
-// Ranks 0 and 1 wait for rank 2, which waits for rank 3 in another communicator.
+// Ranks 0 and 1 wait for rank 2, which waits for rank 3 in another
+// communicator.
 TEST(Watchdog, NamesTheCauseAndNotWhoWaitsForIt) {
   const TemporaryDirectory directory;
-  aborts_of(4, directory, [](Communicator& world, FlightRecorder&, const Stall& stall) {
+  const auto work = [](Communicator& world, FlightRecorder&, const Stall& stall) {
     const auto halves = world.split(world.rank() / 2, 0, "tensor");
     const auto trio = world.split(world.rank() < 3 ? 0 : 1, 0, "data");
     if (world.rank() == 3) stall();
     if (world.rank() >= 2) halves->barrier("activations");
     if (world.rank() < 3) trio->barrier("gradients");
-  });
+  };
+  WatchedRanks(4, directory).aborts_when_all_wait({"activations", "gradients"}, work);
   EXPECT_THAT(dump_of(directory, 0)["verdict"].get<std::string>(),
               AllOf(ContainsRegex("^rank 3 of 4 on .* stalls: has not entered barrier #1 "),
                     HasSubstr("\"activations\" of \"tensor\""), HasSubstr("rank 2 waits")));
@@ -141,15 +193,16 @@ TEST(Watchdog, NamesTheCauseAndNotWhoWaitsForIt) {
 
 TEST(Watchdog, NamesWhatRanksDisagreeOn) {
   const TemporaryDirectory directory;
-  aborts_of(2, directory, [](Communicator& world, FlightRecorder&, const Stall&) {
+  const auto work = [](Communicator& world, FlightRecorder&, const Stall&) {
     const auto data = world.split(0, 0, "data");
-    data->set_timeout(Seconds(1));
+    data->set_timeout(Seconds(3));  // the verdict comes long before
     const auto call = [&] {
       if (world.rank() == 0) data->barrier("end of step");
       if (world.rank() == 1) data->broadcast("configuration", 0, "options");
     };
     EXPECT_THROW(call(), CommunicationError);
-  });
+  };
+  WatchedRanks(2, directory).aborts_when_all_wait({"end of step", "options"}, work);
   EXPECT_THAT(dump_of(directory, 1)["verdict"].get<std::string>(),
               AllOf(HasSubstr("ranks disagree: rank "), HasSubstr("barrier #1 \"end of step\""),
                     HasSubstr("broadcast #1 \"options\"")));
@@ -158,43 +211,46 @@ TEST(Watchdog, NamesWhatRanksDisagreeOn) {
 // Each waits for less than the time-out, all together for longer.
 TEST(Watchdog, LetsWorkingRanksWorkAndEnd) {
   const TemporaryDirectory directory;
-  const auto wait = [] { std::this_thread::sleep_for(std::chrono::milliseconds(300)); };
+  WatchedRanks ranks(3, directory);
   const auto work = [&](Communicator& world, FlightRecorder&, const Stall&) {
     for (int step = 0; step < 6; ++step) {
-      if (world.rank() == step % 3) wait();
+      if (world.rank() == step % 3) ranks.pass(0.1);
       world.barrier("step");
     }
-    if (world.rank() == 1) wait();  // ends late: the others wait for it
+    if (world.rank() == 1) ranks.pass(0.1);  // ends late: the others wait for it
   };
-  EXPECT_EQ(aborts_of(3, directory, work, {.later = 1.5}), 0);
+  EXPECT_EQ(ranks.aborts(work), 0);
   EXPECT_EQ(dump_of(directory, 0), Json());
 }
 
 // As long as one rank has not been through a forward pass, whichever it is.
 TEST(Watchdog, WaitsLongerForTheFirstForwardPassOfAllRanks) {
-  const auto work = [](Communicator& world, FlightRecorder&, const Stall&) {
-    if (world.rank() == 1) std::this_thread::sleep_for(std::chrono::milliseconds(600));
-    world.barrier("first step");
-  };
   for (const std::vector<bool>& done : {std::vector<bool>{false, false, false},
                                         {false, true, true},
                                         {true, false, true},
                                         {true, true, false}}) {
     const TemporaryDirectory directory;
-    EXPECT_EQ(aborts_of(3, directory, work, {.forward_done = done}), 0);
+    WatchedRanks ranks(3, directory);
+    const auto work = [&](Communicator& world, FlightRecorder&, const Stall&) {
+      if (world.rank() == 1) ranks.pass(0.6);
+      world.barrier("first step");
+    };
+    EXPECT_EQ(ranks.aborts(work, {.forward_done = done}), 0);
   }
 }
 
-// Ranks that wait for each other in their first backward pass: the start's time-out is over.
+// Ranks that wait for each other in their first backward pass: the start's
+// time-out is over.
 TEST(Watchdog, IsShortFromTheFirstForwardPassOn) {
   const TemporaryDirectory directory;
-  aborts_of(2, directory,
-            [](Communicator& world, FlightRecorder& recorder, const Stall& stall) {
-              recorder.phase("backward");
-              if (world.rank() == 1) stall();
-              world.barrier("gradients of blocks.0");
-            },
-            {.later = 2, .start = 1e6, .forward_done = {true, true}});
+  const auto work = [](Communicator& world, FlightRecorder& recorder, const Stall& stall) {
+    recorder.phase("backward");
+    if (world.rank() == 1) stall();
+    world.barrier("gradients of blocks.0");
+  };
+  WatchedRanks(2, directory)
+      .aborts_when_all_wait({"gradients of blocks.0"}, work,
+                            {.start = 1e6, .forward_done = {true, true}});
   EXPECT_THAT(dump_of(directory, 1)["verdict"].get<std::string>(),
               ContainsRegex("^rank 1 of 2 on .* stalls: has not entered barrier #"));
 }
