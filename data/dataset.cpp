@@ -34,8 +34,9 @@ std::vector<fs::path> list_shards(const fs::path& path) {
 
 Dataset::Dataset(const fs::path& path, const DatasetOptions& options)
     : path_(path), options_(options), begin_{0} {
+  const auto cache = std::make_shared<BlockCache>(options.cache_bytes);
   for (const fs::path& file : list_shards(path)) {
-    shards_.push_back(std::make_unique<Shard>(file, options.map_files));
+    shards_.push_back(std::make_unique<Shard>(file, options.map_files, cache));
     begin_.push_back(begin_.back() + shards_.back()->size());
   }
   description_ = shards_[0]->description();
@@ -88,6 +89,23 @@ void Dataset::check_order() const {
   require<DataError>(place->total_samples == static_cast<std::int64_t>(size()), "data",
                      "{}: {} samples, {} are recorded", path_.string(), size(),
                      place->total_samples);
+}
+
+std::string Dataset::slow_layout() const {
+  constexpr double kSlow = 4;
+  double most = 1, decoded = 0;
+  for (const auto& shard : shards_) {
+    most = std::max(most, shard->decoded_samples());
+    decoded += static_cast<double>(shard->decoded_bytes());
+  }
+  const auto kept = static_cast<double>(options_.cache_bytes);
+  if (most < kSlow || decoded <= kept) return "";
+  constexpr double kMiB = 1 << 20;
+  return fmt::format(
+      "{}: its samples lie in compressed chunks: each read in random order decodes {:.0f} samples "
+      "to give one, and {:.0f} of {:.0f} MiB stay decoded (data.cache). `edt data repack {} OUT` "
+      "writes them so that each is read alone",
+      path_.string(), most, kept / kMiB, decoded / kMiB, path_.string());
 }
 
 std::vector<std::uint64_t> Dataset::shard_sizes() const {
@@ -179,7 +197,7 @@ void Dataset::read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScra
     if (index < begin_[shard] || index >= begin_[shard + 1]) shard = shard_of(index);
     return *shards_[shard];
   };
-  std::size_t shard = 0, shard_ahead = 0;
+  std::size_t shard = 0, shard_ahead = 0, shard_read = 0;
   const auto stored_at = [&](std::size_t turn) -> std::span<const std::byte> {
     if (turn >= refs.size()) return {};
     const SampleRef& ref = refs[place_at(turn)];
@@ -190,6 +208,8 @@ void Dataset::read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScra
     const std::size_t place = place_at(turn);
     const SampleRef& ref = refs[place];
     const Shard& file = follow(ref.index, shard);
+    if (turn > 0 && shard != shard_read) shards_[shard_read]->require_kept();
+    shard_read = shard;
     const std::uint64_t row = ref.index - begin_[shard];
     const auto out = latents.subspan(place * n, n);
     const auto target = description_.moments ? std::span(values).subspan(n, stored) : out;
@@ -198,6 +218,7 @@ void Dataset::read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScra
     finish_sample(ref, seed, target, scratch, out);
     if (!labels.empty()) labels[place] = file.labels()[row];
   }
+  if (!refs.empty()) shards_[shard_read]->require_kept();
 }
 
 }  // namespace edt::data

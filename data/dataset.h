@@ -17,9 +17,10 @@ namespace edt::data {
 struct DatasetOptions {
   bool verify_blocks = true;  // check the checksum of a block when it is first touched
   bool normalize = false;     // (x - channel_mean) / channel_std
-  // Read through a mapping of the files, without a system call per sample. A disk that fails then
-  // ends the program by SIGBUS; without it, by an error that names the file.
+  // Read through a mapping of the files, without a system call per sample.
   bool map_files = true;
+  // Of decoded samples that are kept where shards are compressed.
+  std::uint64_t cache_bytes = kDefaultCacheBytes;
 };
 
 // Buffers of one reader, reused between reads.
@@ -46,6 +47,10 @@ class Dataset {
   std::vector<std::uint64_t> shard_sizes() const;
   std::int32_t label(std::uint64_t index) const;
 
+  // For people, where samples in random order cost several times their bytes: the factor, and what
+  // to do. Empty: they do not.
+  std::string slow_layout() const;
+
   // Throws DataError naming both values unless a model of this shape can be trained on it.
   void require_fits(int channels, int height, int width, int classes) const;
 
@@ -55,7 +60,8 @@ class Dataset {
 
   // Latents [refs.size(), C, H, W] as the model sees them: scaled, drawn afresh from moments (keyed
   // by seed, epoch and index), normalized on request; and labels [refs.size()], unless empty. Reads
-  // in file order. Const and safe to call from several threads with a scratch each.
+  // in file order. SystemError where a file was cut short meanwhile, or its disk failed. Const and
+  // safe to call from several threads with a scratch each.
   void read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScratch& scratch,
             std::span<float> latents, std::span<std::int32_t> labels = {}) const;
 

@@ -1,6 +1,7 @@
 #include "data/description.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/base/error.h"
@@ -67,6 +68,15 @@ std::vector<std::string> split_names(const std::string& text) {
   return names;
 }
 
+bool is_known(const std::string& attribute) {
+  constexpr std::array<std::string_view, 17> kKnown{
+      "format",        "format_version", "num_classes", "image_size",   "scale",
+      "channel_mean",  "channel_std",    "class_names", "source",       "provenance",
+      "complete",      "shard_index",    "shard_count", "first_sample", "total_samples",
+      "decoder_patch", "checksum_block"};
+  return std::find(kKnown.begin(), kKnown.end(), attribute) != kKnown.end();
+}
+
 void read_array_shape(const h5::File& file, Description& d) {
   const bool latents = file.has("latents");
   d.moments = file.has("moments");
@@ -126,6 +136,9 @@ void write_description(const Description& d, h5::File& file) {
   }
   if (!d.source.empty()) file.write_attribute("source", d.source);
   if (!d.provenance.empty()) file.write_attribute("provenance", d.provenance);
+  for (const auto& [name, value] : d.others) {
+    if (value) file.write_value(name, *value);
+  }
   std::string names;
   for (const std::string& name : d.class_names) names += name + "\n";
   if (!names.empty()) file.write_attribute("class_names", names);
@@ -153,6 +166,9 @@ Description read_description(const h5::File& file) {
   d.channel_std = read_optional(file, "channel_std");
   if (file.has_attribute("source")) d.source = file.read_string("source");
   if (file.has_attribute("provenance")) d.provenance = file.read_string("provenance");
+  for (const std::string& name : file.attribute_names()) {
+    if (!is_known(name)) d.others[name] = file.read_value(name);
+  }
   if (file.has_attribute("class_names"))
     d.class_names = split_names(file.read_string("class_names"));
   d.decoder = read_decoder(file, d.channels);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,8 +34,10 @@ struct Description {
   std::vector<double> channel_mean, channel_std;  // empty: not known
   LinearDecoder decoder;
   std::vector<std::string> class_names;  // empty: not known
-  std::string source;                    // where the samples come from, for people
-  std::string provenance;                // id of all that shaped the set; empty: not known
+  // Attributes that mean nothing here; without a value those that are neither text nor numbers.
+  std::map<std::string, std::optional<h5::AttributeValue>> others;
+  std::string source;      // where the samples come from, for people
+  std::string provenance;  // id of all that shaped the set; empty: not known
 
   std::uint64_t latent_elements() const {
     return static_cast<std::uint64_t>(channels) * height * width;

@@ -16,6 +16,7 @@ DatasetInfo describe(const std::filesystem::path& path) {
   info.description = dataset.description();
   info.samples = dataset.size();
   info.shards = dataset.shards().size();
+  info.slow_layout = dataset.slow_layout();
   info.class_counts.resize(static_cast<std::size_t>(info.description.classes));
   for (const auto& shard : dataset.shards()) {
     info.bytes += std::filesystem::file_size(shard->path());

@@ -21,6 +21,7 @@ struct DatasetInfo {
   std::uint64_t sealed_shards = 0;   // protected against damaged headers
   std::uint64_t checked_shards = 0;  // with block checksums
   std::vector<std::uint64_t> class_counts;
+  std::string slow_layout;  // Dataset::slow_layout
 };
 
 DatasetInfo describe(const std::filesystem::path& path);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -27,21 +28,20 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-// Seconds of each pass, round by round, until the fastest has run for `seconds`.
-std::vector<std::vector<double>> time_in_turn(std::span<const std::function<void()>> passes,
-                                              double seconds) {
-  for (const auto& pass : passes) pass();
-  std::vector<std::vector<double>> times(passes.size());
-  std::vector<double> total(passes.size(), 0);
+struct Turn {
+  double samples = 0, seconds = 0;
+  double rate() const { return samples / seconds; }
+};
+
+// Pieces of work, each giving the number of its samples, for `seconds` or until `most` are done.
+Turn take_turn(const std::function<double()>& piece, double seconds, double most) {
+  Turn turn;
+  const double begin = now();
   do {
-    for (std::size_t i = 0; i < passes.size(); ++i) {
-      const double begin = now();
-      passes[i]();
-      times[i].push_back(now() - begin);
-      total[i] += times[i].back();
-    }
-  } while (*std::min_element(total.begin(), total.end()) < seconds);
-  return times;
+    turn.samples += piece();
+    turn.seconds = now() - begin;
+  } while (turn.seconds < seconds && turn.samples < most);
+  return turn;
 }
 
 // Where the samples of one shard lie. Of chunked or compressed arrays, which other programs write:
@@ -87,67 +87,68 @@ Pieces shuffled(const Pieces& pieces, std::uint64_t seed) {
   return out;
 }
 
-// One pass through the whole data set, in each way.
-class Passes {
+// A piece of the work in each way, which goes on where the piece before it ended.
+class Ways {
  public:
-  Passes(const Dataset& dataset, const ReadBenchOptions& options)
+  Ways(const Dataset& dataset, const ReadBenchOptions& options)
       : dataset_(dataset),
         options_(options),
         order_(dataset.make_order({.seed = options.seed, .flips = false})),
         parts_(parts_of(dataset)),
         pieces_(pieces_of(parts_, dataset.description().stored_bytes())),
         shuffled_(shuffled(pieces_, options.seed)),
-        copies_(options.batch * dataset.description().stored_bytes()) {}
+        copies_(options.batch * dataset.description().stored_bytes()) {
+    batch_.positions.resize(options.batch);
+    for (const Part& part : parts_) bytes_ += static_cast<double>(part.bytes);
+  }
 
-  void random() {
-    in_batches([&] { read_batch(dataset_, order_, scratch_, batch_); });
+  double random() {
+    std::iota(batch_.positions.begin(), batch_.positions.end(), position_);
+    position_ += options_.batch;
+    read_batch(dataset_, order_, scratch_, batch_);
+    return static_cast<double>(options_.batch);
   }
-  void in_order() {
-    in_batches([&] { read_in_order(); });
+
+  double in_order() {
+    batch_.samples.resize(options_.batch);
+    batch_.labels.resize(options_.batch);
+    batch_.latents.resize(options_.batch * dataset_.description().latent_elements());
+    for (SampleRef& sample : batch_.samples) sample = {.index = next_++ % dataset_.size()};
+    dataset_.read(batch_.samples, options_.seed, scratch_, batch_.latents, batch_.labels);
+    return static_cast<double>(options_.batch);
   }
-  void sequential() {
-    for (const Part& part : parts_) read_all(part);
+
+  double sequential() {
+    const Part& part = parts_[part_];
+    const std::uint64_t piece = std::min<std::uint64_t>(part.bytes - done_, buffer_.size());
+    part.file.read(part.offset + done_, std::span(buffer_).first(piece));
+    done_ += piece;
+    if (done_ == part.bytes) {
+      part_ = (part_ + 1) % parts_.size();
+      done_ = 0;
+    }
+    return static_cast<double>(piece) / bytes_ * static_cast<double>(dataset_.size());
   }
-  void random_copy() { copy(shuffled_); }
-  void sequential_copy() { copy(pieces_); }
+
+  double random_copy() { return copy(shuffled_, random_place_); }
+  double sequential_copy() { return copy(pieces_, sequential_place_); }
+
+  void require_kept() const {
+    for (const Part& part : parts_) part.file.require_kept();
+  }
 
  private:
-  template <class Read>
-  void in_batches(Read read) {
-    for (std::uint64_t done = 0; done < dataset_.size(); done += batch_.positions.size()) {
-      batch_.positions.resize(std::min<std::uint64_t>(options_.batch, dataset_.size() - done));
-      std::iota(batch_.positions.begin(), batch_.positions.end(), position_);
-      position_ += batch_.positions.size();
-      read();
-    }
-  }
-
-  void read_in_order() {
-    batch_.samples.resize(batch_.positions.size());
-    batch_.labels.resize(batch_.positions.size());
-    batch_.latents.resize(batch_.samples.size() * dataset_.description().latent_elements());
-    for (std::size_t i = 0; i < batch_.samples.size(); ++i) {
-      batch_.samples[i] = {.index = batch_.positions[i] % dataset_.size()};
-    }
-    dataset_.read(batch_.samples, options_.seed, scratch_, batch_.latents, batch_.labels);
-  }
-
-  void read_all(const Part& part) {
-    for (std::uint64_t done = 0; done < part.bytes;) {
-      const std::uint64_t piece = std::min<std::uint64_t>(part.bytes - done, buffer_.size());
-      part.file.read(part.offset + done, std::span(buffer_).first(piece));
-      done += piece;
-    }
-  }
-
   // Into the places of a batch, one after the other.
-  void copy(const Pieces& pieces) {
-    const std::size_t bytes = dataset_.description().stored_bytes();
-    std::size_t place = 0;
-    for (const auto piece : pieces) {
-      std::memcpy(copies_.data() + place * bytes, piece.data(), piece.size());
-      place = place + 1 < options_.batch ? place + 1 : 0;
+  double copy(const Pieces& pieces, std::size_t& place) {
+    const std::size_t sample = dataset_.description().stored_bytes();
+    double copied = 0;
+    for (std::size_t i = 0; i < options_.batch; ++i) {
+      const auto piece = pieces[place];
+      std::memcpy(copies_.data() + i * sample, piece.data(), piece.size());
+      copied += static_cast<double>(piece.size());
+      place = (place + 1) % pieces.size();
     }
+    return copied / bytes_ * static_cast<double>(dataset_.size());
   }
 
   const Dataset& dataset_;
@@ -155,40 +156,64 @@ class Passes {
   SampleOrder order_;
   ReadScratch scratch_;
   Batch batch_;
-  std::uint64_t position_ = 0;
+  std::uint64_t position_ = 0, next_ = 0, done_ = 0;
+  std::size_t part_ = 0, random_place_ = 0, sequential_place_ = 0;
   std::vector<Part> parts_;
+  double bytes_ = 0;  // of all parts
   Pieces pieces_, shuffled_;
   std::vector<std::byte> copies_, buffer_ = std::vector<std::byte>(1 << 20);
 };
 
 }  // namespace
 
-ReadBench bench_reads(const std::filesystem::path& path, const ReadBenchOptions& options) {
-  const Dataset dataset(path);
-  Passes passes(dataset, options);
-  enum Way : std::size_t { kRandom, kInOrder, kSequential, kRandomCopy, kSequentialCopy };
-  const std::array<std::function<void()>, 5> ways{
-      [&] { passes.random(); }, [&] { passes.in_order(); }, [&] { passes.sequential(); },
-      [&] { passes.random_copy(); }, [&] { passes.sequential_copy(); }};
-  const auto times = time_in_turn(ways, options.seconds);
+ReadBench bench_reads(const std::filesystem::path& path, const ReadBenchOptions& options,
+                      const Progress& progress) {
+  constexpr std::size_t kRounds = 5;
+  const Dataset dataset(path, {.cache_bytes = options.cache_bytes});
+  Ways ways(dataset, options);
+  enum Way : std::size_t { kRandom, kInOrder, kSequential, kRandomCopy, kSequentialCopy, kWays };
+  const std::array<std::function<double()>, kWays> pieces{
+      [&] { return ways.random(); }, [&] { return ways.in_order(); },
+      [&] { return ways.sequential(); }, [&] { return ways.random_copy(); },
+      [&] { return ways.sequential_copy(); }};
+  std::array<std::vector<Turn>, kWays> turns;
+  const auto size = static_cast<double>(dataset.size());
+  double random_samples = 0;
+  for (std::size_t round = 0; round <= kRounds; ++round) {
+    for (std::size_t way = 0; way < kWays; ++way) {
+      const Turn turn = round == 0 ? take_turn(pieces[way], options.seconds, size)
+                                   : take_turn(pieces[way], options.seconds / kRounds,
+                                               std::numeric_limits<double>::infinity());
+      if (round > 0) turns[way].push_back(turn);
+      if (way == kRandom) random_samples += turn.samples;
+      if (progress) progress(round * kWays + way + 1, (kRounds + 1) * kWays);
+    }
+  }
+  ways.require_kept();
 
-  const auto rate = [&](Way way) {
-    return static_cast<double>(dataset.size()) / median(times[way]);
+  const auto rates = [&](Way way) {
+    std::vector<double> values;
+    for (const Turn& turn : turns[way]) values.push_back(turn.rate());
+    return values;
   };
   const auto to_sequential = [&](Way way) {
-    std::vector<double> ratios = times[kSequential];
-    for (std::size_t i = 0; i < ratios.size(); ++i) ratios[i] /= times[way][i];
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < kRounds; ++i) {
+      ratios.push_back(turns[way][i].rate() / turns[kSequential][i].rate());
+    }
     return median(ratios);
   };
   return {.samples = dataset.size(),
           .sample_bytes = dataset.description().stored_bytes(),
-          .random = rate(kRandom),
-          .in_order = rate(kInOrder),
-          .sequential = rate(kSequential),
-          .random_copy = rate(kRandomCopy),
-          .sequential_copy = rate(kSequentialCopy),
+          .random_samples = static_cast<std::uint64_t>(std::min(random_samples, size)),
+          .random = median(rates(kRandom)),
+          .in_order = median(rates(kInOrder)),
+          .sequential = median(rates(kSequential)),
+          .random_copy = median(rates(kRandomCopy)),
+          .sequential_copy = median(rates(kSequentialCopy)),
           .ratio = to_sequential(kRandom),
-          .copy_ratio = to_sequential(kRandomCopy)};
+          .copy_ratio = to_sequential(kRandomCopy),
+          .slow_layout = dataset.slow_layout()};
 }
 
 }  // namespace edt::data

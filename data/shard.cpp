@@ -11,7 +11,9 @@
 
 namespace edt::data {
 
-Shard::Shard(const std::filesystem::path& path, bool map) : file_(path) {
+Shard::Shard(const std::filesystem::path& path, bool map, std::shared_ptr<BlockCache> cache)
+    : file_(path),
+      cache_(cache ? std::move(cache) : std::make_shared<BlockCache>(kDefaultCacheBytes)) {
   sealed_ = check_seal(file_) == Sealed::kYes;
   h5::File file = h5::File::open(path);
   require<DataError>(file.has_attribute("complete") && file.read_int("complete") == 1, "shard",
@@ -103,7 +105,7 @@ std::vector<std::uint64_t> Shard::read_checksums(const h5::File& file,
 }
 
 Shard::Array Shard::open_array(const h5::File& file, const std::string& name) const {
-  h5::DataSet set = file.dataset(name);
+  h5::DataSet set = file.dataset(name, 0);  // blocks are kept by `cache_`
   const auto stored =
       static_cast<std::uint64_t>(description_.channels) * (description_.moments ? 2 : 1);
   const h5::Shape expected{size(), stored, static_cast<std::uint64_t>(description_.height),
@@ -121,6 +123,7 @@ Shard::Array Shard::open_array(const h5::File& file, const std::string& name) co
   if (const auto offset = set.proven_offset(file_)) {
     array.offset = *offset;
   } else {
+    if (set.storage().filtered) array.block = std::min(set.storage().chunk[0], size());
     array.set = std::make_unique<h5::DataSet>(std::move(set));
   }
   return array;
@@ -135,12 +138,50 @@ std::span<const std::byte> Shard::stored(const Array& array, std::uint64_t first
   if (!array.set && file_.is_mapped()) return file_.mapped(offset, bytes);
   scratch.resize(std::max<std::size_t>(scratch.size(), bytes));
   const auto out = std::span(scratch).first(bytes);
-  if (array.set) {
-    array.set->read_rows(first, count, description_.type, out.data());
-  } else {
+  if (!array.set) {
     file_.read(offset, out);
+    return out;
+  }
+  try {
+    read_by_hdf5(array, first, count, out);
+  } catch (const DataError&) {
+    require_kept();  // what HDF5 found there is no longer what was stored
+    throw;
   }
   return out;
+}
+
+void Shard::read_by_hdf5(const Array& array, std::uint64_t first, std::uint64_t count,
+                         std::span<std::byte> out) const {
+  if (array.block == 0) {
+    return array.set->read_rows(first, count, description_.type, out.data());
+  }
+  const std::uint64_t sample = description_.stored_bytes(), end = first + count;
+  for (std::uint64_t at = first; at < end;) {
+    const std::uint64_t begin = at / array.block * array.block;
+    const std::uint64_t samples = std::min(array.block, size() - begin);
+    const auto block =
+        cache_->get(&array, begin, samples * sample, [&](std::vector<std::byte>& bytes) {
+          array.set->read_rows(begin, samples, description_.type, bytes.data());
+        });
+    const std::uint64_t piece = std::min(begin + samples, end) - at;
+    std::memcpy(out.data() + (at - first) * sample, block->data() + (at - begin) * sample,
+                piece * sample);
+    at += piece;
+  }
+}
+
+double Shard::decoded_samples() const {
+  double most = 1;
+  for (const Array* array : {&samples_, &flipped_}) {
+    if (array->block > 0) most = std::max(most, array->set->decoded_rows());
+  }
+  return most;
+}
+
+std::uint64_t Shard::decoded_bytes() const {
+  const std::uint64_t arrays = (samples_.block > 0 ? 1 : 0) + (flipped_.block > 0 ? 1 : 0);
+  return arrays * size() * description_.stored_bytes();
 }
 
 // The processor follows a stream by itself, but not across pages: in random order it would stand
@@ -187,10 +228,20 @@ void Shard::refuse_unwritten(const Array& array, std::uint64_t first,
   for (std::uint64_t begin = 0; begin < bytes.size(); begin += sample) {
     const std::byte* at = bytes.data() + begin;
     // Each value is the fill value where the first is, and each other one is as the one before it.
-    require<DataError>(std::memcmp(at, array.fill.data(), value) != 0 ||
-                           std::memcmp(at, at + value, sample - value) != 0,
-                       "shard", "{}: sample {} was never written: it holds the fill value only",
-                       path().string(), first + begin / sample);
+    if (std::memcmp(at, array.fill.data(), value) != 0 ||
+        std::memcmp(at, at + value, sample - value) != 0) {
+      continue;
+    }
+    require_kept();
+    fail<DataError>("shard", "{}: sample {} was never written: it holds the fill value only",
+                    path().string(), first + begin / sample);
+  }
+}
+
+void Shard::require_kept() const {
+  file_.require_kept();
+  for (const Array* array : {&samples_, &flipped_}) {
+    if (array->set) array->set->require_kept();
   }
 }
 
@@ -200,7 +251,9 @@ void Shard::verify_block(const Array& array, std::uint64_t block,
   const std::uint64_t count = std::min(block_samples_, size() - first);
   const auto bytes = stored(array, first, count, scratch);
   const std::uint64_t sum = checksum(bytes);
+  file_.require_mapping_kept();
   if (sum != array.checksums[block]) {
+    require_kept();
     std::vector<float> values(count * description_.stored_elements());
     // The more helpful message where it applies.
     if (!convert(bytes, values)) refuse_not_finite(first, count, values);
@@ -234,8 +287,10 @@ void Shard::read(std::uint64_t first, std::uint64_t count, bool flipped, bool ve
   EDT_ASSERT(out.size() == count * description_.stored_elements());
   if (verify && has_checksums()) verify_blocks(array(flipped), first, count, scratch);
   const auto bytes = stored(array(flipped), first, count, scratch);
+  const bool finite = convert(bytes, out, next);
+  file_.require_mapping_kept();
   refuse_unwritten(array(flipped), first, bytes);
-  if (!convert(bytes, out, next)) refuse_not_finite(first, count, out);
+  if (!finite) refuse_not_finite(first, count, out);
   if (description_.moments) refuse_negative_deviation(first, out);
 }
 
@@ -255,6 +310,7 @@ void Shard::verify() const {
       read(first, count, flipped, false, scratch, values);
     }
   }
+  require_kept();
 }
 
 }  // namespace edt::data

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/storage/input_file.h"
+#include "data/block_cache.h"
 #include "data/description.h"
 
 namespace edt::data {
@@ -27,8 +28,9 @@ struct ShardPlace {
 class Shard {
  public:
   // Throws DataError for everything but the content of the samples. With `map` samples are read
-  // from a mapping of the file.
-  explicit Shard(const std::filesystem::path& path, bool map = true);
+  // from a mapping of the file. `cache` keeps what HDF5 has decoded, if need be for many shards.
+  explicit Shard(const std::filesystem::path& path, bool map = true,
+                 std::shared_ptr<BlockCache> cache = nullptr);
 
   const std::filesystem::path& path() const { return file_.path(); }
   const Description& description() const { return description_; }
@@ -45,8 +47,17 @@ class Shard {
             std::vector<std::byte>& scratch, std::span<float> out,
             std::span<const std::byte> next = {}) const;
 
+  // SystemError when a file that holds the samples was cut short since it was opened, or its disk
+  // failed: what was read before counts only then. read() notices most of it, at no cost.
+  void require_kept() const;
+
   // The bytes of a sample as they are stored, where they lie in mapped memory; else nothing.
   std::span<const std::byte> mapped(std::uint64_t index, bool flipped) const;
+
+  // Samples that HDF5 decodes for each one that is read; 1 where nothing is decoded.
+  double decoded_samples() const;
+  // Of all samples that are decoded.
+  std::uint64_t decoded_bytes() const;
 
   // Re-reads everything: checksums and finite values. Throws at the first defect.
   void verify() const;
@@ -55,6 +66,7 @@ class Shard {
   struct Array {
     std::unique_ptr<h5::DataSet> set;      // only when the elements are not raw in the file
     std::uint64_t offset = 0;              // of raw elements
+    std::uint64_t block = 0;               // samples that are decoded together; 0: none are
     std::vector<std::uint64_t> checksums;  // per block
     std::vector<std::byte> fill;           // a value that was never written; empty with checksums
     std::unique_ptr<std::atomic<bool>[]> verified;
@@ -68,6 +80,8 @@ class Shard {
   std::vector<std::uint64_t> read_checksums(const h5::File& file, const std::string& name) const;
   std::span<const std::byte> stored(const Array& array, std::uint64_t first, std::uint64_t count,
                                     std::vector<std::byte>& scratch) const;
+  void read_by_hdf5(const Array& array, std::uint64_t first, std::uint64_t count,
+                    std::span<std::byte> out) const;
   // False when a value is not finite.
   bool convert(std::span<const std::byte> bytes, std::span<float> out,
                std::span<const std::byte> next = {}) const;
@@ -89,6 +103,7 @@ class Shard {
   std::vector<std::int32_t> labels_;
   std::uint64_t block_samples_ = 0;
   Array samples_, flipped_;
+  std::shared_ptr<BlockCache> cache_;
   std::unique_ptr<h5::File> hdf5_;  // kept open only for arrays that are not raw
 };
 

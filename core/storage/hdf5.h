@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "core/base/dtype.h"
@@ -59,12 +61,15 @@ class Handle {
   Close close_ = nullptr;
 };
 
+using AttributeValue = std::variant<std::string, std::vector<std::int64_t>, std::vector<double>>;
+
 // What can carry attributes. Reading an absent attribute or one of another kind is a DataError.
 class Object {
  public:
   // "file.h5:/name", as messages name it.
   const std::string& label() const { return label_; }
 
+  std::vector<std::string> attribute_names() const;  // sorted
   bool has_attribute(const std::string& name) const;
   void write_attribute(const std::string& name, std::string_view value);
   void write_attribute(const std::string& name, const char* value) {
@@ -78,6 +83,10 @@ class Object {
   void write_attribute(const std::string& name, std::span<const double> values);
   void write_attribute(const std::string& name, std::span<const std::int64_t> values);
 
+  void write_value(const std::string& name, const AttributeValue& value);
+
+  // Texts and numbers; nothing for an attribute of another kind, or of more than 65536 values.
+  std::optional<AttributeValue> read_value(const std::string& name) const;
   std::string read_string(const std::string& name) const;
   std::int64_t read_int(const std::string& name) const;
   double read_double(const std::string& name) const;
@@ -94,11 +103,11 @@ class Object {
 
 enum class Layout : std::uint8_t { kCompact, kContiguous, kChunked, kVirtual };
 
-// How the values of a data set are kept.
+// How the values of a data set are kept; of a virtual one, how its sources are.
 struct Storage {
   Layout layout = Layout::kContiguous;
-  Shape chunk;            // kChunked: its extent
-  bool filtered = false;  // chunks are compressed or carry a checksum
+  Shape chunk;            // its extent where there are chunks
+  bool filtered = false;  // chunks are compressed or carry a checksum: decoded as a whole
 };
 
 class File;
@@ -113,6 +122,9 @@ class DataSet : public Object {
   // "float16", "big-endian float32", "enumeration", ...
   const std::string& type_name() const { return type_name_; }
   const Storage& storage() const { return storage_; }
+  // Rows that HDF5 decodes to give one of them, with what lies in its chunks beside the array; 1
+  // where nothing is decoded.
+  double decoded_rows() const;
   const Shape& shape() const { return shape_; }
   std::uint64_t rows() const { return shape_.empty() ? 1 : shape_[0]; }
   std::uint64_t row_elements() const;  // product of the other dimensions
@@ -139,6 +151,10 @@ class DataSet : public Object {
   // The same where it is proven that they lie in `file`: HDF5 reads the same bytes there.
   std::optional<std::uint64_t> proven_offset(const InputFile& file) const;
 
+  // SystemError when another file that holds values (behind a link, a source) was cut short since:
+  // HDF5 reads zeros there.
+  void require_kept() const;
+
   // One value of `type`, as it stands where nothing was written.
   std::vector<std::byte> fill_value(Type type) const;
 
@@ -146,11 +162,12 @@ class DataSet : public Object {
   friend class File;
   DataSet(Handle handle, std::string label);
   void transfer(std::uint64_t first, std::uint64_t count, Type type, void* data, bool write) const;
-  void require_complete() const;
+  void require_complete();
   void require_plausible_size() const;
-  void require_sources(std::int64_t properties) const;
+  void require_sources(std::int64_t properties);
   void require_source(const File& file, const std::string& name, std::int64_t to,
-                      std::int64_t from) const;
+                      std::int64_t from);
+  void remember(const std::filesystem::path& file);
   bool lies_at(std::uint64_t offset, std::uint64_t row, const InputFile& file) const;
 
   Type type_ = Type::kOther;
@@ -158,6 +175,7 @@ class DataSet : public Object {
   std::string type_name_;
   Shape shape_;
   Storage storage_;
+  std::map<std::filesystem::path, std::uint64_t> other_files_;  // and their sizes
 };
 
 // A file; its attributes are those of the root group.
@@ -177,7 +195,8 @@ class File : public Object {
   const std::filesystem::path& path() const { return path_; }
   bool has(const std::string& name) const;
   std::vector<std::string> names(const std::string& group = "/") const;  // sorted
-  DataSet dataset(const std::string& name) const;
+  // `chunk_cache`: bytes of decoded chunks that HDF5 keeps for it; by default 1 MiB.
+  DataSet dataset(const std::string& name, std::optional<std::uint64_t> chunk_cache = {}) const;
   // Contiguous, or chunked by `chunk_rows` rows when that is not 0. Groups in the name are created.
   DataSet create_dataset(const std::string& name, Type type, const Shape& shape,
                          std::uint64_t chunk_rows = 0);

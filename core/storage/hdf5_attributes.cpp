@@ -140,6 +140,55 @@ void Object::write_attribute(const std::string& name, std::span<const std::int64
                       vector_space(values.size()), values.data());
 }
 
+void Object::write_value(const std::string& name, const AttributeValue& value) {
+  std::visit(
+      [&]<class T>(const T& values) {
+        if constexpr (std::is_same_v<T, std::string>) {
+          write_attribute(name, std::string_view(values));
+        } else if (values.size() == 1) {
+          write_attribute(name, values[0]);
+        } else {
+          write_attribute(name, std::span(values));
+        }
+      },
+      value);
+}
+
+std::vector<std::string> Object::attribute_names() const {
+  silence();
+  std::vector<std::string> names;
+  const auto collect = [](hid_t, const char* name, const H5A_info_t*, void* out) -> herr_t {
+    static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+    return 0;
+  };
+  check(H5Aiterate2(id(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &names), label_,
+        "list its attributes");
+  return names;
+}
+
+std::optional<AttributeValue> Object::read_value(const std::string& name) const {
+  const std::string label = attribute_label(*this, name);
+  const Handle handle =
+      own(H5Aopen(id(), name.c_str(), H5P_DEFAULT), close_attribute, label, "open the attribute");
+  const Handle space = own(H5Aget_space(handle.get()), close_space, label, "read its shape");
+  constexpr hssize_t kMost = 1 << 16;  // elements; nobody's label is that long
+  const hssize_t elements = H5Sget_simple_extent_npoints(space.get());
+  if (elements < 1 || elements > kMost) return std::nullopt;
+  const OpenAttribute attribute = open_attribute(id(), label, name);
+  switch (H5Tget_class(attribute.type.get())) {
+    case H5T_STRING:
+      if (attribute.elements != 1) return std::nullopt;
+      return read_string(name);
+    case H5T_ENUM:
+    case H5T_INTEGER:
+      return read_ints(name);
+    case H5T_FLOAT:
+      return read_doubles(name);
+    default:
+      return std::nullopt;
+  }
+}
+
 std::string Object::read_string(const std::string& name) const {
   const std::string label = attribute_label(*this, name);
   const OpenAttribute attribute = open_attribute(id(), label, name);

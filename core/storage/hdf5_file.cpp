@@ -92,16 +92,24 @@ std::vector<std::string> File::names(const std::string& group) const {
   return names;
 }
 
-DataSet File::dataset(const std::string& name) const {
+DataSet File::dataset(const std::string& name, std::optional<std::uint64_t> chunk_cache) const {
   silence();
   const std::string label = fmt::format("{}:/{}", path_.string(), name);
   require<DataError>(has(name), "hdf5", "{}: the data set is missing", label);
+  const Handle access(H5Pcreate(H5P_DATASET_ACCESS), close_properties);
+  if (chunk_cache) {
+    H5Pset_chunk_cache(access.get(), H5D_CHUNK_CACHE_NSLOTS_DEFAULT, *chunk_cache,
+                       H5D_CHUNK_CACHE_W0_DEFAULT);
+  }
   Handle handle =
-      own(H5Dopen2(id(), name.c_str(), H5P_DEFAULT), close_dataset, label, "open the data set");
+      own(H5Dopen2(id(), name.c_str(), access.get()), close_dataset, label, "open the data set");
   DataSet set(std::move(handle), label);
   if (writable_) return set;
   const std::filesystem::path holder = file_of(set.id(), label);
-  if (holder != path_) refuse_writer(holder);  // behind an external link
+  if (holder != path_) {  // behind an external link
+    refuse_writer(holder);
+    set.remember(holder);
+  }
   set.require_complete();
   return set;
 }

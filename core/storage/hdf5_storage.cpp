@@ -105,7 +105,17 @@ Storage storage_of(hid_t properties, const std::string& label) {
   return storage;
 }
 
-void DataSet::require_complete() const {
+double DataSet::decoded_rows() const {
+  if (!storage_.filtered || shape_.empty() || storage_.chunk.size() != shape_.size()) return 1;
+  double rows = static_cast<double>(storage_.chunk[0]);
+  for (std::size_t i = 1; i < shape_.size(); ++i) {
+    const std::uint64_t chunks = (shape_[i] + storage_.chunk[i] - 1) / storage_.chunk[i];
+    rows *= static_cast<double>(chunks * storage_.chunk[i]) / static_cast<double>(shape_[i]);
+  }
+  return rows;
+}
+
+void DataSet::require_complete() {
   silence();
   const Handle properties =
       own(H5Dget_create_plist(id()), close_properties, label_, "read its layout");
@@ -135,6 +145,23 @@ void DataSet::require_plausible_size() const {
   require<DataError>(needed / kBestCompression <= stored, "hdf5",
                      "{}: shape {} needs {} bytes, {} are stored", label_, to_string(shape_),
                      needed, stored);
+}
+
+void DataSet::remember(const std::filesystem::path& file) {
+  std::error_code code;
+  other_files_.emplace(file, std::filesystem::file_size(file, code));
+}
+
+void DataSet::require_kept() const {
+  for (const auto& [file, size] : other_files_) {
+    std::error_code code;
+    const std::uint64_t now = std::filesystem::file_size(file, code);
+    require<SystemError>(!code, "hdf5", "{}: {} is lost: {}", label_, file.string(),
+                         code.message());
+    require<SystemError>(now >= size, "hdf5",
+                         "{}: {} was cut short while it was in use: it has {} bytes, it had {}",
+                         label_, file.string(), now, size);
+  }
 }
 
 std::optional<std::uint64_t> DataSet::raw_offset() const {

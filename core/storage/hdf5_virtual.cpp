@@ -152,8 +152,14 @@ std::uint64_t covered(const std::vector<Mapping>& mappings, std::uint64_t elemen
 
 // HDF5 looks for a source by rules of its own, so the first value must be the same both ways.
 void DataSet::require_source(const File& file, const std::string& name, std::int64_t to,
-                             std::int64_t from) const {
+                             std::int64_t from) {
   const DataSet source = file.dataset(name);
+  remember(file.path());
+  other_files_.insert(source.other_files_.begin(), source.other_files_.end());
+  if (source.decoded_rows() > decoded_rows()) {
+    storage_.chunk = source.storage_.chunk;
+    storage_.filtered = storage_.chunk.size() == shape_.size();
+  }
   const Selected here = selected(to, shape_, label_);
   const Selected there = selected(from, source.shape_, source.label_);
   require<DataError>(here.values == there.values, "hdf5", "{}: {} values are mapped to {} of {}",
@@ -165,7 +171,7 @@ void DataSet::require_source(const File& file, const std::string& name, std::int
                      fmt::join(here.first, ", "), value, source.label_, original);
 }
 
-void DataSet::require_sources(std::int64_t properties) const {
+void DataSet::require_sources(std::int64_t properties) {
   const Depth depth(label_);
   const std::string holder = file_of(id(), label_);
   const std::vector<Mapping> mappings = read_mappings(properties, label_);

@@ -1,7 +1,6 @@
 #include "core/storage/input_file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,7 +31,6 @@ InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
 }
 
 InputFile::~InputFile() {
-  if (mapping_) ::munmap(const_cast<std::byte*>(mapping_), size_);
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
@@ -40,14 +38,11 @@ InputFile::InputFile(InputFile&& other) noexcept
     : path_(std::move(other.path_)),
       size_(other.size_),
       descriptor_(std::exchange(other.descriptor_, -1)),
-      mapping_(std::exchange(other.mapping_, nullptr)) {}
+      mapping_(std::move(other.mapping_)) {}
 
 bool InputFile::map() {
-  if (mapping_ || size_ == 0) return is_mapped();
-  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor_, 0);
-  if (address == MAP_FAILED) return false;
-  mapping_ = static_cast<const std::byte*>(address);
-  return true;
+  if (!mapping_ && size_ > 0) mapping_ = Mapping::of(descriptor_, size_);
+  return is_mapped();
 }
 
 std::span<const std::byte> InputFile::mapped(std::uint64_t offset, std::uint64_t size) const {
@@ -56,7 +51,7 @@ std::span<const std::byte> InputFile::mapped(std::uint64_t offset, std::uint64_t
     fail<DataError>("file", "{} is truncated: it ends at byte {}, {} are needed", path_.string(),
                     size_, offset + size);
   }
-  return {mapping_ + offset, size};
+  return mapping_->bytes().subspan(offset, size);
 }
 
 void InputFile::read(std::uint64_t offset, std::span<std::byte> out) const {
@@ -65,6 +60,7 @@ void InputFile::read(std::uint64_t offset, std::span<std::byte> out) const {
     const ssize_t done = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(position));
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) fail_errno("read", path_);
+    if (done == 0 && position < size_) fail_lost();
     if (done == 0) {
       fail<DataError>("file", "{} is truncated: it ends at byte {}, {} are needed", path_.string(),
                       position, position + out.size());
@@ -72,6 +68,25 @@ void InputFile::read(std::uint64_t offset, std::span<std::byte> out) const {
     out = out.subspan(static_cast<std::size_t>(done));
     position += static_cast<std::uint64_t>(done);
   }
+}
+
+std::uint64_t InputFile::present_size() const {
+  struct stat info {};
+  if (::fstat(descriptor_, &info) != 0) fail_errno("ask for the size of", path_);
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
+void InputFile::require_kept() const {
+  require_mapping_kept();
+  if (present_size() < size_) fail_lost();
+}
+
+void InputFile::fail_lost() const {
+  require<SystemError>(present_size() >= size_, "file",
+                       "{} was cut short while it was in use: it has {} bytes, it had {}",
+                       path_.string(), present_size(), size_);
+  fail<SystemError>("file", "{} cannot be read any more: its disk or file system failed",
+                    path_.string());
 }
 
 }  // namespace edt

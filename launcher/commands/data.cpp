@@ -41,6 +41,21 @@ void print_info(CommandContext& context, const data::DatasetInfo& info) {
        fmt::format("{} of {} with checksums, {} with a sealed header", info.checked_shards,
                    counted(info.shards, "shard"), info.sealed_shards));
   if (!d.source.empty()) line("source", d.source);
+  if (!info.slow_layout.empty()) log::warning("{}", info.slow_layout);
+}
+
+// Made at the first report, when the total is known.
+data::Progress progress_of(std::unique_ptr<Progress>& bar, const std::string& label,
+                           const std::string& unit, bool silent, std::ostream& out) {
+  return [&bar, label, unit, silent, &out](std::uint64_t done, std::uint64_t total) {
+    if (!bar) {
+      Progress::Settings settings{.label = label, .unit = unit};
+      settings.end = static_cast<std::int64_t>(total);
+      settings.style = progress_style(silent);
+      bar = std::make_unique<Progress>(settings, out);
+    }
+    bar->update(static_cast<std::int64_t>(done));
+  };
 }
 
 }  // namespace
@@ -106,16 +121,8 @@ int data_verify(std::span<const std::string> args, CommandContext& context) {
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
   std::unique_ptr<Progress> progress;
-  const data::VerifyReport report =
-      data::verify(path, [&](std::uint64_t done, std::uint64_t total) {
-        if (!progress) {
-          Progress::Settings settings{.label = "verify", .unit = "shards"};
-          settings.end = static_cast<std::int64_t>(total);
-          settings.style = progress_style(context.quiet || as_json);
-          progress = std::make_unique<Progress>(settings, context.error);
-        }
-        progress->update(static_cast<std::int64_t>(done));
-      });
+  const data::VerifyReport report = data::verify(
+      path, progress_of(progress, "verify", "shards", context.quiet || as_json, context.error));
   progress.reset();
   if (as_json) {
     context.print("{}\n", data::to_json(report).dump(2));
@@ -136,23 +143,38 @@ int data_verify(std::span<const std::string> args, CommandContext& context) {
 int bench_data(std::span<const std::string> args, CommandContext& context) {
   std::filesystem::path path;
   data::ReadBenchOptions bench;
+  std::int64_t cache = 256;
   bool as_json = false;
   OptionSet options(
       "bench data",
       "Samples per second from shards in random order, ready for training, against a "
       "plain sequential read of the same bytes. Also the same reader in file order, and "
       "bare copies: what the memory allows. All take turns and find the data in "
-      "memory if they fit.");
+      "memory if they fit. Of a large set a part is read: the time is bounded.");
   options.add("data", &path, "directory of shards").alias("data.path").positional().required();
   options.add("batch", &bench.batch, "samples read at once").range(1, 65536);
-  options.add("seconds", &bench.seconds, "at least, for each measurement").unit("s").above(0);
+  options
+      .add("seconds", &bench.seconds,
+           "for each of five measurements, and at most as long before they count")
+      .unit("s")
+      .above(0);
+  options.add("cache", &cache, "decoded samples that are kept, where shards are compressed")
+      .alias("data.cache")
+      .unit("MiB")
+      .range(0, 1 << 30);
   options.add("seed", &bench.seed, "of the order");
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
-  const data::ReadBench result = data::bench_reads(path, bench);
+  bench.cache_bytes = static_cast<std::uint64_t>(cache) << 20;
+  std::unique_ptr<Progress> progress;
+  const data::ReadBench result = data::bench_reads(
+      path, bench,
+      progress_of(progress, "bench data", "turns", context.quiet || as_json, context.error));
+  progress.reset();
   if (as_json) {
     const nlohmann::ordered_json json{{"samples", result.samples},
                                       {"sample_bytes", result.sample_bytes},
+                                      {"random_samples", result.random_samples},
                                       {"random_samples_per_s", result.random},
                                       {"sequential_samples_per_s", result.sequential},
                                       {"ratio", result.ratio},
@@ -167,8 +189,11 @@ int bench_data(std::span<const std::string> args, CommandContext& context) {
     context.print("{:17}{:>6} samples/s, {:>9}/s  {}\n", name, human_count(samples),
                   human_bytes(samples * static_cast<double>(result.sample_bytes)), what);
   };
-  context.print("{} samples of {}\n", result.samples,
-                human_bytes(static_cast<double>(result.sample_bytes)));
+  context.print("{} samples of {}{}\n", result.samples,
+                human_bytes(static_cast<double>(result.sample_bytes)),
+                result.random_samples < result.samples
+                    ? fmt::format(", {} of them read in random order", result.random_samples)
+                    : "");
   line("random order", result.random, "ready for training");
   line("file order", result.in_order, "the same work");
   line("sequential read", result.sequential, "read(), 1 MiB at a time");
@@ -176,6 +201,7 @@ int bench_data(std::span<const std::string> args, CommandContext& context) {
   line("sequential copy", result.sequential_copy, "memcpy in file order");
   context.print("ratio {:.3f}: random order to sequential read; random copy to it: {:.3f}\n",
                 result.ratio, result.copy_ratio);
+  if (!result.slow_layout.empty()) log::warning("{}", result.slow_layout);
   return kDone;
 }
 

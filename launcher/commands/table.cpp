@@ -28,6 +28,8 @@ std::span<const Command> command_table() {
       Command{"tune", "the fastest algorithms of a model's products on a GPU, into a file", tune},
       Command{"data import", "encoded latents into shards", data_import},
       Command{"data info", "what a data set holds", data_info},
+      Command{"data repack", "a data set in any storage, written anew to be read fast",
+              data_repack},
       Command{"data synth", "a data set of synthetic pictures", data_synth},
       Command{"data verify", "reads a whole data set and checks it", data_verify},
       Command{"doctor", "what this machine has, and what would fail on it", doctor, OnRanks::kAll},

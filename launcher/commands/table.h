@@ -23,6 +23,7 @@ int ckpt_info(std::span<const std::string> args, CommandContext& context);
 int ckpt_verify(std::span<const std::string> args, CommandContext& context);
 int data_import(std::span<const std::string> args, CommandContext& context);
 int data_info(std::span<const std::string> args, CommandContext& context);
+int data_repack(std::span<const std::string> args, CommandContext& context);
 int data_synth(std::span<const std::string> args, CommandContext& context);
 int data_verify(std::span<const std::string> args, CommandContext& context);
 int doctor(std::span<const std::string> args, CommandContext& context);

@@ -180,6 +180,10 @@ void DataOptions::declare(OptionSet& options) {
   options.add("data.prefetch", &prefetch, "micro-batches read ahead")
       .range(1, 1024)
       .free_to_change();
+  options.add("data.cache", &cache, "decoded samples kept per rank, where shards are compressed")
+      .unit("MiB")
+      .range(0, 1 << 30)
+      .free_to_change();
 }
 
 void TrainOptions::declare(OptionSet& options) {

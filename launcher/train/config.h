@@ -48,6 +48,7 @@ struct DataOptions {
   bool normalize = false;
   bool verify = true;
   std::int64_t prefetch = 4;
+  std::int64_t cache = 256;  // MiB
 
   void declare(OptionSet& options);
 };

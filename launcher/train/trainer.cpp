@@ -31,7 +31,9 @@ EngineConfig watched(EngineConfig config, FlightRecorder& recorder, Watchdog* wa
 }
 
 data::DatasetOptions dataset_options(const DataOptions& options) {
-  return {.verify_blocks = options.verify, .normalize = options.normalize};
+  return {.verify_blocks = options.verify,
+          .normalize = options.normalize,
+          .cache_bytes = static_cast<std::uint64_t>(options.cache) << 20};
 }
 
 // The data set as every rank must see it.
@@ -179,6 +181,8 @@ int Trainer::train(bool silent, const StopSignals& signals) {
   }
   log::info("{}: {} samples in {}, {} classes", dataset_.path().string(), dataset_.size(),
             counted(dataset_.shards().size(), "shard"), dataset_.description().classes);
+  const std::string slow = dataset_.slow_layout();
+  if (!slow.empty() && world().is_root()) log::warning("{}", slow);
   if (resumed_) log::info("going on after step {}", engine_.step());
   if (engine_.step() >= last) {
     log::info("step {} is reached already; nothing to do", last);

@@ -268,5 +268,23 @@ TEST(DatasetBadInput, TruncatedAndFlippedBytes) {
   EXPECT_ERROR(Dataset(directory / "set"), DataError, "shard-00002", "truncated to 100");
 }
 
+// A file that is cut short while it is in use, with a mapping and without.
+TEST(DatasetBadInput, AShardIsCutShortDuringARun) {
+  const TempDir directory;
+  for (const bool map : {true, false}) {
+    for (const bool chunked : {true, false}) {
+      const fs::path file = directory / "a.h5";
+      PlainShard{.shape = {4, 2, 64, 64}, .chunk_rows = chunked ? 1u : 0u}.write(file);
+      const Dataset dataset(file, {.map_files = map});
+      EXPECT_EQ(read_one(dataset, 3)[5], 1.f);
+      const std::uint64_t size = fs::file_size(file);
+      fs::resize_file(file, size / 2);
+      EXPECT_ERROR(read_one(dataset, 3), SystemError, "a.h5", "cut short", fmt::to_string(size / 2),
+                   fmt::to_string(size));
+      EXPECT_ERROR(dataset.shards()[0]->verify(), SystemError, "a.h5", "cut short");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace edt::data

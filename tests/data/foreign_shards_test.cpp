@@ -123,6 +123,37 @@ TEST_F(ForeignShard, BehindLinksAndInVirtualSetsAreTheValuesOfTheOtherFile) {
   EXPECT_ERROR(Dataset{path()}, DataError, "part.h5:/latents", "other/values.h5");
 }
 
+TEST_F(ForeignShard, ASourceThatIsCutShortDuringARunIsNamed) {
+  const Extent rows{3000, 2, 3, 4};
+  const auto file = path("values.h5");
+  for (const bool virtual_set : {false, true}) {
+    { ForeignFile(file).add("latents", rows); }
+    write(
+        [&](const ForeignFile& shard) {
+          if (virtual_set) {
+            const auto source =
+                edt::test::from_sources(rows, {{"values.h5", "latents", 0, 0, 3000, rows}});
+            shard.add("latents", rows, source, false);
+          } else {
+            H5Lcreate_external("values.h5", "latents", shard.id, "latents", H5P_DEFAULT,
+                               H5P_DEFAULT);
+          }
+        },
+        [](const ForeignFile& shard) {
+          const auto early = [](hid_t p) { H5Pset_alloc_time(p, H5D_ALLOC_TIME_EARLY); };
+          shard.add("labels", {3000}, early, false, H5T_STD_I32LE);
+        });
+    const Dataset dataset(path());
+    std::vector<float> sample(kSample);
+    ReadScratch scratch;
+    const std::vector<SampleRef> refs{{.index = 2990}};
+    dataset.read(refs, 1, scratch, sample);
+    EXPECT_EQ(sample[0], 2990 * 24 + 1.f);
+    fs::resize_file(file, fs::file_size(file) / 2);
+    EXPECT_ERROR(dataset.read(refs, 1, scratch, sample), Error, "values.h5", "cut short");
+  }
+}
+
 TEST_F(ForeignShard, NumbersOfOtherFormatsAreConverted) {
   for (const hid_t type :
        {H5T_STD_I8LE, H5T_STD_U8LE, H5T_STD_U16BE, H5T_STD_I64LE, H5T_STD_U64BE}) {

@@ -1,0 +1,96 @@
+#include "data/repack.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "data/dataset.h"
+
+namespace edt::data {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// --replace would remove what is being read.
+void require_elsewhere(const Dataset& input, const fs::path& out) {
+  std::error_code code;
+  for (const auto& shard : input.shards()) {
+    const fs::path directory = fs::absolute(shard->path()).parent_path();
+    require<UsageError>(!fs::equivalent(directory, out, code), "repack",
+                        "{} lies in {}: another directory is needed for what is written",
+                        shard->path().string(), out.string());
+  }
+}
+
+Provenance provenance_of_repack(const RepackOptions& options) {
+  Provenance p;
+  p.add("made by", std::string("data repack, format 1"));
+  p.add_input("input", options.in);
+  return p;
+}
+
+// Shards one after the other, in pieces of samples.
+class Pieces {
+ public:
+  explicit Pieces(const Dataset& dataset)
+      : dataset_(dataset), sizes_(dataset.shard_sizes()), end_(sizes_.empty() ? 0 : sizes_[0]) {}
+
+  // At most `most` samples from `first` on, which does not go back.
+  void read(std::uint64_t first, std::uint64_t most) {
+    while (first >= end_) {
+      begin_ = end_;
+      end_ += sizes_[++shard_];
+    }
+    const Shard& shard = *dataset_.shards()[shard_];
+    const std::uint64_t row = first - begin_, count = std::min(most, end_ - first);
+    const std::uint64_t values = count * dataset_.description().stored_elements();
+    stored.resize(values);
+    shard.read(row, count, false, true, scratch_, stored);
+    if (dataset_.description().flipped) {
+      flipped.resize(values);
+      shard.read(row, count, true, true, scratch_, flipped);
+    }
+    shard.require_kept();
+    labels = shard.labels().subspan(row, count);
+  }
+
+  std::vector<float> stored, flipped;
+  std::span<const std::int32_t> labels;
+
+ private:
+  const Dataset& dataset_;
+  std::vector<std::uint64_t> sizes_;
+  std::size_t shard_ = 0;
+  std::uint64_t begin_ = 0, end_;
+  std::vector<std::byte> scratch_;
+};
+
+}  // namespace
+
+WriteReport repack(const RepackOptions& options, const Progress& progress) {
+  constexpr std::uint64_t kPieceBytes = 1 << 20;
+  const Dataset input(options.in);
+  require_elsewhere(input, options.out);
+  Description description = input.description();
+  if (description.source.empty()) {
+    description.source = fmt::format("repack of {}", fs::absolute(options.in).string());
+  }
+  DatasetWriter writer(options.out, description, input.size(),
+                       {.samples_per_shard = options.samples_per_shard,
+                        .provenance = provenance_of_repack(options),
+                        .replace = options.replace});
+  for (const auto& [name, value] : description.others) {
+    if (!value) log::warning("repack: attribute '{}' is neither text nor numbers: left out", name);
+  }
+  const std::uint64_t most = std::max<std::uint64_t>(1, kPieceBytes / description.stored_bytes());
+  Pieces pieces(input);
+  while (writer.next_sample() < input.size()) {
+    pieces.read(writer.next_sample(), std::min(most, writer.room()));
+    writer.append(pieces.stored, pieces.flipped, pieces.labels);
+    if (progress) progress(writer.next_sample(), input.size());
+  }
+  return writer.finish();
+}
+
+}  // namespace edt::data
