@@ -37,7 +37,7 @@ TEST(DeviceClock, CountsTheWorkAlone) {
 TEST(DeviceClock, ACeilingsBatchesAreAsAlignedAsTheirFirstMatrix) {
   const auto gpu = make_cuda_backend();
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-    const auto ceiling = gpu->matmul_ceiling({{.m = 3, .n = 5, .k = 7, .batch = 2}}, dtype);
+    const auto ceiling = gpu->matmul_ceiling({{.batch = 2, .m = 3, .n = 5, .k = 7}}, dtype);
     EXPECT_GT(ceiling->run(), 0);
   }
 }
