@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/assert.h"
+#include "launcher/options/renamed.h"
 #include "launcher/text/nearest.h"
 
 namespace edt {
@@ -25,6 +26,13 @@ std::string_view key_of(std::string_view name) { return name.substr(name.rfind('
 
 bool contains(std::span<const std::string> words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// Says so where `name` is one that an option had in an earlier version.
+void note_former(OptionSet& options, std::string_view command, std::string_view name,
+                 std::string_view origin) {
+  const std::string_view now = present_name(command, name);
+  if (!now.empty()) options.note(fmt::format("{} ({}) is now called {}", name, origin, now));
 }
 
 }  // namespace
@@ -167,6 +175,7 @@ const Option* OptionSet::find_named(std::string_view name) const {
 
 const Option* OptionSet::find(std::string_view name) const {
   if (const Option* option = find_named(name)) return option;
+  if (const auto now = present_name(command_, name); !now.empty()) return find_named(now);
   const Option* found = nullptr;
   for (const auto& option : options_) {
     if (key_of(option->name_) != name) continue;
@@ -227,6 +236,12 @@ bool OptionSet::parse(std::span<const std::string> args) {
       known.push_back({std::move(name), option->field_->is_flag()});
     }
   }
+  for (const RenamedOption& former : renamed_options()) {
+    const Option* option = find(former.old_name);
+    if (option && option->name_ == former.name) {
+      known.push_back({std::string(former.old_name), option->field_->is_flag()});
+    }
+  }
   const auto arguments = split_command_line(command_, args, known);
   for (const auto& argument : arguments) {
     if (argument.name == "help") return false;
@@ -273,6 +288,7 @@ void OptionSet::read_command_line(std::span<const CommandLineArgument> arguments
   for (const auto& argument : arguments) {
     if (argument.name.empty() || argument.name == "config") continue;
     named.push_back(&get(argument.name));
+    note_former(*this, command_, argument.name, "command line");
     assign(const_cast<Option&>(*named.back()), argument.value, "command line");
   }
   std::vector<Option*> positional;
@@ -336,6 +352,7 @@ void OptionSet::read_entry(const IniEntry& entry, const std::string& file) {
   require<UsageError>(!option->given_ || option->source_ != source_, command_,
                       "{}:{}: '{}' was already set ({})", file, entry.line, option->name_,
                       option->origin_);
+  note_former(*this, command_, entry.key, fmt::format("{}:{}", file, entry.line));
   assign(*option, entry.value, fmt::format("{}:{}", file, entry.line));
 }
 

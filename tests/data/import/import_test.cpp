@@ -7,8 +7,8 @@
 #include "data/import/moments.h"
 #include "data/inspect.h"
 #include "tests/core/storage/expect_error.h"
-#include "tests/support/temp_dir.h"
 #include "tests/data/import/npy_files.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt::data {
 namespace {

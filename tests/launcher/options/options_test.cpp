@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "launcher/options/renamed.h"
 #include "tests/launcher/temporary_directory.h"
 #include "tests/support/fuzz_rounds.h"
 
@@ -340,6 +341,50 @@ TEST(Options, HelpShowsSectionsUnitsBoundsAndDefaults) {
   EXPECT_THAT(help, HasSubstr("gradient norm (above 0; default that of the recipe)"));
   EXPECT_THAT(help, HasSubstr("in per step"));
   EXPECT_THAT(help, HasSubstr("--optim.name, --name adan|adamw"));
+}
+
+// Every former name works, on the command line and in files, and is written back under the new one.
+TEST(Options, FormerNamesGoOnWorking) {
+  for (const RenamedOption& former : renamed_options()) {
+    const std::string old_name(former.old_name), name(former.name);
+    const auto dot = old_name.rfind('.');
+    const std::string ini =
+        dot == std::string::npos
+            ? old_name + " = x\n"
+            : fmt::format("[{}]\n{} = x\n", old_name.substr(0, dot), old_name.substr(dot + 1));
+    for (const bool from_file : {false, true}) {
+      std::string value;
+      OptionSet options(std::string(former.command), "");
+      options.add(name, &value, "");
+      if (from_file) options.read(parse_ini(ini, "a.ini"));
+      if (!from_file) options.parse(std::vector<std::string>{"--" + old_name, "x"});
+      EXPECT_EQ(value, "x") << old_name;
+      EXPECT_THAT(options.left_out(), ElementsAre(HasSubstr("is now called " + name)));
+      EXPECT_EQ(options.to_ini().find(old_name), std::string::npos);
+      EXPECT_TRUE(options.given(name));
+    }
+  }
+  EXPECT_FALSE(renamed_options().empty());
+}
+
+TEST(Options, BothNamesOfOneInAFileAreRefused) {
+  const RenamedOption& former = renamed_options().front();
+  std::string value;
+  OptionSet options(std::string(former.command), "");
+  options.add(std::string(former.name), &value, "");
+  const std::string text = fmt::format("{} = a\n{} = b\n", former.old_name, former.name);
+  EXPECT_THAT(message_of<UsageError>([&] { options.read(parse_ini(text, "a.ini")); }),
+              HasSubstr("a.ini:2: '" + std::string(former.name) + "' was already set (a.ini:1)"));
+}
+
+// docs/compatibility.md has the table.
+TEST(Options, FormerNamesAreDocumented) {
+  const std::string page =
+      read_text(std::filesystem::path(EDT_GOLDEN_DIR) / "../../docs/compatibility.md");
+  for (const RenamedOption& former : renamed_options()) {
+    EXPECT_THAT(page, HasSubstr(fmt::format("| `{}` | `{}` | `{}` | {} |", former.command,
+                                            former.old_name, former.name, former.since)));
+  }
 }
 
 // Mutated command lines and files end in a configuration or a UsageError, never otherwise; and what
