@@ -60,6 +60,9 @@ TEST(CliRanks, ChooseOneMicroBatch) {
   const Outcome trained = mpirun("-np 4 " + train, "2>&1");
   EXPECT_EQ(trained.status, 0) << trained.output;
   EXPECT_THAT(read_text(directory / "run/config.ini"), HasSubstr("micro-batch = 2\n"));
+  const Outcome alone = shell(train + " --train.steps 2 2>&1");  // where 8 would be chosen
+  EXPECT_EQ(alone.status, 0) << alone.output;
+  EXPECT_THAT(read_text(directory / "run/config.ini"), HasSubstr("micro-batch = 2\n"));
 }
 
 TEST(CliRanks, AnErrorOfOneRankEndsTheOthers) {
