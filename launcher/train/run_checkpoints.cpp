@@ -96,14 +96,14 @@ bool RunCheckpoints::restore() {
     allow_beginning_anew(choice);
     return false;
   }
-  if (world.is_root()) {
-    for (const RejectedCheckpoint& rejected : choice.rejected) store_.set_aside(rejected.entry);
-    store_.clean_up();
-  }
   if (choice.checkpoint->info().optimizer.empty()) {
     start_from_weights(*choice.checkpoint);
   } else {
     go_on_from(*choice.checkpoint);
+  }
+  if (world.is_root()) {  // not before: a start that is refused leaves all as it is
+    for (const RejectedCheckpoint& rejected : choice.rejected) store_.set_aside(rejected.entry);
+    store_.clean_up();
   }
   log::info("loaded {}", choice.checkpoint->path().string());
   return true;
