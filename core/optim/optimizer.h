@@ -58,7 +58,7 @@ class Optimizer {
 
   // The spans lie where the optimizer works: in host memory, or a device's.
   virtual void update(const UpdateArgs& args) const = 0;
-  // block_square_sums() of values that lie there, into sums that lie there; `left_out` is host memory.
+  // block_square_sums() of values that lie there, into sums there; `left_out`: host memory.
   virtual void square_sums(std::span<const float> values, std::span<const ElementRange> left_out,
                            std::span<double> sums) const = 0;
 

@@ -1,5 +1,5 @@
-// One self-contained HTML page: text, tables, pictures and SVG charts, readable in light and dark. It
-// loads nothing and runs no script. Every text is escaped; the page is well-formed XML as well.
+// One self-contained HTML page: text, tables, pictures and SVG charts, readable in light and dark.
+// It loads nothing and runs no script. Every text is escaped; the page is well-formed XML as well.
 //
 //   Page page("Training speed");
 //   page.heading("EDT-S/2").paragraph("Medians of 9 rounds.");
