@@ -42,7 +42,13 @@ while IFS=$'\t' read -r line mark; do
       blocks=$((blocks + 1))
       printf 'line=%s\n%s\n%s\n' "$line" "${mark#run}" "$text" | sed '2s/^ after: //' >>"$script"
       ;;
-    'needs a cluster' | 'needs a GPU' | 'needs time' | 'needs the network' | text) ;;
+    'needs a cluster' | 'needs a GPU' | 'needs time' | 'needs the network') ;;
+    text)
+      if grep -qE '^(\$?edt|mpirun|sbatch) [a-z-]' <<<"$text"; then
+        echo "$page:$line: this block is marked as text, and has commands" >&2
+        unmarked=1
+      fi
+      ;;
     *)
       echo "$page:$line: a code block without a mark: run, run after: COMMANDS, needs ..., or text (tests/docs/run_page.sh)" >&2
       unmarked=1
