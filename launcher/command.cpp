@@ -4,11 +4,11 @@
 #include <filesystem>
 #include <new>
 #include <stdexcept>
-#include <thread>
 #include <vector>
 
 #include "core/base/error.h"
 #include "core/storage/access.h"
+#include "launcher/error_agreement.h"
 #include "launcher/options/options.h"
 #include "launcher/text/nearest.h"
 #include "launcher/version.h"
@@ -62,27 +62,17 @@ int dispatch(std::span<const std::string> args, std::span<const Command> command
   return run_command(*found, args.subspan(2), context);
 }
 
-std::string one_line(std::string_view message) {
-  std::string line;
-  for (const char c : message) line += c == '\n' || c == '\r' ? ' ' : c;
-  return line;
-}
-
 int report(CommandContext& context, std::string_view message, int status) {
   log::flush();
   context.out.flush();
   context.error.clear();  // it may take this line, after some that it did not
-  Communicator& world = context.world;
-  if (world.size() == 1) {
-    context.error << "edt: error: " << one_line(message) << std::endl;
-    return status;
-  }
-  // What all ranks have found, rank 0 says once: it ends the job before the others wake up.
-  if (!world.is_root()) std::this_thread::sleep_for(std::chrono::seconds(1));
-  context.error << fmt::format("edt: error: {}: {}\n", world.name(), one_line(message))
-                << std::flush;
-  world.abort(status);
-  return status;  // GCC does not see that a virtual function never returns
+  // Before a run begins ranks go through the same code, and meet: time enough for all to come.
+  const Seconds patience(context.run_started ? 2 : 10);
+  if (context.errors != nullptr) context.errors->end(message, status, patience);
+  const RankError own{0, context.world.name(), std::string(message), status};
+  context.error << error_line({own}, context.world.size()) << std::endl;
+  if (context.world.size() > 1) context.world.abort(status);
+  return status;
 }
 
 }  // namespace
@@ -158,6 +148,9 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
     return report(context, error.what(), input_status());
   } catch (const CommunicationError& error) {
     return report(context, error.what(), context.run_started ? kBrokenOff : kFailed);
+  } catch (const SystemError& error) {
+    return report(context, error.what(),
+                  context.run_started && context.resumable ? kBrokenOff : kFailed);
   } catch (const std::filesystem::filesystem_error& error) {
     const std::string what = fmt::format("[file] cannot use {}: {}", error.path1().string(),
                                          error_text(error.code().value(), error.path1()));

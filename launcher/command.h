@@ -15,6 +15,7 @@
 
 namespace edt {
 
+class ErrorAgreement;
 class OptionSet;
 class StopSignals;
 
@@ -33,6 +34,10 @@ struct CommandContext {
   // Set by who wants to know what commands can be told: read_options() hands it over, and the
   // command does nothing else.
   std::function<void(OptionSet&)> describe;
+  // Set by a command that goes on from where it was when it is started again: a full disk, say, has
+  // then broken off a run in which nothing is wrong.
+  bool resumable = false;
+  ErrorAgreement* errors = nullptr;  // of several ranks: says once what has gone wrong
 
   template <class... Args>
   void print(fmt::format_string<Args...> format, Args&&... args) {
@@ -66,8 +71,8 @@ std::string overview(std::span<const Command> commands, std::string_view group);
 [[noreturn]] void unknown_command(std::string_view given, std::span<const Command> commands);
 
 // Finds the command and runs it. The only place where exceptions end: they become one line on
-// context.error and an exit status. With several ranks that line names the rank, and the whole job
-// ends with that status.
+// context.error and an exit status. Of several ranks one prints that line, with its name where not
+// all have found the same, and the whole job ends with that status.
 int run_program(std::span<const std::string> args, std::span<const Command> commands,
                 CommandContext& context);
 

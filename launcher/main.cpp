@@ -39,6 +39,7 @@ int run(std::span<const std::string> args) {
   std::ostream silent(&nothing);
   edt::CommandContext context{ranks.is_root() ? std::cout : silent, std::cerr, ranks};
   if (signals) context.signals = &*signals;
+  context.errors = world.errors();
   return edt::run_program(args, edt::command_table(), context);
 }
 

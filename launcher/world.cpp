@@ -9,8 +9,10 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <iostream>
 #include <limits>
 
+#include "launcher/error_agreement.h"
 #include "launcher/launch_check.h"
 #include "parallel/mpi/mpi_session.h"
 #include "parallel/self/self_communicator.h"
@@ -84,11 +86,17 @@ World::World() {
     return;
   }
   session_ = std::make_unique<MpiSession>();
-  ranks_ = session_->world();
+  hook_ = std::make_shared<WaitHook>();
+  ranks_ = session_->world({.hook = hook_});
   check_connected(ranks_->size());
+  if (ranks_->size() == 1) return;
+  errors_ = std::make_unique<ErrorAgreement>(*ranks_, std::cerr);
+  hook_->look = [this] { errors_->look(); };
 }
 
-World::~World() = default;
+World::~World() {
+  if (hook_) hook_->look = nullptr;
+}
 
 int World::threads_per_rank() {
   int cores = 1;

@@ -8,7 +8,9 @@
 
 namespace edt {
 
+class ErrorAgreement;
 class MpiSession;
+struct WaitHook;
 
 class World {
  public:
@@ -17,6 +19,8 @@ class World {
   ~World();
 
   Communicator& ranks() { return *ranks_; }
+  // How ranks end together; nullptr: there is one.
+  ErrorAgreement* errors() { return errors_.get(); }
 
   // Threads for each rank so that those of a node share its cores: the cores this process may run
   // on, divided by the ranks that may run on the same ones. All ranks together.
@@ -24,7 +28,9 @@ class World {
 
  private:
   std::unique_ptr<MpiSession> session_;
+  std::shared_ptr<WaitHook> hook_;
   std::unique_ptr<Communicator> ranks_;
+  std::unique_ptr<ErrorAgreement> errors_;
 };
 
 }  // namespace edt

@@ -22,14 +22,15 @@ std::vector<Piece> cut(std::span<const Piece> pieces, std::size_t bytes) {
 
 MessageFlow::MessageFlow(Transport& transport, std::string_view communicator,
                          const Collective& call, Seconds timeout, int tag, const FlowLimits& limits,
-                         std::vector<std::byte>& scratch)
+                         std::vector<std::byte>& scratch, const WaitHook* hook)
     : transport_(transport),
       communicator_(communicator),
       call_(call),
       timeout_(timeout),
       tag_(tag),
       limits_(limits),
-      scratch_(scratch) {
+      scratch_(scratch),
+      hook_(hook) {
   scratch_.resize(2 * limits.window * limits.message_bytes);
 }
 
@@ -40,9 +41,16 @@ void MessageFlow::fail_with(const std::string& reason) const {
 }
 
 void MessageFlow::wait_any(std::span<Message* const> messages, std::span<const int> peers) {
+  constexpr auto kLook = std::chrono::milliseconds(50);
   try {
-    const auto timeout = std::chrono::duration_cast<Clock::duration>(timeout_);
-    if (transport_.wait_any(messages, Clock::now() + timeout)) return;
+    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(timeout_);
+    const bool looks = hook_ != nullptr && hook_->look;
+    for (;;) {
+      const auto until = looks ? std::min(end, Clock::now() + kLook) : end;
+      if (transport_.wait_any(messages, until)) return;
+      if (until == end) break;
+      hook_->look();
+    }
   } catch (const TransportError& error) {
     fail_with(error.what());
   }

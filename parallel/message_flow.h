@@ -16,6 +16,12 @@ struct FlowLimits {
   std::size_t window = 4;  // messages on their way in each direction
 };
 
+// What threads that wait in a collective do meanwhile, now and then: whoever has made it watches
+// for something else. Set before they wait.
+struct WaitHook {
+  std::function<void()> look;
+};
+
 using Piece = std::span<std::byte>;
 
 // One direction of a flow.
@@ -34,9 +40,10 @@ struct Lane {
 // The messages of one collective.
 class MessageFlow {
  public:
-  // `scratch` is kept by the caller from one collective to the next.
+  // `scratch` is kept by the caller from one collective to the next; `hook` may be none.
   MessageFlow(Transport& transport, std::string_view communicator, const Collective& call,
-              Seconds timeout, int tag, const FlowLimits& limits, std::vector<std::byte>& scratch);
+              Seconds timeout, int tag, const FlowLimits& limits, std::vector<std::byte>& scratch,
+              const WaitHook* hook);
 
   void run(Lane outgoing, Lane incoming);
   void send(int to, Piece bytes) { run({to, {bytes}}, {}); }
@@ -60,6 +67,7 @@ class MessageFlow {
   int tag_;
   FlowLimits limits_;
   std::vector<std::byte>& scratch_;
+  const WaitHook* hook_;
 };
 
 }  // namespace edt

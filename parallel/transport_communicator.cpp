@@ -60,7 +60,8 @@ class TransportCommunicator final : public Communicator {
 
  private:
   MessageFlow flow(const Collective& call) {
-    return {*transport_, label(), call, timeout(), tag_of(call), options_.flow, scratch_};
+    return {*transport_,  label(),       call,     timeout(),
+            tag_of(call), options_.flow, scratch_, options_.hook.get()};
   }
   RankOf self() const { return {rank(), size()}; }
 

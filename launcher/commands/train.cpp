@@ -57,19 +57,10 @@ int train(std::span<const std::string> args, CommandContext& context) {
                  (config.run.directory / "config.ini").string());
   }
   if (!chosen.empty()) log::info("{}", chosen);
-  context.run_started = true;
+  context.run_started = context.resumable = true;
   std::optional<StopSignals> own;
   if (!context.signals) own.emplace();
-  try {
-    return trainer.run(context.quiet, context.signals ? *context.signals : *own);
-  } catch (const SystemError& error) {
-    // A full disk, say: nothing is wrong with the run, started again it goes on.
-    log::flush();
-    context.error << fmt::format("edt: error: {}: {}", context.world.name(), error.what())
-                  << std::endl;
-    if (context.world.size() > 1) context.world.abort(kBrokenOff);
-    return kBrokenOff;
-  }
+  return trainer.run(context.quiet, context.signals ? *context.signals : *own);
 }
 
 }  // namespace edt

@@ -7,6 +7,10 @@
 #include "core/base/log.h"
 #include "parallel/mpi/patience.h"
 
+// Open MPI's MPI_Abort without the banner of eight lines that it prints on behalf of a program that
+// says itself why it ends. Other libraries do not have it.
+extern "C" [[gnu::weak]] int ompi_mpi_abort(MPI_Comm comm, int status);
+
 namespace edt {
 namespace {
 
@@ -119,6 +123,7 @@ class MpiTransport final : public Transport {
 
   [[noreturn]] void abort(int status) override {
     log::flush();
+    if (ompi_mpi_abort != nullptr) ompi_mpi_abort(group_->get(), status);
     MPI_Abort(group_->get(), status);
     std::_Exit(status);
   }

@@ -41,9 +41,33 @@ TEST(CliRanks, ShareTheCoresOfTheirNode) {
 TEST(CliRanks, AnErrorOfAllRanksIsPrintedOnce) {
   const Outcome refused = mpirun("-np 3 " + kProgram + " data synth --out /nowhere", "2>&1");
   EXPECT_EQ(refused.status, 2);
-  EXPECT_EQ(count_of("edt: error:", refused.output), 1u) << refused.output;
-  EXPECT_THAT(refused.output, HasSubstr("edt: error: rank 0 of 3 on "));
-  EXPECT_THAT(refused.output, HasSubstr("[data synth] runs on one rank, the launcher started 3"));
+  EXPECT_EQ(refused.output, "edt: error: [data synth] runs on one rank, the launcher started 3\n");
+  const Outcome wrong = mpirun("-np 4 " + kProgram + " train --parallel.zero=7", "2>&1");
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_EQ(wrong.output, shell(kProgram + " train --parallel.zero=7 2>&1").output);
+  EXPECT_EQ(count_of("\n", wrong.output), 1u) << wrong.output;
+}
+
+// As where a file is there on one node only.
+TEST(CliRanks, WhatOneRankLacksIsNamedWithIt) {
+  const TempDir directory;
+  const std::string data = (directory / "data").string();
+  ASSERT_EQ(
+      shell(kProgram + " data synth --quiet --samples 8 --image-size 64 --out " + data).status, 0);
+  const auto train = [&](const std::string& path) {
+    return kProgram + " train --model.preset=EDT-Ti/2 --model.image-size=64 --data.path=" + path +
+           " --run.dir=" + (directory / "run").string();
+  };
+  for (const int rank : {0, 1}) {
+    const std::string bad = train(data + "x"), good = train(data);
+    const Outcome refused = mpirun(
+        "-np 1 " + (rank == 0 ? bad : good) + " : -np 1 " + (rank == 0 ? good : bad), "2>&1");
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_THAT(refused.output,
+                testing::StartsWith("edt: error: rank " + std::to_string(rank) + " of 2 on "));
+    EXPECT_THAT(refused.output, HasSubstr(data + "x"));
+    EXPECT_EQ(count_of("\n", refused.output), 1u) << refused.output;
+  }
 }
 
 // Chosen of what all know alike; where they were not told the same, none waits for another.
