@@ -6,7 +6,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 option(EDT_TESTS "Build the tests" ON)
-option(EDT_UNITY "Compile the files of a folder together: half the CPU time of a whole build" OFF)
+option(EDT_UNITY "Compile the files of a folder together: half the CPU time of a whole build" ON)
 option(EDT_WERROR "Treat compiler warnings as errors" OFF)
 set(EDT_SANITIZE "" CACHE STRING "Sanitizers to compile in, e.g. address;undefined or thread")
 

@@ -31,9 +31,9 @@ Provenance provenance_of_repack(const RepackOptions& options) {
 }
 
 // Shards one after the other, in pieces of samples.
-class Pieces {
+class RepackPieces {
  public:
-  explicit Pieces(const Dataset& dataset)
+  explicit RepackPieces(const Dataset& dataset)
       : dataset_(dataset), sizes_(dataset.shard_sizes()), end_(sizes_.empty() ? 0 : sizes_[0]) {}
 
   // At most `most` samples from `first` on, which does not go back.
@@ -84,7 +84,7 @@ WriteReport repack(const RepackOptions& options, const Progress& progress) {
     if (!value) log::warning("repack: attribute '{}' is neither text nor numbers: left out", name);
   }
   const std::uint64_t most = std::max<std::uint64_t>(1, kPieceBytes / description.stored_bytes());
-  Pieces pieces(input);
+  RepackPieces pieces(input);
   while (writer.next_sample() < input.size()) {
     pieces.read(writer.next_sample(), std::min(most, writer.room()));
     writer.append(pieces.stored, pieces.flipped, pieces.labels);
