@@ -127,6 +127,15 @@ Files copies_of(const FileSet& latents, const ImportOptions& options, ImportLayo
   return named_files(flipped, std::move(names));
 }
 
+// What is written must not become input of the next call.
+void require_apart(const fs::path& out, const fs::path& latents) {
+  if (!fs::is_directory(latents)) return;
+  const fs::path inner = fs::weakly_canonical(out), outer = fs::weakly_canonical(latents);
+  const auto [rest, end] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  require<UsageError>(rest != outer.end(), "import", "--out {} lies in --latents {}", out.string(),
+                      latents.string());
+}
+
 }  // namespace
 
 ImportLayout layout_of(const ImportOptions& options) {
@@ -153,6 +162,7 @@ SampleFiles find_sample_files(const ImportOptions& options) {
   }
   SampleFiles files;
   const ImportLayout layout = layout_of(options);
+  require_apart(options.out, options.latents);
   files.many = layout != ImportLayout::kArray;
   if (layout == ImportLayout::kJson) {
     files = files_with_json(options);

@@ -37,6 +37,13 @@ SampleShape sample_shape(std::span<const std::uint64_t> array, bool single,
                        label, text);
     elements *= n;
   }
+  constexpr std::uint64_t kFewest = 8;
+  const bool channels_last =
+      sample[0] >= kFewest && sample[0] == sample[1] && sample[2] < sample[1];
+  require<DataError>(!channels_last, "import",
+                     "{}: shape {} looks like [N, H, W, C], expected [N, C, H, W]: save it as "
+                     "numpy.moveaxis(x, -1, -3)",
+                     label, text);
   return {sample[0], sample[1], sample[2]};
 }
 

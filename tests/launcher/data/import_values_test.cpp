@@ -100,6 +100,20 @@ TEST_F(DataValues, IntegersAreNoLatents) {
               AllOf(HasSubstr("x.npy"), HasSubstr("uint8"), HasSubstr("floating point")));
 }
 
+TEST_F(DataValues, ChannelsAtTheEndAreNotTakenForRows) {
+  write_npy(path("x.npy"), "<f4", {kSamples, 8, 8, 4}, std::vector<float>(kSamples * 256));
+  EXPECT_THAT(refused(pair_), AllOf(HasSubstr("x.npy: shape [12, 8, 8, 4] looks like [N, H, W, C]"),
+                                    HasSubstr("moveaxis")));
+}
+
+TEST_F(DataValues, WhatIsWrittenIsNoInput) {
+  write_npy(path("f/0.npy"), "<f4", {1, 4, 2, 2}, latents(0, 1));
+  const CommandOutcome outcome =
+      edt("data import --latents f --labels f --out f/set", "2>&1 >/dev/null");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.output, HasSubstr("--out f/set lies in --latents f"));
+}
+
 TEST_F(DataValues, DatasetJsonThatCannotBe) {
   write_npy(path("t/0/a.npy"), "<f4", {4, 2, 2}, latents(0, 1));
   const auto line = [&](const std::string& json) {
