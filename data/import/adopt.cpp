@@ -34,17 +34,30 @@ template <class T>
 T agree(const h5::File& file, const char* name, const char* option, T said, T none, T there) {
   if (!file.has_attribute(name)) return said;
   require<UsageError>(said == none || said == there, "adopt", "{}: {} is {}, {} is {}",
-                      file.label(), name, there, option, said);
+                      file.path().string(), name, there, option, said);
   return there;
 }
 
-int classes_of(const h5::File& file, const AdoptOptions& options, std::span<const double> labels) {
-  const auto most = *std::max_element(labels.begin(), labels.end());
+// What a reader of the set will want of the labels.
+std::vector<std::int64_t> labels_of(const h5::File& file, std::uint64_t samples) {
+  const h5::DataSet set = file.dataset("labels");
+  require<DataError>(h5::is_integer(set.type()) && set.shape() == h5::Shape{samples}, "adopt",
+                     "{}: {} {}, expected integers [{}]: `edt data import` converts them",
+                     set.label(), set.type_name(), h5::to_string(set.shape()), samples);
+  return set.read_all<std::int64_t>(h5::Type::kInt64);
+}
+
+int classes_of(const h5::File& file, const AdoptOptions& options,
+               std::span<const std::int64_t> labels) {
+  const auto [least, most] = std::minmax_element(labels.begin(), labels.end());
   const auto there =
       file.has_attribute("num_classes") ? static_cast<int>(file.read_int("num_classes")) : 0;
   const int classes = agree(file, "num_classes", "--classes", options.classes, 0, there);
-  require<UsageError>(classes > 0, "adopt", "{}: --classes is needed, its labels are 0 to {}",
-                      file.label(), most);
+  require<UsageError>(classes > 0, "adopt", "{}: --classes is needed, its labels are {} to {}",
+                      file.path().string(), *least, *most);
+  require<DataError>(*least >= 0 && *most < classes, "adopt",
+                     "{}: its labels are {} to {}, outside 0 to {}", file.path().string(), *least,
+                     *most, classes - 1);
   return classes;
 }
 
@@ -105,8 +118,8 @@ Attributes look_at(const fs::path& path, const AdoptOptions& options) {
   if (attributes.missing.empty()) return attributes;
   const std::string array = array_of(file);
   check_arrays(file, options, array);
-  const h5::DataSet labels = file.dataset("labels"), values = file.dataset(array);
-  attributes.classes = classes_of(file, options, labels.read_all<double>(h5::Type::kFloat64));
+  const h5::DataSet values = file.dataset(array);
+  attributes.classes = classes_of(file, options, labels_of(file, values.rows()));
   const int side = options.vae_factor * static_cast<int>(values.shape().at(2));
   const int size =
       file.has_attribute("image_size") ? static_cast<int>(file.read_int("image_size")) : 0;

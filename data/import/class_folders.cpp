@@ -64,6 +64,21 @@ void refuse_numbered_parts(const ImportOptions& options, const std::vector<std::
       options.latents.string(), folders[0]);
 }
 
+// Folders of latents and of labels side by side are no classes.
+void refuse_labels_folder(const ImportOptions& options, const std::vector<std::string>& folders) {
+  for (const std::string& name : folders) {
+    const bool labels = name.find("label") != name.npos;
+    if (!labels || options.layout == ImportLayout::kClasses) continue;
+    const std::string& other = folders[folders[0] == name && folders.size() > 1 ? 1 : 0];
+    fail<UsageError>(
+        "import",
+        "{}: its folder {} looks like labels, not like a class: --latents {} --labels {}, or "
+        "--layout classes",
+        options.latents.string(), name, (options.latents / other).string(),
+        (options.latents / name).string());
+  }
+}
+
 void order_classes(const ImportOptions& options, std::vector<std::string>& folders) {
   std::vector<std::string> by_number = folders;
   std::sort(by_number.begin(), by_number.end(), natural_less);
@@ -87,6 +102,7 @@ SampleFiles files_of_classes(const ImportOptions& options) {
                       options.latents.string());
   SampleFiles files;
   files.class_names = folders_of(options.latents);
+  refuse_labels_folder(options, files.class_names);
   refuse_numbered_parts(options, files.class_names);
   order_classes(options, files.class_names);
   files.file_labels_from = options.latents.string();

@@ -15,7 +15,8 @@ std::string torch_line(const std::string& file) {
       "map_location='cpu'); "
       "d = d if isinstance(d, dict) else dict(zip(['latents', 'labels'], [d] if torch.is_tensor(d) "
       "else "
-      "d)); s.save_file({{k: v.contiguous() for k, v in d.items()}}, '{0}.safetensors')\"",
+      "d)); s.save_file({{k: v.contiguous() for k, v in d.items() if torch.is_tensor(v)}}, "
+      "'{0}.safetensors')\"",
       file);
 }
 

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "core/base/error.h"
-#include "core/base/log.h"
 #include "core/storage/half.h"
 #include "data/import/moments.h"
 #include "data/import/source.h"
@@ -189,8 +188,6 @@ WriteReport import_data(const ImportOptions& options, const Progress& progress) 
   const DatasetWriterOptions writing{.samples_per_shard = options.samples_per_shard,
                                      .provenance = provenance_of(options, description, moments),
                                      .replace = options.replace};
-  log::info("import: {}{}", source.summary(),
-            moments == Moments::kOff ? "" : fmt::format("; mean and {}", name_of(moments)));
   const bool measures = !take_known_statistics(description, options, source.size(), writing);
   if (measures) measure_statistics(description, source, options, moments, progress);
   DatasetWriter writer(options.out, description, source.size(), writing);
@@ -201,7 +198,10 @@ WriteReport import_data(const ImportOptions& options, const Progress& progress) 
     writer.append(sample.stored, sample.flipped, std::span(&sample.label, 1));
     if (progress) progress(before + writer.next_sample(), before + source.size());
   }
-  return writer.finish();
+  WriteReport report = writer.finish();
+  report.source = source.summary();
+  if (moments != Moments::kOff) report.source += fmt::format("; mean and {}", name_of(moments));
+  return report;
 }
 
 }  // namespace edt::data

@@ -84,14 +84,15 @@ TEST_F(DataCli, SeveralSamplesInEachNpy) {
   std::uint64_t first = 0;
   for (const std::uint64_t count : {5, 4, 3}) {
     const std::string name = std::to_string(first) + ".npy";  // 0, 5, 9
-    write_npy(path("features/" + name), "<f4", {count, 4, 2, 2}, latents(first, count));
-    write_npy(path("labels/" + name), "<i8", {count}, labels(first, count));
+    write_npy(path("nb/features/" + name), "<f4", {count, 4, 2, 2}, latents(first, count));
+    write_npy(path("nb/labels/" + name), "<i8", {count}, labels(first, count));
     first += count;
   }
-  import("--latents features --labels labels");
+  import("--latents nb/features --labels nb/labels");
   expect_latents();
-  write_npy(path("labels/5.npy"), "<i8", {3}, labels(5, 3));
-  EXPECT_THAT(refused("--latents features --labels labels"),
+  EXPECT_THAT(refused("--latents nb"), HasSubstr("--latents nb/features --labels nb/labels"));
+  write_npy(path("nb/labels/5.npy"), "<i8", {3}, labels(5, 3));
+  EXPECT_THAT(refused("--latents nb/features --labels nb/labels"),
               testing::AllOf(HasSubstr("5.npy: shape [3], expected 4 labels")));
 }
 
