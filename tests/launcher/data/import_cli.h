@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "tests/core/storage/temp_dir.h"
 #include "tests/data/import/npy_files.h"
-#include "tests/support/shell.h"
+#include "tests/support/edt_program.h"
 
 namespace edt::test {
 
@@ -67,8 +66,8 @@ class DataCli : public testing::Test {
   fs::path path(const std::string& name) const { return directory_ / name; }
 
   CommandOutcome edt(const std::string& arguments, const std::string& redirection) const {
-    return shell("cd " + directory_.path().string() + " && " + EDT_PROGRAM + " " + arguments + " " +
-                 redirection);
+    return shell("cd " + directory_.path().string() + " && " + edt_program() + " " + arguments +
+                 " " + redirection);
   }
 
   // Imports into "set" what has to be taken.
