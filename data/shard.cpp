@@ -22,7 +22,8 @@ Shard::Shard(const std::filesystem::path& path, bool map, std::shared_ptr<BlockC
                      path.string());
   sealed_ = check_seal(file_) == Sealed::kYes;
   h5::File file = h5::File::open(path);
-  const std::vector<std::string> missing = missing_attributes(file);
+  std::vector<std::string> missing = missing_attributes(file);
+  if (!missing.empty() && !file.has_attribute("complete")) missing.push_back("complete");
   require<DataError>(missing.empty(), "shard",
                      "{}: lacks the attribute{} {}: `edt data adopt` writes what a set of another "
                      "program lacks",

@@ -103,7 +103,7 @@ FileKind kind_of_file(const std::filesystem::path& path) {
     }
   }
   if (is_hdf5(file)) return FileKind::kHdf5;
-  if (start[0] == '{' || start[0] == '[') return FileKind::kJson;
+  if (start[0] == '{') return FileKind::kJson;
   return FileKind::kUnknown;
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kLongest = 4u << 30;  // a hundred million entries
+constexpr std::uint64_t kLongest = std::uint64_t{4} << 30;  // a hundred million entries
 
 // The names in natural order, and the label of each.
 void match(SampleFiles& files, std::vector<std::string>& names,
