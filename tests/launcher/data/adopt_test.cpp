@@ -35,7 +35,7 @@ class Adopt : public DataCli {
     const std::string before = content("set/part-0.h5");
     const CommandOutcome outcome = edt("data adopt " + arguments, "2>&1 >/dev/null");
     EXPECT_EQ(outcome.status, 2) << outcome.output;
-    EXPECT_EQ(content("set/part-0.h5"), before);
+    EXPECT_TRUE(content("set/part-0.h5") == before) << "changed";
     return outcome.output;
   }
 };
@@ -81,7 +81,8 @@ TEST_F(Adopt, WhatTheFileSaysIsKept) {
   {
     fs::remove(path("set/part-0.h5"));
     h5::File file = h5::File::create(path("set/part-0.h5"));
-    const std::vector<float> values = latents(0, kSamples);
+    std::vector<float> values(kSamples * 4 * kPlane, 8.f);
+    for (std::size_t i = 0; i < values.size(); i += 2) values[i] = -8;
     file.create_dataset("latents", h5::Type::kFloat32, {kSamples, 4, 2, 2})
         .write(h5::Type::kFloat32, values.data());
     file.create_dataset("labels", h5::Type::kInt64, {kSamples})
