@@ -168,7 +168,7 @@ void DatasetWriter::append(std::span<const float> stored, std::span<const float>
 WriteReport DatasetWriter::finish() {
   require<DataError>(next_ == samples_, "data", "{}: {} samples written, {} announced",
                      directory_.string(), next_, samples_);
-  return {kept_, shard_count() - kept_};
+  return {.kept = kept_, .written = shard_count() - kept_};
 }
 
 }  // namespace edt::data

@@ -152,6 +152,14 @@ void write_description(const Description& d, h5::File& file) {
       .write(h5::Type::kFloat32, d.decoder.bias.data());
 }
 
+std::vector<std::string> missing_attributes(const h5::File& file) {
+  std::vector<std::string> missing;
+  for (const char* name : {"format_version", "num_classes", "image_size", "scale"}) {
+    if (!file.has_attribute(name)) missing.push_back(name);
+  }
+  return missing;
+}
+
 Description read_description(const h5::File& file) {
   const std::int64_t version = file.read_int("format_version");
   require<DataError>(version == kFormatVersion, "shard",

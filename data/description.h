@@ -54,6 +54,8 @@ inline constexpr std::int64_t kFormatVersion = 1;
 void validate(const Description& description, const std::string& label);
 
 void write_description(const Description& description, h5::File& file);
+// Names of attributes that every shard has, apart from `complete`, and this file has not.
+std::vector<std::string> missing_attributes(const h5::File& file);
 // Reads and validates; also checks type and shape of the arrays, but not their number of rows.
 Description read_description(const h5::File& file);
 

@@ -1,11 +1,14 @@
 #include "data/shard.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cstring>
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
 #include "core/storage/checksum.h"
+#include "core/storage/file_change.h"
 #include "core/storage/half.h"
 #include "data/seal.h"
 
@@ -14,8 +17,17 @@ namespace edt::data {
 Shard::Shard(const std::filesystem::path& path, bool map, std::shared_ptr<BlockCache> cache)
     : file_(path),
       cache_(cache ? std::move(cache) : std::make_shared<BlockCache>(kDefaultCacheBytes)) {
+  require<DataError>(!std::filesystem::exists(change_path(path)), "shard",
+                     "{}: a change of it was interrupted: `edt data adopt` completes it",
+                     path.string());
   sealed_ = check_seal(file_) == Sealed::kYes;
   h5::File file = h5::File::open(path);
+  std::vector<std::string> missing = missing_attributes(file);
+  if (!missing.empty() && !file.has_attribute("complete")) missing.push_back("complete");
+  require<DataError>(missing.empty(), "shard",
+                     "{}: lacks the attribute{} {}: `edt data adopt` writes what a set of another "
+                     "program lacks",
+                     path.string(), missing.size() == 1 ? "" : "s", fmt::join(missing, ", "));
   require<DataError>(file.has_attribute("complete") && file.read_int("complete") == 1, "shard",
                      "{}: not marked complete: its writer was interrupted", path.string());
   description_ = read_description(file);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/storage/partial_file.h"
@@ -64,6 +65,7 @@ struct DatasetWriterOptions {
 struct WriteReport {
   std::uint64_t kept = 0;     // shards that were there
   std::uint64_t written = 0;  // shards
+  std::string source = {};    // what was read, for people
 };
 
 // All shards of a data set whose size is known.

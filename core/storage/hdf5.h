@@ -187,6 +187,8 @@ class File : public Object {
   // Replaces an existing file. The first `user_block` bytes (0, 512, 1024, ...) are left to the
   // caller.
   static File create(const std::filesystem::path& path, std::uint64_t user_block = 0);
+  // To be changed, through the driver of HDF5's file access properties `access`.
+  static File open_with(const std::filesystem::path& path, std::int64_t access);
   File(File&&) = default;
   File& operator=(File&&) = default;
   // The root group before the file, which otherwise would close it.
@@ -194,6 +196,7 @@ class File : public Object {
 
   const std::filesystem::path& path() const { return path_; }
   bool has(const std::string& name) const;
+  bool is_group(const std::string& name) const;  // of an object that is there
   std::vector<std::string> names(const std::string& group = "/") const;  // sorted
   // `chunk_cache`: bytes of decoded chunks that HDF5 keeps for it; by default 1 MiB.
   DataSet dataset(const std::string& name, std::optional<std::uint64_t> chunk_cache = {}) const;

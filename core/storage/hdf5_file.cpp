@@ -53,6 +53,14 @@ File File::open(const std::filesystem::path& path) {
   return File(std::move(file), std::move(root), path, false);
 }
 
+File File::open_with(const std::filesystem::path& path, std::int64_t access) {
+  silence();
+  Handle file = own(H5Fopen(path.c_str(), H5F_ACC_RDWR, access), close_file, path.string(),
+                    "open it as HDF5");
+  Handle root = open_root(file.get(), path.string());
+  return File(std::move(file), std::move(root), path, true);
+}
+
 File File::create(const std::filesystem::path& path, std::uint64_t user_block) {
   silence();
   const Handle access = file_access();
@@ -75,6 +83,15 @@ bool File::has(const std::string& name) const {
     if (H5Lexists(id(), name.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
   }
   return H5Lexists(id(), name.c_str(), H5P_DEFAULT) > 0;
+}
+
+bool File::is_group(const std::string& name) const {
+  silence();
+  H5O_info_t info;
+  const std::string label = fmt::format("{}:/{}", path_.string(), name);
+  check(H5Oget_info_by_name2(id(), name.c_str(), &info, H5O_INFO_BASIC, H5P_DEFAULT), label,
+        "look at it");
+  return info.type == H5O_TYPE_GROUP;
 }
 
 std::vector<std::string> File::names(const std::string& group) const {

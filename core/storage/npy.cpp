@@ -1,7 +1,7 @@
 #include "core/storage/npy.h"
 
+#include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
@@ -20,6 +20,7 @@ class FileStream : public ByteStream {
     position_ += out.size();
   }
   void skip(std::uint64_t bytes) override { position_ += bytes; }
+  void rewind() override { position_ = 0; }
   std::uint64_t size() const override { return file_.size(); }
   std::string label() const override { return file_.path().string(); }
 
@@ -60,14 +61,124 @@ T element(const std::byte* data, std::size_t i) {
   return value;
 }
 
+template <class Stored, class Out>
+void convert_as(const std::byte* data, std::span<Out> out) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i] = static_cast<Out>(element<Stored>(data, i));
+  }
+}
+
+template <class Out>
+void convert(NpyType type, const std::byte* data, std::span<Out> out) {
+  switch (type) {
+    case NpyType::kFloat16:
+      if constexpr (std::is_same_v<Out, float>) {
+        half_to_float({reinterpret_cast<const half_bits*>(data), out.size()}, out);
+      } else {
+        for (std::size_t i = 0; i < out.size(); ++i) {
+          out[i] = half_to_float(element<half_bits>(data, i));
+        }
+      }
+      return;
+    case NpyType::kFloat32:
+      return convert_as<float>(data, out);
+    case NpyType::kFloat64:
+      return convert_as<double>(data, out);
+    case NpyType::kInt8:
+      return convert_as<std::int8_t>(data, out);
+    case NpyType::kInt16:
+      return convert_as<std::int16_t>(data, out);
+    case NpyType::kInt32:
+      return convert_as<std::int32_t>(data, out);
+    case NpyType::kInt64:
+      return convert_as<std::int64_t>(data, out);
+    case NpyType::kUInt8:
+    case NpyType::kBool:
+      return convert_as<std::uint8_t>(data, out);
+    case NpyType::kUInt16:
+      return convert_as<std::uint16_t>(data, out);
+    case NpyType::kUInt32:
+      return convert_as<std::uint32_t>(data, out);
+    case NpyType::kUInt64:
+      return convert_as<std::uint64_t>(data, out);
+  }
+}
+
+void swap_bytes(std::span<std::byte> data, std::size_t element_bytes) {
+  for (std::size_t i = 0; i < data.size(); i += element_bytes) {
+    std::reverse(data.begin() + static_cast<std::ptrdiff_t>(i),
+                 data.begin() + static_cast<std::ptrdiff_t>(i + element_bytes));
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<ByteStream> open_file_stream(const std::filesystem::path& path) {
   return std::make_unique<FileStream>(path);
 }
 
+// Arrays in Fortran order have the elements of a row far apart, those of neighbouring rows side by
+// side: rows are gathered by blocks, each in one pass over the stream.
+class NpyReader::Transposer {
+ public:
+  Transposer(ByteStream& stream, const NpyHeader& header) : stream_(stream), header_(header) {
+    constexpr std::uint64_t kBlockBytes = 64 << 20;
+    const std::uint64_t row = std::max<std::uint64_t>(row_bytes(), 1);
+    rows_ =
+        std::clamp<std::uint64_t>(kBlockBytes / row, 1, std::max<std::uint64_t>(header.rows(), 1));
+  }
+
+  // Bytes of one row in C order.
+  std::span<const std::byte> row(std::uint64_t index) {
+    if (block_.empty() || index < first_ || index >= first_ + rows_) load(index / rows_ * rows_);
+    return std::span(block_).subspan((index - first_) * row_bytes(), row_bytes());
+  }
+
+ private:
+  std::uint64_t row_bytes() const { return header_.row_elements() * header_.element_bytes(); }
+
+  // Place in C order of the element of a row that comes after `in_c_order`'s in Fortran order.
+  void advance(std::vector<std::uint64_t>& index, std::uint64_t& in_c_order) const {
+    std::uint64_t stride = header_.row_elements();
+    for (std::size_t d = 1; d < header_.shape.size(); ++d) {
+      stride /= header_.shape[d];
+      in_c_order += stride;
+      if (++index[d] < header_.shape[d]) return;
+      in_c_order -= stride * header_.shape[d];
+      index[d] = 0;
+    }
+  }
+
+  void load(std::uint64_t first) {
+    const std::uint64_t size = header_.element_bytes();
+    const std::uint64_t count = std::min(rows_, header_.rows() - first);
+    block_.resize(count * row_bytes());
+    std::vector<std::byte> run(count * size);
+    stream_.rewind();
+    stream_.skip(header_.header_bytes + first * size);
+    std::vector<std::uint64_t> index(header_.shape.size());
+    std::uint64_t place = 0;
+    for (std::uint64_t e = 0; e < header_.row_elements(); ++e, advance(index, place)) {
+      if (e > 0) stream_.skip((header_.rows() - count) * size);
+      stream_.read(run);
+      for (std::uint64_t r = 0; r < count; ++r) {
+        std::memcpy(block_.data() + r * row_bytes() + place * size, run.data() + r * size, size);
+      }
+    }
+    first_ = first;
+  }
+
+  ByteStream& stream_;
+  NpyHeader header_;
+  std::uint64_t rows_, first_ = 0;
+  std::vector<std::byte> block_;
+};
+
 NpyReader::NpyReader(std::unique_ptr<ByteStream> stream)
     : stream_(std::move(stream)), header_(read_header(*stream_)) {}
+
+NpyReader::~NpyReader() = default;
+NpyReader::NpyReader(NpyReader&&) noexcept = default;
 
 NpyReader NpyReader::open(const std::filesystem::path& npy) {
   return NpyReader(open_file_stream(npy));
@@ -77,11 +188,36 @@ NpyReader NpyReader::open_member(const std::filesystem::path& npz, std::string_v
   return NpyReader(open_zip_stream(npz, member));
 }
 
-void NpyReader::skip(std::uint64_t rows) {
-  require<DataError>(rows <= header_.rows() - position_, "npy", "{}: row {} asked for, it has {}",
-                     label(), position_ + rows, header_.rows());
-  stream_->skip(rows * header_.row_elements() * header_.element_bytes());
+void NpyReader::seek(std::uint64_t row) {
+  require<DataError>(row <= header_.rows(), "npy", "{}: row {} asked for, it has {}", label(), row,
+                     header_.rows());
+  position_ = row;
+}
+
+std::span<const std::byte> NpyReader::take(std::uint64_t rows) {
+  const std::uint64_t row_bytes = header_.row_elements() * header_.element_bytes();
+  buffer_.resize(rows * row_bytes);
+  // The order of one index, or of none, is the same in both.
+  if (header_.fortran_order && header_.shape.size() > 1) {
+    if (!transposer_) transposer_ = std::make_unique<Transposer>(*stream_, header_);
+    for (std::uint64_t i = 0; i < rows; ++i) {
+      const auto row = transposer_->row(position_ + i);
+      std::copy(row.begin(), row.end(),
+                buffer_.begin() + static_cast<std::ptrdiff_t>(i * row_bytes));
+    }
+  } else {
+    if (position_ < stream_row_) {
+      stream_->rewind();
+      stream_->skip(header_.header_bytes + position_ * row_bytes);
+    } else {
+      stream_->skip((position_ - stream_row_) * row_bytes);
+    }
+    stream_->read(buffer_);
+    stream_row_ = position_ + rows;
+  }
   position_ += rows;
+  if (header_.big_endian) swap_bytes(buffer_, header_.element_bytes());
+  return buffer_;
 }
 
 template <class T>
@@ -92,45 +228,15 @@ void NpyReader::read_as(std::span<T> out) {
   const std::uint64_t rows = out.size() / row;
   require<DataError>(rows <= header_.rows() - position_, "npy", "{}: row {} asked for, it has {}",
                      label(), position_ + rows, header_.rows());
-  buffer_.resize(out.size() * header_.element_bytes());
-  stream_->read(buffer_);
-  position_ += rows;
+  convert(header_.type, take(rows).data(), out);
 }
 
 void NpyReader::read(std::span<float> out) {
-  require<DataError>(!header_.is_integer(), "npy", "{}: holds integers, floating point is needed",
-                     label());
+  require<DataError>(header_.is_floating(), "npy", "{}: holds {}, floating point is needed",
+                     label(), name_of(header_.type));
   read_as(out);
-  const std::byte* data = buffer_.data();
-  switch (header_.type) {
-    case NpyType::kFloat16:
-      half_to_float({reinterpret_cast<const half_bits*>(data), out.size()}, out);
-      break;
-    case NpyType::kFloat32:
-      std::memcpy(out.data(), data, out.size_bytes());
-      break;
-    default:
-      for (std::size_t i = 0; i < out.size(); ++i)
-        out[i] = static_cast<float>(element<double>(data, i));
-  }
 }
 
-void NpyReader::read(std::span<std::int32_t> out) {
-  require<DataError>(header_.is_integer(), "npy", "{}: holds floating point, integers are needed",
-                     label());
-  read_as(out);
-  const std::byte* data = buffer_.data();
-  if (header_.type == NpyType::kInt32) {
-    std::memcpy(out.data(), data, out.size_bytes());
-    return;
-  }
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const auto value = element<std::int64_t>(data, i);
-    require<DataError>(value >= std::numeric_limits<std::int32_t>::min() &&
-                           value <= std::numeric_limits<std::int32_t>::max(),
-                       "npy", "{}: value {} does not fit into 32 bits", label(), value);
-    out[i] = static_cast<std::int32_t>(value);
-  }
-}
+void NpyReader::read(std::span<double> out) { read_as(out); }
 
 }  // namespace edt

@@ -11,6 +11,13 @@ namespace edt {
 
 namespace {
 
+// NumPy's kind and size in bytes.
+std::string_view code_of(NpyType type) {
+  constexpr std::string_view kCodes[] = {"f2", "f4", "f8", "i1", "i2", "i4",
+                                         "i8", "u1", "u2", "u4", "u8", "b1"};
+  return kCodes[static_cast<int>(type)];
+}
+
 // Reads the dictionary with exactly its three keys, in any order.
 class HeaderParser {
  public:
@@ -25,12 +32,11 @@ class HeaderParser {
       expect(':');
       if (!seen.insert(key).second) broken(fmt::format("the key '{}' stands twice", key));
       if (key == "descr") {
-        header.type = type(string());
+        type(string(), header);
       } else if (key == "fortran_order") {
-        require<DataError>(word() == "False", "npy",
-                           "{}: Fortran order is not supported, save it with"
-                           " numpy.ascontiguousarray",
-                           label_);
+        const std::string_view value = word();
+        if (value != "True" && value != "False") broken("fortran_order is neither True nor False");
+        header.fortran_order = value == "True";
       } else if (key == "shape") {
         header.shape = shape();
       } else {
@@ -107,14 +113,29 @@ class HeaderParser {
     return shape;
   }
 
-  NpyType type(std::string_view descr) const {
-    if (descr == "<f2") return NpyType::kFloat16;
-    if (descr == "<f4") return NpyType::kFloat32;
-    if (descr == "<f8") return NpyType::kFloat64;
-    if (descr == "<i4") return NpyType::kInt32;
-    if (descr == "<i8") return NpyType::kInt64;
-    fail<DataError>("npy", "{}: element type '{}' is not supported; supported: <f2 <f4 <f8 <i4 <i8",
-                    label_, descr);
+  // "<f4", ">i8", "|u1", ...
+  void type(std::string_view descr, NpyHeader& header) const {
+    require<DataError>(
+        descr != "|O", "npy",
+        "{}: holds Python objects (dtype object), not numbers; NumPy reads them with "
+        "allow_pickle=True only",
+        label_);
+    const char order = descr.empty() ? '?' : descr[0];
+    for (int i = 0; i <= static_cast<int>(NpyType::kBool); ++i) {
+      const auto candidate = static_cast<NpyType>(i);
+      if (std::string_view("<>=|").find(order) == std::string_view::npos ||
+          descr.substr(1) != code_of(candidate)) {
+        continue;
+      }
+      header.type = candidate;
+      header.big_endian = order == '>' && size_of(candidate) > 1;
+      return;
+    }
+    fail<DataError>(
+        "npy",
+        "{}: element type '{}' is not supported; supported: f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 "
+        "u8 b1",
+        label_, descr);
   }
 
   std::string_view rest_;
@@ -143,18 +164,17 @@ void require_size(const NpyHeader& header, std::uint64_t available, std::string_
 
 }  // namespace
 
-std::uint64_t NpyHeader::element_bytes() const {
-  switch (type) {
-    case NpyType::kFloat16:
-      return 2;
-    case NpyType::kFloat32:
-    case NpyType::kInt32:
-      return 4;
-    case NpyType::kFloat64:
-    case NpyType::kInt64:
-      return 8;
-  }
-  return 0;
+std::string_view name_of(NpyType type) {
+  constexpr std::string_view kNames[] = {"float16", "float32", "float64", "int8",
+                                         "int16",   "int32",   "int64",   "uint8",
+                                         "uint16",  "uint32",  "uint64",  "bool"};
+  return kNames[static_cast<int>(type)];
+}
+
+std::size_t size_of(NpyType type) { return static_cast<std::size_t>(code_of(type)[1] - '0'); }
+
+bool NpyHeader::is_floating() const {
+  return type == NpyType::kFloat16 || type == NpyType::kFloat32 || type == NpyType::kFloat64;
 }
 
 std::uint64_t NpyHeader::row_elements() const {

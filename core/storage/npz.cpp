@@ -41,35 +41,27 @@ Archive open_archive(const std::filesystem::path& path, int flags) {
   return archive;
 }
 
-std::string member_names(zip_t* archive) {
-  std::string names;
-  const zip_int64_t count = zip_get_num_entries(archive, 0);
-  constexpr zip_int64_t kMost = 10;
-  for (zip_int64_t i = 0; i < std::min(count, kMost); ++i) {
-    const char* name = zip_get_name(archive, static_cast<zip_uint64_t>(i), ZIP_FL_ENC_RAW);
-    names += fmt::format("{}{}", i ? ", " : "", name ? name : "?");
-  }
-  return names;
+std::string first_names(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 10;
+  const auto first = std::span(names).first(std::min(names.size(), kMost));
+  return fmt::format("{}{}", fmt::join(first, ", "), names.size() > kMost ? ", ..." : "");
 }
 
 // Decompresses one member from its beginning. A zip file has one CRC-32 for a whole member, known
 // to be right only at its end: so all of it is read once before the first byte is given out.
 class ZipStream : public ByteStream {
  public:
-  ZipStream(const std::filesystem::path& path, std::string_view member)
-      : label_(fmt::format("{}:{}", path.string(), member)) {
-    InputFile(std::filesystem::path(path));  // a clear refusal where there is no file
-    archive_ = open_archive(path, ZIP_RDONLY | ZIP_CHECKCONS);
-    position_ = locate(member);
+  ZipStream(std::shared_ptr<zip_t> archive, zip_uint64_t position, std::string label)
+      : label_(std::move(label)), archive_(std::move(archive)), position_(position) {
     zip_stat_t info;
     zip_stat_init(&info);
     require<DataError>(
         zip_stat_index(archive_.get(), position_, 0, &info) == 0 && (info.valid & ZIP_STAT_SIZE),
         "npz", "{}: its size is unknown", label_);
     size_ = info.size;
-    open();
+    rewind();
     verify();
-    open();
+    rewind();
   }
 
   void read(std::span<std::byte> out) override {
@@ -90,24 +82,15 @@ class ZipStream : public ByteStream {
     }
   }
 
-  std::uint64_t size() const override { return size_; }
-  std::string label() const override { return label_; }
-
- private:
-  zip_uint64_t locate(std::string_view member) const {
-    zip_int64_t index = zip_name_locate(archive_.get(), std::string(member).c_str(), 0);
-    if (index < 0)
-      index = zip_name_locate(archive_.get(), (std::string(member) + ".npy").c_str(), 0);
-    require<DataError>(index >= 0, "npz", "{}: there is no such member; there are: {}", label_,
-                       member_names(archive_.get()));
-    return static_cast<zip_uint64_t>(index);
-  }
-
-  void open() {
+  void rewind() override {
     member_.reset(zip_fopen_index(archive_.get(), position_, 0));
     require<DataError>(member_ != nullptr, "npz", "{}: {}", label_, zip_strerror(archive_.get()));
   }
 
+  std::uint64_t size() const override { return size_; }
+  std::string label() const override { return label_; }
+
+ private:
   // 0 at the end of the member, where libzip compares size and CRC-32.
   std::size_t read_some(std::span<std::byte> out) {
     const zip_int64_t done = zip_fread(member_.get(), out.data(), out.size());
@@ -116,7 +99,7 @@ class ZipStream : public ByteStream {
   }
 
   void verify() {
-    std::vector<std::byte> piece(1 << 20);
+    std::vector<std::byte> piece(std::clamp<std::uint64_t>(size_, 1, 1 << 20));
     std::uint64_t read = 0;
     while (const std::size_t done = read_some(piece)) read += done;
     require<DataError>(read == size_, "npz", "{}: {} bytes, its header says {}", label_, read,
@@ -124,7 +107,7 @@ class ZipStream : public ByteStream {
   }
 
   std::string label_;
-  Archive archive_;
+  std::shared_ptr<zip_t> archive_;
   Member member_;
   zip_uint64_t position_ = 0;
   std::uint64_t size_ = 0;
@@ -146,9 +129,35 @@ std::string npy_header_text(const std::vector<std::uint64_t>& shape) {
 
 }  // namespace
 
+ZipReader::ZipReader(const std::filesystem::path& path) : path_(path) {
+  InputFile(std::filesystem::path(path));  // a clear refusal where there is no file
+  archive_ = open_archive(path, ZIP_RDONLY | ZIP_CHECKCONS);
+  const zip_int64_t count = zip_get_num_entries(archive_.get(), 0);
+  for (zip_int64_t i = 0; i < count; ++i) {
+    const char* name = zip_get_name(archive_.get(), static_cast<zip_uint64_t>(i), ZIP_FL_ENC_RAW);
+    names_.emplace_back(name ? name : "?");
+  }
+}
+
+std::optional<std::uint64_t> ZipReader::locate(const std::string& name) const {
+  for (const std::string& candidate : {name, name + ".npy"}) {
+    const zip_int64_t index = zip_name_locate(archive_.get(), candidate.c_str(), ZIP_FL_ENC_RAW);
+    if (index >= 0) return static_cast<std::uint64_t>(index);
+  }
+  return std::nullopt;
+}
+
+std::unique_ptr<ByteStream> ZipReader::open(const std::string& name) const {
+  const std::string label = fmt::format("{}:{}", path_.string(), name);
+  const auto position = locate(name);
+  require<DataError>(position.has_value(), "npz", "{}: there is no such member; there are: {}",
+                     label, first_names(names_));
+  return std::make_unique<ZipStream>(archive_, *position, label);
+}
+
 std::unique_ptr<ByteStream> open_zip_stream(const std::filesystem::path& archive,
                                             std::string_view member) {
-  return std::make_unique<ZipStream>(archive, member);
+  return ZipReader(archive).open(std::string(member));
 }
 
 // libzip pulls its input when the archive is closed, so rows are first collected in a file beside.

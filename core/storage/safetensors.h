@@ -16,10 +16,27 @@
 
 namespace edt {
 
-enum class SafetensorsType : std::uint8_t { kF16, kBF16, kF32, kF64, kI32, kI64 };
+enum class SafetensorsType : std::uint8_t {
+  kF16,
+  kBF16,
+  kF32,
+  kF64,
+  kI32,
+  kI64,
+  kBool,
+  kI8,
+  kU8,
+  kI16,
+  kU16,
+  kU32,
+  kU64,
+  kF8E4M3,  // these two can be listed, not read
+  kF8E5M2,
+};
 
 std::string_view name_of(SafetensorsType type);  // "F16"
 std::size_t size_of(SafetensorsType type);
+bool is_floating(SafetensorsType type);
 
 struct SafetensorsEntry {
   std::string name;
@@ -41,15 +58,19 @@ class SafetensorsReader {
   const SafetensorsMetadata& metadata() const { return metadata_; }
   const std::filesystem::path& path() const { return file_.path(); }
 
-  const SafetensorsEntry* find(std::string_view name) const;   // nullptr: there is none
-  const SafetensorsEntry& entry(std::string_view name) const;  // DataError: there is none
+  const SafetensorsEntry* find(std::string_view name) const;  // nullptr: there is none
+  // DataError that lists those there are: there is none.
+  const SafetensorsEntry& entry(std::string_view name) const;
 
-  // Elements first ... first + out.size() - 1, converted. Integers are refused for float output and
-  // the other way round.
+  // Elements first ... first + out.size() - 1, converted. Integers are refused for float output,
+  // all but integers for int32 output; as double any numbers are read (beyond 2^53 rounded).
   void read(const SafetensorsEntry& entry, std::uint64_t first, std::span<float> out) const;
   void read(const SafetensorsEntry& entry, std::uint64_t first, std::span<std::int32_t> out) const;
+  void read(const SafetensorsEntry& entry, std::uint64_t first, std::span<double> out) const;
 
  private:
+  template <class Out>
+  void read_as(const SafetensorsEntry& entry, std::uint64_t first, std::span<Out> out) const;
   std::vector<std::byte> read_raw(const SafetensorsEntry& entry, std::uint64_t first,
                                   std::uint64_t count) const;
 

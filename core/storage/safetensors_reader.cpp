@@ -21,14 +21,11 @@ constexpr std::uint64_t kLongestHeader = 100'000'000;  // the limit of the refer
 
 SafetensorsType parse_type(const json& value, const std::string& label) {
   const std::string name = value.is_string() ? value.get<std::string>() : "?";
-  for (SafetensorsType type :
-       {SafetensorsType::kF16, SafetensorsType::kBF16, SafetensorsType::kF32, SafetensorsType::kF64,
-        SafetensorsType::kI32, SafetensorsType::kI64}) {
+  for (int i = 0; i <= static_cast<int>(SafetensorsType::kF8E5M2); ++i) {
+    const auto type = static_cast<SafetensorsType>(i);
     if (name == name_of(type)) return type;
   }
-  fail<DataError>("safetensors",
-                  "{}: type '{}' is not supported; supported: F16 BF16 F32 F64 I32 I64", label,
-                  name);
+  fail<DataError>("safetensors", "{}: type '{}' is not known", label, name);
 }
 
 std::vector<std::uint64_t> parse_integers(const json& value, const std::string& label,
@@ -112,8 +109,22 @@ void convert(const std::vector<std::byte>& raw, std::span<Out> out) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     T value;
     std::memcpy(&value, raw.data() + i * sizeof(T), sizeof(T));
-    out[i] = static_cast<Out>(value);
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      out[i] = static_cast<float>(value);
+    } else {
+      out[i] = static_cast<Out>(value);
+    }
   }
+}
+
+void convert_halves(const std::vector<std::byte>& raw, std::span<float> out) {
+  half_to_float({reinterpret_cast<const half_bits*>(raw.data()), out.size()}, out);
+}
+
+void convert_halves(const std::vector<std::byte>& raw, std::span<double> out) {
+  std::vector<float> values(out.size());
+  convert_halves(raw, std::span(values));
+  std::copy(values.begin(), values.end(), out.begin());
 }
 
 [[noreturn]] void refuse_type(const SafetensorsReader& reader, const SafetensorsEntry& entry,
@@ -125,13 +136,19 @@ void convert(const std::vector<std::byte>& raw, std::span<Out> out) {
 }  // namespace
 
 std::string_view name_of(SafetensorsType type) {
-  constexpr std::string_view kNames[] = {"F16", "BF16", "F32", "F64", "I32", "I64"};
+  constexpr std::string_view kNames[] = {"F16", "BF16", "F32", "F64",     "I32",
+                                         "I64", "BOOL", "I8",  "U8",      "I16",
+                                         "U16", "U32",  "U64", "F8_E4M3", "F8_E5M2"};
   return kNames[static_cast<int>(type)];
 }
 
 std::size_t size_of(SafetensorsType type) {
-  constexpr std::size_t kSizes[] = {2, 2, 4, 8, 4, 8};
+  constexpr std::size_t kSizes[] = {2, 2, 4, 8, 4, 8, 1, 1, 1, 2, 2, 4, 8, 1, 1};
   return kSizes[static_cast<int>(type)];
+}
+
+bool is_floating(SafetensorsType type) {
+  return type <= SafetensorsType::kF64 || type >= SafetensorsType::kF8E4M3;
 }
 
 SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : file_(path) {
@@ -167,9 +184,14 @@ const SafetensorsEntry* SafetensorsReader::find(std::string_view name) const {
 
 const SafetensorsEntry& SafetensorsReader::entry(std::string_view name) const {
   const SafetensorsEntry* found = find(name);
-  require<DataError>(found != nullptr, "safetensors", "{}: there is no tensor '{}'",
-                     path().string(), name);
-  return *found;
+  if (found != nullptr) return *found;
+  constexpr std::size_t kMost = 10;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(entries_.size(), kMost); ++i) {
+    names += (i == 0 ? "" : ", ") + entries_[i].name;
+  }
+  fail<DataError>("safetensors", "{}: there is no tensor '{}'; there are: {}{}", path().string(),
+                  name, entries_.empty() ? "none" : names, entries_.size() > kMost ? ", ..." : "");
 }
 
 std::vector<std::byte> SafetensorsReader::read_raw(const SafetensorsEntry& entry,
@@ -182,37 +204,64 @@ std::vector<std::byte> SafetensorsReader::read_raw(const SafetensorsEntry& entry
   return raw;
 }
 
-void SafetensorsReader::read(const SafetensorsEntry& entry, std::uint64_t first,
-                             std::span<float> out) const {
+template <class Out>
+void SafetensorsReader::read_as(const SafetensorsEntry& entry, std::uint64_t first,
+                                std::span<Out> out) const {
   const std::vector<std::byte> raw = read_raw(entry, first, out.size());
   switch (entry.type) {
     case SafetensorsType::kF16:
-      half_to_float({reinterpret_cast<const half_bits*>(raw.data()), out.size()}, out);
-      return;
+      return convert_halves(raw, out);
     case SafetensorsType::kBF16:
       return convert<bfloat16>(raw, out);
     case SafetensorsType::kF32:
       return convert<float>(raw, out);
     case SafetensorsType::kF64:
       return convert<double>(raw, out);
-    default:
-      refuse_type(*this, entry, "floating point");
+    case SafetensorsType::kI8:
+      return convert<std::int8_t>(raw, out);
+    case SafetensorsType::kBool:
+    case SafetensorsType::kU8:
+      return convert<std::uint8_t>(raw, out);
+    case SafetensorsType::kI16:
+      return convert<std::int16_t>(raw, out);
+    case SafetensorsType::kU16:
+      return convert<std::uint16_t>(raw, out);
+    case SafetensorsType::kI32:
+      return convert<std::int32_t>(raw, out);
+    case SafetensorsType::kU32:
+      return convert<std::uint32_t>(raw, out);
+    case SafetensorsType::kI64:
+      return convert<std::int64_t>(raw, out);
+    case SafetensorsType::kU64:
+      return convert<std::uint64_t>(raw, out);
+    case SafetensorsType::kF8E4M3:
+    case SafetensorsType::kF8E5M2:
+      refuse_type(*this, entry, "another type");
   }
 }
 
 void SafetensorsReader::read(const SafetensorsEntry& entry, std::uint64_t first,
+                             std::span<float> out) const {
+  if (!is_floating(entry.type)) refuse_type(*this, entry, "floating point");
+  read_as(entry, first, out);
+}
+
+void SafetensorsReader::read(const SafetensorsEntry& entry, std::uint64_t first,
+                             std::span<double> out) const {
+  read_as(entry, first, out);
+}
+
+void SafetensorsReader::read(const SafetensorsEntry& entry, std::uint64_t first,
                              std::span<std::int32_t> out) const {
-  const std::vector<std::byte> raw = read_raw(entry, first, out.size());
-  if (entry.type == SafetensorsType::kI32) return convert<std::int32_t>(raw, out);
-  if (entry.type != SafetensorsType::kI64) refuse_type(*this, entry, "an integer type");
+  if (is_floating(entry.type)) refuse_type(*this, entry, "an integer type");
+  std::vector<double> values(out.size());
+  read_as(entry, first, std::span(values));
   for (std::size_t i = 0; i < out.size(); ++i) {
-    std::int64_t value;
-    std::memcpy(&value, raw.data() + i * sizeof(value), sizeof(value));
-    require<DataError>(value >= std::numeric_limits<std::int32_t>::min() &&
-                           value <= std::numeric_limits<std::int32_t>::max(),
+    require<DataError>(values[i] >= std::numeric_limits<std::int32_t>::min() &&
+                           values[i] <= std::numeric_limits<std::int32_t>::max(),
                        "safetensors", "{}: tensor '{}': value {} does not fit into 32 bits",
-                       path().string(), entry.name, value);
-    out[i] = static_cast<std::int32_t>(value);
+                       path().string(), entry.name, values[i]);
+    out[i] = static_cast<std::int32_t>(values[i]);
   }
 }
 

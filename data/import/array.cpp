@@ -1,65 +1,122 @@
-// One large array of latents and one of labels: .npy files, or members of an .npz.
+#include "data/import/array.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 #include "core/base/error.h"
+#include "core/storage/file_kind.h"
 #include "core/storage/npy.h"
-#include "data/import/source.h"
+#include "data/import/foreign.h"
 
 namespace edt::data {
 
 namespace {
 
-NpyReader open_reader(const std::filesystem::path& file, const std::string& key) {
-  return file.extension() == ".npz" ? NpyReader::open_member(file, key) : NpyReader::open(file);
-}
-
-class ArraySource : public ImportSource {
+class NpyArray : public Array {
  public:
-  explicit ArraySource(const ImportOptions& options)
-      : latents_(open_reader(options.latents, options.latents_key)),
-        labels_(open_reader(options.labels.empty() ? options.latents : options.labels,
-                            options.labels_key)),
-        shape_(sample_shape(latents_.header().shape, false, latents_.label())) {
-    const NpyHeader& labels = labels_.header();
-    require<DataError>(labels.rows() == size() && labels.row_elements() == 1, "import",
-                       "{}: shape {}, expected {} labels", labels_.label(),
-                       h5::to_string(labels.shape), size());
-    if (options.flipped_latents.empty()) return;
-    flipped_ =
-        std::make_unique<NpyReader>(open_reader(options.flipped_latents, options.flipped_key));
-    require<DataError>(flipped_->header().shape == latents_.header().shape, "import",
-                       "{}: shape {}, but {} has {}", flipped_->label(),
-                       h5::to_string(flipped_->header().shape), latents_.label(),
-                       h5::to_string(latents_.header().shape));
+  explicit NpyArray(NpyReader reader)
+      : Array(reader.label(),
+              std::string(reader.header().big_endian ? "big-endian " : "") +
+                  std::string(name_of(reader.header().type)),
+              reader.header().shape),
+        reader_(std::move(reader)) {}
+
+  void read(std::uint64_t first, std::span<float> out) override {
+    reader_.seek(first);
+    reader_.read(out);
   }
-
-  std::uint64_t size() const override { return latents_.header().rows(); }
-  Shape shape() const override { return shape_; }
-  bool has_flipped() const override { return flipped_ != nullptr; }
-  std::string origin(std::uint64_t) const override { return latents_.label(); }
-  std::string label_origin(std::uint64_t) const override { return labels_.label(); }
-
-  void read(std::uint64_t index, std::span<float> stored, std::span<float> flipped,
-            std::int32_t& label) override {
-    latents_.skip(index - latents_.position());
-    latents_.read(stored);
-    labels_.skip(index - labels_.position());
-    labels_.read(std::span(&label, 1));
-    if (!flipped_) return;
-    flipped_->skip(index - flipped_->position());
-    flipped_->read(flipped);
+  void read(std::uint64_t first, std::span<double> out) override {
+    reader_.seek(first);
+    reader_.read(out);
   }
 
  private:
-  NpyReader latents_, labels_;
-  std::unique_ptr<NpyReader> flipped_;
-  Shape shape_;
+  NpyReader reader_;
+};
+
+class NpyFile : public ArrayFile {
+ public:
+  explicit NpyFile(const std::filesystem::path& path) : ArrayFile(path) {}
+  bool has_names() const override { return false; }
+  std::vector<std::string> list() const override { return {}; }
+  std::unique_ptr<Array> find(const std::string&) const override {
+    return std::make_unique<NpyArray>(NpyReader::open(path()));
+  }
+};
+
+class NpzFile : public ArrayFile {
+ public:
+  explicit NpzFile(const std::filesystem::path& path) : ArrayFile(path), archive_(path) {}
+  std::vector<std::string> list() const override {
+    std::vector<std::string> names = archive_.names();
+    for (std::string& name : names) {
+      if (name.ends_with(".npy")) name.resize(name.size() - 4);
+    }
+    return names;
+  }
+  std::unique_ptr<Array> find(const std::string& name) const override {
+    if (!archive_.has(name)) return nullptr;
+    return npy_array(archive_.open(name));
+  }
+
+ private:
+  ZipReader archive_;
 };
 
 }  // namespace
 
-std::unique_ptr<ImportSource> open_array_source(const ImportOptions& options) {
-  require<UsageError>(!options.labels.empty() || options.latents.extension() == ".npz", "import",
-                      "{}: the labels' .npy file is needed", options.latents.string());
-  return std::make_unique<ArraySource>(options);
+std::uint64_t Array::elements() const { return rows() * row_elements(); }
+
+std::uint64_t Array::row_elements() const {
+  std::uint64_t product = 1;
+  for (std::size_t i = 1; i < shape_.size(); ++i) product *= shape_[i];
+  return product;
+}
+
+std::unique_ptr<Array> npy_array(std::unique_ptr<ByteStream> stream) {
+  return std::make_unique<NpyArray>(NpyReader(std::move(stream)));
+}
+
+std::unique_ptr<ArrayFile> open_array_file(const std::filesystem::path& path) {
+  switch (const FileKind kind = kind_of_file(path)) {
+    case FileKind::kNpy:
+      return std::make_unique<NpyFile>(path);
+    case FileKind::kZip:
+      return std::make_unique<NpzFile>(path);
+    case FileKind::kSafetensors:
+      return open_safetensors_arrays(path);
+    case FileKind::kHdf5:
+    case FileKind::kShard:
+      return open_hdf5_arrays(path);
+    default:
+      refuse_foreign(path, kind);
+  }
+}
+
+std::unique_ptr<Array> find_array(const ArrayFile& file, const ArrayName& name, bool optional,
+                                  std::string* name_found) {
+  std::vector<std::string> names = name.usual;
+  if (!name.said.empty()) names = {name.said};
+  require<UsageError>(
+      name.said.empty() || file.has_names(), "import",
+      "{} is a name within .npz, .safetensors or HDF5: {} is an .npy, which has none", name.option,
+      file.path().string());
+  for (const std::string& candidate : names) {
+    if (auto array = file.find(candidate)) {
+      if (name_found) *name_found = candidate;
+      return array;
+    }
+  }
+  if (optional && name.said.empty()) return nullptr;
+  constexpr std::size_t kMost = 20;
+  std::vector<std::string> there = file.list();
+  const bool more = there.size() > kMost;
+  there.resize(std::min(there.size(), kMost));
+  fail<DataError>("import", "{}: there is no '{}' ({}); there are: {}{}", file.path().string(),
+                  fmt::join(names, "' or '"), name.option,
+                  there.empty() ? "none" : fmt::format("{}", fmt::join(there, ", ")),
+                  more ? ", ..." : "");
 }
 
 }  // namespace edt::data

@@ -13,10 +13,18 @@
 namespace edt::data {
 
 enum class ImportLayout : std::uint8_t {
-  kAuto,         // told from the path of the latents
-  kFolders,      // one .npy per sample in a folder of features and in one of labels, named alike
-  kArray,        // one .npy of latents and one of labels, or both in an .npz
-  kSafetensors,  // a .safetensors file, or a folder of them
+  kAuto,     // told from what the latents' path holds
+  kArray,    // one file: .npy, .npz, .safetensors or HDF5
+  kFolders,  // a folder of such files
+  kJson,     // folders below folders, or a zip archive of them, with labels in a dataset.json
+  kClasses,  // a folder for each class
+};
+
+// Which label a class folder stands for, in the order of their names.
+enum class ClassOrder : std::uint8_t {
+  kAuto,    // the place of its name, where that cannot be mistaken for the number that it is
+  kName,    // the place of its name, compared letter by letter
+  kNumber,  // the place of the number that its name is
 };
 
 // What the channels are.
@@ -29,16 +37,17 @@ enum class Moments : std::uint8_t {
 
 struct ImportOptions {
   ImportLayout layout = ImportLayout::kAuto;
-  std::filesystem::path latents;          // folder, .npy, .npz, .safetensors or folder of these
-  std::filesystem::path labels;           // folder or .npy; not used for .npz and safetensors
-  std::filesystem::path flipped_latents;  // optional: mirrored copies, same layout as `latents`
-  std::string latents_key = "latents";    // names within .npz and safetensors
-  std::string labels_key = "labels";
-  std::string flipped_key = "latents_flip";  // taken when it is there
+  std::filesystem::path latents;          // file or folder
+  std::filesystem::path labels;           // likewise, or a .json; empty: beside the latents
+  std::filesystem::path flipped_latents;  // mirrored copies, laid out as `latents`; likewise
+  // Names within .npz, .safetensors and HDF5. Empty: the usual ones.
+  std::string latents_key, labels_key, flipped_key;
+  ClassOrder class_order = ClassOrder::kAuto;
 
   std::filesystem::path out;
-  int classes = 1000;
-  int image_size = 0;  // pixels; 0, or eight times the height of the latents
+  int classes = 0;     // 0: as many as the labels say (class folders, one-hot), else 1000
+  int image_size = 0;  // pixels; 0, or `vae_factor` times the height of the latents
+  int vae_factor = 8;  // pixels for each element of a latent, across and down
   double scale = 0.18215;
   bool scaled = true;  // latents are multiplied by `scale` already; false: the import does it
   Moments moments = Moments::kAuto;
@@ -47,9 +56,6 @@ struct ImportOptions {
   std::uint64_t samples_per_shard = 16384;
   bool replace = false;  // shards that are there are not kept
 };
-
-// What the latents are, where kAuto leaves it to the path.
-ImportLayout layout_of(const ImportOptions& options);
 
 // Continues an interrupted import with the same options of the same inputs; with others it is
 // refused.

@@ -32,8 +32,8 @@ std::string_view name_of(Moments moments) {
   return kNames[static_cast<int>(moments)];
 }
 
-Moments decide_moments(Moments said, const ImportSource::Shape& shape,
-                       std::span<const float> sample, const std::string& label) {
+Moments decide_moments(Moments said, const SampleShape& shape, std::span<const float> sample,
+                       const std::string& label) {
   const auto first = sample.first(sample.size() / 2), second = sample.subspan(sample.size() / 2);
   if (said != Moments::kAuto) {
     require<DataError>(said == Moments::kOff || shape.channels % 2 == 0, "import",

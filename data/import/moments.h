@@ -14,8 +14,8 @@ namespace edt::data {
 // `sample`: values of the first one. Returns kOff, kStd or kLogvar: what was said, or kOff where
 // nothing was said and only latents are possible. UsageError where both are; DataError where the
 // sample cannot be what was said.
-Moments decide_moments(Moments said, const ImportSource::Shape& shape,
-                       std::span<const float> sample, const std::string& label);
+Moments decide_moments(Moments said, const SampleShape& shape, std::span<const float> sample,
+                       const std::string& label);
 
 // Second half of a sample, in place: exp(v / 2), v held within -30 ... 20 as in the published VAEs
 // (CompVis/latent-diffusion ldm/modules/distributions/distributions.py,

@@ -1,41 +1,66 @@
-// Samples in order, from one of the layouts that can be imported.
+// The samples of an import in order, whatever the files they lie in.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
-#include "data/import/import.h"
+#include "data/import/layout.h"
 
 namespace edt::data {
 
-class ImportSource {
- public:
-  struct Shape {
-    std::uint64_t channels = 0, height = 0, width = 0;
-    std::uint64_t elements() const { return channels * height * width; }
-    bool operator==(const Shape&) const = default;
-  };
-
-  virtual ~ImportSource() = default;
-  virtual std::uint64_t size() const = 0;
-  virtual Shape shape() const = 0;  // of a stored sample
-  virtual bool has_flipped() const = 0;
-  // Where sample `index` comes from, for messages.
-  virtual std::string origin(std::uint64_t index) const = 0;
-  virtual std::string label_origin(std::uint64_t index) const { return origin(index); }
-  // Sample `index`, not before those read already. `flipped` is empty unless has_flipped().
-  virtual void read(std::uint64_t index, std::span<float> stored, std::span<float> flipped,
-                    std::int32_t& label) = 0;
+struct SampleShape {
+  std::uint64_t channels = 0, height = 0, width = 0;
+  std::uint64_t elements() const { return channels * height * width; }
+  bool operator==(const SampleShape&) const = default;
 };
 
-std::unique_ptr<ImportSource> open_folder_source(const ImportOptions& options);
-std::unique_ptr<ImportSource> open_array_source(const ImportOptions& options);
-std::unique_ptr<ImportSource> open_safetensors_source(const ImportOptions& options);
+class ImportSource {
+ public:
+  explicit ImportSource(const ImportOptions& options);
+  ~ImportSource();
 
-// The shape of samples in an array [N, C, H, W], or [1, C, H, W] and [C, H, W] for single ones.
-ImportSource::Shape sample_shape(std::span<const std::uint64_t> array, bool single,
-                                 const std::string& label);
+  std::uint64_t size() const { return begin_.empty() ? files_.latents->size() : begin_.back(); }
+  const SampleShape& shape() const { return shape_; }  // of a stored sample
+  bool has_flipped() const { return has_flipped_; }
+  // What the labels say about the number of classes; 0: nothing.
+  std::uint64_t classes() const;
+  const std::vector<std::string>& class_names() const { return files_.class_names; }
+  // What is read, for people.
+  const std::string& summary() const { return summary_; }
+
+  // Where the sample that was read last and its label come from, for messages.
+  std::string origin() const;
+  std::string label_origin() const;
+  // In order is quickest. `flipped` is empty unless has_flipped().
+  void read(std::uint64_t index, std::span<float> stored, std::span<float> flipped,
+            std::int64_t& label);
+
+ private:
+  struct Part;
+  std::unique_ptr<Part> open_part(std::uint64_t file) const;
+  std::unique_ptr<Array> open_flipped(std::uint64_t file, const ArrayFile& beside,
+                                      const std::string& latents_name) const;
+  std::uint64_t samples_of(const Array& latents) const;
+  void check_part(const Part& part) const;
+  void count_samples();
+  void describe(const Part& part);
+
+  ImportOptions options_;
+  SampleFiles files_;
+  std::vector<std::uint64_t> begin_;  // first sample of each file, and the end; empty: one in each
+  std::unique_ptr<LabelArray> all_labels_;
+  std::uint64_t one_hot_classes_ = 0;
+  SampleShape shape_;
+  bool has_flipped_ = false;
+  std::string first_, summary_;
+  std::unique_ptr<Part> part_;
+};
+
+// The shape of samples in an array [N, C, H, W], or, where a sample may be alone, in [C, H, W].
+SampleShape sample_shape(std::span<const std::uint64_t> array, bool single,
+                         const std::string& label);
 
 }  // namespace edt::data

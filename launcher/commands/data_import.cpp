@@ -6,30 +6,9 @@
 #include "launcher/options/options.h"
 
 namespace edt {
-namespace {
-
-// Options that the layout of the input has no use for.
-void refuse_unused(const OptionSet& options, const data::ImportOptions& import) {
-  const bool is_safetensors = data::layout_of(import) == data::ImportLayout::kSafetensors;
-  for (const std::string_view option : {"labels", "flipped-latents"}) {
-    require<UsageError>(!is_safetensors || !options.given(option), "data import",
-                        "--{} is of no use: {} is safetensors, which holds them too", option,
-                        import.latents.string());
-  }
-  const auto check_key = [&](std::string_view option, const std::filesystem::path& file) {
-    const std::filesystem::path& held = file.empty() ? import.latents : file;
-    require<UsageError>(!options.given(option) || is_safetensors || held.extension() == ".npz",
-                        "data import", "--{} is a name within .npz or .safetensors, {} is neither",
-                        option, held.string());
-  };
-  check_key("latents-key", import.latents);
-  check_key("labels-key", import.labels);
-  check_key("flipped-key", import.flipped_latents);
-}
-
-}  // namespace
 
 int data_import(std::span<const std::string> args, CommandContext& context) {
+  using data::ClassOrder;
   using data::ImportLayout;
   using data::Moments;
   data::ImportOptions import;
@@ -38,28 +17,49 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
       "Turns encoded latents into shards. Streams: memory does not grow with the data.");
   options
       .add("latents", &import.latents,
-           "folder of .npy files, one .npy or .npz, or .safetensors files")
+           "a file (.npy, .npz, .safetensors, HDF5), a folder of them, one with a dataset.json (or "
+           "a zip of it), or a folder for each class")
       .positional()
       .required();
-  options.add("labels", &import.labels, "folder of .npy files named as the latents, or one .npy");
+  options.add(
+      "labels", &import.labels,
+      "folder of files named as the latents, one array of all labels, or a .json; not given: "
+      "beside the latents");
   options.add("flipped-latents", &import.flipped_latents,
-              "mirrored copies, laid out as the latents");
+              "mirrored copies, laid out as the latents; not given: beside them, if there are any");
   options.add("out", &import.out, "directory of the data set").positional().required();
   options.add("layout", &import.layout,
               {{"auto", ImportLayout::kAuto},
-               {"folders", ImportLayout::kFolders},
                {"array", ImportLayout::kArray},
-               {"safetensors", ImportLayout::kSafetensors}},
-              "what the latents are; auto: told from the path");
-  options.add("latents-key", &import.latents_key, "name within .npz and .safetensors");
-  options.add("labels-key", &import.labels_key, "name within .npz and .safetensors");
-  options.add("flipped-key", &import.flipped_key, "name of mirrored copies within .safetensors");
-  options.add("classes", &import.classes, "number of classes").at_least(1);
+               {"folders", ImportLayout::kFolders},
+               {"json", ImportLayout::kJson},
+               {"classes", ImportLayout::kClasses}},
+              "what the latents are; auto: told from what is there");
+  options
+      .add("latents-key", &import.latents_key,
+           "name within .npz, .safetensors and HDF5 (there also a group, or GROUP/*/NAME)")
+      .default_is("latents or moments");
+  options.add("labels-key", &import.labels_key, "likewise (HDF5: or GROUP/*@ATTRIBUTE)")
+      .default_is("labels or label");
+  options.add("flipped-key", &import.flipped_key, "likewise, of mirrored copies")
+      .default_is("that of the latents with _flip, _flipped or _hflip; taken when it is there");
+  options.add(
+      "class-order", &import.class_order,
+      {{"auto", ClassOrder::kAuto}, {"name", ClassOrder::kName}, {"number", ClassOrder::kNumber}},
+      "labels of class folders: places of their names, or of the numbers that these are");
+  options.add("classes", &import.classes, "number of classes")
+      .at_least(0)
+      .default_is("of class folders and one-hot labels theirs, else 1000");
   options
       .add("image-size", &import.image_size,
-           "side of the pictures, which must be eight times the latents'; 0: not checked")
+           "side of the pictures, which must be --vae-factor times the latents'; 0: not checked")
       .unit("pixels")
       .at_least(0);
+  options
+      .add("vae-factor", &import.vae_factor,
+           "pixels for each element of a latent: 8 of Stable Diffusion's VAE, 16 of VA-VAE and "
+           "MAR's")
+      .range(1, 256);
   options.add("scale", &import.scale, "factor between VAE latents and what is trained on").above(0);
   options.add("scaled", &import.scaled, "the input is multiplied by it already");
   options.add(
@@ -78,7 +78,6 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
   options.add("samples-per-shard", &import.samples_per_shard, "samples of one file").at_least(1);
   options.add("replace", &import.replace, kReplaceHelp);
   if (!read_options(options, args, context)) return kDone;
-  refuse_unused(options, import);
   return write_dataset(context, "import", import.out, [&](const data::Progress& progress) {
     return data::import_data(import, progress);
   });

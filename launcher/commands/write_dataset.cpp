@@ -56,6 +56,7 @@ int write_dataset(CommandContext& context, const std::string& label,
                 info.samples, info.description.channels, info.description.height,
                 info.description.width, info.description.classes, counted(info.shards, "shard"),
                 human_bytes(static_cast<double>(info.bytes)), kept_text(written));
+  if (!written.source.empty()) context.print("from {}\n", written.source);
   return kDone;
 }
 

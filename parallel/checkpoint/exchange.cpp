@@ -24,10 +24,6 @@ std::vector<std::uint64_t> dims_of(const Shape& shape) {
   return dims;
 }
 
-bool is_floating(SafetensorsType type) {
-  return type != SafetensorsType::kI32 && type != SafetensorsType::kI64;
-}
-
 template <class T>
 const T* find_named(std::span<const T> items, std::string_view name) {
   const auto found =

@@ -20,6 +20,7 @@ class MemoryStream : public ByteStream {
     require<DataError>(bytes <= bytes_.size() - position_, "fuzz", "end of input");
     position_ += bytes;
   }
+  void rewind() override { position_ = 0; }
   std::uint64_t size() const override { return bytes_.size(); }
   std::string label() const override { return "input"; }
 
@@ -34,19 +35,18 @@ void read_array(NpyReader reader) {
   const std::uint64_t rows = header.rows() - reader.position();
   // What the header says has been checked against the size of the input, so this is bounded.
   if (header.data_bytes() == 0) return;
-  std::vector<float> floats(header.is_integer() ? 0 : rows * header.row_elements());
-  std::vector<std::int32_t> integers(header.is_integer() ? rows * header.row_elements() : 0);
-  if (header.is_integer()) {
-    reader.read(integers);
-  } else {
-    reader.read(floats);
-  }
+  std::vector<double> values(rows * header.row_elements());
+  reader.read(values);
+  if (!header.is_floating()) return;
+  std::vector<float> floats(values.size());
+  reader.seek(header.rows() - rows);
+  reader.read(floats);
 }
 
-std::string npy(char version, const std::string& type, const std::string& shape,
-                std::size_t bytes) {
+std::string npy(char version, const std::string& type, const std::string& shape, std::size_t bytes,
+                const std::string& fortran = "False") {
   const std::string header =
-      "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }\n";
+      "{'descr': '" + type + "', 'fortran_order': " + fortran + ", 'shape': " + shape + ", }\n";
   std::string text = std::string("\x93NUMPY", 6) + version + '\0' +
                      static_cast<char>(header.size()) + '\0' +
                      (version > 1 ? std::string(2, '\0') : "");
@@ -57,7 +57,9 @@ std::string npy(char version, const std::string& type, const std::string& shape,
 
 std::vector<std::string> seeds() {
   return {npy(1, "<f4", "(3, 2, 4, 4)", 384), npy(2, "<f2", "(5,)", 10),
-          npy(3, "<i8", "(7, 1)", 56), npy(1, "<f8", "()", 8), npy(1, "<i4", "(0, 4)", 0)};
+          npy(3, "<i8", "(7, 1)", 56),        npy(1, "<f8", "()", 8),
+          npy(1, "<i4", "(0, 4)", 0),         npy(1, ">f4", "(3, 2, 4, 4)", 384, "True"),
+          npy(1, "|b1", "(5, 2)", 10)};
 }
 
 }  // namespace edt::fuzz

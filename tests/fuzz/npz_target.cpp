@@ -49,13 +49,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   try {
     NpyReader reader = NpyReader::open_member(file.path(), "latents");
-    if (reader.header().data_bytes() <= 1 << 22 && !reader.header().is_integer() &&
-        reader.header().data_bytes() > 0) {
-      std::vector<float> values(reader.header().rows() * reader.header().row_elements());
+    if (reader.header().data_bytes() <= 1 << 22 && reader.header().data_bytes() > 0) {
+      std::vector<double> values(reader.header().rows() * reader.header().row_elements());
       reader.read(values);
     }
   } catch (const Error&) {
-    // The stored member is uint8, which the array reader refuses; the archive was readable.
+    // The member is no array; the archive was readable.
   }
   return 0;
 }

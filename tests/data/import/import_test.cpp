@@ -117,11 +117,11 @@ TEST(ImportFolders, BadInput) {
   fs::rename(directory / "l" / "3.npy", directory / "l" / "4.npy");
   EXPECT_ERROR(import_data(options), DataError, "do not pair", "3.npy", "4.npy");
   fs::remove(directory / "l" / "4.npy");
-  EXPECT_ERROR(import_data(options), DataError, "holds 4 .npy files", "holds 3");
+  EXPECT_ERROR(import_data(options), DataError, "holds 4 files", "holds 3");
   write_npy(directory / "l" / "3.npy", "<i8", {1}, std::vector<std::int64_t>{5});
   EXPECT_ERROR(import_data(options), DataError, "3.npy", "label 5", "0 to 4");
   write_npy(directory / "l" / "3.npy", "<i8", {2}, std::vector<std::int64_t>{1, 2});
-  EXPECT_ERROR(import_data(options), DataError, "3.npy", "one label");
+  EXPECT_ERROR(import_data(options), DataError, "3.npy", "not one-hot");
   write_npy(directory / "l" / "3.npy", "<i8", {1}, std::vector<std::int64_t>{1});
   write_npy(directory / "f" / "2.npy", "<f4", {2, 4, 3}, values_of(2));
   EXPECT_ERROR(import_data(options), DataError, "2.npy", "[2, 4, 3]", "[2, 3, 4]");
@@ -134,7 +134,7 @@ TEST(ImportFolders, BadInput) {
   EXPECT_TRUE(fs::is_empty(directory / "out"));
   ImportOptions missing = options;
   missing.latents = directory / "none";
-  EXPECT_ERROR(import_data(missing), DataError, "none", "not a folder");
+  EXPECT_ERROR(import_data(missing), UsageError, "none", "no such file or folder");
 }
 
 // Samples 0 ... count - 1 as a pair of arrays.
@@ -178,7 +178,7 @@ TEST(ImportArray, TheImageSizeIsEightTimesTheLatents) {
   const int side = 8 * 3;
   options.image_size = side + 4;
   EXPECT_ERROR(import_data(options), UsageError, "--image-size is 28", "latents of 3 x",
-               "pictures of 24 pixels");
+               "pictures of 24 pixels", "--vae-factor 8");
   EXPECT_FALSE(std::filesystem::exists(directory / "out"));
   options.image_size = side;
   import_data(options);
@@ -308,7 +308,7 @@ TEST(ImportArray, BadInput) {
   write_npy(directory / "y.npy", "<i8", {3}, labels(0, 3));
   ImportOptions options = options_for(directory, ImportLayout::kArray);
   options.latents = directory / "x.npy";
-  EXPECT_ERROR(import_data(options), UsageError, "labels");
+  EXPECT_ERROR(import_data(options), UsageError, "x.npy: --labels is needed");
   options.labels = directory / "y.npy";
   EXPECT_ERROR(import_data(options), DataError, "y.npy", "[3]", "4 labels");
   write_npy(directory / "y.npy", "<i8", {4}, std::vector<std::int64_t>{0, 1, 1000, 2});
@@ -317,7 +317,7 @@ TEST(ImportArray, BadInput) {
   EXPECT_ERROR(import_data(options), DataError, "x.npy", "[4, 2, 3, 4]");
   options.latents = directory / "none.npz";
   options.labels.clear();
-  EXPECT_ERROR(import_data(options), DataError, "none.npz", "does not exist");
+  EXPECT_ERROR(import_data(options), UsageError, "none.npz", "no such file");
 }
 
 void write_safetensors(const fs::path& path, std::uint64_t first, std::uint64_t count,
@@ -337,7 +337,7 @@ TEST(ImportSafetensors, FolderOfFiles) {
   const TempDir directory;
   write_safetensors(directory / "s" / "part_2.safetensors", 0, 5, true);
   write_safetensors(directory / "s" / "part_10.safetensors", 5, 9, true);
-  ImportOptions options = options_for(directory, ImportLayout::kSafetensors);
+  ImportOptions options = options_for(directory, ImportLayout::kFolders);
   options.latents = directory / "s";
   options.layout = ImportLayout::kAuto;
   import_data(options);
@@ -348,13 +348,18 @@ TEST(ImportSafetensors, BadInput) {
   const TempDir directory;
   write_safetensors(directory / "s" / "a.safetensors", 0, 5, true);
   write_safetensors(directory / "s" / "b.safetensors", 5, 5, false);
-  ImportOptions options = options_for(directory, ImportLayout::kSafetensors);
+  ImportOptions options = options_for(directory, ImportLayout::kFolders);
   options.latents = directory / "s";
-  EXPECT_ERROR(import_data(options), DataError, "b.safetensors", "lacks 'latents_flip'");
+  EXPECT_ERROR(import_data(options), DataError, "b.safetensors", "lacks a mirrored copy",
+               "a.safetensors");
   options.latents_key = "z";
-  EXPECT_ERROR(import_data(options), DataError, "a.safetensors", "no tensor 'z'");
-  options.latents = directory / "none";
-  EXPECT_ERROR(import_data(options), DataError, "none");
+  EXPECT_ERROR(import_data(options), DataError, "a.safetensors", "there is no 'z' (--latents-key)",
+               "latents [5, 2, 3, 4]", "latents_flip [5, 2, 3, 4]", "labels [5]");
+  options.latents_key = "";
+  fs::remove(directory / "s" / "a.safetensors");
+  options.flipped_key = "mirrored";
+  EXPECT_ERROR(import_data(options), DataError, "b.safetensors", "there is no 'mirrored'",
+               "--flipped-key", "latents [5");
 }
 
 TEST(Import, InterruptedImportContinues) {
@@ -427,7 +432,7 @@ TEST(Import, FilesOfAFolderThatWereOverwrittenAreNoticed) {
   EXPECT_ERROR(import_data(options), DataError, "--labels: checksum was");
   write_npy(label, "<i8", {1}, labels(7, 1));
   write_npy(directory / "f" / "12.npy", "<f4", {2, 3, 4}, values_of(12));
-  EXPECT_ERROR(import_data(options), DataError, "holds 13 .npy files");
+  EXPECT_ERROR(import_data(options), DataError, "holds 13 files");
 }
 
 // Statistics are measured once: they come from the shards that are kept.

@@ -14,9 +14,9 @@ TEST_F(Cli, ImportSaysWhatIsOfNoUse) {
   std::filesystem::create_directories(folder);
   const std::string to = " --out " + path_ + "/set --latents ";
   EXPECT_THAT(refusal("data import" + to + path_ + "/none"), HasSubstr("none: there is no such"));
-  EXPECT_THAT(refusal("data import" + to + folder), HasSubstr("the labels' folder is needed"));
-  EXPECT_THAT(refusal("data import" + to + weights + " --labels " + folder),
-              HasSubstr("--labels is of no use"));
+  EXPECT_THAT(refusal("data import" + to + folder), HasSubstr("f: holds no files of arrays"));
+  EXPECT_THAT(refusal("data import" + to + weights), HasSubstr("w.safetensors: is empty"));
+  write("f/0.npy", "\x93NUMPY");
   EXPECT_THAT(refusal("data import" + to + folder + " --labels " + folder + " --latents-key x"),
               HasSubstr("--latents-key is a name within"));
   EXPECT_THAT(refusal("data import --out " + path_ + "/set --latents ''"),

@@ -131,6 +131,8 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "data import --classes",     // of the set
       "data import --image-size",  // of the set
       "data import --dtype",       // stored
+      "data adopt --classes",      // of the set
+      "data adopt --image-size",   // of the set
       "bench comm --dtype",        // of the buffers
   };
   std::map<std::string, std::string> names_in_training;  // by the name without the section

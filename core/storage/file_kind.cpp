@@ -1,0 +1,110 @@
+#include "core/storage/file_kind.h"
+
+#include <zip.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/storage/input_file.h"
+
+namespace edt {
+
+namespace {
+
+using namespace std::string_view_literals;
+
+struct Signature {
+  std::uint64_t offset;
+  std::string_view bytes;
+  FileKind kind;
+};
+
+constexpr std::array kSignatures{
+    Signature{0, "\x93NUMPY"sv, FileKind::kNpy},
+    Signature{0, "PK\x03\x04"sv, FileKind::kZip},
+    Signature{0, "PK\x05\x06"sv, FileKind::kZip},  // an empty one
+    Signature{0, "EDTSEAL1"sv, FileKind::kShard},
+    // A pickled long integer that torch.save once put before everything else.
+    Signature{0, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv,
+              FileKind::kTorchLegacy},
+    Signature{0, "\x80\x02"sv, FileKind::kPickle},
+    Signature{0, "\x80\x03"sv, FileKind::kPickle},
+    Signature{0, "\x80\x04"sv, FileKind::kPickle},
+    Signature{0, "\x80\x05"sv, FileKind::kPickle},
+    Signature{257, "ustar"sv, FileKind::kTar},
+    Signature{0, "\x1f\x8b"sv, FileKind::kGzip},
+    Signature{0, "\x28\xb5\x2f\xfd"sv, FileKind::kZstd},
+    Signature{0,
+              "\xfd"
+              "7zXZ"sv,
+              FileKind::kXz},
+    Signature{0, "PAR1"sv, FileKind::kParquet},
+    Signature{0, "ARROW1"sv, FileKind::kArrow},
+    Signature{0, "SQLite format 3"sv, FileKind::kSqlite},
+    Signature{0, "\x89PNG"sv, FileKind::kPng},
+    Signature{0, "\xff\xd8\xff"sv, FileKind::kJpeg},
+};
+
+// Eight bytes of length, then the header. Before the signatures: the length may look like one.
+bool is_safetensors(std::string_view start, std::uint64_t file_size) {
+  if (start.size() <= 8 || start[8] != '{') return false;
+  std::uint64_t header = 0;
+  std::memcpy(&header, start.data(), sizeof(header));
+  return header <= file_size - 8;
+}
+
+// HDF5 looks for its signature at 0, 512, 1024, 2048, ...
+bool is_hdf5(const InputFile& file) {
+  constexpr std::string_view kMagic = "\x89HDF\r\n\x1a\n"sv;
+  std::array<char, kMagic.size()> bytes{};
+  for (std::uint64_t at = 0; file.size() >= bytes.size() && at <= file.size() - bytes.size();
+       at = at == 0 ? 512 : 2 * at) {
+    file.read(at, std::as_writable_bytes(std::span(bytes)));
+    if (std::string_view(bytes.data(), bytes.size()) == kMagic) return true;
+  }
+  return false;
+}
+
+// torch.save makes NAME/data.pkl and NAME/data/0, ...
+bool holds_pickle(const std::filesystem::path& path) {
+  int code = 0;
+  const std::unique_ptr<zip_t, void (*)(zip_t*)> archive(zip_open(path.c_str(), ZIP_RDONLY, &code),
+                                                         [](zip_t* open) {
+                                                           if (open) zip_discard(open);
+                                                         });
+  if (!archive) return false;
+  constexpr zip_int64_t kMost = 8;  // it stands at the beginning
+  const zip_int64_t count = std::min(zip_get_num_entries(archive.get(), 0), kMost);
+  for (zip_int64_t i = 0; i < count; ++i) {
+    const char* name = zip_get_name(archive.get(), static_cast<zip_uint64_t>(i), ZIP_FL_ENC_RAW);
+    if (name != nullptr && std::string_view(name).ends_with("/data.pkl")) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+FileKind kind_of_file(const std::filesystem::path& path) {
+  const InputFile file(path);
+  if (file.size() == 0) return FileKind::kEmpty;
+  std::string start(std::min<std::uint64_t>(file.size(), 512), '\0');
+  file.read(0, std::as_writable_bytes(std::span(start)));
+  if (is_safetensors(start, file.size())) return FileKind::kSafetensors;
+  for (const Signature& signature : kSignatures) {
+    if (std::string_view(start)
+            .substr(std::min<std::size_t>(signature.offset, start.size()))
+            .starts_with(signature.bytes)) {
+      const bool torch = signature.kind == FileKind::kZip && holds_pickle(path);
+      return torch ? FileKind::kTorchZip : signature.kind;
+    }
+  }
+  if (is_hdf5(file)) return FileKind::kHdf5;
+  if (start[0] == '{') return FileKind::kJson;
+  return FileKind::kUnknown;
+}
+
+}  // namespace edt

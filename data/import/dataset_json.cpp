@@ -1,0 +1,110 @@
+#include "data/import/dataset_json.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/storage/durable_file.h"
+#include "core/storage/npy.h"
+#include "data/natural_order.h"
+#include "data/walk.h"
+
+namespace edt::data {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kLongest = std::uint64_t{4} << 30;  // a hundred million entries
+
+// The names in natural order, and the label of each.
+void match(SampleFiles& files, std::vector<std::string>& names,
+           const std::map<std::string, std::int64_t>& labels, const std::string& folder) {
+  std::sort(names.begin(), names.end(), natural_less);
+  require<DataError>(!names.empty(), "import", "{}: holds no .npy or .npz files, {} has {} labels",
+                     folder, files.file_labels_from, labels.size());
+  for (const std::string& name : names) {
+    const auto found = labels.find(name);
+    require<DataError>(found != labels.end(), "import",
+                       "{}: has no label for {} ({} files, {} labels, the first for {})",
+                       files.file_labels_from, name, names.size(), labels.size(),
+                       labels.empty() ? "none" : labels.begin()->first);
+    files.file_labels.push_back(found->second);
+  }
+  if (labels.size() == names.size()) return;
+  for (const auto& [name, label] : labels) {
+    const bool there = std::binary_search(names.begin(), names.end(), name, natural_less);
+    require<DataError>(there, "import",
+                       "{}: has a label for {}, which is not there ({} files, {} labels)",
+                       files.file_labels_from, name, names.size(), labels.size());
+  }
+}
+
+SampleFiles of_folder(const fs::path& folder, const fs::path& json) {
+  SampleFiles files;
+  files.file_labels_from = json.string();
+  require<DataError>(fs::exists(json), "import", "{}: there is no such file, which has the labels",
+                     json.string());
+  const auto labels = parse_dataset_json(read_text(json, kLongest), json.string());
+  std::vector<std::string> names;
+  walk_files(folder, [&](const fs::path& path, const std::string& name) {
+    if (holds_arrays(path)) names.push_back(name);
+  });
+  match(files, names, labels, folder.string());
+  files.latents = named_files(folder, std::move(names));
+  return files;
+}
+
+// "dataset.json", or "FOLDER/dataset.json" of a folder that was packed whole.
+std::string json_member(const ZipReader& archive, const fs::path& path) {
+  for (const std::string& name : archive.names()) {
+    if (name == "dataset.json" || name.ends_with("/dataset.json")) return name;
+  }
+  fail<DataError>("import", "{}: there is no dataset.json in it, which has the labels",
+                  path.string());
+}
+
+std::string text_of(const ZipReader& archive, const std::string& member) {
+  const auto stream = archive.open(member);
+  require<DataError>(stream->size() <= kLongest, "import", "{}: {} bytes are no dataset.json",
+                     stream->label(), stream->size());
+  std::string text(stream->size(), '\0');
+  stream->read(std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+SampleFiles of_archive(const fs::path& path) {
+  const auto archive = std::make_shared<const ZipReader>(path);
+  SampleFiles files;
+  const std::string member = json_member(*archive, path);
+  const std::string folder = member.substr(0, member.size() - std::string("dataset.json").size());
+  files.file_labels_from = fmt::format("{}:{}", path.string(), member);
+  std::map<std::string, std::int64_t> labels;
+  for (const auto& [name, label] :
+       parse_dataset_json(text_of(*archive, member), files.file_labels_from)) {
+    labels.emplace(folder + name, label);
+  }
+  std::vector<std::string> names;
+  for (const std::string& name : archive->names()) {
+    if (name.ends_with(".npy")) names.push_back(name);
+  }
+  match(files, names, labels, path.string());
+  files.latents = files_of_zip(path, archive, std::move(names));
+  return files;
+}
+
+}  // namespace
+
+SampleFiles files_with_json(const ImportOptions& options) {
+  const bool folder = fs::is_directory(options.latents);
+  require<UsageError>(options.labels.empty() || (folder && options.labels.extension() == ".json"),
+                      "import", "--labels {} is of no use: {} has labels in its dataset.json",
+                      options.labels.string(), options.latents.string());
+  SampleFiles files =
+      folder ? of_folder(options.latents,
+                         options.labels.empty() ? options.latents / "dataset.json" : options.labels)
+             : of_archive(options.latents);
+  files.many = true;
+  return files;
+}
+
+}  // namespace edt::data

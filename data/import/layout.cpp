@@ -1,0 +1,181 @@
+#include "data/import/layout.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+
+#include "core/base/error.h"
+#include "core/storage/durable_file.h"
+#include "core/storage/file_kind.h"
+#include "core/storage/npy.h"
+#include "data/import/class_folders.h"
+#include "data/import/dataset_json.h"
+#include "data/import/foreign.h"
+
+namespace edt::data {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// What lies directly in a folder.
+struct Listing {
+  std::uint64_t arrays = 0;
+  std::map<std::string, std::uint64_t> others;  // by extension
+  std::vector<std::string> folders;
+  bool json = false;  // dataset.json
+};
+
+Listing list(const fs::path& folder) {
+  Listing listing;
+  std::error_code code, unknown;
+  for (fs::directory_iterator entry(folder, code), end; !code && entry != end;
+       entry.increment(code)) {
+    const fs::path name = entry->path().filename();
+    if (name.string()[0] == '.') continue;
+    if (holds_arrays(name)) {
+      ++listing.arrays;
+    } else if (name == "dataset.json") {
+      listing.json = true;
+    } else if (entry->is_directory(unknown)) {
+      listing.folders.push_back(name.string());
+    } else {
+      ++listing.others[name.extension().string()];
+    }
+  }
+  require<DataError>(!code, "import", "{}: cannot be listed: {}", folder.string(), code.message());
+  std::sort(listing.folders.begin(), listing.folders.end());
+  return listing;
+}
+
+// The first file that is no array and that something can be said about.
+void refuse_foreign_files(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!entry.is_regular_file() || entry.path().filename().string()[0] == '.') continue;
+    const FileKind kind = kind_of_file(entry.path());
+    if (kind == FileKind::kUnknown || kind == FileKind::kJson || kind == FileKind::kEmpty) continue;
+    refuse_foreign(entry.path(), kind);
+  }
+}
+
+ImportLayout layout_of_folder(const fs::path& folder, const ImportOptions& options) {
+  const Listing there = list(folder);
+  if (there.json || options.labels.extension() == ".json") return ImportLayout::kJson;
+  if (there.arrays > 0) return ImportLayout::kFolders;
+  for (const std::string& name : there.folders) {
+    require<UsageError>(!fs::exists(folder / name / "dataset.json"), "import",
+                        "{}: holds no arrays, {} holds them with a dataset.json: import that",
+                        folder.string(), (folder / name).string());
+  }
+  if (!there.folders.empty()) return ImportLayout::kClasses;
+  refuse_foreign_files(folder);
+  std::vector<std::string> others;
+  for (const auto& [extension, count] : there.others) {
+    others.push_back(
+        fmt::format("{} {}", count, extension.empty() ? "without extension" : extension));
+  }
+  fail<DataError>(
+      "import", "{}: holds no files of arrays (.npy, .npz, .safetensors, .h5, .hdf5){}{}",
+      folder.string(),
+      others.empty() ? "" : "; there are: ", fmt::format("{}", fmt::join(others, ", ")));
+}
+
+bool is_zip_of_files(const fs::path& path) {
+  if (kind_of_file(path) != FileKind::kZip) return false;
+  const ZipReader archive(path);
+  return std::any_of(archive.names().begin(), archive.names().end(), [](const std::string& name) {
+    return name == "dataset.json" || name.ends_with("/dataset.json");
+  });
+}
+
+// A first look, for the lines about objects of Python.
+void refuse_object_files(const FileSet& files, bool of_folder) {
+  const fs::path first = files.origin(0);
+  if (first.extension() == ".npy" && fs::exists(first)) refuse_objects(first, of_folder);
+}
+
+void add_labels(SampleFiles& files, const ImportOptions& options) {
+  if (options.labels.empty()) return;
+  if (!fs::is_directory(options.labels)) {
+    const auto file = open_array_file(options.labels);
+    files.all_labels =
+        find_array(*file, {"--labels-key", options.labels_key, {"labels", "label"}}, false);
+    return;
+  }
+  files.labels = files_of_folder(options.labels);
+  require_pairs(*files.latents, options.latents.string(), *files.labels, options.labels.string());
+}
+
+// Mirrored copies of `latents`, under the same names elsewhere.
+Files copies_of(const FileSet& latents, const ImportOptions& options, ImportLayout layout) {
+  const fs::path& flipped = options.flipped_latents;
+  if (layout == ImportLayout::kArray) return one_file(flipped);
+  if (layout == ImportLayout::kFolders) {
+    Files files = files_of_folder(flipped);
+    require_pairs(latents, options.latents.string(), *files, flipped.string());
+    return files;
+  }
+  require<UsageError>(fs::is_directory(flipped), "import", "{} is not a folder", flipped.string());
+  std::vector<std::string> names;
+  for (std::uint64_t i = 0; i < latents.size(); ++i) {
+    names.push_back(latents.name(i));
+    require<DataError>(fs::exists(flipped / names.back()), "import",
+                       "{}: there is no mirrored copy {} of {}", flipped.string(), names.back(),
+                       latents.origin(i));
+  }
+  return named_files(flipped, std::move(names));
+}
+
+// What is written must not become input of the next call.
+void require_apart(const fs::path& out, const fs::path& latents) {
+  if (!fs::is_directory(latents)) return;
+  const fs::path inner = fs::weakly_canonical(out), outer = fs::weakly_canonical(latents);
+  const auto [rest, end] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  require<UsageError>(rest != outer.end(), "import", "--out {} lies in --latents {}", out.string(),
+                      latents.string());
+}
+
+}  // namespace
+
+ImportLayout layout_of(const ImportOptions& options) {
+  const fs::path& latents = options.latents;
+  std::error_code code;
+  require<UsageError>(fs::exists(latents, code), "import", "{}: there is no such file or folder",
+                      latents.string());
+  const bool folder = fs::is_directory(latents, code);
+  if (options.layout == ImportLayout::kAuto) {
+    if (folder) return layout_of_folder(latents, options);
+    return is_zip_of_files(latents) ? ImportLayout::kJson : ImportLayout::kArray;
+  }
+  const bool wants_folder = options.layout != ImportLayout::kArray;
+  require<UsageError>(folder == wants_folder || options.layout == ImportLayout::kJson, "import",
+                      "{}: is a {}, --layout wants a {}", latents.string(),
+                      folder ? "folder" : "file", wants_folder ? "folder" : "file");
+  return options.layout;
+}
+
+SampleFiles find_sample_files(const ImportOptions& options) {
+  for (const fs::path& path : {options.labels, options.flipped_latents}) {
+    require<UsageError>(path.empty() || fs::exists(path), "import",
+                        "{}: there is no such file or folder", path.string());
+  }
+  SampleFiles files;
+  const ImportLayout layout = layout_of(options);
+  require_apart(options.out, options.latents);
+  files.many = layout != ImportLayout::kArray;
+  if (layout == ImportLayout::kJson) {
+    files = files_with_json(options);
+  } else if (layout == ImportLayout::kClasses) {
+    files = files_of_classes(options);
+  } else {
+    files.latents = files.many ? files_of_folder(options.latents) : one_file(options.latents);
+    refuse_object_files(*files.latents, files.many);
+    add_labels(files, options);
+  }
+  if (options.flipped_latents.empty()) return files;
+  files.flipped = copies_of(*files.latents, options, layout);
+  return files;
+}
+
+}  // namespace edt::data

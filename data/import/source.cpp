@@ -1,0 +1,190 @@
+#include "data/import/source.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+
+namespace edt::data {
+
+// An opened file of latents and what belongs to it.
+struct ImportSource::Part {
+  std::uint64_t file = 0, samples = 0;
+  std::unique_ptr<Array> latents, flipped;
+  std::unique_ptr<LabelArray> labels;  // nullptr: they stand elsewhere
+  std::string flipped_name;
+};
+
+namespace {
+
+// Mirrored copies go by these names beside latents of that name.
+std::vector<std::string> flipped_names(const std::string& latents) {
+  return {latents + "_flip", latents + "_flipped", latents + "_hflip", "flipped"};
+}
+
+}  // namespace
+
+SampleShape sample_shape(std::span<const std::uint64_t> array, bool single,
+                         const std::string& label) {
+  constexpr std::uint64_t kLargest = 1 << 26;
+  const std::string text = h5::to_string({array.begin(), array.end()});
+  require<DataError>(array.size() == 4 || (single && array.size() == 3), "import",
+                     "{}: shape {}, expected {}", label, text,
+                     single ? "[N, C, H, W] or [C, H, W]" : "[N, C, H, W]");
+  const auto sample = array.last(3);
+  std::uint64_t elements = 1;
+  for (std::uint64_t n : sample) {
+    require<DataError>(n >= 1 && n <= kLargest / elements, "import", "{}: samples of shape {}",
+                       label, text);
+    elements *= n;
+  }
+  constexpr std::uint64_t kFewest = 8;
+  const bool channels_last =
+      sample[0] >= kFewest && sample[0] == sample[1] && sample[2] < sample[1];
+  require<DataError>(!channels_last, "import",
+                     "{}: shape {} looks like [N, H, W, C], expected [N, C, H, W]: save it as "
+                     "numpy.moveaxis(x, -1, -3)",
+                     label, text);
+  return {sample[0], sample[1], sample[2]};
+}
+
+ImportSource::ImportSource(const ImportOptions& options)
+    : options_(options), files_(find_sample_files(options)) {
+  auto first = open_part(0);
+  shape_ = sample_shape(first->latents->shape(), files_.many, first->latents->label());
+  first_ = first->latents->label();
+  has_flipped_ = first->flipped != nullptr;
+  const bool single = files_.latents->size() > 1 && first->samples == 1;
+  if (!single) count_samples();
+  if (files_.all_labels) {
+    all_labels_ = std::make_unique<LabelArray>(std::move(files_.all_labels), size());
+  }
+  const LabelArray* labels = all_labels_ ? all_labels_.get() : first->labels.get();
+  if (labels) one_hot_classes_ = labels->classes();
+  check_part(*first);
+  describe(*first);
+  part_ = std::move(first);
+}
+
+ImportSource::~ImportSource() = default;
+
+std::uint64_t ImportSource::classes() const {
+  return files_.class_names.empty() ? one_hot_classes_ : files_.class_names.size();
+}
+
+std::uint64_t ImportSource::samples_of(const Array& latents) const {
+  (void)sample_shape(latents.shape(), files_.many, latents.label());
+  return latents.shape().size() == 3 ? 1 : latents.rows();
+}
+
+// Files of several samples each: all are opened once.
+void ImportSource::count_samples() {
+  begin_ = {0};
+  for (std::uint64_t i = 0; i < files_.latents->size(); ++i) {
+    const auto file = files_.latents->open(i);
+    const auto latents =
+        find_array(*file, {"--latents-key", options_.latents_key, {"latents", "moments"}}, false);
+    begin_.push_back(begin_.back() + samples_of(*latents));
+  }
+}
+
+std::unique_ptr<Array> ImportSource::open_flipped(std::uint64_t file, const ArrayFile& beside,
+                                                  const std::string& latents_name) const {
+  ArrayName name{"--flipped-key", options_.flipped_key, flipped_names(latents_name)};
+  if (files_.flipped) {
+    const auto copies = files_.flipped->open(file);
+    if (copies->has_names()) name.usual.insert(name.usual.begin(), latents_name);
+    return find_array(*copies, name, false);
+  }
+  if (!beside.has_names() && options_.flipped_key.empty()) return nullptr;
+  return find_array(beside, name, true);
+}
+
+std::unique_ptr<ImportSource::Part> ImportSource::open_part(std::uint64_t file) const {
+  auto part = std::make_unique<Part>();
+  part->file = file;
+  const auto opened = files_.latents->open(file);
+  std::string name;
+  part->latents = find_array(
+      *opened, {"--latents-key", options_.latents_key, {"latents", "moments"}}, false, &name);
+  part->samples = samples_of(*part->latents);
+  part->flipped = open_flipped(file, *opened, name);
+  if (files_.all_labels || all_labels_ || !files_.file_labels.empty()) return part;
+  const ArrayName labels{"--labels-key", options_.labels_key, {"labels", "label"}};
+  if (files_.labels) {
+    const auto beside = files_.labels->open(file);
+    part->labels = std::make_unique<LabelArray>(find_array(*beside, labels, false), part->samples);
+    return part;
+  }
+  require<UsageError>(opened->has_names(), "import", "{}: --labels is needed: a {}",
+                      opened->path().string(),
+                      files_.many ? "folder of .npy files named alike, one array of all labels, or "
+                                    "a .json"
+                                  : "file of labels");
+  part->labels = std::make_unique<LabelArray>(find_array(*opened, labels, false), part->samples);
+  return part;
+}
+
+void ImportSource::check_part(const Part& part) const {
+  const Array& latents = *part.latents;
+  const SampleShape shape = sample_shape(latents.shape(), files_.many, latents.label());
+  require<DataError>(shape == shape_, "import", "{}: shape {}, but {} has samples of [{}, {}, {}]",
+                     latents.label(), h5::to_string(latents.shape()), first_, shape_.channels,
+                     shape_.height, shape_.width);
+  const std::uint64_t expected = begin_.empty() ? 1 : begin_[part.file + 1] - begin_[part.file];
+  require<DataError>(part.samples == expected, "import", "{}: {} samples, but {} has one",
+                     latents.label(), part.samples, first_);
+  require<DataError>(files_.file_labels.empty() || !files_.class_names.empty() || expected == 1,
+                     "import", "{}: {} samples, {} has one label for them", latents.label(),
+                     expected, files_.file_labels_from);
+  require<DataError>(has_flipped_ == (part.flipped != nullptr), "import",
+                     "{}: {} a mirrored copy beside it, unlike {}", latents.label(),
+                     part.flipped ? "has" : "lacks", first_);
+  require<DataError>(!part.flipped || part.flipped->shape() == latents.shape(), "import",
+                     "{}: shape {}, but {} has {}", part.flipped ? part.flipped->label() : "",
+                     part.flipped ? h5::to_string(part.flipped->shape()) : "", latents.label(),
+                     h5::to_string(latents.shape()));
+}
+
+void ImportSource::describe(const Part& part) {
+  const LabelArray* labels = all_labels_ ? all_labels_.get() : part.labels.get();
+  const std::string from =
+      labels ? fmt::format("{} {}{}", labels->label(), labels->type(),
+                           labels->classes() > 0 ? " one-hot" : "")
+             : fmt::format("{}{}", files_.file_labels_from,
+                           files_.class_names.empty() ? "" : ", a folder for each class");
+  summary_ =
+      fmt::format("{} samples; latents {} {} {}; labels {}; {}", size(), part.latents->label(),
+                  h5::to_string(part.latents->shape()), part.latents->type(), from,
+                  part.flipped ? "mirrored copies " + part.flipped->label() : "no mirrored copies");
+}
+
+std::string ImportSource::origin() const { return part_->latents->label(); }
+
+std::string ImportSource::label_origin() const {
+  if (all_labels_) return all_labels_->label();
+  return part_->labels ? part_->labels->label() : files_.file_labels_from;
+}
+
+void ImportSource::read(std::uint64_t index, std::span<float> stored, std::span<float> flipped,
+                        std::int64_t& label) {
+  const std::uint64_t file =
+      begin_.empty() ? index
+                     : static_cast<std::uint64_t>(
+                           std::upper_bound(begin_.begin(), begin_.end(), index) - begin_.begin()) -
+                           1;
+  if (part_->file != file) {
+    part_ = open_part(file);
+    check_part(*part_);
+  }
+  const std::uint64_t sample = begin_.empty() ? 0 : index - begin_[file];
+  // A sample that is alone is C rows of [C, H, W].
+  part_->latents->read(sample, stored);
+  if (has_flipped_) part_->flipped->read(sample, flipped);
+  if (all_labels_) {
+    label = all_labels_->read(index);
+  } else {
+    label = part_->labels ? part_->labels->read(sample) : files_.file_labels[file];
+  }
+}
+
+}  // namespace edt::data
