@@ -14,7 +14,7 @@ namespace {
 
 ModelConfig sized(const std::string& preset, std::int64_t image_size) {
   ModelConfig config = model_preset(preset);
-  config.common().input_size = image_size / 8;
+  config.common().input_size = image_size / kPixelsPerLatent;
   if (auto* edt = config.as<EdtConfig>(); edt != nullptr && image_size > 256)
     edt->amm_form = AmmForm::kCosine;
   config.validate();

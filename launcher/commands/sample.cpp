@@ -12,6 +12,7 @@
 #include "launcher/sample/trained_model.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
+#include "launcher/version.h"
 #include "model/diffusion/spacing.h"
 #include "model/sampling/sample_over_ranks.h"
 
@@ -82,7 +83,9 @@ void SampleOptions::declare(OptionSet& options) {
   declare_dtype(options, dtype);
   options.add("out", &out.grid, "PNG grid of all pictures");
   options.add("out-dir", &out.singles, "directory of single PNGs");
-  options.add("latents", &out.latents, "HDF5 file of the latents");
+  options.add("replace", &out.replace, "remove the pictures of an earlier call from out-dir");
+  options.add("latents", &out.latents,
+              "HDF5 or .safetensors file of the latents, with all that decoding them needs");
   options.add("npz", &out.npz, "uint8 arr_0 [N, H, W, 3], for FID evaluators");
   options.add("json", &json, "for scripts");
 }
@@ -130,19 +133,101 @@ void read_noises(SampleOptions& options, const Model& model) {
   options.request.step_noise = read_noise(options.step_noise, "step_noise", steps);
 }
 
-// The decoder of the data set, where there is one to be found.
-data::Decoder find_decoder(const SampleOptions& options, TrainedModel& trained) {
+// What is known of the data that the model was trained on.
+struct TrainedData {
+  std::filesystem::path path;
+  std::optional<data::Description> description;  // nothing: there is no data set to be found
+  std::optional<LatentSpace> latents;            // nothing: neither it nor the checkpoint says
+
+  data::Decoder decoder(const TrainedModel& trained) const;
+};
+
+// By --data or as in training. It must be of the latents that the model makes.
+TrainedData find_data(const SampleOptions& options, const TrainedModel& trained) {
   const bool given = !options.data.empty();
-  const std::filesystem::path path = given ? options.data : trained.config().data.path;
-  if (given || std::filesystem::exists(path)) {
-    return data::Decoder(data::Dataset(path).description(), trained.config().data.normalize);
-  }
-  log::warning("no data set at {}: pictures are false colours of the first three channels",
-               path.string());
+  TrainedData found{.path = given ? options.data : trained.config().data.path,
+                    .description = {},
+                    .latents = trained.latents()};
+  if (!given && !std::filesystem::exists(found.path)) return found;
+  const bool normalize = trained.config().data.normalize;
+  found.description = data::Dataset(found.path).description();
+  const std::int64_t channels = trained.model_config().channels();
+  require<DataError>(found.description->channels == channels, "sample",
+                     "{}: latents of {} channels, the model makes {}", found.path.string(),
+                     found.description->channels, channels);
+  const LatentSpace latents = LatentSpace::of(*found.description, normalize);
+  if (found.latents) found.latents->require_same(latents, found.path.string());
+  found.latents = latents;
+  return found;
+}
+
+data::Decoder TrainedData::decoder(const TrainedModel& trained) const {
+  if (description) return {*description, trained.config().data.normalize};
   data::Description plain;
-  plain.channels = static_cast<int>(trained.model().channels());
-  plain.height = plain.width = static_cast<int>(trained.model().input_size());
-  return data::Decoder(plain);
+  plain.channels = static_cast<int>(trained.model_config().channels());
+  plain.height = plain.width = static_cast<int>(trained.model_config().input_size());
+  return {plain, false};
+}
+
+void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& data,
+                             const data::Decoder& decoder) {
+  if (decoder.is_false_colour() && options.out.pictures()) {
+    log::warning("{}: pictures are {}",
+                 data.description ? fmt::format("{} has no decoder", data.path.string())
+                                  : fmt::format("no data set at {}", data.path.string()),
+                 data::kFalseColours);
+  }
+  if (!options.out.latents.empty() && !data.latents) {
+    log::warning(
+        "neither the checkpoint nor a data set says the scale of the latents: {} will not "
+        "either; --data names the set the model was trained on",
+        options.out.latents.string());
+  }
+}
+
+// What a file of latents says of itself (docs/sampling.md).
+nlohmann::ordered_json notes_of(const SampleOptions& options, const TrainedModel& trained,
+                                const TrainedData& data, const std::vector<std::int64_t>& amm) {
+  const PictureRequest& request = options.request;
+  const ModelConfig& model = trained.model_config();
+  nlohmann::ordered_json notes{{"format", "edt-latents"},
+                               {"format_version", 1},
+                               {"written_by", "edt " + versions().front().second},
+                               {"layout", "N, C, H, W"},
+                               {"channels", model.channels()},
+                               {"image_size", kPixelsPerLatent * model.input_size()},
+                               {"pixels_per_latent", kPixelsPerLatent}};
+  if (data.latents) {
+    notes.update({{"decode",
+                   "latents of the VAE = (latents * channel_std + channel_mean) / scale + shift, "
+                   "channel by channel"},
+                  {"scale", data.latents->scale},
+                  {"shift", 0.0},
+                  {"channel_mean", data.latents->mean},
+                  {"channel_std", data.latents->std},
+                  {"class_names", data.latents->class_names}});
+  } else {
+    notes["decode"] = "unknown: the checkpoint does not say of what scale its latents are";
+  }
+  notes.update({{"num_classes", model.classes()},
+                {"model", model.name()},
+                {"checkpoint", std::filesystem::absolute(trained.checkpoint()).string()},
+                {"step", trained.step()},
+                {"weights", options.weights},
+                {"sampler", request.sampler.kind == SamplerKind::kDdpm ? "ddpm" : "ddim"},
+                {"timesteps", space_timesteps(DiffusionSchedule().steps(), request.spacing)},
+                {"eta", request.sampler.eta},
+                {"clip_denoised", request.sampler.clip_denoised},
+                {"cfg_scale", request.guidance.scale},
+                {"guided_channels",
+                 request.guidance.channels == GuidedChannels::kAll ? "all" : "first-three"},
+                {"power_cosine", request.guidance.power_cosine},
+                {"amm_blocks", amm},
+                {"dtype", name_of(options.dtype)},
+                {"seed", request.seed}});
+  if (!options.init_noise.empty()) notes["init_noise"] = options.init_noise.string();
+  if (!options.step_noise.empty()) notes["step_noise"] = options.step_noise.string();
+  return notes;
 }
 
 // The bar shows the batches of the first rank, which has as many as any other.
@@ -177,6 +262,7 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   if (!read_options(set, args, context)) return kDone;
   require<UsageError>(options.out.any(), "sample",
                       "nothing to write: give --out, --out-dir, --latents or --npz");
+  require_latents_name(options.out.latents, "--latents");
   require<UsageError>(options.spacing.empty() || !set.given("steps"), "sample",
                       "--steps {} and --spacing {} are both given, one is needed", options.steps,
                       options.spacing);
@@ -195,19 +281,27 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   require<UsageError>(has_amm || !((options.amm && set.given("amm")) || options.amm_blocks),
                       "sample", "the attention modulation matrix belongs to EDT, the model is {}",
                       model.name());
+  std::vector<std::int64_t> amm;
   if (options.amm && has_amm)
-    model.set_amm_blocks(options.amm_blocks.value_or(trained.model_config().amm_blocks()));
+    amm = options.amm_blocks.value_or(trained.model_config().amm_blocks());
+  if (has_amm) model.set_amm_blocks(amm);
   read_noises(options, model);
   const auto total = static_cast<std::int64_t>(request.labels.size());
   request.batch = std::min(request.batch, total);
   const int columns = options.columns > 0  ? options.columns
                       : options.images > 0 ? static_cast<int>(std::min<std::int64_t>(8, total))
                                            : static_cast<int>(options.per_class);
+  const TrainedData data = find_data(options, trained);
+  const data::Decoder decoder = data.decoder(trained);
   std::optional<PictureOutput> output;  // of the first rank
   if (context.world.is_root()) {
-    output.emplace(options.out, find_decoder(options, trained), request.labels, model.channels(),
-                   model.input_size(), columns);
+    const auto side = static_cast<std::uint64_t>(model.input_size());
+    output.emplace(options.out, decoder, request.labels,
+                   h5::Shape{static_cast<std::uint64_t>(model.channels()), side, side}, columns,
+                   notes_of(options, trained, data, amm));
+    warn_of_what_is_missing(options, data, decoder);
   }
+  const bool false_colours = options.out.pictures() && decoder.is_false_colour();
 
   context.run_started = true;
   PictureSampler sampler(model, *backend, options.dtype);
@@ -219,11 +313,13 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                                                  {"seconds", seconds},
                                                  {"pictures_per_s", total / seconds},
                                                  {"checkpoint_step", trained.step()},
-                                                 {"weights", options.weights}}
+                                                 {"weights", options.weights},
+                                                 {"false_colours", false_colours}}
                               .dump(2));
   } else {
-    context.print("{} in {} from step {}\n", counted(static_cast<std::uint64_t>(total), "picture"),
-                  human_duration(seconds), trained.step());
+    context.print("{} in {} from step {}{}\n",
+                  counted(static_cast<std::uint64_t>(total), "picture"), human_duration(seconds),
+                  trained.step(), false_colours ? ", in false colours" : "");
   }
   return kDone;
 }

@@ -34,6 +34,8 @@ TrainedModel::TrainedModel(const std::filesystem::path& path, std::string_view a
   const Checkpoint checkpoint = find_checkpoint(path);
   config_ = configuration_of(checkpoint);
   step_ = checkpoint.info().step;
+  checkpoint_ = checkpoint.path();
+  latents_ = LatentSpace::of(checkpoint.info());
   model_config_ = model_config_of(checkpoint, config_);
   model_ = make_model(*model_config_, backend, dtype);
   const auto parameters = parameter_pointers(model_->parameters());

@@ -277,7 +277,9 @@ void RunCheckpoints::save() {
        .compute_dtype = std::string(name_of(config_.run.dtype)),
        .configuration = identity_.configuration,
        .mesh = fmt::format("{}, zero {}", mesh_.text(), static_cast<int>(config_.parallel.zero)),
-       .extra = nlohmann::json{{kData, nlohmann::json::parse(identity_.data)}, {kLoss, last_loss_}}
+       .extra = nlohmann::json{{kData, nlohmann::json::parse(identity_.data)},
+                               {kLoss, last_loss_},
+                               {LatentSpace::kKey, nlohmann::json::parse(identity_.latents)}}
                     .dump(),
        .smoothed_loss = smoothed_loss_.value()},
       extras());
