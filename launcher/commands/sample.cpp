@@ -4,15 +4,14 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "data/dataset.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
+#include "launcher/memory/memory_check.h"
 #include "launcher/options/options.h"
 #include "launcher/sample/picture_output.h"
-#include "launcher/sample/trained_model.h"
+#include "launcher/sample/trained_data.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
-#include "launcher/version.h"
 #include "model/diffusion/spacing.h"
 #include "model/sampling/sample_over_ranks.h"
 
@@ -34,6 +33,7 @@ struct SampleOptions {
   std::optional<std::vector<std::int64_t>> amm_blocks;
   DeviceOptions device;
   DType dtype = DType::kFloat32;
+  bool memory_check = true;
   OutputPaths out;
   bool json = false;
 
@@ -81,6 +81,7 @@ void SampleOptions::declare(OptionSet& options) {
   options.add("batch", &request.batch, "pictures made together").range(1, 4096);
   device.declare(options, "");
   declare_dtype(options, dtype);
+  declare_memory_check(options, memory_check);
   options.add("out", &out.grid, "PNG grid of all pictures");
   options.add("out-dir", &out.singles, "directory of single PNGs");
   options.add("replace", &out.replace, "remove the pictures of an earlier call from out-dir");
@@ -133,42 +134,6 @@ void read_noises(SampleOptions& options, const Model& model) {
   options.request.step_noise = read_noise(options.step_noise, "step_noise", steps);
 }
 
-// What is known of the data that the model was trained on.
-struct TrainedData {
-  std::filesystem::path path;
-  std::optional<data::Description> description;  // nothing: there is no data set to be found
-  std::optional<LatentSpace> latents;            // nothing: neither it nor the checkpoint says
-
-  data::Decoder decoder(const TrainedModel& trained) const;
-};
-
-// By --data or as in training. It must be of the latents that the model makes.
-TrainedData find_data(const SampleOptions& options, const TrainedModel& trained) {
-  const bool given = !options.data.empty();
-  TrainedData found{.path = given ? options.data : trained.config().data.path,
-                    .description = {},
-                    .latents = trained.latents()};
-  if (!given && !std::filesystem::exists(found.path)) return found;
-  const bool normalize = trained.config().data.normalize;
-  found.description = data::Dataset(found.path).description();
-  const std::int64_t channels = trained.model_config().channels();
-  require<DataError>(found.description->channels == channels, "sample",
-                     "{}: latents of {} channels, the model makes {}", found.path.string(),
-                     found.description->channels, channels);
-  const LatentSpace latents = LatentSpace::of(*found.description, normalize);
-  if (found.latents) found.latents->require_same(latents, found.path.string());
-  found.latents = latents;
-  return found;
-}
-
-data::Decoder TrainedData::decoder(const TrainedModel& trained) const {
-  if (description) return {*description, trained.config().data.normalize};
-  data::Description plain;
-  plain.channels = static_cast<int>(trained.model_config().channels());
-  plain.height = plain.width = static_cast<int>(trained.model_config().input_size());
-  return {plain, false};
-}
-
 void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& data,
                              const data::Decoder& decoder) {
   if (decoder.is_false_colour() && options.out.pictures()) {
@@ -189,28 +154,8 @@ void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& da
 nlohmann::ordered_json notes_of(const SampleOptions& options, const TrainedModel& trained,
                                 const TrainedData& data, const std::vector<std::int64_t>& amm) {
   const PictureRequest& request = options.request;
-  const ModelConfig& model = trained.model_config();
-  nlohmann::ordered_json notes{{"format", "edt-latents"},
-                               {"format_version", 1},
-                               {"written_by", "edt " + versions().front().second},
-                               {"layout", "N, C, H, W"},
-                               {"channels", model.channels()},
-                               {"image_size", kPixelsPerLatent * model.input_size()},
-                               {"pixels_per_latent", kPixelsPerLatent}};
-  if (data.latents) {
-    notes.update({{"decode",
-                   "latents of the VAE = (latents * channel_std + channel_mean) / scale + shift, "
-                   "channel by channel"},
-                  {"scale", data.latents->scale},
-                  {"shift", 0.0},
-                  {"channel_mean", data.latents->mean},
-                  {"channel_std", data.latents->std},
-                  {"class_names", data.latents->class_names}});
-  } else {
-    notes["decode"] = "unknown: the checkpoint does not say of what scale its latents are";
-  }
-  notes.update({{"num_classes", model.classes()},
-                {"model", model.name()},
+  nlohmann::ordered_json notes = data.decoding(trained.model_config());
+  notes.update({{"model", trained.model_config().name()},
                 {"checkpoint", std::filesystem::absolute(trained.checkpoint()).string()},
                 {"step", trained.step()},
                 {"weights", options.weights},
@@ -253,6 +198,49 @@ void make_pictures(PictureSampler& sampler, const PictureRequest& request, Comma
   if (output) output->finish();
 }
 
+// What can be told of the options alone.
+void check_options(const SampleOptions& options, const OptionSet& set) {
+  require<UsageError>(options.out.any(), "sample",
+                      "nothing to write: give --out, --out-dir, --latents or --npz");
+  require_latents_name(options.out.latents, "--latents");
+  require<UsageError>(options.spacing.empty() || !set.given("steps"), "sample",
+                      "--steps {} and --spacing {} are both given, one is needed", options.steps,
+                      options.spacing);
+  space_timesteps(DiffusionSchedule().steps(), options.request.spacing);
+  require<UsageError>(options.images == 0 || !set.given("per-class"), "sample",
+                      "--images {} and --per-class {} are both given, one is needed",
+                      options.images, options.per_class);
+}
+
+// The model with its weights, once it is known that it fits.
+std::unique_ptr<TrainedModel> load(SampleOptions& options, Backend& backend, Communicator& world) {
+  const Checkpoint checkpoint = find_checkpoint(options.checkpoint);
+  const ModelConfig config = model_config_of(checkpoint, configuration_of(checkpoint));
+  PictureRequest& request = options.request;
+  options.resolve_labels(config.classes());
+  request.batch = std::min(request.batch, static_cast<std::int64_t>(request.labels.size()));
+  if (options.memory_check) {
+    const bool guided = request.guidance.scale != 1;
+    require_free_memory(PlannedSampler{config, options.dtype, request.batch, guided}, "--batch",
+                        backend.memory(), world);
+  }
+  return std::make_unique<TrainedModel>(
+      checkpoint, options.weights == "raw" ? kMasterArray : kEmaArray, backend, options.dtype);
+}
+
+// The blocks that use the modulation matrix.
+std::vector<std::int64_t> choose_amm_blocks(const SampleOptions& options, const OptionSet& set,
+                                            const ModelConfig& config) {
+  if (config.as<EdtConfig>() != nullptr) {
+    return options.amm ? options.amm_blocks.value_or(config.amm_blocks())
+                       : std::vector<std::int64_t>{};
+  }
+  require<UsageError>(!(options.amm && set.given("amm")) && !options.amm_blocks, "sample",
+                      "the attention modulation matrix belongs to EDT, the model is {}",
+                      config.name());
+  return {};
+}
+
 }  // namespace
 
 int sample(std::span<const std::string> args, CommandContext& context) {
@@ -260,45 +248,27 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   OptionSet set("sample", "Makes pictures from a checkpoint.");
   options.declare(set);
   if (!read_options(set, args, context)) return kDone;
-  require<UsageError>(options.out.any(), "sample",
-                      "nothing to write: give --out, --out-dir, --latents or --npz");
-  require_latents_name(options.out.latents, "--latents");
-  require<UsageError>(options.spacing.empty() || !set.given("steps"), "sample",
-                      "--steps {} and --spacing {} are both given, one is needed", options.steps,
-                      options.spacing);
   PictureRequest& request = options.request;
   request.spacing = options.spacing.empty() ? std::to_string(options.steps) : options.spacing;
-  space_timesteps(DiffusionSchedule().steps(), request.spacing);  // refuses what it cannot be
-  require<UsageError>(options.images == 0 || !set.given("per-class"), "sample",
-                      "--images {} and --per-class {} are both given, one is needed",
-                      options.images, options.per_class);
+  check_options(options, set);
   const auto backend = options.device.make_backend(context.world);
-  TrainedModel trained(options.checkpoint, options.weights == "raw" ? kMasterArray : kEmaArray,
-                       *backend, options.dtype);
-  Model& model = trained.model();
-  options.resolve_labels(model.classes());
-  const bool has_amm = trained.model_config().as<EdtConfig>() != nullptr;
-  require<UsageError>(has_amm || !((options.amm && set.given("amm")) || options.amm_blocks),
-                      "sample", "the attention modulation matrix belongs to EDT, the model is {}",
-                      model.name());
-  std::vector<std::int64_t> amm;
-  if (options.amm && has_amm)
-    amm = options.amm_blocks.value_or(trained.model_config().amm_blocks());
-  if (has_amm) model.set_amm_blocks(amm);
+  const auto trained = load(options, *backend, context.world);
+  Model& model = trained->model();
+  const auto amm = choose_amm_blocks(options, set, trained->model_config());
+  model.set_amm_blocks(amm);
   read_noises(options, model);
   const auto total = static_cast<std::int64_t>(request.labels.size());
-  request.batch = std::min(request.batch, total);
   const int columns = options.columns > 0  ? options.columns
                       : options.images > 0 ? static_cast<int>(std::min<std::int64_t>(8, total))
                                            : static_cast<int>(options.per_class);
-  const TrainedData data = find_data(options, trained);
-  const data::Decoder decoder = data.decoder(trained);
+  const TrainedData data = find_trained_data(options.data, *trained);
+  const data::Decoder decoder = data.decoder(trained->model_config());
   std::optional<PictureOutput> output;  // of the first rank
   if (context.world.is_root()) {
     const auto side = static_cast<std::uint64_t>(model.input_size());
     output.emplace(options.out, decoder, request.labels,
                    h5::Shape{static_cast<std::uint64_t>(model.channels()), side, side}, columns,
-                   notes_of(options, trained, data, amm));
+                   notes_of(options, *trained, data, amm));
     warn_of_what_is_missing(options, data, decoder);
   }
   const bool false_colours = options.out.pictures() && decoder.is_false_colour();
@@ -312,14 +282,14 @@ int sample(std::span<const std::string> args, CommandContext& context) {
     context.print("{}\n", nlohmann::ordered_json{{"pictures", total},
                                                  {"seconds", seconds},
                                                  {"pictures_per_s", total / seconds},
-                                                 {"checkpoint_step", trained.step()},
+                                                 {"checkpoint_step", trained->step()},
                                                  {"weights", options.weights},
                                                  {"false_colours", false_colours}}
                               .dump(2));
   } else {
     context.print("{} in {} from step {}{}\n",
                   counted(static_cast<std::uint64_t>(total), "picture"), human_duration(seconds),
-                  trained.step(), false_colours ? ", in false colours" : "");
+                  trained->step(), false_colours ? ", in false colours" : "");
   }
   return kDone;
 }

@@ -29,9 +29,8 @@ ModelConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& con
   return config.model.resolve(classes_of(checkpoint.manifest()));
 }
 
-TrainedModel::TrainedModel(const std::filesystem::path& path, std::string_view array,
-                           Backend& backend, DType dtype) {
-  const Checkpoint checkpoint = find_checkpoint(path);
+TrainedModel::TrainedModel(const Checkpoint& checkpoint, std::string_view array, Backend& backend,
+                           DType dtype) {
   config_ = configuration_of(checkpoint);
   step_ = checkpoint.info().step;
   checkpoint_ = checkpoint.path();

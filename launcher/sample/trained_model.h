@@ -21,10 +21,8 @@ ModelConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& con
 
 class TrainedModel {
  public:
-  // `checkpoint`: a checkpoint, or a directory that holds some (a run directory too): the newest
-  // intact one. `array`: "ema" or "master".
-  TrainedModel(const std::filesystem::path& checkpoint, std::string_view array, Backend& backend,
-               DType dtype);
+  // `array`: "ema" or "master".
+  TrainedModel(const Checkpoint& checkpoint, std::string_view array, Backend& backend, DType dtype);
 
   Model& model() { return *model_; }
   // The configuration the model was trained with.

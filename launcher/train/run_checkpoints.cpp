@@ -144,6 +144,9 @@ void RunCheckpoints::start_from_weights(const Checkpoint& checkpoint) {
   load(checkpoint, std::move(weights));
   engine_.restored(0, 0);
   smoothed_loss_ = {};
+  log::info(
+      "imported weights: steps, the optimizer's moments and the history of the timestep sampler "
+      "begin anew, the moving average begins with them");
 }
 
 void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
