@@ -122,8 +122,7 @@ struct ImportOptions {
   std::filesystem::path file, out;
   std::string prefix;
   std::vector<std::string> fresh;
-  ModelOptions model;
-  std::uint64_t seed = 0;
+  TrainConfig training;
   bool json = false;
 
   void declare(OptionSet& options);
@@ -145,12 +144,14 @@ void ImportOptions::declare(OptionSet& options) {
            "parts not taken but drawn anew: label-table (for other classes), final-layer, "
            "patch-embedding, timestep-embedding, or names of tensors")
       .command_line_only();
-  model.declare(options);
-  options.add("train.seed", &seed, "seed of what is drawn").alias("seed").at_least(0);
   options.add("json", &json, "for scripts").command_line_only();
+  training.declare(options);
+  options.not_required("data.path");
+  options.not_required("run.dir");
 }
 
 ModelConfig ImportOptions::resolve(const std::filesystem::path& weights) {
+  ModelOptions& model = training.model;
   const auto rows = label_rows(weights);
   const bool fresh_labels = covers_label_table(fresh);
   require<UsageError>(model.classes || !fresh_labels, "import",
@@ -167,6 +168,23 @@ ModelConfig ImportOptions::resolve(const std::filesystem::path& weights) {
   return model.resolve(*model.classes);
 }
 
+// What was given, for training to begin with: all else has its default there.
+std::string configuration_of_import(const OptionSet& options, std::int64_t classes) {
+  std::string text;
+  for (const char* section : {"model", "data", "train", "optimizer", "parallel", "run"}) {
+    std::string body;
+    if (std::string_view(section) == "model") body = fmt::format("classes = {}\n", classes);
+    for (const std::string& argument : options.given_arguments(section)) {
+      const auto dot = argument.find('.'), equals = argument.find('=');
+      const std::string key = argument.substr(dot + 1, equals - dot - 1);
+      if (argument.starts_with("--run.dir=") || argument.starts_with("--model.classes=")) continue;
+      body += fmt::format("{} = {}\n", key, ini_value(argument.substr(equals + 1)));
+    }
+    if (!body.empty()) text += fmt::format("[{}]\n{}", section, body);
+  }
+  return text;
+}
+
 // For the checkpoint's own record.
 std::string origin_of(const std::filesystem::path& file, const ImportOptions& options) {
   return nlohmann::json{{"imported",
@@ -181,7 +199,8 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
   ImportOptions chosen;
   OptionSet options("ckpt import",
                     "Makes a run of step 0 from weights as safetensors: edt train --run.dir goes "
-                    "on with its model, with an optimizer that has seen nothing.");
+                    "on with its model, with an optimizer that has seen nothing. Options of "
+                    "training that are given go into the run's config.ini.");
   chosen.declare(options);
   if (!read_options(options, args, context)) return kDone;
 
@@ -196,18 +215,19 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
   if (options.given("prefix")) request.prefix = chosen.prefix;
   request.fresh = select_parts(chosen.fresh, *model);
   request.draw = [&](std::size_t tensor, std::span<float> values) {
-    model->parameters().initialize(tensor, chosen.seed, values);
+    model->parameters().initialize(tensor, chosen.training.train.seed, values);
   };
-  const CheckpointInfo info{.seed = chosen.seed,
+  const std::string configuration = configuration_of_import(options, config.classes());
+  const CheckpointInfo info{.seed = chosen.training.train.seed,
                             .model = model->name(),
                             .compute_dtype = std::string(name_of(DType::kFloat32)),
-                            .configuration = options.to_ini(),
+                            .configuration = configuration,
                             .mesh = "data 1 x tensor 1, zero 0",
                             .extra = origin_of(file, chosen)};
   const ExchangeReport report =
       import_safetensors(file, request, info, CheckpointStore(chosen.out / "checkpoints"));
   const RunDirectory run(chosen.out, context.world);
-  run.begin(options.to_ini());
+  run.begin(configuration);
   if (chosen.json) {
     context.print("{}\n", to_json(report, 0).dump(2));
     return kDone;

@@ -156,7 +156,8 @@ TEST(EdtConfig, BlocksThatAreNamedFollowTheDepths) {
     change_depths(config, other.depths);
     EXPECT_EQ(config.amm_blocks, other.amm_blocks) << other.preset << other.depths.size();
     EXPECT_EQ(config.mid_mask_block, other.mid_mask_block) << other.preset;
-    if (config.stages() == 5) EXPECT_NO_THROW(config.validate()) << other.preset;
+    if (config.stages() != 5) continue;  // widths and heads are of five stages
+    EXPECT_NO_THROW(config.validate()) << other.preset;
   }
 }
 

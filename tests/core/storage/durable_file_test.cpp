@@ -72,7 +72,8 @@ TEST(DurableFile, LinksThatLeadToNoFileYetAreWrittenThrough) {
   EXPECT_EQ(read_text(directory / "disk/a.txt"), "new");
 
   fs::create_symlink(directory / "nowhere" / "b.txt", far);
-  EXPECT_ERROR(require_writable(far, "--out"), UsageError, "--out", "far", "nowhere, where the link");
+  EXPECT_ERROR(require_writable(far, "--out"), UsageError, "--out", "far",
+               "nowhere, where the link");
   EXPECT_ERROR(write_text_atomically(far, "x"), SystemError, "nowhere");
   EXPECT_TRUE(fs::is_symlink(far));
 

@@ -62,8 +62,8 @@ TEST_F(SampleCommand, WritesEveryKindOfOutput) {
 
 // All that another program needs, in both formats.
 TEST_F(SampleCommand, LatentsSayHowTheyAreDecoded) {
-  const std::vector<std::string> options{"--classes", "2,4", "--seed", "9", "--cfg-scale", "1.5",
-                                         "--latents"};
+  const std::vector<std::string> options{"--classes",   "2,4", "--seed",   "9",
+                                         "--cfg-scale", "1.5", "--latents"};
   for (const char* name : {"notes.h5", "notes.safetensors"}) {
     auto args = options;
     args.push_back(path(name));
@@ -179,8 +179,9 @@ TEST(LatentSpace, ComesBackFromACheckpoint) {
   EXPECT_EQ(back->mean, data.channel_mean);
   EXPECT_EQ(back->std, data.channel_std);
   EXPECT_NO_THROW(back->require_same(space, "set"));
-  EXPECT_THAT(message_of<DataError>([&] { back->require_same(LatentSpace::of(data, false), "set"); }),
-              testing::HasSubstr("normalized by"));
+  EXPECT_THAT(
+      message_of<DataError>([&] { back->require_same(LatentSpace::of(data, false), "set"); }),
+      testing::HasSubstr("normalized by"));
   EXPECT_FALSE(LatentSpace::of(CheckpointInfo{}).has_value());
 }
 

@@ -15,7 +15,7 @@ const std::string kLibraryFile = kLibraryModel + "/diffusion_pytorch_model.safet
 
 class DiffusersNames : public ::testing::Test {
  protected:
-  CommandResult import(const std::string& from, std::vector<std::string> more = {}) {
+  Outcome import(const std::string& from, std::vector<std::string> more = {}) {
     std::vector<std::string> args{"ckpt", "import", from, "--out", path("run")};
     for (const char* option : {"--model=DiT-S/2", "--model.image-size=64", "--model.depths=2",
                                "--model.widths=8", "--model.heads=2"}) {
@@ -39,7 +39,7 @@ std::vector<float> values_of(const std::string& file, const char* name) {
 
 // Float32 on both sides, which differ in the order of sums.
 TEST_F(DiffusersNames, AnImportPredictsWhatTheLibraryDoes) {
-  const CommandResult result = import(kLibraryModel);
+  const Outcome result = import(kLibraryModel);
   ASSERT_EQ(result.status, kDone) << result.error;
   EXPECT_THAT(result.out, HasSubstr("names of diffusers' DiTTransformer2DModel"));
   const auto backend = make_reference_backend();
@@ -53,9 +53,9 @@ TEST_F(DiffusersNames, AnImportPredictsWhatTheLibraryDoes) {
   Arena arena(host_memory());
   Tape tape(*backend, arena, profiler, DType::kFloat32);
   const Tape::NoGrad inference(tape);
-  const Var tokens = trained.model().forward(
-      tape, {view_of(std::span(x), {2, 4, 8, 8}), view_of(std::span(t), {2}),
-             {labels.data(), {2}, DType::kInt32}});
+  const Var tokens = trained.model().forward(tape, {view_of(std::span(x), {2, 4, 8, 8}),
+                                                    view_of(std::span(t), {2}),
+                                                    {labels.data(), {2}, DType::kInt32}});
   std::vector<float> output(expected.size());
   backend->unpatchify(tokens.tensor(), 2, view_of(std::span(output), {2, 8, 8, 8}));
   float largest = 0;
@@ -68,9 +68,8 @@ TEST_F(DiffusersNames, AnImportPredictsWhatTheLibraryDoes) {
 
 TEST_F(DiffusersNames, AnExportIsTheLibrarysFileAgain) {
   ASSERT_EQ(import(kLibraryFile).status, kDone);
-  const CommandResult result =
-      edt_command({"ckpt", "export", "--checkpoint", path("run"), "--names", "diffusers", "--out",
-                   path("dit")});
+  const Outcome result = edt_command({"ckpt", "export", "--checkpoint", path("run"), "--names",
+                                      "diffusers", "--out", path("dit")});
   ASSERT_EQ(result.status, kDone) << result.error;
   const SafetensorsReader theirs(kLibraryFile);
   const SafetensorsReader ours(path("dit/diffusion_pytorch_model.safetensors"));
@@ -90,15 +89,16 @@ TEST_F(DiffusersNames, AnExportIsTheLibrarysFileAgain) {
                          "--out", path("one.safetensors")})
                 .status,
             kDone);
-  EXPECT_EQ(nlohmann::json::parse(SafetensorsReader(path("one.safetensors")).metadata().at("config")),
-            config);
+  EXPECT_EQ(
+      nlohmann::json::parse(SafetensorsReader(path("one.safetensors")).metadata().at("config")),
+      config);
 }
 
 TEST_F(DiffusersNames, APrefixMayStandBeforeThem) {
   auto tensors = read_tensors(kLibraryFile);
   for (FileTensor& tensor : tensors) tensor.name = "transformer.module." + tensor.name;
   write_tensors(path("w.safetensors"), tensors);
-  const CommandResult result = import(path("w.safetensors"));
+  const Outcome result = import(path("w.safetensors"));
   EXPECT_EQ(result.status, kDone) << result.error;
   EXPECT_THAT(result.out, HasSubstr("all names begin with transformer.module."));
 }
@@ -122,16 +122,16 @@ TEST_F(DiffusersNames, AConfigurationOfAnotherModelIsRefused) {
 }
 
 TEST_F(DiffusersNames, AreNotThoseOfOtherModels) {
-  EXPECT_THAT(edt_command({"ckpt", "import", kLibraryModel, "--out", path("run"), "--model=EDT-Ti/2"})
-                  .error,
-              HasSubstr("has the names of diffusers' DiT, the model is EDT-Ti/2"));
+  EXPECT_THAT(
+      edt_command({"ckpt", "import", kLibraryModel, "--out", path("run"), "--model=EDT-Ti/2"})
+          .error,
+      HasSubstr("has the names of diffusers' DiT, the model is EDT-Ti/2"));
   write_tiny_data(directory_ / "set");
   TrainConfig config = tiny_config(directory_ / "set", directory_ / "edt");
   config.train.steps = 1;
   run(config);
-  const CommandResult result =
-      edt_command({"ckpt", "export", "--checkpoint", path("edt"), "--names", "diffusers", "--out",
-                   path("no")});
+  const Outcome result = edt_command(
+      {"ckpt", "export", "--checkpoint", path("edt"), "--names", "diffusers", "--out", path("no")});
   EXPECT_EQ(result.status, kWrongUsage);
   EXPECT_THAT(result.error, AllOf(HasSubstr("DiTTransformer2DModel"), HasSubstr("EDT-Ti/2")));
   EXPECT_FALSE(std::filesystem::exists(path("no")));

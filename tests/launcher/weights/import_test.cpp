@@ -17,8 +17,9 @@ class ImportedWeights : public ::testing::Test {
     TrainConfig config = tiny_config(*directory_ / "set", *directory_ / "run");
     config.train.steps = 1;
     run(config);
-    ASSERT_EQ(edt_command({"ckpt", "export", "--checkpoint", path("run"), "--out", path("w")}).status,
-              kDone);
+    ASSERT_EQ(
+        edt_command({"ckpt", "export", "--checkpoint", path("run"), "--out", path("w")}).status,
+        kDone);
   }
   static void TearDownTestSuite() { delete directory_; }
   static std::string path(const std::string& name) { return (*directory_ / name).string(); }
@@ -26,7 +27,7 @@ class ImportedWeights : public ::testing::Test {
   static std::vector<FileTensor> weights() { return read_tensors(path("w")); }
 
   // Imports the file `tensors` into a new run; `out_` is its name.
-  CommandResult import(const std::vector<FileTensor>& tensors, std::vector<std::string> more = {}) {
+  Outcome import(const std::vector<FileTensor>& tensors, std::vector<std::string> more = {}) {
     write_tensors(path("file.safetensors"), tensors);
     out_ = path("imported-" + std::to_string(++count_));
     std::vector<std::string> args{"ckpt", "import", path("file.safetensors"), "--out", out_};
@@ -37,7 +38,8 @@ class ImportedWeights : public ::testing::Test {
     args.insert(args.end(), more.begin(), more.end());
     return edt_command(args);
   }
-  static std::vector<FileTensor> renamed(std::vector<FileTensor> tensors, const std::string& prefix) {
+  static std::vector<FileTensor> renamed(std::vector<FileTensor> tensors,
+                                         const std::string& prefix) {
     for (FileTensor& tensor : tensors) tensor.name = prefix + tensor.name;
     return tensors;
   }
@@ -70,7 +72,7 @@ TEST_F(ImportedWeights, OfNarrowTypesThroughout) {
                                {SafetensorsType::kF64, 0, "F64"}}) {
     auto tensors = weights();
     for (FileTensor& tensor : tensors) tensor.type = narrow.type;
-    const CommandResult result = import(tensors);
+    const Outcome result = import(tensors);
     ASSERT_EQ(result.status, kDone) << result.error;
     EXPECT_THAT(result.out, HasSubstr(std::string("tensors are stored as ") + narrow.name));
     expect_weights(narrow.rounding);
@@ -84,7 +86,7 @@ TEST_F(ImportedWeights, ATableOfAnotherModelIsRefusedInAnyType) {
       tensor.type = type;
       if (tensor.name == "pos_embed") tensor.values[5] += 0.02f;
     }
-    const CommandResult result = import(tensors);
+    const Outcome result = import(tensors);
     EXPECT_EQ(result.status, kWrongUsage);
     EXPECT_THAT(result.error, HasSubstr("pos_embed element 5"));
     EXPECT_FALSE(std::filesystem::exists(out_));
@@ -94,7 +96,7 @@ TEST_F(ImportedWeights, ATableOfAnotherModelIsRefusedInAnyType) {
 TEST_F(ImportedWeights, UnderAnyPrefix) {
   for (const char* prefix : {"module.", "_orig_mod.", "model.", "ema.", "net.", "state_dict.",
                              "state_dict.ema._orig_mod.module.", "ema_model."}) {
-    const CommandResult result = import(renamed(weights(), prefix));
+    const Outcome result = import(renamed(weights(), prefix));
     ASSERT_EQ(result.status, kDone) << prefix << result.error;
     EXPECT_THAT(result.out, HasSubstr(std::string("all names begin with ") + prefix));
     expect_weights(0);
@@ -108,12 +110,12 @@ TEST_F(ImportedWeights, RawAndAveragedInOneFileAreChosen) {
     for (float& value : tensor.values) value += 1;
   }
   for (FileTensor& tensor : renamed(weights(), "ema.")) tensors.push_back(std::move(tensor));
-  const CommandResult both = import(tensors);
+  const Outcome both = import(tensors);
   EXPECT_EQ(both.status, kWrongUsage);
   EXPECT_THAT(both.error, AllOf(HasSubstr("'ema.' and 'model.'"), HasSubstr("--prefix chooses")));
   EXPECT_FALSE(std::filesystem::exists(out_));
 
-  const CommandResult average = import(tensors, {"--prefix", "ema."});
+  const Outcome average = import(tensors, {"--prefix", "ema."});
   ASSERT_EQ(average.status, kDone) << average.error;
   EXPECT_THAT(average.out, HasSubstr("model.x_embedder.proj.bias")) << "not taken, so it is named";
   expect_weights(0);
@@ -135,10 +137,11 @@ TEST_F(ImportedWeights, WithoutPrefixBesideAnAverage) {
 TEST_F(ImportedWeights, OtherTensorsNeedAPrefixToBeLeft) {
   auto tensors = renamed(weights(), "model.");
   tensors.push_back({"vae.weight", SafetensorsType::kF32, {2}, {1, 2}});
-  const CommandResult refused = import(tensors);
+  const Outcome refused = import(tensors);
   EXPECT_EQ(refused.status, kWrongUsage);
-  EXPECT_THAT(refused.error, AllOf(HasSubstr("no tensor vae.weight"), HasSubstr("--prefix 'model.'")));
-  const CommandResult taken = import(tensors, {"--prefix=model."});
+  EXPECT_THAT(refused.error,
+              AllOf(HasSubstr("no tensor vae.weight"), HasSubstr("--prefix 'model.'")));
+  const Outcome taken = import(tensors, {"--prefix=model."});
   ASSERT_EQ(taken.status, kDone) << taken.error;
   EXPECT_THAT(taken.out, HasSubstr("vae.weight"));
 }
@@ -147,8 +150,8 @@ TEST_F(ImportedWeights, FreshPartsHaveOtherShapesAndTheRestIsExact) {
   EXPECT_THAT(import(weights(), {"--model.classes=9"}).error,
               AllOf(HasSubstr("--model.classes is 9"), HasSubstr("--fresh label-table")));
   EXPECT_THAT(import(weights(), {"--fresh=label-table"}).error, HasSubstr("needs --model.classes"));
-  const CommandResult result = import(weights(), {"--fresh=label-table,final-layer",
-                                                  "--model.classes=9", "--seed=3"});
+  const Outcome result =
+      import(weights(), {"--fresh=label-table,final-layer", "--model.classes=9", "--seed=3"});
   ASSERT_EQ(result.status, kDone) << result.error;
   EXPECT_THAT(result.out, HasSubstr("drawn anew: y_embedder.embedding_table.weight, "));
   const auto before = contents(path("run")), after = contents(out_);
@@ -176,16 +179,15 @@ TEST_F(ImportedWeights, APartThatTheModelLacksIsRefused) {
 }
 
 TEST_F(ImportedWeights, AreARunThatTrainsOn) {
-  const CommandResult result = import(weights());
+  const Outcome result = import(weights());
   ASSERT_EQ(result.status, kDone) << result.error;
   EXPECT_THAT(result.out, HasSubstr("edt train --run.dir " + out_));
   const std::string configuration = read_text(out_ + "/config.ini");
   EXPECT_THAT(configuration, AllOf(HasSubstr("preset = EDT-Ti/2"), HasSubstr("classes = 5"),
                                    Not(HasSubstr("file ="))));
-  const CommandResult trained = edt_command(
-      {"train", "--config", out_ + "/config.ini", "--run.dir", out_, "--data", path("set"),
-       "--train.steps=1", "--train.batch=4", "--train.micro-batch=4", "--optimizer.lr=1e-12",
-       "--quiet"});
+  const Outcome trained = edt_command({"train", "--config", out_ + "/config.ini", "--run.dir", out_,
+                                       "--data", path("set"), "--train.steps=1", "--train.batch=4",
+                                       "--train.micro-batch=4", "--optimizer.lr=1e-12", "--quiet"});
   ASSERT_EQ(trained.status, kDone) << trained.error;
   expect_weights(1e-6);
   EXPECT_THAT(edt_command({"ckpt", "import", path("w"), "--out", path("run")}).error,

@@ -3,30 +3,14 @@
 
 #include <gmock/gmock.h>
 
-#include <functional>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "core/storage/half.h"
 #include "core/storage/safetensors.h"
-#include "launcher/commands/table.h"
-#include "parallel/self/self_communicator.h"
+#include "tests/launcher/train/edt_command.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
-
-struct CommandResult {
-  int status = 0;
-  std::string out, error;
-};
-
-inline CommandResult edt_command(const std::vector<std::string>& args) {
-  std::ostringstream out, error;
-  const auto ranks = make_self_communicator();
-  CommandContext context{out, error, *ranks};
-  const int status = run_program(args, command_table(), context);
-  return {status, out.str(), error.str()};
-}
 
 // A tensor of a file.
 struct FileTensor {
