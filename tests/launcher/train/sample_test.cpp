@@ -173,7 +173,8 @@ TEST(LatentSpace, ComesBackFromACheckpoint) {
   data.channel_mean = {0.1, -1.0 / 3};
   data.channel_std = {0.9, 1.1};
   const LatentSpace space = LatentSpace::of(data, true);
-  const auto back = LatentSpace::of(CheckpointInfo{.extra = space.to_extra()});
+  const auto back =
+      LatentSpace::of(CheckpointInfo{.extra = R"({"latents":)" + space.to_text() + "}"});
   ASSERT_TRUE(back.has_value());
   EXPECT_EQ(back->scale, space.scale);
   EXPECT_EQ(back->mean, data.channel_mean);
