@@ -128,13 +128,21 @@ std::int32_t Dataset::label(std::uint64_t index) const {
   return shards_[shard]->labels()[index - begin_[shard]];
 }
 
-void Dataset::require_fits(int channels, int height, int width, int classes) const {
+void Dataset::require_fits(int channels, int height, int width, int classes,
+                           std::string_view size_option) const {
   const Description& d = description_;
+  const auto what_would_fit = [&]() -> std::string {
+    if (d.channels != channels || d.height == height) return "";
+    if (d.height != d.width) return "; only square pictures can be trained on";
+    constexpr int kVaeSide = 8;  // pixels for each latent, as the model counts them
+    return fmt::format("; {} {} would fit", size_option, kVaeSide * d.height);
+  };
   require<DataError>(d.channels == channels && d.height == height && d.width == width, "data",
-                     "{}: latents of {} x {} x {}, the model takes {} x {} x {}", path_.string(),
-                     d.channels, d.height, d.width, channels, height, width);
-  require<DataError>(d.classes == classes, "data", "{}: {} classes, the model has {}",
-                     path_.string(), d.classes, classes);
+                     "{}: latents of {} x {} x {}, the model takes {} x {} x {}{}", path_.string(),
+                     d.channels, d.height, d.width, channels, height, width, what_would_fit());
+  require<DataError>(d.classes == classes, "data",
+                     "{}: {} classes, the model has {} (model.classes)", path_.string(), d.classes,
+                     classes);
 }
 
 // stored -> what the model sees, for one sample.

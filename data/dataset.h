@@ -51,8 +51,10 @@ class Dataset {
   // to do. Empty: they do not.
   std::string slow_layout() const;
 
-  // Throws DataError naming both values unless a model of this shape can be trained on it.
-  void require_fits(int channels, int height, int width, int classes) const;
+  // Throws DataError naming both values, and what would fit, unless a model of this shape can be
+  // trained on it. `size_option` gives the side of the model's pictures.
+  void require_fits(int channels, int height, int width, int classes,
+                    std::string_view size_option = "model.image-size") const;
 
   SampleOrder make_order(const OrderOptions& options) const {
     return SampleOrder(options, shard_sizes(), description_.flipped);

@@ -48,6 +48,7 @@ Image Decoder::decode(std::span<const float> latent, int height, int width) cons
   const std::size_t plane = static_cast<std::size_t>(height) * width;
   EDT_ASSERT(latent.size() == plane * static_cast<std::size_t>(channels_));
   Image image(width * patch_, height * patch_);
+  if (is_false_colour()) image.comment = kFalseColours;
   std::vector<float> z(static_cast<std::size_t>(channels_));
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {

@@ -10,13 +10,18 @@
 
 namespace edt::data {
 
+// What a picture says of itself that no decoder made.
+inline constexpr const char* kFalseColours =
+    "false colours: the first three latent channels as red, green and blue";
+
 class Decoder {
  public:
   // `normalized`: the latents have been normalized by channel_mean and channel_std.
-  explicit Decoder(const Description& description, bool normalized = false);
+  Decoder(const Description& description, bool normalized);
 
   bool is_false_colour() const { return !linear_.present(); }
-  // One latent [C, H, W], scaled as the model sees it. Any H and W.
+  // One latent [C, H, W], scaled as the model sees it. Any H and W. False colours are called so in
+  // the picture's comment.
   Image decode(std::span<const float> latent, int height, int width) const;
   // Latents [N, C, H, W] of the data set's own size.
   std::vector<Image> decode_all(std::span<const float> latents) const;

@@ -58,7 +58,7 @@ nlohmann::ordered_json to_json(const DatasetInfo& info) {
 void write_pictures(const std::filesystem::path& path, const std::filesystem::path& png) {
   constexpr int kColumns = 8, kRows = 12;
   const Dataset dataset(path);
-  const Decoder decoder(dataset.description());
+  const Decoder decoder(dataset.description(), false);
   const int rows = std::min(dataset.description().classes, kRows);
   std::vector<Image> images(static_cast<std::size_t>(rows) * kColumns);
   std::vector<int> found(static_cast<std::size_t>(rows), 0);

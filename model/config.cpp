@@ -14,6 +14,15 @@ void CommonConfig::validate_common() const {
                       "model.label-dropout is {}, expected 0 <= p < 1", label_dropout);
 }
 
+void CommonConfig::check_image_size(std::int64_t pixels, std::int64_t step,
+                                    const std::string& why) const {
+  const std::int64_t multiple = kPixelsPerLatent * step, below = pixels / multiple * multiple;
+  if (pixels >= 1 && pixels == below) return;
+  fail<UsageError>("model", "model.image-size is {}, {} takes multiples of {} (VAE {} x {}): {}{}",
+                   pixels, name, multiple, kPixelsPerLatent, why,
+                   below > 0 ? fmt::format("{} or ", below) : "", below + multiple);
+}
+
 std::vector<int> divisors(std::int64_t n) {
   std::vector<int> found;
   for (std::int64_t divisor = 1; divisor <= n; ++divisor) {

@@ -7,6 +7,9 @@
 
 namespace edt {
 
+// Side of a picture over that of its latents: the factor of the VAE.
+inline constexpr std::int64_t kPixelsPerLatent = 8;
+
 struct CommonConfig {
   std::string name;
   std::int64_t input_size = 32;  // side of the latents
@@ -18,6 +21,9 @@ struct CommonConfig {
 
   // Throws UsageError naming both values when the parts do not fit.
   void validate_common() const;
+  // Throws UsageError, with the sizes that fit, unless pictures of `pixels` a side have latents
+  // whose side is a multiple of `step`; `why` says where that comes from.
+  void check_image_size(std::int64_t pixels, std::int64_t step, const std::string& why) const;
 
   std::int64_t patches() const { return input_size / patch * (input_size / patch); }
 };

@@ -20,6 +20,8 @@ class BoundWeights {
   BoundWeights(Device& device, ParameterList& parameters, const FlatLayout& layout,
                std::span<float> weights, DType dtype);
 
+  std::size_t copy_bytes() const { return copy_.bytes(); }
+
  private:
   Block copy_;
 };

@@ -37,7 +37,7 @@ void validate(const LearningRateConfig& config) {
   require<UsageError>(std::isfinite(config.final) && config.final >= 0, where,
                       "final rate is {}, must not be negative", config.final);
   require<UsageError>(config.decay_steps > config.warmup_steps, where,
-                      "the decay ends at step {}, within the warm-up of {} steps",
+                      "decay-steps is {}, which lies within the warmup-steps {}",
                       config.decay_steps, config.warmup_steps);
 }
 

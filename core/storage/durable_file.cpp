@@ -62,10 +62,19 @@ void sync_opened(const fs::path& path, int flags) {
 }  // namespace
 
 fs::path final_path(const fs::path& path) {
+  constexpr int kMostLinks = 40;  // as many as Linux follows
   refuse_special(path);
+  fs::path target = path;
   std::error_code code;
-  const fs::path target = fs::is_symlink(path, code) ? fs::weakly_canonical(path, code) : path;
-  return code ? path : target;
+  for (int links = 0; fs::is_symlink(target, code); ++links) {
+    require<SystemError>(links < kMostLinks, "file", "{}: more than {} links follow each other",
+                         path.string(), kMostLinks);
+    const fs::path next = fs::read_symlink(target, code);
+    if (code)
+      fail<SystemError>("file", "cannot read the link {}: {}", target.string(), code.message());
+    target = next.is_absolute() ? next : target.parent_path() / next;
+  }
+  return target;
 }
 
 DurableFile::DurableFile(const fs::path& path) : file_(path) {
@@ -149,9 +158,12 @@ void require_writable(const fs::path& path, std::string_view option) {
                       path.string());
   require<UsageError>(!fs::is_other(status), "file", "{} {}: is no regular file", option,
                       path.string());
+  require<UsageError>(code != std::errc::too_many_symbolic_link_levels, "file", "{} {}: {}", option,
+                      path.string(), code.message());
   const fs::path target = final_path(path), directory = directory_of(target);
-  require<UsageError>(fs::is_directory(directory, code), "file", "{} {}: there is no directory {}",
-                      option, path.string(), directory.string());
+  require<UsageError>(fs::is_directory(directory, code), "file",
+                      "{} {}: there is no directory {}{}", option, path.string(),
+                      directory.string(), target == path ? "" : ", where the link leads");
   require_place(partial_path(target), option, path);
 }
 
@@ -159,7 +171,12 @@ void require_directory(const fs::path& path, std::string_view option) {
   require<UsageError>(!path.empty(), "file", "{}: the directory has no name", option);
   std::error_code code;
   fs::path there = fs::absolute(path).lexically_normal();
-  while (!fs::exists(there, code) && there.has_relative_path()) there = there.parent_path();
+  while (!fs::exists(there, code) && there.has_relative_path()) {
+    require<UsageError>(!fs::is_symlink(there, code), "file",
+                        "{} {}: {} is a link to {}, which is not there", option, path.string(),
+                        there.string(), fs::read_symlink(there, code).string());
+    there = there.parent_path();
+  }
   require<UsageError>(fs::is_directory(there, code), "file", "{} {}: {} is not a directory", option,
                       path.string(), there.string());
   require_place(there / fmt::format(".edt-write-{}", ::getpid()), option, path);

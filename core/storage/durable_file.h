@@ -15,7 +15,8 @@ namespace edt {
 
 // Where `path` is written before it is complete: ".<name>.partial" in the same directory.
 std::filesystem::path partial_path(const std::filesystem::path& path);
-// Behind a link, the file that it names. SystemError where that is a device or a pipe.
+// Behind a link, the file that it names, be it there or not: outputs are written through links.
+// SystemError where that is a device or a pipe, or links lead nowhere.
 std::filesystem::path final_path(const std::filesystem::path& path);
 
 // A file that takes its name only in commit(). Without commit() nothing is left behind. Devices and

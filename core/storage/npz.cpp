@@ -172,7 +172,7 @@ struct NpzWriter::Impl {
 NpzWriter::NpzWriter(std::filesystem::path path, std::string member,
                      std::vector<std::uint64_t> shape)
     : impl_(std::make_unique<Impl>()) {
-  impl_->path = std::move(path);
+  impl_->path = final_path(path);  // rows are collected where the archive will be
   impl_->member = std::move(member) + ".npy";
   impl_->expected = 1;
   for (std::uint64_t n : shape) impl_->expected *= n;

@@ -1,5 +1,7 @@
 #include "launcher/bench/benched_steps.h"
 
+#include "core/optim/grad_norm.h"
+
 #include "launcher/memory/memory_check.h"
 #include "parallel/device_communicator.h"
 #include "parallel/self/self_communicator.h"
@@ -17,10 +19,15 @@ EngineConfig training_config(const StepBenchOptions& options, Backend& backend, 
   return config;
 }
 
-EngineConfig sampler_config(const StepBenchOptions& options) {
-  EngineConfig config = step_engine_config(options);
-  config.micro_batch = config.batch = 1;
-  return config;
+std::unique_ptr<Model> sampler_model(const StepBenchOptions& options, Backend& backend,
+                                     Communicator& world) {
+  if (options.memory_check) {
+    require_free_memory(PlannedSampler{options.model, options.dtype, options.micro_batch},
+                        options.micro_batch_option, backend.memory(), world);
+  }
+  auto model = make_model(options.model, backend, options.dtype);
+  model->set_amm_blocks(options.model.amm_blocks());
+  return model;
 }
 
 }  // namespace
@@ -48,14 +55,31 @@ StepSeconds TrainingSteps::run() {
           report.compute_seconds};
 }
 
-SamplerSteps::SamplerSteps(const StepBenchOptions& options, Backend& backend)
-    : communicator_(make_self_communicator()),
-      model_(make_model(options.model, backend, options.dtype)),
-      engine_(*model_, backend, *communicator_, sampler_config(options)),
+SamplerSteps::SamplerSteps(const StepBenchOptions& options, Backend& backend, Communicator& world)
+    : model_(sampler_model(options, backend, world)),
+      layout_(FlatLayout::of(parameter_pointers(model_->parameters()),
+                             static_cast<std::int64_t>(kNormBlock))),
+      weights_(host_memory(), static_cast<std::size_t>(layout_.size()) * sizeof(float)),
+      arena_(backend.memory()),
+      tape_(backend, arena_, profiler_, options.dtype),
       inputs_(backend, *model_, 2 * options.micro_batch),
-      inference_(engine_.tape()) {
-  engine_.initialize();
-  model_->set_amm_blocks(options.model.amm_blocks());
+      inference_(tape_) {
+  const std::span<float> weights(static_cast<float*>(weights_.data()),
+                                 static_cast<std::size_t>(layout_.size()));
+  std::ranges::fill(weights, 0.f);  // the layout's padding
+  for (std::size_t i = 0; i < layout_.tensors().size(); ++i) {
+    const FlatTensor& tensor = layout_.tensor(i);
+    model_->parameters().initialize(i, 0,
+                                    weights.subspan(static_cast<std::size_t>(tensor.offset),
+                                                    static_cast<std::size_t>(tensor.elements())));
+  }
+  bound_ = std::make_unique<BoundWeights>(backend, model_->parameters(), layout_, weights,
+                                          options.dtype);
+}
+
+std::vector<MemoryUse> SamplerSteps::memory() const {
+  return {{"weights", weights_.bytes() + bound_->copy_bytes()},
+          {"activations", arena_.peak_bytes()}};
 }
 
 }  // namespace edt

@@ -8,6 +8,7 @@
 #include "launcher/bench/step_bench.h"
 #include "launcher/bench/step_rounds.h"
 #include "launcher/bench/synthetic_batch.h"
+#include "model/weights.h"
 
 namespace edt {
 
@@ -35,16 +36,26 @@ class TrainingSteps {
 // Of a guided sampler: a forward pass of twice the pictures.
 class SamplerSteps {
  public:
-  SamplerSteps(const StepBenchOptions& options, Backend& backend);
+  // Each rank of `world` has its own. UsageError where the memory is not enough and the options ask
+  // for that check.
+  SamplerSteps(const StepBenchOptions& options, Backend& backend, Communicator& world);
 
-  void run() { inputs_.run(*model_, engine_.tape()); }
+  void run() {
+    profiler_.reset();
+    inputs_.run(*model_, tape_);
+  }
 
-  TrainingEngine& engine() { return engine_; }
+  Profiler& profiler() { return profiler_; }
+  std::vector<MemoryUse> memory() const;
 
  private:
-  std::unique_ptr<Communicator> communicator_;
   std::unique_ptr<Model> model_;
-  TrainingEngine engine_;  // of the weights
+  FlatLayout layout_;
+  Block weights_;
+  std::unique_ptr<BoundWeights> bound_;
+  Profiler profiler_;
+  Arena arena_;
+  Tape tape_;
   SamplerInputs inputs_;
   Tape::NoGrad inference_;
 };

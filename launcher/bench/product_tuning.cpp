@@ -34,7 +34,8 @@ StepCalls run_tuned_steps(const TunedSteps& steps, Backend& backend, Communicato
   }
   if (steps.sample_pictures > 0) {
     options.micro_batch = steps.sample_pictures;
-    SamplerSteps sampler(options, backend);
+    options.micro_batch_option = "--sample-batch";
+    SamplerSteps sampler(options, backend, rank);
     calls.sampling = calls_of([&] { sampler.run(); }, 2, backend);
   }
   return calls;

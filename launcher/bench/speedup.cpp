@@ -7,6 +7,7 @@
 #include "launcher/bench/speedup_turn.h"
 #include "launcher/text/report.h"
 #include "model/plan/dry_run.h"
+#include "model/plan/sampler_run.h"
 #include "model/presets/presets.h"
 
 namespace edt {
@@ -14,7 +15,7 @@ namespace {
 
 ModelConfig sized(const std::string& preset, std::int64_t image_size) {
   ModelConfig config = model_preset(preset);
-  config.common().input_size = image_size / 8;
+  config.common().input_size = image_size / kPixelsPerLatent;
   if (auto* edt = config.as<EdtConfig>(); edt != nullptr && image_size > 256)
     edt->amm_form = AmmForm::kCosine;
   config.validate();
@@ -182,8 +183,12 @@ EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& o
 double turn_bytes(const Contestant& contestant, const SpeedupOptions& options) {
   const PlannedStep step{contestant.model, engine_config(contestant, options)};
   const DryMemory memory = dry_run_of_memory(step);
-  if (options.training) return static_cast<double>(memory.bytes);
-  return static_cast<double>(memory.parameters) * sizeof(float);
+  double bytes = options.training ? static_cast<double>(memory.bytes) : 0;
+  if (options.inference && contestant.infers) {
+    bytes = std::max(bytes, static_cast<double>(dry_run_of_sampler(
+                                {contestant.model, options.dtype, options.micro_batch})));
+  }
+  return bytes;
 }
 
 SizeSpeedup run_speedup(const std::string& size, const std::vector<Contestant>& contestants,

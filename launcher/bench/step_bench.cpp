@@ -68,9 +68,10 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
   return result;
 }
 
-StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend) {
+StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend,
+                                   Communicator& world) {
   const MemoryGrowth growth(backend.memory());
-  SamplerSteps steps(options, backend);
+  SamplerSteps steps(options, backend, world);
   const auto forms = forward_forms(options.model.forward_matmuls(2 * options.micro_batch), 1);
   const auto communicator = make_self_communicator();
 
@@ -83,9 +84,8 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
     steps.run();
     return {};
   };
-  measure(step, forms, options, 1, backend, steps.engine().profiler(), *communicator, growth,
-          result);
-  result.memory = steps.engine().memory();
+  measure(step, forms, options, 1, backend, steps.profiler(), *communicator, growth, result);
+  result.memory = steps.memory();
   return result;
 }
 

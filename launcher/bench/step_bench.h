@@ -25,7 +25,8 @@ struct StepBenchOptions {
   int rounds = 5;
   int steps = 1;  // timed together in a round
   bool memory_check = true;
-  bool graphs = true;  // where the device has them
+  std::string_view micro_batch_option = "--micro-batch";  // as messages name it
+  bool graphs = true;                                     // where the device has them
 };
 
 // Medians over rounds; rates in GFLOP/s, of all ranks together. Times are those of the slowest
@@ -61,6 +62,8 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
                                     const Mesh& mesh);
 
 // One guided sampler step of `micro_batch` pictures: a forward pass of twice as many.
-StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend);
+// All ranks of `world` call it, each for itself.
+StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend,
+                                   Communicator& world);
 
 }  // namespace edt

@@ -137,8 +137,9 @@ int bench_sampling(std::span<const std::string> args, CommandContext& context) {
   OptionSet options("bench sampling",
                     "Times one guided sampler step (a forward pass with and without class) and, in "
                     "turn, the machine's matrix-product ceiling on its shapes.");
-  return run(args, context, options, bench, [](StepBenchOptions& chosen, Backend& backend) {
-    return bench_sampler_step(chosen, backend);
+  declare_memory_check(options, bench.memory_check);
+  return run(args, context, options, bench, [&](StepBenchOptions& chosen, Backend& backend) {
+    return bench_sampler_step(chosen, backend, context.world);
   });
 }
 

@@ -1,111 +1,239 @@
-// edt ckpt export and edt ckpt import: weights under the published names.
+// edt ckpt export and edt ckpt import: weights as files that other programs read and write.
 #include <nlohmann/json.hpp>
 
 #include "core/reference/reference_backend.h"
 #include "core/storage/durable_file.h"
-#include "core/storage/safetensors.h"
 #include "launcher/commands/table.h"
 #include "launcher/options/options.h"
+#include "launcher/run/run_directory.h"
 #include "launcher/sample/trained_model.h"
+#include "launcher/sample/weight_files.h"
 #include "launcher/text/report.h"
-#include "parallel/checkpoint/exchange.h"
+#include "model/dit/diffusers_names.h"
 
 namespace edt {
 namespace {
 
-std::vector<FixedTensor> fixed_tensors(const Model& model) {
-  std::vector<FixedTensor> fixed;
-  for (const FixedTable& table : model.fixed_tables()) {
-    fixed.push_back({table.name, table.shape, table.values});
-  }
-  return fixed;
+nlohmann::ordered_json to_json(const ExchangeReport& report, std::int64_t step) {
+  return {{"path", report.path.string()}, {"step", step},          {"tensors", report.tensors},
+          {"elements", report.elements},  {"bytes", report.bytes}, {"names", report.scheme},
+          {"prefix", report.prefix},      {"types", report.types}, {"fresh", report.fresh},
+          {"skipped", report.skipped}};
 }
 
-void print(CommandContext& context, const ExchangeReport& report, std::int64_t step, bool as_json) {
-  if (as_json) {
-    context.print("{}\n", nlohmann::ordered_json{{"path", report.path.string()},
-                                                 {"step", step},
-                                                 {"tensors", report.tensors},
-                                                 {"elements", report.elements},
-                                                 {"bytes", report.bytes},
-                                                 {"skipped", report.skipped}}
-                              .dump(2));
-    return;
-  }
+void print(CommandContext& context, const ExchangeReport& report, std::int64_t step) {
   context.print("{}: {} tensors, {} values, {}, step {}\n", report.path.string(), report.tensors,
                 report.elements, human_bytes(static_cast<double>(report.bytes)), step);
+  if (report.scheme == "diffusers") context.print("names of diffusers' DiTTransformer2DModel\n");
+  if (!report.prefix.empty()) context.print("all names begin with {}\n", report.prefix);
+}
+
+void print_import(CommandContext& context, const ExchangeReport& report) {
+  print(context, report, 0);
+  for (const auto& [type, tensors] : report.types) {
+    if (type == "F32") continue;
+    context.print("{} tensors are stored as {}: {}\n", tensors, type,
+                  type == "F64" ? "rounded to float32 here"
+                                : "float32 here, with the digits that the file has; position "
+                                  "tables were compared to those");
+  }
   if (!report.skipped.empty()) {
-    context.print("computed here, so not taken: {}\n", fmt::join(report.skipped, ", "));
+    context.print("not taken from the file: {}\n", fmt::join(report.skipped, ", "));
+  }
+  if (!report.fresh.empty()) {
+    context.print("drawn anew: {}\n", fmt::join(report.fresh, ", "));
   }
 }
 
-// Classes of the weights in a file, for models whose --model.classes is not given.
-std::int64_t classes_in(const std::filesystem::path& file) {
-  const SafetensorsReader reader(file);
-  const auto& table = reader.entry("y_embedder.embedding_table.weight");
-  require<DataError>(table.shape.size() == 2 && table.shape[0] >= 2, "safetensors",
-                     "{}: {} has shape [{}], must be [classes + 1, width]", file.string(),
-                     table.name, fmt::join(table.shape, ", "));
-  return static_cast<std::int64_t>(table.shape[0]) - 1;
-}
-
-}  // namespace
-
-int ckpt_export(std::span<const std::string> args, CommandContext& context) {
-  std::filesystem::path path, out;
+struct ExportOptions {
+  std::filesystem::path checkpoint, out;
   WeightSource source = WeightSource::kEma;
-  bool as_json = false;
-  OptionSet options("ckpt export", "Writes weights as safetensors, with the published names.");
-  options.add("checkpoint", &path, "a checkpoint, or a run directory: its newest intact one")
+  WeightNames names = WeightNames::kPublished;
+  bool json = false;
+
+  void declare(OptionSet& options);
+};
+
+void ExportOptions::declare(OptionSet& options) {
+  options.add("checkpoint", &checkpoint, "a checkpoint, or a run directory: its newest intact one")
       .alias("run.dir")
       .positional()
       .required();
   options.add("weights", &source, {{"ema", WeightSource::kEma}, {"raw", WeightSource::kMaster}},
               "moving average or raw weights");
-  options.add("out", &out, "safetensors file").positional().required();
-  options.add("json", &as_json, "for scripts");
+  options.add("names", &names,
+              {{"published", WeightNames::kPublished}, {"diffusers", WeightNames::kDiffusers}},
+              "of the tensors: as the model was published, or as the diffusers library has them "
+              "(DiT only)");
+  options
+      .add("out", &out,
+           "safetensors file; with names of diffusers also a directory, which gets config.json too")
+      .positional()
+      .required();
+  options.add("json", &json, "for scripts");
+}
+
+// The file for the weights in a directory that diffusers loads, which gets its config.json.
+std::filesystem::path diffusers_directory(const std::filesystem::path& out, const DitConfig& dit) {
+  make_directories(out);
+  write_text_atomically(out / "config.json", diffusers_config(dit).dump(2) + "\n");
+  return out / "diffusion_pytorch_model.safetensors";
+}
+
+}  // namespace
+
+int ckpt_export(std::span<const std::string> args, CommandContext& context) {
+  ExportOptions chosen;
+  OptionSet options("ckpt export", "Writes weights as safetensors.");
+  chosen.declare(options);
   if (!read_options(options, args, context)) return kDone;
 
-  require_writable(out, "--out");
-  const Checkpoint checkpoint = find_checkpoint(path);
+  const bool as_directory =
+      chosen.names == WeightNames::kDiffusers && chosen.out.extension() != ".safetensors";
+  as_directory ? require_directory(chosen.out, "--out") : require_writable(chosen.out, "--out");
+  const Checkpoint checkpoint = find_checkpoint(chosen.checkpoint);
+  const ModelConfig config = model_config_of(checkpoint, configuration_of(checkpoint));
   const auto backend = make_reference_backend();
-  const auto model = make_model(model_config_of(checkpoint, configuration_of(checkpoint)), *backend,
-                                DType::kFloat32);
+  const auto model = make_model(config, *backend, DType::kFloat32);
+  const TensorNames names = names_for(chosen.names, config, *model);
   context.run_started = true;
-  print(context, export_safetensors(checkpoint, source, fixed_tensors(*model), out),
-        checkpoint.info().step, as_json);
+  std::filesystem::path file = chosen.out;
+  SafetensorsMetadata metadata;
+  std::vector<FixedTensor> fixed = fixed_tensors(WeightNames::kPublished, *model);
+  if (const auto* dit = config.as<DitConfig>(); chosen.names == WeightNames::kDiffusers) {
+    fixed.clear();  // the library computes them, and expects none
+    metadata["config"] = diffusers_config(*dit).dump();
+    if (as_directory) file = diffusers_directory(chosen.out, *dit);
+  }
+  const ExchangeReport report =
+      export_safetensors(checkpoint, chosen.source, names, fixed, file, metadata);
+  const std::int64_t step = checkpoint.info().step;
+  if (chosen.json) {
+    context.print("{}\n", to_json(report, step).dump(2));
+  } else {
+    print(context, report, step);
+  }
   return kDone;
 }
 
-int ckpt_import(std::span<const std::string> args, CommandContext& context) {
+namespace {
+
+struct ImportOptions {
   std::filesystem::path file, out;
-  ModelOptions model_options;
-  bool as_json = false;
-  OptionSet options("ckpt import",
-                    "Makes a checkpoint of step 0 from safetensors with the published names.");
-  options.add("file", &file, "safetensors file").positional().required().command_line_only();
-  options.add("out", &out, "directory for the checkpoint, a new run directory for instance")
+  std::string prefix;
+  std::vector<std::string> fresh;
+  TrainConfig training;
+  bool json = false;
+
+  void declare(OptionSet& options);
+  // The model that the file has weights of, with the classes of its label table.
+  ModelConfig resolve(const std::filesystem::path& weights);
+};
+
+void ImportOptions::declare(OptionSet& options) {
+  options.add("file", &file, "safetensors file, or a directory as diffusers saves a model")
       .positional()
       .required()
       .command_line_only();
-  options.add("json", &as_json, "for scripts").command_line_only();
-  model_options.declare(options);
+  options.add("out", &out, "a new run directory").positional().required().command_line_only();
+  options.add("prefix", &prefix, "what stands before the names that are taken, as in ema.module.")
+      .default_is("what the file has")
+      .command_line_only();
+  options
+      .add("fresh", &fresh,
+           "parts not taken but drawn anew: label-table (for other classes), final-layer, "
+           "patch-embedding, timestep-embedding, or names of tensors")
+      .command_line_only();
+  options.add("json", &json, "for scripts").command_line_only();
+  training.declare(options);
+  options.not_required("data.path");
+  options.not_required("run.dir");
+}
+
+ModelConfig ImportOptions::resolve(const std::filesystem::path& weights) {
+  ModelOptions& model = training.model;
+  const auto rows = label_rows(weights);
+  const bool fresh_labels = covers_label_table(fresh);
+  require<UsageError>(model.classes || !fresh_labels, "import",
+                      "--fresh label-table needs --model.classes, the number of classes to come");
+  require<UsageError>(
+      model.classes || rows, "import",
+      "{} has no label table to tell the number of classes: --model.classes gives it",
+      weights.string());
+  require<UsageError>(
+      fresh_labels || !rows || !model.classes || *model.classes == *rows - 1, "import",
+      "--model.classes is {}, {} has {}: --fresh label-table draws a new label table",
+      model.classes.value_or(0), weights.string(), rows.value_or(1) - 1);
+  if (!model.classes) model.classes = *rows - 1;
+  return model.resolve(*model.classes);
+}
+
+// What was given, for training to begin with: all else has its default there.
+std::string configuration_of_import(const OptionSet& options, std::int64_t classes) {
+  std::string text;
+  for (const char* section : {"model", "data", "train", "optimizer", "parallel", "run"}) {
+    std::string body;
+    if (std::string_view(section) == "model") body = fmt::format("classes = {}\n", classes);
+    for (const std::string& argument : options.given_arguments(section)) {
+      const auto dot = argument.find('.'), equals = argument.find('=');
+      const std::string key = argument.substr(dot + 1, equals - dot - 1);
+      if (argument.starts_with("--run.dir=") || argument.starts_with("--model.classes=")) continue;
+      body += fmt::format("{} = {}\n", key, ini_value(argument.substr(equals + 1)));
+    }
+    if (!body.empty()) text += fmt::format("[{}]\n{}", section, body);
+  }
+  return text;
+}
+
+// For the checkpoint's own record.
+std::string origin_of(const std::filesystem::path& file, const ImportOptions& options) {
+  return nlohmann::json{{"imported",
+                         {{"file", std::filesystem::absolute(file).lexically_normal().string()},
+                          {"fresh", options.fresh}}}}
+      .dump();
+}
+
+}  // namespace
+
+int ckpt_import(std::span<const std::string> args, CommandContext& context) {
+  ImportOptions chosen;
+  OptionSet options("ckpt import",
+                    "Makes a run of step 0 from weights as safetensors: edt train --run.dir goes "
+                    "on with its model, with an optimizer that has seen nothing. Options of "
+                    "training that are given go into the run's config.ini.");
+  chosen.declare(options);
   if (!read_options(options, args, context)) return kDone;
 
-  require_directory(out, "--out");
+  require_directory(chosen.out, "--out");
+  require<UsageError>(!std::filesystem::exists(chosen.out / "config.ini"), "import",
+                      "--out {} holds a run already: it has a config.ini", chosen.out.string());
+  const std::filesystem::path file = weight_file(chosen.file);
+  const ModelConfig config = chosen.resolve(file);
   const auto backend = make_reference_backend();
-  const auto model = make_model(model_options.resolve(classes_in(file)), *backend, DType::kFloat32);
-  std::vector<LogicalTensor> expected;
-  for (const Parameter& parameter : model->parameters().all()) {
-    expected.push_back({parameter.name, parameter.shape});
-  }
-  const CheckpointInfo info{.model = model->name(),
+  const auto model = make_model(config, *backend, DType::kFloat32);
+  ImportRequest request = import_request(file, config, *model);
+  if (options.given("prefix")) request.prefix = chosen.prefix;
+  request.fresh = select_parts(chosen.fresh, *model);
+  request.draw = [&](std::size_t tensor, std::span<float> values) {
+    model->parameters().initialize(tensor, chosen.training.train.seed, values);
+  };
+  const std::string configuration = configuration_of_import(options, config.classes());
+  const CheckpointInfo info{.seed = chosen.training.train.seed,
+                            .model = model->name(),
                             .compute_dtype = std::string(name_of(DType::kFloat32)),
-                            .configuration = options.to_ini(),
-                            .mesh = "data 1 x tensor 1, zero 0"};
-  const CheckpointStore store(out / "checkpoints");
-  print(context, import_safetensors(file, expected, fixed_tensors(*model), info, store), 0,
-        as_json);
+                            .configuration = configuration,
+                            .mesh = "data 1 x tensor 1, zero 0",
+                            .extra = origin_of(file, chosen)};
+  const ExchangeReport report =
+      import_safetensors(file, request, info, CheckpointStore(chosen.out / "checkpoints"));
+  const RunDirectory run(chosen.out, context.world);
+  run.begin(configuration);
+  if (chosen.json) {
+    context.print("{}\n", to_json(report, 0).dump(2));
+    return kDone;
+  }
+  print_import(context, report);
+  context.print("to train on: edt train --run.dir {} --data DATA\n", chosen.out.string());
   return kDone;
 }
 

@@ -4,12 +4,12 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "data/dataset.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
+#include "launcher/memory/memory_check.h"
 #include "launcher/options/options.h"
 #include "launcher/sample/picture_output.h"
-#include "launcher/sample/trained_model.h"
+#include "launcher/sample/trained_data.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
 #include "model/diffusion/spacing.h"
@@ -33,6 +33,7 @@ struct SampleOptions {
   std::optional<std::vector<std::int64_t>> amm_blocks;
   DeviceOptions device;
   DType dtype = DType::kFloat32;
+  bool memory_check = true;
   OutputPaths out;
   bool json = false;
 
@@ -80,9 +81,12 @@ void SampleOptions::declare(OptionSet& options) {
   options.add("batch", &request.batch, "pictures made together").range(1, 4096);
   device.declare(options, "");
   declare_dtype(options, dtype);
+  declare_memory_check(options, memory_check);
   options.add("out", &out.grid, "PNG grid of all pictures");
   options.add("out-dir", &out.singles, "directory of single PNGs");
-  options.add("latents", &out.latents, "HDF5 file of the latents");
+  options.add("replace", &out.replace, "remove the pictures of an earlier call from out-dir");
+  options.add("latents", &out.latents,
+              "HDF5 or .safetensors file of the latents, with all that decoding them needs");
   options.add("npz", &out.npz, "uint8 arr_0 [N, H, W, 3], for FID evaluators");
   options.add("json", &json, "for scripts");
 }
@@ -130,19 +134,45 @@ void read_noises(SampleOptions& options, const Model& model) {
   options.request.step_noise = read_noise(options.step_noise, "step_noise", steps);
 }
 
-// The decoder of the data set, where there is one to be found.
-data::Decoder find_decoder(const SampleOptions& options, TrainedModel& trained) {
-  const bool given = !options.data.empty();
-  const std::filesystem::path path = given ? options.data : trained.config().data.path;
-  if (given || std::filesystem::exists(path)) {
-    return data::Decoder(data::Dataset(path).description(), trained.config().data.normalize);
+void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& data,
+                             const data::Decoder& decoder) {
+  if (decoder.is_false_colour() && options.out.pictures()) {
+    log::warning("{}: pictures are {}",
+                 data.description ? fmt::format("{} has no decoder", data.path.string())
+                                  : fmt::format("no data set at {}", data.path.string()),
+                 data::kFalseColours);
   }
-  log::warning("no data set at {}: pictures are false colours of the first three channels",
-               path.string());
-  data::Description plain;
-  plain.channels = static_cast<int>(trained.model().channels());
-  plain.height = plain.width = static_cast<int>(trained.model().input_size());
-  return data::Decoder(plain);
+  if (!options.out.latents.empty() && !data.latents) {
+    log::warning(
+        "neither the checkpoint nor a data set says the scale of the latents: {} will not "
+        "either; --data names the set the model was trained on",
+        options.out.latents.string());
+  }
+}
+
+// What a file of latents says of itself (docs/sampling.md).
+nlohmann::ordered_json notes_of(const SampleOptions& options, const TrainedModel& trained,
+                                const TrainedData& data, const std::vector<std::int64_t>& amm) {
+  const PictureRequest& request = options.request;
+  nlohmann::ordered_json notes = data.decoding(trained.model_config());
+  notes.update({{"model", trained.model_config().name()},
+                {"checkpoint", std::filesystem::absolute(trained.checkpoint()).string()},
+                {"step", trained.step()},
+                {"weights", options.weights},
+                {"sampler", request.sampler.kind == SamplerKind::kDdpm ? "ddpm" : "ddim"},
+                {"timesteps", space_timesteps(DiffusionSchedule().steps(), request.spacing)},
+                {"eta", request.sampler.eta},
+                {"clip_denoised", request.sampler.clip_denoised},
+                {"cfg_scale", request.guidance.scale},
+                {"guided_channels",
+                 request.guidance.channels == GuidedChannels::kAll ? "all" : "first-three"},
+                {"power_cosine", request.guidance.power_cosine},
+                {"amm_blocks", amm},
+                {"dtype", name_of(options.dtype)},
+                {"seed", request.seed}});
+  if (!options.init_noise.empty()) notes["init_noise"] = options.init_noise.string();
+  if (!options.step_noise.empty()) notes["step_noise"] = options.step_noise.string();
+  return notes;
 }
 
 // The bar shows the batches of the first rank, which has as many as any other.
@@ -168,6 +198,49 @@ void make_pictures(PictureSampler& sampler, const PictureRequest& request, Comma
   if (output) output->finish();
 }
 
+// What can be told of the options alone.
+void check_options(const SampleOptions& options, const OptionSet& set) {
+  require<UsageError>(options.out.any(), "sample",
+                      "nothing to write: give --out, --out-dir, --latents or --npz");
+  require_latents_name(options.out.latents, "--latents");
+  require<UsageError>(options.spacing.empty() || !set.given("steps"), "sample",
+                      "--steps {} and --spacing {} are both given, one is needed", options.steps,
+                      options.spacing);
+  space_timesteps(DiffusionSchedule().steps(), options.request.spacing);
+  require<UsageError>(options.images == 0 || !set.given("per-class"), "sample",
+                      "--images {} and --per-class {} are both given, one is needed",
+                      options.images, options.per_class);
+}
+
+// The model with its weights, once it is known that it fits.
+std::unique_ptr<TrainedModel> load(SampleOptions& options, Backend& backend, Communicator& world) {
+  const Checkpoint checkpoint = find_checkpoint(options.checkpoint);
+  const ModelConfig config = model_config_of(checkpoint, configuration_of(checkpoint));
+  PictureRequest& request = options.request;
+  options.resolve_labels(config.classes());
+  request.batch = std::min(request.batch, static_cast<std::int64_t>(request.labels.size()));
+  if (options.memory_check) {
+    const bool guided = request.guidance.scale != 1;
+    require_free_memory(PlannedSampler{config, options.dtype, request.batch, guided}, "--batch",
+                        backend.memory(), world);
+  }
+  return std::make_unique<TrainedModel>(
+      checkpoint, options.weights == "raw" ? kMasterArray : kEmaArray, backend, options.dtype);
+}
+
+// The blocks that use the modulation matrix.
+std::vector<std::int64_t> choose_amm_blocks(const SampleOptions& options, const OptionSet& set,
+                                            const ModelConfig& config) {
+  if (config.as<EdtConfig>() != nullptr) {
+    return options.amm ? options.amm_blocks.value_or(config.amm_blocks())
+                       : std::vector<std::int64_t>{};
+  }
+  require<UsageError>(!(options.amm && set.given("amm")) && !options.amm_blocks, "sample",
+                      "the attention modulation matrix belongs to EDT, the model is {}",
+                      config.name());
+  return {};
+}
+
 }  // namespace
 
 int sample(std::span<const std::string> args, CommandContext& context) {
@@ -175,39 +248,30 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   OptionSet set("sample", "Makes pictures from a checkpoint.");
   options.declare(set);
   if (!read_options(set, args, context)) return kDone;
-  require<UsageError>(options.out.any(), "sample",
-                      "nothing to write: give --out, --out-dir, --latents or --npz");
-  require<UsageError>(options.spacing.empty() || !set.given("steps"), "sample",
-                      "--steps {} and --spacing {} are both given, one is needed", options.steps,
-                      options.spacing);
   PictureRequest& request = options.request;
   request.spacing = options.spacing.empty() ? std::to_string(options.steps) : options.spacing;
-  space_timesteps(DiffusionSchedule().steps(), request.spacing);  // refuses what it cannot be
-  require<UsageError>(options.images == 0 || !set.given("per-class"), "sample",
-                      "--images {} and --per-class {} are both given, one is needed",
-                      options.images, options.per_class);
+  check_options(options, set);
   const auto backend = options.device.make_backend(context.world);
-  TrainedModel trained(options.checkpoint, options.weights == "raw" ? kMasterArray : kEmaArray,
-                       *backend, options.dtype);
-  Model& model = trained.model();
-  options.resolve_labels(model.classes());
-  const bool has_amm = trained.model_config().as<EdtConfig>() != nullptr;
-  require<UsageError>(has_amm || !((options.amm && set.given("amm")) || options.amm_blocks),
-                      "sample", "the attention modulation matrix belongs to EDT, the model is {}",
-                      model.name());
-  if (options.amm && has_amm)
-    model.set_amm_blocks(options.amm_blocks.value_or(trained.model_config().amm_blocks()));
+  const auto trained = load(options, *backend, context.world);
+  Model& model = trained->model();
+  const auto amm = choose_amm_blocks(options, set, trained->model_config());
+  model.set_amm_blocks(amm);
   read_noises(options, model);
   const auto total = static_cast<std::int64_t>(request.labels.size());
-  request.batch = std::min(request.batch, total);
   const int columns = options.columns > 0  ? options.columns
                       : options.images > 0 ? static_cast<int>(std::min<std::int64_t>(8, total))
                                            : static_cast<int>(options.per_class);
+  const TrainedData data = find_trained_data(options.data, *trained);
+  const data::Decoder decoder = data.decoder(trained->model_config());
   std::optional<PictureOutput> output;  // of the first rank
   if (context.world.is_root()) {
-    output.emplace(options.out, find_decoder(options, trained), request.labels, model.channels(),
-                   model.input_size(), columns);
+    const auto side = static_cast<std::uint64_t>(model.input_size());
+    output.emplace(options.out, decoder, request.labels,
+                   h5::Shape{static_cast<std::uint64_t>(model.channels()), side, side}, columns,
+                   notes_of(options, *trained, data, amm));
+    warn_of_what_is_missing(options, data, decoder);
   }
+  const bool false_colours = options.out.pictures() && decoder.is_false_colour();
 
   context.run_started = true;
   PictureSampler sampler(model, *backend, options.dtype);
@@ -218,12 +282,14 @@ int sample(std::span<const std::string> args, CommandContext& context) {
     context.print("{}\n", nlohmann::ordered_json{{"pictures", total},
                                                  {"seconds", seconds},
                                                  {"pictures_per_s", total / seconds},
-                                                 {"checkpoint_step", trained.step()},
-                                                 {"weights", options.weights}}
+                                                 {"checkpoint_step", trained->step()},
+                                                 {"weights", options.weights},
+                                                 {"false_colours", false_colours}}
                               .dump(2));
   } else {
-    context.print("{} in {} from step {}\n", counted(static_cast<std::uint64_t>(total), "picture"),
-                  human_duration(seconds), trained.step());
+    context.print("{} in {} from step {}{}\n",
+                  counted(static_cast<std::uint64_t>(total), "picture"), human_duration(seconds),
+                  trained->step(), false_colours ? ", in false colours" : "");
   }
   return kDone;
 }

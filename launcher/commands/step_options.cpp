@@ -36,13 +36,17 @@ void declare_pass(OptionSet& options, StepBenchOptions& step) {
   declare_dtype(options, step.dtype);
 }
 
+void declare_memory_check(OptionSet& options, bool& memory_check) {
+  options
+      .add("memory-check", &memory_check,
+           "refuse what does not fit in the free memory before it begins")
+      .alias("run.memory-check");
+}
+
 void declare_training(OptionSet& options, StepBenchOptions& step) {
   options.add("accumulate", &step.accumulate, "micro-batches of one step on each data rank")
       .range(1, 1 << 20);
-  options
-      .add("memory-check", &step.memory_check,
-           "refuse what does not fit in the free memory before it begins")
-      .alias("run.memory-check");
+  declare_memory_check(options, step.memory_check);
   options.add("masked", &step.masked, "with the masked pass").alias("train.masked");
   options.add("shared-noise", &step.shared_noise, "one draw of noise for both passes")
       .alias("train.shared-noise")

@@ -15,6 +15,7 @@ void declare_recompute(OptionSet& options, Recompute& recompute);
 void declare_graphs(OptionSet& options, bool& graphs);
 // Of any pass through a model.
 void declare_pass(OptionSet& options, StepBenchOptions& step);
+void declare_memory_check(OptionSet& options, bool& memory_check);
 // Of a training step, beside declare_pass().
 void declare_training(OptionSet& options, StepBenchOptions& step);
 

@@ -86,4 +86,25 @@ void require_free_memory(const PlannedStep& step, const Memory& memory, Communic
                  available.process_bytes);
 }
 
+void require_free_memory(const PlannedSampler& sampler, std::string_view option,
+                         const Memory& memory, Communicator& world) {
+  const AvailableMemory available = available_memory(memory, world.host());
+  const double each = available.bytes / ranks_that_share(available.where, world);
+  const bool in_host_memory = !memory.free_on_device().has_value();
+  const auto needed = [&](std::int64_t pictures) {
+    PlannedSampler other = sampler;
+    other.pictures = pictures;
+    return static_cast<double>(dry_run_of_sampler(other, in_host_memory)) + available.process_bytes;
+  };
+  const double bytes = needed(sampler.pictures);
+  if (bytes <= each) return;
+  std::int64_t fitting = sampler.pictures / 2;
+  while (fitting > 0 && needed(fitting) > each) fitting /= 2;
+  fail<UsageError>("memory", "{}: {} pictures together need {} on each rank, {} has {} for it{}",
+                   sampler.model.name(), sampler.pictures, human_bytes(bytes), available.where,
+                   human_bytes(each),
+                   fitting > 0 ? fmt::format("; {} {} would fit", option, fitting)
+                               : std::string("; not one of them would fit"));
+}
+
 }  // namespace edt

@@ -4,6 +4,7 @@
 
 #include "core/tensor/memory.h"
 #include "model/plan/dry_run.h"
+#include "model/plan/sampler_run.h"
 #include "parallel/communicator.h"
 
 namespace edt {
@@ -33,5 +34,10 @@ AvailableMemory memory_of_each_rank(const Memory& memory, Communicator& world);
 // The same against what is free for this rank, where some share a node's memory or a GPU. All ranks
 // of `world`.
 void require_free_memory(const PlannedStep& step, const Memory& memory, Communicator& world);
+
+// Of a sampler on each of the ranks. `option`, which gives the pictures made together, is named
+// with a number that would fit, where one does. All ranks of `world`.
+void require_free_memory(const PlannedSampler& sampler, std::string_view option,
+                         const Memory& memory, Communicator& world);
 
 }  // namespace edt

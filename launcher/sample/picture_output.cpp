@@ -1,5 +1,7 @@
 #include "launcher/sample/picture_output.h"
 
+#include <cstring>
+
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/half.h"
@@ -38,52 +40,89 @@ void require_different(const OutputPaths& paths) {
   }
 }
 
+constexpr const char* kFalseColoursName = "-false-colours";
+
+// 000012.png or 000012-false-colours.png.
+bool is_numbered_picture(const std::filesystem::path& path) {
+  std::string name = path.stem().string();
+  if (name.ends_with(kFalseColoursName)) name.resize(name.size() - std::strlen(kFalseColoursName));
+  return path.extension() == ".png" && name.size() >= 6 &&
+         name.find_first_not_of("0123456789") == name.npos;
+}
+
+// Pictures of an earlier call: an evaluator that reads the directory would not tell them from the
+// new ones.
+std::vector<std::filesystem::path> earlier_pictures(const OutputPaths& paths) {
+  std::vector<std::filesystem::path> found;
+  std::error_code code;
+  for (const auto& entry : std::filesystem::directory_iterator(paths.singles, code)) {
+    if (entry.path().extension() != ".png") continue;
+    require<UsageError>(paths.replace || !is_numbered_picture(entry.path()), "sample",
+                        "--out-dir {} has pictures of an earlier call, {} for one; --replace "
+                        "removes them",
+                        paths.singles.string(), entry.path().filename().string());
+    require<UsageError>(is_numbered_picture(entry.path()), "sample",
+                        "--out-dir {} has {}, which is not of edt sample: the pictures would mix",
+                        paths.singles.string(), entry.path().filename().string());
+    found.push_back(entry.path());
+  }
+  return found;
+}
+
+void require_true_colours(const OutputPaths& paths, const data::Decoder& decoder) {
+  require<UsageError>(
+      paths.npz.empty() || !decoder.is_false_colour(), "sample",
+      "--npz {}: there is no decoder, and an evaluator would take false colours for pictures; "
+      "--data names a data set that has one, --latents writes what a VAE decodes",
+      paths.npz.string());
+}
+
 }  // namespace
 
 PictureOutput::PictureOutput(const OutputPaths& paths, data::Decoder decoder,
-                             std::vector<std::int32_t> labels, std::int64_t channels,
-                             std::int64_t side, int columns)
+                             std::vector<std::int32_t> labels, const h5::Shape& sample, int columns,
+                             const nlohmann::ordered_json& notes)
     : paths_(paths),
       decoder_(std::move(decoder)),
       labels_(std::move(labels)),
-      channels_(channels),
-      side_(side),
+      elements_(sample[0] * sample[1] * sample[2]),
+      side_(sample[1]),
       columns_(columns) {
   require_different(paths_);
+  require_true_colours(paths_, decoder_);
   for (const auto& [option, path] : files_of(paths_)) require_output(path, option);
-  if (!paths_.singles.empty()) require_output(paths_.singles / "000000.png", "--out-dir");
+  if (!paths_.singles.empty()) {
+    require_output(paths_.singles / "000000.png", "--out-dir");
+    replaced_ = earlier_pictures(paths_);
+  }
   if (!paths_.latents.empty()) {
-    const auto n = static_cast<std::uint64_t>(labels_.size());
-    const auto s = static_cast<std::uint64_t>(side_);
-    partial_ = std::make_unique<PartialFile>(paths_.latents);
-    file_ = h5::File::create(partial_->partial());
-    file_->create_dataset("labels", h5::Type::kInt32, {n}).write(h5::Type::kInt32, labels_.data());
-    rows_ = file_->create_dataset("latents", h5::Type::kFloat32,
-                                  {n, static_cast<std::uint64_t>(channels_), s, s});
+    latents_ = LatentsFile::create(
+        paths_.latents, {labels_.size(), sample[0], sample[1], sample[2]}, labels_, notes);
   }
 }
 
 void PictureOutput::add(std::span<const float> latents) {
-  const auto elements = static_cast<std::size_t>(channels_ * side_ * side_);
-  const std::size_t count = latents.size() / elements;
+  const std::size_t count = latents.size() / elements_;
   for (std::size_t i = 0; i < count; ++i) {
-    require<NumericError>(all_finite(latents.subspan(i * elements, elements)), "sample",
+    require<NumericError>(all_finite(latents.subspan(i * elements_, elements_)), "sample",
                           "latents of picture {} (class {}) are not finite", done_ + i,
                           labels_[done_ + i]);
   }
-  if (rows_) rows_->write_rows(done_, count, h5::Type::kFloat32, latents.data());
-  const bool wants_pictures =
-      !(paths_.grid.empty() && paths_.singles.empty() && paths_.npz.empty());
+  if (latents_) latents_->append(latents);
   for (std::size_t i = 0; i < count; ++i, ++done_) {
-    if (!wants_pictures) continue;
-    add_picture(decoder_.decode(latents.subspan(i * elements, elements), static_cast<int>(side_),
+    if (!paths_.pictures()) continue;
+    add_picture(decoder_.decode(latents.subspan(i * elements_, elements_), static_cast<int>(side_),
                                 static_cast<int>(side_)));
   }
 }
 
 void PictureOutput::add_picture(const Image& image) {
+  for (const auto& path : replaced_) std::filesystem::remove(path);
+  replaced_.clear();
   if (!paths_.singles.empty()) {
-    write_png(paths_.singles / fmt::format("{:06}.png", done_), image);
+    write_png(paths_.singles / fmt::format("{:06}{}.png", done_,
+                                           decoder_.is_false_colour() ? kFalseColoursName : ""),
+              image);
   }
   if (!paths_.npz.empty()) {
     if (!npz_) {
@@ -100,11 +139,7 @@ void PictureOutput::add_picture(const Image& image) {
 void PictureOutput::finish() {
   if (!paths_.grid.empty()) write_png(paths_.grid, make_grid(grid_, columns_));
   if (npz_) npz_->finish();
-  if (file_) {
-    rows_.reset();
-    file_->close();
-    partial_->commit();
-  }
+  if (latents_) latents_->finish();
 }
 
 }  // namespace edt

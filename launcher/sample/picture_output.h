@@ -1,4 +1,4 @@
-// Where finished pictures go: a PNG grid, single PNGs, HDF5 latents, or an .npz for FID evaluators.
+// Where finished pictures go: a PNG grid, single PNGs, latents, or an .npz for FID evaluators.
 // Pictures come in batches; only the grid keeps them all.
 #pragma once
 
@@ -8,28 +8,31 @@
 #include <span>
 #include <vector>
 
-#include "core/storage/hdf5.h"
 #include "core/storage/npy.h"
-#include "core/storage/partial_file.h"
 #include "core/storage/png.h"
 #include "data/decoder.h"
+#include "launcher/sample/latents_file.h"
 
 namespace edt {
 
 struct OutputPaths {
   std::filesystem::path grid;     // one PNG with all pictures
   std::filesystem::path singles;  // a directory of 000000.png, 000001.png, ...
-  std::filesystem::path latents;  // HDF5, data sets `latents` [N, C, S, S] and `labels` [N]
+  std::filesystem::path latents;  // `latents` [N, C, S, S], `labels` [N], and what decoding needs
   std::filesystem::path npz;      // uint8 `arr_0` [N, H, W, 3]
+  bool replace = false;           // pictures of an earlier call that `singles` has
 
-  bool any() const { return !(grid.empty() && singles.empty() && latents.empty() && npz.empty()); }
+  bool pictures() const { return !(grid.empty() && singles.empty() && npz.empty()); }
+  bool any() const { return pictures() || !latents.empty(); }
 };
 
 class PictureOutput {
  public:
-  // `columns`: pictures in a row of the grid. Throws SystemError where a file cannot be made.
+  // `columns`: pictures in a row of the grid; `notes`: what a file of latents says of itself.
+  // Throws UsageError for places that cannot be written, and for what would not be what it seems:
+  // false colours in an .npz, pictures of two calls in one directory.
   PictureOutput(const OutputPaths& paths, data::Decoder decoder, std::vector<std::int32_t> labels,
-                std::int64_t channels, std::int64_t side, int columns);
+                const h5::Shape& sample, int columns, const nlohmann::ordered_json& notes);
 
   // Latents [n, C, S, S] of the next n pictures.
   void add(std::span<const float> latents);
@@ -42,13 +45,12 @@ class PictureOutput {
   OutputPaths paths_;
   data::Decoder decoder_;
   std::vector<std::int32_t> labels_;
-  std::int64_t channels_, side_;
+  std::uint64_t elements_, side_;  // of the latents of one picture
   int columns_;
   std::size_t done_ = 0;
   std::vector<Image> grid_;
-  std::unique_ptr<PartialFile> partial_;  // of the latents
-  std::optional<h5::File> file_;
-  std::optional<h5::DataSet> rows_;
+  std::vector<std::filesystem::path> replaced_;  // removed when the first picture is there
+  std::unique_ptr<LatentsFile> latents_;
   std::optional<NpzWriter> npz_;
 };
 

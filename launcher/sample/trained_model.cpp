@@ -29,11 +29,12 @@ ModelConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& con
   return config.model.resolve(classes_of(checkpoint.manifest()));
 }
 
-TrainedModel::TrainedModel(const std::filesystem::path& path, std::string_view array,
-                           Backend& backend, DType dtype) {
-  const Checkpoint checkpoint = find_checkpoint(path);
+TrainedModel::TrainedModel(const Checkpoint& checkpoint, std::string_view array, Backend& backend,
+                           DType dtype) {
   config_ = configuration_of(checkpoint);
   step_ = checkpoint.info().step;
+  checkpoint_ = checkpoint.path();
+  latents_ = LatentSpace::of(checkpoint.info());
   model_config_ = model_config_of(checkpoint, config_);
   model_ = make_model(*model_config_, backend, dtype);
   const auto parameters = parameter_pointers(model_->parameters());

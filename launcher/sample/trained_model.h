@@ -8,6 +8,7 @@
 
 #include "core/ops/backend.h"
 #include "launcher/train/config.h"
+#include "launcher/train/latent_space.h"
 #include "model/weights.h"
 #include "parallel/checkpoint/checkpoint.h"
 #include "parallel/flat_layout.h"
@@ -20,20 +21,23 @@ ModelConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& con
 
 class TrainedModel {
  public:
-  // `checkpoint`: a checkpoint, or a directory that holds some (a run directory too): the newest
-  // intact one. `array`: "ema" or "master".
-  TrainedModel(const std::filesystem::path& checkpoint, std::string_view array, Backend& backend,
-               DType dtype);
+  // `array`: "ema" or "master".
+  TrainedModel(const Checkpoint& checkpoint, std::string_view array, Backend& backend, DType dtype);
 
   Model& model() { return *model_; }
   // The configuration the model was trained with.
   const TrainConfig& config() const { return config_; }
   const ModelConfig& model_config() const { return *model_config_; }
   std::int64_t step() const { return step_; }
+  const std::filesystem::path& checkpoint() const { return checkpoint_; }
+  // What its latents are; nothing: the checkpoint does not say.
+  const std::optional<LatentSpace>& latents() const { return latents_; }
 
  private:
   TrainConfig config_;
   std::int64_t step_ = 0;
+  std::filesystem::path checkpoint_;
+  std::optional<LatentSpace> latents_;
   std::optional<ModelConfig> model_config_;
   std::unique_ptr<Model> model_;
   Block memory_;

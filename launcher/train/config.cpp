@@ -98,21 +98,20 @@ void ModelOptions::declare(OptionSet& options) {
       .add("model.amm-blocks", &amm_blocks,
            "blocks that use the attention modulation matrix when sampling, from 0")
       .at_least(0)
-      .default_is(preset_default);
+      .default_is("those of the preset, in proportion to the depths");
 }
 
 ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   ModelConfig config = model_preset(preset);
-  require<UsageError>(image_size % 8 == 0, "model", "model.image-size is {}, not a multiple of 8",
-                      image_size);
   CommonConfig& common = config.common();
-  common.input_size = image_size / 8;
   common.classes = classes.value_or(data_classes);
   common.patch = patch.value_or(common.patch);
   common.label_dropout = label_dropout.value_or(common.label_dropout);
   if (auto* edt = config.as<EdtConfig>()) apply(*edt);
   if (auto* mdtv2 = config.as<Mdtv2Config>()) apply(*mdtv2);
   if (auto* dit = config.as<DitConfig>()) apply(*dit);
+  config.check_image_size(image_size);
+  common.input_size = image_size / kPixelsPerLatent;
   config.validate();
   return config;
 }
@@ -149,7 +148,7 @@ void ModelOptions::apply(Mdtv2Config& config) const {
 
 void ModelOptions::apply(EdtConfig& config) const {
   refuse(mask_ratio, "model.mask-ratio", "MDTv2", config.name);
-  config.depths = depths.value_or(config.depths);
+  if (depths) change_depths(config, *depths);
   config.widths = widths.value_or(config.widths);
   config.heads = heads.value_or(config.heads);
   config.amm_blocks = amm_blocks.value_or(config.amm_blocks);

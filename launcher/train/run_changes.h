@@ -17,7 +17,8 @@ std::string data_identity(const data::Dataset& dataset, bool shard_local);
 // A configuration of edt train as text, with the identity of its data set.
 struct RunIdentity {
   std::string configuration;
-  std::string data = "{}";  // what an older checkpoint has not kept is not compared
+  std::string data = "{}";     // what an older checkpoint has not kept is not compared
+  std::string latents = "{}";  // what they are (latent_space.h); follows from the others
 };
 
 // Options that differ, and then what differs in the data set. `where` names the earlier one in

@@ -144,6 +144,9 @@ void RunCheckpoints::start_from_weights(const Checkpoint& checkpoint) {
   load(checkpoint, std::move(weights));
   engine_.restored(0, 0);
   smoothed_loss_ = {};
+  log::info(
+      "imported weights: steps, the optimizer's moments and the history of the timestep sampler "
+      "begin anew, the moving average begins with them");
 }
 
 void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
@@ -277,7 +280,9 @@ void RunCheckpoints::save() {
        .compute_dtype = std::string(name_of(config_.run.dtype)),
        .configuration = identity_.configuration,
        .mesh = fmt::format("{}, zero {}", mesh_.text(), static_cast<int>(config_.parallel.zero)),
-       .extra = nlohmann::json{{kData, nlohmann::json::parse(identity_.data)}, {kLoss, last_loss_}}
+       .extra = nlohmann::json{{kData, nlohmann::json::parse(identity_.data)},
+                               {kLoss, last_loss_},
+                               {LatentSpace::kKey, nlohmann::json::parse(identity_.latents)}}
                     .dump(),
        .smoothed_loss = smoothed_loss_.value()},
       extras());

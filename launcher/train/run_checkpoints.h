@@ -7,6 +7,7 @@
 #include "launcher/run/run_directory.h"
 #include "launcher/train/checkpoint_room.h"
 #include "launcher/train/config.h"
+#include "launcher/train/latent_space.h"
 #include "launcher/train/run_changes.h"
 #include "launcher/train/smoothed_loss.h"
 #include "model/training/engine.h"

@@ -8,13 +8,13 @@
 namespace edt {
 
 SampleGrid::SampleGrid(const ModelConfig& config, const RunOptions& options, std::uint64_t seed,
-                       Backend& backend, const data::Description& data, const Mesh& mesh,
+                       Backend& backend, data::Decoder decoder, const Mesh& mesh,
                        const TensorGroup& tensor_ranks)
     : mesh_(mesh),
       backend_(backend),
       model_(make_model(config, backend, DType::kFloat32, tensor_ranks)),
       sampler_(*model_, backend, DType::kFloat32),
-      decoder_(data) {
+      decoder_(std::move(decoder)) {
   for (std::int64_t i = 0; i < options.sample_images; ++i) {
     request_.labels.push_back(static_cast<std::int32_t>(i % config.classes()));
   }

@@ -15,8 +15,9 @@ namespace edt {
 
 class SampleGrid {
  public:
+  // `decoder` is that of the data, for latents as the model sees them.
   SampleGrid(const ModelConfig& config, const RunOptions& options, std::uint64_t seed,
-             Backend& backend, const data::Description& data, const Mesh& mesh,
+             Backend& backend, data::Decoder decoder, const Mesh& mesh,
              const TensorGroup& tensor_ranks);
 
   // `weights`: the flat moving average. All ranks call it; the first one gets the picture.

@@ -117,8 +117,8 @@ void StepLog::write(const StepRecord& record) {
   }
 }
 
-void StepLog::image(std::int64_t step, std::string_view png) {
-  if (tensorboard_) tensorboard_->image(step, "samples", png);
+void StepLog::image(std::int64_t step, std::string_view tag, std::string_view png) {
+  if (tensorboard_) tensorboard_->image(step, tag, png);
 }
 
 }  // namespace edt

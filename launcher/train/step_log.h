@@ -36,7 +36,7 @@ class StepLog {
           const RunOptions& options, ProgressStyle style);
 
   void write(const StepRecord& record);
-  void image(std::int64_t step, std::string_view png);
+  void image(std::int64_t step, std::string_view tag, std::string_view png);
   // On the disk when it returns.
   void sync() { metrics_.sync(); }
 

@@ -121,8 +121,9 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
                       config.train.on_spike)),
       directory_(config.run.directory, world),
       checkpoints_(directory_, config,
-                   {configuration, shared_data_identity(config, dataset_, world)}, *model_, engine_,
-                   mesh_) {
+                   {configuration, shared_data_identity(config, dataset_, world),
+                    LatentSpace::of(dataset_.description(), config.data.normalize).to_text()},
+                   *model_, engine_, mesh_) {
   directory_.open_log();
   resumed_ = config.run.resume && checkpoints_.restore();
   if (!resumed_) {
@@ -196,9 +197,12 @@ int Trainer::train(bool silent, const StopSignals& signals) {
   ceiling_rate_ = measure_ceiling();
   std::unique_ptr<SampleGrid> samples;
   if (config_.run.sample_every > 0) {
-    samples =
-        std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed, *backend_,
-                                     dataset_.description(), mesh_, tensor_ranks());
+    data::Decoder decoder(dataset_.description(), config_.data.normalize);
+    if (decoder.is_false_colour()) {
+      log::warning("sample grids are {}, as the data set has no decoder", data::kFalseColours);
+    }
+    samples = std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed,
+                                           *backend_, std::move(decoder), mesh_, tensor_ranks());
   }
   const Request request = step_until_told(requests, samples.get(), silent);
   if (trace_) trace_->finish();
@@ -387,7 +391,8 @@ void Trainer::draw_samples(StepLog* log, SampleGrid& samples) {
   directory_.generation().check();
   const std::filesystem::path path = directory_.sample_grid(engine_.step());
   write_png(path, image);
-  log->image(engine_.step(), read_text(path));
+  log->image(engine_.step(), image.comment.empty() ? "samples" : "samples (false colours)",
+             read_text(path));
 }
 
 // The matrix products of one micro-batch, run once to warm up and once for the rate, on all ranks

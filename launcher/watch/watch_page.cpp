@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "core/storage/png.h"
 #include "launcher/text/report.h"
 #include "launcher/watch/comparison.h"
 #include "launcher/watch/watch_charts.h"
@@ -83,8 +84,10 @@ void add_samples(Page& page, const RunView& run) {
     const std::string png = bytes_of(sample.path);
     bytes += png.size();
     if (png.empty() || bytes > kPictureBytes) continue;
+    const std::string comment = png_comment(png);
     page.picture(
-        png, fmt::format("step {}, {}", thousands(sample.step), sample.path.filename().string()));
+        png, fmt::format("step {}, {}{}{}", thousands(sample.step), sample.path.filename().string(),
+                         comment.empty() ? "" : ", ", comment));
   }
 }
 

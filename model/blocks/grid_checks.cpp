@@ -8,16 +8,19 @@
 
 namespace edt {
 
+void check_patches(const CommonConfig& config, std::int64_t pixels) {
+  config.CommonConfig::check_image_size(pixels, config.patch,
+                                        fmt::format("patch {}", config.patch));
+}
+
 void check_one_grid(const CommonConfig& config, std::int64_t depth, std::int64_t width,
                     std::int64_t heads) {
-  require<UsageError>(config.input_size % config.patch == 0, "model",
-                      "model.input-size {} is not a multiple of the patch {}", config.input_size,
-                      config.patch);
-  require<UsageError>(depth >= 1, "model", "{} has {} blocks", config.name, depth);
+  check_patches(config, kPixelsPerLatent * config.input_size);
+  require<UsageError>(depth >= 1, "model", "model.depths gives {} {} blocks", config.name, depth);
   require<UsageError>(heads >= 1 && width >= 1 && width % heads == 0, "model",
-                      "{} heads do not divide the width {}", heads, width);
+                      "model.heads {} does not divide model.widths {}", heads, width);
   require<UsageError>(width % 4 == 0, "model",
-                      "the width {} is not a multiple of 4 (sin-cos positions)", width);
+                      "model.widths {} is not a multiple of 4 (sin-cos positions)", width);
 }
 
 void check_tensor_degree(const std::string& model, const std::vector<int>& degrees,

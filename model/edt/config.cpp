@@ -23,6 +23,14 @@ std::int64_t EdtConfig::stage_of_block(std::int64_t block) const {
   return stage;
 }
 
+void EdtConfig::check_image_size(std::int64_t pixels) const {
+  constexpr std::int64_t kMostDownSamplings = 40;  // no picture is that large
+  const std::int64_t halvings = std::min(down_stages(), kMostDownSamplings);
+  CommonConfig::check_image_size(pixels, patch << halvings,
+                                 fmt::format("patch {} x {} of {} down-samplings", patch,
+                                             std::int64_t{1} << halvings, down_stages()));
+}
+
 void EdtConfig::validate() const {
   constexpr auto kWhere = "model";
   validate_common();
@@ -31,32 +39,33 @@ void EdtConfig::validate() const {
   require<UsageError>(widths.size() == depths.size() && heads.size() == depths.size(), kWhere,
                       "model.depths has {} stages, model.widths {}, model.heads {}", depths.size(),
                       widths.size(), heads.size());
-  const std::int64_t coarsest = patch << down_stages();
-  require<UsageError>(
-      input_size % coarsest == 0, kWhere,
-      "model.input-size {} is not a multiple of {} (patch {} and {} down-samplings)", input_size,
-      coarsest, patch, down_stages());
+  check_image_size(kPixelsPerLatent * input_size);
   for (std::size_t i = 0; i < depths.size(); ++i) {
     require<UsageError>(depths[i] >= 1, kWhere, "model.depths: stage {} has {} blocks", i,
                         depths[i]);
     require<UsageError>(heads[i] >= 1 && widths[i] >= 1 && widths[i] % heads[i] == 0, kWhere,
-                        "stage {}: {} heads do not divide the width {}", i, heads[i], widths[i]);
+                        "model.heads has {1} for stage {0}, which does not divide its {2} of "
+                        "model.widths",
+                        i, heads[i], widths[i]);
     require<UsageError>(widths[i] % 4 == 0, kWhere,
-                        "stage {}: the width {} is not a multiple of 4 (sin-cos positions)", i,
-                        widths[i]);
+                        "model.widths has {} for stage {}, not a multiple of 4 (sin-cos positions)",
+                        widths[i], i);
     require<UsageError>(i + 1 >= depths.size() - i || widths[i] == widths[depths.size() - 1 - i],
-                        kWhere, "stages {} and {} are joined by a skip but are {} and {} wide", i,
-                        depths.size() - 1 - i, widths[i], widths[depths.size() - 1 - i]);
+                        kWhere,
+                        "model.widths has {2} and {3} for stages {0} and {1}: they are joined by a "
+                        "skip and must be equal",
+                        i, depths.size() - 1 - i, widths[i], widths[depths.size() - 1 - i]);
   }
   require<UsageError>(!mid_mask || (0 <= mid_mask_block && mid_mask_block < depths[0]), kWhere,
-                      "model.mid-mask-block is {}, the first stage has {} blocks", mid_mask_block,
-                      depths[0]);
+                      "model.mid-mask is on, before block {} of the first stage, which has {}",
+                      mid_mask_block, depths[0]);
   first_down_mask.validate("model.first-down-mask");
   later_down_mask.validate("model.later-down-mask");
   mid_mask_range.validate("model.mid-mask-range");
   for (std::int64_t block : amm_blocks) {
     require<UsageError>(0 <= block && block < blocks(), kWhere,
-                        "model.amm-blocks names block {}, the model has {}", block, blocks());
+                        "model.amm-blocks names block {}, the model has {}: 0 to {}", block,
+                        blocks(), blocks() - 1);
   }
 }
 

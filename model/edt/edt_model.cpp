@@ -84,8 +84,8 @@ void EdtModel::set_amm_blocks(const std::vector<std::int64_t>& blocks) {
   const DType dtype = dtype_ == DType::kFloat64 ? dtype_ : DType::kFloat32;
   for (std::int64_t block : blocks) {
     require<UsageError>(0 <= block && block < config_.blocks(), "amm",
-                        "block {} is asked for, {} has {} blocks", block, config_.name,
-                        config_.blocks());
+                        "block {} is asked for, {} has {} blocks: amm-blocks takes 0 to {}", block,
+                        config_.name, config_.blocks(), config_.blocks() - 1);
     const std::int64_t grid = config_.grid(config_.stage_of_block(block));
     amm_[static_cast<std::size_t>(block)] = constant(
         device_, modulation_matrix(grid, config_.amm_form), {grid * grid, grid * grid}, dtype);

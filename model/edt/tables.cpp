@@ -1,12 +1,15 @@
 #include "model/edt/tables.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
 namespace edt {
 
 std::vector<float> modulation_matrix(std::int64_t grid, AmmForm form) {
-  const double period = 4.0 * static_cast<double>(grid - 1) * std::numbers::sqrt2;
+  // A grid of one token has the distance 0 only, and no period.
+  const double period =
+      4.0 * static_cast<double>(std::max<std::int64_t>(grid - 1, 1)) * std::numbers::sqrt2;
   // Squared distances are integers, so the cut at the radius is exact.
   const std::int64_t radius_squared = (grid - 1) * (grid - 1) + 4;
   const std::int64_t tokens = grid * grid;

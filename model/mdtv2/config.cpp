@@ -39,6 +39,8 @@ class Products {
 
 }  // namespace
 
+void Mdtv2Config::check_image_size(std::int64_t pixels) const { check_patches(*this, pixels); }
+
 void Mdtv2Config::validate() const {
   validate_common();
   check_one_grid(*this, encoder_depth + decoder_depth, width, heads);

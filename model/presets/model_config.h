@@ -47,6 +47,8 @@ class ModelConfig {
 
   // Throws UsageError naming the option and both values when the parts do not fit.
   void validate() const;
+  // The same for pictures of so many pixels a side, of which input_size follows.
+  void check_image_size(std::int64_t pixels) const;
 
   // Numbers of tensor ranks that the model can be cut into.
   std::vector<int> tensor_degrees() const;

@@ -13,7 +13,12 @@ namespace edt {
 // tests; "MDTv2-S/2" and "DiT-S/2", likewise B and XL, to measure against. Throws UsageError with
 // the list of names for anything else.
 ModelConfig model_preset(std::string_view name);
-// The same, for a name that is an EDT.
+// Gives an EDT other depths. What names blocks keeps its place: the blocks of the modulation matrix
+// stay at the same share of their stage (with another number of stages: of all stages on the way
+// up), and so does the mask inside the first stage.
+void change_depths(EdtConfig& config, std::vector<std::int64_t> depths);
+
+// model_preset(), for a name that is an EDT.
 EdtConfig edt_preset(std::string_view name);
 std::vector<std::string> preset_names();
 

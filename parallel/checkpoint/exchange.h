@@ -1,13 +1,18 @@
-// Weights as safetensors under the published names, out of a checkpoint and into a new one.
+// Weights as safetensors, out of a checkpoint and into a new one: under the published names, or
+// under those that another program has for the same model.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "parallel/checkpoint/checkpoint.h"
+#include "parallel/checkpoint/tensor_names.h"
 
 namespace edt {
 
@@ -24,24 +29,40 @@ enum class WeightSource { kEma, kMaster };
 
 struct ExchangeReport {
   std::filesystem::path path;
-  std::size_t tensors = 0;
+  std::size_t tensors = 0;  // of the model
   std::int64_t elements = 0;
   std::uint64_t bytes = 0;
-  std::vector<std::string> skipped;  // tensors of an imported file that are no weights
+  // Of an import: how the file names the tensors, which of them were not taken from it, which of
+  // the file were not taken, and how the taken ones are stored (type and number of tensors).
+  std::string scheme, prefix;
+  std::vector<std::string> fresh, skipped;
+  std::map<std::string, std::size_t> types;
 };
 
-// Writes all tensors of the checkpoint as F32. The metadata names step, model and source.
+// Writes all tensors of the checkpoint as F32, named as `names` says, and `fixed` beside them. The
+// metadata names step, model and source; `metadata` is added.
 ExchangeReport export_safetensors(const Checkpoint& checkpoint, WeightSource source,
-                                  std::span<const FixedTensor> fixed,
-                                  const std::filesystem::path& file);
+                                  const TensorNames& names, std::span<const FixedTensor> fixed,
+                                  const std::filesystem::path& file,
+                                  const SafetensorsMetadata& metadata = {});
+
+struct ImportRequest {
+  std::vector<LogicalTensor> expected;  // the tensors of the model
+  std::vector<FixedTensor> fixed;
+  std::vector<TensorNames> schemes;   // how a file may name them
+  std::optional<std::string> prefix;  // before all names; nothing: what the file has
+  // Of each tensor: not taken from the file, which may have it in another shape. draw() fills it.
+  std::vector<bool> fresh;
+  std::function<void(std::size_t tensor, std::span<float>)> draw;
+};
 
 // Writes a checkpoint of step 0 with the weights as master and moving average and no optimizer
-// state. The file must hold exactly `expected`; it may hold `fixed` and integer tables besides.
-// DataError names the first tensor that is missing, unknown or of another shape, or holds values
-// that are not finite. The store must hold no checkpoint yet.
-ExchangeReport import_safetensors(const std::filesystem::path& file,
-                                  std::span<const LogicalTensor> expected,
-                                  std::span<const FixedTensor> fixed, const CheckpointInfo& info,
-                                  const CheckpointStore& store);
+// state. The file must hold exactly the expected tensors, of any floating-point type; it may hold
+// `fixed` and integer tables besides, and with a given prefix whatever has another one. DataError
+// names the first tensor that is missing, unknown, of another shape, holds values that are not
+// finite, or of which copies differ. UsageError: the file has the tensors under several prefixes,
+// or the store holds a checkpoint already.
+ExchangeReport import_safetensors(const std::filesystem::path& file, const ImportRequest& request,
+                                  const CheckpointInfo& info, const CheckpointStore& store);
 
 }  // namespace edt

@@ -35,7 +35,7 @@ TEST(Synth, DecodedPicturesLookLikeTheDrawnOnes) {
     const Dataset dataset(directory / "set");
     EXPECT_EQ(dataset.description().image_size, size);
     EXPECT_EQ(dataset.description().class_names, synth_class_names());
-    const Decoder decoder(dataset.description());
+    const Decoder decoder(dataset.description(), false);
     EXPECT_FALSE(decoder.is_false_colour());
     for (std::uint32_t i = 0; i < 24; ++i) {
       EXPECT_EQ(dataset.label(i), static_cast<int>(i % 12));
@@ -86,7 +86,7 @@ TEST(Synth, FlippedCopyIsTheMirrorImage) {
   const TempDir directory;
   synthesize({.out = directory / "set", .samples = 12, .image_size = 64, .flipped = true});
   const Dataset dataset(directory / "set");
-  const Decoder decoder(dataset.description());
+  const Decoder decoder(dataset.description(), false);
   for (std::uint64_t i = 0; i < 12; ++i) {
     const Image image = decoder.decode_all(read_latent(dataset, i))[0];
     Image mirror = decoder.decode_all(read_latent(dataset, i, true))[0];
@@ -142,7 +142,7 @@ TEST(Decoder, FalseColoursWithoutADecoder) {
   d.channels = 4;
   d.height = d.width = 2;
   d.image_size = 16;
-  const Decoder decoder(d);
+  const Decoder decoder(d, false);
   EXPECT_TRUE(decoder.is_false_colour());
   std::vector<float> latent(16, 0.f);
   latent[0] = 1;              // red of the first patch

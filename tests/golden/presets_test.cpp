@@ -1,6 +1,7 @@
 // Presets against the published code: parameter counts, multiply-accumulates, names, tables.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 #include "core/reference/reference_backend.h"
@@ -119,14 +120,59 @@ TEST(EdtConfig, RefusesWhatDoesNotFit) {
     return "accepted";
   };
   EXPECT_EQ(message([](EdtConfig& c) { c.heads[1] = 7; }),
-            "[model] stage 1: 7 heads do not divide the width 416");
-  EXPECT_EQ(message([](EdtConfig& c) { c.input_size = 36; }),
-            "[model] model.input-size 36 is not a multiple of 8 (patch 2 and 2 down-samplings)");
-  EXPECT_EQ(message([](EdtConfig& c) { c.widths[4] = 416, c.heads[4] = 8; }),
-            "[model] stages 0 and 4 are joined by a skip but are 312 and 416 wide");
+            "[model] model.heads has 7 for stage 1, which does not divide its 416 of model.widths");
+  EXPECT_EQ(
+      message([](EdtConfig& c) { c.input_size = 36; }),
+      "[model] model.image-size is 288, EDT-S/2 takes multiples of 64 (VAE 8 x patch 2 x 4 of "
+      "2 down-samplings): 256 or 320");
+  EXPECT_EQ(
+      message([](EdtConfig& c) { c.widths[4] = 416, c.heads[4] = 8; }),
+      "[model] model.widths has 312 and 416 for stages 0 and 4: they are joined by a skip and "
+      "must be equal");
   EXPECT_EQ(message([](EdtConfig& c) { c.amm_blocks = {12}; }),
-            "[model] model.amm-blocks names block 12, the model has 12");
+            "[model] model.amm-blocks names block 12, the model has 12: 0 to 11");
   EXPECT_EQ(message([](EdtConfig&) {}), "accepted");
+}
+
+struct OtherDepths {
+  const char* preset;
+  std::vector<std::int64_t> depths, amm_blocks;
+  std::int64_t mid_mask_block;
+};
+
+TEST(EdtConfig, BlocksThatAreNamedFollowTheDepths) {
+  for (const OtherDepths& other : std::vector<OtherDepths>{
+           {"EDT-Ti/2", {1, 1, 1, 1, 1}, {4}, 0},
+           {"EDT-S/2", {2, 2, 2, 3, 3}, {7, 10}, 1},
+           {"EDT-S/2", {1, 1, 1, 1, 1}, {3, 4}, 0},
+           {"EDT-S/2", {4, 4, 4, 6, 6}, {15, 21}, 2},
+           {"EDT-S/2", {2, 2, 2}, {4, 5}, 1},
+           {"EDT-S/2", {12}, {}, 8},
+           {"EDT-XL/2", {6, 4, 4, 7, 7}, {23, 25}, 4},
+           {"EDT-XL/2", {3, 2, 2, 3, 3}, {11, 12}, 2},
+           {"EDT-XL/2", {1, 1, 1, 1, 1}, {4}, 0},
+       }) {
+    EdtConfig config = edt_preset(other.preset);
+    change_depths(config, other.depths);
+    EXPECT_EQ(config.amm_blocks, other.amm_blocks) << other.preset << other.depths.size();
+    EXPECT_EQ(config.mid_mask_block, other.mid_mask_block) << other.preset;
+    if (config.stages() != 5) continue;  // widths and heads are of five stages
+    EXPECT_NO_THROW(config.validate()) << other.preset;
+  }
+}
+
+// The mask inside the first stage can be turned on for any of them.
+TEST(EdtConfig, EveryPresetTakesTheMiddleMask) {
+  for (const char* name : {"EDT-Ti/2", "EDT-S/2", "EDT-B/2", "EDT-XL/2"}) {
+    EdtConfig config = edt_preset(name);
+    config.mid_mask = true;
+    EXPECT_NO_THROW(config.validate()) << name;
+  }
+}
+
+TEST(Tables, ModulationOfASingleToken) {
+  EXPECT_FLOAT_EQ(modulation_matrix(1, AmmForm::kExp).at(0), std::exp(1.f) / 2);
+  EXPECT_FLOAT_EQ(modulation_matrix(1, AmmForm::kCosine).at(0), 1.3f);
 }
 
 }  // namespace

@@ -6,13 +6,22 @@
 
 namespace edt::test {
 
-void write_tiny_data(const std::filesystem::path& directory, std::uint64_t samples) {
+void write_tiny_data(const std::filesystem::path& directory, std::uint64_t samples,
+                     bool with_decoder) {
   data::Description description;
   description.channels = 4;
   description.height = description.width = 16;
   description.image_size = 128;
   description.classes = 5;
   description.source = "test";
+  description.scale = 0.5;
+  description.class_names = {"a", "b", "c", "d", "e"};
+  if (with_decoder) {
+    constexpr std::size_t kValues = std::size_t{8} * 8 * 3;
+    description.decoder = {.patch = 8,
+                           .matrix = std::vector<float>(kValues * 4, 20.f),
+                           .bias = std::vector<float>(kValues, 128.f)};
+  }
   data::DatasetWriter writer(directory, description, samples, {.samples_per_shard = 32});
   std::vector<float> latent(description.latent_elements());
   for (std::uint64_t i = 0; i < samples; ++i) {

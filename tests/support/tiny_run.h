@@ -11,8 +11,9 @@
 
 namespace edt::test {
 
-// 48 samples of [4, 16, 16] in 5 classes, two shards.
-void write_tiny_data(const std::filesystem::path& directory, std::uint64_t samples = 48);
+// 48 samples of [4, 16, 16] in 5 classes, two shards; scale 0.5, no decoder where none is asked for.
+void write_tiny_data(const std::filesystem::path& directory, std::uint64_t samples = 48,
+                     bool with_decoder = false);
 
 // Two micro-batches of 4 images; both passes; clipping.
 TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem::path& run);

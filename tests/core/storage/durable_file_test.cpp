@@ -59,6 +59,36 @@ TEST(DurableFile, DevicesStayAndLinksLead) {
   EXPECT_EQ(read_text(file), "new");
 }
 
+// Nothing takes the place of a link: what it names is made, where there is a directory for it.
+TEST(DurableFile, LinksThatLeadToNoFileYetAreWrittenThrough) {
+  const test::TempDir directory;
+  const fs::path link = directory / "link", chain = directory / "chain", far = directory / "far";
+  fs::create_directory(directory / "disk");
+  fs::create_symlink("disk/a.txt", link);
+  fs::create_symlink("link", chain);
+  require_writable(chain, "--out");
+  write_text_atomically(chain, "new");
+  EXPECT_TRUE(fs::is_symlink(link) && fs::is_symlink(chain));
+  EXPECT_EQ(read_text(directory / "disk/a.txt"), "new");
+
+  fs::create_symlink(directory / "nowhere" / "b.txt", far);
+  EXPECT_ERROR(require_writable(far, "--out"), UsageError, "--out", "far",
+               "nowhere, where the link");
+  EXPECT_ERROR(write_text_atomically(far, "x"), SystemError, "nowhere");
+  EXPECT_TRUE(fs::is_symlink(far));
+
+  const fs::path ring = directory / "ring";
+  fs::create_symlink("ring", ring);
+  EXPECT_ERROR(require_writable(ring, "--out"), UsageError, "--out", "ring");
+  EXPECT_ERROR(write_text_atomically(ring, "x"), SystemError, "ring");
+  EXPECT_TRUE(fs::is_symlink(ring));
+
+  fs::create_symlink("gone", directory / "folder");
+  EXPECT_ERROR(require_directory(directory / "folder", "--out"), UsageError, "--out",
+               "is a link to gone, which is not there");
+  EXPECT_ERROR(require_directory(directory / "folder" / "below", "--out"), UsageError, "gone");
+}
+
 TEST(DurableFile, UnwritablePlacesAreRefusedBeforeTheWork) {
   const test::TempDir directory;
   require_writable({}, "--out");

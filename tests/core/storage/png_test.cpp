@@ -28,6 +28,21 @@ TEST(Png, GridRoundTrip) {
   EXPECT_EQ(back.pixel(8, 6)[0], 255);  // no picture
 }
 
+TEST(Png, ACommentGoesWithThePicture) {
+  const test::TempDir directory;
+  Image image(3, 2, 7);
+  image.comment = "false colours";
+  const std::vector<Image> images{image, image};
+  write_png(directory / "a.png", make_grid(images, 2));
+  const Image back = read_png(directory / "a.png");  // libpng checks the CRC of every chunk
+  EXPECT_EQ(back.comment, "false colours");
+  EXPECT_EQ(back.pixels, make_grid(images, 2).pixels);
+  write_png(directory / "b.png", Image(3, 2));
+  EXPECT_EQ(read_png(directory / "b.png").comment, "");
+  EXPECT_EQ(png_comment(""), "");
+  EXPECT_EQ(png_comment(std::string(40, '\xff')), "");
+}
+
 TEST(Png, BadInput) {
   const test::TempDir directory;
   std::ofstream(directory / "a.png") << "text";

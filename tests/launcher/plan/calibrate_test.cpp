@@ -14,6 +14,7 @@
 #include "tests/launcher/temporary_directory.h"
 #include "tests/model/plan/planned_steps.h"
 #include "tests/support/browser.h"
+#include "tests/support/tiny_models.h"
 
 namespace edt {
 namespace {
@@ -94,6 +95,42 @@ TEST(Memory, RanksShareAGpuOnlyWhereItIsTheSame) {
     EXPECT_THAT(message_of<UsageError>([&] { require_free_memory(step, same, world); }),
                 testing::HasSubstr("each of the 2 ranks on GPU 0 of "));
   });
+}
+
+TEST(Memory, ASamplerThatDoesNotFitIsToldHowManyPicturesWould) {
+  PlannedSampler sampler{test::tiny_edt(), DType::kFloat32, 64};
+  const auto bytes = [&](std::int64_t pictures) {
+    PlannedSampler other = sampler;
+    other.pictures = pictures;
+    return static_cast<double>(dry_run_of_sampler(other, false));
+  };
+  run_ranks(1, [&](Communicator& world) {
+    const FullGpu enough("GPU", bytes(64) + kGpuProcessBytes);
+    EXPECT_NO_THROW(require_free_memory(sampler, "--batch", enough, world));
+    const FullGpu half("GPU", bytes(40) + kGpuProcessBytes);
+    EXPECT_THAT(
+        message_of<UsageError>([&] { require_free_memory(sampler, "--batch", half, world); }),
+        testing::AllOf(testing::HasSubstr("64 pictures together need"),
+                       testing::HasSubstr("--batch 32 would fit")));
+    const FullGpu none("GPU", kGpuProcessBytes);
+    EXPECT_THAT(
+        message_of<UsageError>([&] { require_free_memory(sampler, "--batch", none, world); }),
+        testing::HasSubstr("not one of them would fit"));
+  });
+}
+
+// Beyond a few pictures the dry run is continued in proportion.
+TEST(Memory, OfASamplerGrowsWithThePictures) {
+  PlannedSampler sampler{test::tiny_edt(), DType::kFloat32, 8};
+  const auto at = [&](std::int64_t pictures) {
+    sampler.pictures = pictures;
+    return dry_run_of_sampler(sampler);
+  };
+  const std::size_t four = at(4), eight = at(8);
+  EXPECT_GT(eight, four);
+  EXPECT_EQ(at(12) - eight, eight - four);
+  sampler.dtype = DType::kBFloat16;
+  EXPECT_LT(dry_run_of_sampler(sampler, false), dry_run_of_sampler(sampler, true));
 }
 
 TEST(Scale, RangesOfRanks) {

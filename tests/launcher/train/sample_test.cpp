@@ -1,10 +1,13 @@
 // edt sample on a tiny trained model: outputs, noise from files, independence of the batch.
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "core/storage/hdf5.h"
 #include "core/storage/npy.h"
+#include "core/storage/safetensors.h"
+#include "data/writer.h"
 #include "launcher/commands/table.h"
 #include "model/diffusion/sample_noise.h"
 #include "parallel/self/self_communicator.h"
@@ -17,7 +20,7 @@ class SampleCommand : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     directory_ = new TemporaryDirectory;
-    write_tiny_data(*directory_ / "set");
+    write_tiny_data(*directory_ / "set", 48, true);
     TrainConfig config = tiny_config(*directory_ / "set", *directory_ / "run");
     config.optimizer.rate.initial = 0.05;  // far enough from the zero output of a fresh model
     run(config);
@@ -55,6 +58,132 @@ TEST_F(SampleCommand, WritesEveryKindOfOutput) {
   EXPECT_THAT(file.dataset("labels").read_all<std::int32_t>(h5::Type::kInt32),
               testing::ElementsAre(0, 0, 3, 3));
   EXPECT_THAT(read_text(path("all.npz")).substr(0, 2), "PK");
+}
+
+// All that another program needs, in both formats.
+TEST_F(SampleCommand, LatentsSayHowTheyAreDecoded) {
+  const std::vector<std::string> options{"--classes",   "2,4", "--seed",   "9",
+                                         "--cfg-scale", "1.5", "--latents"};
+  for (const char* name : {"notes.h5", "notes.safetensors"}) {
+    auto args = options;
+    args.push_back(path(name));
+    ASSERT_EQ(sample_with(args), kDone);
+  }
+  const h5::File file = h5::File::open(path("notes.h5"));
+  EXPECT_EQ(file.read_string("format"), "edt-latents");
+  EXPECT_EQ(file.read_string("layout"), "N, C, H, W");
+  EXPECT_EQ(file.read_int("channels"), 4);
+  EXPECT_EQ(file.read_int("image_size"), 128);
+  EXPECT_EQ(file.read_int("pixels_per_latent"), 8);
+  EXPECT_EQ(file.read_double("scale"), 0.5);
+  EXPECT_EQ(file.read_double("shift"), 0);
+  EXPECT_THAT(file.read_doubles("channel_mean"), testing::ElementsAre(0, 0, 0, 0));
+  EXPECT_THAT(file.read_doubles("channel_std"), testing::ElementsAre(1, 1, 1, 1));
+  EXPECT_EQ(file.read_string("class_names"), "a\nb\nc\nd\ne\n");
+  EXPECT_EQ(file.read_int("seed"), 9);
+  EXPECT_EQ(file.read_int("step"), 6);
+  EXPECT_EQ(file.read_string("sampler"), "ddpm");
+  EXPECT_EQ(file.read_ints("timesteps").size(), 4u);
+  EXPECT_EQ(file.read_double("cfg_scale"), 1.5);
+  EXPECT_THAT(file.read_ints("amm_blocks"), testing::ElementsAre(4));
+  EXPECT_THAT(file.read_string("decode"), testing::HasSubstr("/ scale"));
+
+  const SafetensorsReader tensors(path("notes.safetensors"));
+  for (const auto& [key, text] : tensors.metadata()) EXPECT_TRUE(file.has_attribute(key)) << key;
+  EXPECT_EQ(tensors.metadata().at("scale"), "0.5");
+  EXPECT_EQ(tensors.metadata().at("channel_std"), "[1.0,1.0,1.0,1.0]");
+  std::vector<float> values(2 * 4 * 16 * 16);
+  tensors.read(tensors.entry("latents"), 0, std::span<float>(values));
+  EXPECT_EQ(values, latents("notes.h5"));
+  std::vector<std::int32_t> labels(2);
+  tensors.read(tensors.entry("labels"), 0, std::span<std::int32_t>(labels));
+  EXPECT_THAT(labels, testing::ElementsAre(2, 4));
+  EXPECT_THAT(refusal({"--classes", "1", "--latents", path("x.npz")}),
+              testing::HasSubstr("not as .npz"));
+}
+
+// The checkpoint knows the scale also where the data set is gone; pictures are then no pictures.
+TEST_F(SampleCommand, WithoutTheDataSetColoursAreFalse) {
+  std::filesystem::rename(path("set"), path("elsewhere"));
+  const auto all = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--classes", "1", "--latents", path("alone.h5"), "--out",
+                             path("false.png"), "--out-dir", path("false"), "--json"});
+    return sample_with(more);
+  };
+  ASSERT_EQ(all({}), kDone);
+  EXPECT_EQ(nlohmann::json::parse(out_.str()).at("false_colours"), true);
+  EXPECT_EQ(h5::File::open(path("alone.h5")).read_double("scale"), 0.5);
+  EXPECT_THAT(read_png(path("false.png")).comment, testing::StartsWith("false colours"));
+  EXPECT_TRUE(std::filesystem::exists(path("false/000000-false-colours.png")));
+  EXPECT_THAT(refusal({"--classes", "1", "--npz", path("false.npz")}),
+              testing::AllOf(testing::HasSubstr("--npz"), testing::HasSubstr("false colours")));
+  EXPECT_FALSE(std::filesystem::exists(path("false.npz")));
+  out_.str("");
+  ASSERT_EQ(all({"--data", path("elsewhere"), "--replace"}), kDone);
+  EXPECT_EQ(nlohmann::json::parse(out_.str()).at("false_colours"), false);
+  EXPECT_EQ(read_png(path("false.png")).comment, "");
+  EXPECT_FALSE(std::filesystem::exists(path("false/000000-false-colours.png")));
+  std::filesystem::rename(path("elsewhere"), path("set"));
+}
+
+TEST_F(SampleCommand, ADataSetOfOtherLatentsIsRefused) {
+  data::Description other;
+  other.channels = 8;
+  other.height = other.width = 16;
+  other.image_size = 128;
+  other.classes = 5;
+  const auto write = [&](const std::string& name) {
+    data::DatasetWriter writer(path(name), other, 1, {});
+    const std::vector<float> latent(other.latent_elements(), 1.f);
+    const std::int32_t label = 0;
+    writer.append(latent, {}, std::span(&label, 1));
+    writer.finish();
+  };
+  write("eight");
+  EXPECT_THAT(refusal({"--classes", "1", "--data", path("eight"), "--out", path("x.png")}),
+              testing::HasSubstr("latents of 8 channels, the model makes 4"));
+  other.channels = 4;
+  other.scale = 0.25;
+  write("scaled");
+  EXPECT_THAT(refusal({"--classes", "1", "--data", path("scaled"), "--out", path("x.png")}),
+              testing::AllOf(testing::HasSubstr("scale 0.25"), testing::HasSubstr("scale 0.5")));
+}
+
+TEST_F(SampleCommand, PicturesOfAnEarlierCallAreNotMixedWith) {
+  const std::vector<std::string> first{"--images", "3", "--out-dir", path("mixed")};
+  ASSERT_EQ(sample_with(first), kDone);
+  const std::vector<std::string> second{"--images", "2", "--out-dir", path("mixed")};
+  EXPECT_THAT(refusal(second), testing::AllOf(testing::HasSubstr("pictures of an earlier call"),
+                                              testing::HasSubstr("--replace")));
+  EXPECT_TRUE(std::filesystem::exists(path("mixed/000002.png")));
+  auto replacing = second;
+  replacing.emplace_back("--replace");
+  ASSERT_EQ(sample_with(replacing), kDone);
+  EXPECT_TRUE(std::filesystem::exists(path("mixed/000001.png")));
+  EXPECT_FALSE(std::filesystem::exists(path("mixed/000002.png")));
+  write_text(path("mixed/cat.png"), "");
+  EXPECT_THAT(refusal(replacing), testing::HasSubstr("cat.png, which is not of edt sample"));
+}
+
+// What a run takes as true of its data is kept with its weights.
+TEST(LatentSpace, ComesBackFromACheckpoint) {
+  data::Description data;
+  data.channels = 2;
+  data.scale = 0.13025;
+  data.channel_mean = {0.1, -1.0 / 3};
+  data.channel_std = {0.9, 1.1};
+  const LatentSpace space = LatentSpace::of(data, true);
+  const auto back =
+      LatentSpace::of(CheckpointInfo{.extra = R"({"latents":)" + space.to_text() + "}"});
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->scale, space.scale);
+  EXPECT_EQ(back->mean, data.channel_mean);
+  EXPECT_EQ(back->std, data.channel_std);
+  EXPECT_NO_THROW(back->require_same(space, "set"));
+  EXPECT_THAT(
+      message_of<DataError>([&] { back->require_same(LatentSpace::of(data, false), "set"); }),
+      testing::HasSubstr("normalized by"));
+  EXPECT_FALSE(LatentSpace::of(CheckpointInfo{}).has_value());
 }
 
 TEST_F(SampleCommand, PicturesDoNotDependOnTheBatch) {

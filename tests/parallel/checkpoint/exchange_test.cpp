@@ -40,7 +40,17 @@ class Exchange : public ::testing::Test {
     writer.finish();
   }
   ExchangeReport import() {
-    return import_safetensors(file_, expected_, fixed_, {.step = 9, .model = "m"}, imported_);
+    return import_safetensors(file_,
+                              {.expected = expected_,
+                               .fixed = fixed_,
+                               .schemes = {published_names(expected_)},
+                               .prefix = {},
+                               .fresh = std::vector<bool>(expected_.size(), false),
+                               .draw = {}},
+                              {.step = 9, .model = "m"}, imported_);
+  }
+  ExchangeReport export_to_file(WeightSource source, std::span<const FixedTensor> fixed) {
+    return export_safetensors(checkpoint(), source, published_names(expected_), fixed, file_);
   }
   template <class F>
   std::string refusal(F&& change) {
@@ -61,7 +71,7 @@ class Exchange : public ::testing::Test {
 
 TEST_F(Exchange, ExportedWeightsComeBackAsMasterAndAverage) {
   for (const auto source : {WeightSource::kEma, WeightSource::kMaster}) {
-    const ExchangeReport out = export_safetensors(checkpoint(), source, fixed_, file_);
+    const ExchangeReport out = export_to_file(source, fixed_);
     EXPECT_EQ(out.tensors, expected_.size() + 1);
     EXPECT_EQ(out.bytes, fs::file_size(file_));
     fs::remove_all(imported_.directory().parent_path());
@@ -83,7 +93,7 @@ TEST_F(Exchange, ExportedWeightsComeBackAsMasterAndAverage) {
 }
 
 TEST_F(Exchange, ExportIncludesFixedTensorsWithValues) {
-  export_safetensors(checkpoint(), WeightSource::kEma, fixed_, file_);
+  export_to_file(WeightSource::kEma, fixed_);
   const SafetensorsReader reader(file_);
   std::vector<float> values(6);
   reader.read(reader.entry("pos_embed"), 0, std::span<float>(values));
@@ -125,7 +135,7 @@ TEST_F(Exchange, SkipsTablesWithoutValues) {
 }
 
 TEST_F(Exchange, DoesNotWriteIntoARunThatHasCheckpoints) {
-  export_safetensors(checkpoint(), WeightSource::kEma, {}, file_);
+  export_to_file(WeightSource::kEma, {});
   import();
   EXPECT_THAT(message_of<UsageError>([&] { import(); }), HasSubstr("already holds step-000000"));
 }

@@ -1,0 +1,60 @@
+#include "launcher/sample/trained_data.h"
+
+#include <nlohmann/json.hpp>
+
+#include "data/dataset.h"
+#include "launcher/version.h"
+
+namespace edt {
+
+TrainedData find_trained_data(const std::filesystem::path& given, const TrainedModel& trained) {
+  const DataOptions& training = trained.config().data;
+  TrainedData found{.path = given.empty() ? training.path : given,
+                    .description = {},
+                    .latents = trained.latents(),
+                    .normalized = training.normalize};
+  if (given.empty() && !std::filesystem::exists(found.path)) return found;
+  found.description = data::Dataset(found.path).description();
+  const std::int64_t channels = trained.model_config().channels();
+  require<DataError>(found.description->channels == channels, "sample",
+                     "{}: latents of {} channels, the model makes {}", found.path.string(),
+                     found.description->channels, channels);
+  const LatentSpace latents = LatentSpace::of(*found.description, found.normalized);
+  if (found.latents) found.latents->require_same(latents, found.path.string());
+  found.latents = latents;
+  return found;
+}
+
+data::Decoder TrainedData::decoder(const ModelConfig& model) const {
+  if (description) return {*description, normalized};
+  data::Description plain;
+  plain.channels = static_cast<int>(model.channels());
+  plain.height = plain.width = static_cast<int>(model.input_size());
+  return {plain, false};
+}
+
+nlohmann::ordered_json TrainedData::decoding(const ModelConfig& model) const {
+  nlohmann::ordered_json notes{{"format", "edt-latents"},
+                               {"format_version", 1},
+                               {"written_by", "edt " + versions().front().second},
+                               {"layout", "N, C, H, W"},
+                               {"channels", model.channels()},
+                               {"image_size", kPixelsPerLatent * model.input_size()},
+                               {"pixels_per_latent", kPixelsPerLatent},
+                               {"num_classes", model.classes()}};
+  if (!latents) {
+    notes["decode"] = "unknown: neither checkpoint nor data set says the scale of the latents";
+    return notes;
+  }
+  notes["decode"] =
+      "latents of the VAE = (latents * channel_std + channel_mean) / scale + shift, for each "
+      "channel";
+  notes["scale"] = latents->scale;
+  notes["shift"] = 0.0;
+  notes["channel_mean"] = latents->mean;
+  notes["channel_std"] = latents->std;
+  notes["class_names"] = latents->class_names;
+  return notes;
+}
+
+}  // namespace edt

@@ -1,0 +1,45 @@
+#include "model/plan/sampler_run.h"
+
+#include "core/optim/grad_norm.h"
+#include "model/plan/recording_backend.h"
+#include "model/sampling/picture_sampler.h"
+#include "model/weights.h"
+
+namespace edt {
+namespace {
+
+std::size_t run_dry(const PlannedSampler& planned, std::int64_t pictures, bool in_host_memory) {
+  Recorder recorder(false);
+  recorder.pause();
+  RecordingBackend backend(recorder);
+  const auto model = make_model(planned.model, backend, planned.dtype);
+  if (const auto amm = planned.model.amm_blocks(); !amm.empty()) model->set_amm_blocks(amm);
+  const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
+                                           static_cast<std::int64_t>(kNormBlock));
+  const Block memory(backend.memory(), static_cast<std::size_t>(layout.size()) * sizeof(float));
+  const std::span<float> weights(static_cast<float*>(memory.data()),
+                                 static_cast<std::size_t>(layout.size()));
+  const BoundWeights bound(backend, model->parameters(), layout, weights, planned.dtype);
+
+  PictureSampler sampler(*model, backend, planned.dtype);
+  PictureRequest request{.spacing = "1", .batch = pictures};
+  request.labels.assign(static_cast<std::size_t>(pictures), 0);
+  request.guidance.scale = planned.guided ? 2 : 1;
+  std::vector<float> latents(request.labels.size() * sampler.picture_elements());
+  sampler.run(request, latents);
+  const bool counted_twice = !in_host_memory && bound.copy_bytes() > 0;
+  return backend.memory().bytes() - (counted_twice ? memory.bytes() : 0);
+}
+
+}  // namespace
+
+std::size_t dry_run_of_sampler(const PlannedSampler& planned, bool in_host_memory) {
+  constexpr std::int64_t kMost = 8;
+  if (planned.pictures <= kMost) return run_dry(planned, planned.pictures, in_host_memory);
+  // What grows with the pictures grows evenly; their noise and predictions are real memory.
+  const std::size_t half = run_dry(planned, kMost / 2, in_host_memory);
+  const std::size_t whole = run_dry(planned, kMost, in_host_memory);
+  return whole + static_cast<std::size_t>(planned.pictures - kMost) * (whole - half) / (kMost / 2);
+}
+
+}  // namespace edt

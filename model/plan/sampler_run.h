@@ -1,0 +1,19 @@
+// Runs the code of a guided sampler over memory that is not there: what it would take.
+#pragma once
+
+#include "model/presets/model_config.h"
+
+namespace edt {
+
+struct PlannedSampler {
+  ModelConfig model;
+  DType dtype = DType::kFloat32;
+  std::int64_t pictures = 1;  // made together
+  bool guided = true;         // each seen with and without its class
+};
+
+// Bytes of weights, tables and activations: of a device that keeps its own copy of the weights, or
+// of a host that keeps them in float32 besides.
+std::size_t dry_run_of_sampler(const PlannedSampler& planned, bool in_host_memory = true);
+
+}  // namespace edt

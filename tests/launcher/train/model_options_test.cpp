@@ -1,0 +1,52 @@
+// Options of the model: what follows from one is told in terms of that one.
+#include <gmock/gmock.h>
+
+#include "launcher/train/config.h"
+#include "tests/support/message_of.h"
+
+namespace edt::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::string refusal_of(const ModelOptions& options) {
+  return message_of<UsageError>([&] { (void)options.resolve(10); });
+}
+
+TEST(ModelOptions, SizesThatDoNotFitAreAnsweredWithThoseThatDo) {
+  EXPECT_EQ(
+      refusal_of({.preset = "EDT-Ti/2", .image_size = 72}),
+      "[model] model.image-size is 72, EDT-Ti/2 takes multiples of 64 (VAE 8 x patch 2 x 4 of "
+      "2 down-samplings): 64 or 128");
+  EXPECT_THAT(refusal_of({.preset = "EDT-Ti/2", .image_size = 16}), HasSubstr("is 16"));
+  EXPECT_THAT(refusal_of({.preset = "EDT-Ti/2", .image_size = 16}), HasSubstr("): 64"));
+  EXPECT_THAT(refusal_of({.preset = "EDT-Ti/2", .image_size = 70}), HasSubstr("is 70"));
+  EXPECT_THAT(refusal_of({.preset = "DiT-S/2", .image_size = 72}),
+              HasSubstr("(VAE 8 x patch 2): 64 or 80"));
+  EXPECT_THAT(refusal_of({.preset = "MDTv2-S/2", .image_size = 256, .patch = 3}),
+              HasSubstr("takes multiples of 24 (VAE 8 x patch 3): 240 or 264"));
+  EXPECT_EQ(refusal_of({.preset = "EDT-Ti/2", .image_size = 64}), "");
+}
+
+TEST(ModelOptions, WidthsAndHeadsAreNamed) {
+  EXPECT_THAT(
+      refusal_of({.preset = "EDT-Ti/2", .heads = {{2, 5, 4, 3, 2}}}),
+      HasSubstr("model.heads has 5 for stage 1, which does not divide its 156 of model.widths"));
+  EXPECT_THAT(refusal_of({.preset = "DiT-S/2", .heads = {{5}}}),
+              HasSubstr("model.heads 5 does not divide model.widths 384"));
+}
+
+TEST(ModelOptions, APresetOfOtherDepthsKeepsItsModulation) {
+  const auto amm = [](ModelOptions options) { return options.resolve(10).amm_blocks(); };
+  EXPECT_THAT(amm({.preset = "EDT-S/2", .depths = {{1, 1, 1, 1, 1}}}), ElementsAre(3, 4));
+  EXPECT_THAT(amm({.preset = "EDT-XL/2", .depths = {{1, 1, 1, 1, 1}}}), ElementsAre(4));
+  EXPECT_THAT(amm({.preset = "EDT-S/2", .depths = {{1, 1, 1, 1, 1}}, .amm_blocks = {{0}}}),
+              ElementsAre(0));
+  EXPECT_THAT(refusal_of({.preset = "EDT-S/2", .depths = {{1, 1, 1, 1, 1}}, .amm_blocks = {{7}}}),
+              HasSubstr("model.amm-blocks names block 7, the model has 5: 0 to 4"));
+  EXPECT_EQ(refusal_of({.preset = "EDT-S/2", .mid_mask = true}), "");
+}
+
+}  // namespace
+}  // namespace edt::test
