@@ -81,7 +81,9 @@ void Shard::read_place(const h5::File& file) {
 void Shard::read_labels(const h5::File& file) {
   const h5::DataSet set = file.dataset("labels");
   const std::uint64_t rows = file.dataset(description_.array_name()).rows();
-  require<DataError>(set.shape().size() == 1, "shard", "{}: shape {}, expected [N]", set.label(),
+  const bool column = set.shape().size() == 2 && set.shape()[1] == 1;
+  require<DataError>(set.shape().size() == 1 || column, "shard",
+                     "{}: shape {}, expected [N] or [N, 1]", set.label(),
                      h5::to_string(set.shape()));
   require<DataError>(set.rows() == rows, "shard", "{}: {} labels, {} samples", set.label(),
                      set.rows(), rows);

@@ -32,7 +32,22 @@ std::string filter_name(H5Z_filter_t filter, const char* stored) {
   return "?";
 }
 
-void require_filters(hid_t properties, const std::string& label) {
+// An optional filter is left out where it would not have made a chunk smaller.
+bool is_used(hid_t dataset, unsigned filter, const std::string& label) {
+  const Handle space = own(H5Dget_space(dataset), close_space, label, "read its shape");
+  std::array<hsize_t, H5S_MAX_RANK> begin{};
+  hsize_t chunks = 0;
+  check(H5Dget_num_chunks(dataset, space.get(), &chunks), label, "count its chunks");
+  for (hsize_t chunk = 0; chunk < chunks; ++chunk) {
+    unsigned left_out = 0;
+    check(H5Dget_chunk_info(dataset, space.get(), chunk, begin.data(), &left_out, nullptr, nullptr),
+          label, "read its filters");
+    if ((left_out >> filter & 1) == 0) return true;
+  }
+  return false;
+}
+
+void require_filters(hid_t dataset, hid_t properties, const std::string& label) {
   const int count = H5Pget_nfilters(properties);
   if (count < 0) fail_hdf5(label, "read its filters");
   for (int i = 0; i < count; ++i) {
@@ -48,7 +63,7 @@ void require_filters(hid_t properties, const std::string& label) {
                          (abilities & H5Z_FILTER_CONFIG_DECODE_ENABLED) != 0;
     H5Eclear2(H5E_DEFAULT);
     require<DataError>(
-        decodes, "hdf5",
+        decodes || !is_used(dataset, static_cast<unsigned>(i), label), "hdf5",
         "{}: its chunks need the filter '{}' (number {}), which HDF5 {} lacks here: "
         "put its plug-in into a directory of HDF5_PLUGIN_PATH, or write the data set "
         "anew without it",
@@ -120,7 +135,7 @@ void DataSet::require_complete() {
   const Handle properties =
       own(H5Dget_create_plist(id()), close_properties, label_, "read its layout");
   require_in_hdf5(properties.get(), label_);
-  require_filters(properties.get(), label_);
+  require_filters(id(), properties.get(), label_);
   if (elements() == 0) return;
   if (storage_.layout == Layout::kVirtual) return require_sources(properties.get());
   require<DataError>(H5Dget_storage_size(id()) > 0, "hdf5",

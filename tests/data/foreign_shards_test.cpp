@@ -161,6 +161,10 @@ TEST_F(ForeignShard, NumbersOfOtherFormatsAreConverted) {
           [&](const ForeignFile& file) { file.add("labels", {kSamples}, {}, true, type); });
     expect_values("big-endian");
   }
+  write({}, [](const ForeignFile& file) {
+    file.add("labels", {kSamples, 1}, {}, true, H5T_STD_I32LE);
+  });
+  expect_values("labels in a column");
   write({}, [](const ForeignFile& file) { file.add("labels", {kSamples}); });
   EXPECT_ERROR(Dataset{path()}, DataError, "part.h5:/labels", "float32", "int32");
   write([](const ForeignFile& file) { file.add("latents", kLatents, {}, true, H5T_STD_I32LE); });

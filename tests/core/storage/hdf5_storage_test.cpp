@@ -88,6 +88,30 @@ TEST_F(Hdf5Storage, AMissingFilterIsNamedOnOpening) {
   EXPECT_ERROR(values(), DataError, "a.h5:/x", "'house filter'", "301", "HDF5_PLUGIN_PATH");
 }
 
+// h5py's lzf, say, leaves chunks alone that it cannot make smaller.
+TEST_F(Hdf5Storage, AMissingFilterThatNoChunkUsesIsNotNeeded) {
+  static bool fails = true;
+  const auto filter_some = [](unsigned flags, size_t, const unsigned*, size_t bytes, size_t*,
+                              void**) { return fails && !(flags & H5Z_FLAG_REVERSE) ? 0 : bytes; };
+  const H5Z_class2_t filter{H5Z_CLASS_T_VERS, 302,     1,       1,
+                            "house filter",   nullptr, nullptr, filter_some};
+  for (const bool used : {false, true}) {
+    fails = !used;
+    H5Zregister(&filter);
+    {
+      ForeignFile(path()).add("x", {6, 8}, in_chunks({2, 8}, [](hid_t p) {
+                                H5Pset_filter(p, 302, H5Z_FLAG_OPTIONAL, 0, nullptr);
+                              }));
+    }
+    H5Zunregister(302);
+    if (used) {
+      EXPECT_ERROR(values(), DataError, "a.h5:/x", "302");
+    } else {
+      EXPECT_EQ(values(), counting(48));
+    }
+  }
+}
+
 TEST_F(Hdf5Storage, ADamagedChunkIsFoundByItsFletcher32) {
   {
     ForeignFile(path()).add("x", {6, 8}, in_chunks({2, 8}, [](hid_t p) { H5Pset_fletcher32(p); }));
