@@ -59,12 +59,12 @@ bool is_safetensors(std::string_view start, std::uint64_t file_size) {
 
 // HDF5 looks for its signature at 0, 512, 1024, 2048, ...
 bool is_hdf5(const InputFile& file) {
-  constexpr std::string_view kMagic = "\x89HDF\r\n\x1a\n"sv;
-  std::array<char, kMagic.size()> bytes{};
+  constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n"sv;
+  std::array<char, kSignature.size()> bytes{};
   for (std::uint64_t at = 0; file.size() >= bytes.size() && at <= file.size() - bytes.size();
        at = at == 0 ? 512 : 2 * at) {
     file.read(at, std::as_writable_bytes(std::span(bytes)));
-    if (std::string_view(bytes.data(), bytes.size()) == kMagic) return true;
+    if (std::string_view(bytes.data(), bytes.size()) == kSignature) return true;
   }
   return false;
 }
