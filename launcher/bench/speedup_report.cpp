@@ -41,6 +41,7 @@ nlohmann::ordered_json to_json(const SpeedupResult& r) {
           {"achieved_gflops", r.achieved_gflops},
           {"ceiling_gflops", r.ceiling_gflops},
           {"ceiling_share", r.ceiling_share},
+          {"ceiling_outdated", r.ceiling_share > 1},
           {"memory_bytes", r.memory_bytes},
           {"taken_bytes", r.taken_bytes}};
 }
@@ -73,8 +74,7 @@ std::vector<std::vector<std::string>> rows(const Side& side) {
                    human_duration(r.fastest), human_duration(r.slowest),
                    fmt::format("{:.3f}", side.table.over_mdtv2(r.key)),
                    fmt::format("{:.2f}", flop_ratio(side.table, r)),
-                   fmt::format("{:.1f}", r.gflop_per_image),
-                   fmt::format("{:.1f} %", 100 * r.ceiling_share),
+                   fmt::format("{:.1f}", r.gflop_per_image), share_percent(r.ceiling_share),
                    human_bytes(static_cast<double>(r.memory_bytes))});
   }
   return all;
@@ -103,7 +103,8 @@ std::string conditions(const SpeedupReport& report) {
       "one "
       "that warms up; medians of {}. All contestants on the same kernels, one in memory at a time. "
       "A training step is forward, backward, update and moving average; {}, timesteps uniform. The "
-      "ceiling is the rate of the same matrix products alone, measured in the same turn.",
+      "ceiling is the rate of the same matrix products alone, measured in the same turn; (!) above "
+      "1: the machine was slower while it was taken.",
       name_of(o.dtype), o.micro_batch, o.accumulate,
       o.shards.empty() ? std::string("in memory") : "read from " + o.shards.string(),
       counted(o.rounds, "round"), counted(o.steps, "timed step"),

@@ -85,7 +85,8 @@ struct Line {
 nlohmann::ordered_json to_json(const Rate& rate, const Ceiling& ceiling) {
   return {{"seconds", rate.seconds},
           {rate.is_compute() ? "gflops" : "gbytes_per_s", rate.per_second() / 1e9},
-          {"ceiling_ratio", rate.share(ceiling)}};
+          {"ceiling_ratio", rate.share(ceiling)},
+          {"ceiling_outdated", rate.share(ceiling) > 1}};
 }
 
 void print_json(CommandContext& context, const OpsBenchOptions& bench, const Backend& backend,
@@ -108,8 +109,7 @@ void print_json(CommandContext& context, const OpsBenchOptions& bench, const Bac
 }
 
 std::vector<std::string> cells(const Rate& rate, const Ceiling& ceiling) {
-  return {human_duration(rate.seconds), rate.text(),
-          fmt::format("{:.0f} %", 100 * rate.share(ceiling))};
+  return {human_duration(rate.seconds), rate.text(), share_percent(rate.share(ceiling), 0)};
 }
 
 void print_text(CommandContext& context, const Ceiling& ceiling, const std::vector<Line>& lines) {
@@ -126,7 +126,11 @@ void print_text(CommandContext& context, const Ceiling& ceiling, const std::vect
     row.insert(row.end(), backward.begin(), backward.end());
     table.add(row);
   }
-  context.print("{}", table.text());
+  const std::string text = table.text();
+  context.print("{}", text);
+  if (text.find("(!)") != text.npos) {
+    context.print("(!) above the ceiling: in cache, or the machine was slower when it was taken\n");
+  }
 }
 
 }  // namespace

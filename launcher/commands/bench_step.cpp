@@ -30,6 +30,7 @@ nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchR
       {"ceiling_gflops", result.ceiling_gflops},
       {"ceiling_dtype", name_of(result.ceiling_dtype)},
       {"ceiling_ratio", result.ceiling_ratio},
+      {"ceiling_outdated", result.ceiling_ratio > 1},
       {"exposed_communication", result.exposed_communication},
       {"hidden_communication", result.hidden_communication},
       {"imbalance", result.imbalance},
@@ -58,7 +59,8 @@ void print_text(CommandContext& context, const StepBenchOptions& options,
   context.print("  achieved       {}\n", human_flops(result.achieved_gflops * 1e9));
   context.print("  ceiling        {} (products alone, {}, the step's own shapes, same run)\n",
                 human_flops(result.ceiling_gflops * 1e9), name_of(result.ceiling_dtype));
-  context.print("  ratio          {:.3f}\n", result.ceiling_ratio);
+  context.print("  ratio          {}\n", share_text(result.ceiling_ratio, 3));
+  if (result.ceiling_ratio > 1) context.print("                 {}\n", kShareNote);
   if (context.world.size() > 1) {
     context.print("  communication  {:.1f} % of the step waited for, {:.1f} % hidden behind it\n",
                   100 * result.exposed_communication, 100 * result.hidden_communication);

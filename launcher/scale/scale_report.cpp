@@ -52,7 +52,7 @@ std::vector<std::vector<std::string>> cells(const std::vector<ScaleRow>& rows) {
     all.push_back({row.point.series(), std::to_string(row.point.ranks),
                    human_rate(row.images_per_s),
                    fmt::format("{} to {}", human_rate(row.lowest), human_rate(row.highest)),
-                   human_percent(row.efficiency), human_percent(row.ceiling_ratio),
+                   human_percent(row.efficiency), share_percent(row.ceiling_ratio),
                    human_percent(row.exposed), fmt::format("{:.3f}", row.imbalance),
                    human_bytes(row.memory_bytes),
                    row.predicted ? fmt::format("{} ({:+.1f} %)", human_rate(*row.predicted),
@@ -171,6 +171,7 @@ nlohmann::ordered_json scale_json(const std::vector<ScaleRow>& rows, const Study
         {"highest", row.highest},
         {"efficiency", row.efficiency},
         {"ceiling_ratio", row.ceiling_ratio},
+        {"ceiling_outdated", row.ceiling_ratio > 1},
         {"exposed_communication", row.exposed},
         {"imbalance", row.imbalance},
         {"memory_bytes", row.memory_bytes}};

@@ -82,6 +82,14 @@ void Table::add(std::vector<std::string> row) {
   rows_.push_back(std::move(row));
 }
 
+std::string share_text(double share, int decimals) {
+  return fmt::format("{:.{}f}{}", share, decimals, share > 1 ? " (!)" : "");
+}
+
+std::string share_percent(double share, int decimals) {
+  return fmt::format("{:.{}f} %{}", 100 * share, decimals, share > 1 ? " (!)" : "");
+}
+
 bool Table::is_numeric(std::size_t column) const {
   return !rows_.empty() && std::all_of(rows_.begin(), rows_.end(), [&](const auto& row) {
     const std::string& cell = row[column];

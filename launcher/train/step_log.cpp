@@ -5,16 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "launcher/text/report.h"
 
 namespace edt {
 namespace {
 
 double images_per_second(const StepRecord& record) {
   return static_cast<double>(record.images) / record.step_seconds;
-}
-
-double ceiling_ratio(const StepRecord& record) {
-  return record.flops / record.step_seconds / record.ceiling_rate;
 }
 
 // Seconds since 1970.
@@ -28,7 +25,9 @@ std::string summary(const StepRecord& record) {
   if (report.masked_loss) text += fmt::format(" masked {:.4f}", *report.masked_loss);
   text += fmt::format(" grad {:.3g} lr {:.3g}, {:.1f} img/s", report.grad_norm,
                       report.learning_rate, images_per_second(record));
-  if (record.ceiling_rate > 0) text += fmt::format(", {:.2f} of ceiling", ceiling_ratio(record));
+  if (const double share = record.ceiling_share(); share > 0) {
+    text += fmt::format(", {} of {}", share_text(share), share > 1 ? "an old ceiling" : "ceiling");
+  }
   return text;
 }
 
@@ -44,7 +43,10 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
   json["epoch"] = record.epoch;
   json["images_per_s"] = images_per_second(record);
   json["flops_per_s"] = record.flops / record.step_seconds;
-  if (record.ceiling_rate > 0) json["ceiling_ratio"] = ceiling_ratio(record);
+  if (const double share = record.ceiling_share(); share > 0) {
+    json["ceiling_ratio"] = share;
+    if (share > 1) json["ceiling_outdated"] = 1;
+  }
   json["step_seconds"] = record.step_seconds;
   const double known = record.data_seconds + report.compute_seconds + report.communication_seconds +
                        report.optimizer_seconds + record.checkpoint_seconds;
@@ -54,6 +56,7 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
                         {"optimizer", report.optimizer_seconds / record.step_seconds},
                         {"checkpoint", record.checkpoint_seconds / record.step_seconds},
                         {"other", (record.step_seconds - known) / record.step_seconds}};
+  if (record.ceiling_seconds > 0) json["ceiling_seconds"] = record.ceiling_seconds;
   json["hidden_communication"] = report.hidden_communication_seconds / record.step_seconds;
   if (!report.non_finite.empty()) json["skipped"] = report.non_finite;
   if (!report.rejected.empty()) json["rejected"] = report.rejected;
@@ -107,7 +110,9 @@ void StepLog::write(const StepRecord& record) {
         {"optimizer/lr", report.learning_rate},
         {"speed/images_per_s", images_per_second(record)}};
     if (report.masked_loss) values.emplace_back("loss/masked", *report.masked_loss);
-    if (record.ceiling_rate > 0) values.emplace_back("speed/ceiling_ratio", ceiling_ratio(record));
+    if (const double share = record.ceiling_share(); share > 0) {
+      values.emplace_back(share > 1 ? "speed/old_ceiling_ratio" : "speed/ceiling_ratio", share);
+    }
     tensorboard_->scalars(report.step, values);
   }
   if (bar_) {

@@ -1,5 +1,7 @@
 #include "launcher/train/trainer.h"
 
+#include <array>
+
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/storage/durable_file.h"
@@ -28,6 +30,13 @@ EngineConfig watched(EngineConfig config, FlightRecorder& recorder, Watchdog* wa
     return detector.judge(report.loss, report.grad_norm);
   };
   return config;
+}
+
+// What all ranks find one of them says; the others have it in their log files.
+template <class... Args>
+void warn_once(const Communicator& ranks, fmt::format_string<Args...> format, Args&&... args) {
+  log::write(ranks.is_root() ? log::Level::kWarning : log::Level::kInfo,
+             fmt::format(format, std::forward<Args>(args)...));
 }
 
 data::DatasetOptions dataset_options(const DataOptions& options) {
@@ -194,7 +203,12 @@ int Trainer::train(bool silent, const StopSignals& signals) {
   const Request early = requests.agree();
   if (early >= Request::kStop) return end(early, requests);  // nothing to save yet
 
-  ceiling_rate_ = measure_ceiling();
+  ceiling_ = std::make_unique<CeilingGauge>(
+      *backend_,
+      training_forms(model_config_.training_matmuls(config_.train.micro_batch, config_.train.masked,
+                                                    config_.parallel.tensor),
+                     1),
+      config_.run.dtype, world());
   std::unique_ptr<SampleGrid> samples;
   if (config_.run.sample_every > 0) {
     data::Decoder decoder(dataset_.description(), config_.data.normalize);
@@ -223,14 +237,15 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
   auto log = open_step_log();
   detector_.resume(directory_.metrics(), engine_.step() + 1, world());
   RankTimes times(world());
-  double saving = 0;  // seconds of the last checkpoint: they count for the step after it
+  // Seconds of the last checkpoint, and of taking the ceiling: they count for the step after it.
+  double saving = 0, measuring = 0;
   std::string went_back, changed = resumed_ ? checkpoints_.changes() : "";
   while (engine_.step() < last) {
     if (trace_) trace_->step_begins(engine_.step() + 1);
     StepRecord record = take_step(*batches);
-    record.checkpoint_seconds = saving;
-    record.step_seconds += saving;
-    saving = 0;
+    record.checkpoint_seconds = std::exchange(saving, 0);
+    record.ceiling_seconds = std::exchange(measuring, 0);
+    record.step_seconds += record.checkpoint_seconds + record.ceiling_seconds;
     if (const std::string why = reason_to_go_back(record.report); !why.empty()) {
       log.reset();
       go_back(why);
@@ -254,6 +269,7 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
     // Before a checkpoint of this step can be complete: a resume finds no step missing.
     if (log) log->write(record);
     check_finite(record.report);
+    if (record.ceiling_is_due) measuring = ceiling_->take_again();
     const Request request = requests.agree();
     const bool due = every > 0 && engine_.step() % every == 0;
     if (due || request != Request::kNone || engine_.step() == last) saving = save(log.get());
@@ -290,8 +306,8 @@ void Trainer::go_back(const std::string& why) {
   const std::int64_t place = engine_.samples_seen();
   require<NumericError>(checkpoints_.restore(), "train",
                         "{}, and there is no checkpoint to go back to", why);
-  log::warning("{}: went back to step {}, the {} samples seen since are skipped", why,
-               engine_.step(), place - engine_.samples_seen());
+  warn_once(world(), "{}: went back to step {}, the {} samples seen since are skipped", why,
+            engine_.step(), place - engine_.samples_seen());
   engine_.skip_samples_to(place);
 }
 
@@ -300,11 +316,11 @@ void Trainer::look_for_spikes(StepRecord& record) {
   if (!report.non_finite.empty()) return;
   if (!report.rejected.empty()) {
     detector_.reject();
-    log::warning("step {}: {}; the update was skipped", report.step, report.rejected);
+    warn_once(world(), "step {}: {}; the update was skipped", report.step, report.rejected);
     return;
   }
   record.spike = detector_.judge(report.loss, report.grad_norm);
-  if (!record.spike.empty()) log::warning("step {}: {}", report.step, record.spike);
+  if (!record.spike.empty()) warn_once(world(), "step {}: {}", report.step, record.spike);
   detector_.accept(report.loss, report.grad_norm);
 }
 
@@ -322,11 +338,11 @@ int Trainer::end(Request request, const RunRequests& requests) {
   if (request == Request::kStop) {
     status = kStopped;
     what = requests.signal_name();
-    log::warning("{} after step {}: saved, stopping", what, engine_.step());
+    warn_once(world(), "{} after step {}: saved, stopping", what, engine_.step());
   } else if (request == Request::kHold) {
     status = kHeld;
     what = directory_.stop_switch().string() + " is there";
-    log::warning("{}: stopping after step {}; remove it to train on", what, engine_.step());
+    warn_once(world(), "{}: stopping after step {}; remove it to train on", what, engine_.step());
   } else {
     log::info("done after {} steps; checkpoints are in {}", engine_.step(),
               directory_.checkpoints().string());
@@ -366,17 +382,23 @@ StepRecord Trainer::take_step(data::Prefetcher& batches) {
   record.samples_seen = engine_.samples_seen();
   record.epoch = static_cast<double>(record.samples_seen) / static_cast<double>(dataset_.size());
   record.data_seconds = batches.seconds_waited() - waited;
-  record.flops = world().all_reduce_value(engine_.profiler().total_flops(), Reduce::kSum, "FLOPs");
-  record.ceiling_rate = ceiling_rate_;
+  // With the FLOPs travels what the first rank says for all: that it is time for the ceiling.
+  const bool is_due = world().is_root() && ceiling_->is_due();
+  std::array<double, 2> sums{engine_.profiler().total_flops(), is_due ? 1.0 : 0.0};
+  world().all_reduce(view_of(std::span<double>(sums), {2}), Reduce::kSum, "FLOPs");
+  record.flops = sums[0];
+  record.ceiling_is_due = sums[1] > 0;
+  record.ceiling_rate = ceiling_->rate();
   record.step_seconds = seconds_since(begin);
+  ceiling_->reached(record.ceiling_share());
   return record;
 }
 
 void Trainer::check_finite(const StepReport& report) const {
   if (report.non_finite.empty()) return;
   if (config_.train.on_non_finite == OnNonFinite::kSkip) {
-    log::warning("step {}: {} is not finite; the update was skipped", report.step,
-                 report.non_finite);
+    warn_once(world(), "step {}: {} is not finite; the update was skipped", report.step,
+              report.non_finite);
     return;
   }
   fail<NumericError>("train", "step {}: {} is not finite; weights are those of step {}",
@@ -393,18 +415,6 @@ void Trainer::draw_samples(StepLog* log, SampleGrid& samples) {
   write_png(path, image);
   log->image(engine_.step(), image.comment.empty() ? "samples" : "samples (false colours)",
              read_text(path));
-}
-
-// The matrix products of one micro-batch, run once to warm up and once for the rate, on all ranks
-// at the same time.
-double Trainer::measure_ceiling() const {
-  const auto uses = model_config_.training_matmuls(config_.train.micro_batch, config_.train.masked,
-                                                   config_.parallel.tensor);
-  const auto ceiling = backend_->matmul_ceiling(training_forms(uses, 1), config_.run.dtype);
-  if (ceiling == nullptr) return 0;
-  world().barrier("begin of the ceiling");
-  ceiling->run();
-  return world().all_reduce_value(ceiling->flops() / ceiling->run(), Reduce::kSum, "ceiling");
 }
 
 }  // namespace edt

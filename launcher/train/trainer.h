@@ -10,6 +10,7 @@
 #include "launcher/run/run_directory.h"
 #include "launcher/signals.h"
 #include "launcher/trace/step_trace.h"
+#include "launcher/train/ceiling_gauge.h"
 #include "launcher/train/config.h"
 #include "launcher/train/requests.h"
 #include "launcher/train/run_checkpoints.h"
@@ -53,8 +54,6 @@ class Trainer {
   void check_finite(const StepReport& report) const;
   std::unique_ptr<data::Prefetcher> open_batches() const;
   void phase(std::string_view name) { recorder_->phase(name); }
-  // FLOP/s of all ranks together.
-  double measure_ceiling() const;
   Communicator& world() const { return mesh_.world(); }
   TensorGroup tensor_ranks() const { return {&mesh_.tensor(), activations_.get()}; }
 
@@ -75,7 +74,7 @@ class Trainer {
   bool resumed_ = false, silent_ = false;
   int went_back_ = 0;  // times in a row to before the same step
   std::int64_t went_back_from_ = 0;
-  double ceiling_rate_ = 0;
+  std::unique_ptr<CeilingGauge> ceiling_;
 };
 
 }  // namespace edt

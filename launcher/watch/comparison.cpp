@@ -58,7 +58,7 @@ std::vector<ComparedLine> compare(const RunViews& runs) {
   add_mean("images/s", &MetricsRecord::images_per_s);
   add("of the ceiling", [](const RunView& run) {
     const double share = run.metrics().recent_mean(&MetricsRecord::ceiling_ratio);
-    return std::isfinite(share) ? fmt::format("{:.2f}", share) : "-";
+    return std::isfinite(share) ? share_text(share) : "-";
   });
   add("left", [](const RunView& run) {
     const auto left = run.seconds_left();

@@ -73,6 +73,8 @@ std::vector<Plot> plots_of(const RunView& run) {
   if (!run.metrics().curve(work.value).empty()) {
     plots.push_back(single(run, work));
     if (!has_ceiling(run)) plots.back().value = ceiling_text(run);
+    const double share = run.metrics().recent_mean(&MetricsRecord::ceiling_ratio);
+    if (has_ceiling(run) && share > 1) plots.back().value += " (!)";
   }
   plots.push_back(single(run, kRate));
   for (const auto& [name, curve] : run.metrics().share_curves()) {

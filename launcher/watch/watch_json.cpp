@@ -44,6 +44,7 @@ Json recent_json(const MetricsHistory& metrics) {
           {"images_per_s", mean(&MetricsRecord::images_per_s)},
           {"flops_per_s", mean(&MetricsRecord::flops_per_s)},
           {"ceiling_ratio", mean(&MetricsRecord::ceiling_ratio)},
+          {"ceiling_outdated", metrics.recent_mean(&MetricsRecord::ceiling_ratio) > 1},
           {"time_share", shares}};
 }
 

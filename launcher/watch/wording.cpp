@@ -142,7 +142,8 @@ std::string ceiling_text(const RunView& run) {
   const double share = run.metrics().recent_mean(&MetricsRecord::ceiling_ratio);
   const double rate = run.metrics().recent_mean(&MetricsRecord::flops_per_s);
   if (!std::isfinite(share)) return std::isfinite(rate) ? human_flops(rate) : "";
-  std::string text = fmt::format("{:.2f} of the ceiling", share);
+  std::string text =
+      fmt::format("{} of {} ceiling", share_text(share), share > 1 ? "an old" : "the");
   if (const auto ceiling = run.ceiling()) text += fmt::format(" of {}", human_flops(*ceiling));
   return text;
 }

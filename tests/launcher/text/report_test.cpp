@@ -15,6 +15,15 @@ TEST(Report, Bytes) {
   EXPECT_EQ(human_bytes(12.5 * (1 << 30)), "12.5 GiB");
 }
 
+TEST(Report, SharesAboveOneHaveAMark) {
+  EXPECT_EQ(share_text(0.954), "0.95");
+  EXPECT_EQ(share_text(1), "1.00");
+  EXPECT_EQ(share_text(1.001), "1.00 (!)");
+  EXPECT_EQ(share_text(1.0834, 3), "1.083 (!)");
+  EXPECT_EQ(share_percent(0.954), "95.4 %");
+  EXPECT_EQ(share_percent(1.08, 0), "108 % (!)");
+}
+
 TEST(Report, RatesAndCounts) {
   EXPECT_EQ(human_flops(312.4e9), "312 GFLOP/s");
   EXPECT_EQ(human_flops(1.25e12), "1.25 TFLOP/s");

@@ -52,6 +52,16 @@ TEST_F(Frame, EightyColumns) {
   EXPECT_EQ(lines[23], "footer");
 }
 
+TEST_F(Frame, MarksAShareAboveTheCeiling) {
+  std::string metrics = metrics_text(100);
+  for (auto at = metrics.find("\"ceiling_ratio\":0.8"); at != metrics.npos;
+       at = metrics.find("\"ceiling_ratio\":0.8", at)) {
+    metrics.replace(at, 19, "\"ceiling_ratio\":1.2");
+  }
+  write_run(run_, metrics);
+  EXPECT_THAT(joined(at(114, 60)), HasSubstr("1.20 (!) of an old ceiling"));
+}
+
 TEST_F(Frame, SharesEndAtAHundred) {
   const std::string text = joined(at(114, 60));
   EXPECT_THAT(text, HasSubstr("compute, % of the time"));
