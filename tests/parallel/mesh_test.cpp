@@ -7,8 +7,9 @@
 namespace edt {
 namespace {
 
-MeshRequest request(int ranks, int tensor_ranks, std::int64_t micro_batches) {
-  return {ranks, tensor_ranks, micro_batches, "EDT-XL/2", {1, 2, 3, 6}};
+MeshRequest request(int ranks, int tensor_ranks, std::int64_t micro_batches,
+                    std::int64_t batch = 0) {
+  return {ranks, tensor_ranks, micro_batches, batch, "EDT-XL/2", {1, 2, 3, 6}};
 }
 
 std::string refusal(const MeshRequest& asked) {
@@ -48,6 +49,9 @@ TEST(CheckMesh, NamesTheDataRanksThatFitTheMicroBatches) {
   EXPECT_EQ(refusal(request(32, 2, 8)),
             "[mesh] 16 data ranks (32 ranks, 2 to a model) are more than the 8 micro-batches: 1, "
             "2, 4, 8 would fit");
+  EXPECT_EQ(refusal(request(32, 2, 8, 256)),
+            "[mesh] 16 data ranks (32 ranks, 2 to a model) are more than the 8 micro-batches: 1, "
+            "2, 4, 8 would fit, or micro-batches of 16 images");
 }
 
 TEST(Mesh, OfOneRank) {
