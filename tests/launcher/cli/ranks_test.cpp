@@ -48,24 +48,28 @@ TEST(CliRanks, AnErrorOfAllRanksIsPrintedOnce) {
   EXPECT_EQ(count_of("\n", wrong.output), 1u) << wrong.output;
 }
 
-// As where a file is there on one node only.
+// As where a file is there on one node only: one path, which leads each rank to where it runs.
 TEST(CliRanks, WhatOneRankLacksIsNamedWithIt) {
   const TempDir directory;
-  const std::string data = (directory / "data").string();
+  const std::string there = (directory / "there").string(), not_there = directory.path().string();
   ASSERT_EQ(
-      shell(kProgram + " data synth --quiet --samples 8 --image-size 64 --out " + data).status, 0);
-  const auto train = [&](const std::string& path) {
-    return kProgram + " train --model.preset=EDT-Ti/2 --model.image-size=64 --data.path=" + path +
-           " --run.dir=" + (directory / "run").string();
-  };
+      shell(kProgram + " data synth --quiet --samples 8 --image-size 64 --out " + there + "/data")
+          .status,
+      0);
+  const std::string train =
+      kProgram +
+      " train --model.preset=EDT-Ti/2 --model.image-size=64 --train.batch=4 --train.micro-batch=2 "
+      "--data.path=/proc/self/cwd/data --run.dir=" +
+      (directory / "run").string();
   for (const int rank : {0, 1}) {
-    const std::string bad = train(data + "x"), good = train(data);
-    const Outcome refused = mpirun(
-        "-np 1 " + (rank == 0 ? bad : good) + " : -np 1 " + (rank == 0 ? good : bad), "2>&1");
+    const Outcome refused =
+        mpirun("-np 1 -wdir " + (rank == 0 ? not_there : there) + " " + train + " : -np 1 -wdir " +
+                   (rank == 0 ? there : not_there) + " " + train,
+               "2>&1");
     EXPECT_EQ(refused.status, 2);
     EXPECT_THAT(refused.output,
                 testing::StartsWith("edt: error: rank " + std::to_string(rank) + " of 2 on "));
-    EXPECT_THAT(refused.output, HasSubstr(data + "x"));
+    EXPECT_THAT(refused.output, HasSubstr("/proc/self/cwd/data: there is no such data set"));
     EXPECT_EQ(count_of("\n", refused.output), 1u) << refused.output;
   }
 }
