@@ -1,6 +1,7 @@
 #include "launcher/train/ceiling_gauge.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -10,8 +11,9 @@
 namespace edt {
 namespace {
 
-constexpr double kShareOfTime = 1e-3;    // of the run
-constexpr double kShareOutdated = 5e-3;  // once it is known to be too low
+constexpr double kShareOfTime = 1e-3, kShareOutdated = 1e-2;  // of the run
+constexpr double kLeastSeconds = 60, kLeastOutdated = 1;
+constexpr double kNews = 0.1;  // by how much it differs where the log says so
 
 double clock_seconds() {
   static const auto begin = Clock::now();
@@ -31,20 +33,23 @@ double operand_bytes(const std::vector<MatmulForm>& forms, DType dtype) {
 }  // namespace
 
 void CeilingSchedule::taken(double now, double cost) {
-  believes_steps_ = !is_outdated_;
-  is_outdated_ = false;
+  believes_steps_ = share_ <= 1;
+  share_ = 0;
   last_ = now;
   cost_ = cost;
 }
 
 void CeilingSchedule::reached(double share) {
-  is_outdated_ = share > 1;
-  if (!is_outdated_) believes_steps_ = true;
+  share_ = share;
+  if (share <= 1) believes_steps_ = true;
 }
 
+// On a machine that has become faster since, it costs less too.
 bool CeilingSchedule::is_due(double now) const {
-  const double share = is_outdated_ && believes_steps_ ? kShareOutdated : kShareOfTime;
-  return now - last_ > cost_ / share;
+  if (share_ > 1 && believes_steps_) {
+    return now - last_ > std::max(kLeastOutdated, cost_ / share_ / kShareOutdated);
+  }
+  return now - last_ > std::max(kLeastSeconds, cost_ / kShareOfTime);
 }
 
 CeilingGauge::CeilingGauge(Backend& backend, std::vector<MatmulForm> forms, DType dtype,
@@ -64,7 +69,10 @@ double CeilingGauge::take_again() {
     schedule_.taken(clock_seconds(), cost_);
   } else {
     take();
-    log::info("ceiling taken again: {}, before {}", human_flops(rate_), human_flops(before));
+    const bool is_news = std::abs(rate_ / before - 1) > kNews;
+    log::write(
+        is_news ? log::Level::kInfo : log::Level::kDebug,
+        fmt::format("ceiling taken again: {}, before {}", human_flops(rate_), human_flops(before)));
   }
   return seconds_since(begin);
 }

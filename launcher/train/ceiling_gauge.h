@@ -10,8 +10,8 @@
 
 namespace edt {
 
-// When it is time again: so seldom that it takes a thousandth of the run, but five times as often
-// once a step was faster than the ceiling, which then is none.
+// When it is time again: so seldom that it takes a thousandth of the run, at most once a minute;
+// but ten times as soon, once, after a step that was faster than the ceiling, which then is none.
 class CeilingSchedule {
  public:
   // It has taken `cost` seconds, until `now`.
@@ -21,8 +21,7 @@ class CeilingSchedule {
   bool is_due(double now) const;
 
  private:
-  double last_ = 0, cost_ = 0;
-  bool is_outdated_ = false;
+  double last_ = 0, cost_ = 0, share_ = 0;
   bool believes_steps_ = true;  // that taking it again helps: not right after it did not
 };
 

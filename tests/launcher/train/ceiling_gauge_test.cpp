@@ -27,12 +27,24 @@ TEST(CeilingSchedule, TakesAThousandthOfTheTime) {
   EXPECT_TRUE(schedule.is_due(511));
 }
 
+TEST(CeilingSchedule, IsDueOnceAMinuteWhereItCostsNothing) {
+  CeilingSchedule schedule;
+  schedule.taken(10, 1e-3);
+  schedule.reached(0.9);
+  EXPECT_FALSE(schedule.is_due(69));
+  EXPECT_TRUE(schedule.is_due(71));
+}
+
+// A hundredth of the time, of what it costs on the machine as it is now.
 TEST(CeilingSchedule, IsSoonerDueOnceAStepIsFasterThanTheCeiling) {
   CeilingSchedule schedule;
   schedule.taken(0, 0.5);
-  schedule.reached(1.2);
-  EXPECT_FALSE(schedule.is_due(99));
-  EXPECT_TRUE(schedule.is_due(101));
+  schedule.reached(1.25);
+  EXPECT_FALSE(schedule.is_due(39));
+  EXPECT_TRUE(schedule.is_due(41));
+  schedule.reached(5);
+  EXPECT_FALSE(schedule.is_due(9));
+  EXPECT_TRUE(schedule.is_due(11));
   schedule.reached(0.9);
   EXPECT_FALSE(schedule.is_due(101));
 }
