@@ -1,5 +1,7 @@
 #include "model/plan/sampler_run.h"
 
+#include <algorithm>
+
 #include "core/optim/grad_norm.h"
 #include "model/plan/recording_backend.h"
 #include "model/sampling/picture_sampler.h"
@@ -8,7 +10,13 @@
 namespace edt {
 namespace {
 
-std::size_t run_dry(const PlannedSampler& planned, std::int64_t pictures, bool in_host_memory) {
+struct SamplerMemory {
+  std::size_t total = 0;  // as it is reserved
+  std::size_t fixed = 0;  // whatever the number of pictures
+  std::size_t peak = 0;   // of activations
+};
+
+SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool in_host_memory) {
   Recorder recorder(false);
   recorder.pause();
   RecordingBackend backend(recorder);
@@ -21,25 +29,29 @@ std::size_t run_dry(const PlannedSampler& planned, std::int64_t pictures, bool i
                                  static_cast<std::size_t>(layout.size()));
   const BoundWeights bound(backend, model->parameters(), layout, weights, planned.dtype);
 
+  const bool counted_twice = !in_host_memory && bound.copy_bytes() > 0;
+  const std::size_t not_there = counted_twice ? memory.bytes() : 0;
+  const std::size_t fixed = backend.memory().bytes() - not_there;
   PictureSampler sampler(*model, backend, planned.dtype);
   PictureRequest request{.spacing = "1", .batch = pictures};
   request.labels.assign(static_cast<std::size_t>(pictures), 0);
   request.guidance.scale = planned.guided ? 2 : 1;
   std::vector<float> latents(request.labels.size() * sampler.picture_elements());
   sampler.run(request, latents);
-  const bool counted_twice = !in_host_memory && bound.copy_bytes() > 0;
-  return backend.memory().bytes() - (counted_twice ? memory.bytes() : 0);
+  return {backend.memory().bytes() - not_there, fixed, sampler.peak_bytes()};
 }
 
 }  // namespace
 
 std::size_t dry_run_of_sampler(const PlannedSampler& planned, bool in_host_memory) {
   constexpr std::int64_t kMost = 8;
-  if (planned.pictures <= kMost) return run_dry(planned, planned.pictures, in_host_memory);
+  if (planned.pictures <= kMost) return run_dry(planned, planned.pictures, in_host_memory).total;
   // What grows with the pictures grows evenly; their noise and predictions are real memory.
-  const std::size_t half = run_dry(planned, kMost / 2, in_host_memory);
-  const std::size_t whole = run_dry(planned, kMost, in_host_memory);
-  return whole + static_cast<std::size_t>(planned.pictures - kMost) * (whole - half) / (kMost / 2);
+  const SamplerMemory half = run_dry(planned, kMost / 2, in_host_memory);
+  const SamplerMemory whole = run_dry(planned, kMost, in_host_memory);
+  const auto more = static_cast<std::size_t>(planned.pictures - kMost);
+  const std::size_t peak = whole.peak + more * (whole.peak - half.peak) / (kMost / 2);
+  return std::max(whole.total, whole.fixed + peak);
 }
 
 }  // namespace edt

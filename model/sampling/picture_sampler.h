@@ -45,6 +45,8 @@ class PictureSampler {
   }
   // Values of one picture's latents.
   std::size_t picture_elements() const;
+  // The most memory that activations have had at a time.
+  std::size_t peak_bytes() const { return arena_.peak_bytes(); }
 
  private:
   void check(const PictureRequest& request, const Sampler& sampler) const;

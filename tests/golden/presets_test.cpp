@@ -147,9 +147,9 @@ TEST(EdtConfig, BlocksThatAreNamedFollowTheDepths) {
            {"EDT-S/2", {1, 1, 1, 1, 1}, {3, 4}, 0},
            {"EDT-S/2", {4, 4, 4, 6, 6}, {15, 21}, 2},
            {"EDT-S/2", {2, 2, 2}, {4, 5}, 1},
-           {"EDT-S/2", {12}, {}, 8},
+           {"EDT-S/2", {12}, {}, 6},
            {"EDT-XL/2", {6, 4, 4, 7, 7}, {23, 25}, 4},
-           {"EDT-XL/2", {3, 2, 2, 3, 3}, {11, 12}, 2},
+           {"EDT-XL/2", {3, 2, 2, 3, 3}, {11}, 2},
            {"EDT-XL/2", {1, 1, 1, 1, 1}, {4}, 0},
        }) {
     EdtConfig config = edt_preset(other.preset);

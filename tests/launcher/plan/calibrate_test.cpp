@@ -98,20 +98,21 @@ TEST(Memory, RanksShareAGpuOnlyWhereItIsTheSame) {
 }
 
 TEST(Memory, ASamplerThatDoesNotFitIsToldHowManyPicturesWould) {
-  PlannedSampler sampler{test::tiny_edt(), DType::kFloat32, 64};
+  constexpr std::int64_t kMany = 1 << 14;
+  const PlannedSampler sampler{test::tiny_edt(), DType::kFloat32, kMany};
   const auto bytes = [&](std::int64_t pictures) {
     PlannedSampler other = sampler;
     other.pictures = pictures;
     return static_cast<double>(dry_run_of_sampler(other, false));
   };
   run_ranks(1, [&](Communicator& world) {
-    const FullGpu enough("GPU", bytes(64) + kGpuProcessBytes);
+    const FullGpu enough("GPU", bytes(kMany) + kGpuProcessBytes);
     EXPECT_NO_THROW(require_free_memory(sampler, "--batch", enough, world));
-    const FullGpu half("GPU", bytes(40) + kGpuProcessBytes);
+    const FullGpu some("GPU", bytes(10000) + kGpuProcessBytes);
     EXPECT_THAT(
-        message_of<UsageError>([&] { require_free_memory(sampler, "--batch", half, world); }),
-        testing::AllOf(testing::HasSubstr("64 pictures together need"),
-                       testing::HasSubstr("--batch 32 would fit")));
+        message_of<UsageError>([&] { require_free_memory(sampler, "--batch", some, world); }),
+        testing::AllOf(testing::HasSubstr("16384 pictures together need"),
+                       testing::HasSubstr("--batch 8192 would fit")));
     const FullGpu none("GPU", kGpuProcessBytes);
     EXPECT_THAT(
         message_of<UsageError>([&] { require_free_memory(sampler, "--batch", none, world); }),
@@ -126,9 +127,9 @@ TEST(Memory, OfASamplerGrowsWithThePictures) {
     sampler.pictures = pictures;
     return dry_run_of_sampler(sampler);
   };
-  const std::size_t four = at(4), eight = at(8);
-  EXPECT_GT(eight, four);
-  EXPECT_EQ(at(12) - eight, eight - four);
+  constexpr std::int64_t kMany = 1 << 14;
+  EXPECT_GT(at(kMany), at(kMany / 2));
+  EXPECT_EQ(at(3 * kMany / 2) - at(kMany), at(kMany) - at(kMany / 2));
   sampler.dtype = DType::kBFloat16;
   EXPECT_LT(dry_run_of_sampler(sampler, false), dry_run_of_sampler(sampler, true));
 }

@@ -61,7 +61,7 @@ TEST_F(DiffusersNames, AnImportPredictsWhatTheLibraryDoes) {
   float largest = 0;
   for (std::size_t i = 0; i < output.size(); ++i) {
     largest = std::max(largest, std::abs(expected[i]));
-    ASSERT_NEAR(output[i], expected[i], 2e-5) << i;
+    ASSERT_NEAR(output[i], expected[i], 1e-4) << i;  // of up to 4
   }
   EXPECT_GT(largest, 0.1) << "a prediction of zeros would say nothing";
 }

@@ -130,7 +130,7 @@ TEST_F(ImportedWeights, WithoutPrefixBesideAnAverage) {
   auto tensors = weights();
   for (FileTensor& tensor : renamed(weights(), "ema.")) tensors.push_back(std::move(tensor));
   EXPECT_THAT(import(tensors).error, HasSubstr("'' and 'ema.'"));
-  EXPECT_EQ(import(tensors, {"--prefix="}).status, kDone);
+  EXPECT_EQ(import(tensors, {"--prefix", ""}).status, kDone);
 }
 
 // What is not of the model is never left out without a word.
