@@ -16,7 +16,10 @@ int data_adopt(std::span<const std::string> args, CommandContext& context) {
       "data adopt",
       "Writes into the HDF5 files of another program the attributes that they lack to be "
       "a data set, as they are: nothing is copied, arrays are not touched.");
-  options.add("data", &adopt.path, "directory of HDF5 files, or one").positional().required();
+  options.add("data", &adopt.path, "directory of HDF5 files, or one")
+      .alias("data.path")
+      .positional()
+      .required();
   options.add("classes", &adopt.classes, "number of classes; needed where the files do not say it")
       .at_least(0);
   options

@@ -22,6 +22,8 @@ bool names_data(std::span<const std::string> args) {
 }
 
 bool has_checkpoint(const fs::path& run) {
+  std::error_code ignored;
+  if (!fs::is_directory(run / "checkpoints", ignored)) return false;
   return !CheckpointStore(run / "checkpoints").entries().empty();
 }
 

@@ -139,7 +139,7 @@ TEST_F(ForeignOptions, AreRefusedInOneLine) {
                       }),
               HasSubstr("model.depths is 3,1: an even number of encoder blocks"));
   EXPECT_THAT(refusal("DiT", [](TrainConfig& c) { c.model.heads = {3}; }),
-              HasSubstr("3 heads do not divide the width 16"));
+              HasSubstr("model.heads 3 does not divide model.widths 16"));
 }
 
 }  // namespace
