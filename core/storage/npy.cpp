@@ -5,7 +5,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
-#include "core/storage/half.h"
+#include "core/storage/convert.h"
 #include "core/storage/input_file.h"
 
 namespace edt {
@@ -54,53 +54,32 @@ NpyHeader read_header(ByteStream& stream) {
   return parse_npy_header(start, stream.size(), stream.label());
 }
 
-template <class T>
-T element(const std::byte* data, std::size_t i) {
-  T value;
-  std::memcpy(&value, data + i * sizeof(T), sizeof(T));
-  return value;
-}
-
-template <class Stored, class Out>
-void convert_as(const std::byte* data, std::span<Out> out) {
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    out[i] = static_cast<Out>(element<Stored>(data, i));
-  }
-}
-
 template <class Out>
-void convert(NpyType type, const std::byte* data, std::span<Out> out) {
+void convert(NpyType type, std::span<const std::byte> raw, std::span<Out> out) {
   switch (type) {
     case NpyType::kFloat16:
-      if constexpr (std::is_same_v<Out, float>) {
-        half_to_float({reinterpret_cast<const half_bits*>(data), out.size()}, out);
-      } else {
-        for (std::size_t i = 0; i < out.size(); ++i) {
-          out[i] = half_to_float(element<half_bits>(data, i));
-        }
-      }
-      return;
+      return convert_halves(raw, out);
     case NpyType::kFloat32:
-      return convert_as<float>(data, out);
+      return convert_elements<float>(raw, out);
     case NpyType::kFloat64:
-      return convert_as<double>(data, out);
+      return convert_elements<double>(raw, out);
     case NpyType::kInt8:
-      return convert_as<std::int8_t>(data, out);
+      return convert_elements<std::int8_t>(raw, out);
     case NpyType::kInt16:
-      return convert_as<std::int16_t>(data, out);
+      return convert_elements<std::int16_t>(raw, out);
     case NpyType::kInt32:
-      return convert_as<std::int32_t>(data, out);
+      return convert_elements<std::int32_t>(raw, out);
     case NpyType::kInt64:
-      return convert_as<std::int64_t>(data, out);
+      return convert_elements<std::int64_t>(raw, out);
     case NpyType::kUInt8:
     case NpyType::kBool:
-      return convert_as<std::uint8_t>(data, out);
+      return convert_elements<std::uint8_t>(raw, out);
     case NpyType::kUInt16:
-      return convert_as<std::uint16_t>(data, out);
+      return convert_elements<std::uint16_t>(raw, out);
     case NpyType::kUInt32:
-      return convert_as<std::uint32_t>(data, out);
+      return convert_elements<std::uint32_t>(raw, out);
     case NpyType::kUInt64:
-      return convert_as<std::uint64_t>(data, out);
+      return convert_elements<std::uint64_t>(raw, out);
   }
 }
 
@@ -228,7 +207,7 @@ void NpyReader::read_as(std::span<T> out) {
   const std::uint64_t rows = out.size() / row;
   require<DataError>(rows <= header_.rows() - position_, "npy", "{}: row {} asked for, it has {}",
                      label(), position_ + rows, header_.rows());
-  convert(header_.type, take(rows).data(), out);
+  convert(header_.type, take(rows), out);
 }
 
 void NpyReader::read(std::span<float> out) {

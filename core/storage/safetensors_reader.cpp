@@ -1,12 +1,11 @@
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "core/base/dtype.h"
 #include "core/base/error.h"
-#include "core/storage/half.h"
+#include "core/storage/convert.h"
 #include "core/storage/safetensors.h"
 #include "core/storage/strict_json.h"
 
@@ -104,29 +103,6 @@ json parse_header(const InputFile& file, std::uint64_t& header_bytes) {
   return header;
 }
 
-template <class T, class Out>
-void convert(const std::vector<std::byte>& raw, std::span<Out> out) {
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    T value;
-    std::memcpy(&value, raw.data() + i * sizeof(T), sizeof(T));
-    if constexpr (std::is_same_v<T, bfloat16>) {
-      out[i] = static_cast<float>(value);
-    } else {
-      out[i] = static_cast<Out>(value);
-    }
-  }
-}
-
-void convert_halves(const std::vector<std::byte>& raw, std::span<float> out) {
-  half_to_float({reinterpret_cast<const half_bits*>(raw.data()), out.size()}, out);
-}
-
-void convert_halves(const std::vector<std::byte>& raw, std::span<double> out) {
-  std::vector<float> values(out.size());
-  convert_halves(raw, std::span(values));
-  std::copy(values.begin(), values.end(), out.begin());
-}
-
 [[noreturn]] void refuse_type(const SafetensorsReader& reader, const SafetensorsEntry& entry,
                               std::string_view wanted) {
   fail<DataError>("safetensors", "{}: tensor '{}' has type {}, {} is needed",
@@ -212,28 +188,28 @@ void SafetensorsReader::read_as(const SafetensorsEntry& entry, std::uint64_t fir
     case SafetensorsType::kF16:
       return convert_halves(raw, out);
     case SafetensorsType::kBF16:
-      return convert<bfloat16>(raw, out);
+      return convert_elements<bfloat16>(raw, out);
     case SafetensorsType::kF32:
-      return convert<float>(raw, out);
+      return convert_elements<float>(raw, out);
     case SafetensorsType::kF64:
-      return convert<double>(raw, out);
+      return convert_elements<double>(raw, out);
     case SafetensorsType::kI8:
-      return convert<std::int8_t>(raw, out);
+      return convert_elements<std::int8_t>(raw, out);
     case SafetensorsType::kBool:
     case SafetensorsType::kU8:
-      return convert<std::uint8_t>(raw, out);
+      return convert_elements<std::uint8_t>(raw, out);
     case SafetensorsType::kI16:
-      return convert<std::int16_t>(raw, out);
+      return convert_elements<std::int16_t>(raw, out);
     case SafetensorsType::kU16:
-      return convert<std::uint16_t>(raw, out);
+      return convert_elements<std::uint16_t>(raw, out);
     case SafetensorsType::kI32:
-      return convert<std::int32_t>(raw, out);
+      return convert_elements<std::int32_t>(raw, out);
     case SafetensorsType::kU32:
-      return convert<std::uint32_t>(raw, out);
+      return convert_elements<std::uint32_t>(raw, out);
     case SafetensorsType::kI64:
-      return convert<std::int64_t>(raw, out);
+      return convert_elements<std::int64_t>(raw, out);
     case SafetensorsType::kU64:
-      return convert<std::uint64_t>(raw, out);
+      return convert_elements<std::uint64_t>(raw, out);
     case SafetensorsType::kF8E4M3:
     case SafetensorsType::kF8E5M2:
       refuse_type(*this, entry, "another type");

@@ -21,17 +21,17 @@ bool names_data(std::span<const std::string> args) {
   });
 }
 
-bool has_checkpoint(const fs::path& run) {
+// A file in the place of the run is named later, with the option; what may not be read is named
+// here.
+std::vector<CheckpointStore::Entry> checkpoints_of(const fs::path& run) {
   std::error_code ignored;
-  if (!fs::is_directory(run / "checkpoints", ignored)) return false;
-  return !CheckpointStore(run / "checkpoints").entries().empty();
+  if (fs::is_regular_file(run, ignored)) return {};
+  return CheckpointStore(run / "checkpoints").entries();
 }
 
 // Nothing where no checkpoint has a configuration that can be read.
 std::optional<IniFile> configuration_in_checkpoints(const fs::path& run) {
-  std::error_code ignored;
-  if (!fs::is_directory(run / "checkpoints", ignored)) return {};
-  for (const auto& entry : CheckpointStore(run / "checkpoints").entries()) {
+  for (const auto& entry : checkpoints_of(run)) {
     try {
       const std::string text = Checkpoint::open(entry.path).info().configuration;
       return parse_ini(text, (entry.path / kManifestName).string());
@@ -45,7 +45,7 @@ std::optional<IniFile> configuration_in_checkpoints(const fs::path& run) {
 
 std::optional<IniFile> configuration_of_run(const fs::path& run, std::span<const std::string> args,
                                             OptionSet& options, bool speaks) {
-  if (names_data(args) && !has_checkpoint(run)) return {};
+  if (names_data(args) && checkpoints_of(run).empty()) return {};
   const fs::path file = run / kName;
   std::string problem;
   std::error_code ignored;

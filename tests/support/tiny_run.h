@@ -11,7 +11,8 @@
 
 namespace edt::test {
 
-// 48 samples of [4, 16, 16] in 5 classes, two shards; scale 0.5, no decoder where none is asked for.
+// 48 samples of [4, 16, 16] in 5 classes, two shards; scale 0.5, no decoder where none is asked
+// for.
 void write_tiny_data(const std::filesystem::path& directory, std::uint64_t samples = 48,
                      bool with_decoder = false);
 

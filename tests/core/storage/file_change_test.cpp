@@ -11,7 +11,7 @@
 #include "core/storage/hdf5_change.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/core/storage/stored_zip.h"
-#include "tests/core/storage/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt {
 namespace {

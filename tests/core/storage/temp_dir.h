@@ -1,4 +1,0 @@
-// Moved to tests/support.
-#pragma once
-
-#include "tests/support/temp_dir.h"
