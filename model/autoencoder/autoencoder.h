@@ -43,6 +43,8 @@ struct AutoencoderInfo {
   std::string tensor_names;       // "diffusers", "ldm", ..., and the prefix
   bool rounds_up = false;         // sides that are no multiple of the factor; most round down
   bool whole_latents = false;     // such sides are refused
+  // Stands in for another one: takes a model's latents as they are.
+  bool preview = false;
 
   std::string name() const;  // "AutoencoderKL f8 c4"
   // Channels of what encode() gives: mean and deviation, or the latent.

@@ -128,6 +128,7 @@ AutoencoderParts build_taesd(AutoencoderTensors& tensors, Backend& backend, DTyp
   parts.info.kind = "TAESD";
   parts.info.moments = false;
   parts.info.rounds_up = true;
+  parts.info.preview = true;
   parts.unit_pictures = true;
   parts.squashes_latents = true;
   if (tensors.has_any("encoder.")) {
