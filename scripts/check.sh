@@ -131,8 +131,9 @@ part_clang() {
 
 part_asan() {
   build asan --preset asan -- edt_tests_unit || return 1
-  # Readers try to allocate what damaged files ask for.
-  ASAN_OPTIONS=allocator_may_return_null=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+  # Readers try to allocate what damaged files ask for; what a lost mapping does to a program is tested.
+  ASAN_OPTIONS=allocator_may_return_null=1:handle_sigbus=0:detect_stack_use_after_return=1 \
+    LSAN_OPTIONS=suppressions=$PWD/tests/support/lsan.supp:print_suppressions=0 UBSAN_OPTIONS=print_stacktrace=1 \
     run_programs <build/asan/tests/unit.txt
 }
 
@@ -143,7 +144,7 @@ part_tsan() {
   build tsan --preset tsan -- "${threaded[@]}" || return 1
   local program
   for program in "${threaded[@]}"; do find build/tsan/tests -type f -name "$program" -perm -u+x; done |
-    OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=0:exitcode=66 run_programs
+    OMP_NUM_THREADS=1 TSAN_OPTIONS=exitcode=66:suppressions=$PWD/tests/support/tsan.supp run_programs
 }
 
 # Turn and turn about, each time with other mutations.
