@@ -16,7 +16,7 @@ namespace {
 // Handlers may neither lock nor allocate. Whoever takes a name out of its slot owns it; a file
 // beyond the last slot is removed by its destructor only.
 constexpr int kSlots = 256, kNoSlot = -1;
-std::array<std::atomic<char*>, kSlots> names{};
+std::array<std::atomic<char*>, kSlots> partial_names{};
 std::atomic<int> delays{0}, waiting_signal{0};
 static_assert(std::atomic<char*>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
@@ -24,14 +24,15 @@ int enlist(const std::filesystem::path& path) {
   char* name = strdup(std::filesystem::absolute(path).c_str());
   for (int slot = 0; name != nullptr && slot < kSlots; ++slot) {
     char* none = nullptr;
-    if (names[static_cast<std::size_t>(slot)].compare_exchange_strong(none, name)) return slot;
+    if (partial_names[static_cast<std::size_t>(slot)].compare_exchange_strong(none, name))
+      return slot;
   }
   std::free(name);
   return kNoSlot;
 }
 
 void strike_off(int slot) {
-  if (slot != kNoSlot) std::free(names[static_cast<std::size_t>(slot)].exchange(nullptr));
+  if (slot != kNoSlot) std::free(partial_names[static_cast<std::size_t>(slot)].exchange(nullptr));
 }
 
 void end_by(int number) {
@@ -70,7 +71,7 @@ void PartialFile::take_name() {
 }
 
 void remove_partial_files() noexcept {
-  for (auto& name : names) {
+  for (auto& name : partial_names) {
     if (const char* taken = name.exchange(nullptr)) ::unlink(taken);
   }
 }
