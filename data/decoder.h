@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "core/image/image.h"
 #include "data/description.h"
 #include "data/picture_decoder.h"
 

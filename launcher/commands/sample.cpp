@@ -135,7 +135,7 @@ void read_noises(SampleOptions& options, const Model& model) {
 }
 
 void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& data,
-                             const data::Decoder& decoder) {
+                             const data::PictureDecoder& decoder) {
   if (decoder.is_false_colour() && options.out.pictures()) {
     log::warning("{}: pictures are {}",
                  data.description ? fmt::format("{} has no decoder", data.path.string())
@@ -262,16 +262,17 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                       : options.images > 0 ? static_cast<int>(std::min<std::int64_t>(8, total))
                                            : static_cast<int>(options.per_class);
   const TrainedData data = find_trained_data(options.data, *trained);
-  const data::Decoder decoder = data.decoder(trained->model_config());
+  const std::shared_ptr<const data::PictureDecoder> decoder =
+      std::make_shared<data::Decoder>(data.decoder(trained->model_config()));
   std::optional<PictureOutput> output;  // of the first rank
   if (context.world.is_root()) {
     const auto side = static_cast<std::uint64_t>(model.input_size());
     output.emplace(options.out, decoder, request.labels,
                    h5::Shape{static_cast<std::uint64_t>(model.channels()), side, side}, columns,
                    notes_of(options, *trained, data, amm));
-    warn_of_what_is_missing(options, data, decoder);
+    warn_of_what_is_missing(options, data, *decoder);
   }
-  const bool false_colours = options.out.pictures() && decoder.is_false_colour();
+  const bool false_colours = options.out.pictures() && decoder->is_false_colour();
 
   context.run_started = true;
   PictureSampler sampler(model, *backend, options.dtype);

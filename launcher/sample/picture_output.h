@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "core/image/png.h"
 #include "core/storage/npy.h"
-#include "core/storage/png.h"
 #include "data/picture_decoder.h"
 #include "launcher/sample/latents_file.h"
 

@@ -2,8 +2,8 @@
 // is the same each time, so that grids show how the pictures change. Data ranks share the work.
 #pragma once
 
+#include "core/image/image.h"
 #include "core/ops/backend.h"
-#include "core/storage/png.h"
 #include "data/picture_decoder.h"
 #include "launcher/train/config.h"
 #include "model/presets/model_config.h"
