@@ -1,18 +1,11 @@
 #include "launcher/bench/vae_bench.h"
 
-#include <algorithm>
-
 #include "core/base/clock.h"
 #include "core/random/stream.h"
+#include "launcher/bench/measuring.h"
 
 namespace edt {
 namespace {
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 std::vector<float> drawn(std::int64_t count) {
   std::vector<float> values(static_cast<std::size_t>(count));

@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/image/png.h"
 #include "core/storage/durable_file.h"
 #include "data/decoder.h"
 #include "launcher/bench/ceiling_forms.h"
