@@ -202,7 +202,6 @@ int vae_encode(std::span<const std::string> args, CommandContext& context) {
   const PictureSize size{image.height, image.width};
   const PictureSize latent = network->info().latent_size(size);
   std::vector<float> first = latents_of(*network, network->encode(image.pixels, size));
-  context.run_started = true;
   const std::vector<std::int32_t> labels(files.count(), 0);
   const auto writer = LatentsFile::create(
       out,
