@@ -77,6 +77,14 @@ bool is_known(const std::string& attribute) {
   return std::find(kKnown.begin(), kKnown.end(), attribute) != kKnown.end();
 }
 
+std::string text_in(const std::map<std::string, std::optional<h5::AttributeValue>>& attributes,
+                    const std::string& name) {
+  const auto found = attributes.find(name);
+  if (found == attributes.end() || !found->second) return {};
+  const auto* text = std::get_if<std::string>(&*found->second);
+  return text != nullptr ? *text : std::string();
+}
+
 void read_array_shape(const h5::File& file, Description& d) {
   const bool latents = file.has("latents");
   d.moments = file.has("moments");
@@ -103,6 +111,19 @@ void read_array_shape(const h5::File& file, Description& d) {
 
 }  // namespace
 
+std::string Description::autoencoder() const { return text_in(others, "autoencoder"); }
+
+std::string Description::autoencoder_checksum() const {
+  return text_in(others, "autoencoder_checksum");
+}
+
+double Description::shift() const {
+  const auto found = others.find("autoencoder_shift");
+  if (found == others.end() || !found->second) return 0;
+  const auto* values = std::get_if<std::vector<double>>(&*found->second);
+  return values != nullptr && values->size() == 1 ? values->front() : 0;
+}
+
 void validate(const Description& d, const std::string& label) {
   require<DataError>(d.channels >= 1 && d.height >= 1 && d.width >= 1, "shard",
                      "{}: latents of {} x {} x {}", label, d.channels, d.height, d.width);
@@ -115,6 +136,7 @@ void validate(const Description& d, const std::string& label) {
   require<DataError>(d.image_size >= 1, "shard", "{}: image size {}", label, d.image_size);
   require<DataError>(std::isfinite(d.scale) && d.scale > 0, "shard", "{}: scale {}", label,
                      d.scale);
+  require<DataError>(std::isfinite(d.shift()), "shard", "{}: shift {}", label, d.shift());
   require_channels(d.channel_mean, d.channels, false, label, "channel_mean");
   require_channels(d.channel_std, d.channels, true, label, "channel_std");
   require<DataError>(d.channel_mean.empty() == d.channel_std.empty(), "shard",

@@ -44,6 +44,11 @@ struct Description {
   }
   std::uint64_t stored_elements() const { return latent_elements() * (moments ? 2 : 1); }
   std::uint64_t stored_bytes() const { return stored_elements() * h5::size_of(type); }
+  // Of the autoencoder that made the latents, where the set says it (attributes autoencoder,
+  // autoencoder_checksum and autoencoder_shift): latents are (z - shift) * scale.
+  std::string autoencoder() const;
+  std::string autoencoder_checksum() const;
+  double shift() const;
   const char* array_name() const { return moments ? "moments" : "latents"; }
   std::string flipped_name() const { return std::string(array_name()) + "_flipped"; }
 };

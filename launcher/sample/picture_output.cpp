@@ -69,7 +69,7 @@ std::vector<std::filesystem::path> earlier_pictures(const OutputPaths& paths) {
   return found;
 }
 
-void require_true_colours(const OutputPaths& paths, const data::Decoder& decoder) {
+void require_true_colours(const OutputPaths& paths, const data::PictureDecoder& decoder) {
   require<UsageError>(
       paths.npz.empty() || !decoder.is_false_colour(), "sample",
       "--npz {}: there is no decoder, and an evaluator would take false colours for pictures; "
@@ -79,7 +79,8 @@ void require_true_colours(const OutputPaths& paths, const data::Decoder& decoder
 
 }  // namespace
 
-PictureOutput::PictureOutput(const OutputPaths& paths, data::Decoder decoder,
+PictureOutput::PictureOutput(const OutputPaths& paths,
+                             std::shared_ptr<const data::PictureDecoder> decoder,
                              std::vector<std::int32_t> labels, const h5::Shape& sample, int columns,
                              const nlohmann::ordered_json& notes)
     : paths_(paths),
@@ -89,7 +90,7 @@ PictureOutput::PictureOutput(const OutputPaths& paths, data::Decoder decoder,
       side_(sample[1]),
       columns_(columns) {
   require_different(paths_);
-  require_true_colours(paths_, decoder_);
+  require_true_colours(paths_, *decoder_);
   for (const auto& [option, path] : files_of(paths_)) require_output(path, option);
   if (!paths_.singles.empty()) {
     require_output(paths_.singles / "000000.png", "--out-dir");
@@ -111,8 +112,8 @@ void PictureOutput::add(std::span<const float> latents) {
   if (latents_) latents_->append(latents);
   for (std::size_t i = 0; i < count; ++i, ++done_) {
     if (!paths_.pictures()) continue;
-    add_picture(decoder_.decode(latents.subspan(i * elements_, elements_), static_cast<int>(side_),
-                                static_cast<int>(side_)));
+    add_picture(decoder_->decode(latents.subspan(i * elements_, elements_), static_cast<int>(side_),
+                                 static_cast<int>(side_)));
   }
 }
 
@@ -121,7 +122,7 @@ void PictureOutput::add_picture(const Image& image) {
   replaced_.clear();
   if (!paths_.singles.empty()) {
     write_png(paths_.singles / fmt::format("{:06}{}.png", done_,
-                                           decoder_.is_false_colour() ? kFalseColoursName : ""),
+                                           decoder_->is_false_colour() ? kFalseColoursName : ""),
               image);
   }
   if (!paths_.npz.empty()) {

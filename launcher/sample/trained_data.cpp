@@ -50,10 +50,14 @@ nlohmann::ordered_json TrainedData::decoding(const ModelConfig& model) const {
       "latents of the VAE = (latents * channel_std + channel_mean) / scale + shift, for each "
       "channel";
   notes["scale"] = latents->scale;
-  notes["shift"] = 0.0;
+  notes["shift"] = latents->shift;
   notes["channel_mean"] = latents->mean;
   notes["channel_std"] = latents->std;
   notes["class_names"] = latents->class_names;
+  if (!latents->autoencoder.empty()) notes["autoencoder"] = latents->autoencoder;
+  if (!latents->autoencoder_checksum.empty()) {
+    notes["autoencoder_checksum"] = latents->autoencoder_checksum;
+  }
   return notes;
 }
 

@@ -4,7 +4,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/image/png.h"
 #include "core/storage/durable_file.h"
+#include "data/decoder.h"
 #include "launcher/bench/ceiling_forms.h"
 #include "launcher/memory/memory_check.h"
 #include "launcher/text/report.h"
@@ -211,8 +213,9 @@ int Trainer::train(bool silent, const StopSignals& signals) {
       config_.run.dtype, world());
   std::unique_ptr<SampleGrid> samples;
   if (config_.run.sample_every > 0) {
-    data::Decoder decoder(dataset_.description(), config_.data.normalize);
-    if (decoder.is_false_colour()) {
+    auto decoder =
+        std::make_shared<const data::Decoder>(dataset_.description(), config_.data.normalize);
+    if (decoder->is_false_colour()) {
       log::warning("sample grids are {}, as the data set has no decoder", data::kFalseColours);
     }
     samples = std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed,
