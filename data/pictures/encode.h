@@ -46,8 +46,8 @@ struct EncodeHooks {
 };
 
 // Encodes these shards of `set`, sample i of which is picture i of `index`. DataError where a
-// picture cannot be read any more.
-void encode_shards(const EncodeOptions& options, const PictureIndex& index, const ShardSet& set,
-                   std::vector<std::uint64_t> shards, Encoder& encoder, const EncodeHooks& hooks);
+// picture cannot be read any more. The seconds that were spent waiting for pictures.
+double encode_shards(const EncodeOptions& options, const PictureIndex& index, const ShardSet& set,
+                     std::vector<std::uint64_t> shards, Encoder& encoder, const EncodeHooks& hooks);
 
 }  // namespace edt::data
