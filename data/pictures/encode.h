@@ -26,7 +26,8 @@ struct EncodeOptions {
   bool replace = false;  // shards that are there are not kept
   DecodeOptions decode;
   int batch = 16;          // pictures that are encoded together
-  int threads = 1;         // that decode
+  int threads = 1;         // that decode, beside the encoder
+  int look_threads = 1;    // that look before
   std::string arithmetic;  // "cpu", "cuda": what else the last bits depend on
 };
 
