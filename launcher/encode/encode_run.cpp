@@ -90,6 +90,7 @@ class EncodeRun {
       stopped = true;
     }
     if (world_->any(stopped, "stopped")) throw Stopped{};
+    report("look", listed.size(), listed.size());
     const auto texts = world_->gather(data::to_text(own), 0, "broken pictures");
     if (world_->is_root()) {
       std::vector<BrokenPicture> broken;
@@ -109,9 +110,13 @@ class EncodeRun {
   void step(RankProgress& progress, int count, std::string_view phase, std::uint64_t total) {
     progress.add(static_cast<std::uint64_t>(count));
     progress.look();
-    if (world_->is_root() && events_.progress) events_.progress(phase, progress.done(), total);
+    report(phase, progress.done(), total);
     if (events_.stop_requested && events_.stop_requested()) progress.request_stop();
     if (progress.stop()) throw Stopped{};
+  }
+
+  void report(std::string_view phase, std::uint64_t done, std::uint64_t total) const {
+    if (world_->is_root() && events_.progress) events_.progress(phase, done, total);
   }
 
   void require_readable(const PictureIndex& listed, const std::vector<BrokenPicture>& broken) {
@@ -220,6 +225,7 @@ class EncodeRun {
     }
     if (!begun_) begin_set(set, false);
     outcome_.stopped = world_->any(stopped, "stopped");
+    if (!outcome_.stopped) report("encode", total, total);
     outcome_.seconds = seconds_since(begin);
     outcome_.encoded = static_cast<std::uint64_t>(
         world_->all_reduce_value(static_cast<double>(encoded), Reduce::kSum, "encoded pictures"));
