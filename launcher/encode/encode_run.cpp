@@ -76,6 +76,7 @@ class EncodeRun {
   // Ranks share it; rank 0 writes down what is left.
   void look(std::optional<data::PictureIndexWriter>& writer) {
     const PictureIndex listed = PictureIndex::listed(index_folder_);
+    report("look", 0, listed.size());
     RankProgress progress(*world_, "looked at");
     const auto threads = static_cast<std::size_t>(options_.look_threads);
     const data::LoadSettings settings{
@@ -204,6 +205,7 @@ class EncodeRun {
     }
     std::uint64_t total = 0;
     for (std::uint64_t shard : missing) total += set.size_of(shard);
+    report("encode", 0, total);
     RankProgress progress(*world_, "encoded");
     const auto begin = Clock::now();
     std::uint64_t encoded = 0;

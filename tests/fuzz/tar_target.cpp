@@ -11,6 +11,9 @@ namespace edt::fuzz {
 
 namespace {
 
+// Nothing waits for a disk.
+const bool in_memory = setenv("TMPDIR", "/dev/shm", 0) == 0;
+
 std::string archive(const std::string& format, const std::string& filter,
                     const std::vector<std::pair<std::string, std::string>>& members) {
   const test::TempDir directory;
@@ -21,6 +24,7 @@ std::string archive(const std::string& format, const std::string& filter,
 }
 
 void list_and_read(const std::filesystem::path& path) {
+  if (!in_memory) std::abort();  // and the compiler keeps it
   const test::TempDir directory;
   data::PictureIndexWriter writer(directory / "index");
   writer.end_list(data::list_pictures({.pictures = {path}}, writer));
