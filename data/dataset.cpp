@@ -156,10 +156,7 @@ void Dataset::finish_sample(const SampleRef& ref, std::uint64_t seed, std::span<
         {seed, random::Purpose::kDataMoments, ref.epoch, static_cast<std::uint32_t>(ref.index)},
         noise);
     const auto scale = static_cast<float>(description_.scale);
-    const auto shift = static_cast<float>(description_.shift());
-    for (std::size_t i = 0; i < n; ++i) {
-      out[i] = (stored[i] + stored[n + i] * noise[i] - shift) * scale;
-    }
+    for (std::size_t i = 0; i < n; ++i) out[i] = (stored[i] + stored[n + i] * noise[i]) * scale;
   }
   if (!options_.normalize) return;
   const std::size_t plane = n / static_cast<std::size_t>(description_.channels);

@@ -125,7 +125,8 @@ Provenance encoding_provenance(const EncodeOptions& options, const EncoderInfo& 
   require_fits(options, encoder);
   Provenance p;
   p.add("made by", std::string("data encode, format 1"));
-  for (const auto& [name, value] : listing_provenance(options).entries()) p.add(name, value);
+  const Provenance listing = listing_provenance(options);
+  for (const auto& [name, value] : listing.entries()) p.add(name, value);
   p.add("--classes", fmt::to_string(classes_of(options.list, sources)));
   p.add("--image-size", fmt::to_string(options.image_size));
   p.add("--exif-orientation", options.decode.apply_orientation);
@@ -157,17 +158,16 @@ Description describe_encoding(const EncodeOptions& options, const EncoderInfo& e
   d.moments = options.moments;
   d.flipped = options.flipped;
   d.type = options.type;
-  d.channel_mean = encoder.channel_mean;
-  d.channel_std = encoder.channel_std;
   d.source = fmt::format("pictures of {}", options.list.pictures[0].string());
-  d.others["autoencoder"] = encoder.name;
-  d.others["autoencoder_checksum"] = checksum_text(encoder.checksum);
-  d.others["autoencoder_shift"] = std::vector<double>{encoder.shift};
+  d.shift = encoder.shift;
+  d.autoencoder = encoder.name;
+  d.autoencoder_checksum = checksum_text(encoder.checksum);
   return d;
 }
 
-void encode_shards(const EncodeOptions& options, const PictureIndex& index, const ShardSet& set,
-                   std::vector<std::uint64_t> shards, Encoder& encoder, const EncodeHooks& hooks) {
+double encode_shards(const EncodeOptions& options, const PictureIndex& index, const ShardSet& set,
+                     std::vector<std::uint64_t> shards, Encoder& encoder,
+                     const EncodeHooks& hooks) {
   std::vector<PictureRange> ranges;
   for (std::uint64_t shard : shards)
     ranges.push_back({set.first_sample(shard), set.size_of(shard)});
@@ -195,6 +195,7 @@ void encode_shards(const EncodeOptions& options, const PictureIndex& index, cons
     writer->complete();
     hooks.complete(*writer);
   }
+  return loader.seconds_waited();
 }
 
 }  // namespace edt::data

@@ -26,7 +26,8 @@ struct EncodeOptions {
   bool replace = false;  // shards that are there are not kept
   DecodeOptions decode;
   int batch = 16;          // pictures that are encoded together
-  int threads = 1;         // that decode
+  int threads = 1;         // that decode, beside the encoder
+  int look_threads = 1;    // that look before
   std::string arithmetic;  // "cpu", "cuda": what else the last bits depend on
 };
 
@@ -46,8 +47,8 @@ struct EncodeHooks {
 };
 
 // Encodes these shards of `set`, sample i of which is picture i of `index`. DataError where a
-// picture cannot be read any more.
-void encode_shards(const EncodeOptions& options, const PictureIndex& index, const ShardSet& set,
-                   std::vector<std::uint64_t> shards, Encoder& encoder, const EncodeHooks& hooks);
+// picture cannot be read any more. The seconds that were spent waiting for pictures.
+double encode_shards(const EncodeOptions& options, const PictureIndex& index, const ShardSet& set,
+                     std::vector<std::uint64_t> shards, Encoder& encoder, const EncodeHooks& hooks);
 
 }  // namespace edt::data

@@ -10,12 +10,12 @@ namespace edt {
 LatentSpace LatentSpace::of(const data::Description& data, bool normalize) {
   const auto channels = static_cast<std::size_t>(data.channels);
   LatentSpace space{.scale = data.scale,
-                    .shift = data.shift(),
+                    .shift = data.shift,
                     .mean = std::vector<double>(channels, 0.0),
                     .std = std::vector<double>(channels, 1.0),
                     .class_names = data.class_names,
-                    .autoencoder = data.autoencoder(),
-                    .autoencoder_checksum = data.autoencoder_checksum()};
+                    .autoencoder = data.autoencoder,
+                    .autoencoder_checksum = data.autoencoder_checksum};
   if (!normalize) return space;
   require<DataError>(data.channel_mean.size() == channels, "data",
                      "data.normalize is on, but the data set has no channel_mean and channel_std");
