@@ -26,6 +26,11 @@ struct MaskSpec {
   std::string name;
   std::int64_t tokens = 0;
   float low = 0, high = 0;
+
+  // Tokens of a sample that are left where this share is dropped.
+  std::int64_t kept(float ratio) const {
+    return static_cast<std::int64_t>(static_cast<float>(tokens) * (1.0f - ratio));
+  }
 };
 
 // A fixed (untrained) tensor of the published files, e.g. a position table.

@@ -12,7 +12,7 @@
 
 #include "core/ops/backend.h"
 #include "core/optim/optimizer.h"
-#include "launcher/bench/measuring.h"
+#include "launcher/machine/measuring.h"
 #include "model/presets/model_config.h"
 #include "model/training/engine.h"
 

@@ -4,10 +4,10 @@
 
 #include "core/optim/grad_norm.h"
 #include "data/prefetcher.h"
-#include "launcher/bench/ceiling_forms.h"
-#include "launcher/bench/measuring.h"
 #include "launcher/bench/memory_growth.h"
 #include "launcher/bench/sampler_inputs.h"
+#include "launcher/machine/measuring.h"
+#include "model/plan/products.h"
 #include "model/weights.h"
 #include "parallel/self/self_communicator.h"
 
@@ -102,8 +102,9 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
     turn.memory_bytes = total_bytes(engine.memory());
     turn.taken_bytes = growth.bytes();
   }
-  const auto uses = contestant.model.training_matmuls(options.micro_batch, contestant.masked);
-  turn.ceiling_rate = ceiling_rate(backend, training_forms(uses, options.accumulate), options);
+  auto forms = training_products({contestant.model, engine_config(contestant, options)});
+  for (MatmulForm& form : forms) form.count *= options.accumulate;
+  turn.ceiling_rate = ceiling_rate(backend, forms, options);
   return turn;
 }
 
@@ -141,8 +142,7 @@ Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options,
         arena.peak_bytes();
     turn.taken_bytes = growth.bytes();
   }
-  turn.ceiling_rate =
-      ceiling_rate(backend, forward_forms(contestant.model.forward_matmuls(rows), 1), options);
+  turn.ceiling_rate = ceiling_rate(backend, forward_products(contestant.model, rows), options);
   return turn;
 }
 

@@ -5,7 +5,6 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/storage/durable_file.h"
-#include "launcher/bench/ceiling_forms.h"
 #include "launcher/memory/memory_check.h"
 #include "launcher/text/report.h"
 #include "launcher/train/agreement.h"
@@ -13,6 +12,7 @@
 #include "launcher/train/engine_config.h"
 #include "launcher/train/rank_times.h"
 #include "launcher/version.h"
+#include "model/plan/products.h"
 #include "parallel/device_communicator.h"
 
 namespace edt {
@@ -205,9 +205,7 @@ int Trainer::train(bool silent, const StopSignals& signals) {
 
   ceiling_ = std::make_unique<CeilingGauge>(
       *backend_,
-      training_forms(model_config_.training_matmuls(config_.train.micro_batch, config_.train.masked,
-                                                    config_.parallel.tensor),
-                     1),
+      training_products({model_config_, engine_config(config_), 1, config_.parallel.tensor}),
       config_.run.dtype, world());
   std::unique_ptr<SampleGrid> samples;
   if (config_.run.sample_every > 0) {

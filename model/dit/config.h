@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "model/config.h"
-#include "model/matmuls.h"
 
 namespace edt {
 
@@ -19,8 +18,6 @@ struct DitConfig : CommonConfig {
   void check_image_size(std::int64_t pixels) const;
   // Numbers of tensor ranks that the model can be cut into: the divisors of the heads.
   std::vector<int> tensor_degrees() const { return divisors(heads); }
-  // As EdtConfig::forward_matmuls.
-  std::vector<MatmulUse> forward_matmuls(std::int64_t images, int tensor_ranks = 1) const;
 };
 
 }  // namespace edt

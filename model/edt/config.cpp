@@ -3,7 +3,6 @@
 #include <numeric>
 
 #include "core/base/error.h"
-#include "model/blocks/matmul_list.h"
 
 namespace edt {
 
@@ -73,31 +72,6 @@ std::vector<int> EdtConfig::tensor_degrees() const {
   std::int64_t shared = 0;
   for (std::int64_t count : heads) shared = std::gcd(shared, count);
   return divisors(shared);
-}
-
-std::vector<MatmulUse> EdtConfig::forward_matmuls(std::int64_t images, int tensor_ranks) const {
-  const std::int64_t condition = widths[0];
-  const auto width = [&](std::int64_t stage) { return widths[static_cast<std::size_t>(stage)]; };
-  const auto tokens = [&](std::int64_t stage) { return grid(stage) * grid(stage); };
-  MatmulList list(tensor_ranks);
-  list.embeddings(*this, images, tokens(0), condition);
-  for (std::int64_t s = 0; s < stages(); ++s) {
-    const auto i = static_cast<std::size_t>(s);
-    const std::int64_t d = width(s), t = tokens(s);
-    list.modulations(images, 6 * d, condition, depths[i]);
-    list.blocks({images, t, d, heads[i], mlp_ratio, depths[i]});
-    if (s < down_stages()) {
-      list.modulations(images, 8 * d, condition);
-      list.linear(images * tokens(s + 1), width(s + 1), 4 * d);
-    }
-    if (s > down_stages()) {
-      list.linear(images * tokens(s - 1), 4 * d, width(s - 1));
-      list.modulations(images, 4 * d, condition);
-      list.linear(images * t, d, 2 * d);
-    }
-  }
-  list.final_layer(*this, images, tokens(0), condition);
-  return list.take();
 }
 
 }  // namespace edt

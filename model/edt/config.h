@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "model/config.h"
-#include "model/matmuls.h"
 
 namespace edt {
 
@@ -40,10 +39,6 @@ struct EdtConfig : CommonConfig {
   // Numbers of tensor ranks that the model can be cut into: the divisors that the head counts of
   // all stages share. Widths and hidden widths are multiples of the heads.
   std::vector<int> tensor_degrees() const;
-
-  // Matrix products of one forward pass of `images` images, on one of `tensor_ranks`. With one rank
-  // their multiply-accumulates at one image are what the paper calls GFLOPs.
-  std::vector<MatmulUse> forward_matmuls(std::int64_t images, int tensor_ranks = 1) const;
 };
 
 }  // namespace edt

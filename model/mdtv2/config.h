@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "model/config.h"
-#include "model/matmuls.h"
 
 namespace edt {
 
@@ -24,15 +23,6 @@ struct Mdtv2Config : CommonConfig {
 
   // Tokens of a sample that a masked pass of this ratio keeps.
   std::int64_t kept_tokens(float ratio) const;
-
-  // Of the full pass, with which the model samples; as EdtConfig::forward_matmuls.
-  std::vector<MatmulUse> forward_matmuls(std::int64_t images, int tensor_ranks = 1) const;
-  // Of the masked pass alone when it keeps `kept` tokens.
-  std::vector<MatmulUse> masked_matmuls(std::int64_t images, std::int64_t kept,
-                                        int tensor_ranks = 1) const;
-  // Of both passes of a step, as they are computed together.
-  std::vector<MatmulUse> training_matmuls(std::int64_t images, std::int64_t kept,
-                                          int tensor_ranks = 1) const;
 };
 
 }  // namespace edt

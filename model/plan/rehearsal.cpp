@@ -43,11 +43,11 @@ EngineConfig observed(EngineConfig config, Recorder& recorder) {
 
 Rehearsal::Rehearsal(const PlannedStep& step, bool keep_replays)
     : recorder_(keep_replays),
-      backend_(recorder_),
+      backend_(make_recording_backend(recorder_)),
       tensor_ranks_(recorder_, RankGroup::kTensor, 0, step.tensor_ranks),
-      model_(checked_model(step, backend_, tensor_ranks_)),
+      model_(checked_model(step, *backend_, tensor_ranks_)),
       data_ranks_(recorder_, RankGroup::kData, largest_rank(step, *model_), step.data_ranks),
-      engine_(std::make_unique<TrainingEngine>(*model_, backend_, data_ranks_,
+      engine_(std::make_unique<TrainingEngine>(*model_, *backend_, data_ranks_,
                                                observed(step.engine, recorder_))),
       labels_(static_cast<std::size_t>(step.engine.micro_batch)) {
   const ModelConfig& model = step.model;
@@ -93,7 +93,7 @@ std::vector<MemoryUse> Rehearsal::memory_uses() {
   for (const MemoryUse& use : uses) {
     known += use.category == "activations" ? arena.reserved_bytes() : use.bytes;
   }
-  uses.push_back({"inputs and tables", backend_.memory().bytes() - known});
+  uses.push_back({"inputs and tables", backend_->memory().bytes() - known});
   std::erase_if(uses, [](const MemoryUse& use) { return use.bytes == 0; });
   return uses;
 }

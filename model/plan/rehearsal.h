@@ -24,13 +24,13 @@ class Rehearsal {
   void run_for_memory();
   DryRun result();
   DryMemory memory_result();
-  const HollowMemory& memory() { return backend_.memory(); }
+  const HollowMemory& memory() { return backend_->memory(); }
 
  private:
   std::vector<MemoryUse> memory_uses();
 
   Recorder recorder_;
-  RecordingBackend backend_;
+  std::unique_ptr<RecordingBackend> backend_;
   RecordingCommunicator tensor_ranks_;
   std::unique_ptr<Model> model_;
   RecordingCommunicator data_ranks_;

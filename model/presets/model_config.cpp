@@ -27,20 +27,14 @@ std::vector<int> ModelConfig::tensor_degrees() const {
   return std::visit([](const auto& config) { return config.tensor_degrees(); }, any_);
 }
 
-std::vector<MatmulUse> ModelConfig::forward_matmuls(std::int64_t images, int tensor_ranks) const {
-  return std::visit(
-      [&](const auto& config) { return config.forward_matmuls(images, tensor_ranks); }, any_);
-}
-
-std::vector<MatmulUse> ModelConfig::training_matmuls(std::int64_t images, bool masked,
-                                                     int tensor_ranks) const {
-  if (!masked) return forward_matmuls(images, tensor_ranks);
-  require<UsageError>(has_masked_pass(), "model", "a masked pass is asked for, but {} has none",
-                      name());
-  const auto* mdtv2 = as<Mdtv2Config>();
-  if (mdtv2 == nullptr) return forward_matmuls(2 * images, tensor_ranks);
-  const auto ratio = static_cast<float>(mdtv2->mask_ratio.mean());
-  return mdtv2->training_matmuls(images, mdtv2->kept_tokens(ratio), tensor_ranks);
+void ModelConfig::fix_mask_ratio() {
+  const auto fix = [](auto& config) {
+    if constexpr (requires { config.mask_ratio; }) {
+      const auto mean = static_cast<float>(config.mask_ratio.mean());
+      config.mask_ratio = {mean, mean};
+    }
+  };
+  std::visit(fix, any_);
 }
 
 bool ModelConfig::has_masked_pass() const { return as<DitConfig>() == nullptr; }

@@ -53,13 +53,8 @@ class ModelConfig {
   // Numbers of tensor ranks that the model can be cut into.
   std::vector<int> tensor_degrees() const;
 
-  // Matrix products of one forward pass of `images` images, on one of `tensor_ranks`. With one rank
-  // their multiply-accumulates at one image are what papers call GFLOPs.
-  std::vector<MatmulUse> forward_matmuls(std::int64_t images, int tensor_ranks = 1) const;
-  // Those of a training step's forward passes: with `masked` there are two. Where the masked pass
-  // drops tokens, it is one with the mean of its ratios.
-  std::vector<MatmulUse> training_matmuls(std::int64_t images, bool masked,
-                                          int tensor_ranks = 1) const;
+  // Where a masked pass drops tokens: always the mean of its ratios.
+  void fix_mask_ratio();
 
   bool has_masked_pass() const;
   // Blocks that use the attention modulation matrix when sampling; empty for models without one.

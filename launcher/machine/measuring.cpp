@@ -1,4 +1,4 @@
-#include "launcher/bench/measuring.h"
+#include "launcher/machine/measuring.h"
 
 #include <omp.h>
 #include <time.h>
