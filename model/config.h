@@ -37,6 +37,16 @@ struct MaskRange {
   void validate(const char* option) const;
 };
 
+// What a training step of a family can do beside the full pass, in a masked one.
+struct PassKinds {
+  bool zeroes = false;         // some tokens are zeroed in place
+  bool drops = false;          // some are dropped
+  bool shares_prefix = false;  // both passes can have one draw of noise, and what precedes the
+                               // first mask is computed once
+
+  bool masked() const { return zeroes || drops; }
+};
+
 // All that divide `n`: numbers of tensor ranks that n heads can be spread over.
 std::vector<int> divisors(std::int64_t n);
 

@@ -81,10 +81,6 @@ class Model {
 
   virtual void set_recompute(Recompute recompute) = 0;
 
-  // Blocks whose attention is multiplied by the modulation matrix when sampling. UsageError where
-  // a model has none.
-  virtual void set_amm_blocks(const std::vector<std::int64_t>& blocks);
-
  protected:
   // A table on `device`, kept as long as the model.
   Tensor constant(Device& device, const std::vector<float>& values, const Shape& shape,

@@ -6,20 +6,18 @@
 #include "launcher/bench/speedup_turn.h"
 #include "launcher/machine/measuring.h"
 #include "launcher/text/report.h"
+#include "model/families/model_options.h"
 #include "model/plan/products.h"
 #include "model/plan/sampler_run.h"
-#include "model/presets/presets.h"
 
 namespace edt {
 namespace {
 
 ModelConfig sized(const std::string& preset, std::int64_t image_size) {
-  ModelConfig config = model_preset(preset);
-  config.common().input_size = image_size / kPixelsPerLatent;
-  if (auto* edt = config.as<EdtConfig>(); edt != nullptr && image_size > 256)
-    edt->amm_form = AmmForm::kCosine;
-  config.validate();
-  return config;
+  ModelOptions options;
+  options.preset = preset;
+  options.image_size = image_size;
+  return options.resolve(1000);
 }
 
 // Turns of one contestant, as they come.

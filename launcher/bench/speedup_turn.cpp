@@ -78,14 +78,14 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
   const MemoryGrowth growth(backend.memory());
   Turn turn;
   {
-    const auto model = make_model(contestant.model, backend, options.dtype);
     const auto alone = make_self_communicator();
-    TrainingEngine engine(*model, backend, *alone, engine_config(contestant, options));
+    Training training({contestant.model, engine_config(contestant, options)}, backend, *alone);
+    TrainingEngine& engine = training.engine();
     fill_weights(backend, engine.state().master());
     fill_weights(backend, engine.state().ema());
     const int warm_up = backend.in_host_memory() ? 1 : 2;  // a GPU's second captures its graphs
     engine.restored(round * (options.steps + warm_up), 0);
-    Batches batches(options, *model);
+    Batches batches(options, training.model());
     const auto step = [&] {
       engine.begin_step();
       for (std::int64_t i = 0; i < options.accumulate; ++i) batches.give_to(engine, i);
@@ -113,8 +113,8 @@ Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options,
   const std::int64_t rows = 2 * options.micro_batch;  // with and without class
   Turn turn;
   {
-    const auto model = make_model(contestant.model, backend, options.dtype);
-    model->set_amm_blocks(contestant.model.amm_blocks());
+    const auto model =
+        make_model(contestant.model, backend, options.dtype, {}, ModelUse::kSampling);
     const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
                                              static_cast<std::int64_t>(kNormBlock));
     const Block memory = zeroed_floats(backend, layout.size());

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "data/dataset.h"
 #include "launcher/bench/speedup_report.h"
@@ -10,7 +11,6 @@
 #include "launcher/device/device_options.h"
 #include "launcher/machine/machine.h"
 #include "launcher/memory/memory_check.h"
-#include "launcher/options/options.h"
 #include "launcher/text/report.h"
 
 namespace edt {

@@ -2,13 +2,13 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "data/inspect.h"
 #include "data/read_bench.h"
 #include "data/synth.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/write_dataset.h"
-#include "launcher/options/options.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
 

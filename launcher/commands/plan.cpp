@@ -1,14 +1,14 @@
 // edt plan: memory, communication and time of a training step on a cluster that is not at hand.
 #include <nlohmann/json.hpp>
 
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/plan/calibrate.h"
 #include "launcher/plan/cluster_file.h"
 #include "launcher/plan/plan_report.h"
 #include "launcher/plan/plan_scale.h"
-#include "launcher/train/engine_config.h"
+#include "launcher/recipe/engine_config.h"
 #include "launcher/train/micro_batch.h"
 
 namespace edt {

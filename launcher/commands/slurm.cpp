@@ -8,9 +8,9 @@
 #include "launcher/commands/job_memory.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/product_file.h"
+#include "launcher/recipe/engine_config.h"
+#include "launcher/recipe/train_config.h"
 #include "launcher/slurm/slurm_script.h"
-#include "launcher/train/config.h"
-#include "launcher/train/engine_config.h"
 #include "launcher/train/micro_batch.h"
 #include "parallel/mesh.h"
 

@@ -5,7 +5,7 @@
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/tune_report.h"
-#include "launcher/train/config.h"
+#include "launcher/recipe/train_config.h"
 
 namespace edt {
 namespace {

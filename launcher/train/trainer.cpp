@@ -6,10 +6,10 @@
 #include "core/base/log.h"
 #include "core/storage/durable_file.h"
 #include "launcher/memory/memory_check.h"
+#include "launcher/recipe/engine_config.h"
 #include "launcher/text/report.h"
 #include "launcher/train/agreement.h"
 #include "launcher/train/batch_plan.h"
-#include "launcher/train/engine_config.h"
 #include "launcher/train/rank_times.h"
 #include "launcher/version.h"
 #include "model/plan/products.h"
@@ -123,16 +123,16 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
       backend_(checked_backend(config, model_config_, mesh_)),
       activations_(communicator_for(*backend_, mesh_.tensor(), "activations")),
-      model_(make_model(model_config_, *backend_, config.run.dtype, tensor_ranks())),
       detector_(config.train.spike_threshold, config.train.spike_window),
-      engine_(*model_, *backend_, mesh_.data(),
-              watched(engine_config(config), *recorder_, watchdog_.get(), detector_,
-                      config.train.on_spike)),
+      training_({model_config_, watched(engine_config(config), *recorder_, watchdog_.get(),
+                                        detector_, config.train.on_spike)},
+                *backend_, mesh_.data(), tensor_ranks()),
+      engine_(training_.engine()),
       directory_(config.run.directory, world),
       checkpoints_(directory_, config,
                    {configuration, shared_data_identity(config, dataset_, world),
                     LatentSpace::of(dataset_.description(), config.data.normalize).to_text()},
-                   *model_, engine_, mesh_) {
+                   training_.model(), engine_, mesh_) {
   directory_.open_log();
   resumed_ = config.run.resume && checkpoints_.restore();
   if (!resumed_) {
@@ -179,8 +179,8 @@ void Trainer::note_failure(int status, std::string_view what) const {
 
 int Trainer::train(bool silent, const StopSignals& signals) {
   const std::int64_t last = config_.train.steps;
-  log::info("{}: {} parameters, {} on {}, batch {} in {}", model_->name(),
-            human_count(static_cast<double>(model_->parameters().elements())),
+  log::info("{}: {} parameters, {} on {}, batch {} in {}", training_.model().name(),
+            human_count(static_cast<double>(training_.model().parameters().elements())),
             name_of(config_.run.dtype), backend_->name(), config_.train.batch,
             counted(static_cast<std::uint64_t>(engine_.micro_batches()), "micro-batch"));
   if (world().size() > 1) {

@@ -18,6 +18,7 @@ struct DitConfig : CommonConfig {
   void check_image_size(std::int64_t pixels) const;
   // Numbers of tensor ranks that the model can be cut into: the divisors of the heads.
   std::vector<int> tensor_degrees() const { return divisors(heads); }
+  PassKinds passes() const { return {}; }
 };
 
 }  // namespace edt

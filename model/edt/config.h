@@ -39,6 +39,22 @@ struct EdtConfig : CommonConfig {
   // Numbers of tensor ranks that the model can be cut into: the divisors that the head counts of
   // all stages share. Widths and hidden widths are multiples of the heads.
   std::vector<int> tensor_degrees() const;
+
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> sampling_facts() const {
+    if (amm_blocks.empty()) return {};
+    return {{"amm_blocks", amm_blocks}};
+  }
+
+  // A model of one stage without the mask inside it has no mask.
+  PassKinds passes() const {
+    const bool masks = mid_mask || down_stages() > 0;
+    return {.zeroes = masks, .shares_prefix = masks};
+  }
 };
+
+// Gives an EDT other depths. What names blocks keeps its place: the blocks of the modulation matrix
+// stay at the same share of their stage (with another number of stages: of all stages on the way
+// up), and so does the mask inside the first stage.
+void change_depths(EdtConfig& config, std::vector<std::int64_t> depths);
 
 }  // namespace edt

@@ -20,6 +20,7 @@ struct Mdtv2Config : CommonConfig {
   void check_image_size(std::int64_t pixels) const;
   // Numbers of tensor ranks that the model can be cut into: the divisors of the heads.
   std::vector<int> tensor_degrees() const { return divisors(heads); }
+  PassKinds passes() const { return {.drops = true}; }
 
   // Tokens of a sample that a masked pass of this ratio keeps.
   std::int64_t kept_tokens(float ratio) const;

@@ -32,9 +32,10 @@ class Rehearsal {
   Recorder recorder_;
   std::unique_ptr<RecordingBackend> backend_;
   RecordingCommunicator tensor_ranks_;
-  std::unique_ptr<Model> model_;
+  std::unique_ptr<Model> model_;  // until the training has it
   RecordingCommunicator data_ranks_;
-  std::unique_ptr<TrainingEngine> engine_;
+  Training training_;
+  TrainingEngine& engine_;
   std::vector<float> latents_;
   std::vector<std::int32_t> labels_;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/edt/edt_model.h"
+
 namespace edt::test {
 namespace {
 
@@ -70,10 +72,13 @@ GoldenModel::GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, 
   }
 }
 
-std::vector<std::int64_t> GoldenModel::amm_blocks() const {
-  const auto* edt = config_.as<EdtConfig>();
-  const bool follows_published_list = edt != nullptr && edt->mid_mask && edt->blocks() > 25;
-  return follows_published_list ? std::vector<std::int64_t>{23, 25} : config_.amm_blocks();
+void GoldenModel::use_modulation() {
+  auto* model = dynamic_cast<EdtModel*>(model_.get());
+  if (model == nullptr) return;
+  const EdtConfig& config = model->config();
+  const bool follows_published_list = config.mid_mask && config.blocks() > 25;
+  model->set_amm_blocks(follows_published_list ? std::vector<std::int64_t>{23, 25}
+                                               : config.amm_blocks);
 }
 
 Tensor GoldenModel::allocate(const Shape& shape, DType dtype) {

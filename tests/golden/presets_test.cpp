@@ -7,9 +7,9 @@
 #include "core/reference/reference_backend.h"
 #include "model/edt/edt_model.h"
 #include "model/edt/tables.h"
+#include "model/families/presets.h"
 #include "model/plan/products.h"
 #include "model/positions.h"
-#include "model/presets/presets.h"
 #include "tests/golden/golden_file.h"
 #include "tests/golden/golden_model.h"
 

@@ -1,7 +1,7 @@
 // Models small enough to train in a test: four classes, latents of 16 x 16.
 #pragma once
 
-#include "model/presets/model_config.h"
+#include "model/families/model_config.h"
 
 namespace edt::test {
 

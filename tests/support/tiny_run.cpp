@@ -36,8 +36,8 @@ TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem
   TrainConfig config;
   config.model.preset = "EDT-Ti/2";
   config.model.image_size = 128;
-  config.model.widths = {8, 12, 16, 12, 8};
-  config.model.heads = {2, 3, 4, 3, 2};
+  config.model.sizes.widths = {8, 12, 16, 12, 8};
+  config.model.sizes.heads = {2, 3, 4, 3, 2};
   config.data.path = data;
   config.train.steps = 6;
   config.train.batch = 8;
@@ -57,10 +57,10 @@ TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem
   TrainConfig config = tiny_config(data, run);
   if (kind == "EDT") return config;
   config.model.preset = kind + "-S/2";
-  config.model.depths =
+  config.model.sizes.depths =
       kind == "DiT" ? std::vector<std::int64_t>{2} : std::vector<std::int64_t>{2, 1};
-  config.model.widths = {16};
-  config.model.heads = {2};
+  config.model.sizes.widths = {16};
+  config.model.sizes.heads = {2};
   config.train.masked = kind != "DiT";
   config.train.timesteps = TimestepSampling::kUniform;
   if (kind == "DiT") config.optimizer.kind = OptimizerKind::kAdamW;
@@ -69,8 +69,8 @@ TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem
 
 TrainConfig tiny_gpu_config(const std::filesystem::path& data, const std::filesystem::path& run) {
   TrainConfig config = tiny_config(data, run);
-  config.model.heads = {2, 2, 4, 2, 2};
-  config.model.widths = {16, 24, 32, 24, 16};
+  config.model.sizes.heads = {2, 2, 4, 2, 2};
+  config.model.sizes.widths = {16, 24, 32, 24, 16};
   config.train.steps = 2;
   config.train.batch = 2;
   config.train.micro_batch = 1;

@@ -9,8 +9,8 @@
 #include "core/random/stream.h"
 #include "core/reference/reference_backend.h"
 #include "model/edt/edt_model.h"
+#include "model/families/presets.h"
 #include "model/plan/products.h"
-#include "model/presets/presets.h"
 #include "parallel/threads/thread_ranks.h"
 
 namespace edt {

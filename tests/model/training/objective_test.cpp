@@ -113,7 +113,7 @@ class ObjectiveTest : public testing::Test {
 
 TEST_F(ObjectiveTest, RecomputeGivesTheSameBits) {
   for (const ModelConfig& model : {ModelConfig(tiny(true)), {tiny_mdtv2()}, {tiny_dit()}}) {
-    const ObjectiveConfig objective{.masked = model.has_masked_pass()};
+    const ObjectiveConfig objective{.masked = model.passes().masked()};
     const Outcome plain = run(model, objective);
     for (const Recompute recompute : {Recompute::kSelective, Recompute::kFull}) {
       const Outcome again = run(model, objective, recompute);

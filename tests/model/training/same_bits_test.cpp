@@ -44,7 +44,7 @@ EngineConfig engine_config(const Setting& setting) {
   config.clip = 0.5;
   config.seed = 5;
   config.zero = setting.zero;
-  config.objective.masked = setting.model.has_masked_pass();
+  config.objective.masked = setting.model.passes().masked();
   return config;
 }
 
