@@ -39,6 +39,10 @@ struct Description {
   std::string source;      // where the samples come from, for people
   std::string provenance;  // id of all that shaped the set; empty: not known
 
+  // Pixels for each latent, across and down: 8 where the size of the pictures does not say.
+  int factor() const {
+    return height > 0 && image_size % height == 0 ? image_size / height : 8;
+  }
   std::uint64_t latent_elements() const {
     return static_cast<std::uint64_t>(channels) * height * width;
   }

@@ -59,8 +59,7 @@ class Model {
 
   const std::string& name() const { return common_.name; }
   std::int64_t patch() const { return common_.patch; }
-  std::int64_t channels() const { return common_.channels; }
-  std::int64_t input_size() const { return common_.input_size; }
+  const LatentShape& latents() const { return common_.latents; }
   std::int64_t classes() const { return common_.classes; }
   float label_dropout() const { return common_.label_dropout; }
 

@@ -32,9 +32,9 @@ class Batches {
       : synthetic_(model, options.micro_batch) {
     if (options.shards.empty()) return;
     dataset_.emplace(options.shards);
-    const auto side = static_cast<int>(model.input_size());
-    dataset_->require_fits(static_cast<int>(model.channels()), side, side,
-                           static_cast<int>(model.classes()));
+    const LatentShape& latents = model.latents();
+    dataset_->require_fits(static_cast<int>(latents.channels), static_cast<int>(latents.height),
+                           static_cast<int>(latents.width), static_cast<int>(model.classes()));
     const auto size = static_cast<std::uint64_t>(options.micro_batch);
     reader_.emplace(*dataset_, dataset_->make_order({}), size,
                     [](std::uint64_t number, std::span<std::uint64_t> positions) {

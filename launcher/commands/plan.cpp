@@ -9,6 +9,7 @@
 #include "launcher/plan/plan_report.h"
 #include "launcher/plan/plan_scale.h"
 #include "launcher/recipe/engine_config.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/train/micro_batch.h"
 
 namespace edt {
@@ -147,6 +148,10 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   require_writable(plan.html, "--html");
   require_writable(plan.csv, "--csv");
   require_writable(plan.calibrate, "--calibrate");
+  if (std::filesystem::exists(config.data.path)) {
+    take_latents_of(data::Dataset(config.data.path, {.verify_blocks = false}).description(),
+                    options, config.model);
+  }
   const ModelConfig model = config.model.resolve(1000);
   if (!plan.calibrate.empty()) {
     choose_micro_batch(config, model, context.world.size(), {});

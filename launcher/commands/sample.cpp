@@ -64,8 +64,11 @@ void SampleOptions::declare(OptionSet& options) {
   options.add("cfg-scale", &request.guidance.scale, "classifier-free guidance; 1: none")
       .at_least(0);
   options.add("guided-channels", &request.guidance.channels,
-              {{"first-three", GuidedChannels::kFirstThree}, {"all", GuidedChannels::kAll}},
-              "latent channels that are guided; first-three as published");
+              {{"auto", GuidedChannels::kAuto},
+               {"first-three", GuidedChannels::kFirstThree},
+               {"all", GuidedChannels::kAll}},
+              "latent channels that are guided; auto: of 4 the first three, as published, of "
+              "others all");
   options.add("power-cosine", &request.guidance.power_cosine, "guidance that grows (MDT)");
   inference.declare(options);
   options.add("seed", &request.seed, "seed of the noise");
@@ -115,10 +118,15 @@ std::vector<float> read_noise(const std::filesystem::path& path, const std::stri
   return set.read_all<float>(h5::Type::kFloat32);
 }
 
+h5::Shape latent_shape(const Model& model) {
+  const LatentShape& latents = model.latents();
+  return {static_cast<std::uint64_t>(latents.channels), static_cast<std::uint64_t>(latents.height),
+          static_cast<std::uint64_t>(latents.width)};
+}
+
 void read_noises(SampleOptions& options, const Model& model) {
-  const auto side = static_cast<std::uint64_t>(model.input_size());
-  const h5::Shape pictures{options.request.labels.size(),
-                           static_cast<std::uint64_t>(model.channels()), side, side};
+  h5::Shape pictures = latent_shape(model);
+  pictures.insert(pictures.begin(), options.request.labels.size());
   options.request.init_noise = read_noise(options.init_noise, "z", pictures);
   if (options.step_noise.empty()) return;
   h5::Shape steps = pictures;
@@ -148,8 +156,11 @@ void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& da
 nlohmann::ordered_json notes_of(const SampleOptions& options, const TrainedModel& trained,
                                 const TrainedData& data) {
   const PictureRequest& request = options.request;
-  nlohmann::ordered_json notes = data.decoding(trained.model_config());
-  notes.update({{"model", trained.model_config().name()},
+  const ModelConfig& model = trained.model_config();
+  const std::int64_t guided =
+      guided_channels(request.guidance.channels, model.latents().channels);
+  nlohmann::ordered_json notes = data.decoding(model);
+  notes.update({{"model", model.name()},
                 {"checkpoint", std::filesystem::absolute(trained.checkpoint()).string()},
                 {"step", trained.step()},
                 {"weights", options.weights},
@@ -158,12 +169,11 @@ nlohmann::ordered_json notes_of(const SampleOptions& options, const TrainedModel
                 {"eta", request.sampler.eta},
                 {"clip_denoised", request.sampler.clip_denoised},
                 {"cfg_scale", request.guidance.scale},
-                {"guided_channels",
-                 request.guidance.channels == GuidedChannels::kAll ? "all" : "first-three"},
+                {"guided_channels", guided == model.latents().channels ? "all" : "first-three"},
                 {"power_cosine", request.guidance.power_cosine},
                 {"dtype", name_of(options.dtype)},
                 {"seed", request.seed}});
-  for (const auto& [name, value] : trained.model_config().sampling_facts()) notes[name] = value;
+  for (const auto& [name, value] : model.sampling_facts()) notes[name] = value;
   if (!options.init_noise.empty()) notes["init_noise"] = options.init_noise.string();
   if (!options.step_noise.empty()) notes["step_noise"] = options.step_noise.string();
   return notes;
@@ -247,9 +257,7 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   const data::Decoder decoder = data.decoder(trained->model_config());
   std::optional<PictureOutput> output;  // of the first rank
   if (context.world.is_root()) {
-    const auto side = static_cast<std::uint64_t>(model.input_size());
-    output.emplace(options.out, decoder, request.labels,
-                   h5::Shape{static_cast<std::uint64_t>(model.channels()), side, side}, columns,
+    output.emplace(options.out, decoder, request.labels, latent_shape(model), columns,
                    notes_of(options, *trained, data));
     warn_of_what_is_missing(options, data, decoder);
   }

@@ -7,6 +7,7 @@
 #include "core/storage/durable_file.h"
 #include "launcher/memory/memory_check.h"
 #include "launcher/recipe/engine_config.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/text/report.h"
 #include "launcher/train/agreement.h"
 #include "launcher/train/batch_plan.h"
@@ -87,9 +88,7 @@ Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const dat
   require_agreement(world, "version", version_text());
   require_agreement(world, "configuration", configuration);
   require_agreement(world, "data set", signature_of(dataset));
-  const auto side = static_cast<int>(model.input_size());
-  dataset.require_fits(static_cast<int>(model.channels()), side, side,
-                       static_cast<int>(model.classes()));
+  require_fits(dataset, model);
   if (world.is_root()) require_writable(config.run.prometheus, "run.prometheus");
   config.check_recipe(model);
   check_mesh({.ranks = world.size(),

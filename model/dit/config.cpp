@@ -4,8 +4,6 @@
 
 namespace edt {
 
-void DitConfig::check_image_size(std::int64_t pixels) const { check_patches(*this, pixels); }
-
 void DitConfig::validate() const {
   validate_common();
   check_one_grid(*this, depth, width, heads);

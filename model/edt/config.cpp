@@ -12,7 +12,7 @@ std::int64_t EdtConfig::blocks() const {
 
 std::int64_t EdtConfig::grid(std::int64_t stage) const {
   const std::int64_t level = std::min(stage, stages() - 1 - stage);
-  return (input_size / patch) >> level;
+  return (latents.height / patch) >> level;
 }
 
 std::int64_t EdtConfig::stage_of_block(std::int64_t block) const {
@@ -22,12 +22,11 @@ std::int64_t EdtConfig::stage_of_block(std::int64_t block) const {
   return stage;
 }
 
-void EdtConfig::check_image_size(std::int64_t pixels) const {
+GridStep EdtConfig::grid_step() const {
   constexpr std::int64_t kMostDownSamplings = 40;  // no picture is that large
   const std::int64_t halvings = std::min(down_stages(), kMostDownSamplings);
-  CommonConfig::check_image_size(pixels, patch << halvings,
-                                 fmt::format("patch {} x {} of {} down-samplings", patch,
-                                             std::int64_t{1} << halvings, down_stages()));
+  return {patch << halvings, fmt::format("patch {} x {} of {} down-samplings", patch,
+                                         std::int64_t{1} << halvings, down_stages())};
 }
 
 void EdtConfig::validate() const {
@@ -38,7 +37,8 @@ void EdtConfig::validate() const {
   require<UsageError>(widths.size() == depths.size() && heads.size() == depths.size(), kWhere,
                       "model.depths has {} stages, model.widths {}, model.heads {}", depths.size(),
                       widths.size(), heads.size());
-  check_image_size(kPixelsPerLatent * input_size);
+  check_sides(grid_step());
+  require_square("as its relative positions are those of a square grid");
   for (std::size_t i = 0; i < depths.size(); ++i) {
     require<UsageError>(depths[i] >= 1, kWhere, "model.depths: stage {} has {} blocks", i,
                         depths[i]);

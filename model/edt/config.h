@@ -33,8 +33,7 @@ struct EdtConfig : CommonConfig {
 
   // Throws UsageError naming the option and both values when the parts do not fit.
   void validate() const;
-  // The same for the side of the pictures alone.
-  void check_image_size(std::int64_t pixels) const;
+  GridStep grid_step() const;
 
   // Numbers of tensor ranks that the model can be cut into: the divisors that the head counts of
   // all stages share. Widths and hidden widths are multiples of the heads.

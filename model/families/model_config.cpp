@@ -18,8 +18,8 @@ void ModelConfig::validate() const {
   std::visit([](const auto& config) { config.validate(); }, any_);
 }
 
-void ModelConfig::check_image_size(std::int64_t pixels) const {
-  std::visit([&](const auto& config) { config.check_image_size(pixels); }, any_);
+GridStep ModelConfig::grid_step() const {
+  return std::visit([](const auto& config) { return config.grid_step(); }, any_);
 }
 
 std::vector<int> ModelConfig::tensor_degrees() const {

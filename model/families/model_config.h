@@ -38,15 +38,14 @@ class ModelConfig {
   CommonConfig& common();
   const std::string& name() const { return common().name; }
   std::int64_t patch() const { return common().patch; }
-  std::int64_t channels() const { return common().channels; }
-  std::int64_t input_size() const { return common().input_size; }
+  const LatentShape& latents() const { return common().latents; }
   std::int64_t classes() const { return common().classes; }
 
   // Throws UsageError naming the option and both values when the parts do not fit.
   void validate() const;
-  // The same for pictures of so many pixels a side, of which input_size follows.
-  void check_image_size(std::int64_t pixels) const;
 
+  // Of what the sides of the latents are multiples.
+  GridStep grid_step() const;
   // Numbers of tensor ranks that the model can be cut into.
   std::vector<int> tensor_degrees() const;
   PassKinds passes() const;

@@ -21,9 +21,18 @@ void ModelOptions::declare(OptionSet& options) {
   const std::string preset_default = "that of the preset";
   options.section("model", "Model: a preset and what to change of it");
   options.add("model.preset", &preset, "published size").alias("model").choices(preset_names());
-  options.add("model.image-size", &image_size, "side of the pictures; latents are 1/8 of it")
+  options.add("model.image-size", &image_size, "height of the pictures; in training the data's")
       .unit("pixels")
       .range(16, 8192);
+  options.add("model.image-width", &image_width, "their width; 0: the same")
+      .unit("pixels")
+      .range(0, 8192);
+  options.add("model.channels", &channels, "of the latents; in training the data's").range(1, 4096);
+  options
+      .add("model.vae-factor", &vae_factor,
+           "pixels for each latent, across and down; in training the data's")
+      .unit("pixels")
+      .range(1, 256);
   options.add("model.classes", &classes, "number of classes")
       .range(1, 1 << 24)
       .default_is("that of the data");
@@ -58,8 +67,10 @@ ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   common.patch = patch.value_or(common.patch);
   common.label_dropout = label_dropout.value_or(common.label_dropout);
   std::visit([&]<class C>(C& one) { FamilyOf<C>::resize(one, sizes); }, config.any());
-  config.check_image_size(image_size);
-  common.input_size = image_size / kPixelsPerLatent;
+  const std::int64_t width = image_width > 0 ? image_width : image_size;
+  common.latents = {channels, image_size / vae_factor, width / vae_factor, vae_factor};
+  common.check_side("model.image-size", image_size, config.grid_step());
+  common.check_side("model.image-width", width, config.grid_step());
   const auto apply = [&]<class C>(C& one) {
     std::get<typename FamilyOf<C>::Options>(of_family).apply(one);
   };

@@ -11,7 +11,9 @@ namespace edt {
 
 struct ModelOptions {
   std::string preset = "EDT-S/2";
-  std::int64_t image_size = 256;  // pixels; latents are an eighth of it
+  // Of the pictures, in pixels, and of their latents. Where they are not given, those of the data.
+  std::int64_t image_size = 256, image_width = 0;  // 0: as wide as high
+  std::int64_t channels = 4, vae_factor = 8;
   std::optional<std::int64_t> classes, patch;
   SizeOptions sizes;
   std::optional<float> label_dropout;

@@ -4,11 +4,10 @@
 #include "model/blocks/grid_checks.h"
 
 namespace edt {
-void Mdtv2Config::check_image_size(std::int64_t pixels) const { check_patches(*this, pixels); }
-
 void Mdtv2Config::validate() const {
   validate_common();
   check_one_grid(*this, encoder_depth + decoder_depth, width, heads);
+  require_square("as its relative positions are those of a square grid");
   require<UsageError>(encoder_depth >= 2 && encoder_depth % 2 == 0 && decoder_depth >= 1, "model",
                       "model.depths is {},{}: an even number of encoder blocks and at least one "
                       "decoder block are needed",

@@ -49,8 +49,8 @@ class ForwardPass {
   }
 
   ModelInputs inputs(std::int64_t rows) {
-    const std::int64_t side = model_->input_size();
-    return {tensor({rows, model_->channels(), side, side}), tensor({rows}),
+    const LatentShape& latents = model_->latents();
+    return {tensor({rows, latents.channels, latents.height, latents.width}), tensor({rows}),
             tensor({rows}, DType::kInt32)};
   }
 

@@ -50,9 +50,7 @@ Rehearsal::Rehearsal(const PlannedStep& step, bool keep_replays)
       training_(std::move(model_), observed(step, recorder_), *backend_, data_ranks_),
       engine_(training_.engine()),
       labels_(static_cast<std::size_t>(step.engine.micro_batch)) {
-  const ModelConfig& model = step.model;
-  latents_.resize(labels_.size() * static_cast<std::size_t>(model.channels() * model.input_size() *
-                                                            model.input_size()));
+  latents_.resize(labels_.size() * static_cast<std::size_t>(step.model.latents().elements()));
   recorder_.pause();
   engine_.restored(0, 0);
 }

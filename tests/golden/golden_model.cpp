@@ -51,7 +51,7 @@ ModelConfig golden_config(const GoldenFile& file) {
   ModelConfig config = of_kind(file.text("/", "model"), file);
   CommonConfig& common = config.common();
   common.name = "golden";
-  common.input_size = number("input_size");
+  common.latents = LatentShape::square(number("input_size"));
   common.patch = number("patch_size");
   common.classes = number("num_classes");
   return config;

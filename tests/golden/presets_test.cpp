@@ -124,7 +124,7 @@ TEST(EdtConfig, RefusesWhatDoesNotFit) {
   EXPECT_EQ(message([](EdtConfig& c) { c.heads[1] = 7; }),
             "[model] model.heads has 7 for stage 1, which does not divide its 416 of model.widths");
   EXPECT_EQ(
-      message([](EdtConfig& c) { c.input_size = 36; }),
+      message([](EdtConfig& c) { c.latents = LatentShape::square(36); }),
       "[model] model.image-size is 288, EDT-S/2 takes multiples of 64 (VAE 8 x patch 2 x 4 of "
       "2 down-samplings): 256 or 320");
   EXPECT_EQ(

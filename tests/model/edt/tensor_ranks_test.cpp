@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 EdtConfig small_config() {
   EdtConfig config;
   config.name = "small";
-  config.input_size = 8;
+  config.latents = LatentShape::square(8);
   config.classes = 5;
   config.depths = {2, 1, 2};
   config.widths = {24, 48, 24};

@@ -25,7 +25,7 @@ void take_step(TrainingEngine& engine, const Model& model) {
   const auto& step = engine.own_micro_batches();
   const auto images = static_cast<std::size_t>(2);
   const std::vector<float> latents(
-      images * static_cast<std::size_t>(model.channels() * model.input_size() * model.input_size()),
+      images * static_cast<std::size_t>(model.latents().elements()),
       0.1f);
   const std::vector<std::int32_t> labels(images, 1);
   engine.begin_step();

@@ -29,7 +29,7 @@ template <class Config>
 Config tiny(const char* name) {
   Config config;
   config.name = name;
-  config.input_size = kSide;
+  config.latents = LatentShape::square(kSide);
   config.classes = 4;
   return config;
 }
