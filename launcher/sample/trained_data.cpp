@@ -45,6 +45,7 @@ nlohmann::ordered_json TrainedData::decoding(const ModelConfig& model) const {
                                {"image_size", shape.factor * shape.height},
                                {"pixels_per_latent", shape.factor},
                                {"num_classes", model.classes()}};
+  if (!shape.is_square()) notes["image_width"] = shape.factor * shape.width;
   if (!latents) {
     notes["decode"] = "unknown: neither checkpoint nor data set says the scale of the latents";
     return notes;

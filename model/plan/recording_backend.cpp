@@ -65,8 +65,8 @@ class RecordingDevice : public RecordingBackend {
   }
 
  protected:
-  // Records the call of `Kernel`, so that it can be made again on another backend.
-  template <auto Kernel, class... Args>
+  // Records the call of `Method`, so that it can be made again on another backend.
+  template <auto Method, class... Args>
   void note(std::string_view name, KernelClass kind, const Args&... args);
 
  private:
@@ -80,7 +80,7 @@ class RecordingDevice : public RecordingBackend {
   HollowMemory memory_;
 };
 
-template <auto Kernel, class... Args>
+template <auto Method, class... Args>
 void RecordingDevice::note(std::string_view name, KernelClass kind, const Args&... args) {
   if (!recorder_.recording()) return;
   KernelKey key;
@@ -88,14 +88,14 @@ void RecordingDevice::note(std::string_view name, KernelClass kind, const Args&.
   Replay replay;
   if (recorder_.keeps_replays()) {
     replay = [kept = std::tuple<Args...>(args...)](Backend& backend, const Relocation& to) {
-      std::apply([&](const Args&... a) { (backend.*Kernel)(relocated(a, to)...); }, kept);
+      std::apply([&](const Args&... a) { (backend.*Method)(relocated(a, to)...); }, kept);
     };
   }
   const bool multiplies = kind == KernelClass::kMatrix || kind == KernelClass::kAttention;
   const DType dtype = multiplies ? product_type(args...) : DType::kFloat32;
   Kernel* const is_new = recorder_.kernel(name, kind, dtype, key, std::move(replay));
   if (is_new == nullptr) return;
-  KernelProducts products = products_of(KernelTag<Kernel>{}, args...);
+  KernelProducts products = products_of(KernelTag<Method>{}, args...);
   is_new->flops = flops_of(products.counted) + flops_of(products.again);
   is_new->products = std::move(products.counted);
 }

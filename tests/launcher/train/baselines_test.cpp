@@ -67,9 +67,7 @@ TEST_P(Baselines, SampleWithoutTheModulationMatrix) {
   with_amm.insert(with_amm.end(), {"--amm", "on"});
   const auto refused = edt_command(with_amm);
   EXPECT_EQ(refused.status, kWrongUsage);
-  EXPECT_THAT(refused.error, HasSubstr("the attention modulation matrix belongs to EDT, the model "
-                                       "is " +
-                                       GetParam()));
+  EXPECT_THAT(refused.error, HasSubstr("amm belongs to EDT, the model is " + GetParam()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Baselines, testing::Values("MDTv2", "DiT"),
