@@ -23,10 +23,10 @@ void ModelOptions::declare(OptionSet& options) {
   options.add("model.preset", &preset, "published size").alias("model").choices(preset_names());
   options.add("model.image-size", &image_size, "height of the pictures; in training the data's")
       .unit("pixels")
-      .range(16, 8192);
+      .range(1, 65536);
   options.add("model.image-width", &image_width, "their width; 0: the same")
       .unit("pixels")
-      .range(0, 8192);
+      .range(0, 65536);
   options.add("model.channels", &channels, "of the latents; in training the data's").range(1, 4096);
   options
       .add("model.vae-factor", &vae_factor,

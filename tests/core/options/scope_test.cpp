@@ -51,7 +51,7 @@ TEST(OptionScope, EndsWithTheScope) {
 TEST(OptionScope, WhatHasNoEffectIsNotInTheConfiguration) {
   Shop shop;
   EXPECT_EQ(shop.refusal({"--animal=dog", "--bones=2"}), "");
-  EXPECT_EQ(shop.options.to_ini(), "animal = dog\ntricks =\nbones = 2\n");
+  EXPECT_EQ(shop.options.to_ini(), "animal = dog\ntricks = \nbones = 2\n");
 }
 
 TEST(OptionScope, OfAListOneElementIsEnough) {

@@ -102,11 +102,11 @@ class LatentRefusals : public testing::Test {
 TEST_F(LatentRefusals, NameBothShapes) {
   EXPECT_THAT(refusal({32, 16, 16, 16}, tiny_edt("1"), {"--model.channels=16"}),
               HasSubstr("latents of 32 x 16 x 16, the model takes 16 x 16 x 16"));
-  EXPECT_THAT(refusal({32, 16, 16, 16}, tiny_edt("1"), {"--model.image-size=128"}),
-              AllOf(HasSubstr("latents of 32 x 16 x 16, the model takes 32 x 8 x 8"),
+  EXPECT_THAT(refusal({32, 16, 16, 16}, tiny_edt("1"), {"--model.image-size=512"}),
+              AllOf(HasSubstr("latents of 32 x 16 x 16, the model takes 32 x 32 x 32"),
                     HasSubstr("model.image-size 256 would fit")));
-  EXPECT_THAT(refusal({4, 12, 12, 16}, tiny_edt("1")),
-              HasSubstr("model.image-size is 192, EDT-Ti/2 takes multiples of 64 (VAE 16 x patch 1 "
+  EXPECT_THAT(refusal({4, 10, 10, 16}, tiny_edt("1")),
+              HasSubstr("model.image-size is 160, EDT-Ti/2 takes multiples of 64 (VAE 16 x patch 1 "
                         "x 4 of 2 down-samplings)"));
   EXPECT_THAT(refusal({4, 8, 16, 8}, tiny_edt("2")),
               HasSubstr("model.image-size is 64, model.image-width 128: EDT-Ti/2 takes square "

@@ -169,7 +169,7 @@ TEST_F(ObjectiveTest, FlopsAreThoseOfTheMatrixProducts) {
   const double forward = total_flops(forward_products(config, 3));
   const double whole = run(config, {.masked = false}).flops;
   EXPECT_LT(whole, 3 * forward);
-  EXPECT_GT(whole, 2.98 * forward);
+  EXPECT_GT(whole, 2.97 * forward);
 }
 
 // A full pass is the same whatever the masked pass beside it drops.
