@@ -2,6 +2,9 @@
 // come the defaults that fail by name (kernels_missing.cpp) and the planner's recording backend
 // (model/plan/recording_backend.cpp).
 //
+// The kernels of pictures (core/ops/picture), which no step that trains calls, are a list of their
+// own: nothing plans them.
+//
 // Bounds: kMatrix by the matrix units where it is large, kAttention the same at another share of
 // them, kRows by memory.
 #pragma once
@@ -69,3 +72,15 @@ using Int = std::int64_t;
   KERNEL(DiffusionKernels, kRows, diffusion_loss_backward, T, T, T, T, T, T, T, Int, G)     \
   KERNEL(DiffusionKernels, kRows, add_noise, T, T, T, T)                                    \
   KERNEL(DiffusionKernels, kRows, random_normal, random::StreamKey, T, T)
+
+#define EDT_PICTURE_KERNELS(KERNEL)                                                             \
+  KERNEL(ConvolutionKernels, kMatrix, convolution, const PackedConvolution&, T, T,              \
+         const ConvolutionEnd&)                                                                 \
+  KERNEL(PictureNormKernels, kRows, group_norm, T, T, T, const GroupNormForm&, T)               \
+  KERNEL(PictureNormKernels, kRows, channel_rms_norm, T, T, T, double, PictureActivation, T, T) \
+  KERNEL(PictureAttentionKernels, kAttention, wide_attention, T, T, T, T)                       \
+  KERNEL(PictureAttentionKernels, kRows, relu_linear_attention, T, Int, double, T)              \
+  KERNEL(ChannelKernels, kRows, fold_pixels, T, Int, Int, T)                                    \
+  KERNEL(ChannelKernels, kRows, unfold_pixels, T, Int, Int, T)                                  \
+  KERNEL(ChannelKernels, kRows, gated_silu, T, T)                                               \
+  KERNEL(ChannelKernels, kRows, join_channels, T, T, T)
