@@ -176,7 +176,7 @@ const Option* OptionSet::find_named(std::string_view name) const {
 
 const Option* OptionSet::find(std::string_view name) const {
   if (const Option* option = find_named(name)) return option;
-  if (const auto now = present_name(command_, name); !now.empty()) return find_named(now);
+  if (const auto now = present_name(command_, name); !now.empty()) return find(now);
   const Option* found = nullptr;
   for (const auto& option : options_) {
     if (key_of(option->name_) != name) continue;
@@ -238,8 +238,8 @@ bool OptionSet::parse(std::span<const std::string> args) {
     }
   }
   for (const RenamedOption& former : renamed_options()) {
-    const Option* option = find(former.old_name);
-    if (option && option->name_ == former.name) {
+    if (!former.command.empty() && former.command != command_) continue;
+    if (const Option* option = find(former.old_name)) {
       known.push_back({std::string(former.old_name), option->field_->is_flag()});
     }
   }
@@ -483,7 +483,10 @@ std::vector<OptionChange> OptionSet::changes_since(const IniFile& earlier) const
   std::vector<OptionChange> changes;
   for (const auto& option : options_) {
     if (!in_configuration(*option)) continue;
-    const auto entry = std::ranges::find(earlier.entries, option->name_, &IniEntry::key);
+    const auto is_its = [&](const IniEntry& entry) {
+      return entry.key == option->name_ || present_name(command_, entry.key) == option->name_;
+    };
+    const auto entry = std::ranges::find_if(earlier.entries, is_its);
     const std::string& before =
         entry != earlier.entries.end() ? entry->value : option->default_text_;
     const std::string after = option->field_->text();

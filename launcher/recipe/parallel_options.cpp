@@ -24,23 +24,23 @@ void ParallelOptions::declare(OptionSet& options) {
       .free_to_change()
       .used_when("parallel.zero", {"0", "1"});
   options
-      .add("parallel.gather-ahead", &gather_ahead,
+      .add("parallel.prefetch", &prefetch,
            "blocks whose weights are on their way before they are used")
       .range(0, 64)
       .free_to_change()
       .used_when("parallel.zero", {"3"});
-  options.add("parallel.gradient-wire", &gradient_wire,
+  options.add("parallel.reduce-dtype", &reduce_dtype,
               {{"float32", Wire::kExact}, {"bf16", Wire::kBFloat16}},
-              "type of gradients on the wire; bf16 is outside the promise of equal bits");
+              "type in which gradients travel; bf16 is outside the promise of equal bits");
 }
 
 ZeroConfig ParallelOptions::resolve() const {
   constexpr std::int64_t kFloatsPerMib = (std::int64_t{1} << 20) / sizeof(float);
   return {.stage = zero,
           .overlap = overlap,
-          .gradient_wire = gradient_wire,
+          .gradient_wire = reduce_dtype,
           .bucket_elements = bucket_mib * kFloatsPerMib,
-          .gather_ahead = gather_ahead};
+          .gather_ahead = prefetch};
 }
 
 }  // namespace edt

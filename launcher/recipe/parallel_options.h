@@ -13,8 +13,8 @@ struct ParallelOptions {
   ZeroStage zero = ZeroStage::kOptimizer;
   bool overlap = true;
   std::int64_t bucket_mib = 8;
-  int gather_ahead = 2;
-  Wire gradient_wire = Wire::kExact;
+  int prefetch = 2;
+  Wire reduce_dtype = Wire::kExact;
 
   void declare(OptionSet& options);
   ZeroConfig resolve() const;
