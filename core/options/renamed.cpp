@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::array kRenamed{
     RenamedOption{"bench ops", "backend", "device", "0.1.0"},
-    RenamedOption{"", "parallel.gather-ahead", "parallel.prefetch", "0.2.0"},
+    RenamedOption{"", "parallel.gather-ahead", "parallel.weight-prefetch", "0.2.0"},
     RenamedOption{"", "parallel.gradient-wire", "parallel.reduce-dtype", "0.2.0"},
     RenamedOption{"", "run.products", "run.gemm-algos", "0.2.0"},
     RenamedOption{"", "products", "gemm-algos", "0.2.0"},

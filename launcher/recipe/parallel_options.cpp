@@ -24,7 +24,7 @@ void ParallelOptions::declare(OptionSet& options) {
       .free_to_change()
       .used_when("parallel.zero", {"0", "1"});
   options
-      .add("parallel.prefetch", &prefetch,
+      .add("parallel.weight-prefetch", &weight_prefetch,
            "blocks whose weights are on their way before they are used")
       .range(0, 64)
       .free_to_change()
@@ -40,7 +40,7 @@ ZeroConfig ParallelOptions::resolve() const {
           .overlap = overlap,
           .gradient_wire = reduce_dtype,
           .bucket_elements = bucket_mib * kFloatsPerMib,
-          .gather_ahead = prefetch};
+          .gather_ahead = weight_prefetch};
 }
 
 }  // namespace edt

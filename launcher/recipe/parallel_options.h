@@ -13,7 +13,7 @@ struct ParallelOptions {
   ZeroStage zero = ZeroStage::kOptimizer;
   bool overlap = true;
   std::int64_t bucket_mib = 8;
-  int prefetch = 2;
+  int weight_prefetch = 2;
   Wire reduce_dtype = Wire::kExact;
 
   void declare(OptionSet& options);
