@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Which folder of the program includes which: arrows go one way, and there is no circle.
+# Which folder of the program includes which: arrows go one way, there is no circle, and what is included is there.
 # Usage: scripts/includes.sh [--list]
 #   --list  prints FOLDER -> FOLDERS instead of checking
 # Exit status 1 where an arrow is wrong, with the include that makes it.
@@ -32,9 +32,13 @@ wrong=$(arrows | awk '
           may["model"] = " core parallel model "; may["launcher"] = " core parallel model data launcher " }
   index(may[floor_of($1)], " " floor_of($2) " ") == 0 { print $3 " includes " $2 }
   $2 == "launcher/bench" && $1 ~ /^launcher\/(train|plan|recipe|sample)$/ { print $3 " includes " $2 }')
+missing=$(git ls-files core parallel model data launcher tests | grep -E '\.(h|cpp|cu|cuh)$' |
+  xargs grep -Ho '^#include "\(core\|parallel\|model\|data\|launcher\|tests\)/[^"]*"' | tr -d '"' | sed 's/:#include /\t/' |
+  while IFS=$'\t' read -r from to; do [[ -e $to || -e $to.in || $to == core/plugin/build_identity.h ]] || echo "$from includes $to"; done)
 circle=$(arrows | cut -d' ' -f1,2 | tsort 2>&1 >/dev/null | sed 's/^tsort: //')
-if [[ -n $wrong || -n $circle ]]; then
+if [[ -n $wrong || -n $circle || -n $missing ]]; then
   [[ -n $wrong ]] && printf 'wrong way:\n%s\n' "$wrong"
+  [[ -n $missing ]] && printf 'not there:\n%s\n' "$missing"
   [[ -n $circle ]] && printf 'a circle:\n%s\n' "$circle"
   exit 1
 fi
