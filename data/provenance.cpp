@@ -5,6 +5,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/base/json_text.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "data/fingerprint.h"
@@ -18,9 +19,7 @@ namespace {
 
 // Names of files need not be UTF-8; what is recorded must read back as the same.
 std::string valid_text(const std::string& text) {
-  return ordered_json::parse(
-             ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace))
-      .get<std::string>();
+  return ordered_json::parse(json_text(ordered_json(text))).get<std::string>();
 }
 
 }  // namespace
@@ -76,7 +75,7 @@ fs::path Provenance::path(const fs::path& directory) { return directory / "prove
 void Provenance::write(const fs::path& directory) const {
   ordered_json json = ordered_json::object();
   for (const auto& [name, value] : entries_) json[name] = value;
-  write_text_atomically(path(directory), json.dump(2) + "\n");
+  write_text_atomically(path(directory), json_text(json, 2) + "\n");
 }
 
 Provenance Provenance::read(const fs::path& directory) {

@@ -20,20 +20,6 @@ std::array<std::atomic<char*>, kSlots> names{};
 std::atomic<int> delays{0}, waiting_signal{0};
 static_assert(std::atomic<char*>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
-int enlist(const std::filesystem::path& path) {
-  char* name = strdup(std::filesystem::absolute(path).c_str());
-  for (int slot = 0; name != nullptr && slot < kSlots; ++slot) {
-    char* none = nullptr;
-    if (names[static_cast<std::size_t>(slot)].compare_exchange_strong(none, name)) return slot;
-  }
-  std::free(name);
-  return kNoSlot;
-}
-
-void strike_off(int slot) {
-  if (slot != kNoSlot) std::free(names[static_cast<std::size_t>(slot)].exchange(nullptr));
-}
-
 void end_by(int number) {
   remove_partial_files();
   signal(number, SIG_DFL);
@@ -51,12 +37,26 @@ void on_signal(int number) {
 
 }  // namespace
 
+int list_for_removal(const std::filesystem::path& path) {
+  char* name = strdup(std::filesystem::absolute(path).c_str());
+  for (int slot = 0; name != nullptr && slot < kSlots; ++slot) {
+    char* none = nullptr;
+    if (names[static_cast<std::size_t>(slot)].compare_exchange_strong(none, name)) return slot;
+  }
+  std::free(name);
+  return kNoSlot;
+}
+
+void strike_off_removal(int number) {
+  if (number != kNoSlot) std::free(names[static_cast<std::size_t>(number)].exchange(nullptr));
+}
+
 PartialFile::PartialFile(const std::filesystem::path& path)
-    : path_(final_path(path)), partial_(partial_path(path_)), slot_(enlist(partial_)) {}
+    : path_(final_path(path)), partial_(partial_path(path_)), slot_(list_for_removal(partial_)) {}
 
 PartialFile::~PartialFile() {
   if (!is_complete_) ::unlink(partial_.c_str());
-  strike_off(slot_);
+  strike_off_removal(slot_);
 }
 
 void PartialFile::commit() {

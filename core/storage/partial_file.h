@@ -37,6 +37,10 @@ void remove_partial_files_on_signals();
 // What such a handler does before it ends the program; safe in any handler.
 void remove_partial_files() noexcept;
 
+// A file that goes with them, until it is struck off by the number that it gets here.
+int list_for_removal(const std::filesystem::path& path);
+void strike_off_removal(int number);
+
 // While it lives, these signals wait, so that a library can remove temporary files of its own.
 class SignalDelay {
  public:

@@ -151,6 +151,7 @@ Provenance provenance_of(const ImportOptions& options, const Description& d, Mom
                                   {"--flipped-key", &options.flipped_key}}) {
     p.add(name, key->empty() ? "the usual" : *key);
   }
+  if (options.unlabelled) p.add("--unlabelled", true);
   p.add("--class-order", kOrders[static_cast<int>(options.class_order)]);
   p.add("--classes", fmt::to_string(d.classes));
   p.add("--vae-factor", fmt::to_string(options.vae_factor));

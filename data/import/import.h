@@ -43,6 +43,7 @@ struct ImportOptions {
   // Names within .npz, .safetensors and HDF5. Empty: the usual ones.
   std::string latents_key, labels_key, flipped_key;
   ClassOrder class_order = ClassOrder::kAuto;
+  bool unlabelled = false;  // there are no labels: all samples are of one class
 
   std::filesystem::path out;
   int classes = 0;     // 0: as many as the labels say (class folders, one-hot), else 1000

@@ -145,7 +145,12 @@ ImportLayout layout_of(const ImportOptions& options) {
                       latents.string());
   const bool folder = fs::is_directory(latents, code);
   if (options.layout == ImportLayout::kAuto) {
-    if (folder) return layout_of_folder(latents, options);
+    if (folder) {
+      const ImportLayout found = layout_of_folder(latents, options);
+      // Folders whose names mean nothing are as those of a dataset.json.
+      const bool means_nothing = options.unlabelled && found == ImportLayout::kClasses;
+      return means_nothing ? ImportLayout::kJson : found;
+    }
     return is_zip_of_files(latents) ? ImportLayout::kJson : ImportLayout::kArray;
   }
   const bool wants_folder = options.layout != ImportLayout::kArray;
@@ -155,13 +160,28 @@ ImportLayout layout_of(const ImportOptions& options) {
   return options.layout;
 }
 
+namespace {
+
+void require_no_labels(const ImportOptions& options) {
+  const char* given = !options.labels.empty()                    ? "--labels"
+                      : !options.labels_key.empty()              ? "--labels-key"
+                      : options.layout == ImportLayout::kClasses ? "--layout classes"
+                      : options.class_order != ClassOrder::kAuto ? "--class-order"
+                                                                 : nullptr;
+  require<UsageError>(given == nullptr, "import", "--unlabelled and {} are both given", given);
+}
+
+}  // namespace
+
 SampleFiles find_sample_files(const ImportOptions& options) {
+  if (options.unlabelled) require_no_labels(options);
   for (const fs::path& path : {options.labels, options.flipped_latents}) {
     require<UsageError>(path.empty() || fs::exists(path), "import",
                         "{}: there is no such file or folder", path.string());
   }
   SampleFiles files;
   const ImportLayout layout = layout_of(options);
+  files.unlabelled = options.unlabelled;
   require_apart(options.out, options.latents);
   files.many = layout != ImportLayout::kArray;
   if (layout == ImportLayout::kJson) {
@@ -173,6 +193,7 @@ SampleFiles find_sample_files(const ImportOptions& options) {
     refuse_object_files(*files.latents, files.many);
     add_labels(files, options);
   }
+  if (options.unlabelled) files.file_labels_from = "none (--unlabelled)";
   if (options.flipped_latents.empty()) return files;
   files.flipped = copies_of(*files.latents, options, layout);
   return files;

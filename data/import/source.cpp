@@ -68,6 +68,7 @@ ImportSource::ImportSource(const ImportOptions& options)
 ImportSource::~ImportSource() = default;
 
 std::uint64_t ImportSource::classes() const {
+  if (files_.unlabelled) return 1;
   return files_.class_names.empty() ? one_hot_classes_ : files_.class_names.size();
 }
 
@@ -108,15 +109,16 @@ std::unique_ptr<ImportSource::Part> ImportSource::open_part(std::uint64_t file) 
       *opened, {"--latents-key", options_.latents_key, {"latents", "moments"}}, false, &name);
   part->samples = samples_of(*part->latents);
   part->flipped = open_flipped(file, *opened, name);
-  if (files_.all_labels || all_labels_ || !files_.file_labels.empty()) return part;
+  const bool elsewhere = files_.all_labels || all_labels_ || !files_.file_labels.empty();
+  if (elsewhere || files_.unlabelled) return part;
   const ArrayName labels{"--labels-key", options_.labels_key, {"labels", "label"}};
   if (files_.labels) {
     const auto beside = files_.labels->open(file);
     part->labels = std::make_unique<LabelArray>(find_array(*beside, labels, false), part->samples);
     return part;
   }
-  require<UsageError>(opened->has_names(), "import", "{}: --labels is needed: a {}",
-                      opened->path().string(),
+  require<UsageError>(opened->has_names(), "import",
+                      "{}: --labels is needed, or --unlabelled: a {}", opened->path().string(),
                       files_.many ? "folder of .npy files named alike, one array of all labels, or "
                                     "a .json"
                                   : "file of labels");
@@ -180,7 +182,9 @@ void ImportSource::read(std::uint64_t index, std::span<float> stored, std::span<
   // A sample that is alone is C rows of [C, H, W].
   part_->latents->read(sample, stored);
   if (has_flipped_) part_->flipped->read(sample, flipped);
-  if (all_labels_) {
+  if (files_.unlabelled) {
+    label = 0;
+  } else if (all_labels_) {
     label = all_labels_->read(index);
   } else {
     label = part_->labels ? part_->labels->read(sample) : files_.file_labels[file];

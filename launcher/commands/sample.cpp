@@ -287,9 +287,9 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                                                  {"false_colours", false_colours}}
                               .dump(2));
   } else {
-    context.print("{} in {} from step {}{}\n",
-                  counted(static_cast<std::uint64_t>(total), "picture"), human_duration(seconds),
-                  trained->step(), false_colours ? ", in false colours" : "");
+    context.note("{} in {} from step {}{}\n", counted(static_cast<std::uint64_t>(total), "picture"),
+                 human_duration(seconds), trained->step(),
+                 false_colours ? ", in false colours" : "");
   }
   return kDone;
 }

@@ -52,11 +52,11 @@ int write_dataset(CommandContext& context, const std::string& label,
   }
   progress.reset();
   const data::DatasetInfo info = data::describe(out);
-  context.print("{}: {} samples of {} x {} x {}, {} classes, {}, {}{}\n", out.string(),
-                info.samples, info.description.channels, info.description.height,
-                info.description.width, info.description.classes, counted(info.shards, "shard"),
-                human_bytes(static_cast<double>(info.bytes)), kept_text(written));
-  if (!written.source.empty()) context.print("from {}\n", written.source);
+  context.note("{}: {} samples of {} x {} x {}, {} classes, {}, {}{}\n", out.string(), info.samples,
+               info.description.channels, info.description.height, info.description.width,
+               info.description.classes, counted(info.shards, "shard"),
+               human_bytes(static_cast<double>(info.bytes)), kept_text(written));
+  if (!written.source.empty()) context.note("from {}\n", written.source);
   return kDone;
 }
 

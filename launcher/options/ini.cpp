@@ -7,6 +7,7 @@
 #include <map>
 
 #include "core/base/error.h"
+#include "core/base/json_text.h"
 
 namespace edt {
 namespace {
@@ -27,6 +28,13 @@ bool is_key(std::string_view key) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '-' || c == '_';
   });
+}
+
+// Names of files need not be; what holds a configuration as text, a checkpoint's manifest, has to
+// be.
+bool is_utf8(std::string_view text) {
+  const nlohmann::json json = std::string(text);
+  return nlohmann::json::parse(json_text(json)) == json;
 }
 
 class IniParser {
@@ -155,17 +163,19 @@ IniFile read_ini_file(const std::filesystem::path& path) {
 }
 
 std::string ini_value(std::string_view value) {
+  const bool only_ascii = !is_utf8(value);
+  const auto is_shown = [&](unsigned char c) {
+    return c >= 0x20 && c != 0x7f && (c < 0x80 || !only_ascii);
+  };
   const bool plain = trimmed(value) == value && value.find_first_of("\"#;\\") == value.npos &&
-                     std::none_of(value.begin(), value.end(),
-                                  [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+                     std::all_of(value.begin(), value.end(), is_shown);
   if (plain) return std::string(value);
   std::string quoted = "\"";
   for (const char c : value) {
-    const auto code = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
       quoted += {'\\', c};
-    } else if (code < 0x20 || code == 0x7f) {
-      quoted += fmt::format("\\x{:02x}", code);
+    } else if (!is_shown(static_cast<unsigned char>(c))) {
+      quoted += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     } else {
       quoted += c;
     }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/base/json_text.h"
 #include "core/base/log.h"
 #include "core/storage/access.h"
 #include "core/storage/durable_file.h"
@@ -65,7 +66,7 @@ void RunDirectory::begin(std::string_view configuration) const {
 void RunDirectory::write_outcome(int status, std::int64_t step, std::string_view what) const {
   generation_->check();
   const nlohmann::ordered_json json{{"status", status}, {"step", step}, {"what", what}};
-  write_text_atomically(outcome(), json.dump() + '\n');
+  write_text_atomically(outcome(), json_text(json) + '\n');
 }
 
 std::int64_t RunDirectory::saved_step() const {

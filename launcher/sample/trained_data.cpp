@@ -34,13 +34,16 @@ data::Decoder TrainedData::decoder(const ModelConfig& model) const {
 }
 
 nlohmann::ordered_json TrainedData::decoding(const ModelConfig& model) const {
+  // Models count 8 pixels for each latent; of other VAEs the data set says how many there are.
+  const std::int64_t counted = kPixelsPerLatent * model.input_size();
+  const std::int64_t pixels = latents && latents->image_size > 0 ? latents->image_size : counted;
   nlohmann::ordered_json notes{{"format", "edt-latents"},
                                {"format_version", 1},
                                {"written_by", "edt " + versions().front().second},
                                {"layout", "N, C, H, W"},
                                {"channels", model.channels()},
-                               {"image_size", kPixelsPerLatent * model.input_size()},
-                               {"pixels_per_latent", kPixelsPerLatent},
+                               {"image_size", pixels},
+                               {"pixels_per_latent", pixels / model.input_size()},
                                {"num_classes", model.classes()}};
   if (!latents) {
     notes["decode"] = "unknown: neither checkpoint nor data set says the scale of the latents";

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/base/json_text.h"
 
 namespace edt {
 
@@ -13,6 +14,7 @@ LatentSpace LatentSpace::of(const data::Description& data, bool normalize) {
   LatentSpace space{.scale = data.scale,
                     .mean = std::vector<double>(channels, 0.0),
                     .std = std::vector<double>(channels, 1.0),
+                    .image_size = data.image_size,
                     .class_names = data.class_names};
   if (!normalize) return space;
   require<DataError>(data.channel_mean.size() == channels, "data",
@@ -30,6 +32,7 @@ std::optional<LatentSpace> LatentSpace::of(const CheckpointInfo& info) {
     LatentSpace space{.scale = json.at("scale"),
                       .mean = json.at("channel_mean"),
                       .std = json.at("channel_std"),
+                      .image_size = json.value("image_size", std::int64_t{0}),
                       .class_names = json.at("class_names")};
     require<CheckpointError>(space.scale > 0 && space.mean.size() == space.std.size(), "checkpoint",
                              "the manifest's {} has scale {}, {} means and {} deviations", kKey,
@@ -41,9 +44,11 @@ std::optional<LatentSpace> LatentSpace::of(const CheckpointInfo& info) {
 }
 
 std::string LatentSpace::to_text() const {
-  return nlohmann::json{
-      {"scale", scale}, {"channel_mean", mean}, {"channel_std", std}, {"class_names", class_names}}
-      .dump();
+  return json_text(nlohmann::json{{"scale", scale},
+                                  {"channel_mean", mean},
+                                  {"channel_std", std},
+                                  {"image_size", image_size},
+                                  {"class_names", class_names}});
 }
 
 void LatentSpace::require_same(const LatentSpace& other, const std::string& path) const {

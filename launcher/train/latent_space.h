@@ -16,6 +16,7 @@ namespace edt {
 struct LatentSpace {
   double scale = 1;
   std::vector<double> mean, std;         // of each channel; 0 and 1 where it is not normalized
+  std::int64_t image_size = 0;           // side of the pictures in pixels; 0: not known
   std::vector<std::string> class_names;  // empty: not known
 
   // Of a model that is trained on such data; `normalize` as data.normalize.

@@ -23,5 +23,13 @@ TEST_F(Cli, ImportSaysWhatIsOfNoUse) {
               HasSubstr("a text that is not empty"));
 }
 
+TEST_F(Cli, QuietIsQuiet) {
+  const std::string synth = "data synth --samples 4 --image-size 64 --out " + path_ + "/set";
+  EXPECT_THAT(run(synth, "2>&1").output, HasSubstr("4 samples of 4 x 8 x 8"));
+  EXPECT_EQ(run(synth + "2 --quiet", "2>&1").output, "");
+  EXPECT_EQ(run("data repack --quiet " + path_ + "/set " + path_ + "/set3", "2>&1").output, "");
+  EXPECT_EQ(run("data adopt --quiet " + path_ + "/set", "2>&1").output, "");
+}
+
 }  // namespace
 }  // namespace edt::test

@@ -8,7 +8,6 @@
 #include "core/base/error.h"
 #include "launcher/commands/table.h"
 #include "launcher/help/command_options.h"
-#include "tests/launcher/temporary_directory.h"
 
 namespace edt {
 namespace {

@@ -3,7 +3,8 @@
 #include <gmock/gmock.h>
 
 #include "core/base/error.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -49,6 +50,15 @@ TEST(Ini, EveryValueReadsBack) {
   }
 }
 
+// Text that holds a configuration has to be UTF-8, whatever names it has.
+TEST(Ini, NamesThatAreNotUtf8AreWrittenInAscii) {
+  EXPECT_EQ(ini_value("/caf\xc3\xa9"), "/caf\xc3\xa9");
+  EXPECT_EQ(ini_value("/caf\xe9"), "\"/caf\\xe9\"");
+  for (const std::string value : {"/caf\xe9", "\xff\xfe", "\xc3\xa9\xc3", "a\x80z"}) {
+    EXPECT_EQ(only_value("a = " + ini_value(value)), value);
+  }
+}
+
 TEST(Ini, RefusalsNameTheLine) {
   EXPECT_EQ(ini_refusal("\nnonsense\n"), "[config] a.ini:2: expected 'key = value' or '[section]'");
   EXPECT_THAT(ini_refusal("[a\n"), HasSubstr("a.ini:1: the section has no ']'"));
@@ -66,14 +76,14 @@ TEST(Ini, RefusalsNameTheLine) {
 }
 
 TEST(Ini, FilesThatCannotBeConfigurations) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const auto reading = [&](const std::filesystem::path& path) {
     return message_of<UsageError>([&] { read_ini_file(path); });
   };
   EXPECT_THAT(reading(directory / "none"), HasSubstr("no such file"));
   EXPECT_THAT(reading(directory.path()), HasSubstr("not a file"));
   EXPECT_THAT(reading("/dev/zero"), HasSubstr("not a file"));
-  write_text(directory / "large", std::string((1 << 20) + 1, '#'));
+  test::write_text(directory / "large", std::string((1 << 20) + 1, '#'));
   EXPECT_THAT(reading(directory / "large"), HasSubstr("1048577 bytes"));
 }
 

@@ -7,8 +7,9 @@
 #include <random>
 
 #include "launcher/options/renamed.h"
-#include "tests/launcher/temporary_directory.h"
 #include "tests/support/fuzz_rounds.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -113,9 +114,9 @@ TEST(Options, EverythingAfterTwoDashesIsAnArgument) {
 }
 
 TEST(Options, CommandLineWinsOverFilesAndLaterFilesOverEarlier) {
-  TemporaryDirectory directory;
-  write_text(directory / "a.ini", "[train]\nsteps = 1\nseed = 11\n[optim]\nrate = 0.25\n");
-  write_text(directory / "b.ini", "train.seed = 22\noptim.rate = 0.5\n");
+  test::TempDir directory;
+  test::write_text(directory / "a.ini", "[train]\nsteps = 1\nseed = 11\n[optim]\nrate = 0.25\n");
+  test::write_text(directory / "b.ini", "train.seed = 22\noptim.rate = 0.5\n");
   Declared d;
   d.parse({"--optim.rate=0.75", "--config", directory / "a.ini",
            "--config=" + (directory / "b.ini").string()});
@@ -214,12 +215,12 @@ TEST(Options, RefusesWhatWouldHaveNoEffect) {
 
 // A file is a beginning: what a later source makes useless is left out, and said so.
 TEST(Options, WhatALaterSourceMakesUselessIsLeftOut) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const std::string adan = directory / "adan.ini", adamw = directory / "adamw.ini",
                     both = directory / "both.ini";
-  write_text(adan, "[optim]\nthird-beta = 0.5\n");
-  write_text(adamw, "[optim]\nname = adamw\n");
-  write_text(both, "[optim]\nname = adamw\nthird-beta = 0.5\n");
+  test::write_text(adan, "[optim]\nthird-beta = 0.5\n");
+  test::write_text(adamw, "[optim]\nname = adamw\n");
+  test::write_text(both, "[optim]\nname = adamw\nthird-beta = 0.5\n");
   const auto left_out = [](const std::vector<std::string>& args) {
     Declared d;
     d.parse(args);
@@ -250,8 +251,8 @@ TEST(Options, WhatIsLeftOutGovernsNoMore) {
   options.add("rate", &rate, "of the decay").used_when("decay", {"cosine"});
   options.add("decay", &decay, "of a beta").used_when("optimizer", {"adan"});
   options.add("optimizer", &optimizer, "update rule");
-  TemporaryDirectory directory;
-  write_text(directory / "a.ini", "decay = cosine\nrate = 2\n");
+  test::TempDir directory;
+  test::write_text(directory / "a.ini", "decay = cosine\nrate = 2\n");
   ASSERT_TRUE(options.parse(
       std::vector<std::string>{"--config", directory / "a.ini", "--optimizer=adamw"}));
   EXPECT_EQ(options.left_out().size(), 2u);
@@ -380,7 +381,7 @@ TEST(Options, BothNamesOfOneInAFileAreRefused) {
 // docs/compatibility.md has the table.
 TEST(Options, FormerNamesAreDocumented) {
   const std::string page =
-      read_text(std::filesystem::path(EDT_GOLDEN_DIR) / "../../docs/compatibility.md");
+      test::read_text(std::filesystem::path(EDT_GOLDEN_DIR) / "../../docs/compatibility.md");
   for (const RenamedOption& former : renamed_options()) {
     EXPECT_THAT(page, HasSubstr(fmt::format("| `{}` | `{}` | `{}` | {} |", former.command,
                                             former.old_name, former.name, former.since)));

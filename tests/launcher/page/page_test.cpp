@@ -10,7 +10,8 @@
 
 #include "core/base/error.h"
 #include "launcher/page/axis.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -113,10 +114,10 @@ TEST(Page, RowsAndBarsOfAnotherLengthAreRefused) {
 }
 
 TEST(Page, IsWrittenWhole) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const Page page = page_of_everything("t");
   page.write(directory / "page.html");
-  EXPECT_EQ(read_text(directory / "page.html"), page.html());
+  EXPECT_EQ(test::read_text(directory / "page.html"), page.html());
 }
 
 TEST(LineChart, WhatCannotBeDrawnIsLeftOutAndSaid) {

@@ -11,9 +11,9 @@
 #include "model/plan/predict.h"
 #include "parallel/self/self_communicator.h"
 #include "parallel/threads/thread_ranks.h"
-#include "tests/launcher/temporary_directory.h"
 #include "tests/model/plan/planned_steps.h"
 #include "tests/support/browser.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_models.h"
 
 namespace edt {
@@ -145,7 +145,7 @@ TEST(Scale, RangesOfRanks) {
 // Reports of a real search, in a browser.
 TEST(Reports, AreDrawn) {
   if (!test::has_browser()) GTEST_SKIP() << "no browser is installed";
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const Cluster cluster = read_cluster("8xh100");
   PlannedStep step = small_step(1, 1, ZeroStage::kOptimizer);
   step.engine.batch = 64;

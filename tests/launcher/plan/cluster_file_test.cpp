@@ -3,7 +3,8 @@
 #include <gmock/gmock.h>
 
 #include "core/base/error.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -19,7 +20,7 @@ const std::string kGood =
 class ClusterFile : public testing::Test {
  protected:
   std::string write(const std::string& text, const std::string& name = "c.ini") {
-    write_text(directory_ / name, text);
+    test::write_text(directory_ / name, text);
     return (directory_ / name).string();
   }
   std::string refusal(const std::string& text) {
@@ -33,7 +34,7 @@ class ClusterFile : public testing::Test {
     return text.replace(at, text.find('\n', at) - at, line);
   }
 
-  const TemporaryDirectory directory_;
+  const test::TempDir directory_;
 };
 
 TEST_F(ClusterFile, UnitsBecomeSeconds) {

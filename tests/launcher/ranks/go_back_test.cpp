@@ -10,6 +10,7 @@
 #include "data/writer.h"
 #include "parallel/checkpoint/compare.h"
 #include "tests/support/mpi_world.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt {
@@ -81,7 +82,7 @@ class GoBack : public testing::Test {
   }
   std::vector<nlohmann::json> metrics(const std::string& run) const {
     std::vector<nlohmann::json> lines;
-    std::istringstream text(read_text(root_ / run / "metrics.jsonl"));
+    std::istringstream text(test::read_text(root_ / run / "metrics.jsonl"));
     for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
     return lines;
   }
@@ -105,7 +106,7 @@ class GoBack : public testing::Test {
     }
     EXPECT_THAT(lines[kLastGood]["went_back"].get<std::string>(),
                 StartsWith(fmt::format("step {}: ", kPoisoned)));
-    const auto outcome = nlohmann::json::parse(read_text(root_ / run / "outcome.json"));
+    const auto outcome = nlohmann::json::parse(test::read_text(root_ / run / "outcome.json"));
     EXPECT_EQ(outcome["status"], 0);
     EXPECT_EQ(find_checkpoint(root_ / run).info().samples_seen, (kSteps + kSkipped) * kBatch);
   }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "tests/support/mpi_world.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt {
@@ -42,7 +43,7 @@ class TraceFile : public testing::Test {
   }
   // Events by rank, from the file that the run has left.
   std::map<int, std::vector<Event>> read() const {
-    const Json trace = Json::parse(read_text(root_ / "run" / "trace.json"));
+    const Json trace = Json::parse(test::read_text(root_ / "run" / "trace.json"));
     std::map<std::pair<int, int>, std::string> lanes;
     std::map<int, std::vector<Event>> events;
     for (const Json& json : trace.at("traceEvents")) {

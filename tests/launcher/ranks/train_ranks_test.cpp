@@ -4,6 +4,7 @@
 
 #include "parallel/checkpoint/compare.h"
 #include "parallel/self/self_communicator.h"
+#include "tests/support/message_of.h"
 #include "tests/support/mpi_world.h"
 #include "tests/support/tiny_run.h"
 

@@ -9,7 +9,8 @@
 #include "launcher/run/metrics.h"
 #include "launcher/run/run_directory.h"
 #include "parallel/self/self_communicator.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 using testing::HasSubstr;
 
 TEST(Generation, EachHolderTakesTheNextNumberAndFencesOffTheOneBefore) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const auto first = Generation::take(directory / "generation");
   EXPECT_EQ(first.number(), 1u);
   EXPECT_TRUE(first.is_current());
@@ -40,7 +41,7 @@ TEST(Generation, ADiskThatCannotBeReadIsNoSuccessor) {
 TEST(Generation, WritersOfARunDirectoryStop) {
   setenv("SLURM_JOB_ID", "77", 1);
   setenv("SLURM_RESTART_COUNT", "0", 1);
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const auto ranks = make_self_communicator();
   const RunDirectory old(directory.path(), *ranks);
   log::set_level(log::Level::kInfo);
@@ -62,10 +63,10 @@ TEST(Generation, WritersOfARunDirectoryStop) {
   log::info("words of the old one");
   log::flush();
   old_metrics.write(2, {{"old", true}});  // past the check: the file is no longer the old one's
-  EXPECT_EQ(read_text(old.config()), "a = 1\n");
+  EXPECT_EQ(test::read_text(old.config()), "a = 1\n");
   EXPECT_FALSE(std::filesystem::exists(old.outcome()));
-  EXPECT_THAT(read_text(old.log(0)), Not(HasSubstr("words of the old one")));
-  EXPECT_EQ(read_text(present.metrics()), "{\"step\":1}\n{\"step\":2}\n");
+  EXPECT_THAT(test::read_text(old.log(0)), Not(HasSubstr("words of the old one")));
+  EXPECT_EQ(test::read_text(present.metrics()), "{\"step\":1}\n{\"step\":2}\n");
 }
 
 }  // namespace

@@ -3,7 +3,8 @@
 #include <gmock/gmock.h>
 
 #include "core/base/error.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -63,8 +64,8 @@ TEST(SlurmScript, Memory) {
 }
 
 TEST(SlurmScript, TheClusterFileCanBeAnother) {
-  TemporaryDirectory directory;
-  write_text(directory / "mine.sh", "module load everything\n");
+  test::TempDir directory;
+  test::write_text(directory / "mine.sh", "module load everything\n");
   SlurmRequest request;
   request.cluster_file = directory / "mine.sh";
   const std::string script = slurm_script(request, "edt", "a.ini", "run");

@@ -5,6 +5,8 @@
 #include <set>
 
 #include "tests/launcher/train/edt_command.h"
+#include "tests/support/message_of.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {

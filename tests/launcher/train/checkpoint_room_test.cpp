@@ -9,6 +9,8 @@
 #include <sstream>
 
 #include "launcher/train/checkpoint_room.h"
+#include "tests/support/message_of.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {

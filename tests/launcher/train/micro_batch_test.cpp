@@ -6,6 +6,8 @@
 #include "launcher/train/engine_config.h"
 #include "parallel/mesh.h"
 #include "tests/launcher/train/edt_command.h"
+#include "tests/support/message_of.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {

@@ -8,6 +8,8 @@
 #include <sstream>
 #include <thread>
 
+#include "tests/support/message_of.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {

@@ -11,6 +11,8 @@
 #include "launcher/commands/table.h"
 #include "model/diffusion/sample_noise.h"
 #include "parallel/self/self_communicator.h"
+#include "tests/support/message_of.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {

@@ -7,6 +7,7 @@
 #include "core/base/span.h"
 #include "launcher/watch/wording.h"
 #include "tests/launcher/watch/written_run.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 #include "tests/support/wait_until.h"
 
@@ -42,7 +43,7 @@ TEST(LiveRun, IsFollowedFromItsStartToItsEnd) {
   config.train.steps = 60;
   config.run.checkpoint_every = 30;
   config.run.device.threads = 1;  // tests run beside each other
-  write_text(directory / "run/generation", "0\n");
+  test::write_text(directory / "run/generation", "0\n");
   RunView view(directory / "run", "run");
   HeldRun held(40);  // in step 20 or 40: of two micro-batches each
   std::jthread training([&] { EXPECT_EQ(test::run(config), kDone); });

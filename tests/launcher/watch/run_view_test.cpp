@@ -11,6 +11,8 @@
 #include "launcher/watch/watch_json.h"
 #include "launcher/watch/wording.h"
 #include "tests/launcher/watch/written_run.h"
+#include "tests/support/message_of.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -29,13 +31,14 @@ class View : public testing::Test {
 TEST_F(View, TheStateComesFromLockAndOutcome) {
   write_run(run_, metrics_text(100));
   EXPECT_EQ(state(), "lost") << "no lock, no outcome";
-  write_text(run_ / "outcome.json", "{\"status\":0,\"step\":100,\"what\":\"done\"}\n");
+  test::write_text(run_ / "outcome.json", "{\"status\":0,\"step\":100,\"what\":\"done\"}\n");
   EXPECT_EQ(state(), "finished");
-  write_text(run_ / "outcome.json", "{\"status\":3,\"step\":100,\"what\":\"SIGTERM\"}\n");
+  test::write_text(run_ / "outcome.json", "{\"status\":3,\"step\":100,\"what\":\"SIGTERM\"}\n");
   EXPECT_EQ(state(), "stopped");
-  write_text(run_ / "outcome.json", "{\"status\":4,\"step\":100,\"what\":\"stop is there\"}\n");
+  test::write_text(run_ / "outcome.json",
+                   "{\"status\":4,\"step\":100,\"what\":\"stop is there\"}\n");
   EXPECT_EQ(state(), "held");
-  write_text(run_ / "outcome.json", "{\"status\":1,\"step\":100,\"what\":\"loss is NaN\"}\n");
+  test::write_text(run_ / "outcome.json", "{\"status\":1,\"step\":100,\"what\":\"loss is NaN\"}\n");
   EXPECT_EQ(state(), "failed");
   EXPECT_EQ(state_detail(*seen({run_}).front()), "loss is NaN");
   std::filesystem::remove(run_ / "outcome.json");
@@ -43,10 +46,10 @@ TEST_F(View, TheStateComesFromLockAndOutcome) {
     const RunLock lock(run_ / "lock");
     EXPECT_EQ(state(), "running");
     EXPECT_THAT(state_detail(*seen({run_}).front()), HasSubstr(fmt::format("{}", getpid())));
-    write_text(run_ / "stop", "");
+    test::write_text(run_ / "stop", "");
     EXPECT_EQ(state(), "stopping");
   }
-  write_text(run_ / "lock", "elsewhere 12 boot 34 - 0\n");
+  test::write_text(run_ / "lock", "elsewhere 12 boot 34 - 0\n");
   EXPECT_EQ(state(), "stopping") << "renewed just now";
   const timespec old[2] = {{.tv_sec = 1000, .tv_nsec = 0}, {.tv_sec = 1000, .tv_nsec = 0}};
   ASSERT_EQ(utimensat(AT_FDCWD, (run_ / "lock").c_str(), old, 0), 0);
@@ -54,12 +57,12 @@ TEST_F(View, TheStateComesFromLockAndOutcome) {
 }
 
 TEST_F(View, ARunThatHasJustStartedIsStarting) {
-  write_text(run_ / "generation", "1\n");
+  test::write_text(run_ / "generation", "1\n");
   const RunLock lock(run_ / "lock");
   EXPECT_EQ(state(), "starting");
   write_run(run_, metrics_text(100));
   EXPECT_EQ(state(), "running");
-  write_text(run_ / "generation", "2\n");
+  test::write_text(run_ / "generation", "2\n");
   EXPECT_EQ(state(), "starting") << "again, after a requeue";
 }
 
@@ -103,14 +106,14 @@ TEST_F(View, JsonHasTheSame) {
 
 TEST_F(View, WarningsOfAllRanksInTheOrderOfTime) {
   write_run(run_, "");
-  write_text(run_ / "logs/rank-00000.log",
-             "2026-11-23T07:00:01.000 info a warning in a text\n"
-             "2026-11-23T07:00:02.000 warning SIGTERM after step 3: saved, stopping\n"
-             "2026-11-23T07:00:09.000 error disk \x1b[31m full\n"
-             "a line of a table\n");
-  write_text(run_ / "logs/rank-00001.log",
-             "2026-11-23T07:00:02.400 warning SIGTERM after step 3: saved, stopping\n"
-             "2026-11-23T07:00:05.000 warning slow\n");
+  test::write_text(run_ / "logs/rank-00000.log",
+                   "2026-11-23T07:00:01.000 info a warning in a text\n"
+                   "2026-11-23T07:00:02.000 warning SIGTERM after step 3: saved, stopping\n"
+                   "2026-11-23T07:00:09.000 error disk \x1b[31m full\n"
+                   "a line of a table\n");
+  test::write_text(run_ / "logs/rank-00001.log",
+                   "2026-11-23T07:00:02.400 warning SIGTERM after step 3: saved, stopping\n"
+                   "2026-11-23T07:00:05.000 warning slow\n");
   const auto views = seen({run_});
   const auto& list = views.front()->warnings().list();
   ASSERT_EQ(list.size(), 3u);

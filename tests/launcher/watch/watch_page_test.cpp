@@ -5,6 +5,7 @@
 #include "core/storage/png.h"
 #include "tests/launcher/watch/written_run.h"
 #include "tests/support/browser.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -55,7 +56,7 @@ TEST_F(WatchPage, RenewsItselfOnlyWhileAsked) {
 }
 
 TEST_F(WatchPage, ARunWithoutStepsHasAPageToo) {
-  write_text(directory_ / "new/generation", "1\n");
+  test::write_text(directory_ / "new/generation", "1\n");
   EXPECT_THAT(watch_page(seen({directory_ / "new"}), 5.0).html(),
               HasSubstr("No step is recorded yet."));
 }

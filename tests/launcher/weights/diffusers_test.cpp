@@ -3,6 +3,7 @@
 #include "core/reference/reference_backend.h"
 #include "launcher/sample/trained_model.h"
 #include "tests/launcher/weights/weights_fixture.h"
+#include "tests/support/text_files.h"
 
 namespace edt::test {
 namespace {

@@ -1,6 +1,7 @@
 // edt ckpt import: files as people have them become runs that can be trained on.
 #include "core/reference/reference_backend.h"
 #include "tests/launcher/weights/weights_fixture.h"
+#include "tests/support/text_files.h"
 
 namespace edt::test {
 namespace {

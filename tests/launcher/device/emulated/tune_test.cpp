@@ -12,6 +12,7 @@
 #include "parallel/threads/thread_ranks.h"
 #include "tests/core/cuda/emulation/runtime.h"
 #include "tests/core/storage/expect_error.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
