@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/file_kind.h"
 #include "core/storage/npy.h"
@@ -62,7 +63,15 @@ void refuse_foreign_files(const fs::path& folder) {
 ImportLayout layout_of_folder(const fs::path& folder, const ImportOptions& options) {
   const Listing there = list(folder);
   if (there.json || options.labels.extension() == ".json") return ImportLayout::kJson;
-  if (there.arrays > 0) return ImportLayout::kFolders;
+  if (there.arrays > 0) {
+    for (const std::string& name : there.folders) {
+      if (list(folder / name).arrays == 0) continue;
+      log::warning("{}: the folder {} in it holds arrays too, which are left out", folder.string(),
+                   name);
+      break;
+    }
+    return ImportLayout::kFolders;
+  }
   for (const std::string& name : there.folders) {
     require<UsageError>(!fs::exists(folder / name / "dataset.json"), "import",
                         "{}: holds no arrays, {} holds them with a dataset.json: import that",

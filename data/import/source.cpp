@@ -74,7 +74,25 @@ std::uint64_t ImportSource::classes() const {
 
 std::uint64_t ImportSource::samples_of(const Array& latents) const {
   (void)sample_shape(latents.shape(), files_.many, latents.label());
-  return latents.shape().size() == 3 ? 1 : latents.rows();
+  const std::uint64_t samples = latents.shape().size() == 3 ? 1 : latents.rows();
+  require<DataError>(samples > 0, "import", "{}: shape {}: there are no samples in it",
+                     latents.label(), h5::to_string(latents.shape()));
+  return samples;
+}
+
+// Labels or mirrored copies whose rows have names must be of the same samples.
+void ImportSource::require_same_rows(const Array& latents, const Array& others) {
+  const auto names = latents.row_names(), other_names = others.row_names();
+  if (names.empty() || other_names.empty() || names == other_names) return;
+  const auto [a, b] =
+      std::mismatch(names.begin(), names.end(), other_names.begin(), other_names.end());
+  fail<DataError>("import", "{} and {} do not pair: sample {} is {} and {}", latents.label(),
+                  others.label(), a - names.begin(), a == names.end() ? "not there" : *a,
+                  b == other_names.end() ? "not there" : *b);
+}
+
+void ImportSource::note_other_files(const Array& array) {
+  for (const auto& file : array.other_files()) other_files_.insert(file);
 }
 
 // Files of several samples each: all are opened once.
@@ -85,6 +103,7 @@ void ImportSource::count_samples() {
     const auto latents =
         find_array(*file, {"--latents-key", options_.latents_key, {"latents", "moments"}}, false);
     begin_.push_back(begin_.back() + samples_of(*latents));
+    note_other_files(*latents);
   }
 }
 
@@ -138,6 +157,8 @@ void ImportSource::check_part(const Part& part) const {
   require<DataError>(files_.file_labels.empty() || !files_.class_names.empty() || expected == 1,
                      "import", "{}: {} samples, {} has one label for them", latents.label(),
                      expected, files_.file_labels_from);
+  if (part.labels) require_same_rows(latents, part.labels->array());
+  if (part.flipped) require_same_rows(latents, *part.flipped);
   require<DataError>(has_flipped_ == (part.flipped != nullptr), "import",
                      "{}: {} a mirrored copy beside it, unlike {}", latents.label(),
                      part.flipped ? "has" : "lacks", first_);
@@ -149,6 +170,10 @@ void ImportSource::check_part(const Part& part) const {
 
 void ImportSource::describe(const Part& part) {
   const LabelArray* labels = all_labels_ ? all_labels_.get() : part.labels.get();
+  for (const Array* array : std::initializer_list<const Array*>{
+           part.latents.get(), part.flipped.get(), labels ? &labels->array() : nullptr}) {
+    if (array != nullptr) note_other_files(*array);
+  }
   const std::string from =
       labels ? fmt::format("{} {}{}", labels->label(), labels->type(),
                            labels->classes() > 0 ? " one-hot" : "")

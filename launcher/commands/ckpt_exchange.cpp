@@ -92,7 +92,8 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
 
   const bool as_directory =
       chosen.names == WeightNames::kDiffusers && chosen.out.extension() != ".safetensors";
-  as_directory ? require_directory(chosen.out, "--out") : require_writable(chosen.out, "--out");
+  as_directory ? require_directory(chosen.out, "--out")
+               : require_writable(chosen.out, "--out", ".safetensors");
   const Checkpoint checkpoint = find_checkpoint(chosen.checkpoint);
   const ModelConfig config = model_config_of(checkpoint, configuration_of(checkpoint));
   const auto backend = make_reference_backend();
@@ -207,8 +208,13 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
   if (!read_options(options, args, context)) return kDone;
 
   require_directory(chosen.out, "--out");
-  require<UsageError>(!std::filesystem::exists(chosen.out / "config.ini"), "import",
-                      "--out {} holds a run already: it has a config.ini", chosen.out.string());
+  std::error_code ignored;
+  const bool is_new = !std::filesystem::exists(chosen.out, ignored) ||
+                      std::filesystem::is_empty(chosen.out, ignored);
+  require<UsageError>(
+      is_new, "import", "--out {} is not empty{}: a new run directory is needed",
+      chosen.out.string(),
+      std::filesystem::exists(chosen.out / "config.ini", ignored) ? ", it holds a run" : "");
   const std::filesystem::path file = weight_file(chosen.file);
   const ModelConfig config = chosen.resolve(file);
   const auto backend = make_reference_backend();

@@ -96,7 +96,7 @@ int data_info(std::span<const std::string> args, CommandContext& context) {
   options.add("pictures", &pictures, "write a PNG with eight samples of each of the first classes");
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
-  require_writable(pictures, "--pictures");
+  require_writable(pictures, "--pictures", ".png");
   const data::DatasetInfo info = data::describe(path);
   if (!pictures.empty()) data::write_pictures(path, pictures);
   if (as_json) {

@@ -63,7 +63,8 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
            "MAR's")
       .range(1, 256);
   options.add("scale", &import.scale, "factor between VAE latents and what is trained on").above(0);
-  options.add("scaled", &import.scaled, "the input is multiplied by it already");
+  options.add("scaled", &import.scaled, "the input is multiplied by it already")
+      .default_is("on, where the values look like it");
   options.add(
       "moments", &import.moments,
       {{"auto", Moments::kAuto},

@@ -144,9 +144,9 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   // Sizes that are tried follow from the batch, whatever a file or the default says.
   if (!is_fixed("train.micro-batch", options, plan)) config.train.micro_batch = config.train.batch;
   config.validate();
-  require_writable(plan.html, "--html");
-  require_writable(plan.csv, "--csv");
-  require_writable(plan.calibrate, "--calibrate");
+  require_writable(plan.html, "--html", ".html .htm");
+  require_writable(plan.csv, "--csv", ".csv .tsv");
+  require_writable(plan.calibrate, "--calibrate", ".ini");
   const ModelConfig model = config.model.resolve(1000);
   if (!plan.calibrate.empty()) {
     choose_micro_batch(config, model, context.world.size(), {});

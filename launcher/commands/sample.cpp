@@ -74,7 +74,7 @@ void SampleOptions::declare(OptionSet& options) {
       .at_least(0)
       .default_is("those of the model")
       .used_when("amm", {"on"});
-  options.add("seed", &request.seed, "seed of the noise");
+  options.add("seed", &request.seed, "seed of the noise").at_least(0);
   options.add("init-noise", &init_noise, "HDF5 file, data set z [N, C, H, W], instead of the seed");
   options.add("step-noise", &step_noise,
               "HDF5 file, data set step_noise [steps, N, C, H, W], instead of the seed");
@@ -202,7 +202,6 @@ void make_pictures(PictureSampler& sampler, const PictureRequest& request, Comma
 void check_options(const SampleOptions& options, const OptionSet& set) {
   require<UsageError>(options.out.any(), "sample",
                       "nothing to write: give --out, --out-dir, --latents or --npz");
-  require_latents_name(options.out.latents, "--latents");
   require<UsageError>(options.spacing.empty() || !set.given("steps"), "sample",
                       "--steps {} and --spacing {} are both given, one is needed", options.steps,
                       options.spacing);

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/json_text.h"
+#include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
 #include "launcher/options/options.h"
 #include "launcher/watch/frame.h"
@@ -86,6 +87,7 @@ int watch(std::span<const std::string> args, CommandContext& context) {
   RunViews runs = open_runs(options.runs);
   look(runs);
   if (!options.html.empty()) {
+    require_name_of(".html .htm", options.html, "--html");
     try {
       write_page(options, runs);
     } catch (const SystemError& error) {

@@ -30,6 +30,14 @@ bool is_key(std::string_view key) {
   });
 }
 
+// What a shell gives for `--config <(command)`, or `command | edt ... --config /dev/stdin`.
+bool is_open_pipe(const std::filesystem::path& path, const std::filesystem::file_status& status) {
+  const std::string name = path.string();
+  const bool is_open =
+      name == "/dev/stdin" || name.starts_with("/dev/fd/") || name.starts_with("/proc/self/fd/");
+  return is_open && std::filesystem::is_fifo(status);
+}
+
 // Names of files need not be; what holds a configuration as text, a checkpoint's manifest, has to
 // be.
 bool is_utf8(std::string_view text) {
@@ -150,15 +158,15 @@ IniFile read_ini_file(const std::filesystem::path& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   require<UsageError>(std::filesystem::exists(status), "config", "{}: no such file", path.string());
-  require<UsageError>(std::filesystem::is_regular_file(status), "config", "{}: not a file",
-                      path.string());
-  const auto size = std::filesystem::file_size(path, error);
-  require<UsageError>(!error && size <= kLargestFile, "config",
-                      "{}: {} bytes, a configuration has at most {}", path.string(), size,
-                      kLargestFile);
+  require<UsageError>(std::filesystem::is_regular_file(status) || is_open_pipe(path, status),
+                      "config", "{}: not a file", path.string());
   std::ifstream stream(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  std::string text(kLargestFile + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   require<UsageError>(stream.good() || stream.eof(), "config", "{}: cannot be read", path.string());
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  require<UsageError>(text.size() <= kLargestFile, "config",
+                      "{}: a configuration has at most {} bytes", path.string(), kLargestFile);
   return parse_ini(text, path.string());
 }
 

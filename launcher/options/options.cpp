@@ -255,7 +255,7 @@ bool OptionSet::parse(std::span<const std::string> args) {
   for (const auto& argument : arguments) {
     if (argument.name != "config") continue;
     require<UsageError>(!argument.value.empty(), command_, "--config names no file");
-    files.push_back(read_ini_file(argument.value));
+    files.push_back(read_ini_file(option_type::path_of(argument.value)));
   }
   if (first_source_) read_first_source(arguments, files);
   for (const IniFile& file : files) read(file);
@@ -341,7 +341,9 @@ void OptionSet::read_first_source(std::span<const CommandLineArgument> arguments
   const std::string value = value_of(first_option_).value_or("");
   if (value.empty()) return;
   const auto is_given = [&](std::string_view name) { return value_of(name).has_value(); };
-  if (const auto first = first_source_(option_type::absolute(value), is_given)) read(*first);
+  if (const auto first =
+          first_source_(option_type::absolute(option_type::path_of(value)), is_given))
+    read(*first);
 }
 
 void OptionSet::note_owners() {

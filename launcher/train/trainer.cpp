@@ -342,6 +342,7 @@ void Trainer::look_for_spikes(StepRecord& record) {
 double Trainer::save(StepLog* log) {
   phase("checkpoint");
   const auto begin = Clock::now();
+  if (world().is_root()) dataset_.look_again();  // what was trained on other data is not kept
   if (log) log->sync();
   checkpoints_.save();
   return seconds_since(begin);

@@ -202,5 +202,21 @@ TEST_F(DataValues, WithoutLabelsAllSamplesAreOfOneClass) {
   EXPECT_THAT(refused("--unlabelled --latents x.npy --classes 3"), HasSubstr("--classes is 3"));
 }
 
+// Of what NumPy saves without a type, or with several.
+TEST_F(DataValues, TypesThatNumPyDoesNotKnowAreNamed) {
+  write_npy(path("b.npy"), "<V2", {kSamples, 4, 2, 2}, std::vector<std::int16_t>(kSamples * 16));
+  EXPECT_THAT(refused("--latents b.npy --labels y.npy"),
+              AllOf(HasSubstr("b.npy: element type '<V2'"), HasSubstr("bfloat16"),
+                    HasSubstr("astype('float32')")));
+  const std::string header =
+      "{'descr': [('z', '<f4'), ('y', '<i8')], 'fortran_order': False, "
+      "'shape': (1,), }\n";
+  write_bytes(path("s.npy"), std::string("\x93NUMPY\x01\x00", 8) +
+                                 static_cast<char>(header.size()) + '\0' + header +
+                                 std::string(12, '\0'));
+  EXPECT_THAT(refused("--latents s.npy --labels y.npy"),
+              HasSubstr("s.npy: its elements have fields"));
+}
+
 }  // namespace
 }  // namespace edt::test

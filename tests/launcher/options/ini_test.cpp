@@ -1,8 +1,11 @@
 #include "launcher/options/ini.h"
 
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 
 #include "core/base/error.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
@@ -17,7 +20,7 @@ std::string only_value(const std::string& text) {
 }
 
 std::string ini_refusal(const std::string& text) {
-  return message_of<UsageError>([&] { parse_ini(text, "a.ini"); });
+  return test::message_of<UsageError>([&] { parse_ini(text, "a.ini"); });
 }
 
 TEST(Ini, SectionsPrefixKeys) {
@@ -75,16 +78,28 @@ TEST(Ini, RefusalsNameTheLine) {
             "[config] a.ini:5: 's.a-b' was already set in line 2");
 }
 
+TEST(Ini, APipeOfTheShellIsAConfiguration) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const std::string text = "[a]\nb = 7\n";
+  ASSERT_EQ(write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  close(ends[1]);
+  const IniFile file = read_ini_file(fmt::format("/dev/fd/{}", ends[0]));
+  close(ends[0]);
+  ASSERT_EQ(file.entries.size(), 1u);
+  EXPECT_EQ(file.entries[0].value, "7");
+}
+
 TEST(Ini, FilesThatCannotBeConfigurations) {
   test::TempDir directory;
   const auto reading = [&](const std::filesystem::path& path) {
-    return message_of<UsageError>([&] { read_ini_file(path); });
+    return test::message_of<UsageError>([&] { read_ini_file(path); });
   };
   EXPECT_THAT(reading(directory / "none"), HasSubstr("no such file"));
   EXPECT_THAT(reading(directory.path()), HasSubstr("not a file"));
   EXPECT_THAT(reading("/dev/zero"), HasSubstr("not a file"));
   test::write_text(directory / "large", std::string((1 << 20) + 1, '#'));
-  EXPECT_THAT(reading(directory / "large"), HasSubstr("1048577 bytes"));
+  EXPECT_THAT(reading(directory / "large"), HasSubstr("at most 1048576 bytes"));
 }
 
 }  // namespace

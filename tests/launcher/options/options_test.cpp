@@ -8,6 +8,7 @@
 
 #include "launcher/options/renamed.h"
 #include "tests/support/fuzz_rounds.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
@@ -66,12 +67,12 @@ struct Declared {
 
 std::string refusal(const std::vector<std::string>& args) {
   Declared declared;
-  return message_of<UsageError>([&] { declared.options.parse(args); });
+  return test::message_of<UsageError>([&] { declared.options.parse(args); });
 }
 
 std::string refusal_of_ini(const std::string& text) {
   Declared declared;
-  return message_of<UsageError>([&] { declared.options.read(parse_ini(text, "a.ini")); });
+  return test::message_of<UsageError>([&] { declared.options.read(parse_ini(text, "a.ini")); });
 }
 
 TEST(Options, DefaultsAreTheFields) {
@@ -145,7 +146,7 @@ TEST(Options, TheSectionMayBeLeftOutWhereOneOptionIsMeant) {
   EXPECT_EQ(d.config.clip, 2);
   EXPECT_FALSE(d.config.masked);
   d.options.add("other.rate", &d.config.third_beta, "another").alias("beta");
-  EXPECT_THAT(message_of<UsageError>([&] { d.parse({"--rate=0.25"}); }),
+  EXPECT_THAT(test::message_of<UsageError>([&] { d.parse({"--rate=0.25"}); }),
               HasSubstr("unknown option '--rate'"));
   d.parse({"--beta=0.25"});
   EXPECT_EQ(d.config.third_beta, 0.25);
@@ -162,7 +163,7 @@ TEST(Options, ArgumentsOfTheirOwnAreWhatIsNotGivenByName) {
     from = to = "";
     options.add("from", &from, "source").positional().required();
     options.add("to", &to, "target").positional().required();
-    const std::string refused = message_of<UsageError>([&] { options.parse(args); });
+    const std::string refused = test::message_of<UsageError>([&] { options.parse(args); });
     return refused.empty() ? from + " " + to : refused;
   };
   EXPECT_EQ(parse({"a", "b"}), "a b");
@@ -267,7 +268,7 @@ TEST(Options, RequiredMustBeGivenAndRulesHold) {
     OptionSet options("info", "Says.");
     options.add("name", &name, "what to look at").positional().required();
     options.add("size", &size, "edge").check([&] { return size % 2 ? "an even number" : ""; });
-    return message_of<UsageError>([&] { options.parse(args); });
+    return test::message_of<UsageError>([&] { options.parse(args); });
   };
   EXPECT_EQ(parse({}), "[info] name is required: what to look at");
   EXPECT_EQ(parse({""}), "[info] name = '' (command line): expected a text that is not empty");
@@ -277,7 +278,7 @@ TEST(Options, RequiredMustBeGivenAndRulesHold) {
   EXPECT_EQ(parse({"x", "y"}), "[info] unexpected argument 'y'; name is 'x' already");
   OptionSet named("study", "Studies.");
   named.add("out", &name, "directory of the study").required();
-  EXPECT_EQ(message_of<UsageError>([&] { named.parse(std::vector<std::string>{"study"}); }),
+  EXPECT_EQ(test::message_of<UsageError>([&] { named.parse(std::vector<std::string>{"study"}); }),
             "[study] unexpected argument 'study'; --out is required: directory of the study");
   EXPECT_EQ(refusal({"data", "--train.masked", "maybe"}),
             "[train] unexpected argument 'maybe'; --train.masked is on or off");
@@ -374,7 +375,7 @@ TEST(Options, BothNamesOfOneInAFileAreRefused) {
   OptionSet options(std::string(former.command), "");
   options.add(std::string(former.name), &value, "");
   const std::string text = fmt::format("{} = a\n{} = b\n", former.old_name, former.name);
-  EXPECT_THAT(message_of<UsageError>([&] { options.read(parse_ini(text, "a.ini")); }),
+  EXPECT_THAT(test::message_of<UsageError>([&] { options.read(parse_ini(text, "a.ini")); }),
               HasSubstr("a.ini:2: '" + std::string(former.name) + "' was already set (a.ini:1)"));
 }
 

@@ -4,6 +4,7 @@
 #include "launcher/scale/scale_report.h"
 #include "tests/model/plan/planned_steps.h"
 #include "tests/support/browser.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
@@ -79,7 +80,7 @@ TEST(Study, AnotherStudyInTheSameDirectoryIsRefused) {
   const Study study(directory.path(), options());
   StudyOptions other = options();
   other.weak_batch = 16;
-  EXPECT_THAT(message_of<UsageError>([&] { Study(directory.path(), other); }),
+  EXPECT_THAT(test::message_of<UsageError>([&] { Study(directory.path(), other); }),
               testing::AllOf(HasSubstr("weak_batch 4"), HasSubstr("16")));
 }
 

@@ -47,7 +47,7 @@ class TrainOnRanks : public testing::Test {
   }
   template <class E>
   std::string refusal(const TrainConfig& config) {
-    return message_of<E>([&] { run(config); });
+    return test::message_of<E>([&] { run(config); });
   }
 
   Communicator& world_ = test::mpi_world();

@@ -9,6 +9,7 @@
 #include "launcher/run/metrics.h"
 #include "launcher/run/run_directory.h"
 #include "parallel/self/self_communicator.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
@@ -26,7 +27,7 @@ TEST(Generation, EachHolderTakesTheNextNumberAndFencesOffTheOneBefore) {
   const Generation rank_of_second(directory / "generation", second.number());
   EXPECT_FALSE(first.is_current());
   EXPECT_TRUE(rank_of_second.is_current());
-  EXPECT_EQ(message_of<ReplacedError>([&] { first.check(); }),
+  EXPECT_EQ(test::message_of<ReplacedError>([&] { first.check(); }),
             fmt::format("[run] {} belongs to generation 2 now, this is generation 1: stopping",
                         directory.path().string()));
   EXPECT_NO_THROW(second.check());
@@ -57,7 +58,7 @@ TEST(Generation, WritersOfARunDirectoryStop) {
   MetricsWriter metrics(present.metrics(), 2);
   metrics.write(2, nlohmann::ordered_json::object());
 
-  EXPECT_THAT(message_of<ReplacedError>([&] { old.begin("a = 2\n"); }),
+  EXPECT_THAT(test::message_of<ReplacedError>([&] { old.begin("a = 2\n"); }),
               HasSubstr("belongs to generation 2 now"));
   EXPECT_THROW(old.write_outcome(0, 1, "done"), ReplacedError);
   log::info("words of the old one");

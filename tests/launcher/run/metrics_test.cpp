@@ -1,4 +1,5 @@
 #include "launcher/run/metrics.h"
+#include "launcher/run/append_file.h"
 
 #include <gmock/gmock.h>
 
@@ -7,6 +8,7 @@
 #include <sstream>
 
 #include "core/base/error.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
@@ -76,8 +78,23 @@ TEST(Metrics, MissingStepsAreReportedAndRepairedNowhere) {
 }
 
 TEST(Metrics, AFullDiskIsAnError) {
-  EXPECT_THAT(message_of<SystemError>([] { AppendFile("/dev/full").append("x"); }),
+  EXPECT_THAT(test::message_of<SystemError>([] { AppendFile("/dev/full").append("x"); }),
               HasSubstr("/dev/full"));
+}
+
+// As by somebody who tidies up, or rotates logs.
+TEST(AppendFile, AFileThatIsRemovedIsBegunAnew) {
+  const test::TempDir directory;
+  AppendFile file(directory / "a");
+  file.append("one\n");
+  std::filesystem::remove(directory / "a");
+  file.append("two\n");
+  EXPECT_EQ(test::read_text(directory / "a"), "two\n");
+  // Another process that has taken over has a file of the same name.
+  test::write_text(directory / "b", "theirs\n");
+  std::filesystem::rename(directory / "b", directory / "a");
+  file.append("three\n");
+  EXPECT_EQ(test::read_text(directory / "a"), "theirs\n");
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "parallel/self/self_communicator.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 #include "tests/support/wait_until.h"
@@ -38,7 +39,7 @@ Communicator& alone() {
 }
 
 std::string refusal(const std::filesystem::path& lock, const RunLock::Timing& timing = kQuick) {
-  return message_of<UsageError>([&] { RunLock(lock, timing); });
+  return test::message_of<UsageError>([&] { RunLock(lock, timing); });
 }
 
 TEST(RunDirectory, HoldsItsPartsAndLetsGo) {
@@ -75,7 +76,7 @@ TEST(RunDirectory, RefusesWhatCannotBeADirectory) {
   test::TempDir directory;
   test::write_text(directory / "file", "");
   const auto opening = [](const std::filesystem::path& path) {
-    return message_of<UsageError>([&] { const RunDirectory run(path, alone()); });
+    return test::message_of<UsageError>([&] { const RunDirectory run(path, alone()); });
   };
   EXPECT_THAT(opening(directory / "file"), StartsWith("[run] "));
   EXPECT_THAT(opening(directory / "file/below"), HasSubstr("Not a directory"));
@@ -87,7 +88,7 @@ TEST(RunDirectory, RefusesWhatCannotBeADirectory) {
 TEST(RunLock, TwoRunsNeverShareADirectory) {
   test::TempDir directory;
   const RunDirectory run(directory / "run", alone());
-  EXPECT_EQ(message_of<UsageError>([&] { RunDirectory(directory / "run", alone()); }),
+  EXPECT_EQ(test::message_of<UsageError>([&] { RunDirectory(directory / "run", alone()); }),
             fmt::format("[run] {} is in use by process {} on {}", (directory / "run").string(),
                         getpid(), host()));
   EXPECT_TRUE(std::filesystem::exists(directory / "run/lock")) << "the refused one left it alone";

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "core/base/error.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
@@ -127,7 +128,7 @@ TEST(TensorBoard, Images) {
   EXPECT_EQ(field(image, 2), "5");
   EXPECT_EQ(field(image, 3), "3");
   EXPECT_EQ(field(image, 4), png);
-  EXPECT_THAT(message_of<Error>([&] { writer.image(9, "samples", "GIF89a"); }),
+  EXPECT_THAT(test::message_of<Error>([&] { writer.image(9, "samples", "GIF89a"); }),
               HasSubstr("no PNG file"));
 }
 

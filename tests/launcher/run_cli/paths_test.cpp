@@ -96,5 +96,39 @@ TEST_F(Paths, AMovedRunIsNotTakenForTheOneItsConfigurationNames) {
   EXPECT_EQ(all_of("train --quiet --run.dir moved --steps 3").status, 0);
 }
 
+// Checkpoints were lost with the first one: a manifest is JSON, which is UTF-8.
+TEST_F(ShellRun, NamesNeedNotBeUtf8) {
+  const std::string odd = path_ + "/caf\xe9";
+  std::filesystem::rename(data_, odd + "-data");
+  const std::string first = "train --quiet " + tiny_training(odd + "-data", odd + "-run");
+  ASSERT_EQ(all_of(first + " --steps 2").status, 0);
+  std::filesystem::remove(odd + "-run/config.ini");  // then the checkpoint's counts
+  const auto outcome = all_of("train --quiet --run.dir " + odd + "-run --steps 3");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(
+      all_of("sample --quiet " + odd + "-run --classes 1 --steps 2 --latents x.safetensors").status,
+      0);
+  EXPECT_EQ(all_of("data info --json " + odd + "-data").status, 0);
+  EXPECT_EQ(all_of("doctor --json " + odd + "-run").status, 0);
+  EXPECT_EQ(all_of("ckpt info --json " + odd + "-run").status, 0);
+}
+
+// Shells leave it in "--run.dir=~/run" as it is.
+TEST_F(ShellRun, TheHomeDirectoryIsMeantInEveryPlace) {
+  const auto outcome = shell("cd " + path_ + " && HOME=" + path_ + " " + edt_program() + " " +
+                             start("--quiet --steps 1 --run.dir='~/there'") + " 2>&1");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_TRUE(std::filesystem::exists(path_ + "/there/config.ini"));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/~"));
+}
+
+TEST_F(ShellRun, AConfigurationComesThroughAPipe) {
+  const auto outcome =
+      shell("cd " + path_ + " && bash -c '" + edt_program() + " " +
+            start("--quiet --config <(printf \"[train]\\nsteps = 2\\n\")") + "' 2>&1");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(last_step()["step"], 2);
+}
+
 }  // namespace
 }  // namespace edt::test

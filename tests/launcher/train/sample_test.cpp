@@ -101,7 +101,7 @@ TEST_F(SampleCommand, LatentsSayHowTheyAreDecoded) {
   tensors.read(tensors.entry("labels"), 0, std::span<std::int32_t>(labels));
   EXPECT_THAT(labels, testing::ElementsAre(2, 4));
   EXPECT_THAT(refusal({"--classes", "1", "--latents", path("x.npz")}),
-              testing::HasSubstr("not as .npz"));
+              testing::HasSubstr("what is written there is .h5 .hdf5 .safetensors"));
 }
 
 // The checkpoint knows the scale also where the data set is gone; pictures are then no pictures.

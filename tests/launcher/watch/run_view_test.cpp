@@ -140,7 +140,7 @@ TEST_F(View, WrongDirectoriesAreRefused) {
   write_run(run_, "");
   std::filesystem::create_directories(directory_ / "empty");
   const auto refusal = [&](const std::vector<std::filesystem::path>& runs) {
-    return message_of<UsageError>([&] { open_runs(runs); });
+    return test::message_of<UsageError>([&] { open_runs(runs); });
   };
   EXPECT_THAT(refusal({directory_ / "none"}), HasSubstr("none: no such directory"));
   EXPECT_THAT(refusal({run_ / "config.ini"}), HasSubstr("is not a directory"));

@@ -192,7 +192,7 @@ TEST_F(ImportedWeights, AreARunThatTrainsOn) {
   ASSERT_EQ(trained.status, kDone) << trained.error;
   expect_weights(1e-6);
   EXPECT_THAT(edt_command({"ckpt", "import", path("w"), "--out", path("run")}).error,
-              HasSubstr("holds a run already"));
+              HasSubstr("is not empty, it holds a run"));
 }
 
 }  // namespace
