@@ -1,0 +1,76 @@
+// The stored traces of whole steps: a change that costs a model one kernel or one byte, or changes
+// their order, fails here. Where that is meant, EDT_WRITE_TRACES=1 writes them anew.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "model/presets/presets.h"
+#include "tests/model/plan/trace_text.h"
+
+namespace edt {
+namespace {
+
+struct Traced {
+  std::string file;
+  PlannedStep step;
+};
+
+PlannedStep step_of(const char* preset, bool masked = true) {
+  PlannedStep step{model_preset(preset)};
+  step.engine.micro_batch = 2;
+  step.engine.batch = 4;
+  step.engine.objective.masked = masked;
+  return step;
+}
+
+std::vector<Traced> traced() {
+  Traced spread{"EDT-S_bf16_data2_tensor2_zero3", step_of("EDT-S/2")};
+  spread.step.data_ranks = spread.step.tensor_ranks = 2;
+  spread.step.engine.batch = 8;
+  spread.step.engine.dtype = DType::kBFloat16;
+  spread.step.engine.recompute = Recompute::kSelective;
+  spread.step.engine.zero.stage = ZeroStage::kWeights;
+  Traced shared{"EDT-S_shared_noise_data2_zero2", step_of("EDT-S/2")};
+  shared.step.data_ranks = 2;
+  shared.step.engine.objective.shared_noise = true;
+  shared.step.engine.zero.stage = ZeroStage::kGradients;
+  return {{"EDT-S", step_of("EDT-S/2")},
+          {"EDT-XL", step_of("EDT-XL/2")},
+          {"MDTv2-S", step_of("MDTv2-S/2")},
+          {"DiT-S", step_of("DiT-S/2", false)},
+          std::move(spread),
+          std::move(shared)};
+}
+
+class StoredTrace : public testing::TestWithParam<Traced> {};
+
+TEST_P(StoredTrace, IsThatOfTheStep) {
+  const std::string path = std::string(EDT_TRACE_DIR) + "/" + GetParam().file + ".txt";
+  const std::string text = test::trace_text(GetParam().step);
+  if (std::getenv("EDT_WRITE_TRACES") != nullptr) {
+    std::ofstream(path) << text;
+    return;
+  }
+  std::ifstream file(path);
+  ASSERT_TRUE(file) << path << " cannot be read";
+  std::istringstream now(text);
+  std::string stored, line;
+  for (int number = 1; std::getline(file, stored); ++number) {
+    ASSERT_TRUE(std::getline(now, line)) << path << ":" << number << ": nothing now";
+    ASSERT_EQ(line, stored) << path << ":" << number;
+  }
+  EXPECT_FALSE(std::getline(now, line)) << path << " ends before " << line;
+}
+
+INSTANTIATE_TEST_SUITE_P(Steps, StoredTrace, testing::ValuesIn(traced()), [](const auto& traced) {
+  std::string name = traced.param.file;
+  for (char& c : name) {
+    if (c == '-') c = '_';
+  }
+  return name;
+});
+
+}  // namespace
+}  // namespace edt
