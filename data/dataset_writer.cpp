@@ -70,6 +70,7 @@ DatasetWriter::DatasetWriter(fs::path directory, Description description, std::u
   validate(description_, directory_.string());
   description_.provenance = provenance_.id();
   make_directories(directory_);
+  lock_ = std::make_unique<DirectoryLock>(directory_);
   if (!replace_) resume();
   require_own_shards();
 }

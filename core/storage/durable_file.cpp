@@ -117,7 +117,7 @@ void write_text_atomically(const fs::path& path, std::string_view text) {
 }
 
 std::string read_text(const fs::path& path, std::uint64_t limit) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) fail_errno("open", path);
   std::string text;
   char buffer[1 << 16];

@@ -1,10 +1,13 @@
 #include "data/import/adopt.h"
 
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/storage/access.h"
+#include "core/storage/directory_lock.h"
 #include "core/storage/half.h"
 #include "core/storage/hdf5_change.h"
 #include "core/storage/input_file.h"
@@ -144,6 +147,12 @@ void write_missing(h5::File& file, const Attributes& attributes,
 
 AdoptReport adopt(const AdoptOptions& options) {
   const std::vector<fs::path> files = list_shards(options.path);
+  const fs::path directory = fs::absolute(files[0]).parent_path();
+  const DirectoryLock lock(directory);
+  for (const fs::path& path : files) {
+    require<UsageError>(::access(path.c_str(), W_OK) == 0, "adopt", "{} cannot be written: {}",
+                        path.string(), error_text(errno, path));
+  }
   std::vector<std::pair<fs::path, FileChange>> changes;
   AdoptReport report;
   for (const fs::path& path : files) {

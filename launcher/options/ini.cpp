@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/base/json_text.h"
+#include "core/storage/access.h"
 
 namespace edt {
 namespace {
@@ -160,6 +161,8 @@ IniFile read_ini_file(const std::filesystem::path& path) {
   require<UsageError>(std::filesystem::exists(status), "config", "{}: no such file", path.string());
   require<UsageError>(std::filesystem::is_regular_file(status) || is_open_pipe(path, status),
                       "config", "{}: not a file", path.string());
+  const std::string denied = reading_problem(path);
+  require<UsageError>(denied.empty(), "config", "{}", denied);
   std::ifstream stream(path, std::ios::binary);
   std::string text(kLargestFile + 1, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));

@@ -12,6 +12,7 @@
 #include "launcher/memory/memory_check.h"
 #include "parallel/self/self_communicator.h"
 #include "tests/support/browser.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -174,7 +175,7 @@ TEST(SpeedupReport, HasTheKeysThatScriptsRead) {
 }
 
 TEST(SpeedupCommand, WritesEveryFormat) {
-  TemporaryDirectory directory;
+  TempDir directory;
   std::ostringstream out, error;
   const auto alone = make_self_communicator();
   CommandContext context{out, error, *alone};
@@ -199,7 +200,7 @@ TEST(SpeedupCommand, WritesEveryFormat) {
 }
 
 TEST(SpeedupCommand, TrainsFromShards) {
-  TemporaryDirectory directory;
+  TempDir directory;
   write_tiny_data(directory / "set");
   const auto backend = make_cpu_backend();
   SpeedupOptions options;

@@ -10,6 +10,7 @@
 #include "data/writer.h"
 #include "parallel/checkpoint/compare.h"
 #include "tests/support/mpi_world.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
@@ -47,7 +48,7 @@ class GoBack : public testing::Test {
  protected:
   GoBack() {
     if (world_.is_root()) {
-      directory_ = std::make_unique<TemporaryDirectory>();
+      directory_ = std::make_unique<test::TempDir>();
       write_data(*directory_ / "clean", {});
       // The samples of the step that is to fail.
       const data::Dataset clean(*directory_ / "clean");
@@ -112,7 +113,7 @@ class GoBack : public testing::Test {
   }
 
   Communicator& world_ = test::mpi_world();
-  std::unique_ptr<TemporaryDirectory> directory_;
+  std::unique_ptr<test::TempDir> directory_;
   std::filesystem::path root_;
 };
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "tests/support/mpi_world.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
@@ -25,7 +26,7 @@ class TraceFile : public testing::Test {
  protected:
   TraceFile() {
     if (world_.is_root()) {
-      directory_ = std::make_unique<TemporaryDirectory>();
+      directory_ = std::make_unique<test::TempDir>();
       test::write_tiny_data(*directory_ / "data");
     }
     root_ = world_.broadcast(directory_ ? directory_->path().string() : "", 0, "test directory");
@@ -63,7 +64,7 @@ class TraceFile : public testing::Test {
   }
 
   Communicator& world_ = test::mpi_world();
-  std::unique_ptr<TemporaryDirectory> directory_;
+  std::unique_ptr<test::TempDir> directory_;
   std::filesystem::path root_;
 };
 

@@ -6,6 +6,7 @@
 #include "parallel/self/self_communicator.h"
 #include "tests/support/message_of.h"
 #include "tests/support/mpi_world.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt {
@@ -18,7 +19,7 @@ class TrainOnRanks : public testing::Test {
  protected:
   TrainOnRanks() {
     if (world_.is_root()) {
-      directory_ = std::make_unique<TemporaryDirectory>();
+      directory_ = std::make_unique<test::TempDir>();
       test::write_tiny_data(*directory_ / "data");
     }
     root_ = world_.broadcast(directory_ ? directory_->path().string() : "", 0, "test directory");
@@ -51,7 +52,7 @@ class TrainOnRanks : public testing::Test {
   }
 
   Communicator& world_ = test::mpi_world();
-  std::unique_ptr<TemporaryDirectory> directory_;
+  std::unique_ptr<test::TempDir> directory_;
   std::filesystem::path root_;
 };
 

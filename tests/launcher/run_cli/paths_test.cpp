@@ -1,4 +1,5 @@
 // A run directory alone is enough, from wherever it is named; another run's is only a beginning.
+#include "tests/data/import/npy_files.h"
 #include "tests/launcher/run_cli/shell_run.h"
 
 namespace edt::test {
@@ -128,6 +129,26 @@ TEST_F(ShellRun, AConfigurationComesThroughAPipe) {
             start("--quiet --config <(printf \"[train]\\nsteps = 2\\n\")") + "' 2>&1");
   EXPECT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_EQ(last_step()["step"], 2);
+}
+
+// Models count 8 pixels for each latent; what decodes samples has to know how many there are.
+TEST_F(ShellRun, PixelsOfOtherVaesAreSaid) {
+  std::vector<float> values(8 * 4 * 8 * 8);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 7 % 11) / 8;
+  data::test::write_npy(path_ + "/x.npy", "<f4", {8, 4, 8, 8}, values);
+  data::test::write_npy(path_ + "/y.npy", "<i8", {8}, std::vector<std::int64_t>(8, 1));
+  const auto set = all_of(
+      "data import --quiet --latents x.npy --labels y.npy --classes 12 --vae-factor 16 --out "
+      "other");
+  ASSERT_EQ(set.status, 0) << set.output;
+  const auto outcome = all_of("train " + tiny_training("other", run_) + " --steps 1");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.output, HasSubstr("latents of 8 x 8 are of pictures of 128 pixels"));
+  EXPECT_THAT(outcome.output, HasSubstr("so 64 stands for them"));
+  ASSERT_EQ(all_of("sample --quiet run --classes 1 --steps 2 --latents z.safetensors").status, 0);
+  const std::string file = read_text(path_ + "/z.safetensors");
+  EXPECT_THAT(file, HasSubstr("\"image_size\":\"128\""));
+  EXPECT_THAT(file, HasSubstr("\"pixels_per_latent\":\"16\""));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "model/diffusion/sample_noise.h"
 #include "parallel/self/self_communicator.h"
 #include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
@@ -21,7 +22,7 @@ namespace {
 class SampleCommand : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory;
+    directory_ = new TempDir;
     write_tiny_data(*directory_ / "set", 48, true);
     TrainConfig config = tiny_config(*directory_ / "set", *directory_ / "run");
     config.optimizer.rate.initial = 0.05;  // far enough from the zero output of a fresh model
@@ -44,7 +45,7 @@ class SampleCommand : public testing::Test {
     return message_of<Error>([&] { sample_with(std::move(args)); });
   }
 
-  static inline TemporaryDirectory* directory_ = nullptr;
+  static inline TempDir* directory_ = nullptr;
   std::ostringstream out_, error_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "launcher/run/run_lock.h"
 #include "tests/launcher/watch/written_run.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
 namespace edt {
@@ -30,7 +31,7 @@ class Frame : public testing::Test {
     return frame(seen({run_}), {.columns = columns, .rows = rows, .unicode = unicode}, "footer");
   }
 
-  const TemporaryDirectory directory_;
+  const test::TempDir directory_;
   const std::filesystem::path run_ = directory_ / "run";
 };
 

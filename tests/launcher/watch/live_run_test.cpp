@@ -7,6 +7,7 @@
 #include "core/base/span.h"
 #include "launcher/watch/wording.h"
 #include "tests/launcher/watch/written_run.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 #include "tests/support/wait_until.h"
@@ -37,7 +38,7 @@ class HeldRun final : public SpanListener {
 };
 
 TEST(LiveRun, IsFollowedFromItsStartToItsEnd) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   test::write_tiny_data(directory / "data");
   TrainConfig config = test::tiny_config(directory / "data", directory / "run");
   config.train.steps = 60;

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "tests/launcher/watch/written_run.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
 namespace edt {
@@ -24,7 +25,7 @@ class History : public testing::Test {
     std::filesystem::rename(directory_ / "new", file_);
   }
 
-  const TemporaryDirectory directory_;
+  const test::TempDir directory_;
   const std::filesystem::path file_ = directory_ / "metrics.jsonl";
   MetricsHistory history_{file_};
 };
@@ -102,7 +103,7 @@ TEST_F(History, MemoryIsBounded) {
 }
 
 TEST(FollowedFile, ALogThatIsRotatedLosesNoLine) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto log = directory / "rank.log";
   test::write_text(log, "one\ntwo\n");
   FollowedFile file(log);
@@ -117,7 +118,7 @@ TEST(FollowedFile, ALogThatIsRotatedLosesNoLine) {
 }
 
 TEST(FollowedFile, BeginsNearTheEndAndDropsEndlessLines) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto log = directory / "rank.log";
   test::write_text(log, "first line\nsecond line\n");
   FollowedFile file(log);

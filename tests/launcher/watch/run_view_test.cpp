@@ -12,6 +12,7 @@
 #include "launcher/watch/wording.h"
 #include "tests/launcher/watch/written_run.h"
 #include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
 namespace edt {
@@ -24,7 +25,7 @@ class View : public testing::Test {
  protected:
   std::string state() const { return state_text(*seen({run_}).front()); }
 
-  const TemporaryDirectory directory_;
+  const test::TempDir directory_;
   const std::filesystem::path run_ = directory_ / "run";
 };
 

@@ -5,6 +5,7 @@
 #include "core/storage/png.h"
 #include "tests/launcher/watch/written_run.h"
 #include "tests/support/browser.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
 namespace edt {
@@ -36,7 +37,7 @@ class WatchPage : public testing::Test {
     write_png(run_ / "samples/step-00003000.png", image);
   }
 
-  const TemporaryDirectory directory_;
+  const test::TempDir directory_;
   const std::filesystem::path run_ = directory_ / "run", other_ = directory_ / "<other>";
 };
 

@@ -1,6 +1,7 @@
 // edt ckpt import: files as people have them become runs that can be trained on.
 #include "core/reference/reference_backend.h"
 #include "tests/launcher/weights/weights_fixture.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
 namespace edt::test {
@@ -13,7 +14,7 @@ using ::testing::Not;
 class ImportedWeights : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory;
+    directory_ = new TempDir;
     write_tiny_data(*directory_ / "set");
     TrainConfig config = tiny_config(*directory_ / "set", *directory_ / "run");
     config.train.steps = 1;
@@ -56,7 +57,7 @@ class ImportedWeights : public ::testing::Test {
     }
   }
 
-  static inline TemporaryDirectory* directory_ = nullptr;
+  static inline TempDir* directory_ = nullptr;
   static inline int count_ = 0;
   std::string out_;
 };
