@@ -38,7 +38,8 @@ class SampleReader {
                     ? 1.f
                     : static_cast<float>(options.scale)) {}
 
-  void read(std::uint64_t index) {
+  // As it is stored.
+  void read_raw(std::uint64_t index) {
     std::int64_t found = 0;
     source_.read(index, stored, flipped, found);
     require<DataError>(all_finite(stored) && all_finite(flipped), "import",
@@ -47,6 +48,10 @@ class SampleReader {
                        "{}: label {} of sample {} is outside 0 to {}", source_.label_origin(),
                        found, index, classes_ - 1);
     label = static_cast<std::int32_t>(found);
+  }
+
+  void read(std::uint64_t index) {
+    read_raw(index);
     require_written(stored, index);
     for (const std::span<float> values : {std::span(stored), std::span(flipped)}) {
       if (moments_ != Moments::kOff) finish_moments(values, index);
@@ -101,7 +106,7 @@ class SampleReader {
 
 Moments moments_of(ImportSource& source, const ImportOptions& options) {
   SampleReader first(source, options, Moments::kOff);
-  first.read(0);
+  first.read_raw(0);
   const Moments decided =
       decide_moments(options.moments, source.shape(), first.stored, source.origin());
   const bool usual = options.scale == ImportOptions{}.scale;

@@ -6,7 +6,6 @@
 #include <map>
 
 #include "core/base/error.h"
-#include "core/base/log.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/file_kind.h"
 #include "core/storage/npy.h"
@@ -63,15 +62,7 @@ void refuse_foreign_files(const fs::path& folder) {
 ImportLayout layout_of_folder(const fs::path& folder, const ImportOptions& options) {
   const Listing there = list(folder);
   if (there.json || options.labels.extension() == ".json") return ImportLayout::kJson;
-  if (there.arrays > 0) {
-    for (const std::string& name : there.folders) {
-      if (list(folder / name).arrays == 0) continue;
-      log::warning("{}: the folder {} in it holds arrays too, which are left out", folder.string(),
-                   name);
-      break;
-    }
-    return ImportLayout::kFolders;
-  }
+  if (there.arrays > 0) return ImportLayout::kFolders;
   for (const std::string& name : there.folders) {
     require<UsageError>(!fs::exists(folder / name / "dataset.json"), "import",
                         "{}: holds no arrays, {} holds them with a dataset.json: import that",
@@ -96,6 +87,14 @@ bool is_zip_of_files(const fs::path& path) {
   return std::any_of(archive.names().begin(), archive.names().end(), [](const std::string& name) {
     return name == "dataset.json" || name.ends_with("/dataset.json");
   });
+}
+
+// A folder in the one whose arrays are taken that holds arrays too; empty: none does.
+std::string folder_left_out(const fs::path& folder) {
+  for (const std::string& name : list(folder).folders) {
+    if (list(folder / name).arrays > 0) return name;
+  }
+  return "";
 }
 
 // A first look, for the lines about objects of Python.
@@ -199,11 +198,17 @@ SampleFiles find_sample_files(const ImportOptions& options) {
     files = files_of_classes(options);
   } else {
     files.latents = files.many ? files_of_folder(options.latents) : one_file(options.latents);
+    if (files.many) files.left_out = folder_left_out(options.latents);
     refuse_object_files(*files.latents, files.many);
     add_labels(files, options);
   }
   if (options.unlabelled) files.file_labels_from = "none (--unlabelled)";
   if (options.flipped_latents.empty()) return files;
+  std::error_code code;
+  const bool same = fs::equivalent(options.latents, options.flipped_latents, code) &&
+                    (options.flipped_key.empty() || options.flipped_key == options.latents_key);
+  require<UsageError>(!same, "import", "--flipped-latents {} are the latents themselves",
+                      options.flipped_latents.string());
   files.flipped = copies_of(*files.latents, options, layout);
   return files;
 }

@@ -22,6 +22,7 @@ struct SampleFiles {
   bool unlabelled = false;                // none at all: every sample is of class 0
   std::string file_labels_from;           // for messages
   std::vector<std::string> class_names;   // of class folders
+  std::string left_out;                   // a folder in that of the latents that holds arrays too
   bool many = false;                      // a file of its own for each sample is possible
 };
 

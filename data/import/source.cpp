@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 
 namespace edt::data {
 
@@ -63,6 +64,9 @@ ImportSource::ImportSource(const ImportOptions& options)
   check_part(*first);
   describe(*first);
   part_ = std::move(first);
+  if (files_.left_out.empty()) return;
+  log::warning("{}: the folder {} in it holds arrays too, which are left out",
+               options_.latents.string(), files_.left_out);
 }
 
 ImportSource::~ImportSource() = default;

@@ -48,7 +48,7 @@ std::string way_out(FileKind kind, const fs::path& path) {
   }
   if (kind == FileKind::kJson && path.string().ends_with(".index.json")) {
     return fmt::format(
-        " that names files of parts, join them: python3 -c \"import sys, glob, os, "
+        "; it names files of parts, join them: python3 -c \"import sys, glob, os, "
         "safetensors.torch as s; d = {{}}; [d.update(s.load_file(f)) for f in "
         "glob.glob(os.path.join(glob.escape(sys.argv[1]), '*-of-*.safetensors'))]; s.save_file(d, "
         "os.path.join(sys.argv[1], '{}'))\" {}",

@@ -358,5 +358,12 @@ TEST_F(DataCli, APipeIsNoFile) {
   EXPECT_THAT(refused("--latents x.npy --labels y.npy"), HasSubstr("x.npy is not a regular file"));
 }
 
+TEST_F(DataCli, LatentsAreNotTheirOwnMirroredCopies) {
+  write_npy(path("x.npy"), "<f4", {kSamples, 4, 2, 2}, latents(0, kSamples));
+  write_npy(path("y.npy"), "<i8", {kSamples}, labels(0, kSamples));
+  EXPECT_THAT(refused("--latents x.npy --labels y.npy --flipped-latents ./x.npy"),
+              HasSubstr("--flipped-latents ./x.npy are the latents themselves"));
+}
+
 }  // namespace
 }  // namespace edt::test
