@@ -94,6 +94,28 @@ class ReferenceBackend final : public Backend {
                               std::int64_t patch, T mse, T vb, T mean) override;
   void diffusion_loss_backward(T dmean, T tokens, T x_start, T x_t, T noise, T coefficients,
                                T sample_weights, std::int64_t patch, G dtokens) override;
+
+  // picture/convolution.cpp
+  std::unique_ptr<PackedConvolution> pack_convolution(const ConvolutionForm& form,
+                                                      std::span<const float> weight,
+                                                      std::span<const float> bias,
+                                                      DType dtype) override;
+  void convolution(const PackedConvolution& weights, T x, T y, const ConvolutionEnd& end) override;
+
+  // picture/norm.cpp
+  void group_norm(T x, T weight, T bias, const GroupNormForm& form, T y) override;
+  void channel_rms_norm(T x, T weight, T bias, double epsilon, PictureActivation activation,
+                        T residual, T y) override;
+
+  // picture/attention.cpp
+  void wide_attention(T q, T k, T v, T y) override;
+  void relu_linear_attention(T qkv, std::int64_t size, double epsilon, T y) override;
+
+  // picture/channels.cpp
+  void fold_pixels(T x, std::int64_t r, std::int64_t group, T y) override;
+  void unfold_pixels(T x, std::int64_t r, std::int64_t repeats, T y) override;
+  void gated_silu(T x, T y) override;
+  void join_channels(T a, T b, T y) override;
 };
 
 }  // namespace edt
