@@ -5,6 +5,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/base/json_text.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 
@@ -17,9 +18,7 @@ namespace {
 
 // Names of files need not be UTF-8; what is recorded must read back as the same.
 std::string valid_text(const std::string& text) {
-  return ordered_json::parse(
-             ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace))
-      .get<std::string>();
+  return ordered_json::parse(json_text(ordered_json(text))).get<std::string>();
 }
 
 }  // namespace
@@ -76,7 +75,7 @@ fs::path Provenance::path(const fs::path& directory) { return directory / "prove
 std::string Provenance::text() const {
   ordered_json json = ordered_json::object();
   for (const auto& [name, value] : entries_) json[name] = value;
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 Provenance Provenance::parse(const std::string& text, const std::string& where) {

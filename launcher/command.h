@@ -43,6 +43,11 @@ struct CommandContext {
   void print(fmt::format_string<Args...> format, Args&&... args) {
     out << fmt::format(format, std::forward<Args>(args)...);
   }
+  // What was done, of commands whose result is a file: nothing with --quiet.
+  template <class... Args>
+  void note(fmt::format_string<Args...> format, Args&&... args) {
+    if (!quiet) print(format, std::forward<Args>(args)...);
+  }
 };
 
 // What a command does when several ranks were started.

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "core/base/clock.h"
+#include "core/base/json_text.h"
 #include "core/base/log.h"
+#include "core/storage/partial_file.h"
 
 namespace edt {
 
@@ -51,7 +53,7 @@ void ErrorAgreement::look() {
 void ErrorAgreement::end(std::string_view what, int status, Seconds patience) {
   const std::lock_guard lock(mutex_);
   const RankError own{world_.rank(), world_.name(), std::string(what), status};
-  if (!world_.is_root()) mailbox_->post(0, kError + nlohmann::json(own).dump());
+  if (!world_.is_root()) mailbox_->post(0, kError + json_text(nlohmann::json(own)));
   note(own);
   const auto begin = Clock::now();
   while (!(world_.is_root() && is_settled()) && seconds_since(begin) < patience.count()) {
@@ -91,7 +93,8 @@ bool ErrorAgreement::is_settled() {
 
 void ErrorAgreement::speak() {
   log::flush();
-  out_.clear();  // it may take this line, after some that it did not
+  remove_partial_files();  // nothing is unwound where others have failed
+  out_.clear();            // it may take this line, after some that it did not
   out_ << error_line(errors_, world_.size()) + '\n' << std::flush;
   world_.abort(errors_.front().status);
   std::abort();  // GCC does not see that a virtual function never returns

@@ -109,8 +109,8 @@ int bench_speedup(std::span<const std::string> args, CommandContext& context) {
   require<UsageError>(
       options.bench.clock == BenchClock::kWall || options.device.kind != DeviceKind::kCuda,
       "bench speedup", "--clock is processor, but the work is done by the GPU");
-  require_writable(options.csv, "--csv");
-  require_writable(options.html, "--html");
+  require_writable(options.csv, "--csv", ".csv .tsv");
+  require_writable(options.html, "--html", ".html .htm");
   if (!options.bench.shards.empty()) {
     const auto contestants = published_contestants(options.sizes.front(), options.image_size);
     require_fits(data::Dataset(options.bench.shards), contestants.front().model, "--image-size");

@@ -79,7 +79,7 @@ void SampleOptions::declare(OptionSet& options) {
               "others all");
   options.add("power-cosine", &request.guidance.power_cosine, "guidance that grows (MDT)");
   inference.declare(options);
-  options.add("seed", &request.seed, "seed of the noise");
+  options.add("seed", &request.seed, "seed of the noise").at_least(0);
   options.add("init-noise", &init_noise, "HDF5 file, data set z [N, C, H, W], instead of the seed");
   options.add("step-noise", &step_noise,
               "HDF5 file, data set step_noise [steps, N, C, H, W], instead of the seed");
@@ -195,8 +195,7 @@ nlohmann::ordered_json notes_of(const SampleOptions& options, const TrainedModel
                                 const TrainedData& data) {
   const PictureRequest& request = options.request;
   const ModelConfig& model = trained.model_config();
-  const std::int64_t guided =
-      guided_channels(request.guidance.channels, model.latents().channels);
+  const std::int64_t guided = guided_channels(request.guidance.channels, model.latents().channels);
   nlohmann::ordered_json notes = data.decoding(model);
   notes.update({{"model", model.name()},
                 {"checkpoint", std::filesystem::absolute(trained.checkpoint()).string()},
@@ -244,7 +243,6 @@ void make_pictures(PictureSampler& sampler, const PictureRequest& request, Comma
 void check_options(const SampleOptions& options, const OptionSet& set) {
   require<UsageError>(options.out.any(), "sample",
                       "nothing to write: give --out, --out-dir, --latents or --npz");
-  require_latents_name(options.out.latents, "--latents");
   require<UsageError>(options.spacing.empty() || !set.given("steps"), "sample",
                       "--steps {} and --spacing {} are both given, one is needed", options.steps,
                       options.spacing);
@@ -316,9 +314,9 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                                                  {"false_colours", false_colours}}
                               .dump(2));
   } else {
-    context.print("{} in {} from step {}{}\n",
-                  counted(static_cast<std::uint64_t>(total), "picture"), human_duration(seconds),
-                  trained->step(), false_colours ? ", in false colours" : "");
+    context.note("{} in {} from step {}{}\n", counted(static_cast<std::uint64_t>(total), "picture"),
+                 human_duration(seconds), trained->step(),
+                 false_colours ? ", in false colours" : "");
   }
   return kDone;
 }

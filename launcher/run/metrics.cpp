@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/assert.h"
+#include "core/base/json_text.h"
 #include "core/base/log.h"
 #include "launcher/run/metrics_scan.h"
 #include "launcher/text/report.h"
@@ -53,7 +54,7 @@ void MetricsWriter::write(std::int64_t step, const nlohmann::ordered_json& value
   EDT_ASSERT(step >= next_step_);
   nlohmann::ordered_json record{{"step", step}};
   record.update(values);
-  file_.append(record.dump() + '\n');
+  file_.append(json_text(record) + '\n');
   next_step_ = step + 1;
 }
 

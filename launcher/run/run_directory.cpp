@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/base/json_text.h"
 #include "core/base/log.h"
 #include "core/storage/access.h"
 #include "core/storage/durable_file.h"
@@ -27,6 +28,16 @@ void make_directory(const std::filesystem::path& path) {
                       path.string());
 }
 
+// What stands in the place of a file is found now, not when it is to be written.
+void refuse_directories(const RunDirectory& run) {
+  for (const auto& file : {run.path() / "lock", run.path() / "generation", run.config(),
+                           run.metrics(), run.outcome()}) {
+    std::error_code ignored;
+    require<UsageError>(!std::filesystem::is_directory(file, ignored), "run",
+                        "{} is a directory, a file is needed", file.string());
+  }
+}
+
 }  // namespace
 
 RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
@@ -34,6 +45,7 @@ RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
   require<UsageError>(!path_.empty(), "run", "the run directory has no name");
   if (ranks.is_root()) {
     make_directory(path_);
+    refuse_directories(*this);
     lock_.emplace(path_ / "lock");
     generation_ =
         Generation::take(path_ / "generation", [&] { return last_generation(metrics()); });
@@ -65,7 +77,7 @@ void RunDirectory::begin(std::string_view configuration) const {
 void RunDirectory::write_outcome(int status, std::int64_t step, std::string_view what) const {
   generation_->check();
   const nlohmann::ordered_json json{{"status", status}, {"step", step}, {"what", what}};
-  write_text_atomically(outcome(), json.dump() + '\n');
+  write_text_atomically(outcome(), json_text(json) + '\n');
 }
 
 std::int64_t RunDirectory::saved_step() const {

@@ -61,6 +61,19 @@ std::string signature_of(const data::Dataset& dataset) {
   return text;
 }
 
+// Models count 8 pixels for each latent. Other VAEs have others, and only the number of latents
+// counts; but who did not mean that shall know.
+std::string other_pixels(const data::Dataset& dataset) {
+  const data::Description& description = dataset.description();
+  const auto counted = kPixelsPerLatent * description.height;
+  if (description.image_size == counted) return "";
+  return fmt::format(
+      "{}: latents of {} x {} are of pictures of {} pixels; model.image-size counts {} pixels for "
+      "each latent, so {} stands for them",
+      dataset.path().string(), description.height, description.width, description.image_size,
+      kPixelsPerLatent, counted);
+}
+
 // The first rank reads for all.
 std::string shared_data_identity(const TrainConfig& config, const data::Dataset& dataset,
                                  Communicator& world) {
@@ -194,6 +207,8 @@ int Trainer::train(bool silent, const StopSignals& signals) {
             counted(dataset_.shards().size(), "shard"), dataset_.description().classes);
   const std::string slow = dataset_.slow_layout();
   if (!slow.empty() && world().is_root()) log::warning("{}", slow);
+  if (const std::string other = other_pixels(dataset_); !other.empty())
+    warn_once(world(), "{}", other);
   if (resumed_) log::info("going on after step {}", engine_.step());
   if (engine_.step() >= last) {
     log::info("step {} is reached already; nothing to do", last);
@@ -327,6 +342,7 @@ void Trainer::look_for_spikes(StepRecord& record) {
 double Trainer::save(StepLog* log) {
   phase("checkpoint");
   const auto begin = Clock::now();
+  if (world().is_root()) dataset_.look_again();  // what was trained on other data is not kept
   if (log) log->sync();
   checkpoints_.save();
   return seconds_since(begin);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/base/json_text.h"
 #include "core/storage/checksum.h"
 #include "parallel/checkpoint/manifest.h"
 
@@ -70,7 +71,7 @@ std::string to_json_text(const Manifest& manifest) {
   for (const StoredPiece& piece : manifest.pieces) {
     json["pieces"].push_back(to_json(piece, manifest.tensors[piece.tensor].shape));
   }
-  return json.dump(1) + "\n";
+  return json_text(json, 1) + "\n";
 }
 
 Manifest merge(std::vector<Manifest> parts) {

@@ -1,4 +1,5 @@
 #include "parallel/health/verdict.h"
+#include "core/base/json_text.h"
 
 #include <algorithm>
 #include <map>
@@ -197,7 +198,7 @@ std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds 
   return idle_line(ranks, timeout);
 }
 
-std::string to_text(const RankStatus& status) { return nlohmann::json(status).dump(); }
+std::string to_text(const RankStatus& status) { return json_text(nlohmann::json(status)); }
 
 RankStatus rank_status_from(std::string_view text) {
   return nlohmann::json::parse(text).get<RankStatus>();

@@ -5,8 +5,8 @@
 
 #include <sstream>
 
-#include "tests/launcher/temporary_directory.h"
 #include "tests/support/shell.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt::test {
 namespace {
@@ -26,7 +26,7 @@ std::string console_lines(const std::string& log) {
 bool has_browser() { return std::string_view(EDT_BROWSER) != ""; }
 
 BrowserView open_in_browser(const std::filesystem::path& file, int height, bool dark) {
-  const TemporaryDirectory directory;
+  const TempDir directory;
   const std::string work = directory.path().string();
   const auto command = [&](const std::string& what) {
     return fmt::format(

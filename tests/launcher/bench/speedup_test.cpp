@@ -13,6 +13,7 @@
 #include "model/plan/products.h"
 #include "parallel/self/self_communicator.h"
 #include "tests/support/browser.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -177,7 +178,7 @@ TEST(SpeedupReport, HasTheKeysThatScriptsRead) {
 }
 
 TEST(SpeedupCommand, WritesEveryFormat) {
-  TemporaryDirectory directory;
+  TempDir directory;
   std::ostringstream out, error;
   const auto alone = make_self_communicator();
   CommandContext context{out, error, *alone};
@@ -202,7 +203,7 @@ TEST(SpeedupCommand, WritesEveryFormat) {
 }
 
 TEST(SpeedupCommand, TrainsFromShards) {
-  TemporaryDirectory directory;
+  TempDir directory;
   write_tiny_data(directory / "set");
   const auto backend = make_cpu_backend();
   SpeedupOptions options;

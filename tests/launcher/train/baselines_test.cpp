@@ -5,6 +5,9 @@
 #include <set>
 
 #include "tests/launcher/train/edt_command.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -26,7 +29,7 @@ class Baselines : public testing::TestWithParam<std::string> {
             "--model.heads=2", GetParam() == "DiT" ? "--model.depths=2" : "--model.depths=2,1"};
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
 };
 
 TEST_P(Baselines, GoOnWithTheSameBits) {
@@ -109,7 +112,7 @@ class ForeignOptions : public testing::Test {
     return message;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
 };
 
 TEST_F(ForeignOptions, AreRefusedInOneLine) {

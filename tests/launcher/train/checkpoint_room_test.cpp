@@ -9,6 +9,9 @@
 #include <sstream>
 
 #include "launcher/train/checkpoint_room.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -76,7 +79,7 @@ class RunRoom : public testing::Test {
     return bytes;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   bool mounted_ = false;
 };
 

@@ -8,6 +8,7 @@
 
 #include "core/storage/safetensors.h"
 #include "tests/launcher/train/edt_command.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -19,7 +20,7 @@ using Json = nlohmann::json;
 class CkptCommand : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory;
+    directory_ = new TempDir;
     write_tiny_data(directory_->path() / "set");
     TrainConfig config = tiny_config(directory_->path() / "set", run_path());
     config.train.steps = 2;
@@ -43,10 +44,10 @@ class CkptCommand : public ::testing::Test {
     return args;
   }
 
-  static TemporaryDirectory* directory_;
+  static TempDir* directory_;
 };
 
-TemporaryDirectory* CkptCommand::directory_ = nullptr;
+TempDir* CkptCommand::directory_ = nullptr;
 
 TEST_F(CkptCommand, InfoListsTheNewestFirst) {
   const Json info = Json::parse(edt_command({"ckpt", "info", run_path(), "--json"}).out);

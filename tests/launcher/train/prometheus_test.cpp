@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt {
 namespace {
@@ -26,7 +26,7 @@ TEST(Prometheus, OneGaugePerNumber) {
 }
 
 TEST(Prometheus, TheLastRecordIsThereAtTheEnd) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const auto file = directory / "edt.prom";
   {
     PrometheusFile prometheus(file, "r");
@@ -38,7 +38,7 @@ TEST(Prometheus, TheLastRecordIsThereAtTheEnd) {
 }
 
 TEST(Prometheus, TrainingGoesOnWithoutTheFile) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   PrometheusFile prometheus(directory / "no" / "edt.prom", "r");
   EXPECT_NO_THROW(prometheus.write({{"step", 1}}));
 }

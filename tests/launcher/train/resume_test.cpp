@@ -8,6 +8,9 @@
 #include <sstream>
 #include <thread>
 
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -28,7 +31,7 @@ void PrintTo(const Case& c, std::ostream* out) {
 class Resume : public testing::TestWithParam<Case> {
  protected:
   static void SetUpTestSuite() {
-    data_ = new TemporaryDirectory;
+    data_ = new TempDir;
     write_tiny_data(data_->path() / "set");
   }
   static void TearDownTestSuite() { delete data_; }
@@ -41,8 +44,8 @@ class Resume : public testing::TestWithParam<Case> {
     return config;
   }
 
-  static inline TemporaryDirectory* data_ = nullptr;
-  TemporaryDirectory runs_;
+  static inline TempDir* data_ = nullptr;
+  TempDir runs_;
 };
 
 TEST_P(Resume, GivesTheSameBits) {
@@ -82,7 +85,7 @@ class Run : public testing::Test {
     return lines;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
 };
 
 constexpr std::int64_t kForEver = 1'000'000;

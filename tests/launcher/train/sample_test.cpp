@@ -16,6 +16,9 @@
 #include "model/diffusion/sample_noise.h"
 #include "parallel/self/self_communicator.h"
 #include "tests/support/drawn_autoencoder.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -24,7 +27,7 @@ namespace {
 class SampleCommand : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory;
+    directory_ = new TempDir;
     write_tiny_data(*directory_ / "set", 48, true);
     TrainConfig config = tiny_config(*directory_ / "set", *directory_ / "run");
     config.optimizer.rate.initial = 0.05;  // far enough from the zero output of a fresh model
@@ -47,7 +50,7 @@ class SampleCommand : public testing::Test {
     return message_of<Error>([&] { sample_with(std::move(args)); });
   }
 
-  static inline TemporaryDirectory* directory_ = nullptr;
+  static inline TempDir* directory_ = nullptr;
   std::ostringstream out_, error_;
 };
 
@@ -104,7 +107,7 @@ TEST_F(SampleCommand, LatentsSayHowTheyAreDecoded) {
   tensors.read(tensors.entry("labels"), 0, std::span<std::int32_t>(labels));
   EXPECT_THAT(labels, testing::ElementsAre(2, 4));
   EXPECT_THAT(refusal({"--classes", "1", "--latents", path("x.npz")}),
-              testing::HasSubstr("not as .npz"));
+              testing::HasSubstr("what is written there is .h5 .hdf5 .safetensors"));
 }
 
 // The checkpoint knows the scale also where the data set is gone; pictures are then no pictures.

@@ -3,6 +3,8 @@
 #include "core/reference/reference_backend.h"
 #include "launcher/recipe/trained_model.h"
 #include "tests/launcher/weights/weights_fixture.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt::test {
 namespace {
@@ -26,7 +28,7 @@ class DiffusersNames : public ::testing::Test {
   }
   std::string path(const std::string& name) const { return (directory_ / name).string(); }
 
-  const TemporaryDirectory directory_;
+  const TempDir directory_;
 };
 
 std::vector<float> values_of(const std::string& file, const char* name) {

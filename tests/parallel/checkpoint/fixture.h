@@ -19,8 +19,6 @@ namespace edt::test {
 
 namespace fs = std::filesystem;
 
-using TemporaryDirectory = TempDir;
-
 inline const std::vector<std::string>& array_names() {
   static const std::vector<std::string> names{"master", "ema", "adan.exp_avg"};
   return names;

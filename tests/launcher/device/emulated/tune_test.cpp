@@ -12,6 +12,8 @@
 #include "parallel/threads/thread_ranks.h"
 #include "tests/core/cuda/emulation/runtime.h"
 #include "tests/core/storage/expect_error.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -66,7 +68,7 @@ class Tune : public testing::Test {
     return contents(path(name));
   }
 
-  const TemporaryDirectory directory_;
+  const TempDir directory_;
   const std::unique_ptr<Communicator> world_ = make_self_communicator();
 };
 
