@@ -5,6 +5,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "data/fingerprint.h"
@@ -18,9 +19,7 @@ namespace {
 
 // Names of files need not be UTF-8; what is recorded must read back as the same.
 std::string valid_text(const std::string& text) {
-  return ordered_json::parse(
-             ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace))
-      .get<std::string>();
+  return parse_json(dump_any_text(text), "text").get<std::string>();
 }
 
 }  // namespace
@@ -76,14 +75,14 @@ fs::path Provenance::path(const fs::path& directory) { return directory / "prove
 void Provenance::write(const fs::path& directory) const {
   ordered_json json = ordered_json::object();
   for (const auto& [name, value] : entries_) json[name] = value;
-  write_text_atomically(path(directory), json.dump(2) + "\n");
+  write_text_atomically(path(directory), dump_json(json, 2) + "\n");
 }
 
 Provenance Provenance::read(const fs::path& directory) {
   const fs::path file = path(directory);
   Provenance provenance;
   if (!fs::exists(file)) return provenance;
-  const ordered_json json = ordered_json::parse(read_text(file), nullptr, false);
+  const ordered_json json = try_parse_ordered_json(read_text(file));
   require<DataError>(json.is_object() && !json.empty(), "data", "{}: is damaged: not a JSON object",
                      file.string());
   for (const auto& [name, value] : json.items()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/median.h"
 #include "launcher/bench/measuring.h"
 #include "launcher/bench/speedup_turn.h"
 #include "launcher/text/report.h"

@@ -1,6 +1,7 @@
 // edt ckpt export and edt ckpt import: weights as files that other programs read and write.
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "core/reference/reference_backend.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
@@ -76,7 +77,7 @@ void ExportOptions::declare(OptionSet& options) {
 // The file for the weights in a directory that diffusers loads, which gets its config.json.
 std::filesystem::path diffusers_directory(const std::filesystem::path& out, const DitConfig& dit) {
   make_directories(out);
-  write_text_atomically(out / "config.json", diffusers_config(dit).dump(2) + "\n");
+  write_text_atomically(out / "config.json", dump_json(diffusers_config(dit), 2) + "\n");
   return out / "diffusion_pytorch_model.safetensors";
 }
 
@@ -102,14 +103,14 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
   std::vector<FixedTensor> fixed = fixed_tensors(WeightNames::kPublished, *model);
   if (const auto* dit = config.as<DitConfig>(); chosen.names == WeightNames::kDiffusers) {
     fixed.clear();  // the library computes them, and expects none
-    metadata["config"] = diffusers_config(*dit).dump();
+    metadata["config"] = dump_json(diffusers_config(*dit));
     if (as_directory) file = diffusers_directory(chosen.out, *dit);
   }
   const ExchangeReport report =
       export_safetensors(checkpoint, chosen.source, names, fixed, file, metadata);
   const std::int64_t step = checkpoint.info().step;
   if (chosen.json) {
-    context.print("{}\n", to_json(report, step).dump(2));
+    context.print("{}\n", dump_json(to_json(report, step), 2));
   } else {
     print(context, report, step);
   }
@@ -187,10 +188,10 @@ std::string configuration_of_import(const OptionSet& options, std::int64_t class
 
 // For the checkpoint's own record.
 std::string origin_of(const std::filesystem::path& file, const ImportOptions& options) {
-  return nlohmann::json{{"imported",
-                         {{"file", std::filesystem::absolute(file).lexically_normal().string()},
-                          {"fresh", options.fresh}}}}
-      .dump();
+  return dump_json(
+      nlohmann::json{{"imported",
+                      {{"file", std::filesystem::absolute(file).lexically_normal().string()},
+                       {"fresh", options.fresh}}}});
 }
 
 }  // namespace
@@ -229,7 +230,7 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
   const RunDirectory run(chosen.out, context.world);
   run.begin(configuration);
   if (chosen.json) {
-    context.print("{}\n", to_json(report, 0).dump(2));
+    context.print("{}\n", dump_json(to_json(report, 0), 2));
     return kDone;
   }
   print_import(context, report);

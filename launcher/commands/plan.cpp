@@ -1,6 +1,7 @@
 // edt plan: memory, communication and time of a training step on a cluster that is not at hand.
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
 #include "launcher/options/options.h"
@@ -121,7 +122,7 @@ int run_scale(const PlannedStep& step, const PlanOptions& plan, SearchSpace spac
   if (!plan.html.empty()) scaling_page(plans, cluster).write(plan.html);
   if (!plan.csv.empty()) write_text_atomically(plan.csv, scaling_csv(plans, cluster));
   if (plan.json) {
-    context.print("{}\n", scaling_json(plans, cluster).dump(2));
+    context.print("{}\n", dump_json(scaling_json(plans, cluster), 2));
   } else {
     context.print("{}", scaling_text(plans, cluster));
   }
@@ -168,7 +169,7 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   if (!plan.html.empty()) plan_page(result, cluster, ranks).write(plan.html);
   if (!plan.csv.empty()) write_text_atomically(plan.csv, plan_csv(result, cluster));
   if (plan.json) {
-    context.print("{}\n", plan_json(result, cluster, ranks).dump(2));
+    context.print("{}\n", dump_json(plan_json(result, cluster, ranks), 2));
   } else {
     context.print("{}", plan_text(result, cluster, ranks, plan.shown));
   }

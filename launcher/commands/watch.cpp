@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "launcher/commands/table.h"
 #include "launcher/options/options.h"
 #include "launcher/watch/frame.h"
@@ -94,8 +95,7 @@ int watch(std::span<const std::string> args, CommandContext& context) {
   if (options.json) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const auto& run : runs) all.push_back(to_json(*run));
-    context.print("{}\n", nlohmann::ordered_json{{"runs", all}}.dump(
-                              2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    context.print("{}\n", dump_any_text(nlohmann::ordered_json{{"runs", all}}, 2));
     return kDone;
   }
   const bool page_only = !options.html.empty() && !output_is_terminal();

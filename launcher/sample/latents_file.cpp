@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "core/storage/partial_file.h"
 #include "core/storage/safetensors.h"
 
@@ -68,7 +69,7 @@ class Hdf5Latents final : public LatentsFile {
 SafetensorsMetadata metadata_of(const Json& notes) {
   SafetensorsMetadata metadata;
   for (const auto& [name, value] : notes.items()) {
-    metadata[name] = value.is_string() ? value.get<std::string>() : value.dump();
+    metadata[name] = value.is_string() ? value.get<std::string>() : dump_json(value);
   }
   return metadata;
 }

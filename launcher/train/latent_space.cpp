@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 
 namespace edt {
 
@@ -23,7 +24,7 @@ LatentSpace LatentSpace::of(const data::Description& data, bool normalize) {
 }
 
 std::optional<LatentSpace> LatentSpace::of(const CheckpointInfo& info) {
-  const auto extra = nlohmann::json::parse(info.extra);
+  const auto extra = parse_json(info.extra, "extra of the checkpoint");
   if (!extra.contains(kKey)) return std::nullopt;
   try {
     const auto& json = extra.at(kKey);
@@ -41,9 +42,10 @@ std::optional<LatentSpace> LatentSpace::of(const CheckpointInfo& info) {
 }
 
 std::string LatentSpace::to_text() const {
-  return nlohmann::json{
-      {"scale", scale}, {"channel_mean", mean}, {"channel_std", std}, {"class_names", class_names}}
-      .dump();
+  return dump_json(nlohmann::json{{"scale", scale},
+                                  {"channel_mean", mean},
+                                  {"channel_std", std},
+                                  {"class_names", class_names}});
 }
 
 void LatentSpace::require_same(const LatentSpace& other, const std::string& path) const {

@@ -4,6 +4,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
+
 namespace edt {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(GroupStatus, id, communicator, operation, label, entered,
@@ -197,10 +199,10 @@ std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds 
   return idle_line(ranks, timeout);
 }
 
-std::string to_text(const RankStatus& status) { return nlohmann::json(status).dump(); }
+std::string to_text(const RankStatus& status) { return dump_json(nlohmann::json(status)); }
 
 RankStatus rank_status_from(std::string_view text) {
-  return nlohmann::json::parse(text).get<RankStatus>();
+  return parse_json(text, "status of a rank").get<RankStatus>();
 }
 
 }  // namespace edt

@@ -1,6 +1,6 @@
 #include "launcher/options/options.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -9,6 +9,7 @@
 #include "launcher/options/renamed.h"
 #include "tests/launcher/temporary_directory.h"
 #include "tests/support/fuzz_rounds.h"
+#include "tests/support/places.h"
 
 namespace edt {
 namespace {
@@ -379,8 +380,7 @@ TEST(Options, BothNamesOfOneInAFileAreRefused) {
 
 // docs/compatibility.md has the table.
 TEST(Options, FormerNamesAreDocumented) {
-  const std::string page =
-      read_text(std::filesystem::path(EDT_GOLDEN_DIR) / "../../docs/compatibility.md");
+  const std::string page = read_text(test::in_sources("docs/compatibility.md"));
   for (const RenamedOption& former : renamed_options()) {
     EXPECT_THAT(page, HasSubstr(fmt::format("| `{}` | `{}` | `{}` | {} |", former.command,
                                             former.old_name, former.name, former.since)));
