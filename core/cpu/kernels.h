@@ -12,11 +12,16 @@ namespace edt {
 class CpuBackend final : public Backend {
  public:
 #include "core/ops/kernel_overrides.inc"
+#include "core/ops/picture/kernel_overrides.inc"
 
   std::unique_ptr<MatmulCeiling> matmul_ceiling(const std::vector<MatmulForm>& forms,
                                                 DType dtype) override {
     return make_cpu_matmul_ceiling(forms, dtype);
   }
+
+  // picture/convolution.cpp
+  std::unique_ptr<ConvolutionCeiling> convolution_ceiling(std::span<const ConvolutionCall> calls,
+                                                          DType dtype) override;
 
   // device.cpp
   std::string_view name() const override { return "cpu"; }

@@ -22,6 +22,8 @@ enum class Slot {
   kAttention,   // per-thread panels
   kBias,        // relative-position bias by head
   kModulation,  // transposed attention modulation matrix
+  kPicture,     // a picture between two steps of one op
+  kMoments,     // norms of pictures: statistics of blocks of pixels
   kCount
 };
 

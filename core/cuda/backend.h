@@ -22,6 +22,7 @@ struct CudaGpu {
 class CudaBackend final : private CudaGpu, public OnStream<Backend> {
  public:
 #include "core/ops/kernel_overrides.inc"
+#include "core/ops/picture/kernel_overrides.inc"
 
   explicit CudaBackend(const CudaOptions& options)
       : CudaGpu(options.device),
@@ -53,6 +54,8 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
   void weight_columns_backward_input(T dy, T weight, std::int64_t column, G dx);
   void weight_columns_backward_weight(T dy, T x, std::int64_t column, G dweight, G dbias);
   Tensor concatenated(T a, T b);
+  // picture/convolution.cpp
+  void multiply_patches(const void* a, std::int64_t rows, T weight, T bias, void* y, bool add);
 
   CudaScratch scratch_;
   CudaMatmul matmul_;

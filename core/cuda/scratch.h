@@ -19,6 +19,8 @@ enum class ScratchSlot {
   kDtable,     // attention: gradient of the bias table by sample
   kSums,       // loss and norm: doubles
   kWorkspace,  // cuBLASLt
+  kPatches,    // pictures: a band of what a convolution sees, as a matrix; scores of attention
+  kMoments,    // statistics of norms
   kCount
 };
 

@@ -12,6 +12,7 @@
 #include "core/ops/matmul_ceiling.h"
 #include "core/ops/mlp.h"
 #include "core/ops/modulated_norm.h"
+#include "core/ops/picture/picture.h"
 #include "core/ops/tokens.h"
 #include "core/optim/optimizer.h"
 
@@ -28,7 +29,8 @@ class Backend : public Device,
                 public TokenKernels,
                 public EmbeddingKernels,
                 public LayoutKernels,
-                public DiffusionKernels {
+                public DiffusionKernels,
+                public PictureKernels {
  public:
   std::string_view backend_name() const final { return name(); }
 

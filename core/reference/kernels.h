@@ -8,6 +8,7 @@ namespace edt {
 class ReferenceBackend final : public Backend {
  public:
 #include "core/ops/kernel_overrides.inc"
+#include "core/ops/picture/kernel_overrides.inc"
 
   // device.cpp
   std::string_view name() const override { return "reference"; }

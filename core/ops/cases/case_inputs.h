@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -52,6 +53,9 @@ class CaseInputs {
   // Memory that the op writes beside its result; compared like the result.
   Tensor output(std::string_view name, const Shape& shape, DType dtype);
 
+  // What a case has made from its inputs, such as weights laid out for a backend.
+  std::shared_ptr<void>& made(std::string_view name) { return made_[std::string(name)]; }
+
   // Forgets the leaves of a finished step and readies parameters for the next.
   void end_step();
 
@@ -65,6 +69,7 @@ class CaseInputs {
   Backend& backend_;
   DType dtype_;
   std::vector<std::unique_ptr<Entry>> entries_;
+  std::map<std::string, std::shared_ptr<void>> made_;
 };
 
 // A tensor's elements, widened to and rounded from double, wherever the device has them.

@@ -45,6 +45,7 @@ void add_token_cases(OpCases& cases);
 void add_embedding_cases(OpCases& cases);
 void add_layout_cases(OpCases& cases);
 void add_diffusion_cases(OpCases& cases);
+void add_picture_cases(OpCases& cases);
 
 // Makers shared by tests and timing.
 struct LinearOptions {
@@ -81,6 +82,12 @@ OpCase restore_tokens_case(const KeptShape& shape);
 OpCase add_positions_case(const Shape& x);
 OpCase activation_case(Activation kind, const Shape& x);
 OpCase pixel_shuffle_case(const Shape& x);
+// A square kernel with as many zeros around the picture as keep its size.
+ConvolutionForm same_size(std::int64_t inputs, std::int64_t outputs, std::int64_t kernel);
+OpCase convolution_case(const ConvolutionForm& form, const Shape& x, bool bias = true,
+                        PictureActivation activation = PictureActivation::kNone);
+OpCase group_norm_silu_case(const Shape& x, std::int64_t groups);
+OpCase wide_attention_case(const Shape& x);
 // One sample of [4, side, side] for each timestep.
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t side, double mse_weight,
                            double vb_weight);

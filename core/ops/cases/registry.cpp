@@ -15,6 +15,7 @@ OpCases test_cases() {
   add_embedding_cases(cases);
   add_layout_cases(cases);
   add_diffusion_cases(cases);
+  add_picture_cases(cases);
   return cases;
 }
 
@@ -48,6 +49,14 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(pixel_shuffle_case({batch, 64, 4 * 312}));
   cases.push_back(activation_case(Activation::kSilu, {batch, 312}));
   cases.push_back(activation_case(Activation::kGeluTanh, {batch, 256, 4 * 312}));
+  // The autoencoder of Stable Diffusion, one picture of 256 pixels.
+  cases.push_back(convolution_case(same_size(128, 128, 3), {1, 256, 256, 128}));
+  cases.push_back(convolution_case(same_size(512, 512, 3), {1, 64, 64, 512}));
+  ConvolutionForm doubled = same_size(256, 256, 3);
+  doubled.doubled = true;
+  cases.push_back(convolution_case(doubled, {1, 128, 128, 256}));
+  cases.push_back(group_norm_silu_case({1, 256, 256, 128}, 32));
+  cases.push_back(wide_attention_case({1, 32, 32, 512}));
   cases.push_back(
       diffusion_loss_case(std::vector<int>(static_cast<std::size_t>(batch), 500), 32, 1, 1));
   return cases;

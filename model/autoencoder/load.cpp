@@ -1,0 +1,168 @@
+// From files to an autoencoder: which file, what it is, and what only config.json says.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/json/json_text.h"
+#include "core/storage/durable_file.h"
+#include "model/autoencoder/parts.h"
+
+namespace edt {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDiffusersFile = "diffusion_pytorch_model.safetensors";
+
+bool is_file(const fs::path& path) {
+  std::error_code code;
+  return fs::is_regular_file(path, code);
+}
+
+fs::path file_of(const fs::path& path) {
+  std::error_code code;
+  if (!fs::is_directory(path, code)) {
+    require<UsageError>(is_file(path), "vae", "{}: there is no such file", path.string());
+    return path;
+  }
+  for (const char* name :
+       {kDiffusersFile, "taesd_encoder.safetensors", "taesd_decoder.safetensors"}) {
+    if (is_file(path / name)) return path / name;
+  }
+  fail<UsageError>("vae", "{} is a directory and has no {}", path.string(), kDiffusersFile);
+}
+
+// The other half of a TAESD that came as NAME_encoder and NAME_decoder; empty: there is none.
+fs::path other_half(const fs::path& file) {
+  for (const auto& [mine, other] :
+       {std::pair<std::string, std::string>{"encoder", "decoder"}, {"decoder", "encoder"}}) {
+    std::string name = file.filename().string();
+    const std::size_t at = name.rfind(mine);
+    if (at == name.npos) continue;
+    name.replace(at, mine.size(), other);
+    if (is_file(file.parent_path() / name)) return file.parent_path() / name;
+  }
+  return {};
+}
+
+// Of a TAESD: tensors of both halves in one list.
+void add_other_half(NamedTensors& named, const fs::path& file) {
+  const bool encoder = named.tensors.has_any("encoder.");
+  if (named.layout != "taesd" || (encoder && named.tensors.has_any("decoder."))) return;
+  const fs::path other = other_half(file);
+  if (other.empty()) return;
+  auto second = std::make_shared<NamedTensors>(read_autoencoder_tensors(other));
+  require<DataError>(second->tensors.has_any(encoder ? "decoder." : "encoder."), "vae",
+                     "{} is no other half of {}", other.string(), file.string());
+  for (const std::string& name : second->tensors.names()) {
+    const Shape shape = second->tensors.shape(name);
+    named.tensors.add(name, other.filename().string() + ":" + name, shape,
+                      [second, name, shape](std::span<float> out) {
+                        std::ranges::copy(second->tensors.take(name, shape), out.begin());
+                      });
+  }
+}
+
+// What config.json says where it is one of an autoencoder; 0: nothing.
+struct AutoencoderConfig {
+  bool present = false;
+  double scale = 0, shift = 0;
+  std::int64_t groups = 0;
+};
+
+double number_in(const nlohmann::json& json, const char* key, double otherwise,
+                 const std::string& label) {
+  if (!json.contains(key) || json[key].is_null()) return otherwise;
+  require<DataError>(json[key].is_number(), "vae", "{}: {} is {}, not a number", label, key,
+                     dump_json(json[key]));
+  return json[key].get<double>();
+}
+
+AutoencoderConfig read_config(const fs::path& file) {
+  const fs::path path = file.parent_path() / "config.json";
+  if (!is_file(path)) return {};
+  const std::string label = path.string();
+  const nlohmann::json json = parse_json(read_text(path), label);
+  const std::string kind =
+      json.is_object() ? json.value("_class_name", std::string()) : std::string();
+  if (!kind.starts_with("Autoencoder")) {
+    require<DataError>(file.filename() != kDiffusersFile, "vae",
+                       "{}: of class '{}', not of an autoencoder", label, kind);
+    return {};
+  }
+  // Without it diffusers takes the original's.
+  const double usual = kind == "AutoencoderKL" ? 0.18215 : 1;
+  AutoencoderConfig config{true, number_in(json, "scaling_factor", usual, label),
+                           number_in(json, "shift_factor", 0, label),
+                           static_cast<std::int64_t>(number_in(json, "norm_num_groups", 0, label))};
+  require<DataError>(std::isfinite(config.scale) && config.scale > 0 &&
+                         std::isfinite(config.shift) && config.groups >= 0,
+                     "vae", "{}: scaling_factor {}, shift_factor {}, norm_num_groups {}", label,
+                     config.scale, config.shift, config.groups);
+  return config;
+}
+
+void set_scale(AutoencoderInfo& info, const AutoencoderOptions& options,
+               const AutoencoderConfig& config, const NamedTensors& named) {
+  const auto set = [&](double scale, double shift, const char* origin) {
+    info.scale = scale;
+    info.shift = shift;
+    info.scale_origin = origin;
+  };
+  if (options.scale > 0) return set(options.scale, options.shift, "as asked for");
+  if (named.kind == AutoencoderKind::kTaesd) return set(1, 0, "TAESD takes latents as they are");
+  if (config.present) return set(config.scale, config.shift, "config.json");
+  if (named.kind != AutoencoderKind::kKl) return;
+  const bool quant = named.tensors.has("post_quant_conv.weight");
+  if (info.factor == 8 && info.channels == 4) {
+    set(0.18215, 0, "as published for Stable Diffusion");
+  } else if (info.factor == 8 && info.channels == 16 && !quant && named.layout == "ldm" &&
+             named.prefix.empty()) {
+    set(0.3611, 0.1159, "as published for FLUX");
+  } else if (info.factor == 16 && named.layout == "ldm" &&
+             named.tensors.has_any("decoder.up_blocks.0.attentions.")) {
+    set(1, 0, "as published for VA-VAE");
+  }
+}
+
+}  // namespace
+
+AutoencoderParts build_autoencoder(AutoencoderKind kind, AutoencoderTensors& tensors,
+                                   Backend& backend, DType decode, std::int64_t groups) {
+  require<UsageError>(decode == DType::kFloat32 || decode == DType::kBFloat16, "vae",
+                      "decoding in {}: float32 and bf16 are there", name_of(decode));
+  AutoencoderParts parts = kind == AutoencoderKind::kKl ? build_kl(tensors, backend, decode, groups)
+                           : kind == AutoencoderKind::kTaesd
+                               ? build_taesd(tensors, backend, decode)
+                               : build_dc_ae(tensors, backend, decode);
+  tensors.require_all_taken();
+  parts.info.has_encoder = parts.encoder != nullptr;
+  parts.info.has_decoder = parts.decoder != nullptr;
+  parts.info.encoder_checksum = tensors.checksum(AutoencoderHalf::kEncoder);
+  parts.info.decoder_checksum = tensors.checksum(AutoencoderHalf::kDecoder);
+  parts.info.encoder_parameters = tensors.parameters(AutoencoderHalf::kEncoder);
+  parts.info.decoder_parameters = tensors.parameters(AutoencoderHalf::kDecoder);
+  return parts;
+}
+
+std::unique_ptr<Autoencoder> Autoencoder::load(const fs::path& path, Backend& backend,
+                                               const AutoencoderOptions& options) {
+  constexpr std::int64_t kPublishedGroups = 32;
+  const fs::path file = file_of(path);
+  NamedTensors named = read_autoencoder_tensors(file);
+  add_other_half(named, file);
+  const AutoencoderConfig config = read_config(file);
+  const std::int64_t groups = options.norm_groups > 0 ? options.norm_groups
+                              : config.groups > 0     ? config.groups
+                                                      : kPublishedGroups;
+  AutoencoderParts parts =
+      build_autoencoder(named.kind, named.tensors, backend, options.decode, groups);
+  parts.info.path = file;
+  parts.info.other_tensors = named.others;
+  parts.info.tensor_names = named.layout;
+  if (!named.prefix.empty()) parts.info.tensor_names += fmt::format(" behind {}", named.prefix);
+  set_scale(parts.info, options, config, named);
+  return std::make_unique<Autoencoder>(std::move(parts), backend, options);
+}
+
+}  // namespace edt

@@ -1,0 +1,253 @@
+// Files of weights: every layout of names gives the same autoencoder, and what is none is refused
+// with the tensor's name and both shapes.
+#include <gmock/gmock-matchers.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <limits>
+#include <map>
+#include <regex>
+
+#include "core/cpu/cpu_backend.h"
+#include "tests/support/drawn_autoencoder.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+
+namespace edt::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+const KlSizes kTiny{.widths = {8, 16}};
+
+// The names of CompVis, by the table of the published code: what the program does, backwards.
+std::string ldm_name(std::string name, int levels) {
+  const auto swap = [&](const char* pattern, const std::string& by) {
+    name = std::regex_replace(name, std::regex(pattern), by);
+  };
+  std::smatch up;
+  if (std::regex_search(name, up, std::regex("up_blocks\\.(\\d)"))) {
+    swap("up_blocks\\.\\d", "up." + std::to_string(levels - 1 - std::stoi(up[1])));
+  }
+  swap("down_blocks", "down");
+  swap("mid_block\\.resnets\\.0", "mid.block_1");
+  swap("mid_block\\.resnets\\.1", "mid.block_2");
+  swap("mid_block\\.attentions\\.0", "mid.attn_1");
+  swap("resnets", "block");
+  swap("attentions", "attn");
+  swap("downsamplers\\.0", "downsample");
+  swap("upsamplers\\.0", "upsample");
+  swap("conv_shortcut", "nin_shortcut");
+  swap("conv_norm_out", "norm_out");
+  swap("group_norm", "norm");
+  swap("to_out\\.0", "proj_out");
+  swap("to_([qkv])", "$1");
+  return name;
+}
+
+std::string name_of_2022(std::string name) {
+  for (const auto& [now, then] : std::map<std::string, std::string>{
+           {"to_q", "query"}, {"to_k", "key"}, {"to_v", "value"}, {"to_out\\.0", "proj_attn"}}) {
+    name = std::regex_replace(name, std::regex(now), then);
+  }
+  return name;
+}
+
+class Files : public testing::Test {
+ protected:
+  std::unique_ptr<Autoencoder> load(const std::string& file, AutoencoderOptions options = {}) {
+    if (options.norm_groups == 0) options.norm_groups = 4;
+    return Autoencoder::load(directory_ / file, *backend_, options);
+  }
+  std::string refusal(const std::string& file) {
+    return message_of<Error>([&] { load(file); });
+  }
+  void write(const std::string& file, const DrawnFile& how = {},
+             const std::vector<NamedShape>& tensors = kl_tensors(kTiny)) {
+    write_autoencoder(directory_ / file, tensors, how);
+  }
+
+  TempDir directory_;
+  std::unique_ptr<Backend> backend_ = make_cpu_backend();
+};
+
+// Linear weights of attention are 1x1 convolutions in ldm.
+void as_convolutions(NamedShape& tensor, std::vector<float>&) {
+  if (tensor.name.find(".to_") != std::string::npos && tensor.shape.rank() == 2)
+    tensor.shape = {tensor.shape[0], tensor.shape[1], 1, 1};
+}
+
+TEST_F(Files, AllLayoutsAreOneAutoencoder) {
+  KlSizes sizes{.widths = {8, 16, 16}, .attention_at_the_bottom = true};
+  const auto tensors = kl_tensors(sizes);
+  const auto ldm = [](const std::string& name) { return ldm_name(name, 3); };
+  write("diffusers.safetensors", {}, tensors);
+  write("2022.safetensors", {.name = name_of_2022}, tensors);
+  write("ldm.safetensors", {.name = ldm, .change = as_convolutions}, tensors);
+  auto whole = tensors;
+  whole.push_back({"model.diffusion_model.out.0.weight", {5}});
+  whole.push_back({"cond_stage_model.encoder.layers.0.weight", {5, 5}});
+  write("checkpoint.safetensors",
+        {.name =
+             [&](const std::string& name) {
+               return name.starts_with("model.") || name.starts_with("cond_")
+                          ? name
+                          : "first_stage_model." + ldm(name);
+             },
+         .change = as_convolutions},
+        whole);
+  const auto first = load("diffusers.safetensors");
+  EXPECT_EQ(first->info().tensor_names, "diffusers");
+  EXPECT_NE(first->info().encoder_checksum, first->info().decoder_checksum);
+  for (const auto& [file, names, others] : {std::tuple{"2022", "diffusers of 2022", 0},
+                                            {"ldm", "ldm", 0},
+                                            {"checkpoint", "ldm behind first_stage_model.", 2}}) {
+    const auto other = load(std::string(file) + ".safetensors");
+    EXPECT_EQ(other->info().encoder_checksum, first->info().encoder_checksum) << file;
+    EXPECT_EQ(other->info().decoder_checksum, first->info().decoder_checksum) << file;
+    EXPECT_EQ(other->info().tensor_names, names);
+    EXPECT_EQ(other->info().other_tensors, static_cast<std::size_t>(others)) << file;
+  }
+}
+
+TEST_F(Files, NarrowTypesGiveTheValuesTheyHold) {
+  const auto rounded = [](SafetensorsType type) {
+    return [type](NamedShape&, std::vector<float>& values) {
+      for (float& value : values) {
+        value = type == SafetensorsType::kF16 ? half_to_float(float_to_half(value))
+                                              : static_cast<float>(bfloat16(value));
+      }
+    };
+  };
+  for (const auto type : {SafetensorsType::kF16, SafetensorsType::kBF16}) {
+    write("narrow.safetensors", {.type = type, .change = rounded(type)});
+    write("wide.safetensors", {.change = rounded(type)});
+    EXPECT_EQ(load("narrow.safetensors")->info().encoder_checksum,
+              load("wide.safetensors")->info().encoder_checksum);
+  }
+  write("wide.safetensors");
+  EXPECT_NE(load("narrow.safetensors")->info().encoder_checksum,
+            load("wide.safetensors")->info().encoder_checksum);
+}
+
+TEST_F(Files, ScaleComesFromWhereItIs) {
+  write("vae.safetensors", {}, kl_tensors({.widths = {8, 8, 8, 8}}));
+  EXPECT_EQ(load("vae.safetensors")->info().scale, 0.18215);
+  write("flux.safetensors", {.name = [](const std::string& n) { return ldm_name(n, 4); }},
+        kl_tensors({.widths = {8, 8, 8, 8}, .latents = 16, .quant = false}));
+  EXPECT_EQ(load("flux.safetensors")->info().scale, 0.3611);
+  EXPECT_EQ(load("flux.safetensors")->info().shift, 0.1159);
+  write("other.safetensors", {}, kl_tensors({.widths = {8, 8, 8}, .latents = 5}));
+  EXPECT_EQ(load("other.safetensors")->info().scale_origin, "");
+  EXPECT_EQ(load("other.safetensors", {.scale = 2, .shift = 0.5})->info().shift, 0.5);
+  std::ofstream(directory_ / "config.json")
+      << R"({"_class_name": "AutoencoderKL", "scaling_factor": 1.5305, "shift_factor": 0.0609,
+             "norm_num_groups": 2})";
+  EXPECT_EQ(load("other.safetensors")->info().scale, 1.5305);
+  EXPECT_EQ(load("other.safetensors")->info().shift, 0.0609);
+  std::ofstream(directory_ / "config.json") << R"({"_class_name": "AutoencoderKL"})";
+  EXPECT_EQ(load("other.safetensors")->info().scale, 0.18215);
+  std::ofstream(directory_ / "config.json") << R"({"_class_name": "UNet2DConditionModel"})";
+  EXPECT_EQ(load("other.safetensors")->info().scale_origin, "");
+  std::ofstream(directory_ / "config.json")
+      << R"({"_class_name": "AutoencoderKL", "scaling_factor": "a"})";
+  EXPECT_THAT(refusal("other.safetensors"), AllOf(HasSubstr("scaling_factor"), HasSubstr("\"a\"")));
+}
+
+TEST_F(Files, HalfAFile) {
+  const auto only = [](const char* beginning, const char* beside) {
+    return [=](const std::string& name) {
+      return name.starts_with(beginning) || name.starts_with(beside) ? name : std::string();
+    };
+  };
+  write("encoder.safetensors", {.name = only("encoder.", "quant_conv.")});
+  write("both.safetensors");
+  const auto encoder = load("encoder.safetensors");
+  EXPECT_EQ(encoder->info().encoder_checksum, load("both.safetensors")->info().encoder_checksum);
+  EXPECT_FALSE(encoder->info().has_decoder);
+  EXPECT_EQ(encoder->info().decoder_checksum, 0u);
+  const std::vector<float> z(4);
+  EXPECT_THAT(message_of<Error>([&] {
+                encoder->decode(z, {1, 1});
+              }),
+              HasSubstr("holds an encoder alone"));
+}
+
+TEST_F(Files, WhatIsNoAutoencoderIsRefused) {
+  const auto without = [](const std::string& missing) {
+    return [=](const std::string& name) { return name == missing ? std::string() : name; };
+  };
+  const auto reshaped = [](const std::string& which, Shape shape) {
+    return [=](NamedShape& tensor, std::vector<float>& values) {
+      if (tensor.name != which) return;
+      tensor.shape = shape;
+      values.resize(static_cast<std::size_t>(shape.elements()));
+    };
+  };
+  EXPECT_THAT(refusal("none.safetensors"), HasSubstr("there is no such file"));
+
+  write("a.safetensors", {.name = without("encoder.mid_block.resnets.0.conv1.weight")});
+  EXPECT_THAT(refusal("a.safetensors"),
+              HasSubstr("no tensor encoder.mid_block.resnets.0.conv1.weight"));
+  write("a.safetensors", {.name = without("encoder.mid_block.resnets.1.norm2.bias")});
+  EXPECT_THAT(refusal("a.safetensors"), HasSubstr("encoder.mid_block.resnets.1.norm2.bias"));
+  write("a.safetensors",
+        {.change = reshaped("decoder.up_blocks.1.resnets.0.conv1.weight", {8, 15, 3, 3})});
+  EXPECT_THAT(refusal("a.safetensors"),
+              AllOf(HasSubstr("decoder.up_blocks.1.resnets.0.conv1.weight"),
+                    HasSubstr("[8, 15, 3, 3]"), HasSubstr("[8, 16, 3, 3] is needed")));
+  write("a.safetensors", {.change = reshaped("quant_conv.weight", {7, 8, 1, 1})});
+  EXPECT_THAT(refusal("a.safetensors"), HasSubstr("quant_conv.bias"));
+  write("a.safetensors", {.name = [](const std::string& name) {
+          return name == "decoder.conv_in.bias" ? std::string("decoder.conv_in.offset") : name;
+        }});
+  EXPECT_THAT(refusal("a.safetensors"),
+              AllOf(HasSubstr("decoder.conv_in.offset"), HasSubstr("no layer")));
+  write("a.safetensors", {.change = [](NamedShape& tensor, std::vector<float>& values) {
+          if (tensor.name == "encoder.conv_in.bias")
+            values[3] = std::numeric_limits<float>::infinity();
+        }});
+  EXPECT_THAT(refusal("a.safetensors"),
+              AllOf(HasSubstr("encoder.conv_in.bias"), HasSubstr("NaN or infinity")));
+  write("a.safetensors", {.name = [](const std::string& name) { return "x" + name; }});
+  EXPECT_THAT(refusal("a.safetensors"), HasSubstr("no autoencoder"));
+
+  auto two = kl_tensors(kTiny);
+  for (const NamedShape& tensor : kl_tensors(kTiny))
+    two.push_back({"ema." + tensor.name, tensor.shape});
+  write("a.safetensors", {}, two);
+  EXPECT_THAT(refusal("a.safetensors"), AllOf(HasSubstr("2 autoencoders"), HasSubstr("ema.")));
+
+  write("a.safetensors");
+  EXPECT_THAT(message_of<Error>([&] { load("a.safetensors", {.norm_groups = 5}); }),
+              AllOf(HasSubstr("8 channels"), HasSubstr("5 groups")));
+  EXPECT_THAT(message_of<Error>([&] { load("a.safetensors", {.tile = 20}); }),
+              AllOf(HasSubstr("20 pixels"), HasSubstr("multiple of 8")));
+}
+
+TEST_F(Files, HalvesOfATinyAutoencoderFindEachOther) {
+  // Numbers as the author has them: the decoder's are one higher.
+  const auto original = [](const char* half, int shift) {
+    return [=](const std::string& name) {
+      const std::string beginning = std::string(half) + ".layers.";
+      if (!name.starts_with(beginning)) return std::string();
+      const std::string rest = name.substr(beginning.size());
+      return std::to_string(std::stoi(rest) + shift) + rest.substr(rest.find('.'));
+    };
+  };
+  const auto tensors = taesd_tensors(8, 4);
+  write("both.safetensors", {}, tensors);
+  write("t_encoder.safetensors", {.name = original("encoder", 0)}, tensors);
+  EXPECT_FALSE(load("t_encoder.safetensors")->info().has_decoder);
+  write("t_decoder.safetensors", {.name = original("decoder", 1)}, tensors);
+  for (const char* file : {"t_encoder.safetensors", "t_decoder.safetensors"}) {
+    const auto vae = load(file);
+    EXPECT_EQ(vae->info().encoder_checksum, load("both.safetensors")->info().encoder_checksum);
+    EXPECT_EQ(vae->info().decoder_checksum, load("both.safetensors")->info().decoder_checksum);
+    EXPECT_EQ(vae->info().name(), "TAESD f8 c4");
+  }
+}
+
+}  // namespace
+}  // namespace edt::test
