@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "core/base/clock.h"
-#include "core/base/json_text.h"
 #include "core/base/log.h"
+#include "core/json/json_text.h"
 #include "core/storage/partial_file.h"
 
 namespace edt {
@@ -53,7 +53,7 @@ void ErrorAgreement::look() {
 void ErrorAgreement::end(std::string_view what, int status, Seconds patience) {
   const std::lock_guard lock(mutex_);
   const RankError own{world_.rank(), world_.name(), std::string(what), status};
-  if (!world_.is_root()) mailbox_->post(0, kError + json_text(nlohmann::json(own)));
+  if (!world_.is_root()) mailbox_->post(0, kError + dump_json(nlohmann::json(own)));
   note(own);
   const auto begin = Clock::now();
   while (!(world_.is_root() && is_settled()) && seconds_since(begin) < patience.count()) {
@@ -68,7 +68,7 @@ void ErrorAgreement::read_letters() {
     if (letter->bytes[0] == kQuestion) asked_ = true;
     if (letter->bytes[0] == kWaits) ++waits_[letter->from];
     if (letter->bytes[0] != kError) continue;
-    note(nlohmann::json::parse(letter->bytes.substr(1)).get<RankError>());
+    note(parse_json(letter->bytes.substr(1), "error of a rank").get<RankError>());
   }
 }
 

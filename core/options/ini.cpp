@@ -7,7 +7,7 @@
 #include <map>
 
 #include "core/base/error.h"
-#include "core/base/json_text.h"
+#include "core/json/json_text.h"
 #include "core/storage/access.h"
 
 namespace edt {
@@ -43,7 +43,7 @@ bool is_open_pipe(const std::filesystem::path& path, const std::filesystem::file
 // be.
 bool is_utf8(std::string_view text) {
   const nlohmann::json json = std::string(text);
-  return nlohmann::json::parse(json_text(json)) == json;
+  return try_parse_json(dump_json(json)) == json;
 }
 
 class IniParser {

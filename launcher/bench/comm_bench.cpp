@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 
+#include "core/base/median.h"
 #include "launcher/machine/measuring.h"
 #include "parallel/mpi/plain_collectives.h"
 

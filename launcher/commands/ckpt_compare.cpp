@@ -1,7 +1,7 @@
 // edt ckpt compare: whether two checkpoints hold the same bits.
 #include <nlohmann/json.hpp>
 
-#include "core/base/json_text.h"
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "launcher/commands/table.h"
 #include "parallel/checkpoint/compare.h"
@@ -27,7 +27,7 @@ int ckpt_compare(std::span<const std::string> args, CommandContext& context) {
   context.run_started = true;
   const CheckpointComparison result = compare(a, b);
   if (as_json) {
-    context.print("{}\n", json_text(nlohmann::ordered_json{{"same", result.difference.empty()},
+    context.print("{}\n", dump_json(nlohmann::ordered_json{{"same", result.difference.empty()},
                                                            {"arrays", result.arrays},
                                                            {"extras", result.extras},
                                                            {"values", result.values},

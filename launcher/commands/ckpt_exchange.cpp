@@ -1,8 +1,8 @@
 // edt ckpt export and edt ckpt import: weights as files that other programs read and write.
 #include <nlohmann/json.hpp>
 
-#include "core/base/json_text.h"
 #include "core/base/shell_text.h"
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/reference/reference_backend.h"
 #include "core/storage/durable_file.h"
@@ -78,7 +78,7 @@ void ExportOptions::declare(OptionSet& options) {
 // The file for the weights in a directory that diffusers loads, which gets its config.json.
 std::filesystem::path diffusers_directory(const std::filesystem::path& out, const DitConfig& dit) {
   make_directories(out);
-  write_text_atomically(out / "config.json", diffusers_config(dit).dump(2) + "\n");
+  write_text_atomically(out / "config.json", dump_json(diffusers_config(dit), 2) + "\n");
   return out / "diffusion_pytorch_model.safetensors";
 }
 
@@ -105,14 +105,14 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
   std::vector<FixedTensor> fixed = fixed_tensors(WeightNames::kPublished, *model);
   if (const auto* dit = config.as<DitConfig>(); chosen.names == WeightNames::kDiffusers) {
     fixed.clear();  // the library computes them, and expects none
-    metadata["config"] = diffusers_config(*dit).dump();
+    metadata["config"] = dump_json(diffusers_config(*dit));
     if (as_directory) file = diffusers_directory(chosen.out, *dit);
   }
   const ExchangeReport report =
       export_safetensors(checkpoint, chosen.source, names, fixed, file, metadata);
   const std::int64_t step = checkpoint.info().step;
   if (chosen.json) {
-    context.print("{}\n", json_text(to_json(report, step), 2));
+    context.print("{}\n", dump_json(to_json(report, step), 2));
   } else {
     print(context, report, step);
   }
@@ -190,7 +190,7 @@ std::string configuration_of_import(const OptionSet& options, std::int64_t class
 
 // For the checkpoint's own record.
 std::string origin_of(const std::filesystem::path& file, const ImportOptions& options) {
-  return json_text(
+  return dump_json(
       nlohmann::json{{"imported",
                       {{"file", std::filesystem::absolute(file).lexically_normal().string()},
                        {"fresh", options.fresh}}}});
@@ -237,7 +237,7 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
   const RunDirectory run(chosen.out, context.world);
   run.begin(configuration);
   if (chosen.json) {
-    context.print("{}\n", json_text(to_json(report, 0), 2));
+    context.print("{}\n", dump_json(to_json(report, 0), 2));
     return kDone;
   }
   print_import(context, report);

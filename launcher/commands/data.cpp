@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/base/json_text.h"
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "data/inspect.h"
@@ -102,7 +102,7 @@ int data_info(std::span<const std::string> args, CommandContext& context) {
   const data::DatasetInfo info = data::describe(path);
   if (!pictures.empty()) data::write_pictures(path, pictures);
   if (as_json) {
-    context.print("{}\n", json_text(data::to_json(info), 2));
+    context.print("{}\n", dump_json(data::to_json(info), 2));
   } else {
     print_info(context, info);
     if (!pictures.empty()) context.print("{:16} {}\n", "written", pictures.string());
@@ -128,7 +128,7 @@ int data_verify(std::span<const std::string> args, CommandContext& context) {
       path, progress_of(progress, "verify", "shards", context.quiet || as_json, context.error));
   progress.reset();
   if (as_json) {
-    context.print("{}\n", json_text(data::to_json(report), 2));
+    context.print("{}\n", dump_json(data::to_json(report), 2));
   } else if (report.problems.empty()) {
     context.print("{}: {} samples in {} are intact{}\n", path.string(), report.samples,
                   counted(report.shards, "shard"),
@@ -185,7 +185,7 @@ int bench_data(std::span<const std::string> args, CommandContext& context) {
                                       {"random_copy_samples_per_s", result.random_copy},
                                       {"sequential_copy_samples_per_s", result.sequential_copy},
                                       {"copy_ratio", result.copy_ratio}};
-    context.print("{}\n", json_text(json, 2));
+    context.print("{}\n", dump_json(json, 2));
     return kDone;
   }
   const auto line = [&](std::string_view name, double samples, std::string_view what) {

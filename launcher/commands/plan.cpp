@@ -1,7 +1,7 @@
 // edt plan: memory, communication and time of a training step on a cluster that is not at hand.
 #include <nlohmann/json.hpp>
 
-#include "core/base/json_text.h"
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
@@ -137,7 +137,7 @@ int run_scale(const PlannedStep& step, const PlanOptions& plan, SearchSpace spac
   if (!plan.html.empty()) scaling_page(plans, cluster).write(plan.html);
   if (!plan.csv.empty()) write_text_atomically(plan.csv, scaling_csv(plans, cluster));
   if (plan.json) {
-    context.print("{}\n", json_text(scaling_json(plans, cluster), 2));
+    context.print("{}\n", dump_json(scaling_json(plans, cluster), 2));
   } else {
     context.print("{}", scaling_text(plans, cluster));
   }
@@ -155,7 +155,7 @@ int run_encode(const TrainConfig& config, const PlanOptions& plan, int ranks,
   const EncodePlan encoding =
       plan_encoding(*autoencoder, plan.encode, config.model.image_size, ranks, cluster);
   if (plan.json) {
-    context.print("{}\n", encode_json(encoding, cluster).dump(2));
+    context.print("{}\n", dump_json(encode_json(encoding, cluster), 2));
   } else {
     context.print("{}", encode_text(encoding, cluster));
   }
@@ -207,7 +207,7 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   if (!plan.html.empty()) plan_page(result, cluster, ranks).write(plan.html);
   if (!plan.csv.empty()) write_text_atomically(plan.csv, plan_csv(result, cluster));
   if (plan.json) {
-    context.print("{}\n", json_text(plan_json(result, cluster, ranks), 2));
+    context.print("{}\n", dump_json(plan_json(result, cluster, ranks), 2));
   } else {
     context.print("{}", plan_text(result, cluster, ranks, plan.shown));
   }

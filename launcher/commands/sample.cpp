@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "launcher/autoencoder/vae_decoder.h"
 #include "launcher/autoencoder/vae_options.h"
@@ -306,13 +307,13 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   make_pictures(sampler, request, context, options.json, output);
   const double seconds = seconds_since(begin);
   if (options.json) {
-    context.print("{}\n", nlohmann::ordered_json{{"pictures", total},
-                                                 {"seconds", seconds},
-                                                 {"pictures_per_s", total / seconds},
-                                                 {"checkpoint_step", trained->step()},
-                                                 {"weights", options.weights},
-                                                 {"false_colours", false_colours}}
-                              .dump(2));
+    context.print("{}\n", dump_json(nlohmann::ordered_json{{"pictures", total},
+                                                           {"seconds", seconds},
+                                                           {"pictures_per_s", total / seconds},
+                                                           {"checkpoint_step", trained->step()},
+                                                           {"weights", options.weights},
+                                                           {"false_colours", false_colours}},
+                                    2));
   } else {
     context.note("{} in {} from step {}{}\n", counted(static_cast<std::uint64_t>(total), "picture"),
                  human_duration(seconds), trained->step(),

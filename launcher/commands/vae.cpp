@@ -6,6 +6,7 @@
 #include "core/image/decode.h"
 #include "core/image/png.h"
 #include "core/image/resample.h"
+#include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/input_file.h"
@@ -170,7 +171,7 @@ int vae_info(std::span<const std::string> args, CommandContext& context) {
   const auto backend = DeviceOptions().make_backend(context.world);
   const auto network = vae.load(*backend);
   if (as_json) {
-    context.print("{}\n", to_json(network->info()).dump(2));
+    context.print("{}\n", dump_json(to_json(network->info()), 2));
   } else {
     print_info(context, network->info());
   }

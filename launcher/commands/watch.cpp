@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "core/base/error.h"
-#include "core/base/json_text.h"
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
@@ -97,7 +97,7 @@ int watch(std::span<const std::string> args, CommandContext& context) {
   if (options.json) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const auto& run : runs) all.push_back(to_json(*run));
-    context.print("{}\n", json_text(nlohmann::ordered_json{{"runs", all}}, 2));
+    context.print("{}\n", dump_json(nlohmann::ordered_json{{"runs", all}}, 2));
     return kDone;
   }
   const bool page_only = !options.html.empty() && !output_is_terminal();

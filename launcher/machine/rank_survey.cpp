@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "core/base/json_text.h"
+#include "core/json/json_text.h"
 #include "core/storage/probe_file.h"
 
 namespace edt {
@@ -44,11 +44,11 @@ std::vector<NodeSummary> survey(const Machine& machine, const std::filesystem::p
       .memory_available = machine.memory_available,
       .shared_memory_free = free_shared_memory(),
       .sees_directory = witness.empty() || std::filesystem::exists(witness, ignored)};
-  const auto texts = ranks.gather(json_text(nlohmann::json(mine)), 0, "what the ranks have");
+  const auto texts = ranks.gather(dump_json(nlohmann::json(mine)), 0, "what the ranks have");
   own.reset();
   std::vector<NodeSummary> nodes;
   for (const std::string& text : texts) {
-    const auto one = nlohmann::json::parse(text).get<NodeSummary>();
+    const auto one = parse_json(text, "what a rank has").get<NodeSummary>();
     const auto known = std::find_if(nodes.begin(), nodes.end(),
                                     [&](const NodeSummary& node) { return node.host == one.host; });
     if (known == nodes.end()) {

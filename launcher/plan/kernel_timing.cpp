@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/base/clock.h"
+#include "core/base/median.h"
 #include "core/optim/grad_norm.h"
 #include "core/random/stream.h"
 #include "launcher/machine/measuring.h"

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/base/json_text.h"
+#include "core/json/json_text.h"
 
 namespace edt {
 LatentSpace LatentSpace::of(const data::Description& data, bool normalize) {
@@ -27,7 +27,7 @@ LatentSpace LatentSpace::of(const data::Description& data, bool normalize) {
 }
 
 std::optional<LatentSpace> LatentSpace::of(const CheckpointInfo& info) {
-  const auto extra = nlohmann::json::parse(info.extra);
+  const auto extra = parse_json(info.extra, "extra of the checkpoint");
   if (!extra.contains(kKey)) return std::nullopt;
   try {
     const auto& json = extra.at(kKey);
@@ -57,7 +57,7 @@ std::string LatentSpace::to_text() const {
   if (shift != 0) json["shift"] = shift;
   if (!autoencoder.empty()) json["autoencoder"] = autoencoder;
   if (!autoencoder_checksum.empty()) json["autoencoder_checksum"] = autoencoder_checksum;
-  return json_text(json);
+  return dump_json(json);
 }
 
 void LatentSpace::require_same(const LatentSpace& other, const std::string& path) const {

@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/base/json_text.h"
 #include "core/base/log.h"
+#include "core/json/json_text.h"
 #include "core/storage/access.h"
 #include "core/storage/durable_file.h"
 #include "launcher/exit_status.h"
@@ -77,11 +77,12 @@ void RunDirectory::begin(std::string_view configuration) const {
 void RunDirectory::write_outcome(int status, std::int64_t step, std::string_view what) const {
   generation_->check();
   const nlohmann::ordered_json json{{"status", status}, {"step", step}, {"what", what}};
-  write_text_atomically(outcome(), json_text(json) + '\n');
+  write_text_atomically(outcome(), dump_json(json) + '\n');
 }
 
 std::int64_t RunDirectory::saved_step() const {
-  const auto json = nlohmann::json::parse(std::ifstream(outcome()), nullptr, false);
+  std::ifstream stream(outcome());
+  const auto json = try_parse_json(std::string{std::istreambuf_iterator<char>(stream), {}});
   const auto number = [&](const char* name) {
     const bool is_there = json.is_object() && json.contains(name);
     return is_there && json[name].is_number_integer() ? json[name].get<std::int64_t>() : -1;

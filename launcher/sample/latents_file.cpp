@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
-#include "core/base/json_text.h"
+#include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/partial_file.h"
 #include "core/storage/safetensors.h"
@@ -69,7 +69,7 @@ class Hdf5Latents final : public LatentsFile {
 SafetensorsMetadata metadata_of(const Json& notes) {
   SafetensorsMetadata metadata;
   for (const auto& [name, value] : notes.items()) {
-    metadata[name] = value.is_string() ? value.get<std::string>() : json_text(value);
+    metadata[name] = value.is_string() ? value.get<std::string>() : dump_json(value);
   }
   return metadata;
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/shell_text.h"
+#include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/file_kind.h"
 #include "model/dit/diffusers_names.h"
@@ -152,7 +153,7 @@ ImportRequest import_request(const fs::path& file, const ModelConfig& config, co
   }
   const fs::path json = file.parent_path() / "config.json";
   if (file.filename() != kDiffusersFile || !fs::exists(json)) return request;
-  const auto parsed = nlohmann::json::parse(read_text(json), nullptr, false);
+  const auto parsed = try_parse_json(read_text(json));
   require<DataError>(parsed.is_object(), "weights", "{}: not a JSON object", json.string());
   check_diffusers_config(*dit, parsed, json.string());
   return request;

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "core/base/json_text.h"
 #include "core/base/shell_text.h"
+#include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 
 namespace edt {
@@ -95,15 +95,15 @@ Study::Study(std::filesystem::path directory, const StudyOptions& options)
   const std::filesystem::path file = directory_ / "study.json";
   const Json now = description(options);
   if (!std::filesystem::exists(file)) {
-    write_text_atomically(file, json_text(now, 2) + "\n");
+    write_text_atomically(file, dump_json(now, 2) + "\n");
     return;
   }
-  const Json before = Json::parse(read_text(file), nullptr, false);
+  const Json before = try_parse_json(read_text(file));
   require<UsageError>(before.is_object(), "bench scale", "{} is damaged", file.string());
   for (const auto& [key, value] : now.items()) {
     require<UsageError>(before.value(key, Json()) == value, "bench scale",
                         "the study in {} has {} {}, now it is {}", directory_.string(), key,
-                        before.value(key, Json()).dump(), value.dump());
+                        dump_json(before.value(key, Json())), dump_json(value));
   }
 }
 
@@ -119,7 +119,7 @@ std::string Study::arguments(const ScalePoint& point) const {
 std::optional<Json> Study::result(const ScalePoint& point, int repeat) const {
   const std::filesystem::path file = result_file(point, repeat);
   if (!std::filesystem::exists(file)) return std::nullopt;
-  Json json = Json::parse(read_text(file), nullptr, false);
+  Json json = try_parse_json(read_text(file));
   if (!json.is_object() || !json.contains("images_per_s")) return std::nullopt;  // of a failed job
   return json;
 }

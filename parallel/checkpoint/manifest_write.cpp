@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "core/base/json_text.h"
+#include "core/base/assert.h"
+#include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "parallel/checkpoint/manifest.h"
 
@@ -40,6 +41,8 @@ std::size_t Manifest::array_index(std::string_view name) const {
 
 std::string to_json_text(const Manifest& manifest) {
   const CheckpointInfo& info = manifest.info;
+  const Json extra = try_parse_ordered_json(info.extra);
+  EDT_ASSERT(!extra.is_discarded());
   Json json{{"format", "edt-checkpoint"},
             {"version", kCheckpointVersion},
             {"step", info.step},
@@ -50,7 +53,7 @@ std::string to_json_text(const Manifest& manifest) {
             {"compute_dtype", info.compute_dtype},
             {"mesh", info.mesh},
             {"configuration", info.configuration},
-            {"extra", Json::parse(info.extra)},
+            {"extra", extra},
             {"arrays", manifest.arrays}};
   if (info.smoothed_loss) json["smoothed_loss"] = *info.smoothed_loss;
   for (const char* list : {"files", "extras", "tensors", "pieces"}) json[list] = Json::array();
@@ -71,7 +74,7 @@ std::string to_json_text(const Manifest& manifest) {
   for (const StoredPiece& piece : manifest.pieces) {
     json["pieces"].push_back(to_json(piece, manifest.tensors[piece.tensor].shape));
   }
-  return json_text(json, 1) + "\n";
+  return dump_json(json, 1) + "\n";
 }
 
 Manifest merge(std::vector<Manifest> parts) {

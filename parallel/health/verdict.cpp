@@ -1,5 +1,5 @@
 #include "parallel/health/verdict.h"
-#include "core/base/json_text.h"
+#include "core/json/json_text.h"
 
 #include <algorithm>
 #include <map>
@@ -198,10 +198,10 @@ std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds 
   return idle_line(ranks, timeout);
 }
 
-std::string to_text(const RankStatus& status) { return json_text(nlohmann::json(status)); }
+std::string to_text(const RankStatus& status) { return dump_json(nlohmann::json(status)); }
 
 RankStatus rank_status_from(std::string_view text) {
-  return nlohmann::json::parse(text).get<RankStatus>();
+  return parse_json(text, "status of a rank").get<RankStatus>();
 }
 
 }  // namespace edt

@@ -8,8 +8,8 @@
 #include <future>
 #include <nlohmann/json.hpp>
 
-#include "core/base/json_text.h"
 #include "core/base/log.h"
+#include "core/json/json_text.h"
 #include "parallel/health/process_dump.h"
 
 namespace edt {
@@ -261,7 +261,7 @@ void Watchdog::write_dump(const std::string& verdict) const {
   std::filesystem::create_directories(options_.directory, ignored);
   const auto path = options_.directory / fmt::format("stall-rank-{}.json", rank_);
   std::ofstream file(path);
-  file << json_text(json, 1) << std::endl;
+  file << dump_json(json, 1) << std::endl;
   require<SystemError>(file.good(), "watchdog", "cannot write {}", path.string());
   log::info("[watchdog] rank {} wrote {}", rank_, path.string());
 }

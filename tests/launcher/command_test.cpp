@@ -1,7 +1,7 @@
 // Exit statuses and the one catch.
 #include "launcher/command.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <new>
 #include <sstream>

@@ -1,6 +1,6 @@
 #include "launcher/launch_check.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 namespace edt {
 namespace {

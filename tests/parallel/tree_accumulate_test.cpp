@@ -2,7 +2,6 @@
 
 #include "core/reference/reference_backend.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>

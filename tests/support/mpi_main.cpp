@@ -1,4 +1,3 @@
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <iostream>
@@ -28,7 +27,7 @@ class FailurePrinter final : public ::testing::EmptyTestEventListener {
 };
 
 int run(int argc, char** argv) {
-  ::testing::InitGoogleMock(&argc, argv);
+  ::testing::InitGoogleTest(&argc, argv);
   const MpiSession session;
   const auto ranks = session.world();
   ranks->set_timeout(Seconds(60));

@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "core/base/error.h"
 #include "tests/support/message_of.h"

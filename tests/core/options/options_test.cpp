@@ -1,6 +1,6 @@
 #include "core/options/options.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -9,6 +9,7 @@
 #include "core/options/renamed.h"
 #include "tests/support/fuzz_rounds.h"
 #include "tests/support/message_of.h"
+#include "tests/support/places.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
@@ -381,8 +382,7 @@ TEST(Options, BothNamesOfOneInAFileAreRefused) {
 
 // docs/compatibility.md has the table.
 TEST(Options, FormerNamesAreDocumented) {
-  const std::string page =
-      test::read_text(std::filesystem::path(EDT_GOLDEN_DIR) / "../../docs/compatibility.md");
+  const std::string page = test::read_text(test::in_sources("docs/compatibility.md"));
   for (const RenamedOption& former : renamed_options()) {
     EXPECT_THAT(page, HasSubstr(fmt::format("| `{}` | `{}` | `{}` | {} |", former.command,
                                             former.old_name, former.name, former.since)));

@@ -1,5 +1,5 @@
 // Where values come from, what belongs to them, and how they differ from earlier ones.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "core/options/options.h"
 #include "tests/support/temp_dir.h"

@@ -1,5 +1,5 @@
 // edt bench speedup: ratios by FLOPs, what is reported, and a run of tiny models.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "core/cpu/cpu_backend.h"
+#include "core/json/json_text.h"
 #include "launcher/bench/speedup_report.h"
 #include "launcher/commands/table.h"
 #include "launcher/memory/memory_check.h"
@@ -193,7 +194,7 @@ TEST(SpeedupCommand, WritesEveryFormat) {
                                       "--html",        directory / "a.html",
                                       "--json"};
   ASSERT_EQ(run_program(args, command_table(), context), kDone) << error.str();
-  const auto json = nlohmann::json::parse(out.str());
+  const auto json = parse_json(out.str(), "output");
   EXPECT_GT(json["sizes"]["S"]["train"]["EDT_over_MDTv2"].get<double>(), 0);
   EXPECT_GT(json["sizes"]["S"]["infer"]["EDT_over_MDTv2"].get<double>(), 0);
   EXPECT_TRUE(json["sizes"]["S"]["train"]["paper"].is_null());  // it speaks of 256 pixels

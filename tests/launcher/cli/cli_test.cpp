@@ -4,6 +4,7 @@
 #include <sstream>
 #include <string>
 
+#include "core/json/json_text.h"
 #include "tests/support/edt_program.h"
 
 namespace edt::test {
@@ -87,7 +88,7 @@ TEST_F(Cli, ConfigurationFileAndCommandLineMeet) {
   EXPECT_EQ(from_file.status, 1);
   const Outcome overruled = run("doctor --config " + file + " " + path_);
   EXPECT_EQ(overruled.status, 0);
-  EXPECT_EQ(nlohmann::json::parse(overruled.output)["directory"]["path"], path_);
+  EXPECT_EQ(parse_json(overruled.output, "output")["directory"]["path"], path_);
 }
 
 TEST_F(Cli, BadPlacesAreRefusedBeforeTheWork) {

@@ -1,5 +1,5 @@
 // What holds for every option of every command, whoever declares it.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <algorithm>
 #include <map>

@@ -1,5 +1,5 @@
 // edt help, and what it writes for shells and man(1), given to them.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <sstream>
 

@@ -1,6 +1,6 @@
 #include "launcher/machine/machine.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <sched.h>
 
 #include <nlohmann/json.hpp>

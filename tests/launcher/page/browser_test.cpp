@@ -1,5 +1,5 @@
 // Pages in a real browser: they load without an error, and every series is seen.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "launcher/page/page.h"
 #include "tests/support/browser.h"

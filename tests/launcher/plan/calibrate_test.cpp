@@ -1,6 +1,6 @@
 #include "launcher/plan/calibrate.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "core/cpu/cpu_backend.h"
 #include "launcher/memory/memory_check.h"

@@ -1,11 +1,12 @@
 // run.profile=trace on ranks that shard weights and communicate while they compute: one file that a
 // viewer can show.
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/json/json_text.h"
 #include "tests/support/mpi_world.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
@@ -44,7 +45,7 @@ class TraceFile : public testing::Test {
   }
   // Events by rank, from the file that the run has left.
   std::map<int, std::vector<Event>> read() const {
-    const Json trace = Json::parse(test::read_text(root_ / "run" / "trace.json"));
+    const Json trace = parse_json(test::read_text(root_ / "run" / "trace.json"), "output");
     std::map<std::pair<int, int>, std::string> lanes;
     std::map<int, std::vector<Event>> events;
     for (const Json& json : trace.at("traceEvents")) {

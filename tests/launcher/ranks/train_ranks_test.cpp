@@ -1,6 +1,6 @@
 // Training runs over MPI ranks: the same bits as one rank, checkpoints that any ranks go on from,
 // and refusals before the first step. Every test is called by all ranks; the first one judges.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "parallel/checkpoint/compare.h"
 #include "parallel/self/self_communicator.h"

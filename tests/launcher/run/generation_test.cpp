@@ -1,6 +1,6 @@
 #include "launcher/run/generation.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>

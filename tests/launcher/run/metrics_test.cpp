@@ -1,13 +1,14 @@
 #include "launcher/run/metrics.h"
 #include "launcher/run/append_file.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
@@ -22,7 +23,7 @@ std::vector<std::int64_t> steps_in(const std::filesystem::path& file) {
   std::istringstream stream(test::read_text(file));
   std::vector<std::int64_t> steps;
   for (std::string line; std::getline(stream, line);) {
-    steps.push_back(nlohmann::json::parse(line)["step"]);
+    steps.push_back(parse_json(line, "output")["step"]);
   }
   return steps;
 }

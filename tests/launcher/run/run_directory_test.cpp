@@ -1,7 +1,7 @@
 #include "launcher/run/run_directory.h"
 
 #include <fcntl.h>
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

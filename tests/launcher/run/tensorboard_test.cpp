@@ -1,7 +1,7 @@
 // Reads the event files back with a decoder of its own: frames, checksums, protobuf fields.
 #include "launcher/run/tensorboard.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <bit>
 #include <cstring>

@@ -1,6 +1,9 @@
 // Each file of a run directory, lost, empty, damaged or of another run: what a start makes of it.
+#include <gmock/gmock-more-matchers.h>
+
 #include <fstream>
 
+#include "core/json/json_text.h"
 #include "tests/launcher/run_cli/shell_run.h"
 
 namespace edt::test {
@@ -93,7 +96,7 @@ TEST_F(RunFiles, KilledBeforeTheFirstCheckpoint) {
   std::string lines;
   for (nlohmann::json record : metrics()) {
     record.erase("saved");
-    lines += record.dump() + "\n";
+    lines += dump_json(record) + "\n";
   }
   write_text(run_ + "/metrics.jsonl", lines);
   goes_on(2);
@@ -205,7 +208,7 @@ TEST_F(RunFiles, OneFormulaForTheSizeOfACheckpoint) {
     if (name.starts_with("checkpoints/step-000003/")) bytes += static_cast<double>(text.size());
   }
   const auto outcome = edt("doctor --json run 2>/dev/null");
-  const auto room = nlohmann::json::parse(outcome.output)["checkpoints"];
+  const auto room = parse_json(outcome.output, "output")["checkpoints"];
   EXPECT_GE(room["bytes_each"].get<double>(), bytes) << outcome.output;
   EXPECT_LE(room["bytes_each"].get<double>(), 1.5 * bytes);
 }

@@ -1,6 +1,6 @@
 #include "launcher/slurm/slurm_script.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "core/base/error.h"
 #include "tests/support/message_of.h"

@@ -1,6 +1,6 @@
 #include "launcher/text/progress.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <sstream>
 

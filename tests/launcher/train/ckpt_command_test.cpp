@@ -1,11 +1,12 @@
 // edt ckpt on the checkpoints of a real run.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/json/json_text.h"
 #include "core/storage/safetensors.h"
 #include "tests/launcher/train/edt_command.h"
 #include "tests/support/temp_dir.h"
@@ -32,9 +33,9 @@ class CkptCommand : public ::testing::Test {
 
   // The options that describe the tiny model.
   static std::vector<std::string> with_model(std::vector<std::string> args) {
-    const Json info = Json::parse(edt_command({"ckpt", "info", run_path(), "--json"}).out);
-    std::ifstream file(info.at(0).at("path").get<std::filesystem::path>() / "manifest.json");
-    const std::string configuration = Json::parse(file).at("configuration");
+    const Json info = parse_json(edt_command({"ckpt", "info", run_path(), "--json"}).out, "output");
+    const auto file = info.at(0).at("path").get<std::filesystem::path>() / "manifest.json";
+    const std::string configuration = parse_json(read_text(file), "manifest").at("configuration");
     std::istringstream lines(configuration.substr(configuration.find("[model]") + 8));
     for (std::string line; std::getline(lines, line) && !line.starts_with('[');) {
       const auto equals = line.find(" = ");
@@ -50,7 +51,7 @@ class CkptCommand : public ::testing::Test {
 TempDir* CkptCommand::directory_ = nullptr;
 
 TEST_F(CkptCommand, InfoListsTheNewestFirst) {
-  const Json info = Json::parse(edt_command({"ckpt", "info", run_path(), "--json"}).out);
+  const Json info = parse_json(edt_command({"ckpt", "info", run_path(), "--json"}).out, "output");
   ASSERT_EQ(info.size(), 2u);
   EXPECT_EQ(info[0].at("step"), 2);
   EXPECT_EQ(info[1].at("step"), 1);

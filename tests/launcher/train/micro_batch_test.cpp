@@ -1,7 +1,7 @@
 // The micro-batch that edt train chooses where none is given: which, why, and that it is kept.
 #include "launcher/train/micro_batch.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "launcher/recipe/engine_config.h"
 #include "parallel/mesh.h"

@@ -1,5 +1,5 @@
 // Resume is exact: N steps equal k steps, an end, and N - k more, in every bit of the state.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -8,6 +8,7 @@
 #include <sstream>
 #include <thread>
 
+#include "core/json/json_text.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
@@ -81,7 +82,7 @@ class Run : public testing::Test {
   std::vector<nlohmann::json> metrics(const std::string& name) const {
     std::vector<nlohmann::json> lines;
     std::istringstream text(read_text(directory_ / name / "metrics.jsonl"));
-    for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+    for (std::string line; std::getline(text, line);) lines.push_back(parse_json(line, "output"));
     return lines;
   }
 

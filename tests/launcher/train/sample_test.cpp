@@ -1,11 +1,12 @@
 // edt sample on a tiny trained model: outputs, noise from files, independence of the batch.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "core/cpu/cpu_backend.h"
 #include "core/image/png.h"
+#include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "core/storage/hdf5.h"
 #include "core/storage/npy.h"
@@ -119,7 +120,7 @@ TEST_F(SampleCommand, WithoutTheDataSetColoursAreFalse) {
     return sample_with(more);
   };
   ASSERT_EQ(all({}), kDone);
-  EXPECT_EQ(nlohmann::json::parse(out_.str()).at("false_colours"), true);
+  EXPECT_EQ(parse_json(out_.str(), "output").at("false_colours"), true);
   EXPECT_EQ(h5::File::open(path("alone.h5")).read_double("scale"), 0.5);
   EXPECT_THAT(read_png(path("false.png")).comment, testing::StartsWith("false colours"));
   EXPECT_TRUE(std::filesystem::exists(path("false/000000-false-colours.png")));
@@ -128,7 +129,7 @@ TEST_F(SampleCommand, WithoutTheDataSetColoursAreFalse) {
   EXPECT_FALSE(std::filesystem::exists(path("false.npz")));
   out_.str("");
   ASSERT_EQ(all({"--data", path("elsewhere"), "--replace"}), kDone);
-  EXPECT_EQ(nlohmann::json::parse(out_.str()).at("false_colours"), false);
+  EXPECT_EQ(parse_json(out_.str(), "output").at("false_colours"), false);
   EXPECT_EQ(read_png(path("false.png")).comment, "");
   EXPECT_FALSE(std::filesystem::exists(path("false/000000-false-colours.png")));
   std::filesystem::rename(path("elsewhere"), path("set"));

@@ -1,6 +1,6 @@
 #include "launcher/train/spike_detector.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "parallel/self/self_communicator.h"
 #include "tests/support/temp_dir.h"

@@ -1,6 +1,6 @@
 #include "launcher/watch/frame.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "launcher/run/run_lock.h"
 #include "tests/launcher/watch/written_run.h"

@@ -1,6 +1,6 @@
 #include "launcher/watch/metrics_history.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <fstream>
 

@@ -1,7 +1,7 @@
 #include "launcher/watch/run_view.h"
 
 #include <fcntl.h>
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <sys/stat.h>
 
 #include <nlohmann/json.hpp>

@@ -1,6 +1,6 @@
 #include "launcher/watch/watch_page.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "core/image/png.h"
 #include "tests/launcher/watch/written_run.h"

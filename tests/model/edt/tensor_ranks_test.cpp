@@ -1,5 +1,5 @@
 // The same model over any legal number of tensor ranks. (Golden values: tests/golden.)
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 #include <omp.h>
 

@@ -1,5 +1,5 @@
 // What a rehearsal says about memory, FLOPs and bytes on the wire against steps that are taken.
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <mutex>
 

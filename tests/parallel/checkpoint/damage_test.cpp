@@ -1,5 +1,5 @@
 // Whatever happens to the newest checkpoint, the one before it is taken and the reason is said.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <fstream>
 

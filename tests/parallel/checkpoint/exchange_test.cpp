@@ -1,6 +1,6 @@
 #include "parallel/checkpoint/exchange.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <limits>
 

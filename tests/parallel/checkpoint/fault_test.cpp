@@ -1,5 +1,5 @@
 // Writes that are interrupted at every stage, killed at random moments, or run out of disk.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

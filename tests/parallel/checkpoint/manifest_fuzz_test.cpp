@@ -1,5 +1,5 @@
 // Deterministic mutations of a valid manifest: it parses or is refused by a CheckpointError.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <fstream>
 

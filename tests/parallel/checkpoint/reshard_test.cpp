@@ -1,5 +1,5 @@
 // Any layout reads what any other layout wrote.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <numeric>
 

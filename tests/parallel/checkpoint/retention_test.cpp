@@ -1,5 +1,5 @@
 // Which checkpoints stay, how much room that takes, and that what goes does so in one step.
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 
 #include "fixture.h"
 

@@ -1,6 +1,6 @@
 #include "collective_cases.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,6 +8,8 @@
 #include <limits>
 #include <numeric>
 #include <thread>
+
+#include "tests/support/message_of.h"
 
 namespace edt::test {
 namespace {
@@ -124,16 +126,6 @@ std::vector<std::int64_t> unequal_bounds(int ranks, std::int64_t scale) {
   for (int r = 0; r < ranks; ++r)
     bounds.push_back(bounds.back() + (r % 3 == 1 ? 0 : (r + 1) * scale));
   return bounds;
-}
-
-template <class F>
-std::string message_of(F&& call) {
-  try {
-    call();
-  } catch (const CommunicationError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 }  // namespace
@@ -311,7 +303,7 @@ void check_timeout(Communicator& ranks) {
   copy->set_timeout(Seconds(0.2));
   if (ranks.rank() != 1) {
     std::vector<float> values(1000);
-    const std::string message = message_of(
+    const std::string message = test::message_of<CommunicationError>(
         [&] { copy->all_reduce(tensor_of(values), Reduce::kSum, "gradients of blocks.3"); });
     EXPECT_THAT(message,
                 HasSubstr(fmt::format("[all_reduce] \"gradients of blocks.3\", #1 of \"data\": {}",
@@ -326,7 +318,7 @@ void check_disagreement(Communicator& ranks) {
   const auto copy = ranks.split(0, 0, "data");
   copy->set_timeout(Seconds(0.2));
   std::vector<float> values(1000);
-  const std::string message = message_of([&] {
+  const std::string message = test::message_of<CommunicationError>([&] {
     if (ranks.rank() == 0) copy->broadcast(tensor_of(values), 1, "weights");
     if (ranks.rank() != 0) copy->all_reduce(tensor_of(values), Reduce::kSum, "gradients");
   });

@@ -1,6 +1,6 @@
 #include "parallel/health/verdict.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 namespace edt {

@@ -1,6 +1,6 @@
 #include "parallel/health/watchdog.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,10 +9,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/clock.h"
+#include "core/json/json_text.h"
 #include "parallel/self/self_communicator.h"
 #include "parallel/threads/thread_ranks.h"
 #include "tests/parallel/health/watch_time.h"
 #include "tests/support/mpirun.h"
+#include "tests/support/places.h"
 #include "tests/support/temp_dir.h"
 
 namespace edt {
@@ -24,8 +26,8 @@ using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
 Json dump_of(const test::TempDir& directory, int rank) {
-  std::ifstream file(directory / fmt::format("stall-rank-{}.json", rank));
-  return file ? Json::parse(file) : Json();
+  const std::string text = test::read_text(directory / fmt::format("stall-rank-{}.json", rank));
+  return text.empty() ? Json() : parse_json(text, "dump");
 }
 
 struct Timeouts {
@@ -168,8 +170,8 @@ TEST(Watchdog, NamesARankThatMakesNoProgressOnItsOwn) {
   EXPECT_THAT(dump["verdict"].get<std::string>(),
               ContainsRegex("^rank 0 of 1 on .* stalls: no progress for 0.[0-9]* s in phase "
                             "\"data\", "));
-  EXPECT_THAT(dump["open_files"].dump(), HasSubstr(file.string()));
-  const std::string stacks = dump["threads"].dump();
+  EXPECT_THAT(dump_json(dump["open_files"]), HasSubstr(file.string()));
+  const std::string stacks = dump_json(dump["threads"]);
   EXPECT_THAT(stacks, HasSubstr("clock_nanosleep"));
   EXPECT_THAT(stacks, HasSubstr("\"state\":\"S\""));
 }
@@ -283,9 +285,9 @@ TEST(FlightRecorder, KeepsTheLastOnes) {
 }
 
 test::CommandOutcome stalling(const std::string& how, int rank, const test::TempDir& directory) {
+  const std::string program = test::in_build("tests/parallel/health/stalling_program").string();
   return test::mpirun(
-      fmt::format("-np 3 {} {} {} {}", EDT_STALLING_PROGRAM, how, rank, directory.path().string()),
-      "2>&1");
+      fmt::format("-np 3 {} {} {} {}", program, how, rank, directory.path().string()), "2>&1");
 }
 
 TEST(WatchdogMpi, NobodyStalls) {

@@ -1,6 +1,6 @@
 #include "parallel/tensor_parallel.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include "core/ops/activation.h"

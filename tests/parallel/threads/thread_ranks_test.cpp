@@ -1,6 +1,6 @@
 #include "parallel/threads/thread_ranks.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <thread>
