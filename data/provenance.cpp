@@ -18,7 +18,7 @@ namespace {
 
 // Names of files need not be UTF-8; what is recorded must read back as the same.
 std::string valid_text(const std::string& text) {
-  return parse_json(dump_json(text), "text").get<std::string>();
+  return parse_json(dump_json(nlohmann::json(text)), "text").get<std::string>();
 }
 
 }  // namespace

@@ -12,15 +12,6 @@ namespace {
 
 bool counts_as_picture(const std::string& name) { return name[0] != '.' && is_picture_name(name); }
 
-void require_fits(const EncodeOptions& options, const EncoderInfo& encoder) {
-  require<UsageError>(options.image_size % encoder.factor == 0, "encode",
-                      "--image-size is {}, {} takes multiples of {} pixels", options.image_size,
-                      encoder.name, encoder.factor);
-  require<UsageError>(options.type == h5::Type::kFloat16 || options.type == h5::Type::kFloat32,
-                      "encode", "element type {}: float16 or float32 can be stored",
-                      h5::name_of(options.type));
-}
-
 // Encoded values become what is stored, and one batch of them is appended to a shard.
 class BatchEncoder {
  public:
@@ -105,6 +96,18 @@ class BatchEncoder {
 
 }  // namespace
 
+void require_encodable(const EncodeOptions& options, const EncoderInfo& encoder) {
+  require<UsageError>(options.image_size % encoder.factor == 0, "encode",
+                      "--image-size is {}, {} takes multiples of {} pixels", options.image_size,
+                      encoder.name, encoder.factor);
+  require<UsageError>(options.type == h5::Type::kFloat16 || options.type == h5::Type::kFloat32,
+                      "encode", "element type {}: float16 or float32 can be stored",
+                      h5::name_of(options.type));
+  require<UsageError>(encoder.moments || !options.moments, "encode",
+                      "--store moments: {} gives latents without a spread; --store latents",
+                      encoder.name);
+}
+
 Provenance listing_provenance(const EncodeOptions& options) {
   constexpr const char* kOrders[] = {"auto", "name", "number"};
   Provenance p;
@@ -122,7 +125,6 @@ Provenance listing_provenance(const EncodeOptions& options) {
 
 Provenance encoding_provenance(const EncodeOptions& options, const EncoderInfo& encoder,
                                const PictureSources& sources) {
-  require_fits(options, encoder);
   Provenance p;
   p.add("made by", std::string("data encode, format 1"));
   const Provenance listing = listing_provenance(options);
@@ -144,10 +146,6 @@ Provenance encoding_provenance(const EncodeOptions& options, const EncoderInfo& 
 
 Description describe_encoding(const EncodeOptions& options, const EncoderInfo& encoder,
                               const PictureSources& sources) {
-  require_fits(options, encoder);
-  require<UsageError>(encoder.moments || !options.moments, "encode",
-                      "--store moments: {} gives latents without a spread; --store latents",
-                      encoder.name);
   Description d;
   d.channels = encoder.channels;
   d.height = d.width = options.image_size / encoder.factor;

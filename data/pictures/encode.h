@@ -31,9 +31,11 @@ struct EncodeOptions {
   std::string arithmetic;  // "cpu", "cuda": what else the last bits depend on
 };
 
+// UsageError where the options do not fit the encoder.
+void require_encodable(const EncodeOptions& options, const EncoderInfo& encoder);
 // Of what is listed: the folders, archives and lists, and what tells broken pictures.
 Provenance listing_provenance(const EncodeOptions& options);
-// Of all that shapes the shards. UsageError where the options do not fit the encoder.
+// Of all that shapes the shards.
 Provenance encoding_provenance(const EncodeOptions& options, const EncoderInfo& encoder,
                                const PictureSources& sources);
 Description describe_encoding(const EncodeOptions& options, const EncoderInfo& encoder,

@@ -34,6 +34,7 @@ class EncodeRun {
         events_(events),
         index_folder_(options_.out / ".pictures") {
     world_->set_timeout(kPatience);
+    data::require_encodable(options_, encoder.info());
   }
 
   EncodeOutcome run() {
@@ -55,7 +56,12 @@ class EncodeRun {
     if (world_->is_root()) {
       id = data::listing_provenance(options_).id();
       is_there = PictureIndex::finished(index_folder_, id).has_value();
-      if (!is_there && !list(writer.emplace(index_folder_))) id.clear();
+      try {
+        if (!is_there && !list(writer.emplace(index_folder_))) id.clear();
+      } catch (const Error&) {
+        remove_index();
+        throw;
+      }
     }
     listing_id_ = world_->broadcast(id, 0, "listing");
     if (listing_id_.empty()) throw Stopped{};
@@ -133,12 +139,17 @@ class EncodeRun {
       log::error("{}", line(broken[i]));
     }
     const std::string first = line(broken.front());
-    std::error_code ignored;
-    fs::remove_all(index_folder_, ignored);
-    fs::remove(options_.out, ignored);  // where it is empty
+    remove_index();
     fail<DataError>("encode", "{} of {} pictures cannot be decoded; the first is {}{}",
                     broken.size(), listed.size(), first,
                     refuse ? "; --broken skip leaves them out" : "");
+  }
+
+  // Nothing is left of what was refused.
+  void remove_index() const {
+    std::error_code ignored;
+    fs::remove_all(index_folder_, ignored);
+    fs::remove(options_.out, ignored);  // where it is empty
   }
 
   void write_left_out(const PictureIndex& listed, const std::vector<BrokenPicture>& broken) {

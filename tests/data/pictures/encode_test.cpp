@@ -41,6 +41,7 @@ class Encode : public testing::Test {
 
   // Lists, looks and encodes, as one rank does it.
   std::vector<BrokenPicture> encode() {
+    require_encodable(options_, encoder_.info());
     PictureIndexWriter writer(directory_ / "index");
     writer.end_list(list_pictures(options_.list, writer));
     const auto listed = PictureIndex::listed(directory_ / "index");

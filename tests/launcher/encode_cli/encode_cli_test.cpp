@@ -1,4 +1,5 @@
 // `edt data encode` as people call it: with an autoencoder, on several ranks, stopped and killed.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <fstream>
@@ -91,6 +92,7 @@ TEST_F(EncodeCli, WrongInputIsRefusedInOneLine) {
               AllOf(HasSubstr("22 samples"), HasSubstr("1 broken picture left out")));
   EXPECT_THAT(files("set").at("left-out.tsv"), HasSubstr("half.jpg\tcut off"));
   EXPECT_THAT(refusal(command("other", "--pictures " + path_ + "/none")), HasSubstr("none"));
+  EXPECT_FALSE(fs::exists(path_ + "/other"));
 }
 
 TEST_F(EncodeCli, MpiRanksWriteTheSameBytes) {
