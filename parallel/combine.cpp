@@ -13,8 +13,12 @@ void apply(const std::byte* left_bytes, const std::byte* right_bytes, std::byte*
   const T* left = reinterpret_cast<const T*>(left_bytes);
   const T* right = reinterpret_cast<const T*>(right_bytes);
   T* result = reinterpret_cast<T*>(result_bytes);
-#pragma GCC \
-    ivdep  // the result is an operand or apart from both: no iteration reads what another wrote
+// The result is an operand or apart from both: no iteration reads what another wrote.
+#ifdef __clang__
+#pragma clang loop vectorize(assume_safety)
+#else
+#pragma GCC ivdep
+#endif
   for (std::size_t i = 0; i < elements; ++i) result[i] = op(left[i], right[i]);
 }
 

@@ -114,7 +114,7 @@ void gather_parts(MessageFlow& flow, RankOf self, const Parts& parts) {
     }
     return;
   }
-  const auto at = [&](int r) { return (r + size) % size; };
+  const auto at = [ranks = size](int r) { return (r + ranks) % ranks; };
   for (int step = 0; step + 1 < size; ++step) {
     flow.run({at(rank + 1), {parts.part(at(rank - step))}},
              {at(rank - 1), {parts.part(at(rank - step - 1))}});

@@ -155,7 +155,7 @@ void Study::write_jobs(const std::vector<ScalePoint>& points,
   std::vector<int> counts;
   for (const ScalePoint& point : points) counts.push_back(point.ranks);
   std::ranges::sort(counts);
-  counts.erase(std::ranges::unique(counts).begin(), counts.end());
+  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   const std::string results = std::filesystem::absolute(directory_ / "results").string();
   std::string submit =
       "#!/usr/bin/env bash\n# Hands the study's job arrays to Slurm. Measured "

@@ -323,7 +323,7 @@ TEST(Options, JsonKeepsTypesAndSections) {
   EXPECT_EQ(json["train"]["steps"], 400'000);
   EXPECT_EQ(json["train"]["masked"], true);
   EXPECT_TRUE(json["train"]["clip"].is_null());
-  EXPECT_EQ(json["sample"]["classes"], nlohmann::json({5}));
+  EXPECT_EQ(json["sample"]["classes"], nlohmann::ordered_json({5}));
 }
 
 TEST(Options, KnownSectionsOnly) {
