@@ -7,6 +7,7 @@
 
 #include "tests/support/shell.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt::test {
 namespace {
@@ -38,9 +39,9 @@ BrowserView open_in_browser(const std::filesystem::path& file, int height, bool 
   };
   BrowserView view;
   view.document = shell(command("--dump-dom")).output;
-  view.errors = console_lines(edt::read_text(directory / "log"));
+  view.errors = console_lines(read_text(directory / "log"));
   shell(command("--screenshot='" + work + "/picture.png'"));
-  view.errors += console_lines(edt::read_text(directory / "log"));
+  view.errors += console_lines(read_text(directory / "log"));
   view.picture = read_png(directory / "picture.png");
   return view;
 }

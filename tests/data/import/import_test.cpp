@@ -382,6 +382,7 @@ TEST(Import, InterruptedImportContinues) {
 TEST(Import, ContinuesOnlyWhatItWouldWriteItself) {
   const TempDir directory;
   const ImportOptions options = array_of(directory, 20);
+  fs::copy_file(directory / "x.npy", directory / "mirrored.npy");
   EXPECT_EQ(import_data(options).written, 3u);
   EXPECT_EQ(import_data(options).kept, 3u);
   const auto refused = [&](auto change, const char* before, const char* now) {
@@ -396,7 +397,7 @@ TEST(Import, ContinuesOnlyWhatItWouldWriteItself) {
   refused([](auto& o) { o.statistics = true; }, "--statistics was off", "now on");
   refused([](auto& o) { o.type = h5::Type::kFloat32; }, "--dtype was float16", "now float32");
   refused([](auto& o) { o.samples_per_shard = 10; }, "samples-per-shard was 8", "now 10");
-  refused([&](auto& o) { o.flipped_latents = directory / "x.npy"; },
+  refused([&](auto& o) { o.flipped_latents = directory / "mirrored.npy"; },
           "--flipped-latents was not given", "x.npy");
   write_npy(directory / "z.npy", "<i8", {20}, labels(1, 20));
   refused([&](auto& o) { o.labels = directory / "z.npy"; }, "y.npy", "z.npy");

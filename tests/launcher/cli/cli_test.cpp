@@ -114,7 +114,7 @@ TEST_F(Cli, UnwritableOutputIsAFailure) {
 
 // docs/compatibility.md: the old name works, and says the new one.
 TEST_F(Cli, FormerNamesOfOptionsWork) {
-  const std::string bench = "bench ops --filter layer_norm --seconds 0.01 ";
+  const std::string bench = "bench ops --filter gelu --seconds 0.01 ";
   const Outcome outcome = run(bench + "--backend cpu", "2>&1");
   EXPECT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("backend (command line) is now called device"));

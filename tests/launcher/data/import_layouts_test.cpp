@@ -278,9 +278,10 @@ TEST_F(DataCli, MirroredCopiesUnderOtherNames) {
   write_npy(path("m.npy"), "<f4", {kSamples, 4, 2, 2}, latents(0, kSamples, -1));
   import("--latents a.npz --latents-key z --labels-key y --flipped-latents m.npy");
   expect_latents(true);
-  EXPECT_THAT(refused("--latents a.npz --latents-key z"),
-              testing::AllOf(HasSubstr("there is no 'labels' or 'label' (--labels-key)"),
-                             HasSubstr("there are: z, y")));
+  EXPECT_THAT(
+      refused("--latents a.npz --latents-key z"),
+      testing::AllOf(HasSubstr("there is no 'labels' or 'label' (--labels-key, or --unlabelled)"),
+                     HasSubstr("there are: z, y")));
 }
 
 // Each sample's label is an attribute of its group.
