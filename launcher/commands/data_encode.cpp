@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/error.h"
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/write_dataset.h"

@@ -61,17 +61,16 @@ std::string signature_of(const data::Dataset& dataset) {
   return text;
 }
 
-// Models count 8 pixels for each latent. Other VAEs have others, and only the number of latents
-// counts; but who did not mean that shall know.
-std::string other_pixels(const data::Dataset& dataset) {
+// Only the number of latents counts; but who did not mean another number of pixels shall know.
+std::string other_pixels(const data::Dataset& dataset, const LatentShape& latents) {
   const data::Description& description = dataset.description();
-  const auto counted = kPixelsPerLatent * description.height;
+  const std::int64_t counted = latents.factor * description.height;
   if (description.image_size == counted) return "";
   return fmt::format(
       "{}: latents of {} x {} are of pictures of {} pixels; model.image-size counts {} pixels for "
       "each latent, so {} stands for them",
       dataset.path().string(), description.height, description.width, description.image_size,
-      kPixelsPerLatent, counted);
+      latents.factor, counted);
 }
 
 // The first rank reads for all.
@@ -207,7 +206,7 @@ int Trainer::train(bool silent, const StopSignals& signals) {
             counted(dataset_.shards().size(), "shard"), dataset_.description().classes);
   const std::string slow = dataset_.slow_layout();
   if (!slow.empty() && world().is_root()) log::warning("{}", slow);
-  if (const std::string other = other_pixels(dataset_); !other.empty())
+  if (const std::string other = other_pixels(dataset_, model_config_.latents()); !other.empty())
     warn_once(world(), "{}", other);
   if (resumed_) log::info("going on after step {}", engine_.step());
   if (engine_.step() >= last) {
