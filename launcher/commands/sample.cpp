@@ -167,7 +167,7 @@ std::shared_ptr<const data::PictureDecoder> find_decoder(const SampleOptions& op
   } else if (!info.preview) {
     require_scale(info);
   }
-  return std::make_shared<VaeDecoder>(std::move(vae), model.channels(), std::move(scaling));
+  return std::make_shared<VaeDecoder>(std::move(vae), model.latents().channels, std::move(scaling));
 }
 
 void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& data,

@@ -16,6 +16,7 @@
 #include "tests/support/mpirun.h"
 #include "tests/support/places.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
