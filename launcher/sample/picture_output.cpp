@@ -47,8 +47,9 @@ void require_different(const OutputPaths& paths) {
     }
   }
   // Who reads that directory takes it for a picture of a class.
-  const bool mixes = !paths.grid.empty() && !paths.singles.empty() &&
-                     real(paths.grid).parent_path() == real(paths.singles / "").parent_path();
+  const bool mixes =
+      !paths.grid.empty() && !paths.singles.empty() &&
+      real(paths.grid).parent_path() == real(paths.singles / "000000.png").parent_path();
   require<UsageError>(!mixes, "sample",
                       "--out {} lies in --out-dir {}: the grid is no such picture",
                       paths.grid.string(), paths.singles.string());

@@ -398,7 +398,7 @@ TEST(Import, ContinuesOnlyWhatItWouldWriteItself) {
   refused([](auto& o) { o.type = h5::Type::kFloat32; }, "--dtype was float16", "now float32");
   refused([](auto& o) { o.samples_per_shard = 10; }, "samples-per-shard was 8", "now 10");
   refused([&](auto& o) { o.flipped_latents = directory / "mirrored.npy"; },
-          "--flipped-latents was not given", "x.npy");
+          "--flipped-latents was not given", "mirrored.npy");
   write_npy(directory / "z.npy", "<i8", {20}, labels(1, 20));
   refused([&](auto& o) { o.labels = directory / "z.npy"; }, "y.npy", "z.npy");
   expect_samples(directory / "out", 20, false);
