@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

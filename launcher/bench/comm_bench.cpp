@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "launcher/machine/measuring.h"
-#include "parallel/mpi/plain_collectives.h"
+#include "parallel/comm/mpi/plain_collectives.h"
 
 namespace edt {
 namespace {

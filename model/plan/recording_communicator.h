@@ -2,7 +2,7 @@
 #pragma once
 
 #include "model/plan/recorder.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

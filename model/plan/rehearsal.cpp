@@ -4,7 +4,7 @@
 
 #include "core/optim/grad_norm.h"
 #include "model/weights.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 
 namespace edt {
 namespace {
@@ -72,9 +72,9 @@ void Rehearsal::run_unrecorded() {
   engine_.finish_step();
 }
 
-// Partial sums have their memory from the beginning (parallel/tree_accumulate.h), and losses too.
-// The first micro-batch finds buffers that it has to make more of, the second knows the order of
-// the first; after the last one gradients are reduced.
+// Partial sums have their memory from the beginning (parallel/sharding/gradient_accumulator.h), and
+// losses too. The first micro-batch finds buffers that it has to make more of, the second knows the
+// order of the first; after the last one gradients are reduced.
 void Rehearsal::run_for_memory() {
   const auto& own = engine_.own_micro_batches();
   for (const std::size_t place :

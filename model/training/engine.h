@@ -14,7 +14,7 @@
 #include "model/diffusion/timestep_sampler.h"
 #include "model/training/micro_batch_graphs.h"
 #include "model/training/objective.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 #include "parallel/zero/zero.h"
 
 namespace edt {

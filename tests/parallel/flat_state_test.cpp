@@ -1,4 +1,4 @@
-#include "parallel/flat_state.h"
+#include "parallel/sharding/flat_state.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -5,7 +5,7 @@
 
 #include "launcher/commands/table.h"
 #include "launcher/help/command_options.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "tests/launcher/temporary_directory.h"
 #include "tests/support/shell.h"
 

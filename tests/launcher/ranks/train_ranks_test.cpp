@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "parallel/checkpoint/compare.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "tests/support/mpi_world.h"
 #include "tests/support/tiny_run.h"
 

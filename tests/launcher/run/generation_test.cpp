@@ -8,7 +8,7 @@
 #include "core/base/log.h"
 #include "launcher/run/metrics.h"
 #include "launcher/run/run_directory.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "tests/launcher/temporary_directory.h"
 
 namespace edt {

@@ -9,7 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "tests/launcher/temporary_directory.h"
 #include "tests/support/wait_until.h"
 

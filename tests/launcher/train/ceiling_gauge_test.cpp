@@ -8,8 +8,8 @@
 #include "core/cpu/cpu_backend.h"
 #include "core/reference/reference_backend.h"
 #include "launcher/train/step_log.h"
-#include "parallel/self/self_communicator.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/support/temp_dir.h"
 
 namespace edt {

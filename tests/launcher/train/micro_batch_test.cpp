@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "launcher/recipe/engine_config.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 #include "tests/launcher/train/edt_command.h"
 #include "tests/support/tiny_run.h"
 

@@ -10,7 +10,7 @@
 #include "data/writer.h"
 #include "launcher/commands/table.h"
 #include "model/diffusion/sample_noise.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "tests/launcher/temporary_directory.h"
 
 namespace edt {

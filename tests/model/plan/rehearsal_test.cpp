@@ -7,7 +7,7 @@
 #include "model/plan/predict.h"
 #include "model/plan/search.h"
 #include "model/training/engine.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 #include "tests/model/plan/counting_transport.h"
 #include "tests/model/plan/planned_steps.h"
 
@@ -24,9 +24,8 @@ struct Taken {
 void take_step(TrainingEngine& engine, const Model& model) {
   const auto& step = engine.own_micro_batches();
   const auto images = static_cast<std::size_t>(2);
-  const std::vector<float> latents(
-      images * static_cast<std::size_t>(model.latents().elements()),
-      0.1f);
+  const std::vector<float> latents(images * static_cast<std::size_t>(model.latents().elements()),
+                                   0.1f);
   const std::vector<std::int32_t> labels(images, 1);
   engine.begin_step();
   for (const std::int64_t index : step) engine.run_micro_batch(index, latents, labels);

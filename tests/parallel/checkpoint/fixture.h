@@ -11,7 +11,7 @@
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/checkpoint.h"
 #include "parallel/checkpoint/writer.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 

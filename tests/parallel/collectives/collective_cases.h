@@ -1,7 +1,7 @@
 // What every communicator must do, for ranks that are threads and for ranks that are processes.
 #pragma once
 
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt::test {
 

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/clock.h"
-#include "parallel/self/self_communicator.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/launcher/temporary_directory.h"
 #include "tests/parallel/health/watch_time.h"
 #include "tests/support/mpirun.h"

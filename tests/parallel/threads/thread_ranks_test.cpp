@@ -1,4 +1,4 @@
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/threads/thread_ranks.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -8,8 +8,8 @@
 
 #include "launcher/commands/table.h"
 #include "launcher/device/product_file.h"
-#include "parallel/self/self_communicator.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/core/cuda/emulation/runtime.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/support/tiny_run.h"
