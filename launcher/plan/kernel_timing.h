@@ -1,4 +1,4 @@
-// Runs the kernels of a rehearsed step on a real backend, in the order in which training runs them,
+// Runs the kernels of a dry step on a real backend, in the order in which training runs them,
 // so that caches are as full as they are then.
 #pragma once
 

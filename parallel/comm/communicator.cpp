@@ -123,9 +123,9 @@ std::unique_ptr<Communicator> Communicator::split(int color, int key, std::strin
   return part;
 }
 
-std::unique_ptr<Mailbox> Communicator::mailbox(std::string_view label) {
-  const Collective call = next("mailbox", label, 0);
-  return observed(call, [&] { return do_mailbox(call); });
+std::unique_ptr<SideChannel> Communicator::side_channel(std::string_view label) {
+  const Collective call = next("side_channel", label, 0);
+  return observed(call, [&] { return do_side_channel(call); });
 }
 
 void Communicator::barrier(std::string_view label) {

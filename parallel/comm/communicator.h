@@ -57,19 +57,19 @@ class CollectiveObserver {
 
 // Small messages beside the collectives, which never wait for the other side. For one thread, which
 // may be another than the communicator's.
-class Mailbox {
+class SideChannel {
  public:
-  struct Letter {
+  struct ControlMessage {
     int from;
     std::string bytes;
   };
 
-  virtual ~Mailbox() = default;
+  virtual ~SideChannel() = default;
   virtual void post(int to, std::string_view bytes) = 0;
-  // Whether all that was posted has reached its receivers. What has not is lost with the mailbox.
+  // Whether all that was posted has reached its receivers. What has not is lost with the channel.
   virtual bool delivered() = 0;
-  // The next letter that has arrived.
-  virtual std::optional<Letter> poll() = 0;
+  // The next message that has arrived.
+  virtual std::optional<ControlMessage> poll() = 0;
 };
 
 class Communicator {
@@ -101,7 +101,7 @@ class Communicator {
   // Ranks that pass the same color form a new communicator, ordered by (key, rank).
   std::unique_ptr<Communicator> split(int color, int key, std::string_view label);
   // All ranks together. Must not outlive the communicator.
-  std::unique_ptr<Mailbox> mailbox(std::string_view label);
+  std::unique_ptr<SideChannel> side_channel(std::string_view label);
 
   void barrier(std::string_view label);
   // `tensor` of `root` everywhere.
@@ -157,7 +157,7 @@ class Communicator {
                                        const Collective&) = 0;
   virtual void do_all_gather_parts(const Tensor&, std::span<const std::int64_t> bounds,
                                    const Collective&) = 0;
-  virtual std::unique_ptr<Mailbox> do_mailbox(const Collective&) = 0;
+  virtual std::unique_ptr<SideChannel> do_side_channel(const Collective&) = 0;
   virtual void do_send(const Tensor&, int to, const Collective&) = 0;
   virtual void do_receive(const Tensor&, int from, const Collective&) = 0;
   virtual std::vector<std::string> do_gather(std::string_view, int root, const Collective&) = 0;

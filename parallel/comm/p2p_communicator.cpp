@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "parallel/comm/p2p_mailbox.h"
+#include "parallel/comm/p2p_side_channel.h"
 #include "parallel/comm/tree_reduce.h"
 
 namespace edt {
@@ -17,8 +17,8 @@ constexpr int kUserTag = Transport::kMaxTag;  // send and receive
 // Collectives that ranks disagree on do not meet: their messages differ in operation or number.
 int tag_of(const Collective& call) {
   constexpr std::array<std::string_view, 8> kOperations{
-      "split",      "mailbox",    "barrier",        "broadcast",
-      "all_reduce", "all_gather", "reduce_scatter", "gather"};
+      "split",      "side_channel", "barrier",        "broadcast",
+      "all_reduce", "all_gather",   "reduce_scatter", "gather"};
   constexpr std::uint64_t kNumbers = (Transport::kMaxTag - 1) / kOperations.size();
   const auto found = std::find(kOperations.begin(), kOperations.end(), call.operation);
   if (found == kOperations.end()) return kUserTag;
@@ -84,11 +84,11 @@ class P2pCommunicator final : public Communicator {
     return make_transport_communicator(transport_->split(members, call.sequence), options_);
   }
 
-  std::unique_ptr<Mailbox> do_mailbox(const Collective& call) override {
+  std::unique_ptr<SideChannel> do_side_channel(const Collective& call) override {
     do_barrier(call);
     std::vector<int> everyone;
     for (int r = 0; r < size(); ++r) everyone.push_back(r);
-    return make_transport_mailbox(transport_->split(everyone, call.sequence));
+    return make_p2p_side_channel(transport_->split(everyone, call.sequence));
   }
 
   // In round k every rank hears, through others, of 2^k more.

@@ -30,8 +30,8 @@ class DelegatingCommunicator : public Communicator {
  private:
   // Of the hosts of the ranks; what devices do is ordered by messages alone.
   void do_barrier(const Collective& call) override { ranks_->barrier(call.label); }
-  std::unique_ptr<Mailbox> do_mailbox(const Collective& call) override {
-    return ranks_->mailbox(call.label);
+  std::unique_ptr<SideChannel> do_side_channel(const Collective& call) override {
+    return ranks_->side_channel(call.label);
   }
   std::vector<std::string> do_gather(std::string_view bytes, int root,
                                      const Collective& call) override {

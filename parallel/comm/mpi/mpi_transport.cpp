@@ -5,7 +5,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
-#include "parallel/comm/mpi/patience.h"
+#include "parallel/comm/mpi/backoff.h"
 
 // Open MPI's MPI_Abort without the banner of eight lines that it prints on behalf of a program that
 // says itself why it ends. Other libraries do not have it.
@@ -93,13 +93,13 @@ class MpiTransport final : public Transport {
   bool complete(Message& message) override { return static_cast<MpiMessage&>(message).complete(); }
 
   bool wait_any(std::span<Message* const> messages, Clock::time_point deadline) override {
-    Patience patience;
+    Backoff backoff;
     for (;;) {
       for (Message* message : messages) {
         if (complete(*message)) return true;
       }
       if (Clock::now() >= deadline) return false;
-      patience.pause();
+      backoff.pause();
     }
   }
 

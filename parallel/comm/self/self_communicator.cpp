@@ -22,19 +22,19 @@ void copy(const Tensor& from, const Tensor& to) {
   if (from.data != to.data) std::memmove(to.data, from.data, from.bytes());
 }
 
-class SelfMailbox final : public Mailbox {
+class SelfSideChannel final : public SideChannel {
  public:
-  void post(int, std::string_view bytes) override { letters_.push_back({0, std::string(bytes)}); }
-  bool delivered() override { return letters_.empty(); }
-  std::optional<Letter> poll() override {
-    if (letters_.empty()) return std::nullopt;
-    Letter first = std::move(letters_.front());
-    letters_.pop_front();
+  void post(int, std::string_view bytes) override { messages_.push_back({0, std::string(bytes)}); }
+  bool delivered() override { return messages_.empty(); }
+  std::optional<ControlMessage> poll() override {
+    if (messages_.empty()) return std::nullopt;
+    ControlMessage first = std::move(messages_.front());
+    messages_.pop_front();
     return first;
   }
 
  private:
-  std::deque<Letter> letters_;
+  std::deque<ControlMessage> messages_;
 };
 
 class SelfCommunicator final : public Communicator {
@@ -66,8 +66,8 @@ class SelfCommunicator final : public Communicator {
                                const Collective&) override {}
   void do_all_gather_parts(const Tensor&, std::span<const std::int64_t>,
                            const Collective&) override {}
-  std::unique_ptr<Mailbox> do_mailbox(const Collective&) override {
-    return std::make_unique<SelfMailbox>();
+  std::unique_ptr<SideChannel> do_side_channel(const Collective&) override {
+    return std::make_unique<SelfSideChannel>();
   }
   // The only peer would be this rank, which the checks before refuse.
   void do_send(const Tensor&, int, const Collective&) override { EDT_ASSERT(false); }

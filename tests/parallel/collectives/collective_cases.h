@@ -13,7 +13,7 @@ void check_bfloat16_wire(Communicator& ranks);
 void check_gathers_and_broadcasts(Communicator& ranks);
 void check_messages(Communicator& ranks);
 void check_split(Communicator& ranks);
-void check_mailbox(Communicator& ranks);
+void check_side_channel(Communicator& ranks);
 void check_timeout(Communicator& ranks);
 void check_disagreement(Communicator& ranks);
 void check_concurrent_communicators(Communicator& ranks);

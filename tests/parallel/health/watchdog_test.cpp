@@ -195,7 +195,7 @@ TEST(Watchdog, NamesWhatRanksDisagreeOn) {
   const TemporaryDirectory directory;
   const auto work = [](Communicator& world, FlightRecorder&, const Stall&) {
     const auto data = world.split(0, 0, "data");
-    data->set_timeout(Seconds(3));  // the verdict comes long before
+    data->set_timeout(Seconds(3));  // the diagnosis comes long before
     const auto call = [&] {
       if (world.rank() == 0) data->barrier("end of step");
       if (world.rank() == 1) data->broadcast("configuration", 0, "options");

@@ -14,7 +14,7 @@
 
 namespace edt {
 
-class Patience {
+class Backoff {
  public:
   void pause() {
     const auto waited = Clock::now() - begin_;

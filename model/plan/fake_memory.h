@@ -1,4 +1,4 @@
-// Address space that becomes memory where it is touched, which a rehearsal does with its inputs
+// Address space that becomes memory where it is touched, which a dry step does with its inputs
 // only: a step that is planned allocates as a real one does, and takes nothing.
 #pragma once
 
@@ -10,9 +10,9 @@
 
 namespace edt {
 
-class HollowMemory final : public Memory {
+class FakeMemory final : public Memory {
  public:
-  ~HollowMemory() override;
+  ~FakeMemory() override;
   void* reserve(std::size_t bytes) override;
   void release(void* memory) noexcept override;
 

@@ -1,4 +1,4 @@
-// What a rehearsal says about memory, FLOPs and bytes on the wire against steps that are taken.
+// What a dry step says about memory, FLOPs and bytes on the wire against steps that are taken.
 #include <gmock/gmock.h>
 
 #include <mutex>
@@ -103,9 +103,9 @@ std::vector<Case> cases() {
   return all;
 }
 
-class RehearsalCase : public testing::TestWithParam<Case> {};
+class DryStepCase : public testing::TestWithParam<Case> {};
 
-TEST_P(RehearsalCase, SaysWhatAStepTakes) {
+TEST_P(DryStepCase, SaysWhatAStepTakes) {
   const PlannedStep& step = GetParam().step;
   const Taken taken = take(step);
   const DryRun run = dry_run(step);
@@ -121,7 +121,7 @@ TEST_P(RehearsalCase, SaysWhatAStepTakes) {
 
 // Parts of a bucket differ by a block of 4096 elements at most, which is much of the buckets of so
 // small a model; a plan takes them to be equal.
-TEST_P(RehearsalCase, SaysWhatAStepSends) {
+TEST_P(DryStepCase, SaysWhatAStepSends) {
   const PlannedStep& step = GetParam().step;
   const Cluster cluster{.nodes = 1,
                         .devices = 8,
@@ -141,12 +141,12 @@ TEST_P(RehearsalCase, SaysWhatAStepSends) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Steps, RehearsalCase, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Steps, DryStepCase, testing::ValuesIn(cases()),
                          [](const auto& test_case) { return test_case.param.name; });
 
 // Every kernel's FLOPs against what the ops say; attention's backward executes five products, of
 // which four count.
-TEST(Rehearsal, KernelsAddUpToTheModel) {
+TEST(DryStep, KernelsAddUpToTheModel) {
   const DryRun run = dry_run(small_step());
   double sum = 0;
   for (const TraceEvent& event : run.trace.events) {
@@ -160,7 +160,7 @@ using test::tiny_dit;
 using test::tiny_mdtv2;
 
 // Three micro-batches stand for all of them.
-TEST(Rehearsal, MemoryAloneIsThatOfTheWholeStep) {
+TEST(DryStep, MemoryAloneIsThatOfTheWholeStep) {
   const auto compare = [](const PlannedStep& step) {
     const DryRun run = dry_run(step);
     const DryMemory memory = dry_run_of_memory(step);
@@ -192,7 +192,7 @@ TEST(Rehearsal, MemoryAloneIsThatOfTheWholeStep) {
   }
 }
 
-TEST(Rehearsal, MemoryOfManyMicroBatchesTakesNoLonger) {
+TEST(DryStep, MemoryOfManyMicroBatchesTakesNoLonger) {
   const auto accumulation = [](std::int64_t count) {
     for (const MemoryUse& use : dry_run_of_memory(small_step(1, 1, ZeroStage::kNone, count)).uses) {
       if (use.category == "gradient accumulation") return static_cast<double>(use.bytes);
@@ -202,7 +202,7 @@ TEST(Rehearsal, MemoryOfManyMicroBatchesTakesNoLonger) {
   EXPECT_EQ(accumulation(1 << 18) / accumulation(2), 18) << "a buffer for each level of the tree";
 }
 
-TEST(Rehearsal, TheLargestModelTouchesNoMemory) {
+TEST(DryStep, TheLargestModelTouchesNoMemory) {
   PlannedStep step = small_step();
   auto* model = step.model.as<EdtConfig>();
   model->widths = {12000, 16000, 20000, 16000, 12000};
@@ -211,7 +211,7 @@ TEST(Rehearsal, TheLargestModelTouchesNoMemory) {
   EXPECT_GT(run.memory_bytes, std::size_t{400} << 30);
 }
 
-TEST(Rehearsal, AnIllegalMeshIsRefusedAsInTraining) {
+TEST(DryStep, AnIllegalMeshIsRefusedAsInTraining) {
   EXPECT_THROW(dry_run(small_step(1, 3)), UsageError);
   PlannedStep uneven = small_step(4, 1);
   uneven.data_ranks = 3;

@@ -1,15 +1,16 @@
-#include "parallel/comm/p2p_mailbox.h"
+#include "parallel/comm/p2p_side_channel.h"
 
 #include <deque>
 
 namespace edt {
 namespace {
 
-constexpr int kLetterTag = 0;
+constexpr int kSideTag = 0;
 
-class P2pMailbox final : public Mailbox {
+class P2pSideChannel final : public SideChannel {
  public:
-  explicit P2pMailbox(std::unique_ptr<Transport> transport) : transport_(std::move(transport)) {}
+  explicit P2pSideChannel(std::unique_ptr<Transport> transport)
+      : transport_(std::move(transport)) {}
 
   void post(int to, std::string_view bytes) override {
     if (to == transport_->rank()) {
@@ -17,11 +18,11 @@ class P2pMailbox final : public Mailbox {
       return;
     }
     retire();
-    // A rank that does not read its letters (it is frozen) must not fill the memory of others.
+    // A rank that does not read its messages (it is frozen) must not fill the memory of others.
     constexpr std::size_t kMostUnread = 1024;
     if (leaving_.size() >= kMostUnread) leaving_.pop_front();
     auto text = std::make_unique<std::string>(bytes);
-    auto message = transport_->send(std::as_bytes(std::span<const char>(*text)), to, kLetterTag);
+    auto message = transport_->send(std::as_bytes(std::span<const char>(*text)), to, kSideTag);
     leaving_.push_back({std::move(text), std::move(message)});
   }
 
@@ -30,15 +31,15 @@ class P2pMailbox final : public Mailbox {
     return leaving_.empty() && to_self_.empty();
   }
 
-  std::optional<Letter> poll() override {
+  std::optional<ControlMessage> poll() override {
     retire();
     if (!arriving_) begin_receive();
     if (arriving_ && transport_->complete(*arriving_)) {
       arriving_.reset();
-      return std::move(letter_);
+      return std::move(arrived_);
     }
     if (to_self_.empty()) return std::nullopt;
-    Letter first = std::move(to_self_.front());
+    ControlMessage first = std::move(to_self_.front());
     to_self_.pop_front();
     return first;
   }
@@ -50,11 +51,11 @@ class P2pMailbox final : public Mailbox {
   };
 
   void begin_receive() {
-    const auto envelope = transport_->probe(kLetterTag);
+    const auto envelope = transport_->probe(kSideTag);
     if (!envelope) return;
-    letter_ = {envelope->from, std::string(envelope->bytes, '\0')};
-    arriving_ = transport_->receive(std::as_writable_bytes(std::span<char>(letter_.bytes)),
-                                    letter_.from, kLetterTag);
+    arrived_ = {envelope->from, std::string(envelope->bytes, '\0')};
+    arriving_ = transport_->receive(std::as_writable_bytes(std::span<char>(arrived_.bytes)),
+                                    arrived_.from, kSideTag);
   }
   void retire() {
     std::erase_if(leaving_, [&](Leaving& one) { return transport_->complete(*one.message); });
@@ -62,15 +63,15 @@ class P2pMailbox final : public Mailbox {
 
   std::unique_ptr<Transport> transport_;
   std::deque<Leaving> leaving_;
-  std::deque<Letter> to_self_;
-  Letter letter_;
-  std::unique_ptr<Message> arriving_;  // into letter_
+  std::deque<ControlMessage> to_self_;
+  ControlMessage arrived_;
+  std::unique_ptr<Message> arriving_;  // into arrived_
 };
 
 }  // namespace
 
-std::unique_ptr<Mailbox> make_transport_mailbox(std::unique_ptr<Transport> transport) {
-  return std::make_unique<P2pMailbox>(std::move(transport));
+std::unique_ptr<SideChannel> make_p2p_side_channel(std::unique_ptr<Transport> transport) {
+  return std::make_unique<P2pSideChannel>(std::move(transport));
 }
 
 }  // namespace edt

@@ -1,4 +1,4 @@
-#include "model/plan/rehearsal.h"
+#include "model/plan/dry_step.h"
 
 #include <algorithm>
 
@@ -41,7 +41,7 @@ TrainingRecipe observed(TrainingRecipe recipe, Recorder& recorder) {
 
 }  // namespace
 
-Rehearsal::Rehearsal(const PlannedStep& step, bool keep_replays)
+DryStep::DryStep(const PlannedStep& step, bool keep_replays)
     : recorder_(keep_replays),
       backend_(make_recording_backend(recorder_)),
       tensor_ranks_(recorder_, RankGroup::kTensor, 0, step.tensor_ranks),
@@ -55,16 +55,16 @@ Rehearsal::Rehearsal(const PlannedStep& step, bool keep_replays)
   engine_.restored(0, 0);
 }
 
-Rehearsal::~Rehearsal() = default;
+DryStep::~DryStep() = default;
 
-void Rehearsal::run_step() {
+void DryStep::run_step() {
   recorder_.clear();
   recorder_.resume();
   run_unrecorded();
   recorder_.pause();
 }
 
-void Rehearsal::run_unrecorded() {
+void DryStep::run_unrecorded() {
   engine_.begin_step();
   for (const std::int64_t index : engine_.own_micro_batches()) {
     engine_.run_micro_batch(index, latents_, labels_);
@@ -75,7 +75,7 @@ void Rehearsal::run_unrecorded() {
 // Partial sums have their memory from the beginning (parallel/sharding/gradient_accumulator.h), and
 // losses too. The first micro-batch finds buffers that it has to make more of, the second knows the
 // order of the first; after the last one gradients are reduced.
-void Rehearsal::run_for_memory() {
+void DryStep::run_for_memory() {
   const auto& own = engine_.own_micro_batches();
   for (const std::size_t place :
        {std::size_t{0}, std::min<std::size_t>(1, own.size() - 1), own.size() - 1}) {
@@ -84,7 +84,7 @@ void Rehearsal::run_for_memory() {
   }
 }
 
-std::vector<MemoryUse> Rehearsal::memory_uses() {
+std::vector<MemoryUse> DryStep::memory_uses() {
   const Arena& arena = engine_.tape().arena();
   std::vector<MemoryUse> uses = engine_.memory();
   std::size_t known = 0;
@@ -96,13 +96,13 @@ std::vector<MemoryUse> Rehearsal::memory_uses() {
   return uses;
 }
 
-DryMemory Rehearsal::memory_result() {
+DryMemory DryStep::memory_result() {
   DryMemory memory{.uses = memory_uses(), .parameters = engine_.layout().elements()};
   for (const MemoryUse& use : memory.uses) memory.bytes += use.bytes;
   return memory;
 }
 
-DryRun Rehearsal::result() {
+DryRun DryStep::result() {
   DryRun run;
   DryMemory memory = memory_result();
   run.memory = std::move(memory.uses);
@@ -116,16 +116,16 @@ DryRun Rehearsal::result() {
 
 // The second step: the first learns in which order weights are used.
 DryRun dry_run(const PlannedStep& step) {
-  Rehearsal rehearsal(step, false);
-  rehearsal.run_step();
-  rehearsal.run_step();
-  return rehearsal.result();
+  DryStep dry_step(step, false);
+  dry_step.run_step();
+  dry_step.run_step();
+  return dry_step.result();
 }
 
 DryMemory dry_run_of_memory(const PlannedStep& step) {
-  Rehearsal rehearsal(step, false);
-  rehearsal.run_for_memory();
-  return rehearsal.memory_result();
+  DryStep dry_step(step, false);
+  dry_step.run_for_memory();
+  return dry_step.memory_result();
 }
 
 }  // namespace edt

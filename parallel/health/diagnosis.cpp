@@ -1,4 +1,4 @@
-#include "parallel/health/verdict.h"
+#include "parallel/health/diagnosis.h"
 
 #include <algorithm>
 #include <map>

@@ -1,4 +1,4 @@
-#include "parallel/health/verdict.h"
+#include "parallel/health/diagnosis.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ std::vector<HeardStatus> ranks_in(const std::vector<std::vector<GroupStatus>>& g
   return ranks;
 }
 
-TEST(Verdict, NobodyIsBlamedBeforeTheTimeout) {
+TEST(Diagnosis, NobodyIsBlamedBeforeTheTimeout) {
   EXPECT_EQ(
       judge(ranks_in({{group("data", 5, true, 9)}, {group("data", 4, false, 30)}}), Seconds(10)),
       std::nullopt);
@@ -29,7 +29,7 @@ TEST(Verdict, NobodyIsBlamedBeforeTheTimeout) {
       Optional(StartsWith("rank 1 of 2 on node stalls: has not entered barrier #5")));
 }
 
-TEST(Verdict, ACauseIsAwaitedThatIsNotYetLate) {
+TEST(Diagnosis, ACauseIsAwaitedThatIsNotYetLate) {
   // Rank 1 waits for rank 2, a moment less than rank 0 for rank 1.
   auto ranks = ranks_in({{group("data", 5, true, 10)},
                          {group("data", 4, false, 10), group("tensor", 3, true, 9.9)},
@@ -39,7 +39,7 @@ TEST(Verdict, ACauseIsAwaitedThatIsNotYetLate) {
   EXPECT_THAT(judge(ranks, Seconds(10)), Optional(StartsWith("rank 2 of 3")));
 }
 
-TEST(Verdict, RanksThatWaitForEachOther) {
+TEST(Diagnosis, RanksThatWaitForEachOther) {
   EXPECT_THAT(judge(ranks_in({{group("a", 1, true, 11), group("b", 0, false, 20)},
                               {group("a", 0, false, 20), group("b", 1, true, 11)}}),
                     Seconds(10)),
@@ -47,7 +47,7 @@ TEST(Verdict, RanksThatWaitForEachOther) {
                                  "\"step\" of \"a\"")));
 }
 
-TEST(Verdict, ACollectiveThatDoesNotEnd) {
+TEST(Diagnosis, ACollectiveThatDoesNotEnd) {
   EXPECT_THAT(
       judge(ranks_in({{group("a", 1, true, 11)}, {group("a", 1, true, 12)}}), Seconds(10)),
       Optional(std::string("all ranks have entered barrier #1 \"step\" of \"a\", but it does not "
@@ -55,7 +55,7 @@ TEST(Verdict, ACollectiveThatDoesNotEnd) {
 }
 
 // A rank that froze before it could say that it has this communicator is not counted as present.
-TEST(Verdict, WhoIsNotHeardIsNotPresent) {
+TEST(Diagnosis, WhoIsNotHeardIsNotPresent) {
   auto ranks = ranks_in({{group("a", 1, true, 10)}, {}, {group("a", 1, true, 10)}});
   ranks[1].silent = 9;
   EXPECT_EQ(judge(ranks, Seconds(10)), std::nullopt);
@@ -64,7 +64,7 @@ TEST(Verdict, WhoIsNotHeardIsNotPresent) {
               Optional(StartsWith("rank 1 of 3 on node stalls: no sign")));
 }
 
-TEST(Verdict, SilenceUnlessItHasEnded) {
+TEST(Diagnosis, SilenceUnlessItHasEnded) {
   auto ranks = ranks_in({{}, {}});
   ranks[1].silent = 11;
   EXPECT_THAT(
@@ -75,7 +75,7 @@ TEST(Verdict, SilenceUnlessItHasEnded) {
   EXPECT_EQ(judge(ranks, Seconds(10)), std::nullopt);
 }
 
-TEST(Verdict, NoProgressWhileNobodyWaits) {
+TEST(Diagnosis, NoProgressWhileNobodyWaits) {
   auto ranks = ranks_in({{group("data", 5, false, 3)}, {group("data", 5, false, 16)}});
   ranks[1].status.phase = "data";
   ranks[1].status.idle = 14;
@@ -90,7 +90,7 @@ TEST(Verdict, NoProgressWhileNobodyWaits) {
   EXPECT_EQ(judge(ranks, Seconds(10)), std::nullopt) << "pictures take as long as they take";
 }
 
-TEST(Verdict, SilenceSaysWhereTheRankWas) {
+TEST(Diagnosis, SilenceSaysWhereTheRankWas) {
   auto ranks = ranks_in(
       {{group("data", 5, true, 8)}, {group("data", 4, false, 1), group("tensor", 7, true, 2)}});
   ranks[1].silent = 11;
@@ -100,7 +100,7 @@ TEST(Verdict, SilenceSaysWhereTheRankWas) {
                   "for it in barrier #5 \"step\" of \"data\"")));
 }
 
-TEST(Verdict, StatusTravelsAsText) {
+TEST(Diagnosis, StatusTravelsAsText) {
   const RankStatus status{"node", "forward", 2.5, {group("data", 5, true, 9)}};
   const RankStatus again = rank_status_from(to_text(status));
   EXPECT_EQ(again.phase, "forward");

@@ -1,4 +1,4 @@
-#include "model/plan/hollow_memory.h"
+#include "model/plan/fake_memory.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,11 +19,11 @@ std::size_t mapped(std::size_t bytes) {
 
 }  // namespace
 
-HollowMemory::~HollowMemory() {
+FakeMemory::~FakeMemory() {
   for (const auto& [begin, bytes] : blocks_) munmap(begin, mapped(bytes));
 }
 
-void* HollowMemory::reserve(std::size_t bytes) {
+void* FakeMemory::reserve(std::size_t bytes) {
   void* memory = mmap(nullptr, mapped(bytes), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   require<SystemError>(memory != MAP_FAILED, "plan", "no address space of {} bytes", bytes);
@@ -32,14 +32,14 @@ void* HollowMemory::reserve(std::size_t bytes) {
   return memory;
 }
 
-void HollowMemory::release(void* memory) noexcept {
+void FakeMemory::release(void* memory) noexcept {
   const auto found = blocks_.find(static_cast<std::byte*>(memory));
   munmap(memory, mapped(found->second));
   bytes_ -= found->second;
   blocks_.erase(found);
 }
 
-std::optional<HollowMemory::Block> HollowMemory::block_of(const void* address) const {
+std::optional<FakeMemory::Block> FakeMemory::block_of(const void* address) const {
   auto* at = static_cast<std::byte*>(const_cast<void*>(address));
   auto after = blocks_.upper_bound(at);
   if (after == blocks_.begin()) return std::nullopt;
@@ -48,7 +48,7 @@ std::optional<HollowMemory::Block> HollowMemory::block_of(const void* address) c
   return Block{begin, bytes};
 }
 
-bool HollowMemory::is_touched(const Block& block) {
+bool FakeMemory::is_touched(const Block& block) {
   const std::size_t pages = mapped(block.bytes) / mapped(1);
   std::vector<unsigned char> resident(pages);
   if (mincore(block.begin, block.bytes, resident.data()) != 0) return true;

@@ -1,4 +1,4 @@
-// A training engine over hollow memory, and the step it takes. Replays of its trace refer to these
+// A training engine over fake memory, and the step it takes. Replays of its trace refer to these
 // objects, so they are kept for as long as kernels are run again.
 #pragma once
 
@@ -10,10 +10,10 @@
 
 namespace edt {
 
-class Rehearsal {
+class DryStep {
  public:
-  Rehearsal(const PlannedStep& step, bool keep_replays);
-  ~Rehearsal();
+  DryStep(const PlannedStep& step, bool keep_replays);
+  ~DryStep();
 
   // One step; what an earlier one recorded is forgotten.
   void run_step();
@@ -24,7 +24,7 @@ class Rehearsal {
   void run_for_memory();
   DryRun result();
   DryMemory memory_result();
-  const HollowMemory& memory() { return backend_->memory(); }
+  const FakeMemory& memory() { return backend_->memory(); }
 
  private:
   std::vector<MemoryUse> memory_uses();
