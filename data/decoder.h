@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "core/storage/png.h"
+#include "core/image/image.h"
 #include "data/description.h"
 
 namespace edt::data {

@@ -7,7 +7,6 @@
 #include "core/base/error.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
-#include "data/fingerprint.h"
 
 namespace edt::data {
 
@@ -30,8 +29,9 @@ void Provenance::add(std::string name, std::string value) {
   entries_.emplace_back(std::move(name), valid_text(value));
 }
 
-void Provenance::add_input(const std::string& name, const fs::path& path) {
-  const Fingerprint print = fingerprint(path);
+void Provenance::add_input(const std::string& name, const fs::path& path,
+                           const CountsAsInput& counts) {
+  const Fingerprint print = fingerprint(path, counts);
   add(name, print.path);
   if (print.files != 1) add(name + ": files", fmt::to_string(print.files));
   add(name + ": bytes", fmt::to_string(print.bytes));
@@ -73,25 +73,32 @@ std::string Provenance::difference(const Provenance& other, std::size_t most) co
 
 fs::path Provenance::path(const fs::path& directory) { return directory / "provenance.json"; }
 
-void Provenance::write(const fs::path& directory) const {
+std::string Provenance::text() const {
   ordered_json json = ordered_json::object();
   for (const auto& [name, value] : entries_) json[name] = value;
-  write_text_atomically(path(directory), json.dump(2) + "\n");
+  return json.dump(2) + "\n";
+}
+
+Provenance Provenance::parse(const std::string& text, const std::string& where) {
+  Provenance provenance;
+  const ordered_json json = ordered_json::parse(text, nullptr, false);
+  require<DataError>(json.is_object() && !json.empty(), "data", "{}: is damaged: not a JSON object",
+                     where);
+  for (const auto& [name, value] : json.items()) {
+    require<DataError>(value.is_string(), "data", "{}: is damaged: '{}' is not text", where, name);
+    provenance.entries_.emplace_back(name, value.get<std::string>());
+  }
+  return provenance;
+}
+
+void Provenance::write(const fs::path& directory) const {
+  write_text_atomically(path(directory), text());
 }
 
 Provenance Provenance::read(const fs::path& directory) {
   const fs::path file = path(directory);
-  Provenance provenance;
-  if (!fs::exists(file)) return provenance;
-  const ordered_json json = ordered_json::parse(read_text(file), nullptr, false);
-  require<DataError>(json.is_object() && !json.empty(), "data", "{}: is damaged: not a JSON object",
-                     file.string());
-  for (const auto& [name, value] : json.items()) {
-    require<DataError>(value.is_string(), "data", "{}: is damaged: '{}' is not text", file.string(),
-                       name);
-    provenance.entries_.emplace_back(name, value.get<std::string>());
-  }
-  return provenance;
+  if (!fs::exists(file)) return {};
+  return parse(read_text(file), file.string());
 }
 
 }  // namespace edt::data

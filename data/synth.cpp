@@ -11,16 +11,6 @@ namespace edt::data {
 
 namespace {
 
-Image mirrored(const Image& image) {
-  Image result(image.width, image.height);
-  for (int y = 0; y < image.height; ++y) {
-    for (int x = 0; x < image.width; ++x) {
-      std::copy_n(image.pixel(x, y), 3, result.pixel(image.width - 1 - x, y));
-    }
-  }
-  return result;
-}
-
 constexpr std::uint64_t kAtOnce = 256;  // pictures: enough for many cores, little to hold
 
 // Some consecutive pictures as latents, drawn on all cores.

@@ -14,7 +14,8 @@ packages=(
   libhwy-dev               # SIMD kernels
   libboost-dev libboost-program-options-dev
   libfmt-dev libspdlog-dev nlohmann-json3-dev
-  libpng-dev libzip-dev libxxhash-dev libprotozero-dev
+  libpng-dev libjpeg-dev libwebp-dev libarchive-dev  # pictures and archives of them
+  libzip-dev libxxhash-dev libprotozero-dev
   libsimdjson-dev          # metrics of long runs
   libopenmpi-dev openmpi-bin
   libgtest-dev libgmock-dev

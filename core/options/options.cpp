@@ -283,7 +283,8 @@ std::string OptionSet::unexpected(const std::string& argument, const std::string
   return text;
 }
 
-// What stands alone is the value of the positional options, in order, that are not given by name.
+// What stands alone is the value of the positional options, in order, that are not given by name; a
+// list at the end takes what stands alone also where it is: --pictures a.tar b.tar.
 void OptionSet::read_command_line(std::span<const CommandLineArgument> arguments) {
   std::vector<const Option*> named;
   for (const auto& argument : arguments) {
@@ -293,12 +294,14 @@ void OptionSet::read_command_line(std::span<const CommandLineArgument> arguments
     assign(const_cast<Option&>(*named.back()), argument.value, "command line");
   }
   std::vector<Option*> positional;
+  std::string rest;  // elements of a list at the end
   for (const auto& option : options_) {
     const bool is_named = std::ranges::find(named, option.get()) != named.end();
-    if (option->positional_ && !is_named) positional.push_back(option.get());
+    if (!option->positional_ || (is_named && !option->takes_rest_)) continue;
+    positional.push_back(option.get());
+    if (is_named) rest = option->field_->text();
   }
   auto next = positional.begin();
-  std::string rest;  // elements of a list at the end
   std::string flag;  // the option before, where it takes on or off and may stand alone
   for (const auto& argument : arguments) {
     if (!argument.name.empty()) {

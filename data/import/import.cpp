@@ -7,6 +7,7 @@
 #include "core/storage/half.h"
 #include "data/import/moments.h"
 #include "data/import/source.h"
+#include "data/shard_set.h"
 
 namespace edt::data {
 
@@ -166,7 +167,7 @@ Provenance provenance_of(const ImportOptions& options, const Description& d, Mom
 bool take_known_statistics(Description& description, const ImportOptions& options,
                            std::uint64_t samples, const DatasetWriterOptions& writing) {
   if (!options.statistics) return true;
-  const auto kept = DatasetWriter::kept_description(options.out, samples, writing);
+  const auto kept = ShardSet::kept_description(options.out, samples, writing);
   if (!kept) return false;
   description.channel_mean = kept->channel_mean;
   description.channel_std = kept->channel_std;

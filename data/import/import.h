@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/storage/hdf5.h"
+#include "data/class_order.h"
 #include "data/progress.h"
 #include "data/writer.h"
 
@@ -18,13 +19,6 @@ enum class ImportLayout : std::uint8_t {
   kFolders,  // a folder of such files
   kJson,     // folders below folders, or a zip archive of them, with labels in a dataset.json
   kClasses,  // a folder for each class
-};
-
-// Which label a class folder stands for, in the order of their names.
-enum class ClassOrder : std::uint8_t {
-  kAuto,    // the place of its name, where that cannot be mistaken for the number that it is
-  kName,    // the place of its name, compared letter by letter
-  kNumber,  // the place of the number that its name is
 };
 
 // What the channels are.

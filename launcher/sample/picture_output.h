@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/storage/npy.h"
-#include "core/storage/png.h"
+#include "core/image/png.h"
 #include "data/decoder.h"
 #include "launcher/sample/latents_file.h"
 

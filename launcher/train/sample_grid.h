@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/ops/backend.h"
-#include "core/storage/png.h"
+#include "core/image/png.h"
 #include "data/decoder.h"
 #include "launcher/recipe/train_config.h"
 #include "model/families/model_config.h"

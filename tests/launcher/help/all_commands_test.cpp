@@ -129,6 +129,11 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "data synth --classes",      // to draw
       "data synth --image-size",   // to draw
       "data synth --channels",     // to make
+      "data encode --classes",     // of the set
+      "data encode --image-size",  // of the set
+      "data encode --batch",       // pictures encoded together
+      "data encode --seed",        // of one draw for ever
+      "data encode --dtype",       // stored
       "data import --classes",     // of the set
       "data import --image-size",  // of the set
       "data import --dtype",       // stored

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "core/storage/png.h"
+#include "core/image/png.h"
 #include "tests/launcher/watch/written_run.h"
 #include "tests/support/browser.h"
 

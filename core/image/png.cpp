@@ -1,13 +1,13 @@
-#include "core/storage/png.h"
+#include "core/image/png.h"
 
 #include <png.h>
 
 #include <algorithm>
 #include <boost/crc.hpp>
-#include <cstring>
 #include <string_view>
 
 #include "core/base/error.h"
+#include "core/image/decode.h"
 #include "core/storage/durable_file.h"
 
 namespace edt {
@@ -104,46 +104,11 @@ std::string png_comment(std::string_view encoded) {
 
 Image read_png(const std::filesystem::path& path) {
   const std::string encoded = read_text(path);
-  if (encoded.starts_with(kSignature)) require_intact_chunks(encoded, path.string());
-  png_image info{};
-  info.version = PNG_IMAGE_VERSION;
-  require<DataError>(png_image_begin_read_from_memory(&info, encoded.data(), encoded.size()) != 0,
-                     "png", "{}: {}", path.string(), info.message);
-  info.format = PNG_FORMAT_RGB;
-  constexpr png_uint_32 kLargest = 1 << 15;
-  if (info.width > kLargest || info.height > kLargest) {
-    png_image_free(&info);
-    fail<DataError>("png", "{}: {} x {} pixels, at most {} a side", path.string(), info.width,
-                    info.height, kLargest);
-  }
-  Image image(static_cast<int>(info.width), static_cast<int>(info.height));
-  require<DataError>(png_image_finish_read(&info, nullptr, image.pixels.data(), 0, nullptr) != 0,
-                     "png", "{}: {}", path.string(), info.message);
+  require<DataError>(encoded.starts_with(kSignature), "png", "{}: is no PNG", path.string());
+  require_intact_chunks(encoded, path.string());
+  Image image = decode_picture(std::as_bytes(std::span(encoded)), path.string());
   image.comment = png_comment(encoded);
   return image;
-}
-
-Image make_grid(std::span<const Image> images, int columns, int gap) {
-  require<UsageError>(!images.empty() && columns > 0, "png", "a grid of {} pictures in {} columns",
-                      images.size(), columns);
-  const int width = images[0].width, height = images[0].height;
-  const int count = static_cast<int>(images.size());
-  columns = std::min(columns, count);
-  const int rows = (count + columns - 1) / columns;
-  Image grid(columns * (width + gap) - gap, rows * (height + gap) - gap, 255);
-  grid.comment = images[0].comment;
-  for (int i = 0; i < count; ++i) {
-    const Image& image = images[static_cast<std::size_t>(i)];
-    require<UsageError>(image.width == width && image.height == height, "png",
-                        "picture {} of a grid is {} x {}, the first is {} x {}", i, image.width,
-                        image.height, width, height);
-    const int left = i % columns * (width + gap), top = i / columns * (height + gap);
-    for (int y = 0; y < height; ++y) {
-      std::memcpy(grid.pixel(left, top + y), image.pixel(0, y),
-                  static_cast<std::size_t>(width) * 3);
-    }
-  }
-  return grid;
 }
 
 }  // namespace edt

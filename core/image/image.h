@@ -1,11 +1,10 @@
-// PNG pictures: 8-bit RGB, single or laid out as a grid.
+// A picture of 8-bit RGB.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace edt {
@@ -28,10 +27,8 @@ struct Image {
   }
 };
 
-void write_png(const std::filesystem::path& path, const Image& image);
-Image read_png(const std::filesystem::path& path);
-// The comment of an encoded picture; "" where it has none or is no PNG.
-std::string png_comment(std::string_view encoded);
+// Left to right.
+Image mirrored(const Image& image);
 
 // Pictures of one size, `columns` per row, `gap` white pixels between them. The comment is that of
 // the first.

@@ -1,4 +1,4 @@
-#include "core/storage/png.h"
+#include "core/image/png.h"
 
 #include <fstream>
 
