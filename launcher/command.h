@@ -11,7 +11,7 @@
 
 #include "core/base/log.h"
 #include "launcher/exit_status.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

@@ -6,7 +6,7 @@
 
 #include "core/base/median.h"
 #include "launcher/machine/measuring.h"
-#include "parallel/mpi/plain_collectives.h"
+#include "parallel/comm/mpi/plain_collectives.h"
 
 namespace edt {
 namespace {

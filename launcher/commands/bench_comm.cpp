@@ -6,7 +6,7 @@
 #include "launcher/bench/comm_bench.h"
 #include "launcher/commands/table.h"
 #include "launcher/text/report.h"
-#include "parallel/mpi/plain_collectives.h"
+#include "parallel/comm/mpi/plain_collectives.h"
 
 namespace edt {
 namespace {

@@ -14,7 +14,7 @@
 #include "launcher/recipe/train_config.h"
 #include "launcher/slurm/slurm_script.h"
 #include "launcher/train/micro_batch.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 
 namespace edt {
 namespace {

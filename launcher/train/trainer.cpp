@@ -16,7 +16,7 @@
 #include "launcher/train/rank_times.h"
 #include "launcher/version.h"
 #include "model/plan/products.h"
-#include "parallel/device_communicator.h"
+#include "parallel/comm/device/device_communicator.h"
 
 namespace edt {
 namespace {

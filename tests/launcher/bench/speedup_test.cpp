@@ -12,7 +12,7 @@
 #include "launcher/commands/table.h"
 #include "launcher/memory/memory_check.h"
 #include "model/plan/products.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "tests/support/browser.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"

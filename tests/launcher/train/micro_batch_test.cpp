@@ -4,7 +4,7 @@
 #include <gmock/gmock-matchers.h>
 
 #include "launcher/recipe/engine_config.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 #include "tests/launcher/train/edt_command.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"

@@ -11,7 +11,7 @@
 #include "model/edt/edt_model.h"
 #include "model/families/presets.h"
 #include "model/plan/products.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/threads/thread_ranks.h"
 
 namespace edt {
 namespace {

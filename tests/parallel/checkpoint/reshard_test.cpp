@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "fixture.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/threads/thread_ranks.h"
 
 namespace edt::test {
 namespace {

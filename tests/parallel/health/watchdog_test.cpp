@@ -10,8 +10,11 @@
 
 #include "core/base/clock.h"
 #include "core/json/json_text.h"
-#include "parallel/self/self_communicator.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
+#include "tests/launcher/temporary_directory.h"
 #include "tests/parallel/health/watch_time.h"
 #include "tests/support/mpirun.h"
 #include "tests/support/places.h"
@@ -198,7 +201,7 @@ TEST(Watchdog, NamesWhatRanksDisagreeOn) {
   const test::TempDir directory;
   const auto work = [](Communicator& world, FlightRecorder&, const Stall&) {
     const auto data = world.split(0, 0, "data");
-    data->set_timeout(Seconds(3));  // the verdict comes long before
+    data->set_timeout(Seconds(3));  // the diagnosis comes long before
     const auto call = [&] {
       if (world.rank() == 0) data->barrier("end of step");
       if (world.rank() == 1) data->broadcast("configuration", 0, "options");

@@ -2,7 +2,7 @@
 // past the backend ends the test.
 #include <gtest/gtest.h>
 
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/core/cuda/emulation/device_memory.h"
 #include "tests/core/cuda/emulation/runtime.h"
 #include "tests/support/temp_dir.h"
