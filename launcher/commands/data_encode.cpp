@@ -12,7 +12,6 @@
 #include "launcher/device/device_options.h"
 #include "launcher/encode/encode_run.h"
 #include "launcher/encode/vae_encoder.h"
-#include "core/options/options.h"
 #include "launcher/signals.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"

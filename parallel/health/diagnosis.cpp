@@ -1,10 +1,10 @@
-#include "core/json/json_text.h"
 #include "parallel/health/diagnosis.h"
-#include "parallel/health/verdict.h"
 
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+
+#include "core/json/json_text.h"
 
 namespace edt {
 

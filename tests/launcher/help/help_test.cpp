@@ -6,8 +6,6 @@
 #include "launcher/commands/table.h"
 #include "launcher/help/command_options.h"
 #include "parallel/comm/self/self_communicator.h"
-#include "parallel/comm/self/self_communicator.h"
-#include "tests/launcher/temporary_directory.h"
 #include "tests/support/shell.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"

@@ -4,7 +4,6 @@
 
 #include "parallel/checkpoint/compare.h"
 #include "parallel/comm/self/self_communicator.h"
-#include "parallel/comm/self/self_communicator.h"
 #include "tests/support/message_of.h"
 #include "tests/support/mpi_world.h"
 #include "tests/support/temp_dir.h"

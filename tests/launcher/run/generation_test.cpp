@@ -9,8 +9,6 @@
 #include "launcher/run/metrics.h"
 #include "launcher/run/run_directory.h"
 #include "parallel/comm/self/self_communicator.h"
-#include "parallel/comm/self/self_communicator.h"
-#include "tests/launcher/temporary_directory.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"

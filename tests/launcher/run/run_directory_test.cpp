@@ -10,8 +10,6 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "parallel/comm/self/self_communicator.h"
-#include "parallel/comm/self/self_communicator.h"
-#include "tests/launcher/temporary_directory.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"

@@ -16,7 +16,6 @@
 #include "launcher/commands/table.h"
 #include "model/diffusion/sample_noise.h"
 #include "parallel/comm/self/self_communicator.h"
-#include "parallel/comm/self/self_communicator.h"
 #include "tests/support/drawn_autoencoder.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"

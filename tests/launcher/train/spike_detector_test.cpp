@@ -3,8 +3,6 @@
 #include <gmock/gmock-matchers.h>
 
 #include "parallel/comm/self/self_communicator.h"
-#include "parallel/comm/self/self_communicator.h"
-#include "tests/launcher/temporary_directory.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 

@@ -12,7 +12,6 @@
 #include "parallel/checkpoint/checkpoint.h"
 #include "parallel/checkpoint/writer.h"
 #include "parallel/comm/self/self_communicator.h"
-#include "parallel/comm/self/self_communicator.h"
 #include "tests/parallel/small_layout.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
