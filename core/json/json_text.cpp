@@ -9,6 +9,8 @@
 namespace edt {
 namespace {
 
+constexpr const char* kTooLarge = "has a number that is too large";
+
 std::string not_json_from(std::size_t byte) {
   return fmt::format("not JSON from byte {} on", byte);
 }
@@ -19,8 +21,10 @@ Json try_parse(std::string_view text, std::string* fault) {
     return Json::parse(text);
   } catch (const typename Json::parse_error& error) {
     if (fault != nullptr) *fault = not_json_from(error.byte);
-    return Json(Json::value_t::discarded);
+  } catch (const typename Json::out_of_range&) {
+    if (fault != nullptr) *fault = kTooLarge;
   }
+  return Json(Json::value_t::discarded);
 }
 
 template <class Json>
@@ -47,6 +51,8 @@ nlohmann::json parse_json(std::string_view text, const std::string& label) {
     return json::parse(text, watch);
   } catch (const json::parse_error& error) {
     fail<DataError>("json", "{}: {}", label, not_json_from(error.byte));
+  } catch (const json::out_of_range&) {
+    fail<DataError>("json", "{}: {}", label, kTooLarge);
   }
 }
 
