@@ -136,6 +136,14 @@ std::string read_text(const fs::path& path, std::uint64_t limit) {
   return text;
 }
 
+std::string text_if_readable(const fs::path& path) {
+  try {
+    return read_text(path);
+  } catch (const SystemError&) {
+    return "";
+  }
+}
+
 void sync_file(const fs::path& path) { sync_opened(path, O_RDONLY); }
 
 void sync_directory(const fs::path& directory) { sync_opened(directory, O_RDONLY | O_DIRECTORY); }

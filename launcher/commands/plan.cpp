@@ -72,7 +72,7 @@ struct PlanOptions {
              "instead of training: how long edt data encode takes for this many pictures of "
              "model.image-size, with their mirror images")
         .alias("encode")
-        .default_is("none");
+        .default_is("a plan of training");
     options
         .add("plan.encode-vae", &vae,
              fmt::format("its autoencoder: a file, or the structure of {}",

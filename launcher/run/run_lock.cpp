@@ -18,6 +18,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/storage/access.h"
+#include "core/storage/durable_file.h"
 
 namespace edt {
 namespace {
@@ -70,10 +71,7 @@ std::string to_text(const Holder& holder) {
                      holder.job, holder.restarts);
 }
 
-std::string holder_text(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
+std::string holder_text(const fs::path& file) { return text_if_readable(file); }
 
 // Nothing for a lock that is being written, or that something else wrote.
 std::optional<Holder> parse(const std::string& text) {

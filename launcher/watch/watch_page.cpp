@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 
 #include "core/image/png.h"
+#include "core/storage/durable_file.h"
 #include "launcher/text/report.h"
 #include "launcher/watch/comparison.h"
 #include "launcher/watch/watch_charts.h"
@@ -61,10 +61,7 @@ void add_checkpoints(Page& page, const RunView& run) {
   page.table({"step", "written", "size", "state"}, rows);
 }
 
-std::string bytes_of(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
+std::string bytes_of(const std::filesystem::path& path) { return text_if_readable(path); }
 
 // The newest, and earlier ones spread over the run.
 std::vector<SampleFile> chosen_samples(const std::vector<SampleFile>& all) {

@@ -130,6 +130,10 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "data synth --image-size",   // to draw
       "data synth --channels",     // to make
       "data encode --classes",     // of the set
+      "bench vae --model",         // an autoencoder
+      "bench vae --image-size",    // of the pictures
+      "vae encode --image-size",   // of the pictures
+      "vae check --image-size",    // of the pictures
       "data encode --image-size",  // of the set
       "data encode --batch",       // pictures encoded together
       "data encode --seed",        // of one draw for ever
