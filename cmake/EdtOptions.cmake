@@ -31,6 +31,10 @@ if(EDT_WERROR)
 endif()
 target_compile_options(edt_flags INTERFACE "$<${host_languages}:${warnings}>")
 
+# Files are named from the root of the tree on, so that objects do not depend on where it lies: one clone takes those of
+# another from the compiler's cache.
+target_compile_options(edt_flags INTERFACE "$<${host_languages}:-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=>")
+
 # The x86-64 baseline is AVX2 (x86-64-v3). Wider units are chosen at run time by Highway and oneDNN.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
   target_compile_options(edt_flags INTERFACE "$<${host_languages}:-march=x86-64-v3>")

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "launcher/bench/measuring.h"
+#include "core/base/median.h"
+#include "launcher/machine/measuring.h"
 
 namespace edt {
 

@@ -2,11 +2,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "core/ops/cases/case_timing.h"
+#include "core/options/options.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/device_options.h"
-#include "launcher/options/options.h"
 #include "launcher/text/report.h"
 
 namespace edt {
@@ -105,7 +106,7 @@ void print_json(CommandContext& context, const OpsBenchOptions& bench, const Bac
     if (line.has_backward()) op["backward"] = to_json(line.backward(), ceiling);
     json["ops"].push_back(op);
   }
-  context.print("{}\n", json.dump(2));
+  context.print("{}\n", dump_json(json, 2));
 }
 
 std::vector<std::string> cells(const Rate& rate, const Ceiling& ceiling) {

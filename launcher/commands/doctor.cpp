@@ -2,12 +2,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
+#include "core/options/options.h"
 #include "launcher/commands/run_room.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/gpu_probe.h"
 #include "launcher/machine/machine.h"
 #include "launcher/machine/rank_survey.h"
-#include "launcher/options/options.h"
 #include "launcher/slurm/slurm_site.h"
 #include "launcher/text/report.h"
 #include "launcher/version.h"
@@ -116,7 +117,7 @@ void print_json(CommandContext& context, const Machine& machine, const GpuProbe&
     json["findings"].push_back(
         {{"level", finding.fails ? "fails" : "warning"}, {"text", finding.text}});
   }
-  context.print("{}\n", json.dump(2));
+  context.print("{}\n", dump_json(json, 2));
 }
 
 }  // namespace

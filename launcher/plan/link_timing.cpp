@@ -7,7 +7,8 @@
 #include <thread>
 
 #include "core/base/clock.h"
-#include "launcher/bench/measuring.h"
+#include "core/base/median.h"
+#include "launcher/machine/measuring.h"
 
 namespace edt {
 namespace {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 
 namespace edt {
@@ -60,10 +61,9 @@ std::string trace_events(const SpanRecord& record, int rank, const std::string& 
                          const ClockOffset& clock) {
   std::string labels = fmt::format("clock within {:.1f} us", clock.accuracy * 1e-3);
   if (record.dropped > 0) labels += fmt::format(", {} events dropped", record.dropped);
-  std::string text =
-      metadata("process_name", rank, 0, {{"name", fmt::format("rank {} on {}", rank, host)}})
-          .dump();
-  const auto add = [&](const Json& json) { text += ",\n" + json.dump(); };
+  std::string text = dump_json(
+      metadata("process_name", rank, 0, {{"name", fmt::format("rank {} on {}", rank, host)}}));
+  const auto add = [&](const Json& json) { text += ",\n" + dump_json(json); };
   add(metadata("process_labels", rank, 0, {{"labels", labels}}));
   add(metadata("process_sort_index", rank, 0, {{"sort_index", rank}}));
   for (std::size_t i = 0; i < record.lanes.size(); ++i) {

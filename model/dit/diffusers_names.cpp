@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 
 namespace edt {
 namespace {
@@ -93,10 +94,10 @@ nlohmann::ordered_json diffusers_config(const DitConfig& config) {
   return {{"_class_name", "DiTTransformer2DModel"},
           {"num_attention_heads", config.heads},
           {"attention_head_dim", config.width / config.heads},
-          {"in_channels", config.channels},
-          {"out_channels", 2 * config.channels},
+          {"in_channels", config.latents.channels},
+          {"out_channels", 2 * config.latents.channels},
           {"num_layers", config.depth},
-          {"sample_size", config.input_size},
+          {"sample_size", config.latents.height},
           {"patch_size", config.patch},
           {"num_embeds_ada_norm", config.classes},
           {"activation_fn", "gelu-approximate"},
@@ -112,8 +113,8 @@ void check_diffusers_config(const DitConfig& config, const nlohmann::json& json,
   for (const auto& [key, value] : wanted.items()) {
     if (key == "norm_eps" || !json.is_object() || !json.contains(key)) continue;
     require<DataError>(json[key] == nlohmann::json(value), "import",
-                       "{}: {} is {}, that of the model is {}", where, key, json[key].dump(),
-                       value.dump());
+                       "{}: {} is {}, that of the model is {}", where, key, dump_json(json[key]),
+                       dump_json(value));
   }
 }
 

@@ -12,7 +12,7 @@
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/rank_file.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
 
