@@ -7,6 +7,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 option(EDT_TESTS "Build the tests" ON)
 option(EDT_UNITY "Compile the files of a folder together: half the CPU time of a whole build" ON)
+set(EDT_UNITY_BATCH 8 CACHE STRING "How many files of a folder are compiled together; 0: all. More is less CPU time in all")
 option(EDT_WERROR "Treat compiler warnings as errors" OFF)
 set(EDT_SANITIZE "" CACHE STRING "Sanitizers to compile in, e.g. address;undefined or thread")
 
@@ -44,3 +45,7 @@ foreach(sanitizer IN LISTS EDT_SANITIZE)
     "$<${host_languages}:-fsanitize=${sanitizer};-fno-omit-frame-pointer>")
   target_link_options(edt_flags INTERFACE -fsanitize=${sanitizer})
 endforeach()
+# Undefined behaviour ends a program, as a bad address does: a line in a log fails no test.
+if("undefined" IN_LIST EDT_SANITIZE)
+  target_compile_options(edt_flags INTERFACE "$<${host_languages}:-fno-sanitize-recover=undefined>")
+endif()

@@ -1,7 +1,7 @@
 # Two thirds of a small file's compile time is parsing headers: files of one folder are compiled together.
 # Kernels that a library compiles once for each instruction set are not (edt_library(... ALONE)).
 function(edt_unity target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${EDT_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${EDT_UNITY} UNITY_BUILD_BATCH_SIZE ${EDT_UNITY_BATCH})
 endfunction()
 
 # edt_library(NAME [ALONE] [EXCLUDE file...] [DEPENDS target...] [PRIVATE_DEPENDS target...])
@@ -22,6 +22,27 @@ function(edt_library name)
     add_library(${name} INTERFACE)
     target_link_libraries(${name} INTERFACE edt_flags ${ARG_DEPENDS} ${ARG_PRIVATE_DEPENDS})
   endif()
+endfunction()
+
+# edt_labelled(TARGET LABEL...): the target edt_tests_LABEL builds this program, and tests/LABEL.txt in the build folder
+#   names it: scripts/check.sh runs whole programs, which takes less time than a process for each test.
+function(edt_labelled target)
+  foreach(label IN LISTS ARGN)
+    if(NOT TARGET edt_tests_${label})
+      add_custom_target(edt_tests_${label})
+      set_property(GLOBAL APPEND PROPERTY EDT_LABELS ${label})
+    endif()
+    add_dependencies(edt_tests_${label} ${target})
+    set_property(GLOBAL APPEND PROPERTY EDT_PROGRAMS_${label} $<TARGET_FILE:${target}>)
+  endforeach()
+endfunction()
+function(edt_write_label_files)
+  get_property(labels GLOBAL PROPERTY EDT_LABELS)
+  foreach(label IN LISTS labels)
+    get_property(programs GLOBAL PROPERTY EDT_PROGRAMS_${label})
+    list(JOIN programs "\n" programs)
+    file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/tests/${label}.txt CONTENT "${programs}\n")
+  endforeach()
 endfunction()
 
 # edt_test_code(TARGET)
@@ -53,6 +74,7 @@ function(edt_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
+  edt_labelled(${name} ${ARG_LABELS})
   list(GET ARG_LABELS 0 first)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}"
     PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${first})

@@ -65,22 +65,14 @@ void add_content(StreamingChecksum& sum, const fs::path& path, std::uint64_t blo
     add(head * kBlock + rest / tail * i + rest % tail * i / tail);
 }
 
-bool holds_data(const fs::path& path) {
-  constexpr std::array<std::string_view, 6> kExtensions{".npy", ".npz",  ".safetensors",
-                                                        ".h5",  ".hdf5", ".json"};
-  const std::string name = path.filename().string(), extension = path.extension().string();
-  return name[0] != '.' &&
-         std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
-}
-
 // A folder may hold millions of files in any order: their checksums are added up, and those with
 // the smallest ones are looked into.
-Fingerprint of_folder(const fs::path& folder) {
+Fingerprint of_folder(const fs::path& folder, const CountsAsInput& counts) {
   Fingerprint print;
   Facts latest;
   std::set<std::pair<std::uint64_t, std::string>> sampled;
   walk_files(folder, [&](const fs::path& path, const std::string& name) {
-    if (!holds_data(path)) return;
+    if (!counts(path.filename().string())) return;
     const Facts facts = facts_of(path);
     const std::string line =
         fmt::format("{}\n{}\n{}.{}", name, facts.bytes, facts.seconds, facts.nanoseconds);
@@ -107,11 +99,18 @@ Fingerprint of_file(const fs::path& file) {
 
 }  // namespace
 
-Fingerprint fingerprint(const fs::path& path) {
+bool may_hold_arrays(const std::string& name) {
+  constexpr std::array<std::string_view, 6> kExtensions{".npy", ".npz",  ".safetensors",
+                                                        ".h5",  ".hdf5", ".json"};
+  return name[0] != '.' && std::find(kExtensions.begin(), kExtensions.end(),
+                                     fs::path(name).extension().string()) != kExtensions.end();
+}
+
+Fingerprint fingerprint(const fs::path& path, const CountsAsInput& counts) {
   std::error_code code;
   const fs::path whole = fs::canonical(path, code);
   require<DataError>(!code, "data", "{}: {}", path.string(), code.message());
-  Fingerprint print = fs::is_directory(whole) ? of_folder(whole) : of_file(whole);
+  Fingerprint print = fs::is_directory(whole) ? of_folder(whole, counts) : of_file(whole);
   print.path = whole.string();
   return print;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 namespace edt::data {
@@ -16,9 +17,12 @@ struct Fingerprint {
 };
 
 // Of a file: its beginning and blocks spread over it, all of it where it is small. Of a folder:
-// names, sizes and times of all files below it that can hold data (.npy, .npz, .safetensors, .h5,
-// .hdf5, .json), and the bytes of some of them. Reads at most a few MiB. DataError where there is
-// nothing.
-Fingerprint fingerprint(const std::filesystem::path& path);
+// names, sizes and times of all files below it that count, and the bytes of some of them. Reads at
+// most a few MiB. DataError where there is nothing.
+using CountsAsInput = std::function<bool(const std::string& name)>;
+Fingerprint fingerprint(const std::filesystem::path& path, const CountsAsInput& counts);
+
+// Names of files that can hold arrays or labels: .npy, .npz, .safetensors, .h5, .hdf5, .json.
+bool may_hold_arrays(const std::string& name);
 
 }  // namespace edt::data

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/image/png.h"
 #include "data/dataset.h"
 #include "data/decoder.h"
 

@@ -8,7 +8,6 @@
 #include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
-#include "data/fingerprint.h"
 
 namespace edt::data {
 
@@ -19,7 +18,7 @@ namespace {
 
 // Names of files need not be UTF-8; what is recorded must read back as the same.
 std::string valid_text(const std::string& text) {
-  return parse_json(dump_any_text(text), "text").get<std::string>();
+  return parse_json(dump_json(nlohmann::json(text)), "text").get<std::string>();
 }
 
 }  // namespace
@@ -29,8 +28,9 @@ void Provenance::add(std::string name, std::string value) {
   entries_.emplace_back(std::move(name), valid_text(value));
 }
 
-void Provenance::add_input(const std::string& name, const fs::path& path) {
-  const Fingerprint print = fingerprint(path);
+void Provenance::add_input(const std::string& name, const fs::path& path,
+                           const CountsAsInput& counts) {
+  const Fingerprint print = fingerprint(path, counts);
   add(name, print.path);
   if (print.files != 1) add(name + ": files", fmt::to_string(print.files));
   add(name + ": bytes", fmt::to_string(print.bytes));
@@ -72,25 +72,32 @@ std::string Provenance::difference(const Provenance& other, std::size_t most) co
 
 fs::path Provenance::path(const fs::path& directory) { return directory / "provenance.json"; }
 
-void Provenance::write(const fs::path& directory) const {
+std::string Provenance::text() const {
   ordered_json json = ordered_json::object();
   for (const auto& [name, value] : entries_) json[name] = value;
-  write_text_atomically(path(directory), dump_json(json, 2) + "\n");
+  return dump_json(json, 2) + "\n";
+}
+
+Provenance Provenance::parse(const std::string& text, const std::string& where) {
+  Provenance provenance;
+  const ordered_json json = try_parse_ordered_json(text);
+  require<DataError>(json.is_object() && !json.empty(), "data", "{}: is damaged: not a JSON object",
+                     where);
+  for (const auto& [name, value] : json.items()) {
+    require<DataError>(value.is_string(), "data", "{}: is damaged: '{}' is not text", where, name);
+    provenance.entries_.emplace_back(name, value.get<std::string>());
+  }
+  return provenance;
+}
+
+void Provenance::write(const fs::path& directory) const {
+  write_text_atomically(path(directory), text());
 }
 
 Provenance Provenance::read(const fs::path& directory) {
   const fs::path file = path(directory);
-  Provenance provenance;
-  if (!fs::exists(file)) return provenance;
-  const ordered_json json = try_parse_ordered_json(read_text(file));
-  require<DataError>(json.is_object() && !json.empty(), "data", "{}: is damaged: not a JSON object",
-                     file.string());
-  for (const auto& [name, value] : json.items()) {
-    require<DataError>(value.is_string(), "data", "{}: is damaged: '{}' is not text", file.string(),
-                       name);
-    provenance.entries_.emplace_back(name, value.get<std::string>());
-  }
-  return provenance;
+  if (!fs::exists(file)) return {};
+  return parse(read_text(file), file.string());
 }
 
 }  // namespace edt::data

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "data/fingerprint.h"
+
 namespace edt::data {
 
 class Provenance {
@@ -23,13 +25,19 @@ class Provenance {
   // Path, size, time of change, and a checksum of the beginning and of a sample of the bytes. Of a
   // folder: the number of its data files, their sizes and times together, and a checksum of all
   // names, sizes and times and of the bytes of some files. DataError where there is nothing.
-  void add_input(const std::string& name, const std::filesystem::path& path);
+  void add_input(const std::string& name, const std::filesystem::path& path,
+                 const CountsAsInput& counts = may_hold_arrays);
 
   bool empty() const { return entries_.empty(); }
+  const std::vector<std::pair<std::string, std::string>>& entries() const { return entries_; }
   // 16 hexadecimal digits over everything: each shard carries them.
   std::string id() const;
   // What differs from this in `other`, at most `most` times "name was A, is now B"; empty: nothing.
   std::string difference(const Provenance& other, std::size_t most = 4) const;
+
+  // As it is recorded, and back: `where` is for the DataError about what is damaged.
+  std::string text() const;
+  static Provenance parse(const std::string& text, const std::string& where);
 
   // Durably, in `directory`.
   void write(const std::filesystem::path& directory) const;

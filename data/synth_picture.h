@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/storage/png.h"
+#include "core/image/image.h"
 
 namespace edt::data {
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/storage/directory_lock.h"
 #include "core/storage/partial_file.h"
 #include "data/description.h"
 #include "data/provenance.h"
@@ -68,18 +69,21 @@ struct WriteReport {
   std::string source = {};    // what was read, for people
 };
 
-// All shards of a data set whose size is known.
+class ShardSet;
+
+// All shards of a data set whose size is known, one after the other.
 class DatasetWriter {
  public:
   // Creates the directory. Whole shards of the same provenance, description and size that are
-  // already there are kept; others are a DataError that names what differs.
+  // already there are kept; others are a DataError that names what differs. UsageError where
+  // another process is writing there.
   DatasetWriter(std::filesystem::path directory, Description description, std::uint64_t samples,
                 const DatasetWriterOptions& options = {});
   ~DatasetWriter();
 
   // Where to go on: the samples before it are in complete shards.
   std::uint64_t next_sample() const { return next_; }
-  std::uint64_t samples() const { return samples_; }
+  std::uint64_t samples() const;
   std::uint64_t shard_count() const;
   // Samples that fit into the shard being written: append no more than this at once.
   std::uint64_t room() const;
@@ -89,27 +93,12 @@ class DatasetWriter {
   // Throws when samples are missing.
   WriteReport finish();
 
-  // The description of the shards that a writer with these arguments would keep; none: there are
-  // none.
-  static std::optional<Description> kept_description(const std::filesystem::path& directory,
-                                                     std::uint64_t samples,
-                                                     const DatasetWriterOptions& options);
-
  private:
-  std::filesystem::path shard_path(std::uint64_t shard) const;
-  ShardPlace place(std::uint64_t shard) const;
-  void resume();
-  void require_own_shards() const;
-  void begin_set();
-
-  std::filesystem::path directory_;
-  Description description_;
-  std::uint64_t samples_;
-  std::uint64_t samples_per_shard_;
-  Provenance provenance_;
-  bool replace_;
+  std::unique_ptr<ShardSet> set_;
   std::uint64_t next_ = 0, kept_ = 0;
+  std::uint64_t index_ = 0;  // of the shard that is written
   bool begun_ = false;
+  std::unique_ptr<DirectoryLock> lock_;
   std::unique_ptr<ShardWriter> shard_;
 };
 

@@ -5,14 +5,19 @@
 #include "core/cpu/matmul.h"
 #include "core/cpu/matmul_ceiling.h"
 #include "core/cpu/scratch.h"
-#include "core/ops/backend.h"
+#include "core/ops/kernel_list.h"
 
 namespace edt {
 
 class CpuBackend final : public Backend {
  public:
-#include "core/ops/kernel_overrides.inc"
-#include "core/ops/picture/kernel_overrides.inc"
+  EDT_KERNEL_ARGUMENTS
+  EDT_KERNELS(EDT_OVERRIDE)
+  EDT_PICTURE_KERNELS(EDT_OVERRIDE)
+  std::unique_ptr<PackedConvolution> pack_convolution(const ConvolutionForm& form,
+                                                      std::span<const float> weight,
+                                                      std::span<const float> bias,
+                                                      DType dtype) override;
 
   std::unique_ptr<MatmulCeiling> matmul_ceiling(const std::vector<MatmulForm>& forms,
                                                 DType dtype) override {

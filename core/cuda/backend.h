@@ -8,6 +8,7 @@
 #include "core/cuda/matmul.h"
 #include "core/cuda/on_stream.h"
 #include "core/cuda/scratch.h"
+#include "core/ops/kernel_list.h"
 
 namespace edt {
 
@@ -21,8 +22,13 @@ struct CudaGpu {
 
 class CudaBackend final : private CudaGpu, public OnStream<Backend> {
  public:
-#include "core/ops/kernel_overrides.inc"
-#include "core/ops/picture/kernel_overrides.inc"
+  EDT_KERNEL_ARGUMENTS
+  EDT_KERNELS(EDT_OVERRIDE)
+  EDT_PICTURE_KERNELS(EDT_OVERRIDE)
+  std::unique_ptr<PackedConvolution> pack_convolution(const ConvolutionForm& form,
+                                                      std::span<const float> weight,
+                                                      std::span<const float> bias,
+                                                      DType dtype) override;
 
   explicit CudaBackend(const CudaOptions& options)
       : CudaGpu(options.device),

@@ -23,6 +23,11 @@ Json try_parse(std::string_view text, std::string* fault) {
   }
 }
 
+template <class Json>
+std::string dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
 nlohmann::json parse_json(std::string_view text, const std::string& label) {
@@ -53,12 +58,8 @@ nlohmann::ordered_json try_parse_ordered_json(std::string_view text, std::string
   return try_parse<nlohmann::ordered_json>(text, fault);
 }
 
-std::string dump_json(const nlohmann::json& json, int indent) { return json.dump(indent); }
+std::string dump_json(const nlohmann::json& json, int indent) { return dump(json, indent); }
 
-std::string dump_json(const nlohmann::ordered_json& json, int indent) { return json.dump(indent); }
-
-std::string dump_any_text(const nlohmann::ordered_json& json, int indent) {
-  return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
+std::string dump_json(const nlohmann::ordered_json& json, int indent) { return dump(json, indent); }
 
 }  // namespace edt

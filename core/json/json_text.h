@@ -17,12 +17,9 @@ nlohmann::json parse_json(std::string_view text, const std::string& label);
 nlohmann::json try_parse_json(std::string_view text, std::string* fault = nullptr);
 nlohmann::ordered_json try_parse_ordered_json(std::string_view text, std::string* fault = nullptr);
 
-// In one line, or indented by so many blanks for each level. nlohmann::json::type_error for text
-// that is not UTF-8.
+// In one line, or indented by so many blanks for each level. Names of files and classes need not be
+// UTF-8, JSON has to be: bytes that are not become U+FFFD.
 std::string dump_json(const nlohmann::json& json, int indent = -1);
 std::string dump_json(const nlohmann::ordered_json& json, int indent = -1);
-
-// The same with U+FFFD in place of what is not UTF-8, such as in names of files.
-std::string dump_any_text(const nlohmann::ordered_json& json, int indent = -1);
 
 }  // namespace edt

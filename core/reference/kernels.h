@@ -1,14 +1,19 @@
 // The one class behind make_reference_backend(); each op family's kernels are in their own file.
 #pragma once
 
-#include "core/ops/backend.h"
+#include "core/ops/kernel_list.h"
 
 namespace edt {
 
 class ReferenceBackend final : public Backend {
  public:
-#include "core/ops/kernel_overrides.inc"
-#include "core/ops/picture/kernel_overrides.inc"
+  EDT_KERNEL_ARGUMENTS
+  EDT_KERNELS(EDT_OVERRIDE)
+  EDT_PICTURE_KERNELS(EDT_OVERRIDE)
+  std::unique_ptr<PackedConvolution> pack_convolution(const ConvolutionForm& form,
+                                                      std::span<const float> weight,
+                                                      std::span<const float> bias,
+                                                      DType dtype) override;
 
   // device.cpp
   std::string_view name() const override { return "reference"; }

@@ -212,7 +212,7 @@ void SafetensorsReader::read_as(const SafetensorsEntry& entry, std::uint64_t fir
       return convert_elements<std::uint64_t>(raw, out);
     case SafetensorsType::kF8E4M3:
     case SafetensorsType::kF8E5M2:
-      refuse_type(*this, entry, "another type");
+      refuse_type(*this, entry, "floating point of 16 bits or more");
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "data/class_order.h"
 #include "data/natural_order.h"
 
 namespace edt::data {
@@ -17,7 +18,11 @@ std::vector<std::string> folders_of(const fs::path& path) {
   for (fs::directory_iterator entry(path, code), end; !code && entry != end;
        entry.increment(code)) {
     const std::string name = entry->path().filename().string();
-    if (name[0] != '.' && entry->is_directory(unknown)) names.push_back(name);
+    if (name[0] == '.' || !entry->is_directory(unknown)) continue;
+    require<DataError>(name.find('\n') == name.npos, "import",
+                       "{}: the name of the class folder '{}' has more than one line",
+                       path.string(), name);
+    names.push_back(name);
   }
   require<DataError>(!code, "import", "{}: cannot be listed: {}", path.string(), code.message());
   require<DataError>(!names.empty(), "import", "{}: holds no folders", path.string());
@@ -79,20 +84,6 @@ void refuse_labels_folder(const ImportOptions& options, const std::vector<std::s
   }
 }
 
-void order_classes(const ImportOptions& options, std::vector<std::string>& folders) {
-  std::vector<std::string> by_number = folders;
-  std::sort(by_number.begin(), by_number.end(), natural_less);
-  if (options.class_order == ClassOrder::kNumber) folders = by_number;
-  const bool numbers = std::all_of(folders.begin(), folders.end(), is_number);
-  if (options.class_order != ClassOrder::kAuto || !numbers || by_number == folders) return;
-  const auto [a, b] = std::mismatch(folders.begin(), folders.end(), by_number.begin());
-  fail<UsageError>(
-      "import",
-      "{}: label {} is the folder {} in the order of names, {} in that of numbers: say "
-      "--class-order name or number",
-      options.latents.string(), a - folders.begin(), *a, *b);
-}
-
 }  // namespace
 
 SampleFiles files_of_classes(const ImportOptions& options) {
@@ -104,7 +95,7 @@ SampleFiles files_of_classes(const ImportOptions& options) {
   files.class_names = folders_of(options.latents);
   refuse_labels_folder(options, files.class_names);
   refuse_numbered_parts(options, files.class_names);
-  order_classes(options, files.class_names);
+  order_classes(files.class_names, options.class_order, options.latents.string());
   files.file_labels_from = options.latents.string();
   files.many = true;
   std::vector<std::string> names;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/base/assert.h"
 #include "core/base/error.h"
 #include "core/json/json_text.h"
 
@@ -16,8 +17,10 @@ using nlohmann::json;
 // Within these a double has every whole number.
 std::int64_t whole_label(double value, const std::string& label, std::uint64_t sample) {
   constexpr double kMost = 9007199254740992;
-  require<DataError>(std::abs(value) <= kMost && value == std::trunc(value), "import",
+  require<DataError>(value == std::trunc(value), "import",
                      "{}: label {} of sample {} is no whole number", label, value, sample);
+  require<DataError>(std::abs(value) <= kMost, "import",
+                     "{}: label {:.0f} of sample {} is too large", label, value, sample);
   return static_cast<std::int64_t>(value);
 }
 
@@ -50,6 +53,7 @@ std::int64_t json_label(const json& value, const std::string& name, const std::s
 
 LabelArray::LabelArray(std::unique_ptr<Array> array, std::uint64_t samples)
     : array_(std::move(array)) {
+  EDT_ASSERT(samples > 0);
   const Shape& shape = array_->shape();
   const std::uint64_t elements = array_->elements();
   if (elements == samples) {

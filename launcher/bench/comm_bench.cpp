@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "core/base/median.h"
-#include "launcher/bench/measuring.h"
-#include "parallel/mpi/plain_collectives.h"
+#include "launcher/machine/measuring.h"
+#include "parallel/comm/mpi/plain_collectives.h"
 
 namespace edt {
 namespace {

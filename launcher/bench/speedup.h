@@ -12,8 +12,8 @@
 
 #include "core/ops/backend.h"
 #include "core/optim/optimizer.h"
-#include "launcher/bench/measuring.h"
-#include "model/presets/model_config.h"
+#include "launcher/machine/measuring.h"
+#include "model/families/model_config.h"
 #include "model/training/engine.h"
 
 namespace edt {
@@ -95,7 +95,7 @@ double mean_training_macs(const Contestant& contestant);
 // How a contestant trains.
 EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& options);
 
-// Bytes that a turn of the contestant takes: of its training step, rehearsed, or of its weights
+// Bytes that a turn of the contestant takes: of its training step, run dry, or of its weights
 // where nothing is trained.
 double turn_bytes(const Contestant& contestant, const SpeedupOptions& options);
 

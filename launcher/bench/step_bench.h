@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "model/presets/model_config.h"
+#include "model/families/model_config.h"
 #include "model/training/engine.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 
 namespace edt {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "core/base/median.h"
-#include "launcher/bench/measuring.h"
+#include "launcher/machine/measuring.h"
 
 namespace edt {
 

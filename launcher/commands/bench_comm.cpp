@@ -2,11 +2,11 @@
 #include <nlohmann/json.hpp>
 
 #include "core/json/json_text.h"
+#include "core/options/options.h"
 #include "launcher/bench/comm_bench.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/text/report.h"
-#include "parallel/mpi/plain_collectives.h"
+#include "parallel/comm/mpi/plain_collectives.h"
 
 namespace edt {
 namespace {

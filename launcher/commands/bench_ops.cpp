@@ -4,10 +4,10 @@
 
 #include "core/json/json_text.h"
 #include "core/ops/cases/case_timing.h"
+#include "core/options/options.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/device_options.h"
-#include "launcher/options/options.h"
 #include "launcher/text/report.h"
 
 namespace edt {

@@ -2,14 +2,14 @@
 #include <unistd.h>
 
 #include "core/json/json_text.h"
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/plan/cluster_file.h"
+#include "launcher/recipe/train_config.h"
 #include "launcher/scale/scale_report.h"
 #include "launcher/text/progress.h"
-#include "launcher/train/config.h"
 
 namespace edt {
 namespace {

@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/json/json_text.h"
+#include "core/options/options.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "parallel/checkpoint/compare.h"
 
 namespace edt {

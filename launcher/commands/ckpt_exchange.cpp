@@ -1,13 +1,14 @@
 // edt ckpt export and edt ckpt import: weights as files that other programs read and write.
 #include <nlohmann/json.hpp>
 
+#include "core/base/shell_text.h"
 #include "core/json/json_text.h"
+#include "core/options/options.h"
 #include "core/reference/reference_backend.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
+#include "launcher/recipe/trained_model.h"
 #include "launcher/run/run_directory.h"
-#include "launcher/sample/trained_model.h"
 #include "launcher/sample/weight_files.h"
 #include "launcher/text/report.h"
 #include "model/dit/diffusers_names.h"
@@ -23,26 +24,26 @@ nlohmann::ordered_json to_json(const ExchangeReport& report, std::int64_t step) 
 }
 
 void print(CommandContext& context, const ExchangeReport& report, std::int64_t step) {
-  context.print("{}: {} tensors, {} values, {}, step {}\n", report.path.string(), report.tensors,
-                report.elements, human_bytes(static_cast<double>(report.bytes)), step);
-  if (report.scheme == "diffusers") context.print("names of diffusers' DiTTransformer2DModel\n");
-  if (!report.prefix.empty()) context.print("all names begin with {}\n", report.prefix);
+  context.note("{}: {} tensors, {} values, {}, step {}\n", report.path.string(), report.tensors,
+               report.elements, human_bytes(static_cast<double>(report.bytes)), step);
+  if (report.scheme == "diffusers") context.note("names of diffusers' DiTTransformer2DModel\n");
+  if (!report.prefix.empty()) context.note("all names begin with {}\n", report.prefix);
 }
 
 void print_import(CommandContext& context, const ExchangeReport& report) {
   print(context, report, 0);
   for (const auto& [type, tensors] : report.types) {
     if (type == "F32") continue;
-    context.print("{} tensors are stored as {}: {}\n", tensors, type,
-                  type == "F64" ? "rounded to float32 here"
-                                : "float32 here, with the digits that the file has; position "
-                                  "tables were compared to those");
+    context.note("{} tensors are stored as {}: {}\n", tensors, type,
+                 type == "F64" ? "rounded to float32 here"
+                               : "float32 here, with the digits that the file has; position "
+                                 "tables were compared to those");
   }
   if (!report.skipped.empty()) {
-    context.print("not taken from the file: {}\n", fmt::join(report.skipped, ", "));
+    context.note("not taken from the file: {}\n", fmt::join(report.skipped, ", "));
   }
   if (!report.fresh.empty()) {
-    context.print("drawn anew: {}\n", fmt::join(report.fresh, ", "));
+    context.note("drawn anew: {}\n", fmt::join(report.fresh, ", "));
   }
 }
 
@@ -91,7 +92,8 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
 
   const bool as_directory =
       chosen.names == WeightNames::kDiffusers && chosen.out.extension() != ".safetensors";
-  as_directory ? require_directory(chosen.out, "--out") : require_writable(chosen.out, "--out");
+  as_directory ? require_directory(chosen.out, "--out")
+               : require_writable(chosen.out, "--out", ".safetensors");
   const Checkpoint checkpoint = find_checkpoint(chosen.checkpoint);
   const ModelConfig config = model_config_of(checkpoint, configuration_of(checkpoint));
   const auto backend = make_reference_backend();
@@ -206,8 +208,13 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
   if (!read_options(options, args, context)) return kDone;
 
   require_directory(chosen.out, "--out");
-  require<UsageError>(!std::filesystem::exists(chosen.out / "config.ini"), "import",
-                      "--out {} holds a run already: it has a config.ini", chosen.out.string());
+  std::error_code ignored;
+  const bool is_new = !std::filesystem::exists(chosen.out, ignored) ||
+                      std::filesystem::is_empty(chosen.out, ignored);
+  require<UsageError>(
+      is_new, "import", "--out {} is not empty{}: a new run directory is needed",
+      chosen.out.string(),
+      std::filesystem::exists(chosen.out / "config.ini", ignored) ? ", it holds a run" : "");
   const std::filesystem::path file = weight_file(chosen.file);
   const ModelConfig config = chosen.resolve(file);
   const auto backend = make_reference_backend();
@@ -234,7 +241,8 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
     return kDone;
   }
   print_import(context, report);
-  context.print("to train on: edt train --run.dir {} --data DATA\n", chosen.out.string());
+  context.note("to train on: edt train --run.dir {} --data DATA\n",
+               shell_quoted(chosen.out.string()));
   return kDone;
 }
 

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/json/json_text.h"
+#include "core/options/options.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/text/report.h"
 #include "parallel/checkpoint/inspect.h"
 

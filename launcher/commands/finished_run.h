@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "launcher/train/config.h"
-#include "parallel/communicator.h"
+#include "launcher/recipe/train_config.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

@@ -2,15 +2,18 @@
 #include <nlohmann/json.hpp>
 
 #include "core/json/json_text.h"
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/plan/calibrate.h"
 #include "launcher/plan/cluster_file.h"
+#include "launcher/plan/encode_plan.h"
 #include "launcher/plan/plan_report.h"
 #include "launcher/plan/plan_scale.h"
-#include "launcher/train/engine_config.h"
+#include "launcher/recipe/engine_config.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/train/micro_batch.h"
+#include "model/autoencoder/published.h"
 
 namespace edt {
 namespace {
@@ -25,6 +28,8 @@ struct PlanOptions {
   std::size_t shown = 10;
   std::filesystem::path html, csv;
   bool json = false;
+  std::uint64_t encode = 0;
+  std::string vae = "sd";
   std::filesystem::path calibrate;
   int rounds = 3;
 
@@ -63,6 +68,17 @@ struct PlanOptions {
     options.add("plan.csv", &csv, "write a table").alias("csv");
     options.add("plan.json", &json, "for scripts").alias("json");
     options
+        .add("plan.encode", &encode,
+             "instead of training: how long edt data encode takes for this many pictures of "
+             "model.image-size, with their mirror images")
+        .alias("encode")
+        .default_is("none");
+    options
+        .add("plan.encode-vae", &vae,
+             fmt::format("its autoencoder: a file, or the structure of {}",
+                         fmt::join(published_autoencoders(), ", ")))
+        .alias("encode-vae");
+    options
         .add("plan.calibrate", &calibrate,
              "measure this machine for this step, on all ranks that were started, and write, or "
              "add to, this cluster file")
@@ -98,9 +114,8 @@ int run_calibration(const TrainConfig& config, const PlanOptions& plan, PlannedS
   Communicator& world = context.world;
   const Cluster cluster = calibrate(step, *backend, world, plan.rounds, std::move(before));
   if (world.is_root()) write_cluster(cluster, plan.calibrate);
-  context.print("{}: {} node{} of {}, {} kernels measured\n", plan.calibrate.string(),
-                cluster.nodes, cluster.nodes == 1 ? "" : "s", cluster.devices,
-                cluster.measured.seconds.size());
+  context.note("{}: {} node{} of {}, {} kernels measured\n", plan.calibrate.string(), cluster.nodes,
+               cluster.nodes == 1 ? "" : "s", cluster.devices, cluster.measured.seconds.size());
   return kDone;
 }
 
@@ -129,6 +144,24 @@ int run_scale(const PlannedStep& step, const PlanOptions& plan, SearchSpace spac
   return kDone;
 }
 
+int run_encode(const TrainConfig& config, const PlanOptions& plan, int ranks,
+               const Cluster& cluster, CommandContext& context) {
+  check_ranks(ranks, cluster);
+  const auto backend = config.run.device.make_backend(context.world);
+  const auto names = published_autoencoders();
+  const bool is_name = std::ranges::find(names, plan.vae) != names.end();
+  const auto autoencoder =
+      is_name ? drawn_autoencoder(plan.vae, *backend) : Autoencoder::load(plan.vae, *backend);
+  const EncodePlan encoding =
+      plan_encoding(*autoencoder, plan.encode, config.model.image_size, ranks, cluster);
+  if (plan.json) {
+    context.print("{}\n", dump_json(encode_json(encoding, cluster), 2));
+  } else {
+    context.print("{}", encode_text(encoding, cluster));
+  }
+  return kDone;
+}
+
 }  // namespace
 
 int plan(std::span<const std::string> args, CommandContext& context) {
@@ -145,9 +178,13 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   // Sizes that are tried follow from the batch, whatever a file or the default says.
   if (!is_fixed("train.micro-batch", options, plan)) config.train.micro_batch = config.train.batch;
   config.validate();
-  require_writable(plan.html, "--html");
-  require_writable(plan.csv, "--csv");
-  require_writable(plan.calibrate, "--calibrate");
+  require_writable(plan.html, "--html", ".html .htm");
+  require_writable(plan.csv, "--csv", ".csv .tsv");
+  require_writable(plan.calibrate, "--calibrate", ".ini");
+  if (std::filesystem::exists(config.data.path)) {
+    take_latents_of(data::Dataset(config.data.path, {.verify_blocks = false}).description(),
+                    options, config.model);
+  }
   const ModelConfig model = config.model.resolve(1000);
   if (!plan.calibrate.empty()) {
     choose_micro_batch(config, model, context.world.size(), {});
@@ -158,6 +195,7 @@ int plan(std::span<const std::string> args, CommandContext& context) {
                       context.world.size());
   const Cluster cluster = shared_devices(read_cluster(plan.cluster), plan.ranks_per_device);
   const int ranks = plan.ranks == 0 ? cluster.devices : plan.ranks;
+  if (plan.encode > 0) return run_encode(config, plan, ranks, cluster, context);
   choose_micro_batch(config, model, plan.scale.empty() ? ranks : 1,
                      {cluster.name, cluster.memory, cluster.process_memory});
   const PlannedStep step{model, engine_config(config)};

@@ -5,8 +5,9 @@
 
 #include "core/base/error.h"
 #include "core/json/json_text.h"
+#include "core/options/options.h"
+#include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/watch/frame.h"
 #include "launcher/watch/run_view.h"
 #include "launcher/watch/terminal_screen.h"
@@ -86,6 +87,7 @@ int watch(std::span<const std::string> args, CommandContext& context) {
   RunViews runs = open_runs(options.runs);
   look(runs);
   if (!options.html.empty()) {
+    require_name_of(".html .htm", options.html, "--html");
     try {
       write_page(options, runs);
     } catch (const SystemError& error) {
@@ -95,7 +97,7 @@ int watch(std::span<const std::string> args, CommandContext& context) {
   if (options.json) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const auto& run : runs) all.push_back(to_json(*run));
-    context.print("{}\n", dump_any_text(nlohmann::ordered_json{{"runs", all}}, 2));
+    context.print("{}\n", dump_json(nlohmann::ordered_json{{"runs", all}}, 2));
     return kDone;
   }
   const bool page_only = !options.html.empty() && !output_is_terminal();

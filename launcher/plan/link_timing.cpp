@@ -8,7 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/median.h"
-#include "launcher/bench/measuring.h"
+#include "launcher/machine/measuring.h"
 
 namespace edt {
 namespace {

@@ -28,6 +28,16 @@ void make_directory(const std::filesystem::path& path) {
                       path.string());
 }
 
+// What stands in the place of a file is found now, not when it is to be written.
+void refuse_directories(const RunDirectory& run) {
+  for (const auto& file : {run.path() / "lock", run.path() / "generation", run.config(),
+                           run.metrics(), run.outcome()}) {
+    std::error_code ignored;
+    require<UsageError>(!std::filesystem::is_directory(file, ignored), "run",
+                        "{} is a directory, a file is needed", file.string());
+  }
+}
+
 }  // namespace
 
 RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
@@ -35,6 +45,7 @@ RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
   require<UsageError>(!path_.empty(), "run", "the run directory has no name");
   if (ranks.is_root()) {
     make_directory(path_);
+    refuse_directories(*this);
     lock_.emplace(path_ / "lock");
     generation_ =
         Generation::take(path_ / "generation", [&] { return last_generation(metrics()); });

@@ -15,7 +15,7 @@ TrainedData find_trained_data(const std::filesystem::path& given, const TrainedM
                     .normalized = training.normalize};
   if (given.empty() && !std::filesystem::exists(found.path)) return found;
   found.description = data::Dataset(found.path).description();
-  const std::int64_t channels = trained.model_config().channels();
+  const std::int64_t channels = trained.model_config().latents().channels;
   require<DataError>(found.description->channels == channels, "sample",
                      "{}: latents of {} channels, the model makes {}", found.path.string(),
                      found.description->channels, channels);
@@ -28,20 +28,27 @@ TrainedData find_trained_data(const std::filesystem::path& given, const TrainedM
 data::Decoder TrainedData::decoder(const ModelConfig& model) const {
   if (description) return {*description, normalized};
   data::Description plain;
-  plain.channels = static_cast<int>(model.channels());
-  plain.height = plain.width = static_cast<int>(model.input_size());
+  const LatentShape& shape = model.latents();
+  plain.channels = static_cast<int>(shape.channels);
+  plain.height = static_cast<int>(shape.height);
+  plain.width = static_cast<int>(shape.width);
   return {plain, false};
 }
 
 nlohmann::ordered_json TrainedData::decoding(const ModelConfig& model) const {
+  const LatentShape& shape = model.latents();
+  // What the data set says counts: in older checkpoints models count 8 pixels for each latent.
+  const std::int64_t pixels =
+      latents && latents->image_size > 0 ? latents->image_size : shape.factor * shape.height;
   nlohmann::ordered_json notes{{"format", "edt-latents"},
                                {"format_version", 1},
                                {"written_by", "edt " + versions().front().second},
                                {"layout", "N, C, H, W"},
-                               {"channels", model.channels()},
-                               {"image_size", kPixelsPerLatent * model.input_size()},
-                               {"pixels_per_latent", kPixelsPerLatent},
+                               {"channels", shape.channels},
+                               {"image_size", pixels},
+                               {"pixels_per_latent", pixels / shape.height},
                                {"num_classes", model.classes()}};
+  if (!shape.is_square()) notes["image_width"] = shape.factor * shape.width;
   if (!latents) {
     notes["decode"] = "unknown: neither checkpoint nor data set says the scale of the latents";
     return notes;
@@ -50,10 +57,14 @@ nlohmann::ordered_json TrainedData::decoding(const ModelConfig& model) const {
       "latents of the VAE = (latents * channel_std + channel_mean) / scale + shift, for each "
       "channel";
   notes["scale"] = latents->scale;
-  notes["shift"] = 0.0;
+  notes["shift"] = latents->shift;
   notes["channel_mean"] = latents->mean;
   notes["channel_std"] = latents->std;
   notes["class_names"] = latents->class_names;
+  if (!latents->autoencoder.empty()) notes["autoencoder"] = latents->autoencoder;
+  if (!latents->autoencoder_checksum.empty()) {
+    notes["autoencoder_checksum"] = latents->autoencoder_checksum;
+  }
   return notes;
 }
 

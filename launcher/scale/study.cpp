@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "core/base/shell_text.h"
 #include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 
@@ -35,12 +36,6 @@ std::int64_t accumulation(const StudyOptions& options, const ScalePoint& point) 
                       "{} images are no multiple of the micro-batch {}", images,
                       options.step.micro_batch);
   return images / options.step.micro_batch / point.data_ranks();
-}
-
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return result + "'";
 }
 
 std::string program() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
@@ -145,9 +140,9 @@ void Study::measure(const ScalePoint& point, int repeat, const std::string& laun
   const std::filesystem::path file = result_file(point, repeat);
   const std::filesystem::path log = directory_ / "last-error.log";
   PartialFile partial(file);
-  const std::string command =
-      fmt::format("{} {} bench step {} >{} 2>{} </dev/null", start, quoted(program()),
-                  arguments(point), quoted(partial.partial().string()), quoted(log.string()));
+  const std::string command = fmt::format(
+      "{} {} bench step {} >{} 2>{} </dev/null", start, shell_quoted(program()), arguments(point),
+      shell_quoted(partial.partial().string()), shell_quoted(log.string()));
   const int status = std::system(command.c_str());
   require<Error>(status == 0, "bench scale", "{} failed: {} ({})", point.key(), reason_in(log),
                  command);
@@ -160,7 +155,7 @@ void Study::write_jobs(const std::vector<ScalePoint>& points,
   std::vector<int> counts;
   for (const ScalePoint& point : points) counts.push_back(point.ranks);
   std::ranges::sort(counts);
-  counts.erase(std::ranges::unique(counts).begin(), counts.end());
+  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   const std::string results = std::filesystem::absolute(directory_ / "results").string();
   std::string submit =
       "#!/usr/bin/env bash\n# Hands the study's job arrays to Slurm. Measured "
@@ -189,7 +184,7 @@ void Study::write_jobs(const std::vector<ScalePoint>& points,
                     "[[ -e $result ]] && exit 0\n"
                     "srun ${{EDT:-{4}}} bench step ${{row#*$'\\t'}} >\"$result.partial\"\n"
                     "mv \"$result.partial\" \"$result\"\n",
-                    name, ranks, rows - 1, quoted(results), quoted(program())));
+                    name, ranks, rows - 1, shell_quoted(results), shell_quoted(program())));
     submit += fmt::format("sbatch \"$@\" {}.sbatch\n", name);
   }
   write_text_atomically(to / "submit.sh", submit);

@@ -21,7 +21,7 @@ class Progress {
     std::string label;       // "train"
     std::string unit;        // what is counted: "steps"
     std::int64_t begin = 0;  // where a resumed run starts
-    std::int64_t end = 0;    // where it is done
+    std::int64_t end = 0;    // where it is done; 0: not known
     ProgressStyle style = ProgressStyle::kLines;
     int columns = 0;                // 0: as wide as the terminal
     std::function<double()> clock;  // seconds; by default the steady clock
@@ -29,7 +29,7 @@ class Progress {
 
   // Writes to `out`, usually standard error.
   Progress(Settings settings, std::ostream& out);
-  // Ends the bar's line and says how long it took.
+  // Ends the bar's line and says how long it took; nothing where an error ends the work.
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -41,6 +41,7 @@ class Progress {
   void note(std::string_view line);
 
  private:
+  std::string amount() const;
   std::string status() const;
   bool is_read() const;
   void draw();
@@ -54,6 +55,7 @@ class Progress {
   double recent_time_, recent_rate_ = 0;
   std::int64_t recent_done_;
   bool bar_visible_ = false;
+  int exceptions_;  // under way when it began
 };
 
 }  // namespace edt

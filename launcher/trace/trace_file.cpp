@@ -76,21 +76,21 @@ std::string trace_events(const SpanRecord& record, int rank, const std::string& 
 
 void write_trace(const std::filesystem::path& file, const std::string& events,
                  Communicator& ranks) {
-  constexpr std::string_view kLabel = "trace";
+  constexpr std::string_view kTraceLabel = "trace";
   if (!ranks.is_root()) {
     std::string text = padded(events);
     auto size = static_cast<double>(text.size());
-    ranks.send(view_of(std::span(&size, 1), {1}), 0, kLabel);
-    ranks.send(words_of(text), 0, kLabel);
+    ranks.send(view_of(std::span(&size, 1), {1}), 0, kTraceLabel);
+    ranks.send(words_of(text), 0, kTraceLabel);
     return;
   }
   DurableFile out(file);
   out.write("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n" + events);
   for (int other = 1; other < ranks.size(); ++other) {
     double size = 0;
-    ranks.receive(view_of(std::span(&size, 1), {1}), other, kLabel);
+    ranks.receive(view_of(std::span(&size, 1), {1}), other, kTraceLabel);
     std::string text(static_cast<std::size_t>(size), ' ');
-    ranks.receive(words_of(text), other, kLabel);
+    ranks.receive(words_of(text), other, kTraceLabel);
     out.write(",\n" + text);
   }
   out.write("\n]}\n");

@@ -4,16 +4,19 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/image/png.h"
 #include "core/storage/durable_file.h"
-#include "launcher/bench/ceiling_forms.h"
+#include "data/decoder.h"
 #include "launcher/memory/memory_check.h"
+#include "launcher/recipe/engine_config.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/text/report.h"
 #include "launcher/train/agreement.h"
 #include "launcher/train/batch_plan.h"
-#include "launcher/train/engine_config.h"
 #include "launcher/train/rank_times.h"
 #include "launcher/version.h"
-#include "parallel/device_communicator.h"
+#include "model/plan/products.h"
+#include "parallel/comm/device/device_communicator.h"
 
 namespace edt {
 namespace {
@@ -58,6 +61,18 @@ std::string signature_of(const data::Dataset& dataset) {
   return text;
 }
 
+// Only the number of latents counts; but who did not mean another number of pixels shall know.
+std::string other_pixels(const data::Dataset& dataset, const LatentShape& latents) {
+  const data::Description& description = dataset.description();
+  const std::int64_t counted = latents.factor * description.height;
+  if (description.image_size == counted) return "";
+  return fmt::format(
+      "{}: latents of {} x {} are of pictures of {} pixels; model.image-size counts {} pixels for "
+      "each latent, so {} stands for them",
+      dataset.path().string(), description.height, description.width, description.image_size,
+      latents.factor, counted);
+}
+
 // The first rank reads for all.
 std::string shared_data_identity(const TrainConfig& config, const data::Dataset& dataset,
                                  Communicator& world) {
@@ -87,9 +102,7 @@ Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const dat
   require_agreement(world, "version", version_text());
   require_agreement(world, "configuration", configuration);
   require_agreement(world, "data set", signature_of(dataset));
-  const auto side = static_cast<int>(model.input_size());
-  dataset.require_fits(static_cast<int>(model.channels()), side, side,
-                       static_cast<int>(model.classes()));
+  require_fits(dataset, model);
   if (world.is_root()) require_writable(config.run.prometheus, "run.prometheus");
   config.check_recipe(model);
   check_mesh({.ranks = world.size(),
@@ -123,16 +136,16 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
       backend_(checked_backend(config, model_config_, mesh_)),
       activations_(communicator_for(*backend_, mesh_.tensor(), "activations")),
-      model_(make_model(model_config_, *backend_, config.run.dtype, tensor_ranks())),
       detector_(config.train.spike_threshold, config.train.spike_window),
-      engine_(*model_, *backend_, mesh_.data(),
-              watched(engine_config(config), *recorder_, watchdog_.get(), detector_,
-                      config.train.on_spike)),
+      training_({model_config_, watched(engine_config(config), *recorder_, watchdog_.get(),
+                                        detector_, config.train.on_spike)},
+                *backend_, mesh_.data(), tensor_ranks()),
+      engine_(training_.engine()),
       directory_(config.run.directory, world),
       checkpoints_(directory_, config,
                    {configuration, shared_data_identity(config, dataset_, world),
                     LatentSpace::of(dataset_.description(), config.data.normalize).to_text()},
-                   *model_, engine_, mesh_) {
+                   training_.model(), engine_, mesh_) {
   directory_.open_log();
   resumed_ = config.run.resume && checkpoints_.restore();
   if (!resumed_) {
@@ -179,8 +192,8 @@ void Trainer::note_failure(int status, std::string_view what) const {
 
 int Trainer::train(bool silent, const StopSignals& signals) {
   const std::int64_t last = config_.train.steps;
-  log::info("{}: {} parameters, {} on {}, batch {} in {}", model_->name(),
-            human_count(static_cast<double>(model_->parameters().elements())),
+  log::info("{}: {} parameters, {} on {}, batch {} in {}", training_.model().name(),
+            human_count(static_cast<double>(training_.model().parameters().elements())),
             name_of(config_.run.dtype), backend_->name(), config_.train.batch,
             counted(static_cast<std::uint64_t>(engine_.micro_batches()), "micro-batch"));
   if (world().size() > 1) {
@@ -193,6 +206,8 @@ int Trainer::train(bool silent, const StopSignals& signals) {
             counted(dataset_.shards().size(), "shard"), dataset_.description().classes);
   const std::string slow = dataset_.slow_layout();
   if (!slow.empty() && world().is_root()) log::warning("{}", slow);
+  if (const std::string other = other_pixels(dataset_, model_config_.latents()); !other.empty())
+    warn_once(world(), "{}", other);
   if (resumed_) log::info("going on after step {}", engine_.step());
   if (engine_.step() >= last) {
     log::info("step {} is reached already; nothing to do", last);
@@ -205,14 +220,13 @@ int Trainer::train(bool silent, const StopSignals& signals) {
 
   ceiling_ = std::make_unique<CeilingGauge>(
       *backend_,
-      training_forms(model_config_.training_matmuls(config_.train.micro_batch, config_.train.masked,
-                                                    config_.parallel.tensor),
-                     1),
+      training_products({model_config_, engine_config(config_), 1, config_.parallel.tensor}),
       config_.run.dtype, world());
   std::unique_ptr<SampleGrid> samples;
   if (config_.run.sample_every > 0) {
-    data::Decoder decoder(dataset_.description(), config_.data.normalize);
-    if (decoder.is_false_colour()) {
+    auto decoder =
+        std::make_shared<const data::Decoder>(dataset_.description(), config_.data.normalize);
+    if (decoder->is_false_colour()) {
       log::warning("sample grids are {}, as the data set has no decoder", data::kFalseColours);
     }
     samples = std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed,
@@ -327,6 +341,7 @@ void Trainer::look_for_spikes(StepRecord& record) {
 double Trainer::save(StepLog* log) {
   phase("checkpoint");
   const auto begin = Clock::now();
+  if (world().is_root()) dataset_.look_again();  // what was trained on other data is not kept
   if (log) log->sync();
   checkpoints_.save();
   return seconds_since(begin);

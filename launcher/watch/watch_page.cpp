@@ -7,7 +7,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "core/storage/png.h"
+#include "core/image/png.h"
 #include "launcher/text/report.h"
 #include "launcher/watch/comparison.h"
 #include "launcher/watch/watch_charts.h"

@@ -2,13 +2,9 @@
 #pragma once
 
 #include "model/config.h"
-#include "parallel/tensor_parallel.h"
+#include "parallel/tensor/tensor_parallel.h"
 
 namespace edt {
-
-// Whether pictures of so many pixels a side can be cut into patches; UsageError with the sizes that
-// can.
-void check_patches(const CommonConfig& config, std::int64_t pixels);
 
 // UsageError naming the option and both values.
 void check_one_grid(const CommonConfig& config, std::int64_t depth, std::int64_t width,

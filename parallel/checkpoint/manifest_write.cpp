@@ -61,11 +61,11 @@ std::string to_json_text(const Manifest& manifest) {
     json["files"].push_back(
         {{"name", file.name}, {"bytes", file.bytes}, {"checksum", checksum_text(file.checksum)}});
   }
-  for (const StoredExtra& extra : manifest.extras) {
-    json["extras"].push_back({{"name", extra.name},
-                              {"type", extra.type},
-                              {"elements", extra.elements},
-                              {"checksum", checksum_text(extra.checksum)}});
+  for (const StoredExtra& stored : manifest.extras) {
+    json["extras"].push_back({{"name", stored.name},
+                              {"type", stored.type},
+                              {"elements", stored.elements},
+                              {"checksum", checksum_text(stored.checksum)}});
   }
   for (const LogicalTensor& tensor : manifest.tensors) {
     json["tensors"].push_back(

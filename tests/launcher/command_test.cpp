@@ -7,8 +7,8 @@
 #include <sstream>
 
 #include "core/base/error.h"
-#include "launcher/options/options.h"
-#include "parallel/self/self_communicator.h"
+#include "core/options/options.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
 namespace {

@@ -1,4 +1,4 @@
-#include "parallel/flat_layout.h"
+#include "parallel/sharding/flat_layout.h"
 
 #include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>

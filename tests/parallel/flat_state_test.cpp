@@ -1,4 +1,4 @@
-#include "parallel/flat_state.h"
+#include "parallel/sharding/flat_state.h"
 
 #include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>

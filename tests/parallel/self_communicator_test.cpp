@@ -1,4 +1,4 @@
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
 #include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // Seven tensors in blocks of 64 elements.
 #pragma once
 
-#include "parallel/flat_layout.h"
+#include "parallel/sharding/flat_layout.h"
 
 namespace edt::test {
 

@@ -1,4 +1,4 @@
-#include "parallel/tensor_shard.h"
+#include "parallel/tensor/tensor_shard.h"
 
 #include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "core/storage/png.h"
+#include "core/image/png.h"
 
 namespace edt::test {
 

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "mpi_world.h"
-#include "parallel/mpi/mpi_session.h"
+#include "parallel/comm/mpi/mpi_session.h"
 
 namespace edt::test {
 namespace {

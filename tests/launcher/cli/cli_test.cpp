@@ -112,5 +112,15 @@ TEST_F(Cli, UnwritableOutputIsAFailure) {
   EXPECT_THAT(outcome.output, HasSubstr("standard output cannot be written"));
 }
 
+// docs/compatibility.md: the old name works, and says the new one.
+TEST_F(Cli, FormerNamesOfOptionsWork) {
+  const std::string bench = "bench ops --filter gelu --seconds 0.01 ";
+  const Outcome outcome = run(bench + "--backend cpu", "2>&1");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("backend (command line) is now called device"));
+  EXPECT_THAT(refusal(bench + "--backend abacus"), HasSubstr("device = 'abacus'"));
+  EXPECT_THAT(refusal("bench step --backend cpu"), HasSubstr("unknown option '--backend'"));
+}
+
 }  // namespace
 }  // namespace edt::test

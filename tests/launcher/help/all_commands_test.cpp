@@ -8,7 +8,7 @@
 #include "core/base/error.h"
 #include "launcher/commands/table.h"
 #include "launcher/help/command_options.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/message_of.h"
 
 namespace edt {
 namespace {
@@ -18,7 +18,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 std::string refusal_by(OptionSet& options, const std::string& argument) {
-  return message_of<UsageError>([&] { options.parse(std::vector{argument}); });
+  return test::message_of<UsageError>([&] { options.parse(std::vector{argument}); });
 }
 
 // A value that the type has; whether other options are missing is not asked here.
@@ -128,10 +128,18 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "data synth --seed",         // of the pictures
       "data synth --classes",      // to draw
       "data synth --image-size",   // to draw
+      "data synth --channels",     // to make
+      "data encode --classes",     // of the set
+      "data encode --image-size",  // of the set
+      "data encode --batch",       // pictures encoded together
+      "data encode --seed",        // of one draw for ever
+      "data encode --dtype",       // stored
       "data import --classes",     // of the set
       "data import --image-size",  // of the set
       "data import --dtype",       // stored
+      "data import --vae-factor",  // of the set
       "data adopt --classes",      // of the set
+      "data adopt --vae-factor",   // of the set
       "data adopt --image-size",   // of the set
       "bench comm --dtype",        // of the buffers
   };

@@ -3,8 +3,10 @@
 #include <gmock/gmock-matchers.h>
 
 #include "parallel/checkpoint/compare.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "tests/support/message_of.h"
 #include "tests/support/mpi_world.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt {
@@ -17,7 +19,7 @@ class TrainOnRanks : public testing::Test {
  protected:
   TrainOnRanks() {
     if (world_.is_root()) {
-      directory_ = std::make_unique<TemporaryDirectory>();
+      directory_ = std::make_unique<test::TempDir>();
       test::write_tiny_data(*directory_ / "data");
     }
     root_ = world_.broadcast(directory_ ? directory_->path().string() : "", 0, "test directory");
@@ -27,8 +29,8 @@ class TrainOnRanks : public testing::Test {
   std::filesystem::path path(const std::string& name) const { return root_ / name; }
   TrainConfig config(const std::string& run, int stage = 1) const {
     TrainConfig config = test::tiny_config(path("data"), path(run));
-    config.model.heads = {2, 2, 4, 2, 2};
-    config.model.widths = {16, 24, 32, 24, 16};
+    config.model.sizes.heads = {2, 2, 4, 2, 2};
+    config.model.sizes.widths = {16, 24, 32, 24, 16};
     config.train.micro_batch = 1;  // eight of them
     config.parallel.zero = static_cast<ZeroStage>(stage);
     return config;
@@ -46,11 +48,11 @@ class TrainOnRanks : public testing::Test {
   }
   template <class E>
   std::string refusal(const TrainConfig& config) {
-    return message_of<E>([&] { run(config); });
+    return test::message_of<E>([&] { run(config); });
   }
 
   Communicator& world_ = test::mpi_world();
-  std::unique_ptr<TemporaryDirectory> directory_;
+  std::unique_ptr<test::TempDir> directory_;
   std::filesystem::path root_;
 };
 

@@ -213,5 +213,19 @@ TEST_F(RunFiles, OneFormulaForTheSizeOfACheckpoint) {
   EXPECT_LE(room["bytes_each"].get<double>(), 1.5 * bytes);
 }
 
+// They were found when they were to be written, with a status that starts the job again.
+TEST_F(RunFiles, ADirectoryInThePlaceOfAFile) {
+  for (const char* name : {"metrics.jsonl", "lock", "config.ini", "outcome.json", "generation"}) {
+    const std::string file = run_ + "/" + name, aside = path_ + "/aside";
+    const bool was_there = fs::exists(file);
+    if (was_there) fs::rename(file, aside);
+    fs::create_directory(file);
+    EXPECT_THAT(refused(go_on(5)), HasSubstr(file + " is a directory, a file is needed"));
+    fs::remove(file);
+    if (was_there) fs::rename(aside, file);
+  }
+  goes_on(5);
+}
+
 }  // namespace
 }  // namespace edt::test

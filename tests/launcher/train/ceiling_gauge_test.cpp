@@ -9,8 +9,8 @@
 #include "core/json/json_text.h"
 #include "core/reference/reference_backend.h"
 #include "launcher/train/step_log.h"
-#include "parallel/self/self_communicator.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 

@@ -10,6 +10,9 @@
 
 #include "core/json/json_text.h"
 #include "launcher/train/checkpoint_room.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -77,7 +80,7 @@ class RunRoom : public testing::Test {
     return bytes;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   bool mounted_ = false;
 };
 

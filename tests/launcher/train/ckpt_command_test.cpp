@@ -9,6 +9,7 @@
 #include "core/json/json_text.h"
 #include "core/storage/safetensors.h"
 #include "tests/launcher/train/edt_command.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -20,7 +21,7 @@ using Json = nlohmann::json;
 class CkptCommand : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory;
+    directory_ = new TempDir;
     write_tiny_data(directory_->path() / "set");
     TrainConfig config = tiny_config(directory_->path() / "set", run_path());
     config.train.steps = 2;
@@ -44,10 +45,10 @@ class CkptCommand : public ::testing::Test {
     return args;
   }
 
-  static TemporaryDirectory* directory_;
+  static TempDir* directory_;
 };
 
-TemporaryDirectory* CkptCommand::directory_ = nullptr;
+TempDir* CkptCommand::directory_ = nullptr;
 
 TEST_F(CkptCommand, InfoListsTheNewestFirst) {
   const Json info = parse_json(edt_command({"ckpt", "info", run_path(), "--json"}).out, "output");

@@ -3,9 +3,12 @@
 
 #include <gmock/gmock-matchers.h>
 
-#include "launcher/train/engine_config.h"
-#include "parallel/mesh.h"
+#include "launcher/recipe/engine_config.h"
+#include "parallel/sharding/mesh.h"
 #include "tests/launcher/train/edt_command.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -93,7 +96,7 @@ class ChosenMicroBatch : public testing::Test {
     return args;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
 };
 
 TEST_F(ChosenMicroBatch, IsPrintedAndStored) {

@@ -9,6 +9,9 @@
 #include <thread>
 
 #include "core/json/json_text.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -29,7 +32,7 @@ void PrintTo(const Case& c, std::ostream* out) {
 class Resume : public testing::TestWithParam<Case> {
  protected:
   static void SetUpTestSuite() {
-    data_ = new TemporaryDirectory;
+    data_ = new TempDir;
     write_tiny_data(data_->path() / "set");
   }
   static void TearDownTestSuite() { delete data_; }
@@ -42,8 +45,8 @@ class Resume : public testing::TestWithParam<Case> {
     return config;
   }
 
-  static inline TemporaryDirectory* data_ = nullptr;
-  TemporaryDirectory runs_;
+  static inline TempDir* data_ = nullptr;
+  TempDir runs_;
 };
 
 TEST_P(Resume, GivesTheSameBits) {
@@ -83,7 +86,7 @@ class Run : public testing::Test {
     return lines;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
 };
 
 constexpr std::int64_t kForEver = 1'000'000;
@@ -145,7 +148,7 @@ TEST_F(Run, SavesOfAnotherModelOptimizerOrSeedAreRefused) {
   };
   EXPECT_THAT(
       message([](TrainConfig& c) {
-        c.model.widths = {8, 12, 20, 12, 8};
+        c.model.sizes.widths = {8, 12, 20, 12, 8};
       }),
       testing::HasSubstr("down_blocks.1.reduction.weight is [16, 48], the model has [20, 48]"));
   EXPECT_THAT(message([](TrainConfig& c) { c.optimizer.kind = OptimizerKind::kAdamW; }),

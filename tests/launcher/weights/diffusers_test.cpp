@@ -2,9 +2,11 @@
 // diffusers_check.py --make).
 #include "core/json/json_text.h"
 #include "core/reference/reference_backend.h"
-#include "launcher/sample/trained_model.h"
+#include "launcher/recipe/trained_model.h"
 #include "tests/launcher/weights/weights_fixture.h"
 #include "tests/support/places.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt::test {
 namespace {
@@ -28,7 +30,7 @@ class DiffusersNames : public ::testing::Test {
   }
   std::string path(const std::string& name) const { return (directory_ / name).string(); }
 
-  const TemporaryDirectory directory_;
+  const TempDir directory_;
 };
 
 std::vector<float> values_of(const std::string& file, const char* name) {
@@ -45,7 +47,9 @@ TEST_F(DiffusersNames, AnImportPredictsWhatTheLibraryDoes) {
   ASSERT_EQ(result.status, kDone) << result.error;
   EXPECT_THAT(result.out, HasSubstr("names of diffusers' DiTTransformer2DModel"));
   const auto backend = make_reference_backend();
-  TrainedModel trained(find_checkpoint(path("run")), kMasterArray, *backend, DType::kFloat32);
+  const Checkpoint checkpoint = find_checkpoint(path("run"));
+  TrainedModel trained(checkpoint, model_config_of(checkpoint, configuration_of(checkpoint)),
+                       kMasterArray, *backend, DType::kFloat32);
   const std::string prediction = kLibraryModel + "/prediction.safetensors";
   std::vector<float> x = values_of(prediction, "x"), t = values_of(prediction, "t");
   std::vector<std::int32_t> labels{1, 3};

@@ -27,7 +27,7 @@ std::ptrdiff_t count_entries(const fs::path& directory) {
 
 class Fault : public ::testing::Test {
  protected:
-  TemporaryDirectory directory_;
+  TempDir directory_;
   CheckpointStore store_{directory_.path()};
 };
 

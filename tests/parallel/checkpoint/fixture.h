@@ -11,7 +11,7 @@
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/checkpoint.h"
 #include "parallel/checkpoint/writer.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "tests/parallel/small_layout.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
@@ -19,8 +19,6 @@
 namespace edt::test {
 
 namespace fs = std::filesystem;
-
-using TemporaryDirectory = TempDir;
 
 inline const std::vector<std::string>& array_names() {
   static const std::vector<std::string> names{"master", "ema", "adan.exp_avg"};

@@ -62,7 +62,7 @@ class Retain : public ::testing::Test {
     for (const auto& report : writer.take_reports()) EXPECT_EQ(report.error, "");
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   CheckpointStore store_{directory_.path(), 3};
 };
 

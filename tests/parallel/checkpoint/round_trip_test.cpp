@@ -11,7 +11,7 @@ using ::testing::HasSubstr;
 
 class RoundTrip : public ::testing::Test {
  protected:
-  TemporaryDirectory directory_;
+  TempDir directory_;
   CheckpointStore store_{directory_.path() / "checkpoints"};
 };
 

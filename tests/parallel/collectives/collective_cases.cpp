@@ -272,29 +272,29 @@ void check_split(Communicator& ranks) {
   EXPECT_EQ(ranks.all_reduce_value(1, Reduce::kSum, "ones"), ranks.size());
 }
 
-void check_mailbox(Communicator& ranks) {
-  const auto mailbox = ranks.mailbox("letters");
-  EXPECT_FALSE(mailbox->poll());
+void check_side_channel(Communicator& ranks) {
+  const auto side_channel = ranks.side_channel("messages");
+  EXPECT_FALSE(side_channel->poll());
   ranks.barrier("nobody has written");
   for (int to = 0; to < ranks.size(); ++to) {
-    mailbox->post(to, fmt::format("first from {}", ranks.rank()));
-    mailbox->post(to, std::string(100000, 'x'));
+    side_channel->post(to, fmt::format("first from {}", ranks.rank()));
+    side_channel->post(to, std::string(100000, 'x'));
   }
   std::vector<int> heard(static_cast<std::size_t>(ranks.size()));
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   for (int count = 0; count < 2 * ranks.size() && std::chrono::steady_clock::now() < end;) {
-    const auto letter = mailbox->poll();
-    if (!letter) {
+    const auto message = side_channel->poll();
+    if (!message) {
       std::this_thread::yield();
       continue;
     }
-    const bool first = heard[static_cast<std::size_t>(letter->from)]++ == 0;
-    EXPECT_EQ(letter->bytes,
-              first ? fmt::format("first from {}", letter->from) : std::string(100000, 'x'));
+    const bool first = heard[static_cast<std::size_t>(message->from)]++ == 0;
+    EXPECT_EQ(message->bytes,
+              first ? fmt::format("first from {}", message->from) : std::string(100000, 'x'));
     ++count;
   }
   EXPECT_THAT(heard, ::testing::Each(2));
-  ranks.barrier("all letters are read");
+  ranks.barrier("all messages are read");
 }
 
 void check_timeout(Communicator& ranks) {

@@ -9,10 +9,12 @@
 #include "core/json/json_text.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/product_file.h"
-#include "parallel/self/self_communicator.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/core/cuda/emulation/runtime.h"
 #include "tests/core/storage/expect_error.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -67,7 +69,7 @@ class Tune : public testing::Test {
     return contents(path(name));
   }
 
-  const TemporaryDirectory directory_;
+  const TempDir directory_;
   const std::unique_ptr<Communicator> world_ = make_self_communicator();
 };
 

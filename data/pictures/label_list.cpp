@@ -1,0 +1,54 @@
+#include "data/pictures/label_list.h"
+
+#include <charconv>
+#include <fstream>
+
+#include "core/base/error.h"
+
+namespace edt::data {
+
+namespace {
+
+constexpr std::string_view kBlanks = " \t\r\n";
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_not_of(kBlanks), text.size());
+  text.remove_prefix(begin);
+  return text.substr(0, text.find_last_not_of(kBlanks) + 1);
+}
+
+}  // namespace
+
+std::int32_t parse_label(std::string_view text, const std::string& where) {
+  constexpr std::int32_t kMost = (1 << 24) - 1;
+  const std::string_view number = trimmed(text);
+  std::int32_t label = -1;
+  const auto [end, status] = std::from_chars(number.data(), number.data() + number.size(), label);
+  require<DataError>(
+      status == std::errc() && end == number.data() + number.size() && label >= 0 && label <= kMost,
+      "pictures", "{}: label '{}' is no whole number from 0 to {}", where, number.substr(0, 40),
+      kMost);
+  return label;
+}
+
+void for_each_label(const std::filesystem::path& file,
+                    const std::function<void(const std::string& name, std::int32_t label)>& visit) {
+  std::ifstream stream(file);
+  require<DataError>(stream.is_open(), "pictures", "{}: the list of labels cannot be read",
+                     file.string());
+  std::string line;
+  for (std::uint64_t number = 1; std::getline(stream, line); ++number) {
+    const std::string_view text = trimmed(line);
+    if (text.empty()) continue;
+    const std::string where = fmt::format("{}:{}", file.string(), number);
+    const std::size_t separator = text.find_last_of(" \t,");
+    require<DataError>(separator != text.npos, "pictures",
+                       "{}: '{}' is no name and label with a blank or a comma between them", where,
+                       text.substr(0, 100));
+    const std::string_view name = trimmed(text.substr(0, separator));
+    require<DataError>(!name.empty(), "pictures", "{}: a label without a name", where);
+    visit(std::string(name), parse_label(text.substr(separator + 1), where));
+  }
+}
+
+}  // namespace edt::data

@@ -1,0 +1,93 @@
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "data/pictures/label_list.h"
+#include "data/pictures/lister.h"
+#include "data/walk.h"
+
+namespace edt::data {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> folders_of(const fs::path& path) {
+  std::vector<std::string> names;
+  std::error_code code, unknown;
+  for (fs::directory_iterator entry(path, code), end; !code && entry != end;
+       entry.increment(code)) {
+    const std::string name = entry->path().filename().string();
+    if (name[0] != '.' && entry->is_directory(unknown)) names.push_back(name);
+  }
+  require<DataError>(!code, "pictures", "{}: cannot be listed: {}", path.string(), code.message());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// Pictures below `folder`, as torchvision walks: by the path of their folder, then by name. One
+// class is in memory at a time.
+std::vector<std::string> pictures_below(Lister& lister, const fs::path& folder) {
+  std::vector<std::pair<std::string, std::string>> found;
+  walk_files(folder, [&](const fs::path&, const std::string& name) {
+    if (!is_picture_name(name)) return lister.add_other_file();
+    const std::size_t slash = name.rfind('/');
+    if (slash == name.npos) {
+      found.emplace_back("", name);
+    } else {
+      found.emplace_back("/" + name.substr(0, slash), name.substr(slash + 1));
+    }
+  });
+  std::sort(found.begin(), found.end());
+  std::vector<std::string> names;
+  for (const auto& [below, name] : found) {
+    names.push_back(below.empty() ? name : below.substr(1) + "/" + name);
+  }
+  return names;
+}
+
+void list_class(Lister& lister, std::uint32_t source, const fs::path& folder,
+                const std::string& name) {
+  const auto pictures = pictures_below(lister, folder / name);
+  require<DataError>(!pictures.empty(), "pictures", "{}: a class without pictures",
+                     (folder / name).string());
+  for (const std::string& picture : pictures) {
+    lister.add_of_class({.name = name + "/" + picture, .source = source}, name);
+  }
+}
+
+// Its classes would be taken for numbered parts.
+void refuse_dataset_json(const fs::path& folder) {
+  std::error_code code;
+  require<UsageError>(!fs::exists(folder / "dataset.json", code), "pictures",
+                      "{}: its labels stand in a dataset.json, not in its folders: write them as "
+                      "lines of a name and a number, and give these with --labels",
+                      folder.string());
+}
+
+}  // namespace
+
+void list_folder(Lister& lister, const fs::path& folder) {
+  const std::uint32_t source = lister.begin_source({.path = folder});
+  const PictureListOptions& options = lister.options();
+  if (!options.labels.empty()) {
+    for_each_label(options.labels, [&](const std::string& name, std::int32_t label) {
+      lister.add_labelled({.name = name, .source = source}, label);
+    });
+    return;
+  }
+  if (lister.is_one_class()) {
+    for (const std::string& picture : pictures_below(lister, folder)) {
+      lister.add_labelled({.name = picture, .source = source}, 0);
+    }
+    return;
+  }
+  refuse_dataset_json(folder);
+  const auto classes = folders_of(folder);
+  if (classes.empty()) {
+    const auto pictures = pictures_below(lister, folder);
+    if (!pictures.empty()) lister.refuse_unlabelled((folder / pictures[0]).string());
+  }
+  for (const std::string& name : classes) list_class(lister, source, folder, name);
+}
+
+}  // namespace edt::data

@@ -1,0 +1,116 @@
+// Archives written by libarchive in every dialect, listed and read again.
+#include "data/pictures/tar.h"
+
+#include "tests/core/storage/expect_error.h"
+#include "tests/data/pictures/archive_file.h"
+#include "tests/support/temp_dir.h"
+
+namespace edt::data {
+namespace {
+
+using test::ArchiveFile;
+using test::TempDir;
+
+struct Listed {
+  std::string name, content;
+  bool operator==(const Listed&) const = default;
+};
+
+std::vector<Listed> list(const std::filesystem::path& path) {
+  const auto archive = Archive::open(path);
+  std::vector<TarMember> members;
+  for_each_tar_member(*archive, [&](const TarMember& m, const auto&) { members.push_back(m); });
+  std::vector<Listed> listed;
+  for (const TarMember& m : members) {
+    std::string content(m.bytes, '\0');
+    archive->read(m.offset, std::as_writable_bytes(std::span(content)));
+    listed.push_back({m.name, content});
+  }
+  return listed;
+}
+
+const std::string kLongName = std::string(150, 'n') + "/" + std::string(120, 'm') + ".jpg";
+
+TEST(Tar, EveryDialectSaysWhereContentsLie) {
+  const TempDir directory;
+  for (const char* format : {"ustar", "gnutar", "pax", "v7tar"}) {
+    for (const char* filter : {"", "gzip", "xz", "zstd"}) {
+      const auto path = directory / fmt::format("{}{}.tar", format, filter);
+      std::vector<Listed> expected{{"a/one.jpg", std::string(513, '1')}, {"b.txt", ""}};
+      if (std::string_view(format) != "v7tar" && std::string_view(format) != "ustar") {
+        expected.push_back({kLongName, "long"});
+      }
+      expected.push_back({"c", std::string(200'000, 'c')});
+      ArchiveFile file(path, format, filter);
+      for (const Listed& member : expected) file.add(member.name, member.content);
+      file.close();
+      EXPECT_EQ(list(path), expected) << path;
+    }
+  }
+}
+
+TEST(Tar, ArchivesWithinAreFolders) {
+  const TempDir directory;
+  for (const char* filter : {"", "gzip"}) {
+    std::vector<std::string> inner;
+    for (int i = 0; i < 3; ++i) {
+      ArchiveFile file(directory / "inner.tar", "ustar", "");
+      file.add(fmt::format("{}.jpg", i), std::string(70'000, static_cast<char>('0' + i)));
+      file.close();
+      inner.push_back(test::read_whole(directory / "inner.tar"));
+    }
+    ArchiveFile outer(directory / "outer.tar", "ustar", filter);
+    for (int i = 0; i < 3; ++i)
+      outer.add(fmt::format("./n{}.tar", i), inner[static_cast<std::size_t>(i)]);
+    outer.add("readme", "text");
+    outer.close();
+    EXPECT_EQ(list(directory / "outer.tar"),
+              (std::vector<Listed>{{"n0/0.jpg", std::string(70'000, '0')},
+                                   {"n1/1.jpg", std::string(70'000, '1')},
+                                   {"n2/2.jpg", std::string(70'000, '2')},
+                                   {"readme", "text"}}));
+  }
+}
+
+TEST(Tar, ContentWhileListing) {
+  const TempDir directory;
+  ArchiveFile file(directory / "a.tar.gz", "ustar", "gzip");
+  file.add("x.cls", "17");
+  file.add("x.jpg", "...");
+  file.close();
+  std::string content;
+  const auto archive = Archive::open(directory / "a.tar.gz");
+  for_each_tar_member(*archive, [&](const TarMember& m, const auto& read) {
+    if (m.name == "x.cls") content = read();
+  });
+  EXPECT_EQ(content, "17");
+}
+
+TEST(Tar, DamagedArchivesAreRefused) {
+  const TempDir directory;
+  ArchiveFile file(directory / "a.tar", "ustar", "");
+  file.add("one.jpg", std::string(5000, '1'));
+  file.add("two.jpg", std::string(5000, '2'));
+  file.close();
+  const std::string good = test::read_whole(directory / "a.tar");
+  const auto listing = [&](const std::string& content) {
+    test::write_whole(directory / "b.tar", content);
+    return list(directory / "b.tar");
+  };
+  EXPECT_EQ(listing(good).size(), 2u);
+  EXPECT_ERROR(listing(good.substr(0, 3000)), DataError, "b.tar:one.jpg", "cut off", "5000 bytes");
+  EXPECT_ERROR(listing(good.substr(0, 512 + 5120 + 100)), DataError, "b.tar");
+  EXPECT_ERROR(listing("no archive at all, but some text that goes on for a while"), DataError,
+               "b.tar: is no whole tar archive");
+  std::string damaged = good;
+  damaged[512 + 5120 + 3] ^= 1;  // in the name of the second
+  EXPECT_ERROR(listing(damaged), DataError, "b.tar");
+  ArchiveFile packed(directory / "c.tar.gz", "ustar", "gzip");
+  packed.add("one.jpg", good);
+  packed.close();
+  const std::string cut = test::read_whole(directory / "c.tar.gz");
+  EXPECT_ERROR(listing(cut.substr(0, cut.size() / 2)), DataError, "b.tar");
+}
+
+}  // namespace
+}  // namespace edt::data
