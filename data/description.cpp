@@ -69,20 +69,12 @@ std::vector<std::string> split_names(const std::string& text) {
 }
 
 bool is_known(const std::string& attribute) {
-  constexpr std::array<std::string_view, 17> kKnown{
-      "format",        "format_version", "num_classes", "image_size",   "scale",
-      "channel_mean",  "channel_std",    "class_names", "source",       "provenance",
-      "complete",      "shard_index",    "shard_count", "first_sample", "total_samples",
-      "decoder_patch", "checksum_block"};
+  constexpr std::array<std::string_view, 20> kKnown{
+      "format",      "format_version", "num_classes",          "image_size",    "scale",
+      "shift",       "autoencoder",    "autoencoder_checksum", "channel_mean",  "channel_std",
+      "class_names", "source",         "provenance",           "complete",      "shard_index",
+      "shard_count", "first_sample",   "total_samples",        "decoder_patch", "checksum_block"};
   return std::find(kKnown.begin(), kKnown.end(), attribute) != kKnown.end();
-}
-
-std::string text_in(const std::map<std::string, std::optional<h5::AttributeValue>>& attributes,
-                    const std::string& name) {
-  const auto found = attributes.find(name);
-  if (found == attributes.end() || !found->second) return {};
-  const auto* text = std::get_if<std::string>(&*found->second);
-  return text != nullptr ? *text : std::string();
 }
 
 void read_array_shape(const h5::File& file, Description& d) {
@@ -111,19 +103,6 @@ void read_array_shape(const h5::File& file, Description& d) {
 
 }  // namespace
 
-std::string Description::autoencoder() const { return text_in(others, "autoencoder"); }
-
-std::string Description::autoencoder_checksum() const {
-  return text_in(others, "autoencoder_checksum");
-}
-
-double Description::shift() const {
-  const auto found = others.find("autoencoder_shift");
-  if (found == others.end() || !found->second) return 0;
-  const auto* values = std::get_if<std::vector<double>>(&*found->second);
-  return values != nullptr && values->size() == 1 ? values->front() : 0;
-}
-
 void validate(const Description& d, const std::string& label) {
   require<DataError>(d.channels >= 1 && d.height >= 1 && d.width >= 1, "shard",
                      "{}: latents of {} x {} x {}", label, d.channels, d.height, d.width);
@@ -136,7 +115,7 @@ void validate(const Description& d, const std::string& label) {
   require<DataError>(d.image_size >= 1, "shard", "{}: image size {}", label, d.image_size);
   require<DataError>(std::isfinite(d.scale) && d.scale > 0, "shard", "{}: scale {}", label,
                      d.scale);
-  require<DataError>(std::isfinite(d.shift()), "shard", "{}: shift {}", label, d.shift());
+  require<DataError>(std::isfinite(d.shift), "shard", "{}: shift {}", label, d.shift);
   require_channels(d.channel_mean, d.channels, false, label, "channel_mean");
   require_channels(d.channel_std, d.channels, true, label, "channel_std");
   require<DataError>(d.channel_mean.empty() == d.channel_std.empty(), "shard",
@@ -152,12 +131,17 @@ void write_description(const Description& d, h5::File& file) {
   file.write_attribute("num_classes", d.classes);
   file.write_attribute("image_size", d.image_size);
   file.write_attribute("scale", d.scale);
+  if (d.shift != 0) file.write_attribute("shift", d.shift);
   if (!d.channel_mean.empty()) {
     file.write_attribute("channel_mean", d.channel_mean);
     file.write_attribute("channel_std", d.channel_std);
   }
   if (!d.source.empty()) file.write_attribute("source", d.source);
   if (!d.provenance.empty()) file.write_attribute("provenance", d.provenance);
+  if (!d.autoencoder.empty()) file.write_attribute("autoencoder", d.autoencoder);
+  if (!d.autoencoder_checksum.empty()) {
+    file.write_attribute("autoencoder_checksum", d.autoencoder_checksum);
+  }
   for (const auto& [name, value] : d.others) {
     if (value) file.write_value(name, *value);
   }
@@ -192,10 +176,15 @@ Description read_description(const h5::File& file) {
   d.classes = read_small(file, "num_classes", 1, kMostClasses);
   d.image_size = read_small(file, "image_size", 1, 1 << 20);
   d.scale = file.read_double("scale");
+  if (file.has_attribute("shift")) d.shift = file.read_double("shift");
   d.channel_mean = read_optional(file, "channel_mean");
   d.channel_std = read_optional(file, "channel_std");
-  if (file.has_attribute("source")) d.source = file.read_string("source");
-  if (file.has_attribute("provenance")) d.provenance = file.read_string("provenance");
+  for (const auto& [name, text] : {std::pair{"source", &d.source},
+                                   {"provenance", &d.provenance},
+                                   {"autoencoder", &d.autoencoder},
+                                   {"autoencoder_checksum", &d.autoencoder_checksum}}) {
+    if (file.has_attribute(name)) *text = file.read_string(name);
+  }
   for (const std::string& name : file.attribute_names()) {
     if (!is_known(name)) d.others[name] = file.read_value(name);
   }
@@ -223,12 +212,15 @@ void require_same(const Description& a, const std::string& file_a, const Descrip
   check(a.image_size == b.image_size, "image size", fmt::to_string(a.image_size),
         fmt::to_string(b.image_size));
   check(a.scale == b.scale, "scale", fmt::to_string(a.scale), fmt::to_string(b.scale));
+  check(a.shift == b.shift, "shift", fmt::to_string(a.shift), fmt::to_string(b.shift));
   check(a.flipped == b.flipped, "flipped copies:", a.flipped ? "yes" : "no",
         b.flipped ? "yes" : "no");
   check(a.channel_mean == b.channel_mean && a.channel_std == b.channel_std, "channel statistics",
         "others", "of its own");
   check(a.decoder == b.decoder, "decoder", "another", "of its own");
   const auto or_none = [](const std::string& id) { return id.empty() ? "none" : id; };
+  check(a.autoencoder_checksum == b.autoencoder_checksum, "autoencoder",
+        or_none(a.autoencoder_checksum), or_none(b.autoencoder_checksum));
   check(a.provenance == b.provenance, "provenance", or_none(a.provenance), or_none(b.provenance));
 }
 

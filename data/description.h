@@ -27,7 +27,9 @@ struct Description {
   int width = 0;
   int classes = 0;     // labels are 0 ... classes - 1
   int image_size = 0;  // pixels
-  double scale = 1;    // latents are stored multiplied by it, moments are not
+  // Of an autoencoder's z: latents are (z - shift) * scale. Moments lack the scale, which is
+  // applied when they are drawn from.
+  double scale = 1, shift = 0;
   bool moments = false;
   bool flipped = false;  // a second copy of each sample, mirrored left to right
   h5::Type type = h5::Type::kFloat16;
@@ -38,17 +40,18 @@ struct Description {
   std::map<std::string, std::optional<h5::AttributeValue>> others;
   std::string source;      // where the samples come from, for people
   std::string provenance;  // id of all that shaped the set; empty: not known
+  // What encoded it, and the checksum of its encoder's weights; empty: not known.
+  std::string autoencoder, autoencoder_checksum;
 
+  // Pixels for each latent, across and down: 8 where the size of the pictures does not say.
+  int factor() const {
+    return height > 0 && image_size % height == 0 ? image_size / height : 8;
+  }
   std::uint64_t latent_elements() const {
     return static_cast<std::uint64_t>(channels) * height * width;
   }
   std::uint64_t stored_elements() const { return latent_elements() * (moments ? 2 : 1); }
   std::uint64_t stored_bytes() const { return stored_elements() * h5::size_of(type); }
-  // Of the autoencoder that made the latents, where the set says it (attributes autoencoder,
-  // autoencoder_checksum and autoencoder_shift): latents are (z - shift) * scale.
-  std::string autoencoder() const;
-  std::string autoencoder_checksum() const;
-  double shift() const;
   const char* array_name() const { return moments ? "moments" : "latents"; }
   std::string flipped_name() const { return std::string(array_name()) + "_flipped"; }
 };

@@ -27,7 +27,8 @@ class NoOutput final : public std::streambuf {
 int run(std::span<const std::string> args) {
   // A request to stop that comes while ranks are being connected is as good as any other.
   std::optional<edt::StopSignals> signals;
-  if (!args.empty() && args[0] == "train") signals.emplace();
+  const bool is_encoding = args.size() > 1 && args[0] == "data" && args[1] == "encode";
+  if (is_encoding || (!args.empty() && args[0] == "train")) signals.emplace();
   edt::World world;
   edt::Communicator& ranks = world.ranks();
   if (ranks.size() > 1) {

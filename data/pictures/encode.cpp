@@ -12,15 +12,6 @@ namespace {
 
 bool counts_as_picture(const std::string& name) { return name[0] != '.' && is_picture_name(name); }
 
-void require_fits(const EncodeOptions& options, const EncoderInfo& encoder) {
-  require<UsageError>(options.image_size % encoder.factor == 0, "encode",
-                      "--image-size is {}, {} takes multiples of {} pixels", options.image_size,
-                      encoder.name, encoder.factor);
-  require<UsageError>(options.type == h5::Type::kFloat16 || options.type == h5::Type::kFloat32,
-                      "encode", "element type {}: float16 or float32 can be stored",
-                      h5::name_of(options.type));
-}
-
 // Encoded values become what is stored, and one batch of them is appended to a shard.
 class BatchEncoder {
  public:
@@ -105,6 +96,18 @@ class BatchEncoder {
 
 }  // namespace
 
+void require_encodable(const EncodeOptions& options, const EncoderInfo& encoder) {
+  require<UsageError>(options.image_size % encoder.factor == 0, "encode",
+                      "--image-size is {}, {} takes multiples of {} pixels", options.image_size,
+                      encoder.name, encoder.factor);
+  require<UsageError>(options.type == h5::Type::kFloat16 || options.type == h5::Type::kFloat32,
+                      "encode", "element type {}: float16 or float32 can be stored",
+                      h5::name_of(options.type));
+  require<UsageError>(encoder.moments || !options.moments, "encode",
+                      "--store moments: {} gives latents without a spread; --store latents",
+                      encoder.name);
+}
+
 Provenance listing_provenance(const EncodeOptions& options) {
   constexpr const char* kOrders[] = {"auto", "name", "number"};
   Provenance p;
@@ -122,10 +125,10 @@ Provenance listing_provenance(const EncodeOptions& options) {
 
 Provenance encoding_provenance(const EncodeOptions& options, const EncoderInfo& encoder,
                                const PictureSources& sources) {
-  require_fits(options, encoder);
   Provenance p;
   p.add("made by", std::string("data encode, format 1"));
-  for (const auto& [name, value] : listing_provenance(options).entries()) p.add(name, value);
+  const Provenance listing = listing_provenance(options);
+  for (const auto& [name, value] : listing.entries()) p.add(name, value);
   p.add("--classes", fmt::to_string(classes_of(options.list, sources)));
   p.add("--image-size", fmt::to_string(options.image_size));
   p.add("--exif-orientation", options.decode.apply_orientation);
@@ -143,10 +146,6 @@ Provenance encoding_provenance(const EncodeOptions& options, const EncoderInfo& 
 
 Description describe_encoding(const EncodeOptions& options, const EncoderInfo& encoder,
                               const PictureSources& sources) {
-  require_fits(options, encoder);
-  require<UsageError>(encoder.moments || !options.moments, "encode",
-                      "--store moments: {} gives latents without a spread; --store latents",
-                      encoder.name);
   Description d;
   d.channels = encoder.channels;
   d.height = d.width = options.image_size / encoder.factor;
@@ -157,17 +156,16 @@ Description describe_encoding(const EncodeOptions& options, const EncoderInfo& e
   d.moments = options.moments;
   d.flipped = options.flipped;
   d.type = options.type;
-  d.channel_mean = encoder.channel_mean;
-  d.channel_std = encoder.channel_std;
   d.source = fmt::format("pictures of {}", options.list.pictures[0].string());
-  d.others["autoencoder"] = encoder.name;
-  d.others["autoencoder_checksum"] = checksum_text(encoder.checksum);
-  d.others["autoencoder_shift"] = std::vector<double>{encoder.shift};
+  d.shift = encoder.shift;
+  d.autoencoder = encoder.name;
+  d.autoencoder_checksum = checksum_text(encoder.checksum);
   return d;
 }
 
-void encode_shards(const EncodeOptions& options, const PictureIndex& index, const ShardSet& set,
-                   std::vector<std::uint64_t> shards, Encoder& encoder, const EncodeHooks& hooks) {
+double encode_shards(const EncodeOptions& options, const PictureIndex& index, const ShardSet& set,
+                     std::vector<std::uint64_t> shards, Encoder& encoder,
+                     const EncodeHooks& hooks) {
   std::vector<PictureRange> ranges;
   for (std::uint64_t shard : shards)
     ranges.push_back({set.first_sample(shard), set.size_of(shard)});
@@ -195,6 +193,7 @@ void encode_shards(const EncodeOptions& options, const PictureIndex& index, cons
     writer->complete();
     hooks.complete(*writer);
   }
+  return loader.seconds_waited();
 }
 
 }  // namespace edt::data

@@ -26,13 +26,16 @@ struct EncodeOptions {
   bool replace = false;  // shards that are there are not kept
   DecodeOptions decode;
   int batch = 16;          // pictures that are encoded together
-  int threads = 1;         // that decode
+  int threads = 1;         // that decode, beside the encoder
+  int look_threads = 1;    // that look before
   std::string arithmetic;  // "cpu", "cuda": what else the last bits depend on
 };
 
+// UsageError where the options do not fit the encoder.
+void require_encodable(const EncodeOptions& options, const EncoderInfo& encoder);
 // Of what is listed: the folders, archives and lists, and what tells broken pictures.
 Provenance listing_provenance(const EncodeOptions& options);
-// Of all that shapes the shards. UsageError where the options do not fit the encoder.
+// Of all that shapes the shards.
 Provenance encoding_provenance(const EncodeOptions& options, const EncoderInfo& encoder,
                                const PictureSources& sources);
 Description describe_encoding(const EncodeOptions& options, const EncoderInfo& encoder,
@@ -46,8 +49,8 @@ struct EncodeHooks {
 };
 
 // Encodes these shards of `set`, sample i of which is picture i of `index`. DataError where a
-// picture cannot be read any more.
-void encode_shards(const EncodeOptions& options, const PictureIndex& index, const ShardSet& set,
-                   std::vector<std::uint64_t> shards, Encoder& encoder, const EncodeHooks& hooks);
+// picture cannot be read any more. The seconds that were spent waiting for pictures.
+double encode_shards(const EncodeOptions& options, const PictureIndex& index, const ShardSet& set,
+                     std::vector<std::uint64_t> shards, Encoder& encoder, const EncodeHooks& hooks);
 
 }  // namespace edt::data

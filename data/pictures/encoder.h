@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace edt::data {
 
@@ -16,7 +15,6 @@ struct EncoderInfo {
   int factor = 8;              // pixels to a latent, along each side
   bool moments = true;         // mean and standard deviation; else z itself
   double scale = 1, shift = 0;
-  std::vector<double> channel_mean, channel_std;  // of latents as they are stored; or empty
 };
 
 class Encoder {

@@ -32,7 +32,7 @@ std::int32_t parse_label(std::string_view text, const std::string& where) {
 }
 
 void for_each_label(const std::filesystem::path& file,
-                    const std::function<void(std::string name, std::int32_t label)>& visit) {
+                    const std::function<void(const std::string& name, std::int32_t label)>& visit) {
   std::ifstream stream(file);
   require<DataError>(stream.is_open(), "pictures", "{}: the list of labels cannot be read",
                      file.string());

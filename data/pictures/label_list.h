@@ -15,6 +15,6 @@ std::int32_t parse_label(std::string_view text, const std::string& where);
 
 // In the order of the lines; empty ones are passed over. DataError naming file and line.
 void for_each_label(const std::filesystem::path& file,
-                    const std::function<void(std::string name, std::int32_t label)>& visit);
+                    const std::function<void(const std::string& name, std::int32_t label)>& visit);
 
 }  // namespace edt::data

@@ -79,9 +79,9 @@ Inputs find_inputs(const PictureListOptions& options) {
 
 ListedLabels read_labels(const fs::path& file) {
   ListedLabels labels;
-  for_each_label(file, [&](std::string name, std::int32_t label) {
-    if (name.starts_with("./")) name.erase(0, 2);
-    const auto [place, is_new] = labels.try_emplace(std::move(name), ListedLabel{label});
+  for_each_label(file, [&](const std::string& name, std::int32_t label) {
+    const std::string within = name.starts_with("./") ? name.substr(2) : name;
+    const auto [place, is_new] = labels.try_emplace(within, ListedLabel{label});
     require<DataError>(is_new, "pictures", "{}: '{}' stands twice", file.string(), place->first);
   });
   return labels;

@@ -70,8 +70,8 @@ void list_folder(Lister& lister, const fs::path& folder) {
   const std::uint32_t source = lister.begin_source({.path = folder});
   const PictureListOptions& options = lister.options();
   if (!options.labels.empty()) {
-    for_each_label(options.labels, [&](std::string name, std::int32_t label) {
-      lister.add_labelled({.name = std::move(name), .source = source}, label);
+    for_each_label(options.labels, [&](const std::string& name, std::int32_t label) {
+      lister.add_labelled({.name = name, .source = source}, label);
     });
     return;
   }

@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <exception>
 #include <memory>
 #include <vector>
@@ -37,7 +38,7 @@ la_ssize_t read_piece(archive* tar, void* data, const void** out) {
     return static_cast<la_ssize_t>(bytes);
   } catch (const Error& error) {  // libarchive is C
     stretch.error = std::current_exception();
-    archive_set_error(tar, ARCHIVE_ERRNO_MISC, "%s", error.what());
+    archive_set_error(tar, EIO, "%s", error.what());
     return ARCHIVE_FATAL;
   }
 }

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "launcher/options/options.h"
+#include "core/options/options.h"
 #include "model/autoencoder/autoencoder.h"
 
 namespace edt {

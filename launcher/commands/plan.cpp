@@ -1,15 +1,18 @@
 // edt plan: memory, communication and time of a training step on a cluster that is not at hand.
 #include <nlohmann/json.hpp>
 
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/plan/calibrate.h"
 #include "launcher/plan/cluster_file.h"
+#include "launcher/plan/encode_plan.h"
 #include "launcher/plan/plan_report.h"
 #include "launcher/plan/plan_scale.h"
-#include "launcher/train/engine_config.h"
+#include "launcher/recipe/engine_config.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/train/micro_batch.h"
+#include "model/autoencoder/published.h"
 
 namespace edt {
 namespace {
@@ -24,6 +27,8 @@ struct PlanOptions {
   std::size_t shown = 10;
   std::filesystem::path html, csv;
   bool json = false;
+  std::uint64_t encode = 0;
+  std::string vae = "sd";
   std::filesystem::path calibrate;
   int rounds = 3;
 
@@ -61,6 +66,17 @@ struct PlanOptions {
     options.add("plan.html", &html, "write a page").alias("html");
     options.add("plan.csv", &csv, "write a table").alias("csv");
     options.add("plan.json", &json, "for scripts").alias("json");
+    options
+        .add("plan.encode", &encode,
+             "instead of training: how long edt data encode takes for this many pictures of "
+             "model.image-size, with their mirror images")
+        .alias("encode")
+        .default_is("none");
+    options
+        .add("plan.encode-vae", &vae,
+             fmt::format("its autoencoder: a file, or the structure of {}",
+                         fmt::join(published_autoencoders(), ", ")))
+        .alias("encode-vae");
     options
         .add("plan.calibrate", &calibrate,
              "measure this machine for this step, on all ranks that were started, and write, or "
@@ -128,6 +144,24 @@ int run_scale(const PlannedStep& step, const PlanOptions& plan, SearchSpace spac
   return kDone;
 }
 
+int run_encode(const TrainConfig& config, const PlanOptions& plan, int ranks,
+               const Cluster& cluster, CommandContext& context) {
+  check_ranks(ranks, cluster);
+  const auto backend = config.run.device.make_backend(context.world);
+  const auto names = published_autoencoders();
+  const bool is_name = std::ranges::find(names, plan.vae) != names.end();
+  const auto autoencoder =
+      is_name ? drawn_autoencoder(plan.vae, *backend) : Autoencoder::load(plan.vae, *backend);
+  const EncodePlan encoding =
+      plan_encoding(*autoencoder, plan.encode, config.model.image_size, ranks, cluster);
+  if (plan.json) {
+    context.print("{}\n", encode_json(encoding, cluster).dump(2));
+  } else {
+    context.print("{}", encode_text(encoding, cluster));
+  }
+  return kDone;
+}
+
 }  // namespace
 
 int plan(std::span<const std::string> args, CommandContext& context) {
@@ -147,6 +181,10 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   require_writable(plan.html, "--html");
   require_writable(plan.csv, "--csv");
   require_writable(plan.calibrate, "--calibrate");
+  if (std::filesystem::exists(config.data.path)) {
+    take_latents_of(data::Dataset(config.data.path, {.verify_blocks = false}).description(),
+                    options, config.model);
+  }
   const ModelConfig model = config.model.resolve(1000);
   if (!plan.calibrate.empty()) {
     choose_micro_batch(config, model, context.world.size(), {});
@@ -157,6 +195,7 @@ int plan(std::span<const std::string> args, CommandContext& context) {
                       context.world.size());
   const Cluster cluster = shared_devices(read_cluster(plan.cluster), plan.ranks_per_device);
   const int ranks = plan.ranks == 0 ? cluster.devices : plan.ranks;
+  if (plan.encode > 0) return run_encode(config, plan, ranks, cluster, context);
   choose_micro_batch(config, model, plan.scale.empty() ? ranks : 1,
                      {cluster.name, cluster.memory, cluster.process_memory});
   const PlannedStep step{model, engine_config(config)};

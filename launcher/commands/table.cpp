@@ -32,6 +32,8 @@ std::span<const Command> command_table() {
       Command{"vae check", "how near pictures come back from an autoencoder", vae_check},
       Command{"tune", "the fastest algorithms of a model's products on a GPU, into a file", tune},
       Command{"data adopt", "attributes that a set of another program lacks", data_adopt},
+      Command{"data encode", "pictures into latents, over any number of ranks", data_encode,
+              OnRanks::kAll},
       Command{"data import", "encoded latents into shards", data_import},
       Command{"data info", "what a data set holds", data_info},
       Command{"data repack", "a data set in any storage, written anew to be read fast",

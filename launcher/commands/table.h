@@ -23,6 +23,7 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context);
 int ckpt_info(std::span<const std::string> args, CommandContext& context);
 int ckpt_verify(std::span<const std::string> args, CommandContext& context);
 int data_adopt(std::span<const std::string> args, CommandContext& context);
+int data_encode(std::span<const std::string> args, CommandContext& context);
 int data_import(std::span<const std::string> args, CommandContext& context);
 int data_info(std::span<const std::string> args, CommandContext& context);
 int data_repack(std::span<const std::string> args, CommandContext& context);

@@ -21,6 +21,16 @@ std::string kept_text(const data::WriteReport& report) {
 
 }  // namespace
 
+void print_written(CommandContext& context, const std::filesystem::path& out,
+                   const data::WriteReport& report) {
+  const data::DatasetInfo info = data::describe(out);
+  context.print("{}: {} samples of {} x {} x {}, {} classes, {}, {}{}\n", out.string(),
+                info.samples, info.description.channels, info.description.height,
+                info.description.width, info.description.classes, counted(info.shards, "shard"),
+                human_bytes(static_cast<double>(info.bytes)), kept_text(report));
+  if (!report.source.empty()) context.print("from {}\n", report.source);
+}
+
 int write_dataset(CommandContext& context, const std::string& label,
                   const std::filesystem::path& out,
                   const std::function<data::WriteReport(const data::Progress&)>& work) {
@@ -51,12 +61,7 @@ int write_dataset(CommandContext& context, const std::string& label,
     throw;
   }
   progress.reset();
-  const data::DatasetInfo info = data::describe(out);
-  context.print("{}: {} samples of {} x {} x {}, {} classes, {}, {}{}\n", out.string(),
-                info.samples, info.description.channels, info.description.height,
-                info.description.width, info.description.classes, counted(info.shards, "shard"),
-                human_bytes(static_cast<double>(info.bytes)), kept_text(written));
-  if (!written.source.empty()) context.print("from {}\n", written.source);
+  print_written(context, out, written);
   return kDone;
 }
 

@@ -20,4 +20,8 @@ int write_dataset(CommandContext& context, const std::string& label,
                   const std::filesystem::path& out,
                   const std::function<data::WriteReport(const data::Progress&)>& work);
 
+// What has become of a set, for people.
+void print_written(CommandContext& context, const std::filesystem::path& out,
+                   const data::WriteReport& report);
+
 }  // namespace edt

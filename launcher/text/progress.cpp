@@ -54,7 +54,7 @@ Progress::Progress(Settings settings, std::ostream& out)
 Progress::~Progress() {
   if (settings_.style == ProgressStyle::kSilent || !is_read()) return;
   erase();
-  out_ << fmt::format("{}: {}/{} {} in {}\n", settings_.label, done_, settings_.end, settings_.unit,
+  out_ << fmt::format("{}: {} in {}\n", settings_.label, amount(),
                       human_duration(settings_.clock() - started_))
        << std::flush;
 }
@@ -85,13 +85,18 @@ void Progress::note(std::string_view line) {
   out_ << std::flush;
 }
 
+std::string Progress::amount() const {
+  const std::string of = settings_.end > 0 ? fmt::format("/{}", settings_.end) : "";
+  return fmt::format("{}{} {}", done_, of, settings_.unit);
+}
+
 std::string Progress::status() const {
-  std::string text = fmt::format("{}/{} {}", done_, settings_.end, settings_.unit);
+  std::string text = amount();
   if (recent_rate_ > 0) {
     const double left = static_cast<double>(std::max<std::int64_t>(settings_.end - done_, 0));
     text += recent_rate_ >= 1 ? fmt::format("  {:.3g}/s", recent_rate_)
                               : fmt::format("  {:.3g} s each", 1 / recent_rate_);
-    text += "  " + human_duration(left / recent_rate_) + " left";
+    if (settings_.end > 0) text += "  " + human_duration(left / recent_rate_) + " left";
   }
   return message_.empty() ? text : text + "  " + message_;
 }

@@ -21,7 +21,7 @@ class Progress {
     std::string label;       // "train"
     std::string unit;        // what is counted: "steps"
     std::int64_t begin = 0;  // where a resumed run starts
-    std::int64_t end = 0;    // where it is done
+    std::int64_t end = 0;    // where it is done; 0: not known
     ProgressStyle style = ProgressStyle::kLines;
     int columns = 0;                // 0: as wide as the terminal
     std::function<double()> clock;  // seconds; by default the steady clock
@@ -41,6 +41,7 @@ class Progress {
   void note(std::string_view line);
 
  private:
+  std::string amount() const;
   std::string status() const;
   bool is_read() const;
   void draw();

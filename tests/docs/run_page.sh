@@ -14,7 +14,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 script=$work/page.sh log=$work/log
 
-# What hidden commands may use beside: features and labels as the published extractor writes them.
+# What hidden commands may use beside: features and labels as the published extractor writes them, pictures and an
+# autoencoder.
 cat >"$script" <<'SETUP'
 npy() {  # FILE TYPE SHAPE: of a few bytes of header, and what is on standard input
   local header
@@ -28,6 +29,12 @@ make_features() {  # SAMPLES: of 4 x 8 x 8, of two classes
     for ((j = 0; j < 64; ++j)); do printf '\x00\x38\x00\xb8\x00\x3c\x00\x34'; done | npy "features/$i.npy" '<f2' '4, 8, 8'
     printf "\\x$((i % 2))\x00\x00\x00\x00\x00\x00\x00" | npy "labels/$i.npy" '<i8' '1,'
   done
+}
+draw_pictures() { "$EDT_DRAW_PICTURES" "$1"; }  # FOLDER
+autoencoder() {  # FOLDER: as diffusers saves one; real in its structure, with few channels and random weights
+  mkdir -p "$1"
+  cp "$EDT_GOLDEN/vae/vae_tiny.safetensors" "$1/diffusion_pytorch_model.safetensors"
+  cp "$EDT_GOLDEN/vae/vae_tiny_config.json" "$1/config.json"
 }
 set -euo pipefail
 trap 'echo "$page:$line: this block failed" >&2' ERR
@@ -60,6 +67,7 @@ done < <(awk -f "$here/blocks.awk" "$page")
 mkdir -p "$work/at/build/release"
 ln -s "$source/configs" "$source/slurm" "$source/scripts" "$work/at/"
 ln -s "$here/stand-ins/edt" "$work/at/build/release/edt"
+export EDT_GOLDEN=$source/tests/golden
 export EDT_PROGRAM page OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive COLUMNS=100 LINES=30
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_hwloc_base_binding_policy=none

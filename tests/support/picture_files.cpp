@@ -4,6 +4,9 @@
 
 #include <jpeglib.h>
 #include <png.h>
+#ifdef EDT_WITH_WEBP
+#include <webp/encode.h>
+#endif
 
 #include <cstdlib>
 #include <stdexcept>
@@ -108,5 +111,19 @@ std::string png_file(const Image& image) {
   }
   return png_file(image.width, image.height, 8, PNG_COLOR_TYPE_RGB, rows);
 }
+
+#ifdef EDT_WITH_WEBP
+std::string webp_file(const Image& image, bool lossless) {
+  std::uint8_t* bytes = nullptr;
+  const int stride = image.width * 3;
+  const std::size_t size =
+      lossless
+          ? WebPEncodeLosslessRGB(image.pixels.data(), image.width, image.height, stride, &bytes)
+          : WebPEncodeRGB(image.pixels.data(), image.width, image.height, stride, 80, &bytes);
+  std::string file(reinterpret_cast<const char*>(bytes), size);
+  WebPFree(bytes);
+  return file;
+}
+#endif
 
 }  // namespace edt::test

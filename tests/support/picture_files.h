@@ -25,4 +25,8 @@ std::string png_file(int width, int height, int depth, int type,
                      const std::vector<std::string>& rows, bool interlaced = false,
                      const std::vector<std::uint8_t>& palette = {});
 
+#ifdef EDT_WITH_WEBP
+std::string webp_file(const Image& image, bool lossless);
+#endif
+
 }  // namespace edt::test

@@ -78,6 +78,19 @@ TEST(Decode, InterlacedPng) {
   EXPECT_EQ(decode(png_file(13, 11, 8, PNG_COLOR_TYPE_RGB, rows, true)).pixels, image.pixels);
 }
 
+#ifdef EDT_WITH_WEBP
+TEST(Decode, WebP) {
+  const Image image = drawn_picture(31, 20, 3);
+  const std::string file = test::webp_file(image, true);
+  EXPECT_EQ(decode(file).pixels, image.pixels);
+  EXPECT_EQ(decode(test::webp_file(image, false)).height, 20);
+  EXPECT_ERROR(decode(file, {.most_pixels = 600}), PictureError, "31 x 20 pixels, at most 600");
+  for (std::size_t bytes = 12; bytes + 8 < file.size(); bytes += 11) {
+    EXPECT_THROW(decode(file.substr(0, bytes)), PictureError) << bytes << " of " << file.size();
+  }
+}
+#endif
+
 TEST(Decode, OnePixel) {
   Image image(1, 1);
   image.pixels = {10, 200, 30};

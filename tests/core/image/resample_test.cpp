@@ -49,8 +49,8 @@ TEST(Resample, AWindowIsThatPartOfTheWhole) {
   }
 }
 
-// Rows and sums that Pillow 13.0 gives. The height shrinks by 40, the width by 3: columns come first
-// there, and rows first would give 45 for the sixth value.
+// Rows and sums that Pillow 13.0 gives. The height shrinks by 40, the width by 3: columns come
+// first there, and rows first would give 45 for the sixth value.
 TEST(Resample, PillowsValuesWhereColumnsComeFirst) {
   const Image scaled = resample(drawn_picture(12, 60, 7), 9, 20, Filter::kBicubic);
   const std::vector<int> expected{4,  60, 43, 10, 60, 46, 17, 61, 47, 24, 62, 48, 31, 63,

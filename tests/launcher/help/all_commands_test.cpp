@@ -128,10 +128,18 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "data synth --seed",         // of the pictures
       "data synth --classes",      // to draw
       "data synth --image-size",   // to draw
+      "data synth --channels",     // to make
+      "data encode --classes",     // of the set
+      "data encode --image-size",  // of the set
+      "data encode --batch",       // pictures encoded together
+      "data encode --seed",        // of one draw for ever
+      "data encode --dtype",       // stored
       "data import --classes",     // of the set
       "data import --image-size",  // of the set
       "data import --dtype",       // stored
+      "data import --vae-factor",  // of the set
       "data adopt --classes",      // of the set
+      "data adopt --vae-factor",   // of the set
       "data adopt --image-size",   // of the set
       "bench comm --dtype",        // of the buffers
   };

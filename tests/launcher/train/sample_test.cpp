@@ -196,9 +196,9 @@ TEST_F(SampleCommand, AnotherAutoencoderIsRefused) {
   set.image_size = 128;
   set.classes = 5;
   set.scale = 0.5;
-  set.others["autoencoder"] = std::string("AutoencoderKL f8 c4");
+  set.autoencoder = "AutoencoderKL f8 c4";
   for (const std::string& checksum : {own, std::string("0123456789abcdef")}) {
-    set.others["autoencoder_checksum"] = checksum;
+    set.autoencoder_checksum = checksum;
     const std::string data = path("by-" + checksum);
     data::DatasetWriter writer(data, set, 1, {});
     const std::int32_t label = 0;
@@ -257,9 +257,9 @@ TEST(LatentSpace, ComesBackFromACheckpoint) {
 TEST(LatentSpace, RemembersTheAutoencoder) {
   data::Description data;
   data.channels = 2;
-  data.others["autoencoder"] = std::string("AutoencoderKL f8 c16");
-  data.others["autoencoder_checksum"] = std::string("00000000000000aa");
-  data.others["autoencoder_shift"] = std::vector<double>{0.1159};
+  data.autoencoder = "AutoencoderKL f8 c16";
+  data.autoencoder_checksum = "00000000000000aa";
+  data.shift = 0.1159;
   const LatentSpace space = LatentSpace::of(data, false);
   const auto back =
       LatentSpace::of(CheckpointInfo{.extra = R"({"latents":)" + space.to_text() + "}"});
@@ -267,14 +267,14 @@ TEST(LatentSpace, RemembersTheAutoencoder) {
   EXPECT_EQ(back->autoencoder, "AutoencoderKL f8 c16");
   EXPECT_EQ(back->autoencoder_checksum, "00000000000000aa");
   EXPECT_EQ(back->shift, 0.1159);
-  data.others["autoencoder_checksum"] = std::string("00000000000000bb");
+  data.autoencoder_checksum = "00000000000000bb";
   EXPECT_THAT(
       message_of<DataError>([&] { back->require_same(LatentSpace::of(data, false), "set"); }),
       testing::AllOf(testing::HasSubstr("00000000000000aa"),
                      testing::HasSubstr("00000000000000bb")));
-  data.others.erase("autoencoder_checksum");  // written before this was kept
+  data.autoencoder_checksum.clear();  // written before this was kept
   EXPECT_NO_THROW(back->require_same(LatentSpace::of(data, false), "set"));
-  data.others.erase("autoencoder_shift");
+  data.shift = 0;
   EXPECT_THAT(
       message_of<DataError>([&] { back->require_same(LatentSpace::of(data, false), "set"); }),
       testing::HasSubstr("0.1159"));
@@ -346,7 +346,7 @@ TEST_F(SampleCommand, RefusesWhatCannotBeDone) {
   EXPECT_THAT(refusal({"--images", "3", "--per-class", "2", "--out", path("x.png")}),
               testing::HasSubstr("--per-class 2 are both given"));
   EXPECT_THAT(refusal({"--classes", "1", "--amm-blocks", "6", "--out", path("x.png")}),
-              testing::HasSubstr("block 6 is asked for"));
+              testing::HasSubstr("model.amm-blocks names block 6, the model has 6: 0 to 5"));
   EXPECT_THAT(refusal({"--classes", "1,2", "--init-noise", path("all.h5"), "--out", path("x.png")}),
               testing::HasSubstr("all.h5"));
   EXPECT_THAT(refusal({"--classes", "1", "--checkpoint", path("nowhere"), "--out", path("x.png")}),

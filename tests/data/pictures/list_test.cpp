@@ -1,0 +1,175 @@
+// Every way in which people keep pictures and labels.
+#include "data/pictures/list.h"
+
+#include "tests/core/storage/expect_error.h"
+#include "tests/data/pictures/archive_file.h"
+#include "tests/support/temp_dir.h"
+
+namespace edt::data {
+namespace {
+
+using test::ArchiveFile;
+using test::write_whole;
+using Names = std::vector<std::pair<std::string, std::int32_t>>;
+
+class List : public testing::Test {
+ protected:
+  void touch(const std::string& name) const { write_whole(directory_ / name, "x"); }
+  void archive(const std::string& name,
+               const std::vector<std::pair<std::string, std::string>>& members) const {
+    ArchiveFile file(directory_ / name, "ustar", "");
+    for (const auto& [member, content] : members) file.add(member, content);
+    file.close();
+  }
+  // Lists, and reads back what was listed.
+  Names list(PictureListOptions options) {
+    for (auto& path : options.pictures) path = directory_ / path.string();
+    if (!options.labels.empty()) options.labels = directory_ / options.labels.string();
+    PictureIndexWriter writer(directory_ / "index");
+    sources_ = list_pictures(options, writer);
+    writer.end_list(sources_);
+    writer.finish({}, "id");
+    classes_ = classes_of(options, sources_);
+    const auto index = PictureIndex::finished(directory_ / "index", "id");
+    Names names;
+    for (std::uint64_t i = 0; i < index->size(); ++i) {
+      const PictureEntry entry = index->at(i);
+      names.emplace_back(entry.name, entry.label);
+    }
+    return names;
+  }
+
+  const test::TempDir directory_;
+  PictureSources sources_;
+  int classes_ = 0;
+};
+
+TEST_F(List, ClassFoldersAsTorchvisionWalksThem) {
+  for (const char* name : {"p/dog/b.JPEG", "p/dog/a.jpg", "p/cat/sub/z.png", "p/cat/sub-b/y.png",
+                           "p/cat/x.webp", "p/cat/notes.txt", "p/readme.md", "p/.hidden/x.jpg"}) {
+    touch(name);
+  }
+  // Folders are compared as paths: '-' comes before '/', but "cat/sub" before "cat/sub-b".
+  EXPECT_EQ(list({.pictures = {"p"}}), (Names{{"cat/x.webp", 0},
+                                              {"cat/sub/z.png", 0},
+                                              {"cat/sub-b/y.png", 0},
+                                              {"dog/a.jpg", 1},
+                                              {"dog/b.JPEG", 1}}));
+  EXPECT_EQ(sources_.class_names, (std::vector<std::string>{"cat", "dog"}));
+  EXPECT_EQ(sources_.other_files, 1u);
+  EXPECT_EQ(classes_, 2);
+}
+
+TEST_F(List, NumberedFoldersAreInDoubt) {
+  for (const char* name : {"p/2/a.jpg", "p/10/b.jpg"}) touch(name);
+  EXPECT_ERROR(list({.pictures = {"p"}}), UsageError, "--class-order");
+  EXPECT_EQ(list({.pictures = {"p"}, .class_order = ClassOrder::kNumber}),
+            (Names{{"10/b.jpg", 1}, {"2/a.jpg", 0}}));
+  EXPECT_EQ(list({.pictures = {"p"}, .class_order = ClassOrder::kName}),
+            (Names{{"10/b.jpg", 0}, {"2/a.jpg", 1}}));
+}
+
+TEST_F(List, WithoutClasses) {
+  for (const char* name : {"p/b.jpg", "p/a.jpg"}) touch(name);
+  EXPECT_ERROR(list({.pictures = {"p"}}), UsageError, "a.jpg: has no label", "--classes 1");
+  EXPECT_EQ(list({.pictures = {"p"}, .classes = 1}), (Names{{"a.jpg", 0}, {"b.jpg", 0}}));
+  EXPECT_EQ(classes_, 1);
+  archive("flat.tar", {{"a.jpg", "x"}});
+  EXPECT_ERROR(list({.pictures = {"flat.tar"}}), UsageError, "flat.tar:a.jpg: has no label");
+  EXPECT_EQ(list({.pictures = {"flat.tar"}, .classes = 1}), (Names{{"a.jpg", 0}}));
+}
+
+TEST_F(List, AListOfLabels) {
+  for (const char* name : {"p/a b.jpg", "p/c.jpg"}) touch(name);
+  write_whole(directory_ / "labels.txt", "c.jpg 3\n\na b.jpg\t1\r\nc.jpg,0\n");
+  EXPECT_EQ(list({.pictures = {"p"}, .labels = "labels.txt"}),
+            (Names{{"c.jpg", 3}, {"a b.jpg", 1}, {"c.jpg", 0}}));
+  EXPECT_EQ(classes_, 4);
+  EXPECT_EQ(list({.pictures = {"p"}, .labels = "labels.txt", .classes = 9}).size(), 3u);
+  EXPECT_EQ(classes_, 9);
+  EXPECT_ERROR(list({.pictures = {"p"}, .labels = "labels.txt", .classes = 2}), UsageError,
+               "--classes is 2", "label is 3");
+  write_whole(directory_ / "labels.txt", "c.jpg 3\nc.jpg cat\n");
+  EXPECT_ERROR(list({.pictures = {"p"}, .labels = "labels.txt"}), DataError, "labels.txt:2",
+               "'cat'");
+  EXPECT_ERROR(list({.pictures = {"p"}, .labels = "none.txt"}), DataError, "none.txt");
+  archive("val.tar", {{"./v1.jpg", "x"}, {"v2.jpg", "y"}, {"v3.jpg", "z"}});
+  write_whole(directory_ / "labels.txt", "v1.jpg 5\nv3.jpg 2\n");
+  EXPECT_EQ(list({.pictures = {"val.tar"}, .labels = "labels.txt"}),
+            (Names{{"v1.jpg", 5}, {"v3.jpg", 2}}));
+  write_whole(directory_ / "labels.txt", "v1.jpg 5\nv9.jpg 2\n");
+  EXPECT_ERROR(list({.pictures = {"val.tar"}, .labels = "labels.txt"}), DataError, "'v9.jpg'",
+               "none of the archives");
+}
+
+TEST_F(List, ImageNetsTarOfTars) {
+  archive("n02.tar", {{"n02_1.JPEG", "b"}, {"n02_0.JPEG", "c"}});
+  archive("n01.tar", {{"n01_7.JPEG", "a"}});
+  archive("train.tar", {{"n02.tar", test::read_whole(directory_ / "n02.tar")},
+                        {"n01.tar", test::read_whole(directory_ / "n01.tar")}});
+  EXPECT_EQ(list({.pictures = {"train.tar"}}),
+            (Names{{"n02/n02_1.JPEG", 1}, {"n02/n02_0.JPEG", 1}, {"n01/n01_7.JPEG", 0}}));
+  EXPECT_EQ(sources_.class_names, (std::vector<std::string>{"n01", "n02"}));
+}
+
+TEST_F(List, ClassFoldersInArchives) {
+  archive("a.tar", {{"root/dog/1.jpg", "a"}, {"root/cat/1.jpg", "b"}, {"root/cat/1.png", "c"}});
+  archive("b.tar", {{"root/ant/1.jpg", "d"}, {"root/cat/._9.jpg", "fork"}});
+  EXPECT_EQ(list({.pictures = {"a.tar", "b.tar"}}), (Names{{"root/dog/1.jpg", 2},
+                                                           {"root/cat/1.jpg", 1},
+                                                           {"root/cat/1.png", 1},
+                                                           {"root/ant/1.jpg", 0}}));
+}
+
+TEST_F(List, Webdataset) {
+  std::filesystem::create_directory(directory_ / "shards");
+  archive("shards/2.tar", {{"s0.cls", "7"}, {"s0.jpg", "a"}, {"s0.json", "{}"}});
+  archive("shards/10.tar", {{"d/s1.seg.png", "b"}, {"d/s1.cls", " 2\n"}});
+  // A folder of nothing but archives stands for these, in the order of their numbers.
+  EXPECT_EQ(list({.pictures = {"shards"}}), (Names{{"s0.jpg", 7}, {"d/s1.seg.png", 2}}));
+  EXPECT_EQ(classes_, 8);
+  archive("x.tar", {{"s0.cls", "seven"}, {"s0.jpg", "a"}});
+  EXPECT_ERROR(list({.pictures = {"x.tar"}}), DataError, "x.tar:s0.cls", "'seven'");
+  archive("x.tar", {{"s0.cls", "1"}, {"s0.jpg", "a"}, {"s0.png", "b"}});
+  EXPECT_ERROR(list({.pictures = {"x.tar"}}), DataError, "s0", "two pictures");
+  archive("x.tar", {{"s0.cls", "1"}, {"s0.jpg", "a"}, {"s1.jpg", "b"}});
+  EXPECT_ERROR(list({.pictures = {"x.tar"}}), DataError, "x.tar:s1.jpg", ".cls");
+  archive("x.tar", {{"s0.cls", "1"}, {"s0.jpg", "a"}});
+  archive("y.tar", {{"cat/1.jpg", "a"}});
+  EXPECT_ERROR(list({.pictures = {"x.tar", "y.tar"}}), DataError, "cat/1.jpg", "s0.jpg");
+}
+
+TEST_F(List, WhatIsNotThere) {
+  touch("p/cat/notes.txt");
+  touch("q/cat/a.jpg");
+  EXPECT_ERROR(list({.pictures = {"none"}}), DataError, "none: there is no such folder");
+  EXPECT_ERROR(list({.pictures = {"p"}}), DataError, "p/cat: a class without pictures");
+  archive("a.tar", {{"readme", "x"}});
+  EXPECT_ERROR(list({.pictures = {"a.tar"}}), DataError, "holds no pictures", "1 other files");
+  EXPECT_ERROR(list({.pictures = {"q", "a.tar"}}), UsageError, "one kind");
+  write_whole(directory_ / "labels.txt", "a.jpg 1\n");
+  EXPECT_ERROR(list({.pictures = {"q", "p"}, .labels = "labels.txt"}), UsageError, "--labels");
+  EXPECT_ERROR(list({.pictures = {"q"}, .classes = 3}), UsageError, "--classes is 3",
+               "1 class folders");
+  touch("q/dataset.json");
+  EXPECT_ERROR(list({.pictures = {"q"}}), UsageError, "dataset.json", "--labels");
+}
+
+TEST_F(List, TheIndexLeavesOutWhatIsBroken) {
+  for (const char* name : {"p/a/1.jpg", "p/a/2.jpg", "p/a/3.jpg"}) touch(name);
+  PictureIndexWriter writer(directory_ / "index");
+  writer.end_list(list_pictures({.pictures = {directory_ / "p"}}, writer));
+  EXPECT_EQ(PictureIndex::listed(directory_ / "index").size(), 3u);
+  EXPECT_FALSE(PictureIndex::finished(directory_ / "index", "x"));
+  writer.finish({{.index = 1, .reason = "damaged"}}, "x");
+  EXPECT_FALSE(PictureIndex::finished(directory_ / "index", "y"));
+  const auto index = PictureIndex::finished(directory_ / "index", "x");
+  ASSERT_TRUE(index);
+  ASSERT_EQ(index->size(), 2u);
+  EXPECT_EQ(index->at(1).name, "a/3.jpg");
+  EXPECT_EQ(index->left_out(), 1u);
+  EXPECT_EQ(index->name_of(index->at(0)), (directory_ / "p/a/1.jpg").string());
+}
+
+}  // namespace
+}  // namespace edt::data

@@ -1,0 +1,144 @@
+// `edt data encode` as people call it: with an autoencoder, on several ranks, stopped and killed.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "data/dataset.h"
+#include "tests/support/child_process.h"
+#include "tests/support/edt_program.h"
+#include "tests/support/mpirun.h"
+#include "tests/support/picture_files.h"
+
+namespace edt::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+using Files = std::map<std::string, std::string>;
+
+// Of real structure, with random weights: 8, 16, 16 and 16 channels.
+const std::string kVae = EDT_GOLDEN_DIR "/vae/vae_tiny.safetensors";
+
+class EncodeCli : public Cli {
+ protected:
+  static constexpr int kPictures = 22;
+
+  EncodeCli() {
+    // Beside it lies what a safetensors file cannot say: the number of groups of the norms.
+    fs::create_directory(path_ + "/vae");
+    fs::copy_file(kVae, path_ + "/vae/diffusion_pytorch_model.safetensors");
+    fs::copy_file(EDT_GOLDEN_DIR "/vae/vae_tiny_config.json", path_ + "/vae/config.json");
+    for (int i = 0; i < kPictures; ++i) {
+      const Image image = drawn_picture(50 + i % 5 * 20, 60, static_cast<unsigned>(i));
+      put(fmt::format("p/c{}/{:02}.{}", i % 2, i, i % 3 == 0 ? "png" : "jpg"),
+          i % 3 == 0 ? png_file(image) : jpeg_file(image));
+    }
+  }
+  void put(const std::string& name, const std::string& content) const {
+    fs::create_directories(fs::path(path_ + "/" + name).parent_path());
+    std::ofstream(path_ + "/" + name, std::ios::binary) << content;
+  }
+  std::string command(const std::string& out, const std::string& more = "") const {
+    return fmt::format(
+        "data encode {0}/p --vae {0}/vae --image-size 32 --samples-per-shard 3 "
+        "--batch 2 --out {0}/{1} --threads 1 {2}",
+        path_, out, more);
+  }
+  Files files(const std::string& out) const {
+    Files found;
+    for (const auto& entry : fs::directory_iterator(path_ + "/" + out)) {
+      const std::string name = entry.path().filename().string();
+      if (name[0] == '.') continue;
+      std::ifstream stream(entry.path(), std::ios::binary);
+      found[name] = {std::istreambuf_iterator<char>(stream), {}};
+    }
+    return found;
+  }
+};
+
+TEST_F(EncodeCli, MakesASetThatIsWhole) {
+  const Outcome outcome = run(command("set"), "2>&1");
+  ASSERT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("22 samples of 4 x 4 x 4, 2 classes, 8 shards"),
+                                    HasSubstr("22 pictures of"), HasSubstr("pictures encoded in")));
+  EXPECT_EQ(run("data verify " + path_ + "/set").status, 0);
+  const data::Dataset set(path_ + "/set");
+  EXPECT_TRUE(set.description().moments);
+  EXPECT_TRUE(set.description().flipped);
+  EXPECT_EQ(set.description().scale, 0.18215);
+  EXPECT_EQ(set.description().class_names, (std::vector<std::string>{"c0", "c1"}));
+  EXPECT_THAT(set.description().autoencoder, HasSubstr("AutoencoderKL"));
+  EXPECT_EQ(set.description().autoencoder_checksum.size(), 16u);
+  const Outcome again = run(command("set"), "2>&1");
+  EXPECT_THAT(again.output, HasSubstr("all were there already and are kept"));
+}
+
+TEST_F(EncodeCli, WrongInputIsRefusedInOneLine) {
+  EXPECT_THAT(refusal(command("set", "--image-size 36")),
+              AllOf(HasSubstr("--image-size is 36"), HasSubstr("multiples of 8")));
+  put("p/c0/half.jpg", jpeg_file(drawn_picture(90, 90)).substr(0, 700));
+  const Outcome outcome = run(command("set"), "2>&1 >/dev/null");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("half.jpg: cut off"), HasSubstr("1 of 23 pictures"),
+                                    HasSubstr("--broken skip")));
+  EXPECT_FALSE(fs::exists(path_ + "/set"));
+  EXPECT_THAT(run(command("set", "--broken skip"), "2>&1").output,
+              AllOf(HasSubstr("22 samples"), HasSubstr("1 broken picture left out")));
+  EXPECT_THAT(files("set").at("left-out.tsv"), HasSubstr("half.jpg\tcut off"));
+  EXPECT_THAT(refusal(command("other", "--pictures " + path_ + "/none")), HasSubstr("none"));
+  EXPECT_FALSE(fs::exists(path_ + "/other"));
+}
+
+TEST_F(EncodeCli, MpiRanksWriteTheSameBytes) {
+  ASSERT_EQ(run(command("one")).status, 0);
+  const Files expected = files("one");
+  for (int ranks : {2, 3}) {
+    const std::string out = fmt::format("ranks{}", ranks);
+    const Outcome outcome =
+        mpirun(fmt::format("-np {} {} {}", ranks, edt_program(), command(out)), "2>&1");
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    EXPECT_TRUE(files(out) == expected) << ranks;
+  }
+}
+
+TEST_F(EncodeCli, MpiRanksStopTogetherAndGoOn) {
+  ASSERT_EQ(run(command("whole")).status, 0);
+  ChildProcess job("exec " + mpirun_command(fmt::format("-np 2 {} {} </dev/null >/dev/null 2>&1",
+                                                        edt_program(), command("set"))));
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!fs::exists(path_ + "/set/provenance.json") && !job.ended() &&
+         std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  job.send(SIGTERM);
+  EXPECT_TRUE(job.wait().has_value());
+  const Outcome rest = run(command("set"), "2>&1");
+  EXPECT_EQ(rest.status, 0) << rest.output;
+  EXPECT_TRUE(files("set") == files("whole"));
+}
+
+// SIGKILL whenever it comes, and another number of ranks each time.
+TEST_F(EncodeCli, MpiRanksKilledAtRandomMomentsEndInTheSameBytes) {
+  ASSERT_EQ(run(command("whole")).status, 0);
+  const Files expected = files("whole");
+  std::mt19937 dice(5);
+  for (int turn = 0; turn < 6; ++turn) {
+    const int ranks = 1 + turn % 3;
+    ChildProcess job("exec " + mpirun_command(fmt::format("-np {} {} {} </dev/null >/dev/null 2>&1",
+                                                          ranks, edt_program(), command("set"))));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(dice() % 1500);
+    while (!job.ended() && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }  // killed by its guard
+  const Outcome outcome = mpirun(fmt::format("-np 2 {} {}", edt_program(), command("set")), "2>&1");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_TRUE(files("set") == expected);
+}
+
+}  // namespace
+}  // namespace edt::test
