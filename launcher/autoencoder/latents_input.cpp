@@ -3,10 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "core/storage/half.h"
 #include "core/storage/hdf5.h"
 #include "core/storage/safetensors.h"
-#include "core/storage/strict_json.h"
 
 namespace edt {
 namespace {

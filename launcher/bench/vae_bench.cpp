@@ -2,7 +2,7 @@
 
 #include "core/base/clock.h"
 #include "core/random/stream.h"
-#include "launcher/bench/measuring.h"
+#include "launcher/machine/measuring.h"
 
 namespace edt {
 namespace {

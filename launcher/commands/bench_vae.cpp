@@ -100,7 +100,7 @@ void print_json(CommandContext& context, const AutoencoderInfo& info, std::int64
     }
     json["passes"].push_back(one);
   }
-  context.print("{}\n", json.dump(2));
+  context.print("{}\n", dump_json(json, 2));
 }
 
 }  // namespace

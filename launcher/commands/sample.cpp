@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "launcher/autoencoder/vae_decoder.h"
 #include "launcher/autoencoder/vae_options.h"
@@ -79,7 +80,7 @@ void SampleOptions::declare(OptionSet& options) {
               "others all");
   options.add("power-cosine", &request.guidance.power_cosine, "guidance that grows (MDT)");
   inference.declare(options);
-  options.add("seed", &request.seed, "seed of the noise");
+  options.add("seed", &request.seed, "seed of the noise").at_least(0);
   options.add("init-noise", &init_noise, "HDF5 file, data set z [N, C, H, W], instead of the seed");
   options.add("step-noise", &step_noise,
               "HDF5 file, data set step_noise [steps, N, C, H, W], instead of the seed");
@@ -243,7 +244,6 @@ void make_pictures(PictureSampler& sampler, const PictureRequest& request, Comma
 void check_options(const SampleOptions& options, const OptionSet& set) {
   require<UsageError>(options.out.any(), "sample",
                       "nothing to write: give --out, --out-dir, --latents or --npz");
-  require_latents_name(options.out.latents, "--latents");
   require<UsageError>(options.spacing.empty() || !set.given("steps"), "sample",
                       "--steps {} and --spacing {} are both given, one is needed", options.steps,
                       options.spacing);
@@ -307,17 +307,17 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   make_pictures(sampler, request, context, options.json, output);
   const double seconds = seconds_since(begin);
   if (options.json) {
-    context.print("{}\n", nlohmann::ordered_json{{"pictures", total},
-                                                 {"seconds", seconds},
-                                                 {"pictures_per_s", total / seconds},
-                                                 {"checkpoint_step", trained->step()},
-                                                 {"weights", options.weights},
-                                                 {"false_colours", false_colours}}
-                              .dump(2));
+    context.print("{}\n", dump_json(nlohmann::ordered_json{{"pictures", total},
+                                                           {"seconds", seconds},
+                                                           {"pictures_per_s", total / seconds},
+                                                           {"checkpoint_step", trained->step()},
+                                                           {"weights", options.weights},
+                                                           {"false_colours", false_colours}},
+                                    2));
   } else {
-    context.print("{} in {} from step {}{}\n",
-                  counted(static_cast<std::uint64_t>(total), "picture"), human_duration(seconds),
-                  trained->step(), false_colours ? ", in false colours" : "");
+    context.note("{} in {} from step {}{}\n", counted(static_cast<std::uint64_t>(total), "picture"),
+                 human_duration(seconds), trained->step(),
+                 false_colours ? ", in false colours" : "");
   }
   return kDone;
 }

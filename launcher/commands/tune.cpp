@@ -57,7 +57,7 @@ void TuneOptions::check() const {
   require<UsageError>(steps.training > 0 || steps.sample_pictures > 0, "tune",
                       "--steps and --sample-batch are 0: there are no products");
   if (steps.training > 0) check_training("tune", steps.step);
-  require_writable(out, "--out");
+  require_writable(out, "--out", ".json");
 }
 
 // What the file has, or an empty one for this GPU.

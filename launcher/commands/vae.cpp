@@ -6,6 +6,7 @@
 #include "core/image/decode.h"
 #include "core/image/png.h"
 #include "core/image/resample.h"
+#include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/input_file.h"
@@ -170,7 +171,7 @@ int vae_info(std::span<const std::string> args, CommandContext& context) {
   const auto backend = DeviceOptions().make_backend(context.world);
   const auto network = vae.load(*backend);
   if (as_json) {
-    context.print("{}\n", to_json(network->info()).dump(2));
+    context.print("{}\n", dump_json(to_json(network->info()), 2));
   } else {
     print_info(context, network->info());
   }
@@ -191,9 +192,8 @@ int vae_encode(std::span<const std::string> args, CommandContext& context) {
   options.add("out", &out, "HDF5 or .safetensors file of the latents").required();
   device.declare(options, "");
   if (!read_options(options, args, context)) return kDone;
-  require_latents_name(out, "--out");
   if (out.has_parent_path()) require_directory(out.parent_path(), "--out");
-  require_writable(out, "--out");
+  require_writable(out, "--out", kLatentsExtensions);
   const auto backend = device.make_backend(context.world);
   const auto network = vae.load(*backend);
   require_scale(network->info());
@@ -243,7 +243,7 @@ int vae_decode(std::span<const std::string> args, CommandContext& context) {
        {std::pair{grid.parent_path(), "--out"}, std::pair{singles, "--out-dir"}}) {
     if (!path.empty()) require_directory(path, option);
   }
-  require_writable(grid, "--out");
+  require_writable(grid, "--out", ".png");
   const LatentsInput latents = read_latents(file);
   const auto backend = device.make_backend(context.world);
   auto network = vae.load(*backend);

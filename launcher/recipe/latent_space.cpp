@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 
 namespace edt {
 LatentSpace LatentSpace::of(const data::Description& data, bool normalize) {
@@ -13,6 +14,7 @@ LatentSpace LatentSpace::of(const data::Description& data, bool normalize) {
                     .shift = data.shift,
                     .mean = std::vector<double>(channels, 0.0),
                     .std = std::vector<double>(channels, 1.0),
+                    .image_size = data.image_size,
                     .class_names = data.class_names,
                     .autoencoder = data.autoencoder,
                     .autoencoder_checksum = data.autoencoder_checksum};
@@ -25,7 +27,7 @@ LatentSpace LatentSpace::of(const data::Description& data, bool normalize) {
 }
 
 std::optional<LatentSpace> LatentSpace::of(const CheckpointInfo& info) {
-  const auto extra = nlohmann::json::parse(info.extra);
+  const auto extra = parse_json(info.extra, "extra of the checkpoint");
   if (!extra.contains(kKey)) return std::nullopt;
   try {
     const auto& json = extra.at(kKey);
@@ -33,6 +35,7 @@ std::optional<LatentSpace> LatentSpace::of(const CheckpointInfo& info) {
                       .shift = json.value("shift", 0.0),
                       .mean = json.at("channel_mean"),
                       .std = json.at("channel_std"),
+                      .image_size = json.value("image_size", std::int64_t{0}),
                       .class_names = json.at("class_names"),
                       .autoencoder = json.value("autoencoder", std::string()),
                       .autoencoder_checksum = json.value("autoencoder_checksum", std::string())};
@@ -46,12 +49,15 @@ std::optional<LatentSpace> LatentSpace::of(const CheckpointInfo& info) {
 }
 
 std::string LatentSpace::to_text() const {
-  nlohmann::json json{
-      {"scale", scale}, {"channel_mean", mean}, {"channel_std", std}, {"class_names", class_names}};
+  nlohmann::json json{{"scale", scale},
+                      {"channel_mean", mean},
+                      {"channel_std", std},
+                      {"image_size", image_size},
+                      {"class_names", class_names}};
   if (shift != 0) json["shift"] = shift;
   if (!autoencoder.empty()) json["autoencoder"] = autoencoder;
   if (!autoencoder_checksum.empty()) json["autoencoder_checksum"] = autoencoder_checksum;
-  return json.dump();
+  return dump_json(json);
 }
 
 void LatentSpace::require_same(const LatentSpace& other, const std::string& path) const {

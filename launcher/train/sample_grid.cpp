@@ -32,11 +32,12 @@ Image SampleGrid::draw(const FlatLayout& layout, std::span<float> weights) {
     latents.insert(latents.end(), batch.begin(), batch.end());
   });
   if (!mesh_.world().is_root()) return {};
-  const auto side = static_cast<int>(model_->input_size());
+  const LatentShape& shape = model_->latents();
+  const auto height = static_cast<int>(shape.height), width = static_cast<int>(shape.width);
   const std::size_t each = sampler_.picture_elements();
   std::vector<Image> images;
   for (std::size_t at = 0; at < latents.size(); at += each) {
-    images.push_back(decoder_->decode(std::span(latents).subspan(at, each), side, side));
+    images.push_back(decoder_->decode(std::span(latents).subspan(at, each), height, width));
   }
   return make_grid(images, static_cast<int>(std::min<std::int64_t>(10, model_->classes())));
 }

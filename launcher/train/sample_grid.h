@@ -8,8 +8,8 @@
 #include "launcher/recipe/train_config.h"
 #include "model/families/model_config.h"
 #include "model/sampling/picture_sampler.h"
-#include "parallel/flat_layout.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/flat_layout.h"
+#include "parallel/sharding/mesh.h"
 
 namespace edt {
 

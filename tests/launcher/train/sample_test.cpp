@@ -1,11 +1,12 @@
 // edt sample on a tiny trained model: outputs, noise from files, independence of the batch.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "core/cpu/cpu_backend.h"
 #include "core/image/png.h"
+#include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "core/storage/hdf5.h"
 #include "core/storage/npy.h"
@@ -14,8 +15,11 @@
 #include "launcher/autoencoder/latents_input.h"
 #include "launcher/commands/table.h"
 #include "model/diffusion/sample_noise.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "tests/support/drawn_autoencoder.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -24,7 +28,7 @@ namespace {
 class SampleCommand : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory;
+    directory_ = new TempDir;
     write_tiny_data(*directory_ / "set", 48, true);
     TrainConfig config = tiny_config(*directory_ / "set", *directory_ / "run");
     config.optimizer.rate.initial = 0.05;  // far enough from the zero output of a fresh model
@@ -47,7 +51,7 @@ class SampleCommand : public testing::Test {
     return message_of<Error>([&] { sample_with(std::move(args)); });
   }
 
-  static inline TemporaryDirectory* directory_ = nullptr;
+  static inline TempDir* directory_ = nullptr;
   std::ostringstream out_, error_;
 };
 
@@ -104,7 +108,7 @@ TEST_F(SampleCommand, LatentsSayHowTheyAreDecoded) {
   tensors.read(tensors.entry("labels"), 0, std::span<std::int32_t>(labels));
   EXPECT_THAT(labels, testing::ElementsAre(2, 4));
   EXPECT_THAT(refusal({"--classes", "1", "--latents", path("x.npz")}),
-              testing::HasSubstr("not as .npz"));
+              testing::HasSubstr("what is written there is .h5 .hdf5 .safetensors"));
 }
 
 // The checkpoint knows the scale also where the data set is gone; pictures are then no pictures.
@@ -116,7 +120,7 @@ TEST_F(SampleCommand, WithoutTheDataSetColoursAreFalse) {
     return sample_with(more);
   };
   ASSERT_EQ(all({}), kDone);
-  EXPECT_EQ(nlohmann::json::parse(out_.str()).at("false_colours"), true);
+  EXPECT_EQ(parse_json(out_.str(), "output").at("false_colours"), true);
   EXPECT_EQ(h5::File::open(path("alone.h5")).read_double("scale"), 0.5);
   EXPECT_THAT(read_png(path("false.png")).comment, testing::StartsWith("false colours"));
   EXPECT_TRUE(std::filesystem::exists(path("false/000000-false-colours.png")));
@@ -125,7 +129,7 @@ TEST_F(SampleCommand, WithoutTheDataSetColoursAreFalse) {
   EXPECT_FALSE(std::filesystem::exists(path("false.npz")));
   out_.str("");
   ASSERT_EQ(all({"--data", path("elsewhere"), "--replace"}), kDone);
-  EXPECT_EQ(nlohmann::json::parse(out_.str()).at("false_colours"), false);
+  EXPECT_EQ(parse_json(out_.str(), "output").at("false_colours"), false);
   EXPECT_EQ(read_png(path("false.png")).comment, "");
   EXPECT_FALSE(std::filesystem::exists(path("false/000000-false-colours.png")));
   std::filesystem::rename(path("elsewhere"), path("set"));
