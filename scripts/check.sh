@@ -138,8 +138,7 @@ part_asan() {
 }
 
 # libgomp is not instrumented: with one thread each, only threads of our own are looked at.
-threaded=(health_test checkpoint_test thread_ranks_test tensor_parallel_test zero_test data_test run_directory_test
-  base_test storage_test edt_training_test train_test)
+threaded=(health_test checkpoint_test thread_ranks_test tensor_parallel_test zero_test data_test run_directory_test)
 part_tsan() {
   build tsan --preset tsan -- "${threaded[@]}" || return 1
   local program
