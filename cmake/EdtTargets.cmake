@@ -55,18 +55,13 @@ function(edt_test_code target)
   endif()
 endfunction()
 
-# edt_test(NAME [NAMED] [FILTER tests] [EXCLUDE file...] [LABELS label...] [ALSO label=regex...] [TIMEOUT seconds]
+# edt_test(NAME [FILTER tests] [EXCLUDE file...] [LABELS label...] [ALSO label=regex...] [TIMEOUT seconds]
 #          [DEPENDS target...])
 #   one GoogleTest executable of all *.cpp beside the calling CMakeLists.txt, with these labels (unit
 #   where none is named); tests whose name matches a regular expression of ALSO get that label besides.
-#   NAMED: tests with parameters have names of their own, and CTest uses them; values with brackets get no labels.
 #   The label slow keeps a test out of the preset `quick`; a test that hangs ends after TIMEOUT, 120 s.
 function(edt_test name)
-  cmake_parse_arguments(ARG "NAMED" "FILTER;TIMEOUT" "EXCLUDE;LABELS;ALSO;DEPENDS" ${ARGN})
-  set(values "")
-  if(ARG_NAMED)
-    set(values NO_PRETTY_VALUES)
-  endif()
+  cmake_parse_arguments(ARG "" "FILTER;TIMEOUT" "EXCLUDE;LABELS;ALSO;DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(TRANSFORM ARG_EXCLUDE PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   list(REMOVE_ITEM sources ${ARG_EXCLUDE})
@@ -80,15 +75,17 @@ function(edt_test name)
     set(ARG_TIMEOUT 120)
   endif()
   edt_labelled(${name} ${ARG_LABELS})
-  gtest_discover_tests(${name} ${values} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}" PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+  list(GET ARG_LABELS 0 first)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}"
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${first})
   edt_label_tests(${name} "${ARG_LABELS}" "${ARG_ALSO}")
 endfunction()
 
 # Open MPI does not free all it loads; address sanitizers end a program with an error for that.
 set(EDT_IGNORED_LEAKS ASAN_OPTIONS=path_list_append:detect_leaks=0)
 
-# Labels are set by a script that CTest runs after the tests are known: gtest_discover_tests keeps only
-# the first of several.
+# Further labels are set by a script that CTest runs after the tests are known: gtest_discover_tests keeps only the first
+# of several. It lists no test whose name has square brackets, such as a shape: those have the first alone.
 function(edt_label_tests name labels also)
   set(script "foreach(test IN LISTS ${name}_TESTS)\n  set(labels \"${labels}\")\n")
   foreach(rule IN LISTS also)
