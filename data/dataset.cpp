@@ -132,10 +132,10 @@ void Dataset::require_fits(int channels, int height, int width, int classes,
                            std::string_view size_option) const {
   const Description& d = description_;
   const auto what_would_fit = [&]() -> std::string {
-    if (d.channels != channels || d.height == height) return "";
-    if (d.height != d.width) return "; only square pictures can be trained on";
-    constexpr int kVaeSide = 8;  // pixels for each latent, as the model counts them
-    return fmt::format("; {} {} would fit", size_option, kVaeSide * d.height);
+    if (d.channels != channels || (d.height == height && d.width == width)) return "";
+    const std::string fits = fmt::format("; {} {}", size_option, d.factor() * d.height);
+    if (d.height == d.width) return fits + " would fit";
+    return fmt::format("{} and model.image-width {} would fit", fits, d.factor() * d.width);
   };
   require<DataError>(d.channels == channels && d.height == height && d.width == width, "data",
                      "{}: latents of {} x {} x {}, the model takes {} x {} x {}{}", path_.string(),

@@ -43,6 +43,10 @@ struct Description {
   // What encoded it, and the checksum of its encoder's weights; empty: not known.
   std::string autoencoder, autoencoder_checksum;
 
+  // Pixels for each latent, across and down: 8 where the size of the pictures does not say.
+  int factor() const {
+    return height > 0 && image_size % height == 0 ? image_size / height : 8;
+  }
   std::uint64_t latent_elements() const {
     return static_cast<std::uint64_t>(channels) * height * width;
   }

@@ -47,13 +47,13 @@ struct Pictures {
 
 Description describe_synth(const SynthOptions& options, const PatchTransform& transform) {
   Description d;
-  d.channels = PatchTransform::kChannels;
+  d.channels = transform.channels();
   d.height = d.width = transform.latent_size();
   d.classes = options.classes;
   d.image_size = options.image_size;
   d.flipped = options.flipped;
-  d.channel_mean.assign(PatchTransform::kChannels, 0);
-  d.channel_std.assign(PatchTransform::kChannels, 1);
+  d.channel_mean.assign(static_cast<std::size_t>(d.channels), 0);
+  d.channel_std.assign(static_cast<std::size_t>(d.channels), 1);
   d.decoder = transform.decoder();
   const auto& names = synth_class_names();
   d.class_names.assign(names.begin(), names.begin() + options.classes);
@@ -68,6 +68,9 @@ Provenance provenance_of_synth(const SynthOptions& options) {
   p.add("--classes", fmt::to_string(options.classes));
   p.add("--seed", fmt::to_string(options.seed));
   p.add("--flipped", options.flipped);
+  if (options.channels != PatchTransform::kFew) {  // sets of earlier versions have no such entry
+    p.add("--channels", fmt::to_string(options.channels));
+  }
   return p;
 }
 
@@ -77,7 +80,11 @@ WriteReport synthesize(const SynthOptions& options, const Progress& progress) {
   const int most = static_cast<int>(synth_class_names().size());
   require<UsageError>(options.classes >= 1 && options.classes <= most, "synth",
                       "{} classes asked for, 1 to {} can be drawn", options.classes, most);
-  const PatchTransform transform(options.image_size);
+  require<UsageError>(
+      options.channels == PatchTransform::kFew || options.channels == PatchTransform::kMany,
+      "synth", "latents of {} channels asked for, {} and {} can be made", options.channels,
+      PatchTransform::kFew, PatchTransform::kMany);
+  const PatchTransform transform(options.image_size, options.channels);
   const Description description = describe_synth(options, transform);
   DatasetWriter writer(options.out, description, options.samples,
                        {.samples_per_shard = options.samples_per_shard,

@@ -15,6 +15,7 @@ struct SynthOptions {
   int image_size = 128;  // pixels; the latents have an eighth of it
   int classes = 12;      // the first so many
   std::uint64_t seed = 0;
+  int channels = 4;      // of the latents: 4, or 16 that keep edges sharp
   bool flipped = false;  // store mirrored copies too
   std::uint64_t samples_per_shard = 4096;
   bool replace = false;  // shards that are there are not kept

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/options/nearest.h"
+#include "core/options/options.h"
 #include "core/storage/access.h"
 #include "launcher/error_agreement.h"
-#include "launcher/options/options.h"
-#include "launcher/text/nearest.h"
 #include "launcher/version.h"
 
 namespace edt {

@@ -6,21 +6,35 @@ namespace edt {
 
 void CommonConfig::validate_common() const {
   require<UsageError>(
-      patch >= 1 && input_size >= 1 && channels >= 1 && classes >= 1 && mlp_ratio >= 1, "model",
-      "patch {}, input size {}, channels {}, classes {} and MLP ratio {} must be "
+      patch >= 1 && latents.height >= 1 && latents.width >= 1 && latents.channels >= 1 &&
+          latents.factor >= 1 && classes >= 1 && mlp_ratio >= 1,
+      "model",
+      "patch {}, latents of {} x {} x {} at {} pixels each, classes {} and MLP ratio {} must be "
       "positive",
-      patch, input_size, channels, classes, mlp_ratio);
+      patch, latents.channels, latents.height, latents.width, latents.factor, classes, mlp_ratio);
   require<UsageError>(0 <= label_dropout && label_dropout < 1, "model",
                       "model.label-dropout is {}, expected 0 <= p < 1", label_dropout);
 }
 
-void CommonConfig::check_image_size(std::int64_t pixels, std::int64_t step,
-                                    const std::string& why) const {
-  const std::int64_t multiple = kPixelsPerLatent * step, below = pixels / multiple * multiple;
+void CommonConfig::check_side(const char* option, std::int64_t pixels, const GridStep& step) const {
+  const std::int64_t multiple = latents.factor * step.latents, below = pixels / multiple * multiple;
   if (pixels >= 1 && pixels == below) return;
-  fail<UsageError>("model", "model.image-size is {}, {} takes multiples of {} (VAE {} x {}): {}{}",
-                   pixels, name, multiple, kPixelsPerLatent, why,
+  fail<UsageError>("model", "{} is {}, {} takes multiples of {} (VAE {} x {}): {}{}", option,
+                   pixels, name, multiple, latents.factor, step.why,
                    below > 0 ? fmt::format("{} or ", below) : "", below + multiple);
+}
+
+void CommonConfig::check_sides(const GridStep& step) const {
+  check_side("model.image-size", latents.factor * latents.height, step);
+  check_side("model.image-width", latents.factor * latents.width, step);
+}
+
+GridStep CommonConfig::patch_step() const { return {patch, fmt::format("patch {}", patch)}; }
+
+void CommonConfig::require_square(const char* why) const {
+  require<UsageError>(latents.is_square(), "model",
+                      "model.image-size is {}, model.image-width {}: {} takes square pictures, {}",
+                      latents.factor * latents.height, latents.factor * latents.width, name, why);
 }
 
 std::vector<int> divisors(std::int64_t n) {

@@ -7,25 +7,42 @@
 
 namespace edt {
 
-// Side of a picture over that of its latents: the factor of the VAE.
-inline constexpr std::int64_t kPixelsPerLatent = 8;
+// The latents of a picture: those of the data set.
+struct LatentShape {
+  std::int64_t channels = 4, height = 32, width = 32;
+  std::int64_t factor = 8;  // pixels for each latent, across and down: the VAE's
+
+  static LatentShape square(std::int64_t side) { return {.height = side, .width = side}; }
+  bool is_square() const { return height == width; }
+  std::int64_t elements() const { return channels * height * width; }
+  bool operator==(const LatentShape&) const = default;
+};
+
+// Of what the sides of a model's latents are multiples, and where that comes from: "patch 2".
+struct GridStep {
+  std::int64_t latents = 1;
+  std::string why;
+};
 
 struct CommonConfig {
   std::string name;
-  std::int64_t input_size = 32;  // side of the latents
+  LatentShape latents;
   std::int64_t patch = 2;
-  std::int64_t channels = 4;
   std::int64_t classes = 1000;
   float label_dropout = 0.1f;
   std::int64_t mlp_ratio = 4;
 
   // Throws UsageError naming both values when the parts do not fit.
   void validate_common() const;
-  // Throws UsageError, with the sizes that fit, unless pictures of `pixels` a side have latents
-  // whose side is a multiple of `step`; `why` says where that comes from.
-  void check_image_size(std::int64_t pixels, std::int64_t step, const std::string& why) const;
+  // Throws UsageError naming `option`, with the sizes that fit, unless pictures of `pixels` on that
+  // side have latents of a multiple of `step`.
+  void check_side(const char* option, std::int64_t pixels, const GridStep& step) const;
+  void check_sides(const GridStep& step) const;  // both of them
+  // Of models whose tokens stand on a square grid: UsageError where the latents are not square.
+  void require_square(const char* why) const;
 
-  std::int64_t patches() const { return input_size / patch * (input_size / patch); }
+  GridStep patch_step() const;  // of a model whose tokens are the patches
+  std::int64_t patches() const { return latents.height / patch * (latents.width / patch); }
 };
 
 // A ratio is drawn from [low, high).
@@ -35,6 +52,16 @@ struct MaskRange {
   double mean() const { return (double{low} + double{high}) / 2; }
   // Throws UsageError unless 0 <= low <= high < 1.
   void validate(const char* option) const;
+};
+
+// What a training step of a family can do beside the full pass, in a masked one.
+struct PassKinds {
+  bool zeroes = false;         // some tokens are zeroed in place
+  bool drops = false;          // some are dropped
+  bool shares_prefix = false;  // both passes can have one draw of noise, and what precedes the
+                               // first mask is computed once
+
+  bool masked() const { return zeroes || drops; }
 };
 
 // All that divide `n`: numbers of tensor ranks that n heads can be spread over.

@@ -4,11 +4,6 @@
 
 namespace edt {
 
-void Model::set_amm_blocks(const std::vector<std::int64_t>& blocks) {
-  require<UsageError>(blocks.empty(), "amm",
-                      "the attention modulation matrix belongs to EDT, the model is {}", name());
-}
-
 Var Model::forward_passes(Tape&, const ModelInputs&, const PassMasks&) {
   fail<UsageError>("objective", "a masked pass is asked for, but {} has none", name());
 }

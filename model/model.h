@@ -26,6 +26,11 @@ struct MaskSpec {
   std::string name;
   std::int64_t tokens = 0;
   float low = 0, high = 0;
+
+  // Tokens of a sample that are left where this share is dropped.
+  std::int64_t kept(float ratio) const {
+    return static_cast<std::int64_t>(static_cast<float>(tokens) * (1.0f - ratio));
+  }
 };
 
 // A fixed (untrained) tensor of the published files, e.g. a position table.
@@ -54,8 +59,7 @@ class Model {
 
   const std::string& name() const { return common_.name; }
   std::int64_t patch() const { return common_.patch; }
-  std::int64_t channels() const { return common_.channels; }
-  std::int64_t input_size() const { return common_.input_size; }
+  const LatentShape& latents() const { return common_.latents; }
   std::int64_t classes() const { return common_.classes; }
   float label_dropout() const { return common_.label_dropout; }
 
@@ -75,10 +79,6 @@ class Model {
   virtual Var forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks);
 
   virtual void set_recompute(Recompute recompute) = 0;
-
-  // Blocks whose attention is multiplied by the modulation matrix when sampling. UsageError where
-  // a model has none.
-  virtual void set_amm_blocks(const std::vector<std::int64_t>& blocks);
 
  protected:
   // A table on `device`, kept as long as the model.

@@ -44,8 +44,8 @@ void transpose(const AttentionPlan& plan, const float* modulation, float* to) {
 
 AttentionPlan CpuBackend::attention_plan(T qkv, T table) {
   using Bias = AttentionPlan::Bias;
-  return {qkv, attention_lanes(), table.defined() ? Bias::kGrid : Bias::kNone,
-          grid_side("attention", qkv.shape[1])};
+  if (!table.defined()) return {qkv, attention_lanes(), Bias::kNone, covering_side(qkv.shape[1])};
+  return {qkv, attention_lanes(), Bias::kGrid, grid_side("attention", qkv.shape[1])};
 }
 
 AttentionPlan CpuBackend::attention_plan(T qkv, Kept kept) {

@@ -51,13 +51,14 @@ Bound decoder_bound(double x, double m, double l) {
 struct Sample {
   const float* k;  // coefficients
   const float *x_start, *x_t, *noise;
-  std::int64_t channels, side, patch;
+  std::int64_t channels, height, width, patch;
 
   Sample(const Tensor& coefficients, const Tensor& start, const Tensor& noisy, const Tensor& drawn,
          std::int64_t patch_size, std::int64_t b)
       : k(coefficients.as<float>() + b * K::kCount),
         channels(start.shape[1]),
-        side(start.shape[2]),
+        height(start.shape[2]),
+        width(start.shape[3]),
         patch(patch_size) {
     const std::int64_t at = b * pixels();
     x_start = start.as<float>() + at;
@@ -65,7 +66,7 @@ struct Sample {
     noise = drawn.as<float>() + at;
   }
 
-  std::int64_t pixels() const { return channels * side * side; }
+  std::int64_t pixels() const { return channels * height * width; }
 
   // The derivative is by the variance output v.
   Bound bound(std::int64_t pixel, double predicted, double v) const {
@@ -86,11 +87,11 @@ struct Sample {
   template <class F>
   void for_each_pixel(F f) const {
     std::int64_t pixel = 0;
-    const std::int64_t grid = side / patch;
+    const std::int64_t columns = width / patch;
     for (std::int64_t c = 0; c < channels; ++c) {
-      for (std::int64_t y = 0; y < side; ++y) {
-        for (std::int64_t x = 0; x < side; ++x) {
-          const std::int64_t token = y / patch * grid + x / patch;
+      for (std::int64_t y = 0; y < height; ++y) {
+        for (std::int64_t x = 0; x < width; ++x) {
+          const std::int64_t token = y / patch * columns + x / patch;
           const std::int64_t in_patch = y % patch * patch + x % patch;
           f(pixel++, (token * patch * patch + in_patch) * 2 * channels + c);
         }

@@ -10,14 +10,16 @@ namespace {
 // f(token of the batch, channel, row in the patch, offset of the image row's first pixel)
 template <class F>
 void for_each_patch_row(const Shape& image, std::int64_t patch, F f) {
-  const std::int64_t channels = image[1], side = image[2], grid = side / patch;
-  parallel_ranges(image[0] * grid, 1, [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t channels = image[1], height = image[2], width = image[3];
+  const std::int64_t rows = height / patch, columns = width / patch;
+  parallel_ranges(image[0] * rows, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t token_row = begin; token_row < end; ++token_row) {
-      const std::int64_t b = token_row / grid, y = token_row % grid * patch;
-      for (std::int64_t x = 0; x < grid; ++x) {
+      const std::int64_t b = token_row / rows, y = token_row % rows * patch;
+      for (std::int64_t x = 0; x < columns; ++x) {
         for (std::int64_t c = 0; c < channels; ++c) {
           for (std::int64_t i = 0; i < patch; ++i) {
-            f(token_row * grid + x, c, i, ((b * channels + c) * side + y + i) * side + x * patch);
+            f(token_row * columns + x, c, i,
+              ((b * channels + c) * height + y + i) * width + x * patch);
           }
         }
       }

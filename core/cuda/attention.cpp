@@ -10,7 +10,6 @@
 namespace edt {
 namespace {
 
-// `grid` 0: the tokens fill a grid.
 AttentionSizes sizes_of(const Tensor& qkv, std::int64_t grid) {
   const auto axis = [&](int i) { return static_cast<int>(qkv.shape[i]); };
   check_batch("attention", qkv.shape[0]);
@@ -22,14 +21,17 @@ AttentionSizes sizes_of(const Tensor& qkv, std::int64_t grid) {
           .tokens = axis(1),
           .heads = axis(3),
           .size = axis(4),
-          .grid = static_cast<int>(grid > 0 ? grid : grid_side("attention", qkv.shape[1]))};
+          .grid = static_cast<int>(grid)};
 }
 
 AttentionCall call_of(const Tensor& qkv, const Tensor& table, const Tensor& out,
                       const KeptTokens& kept = {}) {
+  const std::int64_t grid = kept.ids.defined() ? kept.grid
+                            : table.defined()  ? grid_side("attention", qkv.shape[1])
+                                               : covering_side(qkv.shape[1]);
   EDT_ASSERT(out.dtype == qkv.dtype && (!table.defined() || table.dtype == qkv.dtype));
   return {.dtype = element_of(qkv),
-          .sizes = sizes_of(qkv, kept.grid),
+          .sizes = sizes_of(qkv, grid),
           .qkv = qkv.data,
           .table = table.data,
           .ids = kept.ids.defined() ? kept.ids.as<std::int32_t>() : nullptr,

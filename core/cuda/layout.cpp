@@ -15,11 +15,12 @@ void check_elements(std::string_view op, std::int64_t elements) {
 PatchCall patch_call(std::string_view op, PatchOrder order, const Tensor& image,
                      const Tensor& tokens, std::int64_t patch) {
   check_elements(op, image.elements());
-  EDT_ASSERT(image.shape[2] == image.shape[3] && tokens.elements() == image.elements());
+  EDT_ASSERT(tokens.elements() == image.elements());
   return {.dtype = element_of(tokens),
           .order = order,
           .channels = static_cast<int>(image.shape[1]),
-          .side = static_cast<int>(image.shape[2]),
+          .height = static_cast<int>(image.shape[2]),
+          .width = static_cast<int>(image.shape[3]),
           .patch = static_cast<int>(patch),
           .pixels = image.elements()};
 }

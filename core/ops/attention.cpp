@@ -103,7 +103,6 @@ Var kept_attention(Tape& tape, const Var& qkv, Parameter& table, const KeptToken
 
 Var plain_attention(Tape& tape, const Var& qkv, std::int64_t heads) {
   check_heads(qkv, heads, "attention without bias");
-  grid_side("attention", qkv.shape()[1]);
   return Attention{.table = nullptr, .heads = heads, .kept = {}}(tape, qkv);
 }
 

@@ -12,7 +12,7 @@ namespace edt {
 // g x g grid. Extra table rows are unused.
 struct AttentionKernels : virtual KernelFamily {
   // All tokens of the grid, T = g*g: qkv [B, T, 3, H, d], table [>= (2g-1)^2, H] or undefined (no
-  // bias, no dtable), out [B, T, H*d];
+  // bias, no dtable, any T), out [B, T, H*d];
   // lse [B, H, T] (accurate_dtype) = log sum exp of each row of logits, or undefined.
   virtual void attention_forward(const Tensor& qkv, const Tensor& table, const Tensor& out,
                                  const Tensor& lse);

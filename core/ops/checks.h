@@ -21,6 +21,12 @@ inline std::int64_t grid_side(std::string_view op, std::int64_t tokens) {
   return side;
 }
 
+// Side of the smallest square grid with room for the tokens: where places on it are counted, but
+// nothing is asked of them.
+inline std::int64_t covering_side(std::int64_t tokens) {
+  return static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(tokens))));
+}
+
 // The matrix view that keeps the last axis.
 inline Tensor as_matrix(const Tensor& tensor) {
   return tensor.reshaped({tensor.shape.rows(), tensor.shape.columns()});

@@ -22,8 +22,8 @@ struct LossCoefficient {
   };
 };
 
-// tokens [B, g*g, p*p*2C] in (row, column, channel) order: C channels of predicted noise, then C
-// that place the log variance between min (-1) and max (+1). Images [B, C, g*p, g*p], coefficients
+// tokens [B, r*c, p*p*2C] in (row, column, channel) order: C channels of predicted noise, then C
+// that place the log variance between min (-1) and max (+1). Images [B, C, r*p, c*p], coefficients
 // and per-sample results are accurate_dtype.
 struct DiffusionKernels : virtual KernelFamily {
   // mse[b] = weight * mean((noise - predicted)^2). vb[b] = mean in bits of KL(posterior || model),

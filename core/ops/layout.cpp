@@ -10,12 +10,12 @@ Var patch_embedding(Tape& tape, const Tensor& image, Parameter& weight, Paramete
   require(image.shape.rank() == 4 && weight.shape.rank() == 4, "patch_embedding",
           "{}: image is {}, weight is {}", weight.name, to_string(image.shape),
           to_string(weight.shape));
-  const std::int64_t channels = image.shape[1], side = image.shape[2], patch = weight.shape[2];
-  require(channels == weight.shape[1] && side == image.shape[3] && side % patch == 0,
+  const std::int64_t channels = image.shape[1], patch = weight.shape[2];
+  require(channels == weight.shape[1] && image.shape[2] % patch == 0 && image.shape[3] % patch == 0,
           "patch_embedding", "{}: image is {}, weight is {}", weight.name, to_string(image.shape),
           to_string(weight.shape));
-  const std::int64_t grid = side / patch;
-  Var patches = tape.make({image.shape[0], grid * grid, channels * patch * patch});
+  const std::int64_t tokens = image.shape[2] / patch * (image.shape[3] / patch);
+  Var patches = tape.make({image.shape[0], tokens, channels * patch * patch});
   {
     Profiler::Scope scope(tape.profiler(), "layout.forward");
     backend_of(tape).patchify(image, patch, patches.tensor());

@@ -6,10 +6,10 @@
 namespace edt {
 
 struct LayoutKernels : virtual KernelFamily {
-  // image [B, C, g*p, g*p] accurate_dtype -> patches [B, g*g, C*p*p], each in (channel, row,
+  // image [B, C, r*p, c*p] accurate_dtype -> patches [B, r*c, C*p*p], each in (channel, row,
   // column) order, the order of a convolution weight.
   virtual void patchify(const Tensor& image, std::int64_t patch, const Tensor& patches);
-  // tokens [B, g*g, p*p*C] in (row, column, channel) order -> image [B, C, g*p, g*p] accurate_dtype
+  // tokens [B, r*c, p*p*C] in (row, column, channel) order -> image [B, C, r*p, c*p] accurate_dtype
   virtual void unpatchify(const Tensor& tokens, std::int64_t patch, const Tensor& image);
   // x [B, g*g, 4*C] in (row, column, channel) order -> y [B, 4*g*g, C] on the doubled grid
   virtual void pixel_shuffle_forward(const Tensor& x, const Tensor& y);

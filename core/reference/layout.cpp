@@ -6,16 +6,16 @@
 namespace edt {
 namespace {
 
-// f(token index in [0, B*g*g), channel, row in the patch, column in the patch, image index)
+// f(token index in [0, B*rows*columns), channel, row in the patch, column in the patch, image index)
 template <class F>
 void for_each_pixel(const Shape& image, std::int64_t patch, F f) {
-  const std::int64_t channels = image[1], side = image[2], grid = side / patch;
+  const std::int64_t channels = image[1], rows = image[2] / patch, columns = image[3] / patch;
   std::int64_t at = 0;
   for (std::int64_t b = 0; b < image[0]; ++b) {
     for (std::int64_t c = 0; c < channels; ++c) {
-      for (std::int64_t y = 0; y < side; ++y) {
-        for (std::int64_t x = 0; x < side; ++x) {
-          f((b * grid + y / patch) * grid + x / patch, c, y % patch, x % patch, at++);
+      for (std::int64_t y = 0; y < image[2]; ++y) {
+        for (std::int64_t x = 0; x < image[3]; ++x) {
+          f((b * rows + y / patch) * columns + x / patch, c, y % patch, x % patch, at++);
         }
       }
     }

@@ -25,9 +25,7 @@ std::unique_ptr<Model> sampler_model(const StepBenchOptions& options, Backend& b
     require_free_memory(PlannedSampler{options.model, options.dtype, options.micro_batch},
                         options.micro_batch_option, backend.memory(), world);
   }
-  auto model = make_model(options.model, backend, options.dtype);
-  model->set_amm_blocks(options.model.amm_blocks());
-  return model;
+  return make_model(options.model, backend, options.dtype, {}, ModelUse::kSampling);
 }
 
 }  // namespace
@@ -35,20 +33,19 @@ std::unique_ptr<Model> sampler_model(const StepBenchOptions& options, Backend& b
 TrainingSteps::TrainingSteps(const StepBenchOptions& options, Backend& backend, const Mesh& mesh)
     : backend_(backend),
       activations_(communicator_for(backend, mesh.tensor(), "activations")),
-      model_(
-          make_model(options.model, backend, options.dtype, {&mesh.tensor(), activations_.get()})),
       config_(training_config(options, backend, mesh)),
-      engine_(*model_, backend, mesh.data(), config_),
-      batch_(*model_, options.micro_batch) {
-  engine_.initialize();
+      training_({options.model, config_}, backend, mesh.data(),
+                {&mesh.tensor(), activations_.get()}),
+      batch_(training_.model(), options.micro_batch) {
+  engine().initialize();
 }
 
 StepSeconds TrainingSteps::run() {
-  engine_.begin_step();
-  for (const std::int64_t index : engine_.own_micro_batches()) {
-    engine_.run_micro_batch(index, batch_.latents, batch_.labels);
+  engine().begin_step();
+  for (const std::int64_t index : engine().own_micro_batches()) {
+    engine().run_micro_batch(index, batch_.latents, batch_.labels);
   }
-  const StepReport report = engine_.finish_step();
+  const StepReport report = engine().finish_step();
   backend_.synchronize();
   return {{report.communication_seconds + report.hidden_communication_seconds,
            report.communication_seconds},

@@ -8,6 +8,7 @@
 #include "launcher/bench/step_bench.h"
 #include "launcher/bench/step_rounds.h"
 #include "launcher/bench/synthetic_batch.h"
+#include "model/recipe/training.h"
 #include "model/weights.h"
 
 namespace edt {
@@ -22,14 +23,13 @@ class TrainingSteps {
   StepSeconds run();
 
   std::int64_t images() const { return config_.batch; }  // of a step on all ranks
-  TrainingEngine& engine() { return engine_; }
+  TrainingEngine& engine() { return training_.engine(); }
 
  private:
   Backend& backend_;
   std::unique_ptr<Communicator> activations_;
-  std::unique_ptr<Model> model_;
   EngineConfig config_;
-  TrainingEngine engine_;
+  Training training_;
   SyntheticBatch batch_;
 };
 

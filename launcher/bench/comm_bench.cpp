@@ -4,7 +4,7 @@
 #include <chrono>
 #include <functional>
 
-#include "launcher/bench/measuring.h"
+#include "launcher/machine/measuring.h"
 #include "parallel/mpi/plain_collectives.h"
 
 namespace edt {

@@ -2,7 +2,7 @@
 
 #include <sys/resource.h>
 
-#include "launcher/bench/measuring.h"
+#include "launcher/machine/measuring.h"
 
 namespace edt {
 

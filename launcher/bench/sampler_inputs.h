@@ -13,11 +13,13 @@ class SamplerInputs {
   SamplerInputs(Backend& backend, const Model& model, std::int64_t images) : backend_(backend) {
     const SyntheticBatch batch(model, images);
     const std::vector<float> times(static_cast<std::size_t>(images), 500.f);
-    const std::int64_t side = model.input_size(), channels = model.channels();
-    inputs_ = {tensor(batch.latents.data(), {images, channels, side, side}, DType::kFloat32),
+    const LatentShape& latents = model.latents();
+    const std::int64_t height = latents.height, width = latents.width;
+    inputs_ = {tensor(batch.latents.data(), {images, latents.channels, height, width},
+                      DType::kFloat32),
                tensor(times.data(), {images}, DType::kFloat32),
                tensor(batch.labels.data(), {images}, DType::kInt32)};
-    prediction_ = tensor(nullptr, {images, 2 * channels, side, side}, DType::kFloat32);
+    prediction_ = tensor(nullptr, {images, 2 * latents.channels, height, width}, DType::kFloat32);
   }
 
   // The pass, done when it returns.

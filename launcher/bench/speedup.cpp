@@ -3,23 +3,21 @@
 #include <algorithm>
 
 #include "core/base/error.h"
-#include "launcher/bench/measuring.h"
 #include "launcher/bench/speedup_turn.h"
+#include "launcher/machine/measuring.h"
 #include "launcher/text/report.h"
-#include "model/plan/dry_run.h"
+#include "model/families/model_options.h"
+#include "model/plan/products.h"
 #include "model/plan/sampler_run.h"
-#include "model/presets/presets.h"
 
 namespace edt {
 namespace {
 
 ModelConfig sized(const std::string& preset, std::int64_t image_size) {
-  ModelConfig config = model_preset(preset);
-  config.common().input_size = image_size / kPixelsPerLatent;
-  if (auto* edt = config.as<EdtConfig>(); edt != nullptr && image_size > 256)
-    edt->amm_form = AmmForm::kCosine;
-  config.validate();
-  return config;
+  ModelOptions options;
+  options.preset = preset;
+  options.image_size = image_size;
+  return options.resolve(1000);
 }
 
 // Turns of one contestant, as they come.
@@ -77,9 +75,7 @@ SpeedupTable run_rounds(const std::string& what, const std::vector<Contestant>& 
   return table;
 }
 
-double macs(const ModelConfig& config) {
-  return static_cast<double>(total_macs(config.forward_matmuls(1)));
-}
+double macs(const ModelConfig& config) { return total_macs(forward_products(config, 1)); }
 
 OptimizerConfig optimizer_of(const Contestant& contestant, const SpeedupOptions& options) {
   switch (options.optimizer) {
@@ -149,16 +145,24 @@ double SpeedupTable::over_mdtv2(const std::string& key) const {
 }
 
 double mean_training_macs(const Contestant& contestant) {
+  const auto macs_of = [](const ModelConfig& model) {
+    return total_macs(both_forward_products(model, 1));
+  };
+  if (!contestant.masked) return macs(contestant.model);
   const auto* mdtv2 = contestant.model.as<Mdtv2Config>();
-  if (mdtv2 == nullptr || !contestant.masked)
-    return static_cast<double>(total_macs(contestant.model.training_matmuls(1, contestant.masked)));
+  if (mdtv2 == nullptr) return macs_of(contestant.model);
   constexpr int kRatios = 1000;
+  std::map<std::int64_t, double> known;  // by the number of tokens that are kept
   double sum = 0;
-  const MaskRange range = mdtv2->mask_ratio;
+  Mdtv2Config fixed = *mdtv2;
   for (int i = 0; i < kRatios; ++i) {
     const float u = (static_cast<float>(i) + 0.5f) / kRatios;
-    const std::int64_t kept = mdtv2->kept_tokens(range.low + u * (range.high - range.low));
-    sum += static_cast<double>(total_macs(mdtv2->training_matmuls(1, kept)));
+    const auto [low, high] = mdtv2->mask_ratio;
+    const float ratio = low + u * (high - low);
+    const auto [found, is_new] = known.try_emplace(mdtv2->kept_tokens(ratio));
+    fixed.mask_ratio = {ratio, ratio};
+    if (is_new) found->second = macs_of(fixed);
+    sum += found->second;
   }
   return sum / kRatios;
 }
@@ -195,7 +199,7 @@ SizeSpeedup run_speedup(const std::string& size, const std::vector<Contestant>& 
                         const SpeedupOptions& options, Backend& backend,
                         const SpeedupProgress& report) {
   SizeSpeedup result{.size = size, .train = {}, .infer = {}};
-  if (!contestants.empty()) result.image_size = 8 * contestants[0].model.input_size();
+  if (!contestants.empty()) result.image_size = contestants[0].model.latents().factor * contestants[0].model.latents().height;
   if (const Contestant* edt = find(contestants, "EDT"), *mdtv2 = find(contestants, "MDTv2");
       edt != nullptr && mdtv2 != nullptr) {
     result.train_flop_ratio = mean_training_macs(*mdtv2) / mean_training_macs(*edt);

@@ -12,8 +12,8 @@
 
 #include "core/ops/backend.h"
 #include "core/optim/optimizer.h"
-#include "launcher/bench/measuring.h"
-#include "model/presets/model_config.h"
+#include "launcher/machine/measuring.h"
+#include "model/families/model_config.h"
 #include "model/training/engine.h"
 
 namespace edt {

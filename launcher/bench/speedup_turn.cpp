@@ -4,10 +4,10 @@
 
 #include "core/optim/grad_norm.h"
 #include "data/prefetcher.h"
-#include "launcher/bench/ceiling_forms.h"
-#include "launcher/bench/measuring.h"
 #include "launcher/bench/memory_growth.h"
 #include "launcher/bench/sampler_inputs.h"
+#include "launcher/machine/measuring.h"
+#include "model/plan/products.h"
 #include "model/weights.h"
 #include "parallel/self/self_communicator.h"
 
@@ -32,9 +32,9 @@ class Batches {
       : synthetic_(model, options.micro_batch) {
     if (options.shards.empty()) return;
     dataset_.emplace(options.shards);
-    const auto side = static_cast<int>(model.input_size());
-    dataset_->require_fits(static_cast<int>(model.channels()), side, side,
-                           static_cast<int>(model.classes()));
+    const LatentShape& latents = model.latents();
+    dataset_->require_fits(static_cast<int>(latents.channels), static_cast<int>(latents.height),
+                           static_cast<int>(latents.width), static_cast<int>(model.classes()));
     const auto size = static_cast<std::uint64_t>(options.micro_batch);
     reader_.emplace(*dataset_, dataset_->make_order({}), size,
                     [](std::uint64_t number, std::span<std::uint64_t> positions) {
@@ -78,14 +78,14 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
   const MemoryGrowth growth(backend.memory());
   Turn turn;
   {
-    const auto model = make_model(contestant.model, backend, options.dtype);
     const auto alone = make_self_communicator();
-    TrainingEngine engine(*model, backend, *alone, engine_config(contestant, options));
+    Training training({contestant.model, engine_config(contestant, options)}, backend, *alone);
+    TrainingEngine& engine = training.engine();
     fill_weights(backend, engine.state().master());
     fill_weights(backend, engine.state().ema());
     const int warm_up = backend.in_host_memory() ? 1 : 2;  // a GPU's second captures its graphs
     engine.restored(round * (options.steps + warm_up), 0);
-    Batches batches(options, *model);
+    Batches batches(options, training.model());
     const auto step = [&] {
       engine.begin_step();
       for (std::int64_t i = 0; i < options.accumulate; ++i) batches.give_to(engine, i);
@@ -102,8 +102,9 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
     turn.memory_bytes = total_bytes(engine.memory());
     turn.taken_bytes = growth.bytes();
   }
-  const auto uses = contestant.model.training_matmuls(options.micro_batch, contestant.masked);
-  turn.ceiling_rate = ceiling_rate(backend, training_forms(uses, options.accumulate), options);
+  auto forms = training_products({contestant.model, engine_config(contestant, options)});
+  for (MatmulForm& form : forms) form.count *= options.accumulate;
+  turn.ceiling_rate = ceiling_rate(backend, forms, options);
   return turn;
 }
 
@@ -112,8 +113,8 @@ Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options,
   const std::int64_t rows = 2 * options.micro_batch;  // with and without class
   Turn turn;
   {
-    const auto model = make_model(contestant.model, backend, options.dtype);
-    model->set_amm_blocks(contestant.model.amm_blocks());
+    const auto model =
+        make_model(contestant.model, backend, options.dtype, {}, ModelUse::kSampling);
     const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
                                              static_cast<std::int64_t>(kNormBlock));
     const Block memory = zeroed_floats(backend, layout.size());
@@ -141,8 +142,7 @@ Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options,
         arena.peak_bytes();
     turn.taken_bytes = growth.bytes();
   }
-  turn.ceiling_rate =
-      ceiling_rate(backend, forward_forms(contestant.model.forward_matmuls(rows), 1), options);
+  turn.ceiling_rate = ceiling_rate(backend, forward_products(contestant.model, rows), options);
   return turn;
 }
 

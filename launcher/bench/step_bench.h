@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/presets/model_config.h"
+#include "model/families/model_config.h"
 #include "model/training/engine.h"
 #include "parallel/mesh.h"
 

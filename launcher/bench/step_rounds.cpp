@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "launcher/bench/measuring.h"
+#include "launcher/machine/measuring.h"
 
 namespace edt {
 

@@ -14,8 +14,7 @@ struct SyntheticBatch {
   std::vector<std::int32_t> labels;
 
   SyntheticBatch(const Model& model, std::int64_t images)
-      : latents(static_cast<std::size_t>(images * model.channels() * model.input_size() *
-                                         model.input_size())),
+      : latents(static_cast<std::size_t>(images * model.latents().elements())),
         labels(static_cast<std::size_t>(images)) {
     random::fill_normal({.purpose = random::Purpose::kBenchmark}, latents);
     for (std::size_t i = 0; i < labels.size(); ++i) {

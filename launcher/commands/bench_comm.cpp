@@ -1,9 +1,9 @@
 // edt bench comm: every collective against the MPI library's own.
 #include <nlohmann/json.hpp>
 
+#include "core/options/options.h"
 #include "launcher/bench/comm_bench.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/text/report.h"
 #include "parallel/mpi/plain_collectives.h"
 

@@ -3,10 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "core/ops/cases/case_timing.h"
+#include "core/options/options.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/device_options.h"
-#include "launcher/options/options.h"
 #include "launcher/text/report.h"
 
 namespace edt {

@@ -1,14 +1,14 @@
 // edt bench scale: strong and weak scaling over numbers of ranks, tensor ranks and zero stages.
 #include <unistd.h>
 
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/plan/cluster_file.h"
+#include "launcher/recipe/train_config.h"
 #include "launcher/scale/scale_report.h"
 #include "launcher/text/progress.h"
-#include "launcher/train/config.h"
 
 namespace edt {
 namespace {

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "data/dataset.h"
 #include "launcher/bench/speedup_report.h"
@@ -10,7 +11,7 @@
 #include "launcher/device/device_options.h"
 #include "launcher/machine/machine.h"
 #include "launcher/memory/memory_check.h"
-#include "launcher/options/options.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/text/report.h"
 
 namespace edt {
@@ -112,11 +113,7 @@ int bench_speedup(std::span<const std::string> args, CommandContext& context) {
   require_writable(options.html, "--html");
   if (!options.bench.shards.empty()) {
     const auto contestants = published_contestants(options.sizes.front(), options.image_size);
-    const ModelConfig& model = contestants.front().model;
-    const auto side = static_cast<int>(model.input_size());
-    data::Dataset(options.bench.shards)
-        .require_fits(static_cast<int>(model.channels()), side, side,
-                      static_cast<int>(model.classes()), "--image-size");
+    require_fits(data::Dataset(options.bench.shards), contestants.front().model, "--image-size");
   }
   const auto backend = options.device.make_backend(context.world);
   SpeedupReport report{.options = options.bench,

@@ -3,12 +3,12 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "core/options/options.h"
 #include "launcher/bench/step_bench.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
+#include "launcher/recipe/train_config.h"
 #include "launcher/text/report.h"
-#include "launcher/train/config.h"
 
 namespace edt {
 namespace {

@@ -1,8 +1,8 @@
 // edt ckpt compare: whether two checkpoints hold the same bits.
 #include <nlohmann/json.hpp>
 
+#include "core/options/options.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "parallel/checkpoint/compare.h"
 
 namespace edt {

@@ -1,12 +1,12 @@
 // edt ckpt export and edt ckpt import: weights as files that other programs read and write.
 #include <nlohmann/json.hpp>
 
+#include "core/options/options.h"
 #include "core/reference/reference_backend.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
+#include "launcher/recipe/trained_model.h"
 #include "launcher/run/run_directory.h"
-#include "launcher/sample/trained_model.h"
 #include "launcher/sample/weight_files.h"
 #include "launcher/text/report.h"
 #include "model/dit/diffusers_names.h"

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/options/options.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/text/report.h"
 #include "parallel/checkpoint/inspect.h"
 

@@ -2,13 +2,13 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "data/inspect.h"
 #include "data/read_bench.h"
 #include "data/synth.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/write_dataset.h"
-#include "launcher/options/options.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
 
@@ -73,6 +73,8 @@ int data_synth(std::span<const std::string> args, CommandContext& context) {
       .unit("pixels")
       .range(32, 1024);
   options.add("classes", &synth.classes, "number of classes").range(1, 12);
+  options.add("channels", &synth.channels, "of the latents; 16 keep edges sharp")
+      .choices({"4", "16"});
   options.add("seed", &synth.seed, "of the pictures");
   options.add("flipped", &synth.flipped, "store mirrored copies too");
   options.add("samples-per-shard", &synth.samples_per_shard, "samples of one file").at_least(1);

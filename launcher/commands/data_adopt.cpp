@@ -1,10 +1,10 @@
 // edt data adopt.
 #include <fmt/ranges.h>
 
+#include "core/options/options.h"
 #include "data/import/adopt.h"
 #include "data/inspect.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/text/report.h"
 
 namespace edt {

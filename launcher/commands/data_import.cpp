@@ -1,9 +1,9 @@
 // edt data import.
 #include "core/base/error.h"
+#include "core/options/options.h"
 #include "data/import/import.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/write_dataset.h"
-#include "launcher/options/options.h"
 
 namespace edt {
 

@@ -1,8 +1,8 @@
 // edt data repack.
+#include "core/options/options.h"
 #include "data/repack.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/write_dataset.h"
-#include "launcher/options/options.h"
 
 namespace edt {
 

@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/options/options.h"
 #include "launcher/commands/run_room.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/gpu_probe.h"
 #include "launcher/machine/machine.h"
 #include "launcher/machine/rank_survey.h"
-#include "launcher/options/options.h"
 #include "launcher/slurm/slurm_site.h"
 #include "launcher/text/report.h"
 #include "launcher/version.h"

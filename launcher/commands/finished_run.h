@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "launcher/train/config.h"
+#include "launcher/recipe/train_config.h"
 #include "parallel/communicator.h"
 
 namespace edt {

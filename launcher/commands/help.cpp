@@ -2,12 +2,12 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
 #include "launcher/help/command_options.h"
 #include "launcher/help/completion.h"
 #include "launcher/help/man_page.h"
-#include "launcher/options/options.h"
 #include "launcher/version.h"
 
 namespace edt {

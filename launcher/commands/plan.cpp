@@ -1,15 +1,16 @@
 // edt plan: memory, communication and time of a training step on a cluster that is not at hand.
 #include <nlohmann/json.hpp>
 
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/plan/calibrate.h"
 #include "launcher/plan/cluster_file.h"
 #include "launcher/plan/encode_plan.h"
 #include "launcher/plan/plan_report.h"
 #include "launcher/plan/plan_scale.h"
-#include "launcher/train/engine_config.h"
+#include "launcher/recipe/engine_config.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/train/micro_batch.h"
 #include "model/autoencoder/published.h"
 
@@ -180,6 +181,10 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   require_writable(plan.html, "--html");
   require_writable(plan.csv, "--csv");
   require_writable(plan.calibrate, "--calibrate");
+  if (std::filesystem::exists(config.data.path)) {
+    take_latents_of(data::Dataset(config.data.path, {.verify_blocks = false}).description(),
+                    options, config.model);
+  }
   const ModelConfig model = config.model.resolve(1000);
   if (!plan.calibrate.empty()) {
     choose_micro_batch(config, model, context.world.size(), {});

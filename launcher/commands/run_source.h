@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "launcher/options/options.h"
+#include "core/options/options.h"
 
 namespace edt {
 

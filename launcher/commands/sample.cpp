@@ -4,10 +4,10 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/options/options.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/memory/memory_check.h"
-#include "launcher/options/options.h"
 #include "launcher/sample/picture_output.h"
 #include "launcher/sample/trained_data.h"
 #include "launcher/text/progress.h"
@@ -29,8 +29,7 @@ struct SampleOptions {
   PictureRequest request;
   int steps = 250;
   std::string spacing;
-  bool amm = true;
-  std::optional<std::vector<std::int64_t>> amm_blocks;
+  InferenceOptions inference;
   DeviceOptions device;
   DType dtype = DType::kFloat32;
   bool memory_check = true;
@@ -65,15 +64,13 @@ void SampleOptions::declare(OptionSet& options) {
   options.add("cfg-scale", &request.guidance.scale, "classifier-free guidance; 1: none")
       .at_least(0);
   options.add("guided-channels", &request.guidance.channels,
-              {{"first-three", GuidedChannels::kFirstThree}, {"all", GuidedChannels::kAll}},
-              "latent channels that are guided; first-three as published");
+              {{"auto", GuidedChannels::kAuto},
+               {"first-three", GuidedChannels::kFirstThree},
+               {"all", GuidedChannels::kAll}},
+              "latent channels that are guided; auto: of 4 the first three, as published, of "
+              "others all");
   options.add("power-cosine", &request.guidance.power_cosine, "guidance that grows (MDT)");
-  options.add("amm", &amm, "attention modulation matrix, of EDT");
-  options.add("amm-blocks", &amm_blocks, "blocks that use it, from 0")
-      .alias("model.amm-blocks")
-      .at_least(0)
-      .default_is("those of the model")
-      .used_when("amm", {"on"});
+  inference.declare(options);
   options.add("seed", &request.seed, "seed of the noise");
   options.add("init-noise", &init_noise, "HDF5 file, data set z [N, C, H, W], instead of the seed");
   options.add("step-noise", &step_noise,
@@ -121,10 +118,15 @@ std::vector<float> read_noise(const std::filesystem::path& path, const std::stri
   return set.read_all<float>(h5::Type::kFloat32);
 }
 
+h5::Shape latent_shape(const Model& model) {
+  const LatentShape& latents = model.latents();
+  return {static_cast<std::uint64_t>(latents.channels), static_cast<std::uint64_t>(latents.height),
+          static_cast<std::uint64_t>(latents.width)};
+}
+
 void read_noises(SampleOptions& options, const Model& model) {
-  const auto side = static_cast<std::uint64_t>(model.input_size());
-  const h5::Shape pictures{options.request.labels.size(),
-                           static_cast<std::uint64_t>(model.channels()), side, side};
+  h5::Shape pictures = latent_shape(model);
+  pictures.insert(pictures.begin(), options.request.labels.size());
   options.request.init_noise = read_noise(options.init_noise, "z", pictures);
   if (options.step_noise.empty()) return;
   h5::Shape steps = pictures;
@@ -152,10 +154,13 @@ void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& da
 
 // What a file of latents says of itself (docs/sampling.md).
 nlohmann::ordered_json notes_of(const SampleOptions& options, const TrainedModel& trained,
-                                const TrainedData& data, const std::vector<std::int64_t>& amm) {
+                                const TrainedData& data) {
   const PictureRequest& request = options.request;
-  nlohmann::ordered_json notes = data.decoding(trained.model_config());
-  notes.update({{"model", trained.model_config().name()},
+  const ModelConfig& model = trained.model_config();
+  const std::int64_t guided =
+      guided_channels(request.guidance.channels, model.latents().channels);
+  nlohmann::ordered_json notes = data.decoding(model);
+  notes.update({{"model", model.name()},
                 {"checkpoint", std::filesystem::absolute(trained.checkpoint()).string()},
                 {"step", trained.step()},
                 {"weights", options.weights},
@@ -164,12 +169,11 @@ nlohmann::ordered_json notes_of(const SampleOptions& options, const TrainedModel
                 {"eta", request.sampler.eta},
                 {"clip_denoised", request.sampler.clip_denoised},
                 {"cfg_scale", request.guidance.scale},
-                {"guided_channels",
-                 request.guidance.channels == GuidedChannels::kAll ? "all" : "first-three"},
+                {"guided_channels", guided == model.latents().channels ? "all" : "first-three"},
                 {"power_cosine", request.guidance.power_cosine},
-                {"amm_blocks", amm},
                 {"dtype", name_of(options.dtype)},
                 {"seed", request.seed}});
+  for (const auto& [name, value] : model.sampling_facts()) notes[name] = value;
   if (!options.init_noise.empty()) notes["init_noise"] = options.init_noise.string();
   if (!options.step_noise.empty()) notes["step_noise"] = options.step_noise.string();
   return notes;
@@ -213,9 +217,11 @@ void check_options(const SampleOptions& options, const OptionSet& set) {
 }
 
 // The model with its weights, once it is known that it fits.
-std::unique_ptr<TrainedModel> load(SampleOptions& options, Backend& backend, Communicator& world) {
+std::unique_ptr<TrainedModel> load(SampleOptions& options, const OptionSet& set, Backend& backend,
+                                   Communicator& world) {
   const Checkpoint checkpoint = find_checkpoint(options.checkpoint);
-  const ModelConfig config = model_config_of(checkpoint, configuration_of(checkpoint));
+  ModelConfig config = model_config_of(checkpoint, configuration_of(checkpoint));
+  options.inference.apply(set, config);
   PictureRequest& request = options.request;
   options.resolve_labels(config.classes());
   request.batch = std::min(request.batch, static_cast<std::int64_t>(request.labels.size()));
@@ -224,21 +230,9 @@ std::unique_ptr<TrainedModel> load(SampleOptions& options, Backend& backend, Com
     require_free_memory(PlannedSampler{config, options.dtype, request.batch, guided}, "--batch",
                         backend.memory(), world);
   }
-  return std::make_unique<TrainedModel>(
-      checkpoint, options.weights == "raw" ? kMasterArray : kEmaArray, backend, options.dtype);
-}
-
-// The blocks that use the modulation matrix.
-std::vector<std::int64_t> choose_amm_blocks(const SampleOptions& options, const OptionSet& set,
-                                            const ModelConfig& config) {
-  if (config.as<EdtConfig>() != nullptr) {
-    return options.amm ? options.amm_blocks.value_or(config.amm_blocks())
-                       : std::vector<std::int64_t>{};
-  }
-  require<UsageError>(!(options.amm && set.given("amm")) && !options.amm_blocks, "sample",
-                      "the attention modulation matrix belongs to EDT, the model is {}",
-                      config.name());
-  return {};
+  return std::make_unique<TrainedModel>(checkpoint, config,
+                                        options.weights == "raw" ? kMasterArray : kEmaArray,
+                                        backend, options.dtype);
 }
 
 }  // namespace
@@ -252,10 +246,8 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   request.spacing = options.spacing.empty() ? std::to_string(options.steps) : options.spacing;
   check_options(options, set);
   const auto backend = options.device.make_backend(context.world);
-  const auto trained = load(options, *backend, context.world);
+  const auto trained = load(options, set, *backend, context.world);
   Model& model = trained->model();
-  const auto amm = choose_amm_blocks(options, set, trained->model_config());
-  model.set_amm_blocks(amm);
   read_noises(options, model);
   const auto total = static_cast<std::int64_t>(request.labels.size());
   const int columns = options.columns > 0  ? options.columns
@@ -265,10 +257,8 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   const data::Decoder decoder = data.decoder(trained->model_config());
   std::optional<PictureOutput> output;  // of the first rank
   if (context.world.is_root()) {
-    const auto side = static_cast<std::uint64_t>(model.input_size());
-    output.emplace(options.out, decoder, request.labels,
-                   h5::Shape{static_cast<std::uint64_t>(model.channels()), side, side}, columns,
-                   notes_of(options, *trained, data, amm));
+    output.emplace(options.out, decoder, request.labels, latent_shape(model), columns,
+                   notes_of(options, *trained, data));
     warn_of_what_is_missing(options, data, decoder);
   }
   const bool false_colours = options.out.pictures() && decoder.is_false_colour();

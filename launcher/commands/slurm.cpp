@@ -8,9 +8,10 @@
 #include "launcher/commands/job_memory.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/product_file.h"
+#include "launcher/recipe/engine_config.h"
+#include "launcher/recipe/model_data.h"
+#include "launcher/recipe/train_config.h"
 #include "launcher/slurm/slurm_script.h"
-#include "launcher/train/config.h"
-#include "launcher/train/engine_config.h"
 #include "launcher/train/micro_batch.h"
 #include "parallel/mesh.h"
 
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 
 // Everything that is known to be wrong before the job waits in a queue; a micro-batch that is not
 // given is chosen. Returns what could not be checked.
-std::string check(const SlurmRequest& request, TrainConfig& config) {
+std::string check(const SlurmRequest& request, const OptionSet& options, TrainConfig& config) {
   const bool on_gpus = config.run.device.kind == DeviceKind::kCuda;
   require<UsageError>(!on_gpus || request.gpus_per_node > 0, "slurm",
                       "run.device is cuda, and no GPU is asked for: --gpus-per-node");
@@ -46,10 +47,9 @@ std::string check(const SlurmRequest& request, TrainConfig& config) {
                       "the run is told {} s before a limit of {} s: it would never train",
                       request.warn, limit);
   const data::Dataset dataset(config.data.path, {.verify_blocks = false});
+  take_latents_of(dataset.description(), options, config.model);
   const ModelConfig model = config.model.resolve(dataset.description().classes);
-  const auto side = static_cast<int>(model.input_size());
-  dataset.require_fits(static_cast<int>(model.channels()), side, side,
-                       static_cast<int>(model.classes()));
+  require_fits(dataset, model);
   const RankMemory memory =
       config.run.memory_check ? memory_of_rank(request, on_gpus) : RankMemory{};
   const std::string chosen = choose_micro_batch(config, model, request.ranks(),
@@ -105,7 +105,7 @@ int slurm(std::span<const std::string> args, CommandContext& context) {
                         option);
   }
   require<UsageError>(!(dry_run && submits), "slurm", "--dry-run and --submit exclude each other");
-  const std::string unchecked = check(request, config);
+  const std::string unchecked = check(request, options, config);
   if (!unchecked.empty()) context.error << "edt: warning: [slurm] " << unchecked << std::endl;
 
   const fs::path ini = config.run.directory / "train.ini";

@@ -4,8 +4,8 @@
 
 #include <string_view>
 
+#include "core/options/options.h"
 #include "launcher/bench/step_bench.h"
-#include "launcher/options/options.h"
 
 namespace edt {
 

@@ -5,6 +5,7 @@
 #include "launcher/commands/finished_run.h"
 #include "launcher/commands/run_source.h"
 #include "launcher/commands/table.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/run/run_directory.h"
 #include "launcher/train/micro_batch.h"
 #include "launcher/train/trainer.h"
@@ -44,6 +45,8 @@ int train(std::span<const std::string> args, CommandContext& context) {
     if (context.world.is_root()) directory.write_outcome(kDone, *step, "done");
     return kDone;
   }
+  take_latents_of(data::Dataset(config.data.path, {.verify_blocks = false}).description(), options,
+                  config.model);
   const std::string chosen = choose_micro_batch(config, options.to_ini(), context.world);
   context.output_is_result = false;
   Trainer trainer(config, options.to_ini(), context.world);

@@ -5,7 +5,7 @@
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/tune_report.h"
-#include "launcher/train/config.h"
+#include "launcher/recipe/train_config.h"
 
 namespace edt {
 namespace {
@@ -75,7 +75,7 @@ int tune(std::span<const std::string> args, CommandContext& context) {
   OptionSet options("tune",
                     "Times the algorithms that cuBLASLt suggests for each matrix product of a "
                     "model's steps, and writes the fastest to a file. Runs that are given it "
-                    "(--run.products, --products) take these and time nothing, so that they keep "
+                    "(--run.gemm-algos, --gemm-algos) take these and time nothing, so that they keep "
                     "equal bits.");
   tune.declare(options);
   if (!read_options(options, args, context)) return kDone;

@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "core/base/error.h"
+#include "core/options/options.h"
 #include "launcher/commands/table.h"
-#include "launcher/options/options.h"
 #include "launcher/watch/frame.h"
 #include "launcher/watch/run_view.h"
 #include "launcher/watch/terminal_screen.h"

@@ -33,7 +33,7 @@ Option& declare_one(OptionSet& options, const std::string& prefix, const std::st
 void DeviceOptions::declare(OptionSet& options, const std::string& prefix) {
   declare_device(options, prefix);
   declare_one(
-      options, prefix, "products", &products,
+      options, prefix, "gemm-algos", &products,
       "algorithms of matrix products that `edt tune` has chosen for this type of GPU; those "
       "of other shapes are cuBLASLt's first suggestions")
       .used_when(prefix + "device", {"cuda"})

@@ -7,7 +7,7 @@
 
 #include "core/cuda/cuda_backend.h"
 #include "core/ops/backend.h"
-#include "launcher/options/options.h"
+#include "core/options/options.h"
 #include "parallel/communicator.h"
 
 namespace edt {

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "core/options/options.h"
 #include "launcher/command.h"
-#include "launcher/options/options.h"
 
 namespace edt {
 

@@ -2,20 +2,18 @@
 
 #include <malloc.h>
 
-#include "launcher/bench/ceiling_forms.h"
-#include "launcher/bench/measuring.h"
 #include "launcher/machine/machine.h"
+#include "launcher/machine/measuring.h"
 #include "launcher/plan/kernel_timing.h"
 #include "launcher/plan/link_timing.h"
+#include "model/plan/products.h"
 
 namespace edt {
 namespace {
 
 // The matrix rate of one rank while all of them multiply.
 double matrix_rate(const PlannedStep& step, Backend& backend, Communicator& world) {
-  const auto uses = step.model.training_matmuls(step.engine.micro_batch,
-                                                step.engine.objective.masked, step.tensor_ranks);
-  const auto ceiling = backend.matmul_ceiling(training_forms(uses, 1), step.engine.dtype);
+  const auto ceiling = backend.matmul_ceiling(training_products(step), step.engine.dtype);
   require<UsageError>(ceiling != nullptr, "plan",
                       "the {} backend has no matrix products to measure", backend.name());
   ceiling->run();

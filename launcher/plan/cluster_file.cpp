@@ -3,10 +3,10 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/options/nearest.h"
+#include "core/options/options.h"
 #include "core/storage/durable_file.h"
-#include "launcher/options/options.h"
 #include "launcher/plan/cluster_presets.h"
-#include "launcher/text/nearest.h"
 
 namespace edt {
 namespace {

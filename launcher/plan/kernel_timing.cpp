@@ -6,7 +6,7 @@
 #include "core/base/clock.h"
 #include "core/optim/grad_norm.h"
 #include "core/random/stream.h"
-#include "launcher/bench/measuring.h"
+#include "launcher/machine/measuring.h"
 #include "model/plan/rehearsal.h"
 
 namespace edt {

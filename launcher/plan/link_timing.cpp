@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "core/base/clock.h"
-#include "launcher/bench/measuring.h"
+#include "launcher/machine/measuring.h"
 
 namespace edt {
 namespace {

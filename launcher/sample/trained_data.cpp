@@ -15,7 +15,7 @@ TrainedData find_trained_data(const std::filesystem::path& given, const TrainedM
                     .normalized = training.normalize};
   if (given.empty() && !std::filesystem::exists(found.path)) return found;
   found.description = data::Dataset(found.path).description();
-  const std::int64_t channels = trained.model_config().channels();
+  const std::int64_t channels = trained.model_config().latents().channels;
   require<DataError>(found.description->channels == channels, "sample",
                      "{}: latents of {} channels, the model makes {}", found.path.string(),
                      found.description->channels, channels);
@@ -28,20 +28,24 @@ TrainedData find_trained_data(const std::filesystem::path& given, const TrainedM
 data::Decoder TrainedData::decoder(const ModelConfig& model) const {
   if (description) return {*description, normalized};
   data::Description plain;
-  plain.channels = static_cast<int>(model.channels());
-  plain.height = plain.width = static_cast<int>(model.input_size());
+  const LatentShape& shape = model.latents();
+  plain.channels = static_cast<int>(shape.channels);
+  plain.height = static_cast<int>(shape.height);
+  plain.width = static_cast<int>(shape.width);
   return {plain, false};
 }
 
 nlohmann::ordered_json TrainedData::decoding(const ModelConfig& model) const {
+  const LatentShape& shape = model.latents();
   nlohmann::ordered_json notes{{"format", "edt-latents"},
                                {"format_version", 1},
                                {"written_by", "edt " + versions().front().second},
                                {"layout", "N, C, H, W"},
-                               {"channels", model.channels()},
-                               {"image_size", kPixelsPerLatent * model.input_size()},
-                               {"pixels_per_latent", kPixelsPerLatent},
+                               {"channels", shape.channels},
+                               {"image_size", shape.factor * shape.height},
+                               {"pixels_per_latent", shape.factor},
                                {"num_classes", model.classes()}};
+  if (!shape.is_square()) notes["image_width"] = shape.factor * shape.width;
   if (!latents) {
     notes["decode"] = "unknown: neither checkpoint nor data set says the scale of the latents";
     return notes;

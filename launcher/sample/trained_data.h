@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "data/decoder.h"
-#include "launcher/sample/trained_model.h"
+#include "launcher/recipe/trained_model.h"
 
 namespace edt {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "model/presets/model_config.h"
+#include "model/families/model_config.h"
 #include "parallel/checkpoint/exchange.h"
 
 namespace edt {

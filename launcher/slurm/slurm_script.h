@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/options/options.h"
+#include "core/options/options.h"
 
 namespace edt {
 

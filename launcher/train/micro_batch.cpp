@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "data/dataset.h"
+#include "launcher/recipe/engine_config.h"
 #include "launcher/text/report.h"
 #include "launcher/train/agreement.h"
-#include "launcher/train/engine_config.h"
 #include "parallel/mesh.h"
 
 namespace edt {

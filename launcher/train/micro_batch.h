@@ -5,7 +5,7 @@
 #include <string>
 
 #include "launcher/memory/memory_check.h"
-#include "launcher/train/config.h"
+#include "launcher/recipe/train_config.h"
 #include "model/plan/dry_run.h"
 
 namespace edt {

@@ -7,7 +7,7 @@
 
 #include "core/base/log.h"
 #include "core/storage/checksum.h"
-#include "launcher/train/config.h"
+#include "launcher/recipe/train_config.h"
 
 namespace edt {
 namespace {

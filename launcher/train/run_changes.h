@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/options/options.h"
 #include "data/dataset.h"
-#include "launcher/options/options.h"
 
 namespace edt {
 

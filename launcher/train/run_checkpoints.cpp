@@ -4,9 +4,9 @@
 
 #include "core/base/log.h"
 #include "core/storage/durable_file.h"
+#include "launcher/recipe/retention_options.h"
 #include "launcher/run/metrics_scan.h"
 #include "launcher/text/report.h"
-#include "launcher/train/retention_options.h"
 
 namespace edt {
 namespace {

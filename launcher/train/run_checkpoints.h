@@ -4,10 +4,10 @@
 #include <memory>
 #include <string>
 
+#include "launcher/recipe/latent_space.h"
+#include "launcher/recipe/train_config.h"
 #include "launcher/run/run_directory.h"
 #include "launcher/train/checkpoint_room.h"
-#include "launcher/train/config.h"
-#include "launcher/train/latent_space.h"
 #include "launcher/train/run_changes.h"
 #include "launcher/train/smoothed_loss.h"
 #include "model/training/engine.h"

@@ -5,11 +5,11 @@
 #include <optional>
 #include <string>
 
+#include "launcher/recipe/train_config.h"
 #include "launcher/run/metrics.h"
 #include "launcher/run/run_directory.h"
 #include "launcher/run/tensorboard.h"
 #include "launcher/text/progress.h"
-#include "launcher/train/config.h"
 #include "launcher/train/prometheus.h"
 #include "model/training/engine.h"
 

@@ -5,14 +5,15 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/storage/durable_file.h"
-#include "launcher/bench/ceiling_forms.h"
 #include "launcher/memory/memory_check.h"
+#include "launcher/recipe/engine_config.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/text/report.h"
 #include "launcher/train/agreement.h"
 #include "launcher/train/batch_plan.h"
-#include "launcher/train/engine_config.h"
 #include "launcher/train/rank_times.h"
 #include "launcher/version.h"
+#include "model/plan/products.h"
 #include "parallel/device_communicator.h"
 
 namespace edt {
@@ -87,9 +88,7 @@ Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const dat
   require_agreement(world, "version", version_text());
   require_agreement(world, "configuration", configuration);
   require_agreement(world, "data set", signature_of(dataset));
-  const auto side = static_cast<int>(model.input_size());
-  dataset.require_fits(static_cast<int>(model.channels()), side, side,
-                       static_cast<int>(model.classes()));
+  require_fits(dataset, model);
   if (world.is_root()) require_writable(config.run.prometheus, "run.prometheus");
   config.check_recipe(model);
   check_mesh({.ranks = world.size(),
@@ -123,16 +122,16 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
       backend_(checked_backend(config, model_config_, mesh_)),
       activations_(communicator_for(*backend_, mesh_.tensor(), "activations")),
-      model_(make_model(model_config_, *backend_, config.run.dtype, tensor_ranks())),
       detector_(config.train.spike_threshold, config.train.spike_window),
-      engine_(*model_, *backend_, mesh_.data(),
-              watched(engine_config(config), *recorder_, watchdog_.get(), detector_,
-                      config.train.on_spike)),
+      training_({model_config_, watched(engine_config(config), *recorder_, watchdog_.get(),
+                                        detector_, config.train.on_spike)},
+                *backend_, mesh_.data(), tensor_ranks()),
+      engine_(training_.engine()),
       directory_(config.run.directory, world),
       checkpoints_(directory_, config,
                    {configuration, shared_data_identity(config, dataset_, world),
                     LatentSpace::of(dataset_.description(), config.data.normalize).to_text()},
-                   *model_, engine_, mesh_) {
+                   training_.model(), engine_, mesh_) {
   directory_.open_log();
   resumed_ = config.run.resume && checkpoints_.restore();
   if (!resumed_) {
@@ -179,8 +178,8 @@ void Trainer::note_failure(int status, std::string_view what) const {
 
 int Trainer::train(bool silent, const StopSignals& signals) {
   const std::int64_t last = config_.train.steps;
-  log::info("{}: {} parameters, {} on {}, batch {} in {}", model_->name(),
-            human_count(static_cast<double>(model_->parameters().elements())),
+  log::info("{}: {} parameters, {} on {}, batch {} in {}", training_.model().name(),
+            human_count(static_cast<double>(training_.model().parameters().elements())),
             name_of(config_.run.dtype), backend_->name(), config_.train.batch,
             counted(static_cast<std::uint64_t>(engine_.micro_batches()), "micro-batch"));
   if (world().size() > 1) {
@@ -205,9 +204,7 @@ int Trainer::train(bool silent, const StopSignals& signals) {
 
   ceiling_ = std::make_unique<CeilingGauge>(
       *backend_,
-      training_forms(model_config_.training_matmuls(config_.train.micro_batch, config_.train.masked,
-                                                    config_.parallel.tensor),
-                     1),
+      training_products({model_config_, engine_config(config_), 1, config_.parallel.tensor}),
       config_.run.dtype, world());
   std::unique_ptr<SampleGrid> samples;
   if (config_.run.sample_every > 0) {

@@ -7,17 +7,17 @@
 
 #include "data/prefetcher.h"
 #include "launcher/command.h"
+#include "launcher/recipe/train_config.h"
 #include "launcher/run/run_directory.h"
 #include "launcher/signals.h"
 #include "launcher/trace/step_trace.h"
 #include "launcher/train/ceiling_gauge.h"
-#include "launcher/train/config.h"
 #include "launcher/train/requests.h"
 #include "launcher/train/run_checkpoints.h"
 #include "launcher/train/sample_grid.h"
 #include "launcher/train/spike_detector.h"
 #include "launcher/train/step_log.h"
-#include "model/training/engine.h"
+#include "model/recipe/training.h"
 #include "parallel/health/watchdog.h"
 #include "parallel/mesh.h"
 
@@ -66,9 +66,9 @@ class Trainer {
   Mesh mesh_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Communicator> activations_;  // of the tensor ranks
-  std::unique_ptr<Model> model_;
   SpikeDetector detector_;
-  TrainingEngine engine_;
+  Training training_;
+  TrainingEngine& engine_;
   RunDirectory directory_;
   RunCheckpoints checkpoints_;
   bool resumed_ = false, silent_ = false;

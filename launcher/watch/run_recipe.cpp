@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "core/base/error.h"
-#include "launcher/options/ini.h"
+#include "core/options/ini.h"
 
 namespace edt {
 namespace {

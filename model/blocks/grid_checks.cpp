@@ -8,14 +8,9 @@
 
 namespace edt {
 
-void check_patches(const CommonConfig& config, std::int64_t pixels) {
-  config.CommonConfig::check_image_size(pixels, config.patch,
-                                        fmt::format("patch {}", config.patch));
-}
-
 void check_one_grid(const CommonConfig& config, std::int64_t depth, std::int64_t width,
                     std::int64_t heads) {
-  check_patches(config, kPixelsPerLatent * config.input_size);
+  config.check_sides(config.patch_step());
   require<UsageError>(depth >= 1, "model", "model.depths gives {} {} blocks", config.name, depth);
   require<UsageError>(heads >= 1 && width >= 1 && width % heads == 0, "model",
                       "model.heads {} does not divide model.widths {}", heads, width);

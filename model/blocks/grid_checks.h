@@ -6,10 +6,6 @@
 
 namespace edt {
 
-// Whether pictures of so many pixels a side can be cut into patches; UsageError with the sizes that
-// can.
-void check_patches(const CommonConfig& config, std::int64_t pixels);
-
 // UsageError naming the option and both values.
 void check_one_grid(const CommonConfig& config, std::int64_t depth, std::int64_t width,
                     std::int64_t heads);

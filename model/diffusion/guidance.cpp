@@ -24,6 +24,12 @@ void repeat(std::span<const float> from, std::span<float> to) {
 
 }  // namespace
 
+std::int64_t guided_channels(GuidedChannels which, std::int64_t channels) {
+  const bool first_three = which == GuidedChannels::kFirstThree ||
+                           (which == GuidedChannels::kAuto && channels == 4);
+  return first_three ? std::min<std::int64_t>(3, channels) : channels;
+}
+
 double guidance_scale(const GuidanceConfig& config, double timestep) {
   if (!config.power_cosine) return config.scale;
   constexpr double kSteps = 1000, kPower = 4;
@@ -53,9 +59,7 @@ void GuidedDenoiser::operator()(const Tensor& x_t, std::span<const float> t, con
   const auto plane = static_cast<std::size_t>(x_t.shape[2] * x_t.shape[3]);
   const std::size_t picture = 2 * static_cast<std::size_t>(channels) * plane;
   const std::size_t guided =
-      plane * static_cast<std::size_t>(config_.channels == GuidedChannels::kAll
-                                           ? channels
-                                           : std::min<std::int64_t>(3, channels));
+      plane * static_cast<std::size_t>(guided_channels(config_.channels, channels));
   for (std::int64_t b = 0; b < pictures; ++b) {
     const auto row = static_cast<std::size_t>(b);
     const auto scale = static_cast<float>(guidance_scale(config_, static_cast<double>(t[row])));

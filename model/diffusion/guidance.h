@@ -10,13 +10,16 @@
 namespace edt {
 
 enum class GuidedChannels {
+  kAuto,        // of 4 channels the first three, of any other number all
   kFirstThree,  // as published by DiT, MDT and EDT: of the 4 latent channels only 3 are guided
   kAll
 };
+// How many of the `channels` of a latent are guided: the first ones.
+std::int64_t guided_channels(GuidedChannels which, std::int64_t channels);
 
 struct GuidanceConfig {
   double scale = 4;
-  GuidedChannels channels = GuidedChannels::kFirstThree;
+  GuidedChannels channels = GuidedChannels::kAuto;
   // MDT: 1 + (scale - 1) (1 - cos(pi (1 - t / 1000)^4)) / 2, that is none at first, all at the end.
   bool power_cosine = false;
 };

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "model/config.h"
-#include "model/matmuls.h"
 
 namespace edt {
 
@@ -15,12 +14,10 @@ struct DitConfig : CommonConfig {
 
   // Throws UsageError naming the option and both values when the parts do not fit.
   void validate() const;
-  // The same for the side of the pictures alone.
-  void check_image_size(std::int64_t pixels) const;
+  GridStep grid_step() const { return patch_step(); }
   // Numbers of tensor ranks that the model can be cut into: the divisors of the heads.
   std::vector<int> tensor_degrees() const { return divisors(heads); }
-  // As EdtConfig::forward_matmuls.
-  std::vector<MatmulUse> forward_matmuls(std::int64_t images, int tensor_ranks = 1) const;
+  PassKinds passes() const { return {}; }
 };
 
 }  // namespace edt

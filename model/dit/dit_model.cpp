@@ -12,7 +12,8 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
   const std::int64_t width = config_.width, tokens = config_.patches();
   fixed_tables_.push_back({"pos_embed",
                            {1, tokens, width},
-                           sincos_positions(width, config_.input_size / config_.patch)});
+                           sincos_positions(width, config_.latents.height / config_.patch,
+                                            config_.latents.width / config_.patch)});
   positions_ = constant(device, fixed_tables_.back().values, {tokens, width}, dtype);
   patch_embedding_ = PatchEmbedding::make(parameters_, width, config_);
   embedding_ = ConditionEmbedding::make(parameters_, width, config_.classes);
@@ -24,7 +25,7 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
                                               .condition = width}));
   }
   final_ =
-      FinalLayer::make(parameters_, width, config_.patch * config_.patch * 2 * config_.channels);
+      FinalLayer::make(parameters_, width, config_.patch * config_.patch * 2 * config_.latents.channels);
 }
 
 Var DitModel::forward(Tape& tape, const ModelInputs& inputs) {

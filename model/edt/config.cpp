@@ -3,7 +3,6 @@
 #include <numeric>
 
 #include "core/base/error.h"
-#include "model/blocks/matmul_list.h"
 
 namespace edt {
 
@@ -13,7 +12,7 @@ std::int64_t EdtConfig::blocks() const {
 
 std::int64_t EdtConfig::grid(std::int64_t stage) const {
   const std::int64_t level = std::min(stage, stages() - 1 - stage);
-  return (input_size / patch) >> level;
+  return (latents.height / patch) >> level;
 }
 
 std::int64_t EdtConfig::stage_of_block(std::int64_t block) const {
@@ -23,12 +22,11 @@ std::int64_t EdtConfig::stage_of_block(std::int64_t block) const {
   return stage;
 }
 
-void EdtConfig::check_image_size(std::int64_t pixels) const {
+GridStep EdtConfig::grid_step() const {
   constexpr std::int64_t kMostDownSamplings = 40;  // no picture is that large
   const std::int64_t halvings = std::min(down_stages(), kMostDownSamplings);
-  CommonConfig::check_image_size(pixels, patch << halvings,
-                                 fmt::format("patch {} x {} of {} down-samplings", patch,
-                                             std::int64_t{1} << halvings, down_stages()));
+  return {patch << halvings, fmt::format("patch {} x {} of {} down-samplings", patch,
+                                         std::int64_t{1} << halvings, down_stages())};
 }
 
 void EdtConfig::validate() const {
@@ -39,7 +37,8 @@ void EdtConfig::validate() const {
   require<UsageError>(widths.size() == depths.size() && heads.size() == depths.size(), kWhere,
                       "model.depths has {} stages, model.widths {}, model.heads {}", depths.size(),
                       widths.size(), heads.size());
-  check_image_size(kPixelsPerLatent * input_size);
+  check_sides(grid_step());
+  require_square("as its relative positions are those of a square grid");
   for (std::size_t i = 0; i < depths.size(); ++i) {
     require<UsageError>(depths[i] >= 1, kWhere, "model.depths: stage {} has {} blocks", i,
                         depths[i]);
@@ -73,31 +72,6 @@ std::vector<int> EdtConfig::tensor_degrees() const {
   std::int64_t shared = 0;
   for (std::int64_t count : heads) shared = std::gcd(shared, count);
   return divisors(shared);
-}
-
-std::vector<MatmulUse> EdtConfig::forward_matmuls(std::int64_t images, int tensor_ranks) const {
-  const std::int64_t condition = widths[0];
-  const auto width = [&](std::int64_t stage) { return widths[static_cast<std::size_t>(stage)]; };
-  const auto tokens = [&](std::int64_t stage) { return grid(stage) * grid(stage); };
-  MatmulList list(tensor_ranks);
-  list.embeddings(*this, images, tokens(0), condition);
-  for (std::int64_t s = 0; s < stages(); ++s) {
-    const auto i = static_cast<std::size_t>(s);
-    const std::int64_t d = width(s), t = tokens(s);
-    list.modulations(images, 6 * d, condition, depths[i]);
-    list.blocks({images, t, d, heads[i], mlp_ratio, depths[i]});
-    if (s < down_stages()) {
-      list.modulations(images, 8 * d, condition);
-      list.linear(images * tokens(s + 1), width(s + 1), 4 * d);
-    }
-    if (s > down_stages()) {
-      list.linear(images * tokens(s - 1), 4 * d, width(s - 1));
-      list.modulations(images, 4 * d, condition);
-      list.linear(images * t, d, 2 * d);
-    }
-  }
-  list.final_layer(*this, images, tokens(0), condition);
-  return list.take();
 }
 
 }  // namespace edt

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "model/config.h"
-#include "model/matmuls.h"
 
 namespace edt {
 
@@ -34,16 +33,27 @@ struct EdtConfig : CommonConfig {
 
   // Throws UsageError naming the option and both values when the parts do not fit.
   void validate() const;
-  // The same for the side of the pictures alone.
-  void check_image_size(std::int64_t pixels) const;
+  GridStep grid_step() const;
 
   // Numbers of tensor ranks that the model can be cut into: the divisors that the head counts of
   // all stages share. Widths and hidden widths are multiples of the heads.
   std::vector<int> tensor_degrees() const;
 
-  // Matrix products of one forward pass of `images` images, on one of `tensor_ranks`. With one rank
-  // their multiply-accumulates at one image are what the paper calls GFLOPs.
-  std::vector<MatmulUse> forward_matmuls(std::int64_t images, int tensor_ranks = 1) const;
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> sampling_facts() const {
+    if (amm_blocks.empty()) return {};
+    return {{"amm_blocks", amm_blocks}};
+  }
+
+  // A model of one stage without the mask inside it has no mask.
+  PassKinds passes() const {
+    const bool masks = mid_mask || down_stages() > 0;
+    return {.zeroes = masks, .shares_prefix = masks};
+  }
 };
+
+// Gives an EDT other depths. What names blocks keeps its place: the blocks of the modulation matrix
+// stay at the same share of their stage (with another number of stages: of all stages on the way
+// up), and so does the mask inside the first stage.
+void change_depths(EdtConfig& config, std::vector<std::int64_t> depths);
 
 }  // namespace edt

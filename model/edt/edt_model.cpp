@@ -21,7 +21,7 @@ EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorG
     if (stage < config_.down_stages()) add_way_down(stage);
   }
   final_ = FinalLayer::make(parameters_, condition,
-                            config_.patch * config_.patch * 2 * config_.channels);
+                            config_.patch * config_.patch * 2 * config_.latents.channels);
   add_masks();
   amm_.resize(blocks_.size());
 }

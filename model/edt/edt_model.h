@@ -17,7 +17,9 @@ class EdtModel final : public Model {
   const EdtConfig& config() const { return config_; }
   void set_recompute(Recompute recompute) override { recompute_ = recompute; }
 
-  void set_amm_blocks(const std::vector<std::int64_t>& blocks) override;
+  // Blocks whose attention is multiplied by the modulation matrix, which no gradient passes:
+  // when sampling.
+  void set_amm_blocks(const std::vector<std::int64_t>& blocks);
 
   Var forward(Tape& tape, const ModelInputs& inputs) override {
     return forward_masked(tape, inputs, {});

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "model/config.h"
-#include "model/matmuls.h"
 
 namespace edt {
 
@@ -17,22 +16,13 @@ struct Mdtv2Config : CommonConfig {
 
   // Throws UsageError naming the option and both values when the parts do not fit.
   void validate() const;
-  // The same for the side of the pictures alone.
-  void check_image_size(std::int64_t pixels) const;
+  GridStep grid_step() const { return patch_step(); }
   // Numbers of tensor ranks that the model can be cut into: the divisors of the heads.
   std::vector<int> tensor_degrees() const { return divisors(heads); }
+  PassKinds passes() const { return {.drops = true}; }
 
   // Tokens of a sample that a masked pass of this ratio keeps.
   std::int64_t kept_tokens(float ratio) const;
-
-  // Of the full pass, with which the model samples; as EdtConfig::forward_matmuls.
-  std::vector<MatmulUse> forward_matmuls(std::int64_t images, int tensor_ranks = 1) const;
-  // Of the masked pass alone when it keeps `kept` tokens.
-  std::vector<MatmulUse> masked_matmuls(std::int64_t images, std::int64_t kept,
-                                        int tensor_ranks = 1) const;
-  // Of both passes of a step, as they are computed together.
-  std::vector<MatmulUse> training_matmuls(std::int64_t images, std::int64_t kept,
-                                          int tensor_ranks = 1) const;
 };
 
 }  // namespace edt

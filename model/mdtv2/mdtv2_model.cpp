@@ -19,7 +19,7 @@ Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ra
                                 .heads = config_.heads,
                                 .mlp_ratio = config_.mlp_ratio,
                                 .condition = width,
-                                .grid = config_.input_size / config_.patch,
+                                .grid = config_.latents.height / config_.patch,
                                 .spare_rows = kSpareTableRows};
   const auto blocks = [&](const char* group, std::int64_t count) {
     std::vector<TransformerBlock> made;
@@ -41,7 +41,7 @@ Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ra
   sizes.has_skip = true;
   decoder_blocks_ = blocks("de_blocks", config_.decoder_depth);
   final_ =
-      FinalLayer::make(parameters_, width, config_.patch * config_.patch * 2 * config_.channels);
+      FinalLayer::make(parameters_, width, config_.patch * config_.patch * 2 * config_.latents.channels);
   dropping_ = MaskSpec{"dropped", tokens, config_.mask_ratio.low, config_.mask_ratio.high};
 }
 

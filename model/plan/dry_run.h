@@ -4,15 +4,12 @@
 #pragma once
 
 #include "model/plan/trace.h"
-#include "model/presets/model_config.h"
-#include "model/training/engine.h"
+#include "model/recipe/training.h"
 
 namespace edt {
 
 // A step on a mesh of data_ranks x tensor_ranks; engine.batch is over all of them.
-struct PlannedStep {
-  ModelConfig model;
-  EngineConfig engine;
+struct PlannedStep : TrainingRecipe {
   int data_ranks = 1, tensor_ranks = 1;
 
   int ranks() const { return data_ranks * tensor_ranks; }

@@ -45,24 +45,6 @@ void KernelKey::add(const Columns& columns) {
             static_cast<double>(size_of(columns.tensor.dtype));
 }
 
-void KernelKey::add(const MlpWeights& weights) {
-  for (const Tensor& tensor : {weights.fc1, weights.fc1_bias, weights.fc2, weights.fc2_bias}) {
-    add(tensor);
-  }
-}
-
-void KernelKey::add(const MlpGrads& grads) {
-  for (const GradTarget& target : {grads.fc1, grads.fc1_bias, grads.fc2, grads.fc2_bias}) {
-    add(target);
-  }
-}
-
-void KernelKey::add(const KeptTokens& kept) {
-  add(kept.ids);
-  add(kept.places);
-  add(kept.grid);
-}
-
 std::string KernelKey::text() const {
   std::string text;
   for (std::size_t i = 0; i < numbers_.size(); ++i) {
@@ -83,23 +65,23 @@ void Recorder::add(TraceEvent::Type type, std::size_t index, std::uint64_t ticke
   if (recording_) trace_.events.push_back({type, static_cast<std::uint32_t>(index), ticket});
 }
 
-void Recorder::kernel(std::string_view name, KernelClass kind, DType dtype, double flops,
-                      const KernelKey& key, Replay replay) {
-  if (!recording_) return;
+Kernel* Recorder::kernel(std::string_view name, KernelClass kind, DType dtype, const KernelKey& key,
+                         Replay replay) {
+  if (!recording_) return nullptr;
   std::vector<std::int64_t> id = key.numbers();
   id.push_back(static_cast<std::int64_t>(std::hash<std::string_view>{}(name)));
   const auto [found, is_new] =
       kernel_index_.emplace(std::move(id), static_cast<std::uint32_t>(trace_.kernels.size()));
-  if (is_new) {
-    trace_.kernels.push_back({.name = std::string(name),
-                              .key = fmt::format("{} {} {}", name, short_name(dtype), key.text()),
-                              .kind = kind,
-                              .dtype = dtype,
-                              .flops = flops,
-                              .bytes = key.bytes()});
-  }
   add(TraceEvent::Type::kKernel, found->second);
   if (keep_replays_) trace_.replays.push_back(std::move(replay));
+  if (!is_new) return nullptr;
+  trace_.kernels.push_back({.name = std::string(name),
+                            .key = fmt::format("{} {} {}", name, short_name(dtype), key.text()),
+                            .kind = kind,
+                            .dtype = dtype,
+                            .bytes = key.bytes(),
+                            .products = {}});
+  return &trace_.kernels.back();
 }
 
 void Recorder::collective(const PlannedCollective& collective) {

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "core/ops/operands.h"
 #include "model/plan/trace.h"
 #include "parallel/zero/communication_queue.h"
 
@@ -15,9 +16,10 @@ class KernelKey {
   void add(const Tensor& tensor);
   void add(const GradTarget& target);
   void add(const Columns& columns);
-  void add(const MlpWeights& weights);
-  void add(const MlpGrads& grads);
-  void add(const KeptTokens& kept);
+  template <HasOperands T>
+  void add(const T& operands) {
+    for_each_operand(operands, [this](const auto& operand) { add(operand); });
+  }
   void add(Activation kind) { add(static_cast<std::int64_t>(kind)); }
   void add(const random::StreamKey&) {}
   void add(double) {}
@@ -45,8 +47,10 @@ class Recorder final : public QueueObserver {
   bool recording() const { return recording_; }
   bool keeps_replays() const { return keep_replays_; }
 
-  void kernel(std::string_view name, KernelClass kind, DType dtype, double flops,
-              const KernelKey& key, Replay replay = {});
+  // The kernel where it is called for the first time at these shapes, to be described: what the
+  // key does not say. Else, and while paused, nullptr.
+  Kernel* kernel(std::string_view name, KernelClass kind, DType dtype, const KernelKey& key,
+                 Replay replay = {});
   void collective(const PlannedCollective& collective);
 
   void task_begins(std::uint64_t ticket) override { add(TraceEvent::Type::kTaskBegin, 0, ticket); }

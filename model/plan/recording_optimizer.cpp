@@ -22,14 +22,14 @@ void RecordingOptimizer::update(const UpdateArgs& args) const {
     key.add(Tensor{
         args.working.data(), {static_cast<std::int64_t>(args.working.size())}, DType::kBFloat16});
   }
-  recorder_.kernel("optimizer", KernelClass::kStream, DType::kFloat32, 0, key);
+  recorder_.kernel("optimizer", KernelClass::kStream, DType::kFloat32, key);
 }
 
 void RecordingOptimizer::square_sums(std::span<const float> values, std::span<const ElementRange>,
                                      std::span<double>) const {
   KernelKey key;
   key.add(array(values, false));
-  recorder_.kernel("square_sums", KernelClass::kStream, DType::kFloat32, 0, key);
+  recorder_.kernel("square_sums", KernelClass::kStream, DType::kFloat32, key);
 }
 
 }  // namespace edt

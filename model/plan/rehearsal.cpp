@@ -34,27 +34,25 @@ std::unique_ptr<Model> checked_model(const PlannedStep& step, Device& device,
   return make_model(step.model, device, step.engine.dtype, {&tensor_ranks});
 }
 
-EngineConfig observed(EngineConfig config, Recorder& recorder) {
-  config.zero.observer = &recorder;
-  return config;
+TrainingRecipe observed(TrainingRecipe recipe, Recorder& recorder) {
+  recipe.engine.zero.observer = &recorder;
+  return recipe;
 }
 
 }  // namespace
 
 Rehearsal::Rehearsal(const PlannedStep& step, bool keep_replays)
     : recorder_(keep_replays),
-      backend_(recorder_),
+      backend_(make_recording_backend(recorder_)),
       tensor_ranks_(recorder_, RankGroup::kTensor, 0, step.tensor_ranks),
-      model_(checked_model(step, backend_, tensor_ranks_)),
+      model_(checked_model(step, *backend_, tensor_ranks_)),
       data_ranks_(recorder_, RankGroup::kData, largest_rank(step, *model_), step.data_ranks),
-      engine_(std::make_unique<TrainingEngine>(*model_, backend_, data_ranks_,
-                                               observed(step.engine, recorder_))),
+      training_(std::move(model_), observed(step, recorder_), *backend_, data_ranks_),
+      engine_(training_.engine()),
       labels_(static_cast<std::size_t>(step.engine.micro_batch)) {
-  const ModelConfig& model = step.model;
-  latents_.resize(labels_.size() * static_cast<std::size_t>(model.channels() * model.input_size() *
-                                                            model.input_size()));
+  latents_.resize(labels_.size() * static_cast<std::size_t>(step.model.latents().elements()));
   recorder_.pause();
-  engine_->restored(0, 0);
+  engine_.restored(0, 0);
 }
 
 Rehearsal::~Rehearsal() = default;
@@ -67,39 +65,39 @@ void Rehearsal::run_step() {
 }
 
 void Rehearsal::run_unrecorded() {
-  engine_->begin_step();
-  for (const std::int64_t index : engine_->own_micro_batches()) {
-    engine_->run_micro_batch(index, latents_, labels_);
+  engine_.begin_step();
+  for (const std::int64_t index : engine_.own_micro_batches()) {
+    engine_.run_micro_batch(index, latents_, labels_);
   }
-  engine_->finish_step();
+  engine_.finish_step();
 }
 
 // Partial sums have their memory from the beginning (parallel/tree_accumulate.h), and losses too.
 // The first micro-batch finds buffers that it has to make more of, the second knows the order of
 // the first; after the last one gradients are reduced.
 void Rehearsal::run_for_memory() {
-  const auto& own = engine_->own_micro_batches();
+  const auto& own = engine_.own_micro_batches();
   for (const std::size_t place :
        {std::size_t{0}, std::min<std::size_t>(1, own.size() - 1), own.size() - 1}) {
-    engine_->go_on_at(place);
-    engine_->run_micro_batch(own[place], latents_, labels_);
+    engine_.go_on_at(place);
+    engine_.run_micro_batch(own[place], latents_, labels_);
   }
 }
 
 std::vector<MemoryUse> Rehearsal::memory_uses() {
-  const Arena& arena = engine_->tape().arena();
-  std::vector<MemoryUse> uses = engine_->memory();
+  const Arena& arena = engine_.tape().arena();
+  std::vector<MemoryUse> uses = engine_.memory();
   std::size_t known = 0;
   for (const MemoryUse& use : uses) {
     known += use.category == "activations" ? arena.reserved_bytes() : use.bytes;
   }
-  uses.push_back({"inputs and tables", backend_.memory().bytes() - known});
+  uses.push_back({"inputs and tables", backend_->memory().bytes() - known});
   std::erase_if(uses, [](const MemoryUse& use) { return use.bytes == 0; });
   return uses;
 }
 
 DryMemory Rehearsal::memory_result() {
-  DryMemory memory{.uses = memory_uses(), .parameters = engine_->layout().elements()};
+  DryMemory memory{.uses = memory_uses(), .parameters = engine_.layout().elements()};
   for (const MemoryUse& use : memory.uses) memory.bytes += use.bytes;
   return memory;
 }
@@ -110,8 +108,8 @@ DryRun Rehearsal::result() {
   run.memory = std::move(memory.uses);
   run.memory_bytes = memory.bytes;
   run.parameters = memory.parameters;
-  run.model_flops = engine_->profiler().total_flops();
-  run.recompute_flops = engine_->profiler().total_recompute_flops();
+  run.model_flops = engine_.profiler().total_flops();
+  run.recompute_flops = engine_.profiler().total_recompute_flops();
   run.trace = recorder_.take();
   return run;
 }

@@ -24,17 +24,18 @@ class Rehearsal {
   void run_for_memory();
   DryRun result();
   DryMemory memory_result();
-  const HollowMemory& memory() { return backend_.memory(); }
+  const HollowMemory& memory() { return backend_->memory(); }
 
  private:
   std::vector<MemoryUse> memory_uses();
 
   Recorder recorder_;
-  RecordingBackend backend_;
+  std::unique_ptr<RecordingBackend> backend_;
   RecordingCommunicator tensor_ranks_;
-  std::unique_ptr<Model> model_;
+  std::unique_ptr<Model> model_;  // until the training has it
   RecordingCommunicator data_ranks_;
-  std::unique_ptr<TrainingEngine> engine_;
+  Training training_;
+  TrainingEngine& engine_;
   std::vector<float> latents_;
   std::vector<std::int32_t> labels_;
 };

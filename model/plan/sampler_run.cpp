@@ -19,9 +19,9 @@ struct SamplerMemory {
 SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool in_host_memory) {
   Recorder recorder(false);
   recorder.pause();
-  RecordingBackend backend(recorder);
-  const auto model = make_model(planned.model, backend, planned.dtype);
-  if (const auto amm = planned.model.amm_blocks(); !amm.empty()) model->set_amm_blocks(amm);
+  const auto made = make_recording_backend(recorder);
+  RecordingBackend& backend = *made;
+  const auto model = make_model(planned.model, backend, planned.dtype, {}, ModelUse::kSampling);
   const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
                                            static_cast<std::int64_t>(kNormBlock));
   const Block memory(backend.memory(), static_cast<std::size_t>(layout.size()) * sizeof(float));

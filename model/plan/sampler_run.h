@@ -1,7 +1,7 @@
 // Runs the code of a guided sampler over memory that is not there: what it would take.
 #pragma once
 
-#include "model/presets/model_config.h"
+#include "model/families/model_config.h"
 
 namespace edt {
 

@@ -26,7 +26,7 @@ PictureSampler::PictureSampler(Model& model, Backend& backend, DType dtype)
       tape_(backend, arena_, profiler_, dtype) {}
 
 std::size_t PictureSampler::picture_elements() const {
-  return static_cast<std::size_t>(model_.channels() * model_.input_size() * model_.input_size());
+  return static_cast<std::size_t>(model_.latents().elements());
 }
 
 void PictureSampler::check(const PictureRequest& request, const Sampler& sampler) const {
@@ -78,10 +78,10 @@ void PictureSampler::load_noise(const PictureRequest& request, std::int64_t firs
 void PictureSampler::run_batch(const PictureRequest& request, const Sampler& sampler,
                                std::int64_t first, const SamplingProgress& progress) {
   const auto total = static_cast<std::int64_t>(request.labels.size());
-  const std::int64_t side = model_.input_size();
-  const Tensor x = view_of(std::span(batch_), {request.batch, model_.channels(), side, side});
+  const LatentShape& latents = model_.latents();
+  const Tensor x = view_of(std::span(batch_), {request.batch, latents.channels, latents.height, latents.width});
   load_noise(request, first, x);
-  const Shape all_noise{sampler.steps(), total, model_.channels(), side, side};
+  const Shape all_noise{sampler.steps(), total, latents.channels, latents.height, latents.width};
   const StepNoise noise =
       request.step_noise.empty()
           ? keyed_step_noise(request.seed, static_cast<std::uint32_t>(first))

@@ -4,13 +4,6 @@
 #include <cmath>
 
 namespace edt {
-namespace {
-
-std::int64_t kept_tokens(const MaskSpec& spec, float ratio) {
-  return static_cast<std::int64_t>(static_cast<float>(spec.tokens) * (1.0f - ratio));
-}
-
-}  // namespace
 
 MaskBuffers::MaskBuffers(const Model& model, InputBuffers& inputs, std::int64_t batch)
     : model_(model), inputs_(inputs) {
@@ -18,7 +11,7 @@ MaskBuffers::MaskBuffers(const Model& model, InputBuffers& inputs, std::int64_t 
     keep_.push_back(inputs.add({2 * batch, mask.tokens}, DType::kFloat32));
   }
   if (const auto& spec = model.dropping()) {
-    ids_ = inputs.add({batch, kept_tokens(*spec, spec->low)}, DType::kInt32);
+    ids_ = inputs.add({batch, spec->kept(spec->low)}, DType::kInt32);
     places_ = inputs.add({batch, spec->tokens}, DType::kInt32);
     masks_.kept.grid = std::lround(std::sqrt(static_cast<double>(spec->tokens)));
   }
@@ -45,7 +38,7 @@ void MaskBuffers::draw_token_masks(StepKey key, std::span<const std::int32_t> po
 // step does not depend on how the batch is cut.
 void MaskBuffers::draw_kept(StepKey key, std::span<const std::int32_t> positions) {
   const MaskSpec& spec = *model_.dropping();
-  const std::int64_t kept = kept_tokens(spec, mask_ratio(key, {spec}, 0));
+  const std::int64_t kept = spec.kept(mask_ratio(key, {spec}, 0));
   const auto batch = static_cast<std::int64_t>(positions.size());
   const auto ids = inputs_.host<std::int32_t>(ids_).first(static_cast<std::size_t>(batch * kept));
   draw_kept_tokens(key, spec, positions, kept, ids, inputs_.host<std::int32_t>(places_));

@@ -31,8 +31,8 @@ Objective::Objective(Model& model, Backend& backend, const DiffusionSchedule& sc
   require<UsageError>(!config.shared_noise || !model.dropping(), "objective",
                       "shared noise is for models whose masks zero tokens, {} drops them",
                       model.name());
-  const std::int64_t side = model.input_size();
-  const Shape image{rows(), model.channels(), side, side};
+  const LatentShape& latents = model.latents();
+  const Shape image{rows(), latents.channels, latents.height, latents.width};
   in_ = {.x_start = inputs_.add(image, DType::kFloat32),
          .t = inputs_.add({rows()}, DType::kFloat32),
          .labels = inputs_.add({rows()}, DType::kInt32),

@@ -186,11 +186,11 @@ step_kernels() {
 
 step_tune() {
   edt tune "${s[@]}" --micro-batch "$half" --dtype bf16 --out "$work/gpu.json" --rounds 3
-  train --run.products "$work/gpu.json" --run.dir "$work/a"
-  train --run.products "$work/gpu.json" --run.dir "$work/b"
+  train --run.gemm-algos "$work/gpu.json" --run.dir "$work/a"
+  train --run.gemm-algos "$work/gpu.json" --run.dir "$work/b"
   edt ckpt compare --first "$work/a" --second "$work/b"
   bench "${s[@]}" --micro-batch "$half" | keep bench-before-tuning
-  bench "${s[@]}" --micro-batch "$half" --products "$work/gpu.json" | keep bench-tuned
+  bench "${s[@]}" --micro-batch "$half" --gemm-algos "$work/gpu.json" | keep bench-tuned
 }
 
 sanitizer() {

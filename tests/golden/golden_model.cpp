@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/edt/edt_model.h"
+
 namespace edt::test {
 namespace {
 
@@ -49,7 +51,7 @@ ModelConfig golden_config(const GoldenFile& file) {
   ModelConfig config = of_kind(file.text("/", "model"), file);
   CommonConfig& common = config.common();
   common.name = "golden";
-  common.input_size = number("input_size");
+  common.latents = LatentShape::square(number("input_size"));
   common.patch = number("patch_size");
   common.classes = number("num_classes");
   return config;
@@ -70,10 +72,13 @@ GoldenModel::GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, 
   }
 }
 
-std::vector<std::int64_t> GoldenModel::amm_blocks() const {
-  const auto* edt = config_.as<EdtConfig>();
-  const bool follows_published_list = edt != nullptr && edt->mid_mask && edt->blocks() > 25;
-  return follows_published_list ? std::vector<std::int64_t>{23, 25} : config_.amm_blocks();
+void GoldenModel::use_modulation() {
+  auto* model = dynamic_cast<EdtModel*>(model_.get());
+  if (model == nullptr) return;
+  const EdtConfig& config = model->config();
+  const bool follows_published_list = config.mid_mask && config.blocks() > 25;
+  model->set_amm_blocks(follows_published_list ? std::vector<std::int64_t>{23, 25}
+                                               : config.amm_blocks);
 }
 
 Tensor GoldenModel::allocate(const Shape& shape, DType dtype) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/ops/backend.h"
-#include "model/presets/model_config.h"
+#include "model/families/model_config.h"
 #include "tests/golden/golden_file.h"
 
 namespace edt::test {
@@ -24,10 +24,11 @@ class GoldenModel {
   const Model& model() const { return *model_; }
   const ModelConfig& config() const { return config_; }
   Tape& tape() { return tape_; }
-  // Blocks the expected values use the modulation matrix in. The published XL places it by a fixed
-  // list, whatever the depths, so a model with the mid mask is computed with blocks 23 and 25 even
-  // where its attribute, relative to the last stage, says otherwise.
-  std::vector<std::int64_t> amm_blocks() const;
+  // Turns on the modulation matrix of an EDT in the blocks in which the expected values use it. The
+  // published XL places it by a fixed list, whatever the depths, so a model with the mid mask is
+  // computed with blocks 23 and 25 even where its attribute, relative to the last stage, says
+  // otherwise.
+  void use_modulation();
   // Device memory that holds `values`, kept as long as this object.
   Tensor tensor(const std::vector<float>& values, const Shape& shape, DType dtype);
   Tensor integers(const std::vector<std::int64_t>& values, const Shape& shape);

@@ -75,14 +75,14 @@ TEST_P(Golden, LossesAndAllGradients) {
 // In eval mode the modulation matrix is on where a model has one.
 TEST_P(Golden, OutputsWithAndWithoutModulationMatrix) {
   expect_close(run_->output(), "/expected/output_train", GetParam().output_tolerance);
-  model().set_amm_blocks(run_->golden().amm_blocks());
+  run_->golden().use_modulation();
   expect_close(run_->output(), "/expected/output_eval", GetParam().output_tolerance);
 }
 
 // Five steps with guidance on the first three channels and the modulation matrix; given noise.
 TEST_P(Golden, Samples) {
   if (GetParam().dtype != DType::kFloat32) GTEST_SKIP() << "samplers are float32";
-  model().set_amm_blocks(run_->golden().amm_blocks());
+  run_->golden().use_modulation();
   const auto labels = file_.read<std::int64_t>("/inputs/sample/labels");
   const auto step_noise = file_.read<float>("/inputs/sample/ddpm_step_noise");
   PictureRequest request;

@@ -7,8 +7,9 @@
 #include "core/reference/reference_backend.h"
 #include "model/edt/edt_model.h"
 #include "model/edt/tables.h"
+#include "model/families/presets.h"
+#include "model/plan/products.h"
 #include "model/positions.h"
-#include "model/presets/presets.h"
 #include "tests/golden/golden_file.h"
 #include "tests/golden/golden_model.h"
 
@@ -29,7 +30,7 @@ TEST_P(Preset, MatchesPublishedCode) {
   const auto backend = make_reference_backend();
   const EdtModel model(edt_preset(name), *backend, DType::kFloat32);
   EXPECT_EQ(model.parameters().elements(), tables.number("/", "params " + name));
-  EXPECT_EQ(total_macs(model.config().forward_matmuls(1)), tables.number("/", "macs " + name));
+  EXPECT_EQ(total_macs(forward_products(model.config(), 1)), tables.number("/", "macs " + name));
   const auto amm = tables.numbers("/", "amm_blocks " + name);
   EXPECT_EQ(model.config().amm_blocks, std::vector<std::int64_t>(amm.begin(), amm.end()));
 
@@ -65,17 +66,18 @@ TEST(Baselines, HaveThePublishedParametersAndProducts) {
     const ModelConfig config = model_preset(b.name);
     const auto model = make_model(config, *backend, DType::kFloat32);
     EXPECT_EQ(model->parameters().elements(), b.parameters) << b.name;
-    EXPECT_NEAR(static_cast<double>(total_macs(config.forward_matmuls(1))) / 1e9, b.gmacs, 0.006)
-        << b.name;
+    EXPECT_NEAR(total_macs(forward_products(config, 1)) / 1e9, b.gmacs, 0.006) << b.name;
   }
 }
 
 // Masked forward passes of MDTv2 at the mean of the ratios and at both ends, in GMAC.
 TEST(Baselines, MaskedPassesDropWork) {
   const auto gmacs = [](const char* name, float ratio) {
-    const ModelConfig config = model_preset(name);
-    const auto& mdtv2 = *config.as<Mdtv2Config>();
-    return static_cast<double>(total_macs(mdtv2.masked_matmuls(1, mdtv2.kept_tokens(ratio)))) / 1e9;
+    ModelConfig config = model_preset(name);
+    config.as<Mdtv2Config>()->mask_ratio = {ratio, ratio};
+    return (total_macs(both_forward_products(config, 1)) -
+            total_macs(forward_products(config, 1))) /
+           1e9;
   };
   EXPECT_NEAR(gmacs("MDTv2-S/2", 0.5f), 5.54, 0.01);
   EXPECT_NEAR(gmacs("MDTv2-S/2", 0.3f), 6.20, 0.01);
@@ -84,11 +86,11 @@ TEST(Baselines, MaskedPassesDropWork) {
   EXPECT_NEAR(gmacs("MDTv2-XL/2", 0.4f), 88.8, 0.2);
 }
 
-TEST(Baselines, BothPassesTogetherAreTheirSum) {
-  const ModelConfig config = model_preset("MDTv2-S/2");
-  const auto& mdtv2 = *config.as<Mdtv2Config>();
-  EXPECT_EQ(total_macs(mdtv2.training_matmuls(3, 153)),
-            total_macs(mdtv2.forward_matmuls(3)) + total_macs(mdtv2.masked_matmuls(3, 153)));
+// A pass that zeroes tokens costs as much as a full one.
+TEST(Baselines, BothPassesOfEdtAreTwoFullOnes) {
+  const ModelConfig config = model_preset("EDT-S/2");
+  EXPECT_EQ(total_macs(both_forward_products(config, 3)),
+            2 * total_macs(forward_products(config, 3)));
 }
 
 TEST(Tables, Positions) {
@@ -122,7 +124,7 @@ TEST(EdtConfig, RefusesWhatDoesNotFit) {
   EXPECT_EQ(message([](EdtConfig& c) { c.heads[1] = 7; }),
             "[model] model.heads has 7 for stage 1, which does not divide its 416 of model.widths");
   EXPECT_EQ(
-      message([](EdtConfig& c) { c.input_size = 36; }),
+      message([](EdtConfig& c) { c.latents = LatentShape::square(36); }),
       "[model] model.image-size is 288, EDT-S/2 takes multiples of 64 (VAE 8 x patch 2 x 4 of "
       "2 down-samplings): 256 or 320");
   EXPECT_EQ(

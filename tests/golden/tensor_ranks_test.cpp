@@ -51,7 +51,7 @@ Result run_rank(const CutCase& c, Communicator& ranks, Recompute recompute) {
   }
   result.shards = model.parameters().shards();
   result.output = run->output();
-  model.set_amm_blocks(run->golden().amm_blocks());
+  run->golden().use_modulation();
   result.output_modulated = run->output();
   return result;
 }

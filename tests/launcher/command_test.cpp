@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "core/base/error.h"
-#include "launcher/options/options.h"
+#include "core/options/options.h"
 #include "parallel/self/self_communicator.h"
 
 namespace edt {

@@ -1,7 +1,7 @@
 // Models small enough to train in a test: four classes, latents of 16 x 16.
 #pragma once
 
-#include "model/presets/model_config.h"
+#include "model/families/model_config.h"
 
 namespace edt::test {
 
@@ -9,7 +9,7 @@ namespace edt::test {
 inline EdtConfig tiny_edt(std::int64_t width = 16) {
   EdtConfig config;
   config.name = "tiny EDT";
-  config.input_size = 16;
+  config.latents = LatentShape::square(16);
   config.classes = 4;
   config.depths = {2, 1, 1, 1, 1};
   config.widths = {width, 3 * width / 2, 2 * width, 3 * width / 2, width};
@@ -23,7 +23,7 @@ inline EdtConfig tiny_edt(std::int64_t width = 16) {
 inline Mdtv2Config tiny_mdtv2() {
   Mdtv2Config config;
   config.name = "tiny MDTv2";
-  config.input_size = 16;
+  config.latents = LatentShape::square(16);
   config.classes = 4;
   config.encoder_depth = 2;
   config.decoder_depth = 1;
@@ -35,7 +35,7 @@ inline Mdtv2Config tiny_mdtv2() {
 inline DitConfig tiny_dit() {
   DitConfig config;
   config.name = "tiny DiT";
-  config.input_size = 16;
+  config.latents = LatentShape::square(16);
   config.classes = 4;
   config.depth = 2;
   config.width = 16;

@@ -32,12 +32,39 @@ void write_tiny_data(const std::filesystem::path& directory, std::uint64_t sampl
   writer.finish();
 }
 
+void write_tiny_data(const std::filesystem::path& directory, const TinyLatents& shape) {
+  constexpr std::uint64_t kSamples = 16;
+  data::Description description;
+  description.channels = shape.channels;
+  description.height = shape.height;
+  description.width = shape.width;
+  description.image_size = shape.factor * shape.height;
+  description.classes = 5;
+  description.source = "test";
+  if (shape.with_statistics) {
+    for (int c = 0; c < shape.channels; ++c) description.channel_mean.push_back(c);
+    description.channel_std.assign(static_cast<std::size_t>(shape.channels), 2);
+  }
+  data::DatasetWriter writer(directory, description, kSamples, {.samples_per_shard = 16});
+  std::vector<float> latent(description.latent_elements());
+  const std::size_t plane = latent.size() / static_cast<std::size_t>(shape.channels);
+  for (std::uint64_t i = 0; i < kSamples; ++i) {
+    random::fill_normal({.seed = 1, .sample = static_cast<std::uint32_t>(i)}, latent);
+    for (std::size_t e = 0; shape.with_statistics && e < latent.size(); ++e) {
+      latent[e] = 2 * latent[e] + static_cast<float>(e / plane);
+    }
+    const std::int32_t label = static_cast<std::int32_t>(i % 5);
+    writer.append(latent, {}, std::span(&label, 1));
+  }
+  writer.finish();
+}
+
 TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem::path& run) {
   TrainConfig config;
   config.model.preset = "EDT-Ti/2";
   config.model.image_size = 128;
-  config.model.widths = {8, 12, 16, 12, 8};
-  config.model.heads = {2, 3, 4, 3, 2};
+  config.model.sizes.widths = {8, 12, 16, 12, 8};
+  config.model.sizes.heads = {2, 3, 4, 3, 2};
   config.data.path = data;
   config.train.steps = 6;
   config.train.batch = 8;
@@ -57,10 +84,10 @@ TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem
   TrainConfig config = tiny_config(data, run);
   if (kind == "EDT") return config;
   config.model.preset = kind + "-S/2";
-  config.model.depths =
+  config.model.sizes.depths =
       kind == "DiT" ? std::vector<std::int64_t>{2} : std::vector<std::int64_t>{2, 1};
-  config.model.widths = {16};
-  config.model.heads = {2};
+  config.model.sizes.widths = {16};
+  config.model.sizes.heads = {2};
   config.train.masked = kind != "DiT";
   config.train.timesteps = TimestepSampling::kUniform;
   if (kind == "DiT") config.optimizer.kind = OptimizerKind::kAdamW;
@@ -69,8 +96,8 @@ TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem
 
 TrainConfig tiny_gpu_config(const std::filesystem::path& data, const std::filesystem::path& run) {
   TrainConfig config = tiny_config(data, run);
-  config.model.heads = {2, 2, 4, 2, 2};
-  config.model.widths = {16, 24, 32, 24, 16};
+  config.model.sizes.heads = {2, 2, 4, 2, 2};
+  config.model.sizes.widths = {16, 24, 32, 24, 16};
   config.train.steps = 2;
   config.train.batch = 2;
   config.train.micro_batch = 1;

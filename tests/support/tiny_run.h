@@ -16,6 +16,13 @@ namespace edt::test {
 void write_tiny_data(const std::filesystem::path& directory, std::uint64_t samples = 48,
                      bool with_decoder = false);
 
+// Random latents of any shape, of pictures of `factor` pixels for each; 16 samples in 5 classes.
+struct TinyLatents {
+  int channels = 4, height = 16, width = 16, factor = 8;
+  bool with_statistics = false;  // of each channel: mean = its number, deviation 2
+};
+void write_tiny_data(const std::filesystem::path& directory, const TinyLatents& shape);
+
 // Two micro-batches of 4 images; both passes; clipping.
 TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem::path& run);
 

@@ -14,13 +14,14 @@ unsigned blocks_of(std::int64_t threads) {
 
 __device__ unsigned thread_index() { return blockIdx.x * kThreads + threadIdx.x; }
 
-// Element of the tokens for a pixel, counted through [batch, channels, side, side].
+// Element of the tokens for a pixel, counted through [batch, channels, height, width].
 __device__ std::int64_t token_at(const PatchCall& call, unsigned pixel) {
-  const unsigned side = call.side, patch = call.patch, channels = call.channels;
-  const unsigned grid = side / patch;
-  const unsigned x = pixel % side, y = pixel / side % side, plane = pixel / (side * side);
+  const unsigned height = call.height, width = call.width, patch = call.patch,
+                 channels = call.channels;
+  const unsigned rows = height / patch, columns = width / patch;
+  const unsigned x = pixel % width, y = pixel / width % height, plane = pixel / (height * width);
   const unsigned c = plane % channels, b = plane / channels;
-  const std::int64_t token = static_cast<std::int64_t>(b * grid + y / patch) * grid + x / patch;
+  const std::int64_t token = static_cast<std::int64_t>(b * rows + y / patch) * columns + x / patch;
   const unsigned row = y % patch, column = x % patch;
   const unsigned inside = call.order == PatchOrder::kChannelFirst
                               ? (c * patch + row) * patch + column

@@ -11,8 +11,8 @@ enum class PatchOrder { kChannelFirst, kChannelLast };
 struct PatchCall {
   DType dtype = DType::kFloat32;  // of the tokens; images are float32
   PatchOrder order = PatchOrder::kChannelFirst;
-  int channels = 0, side = 0, patch = 0;
-  std::int64_t pixels = 0;  // batch * channels * side * side
+  int channels = 0, height = 0, width = 0, patch = 0;
+  std::int64_t pixels = 0;  // batch * channels * height * width
 };
 
 // tokens = image

@@ -47,10 +47,11 @@ struct Pixel {
   double noise, predicted, v;
 
   __device__ Pixel(const LossCall& call, std::int64_t sample, int pixel) {
-    const int side = call.side, patch = call.patch, grid = side / patch;
-    const int x = pixel % side, y = pixel / side % side, c = pixel / (side * side);
-    image = sample * call.channels * side * side + pixel;
-    const std::int64_t patch_at = (sample * grid + y / patch) * grid + x / patch;
+    const int height = call.height, width = call.width, patch = call.patch;
+    const int rows = height / patch, columns = width / patch;
+    const int x = pixel % width, y = pixel / width % height, c = pixel / (height * width);
+    image = sample * call.channels * height * width + pixel;
+    const std::int64_t patch_at = (sample * rows + y / patch) * columns + x / patch;
     token = ((patch_at * patch + y % patch) * patch + x % patch) * 2 * call.channels + c;
     const T* tokens = static_cast<const T*>(call.tokens);
     noise = call.noise[image];
@@ -94,7 +95,7 @@ __global__ void __launch_bounds__(kThreads) loss_forward(LossCall call, float* m
   __shared__ double shared[kThreads];
   const std::int64_t sample = blockIdx.x;
   const float* k = call.coefficients + sample * loss::kCount;
-  const int pixels = call.channels * call.side * call.side;
+  const int pixels = call.channels * call.height * call.width;
   double squares = 0, nats = 0;
   for (int p = threadIdx.x; p < pixels; p += kThreads) {
     const Pixel<T> pixel(call, sample, p);
@@ -124,7 +125,7 @@ __global__ void mean_of(const float* mse, const float* vb, const float* weights,
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     loss_backward(LossCall call, const float* dmean, T* dtokens, bool accumulate) {
-  const int pixels = call.channels * call.side * call.side;
+  const int pixels = call.channels * call.height * call.width;
   const int p = blockIdx.x * kThreads + threadIdx.x;
   if (p >= pixels) return;
   const std::int64_t sample = blockIdx.y;
@@ -156,7 +157,7 @@ void launch_loss_forward(cudaStream_t stream, const LossCall& call, float* mse, 
 
 void launch_loss_backward(cudaStream_t stream, const LossCall& call, const float* dmean,
                           void* dtokens, bool accumulate) {
-  const int pixels = call.channels * call.side * call.side;
+  const int pixels = call.channels * call.height * call.width;
   const dim3 grid(static_cast<unsigned>(divide_up(pixels, kThreads)),
                   static_cast<unsigned>(call.batch));
   with_element(call.dtype, [&]<class T>(T) {

@@ -8,7 +8,7 @@ namespace edt {
 struct LossCall {
   DType dtype = DType::kFloat32;  // of the tokens; all else is float32
   std::int64_t batch = 0;
-  int channels = 0, side = 0, patch = 0;
+  int channels = 0, height = 0, width = 0, patch = 0;
   const void* tokens = nullptr;
   const float *x_start = nullptr, *x_t = nullptr, *noise = nullptr;
   const float* coefficients = nullptr;  // [batch, LossCoefficient::kCount]

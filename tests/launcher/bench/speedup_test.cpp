@@ -10,6 +10,7 @@
 #include "launcher/bench/speedup_report.h"
 #include "launcher/commands/table.h"
 #include "launcher/memory/memory_check.h"
+#include "model/plan/products.h"
 #include "parallel/self/self_communicator.h"
 #include "tests/support/browser.h"
 #include "tests/support/tiny_run.h"
@@ -62,7 +63,7 @@ TEST(Speedup, FlopRatiosOfThePublishedModels) {
     EXPECT_NEAR(macs("EDT") / macs("EDT_unmasked"), 2, 1e-12) << e.size;
     EXPECT_NEAR(macs("MDTv2_fixed") / macs("MDTv2"), 1, 0.01) << e.size;
     const auto forward = [&](const char* key) {
-      return static_cast<double>(total_macs(named(all, key).model.forward_matmuls(1)));
+      return total_macs(forward_products(named(all, key).model, 1));
     };
     EXPECT_NEAR(forward("MDTv2") / forward("EDT"), e.infer, 0.006) << e.size;
   }
@@ -97,8 +98,9 @@ TEST(Speedup, TinyModelsInTurn) {
     EXPECT_GT(r.ceiling_share, 0);
     EXPECT_GT(r.memory_bytes, 0u);
   }
-  const auto forms = tiny_contestants()[0].model.training_matmuls(2, true);
-  EXPECT_NEAR(gflop("EDT"), training_flops(forms) / 2e9, 1e-12);
+  const Contestant first = tiny_contestants()[0];
+  const auto products = training_products({first.model, engine_config(first, options)});
+  EXPECT_NEAR(gflop("EDT"), total_flops(products) / 2e9, 1e-12);
 }
 
 TEST(Speedup, StepsOfSeveralMicroBatchesWithOneOptimizerForAll) {
@@ -114,8 +116,9 @@ TEST(Speedup, StepsOfSeveralMicroBatchesWithOneOptimizerForAll) {
       run_speedup("tiny", contestants, options, *backend, [](const std::string&) {});
   const SpeedupResult& edt = *result.train.find("EDT");
   EXPECT_NEAR(edt.images_per_second * edt.seconds, 8, 1e-9);
-  const auto forms = contestants[0].model.training_matmuls(8, true);
-  EXPECT_NEAR(edt.gflop_per_image, training_flops(forms) / 8e9, 1e-12);
+  const auto products =
+      training_products({contestants[0].model, engine_config(contestants[0], options)});
+  EXPECT_NEAR(edt.gflop_per_image, total_flops(products) / 2e9, 1e-12);
   for (const Contestant& c : contestants) {
     EXPECT_TRUE(std::holds_alternative<AdamWConfig>(engine_config(c, options).optimizer)) << c.key;
     // Beforehand the machine is asked for what the turn took, with inputs and tables.

@@ -128,6 +128,7 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "data synth --seed",         // of the pictures
       "data synth --classes",      // to draw
       "data synth --image-size",   // to draw
+      "data synth --channels",     // to make
       "data encode --classes",     // of the set
       "data encode --image-size",  // of the set
       "data encode --batch",       // pictures encoded together
@@ -136,7 +137,9 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "data import --classes",     // of the set
       "data import --image-size",  // of the set
       "data import --dtype",       // stored
+      "data import --vae-factor",  // of the set
       "data adopt --classes",      // of the set
+      "data adopt --vae-factor",   // of the set
       "data adopt --image-size",   // of the set
       "bench comm --dtype",        // of the buffers
   };

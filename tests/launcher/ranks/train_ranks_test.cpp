@@ -27,8 +27,8 @@ class TrainOnRanks : public testing::Test {
   std::filesystem::path path(const std::string& name) const { return root_ / name; }
   TrainConfig config(const std::string& run, int stage = 1) const {
     TrainConfig config = test::tiny_config(path("data"), path(run));
-    config.model.heads = {2, 2, 4, 2, 2};
-    config.model.widths = {16, 24, 32, 24, 16};
+    config.model.sizes.heads = {2, 2, 4, 2, 2};
+    config.model.sizes.widths = {16, 24, 32, 24, 16};
     config.train.micro_batch = 1;  // eight of them
     config.parallel.zero = static_cast<ZeroStage>(stage);
     return config;

@@ -67,9 +67,7 @@ TEST_P(Baselines, SampleWithoutTheModulationMatrix) {
   with_amm.insert(with_amm.end(), {"--amm", "on"});
   const auto refused = edt_command(with_amm);
   EXPECT_EQ(refused.status, kWrongUsage);
-  EXPECT_THAT(refused.error, HasSubstr("the attention modulation matrix belongs to EDT, the model "
-                                       "is " +
-                                       GetParam()));
+  EXPECT_THAT(refused.error, HasSubstr("amm belongs to EDT, the model is " + GetParam()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Baselines, testing::Values("MDTv2", "DiT"),
@@ -118,27 +116,16 @@ TEST_F(ForeignOptions, AreRefusedInOneLine) {
   EXPECT_EQ(refusal("DiT", [](TrainConfig& c) { c.train.masked = true; }),
             "[train] train.masked is on, but DiT-S/2 has no masked pass: turn it off");
   EXPECT_EQ(refusal("MDTv2", [](TrainConfig& c) { c.train.shared_noise = true; }),
-            "[train] train.shared-noise is for EDT, the model is MDTv2-S/2");
-  EXPECT_EQ(refusal("MDTv2", [](TrainConfig& c) { c.model.amm_blocks = {1}; }),
-            "[model] model.amm-blocks is for EDT, the model is MDTv2-S/2");
-  EXPECT_EQ(refusal("DiT",
-                    [](TrainConfig& c) {
-                      c.model.first_down_mask = {0.1f, 0.2f};
-                    }),
-            "[model] model.first-down-mask is for EDT, the model is DiT-S/2");
-  EXPECT_EQ(refusal("EDT",
-                    [](TrainConfig& c) {
-                      c.model.mask_ratio = {0.1f, 0.2f};
-                    }),
-            "[model] model.mask-ratio is for MDTv2, the model is EDT-Ti/2");
-  EXPECT_EQ(refusal("MDTv2", [](TrainConfig& c) { c.model.depths = {4}; }),
+            "[train] train.shared-noise is on, but the passes of MDTv2-S/2 share nothing: turn it "
+            "off");
+  EXPECT_EQ(refusal("MDTv2", [](TrainConfig& c) { c.model.sizes.depths = {4}; }),
             "[model] model.depths has 1 values, MDTv2-S/2 takes two: encoder,decoder");
   EXPECT_THAT(refusal("MDTv2",
                       [](TrainConfig& c) {
-                        c.model.depths = {3, 1};
+                        c.model.sizes.depths = {3, 1};
                       }),
               HasSubstr("model.depths is 3,1: an even number of encoder blocks"));
-  EXPECT_THAT(refusal("DiT", [](TrainConfig& c) { c.model.heads = {3}; }),
+  EXPECT_THAT(refusal("DiT", [](TrainConfig& c) { c.model.sizes.heads = {3}; }),
               HasSubstr("model.heads 3 does not divide model.widths 16"));
 }
 

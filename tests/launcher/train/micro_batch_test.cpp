@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "launcher/train/engine_config.h"
+#include "launcher/recipe/engine_config.h"
 #include "parallel/mesh.h"
 #include "tests/launcher/train/edt_command.h"
 #include "tests/support/tiny_run.h"

@@ -1,7 +1,7 @@
 // Options of the model: what follows from one is told in terms of that one.
 #include <gmock/gmock.h>
 
-#include "launcher/train/config.h"
+#include "launcher/recipe/train_config.h"
 #include "tests/support/message_of.h"
 
 namespace edt::test {
@@ -31,21 +31,27 @@ TEST(ModelOptions, SizesThatDoNotFitAreAnsweredWithThoseThatDo) {
 
 TEST(ModelOptions, WidthsAndHeadsAreNamed) {
   EXPECT_THAT(
-      refusal_of({.preset = "EDT-Ti/2", .heads = {{2, 5, 4, 3, 2}}}),
+      refusal_of({.preset = "EDT-Ti/2", .sizes = {.heads = {{2, 5, 4, 3, 2}}}}),
       HasSubstr("model.heads has 5 for stage 1, which does not divide its 156 of model.widths"));
-  EXPECT_THAT(refusal_of({.preset = "DiT-S/2", .heads = {{5}}}),
+  EXPECT_THAT(refusal_of({.preset = "DiT-S/2", .sizes = {.heads = {{5}}}}),
               HasSubstr("model.heads 5 does not divide model.widths 384"));
 }
 
 TEST(ModelOptions, APresetOfOtherDepthsKeepsItsModulation) {
-  const auto amm = [](ModelOptions options) { return options.resolve(10).amm_blocks(); };
-  EXPECT_THAT(amm({.preset = "EDT-S/2", .depths = {{1, 1, 1, 1, 1}}}), ElementsAre(3, 4));
-  EXPECT_THAT(amm({.preset = "EDT-XL/2", .depths = {{1, 1, 1, 1, 1}}}), ElementsAre(4));
-  EXPECT_THAT(amm({.preset = "EDT-S/2", .depths = {{1, 1, 1, 1, 1}}, .amm_blocks = {{0}}}),
-              ElementsAre(0));
-  EXPECT_THAT(refusal_of({.preset = "EDT-S/2", .depths = {{1, 1, 1, 1, 1}}, .amm_blocks = {{7}}}),
+  const auto flat = [](const char* preset, const EdtFamily::Options& own) {
+    ModelOptions options{.preset = preset, .sizes = {.depths = {{1, 1, 1, 1, 1}}}};
+    std::get<EdtFamily::Options>(options.of_family) = own;
+    return options;
+  };
+  const auto amm = [&](const char* preset, const EdtFamily::Options& own) {
+    return flat(preset, own).resolve(10).as<EdtConfig>()->amm_blocks;
+  };
+  EXPECT_THAT(amm("EDT-S/2", {}), ElementsAre(3, 4));
+  EXPECT_THAT(amm("EDT-XL/2", {}), ElementsAre(4));
+  EXPECT_THAT(amm("EDT-S/2", {.amm_blocks = {{0}}}), ElementsAre(0));
+  EXPECT_THAT(refusal_of(flat("EDT-S/2", {.amm_blocks = {{7}}})),
               HasSubstr("model.amm-blocks names block 7, the model has 5: 0 to 4"));
-  EXPECT_EQ(refusal_of({.preset = "EDT-S/2", .mid_mask = true}), "");
+  EXPECT_EQ(refusal_of(flat("EDT-S/2", {.mid_mask = true})), "");
 }
 
 }  // namespace

@@ -144,7 +144,7 @@ TEST_F(Run, SavesOfAnotherModelOptimizerOrSeedAreRefused) {
   };
   EXPECT_THAT(
       message([](TrainConfig& c) {
-        c.model.widths = {8, 12, 20, 12, 8};
+        c.model.sizes.widths = {8, 12, 20, 12, 8};
       }),
       testing::HasSubstr("down_blocks.1.reduction.weight is [16, 48], the model has [20, 48]"));
   EXPECT_THAT(message([](TrainConfig& c) { c.optimizer.kind = OptimizerKind::kAdamW; }),

@@ -252,7 +252,7 @@ TEST_F(SampleCommand, RefusesWhatCannotBeDone) {
   EXPECT_THAT(refusal({"--images", "3", "--per-class", "2", "--out", path("x.png")}),
               testing::HasSubstr("--per-class 2 are both given"));
   EXPECT_THAT(refusal({"--classes", "1", "--amm-blocks", "6", "--out", path("x.png")}),
-              testing::HasSubstr("block 6 is asked for"));
+              testing::HasSubstr("model.amm-blocks names block 6, the model has 6: 0 to 5"));
   EXPECT_THAT(refusal({"--classes", "1,2", "--init-noise", path("all.h5"), "--out", path("x.png")}),
               testing::HasSubstr("all.h5"));
   EXPECT_THAT(refusal({"--classes", "1", "--checkpoint", path("nowhere"), "--out", path("x.png")}),

@@ -1,7 +1,7 @@
 // Names of diffusers' DiT, against a model and a prediction of that library (scripts/torch/
 // diffusers_check.py --make).
 #include "core/reference/reference_backend.h"
-#include "launcher/sample/trained_model.h"
+#include "launcher/recipe/trained_model.h"
 #include "tests/launcher/weights/weights_fixture.h"
 
 namespace edt::test {
@@ -43,7 +43,9 @@ TEST_F(DiffusersNames, AnImportPredictsWhatTheLibraryDoes) {
   ASSERT_EQ(result.status, kDone) << result.error;
   EXPECT_THAT(result.out, HasSubstr("names of diffusers' DiTTransformer2DModel"));
   const auto backend = make_reference_backend();
-  TrainedModel trained(find_checkpoint(path("run")), kMasterArray, *backend, DType::kFloat32);
+  const Checkpoint checkpoint = find_checkpoint(path("run"));
+  TrainedModel trained(checkpoint, model_config_of(checkpoint, configuration_of(checkpoint)),
+                       kMasterArray, *backend, DType::kFloat32);
   const std::string prediction = kLibraryModel + "/prediction.safetensors";
   std::vector<float> x = values_of(prediction, "x"), t = values_of(prediction, "t");
   std::vector<std::int32_t> labels{1, 3};

@@ -9,7 +9,8 @@
 #include "core/random/stream.h"
 #include "core/reference/reference_backend.h"
 #include "model/edt/edt_model.h"
-#include "model/presets/presets.h"
+#include "model/families/presets.h"
+#include "model/plan/products.h"
 #include "parallel/threads/thread_ranks.h"
 
 namespace edt {
@@ -21,7 +22,7 @@ using ::testing::HasSubstr;
 EdtConfig small_config() {
   EdtConfig config;
   config.name = "small";
-  config.input_size = 8;
+  config.latents = LatentShape::square(8);
   config.classes = 5;
   config.depths = {2, 1, 2};
   config.widths = {24, 48, 24};
@@ -219,9 +220,9 @@ TEST(TensorRanks, OtherDegreesAreRefused) {
 
 TEST(TensorRanks, ProductsOfAllRanksAreThoseOfTheModel) {
   const EdtConfig config = edt_preset("EDT-XL/2");
-  const std::int64_t whole = total_macs(config.forward_matmuls(1));
+  const double whole = total_macs(forward_products(config, 1));
   for (const int degree : config.tensor_degrees()) {
-    const std::int64_t local = total_macs(config.forward_matmuls(1, degree));
+    const double local = total_macs(forward_products(config, 1, degree));
     // Embeddings, resampling and the final projection are computed by every rank.
     EXPECT_LE(local, whole / degree + whole / 8);
     EXPECT_GE(local * degree, whole);

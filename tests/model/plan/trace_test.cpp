@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "model/presets/presets.h"
+#include "model/families/presets.h"
 #include "tests/model/plan/trace_text.h"
 
 namespace edt {

@@ -44,13 +44,12 @@ EngineConfig engine_config(const Setting& setting) {
   config.clip = 0.5;
   config.seed = 5;
   config.zero = setting.zero;
-  config.objective.masked = setting.model.has_masked_pass();
+  config.objective.masked = setting.model.passes().masked();
   return config;
 }
 
 void take_step(TrainingEngine& engine, const Model& model, Trained& trained) {
-  const auto pixels = static_cast<std::size_t>(model.channels() * model.input_size() *
-                                               model.input_size() * kMicroBatch);
+  const auto pixels = static_cast<std::size_t>(model.latents().elements() * kMicroBatch);
   const auto begin = std::chrono::steady_clock::now();
   engine.begin_step();
   for (const std::int64_t index : engine.own_micro_batches()) {

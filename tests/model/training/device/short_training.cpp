@@ -13,7 +13,7 @@ EngineConfig engine_config(const Setting& setting) {
   config.dtype = setting.dtype;
   config.batch = setting.micro_batches;
   config.micro_batch = 1;
-  config.objective.masked = setting.model.has_masked_pass();
+  config.objective.masked = setting.model.passes().masked();
   config.rate.initial = 1e-3;
   config.ema_decay = 0.5;
   config.clip = 0.5;
@@ -29,7 +29,7 @@ template <class Config>
 Config tiny(const char* name) {
   Config config;
   config.name = name;
-  config.input_size = kSide;
+  config.latents = LatentShape::square(kSide);
   config.classes = 4;
   return config;
 }

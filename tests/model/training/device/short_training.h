@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "model/presets/model_config.h"
+#include "model/families/model_config.h"
 #include "model/training/engine.h"
 
 namespace edt::test {

@@ -1,0 +1,33 @@
+// What arguments of kernels consist of. Whoever looks at the operands of any kernel, as the planner
+// does, needs no other knowledge of these structs; a new one gets its function here.
+#pragma once
+
+#include <type_traits>
+
+#include "core/ops/backend.h"
+
+namespace edt {
+
+template <class Struct, class Like>
+concept Either = std::is_same_v<std::remove_const_t<Struct>, Like>;
+
+// Calls `visit` for each tensor, gradient target, range of columns and number, in order.
+template <Either<MlpWeights> W, class Visit>
+void for_each_operand(W& weights, Visit&& visit) {
+  visit(weights.fc1), visit(weights.fc1_bias), visit(weights.fc2), visit(weights.fc2_bias);
+}
+template <Either<MlpGrads> M, class Visit>
+void for_each_operand(M& grads, Visit&& visit) {
+  visit(grads.fc1), visit(grads.fc1_bias), visit(grads.fc2), visit(grads.fc2_bias);
+}
+template <Either<KeptTokens> K, class Visit>
+void for_each_operand(K& kept, Visit&& visit) {
+  visit(kept.ids), visit(kept.places), visit(kept.grid);
+}
+
+template <class T>
+concept HasOperands = requires(T& value) {
+  for_each_operand(value, [](auto&) {});
+};
+
+}  // namespace edt

@@ -1,0 +1,23 @@
+#include "launcher/recipe/engine_config.h"
+
+namespace edt {
+
+EngineConfig engine_config(const TrainConfig& config) {
+  return {.dtype = config.run.dtype,
+          .batch = config.train.batch,
+          .micro_batch = config.train.micro_batch,
+          .objective = {.masked = config.train.masked,
+                        .shared_noise = config.train.shared_noise,
+                        .snr_gamma = config.train.snr_gamma},
+          .recompute = config.train.recompute,
+          .loss_second_moment = config.train.timesteps == TimestepSampling::kLossSecondMoment,
+          .optimizer = config.optimizer.resolve(),
+          .rate = config.optimizer.rate,
+          .ema_decay = config.optimizer.ema_decay,
+          .clip = config.train.clip,
+          .zero = config.parallel.resolve(),
+          .graphs = config.run.cuda_graphs,
+          .seed = config.train.seed};
+}
+
+}  // namespace edt

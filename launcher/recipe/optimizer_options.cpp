@@ -1,0 +1,59 @@
+#include "launcher/recipe/optimizer_options.h"
+
+#include <algorithm>
+#include <array>
+
+namespace edt {
+namespace {
+
+template <std::size_t N>
+std::array<double, N> to_betas(const std::vector<double>& values) {
+  require<UsageError>(values.size() == N, "options",
+                      "optimizer.betas has {} values, this optimizer takes {}", values.size(), N);
+  std::array<double, N> betas;
+  std::ranges::copy(values, betas.begin());
+  return betas;
+}
+
+}  // namespace
+
+void OptimizerOptions::declare(OptionSet& options) {
+  options.section("optimizer", "Optimizer");
+  options.add("optimizer.kind", &kind,
+              {{"adan", OptimizerKind::kAdan}, {"adamw", OptimizerKind::kAdamW}}, "update rule");
+  options.add("optimizer.betas", &betas, "decay of the moments")
+      .range(0, 1)
+      .default_is("0.98,0.92,0.99 of adan, 0.9,0.999 of adamw");
+  options.add("optimizer.eps", &eps, "added to the denominator").above(0);
+  options.add("optimizer.weight-decay", &weight_decay, "decoupled weight decay").at_least(0);
+  options.add("optimizer.no-prox", &no_prox, "decay before the update instead of the proximal step")
+      .used_when("optimizer.kind", {"adan"});
+  options.add("optimizer.ema-decay", &ema_decay, "decay of the moving average of the weights")
+      .range(0, 1);
+  options.add("optimizer.lr", &rate.initial, "learning rate after the warm-up").above(0);
+  options.add("optimizer.schedule", &rate.kind,
+              {{"constant", ScheduleKind::kConstant},
+               {"linear", ScheduleKind::kLinear},
+               {"cosine", ScheduleKind::kCosine}},
+              "course of the learning rate");
+  options.add("optimizer.lr-final", &rate.final, "learning rate from decay-steps on")
+      .above(0)
+      .used_when("optimizer.schedule", {"linear", "cosine"});
+  options.add("optimizer.decay-steps", &rate.decay_steps, "steps until lr-final")
+      .at_least(1)
+      .used_when("optimizer.schedule", {"linear", "cosine"});
+  options.add("optimizer.warmup-steps", &rate.warmup_steps, "steps of linear warm-up").at_least(0);
+}
+
+OptimizerConfig OptimizerOptions::resolve() const {
+  if (kind == OptimizerKind::kAdan) {
+    AdanConfig config{.eps = eps, .weight_decay = weight_decay, .no_prox = no_prox};
+    if (betas) config.betas = to_betas<3>(*betas);
+    return config;
+  }
+  AdamWConfig config{.eps = eps, .weight_decay = weight_decay};
+  if (betas) config.betas = to_betas<2>(*betas);
+  return config;
+}
+
+}  // namespace edt

@@ -1,0 +1,33 @@
+// The section [optimizer]: update rule, learning rate and moving average.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/optim/optimizer.h"
+#include "core/optim/schedule.h"
+#include "core/options/options.h"
+
+namespace edt {
+
+enum class OptimizerKind { kAdan, kAdamW };
+
+struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::kAdan;
+  std::optional<std::vector<double>> betas;
+  double eps = 1e-8;
+  double weight_decay = 0;
+  bool no_prox = false;
+  double ema_decay = 0.9999;
+  LearningRateConfig rate{.kind = ScheduleKind::kLinear,
+                          .initial = 1e-3,
+                          .final = 5e-5,
+                          .decay_steps = 400000,
+                          .warmup_steps = 0};
+
+  void declare(OptionSet& options);
+  OptimizerConfig resolve() const;
+};
+
+}  // namespace edt

@@ -1,0 +1,46 @@
+#include "launcher/recipe/parallel_options.h"
+
+namespace edt {
+
+void ParallelOptions::declare(OptionSet& options) {
+  options.section("parallel", "Ranks");
+  options
+      .add("parallel.tensor", &tensor,
+           "ranks that hold one model together; it must divide the heads of every stage")
+      .range(1, 1024)
+      .free_to_change();
+  options
+      .add("parallel.zero", &zero,
+           {{"0", ZeroStage::kNone},
+            {"1", ZeroStage::kOptimizer},
+            {"2", ZeroStage::kGradients},
+            {"3", ZeroStage::kWeights}},
+           "what data ranks share: 0 nothing, 1 optimizer state, 2 and gradients, 3 and weights")
+      .free_to_change();
+  options.add("parallel.overlap", &overlap, "communicate while computing").free_to_change();
+  options.add("parallel.bucket", &bucket_mib, "gradients that travel together")
+      .unit("MiB")
+      .range(1, 4096)
+      .free_to_change()
+      .used_when("parallel.zero", {"0", "1"});
+  options
+      .add("parallel.weight-prefetch", &weight_prefetch,
+           "blocks whose weights are on their way before they are used")
+      .range(0, 64)
+      .free_to_change()
+      .used_when("parallel.zero", {"3"});
+  options.add("parallel.reduce-dtype", &reduce_dtype,
+              {{"float32", Wire::kExact}, {"bf16", Wire::kBFloat16}},
+              "type in which gradients travel; bf16 is outside the promise of equal bits");
+}
+
+ZeroConfig ParallelOptions::resolve() const {
+  constexpr std::int64_t kFloatsPerMib = (std::int64_t{1} << 20) / sizeof(float);
+  return {.stage = zero,
+          .overlap = overlap,
+          .gradient_wire = reduce_dtype,
+          .bucket_elements = bucket_mib * kFloatsPerMib,
+          .gather_ahead = weight_prefetch};
+}
+
+}  // namespace edt

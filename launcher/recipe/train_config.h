@@ -1,0 +1,29 @@
+// Everything a training run can be told: a section for each file beside this one, and the model's
+// (model/families/model_options.h).
+#pragma once
+
+#include "launcher/recipe/data_options.h"
+#include "launcher/recipe/optimizer_options.h"
+#include "launcher/recipe/parallel_options.h"
+#include "launcher/recipe/run_options.h"
+#include "launcher/recipe/train_options.h"
+#include "model/families/model_options.h"
+
+namespace edt {
+
+struct TrainConfig {
+  ModelOptions model;
+  DataOptions data;
+  TrainOptions train;
+  OptimizerOptions optimizer;
+  ParallelOptions parallel;
+  RunOptions run;
+
+  void declare(OptionSet& options);
+  // Checks across sections; throws UsageError.
+  void validate() const;
+  // Whether the recipe is one for this model; throws UsageError.
+  void check_recipe(const ModelConfig& model) const;
+};
+
+}  // namespace edt

@@ -1,0 +1,60 @@
+#include "launcher/recipe/train_options.h"
+
+#include "model/families/model_options.h"
+
+namespace edt {
+
+void TrainOptions::declare(OptionSet& options) {
+  options.section("train", "Training");
+  options.add("train.steps", &steps, "optimizer steps").alias("steps").at_least(1).free_to_change();
+  options.add("train.batch", &batch, "global batch").unit("images").range(1, 1 << 24);
+  options
+      .add("train.micro-batch", &micro_batch, "unit of work; batch / micro-batch = 2^g; 0: chosen")
+      .unit("images")
+      .range(0, 65536)
+      .free_to_change()
+      .default_is("the largest to 32 that leaves each rank one and fits in memory");
+  options.add("train.masked", &masked,
+              "add the pass with masked tokens, in families that have one: " +
+                  families_with(&PassKinds::zeroes).names + ", " +
+                  families_with(&PassKinds::drops).names);
+  {
+    const CapableFamilies sharing = families_with(&PassKinds::shares_prefix);
+    const OptionSet::Scope scope(options, sharing.names, "model.preset", sharing.presets);
+    options
+        .add("train.shared-noise", &shared_noise,
+             "one draw of noise and label dropout for both passes: less work, not as published")
+        .used_when("train.masked", {"on"});
+  }
+  options.add("train.snr-gamma", &snr_gamma, "Min-SNR weighting of the loss; 0: none").at_least(0);
+  options.add("train.timesteps", &timesteps,
+              {{"uniform", TimestepSampling::kUniform},
+               {"loss-second-moment", TimestepSampling::kLossSecondMoment}},
+              "how timesteps are drawn");
+  options
+      .add("train.recompute", &recompute,
+           {{"none", Recompute::kNone},
+            {"selective", Recompute::kSelective},
+            {"full", Recompute::kFull}},
+           "activations run twice to save memory: none, MLPs, or whole blocks")
+      .free_to_change();
+  options.add("train.clip", &clip, "largest global gradient norm; 0: no clipping").at_least(0);
+  options.add("train.on-non-finite", &on_non_finite,
+              {{"stop", OnNonFinite::kStop},
+               {"skip", OnNonFinite::kSkip},
+               {"go-back", OnNonFinite::kGoBack}},
+              "NaN or infinity in loss or gradient: stop the run, skip the update, or go back to "
+              "the newest checkpoint and skip the batches since");
+  options
+      .add("train.spike-threshold", &spike_threshold,
+           "a loss or gradient norm so many deviations above those before it is a spike; 0: off")
+      .at_least(0);
+  options.add("train.spike-window", &spike_window, "steps that it is compared with").at_least(10);
+  options.add("train.on-spike", &on_spike,
+              {{"log", OnSpike::kLog}, {"skip", OnSpike::kSkip}, {"go-back", OnSpike::kGoBack}},
+              "what is done: say so, skip the update, or go back to the newest checkpoint and skip "
+              "the batches since");
+  options.add("train.seed", &seed, "seed of every random number").alias("seed").at_least(0);
+}
+
+}  // namespace edt

@@ -1,0 +1,34 @@
+// The section [train]: what a step does, and when it is not to be trusted.
+#pragma once
+
+#include <cstdint>
+
+#include "core/options/options.h"
+#include "model/model.h"
+
+namespace edt {
+
+enum class TimestepSampling { kUniform, kLossSecondMoment };
+enum class OnNonFinite { kStop, kSkip, kGoBack };
+enum class OnSpike { kLog, kSkip, kGoBack };
+
+struct TrainOptions {
+  std::int64_t steps = 400000;
+  std::int64_t batch = 256;
+  std::int64_t micro_batch = 0;  // 0: to be chosen (micro_batch.h)
+  bool masked = true;
+  bool shared_noise = false;
+  double snr_gamma = 5;
+  TimestepSampling timesteps = TimestepSampling::kLossSecondMoment;
+  Recompute recompute = Recompute::kNone;
+  double clip = 0;
+  OnNonFinite on_non_finite = OnNonFinite::kStop;
+  double spike_threshold = 0;
+  std::int64_t spike_window = 200;
+  OnSpike on_spike = OnSpike::kLog;
+  std::uint64_t seed = 0;
+
+  void declare(OptionSet& options);
+};
+
+}  // namespace edt

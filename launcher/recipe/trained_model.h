@@ -1,0 +1,49 @@
+// A model rebuilt from a checkpoint, with its weights, ready to sample.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/ops/backend.h"
+#include "launcher/recipe/latent_space.h"
+#include "launcher/recipe/train_config.h"
+#include "model/weights.h"
+#include "parallel/checkpoint/checkpoint.h"
+#include "parallel/flat_layout.h"
+
+namespace edt {
+
+// The configuration a checkpoint was trained with, and the model it describes.
+TrainConfig configuration_of(const Checkpoint& checkpoint);
+ModelConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& config);
+
+class TrainedModel {
+ public:
+  // `model`: what model_config_of() says, changed by how it is to sample; `array`: "ema" or
+  // "master".
+  TrainedModel(const Checkpoint& checkpoint, const ModelConfig& model, std::string_view array,
+               Backend& backend, DType dtype);
+
+  Model& model() { return *model_; }
+  // The configuration the model was trained with.
+  const TrainConfig& config() const { return config_; }
+  const ModelConfig& model_config() const { return model_config_; }
+  std::int64_t step() const { return step_; }
+  const std::filesystem::path& checkpoint() const { return checkpoint_; }
+  // What its latents are; nothing: the checkpoint does not say.
+  const std::optional<LatentSpace>& latents() const { return latents_; }
+
+ private:
+  TrainConfig config_;
+  std::int64_t step_ = 0;
+  std::filesystem::path checkpoint_;
+  std::optional<LatentSpace> latents_;
+  ModelConfig model_config_;
+  std::unique_ptr<Model> model_;
+  Block memory_;
+  std::unique_ptr<BoundWeights> weights_;
+};
+
+}  // namespace edt

@@ -1,0 +1,108 @@
+#include "model/families/model_options.h"
+
+#include <algorithm>
+
+#include "core/options/options.h"
+#include "model/families/presets.h"
+
+namespace edt {
+namespace {
+
+template <class Family>
+std::vector<std::string> presets_of(Family family) {
+  std::vector<std::string> names;
+  for (const auto& config : family.presets()) names.push_back(config.name);
+  return names;
+}
+
+}  // namespace
+
+void ModelOptions::declare(OptionSet& options) {
+  const std::string preset_default = "that of the preset";
+  options.section("model", "Model: a preset and what to change of it");
+  options.add("model.preset", &preset, "published size").alias("model").choices(preset_names());
+  options.add("model.image-size", &image_size, "height of the pictures; in training the data's")
+      .unit("pixels")
+      .range(1, 65536);
+  options.add("model.image-width", &image_width, "their width; 0: the same")
+      .unit("pixels")
+      .range(0, 65536);
+  options.add("model.channels", &channels, "of the latents; in training the data's").range(1, 4096);
+  options
+      .add("model.vae-factor", &vae_factor,
+           "pixels for each latent, across and down; in training the data's")
+      .unit("pixels")
+      .range(1, 256);
+  options.add("model.classes", &classes, "number of classes")
+      .range(1, 1 << 24)
+      .default_is("that of the data");
+  options.add("model.patch", &patch, "side of a patch")
+      .unit("latent pixels")
+      .range(1, 1024)
+      .default_is(preset_default);
+  options
+      .add("model.depths", &sizes.depths,
+           "blocks per stage; MDTv2: of encoder and decoder; DiT: one number")
+      .range(1, 1024)
+      .default_is(preset_default);
+  options.add("model.widths", &sizes.widths, "width per stage; MDTv2, DiT: one number")
+      .range(4, 65536)
+      .default_is(preset_default);
+  options.add("model.heads", &sizes.heads, "attention heads per stage; MDTv2, DiT: one number")
+      .range(1, 4096)
+      .default_is(preset_default);
+  options.add("model.label-dropout", &label_dropout, "share of labels dropped for guidance")
+      .range(0, 1)
+      .default_is(preset_default);
+  for_each_family([&]<class Family>(Family family) {
+    const OptionSet::Scope scope(options, Family::kName, "model.preset", presets_of(family));
+    std::get<typename Family::Options>(of_family).declare(options);
+  });
+}
+
+ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
+  ModelConfig config = model_preset(preset);
+  CommonConfig& common = config.common();
+  common.classes = classes.value_or(data_classes);
+  common.patch = patch.value_or(common.patch);
+  common.label_dropout = label_dropout.value_or(common.label_dropout);
+  std::visit([&]<class C>(C& one) { FamilyOf<C>::resize(one, sizes); }, config.any());
+  const std::int64_t width = image_width > 0 ? image_width : image_size;
+  common.latents = {channels, image_size / vae_factor, width / vae_factor, vae_factor};
+  common.check_side("model.image-size", image_size, config.grid_step());
+  common.check_side("model.image-width", width, config.grid_step());
+  const auto apply = [&]<class C>(C& one) {
+    std::get<typename FamilyOf<C>::Options>(of_family).apply(one);
+  };
+  std::visit(apply, config.any());
+  config.validate();
+  return config;
+}
+
+void InferenceOptions::declare(OptionSet& options) {
+  for_each_family([&]<class Family>(Family) {
+    const OptionSet::Scope scope(options, Family::kName);
+    std::get<typename Family::Inference>(of_family).declare(options);
+  });
+}
+
+void InferenceOptions::apply(const OptionSet& options, ModelConfig& config) const {
+  options.refuse_others(config.family(), "the model is " + config.name());
+  const auto apply = [&]<class C>(C& one) {
+    std::get<typename FamilyOf<C>::Inference>(of_family).apply(one);
+  };
+  std::visit(apply, config.any());
+}
+
+CapableFamilies families_with(bool PassKinds::*capability) {
+  CapableFamilies found;
+  for_each_family([&]<class Family>(Family family) {
+    const auto all = family.presets();
+    if (!(all.front().passes().*capability)) return;
+    found.names += (found.names.empty() ? "" : ", ") + std::string(Family::kName);
+    for (std::string& name : presets_of(family)) found.presets.push_back(std::move(name));
+  });
+  return found;
+}
+
+}  // namespace edt

@@ -1,0 +1,44 @@
+// The section [model]: a preset, what to change of it, and what each family adds.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "model/families/model_config.h"
+
+namespace edt {
+
+struct ModelOptions {
+  std::string preset = "EDT-S/2";
+  // Of the pictures, in pixels, and of their latents. Where they are not given, those of the data.
+  std::int64_t image_size = 256, image_width = 0;  // 0: as wide as high
+  std::int64_t channels = 4, vae_factor = 8;
+  std::optional<std::int64_t> classes, patch;
+  SizeOptions sizes;
+  std::optional<float> label_dropout;
+  decltype(families::options_of(static_cast<const Families*>(nullptr))) of_family;
+
+  void declare(OptionSet& options);
+  // The validated model; `data_classes` stands in where the number of classes is not given.
+  ModelConfig resolve(std::int64_t data_classes) const;
+};
+
+// What `edt sample` can be told that only some families have.
+struct InferenceOptions {
+  decltype(families::inferences_of(static_cast<const Families*>(nullptr))) of_family;
+
+  void declare(OptionSet& options);
+  // Refuses what was given and belongs to another family: UsageError.
+  void apply(const OptionSet& options, ModelConfig& config) const;
+};
+
+// Names of the presets of families whose steps can do something, for options that need it, and of
+// these families.
+struct CapableFamilies {
+  std::string names;  // "EDT"
+  std::vector<std::string> presets;
+};
+CapableFamilies families_with(bool PassKinds::*capability);
+
+}  // namespace edt

@@ -1,0 +1,96 @@
+// Options that belong to a family or a setting: every one of them, with every preset of another
+// family, is refused in a line that names both. The pairs are those of the declarations.
+#include <gmock/gmock.h>
+
+#include "launcher/recipe/train_config.h"
+#include "model/families/presets.h"
+#include "tests/support/message_of.h"
+
+namespace edt::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+struct Train {
+  TrainConfig config;
+  OptionSet options{"train", "Trains."};
+
+  Train() { config.declare(options); }
+  void parse(std::vector<std::string> args) {
+    args.insert(args.end(), {"--data.path=/nowhere", "--run.dir=/nowhere"});
+    options.parse(args);
+  }
+};
+
+// A value that is not the default.
+std::string value_for(const OptionSet& options, const std::string& name) {
+  for (const OptionSection& section : options.description().sections) {
+    for (const OptionDescription& option : section.options) {
+      if (option.spellings.front() != name) continue;
+      if (option.is_flag || option.value == "on|off") return "on";
+      return option.value == "INT,..." ? "1,2" : "0.1,0.2";
+    }
+  }
+  return "?";
+}
+
+std::vector<OwnedOption> owned_by_families() {
+  std::vector<OwnedOption> all = Train().options.owned();
+  std::erase_if(all, [](const OwnedOption& one) { return one.other != "model.preset"; });
+  return all;
+}
+
+TEST(OwnedOptions, EachIsRefusedWithEveryModelOfAnotherFamily) {
+  int pairs = 0;
+  for (const OwnedOption& owned : owned_by_families()) {
+    const std::string value = value_for(Train().options, owned.name);
+    for (const std::string& preset : preset_names()) {
+      if (std::ranges::find(owned.values, preset) != owned.values.end()) continue;
+      ++pairs;
+      const std::string message = message_of<UsageError>([&] {
+        Train().parse({"--" + owned.name + "=" + value, "--model.preset=" + preset});
+      });
+      EXPECT_THAT(message, AllOf(HasSubstr(owned.name + " belongs to " + owned.owner),
+                                 HasSubstr("model.preset is " + preset)));
+    }
+  }
+  EXPECT_GE(pairs, 5 * 6 + 7 + 6) << "of EDT in [model], of MDTv2, and in [train]";
+}
+
+TEST(OwnedOptions, EachIsTakenByTheModelsOfItsFamily) {
+  for (const OwnedOption& owned : owned_by_families()) {
+    const std::string value = value_for(Train().options, owned.name);
+    for (const std::string& preset : owned.values) {
+      EXPECT_NO_THROW(Train().parse({"--" + owned.name + "=" + value, "--model.preset=" + preset}))
+          << owned.name << " " << preset;
+    }
+  }
+}
+
+// Runs of version 0.2 have the options of all families in their configuration, most of them none.
+TEST(OwnedOptions, ThatSayNothingAreTakenFromEarlierConfigurations) {
+  Train train;
+  const auto earlier = parse_ini(
+      "[model]\npreset = DiT-S/2\nmid-mask = none\nmask-ratio = none\namm-blocks = none\n"
+      "[data]\npath = /x\n[train]\nmasked = off\n[run]\ndir = /y\n",
+      "config.ini");
+  train.options.read(earlier);
+  EXPECT_NO_THROW(train.options.check());
+  EXPECT_THAT(train.options.left_out(), testing::IsEmpty());
+  EXPECT_THAT(train.options.to_ini(), testing::Not(HasSubstr("mid-mask")));
+  EXPECT_THAT(train.options.changes_since(earlier), testing::IsEmpty());
+}
+
+TEST(OwnedOptions, ThatALaterModelMakesUselessAreLeftOut) {
+  Train train;
+  train.options.read(parse_ini("[model]\npreset = EDT-S/2\nmid-mask = on\n", "first.ini"));
+  train.parse({"--model.preset=DiT-S/2", "--train.masked=off"});
+  EXPECT_THAT(train.options.left_out(),
+              testing::ElementsAre(HasSubstr("model.mid-mask = 'on' (first.ini:3) is left out: it "
+                                             "belongs to EDT, and model.preset is DiT-S/2")));
+  EXPECT_NO_THROW(train.config.model.resolve(10));
+}
+
+}  // namespace
+}  // namespace edt::test
