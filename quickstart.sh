@@ -20,7 +20,7 @@ cmake --preset release -DEDT_TESTS=OFF -DEDT_CUDA="${EDT_CUDA:-OFF}" >/dev/null 
 cmake --build --preset release --target edt
 
 step "3/5 Data: pictures of ten classes as latents in HDF5 shards"
-"$edt" data synth --out "$data" --samples 8192 --classes 10 --image-size 64 --channels 16
+"$edt" data synth --out "$data" --samples 8192 --classes 10 --image-size 64
 
 step "4/5 Training"
 "$edt" train --config configs/quickstart.ini --data "$data" --run.dir "$run"

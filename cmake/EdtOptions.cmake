@@ -7,6 +7,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 option(EDT_TESTS "Build the tests" ON)
 option(EDT_UNITY "Compile the files of a folder together: half the CPU time of a whole build" ON)
+set(EDT_UNITY_BATCH 8 CACHE STRING "How many files of a folder are compiled together; 0: all. More is less CPU time in all")
 option(EDT_WERROR "Treat compiler warnings as errors" OFF)
 set(EDT_SANITIZE "" CACHE STRING "Sanitizers to compile in, e.g. address;undefined or thread")
 
@@ -30,6 +31,10 @@ if(EDT_WERROR)
 endif()
 target_compile_options(edt_flags INTERFACE "$<${host_languages}:${warnings}>")
 
+# Files are named from the root of the tree on, so that objects do not depend on where it lies: one clone takes those of
+# another from the compiler's cache.
+target_compile_options(edt_flags INTERFACE "$<${host_languages}:-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=>")
+
 # The x86-64 baseline is AVX2 (x86-64-v3). Wider units are chosen at run time by Highway and oneDNN.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
   target_compile_options(edt_flags INTERFACE "$<${host_languages}:-march=x86-64-v3>")
@@ -40,3 +45,7 @@ foreach(sanitizer IN LISTS EDT_SANITIZE)
     "$<${host_languages}:-fsanitize=${sanitizer};-fno-omit-frame-pointer>")
   target_link_options(edt_flags INTERFACE -fsanitize=${sanitizer})
 endforeach()
+# Undefined behaviour ends a program, as a bad address does: a line in a log fails no test.
+if("undefined" IN_LIST EDT_SANITIZE)
+  target_compile_options(edt_flags INTERFACE "$<${host_languages}:-fno-sanitize-recover=undefined>")
+endif()

@@ -128,6 +128,10 @@ std::int32_t Dataset::label(std::uint64_t index) const {
   return shards_[shard]->labels()[index - begin_[shard]];
 }
 
+void Dataset::look_again() const {
+  for (const auto& shard : shards_) shard->look_again();
+}
+
 void Dataset::require_fits(int channels, int height, int width, int classes,
                            std::string_view size_option) const {
   const Description& d = description_;

@@ -47,6 +47,9 @@ class Dataset {
   std::vector<std::uint64_t> shard_sizes() const;
   std::int32_t label(std::uint64_t index) const;
 
+  // Of each shard: Shard::look_again().
+  void look_again() const;
+
   // For people, where samples in random order cost several times their bytes: the factor, and what
   // to do. Empty: they do not.
   std::string slow_layout() const;

@@ -2,6 +2,8 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/storage/directory_lock.h"
+#include "core/storage/durable_file.h"
 #include "data/shard_set.h"
 #include "data/writer.h"
 
@@ -11,6 +13,8 @@ DatasetWriter::DatasetWriter(std::filesystem::path directory, Description descri
                              std::uint64_t samples, const DatasetWriterOptions& options)
     : set_(std::make_unique<ShardSet>(std::move(directory), std::move(description), samples,
                                       options)) {
+  make_directories(set_->directory());
+  lock_ = std::make_unique<DirectoryLock>(set_->directory());
   const std::vector<bool> there = set_->open();
   const auto gap = std::find(there.begin(), there.end(), false);
   kept_ = static_cast<std::uint64_t>(gap - there.begin());

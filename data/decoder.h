@@ -7,6 +7,7 @@
 
 #include "core/image/image.h"
 #include "data/description.h"
+#include "data/picture_decoder.h"
 
 namespace edt::data {
 
@@ -14,15 +15,15 @@ namespace edt::data {
 inline constexpr const char* kFalseColours =
     "false colours: the first three latent channels as red, green and blue";
 
-class Decoder {
+class Decoder final : public PictureDecoder {
  public:
   // `normalized`: the latents have been normalized by channel_mean and channel_std.
   Decoder(const Description& description, bool normalized);
 
-  bool is_false_colour() const { return !linear_.present(); }
+  bool is_false_colour() const override { return !linear_.present(); }
   // One latent [C, H, W], scaled as the model sees it. Any H and W. False colours are called so in
   // the picture's comment.
-  Image decode(std::span<const float> latent, int height, int width) const;
+  Image decode(std::span<const float> latent, int height, int width) const override;
   // Latents [N, C, H, W] of the data set's own size.
   std::vector<Image> decode_all(std::span<const float> latents) const;
 

@@ -27,8 +27,8 @@ struct Description {
   int width = 0;
   int classes = 0;     // labels are 0 ... classes - 1
   int image_size = 0;  // pixels
-  // Of an autoencoder's z: latents are (z - shift) * scale. Moments lack the scale, which is
-  // applied when they are drawn from.
+  // Of an autoencoder's z: latents are (z - shift) * scale. Moments have the shift taken off and
+  // lack the scale, which is applied when they are drawn from.
   double scale = 1, shift = 0;
   bool moments = false;
   bool flipped = false;  // a second copy of each sample, mirrored left to right
@@ -44,9 +44,7 @@ struct Description {
   std::string autoencoder, autoencoder_checksum;
 
   // Pixels for each latent, across and down: 8 where the size of the pictures does not say.
-  int factor() const {
-    return height > 0 && image_size % height == 0 ? image_size / height : 8;
-  }
+  int factor() const { return height > 0 && image_size % height == 0 ? image_size / height : 8; }
   std::uint64_t latent_elements() const {
     return static_cast<std::uint64_t>(channels) * height * width;
   }

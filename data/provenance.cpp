@@ -5,6 +5,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 
@@ -17,9 +18,7 @@ namespace {
 
 // Names of files need not be UTF-8; what is recorded must read back as the same.
 std::string valid_text(const std::string& text) {
-  return ordered_json::parse(
-             ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace))
-      .get<std::string>();
+  return parse_json(dump_json(nlohmann::json(text)), "text").get<std::string>();
 }
 
 }  // namespace
@@ -76,12 +75,12 @@ fs::path Provenance::path(const fs::path& directory) { return directory / "prove
 std::string Provenance::text() const {
   ordered_json json = ordered_json::object();
   for (const auto& [name, value] : entries_) json[name] = value;
-  return json.dump(2) + "\n";
+  return dump_json(json, 2) + "\n";
 }
 
 Provenance Provenance::parse(const std::string& text, const std::string& where) {
   Provenance provenance;
-  const ordered_json json = ordered_json::parse(text, nullptr, false);
+  const ordered_json json = try_parse_ordered_json(text);
   require<DataError>(json.is_object() && !json.empty(), "data", "{}: is damaged: not a JSON object",
                      where);
   for (const auto& [name, value] : json.items()) {

@@ -20,6 +20,11 @@ void require_elsewhere(const Dataset& input, const fs::path& out) {
     require<UsageError>(!fs::equivalent(directory, out, code), "repack",
                         "{} lies in {}: another directory is needed for what is written",
                         shard->path().string(), out.string());
+    const fs::path inner = fs::weakly_canonical(out), outer = fs::weakly_canonical(directory);
+    const auto [rest, end] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+    require<UsageError>(rest != outer.end(), "repack",
+                        "{} lies below {}: another directory is needed for what is written",
+                        out.string(), directory.string());
   }
 }
 

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/storage/checksum.h"
 #include "core/storage/file_change.h"
 #include "core/storage/half.h"
@@ -20,6 +22,7 @@ Shard::Shard(const std::filesystem::path& path, bool map, std::shared_ptr<BlockC
   require<DataError>(!std::filesystem::exists(change_path(path)), "shard",
                      "{}: a change of it was interrupted: `edt data adopt` completes it",
                      path.string());
+  modified_ = file_.modified();
   sealed_ = check_seal(file_) == Sealed::kYes;
   h5::File file = h5::File::open(path);
   std::vector<std::string> missing = missing_attributes(file);
@@ -306,6 +309,15 @@ void Shard::read(std::uint64_t first, std::uint64_t count, bool flipped, bool ve
   refuse_unwritten(array(flipped), first, bytes);
   if (!finite) refuse_not_finite(first, count, out);
   if (description_.moments) refuse_negative_deviation(first, out);
+}
+
+void Shard::look_again() const {
+  const std::int64_t now = file_.modified();
+  if (std::exchange(modified_, now) == now) return;
+  log::warning("{} was written to while it is in use: {}", path().string(),
+               has_checksums() ? "its samples are compared with their checksums again"
+                               : "without checksums nobody knows what was read since");
+  if (has_checksums()) verify();
 }
 
 void Shard::verify() const {

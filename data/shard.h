@@ -61,6 +61,9 @@ class Shard {
 
   // Re-reads everything: checksums and finite values. Throws at the first defect.
   void verify() const;
+  // The same where the file was written to since it was opened, or since the last look; a warning
+  // where there are no checksums that would tell. For one thread.
+  void look_again() const;
 
  private:
   struct Array {
@@ -97,6 +100,7 @@ class Shard {
   const Array& array(bool flipped) const { return flipped ? flipped_ : samples_; }
 
   InputFile file_;
+  mutable std::int64_t modified_ = 0;  // of the file, when it was last looked at
   bool sealed_ = false;
   Description description_;
   std::optional<ShardPlace> place_;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/storage/directory_lock.h"
 #include "core/storage/partial_file.h"
 #include "data/description.h"
 #include "data/provenance.h"
@@ -74,7 +75,8 @@ class ShardSet;
 class DatasetWriter {
  public:
   // Creates the directory. Whole shards of the same provenance, description and size that are
-  // already there are kept; others are a DataError that names what differs.
+  // already there are kept; others are a DataError that names what differs. UsageError where
+  // another process is writing there.
   DatasetWriter(std::filesystem::path directory, Description description, std::uint64_t samples,
                 const DatasetWriterOptions& options = {});
   ~DatasetWriter();
@@ -96,6 +98,7 @@ class DatasetWriter {
   std::uint64_t next_ = 0, kept_ = 0;
   std::uint64_t index_ = 0;  // of the shard that is written
   bool begun_ = false;
+  std::unique_ptr<DirectoryLock> lock_;
   std::unique_ptr<ShardWriter> shard_;
 };
 

@@ -47,7 +47,7 @@ int dispatch(std::span<const std::string> args, std::span<const Command> command
     return run_command(*found, args.subspan(1), context);
   }
   const bool is_group = std::any_of(commands.begin(), commands.end(), [&](const Command& command) {
-    return command_group(command.name) == args[0];
+    return !args[0].empty() && command_group(command.name) == args[0];
   });
   if (!is_group) unknown_command(args[0], commands);
   require<UsageError>(args.size() > 1, "edt", "{0} needs a command; edt {0} --help lists them",

@@ -11,7 +11,7 @@
 
 #include "core/base/log.h"
 #include "launcher/exit_status.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 
@@ -42,6 +42,11 @@ struct CommandContext {
   template <class... Args>
   void print(fmt::format_string<Args...> format, Args&&... args) {
     out << fmt::format(format, std::forward<Args>(args)...);
+  }
+  // What was done, of commands whose result is a file: nothing with --quiet.
+  template <class... Args>
+  void note(fmt::format_string<Args...> format, Args&&... args) {
+    if (!quiet) print(format, std::forward<Args>(args)...);
   }
 };
 

@@ -8,6 +8,8 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/json/json_text.h"
+#include "core/storage/partial_file.h"
 
 namespace edt {
 
@@ -15,7 +17,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankError, rank, name, what, status)
 
 namespace {
 
-// The first character of a letter says what it is.
+// The first character of a message says what it is.
 constexpr char kError = 'e', kWaits = 'w', kQuestion = 'q';
 
 }  // namespace
@@ -35,14 +37,14 @@ std::string error_line(const std::vector<RankError>& errors, int ranks) {
 }
 
 ErrorAgreement::ErrorAgreement(Communicator& world, std::ostream& out)
-    : world_(world), out_(out), mailbox_(world.mailbox("errors")) {}
+    : world_(world), out_(out), side_channel_(world.side_channel("errors")) {}
 
 void ErrorAgreement::look() {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return;
   read_letters();
   if (!asked_) return;
-  if (!world_.is_root()) return mailbox_->post(0, std::string(1, kWaits));
+  if (!world_.is_root()) return side_channel_->post(0, std::string(1, kWaits));
   ++waits_[0];
   if (is_settled()) speak();
 }
@@ -51,7 +53,7 @@ void ErrorAgreement::look() {
 void ErrorAgreement::end(std::string_view what, int status, Seconds patience) {
   const std::lock_guard lock(mutex_);
   const RankError own{world_.rank(), world_.name(), std::string(what), status};
-  if (!world_.is_root()) mailbox_->post(0, kError + nlohmann::json(own).dump());
+  if (!world_.is_root()) side_channel_->post(0, kError + dump_json(nlohmann::json(own)));
   note(own);
   const auto begin = Clock::now();
   while (!(world_.is_root() && is_settled()) && seconds_since(begin) < patience.count()) {
@@ -62,11 +64,11 @@ void ErrorAgreement::end(std::string_view what, int status, Seconds patience) {
 }
 
 void ErrorAgreement::read_letters() {
-  while (const auto letter = mailbox_->poll()) {
-    if (letter->bytes[0] == kQuestion) asked_ = true;
-    if (letter->bytes[0] == kWaits) ++waits_[letter->from];
-    if (letter->bytes[0] != kError) continue;
-    note(nlohmann::json::parse(letter->bytes.substr(1)).get<RankError>());
+  while (const auto message = side_channel_->poll()) {
+    if (message->bytes[0] == kQuestion) asked_ = true;
+    if (message->bytes[0] == kWaits) ++waits_[message->from];
+    if (message->bytes[0] != kError) continue;
+    note(parse_json(message->bytes.substr(1), "error of a rank").get<RankError>());
   }
 }
 
@@ -75,7 +77,8 @@ void ErrorAgreement::note(const RankError& error) {
   std::ranges::sort(errors_, {}, &RankError::rank);
   waits_.clear();
   if (!world_.is_root() || std::exchange(asked_, true)) return;
-  for (int rank = 1; rank < world_.size(); ++rank) mailbox_->post(rank, std::string(1, kQuestion));
+  for (int rank = 1; rank < world_.size(); ++rank)
+    side_channel_->post(rank, std::string(1, kQuestion));
 }
 
 // Every rank has failed, or has waited in vain since the last error was heard of: several times, as
@@ -91,7 +94,8 @@ bool ErrorAgreement::is_settled() {
 
 void ErrorAgreement::speak() {
   log::flush();
-  out_.clear();  // it may take this line, after some that it did not
+  remove_partial_files();  // nothing is unwound where others have failed
+  out_.clear();            // it may take this line, after some that it did not
   out_ << error_line(errors_, world_.size()) + '\n' << std::flush;
   world_.abort(errors_.front().status);
   std::abort();  // GCC does not see that a virtual function never returns

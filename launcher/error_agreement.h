@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 
@@ -47,7 +47,7 @@ class ErrorAgreement {
 
   Communicator& world_;
   std::ostream& out_;
-  std::unique_ptr<Mailbox> mailbox_;
+  std::unique_ptr<SideChannel> side_channel_;
   std::mutex mutex_;
   bool asked_ = false;             // rank 0 has asked all
   std::vector<RankError> errors_;  // on rank 0: of all; elsewhere its own

@@ -47,6 +47,10 @@ Launch Launch::of_this_process() {
     launch.tasks = number("SLURM_STEP_NUM_TASKS").value_or(1);
     launch.tasks_on_node = largest_of(variable("SLURM_STEP_TASKS_PER_NODE").value_or("1"));
     launch.first = number("SLURM_PROCID").value_or(0) == 0;
+  } else if (variable("TORCHELASTIC_RUN_ID") && number("WORLD_SIZE").value_or(1) > 1) {
+    launch.by_torchrun = true;
+    launch.tasks = *number("WORLD_SIZE");
+    launch.first = number("RANK").value_or(0) == 0;
   } else if (const auto rank = number("PMI_RANK")) {
     launch.first = *rank == 0;
   }
@@ -54,6 +58,11 @@ Launch Launch::of_this_process() {
 }
 
 std::string connection_problem(const Launch& launch, const std::string& mpi_library) {
+  if (launch.by_torchrun) {
+    return fmt::format(
+        "torchrun started {0} processes, which only PyTorch can connect: mpirun -np {0}, or srun",
+        launch.tasks);
+  }
   const bool open_mpi = mpi_library.starts_with("Open MPI");
   if (!launch.by_srun || launch.tasks <= 1 || launch.has_pmix || !open_mpi) return {};
   return fmt::format(

@@ -13,6 +13,7 @@ struct Launch {
   int tasks_on_node = 1;  // at most, on any node
   bool first = true;      // of those tasks: it speaks for all
   bool by_srun = false, by_mpirun = false;
+  bool by_torchrun = false;  // or what starts processes as it does
   bool has_pmix = false;
 
   static Launch of_this_process();

@@ -45,7 +45,7 @@ StopSignals::~StopSignals() {
   installed = false;
 }
 
-int StopSignals::signal_number() const { return first_signal; }
+int StopSignals::signal_number() { return first_signal; }
 
 std::string_view StopSignals::signal_name() const {
   switch (signal_number()) {

@@ -20,8 +20,8 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
 
   bool stop_requested() const { return signal_number() != 0; }
-  // The first signal that came; 0 when none did.
-  int signal_number() const;
+  // The first signal that came; 0 when none did. Signals are the process's, so no object is asked.
+  static int signal_number();
   // "SIGTERM"; "" when none came.
   std::string_view signal_name() const;
 

@@ -10,7 +10,7 @@
 #include "core/plugin/build_identity.h"
 #include "core/storage/hdf5_library.h"
 #include "launcher/version_config.h"
-#include "parallel/mpi/mpi_session.h"
+#include "parallel/comm/mpi/mpi_session.h"
 
 namespace edt {
 namespace {

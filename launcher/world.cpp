@@ -14,8 +14,8 @@
 
 #include "launcher/error_agreement.h"
 #include "launcher/launch_check.h"
-#include "parallel/mpi/mpi_session.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/mpi/mpi_session.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/autograd/parameter.h"
-#include "parallel/tensor_parallel.h"
-#include "parallel/tensor_shard.h"
+#include "parallel/tensor/tensor_parallel.h"
+#include "parallel/tensor/tensor_shard.h"
 
 namespace edt {
 

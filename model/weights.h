@@ -7,7 +7,7 @@
 
 #include "core/tensor/device.h"
 #include "model/parameters.h"
-#include "parallel/flat_layout.h"
+#include "parallel/sharding/flat_layout.h"
 
 namespace edt {
 

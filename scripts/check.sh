@@ -7,7 +7,8 @@
 #   scripts     shellcheck over all shell scripts
 #   links       links and anchors of the documentation, folders named in docs/layout.md
 #   docs        the command blocks of the documentation (ctest -L docs)
-#   tidy        clang-tidy; with --changed REF over what differs from REF only
+#   times       no file takes more than 15 s of processor time to compile
+#   tidy        clang-tidy, over units that changed since they last passed; with --changed REF those that differ from REF
 #   nocuda      a build without CUDA that says so
 #   clang       the program and the unit tests with clang, warnings as errors
 #   asan        unit tests under the address and undefined-behaviour sanitizers
@@ -22,7 +23,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 
 quick=(format scripts links)
-all=(format scripts links docs tidy nocuda clang asan tsan fuzz arm64 lintian)
+all=(format scripts links docs times tidy nocuda clang asan tsan fuzz arm64 lintian)
 parts=() budget=600 changed=${EDT_CHECK_CHANGED:-} minutes=${EDT_CHECK_MINUTES:-5}
 while (($# > 0)); do
   case $1 in
@@ -71,11 +72,16 @@ build() {
   return "${PIPESTATUS[0]}"
 }
 
-# The unit tests that neither take long nor start other programs.
-unit_tests() {
-  ctest --test-dir "build/$1" -L unit -LE 'slow|emulated|mpi' -j "$jobs" --no-tests=error --output-on-failure "${@:2}" |
-    tail -n 40
-  return "${PIPESTATUS[0]}"
+# run_programs [COMMAND...]: the test programs named on standard input, each whole, as many at once as there are jobs; by
+# the command where one is given. Prints what those that fail print.
+run_programs() {
+  # shellcheck disable=SC2016  # expanded by the shell that xargs starts
+  xargs -P "$jobs" -I{} bash -c '
+    begin=$SECONDS output=$(timeout 1200 "${@:2}" "$1" --gtest_brief=1 2>&1 </dev/null)
+    status=$?
+    if ((status != 0)); then echo "$output" | tail -n 200; fi
+    echo "== $(basename "$1"): status $status, $((SECONDS - begin)) s"
+    exit $status' run {} "$@"
 }
 
 part_format() {
@@ -99,21 +105,18 @@ part_docs() {
     ctest --test-dir build/release -L docs -j "$jobs" --no-tests=error --output-on-failure
 }
 
-# Each file alone: what a unity build would hide is seen.
+part_times() { build release && scripts/compile-times.sh; }
+
+# A folder is one unit, as in a unity build: two thirds of the time of a single file is its headers. Kernels are looked at
+# for one instruction set. Units that passed and are as they were are not looked at again.
 part_tidy() {
-  need clang-tidy clang++ || return 1
-  cmake -S . -B build/tidy -G Ninja -DEDT_UNITY=OFF -DEDT_CUDA=OFF -DEDT_TESTS=OFF >build/tidy.configure.log 2>&1 ||
-    { tail -n 30 build/tidy.configure.log && return 1; }
-  local files
-  files=$(git ls-files 'core/*.cpp' 'parallel/*.cpp' 'model/*.cpp' 'data/*.cpp' 'launcher/*.cpp')
-  if [[ -n $changed ]]; then files=$(comm -12 <(sort <<<"$files") <(git diff --name-only "$changed" -- | sort)); fi
-  if [[ -z $files ]]; then echo "no file differs from $changed" && return 0; fi
-  # Folders that are not part of this build (GPU kernels without CUDA) have no command to go by.
-  files=$(while read -r file; do
-    if grep -q "\"file\": \".*/$file\"" build/tidy/compile_commands.json; then echo "$file"; fi
-  done <<<"$files")
-  echo "$(wc -l <<<"$files") files"
-  xargs -P "$jobs" -n 1 clang-tidy -p build/tidy --quiet <<<"$files" 2> >(grep -v 'warnings generated' >&2)
+  need clang-tidy clang++ jq || return 1
+  build tidy --preset clang -DEDT_CUDA=AUTO -DCMAKE_CUDA_HOST_COMPILER="$(command -v g++)" \
+    -DCMAKE_CXX_FLAGS=-DHWY_COMPILE_ONLY_STATIC -- edt_write_build_identity || return 1
+  # The emulated GPU compiles some files once more, for itself.
+  jq -r '.[].file | select(endswith(".cu") | not)' build/tidy/compile_commands.json | sort -u >build/tidy/units
+  grep '/Unity/' build/tidy/units | xargs sed -n 's/^#include "\(.*\)"$/\1/p' | sort | comm -13 - build/tidy/units |
+    xargs -P "$jobs" -I{} scripts/lib/tidy.sh "$PWD/build/tidy" {} "$changed"
 }
 
 part_nocuda() {
@@ -123,53 +126,46 @@ part_nocuda() {
 
 part_clang() {
   need clang++ || return 1
-  build clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Release -DEDT_CUDA=OFF \
-    -DEDT_WERROR=ON && unit_tests clang
+  build clang --preset clang -- edt edt_tests_unit && run_programs <build/clang/tests/unit.txt
 }
 
-sanitized() { build "$1" -DEDT_SANITIZE="$2" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DEDT_CUDA=OFF "${@:3}"; }
-
 part_asan() {
-  sanitized asan 'address;undefined' || return 1
-  ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 unit_tests asan
+  build asan --preset asan -- edt_tests_unit || return 1
+  # Readers try to allocate what damaged files ask for; what a lost mapping does to a program is tested.
+  ASAN_OPTIONS=allocator_may_return_null=1:handle_sigbus=0:detect_stack_use_after_return=1 \
+    LSAN_OPTIONS=suppressions=$PWD/tests/support/lsan.supp:print_suppressions=0 UBSAN_OPTIONS=print_stacktrace=1 \
+    run_programs <build/asan/tests/unit.txt
 }
 
 # libgomp is not instrumented: with one thread each, only threads of our own are looked at.
-threaded=(health_test checkpoint_test thread_ranks_test tensor_parallel_test zero_test data_test run_directory_test
-  autograd_test)
+threaded=(health_test checkpoint_test thread_ranks_test tensor_parallel_test zero_test data_test run_directory_test)
 part_tsan() {
-  sanitized tsan thread -- "${threaded[@]}" || return 1
-  local program target status=0
-  for target in "${threaded[@]}"; do
-    program=$(find build/tsan/tests -type f -name "$target" -perm -u+x)
-    echo "== $target"
-    OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=0:exitcode=66 "$program" --gtest_brief=1 \
-      --gtest_filter="-*Mpi*" || status=1
-  done
-  return "$status"
+  build tsan --preset tsan -- "${threaded[@]}" || return 1
+  local program
+  for program in "${threaded[@]}"; do find build/tsan/tests -type f -name "$program" -perm -u+x; done |
+    OMP_NUM_THREADS=1 TSAN_OPTIONS=exitcode=66:suppressions=$PWD/tests/support/tsan.supp run_programs
 }
 
 # Turn and turn about, each time with other mutations.
 part_fuzz() {
-  sanitized asan 'address;undefined' -- fuzz_npy fuzz_npz fuzz_safetensors fuzz_shard || return 1
-  local end=$((SECONDS + 60 * minutes)) first=0 target
+  build asan --preset asan -- edt_tests_fuzz || return 1
+  local end=$((SECONDS + 60 * minutes)) first=0 program
   while ((SECONDS < end)); do
-    for target in npy npz safetensors shard; do
-      ASAN_OPTIONS=max_allocation_size_mb=1024:allocator_may_return_null=1 timeout 300 \
-        "build/asan/tests/fuzz/fuzz_$target" 2000 "$first" || { echo "fuzz_$target fails, see the iteration above" && return 1; }
-    done
+    while read -r program; do
+      ASAN_OPTIONS=max_allocation_size_mb=1024:allocator_may_return_null=1 timeout 300 "$program" 2000 "$first" </dev/null ||
+        { echo "${program##*/} fails, see the iteration above" && return 1; }
+    done <build/asan/tests/fuzz.txt
     first=$((first + 2000))
   done
-  echo "$first inputs for each target"
+  echo "$first inputs for each of $(wc -l <build/asan/tests/fuzz.txt) targets"
 }
 
 part_arm64() {
   need qemu-aarch64 aarch64-linux-gnu-g++ || return 1
   scripts/lib/arm64-root.sh build/arm64-root || return 1
-  build arm64 -DCMAKE_TOOLCHAIN_FILE="$PWD/cmake/toolchains/aarch64-linux-gnu.cmake" -DEDT_ARM64_ROOT="$PWD/build/arm64-root" \
-    -DCMAKE_BUILD_TYPE=Release -DEDT_CUDA=OFF || return 1
+  build arm64 --preset arm64 -- edt edt_tests_unit || return 1
   qemu-aarch64 -L build/arm64-root build/arm64/edt --version || return 1
-  unit_tests arm64
+  run_programs qemu-aarch64 -L build/arm64-root <build/arm64/tests/unit.txt
 }
 
 part_lintian() {
@@ -187,11 +183,18 @@ if [[ ${EDT_CHECK_PART:-} ]]; then
   exit
 fi
 
+# Sets cpu to the processor time of all parts until now: that of children and theirs is in the second line of `times`.
+read_cpu() {
+  times >build/check/times  # not from a subshell: it has other children
+  cpu=$(awk -F '[ms ]' 'NR == 2 { printf "%d", 60 * $1 + $2 + 60 * $4 + $5 }' build/check/times)
+}
+
 mkdir -p build/check
 begin=$SECONDS failed=0 table=''
 for part in "${parts[@]}"; do
   left=$((60 * budget - (SECONDS - begin)))
-  started=$SECONDS result=ok
+  read_cpu
+  started=$SECONDS cpu_before=$cpu result=ok
   echo "== $part"
   if ((left <= 0)); then
     result="not run: the budget of $budget min is used up"
@@ -205,7 +208,8 @@ for part in "${parts[@]}"; do
     failed=1
     tail -n 25 "build/check/$part.log" 2>/dev/null
   fi
-  table+=$(printf '%-11s %6d s  %s' "$part" $((SECONDS - started)) "$result")$'\n'
+  read_cpu
+  table+=$(printf '%-11s %6d s %8d s  %s' "$part" $((SECONDS - started)) $((cpu - cpu_before)) "$result")$'\n'
 done
-printf '\n%s' "$table"
+printf '\n%-11s %8s %10s\n%s' part time 'CPU time' "$table"
 exit $failed

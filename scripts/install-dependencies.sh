@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that `edt` is built from, those that are missing only.
-# Usage: scripts/install-dependencies.sh [--tests] [--browser] [--checks] [--list]
+# Usage: scripts/install-dependencies.sh [--tests] [--browser] [--lint] [--checks] [--list]
 #   --tests also installs what the tests on a real Slurm need; without, they skip and say so.
 #   --browser also installs a browser without a window: tests open reports in it, and skip without one.
-#   --checks also installs what scripts/check.sh calls: clang, shellcheck, lintian, debootstrap, a compiler for arm64, qemu-user.
+#   --lint also installs what scripts/check.sh quick calls: clang-format, shellcheck.
+#   --checks also installs what all of scripts/check.sh calls: clang, lintian, debootstrap, a compiler for arm64, qemu-user.
 #   --list prints the package names and installs nothing.
 set -euo pipefail
 
@@ -27,11 +28,12 @@ for option in "$@"; do
     # Slurm's PMIx plugin loads the unversioned library of libpmix-dev.
     --tests) packages+=(munge slurm-wlm slurm-wlm-basic-plugins libpmix-dev iproute2 util-linux procps) ;;
     --browser) packages+=(chromium-headless-shell) ;;
+    --lint) packages+=(clang-format shellcheck) ;;
     --checks)
-      packages+=(clang clang-format clang-tidy libomp-dev shellcheck lintian debootstrap dpkg-dev g++-aarch64-linux-gnu qemu-user)
+      packages+=(clang clang-format clang-tidy libomp-dev jq shellcheck lintian debootstrap dpkg-dev g++-aarch64-linux-gnu qemu-user)
       ;;
     --list) list=yes ;;
-    *) echo "unknown option $option: --tests, --browser, --checks and --list are known" >&2 && exit 2 ;;
+    *) echo "unknown option $option: --tests, --browser, --lint, --checks and --list are known" >&2 && exit 2 ;;
   esac
 done
 if [[ $list == yes ]]; then

@@ -5,9 +5,8 @@
 #include <tuple>
 #include <unordered_map>
 
-#include <oneapi/dnnl/dnnl.hpp>
-
 #include "core/base/log.h"
+#include "core/cpu/onednn_descriptions.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/typed.h"
 
@@ -84,8 +83,7 @@ class Matmul::Bfloat16Products {
       attributes.set_post_ops(sum);
     }
     Entry entry;
-    entry.primitive =
-        dnnl::matmul(dnnl::matmul::primitive_desc({a_desc, b_desc, c_desc}, attributes, engine_));
+    entry.primitive = dnnl::matmul(describe_matmul(engine_, a_desc, b_desc, c_desc, attributes));
     entry.a = dnnl::memory(a_desc, engine_, DNNL_MEMORY_NONE);
     entry.b = dnnl::memory(b_desc, engine_, DNNL_MEMORY_NONE);
     entry.c = dnnl::memory(c_desc, engine_, DNNL_MEMORY_NONE);

@@ -1,9 +1,9 @@
 #include "core/cpu/matmul_ceiling.h"
 
 #include <algorithm>
-#include <oneapi/dnnl/dnnl.hpp>
 
 #include "core/base/clock.h"
+#include "core/cpu/onednn_descriptions.h"
 
 namespace edt {
 namespace {
@@ -67,10 +67,9 @@ CpuMatmulCeiling::CpuMatmulCeiling(const std::vector<MatmulForm>& forms, DType d
     const auto da = descriptor(f.batch, f.m, f.k, f.transposed_a, type);
     const auto db = descriptor(f.batch, f.k, f.n, f.transposed_b, type);
     const auto dc = descriptor(f.batch, f.m, f.n, false, type);
-    const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(da, db, dc), engine());
-    products_.push_back({dnnl::matmul(description), dnnl::memory(da, engine(), a_.data()),
-                         dnnl::memory(db, engine(), b_.data()),
-                         dnnl::memory(dc, engine(), c_.data())});
+    products_.push_back(
+        {dnnl::matmul(describe_matmul(engine(), da, db, dc)), dnnl::memory(da, engine(), a_.data()),
+         dnnl::memory(db, engine(), b_.data()), dnnl::memory(dc, engine(), c_.data())});
   }
 }
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "core/base/median.h"
 #include "core/cuda/error.h"
 #include "core/cuda/events.h"
 
@@ -26,12 +27,7 @@ struct Candidate {
   std::vector<double> seconds = {};
   TimedEvent begin = {}, end = {};
 
-  double median() const {
-    std::vector<double> sorted = seconds;
-    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-    std::ranges::nth_element(sorted, middle);
-    return *middle;
-  }
+  double usual_seconds() const { return median(seconds); }
 };
 
 class Contest {
@@ -94,11 +90,11 @@ std::optional<TunedProduct> fastest_algorithm(cudaStream_t stream, const Product
   const int launches = contest.launches(candidates[0]);
   for (int i = 0; i < tuning.rounds; ++i) contest.round(candidates, launches);
   const Candidate& first = candidates[0];
-  const Candidate* best = &*std::ranges::min_element(candidates, {}, &Candidate::median);
-  if (best->median() >= (1 - tuning.margin) * first.median()) best = &first;
+  const Candidate* best = &*std::ranges::min_element(candidates, {}, &Candidate::usual_seconds);
+  if (best->usual_seconds() >= (1 - tuning.margin) * first.usual_seconds()) best = &first;
   return TunedProduct{.algorithm = std::bit_cast<std::array<std::uint64_t, 8>>(best->algorithm),
-                      .first_seconds = first.median(),
-                      .seconds = best->median(),
+                      .first_seconds = first.usual_seconds(),
+                      .seconds = best->usual_seconds(),
                       .place = best->place,
                       .candidates = static_cast<int>(candidates.size()),
                       .rounds = tuning.rounds};

@@ -27,6 +27,9 @@ Var gelu(Tape& tape, const Var& x) { return apply(tape, x, Activation::kGeluTanh
 Var silu(Tape& tape, const Var& x) { return apply(tape, x, Activation::kSilu, "silu"); }
 
 Var add(Tape& tape, const Var& a, const Var& b) {
+  require(a.dtype() == tape.dtype() && b.dtype() == tape.dtype(), "add",
+          "{} and {} on a tape of {}", name_of(a.dtype()), name_of(b.dtype()),
+          name_of(tape.dtype()));
   check_shape("add", "second operand", b.shape(), a.shape());
   Var y = tape.make(a.shape());
   {

@@ -15,9 +15,9 @@ void check_inputs(const Var& tokens, const LossInputs& in) {
   check_shape("diffusion_loss", "coefficients", in.coefficients.shape,
               {image[0], LossCoefficient::kCount});
   check_shape("diffusion_loss", "sample weights", in.sample_weights.shape, {image[0]});
-  check_shape("diffusion_loss", "tokens", tokens.shape(),
-              {image[0], image[2] / in.patch * (image[3] / in.patch),
-               in.patch * in.patch * 2 * image[1]});
+  check_shape(
+      "diffusion_loss", "tokens", tokens.shape(),
+      {image[0], image[2] / in.patch * (image[3] / in.patch), in.patch * in.patch * 2 * image[1]});
 }
 
 }  // namespace

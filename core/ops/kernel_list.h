@@ -1,6 +1,6 @@
 // Every kernel of a backend, once: family, what bounds its speed, name, arguments. From this list
-// come the defaults that fail by name (kernels_missing.cpp) and the planner's recording backend
-// (model/plan/recording_backend.cpp).
+// come each backend's declarations, the defaults that fail by name (kernels_missing.cpp) and the
+// planner's recording backend (model/plan/recording_backend.cpp).
 //
 // The kernels of pictures (core/ops/picture), which no step that trains calls, are a list of their
 // own: nothing plans them.
@@ -84,3 +84,15 @@ using Int = std::int64_t;
   KERNEL(ChannelKernels, kRows, unfold_pixels, T, Int, Int, T)                                  \
   KERNEL(ChannelKernels, kRows, gated_silu, T, T)                                               \
   KERNEL(ChannelKernels, kRows, join_channels, T, T, T)
+
+// In the class of a backend, EDT_KERNELS(EDT_OVERRIDE): all of them, each in the file of its
+// family.
+#define EDT_OVERRIDE(family, bound, kernel, ...) void kernel(__VA_ARGS__) override;
+
+// In such a class: the names that stand for the types.
+#define EDT_KERNEL_ARGUMENTS      \
+  using T = kernel_list::T;       \
+  using G = kernel_list::G;       \
+  using C = kernel_list::C;       \
+  using Kept = kernel_list::Kept; \
+  using Int = kernel_list::Int;

@@ -7,6 +7,8 @@
 #include <map>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
+#include "core/storage/access.h"
 
 namespace edt {
 namespace {
@@ -27,6 +29,21 @@ bool is_key(std::string_view key) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '-' || c == '_';
   });
+}
+
+// What a shell gives for `--config <(command)`, or `command | edt ... --config /dev/stdin`.
+bool is_open_pipe(const std::filesystem::path& path, const std::filesystem::file_status& status) {
+  const std::string name = path.string();
+  const bool is_open =
+      name == "/dev/stdin" || name.starts_with("/dev/fd/") || name.starts_with("/proc/self/fd/");
+  return is_open && std::filesystem::is_fifo(status);
+}
+
+// Names of files need not be; what holds a configuration as text, a checkpoint's manifest, has to
+// be.
+bool is_utf8(std::string_view text) {
+  const nlohmann::json json = std::string(text);
+  return try_parse_json(dump_json(json)) == json;
 }
 
 class IniParser {
@@ -142,30 +159,34 @@ IniFile read_ini_file(const std::filesystem::path& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   require<UsageError>(std::filesystem::exists(status), "config", "{}: no such file", path.string());
-  require<UsageError>(std::filesystem::is_regular_file(status), "config", "{}: not a file",
-                      path.string());
-  const auto size = std::filesystem::file_size(path, error);
-  require<UsageError>(!error && size <= kLargestFile, "config",
-                      "{}: {} bytes, a configuration has at most {}", path.string(), size,
-                      kLargestFile);
+  require<UsageError>(std::filesystem::is_regular_file(status) || is_open_pipe(path, status),
+                      "config", "{}: not a file", path.string());
+  const std::string denied = reading_problem(path);
+  require<UsageError>(denied.empty(), "config", "{}", denied);
   std::ifstream stream(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  std::string text(kLargestFile + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   require<UsageError>(stream.good() || stream.eof(), "config", "{}: cannot be read", path.string());
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  require<UsageError>(text.size() <= kLargestFile, "config",
+                      "{}: a configuration has at most {} bytes", path.string(), kLargestFile);
   return parse_ini(text, path.string());
 }
 
 std::string ini_value(std::string_view value) {
+  const bool only_ascii = !is_utf8(value);
+  const auto is_shown = [&](unsigned char c) {
+    return c >= 0x20 && c != 0x7f && (c < 0x80 || !only_ascii);
+  };
   const bool plain = trimmed(value) == value && value.find_first_of("\"#;\\") == value.npos &&
-                     std::none_of(value.begin(), value.end(),
-                                  [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+                     std::all_of(value.begin(), value.end(), is_shown);
   if (plain) return std::string(value);
   std::string quoted = "\"";
   for (const char c : value) {
-    const auto code = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
       quoted += {'\\', c};
-    } else if (code < 0x20 || code == 0x7f) {
-      quoted += fmt::format("\\x{:02x}", code);
+    } else if (!is_shown(static_cast<unsigned char>(c))) {
+      quoted += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     } else {
       quoted += c;
     }

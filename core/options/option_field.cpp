@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <cstdlib>
 
 namespace edt::option_type {
 std::vector<std::string> split_list(std::string_view text) {
@@ -38,12 +40,21 @@ std::string list_element(std::string_view text) {
   return element;
 }
 
-std::optional<bool> parse_flag(std::string_view text) {
+std::optional<bool> parse_flag(std::string_view given) {
+  std::string text(given);  // Python writes True, for one
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
   constexpr std::array<std::string_view, 4> kOn{"on", "true", "yes", "1"};
   constexpr std::array<std::string_view, 4> kOff{"off", "false", "no", "0"};
   if (std::find(kOn.begin(), kOn.end(), text) != kOn.end()) return true;
   if (std::find(kOff.begin(), kOff.end(), text) != kOff.end()) return false;
   return std::nullopt;
+}
+
+std::filesystem::path path_of(std::string_view text) {
+  const bool is_at_home = text == "~" || text.starts_with("~/");
+  const char* home = is_at_home ? std::getenv("HOME") : nullptr;
+  if (home == nullptr || *home == '\0') return text;
+  return std::string(home) + std::string(text.substr(1));
 }
 
 std::filesystem::path absolute(const std::filesystem::path& path) {

@@ -67,6 +67,9 @@ std::vector<std::string> split_list(std::string_view text);
 std::string list_element(std::string_view text);
 std::optional<bool> parse_flag(std::string_view text);
 bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
+// "~" and "~/..." are below HOME: shells replace them in "--dir ~/a", but not in "--dir=~/a" and in
+// files.
+std::filesystem::path path_of(std::string_view text);
 // Counted from the present directory, which a later start of the program need not share.
 std::filesystem::path absolute(const std::filesystem::path& path);
 
@@ -90,6 +93,8 @@ bool parse(std::string_view text, T& value) {
     const auto flag = parse_flag(text);
     if (flag) value = *flag;
     return flag.has_value();
+  } else if constexpr (std::same_as<T, std::filesystem::path>) {
+    value = path_of(text);
   } else if constexpr (Text<T>) {
     value = text;
   } else {

@@ -256,7 +256,7 @@ bool OptionSet::parse(std::span<const std::string> args) {
   for (const auto& argument : arguments) {
     if (argument.name != "config") continue;
     require<UsageError>(!argument.value.empty(), command_, "--config names no file");
-    files.push_back(read_ini_file(argument.value));
+    files.push_back(read_ini_file(option_type::path_of(argument.value)));
   }
   if (first_source_) read_first_source(arguments, files);
   for (const IniFile& file : files) read(file);
@@ -328,17 +328,26 @@ void OptionSet::begin_with(std::string option, SourceOf read) {
 
 void OptionSet::read_first_source(std::span<const CommandLineArgument> arguments,
                                   std::span<const IniFile> files) {
-  std::string value;
-  for (const IniFile& file : files) {
-    for (const IniEntry& entry : file.entries) {
-      if (entry.key == first_option_) value = entry.value;
+  // The last value that an option has in them.
+  const auto value_of = [&](std::string_view name) {
+    const Option& option = get(name);
+    std::optional<std::string> value;
+    for (const IniFile& file : files) {
+      for (const IniEntry& entry : file.entries) {
+        if (find(entry.key) == &option) value = entry.value;
+      }
     }
-  }
-  for (const CommandLineArgument& argument : arguments) {
-    if (!argument.name.empty() && get(argument.name).name_ == first_option_) value = argument.value;
-  }
+    for (const CommandLineArgument& argument : arguments) {
+      if (!argument.name.empty() && &get(argument.name) == &option) value = argument.value;
+    }
+    return value;
+  };
+  const std::string value = value_of(first_option_).value_or("");
   if (value.empty()) return;
-  if (const auto first = first_source_(option_type::absolute(value))) read(*first);
+  const auto is_given = [&](std::string_view name) { return value_of(name).has_value(); };
+  if (const auto first =
+          first_source_(option_type::absolute(option_type::path_of(value)), is_given))
+    read(*first);
 }
 
 void OptionSet::note_owners() {

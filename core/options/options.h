@@ -160,7 +160,10 @@ class OptionSet {
 
   // Before all other sources comes the one that belongs to the value that `option` will have, if
   // there is one: `read` gives it. As the directory of a run has a configuration of its own.
-  using SourceOf = std::function<std::optional<IniFile>(const std::filesystem::path& value)>;
+  // `is_given` says of the name of an option whether one of those other sources has it.
+  using IsGiven = std::function<bool(std::string_view name)>;
+  using SourceOf = std::function<std::optional<IniFile>(const std::filesystem::path& value,
+                                                        const IsGiven& is_given)>;
   void begin_with(std::string option, SourceOf read);
 
   // Reads --config files, then the command line, then checks. False when --help was among the

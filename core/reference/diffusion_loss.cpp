@@ -21,7 +21,8 @@ struct LossProblem {
   // Where channel c of pixel (y, x) of a sample's output is; the variance is C further.
   std::int64_t token_at(std::int64_t b, std::int64_t c, std::int64_t y, std::int64_t x) const {
     const std::int64_t rows = image[2] / patch, columns = image[3] / patch;
-    const std::int64_t token = (b * rows + y / patch) * columns + x / patch, channels = 2 * image[1];
+    const std::int64_t token = (b * rows + y / patch) * columns + x / patch,
+                       channels = 2 * image[1];
     return ((token * patch + y % patch) * patch + x % patch) * channels + c;
   }
 

@@ -6,7 +6,8 @@
 namespace edt {
 namespace {
 
-// f(token index in [0, B*rows*columns), channel, row in the patch, column in the patch, image index)
+// f(token index in [0, B*rows*columns), channel, row in the patch, column in the patch, image
+// index)
 template <class F>
 void for_each_pixel(const Shape& image, std::int64_t patch, F f) {
   const std::int64_t channels = image[1], rows = image[2] / patch, columns = image[3] / patch;

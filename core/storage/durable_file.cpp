@@ -5,6 +5,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -59,6 +61,12 @@ void sync_opened(const fs::path& path, int flags) {
   if (status != 0 && !((flags & O_DIRECTORY) && code == EINVAL)) fail_errno("sync", path);
 }
 
+// Formats that people and programs know by their names.
+constexpr std::string_view kFormats =
+    " .png .jpg .jpeg .gif .webp .bmp .tif .tiff .svg .pdf .npy .npz .h5 .hdf5 .safetensors .pt "
+    ".pth "
+    ".ckpt .bin .pkl .zip .tar .json .jsonl .csv .tsv .html .htm .ini .txt .yaml .md ";
+
 }  // namespace
 
 fs::path final_path(const fs::path& path) {
@@ -109,7 +117,7 @@ void write_text_atomically(const fs::path& path, std::string_view text) {
 }
 
 std::string read_text(const fs::path& path, std::uint64_t limit) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) fail_errno("open", path);
   std::string text;
   char buffer[1 << 16];
@@ -150,8 +158,25 @@ void require_free_space(const fs::path& directory, std::uint64_t bytes, std::str
                        directory.string(), bytes, available);
 }
 
-void require_writable(const fs::path& path, std::string_view option) {
+std::string lower_case_extension(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return std::tolower(c); });
+  return extension;
+}
+
+void require_name_of(std::string_view extensions, const fs::path& path, std::string_view option) {
+  const std::string named = fmt::format(" {} ", lower_case_extension(path));
+  const bool other = kFormats.find(named) != kFormats.npos &&
+                     fmt::format(" {} ", extensions).find(named) == std::string::npos;
+  require<UsageError>(!other, "file", "{} {}: what is written there is {}", option, path.string(),
+                      extensions);
+}
+
+void require_writable(const fs::path& path, std::string_view option, std::string_view extensions) {
   if (path.empty()) return;
+  require<UsageError>(path != "-", "file", "{} -: a file needs a name (./- is one)", option);
+  if (!extensions.empty()) require_name_of(extensions, path, option);
   std::error_code code;
   const fs::file_status status = fs::status(path, code);
   require<UsageError>(!fs::is_directory(status), "file", "{} {}: is a directory", option,

@@ -52,13 +52,22 @@ void sync_directory(const std::filesystem::path& directory);
 // Renames and makes the new name durable. `path` is a file or a directory.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
+// ".png" of "a/b.PNG".
+std::string lower_case_extension(const std::filesystem::path& path);
+
 std::uint64_t free_bytes(const std::filesystem::path& directory);
 // Refuses at once what would fill the disk later.
 void require_free_space(const std::filesystem::path& directory, std::uint64_t bytes,
                         std::string_view what);
+// UsageError for a name of a format that is none of `extensions`, as ".h5 .hdf5": other programs go
+// by names.
+void require_name_of(std::string_view extensions, const std::filesystem::path& path,
+                     std::string_view option);
 // Refuses with a UsageError that names the option, before the work is done, a place where no file
 // can be written after it. No path: nothing is asked for.
-void require_writable(const std::filesystem::path& path, std::string_view option);
+// `extensions`: require_name_of() is asked as well.
+void require_writable(const std::filesystem::path& path, std::string_view option,
+                      std::string_view extensions = {});
 // The same for a directory, which need not exist yet: makes none.
 void require_directory(const std::filesystem::path& path, std::string_view option);
 void make_directories(const std::filesystem::path& directory);

@@ -20,14 +20,14 @@ namespace {
 namespace fs = std::filesystem;
 
 // Words, then pieces as offset, size, bytes; last a checksum of all before it.
-constexpr std::string_view kMagic = "EDTCHNG1";
+constexpr std::string_view kRecordMagic = "EDTCHNG1";
 
 std::string word(std::uint64_t value) {
   return {reinterpret_cast<const char*>(&value), sizeof(value)};
 }
 
 std::string serialize(const FileChange& change) {
-  std::string text(kMagic);
+  std::string text(kRecordMagic);
   text += word(change.old_size) + word(change.new_size) + word(change.pieces.size());
   for (const auto& [offset, bytes] : change.pieces) {
     text += word(offset) + word(bytes.size());
@@ -37,7 +37,7 @@ std::string serialize(const FileChange& change) {
 }
 
 FileChange parse(const std::string& text, const std::string& label) {
-  std::size_t at = kMagic.size();
+  std::size_t at = kRecordMagic.size();
   const auto take = [&](std::size_t size) {
     require<DataError>(size <= text.size() - at, "file", "{}: is damaged", label);
     at += size;
@@ -48,8 +48,8 @@ FileChange parse(const std::string& text, const std::string& label) {
     std::memcpy(&value, take(sizeof(value)).data(), sizeof(value));
     return value;
   };
-  require<DataError>(text.starts_with(kMagic) && text.size() >= kMagic.size() + 8, "file",
-                     "{}: is damaged", label);
+  require<DataError>(text.starts_with(kRecordMagic) && text.size() >= kRecordMagic.size() + 8,
+                     "file", "{}: is damaged", label);
   const auto body = std::span<const char>(text).first(text.size() - 8);
   std::uint64_t sum = 0;
   std::memcpy(&sum, text.data() + body.size(), sizeof(sum));

@@ -47,6 +47,10 @@ constexpr std::array kSignatures{
     Signature{0, "SQLite format 3"sv, FileKind::kSqlite},
     Signature{0, "\x89PNG"sv, FileKind::kPng},
     Signature{0, "\xff\xd8\xff"sv, FileKind::kJpeg},
+    Signature{0, "version https://git-lfs"sv, FileKind::kGitLfs},
+    Signature{0, "<!DOCTYPE"sv, FileKind::kWebPage},
+    Signature{0, "<!doctype"sv, FileKind::kWebPage},
+    Signature{0, "<html"sv, FileKind::kWebPage},
 };
 
 // Eight bytes of length, then the header. Before the signatures: the length may look like one.
@@ -105,6 +109,54 @@ FileKind kind_of_file(const std::filesystem::path& path) {
   if (is_hdf5(file)) return FileKind::kHdf5;
   if (start[0] == '{') return FileKind::kJson;
   return FileKind::kUnknown;
+}
+
+std::string_view described(FileKind kind) {
+  switch (kind) {
+    case FileKind::kNpy:
+      return "an .npy array";
+    case FileKind::kZip:
+      return "a zip archive";
+    case FileKind::kSafetensors:
+      return "a safetensors file";
+    case FileKind::kHdf5:
+      return "an HDF5 file";
+    case FileKind::kShard:
+      return "a shard of a data set";
+    case FileKind::kTorchZip:
+    case FileKind::kTorchLegacy:
+      return "a PyTorch file (torch.save)";
+    case FileKind::kPickle:
+      return "a pickle of Python";
+    case FileKind::kTar:
+      return "a tar archive: unpack it first";
+    case FileKind::kGzip:
+      return "compressed by gzip: gunzip it first";
+    case FileKind::kZstd:
+      return "compressed by zstd: unzstd it first";
+    case FileKind::kXz:
+      return "compressed by xz: unxz it first";
+    case FileKind::kParquet:
+      return "a Parquet table: save its columns as arrays first";
+    case FileKind::kArrow:
+      return "an Arrow table: save its columns as arrays first";
+    case FileKind::kSqlite:
+      return "an SQLite database";
+    case FileKind::kPng:
+    case FileKind::kJpeg:
+      return "a picture, not latents: encode it with the VAE first";
+    case FileKind::kJson:
+      return "JSON";
+    case FileKind::kGitLfs:
+      return "a pointer of Git LFS, not the file itself: git lfs pull fetches that";
+    case FileKind::kWebPage:
+      return "a web page: the download was answered by one";
+    case FileKind::kEmpty:
+      return "empty";
+    case FileKind::kUnknown:
+      break;
+  }
+  return "of no known format";
 }
 
 }  // namespace edt

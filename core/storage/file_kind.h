@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string_view>
 
 namespace edt {
 
@@ -27,9 +28,14 @@ enum class FileKind : std::uint8_t {
   kPng,
   kJpeg,
   kJson,
+  kGitLfs,   // what Git has in the place of a file that was not fetched
+  kWebPage,  // what a download leaves that was answered otherwise
 };
 
 // DataError where there is no such file.
 FileKind kind_of_file(const std::filesystem::path& path);
+
+// "a tar archive: unpack it first": what it is, and what to do where arrays or weights are needed.
+std::string_view described(FileKind kind);
 
 }  // namespace edt

@@ -112,6 +112,13 @@ struct Storage {
 
 class File;
 
+// What holds data sets, for its attributes.
+class Group : public Object {
+ private:
+  friend class File;
+  Group(Handle handle, std::string label) : Object(std::move(handle), std::move(label)) {}
+};
+
 // An array; its first dimension counts rows. One that is opened for reading has all its values:
 // what HDF5 would fill in (chunks never written, sources of a virtual data set that are missing or
 // too short), values outside of HDF5 files and filters that are not there are refused by name.
@@ -155,13 +162,18 @@ class DataSet : public Object {
   // HDF5 reads zeros there.
   void require_kept() const;
 
+  // Those files: what they hold is not in the file of the data set.
+  std::vector<std::filesystem::path> other_files() const;
+
   // One value of `type`, as it stands where nothing was written.
   std::vector<std::byte> fill_value(Type type) const;
 
  private:
   friend class File;
   DataSet(Handle handle, std::string label);
-  void transfer(std::uint64_t first, std::uint64_t count, Type type, void* data, bool write) const;
+  void transfer(std::uint64_t first, std::uint64_t count, std::int64_t memory_type, void* data,
+                bool write) const;
+  void read_truth_values(std::uint64_t first, std::uint64_t count, Type type, void* data) const;
   void require_complete();
   void require_plausible_size() const;
   void require_sources(std::int64_t properties);
@@ -172,6 +184,7 @@ class DataSet : public Object {
 
   Type type_ = Type::kOther;
   bool exact_ = false;  // stored as `type_`, bit by bit
+  bool truth_ = false;  // an enumeration, which HDF5 does not convert to numbers
   std::string type_name_;
   Shape shape_;
   Storage storage_;
@@ -198,6 +211,7 @@ class File : public Object {
   bool has(const std::string& name) const;
   bool is_group(const std::string& name) const;  // of an object that is there
   std::vector<std::string> names(const std::string& group = "/") const;  // sorted
+  Group group(const std::string& name) const;
   // `chunk_cache`: bytes of decoded chunks that HDF5 keeps for it; by default 1 MiB.
   DataSet dataset(const std::string& name, std::optional<std::uint64_t> chunk_cache = {}) const;
   // Contiguous, or chunked by `chunk_rows` rows when that is not 0. Groups in the name are created.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/storage/hdf5_library.h"
 
 namespace edt::h5 {
 
@@ -50,12 +51,25 @@ void silence() {
 }
 
 void fail_hdf5(const std::string& label, std::string_view action) {
-  const std::string reason = last_error();
+  std::string reason = last_error();
   // The operating system's refusals carry "errno = ..."; everything else is about the content.
   if (reason.find("errno") != std::string::npos) {
+    constexpr std::string_view kMessage = "error message = '";  // among times and addresses
+    const auto message = reason.find(kMessage);
+    if (message != reason.npos) {
+      reason.erase(0, message + kMessage.size());
+      reason.resize(std::min(reason.find('\''), reason.size()));
+    }
     fail<SystemError>("hdf5", "{}: cannot {}: {}", label, action, reason);
   }
-  fail<DataError>("hdf5", "{}: cannot {}: {}", label, action, reason);
+  // Formats of later versions, which h5py writes with libver="latest".
+  const bool newer = reason.find("bad version number") != std::string::npos ||
+                     reason.find("unknown version") != std::string::npos;
+  fail<DataError>("hdf5", "{}: cannot {}: {}{}", label, action, reason,
+                  newer ? fmt::format(": of a later HDF5 than {}, write it with "
+                                      "h5py.File(name, 'w') without libver, or h5repack",
+                                      hdf5_version())
+                        : "");
 }
 
 void check(herr_t status, const std::string& label, std::string_view action) {

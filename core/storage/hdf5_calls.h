@@ -33,6 +33,7 @@ Handle stored_type(Type type);
 struct Element {
   Type type = Type::kOther;
   bool exact = false;  // stored as stored_type(type), bit by bit
+  bool truth = false;  // an enumeration of FALSE and TRUE, as h5py writes bool
   std::string name;    // for messages
 };
 Element identify(hid_t type);

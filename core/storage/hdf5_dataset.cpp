@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "core/base/error.h"
 #include "core/storage/hdf5_calls.h"
 
@@ -18,6 +21,7 @@ DataSet::DataSet(Handle handle, std::string label) : Object(std::move(handle), s
   Element element = identify(type.get());
   type_ = element.type;
   exact_ = element.exact;
+  truth_ = element.truth;
   type_name_ = std::move(element.name);
   const Handle space = own(H5Dget_space(id()), close_space, label_, "read its shape");
   shape_ = dimensions(space.get(), label_);
@@ -34,8 +38,8 @@ std::uint64_t DataSet::row_elements() const {
   return product;
 }
 
-void DataSet::transfer(std::uint64_t first, std::uint64_t count, Type type, void* data,
-                       bool write) const {
+void DataSet::transfer(std::uint64_t first, std::uint64_t count, std::int64_t memory_type,
+                       void* data, bool write) const {
   silence();
   require<DataError>(first <= rows() && count <= rows() - first, "hdf5",
                      "{}: rows {} to {} asked for, it has {}", label_, first, first + count,
@@ -51,11 +55,9 @@ void DataSet::transfer(std::uint64_t first, std::uint64_t count, Type type, void
           label_, "select rows");
   }
   const Handle memory_space = vector_space(count * row_elements());
-  const Handle memory_type = stored_type(type);
-  const herr_t status = write ? H5Dwrite(id(), memory_type.get(), memory_space.get(),
-                                         file_space.get(), H5P_DEFAULT, data)
-                              : H5Dread(id(), memory_type.get(), memory_space.get(),
-                                        file_space.get(), H5P_DEFAULT, data);
+  const herr_t status =
+      write ? H5Dwrite(id(), memory_type, memory_space.get(), file_space.get(), H5P_DEFAULT, data)
+            : H5Dread(id(), memory_type, memory_space.get(), file_space.get(), H5P_DEFAULT, data);
   check(status, label_,
         fmt::format("{} rows {} to {}", write ? "write" : "read", first, first + count));
 }
@@ -63,11 +65,24 @@ void DataSet::transfer(std::uint64_t first, std::uint64_t count, Type type, void
 void DataSet::read_rows(std::uint64_t first, std::uint64_t count, Type type, void* data) const {
   require<DataError>(type_ != Type::kOther, "hdf5", "{}: its elements are of type {}, not numbers",
                      label_, type_name_);
-  transfer(first, count, type, data, false);
+  if (truth_) return read_truth_values(first, count, type, data);
+  transfer(first, count, stored_type(type).get(), data, false);
+}
+
+void DataSet::read_truth_values(std::uint64_t first, std::uint64_t count, Type type,
+                                void* data) const {
+  const Handle own_type = own(H5Dget_type(id()), close_type, label_, "read its type");
+  const Handle base = own(H5Tget_super(own_type.get()), close_type, label_, "read its type");
+  const std::uint64_t values = count * row_elements();
+  std::vector<std::byte> bytes(values * std::max(size_of(type), H5Tget_size(own_type.get())));
+  transfer(first, count, own_type.get(), bytes.data(), false);
+  check(H5Tconvert(base.get(), stored_type(type).get(), values, bytes.data(), nullptr, H5P_DEFAULT),
+        label_, "convert its truth values");
+  std::memcpy(data, bytes.data(), values * size_of(type));
 }
 
 void DataSet::write_rows(std::uint64_t first, std::uint64_t count, Type type, const void* data) {
-  transfer(first, count, type, const_cast<void*>(data), true);
+  transfer(first, count, stored_type(type).get(), const_cast<void*>(data), true);
 }
 
 }  // namespace edt::h5

@@ -26,7 +26,7 @@ Handle file_access() {
 
 // HDF5 locks a file that it writes, where the file system has locks.
 void refuse_writer(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return;  // HDF5 says why
   const bool held = ::flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   ::close(descriptor);
@@ -107,6 +107,13 @@ std::vector<std::string> File::names(const std::string& group) const {
   check(H5Literate(handle.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &names), label,
         "list the group");
   return names;
+}
+
+Group File::group(const std::string& name) const {
+  silence();
+  const std::string label = fmt::format("{}:/{}", path_.string(), name);
+  return {own(H5Gopen2(id(), name.c_str(), H5P_DEFAULT), close_group, label, "open the group"),
+          label};
 }
 
 DataSet File::dataset(const std::string& name, std::optional<std::uint64_t> chunk_cache) const {

@@ -1,13 +1,13 @@
 #include "core/storage/hdf5_library.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <hdf5.h>
 #include <sys/file.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include "core/storage/probe_file.h"
 
 namespace edt {
 
@@ -19,14 +19,11 @@ std::string hdf5_version() {
 
 // HDF5's default driver calls flock() on the file it opens.
 std::string hdf5_locking_problem(const std::filesystem::path& directory) {
-  std::string name = (directory / ".edt-lock-XXXXXX").string();
-  const int file = mkstemp(name.data());
-  if (file < 0) return fmt::format("cannot create a file: {}", std::strerror(errno));
-  std::string problem;
-  if (flock(file, LOCK_EX | LOCK_NB) != 0) problem = std::strerror(errno);
-  close(file);
-  unlink(name.c_str());
-  return problem;
+  const ProbeFile file(directory);
+  if (file.descriptor() < 0) {
+    return fmt::format("cannot create a file: {}", std::strerror(file.error()));
+  }
+  return flock(file.descriptor(), LOCK_EX | LOCK_NB) == 0 ? "" : std::strerror(errno);
 }
 
 }  // namespace edt

@@ -167,6 +167,12 @@ void DataSet::remember(const std::filesystem::path& file) {
   other_files_.emplace(file, std::filesystem::file_size(file, code));
 }
 
+std::vector<std::filesystem::path> DataSet::other_files() const {
+  std::vector<std::filesystem::path> files;
+  for (const auto& [file, size] : other_files_) files.push_back(file);
+  return files;
+}
+
 void DataSet::require_kept() const {
   for (const auto& [file, size] : other_files_) {
     std::error_code code;

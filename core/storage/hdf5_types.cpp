@@ -49,6 +49,25 @@ std::string describe(hid_t type) {
   }
 }
 
+// FALSE = 0 and TRUE = 1, whatever integers they are.
+bool has_truth_values(hid_t type) {
+  if (H5Tget_nmembers(type) != 2) return false;
+  const Handle base(H5Tget_super(type), close_type);
+  bool has[2] = {};
+  for (unsigned member = 0; member < 2; ++member) {
+    std::int64_t value = 0;  // as wide as any
+    char* const name = H5Tget_member_name(type, member);
+    const bool known =
+        name != nullptr && H5Tget_member_value(type, member, &value) >= 0 &&
+        H5Tconvert(base.get(), H5T_NATIVE_INT64, 1, &value, nullptr, H5P_DEFAULT) >= 0;
+    const std::string text = name == nullptr ? "" : name;
+    H5free_memory(name);
+    if (known && value == 0 && text == "FALSE") has[0] = true;
+    if (known && value == 1 && text == "TRUE") has[1] = true;
+  }
+  return has[0] && has[1];
+}
+
 }  // namespace
 
 Handle stored_type(Type type) {
@@ -84,18 +103,19 @@ Handle stored_type(Type type) {
 
 Element identify(hid_t type) {
   const Type exact = equal_type(type);
-  if (exact != Type::kOther) return {exact, true, std::string(name_of(exact))};
+  if (exact != Type::kOther) return {exact, true, false, std::string(name_of(exact))};
   const H5T_class_t kind = H5Tget_class(type);
-  if (kind != H5T_INTEGER && kind != H5T_FLOAT) return {Type::kOther, false, describe(type)};
+  if (kind == H5T_ENUM && has_truth_values(type)) return {Type::kInt8, false, true, "bool"};
+  if (kind != H5T_INTEGER && kind != H5T_FLOAT) return {Type::kOther, false, false, describe(type)};
   const Handle little(H5Tcopy(type), close_type);
   H5Tset_order(little.get(), H5T_ORDER_LE);
   if (const Type swapped = equal_type(little.get()); swapped != Type::kOther) {
-    return {swapped, false, fmt::format("big-endian {}", name_of(swapped))};
+    return {swapped, false, false, fmt::format("big-endian {}", name_of(swapped))};
   }
   // Fewer bits than bytes, or a float of another format: HDF5 knows the type that holds it.
   const Handle native(H5Tget_native_type(type, H5T_DIR_ASCEND), close_type);
   const Type holding = native.get() < 0 ? Type::kOther : equal_type(native.get());
-  return {holding, false,
+  return {holding, false, false,
           fmt::format("{} of {} bits in {} bytes", kind == H5T_FLOAT ? "float" : "integer",
                       H5Tget_precision(type), H5Tget_size(type))};
 }

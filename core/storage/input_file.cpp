@@ -15,7 +15,8 @@
 namespace edt {
 
 InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
-  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  // Not to wait for the writer of a pipe, which is refused below.
+  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0 && (errno == ENOENT || errno == ENOTDIR)) {
     fail<DataError>("file", "{} does not exist", path_.string());
   }
@@ -74,6 +75,12 @@ std::uint64_t InputFile::present_size() const {
   struct stat info {};
   if (::fstat(descriptor_, &info) != 0) fail_errno("ask for the size of", path_);
   return static_cast<std::uint64_t>(info.st_size);
+}
+
+std::int64_t InputFile::modified() const {
+  struct stat info {};
+  if (::fstat(descriptor_, &info) != 0) fail_errno("ask for the time of", path_);
+  return info.st_mtim.tv_sec * std::int64_t{1'000'000'000} + info.st_mtim.tv_nsec;
 }
 
 void InputFile::require_kept() const {

@@ -41,6 +41,9 @@ class InputFile {
     if (mapping_ && mapping_->has_lost_bytes()) fail_lost();
   }
 
+  // When the file was last written to: nanoseconds by the clock of its file system.
+  std::int64_t modified() const;
+
   std::uint64_t size() const { return size_; }
   const std::filesystem::path& path() const { return path_; }
 

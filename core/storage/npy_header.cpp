@@ -76,9 +76,11 @@ class HeaderParser {
 
   std::string_view string() {
     skip_space();
-    if (rest_.empty() || (rest_[0] != '\'' && rest_[0] != '"')) {
-      broken("a string is expected; structured types are not supported");
-    }
+    require<DataError>(!rest_.starts_with('['), "npy",
+                       "{}: its elements have fields (a structured type): save each field as an "
+                       "array of its own",
+                       label_);
+    if (rest_.empty() || (rest_[0] != '\'' && rest_[0] != '"')) broken("a string is expected");
     const std::size_t end = rest_.find(rest_[0], 1);
     if (end == std::string_view::npos) broken("a string without end");
     const std::string_view value = rest_.substr(1, end - 1);
@@ -120,6 +122,13 @@ class HeaderParser {
         "{}: holds Python objects (dtype object), not numbers; NumPy reads them with "
         "allow_pickle=True only",
         label_);
+    require<DataError>(
+        descr.substr(std::min<std::size_t>(1, descr.size())) != "V2" &&
+            descr.substr(std::min<std::size_t>(1, descr.size())) != "V1",
+        "npy",
+        "{}: element type '{}' is bytes without a meaning, which is what NumPy saves "
+        "of bfloat16 and float8: save x.astype('float32')",
+        label_, descr);
     const char order = descr.empty() ? '?' : descr[0];
     for (int i = 0; i <= static_cast<int>(NpyType::kBool); ++i) {
       const auto candidate = static_cast<NpyType>(i);

@@ -1,13 +1,19 @@
 #include "core/storage/partial_file.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
+#include "core/base/error.h"
 #include "core/storage/durable_file.h"
 
 namespace edt {
@@ -16,23 +22,9 @@ namespace {
 // Handlers may neither lock nor allocate. Whoever takes a name out of its slot owns it; a file
 // beyond the last slot is removed by its destructor only.
 constexpr int kSlots = 256, kNoSlot = -1;
-std::array<std::atomic<char*>, kSlots> names{};
+std::array<std::atomic<char*>, kSlots> partial_names{};
 std::atomic<int> delays{0}, waiting_signal{0};
 static_assert(std::atomic<char*>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
-
-int enlist(const std::filesystem::path& path) {
-  char* name = strdup(std::filesystem::absolute(path).c_str());
-  for (int slot = 0; name != nullptr && slot < kSlots; ++slot) {
-    char* none = nullptr;
-    if (names[static_cast<std::size_t>(slot)].compare_exchange_strong(none, name)) return slot;
-  }
-  std::free(name);
-  return kNoSlot;
-}
-
-void strike_off(int slot) {
-  if (slot != kNoSlot) std::free(names[static_cast<std::size_t>(slot)].exchange(nullptr));
-}
 
 void end_by(int number) {
   remove_partial_files();
@@ -49,14 +41,65 @@ void on_signal(int number) {
   if (delays == 0) end_by(number);
 }
 
+// A lock of the open file, not of the process, which HDF5 may ask for as well.
+bool take_lock(int descriptor) {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  // Where the file system knows no locks, nobody else has one.
+  return ::fcntl(descriptor, F_OFD_SETLK, &whole) == 0 || (errno != EAGAIN && errno != EACCES);
+}
+
+bool still_has_name(int descriptor, const std::filesystem::path& path) {
+  struct stat open {
+  }, named{};
+  return ::fstat(descriptor, &open) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         open.st_ino == named.st_ino && open.st_dev == named.st_dev;
+}
+
+// What a process that was killed has left is used again; what one is writing is waited for,
+// shortly.
+int create_locked(const std::filesystem::path& partial, const std::filesystem::path& asked) {
+  constexpr int kTries = 200;
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    const int descriptor = ::open(partial.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor < 0) fail_errno("create", partial);
+    // Meanwhile it may have got its final name.
+    if (take_lock(descriptor) && still_has_name(descriptor, partial)) return descriptor;
+    ::close(descriptor);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  fail<UsageError>("file", "{} is being written by another process", asked.string());
+}
+
 }  // namespace
 
+int list_for_removal(const std::filesystem::path& path) {
+  char* name = strdup(std::filesystem::absolute(path).c_str());
+  for (int slot = 0; name != nullptr && slot < kSlots; ++slot) {
+    char* none = nullptr;
+    if (partial_names[static_cast<std::size_t>(slot)].compare_exchange_strong(none, name))
+      return slot;
+  }
+  std::free(name);
+  return kNoSlot;
+}
+
+void strike_off_removal(int number) {
+  if (number != kNoSlot)
+    std::free(partial_names[static_cast<std::size_t>(number)].exchange(nullptr));
+}
+
 PartialFile::PartialFile(const std::filesystem::path& path)
-    : path_(final_path(path)), partial_(partial_path(path_)), slot_(enlist(partial_)) {}
+    : path_(final_path(path)),
+      partial_(partial_path(path_)),
+      lock_(create_locked(partial_, path)),
+      slot_(list_for_removal(partial_)) {}
 
 PartialFile::~PartialFile() {
   if (!is_complete_) ::unlink(partial_.c_str());
-  strike_off(slot_);
+  ::close(lock_);
+  strike_off_removal(slot_);
 }
 
 void PartialFile::commit() {
@@ -70,7 +113,7 @@ void PartialFile::take_name() {
 }
 
 void remove_partial_files() noexcept {
-  for (auto& name : names) {
+  for (auto& name : partial_names) {
     if (const char* taken = name.exchange(nullptr)) ::unlink(taken);
   }
 }

@@ -1,5 +1,5 @@
 // A file under its temporary name, until it is complete: removed when writing it fails, and, in
-// programs that ask for it, when a signal ends them.
+// programs that ask for it, when a signal ends them. One process at a time has that name.
 #pragma once
 
 #include <filesystem>
@@ -8,8 +8,9 @@ namespace edt {
 
 class PartialFile {
  public:
-  // Of the file that `path` will be; behind a link, of the file that it names. Creates nothing.
-  // SystemError where that is a device or a pipe.
+  // Of the file that `path` will be; behind a link, of the file that it names. SystemError where
+  // that is a device or a pipe, or cannot be created; UsageError where another process is writing
+  // it.
   explicit PartialFile(const std::filesystem::path& path);
   ~PartialFile();
   PartialFile(const PartialFile&) = delete;
@@ -26,6 +27,7 @@ class PartialFile {
 
  private:
   std::filesystem::path path_, partial_;
+  int lock_;  // descriptor; goes with the process, however that ends
   int slot_;
   bool is_complete_ = false;
 };
@@ -36,6 +38,10 @@ void remove_partial_files_on_signals();
 
 // What such a handler does before it ends the program; safe in any handler.
 void remove_partial_files() noexcept;
+
+// A file that goes with them, until it is struck off by the number that it gets here.
+int list_for_removal(const std::filesystem::path& path);
+void strike_off_removal(int number);
 
 // While it lives, these signals wait, so that a library can remove temporary files of its own.
 class SignalDelay {

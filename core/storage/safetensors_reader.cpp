@@ -5,9 +5,9 @@
 
 #include "core/base/dtype.h"
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "core/storage/convert.h"
 #include "core/storage/safetensors.h"
-#include "core/storage/strict_json.h"
 
 namespace edt {
 
@@ -62,7 +62,7 @@ SafetensorsEntry parse_entry(const std::string& name, const json& value, std::ui
   const auto offsets = parse_integers(value["data_offsets"], label, "data_offsets");
   require<DataError>(offsets.size() == 2 && offsets[0] <= offsets[1] && offsets[1] <= data_bytes,
                      "safetensors", "{}: data_offsets {} lie outside the {} bytes of data", label,
-                     value["data_offsets"].dump(), data_bytes);
+                     dump_json(value["data_offsets"]), data_bytes);
   entry.offset = data_begin + offsets[0];
   entry.bytes = offsets[1] - offsets[0];
   const std::uint64_t needed = shape_bytes(entry, data_bytes, label);
@@ -212,7 +212,7 @@ void SafetensorsReader::read_as(const SafetensorsEntry& entry, std::uint64_t fir
       return convert_elements<std::uint64_t>(raw, out);
     case SafetensorsType::kF8E4M3:
     case SafetensorsType::kF8E5M2:
-      refuse_type(*this, entry, "another type");
+      refuse_type(*this, entry, "floating point of 16 bits or more");
   }
 }
 

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "core/storage/safetensors.h"
 
 namespace edt {
@@ -22,7 +23,7 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
                           {"data_offsets", {position, position + bytes}}};
     position += bytes;
   }
-  std::string text = header.dump();
+  std::string text = dump_json(header);
   text.append((8 - text.size() % 8) % 8, ' ');  // aligns the data
   const std::uint64_t length = text.size();
   file_.write(std::as_bytes(std::span(&length, 1)));

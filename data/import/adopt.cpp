@@ -1,11 +1,14 @@
 #include "data/import/adopt.h"
 
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/base/error.h"
+#include "core/storage/access.h"
+#include "core/storage/directory_lock.h"
+#include "core/storage/half.h"
 #include "core/storage/hdf5_change.h"
 #include "core/storage/input_file.h"
 #include "data/dataset.h"
@@ -61,24 +64,6 @@ int classes_of(const h5::File& file, const AdoptOptions& options,
   return classes;
 }
 
-// Latents of Stable Diffusion's VAE have a deviation of 1 once they are scaled, and of about 5
-// before.
-void require_scaled(std::span<const float> sample, const AdoptOptions& options,
-                    const std::string& label) {
-  constexpr double kMost = 3;
-  double sum = 0, square = 0;
-  for (const float value : sample) {
-    sum += value;
-    square += static_cast<double>(value) * value;
-  }
-  const auto n = static_cast<double>(sample.size());
-  const double deviation = std::sqrt(std::max(0.0, square / n - sum * sum / n / n));
-  require<UsageError>(options.scale > 0 || deviation <= kMost, "adopt",
-                      "{}: the standard deviation of the first sample is {:.3g}: were the latents "
-                      "multiplied by {}? Say --scale, or import them with --scaled off",
-                      label, deviation, kUsualScale);
-}
-
 // The labels, and what the first sample tells; `array` is "latents" or "moments".
 void check_arrays(const h5::File& file, const AdoptOptions& options, const std::string& array) {
   const auto arrays = open_hdf5_arrays(file.path());
@@ -86,12 +71,17 @@ void check_arrays(const h5::File& file, const AdoptOptions& options, const std::
   const SampleShape shape = sample_shape(values->shape(), false, values->label());
   std::vector<float> first(shape.elements());
   values->read(0, first);
+  require<DataError>(all_finite(first), "adopt", "{}: sample 0 contains NaN or infinity",
+                     values->label());
   if (array == "moments") return;  // a negative deviation is refused when the set is opened
   const Moments meaning = decide_moments(options.moments, shape, first, values->label());
   require<UsageError>(meaning == Moments::kOff, "adopt",
                       "{}: holds moments under the name 'latents': `edt data import` converts them",
                       values->label());
-  require_scaled(first, options, values->label());
+  if (options.scale == 0) {
+    require_scaled(first, kUsualScale, "--scale, or import them with --scaled off",
+                   values->label());
+  }
 }
 
 std::string array_of(const h5::File& file) {
@@ -157,6 +147,12 @@ void write_missing(h5::File& file, const Attributes& attributes,
 
 AdoptReport adopt(const AdoptOptions& options) {
   const std::vector<fs::path> files = list_shards(options.path);
+  const fs::path directory = fs::absolute(files[0]).parent_path();
+  const DirectoryLock lock(directory);
+  for (const fs::path& path : files) {
+    require<UsageError>(::access(path.c_str(), W_OK) == 0, "adopt", "{} cannot be written: {}",
+                        path.string(), error_text(errno, path));
+  }
   std::vector<std::pair<fs::path, FileChange>> changes;
   AdoptReport report;
   for (const fs::path& path : files) {

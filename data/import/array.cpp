@@ -113,8 +113,9 @@ std::unique_ptr<Array> find_array(const ArrayFile& file, const ArrayName& name, 
   std::vector<std::string> there = file.list();
   const bool more = there.size() > kMost;
   there.resize(std::min(there.size(), kMost));
-  fail<DataError>("import", "{}: there is no '{}' ({}); there are: {}{}", file.path().string(),
-                  fmt::join(names, "' or '"), name.option,
+  const bool may_lack = name.option == std::string_view("--labels-key") && name.said.empty();
+  fail<DataError>("import", "{}: there is no '{}' ({}{}); there are: {}{}", file.path().string(),
+                  fmt::join(names, "' or '"), name.option, may_lack ? ", or --unlabelled" : "",
                   there.empty() ? "none" : fmt::format("{}", fmt::join(there, ", ")),
                   more ? ", ..." : "");
 }

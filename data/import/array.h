@@ -31,6 +31,11 @@ class Array {
   std::uint64_t rows() const { return shape_.empty() ? 1 : shape_[0]; }
   std::uint64_t elements() const;
 
+  // Of an array of which each row has a name of its own, these; else nothing.
+  virtual std::vector<std::string> row_names() const { return {}; }
+  // Other files that hold its values.
+  virtual std::vector<std::filesystem::path> other_files() const { return {}; }
+
   // The rows from `first` on that fill `out`, in C order. As float only where the array is floating
   // point, as double any numbers.
   virtual void read(std::uint64_t first, std::span<float> out) = 0;
@@ -73,7 +78,6 @@ std::unique_ptr<ArrayFile> open_hdf5_arrays(const std::filesystem::path& path);
 std::unique_ptr<ArrayFile> open_safetensors_arrays(const std::filesystem::path& path);
 
 // One that lies in an archive, under the name `label`.
-
 std::unique_ptr<Array> npy_array(std::unique_ptr<edt::ByteStream> stream);
 
 // An array to look for: under the name that was said, or else the first of the usual ones there is.

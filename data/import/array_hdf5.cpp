@@ -51,6 +51,7 @@ class Hdf5Array : public Array {
         file_(std::move(file)),
         set_(std::move(set)) {}
 
+  std::vector<std::filesystem::path> other_files() const override { return set_.other_files(); }
   void read(std::uint64_t first, std::span<float> out) override {
     require_floating(set_);
     read_as(first, out, floats_);
@@ -96,15 +97,23 @@ class Hdf5Array : public Array {
   Block<double> doubles_;
 };
 
-// One data set for each row, or an attribute of each.
+// The objects that stand for the rows: A/KEY/B for each key.
+struct Members {
+  std::vector<std::string> keys, names;
+};
+
+// One data set for each row, or an attribute of each, which may be a group's.
 class Hdf5Members : public Array {
  public:
-  Hdf5Members(SharedFile file, const std::string& label, std::vector<std::string> names,
-              std::string attribute)
-      : Array(label, type_of(*file, names.at(0), attribute), shape_of(*file, names, attribute)),
+  Hdf5Members(SharedFile file, const std::string& label, Members members, std::string attribute)
+      : Array(label, type_of(*file, members.names.at(0), attribute),
+              shape_of(*file, members.names, attribute)),
         file_(std::move(file)),
-        names_(std::move(names)),
+        keys_(std::move(members.keys)),
+        names_(std::move(members.names)),
         attribute_(std::move(attribute)) {}
+
+  std::vector<std::string> row_names() const override { return keys_; }
 
   void read(std::uint64_t first, std::span<float> out) override { read_as(first, out); }
   void read(std::uint64_t first, std::span<double> out) override { read_as(first, out); }
@@ -137,11 +146,12 @@ class Hdf5Members : public Array {
 
   template <class T>
   void read_member(const std::string& name, std::span<T> out) const {
-    const h5::DataSet set = file_->dataset(name);
     if (!attribute_.empty()) {
-      out[0] = static_cast<T>(set.read_double(attribute_));
+      out[0] = static_cast<T>(file_->is_group(name) ? file_->group(name).read_double(attribute_)
+                                                    : file_->dataset(name).read_double(attribute_));
       return;
     }
+    const h5::DataSet set = file_->dataset(name);
     const Shape expected(shape().begin() + 1, shape().end());
     require<DataError>(without_batch(set.shape()) == expected, "import",
                        "{}: shape {}, but {} has {}", set.label(), h5::to_string(set.shape()),
@@ -151,7 +161,7 @@ class Hdf5Members : public Array {
   }
 
   SharedFile file_;
-  std::vector<std::string> names_;
+  std::vector<std::string> keys_, names_;
   std::string attribute_;
 };
 
@@ -177,7 +187,7 @@ class Hdf5File : public ArrayFile {
   // NAME@ATTRIBUTE: of each. Where there is no NAME, */NAME is looked for.
   std::unique_ptr<Array> find(const std::string& name) const override {
     const std::size_t at = name.find('@');
-    std::string object = name.substr(0, at);
+    std::string object = at == 0 ? "*" : name.substr(0, at);
     const std::string attribute = at == name.npos ? "" : name.substr(at + 1);
     if (object.find('*') == object.npos) {
       if (!file_->has(object)) {
@@ -189,30 +199,37 @@ class Hdf5File : public ArrayFile {
         object += "/*";
       }
     }
-    std::vector<std::string> members = expand(object);
-    if (members.empty()) return nullptr;
-    if (!attribute.empty() && !file_->dataset(members[0]).has_attribute(attribute)) return nullptr;
+    Members members = expand(object, !attribute.empty());
+    if (members.names.empty()) return nullptr;
+    if (!attribute.empty() && !has_attribute(members.names[0], attribute)) return nullptr;
     return std::make_unique<Hdf5Members>(file_, path().string() + ":/" + name, std::move(members),
                                          attribute);
   }
 
  private:
-  // Empty where the first member has no such data set.
-  std::vector<std::string> expand(const std::string& pattern) const {
+  bool has_attribute(const std::string& object, const std::string& name) const {
+    return file_->is_group(object) ? file_->group(object).has_attribute(name)
+                                   : file_->dataset(object).has_attribute(name);
+  }
+
+  // Empty where the first member has no such data set, or group where these are as good.
+  Members expand(const std::string& pattern, bool or_group) const {
     const std::size_t star = pattern.find('*');
     const std::string group = star == 0 ? "/" : pattern.substr(0, star - 1);
     const std::string rest = pattern.substr(star + 1);  // "" or "/B"
     if (group != "/" && (!file_->has(group) || !file_->is_group(group))) return {};
-    std::vector<std::string> members = file_->names(group);
-    std::sort(members.begin(), members.end(), natural_less);
-    for (std::string& member : members) {
-      member = (group == "/" ? "" : group + "/") + member + rest;
+    Members members{.keys = file_->names(group), .names = {}};
+    std::sort(members.keys.begin(), members.keys.end(), natural_less);
+    for (const std::string& key : members.keys) {
+      members.names.push_back((group == "/" ? "" : group + "/") + key + rest);
     }
-    if (members.empty() || !file_->has(members[0]) || file_->is_group(members[0])) return {};
-    for (const std::string& member : members) {
-      require<DataError>(file_->has(member) && !file_->is_group(member), "import",
-                         "{}: there is no data set '{}', as there is '{}'", path().string(), member,
-                         members[0]);
+    const auto fits = [&](const std::string& name) {
+      return file_->has(name) && (or_group || !file_->is_group(name));
+    };
+    if (members.names.empty() || !fits(members.names[0])) return {};
+    for (const std::string& name : members.names) {
+      require<DataError>(fits(name), "import", "{}: there is no data set '{}', as there is '{}'",
+                         path().string(), name, members.names[0]);
     }
     return members;
   }

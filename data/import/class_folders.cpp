@@ -18,7 +18,11 @@ std::vector<std::string> folders_of(const fs::path& path) {
   for (fs::directory_iterator entry(path, code), end; !code && entry != end;
        entry.increment(code)) {
     const std::string name = entry->path().filename().string();
-    if (name[0] != '.' && entry->is_directory(unknown)) names.push_back(name);
+    if (name[0] == '.' || !entry->is_directory(unknown)) continue;
+    require<DataError>(name.find('\n') == name.npos, "import",
+                       "{}: the name of the class folder '{}' has more than one line",
+                       path.string(), name);
+    names.push_back(name);
   }
   require<DataError>(!code, "import", "{}: cannot be listed: {}", path.string(), code.message());
   require<DataError>(!names.empty(), "import", "{}: holds no folders", path.string());

@@ -16,10 +16,13 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLongest = std::uint64_t{4} << 30;  // a hundred million entries
 
-// The names in natural order, and the label of each.
-void match(SampleFiles& files, std::vector<std::string>& names,
-           const std::map<std::string, std::int64_t>& labels, const std::string& folder) {
+using Labels = std::map<std::string, std::int64_t>;
+
+// The names in natural order, and the label of each where there are any.
+void match(SampleFiles& files, std::vector<std::string>& names, const Labels& labels,
+           const std::string& folder) {
   std::sort(names.begin(), names.end(), natural_less);
+  if (files.unlabelled && !names.empty()) return;
   require<DataError>(!names.empty(), "import", "{}: holds no .npy or .npz files, {} has {} labels",
                      folder, files.file_labels_from, labels.size());
   for (const std::string& name : names) {
@@ -39,12 +42,19 @@ void match(SampleFiles& files, std::vector<std::string>& names,
   }
 }
 
-SampleFiles of_folder(const fs::path& folder, const fs::path& json) {
-  SampleFiles files;
-  files.file_labels_from = json.string();
-  require<DataError>(fs::exists(json), "import", "{}: there is no such file, which has the labels",
+Labels labels_of(const fs::path& json) {
+  require<DataError>(fs::exists(json), "import",
+                     "{}: there is no such file, which has the labels; --unlabelled where there "
+                     "are none",
                      json.string());
-  const auto labels = parse_dataset_json(read_text(json, kLongest), json.string());
+  return parse_dataset_json(read_text(json, kLongest), json.string());
+}
+
+SampleFiles of_folder(const fs::path& folder, const fs::path& json, bool unlabelled) {
+  SampleFiles files;
+  files.unlabelled = unlabelled;
+  files.file_labels_from = json.string();
+  const Labels labels = unlabelled ? Labels{} : labels_of(json);
   std::vector<std::string> names;
   walk_files(folder, [&](const fs::path& path, const std::string& name) {
     if (holds_arrays(path)) names.push_back(name);
@@ -59,7 +69,9 @@ std::string json_member(const ZipReader& archive, const fs::path& path) {
   for (const std::string& name : archive.names()) {
     if (name == "dataset.json" || name.ends_with("/dataset.json")) return name;
   }
-  fail<DataError>("import", "{}: there is no dataset.json in it, which has the labels",
+  fail<DataError>("import",
+                  "{}: there is no dataset.json in it, which has the labels; --unlabelled where "
+                  "there are none",
                   path.string());
 }
 
@@ -72,16 +84,25 @@ std::string text_of(const ZipReader& archive, const std::string& member) {
   return text;
 }
 
-SampleFiles of_archive(const fs::path& path) {
+// By the names that the files have in the archive.
+Labels labels_of(const ZipReader& archive, const std::string& member, const std::string& from) {
+  const std::string folder = member.substr(0, member.size() - std::string("dataset.json").size());
+  Labels labels;
+  for (const auto& [name, label] : parse_dataset_json(text_of(archive, member), from)) {
+    labels.emplace(folder + name, label);
+  }
+  return labels;
+}
+
+SampleFiles of_archive(const fs::path& path, bool unlabelled) {
   const auto archive = std::make_shared<const ZipReader>(path);
   SampleFiles files;
-  const std::string member = json_member(*archive, path);
-  const std::string folder = member.substr(0, member.size() - std::string("dataset.json").size());
-  files.file_labels_from = fmt::format("{}:{}", path.string(), member);
-  std::map<std::string, std::int64_t> labels;
-  for (const auto& [name, label] :
-       parse_dataset_json(text_of(*archive, member), files.file_labels_from)) {
-    labels.emplace(folder + name, label);
+  files.unlabelled = unlabelled;
+  Labels labels;
+  if (!unlabelled) {
+    const std::string member = json_member(*archive, path);
+    files.file_labels_from = fmt::format("{}:{}", path.string(), member);
+    labels = labels_of(*archive, member, files.file_labels_from);
   }
   std::vector<std::string> names;
   for (const std::string& name : archive->names()) {
@@ -101,8 +122,9 @@ SampleFiles files_with_json(const ImportOptions& options) {
                       options.labels.string(), options.latents.string());
   SampleFiles files =
       folder ? of_folder(options.latents,
-                         options.labels.empty() ? options.latents / "dataset.json" : options.labels)
-             : of_archive(options.latents);
+                         options.labels.empty() ? options.latents / "dataset.json" : options.labels,
+                         options.unlabelled)
+             : of_archive(options.latents, options.unlabelled);
   files.many = true;
   return files;
 }

@@ -3,74 +3,51 @@
 #include <string>
 
 #include "core/base/error.h"
+#include "core/base/shell_text.h"
 #include "core/storage/input_file.h"
 
 namespace edt::data {
 
 namespace {
 
+// A line of Python for the shell, which is told what to convert: names may hold quotes of any kind.
+std::string python_line(const std::string& program, const std::string& path) {
+  return fmt::format("python3 -c \"import sys; f = sys.argv[1]; {}\" {}", program,
+                     shell_quoted(path));
+}
+
 std::string torch_line(const std::string& file) {
-  return fmt::format(
-      "python3 -c \"import torch, safetensors.torch as s; d = torch.load('{0}', "
-      "map_location='cpu'); "
-      "d = d if isinstance(d, dict) else dict(zip(['latents', 'labels'], [d] if torch.is_tensor(d) "
-      "else "
-      "d)); s.save_file({{k: v.contiguous() for k, v in d.items() if torch.is_tensor(v)}}, "
-      "'{0}.safetensors')\"",
+  return python_line(
+      "import torch, safetensors.torch as s; d = torch.load(f, map_location='cpu'); d = d if "
+      "isinstance(d, dict) else dict(zip(['latents', 'labels'], [d] if torch.is_tensor(d) else "
+      "d)); s.save_file({k: v.contiguous() for k, v in d.items() if torch.is_tensor(v)}, f + "
+      "'.safetensors')",
       file);
 }
 
 std::string pickle_line(const std::string& file) {
-  return fmt::format(
-      "python3 -c \"import pickle, numpy as np; d = pickle.load(open('{0}', 'rb')); d = d if "
-      "isinstance(d, dict) else dict(zip(['latents', 'labels'], d)); np.savez('{0}.npz', **d)\"",
+  return python_line(
+      "import pickle, numpy as np; d = pickle.load(open(f, 'rb')); d = d if isinstance(d, dict) "
+      "else dict(zip(['latents', 'labels'], d)); np.savez(f + '.npz', **d)",
       file);
 }
 
 // U-ViT's pairs of an array and a label, one a file.
 std::string objects_of_folder_line(const std::string& folder) {
-  return fmt::format(
-      "python3 -c \"import glob, os, numpy as np; os.makedirs('{0}-npz', exist_ok=True); "
-      "[np.savez(os.path.join('{0}-npz', os.path.basename(f)[:-4]), latents=z, labels=y) for f in "
-      "glob.glob('{0}/*.npy') for z, y in [np.load(f, allow_pickle=True)]]\", then --latents "
-      "{0}-npz",
-      folder);
+  return python_line(
+             "import glob, os, numpy as np; o = f + '-npz'; os.makedirs(o, exist_ok=True); "
+             "[np.savez(os.path.join(o, os.path.basename(p)[:-4]), latents=z, labels=y) for p in "
+             "glob.glob(os.path.join(glob.escape(f), '*.npy')) for z, y in [np.load(p, "
+             "allow_pickle=True)]]",
+             folder) +
+         ", then --latents " + shell_quoted(folder + "-npz");
 }
 
 std::string objects_line(const std::string& file) {
-  return fmt::format(
-      "python3 -c \"import numpy as np; d = np.load('{0}', allow_pickle=True); d = d.item() if "
-      "d.ndim == "
-      "0 else dict(zip(['latents', 'labels'], d)); np.savez('{0}.npz', **d)\"",
+  return python_line(
+      "import numpy as np; d = np.load(f, allow_pickle=True); d = d.item() if d.ndim == 0 else "
+      "dict(zip(['latents', 'labels'], d)); np.savez(f + '.npz', **d)",
       file);
-}
-
-std::string_view name_of(FileKind kind) {
-  switch (kind) {
-    case FileKind::kTar:
-      return "a tar archive: unpack it first";
-    case FileKind::kGzip:
-      return "compressed by gzip: gunzip it first";
-    case FileKind::kZstd:
-      return "compressed by zstd: unzstd it first";
-    case FileKind::kXz:
-      return "compressed by xz: unxz it first";
-    case FileKind::kParquet:
-      return "a Parquet table: save its columns as arrays first";
-    case FileKind::kArrow:
-      return "an Arrow table: save its columns as arrays first";
-    case FileKind::kSqlite:
-      return "an SQLite database";
-    case FileKind::kPng:
-    case FileKind::kJpeg:
-      return "a picture, not latents: encode it with the VAE first";
-    case FileKind::kJson:
-      return "JSON";
-    case FileKind::kEmpty:
-      return "empty";
-    default:
-      return "of no known format";
-  }
 }
 
 }  // namespace
@@ -85,7 +62,7 @@ void refuse_foreign(const std::filesystem::path& path, FileKind kind) {
     fail<DataError>("import", "{}: is a pickle of Python, convert it: {}", file, pickle_line(file));
   }
   fail<DataError>("import", "{}: is {}; read are .npy, .npz, .safetensors and HDF5", file,
-                  name_of(kind));
+                  described(kind));
 }
 
 void refuse_objects(const std::filesystem::path& npy, bool of_folder) {

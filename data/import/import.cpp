@@ -33,11 +33,14 @@ class SampleReader {
         source_(source),
         classes_(classes_of(source, options)),
         moments_(moments),
+        type_(options.type),
         // Moments keep their own scale; it is applied when they are drawn from.
-        factor_(options.scaled || moments != Moments::kOff ? 1.f
-                                                           : static_cast<float>(options.scale)) {}
+        factor_(options.scaled.value_or(true) || moments != Moments::kOff
+                    ? 1.f
+                    : static_cast<float>(options.scale)) {}
 
-  void read(std::uint64_t index) {
+  // As it is stored.
+  void read_raw(std::uint64_t index) {
     std::int64_t found = 0;
     source_.read(index, stored, flipped, found);
     require<DataError>(all_finite(stored) && all_finite(flipped), "import",
@@ -46,11 +49,17 @@ class SampleReader {
                        "{}: label {} of sample {} is outside 0 to {}", source_.label_origin(),
                        found, index, classes_ - 1);
     label = static_cast<std::int32_t>(found);
+  }
+
+  void read(std::uint64_t index) {
+    read_raw(index);
+    require_written(stored, index);
     for (const std::span<float> values : {std::span(stored), std::span(flipped)}) {
       if (moments_ != Moments::kOff) finish_moments(values, index);
       if (factor_ != 1.f) {
         for (float& value : values) value *= factor_;
       }
+      require_range(values, index);
     }
   }
 
@@ -58,6 +67,24 @@ class SampleReader {
   std::int32_t label = 0;
 
  private:
+  // What an interrupted writer leaves of an array that was made at once: HDF5, or NumPy's memmap.
+  void require_written(std::span<const float> values, std::uint64_t index) const {
+    const bool some =
+        std::any_of(values.begin(), values.end(), [](float value) { return value != 0; });
+    require<DataError>(some, "import", "{}: sample {} is zero everywhere: it was never written",
+                       source_.origin(), index);
+  }
+
+  void require_range(std::span<const float> values, std::uint64_t index) const {
+    if (type_ != h5::Type::kFloat16) return;
+    constexpr float kFirstInfinite = 65520;  // halfway to the next float16 there would be
+    const auto beyond = std::find_if(values.begin(), values.end(),
+                                     [](float value) { return std::abs(value) >= kFirstInfinite; });
+    if (beyond == values.end()) return;
+    fail<DataError>("import", "{}: sample {}: {} is beyond the range of float16: --dtype float32",
+                    source_.origin(), index, *beyond);
+  }
+
   void finish_moments(std::span<float> values, std::uint64_t index) const {
     const auto half = values.subspan(values.size() / 2);
     if (moments_ == Moments::kLogvar) return log_variance_to_deviation(half);
@@ -74,13 +101,20 @@ class SampleReader {
   ImportSource& source_;
   int classes_;
   Moments moments_;
+  h5::Type type_;
   float factor_;
 };
 
 Moments moments_of(ImportSource& source, const ImportOptions& options) {
   SampleReader first(source, options, Moments::kOff);
-  first.read(0);
-  return decide_moments(options.moments, source.shape(), first.stored, source.origin());
+  first.read_raw(0);
+  const Moments decided =
+      decide_moments(options.moments, source.shape(), first.stored, source.origin());
+  const bool usual = options.scale == ImportOptions{}.scale;
+  if (decided == Moments::kOff && !options.scaled && usual) {
+    require_scaled(first.stored, options.scale, "--scaled on or off", source.origin());
+  }
+  return decided;
 }
 
 Description describe_source(const ImportSource& source, const ImportOptions& options,
@@ -138,7 +172,8 @@ void measure_statistics(Description& d, ImportSource& source, const ImportOption
 }
 
 // Everything that shapes a shard. What other options say (--image-size) is checked only.
-Provenance provenance_of(const ImportOptions& options, const Description& d, Moments moments) {
+Provenance provenance_of(const ImportOptions& options, const ImportSource& source,
+                         const Description& d, Moments moments) {
   constexpr const char* kLayouts[] = {"auto", "array", "folders", "json", "classes"};
   constexpr const char* kOrders[] = {"auto", "name", "number"};
   Provenance p;
@@ -146,17 +181,19 @@ Provenance provenance_of(const ImportOptions& options, const Description& d, Mom
   p.add_input("--latents", options.latents);
   if (!options.labels.empty()) p.add_input("--labels", options.labels);
   if (!options.flipped_latents.empty()) p.add_input("--flipped-latents", options.flipped_latents);
+  for (const auto& file : source.other_files()) p.add_input(file.string(), file);
   p.add("--layout", kLayouts[static_cast<int>(layout_of(options))]);
   for (const auto& [name, key] : {std::pair{"--latents-key", &options.latents_key},
                                   {"--labels-key", &options.labels_key},
                                   {"--flipped-key", &options.flipped_key}}) {
     p.add(name, key->empty() ? "the usual" : *key);
   }
+  if (options.unlabelled) p.add("--unlabelled", true);
   p.add("--class-order", kOrders[static_cast<int>(options.class_order)]);
   p.add("--classes", fmt::to_string(d.classes));
   p.add("--vae-factor", fmt::to_string(options.vae_factor));
   p.add("--scale", fmt::to_string(options.scale));
-  p.add("--scaled", options.scaled);
+  p.add("--scaled", options.scaled.value_or(true));
   p.add("--moments", std::string(name_of(moments)));
   p.add("--statistics", options.statistics);
   p.add("--dtype", std::string(h5::name_of(options.type)));
@@ -186,9 +223,10 @@ WriteReport import_data(const ImportOptions& options, const Progress& progress) 
   const Moments moments = moments_of(source, options);
   Description description = describe_source(source, options, moments);
   validate(description, options.latents.string());
-  const DatasetWriterOptions writing{.samples_per_shard = options.samples_per_shard,
-                                     .provenance = provenance_of(options, description, moments),
-                                     .replace = options.replace};
+  const DatasetWriterOptions writing{
+      .samples_per_shard = options.samples_per_shard,
+      .provenance = provenance_of(options, source, description, moments),
+      .replace = options.replace};
   const bool measures = !take_known_statistics(description, options, source.size(), writing);
   if (measures) measure_statistics(description, source, options, moments, progress);
   DatasetWriter writer(options.out, description, source.size(), writing);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "core/storage/hdf5.h"
@@ -37,13 +38,16 @@ struct ImportOptions {
   // Names within .npz, .safetensors and HDF5. Empty: the usual ones.
   std::string latents_key, labels_key, flipped_key;
   ClassOrder class_order = ClassOrder::kAuto;
+  bool unlabelled = false;  // there are no labels: all samples are of one class
 
   std::filesystem::path out;
   int classes = 0;     // 0: as many as the labels say (class folders, one-hot), else 1000
   int image_size = 0;  // pixels; 0, or `vae_factor` times the height of the latents
   int vae_factor = 8;  // pixels for each element of a latent, across and down
   double scale = 0.18215;
-  bool scaled = true;  // latents are multiplied by `scale` already; false: the import does it
+  // Latents are multiplied by `scale` already; false: the import does it. Not said: they are, and
+  // values that do not look like it are refused.
+  std::optional<bool> scaled;
   Moments moments = Moments::kAuto;
   bool statistics = false;  // measure mean and deviation per channel, in a pass of its own
   h5::Type type = h5::Type::kFloat16;

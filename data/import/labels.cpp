@@ -4,8 +4,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/base/assert.h"
 #include "core/base/error.h"
-#include "core/storage/strict_json.h"
+#include "core/json/json_text.h"
 
 namespace edt::data {
 
@@ -16,8 +17,10 @@ using nlohmann::json;
 // Within these a double has every whole number.
 std::int64_t whole_label(double value, const std::string& label, std::uint64_t sample) {
   constexpr double kMost = 9007199254740992;
-  require<DataError>(std::abs(value) <= kMost && value == std::trunc(value), "import",
+  require<DataError>(value == std::trunc(value), "import",
                      "{}: label {} of sample {} is no whole number", label, value, sample);
+  require<DataError>(std::abs(value) <= kMost, "import",
+                     "{}: label {:.0f} of sample {} is too large", label, value, sample);
   return static_cast<std::int64_t>(value);
 }
 
@@ -36,13 +39,13 @@ std::int64_t json_label(const json& value, const std::string& name, const std::s
   std::vector<double> row;
   for (const json& item : value.is_array() ? value : json::array({value})) {
     require<DataError>(item.is_number() || item.is_boolean(), "import",
-                       "{}: the label of '{}' is {}, no number", where, name, value.dump());
+                       "{}: the label of '{}' is {}, no number", where, name, dump_json(value));
     row.push_back(item.is_boolean() ? item.get<bool>() : item.get<double>());
   }
   if (row.size() > 1) return one_hot_label(row, where + ": '" + name + "'", 0);
   require<DataError>(row.size() == 1 && row[0] == std::trunc(row[0]) && std::abs(row[0]) < 1e15,
                      "import", "{}: the label of '{}' is {}, no whole number", where, name,
-                     value.dump());
+                     dump_json(value));
   return static_cast<std::int64_t>(row[0]);
 }
 
@@ -50,6 +53,7 @@ std::int64_t json_label(const json& value, const std::string& name, const std::s
 
 LabelArray::LabelArray(std::unique_ptr<Array> array, std::uint64_t samples)
     : array_(std::move(array)) {
+  EDT_ASSERT(samples > 0);
   const Shape& shape = array_->shape();
   const std::uint64_t elements = array_->elements();
   if (elements == samples) {
@@ -94,7 +98,7 @@ std::map<std::string, std::int64_t> parse_dataset_json(const std::string& text,
   for (const json& pair : *found) {
     require<DataError>(pair.is_array() && pair.size() == 2 && pair[0].is_string(), "import",
                        "{}: \"labels\" holds {}, expected [\"name\", label]", where,
-                       pair.dump().substr(0, 100));
+                       dump_json(pair).substr(0, 100));
     add(pair[0].get<std::string>(), pair[1]);
   }
   return labels;

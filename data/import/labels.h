@@ -18,6 +18,7 @@ class LabelArray {
  public:
   LabelArray(std::unique_ptr<Array> array, std::uint64_t samples);
 
+  const Array& array() const { return *array_; }
   const std::string& label() const { return array_->label(); }
   const std::string& type() const { return array_->type(); }
   // K of one-hot rows; 0: it is not known.

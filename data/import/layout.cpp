@@ -89,6 +89,14 @@ bool is_zip_of_files(const fs::path& path) {
   });
 }
 
+// A folder in the one whose arrays are taken that holds arrays too; empty: none does.
+std::string folder_left_out(const fs::path& folder) {
+  for (const std::string& name : list(folder).folders) {
+    if (list(folder / name).arrays > 0) return name;
+  }
+  return "";
+}
+
 // A first look, for the lines about objects of Python.
 void refuse_object_files(const FileSet& files, bool of_folder) {
   const fs::path first = files.origin(0);
@@ -145,7 +153,12 @@ ImportLayout layout_of(const ImportOptions& options) {
                       latents.string());
   const bool folder = fs::is_directory(latents, code);
   if (options.layout == ImportLayout::kAuto) {
-    if (folder) return layout_of_folder(latents, options);
+    if (folder) {
+      const ImportLayout found = layout_of_folder(latents, options);
+      // Folders whose names mean nothing are as those of a dataset.json.
+      const bool means_nothing = options.unlabelled && found == ImportLayout::kClasses;
+      return means_nothing ? ImportLayout::kJson : found;
+    }
     return is_zip_of_files(latents) ? ImportLayout::kJson : ImportLayout::kArray;
   }
   const bool wants_folder = options.layout != ImportLayout::kArray;
@@ -155,13 +168,28 @@ ImportLayout layout_of(const ImportOptions& options) {
   return options.layout;
 }
 
+namespace {
+
+void require_no_labels(const ImportOptions& options) {
+  const char* given = !options.labels.empty()                    ? "--labels"
+                      : !options.labels_key.empty()              ? "--labels-key"
+                      : options.layout == ImportLayout::kClasses ? "--layout classes"
+                      : options.class_order != ClassOrder::kAuto ? "--class-order"
+                                                                 : nullptr;
+  require<UsageError>(given == nullptr, "import", "--unlabelled and {} are both given", given);
+}
+
+}  // namespace
+
 SampleFiles find_sample_files(const ImportOptions& options) {
+  if (options.unlabelled) require_no_labels(options);
   for (const fs::path& path : {options.labels, options.flipped_latents}) {
     require<UsageError>(path.empty() || fs::exists(path), "import",
                         "{}: there is no such file or folder", path.string());
   }
   SampleFiles files;
   const ImportLayout layout = layout_of(options);
+  files.unlabelled = options.unlabelled;
   require_apart(options.out, options.latents);
   files.many = layout != ImportLayout::kArray;
   if (layout == ImportLayout::kJson) {
@@ -170,10 +198,17 @@ SampleFiles find_sample_files(const ImportOptions& options) {
     files = files_of_classes(options);
   } else {
     files.latents = files.many ? files_of_folder(options.latents) : one_file(options.latents);
+    if (files.many) files.left_out = folder_left_out(options.latents);
     refuse_object_files(*files.latents, files.many);
     add_labels(files, options);
   }
+  if (options.unlabelled) files.file_labels_from = "none (--unlabelled)";
   if (options.flipped_latents.empty()) return files;
+  std::error_code code;
+  const bool same = fs::equivalent(options.latents, options.flipped_latents, code) &&
+                    (options.flipped_key.empty() || options.flipped_key == options.latents_key);
+  require<UsageError>(!same, "import", "--flipped-latents {} are the latents themselves",
+                      options.flipped_latents.string());
   files.flipped = copies_of(*files.latents, options, layout);
   return files;
 }

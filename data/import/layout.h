@@ -19,8 +19,10 @@ struct SampleFiles {
   Files labels;   // named alike; nullptr: see below, or they stand beside the latents
   std::unique_ptr<Array> all_labels;      // of all samples
   std::vector<std::int64_t> file_labels;  // one for each file of latents
+  bool unlabelled = false;                // none at all: every sample is of class 0
   std::string file_labels_from;           // for messages
   std::vector<std::string> class_names;   // of class folders
+  std::string left_out;                   // a folder in that of the latents that holds arrays too
   bool many = false;                      // a file of its own for each sample is possible
 };
 

@@ -55,6 +55,22 @@ Moments decide_moments(Moments said, const SampleShape& shape, std::span<const f
                                           : " (the second half has negative values: no std)");
 }
 
+void require_scaled(std::span<const float> sample, double scale, std::string_view way_out,
+                    const std::string& label) {
+  constexpr double kMost = 3;
+  double sum = 0, square = 0;
+  for (const float value : sample) {
+    sum += value;
+    square += static_cast<double>(value) * value;
+  }
+  const auto n = static_cast<double>(sample.size());
+  const double deviation = std::sqrt(std::max(0.0, square / n - sum * sum / n / n));
+  require<UsageError>(deviation <= kMost, "import",
+                      "{}: the standard deviation of the first sample is {:.3g}: were the latents "
+                      "multiplied by {}? Say {}",
+                      label, deviation, scale, way_out);
+}
+
 void log_variance_to_deviation(std::span<float> half) {
   constexpr float kLeast = -30, kMost = 20;
   for (float& value : half) value = std::exp(0.5f * std::clamp(value, kLeast, kMost));

@@ -17,6 +17,12 @@ namespace edt::data {
 Moments decide_moments(Moments said, const SampleShape& shape, std::span<const float> sample,
                        const std::string& label);
 
+// Latents of Stable Diffusion's VAE have a deviation of 1 once they are multiplied by `scale`, and
+// of about 5 before. UsageError for a first sample that looks like the latter; `way_out`: how to
+// say what they are.
+void require_scaled(std::span<const float> sample, double scale, std::string_view way_out,
+                    const std::string& label);
+
 // Second half of a sample, in place: exp(v / 2), v held within -30 ... 20 as in the published VAEs
 // (CompVis/latent-diffusion ldm/modules/distributions/distributions.py,
 // DiagonalGaussianDistribution).

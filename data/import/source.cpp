@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 
 namespace edt::data {
 
@@ -63,17 +64,39 @@ ImportSource::ImportSource(const ImportOptions& options)
   check_part(*first);
   describe(*first);
   part_ = std::move(first);
+  if (files_.left_out.empty()) return;
+  log::warning("{}: the folder {} in it holds arrays too, which are left out",
+               options_.latents.string(), files_.left_out);
 }
 
 ImportSource::~ImportSource() = default;
 
 std::uint64_t ImportSource::classes() const {
+  if (files_.unlabelled) return 1;
   return files_.class_names.empty() ? one_hot_classes_ : files_.class_names.size();
 }
 
 std::uint64_t ImportSource::samples_of(const Array& latents) const {
   (void)sample_shape(latents.shape(), files_.many, latents.label());
-  return latents.shape().size() == 3 ? 1 : latents.rows();
+  const std::uint64_t samples = latents.shape().size() == 3 ? 1 : latents.rows();
+  require<DataError>(samples > 0, "import", "{}: shape {}: there are no samples in it",
+                     latents.label(), h5::to_string(latents.shape()));
+  return samples;
+}
+
+// Labels or mirrored copies whose rows have names must be of the same samples.
+void ImportSource::require_same_rows(const Array& latents, const Array& others) {
+  const auto names = latents.row_names(), other_names = others.row_names();
+  if (names.empty() || other_names.empty() || names == other_names) return;
+  const auto [a, b] =
+      std::mismatch(names.begin(), names.end(), other_names.begin(), other_names.end());
+  fail<DataError>("import", "{} and {} do not pair: sample {} is {} and {}", latents.label(),
+                  others.label(), a - names.begin(), a == names.end() ? "not there" : *a,
+                  b == other_names.end() ? "not there" : *b);
+}
+
+void ImportSource::note_other_files(const Array& array) {
+  for (const auto& file : array.other_files()) other_files_.insert(file);
 }
 
 // Files of several samples each: all are opened once.
@@ -84,6 +107,7 @@ void ImportSource::count_samples() {
     const auto latents =
         find_array(*file, {"--latents-key", options_.latents_key, {"latents", "moments"}}, false);
     begin_.push_back(begin_.back() + samples_of(*latents));
+    note_other_files(*latents);
   }
 }
 
@@ -108,15 +132,16 @@ std::unique_ptr<ImportSource::Part> ImportSource::open_part(std::uint64_t file) 
       *opened, {"--latents-key", options_.latents_key, {"latents", "moments"}}, false, &name);
   part->samples = samples_of(*part->latents);
   part->flipped = open_flipped(file, *opened, name);
-  if (files_.all_labels || all_labels_ || !files_.file_labels.empty()) return part;
+  const bool elsewhere = files_.all_labels || all_labels_ || !files_.file_labels.empty();
+  if (elsewhere || files_.unlabelled) return part;
   const ArrayName labels{"--labels-key", options_.labels_key, {"labels", "label"}};
   if (files_.labels) {
     const auto beside = files_.labels->open(file);
     part->labels = std::make_unique<LabelArray>(find_array(*beside, labels, false), part->samples);
     return part;
   }
-  require<UsageError>(opened->has_names(), "import", "{}: --labels is needed: a {}",
-                      opened->path().string(),
+  require<UsageError>(opened->has_names(), "import",
+                      "{}: --labels is needed, or --unlabelled: a {}", opened->path().string(),
                       files_.many ? "folder of .npy files named alike, one array of all labels, or "
                                     "a .json"
                                   : "file of labels");
@@ -136,6 +161,8 @@ void ImportSource::check_part(const Part& part) const {
   require<DataError>(files_.file_labels.empty() || !files_.class_names.empty() || expected == 1,
                      "import", "{}: {} samples, {} has one label for them", latents.label(),
                      expected, files_.file_labels_from);
+  if (part.labels) require_same_rows(latents, part.labels->array());
+  if (part.flipped) require_same_rows(latents, *part.flipped);
   require<DataError>(has_flipped_ == (part.flipped != nullptr), "import",
                      "{}: {} a mirrored copy beside it, unlike {}", latents.label(),
                      part.flipped ? "has" : "lacks", first_);
@@ -147,6 +174,10 @@ void ImportSource::check_part(const Part& part) const {
 
 void ImportSource::describe(const Part& part) {
   const LabelArray* labels = all_labels_ ? all_labels_.get() : part.labels.get();
+  for (const Array* array : std::initializer_list<const Array*>{
+           part.latents.get(), part.flipped.get(), labels ? &labels->array() : nullptr}) {
+    if (array != nullptr) note_other_files(*array);
+  }
   const std::string from =
       labels ? fmt::format("{} {}{}", labels->label(), labels->type(),
                            labels->classes() > 0 ? " one-hot" : "")
@@ -180,7 +211,9 @@ void ImportSource::read(std::uint64_t index, std::span<float> stored, std::span<
   // A sample that is alone is C rows of [C, H, W].
   part_->latents->read(sample, stored);
   if (has_flipped_) part_->flipped->read(sample, flipped);
-  if (all_labels_) {
+  if (files_.unlabelled) {
+    label = 0;
+  } else if (all_labels_) {
     label = all_labels_->read(index);
   } else {
     label = part_->labels ? part_->labels->read(sample) : files_.file_labels[file];

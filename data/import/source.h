@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ class ImportSource {
   // What the labels say about the number of classes; 0: nothing.
   std::uint64_t classes() const;
   const std::vector<std::string>& class_names() const { return files_.class_names; }
+  // Files behind links and sources of virtual data sets, of what was opened at the start.
+  const std::set<std::filesystem::path>& other_files() const { return other_files_; }
   // What is read, for people.
   const std::string& summary() const { return summary_; }
 
@@ -45,6 +48,8 @@ class ImportSource {
                                       const std::string& latents_name) const;
   std::uint64_t samples_of(const Array& latents) const;
   void check_part(const Part& part) const;
+  static void require_same_rows(const Array& latents, const Array& others);
+  void note_other_files(const Array& array);
   void count_samples();
   void describe(const Part& part);
 
@@ -55,6 +60,7 @@ class ImportSource {
   std::uint64_t one_hot_classes_ = 0;
   SampleShape shape_;
   bool has_flipped_ = false;
+  std::set<std::filesystem::path> other_files_;
   std::string first_, summary_;
   std::unique_ptr<Part> part_;
 };

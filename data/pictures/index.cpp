@@ -5,6 +5,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 
 namespace edt::data {
 
@@ -109,8 +110,7 @@ void PictureIndexWriter::add(const PictureEntry& entry) {
 void PictureIndexWriter::end_list(const PictureSources& sources) {
   entries_->commit();
   names_->commit();
-  const std::string text =
-      to_json(sources).dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+  const std::string text = dump_json(to_json(sources), 1) + "\n";
   write_text_atomically(directory_ / kSources, text);
 }
 
@@ -134,14 +134,14 @@ void PictureIndexWriter::finish(const std::vector<BrokenPicture>& broken, const 
   EDT_ASSERT(next == broken.end());
   kept.commit();
   const json finished{{"id", id}, {"left_out", broken.size()}};
-  write_text_atomically(directory_ / kFinished, finished.dump() + "\n");
+  write_text_atomically(directory_ / kFinished, dump_json(finished) + "\n");
 }
 
 PictureIndex::PictureIndex(const fs::path& directory, const char* table)
     : entries_(directory / table), names_(directory / kNames) {
   const fs::path file = directory / kSources;
   try {
-    sources_ = from_json(json::parse(read_text(file, 1u << 30)));
+    sources_ = from_json(parse_json(read_text(file, 1u << 30), file.string()));
   } catch (const json::exception& error) {
     fail<DataError>("pictures", "{}: is damaged: {}", file.string(), error.what());
   }
@@ -154,7 +154,7 @@ std::optional<PictureIndex> PictureIndex::finished(const fs::path& directory,
                                                    const std::string& id) {
   std::error_code code;
   if (!fs::exists(directory / kFinished, code)) return std::nullopt;
-  const json found = json::parse(read_text(directory / kFinished), nullptr, false);
+  const json found = try_parse_json(read_text(directory / kFinished));
   if (!found.is_object() || found.value("id", "") != id) return std::nullopt;
   PictureIndex index(directory, kEntries);
   index.left_out_ = found.value("left_out", std::uint64_t{0});

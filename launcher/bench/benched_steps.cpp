@@ -3,8 +3,8 @@
 #include "core/optim/grad_norm.h"
 
 #include "launcher/memory/memory_check.h"
-#include "parallel/device_communicator.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/device/device_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
 namespace {

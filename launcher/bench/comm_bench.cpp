@@ -4,8 +4,9 @@
 #include <chrono>
 #include <functional>
 
+#include "core/base/median.h"
 #include "launcher/machine/measuring.h"
-#include "parallel/mpi/plain_collectives.h"
+#include "parallel/comm/mpi/plain_collectives.h"
 
 namespace edt {
 namespace {

@@ -15,10 +15,10 @@ class SamplerInputs {
     const std::vector<float> times(static_cast<std::size_t>(images), 500.f);
     const LatentShape& latents = model.latents();
     const std::int64_t height = latents.height, width = latents.width;
-    inputs_ = {tensor(batch.latents.data(), {images, latents.channels, height, width},
-                      DType::kFloat32),
-               tensor(times.data(), {images}, DType::kFloat32),
-               tensor(batch.labels.data(), {images}, DType::kInt32)};
+    inputs_ = {
+        tensor(batch.latents.data(), {images, latents.channels, height, width}, DType::kFloat32),
+        tensor(times.data(), {images}, DType::kFloat32),
+        tensor(batch.labels.data(), {images}, DType::kInt32)};
     prediction_ = tensor(nullptr, {images, 2 * latents.channels, height, width}, DType::kFloat32);
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/median.h"
 #include "launcher/bench/speedup_turn.h"
 #include "launcher/machine/measuring.h"
 #include "launcher/text/report.h"
@@ -199,7 +200,9 @@ SizeSpeedup run_speedup(const std::string& size, const std::vector<Contestant>& 
                         const SpeedupOptions& options, Backend& backend,
                         const SpeedupProgress& report) {
   SizeSpeedup result{.size = size, .train = {}, .infer = {}};
-  if (!contestants.empty()) result.image_size = contestants[0].model.latents().factor * contestants[0].model.latents().height;
+  if (!contestants.empty())
+    result.image_size =
+        contestants[0].model.latents().factor * contestants[0].model.latents().height;
   if (const Contestant* edt = find(contestants, "EDT"), *mdtv2 = find(contestants, "MDTv2");
       edt != nullptr && mdtv2 != nullptr) {
     result.train_flop_ratio = mean_training_macs(*mdtv2) / mean_training_macs(*edt);

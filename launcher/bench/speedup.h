@@ -95,7 +95,7 @@ double mean_training_macs(const Contestant& contestant);
 // How a contestant trains.
 EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& options);
 
-// Bytes that a turn of the contestant takes: of its training step, rehearsed, or of its weights
+// Bytes that a turn of the contestant takes: of its training step, run dry, or of its weights
 // where nothing is trained.
 double turn_bytes(const Contestant& contestant, const SpeedupOptions& options);
 

@@ -9,7 +9,7 @@
 #include "launcher/machine/measuring.h"
 #include "model/plan/products.h"
 #include "model/weights.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
 namespace {

@@ -3,7 +3,7 @@
 #include "launcher/bench/benched_steps.h"
 #include "launcher/bench/memory_growth.h"
 #include "model/plan/products.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
 namespace {

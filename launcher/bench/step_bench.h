@@ -8,7 +8,7 @@
 
 #include "model/families/model_config.h"
 #include "model/training/engine.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 
 namespace edt {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/median.h"
 #include "launcher/machine/measuring.h"
 
 namespace edt {

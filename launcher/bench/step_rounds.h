@@ -7,7 +7,7 @@
 #include "core/base/profiler.h"
 #include "core/ops/backend.h"
 #include "launcher/bench/step_bench.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 #include "parallel/zero/communication_queue.h"
 
 namespace edt {

@@ -1,11 +1,12 @@
 // edt bench comm: every collective against the MPI library's own.
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "launcher/bench/comm_bench.h"
 #include "launcher/commands/table.h"
 #include "launcher/text/report.h"
-#include "parallel/mpi/plain_collectives.h"
+#include "parallel/comm/mpi/plain_collectives.h"
 
 namespace edt {
 namespace {
@@ -32,7 +33,7 @@ void print_json(CommandContext& context, const CommBenchOptions& bench,
     if (line.plain) row["speed_over_mpi"] = line.ratio;
     json["lines"].push_back(row);
   }
-  context.print("{}\n", json.dump(2));
+  context.print("{}\n", dump_json(json, 2));
 }
 
 std::string latency(const CommTiming& timing) {

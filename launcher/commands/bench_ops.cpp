@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "core/ops/cases/case_timing.h"
 #include "core/options/options.h"
 #include "launcher/commands/step_options.h"
@@ -105,7 +106,7 @@ void print_json(CommandContext& context, const OpsBenchOptions& bench, const Bac
     if (line.has_backward()) op["backward"] = to_json(line.backward(), ceiling);
     json["ops"].push_back(op);
   }
-  context.print("{}\n", json.dump(2));
+  context.print("{}\n", dump_json(json, 2));
 }
 
 std::vector<std::string> cells(const Rate& rate, const Ceiling& ceiling) {

@@ -1,6 +1,7 @@
 // edt bench scale: strong and weak scaling over numbers of ranks, tensor ranks and zero stages.
 #include <unistd.h>
 
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/step_options.h"
@@ -71,7 +72,8 @@ struct ScaleCommand {
 
 void write_reports(const ScaleCommand& command, const std::vector<ScaleRow>& rows) {
   write_text_atomically(command.out / "scale.csv", scale_csv(rows));
-  write_text_atomically(command.out / "scale.json", scale_json(rows, command.study).dump(2) + "\n");
+  write_text_atomically(command.out / "scale.json",
+                        dump_json(scale_json(rows, command.study), 2) + "\n");
   scale_page(rows, command.study).write(command.out / "scale.html");
 }
 
@@ -120,7 +122,7 @@ int bench_scale(std::span<const std::string> args, CommandContext& context) {
                      command.out.string());
   write_reports(command, rows);
   if (command.json) {
-    context.print("{}\n", scale_json(rows, command.study).dump(2));
+    context.print("{}\n", dump_json(scale_json(rows, command.study), 2));
   } else {
     context.print("{}\n{}\n", scale_text(rows), "Also in " + (command.out / "scale.html").string());
   }

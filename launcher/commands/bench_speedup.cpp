@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "data/dataset.h"
@@ -109,8 +110,8 @@ int bench_speedup(std::span<const std::string> args, CommandContext& context) {
   require<UsageError>(
       options.bench.clock == BenchClock::kWall || options.device.kind != DeviceKind::kCuda,
       "bench speedup", "--clock is processor, but the work is done by the GPU");
-  require_writable(options.csv, "--csv");
-  require_writable(options.html, "--html");
+  require_writable(options.csv, "--csv", ".csv .tsv");
+  require_writable(options.html, "--html", ".html .htm");
   if (!options.bench.shards.empty()) {
     const auto contestants = published_contestants(options.sizes.front(), options.image_size);
     require_fits(data::Dataset(options.bench.shards), contestants.front().model, "--image-size");
@@ -134,7 +135,7 @@ int bench_speedup(std::span<const std::string> args, CommandContext& context) {
   if (!options.csv.empty()) write_text_atomically(options.csv, to_csv(report));
   if (!options.html.empty()) to_page(report).write(options.html);
   if (options.json) {
-    context.print("{}\n", to_json(report).dump(2));
+    context.print("{}\n", dump_json(to_json(report), 2));
   } else {
     context.print("{}", to_text(report));
   }

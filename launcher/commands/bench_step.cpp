@@ -3,6 +3,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "launcher/bench/step_bench.h"
 #include "launcher/commands/step_options.h"
@@ -92,7 +93,7 @@ int run(std::span<const std::string> args, CommandContext& context, OptionSet& o
   const auto backend = device.make_backend(context.world);
   const StepBenchResult result = measure(bench, *backend);
   if (as_json) {
-    context.print("{}\n", to_json(bench, result).dump(2));
+    context.print("{}\n", dump_json(to_json(bench, result), 2));
   } else {
     print_text(context, bench, result);
   }

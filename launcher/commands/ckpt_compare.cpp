@@ -1,6 +1,7 @@
 // edt ckpt compare: whether two checkpoints hold the same bits.
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "launcher/commands/table.h"
 #include "parallel/checkpoint/compare.h"
@@ -26,12 +27,12 @@ int ckpt_compare(std::span<const std::string> args, CommandContext& context) {
   context.run_started = true;
   const CheckpointComparison result = compare(a, b);
   if (as_json) {
-    context.print("{}\n", nlohmann::ordered_json{{"same", result.difference.empty()},
-                                                 {"arrays", result.arrays},
-                                                 {"extras", result.extras},
-                                                 {"values", result.values},
-                                                 {"difference", result.difference}}
-                              .dump(2));
+    context.print("{}\n", dump_json(nlohmann::ordered_json{{"same", result.difference.empty()},
+                                                           {"arrays", result.arrays},
+                                                           {"extras", result.extras},
+                                                           {"values", result.values},
+                                                           {"difference", result.difference}},
+                                    2));
   } else if (result.difference.empty()) {
     context.print("the same: step {}, {} arrays of {} values in all, {} more\n", a.info().step,
                   result.arrays, result.values, result.extras);

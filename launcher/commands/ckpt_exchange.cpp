@@ -1,6 +1,8 @@
 // edt ckpt export and edt ckpt import: weights as files that other programs read and write.
 #include <nlohmann/json.hpp>
 
+#include "core/base/shell_text.h"
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/reference/reference_backend.h"
 #include "core/storage/durable_file.h"
@@ -22,26 +24,26 @@ nlohmann::ordered_json to_json(const ExchangeReport& report, std::int64_t step) 
 }
 
 void print(CommandContext& context, const ExchangeReport& report, std::int64_t step) {
-  context.print("{}: {} tensors, {} values, {}, step {}\n", report.path.string(), report.tensors,
-                report.elements, human_bytes(static_cast<double>(report.bytes)), step);
-  if (report.scheme == "diffusers") context.print("names of diffusers' DiTTransformer2DModel\n");
-  if (!report.prefix.empty()) context.print("all names begin with {}\n", report.prefix);
+  context.note("{}: {} tensors, {} values, {}, step {}\n", report.path.string(), report.tensors,
+               report.elements, human_bytes(static_cast<double>(report.bytes)), step);
+  if (report.scheme == "diffusers") context.note("names of diffusers' DiTTransformer2DModel\n");
+  if (!report.prefix.empty()) context.note("all names begin with {}\n", report.prefix);
 }
 
 void print_import(CommandContext& context, const ExchangeReport& report) {
   print(context, report, 0);
   for (const auto& [type, tensors] : report.types) {
     if (type == "F32") continue;
-    context.print("{} tensors are stored as {}: {}\n", tensors, type,
-                  type == "F64" ? "rounded to float32 here"
-                                : "float32 here, with the digits that the file has; position "
-                                  "tables were compared to those");
+    context.note("{} tensors are stored as {}: {}\n", tensors, type,
+                 type == "F64" ? "rounded to float32 here"
+                               : "float32 here, with the digits that the file has; position "
+                                 "tables were compared to those");
   }
   if (!report.skipped.empty()) {
-    context.print("not taken from the file: {}\n", fmt::join(report.skipped, ", "));
+    context.note("not taken from the file: {}\n", fmt::join(report.skipped, ", "));
   }
   if (!report.fresh.empty()) {
-    context.print("drawn anew: {}\n", fmt::join(report.fresh, ", "));
+    context.note("drawn anew: {}\n", fmt::join(report.fresh, ", "));
   }
 }
 
@@ -76,7 +78,7 @@ void ExportOptions::declare(OptionSet& options) {
 // The file for the weights in a directory that diffusers loads, which gets its config.json.
 std::filesystem::path diffusers_directory(const std::filesystem::path& out, const DitConfig& dit) {
   make_directories(out);
-  write_text_atomically(out / "config.json", diffusers_config(dit).dump(2) + "\n");
+  write_text_atomically(out / "config.json", dump_json(diffusers_config(dit), 2) + "\n");
   return out / "diffusion_pytorch_model.safetensors";
 }
 
@@ -90,7 +92,8 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
 
   const bool as_directory =
       chosen.names == WeightNames::kDiffusers && chosen.out.extension() != ".safetensors";
-  as_directory ? require_directory(chosen.out, "--out") : require_writable(chosen.out, "--out");
+  as_directory ? require_directory(chosen.out, "--out")
+               : require_writable(chosen.out, "--out", ".safetensors");
   const Checkpoint checkpoint = find_checkpoint(chosen.checkpoint);
   const ModelConfig config = model_config_of(checkpoint, configuration_of(checkpoint));
   const auto backend = make_reference_backend();
@@ -102,14 +105,14 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
   std::vector<FixedTensor> fixed = fixed_tensors(WeightNames::kPublished, *model);
   if (const auto* dit = config.as<DitConfig>(); chosen.names == WeightNames::kDiffusers) {
     fixed.clear();  // the library computes them, and expects none
-    metadata["config"] = diffusers_config(*dit).dump();
+    metadata["config"] = dump_json(diffusers_config(*dit));
     if (as_directory) file = diffusers_directory(chosen.out, *dit);
   }
   const ExchangeReport report =
       export_safetensors(checkpoint, chosen.source, names, fixed, file, metadata);
   const std::int64_t step = checkpoint.info().step;
   if (chosen.json) {
-    context.print("{}\n", to_json(report, step).dump(2));
+    context.print("{}\n", dump_json(to_json(report, step), 2));
   } else {
     print(context, report, step);
   }
@@ -187,10 +190,10 @@ std::string configuration_of_import(const OptionSet& options, std::int64_t class
 
 // For the checkpoint's own record.
 std::string origin_of(const std::filesystem::path& file, const ImportOptions& options) {
-  return nlohmann::json{{"imported",
-                         {{"file", std::filesystem::absolute(file).lexically_normal().string()},
-                          {"fresh", options.fresh}}}}
-      .dump();
+  return dump_json(
+      nlohmann::json{{"imported",
+                      {{"file", std::filesystem::absolute(file).lexically_normal().string()},
+                       {"fresh", options.fresh}}}});
 }
 
 }  // namespace
@@ -205,8 +208,13 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
   if (!read_options(options, args, context)) return kDone;
 
   require_directory(chosen.out, "--out");
-  require<UsageError>(!std::filesystem::exists(chosen.out / "config.ini"), "import",
-                      "--out {} holds a run already: it has a config.ini", chosen.out.string());
+  std::error_code ignored;
+  const bool is_new = !std::filesystem::exists(chosen.out, ignored) ||
+                      std::filesystem::is_empty(chosen.out, ignored);
+  require<UsageError>(
+      is_new, "import", "--out {} is not empty{}: a new run directory is needed",
+      chosen.out.string(),
+      std::filesystem::exists(chosen.out / "config.ini", ignored) ? ", it holds a run" : "");
   const std::filesystem::path file = weight_file(chosen.file);
   const ModelConfig config = chosen.resolve(file);
   const auto backend = make_reference_backend();
@@ -229,11 +237,12 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
   const RunDirectory run(chosen.out, context.world);
   run.begin(configuration);
   if (chosen.json) {
-    context.print("{}\n", to_json(report, 0).dump(2));
+    context.print("{}\n", dump_json(to_json(report, 0), 2));
     return kDone;
   }
   print_import(context, report);
-  context.print("to train on: edt train --run.dir {} --data DATA\n", chosen.out.string());
+  context.note("to train on: edt train --run.dir {} --data DATA\n",
+               shell_quoted(chosen.out.string()));
   return kDone;
 }
 

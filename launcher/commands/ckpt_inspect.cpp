@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "launcher/commands/table.h"
 #include "launcher/text/report.h"
@@ -104,7 +105,7 @@ int ckpt_info(std::span<const std::string> args, CommandContext& context) {
   if (as_json) {
     Json json = Json::array();
     for (const CheckpointSummary& summary : found) json.push_back(to_json(summary, pieces));
-    context.print("{}\n", json.dump(2));
+    context.print("{}\n", dump_json(json, 2));
     return kDone;
   }
   for (const CheckpointSummary& summary : found) {
@@ -136,7 +137,7 @@ int ckpt_verify(std::span<const std::string> args, CommandContext& context) {
         "{}: {}\n", summary.path.string(),
         summary.problem.empty() ? "intact, " + bytes_text(summary.bytes) : summary.problem);
   }
-  if (as_json) context.print("{}\n", json.dump(2));
+  if (as_json) context.print("{}\n", dump_json(json, 2));
   const bool intact =
       std::all_of(found.begin(), found.end(), [](const auto& s) { return s.problem.empty(); });
   return intact ? kDone : kFailed;

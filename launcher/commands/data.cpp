@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "data/inspect.h"
@@ -97,11 +98,11 @@ int data_info(std::span<const std::string> args, CommandContext& context) {
   options.add("pictures", &pictures, "write a PNG with eight samples of each of the first classes");
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
-  require_writable(pictures, "--pictures");
+  require_writable(pictures, "--pictures", ".png");
   const data::DatasetInfo info = data::describe(path);
   if (!pictures.empty()) data::write_pictures(path, pictures);
   if (as_json) {
-    context.print("{}\n", data::to_json(info).dump(2));
+    context.print("{}\n", dump_json(data::to_json(info), 2));
   } else {
     print_info(context, info);
     if (!pictures.empty()) context.print("{:16} {}\n", "written", pictures.string());
@@ -127,7 +128,7 @@ int data_verify(std::span<const std::string> args, CommandContext& context) {
       path, progress_of(progress, "verify", "shards", context.quiet || as_json, context.error));
   progress.reset();
   if (as_json) {
-    context.print("{}\n", data::to_json(report).dump(2));
+    context.print("{}\n", dump_json(data::to_json(report), 2));
   } else if (report.problems.empty()) {
     context.print("{}: {} samples in {} are intact{}\n", path.string(), report.samples,
                   counted(report.shards, "shard"),
@@ -184,7 +185,7 @@ int bench_data(std::span<const std::string> args, CommandContext& context) {
                                       {"random_copy_samples_per_s", result.random_copy},
                                       {"sequential_copy_samples_per_s", result.sequential_copy},
                                       {"copy_ratio", result.copy_ratio}};
-    context.print("{}\n", json.dump(2));
+    context.print("{}\n", dump_json(json, 2));
     return kDone;
   }
   const auto line = [&](std::string_view name, double samples, std::string_view what) {

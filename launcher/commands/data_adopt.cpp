@@ -36,11 +36,11 @@ int data_adopt(std::span<const std::string> args, CommandContext& context) {
   if (!read_options(options, args, context)) return kDone;
   const data::AdoptReport report = data::adopt(adopt);
   const data::DatasetInfo info = data::describe(adopt.path);
-  context.print("{}: {} samples of {} x {} x {}, {} classes, {} adopted{}{}\n", adopt.path.string(),
-                info.samples, info.description.channels, info.description.height,
-                info.description.width, info.description.classes, counted(report.adopted, "file"),
-                report.whole > 0 ? fmt::format(", {} lacked nothing", report.whole) : "",
-                report.written.empty() ? "" : fmt::format(": {}", fmt::join(report.written, ", ")));
+  context.note("{}: {} samples of {} x {} x {}, {} classes, {} adopted{}{}\n", adopt.path.string(),
+               info.samples, info.description.channels, info.description.height,
+               info.description.width, info.description.classes, counted(report.adopted, "file"),
+               report.whole > 0 ? fmt::format(", {} lacked nothing", report.whole) : "",
+               report.written.empty() ? "" : fmt::format(": {}", fmt::join(report.written, ", ")));
   return kDone;
 }
 

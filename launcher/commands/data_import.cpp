@@ -25,6 +25,8 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
       "labels", &import.labels,
       "folder of files named as the latents, one array of all labels, or a .json; not given: "
       "beside the latents");
+  options.add("unlabelled", &import.unlabelled,
+              "there are no labels: all samples are of one class");
   options.add("flipped-latents", &import.flipped_latents,
               "mirrored copies, laid out as the latents; not given: beside them, if there are any");
   options.add("out", &import.out, "directory of the data set").positional().required();
@@ -61,7 +63,8 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
            "MAR's")
       .range(1, 256);
   options.add("scale", &import.scale, "factor between VAE latents and what is trained on").above(0);
-  options.add("scaled", &import.scaled, "the input is multiplied by it already");
+  options.add("scaled", &import.scaled, "the input is multiplied by it already")
+      .default_is("on, where the values look like it");
   options.add(
       "moments", &import.moments,
       {{"auto", Moments::kAuto},

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "launcher/commands/run_room.h"
 #include "launcher/commands/table.h"
@@ -116,7 +117,7 @@ void print_json(CommandContext& context, const Machine& machine, const GpuProbe&
     json["findings"].push_back(
         {{"level", finding.fails ? "fails" : "warning"}, {"text", finding.text}});
   }
-  context.print("{}\n", json.dump(2));
+  context.print("{}\n", dump_json(json, 2));
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "launcher/recipe/train_config.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

@@ -85,6 +85,13 @@ int help(std::span<const std::string> args, CommandContext& context) {
                       "--completion, --man and --install-to exclude each other");
   require<UsageError>(name.empty() || (shell == Shell::kNone && prefix.empty()), "help",
                       "'{}' is given, but --completion and --install-to are of all commands", name);
+  require<UsageError>(!options.given("install-to") || !prefix.empty(), "help",
+                      "--install-to names no directory");
+  const bool of_group = man && !name.empty() && is_group(name);
+  require<UsageError>(!of_group, "help",
+                      "{0} is a group of commands, each has a page of its own: "
+                      "edt help {0} lists them",
+                      name);
   if (!prefix.empty()) {
     require_directory(prefix, "--install-to");
     install(prefix);

@@ -1,6 +1,7 @@
 // edt plan: memory, communication and time of a training step on a cluster that is not at hand.
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
@@ -113,9 +114,8 @@ int run_calibration(const TrainConfig& config, const PlanOptions& plan, PlannedS
   Communicator& world = context.world;
   const Cluster cluster = calibrate(step, *backend, world, plan.rounds, std::move(before));
   if (world.is_root()) write_cluster(cluster, plan.calibrate);
-  context.print("{}: {} node{} of {}, {} kernels measured\n", plan.calibrate.string(),
-                cluster.nodes, cluster.nodes == 1 ? "" : "s", cluster.devices,
-                cluster.measured.seconds.size());
+  context.note("{}: {} node{} of {}, {} kernels measured\n", plan.calibrate.string(), cluster.nodes,
+               cluster.nodes == 1 ? "" : "s", cluster.devices, cluster.measured.seconds.size());
   return kDone;
 }
 
@@ -137,7 +137,7 @@ int run_scale(const PlannedStep& step, const PlanOptions& plan, SearchSpace spac
   if (!plan.html.empty()) scaling_page(plans, cluster).write(plan.html);
   if (!plan.csv.empty()) write_text_atomically(plan.csv, scaling_csv(plans, cluster));
   if (plan.json) {
-    context.print("{}\n", scaling_json(plans, cluster).dump(2));
+    context.print("{}\n", dump_json(scaling_json(plans, cluster), 2));
   } else {
     context.print("{}", scaling_text(plans, cluster));
   }
@@ -155,7 +155,7 @@ int run_encode(const TrainConfig& config, const PlanOptions& plan, int ranks,
   const EncodePlan encoding =
       plan_encoding(*autoencoder, plan.encode, config.model.image_size, ranks, cluster);
   if (plan.json) {
-    context.print("{}\n", encode_json(encoding, cluster).dump(2));
+    context.print("{}\n", dump_json(encode_json(encoding, cluster), 2));
   } else {
     context.print("{}", encode_text(encoding, cluster));
   }
@@ -178,9 +178,9 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   // Sizes that are tried follow from the batch, whatever a file or the default says.
   if (!is_fixed("train.micro-batch", options, plan)) config.train.micro_batch = config.train.batch;
   config.validate();
-  require_writable(plan.html, "--html");
-  require_writable(plan.csv, "--csv");
-  require_writable(plan.calibrate, "--calibrate");
+  require_writable(plan.html, "--html", ".html .htm");
+  require_writable(plan.csv, "--csv", ".csv .tsv");
+  require_writable(plan.calibrate, "--calibrate", ".ini");
   if (std::filesystem::exists(config.data.path)) {
     take_latents_of(data::Dataset(config.data.path, {.verify_blocks = false}).description(),
                     options, config.model);
@@ -207,7 +207,7 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   if (!plan.html.empty()) plan_page(result, cluster, ranks).write(plan.html);
   if (!plan.csv.empty()) write_text_atomically(plan.csv, plan_csv(result, cluster));
   if (plan.json) {
-    context.print("{}\n", plan_json(result, cluster, ranks).dump(2));
+    context.print("{}\n", dump_json(plan_json(result, cluster, ranks), 2));
   } else {
     context.print("{}", plan_text(result, cluster, ranks, plan.shown));
   }

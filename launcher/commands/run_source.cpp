@@ -1,7 +1,5 @@
 #include "launcher/commands/run_source.h"
 
-#include <algorithm>
-
 #include "core/base/log.h"
 #include "core/storage/access.h"
 #include "parallel/checkpoint/checkpoint.h"
@@ -12,14 +10,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kName = "config.ini";
-
-// Itself, or by a file that may.
-bool names_data(std::span<const std::string> args) {
-  return std::ranges::any_of(args, [](const std::string& arg) {
-    const std::string name = arg.substr(0, arg.find('='));
-    return name == "--data" || name == "--data.path" || name == "--path" || name == "--config";
-  });
-}
 
 // A file in the place of the run is named later, with the option; what may not be read is named
 // here.
@@ -43,9 +33,9 @@ std::optional<IniFile> configuration_in_checkpoints(const fs::path& run) {
 
 }  // namespace
 
-std::optional<IniFile> configuration_of_run(const fs::path& run, std::span<const std::string> args,
+std::optional<IniFile> configuration_of_run(const fs::path& run, bool names_data,
                                             OptionSet& options, bool speaks) {
-  if (names_data(args) && checkpoints_of(run).empty()) return {};
+  if (names_data && checkpoints_of(run).empty()) return {};
   const fs::path file = run / kName;
   std::string problem;
   std::error_code ignored;

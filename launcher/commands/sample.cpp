@@ -4,7 +4,10 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/json/json_text.h"
 #include "core/options/options.h"
+#include "launcher/autoencoder/vae_decoder.h"
+#include "launcher/autoencoder/vae_options.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/memory/memory_check.h"
@@ -29,6 +32,7 @@ struct SampleOptions {
   PictureRequest request;
   int steps = 250;
   std::string spacing;
+  VaeOptions vae;
   InferenceOptions inference;
   DeviceOptions device;
   DType dtype = DType::kFloat32;
@@ -48,6 +52,11 @@ void SampleOptions::declare(OptionSet& options) {
   options.add("weights", &weights, "moving average or raw weights").choices({"ema", "raw"});
   options.add("data", &data, "data set whose decoder makes the pictures; default: as in training")
       .alias("data.path");
+  vae.declare(
+      options,
+      "weights of the autoencoder that makes the pictures, instead of the data set's decoder; "
+      "of the one whose latents these are, or a TAESD",
+      true);
   options.add("classes", &classes, "class of each row of pictures");
   options.add("per-class", &per_class, "pictures of each class").range(1, kMostPictures);
   options.add("images", &images, "instead of classes: this many pictures, classes in turn")
@@ -71,7 +80,7 @@ void SampleOptions::declare(OptionSet& options) {
               "others all");
   options.add("power-cosine", &request.guidance.power_cosine, "guidance that grows (MDT)");
   inference.declare(options);
-  options.add("seed", &request.seed, "seed of the noise");
+  options.add("seed", &request.seed, "seed of the noise").at_least(0);
   options.add("init-noise", &init_noise, "HDF5 file, data set z [N, C, H, W], instead of the seed");
   options.add("step-noise", &step_noise,
               "HDF5 file, data set step_noise [steps, N, C, H, W], instead of the seed");
@@ -136,13 +145,43 @@ void read_noises(SampleOptions& options, const Model& model) {
   options.request.step_noise = read_noise(options.step_noise, "step_noise", steps);
 }
 
+// What makes the pictures: the autoencoder that was asked for, if it is the right one, or what the
+// data set has.
+std::shared_ptr<const data::PictureDecoder> find_decoder(const SampleOptions& options,
+                                                         const TrainedModel& trained,
+                                                         const TrainedData& data,
+                                                         Backend& backend) {
+  const ModelConfig& model = trained.model_config();
+  if (options.vae.path.empty()) return std::make_shared<data::Decoder>(data.decoder(model));
+  auto vae = options.vae.load(backend);
+  const AutoencoderInfo& info = vae->info();
+  LatentScaling scaling{info.scale, info.shift, {}, {}};
+  if (data.latents) {
+    const LatentSpace& space = *data.latents;
+    require_same_encoder(info, space.autoencoder_checksum, trained.checkpoint().string());
+    if (!info.preview && !info.scale_origin.empty() && info.scale != space.scale) {
+      log::warning("{}: latents of scale {}, the model's data have {}, which counts",
+                   info.path.string(), info.scale, space.scale);
+    }
+    scaling = {space.scale, space.shift, space.mean, space.std};
+  } else if (!info.preview) {
+    require_scale(info);
+  }
+  return std::make_shared<VaeDecoder>(std::move(vae), model.latents().channels, std::move(scaling));
+}
+
 void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& data,
-                             const data::Decoder& decoder) {
+                             const data::PictureDecoder& decoder) {
   if (decoder.is_false_colour() && options.out.pictures()) {
-    log::warning("{}: pictures are {}",
+    const std::string autoencoder = data.latents ? data.latents->autoencoder : std::string();
+    log::warning("{}: pictures are {}{}",
                  data.description ? fmt::format("{} has no decoder", data.path.string())
                                   : fmt::format("no data set at {}", data.path.string()),
-                 data::kFalseColours);
+                 data::kFalseColours,
+                 autoencoder.empty()
+                     ? std::string("; --vae names an autoencoder")
+                     : fmt::format("; --vae names the weights of {}, checksum {}", autoencoder,
+                                   data.latents->autoencoder_checksum));
   }
   if (!options.out.latents.empty() && !data.latents) {
     log::warning(
@@ -157,8 +196,7 @@ nlohmann::ordered_json notes_of(const SampleOptions& options, const TrainedModel
                                 const TrainedData& data) {
   const PictureRequest& request = options.request;
   const ModelConfig& model = trained.model_config();
-  const std::int64_t guided =
-      guided_channels(request.guidance.channels, model.latents().channels);
+  const std::int64_t guided = guided_channels(request.guidance.channels, model.latents().channels);
   nlohmann::ordered_json notes = data.decoding(model);
   notes.update({{"model", model.name()},
                 {"checkpoint", std::filesystem::absolute(trained.checkpoint()).string()},
@@ -206,7 +244,6 @@ void make_pictures(PictureSampler& sampler, const PictureRequest& request, Comma
 void check_options(const SampleOptions& options, const OptionSet& set) {
   require<UsageError>(options.out.any(), "sample",
                       "nothing to write: give --out, --out-dir, --latents or --npz");
-  require_latents_name(options.out.latents, "--latents");
   require<UsageError>(options.spacing.empty() || !set.given("steps"), "sample",
                       "--steps {} and --spacing {} are both given, one is needed", options.steps,
                       options.spacing);
@@ -254,14 +291,15 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                       : options.images > 0 ? static_cast<int>(std::min<std::int64_t>(8, total))
                                            : static_cast<int>(options.per_class);
   const TrainedData data = find_trained_data(options.data, *trained);
-  const data::Decoder decoder = data.decoder(trained->model_config());
   std::optional<PictureOutput> output;  // of the first rank
+  bool false_colours = false;
   if (context.world.is_root()) {
+    const auto decoder = find_decoder(options, *trained, data, *backend);
+    false_colours = options.out.pictures() && decoder->is_false_colour();
     output.emplace(options.out, decoder, request.labels, latent_shape(model), columns,
                    notes_of(options, *trained, data));
-    warn_of_what_is_missing(options, data, decoder);
+    warn_of_what_is_missing(options, data, *decoder);
   }
-  const bool false_colours = options.out.pictures() && decoder.is_false_colour();
 
   context.run_started = true;
   PictureSampler sampler(model, *backend, options.dtype);
@@ -269,17 +307,17 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   make_pictures(sampler, request, context, options.json, output);
   const double seconds = seconds_since(begin);
   if (options.json) {
-    context.print("{}\n", nlohmann::ordered_json{{"pictures", total},
-                                                 {"seconds", seconds},
-                                                 {"pictures_per_s", total / seconds},
-                                                 {"checkpoint_step", trained->step()},
-                                                 {"weights", options.weights},
-                                                 {"false_colours", false_colours}}
-                              .dump(2));
+    context.print("{}\n", dump_json(nlohmann::ordered_json{{"pictures", total},
+                                                           {"seconds", seconds},
+                                                           {"pictures_per_s", total / seconds},
+                                                           {"checkpoint_step", trained->step()},
+                                                           {"weights", options.weights},
+                                                           {"false_colours", false_colours}},
+                                    2));
   } else {
-    context.print("{} in {} from step {}{}\n",
-                  counted(static_cast<std::uint64_t>(total), "picture"), human_duration(seconds),
-                  trained->step(), false_colours ? ", in false colours" : "");
+    context.note("{} in {} from step {}{}\n", counted(static_cast<std::uint64_t>(total), "picture"),
+                 human_duration(seconds), trained->step(),
+                 false_colours ? ", in false colours" : "");
   }
   return kDone;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "core/base/shell_text.h"
 #include "core/storage/durable_file.h"
 #include "data/dataset.h"
 #include "launcher/commands/job_memory.h"
@@ -13,7 +14,7 @@
 #include "launcher/recipe/train_config.h"
 #include "launcher/slurm/slurm_script.h"
 #include "launcher/train/micro_batch.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 
 namespace edt {
 namespace {
@@ -77,7 +78,7 @@ fs::path this_program() {
 
 int submit(const fs::path& script, CommandContext& context) {
   context.out.flush();
-  const int status = std::system(fmt::format("sbatch '{}'", script.string()).c_str());
+  const int status = std::system(("sbatch " + shell_quoted(script.string())).c_str());
   require<SystemError>(WIFEXITED(status) && WEXITSTATUS(status) == 0, "slurm",
                        "sbatch {} failed with status {}", script.string(),
                        WIFEXITED(status) ? WEXITSTATUS(status) : -1);

@@ -16,6 +16,7 @@ int bench_sampling(std::span<const std::string> args, CommandContext& context);
 int bench_scale(std::span<const std::string> args, CommandContext& context);
 int bench_speedup(std::span<const std::string> args, CommandContext& context);
 int bench_step(std::span<const std::string> args, CommandContext& context);
+int bench_vae(std::span<const std::string> args, CommandContext& context);
 int ckpt_compare(std::span<const std::string> args, CommandContext& context);
 int ckpt_export(std::span<const std::string> args, CommandContext& context);
 int ckpt_import(std::span<const std::string> args, CommandContext& context);
@@ -35,6 +36,10 @@ int sample(std::span<const std::string> args, CommandContext& context);
 int slurm(std::span<const std::string> args, CommandContext& context);
 int train(std::span<const std::string> args, CommandContext& context);
 int tune(std::span<const std::string> args, CommandContext& context);
+int vae_check(std::span<const std::string> args, CommandContext& context);
+int vae_decode(std::span<const std::string> args, CommandContext& context);
+int vae_encode(std::span<const std::string> args, CommandContext& context);
+int vae_info(std::span<const std::string> args, CommandContext& context);
 int watch(std::span<const std::string> args, CommandContext& context);
 
 std::span<const Command> command_table();

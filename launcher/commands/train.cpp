@@ -30,8 +30,8 @@ int train(std::span<const std::string> args, CommandContext& context) {
                     "Trains a model from latents in HDF5 shards. Started again on the same run "
                     "directory, it goes on from the newest intact checkpoint.");
   config.declare(options);
-  options.begin_with("run.dir", [&](const std::filesystem::path& run) {
-    return configuration_of_run(run, args, options, context.world.is_root());
+  options.begin_with("run.dir", [&](const std::filesystem::path& run, const auto& is_given) {
+    return configuration_of_run(run, is_given("data.path"), options, context.world.is_root());
   });
   if (!read_options(options, args, context)) return kDone;
   config.validate();

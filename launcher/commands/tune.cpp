@@ -57,7 +57,7 @@ void TuneOptions::check() const {
   require<UsageError>(steps.training > 0 || steps.sample_pictures > 0, "tune",
                       "--steps and --sample-batch are 0: there are no products");
   if (steps.training > 0) check_training("tune", steps.step);
-  require_writable(out, "--out");
+  require_writable(out, "--out", ".json");
 }
 
 // What the file has, or an empty one for this GPU.
@@ -72,11 +72,12 @@ ProductFile file_for(const std::filesystem::path& path, const GpuType& gpu) {
 
 int tune(std::span<const std::string> args, CommandContext& context) {
   TuneOptions tune;
-  OptionSet options("tune",
-                    "Times the algorithms that cuBLASLt suggests for each matrix product of a "
-                    "model's steps, and writes the fastest to a file. Runs that are given it "
-                    "(--run.gemm-algos, --gemm-algos) take these and time nothing, so that they keep "
-                    "equal bits.");
+  OptionSet options(
+      "tune",
+      "Times the algorithms that cuBLASLt suggests for each matrix product of a "
+      "model's steps, and writes the fastest to a file. Runs that are given it "
+      "(--run.gemm-algos, --gemm-algos) take these and time nothing, so that they keep "
+      "equal bits.");
   tune.declare(options);
   if (!read_options(options, args, context)) return kDone;
   tune.steps.step.model = tune.model.resolve(1000);

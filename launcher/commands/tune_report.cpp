@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "launcher/text/report.h"
 
 namespace edt {
@@ -99,7 +100,7 @@ std::string TuneReport::json() const {
                                 {"candidates", line.tuned.candidates},
                                 {"new", line.is_new}});
   }
-  return json.dump(2) + "\n";
+  return dump_json(json, 2) + "\n";
 }
 
 }  // namespace edt

@@ -4,7 +4,9 @@
 #include <optional>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "core/options/options.h"
+#include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
 #include "launcher/watch/frame.h"
 #include "launcher/watch/run_view.h"
@@ -85,6 +87,7 @@ int watch(std::span<const std::string> args, CommandContext& context) {
   RunViews runs = open_runs(options.runs);
   look(runs);
   if (!options.html.empty()) {
+    require_name_of(".html .htm", options.html, "--html");
     try {
       write_page(options, runs);
     } catch (const SystemError& error) {
@@ -94,8 +97,7 @@ int watch(std::span<const std::string> args, CommandContext& context) {
   if (options.json) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const auto& run : runs) all.push_back(to_json(*run));
-    context.print("{}\n", nlohmann::ordered_json{{"runs", all}}.dump(
-                              2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    context.print("{}\n", dump_json(nlohmann::ordered_json{{"runs", all}}, 2));
     return kDone;
   }
   const bool page_only = !options.html.empty() && !output_is_terminal();

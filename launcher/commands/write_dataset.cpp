@@ -24,11 +24,11 @@ std::string kept_text(const data::WriteReport& report) {
 void print_written(CommandContext& context, const std::filesystem::path& out,
                    const data::WriteReport& report) {
   const data::DatasetInfo info = data::describe(out);
-  context.print("{}: {} samples of {} x {} x {}, {} classes, {}, {}{}\n", out.string(),
-                info.samples, info.description.channels, info.description.height,
-                info.description.width, info.description.classes, counted(info.shards, "shard"),
-                human_bytes(static_cast<double>(info.bytes)), kept_text(report));
-  if (!report.source.empty()) context.print("from {}\n", report.source);
+  context.note("{}: {} samples of {} x {} x {}, {} classes, {}, {}{}\n", out.string(), info.samples,
+               info.description.channels, info.description.height, info.description.width,
+               info.description.classes, counted(info.shards, "shard"),
+               human_bytes(static_cast<double>(info.bytes)), kept_text(report));
+  if (!report.source.empty()) context.note("from {}\n", report.source);
 }
 
 int write_dataset(CommandContext& context, const std::string& label,

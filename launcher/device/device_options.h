@@ -8,7 +8,7 @@
 #include "core/cuda/cuda_backend.h"
 #include "core/ops/backend.h"
 #include "core/options/options.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/cuda/cuda_backend.h"
+#include "core/json/json_text.h"
 
 namespace edt {
 namespace {
@@ -52,15 +53,16 @@ int choose_gpu(const std::vector<RankGpus>& ranks, int rank, bool share) {
 }
 
 int choose_gpu(Communicator& world, bool share) {
-  const std::string own = nlohmann::json{world.host(), cuda_device_places(),
-                                         cuda_device_count() > 0 ? "" : cuda_absence()}
-                              .dump();
+  const std::string own = dump_json(nlohmann::json{world.host(), cuda_device_places(),
+                                                   cuda_device_count() > 0 ? "" : cuda_absence()});
   const auto texts = world.gather(own, 0, "GPUs of the ranks");
-  const auto all = nlohmann::json::parse(world.broadcast(
-      world.is_root() ? nlohmann::json(texts).dump() : std::string(), 0, "GPUs of the ranks"));
+  const auto all =
+      parse_json(world.broadcast(world.is_root() ? dump_json(nlohmann::json(texts)) : std::string(),
+                                 0, "GPUs of the ranks"),
+                 "GPUs of the ranks");
   std::vector<RankGpus> ranks;
   for (const auto& text : all) {
-    const auto rank = nlohmann::json::parse(text.get<std::string>());
+    const auto rank = parse_json(text.get<std::string>(), "GPUs of a rank");
     ranks.push_back({rank[0], rank[1].get<std::vector<std::string>>(), rank[2]});
   }
   return choose_gpu(ranks, world.rank(), share);

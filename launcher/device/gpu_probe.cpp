@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "parallel/device_communicator.h"
+#include "parallel/comm/device/device_communicator.h"
 
 namespace edt {
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 
 namespace edt {
@@ -22,7 +23,7 @@ class Reader {
   // `place` begins every message: "FILE" or "FILE: product 3".
   Reader(const json& object, std::string place) : object_(object), place_(std::move(place)) {
     require<DataError>(object.is_object(), "products", "{}: {} is no object", place_,
-                       object.dump());
+                       dump_json(object));
   }
 
   const std::string& place() const { return place_; }
@@ -68,7 +69,7 @@ class Reader {
   }
   const json& expect(const char* name, bool holds, std::string_view what) const {
     require<DataError>(holds, "products", "{}: {} is {}, must be {}", place_, name,
-                       member(name).dump(), what);
+                       dump_json(member(name)), what);
     return member(name);
   }
 
@@ -185,7 +186,7 @@ std::string text_of_product(const ProductKey& key) {
 }
 
 ProductFile parse_product_file(std::string_view text, const std::string& name) {
-  const json whole = json::parse(text, nullptr, false);
+  const json whole = try_parse_json(text);
   require<DataError>(!whole.is_discarded(), "products", "{} is no JSON", name);
   const Reader reader(whole, name);
   const std::string format = reader.text("format");
@@ -213,13 +214,13 @@ std::string format_product_file(const ProductFile& file) {
                           {"gpu", file.gpu.name},
                           {"compute_capability", file.gpu.capability},
                           {"cublaslt", file.gpu.cublaslt}};
-  std::string text = head.dump(1);
+  std::string text = dump_json(head, 1);
   text.resize(text.size() - 2);  // the brace and its line
   text += ",\n \"products\": [";
   std::string_view separator = "\n  ";
   for (const auto& [key, tuned] : file.tuned.products) {
     text += separator;
-    text += to_json(key, tuned).dump();
+    text += dump_json(to_json(key, tuned));
     separator = ",\n  ";
   }
   return text + "\n ]\n}\n";

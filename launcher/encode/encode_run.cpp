@@ -1,9 +1,11 @@
 #include "launcher/encode/encode_run.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/storage/directory_lock.h"
 #include "core/storage/durable_file.h"
 #include "data/pictures/look.h"
 #include "launcher/encode/rank_progress.h"
@@ -202,6 +204,8 @@ class EncodeRun {
   std::vector<std::uint64_t> missing_shards(const data::ShardSet& set) {
     std::string there;
     if (world_->is_root()) {
+      make_directories(set.directory());
+      lock_.emplace(set.directory());
       for (const bool is_there : set.open()) there += is_there ? '1' : '0';
     }
     there = world_->broadcast(there, 0, "shards");
@@ -267,7 +271,8 @@ class EncodeRun {
   const EncodeEvents& events_;
   const fs::path index_folder_;
   std::string listing_id_;
-  bool begun_ = false;  // the set is this one: shards may take their names
+  std::optional<DirectoryLock> lock_;  // of rank 0
+  bool begun_ = false;                 // the set is this one: shards may take their names
   EncodeOutcome outcome_;
 };
 

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "data/pictures/encode.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

@@ -11,7 +11,7 @@ constexpr std::string_view kStop = "stop";
 
 RankProgress::RankProgress(Communicator& world, std::string_view label)
     : world_(world), of_rank_(static_cast<std::size_t>(world.size())), looked_(Clock::now()) {
-  if (world.size() > 1) mailbox_ = world.mailbox(label);
+  if (world.size() > 1) side_channel_ = world.side_channel(label);
 }
 
 std::uint64_t RankProgress::done() const {
@@ -19,17 +19,17 @@ std::uint64_t RankProgress::done() const {
 }
 
 void RankProgress::look() {
-  if (!mailbox_ || seconds_since(looked_) < kInterval) return;
+  if (!side_channel_ || seconds_since(looked_) < kInterval) return;
   looked_ = Clock::now();
   if (!world_.is_root() && own_ != sent_) {
-    mailbox_->post(0, std::to_string(own_));
+    side_channel_->post(0, std::to_string(own_));
     sent_ = own_;
   }
-  while (const auto letter = mailbox_->poll()) {
-    if (letter->bytes == kStop) {
+  while (const auto message = side_channel_->poll()) {
+    if (message->bytes == kStop) {
       stop_ = true;
     } else {
-      of_rank_[static_cast<std::size_t>(letter->from)] = std::stoull(letter->bytes);
+      of_rank_[static_cast<std::size_t>(message->from)] = std::stoull(message->bytes);
     }
   }
 }
@@ -37,8 +37,8 @@ void RankProgress::look() {
 void RankProgress::request_stop() {
   if (stop_) return;
   stop_ = true;
-  for (int rank = 0; mailbox_ && rank < world_.size(); ++rank) {
-    if (rank != world_.rank()) mailbox_->post(rank, kStop);
+  for (int rank = 0; side_channel_ && rank < world_.size(); ++rank) {
+    if (rank != world_.rank()) side_channel_->post(rank, kStop);
   }
 }
 

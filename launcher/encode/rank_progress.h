@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/base/clock.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 
@@ -28,7 +28,7 @@ class RankProgress {
 
  private:
   Communicator& world_;
-  std::unique_ptr<Mailbox> mailbox_;
+  std::unique_ptr<SideChannel> side_channel_;
   std::uint64_t own_ = 0, sent_ = 0;
   std::vector<std::uint64_t> of_rank_;  // on rank 0
   bool stop_ = false;

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "core/base/assert.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
 

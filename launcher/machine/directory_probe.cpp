@@ -1,5 +1,4 @@
 // The part of machine.h that looks at a directory.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 
 #include "core/base/error.h"
 #include "core/storage/hdf5_library.h"
+#include "core/storage/probe_file.h"
 #include "launcher/machine/machine.h"
 #include "launcher/text/report.h"
 
@@ -58,18 +58,13 @@ fs::path nearest_existing(fs::path path) {
 std::string write_problem(const fs::path& directory) {
   std::error_code error;
   if (!fs::is_directory(directory, error)) return "not a directory";
-  std::string name = (directory / ".edt-write-XXXXXX").string();
-  const int file = mkstemp(name.data());
-  if (file < 0) return std::strerror(errno);
-  std::string problem;
+  const ProbeFile file(directory);
+  if (file.descriptor() < 0) return std::strerror(file.error());
   const std::array<char, 4096> block{};
-  const auto written = write(file, block.data(), block.size());
-  if (written != static_cast<ssize_t>(block.size()) || fsync(file) != 0) {
-    problem = std::strerror(errno);
-  }
-  close(file);
-  unlink(name.c_str());
-  return problem;
+  errno = ENOSPC;  // what a short write means
+  const auto written = write(file.descriptor(), block.data(), block.size());
+  const bool works = written == static_cast<ssize_t>(block.size()) && fsync(file.descriptor()) == 0;
+  return works ? "" : std::strerror(errno);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <omp.h>
 #include <time.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -11,12 +10,6 @@
 #include "core/base/clock.h"
 
 namespace edt {
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const std::size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 double seconds_of(const std::function<void()>& work) {
   const auto begin = Clock::now();

@@ -3,11 +3,9 @@
 
 #include <cstddef>
 #include <functional>
-#include <vector>
 
 namespace edt {
 
-double median(std::vector<double> values);
 double seconds_of(const std::function<void()>& work);
 
 // Wall-clock time, or processor time of this process over its number of threads: what a step takes

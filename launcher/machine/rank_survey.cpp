@@ -1,11 +1,13 @@
 #include "launcher/machine/rank_survey.h"
 
-#include <stdlib.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/json/json_text.h"
+#include "core/storage/probe_file.h"
 
 namespace edt {
 
@@ -13,15 +15,6 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NodeSummary, host, cpu_model, versions, ranks
                                    memory_available, shared_memory_free, sees_directory)
 
 namespace {
-
-// A new file in the directory; empty where it cannot be written.
-std::string make_witness(const std::filesystem::path& directory) {
-  std::string name = (directory / ".edt-shared-XXXXXX").string();
-  const int file = mkstemp(name.data());
-  if (file < 0) return {};
-  close(file);
-  return name;
-}
 
 std::uint64_t free_shared_memory() {
   struct statvfs status {};
@@ -33,8 +26,14 @@ std::uint64_t free_shared_memory() {
 
 std::vector<NodeSummary> survey(const Machine& machine, const std::filesystem::path& directory,
                                 const std::string& versions, Communicator& ranks) {
-  const std::string witness = ranks.broadcast(
-      ranks.is_root() ? make_witness(directory) : std::string(), 0, "file in the directory");
+  // Of the first rank; the others look for it. No name where it cannot be made.
+  std::optional<ProbeFile> own;
+  if (ranks.is_root()) {
+    remove_old_probes(directory);
+    own.emplace(directory);
+  }
+  const std::string witness =
+      ranks.broadcast(own ? own->path().string() : "", 0, "file in the directory");
   std::error_code ignored;
   const NodeSummary mine{
       .host = ranks.host(),
@@ -45,11 +44,11 @@ std::vector<NodeSummary> survey(const Machine& machine, const std::filesystem::p
       .memory_available = machine.memory_available,
       .shared_memory_free = free_shared_memory(),
       .sees_directory = witness.empty() || std::filesystem::exists(witness, ignored)};
-  const auto texts = ranks.gather(nlohmann::json(mine).dump(), 0, "what the ranks have");
-  if (!witness.empty() && ranks.is_root()) unlink(witness.c_str());
+  const auto texts = ranks.gather(dump_json(nlohmann::json(mine)), 0, "what the ranks have");
+  own.reset();
   std::vector<NodeSummary> nodes;
   for (const std::string& text : texts) {
-    const auto one = nlohmann::json::parse(text).get<NodeSummary>();
+    const auto one = parse_json(text, "what a rank has").get<NodeSummary>();
     const auto known = std::find_if(nodes.begin(), nodes.end(),
                                     [&](const NodeSummary& node) { return node.host == one.host; });
     if (known == nodes.end()) {

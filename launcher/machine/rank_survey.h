@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "launcher/machine/machine.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

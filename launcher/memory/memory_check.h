@@ -5,7 +5,7 @@
 #include "core/tensor/memory.h"
 #include "model/plan/dry_run.h"
 #include "model/plan/sampler_run.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

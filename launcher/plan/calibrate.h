@@ -3,7 +3,7 @@
 
 #include "model/plan/cluster.h"
 #include "model/plan/dry_run.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

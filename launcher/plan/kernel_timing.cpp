@@ -4,44 +4,45 @@
 #include <map>
 
 #include "core/base/clock.h"
+#include "core/base/median.h"
 #include "core/optim/grad_norm.h"
 #include "core/random/stream.h"
 #include "launcher/machine/measuring.h"
-#include "model/plan/rehearsal.h"
+#include "model/plan/dry_step.h"
 
 namespace edt {
 namespace {
 
-// Memory of the backend for hollow blocks, from their first use on: what the rehearsal has written
+// Memory of the backend for fake blocks, from their first use on: what the dry step has written
 // (its inputs), else small numbers. In host memory a block stays where it is.
 class RealMemory {
  public:
-  RealMemory(const HollowMemory& hollow, Backend& backend) : hollow_(hollow), backend_(backend) {
+  RealMemory(const FakeMemory& fake, Backend& backend) : fake_(fake), backend_(backend) {
     pattern_.resize(std::size_t{1} << 18);
     random::fill_normal({.purpose = random::Purpose::kBenchmark}, pattern_);
     for (float& value : pattern_) value *= 0.05f;
   }
 
   void* operator()(void* address) {
-    const auto hollow = hollow_.block_of(address);
-    if (!hollow) return address;
-    auto found = begins_.find(hollow->begin);
-    if (found == begins_.end()) found = begins_.emplace(hollow->begin, make_real(*hollow)).first;
-    return found->second + (static_cast<std::byte*>(address) - hollow->begin);
+    const auto fake = fake_.block_of(address);
+    if (!fake) return address;
+    auto found = begins_.find(fake->begin);
+    if (found == begins_.end()) found = begins_.emplace(fake->begin, make_real(*fake)).first;
+    return found->second + (static_cast<std::byte*>(address) - fake->begin);
   }
 
   std::size_t bytes() const { return bytes_ + pattern_.size() * sizeof(float); }
 
  private:
-  std::byte* make_real(const HollowMemory::Block& hollow) {
-    const bool touched = HollowMemory::is_touched(hollow);
-    std::byte* begin = hollow.begin;
-    bytes_ += hollow.bytes;
+  std::byte* make_real(const FakeMemory::Block& fake) {
+    const bool touched = FakeMemory::is_touched(fake);
+    std::byte* begin = fake.begin;
+    bytes_ += fake.bytes;
     if (!backend_.in_host_memory()) {
-      begin = static_cast<std::byte*>(blocks_.emplace_back(backend_.memory(), hollow.bytes).data());
-      if (touched) backend_.upload(hollow.begin, floats(begin, hollow.bytes));
+      begin = static_cast<std::byte*>(blocks_.emplace_back(backend_.memory(), fake.bytes).data());
+      if (touched) backend_.upload(fake.begin, floats(begin, fake.bytes));
     }
-    if (!touched) fill(begin, hollow.bytes);
+    if (!touched) fill(begin, fake.bytes);
     return begin;
   }
 
@@ -56,10 +57,10 @@ class RealMemory {
     return {begin, {static_cast<std::int64_t>(bytes / sizeof(float))}, DType::kFloat32};
   }
 
-  const HollowMemory& hollow_;
+  const FakeMemory& fake_;
   Backend& backend_;
   std::vector<float> pattern_;
-  std::map<std::byte*, std::byte*> begins_;  // of hollow blocks, where they really are
+  std::map<std::byte*, std::byte*> begins_;  // of fake blocks, where they really are
   std::vector<Block> blocks_;
   std::size_t bytes_ = 0;
 };
@@ -67,11 +68,8 @@ class RealMemory {
 // Seconds of each kernel of the trace: median over samples, mean over ranks.
 class Replayer {
  public:
-  Replayer(const Trace& trace, const HollowMemory& hollow, Backend& backend)
-      : trace_(trace),
-        backend_(backend),
-        memory_(hollow, backend),
-        samples_(trace.kernels.size()) {}
+  Replayer(const Trace& trace, const FakeMemory& fake, Backend& backend)
+      : trace_(trace), backend_(backend), memory_(fake, backend), samples_(trace.kernels.size()) {}
 
   // Runs everything; `samples` < 0: without taking times.
   void run(int samples) {
@@ -104,11 +102,11 @@ class Replayer {
 };
 
 // Host work of a step for each kernel: tape, arena and draws, without kernels.
-double host_seconds(Rehearsal& rehearsal, std::size_t kernels) {
+double host_seconds(DryStep& dry_step, std::size_t kernels) {
   std::vector<double> times;
   for (int i = 0; i < 5; ++i) {
     const auto begin = Clock::now();
-    rehearsal.run_unrecorded();
+    dry_step.run_unrecorded();
     times.push_back(seconds_since(begin));
   }
   return median(times) / static_cast<double>(std::max<std::size_t>(kernels, 1));
@@ -196,13 +194,13 @@ void average(std::vector<double>& values, Communicator& ranks) {
 
 KernelTiming time_kernels(const PlannedStep& step, Backend& backend, Communicator& ranks,
                           const KernelTimingOptions& options) {
-  Rehearsal rehearsal(step, true);
-  rehearsal.run_step();
-  rehearsal.run_step();
-  const Trace trace = rehearsal.result().trace;
+  DryStep dry_step(step, true);
+  dry_step.run_step();
+  dry_step.run_step();
+  const Trace trace = dry_step.result().trace;
   KernelTiming timing;
-  timing.launch = host_seconds(rehearsal, trace.replays.size());
-  Replayer replayer(trace, rehearsal.memory(), backend);
+  timing.launch = host_seconds(dry_step, trace.replays.size());
+  Replayer replayer(trace, dry_step.memory(), backend);
   replayer.run(-1);
   for (int round = 0; round < options.rounds; ++round) {
     ranks.barrier("kernel times");

@@ -1,10 +1,10 @@
-// Runs the kernels of a rehearsed step on a real backend, in the order in which training runs them,
+// Runs the kernels of a dry step on a real backend, in the order in which training runs them,
 // so that caches are as full as they are then.
 #pragma once
 
 #include "model/plan/cluster.h"
 #include "model/plan/dry_run.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

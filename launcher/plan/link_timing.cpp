@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/base/clock.h"
+#include "core/base/median.h"
 #include "launcher/machine/measuring.h"
 
 namespace edt {

@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "model/plan/cluster.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

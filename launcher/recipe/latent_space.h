@@ -12,11 +12,14 @@
 
 namespace edt {
 
-// latent of the VAE = (latent of the model * std + mean) / scale, channel by channel.
+// latent of the VAE = (latent of the model * std + mean) / scale + shift, channel by channel.
 struct LatentSpace {
-  double scale = 1;
+  double scale = 1, shift = 0;
   std::vector<double> mean, std;         // of each channel; 0 and 1 where it is not normalized
+  std::int64_t image_size = 0;           // side of the pictures in pixels; 0: not known
   std::vector<std::string> class_names;  // empty: not known
+  // The autoencoder whose latents these are, and the checksum of its encoder; empty: not known.
+  std::string autoencoder, autoencoder_checksum;
 
   // Of a model that is trained on such data; `normalize` as data.normalize.
   static LatentSpace of(const data::Description& data, bool normalize);

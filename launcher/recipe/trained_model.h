@@ -11,7 +11,7 @@
 #include "launcher/recipe/train_config.h"
 #include "model/weights.h"
 #include "parallel/checkpoint/checkpoint.h"
-#include "parallel/flat_layout.h"
+#include "parallel/sharding/flat_layout.h"
 
 namespace edt {
 

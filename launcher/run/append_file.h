@@ -16,7 +16,8 @@ class AppendFile {
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
-  // Visible to readers when it returns. Throws SystemError, e.g. on a full disk.
+  // Visible to readers when it returns. A file that somebody has removed is begun anew, with a
+  // warning. Throws SystemError, e.g. on a full disk.
   void append(std::string_view bytes);
   // On the disk when it returns.
   void sync();
@@ -24,6 +25,9 @@ class AppendFile {
   const std::filesystem::path& path() const { return path_; }
 
  private:
+  void open();
+  void begin_anew_where_removed();
+
   std::filesystem::path path_;
   int file_ = -1;
 };

@@ -4,6 +4,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
+#include "core/json/json_text.h"
 #include "launcher/run/metrics_scan.h"
 #include "launcher/text/report.h"
 
@@ -53,7 +54,7 @@ void MetricsWriter::write(std::int64_t step, const nlohmann::ordered_json& value
   EDT_ASSERT(step >= next_step_);
   nlohmann::ordered_json record{{"step", step}};
   record.update(values);
-  file_.append(record.dump() + '\n');
+  file_.append(dump_json(record) + '\n');
   next_step_ = step + 1;
 }
 

@@ -4,6 +4,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
+
 namespace edt {
 namespace {
 
@@ -19,7 +21,7 @@ std::int64_t integer(const nlohmann::json& record, const char* name) {
 }
 
 std::optional<Record> record_of(const std::string& line) {
-  const auto json = nlohmann::json::parse(line, nullptr, false);
+  const auto json = try_parse_json(line);
   if (!json.is_object()) return std::nullopt;
   const auto step = json.find("step");
   if (step == json.end() || !step->is_number_integer()) return std::nullopt;

@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/json/json_text.h"
 #include "core/storage/access.h"
 #include "core/storage/durable_file.h"
 #include "launcher/exit_status.h"
@@ -27,6 +28,16 @@ void make_directory(const std::filesystem::path& path) {
                       path.string());
 }
 
+// What stands in the place of a file is found now, not when it is to be written.
+void refuse_directories(const RunDirectory& run) {
+  for (const auto& file : {run.path() / "lock", run.path() / "generation", run.config(),
+                           run.metrics(), run.outcome()}) {
+    std::error_code ignored;
+    require<UsageError>(!std::filesystem::is_directory(file, ignored), "run",
+                        "{} is a directory, a file is needed", file.string());
+  }
+}
+
 }  // namespace
 
 RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
@@ -34,6 +45,7 @@ RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
   require<UsageError>(!path_.empty(), "run", "the run directory has no name");
   if (ranks.is_root()) {
     make_directory(path_);
+    refuse_directories(*this);
     lock_.emplace(path_ / "lock");
     generation_ =
         Generation::take(path_ / "generation", [&] { return last_generation(metrics()); });
@@ -65,11 +77,12 @@ void RunDirectory::begin(std::string_view configuration) const {
 void RunDirectory::write_outcome(int status, std::int64_t step, std::string_view what) const {
   generation_->check();
   const nlohmann::ordered_json json{{"status", status}, {"step", step}, {"what", what}};
-  write_text_atomically(outcome(), json.dump() + '\n');
+  write_text_atomically(outcome(), dump_json(json) + '\n');
 }
 
 std::int64_t RunDirectory::saved_step() const {
-  const auto json = nlohmann::json::parse(std::ifstream(outcome()), nullptr, false);
+  std::ifstream stream(outcome());
+  const auto json = try_parse_json(std::string{std::istreambuf_iterator<char>(stream), {}});
   const auto number = [&](const char* name) {
     const bool is_there = json.is_object() && json.contains(name);
     return is_there && json[name].is_number_integer() ? json[name].get<std::int64_t>() : -1;

@@ -8,7 +8,7 @@
 
 #include "launcher/run/generation.h"
 #include "launcher/run/run_lock.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

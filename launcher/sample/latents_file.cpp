@@ -1,9 +1,10 @@
 #include "launcher/sample/latents_file.h"
 
 #include <algorithm>
-#include <array>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
+#include "core/storage/durable_file.h"
 #include "core/storage/partial_file.h"
 #include "core/storage/safetensors.h"
 
@@ -68,7 +69,7 @@ class Hdf5Latents final : public LatentsFile {
 SafetensorsMetadata metadata_of(const Json& notes) {
   SafetensorsMetadata metadata;
   for (const auto& [name, value] : notes.items()) {
-    metadata[name] = value.is_string() ? value.get<std::string>() : value.dump();
+    metadata[name] = value.is_string() ? value.get<std::string>() : dump_json(value);
   }
   return metadata;
 }
@@ -101,17 +102,10 @@ std::unique_ptr<LatentsFile> LatentsFile::create(const std::filesystem::path& pa
                                                  const h5::Shape& shape,
                                                  std::span<const std::int32_t> labels,
                                                  const nlohmann::ordered_json& notes) {
-  if (path.extension() == kSafetensors) {
+  if (lower_case_extension(path) == kSafetensors) {
     return std::make_unique<SafetensorsLatents>(path, shape, labels, notes);
   }
   return std::make_unique<Hdf5Latents>(path, shape, labels, notes);
-}
-
-void require_latents_name(const std::filesystem::path& path, std::string_view option) {
-  constexpr std::array<std::string_view, 6> kOthers{".npz", ".npy", ".pt", ".pth", ".png", ".zip"};
-  require<UsageError>(std::ranges::find(kOthers, path.extension().string()) == kOthers.end(),
-                      "sample", "{} {}: latents are written as HDF5 (.h5) or {}, not as {}", option,
-                      path.string(), kSafetensors, path.extension().string());
 }
 
 }  // namespace edt

@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "core/storage/hdf5.h"
@@ -29,7 +30,7 @@ class LatentsFile {
   virtual void finish() = 0;
 };
 
-// Throws UsageError for names that say another format.
-void require_latents_name(const std::filesystem::path& path, std::string_view option);
+// safetensors where the name ends so, else HDF5.
+inline constexpr std::string_view kLatentsExtensions = ".h5 .hdf5 .safetensors";
 
 }  // namespace edt

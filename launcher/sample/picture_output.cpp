@@ -10,18 +10,26 @@ namespace edt {
 namespace {
 
 // Of a file in a directory that need not exist.
-void require_output(const std::filesystem::path& path, std::string_view option) {
+void require_output(const std::filesystem::path& path, std::string_view option,
+                    std::string_view extensions) {
   if (path.has_parent_path()) {
     require_directory(path.parent_path(), option);
     make_directories(path.parent_path());
   }
-  require_writable(path, option);
+  require_writable(path, option, extensions);
 }
 
-std::vector<std::pair<std::string_view, std::filesystem::path>> files_of(const OutputPaths& paths) {
-  std::vector<std::pair<std::string_view, std::filesystem::path>> files{
-      {"--out", paths.grid}, {"--latents", paths.latents}, {"--npz", paths.npz}};
-  std::erase_if(files, [](const auto& file) { return file.second.empty(); });
+struct OutputFile {
+  std::string_view option;
+  std::filesystem::path path;
+  std::string_view extensions;
+};
+
+std::vector<OutputFile> files_of(const OutputPaths& paths) {
+  std::vector<OutputFile> files{{"--out", paths.grid, ".png"},
+                                {"--latents", paths.latents, kLatentsExtensions},
+                                {"--npz", paths.npz, ".npz"}};
+  std::erase_if(files, [](const auto& file) { return file.path.empty(); });
   return files;
 }
 
@@ -33,11 +41,18 @@ void require_different(const OutputPaths& paths) {
   const auto files = files_of(paths);
   for (std::size_t i = 0; i < files.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      require<UsageError>(real(files[i].second) != real(files[j].second), "sample",
-                          "{} and {} both name {}", files[j].first, files[i].first,
-                          files[i].second.string());
+      require<UsageError>(real(files[i].path) != real(files[j].path), "sample",
+                          "{} and {} both name {}", files[j].option, files[i].option,
+                          files[i].path.string());
     }
   }
+  // Who reads that directory takes it for a picture of a class.
+  const bool mixes =
+      !paths.grid.empty() && !paths.singles.empty() &&
+      real(paths.grid).parent_path() == real(paths.singles / "000000.png").parent_path();
+  require<UsageError>(!mixes, "sample",
+                      "--out {} lies in --out-dir {}: the grid is no such picture",
+                      paths.grid.string(), paths.singles.string());
 }
 
 constexpr const char* kFalseColoursName = "-false-colours";
@@ -69,7 +84,7 @@ std::vector<std::filesystem::path> earlier_pictures(const OutputPaths& paths) {
   return found;
 }
 
-void require_true_colours(const OutputPaths& paths, const data::Decoder& decoder) {
+void require_true_colours(const OutputPaths& paths, const data::PictureDecoder& decoder) {
   require<UsageError>(
       paths.npz.empty() || !decoder.is_false_colour(), "sample",
       "--npz {}: there is no decoder, and an evaluator would take false colours for pictures; "
@@ -79,7 +94,8 @@ void require_true_colours(const OutputPaths& paths, const data::Decoder& decoder
 
 }  // namespace
 
-PictureOutput::PictureOutput(const OutputPaths& paths, data::Decoder decoder,
+PictureOutput::PictureOutput(const OutputPaths& paths,
+                             std::shared_ptr<const data::PictureDecoder> decoder,
                              std::vector<std::int32_t> labels, const h5::Shape& sample, int columns,
                              const nlohmann::ordered_json& notes)
     : paths_(paths),
@@ -89,10 +105,15 @@ PictureOutput::PictureOutput(const OutputPaths& paths, data::Decoder decoder,
       side_(sample[1]),
       columns_(columns) {
   require_different(paths_);
-  require_true_colours(paths_, decoder_);
-  for (const auto& [option, path] : files_of(paths_)) require_output(path, option);
+  require_true_colours(paths_, *decoder_);
+  require<UsageError>(
+      !paths_.replace || !paths_.singles.empty(), "sample",
+      "--replace is of no use: it removes pictures from --out-dir, which is not given");
+  for (const OutputFile& file : files_of(paths_)) {
+    require_output(file.path, file.option, file.extensions);
+  }
   if (!paths_.singles.empty()) {
-    require_output(paths_.singles / "000000.png", "--out-dir");
+    require_output(paths_.singles / "000000.png", "--out-dir", ".png");
     replaced_ = earlier_pictures(paths_);
   }
   if (!paths_.latents.empty()) {
@@ -111,8 +132,8 @@ void PictureOutput::add(std::span<const float> latents) {
   if (latents_) latents_->append(latents);
   for (std::size_t i = 0; i < count; ++i, ++done_) {
     if (!paths_.pictures()) continue;
-    add_picture(decoder_.decode(latents.subspan(i * elements_, elements_), static_cast<int>(side_),
-                                static_cast<int>(side_)));
+    add_picture(decoder_->decode(latents.subspan(i * elements_, elements_), static_cast<int>(side_),
+                                 static_cast<int>(side_)));
   }
 }
 
@@ -121,7 +142,7 @@ void PictureOutput::add_picture(const Image& image) {
   replaced_.clear();
   if (!paths_.singles.empty()) {
     write_png(paths_.singles / fmt::format("{:06}{}.png", done_,
-                                           decoder_.is_false_colour() ? kFalseColoursName : ""),
+                                           decoder_->is_false_colour() ? kFalseColoursName : ""),
               image);
   }
   if (!paths_.npz.empty()) {

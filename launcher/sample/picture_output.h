@@ -8,9 +8,9 @@
 #include <span>
 #include <vector>
 
-#include "core/storage/npy.h"
 #include "core/image/png.h"
-#include "data/decoder.h"
+#include "core/storage/npy.h"
+#include "data/picture_decoder.h"
 #include "launcher/sample/latents_file.h"
 
 namespace edt {
@@ -31,8 +31,9 @@ class PictureOutput {
   // `columns`: pictures in a row of the grid; `notes`: what a file of latents says of itself.
   // Throws UsageError for places that cannot be written, and for what would not be what it seems:
   // false colours in an .npz, pictures of two calls in one directory.
-  PictureOutput(const OutputPaths& paths, data::Decoder decoder, std::vector<std::int32_t> labels,
-                const h5::Shape& sample, int columns, const nlohmann::ordered_json& notes);
+  PictureOutput(const OutputPaths& paths, std::shared_ptr<const data::PictureDecoder> decoder,
+                std::vector<std::int32_t> labels, const h5::Shape& sample, int columns,
+                const nlohmann::ordered_json& notes);
 
   // Latents [n, C, S, S] of the next n pictures.
   void add(std::span<const float> latents);
@@ -43,7 +44,7 @@ class PictureOutput {
   void add_picture(const Image& image);
 
   OutputPaths paths_;
-  data::Decoder decoder_;
+  std::shared_ptr<const data::PictureDecoder> decoder_;
   std::vector<std::int32_t> labels_;
   std::uint64_t elements_, side_;  // of the latents of one picture
   int columns_;

@@ -37,13 +37,16 @@ data::Decoder TrainedData::decoder(const ModelConfig& model) const {
 
 nlohmann::ordered_json TrainedData::decoding(const ModelConfig& model) const {
   const LatentShape& shape = model.latents();
+  // What the data set says counts: in older checkpoints models count 8 pixels for each latent.
+  const std::int64_t pixels =
+      latents && latents->image_size > 0 ? latents->image_size : shape.factor * shape.height;
   nlohmann::ordered_json notes{{"format", "edt-latents"},
                                {"format_version", 1},
                                {"written_by", "edt " + versions().front().second},
                                {"layout", "N, C, H, W"},
                                {"channels", shape.channels},
-                               {"image_size", shape.factor * shape.height},
-                               {"pixels_per_latent", shape.factor},
+                               {"image_size", pixels},
+                               {"pixels_per_latent", pixels / shape.height},
                                {"num_classes", model.classes()}};
   if (!shape.is_square()) notes["image_width"] = shape.factor * shape.width;
   if (!latents) {
@@ -54,10 +57,14 @@ nlohmann::ordered_json TrainedData::decoding(const ModelConfig& model) const {
       "latents of the VAE = (latents * channel_std + channel_mean) / scale + shift, for each "
       "channel";
   notes["scale"] = latents->scale;
-  notes["shift"] = 0.0;
+  notes["shift"] = latents->shift;
   notes["channel_mean"] = latents->mean;
   notes["channel_std"] = latents->std;
   notes["class_names"] = latents->class_names;
+  if (!latents->autoencoder.empty()) notes["autoencoder"] = latents->autoencoder;
+  if (!latents->autoencoder_checksum.empty()) {
+    notes["autoencoder_checksum"] = latents->autoencoder_checksum;
+  }
   return notes;
 }
 

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/base/shell_text.h"
+#include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/file_kind.h"
 #include "model/dit/diffusers_names.h"
 
 namespace edt {
@@ -31,6 +34,28 @@ std::string beginning_of(const std::string& part) {
     if (known.name == part) return std::string(known.beginning);
   }
   return part.ends_with('.') ? part : part + '.';
+}
+
+// What makes safetensors of other files, as a line for a shell.
+std::string way_out(FileKind kind, const fs::path& path) {
+  if (kind == FileKind::kTorchZip || kind == FileKind::kTorchLegacy) {
+    return fmt::format(
+        ", convert it: python3 -c \"import sys, torch, safetensors.torch as s; f = sys.argv[1]; d "
+        "= "
+        "torch.load(f, map_location='cpu', weights_only=False); d = d.get('ema', "
+        "d.get('state_dict', d.get('model', d))); s.save_file({{k: v.contiguous() for k, v in "
+        "d.items()}}, f + '.safetensors')\" {}",
+        shell_quoted(path.string()));
+  }
+  if (kind == FileKind::kJson && path.string().ends_with(".index.json")) {
+    return fmt::format(
+        "; it names files of parts, join them: python3 -c \"import sys, glob, os, "
+        "safetensors.torch as s; d = {{}}; [d.update(s.load_file(f)) for f in "
+        "glob.glob(os.path.join(glob.escape(sys.argv[1]), '*-of-*.safetensors'))]; s.save_file(d, "
+        "os.path.join(sys.argv[1], '{}'))\" {}",
+        kDiffusersFile, shell_quoted(path.has_parent_path() ? path.parent_path().string() : "."));
+  }
+  return "";
 }
 
 bool has_diffusers_names(const SafetensorsReader& reader) {
@@ -96,10 +121,18 @@ bool covers_label_table(const std::vector<std::string>& parts) {
 
 fs::path weight_file(const fs::path& path) {
   std::error_code code;
-  if (!fs::is_directory(path, code)) return path;
-  require<DataError>(fs::exists(path / kDiffusersFile, code), "weights",
-                     "{} is a directory and has no {}", path.string(), kDiffusersFile);
-  return path / kDiffusersFile;
+  fs::path file = path;
+  if (fs::is_directory(path, code)) {
+    file = path / kDiffusersFile;
+    const fs::path index = file.string() + ".index.json";
+    if (!fs::exists(file, code) && fs::exists(index, code)) file = index;
+    require<DataError>(fs::exists(file, code), "weights", "{} is a directory and has no {}",
+                       path.string(), kDiffusersFile);
+  }
+  const FileKind kind = kind_of_file(file);
+  require<DataError>(kind == FileKind::kSafetensors, "weights", "{}: is {}, safetensors are read{}",
+                     file.string(), described(kind), way_out(kind, file));
+  return file;
 }
 
 ImportRequest import_request(const fs::path& file, const ModelConfig& config, const Model& model) {
@@ -120,7 +153,7 @@ ImportRequest import_request(const fs::path& file, const ModelConfig& config, co
   }
   const fs::path json = file.parent_path() / "config.json";
   if (file.filename() != kDiffusersFile || !fs::exists(json)) return request;
-  const auto parsed = nlohmann::json::parse(read_text(json), nullptr, false);
+  const auto parsed = try_parse_json(read_text(json));
   require<DataError>(parsed.is_object(), "weights", "{}: not a JSON object", json.string());
   check_diffusers_config(*dit, parsed, json.string());
   return request;

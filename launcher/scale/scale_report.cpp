@@ -2,17 +2,12 @@
 
 #include <algorithm>
 
+#include "core/base/median.h"
 #include "launcher/text/report.h"
 #include "model/plan/predict.h"
 
 namespace edt {
 namespace {
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const std::size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 std::vector<double> column(const std::vector<nlohmann::json>& results, const char* key) {
   std::vector<double> values;

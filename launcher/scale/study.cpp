@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "core/base/shell_text.h"
+#include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 
 namespace edt {
@@ -34,12 +36,6 @@ std::int64_t accumulation(const StudyOptions& options, const ScalePoint& point) 
                       "{} images are no multiple of the micro-batch {}", images,
                       options.step.micro_batch);
   return images / options.step.micro_batch / point.data_ranks();
-}
-
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return result + "'";
 }
 
 std::string program() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
@@ -99,15 +95,15 @@ Study::Study(std::filesystem::path directory, const StudyOptions& options)
   const std::filesystem::path file = directory_ / "study.json";
   const Json now = description(options);
   if (!std::filesystem::exists(file)) {
-    write_text_atomically(file, now.dump(2) + "\n");
+    write_text_atomically(file, dump_json(now, 2) + "\n");
     return;
   }
-  const Json before = Json::parse(read_text(file), nullptr, false);
+  const Json before = try_parse_json(read_text(file));
   require<UsageError>(before.is_object(), "bench scale", "{} is damaged", file.string());
   for (const auto& [key, value] : now.items()) {
     require<UsageError>(before.value(key, Json()) == value, "bench scale",
                         "the study in {} has {} {}, now it is {}", directory_.string(), key,
-                        before.value(key, Json()).dump(), value.dump());
+                        dump_json(before.value(key, Json())), dump_json(value));
   }
 }
 
@@ -123,7 +119,7 @@ std::string Study::arguments(const ScalePoint& point) const {
 std::optional<Json> Study::result(const ScalePoint& point, int repeat) const {
   const std::filesystem::path file = result_file(point, repeat);
   if (!std::filesystem::exists(file)) return std::nullopt;
-  Json json = Json::parse(read_text(file), nullptr, false);
+  Json json = try_parse_json(read_text(file));
   if (!json.is_object() || !json.contains("images_per_s")) return std::nullopt;  // of a failed job
   return json;
 }
@@ -144,9 +140,9 @@ void Study::measure(const ScalePoint& point, int repeat, const std::string& laun
   const std::filesystem::path file = result_file(point, repeat);
   const std::filesystem::path log = directory_ / "last-error.log";
   PartialFile partial(file);
-  const std::string command =
-      fmt::format("{} {} bench step {} >{} 2>{} </dev/null", start, quoted(program()),
-                  arguments(point), quoted(partial.partial().string()), quoted(log.string()));
+  const std::string command = fmt::format(
+      "{} {} bench step {} >{} 2>{} </dev/null", start, shell_quoted(program()), arguments(point),
+      shell_quoted(partial.partial().string()), shell_quoted(log.string()));
   const int status = std::system(command.c_str());
   require<Error>(status == 0, "bench scale", "{} failed: {} ({})", point.key(), reason_in(log),
                  command);
@@ -159,7 +155,7 @@ void Study::write_jobs(const std::vector<ScalePoint>& points,
   std::vector<int> counts;
   for (const ScalePoint& point : points) counts.push_back(point.ranks);
   std::ranges::sort(counts);
-  counts.erase(std::ranges::unique(counts).begin(), counts.end());
+  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   const std::string results = std::filesystem::absolute(directory_ / "results").string();
   std::string submit =
       "#!/usr/bin/env bash\n# Hands the study's job arrays to Slurm. Measured "
@@ -188,7 +184,7 @@ void Study::write_jobs(const std::vector<ScalePoint>& points,
                     "[[ -e $result ]] && exit 0\n"
                     "srun ${{EDT:-{4}}} bench step ${{row#*$'\\t'}} >\"$result.partial\"\n"
                     "mv \"$result.partial\" \"$result\"\n",
-                    name, ranks, rows - 1, quoted(results), quoted(program())));
+                    name, ranks, rows - 1, shell_quoted(results), shell_quoted(program())));
     submit += fmt::format("sbatch \"$@\" {}.sbatch\n", name);
   }
   write_text_atomically(to / "submit.sh", submit);

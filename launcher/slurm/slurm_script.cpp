@@ -6,20 +6,12 @@
 #include <regex>
 
 #include "core/base/error.h"
+#include "core/base/shell_text.h"
 #include "core/storage/durable_file.h"
 #include "launcher/slurm/slurm_recipe.h"
 
 namespace edt {
 namespace {
-
-// For the shell, where it is not plain.
-std::string quoted(const std::string& text) {
-  static const std::regex plain("[A-Za-z0-9_./:=,@%+-]+");
-  if (std::regex_match(text, plain)) return text;
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
 
 // What a directive holds ends at a line's end, whatever quotes say.
 void require_one_line(const std::string& option, const std::string& value) {
@@ -129,14 +121,14 @@ std::string slurm_script(const SlurmRequest& request, const std::filesystem::pat
   std::string text = "#!/usr/bin/env bash\n# Written by edt slurm. Submit it with sbatch.\n";
   for (const std::string& directive : directives) {
     require_one_line("a directive", directive);
-    text += "#SBATCH " + quoted(directive) + "\n";
+    text += "#SBATCH " + shell_quoted(directive) + "\n";
   }
-  text += fmt::format("set -euo pipefail\nEDT=${{EDT:-{}}}\n\n", quoted(program.string()));
+  text += fmt::format("set -euo pipefail\nEDT=${{EDT:-{}}}\n\n", shell_quoted(program.string()));
   text +=
       request.cluster_file.empty() ? std::string(kClusterScript) : read_text(request.cluster_file);
   text += "\n" + std::string(kJobScript);
   text += fmt::format("\nedt_train --config {} --run.dir {} \"$@\"\n",
-                      quoted(configuration.string()), quoted(run.string()));
+                      shell_quoted(configuration.string()), shell_quoted(run.string()));
   return text;
 }
 

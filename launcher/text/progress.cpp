@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <exception>
 #include <iostream>
 
 #include "core/base/standard_streams.h"
@@ -44,7 +45,10 @@ ProgressStyle progress_style(bool silent) {
 }
 
 Progress::Progress(Settings settings, std::ostream& out)
-    : settings_(std::move(settings)), out_(out), done_(settings_.begin) {
+    : settings_(std::move(settings)),
+      out_(out),
+      done_(settings_.begin),
+      exceptions_(std::uncaught_exceptions()) {
   if (!settings_.clock) settings_.clock = steady_seconds;
   started_ = recent_time_ = drawn_ = settings_.clock();
   recent_done_ = done_;
@@ -54,6 +58,8 @@ Progress::Progress(Settings settings, std::ostream& out)
 Progress::~Progress() {
   if (settings_.style == ProgressStyle::kSilent || !is_read()) return;
   erase();
+  out_ << std::flush;
+  if (std::uncaught_exceptions() > exceptions_) return;  // what went wrong is what counts
   out_ << fmt::format("{}: {} in {}\n", settings_.label, amount(),
                       human_duration(settings_.clock() - started_))
        << std::flush;

@@ -29,7 +29,7 @@ class Progress {
 
   // Writes to `out`, usually standard error.
   Progress(Settings settings, std::ostream& out);
-  // Ends the bar's line and says how long it took.
+  // Ends the bar's line and says how long it took; nothing where an error ends the work.
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -55,6 +55,7 @@ class Progress {
   double recent_time_, recent_rate_ = 0;
   std::int64_t recent_done_;
   bool bar_visible_ = false;
+  int exceptions_;  // under way when it began
 };
 
 }  // namespace edt

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

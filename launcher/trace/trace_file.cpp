@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 
 namespace edt {
@@ -60,10 +61,9 @@ std::string trace_events(const SpanRecord& record, int rank, const std::string& 
                          const ClockOffset& clock) {
   std::string labels = fmt::format("clock within {:.1f} us", clock.accuracy * 1e-3);
   if (record.dropped > 0) labels += fmt::format(", {} events dropped", record.dropped);
-  std::string text =
-      metadata("process_name", rank, 0, {{"name", fmt::format("rank {} on {}", rank, host)}})
-          .dump();
-  const auto add = [&](const Json& json) { text += ",\n" + json.dump(); };
+  std::string text = dump_json(
+      metadata("process_name", rank, 0, {{"name", fmt::format("rank {} on {}", rank, host)}}));
+  const auto add = [&](const Json& json) { text += ",\n" + dump_json(json); };
   add(metadata("process_labels", rank, 0, {{"labels", labels}}));
   add(metadata("process_sort_index", rank, 0, {{"sort_index", rank}}));
   for (std::size_t i = 0; i < record.lanes.size(); ++i) {
@@ -76,21 +76,21 @@ std::string trace_events(const SpanRecord& record, int rank, const std::string& 
 
 void write_trace(const std::filesystem::path& file, const std::string& events,
                  Communicator& ranks) {
-  constexpr std::string_view kLabel = "trace";
+  constexpr std::string_view kTraceLabel = "trace";
   if (!ranks.is_root()) {
     std::string text = padded(events);
     auto size = static_cast<double>(text.size());
-    ranks.send(view_of(std::span(&size, 1), {1}), 0, kLabel);
-    ranks.send(words_of(text), 0, kLabel);
+    ranks.send(view_of(std::span(&size, 1), {1}), 0, kTraceLabel);
+    ranks.send(words_of(text), 0, kTraceLabel);
     return;
   }
   DurableFile out(file);
   out.write("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n" + events);
   for (int other = 1; other < ranks.size(); ++other) {
     double size = 0;
-    ranks.receive(view_of(std::span(&size, 1), {1}), other, kLabel);
+    ranks.receive(view_of(std::span(&size, 1), {1}), other, kTraceLabel);
     std::string text(static_cast<std::size_t>(size), ' ');
-    ranks.receive(words_of(text), other, kLabel);
+    ranks.receive(words_of(text), other, kTraceLabel);
     out.write(",\n" + text);
   }
   out.write("\n]}\n");

@@ -7,7 +7,7 @@
 
 #include "launcher/trace/clock_offset.h"
 #include "launcher/trace/trace_recorder.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

@@ -23,7 +23,8 @@ std::pair<std::string, std::string> first_difference(const std::string& a, const
   }
 }
 
-std::string verdict(const std::vector<std::string>& texts, const std::vector<std::string>& names) {
+std::string diagnosis(const std::vector<std::string>& texts,
+                      const std::vector<std::string>& names) {
   for (std::size_t rank = 1; rank < texts.size(); ++rank) {
     if (texts[rank] == texts[0]) continue;
     const auto [expected, found] = first_difference(texts[0], texts[rank]);
@@ -38,7 +39,7 @@ void require_agreement(Communicator& ranks, std::string_view what, std::string_v
   const auto texts = ranks.gather(mine, 0, what);
   const auto names = ranks.gather(ranks.name(), 0, what);
   const std::string difference =
-      ranks.broadcast(ranks.is_root() ? verdict(texts, names) : std::string(), 0, what);
+      ranks.broadcast(ranks.is_root() ? diagnosis(texts, names) : std::string(), 0, what);
   require<UsageError>(difference.empty(), what, "ranks differ: {}", difference);
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/ops/backend.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

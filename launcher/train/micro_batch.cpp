@@ -6,7 +6,7 @@
 #include "launcher/recipe/engine_config.h"
 #include "launcher/text/report.h"
 #include "launcher/train/agreement.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 
 namespace edt {
 namespace {

@@ -30,7 +30,7 @@ std::vector<double> each_rank(const std::vector<RankSeconds>& ranks, std::size_t
 }
 
 // The lower one of two: with two ranks the faster one is the measure.
-double median(std::vector<double> values) {
+double lower_median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
@@ -56,8 +56,9 @@ std::vector<std::string> stragglers(const std::vector<RankSeconds>& ranks,
     if (activity == kCommunication) continue;
     const std::vector<double> values = each_rank(ranks, activity);
     const auto slowest = std::max_element(values.begin(), values.end());
-    const double usual = median(values);
-    if (*slowest < kSlower * usual || *slowest - usual < kWorthTelling * median(steps)) continue;
+    const double usual = lower_median(values);
+    if (*slowest < kSlower * usual || *slowest - usual < kWorthTelling * lower_median(steps))
+      continue;
     lines.push_back(fmt::format("{}: {} {} a step, the median rank {}",
                                 names[static_cast<std::size_t>(slowest - values.begin())],
                                 RankSeconds::kNames[activity], human_duration(*slowest),

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "launcher/train/step_log.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

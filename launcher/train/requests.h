@@ -7,7 +7,7 @@
 
 #include "launcher/run/run_directory.h"
 #include "launcher/signals.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

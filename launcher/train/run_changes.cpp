@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "launcher/recipe/train_config.h"
 
@@ -29,7 +30,7 @@ std::string values_checksum(const data::Dataset& dataset) {
 }
 
 nlohmann::ordered_json parse_identity(const std::string& text) {
-  const auto json = nlohmann::ordered_json::parse(text, nullptr, false);
+  const auto json = try_parse_ordered_json(text);
   return json.is_object() ? json : nlohmann::ordered_json::object();
 }
 
@@ -48,7 +49,7 @@ std::string data_identity(const data::Dataset& dataset, bool shard_local) {
     const std::vector<std::uint64_t> sizes = dataset.shard_sizes();
     json["checksum of shard sizes"] = checksum_text(checksum_of(std::span(sizes)));
   }
-  return json.dump();
+  return dump_json(json);
 }
 
 std::vector<OptionChange> changes_between(const RunIdentity& before, const RunIdentity& after,

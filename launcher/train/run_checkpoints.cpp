@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 #include "launcher/recipe/retention_options.h"
 #include "launcher/run/metrics_scan.h"
@@ -19,8 +20,8 @@ constexpr const char* kData = "data";  // in CheckpointInfo::extra
 constexpr const char* kLoss = "loss";
 
 std::string data_identity_in(const CheckpointInfo& info) {
-  const auto extra = nlohmann::json::parse(info.extra, nullptr, false);
-  return extra.is_object() && extra.contains(kData) ? extra[kData].dump() : "{}";
+  const auto extra = try_parse_json(info.extra);
+  return extra.is_object() && extra.contains(kData) ? dump_json(extra[kData]) : "{}";
 }
 
 }  // namespace
@@ -180,7 +181,7 @@ void RunCheckpoints::check_metrics(const Checkpoint& checkpoint) {
   const CheckpointInfo& info = checkpoint.info();
   std::string foreign;
   if (mesh_.world().is_root()) {
-    const auto extra = nlohmann::json::parse(info.extra, nullptr, false);
+    const auto extra = try_parse_json(info.extra);
     const MetricsScan scan = scan_metrics(directory_.metrics(), info.step + 1);
     const bool is_known = extra.is_object() && extra.contains(kLoss) && extra[kLoss].is_number();
     if (is_known && scan.last_step == info.step && scan.loss && *scan.loss != extra[kLoss]) {
@@ -280,10 +281,10 @@ void RunCheckpoints::save() {
        .compute_dtype = std::string(name_of(config_.run.dtype)),
        .configuration = identity_.configuration,
        .mesh = fmt::format("{}, zero {}", mesh_.text(), static_cast<int>(config_.parallel.zero)),
-       .extra = nlohmann::json{{kData, nlohmann::json::parse(identity_.data)},
-                               {kLoss, last_loss_},
-                               {LatentSpace::kKey, nlohmann::json::parse(identity_.latents)}}
-                    .dump(),
+       .extra = dump_json(
+           nlohmann::json{{kData, parse_json(identity_.data, kData)},
+                          {kLoss, last_loss_},
+                          {LatentSpace::kKey, parse_json(identity_.latents, LatentSpace::kKey)}}),
        .smoothed_loss = smoothed_loss_.value()},
       extras());
 }

@@ -13,7 +13,7 @@
 #include "model/training/engine.h"
 #include "parallel/checkpoint/checkpoint.h"
 #include "parallel/checkpoint/writer.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 
 namespace edt {
 

@@ -8,8 +8,8 @@
 namespace edt {
 
 SampleGrid::SampleGrid(const ModelConfig& config, const RunOptions& options, std::uint64_t seed,
-                       Backend& backend, data::Decoder decoder, const Mesh& mesh,
-                       const TensorGroup& tensor_ranks)
+                       Backend& backend, std::shared_ptr<const data::PictureDecoder> decoder,
+                       const Mesh& mesh, const TensorGroup& tensor_ranks)
     : mesh_(mesh),
       backend_(backend),
       model_(make_model(config, backend, DType::kFloat32, tensor_ranks)),
@@ -32,7 +32,13 @@ Image SampleGrid::draw(const FlatLayout& layout, std::span<float> weights) {
     latents.insert(latents.end(), batch.begin(), batch.end());
   });
   if (!mesh_.world().is_root()) return {};
-  const std::vector<Image> images = decoder_.decode_all(latents);
+  const LatentShape& shape = model_->latents();
+  const auto height = static_cast<int>(shape.height), width = static_cast<int>(shape.width);
+  const std::size_t each = sampler_.picture_elements();
+  std::vector<Image> images;
+  for (std::size_t at = 0; at < latents.size(); at += each) {
+    images.push_back(decoder_->decode(std::span(latents).subspan(at, each), height, width));
+  }
   return make_grid(images, static_cast<int>(std::min<std::int64_t>(10, model_->classes())));
 }
 

@@ -2,14 +2,14 @@
 // is the same each time, so that grids show how the pictures change. Data ranks share the work.
 #pragma once
 
+#include "core/image/image.h"
 #include "core/ops/backend.h"
-#include "core/image/png.h"
-#include "data/decoder.h"
+#include "data/picture_decoder.h"
 #include "launcher/recipe/train_config.h"
 #include "model/families/model_config.h"
 #include "model/sampling/picture_sampler.h"
-#include "parallel/flat_layout.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/flat_layout.h"
+#include "parallel/sharding/mesh.h"
 
 namespace edt {
 
@@ -17,8 +17,8 @@ class SampleGrid {
  public:
   // `decoder` is that of the data, for latents as the model sees them.
   SampleGrid(const ModelConfig& config, const RunOptions& options, std::uint64_t seed,
-             Backend& backend, data::Decoder decoder, const Mesh& mesh,
-             const TensorGroup& tensor_ranks);
+             Backend& backend, std::shared_ptr<const data::PictureDecoder> decoder,
+             const Mesh& mesh, const TensorGroup& tensor_ranks);
 
   // `weights`: the flat moving average. All ranks call it; the first one gets the picture.
   Image draw(const FlatLayout& layout, std::span<float> weights);
@@ -28,7 +28,7 @@ class SampleGrid {
   Backend& backend_;
   std::unique_ptr<Model> model_;
   PictureSampler sampler_;
-  data::Decoder decoder_;
+  std::shared_ptr<const data::PictureDecoder> decoder_;
   PictureRequest request_;
 };
 

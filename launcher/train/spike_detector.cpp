@@ -7,6 +7,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
+
 namespace edt {
 namespace {
 
@@ -32,7 +34,7 @@ void SpikeDetector::resume(const std::filesystem::path& metrics, std::int64_t fi
     std::deque<nlohmann::json> last;
     std::ifstream stream(metrics);
     for (std::string line; std::getline(stream, line);) {
-      const auto record = nlohmann::json::parse(line, nullptr, false);
+      const auto record = try_parse_json(line);
       if (!record.is_object() || !is_number(record, "step")) continue;  // it is said elsewhere
       if (record["step"].get<std::int64_t>() >= first_step) break;
       const bool counts = !record.contains("rejected") && is_number(record, "loss") &&
@@ -44,7 +46,8 @@ void SpikeDetector::resume(const std::filesystem::path& metrics, std::int64_t fi
   }
   values_.clear();
   rejected_ = 0;
-  for (const auto& pair : nlohmann::json::parse(ranks.broadcast(kept.dump(), 0, "last losses"))) {
+  const std::string text = ranks.broadcast(dump_json(kept), 0, "last losses");
+  for (const auto& pair : parse_json(text, "last losses")) {
     values_.push_back({pair[0], pair[1]});
   }
 }

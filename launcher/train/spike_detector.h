@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <string>
 
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

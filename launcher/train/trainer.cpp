@@ -4,7 +4,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/image/png.h"
 #include "core/storage/durable_file.h"
+#include "data/decoder.h"
 #include "launcher/memory/memory_check.h"
 #include "launcher/recipe/engine_config.h"
 #include "launcher/recipe/model_data.h"
@@ -14,7 +16,7 @@
 #include "launcher/train/rank_times.h"
 #include "launcher/version.h"
 #include "model/plan/products.h"
-#include "parallel/device_communicator.h"
+#include "parallel/comm/device/device_communicator.h"
 
 namespace edt {
 namespace {
@@ -57,6 +59,18 @@ std::string signature_of(const data::Dataset& dataset) {
                         shard->size(), std::filesystem::file_size(shard->path()));
   }
   return text;
+}
+
+// Only the number of latents counts; but who did not mean another number of pixels shall know.
+std::string other_pixels(const data::Dataset& dataset, const LatentShape& latents) {
+  const data::Description& description = dataset.description();
+  const std::int64_t counted = latents.factor * description.height;
+  if (description.image_size == counted) return "";
+  return fmt::format(
+      "{}: latents of {} x {} are of pictures of {} pixels; model.image-size counts {} pixels for "
+      "each latent, so {} stands for them",
+      dataset.path().string(), description.height, description.width, description.image_size,
+      latents.factor, counted);
 }
 
 // The first rank reads for all.
@@ -192,6 +206,8 @@ int Trainer::train(bool silent, const StopSignals& signals) {
             counted(dataset_.shards().size(), "shard"), dataset_.description().classes);
   const std::string slow = dataset_.slow_layout();
   if (!slow.empty() && world().is_root()) log::warning("{}", slow);
+  if (const std::string other = other_pixels(dataset_, model_config_.latents()); !other.empty())
+    warn_once(world(), "{}", other);
   if (resumed_) log::info("going on after step {}", engine_.step());
   if (engine_.step() >= last) {
     log::info("step {} is reached already; nothing to do", last);
@@ -208,8 +224,9 @@ int Trainer::train(bool silent, const StopSignals& signals) {
       config_.run.dtype, world());
   std::unique_ptr<SampleGrid> samples;
   if (config_.run.sample_every > 0) {
-    data::Decoder decoder(dataset_.description(), config_.data.normalize);
-    if (decoder.is_false_colour()) {
+    auto decoder =
+        std::make_shared<const data::Decoder>(dataset_.description(), config_.data.normalize);
+    if (decoder->is_false_colour()) {
       log::warning("sample grids are {}, as the data set has no decoder", data::kFalseColours);
     }
     samples = std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed,
@@ -324,6 +341,7 @@ void Trainer::look_for_spikes(StepRecord& record) {
 double Trainer::save(StepLog* log) {
   phase("checkpoint");
   const auto begin = Clock::now();
+  if (world().is_root()) dataset_.look_again();  // what was trained on other data is not kept
   if (log) log->sync();
   checkpoints_.save();
   return seconds_since(begin);

@@ -19,7 +19,7 @@
 #include "launcher/train/step_log.h"
 #include "model/recipe/training.h"
 #include "parallel/health/watchdog.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 
 namespace edt {
 

@@ -11,10 +11,6 @@
 namespace edt {
 namespace {
 
-std::string mean_text(const RunView& run, double MetricsRecord::*value) {
-  return value_text(run.metrics().recent_mean(value));
-}
-
 std::string share_text(const RunView& run, const std::string& name) {
   for (const auto& [share, value] : run.metrics().recent_shares()) {
     if (share == name) return percent(std::max(value, 0.0));

@@ -1,8 +1,9 @@
 #include "launcher/watch/pace.h"
 
-#include <algorithm>
 #include <cmath>
 #include <vector>
+
+#include "core/base/median.h"
 
 namespace edt {
 namespace {
@@ -14,12 +15,6 @@ std::size_t begin_of_last_start(const std::deque<MetricsRecord>& recent) {
   std::size_t begin = recent.size() - 1;
   while (begin > 0 && recent[begin - 1].generation == recent.back().generation) --begin;
   return begin;
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
 }
 
 }  // namespace

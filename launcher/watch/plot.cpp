@@ -143,8 +143,8 @@ void draw(Canvas& canvas, const Area& area, const Plot& plot) {
   for (const PlotCurve& curve : plot.curves) {
     for (const auto& point : curve.points) x.cover(point.first);
   }
-  constexpr int kLabels = 8;
-  const Area inner{area.column + kLabels, area.row + 1, area.columns - kLabels, area.rows - 2};
+  constexpr int kScale = 8;  // columns of the numbers at the left
+  const Area inner{area.column + kScale, area.row + 1, area.columns - kScale, area.rows - 2};
   if (x.empty()) {
     canvas.text(area.column, area.row + 1, "no values yet", Ink::kMuted, area.columns);
     return;

@@ -21,10 +21,6 @@ std::vector<std::pair<double, double>> means(const Curve& curve, double factor =
   return points;
 }
 
-std::string mean_text(const RunView& run, Value value) {
-  return value_text(run.metrics().recent_mean(value));
-}
-
 struct Kind {
   const char* title;
   Value value;

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "launcher/exit_status.h"
 #include "launcher/run/run_lock.h"
 
@@ -33,7 +34,7 @@ RunPhase phase_of(int status) {
 std::optional<Outcome> read_outcome(const std::filesystem::path& file) {
   std::ifstream stream(file);
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const auto json = try_parse_json(text);
   if (!json.is_object() || !json.contains("status") || !json["status"].is_number_integer()) {
     return {};
   }

@@ -56,6 +56,10 @@ std::string value_text(double value) {
   return std::isfinite(value) ? fmt::format("{:.4g}", value) : "-";
 }
 
+std::string mean_text(const RunView& run, double MetricsRecord::*value) {
+  return value_text(run.metrics().recent_mean(value));
+}
+
 std::string recipe_text(const RunView& run) {
   if (!run.recipe()) return {};
   const RunRecipe& recipe = *run.recipe();

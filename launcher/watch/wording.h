@@ -17,6 +17,8 @@ std::string ago_text(double time, double now);  // "3 min ago"
 std::string percent(double share);              // "3.1 %"
 // Three or four significant digits; "-" for what is not finite.
 std::string value_text(double value);
+// So, the mean of that value over the last steps.
+std::string mean_text(const RunView& run, double MetricsRecord::*value);
 
 // "EDT-S/2, bf16, batch 256"; empty while nothing is known.
 std::string recipe_text(const RunView& run);

@@ -141,7 +141,7 @@ class DcDown {
   Var operator()(PicturePass& pass, const Var& x) const {
     Var y = conv_(pass, x);
     if (folds_) y = fold_pixels(pass.tape, y, 2, 1);
-    return shortcut_ ? add(pass.tape, y, fold_pixels(pass.tape, x, 2, group_)) : y;
+    return shortcut_ ? with_added(pass, y, fold_pixels(pass.tape, x, 2, group_)) : y;
   }
 
  private:
@@ -170,7 +170,7 @@ class DcUp {
   Var operator()(PicturePass& pass, const Var& x) const {
     Var y = conv_(pass, x);
     if (unfolds_) y = unfold_pixels(pass.tape, y, 2, 1);
-    return shortcut_ ? add(pass.tape, y, unfold_pixels(pass.tape, x, 2, repeats_)) : y;
+    return shortcut_ ? with_added(pass, y, unfold_pixels(pass.tape, x, 2, repeats_)) : y;
   }
 
  private:
@@ -245,7 +245,7 @@ class DcEncoder final : public PictureNetwork {
     if (in_) x = (*in_)(pass, x);
     run_steps(steps_, pass, x);
     const Var means = fold_pixels(pass.tape, x, 1, group_);
-    return add(pass.tape, (*out_)(pass, x), means);
+    return with_added(pass, (*out_)(pass, x), means);
   }
 
   // Levels may be empty, so that numbers are missing.
@@ -312,7 +312,7 @@ class DcDecoder final : public PictureNetwork {
 
   Var run(PicturePass& pass, Var x) const override {
     const Var repeated = unfold_pixels(pass.tape, x, 1, repeats_);
-    x = converted(pass, add(pass.tape, in_(pass, x), repeated), dtype_);
+    x = converted(pass, with_added(pass, in_(pass, x), repeated), dtype_);
     run_steps(steps_, pass, x);
     x = (*norm_)(pass, x, kRelu, {}, DType::kFloat32);
     if (out_) return (*out_)(pass, x);

@@ -11,6 +11,11 @@ Var converted(PicturePass& pass, const Var& x, DType dtype) {
   return y;
 }
 
+Var with_added(PicturePass& pass, Var y, const Var& x) {
+  pass.tape.device().add_into(x.tensor(), y.tensor());
+  return y;
+}
+
 Var ConvolutionLayer::operator()(PicturePass& pass, const Var& x,
                                  PictureActivation activation) const {
   if (pass.calls != nullptr) pass.calls->push_back({form(), x.shape()});

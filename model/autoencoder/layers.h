@@ -71,6 +71,8 @@ class RmsNormLayer {
 
 // x in another type.
 Var converted(PicturePass& pass, const Var& x, DType dtype);
+// y, to which x of its type has been added.
+Var with_added(PicturePass& pass, Var y, const Var& x);
 
 // Makes layers from tensors by name.
 class LayerFactory {

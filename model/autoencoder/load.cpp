@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
-#include "core/storage/strict_json.h"
 #include "model/autoencoder/parts.h"
 
 namespace edt {
@@ -74,7 +74,7 @@ double number_in(const nlohmann::json& json, const char* key, double otherwise,
                  const std::string& label) {
   if (!json.contains(key) || json[key].is_null()) return otherwise;
   require<DataError>(json[key].is_number(), "vae", "{}: {} is {}, not a number", label, key,
-                     json[key].dump());
+                     dump_json(json[key]));
   return json[key].get<double>();
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "model/config.h"
-#include "parallel/tensor_parallel.h"
+#include "parallel/tensor/tensor_parallel.h"
 
 namespace edt {
 

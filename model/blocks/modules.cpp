@@ -79,8 +79,8 @@ PatchEmbedding PatchEmbedding::make(ParameterList& list, std::int64_t width,
                                     const CommonConfig& config) {
   PatchEmbedding made;
   made.projection.weight =
-      &list.add("x_embedder.proj.weight", {width, config.latents.channels, config.patch, config.patch},
-                Init::kXavierUniform);
+      &list.add("x_embedder.proj.weight",
+                {width, config.latents.channels, config.patch, config.patch}, Init::kXavierUniform);
   made.projection.bias = &list.add("x_embedder.proj.bias", {width}, Init::kZero);
   return made;
 }

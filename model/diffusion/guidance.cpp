@@ -25,8 +25,8 @@ void repeat(std::span<const float> from, std::span<float> to) {
 }  // namespace
 
 std::int64_t guided_channels(GuidedChannels which, std::int64_t channels) {
-  const bool first_three = which == GuidedChannels::kFirstThree ||
-                           (which == GuidedChannels::kAuto && channels == 4);
+  const bool first_three =
+      which == GuidedChannels::kFirstThree || (which == GuidedChannels::kAuto && channels == 4);
   return first_three ? std::min<std::int64_t>(3, channels) : channels;
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 
 namespace edt {
 namespace {
@@ -112,8 +113,8 @@ void check_diffusers_config(const DitConfig& config, const nlohmann::json& json,
   for (const auto& [key, value] : wanted.items()) {
     if (key == "norm_eps" || !json.is_object() || !json.contains(key)) continue;
     require<DataError>(json[key] == nlohmann::json(value), "import",
-                       "{}: {} is {}, that of the model is {}", where, key, json[key].dump(),
-                       value.dump());
+                       "{}: {} is {}, that of the model is {}", where, key, dump_json(json[key]),
+                       dump_json(value));
   }
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "parallel/transport_communicator.h"
+#include "parallel/comm/p2p_communicator.h"
 
 namespace edt {
 namespace {

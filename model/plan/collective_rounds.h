@@ -1,4 +1,4 @@
-// The rounds of a collective as parallel/transport_communicator.cpp takes them: how many bytes the
+// The rounds of a collective as parallel/comm/p2p_communicator.cpp takes them: how many bytes the
 // busiest rank sends to a rank how far away. Tests hold it against counted messages.
 #pragma once
 

@@ -41,7 +41,7 @@ class RecordingDevice : public RecordingBackend {
   explicit RecordingDevice(Recorder& recorder) : recorder_(recorder) {}
 
   std::string_view name() const override { return "plan"; }
-  HollowMemory& memory() override { return memory_; }
+  FakeMemory& memory() override { return memory_; }
 
   // Records updates and norms.
   std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config) override {
@@ -77,7 +77,7 @@ class RecordingDevice : public RecordingBackend {
   }
 
   Recorder& recorder_;
-  HollowMemory memory_;
+  FakeMemory memory_;
 };
 
 template <auto Method, class... Args>

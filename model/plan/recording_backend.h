@@ -3,14 +3,14 @@
 
 #include <memory>
 
-#include "model/plan/hollow_memory.h"
+#include "model/plan/fake_memory.h"
 #include "model/plan/recorder.h"
 
 namespace edt {
 
 class RecordingBackend : public Backend {
  public:
-  HollowMemory& memory() override = 0;
+  FakeMemory& memory() override = 0;
 };
 
 std::unique_ptr<RecordingBackend> make_recording_backend(Recorder& recorder);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "model/plan/recorder.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 
@@ -48,7 +48,7 @@ class RecordingCommunicator final : public Communicator {
                            const Collective& call) override {
     note(CollectiveKind::kAllGather, whole, call);
   }
-  std::unique_ptr<Mailbox> do_mailbox(const Collective& call) override { unplanned(call); }
+  std::unique_ptr<SideChannel> do_side_channel(const Collective& call) override { unplanned(call); }
   void do_send(const Tensor&, int, const Collective& call) override { unplanned(call); }
   void do_receive(const Tensor&, int, const Collective& call) override { unplanned(call); }
   std::vector<std::string> do_gather(std::string_view, int, const Collective& call) override {

@@ -123,7 +123,7 @@ void try_one(const PlannedStep& candidate, const Cluster& cluster, SearchResult&
 }
 
 // Where nothing fits: more and smaller micro-batches, until something does. Of those that do not
-// fit either only the least is kept, as a whole rehearsal of so many takes its time.
+// fit either only the least is kept, as a whole dry step of so many takes its time.
 void try_smaller(const PlannedStep& step, int ranks, SearchSpace space, const Cluster& cluster,
                  SearchResult& result) {
   constexpr std::int64_t kMost = 1024;

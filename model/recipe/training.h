@@ -1,5 +1,5 @@
 // What a training step is made of. The only place where its parts are put together, for the
-// trainer, rehearsals, benchmarks and tests: what is planned and measured is what trains.
+// trainer, dry runs, benchmarks and tests: what is planned and measured is what trains.
 #pragma once
 
 #include <memory>

@@ -79,7 +79,8 @@ void PictureSampler::run_batch(const PictureRequest& request, const Sampler& sam
                                std::int64_t first, const SamplingProgress& progress) {
   const auto total = static_cast<std::int64_t>(request.labels.size());
   const LatentShape& latents = model_.latents();
-  const Tensor x = view_of(std::span(batch_), {request.batch, latents.channels, latents.height, latents.width});
+  const Tensor x =
+      view_of(std::span(batch_), {request.batch, latents.channels, latents.height, latents.width});
   load_noise(request, first, x);
   const Shape all_noise{sampler.steps(), total, latents.channels, latents.height, latents.width};
   const StepNoise noise =

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "model/sampling/picture_sampler.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

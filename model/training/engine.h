@@ -14,7 +14,7 @@
 #include "model/diffusion/timestep_sampler.h"
 #include "model/training/micro_batch_graphs.h"
 #include "model/training/objective.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 #include "parallel/zero/zero.h"
 
 namespace edt {
@@ -79,7 +79,7 @@ class TrainingEngine {
   void run_micro_batch(std::int64_t index, std::span<const float> latents,
                        std::span<const std::int32_t> labels);
   StepReport finish_step();
-  // For rehearsals, which need one of many that are alike: the next of own_micro_batches() to run
+  // For dry runs, which need one of many that are alike: the next of own_micro_batches() to run
   // is the one at `index`.
   void go_on_at(std::size_t index) { done_ = index; }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <ranges>
 #include <sstream>
 
 #include "core/base/error.h"
@@ -13,7 +12,7 @@
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/rank_file.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
 
@@ -210,7 +209,9 @@ std::vector<std::size_t> Checkpoint::find_tensors(std::span<const LogicalTensor>
     stored.erase(found);
   }
   if (stored.empty()) return places;
-  const LogicalTensor& first = manifest_.tensors[std::ranges::min(stored | std::views::values)];
+  const auto first_left =
+      std::ranges::min_element(stored, {}, [](const auto& s) { return s.second; });
+  const LogicalTensor& first = manifest_.tensors[first_left->second];
   fail<CheckpointError>("checkpoint", "{} is of another model, which lacks {} {}", path_.string(),
                         first.name, to_string(first.shape));
 }

@@ -9,7 +9,7 @@
 
 #include "parallel/checkpoint/manifest.h"
 #include "parallel/checkpoint/store.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

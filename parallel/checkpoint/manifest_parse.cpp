@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "parallel/checkpoint/manifest.h"
 
@@ -47,13 +48,13 @@ class Reader {
         json_.is_number_integer() &&
         (!json_.is_number_unsigned() ||
          json_.get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<std::int64_t>::max()});
-    if (!is_small) refuse("is {}, must be an integer", json_.dump());
+    if (!is_small) refuse("is {}, must be an integer", dump_json(json_));
     const auto value = json_.get<std::int64_t>();
     if (value < lowest || value > highest) refuse("is {}, must be {}..{}", value, lowest, highest);
     return value;
   }
   double number() const {
-    if (!json_.is_number()) refuse("is {}, must be a number", json_.dump());
+    if (!json_.is_number()) refuse("is {}, must be a number", dump_json(json_));
     return json_.get<double>();
   }
   std::size_t index(std::size_t size) const {
@@ -61,7 +62,7 @@ class Reader {
     return static_cast<std::size_t>(integer(0, static_cast<std::int64_t>(size) - 1));
   }
   std::uint64_t unsigned_integer() const {
-    if (!json_.is_number_unsigned()) refuse("is {}, must not be negative", json_.dump());
+    if (!json_.is_number_unsigned()) refuse("is {}, must not be negative", dump_json(json_));
     return json_.get<std::uint64_t>();
   }
   std::uint64_t checksum_value() const {
@@ -127,7 +128,7 @@ CheckpointInfo read_info(const Reader& root) {
   info.mesh = root.at("mesh").text();
   const Reader extra = root.at("extra");
   if (!extra.json().is_object()) extra.refuse("is {}, must be an object", extra.json().type_name());
-  info.extra = extra.json().dump();
+  info.extra = dump_json(extra.json());
   if (root.has("smoothed_loss")) info.smoothed_loss = root.at("smoothed_loss").number();
   return info;
 }
@@ -248,12 +249,9 @@ Manifest read_manifest(const Reader& root, Extent extent) {
 }  // namespace
 
 Manifest parse_manifest(std::string_view text, std::string_view where, Extent extent) {
-  Json json;
-  try {
-    json = Json::parse(text);
-  } catch (const Json::exception& error) {
-    fail<CheckpointError>("checkpoint", "{}: not valid JSON: {}", where, error.what());
-  }
+  std::string fault;
+  const Json json = try_parse_ordered_json(text, &fault);
+  require<CheckpointError>(fault.empty(), "checkpoint", "{}: {}", where, fault);
   try {
     return read_manifest(Reader(json, std::string(where)), extent);
   } catch (const Json::exception& error) {  // e.g. text that is not UTF-8

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/base/assert.h"
+#include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "parallel/checkpoint/manifest.h"
 
@@ -39,6 +41,8 @@ std::size_t Manifest::array_index(std::string_view name) const {
 
 std::string to_json_text(const Manifest& manifest) {
   const CheckpointInfo& info = manifest.info;
+  const Json extra = try_parse_ordered_json(info.extra);
+  EDT_ASSERT(!extra.is_discarded());
   Json json{{"format", "edt-checkpoint"},
             {"version", kCheckpointVersion},
             {"step", info.step},
@@ -49,7 +53,7 @@ std::string to_json_text(const Manifest& manifest) {
             {"compute_dtype", info.compute_dtype},
             {"mesh", info.mesh},
             {"configuration", info.configuration},
-            {"extra", Json::parse(info.extra)},
+            {"extra", extra},
             {"arrays", manifest.arrays}};
   if (info.smoothed_loss) json["smoothed_loss"] = *info.smoothed_loss;
   for (const char* list : {"files", "extras", "tensors", "pieces"}) json[list] = Json::array();
@@ -57,11 +61,11 @@ std::string to_json_text(const Manifest& manifest) {
     json["files"].push_back(
         {{"name", file.name}, {"bytes", file.bytes}, {"checksum", checksum_text(file.checksum)}});
   }
-  for (const StoredExtra& extra : manifest.extras) {
-    json["extras"].push_back({{"name", extra.name},
-                              {"type", extra.type},
-                              {"elements", extra.elements},
-                              {"checksum", checksum_text(extra.checksum)}});
+  for (const StoredExtra& stored : manifest.extras) {
+    json["extras"].push_back({{"name", stored.name},
+                              {"type", stored.type},
+                              {"elements", stored.elements},
+                              {"checksum", checksum_text(stored.checksum)}});
   }
   for (const LogicalTensor& tensor : manifest.tensors) {
     json["tensors"].push_back(
@@ -70,7 +74,7 @@ std::string to_json_text(const Manifest& manifest) {
   for (const StoredPiece& piece : manifest.pieces) {
     json["pieces"].push_back(to_json(piece, manifest.tensors[piece.tensor].shape));
   }
-  return json.dump(1) + "\n";
+  return dump_json(json, 1) + "\n";
 }
 
 Manifest merge(std::vector<Manifest> parts) {

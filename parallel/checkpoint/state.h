@@ -10,8 +10,8 @@
 
 #include "core/tensor/shape.h"
 #include "parallel/checkpoint/region.h"
-#include "parallel/flat_layout.h"
-#include "parallel/tensor_shard.h"
+#include "parallel/sharding/flat_layout.h"
+#include "parallel/tensor/tensor_shard.h"
 
 namespace edt {
 

@@ -13,8 +13,8 @@
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/manifest.h"
 #include "parallel/checkpoint/rank_file.h"
-#include "parallel/flat_state.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/sharding/flat_state.h"
 
 namespace edt {
 namespace {

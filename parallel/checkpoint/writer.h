@@ -17,7 +17,7 @@
 #include "parallel/checkpoint/retention.h"
 #include "parallel/checkpoint/state.h"
 #include "parallel/checkpoint/store.h"
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

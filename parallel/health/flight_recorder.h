@@ -7,7 +7,7 @@
 #include <map>
 #include <mutex>
 
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

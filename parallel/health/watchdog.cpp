@@ -9,14 +9,15 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "core/json/json_text.h"
 #include "parallel/health/process_dump.h"
 
 namespace edt {
 namespace {
 
-// The first character of a letter says what it is.
+// The first character of a message says what it is.
 constexpr Seconds kDumpTime{5}, kAbortTime{5};
-constexpr char kStatus = 's', kGoodbye = 'g', kVerdict = 'v';
+constexpr char kStatus = 's', kGoodbye = 'g', kDiagnosis = 'v';
 
 double unix_time(FlightRecorder::Clock::time_point time) {
   return Seconds(time.time_since_epoch()).count();
@@ -50,7 +51,7 @@ Watchdog::Watchdog(Communicator& world, std::shared_ptr<FlightRecorder> recorder
       recorder_(std::move(recorder)),
       options_(std::move(options)),
       aborts_itself_(!options_.abort),
-      mailbox_(world.mailbox("watchdog")),
+      side_channel_(world.side_channel("watchdog")),
       now_(options_.now()),
       peers_(static_cast<std::size_t>(rank_ == 0 ? size_ : 1)) {
   options_.start_timeout = bounded_timeout(options_.start_timeout);
@@ -112,7 +113,7 @@ RankStatus Watchdog::own_status() const {
 }
 
 void Watchdog::post_all(std::string_view bytes) {
-  for (int r = 1; r < size_; ++r) mailbox_->post(r, bytes);
+  for (int r = 1; r < size_; ++r) side_channel_->post(r, bytes);
 }
 
 void Watchdog::run() {
@@ -131,7 +132,7 @@ bool Watchdog::all_ended() const {
   return std::all_of(peers_.begin(), peers_.end(), [](const Peer& p) { return p.heard.ended; });
 }
 
-// The last letter from everybody is a goodbye: to rank 0 when a rank ends, from it when all have.
+// The last message from everybody is a goodbye: to rank 0 when a rank ends, from it when all have.
 bool Watchdog::round() {
   now_ = options_.now();
   report();
@@ -142,12 +143,12 @@ bool Watchdog::round() {
   if (!ending_since_) {
     ending_since_ = now_;
     if (rank_ == 0) peers_[0].heard.ended = true;
-    if (rank_ != 0) mailbox_->post(0, std::string(1, kGoodbye));
+    if (rank_ != 0) side_channel_->post(0, std::string(1, kGoodbye));
   }
   if (all_ended()) {
     if (rank_ == 0 && !said_goodbye_) post_all(std::string(1, kGoodbye));
     said_goodbye_ = true;
-    if (mailbox_->delivered()) return false;
+    if (side_channel_->delivered()) return false;
   }
   if (now_ - *ending_since_ < options_.timeout) return true;
   log::warning("[watchdog] rank {} ends without having heard that the others do", rank_);
@@ -163,23 +164,23 @@ void Watchdog::report() {
     for_others.started = have_started();
     post_all(kStatus + to_text(for_others));
   } else if (!ending_since_) {
-    mailbox_->post(0, kStatus + to_text(own_status()));
+    side_channel_->post(0, kStatus + to_text(own_status()));
   }
 }
 
 void Watchdog::read_letters() {
-  while (const auto letter = mailbox_->poll()) {
-    Peer& peer = peers_[static_cast<std::size_t>(letter->from)];
+  while (const auto message = side_channel_->poll()) {
+    Peer& peer = peers_[static_cast<std::size_t>(message->from)];
     peer.last = now_;
-    const std::string_view content = std::string_view(letter->bytes).substr(1);
-    switch (letter->bytes[0]) {
+    const std::string_view content = std::string_view(message->bytes).substr(1);
+    switch (message->bytes[0]) {
       case kStatus:
         if (!content.empty()) peer.heard.status = rank_status_from(content);
         break;
       case kGoodbye:
         peer.heard.ended = true;
         break;
-      case kVerdict:
+      case kDiagnosis:
         return carry_out(std::string(content), true);
     }
   }
@@ -192,8 +193,8 @@ void Watchdog::look() {
     all.push_back(peer.heard);
   }
   if (rank_ == 0) {
-    const auto verdict = judge(all, timeout());
-    if (verdict) carry_out(*verdict, true);
+    const auto diagnosis = judge(all, timeout());
+    if (diagnosis) carry_out(*diagnosis, true);
     return;
   }
   // Rank 0 is given more time: it may be about to name another rank.
@@ -204,8 +205,8 @@ void Watchdog::look() {
 
 // A disk or a network that hangs must not keep the job from ending: what could wait for them is
 // done by threads that nobody waits for beyond a deadline.
-void Watchdog::carry_out(const std::string& verdict, bool from_root) {
-  if (rank_ == 0) post_all(kVerdict + verdict);
+void Watchdog::carry_out(const std::string& diagnosis, bool from_root) {
+  if (rank_ == 0) post_all(kDiagnosis + diagnosis);
   const Seconds patience = Seconds(rank_ == 0 ? 0.5 : 2) + 2 * interval();
   if (aborts_itself_) {
     std::thread([status = options_.status, deadline = patience + kDumpTime + kAbortTime] {
@@ -218,30 +219,30 @@ void Watchdog::carry_out(const std::string& verdict, bool from_root) {
   const bool speaks = rank_ == 0 || (rank_ == 1 && !from_root);
   std::promise<void> done;
   std::future<void> dumped = done.get_future();
-  std::thread([this, verdict, speaks, finished = std::move(done)]() mutable {
-    if (speaks) std::fprintf(stderr, "edt: error: [watchdog] %s\n", verdict.c_str());
+  std::thread([this, diagnosis, speaks, finished = std::move(done)]() mutable {
+    if (speaks) std::fprintf(stderr, "edt: error: [watchdog] %s\n", diagnosis.c_str());
     try {
-      write_dump(verdict);
+      write_dump(diagnosis);
     } catch (const std::exception& error) {
       log::warning("[watchdog] {}", error.what());
     }
-    log::write(log::Level::kInfo, "[watchdog] " + verdict);
+    log::write(log::Level::kInfo, "[watchdog] " + diagnosis);
     log::flush();
     finished.set_value();
   }).detach();
   dumped.wait_for(kDumpTime);
-  // The others read the verdict within an interval, and write their files before the job ends.
+  // The others read the diagnosis within an interval, and write their files before the job ends.
   std::this_thread::sleep_for(patience);
   over_ = true;
   options_.abort(options_.status);
 }
 
-void Watchdog::write_dump(const std::string& verdict) const {
+void Watchdog::write_dump(const std::string& diagnosis) const {
   const FlightRecorder::Phase phase = recorder_->current_phase();
   nlohmann::ordered_json json{{"rank", rank_},
                               {"ranks", size_},
                               {"host", world_.host()},
-                              {"verdict", verdict},
+                              {"verdict", diagnosis},
                               {"time", unix_time(FlightRecorder::Clock::now())},
                               {"phase", phase.name},
                               {"phase_seconds", Seconds(recorder_->now() - phase.since).count()}};
@@ -260,7 +261,7 @@ void Watchdog::write_dump(const std::string& verdict) const {
   std::filesystem::create_directories(options_.directory, ignored);
   const auto path = options_.directory / fmt::format("stall-rank-{}.json", rank_);
   std::ofstream file(path);
-  file << json.dump(1) << std::endl;
+  file << dump_json(json, 1) << std::endl;
   require<SystemError>(file.good(), "watchdog", "cannot write {}", path.string());
   log::info("[watchdog] rank {} wrote {}", rank_, path.string());
 }

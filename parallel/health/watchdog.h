@@ -1,6 +1,6 @@
 // Names the rank that keeps the others waiting, and ends the job. A thread on each rank tells rank
-// 0 where its rank is and hears from rank 0 in turn; rank 0 judges. On a verdict every rank writes
-// what it did last to a file, the verdict is logged, and the job is aborted with the
+// 0 where its rank is and hears from rank 0 in turn; rank 0 judges. On a diagnosis every rank
+// writes what it did last to a file, the diagnosis is logged, and the job is aborted with the
 // status that its options say.
 //
 // It notices a rank that does not enter a collective, ranks in different collectives, a rank that
@@ -15,8 +15,8 @@
 #include <thread>
 
 #include "core/base/clock.h"
+#include "parallel/health/diagnosis.h"
 #include "parallel/health/flight_recorder.h"
-#include "parallel/health/verdict.h"
 
 namespace edt {
 
@@ -63,8 +63,8 @@ class Watchdog {
   void report();
   void read_letters();
   void look();
-  void carry_out(const std::string& verdict, bool from_root);
-  void write_dump(const std::string& verdict) const;
+  void carry_out(const std::string& diagnosis, bool from_root);
+  void write_dump(const std::string& diagnosis) const;
   void post_all(std::string_view bytes);
   bool all_ended() const;
   bool have_started() const;
@@ -77,11 +77,11 @@ class Watchdog {
   std::shared_ptr<FlightRecorder> recorder_;
   WatchdogOptions options_;
   const bool aborts_itself_;
-  std::unique_ptr<Mailbox> mailbox_;
+  std::unique_ptr<SideChannel> side_channel_;
   std::atomic<bool> forward_done_ = false, step_done_ = false;
   std::atomic<bool> ending_ = false, abandoned_ = false;
   bool said_goodbye_ = false;
-  bool over_ = false;      // a verdict has been carried out
+  bool over_ = false;      // a diagnosis has been carried out
   Clock::time_point now_;  // of the present look
   std::optional<Clock::time_point> ending_since_;
   std::vector<Peer> peers_;  // on rank 0: all; else: rank 0 only

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "parallel/flat_layout.h"
+#include "parallel/sharding/flat_layout.h"
 #include "parallel/zero/zero_config.h"
 
 namespace edt {

@@ -1,6 +1,6 @@
 #include <deque>
 
-#include "parallel/tree_accumulate.h"
+#include "parallel/sharding/gradient_accumulator.h"
 #include "parallel/zero/gradients.h"
 
 namespace edt {
@@ -20,7 +20,7 @@ class ShardedGradients final : public Gradients {
   ShardedGradients(const ZeroContext& context, int micro_batches)
       : context_(context),
         sums_(context.queue.device(), context.plan.shard().elements(),
-              micro_batches / context.plan.ranks(), TreeAccumulator::Leaves::kForeign) {
+              micro_batches / context.plan.ranks(), GradientAccumulator::Leaves::kForeign) {
     constexpr int kSlots = 2;  // one is written while the other is reduced
     for (int i = 0; i < kSlots; ++i) add_slot();
   }
@@ -127,7 +127,7 @@ class ShardedGradients final : public Gradients {
   }
 
   ZeroContext context_;
-  TreeAccumulator sums_;
+  GradientAccumulator sums_;
   std::deque<GradientSlot> slots_;
   int index_ = 0;
 };

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "parallel/flat_state.h"
+#include "parallel/sharding/flat_state.h"
 #include "parallel/zero/zero_context.h"
 
 namespace edt {

@@ -1,4 +1,4 @@
-#include "parallel/tree_accumulate.h"
+#include "parallel/sharding/gradient_accumulator.h"
 #include "parallel/zero/gradients.h"
 
 namespace edt {
@@ -9,7 +9,7 @@ class WholeGradients final : public Gradients {
   WholeGradients(const ZeroContext& context, int micro_batches)
       : context_(context),
         sums_(context.device, context.plan.layout().size(), micro_batches / context.plan.ranks(),
-              TreeAccumulator::Leaves::kOwn) {}
+              GradientAccumulator::Leaves::kOwn) {}
 
   std::vector<std::int64_t> micro_batches(std::int64_t global) const override {
     std::vector<std::int64_t> mine(static_cast<std::size_t>(sums_.count()));
@@ -68,7 +68,7 @@ class WholeGradients final : public Gradients {
   }
 
   ZeroContext context_;
-  TreeAccumulator sums_;
+  GradientAccumulator sums_;
   int index_ = 0;
 };
 

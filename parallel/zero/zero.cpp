@@ -4,8 +4,8 @@
 #include <cmath>
 #include <utility>
 
-#include "parallel/device_communicator.h"
-#include "parallel/tree_accumulate.h"
+#include "parallel/comm/device/device_communicator.h"
+#include "parallel/sharding/gradient_accumulator.h"
 
 namespace edt {
 namespace {
@@ -74,7 +74,7 @@ void Zero::begin_step() { queue_.reset_time(); }
 
 std::optional<Zero::Work> Zero::work_of(int index) const {
   if (config_.stage == ZeroStage::kWeights) return std::nullopt;
-  const auto [open, merged] = TreeAccumulator::place_of(index);
+  const auto [open, merged] = GradientAccumulator::place_of(index);
   return Work{open, merged, static_cast<std::int64_t>(weights_->arriving())};
 }
 

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 

@@ -286,5 +286,23 @@ TEST(DatasetBadInput, AShardIsCutShortDuringARun) {
   }
 }
 
+// Another program writes into a shard that is in use, and leaves its size as it is.
+TEST(Dataset, AShardThatIsWrittenToIsComparedWithItsChecksumsAgain) {
+  const TempDir directory;
+  write_small_set(directory.path());
+  const fs::path file = list_shards(directory.path())[0];
+  const Dataset dataset(directory.path());
+  (void)read_one(dataset, 0);
+  const auto touch = [&] {
+    fs::last_write_time(file, fs::last_write_time(file) + std::chrono::seconds(2));
+  };
+  dataset.look_again();
+  touch();
+  dataset.look_again();  // as it was
+  flip_byte(file, raw_offset(file, "latents"));
+  touch();
+  EXPECT_ERROR(dataset.look_again(), DataError, file.filename().string(), "checksum");
+}
+
 }  // namespace
 }  // namespace edt::data

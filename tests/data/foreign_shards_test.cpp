@@ -76,7 +76,8 @@ TEST_F(ForeignShard, LatentsAndLabelsOfEveryStorageAreTheirOwn) {
       {"chunks", in_chunks({3})},
       {"gzip", in_chunks({3}, [](hid_t p) { H5Pset_deflate(p, 4); })},
       {"fletcher32", in_chunks({3}, [](hid_t p) { H5Pset_fletcher32(p); })}};
-  for (const auto& [name, storage] : kinds) {
+  for (const auto& kind : kinds) {
+    const auto& storage = kind.second;
     const auto latent_storage = [&](hid_t p) {
       if (storage) storage(p);
       const Extent chunk{3, 2, 2, 4};
@@ -86,7 +87,7 @@ TEST_F(ForeignShard, LatentsAndLabelsOfEveryStorageAreTheirOwn) {
           [&](const ForeignFile& file) {
             file.add("labels", {kSamples}, storage, true, H5T_STD_I32LE);
           });
-    expect_values(name);
+    expect_values(kind.first);
   }
 }
 

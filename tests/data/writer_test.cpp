@@ -165,5 +165,17 @@ TEST(Writer, FailedWriteLeavesNothing) {
   EXPECT_NO_THROW(Dataset(directory / "set"));
 }
 
+// Two imports at a time once ended with status 0 and a shard that was no HDF5 file.
+TEST(DatasetWriter, OneAtATime) {
+  const TempDir directory;
+  const Description d = small_description();
+  DatasetWriter writer(directory.path(), d, 20, {.samples_per_shard = 8});
+  append_until(writer, d, 3);
+  EXPECT_ERROR(DatasetWriter(directory.path(), d, 20, {.samples_per_shard = 8}), UsageError,
+               "is being written by another process");
+  append_until(writer, d, 20);
+  writer.finish();
+}
+
 }  // namespace
 }  // namespace edt::data

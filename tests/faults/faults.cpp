@@ -7,8 +7,9 @@
 //   AT     phase:forward, or the begin of a span: io:verified, communication:all_gather
 //   COUNT  1: the first time that this is reached
 //   WHAT   freeze: SIGSTOP, from the thread that is there. kill: SIGKILL.
-//          wait: makes FILE.RANK and waits for FILE.go, a minute at most; never where FILE.RANK is
-//          there already, so that a run that is started again goes on
+//          wait: makes FILE.RANK and waits for FILE.go, a minute at most.
+//          told: makes FILE.RANK and waits for a signal that asks to stop, three minutes at most.
+//          Neither waits where FILE.RANK is there already: a run that is started again goes on.
 #include <signal.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@
 #include <thread>
 
 #include "core/base/span.h"
+#include "launcher/signals.h"
+#include "tests/support/wait_until.h"
 
 namespace {
 
@@ -33,7 +36,8 @@ class Faults final : public edt::SpanListener {
     std::string rank;
     std::istringstream words(text);
     words >> rank >> at_ >> count_ >> what_ >> file_;
-    const bool known = what_ == "freeze" || what_ == "kill" || (what_ == "wait" && !file_.empty());
+    const bool waits = what_ == "wait" || what_ == "told";
+    const bool known = what_ == "freeze" || what_ == "kill" || (waits && !file_.empty());
     if (at_.find(':') == at_.npos || count_ < 1 || !known) {
       std::cerr << "EDT_FAULT is '" << text << "'\n";
       std::_Exit(2);
@@ -69,16 +73,20 @@ class Faults final : public edt::SpanListener {
       std::this_thread::sleep_for(std::chrono::milliseconds(800));
       kill(getpid(), SIGSTOP);
     }
-    if (what_ == "wait") wait_for_go();
+    if (what_ == "wait") {
+      wait_once(std::chrono::minutes(1), [&] { return std::filesystem::exists(file_ + ".go"); });
+    }
+    if (what_ == "told") {
+      wait_once(std::chrono::minutes(3), [] { return edt::StopSignals::signal_number() != 0; });
+    }
   }
 
-  void wait_for_go() const {
+  template <class Condition>
+  void wait_once(std::chrono::minutes limit, Condition is_over) const {
     const std::string mark = file_ + "." + own_rank();
     if (std::filesystem::exists(mark)) return;
     std::ofstream(mark) << getpid() << "\n";
-    for (int i = 0; i < 6000 && !std::filesystem::exists(file_ + ".go"); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
+    if (!edt::test::wait_until(is_over, limit)) std::cerr << "EDT_FAULT: waited in vain\n";
   }
 
   std::string at_, what_, file_;

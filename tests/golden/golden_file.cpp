@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "tests/support/places.h"
+
 namespace edt::test {
 namespace {
 
@@ -52,7 +54,7 @@ std::size_t points(hid_t space) {
 
 std::filesystem::path golden_dir() {
   const char* directory = std::getenv("EDT_GOLDEN_DIR");
-  return directory != nullptr ? directory : EDT_GOLDEN_DIR;
+  return directory != nullptr ? directory : test::in_sources("tests/golden");
 }
 
 std::vector<std::string> golden_models(const std::string& kind) {

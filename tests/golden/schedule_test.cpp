@@ -1,5 +1,5 @@
 // The noise schedule and its spacings against the published tables.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <cmath>
 

@@ -8,7 +8,7 @@
 
 #include "core/cpu/cpu_backend.h"
 #include "core/reference/reference_backend.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/golden/golden_run.h"
 
 namespace edt::test {

@@ -1,14 +1,14 @@
 // Exit statuses and the one catch.
 #include "launcher/command.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <new>
 #include <sstream>
 
 #include "core/base/error.h"
 #include "core/options/options.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
 namespace {

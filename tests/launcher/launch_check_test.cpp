@@ -1,6 +1,6 @@
 #include "launcher/launch_check.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 namespace edt {
 namespace {
@@ -23,6 +23,20 @@ TEST(LaunchCheck, SrunWithoutPmix) {
   EXPECT_EQ(connection_problem({.tasks = 1, .by_srun = true}, kOpenMpi), "");
   EXPECT_EQ(connection_problem(launch, "MPICH Version: 4.0"), "") << "it knows PMI-2";
   EXPECT_EQ(connection_problem({.tasks = 4, .by_mpirun = true}, kOpenMpi), "");
+}
+
+// Each of the processes would take itself for the only one.
+TEST(LaunchCheck, Torchrun) {
+  setenv("WORLD_SIZE", "4", 1);
+  setenv("RANK", "2", 1);
+  EXPECT_FALSE(Launch::of_this_process().by_torchrun) << "any shell may have these";
+  setenv("TORCHELASTIC_RUN_ID", "none", 1);
+  const Launch launch = Launch::of_this_process();
+  EXPECT_FALSE(launch.first);
+  EXPECT_THAT(
+      connection_problem(launch, kOpenMpi),
+      HasSubstr("torchrun started 4 processes, which only PyTorch can connect: mpirun -np 4"));
+  for (const char* name : {"WORLD_SIZE", "RANK", "TORCHELASTIC_RUN_ID"}) unsetenv(name);
 }
 
 TEST(LaunchCheck, SharedMemory) {

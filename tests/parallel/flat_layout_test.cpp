@@ -1,25 +1,17 @@
-#include "parallel/flat_layout.h"
+#include "parallel/sharding/flat_layout.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include "core/base/error.h"
+#include "tests/parallel/small_layout.h"
 
 namespace edt {
 namespace {
 
-constexpr std::int64_t kBlock = 64;
+using test::small_layout;
 
-FlatLayout small_layout() {
-  return {{{"x_embedder.weight", {10, 7}},
-           {"x_embedder.bias", {10}},
-           {"blocks.0.attn.weight", {20, 30}},
-           {"blocks.0.attn.bias", {20}},
-           {"blocks.1.attn.weight", {20, 30}},
-           {"blocks.1.table", {1}},
-           {"final_layer.linear.weight", {3, 100}}},
-          kBlock};
-}
+constexpr std::int64_t kBlock = 64;
 
 TEST(FlatLayout, AlignsTensorsAndGroups) {
   const FlatLayout layout = small_layout();

@@ -1,6 +1,6 @@
-#include "parallel/flat_state.h"
+#include "parallel/sharding/flat_state.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include "core/reference/reference_backend.h"

@@ -1,8 +1,8 @@
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 
 #include <gtest/gtest.h>
 
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
 namespace {

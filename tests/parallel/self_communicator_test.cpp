@@ -1,9 +1,12 @@
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
+
+#include "tests/support/message_of.h"
 
 namespace edt {
 namespace {
@@ -12,14 +15,8 @@ using ::testing::HasSubstr;
 
 class SelfCommunicator : public ::testing::Test {
  protected:
-  template <class F>
-  std::string message_of(F&& call) {
-    try {
-      call();
-    } catch (const CommunicationError& error) {
-      return error.what();
-    }
-    return "nothing was thrown";
+  static std::string message_of(const std::function<void()>& call) {
+    return test::message_of<CommunicationError>(call);
   }
 
   std::unique_ptr<Communicator> ranks_ = make_self_communicator();

@@ -1,6 +1,6 @@
-#include "parallel/tensor_shard.h"
+#include "parallel/tensor/tensor_shard.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <numeric>

@@ -47,6 +47,10 @@ every_step_once() {
   [[ $found == "$(seq "$steps")" ]] || fail "steps in $1/metrics.jsonl: $(tr "\n" " " <<<"$found")"
 }
 
+# From now on runs of two ranks wait inside step 4, once, until a signal asks them to stop.
+hold_until_told() { export EDT=$faulty_edt EDT_FAULT="all phase:optimizer 4 told $work/held"; }
+are_held() { [[ -e $work/held.0 && -e $work/held.1 ]]; }
+
 # submit OPTIONS... SCRIPT OPTIONS...: the number of the job.
 submit() { sbatch --parsable "$@"; }
 

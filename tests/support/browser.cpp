@@ -5,8 +5,9 @@
 
 #include <sstream>
 
-#include "tests/launcher/temporary_directory.h"
 #include "tests/support/shell.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt::test {
 namespace {
@@ -26,7 +27,7 @@ std::string console_lines(const std::string& log) {
 bool has_browser() { return std::string_view(EDT_BROWSER) != ""; }
 
 BrowserView open_in_browser(const std::filesystem::path& file, int height, bool dark) {
-  const TemporaryDirectory directory;
+  const TempDir directory;
   const std::string work = directory.path().string();
   const auto command = [&](const std::string& what) {
     return fmt::format(
@@ -38,9 +39,9 @@ BrowserView open_in_browser(const std::filesystem::path& file, int height, bool 
   };
   BrowserView view;
   view.document = shell(command("--dump-dom")).output;
-  view.errors = console_lines(edt::read_text(directory / "log"));
+  view.errors = console_lines(read_text(directory / "log"));
   shell(command("--screenshot='" + work + "/picture.png'"));
-  view.errors += console_lines(edt::read_text(directory / "log"));
+  view.errors += console_lines(read_text(directory / "log"));
   view.picture = read_png(directory / "picture.png");
   return view;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "tests/support/places.h"
 #include "tests/support/text_files.h"
 
 namespace edt::test {
@@ -10,12 +11,12 @@ namespace edt::test {
 using testing::StartsWith;
 
 const std::string& edt_program() {
-  static const std::string path = EDT_PROGRAM;
+  static const std::string path = in_build("edt").string();
   return path;
 }
 
 const std::string& faulty_program() {
-  static const std::string path = EDT_FAULTY_PROGRAM;
+  static const std::string path = in_build("tests/faults/edt").string();
   return path;
 }
 

@@ -1,7 +1,7 @@
 // The built program as a shell sees it: output, exit status, one line for every error.
 #pragma once
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <map>
 #include <string>

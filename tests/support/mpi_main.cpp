@@ -1,11 +1,10 @@
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <iostream>
 #include <thread>
 
 #include "mpi_world.h"
-#include "parallel/mpi/mpi_session.h"
+#include "parallel/comm/mpi/mpi_session.h"
 
 namespace edt::test {
 namespace {
@@ -28,7 +27,7 @@ class FailurePrinter final : public ::testing::EmptyTestEventListener {
 };
 
 int run(int argc, char** argv) {
-  ::testing::InitGoogleMock(&argc, argv);
+  ::testing::InitGoogleTest(&argc, argv);
   const MpiSession session;
   const auto ranks = session.world();
   ranks->set_timeout(Seconds(60));

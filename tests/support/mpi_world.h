@@ -1,7 +1,7 @@
 // Tests that run under mpirun (edt_mpi_test): every rank runs every test.
 #pragma once
 
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt::test {
 

@@ -2,7 +2,7 @@
 
 #include "core/random/stream.h"
 #include "data/writer.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt::test {
 

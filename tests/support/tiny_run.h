@@ -7,7 +7,6 @@
 
 #include "launcher/train/trainer.h"
 #include "parallel/checkpoint/checkpoint.h"
-#include "tests/launcher/temporary_directory.h"
 
 namespace edt::test {
 

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "core/cpu/onednn_descriptions.h"
+
 namespace edt {
 namespace {
 
@@ -20,9 +22,9 @@ dnnl::primitive_attr attributes_of(const ConvolutionEnd& end) {
   dnnl::post_ops post;
   if (end.add) post.append_sum(1.f);
   if (end.activation == PictureActivation::kRelu) {
-    post.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, 0.f, 0.f);
+    append_activation(post, dnnl::algorithm::eltwise_relu, 0.f);
   } else if (end.activation == PictureActivation::kSilu) {
-    post.append_eltwise(1.f, dnnl::algorithm::eltwise_swish, 1.f, 0.f);
+    append_activation(post, dnnl::algorithm::eltwise_swish, 1.f);
   }
   dnnl::primitive_attr attributes;
   attributes.set_post_ops(post);
@@ -64,10 +66,10 @@ dnnl::convolution_forward::primitive_desc describe_convolution(const Convolution
   const dnnl::memory::desc weights(weight_dims(g), type, Tag::any);
   const dnnl::memory::desc biases =
       bias ? dnnl::memory::desc({g.outputs}, Type::f32, Tag::a) : dnnl::memory::desc();
-  const dnnl::convolution_forward::desc description(
-      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, in, weights, biases,
-      out, Dims{g.stride, g.stride}, Dims{g.top, g.left}, Dims{g.bottom, g.right});
-  return {description, attributes_of(end), cpu_engine()};
+  return describe_convolution_forward(cpu_engine(),
+                                      {in, weights, biases, out, Dims{g.stride, g.stride},
+                                       Dims{g.top, g.left}, Dims{g.bottom, g.right}},
+                                      attributes_of(end));
 }
 
 OneDnnConvolution::OneDnnConvolution(const ConvolutionGeometry& geometry,

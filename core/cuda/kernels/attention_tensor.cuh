@@ -26,6 +26,10 @@ void with_head(int size, F&& f) {
   }
 }
 
+// The kernels for heads of up to kHead elements.
+template <int kHead>
+void launch_attention_backward(cudaStream_t stream, const AttentionCall& call);
+
 // Rows [first, first + kRows) of one head into shared memory, zeros beyond the head and the tokens.
 template <class Plan, int kRows>
 __device__ void copy_rows(Bf16* to, const Bf16* from, std::int64_t stride, int first,

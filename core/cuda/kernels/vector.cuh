@@ -52,6 +52,10 @@ __device__ inline unsigned pack_bf16(float low, float high) {
   return word;
 }
 
+__device__ inline float2 unpack_bf16(unsigned pair) {
+  return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
+}
+
 template <int kVec, class T>
 __device__ void store(T* p, const float (&in)[kVec]) {
   if constexpr (kVec == 1) {
@@ -81,6 +85,17 @@ __device__ void put(T* p, const float (&in)[kVec], bool accumulate) {
 #pragma unroll
   for (int i = 0; i < kVec; ++i) sum[i] += in[i];
   store<kVec>(p, sum);
+}
+
+// Two neighbouring elements, = a, b or += a, b
+__device__ inline void put_pair(__nv_bfloat16* to, float a, float b, bool accumulate) {
+  unsigned* const word = reinterpret_cast<unsigned*>(to);
+  if (accumulate) {
+    const float2 before = unpack_bf16(*word);
+    a += before.x;
+    b += before.y;
+  }
+  *word = pack_bf16(a, b);
 }
 
 // Calls f(T{}) with float or __nv_bfloat16. The host has refused other types.

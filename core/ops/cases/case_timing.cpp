@@ -1,18 +1,12 @@
 #include "core/ops/cases/case_timing.h"
 
-#include <algorithm>
 #include <optional>
 
 #include "core/base/clock.h"
+#include "core/base/median.h"
 
 namespace edt {
 namespace {
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 class Stopwatch {
  public:

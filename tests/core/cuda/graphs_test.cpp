@@ -1,5 +1,5 @@
 // Graphs of a GPU: what is captured, in which order it is replayed, and what a capture refuses.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include "tests/core/cuda/gpu.h"

@@ -38,7 +38,7 @@ class Buffer {
   Tensor tensor_;
 };
 
-constexpr std::size_t kSize = 1021;
+constexpr std::size_t kParameters = 1021;
 
 // Three updates on the device and on the host, compared bit by bit.
 void expect_same_updates(const OptimizerConfig& config) {
@@ -48,10 +48,10 @@ void expect_same_updates(const OptimizerConfig& config) {
   const auto host = make_optimizer(config);
   EXPECT_EQ(device->name(), host->name());
 
-  std::vector<float> params = normals(0, kSize), ema = params;
-  std::vector<bfloat16> working(kSize);
+  std::vector<float> params = normals(0, kParameters), ema = params;
+  std::vector<bfloat16> working(kParameters);
   std::vector<std::vector<float>> states(static_cast<std::size_t>(host->state_count()),
-                                         std::vector<float>(kSize, 0));
+                                         std::vector<float>(kParameters, 0));
   const Buffer<float> d_params(*backend, params), d_ema(*backend, ema);
   const Buffer<bfloat16> d_working(*backend, working);
   std::vector<Buffer<float>> d_states;
@@ -63,7 +63,7 @@ void expect_same_updates(const OptimizerConfig& config) {
     device_spans.push_back(d_states.back().span());
   }
   for (std::int64_t step = 1; step <= 3; ++step) {
-    const std::vector<float> grads = normals(static_cast<std::uint32_t>(step), kSize);
+    const std::vector<float> grads = normals(static_cast<std::uint32_t>(step), kParameters);
     const Buffer<float> d_grads(*backend, grads);
     UpdateArgs args{.params = params,
                     .grads = grads,
@@ -87,7 +87,7 @@ void expect_same_updates(const OptimizerConfig& config) {
   EXPECT_EQ(d_ema.values(), ema);
   for (std::size_t i = 0; i < states.size(); ++i) EXPECT_EQ(d_states[i].values(), states[i]) << i;
   const std::vector<bfloat16> rounded = d_working.values();
-  for (std::size_t i = 0; i < kSize; ++i) EXPECT_EQ(rounded[i].bits, working[i].bits) << i;
+  for (std::size_t i = 0; i < kParameters; ++i) EXPECT_EQ(rounded[i].bits, working[i].bits) << i;
 }
 
 TEST(CudaOptimizer, AdanHasTheHostsBits) {

@@ -1,5 +1,5 @@
 // A missing kernel is reported by name, and known as unsupported.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include "core/ops/cases/case_run.h"

@@ -1,6 +1,6 @@
 #include "core/optim/grad_norm.h"
 
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>

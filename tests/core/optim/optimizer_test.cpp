@@ -1,6 +1,6 @@
 #include "core/optim/optimizer.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <omp.h>
 
 #include <bit>

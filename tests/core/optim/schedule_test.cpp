@@ -1,6 +1,6 @@
 #include "core/optim/schedule.h"
 
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <cmath>
 

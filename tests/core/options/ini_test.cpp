@@ -1,9 +1,13 @@
 #include "core/options/ini.h"
 
-#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <gmock/gmock-matchers.h>
 
 #include "core/base/error.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -16,7 +20,7 @@ std::string only_value(const std::string& text) {
 }
 
 std::string ini_refusal(const std::string& text) {
-  return message_of<UsageError>([&] { parse_ini(text, "a.ini"); });
+  return test::message_of<UsageError>([&] { parse_ini(text, "a.ini"); });
 }
 
 TEST(Ini, SectionsPrefixKeys) {
@@ -49,6 +53,15 @@ TEST(Ini, EveryValueReadsBack) {
   }
 }
 
+// Text that holds a configuration has to be UTF-8, whatever names it has.
+TEST(Ini, NamesThatAreNotUtf8AreWrittenInAscii) {
+  EXPECT_EQ(ini_value("/caf\xc3\xa9"), "/caf\xc3\xa9");
+  EXPECT_EQ(ini_value("/caf\xe9"), "\"/caf\\xe9\"");
+  for (const std::string value : {"/caf\xe9", "\xff\xfe", "\xc3\xa9\xc3", "a\x80z"}) {
+    EXPECT_EQ(only_value("a = " + ini_value(value)), value);
+  }
+}
+
 TEST(Ini, RefusalsNameTheLine) {
   EXPECT_EQ(ini_refusal("\nnonsense\n"), "[config] a.ini:2: expected 'key = value' or '[section]'");
   EXPECT_THAT(ini_refusal("[a\n"), HasSubstr("a.ini:1: the section has no ']'"));
@@ -65,16 +78,28 @@ TEST(Ini, RefusalsNameTheLine) {
             "[config] a.ini:5: 's.a-b' was already set in line 2");
 }
 
+TEST(Ini, APipeOfTheShellIsAConfiguration) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const std::string text = "[a]\nb = 7\n";
+  ASSERT_EQ(write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  close(ends[1]);
+  const IniFile file = read_ini_file(fmt::format("/dev/fd/{}", ends[0]));
+  close(ends[0]);
+  ASSERT_EQ(file.entries.size(), 1u);
+  EXPECT_EQ(file.entries[0].value, "7");
+}
+
 TEST(Ini, FilesThatCannotBeConfigurations) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const auto reading = [&](const std::filesystem::path& path) {
-    return message_of<UsageError>([&] { read_ini_file(path); });
+    return test::message_of<UsageError>([&] { read_ini_file(path); });
   };
   EXPECT_THAT(reading(directory / "none"), HasSubstr("no such file"));
   EXPECT_THAT(reading(directory.path()), HasSubstr("not a file"));
   EXPECT_THAT(reading("/dev/zero"), HasSubstr("not a file"));
-  write_text(directory / "large", std::string((1 << 20) + 1, '#'));
-  EXPECT_THAT(reading(directory / "large"), HasSubstr("1048577 bytes"));
+  test::write_text(directory / "large", std::string((1 << 20) + 1, '#'));
+  EXPECT_THAT(reading(directory / "large"), HasSubstr("at most 1048576 bytes"));
 }
 
 }  // namespace

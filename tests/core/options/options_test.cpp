@@ -1,14 +1,17 @@
 #include "core/options/options.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "core/options/renamed.h"
-#include "tests/launcher/temporary_directory.h"
 #include "tests/support/fuzz_rounds.h"
+#include "tests/support/message_of.h"
+#include "tests/support/places.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -65,12 +68,12 @@ struct Declared {
 
 std::string refusal(const std::vector<std::string>& args) {
   Declared declared;
-  return message_of<UsageError>([&] { declared.options.parse(args); });
+  return test::message_of<UsageError>([&] { declared.options.parse(args); });
 }
 
 std::string refusal_of_ini(const std::string& text) {
   Declared declared;
-  return message_of<UsageError>([&] { declared.options.read(parse_ini(text, "a.ini")); });
+  return test::message_of<UsageError>([&] { declared.options.read(parse_ini(text, "a.ini")); });
 }
 
 TEST(Options, DefaultsAreTheFields) {
@@ -113,9 +116,9 @@ TEST(Options, EverythingAfterTwoDashesIsAnArgument) {
 }
 
 TEST(Options, CommandLineWinsOverFilesAndLaterFilesOverEarlier) {
-  TemporaryDirectory directory;
-  write_text(directory / "a.ini", "[train]\nsteps = 1\nseed = 11\n[optim]\nrate = 0.25\n");
-  write_text(directory / "b.ini", "train.seed = 22\noptim.rate = 0.5\n");
+  test::TempDir directory;
+  test::write_text(directory / "a.ini", "[train]\nsteps = 1\nseed = 11\n[optim]\nrate = 0.25\n");
+  test::write_text(directory / "b.ini", "train.seed = 22\noptim.rate = 0.5\n");
   Declared d;
   d.parse({"--optim.rate=0.75", "--config", directory / "a.ini",
            "--config=" + (directory / "b.ini").string()});
@@ -144,7 +147,7 @@ TEST(Options, TheSectionMayBeLeftOutWhereOneOptionIsMeant) {
   EXPECT_EQ(d.config.clip, 2);
   EXPECT_FALSE(d.config.masked);
   d.options.add("other.rate", &d.config.third_beta, "another").alias("beta");
-  EXPECT_THAT(message_of<UsageError>([&] { d.parse({"--rate=0.25"}); }),
+  EXPECT_THAT(test::message_of<UsageError>([&] { d.parse({"--rate=0.25"}); }),
               HasSubstr("unknown option '--rate'"));
   d.parse({"--beta=0.25"});
   EXPECT_EQ(d.config.third_beta, 0.25);
@@ -161,7 +164,7 @@ TEST(Options, ArgumentsOfTheirOwnAreWhatIsNotGivenByName) {
     from = to = "";
     options.add("from", &from, "source").positional().required();
     options.add("to", &to, "target").positional().required();
-    const std::string refused = message_of<UsageError>([&] { options.parse(args); });
+    const std::string refused = test::message_of<UsageError>([&] { options.parse(args); });
     return refused.empty() ? from + " " + to : refused;
   };
   EXPECT_EQ(parse({"a", "b"}), "a b");
@@ -214,12 +217,12 @@ TEST(Options, RefusesWhatWouldHaveNoEffect) {
 
 // A file is a beginning: what a later source makes useless is left out, and said so.
 TEST(Options, WhatALaterSourceMakesUselessIsLeftOut) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const std::string adan = directory / "adan.ini", adamw = directory / "adamw.ini",
                     both = directory / "both.ini";
-  write_text(adan, "[optim]\nthird-beta = 0.5\n");
-  write_text(adamw, "[optim]\nname = adamw\n");
-  write_text(both, "[optim]\nname = adamw\nthird-beta = 0.5\n");
+  test::write_text(adan, "[optim]\nthird-beta = 0.5\n");
+  test::write_text(adamw, "[optim]\nname = adamw\n");
+  test::write_text(both, "[optim]\nname = adamw\nthird-beta = 0.5\n");
   const auto left_out = [](const std::vector<std::string>& args) {
     Declared d;
     d.parse(args);
@@ -250,8 +253,8 @@ TEST(Options, WhatIsLeftOutGovernsNoMore) {
   options.add("rate", &rate, "of the decay").used_when("decay", {"cosine"});
   options.add("decay", &decay, "of a beta").used_when("optimizer", {"adan"});
   options.add("optimizer", &optimizer, "update rule");
-  TemporaryDirectory directory;
-  write_text(directory / "a.ini", "decay = cosine\nrate = 2\n");
+  test::TempDir directory;
+  test::write_text(directory / "a.ini", "decay = cosine\nrate = 2\n");
   ASSERT_TRUE(options.parse(
       std::vector<std::string>{"--config", directory / "a.ini", "--optimizer=adamw"}));
   EXPECT_EQ(options.left_out().size(), 2u);
@@ -266,7 +269,7 @@ TEST(Options, RequiredMustBeGivenAndRulesHold) {
     OptionSet options("info", "Says.");
     options.add("name", &name, "what to look at").positional().required();
     options.add("size", &size, "edge").check([&] { return size % 2 ? "an even number" : ""; });
-    return message_of<UsageError>([&] { options.parse(args); });
+    return test::message_of<UsageError>([&] { options.parse(args); });
   };
   EXPECT_EQ(parse({}), "[info] name is required: what to look at");
   EXPECT_EQ(parse({""}), "[info] name = '' (command line): expected a text that is not empty");
@@ -276,7 +279,7 @@ TEST(Options, RequiredMustBeGivenAndRulesHold) {
   EXPECT_EQ(parse({"x", "y"}), "[info] unexpected argument 'y'; name is 'x' already");
   OptionSet named("study", "Studies.");
   named.add("out", &name, "directory of the study").required();
-  EXPECT_EQ(message_of<UsageError>([&] { named.parse(std::vector<std::string>{"study"}); }),
+  EXPECT_EQ(test::message_of<UsageError>([&] { named.parse(std::vector<std::string>{"study"}); }),
             "[study] unexpected argument 'study'; --out is required: directory of the study");
   EXPECT_EQ(refusal({"data", "--train.masked", "maybe"}),
             "[train] unexpected argument 'maybe'; --train.masked is on or off");
@@ -320,7 +323,7 @@ TEST(Options, JsonKeepsTypesAndSections) {
   EXPECT_EQ(json["train"]["steps"], 400'000);
   EXPECT_EQ(json["train"]["masked"], true);
   EXPECT_TRUE(json["train"]["clip"].is_null());
-  EXPECT_EQ(json["sample"]["classes"], nlohmann::json({5}));
+  EXPECT_EQ(json["sample"]["classes"], nlohmann::ordered_json({5}));
 }
 
 TEST(Options, KnownSectionsOnly) {
@@ -373,14 +376,13 @@ TEST(Options, BothNamesOfOneInAFileAreRefused) {
   OptionSet options(std::string(former.command), "");
   options.add(std::string(former.name), &value, "");
   const std::string text = fmt::format("{} = a\n{} = b\n", former.old_name, former.name);
-  EXPECT_THAT(message_of<UsageError>([&] { options.read(parse_ini(text, "a.ini")); }),
+  EXPECT_THAT(test::message_of<UsageError>([&] { options.read(parse_ini(text, "a.ini")); }),
               HasSubstr("a.ini:2: '" + std::string(former.name) + "' was already set (a.ini:1)"));
 }
 
 // docs/compatibility.md has the table.
 TEST(Options, FormerNamesAreDocumented) {
-  const std::string page =
-      read_text(std::filesystem::path(EDT_GOLDEN_DIR) / "../../docs/compatibility.md");
+  const std::string page = test::read_text(test::in_sources("docs/compatibility.md"));
   for (const RenamedOption& former : renamed_options()) {
     EXPECT_THAT(page, HasSubstr(fmt::format("| `{}` | `{}` | `{}` | {} |", former.command,
                                             former.old_name, former.name, former.since)));

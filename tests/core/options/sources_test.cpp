@@ -1,8 +1,9 @@
 // Where values come from, what belongs to them, and how they differ from earlier ones.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "core/options/options.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -50,8 +51,8 @@ TEST(OptionSources, RelativePathsAreKeptInFull) {
 }
 
 TEST(OptionSources, WhatBelongsToAnotherValueIsLeftOut) {
-  const TemporaryDirectory directory;
-  write_text(directory / "first.ini", "home = /one\noutput = /one.txt\n");
+  const test::TempDir directory;
+  test::write_text(directory / "first.ini", "home = /one\noutput = /one.txt\n");
   const std::string config = "--config=" + (directory / "first.ini").string();
   Stored same, other, own;
   same.parse({config, "--home=/one", "--rate=2"});
@@ -65,15 +66,18 @@ TEST(OptionSources, WhatBelongsToAnotherValueIsLeftOut) {
 }
 
 TEST(OptionSources, TheFirstSourceBelongsToAValue) {
-  const TemporaryDirectory directory;
-  write_text(directory / "a.ini", "home = /from-file\nrate = 5\n");
+  const test::TempDir directory;
+  test::write_text(directory / "a.ini", "home = /from-file\nrate = 5\n");
   std::string asked;
+  bool lines_are_given = false;
   const auto parsed = [&](std::vector<std::string> args) {
     Stored stored;
-    stored.options.begin_with("home", [&](const std::filesystem::path& value) {
-      asked = value;
-      return std::optional(parse_ini("rate = 7\nlines = 3\n", "first"));
-    });
+    stored.options.begin_with("home",
+                              [&](const std::filesystem::path& value, const auto& is_given) {
+                                asked = value;
+                                lines_are_given = is_given("lines");
+                                return std::optional(parse_ini("rate = 7\nlines = 3\n", "first"));
+                              });
     stored.parse(std::move(args));
     return std::pair(stored.rate, stored.lines);
   };
@@ -82,9 +86,14 @@ TEST(OptionSources, TheFirstSourceBelongsToAValue) {
   EXPECT_EQ(asked, "/x");
   EXPECT_EQ(parsed({config}), std::pair(std::int64_t{5}, std::int64_t{3}));
   EXPECT_EQ(asked, "/from-file");
+  EXPECT_FALSE(lines_are_given);
   EXPECT_EQ(parsed({config, "--home", "/y", "--lines=4"}),
             std::pair(std::int64_t{5}, std::int64_t{4}));
   EXPECT_EQ(asked, "/y");
+  EXPECT_TRUE(lines_are_given);
+  test::write_text(directory / "a.ini", "home = /from-file\nlines = 5\n");
+  parsed({config});
+  EXPECT_TRUE(lines_are_given) << "by a file";
   EXPECT_EQ(parsed({"--rate=2"}), std::pair(std::int64_t{2}, std::int64_t{10}));
 }
 

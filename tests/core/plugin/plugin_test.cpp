@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "tests/support/places.h"
 #include "tests/support/temp_dir.h"
 
 namespace edt {
@@ -11,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kPlugins = EDT_TEST_PLUGINS;
+const fs::path kPlugins = test::in_build("tests/core/plugin/plugins");
 
 Plugin load(const std::string& file) { return load_plugin(file, {"/nowhere", kPlugins}); }
 

@@ -1,5 +1,5 @@
 // Known answers of Philox 4x32-10 come from the test vectors of Random123 (kat_vectors).
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

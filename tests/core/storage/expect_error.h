@@ -2,7 +2,7 @@
 // one line, contains every part.
 #pragma once
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -14,12 +14,12 @@
   try {                                                                              \
     statement;                                                                       \
     ADD_FAILURE() << "no error from " #statement;                                    \
-  } catch (const Type& error) {                                                      \
-    const std::string message = error.what();                                        \
+  } catch (const Type& expected_error) {                                             \
+    const std::string message = expected_error.what();                               \
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;                     \
     for (const std::string& expected_part : std::vector<std::string>{__VA_ARGS__}) { \
       EXPECT_THAT(message, testing::HasSubstr(expected_part));                       \
     }                                                                                \
-  } catch (const std::exception& error) {                                            \
-    ADD_FAILURE() << "another error than " #Type ": " << error.what();               \
+  } catch (const std::exception& other_error) {                                      \
+    ADD_FAILURE() << "another error than " #Type ": " << other_error.what();         \
   }

@@ -123,6 +123,8 @@ TEST(FileKind, ToldFromTheContent) {
   EXPECT_EQ(kind(test::stored_zip({{"model/data.pkl", "x"}})), FileKind::kTorchZip);
   EXPECT_EQ(kind("\x80\x04something"), FileKind::kPickle);
   EXPECT_EQ(kind("{\"labels\": []}"), FileKind::kJson);
+  EXPECT_EQ(kind("version https://git-lfs.github.com/spec/v1\n"), FileKind::kGitLfs);
+  EXPECT_EQ(kind("<!DOCTYPE html>"), FileKind::kWebPage);
   const std::string magic = "\x89HDF\r\n\x1a\n";
   EXPECT_EQ(kind(magic), FileKind::kHdf5);
   EXPECT_EQ(kind(std::string(512, 'u') + magic), FileKind::kHdf5);

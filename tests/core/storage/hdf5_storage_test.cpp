@@ -409,5 +409,33 @@ TEST_F(Hdf5Storage, FillValues) {
   EXPECT_EQ(file.dataset("default").fill_value(Type::kFloat32), std::vector<std::byte>(4));
 }
 
+// h5py's bool, of any size and shape.
+TEST_F(Hdf5Storage, DataSetsOfTruthValuesAreNumbers) {
+  {
+    const ForeignFile file(path());
+    const hid_t truth = H5Tenum_create(H5T_STD_I8LE);
+    for (const signed char value : {0, 1}) H5Tenum_insert(truth, value ? "TRUE" : "FALSE", &value);
+    const hsize_t extent[] = {3, 2};
+    const hid_t space = H5Screate_simple(2, extent, nullptr);
+    const hid_t set = H5Dcreate2(file.id, "x", truth, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    const signed char values[] = {0, 1, 1, 0, 0, 1};
+    H5Dwrite(set, truth, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
+    H5Dclose(set);
+    H5Sclose(space);
+    H5Tclose(truth);
+  }
+  const File file = File::open(path());
+  const DataSet set = file.dataset("x");
+  EXPECT_EQ(set.type_name(), "bool");
+  EXPECT_TRUE(is_integer(set.type()));
+  EXPECT_EQ(set.read_all<std::int64_t>(Type::kInt64),
+            (std::vector<std::int64_t>{0, 1, 1, 0, 0, 1}));
+  EXPECT_EQ(set.read_all<double>(Type::kFloat64), (std::vector<double>{0, 1, 1, 0, 0, 1}));
+  std::vector<std::int64_t> row(2);
+  set.read_rows(1, 1, Type::kInt64, row.data());
+  EXPECT_EQ(row, (std::vector<std::int64_t>{1, 0}));
+  EXPECT_FALSE(raw());
+}
+
 }  // namespace
 }  // namespace edt::h5

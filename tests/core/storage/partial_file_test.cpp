@@ -92,5 +92,38 @@ TEST_F(PartialFileTest, AnInterruptedArchiveLeavesNothing) {
   EXPECT_TRUE(is_empty());
 }
 
+// Both wrote into one file, which then got its name.
+TEST_F(PartialFileTest, OneProcessAtATimeWritesAFile) {
+  DurableFile one(file_);
+  one.write("one");
+  EXPECT_ERROR(DurableFile{file_}, UsageError, "a.txt is being written by another process");
+  const auto other = [&] {
+    try {
+      DurableFile file(file_);
+    } catch (const UsageError&) {
+      std::_Exit(7);
+    }
+  };
+  EXPECT_EXIT(other(), ExitedWithCode(7), "");
+  one.commit();
+  EXPECT_EQ(read_text(file_), "one");
+  DurableFile two(file_);
+  two.write("two");
+  two.commit();
+  EXPECT_EQ(read_text(file_), "two");
+}
+
+TEST_F(PartialFileTest, WhatAKilledProcessHasLeftIsUsedAgain) {
+  const auto killed = [&] {
+    DurableFile file(file_);
+    file.write("a long half");
+    raise(SIGKILL);
+  };
+  EXPECT_EXIT(killed(), KilledBySignal(SIGKILL), "");
+  EXPECT_FALSE(is_empty());
+  write_text_atomically(file_, "whole");
+  EXPECT_EQ(read_text(file_), "whole");
+}
+
 }  // namespace
 }  // namespace edt

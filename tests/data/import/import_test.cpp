@@ -64,6 +64,7 @@ ImportOptions options_for(const TempDir& directory, ImportLayout layout) {
   options.layout = layout;
   options.out = directory / "out";
   options.classes = 5;
+  options.scaled = true;
   options.samples_per_shard = 8;
   return options;
 }
@@ -381,6 +382,7 @@ TEST(Import, InterruptedImportContinues) {
 TEST(Import, ContinuesOnlyWhatItWouldWriteItself) {
   const TempDir directory;
   const ImportOptions options = array_of(directory, 20);
+  fs::copy_file(directory / "x.npy", directory / "mirrored.npy");
   EXPECT_EQ(import_data(options).written, 3u);
   EXPECT_EQ(import_data(options).kept, 3u);
   const auto refused = [&](auto change, const char* before, const char* now) {
@@ -395,8 +397,8 @@ TEST(Import, ContinuesOnlyWhatItWouldWriteItself) {
   refused([](auto& o) { o.statistics = true; }, "--statistics was off", "now on");
   refused([](auto& o) { o.type = h5::Type::kFloat32; }, "--dtype was float16", "now float32");
   refused([](auto& o) { o.samples_per_shard = 10; }, "samples-per-shard was 8", "now 10");
-  refused([&](auto& o) { o.flipped_latents = directory / "x.npy"; },
-          "--flipped-latents was not given", "x.npy");
+  refused([&](auto& o) { o.flipped_latents = directory / "mirrored.npy"; },
+          "--flipped-latents was not given", "mirrored.npy");
   write_npy(directory / "z.npy", "<i8", {20}, labels(1, 20));
   refused([&](auto& o) { o.labels = directory / "z.npy"; }, "y.npy", "z.npy");
   expect_samples(directory / "out", 20, false);
@@ -462,6 +464,64 @@ TEST(Verify, CollectsEveryProblem) {
   fs::remove(shards[2]);
   ASSERT_EQ(verify(directory / "out").problems.size(), 1u);
   EXPECT_THAT(verify(directory / "out").problems[0], testing::HasSubstr("missing"));
+}
+
+// An extraction that writes into an array made beforehand, and is interrupted.
+TEST(ImportArray, SamplesThatWereNeverWrittenAreRefused) {
+  const TempDir directory;
+  std::vector<float> values = rows(0, 9);
+  std::fill(values.begin() + 7 * kElements, values.end(), 0.f);
+  write_npy(directory / "x.npy", "<f4", {9, 2, 3, 4}, values);
+  write_npy(directory / "y.npy", "<i8", {9}, labels(0, 9));
+  ImportOptions options = options_for(directory, ImportLayout::kArray);
+  options.latents = directory / "x.npy";
+  options.labels = directory / "y.npy";
+  EXPECT_ERROR(import_data(options), DataError, "x.npy: sample 7 is zero everywhere");
+}
+
+TEST(ImportArray, ValuesBeyondFloat16AreNamed) {
+  const TempDir directory;
+  ImportOptions options = options_for(directory, ImportLayout::kArray);
+  options.latents = directory / "x.npy";
+  options.labels = directory / "y.npy";
+  write_npy(directory / "y.npy", "<i8", {9}, labels(0, 9));
+  std::vector<float> values = rows(0, 9);
+  values[5 * kElements + 3] = -65519;
+  write_npy(directory / "x.npy", "<f4", {9, 2, 3, 4}, values);
+  import_data(options);
+  options.replace = true;
+  values[5 * kElements + 3] = -65520;
+  write_npy(directory / "x.npy", "<f4", {9, 2, 3, 4}, values);
+  EXPECT_ERROR(import_data(options), DataError, "x.npy: sample 5: -65520", "--dtype float32");
+  options.type = h5::Type::kFloat32;
+  import_data(options);
+}
+
+TEST(ImportArray, LatentsThatDoNotLookScaledAreAskedFor) {
+  const TempDir directory;
+  ImportOptions options = options_for(directory, ImportLayout::kArray);
+  options.latents = directory / "x.npy";
+  options.labels = directory / "y.npy";
+  options.scaled.reset();
+  write_npy(directory / "x.npy", "<f4", {9, 2, 3, 4}, rows(0, 9));
+  write_npy(directory / "y.npy", "<i8", {9}, labels(0, 9));
+  EXPECT_ERROR(import_data(options), UsageError, "x.npy: the standard deviation",
+               "multiplied by 0.18215? Say --scaled on or off");
+  options.scale = 1;
+  import_data(options);
+}
+
+// The second case ended with a division by zero.
+TEST(ImportArray, ArraysOfNoSamplesAreRefused) {
+  const TempDir directory;
+  ImportOptions options = options_for(directory, ImportLayout::kArray);
+  options.latents = directory / "x.npy";
+  options.labels = directory / "y.npy";
+  write_npy(directory / "x.npy", "<f4", {0, 2, 3, 4}, std::vector<float>{});
+  write_npy(directory / "y.npy", "<i8", {3}, labels(0, 3));
+  EXPECT_ERROR(import_data(options), DataError, "x.npy: shape [0, 2, 3, 4]: there are no samples");
+  write_npy(directory / "y.npy", "<i8", {0}, std::vector<std::int64_t>{});
+  EXPECT_ERROR(import_data(options), DataError, "x.npy: shape [0, 2, 3, 4]: there are no samples");
 }
 
 }  // namespace

@@ -48,7 +48,8 @@ std::string name_of(const testing::TestParamInfo<Case>& info) {
 
 bool is_autoencoder(const GoldenFile& file) {
   return file.has("inputs/pictures_u8") &&
-         (file.has("expected/moments") || file.has("expected/decoded_original_range"));
+         (file.has("expected/moments") || file.has("expected/z") ||
+          file.has("expected/decoded_original_range"));
 }
 
 std::vector<Case> cases(const std::string& backend) {
@@ -155,6 +156,12 @@ void Vae::expect_round(Autoencoder& vae, const std::string& group) {
     vae.rescale(latents);
     if (file_.has(group + "expected/latents")) expect_near(latents, group + "expected/latents");
   }
+  if (file_.has(group + "expected/z")) {
+    expect_near(vae.encode(bytes(group + "inputs/pictures_u8"), sides), group + "expected/z");
+    expect_pixels(vae.decode(file_.read<float>(group + "expected/z"), size(group + "expected/z")),
+                  group + "expected/decoded");
+    return;
+  }
   if (!vae.info().has_decoder) return;
   const std::string source = file_.has(group + "expected/sample_unscaled")
                                  ? "expected/sample_unscaled"
@@ -228,6 +235,11 @@ TEST_P(Vae, Tiny) {
 TEST_P(Vae, BFloat16Decoding) {
   const auto vae = load({.decode = DType::kBFloat16});
   if (!vae->info().has_decoder) return;
+  if (file_.has("expected/z")) {
+    expect_pixels(vae->decode(file_.read<float>("expected/z"), size("expected/z")),
+                  "expected/decoded", kBFloat16);
+    return;
+  }
   const bool unscaled = file_.has("expected/sample_unscaled");
   const std::string source = unscaled              ? "expected/sample_unscaled"
                              : vae->info().moments ? "expected/latents"

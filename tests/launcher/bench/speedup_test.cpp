@@ -1,5 +1,5 @@
 // edt bench speedup: ratios by FLOPs, what is reported, and a run of tiny models.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -7,12 +7,14 @@
 #include <sstream>
 
 #include "core/cpu/cpu_backend.h"
+#include "core/json/json_text.h"
 #include "launcher/bench/speedup_report.h"
 #include "launcher/commands/table.h"
 #include "launcher/memory/memory_check.h"
 #include "model/plan/products.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "tests/support/browser.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -177,7 +179,7 @@ TEST(SpeedupReport, HasTheKeysThatScriptsRead) {
 }
 
 TEST(SpeedupCommand, WritesEveryFormat) {
-  TemporaryDirectory directory;
+  TempDir directory;
   std::ostringstream out, error;
   const auto alone = make_self_communicator();
   CommandContext context{out, error, *alone};
@@ -192,7 +194,7 @@ TEST(SpeedupCommand, WritesEveryFormat) {
                                       "--html",        directory / "a.html",
                                       "--json"};
   ASSERT_EQ(run_program(args, command_table(), context), kDone) << error.str();
-  const auto json = nlohmann::json::parse(out.str());
+  const auto json = parse_json(out.str(), "output");
   EXPECT_GT(json["sizes"]["S"]["train"]["EDT_over_MDTv2"].get<double>(), 0);
   EXPECT_GT(json["sizes"]["S"]["infer"]["EDT_over_MDTv2"].get<double>(), 0);
   EXPECT_TRUE(json["sizes"]["S"]["train"]["paper"].is_null());  // it speaks of 256 pixels
@@ -202,7 +204,7 @@ TEST(SpeedupCommand, WritesEveryFormat) {
 }
 
 TEST(SpeedupCommand, TrainsFromShards) {
-  TemporaryDirectory directory;
+  TempDir directory;
   write_tiny_data(directory / "set");
   const auto backend = make_cpu_backend();
   SpeedupOptions options;

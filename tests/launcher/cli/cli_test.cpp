@@ -4,6 +4,7 @@
 #include <sstream>
 #include <string>
 
+#include "core/json/json_text.h"
 #include "tests/support/edt_program.h"
 
 namespace edt::test {
@@ -87,7 +88,7 @@ TEST_F(Cli, ConfigurationFileAndCommandLineMeet) {
   EXPECT_EQ(from_file.status, 1);
   const Outcome overruled = run("doctor --config " + file + " " + path_);
   EXPECT_EQ(overruled.status, 0);
-  EXPECT_EQ(nlohmann::json::parse(overruled.output)["directory"]["path"], path_);
+  EXPECT_EQ(parse_json(overruled.output, "output")["directory"]["path"], path_);
 }
 
 TEST_F(Cli, BadPlacesAreRefusedBeforeTheWork) {
@@ -109,6 +110,16 @@ TEST_F(Cli, UnwritableOutputIsAFailure) {
   const Outcome outcome = run("--version", "2>&1 >/dev/full");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output, HasSubstr("standard output cannot be written"));
+}
+
+// docs/compatibility.md: the old name works, and says the new one.
+TEST_F(Cli, FormerNamesOfOptionsWork) {
+  const std::string bench = "bench ops --filter gelu --seconds 0.01 ";
+  const Outcome outcome = run(bench + "--backend cpu", "2>&1");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("backend (command line) is now called device"));
+  EXPECT_THAT(refusal(bench + "--backend abacus"), HasSubstr("device = 'abacus'"));
+  EXPECT_THAT(refusal("bench step --backend cpu"), HasSubstr("unknown option '--backend'"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "tests/support/edt_program.h"
+#include "tests/support/text_files.h"
 
 namespace edt::test {
 namespace {
@@ -21,6 +22,64 @@ TEST_F(Cli, ImportSaysWhatIsOfNoUse) {
               HasSubstr("--latents-key is a name within"));
   EXPECT_THAT(refusal("data import --out " + path_ + "/set --latents ''"),
               HasSubstr("a text that is not empty"));
+}
+
+TEST_F(Cli, QuietIsQuiet) {
+  const std::string synth = "data synth --samples 4 --image-size 64 --out " + path_ + "/set";
+  EXPECT_THAT(run(synth, "2>&1").output, HasSubstr("4 samples of 4 x 8 x 8"));
+  EXPECT_EQ(run(synth + "2 --quiet", "2>&1").output, "");
+  EXPECT_EQ(run("data repack --quiet " + path_ + "/set " + path_ + "/set3", "2>&1").output, "");
+  EXPECT_EQ(run("data adopt --quiet " + path_ + "/set", "2>&1").output, "");
+}
+
+// What is below the input would be input of the next call.
+TEST_F(Cli, RepackedSetsLieElsewhere) {
+  write_tiny_set(path_ + "/set");
+  EXPECT_THAT(refusal("data repack " + path_ + "/set " + path_ + "/set/below"),
+              HasSubstr("/set/below lies below"));
+}
+
+// An export that ends in .pt is opened by torch.load, which finds no PyTorch file.
+TEST_F(CliRun, NamesOfOutputsSayTheirFormat) {
+  const std::string at = " " + path_ + "/";
+  const std::string sample = "sample " + run_ + " --classes 1 --steps 2 ";
+  EXPECT_THAT(refusal(sample + "--out" + at + "a.JPG"),
+              HasSubstr("a.JPG: what is written there is .png"));
+  EXPECT_THAT(refusal(sample + "--npz" + at + "a.h5"), HasSubstr("is .npz"));
+  EXPECT_THAT(refusal(sample + "--out -"), HasSubstr("--out -: a file needs a name"));
+  EXPECT_THAT(refusal(sample + "--out" + at + "d/a.png --out-dir" + at + "d"),
+              HasSubstr("lies in --out-dir"));
+  EXPECT_THAT(refusal(sample + "--replace --out" + at + "a.png"),
+              HasSubstr("--replace is of no use"));
+  EXPECT_THAT(refusal("ckpt export " + run_ + " --out" + at + "a.pt"),
+              HasSubstr("is .safetensors"));
+  EXPECT_THAT(refusal("data info " + data_ + " --pictures" + at + "a.jpg"), HasSubstr("is .png"));
+  EXPECT_THAT(refusal("watch --once " + run_ + " --html" + at + "a.png"),
+              HasSubstr("is .html .htm"));
+  EXPECT_EQ(run(sample + "--quiet --latents" + at + "a.SAFETENSORS").status, 0);
+  EXPECT_EQ(read_text(path_ + "/a.SAFETENSORS").substr(8, 1), "{");
+  EXPECT_EQ(run(sample + "--quiet --out" + at + "a.png", "2>&1").output, "");
+}
+
+// Weights that are something else are named as that.
+TEST_F(Cli, WeightsOfOtherFormatsAreNamed) {
+  const std::string import = " --model EDT-S/2 --out " + path_ + "/run";
+  const std::string lfs = write("w.safetensors", "version https://git-lfs.github.com/spec/v1\n");
+  EXPECT_THAT(refusal("ckpt import " + lfs + import), HasSubstr("a pointer of Git LFS"));
+  const std::string index = write("hf/diffusion_pytorch_model.safetensors.index.json", "{}");
+  EXPECT_THAT(refusal("ckpt import " + path_ + "/hf" + import),
+              testing::AllOf(HasSubstr("names files of parts"), HasSubstr("save_file(d")));
+  const std::string pickle = write("w.bin", "\x80\x02}q");
+  EXPECT_THAT(refusal("ckpt import " + pickle + import), HasSubstr("a pickle of Python"));
+  const std::string whole = write("full/notes.txt", "");
+  EXPECT_THAT(refusal("ckpt import " + lfs + " --model EDT-S/2 --out " + path_ + "/full"),
+              HasSubstr("/full is not empty"));
+}
+
+TEST_F(Cli, PagesOfGroupsAreThoseOfTheirCommands) {
+  EXPECT_THAT(refusal("help --man data"), HasSubstr("data is a group of commands"));
+  EXPECT_THAT(refusal("help --install-to ''"), HasSubstr("--install-to names no directory"));
+  EXPECT_THAT(refusal("''"), HasSubstr("unknown command ''"));
 }
 
 }  // namespace

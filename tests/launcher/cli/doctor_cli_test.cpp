@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "core/json/json_text.h"
 #include "tests/support/edt_program.h"
 
 namespace edt::test {
@@ -13,7 +14,7 @@ using testing::HasSubstr;
 TEST_F(Cli, DoctorWritesJson) {
   const Outcome outcome = run("doctor --json " + path_);
   EXPECT_EQ(outcome.status, 0);
-  const auto json = nlohmann::json::parse(outcome.output);
+  const auto json = parse_json(outcome.output, "output");
   EXPECT_EQ(json["directory"]["path"], path_);
   EXPECT_TRUE(json["directory"]["writable"]);
   EXPECT_GT(json["machine"]["memory_total_bytes"], 0);
@@ -25,23 +26,23 @@ TEST_F(Cli, DoctorWritesJson) {
 TEST_F(Cli, DoctorFailsWhereNothingCanBeWritten) {
   const Outcome outcome = run("doctor --json /proc/self");
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_FALSE(nlohmann::json::parse(outcome.output)["directory"]["writable"]);
+  EXPECT_FALSE(parse_json(outcome.output, "output")["directory"]["writable"]);
 }
 
 TEST_F(Cli, DoctorKnowsTheLimitsOfTheShell) {
   const Outcome outcome =
       shell("sh -c 'ulimit -n 64; exec " + edt_program() + " doctor --json " + path_ + "'");
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_EQ(nlohmann::json::parse(outcome.output)["machine"]["open_files"], 64);
+  EXPECT_EQ(parse_json(outcome.output, "output")["machine"]["open_files"], 64);
 }
 
 TEST_F(Cli, DoctorSaysWhichDirectoryItExamines) {
   const Outcome outcome = run("doctor " + path_ + "/no/such");
   EXPECT_THAT(outcome.output,
               HasSubstr(path_ + "/no/such does not exist: " + path_ + " was examined"));
-  EXPECT_EQ(nlohmann::json::parse(
-                run("doctor --json " + path_ + "/no/such").output)["directory"]["asked"],
-            path_ + "/no/such");
+  EXPECT_EQ(
+      parse_json(run("doctor --json " + path_ + "/no/such").output, "output")["directory"]["asked"],
+      path_ + "/no/such");
   EXPECT_THAT(refusal("doctor ''"), HasSubstr("has no name"));
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "core/json/json_text.h"
 #include "tests/support/child_process.h"
 #include "tests/support/edt_program.h"
 #include "tests/support/mpirun.h"
@@ -44,7 +45,7 @@ TEST_F(LostData, ARunEndsWithOneLineAndStatus5) {
   const std::string errors = errors_of_cut_run("exec ");
   EXPECT_THAT(errors, HasSubstr(shard_ + " was cut short while it was in use: it has 1000 bytes"));
   EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 1) << errors;
-  const auto outcome = nlohmann::json::parse(read_text(run_ + "/outcome.json"));
+  const auto outcome = parse_json(read_text(run_ + "/outcome.json"), "output");
   EXPECT_EQ(outcome["status"], 5);
 }
 

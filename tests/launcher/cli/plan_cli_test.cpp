@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "core/json/json_text.h"
 #include "tests/support/edt_program.h"
 
 namespace edt::test {
@@ -15,7 +16,7 @@ TEST_F(Cli, PlansAModelThatNoMachineHereCouldHold) {
       "plan --model EDT-XL/2 --run.dtype bf16 --cluster 8xh100 --ranks 16 --train.batch=64 "
       "--train.micro-batch=4 --parallel.zero=3 --parallel.tensor=1 --train.recompute=none --json");
   ASSERT_EQ(plan.status, 0) << plan.output;
-  const auto json = nlohmann::json::parse(plan.output);
+  const auto json = parse_json(plan.output, "output");
   ASSERT_EQ(json["fitting"].size(), 1u);
   const auto& best = json["fitting"][0];
   EXPECT_EQ(best["data_ranks"], 16);
@@ -32,7 +33,7 @@ TEST_F(Cli, APlanFindsMicroBatchesOfAnyBatch) {
             "--parallel.tensor=1 --json" +
             from);
     ASSERT_EQ(plan.status, 0) << plan.output;
-    for (const auto& choice : nlohmann::json::parse(plan.output)["fitting"]) {
+    for (const auto& choice : parse_json(plan.output, "output")["fitting"]) {
       EXPECT_THAT(choice["micro_batch"].get<int>(), testing::AnyOf(3, 6));
     }
   }

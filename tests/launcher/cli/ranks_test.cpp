@@ -1,10 +1,11 @@
 // The built program under mpirun: output once, one line for an error, no rank left waiting.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <sched.h>
 
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "core/json/json_text.h"
 #include "tests/support/edt_program.h"
 #include "tests/support/mpirun.h"
 #include "tests/support/text_files.h"
@@ -34,7 +35,7 @@ TEST(CliRanks, ShareTheCoresOfTheirNode) {
   cpu_set_t set;
   CPU_ZERO(&set);
   ASSERT_EQ(sched_getaffinity(0, sizeof set, &set), 0);
-  EXPECT_EQ(nlohmann::json::parse(doctor.output)["machine"]["openmp_threads"],
+  EXPECT_EQ(parse_json(doctor.output, "output")["machine"]["openmp_threads"],
             std::max(1, CPU_COUNT(&set) / 2));
 }
 
@@ -155,7 +156,7 @@ TEST(CliRanks, CollectivesAreTimedAgainstMpi) {
   const Outcome bench =
       mpirun("-np 2 " + kProgram + " bench comm --sizes 8,70000 --rounds 1 --dtype float64 --json");
   ASSERT_EQ(bench.status, 0);
-  const auto lines = nlohmann::json::parse(bench.output)["lines"];
+  const auto lines = parse_json(bench.output, "output")["lines"];
   ASSERT_EQ(lines.size(), 9u);  // the barrier has no size
   for (const auto& line : lines) {
     EXPECT_GT(line["edt"]["seconds"], 0) << line;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "core/json/json_text.h"
 #include "tests/support/child_process.h"
 #include "tests/support/edt_program.h"
 #include "tests/support/wait_until.h"
@@ -28,11 +29,11 @@ TEST_F(CliRun, AStartThatDoesNothingChangesNothing) {
     seen->at(run_ + "/logs/rank-00000.log") = before.at(run_ + "/logs/rank-00000.log");
   }
   EXPECT_EQ(after, before);
-  const auto seen = nlohmann::json::parse(run("watch --json " + run_).output)["runs"][0];
+  const auto seen = parse_json(run("watch --json " + run_).output, "output")["runs"][0];
   EXPECT_EQ(seen["state"], "finished");
   EXPECT_EQ(seen["total_steps"], 3);
   EXPECT_EQ(run(again + " --train.steps=4").status, 0);
-  EXPECT_EQ(nlohmann::json::parse(run("watch --json " + run_).output)["runs"][0]["step"], 4);
+  EXPECT_EQ(parse_json(run("watch --json " + run_).output, "output")["runs"][0]["step"], 4);
 }
 
 TEST_F(CliRun, ItsConfigurationIsABeginning) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "core/json/json_text.h"
 #include "tests/support/child_process.h"
 #include "tests/support/edt_program.h"
 #include "tests/support/text_files.h"
@@ -27,7 +28,7 @@ class Watch : public Cli {
            tiny_training(path("data"), path(name));
   }
   nlohmann::json seen(const std::string& name) const {
-    return nlohmann::json::parse(run("watch --json " + path(name)).output)["runs"][0];
+    return parse_json(run("watch --json " + path(name)).output, "output")["runs"][0];
   }
 };
 
@@ -75,7 +76,7 @@ TEST_F(Watch, FinishedRunsSideBySide) {
   EXPECT_THAT(frame.output, HasSubstr("b/run"));
   EXPECT_THAT(frame.output, Not(HasSubstr("\x1b")));
   const auto json =
-      nlohmann::json::parse(run("watch --json " + path("a/run") + " " + path("b/run")).output);
+      parse_json(run("watch --json " + path("a/run") + " " + path("b/run")).output, "output");
   EXPECT_EQ(json["runs"][0]["step"], 3);
   EXPECT_EQ(json["runs"][1]["name"], "b/run");
   EXPECT_EQ(json["runs"][1]["state"], "finished");

@@ -1,7 +1,7 @@
 // `edt data import` as people call it, and what it leaves.
 #pragma once
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>

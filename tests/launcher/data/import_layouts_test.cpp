@@ -1,4 +1,7 @@
 // Each layout that people have is imported by one command, to the last value.
+#include <hdf5.h>
+#include <sys/stat.h>
+
 #include <cmath>
 
 #include "core/storage/hdf5.h"
@@ -275,9 +278,92 @@ TEST_F(DataCli, MirroredCopiesUnderOtherNames) {
   write_npy(path("m.npy"), "<f4", {kSamples, 4, 2, 2}, latents(0, kSamples, -1));
   import("--latents a.npz --latents-key z --labels-key y --flipped-latents m.npy");
   expect_latents(true);
-  EXPECT_THAT(refused("--latents a.npz --latents-key z"),
-              testing::AllOf(HasSubstr("there is no 'labels' or 'label' (--labels-key)"),
-                             HasSubstr("there are: z, y")));
+  EXPECT_THAT(
+      refused("--latents a.npz --latents-key z"),
+      testing::AllOf(HasSubstr("there is no 'labels' or 'label' (--labels-key, or --unlabelled)"),
+                     HasSubstr("there are: z, y")));
+}
+
+// Each sample's label is an attribute of its group.
+TEST_F(DataCli, Hdf5LabelsThatAreAttributesOfGroups) {
+  h5::File file = h5::File::create(path("groups.h5"));
+  for (std::uint64_t i = 0; i < kSamples; ++i) {
+    put(file, std::to_string(i) + "/z", {4, 2, 2}, latents(i, 1));
+  }
+  file.close();
+  const auto handle = H5Fopen(path("groups.h5").c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  for (std::uint64_t i = 0; i < kSamples; ++i) {
+    const auto space = H5Screate(H5S_SCALAR);
+    const auto attribute =
+        H5Acreate_by_name(handle, std::to_string(i).c_str(), "label", H5T_STD_I64LE, space,
+                          H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    const std::int64_t label = label_of(i);
+    H5Awrite(attribute, H5T_NATIVE_INT64, &label);
+    H5Aclose(attribute);
+    H5Sclose(space);
+  }
+  H5Fclose(handle);
+  import("--latents groups.h5 --latents-key z --labels-key '*@label'");
+  expect_latents();
+  import("--latents groups.h5 --latents-key z --labels-key @label");
+  expect_latents();
+}
+
+// They were paired by their order.
+TEST_F(DataCli, Hdf5MembersOfOtherNamesDoNotPair) {
+  h5::File file = h5::File::create(path("groups.h5"));
+  for (std::uint64_t i = 0; i < kSamples; ++i) {
+    put(file, fmt::format("latents/{}", i), {4, 2, 2}, latents(i, 1));
+    put(file, fmt::format("labels/{}", i == 7 ? 20 : i), {}, labels(i, 1));
+  }
+  file.close();
+  EXPECT_THAT(refused("--latents groups.h5"),
+              testing::AllOf(HasSubstr("do not pair"), HasSubstr("sample 7 is 7 and 8")));
+}
+
+// The shards hold values of files that the one that was named only refers to.
+TEST_F(DataCli, AFileBehindALinkThatWasOverwrittenIsNoticed) {
+  const auto write = [&](float sign) {
+    h5::File values = h5::File::create(path("values.h5"));
+    put(values, "z", {kSamples, 4, 2, 2}, latents(0, kSamples, sign));
+    values.close();
+  };
+  write(1);
+  {
+    h5::File file = h5::File::create(path("links.h5"));
+    put(file, "labels", {kSamples}, labels(0, kSamples));
+    file.close();
+    const auto handle = H5Fopen(path("links.h5").c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    H5Lcreate_external("values.h5", "/z", handle, "latents", H5P_DEFAULT, H5P_DEFAULT);
+    H5Fclose(handle);
+  }
+  import("--latents links.h5");
+  expect_latents();
+  const std::string again =
+      "data import --quiet --dtype float32 --out set --classes 5 --latents links.h5";
+  EXPECT_EQ(edt(again, "2>&1").status, 0);
+  write(-1);
+  const CommandOutcome outcome = edt(again, "2>&1");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.output, testing::AllOf(HasSubstr("values.h5"), HasSubstr("--replace")));
+}
+
+TEST_F(DataCli, ClassFoldersOfTwoLinesAreRefused) {
+  write_npy(path("c/a\nb/0.npy"), "<f4", {4, 2, 2}, latents(0, 1));
+  EXPECT_THAT(refused("--latents c"), HasSubstr("has more than one line"));
+}
+
+TEST_F(DataCli, APipeIsNoFile) {
+  ASSERT_EQ(mkfifo(path("x.npy").c_str(), 0600), 0);
+  write_npy(path("y.npy"), "<i8", {kSamples}, labels(0, kSamples));
+  EXPECT_THAT(refused("--latents x.npy --labels y.npy"), HasSubstr("x.npy is not a regular file"));
+}
+
+TEST_F(DataCli, LatentsAreNotTheirOwnMirroredCopies) {
+  write_npy(path("x.npy"), "<f4", {kSamples, 4, 2, 2}, latents(0, kSamples));
+  write_npy(path("y.npy"), "<i8", {kSamples}, labels(0, kSamples));
+  EXPECT_THAT(refused("--latents x.npy --labels y.npy --flipped-latents ./x.npy"),
+              HasSubstr("--flipped-latents ./x.npy are the latents themselves"));
 }
 
 }  // namespace

@@ -133,22 +133,21 @@ TEST_F(DataValues, DatasetJsonThatCannotBe) {
 }
 
 TEST_F(DataValues, FilesOfOtherFormatsAreNamedWithTheWayToConvertThem) {
-  const std::string shape = "')\"";
   write_bytes(path("a.pt"), stored_zip({{"archive/data.pkl", "x"}, {"archive/data/0", "y"}}));
   EXPECT_THAT(refused("--latents a.pt"),
-              AllOf(HasSubstr("a.pt: is a PyTorch file"), HasSubstr("torch.load('a.pt'"),
-                    HasSubstr("a.pt.safetensors" + shape)));
+              AllOf(HasSubstr("a.pt: is a PyTorch file"), HasSubstr("torch.load(f, "),
+                    HasSubstr("f + '.safetensors')\" a.pt")));
   write_bytes(path("old.pt"),
               std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15));
   EXPECT_THAT(refused("--latents old.pt"), HasSubstr("old.pt: is a PyTorch file"));
   write_bytes(path("b.pkl"), "\x80\x04\x95)something");
   EXPECT_THAT(refused("--latents b.pkl"),
-              AllOf(HasSubstr("pickle"), HasSubstr("np.savez('b.pkl.npz'")));
+              AllOf(HasSubstr("pickle"), HasSubstr("np.savez(f + '.npz', **d)\" b.pkl")));
   write_npy(path("o/0.npy"), "|O", {2}, std::vector<char>{'x'});
   EXPECT_THAT(refused("--latents o"),
               AllOf(HasSubstr("o/0.npy: holds Python objects"), HasSubstr("allow_pickle=True"),
                     HasSubstr("--latents o-npz")));
-  EXPECT_THAT(refused("--latents o/0.npy --labels y.npy"), HasSubstr("o/0.npy.npz"));
+  EXPECT_THAT(refused("--latents o/0.npy --labels y.npy"), HasSubstr("f + '.npz', **d)\" o/0.npy"));
   fs::create_directories(path("p"));
   fs::copy(path("a.pt"), path("p/0.pt"));
   EXPECT_THAT(refused("--latents p"), HasSubstr("p/0.pt: is a PyTorch file"));
@@ -157,6 +156,66 @@ TEST_F(DataValues, FilesOfOtherFormatsAreNamedWithTheWayToConvertThem) {
   write_bytes(path("n/readme.txt"), "hello");
   EXPECT_THAT(refused("--latents n"),
               AllOf(HasSubstr("holds no files of arrays"), HasSubstr("1 .txt")));
+}
+
+// Whatever the name holds, the program in the line gets just that name.
+TEST_F(DataValues, TheLineThatConvertsIsOneForAShell) {
+  const std::string name = "it's \"b\" $HOME.pkl";
+  write_bytes(path(name), "\x80\x04\x95)something");
+  std::string quoted;
+  for (const char c : name) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  const std::string line = refused("--latents '" + quoted + "'");
+  const auto begin = line.find("python3 -c");
+  ASSERT_NE(begin, line.npos) << line;
+  // python3 -c PROGRAM NAME
+  write_bytes(path("line.sh"), "python3() { printf %s \"$3\"; }\n" + line.substr(begin));
+  EXPECT_EQ(shell("sh " + path("line.sh").string()).output, name) << line;
+}
+
+TEST_F(DataValues, WithoutLabelsAllSamplesAreOfOneClass) {
+  const auto take = [&](const std::string& arguments) {
+    fs::remove_all(path("set"));
+    const CommandOutcome outcome =
+        edt("data import --quiet --dtype float32 --out set --unlabelled " + arguments, "2>&1");
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    const data::Dataset set(path("set"));
+    ASSERT_EQ(set.size(), kSamples);
+    EXPECT_EQ(set.description().classes, 1);
+    for (std::uint64_t i = 0; i < kSamples; ++i) {
+      EXPECT_EQ(set.label(i), 0);
+      EXPECT_EQ(stored(i), latents(i, 1)) << i;
+    }
+  };
+  take("--latents x.npy");
+  for (std::uint64_t i = 0; i < kSamples; ++i) {
+    const std::string name = fmt::format("{}.npy", i), part = i < 7 ? "00000/" : "00001/";
+    for (const std::string& file : {"f/" + name, "t/" + part + name}) {
+      write_npy(path(file), "<f4", {4, 2, 2}, latents(i, 1));
+    }
+  }
+  take("--latents f");
+  take("--latents t");
+  EXPECT_THAT(refused("--latents x.npy"), HasSubstr("--unlabelled"));
+  EXPECT_THAT(refused("--unlabelled " + pair_), HasSubstr("--unlabelled and --labels are both"));
+  EXPECT_THAT(refused("--unlabelled --latents t --layout classes"),
+              HasSubstr("--unlabelled and --layout classes"));
+  EXPECT_THAT(refused("--unlabelled --latents x.npy --classes 3"), HasSubstr("--classes is 3"));
+}
+
+// Of what NumPy saves without a type, or with several.
+TEST_F(DataValues, TypesThatNumPyDoesNotKnowAreNamed) {
+  write_npy(path("b.npy"), "<V2", {kSamples, 4, 2, 2}, std::vector<std::int16_t>(kSamples * 16));
+  EXPECT_THAT(refused("--latents b.npy --labels y.npy"),
+              AllOf(HasSubstr("b.npy: element type '<V2'"), HasSubstr("bfloat16"),
+                    HasSubstr("astype('float32')")));
+  const std::string header =
+      "{'descr': [('z', '<f4'), ('y', '<i8')], 'fortran_order': False, "
+      "'shape': (1,), }\n";
+  write_bytes(path("s.npy"), std::string("\x93NUMPY\x01\x00", 8) +
+                                 static_cast<char>(header.size()) + '\0' + header +
+                                 std::string(12, '\0'));
+  EXPECT_THAT(refused("--latents s.npy --labels y.npy"),
+              HasSubstr("s.npy: its elements have fields"));
 }
 
 }  // namespace

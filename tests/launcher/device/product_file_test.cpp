@@ -1,5 +1,6 @@
 // The file of chosen algorithms: what is written is read, and what is malformed is named.
 #include "launcher/device/product_file.h"
+#include "core/json/json_text.h"
 
 #include <gtest/gtest.h>
 
@@ -48,13 +49,15 @@ ProductFile example() {
   return file;
 }
 
-ProductFile parsed(const json& file) { return parse_product_file(file.dump(), "products.json"); }
+ProductFile parsed(const json& file) {
+  return parse_product_file(dump_json(file), "products.json");
+}
 
 class ProductFiles : public testing::Test {
  protected:
   json& first() { return file_["products"][0]; }
 
-  json file_ = json::parse(format_product_file(example()));
+  json file_ = parse_json(format_product_file(example()), "output");
 };
 
 TEST_F(ProductFiles, KeepEveryField) {

@@ -10,8 +10,8 @@
 #include <thread>
 
 #include "data/dataset.h"
-#include "parallel/self/self_communicator.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/support/block_encoder.h"
 #include "tests/support/child_process.h"
 #include "tests/support/message_of.h"

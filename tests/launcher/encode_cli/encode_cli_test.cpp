@@ -11,6 +11,7 @@
 #include "tests/support/edt_program.h"
 #include "tests/support/mpirun.h"
 #include "tests/support/picture_files.h"
+#include "tests/support/places.h"
 
 namespace edt::test {
 namespace {
@@ -21,7 +22,7 @@ using testing::HasSubstr;
 using Files = std::map<std::string, std::string>;
 
 // Of real structure, with random weights: 8, 16, 16 and 16 channels.
-const std::string kVae = EDT_GOLDEN_DIR "/vae/vae_tiny.safetensors";
+const std::string kVae = test::in_sources("tests/golden/vae/vae_tiny.safetensors").string();
 
 class EncodeCli : public Cli {
  protected:
@@ -31,7 +32,8 @@ class EncodeCli : public Cli {
     // Beside it lies what a safetensors file cannot say: the number of groups of the norms.
     fs::create_directory(path_ + "/vae");
     fs::copy_file(kVae, path_ + "/vae/diffusion_pytorch_model.safetensors");
-    fs::copy_file(EDT_GOLDEN_DIR "/vae/vae_tiny_config.json", path_ + "/vae/config.json");
+    fs::copy_file(test::in_sources("tests/golden/vae/vae_tiny_config.json"),
+                  path_ + "/vae/config.json");
     for (int i = 0; i < kPictures; ++i) {
       const Image image = drawn_picture(50 + i % 5 * 20, 60, static_cast<unsigned>(i));
       put(fmt::format("p/c{}/{:02}.{}", i % 2, i, i % 3 == 0 ? "png" : "jpg"),

@@ -1,8 +1,9 @@
 // What ends a job of several ranks is printed once, alone, and its status is the job's.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "launcher/error_agreement.h"
 #include "tests/support/mpirun.h"
+#include "tests/support/places.h"
 
 namespace edt::test {
 namespace {
@@ -10,7 +11,8 @@ namespace {
 using ::testing::MatchesRegex;
 
 CommandOutcome failing(int ranks, const std::string& command) {
-  return mpirun(fmt::format("-np {} {} {}", ranks, EDT_FAILING_PROGRAM, command), "2>&1");
+  const std::string program = in_build("tests/launcher/errors/failing_program").string();
+  return mpirun(fmt::format("-np {} {} {}", ranks, program, command), "2>&1");
 }
 
 class FailingRanks : public ::testing::TestWithParam<int> {};

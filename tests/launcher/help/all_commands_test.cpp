@@ -1,5 +1,5 @@
 // What holds for every option of every command, whoever declares it.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <algorithm>
 #include <map>
@@ -8,7 +8,7 @@
 #include "core/base/error.h"
 #include "launcher/commands/table.h"
 #include "launcher/help/command_options.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/message_of.h"
 
 namespace edt {
 namespace {
@@ -18,7 +18,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 std::string refusal_by(OptionSet& options, const std::string& argument) {
-  return message_of<UsageError>([&] { options.parse(std::vector{argument}); });
+  return test::message_of<UsageError>([&] { options.parse(std::vector{argument}); });
 }
 
 // A value that the type has; whether other options are missing is not asked here.

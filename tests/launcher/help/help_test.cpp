@@ -1,13 +1,14 @@
 // edt help, and what it writes for shells and man(1), given to them.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <sstream>
 
 #include "launcher/commands/table.h"
 #include "launcher/help/command_options.h"
-#include "parallel/self/self_communicator.h"
-#include "tests/launcher/temporary_directory.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "tests/support/shell.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -65,16 +66,16 @@ class Bash : public testing::Test {
  protected:
   void SetUp() override {
     if (!has_program("bash")) GTEST_SKIP() << "no bash";
-    write_text(directory_ / "edt.bash", run({"help", "--completion", "bash"}).out);
+    test::write_text(directory_ / "edt.bash", run({"help", "--completion", "bash"}).out);
   }
 
   // What is offered for the last of `words`, which '=' separates as readline does.
   std::vector<std::string> offered(const std::string& words) const {
-    write_text(directory_ / "ask.bash",
-               "set -u\nsource " + (directory_ / "edt.bash").string() + "\ncd " +
-                   directory_.path().string() + "\nCOMP_WORDS=(" + words +
-                   ")\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n_edt\nprintf '%s\\n' "
-                   "\"${COMPREPLY[@]}\"\n");
+    test::write_text(directory_ / "ask.bash",
+                     "set -u\nsource " + (directory_ / "edt.bash").string() + "\ncd " +
+                         directory_.path().string() + "\nCOMP_WORDS=(" + words +
+                         ")\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n_edt\nprintf '%s\\n' "
+                         "\"${COMPREPLY[@]}\"\n");
     const auto asked = test::shell("bash " + (directory_ / "ask.bash").string() + " 2>&1");
     EXPECT_EQ(asked.status, 0) << asked.output;
     std::vector<std::string> lines;
@@ -83,7 +84,7 @@ class Bash : public testing::Test {
     return lines;
   }
 
-  const TemporaryDirectory directory_;
+  const test::TempDir directory_;
 };
 
 TEST_F(Bash, CompletesCommands) {
@@ -111,7 +112,7 @@ TEST_F(Bash, CompletesValues) {
 }
 
 TEST_F(Bash, CompletesFiles) {
-  write_text(directory_ / "set one", "");
+  test::write_text(directory_ / "set one", "");
   EXPECT_THAT(offered("edt train --data se"), ElementsAre("set one"));
   EXPECT_THAT(offered("edt train --run.dir = se"), ElementsAre("set one"));
   EXPECT_THAT(offered("edt data info se"), ElementsAre("set one"));
@@ -135,8 +136,8 @@ TEST_F(Bash, KnowsEveryOptionOfEveryCommand) {
 
 TEST(Zsh, ReadsItsCompletion) {
   if (!has_program("zsh")) GTEST_SKIP() << "no zsh";
-  const TemporaryDirectory directory;
-  write_text(directory / "_edt", run({"help", "--completion", "zsh"}).out);
+  const test::TempDir directory;
+  test::write_text(directory / "_edt", run({"help", "--completion", "zsh"}).out);
   const auto read = test::shell("zsh -f -n " + (directory / "_edt").string() + " 2>&1");
   EXPECT_EQ(read.status, 0);
   EXPECT_EQ(read.output, "");
@@ -144,7 +145,7 @@ TEST(Zsh, ReadsItsCompletion) {
 
 TEST(ManPage, IsCleanByItsFormatter) {
   if (!has_program("groff")) GTEST_SKIP() << "no groff";
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   ASSERT_EQ(run({"help", "--install-to", directory.path().string()}).status, kDone);
   const std::string pages = (directory / "share/man/man1").string() + "/*.1";
   for (const std::string& lint : std::vector<std::string>{"groff -man -ww -z -Tutf8 " + pages,
@@ -157,13 +158,13 @@ TEST(ManPage, IsCleanByItsFormatter) {
 }
 
 TEST(ManPage, SaysWhatHelpSays) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   ASSERT_EQ(run({"help", "--install-to", directory.path().string()}).status, kDone);
   for (const char* file : {"bash-completion/completions/edt", "zsh/site-functions/_edt",
                            "man/man1/edt.1", "man/man1/edt-data-info.1"}) {
     EXPECT_TRUE(std::filesystem::is_regular_file(directory / "share" / file)) << file;
   }
-  const std::string page = read_text(directory / "share/man/man1/edt-train.1");
+  const std::string page = test::read_text(directory / "share/man/man1/edt-train.1");
   EXPECT_EQ(page, run({"help", "train", "--man"}).out);
   EXPECT_THAT(page, HasSubstr("\\fB\\-\\-train.micro\\-batch\\fR, \\fB\\-\\-micro\\-batch\\fR"));
   EXPECT_THAT(run({"help", "--man"}).out, HasSubstr(".BR edt\\-data\\-info (1)"));

@@ -1,12 +1,13 @@
 #include "launcher/machine/machine.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <sched.h>
 
 #include <nlohmann/json.hpp>
 
 #include "launcher/machine/cgroup.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -77,7 +78,7 @@ TEST(Machine, FindingsNameBothValues) {
 }
 
 TEST(DirectoryProbe, LeavesNothingBehind) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const DirectoryProbe probe = probe_directory(directory / "not/yet/there");
   EXPECT_EQ(probe.path, std::filesystem::absolute(directory.path()));
   EXPECT_EQ(probe.write_problem, "");
@@ -88,8 +89,8 @@ TEST(DirectoryProbe, LeavesNothingBehind) {
 }
 
 TEST(DirectoryProbe, FindsWhatCannotBeWritten) {
-  TemporaryDirectory directory;
-  write_text(directory / "file", "");
+  test::TempDir directory;
+  test::write_text(directory / "file", "");
   EXPECT_EQ(probe_directory(directory / "file").write_problem, "not a directory");
   EXPECT_NE(probe_directory("/proc/self").write_problem, "");
   DirectoryProbe probe;
@@ -102,15 +103,15 @@ TEST(DirectoryProbe, FindsWhatCannotBeWritten) {
 }
 
 TEST(Cgroup, TightestLimitOnTheWayUp) {
-  TemporaryDirectory directory;
-  write_text(directory / "self", "0::/job/step\n");
+  test::TempDir directory;
+  test::write_text(directory / "self", "0::/job/step\n");
   const auto root = directory / "fs";
-  write_text(root / "job/step/cpu.max", "max 100000\n");
-  write_text(root / "job/step/memory.max", "max\n");
-  write_text(root / "job/cpu.max", "150000 100000\n");
-  write_text(root / "job/memory.max", "1048576\n");
-  write_text(root / "job/memory.current", "4096\n");
-  write_text(root / "cpu.max", "400000 100000\n");
+  test::write_text(root / "job/step/cpu.max", "max 100000\n");
+  test::write_text(root / "job/step/memory.max", "max\n");
+  test::write_text(root / "job/cpu.max", "150000 100000\n");
+  test::write_text(root / "job/memory.max", "1048576\n");
+  test::write_text(root / "job/memory.current", "4096\n");
+  test::write_text(root / "cpu.max", "400000 100000\n");
   const CgroupLimits limits = cgroup_limits(directory / "self", root);
   EXPECT_EQ(limits.cpus, 1.5);
   EXPECT_EQ(limits.memory, 1048576u);
@@ -118,13 +119,14 @@ TEST(Cgroup, TightestLimitOnTheWayUp) {
 }
 
 TEST(Cgroup, VersionOne) {
-  TemporaryDirectory directory;
-  write_text(directory / "self", "9:memory:/job\n4:cpu,cpuacct:/job\nnonsense\n1:name=systemd:/\n");
+  test::TempDir directory;
+  test::write_text(directory / "self",
+                   "9:memory:/job\n4:cpu,cpuacct:/job\nnonsense\n1:name=systemd:/\n");
   const auto root = directory / "fs";
-  write_text(root / "cpu,cpuacct/job/cpu.cfs_quota_us", "50000\n");
-  write_text(root / "cpu,cpuacct/job/cpu.cfs_period_us", "100000\n");
-  write_text(root / "cpu,cpuacct/cpu.cfs_quota_us", "-1\n");
-  write_text(root / "memory/memory.limit_in_bytes", "9223372036854771712\n");
+  test::write_text(root / "cpu,cpuacct/job/cpu.cfs_quota_us", "50000\n");
+  test::write_text(root / "cpu,cpuacct/job/cpu.cfs_period_us", "100000\n");
+  test::write_text(root / "cpu,cpuacct/cpu.cfs_quota_us", "-1\n");
+  test::write_text(root / "memory/memory.limit_in_bytes", "9223372036854771712\n");
   const CgroupLimits limits = cgroup_limits(directory / "self", root);
   EXPECT_EQ(limits.cpus, 0.5);
   EXPECT_FALSE(limits.memory);

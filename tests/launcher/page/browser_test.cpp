@@ -1,9 +1,9 @@
 // Pages in a real browser: they load without an error, and every series is seen.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "launcher/page/page.h"
-#include "tests/launcher/temporary_directory.h"
 #include "tests/support/browser.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt {
 namespace {
@@ -29,7 +29,7 @@ Page two_charts() {
 }
 
 void expect_seen(bool dark, const std::vector<Colour>& colours) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   two_charts().write(directory / "page.html");
   const test::BrowserView view = test::open_in_browser(directory / "page.html", 1200, dark);
   EXPECT_EQ(view.errors, "");

@@ -1,6 +1,6 @@
 #include "launcher/page/page.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <boost/property_tree/ptree.hpp>
 #include <boost/property_tree/xml_parser.hpp>
@@ -10,7 +10,9 @@
 
 #include "core/base/error.h"
 #include "launcher/page/axis.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -103,20 +105,20 @@ TEST(Page, NumberedTextsAreTexts) {
 
 TEST(Page, RowsAndBarsOfAnotherLengthAreRefused) {
   Page page("t");
-  EXPECT_EQ(message_of<Error>([&] {
+  EXPECT_EQ(test::message_of<Error>([&] {
               page.table({"a", "b"}, {{"1"}});
             }),
             "[page] a row of a table has 1 cells, its header 2");
   const BarChart chart{.title = "T", .groups = {"a", "b"}, .series = {{"s", {{1}}}}};
-  EXPECT_EQ(message_of<Error>([&] { page.chart(chart); }),
+  EXPECT_EQ(test::message_of<Error>([&] { page.chart(chart); }),
             "[page] bars s of \"T\" have 1 values, there are 2 groups");
 }
 
 TEST(Page, IsWrittenWhole) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const Page page = page_of_everything("t");
   page.write(directory / "page.html");
-  EXPECT_EQ(read_text(directory / "page.html"), page.html());
+  EXPECT_EQ(test::read_text(directory / "page.html"), page.html());
 }
 
 TEST(LineChart, WhatCannotBeDrawnIsLeftOutAndSaid) {

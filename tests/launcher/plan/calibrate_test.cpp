@@ -1,6 +1,6 @@
 #include "launcher/plan/calibrate.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "core/cpu/cpu_backend.h"
 #include "launcher/memory/memory_check.h"
@@ -9,11 +9,12 @@
 #include "launcher/plan/plan_report.h"
 #include "launcher/plan/plan_scale.h"
 #include "model/plan/predict.h"
-#include "parallel/self/self_communicator.h"
-#include "parallel/threads/thread_ranks.h"
-#include "tests/launcher/temporary_directory.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/model/plan/planned_steps.h"
 #include "tests/support/browser.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_models.h"
 
 namespace edt {
@@ -64,11 +65,11 @@ TEST(Memory, WhatDoesNotFitIsRefusedWithBothValues) {
   const double needed = static_cast<double>(dry_run(step).memory_bytes) + kProcessBytes;
   EXPECT_NO_THROW(require_memory(step, needed, "here"));
   const std::string refused =
-      message_of<UsageError>([&] { require_memory(step, needed - 1, "node07"); });
+      test::message_of<UsageError>([&] { require_memory(step, needed - 1, "node07"); });
   EXPECT_THAT(refused, testing::HasSubstr("needs"));
   EXPECT_THAT(refused, testing::HasSubstr("node07 has"));
   EXPECT_THAT(refused, testing::HasSubstr("would fit")) << "stage 1 keeps less";
-  EXPECT_THAT(message_of<UsageError>([&] { require_memory(step, 1, "node07"); }),
+  EXPECT_THAT(test::message_of<UsageError>([&] { require_memory(step, 1, "node07"); }),
               testing::Not(testing::HasSubstr("would fit")));
 }
 
@@ -92,7 +93,7 @@ TEST(Memory, RanksShareAGpuOnlyWhereItIsTheSame) {
     const FullGpu own(world.rank() == 0 ? "GPU 0" : "GPU 1", needed);
     EXPECT_NO_THROW(require_free_memory(step, own, world));
     const FullGpu same("GPU 0", needed);
-    EXPECT_THAT(message_of<UsageError>([&] { require_free_memory(step, same, world); }),
+    EXPECT_THAT(test::message_of<UsageError>([&] { require_free_memory(step, same, world); }),
                 testing::HasSubstr("each of the 2 ranks on GPU 0 of "));
   });
 }
@@ -110,12 +111,12 @@ TEST(Memory, ASamplerThatDoesNotFitIsToldHowManyPicturesWould) {
     EXPECT_NO_THROW(require_free_memory(sampler, "--batch", enough, world));
     const FullGpu some("GPU", bytes(10000) + kGpuProcessBytes);
     EXPECT_THAT(
-        message_of<UsageError>([&] { require_free_memory(sampler, "--batch", some, world); }),
+        test::message_of<UsageError>([&] { require_free_memory(sampler, "--batch", some, world); }),
         testing::AllOf(testing::HasSubstr("16384 pictures together need"),
                        testing::HasSubstr("--batch 8192 would fit")));
     const FullGpu none("GPU", kGpuProcessBytes);
     EXPECT_THAT(
-        message_of<UsageError>([&] { require_free_memory(sampler, "--batch", none, world); }),
+        test::message_of<UsageError>([&] { require_free_memory(sampler, "--batch", none, world); }),
         testing::HasSubstr("not one of them would fit"));
   });
 }
@@ -145,7 +146,7 @@ TEST(Scale, RangesOfRanks) {
 // Reports of a real search, in a browser.
 TEST(Reports, AreDrawn) {
   if (!test::has_browser()) GTEST_SKIP() << "no browser is installed";
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const Cluster cluster = read_cluster("8xh100");
   PlannedStep step = small_step(1, 1, ZeroStage::kOptimizer);
   step.engine.batch = 64;

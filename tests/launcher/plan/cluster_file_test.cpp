@@ -1,9 +1,11 @@
 #include "launcher/plan/cluster_file.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "core/base/error.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -19,11 +21,11 @@ const std::string kGood =
 class ClusterFile : public testing::Test {
  protected:
   std::string write(const std::string& text, const std::string& name = "c.ini") {
-    write_text(directory_ / name, text);
+    test::write_text(directory_ / name, text);
     return (directory_ / name).string();
   }
   std::string refusal(const std::string& text) {
-    return message_of<UsageError>([&] { read_cluster(write(text)); });
+    return test::message_of<UsageError>([&] { read_cluster(write(text)); });
   }
   // `line` in place of the one that begins alike.
   static std::string with(const std::string& line) {
@@ -33,7 +35,7 @@ class ClusterFile : public testing::Test {
     return text.replace(at, text.find('\n', at) - at, line);
   }
 
-  const TemporaryDirectory directory_;
+  const test::TempDir directory_;
 };
 
 TEST_F(ClusterFile, UnitsBecomeSeconds) {
@@ -71,12 +73,12 @@ TEST_F(ClusterFile, MalformedOnesAreRefusedWithLineAndKey) {
   EXPECT_THAT(refusal(kGood + "bytes = 2,1\nexchange = 1,1\nreduce = 1,2\n"),
               AllOf(HasSubstr("c.ini:15"), HasSubstr("1 after 2")));
   EXPECT_THAT(refusal(kGood + "[kernels]\ntable = none.tsv\n"), HasSubstr("none.tsv"));
-  EXPECT_THAT(message_of<UsageError>([] { read_cluster("8xh10"); }), HasSubstr("8xh100"));
+  EXPECT_THAT(test::message_of<UsageError>([] { read_cluster("8xh10"); }), HasSubstr("8xh100"));
 }
 
 TEST_F(ClusterFile, KernelTablesAreRefusedWithTheirLine) {
   const auto refused = [](const char* text) {
-    return message_of<UsageError>([&] { parse_kernel_times(text, "k.tsv"); });
+    return test::message_of<UsageError>([&] { parse_kernel_times(text, "k.tsv"); });
   };
   EXPECT_THAT(refused("# c\n1e-3 linear\n"), HasSubstr("k.tsv:2"));
   EXPECT_THAT(refused("1e-3\tlinear\nx\tmlp\n"), AllOf(HasSubstr("k.tsv:2"), HasSubstr("mlp")));

@@ -1,10 +1,12 @@
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "core/base/error.h"
 #include "launcher/scale/scale_report.h"
-#include "tests/launcher/temporary_directory.h"
 #include "tests/model/plan/planned_steps.h"
 #include "tests/support/browser.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -44,16 +46,16 @@ TEST(Study, PointsThatCannotBeAreLeftOutWithTheReason) {
 }
 
 TEST(Study, GoesOnWhereItStoppedAndReportsWhatIsThere) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const Study study(directory.path(), options());
   const ScalePoint one{Scaling::kWeak, 1, 1, 1, 2}, four{Scaling::kWeak, 4, 1, 1, 2};
   EXPECT_FALSE(study.result(one, 0));
   const auto file = [&](const char* name) { return directory / "results" / name; };
-  write_text(file("weak-r1-t1-z1.0.json"), result(10));
-  write_text(file("weak-r4-t1-z1.0.json"), result(30));
-  write_text(file("weak-r4-t1-z1.1.json"), result(28));
-  write_text(file("weak-r4-t1-z1.2.json"), result(32));
-  write_text(file("weak-r1-t1-z1.1.json"), "{\"images_per");  // of a job that was killed
+  test::write_text(file("weak-r1-t1-z1.0.json"), result(10));
+  test::write_text(file("weak-r4-t1-z1.0.json"), result(30));
+  test::write_text(file("weak-r4-t1-z1.1.json"), result(28));
+  test::write_text(file("weak-r4-t1-z1.2.json"), result(32));
+  test::write_text(file("weak-r1-t1-z1.1.json"), "{\"images_per");  // of a job that was killed
   EXPECT_TRUE(Study(directory.path(), options()).result(one, 0));
   EXPECT_FALSE(study.result(one, 1));
   const auto rows = scale_rows(study, {one, four}, options(), nullptr);
@@ -74,28 +76,30 @@ TEST(Study, GoesOnWhereItStoppedAndReportsWhatIsThere) {
 }
 
 TEST(Study, AnotherStudyInTheSameDirectoryIsRefused) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const Study study(directory.path(), options());
   StudyOptions other = options();
   other.weak_batch = 16;
-  EXPECT_THAT(message_of<UsageError>([&] { Study(directory.path(), other); }),
+  EXPECT_THAT(test::message_of<UsageError>([&] { Study(directory.path(), other); }),
               testing::AllOf(HasSubstr("weak_batch 4"), HasSubstr("16")));
 }
 
 TEST(Study, JobArraysHoldEveryPointOnce) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const Study study(directory / "study", options());
   const StudyPlan plan = plan_study(options());
   study.write_jobs(plan.points, directory / "jobs");
   std::size_t rows = 0;
   for (const int ranks : {1, 2, 4, 8}) {
-    const std::string list = read_text(directory / "jobs" / fmt::format("scale-{}.tsv", ranks));
+    const std::string list =
+        test::read_text(directory / "jobs" / fmt::format("scale-{}.tsv", ranks));
     rows += static_cast<std::size_t>(std::ranges::count(list, '\n'));
-    const std::string job = read_text(directory / "jobs" / fmt::format("scale-{}.sbatch", ranks));
+    const std::string job =
+        test::read_text(directory / "jobs" / fmt::format("scale-{}.sbatch", ranks));
     EXPECT_THAT(job, HasSubstr(fmt::format("--ntasks={}\n", ranks)));
   }
   EXPECT_EQ(rows, plan.points.size() * 3);
-  EXPECT_THAT(read_text(directory / "jobs" / "submit.sh"),
+  EXPECT_THAT(test::read_text(directory / "jobs" / "submit.sh"),
               HasSubstr("sbatch \"$@\" scale-8.sbatch"));
 }
 

@@ -1,15 +1,18 @@
 // A batch that makes training diverge: the run goes back to its last checkpoint, skips the batches
 // since, and carries on to its end; on one rank, on many, and over a resume, with the same bits.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
+#include "core/json/json_text.h"
 #include "core/random/stream.h"
 #include "data/writer.h"
 #include "parallel/checkpoint/compare.h"
 #include "tests/support/mpi_world.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt {
@@ -46,7 +49,7 @@ class GoBack : public testing::Test {
  protected:
   GoBack() {
     if (world_.is_root()) {
-      directory_ = std::make_unique<TemporaryDirectory>();
+      directory_ = std::make_unique<test::TempDir>();
       write_data(*directory_ / "clean", {});
       // The samples of the step that is to fail.
       const data::Dataset clean(*directory_ / "clean");
@@ -81,8 +84,8 @@ class GoBack : public testing::Test {
   }
   std::vector<nlohmann::json> metrics(const std::string& run) const {
     std::vector<nlohmann::json> lines;
-    std::istringstream text(read_text(root_ / run / "metrics.jsonl"));
-    for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+    std::istringstream text(test::read_text(root_ / run / "metrics.jsonl"));
+    for (std::string line; std::getline(text, line);) lines.push_back(parse_json(line, "output"));
     return lines;
   }
   std::string difference(const std::string& a, const std::string& b) const {
@@ -105,13 +108,13 @@ class GoBack : public testing::Test {
     }
     EXPECT_THAT(lines[kLastGood]["went_back"].get<std::string>(),
                 StartsWith(fmt::format("step {}: ", kPoisoned)));
-    const auto outcome = nlohmann::json::parse(read_text(root_ / run / "outcome.json"));
+    const auto outcome = parse_json(test::read_text(root_ / run / "outcome.json"), "output");
     EXPECT_EQ(outcome["status"], 0);
     EXPECT_EQ(find_checkpoint(root_ / run).info().samples_seen, (kSteps + kSkipped) * kBatch);
   }
 
   Communicator& world_ = test::mpi_world();
-  std::unique_ptr<TemporaryDirectory> directory_;
+  std::unique_ptr<test::TempDir> directory_;
   std::filesystem::path root_;
 };
 

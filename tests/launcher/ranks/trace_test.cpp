@@ -1,12 +1,15 @@
 // run.profile=trace on ranks that shard weights and communicate while they compute: one file that a
 // viewer can show.
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/json/json_text.h"
 #include "tests/support/mpi_world.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt {
@@ -24,7 +27,7 @@ class TraceFile : public testing::Test {
  protected:
   TraceFile() {
     if (world_.is_root()) {
-      directory_ = std::make_unique<TemporaryDirectory>();
+      directory_ = std::make_unique<test::TempDir>();
       test::write_tiny_data(*directory_ / "data");
     }
     root_ = world_.broadcast(directory_ ? directory_->path().string() : "", 0, "test directory");
@@ -42,7 +45,7 @@ class TraceFile : public testing::Test {
   }
   // Events by rank, from the file that the run has left.
   std::map<int, std::vector<Event>> read() const {
-    const Json trace = Json::parse(read_text(root_ / "run" / "trace.json"));
+    const Json trace = parse_json(test::read_text(root_ / "run" / "trace.json"), "output");
     std::map<std::pair<int, int>, std::string> lanes;
     std::map<int, std::vector<Event>> events;
     for (const Json& json : trace.at("traceEvents")) {
@@ -62,7 +65,7 @@ class TraceFile : public testing::Test {
   }
 
   Communicator& world_ = test::mpi_world();
-  std::unique_ptr<TemporaryDirectory> directory_;
+  std::unique_ptr<test::TempDir> directory_;
   std::filesystem::path root_;
 };
 

@@ -1,10 +1,12 @@
 // Training runs over MPI ranks: the same bits as one rank, checkpoints that any ranks go on from,
 // and refusals before the first step. Every test is called by all ranks; the first one judges.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "parallel/checkpoint/compare.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "tests/support/message_of.h"
 #include "tests/support/mpi_world.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt {
@@ -17,7 +19,7 @@ class TrainOnRanks : public testing::Test {
  protected:
   TrainOnRanks() {
     if (world_.is_root()) {
-      directory_ = std::make_unique<TemporaryDirectory>();
+      directory_ = std::make_unique<test::TempDir>();
       test::write_tiny_data(*directory_ / "data");
     }
     root_ = world_.broadcast(directory_ ? directory_->path().string() : "", 0, "test directory");
@@ -46,11 +48,11 @@ class TrainOnRanks : public testing::Test {
   }
   template <class E>
   std::string refusal(const TrainConfig& config) {
-    return message_of<E>([&] { run(config); });
+    return test::message_of<E>([&] { run(config); });
   }
 
   Communicator& world_ = test::mpi_world();
-  std::unique_ptr<TemporaryDirectory> directory_;
+  std::unique_ptr<test::TempDir> directory_;
   std::filesystem::path root_;
 };
 

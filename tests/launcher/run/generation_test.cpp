@@ -1,6 +1,6 @@
 #include "launcher/run/generation.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -8,8 +8,10 @@
 #include "core/base/log.h"
 #include "launcher/run/metrics.h"
 #include "launcher/run/run_directory.h"
-#include "parallel/self/self_communicator.h"
-#include "tests/launcher/temporary_directory.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -17,7 +19,7 @@ namespace {
 using testing::HasSubstr;
 
 TEST(Generation, EachHolderTakesTheNextNumberAndFencesOffTheOneBefore) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const auto first = Generation::take(directory / "generation");
   EXPECT_EQ(first.number(), 1u);
   EXPECT_TRUE(first.is_current());
@@ -25,7 +27,7 @@ TEST(Generation, EachHolderTakesTheNextNumberAndFencesOffTheOneBefore) {
   const Generation rank_of_second(directory / "generation", second.number());
   EXPECT_FALSE(first.is_current());
   EXPECT_TRUE(rank_of_second.is_current());
-  EXPECT_EQ(message_of<ReplacedError>([&] { first.check(); }),
+  EXPECT_EQ(test::message_of<ReplacedError>([&] { first.check(); }),
             fmt::format("[run] {} belongs to generation 2 now, this is generation 1: stopping",
                         directory.path().string()));
   EXPECT_NO_THROW(second.check());
@@ -40,7 +42,7 @@ TEST(Generation, ADiskThatCannotBeReadIsNoSuccessor) {
 TEST(Generation, WritersOfARunDirectoryStop) {
   setenv("SLURM_JOB_ID", "77", 1);
   setenv("SLURM_RESTART_COUNT", "0", 1);
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const auto ranks = make_self_communicator();
   const RunDirectory old(directory.path(), *ranks);
   log::set_level(log::Level::kInfo);
@@ -56,16 +58,16 @@ TEST(Generation, WritersOfARunDirectoryStop) {
   MetricsWriter metrics(present.metrics(), 2);
   metrics.write(2, nlohmann::ordered_json::object());
 
-  EXPECT_THAT(message_of<ReplacedError>([&] { old.begin("a = 2\n"); }),
+  EXPECT_THAT(test::message_of<ReplacedError>([&] { old.begin("a = 2\n"); }),
               HasSubstr("belongs to generation 2 now"));
   EXPECT_THROW(old.write_outcome(0, 1, "done"), ReplacedError);
   log::info("words of the old one");
   log::flush();
   old_metrics.write(2, {{"old", true}});  // past the check: the file is no longer the old one's
-  EXPECT_EQ(read_text(old.config()), "a = 1\n");
+  EXPECT_EQ(test::read_text(old.config()), "a = 1\n");
   EXPECT_FALSE(std::filesystem::exists(old.outcome()));
-  EXPECT_THAT(read_text(old.log(0)), Not(HasSubstr("words of the old one")));
-  EXPECT_EQ(read_text(present.metrics()), "{\"step\":1}\n{\"step\":2}\n");
+  EXPECT_THAT(test::read_text(old.log(0)), Not(HasSubstr("words of the old one")));
+  EXPECT_EQ(test::read_text(present.metrics()), "{\"step\":1}\n{\"step\":2}\n");
 }
 
 }  // namespace

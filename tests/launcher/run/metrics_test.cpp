@@ -1,13 +1,17 @@
 #include "launcher/run/metrics.h"
+#include "launcher/run/append_file.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "core/base/error.h"
-#include "tests/launcher/temporary_directory.h"
+#include "core/json/json_text.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -16,10 +20,10 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 std::vector<std::int64_t> steps_in(const std::filesystem::path& file) {
-  std::istringstream stream(read_text(file));
+  std::istringstream stream(test::read_text(file));
   std::vector<std::int64_t> steps;
   for (std::string line; std::getline(stream, line);) {
-    steps.push_back(nlohmann::json::parse(line)["step"]);
+    steps.push_back(parse_json(line, "output")["step"]);
   }
   return steps;
 }
@@ -30,18 +34,18 @@ void write_steps(const std::filesystem::path& file, std::int64_t begin, std::int
 }
 
 TEST(Metrics, OneObjectPerStepVisibleAtOnce) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   MetricsWriter writer(directory / "m", 0);
   writer.write(0, {{"loss", 0.25}, {"time", {{"data", 1}}}});
-  EXPECT_EQ(read_text(directory / "m"), R"({"step":0,"loss":0.25,"time":{"data":1}})"
-                                        "\n");
+  EXPECT_EQ(test::read_text(directory / "m"), R"({"step":0,"loss":0.25,"time":{"data":1}})"
+                                              "\n");
   writer.write(1, {{"loss", NAN}, {"norm", INFINITY}});
-  EXPECT_THAT(read_text(directory / "m"), HasSubstr(R"({"step":1,"loss":null,"norm":null})"));
+  EXPECT_THAT(test::read_text(directory / "m"), HasSubstr(R"({"step":1,"loss":null,"norm":null})"));
   EXPECT_ANY_THROW(writer.write(1, {})) << "steps increase";
 }
 
 TEST(Metrics, ResumeRepeatsAndSkipsNothing) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   write_steps(directory / "m", 0, 7);
   write_steps(directory / "m", 4, 9);  // the checkpoint was older than the last record
   EXPECT_THAT(steps_in(directory / "m"), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8));
@@ -53,19 +57,19 @@ TEST(Metrics, ResumeRepeatsAndSkipsNothing) {
 
 // Killed at every possible byte.
 TEST(Metrics, TornLinesAreDropped) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   write_steps(directory / "m", 0, 4);
-  const std::string whole = read_text(directory / "m");
+  const std::string whole = test::read_text(directory / "m");
   const std::size_t line = whole.size() / 4;
   for (std::size_t size = 2 * line; size <= whole.size(); ++size) {
-    write_text(directory / "torn", whole.substr(0, size));
+    test::write_text(directory / "torn", whole.substr(0, size));
     write_steps(directory / "torn", 2, 5);
     ASSERT_THAT(steps_in(directory / "torn"), ElementsAre(0, 1, 2, 3, 4)) << size;
   }
 }
 
 TEST(Metrics, MissingStepsAreReportedAndRepairedNowhere) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   write_steps(directory / "m", 0, 2);
   testing::internal::CaptureStderr();
   write_steps(directory / "m", 5, 6);
@@ -75,8 +79,23 @@ TEST(Metrics, MissingStepsAreReportedAndRepairedNowhere) {
 }
 
 TEST(Metrics, AFullDiskIsAnError) {
-  EXPECT_THAT(message_of<SystemError>([] { AppendFile("/dev/full").append("x"); }),
+  EXPECT_THAT(test::message_of<SystemError>([] { AppendFile("/dev/full").append("x"); }),
               HasSubstr("/dev/full"));
+}
+
+// As by somebody who tidies up, or rotates logs.
+TEST(AppendFile, AFileThatIsRemovedIsBegunAnew) {
+  const test::TempDir directory;
+  AppendFile file(directory / "a");
+  file.append("one\n");
+  std::filesystem::remove(directory / "a");
+  file.append("two\n");
+  EXPECT_EQ(test::read_text(directory / "a"), "two\n");
+  // Another process that has taken over has a file of the same name.
+  test::write_text(directory / "b", "theirs\n");
+  std::filesystem::rename(directory / "b", directory / "a");
+  file.append("three\n");
+  EXPECT_EQ(test::read_text(directory / "a"), "theirs\n");
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "launcher/run/run_directory.h"
 
 #include <fcntl.h>
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,8 +9,10 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
-#include "parallel/self/self_communicator.h"
-#include "tests/launcher/temporary_directory.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/wait_until.h"
 
 namespace edt {
@@ -37,11 +39,11 @@ Communicator& alone() {
 }
 
 std::string refusal(const std::filesystem::path& lock, const RunLock::Timing& timing = kQuick) {
-  return message_of<UsageError>([&] { RunLock(lock, timing); });
+  return test::message_of<UsageError>([&] { RunLock(lock, timing); });
 }
 
 TEST(RunDirectory, HoldsItsPartsAndLetsGo) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   {
     const RunDirectory run(directory / "a/b", alone());
     for (const auto& part : {run.tensorboard(), run.checkpoints(), run.samples()}) {
@@ -52,7 +54,7 @@ TEST(RunDirectory, HoldsItsPartsAndLetsGo) {
     run.write_outcome(0, 1, "done");
     run.begin("a = 2\n");
     EXPECT_FALSE(std::filesystem::exists(run.outcome()));
-    EXPECT_EQ(read_text(run.config()), "a = 2\n");
+    EXPECT_EQ(test::read_text(run.config()), "a = 2\n");
     EXPECT_TRUE(std::filesystem::exists(directory / "a/b/lock"));
     EXPECT_FALSE(std::filesystem::exists(directory / "a/b/config.ini.new"));
     EXPECT_FALSE(std::filesystem::exists(directory / "a/b/.config.ini.partial"));
@@ -61,20 +63,20 @@ TEST(RunDirectory, HoldsItsPartsAndLetsGo) {
 }
 
 TEST(RunDirectory, LogsGoToTheFileOfTheRank) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const RunDirectory run(directory / "run", alone());
   log::set_level(log::Level::kInfo);
   run.open_log();
   log::info("hello from the run");
   log::flush();
-  EXPECT_THAT(read_text(run.log(0)), HasSubstr("hello from the run"));
+  EXPECT_THAT(test::read_text(run.log(0)), HasSubstr("hello from the run"));
 }
 
 TEST(RunDirectory, RefusesWhatCannotBeADirectory) {
-  TemporaryDirectory directory;
-  write_text(directory / "file", "");
+  test::TempDir directory;
+  test::write_text(directory / "file", "");
   const auto opening = [](const std::filesystem::path& path) {
-    return message_of<UsageError>([&] { const RunDirectory run(path, alone()); });
+    return test::message_of<UsageError>([&] { const RunDirectory run(path, alone()); });
   };
   EXPECT_THAT(opening(directory / "file"), StartsWith("[run] "));
   EXPECT_THAT(opening(directory / "file/below"), HasSubstr("Not a directory"));
@@ -84,21 +86,21 @@ TEST(RunDirectory, RefusesWhatCannotBeADirectory) {
 }
 
 TEST(RunLock, TwoRunsNeverShareADirectory) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const RunDirectory run(directory / "run", alone());
-  EXPECT_EQ(message_of<UsageError>([&] { RunDirectory(directory / "run", alone()); }),
+  EXPECT_EQ(test::message_of<UsageError>([&] { RunDirectory(directory / "run", alone()); }),
             fmt::format("[run] {} is in use by process {} on {}", (directory / "run").string(),
                         getpid(), host()));
   EXPECT_TRUE(std::filesystem::exists(directory / "run/lock")) << "the refused one left it alone";
 }
 
 TEST(RunLock, TakesOverFromProcessesThatAreGone) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const auto lock = directory / "lock";
   std::string identity;
   {
     const RunLock holder(lock);
-    identity = read_text(lock);
+    identity = test::read_text(lock);
   }
   const std::string boot_and_start = identity.substr(identity.find(' ', host().size() + 1) + 1);
   const std::string no_process = fmt::format("{} 4194304 {}", host(), boot_and_start);
@@ -106,16 +108,16 @@ TEST(RunLock, TakesOverFromProcessesThatAreGone) {
       fmt::format("{} {} {} 1\n", host(), getpid(), boot_and_start.substr(0, 36));
   const std::string earlier_boot = fmt::format("{} {} 0 0\n", host(), getpid());
   for (const std::string& stale : {no_process, reused_number, earlier_boot}) {
-    write_text(lock, stale);
+    test::write_text(lock, stale);
     EXPECT_EQ(refusal(lock), "") << stale;
     EXPECT_TRUE(std::filesystem::is_empty(directory.path())) << "removed at the end";
   }
 }
 
 TEST(RunLock, AnotherHostThatRenewsIsAlive) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const auto lock = directory / "lock";
-  write_text(lock, "elsewhere 12 boot 34\n");
+  test::write_text(lock, "elsewhere 12 boot 34\n");
   const std::jthread renewer([&](const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       std::this_thread::sleep_for(milliseconds(20));
@@ -126,19 +128,19 @@ TEST(RunLock, AnotherHostThatRenewsIsAlive) {
   RunLock::Timing patient = kQuick;
   patient.stale_after = milliseconds(60'000);
   EXPECT_THAT(refusal(lock, patient), HasSubstr("is in use by process 12 on elsewhere"));
-  EXPECT_EQ(read_text(lock), "elsewhere 12 boot 34\n");
+  EXPECT_EQ(test::read_text(lock), "elsewhere 12 boot 34\n");
 }
 
 TEST(RunLock, AnotherHostThatIsSilentIsGone) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   for (const char* content : {"elsewhere 12 boot 34\n", "", "not a lock"}) {
-    write_text(directory / "lock", content);
+    test::write_text(directory / "lock", content);
     EXPECT_EQ(refusal(directory / "lock"), "") << content;
   }
 }
 
 TEST(RunLock, RenewsItsTimeStamp) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const RunLock lock(directory / "lock", kQuick);
   const timespec past[2] = {{1'000'000, 0}, {1'000'000, 0}};
   utimensat(AT_FDCWD, (directory / "lock").c_str(), past, 0);

@@ -1,14 +1,16 @@
 // Reads the event files back with a decoder of its own: frames, checksums, protobuf fields.
 #include "launcher/run/tensorboard.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <bit>
 #include <cstring>
 #include <map>
 
 #include "core/base/error.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -84,10 +86,10 @@ TEST(TensorBoard, ChecksumIsCastagnoli) {
 }
 
 TEST(TensorBoard, ScalarsOfAStep) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   TensorBoardWriter writer(directory.path(), 0);
   writer.scalars(300, {{"loss", 0.25}, {"rate", 1e-3}});
-  const auto events = frames(read_text(writer.path()));
+  const auto events = frames(test::read_text(writer.path()));
   ASSERT_EQ(events.size(), 3u);
   EXPECT_EQ(field(events[0], 3), "brain.Event:2");
   EXPECT_GT(load<double>(field(events[2], 1)), 1.7e9);
@@ -103,22 +105,22 @@ TEST(TensorBoard, ScalarsOfAStep) {
 }
 
 TEST(TensorBoard, ResumeMarksWhereItGoesOn) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const TensorBoardWriter first(directory.path(), 0);
   const TensorBoardWriter second(directory.path(), 42);
   EXPECT_LT(first.path(), second.path()) << "read in the order of names";
-  const auto events = frames(read_text(second.path()));
+  const auto events = frames(test::read_text(second.path()));
   ASSERT_EQ(events.size(), 2u);
   EXPECT_EQ(field(events[1], 2), "42");
   EXPECT_EQ(field(field(events[1], 7), 1), "1");  // SessionLog START
 }
 
 TEST(TensorBoard, Images) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   TensorBoardWriter writer(directory.path(), 0);
   const std::string png = png_of(5, 7, 2);
   writer.image(9, "samples", png);
-  const auto events = frames(read_text(writer.path()));
+  const auto events = frames(test::read_text(writer.path()));
   const std::string value = field(field(events.at(2), 5), 1);
   EXPECT_EQ(field(value, 1), "samples");
   const std::string image = field(value, 4);
@@ -126,7 +128,7 @@ TEST(TensorBoard, Images) {
   EXPECT_EQ(field(image, 2), "5");
   EXPECT_EQ(field(image, 3), "3");
   EXPECT_EQ(field(image, 4), png);
-  EXPECT_THAT(message_of<Error>([&] { writer.image(9, "samples", "GIF89a"); }),
+  EXPECT_THAT(test::message_of<Error>([&] { writer.image(9, "samples", "GIF89a"); }),
               HasSubstr("no PNG file"));
 }
 

@@ -1,6 +1,9 @@
 // Each file of a run directory, lost, empty, damaged or of another run: what a start makes of it.
+#include <gmock/gmock-more-matchers.h>
+
 #include <fstream>
 
+#include "core/json/json_text.h"
 #include "tests/launcher/run_cli/shell_run.h"
 
 namespace edt::test {
@@ -93,7 +96,7 @@ TEST_F(RunFiles, KilledBeforeTheFirstCheckpoint) {
   std::string lines;
   for (nlohmann::json record : metrics()) {
     record.erase("saved");
-    lines += record.dump() + "\n";
+    lines += dump_json(record) + "\n";
   }
   write_text(run_ + "/metrics.jsonl", lines);
   goes_on(2);
@@ -205,9 +208,23 @@ TEST_F(RunFiles, OneFormulaForTheSizeOfACheckpoint) {
     if (name.starts_with("checkpoints/step-000003/")) bytes += static_cast<double>(text.size());
   }
   const auto outcome = edt("doctor --json run 2>/dev/null");
-  const auto room = nlohmann::json::parse(outcome.output)["checkpoints"];
+  const auto room = parse_json(outcome.output, "output")["checkpoints"];
   EXPECT_GE(room["bytes_each"].get<double>(), bytes) << outcome.output;
   EXPECT_LE(room["bytes_each"].get<double>(), 1.5 * bytes);
+}
+
+// They were found when they were to be written, with a status that starts the job again.
+TEST_F(RunFiles, ADirectoryInThePlaceOfAFile) {
+  for (const char* name : {"metrics.jsonl", "lock", "config.ini", "outcome.json", "generation"}) {
+    const std::string file = run_ + "/" + name, aside = path_ + "/aside";
+    const bool was_there = fs::exists(file);
+    if (was_there) fs::rename(file, aside);
+    fs::create_directory(file);
+    EXPECT_THAT(refused(go_on(5)), HasSubstr(file + " is a directory, a file is needed"));
+    fs::remove(file);
+    if (was_there) fs::rename(aside, file);
+  }
+  goes_on(5);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // A run directory alone is enough, from wherever it is named; another run's is only a beginning.
+#include "tests/data/import/npy_files.h"
 #include "tests/launcher/run_cli/shell_run.h"
 
 namespace edt::test {
@@ -94,6 +95,60 @@ TEST_F(Paths, AMovedRunIsNotTakenForTheOneItsConfigurationNames) {
               AllOf(HasSubstr("lies in " + path_ + "/moved"), HasSubstr("run.dir = " + run_)));
   EXPECT_FALSE(std::filesystem::exists(run_));
   EXPECT_EQ(all_of("train --quiet --run.dir moved --steps 3").status, 0);
+}
+
+// Checkpoints were lost with the first one: a manifest is JSON, which is UTF-8.
+TEST_F(ShellRun, NamesNeedNotBeUtf8) {
+  const std::string odd = path_ + "/caf\xe9";
+  std::filesystem::rename(data_, odd + "-data");
+  const std::string first = "train --quiet " + tiny_training(odd + "-data", odd + "-run");
+  ASSERT_EQ(all_of(first + " --steps 2").status, 0);
+  std::filesystem::remove(odd + "-run/config.ini");  // then the checkpoint's counts
+  const auto outcome = all_of("train --quiet --run.dir " + odd + "-run --steps 3");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(
+      all_of("sample --quiet " + odd + "-run --classes 1 --steps 2 --latents x.safetensors").status,
+      0);
+  EXPECT_EQ(all_of("data info --json " + odd + "-data").status, 0);
+  EXPECT_EQ(all_of("doctor --json " + odd + "-run").status, 0);
+  EXPECT_EQ(all_of("ckpt info --json " + odd + "-run").status, 0);
+}
+
+// Shells leave it in "--run.dir=~/run" as it is.
+TEST_F(ShellRun, TheHomeDirectoryIsMeantInEveryPlace) {
+  const auto outcome = shell("cd " + path_ + " && HOME=" + path_ + " " + edt_program() + " " +
+                             start("--quiet --steps 1 --run.dir='~/there'") + " 2>&1");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_TRUE(std::filesystem::exists(path_ + "/there/config.ini"));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/~"));
+}
+
+TEST_F(ShellRun, AConfigurationComesThroughAPipe) {
+  const auto outcome =
+      shell("cd " + path_ + " && bash -c '" + edt_program() + " " +
+            start("--quiet --config <(printf \"[train]\\nsteps = 2\\n\")") + "' 2>&1");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(last_step()["step"], 2);
+}
+
+// Models count 8 pixels for each latent; what decodes samples has to know how many there are.
+TEST_F(ShellRun, PixelsOfOtherVaesAreSaid) {
+  std::vector<float> values(8 * 4 * 8 * 8);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 7 % 11) / 8;
+  data::test::write_npy(path_ + "/x.npy", "<f4", {8, 4, 8, 8}, values);
+  data::test::write_npy(path_ + "/y.npy", "<i8", {8}, std::vector<std::int64_t>(8, 1));
+  const auto set = all_of(
+      "data import --quiet --latents x.npy --labels y.npy --classes 12 --vae-factor 16 --out "
+      "other");
+  ASSERT_EQ(set.status, 0) << set.output;
+  const auto outcome = all_of("train " + tiny_training("other", run_) + " --steps 1");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.output, HasSubstr("latents of 8 x 8 are of pictures of 128 pixels"));
+  EXPECT_THAT(outcome.output, HasSubstr("so 64 stands for them"));
+  ASSERT_EQ(all_of("sample --quiet run --classes 1 --steps 2 --latents z.safetensors").status, 0);
+  const std::string file = read_text(path_ + "/z.safetensors");
+  EXPECT_THAT(file, HasSubstr("\"image_size\":\"128\""));
+  EXPECT_THAT(file, HasSubstr("\"pixels_per_latent\":\"16\""));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/json/json_text.h"
 #include "tests/support/edt_program.h"
 #include "tests/support/text_files.h"
 
@@ -51,13 +52,13 @@ class ShellRun : public Cli {
   std::vector<nlohmann::json> metrics() const {
     std::vector<nlohmann::json> lines;
     std::istringstream text(read_text(run_ + "/metrics.jsonl"));
-    for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+    for (std::string line; std::getline(text, line);) lines.push_back(parse_json(line, "output"));
     return lines;
   }
   nlohmann::json last_step() const { return metrics().back(); }
   // An empty object where there is none.
   nlohmann::json outcome() const {
-    const auto json = nlohmann::json::parse(read_text(run_ + "/outcome.json"), nullptr, false);
+    const auto json = try_parse_json(read_text(run_ + "/outcome.json"));
     return json.is_object() ? json : nlohmann::json::object();
   }
   // Every file below the run directory, by its name there.

@@ -1,9 +1,11 @@
 #include "launcher/slurm/slurm_script.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "core/base/error.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -19,7 +21,7 @@ TEST(SlurmScript, Times) {
   EXPECT_EQ(slurm_seconds("1-00:30"), 88200);
   EXPECT_EQ(slurm_seconds("1-00:00:05"), 86405);
   for (const char* wrong : {"", "1h", "-5", "1-2-3", "1:2:3:4"}) {
-    EXPECT_THAT(message_of<UsageError>([&] { slurm_seconds(wrong); }),
+    EXPECT_THAT(test::message_of<UsageError>([&] { slurm_seconds(wrong); }),
                 HasSubstr(std::string("slurm.time is '") + wrong + "'"));
   }
 }
@@ -50,7 +52,7 @@ TEST(SlurmScript, Memory) {
   EXPECT_EQ(slurm_bytes("1T"), 1099511627776.0);
   EXPECT_EQ(slurm_bytes("0"), std::nullopt) << "all that the node has";
   for (const char* wrong : {"", "lots", "-4G", "4P", "4 G"}) {
-    EXPECT_THAT(message_of<UsageError>([&] { slurm_bytes(wrong); }),
+    EXPECT_THAT(test::message_of<UsageError>([&] { slurm_bytes(wrong); }),
                 HasSubstr(std::string("slurm.mem is '") + wrong + "'"));
   }
   SlurmRequest request;
@@ -63,8 +65,8 @@ TEST(SlurmScript, Memory) {
 }
 
 TEST(SlurmScript, TheClusterFileCanBeAnother) {
-  TemporaryDirectory directory;
-  write_text(directory / "mine.sh", "module load everything\n");
+  test::TempDir directory;
+  test::write_text(directory / "mine.sh", "module load everything\n");
   SlurmRequest request;
   request.cluster_file = directory / "mine.sh";
   const std::string script = slurm_script(request, "edt", "a.ini", "run");
@@ -75,7 +77,7 @@ TEST(SlurmScript, TheClusterFileCanBeAnother) {
 TEST(SlurmScript, NothingIsSmuggledInByALineBreak) {
   SlurmRequest request;
   request.name = "a\n#SBATCH --uid=0";
-  EXPECT_THAT(message_of<UsageError>([&] { slurm_script(request, "edt", "a.ini", "run"); }),
+  EXPECT_THAT(test::message_of<UsageError>([&] { slurm_script(request, "edt", "a.ini", "run"); }),
               HasSubstr("more than one line"));
 }
 

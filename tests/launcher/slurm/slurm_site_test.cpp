@@ -1,6 +1,6 @@
 #include "launcher/slurm/slurm_site.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "launcher/machine/rank_survey.h"
 

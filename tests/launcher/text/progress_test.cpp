@@ -1,6 +1,6 @@
 #include "launcher/text/progress.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <sstream>
 
@@ -73,6 +73,18 @@ TEST(Progress, SilentIsSilent) {
   }
   EXPECT_EQ(h.out.str(), "");
   EXPECT_EQ(progress_style(true), ProgressStyle::kSilent);
+}
+
+// The line that says what went wrong is the only one.
+TEST(Progress, SaysNothingWhereAnErrorEndsTheWork) {
+  Harness h;
+  try {
+    Progress progress(h.settings(ProgressStyle::kLines, 0, 10), h.out);
+    progress.update(3);
+    throw 1;
+  } catch (int) {
+  }
+  EXPECT_EQ(h.out.str(), "");
 }
 
 }  // namespace

@@ -1,10 +1,14 @@
 // MDTv2 and DiT through the program: resume, sampling, exchange, and options of other models.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <set>
 
 #include "tests/launcher/train/edt_command.h"
+#include "tests/support/message_of.h"
+#include "tests/support/places.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -26,7 +30,7 @@ class Baselines : public testing::TestWithParam<std::string> {
             "--model.heads=2", GetParam() == "DiT" ? "--model.depths=2" : "--model.depths=2,1"};
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
 };
 
 TEST_P(Baselines, GoOnWithTheSameBits) {
@@ -75,7 +79,7 @@ INSTANTIATE_TEST_SUITE_P(Models, Baselines, testing::Values("MDTv2", "DiT"),
 
 // Every recipe is read, and is one for its model.
 TEST(Recipes, FitTheirModels) {
-  const auto folder = std::filesystem::path(EDT_GOLDEN_DIR).parent_path().parent_path() / "configs";
+  const auto folder = in_sources("configs");
   std::set<std::string> models;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != ".ini") continue;
@@ -109,7 +113,7 @@ class ForeignOptions : public testing::Test {
     return message;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
 };
 
 TEST_F(ForeignOptions, AreRefusedInOneLine) {

@@ -1,16 +1,18 @@
 #include "launcher/train/ceiling_gauge.h"
 
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/cpu/cpu_backend.h"
+#include "core/json/json_text.h"
 #include "core/reference/reference_backend.h"
 #include "launcher/train/step_log.h"
-#include "parallel/self/self_communicator.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -97,7 +99,7 @@ nlohmann::json written(double share, const std::filesystem::path& directory) {
   record.ceiling_rate = 1e9;
   log.write(record);
   log.sync();
-  return nlohmann::json::parse(std::ifstream(run.metrics()));
+  return parse_json(test::read_text(run.metrics()), "metrics");
 }
 
 TEST(StepLogCeiling, MarksWhatCannotBe) {

@@ -1,5 +1,5 @@
 // Space for checkpoints, looked at before a run begins and while it trains; what is kept of them.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <sys/mount.h>
 
 #include <cmath>
@@ -8,7 +8,11 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/json/json_text.h"
 #include "launcher/train/checkpoint_room.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -76,7 +80,7 @@ class RunRoom : public testing::Test {
     return bytes;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   bool mounted_ = false;
 };
 
@@ -140,7 +144,7 @@ TEST_F(RunRoom, ARunThatGoesOnKeepsTheSame) {
   std::istringstream text(read_text(directory_ / "whole" / "metrics.jsonl"));
   double mean = 0;
   for (std::string line; std::getline(text, line);) {
-    const auto json = nlohmann::json::parse(line);
+    const auto json = parse_json(line, "output");
     const std::int64_t step = json["step"];
     mean += (json["loss"].get<double>() - mean) / static_cast<double>(step);
     all.push_back({step, mean});

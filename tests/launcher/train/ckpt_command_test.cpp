@@ -1,13 +1,15 @@
 // edt ckpt on the checkpoints of a real run.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/json/json_text.h"
 #include "core/storage/safetensors.h"
 #include "tests/launcher/train/edt_command.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -19,7 +21,7 @@ using Json = nlohmann::json;
 class CkptCommand : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory;
+    directory_ = new TempDir;
     write_tiny_data(directory_->path() / "set");
     TrainConfig config = tiny_config(directory_->path() / "set", run_path());
     config.train.steps = 2;
@@ -31,9 +33,9 @@ class CkptCommand : public ::testing::Test {
 
   // The options that describe the tiny model.
   static std::vector<std::string> with_model(std::vector<std::string> args) {
-    const Json info = Json::parse(edt_command({"ckpt", "info", run_path(), "--json"}).out);
-    std::ifstream file(info.at(0).at("path").get<std::filesystem::path>() / "manifest.json");
-    const std::string configuration = Json::parse(file).at("configuration");
+    const Json info = parse_json(edt_command({"ckpt", "info", run_path(), "--json"}).out, "output");
+    const auto file = info.at(0).at("path").get<std::filesystem::path>() / "manifest.json";
+    const std::string configuration = parse_json(read_text(file), "manifest").at("configuration");
     std::istringstream lines(configuration.substr(configuration.find("[model]") + 8));
     for (std::string line; std::getline(lines, line) && !line.starts_with('[');) {
       const auto equals = line.find(" = ");
@@ -43,13 +45,13 @@ class CkptCommand : public ::testing::Test {
     return args;
   }
 
-  static TemporaryDirectory* directory_;
+  static TempDir* directory_;
 };
 
-TemporaryDirectory* CkptCommand::directory_ = nullptr;
+TempDir* CkptCommand::directory_ = nullptr;
 
 TEST_F(CkptCommand, InfoListsTheNewestFirst) {
-  const Json info = Json::parse(edt_command({"ckpt", "info", run_path(), "--json"}).out);
+  const Json info = parse_json(edt_command({"ckpt", "info", run_path(), "--json"}).out, "output");
   ASSERT_EQ(info.size(), 2u);
   EXPECT_EQ(info[0].at("step"), 2);
   EXPECT_EQ(info[1].at("step"), 1);

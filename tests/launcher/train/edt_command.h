@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "launcher/commands/table.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt::test {
 

@@ -50,7 +50,7 @@ class LatentShapes : public testing::TestWithParam<LatentCase> {
     args.insert(args.end(), model.begin(), model.end());
     return args;
   }
-  TemporaryDirectory directory_;
+  test::TempDir directory_;
 };
 
 TEST_P(LatentShapes, AreTakenFromTheDataTrainedOnAndSampled) {
@@ -87,7 +87,7 @@ class LatentRefusals : public testing::Test {
  protected:
   std::string refusal(const TinyLatents& latents, std::vector<std::string> model,
                       const std::vector<std::string>& more = {}) {
-    const TemporaryDirectory directory;
+    const test::TempDir directory;
     write_tiny_data(directory / "set", latents);
     model.insert(model.begin(), {"train", "--data", directory / "set", "--run.dir",
                                  directory / "run", "--train.batch=4", "--steps=1"});
@@ -119,7 +119,7 @@ TEST_F(LatentRefusals, NameBothShapes) {
 
 // With statistics stored the model sees mean 0 and deviation 1, and samples have those of the data.
 TEST(NormalizedLatents, ComeBackAsTheyWere) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   write_tiny_data(directory / "set", {32, 4, 4, 16, true});
   auto args = tiny_dit("1");
   args.insert(args.begin(), {"train", "--data", directory / "set", "--run.dir", directory / "run",

@@ -1,11 +1,14 @@
 // The micro-batch that edt train chooses where none is given: which, why, and that it is kept.
 #include "launcher/train/micro_batch.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "launcher/recipe/engine_config.h"
-#include "parallel/mesh.h"
+#include "parallel/sharding/mesh.h"
 #include "tests/launcher/train/edt_command.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -93,7 +96,7 @@ class ChosenMicroBatch : public testing::Test {
     return args;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
 };
 
 TEST_F(ChosenMicroBatch, IsPrintedAndStored) {

@@ -1,5 +1,5 @@
 // Options of the model: what follows from one is told in terms of that one.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "launcher/recipe/train_config.h"
 #include "tests/support/message_of.h"

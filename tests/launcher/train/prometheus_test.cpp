@@ -1,10 +1,11 @@
 #include "launcher/train/prometheus.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <nlohmann/json.hpp>
 
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -26,7 +27,7 @@ TEST(Prometheus, OneGaugePerNumber) {
 }
 
 TEST(Prometheus, TheLastRecordIsThereAtTheEnd) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const auto file = directory / "edt.prom";
   {
     PrometheusFile prometheus(file, "r");
@@ -38,7 +39,7 @@ TEST(Prometheus, TheLastRecordIsThereAtTheEnd) {
 }
 
 TEST(Prometheus, TrainingGoesOnWithoutTheFile) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   PrometheusFile prometheus(directory / "no" / "edt.prom", "r");
   EXPECT_NO_THROW(prometheus.write({{"step", 1}}));
 }

@@ -1,6 +1,6 @@
 #include "launcher/train/rank_times.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 
 namespace edt {
 namespace {

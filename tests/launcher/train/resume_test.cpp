@@ -1,5 +1,5 @@
 // Resume is exact: N steps equal k steps, an end, and N - k more, in every bit of the state.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -8,6 +8,10 @@
 #include <sstream>
 #include <thread>
 
+#include "core/json/json_text.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -28,7 +32,7 @@ void PrintTo(const Case& c, std::ostream* out) {
 class Resume : public testing::TestWithParam<Case> {
  protected:
   static void SetUpTestSuite() {
-    data_ = new TemporaryDirectory;
+    data_ = new TempDir;
     write_tiny_data(data_->path() / "set");
   }
   static void TearDownTestSuite() { delete data_; }
@@ -41,8 +45,8 @@ class Resume : public testing::TestWithParam<Case> {
     return config;
   }
 
-  static inline TemporaryDirectory* data_ = nullptr;
-  TemporaryDirectory runs_;
+  static inline TempDir* data_ = nullptr;
+  TempDir runs_;
 };
 
 TEST_P(Resume, GivesTheSameBits) {
@@ -78,11 +82,11 @@ class Run : public testing::Test {
   std::vector<nlohmann::json> metrics(const std::string& name) const {
     std::vector<nlohmann::json> lines;
     std::istringstream text(read_text(directory_ / name / "metrics.jsonl"));
-    for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+    for (std::string line; std::getline(text, line);) lines.push_back(parse_json(line, "output"));
     return lines;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
 };
 
 constexpr std::int64_t kForEver = 1'000'000;

@@ -1,16 +1,25 @@
 // edt sample on a tiny trained model: outputs, noise from files, independence of the batch.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/cpu/cpu_backend.h"
+#include "core/image/png.h"
+#include "core/json/json_text.h"
+#include "core/storage/checksum.h"
 #include "core/storage/hdf5.h"
 #include "core/storage/npy.h"
 #include "core/storage/safetensors.h"
 #include "data/writer.h"
+#include "launcher/autoencoder/latents_input.h"
 #include "launcher/commands/table.h"
 #include "model/diffusion/sample_noise.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "tests/support/drawn_autoencoder.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -19,7 +28,7 @@ namespace {
 class SampleCommand : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory;
+    directory_ = new TempDir;
     write_tiny_data(*directory_ / "set", 48, true);
     TrainConfig config = tiny_config(*directory_ / "set", *directory_ / "run");
     config.optimizer.rate.initial = 0.05;  // far enough from the zero output of a fresh model
@@ -42,7 +51,7 @@ class SampleCommand : public testing::Test {
     return message_of<Error>([&] { sample_with(std::move(args)); });
   }
 
-  static inline TemporaryDirectory* directory_ = nullptr;
+  static inline TempDir* directory_ = nullptr;
   std::ostringstream out_, error_;
 };
 
@@ -99,7 +108,7 @@ TEST_F(SampleCommand, LatentsSayHowTheyAreDecoded) {
   tensors.read(tensors.entry("labels"), 0, std::span<std::int32_t>(labels));
   EXPECT_THAT(labels, testing::ElementsAre(2, 4));
   EXPECT_THAT(refusal({"--classes", "1", "--latents", path("x.npz")}),
-              testing::HasSubstr("not as .npz"));
+              testing::HasSubstr("what is written there is .h5 .hdf5 .safetensors"));
 }
 
 // The checkpoint knows the scale also where the data set is gone; pictures are then no pictures.
@@ -111,7 +120,7 @@ TEST_F(SampleCommand, WithoutTheDataSetColoursAreFalse) {
     return sample_with(more);
   };
   ASSERT_EQ(all({}), kDone);
-  EXPECT_EQ(nlohmann::json::parse(out_.str()).at("false_colours"), true);
+  EXPECT_EQ(parse_json(out_.str(), "output").at("false_colours"), true);
   EXPECT_EQ(h5::File::open(path("alone.h5")).read_double("scale"), 0.5);
   EXPECT_THAT(read_png(path("false.png")).comment, testing::StartsWith("false colours"));
   EXPECT_TRUE(std::filesystem::exists(path("false/000000-false-colours.png")));
@@ -120,7 +129,7 @@ TEST_F(SampleCommand, WithoutTheDataSetColoursAreFalse) {
   EXPECT_FALSE(std::filesystem::exists(path("false.npz")));
   out_.str("");
   ASSERT_EQ(all({"--data", path("elsewhere"), "--replace"}), kDone);
-  EXPECT_EQ(nlohmann::json::parse(out_.str()).at("false_colours"), false);
+  EXPECT_EQ(parse_json(out_.str(), "output").at("false_colours"), false);
   EXPECT_EQ(read_png(path("false.png")).comment, "");
   EXPECT_FALSE(std::filesystem::exists(path("false/000000-false-colours.png")));
   std::filesystem::rename(path("elsewhere"), path("set"));
@@ -147,6 +156,69 @@ TEST_F(SampleCommand, ADataSetOfOtherLatentsIsRefused) {
   write("scaled");
   EXPECT_THAT(refusal({"--classes", "1", "--data", path("scaled"), "--out", path("x.png")}),
               testing::AllOf(testing::HasSubstr("scale 0.25"), testing::HasSubstr("scale 0.5")));
+}
+
+// The same pictures as from the file of latents, whatever the data set has for a decoder.
+TEST_F(SampleCommand, AnAutoencoderMakesThePictures) {
+  write_autoencoder(path("vae.safetensors"), kl_tensors({.widths = {8, 8, 8, 8}}));
+  write_autoencoder(path("taesd.safetensors"), taesd_tensors(8, 4));
+  const std::vector<std::string> vae{"--classes", "1,3", "--vae-groups", "4", "--vae"};
+  const auto backend = make_cpu_backend();
+  for (const char* name : {"vae", "taesd"}) {
+    const std::string weights = path(std::string(name) + ".safetensors");
+    auto args = vae;
+    args.insert(args.end(), {weights, "--out-dir", path(name), "--latents", path("by-vae.h5")});
+    ASSERT_EQ(sample_with(args), kDone);
+    const LatentsInput latents = read_latents(path("by-vae.h5"));
+    EXPECT_EQ(latents.scaling->scale, 0.5);
+    const VaeDecoder decoder(Autoencoder::load(weights, *backend, {.norm_groups = 4}), 4,
+                             *latents.scaling);
+    const auto second = std::span(latents.values).subspan(latents.values.size() / 2);
+    const Image expected = decoder.decode(second, 16, 16);
+    const Image made = read_png(path(name) + "/000001.png");
+    EXPECT_EQ(made.pixels, expected.pixels) << name;
+    EXPECT_EQ(made.comment, "");
+  }
+  write_autoencoder(path("three.safetensors"), kl_tensors({.widths = {8, 8, 8, 8}, .latents = 3}));
+  auto args = vae;
+  args.insert(args.end(), {path("three.safetensors"), "--out", path("x.png")});
+  EXPECT_THAT(refusal(args), testing::HasSubstr("has 3 channels, the model makes 4"));
+}
+
+// A set that says which autoencoder made it: another encoder's decoder is refused with both
+// checksums, and what is missing is said.
+TEST_F(SampleCommand, AnotherAutoencoderIsRefused) {
+  write_autoencoder(path("vae.safetensors"), kl_tensors({.widths = {8, 8, 8, 8}}));
+  const auto backend = make_cpu_backend();
+  const std::string own =
+      checksum_text(Autoencoder::load(path("vae.safetensors"), *backend, {.norm_groups = 4})
+                        ->info()
+                        .encoder_checksum);
+  data::Description set;
+  set.channels = 4;
+  set.height = set.width = 16;
+  set.image_size = 128;
+  set.classes = 5;
+  set.scale = 0.5;
+  set.autoencoder = "AutoencoderKL f8 c4";
+  for (const std::string& checksum : {own, std::string("0123456789abcdef")}) {
+    set.autoencoder_checksum = checksum;
+    const std::string data = path("by-" + checksum);
+    data::DatasetWriter writer(data, set, 1, {});
+    const std::int32_t label = 0;
+    writer.append(std::vector<float>(set.latent_elements(), 1.f), {}, std::span(&label, 1));
+    writer.finish();
+    const std::vector<std::string> args{
+        "--classes",    "1",          "--data", data,
+        "--vae-groups", "4",          "--vae",  path("vae.safetensors"),
+        "--out",        path("v.png")};
+    if (checksum == own) {
+      EXPECT_EQ(sample_with(args), kDone);
+    } else {
+      EXPECT_THAT(refusal(args),
+                  testing::AllOf(testing::HasSubstr(own), testing::HasSubstr("0123456789abcdef")));
+    }
+  }
 }
 
 TEST_F(SampleCommand, PicturesOfAnEarlierCallAreNotMixedWith) {
@@ -184,6 +256,32 @@ TEST(LatentSpace, ComesBackFromACheckpoint) {
       message_of<DataError>([&] { back->require_same(LatentSpace::of(data, false), "set"); }),
       testing::HasSubstr("normalized by"));
   EXPECT_FALSE(LatentSpace::of(CheckpointInfo{}).has_value());
+}
+
+TEST(LatentSpace, RemembersTheAutoencoder) {
+  data::Description data;
+  data.channels = 2;
+  data.autoencoder = "AutoencoderKL f8 c16";
+  data.autoencoder_checksum = "00000000000000aa";
+  data.shift = 0.1159;
+  const LatentSpace space = LatentSpace::of(data, false);
+  const auto back =
+      LatentSpace::of(CheckpointInfo{.extra = R"({"latents":)" + space.to_text() + "}"});
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->autoencoder, "AutoencoderKL f8 c16");
+  EXPECT_EQ(back->autoencoder_checksum, "00000000000000aa");
+  EXPECT_EQ(back->shift, 0.1159);
+  data.autoencoder_checksum = "00000000000000bb";
+  EXPECT_THAT(
+      message_of<DataError>([&] { back->require_same(LatentSpace::of(data, false), "set"); }),
+      testing::AllOf(testing::HasSubstr("00000000000000aa"),
+                     testing::HasSubstr("00000000000000bb")));
+  data.autoencoder_checksum.clear();  // written before this was kept
+  EXPECT_NO_THROW(back->require_same(LatentSpace::of(data, false), "set"));
+  data.shift = 0;
+  EXPECT_THAT(
+      message_of<DataError>([&] { back->require_same(LatentSpace::of(data, false), "set"); }),
+      testing::HasSubstr("0.1159"));
 }
 
 TEST_F(SampleCommand, PicturesDoNotDependOnTheBatch) {

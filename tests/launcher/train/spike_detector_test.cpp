@@ -1,9 +1,10 @@
 #include "launcher/train/spike_detector.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
-#include "parallel/self/self_communicator.h"
-#include "tests/launcher/temporary_directory.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -47,7 +48,7 @@ TEST(SpikeDetector, ALossThatStandsStillIsNotAllSpikes) {
 }
 
 TEST(SpikeDetector, GoesOnFromTheMetrics) {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   std::string metrics;
   for (int i = 0; i < 30; ++i) {
     metrics += fmt::format("{{\"step\":{},\"loss\":{},\"grad_norm\":{}}}\n", i + 1,
@@ -55,7 +56,7 @@ TEST(SpikeDetector, GoesOnFromTheMetrics) {
   }
   metrics += "{\"step\":31,\"loss\":50,\"grad_norm\":2,\"rejected\":\"loss 50\"}\n";
   metrics += "{\"step\":32,\"loss\":70,\"grad_norm\":2}\n";
-  write_text(directory / "metrics.jsonl", metrics);
+  test::write_text(directory / "metrics.jsonl", metrics);
   SpikeDetector detector(5, 20);
   detector.resume(directory / "metrics.jsonl", 32, *make_self_communicator());
   EXPECT_EQ(detector.judge(1.2, 2), learnt(30).judge(1.2, 2)) << "to the last digit";

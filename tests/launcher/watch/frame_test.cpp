@@ -1,9 +1,11 @@
 #include "launcher/watch/frame.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "launcher/run/run_lock.h"
 #include "tests/launcher/watch/written_run.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -23,13 +25,13 @@ class Frame : public testing::Test {
  protected:
   void SetUp() override {
     write_run(run_, metrics_text(100), 400);
-    write_text(run_ / "outcome.json", "{\"status\":3,\"step\":100,\"what\":\"SIGTERM\"}\n");
+    test::write_text(run_ / "outcome.json", "{\"status\":3,\"step\":100,\"what\":\"SIGTERM\"}\n");
   }
   std::vector<std::string> at(int columns, int rows, bool unicode = false) const {
     return frame(seen({run_}), {.columns = columns, .rows = rows, .unicode = unicode}, "footer");
   }
 
-  const TemporaryDirectory directory_;
+  const test::TempDir directory_;
   const std::filesystem::path run_ = directory_ / "run";
 };
 
@@ -106,7 +108,8 @@ TEST_F(Frame, PlainTextIsAsciiAndColoursAreAskedFor) {
 }
 
 TEST_F(Frame, EscapesOfALogDoNotReachTheTerminal) {
-  write_text(run_ / "logs/rank-00000.log", "2026-11-23T07:00:09.000 error \x1b[2J\x9b gone\n");
+  test::write_text(run_ / "logs/rank-00000.log",
+                   "2026-11-23T07:00:09.000 error \x1b[2J\x9b gone\n");
   const std::string text = joined(at(80, 24, true));
   EXPECT_THAT(text, Not(HasSubstr("\x1b")));
   EXPECT_THAT(text, HasSubstr("23 Nov 07:00:09"));
@@ -114,7 +117,7 @@ TEST_F(Frame, EscapesOfALogDoNotReachTheTerminal) {
 }
 
 TEST_F(Frame, ARunWithoutStepsSaysSo) {
-  write_text(directory_ / "new/generation", "1\n");
+  test::write_text(directory_ / "new/generation", "1\n");
   const RunLock lock(directory_ / "new/lock");
   const auto lines = frame(seen({directory_ / "new"}), {.columns = 80, .rows = 24});
   EXPECT_THAT(lines[0], testing::EndsWith("starting"));

@@ -7,6 +7,8 @@
 #include "core/base/span.h"
 #include "launcher/watch/wording.h"
 #include "tests/launcher/watch/written_run.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 #include "tests/support/wait_until.h"
 
@@ -36,13 +38,13 @@ class HeldRun final : public SpanListener {
 };
 
 TEST(LiveRun, IsFollowedFromItsStartToItsEnd) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   test::write_tiny_data(directory / "data");
   TrainConfig config = test::tiny_config(directory / "data", directory / "run");
   config.train.steps = 60;
   config.run.checkpoint_every = 30;
   config.run.device.threads = 1;  // tests run beside each other
-  write_text(directory / "run/generation", "0\n");
+  test::write_text(directory / "run/generation", "0\n");
   RunView view(directory / "run", "run");
   HeldRun held(40);  // in step 20 or 40: of two micro-batches each
   std::jthread training([&] { EXPECT_EQ(test::run(config), kDone); });

@@ -1,10 +1,12 @@
 #include "launcher/watch/metrics_history.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <fstream>
 
 #include "tests/launcher/watch/written_run.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -19,11 +21,11 @@ class History : public testing::Test {
   }
   // As a resumed run does it: a new file takes the name.
   void replace(const std::string& text) const {
-    write_text(directory_ / "new", text);
+    test::write_text(directory_ / "new", text);
     std::filesystem::rename(directory_ / "new", file_);
   }
 
-  const TemporaryDirectory directory_;
+  const test::TempDir directory_;
   const std::filesystem::path file_ = directory_ / "metrics.jsonl";
   MetricsHistory history_{file_};
 };
@@ -52,7 +54,7 @@ TEST_F(History, BeginsAgainWhenAResumedRunHasReplacedTheFile) {
   EXPECT_EQ(history_.steps(), 7);
   EXPECT_EQ(history_.last().loss, 0.125);
   EXPECT_THAT(history_.restarts(), ElementsAre(7));
-  write_text(file_, metrics_text(4));  // cut short in place
+  test::write_text(file_, metrics_text(4));  // cut short in place
   history_.refresh();
   EXPECT_EQ(history_.steps(), 4);
   EXPECT_THAT(history_.restarts(), ElementsAre());
@@ -101,24 +103,24 @@ TEST_F(History, MemoryIsBounded) {
 }
 
 TEST(FollowedFile, ALogThatIsRotatedLosesNoLine) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto log = directory / "rank.log";
-  write_text(log, "one\ntwo\n");
+  test::write_text(log, "one\ntwo\n");
   FollowedFile file(log);
   std::vector<std::string> lines;
   const auto take = [&](std::string_view line) { lines.emplace_back(line); };
   file.look(take);
   std::ofstream(log, std::ios::app) << "three\n";
   std::filesystem::rename(log, directory / "rank.1.log");
-  write_text(log, "four\n");
+  test::write_text(log, "four\n");
   file.look(take);
   EXPECT_THAT(lines, ElementsAre("one", "two", "three", "four"));
 }
 
 TEST(FollowedFile, BeginsNearTheEndAndDropsEndlessLines) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto log = directory / "rank.log";
-  write_text(log, "first line\nsecond line\n");
+  test::write_text(log, "first line\nsecond line\n");
   FollowedFile file(log);
   file.begin_with_last(15);
   std::vector<std::string> lines;

@@ -1,7 +1,7 @@
 #include "launcher/watch/run_view.h"
 
 #include <fcntl.h>
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
@@ -11,6 +11,9 @@
 #include "launcher/watch/watch_json.h"
 #include "launcher/watch/wording.h"
 #include "tests/launcher/watch/written_run.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -22,20 +25,21 @@ class View : public testing::Test {
  protected:
   std::string state() const { return state_text(*seen({run_}).front()); }
 
-  const TemporaryDirectory directory_;
+  const test::TempDir directory_;
   const std::filesystem::path run_ = directory_ / "run";
 };
 
 TEST_F(View, TheStateComesFromLockAndOutcome) {
   write_run(run_, metrics_text(100));
   EXPECT_EQ(state(), "lost") << "no lock, no outcome";
-  write_text(run_ / "outcome.json", "{\"status\":0,\"step\":100,\"what\":\"done\"}\n");
+  test::write_text(run_ / "outcome.json", "{\"status\":0,\"step\":100,\"what\":\"done\"}\n");
   EXPECT_EQ(state(), "finished");
-  write_text(run_ / "outcome.json", "{\"status\":3,\"step\":100,\"what\":\"SIGTERM\"}\n");
+  test::write_text(run_ / "outcome.json", "{\"status\":3,\"step\":100,\"what\":\"SIGTERM\"}\n");
   EXPECT_EQ(state(), "stopped");
-  write_text(run_ / "outcome.json", "{\"status\":4,\"step\":100,\"what\":\"stop is there\"}\n");
+  test::write_text(run_ / "outcome.json",
+                   "{\"status\":4,\"step\":100,\"what\":\"stop is there\"}\n");
   EXPECT_EQ(state(), "held");
-  write_text(run_ / "outcome.json", "{\"status\":1,\"step\":100,\"what\":\"loss is NaN\"}\n");
+  test::write_text(run_ / "outcome.json", "{\"status\":1,\"step\":100,\"what\":\"loss is NaN\"}\n");
   EXPECT_EQ(state(), "failed");
   EXPECT_EQ(state_detail(*seen({run_}).front()), "loss is NaN");
   std::filesystem::remove(run_ / "outcome.json");
@@ -43,10 +47,10 @@ TEST_F(View, TheStateComesFromLockAndOutcome) {
     const RunLock lock(run_ / "lock");
     EXPECT_EQ(state(), "running");
     EXPECT_THAT(state_detail(*seen({run_}).front()), HasSubstr(fmt::format("{}", getpid())));
-    write_text(run_ / "stop", "");
+    test::write_text(run_ / "stop", "");
     EXPECT_EQ(state(), "stopping");
   }
-  write_text(run_ / "lock", "elsewhere 12 boot 34 - 0\n");
+  test::write_text(run_ / "lock", "elsewhere 12 boot 34 - 0\n");
   EXPECT_EQ(state(), "stopping") << "renewed just now";
   const timespec old[2] = {{.tv_sec = 1000, .tv_nsec = 0}, {.tv_sec = 1000, .tv_nsec = 0}};
   ASSERT_EQ(utimensat(AT_FDCWD, (run_ / "lock").c_str(), old, 0), 0);
@@ -54,12 +58,12 @@ TEST_F(View, TheStateComesFromLockAndOutcome) {
 }
 
 TEST_F(View, ARunThatHasJustStartedIsStarting) {
-  write_text(run_ / "generation", "1\n");
+  test::write_text(run_ / "generation", "1\n");
   const RunLock lock(run_ / "lock");
   EXPECT_EQ(state(), "starting");
   write_run(run_, metrics_text(100));
   EXPECT_EQ(state(), "running");
-  write_text(run_ / "generation", "2\n");
+  test::write_text(run_ / "generation", "2\n");
   EXPECT_EQ(state(), "starting") << "again, after a requeue";
 }
 
@@ -103,14 +107,14 @@ TEST_F(View, JsonHasTheSame) {
 
 TEST_F(View, WarningsOfAllRanksInTheOrderOfTime) {
   write_run(run_, "");
-  write_text(run_ / "logs/rank-00000.log",
-             "2026-11-23T07:00:01.000 info a warning in a text\n"
-             "2026-11-23T07:00:02.000 warning SIGTERM after step 3: saved, stopping\n"
-             "2026-11-23T07:00:09.000 error disk \x1b[31m full\n"
-             "a line of a table\n");
-  write_text(run_ / "logs/rank-00001.log",
-             "2026-11-23T07:00:02.400 warning SIGTERM after step 3: saved, stopping\n"
-             "2026-11-23T07:00:05.000 warning slow\n");
+  test::write_text(run_ / "logs/rank-00000.log",
+                   "2026-11-23T07:00:01.000 info a warning in a text\n"
+                   "2026-11-23T07:00:02.000 warning SIGTERM after step 3: saved, stopping\n"
+                   "2026-11-23T07:00:09.000 error disk \x1b[31m full\n"
+                   "a line of a table\n");
+  test::write_text(run_ / "logs/rank-00001.log",
+                   "2026-11-23T07:00:02.400 warning SIGTERM after step 3: saved, stopping\n"
+                   "2026-11-23T07:00:05.000 warning slow\n");
   const auto views = seen({run_});
   const auto& list = views.front()->warnings().list();
   ASSERT_EQ(list.size(), 3u);
@@ -137,7 +141,7 @@ TEST_F(View, WrongDirectoriesAreRefused) {
   write_run(run_, "");
   std::filesystem::create_directories(directory_ / "empty");
   const auto refusal = [&](const std::vector<std::filesystem::path>& runs) {
-    return message_of<UsageError>([&] { open_runs(runs); });
+    return test::message_of<UsageError>([&] { open_runs(runs); });
   };
   EXPECT_THAT(refusal({directory_ / "none"}), HasSubstr("none: no such directory"));
   EXPECT_THAT(refusal({run_ / "config.ini"}), HasSubstr("is not a directory"));

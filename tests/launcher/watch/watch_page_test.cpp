@@ -1,10 +1,12 @@
 #include "launcher/watch/watch_page.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include "core/image/png.h"
 #include "tests/launcher/watch/written_run.h"
 #include "tests/support/browser.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -35,7 +37,7 @@ class WatchPage : public testing::Test {
     write_png(run_ / "samples/step-00003000.png", image);
   }
 
-  const TemporaryDirectory directory_;
+  const test::TempDir directory_;
   const std::filesystem::path run_ = directory_ / "run", other_ = directory_ / "<other>";
 };
 
@@ -55,7 +57,7 @@ TEST_F(WatchPage, RenewsItselfOnlyWhileAsked) {
 }
 
 TEST_F(WatchPage, ARunWithoutStepsHasAPageToo) {
-  write_text(directory_ / "new/generation", "1\n");
+  test::write_text(directory_ / "new/generation", "1\n");
   EXPECT_THAT(watch_page(seen({directory_ / "new"}), 5.0).html(),
               HasSubstr("No step is recorded yet."));
 }

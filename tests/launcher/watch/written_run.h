@@ -7,7 +7,7 @@
 #include <string>
 
 #include "launcher/watch/run_view.h"
-#include "tests/launcher/temporary_directory.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 
@@ -41,12 +41,13 @@ inline std::string metrics_text(std::int64_t steps, std::int64_t first = 1) {
 
 inline void write_run(const std::filesystem::path& run, const std::string& metrics,
                       int total_steps = 400) {
-  write_text(run / "config.ini",
-             fmt::format("[model]\npreset = EDT-S/2\n\n[train]\nsteps = {}\nbatch = 8\n\n[run]\n"
-                         "dtype = float32\ndevice = cpu\n",
-                         total_steps));
-  write_text(run / "generation", "1\n");
-  if (!metrics.empty()) write_text(run / "metrics.jsonl", metrics);
+  test::write_text(
+      run / "config.ini",
+      fmt::format("[model]\npreset = EDT-S/2\n\n[train]\nsteps = {}\nbatch = 8\n\n[run]\n"
+                  "dtype = float32\ndevice = cpu\n",
+                  total_steps));
+  test::write_text(run / "generation", "1\n");
+  if (!metrics.empty()) test::write_text(run / "metrics.jsonl", metrics);
 }
 
 // One run, looked at 5 s after the last step of metrics_text(100).

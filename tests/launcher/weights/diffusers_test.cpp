@@ -1,8 +1,12 @@
 // Names of diffusers' DiT, against a model and a prediction of that library (scripts/torch/
 // diffusers_check.py --make).
+#include "core/json/json_text.h"
 #include "core/reference/reference_backend.h"
 #include "launcher/recipe/trained_model.h"
 #include "tests/launcher/weights/weights_fixture.h"
+#include "tests/support/places.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt::test {
 namespace {
@@ -10,7 +14,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-const std::string kLibraryModel = EDT_GOLDEN_DIR "/diffusers";
+const std::string kLibraryModel = in_sources("tests/golden/diffusers").string();
 const std::string kLibraryFile = kLibraryModel + "/diffusion_pytorch_model.safetensors";
 
 class DiffusersNames : public ::testing::Test {
@@ -26,7 +30,7 @@ class DiffusersNames : public ::testing::Test {
   }
   std::string path(const std::string& name) const { return (directory_ / name).string(); }
 
-  const TemporaryDirectory directory_;
+  const TempDir directory_;
 };
 
 std::vector<float> values_of(const std::string& file, const char* name) {
@@ -83,8 +87,8 @@ TEST_F(DiffusersNames, AnExportIsTheLibrarysFileAgain) {
     ours.read(ours.entry(entry.name), 0, std::span<float>(b));
     EXPECT_EQ(a, b) << entry.name;
   }
-  const auto expected = nlohmann::json::parse(read_text(kLibraryModel + "/config.json"));
-  const auto config = nlohmann::json::parse(read_text(path("dit/config.json")));
+  const auto expected = parse_json(read_text(kLibraryModel + "/config.json"), "output");
+  const auto config = parse_json(read_text(path("dit/config.json")), "output");
   for (const auto& [key, value] : config.items()) EXPECT_EQ(value, expected.at(key)) << key;
 
   ASSERT_EQ(edt_command({"ckpt", "export", "--checkpoint", path("run"), "--names", "diffusers",
@@ -92,7 +96,7 @@ TEST_F(DiffusersNames, AnExportIsTheLibrarysFileAgain) {
                 .status,
             kDone);
   EXPECT_EQ(
-      nlohmann::json::parse(SafetensorsReader(path("one.safetensors")).metadata().at("config")),
+      parse_json(SafetensorsReader(path("one.safetensors")).metadata().at("config"), "output"),
       config);
 }
 

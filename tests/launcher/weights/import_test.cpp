@@ -1,6 +1,8 @@
 // edt ckpt import: files as people have them become runs that can be trained on.
 #include "core/reference/reference_backend.h"
 #include "tests/launcher/weights/weights_fixture.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt::test {
 namespace {
@@ -12,7 +14,7 @@ using ::testing::Not;
 class ImportedWeights : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory;
+    directory_ = new TempDir;
     write_tiny_data(*directory_ / "set");
     TrainConfig config = tiny_config(*directory_ / "set", *directory_ / "run");
     config.train.steps = 1;
@@ -55,7 +57,7 @@ class ImportedWeights : public ::testing::Test {
     }
   }
 
-  static inline TemporaryDirectory* directory_ = nullptr;
+  static inline TempDir* directory_ = nullptr;
   static inline int count_ = 0;
   std::string out_;
 };
@@ -191,7 +193,7 @@ TEST_F(ImportedWeights, AreARunThatTrainsOn) {
   ASSERT_EQ(trained.status, kDone) << trained.error;
   expect_weights(1e-6);
   EXPECT_THAT(edt_command({"ckpt", "import", path("w"), "--out", path("run")}).error,
-              HasSubstr("holds a run already"));
+              HasSubstr("is not empty, it holds a run"));
 }
 
 }  // namespace

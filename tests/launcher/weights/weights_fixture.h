@@ -1,7 +1,7 @@
 // Commands on files of weights, and such files made from others.
 #pragma once
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,6 @@
 // Files of weights: every layout of names gives the same autoencoder, and what is none is refused
 // with the tensor's name and both shapes.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <fstream>

@@ -1,5 +1,5 @@
 // What a pass promises beside its values: sizes, independence of neighbours and of threads, tiles.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 #include <omp.h>
 

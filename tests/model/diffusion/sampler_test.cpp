@@ -1,6 +1,6 @@
 #include "model/diffusion/sampler.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 
 #include <cmath>
 

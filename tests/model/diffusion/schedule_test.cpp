@@ -1,6 +1,6 @@
 #include "model/diffusion/schedule.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <cmath>
 

@@ -1,5 +1,5 @@
 // The same model over any legal number of tensor ranks. (Golden values: tests/golden.)
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 #include <omp.h>
 
@@ -11,7 +11,7 @@
 #include "model/edt/edt_model.h"
 #include "model/families/presets.h"
 #include "model/plan/products.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/threads/thread_ranks.h"
 
 namespace edt {
 namespace {

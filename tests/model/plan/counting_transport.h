@@ -7,8 +7,8 @@
 #include <functional>
 #include <thread>
 
-#include "parallel/threads/thread_transport.h"
-#include "parallel/transport_communicator.h"
+#include "parallel/comm/p2p_communicator.h"
+#include "parallel/comm/threads/thread_transport.h"
 
 namespace edt::test {
 

@@ -1,6 +1,6 @@
 #include "model/plan/simulate.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <numeric>
 #include <set>

@@ -7,8 +7,8 @@
 
 #include "core/cpu/cpu_backend.h"
 #include "model/training/engine.h"
-#include "parallel/self/self_communicator.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/support/tiny_models.h"
 
 namespace edt {

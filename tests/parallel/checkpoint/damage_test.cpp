@@ -1,5 +1,5 @@
 // Whatever happens to the newest checkpoint, the one before it is taken and the reason is said.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <fstream>
 
@@ -31,7 +31,7 @@ class Damage : public ::testing::Test {
     stream.put(changed);
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   CheckpointStore store_{directory_.path()};
   fs::path newest_ = store_.path_of(2);
   fs::path data_ = newest_ / "rank-0000.h5";

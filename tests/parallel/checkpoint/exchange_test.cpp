@@ -1,6 +1,6 @@
 #include "parallel/checkpoint/exchange.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <limits>
 
@@ -60,7 +60,7 @@ class Exchange : public ::testing::Test {
     return message;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   CheckpointStore store_{directory_.path() / "run" / "checkpoints"};
   CheckpointStore imported_{directory_.path() / "imported" / "checkpoints"};
   fs::path file_ = directory_.path() / "weights.safetensors";

@@ -1,5 +1,5 @@
 // Writes that are interrupted at every stage, killed at random moments, or run out of disk.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -27,7 +27,7 @@ std::ptrdiff_t count_entries(const fs::path& directory) {
 
 class Fault : public ::testing::Test {
  protected:
-  TemporaryDirectory directory_;
+  TempDir directory_;
   CheckpointStore store_{directory_.path()};
 };
 

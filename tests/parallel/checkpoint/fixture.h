@@ -11,7 +11,8 @@
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/checkpoint.h"
 #include "parallel/checkpoint/writer.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "tests/parallel/small_layout.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 
@@ -19,22 +20,9 @@ namespace edt::test {
 
 namespace fs = std::filesystem;
 
-using TemporaryDirectory = TempDir;
-
 inline const std::vector<std::string>& array_names() {
   static const std::vector<std::string> names{"master", "ema", "adan.exp_avg"};
   return names;
-}
-
-inline FlatLayout small_layout() {
-  return {{{"x_embedder.weight", {10, 7}},
-           {"x_embedder.bias", {10}},
-           {"blocks.0.attn.weight", {20, 30}},
-           {"blocks.0.attn.bias", {20}},
-           {"blocks.1.attn.weight", {20, 30}},
-           {"blocks.1.table", {1}},
-           {"final_layer.linear.weight", {3, 100}}},
-          64};
 }
 
 // The value of one element depends on step, array, tensor and position alone, not on the layout.

@@ -1,5 +1,5 @@
 // Deterministic mutations of a valid manifest: it parses or is refused by a CheckpointError.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <fstream>
 
@@ -84,7 +84,7 @@ class ManifestFuzz : public ::testing::Test {
     save_steps(store_, {1});
     valid_ = read_text(store_.path_of(1) / kManifestName);
   }
-  TemporaryDirectory directory_;
+  TempDir directory_;
   CheckpointStore store_{directory_.path()};
   std::string valid_;
 };

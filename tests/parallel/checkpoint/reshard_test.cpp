@@ -1,10 +1,10 @@
 // Any layout reads what any other layout wrote.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <numeric>
 
 #include "fixture.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/threads/thread_ranks.h"
 
 namespace edt::test {
 namespace {
@@ -56,7 +56,7 @@ class Reshard : public ::testing::TestWithParam<std::size_t> {};
 
 TEST_P(Reshard, EveryLayoutReadsThisOne) {
   const Layout from = layouts()[GetParam()];
-  const TemporaryDirectory directory;
+  const TempDir directory;
   const CheckpointStore store(directory.path());
   std::vector<std::string> errors(static_cast<std::size_t>(from.ranks), "not written");
   run_ranks(from.ranks, [&](Communicator& ranks) {
@@ -85,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(Layouts, Reshard, ::testing::Range<std::size_t>(0, 8),
                          [](const auto& test) { return layouts()[test.param].name; });
 
 TEST(ReshardErrors, OneRankThatFailsFailsTheCheckpointOnAll) {
-  const TemporaryDirectory directory;
+  const TempDir directory;
   const CheckpointStore store(directory.path());
   for (const char* stage : {"begin", "data", "verified", "manifest", "published"}) {
     std::vector<std::string> errors(4);
@@ -108,7 +108,7 @@ TEST(ReshardErrors, OneRankThatFailsFailsTheCheckpointOnAll) {
 
 // A piece that no rank writes is a bug in a layout: it must not become a checkpoint.
 TEST(ReshardErrors, MissingAndDoublePiecesAreRefusedWhenWriting) {
-  const TemporaryDirectory directory;
+  const TempDir directory;
   const CheckpointStore store(directory.path());
   RankState rank(small_layout(), 0, 1);
   CheckpointState state = rank.state();

@@ -1,5 +1,5 @@
 // Which checkpoints stay, how much room that takes, and that what goes does so in one step.
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 
 #include "fixture.h"
 
@@ -62,7 +62,7 @@ class Retain : public ::testing::Test {
     for (const auto& report : writer.take_reports()) EXPECT_EQ(report.error, "");
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   CheckpointStore store_{directory_.path(), 3};
 };
 

@@ -1,4 +1,4 @@
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <algorithm>
 
@@ -11,7 +11,7 @@ using ::testing::HasSubstr;
 
 class RoundTrip : public ::testing::Test {
  protected:
-  TemporaryDirectory directory_;
+  TempDir directory_;
   CheckpointStore store_{directory_.path() / "checkpoints"};
 };
 

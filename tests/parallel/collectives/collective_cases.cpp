@@ -1,6 +1,6 @@
 #include "collective_cases.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,6 +8,8 @@
 #include <limits>
 #include <numeric>
 #include <thread>
+
+#include "tests/support/message_of.h"
 
 namespace edt::test {
 namespace {
@@ -124,16 +126,6 @@ std::vector<std::int64_t> unequal_bounds(int ranks, std::int64_t scale) {
   for (int r = 0; r < ranks; ++r)
     bounds.push_back(bounds.back() + (r % 3 == 1 ? 0 : (r + 1) * scale));
   return bounds;
-}
-
-template <class F>
-std::string message_of(F&& call) {
-  try {
-    call();
-  } catch (const CommunicationError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 }  // namespace
@@ -280,29 +272,29 @@ void check_split(Communicator& ranks) {
   EXPECT_EQ(ranks.all_reduce_value(1, Reduce::kSum, "ones"), ranks.size());
 }
 
-void check_mailbox(Communicator& ranks) {
-  const auto mailbox = ranks.mailbox("letters");
-  EXPECT_FALSE(mailbox->poll());
+void check_side_channel(Communicator& ranks) {
+  const auto side_channel = ranks.side_channel("messages");
+  EXPECT_FALSE(side_channel->poll());
   ranks.barrier("nobody has written");
   for (int to = 0; to < ranks.size(); ++to) {
-    mailbox->post(to, fmt::format("first from {}", ranks.rank()));
-    mailbox->post(to, std::string(100000, 'x'));
+    side_channel->post(to, fmt::format("first from {}", ranks.rank()));
+    side_channel->post(to, std::string(100000, 'x'));
   }
   std::vector<int> heard(static_cast<std::size_t>(ranks.size()));
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   for (int count = 0; count < 2 * ranks.size() && std::chrono::steady_clock::now() < end;) {
-    const auto letter = mailbox->poll();
-    if (!letter) {
+    const auto message = side_channel->poll();
+    if (!message) {
       std::this_thread::yield();
       continue;
     }
-    const bool first = heard[static_cast<std::size_t>(letter->from)]++ == 0;
-    EXPECT_EQ(letter->bytes,
-              first ? fmt::format("first from {}", letter->from) : std::string(100000, 'x'));
+    const bool first = heard[static_cast<std::size_t>(message->from)]++ == 0;
+    EXPECT_EQ(message->bytes,
+              first ? fmt::format("first from {}", message->from) : std::string(100000, 'x'));
     ++count;
   }
   EXPECT_THAT(heard, ::testing::Each(2));
-  ranks.barrier("all letters are read");
+  ranks.barrier("all messages are read");
 }
 
 void check_timeout(Communicator& ranks) {
@@ -311,7 +303,7 @@ void check_timeout(Communicator& ranks) {
   copy->set_timeout(Seconds(0.2));
   if (ranks.rank() != 1) {
     std::vector<float> values(1000);
-    const std::string message = message_of(
+    const std::string message = test::message_of<CommunicationError>(
         [&] { copy->all_reduce(tensor_of(values), Reduce::kSum, "gradients of blocks.3"); });
     EXPECT_THAT(message,
                 HasSubstr(fmt::format("[all_reduce] \"gradients of blocks.3\", #1 of \"data\": {}",
@@ -326,7 +318,7 @@ void check_disagreement(Communicator& ranks) {
   const auto copy = ranks.split(0, 0, "data");
   copy->set_timeout(Seconds(0.2));
   std::vector<float> values(1000);
-  const std::string message = message_of([&] {
+  const std::string message = test::message_of<CommunicationError>([&] {
     if (ranks.rank() == 0) copy->broadcast(tensor_of(values), 1, "weights");
     if (ranks.rank() != 0) copy->all_reduce(tensor_of(values), Reduce::kSum, "gradients");
   });

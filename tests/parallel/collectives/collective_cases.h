@@ -1,7 +1,7 @@
 // What every communicator must do, for ranks that are threads and for ranks that are processes.
 #pragma once
 
-#include "parallel/communicator.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt::test {
 
@@ -13,7 +13,7 @@ void check_bfloat16_wire(Communicator& ranks);
 void check_gathers_and_broadcasts(Communicator& ranks);
 void check_messages(Communicator& ranks);
 void check_split(Communicator& ranks);
-void check_mailbox(Communicator& ranks);
+void check_side_channel(Communicator& ranks);
 void check_timeout(Communicator& ranks);
 void check_disagreement(Communicator& ranks);
 void check_concurrent_communicators(Communicator& ranks);

@@ -4,9 +4,9 @@
 #include "collective_cases.h"
 #include "core/cuda/cuda_backend.h"
 #include "host_tensors.h"
-#include "parallel/device_communicator.h"
-#include "parallel/nccl/nccl_communicator.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/device/device_communicator.h"
+#include "parallel/comm/nccl/nccl_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/core/cuda/emulation/nccl.h"
 #include "tests/support/wait_until.h"
 

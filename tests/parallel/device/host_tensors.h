@@ -5,16 +5,16 @@
 #include <memory>
 
 #include "core/tensor/device.h"
-#include "parallel/tensor_communicator.h"
+#include "parallel/comm/device/delegating_communicator.h"
 
 namespace edt::test {
 
-class HostTensors final : public TensorCommunicator {
+class HostTensors final : public DelegatingCommunicator {
  public:
   // Tensors of types that `ranks` does not carry go over `others`.
   HostTensors(Device& device, std::unique_ptr<Communicator> ranks, Communicator& others,
               bool all_types)
-      : TensorCommunicator(std::move(ranks)),
+      : DelegatingCommunicator(std::move(ranks)),
         device_(device),
         others_(others),
         all_types_(all_types) {}

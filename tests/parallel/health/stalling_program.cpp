@@ -4,8 +4,8 @@
 
 #include <thread>
 
+#include "parallel/comm/mpi/mpi_session.h"
 #include "parallel/health/watchdog.h"
-#include "parallel/mpi/mpi_session.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 #include "parallel/health/watchdog.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,11 +9,14 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/clock.h"
-#include "parallel/self/self_communicator.h"
-#include "parallel/threads/thread_ranks.h"
-#include "tests/launcher/temporary_directory.h"
+#include "core/json/json_text.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/parallel/health/watch_time.h"
 #include "tests/support/mpirun.h"
+#include "tests/support/places.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt {
 namespace {
@@ -23,9 +26,9 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
-Json dump_of(const TemporaryDirectory& directory, int rank) {
-  std::ifstream file(directory / fmt::format("stall-rank-{}.json", rank));
-  return file ? Json::parse(file) : Json();
+Json dump_of(const test::TempDir& directory, int rank) {
+  const std::string text = test::read_text(directory / fmt::format("stall-rank-{}.json", rank));
+  return text.empty() ? Json() : parse_json(text, "dump");
 }
 
 struct Timeouts {
@@ -40,7 +43,7 @@ class WatchedRanks {
   using Stall = std::function<void()>;
   using Work = std::function<void(Communicator&, FlightRecorder&, const Stall&)>;
 
-  WatchedRanks(int ranks, const TemporaryDirectory& directory)
+  WatchedRanks(int ranks, const test::TempDir& directory)
       : ranks_(ranks), directory_(directory), time_(ranks) {
     for (int r = 0; r < ranks; ++r) {
       recorders_.push_back(std::make_shared<FlightRecorder>(256, [this] { return time_.wall(); }));
@@ -97,7 +100,7 @@ class WatchedRanks {
   }
 
   const int ranks_;
-  const TemporaryDirectory& directory_;
+  const test::TempDir& directory_;
   test::WatchTime time_;
   std::vector<std::shared_ptr<FlightRecorder>> recorders_;
   std::atomic<int> aborts_ = 0, stalling_ = 0;
@@ -106,7 +109,7 @@ class WatchedRanks {
 using Stall = WatchedRanks::Stall;
 
 TEST(Watchdog, NamesTheRankThatDoesNotCome) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const int aborts = WatchedRanks(4, directory)
                          .aborts_when_all_wait(
                              {"gradients of blocks.3"},
@@ -137,7 +140,7 @@ TEST(Watchdog, NamesTheRankThatDoesNotCome) {
 
 // Of the two time-outs 0 turns off the one it is given for.
 TEST(Watchdog, ZeroIsNever) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto aborts = [&](bool expected, const Timeouts& timeouts) {
     WatchedRanks ranks(1, directory);
     const auto work = [&](Communicator&, FlightRecorder& recorder, const Stall& stall) {
@@ -154,7 +157,7 @@ TEST(Watchdog, ZeroIsNever) {
 }
 
 TEST(Watchdog, NamesARankThatMakesNoProgressOnItsOwn) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto file = directory / "held open";
   std::ofstream held(file);
   const int aborts = WatchedRanks(1, directory)
@@ -168,8 +171,8 @@ TEST(Watchdog, NamesARankThatMakesNoProgressOnItsOwn) {
   EXPECT_THAT(dump["verdict"].get<std::string>(),
               ContainsRegex("^rank 0 of 1 on .* stalls: no progress for 0.[0-9]* s in phase "
                             "\"data\", "));
-  EXPECT_THAT(dump["open_files"].dump(), HasSubstr(file.string()));
-  const std::string stacks = dump["threads"].dump();
+  EXPECT_THAT(dump_json(dump["open_files"]), HasSubstr(file.string()));
+  const std::string stacks = dump_json(dump["threads"]);
   EXPECT_THAT(stacks, HasSubstr("clock_nanosleep"));
   EXPECT_THAT(stacks, HasSubstr("\"state\":\"S\""));
 }
@@ -177,7 +180,7 @@ TEST(Watchdog, NamesARankThatMakesNoProgressOnItsOwn) {
 // Ranks 0 and 1 wait for rank 2, which waits for rank 3 in another
 // communicator.
 TEST(Watchdog, NamesTheCauseAndNotWhoWaitsForIt) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto work = [](Communicator& world, FlightRecorder&, const Stall& stall) {
     const auto halves = world.split(world.rank() / 2, 0, "tensor");
     const auto trio = world.split(world.rank() < 3 ? 0 : 1, 0, "data");
@@ -192,10 +195,10 @@ TEST(Watchdog, NamesTheCauseAndNotWhoWaitsForIt) {
 }
 
 TEST(Watchdog, NamesWhatRanksDisagreeOn) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto work = [](Communicator& world, FlightRecorder&, const Stall&) {
     const auto data = world.split(0, 0, "data");
-    data->set_timeout(Seconds(3));  // the verdict comes long before
+    data->set_timeout(Seconds(3));  // the diagnosis comes long before
     const auto call = [&] {
       if (world.rank() == 0) data->barrier("end of step");
       if (world.rank() == 1) data->broadcast("configuration", 0, "options");
@@ -210,7 +213,7 @@ TEST(Watchdog, NamesWhatRanksDisagreeOn) {
 
 // Each waits for less than the time-out, all together for longer.
 TEST(Watchdog, LetsWorkingRanksWorkAndEnd) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   WatchedRanks ranks(3, directory);
   const auto work = [&](Communicator& world, FlightRecorder&, const Stall&) {
     for (int step = 0; step < 6; ++step) {
@@ -229,7 +232,7 @@ TEST(Watchdog, WaitsLongerForTheFirstForwardPassOfAllRanks) {
                                         {false, true, true},
                                         {true, false, true},
                                         {true, true, false}}) {
-    const TemporaryDirectory directory;
+    const test::TempDir directory;
     WatchedRanks ranks(3, directory);
     const auto work = [&](Communicator& world, FlightRecorder&, const Stall&) {
       if (world.rank() == 1) ranks.pass(0.6);
@@ -242,7 +245,7 @@ TEST(Watchdog, WaitsLongerForTheFirstForwardPassOfAllRanks) {
 // Ranks that wait for each other in their first backward pass: the start's
 // time-out is over.
 TEST(Watchdog, IsShortFromTheFirstForwardPassOn) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto work = [](Communicator& world, FlightRecorder& recorder, const Stall& stall) {
     recorder.phase("backward");
     if (world.rank() == 1) stall();
@@ -282,22 +285,21 @@ TEST(FlightRecorder, KeepsTheLastOnes) {
   EXPECT_EQ(recorder->places().size(), 2u);
 }
 
-test::CommandOutcome stalling(const std::string& how, int rank,
-                              const TemporaryDirectory& directory) {
+test::CommandOutcome stalling(const std::string& how, int rank, const test::TempDir& directory) {
+  const std::string program = test::in_build("tests/parallel/health/stalling_program").string();
   return test::mpirun(
-      fmt::format("-np 3 {} {} {} {}", EDT_STALLING_PROGRAM, how, rank, directory.path().string()),
-      "2>&1");
+      fmt::format("-np 3 {} {} {} {}", program, how, rank, directory.path().string()), "2>&1");
 }
 
 TEST(WatchdogMpi, NobodyStalls) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto outcome = stalling("works", 0, directory);
   EXPECT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_EQ(outcome.output, "");
 }
 
 TEST(WatchdogMpi, ARankSleeps) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto outcome = stalling("sleeps", 2, directory);
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output,
@@ -307,7 +309,7 @@ TEST(WatchdogMpi, ARankSleeps) {
 }
 
 TEST(WatchdogMpi, ARankFreezes) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto outcome = stalling("freezes", 1, directory);
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output, ContainsRegex("rank 1 of 3 on .* stalls: no sign of life for"));
@@ -316,7 +318,7 @@ TEST(WatchdogMpi, ARankFreezes) {
 }
 
 TEST(WatchdogMpi, RankZeroFreezes) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   const auto outcome = stalling("freezes", 0, directory);
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output, ContainsRegex("rank 0 of 3 on .* stalls: no sign of life for"));

@@ -18,7 +18,7 @@ TEST(MpiRanks, BFloat16Wire) { check_bfloat16_wire(mpi_world()); }
 TEST(MpiRanks, GathersAndBroadcasts) { check_gathers_and_broadcasts(mpi_world()); }
 TEST(MpiRanks, Messages) { check_messages(mpi_world()); }
 TEST(MpiRanks, Split) { check_split(mpi_world()); }
-TEST(MpiRanks, Mailbox) { check_mailbox(mpi_world()); }
+TEST(MpiRanks, SideChannel) { check_side_channel(mpi_world()); }
 TEST(MpiRanks, ConcurrentCommunicators) { check_concurrent_communicators(mpi_world()); }
 TEST(MpiRanks, Timeout) { check_timeout(mpi_world()); }
 TEST(MpiRanks, Disagreement) { check_disagreement(mpi_world()); }

@@ -2,8 +2,8 @@
 
 #include <array>
 
-#include "parallel/mesh.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/threads/thread_ranks.h"
+#include "parallel/sharding/mesh.h"
 
 namespace edt {
 namespace {

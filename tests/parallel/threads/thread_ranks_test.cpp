@@ -1,6 +1,6 @@
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/threads/thread_ranks.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -23,7 +23,7 @@ TEST_P(ThreadRanks, GathersAndBroadcasts) {
 }
 TEST_P(ThreadRanks, Messages) { run_ranks(GetParam(), test::check_messages); }
 TEST_P(ThreadRanks, Split) { run_ranks(GetParam(), test::check_split); }
-TEST_P(ThreadRanks, Mailbox) { run_ranks(GetParam(), test::check_mailbox); }
+TEST_P(ThreadRanks, SideChannel) { run_ranks(GetParam(), test::check_side_channel); }
 TEST_P(ThreadRanks, Timeout) { run_ranks(GetParam(), test::check_timeout); }
 TEST_P(ThreadRanks, Disagreement) { run_ranks(GetParam(), test::check_disagreement); }
 TEST_P(ThreadRanks, ConcurrentCommunicators) {

@@ -1,6 +1,5 @@
 // Training steps of a model that is only a list of shapes, over random layouts, ranks, stages and
 // settings, against the same steps in one place without ranks, bit for bit.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

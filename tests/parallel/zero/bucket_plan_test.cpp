@@ -1,6 +1,6 @@
 #include "parallel/zero/bucket_plan.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include "tests/parallel/zero/fixture.h"

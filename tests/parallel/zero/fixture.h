@@ -11,7 +11,7 @@
 #include "core/ops/backend.h"
 #include "core/random/stream.h"
 #include "core/reference/reference_backend.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "parallel/zero/zero.h"
 
 namespace edt::test {

@@ -1,6 +1,5 @@
 #include "parallel/zero/weights.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/parallel/zero/fixture.h"

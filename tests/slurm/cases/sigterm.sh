@@ -1,10 +1,10 @@
 # A site that sends SIGTERM to the ranks and nothing else: saved, requeued by the script, the same bits.
 source "$(dirname "$0")/../lib.sh"
-steps=80
 tiny_data data
 reference
+hold_until_told
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run")
-wait_until 30 "step 3" has_step run 3
+wait_until 60 "both ranks in step 4" are_held
 scancel --signal=TERM "$job"
 ended "$job" COMPLETED
 grep -q "SIGTERM after step" run/logs/rank-00000.log || fail "was not told"

@@ -12,7 +12,7 @@ names_place() { grep -E 'rank 1 of 2 on node2 stalls: .*phase "[a-z]*"' "$1" | g
 wait_until 60 "step 30" has_step run 30
 node-run node2 "$HANGING_FS" "$work/run/checkpoints" >hanging.log 2>&1 &
 wait_until 10 "the hanging file system" grep -q mounted hanging.log
-wait_until 40 "the verdict" names_place "slurm-$job.out"
+wait_until 40 "the diagnosis" names_place "slurm-$job.out"
 no_ranks() { ! node-run "$1" pgrep -x edt >/dev/null; }
 wait_until 30 "the rank on the hanging disk ends" no_ranks node2
 node-run node2 pkill -KILL -x hanging_fs

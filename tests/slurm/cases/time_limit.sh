@@ -1,15 +1,10 @@
 # Slurm's own warning ahead of the time limit: the run saves, is requeued, goes on, and ends in the same bits.
 source "$(dirname "$0")/../lib.sh"
-steps=2000  # more than a fast machine takes until that look
 tiny_data data
 reference
-# The controller looks at time limits every 30 s from its start on, and a minute's job that is warned 50 s ahead is told
-# at its first look: it begins some seconds before one.
-before_a_look() {
-  local phase=$(($(ps -o etimes= -p 1) % 30))
-  ((phase >= 21 && phase <= 24))
-}
-wait_until 60 "the time before a look" before_a_look
+# The controller looks at time limits every 30 s: a minute's job that is warned 50 s ahead is told 10 to 40 s after its
+# begin and has until the next look to save.
+hold_until_told
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=1 --signal=B:USR1@50 "$root/slurm/nodes.sbatch" $(options) \
   --run.dir="$work/run")
 ended "$job" COMPLETED 150

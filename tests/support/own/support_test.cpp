@@ -1,5 +1,5 @@
 // What tests rely on: nothing that they start is left behind.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <signal.h>
 
 #include <cstdlib>

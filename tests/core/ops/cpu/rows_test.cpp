@@ -1,6 +1,6 @@
 #include "core/ops/rows.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include "core/cpu/cpu_backend.h"

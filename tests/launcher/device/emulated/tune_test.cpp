@@ -1,17 +1,20 @@
 // edt tune, and runs with the file that it writes, on emulated GPUs: the emulated cuBLASLt suggests
 // algorithms of pretended speed, one of which rounds otherwise.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/json/json_text.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/product_file.h"
-#include "parallel/self/self_communicator.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/self/self_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/core/cuda/emulation/runtime.h"
 #include "tests/core/storage/expect_error.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -66,7 +69,7 @@ class Tune : public testing::Test {
     return contents(path(name));
   }
 
-  const TemporaryDirectory directory_;
+  const TempDir directory_;
   const std::unique_ptr<Communicator> world_ = make_self_communicator();
 };
 
@@ -108,7 +111,7 @@ TEST_F(Tune, AddsToAFileAndLeavesWhatItHas) {
   EXPECT_THAT(tune("products.json"), HasSubstr(", 0 of them new"));
   EXPECT_EQ(file("products.json").tuned.products, before.tuned.products);
 
-  const json printed = json::parse(tune("products.json", {"--micro-batch=2", "--json"}));
+  const json printed = parse_json(tune("products.json", {"--micro-batch=2", "--json"}), "output");
   const ProductFile after = file("products.json");
   EXPECT_GT(after.tuned.products.size(), before.tuned.products.size());
   for (const auto& [key, tuned] : after.tuned.products) {
@@ -124,8 +127,8 @@ TEST_F(Tune, AddsToAFileAndLeavesWhatItHas) {
 
 // 1 ms by the first suggestion, half of it by the other.
 TEST_F(Tune, CountsTheProductsOfAStep) {
-  const json one = json::parse(tune("one.json", {"--json"}));
-  const json two = json::parse(tune("two.json", {"--json", "--accumulate=2"}));
+  const json one = parse_json(tune("one.json", {"--json"}), "output");
+  const json two = parse_json(tune("two.json", {"--json", "--accumulate=2"}), "output");
   std::int64_t calls = 0;
   for (const json& product : one["products"]) {
     calls += product["training_calls"].get<std::int64_t>();
@@ -141,7 +144,7 @@ TEST_F(Tune, CountsTheProductsOfAStep) {
 
 TEST_F(Tune, CoversSampling) {
   const json printed =
-      json::parse(tune("products.json", {"--steps=0", "--sample-batch=3", "--json"}));
+      parse_json(tune("products.json", {"--steps=0", "--sample-batch=3", "--json"}), "output");
   EXPECT_EQ(printed["training_step"]["first_seconds"], 0);
   EXPECT_GT(printed["sampler_step"]["first_seconds"], 0);
   const ProductFile written = file("products.json");

@@ -2,9 +2,10 @@
 // past the backend ends the test.
 #include <gtest/gtest.h>
 
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/core/cuda/emulation/device_memory.h"
 #include "tests/core/cuda/emulation/runtime.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
@@ -45,7 +46,7 @@ class TrainOnGpus : public testing::Test {
     }
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
 };
 
 TEST_F(TrainOnGpus, FollowTheProcessorAndGoOnFromACheckpoint) {

@@ -2,7 +2,7 @@
 // GPU, and for real ones (label cuda).
 #include <numeric>
 
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 #include "short_training.h"
 #include "tests/core/cuda/gpu.h"
 

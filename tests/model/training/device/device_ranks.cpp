@@ -1,8 +1,8 @@
 #include "device_ranks.h"
 
 #include "core/cuda/cuda_backend.h"
-#include "parallel/device_communicator.h"
-#include "parallel/threads/thread_ranks.h"
+#include "parallel/comm/device/device_communicator.h"
+#include "parallel/comm/threads/thread_ranks.h"
 #include "tests/core/cuda/emulation/runtime.h"
 
 namespace edt::test {

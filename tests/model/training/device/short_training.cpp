@@ -1,7 +1,7 @@
 #include "short_training.h"
 
 #include "core/cpu/cpu_backend.h"
-#include "parallel/self/self_communicator.h"
+#include "parallel/comm/self/self_communicator.h"
 
 namespace edt::test {
 namespace {

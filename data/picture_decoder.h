@@ -1,0 +1,19 @@
+// What makes pictures of latents: a data set's linear decoder, false colours, or an autoencoder.
+#pragma once
+
+#include <span>
+
+#include "core/image/image.h"
+
+namespace edt::data {
+
+class PictureDecoder {
+ public:
+  virtual ~PictureDecoder() = default;
+  // Pictures that no decoder made: they are marked wherever they go.
+  virtual bool is_false_colour() const { return false; }
+  // One latent [C, height, width] as the model sees it.
+  virtual Image decode(std::span<const float> latent, int height, int width) const = 0;
+};
+
+}  // namespace edt::data

@@ -1,0 +1,45 @@
+#include "parallel/comm/mpi/mpi_session.h"
+
+#include <exception>
+
+#include "parallel/comm/mpi/mpi_check.h"
+#include "parallel/comm/mpi/mpi_transport.h"
+
+namespace edt {
+
+MpiSession::MpiSession() {
+  int provided = MPI_THREAD_SINGLE;
+  const int code = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);
+  require<CommunicationError>(code == MPI_SUCCESS, "mpi", "MPI_Init_thread failed with code {}",
+                              code);
+  require<CommunicationError>(
+      provided == MPI_THREAD_MULTIPLE, "mpi",
+      "this MPI library gives thread level {}, MPI_THREAD_MULTIPLE ({}) is needed: {}", provided,
+      MPI_THREAD_MULTIPLE, library());
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+}
+
+MpiSession::~MpiSession() {
+  if (std::uncaught_exceptions() == 0) MPI_Finalize();
+}
+
+std::unique_ptr<Communicator> MpiSession::world(const TransportOptions& options) const {
+  MPI_Comm copy = MPI_COMM_NULL;
+  try {
+    check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &copy), "MPI_Comm_dup");
+    return make_transport_communicator(make_mpi_transport(std::make_shared<MpiGroup>(copy)),
+                                       options);
+  } catch (const TransportError& error) {
+    fail<CommunicationError>("mpi", "{}", error.what());
+  }
+}
+
+std::string MpiSession::library() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length = 0;
+  MPI_Get_library_version(text, &length);
+  const std::string_view all(text, static_cast<std::size_t>(length));
+  return std::string(all.substr(0, all.find('\n')));
+}
+
+}  // namespace edt

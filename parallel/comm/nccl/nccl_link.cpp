@@ -1,0 +1,94 @@
+#include "parallel/comm/nccl/nccl_link.h"
+
+#include <chrono>
+#include <cstring>
+
+namespace edt {
+namespace {
+
+constexpr auto kWatchEvery = std::chrono::milliseconds(500);
+
+ncclUniqueId common_id(Communicator& ranks) {
+  ncclUniqueId id{};
+  ncclResult_t made = ncclSuccess;
+  if (ranks.is_root()) made = ncclGetUniqueId(&id);
+  std::string text(reinterpret_cast<const char*>(&id), sizeof id);
+  if (made != ncclSuccess) text.clear();
+  text = ranks.broadcast(text, 0, "NCCL's id");
+  require<CommunicationError>(text.size() == sizeof id, "nccl", "{}: cannot make an id: {}",
+                              ranks.label(), ncclGetErrorString(made));
+  std::memcpy(&id, text.data(), sizeof id);
+  return id;
+}
+
+}  // namespace
+
+NcclLink::NcclLink(Communicator& ranks) {
+  const ncclUniqueId id = common_id(ranks);
+  check(ncclCommInitRank(&comm_, ranks.size(), id, ranks.rank()), "starting");
+  watcher_ = std::thread([this] { watch(); });
+}
+
+NcclLink::~NcclLink() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  watcher_.join();
+  if (!failure_.empty()) return;
+  // With an exception on its way, what this rank's kernels wait for may never be asked for.
+  std::uncaught_exceptions() > exceptions_ ? ncclCommAbort(comm_) : ncclCommDestroy(comm_);
+}
+
+void NcclLink::exchange(const Way& out, const Way& in, cudaStream_t stream) {
+  const std::lock_guard lock(mutex_);
+  require_alive("exchange");
+  ncclResult_t asked = ncclSuccess;
+  const auto ask = [&](const Way& way, auto send_or_receive) {
+    for (const Piece& piece : way.pieces) {
+      if (way.peer < 0 || piece.empty() || asked != ncclSuccess) continue;
+      asked = send_or_receive(piece.data(), piece.size(), ncclUint8, way.peer, comm_, stream);
+    }
+  };
+  check(ncclGroupStart(), "beginning a group");
+  ask(out, ncclSend);
+  ask(in, ncclRecv);
+  // In any case: an open group would keep all that this thread asks of NCCL.
+  const ncclResult_t ended = ncclGroupEnd();
+  check(asked, "send or receive");
+  check(ended, "ending a group");
+}
+
+void NcclLink::broadcast(const Tensor& tensor, int root, cudaStream_t stream) {
+  const std::lock_guard lock(mutex_);
+  require_alive("broadcast");
+  check(ncclBroadcast(tensor.data, tensor.data, tensor.bytes(), ncclUint8, root, comm_, stream),
+        "broadcast");
+}
+
+// After it has been aborted the communicator is gone.
+void NcclLink::require_alive(std::string_view what) const {
+  require<CommunicationError>(failure_.empty(), "nccl", "{}: given up: {}", what, failure_);
+}
+
+void NcclLink::check(ncclResult_t result, std::string_view what) {
+  require<CommunicationError>(result == ncclSuccess, "nccl", "{}: {}", what,
+                              ncclGetErrorString(result));
+}
+
+// Aborting ends the kernels that wait, so that whoever waits for them goes on and meets the
+// failure.
+void NcclLink::watch() {
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, kWatchEvery, [this] { return stop_; })) {
+    ncclResult_t state = ncclSuccess;
+    const ncclResult_t asked = ncclCommGetAsyncError(comm_, &state);
+    if (asked == ncclSuccess && (state == ncclSuccess || state == ncclInProgress)) continue;
+    failure_ = ncclGetErrorString(asked == ncclSuccess ? state : asked);
+    ncclCommAbort(comm_);
+    return;
+  }
+}
+
+}  // namespace edt

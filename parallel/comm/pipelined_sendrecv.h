@@ -1,0 +1,73 @@
+// Moves pieces of memory to one rank and from another at once, cut into messages of a fixed size of
+// which a few are on their way at any time: the work on a message that has arrived (an addition)
+// overlaps the transfer of the next ones, and the memory for them is small.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "parallel/comm/communicator.h"
+#include "parallel/comm/transport.h"
+
+namespace edt {
+
+struct FlowLimits {
+  std::size_t message_bytes = 256 << 10;
+  std::size_t window = 4;  // messages on their way in each direction
+};
+
+// What threads that wait in a collective do meanwhile, now and then: whoever has made it watches
+// for something else. Set before they wait.
+struct WaitHook {
+  std::function<void()> look;
+};
+
+using Piece = std::span<std::byte>;
+
+// One direction of a flow.
+struct Lane {
+  int peer = -1;  // none: nothing travels
+  std::vector<Piece> pieces;
+  // Bytes in memory for each byte on the wire. Above 1 needs a codec.
+  std::size_t shrink = 1;
+  // Between a part of a piece and its form on the wire: encodes when sending, decodes when
+  // receiving. Empty: messages leave from, or arrive in, the pieces themselves.
+  std::function<void(Piece memory, Piece wire)> codec;
+
+  bool empty() const { return peer < 0 || pieces.empty(); }
+};
+
+// The messages of one collective.
+class PipelinedSendRecv {
+ public:
+  // `scratch` is kept by the caller from one collective to the next; `hook` may be none.
+  PipelinedSendRecv(Transport& transport, std::string_view communicator, const Collective& call,
+                    Seconds timeout, int tag, const FlowLimits& limits,
+                    std::vector<std::byte>& scratch, const WaitHook* hook);
+
+  void run(Lane outgoing, Lane incoming);
+  void send(int to, Piece bytes) { run({to, {bytes}}, {}); }
+  void receive(int from, Piece bytes) { run({}, {from, {bytes}}); }
+  // Every piece goes on to `to` as it arrives; from -1: it is here already.
+  void relay(int from, std::span<const int> to, Piece bytes);
+
+ private:
+  class OneWay;
+
+  using Pending = std::unique_ptr<Message>;
+  // Throws CommunicationError, with the name of the collective and of the peers, on failure.
+  void wait_any(std::span<Message* const> messages, std::span<const int> peers);
+  void wait(Pending& message, int peer);
+  [[noreturn]] void fail_with(const std::string& reason) const;
+
+  Transport& transport_;
+  std::string_view communicator_;
+  const Collective& call_;
+  Seconds timeout_;
+  int tag_;
+  FlowLimits limits_;
+  std::vector<std::byte>& scratch_;
+  const WaitHook* hook_;
+};
+
+}  // namespace edt
