@@ -1,7 +1,7 @@
 // Encoding over ranks: the same bytes for any number of them, also where it is killed on the way.
 #include "launcher/encode/encode_run.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <atomic>
 #include <fstream>
