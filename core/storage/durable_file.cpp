@@ -136,6 +136,16 @@ std::string read_text(const fs::path& path, std::uint64_t limit) {
   return text;
 }
 
+std::string text_if_there(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return "";
+  try {
+    return read_text(path);
+  } catch (const Error&) {
+    return "";
+  }
+}
+
 void sync_file(const fs::path& path) { sync_opened(path, O_RDONLY); }
 
 void sync_directory(const fs::path& directory) { sync_opened(directory, O_RDONLY | O_DIRECTORY); }

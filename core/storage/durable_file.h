@@ -46,6 +46,10 @@ void write_text_atomically(const std::filesystem::path& path, std::string_view t
 // Whole small file as text; files beyond `limit` bytes are refused.
 std::string read_text(const std::filesystem::path& path, std::uint64_t limit = 64u << 20);
 
+// The same for files that others may have removed, or put something else in the place of: "" where
+// no text can be read.
+std::string text_if_there(const std::filesystem::path& path);
+
 // Steps of the same protocol for files written by others, such as HDF5, and for directories.
 void sync_file(const std::filesystem::path& path);
 void sync_directory(const std::filesystem::path& directory);

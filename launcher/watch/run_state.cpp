@@ -1,10 +1,10 @@
 #include "launcher/watch/run_state.h"
 
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "core/json/json_text.h"
+#include "core/storage/durable_file.h"
 #include "launcher/exit_status.h"
 #include "launcher/run/run_lock.h"
 
@@ -32,8 +32,7 @@ RunPhase phase_of(int status) {
 }
 
 std::optional<Outcome> read_outcome(const std::filesystem::path& file) {
-  std::ifstream stream(file);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  const std::string text = text_if_there(file);
   const auto json = try_parse_json(text);
   if (!json.is_object() || !json.contains("status") || !json["status"].is_number_integer()) {
     return {};
