@@ -136,10 +136,12 @@ std::string read_text(const fs::path& path, std::uint64_t limit) {
   return text;
 }
 
-std::string text_if_readable(const fs::path& path) {
+std::string text_if_there(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return "";
   try {
     return read_text(path);
-  } catch (const SystemError&) {
+  } catch (const Error&) {
     return "";
   }
 }

@@ -48,6 +48,10 @@ std::string read_text(const std::filesystem::path& path, std::uint64_t limit = 6
 // The same for what may be missing, a directory, or not ours to read: then "".
 std::string text_if_readable(const std::filesystem::path& path);
 
+// The same for files that others may have removed, or put something else in the place of: "" where
+// no text can be read.
+std::string text_if_there(const std::filesystem::path& path);
+
 // Steps of the same protocol for files written by others, such as HDF5, and for directories.
 void sync_file(const std::filesystem::path& path);
 void sync_directory(const std::filesystem::path& directory);

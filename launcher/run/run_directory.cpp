@@ -80,7 +80,7 @@ void RunDirectory::write_outcome(int status, std::int64_t step, std::string_view
 }
 
 std::int64_t RunDirectory::saved_step() const {
-  const auto json = try_parse_json(text_if_readable(outcome()));
+  const auto json = try_parse_json(text_if_there(outcome()));
   const auto number = [&](const char* name) {
     const bool is_there = json.is_object() && json.contains(name);
     return is_there && json[name].is_number_integer() ? json[name].get<std::int64_t>() : -1;

@@ -71,8 +71,6 @@ std::string to_text(const Holder& holder) {
                      holder.job, holder.restarts);
 }
 
-std::string holder_text(const fs::path& file) { return text_if_readable(file); }
-
 // Nothing for a lock that is being written, or that something else wrote.
 std::optional<Holder> parse(const std::string& text) {
   std::istringstream stream(text);
@@ -133,7 +131,7 @@ long long time_stamp(const fs::path& file) {
 std::optional<LockSight> look_at_lock(const fs::path& file) {
   const long long stamp = time_stamp(file);
   if (stamp == 0) return {};
-  const auto holder = parse(holder_text(file));
+  const auto holder = parse(text_if_there(file));
   LockSight sight;
   if (holder) {
     sight.host = holder->host;
@@ -155,7 +153,7 @@ RunLock::RunLock(fs::path file, Timing timing)
     : file_(std::move(file)), timing_(timing), identity_(to_text(this_process())) {
   constexpr int kAttempts = 3;  // others may be taking over the same stale lock
   for (int attempt = 0; !try_create(); ++attempt) {
-    const std::string holder = holder_text(file_);
+    const std::string holder = text_if_there(file_);
     const State state = state_when_settled(holder, timing_.ending);
     require<UsageError>(state != State::kAlive && attempt < kAttempts, "run", "{} is in use by {}",
                         file_.parent_path().string(), described(holder));
@@ -173,7 +171,7 @@ RunLock::~RunLock() {
   stopped_.notify_all();
   renewer_.join();
   std::error_code ignored;
-  if (holder_text(file_) == identity_) fs::remove(file_, ignored);
+  if (text_if_there(file_) == identity_) fs::remove(file_, ignored);
 }
 
 // False when the lock exists.
@@ -201,7 +199,7 @@ void RunLock::wait_until_stale(const std::string& holder) const {
   while (Clock::now() < deadline) {
     std::this_thread::sleep_for(timing_.look);
     if (!fs::exists(file_)) return;
-    require<UsageError>(time_stamp(file_) == stamp && holder_text(file_) == holder, "run",
+    require<UsageError>(time_stamp(file_) == stamp && text_if_there(file_) == holder, "run",
                         "{} is in use by {}", file_.parent_path().string(), described(holder));
   }
 }
@@ -211,7 +209,7 @@ void RunLock::take_over(const std::string& holder) const {
   std::error_code error;
   fs::rename(file_, aside, error);
   if (error) return;  // someone was faster
-  if (holder_text(aside) != holder) {
+  if (text_if_there(aside) != holder) {
     // Someone was faster and holds it: give it back.
     fs::create_hard_link(aside, file_, error);
   } else {
@@ -223,7 +221,7 @@ void RunLock::take_over(const std::string& holder) const {
 void RunLock::renew_until_stopped() {
   std::unique_lock lock(mutex_);
   while (!stopped_.wait_for(lock, timing_.renew, [this] { return stop_; })) {
-    if (holder_text(file_) == identity_) utimensat(AT_FDCWD, file_.c_str(), nullptr, 0);
+    if (text_if_there(file_) == identity_) utimensat(AT_FDCWD, file_.c_str(), nullptr, 0);
   }
 }
 

@@ -1,7 +1,6 @@
 #include "launcher/watch/run_state.h"
 
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "core/json/json_text.h"
@@ -33,7 +32,8 @@ RunPhase phase_of(int status) {
 }
 
 std::optional<Outcome> read_outcome(const std::filesystem::path& file) {
-  const auto json = try_parse_json(text_if_readable(file));
+  const std::string text = text_if_there(file);
+  const auto json = try_parse_json(text);
   if (!json.is_object() || !json.contains("status") || !json["status"].is_number_integer()) {
     return {};
   }

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include "core/image/png.h"
 #include "core/storage/durable_file.h"
@@ -61,8 +60,6 @@ void add_checkpoints(Page& page, const RunView& run) {
   page.table({"step", "written", "size", "state"}, rows);
 }
 
-std::string bytes_of(const std::filesystem::path& path) { return text_if_readable(path); }
-
 // The newest, and earlier ones spread over the run.
 std::vector<SampleFile> chosen_samples(const std::vector<SampleFile>& all) {
   std::vector<SampleFile> chosen;
@@ -78,7 +75,7 @@ void add_samples(Page& page, const RunView& run) {
   page.heading("Samples of " + run.name());
   std::size_t bytes = 0;
   for (const SampleFile& sample : chosen_samples(run.samples())) {
-    const std::string png = bytes_of(sample.path);
+    const std::string png = text_if_there(sample.path);
     bytes += png.size();
     if (png.empty() || bytes > kPictureBytes) continue;
     const std::string comment = png_comment(png);
