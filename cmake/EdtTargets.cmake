@@ -75,15 +75,17 @@ function(edt_test name)
     set(ARG_TIMEOUT 120)
   endif()
   edt_labelled(${name} ${ARG_LABELS})
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}" PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+  list(GET ARG_LABELS 0 first)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}"
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${first})
   edt_label_tests(${name} "${ARG_LABELS}" "${ARG_ALSO}")
 endfunction()
 
 # Open MPI does not free all it loads; address sanitizers end a program with an error for that.
 set(EDT_IGNORED_LEAKS ASAN_OPTIONS=path_list_append:detect_leaks=0)
 
-# Labels are set by a script that CTest runs after the tests are known: gtest_discover_tests keeps only
-# the first of several.
+# Further labels are set by a script that CTest runs after the tests are known: gtest_discover_tests keeps only the first
+# of several. It lists no test whose name has square brackets, such as a shape: those have the first alone.
 function(edt_label_tests name labels also)
   set(script "foreach(test IN LISTS ${name}_TESTS)\n  set(labels \"${labels}\")\n")
   foreach(rule IN LISTS also)

@@ -1,6 +1,7 @@
 // edt bench vae: pictures encoded and decoded per second.
 #include <nlohmann/json.hpp>
 
+#include "core/json/json_text.h"
 #include "launcher/autoencoder/vae_options.h"
 #include "launcher/bench/vae_bench.h"
 #include "launcher/commands/table.h"

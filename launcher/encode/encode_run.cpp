@@ -152,20 +152,25 @@ class EncodeRun {
     fs::remove(options_.out, ignored);  // where it is empty
   }
 
+  // Beside the index: the set gets it when it begins, and until then keeps that of an older one.
   void write_left_out(const PictureIndex& listed, const std::vector<BrokenPicture>& broken) {
-    const fs::path path = left_out_file(options_.out);
-    std::error_code ignored;
-    if (broken.empty()) {
-      fs::remove(path, ignored);
-      return;
-    }
-    DurableFile file(path);
+    DurableFile file(left_out_file(index_folder_));
     for (const BrokenPicture& picture : broken) {
       file.write(fmt::format("{}\t{}\n", listed.name_of(listed.at(picture.index)), picture.reason));
     }
     file.commit();
-    log::warning("{} of {} pictures cannot be decoded and are left out: {}", broken.size(),
-                 listed.size(), path.string());
+    if (broken.empty()) return;
+    log::warning("{} of {} pictures cannot be decoded and are left out; the first is {}: {}",
+                 broken.size(), listed.size(), listed.name_of(listed.at(broken[0].index)),
+                 broken[0].reason);
+  }
+
+  void publish_left_out() const {
+    const fs::path path = left_out_file(options_.out);
+    const std::string names = read_text(left_out_file(index_folder_), 1u << 30);
+    if (!names.empty()) return write_text_atomically(path, names);
+    std::error_code ignored;
+    fs::remove(path, ignored);
   }
 
   void encode() {
@@ -252,7 +257,10 @@ class EncodeRun {
   void begin_set(const data::ShardSet& set, bool has_shard) {
     begun_ = true;
     if (!world_->any(has_shard, "first shards")) return;
-    if (world_->is_root()) set.begin();
+    if (world_->is_root()) {
+      set.begin();
+      publish_left_out();
+    }
     world_->barrier("begin");
   }
 

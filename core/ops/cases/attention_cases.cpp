@@ -69,6 +69,8 @@ void add_attention_cases(OpCases& cases) {
   cases.push_back(plain_attention_case({1, 4, 1, 4}));
   cases.push_back(plain_attention_case({3, 16, 2, 64}));
   cases.push_back(plain_attention_case({2, 64, 2, 72}));
+  cases.push_back(plain_attention_case({2, 12, 2, 8}));  // of no square grid
+  cases.push_back(plain_attention_case({1, 40, 1, 64}));
   cases.push_back(kept_attention_case({1, 1, 1, 4}, 2, 0));
   cases.push_back(kept_attention_case({3, 7, 2, 8}, 4, 3));
   cases.push_back(kept_attention_case({2, 16, 1, 64}, 4, 3));

@@ -69,16 +69,17 @@ bool is_variance(std::int64_t token_element) {
 std::vector<double> prediction(const Shape& image, std::int64_t count) {
   std::vector<double> tokens = draw("tokens", count);
   const std::vector<double> noise = draw("noise", image.elements());
-  const std::int64_t side = image[2], grid = side / kPatch;
+  const std::int64_t height = image[2], width = image[3];
+  const std::int64_t rows = height / kPatch, columns = width / kPatch;
   for (std::int64_t i = 0; i < count; ++i) {
     tokens[i] *= 0.3;
     if (is_variance(i)) continue;
     const std::int64_t c = i % (2 * kChannels), cell = i / (2 * kChannels) % (kPatch * kPatch);
-    const std::int64_t token = i / (2 * kChannels * kPatch * kPatch) % (grid * grid);
-    const std::int64_t b = i / (2 * kChannels * side * side);
-    const std::int64_t y = token / grid * kPatch + cell / kPatch;
-    const std::int64_t x = token % grid * kPatch + cell % kPatch;
-    tokens[i] += noise[((b * kChannels + c) * side + y) * side + x];
+    const std::int64_t token = i / (2 * kChannels * kPatch * kPatch) % (rows * columns);
+    const std::int64_t b = i / (2 * kChannels * height * width);
+    const std::int64_t y = token / columns * kPatch + cell / kPatch;
+    const std::int64_t x = token % columns * kPatch + cell % kPatch;
+    tokens[i] += noise[((b * kChannels + c) * height + y) * width + x];
   }
   return tokens;
 }
@@ -108,10 +109,14 @@ OpCase random_normal_case(const std::vector<std::int32_t>& samples, std::int64_t
 
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t side, double mse_weight,
                            double vb_weight) {
+  return diffusion_loss_case(timesteps, side, side, mse_weight, vb_weight);
+}
+
+OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t height,
+                           std::int64_t width, double mse_weight, double vb_weight) {
   const auto batch = static_cast<std::int64_t>(timesteps.size());
-  const Shape image{batch, kChannels, side, side};
-  const std::int64_t grid = side / kPatch;
-  const Shape shape{batch, grid * grid, kPatch * kPatch * 2 * kChannels};
+  const Shape image{batch, kChannels, height, width};
+  const Shape shape{batch, height / kPatch * (width / kPatch), kPatch * kPatch * 2 * kChannels};
   OpCase op_case{
       "diffusion_loss",
       fmt::format("{}, t = {}, weights {} {}", to_string(image), fmt::join(timesteps, " "),
@@ -153,6 +158,7 @@ void add_diffusion_cases(OpCases& cases) {
   cases.push_back(diffusion_loss_case({1, 40, 999}, 8, 0, 1));
   cases.push_back(diffusion_loss_case({0}, 8, 0, 1));
   cases.push_back(diffusion_loss_case({0, 1, 700}, 8, 1, 1));
+  cases.push_back(diffusion_loss_case({0, 700}, 4, 10, 1, 1));
   cases.push_back(add_noise_case({3, 4, 6, 6}));
   cases.push_back(random_normal_case({5}, 3));
   cases.push_back(random_normal_case({0, 77, 2147483647}, 1021));

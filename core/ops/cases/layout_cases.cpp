@@ -15,8 +15,7 @@ OpCase patch_embedding_case(const Shape& image, std::int64_t patch, std::int64_t
 }
 
 OpCase unpatchify_case(const Shape& image, std::int64_t patch) {
-  const std::int64_t grid = image[2] / patch;
-  const Shape tokens{image[0], grid * grid, patch * patch * image[1]};
+  const Shape tokens{image[0], image[2] / patch * (image[3] / patch), patch * patch * image[1]};
   return {"unpatchify", fmt::format("{}, patch {}", to_string(image), patch),
           [=](Tape& tape, CaseInputs& in) {
             Var out = tape.make(image, in.accurate_dtype());
@@ -55,7 +54,11 @@ void add_layout_cases(OpCases& cases) {
   cases.push_back(patch_embedding_case({1, 1, 2, 2}, 2, 4));
   cases.push_back(patch_embedding_case({3, 4, 8, 8}, 2, 52));
   cases.push_back(patch_embedding_case({1, 3, 16, 16}, 4, 13));
+  cases.push_back(patch_embedding_case({2, 32, 3, 5}, 1, 8));
+  cases.push_back(patch_embedding_case({2, 3, 4, 10}, 2, 12));
   cases.push_back(unpatchify_case({1, 1, 2, 2}, 2));
+  cases.push_back(unpatchify_case({2, 32, 3, 5}, 1));
+  cases.push_back(unpatchify_case({2, 6, 10, 4}, 2));
   cases.push_back(unpatchify_case({3, 8, 8, 8}, 2));
   cases.push_back(unpatchify_case({1, 3, 16, 16}, 4));
   cases.push_back(pixel_shuffle_case({1, 1, 4}));

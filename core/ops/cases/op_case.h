@@ -91,5 +91,7 @@ OpCase wide_attention_case(const Shape& x);
 // One sample of [4, side, side] for each timestep.
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t side, double mse_weight,
                            double vb_weight);
+OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t height,
+                           std::int64_t width, double mse_weight, double vb_weight);
 
 }  // namespace edt

@@ -1,5 +1,5 @@
 // Options that belong to somebody, or have an effect only where a list names something.
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 
 #include "core/options/options.h"
 #include "tests/support/message_of.h"

@@ -1,6 +1,6 @@
 // Files of every kind, decoded and cropped: bit for bit what Pillow and ADM's centre crop make of
 // them. The files lie beside pictures.h5, in tests/golden/vae or where EDT_GOLDEN_DIR says.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include "core/image/decode.h"

@@ -1,10 +1,11 @@
 // edt vae and edt bench vae as a shell sees them.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
 #include "core/image/png.h"
+#include "core/json/json_text.h"
 #include "tests/support/drawn_autoencoder.h"
 #include "tests/support/edt_program.h"
 
@@ -40,7 +41,7 @@ class VaeCli : public Cli {
   nlohmann::json info(const std::string& name) const {
     const Outcome outcome = run("vae info --json" + vae(name));
     EXPECT_EQ(outcome.status, 0) << outcome.output;
-    return nlohmann::json::parse(outcome.output);
+    return parse_json(outcome.output, "output");
   }
 };
 
@@ -132,7 +133,7 @@ TEST_F(VaeCli, WhatCannotBeIsRefused) {
 TEST_F(VaeCli, Bench) {
   const Outcome outcome = run("bench vae --model taesd --image-size 32 --seconds 0 --json");
   ASSERT_EQ(outcome.status, 0) << outcome.output;
-  const auto json = nlohmann::json::parse(outcome.output);
+  const auto json = parse_json(outcome.output, "output");
   ASSERT_EQ(json["passes"].size(), 3u);
   EXPECT_EQ(json["passes"][1]["pass"], "decode");
   EXPECT_EQ(json["passes"][2]["dtype"], "bf16");

@@ -1,7 +1,7 @@
 // Encoding over ranks: the same bytes for any number of them, also where it is killed on the way.
 #include "launcher/encode/encode_run.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <atomic>
 #include <fstream>
@@ -120,6 +120,10 @@ TEST_F(EncodeRanks, BrokenPicturesStopItOrAreLeftOut) {
   const Files found = files("skip");
   const auto list = found.at("left-out.tsv");
   EXPECT_THAT(list, AllOf(HasSubstr("p/c1/half.jpg\tcut off"), HasSubstr("p/c2/text.png\tis no")));
+  EncodeRequest other = into("skip");  // what is refused changes nothing
+  other.options.decode.most_pixels = 3000;
+  EXPECT_THAT(message_of<DataError>([&] { encode(other, 2); }), HasSubstr("--most-pixels"));
+  EXPECT_EQ(files("skip"), found);
   // But for the list and the record, it is the set without them.
   fs::remove(directory_ / "p/c1/half.jpg");
   fs::remove(directory_ / "p/c2/text.png");

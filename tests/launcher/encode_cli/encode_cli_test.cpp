@@ -1,6 +1,6 @@
 // `edt data encode` as people call it: with an autoencoder, on several ranks, stopped and killed.
 #include <fmt/format.h>
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 
 #include <fstream>
 #include <random>

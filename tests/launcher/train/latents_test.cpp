@@ -1,6 +1,6 @@
 // Latents of any channels, height, width and factor: taken from the data set, trained on, sampled;
 // shapes that do not fit are refused.
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include "core/storage/hdf5.h"

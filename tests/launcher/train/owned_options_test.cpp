@@ -1,6 +1,6 @@
 // Options that belong to a family or a setting: every one of them, with every preset of another
 // family, is refused in a line that names both. The pairs are those of the declarations.
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 
 #include "launcher/recipe/train_config.h"
 #include "model/families/presets.h"

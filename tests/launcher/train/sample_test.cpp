@@ -200,9 +200,9 @@ TEST_F(SampleCommand, AnotherAutoencoderIsRefused) {
   set.image_size = 128;
   set.classes = 5;
   set.scale = 0.5;
-  set.others["autoencoder"] = std::string("AutoencoderKL f8 c4");
+  set.autoencoder = "AutoencoderKL f8 c4";
   for (const std::string& checksum : {own, std::string("0123456789abcdef")}) {
-    set.others["autoencoder_checksum"] = checksum;
+    set.autoencoder_checksum = checksum;
     const std::string data = path("by-" + checksum);
     data::DatasetWriter writer(data, set, 1, {});
     const std::int32_t label = 0;
