@@ -14,21 +14,21 @@ namespace {
 
 constexpr int kPatch = PatchTransform::kPatch;
 
-using Colour = std::array<double, 3>;
+using ColourAxis = std::array<double, 3>;
 
 // A colour direction times a product of cosines.
 struct Coefficient {
-  const Colour& colour;
+  const ColourAxis& colour;
   int across, down;
 };
 
 // Orthonormal. The second is close to the line from orange to blue.
 const double kLength = std::sqrt(5.0 * 5 + 1 + 6.0 * 6);
-const Colour kGrey{1 / std::sqrt(3.0), 1 / std::sqrt(3.0), 1 / std::sqrt(3.0)};
-const Colour kWarm{5 / kLength, 1 / kLength, -6 / kLength};
-const Colour kThird{kGrey[1] * kWarm[2] - kGrey[2] * kWarm[1],
-                    kGrey[2] * kWarm[0] - kGrey[0] * kWarm[2],
-                    kGrey[0] * kWarm[1] - kGrey[1] * kWarm[0]};
+const ColourAxis kGrey{1 / std::sqrt(3.0), 1 / std::sqrt(3.0), 1 / std::sqrt(3.0)};
+const ColourAxis kWarm{5 / kLength, 1 / kLength, -6 / kLength};
+const ColourAxis kThird{kGrey[1] * kWarm[2] - kGrey[2] * kWarm[1],
+                        kGrey[2] * kWarm[0] - kGrey[0] * kWarm[2],
+                        kGrey[0] * kWarm[1] - kGrey[1] * kWarm[0]};
 
 std::vector<Coefficient> coefficients_of(int channels) {
   std::vector<Coefficient> few{{kGrey, 0, 0}, {kGrey, 1, 0}, {kGrey, 0, 1}, {kWarm, 0, 0}};
