@@ -134,6 +134,7 @@ Provenance encoding_provenance(const EncodeOptions& options, const EncoderInfo& 
   p.add("--exif-orientation", options.decode.apply_orientation);
   p.add("--vae", encoder.name);
   p.add("--vae: checksum of the encoder", checksum_text(encoder.checksum));
+  p.add("--vae: settings", encoder.settings);
   p.add("--vae: scale", fmt::to_string(encoder.scale));
   p.add("--vae: shift", fmt::to_string(encoder.shift));
   p.add("--store", std::string(options.moments ? "moments" : "latents"));

@@ -11,6 +11,7 @@ namespace edt::data {
 struct EncoderInfo {
   std::string name;
   std::uint64_t checksum = 0;  // of what shapes latents; 0: not known
+  std::string settings;        // that shape latents beside: "tiles 0"; for the record
   int channels = 4;            // of a latent
   int factor = 8;              // pixels to a latent, along each side
   bool moments = true;         // mean and standard deviation; else z itself

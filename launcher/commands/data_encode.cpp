@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
+#include "launcher/autoencoder/vae_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/write_dataset.h"
 #include "launcher/device/device_options.h"
@@ -21,7 +22,7 @@ namespace {
 
 struct DataEncodeOptions {
   EncodeRequest request;
-  std::filesystem::path vae;
+  VaeOptions vae;
   DeviceOptions device;
   int decode_threads = 0;
 
@@ -37,7 +38,7 @@ void DataEncodeOptions::declare(OptionSet& options) {
            "ImageNet's tar of tars), or webdataset's with labels in .cls")
       .positional_list()
       .required();
-  options.add("vae", &vae, "autoencoder: a safetensors file, or a folder as diffusers saves one")
+  vae.declare(options, "autoencoder: a safetensors file, or a folder as diffusers saves one", false)
       .required();
   options.add("out", &encode.out, "directory of the data set").required();
   options
@@ -169,7 +170,9 @@ int data_encode(std::span<const std::string> args, CommandContext& context) {
   encode.look_threads = asked > 0 ? asked : cores;
   encode.threads = asked > 0 ? asked : on_processor ? std::min(2, cores) : cores;
   encode.arithmetic = on_processor ? "processor" : "GPU";
-  VaeEncoder encoder(Autoencoder::load(options.vae, *backend), *backend);
+  auto autoencoder = options.vae.load(*backend);
+  require_scale(autoencoder->info());
+  VaeEncoder encoder(std::move(autoencoder), *backend, options.vae.network);
   EncodeProgress progress(context, encoder, encode);
   const EncodeEvents events{
       .progress = [&](std::string_view phase, std::uint64_t done,

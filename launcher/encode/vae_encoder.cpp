@@ -7,13 +7,15 @@
 
 namespace edt {
 
-VaeEncoder::VaeEncoder(std::unique_ptr<Autoencoder> autoencoder, Backend& backend)
+VaeEncoder::VaeEncoder(std::unique_ptr<Autoencoder> autoencoder, Backend& backend,
+                       const AutoencoderOptions& options)
     : autoencoder_(std::move(autoencoder)), backend_(backend) {
   const AutoencoderInfo& info = autoencoder_->info();
   require<UsageError>(info.has_encoder, "encode", "--vae {}: holds a decoder and no encoder",
                       info.path.string());
   info_ = {.name = info.name(),
            .checksum = info.encoder_checksum,
+           .settings = fmt::format("norm groups {}, tiles {}", options.norm_groups, options.tile),
            .channels = static_cast<int>(info.channels),
            .factor = static_cast<int>(info.factor),
            .moments = info.moments,

@@ -11,7 +11,8 @@ namespace edt {
 class VaeEncoder : public data::Encoder {
  public:
   // UsageError where the file holds no encoder.
-  VaeEncoder(std::unique_ptr<Autoencoder> autoencoder, Backend& backend);
+  VaeEncoder(std::unique_ptr<Autoencoder> autoencoder, Backend& backend,
+             const AutoencoderOptions& options);
 
   const data::EncoderInfo& info() const override { return info_; }
   void encode(std::span<const std::uint8_t> pictures, int count, int size,
