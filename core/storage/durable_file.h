@@ -45,8 +45,6 @@ void write_text_atomically(const std::filesystem::path& path, std::string_view t
 
 // Whole small file as text; files beyond `limit` bytes are refused.
 std::string read_text(const std::filesystem::path& path, std::uint64_t limit = 64u << 20);
-// The same for what may be missing, a directory, or not ours to read: then "".
-std::string text_if_readable(const std::filesystem::path& path);
 
 // The same for files that others may have removed, or put something else in the place of: "" where
 // no text can be read.
