@@ -44,8 +44,6 @@ pack() {
   for program in $(libraries_of "$from"/bin/* "$from/lib/edt/plugins/libedt_cuda.so" "$from/emulated/libedt_cuda.so"); do
     cp -L "$program" "$from/lib"
   done
-  "$build/edt" data synth --out "$from/data" --samples 128 --image-size 256 --quiet
-  "$build/edt" data synth --out "$from/tiny" --samples 16 --image-size 64 --quiet
   "$build/edt" --version > "$from/version.txt"
   rm -rf "$pack" && mkdir -p "$pack/lib"
   cp "$here/gpu-check.sh" "$pack"

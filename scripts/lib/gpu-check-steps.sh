@@ -39,14 +39,16 @@ prepare() {
     export EDT_PLUGINS=$at/emulated OMP_NUM_THREADS=1
     tiny=(--model EDT-Ti/2 --model.image-size 64 --model.widths "8,12,16,12,8" --model.heads "2,3,4,3,2")
     xl=("${tiny[@]}") s=("${tiny[@]}")
-    data=$at/tiny batch=4 half=2 steps=2
+    data=$at/tiny pictures=16 side=64 batch=4 half=2 steps=2
     rounds=(--rounds 1)
   else
     xl=(--model EDT-XL/2) s=(--model EDT-S/2)
-    data=$at/data batch=128 half=64 steps=20
+    data=$at/data pictures=256 side=256 batch=128 half=64 steps=20
     rounds=()
   fi
   cuda_libraries=$(find_cuda)
+  # Drawn here, as they would take megabytes of the pack.
+  [[ -d $data ]] || edt data synth --out "$data" --samples "$pictures" --image-size "$side" --quiet
 }
 
 # The folders that have CUDA's runtime and cuBLASLt, of the toolkit or of PyTorch, where the loader finds none itself.
