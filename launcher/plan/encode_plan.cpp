@@ -9,8 +9,7 @@ namespace edt {
 
 namespace {
 
-// Of a core: reading, decoding and cropping a JPEG of 500 x 375 pixels, measured
-// (docs/pictures.md).
+// Of a core: reading, decoding and cropping a JPEG of 500 x 375 pixels: an estimate.
 constexpr double kDecodeSeconds = 0.003;
 
 double counted_flops(Autoencoder& autoencoder, std::int64_t side) {
