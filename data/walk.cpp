@@ -1,5 +1,7 @@
 #include "data/walk.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
 
 namespace edt::data {
@@ -30,6 +32,19 @@ void walk_below(const fs::path& folder, const std::string& prefix, int depth, co
 }
 
 }  // namespace
+
+std::vector<std::string> folders_in(const fs::path& folder, std::string_view where) {
+  std::vector<std::string> names;
+  std::error_code code, unknown;
+  for (fs::directory_iterator entry(folder, code), end; !code && entry != end;
+       entry.increment(code)) {
+    const std::string name = entry->path().filename().string();
+    if (name[0] != '.' && entry->is_directory(unknown)) names.push_back(name);
+  }
+  require<DataError>(!code, where, "{}: cannot be listed: {}", folder.string(), code.message());
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 void walk_files(const fs::path& folder, const Visit& visit) { walk_below(folder, "", 0, visit); }
 

@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "data/class_order.h"
 #include "data/natural_order.h"
+#include "data/walk.h"
 
 namespace edt::data {
 
@@ -13,20 +14,13 @@ namespace {
 namespace fs = std::filesystem;
 
 std::vector<std::string> folders_of(const fs::path& path) {
-  std::vector<std::string> names;
-  std::error_code code, unknown;
-  for (fs::directory_iterator entry(path, code), end; !code && entry != end;
-       entry.increment(code)) {
-    const std::string name = entry->path().filename().string();
-    if (name[0] == '.' || !entry->is_directory(unknown)) continue;
+  std::vector<std::string> names = folders_in(path, "import");
+  for (const std::string& name : names) {
     require<DataError>(name.find('\n') == name.npos, "import",
                        "{}: the name of the class folder '{}' has more than one line",
                        path.string(), name);
-    names.push_back(name);
   }
-  require<DataError>(!code, "import", "{}: cannot be listed: {}", path.string(), code.message());
   require<DataError>(!names.empty(), "import", "{}: holds no folders", path.string());
-  std::sort(names.begin(), names.end());
   return names;
 }
 

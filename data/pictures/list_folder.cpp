@@ -11,19 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> folders_of(const fs::path& path) {
-  std::vector<std::string> names;
-  std::error_code code, unknown;
-  for (fs::directory_iterator entry(path, code), end; !code && entry != end;
-       entry.increment(code)) {
-    const std::string name = entry->path().filename().string();
-    if (name[0] != '.' && entry->is_directory(unknown)) names.push_back(name);
-  }
-  require<DataError>(!code, "pictures", "{}: cannot be listed: {}", path.string(), code.message());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 // Pictures below `folder`, as torchvision walks: by the path of their folder, then by name. One
 // class is in memory at a time.
 std::vector<std::string> pictures_below(Lister& lister, const fs::path& folder) {
@@ -82,7 +69,7 @@ void list_folder(Lister& lister, const fs::path& folder) {
     return;
   }
   refuse_dataset_json(folder);
-  const auto classes = folders_of(folder);
+  const auto classes = folders_in(folder, "pictures");
   if (classes.empty()) {
     const auto pictures = pictures_below(lister, folder);
     if (!pictures.empty()) lister.refuse_unlabelled((folder / pictures[0]).string());

@@ -354,15 +354,8 @@ AutoencoderParts build_dc_ae(AutoencoderTensors& tensors, Backend& backend, DTyp
   }
   if (tensors.has_any("decoder.")) {
     auto decoder = std::make_unique<DcDecoder>(LayerFactory(backend, tensors, decode), wide);
-    require<DataError>(
-        !parts.encoder ||
-            (parts.info.channels == decoder->inputs() && parts.info.factor == decoder->factor()),
-        "vae", "{}: the encoder makes {} channels of 1/{}, the decoder takes {} of 1/{}",
-        tensors.label(), parts.info.channels, parts.info.factor, decoder->inputs(),
-        decoder->factor());
-    parts.info.channels = decoder->inputs();
-    parts.info.factor = decoder->factor();
-    parts.decoder = std::move(decoder);
+    const std::int64_t channels = decoder->inputs(), factor = decoder->factor();
+    set_decoder(parts, std::move(decoder), channels, factor, tensors.label());
   }
   return parts;
 }

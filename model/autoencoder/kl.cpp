@@ -272,15 +272,8 @@ AutoencoderParts build_kl(AutoencoderTensors& tensors, Backend& backend, DType d
   }
   if (tensors.has("decoder.conv_in.weight")) {
     auto decoder = std::make_unique<KlDecoder>(KlFactory{{backend, tensors, decode}, groups}, wide);
-    require<DataError>(
-        !parts.encoder ||
-            (parts.info.channels == decoder->inputs() && parts.info.factor == decoder->factor()),
-        "vae", "{}: the encoder makes {} channels of 1/{}, the decoder takes {} of 1/{}",
-        tensors.label(), parts.info.channels, parts.info.factor, decoder->inputs(),
-        decoder->factor());
-    parts.info.channels = decoder->inputs();
-    parts.info.factor = decoder->factor();
-    parts.decoder = std::move(decoder);
+    const std::int64_t channels = decoder->inputs(), factor = decoder->factor();
+    set_decoder(parts, std::move(decoder), channels, factor, tensors.label());
   }
   return parts;
 }

@@ -127,6 +127,17 @@ void set_scale(AutoencoderInfo& info, const AutoencoderOptions& options,
 
 }  // namespace
 
+void set_decoder(AutoencoderParts& parts, std::unique_ptr<PictureNetwork> decoder,
+                 std::int64_t channels, std::int64_t factor, const std::string& label) {
+  require<DataError>(
+      !parts.encoder || (parts.info.channels == channels && parts.info.factor == factor), "vae",
+      "{}: the encoder makes {} channels of 1/{}, the decoder takes {} of 1/{}", label,
+      parts.info.channels, parts.info.factor, channels, factor);
+  parts.info.channels = channels;
+  parts.info.factor = factor;
+  parts.decoder = std::move(decoder);
+}
+
 AutoencoderParts build_autoencoder(AutoencoderKind kind, AutoencoderTensors& tensors,
                                    Backend& backend, DType decode, std::int64_t groups) {
   require<UsageError>(decode == DType::kFloat32 || decode == DType::kBFloat16, "vae",

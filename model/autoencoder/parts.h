@@ -16,6 +16,11 @@ struct AutoencoderParts {
   bool squashes_latents = false;                     // the decoder sees 3 tanh(z / 3)
 };
 
+// The half that decodes latents of `channels` channels and 1/factor the side; DataError naming
+// `label` where the encoder that is there makes others.
+void set_decoder(AutoencoderParts& parts, std::unique_ptr<PictureNetwork> decoder,
+                 std::int64_t channels, std::int64_t factor, const std::string& label);
+
 // `groups`: of the norms. Fill what the tensors say: sizes, halves, layout, but not the scale.
 AutoencoderParts build_kl(AutoencoderTensors& tensors, Backend& backend, DType decode,
                           std::int64_t groups);

@@ -143,17 +143,10 @@ AutoencoderParts build_taesd(AutoencoderTensors& tensors, Backend& backend, DTyp
     const std::int64_t channels = first.rank() == 4 ? first[1] : 0;
     auto decoder = std::make_unique<TinyNetwork>(LayerFactory(backend, tensors, decode),
                                                  "decoder.layers.", channels, false);
-    require<DataError>(
-        !parts.encoder ||
-            (parts.info.channels == channels && parts.info.factor == decoder->factor()),
-        "vae", "{}: the encoder makes {} channels of 1/{}, the decoder takes {} of 1/{}",
-        tensors.label(), parts.info.channels, parts.info.factor, channels, decoder->factor());
-    require<DataError>(decoder->outputs() == 3, "vae",
-                       "{}: the decoder gives {} channels, pictures have 3", tensors.label(),
-                       decoder->outputs());
-    parts.info.channels = channels;
-    parts.info.factor = decoder->factor();
-    parts.decoder = std::move(decoder);
+    const std::int64_t factor = decoder->factor(), outputs = decoder->outputs();
+    set_decoder(parts, std::move(decoder), channels, factor, tensors.label());
+    require<DataError>(outputs == 3, "vae", "{}: the decoder gives {} channels, pictures have 3",
+                       tensors.label(), outputs);
   }
   return parts;
 }
