@@ -83,7 +83,8 @@ using Int = std::int64_t;
   KERNEL(ChannelKernels, kRows, fold_pixels, T, Int, Int, T)                                    \
   KERNEL(ChannelKernels, kRows, unfold_pixels, T, Int, Int, T)                                  \
   KERNEL(ChannelKernels, kRows, gated_silu, T, T)                                               \
-  KERNEL(ChannelKernels, kRows, join_channels, T, T, T)
+  KERNEL(ChannelKernels, kRows, join_channels, T, T, T)                                         \
+  KERNEL(PoolKernels, kRows, pool, T, const PoolForm&, T)
 
 // In the class of a backend, EDT_KERNELS(EDT_OVERRIDE): all of them, each in the file of its
 // family.
