@@ -43,7 +43,9 @@ class PlannedConvolution final : public PackedConvolution {
  private:
   static std::size_t bytes_of(const ConvolutionForm& form, DType dtype) {
     const auto bytes = static_cast<std::size_t>(form.weights()) * size_of(dtype);
-    return form.kernel == 3 && form.stride == 1 ? bytes * 16 / 9 : bytes;
+    return form.shape == KernelShape::kSquare && form.kernel == 3 && form.stride == 1
+               ? bytes * 16 / 9
+               : bytes;
   }
   Block weights_;
 };

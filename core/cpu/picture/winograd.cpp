@@ -84,9 +84,9 @@ void TransformPixels(const WinogradTask& task, std::int64_t first, std::int64_t 
     const Place place(task, first + t);
     const float* pixels[kSide * kSide];
     for (int i = 0; i < kSide; ++i) {
-      const std::int64_t row = place.row * step - 1 + i;
+      const std::int64_t row = place.row * step - task.before + i;
       for (int j = 0; j < kSide; ++j) {
-        const std::int64_t column = place.column * step - 1 + j;
+        const std::int64_t column = place.column * step - task.before + j;
         const bool inside = row >= 0 && row < task.height && column >= 0 && column < task.width;
         pixels[i * kSide + j] =
             inside ? task.x + ((place.picture * task.height + row) * task.width + column) * inputs
@@ -255,8 +255,9 @@ std::vector<double> transformed(const float* weight, bool doubled) {
 
 bool WinogradConvolution::takes(const ConvolutionForm& form) {
   constexpr std::int64_t kLeast = 16;
-  return form.kernel == 3 && form.stride == 1 && form.groups == 1 && form.before == 1 &&
-         form.after == 1 && form.inputs >= kLeast && form.outputs >= kLeast;
+  const bool fits = form.shape == KernelShape::kSquare && form.kernel == 3 && form.stride == 1 &&
+                    form.groups == 1 && form.inputs >= kLeast && form.outputs >= kLeast;
+  return fits && (!form.doubled || (form.before == 1 && form.after == 1));
 }
 
 WinogradConvolution::WinogradConvolution(const ConvolutionForm& form, std::span<const float> weight,
@@ -295,6 +296,7 @@ void WinogradConvolution::run(const Shape& shape, const float* x, float* y,
                     .height = shape[1],
                     .width = shape[2],
                     .inputs = form_.inputs,
+                    .before = form_.before,
                     .result_height = result[1],
                     .result_width = result[2],
                     .outputs = form_.outputs,

@@ -14,7 +14,7 @@ namespace edt {
 
 class WinogradConvolution {
  public:
-  // Of 3x3 that keep the size, with enough channels for vectors to be full.
+  // Of 3x3 without a stride, with enough channels for vectors to be full.
   static bool takes(const ConvolutionForm& form);
 
   // weight [outputs, inputs, 3, 3], bias [outputs] or empty

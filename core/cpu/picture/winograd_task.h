@@ -14,6 +14,7 @@ struct WinogradTask {
   const float* zeros = nullptr;    // [inputs]
   float* y = nullptr;              // [N, result_height, result_width, outputs]
   std::int64_t height = 0, width = 0, inputs = 0;
+  std::int64_t before = 0;  // rows and columns of zeros above and to the left
   std::int64_t result_height = 0, result_width = 0, outputs = 0;
   std::int64_t tile_rows = 0, tile_columns = 0;  // of a picture
   std::int64_t panel = 0, panels = 0;            // channels of the result, in parts
