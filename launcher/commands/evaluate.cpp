@@ -1,5 +1,6 @@
 // edt evaluate, edt evaluate reference.
 #include <iostream>
+#include <optional>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
@@ -78,7 +79,7 @@ class FeatureRun {
     FeatureCollector collector(kept);
     collect(source, 0, collector);
     if (!context_.world.is_root()) return {};
-    return collector.finish(source.name(), network_, resize_);
+    return collector.finish(source.name(), network_.checksum(), resize_);
   }
 
  private:
@@ -126,26 +127,32 @@ struct EvaluateOptions {
   }
 };
 
-// The reference as it is stored, or of its pictures. Where a file holds statistics and pictures (as
-// ADM's), the statistics count, and the pictures give the features of neighbours.
-FeatureSet read_reference(FeatureRun& run, const EvaluateOptions& options,
-                          CommandContext& context) {
-  if (!is_feature_set(options.reference)) {
-    const auto pictures = open_pictures({options.reference});
+// What is stored of the reference; none: it is pictures.
+std::optional<FeatureSet> stored_reference(const fs::path& reference) {
+  std::error_code code;
+  require<UsageError>(fs::exists(reference, code), "evaluate",
+                      "{}: there is no such file or folder", reference.string());
+  if (!is_feature_set(reference)) return {};
+  return read_feature_set(reference);
+}
+
+// Where a file holds statistics and pictures (as ADM's), the statistics count, and the pictures
+// give the features of neighbours.
+FeatureSet complete_reference(FeatureRun& run, std::optional<FeatureSet> stored,
+                              const EvaluateOptions& options, CommandContext& context) {
+  if (stored && !(stored->features.empty() && has_pictures(options.reference))) return *stored;
+  const auto pictures = open_pictures({options.reference});
+  if (!stored) {
     require_pictures(*pictures, pictures->count());
     return run.set_of(*pictures, options.network.kept);
   }
-  FeatureSet reference = read_feature_set(options.reference);
-  if (reference.features.empty() && has_pictures(options.reference)) {
-    const auto pictures = open_pictures({options.reference});
-    FeatureCollector collector(options.network.kept);
-    run.collect(*pictures, options.network.kept, collector);
-    if (context.world.is_root()) {
-      reference.features =
-          collector.finish(reference.source, run.network(), options.network.resize).features;
-    }
+  FeatureCollector collector(options.network.kept);
+  run.collect(*pictures, options.network.kept, collector);
+  if (context.world.is_root()) {
+    stored->features =
+        collector.finish(stored->source, run.network().checksum(), options.network.resize).features;
   }
-  return reference;
+  return *stored;
 }
 
 }  // namespace
@@ -163,16 +170,17 @@ int evaluate(std::span<const std::string> args, CommandContext& context) {
   const std::int64_t count =
       evaluated.count > 0 ? std::min(evaluated.count, samples->count()) : samples->count();
   require_pictures(*samples, count);
-  require<UsageError>(fs::exists(evaluated.reference), "evaluate",
-                      "{}: there is no such file or folder", evaluated.reference.string());
+  std::optional<FeatureSet> stored = stored_reference(evaluated.reference);
   FeatureRun run(context, evaluated.network);
+  if (stored) require_comparable(*stored, run.network().checksum(), evaluated.network.resize);
   context.run_started = true;
-  const FeatureSet reference = read_reference(run, evaluated, context);
+  const FeatureSet reference = complete_reference(run, std::move(stored), evaluated, context);
   FeatureCollector collector(count);
   run.collect(*samples, count, collector);
   if (!context.world.is_root()) return kDone;
   const std::vector<float> logits = collector.logits();
-  const FeatureSet set = collector.finish(samples->name(), run.network(), evaluated.network.resize);
+  const FeatureSet set =
+      collector.finish(samples->name(), run.network().checksum(), evaluated.network.resize);
   const Quality quality =
       judge(reference, set, {logits, InceptionFeatures::kClasses}, evaluated.quality);
   const QualityOrigin origin{reference, set, evaluated.quality};

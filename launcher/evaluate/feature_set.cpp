@@ -120,10 +120,10 @@ void FeatureCollector::add(const InceptionFeatures& more) {
   spatial_.add({more.spatial, InceptionFeatures::kSpatial});
 }
 
-FeatureSet FeatureCollector::finish(std::string source, const Inception& network,
+FeatureSet FeatureCollector::finish(std::string source, std::uint64_t network,
                                     InceptionResize resize) {
   return {.source = std::move(source),
-          .network = network.checksum(),
+          .network = network,
           .resize = resize,
           .pooled = pooled_.statistics(),
           .spatial = spatial_.statistics(),

@@ -33,7 +33,7 @@ class FeatureCollector {
   std::int64_t count() const { return pooled_.count(); }
   const std::vector<float>& logits() const { return logits_; }  // of all
   // DataError for fewer than two pictures.
-  FeatureSet finish(std::string source, const Inception& network, InceptionResize resize);
+  FeatureSet finish(std::string source, std::uint64_t network, InceptionResize resize);
 
  private:
   std::int64_t kept_;

@@ -8,18 +8,6 @@
 namespace edt {
 namespace {
 
-void check_same_network(const FeatureSet& reference, const FeatureSet& samples) {
-  if (reference.network && *reference.network != *samples.network) {
-    fail<DataError>("evaluate", "{} was made by Inception weights {}, the samples' are {}",
-                    reference.source, checksum_text(*reference.network),
-                    checksum_text(*samples.network));
-  }
-  if (reference.resize && *reference.resize != *samples.resize) {
-    fail<DataError>("evaluate", "{} was resized as {}, the samples as {}", reference.source,
-                    name_of(*reference.resize), name_of(*samples.resize));
-  }
-}
-
 class Judge {
  public:
   Judge(const FeatureSet& reference, const FeatureSet& samples, const QualityOptions& options)
@@ -107,9 +95,25 @@ class Judge {
 
 }  // namespace
 
+void require_comparable(const FeatureSet& reference, std::uint64_t network,
+                        InceptionResize resize) {
+  require<DataError>(!reference.network || *reference.network == network, "evaluate",
+                     "{} was made by Inception weights {}, these are {}", reference.source,
+                     checksum_text(reference.network.value_or(0)), checksum_text(network));
+  require<DataError>(!reference.resize || *reference.resize == resize, "evaluate",
+                     "{} was resized as {}, the samples would be as {}", reference.source,
+                     name_of(reference.resize.value_or(resize)), name_of(resize));
+  const auto check_width = [&](const FeatureStatistics& statistics, std::int64_t width) {
+    require<DataError>(statistics.width() == width, "evaluate",
+                       "{} has statistics of {} features, Inception gives {}", reference.source,
+                       statistics.width(), width);
+  };
+  check_width(reference.pooled, InceptionFeatures::kPooled);
+  if (reference.spatial) check_width(*reference.spatial, InceptionFeatures::kSpatial);
+}
+
 Quality judge(const FeatureSet& reference, const FeatureSet& samples, const Features& logits,
               const QualityOptions& options) {
-  check_same_network(reference, samples);
   return Judge(reference, samples, options).run(logits);
 }
 

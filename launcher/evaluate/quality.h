@@ -34,8 +34,10 @@ struct Quality {
   std::vector<std::string> notes;  // why figures are absent, or not comparable with published ones
 };
 
-// DataError where the reference was made with another network or another way of resizing, naming
-// both, or has features of another width.
+// DataError, before anything is computed, where the reference was made with another network or
+// another way of resizing, naming both, or has features of another width.
+void require_comparable(const FeatureSet& reference, std::uint64_t network, InceptionResize resize);
+
 Quality judge(const FeatureSet& reference, const FeatureSet& samples, const Features& logits,
               const QualityOptions& options);
 
