@@ -13,6 +13,7 @@
 #include "core/ops/mlp.h"
 #include "core/ops/modulated_norm.h"
 #include "core/ops/picture/picture.h"
+#include "core/ops/token_loss.h"
 #include "core/ops/tokens.h"
 #include "core/optim/optimizer.h"
 
@@ -30,6 +31,7 @@ class Backend : public Device,
                 public EmbeddingKernels,
                 public LayoutKernels,
                 public DiffusionKernels,
+                public TokenLossKernels,
                 public PictureKernels {
  public:
   std::string_view backend_name() const final { return name(); }
