@@ -1,7 +1,6 @@
 #include "core/base/exit_deadline.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 
 #include "core/base/standard_streams.h"
@@ -15,9 +14,7 @@ ExitDeadline::ExitDeadline(std::chrono::duration<double> patience, int status, s
         const auto wait = std::chrono::duration_cast<Wait>(std::min(patience, kLongest));
         std::unique_lock lock(mutex_);
         if (wake_.wait_for(lock, wait, [this] { return met_; })) return;
-        if (!line.empty() && standard_error_takes_lines()) {
-          std::fprintf(stderr, "%s\n", line.c_str());
-        }
+        if (!line.empty()) write_standard_error(line);
         std::_Exit(status);
       }) {}
 

@@ -1,5 +1,5 @@
-// The end of this process by a time, whatever it waits for then: a library that asks a peer which is
-// gone, a launcher out of reach, a disk that hangs.
+// The end of this process by a time, whatever it waits for then: a library that asks a peer which
+// is gone, a launcher out of reach, a disk that hangs.
 #pragma once
 
 #include <chrono>

@@ -147,9 +147,8 @@ std::string Option::expected() const {
 bool Option::is_in_bounds(long double number) const {
   const auto used = static_cast<float>(number);
   if (single_ && number != 0 && !std::isnormal(used)) return false;
-  return std::ranges::all_of(bounds_, [&](const auto& bound) {
-    return bound(number) && (!single_ || bound(used));
-  });
+  return std::ranges::all_of(
+      bounds_, [&](const auto& bound) { return bound(number) && (!single_ || bound(used)); });
 }
 
 std::string Option::broken_rule() const {

@@ -21,10 +21,19 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-// The first of the directories in `variable`, separated by colons, that has the file.
-std::optional<fs::path> under_prefix(const char* variable, const fs::path& name) {
+// The first of the directories in `variable`, separated by colons, that has the file;
+// "${ORIGIN}/..." is one below the holder's, which HDF5 knows for sources of virtual data sets
+// alone.
+std::optional<fs::path> under_prefix(const char* variable, const fs::path& name,
+                                     const fs::path& holder) {
+  constexpr std::string_view kOrigin = "${ORIGIN}";
   const char* text = std::getenv(variable);
   std::string_view rest = text == nullptr ? "" : text;
+  if (rest.starts_with(kOrigin) && std::string_view(variable) == "HDF5_VDS_PREFIX") {
+    rest.remove_prefix(kOrigin.size());
+    const fs::path directory = holder.parent_path() / fs::path(rest).relative_path();
+    return is_there(directory / name) ? std::optional(directory / name) : std::nullopt;
+  }
   while (!rest.empty()) {
     const auto end = std::min(rest.find(':'), rest.size());
     const fs::path candidate = fs::path(rest.substr(0, end)) / name;
@@ -39,8 +48,7 @@ std::optional<fs::path> under_prefix(const char* variable, const fs::path& name)
 std::string mistaken(const LinkedFile& followed, const fs::path& opened) {
   std::error_code ignored;
   if (followed.path.empty() || fs::equivalent(followed.path, opened, ignored)) return "";
-  return fmt::format("{} behind an external link cannot be opened as HDF5",
-                     followed.path.string());
+  return fmt::format("{} behind an external link cannot be opened as HDF5", followed.path.string());
 }
 
 // Called before HDF5 follows an external link: notes where that is to lead, or refuses.
@@ -62,7 +70,7 @@ LinkedFile linked_file(const std::string& name, const fs::path& holder, const ch
   const fs::path path(name);
   if (path.is_absolute() && is_there(path)) return {path, ""};
   const fs::path relative = path.is_absolute() ? path.filename() : path;
-  if (const auto found = under_prefix(prefixes, relative)) return {*found, ""};
+  if (const auto found = under_prefix(prefixes, relative, holder)) return {*found, ""};
   const fs::path beside = holder.parent_path() / relative;
   if (is_there(beside)) return {beside, ""};
   // Before it would follow a link that leads to the holder, HDF5 takes a file of the present
@@ -76,8 +84,7 @@ LinkedFile linked_file(const std::string& name, const fs::path& holder, const ch
   return {"", problem};
 }
 
-LinkAccess::LinkAccess(std::int64_t list_class)
-    : list_(H5Pcreate(list_class), close_properties) {
+LinkAccess::LinkAccess(std::int64_t list_class) : list_(H5Pcreate(list_class), close_properties) {
   H5Pset_elink_cb(list_.get(), follow, &followed_);
 }
 

@@ -161,8 +161,7 @@ double value_at(hid_t dataset, const std::vector<hsize_t>& place, const std::str
 
 Handle native_type(hid_t dataset, const std::string& label) {
   const Handle stored = own(H5Dget_type(dataset), close_type, label, "read its type");
-  return own(H5Tget_native_type(stored.get(), H5T_DIR_DEFAULT), close_type, label,
-             "read its type");
+  return own(H5Tget_native_type(stored.get(), H5T_DIR_DEFAULT), close_type, label, "read its type");
 }
 
 // The number of the values of an array of `elements` that have a source.

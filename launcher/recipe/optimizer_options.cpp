@@ -26,9 +26,7 @@ void OptimizerOptions::declare(OptionSet& options) {
       .below(1)
       .single_precision()
       .default_is("0.98,0.92,0.99 of adan, 0.9,0.999 of adamw");
-  options.add("optimizer.eps", &eps, "added to the denominator")
-      .above(0)
-      .single_precision();
+  options.add("optimizer.eps", &eps, "added to the denominator").above(0).single_precision();
   options.add("optimizer.weight-decay", &weight_decay, "decoupled weight decay")
       .at_least(0)
       .single_precision();

@@ -1,7 +1,6 @@
 #include "parallel/health/watchdog.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
@@ -9,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "core/base/standard_streams.h"
 #include "core/json/json_text.h"
 #include "parallel/health/process_dump.h"
 
@@ -138,7 +138,8 @@ void Watchdog::run() {
       wake_.wait_for(lock, interval(), [&] { return ending_ && !was_ending; });
     }
   } catch (const std::exception& error) {
-    // A rank that is ending has nothing to watch any more; else nobody would be watched from now on.
+    // A rank that is ending has nothing to watch any more; else nobody would be watched from now
+    // on.
     if (ending_) {
       log::warning("[watchdog] stops watching: {}", error.what());
     } else {
@@ -175,7 +176,8 @@ void Watchdog::guard() {
   Clock::time_point before = options_.guard_now();
   std::unique_lock lock(mutex_);
   while (!talk_ended_) {
-    const Round round = last_round();
+    Round round = last_round();
+    if (step_done_) round.timeout = options_.timeout;  // it may have been the start's still
     const Seconds pause = interval_for(round.timeout);
     wake_.wait_for(lock, pause, [this] { return talk_ended_.load(); });
     const Clock::time_point now = options_.guard_now();
@@ -298,10 +300,14 @@ void Watchdog::carry_out(const std::string& diagnosis, Tell tell) {
   if (aborts_itself_) {
     end_ = std::make_unique<ExitDeadline>(patience + kDumpTime + kAbortTime, options_.status, "");
   }
+  if (tell != Tell::kLog) {
+    std::thread([line = "edt: error: [watchdog] " + diagnosis] {
+      write_standard_error(line);
+    }).detach();
+  }
   std::promise<void> done;
   std::future<void> dumped = done.get_future();
-  std::thread([this, diagnosis, tell, finished = std::move(done)]() mutable {
-    if (tell != Tell::kLog) std::fprintf(stderr, "edt: error: [watchdog] %s\n", diagnosis.c_str());
+  std::thread([this, diagnosis, finished = std::move(done)]() mutable {
     try {
       write_dump(diagnosis);
     } catch (const std::exception& error) {

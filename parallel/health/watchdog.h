@@ -104,7 +104,7 @@ class Watchdog {
   std::atomic<int> sends_to_ = -1;  // the rank of the message that is being handed over
   bool said_goodbye_ = false;
   std::atomic<bool> over_ = false;  // a diagnosis has been carried out
-  Clock::time_point now_;  // of the present look
+  Clock::time_point now_;           // of the present look
   std::optional<Clock::time_point> ending_since_;
   std::vector<Peer> peers_;  // on rank 0: all; else: rank 0 only
   Round round_;

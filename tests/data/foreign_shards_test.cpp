@@ -214,10 +214,13 @@ TEST_F(ForeignShard, ZerosWithAChecksumAreValues) {
 TEST_F(ForeignShard, SamplesUnderTwoNamesAreRefused) {
   const fs::path set = path("set");
   const auto shard = [&](const std::string& name, float first_latent, float first_label) {
-    write([&](const ForeignFile& f) { f.add("latents", kLatents, {}, true, H5T_IEEE_F32LE, first_latent); },
-          [&](const ForeignFile& f) {
-            f.add("labels", {kSamples}, {}, true, H5T_STD_I32LE, first_label);
-          });
+    write(
+        [&](const ForeignFile& f) {
+          f.add("latents", kLatents, {}, true, H5T_IEEE_F32LE, first_latent);
+        },
+        [&](const ForeignFile& f) {
+          f.add("labels", {kSamples}, {}, true, H5T_STD_I32LE, first_label);
+        });
     fs::rename(path(), set / name);
   };
   fs::create_directory(set);

@@ -28,9 +28,7 @@ class EnvironmentVariable {
     if (const char* before = std::getenv(name)) before_ = before;
     setenv(name, value.c_str(), 1);
   }
-  ~EnvironmentVariable() {
-    before_ ? setenv(name_, before_->c_str(), 1) : unsetenv(name_);
-  }
+  ~EnvironmentVariable() { before_ ? setenv(name_, before_->c_str(), 1) : unsetenv(name_); }
   EnvironmentVariable(const EnvironmentVariable&) = delete;
   EnvironmentVariable& operator=(const EnvironmentVariable&) = delete;
 

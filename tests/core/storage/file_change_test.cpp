@@ -127,7 +127,7 @@ TEST(FileKind, ToldFromTheContent) {
        {std::string("(dp0\nVlatents\np1\nI1\ns."), std::string("(lp0\nI1\na."),
         std::string("cnumpy.core.multiarray\n_reconstruct\np0\n(cnumpy\nndarray\nb."),
         std::string("(ctorch._utils\n_rebuild_tensor_v2\np0\ntp1\n."),
-        std::string("}q\0X\7\0\0\0latentsq\1K\1s.", 20), std::string("]q\0.", 4)}) {
+        std::string("}q\0X\7\0\0\0latentsq\1K\1s.", 21), std::string("]q\0.", 4)}) {
     EXPECT_EQ(kind(text), FileKind::kPickle) << text;
     EXPECT_EQ(kind(text + "\n"), FileKind::kUnknown) << text;
   }

@@ -104,17 +104,27 @@ TEST_F(Hdf5Virtual, SourcesInThePresentDirectoryAreNot) {
   EXPECT_ERROR(values(), DataError, "v.h5:/x", "src/0.h5", "missing", "present directory");
 }
 
-// The directories that HDF5 is told of count, and come first. It reads the variable once, at its
-// own start: what it takes from elsewhere now is not the set's.
+// The directories that HDF5 is told of come first.
+TEST_F(Hdf5Virtual, SourcesInTheDirectoriesThatHdf5IsToldOf) {
+  write({first_, second_});
+  fs::create_directories(path("moved/src"));
+  { ForeignFile(path("moved/src/0.h5")).add("x", {3, 8}, {}, true, H5T_IEEE_F32LE, 101); }
+  const test::EnvironmentVariable prefixes("HDF5_VDS_PREFIX",
+                                           path("nowhere").string() + ":" + path("moved").string());
+  EXPECT_EQ(values()[23], 124);
+  EXPECT_EQ(values()[24], 25);
+}
+
+// Relative to the file: that HDF5 reads once, when it is first used, and so takes other sources
+// here than it should. Their first value is the same.
 TEST_F(Hdf5Virtual, WhatReadsOtherwiseThanItsSourceIsRefused) {
   write({first_, second_});
   EXPECT_EQ(values(), counting(48));
   fs::create_directories(path("moved/src"));
-  // The first value is the same.
   { ForeignFile(path("moved/src/0.h5")).add("x", {3, 8}, {}, true, H5T_IEEE_F32LE, 1, 2); }
-  const test::EnvironmentVariable prefixes("HDF5_VDS_PREFIX",
-                                           path("nowhere").string() + ":" + path("moved").string());
-  EXPECT_ERROR(values(), DataError, "v.h5:/x", "value [0, 3] reads as 4", "moved/src/0.h5:/x has 7");
+  const test::EnvironmentVariable prefix("HDF5_VDS_PREFIX", "${ORIGIN}/moved");
+  EXPECT_ERROR(values(), DataError, "v.h5:/x", "value [0, 3] reads as 4",
+               "moved/src/0.h5:/x has 7");
 }
 
 // As HDF5 converts: 0.1 in single precision is another number than in double.

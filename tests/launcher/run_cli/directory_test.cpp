@@ -228,12 +228,13 @@ TEST_F(RunFiles, ADirectoryInThePlaceOfAFile) {
   goes_on(5);
 }
 
-// A disk that is full now may have room later: whoever starts runs again goes on, and nobody is told
-// that he has used the program in a wrong way. Nothing else than the disk is to blame.
+// A disk that is full now may have room later: whoever starts runs again goes on, and nobody is
+// told that he has used the program in a wrong way. Nothing else than the disk is to blame.
 TEST_F(RunFiles, AStartOnAFullDiskIsBrokenOff) {
   const std::string disk = path_ + "/disk";
   fs::create_directory(disk);
-  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=16m") != 0) GTEST_SKIP() << "no right to mount";
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=16m") != 0)
+    GTEST_SKIP() << "no right to mount";
   fs::copy(run_, disk + "/run", fs::copy_options::recursive);
   {
     std::ofstream filler(disk + "/filler", std::ios::binary);

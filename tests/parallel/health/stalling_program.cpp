@@ -17,8 +17,11 @@ std::atomic<Library> library = Library::kWorks;
 const std::thread::id first_thread = std::this_thread::get_id();
 
 void stall(std::string_view how) {
-  const auto sleep = [](int seconds) { std::this_thread::sleep_for(std::chrono::seconds(seconds)); };
+  const auto sleep = [](int seconds) {
+    std::this_thread::sleep_for(std::chrono::seconds(seconds));
+  };
   if (how == "freezes") kill(getpid(), SIGSTOP);
+  if (how == "sticks") sleep(2);  // the others are heard of
   if (how == "sticks") library = Library::kSticks;
   if (how == "fails") library = Library::kFails;
   if (how != "works" && how != "stays") sleep(60);
@@ -47,7 +50,8 @@ int main(int, char** argv) {
     edt::WatchdogOptions options;
     options.status = how == "sticks" || how == "fails" ? 5 : 1;
     // Ranks that work may be slow on a full machine, and those that notice too are not asked here.
-    const bool is_patient = how == "works" || how == "stays" || (options.status == 5 && !is_the_one);
+    const bool is_patient =
+        how == "works" || how == "stays" || (options.status == 5 && !is_the_one);
     options.timeout = edt::Seconds(is_patient ? 20 : 2);
     options.directory = argv[3];
     edt::Watchdog watchdog(*world, recorder, options);
