@@ -129,7 +129,8 @@ void SampleOptions::declare_solver(OptionSet& options) {
 
 void SampleOptions::declare_guidance(OptionSet& options) {
   options.add("cfg-scale", &request.guidance.scale, "classifier-free guidance; 1: none")
-      .at_least(0);
+      .at_least(0)
+      .single_precision();
   options.add(
       "guided-channels", &guided_channels,
       "latent channels that are guided, the first ones: a number, first-three, all, or auto: "
