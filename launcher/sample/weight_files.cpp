@@ -58,6 +58,12 @@ std::string way_out(FileKind kind, const fs::path& path) {
   return "";
 }
 
+// The model where diffusers has one like it: a DiT with blocks of the published style.
+const DitConfig* as_diffusers(const ModelConfig& config) {
+  const auto* dit = config.as<DitConfig>();
+  return dit != nullptr && dit->style == BlockStyle{} ? dit : nullptr;
+}
+
 bool has_diffusers_names(const SafetensorsReader& reader) {
   return std::ranges::any_of(reader.entries(), [](const SafetensorsEntry& entry) {
     return entry.name.ends_with(kLabelTableOfBlock);
@@ -77,7 +83,7 @@ std::vector<LogicalTensor> tensors_of(const Model& model) {
 TensorNames names_for(WeightNames names, const ModelConfig& config, const Model& model) {
   const auto tensors = tensors_of(model);
   if (names == WeightNames::kPublished) return published_names(tensors);
-  const auto* dit = config.as<DitConfig>();
+  const DitConfig* dit = as_diffusers(config);
   require<UsageError>(dit != nullptr, "weights",
                       "names of diffusers are those of its DiT (DiTTransformer2DModel), the model "
                       "is {}",
@@ -142,7 +148,7 @@ ImportRequest import_request(const fs::path& file, const ModelConfig& config, co
                         .prefix = {},
                         .fresh = std::vector<bool>(model.parameters().all().size(), false),
                         .draw = {}};
-  const auto* dit = config.as<DitConfig>();
+  const DitConfig* dit = as_diffusers(config);
   require<UsageError>(dit != nullptr || !has_diffusers_names(SafetensorsReader(file)), "weights",
                       "{} has the names of diffusers' DiT, the model is {}: --model names a DiT",
                       file.string(), config.name());

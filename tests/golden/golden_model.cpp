@@ -58,15 +58,19 @@ ModelConfig golden_config(const GoldenFile& file) {
 }
 
 GoldenModel::GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks)
+    : GoldenModel(file, golden_config(file), "/params/", backend, dtype, ranks) {}
+
+GoldenModel::GoldenModel(const GoldenFile& file, ModelConfig config, const std::string& prefix,
+                         Backend& backend, DType dtype, TensorGroup ranks)
     : backend_(backend),
       arena_(backend.memory()),
-      config_(golden_config(file)),
+      config_(std::move(config)),
       model_(make_model(config_, backend, dtype, ranks)),
       tape_(backend, arena_, profiler_, dtype) {
   auto shard = model_->parameters().shards().begin();
   for (Parameter& parameter : model_->parameters().all()) {
     std::vector<float> values(static_cast<std::size_t>(parameter.shape.elements()));
-    (shard++)->take(file.read<float>("/params/" + parameter.name), values);
+    (shard++)->take(file.read<float>(prefix + parameter.name), values);
     parameter.value = tensor(values, parameter.shape, dtype);
     parameter.grad = allocate(parameter.shape, tape_.accurate_dtype());
   }

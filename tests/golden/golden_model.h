@@ -18,6 +18,9 @@ ModelConfig golden_config(const GoldenFile& file);
 class GoldenModel {
  public:
   GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {});
+  // Of a configuration, with the parameters whose names in the file begin with `prefix`.
+  GoldenModel(const GoldenFile& file, ModelConfig config, const std::string& prefix,
+              Backend& backend, DType dtype, TensorGroup ranks = {});
 
   Backend& backend() { return backend_; }
   Model& model() { return *model_; }

@@ -14,7 +14,7 @@
 namespace edt {
 namespace {
 
-using test::tiny_dit, test::tiny_edt, test::tiny_mdtv2;
+using test::tiny_dit, test::tiny_edt, test::tiny_lightning_dit, test::tiny_mdtv2;
 
 constexpr std::int64_t kBatch = 16, kMicroBatch = 2;
 
@@ -161,8 +161,12 @@ TEST_P(SameBitsOfBaselines, InBf16) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
-                         testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit())),
-                         [](const auto& one) { return one.index == 0 ? "MDTv2" : "DiT"; });
+                         testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit()),
+                                         ModelConfig(tiny_lightning_dit())),
+                         [](const auto& one) {
+                           const std::string name = one.param.name();
+                           return name.substr(name.find(' ') + 1);
+                         });
 
 TEST(SameBitsGuard, TrainingMovesTheWeights) {
   EXPECT_FALSE(one_rank().state == train({}, 3).state);
