@@ -22,9 +22,7 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
                                               .style = config_.style,
                                               .rotation = rotation_}));
   }
-  final_ = FinalLayer::make(parameters_, width,
-                            config_.patch * config_.patch * 2 * config_.latents.channels,
-                            config_.style.norm);
+  final_ = FinalLayer::make(parameters_, width, config_.patch_outputs(), config_.style.norm);
 }
 
 void DitModel::add_positions(Device& device, DType dtype) {
@@ -32,16 +30,14 @@ void DitModel::add_positions(Device& device, DType dtype) {
   const std::int64_t columns = config_.latents.width / config_.patch;
   const std::int64_t tokens = rows * columns, size = config_.width / config_.heads;
   if (config_.style.adds_positions()) {
-    fixed_tables_.push_back({"pos_embed",
-                             {1, tokens, config_.width},
-                             sincos_positions(config_.width, rows, columns)});
-    positions_ =
-        constant(device, fixed_tables_.back().values, {tokens, config_.width}, dtype);
+    fixed_tables_.push_back(
+        {"pos_embed", {1, tokens, config_.width}, sincos_positions(config_.width, rows, columns)});
+    positions_ = constant(device, fixed_tables_.back().values, {tokens, config_.width}, dtype);
   }
   if (!config_.style.rotates()) return;
   const std::vector<float> turns = rotary_positions(size, rows, columns);
-  rotation_ = constant(device, turns, {tokens, size},
-                       dtype == DType::kFloat64 ? dtype : DType::kFloat32);
+  rotation_ =
+      constant(device, turns, {tokens, size}, dtype == DType::kFloat64 ? dtype : DType::kFloat32);
   // Published files have each angle's cosine and sine at both elements of its pair.
   for (const std::size_t part : {0, 1}) {
     FixedTable table{part == 0 ? "feat_rope.freqs_cos" : "feat_rope.freqs_sin", {tokens, size}, {}};

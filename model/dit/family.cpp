@@ -15,9 +15,16 @@ DitConfig preset(std::string name, std::int64_t depth, std::int64_t width, std::
   return config;
 }
 
+// The network of a DiT, published with a flow (arXiv 2401.08740).
+DitConfig sit(std::string name, std::int64_t depth, std::int64_t width, std::int64_t heads) {
+  DitConfig config = preset(std::move(name), depth, width, heads);
+  config.process = ProcessConfig::flow();
+  return config;
+}
+
 // On latents of VA-VAE: 16 x 16 x 32 of a picture of 256 pixels.
 DitConfig lightning(std::string name, std::int64_t depth, std::int64_t width, std::int64_t heads) {
-  DitConfig config = preset(std::move(name), depth, width, heads);
+  DitConfig config = sit(std::move(name), depth, width, heads);
   config.latents = {.channels = 32, .height = 16, .width = 16, .factor = 16};
   config.patch = 1;
   config.style = {.norm = NormForm::kRms, .mlp = MlpForm::kSwiglu, .positions = Positions::kBoth};
@@ -31,6 +38,10 @@ std::vector<DitConfig> DitFamily::presets() {
   return {preset("DiT-S/2", 12, 384, 6),
           preset("DiT-B/2", 12, 768, 12),
           preset("DiT-XL/2", 28, 1152, 16),
+          sit("SiT-S/2", 12, 384, 6),
+          sit("SiT-B/2", 12, 768, 12),
+          sit("SiT-L/2", 24, 1024, 16),
+          sit("SiT-XL/2", 28, 1152, 16),
           lightning("LightningDiT-S/1", 12, 384, 6),
           lightning("LightningDiT-B/1", 12, 768, 12),
           lightning("LightningDiT-L/1", 24, 1024, 16),

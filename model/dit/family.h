@@ -1,5 +1,5 @@
-// DiT among the families of models (model/family.h), and LightningDiT, which has blocks of another
-// style.
+// DiT among the families of models (model/family.h); SiT, which is the same network, and
+// LightningDiT, which has blocks of another style.
 #pragma once
 
 #include "model/dit/config.h"

@@ -12,9 +12,7 @@
 #include <mutex>
 #include <optional>
 
-#include "core/cpu/cpu_backend.h"
 #include "core/cuda/cuda_backend.h"
-#include "core/reference/reference_backend.h"
 #include "model/dit/dit_model.h"
 #include "model/positions.h"
 #include "parallel/comm/threads/thread_ranks.h"
@@ -60,7 +58,6 @@ DitConfig config_of(const GoldenFile& file, const std::string& group) {
   config.width = number("hidden_size");
   config.heads = number("num_heads");
   config.process = ProcessConfig::flow();
-  config.process.learnt_variance = is_on("learn_sigma");
   BlockStyle& style = config.style;
   style.norm = is_on("use_rmsnorm") ? NormForm::kRms : NormForm::kLayer;
   style.mlp = is_on("use_swiglu") ? MlpForm::kSwiglu : MlpForm::kGelu;
@@ -85,10 +82,9 @@ struct Loss {
 };
 
 // mean over samples of mse + mean over places of (1 - cosine over channels), norms of at least
-// 1e-8, against `target`. `out` may have more channels, which are not looked at.
-Loss loss_of(const Pictures& shape, std::int64_t out_channels, const std::vector<float>& out,
+// 1e-8, against `target`.
+Loss loss_of(const Pictures& shape, const std::vector<float>& out,
              const std::vector<float>& target) {
-  const Pictures from{shape.batch, out_channels, shape.places};
   Loss loss;
   loss.gradient.resize(out.size());
   const auto samples = static_cast<double>(shape.batch), places = static_cast<double>(shape.places);
@@ -97,16 +93,16 @@ Loss loss_of(const Pictures& shape, std::int64_t out_channels, const std::vector
     for (std::int64_t place = 0; place < shape.places; ++place) {
       double dot = 0, vv = 0, uu = 0;
       for (std::int64_t c = 0; c < shape.channels; ++c) {
-        const double v = out[from.at(b, c, place)], u = target[shape.at(b, c, place)];
+        const double v = out[shape.at(b, c, place)], u = target[shape.at(b, c, place)];
         dot += v * u, vv += v * v, uu += u * u;
         mse += (v - u) * (v - u) / (places * static_cast<double>(shape.channels));
       }
       const double v_norm = std::max(std::sqrt(vv), 1e-8), u_norm = std::max(std::sqrt(uu), 1e-8);
       cosine += (1 - dot / (v_norm * u_norm)) / places;
       for (std::int64_t c = 0; c < shape.channels; ++c) {
-        const double v = out[from.at(b, c, place)], u = target[shape.at(b, c, place)];
+        const double v = out[shape.at(b, c, place)], u = target[shape.at(b, c, place)];
         const double of_cosine = u / (v_norm * u_norm) - dot / (v_norm * u_norm) * v / vv;
-        loss.gradient[from.at(b, c, place)] = static_cast<float>(
+        loss.gradient[shape.at(b, c, place)] = static_cast<float>(
             (2 * (v - u) / static_cast<double>(shape.channels) - of_cosine) / (places * samples));
       }
     }
@@ -167,26 +163,26 @@ class StyleCase {
   const GoldenFile& file() const { return file_; }
   const DitConfig& config() const { return config_; }
   std::string expected(const std::string& name) const { return group_ + "/expected/" + name; }
-  std::string gradient(const std::string& name) const { return group_ + "/grads/" + name; }
+  // Of a whole parameter.
+  std::vector<float> gradient(const Parameter& parameter) const {
+    return golden_parameter(file_, group_ + "/grads/" + parameter.name, parameter.shape,
+                            shape_.channels);
+  }
   std::size_t gradients() const { return file_.names(group_ + "/grads").size(); }
 
   // A model with the file's parameters.
   std::unique_ptr<GoldenModel> model(Backend& backend, DType dtype, TensorGroup ranks = {}) const {
-    return std::make_unique<GoldenModel>(file_, config_, group_ + "/params/", backend, dtype,
-                                         ranks);
+    return std::make_unique<GoldenModel>(file_, config_, backend, dtype, ranks,
+                                         group_ + "/params/");
   }
 
   Step run(GoldenModel& golden) const {
     Tape& tape = golden.tape();
     Backend& backend = golden.backend();
     const std::int64_t side = config_.latents.height;
-    const std::int64_t out_channels = config_.process.out_channels(shape_.channels);
-    const Pictures out_shape{shape_.batch, out_channels, shape_.places};
     const DType accurate = tape.accurate_dtype();
     const Tensor image = golden.tensor(x_t_, {shape_.batch, shape_.channels, side, side}, accurate);
-    const Tensor out = golden.tensor(
-        std::vector<float>(static_cast<std::size_t>(shape_.batch * out_channels * shape_.places)),
-        {shape_.batch, out_channels, side, side}, accurate);
+    const Tensor out = golden.tensor(std::vector<float>(x_t_.size()), image.shape, accurate);
     Step step;
     {
       const Var tokens =
@@ -194,8 +190,8 @@ class StyleCase {
                                         golden.integers(labels_, {shape_.batch})});
       backend.unpatchify(tokens.tensor(), config_.patch, out);
       step.output = golden.host(out);
-      step.loss = loss_of(shape_, out_channels, step.output, target_);
-      backend.upload_floats(tokens_of(step.loss.gradient, out_shape, side, config_.patch),
+      step.loss = loss_of(shape_, step.output, target_);
+      backend.upload_floats(tokens_of(step.loss.gradient, shape_, side, config_.patch),
                             tape.target(tokens.grad()).tensor);
       tape.backward();
     }
@@ -227,29 +223,21 @@ void PrintTo(const Case& c, std::ostream* out) {
   *out << c.variant.file << c.variant.group << " on " << c.backend << " in " << name_of(c.dtype);
 }
 
-// nullptr: there is no GPU.
-std::unique_ptr<Backend> make_backend(std::string_view name) {
-  if (name == "cuda") return cuda_device_count() > 0 ? make_cuda_backend() : nullptr;
-  return name == "cpu" ? make_cpu_backend() : make_reference_backend();
-}
-
 class BlockStyles : public testing::TestWithParam<Case> {};
 
 TEST_P(BlockStyles, OutputsLossesAndAllGradients) {
-  const auto backend = make_backend(GetParam().backend);
+  const auto backend = golden_backend(GetParam().backend);
   if (backend == nullptr) GTEST_SKIP() << "no GPU: " << cuda_absence();
   const StyleCase one(GetParam().variant);
   const GoldenFile& file = one.file();
-  const auto expect_close = [&](const std::vector<float>& actual, const std::string& name,
-                                double tolerance) {
-    EXPECT_LE(relative_error(actual, file.read<float>(name)), tolerance) << name;
-  };
   for (const Recompute recompute : {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
     const auto golden = one.model(*backend, GetParam().dtype);
     golden->model().set_recompute(recompute);
     const Step step = one.run(*golden);
     const auto close = [&](const std::vector<float>& actual, const char* name) {
-      expect_close(actual, one.expected(name), GetParam().output_tolerance);
+      EXPECT_LE(relative_error(actual, file.read<float>(one.expected(name))),
+                GetParam().output_tolerance)
+          << name;
     };
     close(step.output, "output_train");
     close(step.loss.mse, "mse");
@@ -258,8 +246,9 @@ TEST_P(BlockStyles, OutputsLossesAndAllGradients) {
                 GetParam().output_tolerance);
     std::size_t i = 0;
     for (const Parameter& parameter : golden->model().parameters().all()) {
-      expect_close(step.gradients[i++], one.gradient(parameter.name),
-                   GetParam().gradient_tolerance);
+      EXPECT_LE(relative_error(step.gradients[i++], one.gradient(parameter)),
+                GetParam().gradient_tolerance)
+          << parameter.name;
     }
     EXPECT_EQ(i, one.gradients());
   }
@@ -305,14 +294,14 @@ TEST_P(BlockStylesOverRanks, OutputsAndAllGradients) {
   std::vector<Step> steps(static_cast<std::size_t>(GetParam().ranks));
   std::mutex hdf5;  // is not thread-safe
   run_ranks(GetParam().ranks, [&](Communicator& ranks) {
-    const auto backend = make_backend(GetParam().backend);
+    const auto backend = golden_backend(GetParam().backend);
     const auto part = [&] {
       const std::lock_guard lock(hdf5);
       return one.model(*backend, DType::kFloat32, TensorGroup{&ranks});
     }();
     steps[static_cast<std::size_t>(ranks.rank())] = one.run(*part);
   });
-  const auto backend = make_reference_backend();
+  const auto backend = golden_backend("reference");
   const DitModel whole(one.config(), *backend, DType::kFloat32);
   std::size_t i = 0;
   for (const Parameter& parameter : whole.parameters().all()) {
@@ -321,9 +310,7 @@ TEST_P(BlockStylesOverRanks, OutputsAndAllGradients) {
       step.shards[i].put(step.gradients[i], gradient);
       if (step.shards[i].whole()) EXPECT_EQ(step.gradients[i], steps[0].gradients[i]);
     }
-    EXPECT_LE(relative_error(gradient, one.file().read<float>(one.gradient(parameter.name))),
-              1.5e-4)
-        << parameter.name;
+    EXPECT_LE(relative_error(gradient, one.gradient(parameter)), 1.5e-4) << parameter.name;
     ++i;
   }
   for (const Step& step : steps) {
@@ -350,7 +337,7 @@ TEST(RotaryPositions, ArePublished) {
   for (const Variant& variant : variants()) {
     const GoldenFile file(variant.file);
     if (!file.has("/tables/feat_rope_cos")) continue;
-    const auto backend = make_reference_backend();
+    const auto backend = golden_backend("reference");
     const DitModel model(config_of(file, variant.group), *backend, DType::kFloat32);
     int compared = 0;
     for (const FixedTable& table : model.fixed_tables()) {

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 // Float64 in another order of sums: 1e-16 for each of some thousand additions.
 constexpr double kRounding = 1e-11;
 
-fs::path file() {
+fs::path tables_file() {
   const fs::path inner = golden_dir() / "evaluation" / "fid_tables.h5";
   return fs::exists(inner) ? inner : golden_dir() / "fid_tables.h5";
 }
@@ -54,12 +54,14 @@ void expect_near(const std::vector<double>& actual, const std::vector<double>& e
   }
 }
 
-std::vector<std::string> cases(const std::string& group) { return GoldenFile(file()).names(group); }
+std::vector<std::string> cases(const std::string& group) {
+  return GoldenFile(tables_file()).names(group);
+}
 
 class Frechet : public testing::TestWithParam<std::string> {};
 
 TEST_P(Frechet, IsTheExactOne) {
-  const GoldenFile golden(file());
+  const GoldenFile golden(tables_file());
   const std::string at = "fid/" + GetParam();
   const FeatureStatistics a = statistics_of(table_of(golden, at + "/a_u8").features());
   const FeatureStatistics b = statistics_of(table_of(golden, at + "/b_u8").features());
@@ -89,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Golden, Frechet, testing::ValuesIn(cases("fid")),
                          [](const auto& each) { return each.param; });
 
 TEST(Moments, PartsMakeTheWhole) {
-  const GoldenFile golden(file());
+  const GoldenFile golden(tables_file());
   const Table table = table_of(golden, "fid/full_rank/a_u8");
   const Features all = table.features();
   const auto first = static_cast<std::int64_t>(golden.number("parts/0", "count"));
@@ -106,7 +108,7 @@ TEST(Moments, PartsMakeTheWhole) {
 }
 
 TEST(InceptionScore, OfPartsInOrder) {
-  const GoldenFile golden(file());
+  const GoldenFile golden(tables_file());
   const Table table = table_of(golden, "inception_score/logits_u8", 128, 16);
   for (const std::int64_t size : {5000, 500, 120}) {
     const std::string name = "adm_split_" + std::to_string(size);
@@ -132,7 +134,7 @@ Table chosen(const Table& table, const std::vector<std::int64_t>& indices, std::
 }
 
 TEST(KernelInceptionDistance, OfEachSubset) {
-  const GoldenFile golden(file());
+  const GoldenFile golden(tables_file());
   const Table a = table_of(golden, "fid/full_rank/a_u8"),
               b = table_of(golden, "fid/full_rank/b_u8");
   const auto in_a = golden.read<std::int64_t>("kid/indices_a");
@@ -149,7 +151,7 @@ TEST(KernelInceptionDistance, OfEachSubset) {
 }
 
 TEST(KernelInceptionDistance, OfSubsetsOfTheWholeIsTheWhole) {
-  const GoldenFile golden(file());
+  const GoldenFile golden(tables_file());
   const Table a = table_of(golden, "fid/full_rank/a_u8"),
               b = table_of(golden, "fid/full_rank/b_u8");
   const Features rows = a.features().rows(0, b.features().count());
@@ -165,7 +167,7 @@ TEST(KernelInceptionDistance, OfSubsetsOfTheWholeIsTheWhole) {
 }
 
 TEST(GaussianDiscrepancy, IsThatOfCmmd) {
-  const GoldenFile golden(file());
+  const GoldenFile golden(tables_file());
   const auto offset = static_cast<float>(golden.number("cmmd", "offset"));
   Table a = table_of(golden, "fid/full_rank/a_u8"), b = table_of(golden, "fid/full_rank/b_u8");
   for (float& v : a.values) v -= offset;
@@ -177,7 +179,7 @@ TEST(GaussianDiscrepancy, IsThatOfCmmd) {
 
 class Neighbours : public testing::TestWithParam<std::string> {
  protected:
-  const GoldenFile golden_{file()};
+  const GoldenFile golden_{tables_file()};
   const std::string at_ = "precision_recall/" + GetParam();
   Table table(const std::string& stored, const std::string& otherwise) const {
     return table_of(golden_, golden_.has(at_ + stored) ? at_ + stored : otherwise);
