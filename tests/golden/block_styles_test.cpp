@@ -14,7 +14,7 @@
 
 #include "core/cuda/cuda_backend.h"
 #include "model/dit/dit_model.h"
-#include "model/positions.h"
+#include "model/sampling/picture_sampler.h"
 #include "parallel/comm/threads/thread_ranks.h"
 #include "tests/golden/golden_file.h"
 #include "tests/golden/golden_model.h"
@@ -251,6 +251,62 @@ TEST_P(BlockStyles, OutputsLossesAndAllGradients) {
           << parameter.name;
     }
     EXPECT_EQ(i, one.gradients());
+  }
+}
+
+// With guidance on some channels, in a part of the times, on shifted points: as LightningDiT
+// samples. In the file t = 1 is data.
+TEST_P(BlockStyles, Samples) {
+  const StyleCase one(GetParam().variant);
+  const GoldenFile& file = one.file();
+  if (!GetParam().variant.group.empty() || !file.has("/inputs/sample/z"))
+    GTEST_SKIP() << "the file has no samples of it";
+  if (GetParam().dtype == DType::kFloat64) GTEST_SKIP() << "samplers are float32";
+  const auto backend = golden_backend(GetParam().backend);
+  if (backend == nullptr) GTEST_SKIP() << "no GPU: " << cuda_absence();
+  const auto golden = one.model(*backend, GetParam().dtype);
+  PictureSampler sampler(golden->model(), *backend, GetParam().dtype);
+  const double scale = file.number("/", "cfg_scale"),
+               shift = 1 / file.number("/", "timestep_shift");
+  const double high = 1 - file.number("/", "cfg_interval_start");
+  const auto channels = static_cast<std::int64_t>(file.number("/", "guided_channels"));
+  const auto step_noise = file.read<float>("/inputs/sample/sde_step_noise");
+  const auto noisy_steps =
+      static_cast<std::int64_t>(file.shape("/inputs/sample/sde_step_noise")[0]);
+  const auto steps = file.shape("/expected/sample_ode_euler_path")[0] - 1;
+  struct Way {
+    const char* name;
+    SolverKind kind;
+    GuidanceConfig guidance;
+    double shift;
+  };
+  const GuidanceConfig guided{.scale = scale, .channels = {channels}}, unguided{.scale = 1};
+  GuidanceConfig interval = guided;
+  interval.high = high;
+  const auto labels = file.read<std::int64_t>("/inputs/sample/labels");
+  for (const Way& way : {Way{"sample_ode_euler", SolverKind::kEuler, interval, shift},
+                         Way{"sample_ode_euler_plain", SolverKind::kEuler, guided, 1},
+                         Way{"sample_ode_euler_unguided", SolverKind::kEuler, unguided, 1},
+                         Way{"sample_ode_heun2_unguided", SolverKind::kHeun, unguided, 1},
+                         Way{"sample_sde_euler", SolverKind::kSdeEuler, guided, 1}}) {
+    PictureRequest request;
+    request.labels.assign(labels.begin(), labels.end());
+    request.guidance = way.guidance;
+    request.solver.kind = way.kind;
+    request.solver.shift = way.shift;
+    request.solver.spacing = std::to_string(steps);
+    request.init_noise = file.read<float>("/inputs/sample/z");
+    if (way.kind == SolverKind::kSdeEuler) {
+      request.solver.spacing = std::to_string(noisy_steps + 1);  // the last adds none
+      request.step_noise = step_noise;
+      request.step_noise.resize(step_noise.size() + request.init_noise.size());
+    }
+    std::vector<float> latents(request.init_noise.size());
+    request.batch = static_cast<std::int64_t>(labels.size());
+    sampler.run(request, latents);
+    EXPECT_LE(relative_error(latents, file.read<float>(std::string("/expected/") + way.name)),
+              GetParam().dtype == DType::kFloat32 ? 3e-5 : 1e-1)
+        << way.name;
   }
 }
 
