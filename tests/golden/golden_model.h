@@ -27,7 +27,7 @@ class GoldenModel {
  public:
   // With the parameters whose names in the file begin with `prefix`.
   GoldenModel(const GoldenFile& file, const ModelConfig& config, Backend& backend, DType dtype,
-              TensorGroup ranks = {});
+              TensorGroup ranks = {}, const std::string& prefix = "/params/");
   GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {})
       : GoldenModel(file, golden_config(file), backend, dtype, ranks) {}
 
