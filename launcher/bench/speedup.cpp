@@ -175,7 +175,7 @@ EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& o
   config.batch = options.micro_batch * options.accumulate;
   config.objective = {.masked = contestant.masked,
                       .shared_noise = contestant.shared_noise,
-                      .snr_gamma = contestant.snr_gamma};
+                      .loss = {.snr_gamma = contestant.snr_gamma}};
   config.recompute = options.recompute;
   config.times.sampling = TimeSampling::kUniform;  // for all: none pays for what another leaves out
   config.optimizer = optimizer_of(contestant, options);

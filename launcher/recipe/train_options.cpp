@@ -28,11 +28,13 @@ void TrainOptions::declare(OptionSet& options) {
   }
   options.add("train.snr-gamma", &loss.snr_gamma, "Min-SNR weighting of the loss; 0: none")
       .at_least(0)
+      .single_precision()
       .used_when("process.kind", {"ddpm"});
   options
       .add("train.direction-weight", &loss.direction_weight,
            "of 1 - the cosine between predicted and true velocity, place by place; 0: none")
       .at_least(0)
+      .single_precision()
       .used_when("process.prediction", {"velocity"});
   declare_times(options);
   options
@@ -42,7 +44,9 @@ void TrainOptions::declare(OptionSet& options) {
             {"full", Recompute::kFull}},
            "activations run twice to save memory: none, MLPs, or whole blocks")
       .free_to_change();
-  options.add("train.clip", &clip, "largest global gradient norm; 0: no clipping").at_least(0);
+  options.add("train.clip", &clip, "largest global gradient norm; 0: no clipping")
+      .at_least(0)
+      .single_precision();
   options.add("train.on-non-finite", &on_non_finite,
               {{"stop", OnNonFinite::kStop},
                {"skip", OnNonFinite::kSkip},
