@@ -256,7 +256,7 @@ Var Tape::recompute(F forward) {
   recording_ = true;
   record("recompute", output, {}, [forward, capacity = capacity_](Tape& tape, OutputGrad& grad) {
     const bool outer_replaying = std::exchange(tape.replaying_, true);
-    const Capacity again(tape, capacity.most, capacity.now);
+    const Capacity held(tape, capacity.most, capacity.now);
     tape.profiler_.set_recomputing(true);
     Var again = forward();
     tape.profiler_.set_recomputing(outer_replaying);
