@@ -13,6 +13,7 @@ set_target_properties(DNNL::dnnl PROPERTIES
 find_package(MPI REQUIRED COMPONENTS C)
 find_package(HDF5 REQUIRED COMPONENTS C)
 find_package(Boost REQUIRED COMPONENTS program_options)
+find_package(Eigen3 REQUIRED NO_MODULE)
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PkgConfig REQUIRED)

@@ -35,6 +35,8 @@ using Int = std::int64_t;
   KERNEL(BiasKernels, kRows, add_bias_backward, T, G)                                            \
   KERNEL(MlpKernels, kMatrix, mlp_forward, T, const MlpWeights&, T, T)                           \
   KERNEL(MlpKernels, kMatrix, mlp_backward, T, T, T, const MlpWeights&, G, const MlpGrads&)      \
+  KERNEL(MlpKernels, kMatrix, swiglu_forward, T, const MlpWeights&, T, T)                        \
+  KERNEL(MlpKernels, kMatrix, swiglu_backward, T, T, T, const MlpWeights&, G, const MlpGrads&)   \
   KERNEL(ActivationKernels, kRows, activation_forward, Activation, T, T)                         \
   KERNEL(ActivationKernels, kRows, activation_backward, Activation, T, T, G)                     \
   KERNEL(ActivationKernels, kRows, add_forward, T, T, T)                                         \
@@ -44,8 +46,12 @@ using Int = std::int64_t;
   KERNEL(ModulatedNormKernels, kRows, merge_norm_backward, T, T, Grid, T, C, T, G, C, C)         \
   KERNEL(ModulatedNormKernels, kRows, concat_norm_forward, T, T, C, C, T, T)                     \
   KERNEL(ModulatedNormKernels, kRows, concat_norm_backward, T, T, T, T, C, G, G, C, C)           \
+  KERNEL(ModulatedNormKernels, kRows, modulated_rms_norm_forward, T, T, C, C, T, T)              \
+  KERNEL(ModulatedNormKernels, kRows, modulated_rms_norm_backward, T, T, T, T, C, G, G, C, C)    \
   KERNEL(GateKernels, kRows, gate_residual_forward, T, C, T, T)                                  \
   KERNEL(GateKernels, kRows, gate_residual_backward, T, C, T, G, C)                              \
+  KERNEL(HeadKernels, kRows, head_transform_forward, T, T, T, T)                                 \
+  KERNEL(HeadKernels, kRows, head_transform_backward, T, T, T, T, G, T)                          \
   KERNEL(AttentionKernels, kAttention, attention_forward, T, Grid, T, T, T)                      \
   KERNEL(AttentionKernels, kAttention, attention_backward, T, T, Grid, T, T, T, G, G)            \
   KERNEL(AttentionKernels, kAttention, visible_attention_forward, T, Visible, T, T, T)           \
@@ -84,7 +90,8 @@ using Int = std::int64_t;
   KERNEL(ChannelKernels, kRows, fold_pixels, T, Int, Int, T)                                    \
   KERNEL(ChannelKernels, kRows, unfold_pixels, T, Int, Int, T)                                  \
   KERNEL(ChannelKernels, kRows, gated_silu, T, T)                                               \
-  KERNEL(ChannelKernels, kRows, join_channels, T, T, T)
+  KERNEL(ChannelKernels, kRows, join_channels, T, T, T)                                         \
+  KERNEL(PoolKernels, kRows, pool, T, const PoolForm&, T)
 
 // In the class of a backend: all of them, each in the file of its family, under the names that
 // stand for the types; and the weights of convolutions, which the backend lays out as it likes.

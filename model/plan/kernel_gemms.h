@@ -74,6 +74,16 @@ KernelGemms gemms_of(KernelTag<&MlpKernels::mlp_backward>, const Tensor& dy, con
   return mlp_backward_gemms(dy, x, weights);
 }
 template <class... Args>
+KernelGemms gemms_of(KernelTag<&MlpKernels::swiglu_forward>, const Tensor& x,
+                     const MlpWeights& weights, const Args&...) {
+  return mlp_forward_gemms(x, weights);
+}
+template <class... Args>
+KernelGemms gemms_of(KernelTag<&MlpKernels::swiglu_backward>, const Tensor& dy, const Tensor& x,
+                     const Tensor&, const MlpWeights& weights, const Args&...) {
+  return mlp_backward_gemms(dy, x, weights);
+}
+template <class... Args>
 KernelGemms gemms_of(KernelTag<&AttentionKernels::attention_forward>, const Tensor& qkv,
                      const Args&...) {
   return attention_forward_gemms(qkv);
