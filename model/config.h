@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/ops/token_grid.h"
+
 namespace edt {
 
 // The latents of a picture: those of the data set.
@@ -38,11 +40,9 @@ struct CommonConfig {
   // side have latents of a multiple of `step`.
   void check_side(const char* option, std::int64_t pixels, const GridStep& step) const;
   void check_sides(const GridStep& step) const;  // both of them
-  // Of models whose tokens stand on a square grid: UsageError where the latents are not square.
-  void require_square(const char* why) const;
 
   GridStep patch_step() const;  // of a model whose tokens are the patches
-  std::int64_t patches() const { return latents.height / patch * (latents.width / patch); }
+  TokenGrid patches() const { return {latents.height / patch, latents.width / patch}; }
 };
 
 // A ratio is drawn from [low, high).

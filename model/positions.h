@@ -4,13 +4,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/ops/token_grid.h"
+
 namespace edt {
 
-// Two-dimensional sin-cos positions [rows * columns, width] (He et al., arXiv 2111.06377): the
+// Two-dimensional sin-cos positions [tokens, width] (He et al., arXiv 2111.06377): the
 // first half encodes the column, the second half the row, each as sines then cosines.
-std::vector<float> sincos_positions(std::int64_t width, std::int64_t rows, std::int64_t columns);
-inline std::vector<float> sincos_positions(std::int64_t width, std::int64_t grid) {
-  return sincos_positions(width, grid, grid);
-}
+std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid);
 
 }  // namespace edt

@@ -9,8 +9,8 @@
 namespace edt {
 
 enum class TimestepSampling { kUniform, kLossSecondMoment };
-enum class OnNonFinite { kStop, kSkip, kGoBack };
-enum class OnSpike { kLog, kSkip, kGoBack };
+enum class OnNonFinite { kStop, kSkip, kRollBack };
+enum class OnSpike { kLog, kSkip, kRollBack };
 
 struct TrainOptions {
   std::int64_t steps = 400000;

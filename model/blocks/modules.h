@@ -88,9 +88,9 @@ struct PatchEmbedding {
 
 // What a block sees besides tokens and condition.
 struct BlockInputs {
-  Tensor amm;       // defined: attention with the modulation matrix
-  KeptTokens kept;  // defined: the tokens are those kept of the grid
-  Var skip;         // of the same shape as the tokens, for blocks that have a skip linear
+  Tensor amm;             // defined: attention with the modulation matrix
+  VisibleTokens visible;  // defined: the tokens are the visible ones of the grid
+  Var skip;               // of the same shape as the tokens, for blocks that have a skip linear
 };
 
 // A transformer block with adaLN-Zero conditioning: where it has them with relative-position bias,
@@ -98,6 +98,7 @@ struct BlockInputs {
 struct TransformerBlock {
   std::int64_t heads = 0;           // of this rank
   Parameter* bias_table = nullptr;  // nullptr: no bias
+  TokenGrid grid;                   // of the table
   Linear skip;                      // no weight: no skip
   Linear qkv, projection, fc1, fc2;
   Modulation modulation;
@@ -105,7 +106,7 @@ struct TransformerBlock {
 
   struct Sizes {
     std::int64_t width, heads, mlp_ratio, condition;
-    std::int64_t grid = 0;        // side of the grid of a bias table; 0: no bias
+    TokenGrid grid = {};          // of a bias table; of no rows: no bias
     std::int64_t spare_rows = 0;  // of the table, as published
     bool has_skip = false;
   };

@@ -9,11 +9,9 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
     : Model(config, ranks), config_(config) {
   config_.validate();
   check_tensor_degree(config_.name, config_.tensor_degrees(), ranks);
-  const std::int64_t width = config_.width, tokens = config_.patches();
-  fixed_tables_.push_back({"pos_embed",
-                           {1, tokens, width},
-                           sincos_positions(width, config_.latents.height / config_.patch,
-                                            config_.latents.width / config_.patch)});
+  const std::int64_t width = config_.width, tokens = config_.patches().tokens();
+  fixed_tables_.push_back(
+      {"pos_embed", {1, tokens, width}, sincos_positions(width, config_.patches())});
   positions_ = constant(device, fixed_tables_.back().values, {tokens, width}, dtype);
   patch_embedding_ = PatchEmbedding::make(parameters_, width, config_);
   embedding_ = ConditionEmbedding::make(parameters_, width, config_.classes);

@@ -169,7 +169,7 @@ std::string silence_of(int rank, std::size_t ranks, const RankStatus& last_heard
       last_heard.host, seconds, activity(last_heard));
 }
 
-std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds timeout) {
+std::optional<std::string> diagnose(const std::vector<HeardStatus>& ranks, Seconds timeout) {
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     if (!ranks[rank].ended && ranks[rank].silent > timeout.count()) {
       return silence_of(static_cast<int>(rank), ranks.size(), ranks[rank].status,

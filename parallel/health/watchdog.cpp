@@ -136,7 +136,7 @@ bool Watchdog::all_ended() const {
 bool Watchdog::round() {
   now_ = options_.now();
   report();
-  read_letters();
+  read_messages();
   if (!over_) look();
   if (over_ || abandoned_) return false;
   if (!ending_) return true;
@@ -168,7 +168,7 @@ void Watchdog::report() {
   }
 }
 
-void Watchdog::read_letters() {
+void Watchdog::read_messages() {
   while (const auto message = side_channel_->poll()) {
     Peer& peer = peers_[static_cast<std::size_t>(message->from)];
     peer.last = now_;
@@ -193,7 +193,7 @@ void Watchdog::look() {
     all.push_back(peer.heard);
   }
   if (rank_ == 0) {
-    const auto diagnosis = judge(all, timeout());
+    const auto diagnosis = diagnose(all, timeout());
     if (diagnosis) carry_out(*diagnosis, true);
     return;
   }
@@ -207,9 +207,9 @@ void Watchdog::look() {
 // done by threads that nobody waits for beyond a deadline.
 void Watchdog::carry_out(const std::string& diagnosis, bool from_root) {
   if (rank_ == 0) post_all(kDiagnosis + diagnosis);
-  const Seconds patience = Seconds(rank_ == 0 ? 0.5 : 2) + 2 * interval();
+  const Seconds grace = Seconds(rank_ == 0 ? 0.5 : 2) + 2 * interval();
   if (aborts_itself_) {
-    std::thread([status = options_.status, deadline = patience + kDumpTime + kAbortTime] {
+    std::thread([status = options_.status, deadline = grace + kDumpTime + kAbortTime] {
       std::this_thread::sleep_for(deadline);
       std::_Exit(status);
     }).detach();
@@ -232,7 +232,7 @@ void Watchdog::carry_out(const std::string& diagnosis, bool from_root) {
   }).detach();
   dumped.wait_for(kDumpTime);
   // The others read the diagnosis within an interval, and write their files before the job ends.
-  std::this_thread::sleep_for(patience);
+  std::this_thread::sleep_for(grace);
   over_ = true;
   options_.abort(options_.status);
 }
