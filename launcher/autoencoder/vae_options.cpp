@@ -9,8 +9,9 @@ Option& VaeOptions::declare(OptionSet& options, std::string help, bool decodes) 
   options
       .add("vae-scale", &network.scale,
            "of the latents, where the file does not say it; 0: as it says")
-      .at_least(0);
-  options.add("vae-shift", &network.shift, "that goes with it");
+      .at_least(0)
+      .single_precision();
+  options.add("vae-shift", &network.shift, "that goes with it").single_precision();
   options
       .add("vae-groups", &network.norm_groups,
            "of its norms, where no config.json lies beside it; 0: 32, as published")
