@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "core/base/span.h"
 #include "core/json/json_text.h"
 #include "parallel/health/process_dump.h"
 
@@ -166,6 +167,7 @@ void Watchdog::report() {
   } else if (!ending_since_) {
     side_channel_->post(0, kStatus + to_text(own_status()));
   }
+  mark_report();
 }
 
 void Watchdog::read_letters() {

@@ -22,7 +22,7 @@ int main(int, char** argv) {
   const auto recorder = std::make_shared<edt::FlightRecorder>();
   edt::WatchdogOptions options;
   // Ranks that work may be slow on a full machine.
-  options.timeout = edt::Seconds(std::string(argv[1]) == "works" ? 10 : 2);
+  options.timeout = edt::Seconds(std::string(argv[1]) == "works" ? 60 : 4);
   options.directory = argv[3];
   edt::Watchdog watchdog(*world, recorder, options);
   const auto data = world->split(0, 0, "data");
