@@ -20,6 +20,7 @@ set_target_properties(DNNL::dnnl PROPERTIES
 find_package(MPI 3.1 REQUIRED COMPONENTS C)
 find_package(HDF5 1.10.7 REQUIRED COMPONENTS C)
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
+find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PkgConfig REQUIRED)

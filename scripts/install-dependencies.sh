@@ -11,6 +11,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build ccache pkg-config
   libdnnl-dev              # matrix products on the CPU
+  libeigen3-dev            # eigenvalues of covariances
   libhdf5-dev              # data shards and checkpoints
   libhwy-dev               # SIMD kernels
   libboost-dev libboost-program-options-dev

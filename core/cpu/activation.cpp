@@ -117,6 +117,56 @@ void GeluAgainSpan(const float* dy, const Span& x, const Span& y, const Span& dx
   }
 }
 
+template <class X, class Y>
+void SiluGate(const X* h, Y* y, std::int64_t rows, std::int64_t units) {
+  for (std::int64_t r = 0; r < rows; ++r, h += 2 * units, y += units) {
+    for (std::int64_t i = 0; i < units; i += Lanes()) {
+      const FloatVec gate = Silu::Both(LoadVec(h + i, units - i)).y;
+      StoreVec(hn::Mul(gate, LoadVec(h + units + i, units - i)), y + i, units - i);
+    }
+  }
+}
+
+template <class X, class Y>
+void SiluGateAgain(const float* dy, const X* h, Y* y, Y* dh, std::int64_t rows,
+                   std::int64_t units) {
+  for (std::int64_t r = 0; r < rows;
+       ++r, dy += units, h += 2 * units, y += units, dh += 2 * units) {
+    for (std::int64_t i = 0; i < units; i += Lanes()) {
+      const std::int64_t left = units - i;
+      const Value gate = Silu::Both(LoadVec(h + i, left));
+      const FloatVec value = LoadVec(h + units + i, left), d = LoadVec(dy + i, left);
+      StoreVec(hn::Mul(gate.y, value), y + i, left);
+      StoreVec(hn::Mul(hn::Mul(d, value), gate.slope), dh + i, left);
+      StoreVec(hn::Mul(d, gate.y), dh + units + i, left);
+    }
+  }
+}
+
+// f(typed pointer) by the dtype of the memory.
+template <class F>
+void WithSpan(const Span& span, F&& f) {
+  if (span.dtype == DType::kFloat32) {
+    f(static_cast<float*>(span.data));
+  } else {
+    f(static_cast<bfloat16*>(span.data));
+  }
+}
+
+void SiluGateSpan(const Span& h, const Span& y, std::int64_t rows, std::int64_t units) {
+  WithSpan(
+      h, [&](const auto* in) { WithSpan(y, [&](auto* out) { SiluGate(in, out, rows, units); }); });
+}
+
+void SiluGateAgainSpan(const float* dy, const Span& h, const Span& y, const Span& dh,
+                       std::int64_t rows, std::int64_t units) {
+  WithSpan(h, [&](const auto* in) {
+    WithSpan(y, [&]<class Y>(Y* out) {
+      SiluGateAgain(dy, in, out, static_cast<Y*>(dh.data), rows, units);
+    });
+  });
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace edt
@@ -136,6 +186,8 @@ Span span_of(const Tensor& tensor) {
 HWY_EXPORT(ActivateSpan);
 HWY_EXPORT(GradientSpan);
 HWY_EXPORT(GeluAgainSpan);
+HWY_EXPORT(SiluGateSpan);
+HWY_EXPORT(SiluGateAgainSpan);
 
 }  // namespace
 
@@ -150,6 +202,15 @@ void activation_gradient(Activation kind, Span dy, Span x, Span dx, std::int64_t
 
 void gelu_again(const float* dy, Span x, Span y, Span dx, std::int64_t n) {
   HWY_DYNAMIC_DISPATCH(GeluAgainSpan)(dy, x, y, dx, n);
+}
+
+void silu_gate(Span h, Span y, std::int64_t rows, std::int64_t units) {
+  HWY_DYNAMIC_DISPATCH(SiluGateSpan)(h, y, rows, units);
+}
+
+void silu_gate_again(const float* dy, Span h, Span y, Span dh, std::int64_t rows,
+                     std::int64_t units) {
+  HWY_DYNAMIC_DISPATCH(SiluGateAgainSpan)(dy, h, y, dh, rows, units);
 }
 
 void CpuBackend::activation_forward(Activation kind, T x, T y) {

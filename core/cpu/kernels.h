@@ -46,9 +46,16 @@ class CpuBackend final : public Backend {
   // y = x W^T + bias + positions for rows `first` on
   void linear_chunk(const Matrix& x, const Matrix& weight, T bias, T positions, const Matrix& y,
                     std::int64_t first);
-  // mlp.cpp: fills `activated`, adds to the bias gradient and returns the gradient of hidden
-  Matrix gelu_backward_chunk(const Matrix& dactivated, const Matrix& hidden,
-                             const Matrix& activated, G dbias, bool first);
+  // mlp.cpp, by what lies between the two products
+  template <class Form>
+  void feed_forward(T x, const MlpWeights& weights, T hidden, T y);
+  template <class Form>
+  void feed_forward_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
+                             const MlpGrads& grads);
+  // Fills `activated`, adds to the bias gradient and returns the gradient of hidden.
+  template <class Form>
+  Matrix activation_backward_chunk(const Matrix& dactivated, const Matrix& hidden,
+                                   const Matrix& activated, G dbias, bool first);
 
   // attention.cpp
   static AttentionPlan attention_plan(T qkv, T table);

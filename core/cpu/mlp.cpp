@@ -1,5 +1,6 @@
-// The MLP in chunks of rows: gelu(h) of a chunk lives in cache only, between the two products of
-// forward, and again, recomputed together with gelu'(h), between the products of backward.
+// The MLP in chunks of rows: the activation of a chunk lives in cache only, between the two
+// products of forward, and again, recomputed together with its derivative, between the products of
+// backward.
 #include "core/cpu/activation_kernels.h"
 #include "core/cpu/chunks.h"
 #include "core/cpu/column_sums.h"
@@ -14,10 +15,39 @@ Matrix scratch_matrix(Scratch& scratch, Slot slot, std::int64_t rows, std::int64
   return {{scratch.floats(slot, rows * columns), dtype}, rows, columns};
 }
 
+// What lies between the two products. h [rows, units * kColumnsPerUnit], y [rows, units].
+struct Gelu {
+  static constexpr std::int64_t kColumnsPerUnit = 1;
+  // dh may be the memory of dy.
+  static constexpr bool kInPlace = true;
+
+  static void value(Span h, Span y, std::int64_t rows, std::int64_t units) {
+    activate(Activation::kGeluTanh, h, y, rows * units);
+  }
+  static void again(const float* dy, Span h, Span y, Span dh, std::int64_t rows,
+                    std::int64_t units) {
+    gelu_again(dy, h, y, dh, rows * units);
+  }
+};
+
+struct Swiglu {
+  static constexpr std::int64_t kColumnsPerUnit = 2;
+  static constexpr bool kInPlace = false;
+
+  static void value(Span h, Span y, std::int64_t rows, std::int64_t units) {
+    silu_gate(h, y, rows, units);
+  }
+  static void again(const float* dy, Span h, Span y, Span dh, std::int64_t rows,
+                    std::int64_t units) {
+    silu_gate_again(dy, h, y, dh, rows, units);
+  }
+};
+
 }  // namespace
 
-void CpuBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
-  const std::int64_t width = weights.fc1.shape[0];
+template <class Form>
+void CpuBackend::feed_forward(T x, const MlpWeights& weights, T hidden, T y) {
+  const std::int64_t width = weights.fc1.shape[0], units = width / Form::kColumnsPerUnit;
   const DType operand = matmul_.operand_dtype(x.dtype);
   const Matrix fc1 = matmul_.operand(weights.fc1, Slot::kConvertedW);
   const Matrix fc2 = matmul_.operand(weights.fc2, Slot::kConvertedW2);
@@ -27,23 +57,26 @@ void CpuBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
     const Matrix h = in_place
                          ? Matrix(hidden).slice(begin, end)
                          : scratch_matrix(scratch_, Slot::kHidden, rows, width, DType::kFloat32);
-    const Matrix activated = scratch_matrix(scratch_, Slot::kActivated, rows, width, operand);
+    const Matrix activated = scratch_matrix(scratch_, Slot::kActivated, rows, units, operand);
     linear_chunk(matmul_.operand(Matrix(x).slice(begin, end), Slot::kConvertedX), fc1,
                  weights.fc1_bias, {}, h, begin);
     if (hidden.defined()) finish_chunk(h, Matrix(hidden).slice(begin, end), false);
-    parallel_ranges(rows * width, 8192, [&](std::int64_t from, std::int64_t to) {
-      activate(Activation::kGeluTanh, h.span.from(from), activated.span.from(from), to - from);
-    });
+    parallel_ranges(rows, std::max<std::int64_t>(1, 8192 / width),
+                    [&](std::int64_t from, std::int64_t to) {
+                      Form::value(h.span.from(from * width), activated.span.from(from * units),
+                                  to - from, units);
+                    });
     linear_chunk(activated, fc2, weights.fc2_bias, {}, Matrix(y).slice(begin, end), begin);
   });
 }
 
-Matrix CpuBackend::gelu_backward_chunk(const Matrix& dactivated, const Matrix& hidden,
-                                       const Matrix& activated, G dbias, bool first) {
-  const std::int64_t width = hidden.columns, parts = thread_count();
+template <class Form>
+Matrix CpuBackend::activation_backward_chunk(const Matrix& dactivated, const Matrix& hidden,
+                                             const Matrix& activated, G dbias, bool first) {
+  const std::int64_t width = hidden.columns, units = activated.columns, parts = thread_count();
   const DType operand = activated.span.dtype;
   const Matrix dhidden =
-      operand == DType::kFloat32
+      Form::kInPlace && operand == DType::kFloat32
           ? dactivated
           : scratch_matrix(scratch_, Slot::kConvertedHidden, hidden.rows, width, operand);
   float* partials = scratch_.floats(Slot::kPartials, parts * width);
@@ -52,8 +85,9 @@ Matrix CpuBackend::gelu_backward_chunk(const Matrix& dactivated, const Matrix& h
     constexpr std::int64_t kBlock = 8;  // rows that stay in L1 between the two loops
     for (std::int64_t row = r.begin; row < r.end; row += kBlock) {
       const std::int64_t rows = std::min(kBlock, r.end - row), at = row * width;
-      gelu_again(static_cast<const float*>(dactivated.span.data) + at, hidden.span.from(at),
-                 activated.span.from(at), dhidden.span.from(at), rows * width);
+      Form::again(static_cast<const float*>(dactivated.span.data) + row * units,
+                  hidden.span.from(at), activated.span.from(row * units), dhidden.span.from(at),
+                  rows, units);
       add_column_sums(dhidden.span.from(at), rows, width, width, partials + part * width);
     }
   });
@@ -64,9 +98,10 @@ Matrix CpuBackend::gelu_backward_chunk(const Matrix& dactivated, const Matrix& h
   return dhidden;
 }
 
-void CpuBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
-                              const MlpGrads& grads) {
-  const std::int64_t width = weights.fc1.shape[0];
+template <class Form>
+void CpuBackend::feed_forward_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
+                                       const MlpGrads& grads) {
+  const std::int64_t width = weights.fc1.shape[0], units = width / Form::kColumnsPerUnit;
   const DType operand = matmul_.operand_dtype(x.dtype);
   const Matrix fc1 = matmul_.operand(weights.fc1, Slot::kConvertedW);
   const Matrix fc2 = matmul_.operand(weights.fc2, Slot::kConvertedW2);
@@ -80,17 +115,35 @@ void CpuBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G 
     }
     const Matrix d = matmul_.operand(dy_rows, Slot::kConvertedDy);
     const Matrix in = matmul_.operand(Matrix(x).slice(begin, end), Slot::kConvertedX);
-    const Matrix activated = scratch_matrix(scratch_, Slot::kActivated, rows, width, operand);
-    const Matrix dactivated = scratch_matrix(scratch_, Slot::kHidden, rows, width, DType::kFloat32);
+    const Matrix activated = scratch_matrix(scratch_, Slot::kActivated, rows, units, operand);
+    const Matrix dactivated = scratch_matrix(scratch_, Slot::kHidden, rows, units, DType::kFloat32);
     matmul_.multiply(d, fc2, dactivated, false);
-    const Matrix dhidden = gelu_backward_chunk(dactivated, Matrix(hidden).slice(begin, end),
-                                               activated, grads.fc1_bias, first);
+    const Matrix dhidden = activation_backward_chunk<Form>(
+        dactivated, Matrix(hidden).slice(begin, end), activated, grads.fc1_bias, first);
     matmul_.multiply(d.t(), activated, grads.fc2.tensor, grads.fc2.accumulate || !first);
     matmul_.multiply(dhidden.t(), in, grads.fc1.tensor, grads.fc1.accumulate || !first);
     if (dx.wanted()) {
       multiply_into(dhidden, fc1, Matrix(dx.tensor).slice(begin, end), dx.accumulate);
     }
   });
+}
+
+void CpuBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
+  feed_forward<Gelu>(x, weights, hidden, y);
+}
+
+void CpuBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
+                              const MlpGrads& grads) {
+  feed_forward_backward<Gelu>(dy, x, hidden, weights, dx, grads);
+}
+
+void CpuBackend::swiglu_forward(T x, const MlpWeights& weights, T hidden, T y) {
+  feed_forward<Swiglu>(x, weights, hidden, y);
+}
+
+void CpuBackend::swiglu_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
+                                 const MlpGrads& grads) {
+  feed_forward_backward<Swiglu>(dy, x, hidden, weights, dx, grads);
 }
 
 }  // namespace edt

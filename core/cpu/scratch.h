@@ -16,7 +16,7 @@ enum class Slot {
   kConvertedW2,
   kConvertedHidden,
   kHidden,      // the MLP's pre-activation of one chunk of rows, or its gradient
-  kActivated,   // gelu of it
+  kActivated,   // its activation
   kResult,      // a float32 result on its way to bf16
   kPartials,    // per-thread or per-task sums
   kAttention,   // per-thread panels

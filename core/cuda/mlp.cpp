@@ -1,5 +1,5 @@
 // Two products, gelu in the epilogue of the first. cuBLASLt does not say how exact its gelu is:
-// float32 takes the separate kernel.
+// float32 takes the separate kernel. SwiGLU, which halves the columns, is a kernel between them.
 #include "core/cuda/backend.h"
 #include "core/cuda/kernels/elementwise.h"
 #include "core/cuda/typed.h"
@@ -67,6 +67,32 @@ void CudaBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G
     linear_backward_input(dy, weights.fc2, {dhidden, false});
     launch_gelu_again(stream(), x.dtype, hidden.data, dhidden.data, activated.data, rows * width);
   }
+  linear_backward_weight(dy, activated, grads.fc2, grads.fc2_bias);
+  linear_backward_weight(dhidden, x, grads.fc1, grads.fc1_bias);
+  if (dx.wanted()) linear_backward_input(dhidden, weights.fc1, dx);
+}
+
+void CudaBackend::swiglu_forward(T x, const MlpWeights& weights, T hidden, T y) {
+  const std::int64_t rows = x.shape[0], units = weights.fc2.shape[1];
+  const Tensor activated =
+      scratch_matrix(scratch_, ScratchSlot::kActivated, rows, units, element_of(x));
+  const Tensor h = hidden.defined()
+                       ? hidden
+                       : scratch_matrix(scratch_, ScratchSlot::kHidden, rows, 2 * units, x.dtype);
+  linear_forward(x, weights.fc1, weights.fc1_bias, {}, h);
+  launch_silu_gate(stream(), x.dtype, h.data, activated.data, rows, units);
+  linear_forward(activated, weights.fc2, weights.fc2_bias, {}, y);
+}
+
+void CudaBackend::swiglu_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
+                                  const MlpGrads& grads) {
+  const std::int64_t rows = x.shape[0], units = weights.fc2.shape[1];
+  const Tensor activated =
+      scratch_matrix(scratch_, ScratchSlot::kActivated, rows, units, element_of(x));
+  const Tensor dhidden = scratch_matrix(scratch_, ScratchSlot::kHidden, rows, 2 * units, x.dtype);
+  EDT_ASSERT(hidden.dtype == dy.dtype);
+  linear_backward_input(dy, weights.fc2, {activated, false});
+  launch_silu_gate_again(stream(), x.dtype, hidden.data, activated.data, dhidden.data, rows, units);
   linear_backward_weight(dy, activated, grads.fc2, grads.fc2_bias);
   linear_backward_weight(dhidden, x, grads.fc1, grads.fc1_bias);
   if (dx.wanted()) linear_backward_input(dhidden, weights.fc1, dx);

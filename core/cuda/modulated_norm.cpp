@@ -1,4 +1,4 @@
-// The three modulated norms: what their rows are gathered from.
+// The modulated norms: what their rows are gathered from.
 #include "core/cuda/backend.h"
 #include "core/cuda/kernels/norm.h"
 #include "core/cuda/kernels/slices.h"
@@ -26,7 +26,8 @@ NormCall merged_rows(const Tensor& y, const Tensor& x, const Tensor& mask) {
 
 void forward(cudaStream_t stream, NormCall call, const Columns& shift, const Columns& scale,
              const Tensor& y, const Tensor& stats) {
-  EDT_ASSERT(shift.tensor.dtype == y.dtype && scale.tensor.dtype == y.dtype);
+  EDT_ASSERT(!shift.tensor.defined() || shift.tensor.dtype == y.dtype);
+  EDT_ASSERT(scale.tensor.dtype == y.dtype);
   call.shift = view_of(shift);
   call.scale = view_of(scale);
   call.stats = stats.as<float>();
@@ -36,25 +37,33 @@ void forward(cudaStream_t stream, NormCall call, const Columns& shift, const Col
   launch_norm_forward(stream, plan, call, static_cast<float>(kNormEpsilon));
 }
 
-void backward(cudaStream_t stream, CudaScratch& scratch, NormCall call, const Tensor& dy,
-              const Tensor& stats, const Columns& scale, const Columns& dshift,
-              const Columns& dscale) {
+// `call` completed, and started; returns the number of slices.
+std::int64_t start_backward(cudaStream_t stream, CudaScratch& scratch, NormCall& call,
+                            const Tensor& dy, const Tensor& stats, const Columns& scale,
+                            bool sums) {
   EDT_ASSERT(scale.tensor.dtype == dy.dtype);
   call.scale = view_of(scale);
   call.stats = stats.as<float>();
   call.dy = dy.data;
   const RowPlan plan = backward_plan(call.batch, call.tokens, call.width, norm_vectors(call));
   check_rows("modulated_norm", plan, call.batch, call.width);
-  const bool sums = dshift.tensor.defined() || dscale.tensor.defined();
   if (sums) {
     call.partials =
         scratch.floats(ScratchSlot::kPartials, call.batch * plan.slices * 2 * call.width);
   }
   launch_norm_backward(stream, plan, call);
+  return plan.slices;
+}
+
+void backward(cudaStream_t stream, CudaScratch& scratch, NormCall call, const Tensor& dy,
+              const Tensor& stats, const Columns& scale, const Columns& dshift,
+              const Columns& dscale) {
+  const bool sums = dshift.tensor.defined() || dscale.tensor.defined();
+  const std::int64_t slices = start_backward(stream, scratch, call, dy, stats, scale, sums);
   if (!sums) return;
   launch_add_slices(stream, {.partials = call.partials,
                              .batch = call.batch,
-                             .slices = plan.slices,
+                             .slices = slices,
                              .width = call.width,
                              .groups = 2,
                              .to = {view_of(dshift), view_of(dscale)},
@@ -72,6 +81,34 @@ void CudaBackend::modulated_norm_backward(T dy, T x, T stats, C scale, G dx, C d
   call.dx[0] = dx.tensor.data;
   call.accumulate[0] = dx.accumulate;
   backward(stream(), scratch_, call, dy, stats, scale, dshift, dscale);
+}
+
+void CudaBackend::modulated_rms_norm_forward(T x, T weight, C shift, C scale, T y, T stats) {
+  EDT_ASSERT(weight.dtype == y.dtype);
+  NormCall call = rows_of(y, 1, x, {});
+  call.weight = weight.data;
+  forward(stream(), call, shift, scale, y, stats);
+}
+
+void CudaBackend::modulated_rms_norm_backward(T dy, T x, T weight, T stats, C scale, G dx,
+                                              G dweight, C dshift, C dscale) {
+  EDT_ASSERT(weight.dtype == dy.dtype);
+  NormCall call = rows_of(dy, 1, x, {});
+  call.weight = weight.data;
+  call.dx[0] = dx.tensor.data;
+  call.accumulate[0] = dx.accumulate;
+  const std::int64_t slices = start_backward(stream(), scratch_, call, dy, stats, scale, true);
+  launch_rms_sums(stream(), {.dtype = call.dtype,
+                             .partials = call.partials,
+                             .batch = call.batch,
+                             .slices = slices,
+                             .width = call.width,
+                             .weight = weight.data,
+                             .scale = view_of(scale),
+                             .dshift = view_of(dshift),
+                             .dscale = view_of(dscale),
+                             .dweight = dweight.tensor.as<float>(),
+                             .accumulate = dweight.accumulate});
 }
 
 void CudaBackend::merge_norm_forward(T x, C shift, C scale, T mask, T y, T stats) {

@@ -51,34 +51,44 @@ std::int32_t fixed_point(double weight) {
 
 }  // namespace
 
-LineWeights line_weights(std::int64_t in, std::int64_t out, Filter filter, std::int64_t from,
-                         int count) {
+ExactLineWeights exact_line_weights(std::int64_t in, std::int64_t out, Filter filter,
+                                    std::int64_t from, int count) {
   const Kernel kernel = kernel_of(filter);
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   const double spread = std::max(scale, 1.0);  // a smaller picture is averaged
   const double support = kernel.support * spread, inverse = 1 / spread;
-  LineWeights line;
+  ExactLineWeights line;
   line.taps = static_cast<int>(std::ceil(support)) * 2 + 1;
   line.weight.resize(static_cast<std::size_t>(count) * static_cast<std::size_t>(line.taps));
-  std::vector<double> exact(static_cast<std::size_t>(line.taps));
   for (int i = 0; i < count; ++i) {
     const double centre = (static_cast<double>(from + i) + 0.5) * scale;
     const auto first = std::max<std::int64_t>(static_cast<std::int64_t>(centre - support + 0.5), 0);
     const auto end = std::min(static_cast<std::int64_t>(centre + support + 0.5), in);
     const int taps = static_cast<int>(end - first);
+    double* weight = line.weight.data() + static_cast<std::ptrdiff_t>(i) * line.taps;
     double sum = 0;
     for (int t = 0; t < taps; ++t) {
       const double place = static_cast<double>(t + first) - centre + 0.5;
-      exact[static_cast<std::size_t>(t)] = kernel.value(place * inverse);
-      sum += exact[static_cast<std::size_t>(t)];
+      weight[t] = kernel.value(place * inverse);
+      sum += weight[t];
     }
-    std::int32_t* weight = line.weight.data() + static_cast<std::ptrdiff_t>(i) * line.taps;
-    for (int t = 0; t < taps; ++t) {
-      const double value = exact[static_cast<std::size_t>(t)];
-      weight[t] = fixed_point(sum != 0 ? value / sum : value);
-    }
+    for (int t = 0; t < taps && sum != 0; ++t) weight[t] = weight[t] / sum;
     line.first.push_back(first);
     line.count.push_back(taps);
+  }
+  return line;
+}
+
+LineWeights line_weights(std::int64_t in, std::int64_t out, Filter filter, std::int64_t from,
+                         int count) {
+  ExactLineWeights exact = exact_line_weights(in, out, filter, from, count);
+  LineWeights line{exact.taps, std::move(exact.first), std::move(exact.count), {}};
+  line.weight.resize(exact.weight.size());
+  for (std::size_t i = 0; i < line.first.size(); ++i) {
+    const std::size_t begin = i * static_cast<std::size_t>(line.taps);
+    for (std::size_t t = begin; t < begin + static_cast<std::size_t>(line.count[i]); ++t) {
+      line.weight[t] = fixed_point(exact.weight[t]);
+    }
   }
   return line;
 }

@@ -6,10 +6,6 @@
 namespace edt {
 namespace {
 
-Tensor by_head(const Tensor& qkv, std::int64_t heads) {
-  return qkv.reshaped({qkv.shape[0], qkv.shape[1], 3, heads, qkv.shape[2] / (3 * heads)});
-}
-
 void check_heads(const Var& qkv, std::int64_t heads, std::string_view name) {
   require(qkv.shape().rank() == 3 && heads > 0 && qkv.shape()[2] % (3 * heads) == 0, "attention",
           "{}: qkv is {}, which {} heads do not divide", name, to_string(qkv.shape()), heads);

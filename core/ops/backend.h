@@ -7,6 +7,7 @@
 #include "core/ops/diffusion_loss.h"
 #include "core/ops/embedding.h"
 #include "core/ops/gate.h"
+#include "core/ops/heads.h"
 #include "core/ops/layout.h"
 #include "core/ops/linear.h"
 #include "core/ops/matmul_ceiling.h"
@@ -25,6 +26,7 @@ class Backend : public Device,
                 public ActivationKernels,
                 public ModulatedNormKernels,
                 public GateKernels,
+                public HeadKernels,
                 public AttentionKernels,
                 public TokenKernels,
                 public EmbeddingKernels,

@@ -46,4 +46,9 @@ inline GradTarget as_matrix(const GradTarget& target) {
   return {as_matrix(target.tensor), target.accumulate};
 }
 
+// qkv [B, T, 3*H*d] as [B, T, 3, H, d].
+inline Tensor by_head(const Tensor& qkv, std::int64_t heads) {
+  return qkv.reshaped({qkv.shape[0], qkv.shape[1], 3, heads, qkv.shape[2] / (3 * heads)});
+}
+
 }  // namespace edt

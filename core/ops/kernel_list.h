@@ -23,54 +23,60 @@ using Int = std::int64_t;
 
 // KERNEL(family, bound, name, arguments...) for each; where it is used the names of
 // edt::kernel_list stand for the types.
-#define EDT_KERNELS(KERNEL)                                                                 \
-  KERNEL(LinearKernels, kMatrix, linear_forward, T, T, T, T, T)                             \
-  KERNEL(LinearKernels, kMatrix, linear_backward_input, T, T, G)                            \
-  KERNEL(LinearKernels, kMatrix, linear_backward_weight, T, T, G, G)                        \
-  KERNEL(LinearKernels, kMatrix, concat_linear_forward, T, T, T, T, T)                      \
-  KERNEL(LinearKernels, kMatrix, concat_linear_backward_input, T, T, G, G)                  \
-  KERNEL(LinearKernels, kMatrix, concat_linear_backward_weight, T, T, T, G, G)              \
-  KERNEL(BiasKernels, kRows, add_bias_forward, T, T, T)                                     \
-  KERNEL(BiasKernels, kRows, add_bias_backward, T, G)                                       \
-  KERNEL(MlpKernels, kMatrix, mlp_forward, T, const MlpWeights&, T, T)                      \
-  KERNEL(MlpKernels, kMatrix, mlp_backward, T, T, T, const MlpWeights&, G, const MlpGrads&) \
-  KERNEL(ActivationKernels, kRows, activation_forward, Activation, T, T)                    \
-  KERNEL(ActivationKernels, kRows, activation_backward, Activation, T, T, G)                \
-  KERNEL(ActivationKernels, kRows, add_forward, T, T, T)                                    \
-  KERNEL(ModulatedNormKernels, kRows, modulated_norm_forward, T, C, C, T, T)                \
-  KERNEL(ModulatedNormKernels, kRows, modulated_norm_backward, T, T, T, C, G, C, C)         \
-  KERNEL(ModulatedNormKernels, kRows, merge_norm_forward, T, C, C, T, T, T)                 \
-  KERNEL(ModulatedNormKernels, kRows, merge_norm_backward, T, T, T, C, T, G, C, C)          \
-  KERNEL(ModulatedNormKernels, kRows, concat_norm_forward, T, T, C, C, T, T)                \
-  KERNEL(ModulatedNormKernels, kRows, concat_norm_backward, T, T, T, T, C, G, G, C, C)      \
-  KERNEL(GateKernels, kRows, gate_residual_forward, T, C, T, T)                             \
-  KERNEL(GateKernels, kRows, gate_residual_backward, T, C, T, G, C)                         \
-  KERNEL(AttentionKernels, kAttention, attention_forward, T, T, T, T)                       \
-  KERNEL(AttentionKernels, kAttention, attention_backward, T, T, T, T, T, G, G)             \
-  KERNEL(AttentionKernels, kAttention, kept_attention_forward, T, Kept, T, T, T)            \
-  KERNEL(AttentionKernels, kAttention, kept_attention_backward, T, T, Kept, T, T, T, G, G)  \
-  KERNEL(AttentionKernels, kAttention, attention_modulated_forward, T, T, T, T)             \
-  KERNEL(TokenKernels, kRows, gather_tokens_forward, T, Kept, T)                            \
-  KERNEL(TokenKernels, kRows, gather_tokens_backward, T, Kept, G)                           \
-  KERNEL(TokenKernels, kRows, restore_tokens_forward, T, Kept, T, T)                        \
-  KERNEL(TokenKernels, kRows, restore_tokens_backward, T, Kept, G, G)                       \
-  KERNEL(TokenKernels, kRows, select_tokens_forward, T, T, Kept, T)                         \
-  KERNEL(TokenKernels, kRows, select_tokens_backward, T, Kept, G, G)                        \
-  KERNEL(TokenKernels, kRows, add_positions_forward, T, T, T)                               \
-  KERNEL(TokenKernels, kRows, add_positions_backward, T, G)                                 \
-  KERNEL(EmbeddingKernels, kRows, timestep_features, T, T)                                  \
-  KERNEL(EmbeddingKernels, kRows, label_forward, T, T, T)                                   \
-  KERNEL(EmbeddingKernels, kRows, label_backward, T, T, G)                                  \
-  KERNEL(LayoutKernels, kRows, patchify, T, Int, T)                                         \
-  KERNEL(LayoutKernels, kRows, unpatchify, T, Int, T)                                       \
-  KERNEL(LayoutKernels, kRows, pixel_shuffle_forward, T, T)                                 \
-  KERNEL(LayoutKernels, kRows, pixel_shuffle_backward, T, G)                                \
-  KERNEL(LayoutKernels, kRows, swap_leading_axes, T, G)                                     \
-  KERNEL(LayoutKernels, kRows, mask_tokens_forward, T, T, T, T)                             \
-  KERNEL(LayoutKernels, kRows, mask_tokens_backward, T, T, G)                               \
-  KERNEL(DiffusionKernels, kRows, diffusion_loss_forward, T, T, T, T, T, T, Int, T, T, T)   \
-  KERNEL(DiffusionKernels, kRows, diffusion_loss_backward, T, T, T, T, T, T, T, Int, G)     \
-  KERNEL(DiffusionKernels, kRows, add_noise, T, T, T, T)                                    \
+#define EDT_KERNELS(KERNEL)                                                                    \
+  KERNEL(LinearKernels, kMatrix, linear_forward, T, T, T, T, T)                                \
+  KERNEL(LinearKernels, kMatrix, linear_backward_input, T, T, G)                               \
+  KERNEL(LinearKernels, kMatrix, linear_backward_weight, T, T, G, G)                           \
+  KERNEL(LinearKernels, kMatrix, concat_linear_forward, T, T, T, T, T)                         \
+  KERNEL(LinearKernels, kMatrix, concat_linear_backward_input, T, T, G, G)                     \
+  KERNEL(LinearKernels, kMatrix, concat_linear_backward_weight, T, T, T, G, G)                 \
+  KERNEL(BiasKernels, kRows, add_bias_forward, T, T, T)                                        \
+  KERNEL(BiasKernels, kRows, add_bias_backward, T, G)                                          \
+  KERNEL(MlpKernels, kMatrix, mlp_forward, T, const MlpWeights&, T, T)                         \
+  KERNEL(MlpKernels, kMatrix, mlp_backward, T, T, T, const MlpWeights&, G, const MlpGrads&)    \
+  KERNEL(MlpKernels, kMatrix, swiglu_forward, T, const MlpWeights&, T, T)                      \
+  KERNEL(MlpKernels, kMatrix, swiglu_backward, T, T, T, const MlpWeights&, G, const MlpGrads&) \
+  KERNEL(ActivationKernels, kRows, activation_forward, Activation, T, T)                       \
+  KERNEL(ActivationKernels, kRows, activation_backward, Activation, T, T, G)                   \
+  KERNEL(ActivationKernels, kRows, add_forward, T, T, T)                                       \
+  KERNEL(ModulatedNormKernels, kRows, modulated_norm_forward, T, C, C, T, T)                   \
+  KERNEL(ModulatedNormKernels, kRows, modulated_norm_backward, T, T, T, C, G, C, C)            \
+  KERNEL(ModulatedNormKernels, kRows, merge_norm_forward, T, C, C, T, T, T)                    \
+  KERNEL(ModulatedNormKernels, kRows, merge_norm_backward, T, T, T, C, T, G, C, C)             \
+  KERNEL(ModulatedNormKernels, kRows, concat_norm_forward, T, T, C, C, T, T)                   \
+  KERNEL(ModulatedNormKernels, kRows, concat_norm_backward, T, T, T, T, C, G, G, C, C)         \
+  KERNEL(ModulatedNormKernels, kRows, modulated_rms_norm_forward, T, T, C, C, T, T)            \
+  KERNEL(ModulatedNormKernels, kRows, modulated_rms_norm_backward, T, T, T, T, C, G, G, C, C)  \
+  KERNEL(GateKernels, kRows, gate_residual_forward, T, C, T, T)                                \
+  KERNEL(GateKernels, kRows, gate_residual_backward, T, C, T, G, C)                            \
+  KERNEL(HeadKernels, kRows, head_transform_forward, T, T, T, T)                               \
+  KERNEL(HeadKernels, kRows, head_transform_backward, T, T, T, T, G, T)                        \
+  KERNEL(AttentionKernels, kAttention, attention_forward, T, T, T, T)                          \
+  KERNEL(AttentionKernels, kAttention, attention_backward, T, T, T, T, T, G, G)                \
+  KERNEL(AttentionKernels, kAttention, kept_attention_forward, T, Kept, T, T, T)               \
+  KERNEL(AttentionKernels, kAttention, kept_attention_backward, T, T, Kept, T, T, T, G, G)     \
+  KERNEL(AttentionKernels, kAttention, attention_modulated_forward, T, T, T, T)                \
+  KERNEL(TokenKernels, kRows, gather_tokens_forward, T, Kept, T)                               \
+  KERNEL(TokenKernels, kRows, gather_tokens_backward, T, Kept, G)                              \
+  KERNEL(TokenKernels, kRows, restore_tokens_forward, T, Kept, T, T)                           \
+  KERNEL(TokenKernels, kRows, restore_tokens_backward, T, Kept, G, G)                          \
+  KERNEL(TokenKernels, kRows, select_tokens_forward, T, T, Kept, T)                            \
+  KERNEL(TokenKernels, kRows, select_tokens_backward, T, Kept, G, G)                           \
+  KERNEL(TokenKernels, kRows, add_positions_forward, T, T, T)                                  \
+  KERNEL(TokenKernels, kRows, add_positions_backward, T, G)                                    \
+  KERNEL(EmbeddingKernels, kRows, timestep_features, T, T)                                     \
+  KERNEL(EmbeddingKernels, kRows, label_forward, T, T, T)                                      \
+  KERNEL(EmbeddingKernels, kRows, label_backward, T, T, G)                                     \
+  KERNEL(LayoutKernels, kRows, patchify, T, Int, T)                                            \
+  KERNEL(LayoutKernels, kRows, unpatchify, T, Int, T)                                          \
+  KERNEL(LayoutKernels, kRows, pixel_shuffle_forward, T, T)                                    \
+  KERNEL(LayoutKernels, kRows, pixel_shuffle_backward, T, G)                                   \
+  KERNEL(LayoutKernels, kRows, swap_leading_axes, T, G)                                        \
+  KERNEL(LayoutKernels, kRows, mask_tokens_forward, T, T, T, T)                                \
+  KERNEL(LayoutKernels, kRows, mask_tokens_backward, T, T, G)                                  \
+  KERNEL(DiffusionKernels, kRows, diffusion_loss_forward, T, T, T, T, T, T, Int, T, T, T)      \
+  KERNEL(DiffusionKernels, kRows, diffusion_loss_backward, T, T, T, T, T, T, T, Int, G)        \
+  KERNEL(DiffusionKernels, kRows, add_noise, T, T, T, T)                                       \
   KERNEL(DiffusionKernels, kRows, random_normal, random::StreamKey, T, T)
 
 #define EDT_PICTURE_KERNELS(KERNEL)                                                             \
@@ -83,7 +89,8 @@ using Int = std::int64_t;
   KERNEL(ChannelKernels, kRows, fold_pixels, T, Int, Int, T)                                    \
   KERNEL(ChannelKernels, kRows, unfold_pixels, T, Int, Int, T)                                  \
   KERNEL(ChannelKernels, kRows, gated_silu, T, T)                                               \
-  KERNEL(ChannelKernels, kRows, join_channels, T, T, T)
+  KERNEL(ChannelKernels, kRows, join_channels, T, T, T)                                         \
+  KERNEL(PoolKernels, kRows, pool, T, const PoolForm&, T)
 
 // In the class of a backend, EDT_KERNELS(EDT_OVERRIDE): all of them, each in the file of its
 // family.

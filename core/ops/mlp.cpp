@@ -6,40 +6,68 @@
 namespace edt {
 namespace {
 
-MlpWeights read(Tape& tape, const MlpParameters& p) {
+// What lies between the two products: the kernels, and how many rows of fc1 make one hidden unit.
+struct FeedForwardForm {
+  std::string_view name, forward_scope, backward_scope;
+  std::int64_t rows_per_unit;
+  decltype(&MlpKernels::mlp_forward) forward;
+  decltype(&MlpKernels::mlp_backward) backward;
+};
+
+constexpr FeedForwardForm kGeluForm{
+    "mlp", "mlp.forward", "mlp.backward", 1, &MlpKernels::mlp_forward, &MlpKernels::mlp_backward};
+constexpr FeedForwardForm kSwigluForm{"swiglu",
+                                      "swiglu.forward",
+                                      "swiglu.backward",
+                                      2,
+                                      &MlpKernels::swiglu_forward,
+                                      &MlpKernels::swiglu_backward};
+
+MlpWeights read_weights(Tape& tape, const MlpParameters& p) {
   return {tape.read(p.fc1), tape.read(p.fc1_bias), tape.read(p.fc2),
           p.fc2_bias ? tape.read(*p.fc2_bias) : Tensor{}};
+}
+
+void check_mlp_parameters(const FeedForwardForm& form, const MlpParameters& p, std::int64_t width) {
+  const std::int64_t units = p.fc2.shape[1], hidden_width = form.rows_per_unit * units;
+  check_shape(form.name, p.fc1.name, p.fc1.shape, {hidden_width, width});
+  check_shape(form.name, p.fc1_bias.name, p.fc1_bias.shape, {hidden_width});
+  check_shape(form.name, p.fc2.name, p.fc2.shape, {width, units});
+  if (p.fc2_bias != nullptr) check_shape(form.name, p.fc2_bias->name, p.fc2_bias->shape, {width});
+}
+
+Var feed_forward(const FeedForwardForm& form, Tape& tape, const Var& x, const MlpParameters& p) {
+  check_mlp_parameters(form, p, x.shape().columns());
+  const std::int64_t rows = x.shape().rows();
+  const double flops = 2.0 * static_cast<double>(rows) *
+                       static_cast<double>(p.fc1.shape.elements() + p.fc2.shape.elements());
+  Var hidden = tape.recording() ? tape.make({rows, p.fc1.shape[0]}) : Var{};
+  Var y = tape.make(x.shape());
+  {
+    Profiler::Scope scope(tape.profiler(), form.forward_scope, flops);
+    (backend_of(tape).*form.forward)(as_matrix(x.tensor()), read_weights(tape, p),
+                                     hidden ? hidden.tensor() : Tensor{}, as_matrix(y.tensor()));
+  }
+  tape.record(form.name, y, {&p.fc1, &p.fc1_bias, &p.fc2, p.fc2_bias},
+              [&form, x, dx = x.grad(), hidden, p, flops](Tape& t, OutputGrad& dy) {
+                Profiler::Scope scope(t.profiler(), form.backward_scope, 2 * flops);
+                (backend_of(t).*form.backward)(
+                    as_matrix(dy.tensor()), as_matrix(x.tensor()), hidden.tensor(),
+                    read_weights(t, p), as_matrix(t.target(dx)),
+                    {t.target(p.fc1), t.target(p.fc1_bias), t.target(p.fc2),
+                     p.fc2_bias ? t.target(*p.fc2_bias) : GradTarget{}});
+              });
+  return y;
 }
 
 }  // namespace
 
 Var mlp(Tape& tape, const Var& x, const MlpParameters& p) {
-  const std::int64_t width = x.shape().columns();
-  const std::int64_t hidden_width = p.fc1.shape[0];
-  check_shape("mlp", p.fc1.name, p.fc1.shape, {hidden_width, width});
-  check_shape("mlp", p.fc1_bias.name, p.fc1_bias.shape, {hidden_width});
-  check_shape("mlp", p.fc2.name, p.fc2.shape, {width, hidden_width});
-  if (p.fc2_bias != nullptr) check_shape("mlp", p.fc2_bias->name, p.fc2_bias->shape, {width});
+  return feed_forward(kGeluForm, tape, x, p);
+}
 
-  const std::int64_t rows = x.shape().rows();
-  const double flops =
-      4.0 * static_cast<double>(rows) * static_cast<double>(p.fc1.shape.elements());
-  Var hidden = tape.recording() ? tape.make({rows, hidden_width}) : Var{};
-  Var y = tape.make(x.shape());
-  {
-    Profiler::Scope scope(tape.profiler(), "mlp.forward", flops);
-    backend_of(tape).mlp_forward(as_matrix(x.tensor()), read(tape, p),
-                                 hidden ? hidden.tensor() : Tensor{}, as_matrix(y.tensor()));
-  }
-  tape.record("mlp", y, {&p.fc1, &p.fc1_bias, &p.fc2, p.fc2_bias},
-              [x, dx = x.grad(), hidden, p, flops](Tape& t, OutputGrad& dy) {
-                Profiler::Scope scope(t.profiler(), "mlp.backward", 2 * flops);
-                backend_of(t).mlp_backward(as_matrix(dy.tensor()), as_matrix(x.tensor()),
-                                           hidden.tensor(), read(t, p), as_matrix(t.target(dx)),
-                                           {t.target(p.fc1), t.target(p.fc1_bias), t.target(p.fc2),
-                                            p.fc2_bias ? t.target(*p.fc2_bias) : GradTarget{}});
-              });
-  return y;
+Var swiglu(Tape& tape, const Var& x, const MlpParameters& p) {
+  return feed_forward(kSwigluForm, tape, x, p);
 }
 
 }  // namespace edt

@@ -1,5 +1,6 @@
-// The transformer's feed-forward block, y = W2 gelu(W1 x + b1) + b2, as one op: a backend may keep
-// the wide hidden activation in cache, and only the pre-activation is saved for backward.
+// The transformer's feed-forward block, y = W2 f(W1 x + b1) + b2, as one op: a backend may keep the
+// wide hidden activation in cache, and only the pre-activation h is saved for backward. f is gelu,
+// or SwiGLU (Shazeer, arXiv 2002.05202): silu of h's first half times its second half.
 #pragma once
 
 #include "core/ops/kernel.h"
@@ -21,6 +22,12 @@ struct MlpKernels : virtual KernelFamily {
                            const Tensor& y);
   virtual void mlp_backward(const Tensor& dy, const Tensor& x, const Tensor& hidden,
                             const MlpWeights& weights, const GradTarget& dx, const MlpGrads& grads);
+  // As these, fc1 [2F, D], its bias [2F] and hidden [M, 2F] being gate and value; fc2 is [D, F].
+  virtual void swiglu_forward(const Tensor& x, const MlpWeights& weights, const Tensor& hidden,
+                              const Tensor& y);
+  virtual void swiglu_backward(const Tensor& dy, const Tensor& x, const Tensor& hidden,
+                               const MlpWeights& weights, const GradTarget& dx,
+                               const MlpGrads& grads);
 };
 
 struct MlpParameters {
@@ -32,5 +39,6 @@ struct MlpParameters {
 
 // x [..., D] -> [..., D]
 Var mlp(Tape& tape, const Var& x, const MlpParameters& parameters);
+Var swiglu(Tape& tape, const Var& x, const MlpParameters& parameters);
 
 }  // namespace edt

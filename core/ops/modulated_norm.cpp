@@ -11,7 +11,9 @@ struct Modulation {
 };
 
 Modulation columns_of(const Tensor& modulation, std::int64_t width, ModulationChunks chunks) {
-  return {{modulation, chunks.shift * width, width}, {modulation, chunks.scale * width, width}};
+  const Columns scale{modulation, chunks.scale * width, width};
+  if (chunks.shift == ModulationChunks::kNoShift) return {{}, scale};
+  return {{modulation, chunks.shift * width, width}, scale};
 }
 
 void check_modulation(std::string_view op, const Var& x, const Var& modulation, std::int64_t width,
@@ -45,6 +47,34 @@ Var modulated_norm(Tape& tape, const Var& x, const Var& modulation, ModulationCh
         backend_of(t).modulated_norm_backward(dy.tensor(), x.tensor(), stats.tensor(),
                                               columns_of(modulation.tensor(), width, chunks).scale,
                                               t.target(dx), dshift, dscale);
+      });
+  return y;
+}
+
+Var modulated_rms_norm(Tape& tape, const Var& x, Parameter& weight, const Var& modulation,
+                       ModulationChunks chunks) {
+  require(x.shape().rank() == 3, "modulated_rms_norm", "input is {}, expected [B, T, D]",
+          to_string(x.shape()));
+  const std::int64_t width = x.shape()[2];
+  check_shape("modulated_rms_norm", weight.name, weight.shape, {width});
+  check_modulation("modulated_rms_norm", x, modulation, width, chunks);
+  Var y = tape.make(x.shape());
+  Var stats = tape.make({x.shape().rows(), 2}, tape.accurate_dtype());
+  {
+    Profiler::Scope scope(tape.profiler(), "modulated_norm.forward");
+    const auto [shift, scale] = columns_of(modulation.tensor(), width, chunks);
+    backend_of(tape).modulated_rms_norm_forward(x.tensor(), tape.read(weight), shift, scale,
+                                                y.tensor(), stats.tensor());
+  }
+  tape.record(
+      "modulated_rms_norm", y, {&weight},
+      [x, dx = x.grad(), &weight, modulation, stats, width, chunks](Tape& t, OutputGrad& dy) {
+        Profiler::Scope scope(t.profiler(), "modulated_norm.backward");
+        const auto [dshift, dscale] = columns_of(t.accumulator(modulation.grad()), width, chunks);
+        backend_of(t).modulated_rms_norm_backward(
+            dy.tensor(), x.tensor(), t.read(weight), stats.tensor(),
+            columns_of(modulation.tensor(), width, chunks).scale, t.target(dx), t.target(weight),
+            dshift, dscale);
       });
   return y;
 }

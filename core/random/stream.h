@@ -26,6 +26,7 @@ enum class Purpose : std::uint32_t {
   kSampleStep = 12,   // noise of a sampler step
   kSynthetic = 13,    // synthetic pictures
   kBenchmark = 14,
+  kEvaluation = 15,  // subsets of features
 };
 
 struct StreamKey {

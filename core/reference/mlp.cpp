@@ -1,5 +1,5 @@
-// h = W1 x + b1, y = W2 gelu(h) + b2.
-// dg = dy W2, dh = dg gelu'(h), dx = dh W1, dW2 = dy^T gelu(h), dW1 = dh^T x, db = column sums.
+// h = W1 x + b1, y = W2 f(h) + b2, where f is gelu or SwiGLU: silu(first half) * second half.
+// df = dy W2, dh = df f'(h), dx = dh W1, dW2 = dy^T f(h), dW1 = dh^T x, db = column sums.
 #include "core/reference/activation_function.h"
 #include "core/reference/kernels.h"
 #include "core/reference/matrix.h"
@@ -7,35 +7,92 @@
 namespace edt {
 namespace {
 
-constexpr Activation kGelu = Activation::kGeluTanh;
+struct GeluForm {
+  static constexpr std::int64_t kRowsPerUnit = 1;
 
-}  // namespace
+  static Doubles value(const Doubles& h, std::int64_t, std::int64_t) {
+    Doubles y = h;
+    for (double& value : y) value = activate(Activation::kGeluTanh, value);
+    return y;
+  }
+  static Doubles gradient(const Doubles& dy, const Doubles& h, std::int64_t, std::int64_t) {
+    Doubles dh = dy;
+    for (std::size_t i = 0; i < dh.size(); ++i) {
+      dh[i] *= activation_derivative(Activation::kGeluTanh, h[i]);
+    }
+    return dh;
+  }
+};
 
-void ReferenceBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
+struct SwigluForm {
+  static constexpr std::int64_t kRowsPerUnit = 2;
+
+  static Doubles value(const Doubles& h, std::int64_t rows, std::int64_t units) {
+    Doubles y(static_cast<std::size_t>(rows * units));
+    for (std::int64_t i = 0; i < rows * units; ++i) {
+      const std::int64_t gate = i / units * 2 * units + i % units;
+      y[i] = activate(Activation::kSilu, h[gate]) * h[gate + units];
+    }
+    return y;
+  }
+  static Doubles gradient(const Doubles& dy, const Doubles& h, std::int64_t rows,
+                          std::int64_t units) {
+    Doubles dh(h.size());
+    for (std::int64_t i = 0; i < rows * units; ++i) {
+      const std::int64_t gate = i / units * 2 * units + i % units;
+      dh[gate] = dy[i] * h[gate + units] * activation_derivative(Activation::kSilu, h[gate]);
+      dh[gate + units] = dy[i] * activate(Activation::kSilu, h[gate]);
+    }
+    return dh;
+  }
+};
+
+template <class Form>
+void forward(const Tensor& x, const MlpWeights& weights, const Tensor& hidden, const Tensor& y) {
   const std::int64_t m = x.shape[0], d = x.shape[1], f = weights.fc1.shape[0];
+  const std::int64_t units = f / Form::kRowsPerUnit;
   Doubles h = multiply(load(x), transposed(load(weights.fc1), f, d), m, d, f);
   add_to_rows(h, load(weights.fc1_bias), m, f);
   if (hidden.defined()) store(h, hidden);
-  for (double& value : h) value = activate(kGelu, value);
-  Doubles result = multiply(h, transposed(load(weights.fc2), d, f), m, f, d);
+  Doubles result =
+      multiply(Form::value(h, m, units), transposed(load(weights.fc2), d, units), m, units, d);
   if (weights.fc2_bias.defined()) add_to_rows(result, load(weights.fc2_bias), m, d);
   store(result, y);
 }
 
-void ReferenceBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
-                                    const MlpGrads& grads) {
+template <class Form>
+void backward(const Tensor& dy, const Tensor& x, const Tensor& hidden, const MlpWeights& weights,
+              const GradTarget& dx, const MlpGrads& grads) {
   const std::int64_t m = x.shape[0], d = x.shape[1], f = weights.fc1.shape[0];
+  const std::int64_t units = f / Form::kRowsPerUnit;
   const Doubles dout = load(dy), h = load(hidden);
-  Doubles g = h;
-  for (double& value : g) value = activate(kGelu, value);
-  store(multiply(transposed(dout, m, d), g, d, m, f), grads.fc2);
+  store(multiply(transposed(dout, m, d), Form::value(h, m, units), d, m, units), grads.fc2);
   store(column_sums(dout, m, d), grads.fc2_bias);
 
-  Doubles dh = multiply(dout, load(weights.fc2), m, d, f);
-  for (std::size_t i = 0; i < dh.size(); ++i) dh[i] *= activation_derivative(kGelu, h[i]);
+  const Doubles dh = Form::gradient(multiply(dout, load(weights.fc2), m, d, units), h, m, units);
   store(multiply(transposed(dh, m, f), load(x), f, m, d), grads.fc1);
   store(column_sums(dh, m, f), grads.fc1_bias);
   if (dx.wanted()) store(multiply(dh, load(weights.fc1), m, f, d), dx);
+}
+
+}  // namespace
+
+void ReferenceBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
+  forward<GeluForm>(x, weights, hidden, y);
+}
+
+void ReferenceBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
+                                    const MlpGrads& grads) {
+  backward<GeluForm>(dy, x, hidden, weights, dx, grads);
+}
+
+void ReferenceBackend::swiglu_forward(T x, const MlpWeights& weights, T hidden, T y) {
+  forward<SwigluForm>(x, weights, hidden, y);
+}
+
+void ReferenceBackend::swiglu_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
+                                       const MlpGrads& grads) {
+  backward<SwigluForm>(dy, x, hidden, weights, dx, grads);
 }
 
 }  // namespace edt

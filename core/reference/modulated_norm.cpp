@@ -1,4 +1,4 @@
-// The three modulated norms: gather, normalise (norm.h), scatter.
+// The modulated norms: gather, normalise (norm.h), scatter.
 #include <array>
 #include <cmath>
 
@@ -61,7 +61,24 @@ void ReferenceBackend::modulated_norm_forward(T x, C shift, C scale, T y, T stat
 }
 
 void ReferenceBackend::modulated_norm_backward(T dy, T x, T, C scale, G dx, C dshift, C dscale) {
-  store(norm_backward(load(dy), load(x), shape_of(dy), scale, dshift, dscale), dx);
+  store(norm_backward(load(dy), load(x), shape_of(dy), scale, dshift, dscale).x, dx);
+}
+
+void ReferenceBackend::modulated_rms_norm_forward(T x, T weight, C shift, C scale, T y, T stats) {
+  const Doubles w = load(weight);
+  NormShape shape = shape_of(y);
+  shape.weight = &w;
+  store(norm_forward(load(x), shape, shift, scale, stats), y);
+}
+
+void ReferenceBackend::modulated_rms_norm_backward(T dy, T x, T weight, T, C scale, G dx, G dweight,
+                                                   C dshift, C dscale) {
+  const Doubles w = load(weight);
+  NormShape shape = shape_of(dy);
+  shape.weight = &w;
+  const NormGradients gradients = norm_backward(load(dy), load(x), shape, scale, dshift, dscale);
+  store(gradients.x, dx);
+  store(gradients.weight, dweight);
 }
 
 void ReferenceBackend::merge_norm_forward(T x, C shift, C scale, T mask, T y, T stats) {
@@ -74,7 +91,7 @@ void ReferenceBackend::merge_norm_backward(T dy, T x, T, C scale, T mask, G dx, 
                                            C dscale) {
   Doubles d = load(dy);
   apply_mask(d, mask, x.shape);
-  const Doubles dmerged = norm_backward(d, merged(x), shape_of(dy), scale, dshift, dscale);
+  const Doubles dmerged = norm_backward(d, merged(x), shape_of(dy), scale, dshift, dscale).x;
   Doubles dinput(dmerged.size());
   for_each_merged(x.shape, [&](auto y, auto i, auto) { dinput[i] = dmerged[y]; });
   store(dinput, dx);
@@ -87,7 +104,7 @@ void ReferenceBackend::concat_norm_forward(T a, T b, C shift, C scale, T y, T st
 void ReferenceBackend::concat_norm_backward(T dy, T a, T b, T, C scale, G da, G db, C dshift,
                                             C dscale) {
   const Doubles d =
-      norm_backward(load(dy), concatenated(a, b), shape_of(dy), scale, dshift, dscale);
+      norm_backward(load(dy), concatenated(a, b), shape_of(dy), scale, dshift, dscale).x;
   const std::int64_t rows = a.shape.rows(), width = a.shape[2];
   store(part(d, rows, 0, width), da);
   store(part(d, rows, width, width), db);

@@ -75,6 +75,17 @@ KernelProducts products_of(KernelTag<&MlpKernels::mlp_backward>, const Tensor& d
   return mlp_backward_products(dy, x, weights);
 }
 template <class... Args>
+KernelProducts products_of(KernelTag<&MlpKernels::swiglu_forward>, const Tensor& x,
+                           const MlpWeights& weights, const Args&...) {
+  return mlp_forward_products(x, weights);
+}
+template <class... Args>
+KernelProducts products_of(KernelTag<&MlpKernels::swiglu_backward>, const Tensor& dy,
+                           const Tensor& x, const Tensor&, const MlpWeights& weights,
+                           const Args&...) {
+  return mlp_backward_products(dy, x, weights);
+}
+template <class... Args>
 KernelProducts products_of(KernelTag<&AttentionKernels::attention_forward>, const Tensor& qkv,
                            const Args&...) {
   return attention_forward_products(qkv);

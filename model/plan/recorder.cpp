@@ -39,6 +39,7 @@ void KernelKey::add(const GradTarget& target) {
 }
 
 void KernelKey::add(const Columns& columns) {
+  if (!columns.tensor.defined()) return add(kUndefined);
   add(columns.tensor.shape[0]);
   add(columns.width);
   bytes_ += static_cast<double>(columns.tensor.shape[0] * columns.width) *

@@ -48,8 +48,9 @@ CpuConvolution::CpuConvolution(const ConvolutionForm& form, std::span<const floa
     parts_.emplace_back(ConvolutionGeometry(form), weight, bias, operands);
     return;
   }
-  require<NotImplemented>(form.kernel == 3 && form.stride == 1 && form.groups == 1 &&
-                              form.before == 1 && form.after == 1,
+  require<NotImplemented>(form.shape == KernelShape::kSquare && form.kernel == 3 &&
+                              form.stride == 1 && form.groups == 1 && form.before == 1 &&
+                              form.after == 1,
                           "cpu", "convolution of a doubled picture: {} with {} + {} zeros",
                           to_string(form), form.before, form.after);
   for (const bool odd_row : {false, true}) {

@@ -45,12 +45,12 @@ ConvolutionGeometry::ConvolutionGeometry(const ConvolutionForm& form)
       outputs(form.outputs),
       groups(form.groups),
       stride(form.stride),
-      rows(form.kernel),
-      columns(form.kernel),
-      top(form.before),
-      left(form.before),
-      bottom(form.after),
-      right(form.after) {}
+      rows(form.kernel_rows()),
+      columns(form.kernel_columns()),
+      top(form.top()),
+      left(form.left()),
+      bottom(form.bottom()),
+      right(form.right()) {}
 
 dnnl::engine& cpu_engine() {
   static dnnl::engine cpu(dnnl::engine::kind::cpu, 0);

@@ -149,6 +149,52 @@ struct GeluAgain {
   }
 };
 
+// Element i of [rows, units] goes with h[gate(i)] and h[gate(i) + units]. Eight elements never
+// straddle a row: the vector form is taken when `units` allows it.
+template <class T>
+struct SiluGate {
+  const T* h;
+  T* y;
+  std::int64_t units;
+
+  template <int kVec>
+  __device__ void at(std::int64_t i) const {
+    float gate[kVec], value[kVec];
+    const T* from = h + i + i / units * units;
+    load<kVec>(from, gate);
+    load<kVec>(from + units, value);
+#pragma unroll
+    for (int k = 0; k < kVec; ++k) value[k] *= Silu::value(gate[k]);
+    store<kVec>(y + i, value);
+  }
+};
+
+template <class T>
+struct SiluGateAgain {
+  const T* h;
+  T *d, *dh;
+  std::int64_t units;
+
+  template <int kVec>
+  __device__ void at(std::int64_t i) const {
+    float gate[kVec], value[kVec], dy[kVec], dgate[kVec], dvalue[kVec];
+    const std::int64_t from = i + i / units * units;
+    load<kVec>(h + from, gate);
+    load<kVec>(h + from + units, value);
+    load<kVec>(d + i, dy);
+#pragma unroll
+    for (int k = 0; k < kVec; ++k) {
+      const float silu = Silu::value(gate[k]);
+      dgate[k] = dy[k] * value[k] * Silu::slope(gate[k]);
+      dvalue[k] = dy[k] * silu;
+      value[k] *= silu;
+    }
+    store<kVec>(dh + from, dgate);
+    store<kVec>(dh + from + units, dvalue);
+    store<kVec>(d + i, value);
+  }
+};
+
 // Eight elements never straddle a row: the vector form is taken when `columns` allows it.
 template <class T>
 struct AddRows {
@@ -242,6 +288,22 @@ void launch_gelu_again(cudaStream_t stream, DType dtype, const void* h, void* d,
   with_element(dtype, [&]<class T>(T) {
     run(stream, GeluAgain<T>{typed<T>(h), typed<T>(d), typed<T>(g)}, n, all_aligned(h, d, g),
         "gelu again");
+  });
+}
+
+void launch_silu_gate(cudaStream_t stream, DType dtype, const void* h, void* y, std::int64_t rows,
+                      std::int64_t units) {
+  with_element(dtype, [&]<class T>(T) {
+    run(stream, SiluGate<T>{typed<T>(h), typed<T>(y), units}, rows * units,
+        units % kVector == 0 && all_aligned(h, y), "silu gate");
+  });
+}
+
+void launch_silu_gate_again(cudaStream_t stream, DType dtype, const void* h, void* d, void* dh,
+                            std::int64_t rows, std::int64_t units) {
+  with_element(dtype, [&]<class T>(T) {
+    run(stream, SiluGateAgain<T>{typed<T>(h), typed<T>(d), typed<T>(dh), units}, rows * units,
+        units % kVector == 0 && all_aligned(h, d, dh), "silu gate again");
   });
 }
 

@@ -34,6 +34,12 @@ void launch_activation_backward(cudaStream_t stream, DType dtype, bool gelu, con
 // What an MLP's backward needs of the pre-activation h: g = gelu(h) and d = d * gelu'(h).
 void launch_gelu_again(cudaStream_t stream, DType dtype, const void* h, void* d, void* g,
                        std::int64_t n);
+// SwiGLU on h [rows, 2 units]: y [rows, units] = silu(first half of h) * second half.
+void launch_silu_gate(cudaStream_t stream, DType dtype, const void* h, void* y, std::int64_t rows,
+                      std::int64_t units);
+// What its backward needs of h: dh [rows, 2 units] from d, the gradient of y, which becomes y.
+void launch_silu_gate_again(cudaStream_t stream, DType dtype, const void* h, void* d, void* dh,
+                            std::int64_t rows, std::int64_t units);
 // y[m] = x[m] + table[m mod T] for rows of `columns` elements of one dtype; x may be y, or null for
 // zeros. A bias is a table of one row.
 struct RowTable {

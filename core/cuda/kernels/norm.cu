@@ -1,6 +1,9 @@
 // n = (x - mean) / std, y = n (1 + scale) + shift. With g = dy (1 + scale):
 // dx = (g - mean(g) - n mean(g n)) / std, dshift = sum of dy, dscale = sum of dy n over the rows.
+// RMS norm: without the means of x and g, and 1 + scale times the weight.
 #include "core/cuda/kernels/norm.h"
+
+#include <algorithm>
 
 #include "core/cuda/kernels/reduce.cuh"
 #include "core/cuda/kernels/row_launch.cuh"
@@ -55,7 +58,23 @@ struct Source {
   }
 };
 
-template <class T, int kVec>
+// What multiplies n: 1 + scale, times the weight of RMS norm.
+template <class T, int kVec, bool kRms>
+__device__ void load_factor(const NormCall& call, const Column& column, std::int64_t sample,
+                            float (&factor)[kVec]) {
+  load<kVec>(static_cast<const T*>(call.scale.data) + sample * call.scale.stride + column.at,
+             factor);
+#pragma unroll
+  for (float& f : factor) f = 1.0f + f;
+  if constexpr (kRms) {
+    float weight[kVec];
+    load<kVec>(static_cast<const T*>(call.weight) + column.at, weight);
+#pragma unroll
+    for (int i = 0; i < kVec; ++i) factor[i] *= weight[i];
+  }
+}
+
+template <class T, int kVec, bool kRms>
 __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorThreads)
     norm_forward(NormCall call, std::int64_t rows_per_slice, float epsilon) {
   __shared__ float shared[2][kRows * 32];
@@ -64,16 +83,18 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
   const std::int64_t begin = blockIdx.x * rows_per_slice;
   const std::int64_t end = min(begin + rows_per_slice, call.tokens);
   const float inverse_width = 1.0f / static_cast<float>(call.width);
-  float shift[kVec] = {}, scale[kVec] = {};
+  float shift[kVec] = {}, factor[kVec] = {};
   if (column.active) {
-    load<kVec>(static_cast<const T*>(call.shift.data) + sample * call.shift.stride + column.at,
-               shift);
-    load<kVec>(static_cast<const T*>(call.scale.data) + sample * call.scale.stride + column.at,
-               scale);
+    if (call.shift.data != nullptr) {
+      load<kVec>(static_cast<const T*>(call.shift.data) + sample * call.shift.stride + column.at,
+                 shift);
+    }
+    load_factor<T, kVec, kRms>(call, column, sample, factor);
   }
   // All threads of a block take the same way through the loop: barriers are met by all.
+  int turn = 0;
 #pragma unroll 1
-  for (std::int64_t row = begin; row < end; row += kRows) {
+  for (std::int64_t row = begin; row < end; row += kRows, turn ^= 1) {
     float x[kRows][kVec] = {}, keep[kRows], sum[kRows], squares[kRows];
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
@@ -87,9 +108,10 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
 #pragma unroll
       for (int i = 0; i < kVec; ++i) sum[r] += x[r][i];
     }
-    block_sum<kRows>(sum, shared[0]);
+    if constexpr (!kRms) block_sum<kRows>(sum, shared[0]);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
+      if constexpr (kRms) sum[r] = 0;
       const float mean = sum[r] * inverse_width;
       squares[r] = 0;
 #pragma unroll
@@ -98,7 +120,8 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
         if (column.active) squares[r] += x[r][i] * x[r][i];
       }
     }
-    block_sum<kRows>(squares, shared[1]);
+    // Without the first sum nothing orders the last row's reads of this memory before new writes.
+    block_sum<kRows>(squares, shared[kRms ? turn : 1]);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       if (row + r >= end) break;
@@ -111,14 +134,14 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
       if (!column.active) continue;
 #pragma unroll
       for (int i = 0; i < kVec; ++i) {
-        x[r][i] = keep[r] * fmaf(x[r][i] * inverse_std, 1.0f + scale[i], shift[i]);
+        x[r][i] = keep[r] * fmaf(x[r][i] * inverse_std, factor[i], shift[i]);
       }
       store<kVec>(static_cast<T*>(call.y) + out * call.width + column.at, x[r]);
     }
   }
 }
 
-template <class T, int kVec>
+template <class T, int kVec, bool kRms>
 __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorThreads)
     norm_backward(NormCall call, std::int64_t rows_per_slice) {
   __shared__ float shared[2][2 * kRows * 32];
@@ -127,11 +150,8 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
   const std::int64_t begin = blockIdx.x * rows_per_slice;
   const std::int64_t end = min(begin + rows_per_slice, call.tokens);
   const float inverse_width = 1.0f / static_cast<float>(call.width);
-  float scale[kVec] = {}, dshift[kVec] = {}, dscale[kVec] = {};
-  if (column.active) {
-    load<kVec>(static_cast<const T*>(call.scale.data) + sample * call.scale.stride + column.at,
-               scale);
-  }
+  float factor[kVec] = {}, sum_dy[kVec] = {}, sum_dyn[kVec] = {};
+  if (column.active) load_factor<T, kVec, kRms>(call, column, sample, factor);
   int turn = 0;
 #pragma unroll 1
   for (std::int64_t row = begin; row < end; row += kRows, turn ^= 1) {
@@ -150,10 +170,10 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
       for (int i = 0; i < kVec; ++i) {
         n[r][i] = (n[r][i] - mean) * inverse_std[r];
         g[r][i] *= source.keep;
-        dshift[i] += g[r][i];
-        dscale[i] = fmaf(g[r][i], n[r][i], dscale[i]);
-        g[r][i] *= 1.0f + scale[i];
-        sums[2 * r] += g[r][i];
+        sum_dy[i] += g[r][i];
+        sum_dyn[i] = fmaf(g[r][i], n[r][i], sum_dyn[i]);
+        g[r][i] *= factor[i];
+        if constexpr (!kRms) sums[2 * r] += g[r][i];
         sums[2 * r + 1] = fmaf(g[r][i], n[r][i], sums[2 * r + 1]);
       }
     }
@@ -173,30 +193,84 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
   }
   if (!column.active || call.partials == nullptr) return;
   float* partial = call.partials + (sample * gridDim.x + blockIdx.x) * 2 * call.width + column.at;
-  store<kVec>(partial, dshift);
-  store<kVec>(partial + call.width, dscale);
+  store<kVec>(partial, sum_dy);
+  store<kVec>(partial + call.width, sum_dyn);
+}
+
+constexpr int kSumThreads = 128;
+
+// Of one sample and column: the slices in order. The sum of dy n stays in the first slice's place.
+template <class T>
+__global__ void __launch_bounds__(kSumThreads) rms_sample_sums(RmsSums s) {
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kSumThreads + threadIdx.x;
+  if (c >= s.width) return;
+  const float weight = to_float(static_cast<const T*>(s.weight)[c]);
+  for (std::int64_t b = blockIdx.y; b < s.batch; b += gridDim.y) {
+    float* from = s.partials + b * s.slices * 2 * s.width + c;
+    float dy = 0, dyn = 0;
+    for (std::int64_t i = 0; i < s.slices; ++i) {
+      dy += from[2 * i * s.width];
+      dyn += from[(2 * i + 1) * s.width];
+    }
+    from[s.width] = dyn;
+    const auto add = [&](const ColumnView& to, float sum) {
+      if (to.data == nullptr) return;
+      T* at = static_cast<T*>(to.data) + b * to.stride + c;
+      *at = round_to<T>(to_float(*at) + sum);
+    };
+    add(s.dshift, dy);
+    add(s.dscale, weight * dyn);
+  }
+}
+
+// Of one column: the samples in order.
+template <class T>
+__global__ void __launch_bounds__(kSumThreads) rms_weight_sums(RmsSums s) {
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kSumThreads + threadIdx.x;
+  if (c >= s.width) return;
+  float sum = 0;
+#pragma unroll 4
+  for (std::int64_t b = 0; b < s.batch; ++b) {
+    const float scale = to_float(static_cast<const T*>(s.scale.data)[b * s.scale.stride + c]);
+    sum = fmaf(1.0f + scale, s.partials[(b * s.slices * 2 + 1) * s.width + c], sum);
+  }
+  s.dweight[c] = s.accumulate ? s.dweight[c] + sum : sum;
 }
 
 }  // namespace
 
 bool norm_vectors(const NormCall& call) {
   return call.width / call.parts % kVector == 0 && vectors_fit(call.shift) &&
-         vectors_fit(call.scale) && aligned16(call.x[0]) && aligned16(call.x[1]) &&
-         aligned16(call.y) && aligned16(call.dy) && aligned16(call.dx[0]) && aligned16(call.dx[1]);
+         vectors_fit(call.scale) && aligned16(call.weight) && aligned16(call.x[0]) &&
+         aligned16(call.x[1]) && aligned16(call.y) && aligned16(call.dy) && aligned16(call.dx[0]) &&
+         aligned16(call.dx[1]);
 }
 
 void launch_norm_forward(cudaStream_t stream, const RowPlan& plan, const NormCall& call,
                          float epsilon) {
   with_vector(plan, call.dtype, [&]<class T, int kVec>() {
     launch({stream, "modulated_norm forward", grid_of(plan, call.batch), plan.threads},
-           norm_forward<T, kVec>, call, plan.rows_per_slice, epsilon);
+           call.weight == nullptr ? norm_forward<T, kVec, false> : norm_forward<T, kVec, true>,
+           call, plan.rows_per_slice, epsilon);
   });
 }
 
 void launch_norm_backward(cudaStream_t stream, const RowPlan& plan, const NormCall& call) {
   with_vector(plan, call.dtype, [&]<class T, int kVec>() {
     launch({stream, "modulated_norm backward", grid_of(plan, call.batch), plan.threads},
-           norm_backward<T, kVec>, call, plan.rows_per_slice);
+           call.weight == nullptr ? norm_backward<T, kVec, false> : norm_backward<T, kVec, true>,
+           call, plan.rows_per_slice);
+  });
+}
+
+void launch_rms_sums(cudaStream_t stream, const RmsSums& sums) {
+  const auto columns = static_cast<unsigned>(divide_up(sums.width, kSumThreads));
+  const auto samples = static_cast<unsigned>(std::min<std::int64_t>(sums.batch, 65535));
+  with_element(sums.dtype, [&]<class T>(T) {
+    launch({stream, "RMS norm, sums of samples", {columns, samples}, kSumThreads},
+           rms_sample_sums<T>, sums);
+    launch({stream, "RMS norm, gradient of the weight", columns, kSumThreads}, rms_weight_sums<T>,
+           sums);
   });
 }
 

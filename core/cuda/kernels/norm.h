@@ -1,4 +1,5 @@
-// LayerNorm with adaLN modulation on rows that are gathered from one, two or four parts.
+// LayerNorm with adaLN modulation on rows that are gathered from one, two or four parts; RMS norm
+// with a weight on rows of one.
 #pragma once
 
 #include "core/cuda/kernels/launch.h"
@@ -14,9 +15,10 @@ struct NormCall {
   int parts = 1;
   int grid = 0;
   const void* x[2] = {nullptr, nullptr};
-  const float* mask = nullptr;  // [batch, grid * grid] of the four parts, or null
-  ColumnView shift, scale;
-  float* stats = nullptr;  // [batch * tokens, 2]: mean, 1/std
+  const float* mask = nullptr;   // [batch, grid * grid] of the four parts, or null
+  const void* weight = nullptr;  // [width]: RMS norm by it; null: layer norm
+  ColumnView shift, scale;       // nothing is added where shift has no data
+  float* stats = nullptr;        // [batch * tokens, 2]: mean (RMS: 0), 1/std
 
   void* y = nullptr;  // forward
 
@@ -31,5 +33,19 @@ bool norm_vectors(const NormCall& call);
 void launch_norm_forward(cudaStream_t stream, const RowPlan& plan, const NormCall& call,
                          float epsilon);
 void launch_norm_backward(cudaStream_t stream, const RowPlan& plan, const NormCall& call);
+
+// After launch_norm_backward() of RMS norm: from the partial sums of all slices, dshift += sum of
+// dy, dscale += weight * sum of dy n for each sample, and dweight (+)= the sum over samples of
+// (1 + scale) * sum of dy n. Uses the partial sums up. dshift and dscale may be without data.
+struct RmsSums {
+  DType dtype = DType::kFloat32;
+  float* partials = nullptr;
+  std::int64_t batch = 0, slices = 0, width = 0;
+  const void* weight = nullptr;
+  ColumnView scale, dshift, dscale;
+  float* dweight = nullptr;
+  bool accumulate = false;
+};
+void launch_rms_sums(cudaStream_t stream, const RmsSums& sums);
 
 }  // namespace edt

@@ -34,8 +34,8 @@ struct Sight {
 
   __device__ std::int64_t pixel(const PatchesCall& call, std::int64_t i, std::int64_t j) const {
     const std::int64_t factor = call.doubled ? 2 : 1;
-    const std::int64_t y = row * call.stride + i - call.before;
-    const std::int64_t x = column * call.stride + j - call.before;
+    const std::int64_t y = row * call.stride + i - call.top;
+    const std::int64_t x = column * call.stride + j - call.left;
     if (y < 0 || x < 0 || y >= factor * call.height || x >= factor * call.width) return -1;
     return (n * call.height + y / factor) * call.width + x / factor;
   }
@@ -44,11 +44,13 @@ struct Sight {
 template <class T, int kVec>
 __global__ void __launch_bounds__(kThreads) patches(PatchesCall call, T* out) {
   const std::int64_t thread = global_thread();
-  const std::int64_t vectors = call.channels / kVec, places = call.kernel * call.kernel;
+  const std::int64_t vectors = call.channels / kVec,
+                     places = call.kernel_rows * call.kernel_columns;
   if (thread >= call.rows * places * vectors) return;
   const std::int64_t c = thread % vectors * kVec, place = thread / vectors % places;
   const Sight sight(call, call.first + thread / (vectors * places));
-  const std::int64_t pixel = sight.pixel(call, place / call.kernel, place % call.kernel);
+  const std::int64_t pixel =
+      sight.pixel(call, place / call.kernel_columns, place % call.kernel_columns);
   float v[kVec] = {};
   if (pixel >= 0) load<kVec>(static_cast<const T*>(call.x) + pixel * call.channels + c, v);
   store<kVec>(out + thread * kVec, v);
@@ -64,8 +66,8 @@ __global__ void __launch_bounds__(kThreads) grouped_convolution(GroupedCall call
   const Sight sight(p, thread / call.outputs);
   const T *x = static_cast<const T*>(p.x), *weight = static_cast<const T*>(call.weight);
   float sum = call.bias == nullptr ? 0.0f : to_float(static_cast<const T*>(call.bias)[o]);
-  for (std::int64_t place = 0; place < p.kernel * p.kernel; ++place) {
-    const std::int64_t pixel = sight.pixel(p, place / p.kernel, place % p.kernel);
+  for (std::int64_t place = 0; place < p.kernel_rows * p.kernel_columns; ++place) {
+    const std::int64_t pixel = sight.pixel(p, place / p.kernel_columns, place % p.kernel_columns);
     if (pixel < 0) continue;
     for (std::int64_t d = 0; d < depth; ++d) {
       sum = fmaf(to_float(x[pixel * p.channels + channel + d]),
@@ -296,6 +298,31 @@ __global__ void __launch_bounds__(kThreads)
       column < a_columns ? a[row * a_columns + column] : b[row * b_columns + column - a_columns];
 }
 
+template <class T, PoolKind kKind>
+__global__ void __launch_bounds__(kThreads) pool(PoolCall call, const T* x, T* y) {
+  const std::int64_t thread = global_thread();
+  if (thread >= call.elements) return;
+  const std::int64_t c = thread % call.channels, pixel = thread / call.channels;
+  const std::int64_t n = pixel / (call.out_height * call.out_width);
+  const std::int64_t top = pixel / call.out_width % call.out_height * call.stride - call.padding;
+  const std::int64_t left = pixel % call.out_width * call.stride - call.padding;
+  const std::int64_t first_row = max(top, std::int64_t{0}), first = max(left, std::int64_t{0});
+  const std::int64_t last_row = min(top + call.kernel_rows, call.height);
+  const std::int64_t last = min(left + call.kernel_columns, call.width);
+  float result = kKind == PoolKind::kMax ? -INFINITY : 0.0f;
+  for (std::int64_t row = first_row; row < last_row; ++row) {
+    for (std::int64_t column = first; column < last; ++column) {
+      const float v =
+          to_float(x[((n * call.height + row) * call.width + column) * call.channels + c]);
+      result = kKind == PoolKind::kMax ? fmaxf(result, v) : result + v;
+    }
+  }
+  if (kKind == PoolKind::kMean) {
+    result /= static_cast<float>((last_row - first_row) * (last - first));
+  }
+  y[thread] = round_to<T>(result);
+}
+
 // f<X, Y>() for the types of an input and a result.
 template <class F>
 void with_elements(DType in, DType out, F&& f) {
@@ -308,7 +335,7 @@ void with_elements(DType in, DType out, F&& f) {
 
 void launch_patches(cudaStream_t stream, const PatchesCall& call, void* out) {
   with_element(call.dtype, [&]<class T>(T) {
-    const std::int64_t values = call.rows * call.kernel * call.kernel * call.channels;
+    const std::int64_t values = call.rows * call.kernel_rows * call.kernel_columns * call.channels;
     if (call.channels % kVector == 0 && aligned16(call.x) && aligned16(out)) {
       launch({stream, "patches", blocks_for(values / kVector), kThreads}, patches<T, kVector>, call,
              static_cast<T*>(out));
@@ -407,6 +434,14 @@ void launch_join_columns(cudaStream_t stream, DType dtype, const void* a, std::i
     launch({stream, "join_channels", blocks_for(rows * (a_columns + b_columns)), kThreads},
            join_columns<T>, static_cast<const T*>(a), a_columns, static_cast<const T*>(b),
            b_columns, static_cast<T*>(y), rows);
+  });
+}
+
+void launch_pool(cudaStream_t stream, const PoolCall& call, const void* x, void* y) {
+  with_element(call.dtype, [&]<class T>(T) {
+    launch({stream, "pool", blocks_for(call.elements), kThreads},
+           call.kind == PoolKind::kMax ? pool<T, PoolKind::kMax> : pool<T, PoolKind::kMean>, call,
+           static_cast<const T*>(x), static_cast<T*>(y));
   });
 }
 

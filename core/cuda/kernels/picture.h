@@ -4,6 +4,7 @@
 
 #include "core/cuda/kernels/launch.h"
 #include "core/ops/picture/activation.h"
+#include "core/ops/picture/pool_form.h"
 
 namespace edt {
 
@@ -11,17 +12,18 @@ struct PatchesCall {
   DType dtype = DType::kFloat32;
   const void* x = nullptr;
   std::int64_t height = 0, width = 0, channels = 0;  // of x
-  std::int64_t kernel = 1, stride = 1, before = 0;
+  std::int64_t kernel_rows = 1, kernel_columns = 1, stride = 1;
+  std::int64_t top = 0, left = 0;  // rows and columns of zeros
   bool doubled = false;
   std::int64_t out_height = 0, out_width = 0;
   // Pixels of the result, counted through [N, out_height, out_width], and how many.
   std::int64_t first = 0, rows = 0;
 };
-// patches [rows, kernel, kernel, channels]
+// patches [rows, kernel_rows, kernel_columns, channels]
 void launch_patches(cudaStream_t stream, const PatchesCall& call, void* patches);
 
-// Convolutions in groups, value by value: `patches` says the geometry. weight [kernel, kernel,
-// channels / groups, outputs], bias [outputs] or null, both of dtype.
+// Convolutions in groups, value by value: `patches` says the geometry. weight [kernel_rows,
+// kernel_columns, channels / groups, outputs], bias [outputs] or null, both of dtype.
 struct GroupedCall {
   PatchesCall patches;
   std::int64_t outputs = 0, groups = 1;
@@ -85,6 +87,16 @@ struct PixelFoldCall {
 };
 void launch_fold_pixels(cudaStream_t stream, const PixelFoldCall& call, const void* x, void* y);
 void launch_unfold_pixels(cudaStream_t stream, const PixelFoldCall& call, const void* x, void* y);
+
+struct PoolCall {
+  DType dtype = DType::kFloat32;
+  PoolKind kind = PoolKind::kMax;
+  std::int64_t height = 0, width = 0, channels = 0;  // of x
+  std::int64_t kernel_rows = 1, kernel_columns = 1, stride = 1, padding = 0;
+  std::int64_t out_height = 0, out_width = 0;
+  std::int64_t elements = 0;  // of y
+};
+void launch_pool(cudaStream_t stream, const PoolCall& call, const void* x, void* y);
 
 // y [rows, channels] = x [rows, 2 channels], first half times silu of the second
 void launch_gated_silu(cudaStream_t stream, DType dtype, const void* x, void* y, std::int64_t rows,

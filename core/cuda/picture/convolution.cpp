@@ -19,7 +19,8 @@ struct CudaConvolution final : PackedConvolution {
 
 // [O, D, k, k] as rows of a product's factor, [O, k, k, D], or for kernels in groups [k, k, D, O].
 std::vector<float> reordered(const ConvolutionForm& form, std::span<const float> weight) {
-  const std::int64_t depth = form.inputs / form.groups, places = form.kernel * form.kernel;
+  const std::int64_t depth = form.inputs / form.groups,
+                     places = form.kernel_rows() * form.kernel_columns();
   std::vector<float> result(weight.size());
   for (std::int64_t o = 0; o < form.outputs; ++o) {
     for (std::int64_t d = 0; d < depth; ++d) {
@@ -49,9 +50,11 @@ PatchesCall patches_of(const ConvolutionForm& form, const Tensor& x, const Tenso
           .height = x.shape[1],
           .width = x.shape[2],
           .channels = x.shape[3],
-          .kernel = form.kernel,
+          .kernel_rows = form.kernel_rows(),
+          .kernel_columns = form.kernel_columns(),
           .stride = form.stride,
-          .before = form.before,
+          .top = form.top(),
+          .left = form.left(),
           .doubled = form.doubled,
           .out_height = y.shape[1],
           .out_width = y.shape[2],

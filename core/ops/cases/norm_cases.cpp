@@ -19,14 +19,26 @@ std::vector<double> bernoulli(std::int64_t count) {
   return mask;
 }
 
+std::string chunks_text(const Shape& x, int chunks, ModulationChunks used) {
+  if (used.shift == ModulationChunks::kNoShift)
+    return fmt::format("{}, chunk {} of {}", to_string(x), used.scale, chunks);
+  return fmt::format("{}, chunks {} and {} of {}", to_string(x), used.shift, used.scale, chunks);
+}
+
 }  // namespace
 
 OpCase modulated_norm_case(const Shape& x, int chunks, ModulationChunks used) {
-  return {"modulated_norm",
-          fmt::format("{}, chunks {} and {} of {}", to_string(x), used.shift, used.scale, chunks),
-          [=](Tape& tape, CaseInputs& in) {
+  return {"modulated_norm", chunks_text(x, chunks, used), [=](Tape& tape, CaseInputs& in) {
             const Var& modulation = in.leaf(tape, "modulation", {x[0], chunks * x[2]}, 0.5);
             return modulated_norm(tape, in.leaf(tape, "x", x, off_centre(x[2])), modulation, used);
+          }};
+}
+
+OpCase modulated_rms_norm_case(const Shape& x, int chunks, ModulationChunks used) {
+  return {"modulated_rms_norm", chunks_text(x, chunks, used), [=](Tape& tape, CaseInputs& in) {
+            const Var& modulation = in.leaf(tape, "modulation", {x[0], chunks * x[2]}, 0.5);
+            return modulated_rms_norm(tape, in.leaf(tape, "x", x, off_centre(x[2])),
+                                      in.parameter("weight", {x[2]}, 1.0), modulation, used);
           }};
 }
 
@@ -54,6 +66,15 @@ void add_norm_cases(OpCases& cases) {
   cases.push_back(modulated_norm_case({3, 5, 13}, 3, {2, 0}));
   cases.push_back(modulated_norm_case({1, 64, 312}, 2, {0, 1}));
   cases.push_back(modulated_norm_case({1, 16, 936}, 2, {0, 1}));
+  cases.push_back(modulated_norm_case({3, 5, 13}, 2, {ModulationChunks::kNoShift, 1}));
+  cases.push_back(modulated_norm_case({2, 16, 104}, 4, {ModulationChunks::kNoShift, 2}));
+  cases.push_back(modulated_rms_norm_case({1, 1, 4}, 2, {0, 1}));
+  cases.push_back(modulated_rms_norm_case({3, 16, 52}, 6, {3, 4}));
+  cases.push_back(modulated_rms_norm_case({3, 5, 13}, 3, {2, 0}));
+  cases.push_back(modulated_rms_norm_case({3, 5, 13}, 4, {ModulationChunks::kNoShift, 2}));
+  cases.push_back(modulated_rms_norm_case({2, 16, 104}, 4, {ModulationChunks::kNoShift, 0}));
+  cases.push_back(modulated_rms_norm_case({1, 64, 312}, 2, {0, 1}));
+  cases.push_back(modulated_rms_norm_case({1, 16, 936}, 2, {0, 1}));
   for (const bool masked : {false, true}) {
     cases.push_back(merge_norm_case({1, 4, 4}, masked));
     cases.push_back(merge_norm_case({3, 16, 13}, masked));

@@ -40,6 +40,7 @@ void add_mlp_cases(OpCases& cases);
 void add_activation_cases(OpCases& cases);
 void add_norm_cases(OpCases& cases);
 void add_gate_cases(OpCases& cases);
+void add_head_cases(OpCases& cases);
 void add_attention_cases(OpCases& cases);
 void add_token_cases(OpCases& cases);
 void add_embedding_cases(OpCases& cases);
@@ -61,8 +62,10 @@ OpCase concat_linear_case(const Shape& a, std::int64_t b_columns, std::int64_t o
 OpCase add_bias_case(const Shape& x);
 // `fc2_bias` false: as on a tensor rank, where the bias follows the sum.
 OpCase mlp_case(const Shape& x, std::int64_t hidden, bool fc2_bias = true);
+OpCase swiglu_case(const Shape& x, std::int64_t hidden, bool fc2_bias = true);
 // `chunks` chunks of width x[2] in the modulation tensor.
 OpCase modulated_norm_case(const Shape& x, int chunks, ModulationChunks used);
+OpCase modulated_rms_norm_case(const Shape& x, int chunks, ModulationChunks used);
 OpCase merge_norm_case(const Shape& x, bool masked);
 OpCase concat_norm_case(const Shape& x);
 OpCase gate_case(const Shape& x, int chunks, int gate_chunk);
@@ -71,6 +74,8 @@ struct AttentionShape {
 };
 OpCase attention_case(const AttentionShape& shape, std::int64_t spare_rows = 0);
 OpCase plain_attention_case(const AttentionShape& shape);
+enum class HeadNormCase { kNone, kRms, kLayer };
+OpCase head_transform_case(const AttentionShape& shape, HeadNormCase norm, bool rotated);
 // `shape.tokens` of grid x grid.
 OpCase kept_attention_case(const AttentionShape& shape, std::int64_t grid, std::int64_t spare_rows);
 OpCase modulated_attention_case(const AttentionShape& shape);

@@ -69,6 +69,14 @@ OpCase relu_linear_attention_case(const Shape& x, std::int64_t size) {
                         });
 }
 
+OpCase pool_case(const Shape& x, const PoolForm& form) {
+  return inference_case(
+      "pool",
+      fmt::format("{}, {} of {}x{}, stride {}, padding {}", to_string(x), name_of(form.kind),
+                  form.kernel_rows, form.kernel_columns, form.stride, form.padding),
+      [=](Tape& tape, CaseInputs& in) { return pool(tape, in.constant(tape, "x", x), form); });
+}
+
 }  // namespace
 
 OpCase convolution_case(const ConvolutionForm& form, const Shape& x, bool bias,
@@ -145,6 +153,18 @@ void add_picture_cases(OpCases& cases) {
   conv(doubling, {1, 1, 1, 16}, false, kRelu);
   conv(depthwise, {2, 6, 7, 24}, false);
   conv(grouped, {1, 3, 4, 96}, false, kSilu);
+  // As Inception has them; 1 x 3 is not to be taken for 3 x 3.
+  ConvolutionForm row = same_size(16, 24, 7), column = same_size(16, 40, 3), flat = column;
+  row.shape = flat.shape = KernelShape::kRow;
+  column.shape = KernelShape::kColumn;
+  conv(row, {2, 5, 6, 16}, true, kRelu);
+  conv(column, {1, 6, 5, 16}, true, kRelu);
+  conv(flat, {1, 5, 6, 16}, false);
+  for (const PoolKind kind : {PoolKind::kMax, PoolKind::kMean}) {
+    cases.push_back(pool_case({2, 7, 6, 24}, {kind, 3, 3, 2, 0}));
+    cases.push_back(pool_case({1, 5, 4, 9}, {kind, 3, 3, 1, 1}));
+    cases.push_back(pool_case({2, 3, 5, 16}, {kind, 3, 5, 1, 0}));
+  }
   cases.push_back(add_convolution_case(same_size(16, 8, 3), {2, 5, 4, 16}, kRelu));
   cases.push_back(add_convolution_case(same_size(8, 16, 1), {1, 5, 4, 8}, kNone));
   cases.push_back(add_convolution_case(doubling, {1, 3, 2, 16}, kNone));

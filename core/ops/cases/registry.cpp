@@ -10,6 +10,7 @@ OpCases test_cases() {
   add_activation_cases(cases);
   add_norm_cases(cases);
   add_gate_cases(cases);
+  add_head_cases(cases);
   add_attention_cases(cases);
   add_token_cases(cases);
   add_embedding_cases(cases);
@@ -49,6 +50,12 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(pixel_shuffle_case({batch, 64, 4 * 312}));
   cases.push_back(activation_case(Activation::kSilu, {batch, 312}));
   cases.push_back(activation_case(Activation::kGeluTanh, {batch, 256, 4 * 312}));
+  // LightningDiT-B/1: 768 wide, heads of 64, 2048 hidden units.
+  cases.push_back(modulated_rms_norm_case({batch, 256, 768}, 6, {0, 1}));
+  cases.push_back(swiglu_case({batch, 256, 768}, 2048));
+  cases.push_back(mlp_case({batch, 256, 768}, 3072));  // DiT-B's, to compare with
+  cases.push_back(head_transform_case({batch, 256, 12, 64}, HeadNormCase::kNone, true));
+  cases.push_back(head_transform_case({batch, 256, 12, 64}, HeadNormCase::kRms, true));
   // The autoencoder of Stable Diffusion, one picture of 256 pixels.
   cases.push_back(convolution_case(same_size(128, 128, 3), {1, 256, 256, 128}));
   cases.push_back(convolution_case(same_size(512, 512, 3), {1, 64, 64, 512}));

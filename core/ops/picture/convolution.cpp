@@ -12,7 +12,7 @@ void check(const Var& x, const PackedConvolution& weights) {
   require(shape.rank() == 4 && shape[3] == form.inputs && x.dtype() == weights.dtype(),
           "convolution", "input is {} in {}, expected [N, H, W, {}] in {}", to_string(shape),
           name_of(x.dtype()), form.inputs, name_of(weights.dtype()));
-  require(form.side_of(shape[1]) >= 1 && form.side_of(shape[2]) >= 1, "convolution",
+  require(form.result_of(shape)[1] >= 1 && form.result_of(shape)[2] >= 1, "convolution",
           "input is {}, too small for {}", to_string(shape), to_string(form));
 }
 
@@ -25,8 +25,8 @@ void run(Tape& tape, const Var& x, const PackedConvolution& weights, const Var& 
 }  // namespace
 
 std::string to_string(const ConvolutionForm& form) {
-  std::string text =
-      fmt::format("{} -> {}, {}x{}", form.inputs, form.outputs, form.kernel, form.kernel);
+  std::string text = fmt::format("{} -> {}, {}x{}", form.inputs, form.outputs, form.kernel_rows(),
+                                 form.kernel_columns());
   if (form.stride != 1) text += fmt::format(", stride {}", form.stride);
   if (form.groups != 1) text += fmt::format(", {} groups", form.groups);
   if (form.before != form.after) text += fmt::format(", zeros {}+{}", form.before, form.after);

@@ -12,22 +12,36 @@
 
 namespace edt {
 
+// kRow: 1 x kernel, kColumn: kernel x 1. Zeros surround a picture along the kernel alone.
+enum class KernelShape : std::uint8_t { kSquare, kRow, kColumn };
+
 struct ConvolutionForm {
   std::int64_t inputs = 0, outputs = 0;  // channels
   std::int64_t kernel = 1, stride = 1, groups = 1;
   // Rows and columns of zeros: above and to the left, below and to the right.
   std::int64_t before = 0, after = 0;
+  KernelShape shape = KernelShape::kSquare;
   // The picture is first doubled, each pixel repeated (nearest neighbour).
   bool doubled = false;
 
-  std::int64_t weights() const { return outputs * (inputs / groups) * kernel * kernel; }
-  std::int64_t side_of(std::int64_t side) const {
-    return ((doubled ? 2 * side : side) + before + after - kernel) / stride + 1;
+  std::int64_t kernel_rows() const { return shape == KernelShape::kRow ? 1 : kernel; }
+  std::int64_t kernel_columns() const { return shape == KernelShape::kColumn ? 1 : kernel; }
+  std::int64_t top() const { return shape == KernelShape::kRow ? 0 : before; }
+  std::int64_t bottom() const { return shape == KernelShape::kRow ? 0 : after; }
+  std::int64_t left() const { return shape == KernelShape::kColumn ? 0 : before; }
+  std::int64_t right() const { return shape == KernelShape::kColumn ? 0 : after; }
+
+  std::int64_t weights() const {
+    return outputs * (inputs / groups) * kernel_rows() * kernel_columns();
   }
-  Shape result_of(const Shape& x) const { return {x[0], side_of(x[1]), side_of(x[2]), outputs}; }
+  Shape result_of(const Shape& x) const {
+    const std::int64_t factor = doubled ? 2 : 1;
+    return {x[0], (factor * x[1] + top() + bottom() - kernel_rows()) / stride + 1,
+            (factor * x[2] + left() + right() - kernel_columns()) / stride + 1, outputs};
+  }
   // Multiplications and additions for x, as the definition has them.
   double flops(const Shape& x) const {
-    return 2.0 * static_cast<double>(x[0] * side_of(x[1]) * side_of(x[2])) *
+    return 2.0 * static_cast<double>(result_of(x).elements() / outputs) *
            static_cast<double>(weights());
   }
   bool operator==(const ConvolutionForm&) const = default;

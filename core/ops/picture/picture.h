@@ -6,12 +6,14 @@
 #include "core/ops/picture/channels.h"
 #include "core/ops/picture/convolution.h"
 #include "core/ops/picture/norm.h"
+#include "core/ops/picture/pooling.h"
 
 namespace edt {
 
 struct PictureKernels : ConvolutionKernels,
                         PictureNormKernels,
                         PictureAttentionKernels,
-                        ChannelKernels {};
+                        ChannelKernels,
+                        PoolKernels {};
 
 }  // namespace edt

@@ -24,6 +24,7 @@ class Edt(CMakePackage, CudaPackage):
     depends_on("onednn@2.6:")
     depends_on("hdf5@1.10.7:~mpi")
     depends_on("boost@1.74:+program_options")
+    depends_on("eigen@3.4:", type="build")
     depends_on("fmt")
     depends_on("spdlog+fmt_external")
     depends_on("nlohmann-json")
