@@ -48,7 +48,8 @@ struct Attention {
 // q k^T and p v: 2 T T D multiply-adds each sample.
 double flops_of(const Var& qkv) {
   const Shape shape = qkv.shape();
-  return 4.0 * static_cast<double>(shape[0] * shape[1] * shape[1] * (shape[2] / 3));
+  const std::int64_t width = shape[2] / 3;
+  return 4.0 * static_cast<double>(shape[0] * shape[1] * shape[1] * width);
 }
 
 Var Attention::operator()(Tape& tape, const Var& qkv) const {

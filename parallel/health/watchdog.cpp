@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "core/base/span.h"
 #include "core/base/standard_streams.h"
 #include "core/json/json_text.h"
 #include "parallel/health/process_dump.h"
@@ -253,6 +254,7 @@ void Watchdog::report() {
   } else if (!ending_since_) {
     post(0, kStatus + to_text(own_status()));
   }
+  mark_report();
 }
 
 void Watchdog::read_messages() {
