@@ -111,6 +111,17 @@ void RunOptions::declare(OptionSet& options) {
       .at_least(0)
       .single_precision()
       .free_to_change();
+  sample_vae.declare_for_run(
+      options, "run.sample-",
+      "weights of the autoencoder that decodes sample grids: of the one whose latents the data "
+      "are, or a TAESD");
+  options
+      .add("run.sample-share", &sample_share,
+           "of the time since the start, that sample grids may take: one that would take more is "
+           "left out; 1: none is")
+      .above(0)
+      .range(0, 1)
+      .free_to_change();
 }
 
 }  // namespace edt
