@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/ops/token_grid.h"
+#include "model/diffusion/process.h"
 
 namespace edt {
 
@@ -33,6 +34,7 @@ struct CommonConfig {
   std::int64_t classes = 1000;
   float label_dropout = 0.1f;
   std::int64_t mlp_ratio = 4;
+  ProcessConfig process;
 
   // Throws UsageError naming both values when the parts do not fit.
   void validate_common() const;
@@ -43,6 +45,10 @@ struct CommonConfig {
 
   GridStep patch_step() const;  // of a model whose tokens are the patches
   TokenGrid patches() const { return {latents.height / patch, latents.width / patch}; }
+  // Values of a token that the network gives for the patch: what the process asks of it.
+  std::int64_t patch_outputs() const {
+    return patch * patch * process.out_channels(latents.channels);
+  }
 };
 
 // A ratio is drawn from [low, high).

@@ -69,6 +69,9 @@ void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float>
     case Init::kZero:
       std::ranges::fill(value, 0.f);
       return;
+    case Init::kOne:
+      std::ranges::fill(value, 1.f);
+      return;
     case Init::kXavierUniform:
       fill_xavier(key, shape, value);
       return;

@@ -15,7 +15,7 @@
 namespace edt {
 
 // How a tensor starts. Xavier bounds are taken from the [N, K] view of the shape.
-enum class Init { kZero, kXavierUniform, kNormal002, kTruncatedNormal002, kPositions };
+enum class Init { kZero, kOne, kXavierUniform, kNormal002, kTruncatedNormal002, kPositions };
 
 class ParameterList {
  public:

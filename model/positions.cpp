@@ -25,4 +25,22 @@ std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid) {
   return table;
 }
 
+std::vector<float> rotary_positions(std::int64_t size, const TokenGrid& grid) {
+  const std::int64_t pairs = size / 4;  // of a half
+  std::vector<float> table;
+  table.reserve(static_cast<std::size_t>(grid.tokens() * size));
+  const auto turn = [&](std::int64_t place) {
+    for (std::int64_t i = 0; i < pairs; ++i) {
+      const double angle = static_cast<double>(place) *
+                           std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(pairs));
+      table.push_back(static_cast<float>(std::cos(angle)));
+      table.push_back(static_cast<float>(std::sin(angle)));
+    }
+  };
+  for (std::int64_t row = 0; row < grid.rows; ++row) {
+    for (std::int64_t column = 0; column < grid.columns; ++column) turn(row), turn(column);
+  }
+  return table;
+}
+
 }  // namespace edt

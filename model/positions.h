@@ -12,4 +12,9 @@ namespace edt {
 // first half encodes the column, the second half the row, each as sines then cosines.
 std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid);
 
+// Cosine and sine by turns, [rows * columns, size] (RoPE, Su et al., arXiv 2104.09864): pair i of a
+// head of `size` elements turns by place * 10000^(-4i / size), its first half by the token's row,
+// its second half, which counts i from 0 again, by its column. `size` is a multiple of 4.
+std::vector<float> rotary_positions(std::int64_t size, const TokenGrid& grid);
+
 }  // namespace edt

@@ -63,11 +63,33 @@ TEST(Baselines, HaveThePublishedParametersAndProducts) {
                             {"MDTv2-XL/2", 742'263'904, 129.49},
                             {"DiT-S/2", 32'865'056, 6.06},
                             {"DiT-B/2", 130'315'808, 23.01},
-                            {"DiT-XL/2", 674'834'720, 118.62}}) {
+                            {"DiT-XL/2", 674'834'720, 118.62},
+                            {"SiT-S/2", 32'858'896, 6.05},
+                            {"SiT-B/2", 130'303'504, 23.00},
+                            {"SiT-L/2", 457'824'272, 80.69},
+                            {"SiT-XL/2", 674'816'272, 118.62}}) {
     const ModelConfig config = model_preset(b.name);
     const auto model = make_model(config, *backend, DType::kFloat32);
     EXPECT_EQ(model->parameters().elements(), b.parameters) << b.name;
     EXPECT_NEAR(total_macs(forward_gemms(config, 1)) / 1e9, b.gmacs, 0.006) << b.name;
+  }
+}
+
+// Of the published code where it has the size, with the position table, which it counts too.
+TEST(LightningDit, HasThePublishedParametersAndProducts) {
+  const auto backend = make_reference_backend();
+  for (const Baseline& b : {Baseline{"LightningDiT-S/1", 32'985'248, 6.06},
+                            {"LightningDiT-B/1", 130'556'192, 23.01},
+                            {"LightningDiT-L/1", 458'152'960, 80.69},
+                            {"LightningDiT-XL/1", 675'256'736, 118.63},
+                            {"LightningDiT-1p0B/1", 1'029'401'120, 179.15},
+                            {"LightningDiT-1p6B/1", 1'631'767'120, 283.35}}) {
+    const ModelConfig config = model_preset(b.name);
+    const auto model = make_model(config, *backend, DType::kFloat32);
+    const FixedTable& positions = model->fixed_tables().front();
+    EXPECT_EQ(positions.name, "pos_embed");
+    EXPECT_EQ(model->parameters().elements() + positions.shape.elements(), b.parameters) << b.name;
+    EXPECT_NEAR(total_macs(forward_products(config, 1)) / 1e9, b.gmacs, 0.006) << b.name;
   }
 }
 

@@ -43,4 +43,15 @@ inline DitConfig tiny_dit() {
   return config;
 }
 
+// All that a block can have and DiT's has not.
+inline DitConfig tiny_lightning_dit() {
+  DitConfig config = tiny_dit();
+  config.name = "tiny LightningDiT";
+  config.style = {.norm = NormForm::kRms,
+                  .mlp = MlpForm::kSwiglu,
+                  .head_norm = HeadNorm::kRms,
+                  .positions = Positions::kBoth};
+  return config;
+}
+
 }  // namespace edt::test
