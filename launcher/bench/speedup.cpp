@@ -174,7 +174,7 @@ EngineConfig engine_config(const Variant& variant, const SpeedupOptions& options
   config.batch = options.micro_batch * options.accumulate;
   config.objective = {.masked = variant.masked,
                       .shared_noise = variant.shared_noise,
-                      .snr_gamma = variant.snr_gamma};
+                      .loss = {.snr_gamma = variant.snr_gamma}};
   config.recompute = options.recompute;
   config.times.sampling = TimeSampling::kUniform;  // for all: none pays for what another leaves out
   config.optimizer = optimizer_of(variant, options);
