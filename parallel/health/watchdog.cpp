@@ -12,6 +12,7 @@
 #include "core/base/standard_streams.h"
 #include "core/json/json_text.h"
 #include "parallel/health/process_dump.h"
+#include "parallel/health/stillness.h"
 
 namespace edt {
 namespace {
@@ -169,23 +170,17 @@ Watchdog::Round Watchdog::last_round() const {
 }
 
 // A peer that vanishes can keep the library for as long as it likes: it connects anew, or ends the
-// job by itself, for which it asks a launcher that does not answer. Only time in which this thread
-// looks counts, so a process that was frozen for a while has not stood still.
+// job by itself, for which it asks a launcher that does not answer. In Open MPI 4.1 a message also
+// waits while another thread is inside what it does when a connection breaks.
 void Watchdog::guard() {
-  Round last;
-  Seconds still{0};
-  Clock::time_point before = options_.guard_now();
+  Stillness stillness(options_.guard_now());
   std::unique_lock lock(mutex_);
   while (!talk_ended_) {
     Round round = last_round();
     if (step_done_) round.timeout = options_.timeout;  // it may have been the start's still
     const Seconds pause = interval_for(round.timeout);
     wake_.wait_for(lock, pause, [this] { return talk_ended_.load(); });
-    const Clock::time_point now = options_.guard_now();
-    still = round.number == last.number ? still + std::min(Seconds(now - before), 2 * pause)
-                                        : Seconds(0);
-    before = now;
-    last = round;
+    const Seconds still = stillness.look(round.number, options_.guard_now(), 2 * pause);
     // Rank 0 hears nothing of a rank that is stuck, and names it first.
     if (still <= (rank_ == 0 ? 1.0 : 1.5) * round.timeout) continue;
     lock.unlock();
