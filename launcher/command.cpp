@@ -43,7 +43,9 @@ int dispatch(std::span<const std::string> args, std::span<const Command> command
     return std::find_if(commands.begin(), commands.end(),
                         [&](const Command& command) { return command.name == name; });
   };
-  if (const auto found = named(args[0]); found != commands.end()) {
+  // "evaluate reference" before "evaluate": a group may have a command of its own name.
+  const bool is_longer = args.size() > 1 && named(args[0] + " " + args[1]) != commands.end();
+  if (const auto found = named(args[0]); found != commands.end() && !is_longer) {
     return run_command(*found, args.subspan(1), context);
   }
   const bool is_group = std::any_of(commands.begin(), commands.end(), [&](const Command& command) {

@@ -6,11 +6,11 @@
 #include "core/base/log.h"
 #include "core/json/json_text.h"
 #include "core/options/options.h"
-#include "launcher/autoencoder/vae_decoder.h"
 #include "launcher/autoencoder/vae_options.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/memory/memory_check.h"
+#include "launcher/recipe/latent_decoder.h"
 #include "launcher/sample/picture_output.h"
 #include "launcher/sample/trained_data.h"
 #include "launcher/text/progress.h"
@@ -153,21 +153,8 @@ std::shared_ptr<const data::PictureDecoder> find_decoder(const SampleOptions& op
                                                          Backend& backend) {
   const ModelConfig& model = trained.model_config();
   if (options.vae.path.empty()) return std::make_shared<data::Decoder>(data.decoder(model));
-  auto vae = options.vae.load(backend);
-  const AutoencoderInfo& info = vae->info();
-  LatentScaling scaling{info.scale, info.shift, {}, {}};
-  if (data.latents) {
-    const LatentSpace& space = *data.latents;
-    require_same_encoder(info, space.autoencoder_checksum, trained.checkpoint().string());
-    if (!info.preview && !info.scale_origin.empty() && info.scale != space.scale) {
-      log::warning("{}: latents of scale {}, the model's data have {}, which counts",
-                   info.path.string(), info.scale, space.scale);
-    }
-    scaling = {space.scale, space.shift, space.mean, space.std};
-  } else if (!info.preview) {
-    require_scale(info);
-  }
-  return std::make_shared<VaeDecoder>(std::move(vae), model.latents().channels, std::move(scaling));
+  return open_decoder(options.vae, backend, data.latents, model.latents(),
+                      trained.checkpoint().string());
 }
 
 void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& data,
@@ -253,19 +240,35 @@ void check_options(const SampleOptions& options, const OptionSet& set) {
                       options.images, options.per_class);
 }
 
+// Where no autoencoder is named, that of the run's sample grids, if it is still there.
+void take_decoder_of_run(SampleOptions& options, const RunOptions& run, bool says_so) {
+  std::error_code code;
+  const std::filesystem::path& path = run.sample_vae.path;
+  if (!options.vae.path.empty() || !options.data.empty() || !options.out.pictures()) return;
+  if (path.empty() || !std::filesystem::exists(path, code)) return;
+  options.vae = run.sample_vae;
+  if (says_so)
+    log::info("{}, which decoded the run's sample grids, makes the pictures", path.string());
+}
+
 // The model with its weights, once it is known that it fits.
 std::unique_ptr<TrainedModel> load(SampleOptions& options, const OptionSet& set, Backend& backend,
                                    Communicator& world) {
   const Checkpoint checkpoint = find_checkpoint(options.checkpoint);
-  ModelConfig config = model_config_of(checkpoint, configuration_of(checkpoint));
+  const TrainConfig run = configuration_of(checkpoint);
+  ModelConfig config = model_config_of(checkpoint, run);
+  take_decoder_of_run(options, run.run, world.is_root());
   options.inference.apply(set, config);
   PictureRequest& request = options.request;
   options.resolve_labels(config.classes());
   request.batch = std::min(request.batch, static_cast<std::int64_t>(request.labels.size()));
   if (options.memory_check) {
     const bool guided = request.guidance.scale != 1;
-    require_free_memory(PlannedSampler{config, options.dtype, request.batch, guided}, "--batch",
-                        backend.memory(), world);
+    PlannedSampler sampler{config, options.dtype, request.batch, guided};
+    if (!options.vae.path.empty()) {
+      sampler.decoder_bytes = decoder_bytes(options.vae, config.latents());
+    }
+    require_free_memory(sampler, "--batch", backend.memory(), world);
   }
   return std::make_unique<TrainedModel>(checkpoint, config,
                                         options.weights == "raw" ? kMasterArray : kEmaArray,

@@ -49,12 +49,13 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
   }
   json["step_seconds"] = record.step_seconds;
   const double known = record.data_seconds + report.compute_seconds + report.communication_seconds +
-                       report.optimizer_seconds + record.checkpoint_seconds;
+                       report.optimizer_seconds + record.checkpoint_seconds + record.sample_seconds;
   json["time_share"] = {{"data", record.data_seconds / record.step_seconds},
                         {"compute", report.compute_seconds / record.step_seconds},
                         {"communication", report.communication_seconds / record.step_seconds},
                         {"optimizer", report.optimizer_seconds / record.step_seconds},
                         {"checkpoint", record.checkpoint_seconds / record.step_seconds},
+                        {"samples", record.sample_seconds / record.step_seconds},
                         {"other", (record.step_seconds - known) / record.step_seconds}};
   if (record.ceiling_seconds > 0) json["ceiling_seconds"] = record.ceiling_seconds;
   json["hidden_communication"] = report.hidden_communication_seconds / record.step_seconds;

@@ -45,13 +45,16 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
 
 std::size_t dry_run_of_sampler(const PlannedSampler& planned, bool in_host_memory) {
   constexpr std::int64_t kMost = 8;
-  if (planned.pictures <= kMost) return run_dry(planned, planned.pictures, in_host_memory).total;
+  const std::size_t decoder = planned.decoder_bytes;
+  if (planned.pictures <= kMost) {
+    return run_dry(planned, planned.pictures, in_host_memory).total + decoder;
+  }
   // What grows with the pictures grows evenly; their noise and predictions are real memory.
   const SamplerMemory half = run_dry(planned, kMost / 2, in_host_memory);
   const SamplerMemory whole = run_dry(planned, kMost, in_host_memory);
   const auto more = static_cast<std::size_t>(planned.pictures - kMost);
   const std::size_t peak = whole.peak + more * (whole.peak - half.peak) / (kMost / 2);
-  return std::max(whole.total, whole.fixed + peak);
+  return std::max(whole.total, whole.fixed + peak) + decoder;
 }
 
 }  // namespace edt
