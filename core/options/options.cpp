@@ -1,6 +1,7 @@
 #include "core/options/options.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/base/assert.h"
@@ -76,6 +77,17 @@ Option& Option::above(long double bound) {
   return *this;
 }
 
+Option& Option::below(long double bound) {
+  range_text_ += fmt::format("{}below {}", range_text_.empty() ? "" : ", ", shown(bound));
+  bounds_.push_back([=](long double x) { return x < bound; });
+  return *this;
+}
+
+Option& Option::single_precision() {
+  single_ = true;
+  return *this;
+}
+
 Option& Option::choices(std::vector<std::string> allowed) {
   choices_ = std::move(allowed);
   return *this;
@@ -128,7 +140,15 @@ Option& Option::used_when(std::string other, std::vector<std::string> values) {
 
 std::string Option::expected() const {
   if (!choices_.empty()) return "one of " + joined(choices_, ", ");
-  return field_->expected() + (range_text_.empty() ? "" : ", " + range_text_);
+  return field_->expected() + (range_text_.empty() ? "" : ", " + range_text_) +
+         (single_ ? ", in single precision (0, or 1.2e-38 to 3.4e38 in size)" : "");
+}
+
+bool Option::is_in_bounds(long double number) const {
+  const auto used = static_cast<float>(number);
+  if (single_ && number != 0 && !std::isnormal(used)) return false;
+  return std::ranges::all_of(
+      bounds_, [&](const auto& bound) { return bound(number) && (!single_ || bound(used)); });
 }
 
 std::string Option::broken_rule() const {
@@ -139,9 +159,7 @@ std::string Option::broken_rule() const {
     }
   }
   for (const long double number : field_->numbers()) {
-    for (const auto& bound : bounds_) {
-      if (!bound(number)) return expected();
-    }
+    if (!is_in_bounds(number)) return expected();
   }
   for (const auto& rule : rules_) {
     if (std::string broken = rule(); !broken.empty()) return broken;

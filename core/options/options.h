@@ -44,6 +44,10 @@ class Option {
   Option& range(long double lowest, long double highest);
   Option& at_least(long double lowest);
   Option& above(long double bound);
+  Option& below(long double bound);  // beside another bound
+  // Is computed with in single precision, in which it must obey the bounds too: a value that is not
+  // zero must not become zero there, nor one that is finite infinite.
+  Option& single_precision();
   // The only texts allowed, for the value or for every element of a list.
   Option& choices(std::vector<std::string> allowed);
   // Any other rule: `check` returns what the value must be, or "" when it is fine.
@@ -74,6 +78,7 @@ class Option {
   friend class OptionDescriber;
 
   std::string expected() const;
+  bool is_in_bounds(long double number) const;
   // Empty when the value obeys range, choices and rules; else what was expected.
   std::string broken_rule() const;
 
@@ -97,7 +102,7 @@ class Option {
   std::vector<std::function<std::string()>> rules_;
   std::vector<Condition> conditions_;
   bool positional_ = false, takes_rest_ = false, required_ = false, command_line_only_ = false,
-       absolute_ = false, free_to_change_ = false, given_ = false;
+       absolute_ = false, free_to_change_ = false, single_ = false, given_ = false;
 };
 
 // An option that belongs to somebody, where `other` has one of `values`.

@@ -14,8 +14,9 @@ std::vector<Option*> VaeOptions::declare_all(OptionSet& options, std::string hel
       &options
            .add(name("vae-scale"), &network.scale,
                 "of the latents, where the file does not say it; 0: as it says")
-           .at_least(0),
-      &options.add(name("vae-shift"), &network.shift, "that goes with it"),
+           .at_least(0)
+           .single_precision(),
+      &options.add(name("vae-shift"), &network.shift, "that goes with it").single_precision(),
       &options
            .add(name("vae-groups"), &network.norm_groups,
                 "of its norms, where no config.json lies beside it; 0: 32, as published")

@@ -71,7 +71,8 @@ void SampleOptions::declare(OptionSet& options) {
       .used_when("sampler", {"ddim"});
   options.add("clip-denoised", &request.sampler.clip_denoised, "clip predicted latents to [-1, 1]");
   options.add("cfg-scale", &request.guidance.scale, "classifier-free guidance; 1: none")
-      .at_least(0);
+      .at_least(0)
+      .single_precision();
   options.add("guided-channels", &request.guidance.channels,
               {{"auto", GuidedChannels::kAuto},
                {"first-three", GuidedChannels::kFirstThree},

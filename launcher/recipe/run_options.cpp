@@ -109,6 +109,7 @@ void RunOptions::declare(OptionSet& options) {
       .free_to_change();
   options.add("run.sample-guidance", &sample_guidance, "guidance of a sample grid")
       .at_least(0)
+      .single_precision()
       .free_to_change();
   sample_vae.declare_for_run(
       options, "run.sample-",

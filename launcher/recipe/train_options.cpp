@@ -26,7 +26,9 @@ void TrainOptions::declare(OptionSet& options) {
              "one draw of noise and label dropout for both passes: less work, not as published")
         .used_when("train.masked", {"on"});
   }
-  options.add("train.snr-gamma", &snr_gamma, "Min-SNR weighting of the loss; 0: none").at_least(0);
+  options.add("train.snr-gamma", &snr_gamma, "Min-SNR weighting of the loss; 0: none")
+      .at_least(0)
+      .single_precision();
   options.add("train.timesteps", &timesteps,
               {{"uniform", TimestepSampling::kUniform},
                {"loss-second-moment", TimestepSampling::kLossSecondMoment}},
@@ -38,7 +40,9 @@ void TrainOptions::declare(OptionSet& options) {
             {"full", Recompute::kFull}},
            "activations run twice to save memory: none, MLPs, or whole blocks")
       .free_to_change();
-  options.add("train.clip", &clip, "largest global gradient norm; 0: no clipping").at_least(0);
+  options.add("train.clip", &clip, "largest global gradient norm; 0: no clipping")
+      .at_least(0)
+      .single_precision();
   options.add("train.on-non-finite", &on_non_finite,
               {{"stop", OnNonFinite::kStop},
                {"skip", OnNonFinite::kSkip},

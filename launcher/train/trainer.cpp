@@ -428,6 +428,7 @@ StepRecord Trainer::take_step(data::Prefetcher& batches) {
   StepRecord record;
   record.report = engine_.finish_step();
   if (watchdog_) watchdog_->first_step_done();
+  world().set_timeout(2 * bounded_timeout(Seconds(config_.run.timeout)));  // the start is over
   record.images = config_.train.batch;
   record.samples_seen = engine_.samples_seen();
   record.epoch = static_cast<double>(record.samples_seen) / static_cast<double>(dataset_.size());
