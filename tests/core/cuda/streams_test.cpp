@@ -8,10 +8,10 @@
 namespace edt {
 namespace {
 
-constexpr std::int64_t kSize = 1021;
+constexpr std::int64_t kValues = 1021;
 
-Tensor floats(const Block& block) { return {block.data(), {kSize}, DType::kFloat32}; }
-Block block_of(Device& device) { return {device.memory(), kSize * sizeof(float)}; }
+Tensor floats(const Block& block) { return {block.data(), {kValues}, DType::kFloat32}; }
+Block block_of(Device& device) { return {device.memory(), kValues * sizeof(float)}; }
 
 std::vector<float> values_of(Device& device, const Tensor& tensor) {
   std::vector<float> host(static_cast<std::size_t>(tensor.elements()));
@@ -31,7 +31,7 @@ TEST(OpsStreams, AStreamWaitsForTheEventsItIsGiven) {
   device->wait(stream->record());
   device->add_into(floats(a), floats(b));
   device->fill(floats(a), 0);
-  EXPECT_EQ(values_of(*device, floats(b)), std::vector<float>(kSize, 4));
+  EXPECT_EQ(values_of(*device, floats(b)), std::vector<float>(kValues, 4));
 }
 
 TEST(OpsMemory, WhatIsTakenIsNotFree) {
@@ -58,7 +58,7 @@ TEST(OpsStreams, EventsAreReusedOnlyWhenNobodyHoldsThem) {
     stream->wait(filled);
     stream->add_into(floats(a), floats(a));
     device->wait(stream->record());
-    EXPECT_EQ(values_of(*device, floats(a)), std::vector<float>(kSize, 2.f * float(i)));
+    EXPECT_EQ(values_of(*device, floats(a)), std::vector<float>(kValues, 2.f * float(i)));
   }
 }
 
