@@ -38,6 +38,7 @@ void ProcessOptions::declare(OptionSet& options, const std::vector<std::string>&
       .add("process.told-scale", &config.told_scale,
            "the time that the network is told at that end")
       .above(0)
+      .single_precision()
       .used_when("process.kind", {"flow"});
 }
 

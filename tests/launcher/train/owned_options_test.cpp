@@ -105,7 +105,7 @@ TEST(ConditionalOptions, EachIsRefusedWithEveryOtherValueOfItsSwitch) {
       const std::string message = message_of<UsageError>([&] {
         Train().parse({option, "--" + one.other + "=" + choice});
       });
-      EXPECT_THAT(message, AllOf(HasSubstr(one.name), HasSubstr("it is " + choice)))
+      EXPECT_THAT(message, AllOf(HasSubstr(one.name), HasSubstr("is " + choice)))
           << option << " with " << one.other << " " << choice;
     }
   }
