@@ -34,7 +34,8 @@ DType gemm_type(const Tensor& first, const auto&...) { return first.dtype; }
 DType gemm_type(const auto&...) { return DType::kFloat32; }
 
 // Weights of a convolution in memory that is not there: as the processor's backend has them, 3x3
-// kernels as 4x4 points, or as four of 2x2 where the picture is doubled.
+// kernels as 4x4 points, or as four of 2x2 where the picture is doubled; in bf16 some as 6x6 points
+// of float32.
 class PlannedConvolution final : public PackedConvolution {
  public:
   PlannedConvolution(const ConvolutionForm& form, DType dtype, Memory& memory)
@@ -42,10 +43,14 @@ class PlannedConvolution final : public PackedConvolution {
 
  private:
   static std::size_t bytes_of(const ConvolutionForm& form, DType dtype) {
-    const auto bytes = static_cast<std::size_t>(form.weights()) * size_of(dtype);
-    return form.shape == KernelShape::kSquare && form.kernel == 3 && form.stride == 1
-               ? bytes * 16 / 9
-               : bytes;
+    constexpr std::int64_t kMostInPoints = 512 * 256 * 9;  // of bf16: core/cpu/picture/winograd.cpp
+    const auto weights = static_cast<std::size_t>(form.weights());
+    const bool is_transformed =
+        form.shape == KernelShape::kSquare && form.kernel == 3 && form.stride == 1;
+    if (!is_transformed) return weights * size_of(dtype);
+    const bool in_points =
+        dtype == DType::kBFloat16 && !form.doubled && form.weights() <= kMostInPoints;
+    return in_points ? weights * 4 * sizeof(float) : weights * size_of(dtype) * 16 / 9;
   }
   Block weights_;
 };
