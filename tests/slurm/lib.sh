@@ -51,8 +51,18 @@ every_step_once() {
 hold_until_told() { export EDT=$faulty_edt EDT_FAULT="all phase:optimizer 4 told $work/held"; }
 are_held() { are_at held; }
 # From now on runs of two ranks wait before the sample grid of step 30, once, until let_go; the watchdog gives grids the
-# time that they take. They need $sampling.
-hold_at_samples() { export EDT=$faulty_edt EDT_FAULT="all phase:samples 1 wait $work/samples"; }
+# time that they take. They need $sampling. After 15 s the watchdog ends the first start, which is to stall; one that goes
+# on may have to wait for a processor.
+hold_at_samples() {
+  cat >"$work/edt" <<STARTER
+#!/usr/bin/env bash
+seconds=300
+if ((\${SLURM_RESTART_COUNT:-0} == 0)); then seconds=15; fi
+exec $faulty_edt "\$@" --run.timeout=\$seconds
+STARTER
+  chmod +x "$work/edt"
+  export EDT=$work/edt EDT_FAULT="all phase:samples 1 wait $work/samples"
+}
 let_go() { touch "$work/samples.go"; }
 # shellcheck disable=SC2034  # cases read it
 sampling=(--run.sample-every=30 --run.sample-steps=2)

@@ -6,15 +6,15 @@ tiny_data data
 reference
 hold_at_samples
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
-  --run.checkpoint-every=20 --run.timeout=4 "${sampling[@]}")
+  --run.checkpoint-every=20 "${sampling[@]}")
 wait_until 60 "both ranks at step 30" are_at samples
 node-link node2 down
 let_go
-wait_until 30 "the verdict" grep -q 'rank 1 of 2 on node2 stalls: no sign of life' "slurm-$job.out"
+wait_until 90 "the verdict" grep -q 'rank 1 of 2 on node2 stalls: no sign of life' "slurm-$job.out"
 no_ranks() { ! node-run "$1" pgrep -x edt >/dev/null; }
-wait_until 30 "the rank out of reach ends by itself" no_ranks node2
-wait_until 30 "the rank beside it ends" no_ranks node1
+wait_until 90 "the rank out of reach ends by itself" no_ranks node2
+wait_until 90 "the rank beside it ends" no_ranks node1
 node-link node2 up
-ended "$job" COMPLETED 120
+ended "$job" COMPLETED 180
 (($(restarts_of "$job") >= 1)) || fail "was not requeued"
 same_as_reference run
