@@ -89,7 +89,7 @@ TEST(LightningDit, HasThePublishedParametersAndProducts) {
     const FixedTable& positions = model->fixed_tables().front();
     EXPECT_EQ(positions.name, "pos_embed");
     EXPECT_EQ(model->parameters().elements() + positions.shape.elements(), b.parameters) << b.name;
-    EXPECT_NEAR(total_macs(forward_products(config, 1)) / 1e9, b.gmacs, 0.006) << b.name;
+    EXPECT_NEAR(total_macs(forward_gemms(config, 1)) / 1e9, b.gmacs, 0.006) << b.name;
   }
 }
 
