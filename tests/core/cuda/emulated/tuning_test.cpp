@@ -51,7 +51,8 @@ class Tuning : public testing::TestWithParam<DType> {
     return tuning.found.empty() ? TunedGemm{} : tuning.found.begin()->second;
   }
   static Doubles values_with(const GemmTuning& given, std::int64_t outputs = 16) {
-    return forward(*make_cuda_backend({.gemms = {"gemms.json", given.found}}), dtype(), outputs);
+    return forward(*make_cuda_backend({.gemms = {"products.json", given.found}}), dtype(),
+                   outputs);
   }
 };
 
@@ -137,7 +138,8 @@ TEST_P(Tuning, OtherProductsTakeTheFirstSuggestion) {
 TEST_P(Tuning, WhatIsGivenIsNotTimedAgain) {
   const GemmTuning given = tune({kFirst, kFaster});
   GemmTuning again;
-  forward(*make_cuda_backend({.gemms = {"gemms.json", given.found}, .tuning = &again}), dtype());
+  forward(*make_cuda_backend({.gemms = {"products.json", given.found}, .tuning = &again}),
+          dtype());
   EXPECT_TRUE(again.found.empty());
 }
 
@@ -189,7 +191,7 @@ TEST_P(Tuning, ABatchTakesTheAlgorithmOfItsSingleProducts) {
   run(*make_cuda_backend({.tuning = &tuning}));
   EXPECT_EQ(only(tuning).place, 1);
 
-  const auto backend = make_cuda_backend({.gemms = {"gemms.json", tuning.found}});
+  const auto backend = make_cuda_backend({.gemms = {"products.json", tuning.found}});
   const auto at_once = run(*backend);
   const int before = emulation::products_asked_for().calls;
   EXPECT_EQ(run(*backend), at_once);
