@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/ops/token_grid.h"
+#include "model/diffusion/process.h"
 
 namespace edt {
 
@@ -33,6 +34,7 @@ struct CommonConfig {
   std::int64_t classes = 1000;
   float label_dropout = 0.1f;
   std::int64_t mlp_ratio = 4;
+  ProcessConfig process;
 
   // Throws UsageError naming both values when the parts do not fit.
   void validate_common() const;
@@ -42,6 +44,10 @@ struct CommonConfig {
   void check_sides(const GridStep& step) const;  // both of them
 
   GridStep patch_step() const;  // of a model whose tokens are the patches
+  // Values of a token that the network gives for the patch: what the process asks of it.
+  std::int64_t patch_outputs() const {
+    return patch * patch * process.out_channels(latents.channels);
+  }
   TokenGrid patches() const { return {latents.height / patch, latents.width / patch}; }
 };
 

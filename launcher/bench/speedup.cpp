@@ -174,9 +174,9 @@ EngineConfig engine_config(const Variant& variant, const SpeedupOptions& options
   config.batch = options.micro_batch * options.accumulate;
   config.objective = {.masked = variant.masked,
                       .shared_noise = variant.shared_noise,
-                      .snr_gamma = variant.snr_gamma};
+                      .loss = {.snr_gamma = variant.snr_gamma}};
   config.recompute = options.recompute;
-  config.loss_second_moment = false;  // uniform for all: none pays for what another leaves out
+  config.times.sampling = TimeSampling::kUniform;  // for all: none pays for what another leaves out
   config.optimizer = optimizer_of(variant, options);
   config.rate.initial = 1e-5;
   config.clip = variant.clip;

@@ -1,7 +1,7 @@
 // Files that others append to, replace, cut and rotate while they are followed.
 #include "launcher/watch/followed_file.h"
 
-#include <gmock/gmock-matchers.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
