@@ -82,7 +82,7 @@ PatchTransform::PatchTransform(int image_size, int channels, int patch)
       patch_(patch),
       basis_(make_basis(channels, patch)),
       mean_(basis_.size()),
-      scale_(basis_.size()) {
+      deviation_(basis_.size()) {
   constexpr int kSmallest = 32, kLargest = 1024;
   require<UsageError>(image_size >= kSmallest && image_size <= kLargest && image_size % patch == 0,
                       "synth", "pictures of {} pixels; a multiple of {} from {} to {} is needed",
@@ -108,13 +108,7 @@ PatchTransform::PatchTransform(int image_size, int channels, int patch)
   const double n = kPictures * std::pow(image_size / patch, 2);
   for (std::size_t k = 0; k < z.size(); ++k) {
     mean_[k] = static_cast<float>(sum[k] / n);
-    scale_[k] = static_cast<float>(std::sqrt(square[k] / n - std::pow(sum[k] / n, 2)));
-  }
-  const float largest = *std::ranges::max_element(scale_);
-  for (float& scale : scale_) {
-    const float deviation = scale;
-    if (channels != kFew) scale = std::sqrt(deviation * largest);
-    deviations_.push_back(double{deviation} / scale);
+    deviation_[k] = static_cast<float>(std::sqrt(square[k] / n - std::pow(sum[k] / n, 2)));
   }
 }
 
@@ -128,7 +122,8 @@ void PatchTransform::encode(const Image& image, std::span<float> latent) const {
     for (int x = 0; x < side; ++x) {
       transform(image, x * patch_, y * patch_, z);
       for (std::size_t k = 0; k < z.size(); ++k) {
-        latent[k * plane + static_cast<std::size_t>(y * side + x)] = (z[k] - mean_[k]) / scale_[k];
+        latent[k * plane + static_cast<std::size_t>(y * side + x)] =
+            (z[k] - mean_[k]) / deviation_[k];
       }
     }
   }
@@ -141,7 +136,7 @@ LinearDecoder PatchTransform::decoder() const {
   decoder.matrix.resize(values * basis_.size());
   for (std::size_t i = 0; i < values; ++i) {
     for (std::size_t k = 0; k < basis_.size(); ++k) {
-      decoder.matrix[i * basis_.size() + k] = basis_[k][i] * scale_[k];
+      decoder.matrix[i * basis_.size() + k] = basis_[k][i] * deviation_[k];
       decoder.bias[i] += basis_[k][i] * mean_[k];
     }
   }

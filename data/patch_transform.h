@@ -18,9 +18,7 @@ class PatchTransform {
   static constexpr int kFew = 4, kMany = 16;    // channels
 
   // Coefficients are shifted and scaled so that those of the synthetic pictures of this size have
-  // mean 0, and four of them variance 1. Of sixteen the first has; the others have the root of
-  // their deviation's share in its: between what they are, which noise would hide until the last
-  // steps of sampling, and variance 1, with which a small model learns little else than them.
+  // mean 0 and variance 1 per channel.
   explicit PatchTransform(int image_size, int channels = kFew, int patch = kLarge);
 
   int image_size() const { return image_size_; }
@@ -31,8 +29,6 @@ class PatchTransform {
   // Latent [channels, latent_size(), latent_size()].
   void encode(const Image& image, std::span<float> latent) const;
 
-  // Deviations of latents of these pictures.
-  const std::vector<double>& deviations() const { return deviations_; }
   // The inverse on what is kept, as it is stored in data sets.
   LinearDecoder decoder() const;
 
@@ -43,9 +39,8 @@ class PatchTransform {
   void transform(const Image& image, int left, int top, std::span<float> sums) const;
 
   int image_size_, patch_;
-  std::vector<Row> basis_;           // for each channel
-  std::vector<float> mean_, scale_;  // per channel: latent = (coefficient - mean) / scale
-  std::vector<double> deviations_;
+  std::vector<Row> basis_;               // for each channel
+  std::vector<float> mean_, deviation_;  // per channel, of raw coefficients
 };
 
 }  // namespace edt::data

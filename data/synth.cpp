@@ -53,7 +53,7 @@ Description describe_synth(const SynthOptions& options, const PatchTransform& tr
   d.image_size = options.image_size;
   d.flipped = options.flipped;
   d.channel_mean.assign(static_cast<std::size_t>(d.channels), 0);
-  d.channel_std = transform.deviations();
+  d.channel_std.assign(static_cast<std::size_t>(d.channels), 1);
   d.decoder = transform.decoder();
   const auto& names = synth_class_names();
   d.class_names.assign(names.begin(), names.begin() + options.classes);

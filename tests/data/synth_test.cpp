@@ -1,6 +1,5 @@
 #include "data/synth.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "data/dataset.h"
@@ -88,7 +87,7 @@ TEST(Synth, MoreChannelsKeepEdgesSharp) {
 class SynthChannels : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Few, SynthChannels, testing::Values(4, 16));
 
-TEST_P(SynthChannels, LatentsHaveTheVarianceThatIsSaid) {
+TEST_P(SynthChannels, LatentsHaveUnitVariance) {
   const TempDir directory;
   synthesize({.out = directory / "set",
               .samples = 240,
@@ -96,11 +95,6 @@ TEST_P(SynthChannels, LatentsHaveTheVarianceThatIsSaid) {
               .seed = 9,
               .channels = GetParam()});
   const Dataset dataset(directory / "set");
-  const std::vector<double>& expected = dataset.description().channel_std;
-  ASSERT_EQ(expected.size(), static_cast<std::size_t>(GetParam()));
-  EXPECT_EQ(expected[0], 1);
-  EXPECT_EQ(std::ranges::count(expected, 1), GetParam() == 4 ? 4 : 1);
-  EXPECT_GT(*std::ranges::min_element(expected), 0.1);
   for (std::size_t c = 0; c < static_cast<std::size_t>(GetParam()); ++c) {
     double sum = 0, square = 0;
     for (std::uint64_t i = 0; i < 240; ++i) {
@@ -112,7 +106,7 @@ TEST_P(SynthChannels, LatentsHaveTheVarianceThatIsSaid) {
     }
     // Pictures of another seed: means and variances agree up to sampling of 240 pictures.
     EXPECT_NEAR(sum / (240 * 64), 0, 0.1) << c;
-    EXPECT_NEAR(std::sqrt(square / (240 * 64)), expected[c], 0.06) << c;
+    EXPECT_NEAR(square / (240 * 64), 1, 0.1) << c;
   }
 }
 
