@@ -8,6 +8,7 @@
 #include "core/random/stream.h"
 #include "core/storage/access.h"
 #include "data/natural_order.h"
+#include "data/shard_copies.h"
 
 namespace edt::data {
 
@@ -45,6 +46,7 @@ Dataset::Dataset(const fs::path& path, const DatasetOptions& options)
                  shard->path().string());
   }
   check_order();
+  refuse_copies(shards_);
   require<UsageError>(!options.normalize || !description_.channel_mean.empty(), "data",
                       "{}: normalization was asked for, but channel_mean and channel_std are not "
                       "recorded",

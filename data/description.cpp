@@ -113,7 +113,8 @@ void validate(const Description& d, const std::string& label) {
   require<DataError>(d.classes >= 1 && d.classes <= kMostClasses, "shard", "{}: {} classes", label,
                      d.classes);
   require<DataError>(d.image_size >= 1, "shard", "{}: image size {}", label, d.image_size);
-  require<DataError>(std::isfinite(d.scale) && d.scale > 0, "shard", "{}: scale {}", label,
+  require<DataError>(d.scale > 0 && std::isnormal(static_cast<float>(d.scale)), "shard",
+                     "{}: scale {}, a positive number of single precision is needed", label,
                      d.scale);
   require<DataError>(std::isfinite(d.shift), "shard", "{}: shift {}", label, d.shift);
   require_channels(d.channel_mean, d.channels, false, label, "channel_mean");

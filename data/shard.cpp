@@ -262,6 +262,14 @@ void Shard::require_kept() const {
   }
 }
 
+std::vector<std::filesystem::path> Shard::other_files() const {
+  std::vector<std::filesystem::path> files;
+  for (const Array* array : {&samples_, &flipped_}) {
+    if (array->set) std::ranges::move(array->set->other_files(), std::back_inserter(files));
+  }
+  return files;
+}
+
 void Shard::verify_block(const Array& array, std::uint64_t block,
                          std::vector<std::byte>& scratch) const {
   const std::uint64_t first = block * block_samples_;

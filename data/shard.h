@@ -54,6 +54,9 @@ class Shard {
   // The bytes of a sample as they are stored, where they lie in mapped memory; else nothing.
   std::span<const std::byte> mapped(std::uint64_t index, bool flipped) const;
 
+  // Other files that hold the samples: sources of virtual data sets, files behind links.
+  std::vector<std::filesystem::path> other_files() const;
+
   // Samples that HDF5 decodes for each one that is read; 1 where nothing is decoded.
   double decoded_samples() const;
   // Of all samples that are decoded.

@@ -43,7 +43,9 @@ int dispatch(std::span<const std::string> args, std::span<const Command> command
     return std::find_if(commands.begin(), commands.end(),
                         [&](const Command& command) { return command.name == name; });
   };
-  if (const auto found = named(args[0]); found != commands.end()) {
+  // "evaluate reference" before "evaluate": a group may have a command of its own name.
+  const bool is_longer = args.size() > 1 && named(args[0] + " " + args[1]) != commands.end();
+  if (const auto found = named(args[0]); found != commands.end() && !is_longer) {
     return run_command(*found, args.subspan(1), context);
   }
   const bool is_group = std::any_of(commands.begin(), commands.end(), [&](const Command& command) {
@@ -148,6 +150,8 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
     return report(context, error.what(), input_status());
   } catch (const CommunicationError& error) {
     return report(context, error.what(), context.run_started ? kBrokenOff : kFailed);
+  } catch (const DiskError& error) {
+    return report(context, error.what(), context.resumable ? kBrokenOff : kFailed);
   } catch (const SystemError& error) {
     return report(context, error.what(),
                   context.run_started && context.resumable ? kBrokenOff : kFailed);
@@ -155,7 +159,9 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
     const std::string what = fmt::format("[file] cannot use {}: {}", error.path1().string(),
                                          error_text(error.code().value(), error.path1()));
     const bool is_denied = error.code() == std::errc::permission_denied;
-    return report(context, what, is_denied ? input_status() : kFailed);
+    const int failed =
+        context.resumable && is_disk_trouble(error.code().value()) ? kBrokenOff : kFailed;
+    return report(context, what, is_denied ? input_status() : failed);
   } catch (const std::bad_alloc&) {
     return report(context, "[memory] out of memory", kFailed);
   } catch (const std::length_error&) {  // of a container: more than any memory holds

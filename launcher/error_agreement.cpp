@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "core/base/clock.h"
+#include "core/base/exit_deadline.h"
 #include "core/base/log.h"
 #include "core/json/json_text.h"
 #include "core/storage/partial_file.h"
@@ -51,8 +53,11 @@ void ErrorAgreement::look() {
 
 // Elsewhere than on rank 0 the job ends while this loop waits for that.
 void ErrorAgreement::end(std::string_view what, int status, Seconds patience) {
-  const std::lock_guard lock(mutex_);
   const RankError own{world_.rank(), world_.name(), std::string(what), status};
+  // Where messages stand still, what is known here has to do.
+  std::optional<ExitDeadline> deadline(std::in_place, 2 * patience, status,
+                                       error_line({own}, world_.size()));
+  const std::lock_guard lock(mutex_);
   if (!world_.is_root()) side_channel_->post(0, kError + dump_json(nlohmann::json(own)));
   note(own);
   const auto begin = Clock::now();
@@ -60,6 +65,7 @@ void ErrorAgreement::end(std::string_view what, int status, Seconds patience) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     read_letters();
   }
+  deadline.reset();
   speak();
 }
 

@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "launcher/error_agreement.h"
+#include "launcher/exit_status.h"
 #include "launcher/launch_check.h"
 #include "parallel/comm/mpi/mpi_session.h"
 #include "parallel/comm/self/self_communicator.h"
@@ -96,6 +97,7 @@ World::World() {
 
 World::~World() {
   if (hook_) hook_->look = nullptr;
+  if (session_) session_->limit_end(ranks_->timeout(), kBrokenOff, ranks_->name());
 }
 
 int World::threads_per_rank() {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "model/diffusion/process.h"
+
 namespace edt {
 
 // The latents of a picture: those of the data set.
@@ -31,6 +33,7 @@ struct CommonConfig {
   std::int64_t classes = 1000;
   float label_dropout = 0.1f;
   std::int64_t mlp_ratio = 4;
+  ProcessConfig process;
 
   // Throws UsageError naming both values when the parts do not fit.
   void validate_common() const;
@@ -42,6 +45,10 @@ struct CommonConfig {
   void require_square(const char* why) const;
 
   GridStep patch_step() const;  // of a model whose tokens are the patches
+  // Values of a token that the network gives for the patch: what the process asks of it.
+  std::int64_t patch_outputs() const {
+    return patch * patch * process.out_channels(latents.channels);
+  }
   std::int64_t patches() const { return latents.height / patch * (latents.width / patch); }
 };
 

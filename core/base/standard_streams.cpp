@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <string>
 
 namespace edt {
 
@@ -29,6 +30,12 @@ bool standard_error_takes_lines() {
   } while (ready < 0 && errno == EINTR);
   stands_still = ready == 0;
   return ready != 0;
+}
+
+void write_standard_error(std::string_view line) {
+  if (!standard_error_takes_lines()) return;
+  const std::string whole = std::string(line) + '\n';
+  [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, whole.data(), whole.size());
 }
 
 }  // namespace edt

@@ -1,6 +1,8 @@
 // Standard input, output and error, which may be closed, broken, full, or read by nobody.
 #pragma once
 
+#include <string_view>
+
 namespace edt {
 
 // Takes the descriptors 0 to 2 that are closed, so that no file which is opened later gets one of
@@ -12,5 +14,9 @@ void take_standard_streams();
 // Whether standard error takes a line now. A reader that stands still (a full pipe, a terminal that
 // was stopped by Ctrl-S) is waited for a second, and from then on not at all until it reads again.
 bool standard_error_takes_lines();
+
+// A last line, where standard error takes it: past the lock of the stream, which a thread that
+// waits for a reader would hold.
+void write_standard_error(std::string_view line);
 
 }  // namespace edt

@@ -77,7 +77,10 @@ using Int = std::int64_t;
   KERNEL(DiffusionKernels, kRows, diffusion_loss_forward, T, T, T, T, T, T, Int, T, T, T)      \
   KERNEL(DiffusionKernels, kRows, diffusion_loss_backward, T, T, T, T, T, T, T, Int, G)        \
   KERNEL(DiffusionKernels, kRows, add_noise, T, T, T, T)                                       \
-  KERNEL(DiffusionKernels, kRows, random_normal, random::StreamKey, T, T)
+  KERNEL(DiffusionKernels, kRows, random_normal, random::StreamKey, T, T)                      \
+  KERNEL(TokenLossKernels, kRows, noise_target, T, T, T, Int, T)                               \
+  KERNEL(TokenLossKernels, kRows, token_loss_forward, T, T, T, T, Distance, Int, T, T)         \
+  KERNEL(TokenLossKernels, kRows, token_loss_backward, T, T, T, T, T, Distance, Int, G)
 
 #define EDT_PICTURE_KERNELS(KERNEL)                                                             \
   KERNEL(ConvolutionKernels, kMatrix, convolution, const PackedConvolution&, T, T,              \

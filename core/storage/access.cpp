@@ -84,4 +84,8 @@ std::string error_text(int code, const fs::path& path) {
   return fmt::format("{}: {}", text, ownership_text(path));
 }
 
+bool is_disk_trouble(int code) {
+  return code == ENOSPC || code == EDQUOT || code == EIO || code == ESTALE;
+}
+
 }  // namespace edt

@@ -1,8 +1,11 @@
-// Whose a file is and who asks for it, in words: for messages about what is not permitted.
+// Why the operating system refuses a file, in words: whose it is and who asks for it, or that the
+// disk is at its end.
 #pragma once
 
 #include <filesystem>
 #include <string>
+
+#include "core/base/error.h"
 
 namespace edt {
 
@@ -17,5 +20,19 @@ std::string reading_problem(const std::filesystem::path& path);
 
 // The text of an errno, with ownership_text() where it is one of permissions.
 std::string error_text(int code, const std::filesystem::path& path);
+
+// The disk is full, fails or is out of reach: what is refused now may succeed later as it is.
+class DiskError : public SystemError {
+  using SystemError::SystemError;
+};
+bool is_disk_trouble(int code);
+
+// Throws a DiskError where the errno says so, else an E.
+template <class E, class... Args>
+[[noreturn]] void fail_for(int code, std::string_view where, fmt::format_string<Args...> format,
+                           Args&&... args) {
+  if (is_disk_trouble(code)) fail<DiskError>(where, format, std::forward<Args>(args)...);
+  fail<E>(where, format, std::forward<Args>(args)...);
+}
 
 }  // namespace edt

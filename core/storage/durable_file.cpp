@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 
 void fail_errno(std::string_view action, const fs::path& path) {
   const int code = errno;
-  fail<SystemError>("file", "cannot {} {}: {}", action, path.string(), error_text(code, path));
+  fail_for<SystemError>(code, "file", "cannot {} {}: {}", action, path.string(),
+                        error_text(code, path));
 }
 
 fs::path partial_path(const fs::path& path) {
@@ -43,8 +44,11 @@ void refuse_special(const fs::path& path) {
 // Makes and removes an empty file: permissions alone do not tell whether that is possible.
 void require_place(const fs::path& file, std::string_view option, const fs::path& asked) {
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  require<UsageError>(descriptor >= 0 || errno == EEXIST, "file", "{} {}: {} takes no files: {}",
-                      option, asked.string(), directory_of(file).string(), error_text(errno, file));
+  const int code = errno;
+  if (descriptor < 0 && code != EEXIST) {
+    fail_for<UsageError>(code, "file", "{} {}: {} takes no files: {}", option, asked.string(),
+                         directory_of(file).string(), error_text(code, file));
+  }
   if (descriptor < 0) return;
   ::close(descriptor);
   ::unlink(file.c_str());

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -61,6 +62,28 @@ bool is_safetensors(std::string_view start, std::uint64_t file_size) {
   return header <= file_size - 8;
 }
 
+// Protocols 0 and 1 of pickle have no signature: they begin with a name ("cnumpy.core.multiarray\n
+// _reconstruct\n"), a dictionary, a list or a tuple, and end with a stop.
+bool is_old_pickle(std::string_view start, const InputFile& file) {
+  char last = 0;
+  file.read(file.size() - 1, std::as_writable_bytes(std::span(&last, 1)));
+  if (last != '.') return false;
+  for (const std::string_view begin : {"(dp"sv, "(lp"sv, "}q\0"sv, "]q\0"sv}) {
+    if (start.starts_with(begin)) return true;
+  }
+  if (start[0] == '(') start.remove_prefix(1);  // of a tuple
+  const auto is_name = [](std::string_view text) {
+    return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
+      return std::isalnum(c) || c == '_' || c == '.';
+    });
+  };
+  const auto module_end = start.find('\n');
+  if (!start.starts_with('c') || module_end == start.npos) return false;
+  const auto name_end = start.find('\n', module_end + 1);
+  return name_end != start.npos && is_name(start.substr(1, module_end - 1)) &&
+         is_name(start.substr(module_end + 1, name_end - module_end - 1));
+}
+
 // HDF5 looks for its signature at 0, 512, 1024, 2048, ...
 bool is_hdf5(const InputFile& file) {
   constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n"sv;
@@ -107,6 +130,7 @@ FileKind kind_of_file(const std::filesystem::path& path) {
     }
   }
   if (is_hdf5(file)) return FileKind::kHdf5;
+  if (is_old_pickle(start, file)) return FileKind::kPickle;
   if (start[0] == '{') return FileKind::kJson;
   return FileKind::kUnknown;
 }

@@ -44,6 +44,32 @@ Storage storage_of(hid_t properties, const std::string& label);
 // Name of the file that an object lies in, which behind an external link is another one.
 std::string file_of(hid_t object, const std::string& label);
 
+// The file that `name` in a link or a mapping of the file `holder` means, or what is wrong.
+struct LinkedFile {
+  std::filesystem::path path;
+  std::string problem;
+};
+// `prefixes`: the environment variable with further directories.
+LinkedFile linked_file(const std::string& name, const std::filesystem::path& holder,
+                       const char* prefixes);
+
+// Properties for a call that may follow external links: it fails where one is missing in its place.
+class LinkAccess {
+ public:
+  explicit LinkAccess(std::int64_t list_class);
+  LinkAccess(const LinkAccess&) = delete;
+  LinkAccess& operator=(const LinkAccess&) = delete;
+
+  hid_t get() const { return list_.get(); }
+  // After the call: DataError where it was a link that failed, or led elsewhere than to `object`'s
+  // file (negative: there is no object).
+  void require_followed(std::int64_t object, const std::string& label) const;
+
+ private:
+  Handle list_;
+  LinkedFile followed_;  // the last one
+};
+
 // Dimensions of a data space; a product beyond 2^59 elements is refused, so sizes cannot overflow.
 // So is a null data space, which holds no value.
 Shape dimensions(hid_t space, const std::string& label);

@@ -17,6 +17,13 @@ Handle open_root(hid_t file, const std::string& label) {
   return own(H5Gopen2(file, "/", H5P_DEFAULT), close_group, label, "open its root group");
 }
 
+Handle open_group(hid_t file, const std::string& name, const std::string& label) {
+  const LinkAccess access(H5P_GROUP_ACCESS);
+  const hid_t opened = H5Gopen2(file, name.c_str(), access.get());
+  access.require_followed(opened, label);
+  return own(opened, close_group, label, "open the group");
+}
+
 // Plain files, whatever driver the environment asks for.
 Handle file_access() {
   Handle access(H5Pcreate(H5P_FILE_ACCESS), close_properties);
@@ -77,28 +84,36 @@ File File::create(const std::filesystem::path& path, std::uint64_t user_block) {
 
 bool File::has(const std::string& name) const {
   silence();
+  const auto is_there = [&](const std::string& part) {
+    const LinkAccess links(H5P_LINK_ACCESS);
+    const bool found = H5Lexists(id(), part.c_str(), links.get()) > 0;
+    links.require_followed(-1, fmt::format("{}:/{}", path_.string(), name));
+    return found;
+  };
   // Every group on the way must exist, or H5Lexists fails instead of answering.
   for (std::size_t slash = name.find('/', 1); slash != std::string::npos;
        slash = name.find('/', slash + 1)) {
-    if (H5Lexists(id(), name.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
+    if (!is_there(name.substr(0, slash))) return false;
   }
-  return H5Lexists(id(), name.c_str(), H5P_DEFAULT) > 0;
+  return is_there(name);
 }
 
 bool File::is_group(const std::string& name) const {
   silence();
   H5O_info_t info;
   const std::string label = fmt::format("{}:/{}", path_.string(), name);
-  check(H5Oget_info_by_name2(id(), name.c_str(), &info, H5O_INFO_BASIC, H5P_DEFAULT), label,
-        "look at it");
+  const LinkAccess links(H5P_LINK_ACCESS);
+  const herr_t status =
+      H5Oget_info_by_name2(id(), name.c_str(), &info, H5O_INFO_BASIC, links.get());
+  links.require_followed(-1, label);
+  check(status, label, "look at it");
   return info.type == H5O_TYPE_GROUP;
 }
 
 std::vector<std::string> File::names(const std::string& group) const {
   silence();
   const std::string label = path_.string() + ":" + group;
-  const Handle handle =
-      own(H5Gopen2(file_.get(), group.c_str(), H5P_DEFAULT), close_group, label, "open the group");
+  const Handle handle = open_group(file_.get(), group, label);
   std::vector<std::string> names;
   const auto collect = [](hid_t, const char* name, const H5L_info_t*, void* out) -> herr_t {
     static_cast<std::vector<std::string>*>(out)->emplace_back(name);
@@ -112,21 +127,21 @@ std::vector<std::string> File::names(const std::string& group) const {
 Group File::group(const std::string& name) const {
   silence();
   const std::string label = fmt::format("{}:/{}", path_.string(), name);
-  return {own(H5Gopen2(id(), name.c_str(), H5P_DEFAULT), close_group, label, "open the group"),
-          label};
+  return {open_group(id(), name, label), label};
 }
 
 DataSet File::dataset(const std::string& name, std::optional<std::uint64_t> chunk_cache) const {
   silence();
   const std::string label = fmt::format("{}:/{}", path_.string(), name);
   require<DataError>(has(name), "hdf5", "{}: the data set is missing", label);
-  const Handle access(H5Pcreate(H5P_DATASET_ACCESS), close_properties);
+  const LinkAccess access(H5P_DATASET_ACCESS);
   if (chunk_cache) {
     H5Pset_chunk_cache(access.get(), H5D_CHUNK_CACHE_NSLOTS_DEFAULT, *chunk_cache,
                        H5D_CHUNK_CACHE_W0_DEFAULT);
   }
-  Handle handle =
-      own(H5Dopen2(id(), name.c_str(), access.get()), close_dataset, label, "open the data set");
+  const hid_t opened = H5Dopen2(id(), name.c_str(), access.get());
+  access.require_followed(opened, label);
+  Handle handle = own(opened, close_dataset, label, "open the data set");
   DataSet set(std::move(handle), label);
   if (writable_) return set;
   const std::filesystem::path holder = file_of(set.id(), label);

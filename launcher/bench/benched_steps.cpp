@@ -22,7 +22,10 @@ EngineConfig training_config(const StepBenchOptions& options, Backend& backend, 
 std::unique_ptr<Model> sampler_model(const StepBenchOptions& options, Backend& backend,
                                      Communicator& world) {
   if (options.memory_check) {
-    require_free_memory(PlannedSampler{options.model, options.dtype, options.micro_batch},
+    require_free_memory(PlannedSampler{.model = options.model,
+                                       .dtype = options.dtype,
+                                       .pictures = options.micro_batch,
+                                       .decoder_bytes = options.decoder_bytes},
                         options.micro_batch_option, backend.memory(), world);
   }
   return make_model(options.model, backend, options.dtype, {}, ModelUse::kSampling);

@@ -175,9 +175,9 @@ EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& o
   config.batch = options.micro_batch * options.accumulate;
   config.objective = {.masked = contestant.masked,
                       .shared_noise = contestant.shared_noise,
-                      .snr_gamma = contestant.snr_gamma};
+                      .loss = {.snr_gamma = contestant.snr_gamma}};
   config.recompute = options.recompute;
-  config.loss_second_moment = false;  // uniform for all: none pays for what another leaves out
+  config.times.sampling = TimeSampling::kUniform;  // for all: none pays for what another leaves out
   config.optimizer = optimizer_of(contestant, options);
   config.rate.initial = 1e-5;
   config.clip = contestant.clip;

@@ -1,5 +1,6 @@
 #include "launcher/bench/step_bench.h"
 
+#include "core/base/median.h"
 #include "launcher/bench/benched_steps.h"
 #include "launcher/bench/memory_growth.h"
 #include "model/plan/products.h"
@@ -27,6 +28,25 @@ void measure(const std::function<StepSeconds()>& step, const std::vector<MatmulF
   rounds.fill(result);
   // The host does not see what a device that works behind it is at.
   if (!backend.in_host_memory()) result.time_share.clear();
+}
+
+// Sampler steps and decoding of their pictures, in turn.
+void measure_decoding(Autoencoder& decoder, SamplerSteps& steps, const StepBenchOptions& options,
+                      Backend& backend, StepBenchResult& result) {
+  const LatentShape& shape = options.model.latents();
+  const PictureSize latent{shape.height, shape.width};
+  const std::vector<float> z(static_cast<std::size_t>(options.micro_batch * shape.elements()),
+                             0.5f);
+  const auto decode = [&] { decoder.decode(z, latent); };
+  decode();  // primitives are made, memory is taken
+  std::vector<double> seconds, shares;
+  for (int round = 0; round < options.rounds; ++round) {
+    const double step = backend.seconds_of([&] { steps.run(); });
+    seconds.push_back(backend.seconds_of(decode));
+    shares.push_back(seconds.back() / (step * options.sampler_steps));
+  }
+  result.decode_seconds = median(seconds) / static_cast<double>(options.micro_batch);
+  result.decode_share = median(shares);
 }
 
 }  // namespace
@@ -69,7 +89,7 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
 }
 
 StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend,
-                                   Communicator& world) {
+                                   Communicator& world, Autoencoder* decoder) {
   const MemoryGrowth growth(backend.memory());
   SamplerSteps steps(options, backend, world);
   const auto forms = forward_products(options.model, 2 * options.micro_batch);
@@ -85,6 +105,7 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
   };
   measure(step, forms, options, 1, backend, steps.profiler(), *communicator, growth, result);
   result.memory = steps.memory();
+  if (decoder != nullptr) measure_decoding(*decoder, steps, options, backend, result);
   return result;
 }
 

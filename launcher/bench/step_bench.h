@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/autoencoder/autoencoder.h"
 #include "model/families/model_config.h"
 #include "model/training/engine.h"
 #include "parallel/sharding/mesh.h"
@@ -27,6 +28,10 @@ struct StepBenchOptions {
   bool memory_check = true;
   std::string_view micro_batch_option = "--micro-batch";  // as messages name it
   bool graphs = true;                                     // where the device has them
+  // Of sampling: steps of a picture, for what decoding adds to them, and bytes of the decoder.
+  int sampler_steps = 50;
+  std::size_t decoder_bytes = 0;
+  std::string decoder;  // its name, empty: none
 };
 
 // Medians over rounds; rates in GFLOP/s, of all ranks together. Times are those of the slowest
@@ -52,6 +57,9 @@ struct StepBenchResult {
   // What the operating system or the device gave since before the engine was there: to be compared
   // with it.
   std::size_t memory_growth_bytes = 0;
+  // Of sampling with a decoder: seconds of decoding one picture, and what part that is of
+  // `sampler_steps` steps of one, the median over rounds.
+  double decode_seconds = 0, decode_share = 0;
 };
 
 // What these options say to the training engine, with the batch of one data rank.
@@ -62,8 +70,8 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
                                     const Mesh& mesh);
 
 // One guided sampler step of `micro_batch` pictures: a forward pass of twice as many.
-// All ranks of `world` call it, each for itself.
+// All ranks of `world` call it, each for itself. With a decoder, that in turn with steps too.
 StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& backend,
-                                   Communicator& world);
+                                   Communicator& world, Autoencoder* decoder = nullptr);
 
 }  // namespace edt

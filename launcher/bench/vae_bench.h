@@ -17,7 +17,8 @@ struct VaeBenchRequest {
 
 struct VaeBenchResult {
   std::size_t rounds = 0;
-  double seconds = 0;          // of a round, the median
+  double seconds = 0;  // of a round, the median
+  double fastest_seconds = 0;
   double ceiling_seconds = 0;  // of all its convolutions by the library alone; 0: there is none
   double flops = 0;            // of a round, as the definitions of the layers have them
   std::size_t peak_bytes = 0;

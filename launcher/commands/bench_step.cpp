@@ -5,11 +5,14 @@
 
 #include "core/json/json_text.h"
 #include "core/options/options.h"
+#include "launcher/autoencoder/vae_options.h"
 #include "launcher/bench/step_bench.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/recipe/train_config.h"
 #include "launcher/text/report.h"
+#include "model/autoencoder/published.h"
+#include "model/plan/autoencoder_run.h"
 
 namespace edt {
 namespace {
@@ -39,6 +42,12 @@ nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchR
       {"flop_formula", result.formula},
   };
   json["memory_growth_bytes"] = result.memory_growth_bytes;
+  if (result.decode_seconds > 0) {
+    json["decoder"] = options.decoder;
+    json["sampler_steps"] = options.sampler_steps;
+    json["decode_seconds_per_image"] = result.decode_seconds;
+    json["decode_share_of_sampling"] = result.decode_share;
+  }
   for (const auto& [scope, share] : result.time_share) json["time_share"][scope] = share;
   for (const MemoryUse& use : result.memory) json["memory"][std::string(use.category)] = use.bytes;
   return json;
@@ -68,6 +77,11 @@ void print_text(CommandContext& context, const StepBenchOptions& options,
   }
   context.print("  peak memory    {}\n",
                 human_bytes(static_cast<double>(result.peak_memory_bytes)));
+  if (result.decode_seconds > 0) {
+    context.print("  decoding       {} a picture by {}, adds {} to {} steps of sampling it\n",
+                  human_duration(result.decode_seconds), options.decoder,
+                  human_percent(result.decode_share), options.sampler_steps);
+  }
   if (result.time_share.empty()) return;
   Table table({"scope", "share of the step"});
   for (const auto& [scope, share] : result.time_share) {
@@ -75,6 +89,16 @@ void print_text(CommandContext& context, const StepBenchOptions& options,
   }
   context.print("{}", table.text());
 }
+
+// What decodes the pictures of a sampler.
+struct DecoderOptions {
+  std::filesystem::path vae;
+  AutoencoderOptions network{.use = AutoencoderUse::kDecoding};
+
+  std::unique_ptr<Autoencoder> load(Backend& backend) const {
+    return load_or_draw(vae, backend, network);
+  }
+};
 
 using Bench = std::function<StepBenchResult(StepBenchOptions&, Backend&)>;
 
@@ -137,12 +161,36 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
 
 int bench_sampling(std::span<const std::string> args, CommandContext& context) {
   StepBenchOptions bench;
+  DecoderOptions decoding;
   OptionSet options("bench sampling",
                     "Times one guided sampler step (a forward pass with and without class) and, in "
-                    "turn, the machine's matrix-product ceiling on its shapes.");
+                    "turn, the machine's matrix-product ceiling on its shapes; with an autoencoder "
+                    "also what decoding adds to sampling.");
   declare_memory_check(options, bench.memory_check);
+  options
+      .add("vae", &decoding.vae,
+           fmt::format("autoencoder that decodes the pictures: a file, or the structure of {} "
+                       "with random weights",
+                       fmt::join(published_autoencoders(), ", ")))
+      .default_is("none");
+  options.add("vae-dtype", &decoding.network.decode,
+              {{"float32", DType::kFloat32}, {"bf16", DType::kBFloat16}}, "of decoding");
+  options
+      .add("steps", &bench.sampler_steps, "sampler steps of a picture, to which decoding is added")
+      .range(1, 1000);
   return run(args, context, options, bench, [&](StepBenchOptions& chosen, Backend& backend) {
-    return bench_sampler_step(chosen, backend, context.world);
+    if (decoding.vae.empty()) return bench_sampler_step(chosen, backend, context.world);
+    const LatentShape& shape = chosen.model.latents();
+    chosen.decoder_bytes = dry_run_of_decoder([&](Backend& dry) { return decoding.load(dry); },
+                                              {shape.height, shape.width})
+                               .bytes;
+    const auto decoder = decoding.load(backend);
+    require<UsageError>(decoder->info().channels == shape.channels, "bench sampling",
+                        "--vae {} decodes {} channels, latents of {} have {}",
+                        decoding.vae.string(), decoder->info().channels, chosen.model.name(),
+                        shape.channels);
+    chosen.decoder = decoder->info().name();
+    return bench_sampler_step(chosen, backend, context.world, decoder.get());
   });
 }
 

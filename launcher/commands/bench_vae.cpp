@@ -91,6 +91,7 @@ void print_json(CommandContext& context, const AutoencoderInfo& info, std::int64
                                {"image_size", pass.side},
                                {"rounds", r.rounds},
                                {"seconds_per_picture", r.seconds / count},
+                               {"fastest_seconds_per_picture", r.fastest_seconds / count},
                                {"pictures_per_s", count / r.seconds},
                                {"gmac", r.flops / 2e9 / count},
                                {"gflops_per_s", r.flops / r.seconds / 1e9},

@@ -30,6 +30,7 @@ int data_adopt(std::span<const std::string> args, CommandContext& context) {
   options.add("vae-factor", &adopt.vae_factor, "pixels for each element of a latent").range(1, 256);
   options.add("scale", &adopt.scale, "factor between VAE latents and what is trained on")
       .at_least(0)
+      .single_precision()
       .default_is("0.18215, where the values look like it");
   options.add("moments", &adopt.moments, {{"auto", Moments::kAuto}, {"off", Moments::kOff}},
               "off: an array 'latents' of 8 channels, say, holds latents, no moments");

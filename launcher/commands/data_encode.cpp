@@ -170,6 +170,7 @@ int data_encode(std::span<const std::string> args, CommandContext& context) {
   encode.look_threads = asked > 0 ? asked : cores;
   encode.threads = asked > 0 ? asked : on_processor ? std::min(2, cores) : cores;
   encode.arithmetic = on_processor ? "processor" : "GPU";
+  options.vae.network.use = AutoencoderUse::kEncoding;
   auto autoencoder = options.vae.load(*backend);
   require_scale(autoencoder->info());
   VaeEncoder encoder(std::move(autoencoder), *backend, options.vae.network);

@@ -62,7 +62,9 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
            "pixels for each element of a latent: 8 of Stable Diffusion's VAE, 16 of VA-VAE and "
            "MAR's")
       .range(1, 256);
-  options.add("scale", &import.scale, "factor between VAE latents and what is trained on").above(0);
+  options.add("scale", &import.scale, "factor between VAE latents and what is trained on")
+      .above(0)
+      .single_precision();
   options.add("scaled", &import.scaled, "the input is multiplied by it already")
       .default_is("on, where the values look like it");
   options.add(

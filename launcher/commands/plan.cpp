@@ -13,6 +13,7 @@
 #include "launcher/recipe/engine_config.h"
 #include "launcher/recipe/model_data.h"
 #include "launcher/train/micro_batch.h"
+#include "launcher/train/planned_step.h"
 #include "model/autoencoder/published.h"
 
 namespace edt {
@@ -30,6 +31,7 @@ struct PlanOptions {
   bool json = false;
   std::uint64_t encode = 0;
   std::string vae = "sd";
+  double encode_rate = 0;
   std::filesystem::path calibrate;
   int rounds = 3;
 
@@ -78,6 +80,13 @@ struct PlanOptions {
              fmt::format("its autoencoder: a file, or the structure of {}",
                          fmt::join(published_autoencoders(), ", ")))
         .alias("encode-vae");
+    options
+        .add("plan.encode-rate", &encode_rate,
+             "pictures/s of a device in one orientation, as edt bench vae measures them; 0: "
+             "estimated from the rate of its products")
+        .unit("pictures/s")
+        .at_least(0)
+        .alias("encode-rate");
     options
         .add("plan.calibrate", &calibrate,
              "measure this machine for this step, on all ranks that were started, and write, or "
@@ -147,13 +156,15 @@ int run_scale(const PlannedStep& step, const PlanOptions& plan, SearchSpace spac
 int run_encode(const TrainConfig& config, const PlanOptions& plan, int ranks,
                const Cluster& cluster, CommandContext& context) {
   check_ranks(ranks, cluster);
-  const auto backend = config.run.device.make_backend(context.world);
-  const auto names = published_autoencoders();
-  const bool is_name = std::ranges::find(names, plan.vae) != names.end();
-  const auto autoencoder =
-      is_name ? drawn_autoencoder(plan.vae, *backend) : Autoencoder::load(plan.vae, *backend);
-  const EncodePlan encoding =
-      plan_encoding(*autoencoder, plan.encode, config.model.image_size, ranks, cluster);
+  const EncodePlan encoding = plan_encoding(
+      [&](Backend& backend) {
+        return load_or_draw(plan.vae, backend, {.use = AutoencoderUse::kEncoding});
+      },
+      {.pictures = plan.encode,
+       .side = config.model.image_size,
+       .ranks = ranks,
+       .rate = plan.encode_rate},
+      cluster);
   if (plan.json) {
     context.print("{}\n", dump_json(encode_json(encoding, cluster), 2));
   } else {
@@ -188,7 +199,7 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   const ModelConfig model = config.model.resolve(1000);
   if (!plan.calibrate.empty()) {
     choose_micro_batch(config, model, context.world.size(), {});
-    return run_calibration(config, plan, {model, engine_config(config)}, context);
+    return run_calibration(config, plan, {{model, engine_config(config)}}, context);
   }
   require<UsageError>(context.world.size() == 1, "plan",
                       "runs on one rank, the launcher started {}; only --calibrate uses more",
@@ -198,7 +209,7 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   if (plan.encode > 0) return run_encode(config, plan, ranks, cluster, context);
   choose_micro_batch(config, model, plan.scale.empty() ? ranks : 1,
                      {cluster.name, cluster.memory, cluster.process_memory});
-  const PlannedStep step{model, engine_config(config)};
+  const PlannedStep step = planned_step(config, model);
   if (!plan.scale.empty()) {
     return run_scale(step, plan, space_of(options, config, plan), cluster, context);
   }

@@ -7,8 +7,7 @@
 #include "launcher/recipe/engine_config.h"
 #include "launcher/recipe/retention_options.h"
 #include "launcher/recipe/train_config.h"
-#include "model/diffusion/schedule.h"
-#include "model/diffusion/timestep_sampler.h"
+#include "model/diffusion/time_sampler.h"
 #include "model/weights.h"
 #include "parallel/checkpoint/store.h"
 #include "parallel/checkpoint/writer.h"
@@ -51,8 +50,7 @@ std::uint64_t checkpoint_bytes(const TrainConfig& config) {
                                            static_cast<std::int64_t>(kNormBlock));
   CheckpointState state = state_of(layout, layout.whole(), {});
   state.arrays.resize(2 + make_optimizer(engine.optimizer)->state_count());  // and master, ema
-  const auto sampler = make_timestep_sampler(
-      engine.loss_second_moment ? "loss-second-moment" : "uniform", DiffusionSchedule().steps());
+  const auto sampler = make_time_sampler(engine.times, model->process().steps());
   const auto history = sampler->state();
   return bytes_on_disk(state) +
          bytes_on_disk({{"history", std::vector<double>(history.begin(), history.end())}});

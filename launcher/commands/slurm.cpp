@@ -9,11 +9,11 @@
 #include "launcher/commands/job_memory.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/product_file.h"
-#include "launcher/recipe/engine_config.h"
 #include "launcher/recipe/model_data.h"
 #include "launcher/recipe/train_config.h"
 #include "launcher/slurm/slurm_script.h"
 #include "launcher/train/micro_batch.h"
+#include "launcher/train/planned_step.h"
 #include "parallel/sharding/mesh.h"
 
 namespace edt {
@@ -65,7 +65,7 @@ std::string check(const SlurmRequest& request, const OptionSet& options, TrainCo
   if (config.run.memory_check) {
     const int tensor_ranks = config.parallel.tensor;
     unchecked = check_job_memory(
-        {model, engine_config(config), request.ranks() / tensor_ranks, tensor_ranks}, memory);
+        planned_step(config, model, request.ranks() / tensor_ranks, tensor_ranks), memory);
   }
   if (!chosen.empty()) log::info("{}", chosen);
   return unchecked;

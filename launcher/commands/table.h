@@ -30,6 +30,8 @@ int data_repack(std::span<const std::string> args, CommandContext& context);
 int data_synth(std::span<const std::string> args, CommandContext& context);
 int data_verify(std::span<const std::string> args, CommandContext& context);
 int doctor(std::span<const std::string> args, CommandContext& context);
+int evaluate(std::span<const std::string> args, CommandContext& context);
+int evaluate_reference(std::span<const std::string> args, CommandContext& context);
 int help(std::span<const std::string> args, CommandContext& context);
 int plan(std::span<const std::string> args, CommandContext& context);
 int sample(std::span<const std::string> args, CommandContext& context);

@@ -34,6 +34,7 @@ int train(std::span<const std::string> args, CommandContext& context) {
     return configuration_of_run(run, is_given("data.path"), options, context.world.is_root());
   });
   if (!read_options(options, args, context)) return kDone;
+  context.resumable = true;
   config.validate();
   refuse_moved_configuration(options, config.run.directory);
   require_data(options, config.data.path);
@@ -60,7 +61,7 @@ int train(std::span<const std::string> args, CommandContext& context) {
                  (config.run.directory / "config.ini").string());
   }
   if (!chosen.empty()) log::info("{}", chosen);
-  context.run_started = context.resumable = true;
+  context.run_started = true;
   std::optional<StopSignals> own;
   if (!context.signals) own.emplace();
   return trainer.run(context.quiet, context.signals ? *context.signals : *own);

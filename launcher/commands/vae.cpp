@@ -33,6 +33,7 @@ nlohmann::ordered_json to_json(const AutoencoderInfo& info) {
           {"factor", info.factor},
           {"channels", info.channels},
           {"moments", info.moments},
+          {"norm_groups", info.norm_groups},
           {"scale", info.scale},
           {"shift", info.shift},
           {"scale_origin", info.scale_origin.empty() ? "unknown" : info.scale_origin},
@@ -59,6 +60,7 @@ void print_info(CommandContext& context, const AutoencoderInfo& info) {
   line("latents",
        fmt::format("{} channels, one for {} x {} pixels, {}", info.channels, info.factor,
                    info.factor, info.moments ? "mean and deviation of each" : "without a spread"));
+  if (info.norm_groups > 0) line("norms", fmt::format("{} groups", info.norm_groups));
   line("scale", info.scale_origin.empty()
                     ? std::string("not known: --vae-scale and --vae-shift say it")
                     : fmt::format("{}, shift {} ({})", info.scale, info.shift, info.scale_origin));
@@ -195,6 +197,7 @@ int vae_encode(std::span<const std::string> args, CommandContext& context) {
   if (out.has_parent_path()) require_directory(out.parent_path(), "--out");
   require_writable(out, "--out", kLatentsExtensions);
   const auto backend = device.make_backend(context.world);
+  vae.network.use = AutoencoderUse::kEncoding;
   const auto network = vae.load(*backend);
   require_scale(network->info());
   PictureFiles files(source.pictures, source.image_size);
@@ -246,6 +249,7 @@ int vae_decode(std::span<const std::string> args, CommandContext& context) {
   require_writable(grid, "--out", ".png");
   const LatentsInput latents = read_latents(file);
   const auto backend = device.make_backend(context.world);
+  vae.network.use = AutoencoderUse::kDecoding;
   auto network = vae.load(*backend);
   const AutoencoderInfo info = network->info();
   if (!latents.scaling) require_scale(info);

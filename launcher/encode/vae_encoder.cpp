@@ -15,7 +15,7 @@ VaeEncoder::VaeEncoder(std::unique_ptr<Autoencoder> autoencoder, Backend& backen
                       info.path.string());
   info_ = {.name = info.name(),
            .checksum = info.encoder_checksum,
-           .settings = fmt::format("norm groups {}, tiles {}", options.norm_groups, options.tile),
+           .settings = fmt::format("norm groups {}, tiles {}", info.norm_groups, options.tile),
            .channels = static_cast<int>(info.channels),
            .factor = static_cast<int>(info.factor),
            .moments = info.moments,

@@ -5,32 +5,36 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "model/autoencoder/autoencoder.h"
+#include "model/plan/autoencoder_run.h"
 #include "model/plan/cluster.h"
 
 namespace edt {
 
-struct EncodePlan {
-  std::string autoencoder;
+struct EncodeWork {
   std::uint64_t pictures = 0;
-  std::int64_t side = 256;    // pixels
-  bool flipped = true;        // mirrored pictures too
-  double flops = 0;           // of one picture in one orientation
-  double stored_bytes = 0;    // of a sample, in float16
-  int ranks = 1;              // a device each
-  double device_seconds = 0;  // of one picture in all orientations
-
-  double pictures_per_second() const { return ranks / device_seconds; }
-  double seconds() const { return static_cast<double>(pictures) / pictures_per_second(); }
+  std::int64_t side = 256;  // pixels
+  int ranks = 1;            // a device each
+  // Pictures/s of a device in one orientation, as edt bench vae measures them; 0: estimated from
+  // the rate of its products.
+  double rate = 0;
 };
 
-// FLOPs of encoding a picture of this side, counted on a pass: of the picture itself up to 256
-// pixels, else extrapolated from smaller ones. They grow with the pixels, those of attention with
-// their square.
-double encode_flops(Autoencoder& autoencoder, std::int64_t side);
+struct EncodePlan {
+  EncodeWork work;
+  std::string autoencoder;
+  bool flipped = true;        // mirrored pictures too
+  double flops = 0;           // of one picture in one orientation
+  double bytes = 0;           // of a rank: weights and one picture on its way
+  double stored_bytes = 0;    // of a sample, in float16
+  double device_seconds = 0;  // of one picture in all orientations
 
-EncodePlan plan_encoding(Autoencoder& autoencoder, std::uint64_t pictures, std::int64_t side,
-                         int ranks, const Cluster& cluster);
+  double pictures_per_second() const { return work.ranks / device_seconds; }
+  double seconds() const { return static_cast<double>(work.pictures) / pictures_per_second(); }
+};
+
+// UsageError where the pictures are of a size that the autoencoder does not take.
+EncodePlan plan_encoding(const AutoencoderSource& load, const EncodeWork& work,
+                         const Cluster& cluster);
 
 std::string encode_text(const EncodePlan& plan, const Cluster& cluster);
 nlohmann::ordered_json encode_json(const EncodePlan& plan, const Cluster& cluster);

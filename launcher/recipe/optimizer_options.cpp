@@ -22,15 +22,23 @@ void OptimizerOptions::declare(OptionSet& options) {
   options.add("optimizer.kind", &kind,
               {{"adan", OptimizerKind::kAdan}, {"adamw", OptimizerKind::kAdamW}}, "update rule");
   options.add("optimizer.betas", &betas, "decay of the moments")
-      .range(0, 1)
+      .at_least(0)
+      .below(1)
+      .single_precision()
       .default_is("0.98,0.92,0.99 of adan, 0.9,0.999 of adamw");
-  options.add("optimizer.eps", &eps, "added to the denominator").above(0);
-  options.add("optimizer.weight-decay", &weight_decay, "decoupled weight decay").at_least(0);
+  options.add("optimizer.eps", &eps, "added to the denominator").above(0).single_precision();
+  options.add("optimizer.weight-decay", &weight_decay, "decoupled weight decay")
+      .at_least(0)
+      .single_precision();
   options.add("optimizer.no-prox", &no_prox, "decay before the update instead of the proximal step")
       .used_when("optimizer.kind", {"adan"});
   options.add("optimizer.ema-decay", &ema_decay, "decay of the moving average of the weights")
-      .range(0, 1);
-  options.add("optimizer.lr", &rate.initial, "learning rate after the warm-up").above(0);
+      .at_least(0)
+      .below(1)
+      .single_precision();
+  options.add("optimizer.lr", &rate.initial, "learning rate after the warm-up")
+      .above(0)
+      .single_precision();
   options.add("optimizer.schedule", &rate.kind,
               {{"constant", ScheduleKind::kConstant},
                {"linear", ScheduleKind::kLinear},
@@ -38,6 +46,7 @@ void OptimizerOptions::declare(OptionSet& options) {
               "course of the learning rate");
   options.add("optimizer.lr-final", &rate.final, "learning rate from decay-steps on")
       .above(0)
+      .single_precision()
       .used_when("optimizer.schedule", {"linear", "cosine"});
   options.add("optimizer.decay-steps", &rate.decay_steps, "steps until lr-final")
       .at_least(1)

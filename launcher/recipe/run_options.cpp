@@ -109,6 +109,18 @@ void RunOptions::declare(OptionSet& options) {
       .free_to_change();
   options.add("run.sample-guidance", &sample_guidance, "guidance of a sample grid")
       .at_least(0)
+      .single_precision()
+      .free_to_change();
+  sample_vae.declare_for_run(
+      options, "run.sample-",
+      "weights of the autoencoder that decodes sample grids: of the one whose latents the data "
+      "are, or a TAESD");
+  options
+      .add("run.sample-share", &sample_share,
+           "of the time since the start, that sample grids may take: one that would take more is "
+           "left out; 1: none is")
+      .above(0)
+      .range(0, 1)
       .free_to_change();
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/base/dtype.h"
 #include "core/options/options.h"
+#include "launcher/autoencoder/vae_options.h"
 #include "launcher/device/device_options.h"
 
 namespace edt {
@@ -37,6 +38,8 @@ struct RunOptions {
   std::int64_t sample_steps = 50;
   std::int64_t sample_images = 10;
   double sample_guidance = 4;
+  VaeOptions sample_vae;    // that decodes sample grids; without a path: as the data set can
+  double sample_share = 1;  // of the time, that sample grids may take
 
   void declare(OptionSet& options);
 };

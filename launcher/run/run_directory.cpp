@@ -21,8 +21,10 @@ namespace {
 void make_directory(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  require<UsageError>(!error, "run", "cannot create the directory {}: {}", path.string(),
-                      error_text(error.value(), path));
+  if (error) {
+    fail_for<UsageError>(error.value(), "run", "cannot create the directory {}: {}", path.string(),
+                         error_text(error.value(), path));
+  }
   require<UsageError>(std::filesystem::is_directory(path, error), "run", "{} is not a directory",
                       path.string());
 }

@@ -178,14 +178,18 @@ RunLock::~RunLock() {
 bool RunLock::try_create() const {
   const int file = open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0 && errno == EEXIST) return false;
-  require<UsageError>(file >= 0, "run", "{} cannot be written: {}", file_.parent_path().string(),
-                      error_text(errno, file_));
+  if (file < 0) {
+    const int code = errno;
+    fail_for<UsageError>(code, "run", "{} cannot be written: {}", file_.parent_path().string(),
+                         error_text(code, file_));
+  }
   const ssize_t written = write(file, identity_.data(), identity_.size());
   const int error = errno;
   close(file);
   if (written != static_cast<ssize_t>(identity_.size())) {
     unlink(file_.c_str());
-    fail<UsageError>("run", "{} cannot be written: {}", file_.string(), std::strerror(error));
+    fail_for<UsageError>(written < 0 ? error : ENOSPC, "run", "{} cannot be written: {}",
+                         file_.string(), error_text(written < 0 ? error : ENOSPC, file_));
   }
   return true;
 }

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "data/dataset.h"
-#include "launcher/recipe/engine_config.h"
 #include "launcher/text/report.h"
 #include "launcher/train/agreement.h"
+#include "launcher/train/planned_step.h"
 #include "parallel/sharding/mesh.h"
 
 namespace edt {
@@ -59,8 +59,8 @@ std::string choose_micro_batch(TrainConfig& config, const ModelConfig& model, in
   if (config.train.micro_batch != 0) return {};
   config.check_recipe(model);
   const int tensor = config.parallel.tensor;
-  const MicroBatchChoice choice = choose_micro_batch(
-      {model, engine_config(config), std::max(1, ranks / tensor), tensor}, memory);
+  const MicroBatchChoice choice =
+      choose_micro_batch(planned_step(config, model, std::max(1, ranks / tensor), tensor), memory);
   config.train.micro_batch = choice.images;
   return fmt::format("train.micro-batch is {}: {}", counted(choice.images, "image"), choice.why);
 }

@@ -12,7 +12,7 @@
 namespace edt {
 namespace {
 
-std::string history_name(TimestepSampler& sampler) {
+std::string history_name(const TimeSampler& sampler) {
   return fmt::format("timestep_sampler.{}", sampler.name());
 }
 
@@ -77,9 +77,9 @@ void RunCheckpoints::load(const Checkpoint& checkpoint, std::vector<StateArray> 
 
 std::vector<ExtraArray> RunCheckpoints::extras() {
   std::vector<ExtraArray> all;
-  const auto history = engine_.timestep_sampler().state();
+  const auto history = engine_.time_sampler().state();
   if (!history.empty()) {
-    all.push_back({history_name(engine_.timestep_sampler()),
+    all.push_back({history_name(engine_.time_sampler()),
                    std::vector<double>(history.begin(), history.end())});
   }
   return all;
@@ -155,7 +155,7 @@ void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
   require<CheckpointError>(seed == config_.train.seed, "checkpoint",
                            "{} was made with train.seed {}, now it is {}",
                            checkpoint.path().string(), seed, config_.train.seed);
-  TimestepSampler& sampler = engine_.timestep_sampler();
+  TimeSampler& sampler = engine_.time_sampler();
   const auto history = checkpoint.extra(history_name(sampler));
   require<CheckpointError>(history.has_value() || sampler.state().empty(), "checkpoint",
                            "{} has no history of the timestep sampler {}",

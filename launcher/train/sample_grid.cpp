@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "core/base/clock.h"
+#include "data/decoder.h"
+#include "launcher/train/planned_step.h"
 #include "model/sampling/sample_over_ranks.h"
 #include "model/weights.h"
 
@@ -18,28 +21,54 @@ SampleGrid::SampleGrid(const ModelConfig& config, const RunOptions& options, std
   for (std::int64_t i = 0; i < options.sample_images; ++i) {
     request_.labels.push_back(static_cast<std::int32_t>(i % config.classes()));
   }
-  request_.sampler.kind = SamplerKind::kDdim;
-  request_.spacing = std::to_string(options.sample_steps);
+  request_.solver.kind = preview_solver(config.common().process);
+  request_.solver.spacing = std::to_string(options.sample_steps);
   request_.guidance.scale = options.sample_guidance;
   request_.seed = seed;
-  request_.batch = 2;  // small, so that there is work for many ranks
+  request_.batch = kGridBatch;
 }
 
 Image SampleGrid::draw(const FlatLayout& layout, std::span<float> weights) {
   const BoundWeights bound(backend_, model_->parameters(), layout, weights, DType::kFloat32);
-  std::vector<float> latents;
-  sample_over_ranks(sampler_, request_, mesh_.data(), [&](std::span<const float> batch) {
-    latents.insert(latents.end(), batch.begin(), batch.end());
-  });
-  if (!mesh_.world().is_root()) return {};
-  const LatentShape& shape = model_->latents();
-  const auto height = static_cast<int>(shape.height), width = static_cast<int>(shape.width);
-  const std::size_t each = sampler_.picture_elements();
+  decoding_seconds_ = 0;
   std::vector<Image> images;
-  for (std::size_t at = 0; at < latents.size(); at += each) {
-    images.push_back(decoder_->decode(std::span(latents).subspan(at, each), height, width));
-  }
+  const bool counts = mesh_.tensor().is_root();  // tensor ranks have the same latents
+  sample_over_ranks(
+      sampler_, request_, mesh_.data(),
+      [&](std::span<const float> batch) {
+        if (!counts || !mesh_.world().is_root()) return;
+        const std::size_t each = static_cast<std::size_t>(3) * width_ * height_;
+        for (std::size_t at = 0; at < batch.size(); at += each) {
+          images.push_back(image_of(batch.subspan(at, each)));
+        }
+      },
+      {}, [&](std::vector<float> latents) { return counts ? pixels_of(latents) : latents; });
+  if (!mesh_.world().is_root()) return {};
   return make_grid(images, static_cast<int>(std::min<std::int64_t>(10, model_->classes())));
+}
+
+std::vector<float> SampleGrid::pixels_of(std::span<const float> latents) {
+  const auto begin = Clock::now();
+  const LatentShape& shape = model_->latents();
+  const std::size_t each = sampler_.picture_elements();
+  std::vector<float> pixels;
+  for (std::size_t at = 0; at < latents.size(); at += each) {
+    const Image image = decoder_->decode(latents.subspan(at, each), static_cast<int>(shape.height),
+                                         static_cast<int>(shape.width));
+    width_ = image.width;
+    height_ = image.height;
+    pixels.insert(pixels.end(), image.pixels.begin(), image.pixels.end());
+  }
+  decoding_seconds_ += seconds_since(begin);
+  return pixels;
+}
+
+Image SampleGrid::image_of(std::span<const float> pixels) const {
+  Image image(width_, height_);
+  std::ranges::transform(pixels, image.pixels.begin(),
+                         [](float value) { return static_cast<std::uint8_t>(value); });
+  if (decoder_->is_false_colour()) image.comment = data::kFalseColours;
+  return image;
 }
 
 }  // namespace edt

@@ -1,5 +1,6 @@
 // A grid of pictures from the moving average, drawn now and then while a model trains. The noise
-// is the same each time, so that grids show how the pictures change. Data ranks share the work.
+// is the same each time, so that grids show how the pictures change. Data ranks share the work,
+// decoding too.
 #pragma once
 
 #include "core/image/image.h"
@@ -22,14 +23,23 @@ class SampleGrid {
 
   // `weights`: the flat moving average. All ranks call it; the first one gets the picture.
   Image draw(const FlatLayout& layout, std::span<float> weights);
+  // That this rank decoded for the last one.
+  double decoding_seconds() const { return decoding_seconds_; }
 
  private:
+  // Of latents, the bytes of their pictures.
+  std::vector<float> pixels_of(std::span<const float> latents);
+  // A picture of such bytes.
+  Image image_of(std::span<const float> pixels) const;
+
   const Mesh& mesh_;
   Backend& backend_;
   std::unique_ptr<Model> model_;
   PictureSampler sampler_;
   std::shared_ptr<const data::PictureDecoder> decoder_;
   PictureRequest request_;
+  int width_ = 0, height_ = 0;  // of a picture
+  double decoding_seconds_ = 0;
 };
 
 }  // namespace edt

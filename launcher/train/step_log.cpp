@@ -35,8 +35,7 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
   const StepReport& report = record.report;
   nlohmann::ordered_json json{{"loss", report.loss}};
   if (report.masked_loss) json["masked_loss"] = *report.masked_loss;
-  json["mse"] = report.mse;
-  json["vb"] = report.vb;
+  for (const auto& [name, value] : report.terms) json[name] = value;
   json["grad_norm"] = report.grad_norm;
   json["lr"] = report.learning_rate;
   json["samples_seen"] = record.samples_seen;
@@ -49,12 +48,13 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
   }
   json["step_seconds"] = record.step_seconds;
   const double known = record.data_seconds + report.compute_seconds + report.communication_seconds +
-                       report.optimizer_seconds + record.checkpoint_seconds;
+                       report.optimizer_seconds + record.checkpoint_seconds + record.sample_seconds;
   json["time_share"] = {{"data", record.data_seconds / record.step_seconds},
                         {"compute", report.compute_seconds / record.step_seconds},
                         {"communication", report.communication_seconds / record.step_seconds},
                         {"optimizer", report.optimizer_seconds / record.step_seconds},
                         {"checkpoint", record.checkpoint_seconds / record.step_seconds},
+                        {"samples", record.sample_seconds / record.step_seconds},
                         {"other", (record.step_seconds - known) / record.step_seconds}};
   if (record.ceiling_seconds > 0) json["ceiling_seconds"] = record.ceiling_seconds;
   json["hidden_communication"] = report.hidden_communication_seconds / record.step_seconds;
@@ -104,11 +104,10 @@ void StepLog::write(const StepRecord& record) {
   if (tensorboard_) {
     std::vector<std::pair<std::string, double>> values{
         {"loss/full", report.loss},
-        {"loss/mse", report.mse},
-        {"loss/vb", report.vb},
         {"optimizer/grad_norm", report.grad_norm},
         {"optimizer/lr", report.learning_rate},
         {"speed/images_per_s", images_per_second(record)}};
+    for (const auto& [name, value] : report.terms) values.emplace_back("loss/" + name, value);
     if (report.masked_loss) values.emplace_back("loss/masked", *report.masked_loss);
     if (const double share = record.ceiling_share(); share > 0) {
       values.emplace_back(share > 1 ? "speed/old_ceiling_ratio" : "speed/ceiling_ratio", share);

@@ -22,12 +22,13 @@ struct StepRecord {
   std::int64_t samples_seen = 0;
   double epoch = 0;
   double step_seconds = 0, data_seconds = 0, checkpoint_seconds = 0, ceiling_seconds = 0;
-  std::string spike;        // what stood out
-  std::string went_back;    // why earlier steps were undone before this one
-  std::string changed;      // options that are others from this step on
-  std::int64_t saved = 0;   // a checkpoint that has become complete; 0: none
-  double flops = 0;         // model FLOPs of the step
-  double ceiling_rate = 0;  // FLOP/s; 0: not measured
+  double sample_seconds = 0;  // of a grid before the step
+  std::string spike;          // what stood out
+  std::string went_back;      // why earlier steps were undone before this one
+  std::string changed;        // options that are others from this step on
+  std::int64_t saved = 0;     // a checkpoint that has become complete; 0: none
+  double flops = 0;           // model FLOPs of the step
+  double ceiling_rate = 0;    // FLOP/s; 0: not measured
   bool ceiling_is_due = false;
 
   // Of the ceiling; 0 where it was not measured.

@@ -5,14 +5,17 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/image/png.h"
+#include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "data/decoder.h"
 #include "launcher/memory/memory_check.h"
 #include "launcher/recipe/engine_config.h"
+#include "launcher/recipe/latent_decoder.h"
 #include "launcher/recipe/model_data.h"
 #include "launcher/text/report.h"
 #include "launcher/train/agreement.h"
 #include "launcher/train/batch_plan.h"
+#include "launcher/train/planned_step.h"
 #include "launcher/train/rank_times.h"
 #include "launcher/version.h"
 #include "model/plan/products.h"
@@ -119,10 +122,40 @@ std::unique_ptr<Backend> checked_backend(const TrainConfig& config, const ModelC
                                          const Mesh& mesh) {
   auto backend = config.run.device.make_backend(mesh.world());
   if (config.run.memory_check) {
-    require_free_memory({model, engine_config(config), mesh.data().size(), mesh.tensor().size()},
+    require_free_memory(planned_step(config, model, mesh.data().size(), mesh.tensor().size()),
                         backend->memory(), mesh.world());
   }
   return backend;
+}
+
+// What makes pictures of samples: the autoencoder that was named, or what the data set has. Null
+// where no grid is drawn.
+std::shared_ptr<const data::PictureDecoder> grid_decoder(const TrainConfig& config,
+                                                         const ModelConfig& model,
+                                                         const data::Dataset& dataset,
+                                                         Backend& backend, Communicator& world) {
+  if (config.run.sample_every == 0) return nullptr;
+  const data::Description& description = dataset.description();
+  if (!config.run.sample_vae.path.empty()) {
+    const auto decoder = open_decoder(config.run.sample_vae, backend,
+                                      LatentSpace::of(description, config.data.normalize),
+                                      model.latents(), dataset.path().string());
+    const AutoencoderInfo& info = decoder->info();
+    require_agreement(world, "autoencoder",
+                      fmt::format("{} = decoder checksum {}\n", info.path.filename().string(),
+                                  checksum_text(info.decoder_checksum)));
+    return decoder;
+  }
+  auto decoder = std::make_shared<data::Decoder>(description, config.data.normalize);
+  if (decoder->is_false_colour() && world.is_root()) {
+    log::warning("sample grids are {}, as the data set has no decoder; run.sample-vae names one{}",
+                 data::kFalseColours,
+                 description.autoencoder.empty()
+                     ? std::string()
+                     : fmt::format(": {}, checksum {}", description.autoencoder,
+                                   description.autoencoder_checksum));
+  }
+  return decoder;
 }
 
 }  // namespace
@@ -135,6 +168,7 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       watchdog_(make_watchdog(config.run, world, recorder_)),
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
       backend_(checked_backend(config, model_config_, mesh_)),
+      decoder_(grid_decoder(config, model_config_, dataset_, *backend_, world)),
       activations_(communicator_for(*backend_, mesh_.tensor(), "activations")),
       detector_(config.train.spike_threshold, config.train.spike_window),
       training_({model_config_, watched(engine_config(config), *recorder_, watchdog_.get(),
@@ -145,7 +179,8 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       checkpoints_(directory_, config,
                    {configuration, shared_data_identity(config, dataset_, world),
                     LatentSpace::of(dataset_.description(), config.data.normalize).to_text()},
-                   training_.model(), engine_, mesh_) {
+                   training_.model(), engine_, mesh_),
+      grid_budget_(config.run.sample_share) {
   directory_.open_log();
   resumed_ = config.run.resume && checkpoints_.restore();
   if (!resumed_) {
@@ -223,15 +258,11 @@ int Trainer::train(bool silent, const StopSignals& signals) {
       training_products({model_config_, engine_config(config_), 1, config_.parallel.tensor}),
       config_.run.dtype, world());
   std::unique_ptr<SampleGrid> samples;
-  if (config_.run.sample_every > 0) {
-    auto decoder =
-        std::make_shared<const data::Decoder>(dataset_.description(), config_.data.normalize);
-    if (decoder->is_false_colour()) {
-      log::warning("sample grids are {}, as the data set has no decoder", data::kFalseColours);
-    }
+  if (decoder_) {
     samples = std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed,
-                                           *backend_, std::move(decoder), mesh_, tensor_ranks());
+                                           *backend_, decoder_, mesh_, tensor_ranks());
   }
+  began_ = Clock::now();
   const Request request = step_until_told(requests, samples.get(), silent);
   if (trace_) trace_->finish();
   checkpoints_.finish();
@@ -251,15 +282,18 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
   auto log = open_step_log();
   detector_.resume(directory_.metrics(), engine_.step() + 1, world());
   RankTimes times(world());
-  // Seconds of the last checkpoint, and of taking the ceiling: they count for the step after it.
-  double saving = 0, measuring = 0;
+  // Seconds of the last checkpoint, of taking the ceiling and of a grid: they count for the step
+  // after it.
+  double saving = 0, measuring = 0, drawing = 0;
   std::string went_back, changed = resumed_ ? checkpoints_.changes() : "";
   while (engine_.step() < last) {
     if (trace_) trace_->step_begins(engine_.step() + 1);
     StepRecord record = take_step(*batches);
     record.checkpoint_seconds = std::exchange(saving, 0);
     record.ceiling_seconds = std::exchange(measuring, 0);
-    record.step_seconds += record.checkpoint_seconds + record.ceiling_seconds;
+    record.sample_seconds = std::exchange(drawing, 0);
+    record.step_seconds +=
+        record.checkpoint_seconds + record.ceiling_seconds + record.sample_seconds;
     if (const std::string why = reason_to_go_back(record.report); !why.empty()) {
       log.reset();
       go_back(why);
@@ -289,8 +323,9 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
     if (due || request != Request::kNone || engine_.step() == last) saving = save(log.get());
     if (log && request == Request::kSave) requests.saved();
     checkpoints_.report();
-    if (samples && engine_.step() % config_.run.sample_every == 0)
-      draw_samples(log.get(), *samples);
+    if (samples && engine_.step() % config_.run.sample_every == 0) {
+      drawing = draw_samples(log.get(), *samples);
+    }
     if (request >= Request::kStop && engine_.step() < last) {
       times.report_run();
       return request;
@@ -393,6 +428,7 @@ StepRecord Trainer::take_step(data::Prefetcher& batches) {
   StepRecord record;
   record.report = engine_.finish_step();
   if (watchdog_) watchdog_->first_step_done();
+  world().set_timeout(2 * bounded_timeout(Seconds(config_.run.timeout)));  // the start is over
   record.images = config_.train.batch;
   record.samples_seen = engine_.samples_seen();
   record.epoch = static_cast<double>(record.samples_seen) / static_cast<double>(dataset_.size());
@@ -420,16 +456,33 @@ void Trainer::check_finite(const StepReport& report) const {
                      report.step, report.non_finite, report.step - 1);
 }
 
-void Trainer::draw_samples(StepLog* log, SampleGrid& samples) {
+double Trainer::draw_samples(StepLog* log, SampleGrid& samples) {
   phase("samples");
+  const auto begin = Clock::now();
+  if (grid_budget_.bounded()) {  // the first rank's clock counts
+    const bool is_left_out = world().is_root() && !grid_budget_.allows(seconds_since(began_));
+    if (world().any(is_left_out, "sample grid")) {
+      log::info("step {}: no sample grid: they have taken {} of the time, run.sample-share is {}",
+                engine_.step(), human_percent(grid_budget_.share_of(seconds_since(began_))),
+                config_.run.sample_share);
+      return seconds_since(begin);
+    }
+  }
   std::vector<float> weights = engine_.gather_moving_average();
   const Image image = samples.draw(engine_.layout(), weights);
-  if (log == nullptr) return;
-  directory_.generation().check();
-  const std::filesystem::path path = directory_.sample_grid(engine_.step());
-  write_png(path, image);
-  log->image(engine_.step(), image.comment.empty() ? "samples" : "samples (false colours)",
-             read_text(path));
+  if (log != nullptr) {
+    directory_.generation().check();
+    const std::filesystem::path path = directory_.sample_grid(engine_.step());
+    write_png(path, image);
+    log->image(engine_.step(), image.comment.empty() ? "samples" : "samples (false colours)",
+               read_text(path));
+  }
+  const double seconds = seconds_since(begin);
+  grid_budget_.drew(seconds);
+  log::info("step {}: sample grid in {}, {} of it decoding; grids have taken {} of the time",
+            engine_.step(), human_duration(seconds), human_duration(samples.decoding_seconds()),
+            human_percent(grid_budget_.share_of(seconds_since(began_))));
+  return seconds;
 }
 
 }  // namespace edt

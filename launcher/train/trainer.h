@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "core/base/clock.h"
+#include "data/picture_decoder.h"
 #include "data/prefetcher.h"
 #include "launcher/command.h"
 #include "launcher/recipe/train_config.h"
@@ -12,6 +14,7 @@
 #include "launcher/signals.h"
 #include "launcher/trace/step_trace.h"
 #include "launcher/train/ceiling_gauge.h"
+#include "launcher/train/grid_budget.h"
 #include "launcher/train/requests.h"
 #include "launcher/train/run_checkpoints.h"
 #include "launcher/train/sample_grid.h"
@@ -49,8 +52,8 @@ class Trainer {
   // Seconds that it took from training.
   double save(StepLog* log);
   int end(Request request, const RunRequests& requests);
-  // `log` nullptr: on ranks that keep none.
-  void draw_samples(StepLog* log, SampleGrid& samples);
+  // `log` nullptr: on ranks that keep none. Seconds that it took from training.
+  double draw_samples(StepLog* log, SampleGrid& samples);
   void check_finite(const StepReport& report) const;
   std::unique_ptr<data::Prefetcher> open_batches() const;
   void phase(std::string_view name) { recorder_->phase(name); }
@@ -65,7 +68,8 @@ class Trainer {
   std::unique_ptr<StepTrace> trace_;  // outlives what it listens to
   Mesh mesh_;
   std::unique_ptr<Backend> backend_;
-  std::unique_ptr<Communicator> activations_;  // of the tensor ranks
+  std::shared_ptr<const data::PictureDecoder> decoder_;  // of sample grids; null: none are drawn
+  std::unique_ptr<Communicator> activations_;            // of the tensor ranks
   SpikeDetector detector_;
   Training training_;
   TrainingEngine& engine_;
@@ -75,6 +79,8 @@ class Trainer {
   int went_back_ = 0;  // times in a row to before the same step
   std::int64_t went_back_from_ = 0;
   std::unique_ptr<CeilingGauge> ceiling_;
+  GridBudget grid_budget_;
+  Clock::time_point began_;  // training, after the start
 };
 
 }  // namespace edt

@@ -99,7 +99,8 @@ Picture Autoencoder::decode_one(const Picture& z) {
 }
 
 std::vector<float> Autoencoder::encode_raw(std::span<const float> pictures, PictureSize size) {
-  require<UsageError>(encoder_ != nullptr, "vae", "{} holds a decoder alone", info_.path.string());
+  require<UsageError>(info_.has_encoder, "vae", "{} holds a decoder alone", info_.path.string());
+  EDT_ASSERT(encoder_ != nullptr);  // AutoencoderUse
   const PictureSize latent = info_.latent_size(size);
   require<UsageError>(latent.height >= 1 && latent.width >= 1, "vae",
                       "a picture of {} x {} is smaller than one latent of {}, {} x {}", size.width,
@@ -147,7 +148,8 @@ std::vector<float> Autoencoder::encode(std::span<const std::uint8_t> pictures, P
 }
 
 std::vector<float> Autoencoder::decode(std::span<const float> latents, PictureSize latent_size) {
-  require<UsageError>(decoder_ != nullptr, "vae", "{} holds an encoder alone", info_.path.string());
+  require<UsageError>(info_.has_decoder, "vae", "{} holds an encoder alone", info_.path.string());
+  EDT_ASSERT(decoder_ != nullptr);  // AutoencoderUse
   const auto each = static_cast<std::size_t>(info_.channels * latent_size.pixels());
   EDT_ASSERT(each > 0 && latents.size() % each == 0);
   std::vector<float> result;

@@ -31,12 +31,14 @@ struct AutoencoderInfo {
   std::int64_t channels = 4;  // of a latent
   // The encoder gives mean and standard deviation of each latent; otherwise the latent itself.
   bool moments = true;
-  bool has_encoder = true, has_decoder = true;
+  bool has_encoder = false, has_decoder = false;
   double scale = 1, shift = 0;
-  std::string scale_origin;  // "config.json", "as published", ...; empty: not known
-  // XXH3 over names, shapes and values, the same for every layout of names and type of numbers that
-  // hold the same values. The encoder's says which latents these are: several decoders may have
-  // been trained for one encoder (sd-vae-ft-mse and -ft-ema). 0: that half is not in the file.
+  std::string scale_origin;      // "config.json", "as published", ...; empty: not known
+  std::int64_t norm_groups = 0;  // of group norms; 0: it has none whose number could be another
+  // XXH3 over names, shapes and values, and over the number of groups where it is not the 32 of all
+  // that were published: the same for every layout of names and type of numbers that hold the same
+  // values. The encoder's says which latents these are: several decoders may have been trained for
+  // one encoder (sd-vae-ft-mse and -ft-ema). 0: that half is not in the file.
   std::uint64_t encoder_checksum = 0, decoder_checksum = 0;
   std::int64_t encoder_parameters = 0, decoder_parameters = 0;
   std::size_t other_tensors = 0;  // of the file, passed over
@@ -55,6 +57,9 @@ struct AutoencoderInfo {
   }
 };
 
+// Which halves take memory; the other one is looked at, for its checksum, and let go.
+enum class AutoencoderUse { kBoth, kEncoding, kDecoding };
+
 struct AutoencoderOptions {
   // Of decoding; float32 or bf16, with float32 norms, softmax and last convolution. Encoding is
   // float32 always: rounded latents would stay in the data set. There is no float16, which
@@ -67,6 +72,7 @@ struct AutoencoderOptions {
   // each with statistics of its own: close to the whole, not equal. A multiple of four latents. 0:
   // never.
   std::int64_t tile = 0;
+  AutoencoderUse use = AutoencoderUse::kBoth;
 };
 
 struct AutoencoderParts;

@@ -340,7 +340,8 @@ class DcDecoder final : public PictureNetwork {
 
 }  // namespace
 
-AutoencoderParts build_dc_ae(AutoencoderTensors& tensors, Backend& backend, DType decode) {
+AutoencoderParts build_dc_ae(AutoencoderTensors& tensors, Backend& backend,
+                             const AutoencoderOptions& options) {
   AutoencoderParts parts;
   parts.info.kind = "DC-AE";
   parts.info.moments = false;
@@ -348,14 +349,14 @@ AutoencoderParts build_dc_ae(AutoencoderTensors& tensors, Backend& backend, DTyp
   const LayerFactory wide(backend, tensors, DType::kFloat32);
   if (tensors.has_any("encoder.")) {
     auto encoder = std::make_unique<DcEncoder>(wide);
-    parts.info.channels = encoder->outputs();
-    parts.info.factor = encoder->factor();
-    parts.encoder = std::move(encoder);
+    const std::int64_t channels = encoder->outputs(), factor = encoder->factor();
+    set_encoder(parts, std::move(encoder), channels, factor, options);
   }
   if (tensors.has_any("decoder.")) {
-    auto decoder = std::make_unique<DcDecoder>(LayerFactory(backend, tensors, decode), wide);
+    auto decoder =
+        std::make_unique<DcDecoder>(LayerFactory(backend, tensors, options.decode), wide);
     const std::int64_t channels = decoder->inputs(), factor = decoder->factor();
-    set_decoder(parts, std::move(decoder), channels, factor, tensors.label());
+    set_decoder(parts, std::move(decoder), channels, factor, options, tensors.label());
   }
   return parts;
 }

@@ -256,24 +256,25 @@ class KlDecoder final : public PictureNetwork {
 
 }  // namespace
 
-AutoencoderParts build_kl(AutoencoderTensors& tensors, Backend& backend, DType decode,
-                          std::int64_t groups) {
+AutoencoderParts build_kl(AutoencoderTensors& tensors, Backend& backend,
+                          const AutoencoderOptions& options) {
   AutoencoderParts parts;
   parts.info.kind = "AutoencoderKL";
-  const KlFactory wide{{backend, tensors, DType::kFloat32}, groups};
+  parts.info.norm_groups = options.norm_groups;
+  const KlFactory wide{{backend, tensors, DType::kFloat32}, options.norm_groups};
   if (tensors.has("encoder.conv_in.weight")) {
     auto encoder = std::make_unique<KlEncoder>(wide);
     require<DataError>(encoder->outputs() % 2 == 0, "vae",
                        "{}: the encoder gives {} channels, which are no means and variances",
                        tensors.label(), encoder->outputs());
-    parts.info.channels = encoder->outputs() / 2;
-    parts.info.factor = encoder->factor();
-    parts.encoder = std::move(encoder);
+    const std::int64_t channels = encoder->outputs() / 2, factor = encoder->factor();
+    set_encoder(parts, std::move(encoder), channels, factor, options);
   }
   if (tensors.has("decoder.conv_in.weight")) {
-    auto decoder = std::make_unique<KlDecoder>(KlFactory{{backend, tensors, decode}, groups}, wide);
+    auto decoder = std::make_unique<KlDecoder>(
+        KlFactory{{backend, tensors, options.decode}, options.norm_groups}, wide);
     const std::int64_t channels = decoder->inputs(), factor = decoder->factor();
-    set_decoder(parts, std::move(decoder), channels, factor, tensors.label());
+    set_decoder(parts, std::move(decoder), channels, factor, options, tensors.label());
   }
   return parts;
 }

@@ -85,7 +85,7 @@ GroupNormLayer LayerFactory::group_norm(const std::string& name, std::int64_t ch
                                         std::int64_t groups, double epsilon) {
   require<DataError>(groups >= 1 && channels % groups == 0, "vae",
                      "{}: {} has {} channels, which {} groups do not divide: config.json beside "
-                     "the file, or --norm-groups, says how many there are",
+                     "the file, or --vae-groups, says how many there are",
                      tensors_.label(), name, channels, groups);
   return {norm_weights(name, channels), {.groups = groups, .epsilon = epsilon}};
 }

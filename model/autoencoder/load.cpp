@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/json/json_text.h"
+#include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "model/autoencoder/parts.h"
 
@@ -12,6 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::int64_t kPublishedGroups = 32;
 constexpr const char* kDiffusersFile = "diffusion_pytorch_model.safetensors";
 
 bool is_file(const fs::path& path) {
@@ -125,32 +127,49 @@ void set_scale(AutoencoderInfo& info, const AutoencoderOptions& options,
   }
 }
 
+// The same tensors under norms of other groups are another autoencoder.
+std::uint64_t with_groups(std::uint64_t checksum, std::int64_t groups) {
+  if (checksum == 0 || groups == 0 || groups == kPublishedGroups) return checksum;
+  const std::uint64_t both[] = {checksum, static_cast<std::uint64_t>(groups)};
+  return checksum_of(std::span<const std::uint64_t>(both));
+}
+
 }  // namespace
 
-void set_decoder(AutoencoderParts& parts, std::unique_ptr<PictureNetwork> decoder,
-                 std::int64_t channels, std::int64_t factor, const std::string& label) {
-  require<DataError>(
-      !parts.encoder || (parts.info.channels == channels && parts.info.factor == factor), "vae",
-      "{}: the encoder makes {} channels of 1/{}, the decoder takes {} of 1/{}", label,
-      parts.info.channels, parts.info.factor, channels, factor);
+void set_encoder(AutoencoderParts& parts, std::unique_ptr<PictureNetwork> encoder,
+                 std::int64_t channels, std::int64_t factor, const AutoencoderOptions& options) {
+  parts.info.has_encoder = true;
   parts.info.channels = channels;
   parts.info.factor = factor;
-  parts.decoder = std::move(decoder);
+  if (options.use != AutoencoderUse::kDecoding) parts.encoder = std::move(encoder);
+}
+
+void set_decoder(AutoencoderParts& parts, std::unique_ptr<PictureNetwork> decoder,
+                 std::int64_t channels, std::int64_t factor, const AutoencoderOptions& options,
+                 const std::string& label) {
+  require<DataError>(
+      !parts.info.has_encoder || (parts.info.channels == channels && parts.info.factor == factor),
+      "vae", "{}: the encoder makes {} channels of 1/{}, the decoder takes {} of 1/{}", label,
+      parts.info.channels, parts.info.factor, channels, factor);
+  parts.info.has_decoder = true;
+  parts.info.channels = channels;
+  parts.info.factor = factor;
+  if (options.use != AutoencoderUse::kEncoding) parts.decoder = std::move(decoder);
 }
 
 AutoencoderParts build_autoencoder(AutoencoderKind kind, AutoencoderTensors& tensors,
-                                   Backend& backend, DType decode, std::int64_t groups) {
-  require<UsageError>(decode == DType::kFloat32 || decode == DType::kBFloat16, "vae",
-                      "decoding in {}: float32 and bf16 are there", name_of(decode));
-  AutoencoderParts parts = kind == AutoencoderKind::kKl ? build_kl(tensors, backend, decode, groups)
+                                   Backend& backend, AutoencoderOptions options) {
+  require<UsageError>(options.decode == DType::kFloat32 || options.decode == DType::kBFloat16,
+                      "vae", "decoding in {}: float32 and bf16 are there", name_of(options.decode));
+  if (options.norm_groups == 0) options.norm_groups = kPublishedGroups;
+  AutoencoderParts parts = kind == AutoencoderKind::kKl ? build_kl(tensors, backend, options)
                            : kind == AutoencoderKind::kTaesd
-                               ? build_taesd(tensors, backend, decode)
-                               : build_dc_ae(tensors, backend, decode);
+                               ? build_taesd(tensors, backend, options)
+                               : build_dc_ae(tensors, backend, options);
   tensors.require_all_taken();
-  parts.info.has_encoder = parts.encoder != nullptr;
-  parts.info.has_decoder = parts.decoder != nullptr;
-  parts.info.encoder_checksum = tensors.checksum(AutoencoderHalf::kEncoder);
-  parts.info.decoder_checksum = tensors.checksum(AutoencoderHalf::kDecoder);
+  const std::int64_t groups = parts.info.norm_groups;
+  parts.info.encoder_checksum = with_groups(tensors.checksum(AutoencoderHalf::kEncoder), groups);
+  parts.info.decoder_checksum = with_groups(tensors.checksum(AutoencoderHalf::kDecoder), groups);
   parts.info.encoder_parameters = tensors.parameters(AutoencoderHalf::kEncoder);
   parts.info.decoder_parameters = tensors.parameters(AutoencoderHalf::kDecoder);
   return parts;
@@ -158,16 +177,13 @@ AutoencoderParts build_autoencoder(AutoencoderKind kind, AutoencoderTensors& ten
 
 std::unique_ptr<Autoencoder> Autoencoder::load(const fs::path& path, Backend& backend,
                                                const AutoencoderOptions& options) {
-  constexpr std::int64_t kPublishedGroups = 32;
   const fs::path file = file_of(path);
   NamedTensors named = read_autoencoder_tensors(file);
   add_other_half(named, file);
   const AutoencoderConfig config = read_config(file);
-  const std::int64_t groups = options.norm_groups > 0 ? options.norm_groups
-                              : config.groups > 0     ? config.groups
-                                                      : kPublishedGroups;
-  AutoencoderParts parts =
-      build_autoencoder(named.kind, named.tensors, backend, options.decode, groups);
+  AutoencoderOptions building = options;
+  if (building.norm_groups == 0) building.norm_groups = config.groups;
+  AutoencoderParts parts = build_autoencoder(named.kind, named.tensors, backend, building);
   parts.info.path = file;
   parts.info.other_tensors = named.others;
   parts.info.tensor_names = named.layout;

@@ -16,19 +16,26 @@ struct AutoencoderParts {
   bool squashes_latents = false;                     // the decoder sees 3 tanh(z / 3)
 };
 
-// The half that decodes latents of `channels` channels and 1/factor the side; DataError naming
-// `label` where the encoder that is there makes others.
+// The half that makes latents of `channels` channels and 1/factor the side; it comes first.
+void set_encoder(AutoencoderParts& parts, std::unique_ptr<PictureNetwork> encoder,
+                 std::int64_t channels, std::int64_t factor, const AutoencoderOptions& options);
+// The half that decodes such; DataError naming `label` where the encoder makes others.
 void set_decoder(AutoencoderParts& parts, std::unique_ptr<PictureNetwork> decoder,
-                 std::int64_t channels, std::int64_t factor, const std::string& label);
+                 std::int64_t channels, std::int64_t factor, const AutoencoderOptions& options,
+                 const std::string& label);
 
-// `groups`: of the norms. Fill what the tensors say: sizes, halves, layout, but not the scale.
-AutoencoderParts build_kl(AutoencoderTensors& tensors, Backend& backend, DType decode,
-                          std::int64_t groups);
-AutoencoderParts build_taesd(AutoencoderTensors& tensors, Backend& backend, DType decode);
-AutoencoderParts build_dc_ae(AutoencoderTensors& tensors, Backend& backend, DType decode);
+// Of `options` what memory and arithmetic are to be, and the groups of the norms. Fill what the
+// tensors say: sizes, halves, layout, but not the scale.
+AutoencoderParts build_kl(AutoencoderTensors& tensors, Backend& backend,
+                          const AutoencoderOptions& options);
+AutoencoderParts build_taesd(AutoencoderTensors& tensors, Backend& backend,
+                             const AutoencoderOptions& options);
+AutoencoderParts build_dc_ae(AutoencoderTensors& tensors, Backend& backend,
+                             const AutoencoderOptions& options);
 
-// The one of the kind; nothing may be left over.
+// The one of the kind; nothing may be left over. `options` without a number of groups means 32, as
+// all that were published have.
 AutoencoderParts build_autoencoder(AutoencoderKind kind, AutoencoderTensors& tensors,
-                                   Backend& backend, DType decode, std::int64_t groups);
+                                   Backend& backend, AutoencoderOptions options);
 
 }  // namespace edt

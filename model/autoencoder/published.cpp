@@ -258,7 +258,7 @@ std::unique_ptr<Autoencoder> drawn_autoencoder(std::string_view autoencoder, Bac
       std::ranges::copy(drawn_values(tensor), out.begin());
     });
   }
-  AutoencoderParts parts = build_autoencoder(published.kind, tensors, backend, options.decode, 32);
+  AutoencoderParts parts = build_autoencoder(published.kind, tensors, backend, options);
   parts.info.path = tensors.label();
   parts.info.scale = published.scale;
   parts.info.shift = published.shift;

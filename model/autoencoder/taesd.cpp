@@ -123,7 +123,8 @@ class TinyNetwork final : public PictureNetwork {
 
 }  // namespace
 
-AutoencoderParts build_taesd(AutoencoderTensors& tensors, Backend& backend, DType decode) {
+AutoencoderParts build_taesd(AutoencoderTensors& tensors, Backend& backend,
+                             const AutoencoderOptions& options) {
   AutoencoderParts parts;
   parts.info.kind = "TAESD";
   parts.info.moments = false;
@@ -134,17 +135,16 @@ AutoencoderParts build_taesd(AutoencoderTensors& tensors, Backend& backend, DTyp
   if (tensors.has_any("encoder.")) {
     auto encoder = std::make_unique<TinyNetwork>(LayerFactory(backend, tensors, DType::kFloat32),
                                                  "encoder.layers.", 3, true);
-    parts.info.channels = encoder->outputs();
-    parts.info.factor = encoder->factor();
-    parts.encoder = std::move(encoder);
+    const std::int64_t channels = encoder->outputs(), factor = encoder->factor();
+    set_encoder(parts, std::move(encoder), channels, factor, options);
   }
   if (tensors.has_any("decoder.")) {
     const Shape& first = tensors.shape("decoder.layers.0.weight");
     const std::int64_t channels = first.rank() == 4 ? first[1] : 0;
-    auto decoder = std::make_unique<TinyNetwork>(LayerFactory(backend, tensors, decode),
+    auto decoder = std::make_unique<TinyNetwork>(LayerFactory(backend, tensors, options.decode),
                                                  "decoder.layers.", channels, false);
     const std::int64_t factor = decoder->factor(), outputs = decoder->outputs();
-    set_decoder(parts, std::move(decoder), channels, factor, tensors.label());
+    set_decoder(parts, std::move(decoder), channels, factor, options, tensors.label());
     require<DataError>(outputs == 3, "vae", "{}: the decoder gives {} channels, pictures have 3",
                        tensors.label(), outputs);
   }

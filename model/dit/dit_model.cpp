@@ -24,8 +24,7 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
                                               .mlp_ratio = config_.mlp_ratio,
                                               .condition = width}));
   }
-  final_ = FinalLayer::make(parameters_, width,
-                            config_.patch * config_.patch * 2 * config_.latents.channels);
+  final_ = FinalLayer::make(parameters_, width, config_.patch_outputs());
 }
 
 Var DitModel::forward(Tape& tape, const ModelInputs& inputs) {

@@ -14,11 +14,20 @@ DitConfig preset(std::string name, std::int64_t depth, std::int64_t width, std::
   return config;
 }
 
+// The network of a DiT, published with a flow (arXiv 2401.08740).
+DitConfig sit(std::string name, std::int64_t depth, std::int64_t width, std::int64_t heads) {
+  DitConfig config = preset(std::move(name), depth, width, heads);
+  config.process = ProcessConfig::flow();
+  return config;
+}
+
 }  // namespace
 
 std::vector<DitConfig> DitFamily::presets() {
-  return {preset("DiT-S/2", 12, 384, 6), preset("DiT-B/2", 12, 768, 12),
-          preset("DiT-XL/2", 28, 1152, 16)};
+  return {preset("DiT-S/2", 12, 384, 6),    preset("DiT-B/2", 12, 768, 12),
+          preset("DiT-XL/2", 28, 1152, 16), sit("SiT-S/2", 12, 384, 6),
+          sit("SiT-B/2", 12, 768, 12),      sit("SiT-L/2", 24, 1024, 16),
+          sit("SiT-XL/2", 28, 1152, 16)};
 }
 
 void DitFamily::resize(DitConfig& config, const SizeOptions& sizes) {

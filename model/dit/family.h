@@ -1,4 +1,4 @@
-// DiT among the families of models (model/family.h).
+// DiT among the families of models (model/family.h), and SiT, which is the same network.
 #pragma once
 
 #include "model/dit/config.h"

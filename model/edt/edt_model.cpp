@@ -20,8 +20,7 @@ EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorG
     add_blocks(stage);
     if (stage < config_.down_stages()) add_way_down(stage);
   }
-  final_ = FinalLayer::make(parameters_, condition,
-                            config_.patch * config_.patch * 2 * config_.latents.channels);
+  final_ = FinalLayer::make(parameters_, condition, config_.patch_outputs());
   add_masks();
   amm_.resize(blocks_.size());
 }

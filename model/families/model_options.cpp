@@ -15,6 +15,15 @@ std::vector<std::string> presets_of(Family family) {
   return names;
 }
 
+// Of networks that were published with a flow.
+std::vector<std::string> flow_presets() {
+  std::vector<std::string> names;
+  for (const std::string& name : preset_names()) {
+    if (!model_preset(name).common().process.discrete()) names.push_back(name);
+  }
+  return names;
+}
+
 }  // namespace
 
 void ModelOptions::declare(OptionSet& options) {
@@ -58,11 +67,13 @@ void ModelOptions::declare(OptionSet& options) {
     const OptionSet::Scope scope(options, Family::kName, "model.preset", presets_of(family));
     std::get<typename Family::Options>(of_family).declare(options);
   });
+  process.declare(options, flow_presets());
 }
 
 ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   ModelConfig config = model_preset(preset);
   CommonConfig& common = config.common();
+  process.apply(common.process);
   common.classes = classes.value_or(data_classes);
   common.patch = patch.value_or(common.patch);
   common.label_dropout = label_dropout.value_or(common.label_dropout);
@@ -87,7 +98,9 @@ void InferenceOptions::declare(OptionSet& options) {
 }
 
 void InferenceOptions::apply(const OptionSet& options, ModelConfig& config) const {
-  options.refuse_others(config.family(), "the model is " + config.name());
+  const std::string_view process = name_of(config.common().process.kind);
+  options.refuse_others({config.family(), process},
+                        fmt::format("the model is {} of process {}", config.name(), process));
   const auto apply = [&]<class C>(C& one) {
     std::get<typename FamilyOf<C>::Inference>(of_family).apply(one);
   };

@@ -1,10 +1,12 @@
-// The section [model]: a preset, what to change of it, and what each family adds.
+// The sections [model], a preset, what to change of it and what each family adds, and [process],
+// what the network is trained to undo.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "model/diffusion/process_options.h"
 #include "model/families/model_config.h"
 
 namespace edt {
@@ -18,6 +20,7 @@ struct ModelOptions {
   SizeOptions sizes;
   std::optional<float> label_dropout;
   decltype(families::options_of(static_cast<const Families*>(nullptr))) of_family;
+  ProcessOptions process;
 
   void declare(OptionSet& options);
   // The validated model; `data_classes` stands in where the number of classes is not given.
@@ -29,7 +32,7 @@ struct InferenceOptions {
   decltype(families::inferences_of(static_cast<const Families*>(nullptr))) of_family;
 
   void declare(OptionSet& options);
-  // Refuses what was given and belongs to another family: UsageError.
+  // Refuses what was given and belongs to another family or another process: UsageError.
   void apply(const OptionSet& options, ModelConfig& config) const;
 };
 

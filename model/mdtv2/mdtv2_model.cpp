@@ -40,8 +40,7 @@ Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ra
   side_block_ = blocks("sideblocks", 1).front();
   sizes.has_skip = true;
   decoder_blocks_ = blocks("de_blocks", config_.decoder_depth);
-  final_ = FinalLayer::make(parameters_, width,
-                            config_.patch * config_.patch * 2 * config_.latents.channels);
+  final_ = FinalLayer::make(parameters_, width, config_.patch_outputs());
   dropping_ = MaskSpec{"dropped", tokens, config_.mask_ratio.low, config_.mask_ratio.high};
 }
 

@@ -49,7 +49,8 @@ DryStep::DryStep(const PlannedStep& step, bool keep_replays)
       data_ranks_(recorder_, RankGroup::kData, largest_rank(step, *model_), step.data_ranks),
       training_(std::move(model_), observed(step, recorder_), *backend_, data_ranks_),
       engine_(training_.engine()),
-      labels_(static_cast<std::size_t>(step.engine.micro_batch)) {
+      labels_(static_cast<std::size_t>(step.engine.micro_batch)),
+      sample_bytes_(step.sample_bytes) {
   latents_.resize(labels_.size() * static_cast<std::size_t>(step.model.latents().elements()));
   recorder_.pause();
   engine_.restored(0, 0);
@@ -92,6 +93,7 @@ std::vector<MemoryUse> DryStep::memory_uses() {
     known += use.category == "activations" ? arena.reserved_bytes() : use.bytes;
   }
   uses.push_back({"inputs and tables", backend_->memory().bytes() - known});
+  uses.push_back({"sample grids", sample_bytes_});
   std::erase_if(uses, [](const MemoryUse& use) { return use.bytes == 0; });
   return uses;
 }

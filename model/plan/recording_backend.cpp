@@ -33,15 +33,45 @@ T relocated(T value, const Relocation& to) {
 DType product_type(const Tensor& first, const auto&...) { return first.dtype; }
 DType product_type(const auto&...) { return DType::kFloat32; }
 
-// What a device does besides, and how a kernel is recorded.
+// Weights of a convolution in memory that is not there: as the processor's backend has them, 3x3
+// kernels as 4x4 points, or as four of 2x2 where the picture is doubled.
+class PlannedConvolution final : public PackedConvolution {
+ public:
+  PlannedConvolution(const ConvolutionForm& form, DType dtype, Memory& memory)
+      : PackedConvolution(form, dtype), weights_(memory, bytes_of(form, dtype)) {}
+
+ private:
+  static std::size_t bytes_of(const ConvolutionForm& form, DType dtype) {
+    const auto bytes = static_cast<std::size_t>(form.weights()) * size_of(dtype);
+    return form.shape == KernelShape::kSquare && form.kernel == 3 && form.stride == 1
+               ? bytes * 16 / 9
+               : bytes;
+  }
+  Block weights_;
+};
+
+// What a device does besides, and how a kernel is recorded. The kernels of pictures are not: of
+// those memory alone is planned.
 class RecordingDevice : public RecordingBackend {
  public:
   using T = const Tensor&;
+  using Int = std::int64_t;
 
   explicit RecordingDevice(Recorder& recorder) : recorder_(recorder) {}
 
   std::string_view name() const override { return "plan"; }
   FakeMemory& memory() override { return memory_; }
+
+#define EDT_NOTHING(family, bound, kernel, ...) \
+  void kernel(__VA_ARGS__) override {}
+  EDT_PICTURE_KERNELS(EDT_NOTHING)
+#undef EDT_NOTHING
+  std::unique_ptr<PackedConvolution> pack_convolution(const ConvolutionForm& form,
+                                                      std::span<const float>,
+                                                      std::span<const float>,
+                                                      DType dtype) override {
+    return std::make_unique<PlannedConvolution>(form, dtype, memory_);
+  }
 
   // Records updates and norms.
   std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config) override {

@@ -33,7 +33,8 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
   const std::size_t not_there = counted_twice ? memory.bytes() : 0;
   const std::size_t fixed = backend.memory().bytes() - not_there;
   PictureSampler sampler(*model, backend, planned.dtype);
-  PictureRequest request{.spacing = "1", .batch = pictures};
+  PictureRequest request{.batch = pictures};
+  request.solver.spacing = "1";
   request.labels.assign(static_cast<std::size_t>(pictures), 0);
   request.guidance.scale = planned.guided ? 2 : 1;
   std::vector<float> latents(request.labels.size() * sampler.picture_elements());
@@ -45,13 +46,16 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
 
 std::size_t dry_run_of_sampler(const PlannedSampler& planned, bool in_host_memory) {
   constexpr std::int64_t kMost = 8;
-  if (planned.pictures <= kMost) return run_dry(planned, planned.pictures, in_host_memory).total;
+  const std::size_t decoder = planned.decoder_bytes;
+  if (planned.pictures <= kMost) {
+    return run_dry(planned, planned.pictures, in_host_memory).total + decoder;
+  }
   // What grows with the pictures grows evenly; their noise and predictions are real memory.
   const SamplerMemory half = run_dry(planned, kMost / 2, in_host_memory);
   const SamplerMemory whole = run_dry(planned, kMost, in_host_memory);
   const auto more = static_cast<std::size_t>(planned.pictures - kMost);
   const std::size_t peak = whole.peak + more * (whole.peak - half.peak) / (kMost / 2);
-  return std::max(whole.total, whole.fixed + peak);
+  return std::max(whole.total, whole.fixed + peak) + decoder;
 }
 
 }  // namespace edt

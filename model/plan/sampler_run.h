@@ -8,12 +8,13 @@ namespace edt {
 struct PlannedSampler {
   ModelConfig model;
   DType dtype = DType::kFloat32;
-  std::int64_t pictures = 1;  // made together
-  bool guided = true;         // each seen with and without its class
+  std::int64_t pictures = 1;      // made together
+  bool guided = true;             // each seen with and without its class
+  std::size_t decoder_bytes = 0;  // of what makes pictures of the latents
 };
 
-// Bytes of weights, tables and activations: of a device that keeps its own copy of the weights, or
-// of a host that keeps them in float32 besides.
+// Bytes of weights, tables and activations, and of the decoder: of a device that keeps its own copy
+// of the weights, or of a host that keeps them in float32 besides.
 std::size_t dry_run_of_sampler(const PlannedSampler& planned, bool in_host_memory = true);
 
 }  // namespace edt

@@ -169,6 +169,17 @@ std::string silence_of(int rank, std::size_t ranks, const RankStatus& last_heard
       last_heard.host, seconds, activity(last_heard));
 }
 
+std::string stuck_line(const StuckMessages& stuck) {
+  return fmt::format(
+      "rank {} of {} on {} stalls: its messages stand still for {:.3g} s, {} rank {} on {} ({})",
+      stuck.rank, stuck.ranks, stuck.host, stuck.seconds,
+      stuck.sending ? "inside one to" : "and it hears nothing of", stuck.other,
+      stuck.heard.status.host,
+      stuck.heard.status.phase.empty() ? "not heard yet"
+                                       : fmt::format("heard {:.3g} s ago in {}", stuck.heard.silent,
+                                                     activity(stuck.heard.status)));
+}
+
 std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds timeout) {
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     if (!ranks[rank].ended && ranks[rank].silent > timeout.count()) {

@@ -38,6 +38,19 @@ std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds 
 // The line for a rank from which nothing is heard.
 std::string silence_of(int rank, std::size_t ranks, const RankStatus& last_heard, double seconds);
 
+// The line for a rank whose own messages do not get on inside the library that carries them.
+// `other`: whom it sends to, or else whom it has not heard for longest.
+struct StuckMessages {
+  int rank;
+  std::size_t ranks;
+  std::string host;
+  double seconds;
+  bool sending;
+  int other;
+  HeardStatus heard;  // of `other`
+};
+std::string stuck_line(const StuckMessages& stuck);
+
 std::string to_text(const RankStatus& status);
 RankStatus rank_status_from(std::string_view text);
 

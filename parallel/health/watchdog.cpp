@@ -1,7 +1,6 @@
 #include "parallel/health/watchdog.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
@@ -10,8 +9,10 @@
 
 #include "core/base/log.h"
 #include "core/base/span.h"
+#include "core/base/standard_streams.h"
 #include "core/json/json_text.h"
 #include "parallel/health/process_dump.h"
+#include "parallel/health/stillness.h"
 
 namespace edt {
 namespace {
@@ -65,7 +66,9 @@ Watchdog::Watchdog(Communicator& world, std::shared_ptr<FlightRecorder> recorder
   for (std::size_t r = 0; r < hosts.size(); ++r) peers_[r].heard.status.host = hosts[r];
   if (rank_ != 0) peers_[0].heard.status.host = world.broadcast("", 0, "host of rank 0");
   if (rank_ == 0) world.broadcast(world.host(), 0, "host of rank 0");
+  note_round();
   thread_ = std::thread([this] { run(); });
+  if (size_ > 1) guard_ = std::thread([this] { guard(); });
 }
 
 Watchdog::~Watchdog() {
@@ -76,6 +79,7 @@ Watchdog::~Watchdog() {
   }
   wake_.notify_all();
   thread_.join();
+  if (guard_.joinable()) guard_.join();
   world_.set_observer(nullptr);
 }
 
@@ -92,7 +96,11 @@ bool Watchdog::have_started() const {
 
 Seconds Watchdog::interval() const {
   if (ending_) return Seconds(0.002);
-  return std::min(Seconds(1), std::min(options_.timeout, timeout()) / 10);
+  return interval_for(timeout());
+}
+
+Seconds Watchdog::interval_for(Seconds timeout) const {
+  return std::min(Seconds(1), std::min(options_.timeout, timeout) / 10);
 }
 
 RankStatus Watchdog::own_status() const {
@@ -113,20 +121,94 @@ RankStatus Watchdog::own_status() const {
   return status;
 }
 
+void Watchdog::post(int to, std::string_view bytes) {
+  sends_to_ = to;
+  side_channel_->post(to, bytes);
+  sends_to_ = -1;
+}
+
 void Watchdog::post_all(std::string_view bytes) {
-  for (int r = 1; r < size_; ++r) side_channel_->post(r, bytes);
+  for (int r = 1; r < size_; ++r) post(r, bytes);
 }
 
 void Watchdog::run() {
   try {
     while (round()) {
+      note_round();
       std::unique_lock lock(mutex_);
       const bool was_ending = ending_;
       wake_.wait_for(lock, interval(), [&] { return ending_ && !was_ending; });
     }
   } catch (const std::exception& error) {
-    log::warning("[watchdog] stops watching: {}", error.what());
+    // A rank that is ending has nothing to watch any more; else nobody would be watched from now
+    // on.
+    if (ending_) {
+      log::warning("[watchdog] stops watching: {}", error.what());
+    } else {
+      carry_out(fmt::format("{} loses touch with the others: {}", world_.name(), error.what()),
+                Tell::kConsole);
+    }
   }
+  {
+    const std::lock_guard lock(mutex_);
+    talk_ended_ = true;
+  }
+  wake_.notify_all();
+}
+
+void Watchdog::note_round() {
+  const std::lock_guard lock(round_mutex_);
+  ++round_.number;
+  round_.heard.clear();
+  for (const Peer& peer : peers_) round_.heard.push_back(peer.heard);
+  round_.timeout = timeout();
+}
+
+Watchdog::Round Watchdog::last_round() const {
+  const std::lock_guard lock(round_mutex_);
+  return round_;
+}
+
+// A peer that vanishes can keep the library for as long as it likes: it connects anew, or ends the
+// job by itself, for which it asks a launcher that does not answer. In Open MPI 4.1 a message also
+// waits while another thread is inside what it does when a connection breaks.
+void Watchdog::guard() {
+  Stillness stillness(options_.guard_now());
+  std::unique_lock lock(mutex_);
+  while (!talk_ended_) {
+    Round round = last_round();
+    if (step_done_) round.timeout = options_.timeout;  // it may have been the start's still
+    const Seconds pause = interval_for(round.timeout);
+    wake_.wait_for(lock, pause, [this] { return talk_ended_.load(); });
+    const Seconds still = stillness.look(round.number, options_.guard_now(), 2 * pause);
+    // Rank 0 hears nothing of a rank that is stuck, and names it first.
+    if (still <= (rank_ == 0 ? 1.0 : 1.5) * round.timeout) continue;
+    lock.unlock();
+    return carry_out(stuck_since(round, still), Tell::kConsole);
+  }
+}
+
+std::string Watchdog::stuck_since(const Round& last, Seconds still) const {
+  std::size_t other = 0;
+  double longest = -1;
+  const int receiver = sends_to_;
+  for (std::size_t r = 0; r < last.heard.size(); ++r) {
+    const bool is_candidate = receiver < 0 ? static_cast<int>(r) != rank_ && !last.heard[r].ended
+                                           : static_cast<int>(r) == receiver;
+    if (is_candidate && last.heard[r].silent > longest) {
+      other = r;
+      longest = last.heard[r].silent;
+    }
+  }
+  StuckMessages stuck{.rank = rank_,
+                      .ranks = static_cast<std::size_t>(size_),
+                      .host = world_.host(),
+                      .seconds = still.count(),
+                      .sending = receiver >= 0,
+                      .other = static_cast<int>(other),
+                      .heard = last.heard[other]};
+  stuck.heard.silent += still.count();
+  return stuck_line(stuck);
 }
 
 bool Watchdog::all_ended() const {
@@ -144,7 +226,7 @@ bool Watchdog::round() {
   if (!ending_since_) {
     ending_since_ = now_;
     if (rank_ == 0) peers_[0].heard.ended = true;
-    if (rank_ != 0) side_channel_->post(0, std::string(1, kGoodbye));
+    if (rank_ != 0) post(0, std::string(1, kGoodbye));
   }
   if (all_ended()) {
     if (rank_ == 0 && !said_goodbye_) post_all(std::string(1, kGoodbye));
@@ -165,7 +247,7 @@ void Watchdog::report() {
     for_others.started = have_started();
     post_all(kStatus + to_text(for_others));
   } else if (!ending_since_) {
-    side_channel_->post(0, kStatus + to_text(own_status()));
+    post(0, kStatus + to_text(own_status()));
   }
   mark_report();
 }
@@ -183,7 +265,7 @@ void Watchdog::read_letters() {
         peer.heard.ended = true;
         break;
       case kDiagnosis:
-        return carry_out(std::string(content), true);
+        return carry_out(std::string(content), Tell::kLog);
     }
   }
 }
@@ -196,33 +278,33 @@ void Watchdog::look() {
   }
   if (rank_ == 0) {
     const auto diagnosis = judge(all, timeout());
-    if (diagnosis) carry_out(*diagnosis, true);
+    if (diagnosis) carry_out(*diagnosis, Tell::kRanks);
     return;
   }
   // Rank 0 is given more time: it may be about to name another rank.
   if (!all[0].ended && all[0].silent > 1.5 * timeout().count()) {
-    carry_out(silence_of(0, static_cast<std::size_t>(size_), all[0].status, all[0].silent), false);
+    // Rank 1 says it; the others keep it in their log files.
+    carry_out(silence_of(0, static_cast<std::size_t>(size_), all[0].status, all[0].silent),
+              rank_ == 1 ? Tell::kConsole : Tell::kLog);
   }
 }
 
 // A disk or a network that hangs must not keep the job from ending: what could wait for them is
 // done by threads that nobody waits for beyond a deadline.
-void Watchdog::carry_out(const std::string& diagnosis, bool from_root) {
-  if (rank_ == 0) post_all(kDiagnosis + diagnosis);
-  const Seconds patience = Seconds(rank_ == 0 ? 0.5 : 2) + 2 * interval();
+void Watchdog::carry_out(const std::string& diagnosis, Tell tell) {
+  if (carries_out_.exchange(true)) return;  // the other thread is at it
+  const Seconds patience = Seconds(rank_ == 0 ? 0.5 : 2) + 2 * interval_for(last_round().timeout);
   if (aborts_itself_) {
-    std::thread([status = options_.status, deadline = patience + kDumpTime + kAbortTime] {
-      std::this_thread::sleep_for(deadline);
-      std::_Exit(status);
+    end_ = std::make_unique<ExitDeadline>(patience + kDumpTime + kAbortTime, options_.status, "");
+  }
+  if (tell != Tell::kLog) {
+    std::thread([line = "edt: error: [watchdog] " + diagnosis] {
+      write_standard_error(line);
     }).detach();
   }
-  // Rank 0 says it; where that is the frozen one, rank 1 does. The others keep it in their log
-  // files.
-  const bool speaks = rank_ == 0 || (rank_ == 1 && !from_root);
   std::promise<void> done;
   std::future<void> dumped = done.get_future();
-  std::thread([this, diagnosis, speaks, finished = std::move(done)]() mutable {
-    if (speaks) std::fprintf(stderr, "edt: error: [watchdog] %s\n", diagnosis.c_str());
+  std::thread([this, diagnosis, finished = std::move(done)]() mutable {
     try {
       write_dump(diagnosis);
     } catch (const std::exception& error) {
@@ -232,6 +314,7 @@ void Watchdog::carry_out(const std::string& diagnosis, bool from_root) {
     log::flush();
     finished.set_value();
   }).detach();
+  if (tell == Tell::kRanks) post_all(kDiagnosis + diagnosis);
   dumped.wait_for(kDumpTime);
   // The others read the diagnosis within an interval, and write their files before the job ends.
   std::this_thread::sleep_for(patience);

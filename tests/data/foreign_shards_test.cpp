@@ -210,6 +210,51 @@ TEST_F(ForeignShard, ZerosWithAChecksumAreValues) {
   Dataset(directory_ / "set").shards()[0]->verify();
 }
 
+// Without a recorded place nothing else tells that samples are there under two names.
+TEST_F(ForeignShard, SamplesUnderTwoNamesAreRefused) {
+  const fs::path set = path("set");
+  const auto shard = [&](const std::string& name, float first_latent, float first_label) {
+    write(
+        [&](const ForeignFile& f) {
+          f.add("latents", kLatents, {}, true, H5T_IEEE_F32LE, first_latent);
+        },
+        [&](const ForeignFile& f) {
+          f.add("labels", {kSamples}, {}, true, H5T_STD_I32LE, first_label);
+        });
+    fs::rename(path(), set / name);
+  };
+  fs::create_directory(set);
+  shard("a.h5", 1, 1);
+  shard("b.h5", 2, 1);    // other samples of the same classes
+  shard("c.h5", 1, 100);  // the same samples under other labels: two views of them
+  EXPECT_EQ(Dataset(set).size(), 3 * kSamples);
+  fs::copy(set / "a.h5", set / "d.hdf5");
+  EXPECT_ERROR(Dataset{set}, DataError, "a.h5 and ", "d.hdf5 hold the same samples", "count twice");
+  fs::remove(set / "d.hdf5");
+  fs::create_symlink("b.h5", set / "e.h5");
+  EXPECT_ERROR(Dataset{set}, DataError, "b.h5 and ", "e.h5 are the same file");
+  fs::remove(set / "e.h5");
+  // All of them in one more, as h5py's virtual data sets gather them.
+  const Extent all{2 * kSamples, 2, 3, 4};
+  const auto gathered = [&](const char* name, Extent extent, hid_t type) {
+    return [=](const ForeignFile& file) {
+      Extent part = extent;
+      part[0] = kSamples;
+      file.add(name, extent,
+               edt::test::from_sources(extent, {{"set/a.h5", name, 0, 0, kSamples, part},
+                                                {"set/b.h5", name, kSamples, 0, kSamples, part}}),
+               false, type);
+    };
+  };
+  write(gathered("latents", all, H5T_IEEE_F32LE),
+        gathered("labels", {2 * kSamples}, H5T_STD_I32LE));
+  EXPECT_EQ(Dataset(path()).size(), 2 * kSamples);
+  fs::create_directory(set / "set");
+  for (const char* name : {"a.h5", "b.h5"}) fs::create_symlink(set / name, set / "set" / name);
+  fs::rename(path(), set / "all.h5");
+  EXPECT_ERROR(Dataset{set}, DataError, "all.h5 takes its samples from ", "a.h5, which is a shard");
+}
+
 TEST_F(ForeignShard, WhatIsOutsideOfHdf5OrNeedsAMissingFilterIsRefusedOnOpening) {
   write([&](const ForeignFile& file) {
     file.add("latents", kLatents, [&](hid_t p) {

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/cpu/cpu_backend.h"
+#include "core/cuda/cuda_backend.h"
+#include "core/reference/reference_backend.h"
 #include "model/edt/edt_model.h"
 
 namespace edt::test {
@@ -27,7 +30,7 @@ ModelConfig of_kind(const std::string& kind, const GoldenFile& file) {
   const auto number = [&](const char* name) {
     return static_cast<std::int64_t>(file.number("/", name));
   };
-  if (kind == "dit") {
+  if (kind == "dit" || kind == "sit") {
     DitConfig config;
     config.depth = number("depth");
     config.width = number("hidden_size");
@@ -44,23 +47,27 @@ ModelConfig of_kind(const std::string& kind, const GoldenFile& file) {
 
 }  // namespace
 
-ModelConfig golden_config(const GoldenFile& file) {
+ModelConfig golden_config(const GoldenFile& file, FlowPath path) {
   const auto number = [&](const char* name) {
     return static_cast<std::int64_t>(file.number("/", name));
   };
+  const std::string kind = golden_kind(file);
   ModelConfig config = of_kind(file.text("/", "model"), file);
   CommonConfig& common = config.common();
+  if (kind == "sit" || kind.ends_with(" velocity")) common.process = ProcessConfig::flow(path);
   common.name = "golden";
   common.latents = LatentShape::square(number("input_size"));
+  if (file.has_attribute("/", "in_channels")) common.latents.channels = number("in_channels");
   common.patch = number("patch_size");
   common.classes = number("num_classes");
   return config;
 }
 
-GoldenModel::GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks)
+GoldenModel::GoldenModel(const GoldenFile& file, const ModelConfig& config, Backend& backend,
+                         DType dtype, TensorGroup ranks)
     : backend_(backend),
       arena_(backend.memory()),
-      config_(golden_config(file)),
+      config_(config),
       model_(make_model(config_, backend, dtype, ranks)),
       tape_(backend, arena_, profiler_, dtype) {
   auto shard = model_->parameters().shards().begin();
@@ -109,6 +116,11 @@ std::vector<float> GoldenModel::host(const Tensor& tensor) {
     backend_.copy(tensor, {values.data(), tensor.shape, DType::kFloat32});
   }
   return values;
+}
+
+std::unique_ptr<Backend> golden_backend(std::string_view name) {
+  if (name == "cuda") return cuda_device_count() > 0 ? make_cuda_backend() : nullptr;
+  return name == "cpu" ? make_cpu_backend() : make_reference_backend();
 }
 
 double relative_error(const std::vector<float>& actual, const std::vector<float>& expected) {

@@ -62,7 +62,11 @@ TEST(Baselines, HaveThePublishedParametersAndProducts) {
                             {"MDTv2-XL/2", 742'263'904, 129.49},
                             {"DiT-S/2", 32'865'056, 6.06},
                             {"DiT-B/2", 130'315'808, 23.01},
-                            {"DiT-XL/2", 674'834'720, 118.62}}) {
+                            {"DiT-XL/2", 674'834'720, 118.62},
+                            {"SiT-S/2", 32'858'896, 6.05},
+                            {"SiT-B/2", 130'303'504, 23.00},
+                            {"SiT-L/2", 457'824'272, 80.69},
+                            {"SiT-XL/2", 674'816'272, 118.62}}) {
     const ModelConfig config = model_preset(b.name);
     const auto model = make_model(config, *backend, DType::kFloat32);
     EXPECT_EQ(model->parameters().elements(), b.parameters) << b.name;

@@ -1,9 +1,17 @@
 #include "launcher/signals.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <thread>
 
 #include "core/base/error.h"
+#include "core/storage/durable_file.h"
 #include "tests/support/child_process.h"
+#include "tests/support/temp_dir.h"
 
 namespace edt {
 namespace {
@@ -67,6 +75,40 @@ TEST(StopSignals, SecondInterruptEndsAtOnce) {
   EXPECT_EQ(ended_by([] { raise(SIGINT); }), 7);
   EXPECT_EQ(ended_by([] { raise(SIGTERM), raise(SIGTERM), raise(SIGINT); }), 7);
   EXPECT_EQ(ended_by([] { raise(SIGINT), raise(SIGINT); }), -SIGINT);
+}
+
+TEST(StopSignals, SecondInterruptLeavesNothingHalfWritten) {
+  const test::TempDir directory;
+  const auto half = partial_path(directory / "grid.png");
+  const auto write_and = [&](int interrupts) {
+    return test::status_in_child([&] {
+      const StopSignals signals;
+      DurableFile file(directory / "grid.png");
+      for (int i = 0; i < interrupts; ++i) raise(SIGINT);
+      return std::filesystem::exists(half) ? 7 : 8;
+    });
+  };
+  EXPECT_EQ(write_and(1), 7);
+  EXPECT_EQ(write_and(2), -SIGINT);
+  EXPECT_FALSE(std::filesystem::exists(half));
+}
+
+// Files are written on as if no signal had come.
+TEST(StopSignals, CallsAreNotCutShort) {
+  const StopSignals signals;
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  const std::jthread other([&, reader = pthread_self()] {
+    for (int i = 0; i < 20; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      pthread_kill(reader, SIGUSR1);
+    }
+    EXPECT_EQ(write(ends[1], "x", 1), 1);
+  });
+  char byte = 0;
+  EXPECT_EQ(read(ends[0], &byte, 1), 1);
+  EXPECT_EQ(signals.signal_name(), "SIGUSR1");
+  for (const int end : ends) close(end);
 }
 
 }  // namespace

@@ -1,9 +1,13 @@
-// Convolutions by oneDNN. That of a doubled picture needs 4 of 9 products: a pixel of the result
-// sees at most 2 x 2 different pixels, so each of its four places in the doubled grid is a 2 x 2
-// convolution of the small picture with sums of the weights.
+// Convolutions by oneDNN, and in float32 by Winograd's way where it can be. That of a doubled
+// picture needs 4 of 9 products of the library: a pixel of the result sees at most 2 x 2 different
+// pixels, so each of its four places in the doubled grid is a 2 x 2 convolution of the small
+// picture with sums of the weights.
+#include <optional>
+
 #include "core/cpu/kernels.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/picture/onednn_convolution.h"
+#include "core/cpu/picture/winograd.h"
 #include "core/cpu/typed.h"
 
 namespace edt {
@@ -15,11 +19,14 @@ class CpuConvolution final : public PackedConvolution {
                  std::span<const float> bias, DType dtype, DType operands);
 
   DType operands() const { return operands_; }
+  // Instead of the library's parts, where it is there.
+  const std::optional<WinogradConvolution>& winograd() const { return winograd_; }
   // One, or those of the four places of a doubled picture. Running them makes primitives.
   std::vector<OneDnnConvolution>& parts() const { return parts_; }
 
  private:
   DType operands_;
+  std::optional<WinogradConvolution> winograd_;
   mutable std::vector<OneDnnConvolution> parts_;
 };
 
@@ -44,6 +51,10 @@ std::vector<float> weights_at(std::span<const float> weight, bool odd_row, bool 
 CpuConvolution::CpuConvolution(const ConvolutionForm& form, std::span<const float> weight,
                                std::span<const float> bias, DType dtype, DType operands)
     : PackedConvolution(form, dtype), operands_(operands) {
+  if (operands == DType::kFloat32 && WinogradConvolution::takes(form)) {
+    winograd_.emplace(form, weight, bias);
+    return;
+  }
   if (!form.doubled) {
     parts_.emplace_back(ConvolutionGeometry(form), weight, bias, operands);
     return;
@@ -110,7 +121,10 @@ void CpuBackend::convolution(const PackedConvolution& weights, T x, T y,
   const Span in = as_operand(x, Slot::kConvertedX, true);
   const Span out = as_operand(y, Slot::kResult, end.add);
   auto& parts = packed.parts();
-  if (parts.size() == 1) {
+  if (packed.winograd()) {
+    packed.winograd()->run(x.shape, static_cast<const float*>(in.data),
+                           static_cast<float*>(out.data), end, scratch_);
+  } else if (parts.size() == 1) {
     parts[0].run(x.shape, in, out, end);
   } else {
     EDT_ASSERT(!end.add || end.activation == PictureActivation::kNone);

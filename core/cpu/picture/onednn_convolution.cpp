@@ -90,8 +90,8 @@ const dnnl::memory& OneDnnConvolution::weights_as(const dnnl::memory::desc& layo
   dnnl::memory made(layout, cpu_engine());
   dnnl::reorder(weights_.front(), made).execute(stream_, weights_.front(), made);
   stream_.wait();
-  // The plain float32 weights have served where the library's layout is of the same type.
-  if (weights_.size() == 1 && type_ == Type::f32) weights_.clear();
+  if (!laid_out_) weights_.clear();  // the plain ones have served: others are made of this one
+  laid_out_ = true;
   return weights_.emplace_back(std::move(made));
 }
 

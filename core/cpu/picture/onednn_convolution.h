@@ -61,6 +61,7 @@ class OneDnnConvolution {
   ConvolutionGeometry geometry_;
   dnnl::memory::data_type type_;
   std::vector<dnnl::memory> weights_;  // the same values in different layouts
+  bool laid_out_ = false;              // these are the library's, no longer the plain float32 ones
   dnnl::memory bias_;                  // empty: none
   dnnl::stream stream_;
   std::map<Key, Prepared> prepared_;

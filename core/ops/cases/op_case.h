@@ -46,6 +46,7 @@ void add_token_cases(OpCases& cases);
 void add_embedding_cases(OpCases& cases);
 void add_layout_cases(OpCases& cases);
 void add_diffusion_cases(OpCases& cases);
+void add_token_loss_cases(OpCases& cases);
 void add_picture_cases(OpCases& cases);
 
 // Makers shared by tests and timing.
@@ -94,6 +95,7 @@ OpCase convolution_case(const ConvolutionForm& form, const Shape& x, bool bias =
 OpCase group_norm_silu_case(const Shape& x, std::int64_t groups);
 OpCase wide_attention_case(const Shape& x);
 // One sample of [4, side, side] for each timestep.
+OpCase token_loss_case(const Shape& tokens, Distance distance, std::int64_t group);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t side, double mse_weight,
                            double vb_weight);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t height,

@@ -153,6 +153,19 @@ void add_picture_cases(OpCases& cases) {
   conv(doubling, {1, 1, 1, 16}, false, kRelu);
   conv(depthwise, {2, 6, 7, 24}, false);
   conv(grouped, {1, 3, 4, 96}, false, kSilu);
+  // Wide enough for Winograd's way on the processor: odd sides, tails of channels, many tiles.
+  ConvolutionForm wide_doubling = same_size(20, 33, 3);
+  wide_doubling.doubled = true;
+  conv(same_size(24, 40, 3), {1, 1, 1, 24});
+  conv(same_size(17, 70, 3), {2, 7, 10, 17}, false);
+  ConvolutionForm narrowing = same_size(18, 21, 3);
+  narrowing.before = narrowing.after = 0;
+  conv(narrowing, {2, 9, 6, 18});
+  conv(same_size(24, 40, 3), {1, 33, 26, 24}, true, kSilu);
+  conv(wide_doubling, {2, 3, 5, 20}, true, kRelu);
+  conv(wide_doubling, {1, 17, 14, 20}, false);
+  cases.push_back(add_convolution_case(same_size(40, 24, 3), {2, 5, 6, 40}, kSilu));
+  cases.push_back(add_convolution_case(wide_doubling, {1, 4, 3, 20}, kNone));
   // As Inception has them; 1 x 3 is not to be taken for 3 x 3.
   ConvolutionForm row = same_size(16, 24, 7), column = same_size(16, 40, 3), flat = column;
   row.shape = flat.shape = KernelShape::kRow;

@@ -2,6 +2,7 @@
 
 #include <exception>
 
+#include "core/base/exit_deadline.h"
 #include "parallel/comm/mpi/mpi_check.h"
 #include "parallel/comm/mpi/mpi_transport.h"
 
@@ -20,7 +21,19 @@ MpiSession::MpiSession() {
 }
 
 MpiSession::~MpiSession() {
-  if (std::uncaught_exceptions() == 0) MPI_Finalize();
+  if (std::uncaught_exceptions() > 0) return;
+  const ExitDeadline deadline(
+      end_limit_, late_status_,
+      fmt::format("edt: error: [mpi] {} has finished and waited {:.3g} s for the others in "
+                  "MPI_Finalize: one of them is gone",
+                  name_, end_limit_.count()));
+  MPI_Finalize();
+}
+
+void MpiSession::limit_end(Seconds limit, int status, std::string name) {
+  end_limit_ = limit;
+  late_status_ = status;
+  name_ = std::move(name);
 }
 
 std::unique_ptr<Communicator> MpiSession::world(const TransportOptions& options) const {

@@ -16,11 +16,20 @@ class MpiSession {
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
 
+  // How long the destructor waits for the other ranks; then the process ends with `status` and a
+  // line that begins with `name`.
+  void limit_end(Seconds limit, int status, std::string name);
+
   // All ranks of the job. Must not outlive the session.
   std::unique_ptr<Communicator> world(const TransportOptions& options = {}) const;
 
   // "Open MPI v4.1.4, ..."
   static std::string library();
+
+ private:
+  Seconds end_limit_{1800};
+  int late_status_ = 1;
+  std::string name_ = "this rank";
 };
 
 }  // namespace edt

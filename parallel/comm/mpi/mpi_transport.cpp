@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "core/base/assert.h"
+#include "core/base/exit_deadline.h"
 #include "core/base/log.h"
 #include "parallel/comm/mpi/backoff.h"
 
@@ -121,8 +122,10 @@ class MpiTransport final : public Transport {
     return make_mpi_transport(std::make_shared<MpiGroup>(part));
   }
 
+  // The library asks the launcher, which may be out of reach, and first what other threads do here.
   [[noreturn]] void abort(int status) override {
     log::flush();
+    const ExitDeadline deadline(std::chrono::seconds(5), status, "");
     if (ompi_mpi_abort != nullptr) ompi_mpi_abort(group_->get(), status);
     MPI_Abort(group_->get(), status);
     std::_Exit(status);

@@ -104,6 +104,27 @@ TEST(Options, ReadsEveryTypeFromTheCommandLine) {
   EXPECT_EQ(d.options.origin("train.steps"), "command line");
 }
 
+// What is computed with as float must be what was asked for there too.
+TEST(Options, SinglePrecision) {
+  const auto problem = [](const std::string& value) {
+    double rate = 0.5, decay = 0.5;
+    OptionSet options("train", "Trains.");
+    options.add("rate", &rate, "learning rate").above(0).single_precision();
+    options.add("decay", &decay, "average").at_least(0).below(1).single_precision();
+    return test::message_of<UsageError>([&] { options.parse(std::vector{value}); });
+  };
+  for (const char* fine : {"--rate=1e-30", "--rate=3e38", "--decay=0", "--decay=0.9999999"}) {
+    EXPECT_EQ(problem(fine), "");
+  }
+  EXPECT_EQ(problem("--rate=1e-50"),
+            "[train] rate = '1e-50' (command line): expected a finite number, above 0, in single "
+            "precision (0, or 1.2e-38 to 3.4e38 in size)");
+  for (const char* wrong : {"--rate=1e-40", "--rate=4e38", "--rate=0", "--decay=1e-46", "--decay=1",
+                            "--decay=0.99999999"}) {
+    EXPECT_THAT(problem(wrong), HasSubstr("in single precision")) << wrong;
+  }
+}
+
 TEST(Options, NegativeNumbersAreValues) {
   EXPECT_THAT(refusal({"--train.steps", "-5"}),
               HasSubstr("'-5' (command line): expected an integer, at least 1"));

@@ -122,6 +122,16 @@ TEST(FileKind, ToldFromTheContent) {
   EXPECT_EQ(kind(test::stored_zip({{"a.npy", "x"}})), FileKind::kZip);
   EXPECT_EQ(kind(test::stored_zip({{"model/data.pkl", "x"}})), FileKind::kTorchZip);
   EXPECT_EQ(kind("\x80\x04something"), FileKind::kPickle);
+  // Protocols 0 and 1 have no signature.
+  for (const std::string& text :
+       {std::string("(dp0\nVlatents\np1\nI1\ns."), std::string("(lp0\nI1\na."),
+        std::string("cnumpy.core.multiarray\n_reconstruct\np0\n(cnumpy\nndarray\nb."),
+        std::string("(ctorch._utils\n_rebuild_tensor_v2\np0\ntp1\n."),
+        std::string("}q\0X\7\0\0\0latentsq\1K\1s.", 21), std::string("]q\0.", 4)}) {
+    EXPECT_EQ(kind(text), FileKind::kPickle) << text;
+    EXPECT_EQ(kind(text + "\n"), FileKind::kUnknown) << text;
+  }
+  EXPECT_EQ(kind("cats\nare not\npickles."), FileKind::kUnknown);
   EXPECT_EQ(kind("{\"labels\": []}"), FileKind::kJson);
   EXPECT_EQ(kind("version https://git-lfs.github.com/spec/v1\n"), FileKind::kGitLfs);
   EXPECT_EQ(kind("<!DOCTYPE html>"), FileKind::kWebPage);

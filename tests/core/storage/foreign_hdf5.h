@@ -19,9 +19,9 @@ inline hsize_t product(const Extent& extent) {
 }
 
 // 1, 2, 3, ...
-inline std::vector<float> counting(std::size_t count, float first = 1) {
+inline std::vector<float> counting(std::size_t count, float first = 1, float step = 1) {
   std::vector<float> values(count);
-  std::iota(values.begin(), values.end(), first);
+  for (std::size_t i = 0; i < count; ++i) values[i] = first + static_cast<float>(i) * step;
   return values;
 }
 
@@ -40,13 +40,14 @@ struct ForeignFile {
   // is stored.
   hid_t id = -1;
   void add(const char* name, const Extent& extent, const std::function<void(hid_t)>& edit = {},
-           bool written = true, hid_t type = H5T_IEEE_F32LE, float first = 1) const {
+           bool written = true, hid_t type = H5T_IEEE_F32LE, float first = 1,
+           float step = 1) const {
     const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
     if (edit) edit(creation);
     const hid_t space = H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr);
     const hid_t set = H5Dcreate2(id, name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
     if (written) {
-      const std::vector<float> values = counting(product(extent), first);
+      const std::vector<float> values = counting(product(extent), first, step);
       H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
     }
     H5Dclose(set);

@@ -8,6 +8,7 @@
 #include "core/storage/input_file.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/core/storage/foreign_hdf5.h"
+#include "tests/support/process_state.h"
 #include "tests/support/temp_dir.h"
 
 namespace edt::h5 {
@@ -156,6 +157,36 @@ TEST_F(Hdf5Storage, BehindAnExternalLinkAreTheValuesOfTheOtherFile) {
   EXPECT_ERROR(values("dangling"), DataError, "a.h5:/dangling", "other/none.h5");
   const Lock lock(path("other/b.h5"), LOCK_EX);
   EXPECT_ERROR(values(), DataError, "other/b.h5", "open for writing");
+}
+
+// HDF5 falls back to the present directory, where another file of that name may lie.
+TEST_F(Hdf5Storage, AnExternalLinkLeadsNowhereElse) {
+  for (const char* folder : {"set", "work", "store"}) fs::create_directory(path(folder));
+  {
+    const ForeignFile file(path("set/a.h5"));
+    H5Lcreate_external("b.h5", "x", file.id, "x", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_external("b.h5", "/", file.id, "group", H5P_DEFAULT, H5P_DEFAULT);
+    ForeignFile(path("work/b.h5")).add("x", {6, 8}, {}, true, H5T_IEEE_F32LE, 100);
+  }
+  const test::WorkingDirectory work(path("work"));
+  for (const char* name : {"x", "group/x"}) {
+    EXPECT_ERROR(values(name, "set/a.h5"), DataError, "set/a.h5:/", "set/b.h5", "missing",
+                 "present directory");
+  }
+  const File file = File::open(path("set/a.h5"));
+  EXPECT_ERROR(file.names("/group"), DataError, "set/b.h5", "present directory");
+  EXPECT_ERROR(file.is_group("group"), DataError, "set/b.h5", "present directory");
+  // Nor where the right one cannot be opened.
+  std::ofstream(path("set/b.h5")) << "text";
+  EXPECT_ERROR(values("x", "set/a.h5"), DataError, "set/b.h5", "cannot be opened as HDF5");
+  fs::remove(path("set/b.h5"));
+  // A link to the file stands for it, where nothing is in the way.
+  { ForeignFile(path("store/b.h5")).add("x", {6, 8}); }
+  fs::rename(path("set/a.h5"), path("store/a.h5"));
+  fs::create_symlink(path("store/a.h5"), path("set/a.h5"));
+  EXPECT_ERROR(values("x", "set/a.h5"), DataError, "present directory");
+  fs::remove(path("work/b.h5"));
+  EXPECT_EQ(values("x", "set/a.h5"), counting(48));
 }
 
 TEST_F(Hdf5Storage, SoftAndHardLinks) {

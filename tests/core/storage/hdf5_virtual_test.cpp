@@ -3,6 +3,7 @@
 #include "core/storage/input_file.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/core/storage/foreign_hdf5.h"
+#include "tests/support/process_state.h"
 #include "tests/support/temp_dir.h"
 
 namespace edt::h5 {
@@ -91,6 +92,77 @@ TEST_F(Hdf5Virtual, ASourceThatWasMovedIsFoundBeside) {
   EXPECT_EQ(values(), counting(48));
   fs::remove(path("0.h5"));
   EXPECT_ERROR(values(), DataError, "v.h5:/x", "0.h5", "missing");
+}
+
+// HDF5 would take them, and believe that they are the set's.
+TEST_F(Hdf5Virtual, SourcesInThePresentDirectoryAreNot) {
+  write({first_, second_});
+  fs::rename(path("src"), path("work"));
+  fs::create_directory(path("work/src"));
+  for (const char* name : {"0.h5", "1.h5"}) fs::copy(path("work") / name, path("work/src") / name);
+  const test::WorkingDirectory work(path("work"));
+  EXPECT_ERROR(values(), DataError, "v.h5:/x", "src/0.h5", "missing", "present directory");
+}
+
+// The directories that HDF5 is told of come first.
+TEST_F(Hdf5Virtual, SourcesInTheDirectoriesThatHdf5IsToldOf) {
+  write({first_, second_});
+  fs::create_directories(path("moved/src"));
+  { ForeignFile(path("moved/src/0.h5")).add("x", {3, 8}, {}, true, H5T_IEEE_F32LE, 101); }
+  const test::EnvironmentVariable prefixes("HDF5_VDS_PREFIX",
+                                           path("nowhere").string() + ":" + path("moved").string());
+  EXPECT_EQ(values()[23], 124);
+  EXPECT_EQ(values()[24], 25);
+}
+
+// Relative to the file: that HDF5 reads once, when it is first used, and so takes other sources
+// here than it should. Their first value is the same.
+TEST_F(Hdf5Virtual, WhatReadsOtherwiseThanItsSourceIsRefused) {
+  write({first_, second_});
+  EXPECT_EQ(values(), counting(48));
+  fs::create_directories(path("moved/src"));
+  { ForeignFile(path("moved/src/0.h5")).add("x", {3, 8}, {}, true, H5T_IEEE_F32LE, 1, 2); }
+  const test::EnvironmentVariable prefix("HDF5_VDS_PREFIX", "${ORIGIN}/moved");
+  EXPECT_ERROR(values(), DataError, "v.h5:/x", "value [0, 3] reads as 4",
+               "moved/src/0.h5:/x has 7");
+}
+
+// As HDF5 converts: 0.1 in single precision is another number than in double.
+TEST_F(Hdf5Virtual, SourcesOfAnotherType) {
+  {
+    const ForeignFile file(path("src/0.h5"));
+    file.add("x", {3, 8}, {}, false, H5T_IEEE_F64BE);
+    const hid_t set = H5Dopen2(file.id, "x", H5P_DEFAULT);
+    const std::vector<double> tenths(24, 0.1);
+    H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, tenths.data());
+    H5Dclose(set);
+  }
+  write({first_, second_});
+  const auto all = values();
+  EXPECT_EQ(all[0], 0.1f);
+  EXPECT_EQ(all[47], 48);
+}
+
+// Selections that are no grid of blocks are compared as a whole.
+TEST_F(Hdf5Virtual, AnySelection) {
+  const Extent extent{6, 8}, rest{3, 8};
+  const auto map = [&](hid_t creation) {
+    const hid_t corner = test::rows_of(extent, 0, 3), lower = test::rows_of(extent, 3, 3);
+    const Extent start{2, 4}, count{1, 4};
+    H5Sselect_hyperslab(corner, H5S_SELECT_NOTB, start.data(), nullptr, count.data(), nullptr);
+    H5Sselect_hyperslab(lower, H5S_SELECT_OR, start.data(), nullptr, count.data(), nullptr);
+    const hid_t from = H5Screate_simple(2, rest.data(), nullptr);
+    H5Sselect_hyperslab(from, H5S_SELECT_NOTB, start.data(), nullptr, count.data(), nullptr);
+    H5Pset_virtual(creation, corner, "src/0.h5", "x", from);
+    const Extent longer{1, 28}, line{1, 28}, none{0, 0};
+    const hid_t line_space = H5Screate_simple(2, longer.data(), nullptr);
+    H5Sselect_hyperslab(line_space, H5S_SELECT_SET, none.data(), nullptr, line.data(), nullptr);
+    H5Pset_virtual(creation, lower, "src/line.h5", "x", line_space);
+    for (const hid_t id : {corner, lower, from, line_space}) H5Sclose(id);
+  };
+  { ForeignFile(path("src/line.h5")).add("x", {1, 28}, {}, true, H5T_IEEE_F32LE, 21); }
+  { ForeignFile(path()).add("x", extent, map, false); }
+  EXPECT_EQ(values(), counting(48));
 }
 
 TEST_F(Hdf5Virtual, SourcesThatHoldLess) {

@@ -52,16 +52,27 @@ bool is_autoencoder(const GoldenFile& file) {
           file.has("expected/decoded_original_range"));
 }
 
+std::vector<fs::path> files_of(const char* extension) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(golden_vae_dir())) {
+    if (entry.path().extension() == extension) found.push_back(entry.path());
+  }
+  return found;
+}
+
+// The weights of NAME.h5 are NAME.safetensors and NAME_layout.safetensors: what they are the
+// attributes and values of the file say.
 std::vector<Case> cases(const std::string& backend) {
   std::vector<Case> found;
-  for (const auto& entry : fs::directory_iterator(golden_vae_dir())) {
-    if (entry.path().extension() != ".h5" || !is_autoencoder(GoldenFile(entry.path()))) continue;
-    const std::string stem = entry.path().stem();
-    for (const auto& other : fs::directory_iterator(golden_vae_dir())) {
-      if (other.path().extension() != ".safetensors") continue;
-      if (!other.path().filename().string().starts_with(stem)) continue;
-      found.push_back({backend, entry.path(), other.path()});
+  for (const fs::path& weights : files_of(".safetensors")) {
+    fs::path values;  // of the longest name that begins that of the weights
+    for (const fs::path& file : files_of(".h5")) {
+      const std::string stem = file.stem();
+      if (!weights.filename().string().starts_with(stem)) continue;
+      if (stem.size() > values.stem().string().size()) values = file;
     }
+    if (values.empty() || !is_autoencoder(GoldenFile(values))) continue;
+    found.push_back({backend, values, weights});
   }
   std::ranges::sort(found, {}, &Case::weights);
   return found;

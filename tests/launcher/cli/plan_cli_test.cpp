@@ -42,6 +42,29 @@ TEST_F(Cli, APlanFindsMicroBatchesOfAnyBatch) {
               HasSubstr("more than the 4 micro-batches"));
 }
 
+TEST_F(Cli, PlansHowLongEncodingTakes) {
+  const auto plan = [](const std::string& more) {
+    const Outcome outcome = run("plan --encode 1000000 --cluster 8xh100 --json " + more);
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    return parse_json(outcome.output, "output");
+  };
+  const auto estimate = plan("--image-size 256");
+  EXPECT_TRUE(estimate["is_estimate"]);
+  EXPECT_EQ(estimate["autoencoder"], "AutoencoderKL f8 c4");
+  EXPECT_NEAR(estimate["flops_per_picture"].get<double>(), 2 * 136.4e9, 0.1e9);
+  EXPECT_EQ(estimate["bytes"], 2 * 2 * 8 * 32 * 32 * 1e6) << "moments of both orientations";
+  EXPECT_GT(estimate["memory_bytes"], 4 * 34.1e6) << "the encoder";
+  // Eight devices, both orientations.
+  const auto measured = plan("--encode-rate 100");
+  EXPECT_FALSE(measured["is_estimate"]);
+  EXPECT_DOUBLE_EQ(measured["pictures_per_s"], 8 * 100 / 2.0);
+  EXPECT_DOUBLE_EQ(measured["seconds"], 1e6 / 400);
+  EXPECT_DOUBLE_EQ(plan("--encode-rate 100 --ranks 16 --encode-vae taesd")["seconds"], 1e6 / 800);
+  EXPECT_NEAR(plan("--encode-rate 50 --encode-vae taesd")["seconds"].get<double>(), 1e6 / 200, 1);
+  EXPECT_THAT(run("plan --encode 1000 --cluster 8xh100").output, HasSubstr("an estimate"));
+  EXPECT_THAT(refusal("plan --encode 10 --encode-vae none.safetensors"), HasSubstr("none"));
+}
+
 TEST_F(Cli, RefusesWrongPlans) {
   const std::string cluster = write("c.ini", "[cluster]\nname = x\nnodes = 1\ndevices = none\n");
   EXPECT_THAT(refusal("plan --cluster " + cluster), HasSubstr("c.ini:4)"));

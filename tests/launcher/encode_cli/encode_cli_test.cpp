@@ -3,15 +3,21 @@
 #include <gmock/gmock-matchers.h>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <random>
+#include <regex>
 #include <thread>
 
+#include "core/image/png.h"
+#include "core/json/json_text.h"
 #include "data/dataset.h"
 #include "tests/support/child_process.h"
+#include "tests/support/drawn_autoencoder.h"
 #include "tests/support/edt_program.h"
 #include "tests/support/mpirun.h"
 #include "tests/support/picture_files.h"
 #include "tests/support/places.h"
+#include "tests/support/text_files.h"
 #include "tests/support/wait_until.h"
 
 namespace edt::test {
@@ -20,6 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using Files = std::map<std::string, std::string>;
 
 // Of real structure, with random weights: 8, 16, 16 and 16 channels.
@@ -50,6 +57,24 @@ class EncodeCli : public Cli {
         "data encode {0}/p --vae {0}/vae --image-size 32 --samples-per-shard 3 "
         "--batch 2 --out {0}/{1} --threads 1 {2}",
         path_, out, more);
+  }
+  // A set of pictures of 64 pixels, and a run of `steps` steps on it that draws a grid after each.
+  void encode_large(const std::string& out) const {
+    const Outcome outcome =
+        run(fmt::format("data encode {0}/p --vae {0}/vae --image-size 64 --out {0}/{1} --quiet",
+                        path_, out),
+            "");
+    ASSERT_EQ(outcome.status, 0) << outcome.errors;
+  }
+  std::string training(const std::string& to, int steps, const std::string& more = "") const {
+    return fmt::format(
+        "train {} --steps {} --run.sample-every 1 --run.sample-images 4 "
+        "--run.sample-steps 2 {}",
+        tiny_training(path_ + "/set", path_ + "/" + to), steps, more);
+  }
+  std::string vae_option() const { return fmt::format("--run.sample-vae {}/vae ", path_); }
+  std::string grid(const std::string& of, int step) const {
+    return fmt::format("{}/{}/samples/step-{:08}.png", path_, of, step);
   }
   Files files(const std::string& out) const {
     Files found;
@@ -143,6 +168,79 @@ TEST_F(EncodeCli, MpiRanksKilledAtRandomMomentsEndInTheSameBytes) {
   const Outcome outcome = mpirun(fmt::format("-np 2 {} {}", edt_program(), command("set")), "2>&1");
   EXPECT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_TRUE(files("set") == expected);
+}
+
+TEST_F(EncodeCli, MpiRanksDrawGridsThatTheAutoencoderDecodes) {
+  encode_large("set");
+  const Outcome trained = run(training("run", 2, vae_option()), "");
+  ASSERT_EQ(trained.status, 0) << trained.errors;
+  EXPECT_THAT(trained.errors, Not(HasSubstr("false colours")));
+  const Image image = read_png(grid("run", 2));
+  EXPECT_EQ(image.width, 2 * 64 + 2) << "two classes";
+  EXPECT_EQ(image.height, 2 * 64 + 2);
+  EXPECT_TRUE(image.comment.empty());
+  const std::string metrics = read_text(path_ + "/run/metrics.jsonl");
+  EXPECT_GT(parse_json(metrics.substr(metrics.find('\n') + 1), "metrics")["time_share"]["samples"],
+            0.0);
+  // Each rank decodes what it has sampled.
+  const Outcome ranks =
+      mpirun(fmt::format("-np 2 {} {}", edt_program(), training("ranks", 2, vae_option())), "2>&1");
+  ASSERT_EQ(ranks.status, 0) << ranks.output;
+  EXPECT_EQ(read_png(grid("ranks", 2)).pixels, image.pixels);
+  // The run remembers it.
+  const std::string sampled =
+      fmt::format("sample {0}/run --classes 0,1 --steps 2 --out {0}/", path_);
+  EXPECT_THAT(run(sampled + "a.png", "2>&1").output,
+              AllOf(HasSubstr("which decoded the run's sample grids"), Not(HasSubstr("false"))));
+  EXPECT_EQ(run(sampled + "b.png --vae " + path_ + "/vae").status, 0);
+  EXPECT_EQ(read_png(path_ + "/a.png").pixels, read_png(path_ + "/b.png").pixels);
+}
+
+TEST_F(EncodeCli, AWrongAutoencoderOfGridsIsRefusedWithBothChecksums) {
+  encode_large("set");
+  const std::string right = data::Dataset(path_ + "/set").description().autoencoder_checksum;
+  write_autoencoder(path_ + "/other.safetensors", kl_tensors({.widths = {8, 16, 16, 16}}));
+  for (const std::string& wrong :
+       {vae_option() + "--run.sample-vae-groups 2",
+        fmt::format("--run.sample-vae {}/other.safetensors --run.sample-vae-groups 4", path_)}) {
+    const std::string checksum =
+        parse_json(run("vae info --json " +
+                       std::regex_replace(wrong, std::regex("--run.sample-vae( |-)"), " --vae$1"))
+                       .output,
+                   "info")["encoder_checksum"];
+    EXPECT_NE(checksum, right);
+    EXPECT_THAT(refusal(training("run", 1, wrong)),
+                AllOf(HasSubstr(right), HasSubstr(checksum), HasSubstr("/set")));
+    EXPECT_FALSE(fs::exists(path_ + "/run"));
+  }
+  EXPECT_THAT(refusal(training("run", 1, "--run.sample-vae none")), HasSubstr("none"));
+}
+
+TEST_F(EncodeCli, GridsStayWithinTheirShareOfTheTime) {
+  encode_large("set");
+  const Outcome trained = run(training("run", 3, vae_option() + "--run.sample-share 0.0001"), "");
+  ASSERT_EQ(trained.status, 0) << trained.errors;
+  EXPECT_TRUE(fs::exists(grid("run", 1))) << "nobody knows what the first takes";
+  EXPECT_FALSE(fs::exists(grid("run", 2)));
+  EXPECT_FALSE(fs::exists(grid("run", 3)));
+  EXPECT_THAT(trained.errors,
+              AllOf(HasSubstr("step 1: sample grid in"), HasSubstr("of it decoding"),
+                    HasSubstr("step 3: no sample grid"), HasSubstr("run.sample-share is 0.0001")));
+}
+
+TEST_F(EncodeCli, APlanCountsTheMemoryOfGrids) {
+  const auto bytes = [&](const std::string& more) {
+    const Outcome plan =
+        run("plan --model EDT-Ti/2 --cluster 2xzen3 --ranks 1 --search=off --batch 4 "
+            "--micro-batch 4 --json " +
+            more);
+    EXPECT_EQ(plan.status, 0) << plan.output;
+    return parse_json(plan.output, "plan")["fitting"][0]["memory"].value("sample grids", 0.0);
+  };
+  EXPECT_EQ(bytes(""), 0);
+  const double linear = bytes("--run.sample-every 10");
+  EXPECT_GT(linear, 4e6) << "weights of the model";
+  EXPECT_GT(bytes("--run.sample-every 10 " + vae_option()), linear + 1e6);
 }
 
 }  // namespace

@@ -119,6 +119,7 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "bench speedup --steps",     // of a turn
       "tune --steps",              // whose products are covered
       "sample --steps",            // of the sampler
+      "bench sampling --steps",    // of the sampler
       "sample --seed",             // of the noise
       "sample --batch",            // pictures made together
       "sample --classes",          // to draw

@@ -1,5 +1,6 @@
 // Each file of a run directory, lost, empty, damaged or of another run: what a start makes of it.
 #include <gmock/gmock-more-matchers.h>
+#include <sys/mount.h>
 
 #include <fstream>
 
@@ -225,6 +226,29 @@ TEST_F(RunFiles, ADirectoryInThePlaceOfAFile) {
     if (was_there) fs::rename(aside, file);
   }
   goes_on(5);
+}
+
+// A disk that is full now may have room later: whoever starts runs again goes on, and nobody is
+// told that he has used the program in a wrong way. Nothing else than the disk is to blame.
+TEST_F(RunFiles, AStartOnAFullDiskIsBrokenOff) {
+  const std::string disk = path_ + "/disk";
+  fs::create_directory(disk);
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=16m") != 0)
+    GTEST_SKIP() << "no right to mount";
+  fs::copy(run_, disk + "/run", fs::copy_options::recursive);
+  {
+    std::ofstream filler(disk + "/filler", std::ios::binary);
+    while (filler << std::string(4096, 'x') << std::flush) continue;
+  }
+  const std::string line = refused("train --run.dir disk/run --steps 4", 5);
+  const std::string fresh = refused(start("--run.dir disk/new/run"), 5);
+  fs::remove(disk + "/filler");
+  const auto outcome = all_of("train --run.dir disk/run --steps 4");
+  umount2(disk.c_str(), MNT_DETACH);
+  EXPECT_THAT(line, AllOf(HasSubstr("disk/run"), HasSubstr("No space left on device")));
+  EXPECT_THAT(fresh, AllOf(HasSubstr("disk/new"), HasSubstr("No space left on device")));
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("going on after step 3"));
 }
 
 }  // namespace

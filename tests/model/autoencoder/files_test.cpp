@@ -174,6 +174,42 @@ TEST_F(Files, HalfAFile) {
               HasSubstr("holds an encoder alone"));
 }
 
+// Nothing in a file says the number of groups, and other groups give other latents.
+TEST_F(Files, GroupsOfNormsArePartOfTheChecksum) {
+  write("a.safetensors");
+  const auto four = load("a.safetensors", {.norm_groups = 4});
+  const auto two = load("a.safetensors", {.norm_groups = 2});
+  EXPECT_EQ(four->info().norm_groups, 4);
+  EXPECT_NE(four->info().encoder_checksum, two->info().encoder_checksum);
+  EXPECT_NE(four->info().decoder_checksum, two->info().decoder_checksum);
+  std::ofstream(directory_ / "config.json")
+      << R"({"_class_name": "AutoencoderKL", "norm_num_groups": 2})";
+  const auto said = Autoencoder::load(directory_ / "a.safetensors", *backend_);
+  EXPECT_EQ(said->info().encoder_checksum, two->info().encoder_checksum);
+  write("taesd.safetensors", {}, taesd_tensors(8, 4));
+  EXPECT_EQ(load("taesd.safetensors")->info().norm_groups, 0);
+}
+
+TEST_F(Files, OneHalfAloneKeepsNoOther) {
+  write("a.safetensors");
+  write("t.safetensors", {}, taesd_tensors(8, 4));
+  for (const char* file : {"a.safetensors", "t.safetensors"}) {
+    const auto whole = load(file), decoder = load(file, {.use = AutoencoderUse::kDecoding}),
+               encoder = load(file, {.use = AutoencoderUse::kEncoding});
+    for (const auto* half : {&decoder, &encoder}) {
+      EXPECT_TRUE((*half)->info().has_encoder && (*half)->info().has_decoder);
+      EXPECT_EQ((*half)->info().encoder_checksum, whole->info().encoder_checksum);
+      EXPECT_EQ((*half)->info().decoder_checksum, whole->info().decoder_checksum);
+    }
+    const std::vector<float> z(static_cast<std::size_t>(4 * 4 * 4), 0.5f);
+    EXPECT_EQ(decoder->decode(z, {4, 4}), whole->decode(z, {4, 4}));
+    const std::vector<float> picture(3 * 16 * 16);
+    EXPECT_EQ(encoder->encode(picture, {16, 16}), whole->encode(picture, {16, 16}));
+    EXPECT_THROW(decoder->encode(picture, {16, 16}), std::exception);
+    EXPECT_THROW(encoder->decode(z, {4, 4}), std::exception);
+  }
+}
+
 TEST_F(Files, WhatIsNoAutoencoderIsRefused) {
   const auto without = [](const std::string& missing) {
     return [=](const std::string& name) { return name == missing ? std::string() : name; };

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 
 #include "core/base/error.h"
@@ -14,8 +13,9 @@
 #include "model/evaluation/inception_score.h"
 #include "model/evaluation/kernel_distance.h"
 #include "model/evaluation/neighbours.h"
+#include "tests/support/message_of.h"
 
-namespace edt {
+namespace edt::test {
 namespace {
 
 constexpr std::int64_t kWidth = 300, kRows = 700;  // more than a panel, more than two blocks
@@ -83,52 +83,44 @@ TEST(Moments, KeepDigitsBesideALargeMean) {
   }
 }
 
-std::string refusal(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "taken";
-}
-
 TEST(Evaluation, RefusesWhatHasNoMeaning) {
   std::vector<float> values{1, 2, 3, 4, 5, 6};
   const Features pair{values, 3}, triple{values, 2};
   FeatureMoments moments(3);
   moments.add(pair.rows(0, 1));
-  EXPECT_EQ(refusal([&] { (void)moments.statistics(); }),
+  EXPECT_EQ(message_of<DataError>([&] { (void)moments.statistics(); }),
             "[evaluation] a covariance takes 2 pictures or more, not 1");
   std::vector<float> bad = values;
   bad[4] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_EQ(refusal([&] {
+  EXPECT_EQ(message_of<DataError>([&] {
               moments.add({bad, 3});
             }),
             "[evaluation] the features of picture 2 are not finite");
   EXPECT_EQ(moments.count(), 1);  // nothing of the call was taken
-  EXPECT_EQ(refusal([&] { (void)precision_recall(pair, triple, 1); }),
+  EXPECT_EQ(message_of<DataError>([&] { (void)precision_recall(pair, triple, 1); }),
             "[evaluation] the reference has features of 3 numbers, the samples of 2");
-  EXPECT_EQ(refusal([&] { (void)squared_radii(pair, 2); }),
+  EXPECT_EQ(message_of<DataError>([&] { (void)squared_radii(pair, 2); }),
             "[evaluation] the 2-th nearest neighbour takes 3 pictures or more, not 2");
-  EXPECT_EQ(refusal([&] { (void)cubic_discrepancy(pair.rows(0, 1), pair); }),
+  EXPECT_EQ(message_of<DataError>([&] { (void)cubic_discrepancy(pair.rows(0, 1), pair); }),
             "[evaluation] a kernel distance takes 2 pictures or more of each set, not 1 and 2");
-  EXPECT_EQ(refusal([&] { (void)kernel_inception_distance(pair, pair, 1, 3, 0); }),
+  EXPECT_EQ(message_of<DataError>([&] { (void)kernel_inception_distance(pair, pair, 1, 3, 0); }),
             "[evaluation] subsets of 3 pictures of sets of 2 and 2");
   std::vector<float> zero{0, 0, 0};
-  EXPECT_EQ(refusal([&] {
+  EXPECT_EQ(message_of<DataError>([&] {
               (void)gaussian_discrepancy({zero, 3}, pair, 10);
             }),
             "[evaluation] the features of picture 0 are all zero");
-  EXPECT_EQ(refusal([&] {
+  EXPECT_EQ(message_of<DataError>([&] {
               (void)inception_score({{}, 3}, 5000);
             }),
             "[evaluation] an Inception Score takes pictures");
   moments.add(pair);
   const FrechetReference reference(moments.statistics());
-  EXPECT_EQ(
-      refusal([&] { (void)reference.distance_to({.count = 2, .mean = {0}, .covariance = {1}}); }),
-      "[evaluation] the reference has features of 3 numbers, the samples of 1");
-  EXPECT_EQ(refusal([&] { FrechetReference({.count = 2, .mean = {INFINITY}, .covariance = {1}}); }),
+  EXPECT_EQ(message_of<DataError>(
+                [&] { (void)reference.distance_to({.count = 2, .mean = {0}, .covariance = {1}}); }),
+            "[evaluation] the reference has features of 3 numbers, the samples of 1");
+  EXPECT_EQ(message_of<DataError>(
+                [&] { FrechetReference({.count = 2, .mean = {INFINITY}, .covariance = {1}}); }),
             "[evaluation] statistics of features are not finite");
 }
 
@@ -184,4 +176,4 @@ TEST(Neighbours, EqualRowsAreAtDistanceZero) {
 }
 
 }  // namespace
-}  // namespace edt
+}  // namespace edt::test

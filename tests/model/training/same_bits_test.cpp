@@ -102,7 +102,7 @@ Trained train(const Setting& setting, int steps = 4) {
     collect(engine, trained.state);
     ranks.barrier("arrays are filled");
     if (ranks.is_root()) {
-      const auto history = engine.timestep_sampler().state();
+      const auto history = engine.time_sampler().state();
       trained.history.assign(history.begin(), history.end());
       trained.losses = mine.losses;
       trained.grad_norms = mine.grad_norms;
@@ -160,9 +160,20 @@ TEST_P(SameBitsOfBaselines, InBf16) {
   EXPECT_TRUE(train(cut, 2) == expected);
 }
 
+ModelConfig of_a_flow(ModelConfig model) {
+  model.common().process = ProcessConfig::flow();
+  return model;
+}
+
+std::string name_of_baseline(const testing::TestParamInfo<ModelConfig>& one) {
+  const std::string family(one.param.family());
+  return one.param.common().process.discrete() ? family : family + "_flow";
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
-                         testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit())),
-                         [](const auto& one) { return one.index == 0 ? "MDTv2" : "DiT"; });
+                         testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit()),
+                                         of_a_flow(tiny_edt()), of_a_flow(tiny_dit())),
+                         name_of_baseline);
 
 TEST(SameBitsGuard, TrainingMovesTheWeights) {
   EXPECT_FALSE(one_rank().state == train({}, 3).state);

@@ -1,6 +1,7 @@
 // Any layout reads what any other layout wrote.
 #include <gmock/gmock-matchers.h>
 
+#include <fstream>
 #include <numeric>
 
 #include "fixture.h"
@@ -103,6 +104,36 @@ TEST(ReshardErrors, OneRankThatFailsFailsTheCheckpointOnAll) {
     });
     EXPECT_THAT(errors, ::testing::Each(std::string("[test] rank 2 stops at ") + stage));
     EXPECT_TRUE(fs::is_empty(store.directory())) << stage;
+  }
+}
+
+// Ranks share the work of reading everything again: together they miss no file.
+TEST(ReshardErrors, EachFileIsVerifiedByOneRank) {
+  const TempDir directory;
+  const CheckpointStore store(directory.path());
+  run_ranks(3, [&](Communicator& ranks) {
+    RankState state(small_layout(), ranks.rank(), 3);
+    CheckpointWriter writer(store, ranks.split(0, 0, "checkpoint"), state.state(), {});
+    writer.save(info_of_step(1), {});
+    writer.wait();
+  });
+  const Checkpoint checkpoint = Checkpoint::open(store.path_of(1));
+  for (int damaged = 0; damaged < 3; ++damaged) {
+    const fs::path file = store.path_of(1) / fmt::format("rank-{:04}.h5", damaged);
+    const auto flip = [&] {
+      std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+      stream.seekg(600);
+      const char changed = static_cast<char>(stream.get() ^ 0x10);
+      stream.seekp(600);
+      stream.put(changed);
+    };
+    flip();
+    int found = 0;
+    for (int rank = 0; rank < 3; ++rank) {
+      found += !message_of<CheckpointError>([&] { checkpoint.verify(rank, 3); }).empty();
+    }
+    EXPECT_EQ(found, 1) << file;
+    flip();
   }
 }
 

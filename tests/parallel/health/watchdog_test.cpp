@@ -77,6 +77,7 @@ class WatchedRanks {
                             .timeout = Seconds(timeouts.later),
                             .directory = directory_.path()};
     options.now = [this, rank] { return time_.look(rank); };
+    options.guard_now = [] { return Clock::time_point(); };  // a thread that waits for a processor
     options.abort = [this, rank](int status) {
       aborts_ += status;
       time_.leave(rank);
@@ -323,6 +324,34 @@ TEST(WatchdogMpi, RankZeroFreezes) {
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output, ContainsRegex("rank 0 of 3 on .* stalls: no sign of life for"));
   EXPECT_EQ(dump_of(directory, 1)["rank"], 1);
+}
+
+// The library does not come back from a message of rank 0's watchdog.
+TEST(WatchdogMpi, TheLibrarySticks) {
+  const test::TempDir directory;
+  const auto outcome = stalling("sticks", 0, directory);
+  EXPECT_EQ(outcome.status, 5);
+  EXPECT_THAT(outcome.output,
+              ContainsRegex("rank 0 of 3 on .* stalls: its messages stand still for .* s, inside "
+                            "one to rank [12] on .* \\(heard .* s ago in phase \"forward\""));
+  EXPECT_FALSE(dump_of(directory, 0)["threads"].empty());
+}
+
+// What carries the messages fails: nobody would be watched from then on.
+TEST(WatchdogMpi, TheLibraryFails) {
+  const test::TempDir directory;
+  const auto outcome = stalling("fails", 2, directory);
+  EXPECT_EQ(outcome.status, 5);
+  EXPECT_THAT(outcome.output, ContainsRegex("rank 2 of 3 on .* loses touch with the others: "));
+}
+
+// Ranks 1 and 2 are gone when rank 0 says its farewell to MPI.
+TEST(WatchdogMpi, TheEndSticks) {
+  const test::TempDir directory;
+  const auto outcome = stalling("stays", 1, directory);
+  EXPECT_EQ(outcome.status, 5);
+  EXPECT_THAT(outcome.output, ContainsRegex("rank [02] of 3 on .* has finished and waited 2 s for "
+                                            "the others in MPI_Finalize"));
 }
 
 }  // namespace

@@ -16,6 +16,9 @@ crashed=$(step_of run)
 ((crashed < steps)) || fail "it had ended before"
 sleep 2
 node-boot node2
+# Neither Slurm nor Open MPI tells rank 0; at its address another node answers now.
+wait_until 45 "the verdict" grep -q 'rank [01] of 2 on node[12] stalls' "slurm-$job.out"
+wait_until 30 "the rank left over ends" grep -q "broken off, status 5" "slurm-$job.out"
 ended "$job" COMPLETED
 (($(restarts_of "$job") >= 1)) || fail "was not requeued"
 grep -q "going on after step" run/logs/rank-00000.log || fail "began anew"

@@ -1,4 +1,4 @@
-#include "model/diffusion/sampler.h"
+#include "model/diffusion/solvers/ancestral.h"
 
 #include <gmock/gmock-more-matchers.h>
 
@@ -22,18 +22,20 @@ struct Pictures {
   Tensor tensor;
 };
 
-Sampler make(std::string_view spacing, const SamplerConfig& config) {
-  const DiffusionSchedule full;
-  return {full.spaced(space_timesteps(full.steps(), spacing)), config};
+std::unique_ptr<Solver> make(std::string_view spacing, SolverConfig config) {
+  config.spacing = spacing;
+  return make_solver(Process({}), config);
 }
+
+SolverConfig implicit(double eta = 0) { return {.kind = SolverKind::kDdim, .eta = eta}; }
 
 // Predicts the noise of data that is normal with mean `mean` and deviation `deviation` everywhere,
 // which is known in closed form. The variance channels hold `place`.
 Denoiser denoiser_of_normal_data(double mean, double deviation, float place = -1) {
-  return [=](const Tensor& x, std::span<const float> t, const Tensor& out) {
+  return [=](const Tensor& x, const Evaluation& at, const Tensor& out) {
     static const DiffusionSchedule schedule;
-    for (std::size_t b = 0; b < t.size(); ++b) {
-      const double alpha_bar = schedule[static_cast<int>(t[b])].alpha_bar;
+    const double alpha_bar = schedule[static_cast<int>(at.told)].alpha_bar;
+    for (std::size_t b = 0; b < static_cast<std::size_t>(x.shape[0]); ++b) {
       const double variance = alpha_bar * deviation * deviation + 1 - alpha_bar;
       for (std::size_t i = 0; i < kPicture; ++i) {
         const double centred = x.as<float>()[b * kPicture + i] - std::sqrt(alpha_bar) * mean;
@@ -61,7 +63,7 @@ Moments moments(const std::vector<float>& values) {
 struct Case {
   const char* name;
   const char* spacing;
-  SamplerConfig config;
+  SolverConfig config;
 };
 
 class SamplerOfNormalData : public testing::TestWithParam<Case> {};
@@ -71,7 +73,7 @@ TEST_P(SamplerOfNormalData, ReachesTheirMeanAndDeviation) {
   Pictures x(16);
   fill_initial_noise(5, 0, x.tensor);
   make(GetParam().spacing, GetParam().config)
-      .run(denoiser_of_normal_data(2, 0.5), keyed_step_noise(5, 0), x.tensor);
+      ->run(denoiser_of_normal_data(2, 0.5), keyed_step_noise(5, 0), x.tensor);
   const Moments m = moments(x.memory);
   EXPECT_NEAR(m.mean, 2,
               0.02);  // 16384 values: a standard error of 0.004, plus what is left of x_T
@@ -81,17 +83,17 @@ TEST_P(SamplerOfNormalData, ReachesTheirMeanAndDeviation) {
 INSTANTIATE_TEST_SUITE_P(All, SamplerOfNormalData,
                          testing::Values(Case{"ddpm", "250", {}},
                                          Case{"ddpm_sections", "100,50", {}},
-                                         Case{"ddim", "ddim250", {SamplerKind::kDdim}},
-                                         Case{"ddim_half", "ddim250", {SamplerKind::kDdim, 0.5}},
-                                         Case{"ddim_noisy", "ddim250", {SamplerKind::kDdim, 1.0}}),
+                                         Case{"ddim", "ddim250", implicit()},
+                                         Case{"ddim_half", "ddim250", implicit(0.5)},
+                                         Case{"ddim_noisy", "ddim250", implicit(1.0)}),
                          [](const auto& each) { return each.param.name; });
 
 // Data of a single point: whatever the noise, the last step returns that point.
 TEST(Sampler, RecoversAPointExactly) {
-  for (auto config : {SamplerConfig{}, SamplerConfig{SamplerKind::kDdim}}) {
+  for (const auto& config : {SolverConfig{}, implicit()}) {
     Pictures x(2);
     fill_initial_noise(1, 0, x.tensor);
-    make("10", config).run(denoiser_of_normal_data(0.25, 0), keyed_step_noise(1, 0), x.tensor);
+    make("10", config)->run(denoiser_of_normal_data(0.25, 0), keyed_step_noise(1, 0), x.tensor);
     EXPECT_THAT(x.memory, testing::Each(testing::FloatNear(0.25f, 1e-4f)));
   }
 }
@@ -102,8 +104,8 @@ TEST(Sampler, NoisyDdimIsDdpm) {
   fill_initial_noise(2, 0, ddpm.tensor);
   fill_initial_noise(2, 0, ddim.tensor);
   const auto model = denoiser_of_normal_data(1, 0.5);
-  make("10", {}).run(model, keyed_step_noise(2, 0), ddpm.tensor);
-  make("10", {SamplerKind::kDdim, 1.0}).run(model, keyed_step_noise(2, 0), ddim.tensor);
+  make("10", {})->run(model, keyed_step_noise(2, 0), ddpm.tensor);
+  make("10", implicit(1.0))->run(model, keyed_step_noise(2, 0), ddim.tensor);
   for (std::size_t i = 0; i < kPicture; ++i) ASSERT_NEAR(ddpm.memory[i], ddim.memory[i], 2e-5);
 }
 
@@ -120,15 +122,15 @@ TEST(Sampler, LearnedVarianceLiesBetweenItsBounds) {
     fill_initial_noise(3, 0, x.tensor);
     int calls = 0;
     const auto model = denoiser_of_normal_data(0, 1, place);
-    const auto spy = [&](const Tensor& x_t, std::span<const float> t, const Tensor& out) {
+    const auto spy = [&](const Tensor& x_t, const Evaluation& at, const Tensor& out) {
       if (calls++ == 1) result->assign(x_t.as<float>(), x_t.as<float>() + kPicture);
-      model(x_t, t, out);
+      model(x_t, at, out);
     };
     const float value = result == &with_noise ? 1.f : 0.f;
     const StepNoise constant = [value](int, const Tensor& out) {
       std::ranges::fill(out.span<float>(), value);
     };
-    Sampler(pair, {}).run(spy, constant, x.tensor);
+    Ancestral(Process({}), pair, {.kind = SolverKind::kDdpm}).run(spy, constant, x.tensor, {});
   }
   for (std::size_t i = 0; i < kPicture; ++i) {
     ASSERT_NEAR(with_noise[i] - without[i], deviation, 1e-6);
@@ -137,12 +139,12 @@ TEST(Sampler, LearnedVarianceLiesBetweenItsBounds) {
 
 TEST(Sampler, NoiseIsAskedForInEveryStepButTheLast) {
   std::vector<int> asked, done;
-  const auto run = [&](const SamplerConfig& config) {
+  const auto run = [&](const SolverConfig& config) {
     asked.clear();
     done.clear();
     Pictures x(1);
     make("5", config)
-        .run(
+        ->run(
             denoiser_of_normal_data(0, 1), [&](int step, const Tensor&) { asked.push_back(step); },
             x.tensor,
             [&](int step, int total) {
@@ -153,29 +155,29 @@ TEST(Sampler, NoiseIsAskedForInEveryStepButTheLast) {
   run({});
   EXPECT_THAT(asked, testing::ElementsAre(0, 1, 2, 3));
   EXPECT_THAT(done, testing::ElementsAre(1, 2, 3, 4, 5));
-  run({SamplerKind::kDdim});
+  run(implicit());
   EXPECT_THAT(asked, testing::IsEmpty());
 }
 
 TEST(Sampler, TellsTheModelOriginalTimesteps) {
   std::vector<float> told;
-  const auto model = [&](const Tensor&, std::span<const float> t, const Tensor& out) {
-    told.push_back(t[0]);
+  const auto model = [&](const Tensor&, const Evaluation& at, const Tensor& out) {
+    told.push_back(at.told);
     std::ranges::fill(out.span<float>(), 0.f);
   };
   Pictures x(1);
-  make("ddim5", {SamplerKind::kDdim}).run(model, {}, x.tensor);
+  make("ddim5", implicit())->run(model, {}, x.tensor);
   EXPECT_THAT(told, testing::ElementsAre(800, 600, 400, 200, 0));
 }
 
 TEST(Sampler, PicturesDoNotDependOnTheBatch) {
   const auto model = denoiser_of_normal_data(0, 0.7, 0.3f);
-  const Sampler sampler = make("20", {});
+  const auto sampler = make("20", {});
   Pictures all(5), last(2);
   fill_initial_noise(9, 10, all.tensor);
   fill_initial_noise(9, 13, last.tensor);
-  sampler.run(model, keyed_step_noise(9, 10), all.tensor);
-  sampler.run(model, keyed_step_noise(9, 13), last.tensor);
+  sampler->run(model, keyed_step_noise(9, 10), all.tensor);
+  sampler->run(model, keyed_step_noise(9, 13), last.tensor);
   EXPECT_TRUE(
       std::equal(last.memory.begin(), last.memory.end(), all.memory.begin() + 3 * kPicture));
   EXPECT_FALSE(std::equal(last.memory.begin(), last.memory.begin() + kPicture, all.memory.begin()));
@@ -192,23 +194,21 @@ TEST(Sampler, TakesGivenNoise) {
 }
 
 TEST(Sampler, ClipsThePredictedOriginOnlyWhenAsked) {
-  for (auto kind : {SamplerKind::kDdpm, SamplerKind::kDdim}) {
+  for (auto kind : {SolverKind::kDdpm, SolverKind::kDdim}) {
     for (bool clip : {false, true}) {
       Pictures x(1);
       fill_initial_noise(4, 0, x.tensor);
       make("10", {.kind = kind, .clip_denoised = clip})
-          .run(denoiser_of_normal_data(3, 0), keyed_step_noise(4, 0), x.tensor);
+          ->run(denoiser_of_normal_data(3, 0), keyed_step_noise(4, 0), x.tensor);
       EXPECT_NEAR(moments(x.memory).mean, clip ? 1 : 3, 1e-3);
     }
   }
 }
 
 TEST(Sampler, RefusesWrongOptions) {
-  EXPECT_THROW(make("5", {SamplerKind::kDdim, 1.5}), UsageError);
-  EXPECT_THROW(make("5", {SamplerKind::kDdim, std::nan("")}), UsageError);
-  EXPECT_THROW(make("5", {SamplerKind::kDdpm, 0.5}), UsageError);
-  EXPECT_THROW(parse_sampler_kind("euler"), UsageError);
-  EXPECT_EQ(parse_sampler_kind("ddim"), SamplerKind::kDdim);
+  EXPECT_THROW(make("5", implicit(1.5)), UsageError);
+  EXPECT_THROW(make("5", implicit(std::nan(""))), UsageError);
+  EXPECT_THROW(make("5", {.kind = SolverKind::kDdpm, .eta = 0.5}), UsageError);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "model/diffusion/sampler.h"
+#include "model/diffusion/solvers/ancestral.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +13,7 @@ namespace {
 struct Picture {
   float* x;               // x_t, then x_{t-1}
   const float* epsilon;   // predicted noise
-  const float* variance;  // -1 ... 1: place between the bounds of the log variance
+  const float* variance;  // -1 ... 1: place between the bounds of the log variance; nullptr: -1
   const float* noise;     // nullptr: none is added
   std::size_t n;
 };
@@ -48,7 +48,7 @@ void ddpm_step(const DiffusionStep& step, const Origin& origin, const Picture& p
     const float mean = mean1 * origin(p.x[i], p.epsilon[i]) + mean2 * p.x[i];
     p.x[i] = mean;
     if (p.noise == nullptr) continue;
-    const float share = (p.variance[i] + 1) / 2;
+    const float share = p.variance == nullptr ? 0 : (p.variance[i] + 1) / 2;
     const float log_variance = share * high + (1 - share) * low;
     p.x[i] = mean + std::exp(0.5f * log_variance) * p.noise[i];
   }
@@ -72,60 +72,64 @@ void ddim_step(const DiffusionStep& step, const Origin& origin, double eta, cons
 
 }  // namespace
 
-SamplerKind parse_sampler_kind(std::string_view name) {
-  for (auto kind : {SamplerKind::kDdpm, SamplerKind::kDdim}) {
-    if (name == name_of(kind)) return kind;
-  }
-  fail<UsageError>("sampler", "sampler is '{}', must be ddpm or ddim", name);
-}
-
-std::string_view name_of(SamplerKind kind) { return kind == SamplerKind::kDdpm ? "ddpm" : "ddim"; }
-
-Sampler::Sampler(DiffusionSchedule schedule, const SamplerConfig& config)
-    : schedule_(std::move(schedule)), config_(config) {
+Ancestral::Ancestral(const Process& process, DiffusionSchedule schedule, const SolverConfig& config)
+    : process_(process), schedule_(std::move(schedule)), config_(config) {
   require<UsageError>(config.eta >= 0 && config.eta <= 1, "sampler",
                       "eta is {}, must be between 0 and 1", config.eta);
-  require<UsageError>(config.kind == SamplerKind::kDdim || config.eta == 0, "sampler",
-                      "eta is {}, but only ddim has it", config.eta);
 }
 
-bool Sampler::is_noisy(int step) const {
-  return step > 0 && (config_.kind == SamplerKind::kDdpm || config_.eta > 0);
+std::vector<double> Ancestral::times() const {
+  std::vector<double> all;
+  for (int step = schedule_.steps() - 1; step >= 0; --step) {
+    all.push_back(process_.time_of(schedule_[step].timestep));
+  }
+  return all;
 }
 
-void Sampler::run(const Denoiser& model, const StepNoise& noise, const Tensor& x,
-                  const SamplingProgress& progress) const {
+void Ancestral::run(const Denoiser& model, const StepNoise& noise, const Tensor& x,
+                    const SamplingProgress& progress) const {
   EDT_ASSERT(x.shape.rank() == 4);
   const std::int64_t pictures = x.shape[0];
+  const bool learns_variance = process_.config().learns_variance();
+  const bool gives_noise = process_.config().prediction == PredictionType::kNoise;
   const auto size = static_cast<std::size_t>(x.elements() / std::max<std::int64_t>(1, pictures));
-  const Shape out_shape{pictures, 2 * x.shape[1], x.shape[2], x.shape[3]};
-  std::vector<float> out_memory(2 * x.span<float>().size()), noise_memory(x.span<float>().size());
+  const std::size_t of_output = learns_variance ? 2 * size : size;
+  const Shape out_shape{pictures, process_.config().out_channels(x.shape[1]), x.shape[2],
+                        x.shape[3]};
+  std::vector<float> out_memory(of_output * static_cast<std::size_t>(pictures)),
+      noise_memory(x.span<float>().size());
   const Tensor out = view_of(std::span(out_memory), out_shape);
   const Tensor noise_tensor = view_of(std::span(noise_memory), x.shape);
-  std::vector<float> timesteps(static_cast<std::size_t>(pictures));
 
-  for (int done = 0; done < steps(); ++done) {
-    const int index = steps() - 1 - done;
+  for (int done = 0; done < schedule_.steps(); ++done) {
+    const int index = schedule_.steps() - 1 - done;
     const DiffusionStep& step = schedule_[index];
-    std::ranges::fill(timesteps, static_cast<float>(step.timestep));
-    model(x, timesteps, out);
-    if (is_noisy(index)) noise(done, noise_tensor);
+    const double t = process_.time_of(step.timestep);
+    model(x, {t, t, process_.told(t)}, out);
+    if (is_noisy_at(index)) noise(done, noise_tensor);
     const Origin origin(step, config_.clip_denoised);
+    const Mix to_noise = process_.noise(process_.at_alpha_bar(step.alpha_bar));
 #pragma omp parallel for schedule(static)
     for (std::int64_t b = 0; b < pictures; ++b) {
-      const std::size_t first = static_cast<std::size_t>(b) * size;
+      const std::size_t row = static_cast<std::size_t>(b), first = row * size;
+      float* const given = &out_memory[row * of_output];
+      if (!gives_noise) {
+        for (std::size_t i = 0; i < size; ++i) {
+          given[i] = to_noise(x.as<float>()[first + i], given[i]);
+        }
+      }
       const Picture picture{.x = x.as<float>() + first,
-                            .epsilon = &out_memory[2 * first],
-                            .variance = &out_memory[2 * first + size],
-                            .noise = is_noisy(index) ? &noise_memory[first] : nullptr,
+                            .epsilon = given,
+                            .variance = learns_variance ? given + size : nullptr,
+                            .noise = is_noisy_at(index) ? &noise_memory[first] : nullptr,
                             .n = size};
-      if (config_.kind == SamplerKind::kDdpm) {
+      if (config_.kind == SolverKind::kDdpm) {
         ddpm_step(step, origin, picture);
       } else {
         ddim_step(step, origin, config_.eta, picture);
       }
     }
-    if (progress) progress(done + 1, steps());
+    if (progress) progress(done + 1, schedule_.steps());
   }
 }
 

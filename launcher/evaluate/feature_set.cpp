@@ -1,0 +1,163 @@
+#include "launcher/evaluate/feature_set.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/storage/checksum.h"
+#include "core/storage/durable_file.h"
+#include "core/storage/hdf5.h"
+#include "core/storage/npy.h"
+#include "core/storage/partial_file.h"
+
+namespace edt {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kFormat = "edt features 1";
+
+// A member of an .npz: `axes` of one length, of `width` where that is known.
+std::vector<double> read_array(const fs::path& npz, const std::string& member, std::size_t axes,
+                               std::uint64_t width = 0) {
+  NpyReader reader = NpyReader::open_member(npz, member);
+  const NpyHeader& header = reader.header();
+  if (width == 0 && !header.shape.empty()) width = header.shape[0];
+  const std::vector<std::uint64_t> shape(axes, width);
+  require<DataError>(width > 0 && header.shape == shape && header.is_floating(), "evaluate",
+                     "{}: {} is {} [{}], expected floating-point numbers [{}]", npz.string(),
+                     member, name_of(header.type), fmt::join(header.shape, ", "),
+                     fmt::join(shape, ", "));
+  std::vector<double> values(header.rows() * header.row_elements());
+  reader.read(std::span(values));
+  return values;
+}
+
+FeatureStatistics read_statistics(const fs::path& npz, const std::string& mean,
+                                  const std::string& covariance) {
+  FeatureStatistics read{.count = 0, .mean = read_array(npz, mean, 1), .covariance = {}};
+  read.covariance = read_array(npz, covariance, 2, read.mean.size());
+  return read;
+}
+
+FeatureSet read_npz(const fs::path& file) {
+  const ZipReader archive(file);
+  FeatureSet set{.source = file.string()};
+  set.pooled = read_statistics(file, "mu", "sigma");
+  if (archive.has("mu_s") && archive.has("sigma_s")) {
+    set.spatial = read_statistics(file, "mu_s", "sigma_s");
+  }
+  return set;
+}
+
+void write_statistics(h5::File& file, const std::string& name, const FeatureStatistics& set) {
+  const auto width = static_cast<std::uint64_t>(set.width());
+  file.create_dataset(name + "_mean", h5::Type::kFloat64, {width})
+      .write(h5::Type::kFloat64, set.mean.data());
+  file.create_dataset(name + "_covariance", h5::Type::kFloat64, {width, width})
+      .write(h5::Type::kFloat64, set.covariance.data());
+}
+
+std::vector<double> read_values(const h5::File& file, const std::string& name,
+                                const h5::Shape& shape) {
+  const h5::DataSet values = file.dataset(name);
+  require<DataError>(values.shape() == shape, "evaluate", "{} is {}, expected {}", values.label(),
+                     h5::to_string(values.shape()), h5::to_string(shape));
+  return values.read_all<double>(h5::Type::kFloat64);
+}
+
+FeatureStatistics read_statistics(const h5::File& file, const std::string& name,
+                                  std::uint64_t width) {
+  return {.count = file.read_int("pictures"),
+          .mean = read_values(file, name + "_mean", {width}),
+          .covariance = read_values(file, name + "_covariance", {width, width})};
+}
+
+InceptionResize resize_named(const h5::File& file) {
+  const std::string name = file.read_string("resize");
+  for (const InceptionResize resize :
+       {InceptionResize::kAdm, InceptionResize::kPytorchFid, InceptionResize::kClean}) {
+    if (name == name_of(resize)) return resize;
+  }
+  fail<DataError>("evaluate", "{}: resize is '{}', known are adm, pytorch-fid and clean",
+                  file.path().string(), name);
+}
+
+FeatureSet read_hdf5(const fs::path& path) {
+  const h5::File file = h5::File::open(path);
+  const std::string format = file.has_attribute("format") ? file.read_string("format") : "none";
+  require<DataError>(format == kFormat, "evaluate",
+                     "{}: the format is '{}', not '{}': edt evaluate reference writes such files",
+                     path.string(), format, kFormat);
+  FeatureSet set{.source = path.string()};
+  set.network = parse_checksum(file.read_string("inception_checksum"));
+  set.resize = resize_named(file);
+  set.pooled = read_statistics(file, "pooled", InceptionFeatures::kPooled);
+  set.spatial = read_statistics(file, "spatial", InceptionFeatures::kSpatial);
+  const h5::DataSet features = file.dataset("features");
+  require<DataError>(features.shape().size() == 2 &&
+                         features.shape()[1] == std::uint64_t{InceptionFeatures::kPooled},
+                     "evaluate", "{} is {}, expected [pictures, {}]", features.label(),
+                     h5::to_string(features.shape()), InceptionFeatures::kPooled);
+  set.features = features.read_all<float>(h5::Type::kFloat32);
+  return set;
+}
+
+}  // namespace
+
+FeatureCollector::FeatureCollector(std::int64_t kept)
+    : kept_(kept), pooled_(InceptionFeatures::kPooled), spatial_(InceptionFeatures::kSpatial) {}
+
+void FeatureCollector::add(const InceptionFeatures& more) {
+  const auto full = static_cast<std::size_t>(kept_ * InceptionFeatures::kPooled);
+  const std::size_t room = full - std::min(full, features_.size());
+  const std::size_t taken = std::min(room, more.pooled.size());
+  features_.insert(features_.end(), more.pooled.begin(),
+                   more.pooled.begin() + static_cast<std::ptrdiff_t>(taken));
+  logits_.insert(logits_.end(), more.logits.begin(), more.logits.end());
+  pooled_.add({more.pooled, InceptionFeatures::kPooled});
+  spatial_.add({more.spatial, InceptionFeatures::kSpatial});
+}
+
+FeatureSet FeatureCollector::finish(std::string source, std::uint64_t network,
+                                    InceptionResize resize) {
+  return {.source = std::move(source),
+          .network = network,
+          .resize = resize,
+          .pooled = pooled_.statistics(),
+          .spatial = spatial_.statistics(),
+          .features = std::move(features_)};
+}
+
+void write_feature_set(const FeatureSet& set, const fs::path& path) {
+  PartialFile partial(path);
+  {
+    h5::File file = h5::File::create(partial.partial());
+    file.write_attribute("format", kFormat);
+    file.write_attribute("source", set.source);
+    file.write_attribute("inception_checksum", checksum_text(*set.network));
+    file.write_attribute("resize", name_of(*set.resize));
+    file.write_attribute("pictures", set.pooled.count);
+    write_statistics(file, "pooled", set.pooled);
+    write_statistics(file, "spatial", *set.spatial);
+    const h5::Shape shape{static_cast<std::uint64_t>(set.kept().count()),
+                          std::uint64_t{InceptionFeatures::kPooled}};
+    file.create_dataset("features", h5::Type::kFloat32, shape)
+        .write(h5::Type::kFloat32, set.features.data());
+    file.close();
+  }
+  partial.commit();
+}
+
+bool is_feature_set(const fs::path& file) {
+  const std::string extension = lower_case_extension(file);
+  if (extension == ".h5" || extension == ".hdf5") return true;
+  return extension == ".npz" && ZipReader(file).has("mu");
+}
+
+FeatureSet read_feature_set(const fs::path& file) {
+  return lower_case_extension(file) == ".npz" ? read_npz(file) : read_hdf5(file);
+}
+
+}  // namespace edt

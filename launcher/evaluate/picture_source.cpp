@@ -1,0 +1,125 @@
+#include "launcher/evaluate/picture_source.h"
+
+#include <fmt/ranges.h>
+
+#include "core/base/error.h"
+#include "core/image/decode.h"
+#include "core/storage/durable_file.h"
+#include "core/storage/npy.h"
+#include "data/pictures/list.h"
+#include "data/pictures/reader.h"
+#include "launcher/evaluate/scratch_folder.h"
+
+namespace edt {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ArrayPictures final : public PictureSource {
+ public:
+  explicit ArrayPictures(const fs::path& npz)
+      : name_(npz.string()), reader_(NpyReader::open_member(npz, "arr_0")) {
+    const NpyHeader& header = reader_.header();
+    require<DataError>(
+        header.type == NpyType::kUInt8 && header.shape.size() == 4 && header.shape[3] == 3,
+        "evaluate",
+        "{}: arr_0 is {} [{}], pictures are uint8 [N, H, W, 3]: numbers from 0 to 255, red, green "
+        "and blue last",
+        name_, edt::name_of(header.type), fmt::join(header.shape, ", "));
+  }
+
+  std::int64_t count() const override {
+    return static_cast<std::int64_t>(reader_.header().shape[0]);
+  }
+  std::string name() const override { return name_; }
+
+  std::vector<Image> read(std::int64_t first, std::int64_t count) override {
+    const auto& shape = reader_.header().shape;
+    reader_.seek(static_cast<std::uint64_t>(first));
+    std::vector<double> row(reader_.header().row_elements());
+    std::vector<Image> images;
+    for (std::int64_t i = 0; i < count; ++i) {
+      reader_.read(std::span(row));
+      Image image(static_cast<int>(shape[2]), static_cast<int>(shape[1]));
+      std::ranges::transform(row, image.pixels.begin(),
+                             [](double v) { return static_cast<std::uint8_t>(v); });
+      images.push_back(std::move(image));
+    }
+    return images;
+  }
+
+ private:
+  std::string name_;
+  NpyReader reader_;
+};
+
+class FilePictures final : public PictureSource {
+ public:
+  explicit FilePictures(const std::vector<fs::path>& paths)
+      : index_(list(paths, scratch_.path())), reader_(index_) {
+    for (const fs::path& path : paths) name_ += (name_.empty() ? "" : ", ") + path.string();
+  }
+
+  std::int64_t count() const override { return static_cast<std::int64_t>(index_.size()); }
+  std::string name() const override { return name_; }
+
+  std::vector<Image> read(std::int64_t first, std::int64_t count) override {
+    std::vector<std::vector<std::byte>> files;
+    std::vector<std::string> names;
+    for (std::int64_t i = first; i < first + count; ++i) {
+      const data::PictureEntry entry = index_.at(static_cast<std::uint64_t>(i));
+      names.push_back(index_.name_of(entry));
+      files.push_back(reader_.read(entry));
+    }
+    std::vector<Image> images(files.size());
+    std::vector<std::exception_ptr> errors(files.size());
+#pragma omp parallel for schedule(dynamic)
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      try {
+        images[i] = decode_picture(files[i], names[i]);
+      } catch (...) {
+        errors[i] = std::current_exception();
+      }
+    }
+    for (const std::exception_ptr& error : errors) {
+      if (error) std::rethrow_exception(error);
+    }
+    return images;
+  }
+
+ private:
+  static data::PictureIndex list(const std::vector<fs::path>& paths, const fs::path& folder) {
+    data::PictureIndexWriter writer(folder);
+    writer.end_list(data::list_pictures({.pictures = paths, .classes = 1}, writer));
+    return data::PictureIndex::listed(folder);
+  }
+
+  ScratchFolder scratch_;  // holds the index
+  data::PictureIndex index_;
+  data::PictureReader reader_;
+  std::string name_;
+};
+
+}  // namespace
+
+bool has_pictures(const fs::path& npz) {
+  return lower_case_extension(npz) == ".npz" && ZipReader(npz).has("arr_0");
+}
+
+std::unique_ptr<PictureSource> open_pictures(const std::vector<fs::path>& paths) {
+  for (const fs::path& path : paths) {
+    std::error_code code;
+    require<UsageError>(fs::exists(path, code), "evaluate", "{}: there is no such file or folder",
+                        path.string());
+    if (lower_case_extension(path) != ".npz") continue;
+    require<UsageError>(paths.size() == 1, "evaluate",
+                        "{}: an .npz is given alone, not beside {} others", path.string(),
+                        paths.size() - 1);
+    return std::make_unique<ArrayPictures>(path);
+  }
+  auto source = std::make_unique<FilePictures>(paths);
+  require<DataError>(source->count() > 0, "evaluate", "{}: there are no pictures", source->name());
+  return source;
+}
+
+}  // namespace edt

@@ -1,0 +1,44 @@
+// All figures of a set of samples against a reference.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "launcher/evaluate/feature_set.h"
+#include "model/evaluation/frechet.h"
+#include "model/evaluation/inception_score.h"
+#include "model/evaluation/kernel_distance.h"
+#include "model/evaluation/neighbours.h"
+
+namespace edt {
+
+struct QualityOptions {
+  std::int64_t score_part = 5000;       // pictures of a part of the Inception Score, as ADM's
+  std::int64_t neighbours = 3;          // of precision and recall, as ADM's
+  std::int64_t density_neighbours = 5;  // of density and coverage, as their paper's
+  std::int64_t kernel_subsets = 100, kernel_size = 1000;  // as torch-fidelity's
+  std::uint64_t seed = 0;                                 // of these subsets
+};
+
+// What cannot be computed is absent, and `notes` say why.
+struct Quality {
+  FrechetDistance fid;
+  std::int64_t fid_rank = 0;  // of the reference's covariance
+  std::optional<FrechetDistance> sfid;
+  InceptionScore score;
+  std::optional<PrecisionRecall> shares;
+  std::optional<DensityCoverage> density;
+  std::optional<KernelDistance> kernel;
+  std::vector<std::string> notes;  // why figures are absent, or not comparable with published ones
+};
+
+// DataError, before anything is computed, where the reference was made with another network or
+// another way of resizing, naming both, or has features of another width.
+void require_comparable(const FeatureSet& reference, std::uint64_t network, InceptionResize resize);
+
+Quality judge(const FeatureSet& reference, const FeatureSet& samples, const Features& logits,
+              const QualityOptions& options);
+
+}  // namespace edt

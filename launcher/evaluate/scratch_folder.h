@@ -1,0 +1,20 @@
+// A folder for as long as its owner lives, where this system keeps temporary files (TMPDIR).
+#pragma once
+
+#include <filesystem>
+
+namespace edt {
+
+class ScratchFolder {
+ public:
+  ScratchFolder();  // SystemError where none can be made
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace edt

@@ -1,0 +1,116 @@
+// Files of statistics: those that evaluators pass round, and our own.
+#include "launcher/evaluate/feature_set.h"
+
+#include <gmock/gmock-matchers.h>
+#include <gtest/gtest.h>
+
+#include "core/base/error.h"
+#include "core/storage/hdf5.h"
+#include "tests/golden/golden_file.h"
+#include "tests/support/message_of.h"
+#include "tests/support/places.h"
+#include "tests/support/temp_dir.h"
+
+namespace edt::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+fs::path golden(const std::string& name) { return in_sources("tests/golden/evaluation/" + name); }
+
+TEST(FeatureSet, IsReadFromAdmsAndPytorchFidsFiles) {
+  const GoldenFile tables(golden("fid_tables.h5"));
+  const auto mean = tables.read<double>("fid/full_rank/mu_a");
+  const auto covariance = tables.read<double>("fid/full_rank/sigma_a");
+  const FeatureSet fid = read_feature_set(golden("reference_pytorch_fid.npz"));
+  EXPECT_EQ(fid.pooled.mean, mean);
+  EXPECT_EQ(fid.pooled.covariance, covariance);
+  EXPECT_EQ(fid.pooled.count, 0);  // the file does not say
+  EXPECT_FALSE(fid.spatial || fid.network || fid.resize);
+  const FeatureSet adm = read_feature_set(golden("reference_adm.npz"));
+  ASSERT_EQ(adm.pooled.mean.size(), mean.size());
+  for (std::size_t i = 0; i < mean.size(); ++i) {
+    EXPECT_EQ(adm.pooled.mean[i], static_cast<double>(static_cast<float>(mean[i])));
+  }
+  EXPECT_EQ(adm.pooled.covariance, covariance);
+  EXPECT_EQ(adm.spatial.value().width(), 48);
+  EXPECT_TRUE(is_feature_set(golden("reference_adm.npz")));
+}
+
+FeatureSet small_set() {
+  FeatureSet set{.source = "some", .network = 0x1234, .resize = InceptionResize::kClean};
+  const auto statistics = [](std::int64_t width) {
+    FeatureStatistics made{.count = 5};
+    for (std::int64_t i = 0; i < width; ++i) made.mean.push_back(0.1 * static_cast<double>(i));
+    for (std::int64_t i = 0; i < width * width; ++i) {
+      made.covariance.push_back(1.0 / static_cast<double>(i + 1));
+    }
+    return made;
+  };
+  set.pooled = statistics(InceptionFeatures::kPooled);
+  set.spatial = statistics(InceptionFeatures::kSpatial);
+  for (int i = 0; i < 2 * InceptionFeatures::kPooled; ++i) {
+    set.features.push_back(static_cast<float>(i) / 3);
+  }
+  return set;
+}
+
+TEST(FeatureSet, ComesBackFromItsFile) {
+  const TempDir folder;
+  const FeatureSet set = small_set();
+  write_feature_set(set, folder / "set.h5");
+  ASSERT_TRUE(is_feature_set(folder / "set.h5"));
+  const FeatureSet read = read_feature_set(folder / "set.h5");
+  EXPECT_EQ(read.network, set.network);
+  EXPECT_EQ(read.resize, set.resize);
+  EXPECT_EQ(read.pooled.count, 5);
+  EXPECT_EQ(read.pooled.mean, set.pooled.mean);
+  EXPECT_EQ(read.pooled.covariance, set.pooled.covariance);
+  EXPECT_EQ(read.spatial.value().covariance, set.spatial.value().covariance);
+  EXPECT_EQ(read.features, set.features);
+}
+
+TEST(FeatureSet, OfAnotherShapeOrFormatIsRefused) {
+  const TempDir folder;
+  FeatureSet set = small_set();
+  set.pooled.mean.pop_back();
+  set.pooled.covariance.resize(set.pooled.mean.size() * set.pooled.mean.size());
+  write_feature_set(set, folder / "short.h5");
+  EXPECT_THAT(message_of<DataError>([&] { (void)read_feature_set(folder / "short.h5"); }),
+              HasSubstr("pooled_mean is [2047], expected [2048]"));
+  {
+    h5::File file = h5::File::create(folder / "other.h5");
+    file.write_attribute("format", "something");
+    file.close();
+  }
+  EXPECT_THAT(message_of<DataError>([&] { (void)read_feature_set(folder / "other.h5"); }),
+              HasSubstr("the format is 'something', not 'edt features 1'"));
+}
+
+// More pictures than are kept, in calls of several sizes.
+TEST(FeatureCollector, KeepsTheFirstFeaturesAndAllStatistics) {
+  InceptionFeatures some;
+  const auto add_row = [&](float value) {
+    some.pooled.resize(some.pooled.size() + InceptionFeatures::kPooled, value);
+    some.spatial.resize(some.spatial.size() + InceptionFeatures::kSpatial, 2 * value);
+    some.logits.resize(some.logits.size() + InceptionFeatures::kClasses, value);
+  };
+  FeatureCollector collector(3);
+  for (const int rows : {2, 2, 3}) {
+    some = {};
+    for (int i = 0; i < rows; ++i) add_row(static_cast<float>(collector.count() + i));
+    collector.add(some);
+  }
+  EXPECT_EQ(collector.count(), 7);
+  EXPECT_EQ(collector.logits().size(), std::size_t{7 * InceptionFeatures::kClasses});
+  const FeatureSet set = collector.finish("some", 7, InceptionResize::kAdm);
+  ASSERT_EQ(set.kept().count(), 3);
+  EXPECT_EQ(set.kept().row(2)[5], 2.0F);
+  EXPECT_EQ(set.pooled.count, 7);
+  EXPECT_DOUBLE_EQ(set.pooled.mean[9], 3);
+  EXPECT_DOUBLE_EQ(set.spatial.value().mean[9], 6);
+}
+
+}  // namespace
+}  // namespace edt::test

@@ -1,0 +1,123 @@
+// edt evaluate as people call it, with Inception of full size and weights made by a rule.
+#include <fmt/format.h>
+#include <gmock/gmock-matchers.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/json/json_text.h"
+#include "core/storage/npy.h"
+#include "tests/golden/evaluation/ruled_inception.h"
+#include "tests/support/edt_program.h"
+#include "tests/support/mpirun.h"
+#include "tests/support/picture_files.h"
+#include "tests/support/places.h"
+#include "tests/support/text_files.h"
+
+namespace edt::test {
+namespace {
+
+using testing::HasSubstr;
+
+class EvaluateCli : public Cli {
+ protected:
+  // The weights are 96 MB: once for all tests.
+  static void SetUpTestSuite() {
+    shared_ = new TempDir();
+    const GoldenFile golden(in_sources("tests/golden/evaluation/inception.h5"));
+    write_ruled_inception(golden, *shared_ / "inception.safetensors");
+  }
+  static void TearDownTestSuite() {
+    delete shared_;
+    shared_ = nullptr;
+  }
+  static std::string weights() {
+    return " --inception " + (*shared_ / "inception.safetensors").string();
+  }
+
+  // The same pictures in a folder of PNGs and in an .npz.
+  void write_pictures(const std::string& name, int count, unsigned seed) const {
+    NpzWriter npz(path_ + "/" + name + ".npz", "arr_0",
+                  {static_cast<std::uint64_t>(count), 48, 48, 3});
+    for (int i = 0; i < count; ++i) {
+      const Image image = drawn_picture(48, 48, seed + static_cast<unsigned>(i));
+      npz.append(image.pixels);
+      write_text(fmt::format("{}/{}/{:03}.png", path_, name, i), png_file(image));
+    }
+    npz.finish();
+  }
+
+  static inline TempDir* shared_ = nullptr;
+};
+
+TEST_F(EvaluateCli, JudgesFoldersAndArraysAlikeOnAnyNumberOfRanks) {
+  write_pictures("a", 20, 0);
+  write_pictures("b", 12, 1000);
+  const std::string options = weights() + " --reference " + path_ +
+                              "/ref.h5 --kid-size 10 --kid-subsets 3 --json --threads 1";
+  const Outcome made = run("evaluate reference " + path_ + "/b --out " + path_ + "/ref.h5" +
+                           weights() + " --threads 1");
+  ASSERT_EQ(made.status, 0);
+  EXPECT_EQ(made.output, path_ + "/ref.h5: 12 pictures, features of 12 kept\n");
+
+  const Outcome folder = run("evaluate " + path_ + "/a" + options);
+  ASSERT_EQ(folder.status, 0) << folder.output;
+  auto figures = parse_json(folder.output, "figures");
+  EXPECT_GT(figures["fid"]["value"].get<double>(), 0);
+  EXPECT_EQ(figures["samples"]["pictures"], 20);
+  EXPECT_EQ(figures["reference"]["pictures"], 12);
+  EXPECT_EQ(figures["network"]["resize"], "adm");
+  EXPECT_TRUE(figures.contains("sfid") && figures.contains("kid") && figures.contains("recall"));
+  EXPECT_THAT(figures["notes"][0].get<std::string>(), HasSubstr("20 samples: published figures"));
+
+  const Outcome array =
+      mpirun("-np 3 " + edt_program() + " evaluate " + path_ + "/a.npz" + options);
+  ASSERT_EQ(array.status, 0) << array.output;
+  auto others = parse_json(array.output, "figures");
+  figures["samples"].erase("source");
+  others["samples"].erase("source");
+  EXPECT_EQ(figures, others);  // to the last bit
+
+  // A set is at no distance of itself. Roots of eigenvalues near 0 keep half of their digits.
+  const Outcome same = run("evaluate " + path_ + "/b.npz" + options);
+  const auto itself = parse_json(same.output, "figures");
+  EXPECT_NEAR(itself["fid"]["value"].get<double>(), 0, 1e-5);
+  EXPECT_EQ(itself["precision"], 1.0);
+  EXPECT_EQ(itself["coverage"], 1.0);
+}
+
+TEST_F(EvaluateCli, RefusesWhatCannotBeCompared) {
+  write_pictures("a", 3, 0);
+  const std::string samples = "evaluate " + path_ + "/a.npz" + weights() + " --reference ";
+  ASSERT_EQ(run("evaluate reference " + path_ + "/a --out " + path_ + "/ref.h5 --resize clean" +
+                weights())
+                .status,
+            0);
+  EXPECT_THAT(refusal(samples + path_ + "/ref.h5"),
+              HasSubstr("ref.h5 was resized as clean, the samples would be as adm"));
+  const std::string tables = in_sources("tests/golden/evaluation/reference_adm.npz");
+  EXPECT_THAT(refusal(samples + tables),
+              HasSubstr("reference_adm.npz has statistics of 64 features, Inception gives 2048"));
+  EXPECT_THAT(refusal(samples + path_ + "/none.npz"), HasSubstr("there is no such file or folder"));
+  const std::string alone = in_sources("tests/golden/evaluation/reference_pytorch_fid.npz");
+  EXPECT_THAT(refusal("evaluate " + alone + weights() + " --reference " + path_ + "/ref.h5"),
+              HasSubstr("arr_0"));
+  write_text(path_ + "/weights", "not weights");
+  EXPECT_THAT(refusal("evaluate " + path_ + "/a.npz --inception " + path_ +
+                      "/weights --reference " + path_ + "/ref.h5"),
+              HasSubstr("weights"));
+  write_text(path_ + "/a/broken.png", "\x89PNG\r\n");
+  EXPECT_THAT(refusal("evaluate " + path_ + "/a" + weights() + " --reference " + path_ +
+                          "/ref.h5 --resize clean",
+                      1),
+              HasSubstr("broken.png"));
+  NpzWriter one(path_ + "/one.npz", "arr_0", {1, 8, 8, 3});
+  one.append(std::vector<std::uint8_t>(8 * 8 * 3));
+  one.finish();
+  EXPECT_THAT(
+      refusal("evaluate " + path_ + "/one.npz" + weights() + " --reference " + path_ + "/ref.h5"),
+      HasSubstr("1 picture, a covariance takes 2 or more"));
+}
+
+}  // namespace
+}  // namespace edt::test

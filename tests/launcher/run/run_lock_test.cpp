@@ -1,0 +1,96 @@
+// Whose lock it is: of a job's earlier start, of another job, of one that ends, of one that came
+// after.
+#include "launcher/run/run_lock.h"
+
+#include <fcntl.h>
+#include <gmock/gmock-matchers.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "core/base/error.h"
+#include "tests/support/child_process.h"
+#include "tests/support/message_of.h"
+#include "tests/support/process_state.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
+#include "tests/support/wait_until.h"
+
+namespace edt {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+
+constexpr RunLock::Timing kQuick{.renew = milliseconds(5),
+                                 .stale_after = milliseconds(200),
+                                 .ending = milliseconds(30),
+                                 .look = milliseconds(10)};
+
+class RunLockOf : public testing::Test {
+ protected:
+  // What a lock of this process says, without its job.
+  std::string identity() const {
+    const RunLock lock(file_, kQuick);
+    const std::string text = test::read_text(file_);
+    return text.substr(0, text.rfind(' ', text.rfind(' ') - 1));
+  }
+  std::string refusal(const RunLock::Timing& timing = kQuick) const {
+    return test::message_of<UsageError>([&] { RunLock(file_, timing); });
+  }
+
+  const test::TempDir directory_;
+  const std::filesystem::path file_ = directory_ / "lock";
+};
+
+TEST_F(RunLockOf, AnEarlierStartOfTheSameJobIsTakenOver) {
+  const std::string self = identity();
+  const test::EnvironmentVariable job("SLURM_JOB_ID", "77"), restarts("SLURM_RESTART_COUNT", "1");
+  const auto held_by = [&](const std::string& whose) {
+    test::write_text(file_, self + " " + whose + "\n");
+    return refusal();
+  };
+  EXPECT_EQ(held_by("77 0"), "");
+  EXPECT_THAT(held_by("78 0"), HasSubstr("is in use")) << "another job";
+  EXPECT_THAT(held_by("77 1"), HasSubstr("is in use")) << "the same start";
+  EXPECT_THAT(held_by("77 2"), HasSubstr("is in use")) << "a later start";
+}
+
+// As ranks that live a little longer than what started them do.
+TEST_F(RunLockOf, AHolderThatEndsIsWaitedFor) {
+  const test::ChildProcess holder([&] {
+    const RunLock lock(file_);
+    pause();
+    return 0;
+  });
+  ASSERT_TRUE(test::wait_until([&] { return !test::read_text(file_).empty(); }));
+  RunLock::Timing patient = kQuick;
+  patient.ending = milliseconds(60'000);
+  const std::jthread end([&] {
+    std::this_thread::sleep_for(milliseconds(300));
+    holder.send(SIGKILL);
+    waitid(P_PID, static_cast<id_t>(holder.id()), nullptr, WEXITED | WNOWAIT);
+  });
+  EXPECT_EQ(refusal(patient), "");
+}
+
+TEST_F(RunLockOf, SomebodyElsesIsLeftAlone) {
+  const std::string other = "elsewhere 12 boot 34\n";
+  {
+    const RunLock lock(file_, kQuick);
+    test::write_text(file_, other);
+    const timespec past[2] = {{1'000'000, 0}, {1'000'000, 0}};
+    utimensat(AT_FDCWD, file_.c_str(), past, 0);
+    std::this_thread::sleep_for(20 * kQuick.renew);
+    struct stat status {};
+    stat(file_.c_str(), &status);
+    EXPECT_EQ(status.st_mtim.tv_sec, 1'000'000) << "renewed";
+  }
+  EXPECT_EQ(test::read_text(file_), other);
+}
+
+}  // namespace
+}  // namespace edt
