@@ -1,16 +1,16 @@
 # The disk of a node hangs under a checkpoint: named, the job ends though the disk does not come back, is requeued, and
 # goes on with the disk as it was, with the same bits.
 source "$(dirname "$0")/../lib.sh"
-steps=60
+steps=12
 [[ -e /dev/fuse ]] || { echo "skipped: there is no /dev/fuse" && trap - EXIT && exit 77; }
 tiny_data data
 reference
 hold_at_samples
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
-  --run.checkpoint-every=20 "${sampling[@]}")
+  --run.checkpoint-every=4 "${sampling[@]}")
 # Phase, collective and its number stand in the line, in the order that fits.
 names_place() { grep -E 'rank 1 of 2 on node2 stalls: .*phase "[a-z]*"' "$1" | grep -qE '[a-z_]+ #[0-9]+ "'; }
-wait_until 60 "both ranks at step 30" are_at samples
+wait_until 180 "both ranks at step 6" are_at samples
 node-run node2 "$HANGING_FS" "$work/run/checkpoints" >hanging.log 2>&1 &
 wait_until 60 "the hanging file system" grep -q mounted hanging.log
 let_go

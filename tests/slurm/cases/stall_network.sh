@@ -1,13 +1,13 @@
 # The network of a node is cut while ranks talk, which neither Open MPI nor, for a while, Slurm notices: the rank there
 # is named, both ranks end, the job is requeued and goes on when the node is back, with the same bits.
 source "$(dirname "$0")/../lib.sh"
-steps=60
+steps=12
 tiny_data data
 reference
 hold_at_samples
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
-  --run.checkpoint-every=20 "${sampling[@]}")
-wait_until 60 "both ranks at step 30" are_at samples
+  --run.checkpoint-every=4 "${sampling[@]}")
+wait_until 180 "both ranks at step 6" are_at samples
 node-link node2 down
 let_go
 wait_until 90 "the verdict" grep -q 'rank 1 of 2 on node2 stalls: no sign of life' "slurm-$job.out"
