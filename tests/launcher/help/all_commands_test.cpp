@@ -130,6 +130,7 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "data synth --classes",      // to draw
       "data synth --image-size",   // to draw
       "data synth --channels",     // to make
+      "data synth --vae-factor",   // to make
       "data encode --classes",     // of the set
       "bench vae --model",         // an autoencoder
       "bench vae --image-size",    // of the pictures
