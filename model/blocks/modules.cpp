@@ -148,14 +148,15 @@ Var FeedForward::enter(Tape& tape, const Var& x) const {
 
 TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& prefix,
                                         const Sizes& sizes) {
-  const std::int64_t span = 2 * sizes.grid - 1, width = sizes.width;
+  const std::int64_t width = sizes.width;
   const BlockStyle& style = sizes.style;
   TransformerBlock made;
   made.heads = sizes.heads / list.tensor_ranks().size();
+  made.grid = sizes.grid;
   made.shifts = style.shifts;
-  if (sizes.grid > 0) {
+  if (sizes.grid.rows > 0) {
     made.bias_table = &list.add(prefix + ".attn.rel_pos_bias.relative_position_bias_table",
-                                {span * span + sizes.spare_rows, sizes.heads},
+                                {sizes.grid.distances() + sizes.spare_rows, sizes.heads},
                                 Init::kTruncatedNormal002, TensorCut::columns());
   }
   made.attention_norm = BranchNorm::make(list, prefix + ".norm1", width, style.norm);
@@ -185,8 +186,9 @@ Var TransformerBlock::operator()(Tape& tape, const Var& x, const Var& chunks,
 
 Var TransformerBlock::attend(Tape& tape, const Var& values, const BlockInputs& inputs) const {
   if (bias_table == nullptr) return plain_attention(tape, values, heads);
-  if (inputs.kept.ids.defined()) return kept_attention(tape, values, *bias_table, inputs.kept);
-  return attention(tape, values, *bias_table, inputs.amm);
+  if (inputs.visible.ids.defined())
+    return visible_attention(tape, values, *bias_table, inputs.visible);
+  return attention(tape, values, *bias_table, grid, inputs.amm);
 }
 
 Var TransformerBlock::run(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,

@@ -90,9 +90,9 @@ struct PatchEmbedding {
 
 // What a block sees besides tokens and condition.
 struct BlockInputs {
-  Tensor amm;       // defined: attention with the modulation matrix
-  KeptTokens kept;  // defined: the tokens are those kept of the grid
-  Var skip;         // of the same shape as the tokens, for blocks that have a skip linear
+  Tensor amm;             // defined: attention with the modulation matrix
+  VisibleTokens visible;  // defined: the tokens are the visible ones of the grid
+  Var skip;               // of the same shape as the tokens, for blocks that have a skip linear
 };
 
 // A norm in front of a branch, followed by adaLN modulation.
@@ -138,6 +138,7 @@ struct FeedForward {
 struct TransformerBlock {
   std::int64_t heads = 0;           // of this rank
   Parameter* bias_table = nullptr;  // nullptr: no bias
+  TokenGrid grid;                   // of the table
   Linear skip;                      // no weight: no skip
   BranchNorm attention_norm, mlp_norm;
   Linear qkv, projection;
@@ -149,7 +150,7 @@ struct TransformerBlock {
 
   struct Sizes {
     std::int64_t width, heads, mlp_ratio, condition;
-    std::int64_t grid = 0;        // side of the grid of a bias table; 0: no bias
+    TokenGrid grid = {};          // of a bias table; of no rows: no bias
     std::int64_t spare_rows = 0;  // of the table, as published
     bool has_skip = false;
     BlockStyle style = {};

@@ -26,16 +26,15 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
 }
 
 void DitModel::add_positions(Device& device, DType dtype) {
-  const std::int64_t rows = config_.latents.height / config_.patch;
-  const std::int64_t columns = config_.latents.width / config_.patch;
-  const std::int64_t tokens = rows * columns, size = config_.width / config_.heads;
+  const TokenGrid grid = config_.patches();
+  const std::int64_t tokens = grid.tokens(), size = config_.width / config_.heads;
   if (config_.style.adds_positions()) {
     fixed_tables_.push_back(
-        {"pos_embed", {1, tokens, config_.width}, sincos_positions(config_.width, rows, columns)});
+        {"pos_embed", {1, tokens, config_.width}, sincos_positions(config_.width, grid)});
     positions_ = constant(device, fixed_tables_.back().values, {tokens, config_.width}, dtype);
   }
   if (!config_.style.rotates()) return;
-  const std::vector<float> turns = rotary_positions(size, rows, columns);
+  const std::vector<float> turns = rotary_positions(size, grid);
   rotation_ =
       constant(device, turns, {tokens, size}, dtype == DType::kFloat64 ? dtype : DType::kFloat32);
   // Published files have each angle's cosine and sine at both elements of its pair.

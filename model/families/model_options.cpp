@@ -83,8 +83,8 @@ ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   std::visit([&]<class C>(C& one) { FamilyOf<C>::resize(one, sizes); }, config.any());
   const std::int64_t width = image_width > 0 ? image_width : image_size;
   const std::int64_t factor = vae_factor.value_or(common.latents.factor);
-  common.latents = {channels.value_or(common.latents.channels), image_size / factor,
-                    width / factor, factor};
+  common.latents = {channels.value_or(common.latents.channels), image_size / factor, width / factor,
+                    factor};
   common.check_side("model.image-size", image_size, config.grid_step());
   common.check_side("model.image-width", width, config.grid_step());
   const auto apply = [&]<class C>(C& one) {

@@ -19,7 +19,7 @@ inline EdtConfig tiny_edt(std::int64_t width = 16) {
   return config;
 }
 
-// The ratio is drawn for each step: the number of kept tokens changes.
+// The ratio is drawn for each step: the number of visible tokens changes.
 inline Mdtv2Config tiny_mdtv2() {
   Mdtv2Config config;
   config.name = "tiny MDTv2";

@@ -200,7 +200,7 @@ TEST(SameBitsBuckets, SizeDoesNotMatter) {
 // Rounded on the wire: outside the promise, close all the same.
 TEST(SameBitsBf16Wire, IsCloseButNotEqual) {
   const Trained rounded = train(
-      {.ranks = 2, .zero = {.stage = ZeroStage::kGradients, .gradient_wire = Wire::kBFloat16}});
+      {.ranks = 2, .zero = {.stage = ZeroStage::kGradients, .reduce_dtype = Wire::kBFloat16}});
   EXPECT_FALSE(rounded == one_rank());
   EXPECT_NEAR(rounded.losses.back(), one_rank().losses.back(), 1e-2 * one_rank().losses.back());
 }

@@ -63,7 +63,7 @@ INSTANTIATE_TEST_SUITE_P(Stages, GraphsOverRanks,
                                               std::get<2>(one.param) ? "nccl" : "staged");
                          });
 
-// The number of kept tokens is drawn for each step.
+// The number of visible tokens is drawn for each step.
 TEST(Graphs, ModelsThatDropTokensGoWithout) {
   const Setting setting{.model = tiny_mdtv2(), .steps = 3, .micro_batches = 1};
   const Outcome outcome = train_on_gpus(setting);
