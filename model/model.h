@@ -29,7 +29,7 @@ struct MaskSpec {
   float low = 0, high = 0;
 
   // Tokens of a sample that are left where this share is dropped.
-  std::int64_t kept(float ratio) const {
+  std::int64_t visible(float ratio) const {
     return static_cast<std::int64_t>(static_cast<float>(tokens) * (1.0f - ratio));
   }
 };
@@ -44,7 +44,7 @@ struct FixedTable {
 // What the masked pass leaves out: tokens that are zeroed in place, or that are dropped.
 struct PassMasks {
   std::vector<Tensor> keep;  // of Model::masks(), each [rows of both passes, tokens], 1 keeps
-  KeptTokens kept;           // of Model::dropping(), for the rows of the masked pass
+  VisibleTokens visible;     // of Model::dropping(), for the rows of the masked pass
 };
 
 enum class Recompute { kNone, kSelective, kFull };
@@ -62,6 +62,7 @@ class Model {
   const std::string& name() const { return common_.name; }
   std::int64_t patch() const { return common_.patch; }
   const LatentShape& latents() const { return common_.latents; }
+  TokenGrid patches() const { return common_.patches(); }
   std::int64_t classes() const { return common_.classes; }
   const Process& process() const { return process_; }
   float label_dropout() const { return common_.label_dropout; }
@@ -85,7 +86,7 @@ class Model {
   virtual void set_recompute(Recompute recompute) = 0;
 
  protected:
-  // A table on `device`, kept as long as the model.
+  // A table on `device`, held as long as the model.
   Tensor constant(Device& device, const std::vector<float>& values, const Shape& shape,
                   DType dtype);
 

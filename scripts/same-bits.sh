@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Trains the same 20 steps on 1, 2, 4 and 8 ranks, with every ZeRO stage, overlap on and off, and with
-# interruptions after which another number of ranks and another stage go on: EDT, and EDT with a flow.
+# interruptions after which another number of ranks and another stage go on: EDT, EDT with a flow, and
+# LightningDiT with QK norm.
 # Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
 # bit, and prints a table. Exit status 1 when one differs.
 # Usage: scripts/same-bits.sh [--keep DIRECTORY]
@@ -21,6 +22,8 @@ failures=0
 tiny_data "$work/data"
 read -ra options <<<"$(tiny_train_options "$work/data")"
 flow=(--process.kind=flow --train.timesteps=loss-second-moment --train.direction-weight=1)
+lightning=(--model.preset=LightningDiT-S/1 --model.patch=2 --model.widths=16 --model.heads=2 --model.depths=2
+  --model.qk-norm=rms --train.masked=off --train.timesteps=logit-normal --train.direction-weight=1)
 
 # row RUNS TEXT RUN: compares with the reference and prints a line of the table.
 row() {
@@ -77,6 +80,7 @@ END
 
 table EDT
 table "EDT with a flow" "${flow[@]}"
+table LightningDiT "${lightning[@]}"
 
 if ((failures > 0)); then
   echo "$failures runs differ" >&2

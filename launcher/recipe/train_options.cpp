@@ -50,8 +50,9 @@ void TrainOptions::declare(OptionSet& options) {
   options.add("train.on-non-finite", &on_non_finite,
               {{"stop", OnNonFinite::kStop},
                {"skip", OnNonFinite::kSkip},
-               {"go-back", OnNonFinite::kGoBack}},
-              "NaN or infinity in loss or gradient: stop the run, skip the update, or go back to "
+               {"roll-back", OnNonFinite::kRollBack},
+               {"go-back", OnNonFinite::kRollBack}},
+              "NaN or infinity in loss or gradient: stop the run, skip the update, or roll back to "
               "the newest checkpoint and skip the batches since");
   options
       .add("train.spike-threshold", &spike_threshold,
@@ -59,7 +60,10 @@ void TrainOptions::declare(OptionSet& options) {
       .at_least(0);
   options.add("train.spike-window", &spike_window, "steps that it is compared with").at_least(10);
   options.add("train.on-spike", &on_spike,
-              {{"log", OnSpike::kLog}, {"skip", OnSpike::kSkip}, {"go-back", OnSpike::kGoBack}},
+              {{"log", OnSpike::kLog},
+               {"skip", OnSpike::kSkip},
+               {"roll-back", OnSpike::kRollBack},
+               {"go-back", OnSpike::kRollBack}},
               "what is done: say so, skip the update, or go back to the newest checkpoint and skip "
               "the batches since");
   options.add("train.seed", &seed, "seed of every random number").alias("seed").at_least(0);

@@ -10,8 +10,8 @@
 
 namespace edt {
 
-enum class OnNonFinite { kStop, kSkip, kGoBack };
-enum class OnSpike { kLog, kSkip, kGoBack };
+enum class OnNonFinite { kStop, kSkip, kRollBack };
+enum class OnSpike { kLog, kSkip, kRollBack };
 
 struct TrainOptions {
   std::int64_t steps = 400000;

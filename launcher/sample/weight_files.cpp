@@ -66,7 +66,10 @@ bool has_diffusers_names(const SafetensorsReader& reader) {
 
 // The model where that library has it.
 const DitConfig* diffusers_dit(const ModelConfig& config) {
-  return config.common().process == ProcessConfig{} ? config.as<DitConfig>() : nullptr;
+  const auto* dit = config.as<DitConfig>();
+  const bool is_published =
+      dit != nullptr && dit->process == ProcessConfig{} && dit->style == BlockStyle{};
+  return is_published ? dit : nullptr;
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
   if (!report.non_finite.empty()) json["skipped"] = report.non_finite;
   if (!report.rejected.empty()) json["rejected"] = report.rejected;
   if (!record.spike.empty()) json["spike"] = record.spike;
-  if (!record.went_back.empty()) json["went_back"] = record.went_back;
+  if (!record.rolled_back.empty()) json["went_back"] = record.rolled_back;
   if (record.saved > 0) json["saved"] = record.saved;
   if (!record.changed.empty()) json["changed"] = record.changed;
   return json;
@@ -71,7 +71,7 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
 
 StepLog::StepLog(const RunDirectory& directory, std::int64_t first_step, std::int64_t last_step,
                  const RunOptions& options, ProgressStyle style)
-    : generation_(directory.generation()),
+    : token_(directory.token()),
       metrics_(directory.metrics(), first_step),
       line_every_(options.log_every),
       last_step_(last_step) {
@@ -91,10 +91,10 @@ StepLog::StepLog(const RunDirectory& directory, std::int64_t first_step, std::in
 
 void StepLog::write(const StepRecord& record) {
   const StepReport& report = record.report;
-  generation_.check();
+  token_.check();
   nlohmann::ordered_json json = to_json(record);
   json["time"] = wall_clock();
-  json["generation"] = generation_.number();
+  json["generation"] = token_.number();
   metrics_.write(report.step, json);
   if (prometheus_) {
     nlohmann::ordered_json with_step{{"step", report.step}};

@@ -36,12 +36,15 @@ void ModelOptions::declare(OptionSet& options) {
   options.add("model.image-width", &image_width, "their width; 0: the same")
       .unit("pixels")
       .range(0, 65536);
-  options.add("model.channels", &channels, "of the latents; in training the data's").range(1, 4096);
+  options.add("model.channels", &channels, "of the latents; in training the data's")
+      .range(1, 4096)
+      .default_is(preset_default);
   options
       .add("model.vae-factor", &vae_factor,
            "pixels for each latent, across and down; in training the data's")
       .unit("pixels")
-      .range(1, 256);
+      .range(1, 256)
+      .default_is(preset_default);
   options.add("model.classes", &classes, "number of classes")
       .range(1, 1 << 24)
       .default_is("that of the data");
@@ -79,7 +82,9 @@ ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   common.label_dropout = label_dropout.value_or(common.label_dropout);
   std::visit([&]<class C>(C& one) { FamilyOf<C>::resize(one, sizes); }, config.any());
   const std::int64_t width = image_width > 0 ? image_width : image_size;
-  common.latents = {channels, image_size / vae_factor, width / vae_factor, vae_factor};
+  const std::int64_t factor = vae_factor.value_or(common.latents.factor);
+  common.latents = {channels.value_or(common.latents.channels), image_size / factor, width / factor,
+                    factor};
   common.check_side("model.image-size", image_size, config.grid_step());
   common.check_side("model.image-width", width, config.grid_step());
   const auto apply = [&]<class C>(C& one) {

@@ -13,9 +13,10 @@ namespace edt {
 
 struct ModelOptions {
   std::string preset = "EDT-S/2";
-  // Of the pictures, in pixels, and of their latents. Where they are not given, those of the data.
+  // Of the pictures, in pixels, and of their latents. Where they are not given, those of the data;
+  // without data those of the preset's latents.
   std::int64_t image_size = 256, image_width = 0;  // 0: as wide as high
-  std::int64_t channels = 4, vae_factor = 8;
+  std::optional<std::int64_t> channels, vae_factor;
   std::optional<std::int64_t> classes, patch;
   SizeOptions sizes;
   std::optional<float> label_dropout;

@@ -3,15 +3,15 @@
 #include <tuple>
 
 #include "core/ops/kernel_list.h"
-#include "model/plan/kernel_products.h"
+#include "model/plan/kernel_gemms.h"
 #include "model/plan/recording_optimizer.h"
 
 namespace edt {
 namespace {
 
-double flops_of(const std::vector<MatmulForm>& products) {
+double flops_of(const std::vector<MatmulForm>& gemms) {
   double sum = 0;
-  for (const MatmulForm& form : products) sum += form.flops();
+  for (const MatmulForm& form : gemms) sum += form.flops();
   return sum;
 }
 
@@ -30,8 +30,8 @@ T relocated(T value, const Relocation& to) {
 
 // The type that a kernel multiplies in: that of its first operand. Others are told apart by their
 // operands alone.
-DType product_type(const Tensor& first, const auto&...) { return first.dtype; }
-DType product_type(const auto&...) { return DType::kFloat32; }
+DType gemm_type(const Tensor& first, const auto&...) { return first.dtype; }
+DType gemm_type(const auto&...) { return DType::kFloat32; }
 
 // Weights of a convolution in memory that is not there: as the processor's backend has them, 3x3
 // kernels as 4x4 points, or as four of 2x2 where the picture is doubled; in bf16 some as 6x6 points
@@ -127,12 +127,12 @@ void RecordingDevice::note(std::string_view name, KernelClass kind, const Args&.
     };
   }
   const bool multiplies = kind == KernelClass::kMatrix || kind == KernelClass::kAttention;
-  const DType dtype = multiplies ? product_type(args...) : DType::kFloat32;
+  const DType dtype = multiplies ? gemm_type(args...) : DType::kFloat32;
   Kernel* const is_new = recorder_.kernel(name, kind, dtype, key, std::move(replay));
   if (is_new == nullptr) return;
-  KernelProducts products = products_of(KernelTag<Method>{}, args...);
-  is_new->flops = flops_of(products.counted) + flops_of(products.again);
-  is_new->products = std::move(products.counted);
+  KernelGemms gemms = gemms_of(KernelTag<Method>{}, args...);
+  is_new->flops = flops_of(gemms.counted) + flops_of(gemms.again);
+  is_new->gemms = std::move(gemms.counted);
 }
 
 void RecordingDevice::fold(std::span<const Tensor> sums, T last) {

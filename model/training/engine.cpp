@@ -73,17 +73,17 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
   copies_ = copies_in(layout(), model.parameters().shards(), layout().whole());
 }
 
-// Every rank draws whole tensors and keeps its pieces of them.
+// Every rank draws whole tensors and keeps its fragments of them.
 void TrainingEngine::initialize() {
   std::vector<float> tensor;
   Device& device = tape_.device();
-  for (const FlatPiece& piece : layout().pieces(state().shard())) {
-    tensor.resize(static_cast<std::size_t>(layout().tensor(piece.tensor).elements()));
-    model_.parameters().initialize(piece.tensor, config_.seed, tensor);
-    const auto size = static_cast<std::size_t>(piece.end - piece.begin);
-    const auto values = std::span(tensor).subspan(static_cast<std::size_t>(piece.begin), size);
+  for (const FlatFragment& fragment : layout().fragments(state().shard())) {
+    tensor.resize(static_cast<std::size_t>(layout().tensor(fragment.tensor).elements()));
+    model_.parameters().initialize(fragment.tensor, config_.seed, tensor);
+    const auto size = static_cast<std::size_t>(fragment.end - fragment.begin);
+    const auto values = std::span(tensor).subspan(static_cast<std::size_t>(fragment.begin), size);
     for (const std::span<float> array : {state().master(), state().ema()}) {
-      to_device(device, values, array.subspan(static_cast<std::size_t>(piece.offset), size));
+      to_device(device, values, array.subspan(static_cast<std::size_t>(fragment.offset), size));
     }
   }
   restored(0, 0);

@@ -266,17 +266,18 @@ ExchangeReport import_safetensors(const std::filesystem::path& file, const Impor
   std::int64_t elements = 0;
   for (const LogicalTensor& tensor : request.expected) {
     state.tensors.push_back(tensor);
-    state.pieces.push_back({state.pieces.size(), Region::of_whole(tensor.shape), elements});
+    state.fragments.push_back({state.fragments.size(), Region::of_whole(tensor.shape), elements});
     elements += tensor.shape.elements();
   }
   std::vector<float> weights(static_cast<std::size_t>(elements));
-  for (const StatePiece& piece : state.pieces) {
-    const auto values = std::span(weights).subspan(
-        static_cast<std::size_t>(piece.offset), static_cast<std::size_t>(piece.region.elements()));
-    if (request.fresh[piece.tensor]) {
-      request.draw(piece.tensor, values);
+  for (const StateFragment& fragment : state.fragments) {
+    const auto values =
+        std::span(weights).subspan(static_cast<std::size_t>(fragment.offset),
+                                   static_cast<std::size_t>(fragment.region.elements()));
+    if (request.fresh[fragment.tensor]) {
+      request.draw(fragment.tensor, values);
     } else {
-      import.read(piece.tensor, values);
+      import.read(fragment.tensor, values);
     }
   }
   state.arrays = {{std::string(kMasterArray), weights}, {std::string(kEmaArray), weights}};

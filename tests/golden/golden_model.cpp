@@ -63,8 +63,20 @@ ModelConfig golden_config(const GoldenFile& file, FlowPath path) {
   return config;
 }
 
+std::vector<float> golden_parameter(const GoldenFile& file, const std::string& name,
+                                    const Shape& shape, std::int64_t channels) {
+  const auto values = file.read<float>(name);
+  if (static_cast<std::int64_t>(values.size()) != 2 * shape.elements()) return values;
+  const std::int64_t run = channels * (shape.elements() / shape[0]);
+  std::vector<float> kept;
+  for (std::int64_t at = 0; at < 2 * shape.elements(); at += 2 * run) {
+    kept.insert(kept.end(), values.begin() + at, values.begin() + at + run);
+  }
+  return kept;
+}
+
 GoldenModel::GoldenModel(const GoldenFile& file, const ModelConfig& config, Backend& backend,
-                         DType dtype, TensorGroup ranks)
+                         DType dtype, TensorGroup ranks, const std::string& prefix)
     : backend_(backend),
       arena_(backend.memory()),
       config_(config),
@@ -73,7 +85,10 @@ GoldenModel::GoldenModel(const GoldenFile& file, const ModelConfig& config, Back
   auto shard = model_->parameters().shards().begin();
   for (Parameter& parameter : model_->parameters().all()) {
     std::vector<float> values(static_cast<std::size_t>(parameter.shape.elements()));
-    (shard++)->take(file.read<float>("/params/" + parameter.name), values);
+    const TensorShard& part = *shard++;
+    part.take(
+        golden_parameter(file, prefix + parameter.name, part.logical, config_.latents().channels),
+        values);
     parameter.value = tensor(values, parameter.shape, dtype);
     parameter.grad = allocate(parameter.shape, tape_.accurate_dtype());
   }

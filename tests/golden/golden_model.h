@@ -16,11 +16,18 @@ namespace edt::test {
 // `path`: of a model of a flow.
 ModelConfig golden_config(const GoldenFile& file, FlowPath path = FlowPath::kLinear);
 
+// A data set for a parameter of that shape. Where the file's network gives a variance besides,
+// which ours does not, its last layer has twice the rows: for each `channels` those behind are left
+// out.
+std::vector<float> golden_parameter(const GoldenFile& file, const std::string& name,
+                                    const Shape& shape, std::int64_t channels);
+
 // Model, tape and parameter memory for one test.
 class GoldenModel {
  public:
+  // With the parameters whose names in the file begin with `prefix`.
   GoldenModel(const GoldenFile& file, const ModelConfig& config, Backend& backend, DType dtype,
-              TensorGroup ranks = {});
+              TensorGroup ranks = {}, const std::string& prefix = "/params/");
   GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {})
       : GoldenModel(file, golden_config(file), backend, dtype, ranks) {}
 

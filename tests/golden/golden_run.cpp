@@ -39,15 +39,14 @@ void GoldenRun::read_masks(const GoldenFile& file) {
   }
   if (const auto& spec = golden_.model().dropping()) {
     const auto ids = file.read<std::int64_t>("/inputs/ids_keep");
-    const std::int64_t kept = file.shape("/inputs/ids_keep")[1];
+    const std::int64_t visible = file.shape("/inputs/ids_keep")[1];
     std::vector<std::int64_t> places(static_cast<std::size_t>(batch() * spec->tokens), -1);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const auto at = static_cast<std::int64_t>(i);
-      places[static_cast<std::size_t>(at / kept * spec->tokens + ids[i])] = at % kept;
+      places[static_cast<std::size_t>(at / visible * spec->tokens + ids[i])] = at % visible;
     }
-    masks_.kept = {golden_.integers(ids, {batch(), kept}),
-                   golden_.integers(places, {batch(), spec->tokens}),
-                   std::lround(std::sqrt(static_cast<double>(spec->tokens)))};
+    masks_.visible = {golden_.integers(ids, {batch(), visible}),
+                      golden_.integers(places, {batch(), spec->tokens}), golden_.model().patches()};
   }
 }
 

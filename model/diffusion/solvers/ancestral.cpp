@@ -109,7 +109,7 @@ void Ancestral::run(const Denoiser& model, const StepNoise& noise, const Tensor&
     if (is_noisy_at(index)) noise(done, noise_tensor);
     const Origin origin(step, config_.clip_denoised);
     const Mix to_noise = process_.noise(process_.at_alpha_bar(step.alpha_bar));
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (pictures > 1)
     for (std::int64_t b = 0; b < pictures; ++b) {
       const std::size_t row = static_cast<std::size_t>(b), first = row * size;
       float* const given = &out_memory[row * of_output];

@@ -50,7 +50,7 @@ template <class F>
 void for_each_value(const Tensor& x, const StepMemory& memory, F f) {
   const std::int64_t pictures = x.shape[0];
   const auto n = static_cast<std::size_t>(x.elements() / pictures);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (pictures > 1)
   for (std::int64_t b = 0; b < pictures; ++b) {
     const auto row = static_cast<std::size_t>(b);
     const float* predicted = memory.given() + memory.place(row);

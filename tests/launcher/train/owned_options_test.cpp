@@ -30,6 +30,8 @@ std::string value_for(const OptionSet& options, const std::string& name) {
     for (const OptionDescription& option : section.options) {
       if (option.spellings.front() != name) continue;
       if (option.is_flag || option.value == "on|off") return "on";
+      const auto last = option.value.rfind('|');
+      if (last != std::string::npos) return option.value.substr(last + 1);
       return option.value == "INT,..." ? "1,2" : "0.1,0.2";
     }
   }

@@ -44,6 +44,7 @@ std::vector<Traced> traced() {
           {"MDTv2-S", step_of("MDTv2-S/2")},
           {"DiT-S", step_of("DiT-S/2", false)},
           {"SiT-S", step_of("SiT-S/2", false)},
+          {"LightningDiT-S", step_of("LightningDiT-S/1", false)},
           std::move(flow),
           std::move(spread),
           std::move(shared)};

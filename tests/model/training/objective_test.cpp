@@ -7,7 +7,7 @@
 #include <set>
 
 #include "core/reference/reference_backend.h"
-#include "model/plan/products.h"
+#include "model/plan/gemms.h"
 #include "tests/support/tiny_models.h"
 
 namespace edt {
@@ -24,9 +24,10 @@ EdtConfig tiny(bool mid_mask) {
 // In the step that all tests take.
 constexpr StepKey kKey{11, 5};
 
-std::int64_t kept_tokens(const Mdtv2Config& config, StepKey key) {
-  const MaskSpec spec{"dropped", config.patches(), config.mask_ratio.low, config.mask_ratio.high};
-  return config.kept_tokens(mask_ratio(key, {spec}, 0));
+std::int64_t visible_tokens(const Mdtv2Config& config, StepKey key) {
+  const MaskSpec spec{"dropped", config.patches().tokens(), config.mask_ratio.low,
+                      config.mask_ratio.high};
+  return config.visible_tokens(mask_ratio(key, {spec}, 0));
 }
 
 // Per-sample terms of one pass.
@@ -169,7 +170,7 @@ TEST_F(ObjectiveTest, FlopsAreThoseOfTheMatrixProducts) {
     PlannedStep step{model};
     step.engine.micro_batch = step.engine.batch = 3;
     step.engine.objective = objective;
-    EXPECT_EQ(run(model, objective).flops, total_flops(training_products(step))) << model.name();
+    EXPECT_EQ(run(model, objective).flops, total_flops(training_gemms(step))) << model.name();
   };
   expect(config, {});
   expect(config, {.masked = false});
@@ -180,7 +181,7 @@ TEST_F(ObjectiveTest, FlopsAreThoseOfTheMatrixProducts) {
   expect(mdtv2, {.masked = false});
   expect(tiny_dit(), {.masked = false});
   // Two gradients for each product, but for the inputs of the network.
-  const double forward = total_flops(forward_products(config, 3));
+  const double forward = total_flops(forward_gemms(config, 3));
   const double whole = run(config, {.masked = false}).flops;
   EXPECT_LT(whole, 3 * forward);
   EXPECT_GT(whole, 2.97 * forward);
@@ -218,17 +219,17 @@ TEST_F(ObjectiveTest, ChangingTokenCountsKeepTheArena) {
     const std::vector<std::int32_t> labels{0, 3}, positions{0, 1};
     const std::vector<double> times{0.009, 0.9};
     std::vector<float> losses(2 * 4);
-    std::set<std::int64_t> kept;
+    std::set<std::int64_t> visible;
     std::set<std::size_t> peaks;
     for (std::uint32_t step = 0; step < 12; ++step) {
       for (Parameter& parameter : model->parameters().all()) parameter.grad_written = false;
       arena.reset_peak();
       objective.prepare({1, step}, {latents, labels, positions, times, weights});
       objective.run(tape, 1, view_of(std::span(losses), {2, 4}));
-      kept.insert(kept_tokens(config, {1, step}));
+      visible.insert(visible_tokens(config, {1, step}));
       peaks.insert(arena.peak_bytes());
     }
-    EXPECT_GT(kept.size(), 4u);
+    EXPECT_GT(visible.size(), 4u);
     EXPECT_EQ(peaks.size(), 1u);
   }
 }

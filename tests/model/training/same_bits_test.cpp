@@ -14,7 +14,7 @@
 namespace edt {
 namespace {
 
-using test::tiny_dit, test::tiny_edt, test::tiny_mdtv2;
+using test::tiny_dit, test::tiny_edt, test::tiny_lightning_dit, test::tiny_mdtv2;
 
 constexpr std::int64_t kBatch = 16, kMicroBatch = 2;
 
@@ -166,13 +166,14 @@ ModelConfig of_a_flow(ModelConfig model) {
 }
 
 std::string name_of_baseline(const testing::TestParamInfo<ModelConfig>& one) {
-  const std::string family(one.param.family());
-  return one.param.common().process.discrete() ? family : family + "_flow";
+  const std::string name = one.param.name(), kind = name.substr(name.find(' ') + 1);
+  return one.param.common().process.discrete() ? kind : kind + "_flow";
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
                          testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit()),
-                                         of_a_flow(tiny_edt()), of_a_flow(tiny_dit())),
+                                         of_a_flow(tiny_edt()), of_a_flow(tiny_dit()),
+                                         of_a_flow(tiny_lightning_dit())),
                          name_of_baseline);
 
 TEST(SameBitsGuard, TrainingMovesTheWeights) {
@@ -199,7 +200,7 @@ TEST(SameBitsBuckets, SizeDoesNotMatter) {
 // Rounded on the wire: outside the promise, close all the same.
 TEST(SameBitsBf16Wire, IsCloseButNotEqual) {
   const Trained rounded = train(
-      {.ranks = 2, .zero = {.stage = ZeroStage::kGradients, .gradient_wire = Wire::kBFloat16}});
+      {.ranks = 2, .zero = {.stage = ZeroStage::kGradients, .reduce_dtype = Wire::kBFloat16}});
   EXPECT_FALSE(rounded == one_rank());
   EXPECT_NEAR(rounded.losses.back(), one_rank().losses.back(), 1e-2 * one_rank().losses.back());
 }

@@ -1,4 +1,4 @@
-#include "launcher/run/generation.h"
+#include "launcher/run/fencing_token.h"
 
 #include <gmock/gmock-matchers.h>
 
@@ -18,13 +18,13 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(Generation, EachHolderTakesTheNextNumberAndFencesOffTheOneBefore) {
+TEST(FencingToken, EachHolderTakesTheNextNumberAndFencesOffTheOneBefore) {
   test::TempDir directory;
-  const auto first = Generation::take(directory / "generation");
+  const auto first = FencingToken::take(directory / "generation");
   EXPECT_EQ(first.number(), 1u);
   EXPECT_TRUE(first.is_current());
-  const auto second = Generation::take(directory / "generation");
-  const Generation rank_of_second(directory / "generation", second.number());
+  const auto second = FencingToken::take(directory / "generation");
+  const FencingToken rank_of_second(directory / "generation", second.number());
   EXPECT_FALSE(first.is_current());
   EXPECT_TRUE(rank_of_second.is_current());
   EXPECT_EQ(test::message_of<ReplacedError>([&] { first.check(); }),
@@ -33,13 +33,13 @@ TEST(Generation, EachHolderTakesTheNextNumberAndFencesOffTheOneBefore) {
   EXPECT_NO_THROW(second.check());
 }
 
-TEST(Generation, ADiskThatCannotBeReadIsNoSuccessor) {
-  const Generation gone("/nonexistent/generation", 3);
+TEST(FencingToken, ADiskThatCannotBeReadIsNoSuccessor) {
+  const FencingToken gone("/nonexistent/generation", 3);
   EXPECT_TRUE(gone.is_current());
 }
 
 // What an earlier start of a job still holds when a later one takes the directory.
-TEST(Generation, WritersOfARunDirectoryStop) {
+TEST(FencingToken, WritersOfARunDirectoryStop) {
   setenv("SLURM_JOB_ID", "77", 1);
   setenv("SLURM_RESTART_COUNT", "0", 1);
   test::TempDir directory;

@@ -1,4 +1,4 @@
-#include "launcher/bench/product_tuning.h"
+#include "launcher/bench/gemm_tuning.h"
 
 #include <functional>
 
@@ -9,13 +9,13 @@ namespace {
 
 // Of the last of `count` runs: in the first all are timed, and weights that are not there yet may
 // make other products.
-ProductCalls calls_of(const std::function<void()>& step, int count, const Backend& backend) {
-  ProductCalls before;
+GemmCalls calls_of(const std::function<void()>& step, int count, const Backend& backend) {
+  GemmCalls before;
   for (int i = 0; i < count; ++i) {
-    before = product_calls(backend);
+    before = gemm_calls(backend);
     step();
   }
-  ProductCalls calls = product_calls(backend);
+  GemmCalls calls = gemm_calls(backend);
   for (auto& [key, number] : calls) number -= before[key];
   std::erase_if(calls, [](const auto& entry) { return entry.second == 0; });
   return calls;
@@ -41,11 +41,11 @@ StepCalls run_tuned_steps(const TunedSteps& steps, Backend& backend, Communicato
   return calls;
 }
 
-ProductSeconds seconds_of(const ProductCalls& calls, const TunedProducts& tuned) {
-  ProductSeconds sum;
+GemmSeconds seconds_of(const GemmCalls& calls, const TunedGemms& tuned) {
+  GemmSeconds sum;
   for (const auto& [key, number] : calls) {
-    const auto found = tuned.products.find(key);
-    if (found == tuned.products.end()) continue;
+    const auto found = tuned.gemms.find(key);
+    if (found == tuned.gemms.end()) continue;
     sum.first += static_cast<double>(number) * found->second.first_seconds;
     sum.chosen += static_cast<double>(number) * found->second.seconds;
   }

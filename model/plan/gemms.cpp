@@ -1,4 +1,4 @@
-#include "model/plan/products.h"
+#include "model/plan/gemms.h"
 
 #include <algorithm>
 #include <cmath>
@@ -32,13 +32,13 @@ class ForwardPass {
   std::vector<MatmulForm> plain(std::int64_t images) {
     const Tape::NoGrad forward_only(tape_);
     model_->forward(tape_, inputs(images));
-    return products_of(recorder_.take());
+    return gemms_of(recorder_.take());
   }
 
   std::vector<MatmulForm> both(std::int64_t images) {
     const Tape::NoGrad forward_only(tape_);
     model_->forward_passes(tape_, inputs(2 * images), masks(images));
-    return products_of(recorder_.take());
+    return gemms_of(recorder_.take());
   }
 
  private:
@@ -60,9 +60,8 @@ class ForwardPass {
       masks.keep.push_back(tensor({2 * images, mask.tokens}));
     }
     if (const auto& spec = model_->dropping()) {
-      masks.kept = {tensor({images, spec->kept((spec->low + spec->high) / 2)}, DType::kInt32),
-                    tensor({images, spec->tokens}, DType::kInt32),
-                    std::lround(std::sqrt(static_cast<double>(spec->tokens)))};
+      masks.visible = {tensor({images, spec->visible((spec->low + spec->high) / 2)}, DType::kInt32),
+                       tensor({images, spec->tokens}, DType::kInt32), model_->patches()};
     }
     return masks;
   }
@@ -79,11 +78,11 @@ class ForwardPass {
 
 }  // namespace
 
-std::vector<MatmulForm> products_of(const Trace& trace) {
+std::vector<MatmulForm> gemms_of(const Trace& trace) {
   std::vector<MatmulForm> sum;
   for (const TraceEvent& event : trace.events) {
     if (event.type != TraceEvent::Type::kKernel) continue;
-    for (const MatmulForm& form : trace.kernels[event.index].products) {
+    for (const MatmulForm& form : trace.kernels[event.index].gemms) {
       const auto found =
           std::ranges::find_if(sum, [&](const MatmulForm& known) { return is_alike(known, form); });
       if (found == sum.end()) {
@@ -96,28 +95,28 @@ std::vector<MatmulForm> products_of(const Trace& trace) {
   return sum;
 }
 
-double total_macs(const std::vector<MatmulForm>& products) {
+double total_macs(const std::vector<MatmulForm>& gemms) {
   double sum = 0;
-  for (const MatmulForm& form : products) sum += form.flops() / 2;
+  for (const MatmulForm& form : gemms) sum += form.flops() / 2;
   return sum;
 }
 
-std::vector<MatmulForm> forward_products(const ModelConfig& model, std::int64_t images,
-                                         int tensor_ranks) {
+std::vector<MatmulForm> forward_gemms(const ModelConfig& model, std::int64_t images,
+                                      int tensor_ranks) {
   return ForwardPass(model, tensor_ranks).plain(images);
 }
 
-std::vector<MatmulForm> both_forward_products(const ModelConfig& model, std::int64_t images,
-                                              int tensor_ranks) {
+std::vector<MatmulForm> both_forward_gemms(const ModelConfig& model, std::int64_t images,
+                                           int tensor_ranks) {
   return ForwardPass(model, tensor_ranks).both(images);
 }
 
-std::vector<MatmulForm> training_products(PlannedStep step) {
+std::vector<MatmulForm> training_gemms(PlannedStep step) {
   step.model.fix_mask_ratio();
   step.engine.batch = step.engine.micro_batch;
   step.engine.recompute = Recompute::kNone;
   step.data_ranks = 1;
-  return products_of(dry_run(step).trace);
+  return gemms_of(dry_run(step).trace);
 }
 
 }  // namespace edt

@@ -1,5 +1,5 @@
 // The file of chosen algorithms: what is written is read, and what is malformed is named.
-#include "launcher/device/product_file.h"
+#include "launcher/device/gemm_file.h"
 #include "core/json/json_text.h"
 
 #include <gtest/gtest.h>
@@ -13,8 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-ProductKey weight_gradient() {
-  ProductKey key;
+GemmKey weight_gradient() {
+  GemmKey key;
   key.m = 2808;
   key.n = 936;
   key.k = 32768;
@@ -25,8 +25,8 @@ ProductKey weight_gradient() {
   return key;
 }
 
-ProductKey batch() {
-  ProductKey key;
+GemmKey batch() {
+  GemmKey key;
   key.m = 5;
   key.n = 7;
   key.k = 11;
@@ -41,53 +41,51 @@ ProductKey batch() {
   return key;
 }
 
-ProductFile example() {
-  ProductFile file{{"NVIDIA H100 80GB HBM3", "9.0", 130100}, {"products.json", {}}};
-  file.tuned.products[weight_gradient()] = {
+GemmFile example() {
+  GemmFile file{{"NVIDIA H100 80GB HBM3", "9.0", 130100}, {"products.json", {}}};
+  file.tuned.gemms[weight_gradient()] = {
       {1, 0xfedcba9876543210, 3, 0, 5, 6, 7, 0xffffffffffffffff}, 1.5e-3, 1.25e-3, 4, 16, 7};
-  file.tuned.products[batch()] = {{9}, 2e-6, 2e-6, 0, 1, 3};
+  file.tuned.gemms[batch()] = {{9}, 2e-6, 2e-6, 0, 1, 3};
   return file;
 }
 
-ProductFile parsed(const json& file) {
-  return parse_product_file(dump_json(file), "products.json");
-}
+GemmFile parsed(const json& file) { return parse_gemm_file(dump_json(file), "products.json"); }
 
-class ProductFiles : public testing::Test {
+class GemmFiles : public testing::Test {
  protected:
   json& first() { return file_["products"][0]; }
 
-  json file_ = parse_json(format_product_file(example()), "output");
+  json file_ = parse_json(format_gemm_file(example()), "output");
 };
 
-TEST_F(ProductFiles, KeepEveryField) {
-  const ProductFile expected = example();
-  const ProductFile read = parse_product_file(format_product_file(expected), "products.json");
+TEST_F(GemmFiles, KeepEveryField) {
+  const GemmFile expected = example();
+  const GemmFile read = parse_gemm_file(format_gemm_file(expected), "products.json");
   EXPECT_EQ(read.gpu, expected.gpu);
   EXPECT_EQ(read.tuned.source, "products.json");
-  EXPECT_EQ(read.tuned.products, expected.tuned.products);
+  EXPECT_EQ(read.tuned.gemms, expected.tuned.gemms);
 }
 
-TEST_F(ProductFiles, MayBeEmpty) {
-  const ProductFile none{{"GPU", "8.0", 1}, {"none.json", {}}};
-  EXPECT_TRUE(parse_product_file(format_product_file(none), "none.json").tuned.products.empty());
+TEST_F(GemmFiles, MayBeEmpty) {
+  const GemmFile none{{"GPU", "8.0", 1}, {"none.json", {}}};
+  EXPECT_TRUE(parse_gemm_file(format_gemm_file(none), "none.json").tuned.gemms.empty());
 }
 
-TEST_F(ProductFiles, HaveALineForEachProduct) {
-  const std::string text = format_product_file(example());
+TEST_F(GemmFiles, HaveALineForEachProduct) {
+  const std::string text = format_gemm_file(example());
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 6 + 2 + 2) << text;
 }
 
-TEST_F(ProductFiles, OfAnotherKindAreRefused) {
-  EXPECT_ERROR(parse_product_file("{", "p.json"), DataError, "p.json is no JSON");
-  EXPECT_ERROR(parse_product_file("", "p.json"), DataError, "p.json is no JSON");
-  EXPECT_ERROR(parse_product_file("[]", "p.json"), DataError, "p.json: [] is no object");
-  EXPECT_ERROR(parse_product_file("{}", "p.json"), DataError, "p.json: format is missing");
+TEST_F(GemmFiles, OfAnotherKindAreRefused) {
+  EXPECT_ERROR(parse_gemm_file("{", "p.json"), DataError, "p.json is no JSON");
+  EXPECT_ERROR(parse_gemm_file("", "p.json"), DataError, "p.json is no JSON");
+  EXPECT_ERROR(parse_gemm_file("[]", "p.json"), DataError, "p.json: [] is no object");
+  EXPECT_ERROR(parse_gemm_file("{}", "p.json"), DataError, "p.json: format is missing");
   file_["format"] = "edt products 2";
   EXPECT_ERROR(parsed(file_), DataError, "'edt products 2'", "'edt products 1'");
 }
 
-TEST_F(ProductFiles, WrongHeadsAreNamed) {
+TEST_F(GemmFiles, WrongHeadsAreNamed) {
   json other = file_;
   other["gpu"] = 3;
   EXPECT_ERROR(parsed(other), DataError, "products.json: gpu is 3, must be a text");
@@ -103,7 +101,7 @@ TEST_F(ProductFiles, WrongHeadsAreNamed) {
 }
 
 // Each member of a product gone, and each with a value of another type.
-TEST_F(ProductFiles, EveryMemberIsNeededWithItsType) {
+TEST_F(GemmFiles, EveryMemberIsNeededWithItsType) {
   const json intact = first();
   for (const auto& [name, value] : intact.items()) {
     first() = intact;
@@ -125,7 +123,7 @@ TEST_F(ProductFiles, EveryMemberIsNeededWithItsType) {
   }
 }
 
-TEST_F(ProductFiles, NumbersOutOfRangeAreNamed) {
+TEST_F(GemmFiles, NumbersOutOfRangeAreNamed) {
   const json intact = first();
   const auto with = [&](const char* name, const json& value) {
     first() = intact;
@@ -145,7 +143,7 @@ TEST_F(ProductFiles, NumbersOutOfRangeAreNamed) {
   EXPECT_ERROR(parsed(file_), DataError, "y is 12, must be a power of two");
 }
 
-TEST_F(ProductFiles, AlgorithmsHaveAllTheirDigits) {
+TEST_F(GemmFiles, AlgorithmsHaveAllTheirDigits) {
   const std::string digits = first()["algorithm"];
   ASSERT_EQ(digits.size(), 128);
   first()["algorithm"] = digits.substr(1);
@@ -161,14 +159,14 @@ TEST_F(ProductFiles, AlgorithmsHaveAllTheirDigits) {
   }
 }
 
-TEST_F(ProductFiles, AProductComesOnce) {
+TEST_F(GemmFiles, AProductComesOnce) {
   file_["products"].push_back(first());
   EXPECT_ERROR(parsed(file_), DataError,
                "products.json: product 3 (3 of 5 x 7T x 11 tf32, none) is product 1 again");
 }
 
-TEST_F(ProductFiles, BelongToOneTypeOfGpu) {
-  const ProductFile file = example();
+TEST_F(GemmFiles, BelongToOneTypeOfGpu) {
+  const GemmFile file = example();
   require_gpu(file, file.gpu);
   GpuType other = file.gpu;
   other.name = "NVIDIA H200";
@@ -182,13 +180,13 @@ TEST_F(ProductFiles, BelongToOneTypeOfGpu) {
   EXPECT_ERROR(require_gpu(file, other), DataError, "cuBLASLt 130100, here is 130200");
 }
 
-TEST_F(ProductFiles, ThatAreNotThereAreNamed) {
-  EXPECT_ERROR(read_product_file("/none/products.json"), UsageError, "/none/products.json");
-  EXPECT_ERROR(read_product_file("/"), UsageError, "/: there is no such file");
+TEST_F(GemmFiles, ThatAreNotThereAreNamed) {
+  EXPECT_ERROR(read_gemm_file("/none/products.json"), UsageError, "/none/products.json");
+  EXPECT_ERROR(read_gemm_file("/"), UsageError, "/: there is no such file");
 }
 
-TEST(ProductText, NamesWhatDiffers) {
-  EXPECT_EQ(text_of_product(weight_gradient()), "2808T x 936 x 32768 bf16 to float32, row-sums");
+TEST(GemmText, NamesWhatDiffers) {
+  EXPECT_EQ(text_of_gemm(weight_gradient()), "2808T x 936 x 32768 bf16 to float32, row-sums");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Lanes of a GPU and the events that order them, and the operations that ZeRO asks of a device.
+// Streams of a GPU and the events that order them, and the operations that ZeRO asks of a device.
 #include <gtest/gtest.h>
 
 #include "core/random/stream.h"
@@ -8,10 +8,10 @@
 namespace edt {
 namespace {
 
-constexpr std::int64_t kLaneSize = 1021;
+constexpr std::int64_t kValues = 1021;
 
-Tensor floats(const Block& block) { return {block.data(), {kLaneSize}, DType::kFloat32}; }
-Block block_of(Device& device) { return {device.memory(), kLaneSize * sizeof(float)}; }
+Tensor floats(const Block& block) { return {block.data(), {kValues}, DType::kFloat32}; }
+Block block_of(Device& device) { return {device.memory(), kValues * sizeof(float)}; }
 
 std::vector<float> values_of(Device& device, const Tensor& tensor) {
   std::vector<float> host(static_cast<std::size_t>(tensor.elements()));
@@ -19,19 +19,19 @@ std::vector<float> values_of(Device& device, const Tensor& tensor) {
   return host;
 }
 
-TEST(OpsLanes, ALaneWaitsForTheEventsItIsGiven) {
+TEST(OpsStreams, AStreamWaitsForTheEventsItIsGiven) {
   EDT_NEEDS_GPU();
   const auto device = make_cuda_backend();
-  const auto lane = device->lane();
-  ASSERT_NE(lane, nullptr);
+  const auto stream = device->new_stream();
+  ASSERT_NE(stream, nullptr);
   const Block a = block_of(*device), b = block_of(*device);
   device->fill(floats(a), 2);
-  lane->wait(device->record());
-  lane->copy(floats(a), floats(b));
-  device->wait(lane->record());
+  stream->wait(device->record());
+  stream->copy(floats(a), floats(b));
+  device->wait(stream->record());
   device->add_into(floats(a), floats(b));
   device->fill(floats(a), 0);
-  EXPECT_EQ(values_of(*device, floats(b)), std::vector<float>(kLaneSize, 4));
+  EXPECT_EQ(values_of(*device, floats(b)), std::vector<float>(kValues, 4));
 }
 
 TEST(OpsMemory, WhatIsTakenIsNotFree) {
@@ -46,23 +46,23 @@ TEST(OpsMemory, WhatIsTakenIsNotFree) {
 }
 
 // An event belongs to the moment it was recorded, however often its like is recorded later.
-TEST(OpsLanes, EventsAreReusedOnlyWhenNobodyHoldsThem) {
+TEST(OpsStreams, EventsAreReusedOnlyWhenNobodyHoldsThem) {
   EDT_NEEDS_GPU();
   const auto device = make_cuda_backend();
-  const auto lane = device->lane();
+  const auto stream = device->new_stream();
   const Block a = block_of(*device);
   for (int i = 0; i < 20; ++i) {
     device->fill(floats(a), i);
     const Event filled = device->record();
     device->record();
-    lane->wait(filled);
-    lane->add_into(floats(a), floats(a));
-    device->wait(lane->record());
-    EXPECT_EQ(values_of(*device, floats(a)), std::vector<float>(kLaneSize, 2.f * float(i)));
+    stream->wait(filled);
+    stream->add_into(floats(a), floats(a));
+    device->wait(stream->record());
+    EXPECT_EQ(values_of(*device, floats(a)), std::vector<float>(kValues, 2.f * float(i)));
   }
 }
 
-TEST(OpsLanes, FoldHasTheBitsOfTheHost) {
+TEST(OpsStreams, FoldHasTheBitsOfTheHost) {
   EDT_NEEDS_GPU();
   const auto device = make_cuda_backend();
   const auto host = make_reference_backend();

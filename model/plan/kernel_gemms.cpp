@@ -1,4 +1,4 @@
-#include "model/plan/kernel_products.h"
+#include "model/plan/kernel_gemms.h"
 
 namespace edt {
 namespace {
@@ -24,37 +24,37 @@ struct Heads {
 
 }  // namespace
 
-MatmulForm forward_product(const Tensor& x, const Tensor& weight) {
+MatmulForm forward_gemm(const Tensor& x, const Tensor& weight) {
   return {.m = x.shape.rows(), .n = weight.shape[0], .k = inputs_of(weight), .transposed_b = true};
 }
 
-MatmulForm input_gradient_product(const Tensor& dy, const Tensor& weight) {
+MatmulForm input_gradient_gemm(const Tensor& dy, const Tensor& weight) {
   return {.m = dy.shape.rows(), .n = inputs_of(weight), .k = weight.shape[0]};
 }
 
-MatmulForm weight_gradient_product(const Tensor& dy, const Tensor& weight) {
+MatmulForm weight_gradient_gemm(const Tensor& dy, const Tensor& weight) {
   return {.m = weight.shape[0], .n = inputs_of(weight), .k = dy.shape.rows(), .transposed_a = true};
 }
 
-KernelProducts attention_forward_products(const Tensor& qkv) {
+KernelGemms attention_forward_gemms(const Tensor& qkv) {
   const Heads heads(qkv);
   return {{heads.scores(), heads.values()}, {}};
 }
 
 // dv = p^T do, dp = do v^T, dq = ds k, dk = ds^T q
-KernelProducts attention_backward_products(const Tensor& qkv) {
+KernelGemms attention_backward_gemms(const Tensor& qkv) {
   const Heads heads(qkv);
   return {{heads.values(true), heads.scores(), heads.values(), heads.values(true)},
           {heads.scores()}};
 }
 
-KernelProducts mlp_forward_products(const Tensor& x, const MlpWeights& weights) {
-  return {{forward_product(x, weights.fc1), forward_product(x, weights.fc2)}, {}};
+KernelGemms mlp_forward_gemms(const Tensor& x, const MlpWeights& weights) {
+  return {{forward_gemm(x, weights.fc1), forward_gemm(x, weights.fc2)}, {}};
 }
 
-KernelProducts mlp_backward_products(const Tensor& dy, const Tensor& x, const MlpWeights& weights) {
-  return {{input_gradient_product(dy, weights.fc2), weight_gradient_product(dy, weights.fc2),
-           input_gradient_product(x, weights.fc1), weight_gradient_product(x, weights.fc1)},
+KernelGemms mlp_backward_gemms(const Tensor& dy, const Tensor& x, const MlpWeights& weights) {
+  return {{input_gradient_gemm(dy, weights.fc2), weight_gradient_gemm(dy, weights.fc2),
+           input_gradient_gemm(x, weights.fc1), weight_gradient_gemm(x, weights.fc1)},
           {}};
 }
 

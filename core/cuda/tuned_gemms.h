@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include "core/cuda/product.h"
+#include "core/cuda/gemm.h"
 
 namespace edt {
 
@@ -20,26 +20,26 @@ struct GpuType {
   bool operator==(const GpuType&) const = default;
 };
 
-struct TunedProduct {
+struct TunedGemm {
   std::array<std::uint64_t, 8> algorithm{};  // cublasLtMatmulAlgo_t
   double first_seconds = 0, seconds = 0;     // of the library's first suggestion, of this one
   int place = 0;                             // among the suggestions, 0: the first
   int candidates = 0, rounds = 0;            // timed
 
-  bool operator==(const TunedProduct&) const = default;
+  bool operator==(const TunedGemm&) const = default;
 };
 
-struct TunedProducts {
+struct TunedGemms {
   std::string source;  // for errors
-  std::map<ProductKey, TunedProduct> products;
+  std::map<GemmKey, TunedGemm> gemms;
 };
 
 // How a backend times products, and what it finds. Meant for one that is thrown away.
-struct ProductTuning {
+struct GemmTuning {
   int candidates = 16;   // suggestions that the library is asked for
   int rounds = 7;        // in each of which all take turns; medians count
   double margin = 0.02;  // the first is kept unless another is faster by more: what noise may be
-  std::map<ProductKey, TunedProduct> found;
+  std::map<GemmKey, TunedGemm> found;
 };
 
 }  // namespace edt

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "core/json/json_text.h"
-#include "launcher/train/checkpoint_room.h"
+#include "launcher/train/disk_preflight.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
@@ -21,33 +21,33 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-TEST(CheckpointRoom, SaysHowManyFit) {
-  CheckpointRoom room{.directory = "run/checkpoints",
-                      .each = 1 << 20,
-                      .free = 3 << 20,
-                      .retention = {.newest = 2},
-                      .saves = {10, 20, 30, 40}};
-  EXPECT_EQ(room.fitting(), 4u);
-  EXPECT_EQ(room.needed(), 3 << 20);
-  EXPECT_EQ(room.shortage(), "");
-  room.retention = {.newest = 2, .every = 10};
-  EXPECT_EQ(room.fitting(), 3u);
-  EXPECT_EQ(room.shortage(),
+TEST(DiskPreflight, SaysHowManyFit) {
+  DiskPreflight preflight{.directory = "run/checkpoints",
+                          .each = 1 << 20,
+                          .free = 3 << 20,
+                          .retention = {.newest = 2},
+                          .saves = {10, 20, 30, 40}};
+  EXPECT_EQ(preflight.fitting(), 4u);
+  EXPECT_EQ(preflight.needed(), 3 << 20);
+  EXPECT_EQ(preflight.shortage(), "");
+  preflight.retention = {.newest = 2, .every = 10};
+  EXPECT_EQ(preflight.fitting(), 3u);
+  EXPECT_EQ(preflight.shortage(),
             "run/checkpoints: 3 of the next 4 checkpoints fit; with what is kept (the newest 2, "
             "every 10 steps) they need 4.00 MiB at 1.00 MiB each, 3.00 MiB are free");
 }
 
-TEST(CheckpointRoom, WhenARunSaves) {
+TEST(DiskPreflight, WhenARunSaves) {
   EXPECT_THAT(coming_saves(0, 10, 25, 9), ElementsAre(10, 20, 25));
   EXPECT_THAT(coming_saves(20, 10, 100, 2), ElementsAre(30, 40));
   EXPECT_THAT(coming_saves(7, 0, 25, 9), ElementsAre(25));
   EXPECT_TRUE(coming_saves(25, 10, 25, 9).empty());
 }
 
-class RunRoom : public testing::Test {
+class RunPreflight : public testing::Test {
  protected:
-  RunRoom() { write_tiny_data(directory_ / "set"); }
-  ~RunRoom() override {
+  RunPreflight() { write_tiny_data(directory_ / "set"); }
+  ~RunPreflight() override {
     if (mounted_) umount2((directory_ / "disk").c_str(), MNT_DETACH);
   }
   TrainConfig config(const std::string& name) const {
@@ -84,7 +84,7 @@ class RunRoom : public testing::Test {
   bool mounted_ = false;
 };
 
-TEST_F(RunRoom, AFreshRunWithoutSpaceIsRefused) {
+TEST_F(RunPreflight, AFreshRunWithoutSpaceIsRefused) {
   if (!mount_disk(2 * checkpoint_bytes())) GTEST_SKIP() << "cannot mount: " << std::strerror(errno);
   const std::string refused = message_of<UsageError>([&] { run(config("disk/run")); });
   EXPECT_THAT(refused, HasSubstr("[disk]"));
@@ -96,7 +96,7 @@ TEST_F(RunRoom, AFreshRunWithoutSpaceIsRefused) {
 
 // What fills the disk later fails the checkpoint before it is begun; training goes on, and a
 // checkpoint with space again is written.
-TEST_F(RunRoom, ARunThatGoesOnIsWarned) {
+TEST_F(RunPreflight, ARunThatGoesOnIsWarned) {
   const std::uint64_t each = checkpoint_bytes();
   if (!mount_disk(12 * each)) GTEST_SKIP() << "cannot mount: " << std::strerror(errno);
   TrainConfig config = this->config("disk/run");
@@ -121,7 +121,7 @@ TEST_F(RunRoom, ARunThatGoesOnIsWarned) {
 }
 
 // Interrupted or not: the newest two, every fourth, and the five of the lowest smoothed loss.
-TEST_F(RunRoom, ARunThatGoesOnKeepsTheSame) {
+TEST_F(RunPreflight, ARunThatGoesOnKeepsTheSame) {
   const auto keeping = [&](const std::string& name) {
     TrainConfig config = this->config(name);
     config.run.keep_checkpoints = 2;

@@ -9,23 +9,21 @@
 namespace edt {
 
 // All that the trace does, each form once with its count.
-std::vector<MatmulForm> products_of(const Trace& trace);
+std::vector<MatmulForm> gemms_of(const Trace& trace);
 
 // Multiply-accumulates, and FLOPs: two for each.
-double total_macs(const std::vector<MatmulForm>& products);
-inline double total_flops(const std::vector<MatmulForm>& products) {
-  return 2 * total_macs(products);
-}
+double total_macs(const std::vector<MatmulForm>& gemms);
+inline double total_flops(const std::vector<MatmulForm>& gemms) { return 2 * total_macs(gemms); }
 
 // A forward pass of `images` images on one of `tensor_ranks`, as a sampler runs it.
-std::vector<MatmulForm> forward_products(const ModelConfig& model, std::int64_t images,
-                                         int tensor_ranks = 1);
+std::vector<MatmulForm> forward_gemms(const ModelConfig& model, std::int64_t images,
+                                      int tensor_ranks = 1);
 // Both forward passes of a training step at once; tokens are dropped at the mean of the ratios.
-std::vector<MatmulForm> both_forward_products(const ModelConfig& model, std::int64_t images,
-                                              int tensor_ranks = 1);
+std::vector<MatmulForm> both_forward_gemms(const ModelConfig& model, std::int64_t images,
+                                           int tensor_ranks = 1);
 
 // Forward and backward of one micro-batch of a step, tokens dropped at the mean of the ratios; what
 // recompute runs a second time is not counted.
-std::vector<MatmulForm> training_products(PlannedStep step);
+std::vector<MatmulForm> training_gemms(PlannedStep step);
 
 }  // namespace edt

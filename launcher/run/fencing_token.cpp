@@ -1,4 +1,4 @@
-#include "launcher/run/generation.h"
+#include "launcher/run/fencing_token.h"
 
 #include <charconv>
 #include <fstream>
@@ -21,11 +21,11 @@ std::uint64_t stored_number(const std::filesystem::path& file) {
 
 }  // namespace
 
-Generation::Generation(std::filesystem::path file, std::uint64_t number)
+FencingToken::FencingToken(std::filesystem::path file, std::uint64_t number)
     : file_(std::move(file)), number_(number) {}
 
-Generation Generation::take(std::filesystem::path file,
-                            const std::function<std::uint64_t()>& known) {
+FencingToken FencingToken::take(std::filesystem::path file,
+                                const std::function<std::uint64_t()>& known) {
   std::uint64_t last = stored_number(file);
   if (const std::uint64_t other = known(); other > last) {
     log::warning("[run] {} says {}, the metrics have generation {}: counting on from there",
@@ -37,9 +37,9 @@ Generation Generation::take(std::filesystem::path file,
   return {std::move(file), number};
 }
 
-bool Generation::is_current() const { return stored_number(file_) <= number_; }
+bool FencingToken::is_current() const { return stored_number(file_) <= number_; }
 
-void Generation::check() const {
+void FencingToken::check() const {
   const std::uint64_t stored = stored_number(file_);
   if (stored <= number_) return;
   fail<ReplacedError>("run", "{} belongs to generation {} now, this is generation {}: stopping",

@@ -1,4 +1,4 @@
-#include "core/cuda/product_timing.h"
+#include "core/cuda/gemm_timing.h"
 
 #include <algorithm>
 #include <bit>
@@ -19,7 +19,7 @@ constexpr int kMostLaunches = 100;
 // What is added to must stay what it is: multiplied a hundred times over, the gradients of a deep
 // model would overflow, and a GPU is faster on NaN, whose bits do not change. The scale is an
 // operand like others; at 0 the library would not read a and b.
-float scale_of(const Product& p) { return p.accumulate ? 1e-30f : 1.f; }
+float scale_of(const Gemm& p) { return p.accumulate ? 1e-30f : 1.f; }
 
 struct Candidate {
   cublasLtMatmulAlgo_t algorithm;
@@ -32,8 +32,8 @@ struct Candidate {
 
 class Contest {
  public:
-  Contest(cudaStream_t stream, const ProductPlan& plan, const Product& product, void* workspace)
-      : stream_(stream), plan_(plan), product_(product), workspace_(workspace) {}
+  Contest(cudaStream_t stream, const GemmPlan& plan, const Gemm& gemm, void* workspace)
+      : stream_(stream), plan_(plan), gemm_(gemm), workspace_(workspace) {}
 
   // The first launch of a kernel loads it, and tells whether it runs at all.
   std::vector<Candidate> admitted(int count) const {
@@ -62,7 +62,7 @@ class Contest {
 
  private:
   cublasStatus_t launch(const cublasLtMatmulAlgo_t& algorithm) const {
-    return plan_.launch(product_, algorithm, scale_of(product_), workspace_);
+    return plan_.launch(gemm_, algorithm, scale_of(gemm_), workspace_);
   }
   void stretch(const Candidate& one, int launches) const {
     one.begin.record(stream_);
@@ -74,17 +74,17 @@ class Contest {
   }
 
   cudaStream_t stream_;
-  const ProductPlan& plan_;
-  const Product& product_;
+  const GemmPlan& plan_;
+  const Gemm& gemm_;
   void* workspace_;
 };
 
 }  // namespace
 
-std::optional<TunedProduct> fastest_algorithm(cudaStream_t stream, const ProductPlan& plan,
-                                              const Product& product, void* workspace,
-                                              const ProductTuning& tuning) {
-  const Contest contest(stream, plan, product, workspace);
+std::optional<TunedGemm> fastest_algorithm(cudaStream_t stream, const GemmPlan& plan,
+                                           const Gemm& gemm, void* workspace,
+                                           const GemmTuning& tuning) {
+  const Contest contest(stream, plan, gemm, workspace);
   std::vector<Candidate> candidates = contest.admitted(tuning.candidates);
   if (candidates.empty()) return std::nullopt;
   const int launches = contest.launches(candidates[0]);
@@ -92,12 +92,12 @@ std::optional<TunedProduct> fastest_algorithm(cudaStream_t stream, const Product
   const Candidate& first = candidates[0];
   const Candidate* best = &*std::ranges::min_element(candidates, {}, &Candidate::usual_seconds);
   if (best->usual_seconds() >= (1 - tuning.margin) * first.usual_seconds()) best = &first;
-  return TunedProduct{.algorithm = std::bit_cast<std::array<std::uint64_t, 8>>(best->algorithm),
-                      .first_seconds = first.usual_seconds(),
-                      .seconds = best->usual_seconds(),
-                      .place = best->place,
-                      .candidates = static_cast<int>(candidates.size()),
-                      .rounds = tuning.rounds};
+  return TunedGemm{.algorithm = std::bit_cast<std::array<std::uint64_t, 8>>(best->algorithm),
+                   .first_seconds = first.usual_seconds(),
+                   .seconds = best->usual_seconds(),
+                   .place = best->place,
+                   .candidates = static_cast<int>(candidates.size()),
+                   .rounds = tuning.rounds};
 }
 
 }  // namespace edt

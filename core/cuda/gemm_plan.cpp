@@ -1,6 +1,6 @@
 // cuBLASLt counts columns first. Row-major y = a b is its y^T = b^T a^T, so that its A is b, its B
 // is a, and a matrix that is not transposed here is not transposed there.
-#include "core/cuda/product_plan.h"
+#include "core/cuda/gemm_plan.h"
 
 #include <fmt/format.h>
 
@@ -70,7 +70,7 @@ Layout layout_of(DType dtype, std::int64_t rows, std::int64_t columns, std::int6
   return owned;
 }
 
-Description describe(const Product& p, bool tf32) {
+Description describe(const Gemm& p, bool tf32) {
   cublasLtMatmulDesc_t created = nullptr;
   check_cublas(cublasLtMatmulDescCreate(
                    &created, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F),
@@ -94,7 +94,7 @@ Description describe(const Product& p, bool tf32) {
   return description;
 }
 
-Preference preference_of(const ProductKey& key) {
+Preference preference_of(const GemmKey& key) {
   cublasLtMatmulPreference_t created = nullptr;
   check_cublas(cublasLtMatmulPreferenceCreate(&created), "describing a product");
   Preference preference(created);
@@ -116,13 +116,13 @@ bool is_refusal(cublasStatus_t status) {
   return status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE;
 }
 
-std::string text_of(const ProductKey& key) {
+std::string text_of(const GemmKey& key) {
   return fmt::format("product {}[{}, {}] x [{}, {}] of {}",
                      key.batch.count > 1 ? fmt::format("{} x ", key.batch.count) : "", key.m, key.k,
                      key.k, key.n, name_of(key.in));
 }
 
-ProductPlan::ProductPlan(const CudaContext& context, const Product& p, bool tf32)
+GemmPlan::GemmPlan(const CudaContext& context, const Gemm& p, bool tf32)
     : key(p, tf32), context_(context), description_(describe(p, key.tf32)) {
   // The addresses of bias and aux tell their alignment to the library, which does not follow them
   // before the launch. All are given the same one, so that the algorithm depends on the key alone.
@@ -136,12 +136,12 @@ ProductPlan::ProductPlan(const CudaContext& context, const Product& p, bool tf32
   y_ = layout_of(p.out, p.m, p.n, p.y_stride, count, p.batch.y);
 }
 
-void ProductPlan::point_to(void* bias, void* aux) const {
+void GemmPlan::point_to(void* bias, void* aux) const {
   if (bias != nullptr) set(description_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
   if (aux != nullptr) set(description_, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, aux);
 }
 
-std::vector<cublasLtMatmulAlgo_t> ProductPlan::suggestions(int count) const {
+std::vector<cublasLtMatmulAlgo_t> GemmPlan::suggestions(int count) const {
   std::vector<cublasLtMatmulHeuristicResult_t> results(static_cast<std::size_t>(count));
   int found = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
@@ -157,7 +157,7 @@ std::vector<cublasLtMatmulAlgo_t> ProductPlan::suggestions(int count) const {
   return algorithms;
 }
 
-bool ProductPlan::allows(const cublasLtMatmulAlgo_t& candidate) const {
+bool GemmPlan::allows(const cublasLtMatmulAlgo_t& candidate) const {
   cublasLtMatmulHeuristicResult_t result{};
   const cublasStatus_t status =
       cublasLtMatmulAlgoCheck(context_.cublas(), description_.get(), b_.get(), a_.get(), y_.get(),
@@ -167,8 +167,8 @@ bool ProductPlan::allows(const cublasLtMatmulAlgo_t& candidate) const {
   return result.workspaceSize <= kWorkspaceBytes;
 }
 
-cublasStatus_t ProductPlan::launch(const Product& p, const cublasLtMatmulAlgo_t& by, float scale,
-                                   void* workspace) const {
+cublasStatus_t GemmPlan::launch(const Gemm& p, const cublasLtMatmulAlgo_t& by, float scale,
+                                void* workspace) const {
   const cudaStream_t stream = context_.stream();
   point_to(p.bias, p.aux);
   const float keep = p.accumulate ? 1 : 0;

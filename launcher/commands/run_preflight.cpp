@@ -1,4 +1,4 @@
-#include "launcher/commands/run_room.h"
+#include "launcher/commands/run_preflight.h"
 
 #include "core/optim/grad_norm.h"
 #include "core/reference/reference_backend.h"
@@ -58,19 +58,19 @@ std::uint64_t checkpoint_bytes(const TrainConfig& config) {
 
 }  // namespace
 
-std::optional<CheckpointRoom> room_of_run(const fs::path& run) {
+std::optional<DiskPreflight> preflight_of_run(const fs::path& run) {
   const auto config = configuration_of(run);
   if (!config) return std::nullopt;
   const CheckpointStore store(run / "checkpoints");
-  CheckpointRoom room{
+  DiskPreflight preflight{
       .directory = run, .each = checkpoint_bytes(*config), .retention = retention_of(config->run)};
-  if (fs::is_directory(store.directory())) room.directory = store.directory();
-  room.free = free_bytes(room.directory);
-  room.present = store.ranked(room.retention);
-  const std::int64_t step = room.present.empty() ? 0 : room.present.front().step;
-  room.saves = coming_saves(step, config->run.checkpoint_every, config->train.steps,
-                            saves_until_full(room.retention));
-  return room;
+  if (fs::is_directory(store.directory())) preflight.directory = store.directory();
+  preflight.free = free_bytes(preflight.directory);
+  preflight.present = store.ranked(preflight.retention);
+  const std::int64_t step = preflight.present.empty() ? 0 : preflight.present.front().step;
+  preflight.saves = coming_saves(step, config->run.checkpoint_every, config->train.steps,
+                                 saves_until_full(preflight.retention));
+  return preflight;
 }
 
 }  // namespace edt

@@ -45,9 +45,9 @@ void write_data(const std::filesystem::path& directory, const std::set<std::uint
   writer.finish();
 }
 
-class GoBack : public testing::Test {
+class RollBack : public testing::Test {
  protected:
-  GoBack() {
+  RollBack() {
     if (world_.is_root()) {
       directory_ = std::make_unique<test::TempDir>();
       write_data(*directory_ / "clean", {});
@@ -62,7 +62,7 @@ class GoBack : public testing::Test {
     }
     root_ = world_.broadcast(directory_ ? directory_->path().string() : "", 0, "test directory");
   }
-  ~GoBack() override { world_.barrier("end of the test"); }
+  ~RollBack() override { world_.barrier("end of the test"); }
 
   TrainConfig config(const std::string& run) const {
     TrainConfig config = test::tiny_config(root_ / "data", root_ / run);
@@ -72,7 +72,7 @@ class GoBack : public testing::Test {
     config.optimizer.rate = {.kind = ScheduleKind::kConstant, .initial = 0.01};
     config.train.spike_threshold = 10;
     config.train.spike_window = 20;
-    config.train.on_spike = OnSpike::kGoBack;
+    config.train.on_spike = OnSpike::kRollBack;
     config.run.checkpoint_every = kEvery;
     return config;
   }
@@ -118,7 +118,7 @@ class GoBack : public testing::Test {
   std::filesystem::path root_;
 };
 
-TEST_F(GoBack, SkipsTheBatchesAndCarriesOnToTheEnd) {
+TEST_F(RollBack, SkipsTheBatchesAndCarriesOnToTheEnd) {
   run_alone(config("alone"));
   TrainConfig parts = config("parts");
   for (const std::int64_t steps : {kPoisoned + 2, kSteps}) {
@@ -135,7 +135,7 @@ TEST_F(GoBack, SkipsTheBatchesAndCarriesOnToTheEnd) {
 }
 
 // The same data without the detector: what it is there for.
-TEST_F(GoBack, WithoutItTheSpikeIsTrainedOn) {
+TEST_F(RollBack, WithoutItTheSpikeIsTrainedOn) {
   TrainConfig careless = config("careless");
   careless.train.spike_threshold = 0;
   run_alone(careless);

@@ -10,7 +10,7 @@
 
 namespace edt {
 
-struct CheckpointRoom {
+struct DiskPreflight {
   std::filesystem::path directory;
   std::uint64_t each = 0, free = 0;  // bytes
   Retention retention;

@@ -13,18 +13,18 @@ struct TunedSteps {
 };
 
 // How often one step asks for each product.
-using ProductCalls = std::map<ProductKey, std::int64_t>;
+using GemmCalls = std::map<GemmKey, std::int64_t>;
 struct StepCalls {
-  ProductCalls training, sampling;
+  GemmCalls training, sampling;
 };
 
 // On one rank, without CUDA graphs. What the steps compute means nothing: algorithms change within.
 StepCalls run_tuned_steps(const TunedSteps& steps, Backend& backend, Communicator& rank);
 
 // Of the products of one step, each alone.
-struct ProductSeconds {
+struct GemmSeconds {
   double first = 0, chosen = 0;  // by the library's first suggestions, by what was chosen
 };
-ProductSeconds seconds_of(const ProductCalls& calls, const TunedProducts& tuned);
+GemmSeconds seconds_of(const GemmCalls& calls, const TunedGemms& tuned);
 
 }  // namespace edt

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/cuda/context.h"
-#include "core/cuda/product.h"
+#include "core/cuda/gemm.h"
 
 namespace edt {
 
@@ -28,19 +28,19 @@ struct DestroyDescriptor {
 template <class Handle>
 using Descriptor = std::unique_ptr<std::remove_pointer_t<Handle>, DestroyDescriptor>;
 
-class ProductPlan {
+class GemmPlan {
  public:
-  ProductPlan(const CudaContext& context, const Product& product, bool tf32);
+  GemmPlan(const CudaContext& context, const Gemm& gemm, bool tf32);
 
   // The library's first `count` suggestions, or less, best first; none: it cannot do the product.
   std::vector<cublasLtMatmulAlgo_t> suggestions(int count) const;
   // Whether the library can do the product by this algorithm in the workspace that there is.
   bool allows(const cublasLtMatmulAlgo_t& algorithm) const;
   // Asks for y = scale a b (+ y).
-  cublasStatus_t launch(const Product& product, const cublasLtMatmulAlgo_t& algorithm, float scale,
+  cublasStatus_t launch(const Gemm& gemm, const cublasLtMatmulAlgo_t& algorithm, float scale,
                         void* workspace) const;
 
-  const ProductKey key;
+  const GemmKey key;
   cublasLtMatmulAlgo_t algorithm{};  // what runs take
   bool may_be_refused = false;       // when it is to run: there is another way
   std::int64_t calls = 0;
@@ -56,6 +56,6 @@ class ProductPlan {
 // The library does not do this: nothing is broken.
 bool is_refusal(cublasStatus_t status);
 
-std::string text_of(const ProductKey& key);
+std::string text_of(const GemmKey& key);
 
 }  // namespace edt

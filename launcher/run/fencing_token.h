@@ -17,14 +17,14 @@ class ReplacedError : public Error {
   using Error::Error;
 };
 
-class Generation {
+class FencingToken {
  public:
   // Of a rank that was told the number.
-  Generation(std::filesystem::path file, std::uint64_t number);
+  FencingToken(std::filesystem::path file, std::uint64_t number);
   // Takes the next number. The caller holds the lock of the run directory. Where the file is lost,
   // empty or damaged, or older than that, the numbers go on from `known()`, the last one that is
   // known otherwise: what is left of earlier starts must not take itself for the present one.
-  static Generation take(
+  static FencingToken take(
       std::filesystem::path file,
       const std::function<std::uint64_t()>& known = [] { return std::uint64_t{0}; });
 

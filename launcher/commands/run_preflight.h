@@ -4,12 +4,12 @@
 #include <filesystem>
 #include <optional>
 
-#include "launcher/train/checkpoint_room.h"
+#include "launcher/train/disk_preflight.h"
 
 namespace edt {
 
 // Of the run directory `run`, which has config.ini, or train.ini of edt slurm, or nothing else that
 // this could be asked of. As many saves as there are until old ones go.
-std::optional<CheckpointRoom> room_of_run(const std::filesystem::path& run);
+std::optional<DiskPreflight> preflight_of_run(const std::filesystem::path& run);
 
 }  // namespace edt

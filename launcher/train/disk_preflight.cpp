@@ -1,4 +1,4 @@
-#include "launcher/train/checkpoint_room.h"
+#include "launcher/train/disk_preflight.h"
 
 #include <fmt/format.h>
 
@@ -18,7 +18,7 @@ std::string kept_text(const Retention& retention) {
 
 }  // namespace
 
-std::size_t CheckpointRoom::fitting() const {
+std::size_t DiskPreflight::fitting() const {
   const auto added = added_during(retention, present, saves);
   const auto room = each > 0 ? free / each : saves.size();
   return static_cast<std::size_t>(
@@ -27,13 +27,13 @@ std::size_t CheckpointRoom::fitting() const {
       added.begin());
 }
 
-double CheckpointRoom::needed() const {
+double DiskPreflight::needed() const {
   const auto added = added_during(retention, present, saves);
   const std::int64_t most = added.empty() ? 0 : *std::ranges::max_element(added);
   return static_cast<double>(most) * static_cast<double>(each);
 }
 
-std::string CheckpointRoom::shortage() const {
+std::string DiskPreflight::shortage() const {
   const std::size_t fit = fitting();
   if (fit == saves.size()) return {};
   return fmt::format(

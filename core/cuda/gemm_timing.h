@@ -3,16 +3,16 @@
 
 #include <optional>
 
-#include "core/cuda/product_plan.h"
-#include "core/cuda/tuned_products.h"
+#include "core/cuda/gemm_plan.h"
+#include "core/cuda/tuned_gemms.h"
 
 namespace edt {
 
 // Runs the product many times on its own operands; waits for the stream. What it overwrites has its
 // result then, what it adds to is left as it was, but for a fused bias, which has been added as
 // often. Nothing: none of the suggestions runs.
-std::optional<TunedProduct> fastest_algorithm(cudaStream_t stream, const ProductPlan& plan,
-                                              const Product& product, void* workspace,
-                                              const ProductTuning& tuning);
+std::optional<TunedGemm> fastest_algorithm(cudaStream_t stream, const GemmPlan& plan,
+                                           const Gemm& gemm, void* workspace,
+                                           const GemmTuning& tuning);
 
 }  // namespace edt

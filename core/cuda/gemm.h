@@ -40,18 +40,18 @@ constexpr std::string_view name_of(Epilogue epilogue) {
 }
 
 // Several products of one shape: elements from each matrix to that of the next product.
-struct ProductBatch {
+struct GemmBatch {
   std::int64_t count = 1;
   std::int64_t a = 0, b = 0, y = 0, bias = 0;
   // Takes the algorithm of a single product, so that each has the bits that it has by itself.
   bool as_singles = false;
 
-  auto operator<=>(const ProductBatch&) const = default;
+  auto operator<=>(const GemmBatch&) const = default;
 };
 
 // y [m, n] (+)= a b, row-major and dense but for the strides. a is [m, k], or [k, m] when
 // transposed; b is [k, n] or [n, k].
-struct Product {
+struct Gemm {
   std::int64_t m = 0, n = 0, k = 0;
   const void* a = nullptr;
   bool a_transposed = false;
@@ -64,7 +64,7 @@ struct Product {
   Epilogue epilogue = Epilogue::kNone;
   void* bias = nullptr;
   void* aux = nullptr;  // [m, n]
-  ProductBatch batch;
+  GemmBatch batch;
   // Elements between the rows of b, and of y, as stored; 0: they follow each other.
   std::int64_t b_stride = 0, y_stride = 0;
 };
@@ -76,18 +76,18 @@ inline std::uint32_t alignment_of(const void* pointer) {
 }
 
 // The library's algorithm depends on sizes, types, epilogue and alignment alone.
-struct ProductKey {
+struct GemmKey {
   std::int64_t m = 0, n = 0, k = 0, b_stride = 0, y_stride = 0;
-  ProductBatch batch;
+  GemmBatch batch;
   bool a_transposed = false, b_transposed = false;
   DType in = DType::kFloat32, out = DType::kFloat32;
   bool tf32 = false;  // float32 operands are rounded to 10-bit mantissas
   Epilogue epilogue = Epilogue::kNone;
   std::uint32_t a_alignment = 16, b_alignment = 16, y_alignment = 16, extra_alignment = 16;
 
-  ProductKey() = default;
+  GemmKey() = default;
   // TF32 says something of float32 operands alone.
-  ProductKey(const Product& p, bool tf32_allowed)
+  GemmKey(const Gemm& p, bool tf32_allowed)
       : m(p.m),
         n(p.n),
         k(p.k),
@@ -106,7 +106,7 @@ struct ProductKey {
         extra_alignment(alignment_of(p.bias) < alignment_of(p.aux) ? alignment_of(p.bias)
                                                                    : alignment_of(p.aux)) {}
 
-  auto operator<=>(const ProductKey&) const = default;
+  auto operator<=>(const GemmKey&) const = default;
 };
 
 }  // namespace edt

@@ -5,26 +5,26 @@
 #include <string>
 #include <string_view>
 
-#include "core/cuda/tuned_products.h"
+#include "core/cuda/tuned_gemms.h"
 
 namespace edt {
 
-struct ProductFile {
+struct GemmFile {
   GpuType gpu;
-  TunedProducts tuned;  // whose source is the file's name
+  TunedGemms tuned;  // whose source is the file's name
 };
 
 // `name` is the file's. Throws DataError naming it, the product and its key where it is malformed.
-ProductFile parse_product_file(std::string_view text, const std::string& name);
-std::string format_product_file(const ProductFile& file);
+GemmFile parse_gemm_file(std::string_view text, const std::string& name);
+std::string format_gemm_file(const GemmFile& file);
 
 // UsageError where there is no such file.
-std::string read_product_file(const std::filesystem::path& path);
+std::string read_gemm_file(const std::filesystem::path& path);
 
 // Throws DataError with both values unless the file was made for this type of GPU.
-void require_gpu(const ProductFile& file, const GpuType& here);
+void require_gpu(const GemmFile& file, const GpuType& here);
 
 // "256 x 5616 x 936 bf16 to float32, row-sums"
-std::string text_of_product(const ProductKey& key);
+std::string text_of_gemm(const GemmKey& key);
 
 }  // namespace edt

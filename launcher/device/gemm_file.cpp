@@ -1,4 +1,4 @@
-#include "launcher/device/product_file.h"
+#include "launcher/device/gemm_file.h"
 
 #include <charconv>
 #include <cmath>
@@ -86,25 +86,25 @@ std::uint32_t alignment(const Reader& reader, const char* name) {
   return static_cast<std::uint32_t>(bytes);
 }
 
-ProductKey key_of(const Reader& product) {
-  const Reader batch = product.object("batch"), aligned = product.object("alignment");
-  ProductKey key;
-  key.m = product.integer("m", 1);
-  key.n = product.integer("n", 1);
-  key.k = product.integer("k", 1);
-  key.b_stride = product.integer("b_stride");
-  key.y_stride = product.integer("y_stride");
+GemmKey key_of(const Reader& gemm) {
+  const Reader batch = gemm.object("batch"), aligned = gemm.object("alignment");
+  GemmKey key;
+  key.m = gemm.integer("m", 1);
+  key.n = gemm.integer("n", 1);
+  key.k = gemm.integer("k", 1);
+  key.b_stride = gemm.integer("b_stride");
+  key.y_stride = gemm.integer("y_stride");
   key.batch = {.count = batch.integer("count", 1),
                .a = batch.integer("a"),
                .b = batch.integer("b"),
                .y = batch.integer("y"),
                .bias = batch.integer("bias")};
-  key.a_transposed = product.flag("a_transposed");
-  key.b_transposed = product.flag("b_transposed");
-  key.in = product.named<DType>("in", kTypes);
-  key.out = product.named<DType>("out", kTypes);
-  key.tf32 = product.flag("tf32");
-  key.epilogue = product.named<Epilogue>("epilogue", kEpilogues);
+  key.a_transposed = gemm.flag("a_transposed");
+  key.b_transposed = gemm.flag("b_transposed");
+  key.in = gemm.named<DType>("in", kTypes);
+  key.out = gemm.named<DType>("out", kTypes);
+  key.tf32 = gemm.flag("tf32");
+  key.epilogue = gemm.named<Epilogue>("epilogue", kEpilogues);
   key.a_alignment = alignment(aligned, "a");
   key.b_alignment = alignment(aligned, "b");
   key.y_alignment = alignment(aligned, "y");
@@ -114,36 +114,36 @@ ProductKey key_of(const Reader& product) {
 
 constexpr std::size_t kWordDigits = 16;
 
-std::array<std::uint64_t, 8> algorithm_of(const Reader& product) {
-  const std::string digits = product.text("algorithm");
+std::array<std::uint64_t, 8> algorithm_of(const Reader& gemm) {
+  const std::string digits = gemm.text("algorithm");
   std::array<std::uint64_t, 8> words{};
   require<DataError>(digits.size() == words.size() * kWordDigits, "products",
-                     "{}: algorithm has {} digits, must have {}", product.place(), digits.size(),
+                     "{}: algorithm has {} digits, must have {}", gemm.place(), digits.size(),
                      words.size() * kWordDigits);
   for (std::size_t i = 0; i < words.size(); ++i) {
     const char* begin = digits.data() + i * kWordDigits;
     const auto [end, error] = std::from_chars(begin, begin + kWordDigits, words[i], 16);
     require<DataError>(error == std::errc{} && end == begin + kWordDigits, "products",
-                       "{}: algorithm has '{}', must be hexadecimal digits", product.place(),
+                       "{}: algorithm has '{}', must be hexadecimal digits", gemm.place(),
                        std::string_view(begin, kWordDigits));
   }
   return words;
 }
 
-TunedProduct tuned_of(const Reader& product) {
+TunedGemm tuned_of(const Reader& gemm) {
   const auto count = [&](const char* name, std::int64_t lowest) {
     return static_cast<int>(
-        std::min<std::int64_t>(product.integer(name, lowest), std::numeric_limits<int>::max()));
+        std::min<std::int64_t>(gemm.integer(name, lowest), std::numeric_limits<int>::max()));
   };
-  return {.algorithm = algorithm_of(product),
-          .first_seconds = product.seconds("first_seconds"),
-          .seconds = product.seconds("seconds"),
+  return {.algorithm = algorithm_of(gemm),
+          .first_seconds = gemm.seconds("first_seconds"),
+          .seconds = gemm.seconds("seconds"),
           .place = count("place", 0),
           .candidates = count("candidates", 1),
           .rounds = count("rounds", 1)};
 }
 
-ordered_json to_json(const ProductKey& key, const TunedProduct& tuned) {
+ordered_json to_json(const GemmKey& key, const TunedGemm& tuned) {
   return {{"m", key.m},
           {"n", key.n},
           {"k", key.k},
@@ -176,7 +176,7 @@ ordered_json to_json(const ProductKey& key, const TunedProduct& tuned) {
 
 }  // namespace
 
-std::string text_of_product(const ProductKey& key) {
+std::string text_of_gemm(const GemmKey& key) {
   return fmt::format("{}{}{} x {}{} x {} {}{}, {}",
                      key.batch.count > 1 ? fmt::format("{} of ", key.batch.count) : "", key.m,
                      key.a_transposed ? "T" : "", key.n, key.b_transposed ? "T" : "", key.k,
@@ -185,31 +185,30 @@ std::string text_of_product(const ProductKey& key) {
                      name_of(key.epilogue));
 }
 
-ProductFile parse_product_file(std::string_view text, const std::string& name) {
+GemmFile parse_gemm_file(std::string_view text, const std::string& name) {
   const json whole = try_parse_json(text);
   require<DataError>(!whole.is_discarded(), "products", "{} is no JSON", name);
   const Reader reader(whole, name);
   const std::string format = reader.text("format");
   require<DataError>(format == kFormat, "products", "{}: format is '{}', must be '{}'", name,
                      format, kFormat);
-  ProductFile file{.gpu = {reader.text("gpu"), reader.text("compute_capability"),
-                           static_cast<std::uint64_t>(reader.integer("cublaslt"))},
-                   .tuned = {.source = name, .products = {}}};
-  std::map<ProductKey, std::size_t> places;
+  GemmFile file{.gpu = {reader.text("gpu"), reader.text("compute_capability"),
+                        static_cast<std::uint64_t>(reader.integer("cublaslt"))},
+                .tuned = {.source = name, .gemms = {}}};
+  std::map<GemmKey, std::size_t> places;
   std::size_t place = 0;
   for (const json& one : reader.array("products")) {
-    Reader product(one, fmt::format("{}: product {}", name, ++place));
-    const ProductKey key = key_of(product);
-    product.name(fmt::format(" ({})", text_of_product(key)));
+    Reader gemm(one, fmt::format("{}: product {}", name, ++place));
+    const GemmKey key = key_of(gemm);
+    gemm.name(fmt::format(" ({})", text_of_gemm(key)));
     const auto [first, is_new] = places.emplace(key, place);
-    require<DataError>(is_new, "products", "{} is product {} again", product.place(),
-                       first->second);
-    file.tuned.products.emplace(key, tuned_of(product));
+    require<DataError>(is_new, "products", "{} is product {} again", gemm.place(), first->second);
+    file.tuned.gemms.emplace(key, tuned_of(gemm));
   }
   return file;
 }
 
-std::string format_product_file(const ProductFile& file) {
+std::string format_gemm_file(const GemmFile& file) {
   const ordered_json head{{"format", kFormat},
                           {"gpu", file.gpu.name},
                           {"compute_capability", file.gpu.capability},
@@ -218,7 +217,7 @@ std::string format_product_file(const ProductFile& file) {
   text.resize(text.size() - 2);  // the brace and its line
   text += ",\n \"products\": [";
   std::string_view separator = "\n  ";
-  for (const auto& [key, tuned] : file.tuned.products) {
+  for (const auto& [key, tuned] : file.tuned.gemms) {
     text += separator;
     text += dump_json(to_json(key, tuned));
     separator = ",\n  ";
@@ -226,13 +225,13 @@ std::string format_product_file(const ProductFile& file) {
   return text + "\n ]\n}\n";
 }
 
-std::string read_product_file(const std::filesystem::path& path) {
+std::string read_gemm_file(const std::filesystem::path& path) {
   require<UsageError>(std::filesystem::is_regular_file(path), "products",
                       "{}: there is no such file", path.string());
   return read_text(path);
 }
 
-void require_gpu(const ProductFile& file, const GpuType& here) {
+void require_gpu(const GemmFile& file, const GpuType& here) {
   const auto equal = [&](std::string_view what, const auto& made, const auto& now) {
     require<DataError>(made == now, "products", "{} was made for {} {}, here is {}",
                        file.tuned.source, what, made, now);
