@@ -25,7 +25,7 @@ namespace {
 using std::chrono::milliseconds;
 using testing::HasSubstr;
 
-constexpr RunLock::Timing kQuick{.renew = milliseconds(5),
+constexpr RunLock::Timing kHasty{.renew = milliseconds(5),
                                  .stale_after = milliseconds(200),
                                  .ending = milliseconds(30),
                                  .look = milliseconds(10)};
@@ -34,11 +34,11 @@ class RunLockOf : public testing::Test {
  protected:
   // What a lock of this process says, without its job.
   std::string identity() const {
-    const RunLock lock(file_, kQuick);
+    const RunLock lock(file_, kHasty);
     const std::string text = test::read_text(file_);
     return text.substr(0, text.rfind(' ', text.rfind(' ') - 1));
   }
-  std::string refusal(const RunLock::Timing& timing = kQuick) const {
+  std::string refusal(const RunLock::Timing& timing = kHasty) const {
     return test::message_of<UsageError>([&] { RunLock(file_, timing); });
   }
 
@@ -67,7 +67,7 @@ TEST_F(RunLockOf, AHolderThatEndsIsWaitedFor) {
     return 0;
   });
   ASSERT_TRUE(test::wait_until([&] { return !test::read_text(file_).empty(); }));
-  RunLock::Timing patient = kQuick;
+  RunLock::Timing patient = kHasty;
   patient.ending = milliseconds(60'000);
   const std::jthread end([&] {
     std::this_thread::sleep_for(milliseconds(300));
@@ -80,11 +80,11 @@ TEST_F(RunLockOf, AHolderThatEndsIsWaitedFor) {
 TEST_F(RunLockOf, SomebodyElsesIsLeftAlone) {
   const std::string other = "elsewhere 12 boot 34\n";
   {
-    const RunLock lock(file_, kQuick);
+    const RunLock lock(file_, kHasty);
     test::write_text(file_, other);
     const timespec past[2] = {{1'000'000, 0}, {1'000'000, 0}};
     utimensat(AT_FDCWD, file_.c_str(), past, 0);
-    std::this_thread::sleep_for(20 * kQuick.renew);
+    std::this_thread::sleep_for(20 * kHasty.renew);
     struct stat status {};
     stat(file_.c_str(), &status);
     EXPECT_EQ(status.st_mtim.tv_sec, 1'000'000) << "renewed";
