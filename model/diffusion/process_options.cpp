@@ -11,6 +11,7 @@ void ProcessOptions::declare(OptionSet& options, const std::vector<std::string>&
       .add("process.kind", &config.kind,
            {{"ddpm", ProcessKind::kDdpm}, {"flow", ProcessKind::kFlow}},
            "1000 steps of linear betas, or a flow at any time")
+      .alias("process")
       .follows("model.preset", flow_presets, "flow");
   options
       .add("process.prediction", &config.prediction,
