@@ -118,6 +118,9 @@ TEST_F(VaeCli, WhatCannotBeIsRefused) {
   EXPECT_THAT(refusal("vae decode " + a + vae()), HasSubstr("--out"));
   EXPECT_THAT(refusal("vae decode " + path_ + "/none.h5" + vae() + "--out " + path_ + "/g.png"),
               HasSubstr("no such file"));
+  EXPECT_THAT(refusal("vae decode " + path_ + vae() + "--out " + path_ + "/g.png"),
+              HasSubstr("is a folder, a file of latents is needed"));
+  EXPECT_THAT(refusal("vae check " + path_ + vae()), HasSubstr("is a folder, a picture is needed"));
   EXPECT_THAT(refusal("vae check " + a + vae() + "--vae-tile 20"), HasSubstr("multiple of 32"));
   EXPECT_THAT(refusal("vae encode " + a + vae() + "--vae-shift 1 " + out),
               HasSubstr("without --vae-scale"));
