@@ -61,6 +61,9 @@ Inputs find_inputs(const PictureListOptions& options) {
     require<DataError>(is_folder || fs::is_regular_file(path, code), "pictures",
                        "{}: there is no such folder or archive", path.string());
     if (!is_folder) {
+      require<UsageError>(!is_picture_name(path.filename().string()), "pictures",
+                          "{}: is one picture: a folder of them, or an archive, is needed",
+                          path.string());
       inputs.archives.push_back(path);
       continue;
     }
@@ -90,8 +93,10 @@ ListedLabels read_labels(const fs::path& file) {
 }  // namespace
 
 bool is_picture_name(std::string_view name) {
-  static constexpr std::array<std::string_view, 9> kEndings{
-      ".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"};
+  // Those that torchvision takes, and what it leaves out without a word: these are pictures too.
+  static constexpr std::array<std::string_view, 15> kEndings{
+      ".jpg",  ".jpeg", ".png",  ".ppm",  ".bmp",  ".pgm", ".tif", ".tiff",
+      ".webp", ".gif",  ".avif", ".heic", ".heif", ".jxl", ".jp2"};
   return ends_as_any(name, kEndings);
 }
 
@@ -153,10 +158,13 @@ PictureSources Lister::finish() {
   require<DataError>(
       index_.size() > 0, "pictures", "{}: holds no pictures (.jpg, .jpeg, .png, .webp){}", label,
       sources_.other_files > 0 ? fmt::format(", and {} other files", sources_.other_files) : "");
-  sources_.summary = fmt::format("{} pictures of {}{}", index_.size(), label,
-                                 options_.pictures.size() > 1
-                                     ? fmt::format(" and {} more", options_.pictures.size() - 1)
-                                     : "");
+  const std::size_t more = options_.pictures.size() - 1;
+  const std::uint64_t others = sources_.other_files;
+  sources_.summary = fmt::format(
+      "{} picture{} of {}{}{}", index_.size(), index_.size() == 1 ? "" : "s", label,
+      more > 0 ? fmt::format(" and {} more", more) : "",
+      others > 0 ? fmt::format("; {} other file{} left out", others, others == 1 ? " is" : "s are")
+                 : "");
   return std::move(sources_);
 }
 

@@ -75,8 +75,10 @@ void read_safetensors(LatentsInput& input, const std::filesystem::path& path) {
 
 LatentsInput read_latents(const std::filesystem::path& path) {
   std::error_code code;
-  require<UsageError>(std::filesystem::is_regular_file(path, code), "vae",
-                      "{}: there is no such file", path.string());
+  const bool is_folder = std::filesystem::is_directory(path, code);
+  require<UsageError>(
+      std::filesystem::is_regular_file(path, code), "vae", "{}: {}", path.string(),
+      is_folder ? "is a folder, a file of latents is needed" : "there is no such file");
   LatentsInput input;
   if (path.extension() == ".safetensors") {
     read_safetensors(input, path);

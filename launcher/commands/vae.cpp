@@ -70,8 +70,9 @@ void print_info(CommandContext& context, const AutoencoderInfo& info) {
 
 Image read_picture(const std::filesystem::path& path) {
   std::error_code code;
-  require<UsageError>(std::filesystem::is_regular_file(path, code), "vae",
-                      "{}: there is no such file", path.string());
+  const bool is_folder = std::filesystem::is_directory(path, code);
+  require<UsageError>(std::filesystem::is_regular_file(path, code), "vae", "{}: {}", path.string(),
+                      is_folder ? "is a folder, a picture is needed" : "there is no such file");
   const InputFile file(path);
   std::vector<std::byte> bytes(file.size());
   file.read(0, bytes);

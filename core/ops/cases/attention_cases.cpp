@@ -82,6 +82,8 @@ void add_attention_cases(OpCases& cases) {
   cases.push_back(attention_case({1, 40, 3, 8, {5, 8}}));
   cases.push_back(attention_case({1, 288, 1, 52, {9, 32}}));
   cases.push_back(attention_case({1, 5, 1, 72, {1, 5}}));
+  cases.back().tolerance_factor =
+      2;  // of a table of 9 numbers roundings to bf16 do not average out
   cases.push_back(visible_attention_case({3, 7, 2, 8}, {3, 5}, 3));
   cases.push_back(visible_attention_case({2, 70, 1, 64}, {8, 16}, 0));
   cases.push_back(visible_attention_case({2, 33, 1, 52}, {16, 4}, 3));

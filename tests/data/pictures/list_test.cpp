@@ -60,6 +60,18 @@ TEST_F(List, ClassFoldersAsTorchvisionWalksThem) {
   EXPECT_EQ(classes_, 2);
 }
 
+// torchvision takes a GIF for no picture, and leaves it out without a word.
+TEST_F(List, NothingIsLeftOutWithoutAWord) {
+  for (const char* name : {"p/cat/a.gif", "p/cat/b.HEIC", "p/cat/c.avif", "p/dog/d.jxl",
+                           "p/dog/e.jp2", "p/dog/notes.txt", "p/dog/Thumbs.db"}) {
+    touch(name);
+  }
+  EXPECT_EQ(list({.pictures = {"p"}}).size(), 5u);
+  EXPECT_NE(sources_.summary.find("; 2 other files are left out"), std::string::npos);
+  EXPECT_ERROR(list({.pictures = {"p/cat/a.gif"}}), UsageError, "a.gif: is one picture",
+               "a folder of them");
+}
+
 TEST_F(List, NumberedFoldersAreInDoubt) {
   for (const char* name : {"p/2/a.jpg", "p/10/b.jpg"}) touch(name);
   EXPECT_ERROR(list({.pictures = {"p"}}), UsageError, "--class-order");
