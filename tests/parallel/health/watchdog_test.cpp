@@ -333,7 +333,7 @@ TEST(WatchdogMpi, TheLibrarySticks) {
   EXPECT_EQ(outcome.status, 5);
   EXPECT_THAT(outcome.output,
               ContainsRegex("rank 0 of 3 on .* stalls: its messages stand still for .* s, inside "
-                            "one to rank [12] on .* \\(heard .* s ago in phase \"forward\""));
+                            "one to rank [12] on .* \\(heard .* s ago in phase \"backward\""));
   EXPECT_FALSE(dump_of(directory, 0)["threads"].empty());
 }
 
