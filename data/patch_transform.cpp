@@ -12,8 +12,6 @@ namespace edt::data {
 
 namespace {
 
-constexpr int kPatch = PatchTransform::kPatch;
-
 using ColourAxis = std::array<double, 3>;
 
 // A colour direction times a product of cosines.
@@ -48,20 +46,20 @@ std::vector<Coefficient> coefficients_of(int channels) {
 }  // namespace
 
 // DCT-II, rows of unit length.
-std::vector<PatchTransform::Row> PatchTransform::make_basis(int channels) {
+std::vector<PatchTransform::Row> PatchTransform::make_basis(int channels, int patch) {
   const double pi = std::acos(-1.0);
   const auto cosine = [&](int frequency, int i) {
-    return frequency == 0 ? std::sqrt(1.0 / kPatch)
-                          : std::sqrt(2.0 / kPatch) * std::cos(pi * frequency * (i + 0.5) / kPatch);
+    return frequency == 0 ? std::sqrt(1.0 / patch)
+                          : std::sqrt(2.0 / patch) * std::cos(pi * frequency * (i + 0.5) / patch);
   };
   std::vector<Row> basis;
   for (const Coefficient& one : coefficients_of(channels)) {
-    Row& row = basis.emplace_back();
-    for (int i = 0; i < kValues; ++i) {
+    Row& row = basis.emplace_back(static_cast<std::size_t>(patch * patch * 3));
+    for (int i = 0; i < patch * patch * 3; ++i) {
       const int pixel = i / 3;
       row[static_cast<std::size_t>(i)] =
           static_cast<float>(one.colour[static_cast<std::size_t>(i % 3)] *
-                             cosine(one.across, pixel % kPatch) * cosine(one.down, pixel / kPatch));
+                             cosine(one.across, pixel % patch) * cosine(one.down, pixel / patch));
     }
   }
   return basis;
@@ -69,25 +67,26 @@ std::vector<PatchTransform::Row> PatchTransform::make_basis(int channels) {
 
 void PatchTransform::transform(const Image& image, int left, int top, std::span<float> sums) const {
   std::ranges::fill(sums, 0.f);
-  for (int y = 0; y < kPatch; ++y) {
+  for (int y = 0; y < patch_; ++y) {
     const std::uint8_t* pixels = image.pixel(left, top + y);
     for (std::size_t k = 0; k < basis_.size(); ++k) {
-      const float* row = basis_[k].data() + static_cast<std::ptrdiff_t>(y) * kPatch * 3;
-      for (int i = 0; i < kPatch * 3; ++i)
+      const float* row = basis_[k].data() + static_cast<std::ptrdiff_t>(y) * patch_ * 3;
+      for (int i = 0; i < patch_ * 3; ++i)
         sums[k] += row[i] * (static_cast<float>(pixels[i]) - 127.5f);
     }
   }
 }
 
-PatchTransform::PatchTransform(int image_size, int channels)
+PatchTransform::PatchTransform(int image_size, int channels, int patch)
     : image_size_(image_size),
-      basis_(make_basis(channels)),
+      patch_(patch),
+      basis_(make_basis(channels, patch)),
       mean_(basis_.size()),
       deviation_(basis_.size()) {
   constexpr int kSmallest = 32, kLargest = 1024;
-  require<UsageError>(image_size >= kSmallest && image_size <= kLargest && image_size % kPatch == 0,
+  require<UsageError>(image_size >= kSmallest && image_size <= kLargest && image_size % patch == 0,
                       "synth", "pictures of {} pixels; a multiple of {} from {} to {} is needed",
-                      image_size, kPatch, kSmallest, kLargest);
+                      image_size, patch, kSmallest, kLargest);
   // Statistics of fixed pictures, so that every data set of one size has the same decoder.
   constexpr int kPictures = 240;
   std::vector<double> sum(basis_.size()), square(basis_.size());
@@ -96,8 +95,8 @@ PatchTransform::PatchTransform(int image_size, int channels)
   for (int i = 0; i < kPictures; ++i) {
     const Image image =
         draw_synth_picture(i % classes, image_size, 0, static_cast<std::uint32_t>(i));
-    for (int y = 0; y < image_size; y += kPatch) {
-      for (int x = 0; x < image_size; x += kPatch) {
+    for (int y = 0; y < image_size; y += patch) {
+      for (int x = 0; x < image_size; x += patch) {
         transform(image, x, y, z);
         for (std::size_t k = 0; k < z.size(); ++k) {
           sum[k] += z[k];
@@ -106,7 +105,7 @@ PatchTransform::PatchTransform(int image_size, int channels)
       }
     }
   }
-  const double n = kPictures * std::pow(image_size / kPatch, 2);
+  const double n = kPictures * std::pow(image_size / patch, 2);
   for (std::size_t k = 0; k < z.size(); ++k) {
     mean_[k] = static_cast<float>(sum[k] / n);
     deviation_[k] = static_cast<float>(std::sqrt(square[k] / n - std::pow(sum[k] / n, 2)));
@@ -121,7 +120,7 @@ void PatchTransform::encode(const Image& image, std::span<float> latent) const {
   std::vector<float> z(basis_.size());
   for (int y = 0; y < side; ++y) {
     for (int x = 0; x < side; ++x) {
-      transform(image, x * kPatch, y * kPatch, z);
+      transform(image, x * patch_, y * patch_, z);
       for (std::size_t k = 0; k < z.size(); ++k) {
         latent[k * plane + static_cast<std::size_t>(y * side + x)] =
             (z[k] - mean_[k]) / deviation_[k];
@@ -131,10 +130,11 @@ void PatchTransform::encode(const Image& image, std::span<float> latent) const {
 }
 
 LinearDecoder PatchTransform::decoder() const {
-  LinearDecoder decoder{.patch = kPatch};
-  decoder.bias.assign(kValues, 127.5f);
-  decoder.matrix.resize(static_cast<std::size_t>(kValues) * basis_.size());
-  for (std::size_t i = 0; i < kValues; ++i) {
+  LinearDecoder decoder{.patch = patch_};
+  const std::size_t values = basis_.front().size();
+  decoder.bias.assign(values, 127.5f);
+  decoder.matrix.resize(values * basis_.size());
+  for (std::size_t i = 0; i < values; ++i) {
     for (std::size_t k = 0; k < basis_.size(); ++k) {
       decoder.matrix[i * basis_.size() + k] = basis_[k][i] * deviation_[k];
       decoder.bias[i] += basis_[k][i] * mean_[k];

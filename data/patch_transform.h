@@ -1,10 +1,9 @@
-// Pictures to latents and back by a fixed orthogonal transform of 8x8 patches. Of its 192
-// coefficients four are kept: mean brightness, its slopes across and down, and mean orange-to-blue.
-// Or sixteen, with which edges stay sharp: ten of brightness, up to the third frequency, five of
-// orange-to-blue, and the mean of the third colour.
+// Pictures to latents and back by a fixed orthogonal transform of square patches, 4 or 8 pixels
+// wide. Four coefficients are kept: mean brightness, its slopes across and down, and mean
+// orange-to-blue. Or sixteen, with which edges stay sharp: ten of brightness, up to the third
+// frequency, five of orange-to-blue, and the mean of the third colour.
 #pragma once
 
-#include <array>
 #include <span>
 #include <vector>
 
@@ -15,31 +14,31 @@ namespace edt::data {
 
 class PatchTransform {
  public:
-  static constexpr int kPatch = 8;
-  static constexpr int kFew = 4, kMany = 16;  // channels
+  static constexpr int kSmall = 4, kLarge = 8;  // patches
+  static constexpr int kFew = 4, kMany = 16;    // channels
 
   // Coefficients are shifted and scaled so that those of the synthetic pictures of this size have
   // mean 0 and variance 1 per channel.
-  explicit PatchTransform(int image_size, int channels = kFew);
+  explicit PatchTransform(int image_size, int channels = kFew, int patch = kLarge);
 
   int image_size() const { return image_size_; }
-  int latent_size() const { return image_size_ / kPatch; }
+  int patch() const { return patch_; }
+  int latent_size() const { return image_size_ / patch_; }
   int channels() const { return static_cast<int>(basis_.size()); }
 
-  // Latent [channels, size / 8, size / 8].
+  // Latent [channels, latent_size(), latent_size()].
   void encode(const Image& image, std::span<float> latent) const;
 
   // The inverse on what is kept, as it is stored in data sets.
   LinearDecoder decoder() const;
 
  private:
-  static constexpr int kValues = kPatch * kPatch * 3;
-  using Row = std::array<float, kValues>;
-  static std::vector<Row> make_basis(int channels);
+  using Row = std::vector<float>;  // of the values of a patch, RGB interleaved
+  static std::vector<Row> make_basis(int channels, int patch);
   // Adds the coefficients of a patch to `sums`.
   void transform(const Image& image, int left, int top, std::span<float> sums) const;
 
-  int image_size_;
+  int image_size_, patch_;
   std::vector<Row> basis_;               // for each channel
   std::vector<float> mean_, deviation_;  // per channel, of raw coefficients
 };

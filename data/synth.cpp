@@ -71,6 +71,9 @@ Provenance provenance_of_synth(const SynthOptions& options) {
   if (options.channels != PatchTransform::kFew) {  // sets of earlier versions have no such entry
     p.add("--channels", fmt::to_string(options.channels));
   }
+  if (options.vae_factor != PatchTransform::kLarge) {
+    p.add("--vae-factor", fmt::to_string(options.vae_factor));
+  }
   return p;
 }
 
@@ -84,7 +87,11 @@ WriteReport synthesize(const SynthOptions& options, const Progress& progress) {
       options.channels == PatchTransform::kFew || options.channels == PatchTransform::kMany,
       "synth", "latents of {} channels asked for, {} and {} can be made", options.channels,
       PatchTransform::kFew, PatchTransform::kMany);
-  const PatchTransform transform(options.image_size, options.channels);
+  require<UsageError>(
+      options.vae_factor == PatchTransform::kSmall || options.vae_factor == PatchTransform::kLarge,
+      "synth", "--vae-factor {} asked for, {} and {} can be made", options.vae_factor,
+      PatchTransform::kSmall, PatchTransform::kLarge);
+  const PatchTransform transform(options.image_size, options.channels, options.vae_factor);
   const Description description = describe_synth(options, transform);
   DatasetWriter writer(options.out, description, options.samples,
                        {.samples_per_shard = options.samples_per_shard,

@@ -12,10 +12,11 @@ namespace edt::data {
 struct SynthOptions {
   std::filesystem::path out;
   std::uint64_t samples = 8192;
-  int image_size = 128;  // pixels; the latents have an eighth of it
+  int image_size = 128;  // pixels
   int classes = 12;      // the first so many
   std::uint64_t seed = 0;
   int channels = 4;      // of the latents: 4, or 16 that keep edges sharp
+  int vae_factor = 8;    // pixels for each latent, across and down: 4 or 8
   bool flipped = false;  // store mirrored copies too
   std::uint64_t samples_per_shard = 4096;
   bool replace = false;  // shards that are there are not kept

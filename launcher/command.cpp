@@ -69,8 +69,8 @@ int report(CommandContext& context, std::string_view message, int status) {
   context.out.flush();
   context.error.clear();  // it may take this line, after some that it did not
   // Before a run begins ranks go through the same code, and meet: time enough for all to come.
-  const Seconds patience(context.run_started ? 2 : 10);
-  if (context.errors != nullptr) context.errors->end(message, status, patience);
+  const Seconds grace(context.run_started ? 2 : 10);
+  if (context.errors != nullptr) context.errors->end(message, status, grace);
   const RankError own{0, context.world.name(), std::string(message), status};
   context.error << error_line({own}, context.world.size()) << std::endl;
   if (context.world.size() > 1) context.world.abort(status);

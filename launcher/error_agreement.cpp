@@ -44,7 +44,7 @@ ErrorAgreement::ErrorAgreement(Communicator& world, std::ostream& out)
 void ErrorAgreement::look() {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return;
-  read_letters();
+  read_messages();
   if (!asked_) return;
   if (!world_.is_root()) return side_channel_->post(0, std::string(1, kWaits));
   ++waits_[0];
@@ -52,24 +52,24 @@ void ErrorAgreement::look() {
 }
 
 // Elsewhere than on rank 0 the job ends while this loop waits for that.
-void ErrorAgreement::end(std::string_view what, int status, Seconds patience) {
+void ErrorAgreement::end(std::string_view what, int status, Seconds grace) {
   const RankError own{world_.rank(), world_.name(), std::string(what), status};
   // Where messages stand still, what is known here has to do.
-  std::optional<ExitDeadline> deadline(std::in_place, 2 * patience, status,
+  std::optional<ExitDeadline> deadline(std::in_place, 2 * grace, status,
                                        error_line({own}, world_.size()));
   const std::lock_guard lock(mutex_);
   if (!world_.is_root()) side_channel_->post(0, kError + dump_json(nlohmann::json(own)));
   note(own);
   const auto begin = Clock::now();
-  while (!(world_.is_root() && is_settled()) && seconds_since(begin) < patience.count()) {
+  while (!(world_.is_root() && is_settled()) && seconds_since(begin) < grace.count()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    read_letters();
+    read_messages();
   }
   deadline.reset();
   speak();
 }
 
-void ErrorAgreement::read_letters() {
+void ErrorAgreement::read_messages() {
   while (const auto message = side_channel_->poll()) {
     if (message->bytes[0] == kQuestion) asked_ = true;
     if (message->bytes[0] == kWaits) ++waits_[message->from];

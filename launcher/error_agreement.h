@@ -34,13 +34,13 @@ class ErrorAgreement {
   // From a wait in a collective, now and then; from any thread.
   void look();
 
-  // This rank has failed: the job ends, with a line and the status of the error in it. `patience`:
+  // This rank has failed: the job ends, with a line and the status of the error in it. `grace`:
   // how long others may neither fail nor wait in a collective, as they compute; after that this
   // rank speaks for itself.
-  [[noreturn]] void end(std::string_view what, int status, Seconds patience);
+  [[noreturn]] void end(std::string_view what, int status, Seconds grace);
 
  private:
-  void read_letters();
+  void read_messages();
   void note(const RankError& error);
   bool is_settled();
   [[noreturn]] void speak();

@@ -31,12 +31,6 @@ void CommonConfig::check_sides(const GridStep& step) const {
 
 GridStep CommonConfig::patch_step() const { return {patch, fmt::format("patch {}", patch)}; }
 
-void CommonConfig::require_square(const char* why) const {
-  require<UsageError>(latents.is_square(), "model",
-                      "model.image-size is {}, model.image-width {}: {} takes square pictures, {}",
-                      latents.factor * latents.height, latents.factor * latents.width, name, why);
-}
-
 std::vector<int> divisors(std::int64_t n) {
   std::vector<int> found;
   for (std::int64_t divisor = 1; divisor <= n; ++divisor) {

@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "core/ops/token_grid.h"
+#include "model/diffusion/process.h"
+
 namespace edt {
 
 // The latents of a picture: those of the data set.
@@ -31,6 +34,7 @@ struct CommonConfig {
   std::int64_t classes = 1000;
   float label_dropout = 0.1f;
   std::int64_t mlp_ratio = 4;
+  ProcessConfig process;
 
   // Throws UsageError naming both values when the parts do not fit.
   void validate_common() const;
@@ -38,11 +42,13 @@ struct CommonConfig {
   // side have latents of a multiple of `step`.
   void check_side(const char* option, std::int64_t pixels, const GridStep& step) const;
   void check_sides(const GridStep& step) const;  // both of them
-  // Of models whose tokens stand on a square grid: UsageError where the latents are not square.
-  void require_square(const char* why) const;
 
   GridStep patch_step() const;  // of a model whose tokens are the patches
-  std::int64_t patches() const { return latents.height / patch * (latents.width / patch); }
+  TokenGrid patches() const { return {latents.height / patch, latents.width / patch}; }
+  // Values of a token that the network gives for the patch: what the process asks of it.
+  std::int64_t patch_outputs() const {
+    return patch * patch * process.out_channels(latents.channels);
+  }
 };
 
 // A ratio is drawn from [low, high).

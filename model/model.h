@@ -9,6 +9,7 @@
 #include "core/autograd/tape.h"
 #include "core/ops/tokens.h"
 #include "model/config.h"
+#include "model/diffusion/process.h"
 #include "model/parameters.h"
 
 namespace edt {
@@ -16,7 +17,7 @@ namespace edt {
 // One micro-batch of inputs; images and timesteps are accurate_dtype of the tape.
 struct ModelInputs {
   Tensor image;   // [B, C, S, S]
-  Tensor t;       // [B], original timesteps
+  Tensor t;       // [B], what Process::told() says
   Tensor labels;  // [B] int32, the number of classes stands for "no class"
 };
 
@@ -28,7 +29,7 @@ struct MaskSpec {
   float low = 0, high = 0;
 
   // Tokens of a sample that are left where this share is dropped.
-  std::int64_t kept(float ratio) const {
+  std::int64_t visible(float ratio) const {
     return static_cast<std::int64_t>(static_cast<float>(tokens) * (1.0f - ratio));
   }
 };
@@ -43,7 +44,7 @@ struct FixedTable {
 // What the masked pass leaves out: tokens that are zeroed in place, or that are dropped.
 struct PassMasks {
   std::vector<Tensor> keep;  // of Model::masks(), each [rows of both passes, tokens], 1 keeps
-  KeptTokens kept;           // of Model::dropping(), for the rows of the masked pass
+  VisibleTokens visible;     // of Model::dropping(), for the rows of the masked pass
 };
 
 enum class Recompute { kNone, kSelective, kFull };
@@ -51,7 +52,8 @@ enum class Recompute { kNone, kSelective, kFull };
 class Model {
  public:
   // Several `ranks` hold the parts of one model.
-  Model(const CommonConfig& config, TensorGroup ranks) : parameters_(ranks), common_(config) {}
+  Model(const CommonConfig& config, TensorGroup ranks)
+      : parameters_(ranks), common_(config), process_(config.process) {}
   virtual ~Model() = default;
 
   ParameterList& parameters() { return parameters_; }
@@ -60,7 +62,9 @@ class Model {
   const std::string& name() const { return common_.name; }
   std::int64_t patch() const { return common_.patch; }
   const LatentShape& latents() const { return common_.latents; }
+  TokenGrid patches() const { return common_.patches(); }
   std::int64_t classes() const { return common_.classes; }
+  const Process& process() const { return process_; }
   float label_dropout() const { return common_.label_dropout; }
 
   // What the masked pass of training does with tokens. Either it zeroes some, by these masks; or it
@@ -71,7 +75,8 @@ class Model {
 
   const std::vector<FixedTable>& fixed_tables() const { return fixed_tables_; }
 
-  // All tokens. Returns tokens [B, T, p*p*2C] in (row, column, channel) order.
+  // All tokens. Returns tokens [B, T, p*p*Process::out_channels(C)] in (row, column, channel)
+  // order.
   virtual Var forward(Tape& tape, const ModelInputs& inputs) = 0;
   // Both passes of a training step at once: the first half of the rows is the full pass, the second
   // half the masked one. With inputs for half of the rows both passes see the same. Parameters are
@@ -81,7 +86,7 @@ class Model {
   virtual void set_recompute(Recompute recompute) = 0;
 
  protected:
-  // A table on `device`, kept as long as the model.
+  // A table on `device`, held as long as the model.
   Tensor constant(Device& device, const std::vector<float>& values, const Shape& shape,
                   DType dtype);
 
@@ -93,6 +98,7 @@ class Model {
  private:
   std::vector<Block> memory_;
   CommonConfig common_;
+  Process process_;
 };
 
 }  // namespace edt

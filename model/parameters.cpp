@@ -28,7 +28,15 @@ Parameter& ParameterList::add(std::string name, const Shape& shape, Init init, T
                       ranks_.size(), cut.chunks > 1 ? fmt::format(" {} times", cut.chunks) : "");
   shards_.push_back(shard);
   inits_.push_back(init);
+  grids_.emplace_back();
   return parameters_.emplace_back(Parameter{.name = std::move(name), .shape = shard.local()});
+}
+
+Parameter& ParameterList::add_positions(std::string name, const TokenGrid& grid,
+                                        std::int64_t width) {
+  Parameter& added = add(std::move(name), {1, grid.tokens(), width}, Init::kPositions);
+  grids_.back() = grid;
+  return added;
 }
 
 std::int64_t ParameterList::elements() const {
@@ -61,6 +69,9 @@ void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float>
     case Init::kZero:
       std::ranges::fill(value, 0.f);
       return;
+    case Init::kOne:
+      std::ranges::fill(value, 1.f);
+      return;
     case Init::kXavierUniform:
       fill_xavier(key, shape, value);
       return;
@@ -71,8 +82,7 @@ void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float>
       for (float& v : value) v *= kStandardDeviation;
       return;
     case Init::kPositions:
-      std::ranges::copy(sincos_positions(shape[2], std::lround(std::sqrt(shape[1]))),
-                        value.begin());
+      std::ranges::copy(sincos_positions(shape[2], grids_[index]), value.begin());
       return;
   }
 }

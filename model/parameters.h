@@ -8,14 +8,14 @@
 #include <vector>
 
 #include "core/autograd/parameter.h"
+#include "core/ops/token_grid.h"
 #include "parallel/tensor/tensor_parallel.h"
 #include "parallel/tensor/tensor_shard.h"
 
 namespace edt {
 
 // How a tensor starts. Xavier bounds are taken from the [N, K] view of the shape.
-// Positions are sin-cos, of a square grid: the shape is [1, T, D].
-enum class Init { kZero, kXavierUniform, kNormal002, kTruncatedNormal002, kPositions };
+enum class Init { kZero, kOne, kXavierUniform, kNormal002, kTruncatedNormal002, kPositions };
 
 class ParameterList {
  public:
@@ -28,6 +28,8 @@ class ParameterList {
   // `shape` is that of the published tensor; the parameter has the shape of this rank's part.
   // UsageError when the ranks cannot have equal parts.
   Parameter& add(std::string name, const Shape& shape, Init init, TensorCut cut = {});
+  // Learnt positions [1, T, width] of a grid, which begin as sines and cosines.
+  Parameter& add_positions(std::string name, const TokenGrid& grid, std::int64_t width);
 
   // Addresses stay valid while the list grows.
   std::deque<Parameter>& all() { return parameters_; }
@@ -49,6 +51,7 @@ class ParameterList {
   std::deque<Parameter> parameters_;
   std::vector<TensorShard> shards_;
   std::vector<Init> inits_;
+  std::vector<TokenGrid> grids_;  // of positions
 };
 
 }  // namespace edt

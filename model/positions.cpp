@@ -4,9 +4,9 @@
 
 namespace edt {
 
-std::vector<float> sincos_positions(std::int64_t width, std::int64_t rows, std::int64_t columns) {
+std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid) {
   const std::int64_t frequencies = width / 4;
-  std::vector<float> table(static_cast<std::size_t>(rows * columns * width));
+  std::vector<float> table(static_cast<std::size_t>(grid.tokens() * width));
   auto encode = [&](double position, float* out) {
     for (std::int64_t k = 0; k < frequencies; ++k) {
       const double angle =
@@ -15,12 +15,30 @@ std::vector<float> sincos_positions(std::int64_t width, std::int64_t rows, std::
       out[frequencies + k] = static_cast<float>(std::cos(angle));
     }
   };
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t column = 0; column < columns; ++column) {
-      float* out = table.data() + (row * columns + column) * width;
+  for (std::int64_t row = 0; row < grid.rows; ++row) {
+    for (std::int64_t column = 0; column < grid.columns; ++column) {
+      float* out = table.data() + (row * grid.columns + column) * width;
       encode(static_cast<double>(column), out);
       encode(static_cast<double>(row), out + width / 2);
     }
+  }
+  return table;
+}
+
+std::vector<float> rotary_positions(std::int64_t size, const TokenGrid& grid) {
+  const std::int64_t pairs = size / 4;  // of a half
+  std::vector<float> table;
+  table.reserve(static_cast<std::size_t>(grid.tokens() * size));
+  const auto turn = [&](std::int64_t place) {
+    for (std::int64_t i = 0; i < pairs; ++i) {
+      const double angle = static_cast<double>(place) *
+                           std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(pairs));
+      table.push_back(static_cast<float>(std::cos(angle)));
+      table.push_back(static_cast<float>(std::sin(angle)));
+    }
+  };
+  for (std::int64_t row = 0; row < grid.rows; ++row) {
+    for (std::int64_t column = 0; column < grid.columns; ++column) turn(row), turn(column);
   }
   return table;
 }

@@ -4,13 +4,17 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/ops/token_grid.h"
+
 namespace edt {
 
-// Two-dimensional sin-cos positions [rows * columns, width] (He et al., arXiv 2111.06377): the
+// Two-dimensional sin-cos positions [tokens, width] (He et al., arXiv 2111.06377): the
 // first half encodes the column, the second half the row, each as sines then cosines.
-std::vector<float> sincos_positions(std::int64_t width, std::int64_t rows, std::int64_t columns);
-inline std::vector<float> sincos_positions(std::int64_t width, std::int64_t grid) {
-  return sincos_positions(width, grid, grid);
-}
+std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid);
+
+// Cosine and sine by turns, [rows * columns, size] (RoPE, Su et al., arXiv 2104.09864): pair i of a
+// head of `size` elements turns by place * 10000^(-4i / size), its first half by the token's row,
+// its second half, which counts i from 0 again, by its column. `size` is a multiple of 4.
+std::vector<float> rotary_positions(std::int64_t size, const TokenGrid& grid);
 
 }  // namespace edt

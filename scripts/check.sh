@@ -72,17 +72,9 @@ build() {
   return "${PIPESTATUS[0]}"
 }
 
-# run_programs [COMMAND...]: the test programs named on standard input, each whole, as many at once as there are jobs; by
-# the command where one is given. Prints what those that fail print.
-run_programs() {
-  # shellcheck disable=SC2016  # expanded by the shell that xargs starts
-  xargs -P "$jobs" -I{} bash -c '
-    begin=$SECONDS output=$(timeout 1200 "${@:2}" "$1" --gtest_brief=1 2>&1 </dev/null)
-    status=$?
-    if ((status != 0)); then echo "$output" | tail -n 200; fi
-    echo "== $(basename "$1"): status $status, $((SECONDS - begin)) s"
-    exit $status' run {} "$@"
-}
+# run_programs FOLDER [COMMAND...]: the test programs named on standard input, each whole, as many at once as there are
+# jobs; by the command where one is given. Those that passed as they are, over the files that are there, are not run again.
+run_programs() { xargs -P "$jobs" -I{} scripts/lib/test-program.sh "build/$1/passed" {} "${@:2}"; }
 
 part_format() {
   need clang-format || return 1
@@ -126,7 +118,7 @@ part_nocuda() {
 
 part_clang() {
   need clang++ || return 1
-  build clang --preset clang -- edt edt_tests_unit && run_programs <build/clang/tests/unit.txt
+  build clang --preset clang -- edt edt_tests_unit && run_programs clang <build/clang/tests/unit.txt
 }
 
 part_asan() {
@@ -134,7 +126,7 @@ part_asan() {
   # Readers try to allocate what damaged files ask for; what a lost mapping does to a program is tested.
   ASAN_OPTIONS=allocator_may_return_null=1:handle_sigbus=0:detect_stack_use_after_return=1 \
     LSAN_OPTIONS=suppressions=$PWD/tests/support/lsan.supp:print_suppressions=0 UBSAN_OPTIONS=print_stacktrace=1 \
-    run_programs <build/asan/tests/unit.txt
+    run_programs asan <build/asan/tests/unit.txt
 }
 
 # libgomp is not instrumented: with one thread each, only threads of our own are looked at.
@@ -143,7 +135,7 @@ part_tsan() {
   build tsan --preset tsan -- "${threaded[@]}" || return 1
   local program
   for program in "${threaded[@]}"; do find build/tsan/tests -type f -name "$program" -perm -u+x; done |
-    OMP_NUM_THREADS=1 TSAN_OPTIONS=exitcode=66:suppressions=$PWD/tests/support/tsan.supp run_programs
+    OMP_NUM_THREADS=1 TSAN_OPTIONS=exitcode=66:suppressions=$PWD/tests/support/tsan.supp run_programs tsan
 }
 
 # Turn and turn about, each time with other mutations.
@@ -165,7 +157,7 @@ part_arm64() {
   scripts/lib/arm64-root.sh build/arm64-root || return 1
   build arm64 --preset arm64 -- edt edt_tests_unit || return 1
   qemu-aarch64 -L build/arm64-root build/arm64/edt --version || return 1
-  run_programs qemu-aarch64 -L build/arm64-root <build/arm64/tests/unit.txt
+  run_programs arm64 qemu-aarch64 -L build/arm64-root <build/arm64/tests/unit.txt
 }
 
 part_lintian() {

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Trains the same 20 steps on 1, 2, 4 and 8 ranks, with every ZeRO stage, overlap on and off, and with
-# interruptions after which another number of ranks and another stage go on. Compares weights, moving
-# average, optimizer state and sampler history with those of one rank, bit by bit, and prints a table.
-# Exit status 1 when one differs.
+# interruptions after which another number of ranks and another stage go on: EDT, EDT with a flow, and
+# LightningDiT with QK norm.
+# Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
+# bit, and prints a table. Exit status 1 when one differs.
 # Usage: scripts/same-bits.sh [--keep DIRECTORY]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,16 +21,19 @@ failures=0
 
 tiny_data "$work/data"
 read -ra options <<<"$(tiny_train_options "$work/data")"
+flow=(--process.kind=flow --train.timesteps=loss-second-moment --train.direction-weight=1)
+lightning=(--model.preset=LightningDiT-S/1 --model.patch=2 --model.widths=16 --model.heads=2 --model.depths=2
+  --model.qk-norm=rms --train.masked=off --train.timesteps=logit-normal --train.direction-weight=1)
 
-# row TEXT RUN: compares with the reference and prints a line of the table.
+# row RUNS TEXT RUN: compares with the reference and prints a line of the table.
 row() {
   local outcome
-  if outcome=$("$edt" ckpt compare --first "$work/reference" --second "$2"); then
+  if outcome=$("$edt" ckpt compare --first "$1/reference" --second "$3"); then
     outcome="same"
   else
     failures=$((failures + 1))
   fi
-  printf '| %s | %s |\n' "$1" "$outcome"
+  printf '| %s | %s |\n' "$2" "$outcome"
 }
 
 # train RANKS STAGE OVERLAP RUN further options...
@@ -40,33 +44,43 @@ train() {
     --parallel.overlap="$overlap" "$@"
 }
 
-train 1 0 off "$work/reference"
-printf '| ranks, ZeRO stage, overlap | against one rank |\n|---|---|\n'
-for ranks in 1 2 4 8; do
-  for stage in 0 1 2 3; do
-    for overlap in on off; do
-      run="$work/$ranks-$stage-$overlap"
-      train "$ranks" "$stage" "$overlap" "$run"
-      row "$ranks ranks, stage $stage, overlap $overlap" "$run"
+# table NAME options...: all of it for one model.
+table() {
+  local name=$1 runs="$work/${1// /-}"
+  shift
+  mkdir -p "$runs"
+  train 1 0 off "$runs/reference" "$@"
+  printf '| %s: ranks, ZeRO stage, overlap | against one rank |\n|---|---|\n' "$name"
+  for ranks in 1 2 4 8; do
+    for stage in 0 1 2 3; do
+      for overlap in on off; do
+        run="$runs/$ranks-$stage-$overlap"
+        train "$ranks" "$stage" "$overlap" "$run" "$@"
+        row "$runs" "$ranks ranks, stage $stage, overlap $overlap" "$run"
+      done
     done
   done
-done
 
-# Interrupted after steps 7 and 13: ranks and stage of each third.
-number=0
-while read -r r1 s1 r2 s2 r3 s3; do
-  number=$((number + 1))
-  run="$work/resumed-$number"
-  train "$r1" "$s1" on "$run" --train.steps=7
-  train "$r2" "$s2" on "$run" --train.steps=13
-  train "$r3" "$s3" on "$run"
-  row "$r1 ranks stage $s1 to step 7, $r2 stage $s2 to 13, $r3 stage $s3 to 20" "$run"
-done <<'END'
+  # Interrupted after steps 7 and 13: ranks and stage of each third.
+  local number=0
+  while read -r r1 s1 r2 s2 r3 s3; do
+    number=$((number + 1))
+    run="$runs/resumed-$number"
+    train "$r1" "$s1" on "$run" --train.steps=7 "$@"
+    train "$r2" "$s2" on "$run" --train.steps=13 "$@"
+    train "$r3" "$s3" on "$run" "$@"
+    row "$runs" "$r1 ranks stage $s1 to step 7, $r2 stage $s2 to 13, $r3 stage $s3 to 20" "$run"
+  done <<'END'
 1 0 2 3 8 1
 2 1 4 2 1 0
 4 3 1 1 2 2
 8 2 2 0 4 3
 END
+}
+
+table EDT
+table "EDT with a flow" "${flow[@]}"
+table LightningDiT "${lightning[@]}"
 
 if ((failures > 0)); then
   echo "$failures runs differ" >&2

@@ -28,7 +28,7 @@ class ParameterOwner {
   virtual void before_read(Parameter& parameter) = 0;
   // Whether `value` is there without waiting and stays where it is until the micro-batch ends. A
   // micro-batch that is replayed had the same answers.
-  virtual bool at_hand(const Parameter& parameter) const = 0;
+  virtual bool is_resident(const Parameter& parameter) const = 0;
   // `grad` is about to be written for the first time.
   virtual void before_write(Parameter& parameter) = 0;
   // `grad` is final. Called once per step for every parameter that was used.

@@ -17,7 +17,7 @@ Tape::~Tape() {
 
 Var Tape::make(const Shape& shape, DType dtype) {
   if (spans_are_heard()) set_span_shape(to_string(shape));
-  return {this, add_value(allocate(shape, dtype, room_), true)};
+  return {this, add_value(allocate(shape, dtype, capacity_), true)};
 }
 
 Var Tape::leaf(const Tensor& tensor, bool needs_grad) {
@@ -35,15 +35,18 @@ Var Tape::view(const Var& whole, const Tensor& part) {
 }
 
 std::int32_t Tape::add_value(const Tensor& data, bool owned) {
-  values_.push_back(
-      {.data = data, .room = owned ? room_ : Room::Ratio{}, .references = 1, .owned = owned});
+  values_.push_back({.data = data,
+                     .capacity = owned ? capacity_ : Capacity::Ratio{},
+                     .references = 1,
+                     .owned = owned});
   ++live_references_;
   return static_cast<std::int32_t>(values_.size()) - 1;
 }
 
-Tensor Tape::allocate(const Shape& shape, DType dtype, const Room::Ratio& room) {
+Tensor Tape::allocate(const Shape& shape, DType dtype, const Capacity::Ratio& capacity) {
   Tensor tensor{nullptr, shape, dtype};
-  const auto now = static_cast<std::size_t>(room.now), most = static_cast<std::size_t>(room.most);
+  const auto now = static_cast<std::size_t>(capacity.now),
+             most = static_cast<std::size_t>(capacity.most);
   EDT_ASSERT(tensor.bytes() % now == 0);
   tensor.data = arena_.allocate(tensor.bytes() / now * most);
   return tensor;
@@ -120,7 +123,7 @@ GradTarget Tape::target(GradRef ref) {
   if (!ref) return {};
   Value& v = value(ref.id);
   if (v.grad.defined()) return {v.grad, true};
-  v.grad = allocate(v.data.shape, v.data.dtype, v.room);
+  v.grad = allocate(v.data.shape, v.data.dtype, v.capacity);
   v.grad_owned = true;
   return {v.grad, false};
 }

@@ -130,8 +130,8 @@ class Tape {
     return parameter.value;
   }
   // Whether reading it waits for nothing, and what was read stays valid while others are asked for.
-  bool at_hand(const Parameter& parameter) const {
-    return owner_ == nullptr || owner_->at_hand(parameter);
+  bool is_resident(const Parameter& parameter) const {
+    return owner_ == nullptr || owner_->is_resident(parameter);
   }
 
   // For backward functions: where to write the gradient of a value or parameter.
@@ -149,18 +149,18 @@ class Tape {
   // Forgets all values; no Var may be alive. Call between steps.
   void clear();
 
-  // Scope in which values get room for `most` of something where they hold `now` of it: what varies
-  // from step to step leaves the arena's layout as it is. The number of bytes of every value made
-  // inside is a multiple of `now`.
-  class Room {
+  // Scope in which values get memory for `most` of something where they hold `now` of it: what
+  // varies from step to step leaves the arena's layout as it is. The number of bytes of every value
+  // made inside is a multiple of `now`.
+  class Capacity {
    public:
-    Room(Tape& tape, std::int64_t most, std::int64_t now)
-        : tape_(tape), before_(std::exchange(tape.room_, {most, now})) {
+    Capacity(Tape& tape, std::int64_t most, std::int64_t now)
+        : tape_(tape), before_(std::exchange(tape.capacity_, {most, now})) {
       EDT_ASSERT(now >= 1 && most >= now);
     }
-    ~Room() { tape_.room_ = before_; }
-    Room(const Room&) = delete;
-    Room& operator=(const Room&) = delete;
+    ~Capacity() { tape_.capacity_ = before_; }
+    Capacity(const Capacity&) = delete;
+    Capacity& operator=(const Capacity&) = delete;
 
    private:
     friend class Tape;
@@ -191,7 +191,7 @@ class Tape {
   struct Value {
     Tensor data;
     Tensor grad;
-    Room::Ratio room;  // of data, and of grad
+    Capacity::Ratio capacity;  // of data, and of grad
     std::int32_t references = 0;
     std::int32_t whole = -1;  // the value whose memory it is a part of
     bool owned = false;
@@ -210,7 +210,7 @@ class Tape {
   Value& value(std::int32_t id) { return values_[static_cast<std::size_t>(id)]; }
   const Value& value(std::int32_t id) const { return values_[static_cast<std::size_t>(id)]; }
   std::int32_t add_value(const Tensor& data, bool owned);
-  Tensor allocate(const Shape& shape, DType dtype, const Room::Ratio& room);
+  Tensor allocate(const Shape& shape, DType dtype, const Capacity::Ratio& capacity);
   void retain(std::int32_t id) { ++value(id).references; }
   void release(std::int32_t id);
   void release_grad(Value& value);
@@ -229,7 +229,7 @@ class Tape {
   ClosureStack closures_;
   ParameterOwner* owner_ = nullptr;
   std::int64_t live_references_ = 0;
-  Room::Ratio room_;
+  Capacity::Ratio capacity_;
   bool recording_ = true;
   bool counting_ = false;   // inside the first, unrecorded run of a recompute scope
   bool replaying_ = false;  // inside its second run: uses are counted already
@@ -254,9 +254,9 @@ Var Tape::recompute(F forward) {
   Var output = forward();
   counting_ = outer_counting;
   recording_ = true;
-  record("recompute", output, {}, [forward, room = room_](Tape& tape, OutputGrad& grad) {
+  record("recompute", output, {}, [forward, capacity = capacity_](Tape& tape, OutputGrad& grad) {
     const bool outer_replaying = std::exchange(tape.replaying_, true);
-    const Room again_room(tape, room.most, room.now);
+    const Capacity held(tape, capacity.most, capacity.now);
     tape.profiler_.set_recomputing(true);
     Var again = forward();
     tape.profiler_.set_recomputing(outer_replaying);

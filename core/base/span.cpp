@@ -55,6 +55,10 @@ void mark_phase(std::string_view name) {
   for_each_listener([&](SpanListener& listener) { listener.phase(name); });
 }
 
+void mark_report() {
+  for_each_listener([](SpanListener& listener) { listener.reported(); });
+}
+
 void set_span_shape(std::string_view shape) { shape_text.assign(shape); }
 std::string_view span_shape() { return shape_text; }
 

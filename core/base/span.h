@@ -30,6 +30,8 @@ class SpanListener {
   virtual void end(SpanKind kind) = 0;
   // A phase lasts until the next one.
   virtual void phase(std::string_view name) = 0;
+  // The watchdog has told the others where this rank is.
+  virtual void reported() {}
 };
 
 // At most two at a time. Removed before it goes, when no thread marks spans any more.
@@ -40,6 +42,7 @@ bool spans_are_heard();
 void begin_span(const SpanInfo& span);
 void end_span(SpanKind kind);
 void mark_phase(std::string_view name);
+void mark_report();
 
 // The shape that ops of this thread work on: of what they write, or in the backward of its
 // gradient.

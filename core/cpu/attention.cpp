@@ -4,7 +4,6 @@
 #include "core/cpu/kernels.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/typed.h"
-#include "core/ops/checks.h"
 
 namespace edt {
 namespace {
@@ -42,14 +41,13 @@ void transpose(const AttentionPlan& plan, const float* modulation, float* to) {
 
 }  // namespace
 
-AttentionPlan CpuBackend::attention_plan(T qkv, T table) {
+AttentionPlan CpuBackend::attention_plan(T qkv, Grid grid, T table) {
   using Bias = AttentionPlan::Bias;
-  if (!table.defined()) return {qkv, attention_lanes(), Bias::kNone, covering_side(qkv.shape[1])};
-  return {qkv, attention_lanes(), Bias::kGrid, grid_side("attention", qkv.shape[1])};
+  return {qkv, attention_lanes(), table.defined() ? Bias::kGrid : Bias::kNone, grid};
 }
 
-AttentionPlan CpuBackend::attention_plan(T qkv, Kept kept) {
-  return {qkv, attention_lanes(), AttentionPlan::Bias::kKept, kept.grid};
+AttentionPlan CpuBackend::attention_plan(T qkv, Visible visible) {
+  return {qkv, attention_lanes(), AttentionPlan::Bias::kVisible, visible.grid};
 }
 
 const float* CpuBackend::attention_bias(const AttentionPlan& plan, T table) {
@@ -68,8 +66,8 @@ void CpuBackend::attention_run(const AttentionForward& call) {
   });
 }
 
-void CpuBackend::attention_forward(T qkv, T table, T out, T lse) {
-  const AttentionPlan plan = attention_plan(qkv, table);
+void CpuBackend::attention_forward(T qkv, Grid grid, T table, T out, T lse) {
+  const AttentionPlan plan = attention_plan(qkv, grid, table);
   attention_run({plan,
                  {qkv.data, qkv.dtype},
                  {out.data, out.dtype},
@@ -79,19 +77,19 @@ void CpuBackend::attention_forward(T qkv, T table, T out, T lse) {
                  lse.defined() ? lse.as<float>() : nullptr});
 }
 
-void CpuBackend::kept_attention_forward(T qkv, Kept kept, T table, T out, T lse) {
-  const AttentionPlan plan = attention_plan(qkv, kept);
+void CpuBackend::visible_attention_forward(T qkv, Visible visible, T table, T out, T lse) {
+  const AttentionPlan plan = attention_plan(qkv, visible);
   attention_run({plan,
                  {qkv.data, qkv.dtype},
                  {out.data, out.dtype},
                  attention_bias(plan, table),
-                 kept.ids.as<std::int32_t>(),
+                 visible.ids.as<std::int32_t>(),
                  nullptr,
                  lse.defined() ? lse.as<float>() : nullptr});
 }
 
-void CpuBackend::attention_modulated_forward(T qkv, T table, T modulation, T out) {
-  const AttentionPlan plan = attention_plan(qkv, table);
+void CpuBackend::attention_modulated_forward(T qkv, Grid grid, T table, T modulation, T out) {
+  const AttentionPlan plan = attention_plan(qkv, grid, table);
   float* transposed = scratch_.floats(Slot::kModulation, plan.tokens * plan.padded);
   transpose(plan, modulation.as<float>(), transposed);
   attention_run({plan,
@@ -103,8 +101,8 @@ void CpuBackend::attention_modulated_forward(T qkv, T table, T modulation, T out
                  nullptr});
 }
 
-void CpuBackend::attention_backward(T dout, T qkv, T table, T, T lse, G dqkv, G dtable) {
-  const AttentionPlan plan = attention_plan(qkv, table);
+void CpuBackend::attention_backward(T dout, T qkv, Grid grid, T table, T, T lse, G dqkv, G dtable) {
+  const AttentionPlan plan = attention_plan(qkv, grid, table);
   attention_run_backward({plan,
                           {dout.data, dout.dtype},
                           {qkv.data, qkv.dtype},
@@ -116,15 +114,15 @@ void CpuBackend::attention_backward(T dout, T qkv, T table, T, T lse, G dqkv, G 
                          dtable);
 }
 
-void CpuBackend::kept_attention_backward(T dout, T qkv, Kept kept, T table, T, T lse, G dqkv,
-                                         G dtable) {
-  const AttentionPlan plan = attention_plan(qkv, kept);
+void CpuBackend::visible_attention_backward(T dout, T qkv, Visible visible, T table, T, T lse,
+                                            G dqkv, G dtable) {
+  const AttentionPlan plan = attention_plan(qkv, visible);
   attention_run_backward({plan,
                           {dout.data, dout.dtype},
                           {qkv.data, qkv.dtype},
                           {dqkv.tensor.data, dqkv.tensor.dtype},
                           attention_bias(plan, table),
-                          kept.ids.as<std::int32_t>(),
+                          visible.ids.as<std::int32_t>(),
                           lse.as<float>(),
                           dqkv.accumulate},
                          dtable);
@@ -134,7 +132,7 @@ void CpuBackend::attention_run_backward(const AttentionBackward& call, G dtable)
   const AttentionPlan& plan = call.plan;
   const std::int64_t floats = attention_backward_floats(plan);
   const std::int64_t threads = thread_count();
-  const std::int64_t rows = plan.bias == AttentionPlan::Bias::kNone ? 0 : plan.span() * plan.span();
+  const std::int64_t rows = plan.bias == AttentionPlan::Bias::kNone ? 0 : plan.grid.distances();
   float* memory = scratch_.floats(Slot::kAttention, threads * floats);
   float* dtables = scratch_.floats(Slot::kPartials, threads * plan.heads * rows);
   edt::fill({dtables}, threads * plan.heads * rows, 0.0f);

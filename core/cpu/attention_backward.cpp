@@ -67,7 +67,7 @@ HWY_INLINE void Probabilities(const AttentionPlan& plan, const Queries& bias, Fl
                               float* p, float* ds) {
   // In registers: stores may alias `plan`.
   const std::int64_t tokens = plan.tokens, panel = plan.panel;
-  const std::int64_t grid = plan.bias == AttentionPlan::Bias::kGrid ? plan.grid : 1;
+  const std::int64_t grid = plan.bias == AttentionPlan::Bias::kGrid ? plan.grid.columns : 1;
   FloatVec delta = Zero();
   for (std::int64_t j = 0; j < tokens; ++j) {
     const std::int64_t at = j * panel;
@@ -187,7 +187,7 @@ void BackwardUnits(const AttentionBackward& a, float* memory, float* dtable, std
                    std::int64_t end) {
   const AttentionPlan& plan = a.plan;
   const Workspace w(plan, memory);
-  const std::int64_t rows = plan.span() * plan.span();
+  const std::int64_t rows = plan.grid.distances();
   for (std::int64_t unit = begin; unit < end; ++unit) {
     std::memset(w.dbias, 0, static_cast<std::size_t>(plan.bias_size) * sizeof(float));
     WithBias(plan, a.bias, w.dbias, a.ids, unit, w.key_offsets, w.query_offsets,

@@ -45,7 +45,7 @@ struct GridBias {
 };
 
 // Queries and keys stand anywhere on the grid: each has its offset into the table.
-struct KeptBias {
+struct VisibleBias {
   const std::int32_t *keys, *queries;
   std::int64_t tokens;
   const float* bias;
@@ -73,10 +73,10 @@ struct KeptBias {
   }
 };
 
-// Table offsets of a sample's kept tokens as keys [tokens] and as queries [padded]; queries that
+// Table offsets of a sample's visible tokens as keys [tokens] and as queries [padded]; queries that
 // are not there read row 0.
-inline void KeptOffsets(const AttentionPlan& plan, const std::int32_t* ids, std::int32_t* keys,
-                        std::int32_t* queries) {
+inline void VisibleOffsets(const AttentionPlan& plan, const std::int32_t* ids, std::int32_t* keys,
+                           std::int32_t* queries) {
   for (std::int64_t i = 0; i < plan.tokens; ++i) {
     keys[i] = static_cast<std::int32_t>(plan.key_offset(ids[i]));
     queries[i] = static_cast<std::int32_t>(plan.query_offset(ids[i]));
@@ -95,9 +95,9 @@ HWY_INLINE void WithBias(const AttentionPlan& plan, const float* bias, float* db
       return f(NoBias{});
     case AttentionPlan::Bias::kGrid:
       return f(GridBias{plan.row.data(), plan.column.data(), head, dbias});
-    case AttentionPlan::Bias::kKept:
-      KeptOffsets(plan, ids + plan.sample_of(unit) * plan.tokens, keys, queries);
-      return f(KeptBias{keys, queries, plan.tokens, head, dbias});
+    case AttentionPlan::Bias::kVisible:
+      VisibleOffsets(plan, ids + plan.sample_of(unit) * plan.tokens, keys, queries);
+      return f(VisibleBias{keys, queries, plan.tokens, head, dbias});
   }
 }
 

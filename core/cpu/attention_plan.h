@@ -10,29 +10,33 @@
 #include <vector>
 
 #include "core/cpu/elementwise.h"
+#include "core/ops/token_grid.h"
 #include "core/tensor/tensor.h"
 
 namespace edt {
 
 struct AttentionPlan {
-  std::int64_t batch, tokens, heads, size, grid;
+  std::int64_t batch, tokens, heads, size;
+  TokenGrid grid;
   std::int64_t panel;   // W, queries of a panel
   std::int64_t padded;  // tokens, rounded up to whole panels
   std::int64_t padded_size;
   float scale;
 
-  // What is added to scores: nothing; the bias of a whole grid; that of tokens kept of one.
-  enum class Bias { kNone, kGrid, kKept };
+  // What is added to scores: nothing; the bias of a whole grid; that of its visible tokens.
+  enum class Bias { kNone, kGrid, kVisible };
   Bias bias;
   // kGrid: bias of keys j and queries i .. i + lanes - 1 = head's bias + row[j] + column[i /
-  // lanes]. Where the grid's side is a multiple of the lanes, `lanes` queries are neighbours in the
-  // (2g-1)^2 table itself. Elsewhere the table is expanded to [tokens, padded].
-  // kKept: queries are gathered out of the table.
+  // lanes]. Where the grid's rows are multiples of the lanes, and no panel has queries beyond them,
+  // `lanes` queries are neighbours in the table itself. Elsewhere the table is expanded to [tokens,
+  // padded].
+  //
+  // kVisible: queries are gathered out of the table.
   bool compact;
   std::int64_t bias_size;  // floats of one head
   std::vector<std::int64_t> row, column;
 
-  AttentionPlan(const Tensor& qkv, std::int64_t lanes, Bias kind, std::int64_t grid_of_tokens)
+  AttentionPlan(const Tensor& qkv, std::int64_t lanes, Bias kind, const TokenGrid& grid_of_tokens)
       : batch(qkv.shape[0]),
         tokens(qkv.shape[1]),
         heads(qkv.shape[3]),
@@ -43,9 +47,9 @@ struct AttentionPlan {
         padded_size((size + lanes - 1) / lanes * lanes),
         scale(1.0f / std::sqrt(static_cast<float>(size))),
         bias(kind),
-        compact(kind == Bias::kKept || grid % lanes == 0),
+        compact(kind == Bias::kVisible || (grid.columns % lanes == 0 && tokens == padded)),
         bias_size(kind == Bias::kNone ? 0
-                  : compact           ? span() * span()
+                  : compact           ? grid.distances()
                                       : tokens * padded) {
     if (bias != Bias::kGrid) return;
     for (std::int64_t j = 0; j < tokens; ++j) row.push_back(compact ? key_offset(j) : j * padded);
@@ -54,11 +58,13 @@ struct AttentionPlan {
     }
   }
 
-  std::int64_t span() const { return 2 * grid - 1; }
+  std::int64_t span() const { return 2 * grid.columns - 1; }
   // Table row of the places (i, j) = query_offset(i) + key_offset(j).
-  std::int64_t query_offset(std::int64_t i) const { return i / grid * span() + i % grid; }
+  std::int64_t query_offset(std::int64_t i) const {
+    return i / grid.columns * span() + i % grid.columns;
+  }
   std::int64_t key_offset(std::int64_t j) const {
-    return (grid - 1) * (span() + 1) - query_offset(j);
+    return (grid.rows - 1) * span() + grid.columns - 1 - query_offset(j);
   }
 
   std::int64_t units() const { return heads * batch; }
@@ -85,7 +91,7 @@ struct AttentionForward {
   const AttentionPlan& plan;
   Span qkv, out;
   const float* bias;        // [heads, bias_size]
-  const std::int32_t* ids;  // [batch, tokens], places of kept tokens, or null
+  const std::int32_t* ids;  // [batch, tokens], places of visible tokens, or null
   const float* modulation;  // transposed, [tokens, padded], or null
   float* lse;               // or null
 };

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/cpu/elementwise.h"
+#include "core/cpu/head_rows.h"
 #include "core/cpu/kernels.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/typed.h"
@@ -15,28 +16,6 @@
 #include <hwy/foreach_target.h>
 
 #include "core/cpu/simd-inl.h"
-
-// One head's part of the operands; pointers of what is not there are null.
-#ifndef EDT_CORE_CPU_HEADS_ONCE_
-#define EDT_CORE_CPU_HEADS_ONCE_
-namespace edt {
-struct HeadRows {
-  std::int64_t tokens, heads, size;
-  const float *norms, *rotation;
-  bool layer;  // norm with a mean and biases
-
-  const float* weight(std::int64_t which) const {
-    return norms == nullptr ? nullptr : norms + which * size;
-  }
-  const float* bias(std::int64_t which) const {
-    return layer ? norms + (2 + which) * size : nullptr;
-  }
-  const float* turn(std::int64_t token) const {
-    return rotation == nullptr ? nullptr : rotation + token % tokens * size;
-  }
-};
-}  // namespace edt
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace edt {

@@ -11,13 +11,7 @@ namespace edt {
 
 class CpuBackend final : public Backend {
  public:
-  EDT_KERNEL_ARGUMENTS
-  EDT_KERNELS(EDT_OVERRIDE)
-  EDT_PICTURE_KERNELS(EDT_OVERRIDE)
-  std::unique_ptr<PackedConvolution> pack_convolution(const ConvolutionForm& form,
-                                                      std::span<const float> weight,
-                                                      std::span<const float> bias,
-                                                      DType dtype) override;
+  EDT_BACKEND_KERNELS
 
   std::unique_ptr<MatmulCeiling> matmul_ceiling(const std::vector<MatmulForm>& forms,
                                                 DType dtype) override {
@@ -58,8 +52,8 @@ class CpuBackend final : public Backend {
                                    const Matrix& activated, G dbias, bool first);
 
   // attention.cpp
-  static AttentionPlan attention_plan(T qkv, T table);
-  static AttentionPlan attention_plan(T qkv, Kept kept);
+  static AttentionPlan attention_plan(T qkv, Grid grid, T table);
+  static AttentionPlan attention_plan(T qkv, Visible visible);
   const float* attention_bias(const AttentionPlan& plan, T table);
   void attention_run(const AttentionForward& call);
   void attention_run_backward(const AttentionBackward& call, G dtable);

@@ -27,15 +27,15 @@ void for_each_patch_row(const Shape& image, std::int64_t patch, F f) {
   });
 }
 
-// f(runs of `c` elements: index in x [B, g*g, 4C] and in y [B, 4*g*g, C], in units of C)
+// f(runs of `c` elements: index in x [B, T, 4C] and in y [B, 4*T, C], in units of C)
 template <class F>
-void for_each_quarter(const Shape& x, F f) {
-  const std::int64_t grid = grid_side("pixel_shuffle", x[1]);
-  parallel_ranges(x[0] * grid, 1, [&](std::int64_t begin, std::int64_t end) {
+void for_each_quarter(const Shape& x, const TokenGrid& grid, F f) {
+  const std::int64_t columns = grid.columns;
+  parallel_ranges(x[0] * grid.rows, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      for (std::int64_t column = 0; column < grid; ++column) {
+      for (std::int64_t column = 0; column < columns; ++column) {
         for (std::int64_t q = 0; q < 4; ++q) {
-          f((row * grid + column) * 4 + q, (2 * row + q / 2) * 2 * grid + 2 * column + q % 2);
+          f((row * columns + column) * 4 + q, (2 * row + q / 2) * 2 * columns + 2 * column + q % 2);
         }
       }
     }
@@ -70,17 +70,18 @@ void CpuBackend::unpatchify(T tokens, std::int64_t patch, T image) {
   });
 }
 
-void CpuBackend::pixel_shuffle_forward(T x, T y) {
+void CpuBackend::pixel_shuffle_forward(T x, Grid grid, T y) {
   const Span from{x.data, x.dtype}, to{y.data, y.dtype};
   const std::int64_t n = y.shape[2];
-  for_each_quarter(x.shape, [&](auto i, auto j) { convert(from.from(i * n), to.from(j * n), n); });
+  for_each_quarter(x.shape, grid,
+                   [&](auto i, auto j) { convert(from.from(i * n), to.from(j * n), n); });
 }
 
-void CpuBackend::pixel_shuffle_backward(T dy, G dx) {
+void CpuBackend::pixel_shuffle_backward(T dy, Grid grid, G dx) {
   if (!dx.wanted()) return;
   const Span from{dy.data, dy.dtype}, to{dx.tensor.data, dx.tensor.dtype};
   const std::int64_t n = dy.shape[2];
-  for_each_quarter(dx.tensor.shape, [&](auto i, auto j) {
+  for_each_quarter(dx.tensor.shape, grid, [&](auto i, auto j) {
     convert(from.from(j * n), to.from(i * n), n, dx.accumulate);
   });
 }

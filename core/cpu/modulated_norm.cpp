@@ -299,9 +299,9 @@ NormRows plain_rows(const Tensor& x) {
   return {.parts = 1, .batch = x.shape[0], .tokens = x.shape[1], .width = x.shape[2]};
 }
 
-NormRows merged_rows(const Tensor& x, const Tensor& mask) {
+NormRows merged_rows(const Tensor& x, const TokenGrid& grid, const Tensor& mask) {
   NormRows rows{.parts = 4, .batch = x.shape[0], .tokens = x.shape[1] / 4, .width = 4 * x.shape[2]};
-  while (rows.grid * rows.grid < x.shape[1]) ++rows.grid;
+  rows.grid = grid;
   rows.mask = mask.defined() ? mask.as<float>() : nullptr;
   return rows;
 }
@@ -338,13 +338,13 @@ void CpuBackend::modulated_rms_norm_backward(T dy, T x, T weight, T stats, C sca
                 one_input(dx.tensor.data, dx.accumulate), dweight, dshift, dscale);
 }
 
-void CpuBackend::merge_norm_forward(T x, C shift, C scale, T mask, T y, T stats) {
-  norm_forward(merged_rows(x, mask), one_input(x.data), {}, shift, scale, y, stats);
+void CpuBackend::merge_norm_forward(T x, Grid grid, C shift, C scale, T mask, T y, T stats) {
+  norm_forward(merged_rows(x, grid, mask), one_input(x.data), {}, shift, scale, y, stats);
 }
 
-void CpuBackend::merge_norm_backward(T dy, T x, T stats, C scale, T mask, G dx, C dshift,
+void CpuBackend::merge_norm_backward(T dy, T x, Grid grid, T stats, C scale, T mask, G dx, C dshift,
                                      C dscale) {
-  norm_backward(scratch_, merged_rows(x, mask), dy, one_input(x.data), {}, stats, scale,
+  norm_backward(scratch_, merged_rows(x, grid, mask), dy, one_input(x.data), {}, stats, scale,
                 one_input(dx.tensor.data, dx.accumulate), {}, dshift, dscale);
 }
 

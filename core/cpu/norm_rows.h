@@ -7,6 +7,7 @@
 
 #include "core/base/dtype.h"
 #include "core/ops/kernel.h"
+#include "core/ops/token_grid.h"
 
 namespace edt {
 
@@ -15,7 +16,7 @@ struct NormRows {
 
   int parts = 1;
   std::int64_t batch = 0, tokens = 0, width = 0;  // of the normalised rows
-  std::int64_t grid = 0;                          // side of the input grid of a merge
+  TokenGrid grid;                                 // of the inputs of a merge
   const float* mask = nullptr;                    // of a merge: by input token
 
   std::int64_t part_width() const { return width / parts; }
@@ -24,9 +25,9 @@ struct NormRows {
   // column) = (0,0), (1,0), (0,1), (1,1).
   std::int64_t token(std::int64_t row, int p) const {
     if (parts != 4) return row;
-    const std::int64_t half = grid / 2, b = row / tokens, t = row % tokens;
+    const std::int64_t half = grid.columns / 2, b = row / tokens, t = row % tokens;
     const std::int64_t y = 2 * (t / half) + p % 2, x = 2 * (t % half) + p / 2;
-    return (b * grid + y) * grid + x;
+    return (b * grid.rows + y) * grid.columns + x;
   }
   float keep(std::int64_t row, int p) const { return mask == nullptr ? 1.0f : mask[token(row, p)]; }
 };

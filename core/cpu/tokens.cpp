@@ -9,12 +9,13 @@ namespace {
 
 constexpr std::int64_t kRowGrain = 8;
 
-// f(row of a [B, T, D] tensor, row in [B, K, D] of the token kept there, -1 where it was dropped)
+// f(row of a [B, T, D] tensor, row in [B, K, D] of the visible token there, -1 where it was
+// dropped)
 template <class F>
-void for_each_place(const KeptTokens& kept, F f) {
-  const auto* places = kept.places.as<std::int32_t>();
-  const std::int64_t tokens = kept.places.shape[1], count = kept.ids.shape[1];
-  parallel_ranges(kept.places.elements(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+void for_each_place(const VisibleTokens& visible, F f) {
+  const auto* places = visible.places.as<std::int32_t>();
+  const std::int64_t tokens = visible.places.shape[1], count = visible.ids.shape[1];
+  parallel_ranges(visible.places.elements(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       f(row, places[row] < 0 ? -1 : row / tokens * count + places[row]);
     }
@@ -23,10 +24,10 @@ void for_each_place(const KeptTokens& kept, F f) {
 
 // f(row in [B, K, D], row in [B, T, D] where it stands)
 template <class F>
-void for_each_kept(const KeptTokens& kept, F f) {
-  const auto* ids = kept.ids.as<std::int32_t>();
-  const std::int64_t tokens = kept.places.shape[1], count = kept.ids.shape[1];
-  parallel_ranges(kept.ids.elements(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+void for_each_visible(const VisibleTokens& visible, F f) {
+  const auto* ids = visible.ids.as<std::int32_t>();
+  const std::int64_t tokens = visible.places.shape[1], count = visible.ids.shape[1];
+  parallel_ranges(visible.ids.elements(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) f(row, row / count * tokens + ids[row]);
   });
 }
@@ -42,17 +43,17 @@ struct Rows {
 
 }  // namespace
 
-void CpuBackend::gather_tokens_forward(T x, Kept kept, T y) {
+void CpuBackend::gather_tokens_forward(T x, Visible visible, T y) {
   const std::int64_t n = x.shape[2];
   const Rows from(x, n), to(y, n);
-  for_each_kept(kept, [&](auto row, auto stands) { convert(from[stands], to[row], n); });
+  for_each_visible(visible, [&](auto row, auto stands) { convert(from[stands], to[row], n); });
 }
 
-void CpuBackend::gather_tokens_backward(T dy, Kept kept, G dx) {
+void CpuBackend::gather_tokens_backward(T dy, Visible visible, G dx) {
   if (!dx.wanted()) return;
   const std::int64_t n = dy.shape[2];
   const Rows from(dy, n), to(dx.tensor, n);
-  for_each_place(kept, [&](auto row, auto place) {
+  for_each_place(visible, [&](auto row, auto place) {
     if (place >= 0) {
       convert(from[place], to[row], n, dx.accumulate);
     } else if (!dx.accumulate) {
@@ -61,42 +62,42 @@ void CpuBackend::gather_tokens_backward(T dy, Kept kept, G dx) {
   });
 }
 
-void CpuBackend::restore_tokens_forward(T x, Kept kept, T token, T y) {
+void CpuBackend::restore_tokens_forward(T x, Visible visible, T token, T y) {
   const std::int64_t n = x.shape[2];
   const Rows from(x, n), to(y, n);
   const Span fill{token.data, token.dtype};
   for_each_place(
-      kept, [&](auto row, auto place) { convert(place >= 0 ? from[place] : fill, to[row], n); });
+      visible, [&](auto row, auto place) { convert(place >= 0 ? from[place] : fill, to[row], n); });
 }
 
 // The learnt token's gradient: blocks of columns over the threads, rows in order.
-void CpuBackend::restore_tokens_backward(T dy, Kept kept, G dx, G dtoken) {
+void CpuBackend::restore_tokens_backward(T dy, Visible visible, G dx, G dtoken) {
   const std::int64_t n = dy.shape[2];
   const Rows from(dy, n);
   if (dx.wanted()) {
     const Rows to(dx.tensor, n);
-    for_each_kept(kept,
-                  [&](auto row, auto stands) { convert(from[stands], to[row], n, dx.accumulate); });
+    for_each_visible(
+        visible, [&](auto row, auto stands) { convert(from[stands], to[row], n, dx.accumulate); });
   }
   if (!dtoken.wanted()) return;
   if (!dtoken.accumulate) zero(dtoken.tensor);
-  const auto* places = kept.places.as<std::int32_t>();
+  const auto* places = visible.places.as<std::int32_t>();
   const Span sum{dtoken.tensor.data, dtoken.tensor.dtype};
   parallel_ranges(n, 16, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = 0; row < kept.places.elements(); ++row) {
+    for (std::int64_t row = 0; row < visible.places.elements(); ++row) {
       if (places[row] < 0) convert(from[row].from(begin), sum.from(begin), end - begin, true);
     }
   });
 }
 
-void CpuBackend::select_tokens_forward(T kept_rows, T dropped_rows, Kept kept, T y) {
+void CpuBackend::select_tokens_forward(T visible_rows, T dropped_rows, Visible visible, T y) {
   const std::int64_t n = y.shape[2];
-  const Rows a(kept_rows, n), b(dropped_rows, n), to(y, n);
-  for_each_place(kept,
+  const Rows a(visible_rows, n), b(dropped_rows, n), to(y, n);
+  for_each_place(visible,
                  [&](auto row, auto place) { convert(place >= 0 ? a[row] : b[row], to[row], n); });
 }
 
-void CpuBackend::select_tokens_backward(T dy, Kept kept, G dkept_rows, G ddropped_rows) {
+void CpuBackend::select_tokens_backward(T dy, Visible visible, G dvisible_rows, G ddropped_rows) {
   const std::int64_t n = dy.shape[2];
   const Rows from(dy, n);
   const auto put = [&](G to, std::int64_t row, bool selected) {
@@ -108,8 +109,8 @@ void CpuBackend::select_tokens_backward(T dy, Kept kept, G dkept_rows, G ddroppe
       edt::fill(at, n, 0.0f);
     }
   };
-  for_each_place(kept, [&](auto row, auto place) {
-    put(dkept_rows, row, place >= 0);
+  for_each_place(visible, [&](auto row, auto place) {
+    put(dvisible_rows, row, place >= 0);
     put(ddropped_rows, row, place < 0);
   });
 }

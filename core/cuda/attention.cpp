@@ -5,12 +5,11 @@
 #include "core/cuda/kernels/attention.h"
 #include "core/cuda/kernels/attention_memory.h"
 #include "core/cuda/typed.h"
-#include "core/ops/checks.h"
 
 namespace edt {
 namespace {
 
-AttentionSizes sizes_of(const Tensor& qkv, std::int64_t grid) {
+AttentionSizes sizes_of(const Tensor& qkv, const TokenGrid& grid) {
   const auto axis = [&](int i) { return static_cast<int>(qkv.shape[i]); };
   check_batch("attention", qkv.shape[0]);
   require<NotImplemented>(qkv.shape[4] <= kPlainHead, "cuda",
@@ -21,21 +20,19 @@ AttentionSizes sizes_of(const Tensor& qkv, std::int64_t grid) {
           .tokens = axis(1),
           .heads = axis(3),
           .size = axis(4),
-          .grid = static_cast<int>(grid)};
+          .rows = static_cast<int>(grid.rows),
+          .columns = static_cast<int>(grid.columns)};
 }
 
 AttentionCall call_of(const Tensor& qkv, const Tensor& table, const Tensor& out,
-                      const KeptTokens& kept = {}) {
-  const std::int64_t grid = kept.ids.defined() ? kept.grid
-                            : table.defined()  ? grid_side("attention", qkv.shape[1])
-                                               : covering_side(qkv.shape[1]);
+                      const VisibleTokens& visible) {
   EDT_ASSERT(out.dtype == qkv.dtype && (!table.defined() || table.dtype == qkv.dtype));
   return {.dtype = element_of(qkv),
-          .sizes = sizes_of(qkv, grid),
+          .sizes = sizes_of(qkv, visible.grid),
           .qkv = qkv.data,
           .table = table.data,
-          .ids = kept.ids.defined() ? kept.ids.as<std::int32_t>() : nullptr,
-          .places = kept.places.defined() ? kept.places.as<std::int32_t>() : nullptr,
+          .ids = visible.ids.defined() ? visible.ids.as<std::int32_t>() : nullptr,
+          .places = visible.places.defined() ? visible.places.as<std::int32_t>() : nullptr,
           .out = out.data};
 }
 
@@ -61,29 +58,30 @@ void forward(const CudaContext& context, const AttentionCall& call) {
 
 }  // namespace
 
-void CudaBackend::attention_forward(T qkv, T table, T out, T lse) {
-  kept_attention_forward(qkv, {}, table, out, lse);
+void CudaBackend::attention_forward(T qkv, Grid grid, T table, T out, T lse) {
+  visible_attention_forward(qkv, {{}, {}, grid}, table, out, lse);
 }
 
-void CudaBackend::kept_attention_forward(T qkv, Kept kept, T table, T out, T lse) {
-  AttentionCall call = call_of(qkv, table, out, kept);
+void CudaBackend::visible_attention_forward(T qkv, Visible visible, T table, T out, T lse) {
+  AttentionCall call = call_of(qkv, table, out, visible);
   call.lse = lse.defined() ? lse.as<float>() : nullptr;
   forward(context, call);
 }
 
-void CudaBackend::attention_modulated_forward(T qkv, T table, T modulation, T out) {
-  AttentionCall call = call_of(qkv, table, out);
+void CudaBackend::attention_modulated_forward(T qkv, Grid grid, T table, T modulation, T out) {
+  AttentionCall call = call_of(qkv, table, out, {{}, {}, grid});
   call.modulation = modulation.as<float>();
   forward(context, call);
 }
 
-void CudaBackend::attention_backward(T dout, T qkv, T table, T out, T lse, G dqkv, G dtable) {
-  kept_attention_backward(dout, qkv, {}, table, out, lse, dqkv, dtable);
+void CudaBackend::attention_backward(T dout, T qkv, Grid grid, T table, T out, T lse, G dqkv,
+                                     G dtable) {
+  visible_attention_backward(dout, qkv, {{}, {}, grid}, table, out, lse, dqkv, dtable);
 }
 
-void CudaBackend::kept_attention_backward(T dout, T qkv, Kept kept, T table, T out, T lse, G dqkv,
-                                          G dtable) {
-  AttentionCall call = call_of(qkv, table, out, kept);
+void CudaBackend::visible_attention_backward(T dout, T qkv, Visible visible, T table, T out, T lse,
+                                             G dqkv, G dtable) {
+  AttentionCall call = call_of(qkv, table, out, visible);
   const AttentionSizes& s = call.sizes;
   call.lse = lse.as<float>();
   call.dout = dout.data;

@@ -22,13 +22,7 @@ struct CudaGpu {
 
 class CudaBackend final : private CudaGpu, public OnStream<Backend> {
  public:
-  EDT_KERNEL_ARGUMENTS
-  EDT_KERNELS(EDT_OVERRIDE)
-  EDT_PICTURE_KERNELS(EDT_OVERRIDE)
-  std::unique_ptr<PackedConvolution> pack_convolution(const ConvolutionForm& form,
-                                                      std::span<const float> weight,
-                                                      std::span<const float> bias,
-                                                      DType dtype) override;
+  EDT_BACKEND_KERNELS
 
   explicit CudaBackend(const CudaOptions& options)
       : CudaGpu(options.device),

@@ -7,16 +7,16 @@
 #include <string>
 #include <vector>
 
-#include "core/cuda/tuned_products.h"
+#include "core/cuda/tuned_gemms.h"
 #include "core/ops/backend.h"
 
 namespace edt {
 
 struct CudaOptions {
-  int device = 0;          // index among the visible GPUs
-  bool tf32 = false;       // float32 matrix products with 10-bit mantissas on the tensor cores
-  TunedProducts products;  // what is not in it takes cuBLASLt's first suggestion
-  ProductTuning* tuning = nullptr;  // or is timed: to choose algorithms, not to compute with
+  int device = 0;     // index among the visible GPUs
+  bool tf32 = false;  // float32 matrix products with 10-bit mantissas on the tensor cores
+  TunedGemms gemms;   // what is not in it takes cuBLASLt's first suggestion
+  GemmTuning* tuning = nullptr;  // or is timed: to choose algorithms, not to compute with
 };
 
 // True where the backend is there: linked, or its plugin has been loaded.
@@ -42,6 +42,6 @@ std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
 
 // How often the backend was asked for each product. Those of a batch that stands for single
 // products count as these.
-std::map<ProductKey, std::int64_t> product_calls(const Backend& cuda_backend);
+std::map<GemmKey, std::int64_t> gemm_calls(const Backend& cuda_backend);
 
 }  // namespace edt

@@ -17,14 +17,14 @@ std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
   return std::make_unique<CudaBackend>(options);
 }
 
-std::map<ProductKey, std::int64_t> product_calls(const Backend& cuda_backend) {
+std::map<GemmKey, std::int64_t> gemm_calls(const Backend& cuda_backend) {
   const auto* backend = dynamic_cast<const CudaBackend*>(&cuda_backend);
   EDT_ASSERT(backend != nullptr);
   return backend->matmul().calls();
 }
 
 cudaStream_t stream_of(Device& device) {
-  if (const auto* lane = dynamic_cast<CudaLane*>(&device)) return lane->stream();
+  if (const auto* other = dynamic_cast<CudaStreamDevice*>(&device)) return other->stream();
   const auto* backend = dynamic_cast<CudaBackend*>(&device);
   require<CudaError>(backend != nullptr, "cuda", "the device is {}, a GPU is needed",
                      device.name());

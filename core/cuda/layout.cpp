@@ -1,7 +1,6 @@
 #include "core/cuda/kernels/layout.h"
 #include "core/cuda/backend.h"
 #include "core/cuda/typed.h"
-#include "core/ops/checks.h"
 
 namespace edt {
 namespace {
@@ -25,10 +24,11 @@ PatchCall patch_call(std::string_view op, PatchOrder order, const Tensor& image,
           .pixels = image.elements()};
 }
 
-ShuffleCall shuffle_call(const Tensor& x) {
+ShuffleCall shuffle_call(const Tensor& x, const TokenGrid& grid) {
   check_elements("pixel_shuffle", x.elements());
   return {.dtype = element_of(x),
-          .grid = static_cast<int>(grid_side("pixel_shuffle", x.shape[1])),
+          .rows = static_cast<int>(grid.rows),
+          .columns = static_cast<int>(grid.columns),
           .channels = x.shape[2] / 4,
           .elements = x.elements()};
 }
@@ -56,12 +56,12 @@ void CudaBackend::unpatchify(T tokens, std::int64_t patch, T image) {
                     tokens.data, image.as<float>());
 }
 
-void CudaBackend::pixel_shuffle_forward(T x, T y) {
-  launch_shuffle(stream(), shuffle_call(x), x.data, y.data);
+void CudaBackend::pixel_shuffle_forward(T x, Grid grid, T y) {
+  launch_shuffle(stream(), shuffle_call(x, grid), x.data, y.data);
 }
 
-void CudaBackend::pixel_shuffle_backward(T dy, G dx) {
-  launch_unshuffle(stream(), shuffle_call(dx.tensor), dy.data, dx.tensor.data, dx.accumulate);
+void CudaBackend::pixel_shuffle_backward(T dy, Grid grid, G dx) {
+  launch_unshuffle(stream(), shuffle_call(dx.tensor, grid), dy.data, dx.tensor.data, dx.accumulate);
 }
 
 void CudaBackend::mask_tokens_forward(T x, T mask, T positions, T y) {

@@ -14,7 +14,7 @@ void* element_at(const Tensor& tensor, std::int64_t i) {
   return static_cast<std::byte*>(tensor.data) + static_cast<std::size_t>(i) * size_of(tensor.dtype);
 }
 
-Product product_of(const Tensor& x, const Tensor& weight, const Tensor& y) {
+Gemm gemm_of(const Tensor& x, const Tensor& weight, const Tensor& y) {
   EDT_ASSERT(weight.dtype == x.dtype && y.dtype == x.dtype);
   return {.m = x.shape[0],
           .n = weight.shape[0],
@@ -27,10 +27,10 @@ Product product_of(const Tensor& x, const Tensor& weight, const Tensor& y) {
           .out = y.dtype};
 }
 
-void add_bias_to(Product& product, const Tensor& bias) {
-  EDT_ASSERT(bias.dtype == product.in);
-  product.epilogue = Epilogue::kBias;
-  product.bias = bias.data;
+void add_bias_to(Gemm& gemm, const Tensor& bias) {
+  EDT_ASSERT(bias.dtype == gemm.in);
+  gemm.epilogue = Epilogue::kBias;
+  gemm.bias = bias.data;
 }
 
 // Elements from one tensor of the maps to the next; nothing where they lie at other distances, or
@@ -52,23 +52,23 @@ std::optional<std::int64_t> distance(std::span<const LinearMap> maps, Tensor Lin
 }  // namespace
 
 void CudaBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
-  Product product = product_of(x, weight, y);
+  Gemm gemm = gemm_of(x, weight, y);
   if (positions.defined()) {
     EDT_ASSERT(positions.dtype == y.dtype);
     launch_add_rows(stream(), y.dtype, nullptr, {positions.data, positions.shape[0]}, y.data,
-                    product.m, product.n);
-    product.accumulate = true;
+                    gemm.m, gemm.n);
+    gemm.accumulate = true;
   }
   if (bias.defined()) {
-    add_bias_to(product, bias);
-    if (matmul_.try_run(product)) return;
-    product.epilogue = Epilogue::kNone;
-    product.bias = nullptr;
-    launch_add_rows(stream(), y.dtype, product.accumulate ? y.data : nullptr, {bias.data}, y.data,
-                    product.m, product.n);
-    product.accumulate = true;
+    add_bias_to(gemm, bias);
+    if (matmul_.try_run(gemm)) return;
+    gemm.epilogue = Epilogue::kNone;
+    gemm.bias = nullptr;
+    launch_add_rows(stream(), y.dtype, gemm.accumulate ? y.data : nullptr, {bias.data}, y.data,
+                    gemm.m, gemm.n);
+    gemm.accumulate = true;
   }
-  matmul_.run(product);
+  matmul_.run(gemm);
 }
 
 // One launch where the maps lie at equal distances, as those of blocks of one layout do, and where
@@ -79,19 +79,19 @@ void CudaBackend::linears_forward(T x, std::span<const LinearMap> maps) {
 }
 
 bool CudaBackend::run_at_once(T x, std::span<const LinearMap> maps) {
-  Product product = product_of(x, maps[0].weight, maps[0].y);
-  product.batch = {.count = static_cast<std::int64_t>(maps.size()), .as_singles = true};
+  Gemm gemm = gemm_of(x, maps[0].weight, maps[0].y);
+  gemm.batch = {.count = static_cast<std::int64_t>(maps.size()), .as_singles = true};
   const auto weights = distance(maps, &LinearMap::weight), results = distance(maps, &LinearMap::y);
   if (!weights || !results) return false;
-  product.batch.b = *weights;
-  product.batch.y = *results;
+  gemm.batch.b = *weights;
+  gemm.batch.y = *results;
   if (maps[0].bias.defined()) {
     const auto biases = distance(maps, &LinearMap::bias);
     if (!biases) return false;
-    add_bias_to(product, maps[0].bias);
-    product.batch.bias = *biases;
+    add_bias_to(gemm, maps[0].bias);
+    gemm.batch.bias = *biases;
   }
-  return matmul_.try_run(product);
+  return matmul_.try_run(gemm);
 }
 
 void CudaBackend::linear_backward_input(T dy, T weight, G dx) {
@@ -123,32 +123,31 @@ void CudaBackend::weight_columns_backward_weight(T dy, T x, std::int64_t column,
                                                  G dbias) {
   EDT_ASSERT(dy.dtype == x.dtype);
   const std::int64_t width = x.shape[1], stride = dweight.tensor.elements() / dy.shape[1];
-  Product product{.m = dy.shape[1],
-                  .n = width,
-                  .k = dy.shape[0],
-                  .a = dy.data,
-                  .a_transposed = true,
-                  .b = x.data,
-                  .in = element_of(dy),
-                  .y = element_at(dweight.tensor, column),
-                  .out = dweight.tensor.dtype,
-                  .accumulate = dweight.accumulate,
-                  .y_stride = width == stride ? 0 : stride};
-  if (!dbias.wanted()) return matmul_.run(product);
+  Gemm gemm{.m = dy.shape[1],
+            .n = width,
+            .k = dy.shape[0],
+            .a = dy.data,
+            .a_transposed = true,
+            .b = x.data,
+            .in = element_of(dy),
+            .y = element_at(dweight.tensor, column),
+            .out = dweight.tensor.dtype,
+            .accumulate = dweight.accumulate,
+            .y_stride = width == stride ? 0 : stride};
+  if (!dbias.wanted()) return matmul_.run(gemm);
   EDT_ASSERT(dbias.tensor.dtype == DType::kFloat32);
   // The epilogue overwrites; a sum goes by way of the scratch.
-  product.epilogue = Epilogue::kRowSums;
-  product.bias =
-      dbias.accumulate ? scratch_.floats(ScratchSlot::kBias, product.m) : dbias.tensor.data;
-  if (matmul_.try_run(product)) {
+  gemm.epilogue = Epilogue::kRowSums;
+  gemm.bias = dbias.accumulate ? scratch_.floats(ScratchSlot::kBias, gemm.m) : dbias.tensor.data;
+  if (matmul_.try_run(gemm)) {
     if (!dbias.accumulate) return;
-    launch_convert(stream(), {product.bias, DType::kFloat32}, {dbias.tensor.data, DType::kFloat32},
-                   product.m, true);
+    launch_convert(stream(), {gemm.bias, DType::kFloat32}, {dbias.tensor.data, DType::kFloat32},
+                   gemm.m, true);
     return;
   }
-  product.epilogue = Epilogue::kNone;
-  product.bias = nullptr;
-  matmul_.run(product);
+  gemm.epilogue = Epilogue::kNone;
+  gemm.bias = nullptr;
+  matmul_.run(gemm);
   add_bias_backward(dy, dbias);
 }
 

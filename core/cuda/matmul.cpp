@@ -5,7 +5,7 @@
 #include "core/base/assert.h"
 #include "core/base/error.h"
 #include "core/cuda/error.h"
-#include "core/cuda/product_timing.h"
+#include "core/cuda/gemm_timing.h"
 
 namespace edt {
 
@@ -13,29 +13,29 @@ CudaMatmul::CudaMatmul(const CudaContext& context, CudaScratch& scratch, const C
     : context_(context),
       scratch_(scratch),
       tf32_(options.tf32),
-      given_(options.products),
+      given_(options.gemms),
       tuning_(options.tuning) {}
 
 void* CudaMatmul::workspace() { return scratch_.bytes(ScratchSlot::kWorkspace, kWorkspaceBytes); }
 
-std::unique_ptr<ProductPlan> CudaMatmul::make(const Product& p) {
-  auto plan = std::make_unique<ProductPlan>(context_, p, tf32_);
+std::unique_ptr<GemmPlan> CudaMatmul::make(const Gemm& p) {
+  auto plan = std::make_unique<GemmPlan>(context_, p, tf32_);
   if (p.epilogue != Epilogue::kNone && plan->key.extra_alignment < kVectorBytes) return nullptr;
   return choose(p, *plan) ? std::move(plan) : nullptr;
 }
 
-bool CudaMatmul::choose(const Product& p, ProductPlan& plan) {
+bool CudaMatmul::choose(const Gemm& p, GemmPlan& plan) {
   if (p.batch.as_singles) return take_from_single(p, plan);
-  const auto given = given_.products.find(plan.key);
-  if (given != given_.products.end()) return take_given(given->second, plan);
+  const auto given = given_.gemms.find(plan.key);
+  if (given != given_.gemms.end()) return take_given(given->second, plan);
   return tuning_ != nullptr ? take_fastest(p, plan) : take_first(plan);
 }
 
 // The first product is run by itself: an algorithm may be refused no sooner. Then the library is
 // asked whether it can do the batch, in the workspace that there is.
-bool CudaMatmul::take_from_single(const Product& p, ProductPlan& plan) {
+bool CudaMatmul::take_from_single(const Gemm& p, GemmPlan& plan) {
   EDT_ASSERT(!p.accumulate);
-  Product one = p;
+  Gemm one = p;
   one.batch = {};
   if (!try_run(one)) return false;
   plan.algorithm = find(one)->algorithm;
@@ -44,7 +44,7 @@ bool CudaMatmul::take_from_single(const Product& p, ProductPlan& plan) {
 }
 
 // Another algorithm would have other bits: what cannot be taken ends the run.
-bool CudaMatmul::take_given(const TunedProduct& given, ProductPlan& plan) const {
+bool CudaMatmul::take_given(const TunedGemm& given, GemmPlan& plan) const {
   plan.algorithm = std::bit_cast<cublasLtMatmulAlgo_t>(given.algorithm);
   require<CudaError>(plan.allows(plan.algorithm), "cuda",
                      "{}: cuBLASLt does not take the algorithm that is given for the {}",
@@ -52,7 +52,7 @@ bool CudaMatmul::take_given(const TunedProduct& given, ProductPlan& plan) const 
   return true;
 }
 
-bool CudaMatmul::take_first(ProductPlan& plan) const {
+bool CudaMatmul::take_first(GemmPlan& plan) const {
   const auto suggested = plan.suggestions(1);
   if (suggested.empty()) return false;
   plan.algorithm = suggested[0];
@@ -60,7 +60,7 @@ bool CudaMatmul::take_first(ProductPlan& plan) const {
   return true;
 }
 
-bool CudaMatmul::take_fastest(const Product& p, ProductPlan& plan) {
+bool CudaMatmul::take_fastest(const Gemm& p, GemmPlan& plan) {
   const auto fastest = fastest_algorithm(context_.stream(), plan, p, workspace(), *tuning_);
   if (!fastest) return false;
   plan.algorithm = std::bit_cast<cublasLtMatmulAlgo_t>(fastest->algorithm);
@@ -68,15 +68,15 @@ bool CudaMatmul::take_fastest(const Product& p, ProductPlan& plan) {
   return true;
 }
 
-ProductPlan* CudaMatmul::find(const Product& product) {
-  const ProductKey key(product, tf32_);
+GemmPlan* CudaMatmul::find(const Gemm& gemm) {
+  const GemmKey key(gemm, tf32_);
   const auto found = plans_.find(key);
   if (found != plans_.end()) return found->second.get();
-  return plans_.emplace(key, make(product)).first->second.get();
+  return plans_.emplace(key, make(gemm)).first->second.get();
 }
 
-bool CudaMatmul::try_run(const Product& p) {
-  ProductPlan* plan = find(p);
+bool CudaMatmul::try_run(const Gemm& p) {
+  GemmPlan* plan = find(p);
   if (plan == nullptr) return false;
   const cublasStatus_t status = plan->launch(p, plan->algorithm, 1, workspace());
   if (plan->may_be_refused && is_refusal(status)) {
@@ -88,16 +88,16 @@ bool CudaMatmul::try_run(const Product& p) {
   return true;
 }
 
-void CudaMatmul::run(const Product& product) {
-  require<CudaError>(try_run(product), "cuda", "cuBLASLt has no algorithm for the {}",
-                     text_of(ProductKey(product, tf32_)));
+void CudaMatmul::run(const Gemm& gemm) {
+  require<CudaError>(try_run(gemm), "cuda", "cuBLASLt has no algorithm for the {}",
+                     text_of(GemmKey(gemm, tf32_)));
 }
 
-std::map<ProductKey, std::int64_t> CudaMatmul::calls() const {
-  std::map<ProductKey, std::int64_t> counts;
+std::map<GemmKey, std::int64_t> CudaMatmul::calls() const {
+  std::map<GemmKey, std::int64_t> counts;
   for (const auto& [key, plan] : plans_) {
     if (plan == nullptr) continue;
-    ProductKey single = key;
+    GemmKey single = key;
     if (key.batch.as_singles) single.batch = {};
     counts[single] += plan->calls * (key.batch.as_singles ? key.batch.count : 1);
   }

@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "core/cuda/cuda_backend.h"
-#include "core/cuda/product_plan.h"
+#include "core/cuda/gemm_plan.h"
 #include "core/cuda/scratch.h"
 
 namespace edt {
@@ -19,32 +19,32 @@ class CudaMatmul {
   CudaMatmul(const CudaContext& context, CudaScratch& scratch, const CudaOptions& options);
 
   // Throws CudaError when cuBLASLt has no algorithm.
-  void run(const Product& product);
+  void run(const Gemm& gemm);
 
   // As run(), but false, with nothing done, when cuBLASLt cannot fuse the epilogue into this shape,
   // or cannot do the batch by the algorithm of its single products.
-  bool try_run(const Product& product);
+  bool try_run(const Gemm& gemm);
 
   // How often each was asked for. Products of a batch that stands for single ones count singly.
-  std::map<ProductKey, std::int64_t> calls() const;
+  std::map<GemmKey, std::int64_t> calls() const;
 
  private:
-  ProductPlan* find(const Product& product);
-  std::unique_ptr<ProductPlan> make(const Product& product);
+  GemmPlan* find(const Gemm& gemm);
+  std::unique_ptr<GemmPlan> make(const Gemm& gemm);
   // Give the plan an algorithm; false: there is none.
-  bool choose(const Product& product, ProductPlan& plan);
-  bool take_from_single(const Product& product, ProductPlan& plan);
-  bool take_given(const TunedProduct& given, ProductPlan& plan) const;
-  bool take_first(ProductPlan& plan) const;
-  bool take_fastest(const Product& product, ProductPlan& plan);
+  bool choose(const Gemm& gemm, GemmPlan& plan);
+  bool take_from_single(const Gemm& gemm, GemmPlan& plan);
+  bool take_given(const TunedGemm& given, GemmPlan& plan) const;
+  bool take_first(GemmPlan& plan) const;
+  bool take_fastest(const Gemm& gemm, GemmPlan& plan);
   void* workspace();
 
   const CudaContext& context_;
   CudaScratch& scratch_;
   bool tf32_;
-  TunedProducts given_;
-  ProductTuning* tuning_;
-  std::map<ProductKey, std::unique_ptr<ProductPlan>> plans_;  // null: not possible
+  TunedGemms given_;
+  GemmTuning* tuning_;
+  std::map<GemmKey, std::unique_ptr<GemmPlan>> plans_;  // null: not possible
 };
 
 }  // namespace edt

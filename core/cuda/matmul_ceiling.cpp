@@ -32,7 +32,7 @@ class CudaMatmulCeiling final : public MatmulCeiling {
   double run() override {
     return backend_.seconds_of([&] {
       for (const MatmulForm& form : forms()) {
-        for (std::int64_t repeat = 0; repeat < form.count; ++repeat) matmul_.run(product_of(form));
+        for (std::int64_t repeat = 0; repeat < form.count; ++repeat) matmul_.run(gemm_of(form));
       }
     });
   }
@@ -45,7 +45,7 @@ class CudaMatmulCeiling final : public MatmulCeiling {
     return block;
   }
 
-  Product product_of(const MatmulForm& form) const {
+  Gemm gemm_of(const MatmulForm& form) const {
     return {.m = form.m,
             .n = form.n,
             .k = form.k,

@@ -22,18 +22,18 @@ void CudaBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
   const Tensor activated =
       scratch_matrix(scratch_, ScratchSlot::kActivated, rows, width, element_of(x));
   EDT_ASSERT(weights.fc1.dtype == x.dtype && weights.fc1_bias.dtype == x.dtype);
-  const Product fused{.m = rows,
-                      .n = width,
-                      .k = x.shape[1],
-                      .a = x.data,
-                      .b = weights.fc1.data,
-                      .b_transposed = true,
-                      .in = x.dtype,
-                      .y = activated.data,
-                      .out = x.dtype,
-                      .epilogue = hidden.defined() ? Epilogue::kGeluAuxBias : Epilogue::kGeluBias,
-                      .bias = weights.fc1_bias.data,
-                      .aux = hidden.data};
+  const Gemm fused{.m = rows,
+                   .n = width,
+                   .k = x.shape[1],
+                   .a = x.data,
+                   .b = weights.fc1.data,
+                   .b_transposed = true,
+                   .in = x.dtype,
+                   .y = activated.data,
+                   .out = x.dtype,
+                   .epilogue = hidden.defined() ? Epilogue::kGeluAuxBias : Epilogue::kGeluBias,
+                   .bias = weights.fc1_bias.data,
+                   .aux = hidden.data};
   if (x.dtype != DType::kBFloat16 || !matmul_.try_run(fused)) {
     const Tensor h = hidden.defined()
                          ? hidden
@@ -51,16 +51,16 @@ void CudaBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G
       scratch_matrix(scratch_, ScratchSlot::kActivated, rows, width, element_of(x));
   const Tensor dhidden = scratch_matrix(scratch_, ScratchSlot::kHidden, rows, width, x.dtype);
   EDT_ASSERT(weights.fc2.dtype == dy.dtype && hidden.dtype == dy.dtype);
-  const Product fused{.m = rows,
-                      .n = width,
-                      .k = dy.shape[1],
-                      .a = dy.data,
-                      .b = weights.fc2.data,
-                      .in = dy.dtype,
-                      .y = dhidden.data,
-                      .out = dy.dtype,
-                      .epilogue = Epilogue::kGeluSlope,
-                      .aux = hidden.data};
+  const Gemm fused{.m = rows,
+                   .n = width,
+                   .k = dy.shape[1],
+                   .a = dy.data,
+                   .b = weights.fc2.data,
+                   .in = dy.dtype,
+                   .y = dhidden.data,
+                   .out = dy.dtype,
+                   .epilogue = Epilogue::kGeluSlope,
+                   .aux = hidden.data};
   if (x.dtype == DType::kBFloat16 && matmul_.try_run(fused)) {
     activation_forward(Activation::kGeluTanh, hidden, activated);
   } else {

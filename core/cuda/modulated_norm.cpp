@@ -3,7 +3,6 @@
 #include "core/cuda/kernels/norm.h"
 #include "core/cuda/kernels/slices.h"
 #include "core/cuda/typed.h"
-#include "core/ops/checks.h"
 
 namespace edt {
 namespace {
@@ -17,9 +16,10 @@ NormCall rows_of(const Tensor& y, int parts, const Tensor& first, const Tensor& 
           .x = {first.data, second.data}};
 }
 
-NormCall merged_rows(const Tensor& y, const Tensor& x, const Tensor& mask) {
+NormCall merged_rows(const Tensor& y, const Tensor& x, const TokenGrid& grid, const Tensor& mask) {
   NormCall call = rows_of(y, 4, x, {});
-  call.grid = static_cast<int>(grid_side("merge_norm", x.shape[1]));
+  call.rows = static_cast<int>(grid.rows);
+  call.columns = static_cast<int>(grid.columns);
   call.mask = mask.defined() ? mask.as<float>() : nullptr;
   return call;
 }
@@ -111,13 +111,13 @@ void CudaBackend::modulated_rms_norm_backward(T dy, T x, T weight, T stats, C sc
                              .accumulate = dweight.accumulate});
 }
 
-void CudaBackend::merge_norm_forward(T x, C shift, C scale, T mask, T y, T stats) {
-  forward(stream(), merged_rows(y, x, mask), shift, scale, y, stats);
+void CudaBackend::merge_norm_forward(T x, Grid grid, C shift, C scale, T mask, T y, T stats) {
+  forward(stream(), merged_rows(y, x, grid, mask), shift, scale, y, stats);
 }
 
-void CudaBackend::merge_norm_backward(T dy, T x, T stats, C scale, T mask, G dx, C dshift,
-                                      C dscale) {
-  NormCall call = merged_rows(dy, x, mask);
+void CudaBackend::merge_norm_backward(T dy, T x, Grid grid, T stats, C scale, T mask, G dx,
+                                      C dshift, C dscale) {
+  NormCall call = merged_rows(dy, x, grid, mask);
   call.dx[0] = dx.tensor.data;
   call.accumulate[0] = dx.accumulate;
   backward(stream(), scratch_, call, dy, stats, scale, dshift, dscale);

@@ -1,5 +1,5 @@
-// The operations of a Device in the order of one stream: of the backend's own, and of a lane beside
-// it for what overlaps.
+// The operations of a Device in the order of one stream: of the backend's own, and of another
+// beside it for what overlaps.
 #pragma once
 
 #include "core/cuda/context.h"
@@ -64,7 +64,7 @@ class OnStream : public Base {
     return seconds_on(stream(), shared_.head_start, shared_.memory, work);
   }
 
-  std::unique_ptr<Device> lane() override;
+  std::unique_ptr<Device> new_stream() override;
   Event record() override { return shared_.events->record(stream()); }
   void wait(const Event& event) override { EventPool::wait(stream(), event); }
   void finish(const Event& event) override { EventPool::finish(event); }
@@ -74,9 +74,9 @@ class OnStream : public Base {
 };
 
 // A stream of its own.
-class CudaLane final : public OnStream<Device> {
+class CudaStreamDevice final : public OnStream<Device> {
  public:
-  explicit CudaLane(CudaShared& shared) : OnStream(shared), stream_(shared.device) {}
+  explicit CudaStreamDevice(CudaShared& shared) : OnStream(shared), stream_(shared.device) {}
   cudaStream_t stream() const override { return stream_.get(); }
 
  private:
@@ -84,8 +84,8 @@ class CudaLane final : public OnStream<Device> {
 };
 
 template <class Base>
-std::unique_ptr<Device> OnStream<Base>::lane() {
-  return std::make_unique<CudaLane>(shared_);
+std::unique_ptr<Device> OnStream<Base>::new_stream() {
+  return std::make_unique<CudaStreamDevice>(shared_);
 }
 
 // The stream of a device's calls: for communicators that work in their order. CudaError for a

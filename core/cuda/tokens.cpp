@@ -35,47 +35,47 @@ SelectRows select(const Tensor& places, const Tensor& y, bool accumulate) {
 
 }  // namespace
 
-void CudaBackend::gather_tokens_forward(T x, Kept kept, T y) {
-  launch_move_rows(stream(), move(x, kept.ids, y, false));
+void CudaBackend::gather_tokens_forward(T x, Visible visible, T y) {
+  launch_move_rows(stream(), move(x, visible.ids, y, false));
 }
 
-void CudaBackend::gather_tokens_backward(T dy, Kept kept, G dx) {
-  launch_move_rows(stream(), move(dy, kept.places, dx.tensor, dx.accumulate));
+void CudaBackend::gather_tokens_backward(T dy, Visible visible, G dx) {
+  launch_move_rows(stream(), move(dy, visible.places, dx.tensor, dx.accumulate));
 }
 
-void CudaBackend::restore_tokens_forward(T x, Kept kept, T token, T y) {
-  MoveRows call = move(x, kept.places, y, false);
+void CudaBackend::restore_tokens_forward(T x, Visible visible, T token, T y) {
+  MoveRows call = move(x, visible.places, y, false);
   EDT_ASSERT(token.dtype == y.dtype);
   call.fill = token.data;
   launch_move_rows(stream(), call);
 }
 
-void CudaBackend::restore_tokens_backward(T dy, Kept kept, G dx, G dtoken) {
-  if (dx.wanted()) launch_move_rows(stream(), move(dy, kept.ids, dx.tensor, dx.accumulate));
+void CudaBackend::restore_tokens_backward(T dy, Visible visible, G dx, G dtoken) {
+  if (dx.wanted()) launch_move_rows(stream(), move(dy, visible.ids, dx.tensor, dx.accumulate));
   if (!dtoken.wanted()) return;
   const std::int64_t batch = dy.shape[0], rows = dy.shape[1], width = dy.shape[2];
   float* sums = scratch_.floats(ScratchSlot::kPartials, batch * width);
-  launch_dropped_sums(stream(), element_of(dy), dy.data, kept.places.as<std::int32_t>(), sums,
+  launch_dropped_sums(stream(), element_of(dy), dy.data, visible.places.as<std::int32_t>(), sums,
                       batch, rows, width);
   launch_sum_samples(stream(), DType::kFloat32, sums, dtoken.tensor.as<float>(), batch, width,
                      dtoken.accumulate);
 }
 
-void CudaBackend::select_tokens_forward(T kept_rows, T dropped_rows, Kept kept, T y) {
-  SelectRows call = select(kept.places, y, false);
-  call.a = kept_rows.data;
+void CudaBackend::select_tokens_forward(T visible_rows, T dropped_rows, Visible visible, T y) {
+  SelectRows call = select(visible.places, y, false);
+  call.a = visible_rows.data;
   call.b = dropped_rows.data;
   launch_select_rows(stream(), call);
 }
 
-void CudaBackend::select_tokens_backward(T dy, Kept kept, G dkept_rows, G ddropped_rows) {
-  const auto part = [&](G target, bool of_kept) {
+void CudaBackend::select_tokens_backward(T dy, Visible visible, G dvisible_rows, G ddropped_rows) {
+  const auto part = [&](G target, bool of_visible) {
     if (!target.wanted()) return;
-    SelectRows call = select(kept.places, target.tensor, target.accumulate);
-    (of_kept ? call.a : call.b) = dy.data;
+    SelectRows call = select(visible.places, target.tensor, target.accumulate);
+    (of_visible ? call.a : call.b) = dy.data;
     launch_select_rows(stream(), call);
   };
-  part(dkept_rows, true);
+  part(dvisible_rows, true);
   part(ddropped_rows, false);
 }
 

@@ -37,7 +37,7 @@ std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
   return functions().make_backend(options);
 }
 
-std::map<ProductKey, std::int64_t> product_calls(const Backend& cuda_backend) {
+std::map<GemmKey, std::int64_t> gemm_calls(const Backend& cuda_backend) {
   return functions().calls(cuda_backend);
 }
 

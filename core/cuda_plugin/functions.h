@@ -11,7 +11,7 @@ struct CudaFunctions {
   decltype(&cuda_absence) absence;
   decltype(&cuda_gpu_type) gpu_type;
   decltype(&make_cuda_backend) make_backend;
-  decltype(&product_calls) calls;
+  decltype(&gemm_calls) calls;
 };
 
 }  // namespace edt

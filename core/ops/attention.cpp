@@ -11,24 +11,25 @@ void check_heads(const Var& qkv, std::int64_t heads, std::string_view name) {
           "{}: qkv is {}, which {} heads do not divide", name, to_string(qkv.shape()), heads);
 }
 
-void check_table(const Parameter& table, std::int64_t grid) {
-  const std::int64_t span = 2 * grid - 1;
-  require(table.shape[0] >= span * span, "attention", "{}: table is {}, {} tokens need {} rows",
-          table.name, to_string(table.shape), grid * grid, span * span);
+void check_table(const Parameter& table, const TokenGrid& grid) {
+  require(table.shape[0] >= grid.distances(), "attention",
+          "{}: table is {}, {} tokens need {} rows", table.name, to_string(table.shape),
+          to_string(grid), grid.distances());
 }
 
-// Recorded attention, with a bias or without, on all tokens or on those that were kept.
+// Recorded attention, with a bias or without, on all tokens or on the visible ones.
 struct Attention {
   Parameter* table = nullptr;
   std::int64_t heads = 1;
-  KeptTokens kept;
+  VisibleTokens visible;  // ids undefined: all tokens of its grid
 
   Tensor bias(Tape& tape) const { return table == nullptr ? Tensor{} : tape.read(*table); }
 
   void forward(Tape& tape, const Tensor& qkv, const Tensor& out, const Tensor& lse) const {
     Backend& backend = backend_of(tape);
-    if (!kept.ids.defined()) return backend.attention_forward(qkv, bias(tape), out, lse);
-    backend.kept_attention_forward(qkv, kept, bias(tape), out, lse);
+    if (!visible.ids.defined())
+      return backend.attention_forward(qkv, visible.grid, bias(tape), out, lse);
+    backend.visible_attention_forward(qkv, visible, bias(tape), out, lse);
   }
 
   void backward(Tape& tape, const Tensor& dout, const Tensor& qkv, const Tensor& out,
@@ -36,9 +37,9 @@ struct Attention {
     Backend& backend = backend_of(tape);
     const Tensor read = bias(tape);
     const GradTarget dtable = table == nullptr ? GradTarget{} : tape.target(*table);
-    if (!kept.ids.defined())
-      return backend.attention_backward(dout, qkv, read, out, lse, dqkv, dtable);
-    backend.kept_attention_backward(dout, qkv, kept, read, out, lse, dqkv, dtable);
+    if (!visible.ids.defined())
+      return backend.attention_backward(dout, qkv, visible.grid, read, out, lse, dqkv, dtable);
+    backend.visible_attention_backward(dout, qkv, visible, read, out, lse, dqkv, dtable);
   }
 
   Var operator()(Tape& tape, const Var& qkv) const;
@@ -47,7 +48,8 @@ struct Attention {
 // q k^T and p v: 2 T T D multiply-adds each sample.
 double flops_of(const Var& qkv) {
   const Shape shape = qkv.shape();
-  return 4.0 * static_cast<double>(shape[0] * shape[1] * shape[1] * (shape[2] / 3));
+  const std::int64_t width = shape[2] / 3;
+  return 4.0 * static_cast<double>(shape[0] * shape[1] * shape[1] * width);
 }
 
 Var Attention::operator()(Tape& tape, const Var& qkv) const {
@@ -70,36 +72,41 @@ Var Attention::operator()(Tape& tape, const Var& qkv) const {
   return out;
 }
 
-Var modulated_attention(Tape& tape, const Var& qkv, Parameter& table, const Tensor& modulation) {
+Var modulated_attention(Tape& tape, const Var& qkv, Parameter& table, const TokenGrid& grid,
+                        const Tensor& modulation) {
   const std::int64_t tokens = qkv.shape()[1];
   check_shape("attention", "modulation matrix", modulation.shape, {tokens, tokens});
   require(!tape.recording(), "attention", "the modulation matrix is for inference: {}", table.name);
   Var out = tape.make({qkv.shape()[0], tokens, qkv.shape()[2] / 3});
   Profiler::Scope scope(tape.profiler(), "attention.modulated_forward", flops_of(qkv));
-  backend_of(tape).attention_modulated_forward(by_head(qkv.tensor(), table.shape[1]),
+  backend_of(tape).attention_modulated_forward(by_head(qkv.tensor(), table.shape[1]), grid,
                                                tape.read(table), modulation, out.tensor());
   return out;
 }
 
 }  // namespace
 
-Var attention(Tape& tape, const Var& qkv, Parameter& table, const Tensor& modulation) {
+Var attention(Tape& tape, const Var& qkv, Parameter& table, const TokenGrid& grid,
+              const Tensor& modulation) {
   check_heads(qkv, table.shape[1], table.name);
-  check_table(table, grid_side("attention", qkv.shape()[1]));
-  if (modulation.defined()) return modulated_attention(tape, qkv, table, modulation);
-  return Attention{.table = &table, .heads = table.shape[1], .kept = {}}(tape, qkv);
+  check_grid("attention", grid, qkv.shape()[1]);
+  check_table(table, grid);
+  if (modulation.defined()) return modulated_attention(tape, qkv, table, grid, modulation);
+  return Attention{.table = &table, .heads = table.shape[1], .visible = {{}, {}, grid}}(tape, qkv);
 }
 
-Var kept_attention(Tape& tape, const Var& qkv, Parameter& table, const KeptTokens& kept) {
+Var visible_attention(Tape& tape, const Var& qkv, Parameter& table, const VisibleTokens& visible) {
   check_heads(qkv, table.shape[1], table.name);
-  check_table(table, kept.grid);
-  check_shape("attention", "kept tokens", kept.ids.shape, {qkv.shape()[0], qkv.shape()[1]});
-  return Attention{.table = &table, .heads = table.shape[1], .kept = kept}(tape, qkv);
+  check_table(table, visible.grid);
+  check_shape("attention", "visible tokens", visible.ids.shape, {qkv.shape()[0], qkv.shape()[1]});
+  return Attention{.table = &table, .heads = table.shape[1], .visible = visible}(tape, qkv);
 }
 
 Var plain_attention(Tape& tape, const Var& qkv, std::int64_t heads) {
   check_heads(qkv, heads, "attention without bias");
-  return Attention{.table = nullptr, .heads = heads, .kept = {}}(tape, qkv);
+  return Attention{.table = nullptr,
+                   .heads = heads,
+                   .visible = {{}, {}, covering_grid(qkv.shape()[1])}}(tape, qkv);
 }
 
 }  // namespace edt

@@ -14,6 +14,7 @@
 #include "core/ops/mlp.h"
 #include "core/ops/modulated_norm.h"
 #include "core/ops/picture/picture.h"
+#include "core/ops/token_loss.h"
 #include "core/ops/tokens.h"
 #include "core/optim/optimizer.h"
 
@@ -32,6 +33,7 @@ class Backend : public Device,
                 public EmbeddingKernels,
                 public LayoutKernels,
                 public DiffusionKernels,
+                public TokenLossKernels,
                 public PictureKernels {
  public:
   std::string_view backend_name() const final { return name(); }

@@ -1,8 +1,6 @@
 // Shape checks that ops share: "[op] what: both shapes".
 #pragma once
 
-#include <cmath>
-
 #include "core/base/error.h"
 #include "core/tensor/tensor.h"
 
@@ -12,19 +10,6 @@ inline void check_shape(std::string_view op, std::string_view what, const Shape&
                         const Shape& expected) {
   require(actual == expected, op, "{} is {}, expected {}", what, to_string(actual),
           to_string(expected));
-}
-
-// Side of the square grid of `tokens` tokens.
-inline std::int64_t grid_side(std::string_view op, std::int64_t tokens) {
-  const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(tokens))));
-  require(side * side == tokens, op, "{} tokens do not form a square grid", tokens);
-  return side;
-}
-
-// Side of the smallest square grid with room for the tokens: where places on it are counted, but
-// nothing is asked of them.
-inline std::int64_t covering_side(std::int64_t tokens) {
-  return static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(tokens))));
 }
 
 // The matrix view that keeps the last axis.

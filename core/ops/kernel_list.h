@@ -16,68 +16,72 @@ namespace edt::kernel_list {
 using T = const Tensor&;
 using G = const GradTarget&;
 using C = const Columns&;
-using Kept = const KeptTokens&;
+using Visible = const VisibleTokens&;
+using Grid = const TokenGrid&;
 using Int = std::int64_t;
 
 }  // namespace edt::kernel_list
 
 // KERNEL(family, bound, name, arguments...) for each; where it is used the names of
 // edt::kernel_list stand for the types.
-#define EDT_KERNELS(KERNEL)                                                                    \
-  KERNEL(LinearKernels, kMatrix, linear_forward, T, T, T, T, T)                                \
-  KERNEL(LinearKernels, kMatrix, linear_backward_input, T, T, G)                               \
-  KERNEL(LinearKernels, kMatrix, linear_backward_weight, T, T, G, G)                           \
-  KERNEL(LinearKernels, kMatrix, concat_linear_forward, T, T, T, T, T)                         \
-  KERNEL(LinearKernels, kMatrix, concat_linear_backward_input, T, T, G, G)                     \
-  KERNEL(LinearKernels, kMatrix, concat_linear_backward_weight, T, T, T, G, G)                 \
-  KERNEL(BiasKernels, kRows, add_bias_forward, T, T, T)                                        \
-  KERNEL(BiasKernels, kRows, add_bias_backward, T, G)                                          \
-  KERNEL(MlpKernels, kMatrix, mlp_forward, T, const MlpWeights&, T, T)                         \
-  KERNEL(MlpKernels, kMatrix, mlp_backward, T, T, T, const MlpWeights&, G, const MlpGrads&)    \
-  KERNEL(MlpKernels, kMatrix, swiglu_forward, T, const MlpWeights&, T, T)                      \
-  KERNEL(MlpKernels, kMatrix, swiglu_backward, T, T, T, const MlpWeights&, G, const MlpGrads&) \
-  KERNEL(ActivationKernels, kRows, activation_forward, Activation, T, T)                       \
-  KERNEL(ActivationKernels, kRows, activation_backward, Activation, T, T, G)                   \
-  KERNEL(ActivationKernels, kRows, add_forward, T, T, T)                                       \
-  KERNEL(ModulatedNormKernels, kRows, modulated_norm_forward, T, C, C, T, T)                   \
-  KERNEL(ModulatedNormKernels, kRows, modulated_norm_backward, T, T, T, C, G, C, C)            \
-  KERNEL(ModulatedNormKernels, kRows, merge_norm_forward, T, C, C, T, T, T)                    \
-  KERNEL(ModulatedNormKernels, kRows, merge_norm_backward, T, T, T, C, T, G, C, C)             \
-  KERNEL(ModulatedNormKernels, kRows, concat_norm_forward, T, T, C, C, T, T)                   \
-  KERNEL(ModulatedNormKernels, kRows, concat_norm_backward, T, T, T, T, C, G, G, C, C)         \
-  KERNEL(ModulatedNormKernels, kRows, modulated_rms_norm_forward, T, T, C, C, T, T)            \
-  KERNEL(ModulatedNormKernels, kRows, modulated_rms_norm_backward, T, T, T, T, C, G, G, C, C)  \
-  KERNEL(GateKernels, kRows, gate_residual_forward, T, C, T, T)                                \
-  KERNEL(GateKernels, kRows, gate_residual_backward, T, C, T, G, C)                            \
-  KERNEL(HeadKernels, kRows, head_transform_forward, T, T, T, T)                               \
-  KERNEL(HeadKernels, kRows, head_transform_backward, T, T, T, T, G, T)                        \
-  KERNEL(AttentionKernels, kAttention, attention_forward, T, T, T, T)                          \
-  KERNEL(AttentionKernels, kAttention, attention_backward, T, T, T, T, T, G, G)                \
-  KERNEL(AttentionKernels, kAttention, kept_attention_forward, T, Kept, T, T, T)               \
-  KERNEL(AttentionKernels, kAttention, kept_attention_backward, T, T, Kept, T, T, T, G, G)     \
-  KERNEL(AttentionKernels, kAttention, attention_modulated_forward, T, T, T, T)                \
-  KERNEL(TokenKernels, kRows, gather_tokens_forward, T, Kept, T)                               \
-  KERNEL(TokenKernels, kRows, gather_tokens_backward, T, Kept, G)                              \
-  KERNEL(TokenKernels, kRows, restore_tokens_forward, T, Kept, T, T)                           \
-  KERNEL(TokenKernels, kRows, restore_tokens_backward, T, Kept, G, G)                          \
-  KERNEL(TokenKernels, kRows, select_tokens_forward, T, T, Kept, T)                            \
-  KERNEL(TokenKernels, kRows, select_tokens_backward, T, Kept, G, G)                           \
-  KERNEL(TokenKernels, kRows, add_positions_forward, T, T, T)                                  \
-  KERNEL(TokenKernels, kRows, add_positions_backward, T, G)                                    \
-  KERNEL(EmbeddingKernels, kRows, timestep_features, T, T)                                     \
-  KERNEL(EmbeddingKernels, kRows, label_forward, T, T, T)                                      \
-  KERNEL(EmbeddingKernels, kRows, label_backward, T, T, G)                                     \
-  KERNEL(LayoutKernels, kRows, patchify, T, Int, T)                                            \
-  KERNEL(LayoutKernels, kRows, unpatchify, T, Int, T)                                          \
-  KERNEL(LayoutKernels, kRows, pixel_shuffle_forward, T, T)                                    \
-  KERNEL(LayoutKernels, kRows, pixel_shuffle_backward, T, G)                                   \
-  KERNEL(LayoutKernels, kRows, swap_leading_axes, T, G)                                        \
-  KERNEL(LayoutKernels, kRows, mask_tokens_forward, T, T, T, T)                                \
-  KERNEL(LayoutKernels, kRows, mask_tokens_backward, T, T, G)                                  \
-  KERNEL(DiffusionKernels, kRows, diffusion_loss_forward, T, T, T, T, T, T, Int, T, T, T)      \
-  KERNEL(DiffusionKernels, kRows, diffusion_loss_backward, T, T, T, T, T, T, T, Int, G)        \
-  KERNEL(DiffusionKernels, kRows, add_noise, T, T, T, T)                                       \
-  KERNEL(DiffusionKernels, kRows, random_normal, random::StreamKey, T, T)
+#define EDT_KERNELS(KERNEL)                                                                      \
+  KERNEL(LinearKernels, kMatrix, linear_forward, T, T, T, T, T)                                  \
+  KERNEL(LinearKernels, kMatrix, linear_backward_input, T, T, G)                                 \
+  KERNEL(LinearKernels, kMatrix, linear_backward_weight, T, T, G, G)                             \
+  KERNEL(LinearKernels, kMatrix, concat_linear_forward, T, T, T, T, T)                           \
+  KERNEL(LinearKernels, kMatrix, concat_linear_backward_input, T, T, G, G)                       \
+  KERNEL(LinearKernels, kMatrix, concat_linear_backward_weight, T, T, T, G, G)                   \
+  KERNEL(BiasKernels, kRows, add_bias_forward, T, T, T)                                          \
+  KERNEL(BiasKernels, kRows, add_bias_backward, T, G)                                            \
+  KERNEL(MlpKernels, kMatrix, mlp_forward, T, const MlpWeights&, T, T)                           \
+  KERNEL(MlpKernels, kMatrix, mlp_backward, T, T, T, const MlpWeights&, G, const MlpGrads&)      \
+  KERNEL(MlpKernels, kMatrix, swiglu_forward, T, const MlpWeights&, T, T)                        \
+  KERNEL(MlpKernels, kMatrix, swiglu_backward, T, T, T, const MlpWeights&, G, const MlpGrads&)   \
+  KERNEL(ActivationKernels, kRows, activation_forward, Activation, T, T)                         \
+  KERNEL(ActivationKernels, kRows, activation_backward, Activation, T, T, G)                     \
+  KERNEL(ActivationKernels, kRows, add_forward, T, T, T)                                         \
+  KERNEL(ModulatedNormKernels, kRows, modulated_norm_forward, T, C, C, T, T)                     \
+  KERNEL(ModulatedNormKernels, kRows, modulated_norm_backward, T, T, T, C, G, C, C)              \
+  KERNEL(ModulatedNormKernels, kRows, merge_norm_forward, T, Grid, C, C, T, T, T)                \
+  KERNEL(ModulatedNormKernels, kRows, merge_norm_backward, T, T, Grid, T, C, T, G, C, C)         \
+  KERNEL(ModulatedNormKernels, kRows, concat_norm_forward, T, T, C, C, T, T)                     \
+  KERNEL(ModulatedNormKernels, kRows, concat_norm_backward, T, T, T, T, C, G, G, C, C)           \
+  KERNEL(ModulatedNormKernels, kRows, modulated_rms_norm_forward, T, T, C, C, T, T)              \
+  KERNEL(ModulatedNormKernels, kRows, modulated_rms_norm_backward, T, T, T, T, C, G, G, C, C)    \
+  KERNEL(GateKernels, kRows, gate_residual_forward, T, C, T, T)                                  \
+  KERNEL(GateKernels, kRows, gate_residual_backward, T, C, T, G, C)                              \
+  KERNEL(HeadKernels, kRows, head_transform_forward, T, T, T, T)                                 \
+  KERNEL(HeadKernels, kRows, head_transform_backward, T, T, T, T, G, T)                          \
+  KERNEL(AttentionKernels, kAttention, attention_forward, T, Grid, T, T, T)                      \
+  KERNEL(AttentionKernels, kAttention, attention_backward, T, T, Grid, T, T, T, G, G)            \
+  KERNEL(AttentionKernels, kAttention, visible_attention_forward, T, Visible, T, T, T)           \
+  KERNEL(AttentionKernels, kAttention, visible_attention_backward, T, T, Visible, T, T, T, G, G) \
+  KERNEL(AttentionKernels, kAttention, attention_modulated_forward, T, Grid, T, T, T)            \
+  KERNEL(TokenKernels, kRows, gather_tokens_forward, T, Visible, T)                              \
+  KERNEL(TokenKernels, kRows, gather_tokens_backward, T, Visible, G)                             \
+  KERNEL(TokenKernels, kRows, restore_tokens_forward, T, Visible, T, T)                          \
+  KERNEL(TokenKernels, kRows, restore_tokens_backward, T, Visible, G, G)                         \
+  KERNEL(TokenKernels, kRows, select_tokens_forward, T, T, Visible, T)                           \
+  KERNEL(TokenKernels, kRows, select_tokens_backward, T, Visible, G, G)                          \
+  KERNEL(TokenKernels, kRows, add_positions_forward, T, T, T)                                    \
+  KERNEL(TokenKernels, kRows, add_positions_backward, T, G)                                      \
+  KERNEL(EmbeddingKernels, kRows, timestep_features, T, T)                                       \
+  KERNEL(EmbeddingKernels, kRows, label_forward, T, T, T)                                        \
+  KERNEL(EmbeddingKernels, kRows, label_backward, T, T, G)                                       \
+  KERNEL(LayoutKernels, kRows, patchify, T, Int, T)                                              \
+  KERNEL(LayoutKernels, kRows, unpatchify, T, Int, T)                                            \
+  KERNEL(LayoutKernels, kRows, pixel_shuffle_forward, T, Grid, T)                                \
+  KERNEL(LayoutKernels, kRows, pixel_shuffle_backward, T, Grid, G)                               \
+  KERNEL(LayoutKernels, kRows, swap_leading_axes, T, G)                                          \
+  KERNEL(LayoutKernels, kRows, mask_tokens_forward, T, T, T, T)                                  \
+  KERNEL(LayoutKernels, kRows, mask_tokens_backward, T, T, G)                                    \
+  KERNEL(DiffusionKernels, kRows, diffusion_loss_forward, T, T, T, T, T, T, Int, T, T, T)        \
+  KERNEL(DiffusionKernels, kRows, diffusion_loss_backward, T, T, T, T, T, T, T, Int, G)          \
+  KERNEL(DiffusionKernels, kRows, add_noise, T, T, T, T)                                         \
+  KERNEL(DiffusionKernels, kRows, random_normal, random::StreamKey, T, T)                        \
+  KERNEL(TokenLossKernels, kRows, noise_target, T, T, T, Int, T)                                 \
+  KERNEL(TokenLossKernels, kRows, token_loss_forward, T, T, T, T, Distance, Int, T, T)           \
+  KERNEL(TokenLossKernels, kRows, token_loss_backward, T, T, T, T, T, Distance, Int, G)
 
 #define EDT_PICTURE_KERNELS(KERNEL)                                                             \
   KERNEL(ConvolutionKernels, kMatrix, convolution, const PackedConvolution&, T, T,              \
@@ -92,14 +96,18 @@ using Int = std::int64_t;
   KERNEL(ChannelKernels, kRows, join_channels, T, T, T)                                         \
   KERNEL(PoolKernels, kRows, pool, T, const PoolForm&, T)
 
-// In the class of a backend, EDT_KERNELS(EDT_OVERRIDE): all of them, each in the file of its
-// family.
+// In the class of a backend: all of them, each in the file of its family, under the names that
+// stand for the types; and the weights of convolutions, which the backend lays out as it likes.
+#define EDT_BACKEND_KERNELS                                                                    \
+  using T = kernel_list::T;                                                                    \
+  using G = kernel_list::G;                                                                    \
+  using C = kernel_list::C;                                                                    \
+  using Visible = kernel_list::Visible;                                                        \
+  using Grid = kernel_list::Grid;                                                              \
+  using Int = kernel_list::Int;                                                                \
+  EDT_KERNELS(EDT_OVERRIDE)                                                                    \
+  EDT_PICTURE_KERNELS(EDT_OVERRIDE)                                                            \
+  std::unique_ptr<PackedConvolution> pack_convolution(                                         \
+      const ConvolutionForm& form, std::span<const float> weight, std::span<const float> bias, \
+      DType dtype) override;
 #define EDT_OVERRIDE(family, bound, kernel, ...) void kernel(__VA_ARGS__) override;
-
-// In such a class: the names that stand for the types.
-#define EDT_KERNEL_ARGUMENTS      \
-  using T = kernel_list::T;       \
-  using G = kernel_list::G;       \
-  using C = kernel_list::C;       \
-  using Kept = kernel_list::Kept; \
-  using Int = kernel_list::Int;

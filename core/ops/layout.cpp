@@ -23,19 +23,19 @@ Var patch_embedding(Tape& tape, const Tensor& image, Parameter& weight, Paramete
   return linear(tape, patches, weight, &bias, positions);
 }
 
-Var pixel_shuffle(Tape& tape, const Var& x) {
+Var pixel_shuffle(Tape& tape, const Var& x, const TokenGrid& grid) {
   require(x.shape().rank() == 3 && x.shape()[2] % 4 == 0, "pixel_shuffle",
           "input is {}, expected [B, T, 4*C]", to_string(x.shape()));
-  grid_side("pixel_shuffle", x.shape()[1]);
+  check_grid("pixel_shuffle", grid, x.shape()[1]);
   Var y = tape.make({x.shape()[0], 4 * x.shape()[1], x.shape()[2] / 4});
   {
     Profiler::Scope scope(tape.profiler(), "layout.forward");
-    backend_of(tape).pixel_shuffle_forward(x.tensor(), y.tensor());
+    backend_of(tape).pixel_shuffle_forward(x.tensor(), grid, y.tensor());
   }
   if (!x.needs_grad()) return y;
-  tape.record("pixel_shuffle", y, {}, [dx = x.grad()](Tape& t, OutputGrad& dy) {
+  tape.record("pixel_shuffle", y, {}, [dx = x.grad(), grid](Tape& t, OutputGrad& dy) {
     Profiler::Scope scope(t.profiler(), "layout.backward");
-    backend_of(t).pixel_shuffle_backward(dy.tensor(), t.target(dx));
+    backend_of(t).pixel_shuffle_backward(dy.tensor(), grid, t.target(dx));
   });
   return y;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/ops/kernel.h"
+#include "core/ops/token_grid.h"
 
 namespace edt {
 
@@ -11,9 +12,10 @@ struct LayoutKernels : virtual KernelFamily {
   virtual void patchify(const Tensor& image, std::int64_t patch, const Tensor& patches);
   // tokens [B, r*c, p*p*C] in (row, column, channel) order -> image [B, C, r*p, c*p] accurate_dtype
   virtual void unpatchify(const Tensor& tokens, std::int64_t patch, const Tensor& image);
-  // x [B, g*g, 4*C] in (row, column, channel) order -> y [B, 4*g*g, C] on the doubled grid
-  virtual void pixel_shuffle_forward(const Tensor& x, const Tensor& y);
-  virtual void pixel_shuffle_backward(const Tensor& dy, const GradTarget& dx);
+  // x [B, T, 4*C] on the grid, in (row, column, channel) order -> y [B, 4*T, C] on the doubled grid
+  virtual void pixel_shuffle_forward(const Tensor& x, const TokenGrid& grid, const Tensor& y);
+  virtual void pixel_shuffle_backward(const Tensor& dy, const TokenGrid& grid,
+                                      const GradTarget& dx);
   // x [A, B, C] -> y [B, A, C], overwritten or added to: forward and backward at once
   virtual void swap_leading_axes(const Tensor& x, const GradTarget& y);
   // y = x where mask [B, T] (float32) is 1, positions [T, D] where it is 0; x, y [B, T, D]
@@ -25,7 +27,7 @@ struct LayoutKernels : virtual KernelFamily {
 // Patch embedding: patchify, then linear with weight [D, C, p, p], bias [D] and positions [T, D].
 Var patch_embedding(Tape& tape, const Tensor& image, Parameter& weight, Parameter& bias,
                     const Tensor& positions);
-Var pixel_shuffle(Tape& tape, const Var& x);
+Var pixel_shuffle(Tape& tape, const Var& x, const TokenGrid& grid);
 // [P, M, N] -> [M, P*N]: the columns of P parts side by side
 Var join_columns(Tape& tape, const Var& parts);
 Var mask_tokens(Tape& tape, const Var& x, const Tensor& mask, const Tensor& positions);

@@ -17,7 +17,7 @@ std::int64_t aligned_elements(const Shape& shape, DType dtype) {
 
 LinearsAhead::LinearsAhead(Tape& tape, const Var& x, std::vector<Map> maps)
     : x_(x), maps_(std::move(maps)) {
-  if (maps_.size() < 2 || !at_hand(tape)) return;
+  if (maps_.size() < 2 || !is_resident(tape)) return;
   shape_ = linear_shape(x, *maps_[0].weight);
   const auto count = static_cast<std::int64_t>(maps_.size());
   results_ = tape.make({count, aligned_elements(shape_, x.dtype())});
@@ -35,9 +35,9 @@ LinearsAhead::LinearsAhead(Tape& tape, const Var& x, std::vector<Map> maps)
   backend_of(tape).linears_forward(as_matrix(x.tensor()), calls);
 }
 
-bool LinearsAhead::at_hand(const Tape& tape) const {
+bool LinearsAhead::is_resident(const Tape& tape) const {
   return std::ranges::all_of(maps_, [&](const Map& map) {
-    return tape.at_hand(*map.weight) && (map.bias == nullptr || tape.at_hand(*map.bias));
+    return tape.is_resident(*map.weight) && (map.bias == nullptr || tape.is_resident(*map.bias));
   });
 }
 

@@ -24,7 +24,7 @@ class LinearsAhead {
   Var take(Tape& tape, std::size_t i) const;
 
  private:
-  bool at_hand(const Tape& tape) const;
+  bool is_resident(const Tape& tape) const;
   Tensor result(std::size_t i) const;
 
   Var x_;

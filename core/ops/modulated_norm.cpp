@@ -79,12 +79,14 @@ Var modulated_rms_norm(Tape& tape, const Var& x, Parameter& weight, const Var& m
   return y;
 }
 
-Var merge_norm(Tape& tape, const Var& x, const Var& modulation, const Tensor& mask) {
+Var merge_norm(Tape& tape, const Var& x, const TokenGrid& grid, const Var& modulation,
+               const Tensor& mask) {
   require(x.shape().rank() == 3, "merge_norm", "input is {}, expected [B, T, C]",
           to_string(x.shape()));
   const std::int64_t batch = x.shape()[0], tokens = x.shape()[1], width = 4 * x.shape()[2];
-  require(grid_side("merge_norm", tokens) % 2 == 0, "merge_norm",
-          "the grid of {} tokens has an odd side", tokens);
+  check_grid("merge_norm", grid, tokens);
+  require(grid.rows % 2 == 0 && grid.columns % 2 == 0, "merge_norm",
+          "the grid of {} tokens has an odd side", to_string(grid));
   if (mask.defined()) check_shape("merge_norm", "mask", mask.shape, {batch, tokens});
   check_modulation("merge_norm", x, modulation, width, {});
   Var y = tape.make({batch, tokens / 4, width});
@@ -92,14 +94,15 @@ Var merge_norm(Tape& tape, const Var& x, const Var& modulation, const Tensor& ma
   {
     Profiler::Scope scope(tape.profiler(), "merge_norm.forward");
     const auto [shift, scale] = columns_of(modulation.tensor(), width, {});
-    backend_of(tape).merge_norm_forward(x.tensor(), shift, scale, mask, y.tensor(), stats.tensor());
+    backend_of(tape).merge_norm_forward(x.tensor(), grid, shift, scale, mask, y.tensor(),
+                                        stats.tensor());
   }
   tape.record("merge_norm", y, {},
-              [x, dx = x.grad(), modulation, stats, mask, width](Tape& t, OutputGrad& dy) {
+              [x, dx = x.grad(), grid, modulation, stats, mask, width](Tape& t, OutputGrad& dy) {
                 Profiler::Scope scope(t.profiler(), "merge_norm.backward");
                 const auto [dshift, dscale] =
                     columns_of(t.accumulator(modulation.grad()), width, {});
-                backend_of(t).merge_norm_backward(dy.tensor(), x.tensor(), stats.tensor(),
+                backend_of(t).merge_norm_backward(dy.tensor(), x.tensor(), grid, stats.tensor(),
                                                   columns_of(modulation.tensor(), width, {}).scale,
                                                   mask, t.target(dx), dshift, dscale);
               });

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/ops/kernel.h"
+#include "core/ops/token_grid.h"
 
 namespace edt {
 
@@ -23,11 +24,13 @@ struct ModulatedNormKernels : virtual KernelFamily {
   // x [B, g*g, C], mask [B, g*g] float32 (1 keeps, 0 masks; or undefined), y [B, g*g/4, 4C];
   // quarters in the order (row, column) = (0,0), (1,0), (0,1), (1,1). The mask multiplies each
   // quarter of y after modulation.
-  virtual void merge_norm_forward(const Tensor& x, const Columns& shift, const Columns& scale,
-                                  const Tensor& mask, const Tensor& y, const Tensor& stats);
-  virtual void merge_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& stats,
-                                   const Columns& scale, const Tensor& mask, const GradTarget& dx,
-                                   const Columns& dshift, const Columns& dscale);
+  virtual void merge_norm_forward(const Tensor& x, const TokenGrid& grid, const Columns& shift,
+                                  const Columns& scale, const Tensor& mask, const Tensor& y,
+                                  const Tensor& stats);
+  virtual void merge_norm_backward(const Tensor& dy, const Tensor& x, const TokenGrid& grid,
+                                   const Tensor& stats, const Columns& scale, const Tensor& mask,
+                                   const GradTarget& dx, const Columns& dshift,
+                                   const Columns& dscale);
 
   // a, b [B, T, C], y [B, T, 2C] from the concatenation [a, b]
   virtual void concat_norm_forward(const Tensor& a, const Tensor& b, const Columns& shift,
@@ -62,7 +65,8 @@ Var modulated_norm(Tape& tape, const Var& x, const Var& modulation, ModulationCh
 // `weight` has D elements.
 Var modulated_rms_norm(Tape& tape, const Var& x, Parameter& weight, const Var& modulation,
                        ModulationChunks chunks = {});
-Var merge_norm(Tape& tape, const Var& x, const Var& modulation, const Tensor& mask = {});
+Var merge_norm(Tape& tape, const Var& x, const TokenGrid& grid, const Var& modulation,
+               const Tensor& mask = {});
 Var concat_norm(Tape& tape, const Var& a, const Var& b, const Var& modulation);
 
 }  // namespace edt

@@ -20,9 +20,14 @@ template <Either<MlpGrads> M, class Visit>
 void for_each_operand(M& grads, Visit&& visit) {
   visit(grads.fc1), visit(grads.fc1_bias), visit(grads.fc2), visit(grads.fc2_bias);
 }
-template <Either<KeptTokens> K, class Visit>
-void for_each_operand(K& kept, Visit&& visit) {
-  visit(kept.ids), visit(kept.places), visit(kept.grid);
+template <Either<VisibleTokens> K, class Visit>
+void for_each_operand(K& visible, Visit&& visit) {
+  visit(visible.ids), visit(visible.places), visit(visible.grid.columns);
+}
+// A square grid follows from the number of tokens, so that only others are told apart.
+template <Either<TokenGrid> K, class Visit>
+void for_each_operand(K& grid, Visit&& visit) {
+  if (!grid.is_square()) visit(grid.columns);
 }
 
 template <class T>

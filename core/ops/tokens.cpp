@@ -6,14 +6,15 @@
 namespace edt {
 namespace {
 
-void check_kept(std::string_view op, const Var& x, const KeptTokens& kept, std::int64_t tokens) {
+void check_visible(std::string_view op, const Var& x, const VisibleTokens& visible,
+                   std::int64_t tokens) {
   require(x.shape().rank() == 3 && x.shape()[1] == tokens, op, "input is {}, expected [B, {}, D]",
           to_string(x.shape()), tokens);
-  require(kept.ids.shape.rank() == 2, op, "kept tokens are {}, expected [B, K]",
-          to_string(kept.ids.shape));
+  require(visible.ids.shape.rank() == 2, op, "visible tokens are {}, expected [B, K]",
+          to_string(visible.ids.shape));
   const std::int64_t batch = x.shape()[0];
-  check_shape(op, "kept tokens", kept.ids.shape, {batch, kept.ids.shape[1]});
-  check_shape(op, "places of kept tokens", kept.places.shape, {batch, kept.grid * kept.grid});
+  check_shape(op, "visible tokens", visible.ids.shape, {batch, visible.ids.shape[1]});
+  check_shape(op, "places of visible tokens", visible.places.shape, {batch, visible.grid.tokens()});
 }
 
 Tensor flat(const Tensor& parameter, const Shape& shape) { return parameter.reshaped(shape); }
@@ -24,59 +25,59 @@ GradTarget flat(const GradTarget& target, const Shape& shape) {
 
 }  // namespace
 
-Var gather_tokens(Tape& tape, const Var& x, const KeptTokens& kept) {
-  check_kept("gather_tokens", x, kept, kept.grid * kept.grid);
-  Var y = tape.make({x.shape()[0], kept.ids.shape[1], x.shape()[2]});
+Var gather_tokens(Tape& tape, const Var& x, const VisibleTokens& visible) {
+  check_visible("gather_tokens", x, visible, visible.grid.tokens());
+  Var y = tape.make({x.shape()[0], visible.ids.shape[1], x.shape()[2]});
   {
     Profiler::Scope scope(tape.profiler(), "tokens.forward");
-    backend_of(tape).gather_tokens_forward(x.tensor(), kept, y.tensor());
+    backend_of(tape).gather_tokens_forward(x.tensor(), visible, y.tensor());
   }
   if (!x.needs_grad()) return y;
-  tape.record("gather_tokens", y, {}, [dx = x.grad(), kept](Tape& t, OutputGrad& dy) {
+  tape.record("gather_tokens", y, {}, [dx = x.grad(), visible](Tape& t, OutputGrad& dy) {
     Profiler::Scope scope(t.profiler(), "tokens.backward");
-    backend_of(t).gather_tokens_backward(dy.tensor(), kept, t.target(dx));
+    backend_of(t).gather_tokens_backward(dy.tensor(), visible, t.target(dx));
   });
   return y;
 }
 
-Var restore_tokens(Tape& tape, const Var& x, const KeptTokens& kept, Parameter& token) {
-  check_kept("restore_tokens", x, kept, kept.ids.shape[1]);
+Var restore_tokens(Tape& tape, const Var& x, const VisibleTokens& visible, Parameter& token) {
+  check_visible("restore_tokens", x, visible, visible.ids.shape[1]);
   const std::int64_t width = x.shape()[2];
   require(token.shape.elements() == width, "restore_tokens", "{} is {}, the tokens are {} wide",
           token.name, to_string(token.shape), width);
-  Var y = tape.make({x.shape()[0], kept.grid * kept.grid, width});
+  Var y = tape.make({x.shape()[0], visible.grid.tokens(), width});
   {
     Profiler::Scope scope(tape.profiler(), "tokens.forward");
-    backend_of(tape).restore_tokens_forward(x.tensor(), kept, flat(tape.read(token), {width}),
+    backend_of(tape).restore_tokens_forward(x.tensor(), visible, flat(tape.read(token), {width}),
                                             y.tensor());
   }
   tape.record("restore_tokens", y, {&token},
-              [dx = x.grad(), kept, &token, width](Tape& t, OutputGrad& dy) {
+              [dx = x.grad(), visible, &token, width](Tape& t, OutputGrad& dy) {
                 Profiler::Scope scope(t.profiler(), "tokens.backward");
-                backend_of(t).restore_tokens_backward(dy.tensor(), kept, t.target(dx),
+                backend_of(t).restore_tokens_backward(dy.tensor(), visible, t.target(dx),
                                                       flat(t.target(token), {width}));
               });
   return y;
 }
 
-Var select_tokens(Tape& tape, const Var& kept_rows, const Var& dropped_rows,
-                  const KeptTokens& kept) {
-  check_kept("select_tokens", kept_rows, kept, kept.grid * kept.grid);
-  check_shape("select_tokens", "second input", dropped_rows.shape(), kept_rows.shape());
-  Var y = tape.make(kept_rows.shape());
+Var select_tokens(Tape& tape, const Var& visible_rows, const Var& dropped_rows,
+                  const VisibleTokens& visible) {
+  check_visible("select_tokens", visible_rows, visible, visible.grid.tokens());
+  check_shape("select_tokens", "second input", dropped_rows.shape(), visible_rows.shape());
+  Var y = tape.make(visible_rows.shape());
   {
     Profiler::Scope scope(tape.profiler(), "tokens.forward");
-    backend_of(tape).select_tokens_forward(kept_rows.tensor(), dropped_rows.tensor(), kept,
+    backend_of(tape).select_tokens_forward(visible_rows.tensor(), dropped_rows.tensor(), visible,
                                            y.tensor());
   }
-  if (!kept_rows.needs_grad() && !dropped_rows.needs_grad()) return y;
-  tape.record(
-      "select_tokens", y, {},
-      [dkept = kept_rows.grad(), ddropped = dropped_rows.grad(), kept](Tape& t, OutputGrad& dy) {
-        Profiler::Scope scope(t.profiler(), "tokens.backward");
-        const GradTarget to_kept = t.target(dkept), to_dropped = t.target(ddropped);
-        backend_of(t).select_tokens_backward(dy.tensor(), kept, to_kept, to_dropped);
-      });
+  if (!visible_rows.needs_grad() && !dropped_rows.needs_grad()) return y;
+  tape.record("select_tokens", y, {},
+              [dvisible = visible_rows.grad(), ddropped = dropped_rows.grad(), visible](
+                  Tape& t, OutputGrad& dy) {
+                Profiler::Scope scope(t.profiler(), "tokens.backward");
+                const GradTarget to_visible = t.target(dvisible), to_dropped = t.target(ddropped);
+                backend_of(t).select_tokens_backward(dy.tensor(), visible, to_visible, to_dropped);
+              });
   return y;
 }
 

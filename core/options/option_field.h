@@ -2,6 +2,9 @@
 // Types: bool, integers, float, double, std::string, paths, and lists and optionals of these.
 #pragma once
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <concepts>
@@ -242,7 +245,8 @@ class ValueField final : public OptionField {
   T* field_;
 };
 
-// An enumeration, written by name.
+// An enumeration, written by name. Of several names of one value the first counts; others are
+// former names, which are read and not shown.
 template <class E>
 class EnumField final : public OptionField {
  public:
@@ -270,18 +274,17 @@ class EnumField final : public OptionField {
   std::vector<std::string> words() const override { return {text()}; }
   std::vector<std::string> choices() const override {
     std::vector<std::string> all;
-    for (const auto& entry : names_) all.push_back(entry.first);
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      const auto same = [&](const auto& entry) { return entry.second == names_[i].second; };
+      const auto before = names_.begin() + static_cast<std::ptrdiff_t>(i);
+      if (std::find_if(names_.begin(), before, same) == before) all.push_back(names_[i].first);
+    }
     return all;
   }
 
  private:
   std::string joined(std::string_view separator) const {
-    std::string all;
-    for (const auto& entry : names_) {
-      if (!all.empty()) all += separator;
-      all += entry.first;
-    }
-    return all;
+    return fmt::format("{}", fmt::join(choices(), separator));
   }
 
   E* field_;

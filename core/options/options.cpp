@@ -42,6 +42,7 @@ Option::Option(std::string name, std::unique_ptr<OptionField> field, std::string
     : name_(std::move(name)),
       help_(std::move(help)),
       default_text_(field->text()),
+      default_now_(default_text_),
       field_(std::move(field)) {}
 
 Option& Option::alias(std::string name) {
@@ -135,6 +136,11 @@ Option& Option::belongs_to(std::string other) {
 
 Option& Option::used_when(std::string other, std::vector<std::string> values) {
   conditions_.push_back({std::move(other), std::move(values), {}});
+  return *this;
+}
+
+Option& Option::follows(std::string other, std::vector<std::string> values, std::string value) {
+  following_ = {{std::move(other), std::move(values), {}}, std::move(value)};
   return *this;
 }
 
@@ -336,7 +342,7 @@ void OptionSet::read_command_line(std::span<const CommandLineArgument> arguments
     flag.clear();
   }
   if (!rest.empty()) assign(**next, rest, "command line");
-  note_owners();
+  end_source();
 }
 
 void OptionSet::begin_with(std::string option, SourceOf read) {
@@ -368,6 +374,21 @@ void OptionSet::read_first_source(std::span<const CommandLineArgument> arguments
     read(*first);
 }
 
+void OptionSet::end_source() {
+  note_owners();
+  follow_others();
+}
+
+// In the order of declaration, so that one may follow another that follows a third.
+void OptionSet::follow_others() {
+  for (const auto& option : options_) {
+    if (!option->following_) continue;
+    const Option::Following& following = *option->following_;
+    option->default_now_ = holds(following.condition) ? following.value : option->default_text_;
+    if (!option->given_) option->field_->parse(option->default_now_);
+  }
+}
+
 void OptionSet::note_owners() {
   for (const auto& option : options_) {
     if (option->owner_.empty() || !option->given_ || option->source_ != source_) continue;
@@ -390,7 +411,7 @@ void OptionSet::read_entry(const IniEntry& entry, const std::string& file) {
 void OptionSet::read(const IniFile& ini) {
   ++source_;
   for (const IniEntry& entry : ini.entries) read_entry(entry, ini.name);
-  note_owners();
+  end_source();
 }
 
 void OptionSet::read_known_sections(const IniFile& ini) {
@@ -402,6 +423,7 @@ void OptionSet::read_known_sections(const IniFile& ini) {
     const auto known = names(false);
     if (std::any_of(known.begin(), known.end(), same_section)) read_entry(entry, ini.name);
   }
+  end_source();
 }
 
 bool OptionSet::holds(const Option::Condition& condition) const {
@@ -458,12 +480,13 @@ bool OptionSet::leave_out_what_was_overridden() {
     left_out_.push_back(fmt::format("{} = '{}' ({}) is left out: it {} ({})", option->name_,
                                     option->field_->text(), option->origin_, overridden.why,
                                     overridden.by->origin_));
-    option->field_->parse(option->default_text_);
+    option->field_->parse(option->default_now_);
     option->origin_ = "default";
     option->source_ = overridden.by->source_;
     option->given_ = false;
     any = true;
   }
+  if (any) follow_others();
   return any;
 }
 
@@ -480,10 +503,12 @@ void OptionSet::check() {
   }
 }
 
-void OptionSet::refuse_others(std::string_view owner, std::string_view what) const {
+void OptionSet::refuse_others(std::initializer_list<std::string_view> owners,
+                              std::string_view what) const {
   for (const auto& option : options_) {
     for (const Option::Condition& condition : option->conditions_) {
-      const bool is_others = condition.other.empty() && condition.owner != owner;
+      const bool is_others =
+          condition.other.empty() && std::ranges::find(owners, condition.owner) == owners.end();
       require<UsageError>(!is_others || !option->given_, command_,
                           "{} = '{}' ({}): {} belongs to {}, {}", option->name_,
                           option->field_->text(), option->origin_, option->name_, condition.owner,
@@ -497,6 +522,17 @@ std::vector<OwnedOption> OptionSet::owned() const {
   for (const auto& option : options_) {
     for (const Option::Condition& condition : option->conditions_) {
       if (condition.owner.empty()) continue;
+      all.push_back({option->name_, condition.owner, condition.other, condition.values});
+    }
+  }
+  return all;
+}
+
+std::vector<OwnedOption> OptionSet::conditional() const {
+  std::vector<OwnedOption> all;
+  for (const auto& option : options_) {
+    for (const Option::Condition& condition : option->conditions_) {
+      if (condition.other.empty()) continue;
       all.push_back({option->name_, condition.owner, condition.other, condition.values});
     }
   }
@@ -518,7 +554,7 @@ std::vector<OptionChange> OptionSet::changes_since(const IniFile& earlier) const
     };
     const auto entry = std::ranges::find_if(earlier.entries, is_its);
     const std::string& before =
-        entry != earlier.entries.end() ? entry->value : option->default_text_;
+        entry != earlier.entries.end() ? entry->value : option->default_now_;
     const std::string after = option->field_->text();
     if (!option->field_->is(before)) {
       changes.push_back({option->name_, before, after, !option->free_to_change_});

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -72,6 +73,8 @@ class Option {
   // later source has changed `other`, the value is left out: a run's own configuration is a
   // beginning that can be changed.
   Option& used_when(std::string other, std::vector<std::string> values);
+  // Its default is `value` where the option `other`, declared before, has one of `values`.
+  Option& follows(std::string other, std::vector<std::string> values, std::string value);
 
  private:
   friend class OptionSet;
@@ -87,9 +90,14 @@ class Option {
     std::vector<std::string> values;  // of it; of a list, one of its elements is enough
     std::string owner;                // whom the option belongs to; empty: nobody
   };
-  bool has_default() const { return field_->text() == default_text_; }
+  struct Following {
+    Condition condition;
+    std::string value;
+  };
+  bool has_default() const { return field_->text() == default_now_; }
 
   std::string name_, help_, unit_, default_text_;
+  std::string default_now_;  // that of follows() where its condition holds, else default_text_
   std::vector<std::string> aliases_;
   std::string owner_, owner_value_;  // belongs_to(): the option, and its value beside this one's
   std::string default_shown_;        // instead of default_text_; empty: that one
@@ -101,6 +109,7 @@ class Option {
   std::vector<std::function<bool(long double)>> bounds_;
   std::vector<std::function<std::string()>> rules_;
   std::vector<Condition> conditions_;
+  std::optional<Following> following_;
   bool positional_ = false, takes_rest_ = false, required_ = false, command_line_only_ = false,
        absolute_ = false, free_to_change_ = false, single_ = false, given_ = false;
 };
@@ -151,11 +160,14 @@ class OptionSet {
    private:
     OptionSet& options_;
   };
-  // Of those without `other`: UsageError where one was given that belongs to somebody else than
-  // `owner`; `what` says who is there: "the model is DiT-S/2".
-  void refuse_others(std::string_view owner, std::string_view what) const;
+  // Of those without `other`: UsageError where one was given that belongs to nobody of `owners`;
+  // `what` says who is there: "the model is DiT-S/2".
+  void refuse_others(std::initializer_list<std::string_view> owners, std::string_view what) const;
   // All that belong to somebody.
   std::vector<OwnedOption> owned() const;
+  // All that have an effect only where another option has some value; of several such conditions,
+  // each by itself. Who has no owner has an empty one.
+  std::vector<OwnedOption> conditional() const;
 
   // For commands that take the options of another one and can do without `name`.
   void not_required(std::string_view name);
@@ -211,7 +223,9 @@ class OptionSet {
   void read_first_source(std::span<const CommandLineArgument> arguments,
                          std::span<const IniFile> files);
   // At the end of a source.
+  void end_source();
   void note_owners();
+  void follow_others();
   void assign(Option& option, std::string_view value, std::string origin);
   // By its name, another name, or its name without the section where only one option has that.
   const Option* find(std::string_view name) const;

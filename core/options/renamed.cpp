@@ -11,6 +11,7 @@ constexpr std::array kRenamed{
     RenamedOption{"", "parallel.gradient-wire", "parallel.reduce-dtype", "0.2.0"},
     RenamedOption{"", "run.products", "run.gemm-algos", "0.2.0"},
     RenamedOption{"", "products", "gemm-algos", "0.2.0"},
+    RenamedOption{"ckpt info", "pieces", "fragments", "0.2.0"},
 };
 
 }  // namespace

@@ -11,18 +11,19 @@ namespace edt {
 namespace {
 
 struct Geometry {
-  std::int64_t batch, tokens, heads, size, grid;
+  std::int64_t batch, tokens, heads, size;
+  TokenGrid grid;
   double scale;
-  Doubles ids;  // places of kept tokens; empty: every token stands at its own
+  Doubles ids;  // places of visible tokens; empty: every token stands at its own
 
-  explicit Geometry(const Tensor& qkv, const KeptTokens& kept = {})
+  Geometry(const Tensor& qkv, const VisibleTokens& visible)
       : batch(qkv.shape[0]),
         tokens(qkv.shape[1]),
         heads(qkv.shape[3]),
         size(qkv.shape[4]),
-        grid(kept.ids.defined() ? kept.grid : std::lround(std::sqrt(static_cast<double>(tokens)))),
+        grid(visible.grid),
         scale(1.0 / std::sqrt(static_cast<double>(size))) {
-    if (kept.ids.defined()) ids = load(kept.ids);
+    if (visible.ids.defined()) ids = load(visible.ids);
   }
 
   // Offset of element 0 of q (which = 0), k (1) or v (2) of a token.
@@ -37,9 +38,10 @@ struct Geometry {
   }
   std::int64_t table_row(std::int64_t b, std::int64_t query, std::int64_t key) const {
     const std::int64_t i = place(b, query), j = place(b, key);
-    const std::int64_t rows = i / grid - j / grid + grid - 1;
-    const std::int64_t columns = i % grid - j % grid + grid - 1;
-    return rows * (2 * grid - 1) + columns;
+    const std::int64_t width = grid.columns;
+    const std::int64_t down = i / width - j / width + grid.rows - 1;
+    const std::int64_t across = i % width - j % width + width - 1;
+    return down * (2 * width - 1) + across;
   }
 };
 
@@ -129,25 +131,26 @@ void backward(const Geometry& g, const Tensor& dout, const Tensor& qkv, const Te
 
 }  // namespace
 
-void ReferenceBackend::attention_forward(T qkv, T table, T out, T lse) {
-  forward(Geometry(qkv), qkv, table, out, lse);
+void ReferenceBackend::attention_forward(T qkv, Grid grid, T table, T out, T lse) {
+  forward(Geometry(qkv, {{}, {}, grid}), qkv, table, out, lse);
 }
 
-void ReferenceBackend::attention_backward(T dout, T qkv, T table, T, T, G dqkv, G dtable) {
-  backward(Geometry(qkv), dout, qkv, table, dqkv, dtable);
+void ReferenceBackend::attention_backward(T dout, T qkv, Grid grid, T table, T, T, G dqkv,
+                                          G dtable) {
+  backward(Geometry(qkv, {{}, {}, grid}), dout, qkv, table, dqkv, dtable);
 }
 
-void ReferenceBackend::kept_attention_forward(T qkv, Kept kept, T table, T out, T lse) {
-  forward(Geometry(qkv, kept), qkv, table, out, lse);
+void ReferenceBackend::visible_attention_forward(T qkv, Visible visible, T table, T out, T lse) {
+  forward(Geometry(qkv, visible), qkv, table, out, lse);
 }
 
-void ReferenceBackend::kept_attention_backward(T dout, T qkv, Kept kept, T table, T, T, G dqkv,
-                                               G dtable) {
-  backward(Geometry(qkv, kept), dout, qkv, table, dqkv, dtable);
+void ReferenceBackend::visible_attention_backward(T dout, T qkv, Visible visible, T table, T, T,
+                                                  G dqkv, G dtable) {
+  backward(Geometry(qkv, visible), dout, qkv, table, dqkv, dtable);
 }
 
-void ReferenceBackend::attention_modulated_forward(T qkv, T table, T modulation, T out) {
-  const Geometry g(qkv);
+void ReferenceBackend::attention_modulated_forward(T qkv, Grid grid, T table, T modulation, T out) {
+  const Geometry g(qkv, {{}, {}, grid});
   const Doubles in = load(qkv), bias = load(table), factor = load(modulation);
   Doubles result(static_cast<std::size_t>(out.elements()), 0.0);
   for_each_row(g, [&](auto b, auto head, auto i) {

@@ -56,7 +56,7 @@ struct LossProblem {
     }
   }
 
-  double elements() const { return static_cast<double>(image.elements() / image[0]); }
+  double elements() const { return static_cast<double>(image[1] * image[2] * image[3]); }
 };
 
 }  // namespace

@@ -7,13 +7,7 @@ namespace edt {
 
 class ReferenceBackend final : public Backend {
  public:
-  EDT_KERNEL_ARGUMENTS
-  EDT_KERNELS(EDT_OVERRIDE)
-  EDT_PICTURE_KERNELS(EDT_OVERRIDE)
-  std::unique_ptr<PackedConvolution> pack_convolution(const ConvolutionForm& form,
-                                                      std::span<const float> weight,
-                                                      std::span<const float> bias,
-                                                      DType dtype) override;
+  EDT_BACKEND_KERNELS
 
   // device.cpp
   std::string_view name() const override { return "reference"; }

@@ -23,17 +23,16 @@ void for_each_pixel(const Shape& image, std::int64_t patch, F f) {
   }
 }
 
-// f(index in x [B, g*g, 4C], index in y [B, 4*g*g, C])
+// f(index in x [B, T, 4C], index in y [B, 4*T, C])
 template <class F>
-void for_each_shuffled(const Shape& x, F f) {
+void for_each_shuffled(const Shape& x, const TokenGrid& grid, F f) {
   const std::int64_t tokens = x[1], channels = x[2] / 4;
-  const auto grid = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(tokens))));
   for (std::int64_t from = 0; from < x.elements(); ++from) {
     const std::int64_t c = from % channels, quarter = from / channels % 4;
     const std::int64_t token = from / (4 * channels), b = token / tokens;
-    const std::int64_t row = 2 * (token % tokens / grid) + quarter / 2;
-    const std::int64_t column = 2 * (token % grid) + quarter % 2;
-    f(from, ((b * 2 * grid + row) * 2 * grid + column) * channels + c);
+    const std::int64_t row = 2 * (token % tokens / grid.columns) + quarter / 2;
+    const std::int64_t column = 2 * (token % tokens % grid.columns) + quarter % 2;
+    f(from, ((b * 2 * grid.rows + row) * 2 * grid.columns + column) * channels + c);
   }
 }
 
@@ -59,17 +58,17 @@ void ReferenceBackend::unpatchify(T tokens, std::int64_t patch, T image) {
   store(to, image);
 }
 
-void ReferenceBackend::pixel_shuffle_forward(T x, T y) {
+void ReferenceBackend::pixel_shuffle_forward(T x, Grid grid, T y) {
   const Doubles from = load(x);
   Doubles to(from.size());
-  for_each_shuffled(x.shape, [&](auto i, auto j) { to[j] = from[i]; });
+  for_each_shuffled(x.shape, grid, [&](auto i, auto j) { to[j] = from[i]; });
   store(to, y);
 }
 
-void ReferenceBackend::pixel_shuffle_backward(T dy, G dx) {
+void ReferenceBackend::pixel_shuffle_backward(T dy, Grid grid, G dx) {
   const Doubles from = load(dy);
   Doubles to(from.size());
-  for_each_shuffled(dx.tensor.shape, [&](auto i, auto j) { to[i] = from[j]; });
+  for_each_shuffled(dx.tensor.shape, grid, [&](auto i, auto j) { to[i] = from[j]; });
   store(to, dx);
 }
 

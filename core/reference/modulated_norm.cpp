@@ -10,19 +10,18 @@ namespace {
 
 NormShape shape_of(const Tensor& y) { return {y.shape[0], y.shape[1], y.shape[2]}; }
 
-// Calls f(index in y [B, g*g/4, 4C], index in x [B, g*g, C], token in [0, B*g*g)) for every
-// element of a 2x2 merge. x_shape is [B, g*g, C].
+// Calls f(index in y [B, T/4, 4C], index in x [B, T, C], token in [0, B*T)) for every element of a
+// 2x2 merge. x_shape is [B, T, C].
 template <class F>
-void for_each_merged(const Shape& x_shape, F f) {
+void for_each_merged(const Shape& x_shape, const TokenGrid& grid, F f) {
   constexpr std::array<std::array<int, 2>, 4> kQuarters{{{0, 0}, {1, 0}, {0, 1}, {1, 1}}};
   const std::int64_t tokens = x_shape[1], channels = x_shape[2];
-  const auto grid = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(tokens))));
   std::int64_t to = 0;
   for (std::int64_t b = 0; b < x_shape[0]; ++b) {
-    for (std::int64_t row = 0; row < grid; row += 2) {
-      for (std::int64_t column = 0; column < grid; column += 2) {
+    for (std::int64_t row = 0; row < grid.rows; row += 2) {
+      for (std::int64_t column = 0; column < grid.columns; column += 2) {
         for (const auto& [down, right] : kQuarters) {
-          const std::int64_t token = b * tokens + (row + down) * grid + column + right;
+          const std::int64_t token = b * tokens + (row + down) * grid.columns + column + right;
           for (std::int64_t c = 0; c < channels; ++c) f(to++, token * channels + c, token);
         }
       }
@@ -30,17 +29,17 @@ void for_each_merged(const Shape& x_shape, F f) {
   }
 }
 
-Doubles merged(const Tensor& x) {
+Doubles merged(const Tensor& x, const TokenGrid& grid) {
   const Doubles from = load(x);
   Doubles to(from.size());
-  for_each_merged(x.shape, [&](auto y, auto i, auto) { to[y] = from[i]; });
+  for_each_merged(x.shape, grid, [&](auto y, auto i, auto) { to[y] = from[i]; });
   return to;
 }
 
-void apply_mask(Doubles& y, const Tensor& mask, const Shape& x_shape) {
+void apply_mask(Doubles& y, const Tensor& mask, const Shape& x_shape, const TokenGrid& grid) {
   if (!mask.defined()) return;
   const Doubles keep = load(mask);
-  for_each_merged(x_shape, [&](auto i, auto, auto token) { y[i] *= keep[token]; });
+  for_each_merged(x_shape, grid, [&](auto i, auto, auto token) { y[i] *= keep[token]; });
 }
 
 // Rows of [a, b]: elements [begin, begin + width) of every row of `both`.
@@ -81,19 +80,19 @@ void ReferenceBackend::modulated_rms_norm_backward(T dy, T x, T weight, T, C sca
   store(gradients.weight, dweight);
 }
 
-void ReferenceBackend::merge_norm_forward(T x, C shift, C scale, T mask, T y, T stats) {
-  Doubles out = norm_forward(merged(x), shape_of(y), shift, scale, stats);
-  apply_mask(out, mask, x.shape);
+void ReferenceBackend::merge_norm_forward(T x, Grid grid, C shift, C scale, T mask, T y, T stats) {
+  Doubles out = norm_forward(merged(x, grid), shape_of(y), shift, scale, stats);
+  apply_mask(out, mask, x.shape, grid);
   store(out, y);
 }
 
-void ReferenceBackend::merge_norm_backward(T dy, T x, T, C scale, T mask, G dx, C dshift,
+void ReferenceBackend::merge_norm_backward(T dy, T x, Grid grid, T, C scale, T mask, G dx, C dshift,
                                            C dscale) {
   Doubles d = load(dy);
-  apply_mask(d, mask, x.shape);
-  const Doubles dmerged = norm_backward(d, merged(x), shape_of(dy), scale, dshift, dscale).x;
+  apply_mask(d, mask, x.shape, grid);
+  const Doubles dmerged = norm_backward(d, merged(x, grid), shape_of(dy), scale, dshift, dscale).x;
   Doubles dinput(dmerged.size());
-  for_each_merged(x.shape, [&](auto y, auto i, auto) { dinput[i] = dmerged[y]; });
+  for_each_merged(x.shape, grid, [&](auto y, auto i, auto) { dinput[i] = dmerged[y]; });
   store(dinput, dx);
 }
 

@@ -83,8 +83,8 @@ class Device {
 
   // Another order of work on the same memory, for what overlaps with this one's; nullptr: there is
   // none, calls are done when they return. Must not outlive the device.
-  virtual std::unique_ptr<Device> lane() { return nullptr; }
-  // What is asked for from now on begins after `event` of this device or of another lane.
+  virtual std::unique_ptr<Device> new_stream() { return nullptr; }
+  // What is asked for from now on begins after `event` of this device or of another stream.
   virtual Event record() { return {}; }
   virtual void wait(const Event&) {}
   // Waits until the event has come.

@@ -77,8 +77,9 @@ std::unique_ptr<ArrayFile> open_array_file(const std::filesystem::path& path);
 std::unique_ptr<ArrayFile> open_hdf5_arrays(const std::filesystem::path& path);
 std::unique_ptr<ArrayFile> open_safetensors_arrays(const std::filesystem::path& path);
 
-// One that lies in an archive, under the name `label`.
+// One that lies in an archive, or in an HDF5 file among others.
 std::unique_ptr<Array> npy_array(std::unique_ptr<edt::ByteStream> stream);
+std::unique_ptr<Array> hdf5_array(std::shared_ptr<const h5::File> file, const std::string& name);
 
 // An array to look for: under the name that was said, or else the first of the usual ones there is.
 struct ArrayName {

@@ -239,6 +239,11 @@ class Hdf5File : public ArrayFile {
 
 }  // namespace
 
+std::unique_ptr<Array> hdf5_array(std::shared_ptr<const h5::File> file, const std::string& name) {
+  h5::DataSet set = file->dataset(name);
+  return std::make_unique<Hdf5Array>(std::move(file), std::move(set));
+}
+
 std::unique_ptr<ArrayFile> open_hdf5_arrays(const std::filesystem::path& path) {
   return std::make_unique<Hdf5File>(path);
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/file_kind.h"
 #include "core/storage/npy.h"
 #include "data/natural_order.h"
 #include "data/walk.h"
@@ -113,7 +114,58 @@ SampleFiles of_archive(const fs::path& path, bool unlabelled) {
   return files;
 }
 
+constexpr const char* kJson = "dataset.json";
+
+// The data sets below a group, but for the labels.
+void add_names(const h5::File& file, const std::string& group, std::vector<std::string>& names) {
+  for (const std::string& name : file.names(group.empty() ? "/" : group)) {
+    const std::string whole = group.empty() ? name : group + "/" + name;
+    if (file.is_group(whole)) {
+      add_names(file, whole, names);
+    } else if (whole != kJson) {
+      names.push_back(whole);
+    }
+  }
+}
+
+// REPA-E's cache: the tree of files as groups and data sets, the labels as an array of bytes.
+SampleFiles of_hdf5(const fs::path& path, bool unlabelled) {
+  const auto file = std::make_shared<const h5::File>(h5::File::open(path));
+  SampleFiles files;
+  files.unlabelled = unlabelled;
+  Labels labels;
+  if (!unlabelled) {
+    const h5::DataSet set = file->dataset(kJson);
+    files.file_labels_from = set.label();
+    require<DataError>(set.type() == h5::Type::kUInt8 && set.elements() <= kLongest, "import",
+                       "{}: holds {} {}, the bytes of a JSON text are needed", set.label(),
+                       set.elements(), set.type_name());
+    const auto bytes = set.read_all<std::uint8_t>(h5::Type::kUInt8);
+    labels = parse_dataset_json({bytes.begin(), bytes.end()}, set.label());
+  }
+  std::vector<std::string> names;
+  add_names(*file, "", names);
+  match(files, names, labels, path.string());
+  files.latents = files_of_hdf5(file, std::move(names));
+  return files;
+}
+
 }  // namespace
+
+bool is_archive_with_json(const fs::path& path) {
+  switch (kind_of_file(path)) {
+    case FileKind::kZip: {
+      const ZipReader archive(path);
+      return std::ranges::any_of(archive.names(), [](const std::string& name) {
+        return name == kJson || name.ends_with("/dataset.json");
+      });
+    }
+    case FileKind::kHdf5:
+      return h5::File::open(path).has(kJson);
+    default:
+      return false;
+  }
+}
 
 SampleFiles files_with_json(const ImportOptions& options) {
   const bool folder = fs::is_directory(options.latents);
@@ -124,7 +176,9 @@ SampleFiles files_with_json(const ImportOptions& options) {
       folder ? of_folder(options.latents,
                          options.labels.empty() ? options.latents / "dataset.json" : options.labels,
                          options.unlabelled)
-             : of_archive(options.latents, options.unlabelled);
+      : kind_of_file(options.latents) == FileKind::kHdf5
+          ? of_hdf5(options.latents, options.unlabelled)
+          : of_archive(options.latents, options.unlabelled);
   files.many = true;
   return files;
 }

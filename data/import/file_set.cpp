@@ -87,6 +87,39 @@ class ZipFiles : public FileSet {
   std::vector<std::string> names_;
 };
 
+class Hdf5Member : public ArrayFile {
+ public:
+  Hdf5Member(const fs::path& label, std::shared_ptr<const h5::File> file, std::string name)
+      : ArrayFile(label), file_(std::move(file)), name_(std::move(name)) {}
+  bool has_names() const override { return false; }
+  std::vector<std::string> list() const override { return {}; }
+  std::unique_ptr<Array> find(const std::string&) const override {
+    return hdf5_array(file_, name_);
+  }
+
+ private:
+  std::shared_ptr<const h5::File> file_;
+  std::string name_;
+};
+
+class Hdf5Files : public FileSet {
+ public:
+  Hdf5Files(std::shared_ptr<const h5::File> file, std::vector<std::string> names)
+      : file_(std::move(file)), names_(std::move(names)) {}
+  std::uint64_t size() const override { return names_.size(); }
+  std::string name(std::uint64_t i) const override { return names_[i]; }
+  std::string origin(std::uint64_t i) const override {
+    return file_->path().string() + ":/" + names_[i];
+  }
+  std::unique_ptr<ArrayFile> open(std::uint64_t i) const override {
+    return std::make_unique<Hdf5Member>(origin(i), file_, names_[i]);
+  }
+
+ private:
+  std::shared_ptr<const h5::File> file_;
+  std::vector<std::string> names_;
+};
+
 template <class Visit>
 void for_each_file(const fs::path& folder, Visit visit) {
   std::error_code code;
@@ -166,6 +199,10 @@ Files files_of_folder(const fs::path& folder) {
 Files files_of_zip(fs::path path, std::shared_ptr<const ZipReader> archive,
                    std::vector<std::string> names) {
   return std::make_unique<ZipFiles>(std::move(path), std::move(archive), std::move(names));
+}
+
+Files files_of_hdf5(std::shared_ptr<const h5::File> file, std::vector<std::string> names) {
+  return std::make_unique<Hdf5Files>(std::move(file), std::move(names));
 }
 
 void require_pairs(const FileSet& a, const std::string& label_a, const FileSet& b,

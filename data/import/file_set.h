@@ -37,9 +37,10 @@ Files named_files(std::filesystem::path folder, std::vector<std::string> names);
 // are none, or of several formats.
 Files files_of_folder(const std::filesystem::path& folder);
 // These .npy members of a zip archive.
-
 Files files_of_zip(std::filesystem::path path, std::shared_ptr<const edt::ZipReader> archive,
                    std::vector<std::string> names);
+// These data sets of an HDF5 file, each a sample.
+Files files_of_hdf5(std::shared_ptr<const h5::File> file, std::vector<std::string> names);
 
 // DataError naming the first pair that differs, unless both sets have the same names.
 void require_pairs(const FileSet& a, const std::string& label_a, const FileSet& b,

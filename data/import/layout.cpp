@@ -8,7 +8,6 @@
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/file_kind.h"
-#include "core/storage/npy.h"
 #include "data/import/class_folders.h"
 #include "data/import/dataset_json.h"
 #include "data/import/foreign.h"
@@ -81,14 +80,6 @@ ImportLayout layout_of_folder(const fs::path& folder, const ImportOptions& optio
       others.empty() ? "" : "; there are: ", fmt::format("{}", fmt::join(others, ", ")));
 }
 
-bool is_zip_of_files(const fs::path& path) {
-  if (kind_of_file(path) != FileKind::kZip) return false;
-  const ZipReader archive(path);
-  return std::any_of(archive.names().begin(), archive.names().end(), [](const std::string& name) {
-    return name == "dataset.json" || name.ends_with("/dataset.json");
-  });
-}
-
 // A folder in the one whose arrays are taken that holds arrays too; empty: none does.
 std::string folder_left_out(const fs::path& folder) {
   for (const std::string& name : list(folder).folders) {
@@ -159,7 +150,7 @@ ImportLayout layout_of(const ImportOptions& options) {
       const bool means_nothing = options.unlabelled && found == ImportLayout::kClasses;
       return means_nothing ? ImportLayout::kJson : found;
     }
-    return is_zip_of_files(latents) ? ImportLayout::kJson : ImportLayout::kArray;
+    return is_archive_with_json(latents) ? ImportLayout::kJson : ImportLayout::kArray;
   }
   const bool wants_folder = options.layout != ImportLayout::kArray;
   require<UsageError>(folder == wants_folder || options.layout == ImportLayout::kJson, "import",

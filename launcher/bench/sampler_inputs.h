@@ -12,14 +12,15 @@ class SamplerInputs {
  public:
   SamplerInputs(Backend& backend, const Model& model, std::int64_t images) : backend_(backend) {
     const SyntheticBatch batch(model, images);
-    const std::vector<float> times(static_cast<std::size_t>(images), 500.f);
+    const std::vector<float> times(static_cast<std::size_t>(images), model.process().told(0.5));
     const LatentShape& latents = model.latents();
     const std::int64_t height = latents.height, width = latents.width;
+    const std::int64_t outputs = model.process().config().out_channels(latents.channels);
     inputs_ = {
         tensor(batch.latents.data(), {images, latents.channels, height, width}, DType::kFloat32),
         tensor(times.data(), {images}, DType::kFloat32),
         tensor(batch.labels.data(), {images}, DType::kInt32)};
-    prediction_ = tensor(nullptr, {images, 2 * latents.channels, height, width}, DType::kFloat32);
+    prediction_ = tensor(nullptr, {images, outputs, height, width}, DType::kFloat32);
   }
 
   // The pass, done when it returns.

@@ -8,7 +8,7 @@
 #include "launcher/machine/measuring.h"
 #include "launcher/text/report.h"
 #include "model/families/model_options.h"
-#include "model/plan/products.h"
+#include "model/plan/gemms.h"
 #include "model/plan/sampler_run.h"
 
 namespace edt {
@@ -21,17 +21,17 @@ ModelConfig sized(const std::string& preset, std::int64_t image_size) {
   return options.resolve(1000);
 }
 
-// Turns of one contestant, as they come.
+// Turns of one variant, as they come.
 struct Turns {
   std::vector<Turn> all;
 
-  SpeedupResult result(const Contestant& contestant, std::int64_t images) const;
+  SpeedupResult result(const Variant& variant, std::int64_t images) const;
 };
 
-SpeedupResult Turns::result(const Contestant& contestant, std::int64_t images) const {
-  SpeedupResult r{.key = contestant.key,
-                  .label = contestant.label,
-                  .model = contestant.model.name(),
+SpeedupResult Turns::result(const Variant& variant, std::int64_t images) const {
+  SpeedupResult r{.key = variant.key,
+                  .label = variant.label,
+                  .model = variant.model.name(),
                   .round_seconds = {}};
   std::vector<double> seconds, shares, ceilings;
   double flops = 0;
@@ -55,49 +55,48 @@ SpeedupResult Turns::result(const Contestant& contestant, std::int64_t images) c
   return r;
 }
 
-using TakeTurn = std::function<Turn(const Contestant&, int round)>;
+using TakeTurn = std::function<Turn(const Variant&, int round)>;
 
-SpeedupTable run_rounds(const std::string& what, const std::vector<Contestant>& contestants,
+SpeedupTable run_rounds(const std::string& what, const std::vector<Variant>& variants,
                         const SpeedupOptions& options, std::int64_t images, const TakeTurn& take,
                         const SpeedupProgress& report) {
-  std::vector<Turns> turns(contestants.size());
+  std::vector<Turns> turns(variants.size());
   for (int round = 0; round < options.rounds; ++round) {
-    for (std::size_t i = 0; i < contestants.size(); ++i) {
-      turns[i].all.push_back(take(contestants[i], round));
+    for (std::size_t i = 0; i < variants.size(); ++i) {
+      turns[i].all.push_back(take(variants[i], round));
       report(fmt::format("{} round {} of {}: {} {}", what, round + 1, options.rounds,
-                         contestants[i].label,
-                         human_duration(median(turns[i].all.back().seconds))));
+                         variants[i].label, human_duration(median(turns[i].all.back().seconds))));
     }
   }
   SpeedupTable table;
-  for (std::size_t i = 0; i < contestants.size(); ++i) {
-    table.results.push_back(turns[i].result(contestants[i], images));
+  for (std::size_t i = 0; i < variants.size(); ++i) {
+    table.results.push_back(turns[i].result(variants[i], images));
   }
   return table;
 }
 
-double macs(const ModelConfig& config) { return total_macs(forward_products(config, 1)); }
+double macs(const ModelConfig& config) { return total_macs(forward_gemms(config, 1)); }
 
-OptimizerConfig optimizer_of(const Contestant& contestant, const SpeedupOptions& options) {
+OptimizerConfig optimizer_of(const Variant& variant, const SpeedupOptions& options) {
   switch (options.optimizer) {
     case ContestOptimizer::kRecipe:
-      return contestant.optimizer;
+      return variant.optimizer;
     case ContestOptimizer::kAdan:
       return AdanConfig{};
     case ContestOptimizer::kAdamW:
       return AdamWConfig{};
   }
-  return contestant.optimizer;
+  return variant.optimizer;
 }
 
-const Contestant* find(const std::vector<Contestant>& contestants, const std::string& key) {
-  const auto found = std::ranges::find(contestants, key, &Contestant::key);
-  return found == contestants.end() ? nullptr : &*found;
+const Variant* find(const std::vector<Variant>& variants, const std::string& key) {
+  const auto found = std::ranges::find(variants, key, &Variant::key);
+  return found == variants.end() ? nullptr : &*found;
 }
 
 }  // namespace
 
-std::vector<Contestant> published_contestants(const std::string& size, std::int64_t image_size) {
+std::vector<Variant> published_variants(const std::string& size, std::int64_t image_size) {
   const ModelConfig edt = sized("EDT-" + size + "/2", image_size);
   const ModelConfig mdtv2 = sized("MDTv2-" + size + "/2", image_size);
   ModelConfig fixed = mdtv2;
@@ -145,22 +144,22 @@ double SpeedupTable::over_mdtv2(const std::string& key) const {
   return median(ratios);
 }
 
-double mean_training_macs(const Contestant& contestant) {
+double mean_training_macs(const Variant& variant) {
   const auto macs_of = [](const ModelConfig& model) {
-    return total_macs(both_forward_products(model, 1));
+    return total_macs(both_forward_gemms(model, 1));
   };
-  if (!contestant.masked) return macs(contestant.model);
-  const auto* mdtv2 = contestant.model.as<Mdtv2Config>();
-  if (mdtv2 == nullptr) return macs_of(contestant.model);
+  if (!variant.masked) return macs(variant.model);
+  const auto* mdtv2 = variant.model.as<Mdtv2Config>();
+  if (mdtv2 == nullptr) return macs_of(variant.model);
   constexpr int kRatios = 1000;
-  std::map<std::int64_t, double> known;  // by the number of tokens that are kept
+  std::map<std::int64_t, double> known;  // by the number of visible tokens
   double sum = 0;
   Mdtv2Config fixed = *mdtv2;
   for (int i = 0; i < kRatios; ++i) {
     const float u = (static_cast<float>(i) + 0.5f) / kRatios;
     const auto [low, high] = mdtv2->mask_ratio;
     const float ratio = low + u * (high - low);
-    const auto [found, is_new] = known.try_emplace(mdtv2->kept_tokens(ratio));
+    const auto [found, is_new] = known.try_emplace(mdtv2->visible_tokens(ratio));
     fixed.mask_ratio = {ratio, ratio};
     if (is_new) found->second = macs_of(fixed);
     sum += found->second;
@@ -168,58 +167,57 @@ double mean_training_macs(const Contestant& contestant) {
   return sum / kRatios;
 }
 
-EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& options) {
+EngineConfig engine_config(const Variant& variant, const SpeedupOptions& options) {
   EngineConfig config;
   config.dtype = options.dtype;
   config.micro_batch = options.micro_batch;
   config.batch = options.micro_batch * options.accumulate;
-  config.objective = {.masked = contestant.masked,
-                      .shared_noise = contestant.shared_noise,
-                      .snr_gamma = contestant.snr_gamma};
+  config.objective = {.masked = variant.masked,
+                      .shared_noise = variant.shared_noise,
+                      .loss = {.snr_gamma = variant.snr_gamma}};
   config.recompute = options.recompute;
-  config.loss_second_moment = false;  // uniform for all: none pays for what another leaves out
-  config.optimizer = optimizer_of(contestant, options);
+  config.times.sampling = TimeSampling::kUniform;  // for all: none pays for what another leaves out
+  config.optimizer = optimizer_of(variant, options);
   config.rate.initial = 1e-5;
-  config.clip = contestant.clip;
+  config.clip = variant.clip;
   config.graphs = options.graphs;
   return config;
 }
 
-double turn_bytes(const Contestant& contestant, const SpeedupOptions& options) {
-  const PlannedStep step{contestant.model, engine_config(contestant, options)};
+double turn_bytes(const Variant& variant, const SpeedupOptions& options) {
+  const PlannedStep step{variant.model, engine_config(variant, options)};
   const DryMemory memory = dry_run_of_memory(step);
   double bytes = options.training ? static_cast<double>(memory.bytes) : 0;
-  if (options.inference && contestant.infers) {
+  if (options.inference && variant.infers) {
     bytes = std::max(bytes, static_cast<double>(dry_run_of_sampler(
-                                {contestant.model, options.dtype, options.micro_batch})));
+                                {variant.model, options.dtype, options.micro_batch})));
   }
   return bytes;
 }
 
-SizeSpeedup run_speedup(const std::string& size, const std::vector<Contestant>& contestants,
+SizeSpeedup run_speedup(const std::string& size, const std::vector<Variant>& variants,
                         const SpeedupOptions& options, Backend& backend,
                         const SpeedupProgress& report) {
   SizeSpeedup result{.size = size, .train = {}, .infer = {}};
-  if (!contestants.empty())
-    result.image_size =
-        contestants[0].model.latents().factor * contestants[0].model.latents().height;
-  if (const Contestant* edt = find(contestants, "EDT"), *mdtv2 = find(contestants, "MDTv2");
+  if (!variants.empty())
+    result.image_size = variants[0].model.latents().factor * variants[0].model.latents().height;
+  if (const Variant* edt = find(variants, "EDT"), *mdtv2 = find(variants, "MDTv2");
       edt != nullptr && mdtv2 != nullptr) {
     result.train_flop_ratio = mean_training_macs(*mdtv2) / mean_training_macs(*edt);
     result.infer_flop_ratio = macs(mdtv2->model) / macs(edt->model);
   }
   if (options.training) {
     result.train = run_rounds(
-        size + " training", contestants, options, options.micro_batch * options.accumulate,
-        [&](const Contestant& c, int round) { return training_turn(c, options, backend, round); },
+        size + " training", variants, options, options.micro_batch * options.accumulate,
+        [&](const Variant& c, int round) { return training_turn(c, options, backend, round); },
         report);
   }
   if (options.inference) {
-    std::vector<Contestant> inferring;
-    std::ranges::copy_if(contestants, std::back_inserter(inferring), &Contestant::infers);
+    std::vector<Variant> inferring;
+    std::ranges::copy_if(variants, std::back_inserter(inferring), &Variant::infers);
     result.infer = run_rounds(
         size + " inference", inferring, options, options.micro_batch,
-        [&](const Contestant& c, int) { return inference_turn(c, options, backend); }, report);
+        [&](const Variant& c, int) { return inference_turn(c, options, backend); }, report);
   }
   return result;
 }

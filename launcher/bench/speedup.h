@@ -19,7 +19,7 @@
 namespace edt {
 
 // One model with its way of training.
-struct Contestant {
+struct Variant {
   std::string key;    // "EDT_shared_noise"
   std::string label;  // "EDT, shared noise"
   ModelConfig model;
@@ -33,7 +33,7 @@ struct Contestant {
 
 // EDT, EDT without the masked pass, EDT with shared noise, MDTv2 with ratios drawn and with a fixed
 // one, DiT. `size` is "S", "B" or "XL"; each has the optimizer of its own recipe.
-std::vector<Contestant> published_contestants(const std::string& size, std::int64_t image_size);
+std::vector<Variant> published_variants(const std::string& size, std::int64_t image_size);
 
 // Whose update rule: that of each recipe, or one for all, so that models alone differ.
 enum class ContestOptimizer { kRecipe, kAdan, kAdamW };
@@ -52,7 +52,7 @@ struct SpeedupOptions {
   bool graphs = true;  // where the device has them
 };
 
-// What one contestant did over all rounds. Times are of a step of micro_batch x
+// What one variant did over all rounds. Times are of a step of micro_batch x
 // accumulate images; in inference of a guided sampler step of micro_batch pictures.
 struct SpeedupResult {
   std::string key, label, model;
@@ -85,18 +85,18 @@ struct SizeSpeedup {
 // `report` is told what has been done, in one line.
 using SpeedupProgress = std::function<void(const std::string& line)>;
 
-SizeSpeedup run_speedup(const std::string& size, const std::vector<Contestant>& contestants,
+SizeSpeedup run_speedup(const std::string& size, const std::vector<Variant>& variants,
                         const SpeedupOptions& options, Backend& backend,
                         const SpeedupProgress& report);
 
 // Forward multiply-accumulates of one image in a training step, mean over the ratios drawn.
-double mean_training_macs(const Contestant& contestant);
+double mean_training_macs(const Variant& variant);
 
-// How a contestant trains.
-EngineConfig engine_config(const Contestant& contestant, const SpeedupOptions& options);
+// How a variant trains.
+EngineConfig engine_config(const Variant& variant, const SpeedupOptions& options);
 
-// Bytes that a turn of the contestant takes: of its training step, run dry, or of its weights
+// Bytes that a turn of the variant takes: of its training step, run dry, or of its weights
 // where nothing is trained.
-double turn_bytes(const Contestant& contestant, const SpeedupOptions& options);
+double turn_bytes(const Variant& variant, const SpeedupOptions& options);
 
 }  // namespace edt

@@ -101,7 +101,7 @@ std::string conditions(const SpeedupReport& report) {
   return fmt::format(
       "{}, micro-batch {}, {} in a training step, latents {}; {} in turn, {} in each turn after "
       "one "
-      "that warms up; medians of {}. All contestants on the same kernels, one in memory at a time. "
+      "that warms up; medians of {}. All variants on the same kernels, one in memory at a time. "
       "A training step is forward, backward, update and moving average; {}, timesteps uniform. The "
       "ceiling is the rate of the same matrix products alone, measured in the same turn; (!) above "
       "1: the machine was slower while it was taken.",
@@ -129,7 +129,7 @@ std::string finding(const SizeSpeedup& size, const Side& side) {
           " A cost outside the models of {:.1f} GMAC for each image of the MDTv2 run would explain "
           "it.",
           (*side.paper - side.flop_ratio) *
-              mean_training_macs(published_contestants(size.size, 256)[0]) / 1e9);
+              mean_training_macs(published_variants(size.size, 256)[0]) / 1e9);
     }
   } else {
     text += fmt::format(", {} the work that is saved.",

@@ -7,7 +7,7 @@
 #include "launcher/bench/memory_growth.h"
 #include "launcher/bench/sampler_inputs.h"
 #include "launcher/machine/measuring.h"
-#include "model/plan/products.h"
+#include "model/plan/gemms.h"
 #include "model/weights.h"
 #include "parallel/comm/self/self_communicator.h"
 
@@ -73,13 +73,13 @@ std::size_t total_bytes(const std::vector<MemoryUse>& uses) {
 
 }  // namespace
 
-Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, Backend& backend,
+Turn training_turn(const Variant& variant, const SpeedupOptions& options, Backend& backend,
                    int round) {
   const MemoryGrowth growth(backend.memory());
   Turn turn;
   {
     const auto alone = make_self_communicator();
-    Training training({contestant.model, engine_config(contestant, options)}, backend, *alone);
+    Training training({variant.model, engine_config(variant, options)}, backend, *alone);
     TrainingEngine& engine = training.engine();
     fill_weights(backend, engine.state().master());
     fill_weights(backend, engine.state().ema());
@@ -91,7 +91,7 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
       for (std::int64_t i = 0; i < options.accumulate; ++i) batches.give_to(engine, i);
       const StepReport report = engine.finish_step();
       require<NumericError>(report.non_finite.empty(), "bench speedup", "{}: {} is not finite",
-                            contestant.label, report.non_finite);
+                            variant.label, report.non_finite);
       backend.synchronize();
     };
     for (int i = 0; i < warm_up; ++i) step();  // first touch of memory
@@ -102,19 +102,18 @@ Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, 
     turn.memory_bytes = total_bytes(engine.memory());
     turn.taken_bytes = growth.bytes();
   }
-  auto forms = training_products({contestant.model, engine_config(contestant, options)});
+  auto forms = training_gemms({variant.model, engine_config(variant, options)});
   for (MatmulForm& form : forms) form.count *= options.accumulate;
   turn.ceiling_rate = ceiling_rate(backend, forms, options);
   return turn;
 }
 
-Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options, Backend& backend) {
+Turn inference_turn(const Variant& variant, const SpeedupOptions& options, Backend& backend) {
   const MemoryGrowth growth(backend.memory());
   const std::int64_t rows = 2 * options.micro_batch;  // with and without class
   Turn turn;
   {
-    const auto model =
-        make_model(contestant.model, backend, options.dtype, {}, ModelUse::kSampling);
+    const auto model = make_model(variant.model, backend, options.dtype, {}, ModelUse::kSampling);
     const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
                                              static_cast<std::int64_t>(kNormBlock));
     const Block memory = zeroed_floats(backend, layout.size());
@@ -142,7 +141,7 @@ Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options,
         arena.peak_bytes();
     turn.taken_bytes = growth.bytes();
   }
-  turn.ceiling_rate = ceiling_rate(backend, forward_products(contestant.model, rows), options);
+  turn.ceiling_rate = ceiling_rate(backend, forward_gemms(variant.model, rows), options);
   return turn;
 }
 

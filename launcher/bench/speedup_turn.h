@@ -1,4 +1,4 @@
-// One turn of one contestant: the model is built, warmed up, timed, and gone.
+// One turn of one variant: the model is built, warmed up, timed, and gone.
 #pragma once
 
 #include "launcher/bench/speedup.h"
@@ -13,8 +13,8 @@ struct Turn {
 };
 
 // `round` advances the step count, and with it all that is drawn.
-Turn training_turn(const Contestant& contestant, const SpeedupOptions& options, Backend& backend,
+Turn training_turn(const Variant& variant, const SpeedupOptions& options, Backend& backend,
                    int round);
-Turn inference_turn(const Contestant& contestant, const SpeedupOptions& options, Backend& backend);
+Turn inference_turn(const Variant& variant, const SpeedupOptions& options, Backend& backend);
 
 }  // namespace edt

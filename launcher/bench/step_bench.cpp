@@ -3,7 +3,7 @@
 #include "core/base/median.h"
 #include "launcher/bench/benched_steps.h"
 #include "launcher/bench/memory_growth.h"
-#include "model/plan/products.h"
+#include "model/plan/gemms.h"
 #include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
@@ -71,7 +71,7 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
   const MemoryGrowth growth(backend.memory());
   TrainingSteps steps(options, backend, mesh);
   const std::int64_t passes = options.masked ? 2 : 1;
-  auto forms = training_products(
+  auto forms = training_gemms(
       {options.model, step_engine_config(options), mesh.data().size(), mesh.tensor().size()});
   for (MatmulForm& form : forms) form.count *= options.accumulate;
 
@@ -80,7 +80,7 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
   result.formula = fmt::format(
       "2 FLOPs x {:.3f} GMAC forward x 3 (forward, input and weight gradient) x {} pass{}; first "
       "layers need no input gradient{}",
-      total_macs(forward_products(options.model, 1)) / 1e9, passes, passes == 1 ? "" : "es",
+      total_macs(forward_gemms(options.model, 1)) / 1e9, passes, passes == 1 ? "" : "es",
       options.shared_noise ? "; what both passes share counts once" : "");
   measure([&] { return steps.run(); }, forms, options, options.steps, backend,
           steps.engine().profiler(), mesh.world(), growth, result);
@@ -92,13 +92,13 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
                                    Communicator& world, Autoencoder* decoder) {
   const MemoryGrowth growth(backend.memory());
   SamplerSteps steps(options, backend, world);
-  const auto forms = forward_products(options.model, 2 * options.micro_batch);
+  const auto forms = forward_gemms(options.model, 2 * options.micro_batch);
   const auto communicator = make_self_communicator();
 
   StepBenchResult result;
   result.images = options.micro_batch;
   result.formula = fmt::format("2 FLOPs x {:.3f} GMAC forward x 2 (with and without class)",
-                               total_macs(forward_products(options.model, 1)) / 1e9);
+                               total_macs(forward_gemms(options.model, 1)) / 1e9);
   const auto step = [&]() -> StepSeconds {
     steps.run();
     return {};

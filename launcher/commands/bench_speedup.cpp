@@ -77,13 +77,13 @@ std::string machine_text(const Machine& machine) {
 }
 
 // Sizes that need more memory than there is are left out, in words.
-bool fits(const std::string& size, const std::vector<Contestant>& contestants,
+bool fits(const std::string& size, const std::vector<Variant>& variants,
           const AvailableMemory& available, SpeedupReport& report) {
-  for (const Contestant& contestant : contestants) {
-    const double needed = turn_bytes(contestant, report.options) + available.process_bytes;
+  for (const Variant& variant : variants) {
+    const double needed = turn_bytes(variant, report.options) + available.process_bytes;
     if (needed <= available.bytes) continue;
     report.skipped.push_back(fmt::format("{} was not measured: {} takes {}, and {} has {} free.",
-                                         size, contestant.model.name(), human_bytes(needed),
+                                         size, variant.model.name(), human_bytes(needed),
                                          available.where, human_bytes(available.bytes)));
     return false;
   }
@@ -113,8 +113,8 @@ int bench_speedup(std::span<const std::string> args, CommandContext& context) {
   require_writable(options.csv, "--csv", ".csv .tsv");
   require_writable(options.html, "--html", ".html .htm");
   if (!options.bench.shards.empty()) {
-    const auto contestants = published_contestants(options.sizes.front(), options.image_size);
-    require_fits(data::Dataset(options.bench.shards), contestants.front().model, "--image-size");
+    const auto variants = published_variants(options.sizes.front(), options.image_size);
+    require_fits(data::Dataset(options.bench.shards), variants.front().model, "--image-size");
   }
   const auto backend = options.device.make_backend(context.world);
   SpeedupReport report{.options = options.bench,
@@ -126,10 +126,10 @@ int bench_speedup(std::span<const std::string> args, CommandContext& context) {
 
   context.run_started = true;
   for (const std::string& size : options.sizes) {
-    const auto contestants = published_contestants(size, options.image_size);
+    const auto variants = published_variants(size, options.image_size);
     const AvailableMemory available = available_memory(backend->memory(), context.world.host());
-    if (!fits(size, contestants, available, report)) continue;
-    report.sizes.push_back(run_speedup(size, contestants, options.bench, *backend,
+    if (!fits(size, variants, available, report)) continue;
+    report.sizes.push_back(run_speedup(size, variants, options.bench, *backend,
                                        [](const std::string& line) { log::info("{}", line); }));
   }
   if (!options.csv.empty()) write_text_atomically(options.csv, to_csv(report));

@@ -181,15 +181,15 @@ int bench_sampling(std::span<const std::string> args, CommandContext& context) {
   return run(args, context, options, bench, [&](StepBenchOptions& chosen, Backend& backend) {
     if (decoding.vae.empty()) return bench_sampler_step(chosen, backend, context.world);
     const LatentShape& shape = chosen.model.latents();
-    chosen.decoder_bytes = dry_run_of_decoder([&](Backend& dry) { return decoding.load(dry); },
-                                              {shape.height, shape.width})
-                               .bytes;
-    const auto decoder = decoding.load(backend);
-    require<UsageError>(decoder->info().channels == shape.channels, "bench sampling",
+    const AutoencoderRun dry = dry_run_of_decoder([&](Backend& on) { return decoding.load(on); },
+                                                  {shape.height, shape.width});
+    require<UsageError>(dry.info.channels == shape.channels, "bench sampling",
                         "--vae {} decodes {} channels, latents of {} have {}",
-                        decoding.vae.string(), decoder->info().channels, chosen.model.name(),
+                        decoding.vae.string(), dry.info.channels, chosen.model.name(),
                         shape.channels);
-    chosen.decoder = decoder->info().name();
+    chosen.decoder = dry.info.name();
+    chosen.decoder_bytes = dry.bytes;
+    const auto decoder = decoding.load(backend);
     return bench_sampler_step(chosen, backend, context.world, decoder.get());
   });
 }

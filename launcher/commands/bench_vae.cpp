@@ -116,7 +116,6 @@ int bench_vae(std::span<const std::string> args, CommandContext& context) {
   bench.declare(options);
   if (!read_options(options, args, context)) return kDone;
   const auto backend = bench.device.make_backend(context.world);
-  context.run_started = true;
   std::vector<BenchedPass> passes;
   AutoencoderInfo info;
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
@@ -125,6 +124,7 @@ int bench_vae(std::span<const std::string> args, CommandContext& context) {
       for (const std::string& pass : bench.passes) {
         if ((pass == "decode-bf16") != (dtype == DType::kBFloat16)) continue;
         if (!network) network = bench.make(*backend, dtype);
+        context.run_started = true;
         info = network->info();
         const bool decodes = pass != "encode";
         passes.push_back({decodes, dtype, side,

@@ -17,10 +17,10 @@ namespace edt {
 namespace {
 
 nlohmann::ordered_json to_json(const ExchangeReport& report, std::int64_t step) {
-  return {{"path", report.path.string()}, {"step", step},          {"tensors", report.tensors},
-          {"elements", report.elements},  {"bytes", report.bytes}, {"names", report.scheme},
-          {"prefix", report.prefix},      {"types", report.types}, {"fresh", report.fresh},
-          {"skipped", report.skipped}};
+  return {{"path", report.path.string()}, {"step", step},           {"tensors", report.tensors},
+          {"elements", report.elements},  {"bytes", report.bytes},  {"names", report.scheme},
+          {"prefix", report.prefix},      {"types", report.types},  {"fresh", report.fresh},
+          {"skipped", report.skipped},    {"halved", report.halved}};
 }
 
 void print(CommandContext& context, const ExchangeReport& report, std::int64_t step) {
@@ -41,6 +41,11 @@ void print_import(CommandContext& context, const ExchangeReport& report) {
   }
   if (!report.skipped.empty()) {
     context.note("not taken from the file: {}\n", fmt::join(report.skipped, ", "));
+  }
+  if (!report.halved.empty()) {
+    context.note(
+        "taken without the second half of each pixel's outputs, which were never trained: {}\n",
+        fmt::join(report.halved, ", "));
   }
   if (!report.fresh.empty()) {
     context.note("drawn anew: {}\n", fmt::join(report.fresh, ", "));
@@ -174,7 +179,8 @@ ModelConfig ImportOptions::resolve(const std::filesystem::path& weights) {
 // What was given, for training to begin with: all else has its default there.
 std::string configuration_of_import(const OptionSet& options, std::int64_t classes) {
   std::string text;
-  for (const char* section : {"model", "data", "train", "optimizer", "parallel", "run"}) {
+  for (const char* section :
+       {"model", "process", "data", "train", "optimizer", "parallel", "run"}) {
     std::string body;
     if (std::string_view(section) == "model") body = fmt::format("classes = {}\n", classes);
     for (const std::string& argument : options.given_arguments(section)) {

@@ -27,7 +27,7 @@ Json dims_of(const Shape& shape) {
   return dims;
 }
 
-Json to_json(const CheckpointSummary& summary, bool with_pieces) {
+Json to_json(const CheckpointSummary& summary, bool with_fragments) {
   Json json{{"path", summary.path.string()}, {"step", summary.step}, {"problem", summary.problem}};
   if (!summary.manifest) return json;
   const Manifest& manifest = *summary.manifest;
@@ -45,17 +45,17 @@ Json to_json(const CheckpointSummary& summary, bool with_pieces) {
   for (const StoredFile& file : manifest.files) {
     json["files"].push_back({{"name", file.name}, {"bytes", file.bytes}});
   }
-  if (!with_pieces) return json;
+  if (!with_fragments) return json;
   json["tensors"] = Json::array();
   for (const LogicalTensor& tensor : manifest.tensors) {
     json["tensors"].push_back({{"name", tensor.name}, {"shape", dims_of(tensor.shape)}});
   }
   json["pieces"] = Json::array();
-  for (const StoredPiece& piece : manifest.pieces) {
-    const LogicalTensor& tensor = manifest.tensors[piece.tensor];
+  for (const StoredFragment& fragment : manifest.fragments) {
+    const LogicalTensor& tensor = manifest.tensors[fragment.tensor];
     json["pieces"].push_back({{"tensor", tensor.name},
-                              {"range", to_string(piece.region, tensor.shape)},
-                              {"file", manifest.files[piece.file].name}});
+                              {"range", to_string(fragment.region, tensor.shape)},
+                              {"file", manifest.files[fragment.file].name}});
   }
   return json;
 }
@@ -70,19 +70,19 @@ void print(CommandContext& context, const CheckpointSummary& summary) {
                   info.compute_dtype);
     context.print("  holds {}; written by {}\n", fmt::join(summary.manifest->arrays, ", "),
                   info.mesh);
-    context.print("  {} in {} file{}, {} pieces\n", bytes_text(summary.bytes),
+    context.print("  {} in {} file{}, {} fragments\n", bytes_text(summary.bytes),
                   summary.manifest->files.size(), summary.manifest->files.size() == 1 ? "" : "s",
-                  summary.manifest->pieces.size());
+                  summary.manifest->fragments.size());
   }
   if (!summary.problem.empty()) context.print("  PROBLEM: {}\n", summary.problem);
 }
 
-void print_pieces(CommandContext& context, const Manifest& manifest) {
+void print_fragments(CommandContext& context, const Manifest& manifest) {
   Table table({"tensor", "shape", "range", "file"});
-  for (const StoredPiece& piece : manifest.pieces) {
-    const LogicalTensor& tensor = manifest.tensors[piece.tensor];
-    table.add({tensor.name, to_string(tensor.shape), to_string(piece.region, tensor.shape),
-               manifest.files[piece.file].name});
+  for (const StoredFragment& fragment : manifest.fragments) {
+    const LogicalTensor& tensor = manifest.tensors[fragment.tensor];
+    table.add({tensor.name, to_string(tensor.shape), to_string(fragment.region, tensor.shape),
+               manifest.files[fragment.file].name});
   }
   context.print("{}", table.text());
 }
@@ -91,26 +91,26 @@ void print_pieces(CommandContext& context, const Manifest& manifest) {
 
 int ckpt_info(std::span<const std::string> args, CommandContext& context) {
   std::filesystem::path path;
-  bool pieces = false, as_json = false;
+  bool fragments = false, as_json = false;
   OptionSet options("ckpt info", "Says what the checkpoints of a run hold, the newest first.");
   options.add("checkpoint", &path, "a checkpoint, or a run directory: all of them")
       .alias("run.dir")
       .positional()
       .required();
-  options.add("pieces", &pieces, "list where each piece of each tensor lies");
+  options.add("fragments", &fragments, "list where each fragment of each tensor lies");
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
 
   const auto found = inspect_checkpoints(path, Depth::kManifest);
   if (as_json) {
     Json json = Json::array();
-    for (const CheckpointSummary& summary : found) json.push_back(to_json(summary, pieces));
+    for (const CheckpointSummary& summary : found) json.push_back(to_json(summary, fragments));
     context.print("{}\n", dump_json(json, 2));
     return kDone;
   }
   for (const CheckpointSummary& summary : found) {
     print(context, summary);
-    if (pieces && summary.manifest) print_pieces(context, *summary.manifest);
+    if (fragments && summary.manifest) print_fragments(context, *summary.manifest);
   }
   return kDone;
 }
@@ -128,7 +128,7 @@ int ckpt_verify(std::span<const std::string> args, CommandContext& context) {
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
 
-  const auto found = inspect_checkpoints(path, Depth::kPieces);
+  const auto found = inspect_checkpoints(path, Depth::kFragments);
   Json json = Json::array();
   for (const CheckpointSummary& summary : found) {
     json.push_back(to_json(summary, false));

@@ -68,14 +68,14 @@ int data_synth(std::span<const std::string> args, CommandContext& context) {
                     "latents, with the decoder that turns latents into pictures.");
   options.add("out", &synth.out, "directory of the data set").positional().required();
   options.add("samples", &synth.samples, "number of pictures").range(1, 4294967295.0L);
-  options
-      .add("image-size", &synth.image_size,
-           "side of a picture, a multiple of 8; latents have an eighth")
+  options.add("image-size", &synth.image_size, "side of a picture, a multiple of --vae-factor")
       .unit("pixels")
       .range(32, 1024);
   options.add("classes", &synth.classes, "number of classes").range(1, 12);
   options.add("channels", &synth.channels, "of the latents; 16 keep edges sharp")
       .choices({"4", "16"});
+  options.add("vae-factor", &synth.vae_factor, "pixels for each latent, across and down")
+      .choices({"4", "8"});
   options.add("seed", &synth.seed, "of the pictures");
   options.add("flipped", &synth.flipped, "store mirrored copies too");
   options.add("samples-per-shard", &synth.samples_per_shard, "samples of one file").at_least(1);

@@ -4,7 +4,7 @@
 
 #include "core/json/json_text.h"
 #include "core/options/options.h"
-#include "launcher/commands/run_room.h"
+#include "launcher/commands/run_preflight.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/gpu_probe.h"
 #include "launcher/machine/machine.h"
@@ -62,23 +62,24 @@ void print_directory(CommandContext& context, const DirectoryProbe& directory) {
   }
 }
 
-void print_room(CommandContext& context, const CheckpointRoom& room) {
-  print_line(context, "  checkpoints",
-             fmt::format("{} there, {} each, {} more need {} at once", room.present.size(),
-                         bytes(room.each), room.saves.size(), human_bytes(room.needed())));
+void print_preflight(CommandContext& context, const DiskPreflight& preflight) {
+  print_line(
+      context, "  checkpoints",
+      fmt::format("{} there, {} each, {} more need {} at once", preflight.present.size(),
+                  bytes(preflight.each), preflight.saves.size(), human_bytes(preflight.needed())));
 }
 
-nlohmann::ordered_json to_json(const CheckpointRoom& room) {
-  return {{"present", room.present.size()},   {"bytes_each", room.each},
-          {"saves_ahead", room.saves.size()}, {"saves_that_fit", room.fitting()},
-          {"bytes_needed", room.needed()},    {"bytes_free", room.free}};
+nlohmann::ordered_json to_json(const DiskPreflight& preflight) {
+  return {{"present", preflight.present.size()},   {"bytes_each", preflight.each},
+          {"saves_ahead", preflight.saves.size()}, {"saves_that_fit", preflight.fitting()},
+          {"bytes_needed", preflight.needed()},    {"bytes_free", preflight.free}};
 }
 
 // As edt train does: a fresh run is refused, one that goes on is warned.
-std::vector<Finding> findings(const CheckpointRoom& room) {
-  const std::string shortage = room.shortage();
+std::vector<Finding> findings(const DiskPreflight& preflight) {
+  const std::string shortage = preflight.shortage();
   if (shortage.empty()) return {};
-  return {{room.present.empty(), shortage}};
+  return {{preflight.present.empty(), shortage}};
 }
 
 void print_slurm(CommandContext& context, const SlurmSite& site) {
@@ -100,7 +101,7 @@ void print_nodes(CommandContext& context, const std::vector<NodeSummary>& nodes)
 }
 
 void print_json(CommandContext& context, const Machine& machine, const GpuProbe& gpus,
-                const DirectoryProbe& directory, const std::optional<CheckpointRoom>& room,
+                const DirectoryProbe& directory, const std::optional<DiskPreflight>& preflight,
                 const std::optional<SlurmSite>& site, const std::vector<NodeSummary>& nodes,
                 const std::vector<Finding>& found) {
   auto json = nlohmann::ordered_json::object();
@@ -108,7 +109,7 @@ void print_json(CommandContext& context, const Machine& machine, const GpuProbe&
   json["machine"] = to_json(machine);
   json["gpus"] = to_json(gpus);
   json["directory"] = to_json(directory);
-  json["checkpoints"] = room ? to_json(*room) : nlohmann::ordered_json(nullptr);
+  json["checkpoints"] = preflight ? to_json(*preflight) : nlohmann::ordered_json(nullptr);
   json["slurm"] = site ? to_json(*site) : nlohmann::ordered_json(nullptr);
   json["nodes"] = nlohmann::ordered_json::array();
   for (const NodeSummary& node : nodes) json["nodes"].push_back(to_json(node));
@@ -139,7 +140,7 @@ int doctor(std::span<const std::string> args, CommandContext& context) {
   const Machine machine = probe_machine();
   const GpuProbe gpus = probe_gpus();
   const DirectoryProbe directory = probe_directory(path);
-  const auto room = room_of_run(path);
+  const auto preflight = preflight_of_run(path);
   std::vector<Finding> found = findings(machine);
   const std::vector<NodeSummary> nodes =
       survey(machine, directory.path, version_text(), context.world);
@@ -147,19 +148,20 @@ int doctor(std::span<const std::string> args, CommandContext& context) {
   std::optional<SlurmSite> site;
   if (context.world.is_root()) site = probe_slurm_site();
   for (auto& more :
-       {findings(gpus), findings(directory), room ? findings(*room) : std::vector<Finding>(),
+       {findings(gpus), findings(directory),
+        preflight ? findings(*preflight) : std::vector<Finding>(),
         site ? findings(*site) : std::vector<Finding>(), findings(nodes, directory.path)}) {
     found.insert(found.end(), more.begin(), more.end());
   }
 
   if (as_json) {
-    print_json(context, machine, gpus, directory, room, site, nodes, found);
+    print_json(context, machine, gpus, directory, preflight, site, nodes, found);
   } else {
     for (const auto& [name, version] : versions()) print_line(context, name, version);
     print_machine(context, machine);
     print_gpus(context, gpus);
     print_directory(context, directory);
-    if (room) print_room(context, *room);
+    if (preflight) print_preflight(context, *preflight);
     if (site) print_slurm(context, *site);
     if (nodes.size() > 1) print_nodes(context, nodes);
     for (const Finding& finding : found) {

@@ -1,4 +1,6 @@
 // edt sample: pictures from a checkpoint.
+#include <fmt/ranges.h>
+
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -15,7 +17,6 @@
 #include "launcher/sample/trained_data.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
-#include "model/diffusion/spacing.h"
 #include "model/sampling/sample_over_ranks.h"
 
 namespace edt {
@@ -32,6 +33,8 @@ struct SampleOptions {
   PictureRequest request;
   int steps = 250;
   std::string spacing;
+  std::string guided_channels = "auto";
+  std::vector<double> guidance_interval{0, 1};
   VaeOptions vae;
   InferenceOptions inference;
   DeviceOptions device;
@@ -41,7 +44,14 @@ struct SampleOptions {
   bool json = false;
 
   void declare(OptionSet& options);
+  // What the request has of them beside its noise and labels. UsageError where they do not fit each
+  // other.
+  void resolve();
   void resolve_labels(std::int64_t model_classes);
+
+ private:
+  void declare_solver(OptionSet& options);
+  void declare_guidance(OptionSet& options);
 };
 
 void SampleOptions::declare(OptionSet& options) {
@@ -62,24 +72,8 @@ void SampleOptions::declare(OptionSet& options) {
   options.add("images", &images, "instead of classes: this many pictures, classes in turn")
       .range(0, kMostPictures);
   options.add("columns", &columns, "pictures in a row of the grid; 0: chosen").range(0, 1000);
-  options.add("sampler", &request.sampler.kind,
-              {{"ddpm", SamplerKind::kDdpm}, {"ddim", SamplerKind::kDdim}}, "how noise is removed");
-  options.add("steps", &steps, "sampler steps").range(1, 1000);
-  options.add("spacing", &spacing, "timesteps visited, instead of steps: 10,15,20 or ddim25");
-  options.add("eta", &request.sampler.eta, "noise of DDIM")
-      .range(0, 1)
-      .used_when("sampler", {"ddim"});
-  options.add("clip-denoised", &request.sampler.clip_denoised, "clip predicted latents to [-1, 1]");
-  options.add("cfg-scale", &request.guidance.scale, "classifier-free guidance; 1: none")
-      .at_least(0)
-      .single_precision();
-  options.add("guided-channels", &request.guidance.channels,
-              {{"auto", GuidedChannels::kAuto},
-               {"first-three", GuidedChannels::kFirstThree},
-               {"all", GuidedChannels::kAll}},
-              "latent channels that are guided; auto: of 4 the first three, as published, of "
-              "others all");
-  options.add("power-cosine", &request.guidance.power_cosine, "guidance that grows (MDT)");
+  declare_solver(options);
+  declare_guidance(options);
   inference.declare(options);
   options.add("seed", &request.seed, "seed of the noise").at_least(0);
   options.add("init-noise", &init_noise, "HDF5 file, data set z [N, C, H, W], instead of the seed");
@@ -96,6 +90,67 @@ void SampleOptions::declare(OptionSet& options) {
               "HDF5 or .safetensors file of the latents, with all that decoding them needs");
   options.add("npz", &out.npz, "uint8 arr_0 [N, H, W, 3], for FID evaluators");
   options.add("json", &json, "for scripts");
+}
+
+void SampleOptions::declare_solver(OptionSet& options) {
+  SolverConfig& solver = request.solver;
+  const std::vector<std::string> with_noise{"sde-euler", "sde-heun"};
+  Named<std::optional<SolverKind>> samplers{{"auto", std::nullopt}};
+  for (const auto& [name, kind] : solver_kinds()) samplers.emplace_back(name, kind);
+  options.add("sampler", &solver.kind, std::move(samplers), "how noise is removed")
+      .default_is("ddpm, of a flow euler");
+  options.add("steps", &steps, "sampler steps; heun and sde-heun ask the network twice in one")
+      .range(1, 1000);
+  options.add("clip-denoised", &solver.clip_denoised, "clip predicted latents to [-1, 1]")
+      .used_when("sampler", {"auto", "ddpm", "ddim", "dpm++"});
+  options
+      .add("diffusion", &solver.diffusion, diffusion_forms(),
+           "how much noise a step adds, from noise to data")
+      .used_when("sampler", with_noise);
+  options
+      .add("last-step", &solver.last_step, last_steps(),
+           "which adds no noise: the mean of a step, the predicted data, along the flow; none: as "
+           "all others")
+      .used_when("sampler", with_noise);
+  {
+    const OptionSet::Scope scope(options, std::string(name_of(ProcessKind::kDdpm)));
+    options.add("spacing", &spacing, "timesteps visited, instead of steps: 10,15,20 or ddim25");
+    options.add("eta", &solver.eta, "noise of DDIM").range(0, 1).used_when("sampler", {"ddim"});
+  }
+  const OptionSet::Scope scope(options, std::string(name_of(ProcessKind::kFlow)));
+  options
+      .add("shift", &solver.shift,
+           "of the times: t becomes shift t / (1 + (shift - 1) t), above 1 nearer to noise")
+      .above(0);
+  options.add("last-step-size", &solver.last_step_size, "time that is left to the last step")
+      .range(0, 1)
+      .used_when("sampler", with_noise);
+}
+
+void SampleOptions::declare_guidance(OptionSet& options) {
+  options.add("cfg-scale", &request.guidance.scale, "classifier-free guidance; 1: none")
+      .at_least(0)
+      .single_precision();
+  options.add(
+      "guided-channels", &guided_channels,
+      "latent channels that are guided, the first ones: a number, first-three, all, or auto: "
+      "of 4 the first three, as published, of others all");
+  options.add("guidance-interval", &guidance_interval,
+              "low,high: times of steps that are guided, from 0, data, to 1, noise; in others the "
+              "network sees the pictures once");
+  options.add("power-cosine", &request.guidance.power_cosine, "guidance that grows (MDT)");
+}
+
+void SampleOptions::resolve() {
+  request.solver.spacing = spacing.empty() ? std::to_string(steps) : spacing;
+  GuidanceConfig& guidance = request.guidance;
+  guidance.channels = GuidedChannels::parse(guided_channels);
+  require<UsageError>(guidance_interval.size() == 2, "sample",
+                      "--guidance-interval has {} values, two are needed: low,high",
+                      guidance_interval.size());
+  guidance.low = guidance_interval[0];
+  guidance.high = guidance_interval[1];
+  guidance.validate();
 }
 
 void SampleOptions::resolve_labels(std::int64_t model_classes) {
@@ -134,15 +189,20 @@ h5::Shape latent_shape(const Model& model) {
           static_cast<std::uint64_t>(latents.width)};
 }
 
-void read_noises(SampleOptions& options, const Model& model) {
+std::string_view sampler_name(const SampleOptions& options, const Model& model) {
+  return name_of(options.request.solver.kind.value_or(default_solver(model.process().config())));
+}
+
+void read_noises(SampleOptions& options, const Model& model, const Solver& solver) {
   h5::Shape pictures = latent_shape(model);
   pictures.insert(pictures.begin(), options.request.labels.size());
   options.request.init_noise = read_noise(options.init_noise, "z", pictures);
   if (options.step_noise.empty()) return;
   h5::Shape steps = pictures;
-  const std::size_t count =
-      space_timesteps(DiffusionSchedule().steps(), options.request.spacing).size();
-  steps.insert(steps.begin(), count);
+  require<UsageError>(solver.is_noisy(), "sample",
+                      "--step-noise is {}, and the sampler, {}, adds none",
+                      options.step_noise.string(), sampler_name(options, model));
+  steps.insert(steps.begin(), static_cast<std::uint64_t>(solver.steps()));
   options.request.step_noise = read_noise(options.step_noise, "step_noise", steps);
 }
 
@@ -179,26 +239,53 @@ void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& da
   }
 }
 
+// The timesteps that were visited, from the last to be reached; of a flow, times.
+nlohmann::ordered_json times_of(const Process& process, const Solver& solver) {
+  auto all = nlohmann::ordered_json::array();
+  std::vector<double> times = solver.times();
+  std::ranges::reverse(times);
+  for (const double t : times) {
+    process.schedule() != nullptr ? all.push_back(process.step(t)) : all.push_back(t);
+  }
+  return all;
+}
+
+// What has an effect with some processes and samplers only.
+void add_solver_notes(const SampleOptions& options, const Process& process, const Solver& solver,
+                      nlohmann::ordered_json& notes) {
+  const SolverConfig& config = options.request.solver;
+  const bool is_flow = process.schedule() == nullptr;
+  if (is_flow) notes["time_shift"] = config.shift;
+  const bool has_form = config.kind == SolverKind::kSdeEuler || config.kind == SolverKind::kSdeHeun;
+  if (!solver.is_noisy() || !has_form) return;
+  notes["diffusion"] = name_of(config.diffusion);
+  notes["last_step"] = name_of(config.last_step);
+  if (is_flow) notes["last_step_size"] = config.last_step_size;
+}
+
 // What a file of latents says of itself (docs/sampling.md).
-nlohmann::ordered_json notes_of(const SampleOptions& options, const TrainedModel& trained,
-                                const TrainedData& data) {
+nlohmann::ordered_json notes_of(const SampleOptions& options, TrainedModel& trained,
+                                const TrainedData& data, const Solver& solver) {
   const PictureRequest& request = options.request;
   const ModelConfig& model = trained.model_config();
-  const std::int64_t guided = guided_channels(request.guidance.channels, model.latents().channels);
+  const Process& process = trained.model().process();
   nlohmann::ordered_json notes = data.decoding(model);
   notes.update({{"model", model.name()},
                 {"checkpoint", std::filesystem::absolute(trained.checkpoint()).string()},
                 {"step", trained.step()},
                 {"weights", options.weights},
-                {"sampler", request.sampler.kind == SamplerKind::kDdpm ? "ddpm" : "ddim"},
-                {"timesteps", space_timesteps(DiffusionSchedule().steps(), request.spacing)},
-                {"eta", request.sampler.eta},
-                {"clip_denoised", request.sampler.clip_denoised},
+                {"process", name_of(process.config().kind)},
+                {"sampler", sampler_name(options, trained.model())},
+                {"timesteps", times_of(process, solver)},
+                {"eta", request.solver.eta},
+                {"clip_denoised", request.solver.clip_denoised},
                 {"cfg_scale", request.guidance.scale},
-                {"guided_channels", guided == model.latents().channels ? "all" : "first-three"},
+                {"guided_channels", request.guidance.channels.text(model.latents().channels)},
+                {"guidance_interval", options.guidance_interval},
                 {"power_cosine", request.guidance.power_cosine},
                 {"dtype", name_of(options.dtype)},
                 {"seed", request.seed}});
+  add_solver_notes(options, process, solver, notes);
   for (const auto& [name, value] : model.sampling_facts()) notes[name] = value;
   if (!options.init_noise.empty()) notes["init_noise"] = options.init_noise.string();
   if (!options.step_noise.empty()) notes["step_noise"] = options.step_noise.string();
@@ -206,11 +293,10 @@ nlohmann::ordered_json notes_of(const SampleOptions& options, const TrainedModel
 }
 
 // The bar shows the batches of the first rank, which has as many as any other.
-void make_pictures(PictureSampler& sampler, const PictureRequest& request, CommandContext& context,
-                   bool silent, std::optional<PictureOutput>& output) {
+void make_pictures(PictureSampler& sampler, const PictureRequest& request, int steps,
+                   CommandContext& context, bool silent, std::optional<PictureOutput>& output) {
   const auto total = static_cast<std::int64_t>(request.labels.size());
   const std::int64_t round = request.batch * context.world.size();
-  const auto steps = static_cast<std::int64_t>(space_timesteps(1000, request.spacing).size());
   const bool quiet = silent || context.quiet || !context.world.is_root();
   Progress progress({.label = "sample",
                      .unit = "steps",
@@ -235,7 +321,9 @@ void check_options(const SampleOptions& options, const OptionSet& set) {
   require<UsageError>(options.spacing.empty() || !set.given("steps"), "sample",
                       "--steps {} and --spacing {} are both given, one is needed", options.steps,
                       options.spacing);
-  space_timesteps(DiffusionSchedule().steps(), options.request.spacing);
+  require<UsageError>(options.request.guidance.scale != 1 || !set.given("guidance-interval"),
+                      "sample", "--guidance-interval is {}, and --cfg-scale 1 is no guidance",
+                      fmt::join(options.guidance_interval, ","));
   require<UsageError>(options.images == 0 || !set.given("per-class"), "sample",
                       "--images {} and --per-class {} are both given, one is needed",
                       options.images, options.per_class);
@@ -261,6 +349,8 @@ std::unique_ptr<TrainedModel> load(SampleOptions& options, const OptionSet& set,
   take_decoder_of_run(options, run.run, world.is_root());
   options.inference.apply(set, config);
   PictureRequest& request = options.request;
+  make_solver(Process(config.common().process), request.solver);  // or a reason why not
+  (void)request.guidance.channels.of(config.latents().channels);
   options.resolve_labels(config.classes());
   request.batch = std::min(request.batch, static_cast<std::int64_t>(request.labels.size()));
   if (options.memory_check) {
@@ -284,12 +374,13 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   options.declare(set);
   if (!read_options(set, args, context)) return kDone;
   PictureRequest& request = options.request;
-  request.spacing = options.spacing.empty() ? std::to_string(options.steps) : options.spacing;
+  options.resolve();
   check_options(options, set);
   const auto backend = options.device.make_backend(context.world);
   const auto trained = load(options, set, *backend, context.world);
   Model& model = trained->model();
-  read_noises(options, model);
+  const auto solver = make_solver(model.process(), request.solver);
+  read_noises(options, model, *solver);
   const auto total = static_cast<std::int64_t>(request.labels.size());
   const int columns = options.columns > 0  ? options.columns
                       : options.images > 0 ? static_cast<int>(std::min<std::int64_t>(8, total))
@@ -301,14 +392,14 @@ int sample(std::span<const std::string> args, CommandContext& context) {
     const auto decoder = find_decoder(options, *trained, data, *backend);
     false_colours = options.out.pictures() && decoder->is_false_colour();
     output.emplace(options.out, decoder, request.labels, latent_shape(model), columns,
-                   notes_of(options, *trained, data));
+                   notes_of(options, *trained, data, *solver));
     warn_of_what_is_missing(options, data, *decoder);
   }
 
   context.run_started = true;
   PictureSampler sampler(model, *backend, options.dtype);
   const auto begin = Clock::now();
-  make_pictures(sampler, request, context, options.json, output);
+  make_pictures(sampler, request, solver->steps(), context, options.json, output);
   const double seconds = seconds_since(begin);
   if (options.json) {
     context.print("{}\n", dump_json(nlohmann::ordered_json{{"pictures", total},

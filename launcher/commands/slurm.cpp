@@ -8,7 +8,7 @@
 #include "data/dataset.h"
 #include "launcher/commands/job_memory.h"
 #include "launcher/commands/table.h"
-#include "launcher/device/product_file.h"
+#include "launcher/device/gemm_file.h"
 #include "launcher/recipe/model_data.h"
 #include "launcher/recipe/train_config.h"
 #include "launcher/slurm/slurm_script.h"
@@ -41,8 +41,8 @@ std::string check(const SlurmRequest& request, const OptionSet& options, TrainCo
   require<UsageError>(request.cluster_file.empty() || fs::is_regular_file(request.cluster_file),
                       "slurm", "--slurm.cluster {}: there is no such file",
                       request.cluster_file.string());
-  const fs::path& products = config.run.device.products;
-  if (!products.empty()) parse_product_file(read_product_file(products), products.string());
+  const fs::path& gemms = config.run.device.gemms;
+  if (!gemms.empty()) parse_gemm_file(read_gemm_file(gemms), gemms.string());
   const long limit = slurm_seconds(request.time);
   require<UsageError>(limit > request.warn, "slurm",
                       "the run is told {} s before a limit of {} s: it would never train",

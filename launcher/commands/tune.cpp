@@ -1,7 +1,7 @@
 // edt tune: the fastest algorithm of every matrix product of a model's steps, into a file that runs
 // read.
 #include "core/storage/durable_file.h"
-#include "launcher/bench/product_tuning.h"
+#include "launcher/bench/gemm_tuning.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/tune_report.h"
@@ -14,7 +14,7 @@ struct TuneOptions {
   ModelOptions model;
   DeviceOptions device;
   TunedSteps steps;
-  ProductTuning tuning;
+  GemmTuning tuning;
   double margin_percent = 2;
   std::filesystem::path out;
   bool json = false;
@@ -61,9 +61,9 @@ void TuneOptions::check() const {
 }
 
 // What the file has, or an empty one for this GPU.
-ProductFile file_for(const std::filesystem::path& path, const GpuType& gpu) {
+GemmFile file_for(const std::filesystem::path& path, const GpuType& gpu) {
   if (!std::filesystem::exists(path)) return {gpu, {path.string(), {}}};
-  ProductFile file = parse_product_file(read_product_file(path), path.string());
+  GemmFile file = parse_gemm_file(read_gemm_file(path), path.string());
   require_gpu(file, gpu);
   return file;
 }
@@ -84,13 +84,13 @@ int tune(std::span<const std::string> args, CommandContext& context) {
   tune.tuning.margin = tune.margin_percent / 100;
   tune.check();
   CudaOptions device = tune.device.cuda_options(context.world);
-  ProductFile file = file_for(tune.out, cuda_gpu_type(device.device));
-  device.products = file.tuned;
+  GemmFile file = file_for(tune.out, cuda_gpu_type(device.device));
+  device.gemms = file.tuned;
   device.tuning = &tune.tuning;
   const auto backend = make_cuda_backend(device);
   const StepCalls calls = run_tuned_steps(tune.steps, *backend, context.world);
-  file.tuned.products.merge(std::map(tune.tuning.found));
-  write_text_atomically(tune.out, format_product_file(file));
+  file.tuned.gemms.merge(std::map(tune.tuning.found));
+  write_text_atomically(tune.out, format_gemm_file(file));
   const TuneReport report{tune.steps, tune.tuning, file, calls};
   context.print("{}", tune.json ? report.json() : report.text());
   return kDone;

@@ -9,7 +9,7 @@
 namespace edt {
 namespace {
 
-std::int64_t number_of(const ProductCalls& calls, const ProductKey& key) {
+std::int64_t number_of(const GemmCalls& calls, const GemmKey& key) {
   const auto found = calls.find(key);
   return found == calls.end() ? 0 : found->second;
 }
@@ -29,7 +29,7 @@ double TuneReport::Line::flops_per_second() const {
 
 std::vector<TuneReport::Line> TuneReport::lines() const {
   std::vector<Line> lines;
-  for (const auto& [key, tuned] : file.tuned.products) {
+  for (const auto& [key, tuned] : file.tuned.gemms) {
     const Line line{key, tuned, tuning.found.contains(key), number_of(calls.training, key),
                     number_of(calls.sampling, key)};
     if (line.is_new || line.seconds() > 0) lines.push_back(line);
@@ -46,7 +46,7 @@ std::string TuneReport::text() const {
   Table table({"m x n x k, types, epilogue", "training", "sampling", "first us", "chosen us",
                "gain %", "rate", "suggestion"});
   for (const Line& line : lines()) {
-    table.add({text_of_product(line.key), fmt::format("{}", line.training),
+    table.add({text_of_gemm(line.key), fmt::format("{}", line.training),
                fmt::format("{}", line.sampling), microseconds(line.tuned.first_seconds),
                microseconds(line.tuned.seconds), fmt::format("{:.1f}", 100 * line.gain()),
                human_flops(line.flops_per_second()),
@@ -54,16 +54,16 @@ std::string TuneReport::text() const {
                            line.is_new ? "" : ", before")});
   }
   text += table.text();
-  const auto total = [&](std::string_view step, const ProductCalls& of) {
+  const auto total = [&](std::string_view step, const GemmCalls& of) {
     if (of.empty()) return;
-    const ProductSeconds seconds = seconds_of(of, file.tuned);
+    const GemmSeconds seconds = seconds_of(of, file.tuned);
     text += fmt::format("products of one {} step: {} by first suggestions, {} by the chosen ones\n",
                         step, human_duration(seconds.first), human_duration(seconds.chosen));
   };
   total("training", calls.training);
   total("sampler", calls.sampling);
   return text + fmt::format("{}: {}, {} of them new\n", file.tuned.source,
-                            counted(file.tuned.products.size(), "product"), tuning.found.size());
+                            counted(file.tuned.gemms.size(), "product"), tuning.found.size());
 }
 
 std::string TuneReport::json() const {
@@ -78,15 +78,15 @@ std::string TuneReport::json() const {
                               {"candidates", tuning.candidates},
                               {"rounds", tuning.rounds},
                               {"margin", tuning.margin}};
-  const auto total = [&](const char* name, const ProductCalls& of) {
-    const ProductSeconds seconds = seconds_of(of, file.tuned);
+  const auto total = [&](const char* name, const GemmCalls& of) {
+    const GemmSeconds seconds = seconds_of(of, file.tuned);
     json[name] = {{"first_seconds", seconds.first}, {"seconds", seconds.chosen}};
   };
   total("training_step", calls.training);
   total("sampler_step", calls.sampling);
   json["products"] = nlohmann::ordered_json::array();
   for (const Line& line : lines()) {
-    json["products"].push_back({{"product", text_of_product(line.key)},
+    json["products"].push_back({{"product", text_of_gemm(line.key)},
                                 {"m", line.key.m},
                                 {"n", line.key.n},
                                 {"k", line.key.k},

@@ -4,15 +4,15 @@
 #include <string>
 #include <vector>
 
-#include "launcher/bench/product_tuning.h"
-#include "launcher/device/product_file.h"
+#include "launcher/bench/gemm_tuning.h"
+#include "launcher/device/gemm_file.h"
 
 namespace edt {
 
 struct TuneReport {
   const TunedSteps& steps;
-  const ProductTuning& tuning;
-  const ProductFile& file;  // as it is now
+  const GemmTuning& tuning;
+  const GemmFile& file;  // as it is now
   const StepCalls& calls;
 
   std::string text() const;
@@ -21,8 +21,8 @@ struct TuneReport {
  private:
   // One product of the steps.
   struct Line {
-    ProductKey key;
-    TunedProduct tuned;
+    GemmKey key;
+    TunedGemm tuned;
     bool is_new = false;
     std::int64_t training = 0, sampling = 0;  // calls of one step
 

@@ -4,18 +4,18 @@
 
 #include "core/cpu/cpu_backend.h"
 #include "core/reference/reference_backend.h"
+#include "launcher/device/gemm_file.h"
 #include "launcher/device/gpu_choice.h"
-#include "launcher/device/product_file.h"
 
 namespace edt {
 namespace {
 
 // All ranks have the same, whatever each would read.
-TunedProducts shared_products(const std::filesystem::path& path, int device, Communicator& world) {
+TunedGemms shared_gemms(const std::filesystem::path& path, int device, Communicator& world) {
   if (path.empty()) return {};
-  const std::string text = world.broadcast(
-      world.is_root() ? read_product_file(path) : std::string(), 0, "algorithms of products");
-  ProductFile file = parse_product_file(text, path.string());
+  const std::string text = world.broadcast(world.is_root() ? read_gemm_file(path) : std::string(),
+                                           0, "algorithms of products");
+  GemmFile file = parse_gemm_file(text, path.string());
   require_gpu(file, cuda_gpu_type(device));
   return std::move(file.tuned);
 }
@@ -33,7 +33,7 @@ Option& declare_one(OptionSet& options, const std::string& prefix, const std::st
 void DeviceOptions::declare(OptionSet& options, const std::string& prefix) {
   declare_device(options, prefix);
   declare_one(
-      options, prefix, "gemm-algos", &products,
+      options, prefix, "gemm-algos", &gemms,
       "algorithms of matrix products that `edt tune` has chosen for this type of GPU; those "
       "of other shapes are cuBLASLt's first suggestions")
       .used_when(prefix + "device", {"cuda"})
@@ -82,7 +82,7 @@ std::unique_ptr<Backend> DeviceOptions::make_backend(Communicator& world) const 
       return make_reference_backend();
     case DeviceKind::kCuda: {
       CudaOptions options = cuda_options(world);
-      options.products = shared_products(products, options.device, world);
+      options.gemms = shared_gemms(gemms, options.device, world);
       return make_cuda_backend(options);
     }
   }

@@ -19,7 +19,7 @@ struct DeviceOptions {
   int threads = 0;
   bool tf32 = false;
   bool share_gpus = false;
-  std::filesystem::path products;  // empty: none
+  std::filesystem::path gemms;  // empty: none
 
   // Names are `prefix` and "device", "threads", ...
   void declare(OptionSet& options, const std::string& prefix);

@@ -6,14 +6,14 @@
 #include "launcher/machine/measuring.h"
 #include "launcher/plan/kernel_timing.h"
 #include "launcher/plan/link_timing.h"
-#include "model/plan/products.h"
+#include "model/plan/gemms.h"
 
 namespace edt {
 namespace {
 
 // The matrix rate of one rank while all of them multiply.
 double matrix_rate(const PlannedStep& step, Backend& backend, Communicator& world) {
-  const auto ceiling = backend.matmul_ceiling(training_products(step), step.engine.dtype);
+  const auto ceiling = backend.matmul_ceiling(training_gemms(step), step.engine.dtype);
   require<UsageError>(ceiling != nullptr, "plan",
                       "the {} backend has no matrix products to measure", backend.name());
   ceiling->run();

@@ -11,7 +11,7 @@ namespace {
 
 // Of a core of an AMD EPYC (Zen 4): decoding and cropping a JPEG of 500 x 375 pixels to 256, as
 // measured (docs/pictures.md).
-constexpr double kDecodeSeconds = 0.003;
+constexpr double kDecodeSeconds = 0.0027;
 
 // Cores of a node that decode as fast as its devices encode.
 double decoding_cores(const EncodePlan& plan, const Cluster& cluster) {

@@ -6,6 +6,7 @@ void DataOptions::declare(OptionSet& options) {
   options.section("data", "Data");
   options.add("data.path", &path, "data set: a directory of HDF5 shards")
       .alias("data")
+      .alias("path")  // as before there was a process.path
       .required()
       .absolute()
       .free_to_change();  // what is in it is compared

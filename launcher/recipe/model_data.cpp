@@ -11,9 +11,10 @@ void take_latents_of(const data::Description& data, const OptionSet& given, Mode
     const bool is_eighth = has_size && model.image_size == 8 * std::int64_t{data.height};
     model.vae_factor = is_eighth ? 8 : data.factor();
   }
-  if (!has_size) model.image_size = model.vae_factor * data.height;
+  const std::int64_t factor = *model.vae_factor;
+  if (!has_size) model.image_size = factor * data.height;
   if (!given.given("model.image-width") && data.width != data.height) {
-    model.image_width = model.vae_factor * data.width;
+    model.image_width = factor * data.width;
   }
 }
 

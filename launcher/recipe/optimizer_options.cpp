@@ -19,8 +19,10 @@ std::array<double, N> to_betas(const std::vector<double>& values) {
 
 void OptimizerOptions::declare(OptionSet& options) {
   options.section("optimizer", "Optimizer");
-  options.add("optimizer.kind", &kind,
-              {{"adan", OptimizerKind::kAdan}, {"adamw", OptimizerKind::kAdamW}}, "update rule");
+  options
+      .add("optimizer.kind", &kind,
+           {{"adan", OptimizerKind::kAdan}, {"adamw", OptimizerKind::kAdamW}}, "update rule")
+      .alias("kind");  // as before there was a process.kind
   options.add("optimizer.betas", &betas, "decay of the moments")
       .at_least(0)
       .below(1)

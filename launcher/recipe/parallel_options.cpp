@@ -38,9 +38,9 @@ ZeroConfig ParallelOptions::resolve() const {
   constexpr std::int64_t kFloatsPerMib = (std::int64_t{1} << 20) / sizeof(float);
   return {.stage = zero,
           .overlap = overlap,
-          .gradient_wire = reduce_dtype,
+          .reduce_dtype = reduce_dtype,
           .bucket_elements = bucket_mib * kFloatsPerMib,
-          .gather_ahead = weight_prefetch};
+          .prefetch = weight_prefetch};
 }
 
 }  // namespace edt

@@ -32,6 +32,7 @@ void TrainConfig::declare(OptionSet& options) {
 void TrainConfig::validate() const {
   if (train.micro_batch != 0) check_micro_batch(train);
   edt::validate(optimizer.rate);
+  (void)train.time_law();
   const std::int64_t every = run.checkpoint_every;
   require<UsageError>(run.keep_every == 0 || (every > 0 && run.keep_every % every == 0), "options",
                       "run.keep-every {} is not a multiple of run.checkpoint-every {}: there would "

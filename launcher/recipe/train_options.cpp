@@ -26,13 +26,17 @@ void TrainOptions::declare(OptionSet& options) {
              "one draw of noise and label dropout for both passes: less work, not as published")
         .used_when("train.masked", {"on"});
   }
-  options.add("train.snr-gamma", &snr_gamma, "Min-SNR weighting of the loss; 0: none")
+  options.add("train.snr-gamma", &loss.snr_gamma, "Min-SNR weighting of the loss; 0: none")
       .at_least(0)
-      .single_precision();
-  options.add("train.timesteps", &timesteps,
-              {{"uniform", TimestepSampling::kUniform},
-               {"loss-second-moment", TimestepSampling::kLossSecondMoment}},
-              "how timesteps are drawn");
+      .single_precision()
+      .used_when("process.kind", {"ddpm"});
+  options
+      .add("train.direction-weight", &loss.direction_weight,
+           "of 1 - the cosine between predicted and true velocity, place by place; 0: none")
+      .at_least(0)
+      .single_precision()
+      .used_when("process.prediction", {"velocity"});
+  declare_times(options);
   options
       .add("train.recompute", &recompute,
            {{"none", Recompute::kNone},
@@ -46,8 +50,9 @@ void TrainOptions::declare(OptionSet& options) {
   options.add("train.on-non-finite", &on_non_finite,
               {{"stop", OnNonFinite::kStop},
                {"skip", OnNonFinite::kSkip},
-               {"go-back", OnNonFinite::kGoBack}},
-              "NaN or infinity in loss or gradient: stop the run, skip the update, or go back to "
+               {"roll-back", OnNonFinite::kRollBack},
+               {"go-back", OnNonFinite::kRollBack}},
+              "NaN or infinity in loss or gradient: stop the run, skip the update, or roll back to "
               "the newest checkpoint and skip the batches since");
   options
       .add("train.spike-threshold", &spike_threshold,
@@ -55,10 +60,46 @@ void TrainOptions::declare(OptionSet& options) {
       .at_least(0);
   options.add("train.spike-window", &spike_window, "steps that it is compared with").at_least(10);
   options.add("train.on-spike", &on_spike,
-              {{"log", OnSpike::kLog}, {"skip", OnSpike::kSkip}, {"go-back", OnSpike::kGoBack}},
+              {{"log", OnSpike::kLog},
+               {"skip", OnSpike::kSkip},
+               {"roll-back", OnSpike::kRollBack},
+               {"go-back", OnSpike::kRollBack}},
               "what is done: say so, skip the update, or go back to the newest checkpoint and skip "
               "the batches since");
   options.add("train.seed", &seed, "seed of every random number").alias("seed").at_least(0);
+}
+
+void TrainOptions::declare_times(OptionSet& options) {
+  options.add("train.timesteps", &times.sampling,
+              {{"uniform", TimeSampling::kUniform},
+               {"stratified", TimeSampling::kStratified},
+               {"loss-second-moment", TimeSampling::kLossSecondMoment},
+               {"logit-normal", TimeSampling::kLogitNormal}},
+              "how the times of a batch are drawn: each for itself, one from each of as many equal "
+              "parts, more often where the loss is large, or more often in the middle");
+  options
+      .add("train.logit-normal", &logit_normal,
+           "mean,deviation of log(t / (1 - t)); a mean above 0 is nearer to noise")
+      .used_when("train.timesteps", {"logit-normal"});
+  options
+      .add("train.shift", &times.shift,
+           "t becomes shift t / (1 + (shift - 1) t): above 1 nearer to noise")
+      .above(0)
+      .used_when("train.timesteps", {"uniform", "stratified", "logit-normal"});
+  options
+      .add("train.timesteps-until", &times.until, "step from which on times are uniform; 0: never")
+      .at_least(0)
+      .used_when("train.timesteps", {"stratified", "loss-second-moment", "logit-normal"});
+}
+
+TimeLaw TrainOptions::time_law() const {
+  require<UsageError>(logit_normal.size() == 2 && logit_normal[1] > 0, "options",
+                      "train.logit-normal has {} values, two are needed: mean,deviation above 0",
+                      logit_normal.size());
+  TimeLaw law = times;
+  law.mean = logit_normal[0];
+  law.deviation = logit_normal[1];
+  return law;
 }
 
 }  // namespace edt

@@ -4,13 +4,14 @@
 #include <cstdint>
 
 #include "core/options/options.h"
+#include "model/diffusion/time_sampler.h"
 #include "model/model.h"
+#include "model/training/denoising_loss.h"
 
 namespace edt {
 
-enum class TimestepSampling { kUniform, kLossSecondMoment };
-enum class OnNonFinite { kStop, kSkip, kGoBack };
-enum class OnSpike { kLog, kSkip, kGoBack };
+enum class OnNonFinite { kStop, kSkip, kRollBack };
+enum class OnSpike { kLog, kSkip, kRollBack };
 
 struct TrainOptions {
   std::int64_t steps = 400000;
@@ -18,8 +19,9 @@ struct TrainOptions {
   std::int64_t micro_batch = 0;  // 0: to be chosen (micro_batch.h)
   bool masked = true;
   bool shared_noise = false;
-  double snr_gamma = 5;
-  TimestepSampling timesteps = TimestepSampling::kLossSecondMoment;
+  DenoisingLossConfig loss;
+  TimeLaw times;
+  std::vector<double> logit_normal{0, 1};  // mean and deviation
   Recompute recompute = Recompute::kNone;
   double clip = 0;
   OnNonFinite on_non_finite = OnNonFinite::kStop;
@@ -29,6 +31,11 @@ struct TrainOptions {
   std::uint64_t seed = 0;
 
   void declare(OptionSet& options);
+  // UsageError where they are no law.
+  TimeLaw time_law() const;
+
+ private:
+  void declare_times(OptionSet& options);
 };
 
 }  // namespace edt

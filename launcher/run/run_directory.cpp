@@ -48,16 +48,15 @@ RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
     make_directory(path_);
     refuse_directories(*this);
     lock_.emplace(path_ / "lock");
-    generation_ =
-        Generation::take(path_ / "generation", [&] { return last_generation(metrics()); });
+    token_ = FencingToken::take(path_ / "generation", [&] { return last_generation(metrics()); });
     for (const auto& part : {tensorboard(), checkpoints(), samples(), path_ / "logs"}) {
       make_directory(part);
       require_directory(part, "run.dir");  // now, not when the first checkpoint is to be written
     }
   }
   const std::string number = ranks.broadcast(
-      generation_ ? fmt::format("{}", generation_->number()) : std::string(), 0, "generation");
-  if (!generation_) generation_.emplace(path_ / "generation", std::stoull(number));
+      token_ ? fmt::format("{}", token_->number()) : std::string(), 0, "generation");
+  if (!token_) token_.emplace(path_ / "generation", std::stoull(number));
 }
 
 std::filesystem::path RunDirectory::sample_grid(std::int64_t step) const {
@@ -69,14 +68,14 @@ std::filesystem::path RunDirectory::log(int rank) const {
 }
 
 void RunDirectory::begin(std::string_view configuration) const {
-  generation_->check();
+  token_->check();
   write_text_atomically(config(), configuration);
   std::error_code ignored;
   std::filesystem::remove(outcome(), ignored);
 }
 
 void RunDirectory::write_outcome(int status, std::int64_t step, std::string_view what) const {
-  generation_->check();
+  token_->check();
   const nlohmann::ordered_json json{{"status", status}, {"step", step}, {"what", what}};
   write_text_atomically(outcome(), dump_json(json) + '\n');
 }
@@ -93,7 +92,7 @@ std::int64_t RunDirectory::saved_step() const {
 }
 
 void RunDirectory::set_metrics_aside() const {
-  generation_->check();
+  token_->check();
   std::error_code ignored;
   if (!std::filesystem::exists(metrics(), ignored)) return;
   const std::filesystem::path aside = free_name(metrics());
@@ -108,7 +107,7 @@ void RunDirectory::open_log() const {
       faccessat(AT_FDCWD, file.c_str(), W_OK, AT_EACCESS) != 0) {
     std::filesystem::rename(file, free_name(file), ignored);  // of another user: a new one is begun
   }
-  log::open_file(file, [generation = *generation_] { return generation.is_current(); });
+  log::open_file(file, [token = *token_] { return token.is_current(); });
 }
 
 }  // namespace edt

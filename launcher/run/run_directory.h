@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-#include "launcher/run/generation.h"
+#include "launcher/run/fencing_token.h"
 #include "launcher/run/run_lock.h"
 #include "parallel/comm/communicator.h"
 
@@ -33,7 +33,7 @@ class RunDirectory {
   std::filesystem::path stop_switch() const { return path_ / "stop"; }
 
   // Of this run; every writer checks it.
-  const Generation& generation() const { return *generation_; }
+  const FencingToken& token() const { return *token_; }
 
   // Replaces config.ini at once or not at all, and removes the outcome of the run before, so that
   // one that is killed leaves none.
@@ -53,7 +53,7 @@ class RunDirectory {
   std::filesystem::path path_;
   int rank_;
   std::optional<RunLock> lock_;  // of the first rank
-  std::optional<Generation> generation_;
+  std::optional<FencingToken> token_;
 };
 
 }  // namespace edt

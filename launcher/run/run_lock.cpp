@@ -100,20 +100,20 @@ State process_state(const std::optional<Holder>& holder, const Holder& self) {
 State state_of(const std::string& text) {
   const auto holder = parse(text);
   const Holder self = this_process();
-  // What is left of it finds itself replaced (launcher/generation.h).
+  // What is left of it finds itself replaced (launcher/run/fencing_token.h).
   if (holder && self.job != "-" && holder->job == self.job && holder->restarts < self.restarts) {
     return State::kGone;
   }
   return process_state(holder, self);
 }
 
-// The ranks of a job that was just killed live a little longer than what started them: `patience`
+// The ranks of a job that was just killed live a little longer than what started them: `grace`
 // is for them.
-State state_when_settled(const std::string& text, std::chrono::milliseconds patience) {
-  const auto deadline = Clock::now() + patience;
+State state_when_settled(const std::string& text, std::chrono::milliseconds grace) {
+  const auto deadline = Clock::now() + grace;
   State state = state_of(text);
   while (state == State::kAlive && Clock::now() < deadline) {
-    std::this_thread::sleep_for(patience / 30);
+    std::this_thread::sleep_for(grace / 30);
     state = state_of(text);
   }
   return state;

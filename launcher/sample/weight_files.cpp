@@ -64,6 +64,14 @@ bool has_diffusers_names(const SafetensorsReader& reader) {
   });
 }
 
+// The model where that library has it.
+const DitConfig* diffusers_dit(const ModelConfig& config) {
+  const auto* dit = config.as<DitConfig>();
+  const bool is_published =
+      dit != nullptr && dit->process == ProcessConfig{} && dit->style == BlockStyle{};
+  return is_published ? dit : nullptr;
+}
+
 }  // namespace
 
 std::vector<LogicalTensor> tensors_of(const Model& model) {
@@ -77,11 +85,11 @@ std::vector<LogicalTensor> tensors_of(const Model& model) {
 TensorNames names_for(WeightNames names, const ModelConfig& config, const Model& model) {
   const auto tensors = tensors_of(model);
   if (names == WeightNames::kPublished) return published_names(tensors);
-  const auto* dit = config.as<DitConfig>();
+  const DitConfig* dit = diffusers_dit(config);
   require<UsageError>(dit != nullptr, "weights",
-                      "names of diffusers are those of its DiT (DiTTransformer2DModel), the model "
-                      "is {}",
-                      config.name());
+                      "names of diffusers are those of its DiT (DiTTransformer2DModel), which "
+                      "predicts noise and variance; the model is {}{}",
+                      config.name(), config.as<DitConfig>() != nullptr ? " and does not" : "");
   return diffusers_names(*dit, tensors);
 }
 
@@ -141,8 +149,14 @@ ImportRequest import_request(const fs::path& file, const ModelConfig& config, co
                         .schemes = {names_for(WeightNames::kPublished, config, model)},
                         .prefix = {},
                         .fresh = std::vector<bool>(model.parameters().all().size(), false),
-                        .draw = {}};
-  const auto* dit = config.as<DitConfig>();
+                        .draw = {},
+                        .first_halves = {}};
+  if (!config.common().process.learns_variance()) {
+    for (const char* name : {"final_layer.linear.weight", "final_layer.linear.bias"}) {
+      request.first_halves[name] = config.latents().channels;
+    }
+  }
+  const DitConfig* dit = diffusers_dit(config);
   require<UsageError>(dit != nullptr || !has_diffusers_names(SafetensorsReader(file)), "weights",
                       "{} has the names of diffusers' DiT, the model is {}: --model names a DiT",
                       file.string(), config.name());

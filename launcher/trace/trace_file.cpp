@@ -15,9 +15,9 @@ using Json = nlohmann::ordered_json;
 // Exact to the nanosecond in decimals, so that events nest as they did.
 double microseconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e3; }
 
-Json metadata(const char* what, int rank, std::size_t lane, Json arguments) {
+Json metadata(const char* what, int rank, std::size_t track, Json arguments) {
   return {
-      {"ph", "M"}, {"pid", rank}, {"tid", lane}, {"name", what}, {"args", std::move(arguments)}};
+      {"ph", "M"}, {"pid", rank}, {"tid", track}, {"name", what}, {"args", std::move(arguments)}};
 }
 
 std::string text_of(const SpanRecord& record, const RecordedSpan& event) {
@@ -30,7 +30,7 @@ Json to_json(const SpanRecord& record, const RecordedSpan& event, int rank,
   const std::int64_t zero = clock.origin + std::llround(clock.nanoseconds);
   Json json{{"ph", "X"},
             {"pid", rank},
-            {"tid", event.lane},
+            {"tid", event.track},
             {"ts", microseconds(event.begin - zero)},
             {"dur", microseconds(event.end - event.begin)},
             {"name", text_of(record, event)}};
@@ -66,9 +66,9 @@ std::string trace_events(const SpanRecord& record, int rank, const std::string& 
   const auto add = [&](const Json& json) { text += ",\n" + dump_json(json); };
   add(metadata("process_labels", rank, 0, {{"labels", labels}}));
   add(metadata("process_sort_index", rank, 0, {{"sort_index", rank}}));
-  for (std::size_t i = 0; i < record.lanes.size(); ++i) {
-    add(metadata("thread_name", rank, i, {{"name", record.lanes[i].name}}));
-    add(metadata("thread_sort_index", rank, i, {{"sort_index", record.lanes[i].order}}));
+  for (std::size_t i = 0; i < record.tracks.size(); ++i) {
+    add(metadata("thread_name", rank, i, {{"name", record.tracks[i].name}}));
+    add(metadata("thread_sort_index", rank, i, {{"sort_index", record.tracks[i].order}}));
   }
   for (const RecordedSpan& event : record.events) add(to_json(record, event, rank, clock));
   return text;

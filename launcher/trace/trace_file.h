@@ -1,5 +1,5 @@
 // Traces in the format of Chrome, which Perfetto reads: a process for each rank, a thread for each
-// of its lanes. https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
+// of its tracks. https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 #pragma once
 
 #include <filesystem>

@@ -30,7 +30,7 @@ void TraceRecorder::start() {
   const std::lock_guard lock(mutex_);
   record_ = {};
   record_.events.reserve(capacity_);
-  lanes_.clear();
+  tracks_.clear();
   texts_.clear();
   recording_ = ++recordings;
   add_span_listener(*this);
@@ -52,10 +52,10 @@ void TraceRecorder::begin(const SpanInfo& span) {
   const std::lock_guard lock(mutex_);
   const auto kind = static_cast<std::size_t>(span.kind);
   const std::string thread = span_thread();
-  const std::string lane = std::string(kKindNames[kind]) + (thread.empty() ? "" : ", " + thread);
+  const std::string track = std::string(kKindNames[kind]) + (thread.empty() ? "" : ", " + thread);
   open_spans.of(span.kind, recording)
       .push_back(
-          {.lane = lane_of(lane, kKinds + 2 * static_cast<int>(kind) + (thread.empty() ? 0 : 1)),
+          {.track = track_of(track, kKinds + 2 * static_cast<int>(kind) + (thread.empty() ? 0 : 1)),
            .name = text_of(span.name),
            .label = text_of(span.label),
            .group = text_of(span.group),
@@ -86,14 +86,14 @@ void TraceRecorder::step(std::string_view name) {
   if (recording_ != 0) change(step_, "steps", kSteps, name);
 }
 
-void TraceRecorder::change(Lasting& lasting, std::string_view lane, int order,
+void TraceRecorder::change(Lasting& lasting, std::string_view track, int order,
                            std::string_view name) {
   const std::lock_guard lock(mutex_);
   const std::int64_t time = now();
   const std::uint32_t text = text_of(name);
   if (lasting.open && lasting.event.name == text) return;
   close(lasting, time);
-  lasting = {{.lane = lane_of(lane, order), .name = text, .begin = time}, true};
+  lasting = {{.track = track_of(track, order), .name = text, .begin = time}, true};
 }
 
 void TraceRecorder::close(Lasting& lasting, std::int64_t now) {
@@ -110,12 +110,12 @@ void TraceRecorder::keep(const RecordedSpan& event) {
   }
 }
 
-std::uint32_t TraceRecorder::lane_of(std::string_view name, int order) {
-  const auto known = lanes_.find(name);
-  if (known != lanes_.end()) return known->second;
-  const auto place = static_cast<std::uint32_t>(record_.lanes.size());
-  record_.lanes.push_back({std::string(name), order});
-  lanes_.emplace(name, place);
+std::uint32_t TraceRecorder::track_of(std::string_view name, int order) {
+  const auto known = tracks_.find(name);
+  if (known != tracks_.end()) return known->second;
+  const auto place = static_cast<std::uint32_t>(record_.tracks.size());
+  record_.tracks.push_back({std::string(name), order});
+  tracks_.emplace(name, place);
   return place;
 }
 

@@ -15,13 +15,13 @@
 namespace edt {
 
 // Events of one kind on one thread: they nest, and a viewer shows them below each other.
-struct SpanLane {
+struct SpanTrack {
   std::string name;  // "communication, queue"
-  int order = 0;     // among the lanes of a rank, from the top
+  int order = 0;     // among the tracks of a rank, from the top
 };
 
 struct RecordedSpan {
-  std::uint32_t lane = 0, name = 0, label = 0, group = 0,
+  std::uint32_t track = 0, name = 0, label = 0, group = 0,
                 shape = 0;          // texts: places in SpanRecord::texts
   std::int64_t begin = 0, end = 0;  // ns of the steady clock of this rank
   std::uint64_t sequence = 0;
@@ -29,7 +29,7 @@ struct RecordedSpan {
 };
 
 struct SpanRecord {
-  std::vector<SpanLane> lanes;
+  std::vector<SpanTrack> tracks;
   std::vector<std::string> texts{""};
   std::vector<RecordedSpan> events;  // by the time of their ends
   std::uint64_t dropped = 0;         // events beyond the capacity
@@ -59,22 +59,22 @@ class TraceRecorder final : public SpanListener {
   }
 
  private:
-  // An event that lasts until the next one on its lane.
+  // An event that lasts until the next one on its track.
   struct Lasting {
     RecordedSpan event;
     bool open = false;
   };
-  void change(Lasting& lasting, std::string_view lane, int order, std::string_view name);
+  void change(Lasting& lasting, std::string_view track, int order, std::string_view name);
   void close(Lasting& lasting, std::int64_t now);
   void keep(const RecordedSpan& event);
-  std::uint32_t lane_of(std::string_view name, int order);
+  std::uint32_t track_of(std::string_view name, int order);
   std::uint32_t text_of(std::string_view text);
 
   const std::size_t capacity_;
   std::atomic<std::uint64_t> recording_ = 0;  // number of the recording; 0: none
   std::mutex mutex_;
   SpanRecord record_;
-  std::map<std::string, std::uint32_t, std::less<>> lanes_, texts_;
+  std::map<std::string, std::uint32_t, std::less<>> tracks_, texts_;
   Lasting phase_, step_;
 };
 

@@ -12,7 +12,7 @@
 namespace edt {
 namespace {
 
-std::string history_name(TimestepSampler& sampler) {
+std::string history_name(const TimeSampler& sampler) {
   return fmt::format("timestep_sampler.{}", sampler.name());
 }
 
@@ -30,8 +30,8 @@ RunCheckpoints::RunCheckpoints(const RunDirectory& directory, const TrainConfig&
                                RunIdentity identity, const Model& model, TrainingEngine& engine,
                                const Mesh& mesh)
     : directory_(directory),
-      generation_(directory.generation()),
-      store_(directory.checkpoints(), generation_.number()),
+      token_(directory.token()),
+      store_(directory.checkpoints(), token_.number()),
       config_(config),
       identity_(std::move(identity)),
       model_(model),
@@ -39,11 +39,10 @@ RunCheckpoints::RunCheckpoints(const RunDirectory& directory, const TrainConfig&
       mesh_(mesh),
       writer_(std::make_unique<CheckpointWriter>(
           store_, mesh.world().split(0, mesh.world().rank(), "checkpoint"), saved(),
-          CheckpointWriterOptions{
-              .keep = retention_of(config.run),
-              .asynchronous = !config.run.wait_for_checkpoint,
-              .device = &engine.tape().device(),
-              .may_write = [generation = generation_] { generation.check(); }})) {}
+          CheckpointWriterOptions{.keep = retention_of(config.run),
+                                  .asynchronous = !config.run.wait_for_checkpoint,
+                                  .device = &engine.tape().device(),
+                                  .may_write = [token = token_] { token.check(); }})) {}
 
 std::vector<StateArray> RunCheckpoints::arrays() {
   FlatState& state = engine_.state();
@@ -77,9 +76,9 @@ void RunCheckpoints::load(const Checkpoint& checkpoint, std::vector<StateArray> 
 
 std::vector<ExtraArray> RunCheckpoints::extras() {
   std::vector<ExtraArray> all;
-  const auto history = engine_.timestep_sampler().state();
+  const auto history = engine_.time_sampler().state();
   if (!history.empty()) {
-    all.push_back({history_name(engine_.timestep_sampler()),
+    all.push_back({history_name(engine_.time_sampler()),
                    std::vector<double>(history.begin(), history.end())});
   }
   return all;
@@ -88,7 +87,7 @@ std::vector<ExtraArray> RunCheckpoints::extras() {
 bool RunCheckpoints::restore() {
   Communicator& world = mesh_.world();
   if (world.is_root()) {
-    generation_.check();
+    token_.check();
     store_.recover();
   }
   world.barrier("checkpoints recovered");
@@ -155,7 +154,7 @@ void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
   require<CheckpointError>(seed == config_.train.seed, "checkpoint",
                            "{} was made with train.seed {}, now it is {}",
                            checkpoint.path().string(), seed, config_.train.seed);
-  TimestepSampler& sampler = engine_.timestep_sampler();
+  TimeSampler& sampler = engine_.time_sampler();
   const auto history = checkpoint.extra(history_name(sampler));
   require<CheckpointError>(history.has_value() || sampler.state().empty(), "checkpoint",
                            "{} has no history of the timestep sampler {}",
@@ -229,34 +228,35 @@ void RunCheckpoints::begin_without() {
   allow_beginning_anew({});
 }
 
-CheckpointRoom RunCheckpoints::room(bool saved_now, std::size_t most) {
-  CheckpointRoom room{.directory = store_.directory(),
-                      .each = writer_->disk_bytes(extras()),
-                      .free = free_bytes(store_.directory()),
-                      .retention = retention_of(config_.run),
-                      .present = store_.ranked(retention_of(config_.run)),
-                      .saves = coming_saves(engine_.step(), config_.run.checkpoint_every,
-                                            config_.train.steps, most)};
-  if (saved_now) room.saves.insert(room.saves.begin(), engine_.step());
-  return room;
+DiskPreflight RunCheckpoints::preflight(bool saved_now, std::size_t most) {
+  DiskPreflight preflight{.directory = store_.directory(),
+                          .each = writer_->disk_bytes(extras()),
+                          .free = free_bytes(store_.directory()),
+                          .retention = retention_of(config_.run),
+                          .present = store_.ranked(retention_of(config_.run)),
+                          .saves = coming_saves(engine_.step(), config_.run.checkpoint_every,
+                                                config_.train.steps, most)};
+  if (saved_now) preflight.saves.insert(preflight.saves.begin(), engine_.step());
+  return preflight;
 }
 
-void RunCheckpoints::require_room(bool fresh) {
+void RunCheckpoints::require_space(bool fresh) {
   std::string refused;
   if (mesh_.world().is_root()) {
     const std::size_t rotation = saves_until_full(retention_of(config_.run));
-    if (fresh) refused = room(false, rotation).shortage();
+    if (fresh) refused = preflight(false, rotation).shortage();
     constexpr std::size_t kAll = 10000;
-    if (refused.empty()) warn_of_space(room(false, config_.run.keep_every > 0 ? kAll : rotation));
+    if (refused.empty())
+      warn_of_space(preflight(false, config_.run.keep_every > 0 ? kAll : rotation));
   }
   refused = mesh_.world().first_of_all(refused, "space for checkpoints");
   require<UsageError>(refused.empty(), "disk", "{}", refused);
 }
 
 // Once, until the number that fits is another.
-void RunCheckpoints::warn_of_space(const CheckpointRoom& room) {
-  const std::string shortage = room.shortage();
-  const std::string number = shortage.empty() ? "" : fmt::format("{}", room.fitting());
+void RunCheckpoints::warn_of_space(const DiskPreflight& preflight) {
+  const std::string shortage = preflight.shortage();
+  const std::string number = shortage.empty() ? "" : fmt::format("{}", preflight.fitting());
   if (!shortage.empty() && number != shortage_) log::warning("[disk] {}", shortage);
   shortage_ = number;
 }
@@ -271,7 +271,7 @@ void RunCheckpoints::took(const StepReport& report) {
 void RunCheckpoints::save() {
   writer_->wait();
   constexpr std::size_t kAhead = 4;
-  if (mesh_.world().is_root()) warn_of_space(room(true, kAhead));
+  if (mesh_.world().is_root()) warn_of_space(preflight(true, kAhead));
   writer_->save(
       {.step = engine_.step(),
        .samples_seen = engine_.samples_seen(),

@@ -7,7 +7,7 @@
 #include "launcher/recipe/latent_space.h"
 #include "launcher/recipe/train_config.h"
 #include "launcher/run/run_directory.h"
-#include "launcher/train/checkpoint_room.h"
+#include "launcher/train/disk_preflight.h"
 #include "launcher/train/run_changes.h"
 #include "launcher/train/smoothed_loss.h"
 #include "model/training/engine.h"
@@ -37,7 +37,7 @@ class RunCheckpoints {
 
   // Throws UsageError, on all ranks, where a fresh run has no space for the first checkpoints and
   // what is kept meanwhile; a run that goes on is only warned, as space may come.
-  void require_room(bool fresh);
+  void require_space(bool fresh);
   // What checkpoints are ranked by; call it after each step.
   void took(const StepReport& report);
 
@@ -65,11 +65,11 @@ class RunCheckpoints {
   void load(const Checkpoint& checkpoint, std::vector<StateArray> arrays);
   std::vector<ExtraArray> extras();
   // For the present step, if it is to be `saved_now`, and for those to come. Of the first rank.
-  CheckpointRoom room(bool saved_now, std::size_t most);
-  void warn_of_space(const CheckpointRoom& room);
+  DiskPreflight preflight(bool saved_now, std::size_t most);
+  void warn_of_space(const DiskPreflight& preflight);
 
   const RunDirectory& directory_;
-  Generation generation_;
+  FencingToken token_;
   CheckpointStore store_;
   TrainConfig config_;
   RunIdentity identity_;

@@ -21,8 +21,8 @@ SampleGrid::SampleGrid(const ModelConfig& config, const RunOptions& options, std
   for (std::int64_t i = 0; i < options.sample_images; ++i) {
     request_.labels.push_back(static_cast<std::int32_t>(i % config.classes()));
   }
-  request_.sampler.kind = SamplerKind::kDdim;
-  request_.spacing = std::to_string(options.sample_steps);
+  request_.solver.kind = preview_solver(config.common().process);
+  request_.solver.spacing = std::to_string(options.sample_steps);
   request_.guidance.scale = options.sample_guidance;
   request_.seed = seed;
   request_.batch = kGridBatch;

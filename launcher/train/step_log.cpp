@@ -35,8 +35,7 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
   const StepReport& report = record.report;
   nlohmann::ordered_json json{{"loss", report.loss}};
   if (report.masked_loss) json["masked_loss"] = *report.masked_loss;
-  json["mse"] = report.mse;
-  json["vb"] = report.vb;
+  for (const auto& [name, value] : report.terms) json[name] = value;
   json["grad_norm"] = report.grad_norm;
   json["lr"] = report.learning_rate;
   json["samples_seen"] = record.samples_seen;
@@ -62,7 +61,7 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
   if (!report.non_finite.empty()) json["skipped"] = report.non_finite;
   if (!report.rejected.empty()) json["rejected"] = report.rejected;
   if (!record.spike.empty()) json["spike"] = record.spike;
-  if (!record.went_back.empty()) json["went_back"] = record.went_back;
+  if (!record.rolled_back.empty()) json["went_back"] = record.rolled_back;
   if (record.saved > 0) json["saved"] = record.saved;
   if (!record.changed.empty()) json["changed"] = record.changed;
   return json;
@@ -72,7 +71,7 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
 
 StepLog::StepLog(const RunDirectory& directory, std::int64_t first_step, std::int64_t last_step,
                  const RunOptions& options, ProgressStyle style)
-    : generation_(directory.generation()),
+    : token_(directory.token()),
       metrics_(directory.metrics(), first_step),
       line_every_(options.log_every),
       last_step_(last_step) {
@@ -92,10 +91,10 @@ StepLog::StepLog(const RunDirectory& directory, std::int64_t first_step, std::in
 
 void StepLog::write(const StepRecord& record) {
   const StepReport& report = record.report;
-  generation_.check();
+  token_.check();
   nlohmann::ordered_json json = to_json(record);
   json["time"] = wall_clock();
-  json["generation"] = generation_.number();
+  json["generation"] = token_.number();
   metrics_.write(report.step, json);
   if (prometheus_) {
     nlohmann::ordered_json with_step{{"step", report.step}};
@@ -105,11 +104,10 @@ void StepLog::write(const StepRecord& record) {
   if (tensorboard_) {
     std::vector<std::pair<std::string, double>> values{
         {"loss/full", report.loss},
-        {"loss/mse", report.mse},
-        {"loss/vb", report.vb},
         {"optimizer/grad_norm", report.grad_norm},
         {"optimizer/lr", report.learning_rate},
         {"speed/images_per_s", images_per_second(record)}};
+    for (const auto& [name, value] : report.terms) values.emplace_back("loss/" + name, value);
     if (report.masked_loss) values.emplace_back("loss/masked", *report.masked_loss);
     if (const double share = record.ceiling_share(); share > 0) {
       values.emplace_back(share > 1 ? "speed/old_ceiling_ratio" : "speed/ceiling_ratio", share);

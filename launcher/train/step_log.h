@@ -24,7 +24,7 @@ struct StepRecord {
   double step_seconds = 0, data_seconds = 0, checkpoint_seconds = 0, ceiling_seconds = 0;
   double sample_seconds = 0;  // of a grid before the step
   std::string spike;          // what stood out
-  std::string went_back;      // why earlier steps were undone before this one
+  std::string rolled_back;    // why earlier steps were undone before this one
   std::string changed;        // options that are others from this step on
   std::int64_t saved = 0;     // a checkpoint that has become complete; 0: none
   double flops = 0;           // model FLOPs of the step
@@ -48,7 +48,7 @@ class StepLog {
   void sync() { metrics_.sync(); }
 
  private:
-  Generation generation_;
+  FencingToken token_;
   MetricsWriter metrics_;
   std::optional<TensorBoardWriter> tensorboard_;
   std::optional<PrometheusFile> prometheus_;

@@ -18,7 +18,7 @@
 #include "launcher/train/planned_step.h"
 #include "launcher/train/rank_times.h"
 #include "launcher/version.h"
-#include "model/plan/products.h"
+#include "model/plan/gemms.h"
 #include "parallel/comm/device/device_communicator.h"
 
 namespace edt {
@@ -187,11 +187,11 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
     if (!config.run.resume) checkpoints_.begin_without();
     engine_.initialize();
   }
-  checkpoints_.require_room(!resumed_);
+  checkpoints_.require_space(!resumed_);
   if (config.run.profile == Profile::kTrace) {
-    trace_ = std::make_unique<StepTrace>(
-        parse_traced_steps(config.run.profile_steps), directory_.path() / "trace.json", world,
-        [generation = directory_.generation()] { generation.check(); });
+    trace_ = std::make_unique<StepTrace>(parse_traced_steps(config.run.profile_steps),
+                                         directory_.path() / "trace.json", world,
+                                         [token = directory_.token()] { token.check(); });
   }
   if (world.is_root()) directory_.begin(configuration);
 }
@@ -255,7 +255,7 @@ int Trainer::train(bool silent, const StopSignals& signals) {
 
   ceiling_ = std::make_unique<CeilingGauge>(
       *backend_,
-      training_products({model_config_, engine_config(config_), 1, config_.parallel.tensor}),
+      training_gemms({model_config_, engine_config(config_), 1, config_.parallel.tensor}),
       config_.run.dtype, world());
   std::unique_ptr<SampleGrid> samples;
   if (decoder_) {
@@ -285,7 +285,7 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
   // Seconds of the last checkpoint, of taking the ceiling and of a grid: they count for the step
   // after it.
   double saving = 0, measuring = 0, drawing = 0;
-  std::string went_back, changed = resumed_ ? checkpoints_.changes() : "";
+  std::string rolled_back, changed = resumed_ ? checkpoints_.changes() : "";
   while (engine_.step() < last) {
     if (trace_) trace_->step_begins(engine_.step() + 1);
     StepRecord record = take_step(*batches);
@@ -294,16 +294,16 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
     record.sample_seconds = std::exchange(drawing, 0);
     record.step_seconds +=
         record.checkpoint_seconds + record.ceiling_seconds + record.sample_seconds;
-    if (const std::string why = reason_to_go_back(record.report); !why.empty()) {
+    if (const std::string why = reason_to_roll_back(record.report); !why.empty()) {
       log.reset();
-      go_back(why);
+      roll_back(why);
       batches = open_batches();
       log = open_step_log();
       detector_.resume(directory_.metrics(), engine_.step() + 1, world());
-      went_back = why;
+      rolled_back = why;
       continue;
     }
-    record.went_back = std::exchange(went_back, {});
+    record.rolled_back = std::exchange(rolled_back, {});
     record.changed = std::exchange(changed, {});
     record.saved = checkpoints_.take_saved();
     look_for_spikes(record);
@@ -335,22 +335,22 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
   return Request::kNone;
 }
 
-std::string Trainer::reason_to_go_back(const StepReport& report) const {
-  const bool for_spikes = config_.train.on_spike == OnSpike::kGoBack;
-  const bool for_nan = config_.train.on_non_finite == OnNonFinite::kGoBack;
+std::string Trainer::reason_to_roll_back(const StepReport& report) const {
+  const bool for_spikes = config_.train.on_spike == OnSpike::kRollBack;
+  const bool for_nan = config_.train.on_non_finite == OnNonFinite::kRollBack;
   std::string why;
   if (for_spikes && !report.rejected.empty()) why = report.rejected;
   if (for_nan && !report.non_finite.empty()) why = report.non_finite + " is not finite";
   return why.empty() ? why : fmt::format("step {}: {}", report.step, why);
 }
 
-void Trainer::go_back(const std::string& why) {
+void Trainer::roll_back(const std::string& why) {
   constexpr int kTries = 3;
   const std::int64_t from = engine_.step();
-  went_back_ = from <= went_back_from_ ? went_back_ + 1 : 1;
-  went_back_from_ = std::max(from, went_back_from_);
-  require<NumericError>(went_back_ <= kTries, "train", "{}, and it was {} times that it went back",
-                        why, kTries);
+  rolled_back_ = from <= rolled_back_from_ ? rolled_back_ + 1 : 1;
+  rolled_back_from_ = std::max(from, rolled_back_from_);
+  require<NumericError>(rolled_back_ <= kTries, "train",
+                        "{}, and it was {} times that it went back", why, kTries);
   checkpoints_.finish();
   const std::int64_t place = engine_.samples_seen();
   require<NumericError>(checkpoints_.restore(), "train",
@@ -471,7 +471,7 @@ double Trainer::draw_samples(StepLog* log, SampleGrid& samples) {
   std::vector<float> weights = engine_.gather_moving_average();
   const Image image = samples.draw(engine_.layout(), weights);
   if (log != nullptr) {
-    directory_.generation().check();
+    directory_.token().check();
     const std::filesystem::path path = directory_.sample_grid(engine_.step());
     write_png(path, image);
     log->image(engine_.step(), image.comment.empty() ? "samples" : "samples (false colours)",

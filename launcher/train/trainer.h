@@ -45,9 +45,9 @@ class Trainer {
   // The first rank's log from the next step on.
   std::unique_ptr<StepLog> open_step_log() const;
   // Why the step just taken is to be undone; empty: it stands.
-  std::string reason_to_go_back(const StepReport& report) const;
+  std::string reason_to_roll_back(const StepReport& report) const;
   // Back to the newest checkpoint; the batches since are skipped.
-  void go_back(const std::string& why);
+  void roll_back(const std::string& why);
   void look_for_spikes(StepRecord& record);
   // Seconds that it took from training.
   double save(StepLog* log);
@@ -76,8 +76,8 @@ class Trainer {
   RunDirectory directory_;
   RunCheckpoints checkpoints_;
   bool resumed_ = false, silent_ = false;
-  int went_back_ = 0;  // times in a row to before the same step
-  std::int64_t went_back_from_ = 0;
+  int rolled_back_ = 0;  // times in a row to before the same step
+  std::int64_t rolled_back_from_ = 0;
   std::unique_ptr<CeilingGauge> ceiling_;
   GridBudget grid_budget_;
   Clock::time_point began_;  // training, after the start

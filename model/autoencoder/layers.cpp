@@ -45,6 +45,9 @@ Var RmsNormLayer::operator()(PicturePass& pass, const Var& x, PictureActivation 
 ConvolutionLayer LayerFactory::convolution(const std::string& name, std::int64_t inputs) {
   const Shape shape = tensors_.shape(name + ".weight");
   const std::int64_t kernel = shape.rank() == 4 ? shape[2] : 1;
+  require<DataError>(kernel % 2 == 1, "vae",
+                     "{}: {}.weight is {}: a kernel of odd sides is needed to keep the size",
+                     tensors_.label(), name, to_string(shape));
   return convolution(name, inputs, {.before = kernel / 2, .after = kernel / 2});
 }
 

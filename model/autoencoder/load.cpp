@@ -1,5 +1,6 @@
 // From files to an autoencoder: which file, what it is, and what only config.json says.
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
@@ -85,8 +86,9 @@ AutoencoderConfig read_config(const fs::path& file) {
   if (!is_file(path)) return {};
   const std::string label = path.string();
   const nlohmann::json json = parse_json(read_text(path), label);
-  const std::string kind =
-      json.is_object() ? json.value("_class_name", std::string()) : std::string();
+  const bool is_named =
+      json.is_object() && json.contains("_class_name") && json["_class_name"].is_string();
+  const std::string kind = is_named ? json["_class_name"].get<std::string>() : std::string();
   if (!kind.starts_with("Autoencoder")) {
     require<DataError>(file.filename() != kDiffusersFile, "vae",
                        "{}: of class '{}', not of an autoencoder", label, kind);
@@ -94,14 +96,15 @@ AutoencoderConfig read_config(const fs::path& file) {
   }
   // Without it diffusers takes the original's.
   const double usual = kind == "AutoencoderKL" ? 0.18215 : 1;
-  AutoencoderConfig config{true, number_in(json, "scaling_factor", usual, label),
-                           number_in(json, "shift_factor", 0, label),
-                           static_cast<std::int64_t>(number_in(json, "norm_num_groups", 0, label))};
-  require<DataError>(std::isfinite(config.scale) && config.scale > 0 &&
-                         std::isfinite(config.shift) && config.groups >= 0,
+  const double scale = number_in(json, "scaling_factor", usual, label);
+  const double shift = number_in(json, "shift_factor", 0, label);
+  const double groups = number_in(json, "norm_num_groups", 0, label);
+  constexpr double kMostGroups = 65536;
+  require<DataError>(std::isfinite(scale) && scale > 0 && std::isfinite(shift) && groups >= 0 &&
+                         groups <= kMostGroups && groups == std::floor(groups),
                      "vae", "{}: scaling_factor {}, shift_factor {}, norm_num_groups {}", label,
-                     config.scale, config.shift, config.groups);
-  return config;
+                     scale, shift, groups);
+  return {true, scale, shift, static_cast<std::int64_t>(groups)};
 }
 
 void set_scale(AutoencoderInfo& info, const AutoencoderOptions& options,

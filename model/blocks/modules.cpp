@@ -3,14 +3,16 @@
 namespace edt {
 namespace {
 
-// Chunks of a block's adaLN projection, as published.
-enum BlockChunk {
-  kShiftAttention,
-  kScaleAttention,
-  kGateAttention,
-  kShiftMlp,
-  kScaleMlp,
-  kGateMlp
+// Chunks of a block's adaLN projection, as published: shift, scale and gate of each branch, or
+// scale and gate.
+struct BranchChunks {
+  ModulationChunks norm;
+  int gate;
+
+  BranchChunks(bool shifts, int branch)
+      : norm{shifts ? 3 * branch : ModulationChunks::kNoShift,
+             shifts ? 3 * branch + 1 : 2 * branch},
+        gate(norm.scale + 1) {}
 };
 
 std::vector<LinearsAhead::Map> projections_of(std::span<const TransformerBlock> blocks) {
@@ -85,28 +87,92 @@ PatchEmbedding PatchEmbedding::make(ParameterList& list, std::int64_t width,
   return made;
 }
 
+BranchNorm BranchNorm::make(ParameterList& list, const std::string& name, std::int64_t width,
+                            NormForm form) {
+  if (form == NormForm::kLayer) return {};
+  return {&list.add(name + ".weight", {width}, Init::kOne)};
+}
+
+Var BranchNorm::operator()(Tape& tape, const Var& x, const Var& modulation,
+                           ModulationChunks chunks) const {
+  return weight == nullptr ? modulated_norm(tape, x, modulation, chunks)
+                           : modulated_rms_norm(tape, x, *weight, modulation, chunks);
+}
+
+HeadTransform HeadTransform::make(ParameterList& list, const std::string& prefix, std::int64_t size,
+                                  HeadNorm norm, const Tensor& rotation) {
+  HeadTransform made{.rotation = rotation,
+                     .ranks = list.tensor_ranks(),
+                     .label = "gradient of the norms of the heads of " + prefix};
+  if (norm == HeadNorm::kNone) return made;
+  for (const std::size_t which : {0, 1}) {
+    const std::string name = prefix + (which == 0 ? ".q_norm" : ".k_norm");
+    made.norms[which] = &list.add(name + ".weight", {size}, Init::kOne);
+    if (norm == HeadNorm::kLayer) {
+      made.norms[2 + which] = &list.add(name + ".bias", {size}, Init::kZero);
+    }
+  }
+  return made;
+}
+
+// Each rank has heads of its own, so that the gradient of what all of them share is a sum.
+Var HeadTransform::operator()(Tape& tape, const Var& qkv, std::int64_t heads) const {
+  if (norms[0] == nullptr && !rotation.defined()) return qkv;
+  Var rows;
+  if (norms[0] != nullptr) {
+    rows = copy_to_tensor_ranks(tape, parameter_rows(tape, norms), ranks, label);
+  }
+  return edt::head_transform(tape, qkv, heads, rows, rotation);
+}
+
+FeedForward FeedForward::make(ParameterList& list, const std::string& prefix, std::int64_t width,
+                              std::int64_t hidden_units, MlpForm form) {
+  const bool gated = form == MlpForm::kSwiglu;
+  FeedForward made;
+  made.form = form;
+  made.in = Linear::make(list, prefix + (gated ? ".w12" : ".fc1"),
+                         gated ? 2 * hidden_units : hidden_units, width,
+                         {.cut = LinearCut::kOutputs, .chunks = gated ? 2 : 1});
+  made.out = Linear::make(list, prefix + (gated ? ".w3" : ".fc2"), width, hidden_units,
+                          {.cut = LinearCut::kInputs});
+  made.branch = ParallelBranch::make(list, prefix);
+  return made;
+}
+
+Var FeedForward::enter(Tape& tape, const Var& x) const {
+  const MlpParameters parameters{*in.weight, *in.bias, *out.weight, branch.bias_inside(out.bias)};
+  const Var entered = branch.enter(tape, x);
+  return form == MlpForm::kSwiglu ? swiglu(tape, entered, parameters)
+                                  : mlp(tape, entered, parameters);
+}
+
 TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& prefix,
                                         const Sizes& sizes) {
-  const std::int64_t span = 2 * sizes.grid - 1, width = sizes.width;
+  const std::int64_t width = sizes.width;
+  const BlockStyle& style = sizes.style;
   TransformerBlock made;
   made.heads = sizes.heads / list.tensor_ranks().size();
-  if (sizes.grid > 0) {
+  made.grid = sizes.grid;
+  made.shifts = style.shifts;
+  if (sizes.grid.rows > 0) {
     made.bias_table = &list.add(prefix + ".attn.rel_pos_bias.relative_position_bias_table",
-                                {span * span + sizes.spare_rows, sizes.heads},
+                                {sizes.grid.distances() + sizes.spare_rows, sizes.heads},
                                 Init::kTruncatedNormal002, TensorCut::columns());
   }
+  made.attention_norm = BranchNorm::make(list, prefix + ".norm1", width, style.norm);
   made.qkv = Linear::make(list, prefix + ".attn.qkv", 3 * width, width,
                           {.cut = LinearCut::kOutputs, .chunks = 3});
+  made.head_transform = HeadTransform::make(list, prefix + ".attn", width / sizes.heads,
+                                            style.head_norm, sizes.rotation);
   made.projection =
       Linear::make(list, prefix + ".attn.proj", width, width, {.cut = LinearCut::kInputs});
-  made.fc1 = Linear::make(list, prefix + ".mlp.fc1", sizes.mlp_ratio * width, width,
-                          {.cut = LinearCut::kOutputs});
-  made.fc2 = Linear::make(list, prefix + ".mlp.fc2", width, sizes.mlp_ratio * width,
-                          {.cut = LinearCut::kInputs});
-  made.modulation = Modulation::make(list, prefix, 6 * width, sizes.condition, Init::kZero);
+  made.mlp_norm = BranchNorm::make(list, prefix + ".norm2", width, style.norm);
+  made.mlp = FeedForward::make(list, prefix + ".mlp", width,
+                               style.hidden_units(width, sizes.mlp_ratio), style.mlp);
+  made.modulation = Modulation::make(list, prefix, style.modulation_chunks() * width,
+                                     sizes.condition, Init::kZero);
   if (sizes.has_skip) made.skip = Linear::make(list, prefix + ".skip_linear", width, 2 * width);
   made.attention_branch = ParallelBranch::make(list, prefix + ".attn");
-  made.mlp_branch = ParallelBranch::make(list, prefix + ".mlp");
   return made;
 }
 
@@ -120,30 +186,31 @@ Var TransformerBlock::operator()(Tape& tape, const Var& x, const Var& chunks,
 
 Var TransformerBlock::attend(Tape& tape, const Var& values, const BlockInputs& inputs) const {
   if (bias_table == nullptr) return plain_attention(tape, values, heads);
-  if (inputs.kept.ids.defined()) return kept_attention(tape, values, *bias_table, inputs.kept);
-  return attention(tape, values, *bias_table, inputs.amm);
+  if (inputs.visible.ids.defined())
+    return visible_attention(tape, values, *bias_table, inputs.visible);
+  return attention(tape, values, *bias_table, grid, inputs.amm);
 }
 
 Var TransformerBlock::run(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
                           bool recompute_mlp) const {
   EDT_ASSERT((skip.weight != nullptr) == static_cast<bool>(inputs.skip));
   const Var start = inputs.skip ? concat_linear(tape, x, inputs.skip, *skip.weight, *skip.bias) : x;
-  Var branch = modulated_norm(tape, start, chunks, {kShiftAttention, kScaleAttention});
+  const BranchChunks attention_chunks(shifts, 0), mlp_chunks(shifts, 1);
+  Var branch = attention_norm(tape, start, chunks, attention_chunks.norm);
   branch = qkv(tape, attention_branch.enter(tape, branch));
+  branch = head_transform(tape, branch, heads);
   branch = attend(tape, branch, inputs);
   branch = linear(tape, branch, *projection.weight, attention_branch.bias_inside(projection.bias));
   branch = attention_branch.leave(tape, branch, *projection.bias);
-  const Var middle = gate_residual(tape, start, chunks, kGateAttention, branch);
+  const Var middle = gate_residual(tape, start, chunks, attention_chunks.gate, branch);
   branch = {};
 
-  const auto feed_forward = [this, &tape, middle, chunks] {
-    const Var input = modulated_norm(tape, middle, chunks, {kShiftMlp, kScaleMlp});
-    return mlp(tape, mlp_branch.enter(tape, input),
-               {*fc1.weight, *fc1.bias, *fc2.weight, mlp_branch.bias_inside(fc2.bias)});
+  const auto feed_forward = [this, &tape, middle, chunks, norm_chunks = mlp_chunks.norm] {
+    return mlp.enter(tape, mlp_norm(tape, middle, chunks, norm_chunks));
   };
   branch = recompute_mlp ? tape.recompute(feed_forward) : feed_forward();
-  branch = mlp_branch.leave(tape, branch, *fc2.bias);
-  return gate_residual(tape, middle, chunks, kGateMlp, branch);
+  branch = mlp.leave(tape, branch);
+  return gate_residual(tape, middle, chunks, mlp_chunks.gate, branch);
 }
 
 StageModulation::StageModulation(Tape& tape, std::span<const TransformerBlock> blocks,
@@ -154,15 +221,17 @@ Var StageModulation::chunks(Tape& tape, std::size_t i) const {
   return blocks_[i].modulation.gather(tape, projections_.take(tape, i));
 }
 
-FinalLayer FinalLayer::make(ParameterList& list, std::int64_t width, std::int64_t out) {
+FinalLayer FinalLayer::make(ParameterList& list, std::int64_t width, std::int64_t out,
+                            NormForm norm) {
   FinalLayer made;
+  made.norm = BranchNorm::make(list, "final_layer.norm_final", width, norm);
   made.projection = Linear::make(list, "final_layer.linear", out, width, {.init = Init::kZero});
   made.modulation = Modulation::make(list, "final_layer", 2 * width, width, Init::kZero);
   return made;
 }
 
 Var FinalLayer::operator()(Tape& tape, const Var& x, const Var& condition) const {
-  return projection(tape, modulated_norm(tape, x, modulation(tape, condition)));
+  return projection(tape, norm(tape, x, modulation(tape, condition)));
 }
 
 }  // namespace edt

@@ -1,11 +1,13 @@
 // The building blocks of diffusion transformers as parameter handles and functions on the tape.
 #pragma once
 
+#include <array>
 #include <span>
 #include <string>
 
 #include "core/ops/backend.h"
 #include "core/ops/linears_ahead.h"
+#include "model/blocks/style.h"
 #include "model/model.h"
 
 namespace edt {
@@ -88,9 +90,47 @@ struct PatchEmbedding {
 
 // What a block sees besides tokens and condition.
 struct BlockInputs {
-  Tensor amm;       // defined: attention with the modulation matrix
-  KeptTokens kept;  // defined: the tokens are those kept of the grid
-  Var skip;         // of the same shape as the tokens, for blocks that have a skip linear
+  Tensor amm;             // defined: attention with the modulation matrix
+  VisibleTokens visible;  // defined: the tokens are the visible ones of the grid
+  Var skip;               // of the same shape as the tokens, for blocks that have a skip linear
+};
+
+// A norm in front of a branch, followed by adaLN modulation.
+struct BranchNorm {
+  Parameter* weight = nullptr;  // of RMS norm; nullptr: layer norm
+
+  // Parameter `name`.weight [width] of RMS norm; none of layer norm.
+  static BranchNorm make(ParameterList& list, const std::string& name, std::int64_t width,
+                         NormForm form);
+  Var operator()(Tape& tape, const Var& x, const Var& modulation,
+                 ModulationChunks chunks = {}) const;
+};
+
+// What queries and keys go through before attention reads them.
+struct HeadTransform {
+  // q_norm and k_norm: weights, then biases; of no norm, and of RMS norm in the last two, nullptr.
+  std::array<Parameter*, 4> norms{};
+  Tensor rotation;  // [tokens, size] as head_transform() takes it, or undefined
+  TensorGroup ranks;
+  std::string label;
+
+  static HeadTransform make(ParameterList& list, const std::string& prefix, std::int64_t size,
+                            HeadNorm norm, const Tensor& rotation);
+  // qkv itself where there is nothing to be done.
+  Var operator()(Tape& tape, const Var& qkv, std::int64_t heads) const;
+};
+
+// The MLP: fc1 and fc2, or SwiGLU's w12 (gate and value) and w3.
+struct FeedForward {
+  MlpForm form = MlpForm::kGelu;
+  Linear in, out;
+  ParallelBranch branch;
+
+  static FeedForward make(ParameterList& list, const std::string& prefix, std::int64_t width,
+                          std::int64_t hidden_units, MlpForm form);
+  // Of this rank's hidden units: leave() has to follow.
+  Var enter(Tape& tape, const Var& x) const;
+  Var leave(Tape& tape, const Var& partial) const { return branch.leave(tape, partial, *out.bias); }
 };
 
 // A transformer block with adaLN-Zero conditioning: where it has them with relative-position bias,
@@ -98,16 +138,23 @@ struct BlockInputs {
 struct TransformerBlock {
   std::int64_t heads = 0;           // of this rank
   Parameter* bias_table = nullptr;  // nullptr: no bias
+  TokenGrid grid;                   // of the table
   Linear skip;                      // no weight: no skip
-  Linear qkv, projection, fc1, fc2;
+  BranchNorm attention_norm, mlp_norm;
+  Linear qkv, projection;
+  HeadTransform head_transform;
+  FeedForward mlp;
+  bool shifts = true;
   Modulation modulation;
-  ParallelBranch attention_branch, mlp_branch;
+  ParallelBranch attention_branch;
 
   struct Sizes {
     std::int64_t width, heads, mlp_ratio, condition;
-    std::int64_t grid = 0;        // side of the grid of a bias table; 0: no bias
+    TokenGrid grid = {};          // of a bias table; of no rows: no bias
     std::int64_t spare_rows = 0;  // of the table, as published
     bool has_skip = false;
+    BlockStyle style = {};
+    Tensor rotation = {};  // of a style that rotates: [tokens, width / heads]
   };
   static TransformerBlock make(ParameterList& list, const std::string& prefix, const Sizes& sizes);
 
@@ -135,9 +182,11 @@ class StageModulation {
 };
 
 struct FinalLayer {
+  BranchNorm norm;
   Linear projection;
   Modulation modulation;
-  static FinalLayer make(ParameterList& list, std::int64_t width, std::int64_t out);
+  static FinalLayer make(ParameterList& list, std::int64_t width, std::int64_t out,
+                         NormForm norm = NormForm::kLayer);
   Var operator()(Tape& tape, const Var& x, const Var& condition) const;
 };
 

@@ -1,6 +1,7 @@
 #include "model/diffusion/guidance.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <numbers>
 
@@ -9,6 +10,8 @@
 
 namespace edt {
 namespace {
+
+constexpr std::int64_t kPublished = 3;  // by DiT, MDT, EDT and SiT, of 4
 
 // Twice the rows of `tensor`, in `memory`.
 Tensor doubled(const Tensor& tensor, std::vector<float>& memory) {
@@ -24,45 +27,69 @@ void repeat(std::span<const float> from, std::span<float> to) {
 
 }  // namespace
 
-std::int64_t guided_channels(GuidedChannels which, std::int64_t channels) {
-  const bool first_three =
-      which == GuidedChannels::kFirstThree || (which == GuidedChannels::kAuto && channels == 4);
-  return first_three ? std::min<std::int64_t>(3, channels) : channels;
+GuidedChannels GuidedChannels::parse(std::string_view text) {
+  if (text == "auto") return {kAuto};
+  if (text == "all") return {kAll};
+  if (text == "first-three") return {kPublished};
+  std::int64_t first = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), first);
+  require<UsageError>(error == std::errc() && end == text.data() + text.size() && first >= 1,
+                      "guidance",
+                      "guided-channels is '{}', must be auto, all, first-three or a number", text);
+  return {first};
 }
 
-double guidance_scale(const GuidanceConfig& config, double timestep) {
+std::int64_t GuidedChannels::of(std::int64_t channels) const {
+  if (first == kAll) return channels;
+  if (first == kAuto) return channels == 4 ? kPublished : channels;
+  if (first == kPublished) return std::min(kPublished, channels);
+  require<UsageError>(first <= channels, "guidance", "guided-channels is {}, latents have {}",
+                      first, channels);
+  return first;
+}
+
+std::string GuidedChannels::text(std::int64_t channels) const {
+  const std::int64_t guided = of(channels);
+  if (guided == channels) return "all";
+  return guided == kPublished ? "first-three" : std::to_string(guided);
+}
+
+void GuidanceConfig::validate() const {
+  require<UsageError>(std::isfinite(scale) && scale >= 0, "guidance",
+                      "scale is {}, must be finite and not negative", scale);
+  require<UsageError>(0 <= low && low <= high && high <= 1, "guidance",
+                      "guidance-interval is {},{}, expected 0 <= low <= high <= 1", low, high);
+}
+
+double guidance_scale(const GuidanceConfig& config, double t) {
   if (!config.power_cosine) return config.scale;
-  constexpr double kSteps = 1000, kPower = 4;
-  const double progress = std::pow(1 - timestep / kSteps, kPower);
+  constexpr double kPower = 4;
+  const double progress = std::pow(1 - t, kPower);
   return 1 + (config.scale - 1) * (1 - std::cos(std::numbers::pi * progress)) / 2;
 }
 
 GuidedDenoiser::GuidedDenoiser(Denoiser doubled_model, const GuidanceConfig& config)
     : doubled_(std::move(doubled_model)), config_(config) {
-  require<UsageError>(std::isfinite(config.scale) && config.scale >= 0, "guidance",
-                      "scale is {}, must be finite and not negative", config.scale);
+  config.validate();
 }
 
-void GuidedDenoiser::operator()(const Tensor& x_t, std::span<const float> t, const Tensor& out) {
+void GuidedDenoiser::operator()(const Tensor& x_t, const Evaluation& at, const Tensor& out) {
+  if (!config_.guides(at.step_t)) return doubled_(x_t, at, out);
   const std::int64_t pictures = x_t.shape[0], channels = x_t.shape[1];
-  EDT_ASSERT(out.shape[0] == pictures && out.shape[1] == 2 * channels);
+  EDT_ASSERT(out.shape[0] == pictures && out.shape[1] >= channels);
   const Tensor x = doubled(x_t, x_), both = doubled(out, out_);
   repeat(x_t.span<float>(), x_);
-  t_.resize(2 * t.size());
-  repeat(t, t_);
-  doubled_(x, t_, both);
+  doubled_(x, at, both);
 
   const std::span<const float> with = std::span(out_).first(out_.size() / 2);
   const std::span<const float> without = std::span(out_).last(out_.size() / 2);
   const auto result = out.span<float>();
   std::ranges::copy(with, result.begin());
   const auto plane = static_cast<std::size_t>(x_t.shape[2] * x_t.shape[3]);
-  const std::size_t picture = 2 * static_cast<std::size_t>(channels) * plane;
-  const std::size_t guided =
-      plane * static_cast<std::size_t>(guided_channels(config_.channels, channels));
-  for (std::int64_t b = 0; b < pictures; ++b) {
-    const auto row = static_cast<std::size_t>(b);
-    const auto scale = static_cast<float>(guidance_scale(config_, static_cast<double>(t[row])));
+  const std::size_t picture = static_cast<std::size_t>(out.shape[1]) * plane;
+  const std::size_t guided = plane * static_cast<std::size_t>(config_.channels.of(channels));
+  const auto scale = static_cast<float>(guidance_scale(config_, at.step_t));
+  for (std::size_t row = 0; row < static_cast<std::size_t>(pictures); ++row) {
     for (std::size_t i = row * picture; i < row * picture + guided; ++i) {
       result[i] = without[i] + scale * (with[i] - without[i]);
     }

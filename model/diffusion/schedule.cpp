@@ -84,16 +84,6 @@ double DiffusionSchedule::snr_weight(int step, double gamma) const {
   return std::min(snr, gamma) / snr;
 }
 
-void DiffusionSchedule::noise_scales(std::span<const std::int32_t> steps,
-                                     std::span<float> out) const {
-  EDT_ASSERT(out.size() == 2 * steps.size());
-  for (std::size_t b = 0; b < steps.size(); ++b) {
-    const double alpha_bar = (*this)[steps[b]].alpha_bar;
-    out[2 * b] = static_cast<float>(std::sqrt(alpha_bar));
-    out[2 * b + 1] = static_cast<float>(std::sqrt(1 - alpha_bar));
-  }
-}
-
 void DiffusionSchedule::loss_coefficients(std::span<const std::int32_t> steps, double snr_gamma,
                                           std::span<float> out) const {
   EDT_ASSERT(out.size() == steps.size() * LossCoefficient::kCount);

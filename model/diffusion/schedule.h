@@ -38,9 +38,6 @@ class DiffusionSchedule {
   // 2303.09556, for predicted noise); gamma 0: 1.
   double snr_weight(int step, double gamma) const;
 
-  // For DiffusionKernels::add_noise: out[2b] = sqrt(alpha_bar), out[2b + 1] = sqrt(1 - alpha_bar).
-  void noise_scales(std::span<const std::int32_t> steps, std::span<float> out) const;
-
   // For DiffusionKernels::diffusion_loss_*: rows of LossCoefficient::kCount, with the bound.
   void loss_coefficients(std::span<const std::int32_t> steps, double snr_gamma,
                          std::span<float> out) const;

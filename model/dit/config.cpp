@@ -1,5 +1,6 @@
 #include "model/dit/config.h"
 
+#include "core/base/error.h"
 #include "model/blocks/grid_checks.h"
 
 namespace edt {
@@ -7,6 +8,17 @@ namespace edt {
 void DitConfig::validate() const {
   validate_common();
   check_one_grid(*this, depth, width, heads);
+  require<UsageError>(
+      !style.rotates() || width / heads % 4 == 0, "model",
+      "model.positions is {}, heads of {} elements (model.widths {}, model.heads {}) "
+      "cannot be turned by row and by column: a multiple of 4 can",
+      style.adds_positions() ? "sincos+rope" : "rope", width / heads, width, heads);
+}
+
+std::vector<int> DitConfig::tensor_degrees() const {
+  std::vector<int> degrees = divisors(heads);
+  std::erase_if(degrees, [this](int degree) { return hidden_units() % degree != 0; });
+  return degrees;
 }
 
 }  // namespace edt

@@ -1,8 +1,10 @@
-// The shape of a DiT: equal transformer blocks on one token grid.
+// The shape of a DiT: equal transformer blocks on one token grid, of the published style or of
+// another: LightningDiT's.
 #pragma once
 
 #include <vector>
 
+#include "model/blocks/style.h"
 #include "model/config.h"
 
 namespace edt {
@@ -11,12 +13,15 @@ struct DitConfig : CommonConfig {
   std::int64_t depth = 12;
   std::int64_t width = 384;
   std::int64_t heads = 6;
+  BlockStyle style;
 
   // Throws UsageError naming the option and both values when the parts do not fit.
   void validate() const;
   GridStep grid_step() const { return patch_step(); }
-  // Numbers of tensor ranks that the model can be cut into: the divisors of the heads.
-  std::vector<int> tensor_degrees() const { return divisors(heads); }
+  std::int64_t hidden_units() const { return style.hidden_units(width, mlp_ratio); }
+  // Numbers of tensor ranks that the model can be cut into: divisors of the heads and of the MLP's
+  // hidden units.
+  std::vector<int> tensor_degrees() const;
   PassKinds passes() const { return {}; }
 };
 

@@ -95,7 +95,7 @@ nlohmann::ordered_json diffusers_config(const DitConfig& config) {
           {"num_attention_heads", config.heads},
           {"attention_head_dim", config.width / config.heads},
           {"in_channels", config.latents.channels},
-          {"out_channels", 2 * config.latents.channels},
+          {"out_channels", config.process.out_channels(config.latents.channels)},
           {"num_layers", config.depth},
           {"sample_size", config.latents.height},
           {"patch_size", config.patch},

@@ -9,12 +9,8 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
     : Model(config, ranks), config_(config) {
   config_.validate();
   check_tensor_degree(config_.name, config_.tensor_degrees(), ranks);
-  const std::int64_t width = config_.width, tokens = config_.patches();
-  fixed_tables_.push_back({"pos_embed",
-                           {1, tokens, width},
-                           sincos_positions(width, config_.latents.height / config_.patch,
-                                            config_.latents.width / config_.patch)});
-  positions_ = constant(device, fixed_tables_.back().values, {tokens, width}, dtype);
+  const std::int64_t width = config_.width;
+  add_positions(device, dtype);
   patch_embedding_ = PatchEmbedding::make(parameters_, width, config_);
   embedding_ = ConditionEmbedding::make(parameters_, width, config_.classes);
   for (std::int64_t b = 0; b < config_.depth; ++b) {
@@ -22,10 +18,33 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
                                              {.width = width,
                                               .heads = config_.heads,
                                               .mlp_ratio = config_.mlp_ratio,
-                                              .condition = width}));
+                                              .condition = width,
+                                              .style = config_.style,
+                                              .rotation = rotation_}));
   }
-  final_ = FinalLayer::make(parameters_, width,
-                            config_.patch * config_.patch * 2 * config_.latents.channels);
+  final_ = FinalLayer::make(parameters_, width, config_.patch_outputs(), config_.style.norm);
+}
+
+void DitModel::add_positions(Device& device, DType dtype) {
+  const TokenGrid grid = config_.patches();
+  const std::int64_t tokens = grid.tokens(), size = config_.width / config_.heads;
+  if (config_.style.adds_positions()) {
+    fixed_tables_.push_back(
+        {"pos_embed", {1, tokens, config_.width}, sincos_positions(config_.width, grid)});
+    positions_ = constant(device, fixed_tables_.back().values, {tokens, config_.width}, dtype);
+  }
+  if (!config_.style.rotates()) return;
+  const std::vector<float> turns = rotary_positions(size, grid);
+  rotation_ =
+      constant(device, turns, {tokens, size}, dtype == DType::kFloat64 ? dtype : DType::kFloat32);
+  // Published files have each angle's cosine and sine at both elements of its pair.
+  for (const std::size_t part : {0, 1}) {
+    FixedTable table{part == 0 ? "feat_rope.freqs_cos" : "feat_rope.freqs_sin", {tokens, size}, {}};
+    for (std::size_t i = 0; i < turns.size(); ++i) {
+      table.values.push_back(turns[i / 2 * 2 + part]);
+    }
+    fixed_tables_.push_back(std::move(table));
+  }
 }
 
 Var DitModel::forward(Tape& tape, const ModelInputs& inputs) {

@@ -1,5 +1,6 @@
 // DiT, the diffusion transformer (Peebles and Xie, arXiv 2212.09748): adaLN-Zero blocks on all
-// tokens, no masked pass.
+// tokens, no masked pass; and with blocks of another style LightningDiT (Yao et al., arXiv
+// 2501.01423).
 #pragma once
 
 #include "model/blocks/modules.h"
@@ -18,13 +19,16 @@ class DitModel final : public Model {
   Var forward(Tape& tape, const ModelInputs& inputs) override;
 
  private:
+  void add_positions(Device& device, DType dtype);
+
   DitConfig config_;
   Recompute recompute_ = Recompute::kNone;
   PatchEmbedding patch_embedding_;
   ConditionEmbedding embedding_;
   std::vector<TransformerBlock> blocks_;
   FinalLayer final_;
-  Tensor positions_;
+  Tensor positions_;  // undefined: none are added to the patches
+  Tensor rotation_;   // undefined: heads are not turned
 };
 
 }  // namespace edt

@@ -1,4 +1,5 @@
-// DiT among the families of models (model/family.h).
+// DiT among the families of models (model/family.h); SiT, which is the same network, and
+// LightningDiT, which has blocks of another style.
 #pragma once
 
 #include "model/dit/config.h"
@@ -15,7 +16,17 @@ struct DitFamily {
   static std::unique_ptr<Model> make(const DitConfig& config, ModelUse use,
                                      const ModelPlace& place);
 
-  using Options = NoOptions<DitFamily>;
+  // What blocks are made of.
+  struct Options {
+    std::optional<NormForm> norm;
+    std::optional<MlpForm> mlp;
+    std::optional<HeadNorm> head_norm;
+    std::optional<Positions> positions;
+    std::optional<bool> shifts;
+
+    void declare(OptionSet& options);
+    void apply(DitConfig& config) const;
+  };
   using Inference = NoOptions<DitFamily>;
 };
 

@@ -10,9 +10,9 @@ std::int64_t EdtConfig::blocks() const {
   return std::accumulate(depths.begin(), depths.end(), std::int64_t{0});
 }
 
-std::int64_t EdtConfig::grid(std::int64_t stage) const {
+TokenGrid EdtConfig::grid(std::int64_t stage) const {
   const std::int64_t level = std::min(stage, stages() - 1 - stage);
-  return (latents.height / patch) >> level;
+  return {patches().rows >> level, patches().columns >> level};
 }
 
 std::int64_t EdtConfig::stage_of_block(std::int64_t block) const {
@@ -38,7 +38,6 @@ void EdtConfig::validate() const {
                       "model.depths has {} stages, model.widths {}, model.heads {}", depths.size(),
                       widths.size(), heads.size());
   check_sides(grid_step());
-  require_square("as its relative positions are those of a square grid");
   for (std::size_t i = 0; i < depths.size(); ++i) {
     require<UsageError>(depths[i] >= 1, kWhere, "model.depths: stage {} has {} blocks", i,
                         depths[i]);

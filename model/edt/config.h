@@ -27,8 +27,8 @@ struct EdtConfig : CommonConfig {
   std::int64_t stages() const { return static_cast<std::int64_t>(depths.size()); }
   std::int64_t down_stages() const { return stages() / 2; }
   std::int64_t blocks() const;
-  // Side of the token grid in a stage.
-  std::int64_t grid(std::int64_t stage) const;
+  // The tokens of a stage.
+  TokenGrid grid(std::int64_t stage) const;
   std::int64_t stage_of_block(std::int64_t block) const;
 
   // Throws UsageError naming the option and both values when the parts do not fit.

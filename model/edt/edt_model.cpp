@@ -20,8 +20,7 @@ EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorG
     add_blocks(stage);
     if (stage < config_.down_stages()) add_way_down(stage);
   }
-  final_ = FinalLayer::make(parameters_, condition,
-                            config_.patch * config_.patch * 2 * config_.latents.channels);
+  final_ = FinalLayer::make(parameters_, condition, config_.patch_outputs());
   add_masks();
   amm_.resize(blocks_.size());
 }
@@ -49,27 +48,28 @@ void EdtModel::add_blocks(std::int64_t stage) {
 void EdtModel::add_way_down(std::int64_t stage) {
   const auto at = static_cast<std::size_t>(stage);
   const std::string prefix = indexed("down_blocks", down_.size());
-  down_.push_back(DownSample::make(parameters_, prefix, config_.widths[at], config_.widths[at + 1],
-                                   config_.widths[0]));
+  down_.push_back(DownSample::make(parameters_, prefix, config_.grid(stage), config_.widths[at],
+                                   config_.widths[at + 1], config_.widths[0]));
   add_fixed_table(prefix + ".pos_embed", config_.widths[at + 1], config_.grid(stage + 1));
 }
 
 void EdtModel::add_way_up(std::int64_t stage) {
   const auto at = static_cast<std::size_t>(stage);
   up_.push_back({Linear::make(parameters_, indexed("up_blocks", up_.size()) + ".expand",
-                              4 * config_.widths[at], config_.widths[at - 1], {.bias = false})});
+                              4 * config_.widths[at], config_.widths[at - 1], {.bias = false}),
+                 config_.grid(stage - 1)});
   const std::string prefix = indexed("concat_blocks", concat_.size());
   concat_.push_back(SkipConcat::make(parameters_, prefix, config_.widths[at], config_.widths[0]));
   add_fixed_table(prefix + ".pos_embed", config_.widths[at], config_.grid(stage));
 }
 
-void EdtModel::add_fixed_table(const std::string& name, std::int64_t width, std::int64_t grid) {
-  fixed_tables_.push_back({name, {1, grid * grid, width}, sincos_positions(width, grid)});
-  tables_.push_back(constant(device_, fixed_tables_.back().values, {grid * grid, width}, dtype_));
+void EdtModel::add_fixed_table(const std::string& name, std::int64_t width, const TokenGrid& grid) {
+  fixed_tables_.push_back({name, {1, grid.tokens(), width}, sincos_positions(width, grid)});
+  tables_.push_back(constant(device_, fixed_tables_.back().values, {grid.tokens(), width}, dtype_));
 }
 
 void EdtModel::add_masks() {
-  const auto tokens = [&](std::int64_t stage) { return config_.grid(stage) * config_.grid(stage); };
+  const auto tokens = [&](std::int64_t stage) { return config_.grid(stage).tokens(); };
   if (config_.mid_mask) {
     masks_.push_back({"mid", tokens(0), config_.mid_mask_range.low, config_.mid_mask_range.high});
   }
@@ -86,9 +86,9 @@ void EdtModel::set_amm_blocks(const std::vector<std::int64_t>& blocks) {
     require<UsageError>(0 <= block && block < config_.blocks(), "amm",
                         "block {} is asked for, {} has {} blocks: amm-blocks takes 0 to {}", block,
                         config_.name, config_.blocks(), config_.blocks() - 1);
-    const std::int64_t grid = config_.grid(config_.stage_of_block(block));
+    const TokenGrid grid = config_.grid(config_.stage_of_block(block));
     amm_[static_cast<std::size_t>(block)] = constant(
-        device_, modulation_matrix(grid, config_.amm_form), {grid * grid, grid * grid}, dtype);
+        device_, modulation_matrix(grid, config_.amm_form), {grid.tokens(), grid.tokens()}, dtype);
   }
 }
 
@@ -104,7 +104,7 @@ Var EdtModel::run_blocks(Tape& tape, Var x, const Var& condition, std::int64_t f
   const StageModulation modulation(tape, blocks, condition);
   for (std::size_t i = 0; i < count; ++i) {
     x = blocks[i](tape, x, modulation.chunks(tape, i),
-                  {.amm = amm_[begin + i], .kept = {}, .skip = {}}, recompute_);
+                  {.amm = amm_[begin + i], .visible = {}, .skip = {}}, recompute_);
   }
   return x;
 }

@@ -44,7 +44,7 @@ class EdtModel final : public Model {
   void add_blocks(std::int64_t stage);
   void add_way_down(std::int64_t stage);  // from the stage to the next
   void add_way_up(std::int64_t stage);    // into the stage from the one before
-  void add_fixed_table(const std::string& name, std::int64_t width, std::int64_t grid);
+  void add_fixed_table(const std::string& name, std::int64_t width, const TokenGrid& grid);
   void add_masks();
   Var run_blocks(Tape& tape, Var x, const Var& condition, std::int64_t first, std::int64_t last);
   // Blocks of the first stage that run before the first mask.

@@ -1,5 +1,7 @@
 #include "model/edt/family.h"
 
+#include <algorithm>
+
 #include "core/options/options.h"
 #include "model/edt/edt_model.h"
 
@@ -67,7 +69,8 @@ void EdtFamily::Options::declare(OptionSet& options) {
 }
 
 void EdtFamily::Options::apply(EdtConfig& config) const {
-  if (config.latents.factor * config.latents.height > 256) config.amm_form = AmmForm::kCosine;
+  if (config.latents.factor * std::max(config.latents.height, config.latents.width) > 256)
+    config.amm_form = AmmForm::kCosine;
   config.amm_blocks = amm_blocks.value_or(config.amm_blocks);
   config.mid_mask = mid_mask.value_or(config.mid_mask);
   if (first_down_mask) config.first_down_mask = to_range(*first_down_mask, "model.first-down-mask");

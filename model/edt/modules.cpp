@@ -2,9 +2,10 @@
 
 namespace edt {
 
-DownSample DownSample::make(ParameterList& list, const std::string& prefix, std::int64_t width,
-                            std::int64_t out_width, std::int64_t condition) {
+DownSample DownSample::make(ParameterList& list, const std::string& prefix, const TokenGrid& grid,
+                            std::int64_t width, std::int64_t out_width, std::int64_t condition) {
   DownSample made;
+  made.grid = grid;
   made.modulation = Modulation::make(list, prefix, 8 * width, condition, Init::kXavierUniform);
   made.reduction = Linear::make(list, prefix + ".reduction", out_width, 4 * width, {.bias = false});
   return made;
@@ -12,7 +13,7 @@ DownSample DownSample::make(ParameterList& list, const std::string& prefix, std:
 
 Var DownSample::operator()(Tape& tape, const Var& x, const Var& condition, const Tensor& mask,
                            const Tensor& positions) const {
-  const Var merged = merge_norm(tape, x, modulation(tape, condition), mask);
+  const Var merged = merge_norm(tape, x, grid, modulation(tape, condition), mask);
   return reduction(tape, merged, positions);
 }
 

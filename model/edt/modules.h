@@ -11,8 +11,9 @@ namespace edt {
 struct DownSample {
   Modulation modulation;
   Linear reduction;
-  static DownSample make(ParameterList& list, const std::string& prefix, std::int64_t width,
-                         std::int64_t out_width, std::int64_t condition);
+  TokenGrid grid;  // before
+  static DownSample make(ParameterList& list, const std::string& prefix, const TokenGrid& grid,
+                         std::int64_t width, std::int64_t out_width, std::int64_t condition);
   Var operator()(Tape& tape, const Var& x, const Var& condition, const Tensor& mask,
                  const Tensor& positions) const;
 };
@@ -20,7 +21,10 @@ struct DownSample {
 // Expansion and pixel shuffle onto the doubled grid.
 struct UpSample {
   Linear expand;
-  Var operator()(Tape& tape, const Var& x) const { return pixel_shuffle(tape, expand(tape, x)); }
+  TokenGrid grid;  // before
+  Var operator()(Tape& tape, const Var& x) const {
+    return pixel_shuffle(tape, expand(tape, x), grid);
+  }
 };
 
 // Concatenation with the skip, LayerNorm, modulation, projection and positions.

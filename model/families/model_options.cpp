@@ -15,6 +15,15 @@ std::vector<std::string> presets_of(Family family) {
   return names;
 }
 
+// Of networks that were published with a flow.
+std::vector<std::string> flow_presets() {
+  std::vector<std::string> names;
+  for (const std::string& name : preset_names()) {
+    if (!model_preset(name).common().process.discrete()) names.push_back(name);
+  }
+  return names;
+}
+
 }  // namespace
 
 void ModelOptions::declare(OptionSet& options) {
@@ -27,12 +36,15 @@ void ModelOptions::declare(OptionSet& options) {
   options.add("model.image-width", &image_width, "their width; 0: the same")
       .unit("pixels")
       .range(0, 65536);
-  options.add("model.channels", &channels, "of the latents; in training the data's").range(1, 4096);
+  options.add("model.channels", &channels, "of the latents; in training the data's")
+      .range(1, 4096)
+      .default_is(preset_default);
   options
       .add("model.vae-factor", &vae_factor,
            "pixels for each latent, across and down; in training the data's")
       .unit("pixels")
-      .range(1, 256);
+      .range(1, 256)
+      .default_is(preset_default);
   options.add("model.classes", &classes, "number of classes")
       .range(1, 1 << 24)
       .default_is("that of the data");
@@ -58,17 +70,21 @@ void ModelOptions::declare(OptionSet& options) {
     const OptionSet::Scope scope(options, Family::kName, "model.preset", presets_of(family));
     std::get<typename Family::Options>(of_family).declare(options);
   });
+  process.declare(options, flow_presets());
 }
 
 ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   ModelConfig config = model_preset(preset);
   CommonConfig& common = config.common();
+  process.apply(common.process);
   common.classes = classes.value_or(data_classes);
   common.patch = patch.value_or(common.patch);
   common.label_dropout = label_dropout.value_or(common.label_dropout);
   std::visit([&]<class C>(C& one) { FamilyOf<C>::resize(one, sizes); }, config.any());
   const std::int64_t width = image_width > 0 ? image_width : image_size;
-  common.latents = {channels, image_size / vae_factor, width / vae_factor, vae_factor};
+  const std::int64_t factor = vae_factor.value_or(common.latents.factor);
+  common.latents = {channels.value_or(common.latents.channels), image_size / factor, width / factor,
+                    factor};
   common.check_side("model.image-size", image_size, config.grid_step());
   common.check_side("model.image-width", width, config.grid_step());
   const auto apply = [&]<class C>(C& one) {
@@ -87,7 +103,9 @@ void InferenceOptions::declare(OptionSet& options) {
 }
 
 void InferenceOptions::apply(const OptionSet& options, ModelConfig& config) const {
-  options.refuse_others(config.family(), "the model is " + config.name());
+  const std::string_view process = name_of(config.common().process.kind);
+  options.refuse_others({config.family(), process},
+                        fmt::format("the model is {} of process {}", config.name(), process));
   const auto apply = [&]<class C>(C& one) {
     std::get<typename FamilyOf<C>::Inference>(of_family).apply(one);
   };

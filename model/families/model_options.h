@@ -1,23 +1,27 @@
-// The section [model]: a preset, what to change of it, and what each family adds.
+// The sections [model], a preset, what to change of it and what each family adds, and [process],
+// what the network is trained to undo.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "model/diffusion/process_options.h"
 #include "model/families/model_config.h"
 
 namespace edt {
 
 struct ModelOptions {
   std::string preset = "EDT-S/2";
-  // Of the pictures, in pixels, and of their latents. Where they are not given, those of the data.
+  // Of the pictures, in pixels, and of their latents. Where they are not given, those of the data;
+  // without data those of the preset's latents.
   std::int64_t image_size = 256, image_width = 0;  // 0: as wide as high
-  std::int64_t channels = 4, vae_factor = 8;
+  std::optional<std::int64_t> channels, vae_factor;
   std::optional<std::int64_t> classes, patch;
   SizeOptions sizes;
   std::optional<float> label_dropout;
   decltype(families::options_of(static_cast<const Families*>(nullptr))) of_family;
+  ProcessOptions process;
 
   void declare(OptionSet& options);
   // The validated model; `data_classes` stands in where the number of classes is not given.
@@ -29,7 +33,7 @@ struct InferenceOptions {
   decltype(families::inferences_of(static_cast<const Families*>(nullptr))) of_family;
 
   void declare(OptionSet& options);
-  // Refuses what was given and belongs to another family: UsageError.
+  // Refuses what was given and belongs to another family or another process: UsageError.
   void apply(const OptionSet& options, ModelConfig& config) const;
 };
 

@@ -7,18 +7,18 @@ namespace edt {
 void Mdtv2Config::validate() const {
   validate_common();
   check_one_grid(*this, encoder_depth + decoder_depth, width, heads);
-  require_square("as its relative positions are those of a square grid");
   require<UsageError>(encoder_depth >= 2 && encoder_depth % 2 == 0 && decoder_depth >= 1, "model",
                       "model.depths is {},{}: an even number of encoder blocks and at least one "
                       "decoder block are needed",
                       encoder_depth, decoder_depth);
   mask_ratio.validate("model.mask-ratio");
-  require<UsageError>(kept_tokens(mask_ratio.high) >= 1, "model",
-                      "model.mask-ratio {} leaves none of {} tokens", mask_ratio.high, patches());
+  require<UsageError>(visible_tokens(mask_ratio.high) >= 1, "model",
+                      "model.mask-ratio {} leaves none of {} tokens", mask_ratio.high,
+                      patches().tokens());
 }
 
-std::int64_t Mdtv2Config::kept_tokens(float ratio) const {
-  return static_cast<std::int64_t>(static_cast<float>(patches()) * (1.0f - ratio));
+std::int64_t Mdtv2Config::visible_tokens(float ratio) const {
+  return static_cast<std::int64_t>(static_cast<float>(patches().tokens()) * (1.0f - ratio));
 }
 
 }  // namespace edt

@@ -22,7 +22,7 @@ struct Mdtv2Config : CommonConfig {
   PassKinds passes() const { return {.drops = true}; }
 
   // Tokens of a sample that a masked pass of this ratio keeps.
-  std::int64_t kept_tokens(float ratio) const;
+  std::int64_t visible_tokens(float ratio) const;
 };
 
 }  // namespace edt

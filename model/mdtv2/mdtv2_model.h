@@ -26,12 +26,12 @@ class Mdtv2Model final : public Model {
     Var full, masked;
   };
   Var encode(Tape& tape, Var x, const Var& condition);
-  Passes encode_both(Tape& tape, Passes x, const Var& condition, const KeptTokens& kept);
+  Passes encode_both(Tape& tape, Passes x, const Var& condition, const VisibleTokens& visible);
   // The tokens that the masked pass had dropped, filled in by the side block.
-  Var fill_in(Tape& tape, const Var& x, const Var& condition, const KeptTokens& kept);
+  Var fill_in(Tape& tape, const Var& x, const Var& condition, const VisibleTokens& visible);
   Var decode(Tape& tape, Var x, const Var& skip, const Var& condition);
 
-  std::int64_t most_kept() const { return config_.kept_tokens(config_.mask_ratio.low); }
+  std::int64_t most_visible() const { return config_.visible_tokens(config_.mask_ratio.low); }
 
   Mdtv2Config config_;
   Recompute recompute_ = Recompute::kNone;

@@ -38,7 +38,7 @@ struct Cluster {
   double launch = 0;  // s between two kernels
   Link intra, inter;
   int adapters = 1;  // to the network, of each node
-  // Speed of each lane while computing and communicating at once, over its speed alone.
+  // Speed of each stream while computing and communicating at once, over its speed alone.
   double overlap_compute = 1, overlap_communication = 1;
   bool overlap_beside_tensor_ranks = true;  // GPUs do not: model/training/engine.cpp
   KernelTimes measured;

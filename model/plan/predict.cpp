@@ -50,9 +50,9 @@ std::string Prediction::limit() const {
     if (what != Spent::kMatrix && time.of(what) > time.of(largest)) largest = what;
   }
   const double share = time.of(largest) / time.seconds;
-  const double products = time.of(Spent::kMatrix) / time.seconds;
-  if (products > 0.5 && share < 0.15) {
-    return fmt::format("matrix products, {:.0f} %", 100 * products);
+  const double gemms = time.of(Spent::kMatrix) / time.seconds;
+  if (gemms > 0.5 && share < 0.15) {
+    return fmt::format("matrix products, {:.0f} %", 100 * gemms);
   }
   return fmt::format("{}, {:.0f} %", name_of(largest), 100 * share);
 }

@@ -81,7 +81,7 @@ Kernel* Recorder::kernel(std::string_view name, KernelClass kind, DType dtype, c
                             .kind = kind,
                             .dtype = dtype,
                             .bytes = key.bytes(),
-                            .products = {}});
+                            .gemms = {}});
   return &trace_.kernels.back();
 }
 

@@ -20,7 +20,9 @@ class KernelKey {
   void add(const T& operands) {
     for_each_operand(operands, [this](const auto& operand) { add(operand); });
   }
-  void add(Activation kind) { add(static_cast<std::int64_t>(kind)); }
+  template <class Kind>
+  requires std::is_enum_v<Kind>
+  void add(Kind kind) { add(static_cast<std::int64_t>(kind)); }
   void add(const random::StreamKey&) {}
   void add(double) {}
   void add(const void*) {}

@@ -3,15 +3,15 @@
 #include <tuple>
 
 #include "core/ops/kernel_list.h"
-#include "model/plan/kernel_products.h"
+#include "model/plan/kernel_gemms.h"
 #include "model/plan/recording_optimizer.h"
 
 namespace edt {
 namespace {
 
-double flops_of(const std::vector<MatmulForm>& products) {
+double flops_of(const std::vector<MatmulForm>& gemms) {
   double sum = 0;
-  for (const MatmulForm& form : products) sum += form.flops();
+  for (const MatmulForm& form : gemms) sum += form.flops();
   return sum;
 }
 
@@ -30,11 +30,12 @@ T relocated(T value, const Relocation& to) {
 
 // The type that a kernel multiplies in: that of its first operand. Others are told apart by their
 // operands alone.
-DType product_type(const Tensor& first, const auto&...) { return first.dtype; }
-DType product_type(const auto&...) { return DType::kFloat32; }
+DType gemm_type(const Tensor& first, const auto&...) { return first.dtype; }
+DType gemm_type(const auto&...) { return DType::kFloat32; }
 
 // Weights of a convolution in memory that is not there: as the processor's backend has them, 3x3
-// kernels as 4x4 points, or as four of 2x2 where the picture is doubled.
+// kernels as 4x4 points, or as four of 2x2 where the picture is doubled; in bf16 some as 6x6 points
+// of float32.
 class PlannedConvolution final : public PackedConvolution {
  public:
   PlannedConvolution(const ConvolutionForm& form, DType dtype, Memory& memory)
@@ -42,10 +43,14 @@ class PlannedConvolution final : public PackedConvolution {
 
  private:
   static std::size_t bytes_of(const ConvolutionForm& form, DType dtype) {
-    const auto bytes = static_cast<std::size_t>(form.weights()) * size_of(dtype);
-    return form.shape == KernelShape::kSquare && form.kernel == 3 && form.stride == 1
-               ? bytes * 16 / 9
-               : bytes;
+    constexpr std::int64_t kMostInPoints = 512 * 256 * 9;  // of bf16: core/cpu/picture/winograd.cpp
+    const auto weights = static_cast<std::size_t>(form.weights());
+    const bool is_transformed =
+        form.shape == KernelShape::kSquare && form.kernel == 3 && form.stride == 1;
+    if (!is_transformed) return weights * size_of(dtype);
+    const bool in_points =
+        dtype == DType::kBFloat16 && !form.doubled && form.weights() <= kMostInPoints;
+    return in_points ? weights * 4 * sizeof(float) : weights * size_of(dtype) * 16 / 9;
   }
   Block weights_;
 };
@@ -122,12 +127,12 @@ void RecordingDevice::note(std::string_view name, KernelClass kind, const Args&.
     };
   }
   const bool multiplies = kind == KernelClass::kMatrix || kind == KernelClass::kAttention;
-  const DType dtype = multiplies ? product_type(args...) : DType::kFloat32;
+  const DType dtype = multiplies ? gemm_type(args...) : DType::kFloat32;
   Kernel* const is_new = recorder_.kernel(name, kind, dtype, key, std::move(replay));
   if (is_new == nullptr) return;
-  KernelProducts products = products_of(KernelTag<Method>{}, args...);
-  is_new->flops = flops_of(products.counted) + flops_of(products.again);
-  is_new->products = std::move(products.counted);
+  KernelGemms gemms = gemms_of(KernelTag<Method>{}, args...);
+  is_new->flops = flops_of(gemms.counted) + flops_of(gemms.again);
+  is_new->gemms = std::move(gemms.counted);
 }
 
 void RecordingDevice::fold(std::span<const Tensor> sums, T last) {

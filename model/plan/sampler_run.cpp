@@ -33,7 +33,8 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
   const std::size_t not_there = counted_twice ? memory.bytes() : 0;
   const std::size_t fixed = backend.memory().bytes() - not_there;
   PictureSampler sampler(*model, backend, planned.dtype);
-  PictureRequest request{.spacing = "1", .batch = pictures};
+  PictureRequest request{.batch = pictures};
+  request.solver.spacing = "1";
   request.labels.assign(static_cast<std::size_t>(pictures), 0);
   request.guidance.scale = planned.guided ? 2 : 1;
   std::vector<float> latents(request.labels.size() * sampler.picture_elements());

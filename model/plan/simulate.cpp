@@ -13,7 +13,7 @@ struct Work {
   Spent spent = Spent::kRows;
 };
 
-// What the compute lane does next.
+// What the compute stream does next.
 struct Step {
   enum class Type { kWork, kSubmit, kWait } type;
   Work work;

@@ -1,6 +1,6 @@
-// A discrete-event simulation of a step: one lane computes, one communicates, as the thread of the
-// communication queue does; each waits for the other where the program does. All ranks do the same
-// at the same time, so one of them is followed, and a collective lasts as long as its rounds.
+// A discrete-event simulation of a step: one stream computes, one communicates, as the thread of
+// the communication queue does; each waits for the other where the program does. All ranks do the
+// same at the same time, so one of them is followed, and a collective lasts as long as its rounds.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 
 namespace edt {
 
-// What the compute lane was busy with, or waited for.
+// What the compute stream was busy with, or waited for.
 enum class Spent {
   kMatrix,
   kAttention,

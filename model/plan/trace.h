@@ -26,10 +26,10 @@ struct Kernel {
   std::string name;  // "linear_forward"
   std::string key;   // with shapes: "linear_forward f32[512,312] f32[936,312] ..."
   KernelClass kind = KernelClass::kRows;
-  DType dtype = DType::kFloat32;     // that it multiplies in
-  double flops = 0;                  // that it executes
-  double bytes = 0;                  // read and written, each operand once
-  std::vector<MatmulForm> products;  // of matrices; what is computed again is not among them
+  DType dtype = DType::kFloat32;  // that it multiplies in
+  double flops = 0;               // that it executes
+  double bytes = 0;               // read and written, each operand once
+  std::vector<MatmulForm> gemms;  // of matrices; what is computed again is not among them
 };
 
 enum class CollectiveKind { kAllReduce, kReduceScatter, kAllGather };

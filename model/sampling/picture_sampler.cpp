@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "model/diffusion/spacing.h"
-
 namespace edt {
 namespace {
 
@@ -29,7 +27,7 @@ std::size_t PictureSampler::picture_elements() const {
   return static_cast<std::size_t>(model_.latents().elements());
 }
 
-void PictureSampler::check(const PictureRequest& request, const Sampler& sampler) const {
+void PictureSampler::check(const PictureRequest& request, const Solver& solver) const {
   const std::size_t pictures = request.labels.size();
   require<UsageError>(pictures > 0 && request.batch > 0, "sample",
                       "{} pictures in batches of {} are asked for", pictures, request.batch);
@@ -41,19 +39,19 @@ void PictureSampler::check(const PictureRequest& request, const Sampler& sampler
   const std::size_t values = pictures * picture_elements();
   check_noise("the initial noise", request.init_noise.size(), values);
   check_noise("the step noise", request.step_noise.size(),
-              values * static_cast<std::size_t>(sampler.steps()));
+              values * static_cast<std::size_t>(solver.steps()));
+  require<UsageError>(request.step_noise.empty() || solver.is_noisy(), "sample",
+                      "step noise is given, and the sampler adds none");
 }
 
 void PictureSampler::run(const PictureRequest& request, std::int64_t first, std::int64_t last,
                          std::span<float> latents, const PictureProgress& progress) {
-  const DiffusionSchedule full;
-  const Sampler sampler(full.spaced(space_timesteps(full.steps(), request.spacing)),
-                        request.sampler);
-  check(request, sampler);
+  const auto solver = make_solver(model_.process(), request.solver);
+  check(request, *solver);
   EDT_ASSERT(latents.size() == static_cast<std::size_t>(last - first) * picture_elements());
   batch_.resize(static_cast<std::size_t>(request.batch) * picture_elements());
   for (std::int64_t at = first; at < last; at += request.batch) {
-    run_batch(request, sampler, at, [&](int done, int steps) {
+    run_batch(request, *solver, at, [&](int done, int steps) {
       if (progress) progress(at - first, done, steps);
     });
     const std::int64_t count = std::min(request.batch, last - at);
@@ -75,14 +73,14 @@ void PictureSampler::load_noise(const PictureRequest& request, std::int64_t firs
   std::ranges::copy(given.first(std::min(given.size(), batch_.size())), x.as<float>());
 }
 
-void PictureSampler::run_batch(const PictureRequest& request, const Sampler& sampler,
+void PictureSampler::run_batch(const PictureRequest& request, const Solver& solver,
                                std::int64_t first, const SamplingProgress& progress) {
   const auto total = static_cast<std::int64_t>(request.labels.size());
   const LatentShape& latents = model_.latents();
   const Tensor x =
       view_of(std::span(batch_), {request.batch, latents.channels, latents.height, latents.width});
   load_noise(request, first, x);
-  const Shape all_noise{sampler.steps(), total, latents.channels, latents.height, latents.width};
+  const Shape all_noise{solver.steps(), total, latents.channels, latents.height, latents.width};
   const StepNoise noise =
       request.step_noise.empty()
           ? keyed_step_noise(request.seed, static_cast<std::uint32_t>(first))
@@ -95,14 +93,16 @@ void PictureSampler::run_batch(const PictureRequest& request, const Sampler& sam
   labels.resize(batch, labels.back());
   const bool guided = request.guidance.scale != 1;
   if (guided) labels.resize(2 * batch, static_cast<std::int32_t>(model_.classes()));
-  Denoiser denoiser = [&](const Tensor& x_t, std::span<const float> t, const Tensor& out) {
-    predict(x_t, t, labels, out);
+  std::vector<float> told(labels.size());
+  Denoiser denoiser = [&](const Tensor& x_t, const Evaluation& at, const Tensor& out) {
+    std::ranges::fill(told, at.told);
+    predict(x_t, told, labels, out);
   };
   if (guided) denoiser = GuidedDenoiser(std::move(denoiser), request.guidance);
-  sampler.run(denoiser, noise, x, progress);
+  solver.run(denoiser, noise, x, progress);
 }
 
-void PictureSampler::predict(const Tensor& x_t, std::span<const float> t,
+void PictureSampler::predict(const Tensor& x_t, std::span<const float> told,
                              std::span<const std::int32_t> labels, const Tensor& out) {
   const Tape::NoGrad inference(tape_);
   {
@@ -111,7 +111,7 @@ void PictureSampler::predict(const Tensor& x_t, std::span<const float> t,
     const Var classes = tape_.make({x_t.shape[0]}, DType::kInt32);
     const Var result = tape_.make(out.shape, DType::kFloat32);
     backend_.upload(x_t.data, image.tensor());
-    backend_.upload(t.data(), times.tensor());
+    backend_.upload(told.data(), times.tensor());
     backend_.upload(labels.data(), classes.tensor());
     const Var tokens = model_.forward(tape_, {image.tensor(), times.tensor(), classes.tensor()});
     backend_.unpatchify(tokens.tensor(), model_.patch(), result.tensor());

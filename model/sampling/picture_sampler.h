@@ -10,16 +10,15 @@
 
 #include "core/ops/backend.h"
 #include "model/diffusion/guidance.h"
-#include "model/diffusion/sampler.h"
+#include "model/diffusion/solvers/solver.h"
 #include "model/model.h"
 
 namespace edt {
 
 struct PictureRequest {
   std::vector<std::int32_t> labels;  // one for each picture
-  SamplerConfig sampler;
-  std::string spacing = "250";  // which timesteps are visited, see space_timesteps()
-  GuidanceConfig guidance;      // scale 1: no second prediction is made
+  SolverConfig solver;
+  GuidanceConfig guidance;  // scale 1: no second prediction is made
   std::uint64_t seed = 0;
   std::int64_t batch = 8;         // pictures made together
   std::vector<float> init_noise;  // [N, C, S, S]; empty: drawn from the seed
@@ -49,13 +48,13 @@ class PictureSampler {
   std::size_t peak_bytes() const { return arena_.peak_bytes(); }
 
  private:
-  void check(const PictureRequest& request, const Sampler& sampler) const;
+  void check(const PictureRequest& request, const Solver& solver) const;
   // Pictures first ... of one batch into batch_.
-  void run_batch(const PictureRequest& request, const Sampler& sampler, std::int64_t first,
+  void run_batch(const PictureRequest& request, const Solver& solver, std::int64_t first,
                  const SamplingProgress& progress);
   void load_noise(const PictureRequest& request, std::int64_t first, const Tensor& x) const;
-  // One forward pass; `labels` one for each row of x_t.
-  void predict(const Tensor& x_t, std::span<const float> t, std::span<const std::int32_t> labels,
+  // One forward pass; `told` and `labels` one for each row of x_t, or more.
+  void predict(const Tensor& x_t, std::span<const float> told, std::span<const std::int32_t> labels,
                const Tensor& out);
 
   Model& model_;

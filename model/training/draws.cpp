@@ -43,10 +43,11 @@ void draw_masks(StepKey key, const std::vector<MaskSpec>& masks,
   }
 }
 
-void draw_kept_tokens(StepKey key, const MaskSpec& spec, std::span<const std::int32_t> positions,
-                      std::int64_t kept, std::span<std::int32_t> ids,
-                      std::span<std::int32_t> places) {
-  const auto tokens = static_cast<std::size_t>(spec.tokens), count = static_cast<std::size_t>(kept);
+void draw_visible_tokens(StepKey key, const MaskSpec& spec, std::span<const std::int32_t> positions,
+                         std::int64_t visible, std::span<std::int32_t> ids,
+                         std::span<std::int32_t> places) {
+  const auto tokens = static_cast<std::size_t>(spec.tokens),
+             count = static_cast<std::size_t>(visible);
   std::vector<float> noise(tokens);
   std::vector<std::int32_t> order(tokens);
   for (std::size_t b = 0; b < positions.size(); ++b) {
@@ -54,7 +55,7 @@ void draw_kept_tokens(StepKey key, const MaskSpec& spec, std::span<const std::in
         stream(key, random::Purpose::kMaskTokens, static_cast<std::size_t>(positions[b])), noise);
     std::iota(order.begin(), order.end(), 0);
     std::ranges::stable_sort(order, {}, [&](auto i) { return noise[static_cast<std::size_t>(i)]; });
-    std::sort(order.begin(), order.begin() + kept);
+    std::sort(order.begin(), order.begin() + visible);
     std::ranges::copy(std::span(order).first(count), ids.subspan(b * count, count).begin());
     const auto places_of_sample = places.subspan(b * tokens, tokens);
     std::ranges::fill(places_of_sample, -1);

@@ -28,11 +28,11 @@ float mask_ratio(StepKey key, const std::vector<MaskSpec>& masks, std::size_t in
 void draw_masks(StepKey key, const std::vector<MaskSpec>& masks,
                 std::span<const std::int32_t> positions, std::span<const std::span<float>> keep);
 
-// The tokens that the samples at `positions` keep: ids [B, kept] in the order of the grid, and
-// places [B, tokens], where each token is among the kept ones, or -1. A sample keeps the tokens
+// The tokens that the samples at `positions` keep: ids [B, visible] in the order of the grid, and
+// places [B, tokens], where each token is among the visible ones, or -1. A sample keeps the tokens
 // with the smallest of its random numbers.
-void draw_kept_tokens(StepKey key, const MaskSpec& spec, std::span<const std::int32_t> positions,
-                      std::int64_t kept, std::span<std::int32_t> ids,
-                      std::span<std::int32_t> places);
+void draw_visible_tokens(StepKey key, const MaskSpec& spec, std::span<const std::int32_t> positions,
+                         std::int64_t visible, std::span<std::int32_t> ids,
+                         std::span<std::int32_t> places);
 
 }  // namespace edt

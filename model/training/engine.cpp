@@ -17,16 +17,6 @@ double mean(std::span<const float> values) {
   return sum / static_cast<double>(values.size());
 }
 
-// Mean over samples of weight * (mse + vb), in sample order.
-double weighted_mean(std::span<const float> weights, std::span<const float> mse,
-                     std::span<const float> vb) {
-  double sum = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    sum += double(weights[i]) * (double(mse[i]) + double(vb[i]));
-  }
-  return sum / static_cast<double>(weights.size());
-}
-
 // Adds the seconds of its scope to a sum, without those in which it waited for communication.
 class OwnTime {
  public:
@@ -63,11 +53,10 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
       optimizer_(backend.make_optimizer(config.optimizer)),
       zero_(parameter_pointers(model.parameters()), data_ranks, backend, config.dtype, *optimizer_,
             zero_config(config, tensor_ranks_, backend), micro_batches()),
-      sampler_(make_timestep_sampler(config.loss_second_moment ? "loss-second-moment" : "uniform",
-                                     schedule_.steps())),
+      sampler_(make_time_sampler(config.times, model.process().steps())),
       arena_(backend.memory()),
       tape_(backend, arena_, profiler_, config.dtype),
-      objective_(model, backend, schedule_, config.objective, config.micro_batch),
+      objective_(model, backend, config.objective, config.micro_batch),
       graphs_(backend, profiler_),
       graphs_apply_(config.graphs && !model.dropping() && tensor_ranks_.single()) {
   tape_.set_parameter_owner(&zero_);
@@ -75,26 +64,26 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
   const auto batch = static_cast<std::size_t>(config.batch);
   positions_.resize(batch);
   std::iota(positions_.begin(), positions_.end(), 0);
-  timesteps_.resize(batch);
+  times_.resize(batch);
   weights_.resize(batch);
-  losses_.resize(kLossTerms * batch);
+  losses_.resize(kPasses * terms() * batch);
   device_losses_ = Block(backend.memory(), own_losses().bytes());
   losses_of_one_ = Block(backend.memory(), own_losses().slice(0, 1).bytes());
   norm_sums_.resize(norm_blocks(static_cast<std::size_t>(layout().size())));
   copies_ = copies_in(layout(), model.parameters().shards(), layout().whole());
 }
 
-// Every rank draws whole tensors and keeps its pieces of them.
+// Every rank draws whole tensors and keeps its fragments of them.
 void TrainingEngine::initialize() {
   std::vector<float> tensor;
   Device& device = tape_.device();
-  for (const FlatPiece& piece : layout().pieces(state().shard())) {
-    tensor.resize(static_cast<std::size_t>(layout().tensor(piece.tensor).elements()));
-    model_.parameters().initialize(piece.tensor, config_.seed, tensor);
-    const auto size = static_cast<std::size_t>(piece.end - piece.begin);
-    const auto values = std::span(tensor).subspan(static_cast<std::size_t>(piece.begin), size);
+  for (const FlatFragment& fragment : layout().fragments(state().shard())) {
+    tensor.resize(static_cast<std::size_t>(layout().tensor(fragment.tensor).elements()));
+    model_.parameters().initialize(fragment.tensor, config_.seed, tensor);
+    const auto size = static_cast<std::size_t>(fragment.end - fragment.begin);
+    const auto values = std::span(tensor).subspan(static_cast<std::size_t>(fragment.begin), size);
     for (const std::span<float> array : {state().master(), state().ema()}) {
-      to_device(device, values, array.subspan(static_cast<std::size_t>(piece.offset), size));
+      to_device(device, values, array.subspan(static_cast<std::size_t>(fragment.offset), size));
     }
   }
   restored(0, 0);
@@ -106,13 +95,13 @@ void TrainingEngine::restored(std::int64_t step, std::int64_t samples_seen) {
   zero_.restored();
 }
 
-std::span<float> TrainingEngine::losses(LossTerm term) {
+std::span<float> TrainingEngine::losses(PassKind pass, std::size_t term) {
   const auto batch = static_cast<std::size_t>(config_.batch);
-  return std::span(losses_).subspan(term * batch, batch);
+  return std::span(losses_).subspan((pass * terms() + term) * batch, batch);
 }
 
 void TrainingEngine::begin_step() {
-  sampler_->sample(key().seed, key().step, timesteps_, weights_);
+  sampler_->sample(key().seed, key().step, times_, weights_);
   zero_.begin_step();
   profiler_.reset();
   std::ranges::fill(losses_, 0.f);
@@ -122,7 +111,9 @@ void TrainingEngine::begin_step() {
 
 Tensor TrainingEngine::own_losses() const {
   const auto own = static_cast<std::int64_t>(own_micro_batches().size());
-  return {device_losses_.data(), {own, 2, objective_.rows()}, DType::kFloat32};
+  return {device_losses_.data(),
+          {own, static_cast<std::int64_t>(terms()), objective_.rows()},
+          DType::kFloat32};
 }
 
 void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> latents,
@@ -133,7 +124,7 @@ void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> 
   const MicroBatch batch{.latents = latents,
                          .labels = labels,
                          .positions = std::span(positions_).subspan(first, size),
-                         .timesteps = std::span(timesteps_).subspan(first, size),
+                         .times = std::span(times_).subspan(first, size),
                          .weights = std::span(weights_).subspan(first, size)};
   config_.on_phase("forward");
   EDT_ASSERT(own_micro_batches()[done_] == index);
@@ -156,7 +147,9 @@ void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> 
 // All of it may be a graph: what the device is asked for is the same in every step.
 void TrainingEngine::compute_micro_batch(int own) {
   zero_.begin_micro_batch(own);
-  const Tensor losses{losses_of_one_.data(), {2, objective_.rows()}, DType::kFloat32};
+  const Tensor losses{losses_of_one_.data(),
+                      {static_cast<std::int64_t>(terms()), objective_.rows()},
+                      DType::kFloat32};
   objective_.run(tape_, 1.0 / static_cast<double>(micro_batches()), losses,
                  [this] { config_.on_phase("backward"); });
   zero_.end_micro_batch();
@@ -171,14 +164,13 @@ void TrainingEngine::fetch_losses() {
   const auto size = static_cast<std::size_t>(config_.micro_batch);
   auto next = values.begin();
   for (const std::int64_t index : own_micro_batches()) {
-    const auto keep = [&](LossTerm term) {
-      const auto to = losses(term).subspan(static_cast<std::size_t>(index) * size, size);
-      std::copy_n(next, size, to.begin());
-      next += static_cast<std::ptrdiff_t>(size);
-    };
-    for (const LossTerm term : {kMse, kMaskedMse, kVb, kMaskedVb}) {
-      const bool masked = term == kMaskedMse || term == kMaskedVb;
-      if (!masked || objective_.masked()) keep(term);
+    for (std::size_t term = 0; term < terms(); ++term) {
+      for (const PassKind pass : {kFull, kMasked}) {
+        if (pass == kMasked && !objective_.masked()) continue;
+        const auto to = losses(pass, term).subspan(static_cast<std::size_t>(index) * size, size);
+        std::copy_n(next, size, to.begin());
+        next += static_cast<std::ptrdiff_t>(size);
+      }
     }
   }
   compute_seconds_ += seconds_since(begin);
@@ -215,23 +207,44 @@ void TrainingEngine::update(StepReport& report) {
                   .learning_rate = report.learning_rate,
                   .grad_scale = clip_factor(report.grad_norm, config_.clip),
                   .ema_decay = config_.ema_decay});
-    std::vector<float> total(losses(kMse).begin(), losses(kMse).end());
-    for (std::size_t i = 0; i < total.size(); ++i) {
-      total[i] += losses(kVb)[i] + (losses(kMaskedMse)[i] + losses(kMaskedVb)[i]);
-    }
-    sampler_->update(timesteps_, total);
+    sampler_->update(times_, total_losses());
   }
+}
+
+// Of each sample in both passes. Added from the last to the first: what is there has these bits.
+std::vector<float> TrainingEngine::total_losses() {
+  std::vector<float> total(static_cast<std::size_t>(config_.batch));
+  for (const PassKind pass : {kMasked, kFull}) {
+    for (std::size_t term = terms(); term-- > 0;) {
+      const auto weight = static_cast<float>(objective_.terms()[term].weight);
+      const std::span<const float> values = losses(pass, term);
+      for (std::size_t i = 0; i < total.size(); ++i) total[i] = weight * values[i] + total[i];
+    }
+  }
+  return total;
 }
 
 // Each loss is zero on all ranks but one: the sum has its bits.
 void TrainingEngine::reduce_losses(StepReport& report) {
   data_ranks_.all_reduce(view_of(std::span(losses_), {static_cast<std::int64_t>(losses_.size())}),
                          Reduce::kSum, "losses");
-  report.loss = weighted_mean(weights_, losses(kMse), losses(kVb));
-  report.mse = mean(losses(kMse));
-  report.vb = mean(losses(kVb));
-  if (objective_.masked())
-    report.masked_loss = weighted_mean(weights_, losses(kMaskedMse), losses(kMaskedVb));
+  report.loss = weighted_loss(kFull);
+  for (std::size_t term = 0; term < terms(); ++term) {
+    report.terms.emplace_back(objective_.terms()[term].name, mean(losses(kFull, term)));
+  }
+  if (objective_.masked()) report.masked_loss = weighted_loss(kMasked);
+}
+
+double TrainingEngine::weighted_loss(PassKind pass) {
+  double sum = 0;
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    double of_sample = 0;
+    for (std::size_t term = 0; term < terms(); ++term) {
+      of_sample += objective_.terms()[term].weight * double{losses(pass, term)[i]};
+    }
+    sum += double{weights_[i]} * of_sample;
+  }
+  return sum / static_cast<double>(weights_.size());
 }
 
 // Blocks have one owner among the data ranks; the parts of a tensor add up over tensor ranks.

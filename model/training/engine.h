@@ -11,7 +11,7 @@
 
 #include "core/optim/optimizer.h"
 #include "core/optim/schedule.h"
-#include "model/diffusion/timestep_sampler.h"
+#include "model/diffusion/time_sampler.h"
 #include "model/training/micro_batch_graphs.h"
 #include "model/training/objective.h"
 #include "parallel/comm/communicator.h"
@@ -27,7 +27,7 @@ struct EngineConfig {
   std::int64_t micro_batch = 32;  // images per unit of work; batch / micro_batch is a power of two
   ObjectiveConfig objective;
   Recompute recompute = Recompute::kNone;
-  bool loss_second_moment = true;  // timestep sampler; false: uniform
+  TimeLaw times;
   OptimizerConfig optimizer = AdanConfig{};
   LearningRateConfig rate;
   double ema_decay = 0.9999;
@@ -47,12 +47,13 @@ struct EngineConfig {
   std::function<void(std::string_view)> on_phase = [](std::string_view) {};
 };
 
-// What one step did. Losses are means over the global batch of importance weight * (mse + vb).
+// What one step did. Losses are means over the global batch of importance weight * the weighted sum
+// of the terms.
 struct StepReport {
   std::int64_t step = 0;  // number of the step that was taken, from 1
   double loss = 0;
   std::optional<double> masked_loss;
-  double mse = 0, vb = 0;  // unweighted means of the full pass
+  std::vector<std::pair<std::string, double>> terms;  // by name, unweighted means of the full pass
   double grad_norm = 0;
   double learning_rate = 0;
   // Set when loss or gradient was not finite: which, and nothing was updated.
@@ -101,7 +102,7 @@ class TrainingEngine {
   const FlatShard& own_shard() const { return zero_.own_shard(); }
   // The whole moving average in the layout, on all ranks, which all call it.
   std::vector<float> gather_moving_average() { return zero_.gather(zero_.state().ema()); }
-  TimestepSampler& timestep_sampler() { return *sampler_; }
+  TimeSampler& time_sampler() { return *sampler_; }
   const Optimizer& optimizer() const { return *optimizer_; }
   void restored(std::int64_t step, std::int64_t samples_seen);
 
@@ -128,8 +129,7 @@ class TrainingEngine {
   EngineConfig config_;
   std::unique_ptr<Optimizer> optimizer_;
   Zero zero_;
-  DiffusionSchedule schedule_;
-  std::unique_ptr<TimestepSampler> sampler_;
+  std::unique_ptr<TimeSampler> sampler_;
   Profiler profiler_;
   Arena arena_;
   Tape tape_;
@@ -139,14 +139,19 @@ class TrainingEngine {
   std::int64_t step_ = 0, samples_seen_ = 0;
 
   // Of the global batch, by position; losses of other ranks arrive at the end of the step.
-  std::vector<std::int32_t> positions_, timesteps_;
+  std::vector<std::int32_t> positions_;
+  std::vector<double> times_;
   std::vector<float> weights_;
-  enum LossTerm { kMse, kVb, kMaskedMse, kMaskedVb, kLossTerms };
-  std::vector<float> losses_;  // [kLossTerms, batch]
-  Block device_losses_;        // of each own micro-batch [2, rows]
-  Block losses_of_one_;        // [2, rows], where every micro-batch leaves them
+  enum PassKind : std::size_t { kFull, kMasked, kPasses };
+  std::vector<float> losses_;  // [kPasses, terms, batch]
+  Block device_losses_;        // of each own micro-batch [terms, rows]
+  Block losses_of_one_;        // [terms, rows], where every micro-batch leaves them
+  std::size_t terms() const { return objective_.terms().size(); }
   Tensor own_losses() const;
-  std::span<float> losses(LossTerm term);
+  std::span<float> losses(PassKind pass, std::size_t term);
+  // Mean over the global batch, in its order, of weight * sum of the weighted terms.
+  double weighted_loss(PassKind pass);
+  std::vector<float> total_losses();
   std::vector<ElementRange> copies_;  // in the layout: counted by another tensor rank
   std::vector<double> norm_sums_;
   std::size_t done_ = 0;  // own micro-batches of this step

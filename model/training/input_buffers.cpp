@@ -24,7 +24,7 @@ void InputBuffers::allocate() {
   if (memory_.bytes() > 0) return;
   memory_ = Block(device_.memory(), size_);
   if (device_.in_host_memory()) return;
-  lane_ = device_.lane();
+  stream_ = device_.new_stream();
   for (Stage& stage : stages_) {
     stage.pinned = Block(device_.staging(), size_);
     stage.arrived = Block(device_.memory(), size_);
@@ -38,22 +38,22 @@ Tensor InputBuffers::tensor(std::size_t index) {
 }
 
 std::byte* InputBuffers::host_block() {
-  return static_cast<std::byte*>(lane_ ? stages_[turn_].pinned.data() : memory_.data());
+  return static_cast<std::byte*>(stream_ ? stages_[turn_].pinned.data() : memory_.data());
 }
 
 void InputBuffers::begin() {
   allocate();
-  if (!lane_) return;
+  if (!stream_) return;
   turn_ = 1 - turn_;
   device_.finish(stages_[turn_].sent);
 }
 
 void InputBuffers::send() {
-  if (!lane_) return;
+  if (!stream_) return;
   Stage& stage = stages_[turn_];
-  lane_->wait(stage.used);
-  lane_->send(stage.pinned.data(), bytes_of(stage.arrived));
-  stage.sent = lane_->record();
+  stream_->wait(stage.used);
+  stream_->send(stage.pinned.data(), bytes_of(stage.arrived));
+  stage.sent = stream_->record();
   device_.wait(stage.sent);
   device_.copy(bytes_of(stage.arrived), bytes_of(memory_));
   stage.used = device_.record();

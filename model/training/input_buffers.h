@@ -1,6 +1,6 @@
 // What a micro-batch reads: tensors that the host fills. Where the host cannot write to the
-// device's memory, it fills pinned memory of its own, and one copy on a lane brings all of it over
-// while the device is still busy with what was asked for before.
+// device's memory, it fills pinned memory of its own, and one copy on a stream brings all of it
+// over while the device is still busy with what was asked for before.
 #pragma once
 
 #include <array>
@@ -42,14 +42,14 @@ class InputBuffers {
   // One of two that take turns: the host fills one while the other travels.
   struct Stage {
     Block pinned, arrived;
-    Event sent;  // on the lane: the host may write again
-    Event used;  // on the device: the lane may write again
+    Event sent;  // on the stream: the host may write again
+    Event used;  // on the device: the stream may write again
   };
   void allocate();
   std::byte* host_block();
 
   Device& device_;
-  std::unique_ptr<Device> lane_;  // where the host cannot write itself
+  std::unique_ptr<Device> stream_;  // where the host cannot write itself
   std::vector<Entry> entries_;
   std::size_t size_ = 0;
   Block memory_;

@@ -1,7 +1,6 @@
 #include "model/training/mask_buffers.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace edt {
 
@@ -11,14 +10,14 @@ MaskBuffers::MaskBuffers(const Model& model, InputBuffers& inputs, std::int64_t 
     keep_.push_back(inputs.add({2 * batch, mask.tokens}, DType::kFloat32));
   }
   if (const auto& spec = model.dropping()) {
-    ids_ = inputs.add({batch, spec->kept(spec->low)}, DType::kInt32);
+    ids_ = inputs.add({batch, spec->visible(spec->low)}, DType::kInt32);
     places_ = inputs.add({batch, spec->tokens}, DType::kInt32);
-    masks_.kept.grid = std::lround(std::sqrt(static_cast<double>(spec->tokens)));
+    masks_.visible.grid = model.patches();
   }
 }
 
 void MaskBuffers::draw(StepKey key, std::span<const std::int32_t> positions) {
-  model_.dropping() ? draw_kept(key, positions) : draw_token_masks(key, positions);
+  model_.dropping() ? draw_visible(key, positions) : draw_token_masks(key, positions);
 }
 
 // Rows of the full pass keep every token.
@@ -36,14 +35,15 @@ void MaskBuffers::draw_token_masks(StepKey key, std::span<const std::int32_t> po
 
 // All micro-batches of a step keep the same number of tokens: no rank waits for another, and the
 // step does not depend on how the batch is cut.
-void MaskBuffers::draw_kept(StepKey key, std::span<const std::int32_t> positions) {
+void MaskBuffers::draw_visible(StepKey key, std::span<const std::int32_t> positions) {
   const MaskSpec& spec = *model_.dropping();
-  const std::int64_t kept = spec.kept(mask_ratio(key, {spec}, 0));
+  const std::int64_t visible = spec.visible(mask_ratio(key, {spec}, 0));
   const auto batch = static_cast<std::int64_t>(positions.size());
-  const auto ids = inputs_.host<std::int32_t>(ids_).first(static_cast<std::size_t>(batch * kept));
-  draw_kept_tokens(key, spec, positions, kept, ids, inputs_.host<std::int32_t>(places_));
-  masks_.kept.ids = {inputs_.tensor(ids_).data, {batch, kept}, DType::kInt32};
-  masks_.kept.places = inputs_.tensor(places_);
+  const auto ids =
+      inputs_.host<std::int32_t>(ids_).first(static_cast<std::size_t>(batch * visible));
+  draw_visible_tokens(key, spec, positions, visible, ids, inputs_.host<std::int32_t>(places_));
+  masks_.visible.ids = {inputs_.tensor(ids_).data, {batch, visible}, DType::kInt32};
+  masks_.visible.places = inputs_.tensor(places_);
 }
 
 }  // namespace edt

@@ -20,12 +20,12 @@ class MaskBuffers {
 
  private:
   void draw_token_masks(StepKey key, std::span<const std::int32_t> positions);
-  void draw_kept(StepKey key, std::span<const std::int32_t> positions);
+  void draw_visible(StepKey key, std::span<const std::int32_t> positions);
 
   const Model& model_;
   InputBuffers& inputs_;
   std::vector<std::size_t> keep_;     // rows of the full pass, then those of the masked one
-  std::size_t ids_ = 0, places_ = 0;  // [B, most that are kept], [B, tokens]
+  std::size_t ids_ = 0, places_ = 0;  // [B, most that may be visible], [B, tokens]
   PassMasks masks_;
 };
 

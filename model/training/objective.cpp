@@ -16,14 +16,9 @@ std::span<T> part(std::span<T> values, std::int64_t pass, std::int64_t passes) {
 
 }  // namespace
 
-Objective::Objective(Model& model, Backend& backend, const DiffusionSchedule& schedule,
-                     const ObjectiveConfig& config, std::int64_t batch)
-    : model_(model),
-      backend_(backend),
-      schedule_(schedule),
-      config_(config),
-      batch_(batch),
-      inputs_(backend) {
+Objective::Objective(Model& model, Backend& backend, const ObjectiveConfig& config,
+                     std::int64_t batch)
+    : model_(model), backend_(backend), config_(config), batch_(batch), inputs_(backend) {
   require<UsageError>(!config.masked || model.has_masked_pass(), "objective",
                       "a masked pass is asked for, but {} has none", model.name());
   require<UsageError>(!config.shared_noise || config.masked, "objective",
@@ -38,8 +33,8 @@ Objective::Objective(Model& model, Backend& backend, const DiffusionSchedule& sc
          .labels = inputs_.add({rows()}, DType::kInt32),
          .positions = inputs_.add({batch}, DType::kInt32),
          .weights = inputs_.add({rows()}, DType::kFloat32),
-         .scales = inputs_.add({rows(), 2}, DType::kFloat32),
-         .coefficients = inputs_.add({rows(), LossCoefficient::kCount}, DType::kFloat32)};
+         .scales = inputs_.add({rows(), 2}, DType::kFloat32)};
+  loss_ = make_denoising_loss(model, config.loss, inputs_, rows());
   if (config.masked) masks_.emplace(model, inputs_, batch);
   noise_ = buffer(image);
   x_t_ = buffer(image);
@@ -65,18 +60,20 @@ void Objective::prepare(StepKey key, const MicroBatch& batch) {
 
 void Objective::run(Tape& tape, double scale, const Tensor& losses,
                     const std::function<void()>& before_backward) {
-  EDT_ASSERT(losses.shape == (Shape{2, rows()}));
-  const auto term = [&](std::int64_t i) { return losses.slice(i, i + 1).reshaped({rows()}); };
+  EDT_ASSERT(losses.shape == (Shape{static_cast<std::int64_t>(terms().size()), rows()}));
   {
     Var tokens = forward(tape);
-    const LossInputs inputs{
-        inputs_.tensor(in_.x_start), x_t_,          noise_, inputs_.tensor(in_.coefficients),
-        inputs_.tensor(in_.weights), model_.patch()};
-    const Var loss = diffusion_loss(tape, tokens, inputs, term(0), term(1));
+    const NoisedImages images{inputs_.tensor(in_.x_start), x_t_, noise_,
+                              inputs_.tensor(in_.weights)};
+    const std::vector<Var> means = (*loss_)(tape, tokens, inputs_, images, losses);
     tokens = {};
     if (before_backward) before_backward();
-    // The loss is a mean over all rows; each pass counts with its own mean.
-    tape.backward(loss, scale * static_cast<double>(passes()));
+    // A mean is over all rows; each pass counts with its own.
+    for (std::size_t i = 0; i < means.size(); ++i) {
+      const double seed = scale * static_cast<double>(passes()) * terms()[i].weight;
+      tape.device().fill(tape.target(means[i].grad()).tensor, seed);
+    }
+    tape.backward();
   }
   tape.clear();
 }
@@ -90,9 +87,8 @@ void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
     };
     std::ranges::copy(batch.latents, floats(in_.x_start).begin());
     std::ranges::copy(batch.weights, floats(in_.weights).begin());
-    std::ranges::copy(batch.timesteps, floats(in_.t).begin());
-    schedule_.noise_scales(batch.timesteps, floats(in_.scales));
-    schedule_.loss_coefficients(batch.timesteps, config_.snr_gamma, floats(in_.coefficients));
+    fill_times(batch.times, floats(in_.t), floats(in_.scales));
+    loss_->fill(inputs_, static_cast<std::size_t>(p * batch_), batch.times);
     const auto labels = part(inputs_.host<std::int32_t>(in_.labels), p, passes());
     std::ranges::copy(batch.labels, labels.begin());
     drop_labels(key, pass(p).label_drop, batch.positions, model_.label_dropout(),
@@ -100,6 +96,17 @@ void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
   }
   if (masks_) masks_->draw(key, batch.positions);
   inputs_.send();
+}
+
+void Objective::fill_times(std::span<const double> times, std::span<float> told,
+                           std::span<float> scales) const {
+  const Process& process = model_.process();
+  for (std::size_t b = 0; b < times.size(); ++b) {
+    const PathPoint point = process.at(times[b]);
+    told[b] = process.told(times[b]);
+    scales[2 * b] = static_cast<float>(point.alpha);
+    scales[2 * b + 1] = static_cast<float>(point.sigma);
+  }
 }
 
 void Objective::noise_images(StepKey key) {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/ops/backend.h"
-#include "model/diffusion/schedule.h"
+#include "model/training/denoising_loss.h"
 #include "model/training/input_buffers.h"
 #include "model/training/mask_buffers.h"
 
@@ -19,7 +19,7 @@ struct ObjectiveConfig {
   bool masked = true;         // add the masked pass, weight 1:1 (EDT, section 3.3)
   bool shared_noise = false;  // one draw of noise and label dropout for both passes: what precedes
                               // the first mask is computed once (EDT)
-  double snr_gamma = 5;       // Min-SNR weighting (Hang et al., arXiv 2303.09556); 0: none
+  DenoisingLossConfig loss = {};
 };
 
 // Host memory of B samples.
@@ -27,29 +27,29 @@ struct MicroBatch {
   std::span<const float> latents;           // [B, C, S, S]
   std::span<const std::int32_t> labels;     // [B]
   std::span<const std::int32_t> positions;  // [B], place in the global batch: keys every draw
-  std::span<const std::int32_t> timesteps;  // [B]
-  std::span<const float> weights;           // [B], importance weights of the timestep sampler
+  std::span<const double> times;            // [B], of the process
+  std::span<const float> weights;           // [B], importance weights of the time sampler
 };
 
 class Objective {
  public:
   // `batch` samples per call; buffers are allocated once, here.
-  Objective(Model& model, Backend& backend, const DiffusionSchedule& schedule,
-            const ObjectiveConfig& config, std::int64_t batch);
+  Objective(Model& model, Backend& backend, const ObjectiveConfig& config, std::int64_t batch);
 
   // Brings the samples and what is drawn for them to the device, for the next run().
   void prepare(StepKey key, const MicroBatch& batch);
 
   // Forward and backward. Adds nothing to gradients it did not compute: parameters are overwritten
   // by their first contribution. The gradient is of scale * (mean(w * full) + mean(w * masked)).
-  // `losses`, float32 [2, rows()] on the device, receives mse and vb of each row: those of the full
-  // pass, then those of the masked one. Returns before the device has done its work.
+  // `losses`, float32 [terms, rows()] on the device, receives the terms of each row: those of the
+  // full pass, then those of the masked one. Returns before the device has done its work.
   // `before_backward` is called between the two. What the device is asked for does not depend on
   // the samples, but for models that drop tokens: a draw of their number.
   void run(Tape& tape, double scale, const Tensor& losses,
            const std::function<void()>& before_backward = {});
 
   bool masked() const { return config_.masked; }
+  const std::vector<LossTerm>& terms() const { return loss_->terms(); }
   // Samples of all passes.
   std::int64_t rows() const { return passes() * batch_; }
 
@@ -63,20 +63,22 @@ class Objective {
 
   Tensor buffer(const Shape& shape);
   void fill_inputs(StepKey key, const MicroBatch& batch);
+  void fill_times(std::span<const double> times, std::span<float> told,
+                  std::span<float> scales) const;
   void noise_images(StepKey key);
   Var forward(Tape& tape);
 
   Model& model_;
   Backend& backend_;
-  const DiffusionSchedule& schedule_;
   ObjectiveConfig config_;
   std::int64_t batch_;
   std::vector<Block> memory_;
   InputBuffers inputs_;
   // Of all rows, filled by the host; of the batch: positions.
   struct {
-    std::size_t x_start, t, labels, positions, weights, scales, coefficients;
+    std::size_t x_start, t, labels, positions, weights, scales;
   } in_;
+  std::unique_ptr<DenoisingLoss> loss_;
   Tensor noise_, x_t_;
   std::optional<MaskBuffers> masks_;
 };

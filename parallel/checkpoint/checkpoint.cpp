@@ -62,9 +62,9 @@ void require_sizes(const fs::path& directory, const Manifest& manifest) {
   }
 }
 
-// What to copy from the stored pieces of a tensor into the wanted ones.
+// What to copy from the stored fragments of a tensor into the wanted ones.
 struct Transfer {
-  const StoredPiece* stored;
+  const StoredFragment* stored;
   struct Target {
     std::int64_t offset;  // in the arrays
     std::vector<Overlap> overlaps;
@@ -75,16 +75,17 @@ struct Transfer {
 // `places`: where the tensors of the state stand in the manifest.
 std::vector<Transfer> plan_transfers(const Manifest& manifest, const CheckpointState& state,
                                      const std::vector<std::size_t>& places) {
-  std::vector<std::vector<const StatePiece*>> wanted(manifest.tensors.size());
-  for (const StatePiece& piece : state.pieces) wanted[places[piece.tensor]].push_back(&piece);
+  std::vector<std::vector<const StateFragment*>> wanted(manifest.tensors.size());
+  for (const StateFragment& fragment : state.fragments)
+    wanted[places[fragment.tensor]].push_back(&fragment);
   std::vector<Transfer> transfers;
-  for (const StoredPiece& stored : manifest.pieces) {
+  for (const StoredFragment& stored : manifest.fragments) {
     const Shape& shape = manifest.tensors[stored.tensor].shape;
     const std::vector<Run> runs = runs_of(stored.region, shape);
     Transfer transfer{&stored, {}};
-    for (const StatePiece* piece : wanted[stored.tensor]) {
-      auto shared = overlaps(runs, runs_of(piece->region, shape));
-      if (!shared.empty()) transfer.targets.push_back({piece->offset, std::move(shared)});
+    for (const StateFragment* fragment : wanted[stored.tensor]) {
+      auto shared = overlaps(runs, runs_of(fragment->region, shape));
+      if (!shared.empty()) transfer.targets.push_back({fragment->offset, std::move(shared)});
     }
     if (!transfer.targets.empty()) transfers.push_back(std::move(transfer));
   }
@@ -100,12 +101,12 @@ void copy(const Transfer& transfer, std::span<const float> from, std::span<float
 }
 
 void check_state(const CheckpointState& state) {
-  for (const StatePiece& piece : state.pieces) {
-    EDT_ASSERT(piece.tensor < state.tensors.size());
-    EDT_ASSERT(fits(piece.region, state.tensors[piece.tensor].shape));
+  for (const StateFragment& fragment : state.fragments) {
+    EDT_ASSERT(fragment.tensor < state.tensors.size());
+    EDT_ASSERT(fits(fragment.region, state.tensors[fragment.tensor].shape));
     for (const StateArray& array : state.arrays) {
-      const auto end = static_cast<std::size_t>(piece.offset + piece.region.elements());
-      EDT_ASSERT(piece.offset >= 0 && end <= array.values.size());
+      const auto end = static_cast<std::size_t>(fragment.offset + fragment.region.elements());
+      EDT_ASSERT(fragment.offset >= 0 && end <= array.values.size());
     }
   }
 }
@@ -231,7 +232,7 @@ void Checkpoint::load(const CheckpointState& state) const {
   require_arrays(state.arrays);
   as_checkpoint_error(path_, [&] {
     const std::vector<Transfer> transfers = plan_transfers(manifest_, state, places);
-    PieceReader reader(path_, manifest_);
+    FragmentReader reader(path_, manifest_);
     std::vector<float> values;
     for (const StateArray& array : state.arrays) {
       const std::size_t index = manifest_.array_index(array.name);
@@ -256,7 +257,8 @@ std::vector<float> Checkpoint::read_tensor(std::string_view array, std::size_t t
 std::optional<ExtraArray> Checkpoint::extra(std::string_view name) const {
   for (const StoredExtra& stored : manifest_.extras) {
     if (stored.name != name) continue;
-    return as_checkpoint_error(path_, [&] { return PieceReader(path_, manifest_).read(stored); });
+    return as_checkpoint_error(path_,
+                               [&] { return FragmentReader(path_, manifest_).read(stored); });
   }
   return {};
 }

@@ -37,8 +37,8 @@ class Checkpoint {
   std::vector<std::size_t> find_tensors(std::span<const LogicalTensor> expected) const;
   void require_arrays(std::span<const StateArray> expected) const;
 
-  // Fills the arrays of `state` for its pieces, whatever layout wrote the checkpoint. Everything is
-  // checked before the first value changes, except that a file that has rotted since verify() is
+  // Fills the arrays of `state` for its fragments, whatever layout wrote the checkpoint. Everything
+  // is checked before the first value changes, except that a file that has rotted since verify() is
   // found on the way.
   void load(const CheckpointState& state) const;
 

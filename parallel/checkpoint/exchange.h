@@ -33,9 +33,10 @@ struct ExchangeReport {
   std::int64_t elements = 0;
   std::uint64_t bytes = 0;
   // Of an import: how the file names the tensors, which of them were not taken from it, which of
-  // the file were not taken, and how the taken ones are stored (type and number of tensors).
+  // the file were not taken, of which the first halves were (first_halves), and how the taken ones
+  // are stored (type and number of tensors).
   std::string scheme, prefix;
-  std::vector<std::string> fresh, skipped;
+  std::vector<std::string> fresh, skipped, halved;
   std::map<std::string, std::size_t> types;
 };
 
@@ -54,6 +55,9 @@ struct ImportRequest {
   // Of each tensor: not taken from the file, which may have it in another shape. draw() fills it.
   std::vector<bool> fresh;
   std::function<void(std::size_t tensor, std::span<float>)> draw;
+  // Tensors that a file may have with twice the rows: of every 2 n of them the first n are taken.
+  // By name, n: outputs that a network was given and never trained to use.
+  std::map<std::string, std::int64_t> first_halves;
 };
 
 // Writes a checkpoint of step 0 with the weights as master and moving average and no optimizer

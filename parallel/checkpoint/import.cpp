@@ -46,6 +46,9 @@ class Import {
   bool is_elsewhere(const SafetensorsEntry& entry) const;
   void check_entry(const SafetensorsEntry& entry);
   void check_weight(const SafetensorsEntry& entry, std::size_t tensor) const;
+  // Whether the file has twice the rows of it, as it may.
+  bool is_doubled(std::size_t tensor) const;
+  void read_half(std::size_t tensor, std::span<float> values) const;
   void check_table(const SafetensorsEntry& entry, const FixedTensor& fixed) const;
   void require_shape(const SafetensorsEntry& entry, const std::vector<std::uint64_t>& dims) const;
   void require_present() const;
@@ -144,10 +147,32 @@ void Import::check_entry(const SafetensorsEntry& entry) {
 void Import::check_weight(const SafetensorsEntry& entry, std::size_t tensor) const {
   auto dims = dims_of(request_.expected[tensor].shape);
   if (named(tensor).parts.size() > 1) dims[0] /= named(tensor).parts.size();
-  require_shape(entry, dims);
+  if (!is_doubled(tensor)) require_shape(entry, dims);
   require<DataError>(is_floating(entry.type), "safetensors",
                      "{}: {} is of type {}, a floating-point type is needed", path_, entry.name,
                      name_of(entry.type));
+}
+
+bool Import::is_doubled(std::size_t tensor) const {
+  const LogicalTensor& expected = request_.expected[tensor];
+  const std::string name = chosen_.prefix + named(tensor).parts.front();
+  if (!request_.first_halves.contains(expected.name) || reader_.find(name) == nullptr) return false;
+  auto dims = dims_of(expected.shape);
+  dims[0] *= 2;
+  return named(tensor).parts.size() == 1 && reader_.entry(name).shape == dims;
+}
+
+void Import::read_half(std::size_t tensor, std::span<float> values) const {
+  const LogicalTensor& expected = request_.expected[tensor];
+  const auto rows = static_cast<std::size_t>(expected.shape[0]);
+  const std::size_t size =  // of the rows that are taken together
+      values.size() / rows * static_cast<std::size_t>(request_.first_halves.at(expected.name));
+  std::vector<float> all(2 * values.size());
+  reader_.read(entry(named(tensor).parts.front()), 0, std::span<float>(all));
+  for (std::size_t at = 0; at < values.size(); at += size) {
+    std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(2 * at), size,
+                values.begin() + static_cast<std::ptrdiff_t>(at));
+  }
 }
 
 void Import::require_shape(const SafetensorsEntry& entry,
@@ -198,7 +223,11 @@ void Import::read(std::size_t tensor, std::span<float> values) const {
   const std::size_t size = values.size() / parts.size();
   for (std::size_t part = 0; part < parts.size(); ++part) {
     const auto range = values.subspan(part * size, size);
-    reader_.read(entry(parts[part]), 0, range);
+    if (is_doubled(tensor)) {
+      read_half(tensor, range);
+    } else {
+      reader_.read(entry(parts[part]), 0, range);
+    }
     require<DataError>(all_finite(range), "safetensors", "{}: {} holds NaN or infinity", path_,
                        chosen_.prefix + parts[part]);
   }
@@ -215,6 +244,7 @@ ExchangeReport Import::report(const std::filesystem::path& path) const {
       report.fresh.push_back(request_.expected[i].name);
     } else {
       ++report.types[std::string(name_of(entry(named(i).parts.front()).type))];
+      if (is_doubled(i)) report.halved.push_back(request_.expected[i].name);
     }
   }
   return report;
@@ -236,17 +266,18 @@ ExchangeReport import_safetensors(const std::filesystem::path& file, const Impor
   std::int64_t elements = 0;
   for (const LogicalTensor& tensor : request.expected) {
     state.tensors.push_back(tensor);
-    state.pieces.push_back({state.pieces.size(), Region::of_whole(tensor.shape), elements});
+    state.fragments.push_back({state.fragments.size(), Region::of_whole(tensor.shape), elements});
     elements += tensor.shape.elements();
   }
   std::vector<float> weights(static_cast<std::size_t>(elements));
-  for (const StatePiece& piece : state.pieces) {
-    const auto values = std::span(weights).subspan(
-        static_cast<std::size_t>(piece.offset), static_cast<std::size_t>(piece.region.elements()));
-    if (request.fresh[piece.tensor]) {
-      request.draw(piece.tensor, values);
+  for (const StateFragment& fragment : state.fragments) {
+    const auto values =
+        std::span(weights).subspan(static_cast<std::size_t>(fragment.offset),
+                                   static_cast<std::size_t>(fragment.region.elements()));
+    if (request.fresh[fragment.tensor]) {
+      request.draw(fragment.tensor, values);
     } else {
-      import.read(piece.tensor, values);
+      import.read(fragment.tensor, values);
     }
   }
   state.arrays = {{std::string(kMasterArray), weights}, {std::string(kEmaArray), weights}};

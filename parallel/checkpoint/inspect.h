@@ -18,9 +18,9 @@ struct CheckpointSummary {
 };
 
 enum class Depth {
-  kManifest,  // marker, manifest and sizes of files
-  kFiles,     // every byte of every file
-  kPieces,    // and every data set: readable, of its shape, with its checksum
+  kManifest,   // marker, manifest and sizes of files
+  kFiles,      // every byte of every file
+  kFragments,  // and every data set: readable, of its shape, with its checksum
 };
 
 // `path`: a checkpoint, a directory of them or a run directory. Newest first. CheckpointError where

@@ -1,4 +1,4 @@
-// manifest.json: what a checkpoint holds and where each piece lies.
+// manifest.json: what a checkpoint holds and where each fragment lies.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ struct StoredFile {
   std::uint64_t checksum = 0;  // of the whole file
 };
 
-struct StoredPiece {
+struct StoredFragment {
   std::size_t tensor = 0;
   Region region;
   std::size_t file = 0;
@@ -36,7 +36,7 @@ struct Manifest {
   std::vector<LogicalTensor> tensors;
   std::vector<std::string> arrays;
   std::vector<StoredFile> files;
-  std::vector<StoredPiece> pieces;
+  std::vector<StoredFragment> fragments;
   std::vector<StoredExtra> extras;  // in files[0]
 
   bool has_array(std::string_view name) const { return array_index(name) < arrays.size(); }
@@ -50,7 +50,8 @@ inline constexpr int kCheckpointVersion = 1;
 
 std::string to_json_text(const Manifest& manifest);
 
-// The manifest of one rank's pieces, or of a whole checkpoint, whose pieces cover each tensor once.
+// The manifest of one rank's fragments, or of a whole checkpoint, whose fragments cover each tensor
+// once.
 enum class Extent { kOneRank, kWhole };
 
 // Throws CheckpointError unless the text is a consistent manifest of that extent. `where` names the
@@ -58,11 +59,12 @@ enum class Extent { kOneRank, kWhole };
 Manifest parse_manifest(std::string_view text, std::string_view where,
                         Extent extent = Extent::kWhole);
 
-// One manifest of all ranks' pieces; files and pieces in the order of `parts`.
+// One manifest of all ranks' fragments; files and fragments in the order of `parts`.
 Manifest merge(std::vector<Manifest> parts);
 
 // Names inside a rank file.
-std::string dataset_name(const Manifest& manifest, std::size_t array, const StoredPiece& piece);
+std::string dataset_name(const Manifest& manifest, std::size_t array,
+                         const StoredFragment& fragment);
 std::string extra_dataset_name(std::string_view extra);
 
 }  // namespace edt

@@ -143,32 +143,32 @@ StoredExtra read_extra(const Reader& reader) {
   reader.refuse("type \"{}\" is unknown", extra.type);
 }
 
-StoredPiece read_piece(const Reader& reader, const Manifest& manifest) {
-  StoredPiece piece;
-  piece.tensor = reader.at("tensor").index(manifest.tensors.size());
-  const LogicalTensor& tensor = manifest.tensors[piece.tensor];
-  piece.region = Region::of_whole(tensor.shape, reader.at("begin").integer(0, kMostElements),
-                                  reader.at("end").integer(0, kMostElements));
+StoredFragment read_fragment(const Reader& reader, const Manifest& manifest) {
+  StoredFragment fragment;
+  fragment.tensor = reader.at("tensor").index(manifest.tensors.size());
+  const LogicalTensor& tensor = manifest.tensors[fragment.tensor];
+  fragment.region = Region::of_whole(tensor.shape, reader.at("begin").integer(0, kMostElements),
+                                     reader.at("end").integer(0, kMostElements));
   if (reader.has("origin") || reader.has("extent")) {
-    piece.region.origin = reader.at("origin").shape(0);
-    piece.region.extent = reader.at("extent").shape(1);
+    fragment.region.origin = reader.at("origin").shape(0);
+    fragment.region.extent = reader.at("extent").shape(1);
   }
-  if (!fits(piece.region, tensor.shape)) {
-    reader.refuse("elements {}-{} do not fit {} of shape {}", piece.region.begin, piece.region.end,
-                  tensor.name, to_string(tensor.shape));
+  if (!fits(fragment.region, tensor.shape)) {
+    reader.refuse("elements {}-{} do not fit {} of shape {}", fragment.region.begin,
+                  fragment.region.end, tensor.name, to_string(tensor.shape));
   }
-  piece.file = reader.at("file").index(manifest.files.size());
+  fragment.file = reader.at("file").index(manifest.files.size());
   for (const Reader& sum : reader.at("checksums").list()) {
-    piece.checksums.push_back(sum.checksum_value());
+    fragment.checksums.push_back(sum.checksum_value());
   }
-  if (piece.checksums.size() != manifest.arrays.size()) {
-    reader.refuse("has {} checksums, there are {} arrays", piece.checksums.size(),
+  if (fragment.checksums.size() != manifest.arrays.size()) {
+    reader.refuse("has {} checksums, there are {} arrays", fragment.checksums.size(),
                   manifest.arrays.size());
   }
-  return piece;
+  return fragment;
 }
 
-// The values of all pieces are in the files, so these bound what the pieces may claim.
+// The values of all fragments are in the files, so these bound what the fragments may claim.
 void require_plausible_size(const Manifest& manifest, const Reader& root) {
   std::uint64_t stored = 0, claimed = 0;
   for (const StoredFile& file : manifest.files) {
@@ -186,9 +186,9 @@ void require_plausible_size(const Manifest& manifest, const Reader& root) {
 
 void require_exact_cover(const Manifest& manifest, const Reader& root) {
   std::vector<std::vector<Run>> runs(manifest.tensors.size());
-  for (const StoredPiece& piece : manifest.pieces) {
-    const auto more = runs_of(piece.region, manifest.tensors[piece.tensor].shape);
-    runs[piece.tensor].insert(runs[piece.tensor].end(), more.begin(), more.end());
+  for (const StoredFragment& fragment : manifest.fragments) {
+    const auto more = runs_of(fragment.region, manifest.tensors[fragment.tensor].shape);
+    runs[fragment.tensor].insert(runs[fragment.tensor].end(), more.begin(), more.end());
   }
   for (std::size_t i = 0; i < runs.size(); ++i) {
     std::sort(runs[i].begin(), runs[i].end(),
@@ -197,13 +197,13 @@ void require_exact_cover(const Manifest& manifest, const Reader& root) {
     for (const Run& run : runs[i]) {
       if (run.logical != end) {
         root.refuse("{}: {} element {}", manifest.tensors[i].name,
-                    run.logical > end ? "no piece holds" : "two pieces hold",
+                    run.logical > end ? "no fragment holds" : "two fragments hold",
                     std::min(run.logical, end));
       }
       end += run.length;
     }
     if (end != manifest.tensors[i].shape.elements()) {
-      root.refuse("{}: no piece holds element {}", manifest.tensors[i].name, end);
+      root.refuse("{}: no fragment holds element {}", manifest.tensors[i].name, end);
     }
   }
 }
@@ -238,8 +238,8 @@ Manifest read_manifest(const Reader& root, Extent extent) {
   require_unique(manifest.extras, root.at("extras"));
   require_unique(manifest.tensors, root.at("tensors"));
   if (extent == Extent::kWhole) require_plausible_size(manifest, root);
-  for (const Reader& piece : root.at("pieces").list()) {
-    manifest.pieces.push_back(read_piece(piece, manifest));
+  for (const Reader& fragment : root.at("pieces").list()) {
+    manifest.fragments.push_back(read_fragment(fragment, manifest));
   }
   if (extent == Extent::kWhole) require_exact_cover(manifest, root);
   if (manifest.files.empty()) root.refuse("lists no file");

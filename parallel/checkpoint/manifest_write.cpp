@@ -19,17 +19,18 @@ Json to_json(const Shape& shape) {
   return dims;
 }
 
-Json to_json(const StoredPiece& piece, const Shape& tensor) {
-  Json json{{"tensor", piece.tensor},
-            {"begin", piece.region.begin},
-            {"end", piece.region.end},
-            {"file", piece.file}};
-  if (piece.region.extent != tensor) {
-    json["origin"] = to_json(piece.region.origin);
-    json["extent"] = to_json(piece.region.extent);
+Json to_json(const StoredFragment& fragment, const Shape& tensor) {
+  Json json{{"tensor", fragment.tensor},
+            {"begin", fragment.region.begin},
+            {"end", fragment.region.end},
+            {"file", fragment.file}};
+  if (fragment.region.extent != tensor) {
+    json["origin"] = to_json(fragment.region.origin);
+    json["extent"] = to_json(fragment.region.extent);
   }
   json["checksums"] = Json::array();
-  for (const std::uint64_t sum : piece.checksums) json["checksums"].push_back(checksum_text(sum));
+  for (const std::uint64_t sum : fragment.checksums)
+    json["checksums"].push_back(checksum_text(sum));
   return json;
 }
 
@@ -71,8 +72,8 @@ std::string to_json_text(const Manifest& manifest) {
     json["tensors"].push_back(
         {{"name", tensor.name}, {"shape", to_json(tensor.shape)}, {"dtype", "float32"}});
   }
-  for (const StoredPiece& piece : manifest.pieces) {
-    json["pieces"].push_back(to_json(piece, manifest.tensors[piece.tensor].shape));
+  for (const StoredFragment& fragment : manifest.fragments) {
+    json["pieces"].push_back(to_json(fragment, manifest.tensors[fragment.tensor].shape));
   }
   return dump_json(json, 1) + "\n";
 }
@@ -82,18 +83,19 @@ Manifest merge(std::vector<Manifest> parts) {
   for (std::size_t rank = 1; rank < parts.size(); ++rank) {
     const std::size_t first_file = whole.files.size();
     whole.files.insert(whole.files.end(), parts[rank].files.begin(), parts[rank].files.end());
-    for (StoredPiece& piece : parts[rank].pieces) {
-      piece.file += first_file;
-      whole.pieces.push_back(std::move(piece));
+    for (StoredFragment& fragment : parts[rank].fragments) {
+      fragment.file += first_file;
+      whole.fragments.push_back(std::move(fragment));
     }
   }
   return whole;
 }
 
-std::string dataset_name(const Manifest& manifest, std::size_t array, const StoredPiece& piece) {
-  const LogicalTensor& tensor = manifest.tensors[piece.tensor];
+std::string dataset_name(const Manifest& manifest, std::size_t array,
+                         const StoredFragment& fragment) {
+  const LogicalTensor& tensor = manifest.tensors[fragment.tensor];
   return fmt::format("{}/{}/{}", manifest.arrays[array], tensor.name,
-                     to_string(piece.region, tensor.shape));
+                     to_string(fragment.region, tensor.shape));
 }
 
 std::string extra_dataset_name(std::string_view extra) { return fmt::format("extra/{}", extra); }

@@ -57,13 +57,13 @@ void require_checksum(const std::string& label, std::uint64_t found, std::uint64
 }
 
 void read_checked(const h5::File& file, const Manifest& manifest, std::size_t array,
-                  const StoredPiece& piece, std::vector<float>& values) {
-  const auto set = open_set(file, dataset_name(manifest, array, piece), h5::Type::kFloat32,
-                            piece.region.elements());
-  values.resize(static_cast<std::size_t>(piece.region.elements()));
+                  const StoredFragment& fragment, std::vector<float>& values) {
+  const auto set = open_set(file, dataset_name(manifest, array, fragment), h5::Type::kFloat32,
+                            fragment.region.elements());
+  values.resize(static_cast<std::size_t>(fragment.region.elements()));
   set.read(h5::Type::kFloat32, values.data());
   require_checksum(set.label(), checksum_of(std::span<const float>(values)),
-                   piece.checksums[array]);
+                   fragment.checksums[array]);
 }
 
 ExtraArray read_extra_checked(const h5::File& file, const StoredExtra& extra) {
@@ -91,12 +91,13 @@ void write_rank_file(const std::filesystem::path& path, Manifest& manifest,
   h5::File file = h5::File::create(path);
   for (std::size_t a = 0; a < arrays.size(); ++a) {
     for (std::size_t i = 0; i < offsets.size(); ++i) {
-      StoredPiece& piece = manifest.pieces[i];
-      const auto count = static_cast<std::size_t>(piece.region.elements());
+      StoredFragment& fragment = manifest.fragments[i];
+      const auto count = static_cast<std::size_t>(fragment.region.elements());
       const auto values = arrays[a].subspan(static_cast<std::size_t>(offsets[i]), count);
-      auto set = file.create_dataset(dataset_name(manifest, a, piece), h5::Type::kFloat32, {count});
+      auto set =
+          file.create_dataset(dataset_name(manifest, a, fragment), h5::Type::kFloat32, {count});
       set.write(h5::Type::kFloat32, values.data());
-      piece.checksums[a] = checksum_of(values);
+      fragment.checksums[a] = checksum_of(values);
     }
   }
   for (const ExtraArray& extra : extras) manifest.extras.push_back(write_extra(file, extra));
@@ -108,31 +109,32 @@ void verify_rank_file(const std::filesystem::path& path, const Manifest& manifes
                       std::size_t file_index) {
   const h5::File file = h5::File::open(path);
   std::vector<float> values;
-  for (const StoredPiece& piece : manifest.pieces) {
-    if (piece.file != file_index) continue;
+  for (const StoredFragment& fragment : manifest.fragments) {
+    if (fragment.file != file_index) continue;
     for (std::size_t a = 0; a < manifest.arrays.size(); ++a) {
-      read_checked(file, manifest, a, piece, values);
+      read_checked(file, manifest, a, fragment, values);
     }
   }
   if (file_index != 0) return;
   for (const StoredExtra& extra : manifest.extras) read_extra_checked(file, extra);
 }
 
-PieceReader::PieceReader(std::filesystem::path directory, const Manifest& manifest)
+FragmentReader::FragmentReader(std::filesystem::path directory, const Manifest& manifest)
     : directory_(std::move(directory)), manifest_(manifest) {}
 
-const h5::File& PieceReader::file(std::size_t index) {
+const h5::File& FragmentReader::file(std::size_t index) {
   const auto found = files_.find(index);
   if (found != files_.end()) return found->second;
   return files_.emplace(index, h5::File::open(directory_ / manifest_.files[index].name))
       .first->second;
 }
 
-void PieceReader::read(std::size_t array, const StoredPiece& piece, std::vector<float>& values) {
-  read_checked(file(piece.file), manifest_, array, piece, values);
+void FragmentReader::read(std::size_t array, const StoredFragment& fragment,
+                          std::vector<float>& values) {
+  read_checked(file(fragment.file), manifest_, array, fragment, values);
 }
 
-ExtraArray PieceReader::read(const StoredExtra& extra) {
+ExtraArray FragmentReader::read(const StoredExtra& extra) {
   return read_extra_checked(file(0), extra);
 }
 

@@ -1,5 +1,5 @@
-// The HDF5 file of one rank: its pieces of every array, one data set each, named by array, logical
-// tensor and range; extra arrays in the file of rank 0.
+// The HDF5 file of one rank: its fragments of every array, one data set each, named by array,
+// logical tensor and range; extra arrays in the file of rank 0.
 #pragma once
 
 #include <filesystem>
@@ -16,8 +16,9 @@ namespace edt {
 // What the file of rank `rank` is called.
 std::string rank_file_name(int rank);
 
-// Writes all pieces of `manifest` (those of one rank), taking array a of piece i from arrays[a] at
-// offsets[i], and `extras`. Enters checksums and extras into the manifest. The file is synced.
+// Writes all fragments of `manifest` (those of one rank), taking array a of fragment i from
+// arrays[a] at offsets[i], and `extras`. Enters checksums and extras into the manifest. The file is
+// synced.
 void write_rank_file(const std::filesystem::path& file, Manifest& manifest,
                      std::span<const std::int64_t> offsets,
                      std::span<const std::span<const float>> arrays,
@@ -28,13 +29,13 @@ void write_rank_file(const std::filesystem::path& file, Manifest& manifest,
 void verify_rank_file(const std::filesystem::path& file, const Manifest& manifest,
                       std::size_t file_index);
 
-// Reads pieces of a checkpoint, each checked against its checksum. Files stay open in between.
-class PieceReader {
+// Reads fragments of a checkpoint, each checked against its checksum. Files stay open in between.
+class FragmentReader {
  public:
   // `manifest` must outlive the reader.
-  PieceReader(std::filesystem::path directory, const Manifest& manifest);
+  FragmentReader(std::filesystem::path directory, const Manifest& manifest);
 
-  void read(std::size_t array, const StoredPiece& piece, std::vector<float>& values);
+  void read(std::size_t array, const StoredFragment& fragment, std::vector<float>& values);
   ExtraArray read(const StoredExtra& extra);
 
  private:

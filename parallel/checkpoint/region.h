@@ -1,5 +1,5 @@
-// Which elements of a logical tensor a piece holds, and what two pieces have in common: the basis
-// of re-sharding.
+// Which elements of a logical tensor a fragment holds, and what two fragments have in common: the
+// basis of re-sharding.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ bool fits(const Region& region, const Shape& tensor);
 // "0-70", or "0-35@0:10,2:4" for a box of rows 0..9 and columns 2..3.
 std::string to_string(const Region& region, const Shape& tensor);
 
-// Elements that are contiguous both in the logical tensor and in the piece.
+// Elements that are contiguous both in the logical tensor and in the fragment.
 struct Run {
   std::int64_t logical = 0;
   std::int64_t local = 0;
@@ -42,7 +42,7 @@ struct Run {
 // The runs of a region that fits, ascending in both positions.
 std::vector<Run> runs_of(const Region& region, const Shape& tensor);
 
-// What two lists of runs share: `length` elements at position `a` of one piece and `b` of the
+// What two lists of runs share: `length` elements at position `a` of one fragment and `b` of the
 // other.
 struct Overlap {
   std::int64_t a = 0;

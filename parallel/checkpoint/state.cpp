@@ -5,19 +5,19 @@
 namespace edt {
 namespace {
 
-// The parts of a piece that lie in each box of its tensor.
-void append_pieces(std::vector<StatePiece>& pieces, const FlatPiece& piece,
-                   const TensorShard& cut) {
+// The parts of a fragment that lie in each box of its tensor.
+void append_fragments(std::vector<StateFragment>& fragments, const FlatFragment& fragment,
+                      const TensorShard& cut) {
   std::int64_t box_begin = 0;  // in the local tensor
   for (const TensorShard::Box& box : cut.boxes()) {
     const std::int64_t box_end = box_begin + box.extent.elements();
-    const std::int64_t begin = std::max(piece.begin, box_begin);
-    const std::int64_t end = std::min(piece.end, box_end);
+    const std::int64_t begin = std::max(fragment.begin, box_begin);
+    const std::int64_t end = std::min(fragment.end, box_end);
     if (begin < end) {
-      pieces.push_back({.tensor = piece.tensor,
-                        .region = {box.origin, box.extent, begin - box_begin, end - box_begin},
-                        .offset = piece.offset + begin - piece.begin,
-                        .written = cut.counted_here()});
+      fragments.push_back({.tensor = fragment.tensor,
+                           .region = {box.origin, box.extent, begin - box_begin, end - box_begin},
+                           .offset = fragment.offset + begin - fragment.begin,
+                           .written = cut.counted_here()});
     }
     box_begin = box_end;
   }
@@ -40,8 +40,8 @@ CheckpointState state_of(const FlatLayout& layout, std::span<const TensorShard> 
     EDT_ASSERT(cuts[i].local() == layout.tensor(i).shape);
     state.tensors.push_back({layout.tensor(i).name, cuts[i].logical});
   }
-  for (const FlatPiece& piece : layout.pieces(shard)) {
-    append_pieces(state.pieces, piece, cuts[piece.tensor]);
+  for (const FlatFragment& fragment : layout.fragments(shard)) {
+    append_fragments(state.fragments, fragment, cuts[fragment.tensor]);
   }
   for (const StateArray& array : arrays) {
     EDT_ASSERT(static_cast<std::int64_t>(array.values.size()) >= shard.elements());

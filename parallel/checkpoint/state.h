@@ -28,7 +28,7 @@ struct LogicalTensor {
 };
 
 // A part of a logical tensor that this rank holds at `offset` of its arrays.
-struct StatePiece {
+struct StateFragment {
   std::size_t tensor = 0;
   Region region;
   std::int64_t offset = 0;
@@ -41,10 +41,10 @@ struct StateArray {
   std::span<float> values;
 };
 
-// The state of this rank. Arrays all have the same pieces.
+// The state of this rank. Arrays all have the same fragments.
 struct CheckpointState {
   std::vector<LogicalTensor> tensors;  // the same on every rank
-  std::vector<StatePiece> pieces;
+  std::vector<StateFragment> fragments;
   std::vector<StateArray> arrays;  // the same names on every rank
 };
 
@@ -74,7 +74,7 @@ struct CheckpointInfo {
   bool operator==(const CheckpointInfo&) const = default;
 };
 
-// Tensors and pieces of a flat layout whose tensors are whole (no tensor parallelism).
+// Tensors and fragments of a flat layout whose tensors are whole (no tensor parallelism).
 CheckpointState state_of(const FlatLayout& layout, const FlatShard& shard,
                          std::vector<StateArray> arrays);
 

@@ -25,9 +25,9 @@ constexpr std::uint64_t kPerDataSet = 2048;  // what HDF5 and the manifest add
 
 std::uint64_t bytes_on_disk(const CheckpointState& state) {
   std::uint64_t bytes = 1 << 16;
-  for (const StatePiece& piece : state.pieces) {
-    const auto values = static_cast<std::uint64_t>(piece.region.elements()) * sizeof(float);
-    if (piece.written) bytes += state.arrays.size() * (values + kPerDataSet);
+  for (const StateFragment& fragment : state.fragments) {
+    const auto values = static_cast<std::uint64_t>(fragment.region.elements()) * sizeof(float);
+    if (fragment.written) bytes += state.arrays.size() * (values + kPerDataSet);
   }
   return bytes;
 }
@@ -59,10 +59,10 @@ CheckpointWriter::CheckpointWriter(CheckpointStore store, std::unique_ptr<Commun
   state_bytes_ = static_cast<std::uint64_t>(ranks_->all_reduce_value(
       static_cast<double>(bytes_on_disk(state_)), Reduce::kSum, "checkpoint size"));
   std::int64_t packed = 0;
-  for (const StatePiece& piece : state_.pieces) {
-    if (!piece.written) continue;
-    offsets_.push_back(makes_copy() ? packed : piece.offset);
-    packed += piece.region.elements();
+  for (const StateFragment& fragment : state_.fragments) {
+    if (!fragment.written) continue;
+    offsets_.push_back(makes_copy() ? packed : fragment.offset);
+    packed += fragment.region.elements();
   }
   if (!makes_copy()) return;
   staging_.resize(state_.arrays.size(), std::vector<float>(static_cast<std::size_t>(packed)));
@@ -100,11 +100,11 @@ void CheckpointWriter::copy_to_staging() {
                    .bytes = static_cast<double>(staging_bytes())});
   for (std::size_t i = 0; i < staging_.size(); ++i) {
     std::span<float> to(staging_[i]);
-    for (const StatePiece& piece : state_.pieces) {
-      if (!piece.written) continue;
-      const auto size = static_cast<std::size_t>(piece.region.elements());
+    for (const StateFragment& fragment : state_.fragments) {
+      if (!fragment.written) continue;
+      const auto size = static_cast<std::size_t>(fragment.region.elements());
       const auto from =
-          state_.arrays[i].values.subspan(static_cast<std::size_t>(piece.offset), size);
+          state_.arrays[i].values.subspan(static_cast<std::size_t>(fragment.offset), size);
       if (options_.device != nullptr) {
         to_host(*options_.device, from, to.first(size));
       } else {
@@ -182,12 +182,12 @@ void CheckpointWriter::write_stages(Job& job, CheckpointReport& report) const {
     mine.files.front() = fingerprint(partial / name);
   });
 
-  const auto texts = ranks_->gather(to_json_text(mine), 0, "pieces of a checkpoint");
+  const auto texts = ranks_->gather(to_json_text(mine), 0, "fragments of a checkpoint");
   std::uint64_t manifest_checksum = 0;
   on_root("manifest", [&] {
     std::vector<Manifest> parts;
     for (const std::string& text : texts) {
-      parts.push_back(parse_manifest(text, "pieces of a rank", Extent::kOneRank));
+      parts.push_back(parse_manifest(text, "fragments of a rank", Extent::kOneRank));
     }
     const std::string text = to_json_text(merge(std::move(parts)));
     for (const auto& file : parse_manifest(text, kManifestName).files) report.bytes += file.bytes;
@@ -209,10 +209,10 @@ Manifest CheckpointWriter::describe(const CheckpointInfo& info) const {
   Manifest manifest{.info = info, .tensors = state_.tensors};
   for (const StateArray& array : state_.arrays) manifest.arrays.push_back(array.name);
   manifest.files.push_back({rank_file_name(ranks_->rank())});
-  for (const StatePiece& piece : state_.pieces) {
-    if (!piece.written) continue;
-    manifest.pieces.push_back(
-        {piece.tensor, piece.region, 0, std::vector<std::uint64_t>(manifest.arrays.size())});
+  for (const StateFragment& fragment : state_.fragments) {
+    if (!fragment.written) continue;
+    manifest.fragments.push_back(
+        {fragment.tensor, fragment.region, 0, std::vector<std::uint64_t>(manifest.arrays.size())});
   }
   return manifest;
 }

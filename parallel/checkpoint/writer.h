@@ -44,8 +44,8 @@ struct CheckpointWriterOptions {
   std::function<void(std::string_view stage)> on_stage;
 };
 
-// On the disk: a little more than this rank's pieces of `state` take, with all their arrays, whose
-// values are not looked at.
+// On the disk: a little more than this rank's fragments of `state` take, with all their arrays,
+// whose values are not looked at.
 std::uint64_t bytes_on_disk(const CheckpointState& state);
 std::uint64_t bytes_on_disk(const std::vector<ExtraArray>& extras);
 
@@ -93,9 +93,9 @@ class CheckpointWriter {
   std::unique_ptr<Communicator> ranks_;
   CheckpointState state_;
   CheckpointWriterOptions options_;
-  std::vector<std::int64_t> offsets_;  // of the written pieces, in the arrays that are written
+  std::vector<std::int64_t> offsets_;  // of the written fragments, in the arrays that are written
   std::uint64_t state_bytes_ = 0;      // of all ranks, on the disk
-  // The written pieces of each array, one after the other; empty where no copy is made.
+  // The written fragments of each array, one after the other; empty where no copy is made.
   std::vector<std::vector<float>> staging_;
   std::vector<CheckpointReport> reports_;
   std::future<CheckpointReport> running_;

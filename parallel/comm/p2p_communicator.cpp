@@ -34,11 +34,11 @@ std::vector<std::int64_t> equal_bounds(std::int64_t elements, int size) {
 }
 
 template <class T>
-Piece bytes_of(T& value) {
+Chunk bytes_of(T& value) {
   return std::as_writable_bytes(std::span<T>(&value, 1));
 }
-Piece bytes_of(std::string& text) { return std::as_writable_bytes(std::span<char>(text)); }
-Piece bytes_of(const Tensor& tensor) {
+Chunk bytes_of(std::string& text) { return std::as_writable_bytes(std::span<char>(text)); }
+Chunk bytes_of(const Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.data), tensor.bytes()};
 }
 
@@ -103,7 +103,7 @@ class P2pCommunicator final : public Communicator {
 
   // A binomial tree: in round k the ranks below 2^k (counted from the root) pass on to those 2^k
   // above.
-  void relay(PipelinedSendRecv& messages, Piece bytes, int root) const {
+  void relay(PipelinedSendRecv& messages, Chunk bytes, int root) const {
     const int place = (rank() - root + size()) % size();
     const auto at = [&](int other) { return (other + root) % size(); };
     const int first = static_cast<int>(std::bit_ceil(static_cast<unsigned>(place) + 1));
@@ -140,7 +140,7 @@ class P2pCommunicator final : public Communicator {
   }
   void do_all_gather(const Tensor& from, const Tensor& to, const Collective& call) override {
     const auto bounds = equal_bounds(to.elements(), size());
-    const Piece own = Parts{to, bounds}.part(rank());
+    const Chunk own = Parts{to, bounds}.part(rank());
     if (!own.empty() && own.data() != from.data) std::memmove(own.data(), from.data, own.size());
     do_all_gather_parts(to, bounds, call);
   }
@@ -155,7 +155,7 @@ class P2pCommunicator final : public Communicator {
     const auto bounds = equal_bounds(from.elements(), size());
     const Parts parts{from, bounds};
     tree_reduce_scatter(messages, self(), parts, reduce, Wire::kExact);
-    const Piece own = parts.part(rank());
+    const Chunk own = parts.part(rank());
     if (!own.empty() && own.data() != to.data) std::memmove(to.data, own.data(), own.size());
   }
   void do_reduce_scatter_parts(const Tensor& whole, std::span<const std::int64_t> bounds, Wire wire,

@@ -8,11 +8,11 @@ namespace edt {
 namespace {
 
 // Parts of at most `bytes`.
-std::vector<Piece> cut(std::span<const Piece> pieces, std::size_t bytes) {
-  std::vector<Piece> parts;
-  for (const Piece& piece : pieces) {
-    for (std::size_t begin = 0; begin < piece.size(); begin += bytes) {
-      parts.push_back(piece.subspan(begin, std::min(bytes, piece.size() - begin)));
+std::vector<Chunk> cut(std::span<const Chunk> chunks, std::size_t bytes) {
+  std::vector<Chunk> parts;
+  for (const Chunk& chunk : chunks) {
+    for (std::size_t begin = 0; begin < chunk.size(); begin += bytes) {
+      parts.push_back(chunk.subspan(begin, std::min(bytes, chunk.size() - begin)));
     }
   }
   return parts;
@@ -65,20 +65,20 @@ void PipelinedSendRecv::wait(Pending& message, int peer) {
   message.reset();
 }
 
-// The messages of one lane, in order: those before `posted_` have been handed to the transport, the
-// oldest of them is at the front of `pending_`.
+// The messages of one transfer, in order: those before `posted_` have been handed to the transport,
+// the oldest of them is at the front of `pending_`.
 class PipelinedSendRecv::OneWay {
  public:
-  OneWay(PipelinedSendRecv& flow, Lane lane, bool outgoing)
+  OneWay(PipelinedSendRecv& flow, Transfer transfer, bool outgoing)
       : flow_(flow),
-        lane_(std::move(lane)),
+        transfer_(std::move(transfer)),
         outgoing_(outgoing),
-        parts_(lane_.empty() ? std::vector<Piece>{}
-                             : cut(lane_.pieces, flow.limits_.message_bytes)) {}
+        parts_(transfer_.empty() ? std::vector<Chunk>{}
+                                 : cut(transfer_.chunks, flow.limits_.message_bytes)) {}
 
   bool done() const { return posted_ == parts_.size() && pending_.empty(); }
   Message* oldest() const { return pending_.empty() ? nullptr : pending_.front().get(); }
-  int peer() const { return lane_.peer; }
+  int peer() const { return transfer_.peer; }
 
   // Retires what is complete and posts as many more as the window allows.
   void advance() {
@@ -86,33 +86,33 @@ class PipelinedSendRecv::OneWay {
     while (!pending_.empty() && transport.complete(*pending_.front())) {
       const std::size_t index = posted_ - pending_.size();
       pending_.pop_front();
-      if (!outgoing_ && lane_.codec) lane_.codec(parts_[index], wire(index));
+      if (!outgoing_ && transfer_.codec) transfer_.codec(parts_[index], wire(index));
     }
     while (posted_ < parts_.size() && pending_.size() < flow_.limits_.window) {
-      const Piece bytes = lane_.codec ? wire(posted_) : parts_[posted_];
-      if (outgoing_ && lane_.codec) lane_.codec(parts_[posted_], bytes);
-      pending_.push_back(outgoing_ ? transport.send(bytes, lane_.peer, flow_.tag_)
-                                   : transport.receive(bytes, lane_.peer, flow_.tag_));
+      const Chunk bytes = transfer_.codec ? wire(posted_) : parts_[posted_];
+      if (outgoing_ && transfer_.codec) transfer_.codec(parts_[posted_], bytes);
+      pending_.push_back(outgoing_ ? transport.send(bytes, transfer_.peer, flow_.tag_)
+                                   : transport.receive(bytes, transfer_.peer, flow_.tag_));
       ++posted_;
     }
   }
 
  private:
-  Piece wire(std::size_t index) const {
+  Chunk wire(std::size_t index) const {
     const std::size_t slot = index % flow_.limits_.window + (outgoing_ ? flow_.limits_.window : 0);
-    return Piece(flow_.scratch_)
-        .subspan(slot * flow_.limits_.message_bytes, parts_[index].size() / lane_.shrink);
+    return Chunk(flow_.scratch_)
+        .subspan(slot * flow_.limits_.message_bytes, parts_[index].size() / transfer_.shrink);
   }
 
   PipelinedSendRecv& flow_;
-  Lane lane_;
+  Transfer transfer_;
   bool outgoing_;
-  std::vector<Piece> parts_;
+  std::vector<Chunk> parts_;
   std::size_t posted_ = 0;
   std::deque<Pending> pending_;
 };
 
-void PipelinedSendRecv::run(Lane outgoing, Lane incoming) {
+void PipelinedSendRecv::run(Transfer outgoing, Transfer incoming) {
   OneWay in(*this, std::move(incoming), false), out(*this, std::move(outgoing), true);
   try {
     for (;;) {
@@ -122,10 +122,10 @@ void PipelinedSendRecv::run(Lane outgoing, Lane incoming) {
       std::array<Message*, 2> messages;
       std::array<int, 2> peers;
       std::size_t count = 0;
-      for (const OneWay* lane : {&in, &out}) {
-        if (!lane->oldest()) continue;
-        messages[count] = lane->oldest();
-        peers[count++] = lane->peer();
+      for (const OneWay* way : {&in, &out}) {
+        if (!way->oldest()) continue;
+        messages[count] = way->oldest();
+        peers[count++] = way->peer();
       }
       const bool same = count == 2 && peers[0] == peers[1];
       wait_any({messages.data(), count}, {peers.data(), same ? 1 : count});
@@ -135,8 +135,8 @@ void PipelinedSendRecv::run(Lane outgoing, Lane incoming) {
   }
 }
 
-void PipelinedSendRecv::relay(int from, std::span<const int> to, Piece bytes) {
-  const std::vector<Piece> parts = cut({&bytes, 1}, limits_.message_bytes);
+void PipelinedSendRecv::relay(int from, std::span<const int> to, Chunk bytes) {
+  const std::vector<Chunk> parts = cut({&bytes, 1}, limits_.message_bytes);
   std::deque<Pending> arriving;
   std::deque<std::pair<Pending, int>> leaving;
   try {

@@ -1,4 +1,4 @@
-// Moves pieces of memory to one rank and from another at once, cut into messages of a fixed size of
+// Moves chunks of memory to one rank and from another at once, cut into messages of a fixed size of
 // which a few are on their way at any time: the work on a message that has arrived (an addition)
 // overlaps the transfer of the next ones, and the memory for them is small.
 #pragma once
@@ -22,19 +22,19 @@ struct WaitHook {
   std::function<void()> look;
 };
 
-using Piece = std::span<std::byte>;
+using Chunk = std::span<std::byte>;
 
 // One direction of a flow.
-struct Lane {
+struct Transfer {
   int peer = -1;  // none: nothing travels
-  std::vector<Piece> pieces;
+  std::vector<Chunk> chunks;
   // Bytes in memory for each byte on the wire. Above 1 needs a codec.
   std::size_t shrink = 1;
-  // Between a part of a piece and its form on the wire: encodes when sending, decodes when
-  // receiving. Empty: messages leave from, or arrive in, the pieces themselves.
-  std::function<void(Piece memory, Piece wire)> codec;
+  // Between a part of a chunk and its form on the wire: encodes when sending, decodes when
+  // receiving. Empty: messages leave from, or arrive in, the chunks themselves.
+  std::function<void(Chunk memory, Chunk wire)> codec;
 
-  bool empty() const { return peer < 0 || pieces.empty(); }
+  bool empty() const { return peer < 0 || chunks.empty(); }
 };
 
 // The messages of one collective.
@@ -45,11 +45,11 @@ class PipelinedSendRecv {
                     Seconds timeout, int tag, const FlowLimits& limits,
                     std::vector<std::byte>& scratch, const WaitHook* hook);
 
-  void run(Lane outgoing, Lane incoming);
-  void send(int to, Piece bytes) { run({to, {bytes}}, {}); }
-  void receive(int from, Piece bytes) { run({}, {from, {bytes}}); }
-  // Every piece goes on to `to` as it arrives; from -1: it is here already.
-  void relay(int from, std::span<const int> to, Piece bytes);
+  void run(Transfer outgoing, Transfer incoming);
+  void send(int to, Chunk bytes) { run({to, {bytes}}, {}); }
+  void receive(int from, Chunk bytes) { run({}, {from, {bytes}}); }
+  // Every chunk goes on to `to` as it arrives; from -1: it is here already.
+  void relay(int from, std::span<const int> to, Chunk bytes);
 
  private:
   class OneWay;

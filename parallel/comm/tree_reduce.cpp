@@ -10,46 +10,46 @@ namespace {
 
 int floor_of(int size) { return static_cast<int>(std::bit_floor(static_cast<unsigned>(size))); }
 
-Lane leaving(int peer, std::vector<Piece> pieces, Wire wire = Wire::kExact) {
-  Lane lane{peer, std::move(pieces)};
+Transfer leaving(int peer, std::vector<Chunk> chunks, Wire wire = Wire::kExact) {
+  Transfer transfer{peer, std::move(chunks)};
   if (wire == Wire::kBFloat16) {
-    lane.shrink = 2;
-    lane.codec = [](Piece memory, Piece bytes) {
+    transfer.shrink = 2;
+    transfer.codec = [](Chunk memory, Chunk bytes) {
       round_to_bfloat16(reinterpret_cast<const float*>(memory.data()),
                         reinterpret_cast<bfloat16*>(bytes.data()), memory.size() / sizeof(float));
     };
   }
-  return lane;
+  return transfer;
 }
 
 // What arrives from `peer` is combined with what is here, the lower rank on the left.
-Lane combining(int rank, int peer, std::vector<Piece> pieces, DType dtype, Reduce reduce,
-               Wire wire = Wire::kExact) {
-  Lane lane{peer, std::move(pieces)};
+Transfer combining(int rank, int peer, std::vector<Chunk> chunks, DType dtype, Reduce reduce,
+                   Wire wire = Wire::kExact) {
+  Transfer transfer{peer, std::move(chunks)};
   if (wire == Wire::kBFloat16) {
-    lane.shrink = 2;
-    lane.codec = [](Piece memory, Piece bytes) {
+    transfer.shrink = 2;
+    transfer.codec = [](Chunk memory, Chunk bytes) {
       add_rounded(reinterpret_cast<const bfloat16*>(bytes.data()),
                   reinterpret_cast<float*>(memory.data()), memory.size() / sizeof(float));
     };
   } else {
-    lane.codec = [=](Piece memory, Piece bytes) {
+    transfer.codec = [=](Chunk memory, Chunk bytes) {
       const bool is_left = peer < rank;
       combine(dtype, reduce, is_left ? bytes.data() : memory.data(),
               is_left ? memory.data() : bytes.data(), memory.data(),
               memory.size() / size_of(dtype));
     };
   }
-  return lane;
+  return transfer;
 }
 
-Piece all_of(const Tensor& tensor) {
+Chunk all_of(const Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.data), tensor.bytes()};
 }
 
 }  // namespace
 
-Piece Parts::part(int rank) const {
+Chunk Parts::part(int rank) const {
   const auto r = static_cast<std::size_t>(rank);
   const std::size_t width = size_of(whole.dtype);
   const auto begin = static_cast<std::size_t>(bounds[r]) * width;
@@ -57,11 +57,11 @@ Piece Parts::part(int rank) const {
   return all_of(whole).subspan(begin, end - begin);
 }
 
-std::vector<Piece> Parts::every(int stride, int rank) const {
+std::vector<Chunk> Parts::every(int stride, int rank) const {
   const int size = static_cast<int>(bounds.size()) - 1;
-  std::vector<Piece> pieces;
-  for (int r = rank % stride; r < size; r += stride) pieces.push_back(part(r));
-  return pieces;
+  std::vector<Chunk> chunks;
+  for (int r = rank % stride; r < size; r += stride) chunks.push_back(part(r));
+  return chunks;
 }
 
 void tree_reduce_scatter(PipelinedSendRecv& flow, RankOf self, const Parts& parts, Reduce reduce,
@@ -86,7 +86,7 @@ void tree_reduce_scatter(PipelinedSendRecv& flow, RankOf self, const Parts& part
 void tree_all_reduce(PipelinedSendRecv& flow, RankOf self, const Tensor& tensor, Reduce reduce) {
   const auto [rank, size] = self;
   const int power = floor_of(size);
-  const Piece bytes = all_of(tensor);
+  const Chunk bytes = all_of(tensor);
   if (rank >= power) {
     flow.send(rank - power, bytes);
     return flow.receive(rank - power, bytes);
@@ -95,8 +95,8 @@ void tree_all_reduce(PipelinedSendRecv& flow, RankOf self, const Tensor& tensor,
   if (extra >= 0) flow.run({}, combining(rank, extra, {bytes}, tensor.dtype, reduce));
   for (int distance = 1; distance < power; distance *= 2) {
     // Leaves as a copy: the original changes while it is on its way.
-    Lane copy{rank ^ distance, {bytes}};
-    copy.codec = [](Piece memory, Piece wire) {
+    Transfer copy{rank ^ distance, {bytes}};
+    copy.codec = [](Chunk memory, Chunk wire) {
       std::memcpy(wire.data(), memory.data(), memory.size());
     };
     flow.run(std::move(copy), combining(rank, rank ^ distance, {bytes}, tensor.dtype, reduce));

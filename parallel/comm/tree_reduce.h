@@ -16,9 +16,9 @@ struct Parts {
   Tensor whole;
   std::span<const std::int64_t> bounds;
 
-  Piece part(int rank) const;
+  Chunk part(int rank) const;
   // The parts r of ranks [0, size) with r = rank modulo `stride`.
-  std::vector<Piece> every(int stride, int rank) const;
+  std::vector<Chunk> every(int stride, int rank) const;
 };
 
 struct RankOf {

@@ -180,7 +180,7 @@ std::string stuck_line(const StuckMessages& stuck) {
                                                      activity(stuck.heard.status)));
 }
 
-std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds timeout) {
+std::optional<std::string> diagnose(const std::vector<HeardStatus>& ranks, Seconds timeout) {
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     if (!ranks[rank].ended && ranks[rank].silent > timeout.count()) {
       return silence_of(static_cast<int>(rank), ranks.size(), ranks[rank].status,

@@ -1,4 +1,4 @@
-// Which rank keeps the others waiting: judged at one place, from what all ranks say about
+// Which rank keeps the others waiting: told at one place, from what all ranks say about
 // themselves.
 #pragma once
 
@@ -33,7 +33,7 @@ struct HeardStatus {
   double silent = 0;   // seconds since it was heard
   bool ended = false;  // it has finished its work: it may be silent
 };
-std::optional<std::string> judge(const std::vector<HeardStatus>& ranks, Seconds timeout);
+std::optional<std::string> diagnose(const std::vector<HeardStatus>& ranks, Seconds timeout);
 
 // The line for a rank from which nothing is heard.
 std::string silence_of(int rank, std::size_t ranks, const RankStatus& last_heard, double seconds);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "core/base/span.h"
 #include "core/base/standard_streams.h"
 #include "core/json/json_text.h"
 #include "parallel/health/process_dump.h"
@@ -218,7 +219,7 @@ bool Watchdog::all_ended() const {
 bool Watchdog::round() {
   now_ = options_.now();
   report();
-  read_letters();
+  read_messages();
   if (!over_) look();
   if (over_ || abandoned_) return false;
   if (!ending_) return true;
@@ -248,9 +249,10 @@ void Watchdog::report() {
   } else if (!ending_since_) {
     post(0, kStatus + to_text(own_status()));
   }
+  mark_report();
 }
 
-void Watchdog::read_letters() {
+void Watchdog::read_messages() {
   while (const auto message = side_channel_->poll()) {
     Peer& peer = peers_[static_cast<std::size_t>(message->from)];
     peer.last = now_;
@@ -275,7 +277,7 @@ void Watchdog::look() {
     all.push_back(peer.heard);
   }
   if (rank_ == 0) {
-    const auto diagnosis = judge(all, timeout());
+    const auto diagnosis = diagnose(all, timeout());
     if (diagnosis) carry_out(*diagnosis, Tell::kRanks);
     return;
   }
@@ -291,9 +293,9 @@ void Watchdog::look() {
 // done by threads that nobody waits for beyond a deadline.
 void Watchdog::carry_out(const std::string& diagnosis, Tell tell) {
   if (carries_out_.exchange(true)) return;  // the other thread is at it
-  const Seconds patience = Seconds(rank_ == 0 ? 0.5 : 2) + 2 * interval_for(last_round().timeout);
+  const Seconds grace = Seconds(rank_ == 0 ? 0.5 : 2) + 2 * interval_for(last_round().timeout);
   if (aborts_itself_) {
-    end_ = std::make_unique<ExitDeadline>(patience + kDumpTime + kAbortTime, options_.status, "");
+    end_ = std::make_unique<ExitDeadline>(grace + kDumpTime + kAbortTime, options_.status, "");
   }
   if (tell != Tell::kLog) {
     std::thread([line = "edt: error: [watchdog] " + diagnosis] {
@@ -315,7 +317,7 @@ void Watchdog::carry_out(const std::string& diagnosis, Tell tell) {
   if (tell == Tell::kRanks) post_all(kDiagnosis + diagnosis);
   dumped.wait_for(kDumpTime);
   // The others read the diagnosis within an interval, and write their files before the job ends.
-  std::this_thread::sleep_for(patience);
+  std::this_thread::sleep_for(grace);
   over_ = true;
   options_.abort(options_.status);
 }

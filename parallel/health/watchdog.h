@@ -1,5 +1,5 @@
 // Names the rank that keeps the others waiting, and ends the job. A thread on each rank tells rank
-// 0 where its rank is and hears from rank 0 in turn; rank 0 judges. On a diagnosis every rank
+// 0 where its rank is and hears from rank 0 in turn; rank 0 diagnoses. On a diagnosis every rank
 // writes what it did last to a file, the diagnosis is logged, and the job is aborted with the
 // status that its options say.
 //
@@ -79,7 +79,7 @@ class Watchdog {
   Round last_round() const;
   void note_round();
   void report();
-  void read_letters();
+  void read_messages();
   void look();
   void carry_out(const std::string& diagnosis, Tell tell);
   void post(int to, std::string_view bytes);

@@ -120,8 +120,8 @@ FlatShard FlatLayout::shard(std::span<const FlatBucket> buckets, int rank, int r
 
 FlatShard FlatLayout::whole() const { return shard(groups_, 0, 1); }
 
-std::vector<FlatPiece> FlatLayout::pieces(const FlatShard& shard) const {
-  std::vector<FlatPiece> pieces;
+std::vector<FlatFragment> FlatLayout::fragments(const FlatShard& shard) const {
+  std::vector<FlatFragment> fragments;
   for (const FlatShard::Part& part : shard.parts) {
     auto tensor = std::partition_point(tensors_.begin(), tensors_.end(), [&](const FlatTensor& t) {
       return t.end() <= part.range.begin;
@@ -129,11 +129,12 @@ std::vector<FlatPiece> FlatLayout::pieces(const FlatShard& shard) const {
     for (; tensor != tensors_.end() && tensor->offset < part.range.end; ++tensor) {
       const std::int64_t begin = std::max(tensor->offset, part.range.begin);
       const std::int64_t end = std::min(tensor->end(), part.range.end);
-      pieces.push_back({static_cast<std::size_t>(tensor - tensors_.begin()), begin - tensor->offset,
-                        end - tensor->offset, part.offset + begin - part.range.begin});
+      fragments.push_back({static_cast<std::size_t>(tensor - tensors_.begin()),
+                           begin - tensor->offset, end - tensor->offset,
+                           part.offset + begin - part.range.begin});
     }
   }
-  return pieces;
+  return fragments;
 }
 
 }  // namespace edt

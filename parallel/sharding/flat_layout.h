@@ -46,13 +46,13 @@ struct FlatBucket {
 };
 
 // Elements [begin, end) of tensor `tensor`, which lie at `offset` of a shard's packed buffer.
-struct FlatPiece {
+struct FlatFragment {
   std::size_t tensor = 0;
   std::int64_t begin = 0;
   std::int64_t end = 0;
   std::int64_t offset = 0;
 
-  bool operator==(const FlatPiece&) const = default;
+  bool operator==(const FlatFragment&) const = default;
 };
 
 // What one rank owns: ranges of whole blocks, packed one after the other in its local buffers.
@@ -98,7 +98,7 @@ class FlatLayout {
   FlatShard whole() const;
 
   // The tensor elements inside a shard, in order.
-  std::vector<FlatPiece> pieces(const FlatShard& shard) const;
+  std::vector<FlatFragment> fragments(const FlatShard& shard) const;
 
  private:
   std::vector<FlatTensor> tensors_;

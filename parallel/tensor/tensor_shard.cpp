@@ -80,10 +80,10 @@ std::vector<ElementRange> copies_in(const FlatLayout& layout, std::span<const Te
                                     const FlatShard& shard) {
   EDT_ASSERT(cuts.size() == layout.tensors().size());
   std::vector<ElementRange> copies;
-  for (const FlatPiece& piece : layout.pieces(shard)) {
-    if (cuts[piece.tensor].counted_here()) continue;
-    const auto begin = static_cast<std::size_t>(piece.offset);
-    copies.push_back({begin, begin + static_cast<std::size_t>(piece.end - piece.begin)});
+  for (const FlatFragment& fragment : layout.fragments(shard)) {
+    if (cuts[fragment.tensor].counted_here()) continue;
+    const auto begin = static_cast<std::size_t>(fragment.offset);
+    copies.push_back({begin, begin + static_cast<std::size_t>(fragment.end - fragment.begin)});
   }
   return copies;
 }

@@ -12,7 +12,7 @@ namespace edt {
 CommunicationQueue::CommunicationQueue(Device& device, bool overlap, QueueObserver* observer)
     : device_(device), observer_(observer) {
   if (!overlap || observer != nullptr) return;
-  lane_ = device.lane();
+  stream_ = device.new_stream();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -41,7 +41,7 @@ CommunicationQueue::Ticket CommunicationQueue::submit(std::function<void()> task
     finished_ = ++submitted_;
     return submitted_;
   }
-  Event ready = lane_ ? device_.record() : Event{};
+  Event ready = stream_ ? device_.record() : Event{};
   std::unique_lock lock(mutex_);
   rethrow();
   tasks_.push_back({std::move(task), std::move(ready)});
@@ -61,7 +61,7 @@ void CommunicationQueue::wait(Ticket ticket) {
     time_.exposed += seconds_since(begin);
   }
   rethrow();
-  if (lane_) order_after(ticket);
+  if (stream_) order_after(ticket);
 }
 
 void CommunicationQueue::order_after(Ticket ticket) {
@@ -104,16 +104,16 @@ void CommunicationQueue::run() {
     std::exception_ptr error;
     Event end;
     try {
-      if (lane_) lane_->wait(task.ready);
+      if (stream_) stream_->wait(task.ready);
       task.work();
-      if (lane_) end = lane_->record();
+      if (stream_) end = stream_->record();
     } catch (...) {
       error = std::current_exception();
     }
     lock.lock();
     time_.total += seconds_since(begin);
     ++finished_;
-    if (lane_) ends_.push_back(std::move(end));
+    if (stream_) ends_.push_back(std::move(end));
     if (error) {
       error_ = error;
       tasks_.clear();

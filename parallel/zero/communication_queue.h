@@ -36,19 +36,19 @@ class CommunicationQueue {
  public:
   using Ticket = std::uint64_t;
 
-  // Tasks that run on their own thread ask a lane of `device` for their work, where it has lanes:
-  // there a task begins after what the device was asked for before submit().
+  // Tasks that run on their own thread ask a stream of `device` for their work, where it has
+  // several: there a task begins after what the device was asked for before submit().
   explicit CommunicationQueue(Device& device, bool overlap, QueueObserver* observer = nullptr);
   ~CommunicationQueue();
   CommunicationQueue(const CommunicationQueue&) = delete;
   CommunicationQueue& operator=(const CommunicationQueue&) = delete;
 
   // What tasks work on.
-  Device& device() { return lane_ ? *lane_ : device_; }
+  Device& device() { return stream_ ? *stream_ : device_; }
 
   // Tickets count from 1. What a task throws is rethrown by the next call that waits.
   Ticket submit(std::function<void()> task);
-  // Returns once that task, and so all before it, are done: with a lane, have been asked for, and
+  // Returns once that task, and so all before it, are done: with a stream, have been asked for, and
   // what the device is asked for later comes after them.
   void wait(Ticket ticket);
   void wait_all();
@@ -68,15 +68,15 @@ class CommunicationQueue {
   };
   void run();
   void rethrow();
-  // Later work of the device comes after what that task asked of the lane.
+  // Later work of the device comes after what that task asked of the stream.
   void order_after(Ticket ticket);
 
   Device& device_;
-  std::unique_ptr<Device> lane_;
+  std::unique_ptr<Device> stream_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> tasks_;
-  std::deque<Event> ends_;  // in the lane, of the tasks after ordered_
+  std::deque<Event> ends_;  // in the stream, of the tasks after ordered_
   Ticket ordered_ = 0;      // the device's work comes after this task's
   Ticket submitted_ = 0, finished_ = 0;
   std::exception_ptr error_;

@@ -40,7 +40,7 @@ class GatheredWeights final : public Weights {
   GatheredWeights(const ZeroContext& context, const FlatState& state, DType dtype)
       : context_(context), state_(state), dtype_(dtype) {
     const auto bytes = static_cast<std::size_t>(context.plan.largest()) * size_of(dtype);
-    for (int i = 0; i <= context.config.gather_ahead; ++i) {
+    for (int i = 0; i <= context.config.prefetch; ++i) {
       slots_.push_back({.block = zeroed_block(context.device, bytes)});
     }
   }
@@ -48,12 +48,12 @@ class GatheredWeights final : public Weights {
   void begin_micro_batch() override {
     order_.restart();
     current_ = kNone;
-    gather_ahead();
+    prefetch();
   }
 
   std::size_t arriving() const override { return 0; }
   // Slots are used again within a micro-batch.
-  bool at_hand(std::size_t) const override { return false; }
+  bool is_resident(std::size_t) const override { return false; }
 
   void provide(std::size_t bucket) override {
     if (bucket == current_) return;
@@ -62,7 +62,7 @@ class GatheredWeights final : public Weights {
     const std::size_t slot = slot_with(bucket);
     context_.queue.wait(slots_[slot].ticket);
     bind(bucket, &slots_[slot]);
-    gather_ahead();
+    prefetch();
   }
 
   std::span<bfloat16> working(std::size_t) const override { return {}; }
@@ -91,15 +91,15 @@ class GatheredWeights final : public Weights {
     return slot == kNone ? gather(bucket) : slot;
   }
 
-  void gather_ahead() {
-    const auto count = static_cast<std::size_t>(context_.config.gather_ahead);
+  void prefetch() {
+    const auto count = static_cast<std::size_t>(context_.config.prefetch);
     for (const std::size_t bucket : order_.ahead(count)) slot_with(bucket);
   }
 
   // Begins to gather into a slot that holds neither the present bucket nor one of the next: as
   // there is one slot more than buckets ahead, there is such a slot.
   std::size_t gather(std::size_t bucket) {
-    const auto next = order_.ahead(static_cast<std::size_t>(context_.config.gather_ahead));
+    const auto next = order_.ahead(static_cast<std::size_t>(context_.config.prefetch));
     const auto spare = std::ranges::find_if(slots_, [&](const WeightSlot& slot) {
       return slot.bucket == kNone ||
              (slot.bucket != current_ && std::ranges::find(next, slot.bucket) == next.end());

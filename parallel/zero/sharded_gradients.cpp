@@ -118,7 +118,7 @@ class ShardedGradients final : public Gradients {
     const std::span<float> all(values, static_cast<std::size_t>(planned.range.elements()));
     if (context_.plan.ranks() > 1) {
       context_.ranks.reduce_scatter_parts(view_of(all, {planned.range.elements()}), planned.bounds,
-                                          context_.config.gradient_wire, planned.gradient_label);
+                                          context_.config.reduce_dtype, planned.gradient_label);
     }
     const std::int64_t count = planned.own.elements();
     sums_.add(index, {planned.packed, planned.packed + count},

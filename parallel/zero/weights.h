@@ -19,7 +19,7 @@ class Weights {
   // Buckets whose values provide() may have to wait for.
   virtual std::size_t arriving() const = 0;
   // Values of `bucket` are there without waiting, and stay until the next update.
-  virtual bool at_hand(std::size_t bucket) const = 0;
+  virtual bool is_resident(std::size_t bucket) const = 0;
   // Values of `bucket` are there, and bound to its parameters, when it returns.
   virtual void provide(std::size_t bucket) = 0;
 

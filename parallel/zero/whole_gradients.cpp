@@ -60,7 +60,7 @@ class WholeGradients final : public Gradients {
   void reduce(std::size_t bucket) {
     const PlannedBucket& planned = context_.plan.bucket(bucket);
     const Tensor sum = view_of(part(planned.range), {planned.range.elements()});
-    context_.ranks.reduce_scatter_parts(sum, planned.bounds, context_.config.gradient_wire,
+    context_.ranks.reduce_scatter_parts(sum, planned.bounds, context_.config.reduce_dtype,
                                         planned.gradient_label);
     if (context_.plan.state_is_whole()) {
       context_.ranks.all_gather_parts(sum, planned.bounds, planned.gradient_label);

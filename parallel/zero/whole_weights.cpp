@@ -32,10 +32,10 @@ class WholeWeights final : public Weights {
   }
 
   // Known from what was waited for, not from the time it takes: ranks and replays agree on it.
-  bool at_hand(std::size_t bucket) const override { return arrivals_[bucket] <= arrived_; }
+  bool is_resident(std::size_t bucket) const override { return arrivals_[bucket] <= arrived_; }
 
   void provide(std::size_t bucket) override {
-    if (at_hand(bucket)) return;
+    if (is_resident(bucket)) return;
     context_.exchange([this, bucket] {
       context_.queue.wait(arrivals_[bucket]);
       arrived_ = arrivals_[bucket];

@@ -106,8 +106,8 @@ void Zero::provide_gradients(std::size_t bucket) {
 }
 
 void Zero::before_read(Parameter& parameter) { weights_->provide(bucket_of(parameter)); }
-bool Zero::at_hand(const Parameter& parameter) const {
-  return weights_->at_hand(bucket_of(parameter));
+bool Zero::is_resident(const Parameter& parameter) const {
+  return weights_->is_resident(bucket_of(parameter));
 }
 void Zero::before_write(Parameter& parameter) { provide_gradients(bucket_of(parameter)); }
 

@@ -77,7 +77,7 @@ class Zero final : public ParameterOwner {
   std::vector<MemoryUse> bytes_by_category() const;
 
   void before_read(Parameter& parameter) override;
-  bool at_hand(const Parameter& parameter) const override;
+  bool is_resident(const Parameter& parameter) const override;
   void before_write(Parameter& parameter) override;
   void gradient_final(Parameter& parameter) override;
 

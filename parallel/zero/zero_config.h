@@ -21,12 +21,12 @@ enum class ZeroStage {
 struct ZeroConfig {
   ZeroStage stage = ZeroStage::kNone;
   bool overlap = true;  // communicate on a thread of its own while this one computes
-  Wire gradient_wire = Wire::kExact;
+  Wire reduce_dtype = Wire::kExact;
   // Weights and gradients that travel together where they are whole (below kGradients): smaller
   // starts earlier, larger has fewer messages. Otherwise a bucket is a transformer block.
   std::int64_t bucket_elements = std::int64_t{2} << 20;
   QueueObserver* observer = nullptr;  // records the schedule, for plans
-  int gather_ahead = 2;  // blocks whose weights are on their way before they are used (kWeights)
+  int prefetch = 2;  // blocks whose weights are on their way before they are used (kWeights)
 };
 
 }  // namespace edt

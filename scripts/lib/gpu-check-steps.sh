@@ -112,7 +112,7 @@ tests() {
 
 step_ops() {
   local filter='*'
-  [[ $is_dry == yes ]] && filter='*OpsMemory*:*OpsLanes*'
+  [[ $is_dry == yes ]] && filter='*OpsMemory*:*OpsStreams*'
   tests cuda_test "$filter"
 }
 
@@ -199,5 +199,5 @@ sanitizer() {
   needs compute-sanitizer
   packed compute-sanitizer --tool "$1" --error-exitcode 1 "$bin/cuda_test" --gtest_brief=1 --gtest_filter="$2"
 }
-step_memcheck() { sanitizer memcheck '*OpsMemory*:*OpsLanes*'; }
+step_memcheck() { sanitizer memcheck '*OpsMemory*:*OpsStreams*'; }
 step_racecheck() { sanitizer racecheck '*OpsMemory*'; }

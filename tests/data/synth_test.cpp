@@ -54,13 +54,19 @@ TEST(Synth, DecodedPicturesLookLikeTheDrawnOnes) {
   }
 }
 
-// Sixteen coefficients leave half of the error that four leave.
+// Sixteen coefficients leave half of the error that four leave, of smaller patches a third of that.
 TEST(Synth, MoreChannelsKeepEdgesSharp) {
-  const auto error = [](int channels) {
+  const auto error = [](int channels, int factor) {
     const TempDir directory;
-    synthesize({.out = directory / "set", .samples = 24, .image_size = 64, .channels = channels});
+    synthesize({.out = directory / "set",
+                .samples = 24,
+                .image_size = 64,
+                .channels = channels,
+                .vae_factor = factor});
     const Dataset dataset(directory / "set");
     EXPECT_EQ(dataset.description().channels, channels);
+    EXPECT_EQ(dataset.description().factor(), factor);
+    EXPECT_EQ(dataset.description().height, 64 / factor);
     const Decoder decoder(dataset.description(), false);
     double sum = 0;
     for (std::uint32_t i = 0; i < 24; ++i) {
@@ -69,10 +75,13 @@ TEST(Synth, MoreChannelsKeepEdgesSharp) {
     }
     return sum / 24;
   };
-  EXPECT_LT(2 * error(16), error(4));
+  EXPECT_LT(2 * error(16, 8), error(4, 8));
+  EXPECT_LT(3 * error(16, 4), error(16, 8));
   const TempDir directory;
   EXPECT_ERROR(synthesize({.out = directory / "s", .channels = 5}), UsageError, "5 channels",
                "4 and 16");
+  EXPECT_ERROR(synthesize({.out = directory / "s", .vae_factor = 2}), UsageError, "--vae-factor 2",
+               "4 and 8");
 }
 
 class SynthChannels : public testing::TestWithParam<int> {};

@@ -1,12 +1,13 @@
 // Faults of a program that is edt otherwise. It listens to the marks that profiles are made of
 // (core/base/span.h), so edt itself neither knows of faults nor reads the variable:
 //
-//   EDT_FAULT="RANK AT COUNT WHAT [FILE]"
+//   EDT_FAULT="RANK AT COUNT WHAT [FILE]", or several of them with ';' between
 //
 //   RANK   a number, or "all"
 //   AT     phase:forward, or the begin of a span: io:verified, communication:all_gather
 //   COUNT  1: the first time that this is reached
-//   WHAT   freeze: SIGSTOP, from the thread that is there. kill: SIGKILL.
+//   WHAT   freeze: SIGSTOP, from the thread that is there, when the watchdog has said that it is
+//          there. kill: SIGKILL.
 //          wait: makes FILE.RANK and waits for FILE.go, a minute at most.
 //          told: makes FILE.RANK and waits for a signal that asks to stop, three minutes at most.
 //          Neither waits where FILE.RANK is there already: a run that is started again goes on.
@@ -16,12 +17,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
 #include <string>
-#include <thread>
 
 #include "core/base/span.h"
 #include "launcher/signals.h"
@@ -29,48 +30,42 @@
 
 namespace {
 
-class Faults final : public edt::SpanListener {
+// As both mpirun and srun tell it.
+std::string own_rank() {
+  const char* rank = std::getenv("PMIX_RANK");
+  return rank == nullptr ? "0" : rank;
+}
+
+class Fault {
  public:
-  // `text`: of the variable; ends the program where it makes no sense.
-  explicit Faults(const std::string& text) {
-    std::string rank;
+  // `text`: one of the variable's; ends the program where it makes no sense.
+  explicit Fault(const std::string& text) {
     std::istringstream words(text);
-    words >> rank >> at_ >> count_ >> what_ >> file_;
+    words >> rank_ >> at_ >> count_ >> what_ >> file_;
     const bool waits = what_ == "wait" || what_ == "told";
     const bool known = what_ == "freeze" || what_ == "kill" || (waits && !file_.empty());
     if (at_.find(':') == at_.npos || count_ < 1 || !known) {
-      std::cerr << "EDT_FAULT is '" << text << "'\n";
+      std::cerr << "EDT_FAULT has '" << text << "'\n";
       std::_Exit(2);
     }
-    if (rank == "all" || rank == own_rank()) edt::add_span_listener(*this);
   }
 
-  void begin(const edt::SpanInfo& span) override {
-    constexpr const char* kKinds[] = {"compute:", "communication:", "io:"};
-    reached(kKinds[static_cast<int>(span.kind)], span.name);
-  }
-  void end(edt::SpanKind) override {}
-  void phase(std::string_view name) override { reached("phase:", name); }
+  bool is_for(const std::string& rank) const { return rank_ == "all" || rank_ == rank; }
 
- private:
-  // As both mpirun and srun tell it.
-  static std::string own_rank() {
-    const char* rank = std::getenv("PMIX_RANK");
-    return rank == nullptr ? "0" : rank;
-  }
-
-  void reached(std::string_view kind, std::string_view name) {
+  // `reports`: how often the watchdog has said where this rank is.
+  void reached(std::string_view kind, std::string_view name, const std::atomic<int>& reports) {
     if (at_.size() != kind.size() + name.size() || !at_.starts_with(kind) || !at_.ends_with(name)) {
       return;
     }
-    if (++seen_ == count_) happen();
+    if (++seen_ == count_) happen(reports);
   }
 
-  void happen() const {
+ private:
+  void happen(const std::atomic<int>& reports) const {
     if (what_ == "kill") kill(getpid(), SIGKILL);
     if (what_ == "freeze") {
-      // Long enough to be heard of: ranks say every tenth of the time-out where they are.
-      std::this_thread::sleep_for(std::chrono::milliseconds(800));
+      // The first report that follows may have been put together before.
+      wait_for(std::chrono::minutes(1), [&, enough = reports + 2] { return reports >= enough; });
       kill(getpid(), SIGSTOP);
     }
     if (what_ == "wait") {
@@ -86,12 +81,45 @@ class Faults final : public edt::SpanListener {
     const std::string mark = file_ + "." + own_rank();
     if (std::filesystem::exists(mark)) return;
     std::ofstream(mark) << getpid() << "\n";
+    wait_for(limit, is_over);
+  }
+
+  template <class Condition>
+  static void wait_for(std::chrono::minutes limit, Condition is_over) {
     if (!edt::test::wait_until(is_over, limit)) std::cerr << "EDT_FAULT: waited in vain\n";
   }
 
-  std::string at_, what_, file_;
+  std::string rank_, at_, what_, file_;
   int count_ = 0;
   std::atomic<int> seen_ = 0;
+};
+
+class Faults final : public edt::SpanListener {
+ public:
+  explicit Faults(const std::string& text) {
+    std::istringstream faults(text);
+    for (std::string fault; std::getline(faults, fault, ';');) {
+      all_.emplace_back(fault);
+      if (!all_.back().is_for(own_rank())) all_.pop_back();
+    }
+    if (!all_.empty()) edt::add_span_listener(*this);
+  }
+
+  void begin(const edt::SpanInfo& span) override {
+    constexpr const char* kKinds[] = {"compute:", "communication:", "io:"};
+    reached(kKinds[static_cast<int>(span.kind)], span.name);
+  }
+  void end(edt::SpanKind) override {}
+  void phase(std::string_view name) override { reached("phase:", name); }
+  void reported() override { ++reports_; }
+
+ private:
+  void reached(std::string_view kind, std::string_view name) {
+    for (Fault& fault : all_) fault.reached(kind, name, reports_);
+  }
+
+  std::deque<Fault> all_;
+  std::atomic<int> reports_ = 0;
 };
 
 const char* const kText = std::getenv("EDT_FAULT");

@@ -62,11 +62,19 @@ std::vector<std::string> golden_models(const std::string& kind) {
   for (const auto& entry : std::filesystem::directory_iterator(golden_dir())) {
     if (entry.path().extension() != ".h5") continue;
     const GoldenFile file(entry.path().filename());
-    if (!file.has_attribute("/", "model") || file.text("/", "model") != kind) continue;
+    if (golden_kind(file) != kind) continue;
     found.push_back(entry.path().filename().string());
   }
   std::ranges::sort(found);
   return found;
+}
+
+std::string golden_kind(const GoldenFile& file) {
+  if (!file.has_attribute("/", "model")) return "";
+  std::string kind = file.text("/", "model");
+  if (file.has_attribute("/", "method")) kind += " " + file.text("/", "method");
+  if (file.has_attribute("/", "objective")) kind += " velocity";
+  return kind;
 }
 
 GoldenFile::GoldenFile(const std::filesystem::path& file)
@@ -139,6 +147,7 @@ std::vector<double> GoldenFile::numbers(const std::string& object,
               H5Aclose, what);
   const Id space(H5Aget_space(id), H5Sclose, what);
   std::vector<double> values(points(space));
+  if (values.empty()) return values;
   check(H5Aread(id, H5T_NATIVE_DOUBLE, values.data()), what);
   return values;
 }

@@ -11,7 +11,7 @@ namespace edt::test {
 // The directory named by the environment variable EDT_GOLDEN_DIR, else tests/golden of the sources.
 std::filesystem::path golden_dir();
 
-// The files in golden_dir() that hold a model of this kind ("edt"), by name.
+// The files in golden_dir() that hold values of this kind, by name.
 std::vector<std::string> golden_models(const std::string& kind);
 
 // All readers convert to the type asked for and throw std::runtime_error, naming file and object.
@@ -41,5 +41,9 @@ class GoldenFile {
   std::string file_;
   std::int64_t id_;
 };
+
+// What a file holds, by its attributes: the model ("edt"), and behind it the method, or "velocity"
+// where that is what the model is trained to predict ("edt velocity").
+std::string golden_kind(const GoldenFile& file);
 
 }  // namespace edt::test

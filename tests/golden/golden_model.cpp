@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/cpu/cpu_backend.h"
+#include "core/cuda/cuda_backend.h"
+#include "core/reference/reference_backend.h"
 #include "model/edt/edt_model.h"
 
 namespace edt::test {
@@ -27,7 +30,7 @@ ModelConfig of_kind(const std::string& kind, const GoldenFile& file) {
   const auto number = [&](const char* name) {
     return static_cast<std::int64_t>(file.number("/", name));
   };
-  if (kind == "dit") {
+  if (kind == "dit" || kind == "sit") {
     DitConfig config;
     config.depth = number("depth");
     config.width = number("hidden_size");
@@ -44,29 +47,48 @@ ModelConfig of_kind(const std::string& kind, const GoldenFile& file) {
 
 }  // namespace
 
-ModelConfig golden_config(const GoldenFile& file) {
+ModelConfig golden_config(const GoldenFile& file, FlowPath path) {
   const auto number = [&](const char* name) {
     return static_cast<std::int64_t>(file.number("/", name));
   };
+  const std::string kind = golden_kind(file);
   ModelConfig config = of_kind(file.text("/", "model"), file);
   CommonConfig& common = config.common();
+  if (kind == "sit" || kind.ends_with(" velocity")) common.process = ProcessConfig::flow(path);
   common.name = "golden";
   common.latents = LatentShape::square(number("input_size"));
+  if (file.has_attribute("/", "in_channels")) common.latents.channels = number("in_channels");
   common.patch = number("patch_size");
   common.classes = number("num_classes");
   return config;
 }
 
-GoldenModel::GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks)
+std::vector<float> golden_parameter(const GoldenFile& file, const std::string& name,
+                                    const Shape& shape, std::int64_t channels) {
+  const auto values = file.read<float>(name);
+  if (static_cast<std::int64_t>(values.size()) != 2 * shape.elements()) return values;
+  const std::int64_t run = channels * (shape.elements() / shape[0]);
+  std::vector<float> kept;
+  for (std::int64_t at = 0; at < 2 * shape.elements(); at += 2 * run) {
+    kept.insert(kept.end(), values.begin() + at, values.begin() + at + run);
+  }
+  return kept;
+}
+
+GoldenModel::GoldenModel(const GoldenFile& file, const ModelConfig& config, Backend& backend,
+                         DType dtype, TensorGroup ranks, const std::string& prefix)
     : backend_(backend),
       arena_(backend.memory()),
-      config_(golden_config(file)),
+      config_(config),
       model_(make_model(config_, backend, dtype, ranks)),
       tape_(backend, arena_, profiler_, dtype) {
   auto shard = model_->parameters().shards().begin();
   for (Parameter& parameter : model_->parameters().all()) {
     std::vector<float> values(static_cast<std::size_t>(parameter.shape.elements()));
-    (shard++)->take(file.read<float>("/params/" + parameter.name), values);
+    const TensorShard& part = *shard++;
+    part.take(
+        golden_parameter(file, prefix + parameter.name, part.logical, config_.latents().channels),
+        values);
     parameter.value = tensor(values, parameter.shape, dtype);
     parameter.grad = allocate(parameter.shape, tape_.accurate_dtype());
   }
@@ -109,6 +131,11 @@ std::vector<float> GoldenModel::host(const Tensor& tensor) {
     backend_.copy(tensor, {values.data(), tensor.shape, DType::kFloat32});
   }
   return values;
+}
+
+std::unique_ptr<Backend> golden_backend(std::string_view name) {
+  if (name == "cuda") return cuda_device_count() > 0 ? make_cuda_backend() : nullptr;
+  return name == "cpu" ? make_cpu_backend() : make_reference_backend();
 }
 
 double relative_error(const std::vector<float>& actual, const std::vector<float>& expected) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/ops/backend.h"
@@ -12,12 +13,23 @@
 
 namespace edt::test {
 
-ModelConfig golden_config(const GoldenFile& file);
+// `path`: of a model of a flow.
+ModelConfig golden_config(const GoldenFile& file, FlowPath path = FlowPath::kLinear);
+
+// A data set for a parameter of that shape. Where the file's network gives a variance besides,
+// which ours does not, its last layer has twice the rows: for each `channels` those behind are left
+// out.
+std::vector<float> golden_parameter(const GoldenFile& file, const std::string& name,
+                                    const Shape& shape, std::int64_t channels);
 
 // Model, tape and parameter memory for one test.
 class GoldenModel {
  public:
-  GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {});
+  // With the parameters whose names in the file begin with `prefix`.
+  GoldenModel(const GoldenFile& file, const ModelConfig& config, Backend& backend, DType dtype,
+              TensorGroup ranks = {}, const std::string& prefix = "/params/");
+  GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {})
+      : GoldenModel(file, golden_config(file), backend, dtype, ranks) {}
 
   Backend& backend() { return backend_; }
   Model& model() { return *model_; }
@@ -45,6 +57,9 @@ class GoldenModel {
   Tape tape_;
   std::vector<Block> memory_;
 };
+
+// "cpu", "reference" or "cuda"; nullptr: there is no GPU.
+std::unique_ptr<Backend> golden_backend(std::string_view name);
 
 // max |a - b| / max |b|
 double relative_error(const std::vector<float>& actual, const std::vector<float>& expected);

@@ -3,23 +3,30 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/diffusion/schedule.h"
-
 namespace edt::test {
 
-GoldenRun::GoldenRun(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks)
-    : backend_(backend), golden_(file, backend, dtype, ranks) {
-  const auto t = file.read<std::int64_t>("/inputs/t");
-  timesteps_.assign(t.begin(), t.end());
-  t_.assign(t.begin(), t.end());
+GoldenRun::GoldenRun(const GoldenFile& file, const ModelConfig& config, Backend& backend,
+                     DType dtype, TensorGroup ranks)
+    : backend_(backend), golden_(file, config, backend, dtype, ranks) {
+  const Process& process = golden_.model().process();
+  for (const double t : file.read<double>("/inputs/t")) {
+    const bool is_data = process.config().told == Told::kData;
+    times_.push_back(process.schedule() != nullptr ? t / process.steps() : is_data ? 1 - t : t);
+    const PathPoint point = process.at(times_.back());
+    told_.push_back(process.told(times_.back()));
+    scales_.push_back(static_cast<float>(point.alpha));
+    scales_.push_back(static_cast<float>(point.sigma));
+  }
   for (std::int64_t dim : file.shape("/inputs/x_start")) image_.append(dim);
   x_start_ = file.read<float>("/inputs/x_start");
   noise_ = file.read<float>("/inputs/noise");
-  x_t_ = file.read<float>("/expected/x_t");
   labels_ = file.read<std::int64_t>("/inputs/labels_after_drop");
   if (passes() == 1) return;
   const auto masked = file.read<float>("/inputs/noise_masked");
   noise_.insert(noise_.end(), masked.begin(), masked.end());
+  const std::string own = "/inputs/labels_after_drop_masked";
+  const auto labels = file.read<std::int64_t>(file.has(own) ? own : "/inputs/labels_after_drop");
+  labels_.insert(labels_.end(), labels.begin(), labels.end());
   read_masks(file);
 }
 
@@ -32,15 +39,14 @@ void GoldenRun::read_masks(const GoldenFile& file) {
   }
   if (const auto& spec = golden_.model().dropping()) {
     const auto ids = file.read<std::int64_t>("/inputs/ids_keep");
-    const std::int64_t kept = file.shape("/inputs/ids_keep")[1];
+    const std::int64_t visible = file.shape("/inputs/ids_keep")[1];
     std::vector<std::int64_t> places(static_cast<std::size_t>(batch() * spec->tokens), -1);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const auto at = static_cast<std::int64_t>(i);
-      places[static_cast<std::size_t>(at / kept * spec->tokens + ids[i])] = at % kept;
+      places[static_cast<std::size_t>(at / visible * spec->tokens + ids[i])] = at % visible;
     }
-    masks_.kept = {golden_.integers(ids, {batch(), kept}),
-                   golden_.integers(places, {batch(), spec->tokens}),
-                   std::lround(std::sqrt(static_cast<double>(spec->tokens)))};
+    masks_.visible = {golden_.integers(ids, {batch(), visible}),
+                      golden_.integers(places, {batch(), spec->tokens}), golden_.model().patches()};
   }
 }
 
@@ -54,35 +60,55 @@ Tensor GoldenRun::accurate(const std::vector<float>& values, Shape shape) {
   return golden_.tensor(values, shape, golden_.tape().accurate_dtype());
 }
 
+Var GoldenRun::loss(const Var& tokens, const LossInputs& inputs, const Tensor& mse,
+                    const Tensor& vb) {
+  Tape& tape = golden_.tape();
+  const Process& process = golden_.model().process();
+  if (process.config().learns_variance()) return diffusion_loss(tape, tokens, inputs, mse, vb);
+  std::vector<float> mix;
+  for (const double t : times_) {
+    const auto [of_origin, of_noise] = process.target(t);
+    mix.push_back(static_cast<float>(of_origin));
+    mix.push_back(static_cast<float>(of_noise));
+  }
+  const std::int64_t rows = passes() * batch();
+  const Var target = tape.make(tokens.shape(), tape.accurate_dtype());
+  backend_.noise_target(inputs.x_start, inputs.noise, accurate(repeated(mix), {rows, 2}),
+                        inputs.patch, target.tensor());
+  return token_loss(tape, tokens, {target, inputs.sample_weights, inputs.sample_weights}, mse);
+}
+
 GoldenStep GoldenRun::step() {
   Tape& tape = golden_.tape();
-  const DiffusionSchedule schedule;
+  const Process& process = golden_.model().process();
   const std::int64_t rows = passes() * batch();
   const Shape image{rows, image_[1], image_[2], image_[3]};
-  std::vector<float> scales(timesteps_.size() * 2),
-      coefficients(timesteps_.size() * LossCoefficient::kCount);
-  schedule.noise_scales(timesteps_, scales);
-  schedule.loss_coefficients(timesteps_, 5, coefficients);
-  std::vector<std::int64_t> labels = labels_;
-  if (passes() == 2) labels.insert(labels.end(), labels_.begin(), labels_.end());
 
-  LossInputs loss;
-  loss.x_start = accurate(repeated(x_start_), image);
-  loss.noise = accurate(noise_, image);
-  loss.x_t = accurate(std::vector<float>(static_cast<std::size_t>(image.elements())), image);
-  backend_.add_noise(loss.x_start, loss.noise, accurate(repeated(scales), {rows, 2}), loss.x_t);
-  loss.coefficients = accurate(repeated(coefficients), {rows, LossCoefficient::kCount});
-  loss.sample_weights = accurate(std::vector<float>(static_cast<std::size_t>(rows), 1.f), {rows});
+  LossInputs inputs;
+  inputs.patch = golden_.model().patch();
+  inputs.x_start = accurate(repeated(x_start_), image);
+  inputs.noise = accurate(noise_, image);
+  inputs.x_t = accurate(std::vector<float>(static_cast<std::size_t>(image.elements())), image);
+  backend_.add_noise(inputs.x_start, inputs.noise, accurate(repeated(scales_), {rows, 2}),
+                     inputs.x_t);
+  inputs.sample_weights = accurate(std::vector<float>(static_cast<std::size_t>(rows), 1.f), {rows});
+  if (process.config().learns_variance()) {
+    std::vector<std::int32_t> steps;
+    for (const double t : times_) steps.push_back(process.step(t));
+    std::vector<float> coefficients(steps.size() * LossCoefficient::kCount);
+    process.schedule()->loss_coefficients(steps, 5, coefficients);
+    inputs.coefficients = accurate(repeated(coefficients), {rows, LossCoefficient::kCount});
+  }
   const std::vector<float> zeros(static_cast<std::size_t>(rows));
   const Tensor mse = accurate(zeros, {rows}), vb = accurate(zeros, {rows});
-  const ModelInputs inputs{loss.x_t, accurate(repeated(t_), {rows}),
-                           golden_.integers(labels, {rows})};
+  const ModelInputs seen{inputs.x_t, accurate(repeated(told_), {rows}),
+                         golden_.integers(labels_, {rows})};
   GoldenStep step;
   {
     Model& model = golden_.model();
     const Var tokens =
-        passes() == 2 ? model.forward_passes(tape, inputs, masks_) : model.forward(tape, inputs);
-    const Var total = diffusion_loss(tape, tokens, loss, mse, vb);
+        passes() == 2 ? model.forward_passes(tape, seen, masks_) : model.forward(tape, seen);
+    const Var total = loss(tokens, inputs, mse, vb);
     // The mean over all rows is half the sum of the passes' means.
     step.loss = static_cast<double>(passes()) * golden_.host(total.tensor())[0];
     tape.backward(total, static_cast<double>(passes()));
@@ -93,18 +119,24 @@ GoldenStep GoldenRun::step() {
   };
   step.full = {rows_of(mse, 0), rows_of(vb, 0)};
   if (passes() == 2) step.masked = GoldenPass{rows_of(mse, 1), rows_of(vb, 1)};
-  step.x_t = rows_of(loss.x_t, 0);
+  step.x_t = rows_of(inputs.x_t, 0);
   return step;
 }
 
 std::vector<float> GoldenRun::output() {
   Tape& tape = golden_.tape();
   const Tape::NoGrad inference(tape);
-  const Tensor out = accurate(std::vector<float>(2 * x_t_.size()),
-                              {image_[0], 2 * image_[1], image_[2], image_[3]});
+  const Tensor x_start = accurate(x_start_, image_), x_t = accurate(x_start_, image_);
+  const std::vector<float> noise(noise_.begin(),
+                                 noise_.begin() + static_cast<std::ptrdiff_t>(x_start_.size()));
+  backend_.add_noise(x_start, accurate(noise, image_), accurate(scales_, {batch(), 2}), x_t);
+  const std::int64_t outputs = golden_.config().common().process.out_channels(image_[1]);
+  const Shape shape{image_[0], outputs, image_[2], image_[3]};
+  const Tensor out =
+      accurate(std::vector<float>(static_cast<std::size_t>(shape.elements())), shape);
   {
-    const ModelInputs inputs{accurate(x_t_, image_), accurate(t_, {batch()}),
-                             golden_.integers(labels_, {batch()})};
+    const std::vector<std::int64_t> labels(labels_.begin(), labels_.begin() + batch());
+    const ModelInputs inputs{x_t, accurate(told_, {batch()}), golden_.integers(labels, {batch()})};
     const Var tokens = golden_.model().forward(tape, inputs);
     backend_.unpatchify(tokens.tensor(), golden_.model().patch(), out);
   }

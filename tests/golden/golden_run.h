@@ -10,7 +10,7 @@
 namespace edt::test {
 
 struct GoldenPass {
-  std::vector<float> mse, vb;
+  std::vector<float> mse, vb;  // vb: of predicted noise
 };
 
 struct GoldenStep {
@@ -22,29 +22,35 @@ struct GoldenStep {
 
 class GoldenRun {
  public:
-  // Reads all it needs of the file.
-  GoldenRun(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {});
+  // Reads all it needs of the file. `config`: golden_config() of it, perhaps of another process.
+  GoldenRun(const GoldenFile& file, const ModelConfig& config, Backend& backend, DType dtype,
+            TensorGroup ranks = {});
+  GoldenRun(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {})
+      : GoldenRun(file, golden_config(file), backend, dtype, ranks) {}
 
   GoldenModel& golden() { return golden_; }
   // Loss and gradients, of both passes together where the model has a masked one.
   GoldenStep step();
-  // The model's output as images.
+  // The model's output as images, on the noised images of the full pass.
   std::vector<float> output();
+  const std::vector<double>& times() const { return times_; }
 
  private:
-  std::int64_t batch() const { return static_cast<std::int64_t>(timesteps_.size()); }
+  std::int64_t batch() const { return static_cast<std::int64_t>(times_.size()); }
   std::int64_t passes() const { return golden_.model().has_masked_pass() ? 2 : 1; }
   // `values` once for each pass.
   std::vector<float> repeated(const std::vector<float>& values) const;
   Tensor accurate(const std::vector<float>& values, Shape shape);
   void read_masks(const GoldenFile& file);
+  // Of x_0, noise and weights on the device: the mean of all rows, with the terms of each.
+  Var loss(const Var& tokens, const LossInputs& inputs, const Tensor& mse, const Tensor& vb);
 
   Backend& backend_;
   GoldenModel golden_;
-  std::vector<std::int32_t> timesteps_;
+  std::vector<double> times_;
   Shape image_;  // of one pass
-  std::vector<float> x_start_, noise_, t_, x_t_;
-  std::vector<std::int64_t> labels_;
+  std::vector<float> x_start_, noise_, told_, scales_;
+  std::vector<std::int64_t> labels_;  // of all passes
   PassMasks masks_;
 };
 

@@ -10,9 +10,7 @@
 #include <memory>
 #include <optional>
 
-#include "core/cpu/cpu_backend.h"
 #include "core/cuda/cuda_backend.h"
-#include "core/reference/reference_backend.h"
 #include "model/sampling/picture_sampler.h"
 #include "tests/golden/golden_run.h"
 
@@ -30,16 +28,10 @@ void PrintTo(const Case& c, std::ostream* out) {
   *out << c.file << " on " << c.backend << " in " << name_of(c.dtype);
 }
 
-// nullptr: there is no GPU.
-std::unique_ptr<Backend> make_backend(std::string_view name) {
-  if (name == "cuda") return cuda_device_count() > 0 ? make_cuda_backend() : nullptr;
-  return name == "cpu" ? make_cpu_backend() : make_reference_backend();
-}
-
 class Golden : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    backend_ = make_backend(GetParam().backend);
+    backend_ = golden_backend(GetParam().backend);
     if (backend_ == nullptr) GTEST_SKIP() << "no GPU: " << cuda_absence();
     run_.emplace(file_, *backend_, GetParam().dtype);
   }
@@ -93,8 +85,8 @@ TEST_P(Golden, Samples) {
   PictureSampler sampler(model(), *backend_, GetParam().dtype);
   std::vector<float> latents(request.init_noise.size());
   for (const bool ddim : {false, true}) {
-    request.sampler.kind = ddim ? SamplerKind::kDdim : SamplerKind::kDdpm;
-    request.spacing = ddim ? "ddim5" : "5";
+    request.solver.kind = ddim ? SolverKind::kDdim : SolverKind::kDdpm;
+    request.solver.spacing = ddim ? "ddim5" : "5";
     request.step_noise = ddim ? std::vector<float>{} : step_noise;
     for (const std::int64_t batch : {2, 1, 3}) {
       request.batch = batch;

@@ -2,13 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numbers>
 #include <set>
 
 #include "core/reference/reference_backend.h"
 #include "model/edt/edt_model.h"
 #include "model/edt/tables.h"
 #include "model/families/presets.h"
-#include "model/plan/products.h"
+#include "model/plan/gemms.h"
 #include "model/positions.h"
 #include "tests/golden/golden_file.h"
 #include "tests/golden/golden_model.h"
@@ -30,7 +31,7 @@ TEST_P(Preset, MatchesPublishedCode) {
   const auto backend = make_reference_backend();
   const EdtModel model(edt_preset(name), *backend, DType::kFloat32);
   EXPECT_EQ(model.parameters().elements(), tables.number("/", "params " + name));
-  EXPECT_EQ(total_macs(forward_products(model.config(), 1)), tables.number("/", "macs " + name));
+  EXPECT_EQ(total_macs(forward_gemms(model.config(), 1)), tables.number("/", "macs " + name));
   const auto amm = tables.numbers("/", "amm_blocks " + name);
   EXPECT_EQ(model.config().amm_blocks, std::vector<std::int64_t>(amm.begin(), amm.end()));
 
@@ -62,11 +63,33 @@ TEST(Baselines, HaveThePublishedParametersAndProducts) {
                             {"MDTv2-XL/2", 742'263'904, 129.49},
                             {"DiT-S/2", 32'865'056, 6.06},
                             {"DiT-B/2", 130'315'808, 23.01},
-                            {"DiT-XL/2", 674'834'720, 118.62}}) {
+                            {"DiT-XL/2", 674'834'720, 118.62},
+                            {"SiT-S/2", 32'858'896, 6.05},
+                            {"SiT-B/2", 130'303'504, 23.00},
+                            {"SiT-L/2", 457'824'272, 80.69},
+                            {"SiT-XL/2", 674'816'272, 118.62}}) {
     const ModelConfig config = model_preset(b.name);
     const auto model = make_model(config, *backend, DType::kFloat32);
     EXPECT_EQ(model->parameters().elements(), b.parameters) << b.name;
-    EXPECT_NEAR(total_macs(forward_products(config, 1)) / 1e9, b.gmacs, 0.006) << b.name;
+    EXPECT_NEAR(total_macs(forward_gemms(config, 1)) / 1e9, b.gmacs, 0.006) << b.name;
+  }
+}
+
+// Of the published code where it has the size, with the position table, which it counts too.
+TEST(LightningDit, HasThePublishedParametersAndProducts) {
+  const auto backend = make_reference_backend();
+  for (const Baseline& b : {Baseline{"LightningDiT-S/1", 32'985'248, 6.06},
+                            {"LightningDiT-B/1", 130'556'192, 23.01},
+                            {"LightningDiT-L/1", 458'152'960, 80.69},
+                            {"LightningDiT-XL/1", 675'256'736, 118.63},
+                            {"LightningDiT-1p0B/1", 1'029'401'120, 179.15},
+                            {"LightningDiT-1p6B/1", 1'631'767'120, 283.35}}) {
+    const ModelConfig config = model_preset(b.name);
+    const auto model = make_model(config, *backend, DType::kFloat32);
+    const FixedTable& positions = model->fixed_tables().front();
+    EXPECT_EQ(positions.name, "pos_embed");
+    EXPECT_EQ(model->parameters().elements() + positions.shape.elements(), b.parameters) << b.name;
+    EXPECT_NEAR(total_macs(forward_gemms(config, 1)) / 1e9, b.gmacs, 0.006) << b.name;
   }
 }
 
@@ -75,9 +98,7 @@ TEST(Baselines, MaskedPassesDropWork) {
   const auto gmacs = [](const char* name, float ratio) {
     ModelConfig config = model_preset(name);
     config.as<Mdtv2Config>()->mask_ratio = {ratio, ratio};
-    return (total_macs(both_forward_products(config, 1)) -
-            total_macs(forward_products(config, 1))) /
-           1e9;
+    return (total_macs(both_forward_gemms(config, 1)) - total_macs(forward_gemms(config, 1))) / 1e9;
   };
   EXPECT_NEAR(gmacs("MDTv2-S/2", 0.5f), 5.54, 0.01);
   EXPECT_NEAR(gmacs("MDTv2-S/2", 0.3f), 6.20, 0.01);
@@ -89,8 +110,7 @@ TEST(Baselines, MaskedPassesDropWork) {
 // A pass that zeroes tokens costs as much as a full one.
 TEST(Baselines, BothPassesOfEdtAreTwoFullOnes) {
   const ModelConfig config = model_preset("EDT-S/2");
-  EXPECT_EQ(total_macs(both_forward_products(config, 3)),
-            2 * total_macs(forward_products(config, 3)));
+  EXPECT_EQ(total_macs(both_forward_gemms(config, 3)), 2 * total_macs(forward_gemms(config, 3)));
 }
 
 TEST(Tables, Positions) {
@@ -98,7 +118,9 @@ TEST(Tables, Positions) {
   for (const auto& [width, grid] : {std::pair{312, 16}, {416, 8}, {520, 4}}) {
     const auto name = "/pos_embed/" + std::to_string(width) + "x" + std::to_string(grid);
     // The published table is computed in float32: angles of up to 15 radians carry 1e-6.
-    EXPECT_LE(relative_error(sincos_positions(width, grid), tables.read<float>(name)), 2e-6);
+    EXPECT_LE(
+        relative_error(sincos_positions(width, TokenGrid::square(grid)), tables.read<float>(name)),
+        2e-6);
   }
 }
 
@@ -106,8 +128,30 @@ TEST(Tables, ModulationMatrix) {
   const GoldenFile tables("tables.h5");
   for (const int grid : {4, 8, 16}) {
     const auto expected = tables.read<float>("/amm/" + std::to_string(grid));
-    EXPECT_LE(relative_error(modulation_matrix(grid, AmmForm::kExp), expected), 1e-6) << grid;
+    EXPECT_LE(relative_error(modulation_matrix(TokenGrid::square(grid), AmmForm::kExp), expected),
+              1e-6)
+        << grid;
   }
+}
+
+// Ours: published for square grids alone.
+TEST(Tables, ModulationOfAWideGrid) {
+  const TokenGrid grid{2, 5};
+  const auto matrix = modulation_matrix(grid, AmmForm::kExp);
+  const auto at = [&](std::int64_t i, std::int64_t j) {
+    return matrix.at(static_cast<std::size_t>(i * grid.tokens() + j));
+  };
+  EXPECT_FLOAT_EQ(at(3, 3), std::exp(1.f) / 2);
+  // From corner to corner the cosine has come to a quarter of its wave, but that is beyond the cut.
+  EXPECT_EQ(at(0, 9), 0);
+  const float period = 4 * std::sqrt(1.f + 16.f);
+  const auto expected = [&](float d) {
+    return std::exp(std::cos(2 * std::numbers::pi_v<float> * d / period)) / 2;
+  };
+  EXPECT_NEAR(at(0, 1), expected(1), 1e-6);
+  EXPECT_NEAR(at(0, 5), expected(1), 1e-6) << "a row down";
+  EXPECT_NEAR(at(6, 4), expected(std::sqrt(10.f)), 1e-6);
+  EXPECT_EQ(at(0, 4), 0) << "16 > 17 / 2 + 4";
 }
 
 TEST(EdtConfig, RefusesWhatDoesNotFit) {
@@ -173,8 +217,8 @@ TEST(EdtConfig, EveryPresetTakesTheMiddleMask) {
 }
 
 TEST(Tables, ModulationOfASingleToken) {
-  EXPECT_FLOAT_EQ(modulation_matrix(1, AmmForm::kExp).at(0), std::exp(1.f) / 2);
-  EXPECT_FLOAT_EQ(modulation_matrix(1, AmmForm::kCosine).at(0), 1.3f);
+  EXPECT_FLOAT_EQ(modulation_matrix({1, 1}, AmmForm::kExp).at(0), std::exp(1.f) / 2);
+  EXPECT_FLOAT_EQ(modulation_matrix({1, 1}, AmmForm::kCosine).at(0), 1.3f);
 }
 
 }  // namespace

@@ -88,7 +88,7 @@ TEST_P(Shards, CoverTheBufferOnceInWholeBlocks) {
   EXPECT_THAT(owners, ::testing::Each(1));
 }
 
-TEST_P(Shards, PiecesCoverEachTensorElementOnce) {
+TEST_P(Shards, FragmentsCoverEachTensorElementOnce) {
   const FlatLayout layout = small_layout();
   const auto [ranks, bucket] = GetParam();
   const auto buckets = layout.buckets(bucket);
@@ -96,18 +96,18 @@ TEST_P(Shards, PiecesCoverEachTensorElementOnce) {
   for (const auto& tensor : layout.tensors()) owners.emplace_back(tensor.elements());
   for (int rank = 0; rank < ranks; ++rank) {
     const FlatShard shard = layout.shard(buckets, rank, ranks);
-    for (const FlatPiece& piece : layout.pieces(shard)) {
-      for (auto i = piece.begin; i < piece.end; ++i) {
-        ++owners[piece.tensor][std::size_t(i)];
+    for (const FlatFragment& fragment : layout.fragments(shard)) {
+      for (auto i = fragment.begin; i < fragment.end; ++i) {
+        ++owners[fragment.tensor][std::size_t(i)];
         // The same element reached through the packed buffer.
-        const std::int64_t packed = piece.offset + i - piece.begin;
-        const std::int64_t flat = layout.tensor(piece.tensor).offset + i;
+        const std::int64_t packed = fragment.offset + i - fragment.begin;
+        const std::int64_t flat = layout.tensor(fragment.tensor).offset + i;
         const bool there =
             std::any_of(shard.parts.begin(), shard.parts.end(), [&](const FlatShard::Part& part) {
               return flat >= part.range.begin && flat < part.range.end &&
                      part.offset + flat - part.range.begin == packed;
             });
-        ASSERT_TRUE(there) << layout.tensor(piece.tensor).name << " element " << i;
+        ASSERT_TRUE(there) << layout.tensor(fragment.tensor).name << " element " << i;
       }
     }
   }

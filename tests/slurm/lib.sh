@@ -49,7 +49,25 @@ every_step_once() {
 
 # From now on runs of two ranks wait inside step 4, once, until a signal asks them to stop.
 hold_until_told() { export EDT=$faulty_edt EDT_FAULT="all phase:optimizer 4 told $work/held"; }
-are_held() { [[ -e $work/held.0 && -e $work/held.1 ]]; }
+are_held() { are_at held; }
+# From now on runs of two ranks wait before the sample grid of step 6, once, until let_go; the watchdog gives grids the
+# time that they take. They need $sampling. After 15 s the watchdog ends the first start, which is to stall; one that goes
+# on may have to wait for a processor.
+hold_at_samples() {
+  cat >"$work/edt" <<STARTER
+#!/usr/bin/env bash
+seconds=300
+if ((\${SLURM_RESTART_COUNT:-0} == 0)); then seconds=15; fi
+exec $faulty_edt "\$@" --run.timeout=\$seconds
+STARTER
+  chmod +x "$work/edt"
+  export EDT=$work/edt EDT_FAULT="all phase:samples 1 wait $work/samples"
+}
+let_go() { touch "$work/samples.go"; }
+# shellcheck disable=SC2034  # cases read it
+sampling=(--run.sample-every=6 --run.sample-steps=2)
+# are_at NAME: both ranks of a run wait at that fault.
+are_at() { [[ -e $work/$1.0 && -e $work/$1.1 ]]; }
 
 # submit OPTIONS... SCRIPT OPTIONS...: the number of the job.
 submit() { sbatch --parsable "$@"; }

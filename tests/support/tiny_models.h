@@ -19,7 +19,7 @@ inline EdtConfig tiny_edt(std::int64_t width = 16) {
   return config;
 }
 
-// The ratio is drawn for each step: the number of kept tokens changes.
+// The ratio is drawn for each step: the number of visible tokens changes.
 inline Mdtv2Config tiny_mdtv2() {
   Mdtv2Config config;
   config.name = "tiny MDTv2";
@@ -40,6 +40,17 @@ inline DitConfig tiny_dit() {
   config.depth = 2;
   config.width = 16;
   config.heads = 2;
+  return config;
+}
+
+// All that a block can have and DiT's has not.
+inline DitConfig tiny_lightning_dit() {
+  DitConfig config = tiny_dit();
+  config.name = "tiny LightningDiT";
+  config.style = {.norm = NormForm::kRms,
+                  .mlp = MlpForm::kSwiglu,
+                  .head_norm = HeadNorm::kRms,
+                  .positions = Positions::kBoth};
   return config;
 }
 

@@ -89,7 +89,7 @@ TrainConfig tiny_config(const std::filesystem::path& data, const std::filesystem
   config.model.sizes.widths = {16};
   config.model.sizes.heads = {2};
   config.train.masked = kind != "DiT";
-  config.train.timesteps = TimestepSampling::kUniform;
+  config.train.times.sampling = TimeSampling::kUniform;
   if (kind == "DiT") config.optimizer.kind = OptimizerKind::kAdamW;
   return config;
 }

@@ -1,4 +1,4 @@
-// Convolutions by oneDNN, and in float32 by Winograd's way where it can be. That of a doubled
+// Convolutions by oneDNN, and by Winograd's ways where they are faster. That of a doubled
 // picture needs 4 of 9 products of the library: a pixel of the result sees at most 2 x 2 different
 // pixels, so each of its four places in the doubled grid is a 2 x 2 convolution of the small
 // picture with sums of the weights.
@@ -51,8 +51,8 @@ std::vector<float> weights_at(std::span<const float> weight, bool odd_row, bool 
 CpuConvolution::CpuConvolution(const ConvolutionForm& form, std::span<const float> weight,
                                std::span<const float> bias, DType dtype, DType operands)
     : PackedConvolution(form, dtype), operands_(operands) {
-  if (operands == DType::kFloat32 && WinogradConvolution::takes(form)) {
-    winograd_.emplace(form, weight, bias);
+  if (const auto way = WinogradConvolution::way_of(form, operands)) {
+    winograd_.emplace(form, *way, weight, bias);
     return;
   }
   if (!form.doubled) {
@@ -122,8 +122,7 @@ void CpuBackend::convolution(const PackedConvolution& weights, T x, T y,
   const Span out = as_operand(y, Slot::kResult, end.add);
   auto& parts = packed.parts();
   if (packed.winograd()) {
-    packed.winograd()->run(x.shape, static_cast<const float*>(in.data),
-                           static_cast<float*>(out.data), end, scratch_);
+    packed.winograd()->run(x.shape, in.data, out.data, end, scratch_);
   } else if (parts.size() == 1) {
     parts[0].run(x.shape, in, out, end);
   } else {

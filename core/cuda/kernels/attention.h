@@ -12,11 +12,11 @@ struct AttentionCall {
   DType dtype = DType::kFloat32;  // of qkv, table, out and their gradients
   AttentionSizes sizes;
   const void* qkv = nullptr;    // [B, T, 3, H, d]
-  const void* table = nullptr;  // [>= (2g-1)^2, H], or null: no bias
+  const void* table = nullptr;  // [>= (2r-1)(2c-1), H], or null: no bias
   // Where tokens stand on the grid, and which token stands where (-1: none), where some were
   // dropped; null: every token stands at its own place.
   const std::int32_t* ids = nullptr;     // [B, T]
-  const std::int32_t* places = nullptr;  // [B, g*g]
+  const std::int32_t* places = nullptr;  // [B, r*c]
   const float* modulation = nullptr;     // [T, T], forward only, or null
   void* out = nullptr;                   // [B, T, H, d]
   float* lse = nullptr;                  // [B, H, T]; forward: or null
@@ -25,16 +25,17 @@ struct AttentionCall {
   const void* dout = nullptr;
   void* dqkv = nullptr;
   bool accumulate = false;
-  float* dtables = nullptr;  // [B, key blocks, H, (2g-1)^2]: each block's share; null: not wanted
-  float* dq = nullptr;       // [key blocks, B, H, T, d] where there are several
-  float* delta = nullptr;    // [B, H, T], plain only: row sums of dout * out
+  float* dtables =
+      nullptr;             // [B, key blocks, H, (2r-1)(2c-1)]: each block's share; null: not wanted
+  float* dq = nullptr;     // [key blocks, B, H, T, d] where there are several
+  float* delta = nullptr;  // [B, H, T], plain only: row sums of dout * out
 
   EDT_HOST_DEVICE int place(int sample, int token) const {
     return ids == nullptr ? token : ids[sample * sizes.tokens + token];
   }
   // The token that stands at a place of the grid; negative: none.
   EDT_HOST_DEVICE int token_at(int sample, int place) const {
-    return places == nullptr ? place : places[sample * sizes.grid * sizes.grid + place];
+    return places == nullptr ? place : places[sample * sizes.rows * sizes.columns + place];
   }
 };
 

@@ -234,14 +234,14 @@ __global__ void __launch_bounds__(kThreads) attention_dkv(AttentionCall call) {
 __device__ void add_to_table(const AttentionCall& call, int sample, const float* ds,
                              int first_query, int first_key, float* dtable) {
   const AttentionSizes& s = call.sizes;
-  const int g = s.grid;
-  for (int item = threadIdx.x; item < s.span() * g; item += kThreads) {
+  const int g = s.columns;
+  for (int item = threadIdx.x; item < (2 * s.rows - 1) * g; item += kThreads) {
     const int r = item % g, row = item / g;
     float same = 0, wrapped = 0;
     for (int i = 0; i < kRows && first_query + i < s.tokens; ++i) {
       const int query = call.place(sample, first_query + i), x = query % g;
-      const int key_y = query / g - (row - (g - 1));
-      if (key_y < 0 || key_y >= g) continue;
+      const int key_y = query / g - (row - (s.rows - 1));
+      if (key_y < 0 || key_y >= s.rows) continue;
       const int key = call.token_at(sample, key_y * g + (x >= r ? x - r : x - r + g));
       const int column = key - first_key;  // a dropped key is none of any tile
       if (key < 0 || column < 0 || column >= kColumns) continue;

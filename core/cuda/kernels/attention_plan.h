@@ -8,14 +8,15 @@
 namespace edt {
 
 struct AttentionSizes {
-  int batch = 0, tokens = 0, heads = 0, size = 0, grid = 0;
+  int batch = 0, tokens = 0, heads = 0, size = 0;
+  int rows = 0, columns = 0;  // of the grid
 
-  EDT_HOST_DEVICE int span() const { return 2 * grid - 1; }
-  EDT_HOST_DEVICE int table_rows() const { return span() * span(); }
+  EDT_HOST_DEVICE int span() const { return 2 * columns - 1; }
+  EDT_HOST_DEVICE int table_rows() const { return (2 * rows - 1) * span(); }
   // Row of the bias table of query i and key j = query_offset(i) - key_offset(j).
-  EDT_HOST_DEVICE int key_offset(int j) const { return j / grid * span() + j % grid; }
+  EDT_HOST_DEVICE int key_offset(int j) const { return j / columns * span() + j % columns; }
   EDT_HOST_DEVICE int query_offset(int i) const {
-    return key_offset(i) + (grid - 1) * (span() + 1);
+    return key_offset(i) + (rows - 1) * span() + columns - 1;
   }
   // Elements: distance of two tokens, and where a head's q (0), k (1) or v (2) begins.
   EDT_HOST_DEVICE std::int64_t qkv_stride() const { return std::int64_t{3} * heads * size; }
@@ -90,8 +91,10 @@ inline int key_blocks(int tokens) {
 // Whole grid rows in every block of keys, rows of 8 bytes, and tables that fit shared memory. One
 // token alone has a constant softmax, whose zero gradient should not be a rounding error.
 inline bool tensor_cores_fit(const AttentionSizes& s) {
-  return s.tokens > 1 && s.size % 4 == 0 && s.grid <= (s.size <= 64 ? 32 : 16) && s.size <= 80 &&
-         (key_blocks(s.tokens) == 1 || 256 % s.grid == 0);
+  const int widest = s.size <= 64 ? 32 : 16;  // sides of a square grid whose tables fit
+  return s.tokens > 1 && s.size % 4 == 0 && s.size <= 80 &&
+         s.table_rows() <= (2 * widest - 1) * (2 * widest - 1) &&
+         (key_blocks(s.tokens) == 1 || 256 % s.columns == 0);
 }
 
 // The plain kernels hold a row of the head in the registers of eight threads.

@@ -46,13 +46,15 @@ __global__ void __launch_bounds__(kThreads)
 // Element of y where the vector `index` of x goes.
 template <int kVec>
 __device__ std::int64_t shuffled_at(const ShuffleCall& call, unsigned index) {
-  const unsigned row_vectors = static_cast<unsigned>(call.channels) / kVec, grid = call.grid;
+  const unsigned row_vectors = static_cast<unsigned>(call.channels) / kVec;
+  const unsigned rows = call.rows, columns = call.columns;
   const unsigned in_row = index % row_vectors, piece = index / row_vectors;
   const unsigned quarter = piece % 4, token = piece / 4;
-  const unsigned column = token % grid, row = token / grid % grid, b = token / (grid * grid);
+  const unsigned column = token % columns, row = token / columns % rows;
+  const unsigned b = token / (rows * columns);
   const std::int64_t to =
-      (static_cast<std::int64_t>(b * 2 * grid) + 2 * row + quarter / 2) * (2 * grid) + 2 * column +
-      quarter % 2;
+      (static_cast<std::int64_t>(b * 2 * rows) + 2 * row + quarter / 2) * (2 * columns) +
+      2 * column + quarter % 2;
   return to * call.channels + in_row * kVec;
 }
 

@@ -21,10 +21,10 @@ void launch_patchify(cudaStream_t stream, const PatchCall& call, const float* im
 void launch_unpatchify(cudaStream_t stream, const PatchCall& call, const void* tokens,
                        float* image);
 
-// x [batch, grid * grid, 4 C] and y [batch, 4 * grid * grid, C] on the doubled grid
+// x [batch, rows * columns, 4 C] and y [batch, 4 * rows * columns, C] on the doubled grid
 struct ShuffleCall {
   DType dtype = DType::kFloat32;
-  int grid = 0;
+  int rows = 0, columns = 0;
   std::int64_t channels = 0, elements = 0;
 };
 void launch_shuffle(cudaStream_t stream, const ShuffleCall& call, const void* x, void* y);

@@ -46,9 +46,9 @@ struct Source {
   __device__ Source(const NormCall& call, const Column& c, std::int64_t sample, std::int64_t row) {
     const std::int64_t size = call.width / call.parts;
     if (call.parts == 4) {
-      const int half = call.grid / 2, r = static_cast<int>(row);
+      const int half = call.columns / 2, r = static_cast<int>(row);
       const int down = 2 * (r / half) + (c.part & 1), right = 2 * (r % half) + (c.part >> 1);
-      const std::int64_t token = sample * call.grid * call.grid + down * call.grid + right;
+      const std::int64_t token = (sample * call.rows + down) * call.columns + right;
       at = token * size + c.in_part;
       if (call.mask != nullptr) keep = call.mask[token];
     } else {

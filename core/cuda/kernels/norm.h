@@ -11,11 +11,11 @@ struct NormCall {
   DType dtype = DType::kFloat32;
   std::int64_t batch = 0, tokens = 0, width = 0;  // of the normalised rows [batch, tokens, width]
   // A row is `parts` pieces of width / parts. One part: rows of data[0]. Two: rows of data[0] and
-  // data[1]. Four: a 2x2 neighbourhood on the grid of data[0], whose side is `grid`.
+  // data[1]. Four: a 2x2 neighbourhood on the grid of data[0], rows x columns.
   int parts = 1;
-  int grid = 0;
+  int rows = 0, columns = 0;
   const void* x[2] = {nullptr, nullptr};
-  const float* mask = nullptr;   // [batch, grid * grid] of the four parts, or null
+  const float* mask = nullptr;   // [batch, rows * columns] of the four parts, or null
   const void* weight = nullptr;  // [width]: RMS norm by it; null: layer norm
   ColumnView shift, scale;       // nothing is added where shift has no data
   float* stats = nullptr;        // [batch * tokens, 2]: mean (RMS: 0), 1/std

@@ -88,27 +88,26 @@ std::unique_ptr<PackedConvolution> CudaBackend::pack_convolution(const Convoluti
 // y (+)= a weight^T + bias, in one product where the library fuses that.
 void CudaBackend::multiply_patches(const void* a, std::int64_t rows, T weight, T bias, void* y,
                                    bool add) {
-  Product product{.m = rows,
-                  .n = weight.shape[0],
-                  .k = weight.shape[1],
-                  .a = a,
-                  .b = weight.data,
-                  .b_transposed = true,
-                  .in = weight.dtype,
-                  .y = y,
-                  .out = weight.dtype,
-                  .accumulate = add};
+  Gemm gemm{.m = rows,
+            .n = weight.shape[0],
+            .k = weight.shape[1],
+            .a = a,
+            .b = weight.data,
+            .b_transposed = true,
+            .in = weight.dtype,
+            .y = y,
+            .out = weight.dtype,
+            .accumulate = add};
   if (bias.defined()) {
-    product.epilogue = Epilogue::kBias;
-    product.bias = bias.data;
-    if (matmul_.try_run(product)) return;
-    product.epilogue = Epilogue::kNone;
-    product.bias = nullptr;
-    launch_add_rows(stream(), weight.dtype, add ? y : nullptr, {bias.data}, y, product.m,
-                    product.n);
-    product.accumulate = true;
+    gemm.epilogue = Epilogue::kBias;
+    gemm.bias = bias.data;
+    if (matmul_.try_run(gemm)) return;
+    gemm.epilogue = Epilogue::kNone;
+    gemm.bias = nullptr;
+    launch_add_rows(stream(), weight.dtype, add ? y : nullptr, {bias.data}, y, gemm.m, gemm.n);
+    gemm.accumulate = true;
   }
-  matmul_.run(product);
+  matmul_.run(gemm);
 }
 
 void CudaBackend::convolution(const PackedConvolution& weights, T x, T y,

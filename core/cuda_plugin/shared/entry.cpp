@@ -5,7 +5,7 @@ namespace edt {
 namespace {
 
 constexpr CudaFunctions kFunctions{cuda_device_count, cuda_device_places, cuda_absence,
-                                   cuda_gpu_type,     make_cuda_backend,  product_calls};
+                                   cuda_gpu_type,     make_cuda_backend,  gemm_calls};
 
 }  // namespace
 }  // namespace edt

@@ -169,27 +169,27 @@ Tensor CaseInputs::labels(std::string_view name, const std::vector<std::int32_t>
                 [&](std::int64_t) { return std::vector<double>(values.begin(), values.end()); });
 }
 
-KeptTokens CaseInputs::kept_tokens(std::string_view name, std::int64_t batch, std::int64_t grid,
-                                   std::int64_t kept) {
-  const std::int64_t tokens = grid * grid;
+VisibleTokens CaseInputs::visible_tokens(std::string_view name, std::int64_t batch,
+                                         const TokenGrid& grid, std::int64_t visible) {
+  const std::int64_t tokens = grid.tokens();
   std::vector<double> ids, places;
   for (std::int64_t b = 0; b < batch; ++b) {
     const std::vector<double> noise = draw(fmt::format("{} of sample {}", name, b), tokens);
     std::vector<std::int64_t> order(static_cast<std::size_t>(tokens));
     std::iota(order.begin(), order.end(), 0);
     std::ranges::sort(order, {}, [&](auto i) { return noise[static_cast<std::size_t>(i)]; });
-    std::ranges::sort(order.begin(), order.begin() + kept);
-    ids.insert(ids.end(), order.begin(), order.begin() + kept);
+    std::ranges::sort(order.begin(), order.begin() + visible);
+    ids.insert(ids.end(), order.begin(), order.begin() + visible);
     for (std::int64_t t = 0; t < tokens; ++t) {
-      const auto at = std::find(order.begin(), order.begin() + kept, t) - order.begin();
-      places.push_back(at < kept ? static_cast<double>(at) : -1);
+      const auto at = std::find(order.begin(), order.begin() + visible, t) - order.begin();
+      places.push_back(at < visible ? static_cast<double>(at) : -1);
     }
   }
   const auto make = [&](const char* what, std::int64_t columns, const std::vector<double>& values) {
     return tensor(fmt::format("{} {}", name, what), {batch, columns}, DType::kInt32,
                   [&](std::int64_t) { return values; });
   };
-  return {make("ids", kept, ids), make("places", tokens, places), grid};
+  return {make("ids", visible, ids), make("places", tokens, places), grid};
 }
 
 Tensor CaseInputs::output(std::string_view name, const Shape& shape, DType dtype) {

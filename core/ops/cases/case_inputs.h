@@ -1,5 +1,5 @@
 // The inputs of one op case on one backend, made at first request from Philox streams keyed by
-// their names and kept for later runs.
+// their names and stored for later runs.
 #pragma once
 
 #include <functional>
@@ -47,9 +47,9 @@ class CaseInputs {
   Tensor tensor(std::string_view name, const Shape& shape, DType dtype, Generator generator);
   Tensor tensor(std::string_view name, const Shape& shape, DType dtype, double scale = 1.0);
   Tensor labels(std::string_view name, const std::vector<std::int32_t>& values);
-  // `kept` places of a grid x grid, others for every sample.
-  KeptTokens kept_tokens(std::string_view name, std::int64_t batch, std::int64_t grid,
-                         std::int64_t kept);
+  // `visible` places of a grid, others for every sample.
+  VisibleTokens visible_tokens(std::string_view name, std::int64_t batch, const TokenGrid& grid,
+                               std::int64_t visible);
   // Memory that the op writes beside its result; compared like the result.
   Tensor output(std::string_view name, const Shape& shape, DType dtype);
 

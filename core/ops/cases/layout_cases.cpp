@@ -45,9 +45,12 @@ OpCase join_columns_case(const Shape& x) {
 
 }  // namespace
 
-OpCase pixel_shuffle_case(const Shape& x) {
-  return {"pixel_shuffle", to_string(x),
-          [=](Tape& tape, CaseInputs& in) { return pixel_shuffle(tape, in.leaf(tape, "x", x)); }};
+OpCase pixel_shuffle_case(const Shape& x, const TokenGrid& grid) {
+  const bool square = grid.rows == 0;
+  return {"pixel_shuffle", to_string(x) + (square ? "" : " on " + to_string(grid)),
+          [=](Tape& tape, CaseInputs& in) {
+            return pixel_shuffle(tape, in.leaf(tape, "x", x), square ? covering_grid(x[1]) : grid);
+          }};
 }
 
 void add_layout_cases(OpCases& cases) {
@@ -64,6 +67,8 @@ void add_layout_cases(OpCases& cases) {
   cases.push_back(pixel_shuffle_case({1, 1, 4}));
   cases.push_back(pixel_shuffle_case({3, 16, 208}));
   cases.push_back(pixel_shuffle_case({1, 4, 52}));
+  cases.push_back(pixel_shuffle_case({2, 15, 52}, {3, 5}));
+  cases.push_back(pixel_shuffle_case({3, 8, 20}, {8, 1}));
   cases.push_back(join_columns_case({1, 1, 1}));
   cases.push_back(join_columns_case({2, 3, 13}));
   cases.push_back(join_columns_case({3, 4, 104}));

@@ -37,6 +37,7 @@ void add_mlp_cases(OpCases& cases) {
   cases.push_back(mlp_case({1, 64, 312}, 117));
   cases.push_back(mlp_case({3, 16, 52}, 104, false));
   cases.push_back(swiglu_case({1, 1, 4}, 1));
+  cases.back().tolerance_factor = 2;  // of one hidden unit the roundings to bf16 do not average out
   cases.push_back(swiglu_case({3, 5, 4}, 13));
   cases.push_back(swiglu_case({3, 16, 52}, 136));
   cases.push_back(swiglu_case({1, 64, 312}, 117));

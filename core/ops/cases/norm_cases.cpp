@@ -42,11 +42,14 @@ OpCase modulated_rms_norm_case(const Shape& x, int chunks, ModulationChunks used
           }};
 }
 
-OpCase merge_norm_case(const Shape& x, bool masked) {
-  return {"merge_norm", to_string(x) + (masked ? ", masked" : ""), [=](Tape& tape, CaseInputs& in) {
+OpCase merge_norm_case(const Shape& x, bool masked, const TokenGrid& grid) {
+  const bool square = grid.rows == 0;
+  const std::string text = to_string(x) + (square ? "" : " on " + to_string(grid));
+  return {"merge_norm", text + (masked ? ", masked" : ""), [=](Tape& tape, CaseInputs& in) {
             Tensor mask;
             if (masked) mask = in.tensor("mask", {x[0], x[1]}, DType::kFloat32, bernoulli);
             return merge_norm(tape, in.leaf(tape, "x", x, off_centre(x[2])),
+                              square ? covering_grid(x[1]) : grid,
                               in.leaf(tape, "modulation", {x[0], 8 * x[2]}, 0.5), mask);
           }};
 }
@@ -80,6 +83,8 @@ void add_norm_cases(OpCases& cases) {
     cases.push_back(merge_norm_case({3, 16, 13}, masked));
     cases.push_back(merge_norm_case({3, 64, 52}, masked));
     cases.push_back(merge_norm_case({1, 16, 312}, masked));
+    cases.push_back(merge_norm_case({2, 48, 52}, masked, {4, 12}));
+    cases.push_back(merge_norm_case({3, 12, 13}, masked, {6, 2}));
   }
   cases.push_back(concat_norm_case({1, 1, 4}));
   cases.push_back(concat_norm_case({3, 5, 13}));

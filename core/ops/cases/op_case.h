@@ -46,6 +46,7 @@ void add_token_cases(OpCases& cases);
 void add_embedding_cases(OpCases& cases);
 void add_layout_cases(OpCases& cases);
 void add_diffusion_cases(OpCases& cases);
+void add_token_loss_cases(OpCases& cases);
 void add_picture_cases(OpCases& cases);
 
 // Makers shared by tests and timing.
@@ -66,27 +67,34 @@ OpCase swiglu_case(const Shape& x, std::int64_t hidden, bool fc2_bias = true);
 // `chunks` chunks of width x[2] in the modulation tensor.
 OpCase modulated_norm_case(const Shape& x, int chunks, ModulationChunks used);
 OpCase modulated_rms_norm_case(const Shape& x, int chunks, ModulationChunks used);
-OpCase merge_norm_case(const Shape& x, bool masked);
+// On a square grid, where no other is given.
+OpCase merge_norm_case(const Shape& x, bool masked, const TokenGrid& grid = {});
 OpCase concat_norm_case(const Shape& x);
 OpCase gate_case(const Shape& x, int chunks, int gate_chunk);
 struct AttentionShape {
   std::int64_t batch, tokens, heads, size;
+  TokenGrid wide = {};  // of the tokens where it is not square
+
+  TokenGrid grid() const { return wide.rows > 0 ? wide : covering_grid(tokens); }
 };
 OpCase attention_case(const AttentionShape& shape, std::int64_t spare_rows = 0);
 OpCase plain_attention_case(const AttentionShape& shape);
 enum class HeadNormCase { kNone, kRms, kLayer };
 OpCase head_transform_case(const AttentionShape& shape, HeadNormCase norm, bool rotated);
-// `shape.tokens` of grid x grid.
-OpCase kept_attention_case(const AttentionShape& shape, std::int64_t grid, std::int64_t spare_rows);
+// `shape.tokens` of the grid.
+OpCase visible_attention_case(const AttentionShape& shape, const TokenGrid& grid,
+                              std::int64_t spare_rows);
 OpCase modulated_attention_case(const AttentionShape& shape);
-struct KeptShape {
-  std::int64_t batch, grid, kept, width;
+struct VisibleShape {
+  std::int64_t batch;
+  TokenGrid grid;
+  std::int64_t visible, width;
 };
-OpCase gather_tokens_case(const KeptShape& shape);
-OpCase restore_tokens_case(const KeptShape& shape);
+OpCase gather_tokens_case(const VisibleShape& shape);
+OpCase restore_tokens_case(const VisibleShape& shape);
 OpCase add_positions_case(const Shape& x);
 OpCase activation_case(Activation kind, const Shape& x);
-OpCase pixel_shuffle_case(const Shape& x);
+OpCase pixel_shuffle_case(const Shape& x, const TokenGrid& grid = {});
 // A square kernel with as many zeros around the picture as keep its size.
 ConvolutionForm same_size(std::int64_t inputs, std::int64_t outputs, std::int64_t kernel);
 OpCase convolution_case(const ConvolutionForm& form, const Shape& x, bool bias = true,
@@ -94,6 +102,7 @@ OpCase convolution_case(const ConvolutionForm& form, const Shape& x, bool bias =
 OpCase group_norm_silu_case(const Shape& x, std::int64_t groups);
 OpCase wide_attention_case(const Shape& x);
 // One sample of [4, side, side] for each timestep.
+OpCase token_loss_case(const Shape& tokens, Distance distance, std::int64_t group);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t side, double mse_weight,
                            double vb_weight);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t height,

@@ -16,6 +16,7 @@ OpCases test_cases() {
   add_embedding_cases(cases);
   add_layout_cases(cases);
   add_diffusion_cases(cases);
+  add_token_loss_cases(cases);
   add_picture_cases(cases);
   return cases;
 }
@@ -37,13 +38,13 @@ OpCases bench_cases(std::int64_t batch) {
     cases.push_back(modulated_attention_case({batch, tokens, width / 52, 52}));
   }
   cases.push_back(linears_ahead_case({batch, 312}, 6 * 312, 4));
-  // MDTv2-S and DiT-S: 384 wide, heads of 64, 154 of 256 tokens kept.
+  // MDTv2-S and DiT-S: 384 wide, heads of 64, 154 of 256 tokens visible.
   cases.push_back(concat_linear_case({batch, 256, 384}, 384, 384));
   cases.push_back(attention_case({batch, 256, 6, 64}, 3));
   cases.push_back(plain_attention_case({batch, 256, 6, 64}));
-  cases.push_back(kept_attention_case({batch, 154, 6, 64}, 16, 3));
-  cases.push_back(gather_tokens_case({batch, 16, 154, 384}));
-  cases.push_back(restore_tokens_case({batch, 16, 154, 384}));
+  cases.push_back(visible_attention_case({batch, 154, 6, 64}, TokenGrid::square(16), 3));
+  cases.push_back(gather_tokens_case({batch, {16, 16}, 154, 384}));
+  cases.push_back(restore_tokens_case({batch, {16, 16}, 154, 384}));
   cases.push_back(add_positions_case({batch, 256, 384}));
   cases.push_back(merge_norm_case({batch, 256, 312}, true));
   cases.push_back(concat_norm_case({batch, 256, 312}));
@@ -66,6 +67,8 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(wide_attention_case({1, 32, 32, 512}));
   cases.push_back(
       diffusion_loss_case(std::vector<int>(static_cast<std::size_t>(batch), 500), 32, 1, 1));
+  cases.push_back(token_loss_case({batch, 256, 16}, Distance::kSquare, 4));
+  cases.push_back(token_loss_case({batch, 256, 32}, Distance::kDirection, 32));
   return cases;
 }
 

@@ -3,35 +3,35 @@
 namespace edt {
 namespace {
 
-std::string text_of(const KeptShape& s) {
-  return fmt::format("{} x {} of {} tokens, {} wide", s.batch, s.kept, s.grid * s.grid, s.width);
+std::string text_of(const VisibleShape& s) {
+  return fmt::format("{} x {} of {} tokens, {} wide", s.batch, s.visible, s.grid.tokens(), s.width);
 }
 
-KeptTokens kept_of(CaseInputs& in, const KeptShape& s) {
-  return in.kept_tokens("kept", s.batch, s.grid, s.kept);
+VisibleTokens visible_of(CaseInputs& in, const VisibleShape& s) {
+  return in.visible_tokens("visible", s.batch, s.grid, s.visible);
 }
 
-OpCase select_tokens_case(const KeptShape& s) {
+OpCase select_tokens_case(const VisibleShape& s) {
   return {"select_tokens", text_of(s), [=](Tape& tape, CaseInputs& in) {
-            const Shape shape{s.batch, s.grid * s.grid, s.width};
-            return select_tokens(tape, in.leaf(tape, "kept rows", shape),
-                                 in.leaf(tape, "dropped rows", shape), kept_of(in, s));
+            const Shape shape{s.batch, s.grid.tokens(), s.width};
+            return select_tokens(tape, in.leaf(tape, "visible rows", shape),
+                                 in.leaf(tape, "dropped rows", shape), visible_of(in, s));
           }};
 }
 
 }  // namespace
 
-OpCase gather_tokens_case(const KeptShape& s) {
+OpCase gather_tokens_case(const VisibleShape& s) {
   return {"gather_tokens", text_of(s), [=](Tape& tape, CaseInputs& in) {
-            return gather_tokens(tape, in.leaf(tape, "x", {s.batch, s.grid * s.grid, s.width}),
-                                 kept_of(in, s));
+            return gather_tokens(tape, in.leaf(tape, "x", {s.batch, s.grid.tokens(), s.width}),
+                                 visible_of(in, s));
           }};
 }
 
-OpCase restore_tokens_case(const KeptShape& s) {
+OpCase restore_tokens_case(const VisibleShape& s) {
   return {"restore_tokens", text_of(s), [=](Tape& tape, CaseInputs& in) {
-            return restore_tokens(tape, in.leaf(tape, "x", {s.batch, s.kept, s.width}),
-                                  kept_of(in, s), in.parameter("token", {1, 1, s.width}, 1.0));
+            return restore_tokens(tape, in.leaf(tape, "x", {s.batch, s.visible, s.width}),
+                                  visible_of(in, s), in.parameter("token", {1, 1, s.width}, 1.0));
           }};
 }
 
@@ -43,7 +43,11 @@ OpCase add_positions_case(const Shape& x) {
 }
 
 void add_token_cases(OpCases& cases) {
-  for (const KeptShape& s : {KeptShape{1, 2, 1, 1}, {3, 4, 7, 13}, {2, 4, 16, 8}, {3, 8, 35, 52}}) {
+  for (const VisibleShape& s : {VisibleShape{1, {2, 2}, 1, 1},
+                                {3, {4, 4}, 7, 13},
+                                {2, {4, 4}, 16, 8},
+                                {3, {8, 8}, 35, 52},
+                                {2, {3, 7}, 9, 12}}) {
     cases.push_back(gather_tokens_case(s));
     cases.push_back(restore_tokens_case(s));
     cases.push_back(select_tokens_case(s));

@@ -33,9 +33,11 @@ Var relu_linear_attention(Tape& tape, const Var& qkv, std::int64_t size, double 
   const Shape s = qkv.shape();
   require(s.rank() == 4 && size >= 1 && s[3] % (3 * size) == 0, "relu_linear_attention",
           "input is {}, expected [N, H, W, heads * 3 * {}]", to_string(s), size);
-  Var y = tape.make({s[0], s[1], s[2], s[3] / 3}, qkv.dtype());
-  Profiler::Scope scope(tape.profiler(), "relu_linear_attention.forward",
-                        4.0 * static_cast<double>(s.elements() / 3) * static_cast<double>(size));
+  const std::int64_t width = s[3] / 3;
+  Var y = tape.make({s[0], s[1], s[2], width}, qkv.dtype());
+  Profiler::Scope scope(
+      tape.profiler(), "relu_linear_attention.forward",
+      4.0 * static_cast<double>(s[0] * s[1] * s[2] * width) * static_cast<double>(size));
   backend_of(tape).relu_linear_attention(tokens_of(qkv), size, epsilon, tokens_of(y));
   return y;
 }

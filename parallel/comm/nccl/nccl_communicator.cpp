@@ -16,28 +16,28 @@ std::vector<std::int64_t> equal_bounds(std::int64_t elements, int size) {
   return bounds;
 }
 
-Tensor flat(const Piece& piece, DType dtype) {
-  return {piece.data(), {static_cast<std::int64_t>(piece.size() / size_of(dtype))}, dtype};
+Tensor flat(const Chunk& chunk, DType dtype) {
+  return {chunk.data(), {static_cast<std::int64_t>(chunk.size() / size_of(dtype))}, dtype};
 }
 
-// Device memory cut into pieces like others', one after the other; grows to its largest use.
-class PieceScratch {
+// Device memory cut into chunks like others', one after the other; grows to its largest use.
+class ChunkScratch {
  public:
-  explicit PieceScratch(Device& device) : device_(device) {}
+  explicit ChunkScratch(Device& device) : device_(device) {}
 
-  std::vector<Piece> like(const std::vector<Piece>& pieces, std::size_t shrink = 1) {
+  std::vector<Chunk> like(const std::vector<Chunk>& chunks, std::size_t shrink = 1) {
     constexpr std::size_t kAlign = 16;  // of vector accesses
     std::size_t total = 0;
-    for (const Piece& piece : pieces) total += padded(piece.size() / shrink, kAlign);
+    for (const Chunk& chunk : chunks) total += padded(chunk.size() / shrink, kAlign);
     if (block_.bytes() < total) {
       block_ = {};
       block_ = Block(device_.memory(), total);
     }
-    std::vector<Piece> copies;
+    std::vector<Chunk> copies;
     auto* at = static_cast<std::byte*>(block_.data());
-    for (const Piece& piece : pieces) {
-      copies.emplace_back(at, piece.size() / shrink);
-      at += padded(piece.size() / shrink, kAlign);
+    for (const Chunk& chunk : chunks) {
+      copies.emplace_back(at, chunk.size() / shrink);
+      at += padded(chunk.size() / shrink, kAlign);
     }
     return copies;
   }
@@ -67,33 +67,33 @@ class NcclCommunicator final : public DelegatingCommunicator {
 
   void exchange(const Way& out, const Way& in) { link_.exchange(out, in, stream_of(device_)); }
 
-  // Gives `leaving` to a rank and adds what another gives to `kept`. x + y has the bits of y + x,
-  // so the side of the tree on which an operand stands does not matter.
-  void exchange_sums(int to, const std::vector<Piece>& leaving, int from,
-                     const std::vector<Piece>& kept, DType dtype, Wire wire) {
-    if (wire == Wire::kBFloat16) return exchange_rounded(to, leaving, from, kept);
-    const std::vector<Piece> arrived = in_.like(kept);
+  // Gives `leaving` to a rank and adds what another gives to `staying`. x + y has the bits of y +
+  // x, so the side of the tree on which an operand stands does not matter.
+  void exchange_sums(int to, const std::vector<Chunk>& leaving, int from,
+                     const std::vector<Chunk>& staying, DType dtype, Wire wire) {
+    if (wire == Wire::kBFloat16) return exchange_rounded(to, leaving, from, staying);
+    const std::vector<Chunk> arrived = in_.like(staying);
     exchange({to, leaving}, {from, arrived});
-    for (std::size_t i = 0; from >= 0 && i < kept.size(); ++i) {
-      if (!kept[i].empty()) device_.add_into(flat(arrived[i], dtype), flat(kept[i], dtype));
+    for (std::size_t i = 0; from >= 0 && i < staying.size(); ++i) {
+      if (!staying[i].empty()) device_.add_into(flat(arrived[i], dtype), flat(staying[i], dtype));
     }
   }
 
-  void exchange_rounded(int to, const std::vector<Piece>& leaving, int from,
-                        const std::vector<Piece>& kept) {
+  void exchange_rounded(int to, const std::vector<Chunk>& leaving, int from,
+                        const std::vector<Chunk>& staying) {
     constexpr std::size_t kShrink = sizeof(float) / sizeof(bfloat16);
-    const std::vector<Piece> rounded = out_.like(leaving, kShrink),
-                             arrived = in_.like(kept, kShrink);
+    const std::vector<Chunk> rounded = out_.like(leaving, kShrink),
+                             arrived = in_.like(staying, kShrink);
     for (std::size_t i = 0; to >= 0 && i < leaving.size(); ++i) {
       if (leaving[i].empty()) continue;
       device_.copy(flat(leaving[i], DType::kFloat32), flat(rounded[i], DType::kBFloat16));
     }
     exchange({to, rounded}, {from, arrived});
-    const std::vector<Piece> sums = wide_.like(kept);
-    for (std::size_t i = 0; from >= 0 && i < kept.size(); ++i) {
-      if (kept[i].empty()) continue;
+    const std::vector<Chunk> sums = wide_.like(staying);
+    for (std::size_t i = 0; from >= 0 && i < staying.size(); ++i) {
+      if (staying[i].empty()) continue;
       device_.copy(flat(arrived[i], DType::kBFloat16), flat(sums[i], DType::kFloat32));
-      device_.add_into(flat(sums[i], DType::kFloat32), flat(kept[i], DType::kFloat32));
+      device_.add_into(flat(sums[i], DType::kFloat32), flat(staying[i], DType::kFloat32));
     }
   }
 
@@ -156,7 +156,7 @@ class NcclCommunicator final : public DelegatingCommunicator {
   void do_all_gather(const Tensor& from, const Tensor& to, const Collective&) override {
     const auto bounds = equal_bounds(to.elements(), size());
     const Parts parts{to, bounds};
-    const Piece own = parts.part(rank());
+    const Chunk own = parts.part(rank());
     if (!own.empty() && own.data() != from.data) {
       device_.copy(from.reshaped({from.elements()}), flat(own, from.dtype));
     }
@@ -169,7 +169,7 @@ class NcclCommunicator final : public DelegatingCommunicator {
     const auto bounds = equal_bounds(from.elements(), size());
     const Parts parts{from, bounds};
     reduce_parts(parts, Wire::kExact);
-    const Piece own = parts.part(rank());
+    const Chunk own = parts.part(rank());
     if (!own.empty() && own.data() != to.data) {
       device_.copy(flat(own, from.dtype), to.reshaped({to.elements()}));
     }
@@ -188,12 +188,12 @@ class NcclCommunicator final : public DelegatingCommunicator {
   void do_receive(const Tensor& tensor, int from, const Collective&) override {
     exchange({}, {from, {all_of(tensor)}});
   }
-  static Piece all_of(const Tensor& tensor) {
+  static Chunk all_of(const Tensor& tensor) {
     return {static_cast<std::byte*>(tensor.data), tensor.bytes()};
   }
 
   Device& device_;
-  PieceScratch out_, in_, wide_;  // leaving rounded, arriving, arrived rounded and widened
+  ChunkScratch out_, in_, wide_;  // leaving rounded, arriving, arrived rounded and widened
   NcclLink link_;  // ends first: memory that a waiting kernel uses is not given back before
 };
 

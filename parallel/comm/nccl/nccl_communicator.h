@@ -10,8 +10,8 @@
 
 namespace edt {
 
-// Works in the order of `device`, a GPU or a lane of one; no two ranks share a GPU. `ranks` carries
-// what is no tensor.
+// Works in the order of `device`, a GPU or a stream of one; no two ranks share a GPU. `ranks`
+// carries what is no tensor.
 std::unique_ptr<Communicator> make_nccl_communicator(Device& device,
                                                      std::unique_ptr<Communicator> ranks);
 

@@ -46,9 +46,9 @@ void NcclLink::exchange(const Way& out, const Way& in, cudaStream_t stream) {
   require_alive("exchange");
   ncclResult_t asked = ncclSuccess;
   const auto ask = [&](const Way& way, auto send_or_receive) {
-    for (const Piece& piece : way.pieces) {
-      if (way.peer < 0 || piece.empty() || asked != ncclSuccess) continue;
-      asked = send_or_receive(piece.data(), piece.size(), ncclUint8, way.peer, comm_, stream);
+    for (const Chunk& chunk : way.chunks) {
+      if (way.peer < 0 || chunk.empty() || asked != ncclSuccess) continue;
+      asked = send_or_receive(chunk.data(), chunk.size(), ncclUint8, way.peer, comm_, stream);
     }
   };
   check(ncclGroupStart(), "beginning a group");

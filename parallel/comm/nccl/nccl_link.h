@@ -22,10 +22,10 @@ class NcclLink {
   explicit NcclLink(Communicator& ranks);
   ~NcclLink();
 
-  // Pieces of device memory to one rank and from another at once; -1: to or from nobody.
+  // Chunks of device memory to one rank and from another at once; -1: to or from nobody.
   struct Way {
     int peer = -1;
-    std::vector<Piece> pieces;
+    std::vector<Chunk> chunks;
   };
   void exchange(const Way& out, const Way& in, cudaStream_t stream);
   void broadcast(const Tensor& tensor, int root, cudaStream_t stream);

@@ -14,7 +14,7 @@ namespace edt {
 // Keeps the names of parameters in the order in which the tape spoke of them.
 struct RecordingOwner final : ParameterOwner {
   void before_read(Parameter& p) override { reads.push_back(p.name); }
-  bool at_hand(const Parameter&) const override { return true; }
+  bool is_resident(const Parameter&) const override { return true; }
   void before_write(Parameter& p) override { writes.push_back(p.name); }
   void gradient_final(Parameter& p) override {
     ready.push_back(p.name);

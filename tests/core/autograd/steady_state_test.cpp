@@ -24,7 +24,7 @@ class SteadyState : public TapeTest {
  protected:
   struct Counter final : ParameterOwner {
     void before_read(Parameter&) override {}
-    bool at_hand(const Parameter&) const override { return true; }
+    bool is_resident(const Parameter&) const override { return true; }
     void before_write(Parameter&) override {}
     void gradient_final(Parameter&) override { ++fired; }
     int fired = 0;

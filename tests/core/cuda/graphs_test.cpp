@@ -88,9 +88,9 @@ TEST_F(OpsGraphs, ACaptureRefusesToWait) {
 
 // Of another stream that is not captured: the graph could not know the event of the next time.
 TEST_F(OpsGraphs, ACaptureRefusesEventsFromOutside) {
-  const auto lane = gpu_->lane();
-  lane->fill(at(0), 1);
-  const Event filled = lane->record();
+  const auto stream = gpu_->new_stream();
+  stream->fill(at(0), 1);
+  const Event filled = stream->record();
   EXPECT_THROW(gpu_->capture([&] { gpu_->wait(filled); }), CudaError);
 }
 

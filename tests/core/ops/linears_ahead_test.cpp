@@ -13,7 +13,7 @@ using Names = std::vector<std::string>;
 
 struct Owner final : ParameterOwner {
   void before_read(Parameter& p) override { reads.push_back(p.name); }
-  bool at_hand(const Parameter& p) const override { return p.name != arriving; }
+  bool is_resident(const Parameter& p) const override { return p.name != arriving; }
   void before_write(Parameter& p) override { events.push_back("begin " + p.name); }
   void gradient_final(Parameter& p) override { events.push_back("final " + p.name); }
   std::string arriving;

@@ -70,7 +70,7 @@ TEST(OptionScope, WhatBelongsToOthersIsRefusedOnceItIsKnownWhoIsThere) {
   }
   const auto refusal = [&](const char* who) {
     return test::message_of<UsageError>(
-        [&] { options.refuse_others(who, "the animal is " + std::string(who)); });
+        [&] { options.refuse_others({who}, "the animal is " + std::string(who)); });
   };
   EXPECT_THAT(refusal("dogs"), IsEmpty());
   options.parse(std::vector<std::string>{"--mice=0"});

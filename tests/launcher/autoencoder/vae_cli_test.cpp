@@ -143,8 +143,26 @@ TEST_F(VaeCli, Bench) {
   // 64 times fewer pixels than 256 x 256, whose 17.7 GMAC are those of the published network.
   EXPECT_NEAR(json["passes"][1]["gmac"].get<double>(), 17.7 / 64, 0.005);
   EXPECT_GT(json["passes"][1]["ceiling_ratio"].get<double>(), 0);
+  EXPECT_THAT(refusal("bench vae --vae none"), HasSubstr("none"));
   EXPECT_THAT(run("bench vae --model taesd --image-size 32 --seconds 0").output,
               AllOf(HasSubstr("TAESD f8 c4"), HasSubstr("decode bf16")));
+}
+
+TEST_F(VaeCli, BenchOfSamplingWithADecoder) {
+  const std::string sampling =
+      std::string("bench sampling --rounds 1 --micro-batch 1") + kTinyModel;
+  EXPECT_FALSE(parse_json(run(sampling + "--json").output, "output").contains("decoder"));
+  const auto json = parse_json(run(sampling + "--vae taesd --steps 10 --json").output, "output");
+  EXPECT_EQ(json["decoder"], "TAESD f8 c4");
+  EXPECT_EQ(json["sampler_steps"], 10);
+  EXPECT_GT(json["decode_seconds_per_image"], 0.0);
+  EXPECT_GT(json["decode_share_of_sampling"], 0.0);
+  EXPECT_THAT(run(sampling + "--vae taesd --vae-dtype bf16").output,
+              AllOf(HasSubstr("decoding"), HasSubstr("TAESD f8 c4"), HasSubstr("50 steps")));
+  write_autoencoder(directory_ / "wide.safetensors",
+                    kl_tensors({.widths = {32, 32}, .latents = 3}));
+  EXPECT_THAT(refusal(sampling + "--vae " + path_ + "/wide.safetensors"),
+              AllOf(HasSubstr("3 channels"), HasSubstr("have 4")));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include "launcher/bench/speedup_report.h"
 #include "launcher/commands/table.h"
 #include "launcher/memory/memory_check.h"
-#include "model/plan/products.h"
+#include "model/plan/gemms.h"
 #include "parallel/comm/self/self_communicator.h"
 #include "tests/support/browser.h"
 #include "tests/support/temp_dir.h"
@@ -23,27 +23,27 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const Contestant& named(const std::vector<Contestant>& all, const std::string& key) {
-  return *std::ranges::find(all, key, &Contestant::key);
+const Variant& named(const std::vector<Variant>& all, const std::string& key) {
+  return *std::ranges::find(all, key, &Variant::key);
 }
 
 // The models' sizes in one where a test can run them.
-std::vector<Contestant> tiny_contestants() {
-  std::vector<Contestant> all = published_contestants("S", 128);
-  for (Contestant& contestant : all) {
-    contestant.model.common().classes = 5;
-    if (auto* edt = contestant.model.as<EdtConfig>()) {
+std::vector<Variant> tiny_variants() {
+  std::vector<Variant> all = published_variants("S", 128);
+  for (Variant& variant : all) {
+    variant.model.common().classes = 5;
+    if (auto* edt = variant.model.as<EdtConfig>()) {
       edt->depths = {1, 1, 1, 1, 1};
       edt->widths = {16, 24, 32, 24, 16};
       edt->heads = {2, 2, 4, 2, 2};
       edt->amm_blocks = {2};
-    } else if (auto* mdtv2 = contestant.model.as<Mdtv2Config>()) {
+    } else if (auto* mdtv2 = variant.model.as<Mdtv2Config>()) {
       mdtv2->encoder_depth = 2;
       mdtv2->decoder_depth = 1;
       mdtv2->width = 16;
       mdtv2->heads = 2;
     } else {
-      auto* dit = contestant.model.as<DitConfig>();
+      auto* dit = variant.model.as<DitConfig>();
       dit->depth = 2;
       dit->width = 16;
       dit->heads = 2;
@@ -59,13 +59,13 @@ struct Expected {
 
 TEST(Speedup, FlopRatiosOfThePublishedModels) {
   for (const Expected& e : {Expected{"S", 2.36, 2.52}, {"B", 2.36, 2.52}, {"XL", 2.04, 2.42}}) {
-    const auto all = published_contestants(e.size, 256);
+    const auto all = published_variants(e.size, 256);
     const auto macs = [&](const char* key) { return mean_training_macs(named(all, key)); };
     EXPECT_NEAR(macs("MDTv2") / macs("EDT"), e.train, 0.006) << e.size;
     EXPECT_NEAR(macs("EDT") / macs("EDT_unmasked"), 2, 1e-12) << e.size;
     EXPECT_NEAR(macs("MDTv2_fixed") / macs("MDTv2"), 1, 0.01) << e.size;
     const auto forward = [&](const char* key) {
-      return total_macs(forward_products(named(all, key).model, 1));
+      return total_macs(forward_gemms(named(all, key).model, 1));
     };
     EXPECT_NEAR(forward("MDTv2") / forward("EDT"), e.infer, 0.006) << e.size;
   }
@@ -78,7 +78,7 @@ TEST(Speedup, TinyModelsInTurn) {
   options.rounds = 3;
   options.steps = 1;
   std::vector<std::string> lines;
-  const SizeSpeedup result = run_speedup("tiny", tiny_contestants(), options, *backend,
+  const SizeSpeedup result = run_speedup("tiny", tiny_variants(), options, *backend,
                                          [&](const std::string& line) { lines.push_back(line); });
   std::vector<std::string> trained, inferred;
   for (const SpeedupResult& r : result.train.results) trained.push_back(r.key);
@@ -100,9 +100,9 @@ TEST(Speedup, TinyModelsInTurn) {
     EXPECT_GT(r.ceiling_share, 0);
     EXPECT_GT(r.memory_bytes, 0u);
   }
-  const Contestant first = tiny_contestants()[0];
-  const auto products = training_products({first.model, engine_config(first, options)});
-  EXPECT_NEAR(gflop("EDT"), total_flops(products) / 2e9, 1e-12);
+  const Variant first = tiny_variants()[0];
+  const auto gemms = training_gemms({first.model, engine_config(first, options)});
+  EXPECT_NEAR(gflop("EDT"), total_flops(gemms) / 2e9, 1e-12);
 }
 
 TEST(Speedup, StepsOfSeveralMicroBatchesWithOneOptimizerForAll) {
@@ -113,15 +113,14 @@ TEST(Speedup, StepsOfSeveralMicroBatchesWithOneOptimizerForAll) {
   options.optimizer = ContestOptimizer::kAdamW;
   options.rounds = options.steps = 1;
   options.inference = false;
-  const auto contestants = tiny_contestants();
+  const auto variants = tiny_variants();
   const SizeSpeedup result =
-      run_speedup("tiny", contestants, options, *backend, [](const std::string&) {});
+      run_speedup("tiny", variants, options, *backend, [](const std::string&) {});
   const SpeedupResult& edt = *result.train.find("EDT");
   EXPECT_NEAR(edt.images_per_second * edt.seconds, 8, 1e-9);
-  const auto products =
-      training_products({contestants[0].model, engine_config(contestants[0], options)});
-  EXPECT_NEAR(edt.gflop_per_image, total_flops(products) / 2e9, 1e-12);
-  for (const Contestant& c : contestants) {
+  const auto gemms = training_gemms({variants[0].model, engine_config(variants[0], options)});
+  EXPECT_NEAR(edt.gflop_per_image, total_flops(gemms) / 2e9, 1e-12);
+  for (const Variant& c : variants) {
     EXPECT_TRUE(std::holds_alternative<AdamWConfig>(engine_config(c, options).optimizer)) << c.key;
     // Beforehand the machine is asked for what the turn took, with inputs and tables.
     const double asked = turn_bytes(c, options);
@@ -213,12 +212,12 @@ TEST(SpeedupCommand, TrainsFromShards) {
   options.shards = directory / "set";
   options.inference = false;
   const SizeSpeedup result =
-      run_speedup("tiny", tiny_contestants(), options, *backend, [](const std::string&) {});
+      run_speedup("tiny", tiny_variants(), options, *backend, [](const std::string&) {});
   EXPECT_EQ(result.train.results.size(), 6u);
   EXPECT_TRUE(result.infer.results.empty());
   SpeedupOptions wrong = options;
   wrong.shards = directory / "nowhere";
-  EXPECT_THROW(run_speedup("tiny", tiny_contestants(), wrong, *backend, [](const std::string&) {}),
+  EXPECT_THROW(run_speedup("tiny", tiny_variants(), wrong, *backend, [](const std::string&) {}),
                DataError);
 }
 

@@ -138,7 +138,7 @@ TEST(CliRanks, ARankThatStallsIsNamed) {
       mpirun("-np 2 -x EDT_FAULT='1 phase:forward 3 freeze' " + faulty_program() +
                  " train --quiet --model.preset=EDT-Ti/2 --model.image-size=64 --train.batch=4 "
                  "--train.micro-batch=2 --train.steps=1000000 --run.checkpoint-every=0 "
-                 "--run.timeout=2 --run.start-timeout=0 --data.path=" +
+                 "--run.timeout=5 --run.start-timeout=0 --data.path=" +
                  path("data") + " --run.dir=" + path("run"),
              "2>&1");
   EXPECT_EQ(stalled.status, 5) << stalled.output;

@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::json;
 
 struct Event {
-  std::string lane, name, communicator;
+  std::string track, name, communicator;
   std::int64_t sequence = 0;
   double begin = 0, end = 0;  // us
 };
@@ -46,18 +46,18 @@ class TraceFile : public testing::Test {
   // Events by rank, from the file that the run has left.
   std::map<int, std::vector<Event>> read() const {
     const Json trace = parse_json(test::read_text(root_ / "run" / "trace.json"), "output");
-    std::map<std::pair<int, int>, std::string> lanes;
+    std::map<std::pair<int, int>, std::string> tracks;
     std::map<int, std::vector<Event>> events;
     for (const Json& json : trace.at("traceEvents")) {
-      const int rank = json.at("pid"), lane = json.at("tid");
+      const int rank = json.at("pid"), track = json.at("tid");
       if (json.at("ph") == "M") {
-        if (json.at("name") == "thread_name") lanes[{rank, lane}] = json.at("args").at("name");
+        if (json.at("name") == "thread_name") tracks[{rank, track}] = json.at("args").at("name");
         continue;
       }
       EXPECT_EQ(json.at("ph"), "X") << "complete events only";
       const double begin = json.at("ts");
       const Json arguments = json.value("args", Json::object());
-      events[rank].push_back({lanes.at({rank, lane}), json.at("name"),
+      events[rank].push_back({tracks.at({rank, track}), json.at("name"),
                               arguments.value("communicator", ""), arguments.value("sequence", 0),
                               begin, begin + json.at("dur").get<double>()});
     }
@@ -69,23 +69,23 @@ class TraceFile : public testing::Test {
   std::filesystem::path root_;
 };
 
-// A viewer draws the events of a lane inside each other, so any two are apart or nested.
+// A viewer draws the events of a track inside each other, so any two are apart or nested.
 void expect_nested(std::vector<Event> events) {
   constexpr double kRounding = 0.001;  // us; times are whole nanoseconds
   std::ranges::sort(events, [](const Event& a, const Event& b) {
-    return a.lane != b.lane     ? a.lane < b.lane
+    return a.track != b.track   ? a.track < b.track
            : a.begin != b.begin ? a.begin < b.begin
                                 : a.end > b.end;
   });
   std::vector<const Event*> open;
   for (const Event& event : events) {
     while (!open.empty() &&
-           (open.back()->lane != event.lane || open.back()->end <= event.begin + kRounding)) {
+           (open.back()->track != event.track || open.back()->end <= event.begin + kRounding)) {
       open.pop_back();
     }
     if (!open.empty()) {
       EXPECT_LE(event.end, open.back()->end + kRounding)
-          << event.lane << ": " << open.back()->name << " and " << event.name;
+          << event.track << ": " << open.back()->name << " and " << event.name;
     }
     EXPECT_GE(event.end, event.begin);
     open.push_back(&event);
@@ -98,14 +98,14 @@ TEST_F(TraceFile, OneFileOfAllRanksThatNests) {
   const auto events = read();
   ASSERT_EQ(std::ssize(events), world_.size());
   for (const auto& [rank, list] : events) {
-    std::set<std::string> lanes, names;
+    std::set<std::string> tracks, names;
     for (const Event& event : list) {
-      lanes.insert(event.lane);
+      tracks.insert(event.track);
       names.insert(event.name);
     }
-    for (const char* lane : {"steps", "phases", "compute", "communication", "communication, queue",
-                             "I/O, reader", "I/O, checkpoint"}) {
-      EXPECT_TRUE(lanes.contains(lane)) << "rank " << rank << ": " << lane;
+    for (const char* track : {"steps", "phases", "compute", "communication", "communication, queue",
+                              "I/O, reader", "I/O, checkpoint"}) {
+      EXPECT_TRUE(tracks.contains(track)) << "rank " << rank << ": " << track;
     }
     for (const char* name : {"step 2", "step 3", "step 4", "forward", "backward",
                              "attention.forward", "mlp.backward", "read batch", "verified"}) {

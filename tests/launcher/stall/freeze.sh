@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tiny_data "$work/data"
 read -ra options <<<"$(tiny_train_options "$work/data")"
-options+=(--train.steps=1000000 --run.checkpoint-every=1 --run.timeout=2 --run.start-timeout=600)
+options+=(--train.steps=1000000 --run.checkpoint-every=1 --run.timeout=4 --run.start-timeout=600)
 
 # freeze RANK PHASE COUNT STATUS [OPTION]: when the rank enters the phase for the COUNT-th time; four micro-batches enter
 # one four times in a step

@@ -17,7 +17,7 @@
 namespace edt {
 namespace {
 
-const std::vector<MatmulForm> kProducts{{.m = 64, .n = 48, .k = 32, .count = 3}};
+const std::vector<MatmulForm> kGemms{{.m = 64, .n = 48, .k = 32, .count = 3}};
 
 // A thousandth of the time: half a second every 500 s.
 TEST(CeilingSchedule, TakesAThousandthOfTheTime) {
@@ -68,7 +68,7 @@ TEST(CeilingSchedule, IsNotTakenOverAndOver) {
 TEST(CeilingGauge, MeasuresAllRanksTogether) {
   run_ranks(3, [](Communicator& world) {
     const auto backend = make_cpu_backend();
-    CeilingGauge gauge(*backend, kProducts, DType::kFloat32, world);
+    CeilingGauge gauge(*backend, kGemms, DType::kFloat32, world);
     EXPECT_GT(gauge.rate(), 0);
     EXPECT_EQ(world.all_reduce_value(gauge.rate(), Reduce::kMax, "rate"), gauge.rate());
     EXPECT_GT(gauge.take_again(), 0);
@@ -79,7 +79,7 @@ TEST(CeilingGauge, MeasuresAllRanksTogether) {
 TEST(CeilingGauge, IsNeverDueWhereNothingCanBeMeasured) {
   const auto world = make_self_communicator();
   const auto backend = make_reference_backend();
-  CeilingGauge gauge(*backend, kProducts, DType::kFloat32, *world);
+  CeilingGauge gauge(*backend, kGemms, DType::kFloat32, *world);
   EXPECT_EQ(gauge.rate(), 0);
   gauge.reached(0);
   EXPECT_FALSE(gauge.is_due());

@@ -56,7 +56,7 @@ TEST_F(CkptCommand, InfoListsTheNewestFirst) {
   EXPECT_EQ(info[0].at("step"), 2);
   EXPECT_EQ(info[1].at("step"), 1);
   EXPECT_EQ(info[0].at("problem"), "");
-  EXPECT_THAT(edt_command({"ckpt", "info", run_path(), "--pieces"}).out,
+  EXPECT_THAT(edt_command({"ckpt", "info", run_path(), "--fragments"}).out,
               HasSubstr("y_embedder.embedding_table.weight"));
 }
 

@@ -37,6 +37,33 @@ TEST(ModelOptions, WidthsAndHeadsAreNamed) {
               HasSubstr("model.heads 5 does not divide model.widths 384"));
 }
 
+// Without data, the latents that a preset was published with.
+TEST(ModelOptions, LatentsAreThoseOfThePreset) {
+  const ModelConfig published = ModelOptions{.preset = "LightningDiT-B/1"}.resolve(10);
+  EXPECT_EQ(published.latents(), (LatentShape{32, 16, 16, 16}));
+  const ModelConfig changed =
+      ModelOptions{.preset = "LightningDiT-B/1", .channels = 4, .vae_factor = 8}.resolve(10);
+  EXPECT_EQ(changed.latents(), (LatentShape{4, 32, 32, 8}));
+}
+
+TEST(ModelOptions, StylesOfBlocks) {
+  const auto with = [](const DitFamily::Options& own, SizeOptions sizes = {}) {
+    ModelOptions options{.preset = "DiT-S/2", .sizes = std::move(sizes)};
+    std::get<DitFamily::Options>(options.of_family) = own;
+    return options;
+  };
+  const auto style = [&](const DitFamily::Options& own) {
+    return with(own).resolve(10).as<DitConfig>()->style;
+  };
+  EXPECT_EQ(style({}), BlockStyle{});
+  EXPECT_EQ(style({.norm = NormForm::kRms}), BlockStyle{.norm = NormForm::kRms});
+  EXPECT_EQ(style({.head_norm = HeadNorm::kLayer, .shifts = false}),
+            (BlockStyle{.head_norm = HeadNorm::kLayer, .shifts = false}));
+  EXPECT_THAT(refusal_of(with({.positions = Positions::kBoth}, {.heads = {{64}}})),
+              HasSubstr("model.positions is sincos+rope, heads of 6 elements (model.widths 384, "
+                        "model.heads 64) cannot be turned by row and by column"));
+}
+
 TEST(ModelOptions, APresetOfOtherDepthsKeepsItsModulation) {
   const auto flat = [](const char* preset, const EdtFamily::Options& own) {
     ModelOptions options{.preset = preset, .sizes = {.depths = {{1, 1, 1, 1, 1}}}};

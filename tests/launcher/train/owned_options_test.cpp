@@ -1,5 +1,6 @@
 // Options that belong to a family or a setting: every one of them, with every preset of another
 // family, is refused in a line that names both. The pairs are those of the declarations.
+#include <fmt/ranges.h>
 #include <gmock/gmock-more-matchers.h>
 
 #include "launcher/recipe/train_config.h"
@@ -29,6 +30,8 @@ std::string value_for(const OptionSet& options, const std::string& name) {
     for (const OptionDescription& option : section.options) {
       if (option.spellings.front() != name) continue;
       if (option.is_flag || option.value == "on|off") return "on";
+      const auto last = option.value.rfind('|');
+      if (last != std::string::npos) return option.value.substr(last + 1);
       return option.value == "INT,..." ? "1,2" : "0.1,0.2";
     }
   }
@@ -66,6 +69,103 @@ TEST(OwnedOptions, EachIsTakenByTheModelsOfItsFamily) {
           << owned.name << " " << preset;
     }
   }
+}
+
+// A value that an option takes, the default or another.
+std::string any_value(const OptionSet& options, const std::string& name) {
+  for (const OptionSection& section : options.description().sections) {
+    for (const OptionDescription& option : section.options) {
+      if (option.spellings.front() != name) continue;
+      if (!option.choices.empty()) return option.choices.back();
+      if (option.value.starts_with("NUMBER")) return option.value == "NUMBER" ? "0.5" : "0.25,0.5";
+      if (option.value.starts_with("INT")) return option.value == "INT" ? "7" : "1,2";
+      return "2..4";  // of steps, the only text
+    }
+  }
+  return "?";
+}
+
+std::vector<std::string> choices_of(const OptionSet& options, const std::string& name) {
+  for (const OptionSection& section : options.description().sections) {
+    for (const OptionDescription& option : section.options) {
+      if (option.spellings.front() == name) return option.choices;
+    }
+  }
+  return {};
+}
+
+// Each pair of an option and a switch that makes it useless, as they are declared.
+TEST(ConditionalOptions, EachIsRefusedWithEveryOtherValueOfItsSwitch) {
+  int pairs = 0;
+  for (const OwnedOption& one : Train().options.conditional()) {
+    for (const std::string& choice : choices_of(Train().options, one.other)) {
+      if (std::ranges::find(one.values, choice) != one.values.end()) continue;
+      ++pairs;
+      const std::string option = "--" + one.name + "=" + any_value(Train().options, one.name);
+      const std::string message = message_of<UsageError>([&] {
+        Train().parse({option, "--" + one.other + "=" + choice});
+      });
+      EXPECT_THAT(message, AllOf(HasSubstr(one.name), HasSubstr("is " + choice)))
+          << option << " with " << one.other << " " << choice;
+    }
+  }
+  EXPECT_GE(pairs, 20);
+}
+
+// What has to be said for an option to have an effect: its own switches, and theirs.
+void add_switches(const std::vector<OwnedOption>& all, const std::string& name,
+                  std::vector<std::string>& args) {
+  for (const OwnedOption& one : all) {
+    if (one.name != name) continue;
+    add_switches(all, one.other, args);
+    args.push_back("--" + one.other + "=" + one.values.front());
+  }
+}
+
+TEST(ConditionalOptions, EachIsTakenWhereItsSwitchesAreRight) {
+  const auto all = Train().options.conditional();
+  for (const OwnedOption& one : all) {
+    std::vector<std::string> args{"--" + one.name + "=" + any_value(Train().options, one.name)};
+    add_switches(all, one.name, args);
+    Train train;
+    EXPECT_NO_THROW(train.parse(args)) << fmt::format("{}", fmt::join(args, " "));
+    EXPECT_EQ(train.options.origin(one.name), "command line");
+  }
+}
+
+// A process that belongs to a preset, and what follows it.
+TEST(FollowingOptions, TakeTheDefaultOfWhatTheyFollow) {
+  const auto parsed = [](std::vector<std::string> args) {
+    Train train;
+    train.parse(std::move(args));
+    return train.config.model.process.config;
+  };
+  EXPECT_EQ(parsed({}), ProcessConfig{});
+  EXPECT_EQ(parsed({"--process.kind=flow"}), ProcessConfig::flow());
+  EXPECT_EQ(parsed({"--model=SiT-S/2"}), ProcessConfig::flow());
+  EXPECT_EQ(parsed({"--model=SiT-S/2", "--process.kind=ddpm"}), ProcessConfig{});
+  EXPECT_EQ(parsed({"--model=SiT-S/2", "--process.prediction=x0"}).prediction,
+            PredictionType::kOrigin);
+  // Written out, they are read back whatever they follow later.
+  Train train;
+  train.parse({"--model=SiT-S/2"});
+  EXPECT_THAT(train.options.to_ini(),
+              AllOf(HasSubstr("kind = flow"), HasSubstr("prediction = velocity")));
+  EXPECT_THAT(train.options.changes(), testing::Not(HasSubstr("flow")));
+  Train later;
+  later.options.read(parse_ini(train.options.to_ini(), "config.ini"));
+  EXPECT_EQ(later.config.model.process.config, ProcessConfig::flow());
+}
+
+// A run of noise that is to go on as a flow: what belongs to noise is left out.
+TEST(FollowingOptions, ALaterProcessLeavesOutWhatBelongsToTheOther) {
+  Train train;
+  train.options.read(
+      parse_ini("[process]\nkind = ddpm\nvariance = none\n[train]\nsnr-gamma = 1\n", "first.ini"));
+  train.parse({"--process.kind=flow"});
+  EXPECT_THAT(train.options.left_out(),
+              testing::ElementsAre(HasSubstr("process.variance"), HasSubstr("train.snr-gamma")));
+  EXPECT_EQ(train.config.model.process.config.prediction, PredictionType::kVelocity);
 }
 
 // Runs of version 0.2 have the options of all families in their configuration, most of them none.

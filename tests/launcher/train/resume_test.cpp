@@ -19,13 +19,13 @@ namespace {
 
 struct Case {
   OptimizerKind optimizer;
-  TimestepSampling timesteps;
+  TimeSampling timesteps;
   DType dtype;
 };
 
 void PrintTo(const Case& c, std::ostream* out) {
   *out << (c.optimizer == OptimizerKind::kAdan ? "adan " : "adamw ")
-       << (c.timesteps == TimestepSampling::kUniform ? "uniform " : "loss-second-moment ")
+       << (c.timesteps == TimeSampling::kUniform ? "uniform " : "loss-second-moment ")
        << name_of(c.dtype);
 }
 
@@ -40,7 +40,7 @@ class Resume : public testing::TestWithParam<Case> {
   TrainConfig config(const std::string& name) const {
     TrainConfig config = tiny_config(data_->path() / "set", runs_ / name);
     config.optimizer.kind = GetParam().optimizer;
-    config.train.timesteps = GetParam().timesteps;
+    config.train.times.sampling = GetParam().timesteps;
     config.run.dtype = GetParam().dtype;
     return config;
   }
@@ -66,12 +66,11 @@ TEST_P(Resume, GivesTheSameBits) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, Resume,
-    testing::Values(
-        Case{OptimizerKind::kAdan, TimestepSampling::kLossSecondMoment, DType::kFloat32},
-        Case{OptimizerKind::kAdan, TimestepSampling::kUniform, DType::kFloat32},
-        Case{OptimizerKind::kAdamW, TimestepSampling::kLossSecondMoment, DType::kFloat32},
-        Case{OptimizerKind::kAdan, TimestepSampling::kLossSecondMoment, DType::kBFloat16},
-        Case{OptimizerKind::kAdamW, TimestepSampling::kUniform, DType::kBFloat16}));
+    testing::Values(Case{OptimizerKind::kAdan, TimeSampling::kLossSecondMoment, DType::kFloat32},
+                    Case{OptimizerKind::kAdan, TimeSampling::kUniform, DType::kFloat32},
+                    Case{OptimizerKind::kAdamW, TimeSampling::kLossSecondMoment, DType::kFloat32},
+                    Case{OptimizerKind::kAdan, TimeSampling::kLossSecondMoment, DType::kBFloat16},
+                    Case{OptimizerKind::kAdamW, TimeSampling::kUniform, DType::kBFloat16}));
 
 class Run : public testing::Test {
  protected:

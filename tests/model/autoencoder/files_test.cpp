@@ -153,6 +153,11 @@ TEST_F(Files, ScaleComesFromWhereItIs) {
   std::ofstream(directory_ / "config.json")
       << R"({"_class_name": "AutoencoderKL", "scaling_factor": "a"})";
   EXPECT_THAT(refusal("other.safetensors"), AllOf(HasSubstr("scaling_factor"), HasSubstr("\"a\"")));
+  std::ofstream(directory_ / "config.json")
+      << R"({"_class_name": "AutoencoderKL", "norm_num_groups": 2.5})";
+  EXPECT_THAT(refusal("other.safetensors"), HasSubstr("norm_num_groups 2.5"));
+  std::ofstream(directory_ / "config.json") << R"({"_class_name": 3})";
+  EXPECT_EQ(load("other.safetensors")->info().scale_origin, "");
 }
 
 TEST_F(Files, HalfAFile) {
@@ -233,6 +238,11 @@ TEST_F(Files, WhatIsNoAutoencoderIsRefused) {
   EXPECT_THAT(refusal("a.safetensors"),
               AllOf(HasSubstr("decoder.up_blocks.1.resnets.0.conv1.weight"),
                     HasSubstr("[8, 15, 3, 3]"), HasSubstr("[8, 16, 3, 3] is needed")));
+  write("a.safetensors",
+        {.change = reshaped("decoder.up_blocks.1.resnets.0.conv1.weight", {8, 16, 4, 4})});
+  EXPECT_THAT(refusal("a.safetensors"),
+              AllOf(HasSubstr("decoder.up_blocks.1.resnets.0.conv1.weight"),
+                    HasSubstr("[8, 16, 4, 4]"), HasSubstr("odd sides")));
   write("a.safetensors", {.change = reshaped("quant_conv.weight", {7, 8, 1, 1})});
   EXPECT_THAT(refusal("a.safetensors"), HasSubstr("quant_conv.bias"));
   write("a.safetensors", {.name = [](const std::string& name) {

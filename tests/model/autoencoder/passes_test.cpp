@@ -107,6 +107,19 @@ TEST_F(Passes, TilesLeaveSmallPicturesAlone) {
   EXPECT_EQ(tiled->decode(drawn(4 * 9 * 8), {9, 8}).size(), 3u * 18 * 16);
 }
 
+// However large the picture, a pass sees a tile. Without them, memory grows with the pixels.
+TEST_F(Passes, TilesBoundTheMemoryOfAPass) {
+  const auto tensors = kl_tensors({.widths = {16, 16}});
+  const auto peak = [&](std::int64_t tile, std::int64_t side) {
+    const auto vae = make(tensors, {.tile = tile});
+    vae->decode(drawn(4 * side * side), {side, side});
+    return static_cast<double>(vae->peak_bytes());
+  };
+  EXPECT_EQ(peak(64, 128), peak(64, 64));
+  EXPECT_EQ(peak(64, 64), peak(0, 32)) << "that of one tile";
+  EXPECT_NEAR(peak(0, 128) / peak(0, 64), 4, 0.1);
+}
+
 TEST_F(Passes, BytesAndValues) {
   const std::vector<std::uint8_t> bytes{0, 1, 127, 128, 254, 255};
   std::vector<float> values(bytes.size());

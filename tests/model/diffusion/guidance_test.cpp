@@ -12,22 +12,21 @@ namespace {
 constexpr std::int64_t kPictures = 2, kChannels = 4;
 
 // Fills output channel c of row r with 10 r + c and checks that both halves show the same pictures.
-void numbered(const Tensor& x, std::span<const float> t, const Tensor& out) {
+void numbered(const Tensor& x, const Evaluation& at, const Tensor& out) {
   ASSERT_EQ(x.shape, (Shape{2 * kPictures, kChannels, 1, 1}));
-  ASSERT_EQ(t.size(), static_cast<std::size_t>(2 * kPictures));
+  EXPECT_EQ(at.told, 7);
   const auto pictures = x.span<float>();
   const auto half = static_cast<std::ptrdiff_t>(pictures.size() / 2);
   EXPECT_TRUE(std::equal(pictures.begin(), pictures.begin() + half, pictures.begin() + half));
-  EXPECT_EQ(t[0], t[2]);
   for (std::int64_t i = 0; i < out.elements(); ++i) {
     out.as<float>()[i] = static_cast<float>(10 * (i / (2 * kChannels)) + i % (2 * kChannels));
   }
 }
 
-std::vector<float> guided(const GuidanceConfig& config, float timestep) {
+std::vector<float> guided(const GuidanceConfig& config, double t) {
   std::vector<float> x{1, 2, 3, 4, 5, 6, 7, 8}, out(2 * x.size());
   GuidedDenoiser denoiser(numbered, config);
-  denoiser(view_of(std::span(x), {kPictures, kChannels, 1, 1}), std::vector<float>(2, timestep),
+  denoiser(view_of(std::span(x), {kPictures, kChannels, 1, 1}), {t, t, 7},
            view_of(std::span(out), {kPictures, 2 * kChannels, 1, 1}));
   return out;
 }
@@ -39,7 +38,7 @@ TEST(Guidance, MovesTheFirstThreeChannelsAsPublished) {
 }
 
 TEST(Guidance, MovesAllChannelsOfNoiseWhenAsked) {
-  EXPECT_THAT(guided({.scale = 2, .channels = GuidedChannels::kAll}, 0),
+  EXPECT_THAT(guided({.scale = 2, .channels = {GuidedChannels::kAll}}, 0),
               testing::ElementsAre(-20, -19, -18, -17, 4, 5, 6, 7,  //
                                    -10, -9, -8, -7, 14, 15, 16, 17));
 }
@@ -52,14 +51,62 @@ TEST(Guidance, ScaleOneIsTheConditionalPrediction) {
 TEST(Guidance, PowerCosineGrowsTowardsTheEnd) {
   const GuidanceConfig config{.scale = 4, .power_cosine = true};
   EXPECT_DOUBLE_EQ(guidance_scale(config, 0), 4);
-  EXPECT_NEAR(guidance_scale(config, 999), 1, 1e-12);
-  EXPECT_DOUBLE_EQ(guidance_scale(config, 500), 1 + 1.5 * (1 - std::cos(std::acos(-1) / 16)));
-  EXPECT_NEAR(guided(config, 500)[0], -20 * (guidance_scale(config, 500) - 1), 1e-5);
+  EXPECT_NEAR(guidance_scale(config, 0.999), 1, 1e-12);
+  EXPECT_DOUBLE_EQ(guidance_scale(config, 0.5), 1 + 1.5 * (1 - std::cos(std::acos(-1) / 16)));
+  EXPECT_NEAR(guided(config, 0.5)[0], -20 * (guidance_scale(config, 0.5) - 1), 1e-5);
 }
 
 TEST(Guidance, RefusesScalesWithoutMeaning) {
   EXPECT_THROW(GuidedDenoiser(numbered, {.scale = -1}), UsageError);
   EXPECT_THROW(GuidedDenoiser(numbered, {.scale = std::nan("")}), UsageError);
+  EXPECT_THROW(GuidedDenoiser(numbered, {.low = 0.5, .high = 0.4}), UsageError);
+  EXPECT_THROW(GuidedDenoiser(numbered, {.high = 1.1}), UsageError);
+}
+
+// Networks that learn no variance give as many channels as there are.
+TEST(Guidance, TakesNetworksWithoutVariance) {
+  std::vector<float> x(kPictures * kChannels), out(x.size());
+  const Denoiser rows = [](const Tensor&, const Evaluation&, const Tensor& to) {
+    for (std::int64_t i = 0; i < to.elements(); ++i) to.as<float>()[i] = static_cast<float>(i / 4);
+  };
+  GuidedDenoiser denoiser(rows, {.scale = 2, .channels = {2}});
+  denoiser(view_of(std::span(x), {kPictures, kChannels, 1, 1}), {},
+           view_of(std::span(out), {kPictures, kChannels, 1, 1}));
+  EXPECT_THAT(out, testing::ElementsAre(-2, -2, 0, 0, -1, -1, 1, 1));
+}
+
+// Both evaluations of a step go by where it begins.
+TEST(Guidance, LeavesTheOtherHalfOutOutsideItsInterval) {
+  std::vector<std::int64_t> rows;
+  const Denoiser counting = [&](const Tensor& x, const Evaluation&, const Tensor& out) {
+    rows.push_back(x.shape[0]);
+    std::ranges::fill(out.span<float>(), 1.f);
+  };
+  std::vector<float> x(kPictures * kChannels), out(x.size());
+  GuidedDenoiser denoiser(counting, {.low = 0.25, .high = 0.75});
+  const auto ask = [&](double t, double step_t) {
+    denoiser(view_of(std::span(x), {kPictures, kChannels, 1, 1}), {t, step_t, 0},
+             view_of(std::span(out), {kPictures, kChannels, 1, 1}));
+  };
+  ask(0.76, 0.76), ask(0.75, 0.75), ask(0.2, 0.25), ask(0.7, 0.8), ask(0.24, 0.24);
+  EXPECT_THAT(rows, testing::ElementsAre(2, 4, 4, 2, 2));
+  EXPECT_THAT(out, testing::Each(1));
+}
+
+TEST(Guidance, NamesItsChannels) {
+  EXPECT_EQ(GuidedChannels::parse("auto").of(4), 3);
+  EXPECT_EQ(GuidedChannels::parse("auto").of(32), 32);
+  EXPECT_EQ(GuidedChannels::parse("all").of(4), 4);
+  EXPECT_EQ(GuidedChannels::parse("first-three").of(32), 3);
+  EXPECT_EQ(GuidedChannels::parse("first-three").of(2), 2);
+  EXPECT_EQ(GuidedChannels::parse("5").of(32), 5);
+  EXPECT_EQ(GuidedChannels::parse("5").text(32), "5");
+  EXPECT_EQ(GuidedChannels::parse("auto").text(4), "first-three");
+  EXPECT_EQ(GuidedChannels::parse("all").text(7), "all");
+  EXPECT_THROW((void)GuidedChannels::parse("5").of(4), UsageError);
+  for (const char* bad : {"", "0", "-1", "three", "3x"}) {
+    EXPECT_THROW(GuidedChannels::parse(bad), UsageError) << bad;
+  }
 }
 
 }  // namespace

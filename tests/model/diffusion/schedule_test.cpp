@@ -41,16 +41,14 @@ TEST(DiffusionSchedule, MinSnrWeight) {
 TEST(DiffusionSchedule, FillsTheRowsOfTheLoss) {
   const DiffusionSchedule schedule;
   const std::vector<std::int32_t> steps{417, 0};
-  std::vector<float> rows(2 * LossCoefficient::kCount), scales(4);
+  std::vector<float> rows(2 * LossCoefficient::kCount);
   schedule.loss_coefficients(steps, 5, rows);
-  schedule.noise_scales(steps, scales);
   const auto at = [&](int b, int column) {
     return rows[static_cast<std::size_t>(b * LossCoefficient::kCount + column)];
   };
   for (int b = 0; b < 2; ++b) {
-    const double signal = scales[static_cast<std::size_t>(2 * b)];
-    const double noise = scales[static_cast<std::size_t>(2 * b + 1)];
-    EXPECT_NEAR(signal * signal + noise * noise, 1, 1e-6);
+    const double alpha_bar = schedule[steps[static_cast<std::size_t>(b)]].alpha_bar;
+    const double signal = std::sqrt(alpha_bar), noise = std::sqrt(1 - alpha_bar);
     // Noising and its inversion cancel.
     EXPECT_NEAR(at(b, LossCoefficient::kSqrtRecipAlphaBar) * signal, 1, 1e-6);
     EXPECT_NEAR(at(b, LossCoefficient::kSqrtRecipAlphaBar) * noise,

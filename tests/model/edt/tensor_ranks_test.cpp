@@ -10,7 +10,7 @@
 #include "core/reference/reference_backend.h"
 #include "model/edt/edt_model.h"
 #include "model/families/presets.h"
-#include "model/plan/products.h"
+#include "model/plan/gemms.h"
 #include "parallel/comm/threads/thread_ranks.h"
 
 namespace edt {
@@ -220,9 +220,9 @@ TEST(TensorRanks, OtherDegreesAreRefused) {
 
 TEST(TensorRanks, ProductsOfAllRanksAreThoseOfTheModel) {
   const EdtConfig config = edt_preset("EDT-XL/2");
-  const double whole = total_macs(forward_products(config, 1));
+  const double whole = total_macs(forward_gemms(config, 1));
   for (const int degree : config.tensor_degrees()) {
-    const double local = total_macs(forward_products(config, 1, degree));
+    const double local = total_macs(forward_gemms(config, 1, degree));
     // Embeddings, resampling and the final projection are computed by every rank.
     EXPECT_LE(local, whole / degree + whole / 8);
     EXPECT_GE(local * degree, whole);

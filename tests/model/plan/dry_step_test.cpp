@@ -92,7 +92,7 @@ std::vector<Case> cases() {
     e.dtype = DType::kBFloat16;
     e.zero.stage = ZeroStage::kOptimizer;
   });
-  variant("bf16_wire", [](auto& e) { e.zero.gradient_wire = Wire::kBFloat16; });
+  variant("bf16_wire", [](auto& e) { e.zero.reduce_dtype = Wire::kBFloat16; });
   variant("unmasked", [](auto& e) { e.objective.masked = false; });
   variant("shared_noise", [](auto& e) { e.objective.shared_noise = true; });
   variant("adamw", [](auto& e) { e.optimizer = AdamWConfig{}; });
@@ -151,7 +151,7 @@ TEST(DryStep, KernelsAddUpToTheModel) {
   double sum = 0;
   for (const TraceEvent& event : run.trace.events) {
     if (event.type != TraceEvent::Type::kKernel) continue;
-    for (const MatmulForm& form : run.trace.kernels[event.index].products) sum += form.flops();
+    for (const MatmulForm& form : run.trace.kernels[event.index].gemms) sum += form.flops();
   }
   EXPECT_NEAR(sum / run.model_flops, 1, 1e-12);
 }

@@ -108,7 +108,7 @@ Trace overlapping_trace() {
                    {Type::kWait, 0, 7}});
 }
 
-TEST(Simulation, TwoLanesMeetWhereTheProgramWaits) {
+TEST(Simulation, TwoStreamsMeetWhereTheProgramWaits) {
   Cluster cluster = cluster_of(1, 2);
   cluster.intra = {.latency = 0, .bandwidth = 1e10};
   const StepTime hidden = simulate(overlapping_trace(), {2, 1, true}, cluster);

@@ -36,10 +36,16 @@ std::vector<Traced> traced() {
   shared.step.data_ranks = 2;
   shared.step.engine.objective.shared_noise = true;
   shared.step.engine.zero.stage = ZeroStage::kGradients;
+  Traced flow{"EDT-S_flow", step_of("EDT-S/2")};
+  flow.step.model.common().process = ProcessConfig::flow();
+  flow.step.engine.objective.loss.direction_weight = 1;
   return {{"EDT-S", step_of("EDT-S/2")},
           {"EDT-XL", step_of("EDT-XL/2")},
           {"MDTv2-S", step_of("MDTv2-S/2")},
           {"DiT-S", step_of("DiT-S/2", false)},
+          {"SiT-S", step_of("SiT-S/2", false)},
+          {"LightningDiT-S", step_of("LightningDiT-S/1", false)},
+          std::move(flow),
           std::move(spread),
           std::move(shared)};
 }

@@ -53,22 +53,23 @@ TEST(Masks, ShareFollowsTheRatioOfTheBatch) {
   EXPECT_NE(mask_ratio({1, 0}, kMasks, 1), mask_ratio({1, 1}, kMasks, 1));
 }
 
-struct Kept {
+struct Visible {
   std::vector<std::int32_t> ids, places;
 };
 
-Kept draw_kept(StepKey key, const std::vector<std::int32_t>& positions, std::int64_t count) {
-  Kept kept{std::vector<std::int32_t>(positions.size() * static_cast<std::size_t>(count)),
-            std::vector<std::int32_t>(positions.size() * 64)};
-  draw_kept_tokens(key, {"dropped", 64, 0.3f, 0.5f}, positions, count, kept.ids, kept.places);
-  return kept;
+Visible draw_visible(StepKey key, const std::vector<std::int32_t>& positions, std::int64_t count) {
+  Visible visible{std::vector<std::int32_t>(positions.size() * static_cast<std::size_t>(count)),
+                  std::vector<std::int32_t>(positions.size() * 64)};
+  draw_visible_tokens(key, {"dropped", 64, 0.3f, 0.5f}, positions, count, visible.ids,
+                      visible.places);
+  return visible;
 }
 
-TEST(KeptTokens, AreInGridOrderAndSayWhereTheyAre) {
-  const Kept kept = draw_kept({1, 2}, {0, 1, 2}, 40);
+TEST(VisibleTokens, AreInGridOrderAndSayWhereTheyAre) {
+  const Visible visible = draw_visible({1, 2}, {0, 1, 2}, 40);
   for (std::size_t b = 0; b < 3; ++b) {
-    const auto ids = std::span(kept.ids).subspan(b * 40, 40);
-    const auto places = std::span(kept.places).subspan(b * 64, 64);
+    const auto ids = std::span(visible.ids).subspan(b * 40, 40);
+    const auto places = std::span(visible.places).subspan(b * 64, 64);
     EXPECT_TRUE(std::ranges::is_sorted(ids));
     EXPECT_EQ(std::ranges::count(places, -1), 24);
     for (std::size_t k = 0; k < 40; ++k) {
@@ -77,19 +78,20 @@ TEST(KeptTokens, AreInGridOrderAndSayWhereTheyAre) {
   }
 }
 
-TEST(KeptTokens, DependOnSeedStepAndPositionOnly) {
-  const Kept all = draw_kept({1, 2}, {0, 1, 2, 3}, 40), half = draw_kept({1, 2}, {2, 3}, 40);
+TEST(VisibleTokens, DependOnSeedStepAndPositionOnly) {
+  const Visible all = draw_visible({1, 2}, {0, 1, 2, 3}, 40),
+                half = draw_visible({1, 2}, {2, 3}, 40);
   EXPECT_TRUE(std::equal(half.ids.begin(), half.ids.end(), all.ids.begin() + 80));
-  EXPECT_NE(half.ids, draw_kept({1, 3}, {2, 3}, 40).ids);
-  EXPECT_NE(half.ids, draw_kept({2, 2}, {2, 3}, 40).ids);
+  EXPECT_NE(half.ids, draw_visible({1, 3}, {2, 3}, 40).ids);
+  EXPECT_NE(half.ids, draw_visible({2, 2}, {2, 3}, 40).ids);
   EXPECT_FALSE(std::equal(half.ids.begin(), half.ids.begin() + 40, half.ids.begin() + 40));
 }
 
-TEST(KeptTokens, EveryPlaceIsKeptEquallyOften) {
+TEST(VisibleTokens, EveryPlaceIsVisibleEquallyOften) {
   std::vector<int> times(64);
   constexpr int kSteps = 2000;
   for (std::uint32_t step = 0; step < kSteps; ++step) {
-    for (const std::int32_t id : draw_kept({1, step}, {7}, 32).ids)
+    for (const std::int32_t id : draw_visible({1, step}, {7}, 32).ids)
       ++times[static_cast<std::size_t>(id)];
   }
   for (const int count : times) EXPECT_NEAR(count, kSteps / 2, 5 * std::sqrt(kSteps / 4.0));

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "core/reference/reference_backend.h"
-#include "model/plan/products.h"
+#include "model/plan/gemms.h"
 #include "tests/support/tiny_models.h"
 
 namespace edt {
@@ -24,9 +24,10 @@ EdtConfig tiny(bool mid_mask) {
 // In the step that all tests take.
 constexpr StepKey kKey{11, 5};
 
-std::int64_t kept_tokens(const Mdtv2Config& config, StepKey key) {
-  const MaskSpec spec{"dropped", config.patches(), config.mask_ratio.low, config.mask_ratio.high};
-  return config.kept_tokens(mask_ratio(key, {spec}, 0));
+std::int64_t visible_tokens(const Mdtv2Config& config, StepKey key) {
+  const MaskSpec spec{"dropped", config.patches().tokens(), config.mask_ratio.low,
+                      config.mask_ratio.high};
+  return config.visible_tokens(mask_ratio(key, {spec}, 0));
 }
 
 // Per-sample terms of one pass.
@@ -50,6 +51,12 @@ struct Outcome {
   PassLosses full, masked;
   double flops = 0, recompute_flops = 0;
 };
+
+// The same model, trained on another process.
+ModelConfig with(ModelConfig model, const ProcessConfig& process) {
+  model.common().process = process;
+  return model;
+}
 
 class ObjectiveTest : public testing::Test {
  protected:
@@ -76,16 +83,18 @@ class ObjectiveTest : public testing::Test {
     Arena arena(backend_->memory());
     Profiler profiler;
     Tape tape(*backend_, arena, profiler, DType::kFloat32);
-    const DiffusionSchedule schedule;
-    Objective objective(model, *backend_, schedule, objective_config, kBatch);
+    Objective objective(model, *backend_, objective_config, kBatch);
     std::vector<float> latents(static_cast<std::size_t>(kBatch * 4 * 16 * 16));
     random::fill_normal({.seed = 3}, latents);
-    const std::vector<std::int32_t> labels{0, 3, 1}, positions{4, 0, 7}, timesteps{0, 400, 999};
+    const std::vector<std::int32_t> labels{0, 3, 1}, positions{4, 0, 7};
+    const std::vector<double> times{0, 0.4, 0.999};
     const std::vector<float> weights{1.f, 0.5f, 2.f};
     const std::int64_t rows = objective.rows();
-    std::vector<float> losses(static_cast<std::size_t>(2 * rows));
-    objective.prepare(kKey, {latents, labels, positions, timesteps, weights});
-    objective.run(tape, 0.25, view_of(std::span(losses), {2, rows}));
+    const auto terms = static_cast<std::int64_t>(objective.terms().size());
+    std::vector<float> losses(static_cast<std::size_t>(terms * rows));
+    objective.prepare(kKey, {latents, labels, positions, times, weights});
+    objective.run(tape, 0.25, view_of(std::span(losses), {terms, rows}));
+    losses.resize(static_cast<std::size_t>(2 * rows));  // without the bound it is zero
 
     Outcome result{{},
                    losses_of(losses, 0, kBatch),
@@ -112,7 +121,13 @@ class ObjectiveTest : public testing::Test {
 };
 
 TEST_F(ObjectiveTest, RecomputeGivesTheSameBits) {
-  for (const ModelConfig& model : {ModelConfig(tiny(true)), {tiny_mdtv2()}, {tiny_dit()}}) {
+  const ProcessConfig flow = ProcessConfig::flow();
+  for (const ModelConfig& model : {ModelConfig(tiny(true)),
+                                   {tiny_mdtv2()},
+                                   {tiny_dit()},
+                                   with(tiny(true), flow),
+                                   with(tiny_mdtv2(), flow),
+                                   with(tiny_dit(), flow)}) {
     const ObjectiveConfig objective{.masked = model.passes().masked()};
     const Outcome plain = run(model, objective);
     for (const Recompute recompute : {Recompute::kSelective, Recompute::kFull}) {
@@ -155,7 +170,7 @@ TEST_F(ObjectiveTest, FlopsAreThoseOfTheMatrixProducts) {
     PlannedStep step{model};
     step.engine.micro_batch = step.engine.batch = 3;
     step.engine.objective = objective;
-    EXPECT_EQ(run(model, objective).flops, total_flops(training_products(step))) << model.name();
+    EXPECT_EQ(run(model, objective).flops, total_flops(training_gemms(step))) << model.name();
   };
   expect(config, {});
   expect(config, {.masked = false});
@@ -166,7 +181,7 @@ TEST_F(ObjectiveTest, FlopsAreThoseOfTheMatrixProducts) {
   expect(mdtv2, {.masked = false});
   expect(tiny_dit(), {.masked = false});
   // Two gradients for each product, but for the inputs of the network.
-  const double forward = total_flops(forward_products(config, 3));
+  const double forward = total_flops(forward_gemms(config, 3));
   const double whole = run(config, {.masked = false}).flops;
   EXPECT_LT(whole, 3 * forward);
   EXPECT_GT(whole, 2.97 * forward);
@@ -199,24 +214,65 @@ TEST_F(ObjectiveTest, ChangingTokenCountsKeepTheArena) {
     Arena arena(backend_->memory());
     Profiler profiler;
     Tape tape(*backend_, arena, profiler, DType::kFloat32);
-    const DiffusionSchedule schedule;
-    Objective objective(*model, *backend_, schedule, {}, 2);
+    Objective objective(*model, *backend_, {}, 2);
     const std::vector<float> latents(2 * 4 * 16 * 16, 0.5f), weights{1, 1};
-    const std::vector<std::int32_t> labels{0, 3}, positions{0, 1}, timesteps{9, 900};
+    const std::vector<std::int32_t> labels{0, 3}, positions{0, 1};
+    const std::vector<double> times{0.009, 0.9};
     std::vector<float> losses(2 * 4);
-    std::set<std::int64_t> kept;
+    std::set<std::int64_t> visible;
     std::set<std::size_t> peaks;
     for (std::uint32_t step = 0; step < 12; ++step) {
       for (Parameter& parameter : model->parameters().all()) parameter.grad_written = false;
       arena.reset_peak();
-      objective.prepare({1, step}, {latents, labels, positions, timesteps, weights});
+      objective.prepare({1, step}, {latents, labels, positions, times, weights});
       objective.run(tape, 1, view_of(std::span(losses), {2, 4}));
-      kept.insert(kept_tokens(config, {1, step}));
+      visible.insert(visible_tokens(config, {1, step}));
       peaks.insert(arena.peak_bytes());
     }
-    EXPECT_GT(kept.size(), 4u);
+    EXPECT_GT(visible.size(), 4u);
     EXPECT_EQ(peaks.size(), 1u);
   }
+}
+
+// The last layer gives half as much, so the gradient has fewer elements; and each is a number.
+TEST_F(ObjectiveTest, EveryPredictionIsTrained) {
+  for (const ProcessConfig& process :
+       {ProcessConfig::flow(), ProcessConfig::flow(FlowPath::kCosine),
+        ProcessConfig{.prediction = PredictionType::kOrigin},
+        ProcessConfig{.prediction = PredictionType::kVelocity},
+        ProcessConfig{.learnt_variance = false}}) {
+    const Outcome outcome = run(with(tiny(false), process), {});
+    EXPECT_LT(outcome.gradient.size(), run(tiny(false), {}).gradient.size());
+    double largest = 0;
+    for (const float g : outcome.gradient) {
+      ASSERT_TRUE(std::isfinite(g));
+      largest = std::max(largest, std::fabs(double{g}));
+    }
+    EXPECT_GT(largest, 0);
+    for (const float mse : outcome.full.mse) EXPECT_GT(mse, 0);
+    EXPECT_NE(outcome.full.mse, outcome.masked.mse);
+  }
+}
+
+// Without the variance, the squared error of the noise and its gradient are what they are with it.
+TEST_F(ObjectiveTest, TheErrorOfTheNoiseIsTheSameWithoutTheBound) {
+  const Outcome bounded = run(tiny_dit(), {.masked = false});
+  const Outcome plain = run(with(tiny_dit(), {.learnt_variance = false}), {.masked = false});
+  EXPECT_EQ(plain.full.vb, std::vector<float>(3, 0.f));
+  EXPECT_EQ(plain.full.mse.size(), bounded.full.mse.size());
+}
+
+// Each term has its own weight, and they add up.
+TEST_F(ObjectiveTest, TermsAddUpByTheirWeights) {
+  const ModelConfig model = with(tiny_dit(), ProcessConfig::flow());
+  const auto gradient = [&](double weight) {
+    return run(model, {.masked = false, .loss = {.direction_weight = weight}}).gradient;
+  };
+  const std::vector<float> none = gradient(0), once = gradient(1);
+  std::vector<float> half = none;
+  for (std::size_t i = 0; i < half.size(); ++i) half[i] += 0.5f * (once[i] - none[i]);
+  EXPECT_LE(relative_error(gradient(0.5), half), 1e-5);
+  EXPECT_GT(relative_error(once, none), 1e-3);
 }
 
 TEST_F(ObjectiveTest, RefusesCombinationsWithoutMeaning) {
@@ -228,6 +284,7 @@ TEST_F(ObjectiveTest, RefusesCombinationsWithoutMeaning) {
   EXPECT_THROW(run(tiny(false), {.masked = false, .shared_noise = true}), UsageError);
   EXPECT_THROW(run(tiny_mdtv2(), {.masked = true, .shared_noise = true}), UsageError);
   EXPECT_THROW(run(tiny_dit(), {.masked = true}), UsageError);
+  EXPECT_THROW(run(tiny_dit(), {.masked = false, .loss = {.direction_weight = 1}}), UsageError);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 namespace edt {
 namespace {
 
-using test::tiny_dit, test::tiny_edt, test::tiny_mdtv2;
+using test::tiny_dit, test::tiny_edt, test::tiny_lightning_dit, test::tiny_mdtv2;
 
 constexpr std::int64_t kBatch = 16, kMicroBatch = 2;
 
@@ -102,7 +102,7 @@ Trained train(const Setting& setting, int steps = 4) {
     collect(engine, trained.state);
     ranks.barrier("arrays are filled");
     if (ranks.is_root()) {
-      const auto history = engine.timestep_sampler().state();
+      const auto history = engine.time_sampler().state();
       trained.history.assign(history.begin(), history.end());
       trained.losses = mine.losses;
       trained.grad_norms = mine.grad_norms;
@@ -160,9 +160,21 @@ TEST_P(SameBitsOfBaselines, InBf16) {
   EXPECT_TRUE(train(cut, 2) == expected);
 }
 
+ModelConfig of_a_flow(ModelConfig model) {
+  model.common().process = ProcessConfig::flow();
+  return model;
+}
+
+std::string name_of_baseline(const testing::TestParamInfo<ModelConfig>& one) {
+  const std::string name = one.param.name(), kind = name.substr(name.find(' ') + 1);
+  return one.param.common().process.discrete() ? kind : kind + "_flow";
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
-                         testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit())),
-                         [](const auto& one) { return one.index == 0 ? "MDTv2" : "DiT"; });
+                         testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit()),
+                                         of_a_flow(tiny_edt()), of_a_flow(tiny_dit()),
+                                         of_a_flow(tiny_lightning_dit())),
+                         name_of_baseline);
 
 TEST(SameBitsGuard, TrainingMovesTheWeights) {
   EXPECT_FALSE(one_rank().state == train({}, 3).state);
@@ -188,7 +200,7 @@ TEST(SameBitsBuckets, SizeDoesNotMatter) {
 // Rounded on the wire: outside the promise, close all the same.
 TEST(SameBitsBf16Wire, IsCloseButNotEqual) {
   const Trained rounded = train(
-      {.ranks = 2, .zero = {.stage = ZeroStage::kGradients, .gradient_wire = Wire::kBFloat16}});
+      {.ranks = 2, .zero = {.stage = ZeroStage::kGradients, .reduce_dtype = Wire::kBFloat16}});
   EXPECT_FALSE(rounded == one_rank());
   EXPECT_NEAR(rounded.losses.back(), one_rank().losses.back(), 1e-2 * one_rank().losses.back());
 }

@@ -141,7 +141,7 @@ TEST_F(Damage, WhatIsSetAsideCountsNoLonger) {
   EXPECT_EQ(store_.entries().size(), 2u);  // step 1 was not counted out by the damaged one
 }
 
-// A file that rots between the check and the load: the piece's own checksum notices.
+// A file that rots between the check and the load: the fragment's own checksum notices.
 TEST_F(Damage, FoundOnLoadingToo) {
   const Checkpoint checkpoint = Checkpoint::open(newest_);
   std::string bytes = read_text(data_);
@@ -159,7 +159,7 @@ TEST_F(Damage, FoundOnLoadingToo) {
 TEST_F(Damage, InspectionListsAllWithTheirProblems) {
   flip_bit(data_, fs::file_size(data_) - 100);
   EXPECT_EQ(inspect_checkpoints(directory_.path(), Depth::kManifest)[0].problem, "");
-  for (const Depth depth : {Depth::kFiles, Depth::kPieces}) {
+  for (const Depth depth : {Depth::kFiles, Depth::kFragments}) {
     const auto found = inspect_checkpoints(directory_.path(), depth);
     ASSERT_EQ(found.size(), 2u);
     EXPECT_EQ(found[0].step, 2);
@@ -167,7 +167,7 @@ TEST_F(Damage, InspectionListsAllWithTheirProblems) {
     EXPECT_EQ(found[1].problem, "");
     EXPECT_EQ(found[1].manifest->info, info_of_step(1));
   }
-  EXPECT_EQ(inspect_checkpoints(store_.path_of(1), Depth::kPieces).at(0).problem, "");
+  EXPECT_EQ(inspect_checkpoints(store_.path_of(1), Depth::kFragments).at(0).problem, "");
   fs::remove_all(newest_);
   fs::remove_all(store_.path_of(1));
   EXPECT_THROW(inspect_checkpoints(directory_.path(), Depth::kManifest), CheckpointError);

@@ -77,12 +77,12 @@ class RankState {
   template <class F>
   void for_each_element(std::int64_t step, F&& visit) {
     for (std::size_t a = 0; a < memory_.size(); ++a) {
-      for (const StatePiece& piece : state_.pieces) {
-        const Shape& shape = state_.tensors[piece.tensor].shape;
-        const auto values = tensor_values(step, a, piece.tensor, shape.elements());
-        for (const Run& run : runs_of(piece.region, shape)) {
+      for (const StateFragment& fragment : state_.fragments) {
+        const Shape& shape = state_.tensors[fragment.tensor].shape;
+        const auto values = tensor_values(step, a, fragment.tensor, shape.elements());
+        for (const Run& run : runs_of(fragment.region, shape)) {
           for (std::int64_t i = 0; i < run.length; ++i) {
-            visit(memory_[a][static_cast<std::size_t>(piece.offset + run.local + i)],
+            visit(memory_[a][static_cast<std::size_t>(fragment.offset + run.local + i)],
                   values[static_cast<std::size_t>(run.logical + i)]);
           }
         }

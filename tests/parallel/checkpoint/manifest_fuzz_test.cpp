@@ -145,9 +145,9 @@ TEST_F(BadManifest, SaysWhatIsWrong) {
   EXPECT_THAT(refusal("\"end\": 70", "\"end\": 71"),
               HasSubstr("pieces[0]: elements 0-71 do not fit x_embedder.weight of shape [10, 7]"));
   EXPECT_THAT(refusal("\"end\": 70", "\"end\": 69"),
-              HasSubstr("x_embedder.weight: no piece holds element 69"));
+              HasSubstr("x_embedder.weight: no fragment holds element 69"));
   EXPECT_THAT(refusal("\"tensor\": 1", "\"tensor\": 0"),
-              HasSubstr("x_embedder.weight: two pieces hold element 0"));
+              HasSubstr("x_embedder.weight: two fragments hold element 0"));
   EXPECT_THAT(refusal("\"tensor\": 1", "\"tensor\": 7"), HasSubstr("is 7, must be 0..6"));
   EXPECT_THAT(refusal("rank-0000.h5", "../rank-0000.h5"), HasSubstr("is not a plain name"));
   EXPECT_THAT(refusal("x_embedder.bias", "x_embedder.weight"), HasSubstr("appears twice"));

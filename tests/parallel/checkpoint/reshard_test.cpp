@@ -137,8 +137,8 @@ TEST(ReshardErrors, EachFileIsVerifiedByOneRank) {
   }
 }
 
-// A piece that no rank writes is a bug in a layout: it must not become a checkpoint.
-TEST(ReshardErrors, MissingAndDoublePiecesAreRefusedWhenWriting) {
+// A fragment that no rank writes is a bug in a layout: it must not become a checkpoint.
+TEST(ReshardErrors, MissingAndDoubleFragmentsAreRefusedWhenWriting) {
   const TempDir directory;
   const CheckpointStore store(directory.path());
   RankState rank(small_layout(), 0, 1);
@@ -149,11 +149,11 @@ TEST(ReshardErrors, MissingAndDoublePiecesAreRefusedWhenWriting) {
     writer.wait();
     return writer.take_reports().at(0).error;
   };
-  state.pieces[3].written = false;
-  EXPECT_THAT(error_of(), ::testing::HasSubstr("blocks.0.attn.bias: no piece holds element 0"));
-  state.pieces[3] = rank.state().pieces[3];
-  state.pieces.push_back({3, Region::of_whole(Shape{20}, 2, 5), 0});
-  EXPECT_THAT(error_of(), ::testing::HasSubstr("blocks.0.attn.bias: two pieces hold element 2"));
+  state.fragments[3].written = false;
+  EXPECT_THAT(error_of(), ::testing::HasSubstr("blocks.0.attn.bias: no fragment holds element 0"));
+  state.fragments[3] = rank.state().fragments[3];
+  state.fragments.push_back({3, Region::of_whole(Shape{20}, 2, 5), 0});
+  EXPECT_THAT(error_of(), ::testing::HasSubstr("blocks.0.attn.bias: two fragments hold element 2"));
   EXPECT_TRUE(store.entries().empty());
 }
 

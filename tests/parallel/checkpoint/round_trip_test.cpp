@@ -108,15 +108,15 @@ TEST_F(RoundTrip, TensorsAreFoundInAnyOrder) {
   std::ranges::reverse(tensors);
   RankState rank(FlatLayout(tensors, 64), 0, 1);
   Checkpoint::open(store_.path_of(5)).load(rank.state());
-  for (const StatePiece& piece : rank.state().pieces) {
-    const std::size_t original = tensors.size() - 1 - piece.tensor;
-    const std::int64_t elements = tensors[piece.tensor].elements();
+  for (const StateFragment& fragment : rank.state().fragments) {
+    const std::size_t original = tensors.size() - 1 - fragment.tensor;
+    const std::int64_t elements = tensors[fragment.tensor].elements();
     const auto expected = tensor_values(5, 0, original, elements);
-    ASSERT_EQ(piece.region.elements(), elements);
-    EXPECT_TRUE(
-        std::ranges::equal(expected, rank.state().arrays[0].values.subspan(
-                                         static_cast<std::size_t>(piece.offset), expected.size())))
-        << tensors[piece.tensor].name;
+    ASSERT_EQ(fragment.region.elements(), elements);
+    EXPECT_TRUE(std::ranges::equal(
+        expected, rank.state().arrays[0].values.subspan(static_cast<std::size_t>(fragment.offset),
+                                                        expected.size())))
+        << tensors[fragment.tensor].name;
   }
 }
 

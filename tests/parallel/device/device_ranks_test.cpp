@@ -27,9 +27,10 @@ void run_staged(int ranks, Check check) {
 void run_nccl(int ranks, Check check) {
   run_ranks(ranks, [&](Communicator& host) {
     const auto gpu = make_cuda_backend();
-    const auto lane = gpu->lane();
+    const auto stream = gpu->new_stream();
     auto same = host.split(0, host.rank(), "tensors");
-    test::HostTensors tensors(*lane, make_nccl_communicator(*lane, std::move(same)), host, false);
+    test::HostTensors tensors(*stream, make_nccl_communicator(*stream, std::move(same)), host,
+                              false);
     check(tensors);
   });
 }

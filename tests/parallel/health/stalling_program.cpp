@@ -52,7 +52,7 @@ int main(int, char** argv) {
     // Ranks that work may be slow on a full machine, and those that notice too are not asked here.
     const bool is_patient =
         how == "works" || how == "stays" || (options.status == 5 && !is_the_one);
-    options.timeout = edt::Seconds(is_patient ? 20 : 2);
+    options.timeout = edt::Seconds(is_patient ? 60 : 4);
     options.directory = argv[3];
     edt::Watchdog watchdog(*world, recorder, options);
     const auto data = world->split(0, 0, "data");

@@ -49,7 +49,7 @@ Trial random_trial(std::uint32_t seed, int ranks, ZeroStage stage) {
   trial.zero = {.stage = stage,
                 .overlap = random() % 2 == 0,
                 .bucket_elements = 1 + static_cast<std::int64_t>(random() % 5) * kBlock,
-                .gather_ahead = 1 + static_cast<int>(random() % 3)};
+                .prefetch = 1 + static_cast<int>(random() % 3)};
   return trial;
 }
 

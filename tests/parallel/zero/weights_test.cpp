@@ -115,7 +115,7 @@ TEST(WholeWeights, AreTheMasterWhereEachRankHasThemInFloat32) {
 
 TEST(GatheredWeights, HoldTheNextBlocksOnly) {
   run_ranks(2, [&](Communicator& world) {
-    Rank rank(kUneven, world, {.stage = ZeroStage::kWeights, .overlap = false, .gather_ahead = 1});
+    Rank rank(kUneven, world, {.stage = ZeroStage::kWeights, .overlap = false, .prefetch = 1});
     const FlatState state(*rank.device, rank.plan.state_shard(), {});
     const auto weights = make_gathered_weights(rank.context, state, DType::kFloat32);
     EXPECT_EQ(weights->bytes_by_category()[0].bytes, 2 * 4 * kBlock * sizeof(float));
@@ -131,7 +131,7 @@ TEST(GatheredWeights, HoldTheNextBlocksOnly) {
 
 TEST(GatheredWeights, AreGatheredAheadInTheOrderOfTheLastMicroBatch) {
   run_ranks(2, [&](Communicator& world) {
-    Rank rank(kUneven, world, {.stage = ZeroStage::kWeights, .overlap = false, .gather_ahead = 2});
+    Rank rank(kUneven, world, {.stage = ZeroStage::kWeights, .overlap = false, .prefetch = 2});
     const FlatState state(*rank.device, rank.plan.state_shard(), {});
     const auto weights = make_gathered_weights(rank.context, state, DType::kFloat32);
     const Values values = random_values(rank.layout(), 1);

@@ -1,21 +1,23 @@
 # The disk of a node hangs under a checkpoint: named, the job ends though the disk does not come back, is requeued, and
 # goes on with the disk as it was, with the same bits.
 source "$(dirname "$0")/../lib.sh"
-steps=400
+steps=12
 [[ -e /dev/fuse ]] || { echo "skipped: there is no /dev/fuse" && trap - EXIT && exit 77; }
 tiny_data data
 reference
+hold_at_samples
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
-  --run.checkpoint-every=20 --run.timeout=4)
+  --run.checkpoint-every=4 "${sampling[@]}")
 # Phase, collective and its number stand in the line, in the order that fits.
 names_place() { grep -E 'rank 1 of 2 on node2 stalls: .*phase "[a-z]*"' "$1" | grep -qE '[a-z_]+ #[0-9]+ "'; }
-wait_until 60 "step 30" has_step run 30
+wait_until 180 "both ranks at step 6" are_at samples
 node-run node2 "$HANGING_FS" "$work/run/checkpoints" >hanging.log 2>&1 &
-wait_until 10 "the hanging file system" grep -q mounted hanging.log
-wait_until 40 "the diagnosis" names_place "slurm-$job.out"
+wait_until 60 "the hanging file system" grep -q mounted hanging.log
+let_go
+wait_until 90 "the diagnosis" names_place "slurm-$job.out"
 no_ranks() { ! node-run "$1" pgrep -x edt >/dev/null; }
-wait_until 30 "the rank on the hanging disk ends" no_ranks node2
+wait_until 90 "the rank on the hanging disk ends" no_ranks node2
 node-run node2 pkill -KILL -x hanging_fs
 node-run node2 umount -l "$work/run/checkpoints"
-ended "$job" COMPLETED 120
+ended "$job" COMPLETED 180
 same_as_reference run

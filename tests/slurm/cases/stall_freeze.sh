@@ -1,16 +1,18 @@
 # A rank is frozen on a node of a real cluster: named, the job ends with status 5 and is requeued, the same bits.
 source "$(dirname "$0")/../lib.sh"
-steps=400
+steps=12
 tiny_data data
 reference
+hold_at_samples
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
-  --run.checkpoint-every=20 --run.timeout=4)
+  --run.checkpoint-every=4 "${sampling[@]}")
 # Phase, collective and its number stand in the line, in the order that fits.
 names_place() { grep -E 'rank 1 of 2 on node2 stalls: .*phase "[a-z]*"' "$1" | grep -qE '[a-z_]+ #[0-9]+ "'; }
-wait_until 60 "step 30" has_step run 30
+wait_until 180 "both ranks at step 6" are_at samples
 node-run node2 pkill -STOP -x edt
-wait_until 30 "the verdict" names_place "slurm-$job.out"
-ended "$job" COMPLETED 90
+let_go
+wait_until 90 "the verdict" names_place "slurm-$job.out"
+ended "$job" COMPLETED 180
 grep -q "broken off, status 5" "slurm-$job.out" || fail "not status 5"
 grep -q '"frames"' run/logs/stall-rank-0.json || fail "no stacks"
 same_as_reference run

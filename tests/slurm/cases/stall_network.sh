@@ -1,18 +1,20 @@
 # The network of a node is cut while ranks talk, which neither Open MPI nor, for a while, Slurm notices: the rank there
 # is named, both ranks end, the job is requeued and goes on when the node is back, with the same bits.
 source "$(dirname "$0")/../lib.sh"
-steps=400
+steps=12
 tiny_data data
 reference
+hold_at_samples
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
-  --run.checkpoint-every=20 --run.timeout=4)
-wait_until 60 "step 30" has_step run 30
+  --run.checkpoint-every=4 "${sampling[@]}")
+wait_until 180 "both ranks at step 6" are_at samples
 node-link node2 down
-wait_until 30 "the verdict" grep -q 'rank 1 of 2 on node2 stalls: no sign of life' "slurm-$job.out"
+let_go
+wait_until 90 "the verdict" grep -q 'rank 1 of 2 on node2 stalls: no sign of life' "slurm-$job.out"
 no_ranks() { ! node-run "$1" pgrep -x edt >/dev/null; }
-wait_until 30 "the rank out of reach ends by itself" no_ranks node2
-wait_until 30 "the rank beside it ends" no_ranks node1
+wait_until 90 "the rank out of reach ends by itself" no_ranks node2
+wait_until 90 "the rank beside it ends" no_ranks node1
 node-link node2 up
-ended "$job" COMPLETED 120
+ended "$job" COMPLETED 180
 (($(restarts_of "$job") >= 1)) || fail "was not requeued"
 same_as_reference run

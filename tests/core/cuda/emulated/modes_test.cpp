@@ -41,7 +41,7 @@ TEST(Emulated, ThreadsInAnyOrderGiveTheSameBits) {
 }
 
 // Products with fused epilogues, while `change` changes the library.
-void check_products(void (*change)(bool), bool now) {
+void check_gemms(void (*change)(bool), bool now) {
   const auto reference = make_reference_backend();
   OpCases cases;
   add_linear_cases(cases);
@@ -62,11 +62,11 @@ void check_products(void (*change)(bool), bool now) {
 }
 
 TEST(Emulated, ProductsWithoutFusedEpilogues) {
-  check_products(emulation::set_fused_epilogues, false);
+  check_gemms(emulation::set_fused_epilogues, false);
 }
 
 TEST(Emulated, ProductsWhoseEpiloguesAreRefusedWhenTheyRun) {
-  check_products(emulation::set_refusal_of_epilogues, true);
+  check_gemms(emulation::set_refusal_of_epilogues, true);
 }
 
 // cuBLASLt is given no bias that it cannot read 16 bytes at a time.
@@ -152,14 +152,14 @@ TEST(Emulated, RefusesWideRows) {
 }
 
 // What no event orders is done too early or too late: the emulator shows it.
-TEST(Emulated, ALaneThatDoesNotWaitSeesOldMemory) {
+TEST(Emulated, AStreamThatDoesNotWaitSeesOldMemory) {
   const auto device = make_cuda_backend();
-  const auto lane = device->lane();
+  const auto stream = device->new_stream();
   const Block block(device->memory(), sizeof(float));
   const Tensor value{block.data(), {1}, DType::kFloat32};
   device->fill(value, 2);
   float seen = 0;
-  lane->download(value, &seen);
+  stream->download(value, &seen);
   EXPECT_NE(seen, 2);
 }
 

@@ -40,19 +40,18 @@ class Tuning : public testing::TestWithParam<DType> {
 
   static DType dtype() { return GetParam(); }
 
-  ProductTuning tune(std::vector<Suggestion> suggestions) {
+  GemmTuning tune(std::vector<Suggestion> suggestions) {
     set_suggestions(std::move(suggestions));
-    ProductTuning tuning;
+    GemmTuning tuning;
     forward(*make_cuda_backend({.tuning = &tuning}), dtype());
     return tuning;
   }
-  static TunedProduct only(const ProductTuning& tuning) {
+  static TunedGemm only(const GemmTuning& tuning) {
     EXPECT_EQ(tuning.found.size(), 1);
-    return tuning.found.empty() ? TunedProduct{} : tuning.found.begin()->second;
+    return tuning.found.empty() ? TunedGemm{} : tuning.found.begin()->second;
   }
-  static Doubles values_with(const ProductTuning& given, std::int64_t outputs = 16) {
-    return forward(*make_cuda_backend({.products = {"products.json", given.found}}), dtype(),
-                   outputs);
+  static Doubles values_with(const GemmTuning& given, std::int64_t outputs = 16) {
+    return forward(*make_cuda_backend({.gemms = {"products.json", given.found}}), dtype(), outputs);
   }
 };
 
@@ -61,8 +60,7 @@ constexpr Suggestion kFirst{.seconds = 1e-3};
 constexpr Suggestion kFaster{.seconds = 0.5e-3, .rounds_each_term = true};
 
 TEST_P(Tuning, TakesTheFastest) {
-  const TunedProduct found =
-      only(tune({kFirst, {.seconds = 0.7e-3}, kFaster, {.seconds = 0.6e-3}}));
+  const TunedGemm found = only(tune({kFirst, {.seconds = 0.7e-3}, kFaster, {.seconds = 0.6e-3}}));
   EXPECT_EQ(found.place, 2);
   EXPECT_EQ(found.candidates, 4);
   EXPECT_NEAR(found.first_seconds, 1e-3, 1e-8);
@@ -70,7 +68,7 @@ TEST_P(Tuning, TakesTheFastest) {
 }
 
 TEST_P(Tuning, ShortProductsAreTimedManyAtATime) {
-  const TunedProduct found = only(tune({{.seconds = 3e-6}, {.seconds = 2e-6}}));
+  const TunedGemm found = only(tune({{.seconds = 3e-6}, {.seconds = 2e-6}}));
   EXPECT_NEAR(found.first_seconds, 3e-6, 1e-10);
   EXPECT_NEAR(found.seconds, 2e-6, 1e-10);
 }
@@ -81,14 +79,14 @@ TEST_P(Tuning, KeepsTheFirstWithinTheMargin) {
 }
 
 TEST_P(Tuning, DropsWhatIsRefusedWhenItRuns) {
-  const TunedProduct found =
+  const TunedGemm found =
       only(tune({kFirst, {.seconds = 0.1e-3, .runs = false}, {.seconds = 0.5e-3}}));
   EXPECT_EQ(found.place, 2);
   EXPECT_EQ(found.candidates, 2);
 }
 
 TEST_P(Tuning, DropsWhatIsNotPossible) {
-  const TunedProduct found = only(tune({kFirst, {.seconds = 0.1e-3, .possible = false}}));
+  const TunedGemm found = only(tune({kFirst, {.seconds = 0.1e-3, .possible = false}}));
   EXPECT_EQ(found.place, 0);
   EXPECT_EQ(found.candidates, 1);
 }
@@ -97,14 +95,14 @@ TEST_P(Tuning, DropsWhatIsNotPossible) {
 TEST_P(Tuning, ExcludedReductionSchemesStayExcluded) {
   constexpr std::uint32_t kOutputType = 4;
   const bool excluded = dtype() == DType::kBFloat16;
-  const TunedProduct found =
+  const TunedGemm found =
       only(tune({kFirst, {.seconds = 0.1e-3, .reduction_scheme = kOutputType}}));
   EXPECT_EQ(found.candidates, excluded ? 1 : 2);
 }
 
 TEST_P(Tuning, AsksForNoMoreThanItIsTold) {
   set_suggestions(std::vector<Suggestion>(9));
-  ProductTuning tuning{.candidates = 5, .rounds = 2};
+  GemmTuning tuning{.candidates = 5, .rounds = 2};
   forward(*make_cuda_backend({.tuning = &tuning}), dtype());
   EXPECT_EQ(only(tuning).candidates, 5);
   EXPECT_EQ(only(tuning).rounds, 2);
@@ -117,14 +115,14 @@ TEST_P(Tuning, RunsTakeTheAlgorithmsTheyAreGiven) {
   const Doubles others = forward(*make_cuda_backend(), dtype());
   ASSERT_NE(first, others);  // or this test could not tell
 
-  const ProductTuning given = tune({kFirst, kFaster});
+  const GemmTuning given = tune({kFirst, kFaster});
   set_suggestions({kFirst});
   EXPECT_EQ(values_with(given), others);
   EXPECT_EQ(values_with(given), others);
 }
 
 TEST_P(Tuning, RunsTimeNothing) {
-  const ProductTuning given = tune({kFirst, kFaster});
+  const GemmTuning given = tune({kFirst, kFaster});
   const int before = emulation::products_asked_for().calls;
   values_with(given);
   EXPECT_EQ(emulation::products_asked_for().calls - before, 1);
@@ -137,22 +135,21 @@ TEST_P(Tuning, OtherProductsTakeTheFirstSuggestion) {
 }
 
 TEST_P(Tuning, WhatIsGivenIsNotTimedAgain) {
-  const ProductTuning given = tune({kFirst, kFaster});
-  ProductTuning again;
-  forward(*make_cuda_backend({.products = {"products.json", given.found}, .tuning = &again}),
-          dtype());
+  const GemmTuning given = tune({kFirst, kFaster});
+  GemmTuning again;
+  forward(*make_cuda_backend({.gemms = {"products.json", given.found}, .tuning = &again}), dtype());
   EXPECT_TRUE(again.found.empty());
 }
 
 TEST_P(Tuning, AnAlgorithmThatTheLibraryDoesNotTakeEndsTheRun) {
-  ProductTuning given = tune({kFirst, kFaster});
+  GemmTuning given = tune({kFirst, kFaster});
   given.found.begin()->second.algorithm = {};
   EXPECT_ERROR(values_with(given), CudaError, "products.json", "product [8, 24] x [24, 16]");
 }
 
 // No other way is taken: it would have other bits.
 TEST_P(Tuning, AnAlgorithmThatIsRefusedWhenItRunsEndsTheRun) {
-  const ProductTuning given = tune({kFirst, kFaster});
+  const GemmTuning given = tune({kFirst, kFaster});
   emulation::set_refusal_of_epilogues(true);
   EXPECT_ERROR(values_with(given), CudaError, "product [8, 24] x [24, 16]");
   emulation::set_refusal_of_epilogues(false);
@@ -174,7 +171,7 @@ TEST_P(Tuning, LeavesTheResultsOfAStepAsTheyAre) {
     return std::array{read_values(backend, dweight), read_values(backend, dbias),
                       read_values(backend, dx)};
   };
-  ProductTuning tuning;
+  GemmTuning tuning;
   const auto timed = gradients(*make_cuda_backend({.tuning = &tuning}));
   EXPECT_EQ(tuning.found.size(), 2);
   EXPECT_EQ(timed, gradients(*make_cuda_backend()));
@@ -183,7 +180,7 @@ TEST_P(Tuning, LeavesTheResultsOfAStepAsTheyAre) {
 // One launch, with the bits of single products.
 TEST_P(Tuning, ABatchTakesTheAlgorithmOfItsSingleProducts) {
   set_suggestions({kFirst, kFaster});
-  ProductTuning tuning;
+  GemmTuning tuning;
   const auto run = [](Backend& backend) {
     test::LinearMaps maps(backend, dtype(), 5, 24, 16, 3);
     backend.linears_forward(maps.x, maps.calls);
@@ -192,7 +189,7 @@ TEST_P(Tuning, ABatchTakesTheAlgorithmOfItsSingleProducts) {
   run(*make_cuda_backend({.tuning = &tuning}));
   EXPECT_EQ(only(tuning).place, 1);
 
-  const auto backend = make_cuda_backend({.products = {"products.json", tuning.found}});
+  const auto backend = make_cuda_backend({.gemms = {"products.json", tuning.found}});
   const auto at_once = run(*backend);
   const int before = emulation::products_asked_for().calls;
   EXPECT_EQ(run(*backend), at_once);
@@ -204,13 +201,13 @@ TEST_P(Tuning, ABatchTakesTheAlgorithmOfItsSingleProducts) {
   EXPECT_EQ(maps.results(), at_once);
   EXPECT_NE(run(*make_cuda_backend()), at_once);
   // A single product first, then two batches of three, then three.
-  EXPECT_EQ(product_calls(*backend).begin()->second, 1 + 2 * 3 + 3);
+  EXPECT_EQ(gemm_calls(*backend).begin()->second, 1 + 2 * 3 + 3);
 }
 
 // A library that refuses every algorithm of an epilogue is asked for the product alone.
 TEST_P(Tuning, WhatCannotBeFusedIsTimedWithoutItsEpilogue) {
   emulation::set_refusal_of_epilogues(true);
-  const TunedProduct found = only(tune({kFirst, kFaster}));
+  const TunedGemm found = only(tune({kFirst, kFaster}));
   emulation::set_refusal_of_epilogues(false);
   EXPECT_EQ(found.place, 1);
 }
@@ -219,7 +216,7 @@ TEST_P(Tuning, CountsCalls) {
   const auto backend = make_cuda_backend();
   forward(*backend, dtype());
   forward(*backend, dtype());
-  const auto calls = product_calls(*backend);
+  const auto calls = gemm_calls(*backend);
   ASSERT_EQ(calls.size(), 1);
   EXPECT_EQ(calls.begin()->second, 2);
 }

@@ -20,11 +20,11 @@ namespace {
 
 using Bytes = std::vector<char>;
 
-// What one id joins: letters by sender and receiver.
+// What one id joins: messages by sender and receiver.
 struct Party {
   std::mutex mutex;
   std::condition_variable changed;
-  std::map<std::pair<int, int>, std::deque<Bytes>> letters;
+  std::map<std::pair<int, int>, std::deque<Bytes>> messages;
 };
 
 struct Rank {
@@ -88,19 +88,19 @@ ncclResult_t end(ncclComm_t comm) {
   return ncclSuccess;
 }
 
-void post(const Rank& rank, int to, Bytes letter) {
+void post(const Rank& rank, int to, Bytes message) {
   const std::lock_guard lock(rank.party->mutex);
-  rank.party->letters[{rank.rank, to}].push_back(std::move(letter));
+  rank.party->messages[{rank.rank, to}].push_back(std::move(message));
   rank.party->changed.notify_all();
 }
 
 Bytes take(const Rank& rank, int from) {
   std::unique_lock lock(rank.party->mutex);
-  auto& queue = rank.party->letters[{from, rank.rank}];
+  auto& queue = rank.party->messages[{from, rank.rank}];
   rank.party->changed.wait(lock, [&] { return !queue.empty(); });
-  Bytes letter = std::move(queue.front());
+  Bytes message = std::move(queue.front());
   queue.pop_front();
-  return letter;
+  return message;
 }
 
 // Once the stream has come to it.
@@ -112,9 +112,9 @@ Bytes bytes_at(const void* data, std::size_t size, cudaStream_t stream) {
 }
 
 // What has arrived is written when the stream comes to it: as late as it may be.
-void put(Bytes letter, void* data, cudaStream_t stream) {
-  edt::emulation::ask(stream, [letter = std::move(letter), data] {
-    std::memcpy(data, letter.data(), letter.size());
+void put(Bytes message, void* data, cudaStream_t stream) {
+  edt::emulation::ask(stream, [message = std::move(message), data] {
+    std::memcpy(data, message.data(), message.size());
   });
 }
 
@@ -126,12 +126,12 @@ ncclResult_t run_group() {
   ncclResult_t result = ncclSuccess;
   for (const Operation& o : group) {
     if (o.send) continue;
-    Bytes letter = take(*o.rank, o.peer);
-    if (letter.size() != o.bytes) {
+    Bytes message = take(*o.rank, o.peer);
+    if (message.size() != o.bytes) {
       result = ncclInvalidUsage;
       continue;
     }
-    put(std::move(letter), o.data, o.stream);
+    put(std::move(message), o.data, o.stream);
   }
   group.clear();
   return result;

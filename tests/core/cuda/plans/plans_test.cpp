@@ -1,9 +1,9 @@
 // Launch geometry, shared memory and cache keys.
 #include <gtest/gtest.h>
 
+#include "core/cuda/gemm.h"
 #include "core/cuda/kernels/attention_memory.h"
 #include "core/cuda/kernels/rows.h"
-#include "core/cuda/product.h"
 
 namespace edt {
 namespace {
@@ -11,7 +11,8 @@ namespace {
 constexpr int kA100Shared = 163 * 1024;  // bytes that one block may ask for; H100 grants 227 KiB
 
 AttentionSizes sizes(int grid, int size) {
-  return {.batch = 2, .tokens = grid * grid, .heads = 3, .size = size, .grid = grid};
+  return {
+      .batch = 2, .tokens = grid * grid, .heads = 3, .size = size, .rows = grid, .columns = grid};
 }
 
 TEST(AttentionPlan, SharedMemoryFitsAnAmpereBlock) {
@@ -58,6 +59,21 @@ TEST(AttentionPlan, TableOffsets) {
   }
 }
 
+TEST(AttentionPlan, TableOffsetsOfWideAndHighGrids) {
+  for (const auto& [rows, columns] : {std::pair{2, 16}, {16, 2}, {9, 5}, {1, 7}}) {
+    AttentionSizes s = sizes(1, 52);
+    s.tokens = rows * columns, s.rows = rows, s.columns = columns;
+    EXPECT_EQ(s.table_rows(), (2 * rows - 1) * (2 * columns - 1));
+    for (int i = 0; i < s.tokens; ++i) {
+      for (int j = 0; j < s.tokens; ++j) {
+        const int row = (i / columns - j / columns + rows - 1) * (2 * columns - 1) + i % columns -
+                        j % columns + columns - 1;
+        ASSERT_EQ(s.query_offset(i) - s.key_offset(j), row);
+      }
+    }
+  }
+}
+
 TEST(AttentionPlan, TensorCoresTakeWhatTheyCanHold) {
   for (const int grid : {3, 4, 8, 16, 32}) EXPECT_TRUE(tensor_cores_fit(sizes(grid, 52))) << grid;
   EXPECT_TRUE(tensor_cores_fit(sizes(16, 72)));
@@ -67,6 +83,11 @@ TEST(AttentionPlan, TensorCoresTakeWhatTheyCanHold) {
   EXPECT_FALSE(tensor_cores_fit(sizes(8, 84)));   // wider than any instance
   EXPECT_FALSE(tensor_cores_fit(sizes(24, 52)));  // grid rows across blocks of keys
   EXPECT_FALSE(tensor_cores_fit(sizes(64, 52)));  // a table beyond shared memory
+  AttentionSizes wide = sizes(16, 52);
+  wide.rows = 8, wide.columns = 64, wide.tokens = 512;
+  EXPECT_TRUE(tensor_cores_fit(wide));
+  wide.rows = 12, wide.columns = 48, wide.tokens = 576;
+  EXPECT_FALSE(tensor_cores_fit(wide));  // grid rows across blocks of keys
 }
 
 TEST(AttentionPlan, KeyBlocks) {
@@ -78,7 +99,8 @@ TEST(AttentionPlan, KeyBlocks) {
 
 TEST(AttentionPlan, OffsetsDoNotOverflow) {
   // EDT-XL at 512x512, a batch beyond 2^31 elements
-  const AttentionSizes s{.batch = 1024, .tokens = 1024, .heads = 18, .size = 52, .grid = 32};
+  const AttentionSizes s{
+      .batch = 1024, .tokens = 1024, .heads = 18, .size = 52, .rows = 32, .columns = 32};
   EXPECT_EQ(s.qkv_at(1023, 2, 17), std::int64_t{1023} * 1024 * 3 * 18 * 52 + (2 * 18 + 17) * 52);
   EXPECT_GT(s.qkv_at(1023, 0, 0), std::int64_t{1} << 31);
   EXPECT_GT(s.out_at(1023, 0) * 3, std::int64_t{1} << 31);
@@ -110,43 +132,43 @@ TEST(RowPlan, ThreadsCoverTheColumns) {
   EXPECT_EQ(threads_for(1025, false).threads, 0);
 }
 
-Product product() {
+Gemm gemm() {
   static float data[64];
   return {.m = 3, .n = 4, .k = 5, .a = data, .b = data, .y = data};
 }
 
-TEST(ProductKey, DependsOnWhatTheAlgorithmDependsOn) {
-  const auto key_of = [](const Product& p) { return ProductKey(p, false); };
-  const ProductKey key = key_of(product());
-  EXPECT_EQ(key, key_of(product()));
-  Product other = product();
+TEST(GemmKey, DependsOnWhatTheAlgorithmDependsOn) {
+  const auto key_of = [](const Gemm& p) { return GemmKey(p, false); };
+  const GemmKey key = key_of(gemm());
+  EXPECT_EQ(key, key_of(gemm()));
+  Gemm other = gemm();
   other.k = 6;
   EXPECT_NE(key, key_of(other));
-  other = product();
+  other = gemm();
   other.a_transposed = true;
   EXPECT_NE(key, key_of(other));
-  other = product();
+  other = gemm();
   other.epilogue = Epilogue::kBias;
   EXPECT_NE(key, key_of(other));
-  other = product();
+  other = gemm();
   other.batch.count = 2;
   EXPECT_NE(key, key_of(other));
-  const ProductKey batch = key_of(other);
+  const GemmKey batch = key_of(other);
   other.batch.as_singles = true;
   EXPECT_NE(batch, key_of(other));
-  other = product();
+  other = gemm();
   other.accumulate = true;  // only the factor of the old result
   EXPECT_EQ(key, key_of(other));
 }
 
-TEST(ProductKey, Tf32MattersToFloat32Alone) {
-  Product one = product();
-  EXPECT_NE(ProductKey(one, true), ProductKey(one, false));
+TEST(GemmKey, Tf32MattersToFloat32Alone) {
+  Gemm one = gemm();
+  EXPECT_NE(GemmKey(one, true), GemmKey(one, false));
   one.in = DType::kBFloat16;
-  EXPECT_EQ(ProductKey(one, true), ProductKey(one, false));
+  EXPECT_EQ(GemmKey(one, true), GemmKey(one, false));
 }
 
-TEST(ProductKey, AlignmentIsCappedAt16) {
+TEST(GemmKey, AlignmentIsCappedAt16) {
   const auto at = [](std::uintptr_t address) {
     return alignment_of(reinterpret_cast<const void*>(address));
   };

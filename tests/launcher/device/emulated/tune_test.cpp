@@ -8,7 +8,7 @@
 
 #include "core/json/json_text.h"
 #include "launcher/commands/table.h"
-#include "launcher/device/product_file.h"
+#include "launcher/device/gemm_file.h"
 #include "parallel/comm/self/self_communicator.h"
 #include "parallel/comm/threads/thread_ranks.h"
 #include "tests/core/cuda/emulation/runtime.h"
@@ -55,16 +55,14 @@ class Tune : public testing::Test {
     EXPECT_EQ(edt::tune(args, context), kDone);
     return printed.str();
   }
-  ProductFile file(const char* name) const {
-    return parse_product_file(read_text(path(name)), name);
-  }
+  GemmFile file(const char* name) const { return parse_gemm_file(read_text(path(name)), name); }
 
   TrainConfig config(const char* name) const { return tiny_gpu_config(path("data"), path(name)); }
   // Everything that the run leaves behind.
-  auto trained(const char* name, const std::filesystem::path& products = {}) const {
+  auto trained(const char* name, const std::filesystem::path& gemms = {}) const {
     if (!std::filesystem::exists(path("data"))) write_tiny_data(path("data"));
     TrainConfig given = config(name);
-    given.run.device.products = products;
+    given.run.device.gemms = gemms;
     run(given);
     return contents(path(name));
   }
@@ -75,18 +73,18 @@ class Tune : public testing::Test {
 
 TEST_F(Tune, WritesTheFastestOfEveryProduct) {
   const std::string printed = tune("products.json");
-  const ProductFile written = file("products.json");
+  const GemmFile written = file("products.json");
   EXPECT_EQ(written.gpu, (GpuType{emulation::kGpuName, "8.0", emulation::kCublasLtVersion}));
-  EXPECT_GT(written.tuned.products.size(), 20);
-  for (const auto& [key, tuned] : written.tuned.products) {
-    EXPECT_EQ(tuned.place, 1) << text_of_product(key);
+  EXPECT_GT(written.tuned.gemms.size(), 20);
+  for (const auto& [key, tuned] : written.tuned.gemms) {
+    EXPECT_EQ(tuned.place, 1) << text_of_gemm(key);
     EXPECT_EQ(tuned.candidates, 2);
     EXPECT_EQ(tuned.rounds, 2);
   }
   EXPECT_THAT(printed, HasSubstr("50.0"));
   EXPECT_THAT(printed,
-              HasSubstr(fmt::format("{} products, {} of them new", written.tuned.products.size(),
-                                    written.tuned.products.size())));
+              HasSubstr(fmt::format("{} products, {} of them new", written.tuned.gemms.size(),
+                                    written.tuned.gemms.size())));
 }
 
 // Two runs with the file have the same bits: those of the algorithms that are in it, for every
@@ -106,20 +104,20 @@ TEST_F(Tune, RunsTakeTheAlgorithmsOfTheFile) {
 
 TEST_F(Tune, AddsToAFileAndLeavesWhatItHas) {
   tune("products.json");
-  const ProductFile before = file("products.json");
+  const GemmFile before = file("products.json");
   set_suggestions({kFirst, {.seconds = 0.9e-3}, {.seconds = 0.1e-3}});
   EXPECT_THAT(tune("products.json"), HasSubstr(", 0 of them new"));
-  EXPECT_EQ(file("products.json").tuned.products, before.tuned.products);
+  EXPECT_EQ(file("products.json").tuned.gemms, before.tuned.gemms);
 
   const json printed = parse_json(tune("products.json", {"--micro-batch=2", "--json"}), "output");
-  const ProductFile after = file("products.json");
-  EXPECT_GT(after.tuned.products.size(), before.tuned.products.size());
-  for (const auto& [key, tuned] : after.tuned.products) {
-    const auto old = before.tuned.products.find(key);
-    if (old != before.tuned.products.end()) {
-      EXPECT_EQ(tuned, old->second) << text_of_product(key);
+  const GemmFile after = file("products.json");
+  EXPECT_GT(after.tuned.gemms.size(), before.tuned.gemms.size());
+  for (const auto& [key, tuned] : after.tuned.gemms) {
+    const auto old = before.tuned.gemms.find(key);
+    if (old != before.tuned.gemms.end()) {
+      EXPECT_EQ(tuned, old->second) << text_of_gemm(key);
     } else {
-      EXPECT_EQ(tuned.place, 2) << text_of_product(key);
+      EXPECT_EQ(tuned.place, 2) << text_of_gemm(key);
     }
   }
   EXPECT_EQ(printed["micro_batch"], 2);
@@ -130,11 +128,11 @@ TEST_F(Tune, CountsTheProductsOfAStep) {
   const json one = parse_json(tune("one.json", {"--json"}), "output");
   const json two = parse_json(tune("two.json", {"--json", "--accumulate=2"}), "output");
   std::int64_t calls = 0;
-  for (const json& product : one["products"]) {
-    calls += product["training_calls"].get<std::int64_t>();
-    EXPECT_EQ(product["sampling_calls"], 0);
-    EXPECT_TRUE(product["new"]);
-    EXPECT_NEAR(product["gain"], 0.5, 1e-6);
+  for (const json& gemm : one["products"]) {
+    calls += gemm["training_calls"].get<std::int64_t>();
+    EXPECT_EQ(gemm["sampling_calls"], 0);
+    EXPECT_TRUE(gemm["new"]);
+    EXPECT_NEAR(gemm["gain"], 0.5, 1e-6);
   }
   EXPECT_GT(calls, 100);
   EXPECT_NEAR(one["training_step"]["first_seconds"], 1e-3 * static_cast<double>(calls), 1e-6);
@@ -147,26 +145,26 @@ TEST_F(Tune, CoversSampling) {
       parse_json(tune("products.json", {"--steps=0", "--sample-batch=3", "--json"}), "output");
   EXPECT_EQ(printed["training_step"]["first_seconds"], 0);
   EXPECT_GT(printed["sampler_step"]["first_seconds"], 0);
-  const ProductFile written = file("products.json");
-  EXPECT_FALSE(written.tuned.products.empty());
-  for (const auto& [key, tuned] : written.tuned.products) {
-    EXPECT_FALSE(key.a_transposed) << text_of_product(key);  // no gradients
+  const GemmFile written = file("products.json");
+  EXPECT_FALSE(written.tuned.gemms.empty());
+  for (const auto& [key, tuned] : written.tuned.gemms) {
+    EXPECT_FALSE(key.a_transposed) << text_of_gemm(key);  // no gradients
   }
 }
 
 TEST_F(Tune, TakesItsOptions) {
   set_suggestions({kFirst, {.seconds = 0.97e-3}, kFaster});
   tune("near.json", {"--candidates=2", "--rounds=3", "--dtype=bf16"});
-  const ProductFile near = file("near.json");
-  for (const auto& [key, tuned] : near.tuned.products) {
+  const GemmFile near = file("near.json");
+  for (const auto& [key, tuned] : near.tuned.gemms) {
     EXPECT_EQ(std::tuple(tuned.place, tuned.candidates, tuned.rounds), std::tuple(1, 2, 3));
   }
   EXPECT_TRUE(std::ranges::any_of(
-      near.tuned.products, [](const auto& entry) { return entry.first.in == DType::kBFloat16; }));
+      near.tuned.gemms, [](const auto& entry) { return entry.first.in == DType::kBFloat16; }));
   tune("margin.json", {"--candidates=2", "--margin=4"});
-  for (const auto& [key, tuned] : file("margin.json").tuned.products) EXPECT_EQ(tuned.place, 0);
+  for (const auto& [key, tuned] : file("margin.json").tuned.gemms) EXPECT_EQ(tuned.place, 0);
   tune("tf32.json", {"--tf32"});
-  for (const auto& [key, tuned] : file("tf32.json").tuned.products) EXPECT_TRUE(key.tf32);
+  for (const auto& [key, tuned] : file("tf32.json").tuned.gemms) EXPECT_TRUE(key.tf32);
 }
 
 TEST_F(Tune, RefusesAFileOfAnotherGpuAndLeavesItAsItIs) {
@@ -204,11 +202,11 @@ TEST_F(Tune, EveryRankHasTheFirstOnesFile) {
   tune("products.json");
   DeviceOptions device;
   device.kind = DeviceKind::kCuda;
-  device.products = path("products.json");
+  device.gemms = path("products.json");
   run_ranks(2, [&](Communicator& world) {
     emulation::set_gpu_place(world.rank());
     DeviceOptions own = device;
-    if (!world.is_root()) own.products = path("another.json");
+    if (!world.is_root()) own.gemms = path("another.json");
     EXPECT_NE(own.make_backend(world), nullptr);
   });
   const auto on_two_types = [&] {

@@ -20,7 +20,8 @@ Outcome without_graphs(Setting setting) {
 // All micro-batches run once and are captured once; the others are replays. Of eight, those at 2
 // and 4 are one kind.
 TEST(Graphs, StepsHaveTheSameBits) {
-  for (const ModelConfig& model : {ModelConfig(tiny_edt()), ModelConfig(tiny_dit())}) {
+  for (const ModelConfig& model :
+       {ModelConfig(tiny_edt()), ModelConfig(tiny_dit()), ModelConfig(tiny_lightning_dit())}) {
     for (const std::int64_t micro_batches : {1, 2, 8}) {
       SCOPED_TRACE(fmt::format("{}, {} micro-batches", model.name(), micro_batches));
       const Setting setting{.model = model, .steps = 5, .micro_batches = micro_batches};
@@ -62,7 +63,7 @@ INSTANTIATE_TEST_SUITE_P(Stages, GraphsOverRanks,
                                               std::get<2>(one.param) ? "nccl" : "staged");
                          });
 
-// The number of kept tokens is drawn for each step.
+// The number of visible tokens is drawn for each step.
 TEST(Graphs, ModelsThatDropTokensGoWithout) {
   const Setting setting{.model = tiny_mdtv2(), .steps = 3, .micro_batches = 1};
   const Outcome outcome = train_on_gpus(setting);

@@ -54,6 +54,16 @@ DitConfig tiny_dit() {
   return config;
 }
 
+DitConfig tiny_lightning_dit() {
+  DitConfig config = tiny_dit();
+  config.name = "tiny LightningDiT";
+  config.style = {.norm = NormForm::kRms,
+                  .mlp = MlpForm::kSwiglu,
+                  .head_norm = HeadNorm::kRms,
+                  .positions = Positions::kBoth};
+  return config;
+}
+
 Mdtv2Config tiny_mdtv2() {
   auto config = tiny<Mdtv2Config>("tiny MDTv2");
   config.encoder_depth = 2;

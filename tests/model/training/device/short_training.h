@@ -10,6 +10,7 @@ namespace edt::test {
 
 EdtConfig tiny_edt();
 DitConfig tiny_dit();
+DitConfig tiny_lightning_dit();
 Mdtv2Config tiny_mdtv2();
 
 struct Setting {

@@ -1,0 +1,144 @@
+// A token tensor as wide as a patch: double arithmetic is free here. Formulas:
+// core/reference/token_loss.cpp.
+#include "core/cuda/kernels/token_loss.h"
+
+#include "core/cuda/kernels/vector.cuh"
+
+namespace edt {
+namespace {
+
+constexpr int kThreads = 256;
+
+struct Angle {
+  double y_norm, z_norm, cosine;
+  bool is_nobodys;  // y is too short to have a direction
+};
+
+template <class T>
+__device__ Angle angle_of(const T* y, const float* z, int n, double floor) {
+  double yy = 0, zz = 0, yz = 0;
+  for (int i = 0; i < n; ++i) {
+    const double a = to_float(y[i]), b = z[i];
+    yy += a * a, zz += b * b, yz += a * b;
+  }
+  const double y_norm = sqrt(yy), z_norm = sqrt(zz);
+  Angle angle;
+  angle.is_nobodys = y_norm < floor;
+  angle.y_norm = angle.is_nobodys ? floor : y_norm;
+  angle.z_norm = z_norm < floor ? floor : z_norm;
+  angle.cosine = yz / (angle.y_norm * angle.z_norm);
+  return angle;
+}
+
+// A block for each sample; the sum over its threads is valid in thread 0.
+template <class T>
+__global__ void __launch_bounds__(kThreads) token_loss_forward(TokenLossCall call, float* losses) {
+  __shared__ double shared[kThreads];
+  const std::int64_t sample = blockIdx.x;
+  const T* y = static_cast<const T*>(call.tokens) + sample * call.values;
+  const float* z = call.target + sample * call.values;
+  const int groups = call.direction ? call.values / call.group : call.values;
+  double sum = 0;
+  for (int i = threadIdx.x; i < groups; i += kThreads) {
+    if (call.direction) {
+      sum += 1 - angle_of(y + i * call.group, z + i * call.group, call.group, call.floor).cosine;
+    } else {
+      const double error = static_cast<double>(to_float(y[i])) - z[i];
+      sum += error * error;
+    }
+  }
+  shared[threadIdx.x] = sum;
+  __syncthreads();
+  for (unsigned half = kThreads / 2; half > 0; half /= 2) {
+    if (threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
+    __syncthreads();
+  }
+  if (threadIdx.x == 0) {
+    losses[sample] = static_cast<float>(call.factors[sample] * shared[0] / groups);
+  }
+}
+
+// In batch order, by one thread.
+__global__ void weighted_mean(const float* losses, const float* weights, std::int64_t batch,
+                              float* mean) {
+  double total = 0;
+  for (std::int64_t b = 0; b < batch; ++b) {
+    total += static_cast<double>(weights[b]) * losses[b] / static_cast<double>(batch);
+  }
+  mean[0] = static_cast<float>(total);
+}
+
+// A thread for each value, or for each group that has a direction.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    token_loss_backward(TokenLossCall call, const float* dmean, T* dtokens, bool accumulate) {
+  const int group = call.direction ? call.group : 1, groups = call.values / group;
+  const int index = blockIdx.x * kThreads + threadIdx.x;
+  if (index >= groups) return;
+  const std::int64_t sample = blockIdx.y, first = sample * call.values + index * group;
+  const T* y = static_cast<const T*>(call.tokens) + first;
+  const float* z = call.target + first;
+  const double scale = static_cast<double>(dmean[0]) / static_cast<double>(call.batch) *
+                       call.weights[sample] * call.factors[sample] / groups;
+  if (!call.direction) {
+    const float slope[1] = {
+        static_cast<float>(scale * 2 * (static_cast<double>(to_float(y[0])) - z[0]))};
+    put<1>(dtokens + first, slope, accumulate);
+    return;
+  }
+  const Angle angle = angle_of(y, z, group, call.floor);
+  for (int i = 0; i < group; ++i) {
+    const double turned = angle.cosine * to_float(y[i]) / angle.y_norm - z[i] / angle.z_norm;
+    const float slope[1] = {angle.is_nobodys ? 0.f
+                                             : static_cast<float>(scale * turned / angle.y_norm)};
+    put<1>(dtokens + first + i, slope, accumulate);
+  }
+}
+
+__global__ void __launch_bounds__(kThreads) noise_target(NoiseTargetCall call, float* target) {
+  const int width = call.width, height = call.height, patch = call.patch;
+  const int values = call.channels * height * width;
+  const int pixel = blockIdx.x * kThreads + threadIdx.x;
+  if (pixel >= values) return;
+  const std::int64_t sample = blockIdx.y;
+  const int x = pixel % width, y = pixel / width % height, c = pixel / (height * width);
+  const int token = y / patch * (width / patch) + x / patch;
+  const int cell = y % patch * patch + x % patch;
+  const std::int64_t first = sample * values;
+  target[first + (token * patch * patch + cell) * call.channels + c] =
+      call.mix[2 * sample] * call.x_start[first + pixel] +
+      call.mix[2 * sample + 1] * call.noise[first + pixel];
+}
+
+dim3 grid_of(int values, std::int64_t batch) {
+  return dim3(static_cast<unsigned>(divide_up(values, kThreads)), static_cast<unsigned>(batch));
+}
+
+}  // namespace
+
+void launch_noise_target(cudaStream_t stream, const NoiseTargetCall& call, float* target) {
+  const int values = call.channels * call.height * call.width;
+  launch({stream, "noise_target", grid_of(values, call.batch), kThreads}, noise_target, call,
+         target);
+}
+
+void launch_token_loss_forward(cudaStream_t stream, const TokenLossCall& call, float* losses,
+                               float* mean) {
+  with_element(call.dtype, [&]<class T>(T) {
+    launch({stream, "token_loss forward", static_cast<unsigned>(call.batch), kThreads},
+           token_loss_forward<T>, call, losses);
+  });
+  launch({stream, "token_loss forward", 1, 1}, weighted_mean, losses, call.weights, call.batch,
+         mean);
+}
+
+void launch_token_loss_backward(cudaStream_t stream, const TokenLossCall& call, const float* dmean,
+                                void* dtokens, bool accumulate) {
+  const int groups = call.direction ? call.values / call.group : call.values;
+  with_element(call.dtype, [&]<class T>(T) {
+    launch({stream, "token_loss backward", grid_of(groups, call.batch), kThreads},
+           token_loss_backward<T>, call, dmean, static_cast<T*>(dtokens), accumulate);
+  });
+}
+
+}  // namespace edt

@@ -1,0 +1,103 @@
+// losses[b] = f[b] / G * sum over the G groups of a sample of the distance D(y, z); backward
+// dy = dmean w[b]/B f[b]/G dD/dy with
+//   D = (y - z)^2 of one value:  2 (y - z)
+//   D = 1 - c, c = y z / (|y| |z|):  -(z / |z| - c y / |y|) / |y|, and 0 where |y| is below the
+//   floor
+#include <algorithm>
+#include <cmath>
+
+#include "core/reference/doubles.h"
+#include "core/reference/kernels.h"
+
+namespace edt {
+namespace {
+
+struct Angle {
+  double y_norm, z_norm, cosine;
+  bool is_nobodys;  // y is too short to have a direction
+
+  Angle(const double* y, const double* z, std::int64_t n) {
+    double yy = 0, zz = 0, yz = 0;
+    for (std::int64_t i = 0; i < n; ++i) yy += y[i] * y[i], zz += z[i] * z[i], yz += y[i] * z[i];
+    y_norm = std::max(std::sqrt(yy), kDirectionFloor);
+    z_norm = std::max(std::sqrt(zz), kDirectionFloor);
+    cosine = yz / (y_norm * z_norm);
+    is_nobodys = std::sqrt(yy) < kDirectionFloor;
+  }
+};
+
+double distance_of(Distance distance, const double* y, const double* z, std::int64_t n) {
+  if (distance == Distance::kDirection) return 1 - Angle(y, z, n).cosine;
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) sum += (y[i] - z[i]) * (y[i] - z[i]);
+  return sum / static_cast<double>(n);
+}
+
+void slope_of(Distance distance, const double* y, const double* z, std::int64_t n, double* slope) {
+  if (distance == Distance::kDirection) {
+    const Angle angle(y, z, n);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const double turned = z[i] / angle.z_norm - angle.cosine * y[i] / angle.y_norm;
+      slope[i] = angle.is_nobodys ? 0 : -turned / angle.y_norm;
+    }
+    return;
+  }
+  for (std::int64_t i = 0; i < n; ++i) slope[i] = 2 * (y[i] - z[i]) / static_cast<double>(n);
+}
+
+}  // namespace
+
+void ReferenceBackend::noise_target(T x_start, T noise, T mix, Int patch, T target) {
+  const std::int64_t channels = x_start.shape[1], height = x_start.shape[2],
+                     width = x_start.shape[3], columns = width / patch;
+  const Doubles clean = load(x_start), drawn = load(noise), factor = load(mix);
+  Doubles out(clean.size());
+  std::int64_t pixel = 0;
+  for (std::int64_t b = 0; b < x_start.shape[0]; ++b) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      for (std::int64_t y = 0; y < height; ++y) {
+        for (std::int64_t x = 0; x < width; ++x, ++pixel) {
+          const std::int64_t token = (b * (height / patch) + y / patch) * columns + x / patch;
+          const std::int64_t cell = y % patch * patch + x % patch;
+          out[(token * patch * patch + cell) * channels + c] =
+              factor[2 * b] * clean[pixel] + factor[2 * b + 1] * drawn[pixel];
+        }
+      }
+    }
+  }
+  store(out, target);
+}
+
+void ReferenceBackend::token_loss_forward(T tokens, T target, T factors, T weights,
+                                          Distance distance, Int group, T losses, T mean) {
+  const std::int64_t batch = tokens.shape[0], per_sample = tokens.elements() / batch;
+  const Doubles y = load(tokens), z = load(target), f = load(factors), w = load(weights);
+  Doubles sums(static_cast<std::size_t>(batch), 0.0);
+  double total = 0;
+  for (std::int64_t b = 0; b < batch; ++b) {
+    for (std::int64_t at = b * per_sample; at < (b + 1) * per_sample; at += group) {
+      sums[b] += distance_of(distance, &y[at], &z[at], group);
+    }
+    sums[b] *= f[b] / static_cast<double>(per_sample / group);
+    total += w[b] * sums[b] / static_cast<double>(batch);
+  }
+  store(sums, losses);
+  store(Doubles{total}, mean);
+}
+
+void ReferenceBackend::token_loss_backward(T dmean, T tokens, T target, T factors, T weights,
+                                           Distance distance, Int group, G dtokens) {
+  const std::int64_t batch = tokens.shape[0], per_sample = tokens.elements() / batch;
+  const Doubles y = load(tokens), z = load(target), f = load(factors), w = load(weights);
+  const double seed =
+      load(dmean)[0] / static_cast<double>(batch) / static_cast<double>(per_sample / group);
+  Doubles d(y.size());
+  for (std::int64_t at = 0; at < tokens.elements(); at += group) {
+    const std::int64_t b = at / per_sample;
+    slope_of(distance, &y[at], &z[at], group, &d[at]);
+    for (std::int64_t i = at; i < at + group; ++i) d[i] *= seed * w[b] * f[b];
+  }
+  store(d, dtokens);
+}
+
+}  // namespace edt

@@ -1,0 +1,76 @@
+#include "launcher/commands/run_preflight.h"
+
+#include "core/optim/grad_norm.h"
+#include "core/reference/reference_backend.h"
+#include "core/storage/durable_file.h"
+#include "data/dataset.h"
+#include "launcher/recipe/engine_config.h"
+#include "launcher/recipe/retention_options.h"
+#include "launcher/recipe/train_config.h"
+#include "model/diffusion/time_sampler.h"
+#include "model/weights.h"
+#include "parallel/checkpoint/store.h"
+#include "parallel/checkpoint/writer.h"
+
+namespace edt {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::optional<TrainConfig> configuration_of(const fs::path& run) {
+  for (const char* name : {"config.ini", "train.ini"}) {
+    const fs::path file = run / name;
+    if (!fs::is_regular_file(file)) continue;
+    TrainConfig config;
+    OptionSet options("train", "");
+    config.declare(options);
+    options.read_known_sections(parse_ini(read_text(file), file.string()));
+    config.validate();
+    return config;
+  }
+  return std::nullopt;
+}
+
+// The number of classes is a row of a table each: the data's, or as many as are usual.
+std::int64_t classes_of(const fs::path& data) {
+  try {
+    return data::Dataset(data, {.verify_blocks = false}).description().classes;
+  } catch (const Error&) {
+    return 1000;
+  }
+}
+
+// What the writer of a run on one rank reckons with.
+std::uint64_t checkpoint_bytes(const TrainConfig& config) {
+  const EngineConfig engine = engine_config(config);
+  const auto backend = make_reference_backend();
+  const auto model =
+      make_model(config.model.resolve(classes_of(config.data.path)), *backend, DType::kFloat32);
+  const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
+                                           static_cast<std::int64_t>(kNormBlock));
+  CheckpointState state = state_of(layout, layout.whole(), {});
+  state.arrays.resize(2 + make_optimizer(engine.optimizer)->state_count());  // and master, ema
+  const auto sampler = make_time_sampler(engine.times, model->process().steps());
+  const auto history = sampler->state();
+  return bytes_on_disk(state) +
+         bytes_on_disk({{"history", std::vector<double>(history.begin(), history.end())}});
+}
+
+}  // namespace
+
+std::optional<DiskPreflight> preflight_of_run(const fs::path& run) {
+  const auto config = configuration_of(run);
+  if (!config) return std::nullopt;
+  const CheckpointStore store(run / "checkpoints");
+  DiskPreflight preflight{
+      .directory = run, .each = checkpoint_bytes(*config), .retention = retention_of(config->run)};
+  if (fs::is_directory(store.directory())) preflight.directory = store.directory();
+  preflight.free = free_bytes(preflight.directory);
+  preflight.present = store.ranked(preflight.retention);
+  const std::int64_t step = preflight.present.empty() ? 0 : preflight.present.front().step;
+  preflight.saves = coming_saves(step, config->run.checkpoint_every, config->train.steps,
+                                 saves_until_full(preflight.retention));
+  return preflight;
+}
+
+}  // namespace edt
