@@ -54,7 +54,7 @@ TEST(Synth, DecodedPicturesLookLikeTheDrawnOnes) {
   }
 }
 
-// Sixteen coefficients leave half of the error that four leave, of smaller patches a fifth of that.
+// Sixteen coefficients leave half of the error that four leave, of smaller patches a third of that.
 TEST(Synth, MoreChannelsKeepEdgesSharp) {
   const auto error = [](int channels, int factor) {
     const TempDir directory;
@@ -76,7 +76,7 @@ TEST(Synth, MoreChannelsKeepEdgesSharp) {
     return sum / 24;
   };
   EXPECT_LT(2 * error(16, 8), error(4, 8));
-  EXPECT_LT(5 * error(16, 4), error(16, 8));
+  EXPECT_LT(3 * error(16, 4), error(16, 8));
   const TempDir directory;
   EXPECT_ERROR(synthesize({.out = directory / "s", .channels = 5}), UsageError, "5 channels",
                "4 and 16");
