@@ -242,8 +242,8 @@ std::vector<float> drawn_values(const NamedShape& tensor) {
   const std::uint64_t seed = checksum_of(std::span<const char>(tensor.name));
   random::fill_uniform({seed, random::Purpose::kBenchmark, 0, 0}, values);
   const bool weight = tensor.shape.rank() > 1;
-  const double terms = static_cast<double>(tensor.shape.elements() / tensor.shape[0]);
-  const auto factor = static_cast<float>(weight ? std::sqrt(12 / terms) : 0.3);
+  const std::int64_t terms = tensor.shape.elements() / tensor.shape[0];
+  const auto factor = static_cast<float>(weight ? std::sqrt(12 / static_cast<double>(terms)) : 0.3);
   const float centre = !weight && tensor.name.ends_with(".weight") ? 1.f : 0.f;
   for (float& value : values) value = centre + factor * (value - 0.5f);
   return values;
