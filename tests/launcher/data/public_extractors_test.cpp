@@ -40,8 +40,9 @@ class PublicExtractors : public DataCli {
   }
   // Steps on normalised latents, and latents back in the scale of the set.
   void train_and_sample(std::uint64_t samples) {
-    const data::Description& d = data::Dataset(path("set")).description();
-    EXPECT_EQ(data::Dataset(path("set")).size(), samples);
+    const data::Dataset set(path("set"));
+    const data::Description& d = set.description();
+    EXPECT_EQ(set.size(), samples);
     EXPECT_EQ(d.channels, static_cast<int>(kWide));
     EXPECT_EQ(d.factor(), 16);
     for (std::uint64_t c = 0; c < kWide; ++c) {
