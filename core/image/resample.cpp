@@ -121,7 +121,8 @@ Image resample(const Image& image, std::int64_t width, std::int64_t height, Filt
     made = columns ? scale_columns(*last, axis.line) : scale_rows(*last, axis.line);
     last = &made;
   }
-  return last == &image ? image : std::move(made);
+  if (last == &image) return image;
+  return made;
 }
 
 Image resample(const Image& image, int width, int height, Filter filter) {

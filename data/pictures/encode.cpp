@@ -168,6 +168,7 @@ double encode_shards(const EncodeOptions& options, const PictureIndex& index, co
                      std::vector<std::uint64_t> shards, Encoder& encoder,
                      const EncodeHooks& hooks) {
   std::vector<PictureRange> ranges;
+  ranges.reserve(shards.size());
   for (std::uint64_t shard : shards)
     ranges.push_back({set.first_sample(shard), set.size_of(shard)});
   const auto batch = static_cast<std::uint64_t>(options.batch);

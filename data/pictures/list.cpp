@@ -45,6 +45,7 @@ std::vector<fs::path> archives_of(const fs::path& folder) {
   if (has_others) return {};
   std::sort(names.begin(), names.end(), natural_less);
   std::vector<fs::path> archives;
+  archives.reserve(names.size());
   for (const std::string& name : names) archives.push_back(folder / name);
   return archives;
 }

@@ -26,6 +26,7 @@ std::vector<std::string> pictures_below(Lister& lister, const fs::path& folder) 
   });
   std::sort(found.begin(), found.end());
   std::vector<std::string> names;
+  names.reserve(found.size());
   for (const auto& [below, name] : found) {
     names.push_back(below.empty() ? name : below.substr(1) + "/" + name);
   }

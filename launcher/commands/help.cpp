@@ -39,6 +39,7 @@ const Command& command_named(const std::string& name) {
 }
 
 bool is_group(const std::string& name) {
+  if (is_command(command_table(), name)) return false;
   const auto groups = groups_of(command_table());
   return name.empty() || std::ranges::find(groups, name) != groups.end();
 }

@@ -16,7 +16,9 @@ Words first_words(std::span<const Command> commands) {
   for (const Command& command : commands) {
     if (command_group(command.name).empty()) all.emplace_back(command.name);
   }
-  for (const std::string_view group : groups_of(commands)) all.emplace_back(group);
+  for (const std::string_view group : groups_of(commands)) {
+    if (!is_command(commands, group)) all.emplace_back(group);
+  }
   return all;
 }
 
@@ -27,6 +29,33 @@ Words second_words(std::span<const Command> commands, std::string_view group) {
       all.emplace_back(command.name.substr(group.size() + 1));
   }
   return all;
+}
+
+// What completes the second word and then names the command. Behind a group that is a command
+// itself stands a word of the group, or what that command takes.
+std::string group_case(std::span<const Command> commands, std::string_view group) {
+  const std::string second = words(second_words(commands, group));
+  if (is_command(commands, group)) {
+    return fmt::format(
+        "    {})\n"
+        "      if ((COMP_CWORD > 2)) && [[ ' {} ' == *\" ${{COMP_WORDS[2]}} \"* ]]; then\n"
+        "        command+=\" ${{COMP_WORDS[2]}}\"\n"
+        "      elif ((COMP_CWORD == 2)); then\n"
+        "        mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$current\")\n"
+        "        ((${{#COMPREPLY[@]}})) && [[ -n $current ]] && return\n"
+        "      fi\n"
+        "      ;;\n",
+        group, second, second);
+  }
+  return fmt::format(
+      "    {})\n"
+      "      if ((COMP_CWORD == 2)); then\n"
+      "        mapfile -t COMPREPLY < <(compgen -W '{} --help' -- \"$current\")\n"
+      "        return\n"
+      "      fi\n"
+      "      command+=\" ${{COMP_WORDS[2]}}\"\n"
+      "      ;;\n",
+      group, second);
 }
 
 // "--a|--b": the pattern of a case.
@@ -86,17 +115,7 @@ std::string bash_completion(std::span<const Command> commands) {
       "  fi\n"
       "  case $command in\n",
       words(first_words(commands)));
-  for (const std::string_view group : groups_of(commands)) {
-    script += fmt::format(
-        "    {})\n"
-        "      if ((COMP_CWORD == 2)); then\n"
-        "        mapfile -t COMPREPLY < <(compgen -W '{} --help' -- \"$current\")\n"
-        "        return\n"
-        "      fi\n"
-        "      command+=\" ${{COMP_WORDS[2]}}\"\n"
-        "      ;;\n",
-        group, words(second_words(commands, group)));
-  }
+  for (const std::string_view group : groups_of(commands)) script += group_case(commands, group);
   script += "  esac\n  case $command in\n";
   for (const CommandDescription& command : describe(commands)) script += command_case(command);
   return script +

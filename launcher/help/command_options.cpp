@@ -42,4 +42,8 @@ std::vector<std::string_view> groups_of(std::span<const Command> commands) {
   return groups;
 }
 
+bool is_command(std::span<const Command> commands, std::string_view group) {
+  return std::ranges::find(commands, group, &Command::name) != commands.end();
+}
+
 }  // namespace edt

@@ -18,5 +18,7 @@ std::vector<CommandDescription> describe(std::span<const Command> commands);
 
 // Each group once, in the order of the commands.
 std::vector<std::string_view> groups_of(std::span<const Command> commands);
+// Whether a command has the name of the group: "evaluate" beside "evaluate reference".
+bool is_command(std::span<const Command> commands, std::string_view group);
 
 }  // namespace edt

@@ -39,7 +39,8 @@ std::string roff(std::string_view text) {
 
 std::string heading(std::string name, std::string_view version) {
   std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
-  return fmt::format(".TH \"{}\" 1 \"\" \"edt {}\" \"edt\"\n", roff(name), roff(version));
+  // Left-aligned, as lists of choices have no blanks to widen.
+  return fmt::format(".TH \"{}\" 1 \"\" \"edt {}\" \"edt\"\n.ad l\n", roff(name), roff(version));
 }
 
 std::string name_and_summary(std::string_view name, std::string_view summary) {

@@ -70,7 +70,9 @@ std::string entries(std::span<const Command> commands, std::string_view group) {
     text += entry(command.name.substr(skipped), command.summary);
   }
   if (!group.empty()) return text;
-  for (const std::string_view name : groups_of(commands)) text += entry(name, "commands");
+  for (const std::string_view name : groups_of(commands)) {
+    if (!is_command(commands, name)) text += entry(name, "commands");
+  }
   return text;
 }
 
@@ -93,6 +95,20 @@ std::string zsh_completion(std::span<const Command> commands) {
       "  case $command in\n",
       entries(commands, ""));
   for (const std::string_view group : groups_of(commands)) {
+    if (is_command(commands, group)) {  // a word of the group, or what the command takes
+      script += fmt::format(
+          "    {0})\n"
+          "      commands=({1})\n"
+          "      if ((CURRENT == 2)); then\n"
+          "        _describe '{0} command' commands\n"
+          "      elif (( ${{commands[(I)$words[2]:*]}} )); then\n"
+          "        shift words\n"
+          "        ((CURRENT--))\n"
+          "        command+=\" $words[1]\"\n"
+          "      fi ;;\n",
+          group, entries(commands, group));
+      continue;
+    }
     script += fmt::format(
         "    {})\n"
         "      if ((CURRENT == 2)); then\n"

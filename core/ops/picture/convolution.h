@@ -41,8 +41,8 @@ struct ConvolutionForm {
   }
   // Multiplications and additions for x, as the definition has them.
   double flops(const Shape& x) const {
-    return 2.0 * static_cast<double>(result_of(x).elements() / outputs) *
-           static_cast<double>(weights());
+    const Shape y = result_of(x);
+    return 2.0 * static_cast<double>(y[0] * y[1] * y[2]) * static_cast<double>(weights());
   }
   bool operator==(const ConvolutionForm&) const = default;
 };

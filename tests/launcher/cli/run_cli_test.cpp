@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/json/json_text.h"
+#include "core/storage/hdf5.h"
 #include "tests/support/child_process.h"
 #include "tests/support/edt_program.h"
 #include "tests/support/wait_until.h"
@@ -99,8 +100,18 @@ TEST_F(CliRun, OptionsThatDoNotGoTogetherAreRefused) {
   const std::string sample = "sample --classes 1 --steps 2 --checkpoint " + run_ + " ";
   EXPECT_THAT(refusal(sample + "--out " + path_ + "/x --npz " + path_ + "/./x"),
               HasSubstr("--out and --npz both name"));
-  EXPECT_THAT(refusal(sample + "--out " + path_ + "/x.png --quiet --cfg-scale 1e308", 1),
-              HasSubstr("latents of picture 0 (class 1) are not finite"));
+  EXPECT_THAT(refusal(sample + "--out " + path_ + "/x.png --quiet --cfg-scale 1e308"),
+              HasSubstr("cfg-scale = '1e308' (command line): expected a finite number"));
+  {
+    h5::File file = h5::File::create(path_ + "/huge.h5");
+    const std::vector<float> noise(4 * 8 * 8, 3e38F);
+    file.create_dataset("z", h5::Type::kFloat32, {1, 4, 8, 8})
+        .write(h5::Type::kFloat32, noise.data());
+    file.close();
+  }
+  EXPECT_THAT(
+      refusal(sample + "--out " + path_ + "/x.png --quiet --init-noise " + path_ + "/huge.h5", 1),
+      HasSubstr("latents of picture 0 (class 1) are not finite"));
   EXPECT_FALSE(std::filesystem::exists(path_ + "/x.png"));
   EXPECT_THAT(refusal("bench step --model EDT-Ti/2 --parallel.tensor=2"),
               HasSubstr("cannot be cut over 2 tensor ranks"));

@@ -14,12 +14,13 @@ class Adopt : public DataCli {
   Adopt() { write("set/part-0.h5", "latents", 4); }
 
   // As h5py writes it: arrays, and no attribute.
-  void write(const std::string& name, const std::string& array, std::uint64_t channels) const {
+  void write(const std::string& name, const std::string& array, std::uint64_t channels,
+             float offset = 0) const {
     fs::create_directories(path(name).parent_path());
     h5::File file = h5::File::create(path(name));
     std::vector<float> values;
     for (std::uint64_t i = 0; i < kSamples * channels * kPlane; ++i) {
-      values.push_back(static_cast<float>(i % 7) / 4 - 0.7f);
+      values.push_back(static_cast<float>(i % 7) / 4 - 0.7f + offset);
     }
     file.create_dataset(array, h5::Type::kFloat32, {kSamples, channels, 2, 2})
         .write(h5::Type::kFloat32, values.data());
@@ -41,7 +42,7 @@ class Adopt : public DataCli {
 };
 
 TEST_F(Adopt, WritesWhatIsMissingAndNothingElse) {
-  write("set/part-1.h5", "latents", 4);
+  write("set/part-1.h5", "latents", 4, 0.1f);
   EXPECT_THAT(
       edt("data info set", "2>&1").output,
       AllOf(HasSubstr("lacks the attributes format_version, num_classes, image_size, scale"),

@@ -124,6 +124,7 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "sample --steps",            // of the sampler
       "bench sampling --steps",    // of the sampler
       "sample --seed",             // of the noise
+      "evaluate --seed",           // of subsets
       "sample --batch",            // pictures made together
       "sample --classes",          // to draw
       "sample --shift",            // of the sampler

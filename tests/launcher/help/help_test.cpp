@@ -102,6 +102,14 @@ TEST_F(Bash, CompletesOptionsByBothNames) {
   EXPECT_THAT(offered("edt data info --json --pic"), ElementsAre("--pictures"));
 }
 
+// "evaluate" is a command, and a group of another.
+TEST_F(Bash, CompletesAGroupThatIsACommand) {
+  EXPECT_THAT(offered("edt eval"), ElementsAre("evaluate"));
+  EXPECT_THAT(offered("edt evaluate ref"), ElementsAre("reference"));
+  EXPECT_THAT(offered("edt evaluate --res"), ElementsAre("--resize"));
+  EXPECT_THAT(offered("edt evaluate reference --ou"), ElementsAre("--out"));
+}
+
 TEST_F(Bash, CompletesValues) {
   EXPECT_THAT(offered("edt train --run.device c"), ElementsAre("cpu", "cuda"));
   EXPECT_THAT(offered("edt train --device = c"), ElementsAre("cpu", "cuda"));

@@ -6,7 +6,6 @@
 #include <gmock/gmock-matchers.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <thread>
@@ -61,7 +60,7 @@ TEST_F(RunLockOf, AnEarlierStartOfTheSameJobIsTakenOver) {
 
 // As ranks that live a little longer than what started them do.
 TEST_F(RunLockOf, AHolderThatEndsIsWaitedFor) {
-  const test::ChildProcess holder([&] {
+  test::ChildProcess holder([&] {
     const RunLock lock(file_);
     pause();
     return 0;
@@ -72,7 +71,7 @@ TEST_F(RunLockOf, AHolderThatEndsIsWaitedFor) {
   const std::jthread end([&] {
     std::this_thread::sleep_for(milliseconds(300));
     holder.send(SIGKILL);
-    waitid(P_PID, static_cast<id_t>(holder.id()), nullptr, WEXITED | WNOWAIT);
+    EXPECT_EQ(holder.wait(), -SIGKILL);  // until it is waited for, its number is still its own
   });
   EXPECT_EQ(refusal(patient), "");
 }

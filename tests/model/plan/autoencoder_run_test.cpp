@@ -31,10 +31,7 @@ TEST(DecoderRun, GrowsWithThePictureAndNotWithTheEncoder) {
   using enum AutoencoderUse;
   const auto bytes = [](PictureSize latent, AutoencoderUse use) {
     return dry_run_of_decoder(
-               [&](Backend& on) {
-                 return drawn_autoencoder("taesd", on, {.use = use});
-               },
-               latent)
+               [&](Backend& on) { return drawn_autoencoder("taesd", on, {.use = use}); }, latent)
         .bytes;
   };
   EXPECT_GT(bytes({128, 128}, kDecoding), 2 * bytes({16, 16}, kDecoding));

@@ -51,8 +51,7 @@ class Tuning : public testing::TestWithParam<DType> {
     return tuning.found.empty() ? TunedGemm{} : tuning.found.begin()->second;
   }
   static Doubles values_with(const GemmTuning& given, std::int64_t outputs = 16) {
-    return forward(*make_cuda_backend({.gemms = {"products.json", given.found}}), dtype(),
-                   outputs);
+    return forward(*make_cuda_backend({.gemms = {"products.json", given.found}}), dtype(), outputs);
   }
 };
 
@@ -138,8 +137,7 @@ TEST_P(Tuning, OtherProductsTakeTheFirstSuggestion) {
 TEST_P(Tuning, WhatIsGivenIsNotTimedAgain) {
   const GemmTuning given = tune({kFirst, kFaster});
   GemmTuning again;
-  forward(*make_cuda_backend({.gemms = {"products.json", given.found}, .tuning = &again}),
-          dtype());
+  forward(*make_cuda_backend({.gemms = {"products.json", given.found}, .tuning = &again}), dtype());
   EXPECT_TRUE(again.found.empty());
 }
 
