@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -34,6 +35,17 @@ nlohmann::ordered_json parse_identity(const std::string& text) {
   return json.is_object() ? json : nlohmann::ordered_json::object();
 }
 
+// A configuration written before these could be told: latents were those of Stable Diffusion's VAE.
+IniFile with_former_latents(IniFile configuration) {
+  for (const auto& [name, value] : {std::pair{"model.channels", "4"}, {"model.vae-factor", "8"}}) {
+    if (std::ranges::find(configuration.entries, name, &IniEntry::key) ==
+        configuration.entries.end()) {
+      configuration.entries.push_back({.key = name, .value = value});
+    }
+  }
+  return configuration;
+}
+
 }  // namespace
 
 std::string data_identity(const data::Dataset& dataset, bool shard_local) {
@@ -58,7 +70,7 @@ std::vector<OptionChange> changes_between(const RunIdentity& before, const RunId
   OptionSet options("train", "");
   config.declare(options);
   options.read(parse_ini(after.configuration, "configuration"));
-  auto changes = options.changes_since(parse_ini(before.configuration, where));
+  auto changes = options.changes_since(with_former_latents(parse_ini(before.configuration, where)));
   const auto earlier = parse_identity(before.data), present = parse_identity(after.data);
   for (const auto& [name, value] : present.items()) {
     const auto known = earlier.find(name);
