@@ -22,8 +22,9 @@ TEST(DecoderRun, CountsWeightsAndOnePicture) {
         static_cast<double>(real->info().decoder_parameters) * static_cast<double>(size_of(dtype));
     const double activations = static_cast<double>(real->peak_bytes());
     EXPECT_GE(planned, weights + activations);
-    // Memory comes in slabs of 64 MiB.
-    EXPECT_LE(planned, 2 * weights + activations + (64 << 20));
+    // Memory comes in slabs of 64 MiB; Winograd's way keeps 16 or 36 numbers for 9 weights, beside
+    // these while it makes them.
+    EXPECT_LE(planned, (1 + 36.0 / 9) * weights + activations + (64 << 20));
   }
 }
 
