@@ -21,6 +21,7 @@ packages=(
   libsimdjson-dev          # metrics of long runs
   libopenmpi-dev openmpi-bin
   libgtest-dev libgmock-dev
+  xz-utils                 # scripts/gpu-check.sh packs with it
 )
 
 list=no

@@ -23,7 +23,7 @@ cp -L /lib64/ld-linux-x86-64.so.2 "$root/lib64/"
 for library in libc libm libdl librt libpthread libresolv libnss_files libutil libanl; do  # glibc
   cp -nL /lib/x86_64-linux-gnu/$library.so.* "$root/lib/x86_64-linux-gnu/" 2>/dev/null || true
 done
-tar -tzf "$root/gpu-check/pack.tar.gz" | sed -n 's|^\./lib/\(.*\.so.*\)$|\1|p' > "$work/packed"
+tar -tJf "$root/gpu-check/pack.tar.xz" | sed -n 's|^\./lib/\(.*\.so.*\)$|\1|p' > "$work/packed"
 for library in "$root"/lib/x86_64-linux-gnu/*; do
   # Tools and libarchive both need these.
   if [[ $(basename "$library") =~ ^lib(acl|attr|z|lzma|zstd|lz4|bz2|crypto)\.so ]]; then continue; fi
