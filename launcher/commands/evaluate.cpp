@@ -178,11 +178,10 @@ int evaluate(std::span<const std::string> args, CommandContext& context) {
   FeatureCollector collector(count);
   run.collect(*samples, count, collector);
   if (!context.world.is_root()) return kDone;
-  const std::vector<float> logits = collector.logits();
   const FeatureSet set =
       collector.finish(samples->name(), run.network().checksum(), evaluated.network.resize);
   const Quality quality =
-      judge(reference, set, {logits, InceptionFeatures::kClasses}, evaluated.quality);
+      judge(reference, set, {collector.logits(), InceptionFeatures::kClasses}, evaluated.quality);
   const QualityOrigin origin{reference, set, evaluated.quality};
   context.out << (evaluated.json ? quality_json(quality, origin) : quality_text(quality, origin));
   return kDone;

@@ -3,6 +3,7 @@
 #include <hdf5.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <stdexcept>
 
@@ -171,6 +172,17 @@ std::string GoldenFile::text(const std::string& object, const std::string& attri
   const std::string copy(value);
   H5free_memory(value);
   return copy;
+}
+
+double distance(const std::vector<float>& actual, const std::vector<float>& expected) {
+  if (actual.size() != expected.size()) return INFINITY;
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    const double a = actual[i], b = expected[i];
+    error += (a - b) * (a - b);
+    size += b * b;
+  }
+  return std::sqrt(error / size);
 }
 
 }  // namespace edt::test

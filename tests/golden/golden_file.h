@@ -14,6 +14,9 @@ std::filesystem::path golden_dir();
 // The files in golden_dir() that hold values of this kind, by name.
 std::vector<std::string> golden_models(const std::string& kind);
 
+// Of the norm of what is expected; infinite where sizes differ.
+double distance(const std::vector<float>& actual, const std::vector<float>& expected);
+
 // All readers convert to the type asked for and throw std::runtime_error, naming file and object.
 class GoldenFile {
  public:

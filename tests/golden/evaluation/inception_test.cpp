@@ -27,17 +27,6 @@ fs::path inception_file() {
   return fs::exists(inner) ? inner : golden_dir() / "inception.h5";
 }
 
-double distance(const std::vector<float>& actual, const std::vector<float>& expected) {
-  if (actual.size() != expected.size()) return INFINITY;
-  double error = 0, size = 0;
-  for (std::size_t i = 0; i < actual.size(); ++i) {
-    const double a = actual[i], b = expected[i];
-    error += (a - b) * (a - b);
-    size += b * b;
-  }
-  return std::sqrt(error / size);
-}
-
 // "adm256" -> the way of resizing, and the side of the pictures.
 InceptionResize resize_of(const std::string& name) {
   for (const InceptionResize resize :

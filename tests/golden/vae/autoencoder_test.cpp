@@ -20,17 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr double kFloat32 = 1e-5, kBFloat16 = 2.5e-2;
 
-double distance(const std::vector<float>& actual, const std::vector<float>& expected) {
-  if (actual.size() != expected.size()) return INFINITY;
-  double error = 0, size = 0;
-  for (std::size_t i = 0; i < actual.size(); ++i) {
-    const double a = actual[i], b = expected[i];
-    error += (a - b) * (a - b);
-    size += b * b;
-  }
-  return std::sqrt(error / size);
-}
-
 fs::path golden_vae_dir() {
   return fs::exists(golden_dir() / "vae") ? golden_dir() / "vae" : golden_dir();
 }
