@@ -29,6 +29,8 @@ std::span<const Command> command_table() {
       Command{"bench speedup", "EDT against MDTv2 and DiT on equal kernels", bench_speedup},
       Command{"bench ops", "every op alone against the machine's ceilings", bench_ops},
       Command{"bench sampling", "sampler steps against the machine's ceiling", bench_sampling},
+      Command{"bench evaluate", "pictures judged per second by FID's Inception network",
+              bench_evaluate},
       Command{"bench vae", "pictures encoded and decoded by an autoencoder", bench_vae},
       Command{"vae info", "what an autoencoder's weights are", vae_info},
       Command{"vae encode", "pictures to latents", vae_encode},

@@ -2,6 +2,11 @@
 // and refusals before the first step. Every test is called by all ranks; the first one judges.
 #include <gmock/gmock-matchers.h>
 
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/json/json_text.h"
+#include "core/storage/durable_file.h"
 #include "parallel/checkpoint/compare.h"
 #include "parallel/comm/self/self_communicator.h"
 #include "tests/support/message_of.h"
@@ -66,6 +71,51 @@ TEST_F(TrainOnRanks, SameBitsAsOneRankInEveryStage) {
       run(many);
       EXPECT_EQ(difference("one", name), "") << name;
     }
+  }
+}
+
+// What the model was judged by, as text: every digit counts.
+std::vector<std::string> judgements(const std::filesystem::path& run) {
+  std::vector<std::string> found;
+  std::istringstream lines(read_text(run / "metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = parse_json(line, "metrics");
+    if (!json.contains("held_out_loss")) continue;
+    std::string all;
+    for (const char* name : {"held_out_by_time", "held_out_trained_by_time", "held_out_loss",
+                             "latent_frechet", "precision", "recall", "latent_density"}) {
+      if (json.contains(name)) all += dump_json(json[name]) + " ";
+    }
+    found.push_back(all);
+  }
+  return found;
+}
+
+TEST_F(TrainOnRanks, WhatAModelIsJudgedByHasTheSameBits) {
+  const auto judged = [&](const std::string& run, int stage) {
+    TrainConfig judged = config(run, stage);
+    judged.data.holdout = 0.2;
+    judged.run.holdout_every = 2;
+    judged.run.holdout_samples = 17;  // 24 of each kind, one at a time: of 4 ranks each has six
+    judged.run.evaluate_every = 6;
+    judged.run.evaluate_samples = 18;  // of 4 ranks one has none in the first round
+    judged.run.evaluate_steps = 2;
+    return judged;
+  };
+  TrainConfig unjudged = judged("unjudged", 1);
+  unjudged.run.holdout_every = unjudged.run.evaluate_every = 0;
+  run_alone(unjudged);
+  run_alone(judged("one", 1));
+  EXPECT_EQ(difference("unjudged", "one"), "");  // who is looked at learns nothing else
+  for (int stage = 0; stage < 4; ++stage) {
+    const std::string name = fmt::format("stage{}", stage);
+    run(judged(name, stage));
+    EXPECT_EQ(difference("one", name), "") << name;
+    if (!world_.is_root()) continue;
+    const auto expected = judgements(path("one"));
+    ASSERT_EQ(expected.size(), 3u);
+    EXPECT_GT(expected[2].size(), expected[1].size());
+    EXPECT_EQ(judgements(path(name)), expected) << name;
   }
 }
 
