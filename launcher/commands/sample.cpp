@@ -10,6 +10,7 @@
 #include "core/options/options.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
+#include "launcher/sample/cache_report.h"
 #include "launcher/sample/picture_output.h"
 #include "launcher/sample/sampling_options.h"
 #include "launcher/text/progress.h"
@@ -185,6 +186,11 @@ std::unique_ptr<TrainedModel> load(SampleOptions& options, const OptionSet& set,
   options.resolve_labels(run.model.classes());
   PictureRequest& request = options.request;
   request.batch = std::min(request.batch, static_cast<std::int64_t>(request.labels.size()));
+  if (request.cache.is_on() && world.is_root()) {
+    log::info("the cache takes {} for {} made together",
+              human_bytes(static_cast<double>(dry_run_of_cache(options.planned(run)))),
+              counted(static_cast<std::uint64_t>(request.batch), "picture"));
+  }
   options.require_memory(run, backend.memory(), world);
   return options.load(run, backend);
 }
@@ -224,15 +230,21 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   const auto begin = Clock::now();
   make_pictures(sampler, request, solver->steps(), context, options.json, output);
   const double seconds = seconds_since(begin);
+  std::optional<CacheReport> cache;
+  if (context.world.is_root() && sampler.cache() != nullptr) {
+    cache.emplace(*sampler.cache(), trained->model_config(), request.batch);
+  }
   if (options.json) {
-    context.print("{}\n", dump_json(nlohmann::ordered_json{{"pictures", total},
-                                                           {"seconds", seconds},
-                                                           {"pictures_per_s", total / seconds},
-                                                           {"checkpoint_step", trained->step()},
-                                                           {"weights", options.weights},
-                                                           {"false_colours", false_colours}},
-                                    2));
+    nlohmann::ordered_json json{{"pictures", total},
+                                {"seconds", seconds},
+                                {"pictures_per_s", total / seconds},
+                                {"checkpoint_step", trained->step()},
+                                {"weights", options.weights},
+                                {"false_colours", false_colours}};
+    if (cache) json["cache"] = cache->json();
+    context.print("{}\n", dump_json(json, 2));
   } else {
+    if (cache) context.note("{}\n", cache->text());
     context.note("{} in {} from step {}{}\n", counted(static_cast<std::uint64_t>(total), "picture"),
                  human_duration(seconds), trained->step(),
                  false_colours ? ", in false colours" : "");

@@ -36,6 +36,18 @@ void add_solver_facts(const SolverConfig& config, const Process& process, const 
   if (is_flow) notes["last_step_size"] = config.last_step_size;
 }
 
+void add_cache_facts(const CacheConfig& cache, nlohmann::ordered_json& notes) {
+  if (!cache.is_on()) return;
+  const bool is_taylor = cache.kind == CacheKind::kTaylor;
+  notes["cache"] = is_taylor ? "taylor" : "fora";
+  notes["cache_interval"] = cache.interval;
+  if (is_taylor) {
+    notes["cache_order"] = cache.order;
+    notes["cache_warmup"] = cache.warmup;
+  }
+  notes["cache_parts"] = cache.parts();
+}
+
 }  // namespace
 
 void SamplingOptions::declare_source(OptionSet& options) {
@@ -52,6 +64,7 @@ void SamplingOptions::declare_source(OptionSet& options) {
 void SamplingOptions::declare_sampler(OptionSet& options) {
   declare_solver(options);
   declare_guidance(options);
+  cache.declare(options);
   inference.declare(options);
   options.add("seed", &request.seed, "seed of the noise").at_least(0);
 }
@@ -112,6 +125,7 @@ void SamplingOptions::resolve(const OptionSet& set) {
                       "--guidance-interval is {}, and --cfg-scale 1 is no guidance",
                       fmt::join(guidance_interval, ","));
   request.solver.spacing = spacing.empty() ? std::to_string(steps) : spacing;
+  request.cache = cache.resolve();
   GuidanceConfig& guidance = request.guidance;
   guidance.channels = GuidedChannels::parse(guided_channels);
   require<UsageError>(guidance_interval.size() == 2, "sample",
@@ -141,10 +155,19 @@ bool SamplingOptions::take_decoder_of(const RunOptions& run) {
   return true;
 }
 
+PlannedSampler SamplingOptions::planned(const SampledRun& run) const {
+  return {.model = run.model,
+          .dtype = dtype,
+          .pictures = request.batch,
+          .guided = request.guidance.scale != 1,
+          .cache = request.cache,
+          .solver = request.solver.kind};
+}
+
 void SamplingOptions::require_memory(const SampledRun& run, const Memory& memory,
                                      Communicator& world, std::size_t more) const {
   if (!memory_check) return;
-  PlannedSampler sampler{run.model, dtype, request.batch, request.guidance.scale != 1};
+  PlannedSampler sampler = planned(run);
   if (!vae.path.empty()) sampler.decoder_bytes = decoder_bytes(vae, run.model.latents());
   sampler.decoder_bytes += more;
   require_free_memory(sampler, "--batch", memory, world);
@@ -188,6 +211,7 @@ nlohmann::ordered_json SamplingOptions::facts(TrainedModel& trained) const {
       {"dtype", name_of(dtype)},
       {"seed", request.seed}};
   add_solver_facts(request.solver, process, *solver, facts);
+  add_cache_facts(request.cache, facts);
   for (const auto& [name, value] : model.sampling_facts()) facts[name] = value;
   return facts;
 }

@@ -13,6 +13,8 @@
 #include "launcher/autoencoder/vae_options.h"
 #include "launcher/sample/trained_data.h"
 #include "model/families/model_options.h"
+#include "model/plan/sampler_run.h"
+#include "model/sampling/cache_options.h"
 #include "model/sampling/picture_sampler.h"
 
 namespace edt {
@@ -32,6 +34,7 @@ struct SamplingOptions {
   std::string spacing;
   std::string guided_channels = "auto";
   std::vector<double> guidance_interval{0, 1};
+  CacheOptions cache;
   VaeOptions vae;
   InferenceOptions inference;
   DType dtype = DType::kFloat32;
@@ -46,6 +49,8 @@ struct SamplingOptions {
   SampledRun open(const std::filesystem::path& path, const OptionSet& set) const;
   // Where no autoencoder is named, that of the run's sample grids, if it is still there; whether.
   bool take_decoder_of(const RunOptions& run);
+  // Without its decoder.
+  PlannedSampler planned(const SampledRun& run) const;
   // Of a sampler on each rank, with a decoder where one is named; `more` bytes beside them.
   void require_memory(const SampledRun& run, const Memory& memory, Communicator& world,
                       std::size_t more = 0) const;
