@@ -7,6 +7,8 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <tuple>
+#include <utility>
 
 #include "parallel/comm/self/self_communicator.h"
 #include "parallel/comm/threads/thread_ranks.h"
@@ -20,8 +22,10 @@ constexpr std::uint64_t kSeed = 3;
 
 class HeldOut : public testing::Test {
  protected:
-  // A row of what was asked for: (first value of the sample, time, noise).
-  using Row = std::tuple<float, double, std::int32_t>;
+  // What tells samples apart: stored in half precision, one value does not.
+  using Values = std::pair<float, float>;
+  // A row of what was asked for: (sample, time, noise).
+  using Row = std::tuple<Values, double, std::int32_t>;
   std::vector<Row> rows_of(std::int64_t count, std::int64_t batch, const data::Holdout& holdout) {
     const HeldOutSamples samples(dataset_, holdout, kSeed, count, process_);
     std::vector<Row> rows;
@@ -30,21 +34,22 @@ class HeldOut : public testing::Test {
         [&](const ValidationRows& asked) {
           const std::size_t each = asked.latents.size() / asked.labels.size();
           for (std::size_t i = 0; i < asked.labels.size(); ++i) {
-            rows.emplace_back(asked.latents[i * each], asked.times[i], asked.noises[i]);
+            rows.emplace_back(Values{asked.latents[i * each], asked.latents[i * each + 1]},
+                              asked.times[i], asked.noises[i]);
           }
           return std::vector<double>(asked.labels.size(), 1.0);
         },
         batch, *self);
     return rows;
   }
-  std::map<float, std::uint64_t> numbers() const {
-    std::map<float, std::uint64_t> found;
+  std::map<Values, std::uint64_t> numbers() const {
+    std::map<Values, std::uint64_t> found;
     data::ReadScratch scratch;
     std::vector<float> latent(dataset_.description().latent_elements());
     for (std::uint64_t i = 0; i < dataset_.size(); ++i) {
       const data::SampleRef ref{.index = i};
       dataset_.read(std::span(&ref, 1), kSeed, scratch, latent);
-      found[latent[0]] = i;
+      found[{latent[0], latent[1]}] = i;
     }
     return found;
   }
@@ -82,7 +87,7 @@ TEST_F(HeldOut, FewSamplesAreSeenAtEveryTime) {
     const auto held = holdout.held().size();
     const auto rows = rows_of(1000, 7, holdout);
     ASSERT_EQ(rows.size(), 2 * 8 * held) << held;
-    std::set<std::pair<float, double>> pairs;
+    std::set<std::pair<Values, double>> pairs;
     for (std::size_t i = 0; i < 8 * held; ++i) {
       pairs.emplace(std::get<0>(rows[i]), std::get<1>(rows[i]));
     }
