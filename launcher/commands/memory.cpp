@@ -182,13 +182,9 @@ class MemoryRun {
   void draw_pictures() {
     TrainedModel trained = load(ModelUse::kSampling);
     PictureSampler sampler(trained.model(), *backend_, options_.dtype);
-    PictureRequest request{.labels = {},
-                           .solver = {},
-                           .guidance = {},
-                           .seed = options_.seed,
-                           .batch = std::min(options_.batch, options_.images),
-                           .init_noise = {},
-                           .step_noise = {}};
+    PictureRequest request;
+    request.seed = options_.seed;
+    request.batch = std::min(options_.batch, options_.images);
     request.solver.kind = preview_solver(model_config_.common().process);
     request.solver.spacing = std::to_string(options_.steps);
     request.guidance.scale = static_cast<float>(options_.guidance);

@@ -3,7 +3,8 @@
 namespace edt {
 
 void ForwardPass::operator()(const Tensor& x_t, std::span<const float> told,
-                             std::span<const std::int32_t> labels, const Tensor& out) {
+                             std::span<const std::int32_t> labels, const Tensor& out,
+                             const PassHooks& hooks) {
   const Tape::NoGrad inference(tape_);
   {
     const Var image = tape_.make(x_t.shape, DType::kFloat32);
@@ -13,7 +14,8 @@ void ForwardPass::operator()(const Tensor& x_t, std::span<const float> told,
     backend_.upload(x_t.data, image.tensor());
     backend_.upload(told.data(), times.tensor());
     backend_.upload(labels.data(), classes.tensor());
-    const Var tokens = model_.forward(tape_, {image.tensor(), times.tensor(), classes.tensor()});
+    const Var tokens =
+        model_.forward(tape_, {image.tensor(), times.tensor(), classes.tensor(), hooks});
     backend_.unpatchify(tokens.tensor(), model_.patch(), result.tensor());
     backend_.download(result.tensor(), out.data);
   }

@@ -21,7 +21,8 @@ class ForwardPass {
   // Fills out [B, Process::out_channels(C), H, W] from x_t [B, C, H, W]; `told` and `labels` one
   // for each row, the number of classes standing for "no class". Host float32.
   void operator()(const Tensor& x_t, std::span<const float> told,
-                  std::span<const std::int32_t> labels, const Tensor& out);
+                  std::span<const std::int32_t> labels, const Tensor& out,
+                  const PassHooks& hooks = {});
   // The most memory that activations have had at a time.
   std::size_t peak_bytes() const { return arena_.peak_bytes(); }
 

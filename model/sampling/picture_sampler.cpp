@@ -18,7 +18,7 @@ void check_noise(const char* what, std::size_t given, std::size_t expected) {
 }  // namespace
 
 PictureSampler::PictureSampler(Model& model, Backend& backend, DType dtype)
-    : model_(model), network_(model, backend, dtype) {}
+    : model_(model), backend_(backend), network_(model, backend, dtype) {}
 
 std::size_t PictureSampler::picture_elements() const {
   return static_cast<std::size_t>(model_.latents().elements());
@@ -41,10 +41,20 @@ void PictureSampler::check(const PictureRequest& request, const Solver& solver) 
                       "step noise is given, and the sampler adds none");
 }
 
+void PictureSampler::prepare_cache(const CacheConfig& config) {
+  config.validate();
+  if (!config.is_on()) {
+    cache_.reset();
+  } else if (!cache_ || cache_->config() != config) {
+    cache_.emplace(config, backend_);
+  }
+}
+
 void PictureSampler::run(const PictureRequest& request, std::int64_t first, std::int64_t last,
                          std::span<float> latents, const PictureProgress& progress) {
   const auto solver = make_solver(model_.process(), request.solver);
   check(request, *solver);
+  prepare_cache(request.cache);
   EDT_ASSERT(latents.size() == static_cast<std::size_t>(last - first) * picture_elements());
   batch_.resize(static_cast<std::size_t>(request.batch) * picture_elements());
   for (std::int64_t at = first; at < last; at += request.batch) {
@@ -91,9 +101,17 @@ void PictureSampler::run_batch(const PictureRequest& request, const Solver& solv
   const bool guided = request.guidance.scale != 1;
   if (guided) labels.resize(2 * batch, static_cast<std::int32_t>(model_.classes()));
   std::vector<float> told(labels.size());
+  FfnReuse* const ffn_reuse = request.ffn_reuse;
+  const PassHooks hooks{.reuse = cache_ ? &*cache_ : nullptr, .hidden = ffn_reuse};
+  rows_asked_ = 0;
+  if (cache_) cache_->begin(solver.steps());
+  if (ffn_reuse != nullptr) ffn_reuse->begin(solver.steps());
   Denoiser denoiser = [&](const Tensor& x_t, const Evaluation& at, const Tensor& out) {
+    rows_asked_ += x_t.shape[0];
+    if (cache_) cache_->begin_evaluation(at, x_t.shape[0]);
+    if (ffn_reuse != nullptr) ffn_reuse->begin_evaluation(at, x_t.shape[0]);
     std::ranges::fill(told, at.told);
-    network_(x_t, told, labels, out);
+    network_(x_t, told, labels, out, hooks);
   };
   if (guided) denoiser = GuidedDenoiser(std::move(denoiser), request.guidance);
   solver.run(denoiser, noise, x, progress);
