@@ -50,6 +50,12 @@ std::vector<ComparedLine> compare(const RunViews& runs) {
   });
   add_mean("loss", &MetricsRecord::loss);
   add_mean("masked loss", &MetricsRecord::masked_loss);
+  add("loss ahead", [](const RunView& run) {
+    return run.forecast() && run.forecast()->is_sound()
+               ? fmt::format("{} at {}", value_text(run.forecast()->loss),
+                             thousands(run.forecast()->step))
+               : "-";
+  });
   const auto add_last = [&](const std::string& name, double MetricsRecord::*value) {
     add(name, [value](const RunView& run) { return value_text(run.metrics().last_of(value)); });
   };

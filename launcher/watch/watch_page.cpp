@@ -39,6 +39,7 @@ void add_facts(Page& page, const RunView& run) {
     const double masked = metrics.recent_mean(&MetricsRecord::masked_loss);
     if (value_text(masked) != "-") loss += ", masked pass " + value_text(masked);
     add("loss", loss);
+    if (run.forecast()) add("loss ahead", forecast_text(*run.forecast()));
     add("held-out loss", held_out_text(run));
     add("FID", judged_text(run, &MetricsRecord::fid));
     add("latent Frechet distance", judged_text(run, &MetricsRecord::latent_frechet));
