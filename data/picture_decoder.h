@@ -2,10 +2,14 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "core/image/image.h"
 
 namespace edt::data {
+
+// Ends the names of single pictures that no decoder made, before ".png".
+inline constexpr std::string_view kFalseColoursName = "-false-colours";
 
 class PictureDecoder {
  public:

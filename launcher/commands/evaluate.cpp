@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/options/options.h"
+#include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
 #include "launcher/device/device_options.h"
 #include "launcher/evaluate/feature_pass.h"
@@ -202,6 +203,7 @@ int evaluate_reference(std::span<const std::string> args, CommandContext& contex
   options.add("out", &out, "the file, .h5").required();
   network.declare(options);
   if (!read_options(options, args, context)) return kDone;
+  if (context.world.is_root()) require_writable(out, "--out", ".h5 .hdf5");
   const auto source = open_pictures(pictures);
   require_pictures(*source, source->count());
   FeatureRun run(context, network);

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/base/error.h"
 #include "core/storage/checksum.h"
@@ -34,10 +35,36 @@ std::vector<double> read_array(const fs::path& npz, const std::string& member, s
   return values;
 }
 
+template <class T>
+void require_finite(std::span<const T> values, const std::string& label) {
+  const bool finite = std::ranges::all_of(values, [](T value) { return std::isfinite(value); });
+  require<DataError>(finite, "evaluate", "{}: contains NaN or infinity", label);
+}
+
+// Of a matrix that is none, evaluators take what they look at: a distance all the same.
+void require_covariance(std::span<const double> values, std::size_t width,
+                        const std::string& label) {
+  constexpr double kRounding = 1e-4;  // float32, of the variances in a row and a column
+  require_finite(values, label);
+  const auto at = [&](std::size_t i, std::size_t j) { return values[i * width + j]; };
+  for (std::size_t i = 0; i < width; ++i) {
+    require<DataError>(at(i, i) >= 0, "evaluate", "{}: is no covariance: variance {} is {}", label,
+                       i, at(i, i));
+    for (std::size_t j = 0; j < i; ++j) {
+      const double most = std::sqrt(at(i, i) * at(j, j));
+      require<DataError>(std::abs(at(i, j) - at(j, i)) <= kRounding * most, "evaluate",
+                         "{}: is no covariance: [{}, {}] is {}, [{}, {}] is {}", label, i, j,
+                         at(i, j), j, i, at(j, i));
+    }
+  }
+}
+
 FeatureStatistics read_statistics(const fs::path& npz, const std::string& mean,
                                   const std::string& covariance) {
   FeatureStatistics read{.count = 0, .mean = read_array(npz, mean, 1), .covariance = {}};
   read.covariance = read_array(npz, covariance, 2, read.mean.size());
+  require_finite(std::span<const double>(read.mean), npz.string() + ":" + mean);
+  require_covariance(read.covariance, read.mean.size(), npz.string() + ":" + covariance);
   return read;
 }
 
@@ -69,9 +96,15 @@ std::vector<double> read_values(const h5::File& file, const std::string& name,
 
 FeatureStatistics read_statistics(const h5::File& file, const std::string& name,
                                   std::uint64_t width) {
-  return {.count = file.read_int("pictures"),
-          .mean = read_values(file, name + "_mean", {width}),
-          .covariance = read_values(file, name + "_covariance", {width, width})};
+  const std::string label = file.path().string() + ":" + name;
+  FeatureStatistics read{.count = file.read_int("pictures"),
+                         .mean = read_values(file, name + "_mean", {width}),
+                         .covariance = read_values(file, name + "_covariance", {width, width})};
+  require<DataError>(read.count >= 2, "evaluate", "{}: statistics of {} pictures", label,
+                     read.count);
+  require_finite(std::span<const double>(read.mean), label + "_mean");
+  require_covariance(read.covariance, width, label + "_covariance");
+  return read;
 }
 
 InceptionResize resize_named(const h5::File& file) {
@@ -101,6 +134,7 @@ FeatureSet read_hdf5(const fs::path& path) {
                      "evaluate", "{} is {}, expected [pictures, {}]", features.label(),
                      h5::to_string(features.shape()), InceptionFeatures::kPooled);
   set.features = features.read_all<float>(h5::Type::kFloat32);
+  require_finite(std::span<const float>(set.features), features.label());
   return set;
 }
 

@@ -1,7 +1,5 @@
 #include "launcher/sample/picture_output.h"
 
-#include <cstring>
-
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/half.h"
@@ -55,12 +53,12 @@ void require_different(const OutputPaths& paths) {
                       paths.grid.string(), paths.singles.string());
 }
 
-constexpr const char* kFalseColoursName = "-false-colours";
-
 // 000012.png or 000012-false-colours.png.
 bool is_numbered_picture(const std::filesystem::path& path) {
   std::string name = path.stem().string();
-  if (name.ends_with(kFalseColoursName)) name.resize(name.size() - std::strlen(kFalseColoursName));
+  if (name.ends_with(data::kFalseColoursName)) {
+    name.resize(name.size() - data::kFalseColoursName.size());
+  }
   return path.extension() == ".png" && name.size() >= 6 &&
          name.find_first_not_of("0123456789") == name.npos;
 }
@@ -141,9 +139,10 @@ void PictureOutput::add_picture(const Image& image) {
   for (const auto& path : replaced_) std::filesystem::remove(path);
   replaced_.clear();
   if (!paths_.singles.empty()) {
-    write_png(paths_.singles / fmt::format("{:06}{}.png", done_,
-                                           decoder_->is_false_colour() ? kFalseColoursName : ""),
-              image);
+    write_png(
+        paths_.singles / fmt::format("{:06}{}.png", done_,
+                                     decoder_->is_false_colour() ? data::kFalseColoursName : ""),
+        image);
   }
   if (!paths_.npz.empty()) {
     if (!npz_) {

@@ -4,6 +4,9 @@
 #include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <limits>
+
 #include "core/base/error.h"
 #include "core/storage/hdf5.h"
 #include "tests/golden/golden_file.h"
@@ -44,7 +47,7 @@ FeatureSet small_set() {
     FeatureStatistics made{.count = 5};
     for (std::int64_t i = 0; i < width; ++i) made.mean.push_back(0.1 * static_cast<double>(i));
     for (std::int64_t i = 0; i < width * width; ++i) {
-      made.covariance.push_back(1.0 / static_cast<double>(i + 1));
+      made.covariance.push_back(1.0 / static_cast<double>(1 + i / width + i % width));
     }
     return made;
   };
@@ -86,6 +89,31 @@ TEST(FeatureSet, OfAnotherShapeOrFormatIsRefused) {
   }
   EXPECT_THAT(message_of<DataError>([&] { (void)read_feature_set(folder / "other.h5"); }),
               HasSubstr("the format is 'something', not 'edt features 1'"));
+}
+
+// Figures would come out of it all the same.
+TEST(FeatureSet, WhatIsNoCovarianceIsRefused) {
+  const TempDir folder;
+  const auto refusal = [&](const std::function<void(FeatureSet&)>& change) {
+    FeatureSet set = small_set();
+    change(set);
+    write_feature_set(set, folder / "set.h5");
+    return message_of<DataError>([&] { (void)read_feature_set(folder / "set.h5"); });
+  };
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(refusal([](FeatureSet&) {}), "");
+  EXPECT_THAT(refusal([](FeatureSet& set) { set.pooled.covariance[1] = 0.4; }),
+              HasSubstr("pooled_covariance: is no covariance: [1, 0] is 0.5, [0, 1] is 0.4"));
+  EXPECT_THAT(refusal([](FeatureSet& set) { set.spatial->covariance[0] = -1; }),
+              HasSubstr("spatial_covariance: is no covariance: variance 0 is -1"));
+  EXPECT_THAT(refusal([](FeatureSet& set) { set.pooled.mean[3] = kNan; }),
+              HasSubstr("pooled_mean: contains NaN"));
+  EXPECT_THAT(refusal([](FeatureSet& set) { set.pooled.covariance[3] = kNan; }),
+              HasSubstr("pooled_covariance: contains NaN"));
+  EXPECT_THAT(refusal([](FeatureSet& set) { set.features[7] = static_cast<float>(kNan); }),
+              HasSubstr("features: contains NaN"));
+  EXPECT_THAT(refusal([](FeatureSet& set) { set.pooled.count = 1; }),
+              HasSubstr("statistics of 1 pictures"));
 }
 
 // More pictures than are kept, in calls of several sizes.
