@@ -16,6 +16,10 @@ bool is_number(const std::string& name) {
 }  // namespace
 
 void order_classes(std::vector<std::string>& names, ClassOrder order, const std::string& label) {
+  for (const std::string& name : names) {  // a set keeps them as lines
+    require<DataError>(name.find('\n') == name.npos, "data",
+                       "{}: the name of the folder '{}' holds the end of a line", label, name);
+  }
   std::vector<std::string> by_number = names;
   std::sort(names.begin(), names.end());
   std::sort(by_number.begin(), by_number.end(), natural_less);

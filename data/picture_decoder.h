@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "core/image/image.h"
 
@@ -16,6 +17,8 @@ class PictureDecoder {
   virtual ~PictureDecoder() = default;
   // Pictures that no decoder made: they are marked wherever they go.
   virtual bool is_false_colour() const { return false; }
+  // Width and height of a picture of latents [C, height, width].
+  virtual std::pair<int, int> picture_size(int height, int width) const = 0;
   // One latent [C, height, width] as the model sees it.
   virtual Image decode(std::span<const float> latent, int height, int width) const = 0;
 };

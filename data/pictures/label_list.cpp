@@ -41,11 +41,15 @@ void for_each_label(const std::filesystem::path& file,
   std::ifstream stream(file);
   require<DataError>(std::filesystem::is_regular_file(file, code) && stream.is_open(), "pictures",
                      "{}: the list of labels cannot be read", file.string());
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   std::string line;
   for (std::uint64_t number = 1; std::getline(stream, line); ++number) {
+    if (number == 1 && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
     const std::string_view text = trimmed(line);
     if (text.empty()) continue;
     const std::string where = fmt::format("{}:{}", file.string(), number);
+    require<DataError>(text.find('\0') == text.npos, "pictures",
+                       "{}: a byte 0, which no text holds", where);
     const std::size_t separator = text.find_last_of(" \t,");
     require<DataError>(separator != text.npos, "pictures",
                        "{}: '{}' is no name and label with a blank or a comma between them", where,

@@ -163,6 +163,7 @@ int data_encode(std::span<const std::string> args, CommandContext& context) {
                 "same bytes; stopped or killed, the same command goes on behind whole shards.");
   options.declare(set);
   if (!read_options(set, args, context)) return kDone;
+  context.output_is_result = false;  // the set is
   data::EncodeOptions& encode = options.request.options;
   require_directory(encode.out, "--out");
   const auto backend = options.device.make_backend(context.world);

@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/file_kind.h"
 #include "core/storage/hdf5.h"
 #include "core/storage/npy.h"
 #include "core/storage/partial_file.h"
@@ -185,9 +186,10 @@ void write_feature_set(const FeatureSet& set, const fs::path& path) {
 }
 
 bool is_feature_set(const fs::path& file) {
-  const std::string extension = lower_case_extension(file);
-  if (extension == ".h5" || extension == ".hdf5") return true;
-  return extension == ".npz" && ZipReader(file).has("mu");
+  std::error_code code;
+  if (!fs::is_regular_file(file, code)) return false;
+  if (kind_of_file(file) == FileKind::kHdf5) return true;
+  return lower_case_extension(file) == ".npz" && ZipReader(file).has("mu");
 }
 
 FeatureSet read_feature_set(const fs::path& file) {

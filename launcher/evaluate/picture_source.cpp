@@ -67,7 +67,9 @@ class FilePictures final : public PictureSource {
  public:
   explicit FilePictures(const std::vector<fs::path>& paths) : index_(list(paths)), reader_(index_) {
     for (const fs::path& path : paths) name_ += (name_.empty() ? "" : ", ") + path.string();
-    for (std::uint64_t i = 0; i < index_.size(); ++i) require_true_colours(index_.at(i).name);
+    for (std::uint64_t i = 0; i < index_.size(); ++i) {
+      require_true_colours(index_.name_of(index_.at(i)));
+    }
   }
 
   std::int64_t count() const override { return static_cast<std::int64_t>(index_.size()); }

@@ -72,6 +72,11 @@ TEST_F(List, NothingIsLeftOutWithoutAWord) {
                "a folder of them");
 }
 
+TEST_F(List, NamesOfClassesAreLines) {
+  touch("p/a\nb/x.jpg");
+  EXPECT_ERROR(list({.pictures = {"p"}}), DataError, "holds the end of a line");
+}
+
 TEST_F(List, NumberedFoldersAreInDoubt) {
   for (const char* name : {"p/2/a.jpg", "p/10/b.jpg"}) touch(name);
   EXPECT_ERROR(list({.pictures = {"p"}}), UsageError, "--class-order");
@@ -105,6 +110,13 @@ TEST_F(List, AListOfLabels) {
   EXPECT_ERROR(list({.pictures = {"p"}, .labels = "labels.txt"}), DataError, "labels.txt:2",
                "'cat'");
   EXPECT_ERROR(list({.pictures = {"p"}, .labels = "none.txt"}), DataError, "none.txt");
+  write_whole(directory_ / "labels.txt",
+              "\xef\xbb\xbf"
+              "c.jpg 3\r\n");  // as Excel begins it
+  EXPECT_EQ(list({.pictures = {"p"}, .labels = "labels.txt"}), (Names{{"c.jpg", 3}}));
+  write_whole(directory_ / "labels.txt", std::string("c.jpg\0 3\n", 9));
+  EXPECT_ERROR(list({.pictures = {"p"}, .labels = "labels.txt"}), DataError, "labels.txt:1",
+               "a byte 0");
   archive("val.tar", {{"./v1.jpg", "x"}, {"v2.jpg", "y"}, {"v3.jpg", "z"}});
   write_whole(directory_ / "labels.txt", "v1.jpg 5\nv3.jpg 2\n");
   EXPECT_EQ(list({.pictures = {"val.tar"}, .labels = "labels.txt"}),

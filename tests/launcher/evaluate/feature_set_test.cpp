@@ -72,6 +72,9 @@ TEST(FeatureSet, ComesBackFromItsFile) {
   EXPECT_EQ(read.pooled.covariance, set.pooled.covariance);
   EXPECT_EQ(read.spatial.value().covariance, set.spatial.value().covariance);
   EXPECT_EQ(read.features, set.features);
+  fs::copy_file(folder / "set.h5", folder / "set");
+  EXPECT_TRUE(is_feature_set(folder / "set")) << "whatever its name";
+  EXPECT_FALSE(is_feature_set(folder.path()));
 }
 
 TEST(FeatureSet, OfAnotherShapeOrFormatIsRefused) {

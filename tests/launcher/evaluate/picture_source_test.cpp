@@ -40,6 +40,14 @@ TEST(PictureSource, FalseColoursAreNoPictures) {
               AllOf(HasSubstr("000000-false-colours.png"), HasSubstr("--vae")));
 }
 
+TEST(PictureSource, ATemporaryFolderThatIsNotThereIsNamed) {
+  const TempDir folder;
+  write_text(folder / "a.png", png_file(drawn_picture(8, 8)));
+  const EnvironmentVariable variable("TMPDIR", "/nonexistent");
+  EXPECT_THAT(message_of<UsageError>([&] { open_pictures({folder.path()}); }),
+              HasSubstr("TMPDIR is /nonexistent"));
+}
+
 TEST(PictureSource, ArraysThatAreNoPictures) {
   const TempDir folder;
   const auto refusal = [&](const std::vector<std::uint64_t>& shape) {
@@ -51,6 +59,9 @@ TEST(PictureSource, ArraysThatAreNoPictures) {
     return message_of<DataError>([&] { open_pictures({folder / "a.npz"}); });
   };
   EXPECT_EQ(refusal({2, 4, 4, 3}), "");
+  write_text(folder / "x.safetensors", "");
+  EXPECT_THAT(message_of<DataError>([&] { open_pictures({folder / "x.safetensors"}); }),
+              HasSubstr("x.safetensors: is empty"));
   EXPECT_THAT(refusal({2, 3, 4, 4}), HasSubstr("[2, 3, 4, 4]"));
   EXPECT_THAT(refusal({2, 4, 4}), HasSubstr("[2, 4, 4]"));
   EXPECT_THAT(refusal({2, 0, 4, 3}), HasSubstr("[2, 0, 4, 3]"));
