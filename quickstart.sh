@@ -20,14 +20,14 @@ cmake --preset release -DEDT_TESTS=OFF -DEDT_CUDA="${EDT_CUDA:-OFF}" >/dev/null 
 cmake --build --preset release --target edt
 
 step "3/5 Data: pictures of ten classes as latents in HDF5 shards"
-"$edt" data synth --out "$data" --samples 8192 --classes 10 --image-size 64
+"$edt" data synth --out "$data" --samples 8192 --classes 10 --image-size 64 --channels 16
 
 step "4/5 Training"
 "$edt" train --config configs/quickstart.ini --data "$data" --run.dir "$run"
 
 step "5/5 Sampling"
 "$edt" sample --checkpoint "$run" --data "$data" --classes 0,1,2,3,4,5,6,7,8,9 --per-class 4 \
-  --sampler ddim --steps 50 --cfg-scale 2 --out "$run/samples.png"
+  --sampler heun --steps 30 --cfg-scale 2 --out "$run/samples.png"
 
 echo
 echo "Done. Pictures of the trained model, one row for each class: $run/samples.png"

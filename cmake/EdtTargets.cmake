@@ -59,7 +59,9 @@ endfunction()
 #          [DEPENDS target...])
 #   one GoogleTest executable of all *.cpp beside the calling CMakeLists.txt, with these labels (unit
 #   where none is named); tests whose name matches a regular expression of ALSO get that label besides.
-#   The label slow keeps a test out of the preset `quick`; a test that hangs ends after TIMEOUT, 120 s.
+#   A test that hangs ends after TIMEOUT, 120 s. For the preset `quick` the program also is one test, whole: one process
+#   for a thousand cases. Tests with labels that `quick` leaves
+#   out are not in it; their expressions then are parts of names, joined by |.
 function(edt_test name)
   cmake_parse_arguments(ARG "" "FILTER;TIMEOUT" "EXCLUDE;LABELS;ALSO;DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -79,6 +81,29 @@ function(edt_test name)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}"
     PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${first})
   edt_label_tests(${name} "${ARG_LABELS}" "${ARG_ALSO}")
+  edt_whole_test(${name} "${ARG_FILTER}" "${ARG_LABELS}" "${ARG_ALSO}")
+endfunction()
+
+# What the preset `quick` leaves out: ranks and other programs that run, and the emulated GPU.
+set(EDT_LABELS_NOT_QUICK slow emulated cuda mpi fault slurm cli resume docs)
+
+function(edt_whole_test name filter labels also)
+  foreach(label IN LISTS labels)
+    if(label IN_LIST EDT_LABELS_NOT_QUICK)
+      return()
+    endif()
+  endforeach()
+  if(NOT filter)
+    set(filter "*-")
+  endif()
+  foreach(rule IN LISTS also)
+    if(rule MATCHES "^([a-z]+)=(.+)$" AND CMAKE_MATCH_1 IN_LIST EDT_LABELS_NOT_QUICK)
+      string(REPLACE "|" "*:*" pattern "${CMAKE_MATCH_2}")
+      string(APPEND filter ":*${pattern}*")
+    endif()
+  endforeach()
+  add_test(NAME whole.${name} COMMAND ${name} --gtest_brief=1 --gtest_filter=${filter})
+  set_tests_properties(whole.${name} PROPERTIES LABELS whole TIMEOUT 300)
 endfunction()
 
 # Open MPI does not free all it loads; address sanitizers end a program with an error for that.

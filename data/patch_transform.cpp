@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
@@ -41,6 +42,18 @@ std::vector<Coefficient> coefficients_of(int channels) {
   }
   many.push_back({kThird, 0, 0});
   return many;
+}
+
+// The units in which values of these deviations have their roots as deviations, but for a common
+// factor that makes the mean of their variances 1.
+std::vector<float> roots_with_mean_variance_one(const std::vector<float>& deviations) {
+  const double variance = std::accumulate(deviations.begin(), deviations.end(), 0.0) /
+                          static_cast<double>(deviations.size());
+  std::vector<float> units;
+  for (const float deviation : deviations) {
+    units.push_back(static_cast<float>(std::sqrt(deviation * variance)));
+  }
+  return units;
 }
 
 }  // namespace
@@ -82,7 +95,8 @@ PatchTransform::PatchTransform(int image_size, int channels, int patch)
       patch_(patch),
       basis_(make_basis(channels, patch)),
       mean_(basis_.size()),
-      deviation_(basis_.size()) {
+      deviation_(basis_.size()),
+      unit_(basis_.size()) {
   constexpr int kSmallest = 32, kLargest = 1024;
   require<UsageError>(image_size >= kSmallest && image_size <= kLargest && image_size % patch == 0,
                       "synth", "pictures of {} pixels; a multiple of {} from {} to {} is needed",
@@ -110,6 +124,7 @@ PatchTransform::PatchTransform(int image_size, int channels, int patch)
     mean_[k] = static_cast<float>(sum[k] / n);
     deviation_[k] = static_cast<float>(std::sqrt(square[k] / n - std::pow(sum[k] / n, 2)));
   }
+  unit_ = channels == kMany ? roots_with_mean_variance_one(deviation_) : deviation_;
 }
 
 void PatchTransform::encode(const Image& image, std::span<float> latent) const {
@@ -122,11 +137,18 @@ void PatchTransform::encode(const Image& image, std::span<float> latent) const {
     for (int x = 0; x < side; ++x) {
       transform(image, x * patch_, y * patch_, z);
       for (std::size_t k = 0; k < z.size(); ++k) {
-        latent[k * plane + static_cast<std::size_t>(y * side + x)] =
-            (z[k] - mean_[k]) / deviation_[k];
+        latent[k * plane + static_cast<std::size_t>(y * side + x)] = (z[k] - mean_[k]) / unit_[k];
       }
     }
   }
+}
+
+std::vector<double> PatchTransform::channel_std() const {
+  std::vector<double> deviations;
+  for (std::size_t k = 0; k < unit_.size(); ++k) {
+    deviations.push_back(double{deviation_[k]} / unit_[k]);
+  }
+  return deviations;
 }
 
 LinearDecoder PatchTransform::decoder() const {
@@ -136,7 +158,7 @@ LinearDecoder PatchTransform::decoder() const {
   decoder.matrix.resize(values * basis_.size());
   for (std::size_t i = 0; i < values; ++i) {
     for (std::size_t k = 0; k < basis_.size(); ++k) {
-      decoder.matrix[i * basis_.size() + k] = basis_[k][i] * deviation_[k];
+      decoder.matrix[i * basis_.size() + k] = basis_[k][i] * unit_[k];
       decoder.bias[i] += basis_[k][i] * mean_[k];
     }
   }

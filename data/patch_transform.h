@@ -18,7 +18,8 @@ class PatchTransform {
   static constexpr int kFew = 4, kMany = 16;    // channels
 
   // Coefficients are shifted and scaled so that those of the synthetic pictures of this size have
-  // mean 0 and variance 1 per channel.
+  // mean 0 and, of four channels, variance 1. Of sixteen each keeps the root of its deviation, and
+  // the mean of their variances is 1: with equal variances a model would spend itself on details.
   explicit PatchTransform(int image_size, int channels = kFew, int patch = kLarge);
 
   int image_size() const { return image_size_; }
@@ -28,6 +29,9 @@ class PatchTransform {
 
   // Latent [channels, latent_size(), latent_size()].
   void encode(const Image& image, std::span<float> latent) const;
+
+  // Deviation of each channel over the synthetic pictures.
+  std::vector<double> channel_std() const;
 
   // The inverse on what is kept, as it is stored in data sets.
   LinearDecoder decoder() const;
@@ -41,6 +45,7 @@ class PatchTransform {
   int image_size_, patch_;
   std::vector<Row> basis_;               // for each channel
   std::vector<float> mean_, deviation_;  // per channel, of raw coefficients
+  std::vector<float> unit_;              // per channel: raw coefficients that are 1 in a latent
 };
 
 }  // namespace edt::data

@@ -53,7 +53,7 @@ Description describe_synth(const SynthOptions& options, const PatchTransform& tr
   d.image_size = options.image_size;
   d.flipped = options.flipped;
   d.channel_mean.assign(static_cast<std::size_t>(d.channels), 0);
-  d.channel_std.assign(static_cast<std::size_t>(d.channels), 1);
+  d.channel_std = transform.channel_std();
   d.decoder = transform.decoder();
   const auto& names = synth_class_names();
   d.class_names.assign(names.begin(), names.begin() + options.classes);
@@ -63,7 +63,8 @@ Description describe_synth(const SynthOptions& options, const PatchTransform& tr
 
 Provenance provenance_of_synth(const SynthOptions& options) {
   Provenance p;
-  p.add("made by", "data synth, format 1");
+  const bool many = options.channels == PatchTransform::kMany;
+  p.add("made by", many ? "data synth, format 2" : "data synth, format 1");
   p.add("--image-size", fmt::to_string(options.image_size));
   p.add("--classes", fmt::to_string(options.classes));
   p.add("--seed", fmt::to_string(options.seed));

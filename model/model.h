@@ -10,15 +10,17 @@
 #include "core/ops/tokens.h"
 #include "model/config.h"
 #include "model/diffusion/process.h"
+#include "model/hooks.h"
 #include "model/parameters.h"
 
 namespace edt {
 
 // One micro-batch of inputs; images and timesteps are accurate_dtype of the tape.
 struct ModelInputs {
-  Tensor image;   // [B, C, S, S]
-  Tensor t;       // [B], what Process::told() says
-  Tensor labels;  // [B] int32, the number of classes stands for "no class"
+  Tensor image;          // [B, C, S, S]
+  Tensor t;              // [B], what Process::told() says
+  Tensor labels;         // [B] int32, the number of classes stands for "no class"
+  PassHooks hooks = {};  // of a sampler
 };
 
 // A token mask of the masked training pass. One ratio is drawn from [low, high) per batch, and each

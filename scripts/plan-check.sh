@@ -45,6 +45,11 @@ rows=(
   "2 1gbit EDT-S/2 4 3 1 none"
   "2 100mbit EDT-S/2 2 1 1 none"
   "2 100mbit EDT-Ti/2 8 2 1 none"
+  "1 - SiT-S/2 8 0 1 none"
+  "1 - LightningDiT-S/1 4 0 1 none"
+  "1 - LightningDiT-B/1 2 0 1 full"
+  "2 - LightningDiT-S/1 4 2 1 none"
+  "2 - LightningDiT-S/1 4 0 2 none"
 )
 
 # launch RANKS LINK command...
@@ -72,6 +77,8 @@ for row in "${rows[@]}"; do
   number=$((number + 1))
   ((number >= first && number <= last)) || continue
   read -r ranks link model size zero tensor recompute <<<"$row"
+  passes=()
+  [[ $model == EDT* || $model == MDTv2* ]] || passes=(--train.masked=off)
   cluster=$work/$number.ini
   per_core=$(((ranks + cores - 1) / cores))
   : >"$work/measured"
@@ -79,12 +86,12 @@ for row in "${rows[@]}"; do
   for ((turn = 0; turn < turns; ++turn)); do
     rm -f "$work/$number".*
     launch $((ranks / per_core)) "$link" "$edt" plan --quiet --calibrate="$cluster" --rounds="$rounds" --model="$model" \
-      --train.micro-batch="$size" --parallel.tensor="$tensor" --train.recompute="$recompute" >/dev/null
+      --train.micro-batch="$size" --parallel.tensor="$tensor" --train.recompute="$recompute" "${passes[@]}" >/dev/null
     "$edt" plan --cluster="$cluster" --ranks="$ranks" --ranks-per-device="$per_core" --search=off --json --model="$model" \
       --train.batch=$((size * ranks / tensor)) --train.micro-batch="$size" --train.recompute="$recompute" \
-      --parallel.tensor="$tensor" --parallel.zero="$zero" | jq -c '.fitting[0]' >>"$work/planned"
+      --parallel.tensor="$tensor" --parallel.zero="$zero" "${passes[@]}" | jq -c '.fitting[0]' >>"$work/planned"
     launch "$ranks" "$link" "$edt" bench step --json --model="$model" --micro-batch="$size" --rounds="$rounds" \
-      --steps=3 --recompute="$recompute" --parallel.tensor="$tensor" --parallel.zero="$zero" | jq -c . >>"$work/measured"
+      --steps=3 --recompute="$recompute" --parallel.tensor="$tensor" --parallel.zero="$zero" "${passes[@]}" | jq -c . >>"$work/measured"
   done
   jq -rs --slurpfile planned "$work/planned" --arg row "| $ranks | $link | $model | $size | $zero | $tensor | $recompute |" '
     def median: sort | .[length / 2 | floor];

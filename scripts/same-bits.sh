@@ -4,19 +4,30 @@
 # LightningDiT with QK norm.
 # Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
 # bit, and prints a table. Exit status 1 when one differs.
-# Usage: scripts/same-bits.sh [--keep DIRECTORY]
+# Usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow and lightning; none named: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib/ranks.sh
 
-if [[ $# -eq 2 && $1 == --keep ]]; then
+if [[ ${1:-} == --keep && $# -ge 2 ]]; then
   work=$2
   mkdir -p "$work"
+  shift 2
 else
-  [[ $# -eq 0 ]] || { echo "usage: scripts/same-bits.sh [--keep DIRECTORY]" >&2; exit 2; }
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
 fi
+tables=("$@")
+[[ $# -gt 0 ]] || tables=(edt flow lightning)
+for name in "${tables[@]}"; do
+  case $name in
+    edt | flow | lightning) ;;
+    *)
+      echo "usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow and lightning, not '$name'" >&2
+      exit 2
+      ;;
+  esac
+done
 failures=0
 
 tiny_data "$work/data"
@@ -78,9 +89,13 @@ table() {
 END
 }
 
-table EDT
-table "EDT with a flow" "${flow[@]}"
-table LightningDiT "${lightning[@]}"
+for name in "${tables[@]}"; do
+  case $name in
+    edt) table EDT ;;
+    flow) table "EDT with a flow" "${flow[@]}" ;;
+    lightning) table LightningDiT "${lightning[@]}" ;;
+  esac
+done
 
 if ((failures > 0)); then
   echo "$failures runs differ" >&2

@@ -33,7 +33,9 @@ void print_info(CommandContext& context, const data::DatasetInfo& info) {
   if (!d.class_names.empty())
     line("class names", fmt::format("{}", fmt::join(d.class_names, ", ")));
   line("flipped copy", d.flipped ? "yes" : "no");
-  line("decoder", d.decoder.present() ? "yes: linear, of 8 x 8 patches" : "no: false colours");
+  line("decoder", d.decoder.present()
+                      ? fmt::format("yes: linear, of {0} x {0} patches", d.decoder.patch)
+                      : "no: false colours");
   if (!d.channel_mean.empty()) {
     line("channel mean", fmt::format("{:.4g}", fmt::join(d.channel_mean, ", ")));
     line("channel std", fmt::format("{:.4g}", fmt::join(d.channel_std, ", ")));

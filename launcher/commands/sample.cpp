@@ -13,10 +13,12 @@
 #include "launcher/commands/table.h"
 #include "launcher/memory/memory_check.h"
 #include "launcher/recipe/latent_decoder.h"
+#include "launcher/sample/cache_report.h"
 #include "launcher/sample/picture_output.h"
 #include "launcher/sample/trained_data.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
+#include "model/sampling/cache_options.h"
 #include "model/sampling/sample_over_ranks.h"
 
 namespace edt {
@@ -35,6 +37,7 @@ struct SampleOptions {
   std::string spacing;
   std::string guided_channels = "auto";
   std::vector<double> guidance_interval{0, 1};
+  CacheOptions cache;
   VaeOptions vae;
   InferenceOptions inference;
   DeviceOptions device;
@@ -74,6 +77,7 @@ void SampleOptions::declare(OptionSet& options) {
   options.add("columns", &columns, "pictures in a row of the grid; 0: chosen").range(0, 1000);
   declare_solver(options);
   declare_guidance(options);
+  cache.declare(options);
   inference.declare(options);
   options.add("seed", &request.seed, "seed of the noise").at_least(0);
   options.add("init-noise", &init_noise, "HDF5 file, data set z [N, C, H, W], instead of the seed");
@@ -143,6 +147,7 @@ void SampleOptions::declare_guidance(OptionSet& options) {
 
 void SampleOptions::resolve() {
   request.solver.spacing = spacing.empty() ? std::to_string(steps) : spacing;
+  request.cache = cache.resolve();
   GuidanceConfig& guidance = request.guidance;
   guidance.channels = GuidedChannels::parse(guided_channels);
   require<UsageError>(guidance_interval.size() == 2, "sample",
@@ -263,6 +268,18 @@ void add_solver_notes(const SampleOptions& options, const Process& process, cons
   if (is_flow) notes["last_step_size"] = config.last_step_size;
 }
 
+void add_cache_notes(const CacheConfig& cache, nlohmann::ordered_json& notes) {
+  if (!cache.is_on()) return;
+  const bool is_taylor = cache.kind == CacheKind::kTaylor;
+  notes["cache"] = is_taylor ? "taylor" : "fora";
+  notes["cache_interval"] = cache.interval;
+  if (is_taylor) {
+    notes["cache_order"] = cache.order;
+    notes["cache_warmup"] = cache.warmup;
+  }
+  notes["cache_parts"] = cache.parts();
+}
+
 // What a file of latents says of itself (docs/sampling.md).
 nlohmann::ordered_json notes_of(const SampleOptions& options, TrainedModel& trained,
                                 const TrainedData& data, const Solver& solver) {
@@ -286,6 +303,7 @@ nlohmann::ordered_json notes_of(const SampleOptions& options, TrainedModel& trai
                 {"dtype", name_of(options.dtype)},
                 {"seed", request.seed}});
   add_solver_notes(options, process, solver, notes);
+  add_cache_notes(request.cache, notes);
   for (const auto& [name, value] : model.sampling_facts()) notes[name] = value;
   if (!options.init_noise.empty()) notes["init_noise"] = options.init_noise.string();
   if (!options.step_noise.empty()) notes["step_noise"] = options.step_noise.string();
@@ -354,9 +372,18 @@ std::unique_ptr<TrainedModel> load(SampleOptions& options, const OptionSet& set,
   (void)request.guidance.channels.of(config.latents().channels);
   options.resolve_labels(config.classes());
   request.batch = std::min(request.batch, static_cast<std::int64_t>(request.labels.size()));
+  PlannedSampler sampler{.model = config,
+                         .dtype = options.dtype,
+                         .pictures = request.batch,
+                         .guided = request.guidance.scale != 1,
+                         .cache = request.cache,
+                         .solver = request.solver.kind};
+  if (sampler.cache.is_on() && world.is_root()) {
+    log::info("the cache takes {} for {} made together",
+              human_bytes(static_cast<double>(dry_run_of_cache(sampler))),
+              counted(static_cast<std::uint64_t>(request.batch), "picture"));
+  }
   if (options.memory_check) {
-    const bool guided = request.guidance.scale != 1;
-    PlannedSampler sampler{config, options.dtype, request.batch, guided};
     if (!options.vae.path.empty()) {
       sampler.decoder_bytes = decoder_bytes(options.vae, config.latents());
     }
@@ -406,15 +433,21 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   const auto begin = Clock::now();
   make_pictures(sampler, request, solver->steps(), context, options.json, output);
   const double seconds = seconds_since(begin);
+  std::optional<CacheReport> cache;
+  if (context.world.is_root() && sampler.cache() != nullptr) {
+    cache.emplace(*sampler.cache(), trained->model_config(), request.batch);
+  }
   if (options.json) {
-    context.print("{}\n", dump_json(nlohmann::ordered_json{{"pictures", total},
-                                                           {"seconds", seconds},
-                                                           {"pictures_per_s", total / seconds},
-                                                           {"checkpoint_step", trained->step()},
-                                                           {"weights", options.weights},
-                                                           {"false_colours", false_colours}},
-                                    2));
+    nlohmann::ordered_json json{{"pictures", total},
+                                {"seconds", seconds},
+                                {"pictures_per_s", total / seconds},
+                                {"checkpoint_step", trained->step()},
+                                {"weights", options.weights},
+                                {"false_colours", false_colours}};
+    if (cache) json["cache"] = cache->json();
+    context.print("{}\n", dump_json(json, 2));
   } else {
+    if (cache) context.note("{}\n", cache->text());
     context.note("{} in {} from step {}{}\n", counted(static_cast<std::uint64_t>(total), "picture"),
                  human_duration(seconds), trained->step(),
                  false_colours ? ", in false colours" : "");

@@ -16,6 +16,8 @@ int bench_sampling(std::span<const std::string> args, CommandContext& context);
 int bench_scale(std::span<const std::string> args, CommandContext& context);
 int bench_speedup(std::span<const std::string> args, CommandContext& context);
 int bench_step(std::span<const std::string> args, CommandContext& context);
+int bench_samplers(std::span<const std::string> args, CommandContext& context);
+int bench_ffn_reuse(std::span<const std::string> args, CommandContext& context);
 int bench_vae(std::span<const std::string> args, CommandContext& context);
 int ckpt_compare(std::span<const std::string> args, CommandContext& context);
 int ckpt_export(std::span<const std::string> args, CommandContext& context);

@@ -15,14 +15,6 @@ struct BranchChunks {
         gate(norm.scale + 1) {}
 };
 
-std::vector<LinearsAhead::Map> projections_of(std::span<const TransformerBlock> blocks) {
-  std::vector<LinearsAhead::Map> maps;
-  for (const TransformerBlock& block : blocks) {
-    maps.push_back({block.modulation.linear.weight, block.modulation.linear.bias});
-  }
-  return maps;
-}
-
 }  // namespace
 
 Linear Linear::make(ParameterList& list, const std::string& prefix, std::int64_t out,
@@ -146,6 +138,14 @@ Var FeedForward::enter(Tape& tape, const Var& x) const {
                                   : mlp(tape, entered, parameters);
 }
 
+Var FeedForward::enter(Tape& tape, const Var& x, std::int64_t block, HiddenReuse& hook) const {
+  require<UsageError>(form == MlpForm::kGelu, "model",
+                      "hidden units are to be reused, and the MLP is swiglu, not gelu");
+  const Var hidden =
+      hook.pass(tape, block, out.weight->shape[0], gelu(tape, in(tape, branch.enter(tape, x))));
+  return linear(tape, hidden, *out.weight, branch.bias_inside(out.bias));
+}
+
 TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& prefix,
                                         const Sizes& sizes) {
   const std::int64_t width = sizes.width;
@@ -188,37 +188,42 @@ Var TransformerBlock::attend(Tape& tape, const Var& values, const BlockInputs& i
   if (bias_table == nullptr) return plain_attention(tape, values, heads);
   if (inputs.visible.ids.defined())
     return visible_attention(tape, values, *bias_table, inputs.visible);
-  return attention(tape, values, *bias_table, grid, inputs.amm);
+  return attention(tape, values, *bias_table, grid, amm);
+}
+
+Var TransformerBlock::attention_of(Tape& tape, const Var& x, const Var& chunks,
+                                   const BlockInputs& inputs) const {
+  Var branch = attention_norm(tape, x, chunks, BranchChunks(shifts, 0).norm);
+  branch = qkv(tape, attention_branch.enter(tape, branch));
+  branch = head_transform(tape, branch, heads);
+  branch = attend(tape, branch, inputs);
+  branch = linear(tape, branch, *projection.weight, attention_branch.bias_inside(projection.bias));
+  return attention_branch.leave(tape, branch, *projection.bias);
+}
+
+Var TransformerBlock::mlp_of(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
+                             bool recompute_mlp) const {
+  const auto feed_forward = [this, &tape, x, chunks, number = inputs.number,
+                             hook = inputs.hooks.hidden] {
+    const Var entered = mlp_norm(tape, x, chunks, BranchChunks(shifts, 1).norm);
+    return hook == nullptr ? mlp.enter(tape, entered) : mlp.enter(tape, entered, number, *hook);
+  };
+  const Var branch = recompute_mlp ? tape.recompute(feed_forward) : feed_forward();
+  return mlp.leave(tape, branch);
 }
 
 Var TransformerBlock::run(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
                           bool recompute_mlp) const {
   EDT_ASSERT((skip.weight != nullptr) == static_cast<bool>(inputs.skip));
   const Var start = inputs.skip ? concat_linear(tape, x, inputs.skip, *skip.weight, *skip.bias) : x;
-  const BranchChunks attention_chunks(shifts, 0), mlp_chunks(shifts, 1);
-  Var branch = attention_norm(tape, start, chunks, attention_chunks.norm);
-  branch = qkv(tape, attention_branch.enter(tape, branch));
-  branch = head_transform(tape, branch, heads);
-  branch = attend(tape, branch, inputs);
-  branch = linear(tape, branch, *projection.weight, attention_branch.bias_inside(projection.bias));
-  branch = attention_branch.leave(tape, branch, *projection.bias);
-  const Var middle = gate_residual(tape, start, chunks, attention_chunks.gate, branch);
+  BranchReuse* const reuse = inputs.hooks.reuse;
+  Var branch = reused(tape, reuse, {inputs.number, Branch::kAttention},
+                      [&] { return attention_of(tape, start, chunks, inputs); });
+  const Var middle = gate_residual(tape, start, chunks, BranchChunks(shifts, 0).gate, branch);
   branch = {};
-
-  const auto feed_forward = [this, &tape, middle, chunks, norm_chunks = mlp_chunks.norm] {
-    return mlp.enter(tape, mlp_norm(tape, middle, chunks, norm_chunks));
-  };
-  branch = recompute_mlp ? tape.recompute(feed_forward) : feed_forward();
-  branch = mlp.leave(tape, branch);
-  return gate_residual(tape, middle, chunks, mlp_chunks.gate, branch);
-}
-
-StageModulation::StageModulation(Tape& tape, std::span<const TransformerBlock> blocks,
-                                 const Var& condition)
-    : blocks_(blocks), projections_(tape, condition, projections_of(blocks)) {}
-
-Var StageModulation::chunks(Tape& tape, std::size_t i) const {
-  return blocks_[i].modulation.gather(tape, projections_.take(tape, i));
+  branch = reused(tape, reuse, {inputs.number, Branch::kMlp},
+                  [&] { return mlp_of(tape, middle, chunks, inputs, recompute_mlp); });
+  return gate_residual(tape, middle, chunks, BranchChunks(shifts, 1).gate, branch);
 }
 
 FinalLayer FinalLayer::make(ParameterList& list, std::int64_t width, std::int64_t out,

@@ -2,11 +2,9 @@
 #pragma once
 
 #include <array>
-#include <span>
 #include <string>
 
 #include "core/ops/backend.h"
-#include "core/ops/linears_ahead.h"
 #include "model/blocks/style.h"
 #include "model/model.h"
 
@@ -90,9 +88,10 @@ struct PatchEmbedding {
 
 // What a block sees besides tokens and condition.
 struct BlockInputs {
-  Tensor amm;             // defined: attention with the modulation matrix
-  VisibleTokens visible;  // defined: the tokens are the visible ones of the grid
-  Var skip;               // of the same shape as the tokens, for blocks that have a skip linear
+  VisibleTokens visible = {};  // defined: the tokens are the visible ones of the grid
+  Var skip = {};               // of the tokens' shape, for blocks that have a skip linear
+  PassHooks hooks = {};
+  std::int64_t number = 0;  // of the block, for hooks
 };
 
 // A norm in front of a branch, followed by adaLN modulation.
@@ -130,6 +129,8 @@ struct FeedForward {
                           std::int64_t hidden_units, MlpForm form);
   // Of this rank's hidden units: leave() has to follow.
   Var enter(Tape& tape, const Var& x) const;
+  // The same in parts, the hidden units of a gelu going through `hook`; without gradients.
+  Var enter(Tape& tape, const Var& x, std::int64_t block, HiddenReuse& hook) const;
   Var leave(Tape& tape, const Var& partial) const { return branch.leave(tape, partial, *out.bias); }
 };
 
@@ -139,6 +140,7 @@ struct TransformerBlock {
   std::int64_t heads = 0;           // of this rank
   Parameter* bias_table = nullptr;  // nullptr: no bias
   TokenGrid grid;                   // of the table
+  Tensor amm;                       // [tokens, tokens]: attention with the modulation matrix
   Linear skip;                      // no weight: no skip
   BranchNorm attention_norm, mlp_norm;
   Linear qkv, projection;
@@ -165,20 +167,10 @@ struct TransformerBlock {
  private:
   Var run(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
           bool recompute_mlp) const;
+  Var attention_of(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs) const;
   Var attend(Tape& tape, const Var& values, const BlockInputs& inputs) const;
-};
-
-// The modulations of blocks of one width, which all read the same condition: computed at once at
-// the head of a stage, where their weights are there by then.
-class StageModulation {
- public:
-  StageModulation(Tape& tape, std::span<const TransformerBlock> blocks, const Var& condition);
-  // For block `i`, just before it.
-  Var chunks(Tape& tape, std::size_t i) const;
-
- private:
-  std::span<const TransformerBlock> blocks_;
-  LinearsAhead projections_;
+  Var mlp_of(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
+             bool recompute_mlp) const;
 };
 
 struct FinalLayer {

@@ -1,6 +1,7 @@
 #include "model/dit/dit_model.h"
 
 #include "model/blocks/grid_checks.h"
+#include "model/blocks/stack.h"
 #include "model/positions.h"
 
 namespace edt {
@@ -52,10 +53,10 @@ Var DitModel::forward(Tape& tape, const ModelInputs& inputs) {
   const Var condition =
       copy_to_tensor_ranks(tape, embedding_(tape, inputs.t, inputs.labels),
                            parameters_.tensor_ranks(), "gradient of the condition");
-  const StageModulation modulation(tape, blocks_, condition);
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    x = blocks_[i](tape, x, modulation.chunks(tape, i), {}, recompute_);
-  }
+  const BlockStack stack{blocks_};
+  x = reused(tape, inputs.hooks.reuse, {}, [&] {
+    return stack(tape, std::move(x), condition, {recompute_, inputs.hooks});
+  });
   return final_(tape, x, condition);
 }
 

@@ -22,7 +22,6 @@ EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorG
   }
   final_ = FinalLayer::make(parameters_, condition, config_.patch_outputs());
   add_masks();
-  amm_.resize(blocks_.size());
 }
 
 namespace {
@@ -80,14 +79,14 @@ void EdtModel::add_masks() {
 }
 
 void EdtModel::set_amm_blocks(const std::vector<std::int64_t>& blocks) {
-  amm_.assign(blocks_.size(), Tensor{});
+  for (TransformerBlock& block : blocks_) block.amm = {};
   const DType dtype = dtype_ == DType::kFloat64 ? dtype_ : DType::kFloat32;
   for (std::int64_t block : blocks) {
     require<UsageError>(0 <= block && block < config_.blocks(), "amm",
                         "block {} is asked for, {} has {} blocks: amm-blocks takes 0 to {}", block,
                         config_.name, config_.blocks(), config_.blocks() - 1);
     const TokenGrid grid = config_.grid(config_.stage_of_block(block));
-    amm_[static_cast<std::size_t>(block)] = constant(
+    blocks_[static_cast<std::size_t>(block)].amm = constant(
         device_, modulation_matrix(grid, config_.amm_form), {grid.tokens(), grid.tokens()}, dtype);
   }
 }
@@ -96,33 +95,43 @@ std::int64_t EdtModel::shared_blocks() const {
   return config_.mid_mask ? config_.mid_mask_block : config_.depths[0];
 }
 
-Var EdtModel::run_blocks(Tape& tape, Var x, const Var& condition, std::int64_t first,
+Var EdtModel::run_blocks(Tape& tape, Var x, const State& state, std::int64_t first,
                          std::int64_t last) {
   const auto begin = static_cast<std::size_t>(first),
              count = static_cast<std::size_t>(last) - begin;
-  const std::span blocks = std::span<const TransformerBlock>(blocks_).subspan(begin, count);
-  const StageModulation modulation(tape, blocks, condition);
-  for (std::size_t i = 0; i < count; ++i) {
-    x = blocks[i](tape, x, modulation.chunks(tape, i),
-                  {.amm = amm_[begin + i], .visible = {}, .skip = {}}, recompute_);
-  }
-  return x;
+  const BlockStack stack{std::span<const TransformerBlock>(blocks_).subspan(begin, count), first};
+  return stack(tape, std::move(x), state.condition, state.pass);
 }
 
 EdtModel::State EdtModel::begin(Tape& tape, const ModelInputs& inputs) {
   State state;
-  Var x = patch_embedding_(tape, inputs.image, tables_[0]);
+  state.pass = {recompute_, inputs.hooks};
+  state.x = patch_embedding_(tape, inputs.image, tables_[0]);
   // All adaLN projections are cut over the ranks: the gradient is summed once, for all of them.
   state.condition = copy_to_tensor_ranks(tape, embedding_(tape, inputs.t, inputs.labels),
                                          parameters_.tensor_ranks(), "gradient of the condition");
-  if (config_.down_stages() > 0) state.skips.push_back(x);
-  state.x = run_blocks(tape, x, state.condition, 0, shared_blocks());
+  if (config_.down_stages() > 0) state.skips.push_back(state.x);
   return state;
+}
+
+void EdtModel::run_shared(Tape& tape, State& state) {
+  state.x = run_blocks(tape, std::move(state.x), state, 0, shared_blocks());
+}
+
+Var EdtModel::forward_masked(Tape& tape, const ModelInputs& inputs,
+                             const std::vector<Tensor>& masks) {
+  State state = begin(tape, inputs);
+  const Var x = reused(tape, inputs.hooks.reuse, {}, [&] {
+    run_shared(tape, state);
+    return run_rest(tape, state, masks);
+  });
+  return final_(tape, x, state.condition);
 }
 
 // With inputs for one pass both see the same: what precedes the first mask runs once.
 Var EdtModel::forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks) {
   State state = begin(tape, inputs);
+  run_shared(tape, state);
   const std::int64_t passes = masks.keep.at(0).shape[0] / inputs.t.shape[0];
   if (passes > 1) {
     const auto repeat = [&](Var& var) { var = repeat_batch(tape, var, passes); };
@@ -130,10 +139,10 @@ Var EdtModel::forward_passes(Tape& tape, const ModelInputs& inputs, const PassMa
     repeat(state.condition);
     for (Var& skip : state.skips) repeat(skip);
   }
-  return finish(tape, state, masks.keep);
+  return final_(tape, run_rest(tape, state, masks.keep), state.condition);
 }
 
-Var EdtModel::finish(Tape& tape, const State& state, const std::vector<Tensor>& masks) {
+Var EdtModel::run_rest(Tape& tape, const State& state, const std::vector<Tensor>& masks) {
   require(masks.empty() || masks.size() == masks_.size(), "edt", "{} masks given, {} expected",
           masks.size(), masks_.size());
   const Var& condition = state.condition;
@@ -155,14 +164,14 @@ Var EdtModel::finish(Tape& tape, const State& state, const std::vector<Tensor>& 
       skips.pop_back();
     }
     end += config_.depths[static_cast<std::size_t>(stage)];
-    x = run_blocks(tape, x, condition, block, end);
+    x = run_blocks(tape, std::move(x), state, block, end);
     block = end;
     if (goes_down) {
       const auto i = static_cast<std::size_t>(stage);
       x = down_[i](tape, x, condition, mask(), tables_[i + 1]);
     }
   }
-  return final_(tape, x, condition);
+  return x;
 }
 
 }  // namespace edt

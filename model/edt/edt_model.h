@@ -2,6 +2,7 @@
 // transformer stages on token grids that halve and double again, with token masks in training.
 #pragma once
 
+#include "model/blocks/stack.h"
 #include "model/edt/config.h"
 #include "model/edt/modules.h"
 #include "model/model.h"
@@ -25,20 +26,22 @@ class EdtModel final : public Model {
     return forward_masked(tape, inputs, {});
   }
   // With masks [B, tokens] (1 keeps): the masked pass.
-  Var forward_masked(Tape& tape, const ModelInputs& inputs, const std::vector<Tensor>& masks) {
-    return finish(tape, begin(tape, inputs), masks);
-  }
+  Var forward_masked(Tape& tape, const ModelInputs& inputs, const std::vector<Tensor>& masks);
   Var forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks) override;
 
  private:
-  // The forward pass up to the point where the first mask would strike.
+  // Where a forward pass has got to.
   struct State {
     Var x;
     Var condition;
     std::vector<Var> skips;
+    BlockPass pass;
   };
+  // Before the first block.
   State begin(Tape& tape, const ModelInputs& inputs);
-  Var finish(Tape& tape, const State& state, const std::vector<Tensor>& masks);
+  // The blocks before the point where the first mask would strike, and all that follow.
+  void run_shared(Tape& tape, State& state);
+  Var run_rest(Tape& tape, const State& state, const std::vector<Tensor>& masks);
   // Parameters are listed in the order of their use in the forward pass: so ZeRO's buckets arrive
   // when they are needed, and their gradients are final in the opposite order.
   void add_blocks(std::int64_t stage);
@@ -46,7 +49,7 @@ class EdtModel final : public Model {
   void add_way_up(std::int64_t stage);    // into the stage from the one before
   void add_fixed_table(const std::string& name, std::int64_t width, const TokenGrid& grid);
   void add_masks();
-  Var run_blocks(Tape& tape, Var x, const Var& condition, std::int64_t first, std::int64_t last);
+  Var run_blocks(Tape& tape, Var x, const State& state, std::int64_t first, std::int64_t last);
   // Blocks of the first stage that run before the first mask.
   std::int64_t shared_blocks() const;
 
@@ -62,7 +65,6 @@ class EdtModel final : public Model {
   std::vector<SkipConcat> concat_;
   FinalLayer final_;
   std::vector<Tensor> tables_;  // device copies of fixed_tables_: the positions of each stage
-  std::vector<Tensor> amm_;     // per block; undefined: plain attention
 };
 
 }  // namespace edt

@@ -1,5 +1,7 @@
 #include "model/mdtv2/mdtv2_model.h"
 
+#include <array>
+
 #include "core/ops/rows.h"
 #include "model/blocks/grid_checks.h"
 
@@ -53,45 +55,11 @@ Var Mdtv2Model::condition_of(Tape& tape, const ModelInputs& inputs) {
                               parameters_.tensor_ranks(), "gradient of the condition");
 }
 
-Var Mdtv2Model::encode(Tape& tape, Var x, const Var& condition) {
-  std::vector<Var> skips;
-  const StageModulation in(tape, in_blocks_, condition);
-  for (std::size_t i = 0; i < in_blocks_.size(); ++i) {
-    x = in_blocks_[i](tape, x, in.chunks(tape, i), {}, recompute_);
-    skips.push_back(x);
-  }
-  const StageModulation out(tape, out_blocks_, condition);
-  for (std::size_t i = 0; i < out_blocks_.size(); ++i) {
-    x = out_blocks_[i](tape, x, out.chunks(tape, i),
-                       {.amm = {}, .visible = {}, .skip = skips.back()}, recompute_);
-    skips.pop_back();
-  }
-  return x;
-}
-
-Mdtv2Model::Passes Mdtv2Model::encode_both(Tape& tape, Passes x, const Var& condition,
-                                           const VisibleTokens& visible) {
-  const std::int64_t batch = x.full.shape()[0];
-  std::vector<Passes> skips;
-  const auto run = [&](const TransformerBlock& block, const Var& chunks, const Passes& skip) {
-    x.full = block(tape, x.full, take_rows(tape, chunks, 0, batch),
-                   {.amm = {}, .visible = {}, .skip = skip.full}, recompute_);
-    const Var masked_chunks = take_rows(tape, chunks, batch, 2 * batch);
-    const Tape::Capacity capacity(tape, most_visible(), visible.ids.shape[1]);
-    x.masked = block(tape, x.masked, masked_chunks,
-                     {.amm = {}, .visible = visible, .skip = skip.masked}, recompute_);
-  };
-  const StageModulation in(tape, in_blocks_, condition);
-  for (std::size_t i = 0; i < in_blocks_.size(); ++i) {
-    run(in_blocks_[i], in.chunks(tape, i), {});
-    skips.push_back(x);
-  }
-  const StageModulation out(tape, out_blocks_, condition);
-  for (std::size_t i = 0; i < out_blocks_.size(); ++i) {
-    run(out_blocks_[i], out.chunks(tape, i), skips.back());
-    skips.pop_back();
-  }
-  return x;
+void Mdtv2Model::encode(Tape& tape, std::span<Stream> streams, const Var& condition,
+                        const BlockPass& pass) {
+  const auto half = static_cast<std::int64_t>(in_blocks_.size());
+  BlockStack{in_blocks_, 0, SkipUse::kKept}(tape, streams, condition, pass);
+  BlockStack{out_blocks_, half, SkipUse::kTaken}(tape, streams, condition, pass);
 }
 
 Var Mdtv2Model::fill_in(Tape& tape, const Var& x, const Var& condition,
@@ -104,20 +72,26 @@ Var Mdtv2Model::fill_in(Tape& tape, const Var& x, const Var& condition,
   return select_tokens(tape, before, side, visible);
 }
 
-Var Mdtv2Model::decode(Tape& tape, Var x, const Var& skip, const Var& condition) {
-  const StageModulation modulation(tape, decoder_blocks_, condition);
-  for (std::size_t i = 0; i < decoder_blocks_.size(); ++i) {
-    x = decoder_blocks_[i](tape, x, modulation.chunks(tape, i),
-                           {.amm = {}, .visible = {}, .skip = skip}, recompute_);
-  }
-  return final_(tape, x, condition);
+Var Mdtv2Model::decode(Tape& tape, Var x, const Var& skip, const Var& condition,
+                       const BlockPass& pass) {
+  const std::size_t encoder = in_blocks_.size() + out_blocks_.size();
+  const BlockStack stack{decoder_blocks_, static_cast<std::int64_t>(encoder), SkipUse::kTaken};
+  Stream stream{.x = std::move(x), .skips = std::vector(decoder_blocks_.size(), skip)};
+  stack(tape, std::span(&stream, 1), condition, pass);
+  return std::move(stream.x);
 }
 
 Var Mdtv2Model::forward(Tape& tape, const ModelInputs& inputs) {
-  const Var x = embed(tape, inputs.image);
+  const Var embedded = embed(tape, inputs.image);
   const Var condition = condition_of(tape, inputs);
-  const Var encoded = add_positions(tape, encode(tape, x, condition), *decoder_positions_);
-  return decode(tape, encoded, x, condition);
+  const BlockPass pass{recompute_, inputs.hooks};
+  const Var x = reused(tape, inputs.hooks.reuse, {}, [&] {
+    Stream stream{.x = embedded, .skips = {}};
+    encode(tape, std::span(&stream, 1), condition, pass);
+    stream.x = add_positions(tape, stream.x, *decoder_positions_);
+    return decode(tape, std::move(stream.x), embedded, condition, pass);
+  });
+  return final_(tape, x, condition);
 }
 
 Var Mdtv2Model::forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks) {
@@ -127,19 +101,26 @@ Var Mdtv2Model::forward_passes(Tape& tape, const ModelInputs& inputs, const Pass
                       "{} is not made for passes that share their noise", name());
   const Var x = embed(tape, inputs.image);
   const Var condition = condition_of(tape, inputs);
-  Passes passes;
-  passes.full = take_rows(tape, x, 0, batch);
+  const BlockPass pass{recompute_, inputs.hooks};
+  Var joined;
   {
-    const Var masked_rows = take_rows(tape, x, batch, 2 * batch);
-    const Tape::Capacity capacity(tape, most_visible(), visible.ids.shape[1]);
-    passes.masked = gather_tokens(tape, masked_rows, visible);
+    std::array<Stream, 2> streams;
+    auto& [full, masked] = streams;
+    full.x = take_rows(tape, x, 0, batch);
+    masked.first_row = batch;
+    masked.visible = visible;
+    masked.most_visible = most_visible();
+    {
+      const Var masked_rows = take_rows(tape, x, batch, 2 * batch);
+      const Tape::Capacity capacity(tape, most_visible(), visible.ids.shape[1]);
+      masked.x = gather_tokens(tape, masked_rows, visible);
+    }
+    encode(tape, streams, condition, pass);
+    full.x = add_positions(tape, full.x, *decoder_positions_);
+    masked.x = fill_in(tape, masked.x, condition, visible);
+    joined = join_rows(tape, full.x, masked.x);
   }
-  passes = encode_both(tape, std::move(passes), condition, visible);
-  passes.full = add_positions(tape, passes.full, *decoder_positions_);
-  passes.masked = fill_in(tape, passes.masked, condition, visible);
-  const Var joined = join_rows(tape, passes.full, passes.masked);
-  passes = {};
-  return decode(tape, joined, x, condition);
+  return final_(tape, decode(tape, std::move(joined), x, condition, pass), condition);
 }
 
 }  // namespace edt

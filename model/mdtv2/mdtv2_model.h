@@ -2,7 +2,7 @@
 // tokens before the encoder, and a side block fills in what was dropped before the decoder.
 #pragma once
 
-#include "model/blocks/modules.h"
+#include "model/blocks/stack.h"
 #include "model/mdtv2/config.h"
 #include "model/model.h"
 
@@ -21,15 +21,11 @@ class Mdtv2Model final : public Model {
  private:
   Var embed(Tape& tape, const Tensor& image);
   Var condition_of(Tape& tape, const ModelInputs& inputs);
-  // x, or the result of the encoder on it; both passes block by block in turn.
-  struct Passes {
-    Var full, masked;
-  };
-  Var encode(Tape& tape, Var x, const Var& condition);
-  Passes encode_both(Tape& tape, Passes x, const Var& condition, const VisibleTokens& visible);
+  // Of all rows, or of both passes block by block in turn.
+  void encode(Tape& tape, std::span<Stream> streams, const Var& condition, const BlockPass& pass);
   // The tokens that the masked pass had dropped, filled in by the side block.
   Var fill_in(Tape& tape, const Var& x, const Var& condition, const VisibleTokens& visible);
-  Var decode(Tape& tape, Var x, const Var& skip, const Var& condition);
+  Var decode(Tape& tape, Var x, const Var& skip, const Var& condition, const BlockPass& pass);
 
   std::int64_t most_visible() const { return config_.visible_tokens(config_.mask_ratio.low); }
 

@@ -5,6 +5,7 @@
 
 #include "model/plan/recording_backend.h"
 #include "model/plan/recording_communicator.h"
+#include "model/sampling/branch_cache.h"
 
 namespace edt {
 namespace {
@@ -32,6 +33,23 @@ class ForwardPass {
   std::vector<MatmulForm> plain(std::int64_t images) {
     const Tape::NoGrad forward_only(tape_);
     model_->forward(tape_, inputs(images));
+    return gemms_of(recorder_.take());
+  }
+
+  std::vector<MatmulForm> cached(CacheConfig config) {
+    const Tape::NoGrad forward_only(tape_);
+    config.interval = 2;
+    config.warmup = 1;
+    BranchCache cache(config, *backend_);
+    cache.begin(3);
+    for (const bool computes : {true, false}) {
+      cache.begin_evaluation({}, 1);
+      recorder_.clear();
+      ModelInputs pass = inputs(1);
+      pass.hooks.reuse = &cache;
+      model_->forward(tape_, pass);
+      EDT_ASSERT(computes == (cache.use().whole_steps == cache.use().steps));
+    }
     return gemms_of(recorder_.take());
   }
 
@@ -104,6 +122,10 @@ double total_macs(const std::vector<MatmulForm>& gemms) {
 std::vector<MatmulForm> forward_gemms(const ModelConfig& model, std::int64_t images,
                                       int tensor_ranks) {
   return ForwardPass(model, tensor_ranks).plain(images);
+}
+
+std::vector<MatmulForm> cached_forward_gemms(const ModelConfig& model, const CacheConfig& cache) {
+  return ForwardPass(model, 1).cached(cache);
 }
 
 std::vector<MatmulForm> both_forward_gemms(const ModelConfig& model, std::int64_t images,

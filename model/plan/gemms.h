@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/plan/dry_run.h"
+#include "model/sampling/cache_plan.h"
 
 namespace edt {
 
@@ -18,6 +19,8 @@ inline double total_flops(const std::vector<MatmulForm>& gemms) { return 2 * tot
 // A forward pass of `images` images on one of `tensor_ranks`, as a sampler runs it.
 std::vector<MatmulForm> forward_gemms(const ModelConfig& model, std::int64_t images,
                                       int tensor_ranks = 1);
+// Such a pass of one image in which a cache stands for what it keeps. CacheConfig::is_on().
+std::vector<MatmulForm> cached_forward_gemms(const ModelConfig& model, const CacheConfig& cache);
 // Both forward passes of a training step at once; tokens are dropped at the mean of the ratios.
 std::vector<MatmulForm> both_forward_gemms(const ModelConfig& model, std::int64_t images,
                                            int tensor_ranks = 1);

@@ -13,7 +13,8 @@ namespace {
 struct SamplerMemory {
   std::size_t total = 0;  // as it is reserved
   std::size_t fixed = 0;  // whatever the number of pictures
-  std::size_t peak = 0;   // of activations
+  std::size_t peak = 0;   // of activations and of the cache
+  std::size_t cache = 0;
 };
 
 SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool in_host_memory) {
@@ -34,12 +35,20 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
   const std::size_t fixed = backend.memory().bytes() - not_there;
   PictureSampler sampler(*model, backend, planned.dtype);
   PictureRequest request{.batch = pictures};
+  request.solver.kind = planned.solver;
   request.solver.spacing = "1";
+  if (planned.cache.is_on()) {
+    // Two steps that compute, so that there are differences, and one that does not.
+    request.cache = planned.cache;
+    request.cache.interval = request.cache.warmup = 2;
+    request.solver.spacing = "3";
+  }
   request.labels.assign(static_cast<std::size_t>(pictures), 0);
   request.guidance.scale = planned.guided ? 2 : 1;
   std::vector<float> latents(request.labels.size() * sampler.picture_elements());
   sampler.run(request, latents);
-  return {backend.memory().bytes() - not_there, fixed, sampler.peak_bytes()};
+  const std::size_t cache = sampler.cache() == nullptr ? 0 : sampler.cache()->peak_bytes();
+  return {backend.memory().bytes() - not_there, fixed, sampler.peak_bytes() + cache, cache};
 }
 
 }  // namespace
@@ -56,6 +65,11 @@ std::size_t dry_run_of_sampler(const PlannedSampler& planned, bool in_host_memor
   const auto more = static_cast<std::size_t>(planned.pictures - kMost);
   const std::size_t peak = whole.peak + more * (whole.peak - half.peak) / (kMost / 2);
   return std::max(whole.total, whole.fixed + peak) + decoder;
+}
+
+std::size_t dry_run_of_cache(const PlannedSampler& planned) {
+  if (!planned.cache.is_on()) return 0;
+  return run_dry(planned, 1, true).cache * static_cast<std::size_t>(planned.pictures);
 }
 
 }  // namespace edt

@@ -44,10 +44,20 @@ void PictureSampler::check(const PictureRequest& request, const Solver& solver) 
                       "step noise is given, and the sampler adds none");
 }
 
+void PictureSampler::prepare_cache(const CacheConfig& config) {
+  config.validate();
+  if (!config.is_on()) {
+    cache_.reset();
+  } else if (!cache_ || cache_->config() != config) {
+    cache_.emplace(config, backend_);
+  }
+}
+
 void PictureSampler::run(const PictureRequest& request, std::int64_t first, std::int64_t last,
                          std::span<float> latents, const PictureProgress& progress) {
   const auto solver = make_solver(model_.process(), request.solver);
   check(request, *solver);
+  prepare_cache(request.cache);
   EDT_ASSERT(latents.size() == static_cast<std::size_t>(last - first) * picture_elements());
   batch_.resize(static_cast<std::size_t>(request.batch) * picture_elements());
   for (std::int64_t at = first; at < last; at += request.batch) {
@@ -94,16 +104,25 @@ void PictureSampler::run_batch(const PictureRequest& request, const Solver& solv
   const bool guided = request.guidance.scale != 1;
   if (guided) labels.resize(2 * batch, static_cast<std::int32_t>(model_.classes()));
   std::vector<float> told(labels.size());
+  FfnReuse* const ffn_reuse = request.ffn_reuse;
+  const PassHooks hooks{.reuse = cache_ ? &*cache_ : nullptr, .hidden = ffn_reuse};
+  rows_asked_ = 0;
+  if (cache_) cache_->begin(solver.steps());
+  if (ffn_reuse != nullptr) ffn_reuse->begin(solver.steps());
   Denoiser denoiser = [&](const Tensor& x_t, const Evaluation& at, const Tensor& out) {
+    rows_asked_ += x_t.shape[0];
+    if (cache_) cache_->begin_evaluation(at, x_t.shape[0]);
+    if (ffn_reuse != nullptr) ffn_reuse->begin_evaluation(at, x_t.shape[0]);
     std::ranges::fill(told, at.told);
-    predict(x_t, told, labels, out);
+    predict(x_t, told, labels, hooks, out);
   };
   if (guided) denoiser = GuidedDenoiser(std::move(denoiser), request.guidance);
   solver.run(denoiser, noise, x, progress);
 }
 
 void PictureSampler::predict(const Tensor& x_t, std::span<const float> told,
-                             std::span<const std::int32_t> labels, const Tensor& out) {
+                             std::span<const std::int32_t> labels, const PassHooks& hooks,
+                             const Tensor& out) {
   const Tape::NoGrad inference(tape_);
   {
     const Var image = tape_.make(x_t.shape, DType::kFloat32);
@@ -113,7 +132,8 @@ void PictureSampler::predict(const Tensor& x_t, std::span<const float> told,
     backend_.upload(x_t.data, image.tensor());
     backend_.upload(told.data(), times.tensor());
     backend_.upload(labels.data(), classes.tensor());
-    const Var tokens = model_.forward(tape_, {image.tensor(), times.tensor(), classes.tensor()});
+    const Var tokens =
+        model_.forward(tape_, {image.tensor(), times.tensor(), classes.tensor(), hooks});
     backend_.unpatchify(tokens.tensor(), model_.patch(), result.tensor());
     backend_.download(result.tensor(), out.data);
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +13,8 @@
 #include "model/diffusion/guidance.h"
 #include "model/diffusion/solvers/solver.h"
 #include "model/model.h"
+#include "model/sampling/branch_cache.h"
+#include "model/sampling/ffn_reuse.h"
 
 namespace edt {
 
@@ -23,6 +26,8 @@ struct PictureRequest {
   std::int64_t batch = 8;         // pictures made together
   std::vector<float> init_noise;  // [N, C, S, S]; empty: drawn from the seed
   std::vector<float> step_noise;  // [steps, N, C, S, S]; empty: drawn from the seed
+  CacheConfig cache;
+  FfnReuse* ffn_reuse = nullptr;  // measured; needs an MLP of gelu
 };
 
 // Called with pictures finished so far, sampler steps done in the present batch, and steps a batch.
@@ -46,16 +51,21 @@ class PictureSampler {
   std::size_t picture_elements() const;
   // The most memory that activations have had at a time.
   std::size_t peak_bytes() const { return arena_.peak_bytes(); }
+  // Rows that the network was asked about for the last batch: a guided picture is two.
+  std::int64_t rows_asked() const { return rows_asked_; }
+  // Of the last request, where it has one; nullptr: it had none, or one that never reuses.
+  const BranchCache* cache() const { return cache_ ? &*cache_ : nullptr; }
 
  private:
   void check(const PictureRequest& request, const Solver& solver) const;
+  void prepare_cache(const CacheConfig& config);
   // Pictures first ... of one batch into batch_.
   void run_batch(const PictureRequest& request, const Solver& solver, std::int64_t first,
                  const SamplingProgress& progress);
   void load_noise(const PictureRequest& request, std::int64_t first, const Tensor& x) const;
   // One forward pass; `told` and `labels` one for each row of x_t, or more.
   void predict(const Tensor& x_t, std::span<const float> told, std::span<const std::int32_t> labels,
-               const Tensor& out);
+               const PassHooks& hooks, const Tensor& out);
 
   Model& model_;
   Backend& backend_;
@@ -63,6 +73,8 @@ class PictureSampler {
   Arena arena_;
   Tape tape_;
   std::vector<float> batch_;
+  std::int64_t rows_asked_ = 0;
+  std::optional<BranchCache> cache_;
 };
 
 }  // namespace edt

@@ -87,7 +87,7 @@ TEST(Synth, MoreChannelsKeepEdgesSharp) {
 class SynthChannels : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Few, SynthChannels, testing::Values(4, 16));
 
-TEST_P(SynthChannels, LatentsHaveUnitVariance) {
+TEST_P(SynthChannels, LatentsHaveTheirStatedDeviations) {
   const TempDir directory;
   synthesize({.out = directory / "set",
               .samples = 240,
@@ -95,7 +95,10 @@ TEST_P(SynthChannels, LatentsHaveUnitVariance) {
               .seed = 9,
               .channels = GetParam()});
   const Dataset dataset(directory / "set");
+  const std::vector<double>& deviations = dataset.description().channel_std;
+  double variances = 0;
   for (std::size_t c = 0; c < static_cast<std::size_t>(GetParam()); ++c) {
+    variances += deviations[c] * deviations[c];
     double sum = 0, square = 0;
     for (std::uint64_t i = 0; i < 240; ++i) {
       const auto latent = read_latent(dataset, i);
@@ -106,8 +109,11 @@ TEST_P(SynthChannels, LatentsHaveUnitVariance) {
     }
     // Pictures of another seed: means and variances agree up to sampling of 240 pictures.
     EXPECT_NEAR(sum / (240 * 64), 0, 0.1) << c;
-    EXPECT_NEAR(square / (240 * 64), 1, 0.1) << c;
+    EXPECT_NEAR(square / (240 * 64) / std::pow(deviations[c], 2), 1, 0.1) << c;
   }
+  EXPECT_NEAR(variances / GetParam(), 1, 1e-6);
+  // Of four channels all have the same, of sixteen details have less than brightness.
+  EXPECT_EQ(deviations[0] > 1.5 * deviations.back(), GetParam() == 16);
 }
 
 TEST(Synth, PicturesVaryWithSampleAndSeedOnly) {

@@ -5,6 +5,7 @@
 
 #include "launcher/recipe/train_config.h"
 #include "model/families/presets.h"
+#include "model/sampling/cache_options.h"
 #include "tests/support/message_of.h"
 
 namespace edt::test {
@@ -94,25 +95,14 @@ std::vector<std::string> choices_of(const OptionSet& options, const std::string&
   return {};
 }
 
-// Each pair of an option and a switch that makes it useless, as they are declared. Those of
-// families are above.
-TEST(ConditionalOptions, EachIsRefusedWithEveryOtherValueOfItsSwitch) {
-  int pairs = 0;
-  for (const OwnedOption& one : Train().options.conditional()) {
-    if (!one.owner.empty()) continue;
-    for (const std::string& choice : choices_of(Train().options, one.other)) {
-      if (std::ranges::find(one.values, choice) != one.values.end()) continue;
-      ++pairs;
-      const std::string option = "--" + one.name + "=" + any_value(Train().options, one.name);
-      const std::string message = message_of<UsageError>([&] {
-        Train().parse({option, "--" + one.other + "=" + choice});
-      });
-      EXPECT_THAT(message, AllOf(HasSubstr(one.name), HasSubstr("is " + choice)))
-          << option << " with " << one.other << " " << choice;
-    }
-  }
-  EXPECT_GE(pairs, 20);
-}
+// The caches of a sampler.
+struct Caches {
+  CacheOptions caches;
+  OptionSet options{"sample", "Samples."};
+
+  Caches() { caches.declare(options); }
+  void parse(const std::vector<std::string>& args) { options.parse(args); }
+};
 
 // What has to be said for an option to have an effect: its own switches, and theirs.
 void add_switches(const std::vector<OwnedOption>& all, const std::string& name,
@@ -120,19 +110,53 @@ void add_switches(const std::vector<OwnedOption>& all, const std::string& name,
   for (const OwnedOption& one : all) {
     if (one.name != name) continue;
     add_switches(all, one.other, args);
-    args.push_back("--" + one.other + "=" + one.values.front());
+    const std::string said = "--" + one.other + "=" + one.values.front();
+    if (std::ranges::find(args, said) == args.end()) args.push_back(said);
+  }
+}
+
+// Each pair of an option and a switch that makes it useless, as they are declared. Those of
+// families are above.
+template <class Set>
+int expect_refusals() {
+  int pairs = 0;
+  const auto all = Set().options.conditional();
+  for (const OwnedOption& one : all) {
+    if (!one.owner.empty()) continue;
+    for (const std::string& choice : choices_of(Set().options, one.other)) {
+      if (std::ranges::find(one.values, choice) != one.values.end()) continue;
+      ++pairs;
+      std::vector<std::string> args{"--" + one.name + "=" + any_value(Set().options, one.name),
+                                    "--" + one.other + "=" + choice};
+      add_switches(all, one.other, args);
+      const std::string message = message_of<UsageError>([&] { Set().parse(args); });
+      EXPECT_THAT(message, AllOf(HasSubstr(one.name), HasSubstr("is " + choice)))
+          << fmt::format("{}", fmt::join(args, " "));
+    }
+  }
+  return pairs;
+}
+
+TEST(ConditionalOptions, EachIsRefusedWithEveryOtherValueOfItsSwitch) {
+  EXPECT_GE(expect_refusals<Train>(), 20);
+  EXPECT_GE(expect_refusals<Caches>(), 8);
+}
+
+template <class Set>
+void expect_taken() {
+  const auto all = Set().options.conditional();
+  for (const OwnedOption& one : all) {
+    std::vector<std::string> args{"--" + one.name + "=" + any_value(Set().options, one.name)};
+    add_switches(all, one.name, args);
+    Set set;
+    EXPECT_NO_THROW(set.parse(args)) << fmt::format("{}", fmt::join(args, " "));
+    EXPECT_EQ(set.options.origin(one.name), "command line");
   }
 }
 
 TEST(ConditionalOptions, EachIsTakenWhereItsSwitchesAreRight) {
-  const auto all = Train().options.conditional();
-  for (const OwnedOption& one : all) {
-    std::vector<std::string> args{"--" + one.name + "=" + any_value(Train().options, one.name)};
-    add_switches(all, one.name, args);
-    Train train;
-    EXPECT_NO_THROW(train.parse(args)) << fmt::format("{}", fmt::join(args, " "));
-    EXPECT_EQ(train.options.origin(one.name), "command line");
-  }
+  expect_taken<Train>();
+  expect_taken<Caches>();
 }
 
 // A process that belongs to a preset, and what follows it.

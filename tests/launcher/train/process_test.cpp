@@ -3,6 +3,8 @@
 #include <fmt/ranges.h>
 #include <gmock/gmock-more-matchers.h>
 
+#include <nlohmann/json.hpp>
+
 #include "core/storage/hdf5.h"
 #include "core/storage/safetensors.h"
 #include "model/diffusion/solvers/solver.h"
@@ -152,6 +154,53 @@ TEST_F(Processes, NoiseIsTakenFromFiles) {
                   HasSubstr(fmt::format("and the sampler, {}, adds none", solver)));
     }
   }
+}
+
+TEST_F(Processes, CachesSpareStepsAndSayWhatTheyDid) {
+  for (const char* run : {"ddpm", "flow"}) {
+    const auto without = latents(run, {});
+    for (const char* kind : {"fora", "taylor"}) {
+      EXPECT_EQ(latents(run, {"--cache", kind, "--cache-interval", "1"}), without);
+      EXPECT_FALSE(h5::File::open(path("out.h5")).has_attribute("cache"));
+      EXPECT_NE(latents(run, {"--cache", kind, "--cache-interval", "2"}), without);
+    }
+    for (const char* solver : {"heun", "sde-heun", "dpm++"}) {
+      EXPECT_TRUE(are_numbers(latents(run, {"--sampler", solver, "--cache", "taylor"}))) << solver;
+    }
+  }
+  // Steps 4, 3, 2, 1 from the last: the first, the last and the third are computed.
+  const Outcome outcome = sample("flow", {"--cache", "fora", "--cache-interval", "2", "--json"});
+  const auto json = nlohmann::json::parse(outcome.out).at("cache");
+  EXPECT_EQ(json.at("steps"), 4);
+  EXPECT_EQ(json.at("whole_steps"), 3);
+  EXPECT_LT(json.at("gmac_per_picture"), json.at("gmac_per_picture_without"));
+  EXPECT_GT(json.at("gmac_per_picture").get<double>(),
+            0.75 * json.at("gmac_per_picture_without").get<double>());
+  EXPECT_GT(json.at("bytes"), 0);
+  (void)latents("flow", {"--cache", "taylor", "--cache-interval", "2", "--cache-parts", "mlp"});
+  const h5::File file = h5::File::open(path("out.h5"));
+  EXPECT_EQ(file.read_string("cache"), "taylor");
+  EXPECT_EQ(file.read_int("cache_interval"), 2);
+  EXPECT_EQ(file.read_int("cache_order"), 1);
+  EXPECT_EQ(file.read_int("cache_warmup"), 2);
+  EXPECT_EQ(file.read_string("cache_parts"), "mlp\n");
+}
+
+TEST_F(Processes, CachesThatDoNotFitAreRefused) {
+  const auto refusal = [&](const std::vector<std::string>& args) {
+    const Outcome outcome = sample("flow", args);
+    EXPECT_EQ(outcome.status, kWrongUsage);
+    EXPECT_EQ(std::ranges::count(outcome.error, '\n'), 1) << outcome.error;
+    return outcome.error;
+  };
+  EXPECT_THAT(refusal({"--cache-interval", "2"}),
+              AllOf(HasSubstr("cache-interval"), HasSubstr("it is none")));
+  EXPECT_THAT(refusal({"--cache", "fora", "--cache-order", "2"}),
+              AllOf(HasSubstr("cache-order"), HasSubstr("it is fora")));
+  EXPECT_THAT(refusal({"--cache", "fora", "--cache-lite", "--cache-parts", "mlp"}),
+              AllOf(HasSubstr("cache-parts"), HasSubstr("it is on")));
+  EXPECT_THAT(refusal({"--cache", "fora", "--cache-interval", "0"}), HasSubstr("cache-interval"));
+  EXPECT_THAT(refusal({"--cache", "fora", "--cache-parts", "norm"}), HasSubstr("attention"));
 }
 
 // Of each option of a solver: where it has an effect.

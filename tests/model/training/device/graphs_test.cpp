@@ -20,8 +20,11 @@ Outcome without_graphs(Setting setting) {
 // All micro-batches run once and are captured once; the others are replays. Of eight, those at 2
 // and 4 are one kind.
 TEST(Graphs, StepsHaveTheSameBits) {
-  for (const ModelConfig& model :
-       {ModelConfig(tiny_edt()), ModelConfig(tiny_dit()), ModelConfig(tiny_lightning_dit())}) {
+  ModelConfig flow = tiny_dit();
+  flow.common().process = ProcessConfig::flow();
+  flow.common().name = "tiny SiT";
+  for (const ModelConfig& model : {ModelConfig(tiny_edt()), ModelConfig(tiny_dit()), flow,
+                                   ModelConfig(tiny_lightning_dit())}) {
     for (const std::int64_t micro_batches : {1, 2, 8}) {
       SCOPED_TRACE(fmt::format("{}, {} micro-batches", model.name(), micro_batches));
       const Setting setting{.model = model, .steps = 5, .micro_batches = micro_batches};

@@ -1,0 +1,40 @@
+#include "launcher/sample/cache_report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "launcher/text/report.h"
+#include "model/plan/gemms.h"
+
+namespace edt {
+
+RowMacs::RowMacs(const ModelConfig& model, const CacheConfig& cache)
+    : whole(total_macs(forward_gemms(model, 1))),
+      cached(cache.is_on() ? total_macs(cached_forward_gemms(model, cache)) : whole) {}
+
+CacheReport::CacheReport(const BranchCache& cache, const ModelConfig& model, std::int64_t pictures)
+    : use_(cache.use()), bytes_(cache.peak_bytes()) {
+  const RowMacs row(model, cache.config());
+  const double each = 1e9 * static_cast<double>(pictures);
+  gmac_ = row.of(use_) / each;
+  gmac_without_ = static_cast<double>(use_.rows) * row.whole / each;
+}
+
+std::string CacheReport::text() const {
+  return fmt::format(
+      "the cache left {} of {} steps to compute, {:.4g} of {:.4g} GMAC a picture: {} spared, {} "
+      "kept",
+      use_.whole_steps, use_.steps, gmac_, gmac_without_, human_percent(1 - gmac_ / gmac_without_),
+      human_bytes(static_cast<double>(bytes_)));
+}
+
+nlohmann::ordered_json CacheReport::json() const {
+  return {{"steps", use_.steps},
+          {"whole_steps", use_.whole_steps},
+          {"gmac_per_picture", gmac_},
+          {"gmac_per_picture_without", gmac_without_},
+          {"bytes", bytes_}};
+}
+
+}  // namespace edt

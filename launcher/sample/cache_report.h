@@ -1,0 +1,37 @@
+// What a cache of branches has spared, in words and for scripts.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "model/families/model_config.h"
+#include "model/sampling/branch_cache.h"
+
+namespace edt {
+
+// The multiply-accumulates of a row that is computed, and of one for which a cache stands.
+struct RowMacs {
+  double whole = 0, cached = 0;
+
+  RowMacs(const ModelConfig& model, const CacheConfig& cache);
+  double of(const CacheUse& use) const {
+    const auto rows = static_cast<double>(use.rows), computed = static_cast<double>(use.whole_rows);
+    return computed * whole + (rows - computed) * cached;
+  }
+};
+
+class CacheReport {
+ public:
+  // Of the last of its batches, of so many pictures.
+  CacheReport(const BranchCache& cache, const ModelConfig& model, std::int64_t pictures);
+
+  std::string text() const;
+  nlohmann::ordered_json json() const;
+
+ private:
+  CacheUse use_;
+  double gmac_ = 0, gmac_without_ = 0;  // of a picture
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace edt

@@ -1,0 +1,63 @@
+#include "model/blocks/stack.h"
+
+#include <optional>
+
+#include "core/ops/rows.h"
+
+namespace edt {
+namespace {
+
+std::vector<LinearsAhead::Map> projections_of(std::span<const TransformerBlock> blocks) {
+  std::vector<LinearsAhead::Map> maps;
+  for (const TransformerBlock& block : blocks) {
+    maps.push_back({block.modulation.linear.weight, block.modulation.linear.bias});
+  }
+  return maps;
+}
+
+}  // namespace
+
+StageModulation::StageModulation(Tape& tape, std::span<const TransformerBlock> blocks,
+                                 const Var& condition)
+    : blocks_(blocks), projections_(tape, condition, projections_of(blocks)) {}
+
+Var StageModulation::chunks(Tape& tape, std::size_t i) const {
+  return blocks_[i].modulation.gather(tape, projections_.take(tape, i));
+}
+
+void BlockStack::operator()(Tape& tape, std::span<Stream> streams, const Var& condition,
+                            const BlockPass& pass) const {
+  const StageModulation modulation(tape, blocks, condition);
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const Var chunks = modulation.chunks(tape, i);
+    for (Stream& stream : streams) run_block(tape, i, chunks, pass, stream);
+  }
+}
+
+Var BlockStack::operator()(Tape& tape, Var x, const Var& condition, const BlockPass& pass) const {
+  Stream stream{.x = std::move(x), .skips = {}};
+  (*this)(tape, std::span(&stream, 1), condition, pass);
+  return std::move(stream.x);
+}
+
+void BlockStack::run_block(Tape& tape, std::size_t i, const Var& chunks, const BlockPass& pass,
+                           Stream& stream) const {
+  const std::int64_t rows = stream.x.shape()[0];
+  const bool has_all = rows == chunks.shape()[0];
+  const Var own =
+      has_all ? chunks : take_rows(tape, chunks, stream.first_row, stream.first_row + rows);
+  std::optional<Tape::Capacity> capacity;
+  if (stream.visible.ids.defined()) {
+    capacity.emplace(tape, stream.most_visible, stream.visible.ids.shape[1]);
+  }
+  BlockInputs inputs{.visible = stream.visible,
+                     .skip = {},
+                     .hooks = pass.hooks,
+                     .number = first + static_cast<std::int64_t>(i)};
+  if (skips == SkipUse::kTaken) inputs.skip = stream.skips.back();
+  stream.x = blocks[i](tape, stream.x, own, inputs, pass.recompute);
+  if (skips == SkipUse::kTaken) stream.skips.pop_back();
+  if (skips == SkipUse::kKept) stream.skips.push_back(stream.x);
+}
+
+}  // namespace edt

@@ -1,0 +1,65 @@
+// Blocks of one width on one grid, one after the other, with what goes with all of them:
+// modulations, skips, hooks.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/ops/linears_ahead.h"
+#include "model/blocks/modules.h"
+
+namespace edt {
+
+// The modulations of blocks of one width, which all read the same condition: computed at once at
+// the head of a stage, where their weights are there by then.
+class StageModulation {
+ public:
+  StageModulation(Tape& tape, std::span<const TransformerBlock> blocks, const Var& condition);
+  // For block `i`, just before it.
+  Var chunks(Tape& tape, std::size_t i) const;
+
+ private:
+  std::span<const TransformerBlock> blocks_;
+  LinearsAhead projections_;
+};
+
+// Tokens on their way through blocks: those of all rows of the condition, or of one of several
+// passes that go through each block in turn, so that its weights are there for all of them.
+struct Stream {
+  Var x;
+  std::vector<Var> skips;         // the last one is taken first
+  std::int64_t first_row = 0;     // of the condition's
+  VisibleTokens visible = {};     // defined: the tokens are the visible ones of the grid,
+  std::int64_t most_visible = 0;  // which may be so many
+};
+
+// What a stack does with the skips of its streams.
+enum class SkipUse {
+  kNone,
+  kKept,  // what each block gives becomes one
+  kTaken  // each block takes one
+};
+
+// The settings of a forward pass that all blocks share.
+struct BlockPass {
+  Recompute recompute = Recompute::kNone;
+  PassHooks hooks;
+};
+
+// A part of a model's blocks; does not own them.
+struct BlockStack {
+  std::span<const TransformerBlock> blocks;
+  std::int64_t first = 0;  // number of the first of them in the model, in the order of computing
+  SkipUse skips = SkipUse::kNone;
+
+  void operator()(Tape& tape, std::span<Stream> streams, const Var& condition,
+                  const BlockPass& pass) const;
+  // A single stream without skips.
+  Var operator()(Tape& tape, Var x, const Var& condition, const BlockPass& pass) const;
+
+ private:
+  void run_block(Tape& tape, std::size_t i, const Var& chunks, const BlockPass& pass,
+                 Stream& stream) const;
+};
+
+}  // namespace edt
