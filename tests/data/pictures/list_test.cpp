@@ -109,6 +109,11 @@ TEST_F(List, AListOfLabels) {
   write_whole(directory_ / "labels.txt", "c.jpg 3\nc.jpg cat\n");
   EXPECT_ERROR(list({.pictures = {"p"}, .labels = "labels.txt"}), DataError, "labels.txt:2",
                "'cat'");
+  for (const char* label : {"-1", "16777216", "4294967297", "1.0"}) {
+    write_whole(directory_ / "labels.txt", fmt::format("c.jpg {}\n", label));
+    EXPECT_ERROR(list({.pictures = {"p"}, .labels = "labels.txt"}), DataError, "labels.txt:1",
+                 fmt::format("'{}' is no whole number from 0 to 16777215", label));
+  }
   EXPECT_ERROR(list({.pictures = {"p"}, .labels = "none.txt"}), DataError, "none.txt");
   write_whole(directory_ / "labels.txt",
               "\xef\xbb\xbf"
