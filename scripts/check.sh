@@ -68,7 +68,7 @@ build() {
   if (($# > 0)); then shift; fi
   cmake -S . -B "$folder" -G Ninja "${options[@]}" >"$folder.configure.log" 2>&1 ||
     { tail -n 30 "$folder.configure.log" && return 1; }
-  cmake --build "$folder" -j "$jobs" ${1:+--target "$@"} 2>&1 | { grep -vE '^\[[0-9]+/[0-9]+\] [^:]*$' || true; }
+  cmake --build "$folder" -j "$jobs" ${1:+--target "$@"} -- -k 0 2>&1 | { grep -vE '^\[[0-9]+/[0-9]+\] [^:]*$' || true; }
   return "${PIPESTATUS[0]}"
 }
 

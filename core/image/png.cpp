@@ -75,19 +75,20 @@ std::string comment_chunk(const std::string& comment) {
 
 }  // namespace
 
-void write_png(const std::filesystem::path& path, const Image& image) {
+std::string encode_png(const Image& image) {
   png_image info = describe(image);
   png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(info);
-  std::vector<std::byte> encoded(bytes);
+  std::string encoded(bytes, '\0');
   const int done =
       png_image_write_to_memory(&info, encoded.data(), &bytes, 0, image.pixels.data(), 0, nullptr);
-  require<SystemError>(done != 0, "png", "cannot encode {}: {}", path.string(), info.message);
-  DurableFile file(path);
-  const auto all = std::span(encoded).first(bytes);
-  file.write(all.first(kHead));
-  if (!image.comment.empty()) file.write(comment_chunk(image.comment));
-  file.write(all.subspan(kHead));
-  file.commit();
+  require<SystemError>(done != 0, "png", "cannot encode a picture: {}", info.message);
+  encoded.resize(bytes);
+  if (!image.comment.empty()) encoded.insert(kHead, comment_chunk(image.comment));
+  return encoded;
+}
+
+void write_png(const std::filesystem::path& path, const Image& image) {
+  write_text_atomically(path, encode_png(image));
 }
 
 std::string png_comment(std::string_view encoded) {

@@ -9,6 +9,8 @@
 
 namespace edt {
 
+// A whole file.
+std::string encode_png(const Image& image);
 void write_png(const std::filesystem::path& path, const Image& image);
 // DataError for what is no PNG, and for any damaged byte.
 Image read_png(const std::filesystem::path& path);

@@ -70,12 +70,6 @@ void SpeedupCommand::declare(OptionSet& options) {
   options.add("json", &json, "for scripts");
 }
 
-std::string machine_text(const Machine& machine) {
-  return fmt::format("{}, {}, {} threads on {} cores, {} of memory", machine.host,
-                     machine.cpu_model, machine.openmp_threads, machine.cores_usable,
-                     human_bytes(static_cast<double>(machine.memory_total)));
-}
-
 // Sizes that need more memory than there is are left out, in words.
 bool fits(const std::string& size, const std::vector<Variant>& variants,
           const AvailableMemory& available, SpeedupReport& report) {

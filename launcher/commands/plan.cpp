@@ -12,8 +12,11 @@
 #include "launcher/plan/plan_scale.h"
 #include "launcher/recipe/engine_config.h"
 #include "launcher/recipe/model_data.h"
+#include "launcher/text/report.h"
 #include "launcher/train/micro_batch.h"
 #include "launcher/train/planned_step.h"
+#include "launcher/watch/run_view.h"
+#include "launcher/watch/watch_json.h"
 #include "model/autoencoder/published.h"
 
 namespace edt {
@@ -32,7 +35,7 @@ struct PlanOptions {
   std::uint64_t encode = 0;
   std::string vae = "sd";
   double encode_rate = 0;
-  std::filesystem::path calibrate;
+  std::filesystem::path calibrate, from_run;
   int rounds = 3;
 
   void declare(OptionSet& options) {
@@ -92,6 +95,10 @@ struct PlanOptions {
              "measure this machine for this step, on all ranks that were started, and write, or "
              "add to, this cluster file")
         .alias("calibrate");
+    options
+        .add("plan.from-run", &from_run,
+             "a run of this recipe: where its loss goes by train.steps, and when it is there")
+        .alias("from-run");
     options.add("plan.rounds", &rounds, "of measurements").alias("rounds").range(1, 1000);
   }
 };
@@ -173,6 +180,29 @@ int run_encode(const TrainConfig& config, const PlanOptions& plan, int ranks,
   return kDone;
 }
 
+// Of a run that has gone some way with the same batch.
+LossForecast forecast_of(const std::filesystem::path& run, const TrainConfig& config) {
+  RunView view(run, run.filename().string());
+  view.forecast_at(config.train.steps);
+  view.refresh(0);
+  require<UsageError>(config.train.steps > view.step(), "plan",
+                      "train.steps is {}, {} has been through {} already", config.train.steps,
+                      run.string(), view.step());
+  require<UsageError>(!view.recipe() || view.recipe()->batch == config.train.batch, "plan",
+                      "--from-run {} has train.batch {}, the plan has {}", run.string(),
+                      view.recipe() ? view.recipe()->batch : 0, config.train.batch);
+  return forecast_loss(view.metrics(), config.train.steps);
+}
+
+std::string loss_text(const LossForecast& forecast, const SearchResult& result) {
+  std::string text = "loss: " + forecast_text(forecast);
+  if (forecast.is_sound() && !result.fitting.empty()) {
+    const double seconds = static_cast<double>(forecast.step) * result.fitting.front().time.seconds;
+    text += fmt::format(", {} from the beginning", human_duration(seconds));
+  }
+  return text;
+}
+
 }  // namespace
 
 int plan(std::span<const std::string> args, CommandContext& context) {
@@ -214,13 +244,22 @@ int plan(std::span<const std::string> args, CommandContext& context) {
     return run_scale(step, plan, space_of(options, config, plan), cluster, context);
   }
   check_ranks(ranks, cluster);
+  std::optional<LossForecast> forecast;
+  if (!plan.from_run.empty()) forecast = forecast_of(plan.from_run, config);
   const SearchResult result = search(step, ranks, space_of(options, config, plan), cluster);
-  if (!plan.html.empty()) plan_page(result, cluster, ranks).write(plan.html);
+  if (!plan.html.empty()) {
+    Page page = plan_page(result, cluster, ranks);
+    if (forecast) page.heading("Loss").paragraph(loss_text(*forecast, result));
+    page.write(plan.html);
+  }
   if (!plan.csv.empty()) write_text_atomically(plan.csv, plan_csv(result, cluster));
   if (plan.json) {
-    context.print("{}\n", dump_json(plan_json(result, cluster, ranks), 2));
+    nlohmann::ordered_json json = plan_json(result, cluster, ranks);
+    if (forecast) json["loss"] = to_json(*forecast);
+    context.print("{}\n", dump_json(json, 2));
   } else {
     context.print("{}", plan_text(result, cluster, ranks, plan.shown));
+    if (forecast) context.print("{}\n", loss_text(*forecast, result));
   }
   return kDone;
 }

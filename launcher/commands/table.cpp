@@ -16,6 +16,8 @@ std::span<const Command> command_table() {
               OnRanks::kAll},
       Command{"evaluate reference", "a reference for that: statistics and features of pictures",
               evaluate_reference, OnRanks::kAll},
+      Command{"memory", "what a model knows by heart: loss floor, nearest samples", memory,
+              OnRanks::kAll},
       Command{"ckpt info", "what the checkpoints of a run hold", ckpt_info},
       Command{"ckpt verify", "whether every byte of the checkpoints is intact", ckpt_verify},
       Command{"ckpt compare", "whether two checkpoints hold the same bits", ckpt_compare},

@@ -35,6 +35,7 @@ int doctor(std::span<const std::string> args, CommandContext& context);
 int evaluate(std::span<const std::string> args, CommandContext& context);
 int evaluate_reference(std::span<const std::string> args, CommandContext& context);
 int help(std::span<const std::string> args, CommandContext& context);
+int memory(std::span<const std::string> args, CommandContext& context);
 int plan(std::span<const std::string> args, CommandContext& context);
 int sample(std::span<const std::string> args, CommandContext& context);
 int slurm(std::span<const std::string> args, CommandContext& context);

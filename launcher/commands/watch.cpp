@@ -22,6 +22,7 @@ struct WatchOptions {
   std::vector<std::filesystem::path> runs;
   std::filesystem::path html;
   double every = 5;
+  std::int64_t forecast = 0;
   bool once = false, json = false;
 
   void declare(OptionSet& options);
@@ -32,6 +33,12 @@ void WatchOptions::declare(OptionSet& options) {
   options.add("once", &once, "look once and end");
   options.add("every", &every, "time between looks").unit("seconds").range(0.1, 3600);
   options.add("html", &html, "write a page instead, which is renewed until the runs have ended");
+  options
+      .add("forecast", &forecast,
+           "the step that the loss is forecast at, by a power law through its curve, where it is "
+           "one; 0: none")
+      .at_least(0)
+      .default_is("the last step of the run");
   options.add("json", &json, "look once, for scripts");
 }
 
@@ -85,6 +92,9 @@ int watch(std::span<const std::string> args, CommandContext& context) {
   require<UsageError>(!options.json || options.html.empty(), "watch",
                       "--json and --html exclude each other");
   RunViews runs = open_runs(options.runs);
+  if (set.given("forecast")) {
+    for (auto& run : runs) run->forecast_at(options.forecast);
+  }
   look(runs);
   if (!options.html.empty()) {
     require_name_of(".html .htm", options.html, "--html");

@@ -98,6 +98,12 @@ Machine probe_machine() {
   return machine;
 }
 
+std::string machine_text(const Machine& machine) {
+  return fmt::format("{}, {}, {} threads on {} cores, {} of memory", machine.host,
+                     machine.cpu_model, machine.openmp_threads, machine.cores_usable,
+                     human_bytes(static_cast<double>(machine.memory_total)));
+}
+
 std::vector<Finding> findings(const Machine& machine) {
   std::vector<Finding> all;
   const double cores = machine.cpu_quota

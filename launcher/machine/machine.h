@@ -28,6 +28,8 @@ struct Machine {
 };
 
 Machine probe_machine();
+// "node3, AMD EPYC 9354, 2 threads on 2 cores, 23.4 GiB of memory"
+std::string machine_text(const Machine& machine);
 
 // A directory that is to hold data or checkpoints.
 struct DirectoryProbe {

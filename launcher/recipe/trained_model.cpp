@@ -30,13 +30,13 @@ ModelConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& con
 }
 
 TrainedModel::TrainedModel(const Checkpoint& checkpoint, const ModelConfig& model,
-                           std::string_view array, Backend& backend, DType dtype)
+                           std::string_view array, Backend& backend, DType dtype, ModelUse use)
     : config_(configuration_of(checkpoint)),
       step_(checkpoint.info().step),
       checkpoint_(checkpoint.path()),
       latents_(LatentSpace::of(checkpoint.info())),
       model_config_(model),
-      model_(make_model(model, backend, dtype, {}, ModelUse::kSampling)) {
+      model_(make_model(model, backend, dtype, {}, use)) {
   const auto parameters = parameter_pointers(model_->parameters());
   const FlatLayout layout = FlatLayout::of(parameters, static_cast<std::int64_t>(kNormBlock));
   memory_ = Block(host_memory(), static_cast<std::size_t>(layout.size()) * sizeof(float));

@@ -22,9 +22,9 @@ ModelConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& con
 class TrainedModel {
  public:
   // `model`: what model_config_of() says, changed by how it is to sample; `array`: "ema" or
-  // "master".
+  // "master"; `use`: as it samples, or as it is trained, for its loss.
   TrainedModel(const Checkpoint& checkpoint, const ModelConfig& model, std::string_view array,
-               Backend& backend, DType dtype);
+               Backend& backend, DType dtype, ModelUse use = ModelUse::kSampling);
 
   Model& model() { return *model_; }
   // The configuration the model was trained with.

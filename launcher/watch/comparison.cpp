@@ -50,6 +50,12 @@ std::vector<ComparedLine> compare(const RunViews& runs) {
   });
   add_mean("loss", &MetricsRecord::loss);
   add_mean("masked loss", &MetricsRecord::masked_loss);
+  add("loss ahead", [](const RunView& run) {
+    return run.forecast() && run.forecast()->is_sound()
+               ? fmt::format("{} at {}", value_text(run.forecast()->loss),
+                             thousands(run.forecast()->step))
+               : "-";
+  });
   add_mean("gradient norm", &MetricsRecord::grad_norm);
   add_mean("images/s", &MetricsRecord::images_per_s);
   add("of the ceiling", [](const RunView& run) {

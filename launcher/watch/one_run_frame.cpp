@@ -61,6 +61,15 @@ void draw_speed(Canvas& canvas, const RunView& run, int row) {
   if (both) canvas.text_right(canvas.columns(), row, right);
 }
 
+// Where the loss goes, or why nobody can tell; false where it is not asked.
+bool draw_forecast(Canvas& canvas, const RunView& run, int row) {
+  if (!run.forecast()) return false;
+  const bool is_sound = run.forecast()->is_sound();
+  canvas.text(0, row, (is_sound ? "loss ahead: " : "") + forecast_text(*run.forecast()),
+              is_sound ? Ink::kPlain : Ink::kMuted, canvas.columns());
+  return true;
+}
+
 // A bar of the time of a step, and its legend.
 void draw_shares(Canvas& canvas, const RunView& run, int row) {
   canvas.text(0, row, "time", Ink::kBold);
@@ -191,6 +200,7 @@ void draw_one_run(Canvas& canvas, const RunView& run, int rows) {
   draw_title(canvas, run);
   draw_progress(canvas, run, 2);
   draw_speed(canvas, run, 3);
+  const bool ahead = rows >= 28 && draw_forecast(canvas, run, 4);
   const bool tall = rows >= 34;
   const int checkpoints =
       std::clamp<int>(static_cast<int>(run.checkpoints().size()), 1, tall ? 4 : 1);
@@ -198,7 +208,7 @@ void draw_one_run(Canvas& canvas, const RunView& run, int rows) {
   const int warnings = std::clamp(wanted, 1, tall ? 8 : rows >= 22 ? 3 : 1);
   const int bars = tall ? 2 : 1;
   const int below = bars + checkpoints + 1 + warnings;
-  const int top = 5, plot_rows = rows - top - below - 1;
+  const int top = ahead ? 6 : 5, plot_rows = rows - top - below - 1;
   int row = top;
   if (plot_rows >= 4) {
     draw_plots(canvas, {0, top, canvas.columns(), plot_rows}, plots_of(run));

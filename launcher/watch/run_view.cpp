@@ -43,11 +43,18 @@ void RunView::refresh(double now) {
   // The state first: of a run that ends meanwhile, the last steps are read.
   state_ = state_of_run(directory_);
   recipe_ = read_recipe(directory_ / "config.ini");
-  metrics_.refresh();
+  if (metrics_.refresh() || !forecast_) look_ahead();
   checkpoints_.refresh();
   samples_ = list_samples(directory_ / "samples");
   warnings_.refresh();
   pace_ = pace_of(metrics_.recent());
+}
+
+void RunView::look_ahead() {
+  forecast_.reset();
+  const std::int64_t ahead = forecast_step_.value_or(total_steps());
+  if (metrics_.empty() || ahead <= step()) return;
+  forecast_ = forecast_loss(metrics_, ahead);
 }
 
 std::int64_t RunView::step() const { return metrics_.empty() ? 0 : metrics_.last().step; }

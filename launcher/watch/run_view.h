@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "launcher/watch/log_warnings.h"
+#include "launcher/watch/loss_forecast.h"
 #include "launcher/watch/metrics_history.h"
 #include "launcher/watch/pace.h"
 #include "launcher/watch/run_files.h"
@@ -24,6 +25,9 @@ class RunView {
 
   // Looks again; `now` in seconds since 1970.
   void refresh(double now);
+  // Where the loss is forecast from the next look on, instead of at the last step of the run; 0:
+  // not at all.
+  void forecast_at(std::int64_t step) { forecast_step_ = step; }
 
   const std::string& name() const { return name_; }
   const std::filesystem::path& directory() const { return directory_; }
@@ -35,6 +39,8 @@ class RunView {
   const std::vector<SampleFile>& samples() const { return samples_; }
   const LogWarnings& warnings() const { return warnings_; }
   const std::optional<Pace>& pace() const { return pace_; }
+  // Of the loss, or why there is none; nothing where no step is known that it could be of.
+  const std::optional<LossForecast>& forecast() const { return forecast_; }
 
   std::int64_t step() const;         // the last one recorded; 0: none
   std::int64_t total_steps() const;  // 0: unknown
@@ -51,6 +57,8 @@ class RunView {
   std::optional<double> ceiling() const;
 
  private:
+  void look_ahead();
+
   std::filesystem::path directory_;
   std::string name_;
   double now_ = 0;
@@ -61,6 +69,8 @@ class RunView {
   LogWarnings warnings_;
   std::vector<SampleFile> samples_;
   std::optional<Pace> pace_;
+  std::optional<std::int64_t> forecast_step_;  // as it was asked for
+  std::optional<LossForecast> forecast_;
 };
 
 using RunViews = std::vector<std::unique_ptr<RunView>>;

@@ -101,12 +101,29 @@ LineChart value_chart(const RunViews& runs, const Quantity& kind) {
   return chart;
 }
 
+// From near the beginning to the step that is forecast.
+void add_forecast(LineChart& chart, const RunView& run) {
+  if (!run.forecast() || !run.forecast()->is_sound() || chart.series.empty()) return;
+  const LossForecast& forecast = *run.forecast();
+  constexpr int kPoints = 100;
+  LineSeries series{.name = "power law", .dashed = true};
+  const auto last = static_cast<double>(forecast.step);
+  const double first = std::max(0.05 * static_cast<double>(run.step()), 1.0);
+  for (int i = 0; i <= kPoints; ++i) {
+    const double step = first + (last - first) * i / kPoints;
+    series.points.push_back({step, {forecast.law(step)}});
+  }
+  series.points.back().y = {forecast.loss, forecast.low, forecast.high};
+  chart.series.push_back(std::move(series));
+}
+
 // Both losses of one run in one chart.
 LineChart loss_chart(const RunViews& runs) {
   LineChart chart = value_chart(runs, {"Loss", &MetricsRecord::loss});
   chart.caption = drawing_text(runs) + chart.caption;
   if (runs.size() > 1 || chart.series.empty()) return chart;
   for (LineSeries& series : chart.series) series.name = "all tokens";
+  add_forecast(chart, *runs.front());
   add_curve(chart, "masked pass", runs.front()->metrics().curve(&MetricsRecord::masked_loss), 1);
   chart.y_scale = needs_log_scale(chart) ? Scale::kLog10 : Scale::kLinear;
   return chart;

@@ -81,6 +81,22 @@ Json events_json(const RunView& run) {
 
 }  // namespace
 
+Json to_json(const LossForecast& forecast) {
+  Json json{{"step", forecast.step}, {"bins", forecast.bins}};
+  if (!forecast.is_sound()) {
+    json["refused"] = forecast.refusal;
+    return json;
+  }
+  json.update({{"loss", number(forecast.loss)},
+               {"low", number(forecast.low)},
+               {"high", number(forecast.high)},
+               {"limit", number(forecast.law.limit)},
+               {"scale", number(forecast.law.scale)},
+               {"power", number(forecast.law.power)},
+               {"backtest", number(forecast.backtest)}});
+  return json;
+}
+
 Json to_json(const RunView& run) {
   Json json{{"name", run.name()}, {"directory", run.directory().string()}};
   json.update(state_json(run));
@@ -100,6 +116,7 @@ Json to_json(const RunView& run) {
     json["last"] = last_json(run.metrics());
     json["recent"] = recent_json(run.metrics());
   }
+  if (run.forecast()) json["forecast"] = to_json(*run.forecast());
   json.update(files_json(run));
   json.update(events_json(run));
   return json;

@@ -8,5 +8,6 @@
 namespace edt {
 
 nlohmann::ordered_json to_json(const RunView& run);
+nlohmann::ordered_json to_json(const LossForecast& forecast);
 
 }  // namespace edt

@@ -39,6 +39,7 @@ void add_facts(Page& page, const RunView& run) {
     const double masked = metrics.recent_mean(&MetricsRecord::masked_loss);
     if (value_text(masked) != "-") loss += ", masked pass " + value_text(masked);
     add("loss", loss);
+    if (run.forecast()) add("loss ahead", forecast_text(*run.forecast()));
     add("images/s", value_text(metrics.recent_mean(&MetricsRecord::images_per_s)));
     add("work", ceiling_text(run));
     add("trained for", human_duration(metrics.trained_seconds()));

@@ -66,8 +66,7 @@ struct Step {
 // followed by a ReLU.
 class TinyNetwork final : public PictureNetwork {
  public:
-  TinyNetwork(LayerFactory f, const std::string& name, std::int64_t inputs, bool encodes)
-      : encodes_(encodes) {
+  TinyNetwork(LayerFactory f, const std::string& name, std::int64_t inputs, bool encodes) {
     const AutoencoderTensors& tensors = f.tensors();
     const std::vector<std::int64_t> numbers = numbers_of(tensors, name);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -116,7 +115,6 @@ class TinyNetwork final : public PictureNetwork {
     return numbers;
   }
 
-  bool encodes_;
   std::int64_t factor_ = 1, outputs_ = 0;
   std::vector<Step> steps_;
 };

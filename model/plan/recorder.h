@@ -18,7 +18,7 @@ class KernelKey {
   void add(const Columns& columns);
   template <HasOperands T>
   void add(const T& operands) {
-    for_each_operand(operands, [this](const auto& operand) { add(operand); });
+    for_each_operand(operands, [this](const auto& operand) { this->add(operand); });
   }
   template <class Kind>
   requires std::is_enum_v<Kind>

@@ -18,10 +18,7 @@ void check_noise(const char* what, std::size_t given, std::size_t expected) {
 }  // namespace
 
 PictureSampler::PictureSampler(Model& model, Backend& backend, DType dtype)
-    : model_(model),
-      backend_(backend),
-      arena_(backend.memory()),
-      tape_(backend, arena_, profiler_, dtype) {}
+    : model_(model), backend_(backend), network_(model, backend, dtype) {}
 
 std::size_t PictureSampler::picture_elements() const {
   return static_cast<std::size_t>(model_.latents().elements());
@@ -114,30 +111,10 @@ void PictureSampler::run_batch(const PictureRequest& request, const Solver& solv
     if (cache_) cache_->begin_evaluation(at, x_t.shape[0]);
     if (ffn_reuse != nullptr) ffn_reuse->begin_evaluation(at, x_t.shape[0]);
     std::ranges::fill(told, at.told);
-    predict(x_t, told, labels, hooks, out);
+    network_(x_t, told, labels, out, hooks);
   };
   if (guided) denoiser = GuidedDenoiser(std::move(denoiser), request.guidance);
   solver.run(denoiser, noise, x, progress);
-}
-
-void PictureSampler::predict(const Tensor& x_t, std::span<const float> told,
-                             std::span<const std::int32_t> labels, const PassHooks& hooks,
-                             const Tensor& out) {
-  const Tape::NoGrad inference(tape_);
-  {
-    const Var image = tape_.make(x_t.shape, DType::kFloat32);
-    const Var times = tape_.make({x_t.shape[0]}, DType::kFloat32);
-    const Var classes = tape_.make({x_t.shape[0]}, DType::kInt32);
-    const Var result = tape_.make(out.shape, DType::kFloat32);
-    backend_.upload(x_t.data, image.tensor());
-    backend_.upload(told.data(), times.tensor());
-    backend_.upload(labels.data(), classes.tensor());
-    const Var tokens =
-        model_.forward(tape_, {image.tensor(), times.tensor(), classes.tensor(), hooks});
-    backend_.unpatchify(tokens.tensor(), model_.patch(), result.tensor());
-    backend_.download(result.tensor(), out.data);
-  }
-  tape_.clear();
 }
 
 }  // namespace edt

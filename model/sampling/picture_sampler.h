@@ -9,12 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "core/ops/backend.h"
 #include "model/diffusion/guidance.h"
 #include "model/diffusion/solvers/solver.h"
-#include "model/model.h"
 #include "model/sampling/branch_cache.h"
 #include "model/sampling/ffn_reuse.h"
+#include "model/sampling/forward_pass.h"
 
 namespace edt {
 
@@ -50,7 +49,7 @@ class PictureSampler {
   // Values of one picture's latents.
   std::size_t picture_elements() const;
   // The most memory that activations have had at a time.
-  std::size_t peak_bytes() const { return arena_.peak_bytes(); }
+  std::size_t peak_bytes() const { return network_.peak_bytes(); }
   // Rows that the network was asked about for the last batch: a guided picture is two.
   std::int64_t rows_asked() const { return rows_asked_; }
   // Of the last request, where it has one; nullptr: it had none, or one that never reuses.
@@ -63,15 +62,10 @@ class PictureSampler {
   void run_batch(const PictureRequest& request, const Solver& solver, std::int64_t first,
                  const SamplingProgress& progress);
   void load_noise(const PictureRequest& request, std::int64_t first, const Tensor& x) const;
-  // One forward pass; `told` and `labels` one for each row of x_t, or more.
-  void predict(const Tensor& x_t, std::span<const float> told, std::span<const std::int32_t> labels,
-               const PassHooks& hooks, const Tensor& out);
 
   Model& model_;
   Backend& backend_;
-  Profiler profiler_;
-  Arena arena_;
-  Tape tape_;
+  ForwardPass network_;
   std::vector<float> batch_;
   std::int64_t rows_asked_ = 0;
   std::optional<BranchCache> cache_;

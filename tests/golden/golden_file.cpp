@@ -58,13 +58,14 @@ std::filesystem::path golden_dir() {
   return directory != nullptr ? directory : test::in_sources("tests/golden");
 }
 
-std::vector<std::string> golden_models(const std::string& kind) {
+std::vector<std::string> golden_models(const std::string& kind, const std::string& folder) {
+  const bool is_there = std::filesystem::is_directory(golden_dir() / folder);
+  const std::filesystem::path within = is_there ? folder : "";
   std::vector<std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator(golden_dir())) {
+  for (const auto& entry : std::filesystem::directory_iterator(golden_dir() / within)) {
     if (entry.path().extension() != ".h5") continue;
-    const GoldenFile file(entry.path().filename());
-    if (golden_kind(file) != kind) continue;
-    found.push_back(entry.path().filename().string());
+    const std::filesystem::path name = within / entry.path().filename();
+    if (golden_kind(GoldenFile(name)) == kind) found.push_back(name.string());
   }
   std::ranges::sort(found);
   return found;

@@ -11,8 +11,9 @@ namespace edt::test {
 // The directory named by the environment variable EDT_GOLDEN_DIR, else tests/golden of the sources.
 std::filesystem::path golden_dir();
 
-// The files in golden_dir() that hold values of this kind, by name.
-std::vector<std::string> golden_models(const std::string& kind);
+// The files in that folder of golden_dir() that hold values of this kind, by name; in golden_dir()
+// itself where it has no such folder.
+std::vector<std::string> golden_models(const std::string& kind, const std::string& folder = "");
 
 // Of the norm of what is expected; infinite where sizes differ.
 double distance(const std::vector<float>& actual, const std::vector<float>& expected);

@@ -1,4 +1,7 @@
 // `edt plan` as a shell sees it, and what does not fit into memory.
+#include <fmt/format.h>
+
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -63,6 +66,34 @@ TEST_F(Cli, PlansHowLongEncodingTakes) {
   EXPECT_NEAR(plan("--encode-rate 50 --encode-vae taesd")["seconds"].get<double>(), 1e6 / 200, 1);
   EXPECT_THAT(run("plan --encode 1000 --cluster 8xh100").output, HasSubstr("an estimate"));
   EXPECT_THAT(refusal("plan --encode 10 --encode-vae none.safetensors"), HasSubstr("none"));
+}
+
+// A run that has gone 2000 of 6000 steps along a power law.
+TEST_F(Cli, SaysWhereTheLossOfARunGoes) {
+  std::string metrics;
+  for (int step = 1; step <= 2000; ++step) {
+    metrics += fmt::format("{{\"step\":{},\"loss\":{},\"lr\":0.001}}\n", step,
+                           0.2 + 1.5 * std::pow(step, -0.5));
+  }
+  write("run/metrics.jsonl", metrics);
+  write("run/config.ini", "[model]\npreset = EDT-Ti/2\n\n[train]\nsteps = 6000\nbatch = 8\n");
+  const double truth = 0.2 + 1.5 * std::pow(6000, -0.5);
+  const std::string plan =
+      "plan --model EDT-Ti/2 --cluster 2xzen3 --steps 6000 --from-run " + path_ + "/run ";
+  const auto planned = parse_json(run(plan + "--train.batch=8 --json").output, "output")["loss"];
+  EXPECT_NEAR(planned["loss"].get<double>(), truth, 1e-6) << planned;
+  EXPECT_THAT(run(plan + "--train.batch=8").output, HasSubstr("loss: 0.2194 at step 6,000"));
+  EXPECT_THAT(refusal(plan + "--train.batch=16"), HasSubstr("train.batch 8, the plan has 16"));
+
+  const std::string watch = "watch " + path_ + "/run --once ";
+  const auto seen = parse_json(run(watch + "--json").output, "output")["runs"][0]["forecast"];
+  EXPECT_EQ(seen["step"], 6000);
+  EXPECT_NEAR(seen["loss"].get<double>(), truth, 1e-6);
+  EXPECT_THAT(run(watch).output, HasSubstr("loss ahead: 0.2194 at step 6,000"));
+  EXPECT_THAT(run(watch + "--forecast 100000").output,
+              HasSubstr("no forecast: step 100,000 is more than 10 times as far"));
+  const auto none = parse_json(run(watch + "--json --forecast 0").output, "output")["runs"][0];
+  EXPECT_FALSE(none.contains("forecast"));
 }
 
 TEST_F(Cli, RefusesWrongPlans) {
