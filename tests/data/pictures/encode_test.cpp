@@ -114,7 +114,7 @@ TEST_F(Encode, LatentsAreWhatARunWouldDraw) {
   ReadScratch scratch;
   std::vector<float> drawn(48), flipped(48);
   const std::vector<SampleRef> sample{{.index = 5, .epoch = 0}},
-      mirrored{{.index = 5, .epoch = 0, .flipped = true}};
+      mirrored{{.index = 5, .epoch = 1, .flipped = true}};
   Dataset(options_.out).read(sample, 4, scratch, drawn);
   Dataset(options_.out).read(mirrored, 4, scratch, flipped);
   options_.moments = false;

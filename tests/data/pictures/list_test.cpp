@@ -74,7 +74,8 @@ TEST_F(List, NothingIsLeftOutWithoutAWord) {
 
 TEST_F(List, NamesOfClassesAreLines) {
   touch("p/a\nb/x.jpg");
-  EXPECT_ERROR(list({.pictures = {"p"}}), DataError, "holds the end of a line");
+  EXPECT_ERROR(list({.pictures = {"p"}}), DataError,
+               "the folder 'a' goes on behind the end of a line");
 }
 
 TEST_F(List, NumberedFoldersAreInDoubt) {

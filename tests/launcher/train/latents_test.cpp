@@ -3,8 +3,10 @@
 #include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
+#include "core/image/png.h"
 #include "core/storage/hdf5.h"
 #include "tests/launcher/train/edt_command.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {

@@ -82,7 +82,9 @@ class WatchedRanks {
                             .timeout = Seconds(timeouts.later),
                             .directory = directory_.path()};
     options.now = [this, rank] {
-      if (rank == 0 && is_frozen_) EXPECT_TRUE(test::wait_until([&] { return aborts_ > 0; }));
+      if (rank == 0 && is_frozen_) {
+        EXPECT_TRUE(test::wait_until([&] { return aborts_ > 0; }));
+      }
       return time_.look(rank);
     };
     options.guard_now = [] { return Clock::time_point(); };  // a thread that waits for a processor
