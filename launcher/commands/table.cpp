@@ -31,6 +31,8 @@ std::span<const Command> command_table() {
       Command{"bench speedup", "EDT against MDTv2 and DiT on equal kernels", bench_speedup},
       Command{"bench ops", "every op alone against the machine's ceilings", bench_ops},
       Command{"bench sampling", "sampler steps against the machine's ceiling", bench_sampling},
+      Command{"bench evaluate", "pictures judged per second by FID's Inception network",
+              bench_evaluate},
       Command{"bench samplers", "fewer steps, other solvers and caches at equal cost",
               bench_samplers},
       Command{"bench ffn-reuse", "what reusing hidden units of MLPs would spare", bench_ffn_reuse},

@@ -5,6 +5,7 @@
 
 #include "core/storage/hdf5.h"
 #include "tests/launcher/train/edt_command.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
 namespace edt::test {
