@@ -190,7 +190,7 @@ class RunEvaluation {
 
   EvaluateOptions& options_;
   CommandContext& context_;
-  SampledRun run_;
+  SampledCheckpoint run_;
   std::optional<FeatureSet> stored_;  // the reference, where a file has it
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<TrainedModel> trained_;

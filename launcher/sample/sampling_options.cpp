@@ -136,7 +136,8 @@ void SamplingOptions::resolve(const OptionSet& set) {
   guidance.validate();
 }
 
-SampledRun SamplingOptions::open(const std::filesystem::path& path, const OptionSet& set) const {
+SampledCheckpoint SamplingOptions::open(const std::filesystem::path& path,
+                                        const OptionSet& set) const {
   Checkpoint checkpoint = find_checkpoint(path);
   TrainConfig config = configuration_of(checkpoint);
   ModelConfig model = model_config_of(checkpoint, config);
@@ -155,7 +156,7 @@ bool SamplingOptions::take_decoder_of(const RunOptions& run) {
   return true;
 }
 
-PlannedSampler SamplingOptions::planned(const SampledRun& run) const {
+PlannedSampler SamplingOptions::planned(const SampledCheckpoint& run) const {
   return {.model = run.model,
           .dtype = dtype,
           .pictures = request.batch,
@@ -164,7 +165,7 @@ PlannedSampler SamplingOptions::planned(const SampledRun& run) const {
           .solver = request.solver.kind};
 }
 
-void SamplingOptions::require_memory(const SampledRun& run, const Memory& memory,
+void SamplingOptions::require_memory(const SampledCheckpoint& run, const Memory& memory,
                                      Communicator& world, std::size_t more) const {
   if (!memory_check) return;
   PlannedSampler sampler = planned(run);
@@ -173,7 +174,8 @@ void SamplingOptions::require_memory(const SampledRun& run, const Memory& memory
   require_free_memory(sampler, "--batch", memory, world);
 }
 
-std::unique_ptr<TrainedModel> SamplingOptions::load(const SampledRun& run, Backend& backend) const {
+std::unique_ptr<TrainedModel> SamplingOptions::load(const SampledCheckpoint& run,
+                                                    Backend& backend) const {
   return std::make_unique<TrainedModel>(
       run.checkpoint, run.model, weights == "raw" ? kMasterArray : kEmaArray, backend, dtype);
 }
