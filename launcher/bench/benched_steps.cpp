@@ -13,7 +13,7 @@ EngineConfig training_config(const StepBenchOptions& options, Backend& backend, 
   EngineConfig config = step_engine_config(options);
   config.batch *= mesh.data().size();
   if (options.memory_check) {
-    require_free_memory({options.model, config, mesh.data().size(), mesh.tensor().size()},
+    require_free_memory({{options.model, config}, mesh.data().size(), mesh.tensor().size()},
                         backend.memory(), mesh.world());
   }
   return config;

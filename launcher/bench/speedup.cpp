@@ -185,7 +185,7 @@ EngineConfig engine_config(const Variant& variant, const SpeedupOptions& options
 }
 
 double turn_bytes(const Variant& variant, const SpeedupOptions& options) {
-  const PlannedStep step{variant.model, engine_config(variant, options)};
+  const PlannedStep step{{variant.model, engine_config(variant, options)}};
   const DryMemory memory = dry_run_of_memory(step);
   double bytes = options.training ? static_cast<double>(memory.bytes) : 0;
   if (options.inference && variant.infers) {

@@ -102,7 +102,7 @@ Turn training_turn(const Variant& variant, const SpeedupOptions& options, Backen
     turn.memory_bytes = total_bytes(engine.memory());
     turn.taken_bytes = growth.bytes();
   }
-  auto forms = training_gemms({variant.model, engine_config(variant, options)});
+  auto forms = training_gemms({{variant.model, engine_config(variant, options)}});
   for (MatmulForm& form : forms) form.count *= options.accumulate;
   turn.ceiling_rate = ceiling_rate(backend, forms, options);
   return turn;

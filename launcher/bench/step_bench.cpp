@@ -72,7 +72,7 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
   TrainingSteps steps(options, backend, mesh);
   const std::int64_t passes = options.masked ? 2 : 1;
   auto forms = training_gemms(
-      {options.model, step_engine_config(options), mesh.data().size(), mesh.tensor().size()});
+      {{options.model, step_engine_config(options)}, mesh.data().size(), mesh.tensor().size()});
   for (MatmulForm& form : forms) form.count *= options.accumulate;
 
   StepBenchResult result;

@@ -53,10 +53,14 @@ void QualityCommand::declare(OptionSet& options) {
   options.add("optimizer", &optimizer, "one for all, Adan, or that of each recipe")
       .choices({"equal", "recipe"});
   options.add("lr", &study.arm.learning_rate, "its learning rate, constant")
+      .alias("optimizer.lr")
       .above(0)
       .used_when("optimizer", {"equal"});
-  options.add("warmup-steps", &study.arm.warmup_steps, "of the learning rate").at_least(0);
+  options.add("warmup-steps", &study.arm.warmup_steps, "of the learning rate")
+      .alias("optimizer.warmup-steps")
+      .at_least(0);
   options.add("ema-decay", &study.arm.ema_decay, "of the moving average, which is measured")
+      .alias("optimizer.ema-decay")
       .at_least(0)
       .below(1);
   declare_measurements(options);

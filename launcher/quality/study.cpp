@@ -7,6 +7,7 @@
 #include "core/image/png.h"
 #include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
+#include "data/holdout.h"
 #include "launcher/recipe/model_data.h"
 #include "launcher/text/report.h"
 #include "launcher/train/micro_batch.h"
@@ -91,6 +92,9 @@ QualityStudy::QualityStudy(const QualityStudyOptions& options, Backend& backend,
       ranks_(ranks),
       meter_(dataset_, options.measure, backend, ranks) {
   EDT_ASSERT((options.seconds > 0) != (options.flops > 0));
+  for (const std::int64_t seed : options.seeds) {
+    data::Holdout(options.holdout, static_cast<std::uint64_t>(seed), dataset_.size());
+  }
   for (const QualityTask& task : tasks()) (void)recipe(task, 1);
   if (ranks.is_root()) check_directory();
 }

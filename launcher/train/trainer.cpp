@@ -291,7 +291,7 @@ int Trainer::train(bool silent, const StopSignals& signals) {
 
   ceiling_ = std::make_unique<CeilingGauge>(
       *backend_,
-      training_gemms({model_config_, engine_config(config_), 1, config_.parallel.tensor}),
+      training_gemms({{model_config_, engine_config(config_)}, 1, config_.parallel.tensor}),
       config_.run.dtype, world());
   std::unique_ptr<SampleGrid> samples;
   if (config_.run.sample_every > 0 || judge_) {

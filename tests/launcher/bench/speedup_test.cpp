@@ -101,7 +101,7 @@ TEST(Speedup, TinyModelsInTurn) {
     EXPECT_GT(r.memory_bytes, 0u);
   }
   const Variant first = tiny_variants()[0];
-  const auto gemms = training_gemms({first.model, engine_config(first, options)});
+  const auto gemms = training_gemms({{first.model, engine_config(first, options)}});
   EXPECT_NEAR(gflop("EDT"), total_flops(gemms) / 2e9, 1e-12);
 }
 
@@ -118,7 +118,7 @@ TEST(Speedup, StepsOfSeveralMicroBatchesWithOneOptimizerForAll) {
       run_speedup("tiny", variants, options, *backend, [](const std::string&) {});
   const SpeedupResult& edt = *result.train.find("EDT");
   EXPECT_NEAR(edt.images_per_second * edt.seconds, 8, 1e-9);
-  const auto gemms = training_gemms({variants[0].model, engine_config(variants[0], options)});
+  const auto gemms = training_gemms({{variants[0].model, engine_config(variants[0], options)}});
   EXPECT_NEAR(edt.gflop_per_image, total_flops(gemms) / 2e9, 1e-12);
   for (const Variant& c : variants) {
     EXPECT_TRUE(std::holds_alternative<AdamWConfig>(engine_config(c, options).optimizer)) << c.key;

@@ -128,9 +128,20 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "evaluate --steps",             // of the sampler
       "evaluate --shift",             // of the sampler
       "evaluate --batch",             // pictures made together
+      "evaluate --cache",             // of branches
       "sample --batch",               // pictures made together
+      "memory --steps",               // of the sampler
+      "memory --seed",                // of draws and pictures
+      "memory --batch",               // rows seen together
       "sample --classes",             // to draw
       "sample --shift",               // of the sampler
+      "sample --cache",               // of branches
+      "bench samplers --steps",       // of the sampler
+      "bench samplers --seed",        // of the noise
+      "bench samplers --batch",       // pictures made together
+      "bench ffn-reuse --steps",      // of the sampler
+      "bench ffn-reuse --seed",       // of the noise
+      "bench ffn-reuse --batch",      // pictures made together
       "bench ops --batch",            // of an op
       "bench data --batch",           // samples read at once
       "bench data --seed",            // of the order

@@ -8,7 +8,7 @@ namespace edt::test {
 
 inline PlannedStep small_step(int data_ranks = 1, int tensor_ranks = 1,
                               ZeroStage stage = ZeroStage::kNone, std::int64_t micro_batches = 2) {
-  PlannedStep step{tiny_edt(32)};
+  PlannedStep step{{tiny_edt(32)}};
   step.data_ranks = data_ranks;
   step.tensor_ranks = tensor_ranks;
   step.engine.micro_batch = 2;

@@ -18,7 +18,7 @@ struct Traced {
 };
 
 PlannedStep step_of(const char* preset, bool masked = true) {
-  PlannedStep step{model_preset(preset)};
+  PlannedStep step{{model_preset(preset)}};
   step.engine.micro_batch = 2;
   step.engine.batch = 4;
   step.engine.objective.masked = masked;

@@ -5,6 +5,7 @@
 
 #include "core/cpu/cpu_backend.h"
 #include "core/reference/reference_backend.h"
+#include "model/sampling/ffn_reuse.h"
 
 namespace edt {
 namespace {
@@ -185,6 +186,34 @@ TEST_P(Branches, ThatAreNotKeptAreComputed) {
     EXPECT_TRUE(cache.computes({0, Branch::kBody}));
   }
   EXPECT_EQ(cache.peak_bytes(), 0u);
+}
+
+// What was large in the dense step is new, whatever it is now; what was small stays.
+TEST_P(Branches, OfHiddenUnitsAreChosenByTheDenseStep) {
+  FfnReuse reuse({.sparse_steps = 1, .threshold = 0.25}, *backend_);
+  const auto step = [&](const std::vector<float>& units) {
+    reuse.begin_evaluation({0.5, 0.5, 0}, 1);
+    std::vector<float> seen(units.size());
+    {
+      const Var hidden = tape_.make({1, 1, static_cast<std::int64_t>(units.size())});
+      backend_->upload(units.data(), hidden.tensor());
+      backend_->download(reuse.pass(tape_, 0, 2, hidden).tensor(), seen.data());
+    }
+    tape_.clear();
+    return seen;
+  };
+  using testing::ElementsAre;
+  reuse.begin(4);
+  EXPECT_THAT(step({1, 0.1f, -0.3f, 0.25f}), ElementsAre(1, 0.1f, -0.3f, 0.25f));
+  EXPECT_THAT(step({0, 2, 3, 4}), ElementsAre(0, 0.1f, 3, 0.25f));
+  EXPECT_THAT(step({0, 0.5f, 0, 0}), ElementsAre(0, 0.5f, 0, 0));
+  EXPECT_THAT(step({7, 8, 9, 10}), ElementsAre(0, 8, 0, 0));
+  EXPECT_EQ(reuse.use()[0].marked, 3);
+  EXPECT_EQ(reuse.use()[0].dense_units, 8);
+  EXPECT_EQ(reuse.use()[0].macs, 4 * 4 * 2 * 2);
+  EXPECT_EQ(reuse.use()[0].spared, (0.5 + 0.75) * 4 * 2 * 2);
+  reuse.begin(4);
+  EXPECT_THAT(step({7, 8, 9, 10}), ElementsAre(7, 8, 9, 10)) << "another batch begins dense";
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, Branches, testing::Values(Where::kReference, Where::kCpu));

@@ -167,7 +167,7 @@ TEST_F(ObjectiveTest, SharedNoiseChangesOnlyTheMaskedPass) {
 TEST_F(ObjectiveTest, FlopsAreThoseOfTheMatrixProducts) {
   const EdtConfig config = tiny(false);
   const auto expect = [this](const ModelConfig& model, const ObjectiveConfig& objective) {
-    PlannedStep step{model};
+    PlannedStep step{{model}};
     step.engine.micro_batch = step.engine.batch = 3;
     step.engine.objective = objective;
     EXPECT_EQ(run(model, objective).flops, total_flops(training_gemms(step))) << model.name();

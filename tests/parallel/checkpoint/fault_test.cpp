@@ -62,7 +62,8 @@ TEST_F(Fault, AnErrorWhileReplacingBringsTheOldOneBack) {
 class Killed : public Fault, public ::testing::WithParamInterface<std::tuple<const char*, bool>> {};
 
 TEST_P(Killed, TheNewestCompleteOneIsLoadedAndTheRestCleanedUp) {
-  const auto [stage, replacing] = GetParam();
+  const char* const stage = std::get<0>(GetParam());
+  const bool replacing = std::get<1>(GetParam());
   save_steps(store_, {1, 2});
   const std::int64_t step = replacing ? 2 : 3;
   const int status = status_in_child([&] {
