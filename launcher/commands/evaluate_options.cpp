@@ -67,6 +67,7 @@ void EvaluateOptions::declare_sampling(OptionSet& options) {
   options.add("labels", &labels,
               {{"random", LabelOrder::kRandom}, {"in-turn", LabelOrder::kInTurn}},
               "classes of a run's samples: published figures draw them");
+  sampling.request.guidance.scale = 1;  // that of pictures to look at spoils a distance
   sampling.declare_source(options);
   sampling.declare_sampler(options);
   options.add("batch", &sampling.request.batch, "pictures made together").range(1, 4096);

@@ -190,7 +190,7 @@ class RunEvaluation {
 
   EvaluateOptions& options_;
   CommandContext& context_;
-  SampledCheckpoint run_;
+  SampleSource run_;
   std::optional<FeatureSet> stored_;  // the reference, where a file has it
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<TrainedModel> trained_;

@@ -178,7 +178,7 @@ void check_options(const SampleOptions& options, const OptionSet& set) {
 // The model with its weights, once it is known that it fits.
 std::unique_ptr<TrainedModel> load(SampleOptions& options, const OptionSet& set, Backend& backend,
                                    Communicator& world) {
-  const SampledCheckpoint run = options.open(options.checkpoint, set);
+  const SampleSource run = options.open(options.checkpoint, set);
   if (options.out.pictures() && options.take_decoder_of(run.config.run) && world.is_root()) {
     log::info("{}, which decoded the run's sample grids, makes the pictures",
               options.vae.path.string());

@@ -52,7 +52,8 @@ class Judge {
       quality_.kernel = kernel_inception_distance(reference, samples, options_.kernel_subsets,
                                                   options_.kernel_size, options_.seed);
     } else {
-      note("no KID: subsets of {} pictures of {}", options_.kernel_size, fewest);
+      note("no {}: subsets of {} of {}", quality_.of_latents ? "MMD" : "KID", options_.kernel_size,
+           fewest);
     }
   }
 

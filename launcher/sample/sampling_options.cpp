@@ -136,8 +136,7 @@ void SamplingOptions::resolve(const OptionSet& set) {
   guidance.validate();
 }
 
-SampledCheckpoint SamplingOptions::open(const std::filesystem::path& path,
-                                        const OptionSet& set) const {
+SampleSource SamplingOptions::open(const std::filesystem::path& path, const OptionSet& set) const {
   Checkpoint checkpoint = find_checkpoint(path);
   TrainConfig config = configuration_of(checkpoint);
   ModelConfig model = model_config_of(checkpoint, config);
@@ -156,7 +155,7 @@ bool SamplingOptions::take_decoder_of(const RunOptions& run) {
   return true;
 }
 
-PlannedSampler SamplingOptions::planned(const SampledCheckpoint& run) const {
+PlannedSampler SamplingOptions::planned(const SampleSource& run) const {
   return {.model = run.model,
           .dtype = dtype,
           .pictures = request.batch,
@@ -165,7 +164,7 @@ PlannedSampler SamplingOptions::planned(const SampledCheckpoint& run) const {
           .solver = request.solver.kind};
 }
 
-void SamplingOptions::require_memory(const SampledCheckpoint& run, const Memory& memory,
+void SamplingOptions::require_memory(const SampleSource& run, const Memory& memory,
                                      Communicator& world, std::size_t more) const {
   if (!memory_check) return;
   PlannedSampler sampler = planned(run);
@@ -174,7 +173,7 @@ void SamplingOptions::require_memory(const SampledCheckpoint& run, const Memory&
   require_free_memory(sampler, "--batch", memory, world);
 }
 
-std::unique_ptr<TrainedModel> SamplingOptions::load(const SampledCheckpoint& run,
+std::unique_ptr<TrainedModel> SamplingOptions::load(const SampleSource& run,
                                                     Backend& backend) const {
   return std::make_unique<TrainedModel>(
       run.checkpoint, run.model, weights == "raw" ? kMasterArray : kEmaArray, backend, dtype);

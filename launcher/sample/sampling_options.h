@@ -20,7 +20,7 @@
 namespace edt {
 
 // What a checkpoint was trained as, and the model that samples.
-struct SampledCheckpoint {
+struct SampleSource {
   Checkpoint checkpoint;
   TrainConfig config;
   ModelConfig model;
@@ -46,15 +46,15 @@ struct SamplingOptions {
   // UsageError where they do not fit each other; what was given of `set`.
   void resolve(const OptionSet& set);
   // The run at `path`, once it is known that its model can be sampled so. UsageError where not.
-  SampledCheckpoint open(const std::filesystem::path& path, const OptionSet& set) const;
+  SampleSource open(const std::filesystem::path& path, const OptionSet& set) const;
   // Where no autoencoder is named, that of the run's sample grids, if it is still there; whether.
   bool take_decoder_of(const RunOptions& run);
   // Without its decoder.
-  PlannedSampler planned(const SampledCheckpoint& run) const;
+  PlannedSampler planned(const SampleSource& run) const;
   // Of a sampler on each rank, with a decoder where one is named; `more` bytes beside them.
-  void require_memory(const SampledCheckpoint& run, const Memory& memory, Communicator& world,
+  void require_memory(const SampleSource& run, const Memory& memory, Communicator& world,
                       std::size_t more = 0) const;
-  std::unique_ptr<TrainedModel> load(const SampledCheckpoint& run, Backend& backend) const;
+  std::unique_ptr<TrainedModel> load(const SampleSource& run, Backend& backend) const;
   // What makes the pictures: the autoencoder that was asked for, if it is the right one, or what
   // the data set has.
   std::shared_ptr<const data::PictureDecoder> decoder(const TrainedModel& trained,

@@ -65,6 +65,7 @@ def by_torch_fidelity(weights, samples, reference, count, folder):
     torch.save(weights, folder / "inception.pth")
     found = torch_fidelity.calculate_metrics(
         input1=str(samples), input2=str(reference), cuda=False, isc=True, fid=True, kid=True, prc=True, isc_splits=1,
+        feature_extractor="inception-v3-compat",
         kid_subsets=1, kid_subset_size=count, prc_batch_size=count, batch_size=8, cache=False, verbose=False,
         save_cpu_ram=True, feature_extractor_weights_path=str(folder / "inception.pth"))
     return {"fid": found["frechet_inception_distance"], "inception_score": found["inception_score_mean"],

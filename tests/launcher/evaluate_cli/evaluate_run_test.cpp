@@ -188,9 +188,6 @@ TEST_F(EvaluateRunCli, WhatCannotBeJudgedIsRefused) {
   ASSERT_EQ(run("evaluate reference " + path_ + "/wide --out " + path_ + "/wide.h5").status, 0);
   EXPECT_THAT(refusal(judge + " --count 4 --reference " + path_ + "/wide.h5"),
               HasSubstr("wide.h5 has 1024 latents of 4 x 16 x 16"));
-  // Guidance that throws samples out of the numbers there are.
-  EXPECT_THAT(refusal(judge + " --count 4 --steps 3 --cfg-scale 1e38 --quiet", 1),
-              HasSubstr("latents of 4 of 4 samples are not finite"));
   EXPECT_FALSE(std::filesystem::exists(path_ + "/r.h5"));
 }
 

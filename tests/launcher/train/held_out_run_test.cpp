@@ -95,7 +95,8 @@ TEST_F(HeldOutRun, AnotherShareIsAnotherCurve) {
               HasSubstr("goes on with what changes its curve: data.holdout 0.25 -> 0.1"));
   other.run.accept_changes = true;
   EXPECT_EQ(run(other), kDone);
-  EXPECT_EQ(metrics("run")[6]["changed"], "data.holdout 0.25 -> 0.1");
+  EXPECT_THAT(metrics("run")[6]["changed"].get<std::string>(),
+              HasSubstr("data.holdout 0.25 -> 0.1"));
 }
 
 TEST_F(HeldOutRun, WithoutSamplesOfItsOwnIsRefused) {
