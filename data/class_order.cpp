@@ -16,6 +16,12 @@ bool is_number(const std::string& name) {
 }  // namespace
 
 void order_classes(std::vector<std::string>& names, ClassOrder order, const std::string& label) {
+  for (const std::string& name : names) {  // a set keeps them as lines
+    const std::size_t end = name.find('\n');
+    require<DataError>(end == name.npos, "data",
+                       "{}: the name of the folder '{}' goes on behind the end of a line", label,
+                       name.substr(0, end));
+  }
   std::vector<std::string> by_number = names;
   std::sort(names.begin(), names.end());
   std::sort(by_number.begin(), by_number.end(), natural_less);

@@ -13,7 +13,7 @@ Decoder::Decoder(const Description& description, bool normalized)
       height_(description.height),
       width_(description.width),
       patch_(linear_.present() ? linear_.patch
-                               : std::max(1, description.image_size / description.width)),
+                               : std::max(1, description.image_size / description.height)),
       scale_(static_cast<std::size_t>(channels_), 1.f),
       shift_(static_cast<std::size_t>(channels_), 0.f) {
   if (!normalized) return;

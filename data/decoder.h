@@ -21,6 +21,9 @@ class Decoder final : public PictureDecoder {
   Decoder(const Description& description, bool normalized);
 
   bool is_false_colour() const override { return !linear_.present(); }
+  std::pair<int, int> picture_size(int height, int width) const override {
+    return {width * patch_, height * patch_};
+  }
   // One latent [C, H, W], scaled as the model sees it. Any H and W. False colours are called so in
   // the picture's comment.
   Image decode(std::span<const float> latent, int height, int width) const override;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/standard_streams.h"
 #include "core/options/nearest.h"
 #include "core/options/options.h"
 #include "core/storage/access.h"
@@ -138,7 +139,7 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
   try {
     const int status = dispatch(args, commands, context);
     context.out.flush();
-    if (context.output_is_result && !context.out) {
+    if (context.output_is_result && !context.out && !standard_output_has_no_reader()) {
       fail<SystemError>("edt", "standard output cannot be written");
     }
     return status;

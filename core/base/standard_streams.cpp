@@ -21,6 +21,11 @@ void take_standard_streams() {
   signal(SIGPIPE, SIG_IGN);
 }
 
+bool standard_output_has_no_reader() {
+  pollfd state{STDOUT_FILENO, POLLOUT, 0};
+  return poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)) != 0;
+}
+
 bool standard_error_takes_lines() {
   static std::atomic<bool> stands_still{false};
   pollfd state{STDERR_FILENO, POLLOUT, 0};

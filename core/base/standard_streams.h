@@ -11,6 +11,10 @@ namespace edt {
 // program. First thing in main().
 void take_standard_streams();
 
+// Whether standard output is a pipe whose reader has gone (head, a pager that was left), or a
+// terminal that is closed: writing fails, and nobody misses what would be written.
+bool standard_output_has_no_reader();
+
 // Whether standard error takes a line now. A reader that stands still (a full pipe, a terminal that
 // was stopped by Ctrl-S) is waited for a second, and from then on not at all until it reads again.
 bool standard_error_takes_lines();

@@ -1,5 +1,6 @@
 #include "core/storage/file_kind.h"
 
+#include <fmt/format.h>
 #include <zip.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/shell_text.h"
 #include "core/storage/input_file.h"
 
 namespace edt {
@@ -181,6 +183,26 @@ std::string_view described(FileKind kind) {
       break;
   }
   return "of no known format";
+}
+
+std::string way_to_safetensors(FileKind kind, const std::filesystem::path& path) {
+  if (kind == FileKind::kTorchZip || kind == FileKind::kTorchLegacy) {
+    return fmt::format(
+        ", convert it: python3 -c \"import sys, torch, safetensors.torch as s; f = sys.argv[1]; d "
+        "= torch.load(f, map_location='cpu', weights_only=False); d = d.get('ema', "
+        "d.get('state_dict', d.get('model', d))); s.save_file({{k: v.contiguous() for k, v in "
+        "d.items()}}, f + '.safetensors')\" {}",
+        shell_quoted(path.string()));
+  }
+  if (kind == FileKind::kJson && path.string().ends_with(".index.json")) {
+    return fmt::format(
+        "; it names files of parts, join them: python3 -c \"import sys, glob, os, "
+        "safetensors.torch as s; d = {{}}; [d.update(s.load_file(f)) for f in "
+        "glob.glob(os.path.join(glob.escape(sys.argv[1]), '*-of-*.safetensors'))]; s.save_file(d, "
+        "os.path.join(sys.argv[1], 'diffusion_pytorch_model.safetensors'))\" {}",
+        shell_quoted(path.has_parent_path() ? path.parent_path().string() : "."));
+  }
+  return "";
 }
 
 }  // namespace edt

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 namespace edt {
@@ -37,5 +38,9 @@ FileKind kind_of_file(const std::filesystem::path& path);
 
 // "a tar archive: unpack it first": what it is, and what to do where arrays or weights are needed.
 std::string_view described(FileKind kind);
+
+// ", convert it: python3 -c ...": what makes safetensors of weights in other files, as a line for a
+// shell; empty where there is nothing to say.
+std::string way_to_safetensors(FileKind kind, const std::filesystem::path& path);
 
 }  // namespace edt

@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/json/json_text.h"
 #include "core/storage/convert.h"
+#include "core/storage/file_kind.h"
 #include "core/storage/safetensors.h"
 
 namespace edt {
@@ -87,7 +88,16 @@ void require_tiling(const std::vector<SafetensorsEntry>& entries, std::uint64_t 
                      path, position, end);
 }
 
+// Of a file that is something else that is said, and not what its first bytes would mean.
+void refuse_other_kinds(const std::filesystem::path& path) {
+  const FileKind kind = kind_of_file(path);
+  if (kind == FileKind::kSafetensors || kind == FileKind::kUnknown) return;
+  fail<DataError>("safetensors", "{}: is {}, safetensors are read{}", path.string(),
+                  described(kind), way_to_safetensors(kind, path));
+}
+
 json parse_header(const InputFile& file, std::uint64_t& header_bytes) {
+  refuse_other_kinds(file.path());
   const std::string path = file.path().string();
   require<DataError>(file.size() >= kPrefix, "safetensors", "{}: {} bytes are no safetensors file",
                      path, file.size());

@@ -100,6 +100,12 @@ std::unique_ptr<Archive> Archive::open(const fs::path& path) {
   const FileKind kind = kind_of_file(path);
   const bool is_packed =
       kind == FileKind::kGzip || kind == FileKind::kZstd || kind == FileKind::kXz;
+  // The oldest archives have no signature, and begin with any name.
+  const bool may_be_tar =
+      kind == FileKind::kTar || kind == FileKind::kUnknown || kind == FileKind::kJson;
+  require<DataError>(may_be_tar || is_packed, "pictures",
+                     "{}: is {}, a tar archive of pictures is needed", path.string(),
+                     described(kind));
   if (is_packed) return std::make_unique<PackedArchive>(path);
   return std::make_unique<PlainArchive>(path);
 }

@@ -1,9 +1,13 @@
 #include "data/pictures/label_list.h"
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <set>
+#include <vector>
 
 #include "core/base/error.h"
+#include "core/storage/checksum.h"
 
 namespace edt::data {
 
@@ -33,14 +37,19 @@ std::int32_t parse_label(std::string_view text, const std::string& where) {
 
 void for_each_label(const std::filesystem::path& file,
                     const std::function<void(const std::string& name, std::int32_t label)>& visit) {
+  std::error_code code;
   std::ifstream stream(file);
-  require<DataError>(stream.is_open(), "pictures", "{}: the list of labels cannot be read",
-                     file.string());
+  require<DataError>(std::filesystem::is_regular_file(file, code) && stream.is_open(), "pictures",
+                     "{}: the list of labels cannot be read", file.string());
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   std::string line;
   for (std::uint64_t number = 1; std::getline(stream, line); ++number) {
+    if (number == 1 && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
     const std::string_view text = trimmed(line);
     if (text.empty()) continue;
     const std::string where = fmt::format("{}:{}", file.string(), number);
+    require<DataError>(text.find('\0') == text.npos, "pictures",
+                       "{}: a byte 0, which no text holds", where);
     const std::size_t separator = text.find_last_of(" \t,");
     require<DataError>(separator != text.npos, "pictures",
                        "{}: '{}' is no name and label with a blank or a comma between them", where,
@@ -49,6 +58,34 @@ void for_each_label(const std::filesystem::path& file,
     require<DataError>(!name.empty(), "pictures", "{}: a label without a name", where);
     visit(std::string(name), parse_label(text.substr(separator + 1), where));
   }
+}
+
+void for_each_picture_of_list(
+    const std::filesystem::path& file, const std::filesystem::path& folder,
+    const std::function<void(const std::string& name, std::int32_t label)>& visit) {
+  const auto place_of = [&](const std::string& name) {
+    return (folder / name).lexically_normal().string();
+  };
+  const auto key_of = [](const std::string& place) {
+    return checksum_of(std::span<const char>(place));
+  };
+  std::vector<std::uint64_t> keys;
+  for_each_label(file, [&](const std::string& name, std::int32_t label) {
+    keys.push_back(key_of(place_of(name)));
+    visit(name, label);
+  });
+  std::ranges::sort(keys);
+  std::set<std::uint64_t> doubtful;
+  for (auto at = keys.begin(); (at = std::adjacent_find(at, keys.end())) != keys.end(); ++at) {
+    doubtful.insert(*at);
+  }
+  if (doubtful.empty()) return;
+  std::set<std::string> places;
+  for_each_label(file, [&](const std::string& name, std::int32_t) {
+    const std::string place = place_of(name);
+    require<DataError>(!doubtful.contains(key_of(place)) || places.insert(place).second, "pictures",
+                       "{}: '{}' stands twice", file.string(), name);
+  });
 }
 
 }  // namespace edt::data

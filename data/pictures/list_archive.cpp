@@ -82,6 +82,10 @@ class ArchiveLister {
     if (labels_ != nullptr) {
       const auto listed = labels_->find(picture.name);
       if (listed == labels_->end()) return lister_.add_other_file();
+      require<DataError>(!listed->second.is_found, "pictures",
+                         "{}:{}: is the second of that name in the archives; the list of labels "
+                         "names one",
+                         archive_, picture.name);
       listed->second.is_found = true;
       return lister_.add_labelled(std::move(picture), listed->second.label);
     }

@@ -58,9 +58,10 @@ void list_folder(Lister& lister, const fs::path& folder) {
   const std::uint32_t source = lister.begin_source({.path = folder});
   const PictureListOptions& options = lister.options();
   if (!options.labels.empty()) {
-    for_each_label(options.labels, [&](const std::string& name, std::int32_t label) {
-      lister.add_labelled({.name = name, .source = source}, label);
-    });
+    for_each_picture_of_list(options.labels, folder,
+                             [&](const std::string& name, std::int32_t label) {
+                               lister.add_labelled({.name = name, .source = source}, label);
+                             });
     return;
   }
   if (lister.is_one_class()) {

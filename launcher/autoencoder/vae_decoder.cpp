@@ -20,6 +20,11 @@ VaeDecoder::VaeDecoder(std::unique_ptr<Autoencoder> vae, std::int64_t channels,
   if (scaling_.std.empty()) scaling_.std.assign(all, 1.0);
 }
 
+std::pair<int, int> VaeDecoder::picture_size(int height, int width) const {
+  const PictureSize size = vae_->info().picture_size({height, width});
+  return {static_cast<int>(size.width), static_cast<int>(size.height)};
+}
+
 Image VaeDecoder::decode(std::span<const float> latent, int height, int width) const {
   const PictureSize size{height, width};
   const auto plane = static_cast<std::size_t>(size.pixels());

@@ -22,6 +22,7 @@ class VaeDecoder final : public data::PictureDecoder {
   // model sees them, whatever their scale.
   VaeDecoder(std::unique_ptr<Autoencoder> vae, std::int64_t channels, LatentScaling scaling);
 
+  std::pair<int, int> picture_size(int height, int width) const override;
   Image decode(std::span<const float> latent, int height, int width) const override;
   const AutoencoderInfo& info() const { return vae_->info(); }
 

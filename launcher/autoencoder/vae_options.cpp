@@ -46,6 +46,15 @@ void VaeOptions::declare_for_run(OptionSet& options, std::string run_prefix, std
   for (Option* option : all) option->free_to_change();
 }
 
+void VaeOptions::require_file(const OptionSet& options) const {
+  if (!path.empty()) return;
+  require<UsageError>(!options.given(prefix + "vae"), "vae", "--{}vae names no file", prefix);
+  for (const char* what : {"vae-scale", "vae-shift", "vae-groups", "vae-tile", "vae-dtype"}) {
+    require<UsageError>(!options.given(prefix + what), "vae", "--{0}{1} is given without --{0}vae",
+                        prefix, what);
+  }
+}
+
 std::unique_ptr<Autoencoder> VaeOptions::load(Backend& backend) const {
   require<UsageError>(network.shift == 0 || network.scale > 0, "vae",
                       "--{0}vae-shift {1} is given without --{0}vae-scale", prefix, network.shift);

@@ -19,6 +19,8 @@ struct VaeOptions {
   Option& declare(OptionSet& options, std::string help, bool decodes);
   // The same of a run, "run.sample-vae" ...: they change no weight.
   void declare_for_run(OptionSet& options, std::string run_prefix, std::string help);
+  // UsageError where an option of it is given and names no file, or the file's own are given alone.
+  void require_file(const OptionSet& options) const;
   std::unique_ptr<Autoencoder> load(Backend& backend) const;
 
  private:

@@ -207,17 +207,17 @@ nlohmann::ordered_json to_json(const SpeedupReport& report) {
 std::string to_csv(const SpeedupReport& report) {
   std::string text =
       "size,kind,contestant,model,images_per_s,seconds,fastest_seconds,slowest_seconds,over_mdtv2,"
-      "gflop_per_image,ceiling_share,memory_bytes,taken_bytes,flop_ratio,paper\n";
+      "gflop_per_image,ceiling_share,memory_bytes,taken_bytes,flop_ratio,paper,ceiling_outdated\n";
   for (const SizeSpeedup& size : report.sizes) {
     for (const Side& side : sides(size)) {
       for (const SpeedupResult& r : side.table.results) {
         const bool main = r.key == "EDT";
-        text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", size.size, side.key,
-                            r.key, csv_cell(r.model), r.images_per_second, r.seconds, r.fastest,
-                            r.slowest, side.table.over_mdtv2(r.key), r.gflop_per_image,
-                            r.ceiling_share, r.memory_bytes, r.taken_bytes,
-                            main ? fmt::format("{}", side.flop_ratio) : "",
-                            main && side.paper ? fmt::format("{}", *side.paper) : "");
+        text += fmt::format(
+            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", size.size, side.key, r.key,
+            csv_cell(r.model), r.images_per_second, r.seconds, r.fastest, r.slowest,
+            side.table.over_mdtv2(r.key), r.gflop_per_image, r.ceiling_share, r.memory_bytes,
+            r.taken_bytes, main ? fmt::format("{}", side.flop_ratio) : "",
+            main && side.paper ? fmt::format("{}", *side.paper) : "", r.ceiling_share > 1 ? 1 : 0);
       }
     }
   }

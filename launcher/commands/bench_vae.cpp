@@ -70,12 +70,14 @@ void print_text(CommandContext& context, const AutoencoderInfo& info, std::int64
     above = above || r.share() > 1;
     table.add({pass_name(pass), fmt::to_string(pass.side), human_rate(count / r.seconds),
                fmt::format("{:.1f}", r.flops / 2e9 / count), human_flops(r.flops / r.seconds),
-               r.ceiling_seconds > 0 ? fmt::format("{:.2f}", r.share()) : "-",
+               r.ceiling_seconds > 0 ? share_text(r.share()) : "-",
                human_bytes(static_cast<double>(r.peak_bytes))});
   }
   context.print("{}", table.text());
   if (above) {
-    context.print("share above 1: convolutions of doubled pictures take 4 of 9 products here\n");
+    context.print(
+        "(!) above 1: the library's convolutions are no ceiling where fewer products give the same "
+        "(docs/autoencoders.md)\n");
   }
 }
 

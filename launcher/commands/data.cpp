@@ -28,7 +28,7 @@ void print_info(CommandContext& context, const data::DatasetInfo& info) {
                               human_bytes(static_cast<double>(info.bytes))));
   line(d.array_name(), fmt::format("{} x {} x {}, {}, scale {}", d.channels, d.height, d.width,
                                    h5::name_of(d.type), d.scale));
-  line("pictures", fmt::format("{0} x {0} pixels", d.image_size));
+  line("pictures", fmt::format("{} x {} pixels", d.factor() * d.width, d.image_size));
   line("classes", fmt::format("{}, {} to {} samples each", d.classes, *fewest, *most));
   if (!d.class_names.empty())
     line("class names", fmt::format("{}", fmt::join(d.class_names, ", ")));

@@ -103,7 +103,7 @@ class EncodeProgress {
     phase_ = phase;
     first_ = done;
     if (phase_ == "encode" && !context_.quiet) {
-      ceiling_seconds_ = encoder_.ceiling_seconds(options_.image_size);
+      library_seconds_ = encoder_.ceiling_seconds(options_.image_size);
     }
     begin_ = Clock::now();
     bar_ =
@@ -115,12 +115,13 @@ class EncodeProgress {
                                    context_.error);
   }
 
-  // Of the convolutions' ceiling, since the phase began: ranks work side by side.
+  // Of what the library's convolutions alone would reach, since the phase began: ranks work side by
+  // side. No ceiling: above 1 where they are computed with fewer products.
   std::string share(std::uint64_t done) const {
-    if (phase_ != "encode" || ceiling_seconds_ == 0 || done == first_) return "";
+    if (phase_ != "encode" || library_seconds_ == 0 || done == first_) return "";
     const double each = seconds_since(begin_) * context_.world.size() /
                         static_cast<double>(done - first_) / (options_.flipped ? 2 : 1);
-    return fmt::format("{:.0f} % of the convolutions' ceiling", 100 * ceiling_seconds_ / each);
+    return fmt::format("{:.2f} x the library's convolutions", library_seconds_ / each);
   }
 
   CommandContext& context_;
@@ -128,7 +129,7 @@ class EncodeProgress {
   const data::EncodeOptions& options_;
   std::string phase_;
   std::uint64_t first_ = 0;
-  double ceiling_seconds_ = 0;
+  double library_seconds_ = 0;
   Clock::time_point begin_;
   std::unique_ptr<Progress> bar_;
 };
@@ -162,6 +163,7 @@ int data_encode(std::span<const std::string> args, CommandContext& context) {
                 "same bytes; stopped or killed, the same command goes on behind whole shards.");
   options.declare(set);
   if (!read_options(set, args, context)) return kDone;
+  context.output_is_result = false;  // the set is
   data::EncodeOptions& encode = options.request.options;
   require_directory(encode.out, "--out");
   const auto backend = options.device.make_backend(context.world);

@@ -1,6 +1,7 @@
 // edt evaluate, edt evaluate reference.
 #include "core/base/error.h"
 #include "core/options/options.h"
+#include "core/storage/durable_file.h"
 #include "launcher/commands/evaluate_options.h"
 #include "launcher/commands/feature_run.h"
 #include "launcher/commands/table.h"
@@ -115,6 +116,7 @@ int evaluate_reference(std::span<const std::string> args, CommandContext& contex
   if (!read_options(options, args, context)) return kDone;
   const bool of_latents = is_data_set(made.pictures[0]);
   refuse_others(options, of_latents);
+  if (context.world.is_root()) require_writable(made.out, "--out", ".h5 .hdf5");
   FeatureSet set;
   if (of_latents) {
     context.run_started = true;

@@ -170,6 +170,7 @@ void make_pictures(PictureSampler& sampler, const PictureRequest& request, int s
 void check_options(const SampleOptions& options, const OptionSet& set) {
   require<UsageError>(options.out.any(), "sample",
                       "nothing to write: give --out, --out-dir, --latents or --npz");
+  options.vae.require_file(set);
   require<UsageError>(options.images == 0 || !set.given("per-class"), "sample",
                       "--images {} and --per-class {} are both given, one is needed",
                       options.images, options.per_class);
@@ -215,6 +216,10 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                       : options.images > 0 ? static_cast<int>(std::min<std::int64_t>(8, total))
                                            : static_cast<int>(options.per_class);
   const TrainedData data = find_trained_data(options.data, *trained);
+  for (const auto& input : {options.vae.path, options.init_noise, options.step_noise,
+                            trained->checkpoint(), data.path}) {
+    require_not_read(options.out.latents, "--latents", input);
+  }
   std::optional<PictureOutput> output;  // of the first rank
   bool false_colours = false;
   if (context.world.is_root()) {

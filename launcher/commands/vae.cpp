@@ -16,6 +16,7 @@
 #include "launcher/commands/table.h"
 #include "launcher/device/device_options.h"
 #include "launcher/sample/latents_file.h"
+#include "launcher/sample/picture_output.h"
 #include "launcher/text/report.h"
 
 namespace edt {
@@ -124,17 +125,19 @@ struct PictureOptions {
 
 // What a file of latents says of itself, as that of edt sample.
 nlohmann::ordered_json notes_of(const AutoencoderInfo& info, PictureSize size) {
-  return {{"format", "edt-latents"},
-          {"format_version", 1},
-          {"layout", "N, C, H, W"},
-          {"channels", info.channels},
-          {"image_size", size.width},
-          {"pixels_per_latent", info.factor},
-          {"decode", "latents of the VAE = latents / scale + shift"},
-          {"scale", info.scale},
-          {"shift", info.shift},
-          {"autoencoder", info.name()},
-          {"autoencoder_checksum", checksum_text(info.encoder_checksum)}};
+  nlohmann::ordered_json notes{{"format", "edt-latents"},
+                               {"format_version", 1},
+                               {"layout", "N, C, H, W"},
+                               {"channels", info.channels},
+                               {"image_size", size.height},
+                               {"pixels_per_latent", info.factor},
+                               {"decode", "latents of the VAE = latents / scale + shift"},
+                               {"scale", info.scale},
+                               {"shift", info.shift},
+                               {"autoencoder", info.name()},
+                               {"autoencoder_checksum", checksum_text(info.encoder_checksum)}};
+  if (size.width != size.height) notes["image_width"] = size.width;
+  return notes;
 }
 
 // The mean of each posterior, or the latent itself, as a model sees it.
@@ -197,6 +200,7 @@ int vae_encode(std::span<const std::string> args, CommandContext& context) {
   if (!read_options(options, args, context)) return kDone;
   if (out.has_parent_path()) require_directory(out.parent_path(), "--out");
   require_writable(out, "--out", kLatentsExtensions);
+  require_not_read(out, "--out", vae.path);
   const auto backend = device.make_backend(context.world);
   vae.network.use = AutoencoderUse::kEncoding;
   const auto network = vae.load(*backend);
@@ -230,6 +234,7 @@ int vae_decode(std::span<const std::string> args, CommandContext& context) {
   DeviceOptions device;
   std::filesystem::path file, grid, singles;
   int columns = 8;
+  bool replace = false;
   OptionSet options("vae decode",
                     "Latents to pictures: those that edt sample or edt vae encode wrote.");
   options.add("latents", &file, "HDF5 or .safetensors file with latents [N, C, H, W]")
@@ -238,6 +243,7 @@ int vae_decode(std::span<const std::string> args, CommandContext& context) {
   vae.declare(options, "weights of the autoencoder", true).required();
   options.add("out", &grid, "PNG grid of all pictures");
   options.add("out-dir", &singles, "directory of single PNGs");
+  options.add("replace", &replace, "remove the pictures of an earlier call from out-dir");
   options.add("columns", &columns, "pictures in a row of the grid").range(1, 1000);
   device.declare(options, "");
   if (!read_options(options, args, context)) return kDone;
@@ -248,6 +254,7 @@ int vae_decode(std::span<const std::string> args, CommandContext& context) {
     if (!path.empty()) require_directory(path, option);
   }
   require_writable(grid, "--out", ".png");
+  const auto replaced = earlier_pictures(singles, replace);
   const LatentsInput latents = read_latents(file);
   const auto backend = device.make_backend(context.world);
   vae.network.use = AutoencoderUse::kDecoding;
@@ -257,19 +264,23 @@ int vae_decode(std::span<const std::string> args, CommandContext& context) {
   require_same_encoder(info, latents.autoencoder_checksum, file.string());
   const VaeDecoder decoder(std::move(network), latents.channels,
                            latents.scaling.value_or(LatentScaling{info.scale, info.shift, {}, {}}));
+  const auto height = static_cast<int>(latents.size.height);
+  const auto width = static_cast<int>(latents.size.width);
+  require_grid(grid, static_cast<std::size_t>(latents.count), columns,
+               decoder.picture_size(height, width));
   context.run_started = true;
   if (!singles.empty()) make_directories(singles);
+  for (const auto& path : replaced) std::filesystem::remove(path);
   const std::size_t each = latents.values.size() / static_cast<std::size_t>(latents.count);
   std::vector<Image> images;
   const auto begin = Clock::now();
   for (std::size_t i = 0; i * each < latents.values.size(); ++i) {
     const Image image =
-        decoder.decode(std::span(latents.values).subspan(i * each, each),
-                       static_cast<int>(latents.size.height), static_cast<int>(latents.size.width));
+        decoder.decode(std::span(latents.values).subspan(i * each, each), height, width);
     if (!singles.empty()) write_png(singles / fmt::format("{:06}.png", i), image);
     if (!grid.empty()) images.push_back(image);
   }
-  if (!grid.empty()) write_png(grid, make_grid(images, columns));
+  if (!grid.empty()) write_png(grid, make_grid(images, columns, kGridGap));
   const PictureSize size = info.picture_size(latents.size);
   context.print("{} of {} x {} by {} in {}\n",
                 counted(static_cast<std::uint64_t>(latents.count), "picture"), size.width,

@@ -18,6 +18,14 @@ namespace fs = std::filesystem;
 using data::BrokenPicture;
 using data::PictureIndex;
 
+// A line of a table.
+std::string in_one_line(std::string text) {
+  for (char& c : text) {
+    if (c == '\n' || c == '\t' || c == '\r') c = '?';
+  }
+  return text;
+}
+
 struct Stopped {};
 
 // Ranks that have nothing to do wait for others as long as a shard takes, on any machine.
@@ -156,13 +164,14 @@ class EncodeRun {
   void write_left_out(const PictureIndex& listed, const std::vector<BrokenPicture>& broken) {
     DurableFile file(left_out_file(index_folder_));
     for (const BrokenPicture& picture : broken) {
-      file.write(fmt::format("{}\t{}\n", listed.name_of(listed.at(picture.index)), picture.reason));
+      file.write(fmt::format("{}\t{}\n", in_one_line(listed.name_of(listed.at(picture.index))),
+                             in_one_line(picture.reason)));
     }
     file.commit();
     if (broken.empty()) return;
     log::warning("{} of {} pictures cannot be decoded and are left out; the first is {}: {}",
-                 broken.size(), listed.size(), listed.name_of(listed.at(broken[0].index)),
-                 broken[0].reason);
+                 broken.size(), listed.size(),
+                 in_one_line(listed.name_of(listed.at(broken[0].index))), broken[0].reason);
   }
 
   void publish_left_out() const {

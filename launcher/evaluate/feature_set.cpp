@@ -8,7 +8,7 @@
 #include "core/base/error.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
-#include "core/storage/half.h"
+#include "core/storage/file_kind.h"
 #include "core/storage/hdf5.h"
 #include "core/storage/npy.h"
 #include "core/storage/partial_file.h"
@@ -36,10 +36,36 @@ std::vector<double> read_array(const fs::path& npz, const std::string& member, s
   return values;
 }
 
+template <class T>
+void require_finite(std::span<const T> values, const std::string& label) {
+  const bool finite = std::ranges::all_of(values, [](T value) { return std::isfinite(value); });
+  require<DataError>(finite, "evaluate", "{}: contains NaN or infinity", label);
+}
+
+// Of a matrix that is none, evaluators take what they look at: a distance all the same.
+void require_covariance(std::span<const double> values, std::size_t width,
+                        const std::string& label) {
+  constexpr double kRounding = 1e-4;  // float32, of the variances in a row and a column
+  require_finite(values, label);
+  const auto at = [&](std::size_t i, std::size_t j) { return values[i * width + j]; };
+  for (std::size_t i = 0; i < width; ++i) {
+    require<DataError>(at(i, i) >= 0, "evaluate", "{}: is no covariance: variance {} is {}", label,
+                       i, at(i, i));
+    for (std::size_t j = 0; j < i; ++j) {
+      const double most = std::sqrt(at(i, i) * at(j, j));
+      require<DataError>(std::abs(at(i, j) - at(j, i)) <= kRounding * most, "evaluate",
+                         "{}: is no covariance: [{}, {}] is {}, [{}, {}] is {}", label, i, j,
+                         at(i, j), j, i, at(j, i));
+    }
+  }
+}
+
 FeatureStatistics read_statistics(const fs::path& npz, const std::string& mean,
                                   const std::string& covariance) {
   FeatureStatistics read{.count = 0, .mean = read_array(npz, mean, 1), .covariance = {}};
   read.covariance = read_array(npz, covariance, 2, read.mean.size());
+  require_finite(std::span<const double>(read.mean), npz.string() + ":" + mean);
+  require_covariance(read.covariance, read.mean.size(), npz.string() + ":" + covariance);
   return read;
 }
 
@@ -71,9 +97,15 @@ std::vector<double> read_values(const h5::File& file, const std::string& name,
 
 FeatureStatistics read_statistics(const h5::File& file, const std::string& name,
                                   std::uint64_t width) {
-  return {.count = file.read_int("pictures"),
-          .mean = read_values(file, name + "_mean", {width}),
-          .covariance = read_values(file, name + "_covariance", {width, width})};
+  const std::string label = file.path().string() + ":" + name;
+  FeatureStatistics read{.count = file.read_int("pictures"),
+                         .mean = read_values(file, name + "_mean", {width}),
+                         .covariance = read_values(file, name + "_covariance", {width, width})};
+  require<DataError>(read.count >= 2, "evaluate", "{}: statistics of {} pictures", label,
+                     read.count);
+  require_finite(std::span<const double>(read.mean), label + "_mean");
+  require_covariance(read.covariance, width, label + "_covariance");
+  return read;
 }
 
 InceptionResize resize_named(const h5::File& file) {
@@ -92,7 +124,9 @@ std::vector<float> read_features(const h5::File& file, std::int64_t width) {
       features.shape().size() == 2 && features.shape()[1] == static_cast<std::uint64_t>(width),
       "evaluate", "{} is {}, expected [pictures, {}]", features.label(),
       h5::to_string(features.shape()), width);
-  return features.read_all<float>(h5::Type::kFloat32);
+  std::vector<float> values = features.read_all<float>(h5::Type::kFloat32);
+  require_finite(std::span<const float>(values), features.label());
+  return values;
 }
 
 FeatureSet read_latent_set(const h5::File& file) {
@@ -126,13 +160,6 @@ FeatureSet read_hdf5(const fs::path& path) {
   set.spatial = read_statistics(file, "spatial", InceptionFeatures::kSpatial);
   set.features = read_features(file, InceptionFeatures::kPooled);
   return set;
-}
-
-void require_finite(const FeatureStatistics& statistics, const fs::path& file, const char* what) {
-  const auto finite = [](double v) { return std::isfinite(v); };
-  require<DataError>(std::ranges::all_of(statistics.mean, finite) &&
-                         std::ranges::all_of(statistics.covariance, finite),
-                     "evaluate", "{}: {} are not finite", file.string(), what);
 }
 
 // Of `more`, the rows that are among the first `most` of all.
@@ -217,18 +244,14 @@ void write_feature_set(const FeatureSet& set, const fs::path& path) {
 }
 
 bool is_feature_set(const fs::path& file) {
-  const std::string extension = lower_case_extension(file);
-  if (extension == ".h5" || extension == ".hdf5") return true;
-  return extension == ".npz" && ZipReader(file).has("mu");
+  std::error_code code;
+  if (!fs::is_regular_file(file, code)) return false;
+  if (kind_of_file(file) == FileKind::kHdf5) return true;
+  return lower_case_extension(file) == ".npz" && ZipReader(file).has("mu");
 }
 
 FeatureSet read_feature_set(const fs::path& file) {
-  FeatureSet set = lower_case_extension(file) == ".npz" ? read_npz(file) : read_hdf5(file);
-  require_finite(set.pooled, file, "statistics");
-  if (set.spatial) require_finite(*set.spatial, file, "spatial statistics");
-  require<DataError>(all_finite(set.features), "evaluate", "{}: features are not finite",
-                     file.string());
-  return set;
+  return lower_case_extension(file) == ".npz" ? read_npz(file) : read_hdf5(file);
 }
 
 }  // namespace edt

@@ -64,7 +64,7 @@ void write_feature_set(const FeatureSet& set, const std::filesystem::path& file)
 // Such a file, or statistics in an .npz: ADM's (mu, sigma, mu_s, sigma_s) or pytorch-fid's (mu,
 // sigma). Without features of its own. DataError that names what is missing or of another shape.
 FeatureSet read_feature_set(const std::filesystem::path& file);
-// Whether the file is one of these: an .npz with mu, or an .h5.
+// Whether the file is one of these: an .npz with mu, or HDF5 under any name.
 bool is_feature_set(const std::filesystem::path& file);
 
 }  // namespace edt

@@ -6,6 +6,7 @@
 #include "core/image/decode.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/npy.h"
+#include "data/picture_decoder.h"
 #include "data/pictures/list.h"
 #include "data/pictures/reader.h"
 #include "launcher/evaluate/scratch_folder.h"
@@ -21,7 +22,8 @@ class ArrayPictures final : public PictureSource {
       : name_(npz.string()), reader_(NpyReader::open_member(npz, "arr_0")) {
     const NpyHeader& header = reader_.header();
     require<DataError>(
-        header.type == NpyType::kUInt8 && header.shape.size() == 4 && header.shape[3] == 3,
+        header.type == NpyType::kUInt8 && header.shape.size() == 4 && header.shape[3] == 3 &&
+            header.shape[1] > 0 && header.shape[2] > 0,
         "evaluate",
         "{}: arr_0 is {} [{}], pictures are uint8 [N, H, W, 3]: numbers from 0 to 255, red, green "
         "and blue last",
@@ -53,11 +55,21 @@ class ArrayPictures final : public PictureSource {
   NpyReader reader_;
 };
 
+// What edt sample --out-dir writes where it has no decoder.
+void require_true_colours(const std::string& name) {
+  require<DataError>(!fs::path(name).stem().string().ends_with(data::kFalseColoursName), "evaluate",
+                     "{}: shows latents in false colours, which is no picture: edt sample --vae "
+                     "decodes them",
+                     name);
+}
+
 class FilePictures final : public PictureSource {
  public:
-  explicit FilePictures(const std::vector<fs::path>& paths)
-      : index_(list(paths, scratch_.path())), reader_(index_) {
+  explicit FilePictures(const std::vector<fs::path>& paths) : index_(list(paths)), reader_(index_) {
     for (const fs::path& path : paths) name_ += (name_.empty() ? "" : ", ") + path.string();
+    for (std::uint64_t i = 0; i < index_.size(); ++i) {
+      require_true_colours(index_.name_of(index_.at(i)));
+    }
   }
 
   std::int64_t count() const override { return static_cast<std::int64_t>(index_.size()); }
@@ -88,13 +100,14 @@ class FilePictures final : public PictureSource {
   }
 
  private:
-  static data::PictureIndex list(const std::vector<fs::path>& paths, const fs::path& folder) {
-    data::PictureIndexWriter writer(folder);
+  // The index stays open, and its names go at once: a signal later leaves nothing behind.
+  static data::PictureIndex list(const std::vector<fs::path>& paths) {
+    const ScratchFolder scratch;
+    data::PictureIndexWriter writer(scratch.path());
     writer.end_list(data::list_pictures({.pictures = paths, .classes = 1}, writer));
-    return data::PictureIndex::listed(folder);
+    return data::PictureIndex::listed(scratch.path());
   }
 
-  ScratchFolder scratch_;  // holds the index
   data::PictureIndex index_;
   data::PictureReader reader_;
   std::string name_;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 #include "core/base/error.h"
 #include "core/storage/access.h"
@@ -10,7 +11,12 @@
 namespace edt {
 
 ScratchFolder::ScratchFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "edt-XXXXXX").string();
+  std::error_code code;
+  const std::filesystem::path where = std::filesystem::temp_directory_path(code);
+  const char* variable = std::getenv("TMPDIR");
+  require<UsageError>(!code, "file", "TMPDIR is {}, where temporary files should go: {}",
+                      variable != nullptr ? variable : "not set", code.message());
+  std::string name = (where / "edt-XXXXXX").string();
   require<SystemError>(mkdtemp(name.data()) != nullptr, "file", "cannot make {}: {}", name,
                        error_text(errno, name));
   path_ = name;

@@ -31,16 +31,26 @@ std::string first_word(const fs::path& file) {
   return word;
 }
 
-// The time a process started, in ticks since boot: tells it from a later one with its number.
-std::string start_of(long process) {
+// What /proc says of a process.
+struct ProcessFacts {
+  // In ticks since boot: tells it from a later one with its number.
+  std::string start = "?";
+  // It has ended, and whoever started it has not asked how: its number is taken until then. One of
+  // which threads are left (that write to a disk, say) has not.
+  bool has_ended = false;
+};
+
+ProcessFacts facts_of(long process) {
+  constexpr int kState = 3, kThreads = 20, kStart = 22;  // proc(5)
   std::ifstream stream(fmt::format("/proc/{}/stat", process));
   std::string text{std::istreambuf_iterator<char>(stream), {}};
   const auto name_end = text.rfind(')');  // the name may hold blanks and parentheses
-  if (name_end == text.npos) return "?";
-  std::istringstream fields(text.substr(name_end + 1));
-  std::string field;
-  for (int i = 3; i <= 22; ++i) fields >> field;
-  return field;
+  if (name_end == text.npos) return {};
+  std::istringstream rest(text.substr(name_end + 1));
+  std::array<std::string, kStart + 1> fields;
+  for (std::size_t i = kState; i <= kStart; ++i) rest >> fields[i];
+  const bool is_zombie = fields[kState] == "Z" || fields[kState] == "X";
+  return {fields[kStart], is_zombie && std::atol(fields[kThreads].c_str()) <= 1};
 }
 
 struct Holder {
@@ -60,7 +70,7 @@ Holder this_process() {
   gethostname(host.data(), host.size() - 1);
   return {.host = host.data(),
           .boot = first_word("/proc/sys/kernel/random/boot_id"),
-          .start = start_of(getpid()),
+          .start = facts_of(getpid()).start,
           .process = getpid(),
           .job = environment("SLURM_JOB_ID", "-"),
           .restarts = std::atol(environment("SLURM_RESTART_COUNT", "0").c_str())};
@@ -93,8 +103,8 @@ State process_state(const std::optional<Holder>& holder, const Holder& self) {
   if (!holder || holder->host != self.host) return State::kUnknown;
   if (holder->boot != self.boot) return State::kGone;
   if (kill(static_cast<pid_t>(holder->process), 0) != 0 && errno == ESRCH) return State::kGone;
-  const std::string start = start_of(holder->process);
-  return start == holder->start ? State::kAlive : State::kGone;
+  const ProcessFacts facts = facts_of(holder->process);
+  return facts.start == holder->start && !facts.has_ended ? State::kAlive : State::kGone;
 }
 
 State state_of(const std::string& text) {

@@ -1,7 +1,5 @@
 #include "launcher/sample/picture_output.h"
 
-#include <cstring>
-
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/half.h"
@@ -55,33 +53,14 @@ void require_different(const OutputPaths& paths) {
                       paths.grid.string(), paths.singles.string());
 }
 
-constexpr const char* kFalseColoursName = "-false-colours";
-
 // 000012.png or 000012-false-colours.png.
 bool is_numbered_picture(const std::filesystem::path& path) {
   std::string name = path.stem().string();
-  if (name.ends_with(kFalseColoursName)) name.resize(name.size() - std::strlen(kFalseColoursName));
+  if (name.ends_with(data::kFalseColoursName)) {
+    name.resize(name.size() - data::kFalseColoursName.size());
+  }
   return path.extension() == ".png" && name.size() >= 6 &&
          name.find_first_not_of("0123456789") == name.npos;
-}
-
-// Pictures of an earlier call: an evaluator that reads the directory would not tell them from the
-// new ones.
-std::vector<std::filesystem::path> earlier_pictures(const OutputPaths& paths) {
-  std::vector<std::filesystem::path> found;
-  std::error_code code;
-  for (const auto& entry : std::filesystem::directory_iterator(paths.singles, code)) {
-    if (entry.path().extension() != ".png") continue;
-    require<UsageError>(paths.replace || !is_numbered_picture(entry.path()), "sample",
-                        "--out-dir {} has pictures of an earlier call, {} for one; --replace "
-                        "removes them",
-                        paths.singles.string(), entry.path().filename().string());
-    require<UsageError>(is_numbered_picture(entry.path()), "sample",
-                        "--out-dir {} has {}, which is not of edt sample: the pictures would mix",
-                        paths.singles.string(), entry.path().filename().string());
-    found.push_back(entry.path());
-  }
-  return found;
 }
 
 void require_true_colours(const OutputPaths& paths, const data::PictureDecoder& decoder) {
@@ -94,6 +73,51 @@ void require_true_colours(const OutputPaths& paths, const data::PictureDecoder& 
 
 }  // namespace
 
+std::vector<std::filesystem::path> earlier_pictures(const std::filesystem::path& directory,
+                                                    bool replace) {
+  std::vector<std::filesystem::path> found;
+  std::error_code code;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, code)) {
+    if (entry.path().extension() != ".png") continue;
+    require<UsageError>(replace || !is_numbered_picture(entry.path()), "pictures",
+                        "--out-dir {} has pictures of an earlier call, {} for one; --replace "
+                        "removes them",
+                        directory.string(), entry.path().filename().string());
+    require<UsageError>(is_numbered_picture(entry.path()), "pictures",
+                        "--out-dir {} has {}, which is not of edt sample: the pictures would mix",
+                        directory.string(), entry.path().filename().string());
+    found.push_back(entry.path());
+  }
+  return found;
+}
+
+void require_grid(const std::filesystem::path& path, std::size_t count, int columns,
+                  std::pair<int, int> picture) {
+  constexpr std::int64_t kMostSide = 1'000'000;  // libpng's limit
+  if (path.empty()) return;
+  const auto pictures = static_cast<std::int64_t>(count);
+  const std::int64_t across = std::min<std::int64_t>(columns, pictures);
+  const std::int64_t down = (pictures + across - 1) / across;
+  const std::int64_t width = across * (picture.first + kGridGap) - kGridGap;
+  const std::int64_t height = down * (picture.second + kGridGap) - kGridGap;
+  require<UsageError>(width <= kMostSide && height <= kMostSide, "sample",
+                      "--out {}: {} pictures in {} columns make {} x {} pixels, a PNG has at most "
+                      "{} a side; --out-dir takes any number",
+                      path.string(), count, columns, width, height, kMostSide);
+}
+
+void require_not_read(const std::filesystem::path& path, std::string_view option,
+                      const std::filesystem::path& input) {
+  std::error_code code;
+  if (path.empty() || input.empty() || !std::filesystem::exists(path, code)) return;
+  const auto is_it = [&](const std::filesystem::path& one) {
+    return std::filesystem::equivalent(one, input, code);
+  };
+  require<UsageError>(!is_it(path) && !is_it(std::filesystem::absolute(path).parent_path()), "file",
+                      "{} {}: would be replaced, and is read ({})", option, path.string(),
+                      input.string());
+}
+
 PictureOutput::PictureOutput(const OutputPaths& paths,
                              std::shared_ptr<const data::PictureDecoder> decoder,
                              std::vector<std::int32_t> labels, const h5::Shape& sample, int columns,
@@ -102,19 +126,21 @@ PictureOutput::PictureOutput(const OutputPaths& paths,
       decoder_(std::move(decoder)),
       labels_(std::move(labels)),
       elements_(sample[0] * sample[1] * sample[2]),
-      side_(sample[1]),
+      height_(static_cast<int>(sample[1])),
+      width_(static_cast<int>(sample[2])),
       columns_(columns) {
   require_different(paths_);
   require_true_colours(paths_, *decoder_);
   require<UsageError>(
       !paths_.replace || !paths_.singles.empty(), "sample",
       "--replace is of no use: it removes pictures from --out-dir, which is not given");
+  require_grid(paths_.grid, labels_.size(), columns_, decoder_->picture_size(height_, width_));
   for (const OutputFile& file : files_of(paths_)) {
     require_output(file.path, file.option, file.extensions);
   }
   if (!paths_.singles.empty()) {
     require_output(paths_.singles / "000000.png", "--out-dir", ".png");
-    replaced_ = earlier_pictures(paths_);
+    replaced_ = earlier_pictures(paths_.singles, paths_.replace);
   }
   if (!paths_.latents.empty()) {
     latents_ = LatentsFile::create(
@@ -132,8 +158,7 @@ void PictureOutput::add(std::span<const float> latents) {
   if (latents_) latents_->append(latents);
   for (std::size_t i = 0; i < count; ++i, ++done_) {
     if (!paths_.pictures()) continue;
-    add_picture(decoder_->decode(latents.subspan(i * elements_, elements_), static_cast<int>(side_),
-                                 static_cast<int>(side_)));
+    add_picture(decoder_->decode(latents.subspan(i * elements_, elements_), height_, width_));
   }
 }
 
@@ -141,9 +166,10 @@ void PictureOutput::add_picture(const Image& image) {
   for (const auto& path : replaced_) std::filesystem::remove(path);
   replaced_.clear();
   if (!paths_.singles.empty()) {
-    write_png(paths_.singles / fmt::format("{:06}{}.png", done_,
-                                           decoder_->is_false_colour() ? kFalseColoursName : ""),
-              image);
+    write_png(
+        paths_.singles / fmt::format("{:06}{}.png", done_,
+                                     decoder_->is_false_colour() ? data::kFalseColoursName : ""),
+        image);
   }
   if (!paths_.npz.empty()) {
     if (!npz_) {
@@ -158,7 +184,7 @@ void PictureOutput::add_picture(const Image& image) {
 }
 
 void PictureOutput::finish() {
-  if (!paths_.grid.empty()) write_png(paths_.grid, make_grid(grid_, columns_));
+  if (!paths_.grid.empty()) write_png(paths_.grid, make_grid(grid_, columns_, kGridGap));
   if (npz_) npz_->finish();
   if (latents_) latents_->finish();
 }

@@ -26,6 +26,22 @@ struct OutputPaths {
   bool any() const { return pictures() || !latents.empty(); }
 };
 
+// Numbered pictures in a directory, which an evaluator that reads it would not tell from new ones:
+// UsageError unless they are to be replaced, or where others lie beside them.
+std::vector<std::filesystem::path> earlier_pictures(const std::filesystem::path& directory,
+                                                    bool replace);
+
+// UsageError where `path` is a file that the work reads: `input`, or one of those in it. Neither
+// needs to be given.
+void require_not_read(const std::filesystem::path& path, std::string_view option,
+                      const std::filesystem::path& input);
+
+inline constexpr int kGridGap = 2;  // pixels between the pictures of a grid
+// UsageError where a grid of so many pictures, each of this width and height, would be larger than
+// PNG files are: known before the first picture is made, and not after the last. No path: none.
+void require_grid(const std::filesystem::path& path, std::size_t count, int columns,
+                  std::pair<int, int> picture);
+
 class PictureOutput {
  public:
   // `columns`: pictures in a row of the grid; `notes`: what a file of latents says of itself.
@@ -46,7 +62,8 @@ class PictureOutput {
   OutputPaths paths_;
   std::shared_ptr<const data::PictureDecoder> decoder_;
   std::vector<std::int32_t> labels_;
-  std::uint64_t elements_, side_;  // of the latents of one picture
+  std::uint64_t elements_;  // of the latents of one picture
+  int height_, width_;      // of its latents
   int columns_;
   std::size_t done_ = 0;
   std::vector<Image> grid_;

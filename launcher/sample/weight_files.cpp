@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "core/base/shell_text.h"
 #include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/file_kind.h"
@@ -34,28 +33,6 @@ std::string beginning_of(const std::string& part) {
     if (known.name == part) return std::string(known.beginning);
   }
   return part.ends_with('.') ? part : part + '.';
-}
-
-// What makes safetensors of other files, as a line for a shell.
-std::string way_out(FileKind kind, const fs::path& path) {
-  if (kind == FileKind::kTorchZip || kind == FileKind::kTorchLegacy) {
-    return fmt::format(
-        ", convert it: python3 -c \"import sys, torch, safetensors.torch as s; f = sys.argv[1]; d "
-        "= "
-        "torch.load(f, map_location='cpu', weights_only=False); d = d.get('ema', "
-        "d.get('state_dict', d.get('model', d))); s.save_file({{k: v.contiguous() for k, v in "
-        "d.items()}}, f + '.safetensors')\" {}",
-        shell_quoted(path.string()));
-  }
-  if (kind == FileKind::kJson && path.string().ends_with(".index.json")) {
-    return fmt::format(
-        "; it names files of parts, join them: python3 -c \"import sys, glob, os, "
-        "safetensors.torch as s; d = {{}}; [d.update(s.load_file(f)) for f in "
-        "glob.glob(os.path.join(glob.escape(sys.argv[1]), '*-of-*.safetensors'))]; s.save_file(d, "
-        "os.path.join(sys.argv[1], '{}'))\" {}",
-        kDiffusersFile, shell_quoted(path.has_parent_path() ? path.parent_path().string() : "."));
-  }
-  return "";
 }
 
 bool has_diffusers_names(const SafetensorsReader& reader) {
@@ -139,7 +116,7 @@ fs::path weight_file(const fs::path& path) {
   }
   const FileKind kind = kind_of_file(file);
   require<DataError>(kind == FileKind::kSafetensors, "weights", "{}: is {}, safetensors are read{}",
-                     file.string(), described(kind), way_out(kind, file));
+                     file.string(), described(kind), way_to_safetensors(kind, file));
   return file;
 }
 

@@ -134,14 +134,16 @@ std::string scale_text(const std::vector<ScaleRow>& rows) {
 std::string scale_csv(const std::vector<ScaleRow>& rows) {
   std::string text =
       "scaling,ranks,tensor,zero,micro_batches,repeats,images_per_s,lowest,highest,efficiency,"
-      "ceiling_ratio,exposed_communication,imbalance,memory_bytes,predicted_images_per_s\n";
+      "ceiling_ratio,exposed_communication,imbalance,memory_bytes,predicted_images_per_s,ceiling_"
+      "outdated\n";
   for (const ScaleRow& row : rows) {
     text += fmt::format(
-        "{},{},{},{},{},{},{:.6g},{:.6g},{:.6g},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{}\n",
+        "{},{},{},{},{},{},{:.6g},{:.6g},{:.6g},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{},{}\n",
         row.point.scaling == Scaling::kStrong ? "strong" : "weak", row.point.ranks,
         row.point.tensor, row.point.zero, row.point.accumulate, row.repeats, row.images_per_s,
         row.lowest, row.highest, row.efficiency, row.ceiling_ratio, row.exposed, row.imbalance,
-        row.memory_bytes, row.predicted ? fmt::format("{:.6g}", *row.predicted) : "");
+        row.memory_bytes, row.predicted ? fmt::format("{:.6g}", *row.predicted) : "",
+        row.ceiling_ratio > 1 ? 1 : 0);
   }
   return text;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "launcher/text/report.h"
 #include "launcher/watch/wording.h"
 
 namespace edt {
@@ -68,6 +69,15 @@ std::string missing_text(const RunViews& runs, Value value) {
   std::int64_t missing = 0;
   for (const auto& run : runs) missing += run->metrics().curve(value).not_finite();
   return missing > 0 ? fmt::format(" Not finite: {} values.", missing) : "";
+}
+
+// Steps that were faster than the ceiling, which was taken while the machine was slower.
+std::string outdated_text(const RunViews& runs) {
+  const bool any = std::ranges::any_of(runs, [](const auto& run) {
+    const Points extremes = run->metrics().curve(&MetricsRecord::ceiling_ratio).extremes();
+    return std::ranges::any_of(extremes, [](const auto& point) { return point.second > 1; });
+  });
+  return any ? fmt::format(" {}.", kShareNote) : "";
 }
 
 struct Quantity {
@@ -162,6 +172,7 @@ std::vector<LineChart> charts_of(const RunViews& runs) {
   add({"Images per second", &MetricsRecord::images_per_s, "", 1, true});
   if (ceiling) {
     add({"Share of the matrix-product ceiling", &MetricsRecord::ceiling_ratio, "", 1, true});
+    charts.back().caption += outdated_text(runs);
   } else {
     add({"Model FLOPs per second", &MetricsRecord::flops_per_s, "GFLOP/s", 1e9, true});
   }

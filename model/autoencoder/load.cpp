@@ -25,7 +25,8 @@ bool is_file(const fs::path& path) {
 fs::path file_of(const fs::path& path) {
   std::error_code code;
   if (!fs::is_directory(path, code)) {
-    require<UsageError>(is_file(path), "vae", "{}: there is no such file", path.string());
+    require<UsageError>(is_file(path), "vae", "{}: {}", path.string(),
+                        fs::exists(path, code) ? "is no plain file" : "there is no such file");
     return path;
   }
   for (const char* name :

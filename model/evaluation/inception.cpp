@@ -29,6 +29,13 @@ constexpr PoolForm kMax{
 constexpr PoolForm kMean{
     .kind = PoolKind::kMean, .kernel_rows = 3, .kernel_columns = 3, .padding = 1};
 
+// Sides of a convolution's kernel.
+struct Kernel {
+  std::int64_t rows, columns;
+};
+constexpr Kernel kOne{1, 1}, kThree{3, 3}, kFive{5, 5}, kRow3{1, 3}, kColumn3{3, 1}, kRow7{1, 7},
+    kColumn7{7, 1};
+
 // A convolution without a bias, a batch norm and a ReLU; the norm is part of the weights.
 struct Unit {
   std::unique_ptr<PackedConvolution> weights;
@@ -70,10 +77,13 @@ class InceptionWeights {
       : reader_(file), backend_(backend) {}
 
   // One whose zeros keep the size of a picture.
-  Unit same(const std::string& name) { return unit(name, {}, true); }
+  Unit same(const std::string& name, Kernel kernel) {
+    const std::int64_t beside = std::max(kernel.rows, kernel.columns) / 2;
+    return unit(name, kernel, {.before = beside, .after = beside});
+  }
   // One that sees only what is there.
-  Unit inner(const std::string& name, std::int64_t stride) {
-    return unit(name, {.stride = stride}, false);
+  Unit inner(const std::string& name, Kernel kernel, std::int64_t stride) {
+    return unit(name, kernel, {.stride = stride});
   }
   std::unique_ptr<PackedConvolution> classes() {
     constexpr std::int64_t kClasses = InceptionFeatures::kClasses;
@@ -101,17 +111,18 @@ class InceptionWeights {
  private:
   using Sizes = std::vector<std::uint64_t>;
 
-  Unit unit(const std::string& name, ConvolutionForm form, bool keeps_size) {
+  Unit unit(const std::string& name, Kernel kernel, ConvolutionForm form) {
     const Sizes shape = entry(name + ".conv.weight").shape;
-    require<DataError>(shape.size() == 4 && shape[0] > 0, "inception",
-                       "{}: {}.conv.weight is [{}], a convolution's has 4 axes",
-                       reader_.path().string(), name, fmt::join(shape, ", "));
+    require<DataError>(
+        shape.size() == 4 && shape[0] > 0 && static_cast<std::int64_t>(shape[2]) == kernel.rows &&
+            static_cast<std::int64_t>(shape[3]) == kernel.columns,
+        "inception", "{}: {}.conv.weight is [{}], expected [outputs, inputs, {}, {}]",
+        reader_.path().string(), name, fmt::join(shape, ", "), kernel.rows, kernel.columns);
     form.outputs = static_cast<std::int64_t>(shape[0]);
     form.inputs = static_cast<std::int64_t>(shape[1]);
-    form.kernel = static_cast<std::int64_t>(std::max(shape[2], shape[3]));
-    if (shape[2] < shape[3]) form.shape = KernelShape::kRow;
-    if (shape[2] > shape[3]) form.shape = KernelShape::kColumn;
-    if (keeps_size) form.before = form.after = form.kernel / 2;
+    form.kernel = std::max(kernel.rows, kernel.columns);
+    if (kernel.rows < kernel.columns) form.shape = KernelShape::kRow;
+    if (kernel.rows > kernel.columns) form.shape = KernelShape::kColumn;
     std::vector<float> weight = take(name + ".conv.weight", shape), bias(shape[0]);
     fold_norm(name, form, weight, bias);
     return {backend_.pack_convolution(form, weight, bias, DType::kFloat32)};
@@ -127,6 +138,8 @@ class InceptionWeights {
     const auto variance = take(name + ".bn.running_var", channels);
     const std::size_t size = weight.size() / bias.size();
     for (std::size_t o = 0; o < bias.size(); ++o) {
+      require<DataError>(variance[o] >= 0, "inception", "{}: {}.bn.running_var holds {}",
+                         reader_.path().string(), name, variance[o]);
       const double factor =
           static_cast<double>(gain[o]) / std::sqrt(static_cast<double>(variance[o]) + kEpsilon);
       for (std::size_t i = o * size; i < (o + 1) * size; ++i) {
@@ -181,59 +194,70 @@ Stage stage(Branches... branches) {
 }
 
 Stage entrance(InceptionWeights& w) {
-  return stage(Branch{.units = chain(w.inner("Conv2d_1a_3x3", 2), w.inner("Conv2d_2a_3x3", 1),
-                                     w.same("Conv2d_2b_3x3"))});
+  return stage(
+      Branch{.units = chain(w.inner("Conv2d_1a_3x3", kThree, 2),
+                            w.inner("Conv2d_2a_3x3", kThree, 1), w.same("Conv2d_2b_3x3", kThree))});
 }
 
 Stage entrance_end(InceptionWeights& w) {
-  return stage(Branch{.pool = kHalvingMax,
-                      .units = chain(w.same("Conv2d_3b_1x1"), w.inner("Conv2d_4a_3x3", 1))});
+  return stage(
+      Branch{.pool = kHalvingMax,
+             .units = chain(w.same("Conv2d_3b_1x1", kOne), w.inner("Conv2d_4a_3x3", kThree, 1))});
 }
 
 // 35 x 35 pixels
 Stage stage_a(InceptionWeights& w, const std::string& n) {
-  return stage(Branch{.units = chain(w.same(n + ".branch1x1"))},
-               Branch{.units = chain(w.same(n + ".branch5x5_1"), w.same(n + ".branch5x5_2"))},
-               Branch{.units = chain(w.same(n + ".branch3x3dbl_1"), w.same(n + ".branch3x3dbl_2"),
-                                     w.same(n + ".branch3x3dbl_3"))},
-               Branch{.pool = kMean, .units = chain(w.same(n + ".branch_pool"))});
+  return stage(
+      Branch{.units = chain(w.same(n + ".branch1x1", kOne))},
+      Branch{.units = chain(w.same(n + ".branch5x5_1", kOne), w.same(n + ".branch5x5_2", kFive))},
+      Branch{.units =
+                 chain(w.same(n + ".branch3x3dbl_1", kOne), w.same(n + ".branch3x3dbl_2", kThree),
+                       w.same(n + ".branch3x3dbl_3", kThree))},
+      Branch{.pool = kMean, .units = chain(w.same(n + ".branch_pool", kOne))});
 }
 
 // to 17 x 17
 Stage stage_b(InceptionWeights& w, const std::string& n) {
-  return stage(Branch{.units = chain(w.inner(n + ".branch3x3", 2))},
-               Branch{.units = chain(w.same(n + ".branch3x3dbl_1"), w.same(n + ".branch3x3dbl_2"),
-                                     w.inner(n + ".branch3x3dbl_3", 2))},
+  return stage(Branch{.units = chain(w.inner(n + ".branch3x3", kThree, 2))},
+               Branch{.units = chain(w.same(n + ".branch3x3dbl_1", kOne),
+                                     w.same(n + ".branch3x3dbl_2", kThree),
+                                     w.inner(n + ".branch3x3dbl_3", kThree, 2))},
                Branch{.pool = kHalvingMax});
 }
 
 Stage stage_c(InceptionWeights& w, const std::string& n) {
-  return stage(Branch{.units = chain(w.same(n + ".branch1x1"))},
-               Branch{.units = chain(w.same(n + ".branch7x7_1"), w.same(n + ".branch7x7_2"),
-                                     w.same(n + ".branch7x7_3"))},
-               Branch{.units = chain(w.same(n + ".branch7x7dbl_1"), w.same(n + ".branch7x7dbl_2"),
-                                     w.same(n + ".branch7x7dbl_3"), w.same(n + ".branch7x7dbl_4"),
-                                     w.same(n + ".branch7x7dbl_5"))},
-               Branch{.pool = kMean, .units = chain(w.same(n + ".branch_pool"))});
+  return stage(
+      Branch{.units = chain(w.same(n + ".branch1x1", kOne))},
+      Branch{.units = chain(w.same(n + ".branch7x7_1", kOne), w.same(n + ".branch7x7_2", kRow7),
+                            w.same(n + ".branch7x7_3", kColumn7))},
+      Branch{.units = chain(
+                 w.same(n + ".branch7x7dbl_1", kOne), w.same(n + ".branch7x7dbl_2", kColumn7),
+                 w.same(n + ".branch7x7dbl_3", kRow7), w.same(n + ".branch7x7dbl_4", kColumn7),
+                 w.same(n + ".branch7x7dbl_5", kRow7))},
+      Branch{.pool = kMean, .units = chain(w.same(n + ".branch_pool", kOne))});
 }
 
 // to 8 x 8
 Stage stage_d(InceptionWeights& w, const std::string& n) {
   return stage(
-      Branch{.units = chain(w.same(n + ".branch3x3_1"), w.inner(n + ".branch3x3_2", 2))},
-      Branch{.units = chain(w.same(n + ".branch7x7x3_1"), w.same(n + ".branch7x7x3_2"),
-                            w.same(n + ".branch7x7x3_3"), w.inner(n + ".branch7x7x3_4", 2))},
+      Branch{.units =
+                 chain(w.same(n + ".branch3x3_1", kOne), w.inner(n + ".branch3x3_2", kThree, 2))},
+      Branch{.units = chain(w.same(n + ".branch7x7x3_1", kOne), w.same(n + ".branch7x7x3_2", kRow7),
+                            w.same(n + ".branch7x7x3_3", kColumn7),
+                            w.inner(n + ".branch7x7x3_4", kThree, 2))},
       Branch{.pool = kHalvingMax});
 }
 
 Stage stage_e(InceptionWeights& w, const std::string& n, const PoolForm& pool) {
-  return stage(
-      Branch{.units = chain(w.same(n + ".branch1x1"))},
-      Branch{.units = chain(w.same(n + ".branch3x3_1")),
-             .ends = chain(w.same(n + ".branch3x3_2a"), w.same(n + ".branch3x3_2b"))},
-      Branch{.units = chain(w.same(n + ".branch3x3dbl_1"), w.same(n + ".branch3x3dbl_2")),
-             .ends = chain(w.same(n + ".branch3x3dbl_3a"), w.same(n + ".branch3x3dbl_3b"))},
-      Branch{.pool = pool, .units = chain(w.same(n + ".branch_pool"))});
+  return stage(Branch{.units = chain(w.same(n + ".branch1x1", kOne))},
+               Branch{.units = chain(w.same(n + ".branch3x3_1", kOne)),
+                      .ends = chain(w.same(n + ".branch3x3_2a", kRow3),
+                                    w.same(n + ".branch3x3_2b", kColumn3))},
+               Branch{.units = chain(w.same(n + ".branch3x3dbl_1", kOne),
+                                     w.same(n + ".branch3x3dbl_2", kThree)),
+                      .ends = chain(w.same(n + ".branch3x3dbl_3a", kRow3),
+                                    w.same(n + ".branch3x3dbl_3b", kColumn3))},
+               Branch{.pool = pool, .units = chain(w.same(n + ".branch_pool", kOne))});
 }
 
 std::vector<float> values_of(Backend& backend, const Var& x) {

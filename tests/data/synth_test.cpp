@@ -195,6 +195,11 @@ TEST(Decoder, FalseColoursWithoutADecoder) {
   EXPECT_EQ(image.pixel(7, 7)[0], 176);
   EXPECT_EQ(image.pixel(8, 7)[0], 128);
   EXPECT_EQ(image.pixel(15, 15)[1], 0);
+  d.width = 4;  // image_size is that of the height
+  const Image wide = Decoder(d, false).decode_all(std::vector<float>(32))[0];
+  EXPECT_EQ(wide.width, 32);
+  EXPECT_EQ(wide.height, 16);
+  EXPECT_EQ(Decoder(d, false).picture_size(2, 4), std::pair(32, 16));
 }
 
 }  // namespace

@@ -136,6 +136,25 @@ TEST(Decode, TooLargeIsRefusedBeforeMemoryIsTaken) {
   EXPECT_ERROR(decode(png, {.most_pixels = 255}), PictureError, "16 x 16 pixels, at most 255");
 }
 
+// The file with its last scan as often as that makes `scans` in all: passes that change nothing.
+std::string with_scans(const std::string& jpeg, int scans) {
+  const auto next = [&](std::size_t from) { return jpeg.find("\xff\xda", from); };
+  std::size_t last = next(0);
+  int count = 1;
+  for (std::size_t at = next(last + 1); at != jpeg.npos; at = next(at + 1), ++count) last = at;
+  std::string file = jpeg.substr(0, last);
+  const std::string scan = jpeg.substr(last, jpeg.size() - 2 - last);
+  for (; count <= scans; ++count) file += scan;
+  return file + "\xff\xd9";
+}
+
+// Each is a pass over the picture, and a file of few bytes has as many as it likes.
+TEST(Decode, AJpegOfTooManyScansIsRefused) {
+  const std::string jpeg = jpeg_file(drawn_picture(16, 16), {.progressive = true});
+  EXPECT_EQ(decode(with_scans(jpeg, 500)).width, 16);
+  EXPECT_ERROR(decode(with_scans(jpeg, 501)), PictureError, "more than 500 scans");
+}
+
 TEST(Decode, OrientationIsAppliedWhereAsked) {
   const Image image = drawn_picture(24, 16, 4);
   const auto upright = [&](int orientation) {

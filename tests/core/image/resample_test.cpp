@@ -58,6 +58,23 @@ TEST(Resample, PillowsValuesWhereColumnsComeFirst) {
   EXPECT_EQ(std::vector<int>(scaled.pixel(0, 3), scaled.pixel(0, 4)), expected);
 }
 
+// At twice as many rows as columns rows still come first; one row more turns it. The sums tell:
+// each step rounds.
+TEST(Resample, ColumnsComeFirstWhereTwiceAsManyRowsGo) {
+  const Image image = drawn_picture(60, 90, 7);
+  const auto in_order = [&](int width, int height, bool columns_first) {
+    const Image first = columns_first ? resample(image, 60, height, Filter::kBicubic)
+                                      : resample(image, width, 90, Filter::kBicubic);
+    return resample(first, width, height, Filter::kBicubic).pixels;
+  };
+  for (const auto& [width, height, columns_first] :
+       {std::tuple{40, 50, false}, {40, 49, true}, {40, 40, true}, {40, 20, true}}) {
+    const auto pixels = resample(image, width, height, Filter::kBicubic).pixels;
+    EXPECT_EQ(pixels, in_order(width, height, columns_first)) << width << " x " << height;
+    EXPECT_NE(pixels, in_order(width, height, !columns_first)) << width << " x " << height;
+  }
+}
+
 TEST(Resample, PillowsValuesOfLanczos) {
   const std::vector<std::uint8_t> expected{90, 29, 113, 127, 33, 152, 166, 37, 164, 203, 41, 65,
                                            90, 87, 149, 127, 91, 97,  166, 95, 71,  203, 99, 162};

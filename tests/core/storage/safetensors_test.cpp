@@ -93,6 +93,24 @@ TEST(Safetensors, HeadersThatLieAreRefused) {
   expect(R"({"__metadata__":{"k":1}})", 0, "metadata 'k'");
 }
 
+// A download that was answered by a page, a file that was not fetched, another library's weights.
+TEST(Safetensors, OtherFilesAreCalledWhatTheyAre) {
+  const test::TempDir directory;
+  const auto refused = [&](const std::string& content, const std::string& what) {
+    const fs::path path = directory / "a.safetensors";
+    std::ofstream(path, std::ios::binary) << content;
+    EXPECT_ERROR(SafetensorsReader{path}, DataError, "a.safetensors: is " + what);
+  };
+  refused("<!DOCTYPE html><html></html>", "a web page");
+  refused("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a pointer of Git LFS");
+  refused("\x93NUMPY\x01", "an .npy array");
+  refused("PK\x03\x04", "a zip archive, safetensors are read");
+  refused(std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 14),
+          "a PyTorch file (torch.save), safetensors are read, convert it: python3");
+  refused("{}", "JSON, safetensors are read");
+  refused("", "empty");
+}
+
 TEST(Safetensors, UnfinishedFileLeavesNothing) {
   const test::TempDir directory;
   {

@@ -35,6 +35,30 @@ class ArchiveFile {
     archive_write_data(archive_, content.data(), content.size());
     archive_entry_free(entry);
   }
+  // Another name of a member that went before.
+  void add_link(const std::string& name, const std::string& to) {
+    archive_entry* entry = archive_entry_new();
+    archive_entry_set_pathname(entry, name.c_str());
+    archive_entry_set_hardlink(entry, to.c_str());
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, 0644);
+    check(archive_write_header(archive_, entry));
+    archive_entry_free(entry);
+  }
+  // `content` behind a hole of as many bytes.
+  void add_sparse(const std::string& name, const std::string& content) {
+    const auto bytes = static_cast<la_int64_t>(content.size());
+    archive_entry* entry = archive_entry_new();
+    archive_entry_set_pathname(entry, name.c_str());
+    archive_entry_set_size(entry, 2 * bytes);
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, 0644);
+    archive_entry_sparse_add_entry(entry, bytes, bytes);
+    check(archive_write_header(archive_, entry));
+    const std::string whole = std::string(content.size(), '\0') + content;
+    archive_write_data(archive_, whole.data(), whole.size());
+    archive_entry_free(entry);
+  }
   void close() { check(archive_write_close(archive_)); }
 
  private:

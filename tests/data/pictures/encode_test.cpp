@@ -112,16 +112,19 @@ TEST_F(Encode, MomentsOfPicturesAndOfMirroredOnes) {
 TEST_F(Encode, LatentsAreWhatARunWouldDraw) {
   encode();
   ReadScratch scratch;
-  std::vector<float> drawn(48), scaled(48);
-  const std::vector<SampleRef> sample{{.index = 5, .epoch = 0}};
+  std::vector<float> drawn(48), flipped(48);
+  const std::vector<SampleRef> sample{{.index = 5, .epoch = 0}},
+      mirrored{{.index = 5, .epoch = 1, .flipped = true}};
   Dataset(options_.out).read(sample, 4, scratch, drawn);
+  Dataset(options_.out).read(mirrored, 4, scratch, flipped);
   options_.moments = false;
   options_.seed = 4;
   options_.out = directory_ / "latents";
   encode();
   EXPECT_FALSE(Dataset(options_.out).description().moments);
   EXPECT_EQ(stored(5, false), drawn);
-  EXPECT_NE(stored(5, true), drawn);
+  EXPECT_EQ(stored(5, true), flipped);
+  EXPECT_NE(flipped, drawn);
 }
 
 TEST_F(Encode, TheShiftIsTakenOffAndMayBeAlone) {
@@ -164,6 +167,24 @@ TEST_F(Encode, WholeShardsAreKept) {
   EXPECT_ERROR(encode(), DataError, "--pictures: files was 7, is now 8");
 }
 
+TEST_F(Encode, AnotherListOrAnotherSeedIsAnotherSet) {
+  const auto list = [&](const std::string& content) {
+    write_whole(directory_ / "labels.txt", content);
+    options_.list.labels = directory_ / "labels.txt";
+  };
+  list("c0/0.png 0\nc0/2.png 1\n");
+  options_.list.classes = 2;
+  encode();
+  list("c0/0.png 1\nc0/2.png 0\n");
+  EXPECT_ERROR(encode(), DataError, "--labels", "--replace");
+  options_.list.labels.clear();
+  options_.moments = false;
+  options_.out = directory_ / "drawn";
+  encode();
+  options_.seed = 5;
+  EXPECT_ERROR(encode(), DataError, "--seed was 0, is now 5");
+}
+
 TEST_F(Encode, WhatIsBrokenIsFoundBefore) {
   write_whole(directory_ / "p/c0/3.png", test::png_file(picture(1)).substr(0, 200));
   write_whole(directory_ / "p/c1/9.jpg", "no picture");
@@ -174,6 +195,10 @@ TEST_F(Encode, WhatIsBrokenIsFoundBefore) {
   EXPECT_EQ(broken[1].index, 8u);
   EXPECT_EQ(broken[1].reason, "is no JPEG, PNG or WebP");
   EXPECT_EQ(to_text(parse_broken(to_text(broken))), to_text(broken));
+  const auto of_two_lines = parse_broken(to_text({{3, "first\nsecond"}, {5, "third"}}));
+  ASSERT_EQ(of_two_lines.size(), 2u);
+  EXPECT_EQ(of_two_lines[0].reason, "first second");
+  EXPECT_EQ(of_two_lines[1].index, 5u);
   EXPECT_EQ(Dataset(options_.out).size(), 7u);
   EXPECT_EQ(stored(2, false), expected(4, false));
 }

@@ -72,6 +72,12 @@ TEST_F(List, NothingIsLeftOutWithoutAWord) {
                "a folder of them");
 }
 
+TEST_F(List, NamesOfClassesAreLines) {
+  touch("p/a\nb/x.jpg");
+  EXPECT_ERROR(list({.pictures = {"p"}}), DataError,
+               "the folder 'a' goes on behind the end of a line");
+}
+
 TEST_F(List, NumberedFoldersAreInDoubt) {
   for (const char* name : {"p/2/a.jpg", "p/10/b.jpg"}) touch(name);
   EXPECT_ERROR(list({.pictures = {"p"}}), UsageError, "--class-order");
@@ -93,9 +99,9 @@ TEST_F(List, WithoutClasses) {
 
 TEST_F(List, AListOfLabels) {
   for (const char* name : {"p/a b.jpg", "p/c.jpg"}) touch(name);
-  write_whole(directory_ / "labels.txt", "c.jpg 3\n\na b.jpg\t1\r\nc.jpg,0\n");
+  write_whole(directory_ / "labels.txt", "c.jpg 3\n\na b.jpg\t1\r\nd/e.jpg,0\n");
   EXPECT_EQ(list({.pictures = {"p"}, .labels = "labels.txt"}),
-            (Names{{"c.jpg", 3}, {"a b.jpg", 1}, {"c.jpg", 0}}));
+            (Names{{"c.jpg", 3}, {"a b.jpg", 1}, {"d/e.jpg", 0}}));
   EXPECT_EQ(classes_, 4);
   EXPECT_EQ(list({.pictures = {"p"}, .labels = "labels.txt", .classes = 9}).size(), 3u);
   EXPECT_EQ(classes_, 9);
@@ -104,7 +110,19 @@ TEST_F(List, AListOfLabels) {
   write_whole(directory_ / "labels.txt", "c.jpg 3\nc.jpg cat\n");
   EXPECT_ERROR(list({.pictures = {"p"}, .labels = "labels.txt"}), DataError, "labels.txt:2",
                "'cat'");
+  for (const char* label : {"-1", "16777216", "4294967297", "1.0"}) {
+    write_whole(directory_ / "labels.txt", fmt::format("c.jpg {}\n", label));
+    EXPECT_ERROR(list({.pictures = {"p"}, .labels = "labels.txt"}), DataError, "labels.txt:1",
+                 fmt::format("'{}' is no whole number from 0 to 16777215", label));
+  }
   EXPECT_ERROR(list({.pictures = {"p"}, .labels = "none.txt"}), DataError, "none.txt");
+  write_whole(directory_ / "labels.txt",
+              "\xef\xbb\xbf"
+              "c.jpg 3\r\n");  // as Excel begins it
+  EXPECT_EQ(list({.pictures = {"p"}, .labels = "labels.txt"}), (Names{{"c.jpg", 3}}));
+  write_whole(directory_ / "labels.txt", std::string("c.jpg\0 3\n", 9));
+  EXPECT_ERROR(list({.pictures = {"p"}, .labels = "labels.txt"}), DataError, "labels.txt:1",
+               "a byte 0");
   archive("val.tar", {{"./v1.jpg", "x"}, {"v2.jpg", "y"}, {"v3.jpg", "z"}});
   write_whole(directory_ / "labels.txt", "v1.jpg 5\nv3.jpg 2\n");
   EXPECT_EQ(list({.pictures = {"val.tar"}, .labels = "labels.txt"}),
@@ -112,6 +130,27 @@ TEST_F(List, AListOfLabels) {
   write_whole(directory_ / "labels.txt", "v1.jpg 5\nv9.jpg 2\n");
   EXPECT_ERROR(list({.pictures = {"val.tar"}, .labels = "labels.txt"}), DataError, "'v9.jpg'",
                "none of the archives");
+}
+
+// It would be two samples, perhaps of two classes.
+TEST_F(List, APictureIsListedOnce) {
+  for (const char* name : {"p/a.jpg", "p/b.jpg"}) touch(name);
+  archive("v.tar", {{"a.jpg", "x"}, {"b.jpg", "y"}});
+  for (const char* again : {"a.jpg 1", "./a.jpg 0", "x/../a.jpg 0"}) {
+    write_whole(directory_ / "labels.txt", fmt::format("a.jpg 0\nb.jpg 1\n{}\n", again));
+    const std::string name(again, std::string(again).rfind(' '));
+    EXPECT_ERROR(list({.pictures = {"p"}, .labels = "labels.txt"}), DataError,
+                 "labels.txt: '" + name + "' stands twice");
+  }
+  write_whole(directory_ / "labels.txt", "a.jpg 0\n./a.jpg 1\n");
+  EXPECT_ERROR(list({.pictures = {"v.tar"}, .labels = "labels.txt"}), DataError,
+               "labels.txt: 'a.jpg' stands twice");
+  // One that was appended again, as tar -r does.
+  archive("w.tar", {{"c.jpg", "x"}, {"./a.jpg", "y"}});
+  write_whole(directory_ / "labels.txt", "a.jpg 0\n");
+  EXPECT_ERROR(list({.pictures = {"v.tar", "w.tar"}, .labels = "labels.txt"}), DataError,
+               "w.tar:a.jpg: is the second of that name");
+  EXPECT_ERROR(list({.pictures = {"p"}, .labels = "p"}), DataError, "p: the list of labels cannot");
 }
 
 TEST_F(List, ImageNetsTarOfTars) {

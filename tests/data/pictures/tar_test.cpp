@@ -86,6 +86,37 @@ TEST(Tar, ContentWhileListing) {
   EXPECT_EQ(content, "17");
 }
 
+// They have no content of their own, or not all of it.
+TEST(Tar, LinksArePassedOverAndHolesRefused) {
+  const TempDir directory;
+  ArchiveFile file(directory / "a.tar", "pax", "");
+  file.add("one.jpg", "content");
+  file.add_link("two.jpg", "one.jpg");
+  file.close();
+  EXPECT_EQ(list(directory / "a.tar"), (std::vector<Listed>{{"one.jpg", "content"}}));
+  ArchiveFile sparse(directory / "s.tar", "pax", "");
+  sparse.add_sparse("one.jpg", std::string(70'000, 'x'));
+  sparse.close();
+  EXPECT_ERROR(list(directory / "s.tar"), DataError, "s.tar:one.jpg: is stored with holes");
+}
+
+TEST(Tar, ArchivesWithinArchivesEndSomewhere) {
+  const TempDir directory;
+  std::string content = "x", name = "x.jpg";
+  for (int depth = 0; depth < 6; ++depth) {
+    ArchiveFile file(directory / "a.tar", "ustar", "");
+    file.add(name, content);
+    file.close();
+    name = "a.tar";
+    content = test::read_whole(directory / "a.tar");
+    if (depth < 5) {
+      EXPECT_EQ(list(directory / "a.tar").size(), 1u) << depth;
+    } else {
+      EXPECT_ERROR(list(directory / "a.tar"), DataError, "more than 4 archives within each other");
+    }
+  }
+}
+
 TEST(Tar, DamagedArchivesAreRefused) {
   const TempDir directory;
   ArchiveFile file(directory / "a.tar", "ustar", "");

@@ -1,22 +1,26 @@
 // FID's Inception network, its resizing and its features, against the published network computed in
 // float64 on weights made by a rule (splitmix64 over tensor names, below).
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "core/base/error.h"
 #include "core/cpu/cpu_backend.h"
 #include "core/cuda/cuda_backend.h"
 #include "core/storage/safetensors.h"
 #include "model/evaluation/inception.h"
 #include "tests/golden/evaluation/ruled_inception.h"
 #include "tests/golden/golden_file.h"
+#include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 
 namespace edt::test {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::HasSubstr;
 
 // Two honest float32 implementations: PyTorch's is off by 2e-7 to 7e-7 of the norm (attributes of
 // the file); other orders of sums and norms folded into weights make a few of these.
@@ -78,6 +82,45 @@ TEST(InceptionInput, IsThatOfThePublishedEvaluators) {
       EXPECT_LE(largest, 4e-6) << at << " " << mode;
     }
   }
+}
+
+// The tensors of the first layer, of which one is changed.
+std::string refusal(const std::string& which, const std::vector<std::uint64_t>& shape,
+                    float value) {
+  const TempDir folder;
+  std::vector<SafetensorsEntry> entries;
+  const std::string layer = "Conv2d_1a_3x3";
+  for (const char* name :
+       {"conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var"}) {
+    SafetensorsEntry entry{.name = layer + "." + name, .type = SafetensorsType::kF32, .shape = {4}};
+    if (entry.name == layer + ".conv.weight") entry.shape = {4, 3, 3, 3};
+    if (which == name) entry.shape = shape;
+    entries.push_back(entry);
+  }
+  SafetensorsWriter writer(folder / "i.safetensors", entries);
+  for (const SafetensorsEntry& entry : entries) {
+    const bool is_it = entry.name == layer + "." + which;
+    writer.append_values(
+        std::span<const float>(std::vector<float>(entry.elements(), is_it ? value : 1)));
+  }
+  writer.finish();
+  const auto backend = make_cpu_backend();
+  return message_of<DataError>([&] { Inception(folder / "i.safetensors", *backend); });
+}
+
+// A transposed kernel would be another network, with other figures.
+TEST(InceptionWeights, ThatAreNoneAreRefused) {
+  EXPECT_THAT(refusal("conv.weight", {4, 3, 3, 3}, 1), HasSubstr("Conv2d_2a_3x3"))
+      << "the first layer is accepted";
+  EXPECT_THAT(refusal("conv.weight", {4, 3, 1, 3}, 1),
+              HasSubstr("Conv2d_1a_3x3.conv.weight is [4, 3, 1, 3], expected [outputs, inputs, 3, "
+                        "3]"));
+  EXPECT_THAT(refusal("conv.weight", {3, 3, 3, 32}, 1), HasSubstr("is [3, 3, 3, 32]"));
+  EXPECT_THAT(refusal("conv.weight", {4, 27}, 1), HasSubstr("is [4, 27]"));
+  EXPECT_THAT(refusal("bn.weight", {3}, 1),
+              HasSubstr("Conv2d_1a_3x3.bn.weight is [3], expected [4]"));
+  EXPECT_THAT(refusal("bn.running_var", {4}, -2), HasSubstr("bn.running_var holds -2"));
+  EXPECT_THAT(refusal("bn.bias", {4}, NAN), HasSubstr("bn.bias holds a value that is not finite"));
 }
 
 class InceptionNetwork : public testing::TestWithParam<std::string> {

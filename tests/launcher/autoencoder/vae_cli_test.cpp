@@ -104,6 +104,20 @@ TEST_F(VaeCli, OtherEncodersLatentsAreRefusedWithBothChecksums) {
       0);
 }
 
+// As edt sample: pictures of two calls would be taken for one set, and weights be gone.
+TEST_F(VaeCli, NothingIsMixedOrOverwritten) {
+  write_picture("a.png", 32, 32, 10);
+  const std::string latents = path_ + "/l.safetensors", into = " --out-dir " + path_ + "/d";
+  ASSERT_EQ(run("vae encode " + path_ + "/a.png" + vae() + "--out " + latents).status, 0);
+  const std::string decode = "vae decode " + latents + vae() + into;
+  EXPECT_EQ(run(decode).status, 0);
+  EXPECT_THAT(refusal(decode), HasSubstr("has pictures of an earlier call, 000000.png"));
+  EXPECT_EQ(run(decode + " --replace").status, 0);
+  EXPECT_THAT(
+      refusal("vae encode " + path_ + "/a.png" + vae() + "--out " + path_ + "/vae.safetensors"),
+      HasSubstr("would be replaced, and is read"));
+}
+
 TEST_F(VaeCli, WhatCannotBeIsRefused) {
   write_picture("a.png", 40, 32, 10);
   write_picture("b.png", 32, 32, 10);

@@ -142,6 +142,7 @@ SizeSpeedup two_rounds() {
   add("EDT", {1, 3}, 10);
   add("EDT_shared_noise", {0.8, 2.4}, 8);
   add("MDTv2", {2.3, 6.9}, 23.6);
+  size.train.results.back().ceiling_share = 1.25;
   size.train_flop_ratio = 2.36;
   return size;
 }
@@ -173,6 +174,8 @@ TEST(SpeedupReport, HasTheKeysThatScriptsRead) {
   const std::string csv = to_csv(report), page = to_page(report).html();
   EXPECT_EQ(std::ranges::count(csv, '\n'), 4);
   EXPECT_THAT(csv, HasSubstr("S,train,EDT,m,"));
+  EXPECT_THAT(csv, AllOf(HasSubstr(",3.93,0\n"), HasSubstr(",,,1\n")))
+      << "a share above 1 has a mark";
   EXPECT_THAT(page, HasSubstr("<svg"));
   EXPECT_THAT(page, HasSubstr("XL was not measured"));
 }

@@ -105,6 +105,13 @@ TEST_F(EncodeCli, MakesASetThatIsWhole) {
   EXPECT_THAT(again.output, HasSubstr("all were there already and are kept"));
 }
 
+// The set is what the command is for; a batch script would start it again and again.
+TEST_F(EncodeCli, OutputThatCannotBeWrittenIsNoFailure) {
+  EXPECT_EQ(run(command("full"), ">/dev/full").status, 0);
+  EXPECT_EQ(run(command("closed"), "<&- >&- 2>&-").status, 0);
+  EXPECT_EQ(run("data verify " + path_ + "/closed").status, 0);
+}
+
 TEST_F(EncodeCli, WrongInputIsRefusedInOneLine) {
   EXPECT_THAT(refusal(command("set", "--image-size 36")),
               AllOf(HasSubstr("--image-size is 36"), HasSubstr("multiples of 8")));

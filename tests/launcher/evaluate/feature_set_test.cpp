@@ -4,6 +4,7 @@
 #include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
 
 #include "core/base/error.h"
@@ -47,7 +48,7 @@ FeatureSet small_set() {
     FeatureStatistics made{.count = 5};
     for (std::int64_t i = 0; i < width; ++i) made.mean.push_back(0.1 * static_cast<double>(i));
     for (std::int64_t i = 0; i < width * width; ++i) {
-      made.covariance.push_back(1.0 / static_cast<double>(i + 1));
+      made.covariance.push_back(1.0 / static_cast<double>(1 + i / width + i % width));
     }
     return made;
   };
@@ -72,6 +73,9 @@ TEST(FeatureSet, ComesBackFromItsFile) {
   EXPECT_EQ(read.pooled.covariance, set.pooled.covariance);
   EXPECT_EQ(read.spatial.value().covariance, set.spatial.value().covariance);
   EXPECT_EQ(read.features, set.features);
+  fs::copy_file(folder / "set.h5", folder / "set");
+  EXPECT_TRUE(is_feature_set(folder / "set")) << "whatever its name";
+  EXPECT_FALSE(is_feature_set(folder.path()));
 }
 
 TEST(FeatureSet, OfAnotherShapeOrFormatIsRefused) {
@@ -91,18 +95,29 @@ TEST(FeatureSet, OfAnotherShapeOrFormatIsRefused) {
               HasSubstr("the format is 'something', not 'edt features 1'"));
 }
 
-TEST(FeatureSet, ThatIsNotFiniteIsRefusedByItsName) {
+// Figures would come out of it all the same.
+TEST(FeatureSet, WhatIsNoCovarianceIsRefused) {
   const TempDir folder;
-  FeatureSet set = small_set();
-  set.pooled.covariance[7] = std::numeric_limits<double>::quiet_NaN();
-  write_feature_set(set, folder / "nan.h5");
-  EXPECT_THAT(message_of<DataError>([&] { (void)read_feature_set(folder / "nan.h5"); }),
-              HasSubstr("nan.h5: statistics are not finite"));
-  set = small_set();
-  set.features[3] = std::numeric_limits<float>::infinity();
-  write_feature_set(set, folder / "inf.h5");
-  EXPECT_THAT(message_of<DataError>([&] { (void)read_feature_set(folder / "inf.h5"); }),
-              HasSubstr("inf.h5: features are not finite"));
+  const auto refusal = [&](const std::function<void(FeatureSet&)>& change) {
+    FeatureSet set = small_set();
+    change(set);
+    write_feature_set(set, folder / "set.h5");
+    return message_of<DataError>([&] { (void)read_feature_set(folder / "set.h5"); });
+  };
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(refusal([](FeatureSet&) {}), "");
+  EXPECT_THAT(refusal([](FeatureSet& set) { set.pooled.covariance[1] = 0.4; }),
+              HasSubstr("pooled_covariance: is no covariance: [1, 0] is 0.5, [0, 1] is 0.4"));
+  EXPECT_THAT(refusal([](FeatureSet& set) { set.spatial->covariance[0] = -1; }),
+              HasSubstr("spatial_covariance: is no covariance: variance 0 is -1"));
+  EXPECT_THAT(refusal([](FeatureSet& set) { set.pooled.mean[3] = kNan; }),
+              HasSubstr("pooled_mean: contains NaN"));
+  EXPECT_THAT(refusal([](FeatureSet& set) { set.pooled.covariance[3] = kNan; }),
+              HasSubstr("pooled_covariance: contains NaN"));
+  EXPECT_THAT(refusal([](FeatureSet& set) { set.features[7] = static_cast<float>(kNan); }),
+              HasSubstr("features: contains NaN"));
+  EXPECT_THAT(refusal([](FeatureSet& set) { set.pooled.count = 1; }),
+              HasSubstr("statistics of 1 pictures"));
 }
 
 FeatureSet latent_set() {

@@ -135,5 +135,16 @@ TEST_F(EvaluateCli, RefusesWhatCannotBeCompared) {
       HasSubstr("1 picture, a covariance takes 2 or more"));
 }
 
+// Before pictures are looked at: features of a set take hours.
+TEST_F(EvaluateCli, RefusesAReferenceThatCouldNotBeWritten) {
+  write_pictures("a", 2, 0);
+  const std::string command =
+      "evaluate reference " + path_ + "/a --inception " + write("none.safetensors", "") + " --out ";
+  EXPECT_THAT(refusal(command + path_ + "/ref.npz"), HasSubstr("--out"));
+  EXPECT_THAT(refusal(command + path_ + "/ref"), HasSubstr("--out"));
+  EXPECT_THAT(refusal(command + path_ + "/a"), HasSubstr("--out"));
+  EXPECT_THAT(refusal(command + path_ + "/none/ref.h5"), HasSubstr("there is no directory"));
+}
+
 }  // namespace
 }  // namespace edt::test

@@ -25,11 +25,11 @@ StudyOptions options() {
   return options;
 }
 
-std::string result(double rate) {
+std::string result(double rate, double of_ceiling = 0.5) {
   return fmt::format(
-      "{{\"images_per_s\": {}, \"ceiling_ratio\": 0.5, \"exposed_communication\": 0.1, "
+      "{{\"images_per_s\": {}, \"ceiling_ratio\": {}, \"exposed_communication\": 0.1, "
       "\"imbalance\": 1.2, \"peak_memory_bytes\": 1048576}}",
-      rate);
+      rate, of_ceiling);
 }
 
 TEST(Study, PointsThatCannotBeAreLeftOutWithTheReason) {
@@ -51,7 +51,7 @@ TEST(Study, GoesOnWhereItStoppedAndReportsWhatIsThere) {
   const ScalePoint one{Scaling::kWeak, 1, 1, 1, 2}, four{Scaling::kWeak, 4, 1, 1, 2};
   EXPECT_FALSE(study.result(one, 0));
   const auto file = [&](const char* name) { return directory / "results" / name; };
-  test::write_text(file("weak-r1-t1-z1.0.json"), result(10));
+  test::write_text(file("weak-r1-t1-z1.0.json"), result(10, 1.25));
   test::write_text(file("weak-r4-t1-z1.0.json"), result(30));
   test::write_text(file("weak-r4-t1-z1.1.json"), result(28));
   test::write_text(file("weak-r4-t1-z1.2.json"), result(32));
@@ -68,6 +68,10 @@ TEST(Study, GoesOnWhereItStoppedAndReportsWhatIsThere) {
   EXPECT_THAT(scale_text(rows), HasSubstr("75.0 %"));
   EXPECT_THAT(scale_csv(rows), HasSubstr("weak,4,1,1,2,3,30,28,32,0.7500"));
   EXPECT_EQ(scale_json(rows, options())["points"].size(), 2u);
+  // A share above 1 has a mark everywhere.
+  EXPECT_THAT(scale_text(rows), HasSubstr("125.0 % (!)"));
+  EXPECT_THAT(scale_csv(rows), testing::ContainsRegex("weak,1,.*,1.2500,.*,1\nweak,4,.*,0\n"));
+  EXPECT_EQ(scale_json(rows, options())["points"][0]["ceiling_outdated"], true);
   const Page page = scale_page(rows, options());
   EXPECT_THAT(page.html(), HasSubstr("Weak scaling"));
   if (!test::has_browser()) GTEST_SKIP() << "no browser is installed";

@@ -6,6 +6,7 @@
 #include <gmock/gmock-matchers.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <thread>
@@ -71,9 +72,41 @@ TEST_F(RunLockOf, AHolderThatEndsIsWaitedFor) {
   const std::jthread end([&] {
     std::this_thread::sleep_for(milliseconds(300));
     holder.send(SIGKILL);
-    EXPECT_EQ(holder.wait(), -SIGKILL);  // until it is waited for, its number is still its own
   });
   EXPECT_EQ(refusal(patient), "");
+}
+
+bool is_zombie(const test::ChildProcess& process) {
+  const std::string facts = test::read_text(fmt::format("/proc/{}/stat", process.id()));
+  return facts.find(") Z ") != std::string::npos;
+}
+
+// Until somebody waits for it, a process that was killed keeps its number.
+TEST_F(RunLockOf, AHolderThatWasKilledIsGoneBeforeItIsWaitedFor) {
+  test::ChildProcess holder([&] {
+    const RunLock lock(file_);
+    pause();
+    return 0;
+  });
+  ASSERT_TRUE(test::wait_until([&] { return !test::read_text(file_).empty(); }));
+  EXPECT_THAT(refusal(), HasSubstr("is in use"));
+  holder.send(SIGKILL);
+  EXPECT_TRUE(
+      test::wait_until([&] { return look_at_lock(file_)->state == LockSight::State::kGone; }));
+  EXPECT_TRUE(is_zombie(holder));
+  EXPECT_EQ(refusal(), "");
+  EXPECT_TRUE(is_zombie(holder));
+}
+
+// Its first thread has ended, another goes on: the number's state is that of a zombie.
+TEST_F(RunLockOf, AHolderOfWhichAThreadLivesIsAlive) {
+  test::ChildProcess holder([&] {
+    const RunLock lock(file_);  // the thread that renews it
+    syscall(SYS_exit, 0);
+    return 0;
+  });
+  ASSERT_TRUE(test::wait_until([&] { return is_zombie(holder); }));
+  EXPECT_THAT(refusal(), HasSubstr("is in use"));
 }
 
 TEST_F(RunLockOf, SomebodyElsesIsLeftAlone) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
+#include "core/image/png.h"
 #include "core/storage/hdf5.h"
 #include "tests/launcher/train/edt_command.h"
 #include "tests/support/temp_dir.h"
@@ -63,7 +64,7 @@ TEST_P(LatentShapes, AreTakenFromTheDataTrainedOnAndSampled) {
   std::filesystem::remove_all(path("set"));
   const auto sampled =
       edt_command({"sample", "--checkpoint", path("run"), "--images", "2", "--steps", "2",
-                   "--latents", path("out.h5"), "--memory-check=off"});
+                   "--latents", path("out.h5"), "--out", path("out.png"), "--memory-check=off"});
   ASSERT_EQ(sampled.status, kDone) << sampled.error;
   const h5::File file = h5::File::open(path("out.h5"));
   const auto size = [](int n) { return static_cast<std::uint64_t>(n); };
@@ -71,6 +72,9 @@ TEST_P(LatentShapes, AreTakenFromTheDataTrainedOnAndSampled) {
             (h5::Shape{2, size(shape.channels), size(shape.height), size(shape.width)}));
   EXPECT_EQ(file.read_int("pixels_per_latent"), shape.factor);
   EXPECT_EQ(file.read_int("image_size"), shape.factor * shape.height);
+  const Image grid = read_png(path("out.png"));  // a pixel for each latent, where no set says more
+  EXPECT_EQ(grid.width, 2 * shape.width + 2);
+  EXPECT_EQ(grid.height, shape.height);
   EXPECT_EQ(file.read_string("guided_channels"), shape.channels == 4 ? "first-three" : "all");
 }
 

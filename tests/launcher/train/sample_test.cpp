@@ -355,7 +355,41 @@ TEST_F(SampleCommand, RefusesWhatCannotBeDone) {
               testing::HasSubstr("all.h5"));
   EXPECT_THAT(refusal({"--classes", "1", "--checkpoint", path("nowhere"), "--out", path("x.png")}),
               testing::HasSubstr("nowhere"));
+  EXPECT_THAT(refusal({"--classes", "1", "--vae", "", "--out", path("x.png")}),
+              testing::HasSubstr("--vae names no file"));
+  EXPECT_THAT(refusal({"--classes", "1", "--vae-tile", "32", "--out", path("x.png")}),
+              testing::HasSubstr("--vae-tile is given without --vae"));
+  // A grid that libpng would refuse after the last picture: 8 columns of 2 + 128 pixels.
+  EXPECT_THAT(refusal({"--images", "70000", "--columns", "8", "--out", path("x.png")}),
+              testing::AllOf(testing::HasSubstr("70000 pictures in 8 columns make 1038 x 1137498"),
+                             testing::HasSubstr("--out-dir")));
   EXPECT_FALSE(std::filesystem::exists(path("x.png")));
+}
+
+// What is read would be gone.
+TEST_F(SampleCommand, WritesOverNoneOfItsInputs) {
+  std::filesystem::create_directories(path("weights"));
+  write_autoencoder(path("weights/diffusion_pytorch_model.safetensors"),
+                    kl_tensors({.widths = {8, 8, 8, 8}}));
+  const std::string weights = path("weights/diffusion_pytorch_model.safetensors");
+  for (const std::string& vae : {weights, path("weights")}) {
+    EXPECT_THAT(
+        refusal({"--classes", "1", "--vae", vae, "--vae-groups", "4", "--latents", weights}),
+        testing::HasSubstr("would be replaced, and is read"));
+  }
+  const auto first_file = [](const std::filesystem::path& directory) {
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+      if (entry.path().extension() == ".h5") return entry.path().string();
+    }
+    return std::string();
+  };
+  const std::string shard = first_file(path("set")),
+                    rank = first_file(path("run/checkpoints/step-000006"));
+  for (const std::string& file : {shard, rank}) {
+    ASSERT_NE(file, "");
+    EXPECT_THAT(refusal({"--classes", "1", "--latents", file}),
+                testing::HasSubstr("would be replaced, and is read"));
+  }
 }
 
 }  // namespace

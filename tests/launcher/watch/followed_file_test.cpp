@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "core/base/error.h"
 #include "tests/support/temp_dir.h"
 
 namespace edt {
@@ -77,6 +78,34 @@ TEST_F(Followed, LinesWithoutEndAreDropped) {
   EXPECT_THAT(look(), ElementsAre("one"));
   append("the rest of it\ntwo\n");
   EXPECT_THAT(look(), ElementsAre("two"));
+}
+
+// What a file held that is gone counts until another takes its name.
+TEST_F(Followed, AFileThatIsGoneIsReadToItsEnd) {
+  append("one\n");
+  EXPECT_THAT(look(), ElementsAre("one"));
+  append("two\n");
+  fs::remove(path_);
+  EXPECT_THAT(look(), ElementsAre("two"));
+  EXPECT_THAT(look(), IsEmpty()) << "no new file begins";
+  append("other\n");
+  EXPECT_THAT(look(), ElementsAre("-", "other"));
+}
+
+// Only what is there when following begins is cut short.
+TEST_F(Followed, AFileThatComesLaterIsReadFromItsBegin) {
+  append("a first line\nsecond\nthird\n");
+  file_.begin_with_last(16);
+  EXPECT_THAT(look(), ElementsAre("second", "third"));
+  replace("another first line\nsecond\nthird\n");
+  EXPECT_THAT(look(), ElementsAre("-", "another first line", "second", "third"));
+}
+
+TEST_F(Followed, AFileThatCannotBeOpenedIsNoMissingOne) {
+  fs::create_symlink(path_, path_);  // in a circle; a superuser may read all others
+  EXPECT_THROW(look(), SystemError);
+  fs::remove(path_);
+  EXPECT_THAT(look(), IsEmpty());
 }
 
 }  // namespace

@@ -164,6 +164,33 @@ TEST_F(View, WarningsOfAllRanksInTheOrderOfTime) {
   EXPECT_EQ(views.front()->warnings().count(), 3) << "nothing is read twice";
 }
 
+// A log that was rotated before anybody looked: its end stands in the one before.
+TEST_F(View, WarningsOfARotatedLog) {
+  write_run(run_, "");
+  test::write_text(run_ / "logs/rank-00000.1.log", "2026-11-23T07:00:01.000 warning early\n");
+  test::write_text(run_ / "logs/rank-00000.log", "2026-11-23T07:00:02.000 warning late\n");
+  const auto views = seen({run_});
+  const auto& list = views.front()->warnings().list();
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0].text, "early");
+  EXPECT_EQ(list[1].text, "late");
+}
+
+TEST_F(View, OfManyWarningsTheLastAreKept) {
+  write_run(run_, "");
+  std::string log;
+  for (int i = 0; i < 250; ++i) {
+    log += fmt::format("2026-11-23T07:{:02}:{:02}.000 warning number {}\n", i / 60, i % 60, i);
+  }
+  test::write_text(run_ / "logs/rank-00000.log", log);
+  const auto views = seen({run_});
+  const LogWarnings& warnings = views.front()->warnings();
+  EXPECT_EQ(warnings.count(), 250);
+  ASSERT_EQ(warnings.list().size(), LogWarnings::kKept);
+  EXPECT_EQ(warnings.list().front().text, "number 50");
+  EXPECT_EQ(warnings.list().back().text, "number 249");
+}
+
 TEST_F(View, CheckpointsThatAreNotCompleteAreNotIntact) {
   write_run(run_, "");
   std::filesystem::create_directories(run_ / "checkpoints/step-000010");

@@ -56,6 +56,15 @@ TEST_F(WatchPage, RenewsItselfOnlyWhileAsked) {
   EXPECT_THAT(watch_page(seen({run_}), std::nullopt).html(), Not(HasSubstr("http-equiv")));
 }
 
+TEST_F(WatchPage, MarksSharesAboveTheCeiling) {
+  EXPECT_THAT(watch_page(seen({run_, other_}), {}).html(), Not(HasSubstr("(!) above 1")));
+  std::string metrics = metrics_text(500);  // one step of many: their mean is below 1
+  metrics.replace(metrics.find("\"ceiling_ratio\":0.8"), 19, "\"ceiling_ratio\":1.2");
+  write_run(other_, metrics, 4000);
+  EXPECT_THAT(watch_page(seen({other_}), {}).html(), HasSubstr("(!) above 1"));
+  EXPECT_THAT(watch_page(seen({run_, other_}), {}).html(), HasSubstr("(!) above 1"));
+}
+
 TEST_F(WatchPage, ARunWithoutStepsHasAPageToo) {
   test::write_text(directory_ / "new/generation", "1\n");
   EXPECT_THAT(watch_page(seen({directory_ / "new"}), 5.0).html(),

@@ -272,6 +272,53 @@ TEST_F(Files, WhatIsNoAutoencoderIsRefused) {
               AllOf(HasSubstr("20 pixels"), HasSubstr("multiple of 8")));
 }
 
+// Layers that do not fit each other: said of the layer, and not of what comes after it.
+TEST_F(Files, LayersThatDoNotFitEachOtherAreNamed) {
+  using Shapes = std::map<std::string, Shape>;
+  const auto refused = [&](std::vector<NamedShape> tensors, const Shapes& shapes) {
+    for (const auto& [name, shape] : shapes) {
+      const auto found = std::ranges::find(tensors, name, &NamedShape::name);
+      if (found != tensors.end()) found->shape = shape;
+      if (found == tensors.end()) tensors.push_back({name, shape});
+    }
+    write("a.safetensors", {}, tensors);
+    return refusal("a.safetensors");
+  };
+  const auto kl = kl_tensors(kTiny);
+  const std::string middle = "encoder.mid_block.resnets.0.";
+  const Shapes narrow{{middle + "conv2.weight", {12, 16, 3, 3}}, {middle + "conv2.bias", {12}}};
+  EXPECT_THAT(refused(kl, narrow), HasSubstr("encoder.mid_block.resnets.0 adds 12 channels to 16"));
+  Shapes by_shortcut = narrow;
+  by_shortcut[middle + "conv_shortcut.weight"] = {12, 16, 1, 1};
+  by_shortcut[middle + "conv_shortcut.bias"] = {12};
+  EXPECT_THAT(refused(kl, by_shortcut),
+              HasSubstr("encoder.mid_block changes the number of channels"));
+  EXPECT_THAT(refused(kl, {{"decoder.mid_block.attentions.0.to_q.weight", {12, 16}},
+                           {"decoder.mid_block.attentions.0.to_q.bias", {12}}}),
+              HasSubstr("decoder.mid_block.attentions.0 maps 16 channels to 12"));
+  EXPECT_THAT(refused(kl, {{"quant_conv.weight", {7, 8, 1, 1}}, {"quant_conv.bias", {7}}}),
+              HasSubstr("gives 7 channels, which are no means and variances"));
+  EXPECT_THAT(
+      refused(kl, {{"decoder.conv_out.weight", {1, 8, 3, 3}}, {"decoder.conv_out.bias", {1}}}),
+      HasSubstr("decoder.conv_out gives 1 channels, pictures have 3"));
+  EXPECT_THAT(refused(kl, {{"post_quant_conv.weight", {4, 5, 1, 1}}}),
+              HasSubstr("the encoder makes 4 channels of 1/2, the decoder takes 5 of 1/2"));
+
+  const auto without = [](std::vector<NamedShape> tensors, const std::string& beginning) {
+    std::erase_if(tensors, [&](const NamedShape& t) { return t.name.starts_with(beginning); });
+    return tensors;
+  };
+  EXPECT_THAT(refused(without(kl, "encoder.down_blocks.0.resnets."), {}),
+              HasSubstr("encoder.down_blocks.0 has no blocks"));
+  const auto attentive = kl_tensors({.widths = {8, 16}, .attention_at_the_bottom = true});
+  EXPECT_THAT(refused(without(attentive, "decoder.up_blocks.0.attentions.2."), {}),
+              HasSubstr("decoder.up_blocks.0 has 3 blocks and 2 attentions"));
+  auto tiny = taesd_tensors(8, 4);
+  const std::string last = tiny.back().name.substr(0, tiny.back().name.rfind('.'));
+  EXPECT_THAT(refused(tiny, {{last + ".weight", {2, 8, 3, 3}}, {last + ".bias", {2}}}),
+              HasSubstr("the decoder gives 2 channels, pictures have 3"));
+}
+
 TEST_F(Files, HalvesOfATinyAutoencoderFindEachOther) {
   // Numbers as the author has them: the decoder's are one higher.
   const auto original = [](const char* half, int shift) {

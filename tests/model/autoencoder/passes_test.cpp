@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <algorithm>
+#include <cmath>
+
+#include "core/base/error.h"
 #include "core/cpu/cpu_backend.h"
 #include "core/random/stream.h"
 #include "tests/support/drawn_autoencoder.h"
@@ -133,6 +137,36 @@ TEST_F(Passes, BytesAndValues) {
   values = {-2.f, -1.004f, 1.5f, NAN, 0.f, -0.0001f};
   values_to_bytes(values, back);
   EXPECT_EQ(back, (std::vector<std::uint8_t>{0, 0, 255, 0, 128, 127}));
+}
+
+// Log variances are cut where the published networks cut them.
+TEST_F(Passes, DeviationsHaveBounds) {
+  std::vector<float> moments{7, 7, 7, -100, 0, 100};
+  log_variances_to_deviations(moments);
+  EXPECT_EQ(moments[0], 7);
+  EXPECT_FLOAT_EQ(moments[3], std::exp(-15.f));
+  EXPECT_EQ(moments[4], 1);
+  EXPECT_FLOAT_EQ(moments[5], std::exp(10.f));
+}
+
+// Weights that are finite and too large: no picture of NaN is written.
+TEST_F(Passes, WhatOverflowsIsAnError) {
+  const auto of_half = [&](const char* layer) {
+    write_autoencoder(directory_ / "vae.safetensors", kl_tensors({.widths = {8, 8}}),
+                      {.change = [&](NamedShape& tensor, std::vector<float>& values) {
+                        if (tensor.name == layer) std::ranges::fill(values, 3e38f);
+                      }});
+    return Autoencoder::load(directory_ / "vae.safetensors", *backend_, {.norm_groups = 4});
+  };
+  EXPECT_THAT(message_of<NumericError>([&] {
+                of_half("decoder.conv_out.weight")->decode(drawn(4 * 4 * 4), {4, 4});
+              }),
+              HasSubstr("the decoder of"));
+  EXPECT_THAT(message_of<NumericError>([&] {
+                of_half("encoder.conv_out.weight")
+                    ->encode(std::span<const float>(drawn(3 * 8 * 8)), {8, 8});
+              }),
+              HasSubstr("the encoder of"));
 }
 
 TEST_F(Passes, ConvolutionsAreNoted) {

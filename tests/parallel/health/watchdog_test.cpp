@@ -67,6 +67,11 @@ class WatchedRanks {
     return aborts_;
   }
   void pass(double seconds) { time_.pass(Seconds(seconds)); }
+  // Its watchdog looks no more until another has ended the job.
+  void freeze_rank_0() {
+    is_frozen_ = true;
+    time_.leave(0);
+  }
   void pass_at_once(double seconds) { time_.pass(Seconds(seconds), Seconds(seconds)); }
 
  private:
@@ -76,7 +81,12 @@ class WatchedRanks {
     WatchdogOptions options{.start_timeout = Seconds(timeouts.start),
                             .timeout = Seconds(timeouts.later),
                             .directory = directory_.path()};
-    options.now = [this, rank] { return time_.look(rank); };
+    options.now = [this, rank] {
+      if (rank == 0 && is_frozen_) {
+        EXPECT_TRUE(test::wait_until([&] { return aborts_ > 0; }));
+      }
+      return time_.look(rank);
+    };
     options.guard_now = [] { return Clock::time_point(); };  // a thread that waits for a processor
     options.abort = [this, rank](int status) {
       aborts_ += status;
@@ -105,6 +115,7 @@ class WatchedRanks {
   test::WatchTime time_;
   std::vector<std::shared_ptr<FlightRecorder>> recorders_;
   std::atomic<int> aborts_ = 0, stalling_ = 0;
+  std::atomic<bool> is_frozen_ = false;
 };
 
 using Stall = WatchedRanks::Stall;
@@ -257,6 +268,23 @@ TEST(Watchdog, IsShortFromTheFirstForwardPassOn) {
                             {.start = 1e6, .forward_done = {true, true}});
   EXPECT_THAT(dump_of(directory, 1)["verdict"].get<std::string>(),
               ContainsRegex("^rank 1 of 2 on .* stalls: has not entered barrier #"));
+}
+
+// Rank 0 tells the others that all have been through it: one that hears no more of rank 0 does not
+// wait for it as long as for a start.
+TEST(Watchdog, TheOtherRanksKnowWhenAllHaveBeenThroughIt) {
+  const test::TempDir directory;
+  WatchedRanks ranks(2, directory);
+  const auto work = [&](Communicator& world, FlightRecorder&, const Stall& stall) {
+    if (world.rank() == 0) {
+      ranks.pass(0.1);  // it has heard of the other, and the other of that
+      ranks.freeze_rank_0();
+    }
+    stall();
+  };
+  ranks.aborts_when_all_wait({}, work, {.start = 1e6, .forward_done = {true, true}});
+  EXPECT_THAT(dump_of(directory, 1)["verdict"].get<std::string>(),
+              ContainsRegex("^rank 0 of 2 on .* stalls: no sign of life for "));
 }
 
 TEST(Watchdog, IsThereForOneRankToo) {

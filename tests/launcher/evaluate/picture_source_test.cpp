@@ -1,0 +1,71 @@
+// What is judged, and what is left of it on the way.
+#include "launcher/evaluate/picture_source.h"
+
+#include <gmock/gmock-matchers.h>
+#include <gtest/gtest.h>
+
+#include "core/base/error.h"
+#include "core/storage/npy.h"
+#include "tests/support/message_of.h"
+#include "tests/support/picture_files.h"
+#include "tests/support/process_state.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
+
+namespace edt::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+TEST(PictureSource, FilesComeInOrderAndLeaveNothingInTheTemporaryFolder) {
+  const TempDir folder, temporary;
+  const EnvironmentVariable variable("TMPDIR", temporary.path().string());
+  for (unsigned i = 0; i < 3; ++i) {
+    write_text(folder / fmt::format("{}.png", 2 - i), png_file(drawn_picture(8, 6, 2 - i)));
+  }
+  const auto source = open_pictures({folder.path()});
+  EXPECT_TRUE(std::filesystem::is_empty(temporary.path())) << "a signal from here on leaves it";
+  EXPECT_EQ(source->count(), 3);
+  const auto images = source->read(1, 2);
+  EXPECT_EQ(images.at(0).pixels, drawn_picture(8, 6, 1).pixels);
+  EXPECT_EQ(images.at(1).pixels, drawn_picture(8, 6, 2).pixels);
+}
+
+// edt sample --out-dir without a decoder.
+TEST(PictureSource, FalseColoursAreNoPictures) {
+  const TempDir folder;
+  write_text(folder / "000000-false-colours.png", png_file(drawn_picture(8, 8)));
+  EXPECT_THAT(message_of<DataError>([&] { open_pictures({folder.path()}); }),
+              AllOf(HasSubstr("000000-false-colours.png"), HasSubstr("--vae")));
+}
+
+TEST(PictureSource, ATemporaryFolderThatIsNotThereIsNamed) {
+  const TempDir folder;
+  write_text(folder / "a.png", png_file(drawn_picture(8, 8)));
+  const EnvironmentVariable variable("TMPDIR", "/nonexistent");
+  EXPECT_THAT(message_of<UsageError>([&] { open_pictures({folder.path()}); }),
+              HasSubstr("TMPDIR is /nonexistent"));
+}
+
+TEST(PictureSource, ArraysThatAreNoPictures) {
+  const TempDir folder;
+  const auto refusal = [&](const std::vector<std::uint64_t>& shape) {
+    NpzWriter npz(folder / "a.npz", "arr_0", shape);
+    std::uint64_t bytes = 1;
+    for (const std::uint64_t n : shape) bytes *= n;
+    npz.append(std::vector<std::uint8_t>(bytes));
+    npz.finish();
+    return message_of<DataError>([&] { open_pictures({folder / "a.npz"}); });
+  };
+  EXPECT_EQ(refusal({2, 4, 4, 3}), "");
+  write_text(folder / "x.safetensors", "");
+  EXPECT_THAT(message_of<DataError>([&] { open_pictures({folder / "x.safetensors"}); }),
+              HasSubstr("x.safetensors: is empty"));
+  EXPECT_THAT(refusal({2, 3, 4, 4}), HasSubstr("[2, 3, 4, 4]"));
+  EXPECT_THAT(refusal({2, 4, 4}), HasSubstr("[2, 4, 4]"));
+  EXPECT_THAT(refusal({2, 0, 4, 3}), HasSubstr("[2, 0, 4, 3]"));
+}
+
+}  // namespace
+}  // namespace edt::test
