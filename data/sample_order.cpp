@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "core/base/error.h"
 
@@ -21,11 +22,16 @@ constexpr std::uint32_t kWholeSet = 0, kShards = 1, kFirstWindow = 2;
 SampleOrder::SampleOrder(const OrderOptions& options, std::span<const std::uint64_t> shard_sizes,
                          bool has_flipped)
     : options_(options), has_flipped_(has_flipped && options.flips) {
+  const std::uint64_t all =
+      std::accumulate(shard_sizes.begin(), shard_sizes.end(), std::uint64_t{0});
+  require<DataError>(all >= 1 && all <= std::numeric_limits<std::uint32_t>::max(), "data",
+                     "a data set of {} samples; 1 to 2^32 - 1 are supported", all);
+  if (options.holdout > 0) holdout_ = Holdout(options.holdout, options.seed, all);
   shard_begin_.push_back(0);
-  for (std::uint64_t n : shard_sizes) shard_begin_.push_back(shard_begin_.back() + n);
+  for (const std::uint64_t n : holdout_.trained_sizes(shard_sizes)) {
+    shard_begin_.push_back(shard_begin_.back() + n);
+  }
   size_ = shard_begin_.back();
-  require<DataError>(size_ >= 1 && size_ <= std::numeric_limits<std::uint32_t>::max(), "data",
-                     "a data set of {} samples; 1 to 2^32 - 1 are supported", size_);
   require<UsageError>(options.window >= 1, "data", "shuffle window of {} samples", options.window);
 }
 
@@ -70,7 +76,8 @@ SampleRef SampleOrder::at(std::uint64_t position) {
   SampleRef ref{.epoch = static_cast<std::uint32_t>(epoch)};
   if (epoch_ != ref.epoch) begin_epoch(ref.epoch);
   const std::uint64_t offset = position % size_;
-  ref.index = options_.mode == OrderMode::kGlobal ? (*permutation_)(offset) : shard_local(offset);
+  ref.index = holdout_.trained(options_.mode == OrderMode::kGlobal ? (*permutation_)(offset)
+                                                                   : shard_local(offset));
   ref.flipped = has_flipped_ && random::uniform({options_.seed, Purpose::kDataFlip, ref.epoch,
                                                  static_cast<std::uint32_t>(ref.index)}) < 0.5f;
   return ref;

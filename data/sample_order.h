@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/random/permutation.h"
+#include "data/holdout.h"
 
 namespace edt::data {
 
@@ -21,6 +22,7 @@ struct OrderOptions {
   OrderMode mode = OrderMode::kGlobal;
   std::uint64_t window = 8192;  // samples, for kShardLocal
   bool flips = true;            // where the data set has a flipped copy
+  double holdout = 0;           // share of the samples that has no place in the order
 };
 
 // What is to be read for one global position.
@@ -32,12 +34,15 @@ struct SampleRef {
 
 class SampleOrder {
  public:
-  // `shard_sizes` are positive; their sum is the size of the data set.
+  // `shard_sizes` are positive; their sum is the size of the data set. DataError where all samples
+  // are held out, or none of those that should be.
   SampleOrder(const OrderOptions& options, std::span<const std::uint64_t> shard_sizes,
               bool has_flipped);
 
   SampleRef at(std::uint64_t position);
+  // Of an epoch: the samples that are not held out.
   std::uint64_t size() const { return size_; }
+  const Holdout& holdout() const { return holdout_; }
   std::uint64_t seed() const { return options_.seed; }
 
  private:
@@ -46,6 +51,7 @@ class SampleOrder {
 
   OrderOptions options_;
   bool has_flipped_;
+  Holdout holdout_;
   std::uint64_t size_ = 0;
   std::vector<std::uint64_t> shard_begin_;  // first sample of each shard, and the end
   // Of the current epoch.

@@ -1,10 +1,6 @@
 #include "launcher/bench/vae_bench.h"
 
-#include <algorithm>
-
-#include "core/base/clock.h"
 #include "core/random/stream.h"
-#include "launcher/machine/measuring.h"
 
 namespace edt {
 namespace {
@@ -33,20 +29,9 @@ VaeBenchResult bench_autoencoder(Autoencoder& vae, Backend& backend, DType dtype
   vae.profiler().reset();
   round();  // primitives are made, memory is taken
   vae.note_convolutions(nullptr);
-  VaeBenchResult result{.flops = vae.profiler().total_flops()};
-  const auto ceiling = backend.convolution_ceiling(calls, dtype);
-  if (ceiling) ceiling->run();
-  std::vector<double> own, library;
-  constexpr std::size_t kLeast = 2;
-  const auto begin = Clock::now();
-  while (own.size() < kLeast || seconds_since(begin) < request.seconds) {
-    own.push_back(backend.seconds_of(round));
-    if (ceiling) library.push_back(ceiling->run());
-  }
-  result.rounds = own.size();
-  result.seconds = median(own);
-  result.fastest_seconds = *std::ranges::min_element(own);
-  if (ceiling) result.ceiling_seconds = median(library);
+  const double flops = vae.profiler().total_flops();
+  VaeBenchResult result{take_turns(round, calls, backend, dtype, request.seconds)};
+  result.flops = flops;
   result.peak_bytes = vae.peak_bytes();
   return result;
 }

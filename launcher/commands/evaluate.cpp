@@ -1,16 +1,12 @@
 // edt evaluate, edt evaluate reference.
-#include <iostream>
-#include <optional>
-
 #include "core/base/error.h"
-#include "core/base/log.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
+#include "launcher/commands/evaluate_options.h"
+#include "launcher/commands/feature_run.h"
 #include "launcher/commands/table.h"
-#include "launcher/device/device_options.h"
-#include "launcher/evaluate/feature_pass.h"
+#include "launcher/evaluate/latent_reference.h"
 #include "launcher/evaluate/quality_report.h"
-#include "launcher/text/progress.h"
 #include "launcher/text/report.h"
 
 namespace edt {
@@ -18,142 +14,81 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What both commands look at pictures with.
-struct NetworkOptions {
-  fs::path weights;
-  InceptionResize resize = InceptionResize::kAdm;
-  std::int64_t kept = 10'000;
-  DeviceOptions device;
-
-  void declare(OptionSet& options) {
-    options
-        .add("inception", &weights,
-             "weights of FID's Inception network as safetensors, with pytorch-fid's names")
-        .required();
-    options.add(
-        "resize", &resize,
-        {{"adm", InceptionResize::kAdm},
-         {"pytorch-fid", InceptionResize::kPytorchFid},
-         {"clean", InceptionResize::kClean}},
-        "how pictures become 299 pixels wide: as ADM's evaluator, pytorch-fid or clean-fid");
-    options
-        .add("reference-features", &kept,
-             "pictures of the reference whose features are kept, for precision, recall, density, "
-             "coverage and KID")
-        .at_least(0);
-    device.declare(options, "");
-  }
-};
-
-// Features of sources, with progress on rank 0.
-class FeatureRun {
- public:
-  FeatureRun(CommandContext& context, const NetworkOptions& options)
-      : context_(context),
-        backend_(options.device.make_backend(context.world)),
-        network_(options.weights, *backend_),
-        resize_(options.resize) {}
-
-  const Inception& network() const { return network_; }
-
-  // The first `most` pictures (0: all). On rank 0 the collector has them afterwards.
-  void collect(PictureSource& source, std::int64_t most, FeatureCollector& collector) {
-    const std::int64_t count = most > 0 ? std::min(most, source.count()) : source.count();
-    std::unique_ptr<Progress> bar;
-    if (context_.world.is_root()) {
-      bar = std::make_unique<Progress>(Progress::Settings{.label = "features",
-                                                          .unit = "pictures",
-                                                          .begin = 0,
-                                                          .end = count,
-                                                          .style = progress_style(context_.quiet)},
-                                       context_.error);
-    }
-    run_features(source, network_, context_.world,
-                 {.resize = resize_, .pictures = count, .sink = [&](const InceptionFeatures& more) {
-                    collector.add(more);
-                    bar->update(collector.count());
-                  }});
-  }
-
-  // All pictures of the source, `kept` of them with their features.
-  FeatureSet set_of(PictureSource& source, std::int64_t kept) {
-    FeatureCollector collector(kept);
-    collect(source, 0, collector);
-    if (!context_.world.is_root()) return {};
-    return collector.finish(source.name(), network_.checksum(), resize_);
-  }
-
- private:
-  CommandContext& context_;
-  std::unique_ptr<Backend> backend_;
-  Inception network_;
-  InceptionResize resize_;
-};
-
-void require_pictures(const PictureSource& source, std::int64_t count) {
-  require<DataError>(count >= 2, "evaluate", "{}: {}, a covariance takes 2 or more", source.name(),
-                     counted(static_cast<std::uint64_t>(count), "picture"));
+int evaluate_pictures(const EvaluateOptions& evaluated, CommandContext& context) {
+  const auto samples = open_pictures(evaluated.samples);
+  const std::int64_t count =
+      evaluated.count > 0 ? std::min(evaluated.count, samples->count()) : samples->count();
+  require_pictures(*samples, count);
+  std::optional<FeatureSet> stored = stored_reference(evaluated.reference);
+  const auto backend = evaluated.network.device.make_backend(context.world);
+  FeatureRun run(context, evaluated.network, *backend);
+  const std::uint64_t checksum = run.network().checksum();
+  if (stored) require_comparable(*stored, checksum, evaluated.network.resize);
+  context.run_started = true;
+  FeatureSet reference = run.reference(std::move(stored), evaluated.reference);
+  FeatureCollector collector(count);
+  run.collect(*samples, count, collector);
+  if (!context.world.is_root()) return kDone;
+  const FeatureSet set = collector.finish(samples->name(), checksum, evaluated.network.resize);
+  const QualityJudge judge(std::move(reference), evaluated.quality);
+  Quality quality = judge.judge(set, {collector.logits(), InceptionFeatures::kClasses});
+  quality.notes.insert(quality.notes.end(), run.notes().begin(), run.notes().end());
+  const QualityOrigin origin{judge.reference(), set, evaluated.quality};
+  context.out << (evaluated.json ? quality_json(quality, origin) : quality_text(quality, origin));
+  return kDone;
 }
 
-struct EvaluateOptions {
-  std::vector<fs::path> samples;
-  fs::path reference;
+struct ReferenceOptions {
+  std::vector<fs::path> pictures;
+  fs::path out;
   NetworkOptions network;
-  QualityOptions quality;
-  std::int64_t count = 0;
-  bool json = false;
+  bool normalize = false, flip = true;
+  std::int64_t samples = 50'000;
+  std::uint64_t seed = 0;
 
-  void declare(OptionSet& options) {
-    options
-        .add("samples", &samples,
-             "an .npz with arr_0 [N, H, W, 3] of bytes, or folders and tar archives of pictures")
-        .positional_list()
-        .required();
-    options
-        .add("reference", &reference,
-             "what edt evaluate reference wrote, statistics in an .npz as ADM's or pytorch-fid's, "
-             "or pictures as the samples")
-        .required();
-    network.declare(options);
-    options.add("count", &count, "the first samples alone; 0: all").at_least(0);
-    options.add("score-part", &quality.score_part, "pictures of a part of the Inception Score")
-        .at_least(1);
-    options.add("neighbours", &quality.neighbours, "of precision and recall").range(1, 100);
-    options.add("density-neighbours", &quality.density_neighbours, "of density and coverage")
-        .range(1, 100);
-    options.add("kid-subsets", &quality.kernel_subsets, "of KID").at_least(1);
-    options.add("kid-size", &quality.kernel_size, "pictures of such a subset").at_least(2);
-    options.add("seed", &quality.seed, "of these subsets");
-    options.add("json", &json, "for scripts");
-  }
+  void declare(OptionSet& options);
 };
 
-// What is stored of the reference; none: it is pictures.
-std::optional<FeatureSet> stored_reference(const fs::path& reference) {
-  std::error_code code;
-  require<UsageError>(fs::exists(reference, code), "evaluate",
-                      "{}: there is no such file or folder", reference.string());
-  if (!is_feature_set(reference)) return {};
-  return read_feature_set(reference);
+void ReferenceOptions::declare(OptionSet& options) {
+  options
+      .add("pictures", &pictures,
+           "an .npz with arr_0 [N, H, W, 3] of bytes, or folders and tar archives of pictures; or, "
+           "without --inception, a data set, for distances of latents")
+      .positional_list()
+      .required();
+  options.add("out", &out, "the file, .h5").required();
+  network.declare(options);
+  options.add("samples", &samples, "of a data set, in the order of a run's first epoch")
+      .at_least(2);
+  options.add("seed", &seed, "of that order, as train.seed").alias("train.seed");
+  options.add("flip", &flip, "of a data set, as data.flip").alias("data.flip");
+  options.add("normalize", &normalize, "of a data set, as data.normalize").alias("data.normalize");
 }
 
-// Where a file holds statistics and pictures (as ADM's), the statistics count, and the pictures
-// give the features of neighbours.
-FeatureSet complete_reference(FeatureRun& run, std::optional<FeatureSet> stored,
-                              const EvaluateOptions& options, CommandContext& context) {
-  if (stored && !(stored->features.empty() && has_pictures(options.reference))) return *stored;
-  const auto pictures = open_pictures({options.reference});
-  if (!stored) {
-    require_pictures(*pictures, pictures->count());
-    return run.set_of(*pictures, options.network.kept);
+FeatureSet latent_reference(const ReferenceOptions& options) {
+  require<UsageError>(options.pictures.size() == 1, "evaluate reference",
+                      "{} is a data set, which is given alone, not beside {} others",
+                      options.pictures[0].string(), options.pictures.size() - 1);
+  const data::Dataset dataset(options.pictures[0], {.normalize = options.normalize});
+  const data::Description& data = dataset.description();
+  const LatentFeatures features =
+      LatentFeatures::of({.channels = data.channels, .height = data.height, .width = data.width},
+                         LatentSpace::of(data, options.normalize));
+  return latent_set_of(dataset, features,
+                       {.order = {.seed = options.seed, .flips = options.flip},
+                        .count = options.samples,
+                        .kept = options.network.kept});
+}
+
+void refuse_others(const OptionSet& options, bool of_latents) {
+  const std::vector<std::string> others =
+      of_latents ? std::vector<std::string>{"inception", "resize"}
+                 : std::vector<std::string>{"samples", "seed", "flip", "normalize"};
+  for (const std::string& name : others) {
+    require<UsageError>(!options.given(name), "evaluate reference", "--{} is for {}", name,
+                        of_latents ? "pictures, and this is a data set of latents"
+                                   : "data sets of latents, and these are pictures");
   }
-  FeatureCollector collector(options.network.kept);
-  run.collect(*pictures, options.network.kept, collector);
-  if (context.world.is_root()) {
-    stored->features =
-        collector.finish(stored->source, run.network().checksum(), options.network.resize).features;
-  }
-  return *stored;
 }
 
 }  // namespace
@@ -161,59 +96,47 @@ FeatureSet complete_reference(FeatureRun& run, std::optional<FeatureSet> stored,
 int evaluate(std::span<const std::string> args, CommandContext& context) {
   EvaluateOptions evaluated;
   OptionSet options("evaluate",
-                    "Judges pictures against a reference: FID, sFID, Inception Score, precision, "
-                    "recall, density, coverage and KID, from one pass through FID's Inception "
-                    "network. The ranks share the pictures, and the figures do not depend on their "
-                    "number.");
+                    "Judges pictures, or samples of a run, against a reference: FID, sFID, "
+                    "Inception Score, precision, recall, density, coverage and KID, from one pass "
+                    "through FID's Inception network; without it the latents of a run's samples. "
+                    "The ranks share the work, and the figures do not depend on their number.");
   evaluated.declare(options);
   if (!read_options(options, args, context)) return kDone;
-  const auto samples = open_pictures(evaluated.samples);
-  const std::int64_t count =
-      evaluated.count > 0 ? std::min(evaluated.count, samples->count()) : samples->count();
-  require_pictures(*samples, count);
-  std::optional<FeatureSet> stored = stored_reference(evaluated.reference);
-  FeatureRun run(context, evaluated.network);
-  if (stored) require_comparable(*stored, run.network().checksum(), evaluated.network.resize);
-  context.run_started = true;
-  const FeatureSet reference = complete_reference(run, std::move(stored), evaluated, context);
-  FeatureCollector collector(count);
-  run.collect(*samples, count, collector);
-  if (!context.world.is_root()) return kDone;
-  const FeatureSet set =
-      collector.finish(samples->name(), run.network().checksum(), evaluated.network.resize);
-  const Quality quality =
-      judge(reference, set, {collector.logits(), InceptionFeatures::kClasses}, evaluated.quality);
-  const QualityOrigin origin{reference, set, evaluated.quality};
-  context.out << (evaluated.json ? quality_json(quality, origin) : quality_text(quality, origin));
-  return kDone;
+  evaluated.check(options);
+  return evaluated.of_run() ? evaluate_run(evaluated, options, context)
+                            : evaluate_pictures(evaluated, context);
 }
 
 int evaluate_reference(std::span<const std::string> args, CommandContext& context) {
-  std::vector<fs::path> pictures;
-  fs::path out;
-  NetworkOptions network;
+  ReferenceOptions made;
   OptionSet options("evaluate reference",
-                    "Statistics and features of pictures that others are judged against, in one "
-                    "file. The ranks share the pictures.");
-  options
-      .add("pictures", &pictures,
-           "an .npz with arr_0 [N, H, W, 3] of bytes, or folders and tar archives of pictures")
-      .positional_list()
-      .required();
-  options.add("out", &out, "the file, .h5").required();
-  network.declare(options);
+                    "Statistics and features of pictures, or of the latents of a data set, that "
+                    "others are judged against, in one file. The ranks share the pictures.");
+  made.declare(options);
   if (!read_options(options, args, context)) return kDone;
-  if (context.world.is_root()) require_writable(out, "--out", ".h5 .hdf5");
-  const auto source = open_pictures(pictures);
-  require_pictures(*source, source->count());
-  FeatureRun run(context, network);
-  context.run_started = true;
-  const FeatureSet set = run.set_of(*source, network.kept);
+  const bool of_latents = is_data_set(made.pictures[0]);
+  refuse_others(options, of_latents);
+  if (context.world.is_root()) require_writable(made.out, "--out", ".h5 .hdf5");
+  FeatureSet set;
+  if (of_latents) {
+    context.run_started = true;
+    if (context.world.is_root()) set = latent_reference(made);
+  } else {
+    require<UsageError>(!made.network.weights.empty(), "evaluate reference",
+                        "--inception is not given: pictures are judged by its features");
+    const auto source = open_pictures(made.pictures);
+    require_pictures(*source, source->count());
+    const auto backend = made.network.device.make_backend(context.world);
+    FeatureRun run(context, made.network, *backend);
+    context.run_started = true;
+    set = run.set_of(*source);
+  }
   if (!context.world.is_root()) return kDone;
-  write_feature_set(set, out);
-  context.note("{}: {}, features of {} kept\n", out.string(),
-               counted(static_cast<std::uint64_t>(set.pooled.count), "picture"),
-               set.kept().count());
+  write_feature_set(set, made.out);
+  context.note(
+      "{}: {}, features of {} kept\n", made.out.string(),
+      counted(static_cast<std::uint64_t>(set.pooled.count), of_latents ? "sample" : "picture"),
+      set.kept().count());
   return kDone;
 }
 

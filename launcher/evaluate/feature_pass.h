@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "launcher/evaluate/picture_source.h"
 #include "model/evaluation/inception.h"
@@ -18,8 +19,17 @@ struct FeaturePass {
   std::function<void(const InceptionFeatures&)> sink;
 };
 
-// All ranks call it. DataError on all of them where one cannot read a picture.
-void run_features(PictureSource& source, Inception& network, Communicator& ranks,
-                  const FeaturePass& pass);
+// The sides of pictures, in pixels.
+struct PictureSizes {
+  std::int32_t least_width = 0, most_width = 0, least_height = 0, most_height = 0;
+
+  bool are_mixed() const { return least_width != most_width || least_height != most_height; }
+  std::string text() const;  // "48 x 48 to 64 x 96 pixels"
+};
+
+// All ranks call it, and get the same. DataError on all of them where one cannot read a picture, or
+// where the first pictures are of 0 and 1 alone: someone has cast numbers between them to bytes.
+PictureSizes run_features(PictureSource& source, Inception& network, Communicator& ranks,
+                          const FeaturePass& pass);
 
 }  // namespace edt

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kFormat = "edt features 1";
+constexpr std::string_view kFormat = "edt features 1", kLatentFormat = "edt latent features 1";
 
 // A member of an .npz: `axes` of one length, of `width` where that is known.
 std::vector<double> read_array(const fs::path& npz, const std::string& member, std::size_t axes,
@@ -118,9 +118,38 @@ InceptionResize resize_named(const h5::File& file) {
                   file.path().string(), name);
 }
 
+std::vector<float> read_features(const h5::File& file, std::int64_t width) {
+  const h5::DataSet features = file.dataset("features");
+  require<DataError>(
+      features.shape().size() == 2 && features.shape()[1] == static_cast<std::uint64_t>(width),
+      "evaluate", "{} is {}, expected [pictures, {}]", features.label(),
+      h5::to_string(features.shape()), width);
+  std::vector<float> values = features.read_all<float>(h5::Type::kFloat32);
+  require_finite(std::span<const float>(values), features.label());
+  return values;
+}
+
+FeatureSet read_latent_set(const h5::File& file) {
+  const std::string name = file.path().string();
+  FeatureSet set{.source = name};
+  set.latents = LatentFeatures{.channels = file.read_int("channels"),
+                               .height = file.read_int("height"),
+                               .width = file.read_int("width"),
+                               .square = file.read_int("square"),
+                               .space = LatentSpace::of_text(file.read_string("latents"), name)};
+  const std::int64_t width = set.latents->count();
+  require<DataError>(width > 0 && width <= LatentFeatures::kMost, "evaluate",
+                     "{}: {} features of a latent, 1 to {} are expected", name, width,
+                     LatentFeatures::kMost);
+  set.pooled = read_statistics(file, "pooled", static_cast<std::uint64_t>(width));
+  set.features = read_features(file, width);
+  return set;
+}
+
 FeatureSet read_hdf5(const fs::path& path) {
   const h5::File file = h5::File::open(path);
   const std::string format = file.has_attribute("format") ? file.read_string("format") : "none";
+  if (format == kLatentFormat) return read_latent_set(file);
   require<DataError>(format == kFormat, "evaluate",
                      "{}: the format is '{}', not '{}': edt evaluate reference writes such files",
                      path.string(), format, kFormat);
@@ -129,27 +158,57 @@ FeatureSet read_hdf5(const fs::path& path) {
   set.resize = resize_named(file);
   set.pooled = read_statistics(file, "pooled", InceptionFeatures::kPooled);
   set.spatial = read_statistics(file, "spatial", InceptionFeatures::kSpatial);
-  const h5::DataSet features = file.dataset("features");
-  require<DataError>(features.shape().size() == 2 &&
-                         features.shape()[1] == std::uint64_t{InceptionFeatures::kPooled},
-                     "evaluate", "{} is {}, expected [pictures, {}]", features.label(),
-                     h5::to_string(features.shape()), InceptionFeatures::kPooled);
-  set.features = features.read_all<float>(h5::Type::kFloat32);
-  require_finite(std::span<const float>(set.features), features.label());
+  set.features = read_features(file, InceptionFeatures::kPooled);
   return set;
 }
 
+// Of `more`, the rows that are among the first `most` of all.
+void keep_first(const Features& more, std::int64_t most, std::vector<float>& kept) {
+  const auto full = static_cast<std::size_t>(most * more.width);
+  const std::size_t room = full - std::min(full, kept.size());
+  const auto taken = more.values.first(std::min(room, more.values.size()));
+  kept.insert(kept.end(), taken.begin(), taken.end());
+}
+
+void write_inception(h5::File& file, const FeatureSet& set) {
+  file.write_attribute("inception_checksum", checksum_text(*set.network));
+  file.write_attribute("resize", name_of(*set.resize));
+  write_statistics(file, "spatial", *set.spatial);
+}
+
+void write_latents(h5::File& file, const LatentFeatures& latents) {
+  file.write_attribute("channels", latents.channels);
+  file.write_attribute("height", latents.height);
+  file.write_attribute("width", latents.width);
+  file.write_attribute("square", latents.square);
+  file.write_attribute("latents", latents.space.to_text());
+}
+
 }  // namespace
+
+LatentCollector::LatentCollector(LatentFeatures latents, std::int64_t kept)
+    : latents_(std::move(latents)), kept_(kept), moments_(latents_.count()) {}
+
+void LatentCollector::add(const Features& more) {
+  keep_first(more, kept_, features_);
+  moments_.add(more);
+}
+
+FeatureSet LatentCollector::finish(std::string source) {
+  return {.source = std::move(source),
+          .network = {},
+          .resize = {},
+          .latents = latents_,
+          .pooled = moments_.statistics(),
+          .spatial = {},
+          .features = std::move(features_)};
+}
 
 FeatureCollector::FeatureCollector(std::int64_t kept)
     : kept_(kept), pooled_(InceptionFeatures::kPooled), spatial_(InceptionFeatures::kSpatial) {}
 
 void FeatureCollector::add(const InceptionFeatures& more) {
-  const auto full = static_cast<std::size_t>(kept_ * InceptionFeatures::kPooled);
-  const std::size_t room = full - std::min(full, features_.size());
-  const std::size_t taken = std::min(room, more.pooled.size());
-  features_.insert(features_.end(), more.pooled.begin(),
-                   more.pooled.begin() + static_cast<std::ptrdiff_t>(taken));
+  keep_first({more.pooled, InceptionFeatures::kPooled}, kept_, features_);
   logits_.insert(logits_.end(), more.logits.begin(), more.logits.end());
   pooled_.add({more.pooled, InceptionFeatures::kPooled});
   spatial_.add({more.spatial, InceptionFeatures::kSpatial});
@@ -160,6 +219,7 @@ FeatureSet FeatureCollector::finish(std::string source, std::uint64_t network,
   return {.source = std::move(source),
           .network = network,
           .resize = resize,
+          .latents = {},
           .pooled = pooled_.statistics(),
           .spatial = spatial_.statistics(),
           .features = std::move(features_)};
@@ -169,15 +229,13 @@ void write_feature_set(const FeatureSet& set, const fs::path& path) {
   PartialFile partial(path);
   {
     h5::File file = h5::File::create(partial.partial());
-    file.write_attribute("format", kFormat);
+    file.write_attribute("format", set.latents ? kLatentFormat : kFormat);
     file.write_attribute("source", set.source);
-    file.write_attribute("inception_checksum", checksum_text(*set.network));
-    file.write_attribute("resize", name_of(*set.resize));
     file.write_attribute("pictures", set.pooled.count);
+    set.latents ? write_latents(file, *set.latents) : write_inception(file, set);
     write_statistics(file, "pooled", set.pooled);
-    write_statistics(file, "spatial", *set.spatial);
     const h5::Shape shape{static_cast<std::uint64_t>(set.kept().count()),
-                          std::uint64_t{InceptionFeatures::kPooled}};
+                          static_cast<std::uint64_t>(set.pooled.width())};
     file.create_dataset("features", h5::Type::kFloat32, shape)
         .write(h5::Type::kFloat32, set.features.data());
     file.close();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "launcher/evaluate/latent_features.h"
 #include "model/evaluation/inception.h"
 #include "model/evaluation/moments.h"
 
@@ -17,11 +18,12 @@ struct FeatureSet {
   std::string source;                     // for people
   std::optional<std::uint64_t> network;   // checksum of Inception's weights; none: not known
   std::optional<InceptionResize> resize;  // none: not known
+  std::optional<LatentFeatures> latents;  // none: it is Inception's
   FeatureStatistics pooled;
   std::optional<FeatureStatistics> spatial;  // none: not there
-  std::vector<float> features;               // [kept, 2048]
+  std::vector<float> features;               // [kept, width of pooled]
 
-  Features kept() const { return {features, InceptionFeatures::kPooled}; }
+  Features kept() const { return {features, pooled.width()}; }
 };
 
 // Takes features as they come.
@@ -39,6 +41,21 @@ class FeatureCollector {
   std::int64_t kept_;
   FeatureMoments pooled_, spatial_;
   std::vector<float> features_, logits_;
+};
+
+// The same of latents.
+class LatentCollector {
+ public:
+  LatentCollector(LatentFeatures latents, std::int64_t kept);
+  void add(const Features& more);
+  std::int64_t count() const { return moments_.count(); }
+  FeatureSet finish(std::string source);
+
+ private:
+  LatentFeatures latents_;
+  std::int64_t kept_;
+  FeatureMoments moments_;
+  std::vector<float> features_;
 };
 
 // HDF5, complete or absent: what `edt evaluate reference` writes.

@@ -8,31 +8,31 @@
 namespace edt {
 namespace {
 
+// Of one set of samples.
 class Judge {
  public:
   Judge(const FeatureSet& reference, const FeatureSet& samples, const QualityOptions& options)
-      : reference_(reference), samples_(samples), options_(options) {}
+      : reference_(reference), samples_(samples), options_(options) {
+    quality_.of_latents = samples.latents.has_value();
+  }
 
-  Quality run(const Features& logits) {
-    compare_statistics();
-    quality_.score = inception_score(logits, options_.score_part);
+  Quality run(const FrechetReference& pooled, const std::optional<FrechetReference>& spatial,
+              const Features& logits) {
+    quality_.distance = pooled.distance_to(samples_.pooled);
+    quality_.rank = pooled.rank();
+    if (spatial) {
+      quality_.spatial = spatial->distance_to(*samples_.spatial);
+    } else if (!quality_.of_latents) {
+      note("no sFID: the reference holds no statistics of spatial features");
+    }
+    if (!quality_.of_latents) quality_.score = inception_score(logits, options_.score_part);
     compare_features();
-    note_comparability();
+    note_ranks();
+    quality_.of_latents ? note_latents() : note_comparability();
     return std::move(quality_);
   }
 
  private:
-  void compare_statistics() {
-    const FrechetReference pooled(reference_.pooled);
-    quality_.fid = pooled.distance_to(samples_.pooled);
-    quality_.fid_rank = pooled.rank();
-    if (reference_.spatial) {
-      quality_.sfid = FrechetReference(*reference_.spatial).distance_to(*samples_.spatial);
-    } else {
-      note("no sFID: the reference holds no statistics of spatial features");
-    }
-  }
-
   void compare_features() {
     const Features reference = reference_.kept(), samples = samples_.kept();
     const std::int64_t fewest = std::min(reference.count(), samples.count());
@@ -47,12 +47,33 @@ class Judge {
       note("no precision, recall, density and coverage: {} pictures have no {} neighbours", fewest,
            std::max(options_.neighbours, options_.density_neighbours));
     }
+    if (options_.kernel_subsets == 0) return;
     if (fewest >= options_.kernel_size) {
       quality_.kernel = kernel_inception_distance(reference, samples, options_.kernel_subsets,
                                                   options_.kernel_size, options_.seed);
     } else {
-      note("no KID: subsets of {} pictures of {}", options_.kernel_size, fewest);
+      note("no {}: subsets of {} of {}", quality_.of_latents ? "MMD" : "KID", options_.kernel_size,
+           fewest);
     }
+  }
+
+  void note_ranks() {
+    const std::int64_t count = samples_.pooled.count, reference = reference_.pooled.count;
+    if (count <= samples_.pooled.width()) {
+      note("{} samples of {} features: their covariance has no full rank", count,
+           samples_.pooled.width());
+    }
+    if (reference > 0 && reference <= reference_.pooled.width()) {
+      note("{} of reference, of {} features: their covariance has no full rank", reference,
+           reference_.pooled.width());
+    }
+  }
+
+  void note_latents() {
+    note(
+        "distances between latents compare models of one data set; they are no FID, and fall with "
+        "the number of samples, {}",
+        samples_.pooled.count);
   }
 
   void note_comparability() {
@@ -61,14 +82,6 @@ class Judge {
     if (count != kPublished) {
       note("{} samples: published figures take {}, and FID falls with their number", count,
            kPublished);
-    }
-    if (count <= samples_.pooled.width()) {
-      note("{} samples of {} features: their covariance has no full rank", count,
-           samples_.pooled.width());
-    }
-    const std::int64_t reference = reference_.pooled.count;
-    if (reference > 0 && reference <= reference_.pooled.width()) {
-      note("{} pictures of reference: their covariance has no full rank", reference);
     }
     if (quality_.shares && reference_.kept().count() != kPublishedReference) {
       note("precision and recall against {} pictures: published ones are against {}",
@@ -97,6 +110,9 @@ class Judge {
 
 void require_comparable(const FeatureSet& reference, std::uint64_t network,
                         InceptionResize resize) {
+  require<DataError>(!reference.latents, "evaluate",
+                     "{} has features of latents, the samples would have Inception's",
+                     reference.source);
   require<DataError>(!reference.network || *reference.network == network, "evaluate",
                      "{} was made by Inception weights {}, these are {}", reference.source,
                      checksum_text(reference.network.value_or(0)), checksum_text(network));
@@ -112,9 +128,21 @@ void require_comparable(const FeatureSet& reference, std::uint64_t network,
   if (reference.spatial) check_width(*reference.spatial, InceptionFeatures::kSpatial);
 }
 
-Quality judge(const FeatureSet& reference, const FeatureSet& samples, const Features& logits,
-              const QualityOptions& options) {
-  return Judge(reference, samples, options).run(logits);
+void require_comparable(const FeatureSet& reference, const LatentFeatures& samples) {
+  require<DataError>(reference.latents.has_value(), "evaluate",
+                     "{} has Inception's features, the samples would have those of latents: "
+                     "--inception judges their pictures",
+                     reference.source);
+  samples.require_same(*reference.latents, reference.source);
+}
+
+QualityJudge::QualityJudge(FeatureSet reference, const QualityOptions& options)
+    : reference_(std::move(reference)), options_(options), pooled_(reference_.pooled) {
+  if (reference_.spatial) spatial_.emplace(*reference_.spatial);
+}
+
+Quality QualityJudge::judge(const FeatureSet& samples, const Features& logits) const {
+  return Judge(reference_, samples, options_).run(pooled_, spatial_, logits);
 }
 
 }  // namespace edt

@@ -18,16 +18,18 @@ struct QualityOptions {
   std::int64_t score_part = 5000;       // pictures of a part of the Inception Score, as ADM's
   std::int64_t neighbours = 3;          // of precision and recall, as ADM's
   std::int64_t density_neighbours = 5;  // of density and coverage, as their paper's
-  std::int64_t kernel_subsets = 100, kernel_size = 1000;  // as torch-fidelity's
+  std::int64_t kernel_subsets = 100, kernel_size = 1000;  // as torch-fidelity's; 0: no KID
   std::uint64_t seed = 0;                                 // of these subsets
 };
 
-// What cannot be computed is absent, and `notes` say why.
+// What cannot be computed is absent, and `notes` say why. Of latents the distance is no FID, and
+// there is neither a spatial one nor a score.
 struct Quality {
-  FrechetDistance fid;
-  std::int64_t fid_rank = 0;  // of the reference's covariance
-  std::optional<FrechetDistance> sfid;
-  InceptionScore score;
+  bool of_latents = false;
+  FrechetDistance distance;                // FID
+  std::int64_t rank = 0;                   // of the reference's covariance
+  std::optional<FrechetDistance> spatial;  // sFID
+  std::optional<InceptionScore> score;
   std::optional<PrecisionRecall> shares;
   std::optional<DensityCoverage> density;
   std::optional<KernelDistance> kernel;
@@ -38,7 +40,24 @@ struct Quality {
 // another way of resizing, naming both, or has features of another width.
 void require_comparable(const FeatureSet& reference, std::uint64_t network, InceptionResize resize);
 
-Quality judge(const FeatureSet& reference, const FeatureSet& samples, const Features& logits,
-              const QualityOptions& options);
+// The same for samples that are judged by their latents.
+void require_comparable(const FeatureSet& reference, const LatentFeatures& samples);
+
+// Judges one set of samples after the other: the reference's covariances are taken apart once.
+class QualityJudge {
+ public:
+  QualityJudge(FeatureSet reference, const QualityOptions& options);
+
+  const FeatureSet& reference() const { return reference_; }
+  const QualityOptions& options() const { return options_; }
+  // `logits` of Inception, none of latents. `require_comparable` has been called.
+  Quality judge(const FeatureSet& samples, const Features& logits = {}) const;
+
+ private:
+  FeatureSet reference_;
+  QualityOptions options_;
+  FrechetReference pooled_;
+  std::optional<FrechetReference> spatial_;
+};
 
 }  // namespace edt

@@ -22,77 +22,140 @@ nlohmann::ordered_json to_json(const FrechetDistance& distance) {
           {"trace_root", distance.trace_root}};
 }
 
+// What the distance and the shares are of.
+struct Words {
+  std::string before;  // the names of figures
+  std::string features;
+};
+Words words_of(const QualityOrigin& origin) {
+  if (origin.samples.latents) return {"latent ", origin.samples.latents->text()};
+  return {"", "2048 pooled features"};
+}
+
+// Names of scripts.
+std::string key(const Quality& quality, const char* name) {
+  return (quality.of_latents ? "latent_" : "") + std::string(name);
+}
+
+std::string features_text(const FeatureSet& samples) {
+  if (samples.latents) {
+    return fmt::format("features:  {} of {} x {} x {}\n", samples.latents->text(),
+                       samples.latents->channels, samples.latents->height, samples.latents->width);
+  }
+  return fmt::format("network:   Inception {}, resized as {}\n", checksum_text(*samples.network),
+                     name_of(*samples.resize));
+}
+
+nlohmann::ordered_json features_json(const FeatureSet& samples) {
+  if (samples.latents) {
+    const LatentFeatures& of = *samples.latents;
+    return {{"latents", {of.channels, of.height, of.width}},
+            {"square", of.square},
+            {"features", of.count()}};
+  }
+  return {{"inception_checksum", checksum_text(*samples.network)},
+          {"resize", name_of(*samples.resize)}};
+}
+
 }  // namespace
+
+std::vector<std::pair<std::string, double>> figures_of(const Quality& quality) {
+  std::vector<std::pair<std::string, double>> figures;
+  const auto add = [&](const char* name, double value) {
+    figures.emplace_back(key(quality, name), value);
+  };
+  add(quality.of_latents ? "frechet" : "fid", quality.distance.value());
+  if (quality.spatial) add("sfid", quality.spatial->value());
+  if (quality.score) add("inception_score", quality.score->mean);
+  if (quality.shares) {
+    add("precision", quality.shares->precision);
+    add("recall", quality.shares->recall);
+    add("density", quality.density->density);
+    add("coverage", quality.density->coverage);
+  }
+  if (quality.kernel) add(quality.of_latents ? "mmd" : "kid", quality.kernel->mean);
+  return figures;
+}
 
 std::string quality_text(const Quality& quality, const QualityOrigin& origin) {
   const QualityOptions& options = origin.options;
+  const Words words = words_of(origin);
   Table table({"figure", "value", "from"});
-  const auto add = [&](const char* name, double value, int digits, const std::string& from) {
+  const auto add = [&](const std::string& name, double value, int digits, const std::string& from) {
     table.add({name, fmt::format("{:.{}f}", value, digits), from});
   };
-  add("FID", quality.fid.value(), 3, "2048 pooled features");
-  if (quality.sfid) add("sFID", quality.sfid->value(), 3, "2023 spatial features");
-  add("Inception Score", quality.score.mean, 3,
-      fmt::format("parts of {}, {:.3f} between them", options.score_part, quality.score.deviation));
+  add(quality.of_latents ? "latent Frechet distance" : "FID", quality.distance.value(),
+      quality.of_latents ? 5 : 3, words.features);
+  if (quality.spatial) add("sFID", quality.spatial->value(), 3, "2023 spatial features");
+  if (quality.score) {
+    add("Inception Score", quality.score->mean, 3,
+        fmt::format("parts of {}, {:.3f} between them", options.score_part,
+                    quality.score->deviation));
+  }
   const std::int64_t kept = origin.reference.kept().count();
   if (quality.shares) {
     const std::string from =
         fmt::format("{} neighbours, {} of reference", options.neighbours, kept);
-    add("precision", quality.shares->precision, 4, from);
-    add("recall", quality.shares->recall, 4, from);
+    add(words.before + "precision", quality.shares->precision, 4, from);
+    add(words.before + "recall", quality.shares->recall, 4, from);
     const std::string density =
         fmt::format("{} neighbours, {} of reference", options.density_neighbours, kept);
-    add("density", quality.density->density, 4, density);
-    add("coverage", quality.density->coverage, 4, density);
+    add(words.before + "density", quality.density->density, 4, density);
+    add(words.before + "coverage", quality.density->coverage, 4, density);
   }
   if (quality.kernel) {
-    add("KID", quality.kernel->mean, 6,
+    add(quality.of_latents ? "latent MMD" : "KID", quality.kernel->mean, 6,
         fmt::format("{} subsets of {}, {:.6f} between them", options.kernel_subsets,
                     options.kernel_size, quality.kernel->deviation));
   }
   std::string text = table.text();
   text +=
       fmt::format("samples:   {}, {}\n", origin.samples.source, pictures_of(origin.samples.pooled));
+  if (!origin.made_text.empty()) text += fmt::format("made:      {}\n", origin.made_text);
   text += fmt::format("reference: {}, {}\n", origin.reference.source,
                       pictures_of(origin.reference.pooled));
-  text += fmt::format("network:   Inception {}, resized as {}\n",
-                      checksum_text(*origin.samples.network), name_of(*origin.samples.resize));
+  text += features_text(origin.samples);
   for (const std::string& note : quality.notes) text += fmt::format("note: {}\n", note);
   return text;
 }
 
 std::string quality_json(const Quality& quality, const QualityOrigin& origin) {
   const QualityOptions& options = origin.options;
-  nlohmann::ordered_json json{{"fid", to_json(quality.fid)}};
-  json["fid"]["reference_rank"] = quality.fid_rank;
-  if (quality.sfid) json["sfid"] = to_json(*quality.sfid);
-  json["inception_score"] = {{"value", quality.score.mean},
-                             {"deviation", quality.score.deviation},
-                             {"part_size", options.score_part},
-                             {"parts", quality.score.parts}};
+  const auto name = [&](const char* figure) { return key(quality, figure); };
+  nlohmann::ordered_json json;
+  auto& distance = json[name(quality.of_latents ? "frechet" : "fid")];
+  distance = to_json(quality.distance);
+  distance["reference_rank"] = quality.rank;
+  if (quality.spatial) json["sfid"] = to_json(*quality.spatial);
+  if (quality.score) {
+    json["inception_score"] = {{"value", quality.score->mean},
+                               {"deviation", quality.score->deviation},
+                               {"part_size", options.score_part},
+                               {"parts", quality.score->parts}};
+  }
   if (quality.shares) {
-    json["precision"] = quality.shares->precision;
-    json["recall"] = quality.shares->recall;
+    json[name("precision")] = quality.shares->precision;
+    json[name("recall")] = quality.shares->recall;
     json["neighbours"] = options.neighbours;
-    json["density"] = quality.density->density;
-    json["coverage"] = quality.density->coverage;
+    json[name("density")] = quality.density->density;
+    json[name("coverage")] = quality.density->coverage;
     json["density_neighbours"] = options.density_neighbours;
   }
   if (quality.kernel) {
-    json["kid"] = {{"value", quality.kernel->mean},
-                   {"deviation", quality.kernel->deviation},
-                   {"subsets", options.kernel_subsets},
-                   {"subset_size", options.kernel_size},
-                   {"seed", options.seed}};
+    json[name(quality.of_latents ? "mmd" : "kid")] = {{"value", quality.kernel->mean},
+                                                      {"deviation", quality.kernel->deviation},
+                                                      {"subsets", options.kernel_subsets},
+                                                      {"subset_size", options.kernel_size},
+                                                      {"seed", options.seed}};
   }
   json["samples"] = {{"source", origin.samples.source}, {"pictures", origin.samples.pooled.count}};
+  if (origin.made != nullptr) json["samples"].update(*origin.made);
   json["reference"] = {{"source", origin.reference.source},
                        {"features_kept", origin.reference.kept().count()}};
   if (origin.reference.pooled.count > 0) {
     json["reference"]["pictures"] = origin.reference.pooled.count;
   }
-  json["network"] = {{"inception_checksum", checksum_text(*origin.samples.network)},
-                     {"resize", name_of(*origin.samples.resize)}};
+  json[quality.of_latents ? "features" : "network"] = features_json(origin.samples);
   json["notes"] = quality.notes;
   return dump_json(json, 2) + "\n";
 }

@@ -17,6 +17,10 @@ void DataOptions::declare(OptionSet& options) {
       .unit("samples")
       .at_least(1)
       .used_when("data.order", {"shard-local"});
+  options
+      .add("data.holdout", &holdout,
+           "share of the samples that is never trained on, drawn by train.seed and their numbers")
+      .range(0, 0.5);
   options.add("data.flip", &flip, "draw the flipped copy half of the time, where there is one");
   options.add("data.normalize", &normalize, "subtract the channel mean, divide by the deviation");
   options.add("data.verify", &verify, "check block checksums at first touch").free_to_change();

@@ -14,6 +14,7 @@ struct DataOptions {
   std::filesystem::path path;
   SampleOrder order = SampleOrder::kGlobal;
   std::int64_t window = 4096;
+  double holdout = 0;
   bool flip = true;
   bool normalize = false;
   bool verify = true;

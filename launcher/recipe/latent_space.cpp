@@ -29,8 +29,12 @@ LatentSpace LatentSpace::of(const data::Description& data, bool normalize) {
 std::optional<LatentSpace> LatentSpace::of(const CheckpointInfo& info) {
   const auto extra = parse_json(info.extra, "extra of the checkpoint");
   if (!extra.contains(kKey)) return std::nullopt;
+  return of_text(dump_json(extra.at(kKey)), "the manifest");
+}
+
+LatentSpace LatentSpace::of_text(const std::string& text, const std::string& where) {
   try {
-    const auto& json = extra.at(kKey);
+    const auto json = parse_json(text, kKey);
     LatentSpace space{.scale = json.at("scale"),
                       .shift = json.value("shift", 0.0),
                       .mean = json.at("channel_mean"),
@@ -40,11 +44,11 @@ std::optional<LatentSpace> LatentSpace::of(const CheckpointInfo& info) {
                       .autoencoder = json.value("autoencoder", std::string()),
                       .autoencoder_checksum = json.value("autoencoder_checksum", std::string())};
     require<CheckpointError>(space.scale > 0 && space.mean.size() == space.std.size(), "checkpoint",
-                             "the manifest's {} has scale {}, {} means and {} deviations", kKey,
+                             "{}'s {} has scale {}, {} means and {} deviations", where, kKey,
                              space.scale, space.mean.size(), space.std.size());
     return space;
   } catch (const nlohmann::json::exception& error) {
-    fail<CheckpointError>("checkpoint", "the manifest's {} cannot be read: {}", kKey, error.what());
+    fail<CheckpointError>("checkpoint", "{}'s {} cannot be read: {}", where, kKey, error.what());
   }
 }
 

@@ -25,6 +25,8 @@ struct LatentSpace {
   static LatentSpace of(const data::Description& data, bool normalize);
   // As a checkpoint has it; nothing: it was imported, or written before this was kept.
   static std::optional<LatentSpace> of(const CheckpointInfo& info);
+  // As `where` has it, written by to_text(). CheckpointError where it is something else.
+  static LatentSpace of_text(const std::string& text, const std::string& where);
   // As JSON: what CheckpointInfo::extra has under kKey.
   std::string to_text() const;
   static constexpr const char* kKey = "latents";

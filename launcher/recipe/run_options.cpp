@@ -41,6 +41,15 @@ void RunOptions::declare(OptionSet& options) {
       .range(0, 1000)
       .free_to_change();
   options
+      .add(
+          "run.keep-best-by", &keep_best_by,
+          {{"loss", BestBy::kLoss},
+           {"held-out-loss", BestBy::kHeldOut},
+           {"evaluation", BestBy::kEvaluation}},
+          "what ranks them instead, where a checkpoint's weights were judged: the loss of held-out "
+          "samples, or FID (without Inception the latent distance)")
+      .free_to_change();
+  options
       .add("run.wait-for-checkpoint", &wait_for_checkpoint,
            "training waits until a checkpoint is on disk")
       .free_to_change();
@@ -98,6 +107,17 @@ void RunOptions::declare(OptionSet& options) {
           "set aside what is there and begin at step 0")
       .command_line_only();
   options.add("run.tensorboard", &tensorboard, "write TensorBoard event files").free_to_change();
+  options
+      .add("run.holdout-every", &holdout_every,
+           "steps between losses of samples that data.holdout keeps out of training; 0: none")
+      .at_least(0)
+      .free_to_change();
+  options
+      .add("run.holdout-samples", &holdout_samples,
+           "of them, and of those that are trained on as many, to compare with; at one of eight "
+           "times each")
+      .range(8, 1 << 24)
+      .free_to_change();
   options.add("run.sample-every", &sample_every, "steps between sample grids; 0: none")
       .at_least(0)
       .free_to_change();
@@ -118,6 +138,46 @@ void RunOptions::declare(OptionSet& options) {
   options
       .add("run.sample-share", &sample_share,
            "of the time since the start, that sample grids may take: one that would take more is "
+           "left out; 1: none is")
+      .above(0)
+      .range(0, 1)
+      .free_to_change();
+  declare_evaluation(options);
+}
+
+void RunOptions::declare_evaluation(OptionSet& options) {
+  options
+      .add("run.evaluate-every", &evaluate_every,
+           "steps between evaluations of samples from the moving average; 0: none")
+      .at_least(0)
+      .free_to_change();
+  options
+      .add("run.evaluate-samples", &evaluate_samples,
+           "that are made, of classes at random; the same noise each time")
+      .range(2, 1 << 20)
+      .free_to_change();
+  options.add("run.evaluate-steps", &evaluate_steps, "sampler steps (DDIM) of them")
+      .range(1, 1000)
+      .free_to_change();
+  options.add("run.evaluate-guidance", &evaluate_guidance, "guidance of them; 1: none")
+      .at_least(0)
+      .single_precision()
+      .free_to_change();
+  options
+      .add("run.evaluate-inception", &evaluate_inception,
+           "weights of FID's Inception network, which judges the samples' pictures; without it "
+           "their latents are compared with the data set's")
+      .absolute()
+      .free_to_change();
+  options
+      .add("run.evaluate-reference", &evaluate_reference,
+           "what edt evaluate reference wrote, or statistics in an .npz: what Inception's features "
+           "are compared with, resized as that says")
+      .absolute()
+      .free_to_change();
+  options
+      .add("run.evaluate-share", &evaluate_share,
+           "of the time since the start, that evaluation may take: one that would take more is "
            "left out; 1: none is")
       .above(0)
       .range(0, 1)

@@ -14,6 +14,9 @@ namespace edt {
 
 enum class OnDamage { kStop, kStartAnew };
 enum class Profile { kNone, kTrace };
+// What the best checkpoints are the best by.
+enum class BestBy { kLoss, kHeldOut, kEvaluation };
+
 struct RunOptions {
   std::filesystem::path directory;
   DeviceOptions device;
@@ -25,6 +28,7 @@ struct RunOptions {
   std::int64_t log_every = 10;
   std::int64_t checkpoint_every = 1000;
   std::int64_t keep_checkpoints = 3, keep_every = 0, keep_best = 0;
+  BestBy keep_best_by = BestBy::kLoss;
   bool wait_for_checkpoint = false;
   double start_timeout = 1800, timeout = 300;  // seconds; 0: never
   std::filesystem::path prometheus;            // empty: none is written
@@ -38,10 +42,18 @@ struct RunOptions {
   std::int64_t sample_steps = 50;
   std::int64_t sample_images = 10;
   double sample_guidance = 4;
+  std::int64_t holdout_every = 0, holdout_samples = 256;
   VaeOptions sample_vae;    // that decodes sample grids; without a path: as the data set can
   double sample_share = 1;  // of the time, that sample grids may take
+  std::int64_t evaluate_every = 0, evaluate_samples = 1024, evaluate_steps = 50;
+  double evaluate_guidance = 1;
+  std::filesystem::path evaluate_inception, evaluate_reference;  // empty: latents are judged
+  double evaluate_share = 1;  // of the time, that evaluation may take
 
   void declare(OptionSet& options);
+
+ private:
+  void declare_evaluation(OptionSet& options);
 };
 
 }  // namespace edt

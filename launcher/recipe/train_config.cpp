@@ -18,6 +18,18 @@ void check_micro_batch(const TrainOptions& train) {
                       train.batch, train.micro_batch, count);
 }
 
+// A checkpoint that nobody has judged is none of the best.
+void check_best(const RunOptions& run) {
+  if (run.keep_best_by == BestBy::kLoss) return;
+  const bool held_out = run.keep_best_by == BestBy::kHeldOut;
+  const std::int64_t every = held_out ? run.holdout_every : run.evaluate_every;
+  require<UsageError>(every > 0 && run.checkpoint_every % every == 0, "options",
+                      "run.keep-best-by is {}: run.checkpoint-every {} has to be a multiple of "
+                      "run.{}-every, which is {}",
+                      held_out ? "held-out-loss" : "evaluation", run.checkpoint_every,
+                      held_out ? "holdout" : "evaluate", every);
+}
+
 }  // namespace
 
 void TrainConfig::declare(OptionSet& options) {
@@ -38,6 +50,18 @@ void TrainConfig::validate() const {
                       "run.keep-every {} is not a multiple of run.checkpoint-every {}: there would "
                       "be no checkpoint to keep",
                       run.keep_every, every);
+  require<UsageError>(run.holdout_every == 0 || data.holdout > 0, "options",
+                      "run.holdout-every is {}, and data.holdout, {}, keeps no samples out of "
+                      "training",
+                      run.holdout_every, data.holdout);
+  check_best(run);
+  const bool sees = !run.evaluate_inception.empty(), compares = !run.evaluate_reference.empty();
+  require<UsageError>(sees == compares, "options",
+                      "run.{} is {}, and run.{} is not given: Inception's features of samples are "
+                      "compared with those of a reference",
+                      sees ? "evaluate-inception" : "evaluate-reference",
+                      (sees ? run.evaluate_inception : run.evaluate_reference).string(),
+                      sees ? "evaluate-reference" : "evaluate-inception");
   parse_traced_steps(run.profile_steps);
 }
 

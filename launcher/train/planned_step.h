@@ -1,4 +1,5 @@
-// A run's step as its memory and time are planned: with what sample grids take beside it.
+// A run's step as its memory and time are planned: with what sample grids and evaluation
+// take beside it.
 #pragma once
 
 #include "launcher/recipe/train_config.h"

@@ -261,8 +261,9 @@ void RunCheckpoints::warn_of_space(const DiskPreflight& preflight) {
   shortage_ = number;
 }
 
-void RunCheckpoints::took(const StepReport& report) {
+void RunCheckpoints::took(const StepReport& report, std::map<std::string, double> judged) {
   last_loss_ = report.loss;
+  judged_ = std::move(judged);
   if (report.non_finite.empty() && report.rejected.empty()) {
     smoothed_loss_.add(report.step, report.loss);
   }
@@ -285,7 +286,8 @@ void RunCheckpoints::save() {
            nlohmann::json{{kData, parse_json(identity_.data, kData)},
                           {kLoss, last_loss_},
                           {LatentSpace::kKey, parse_json(identity_.latents, LatentSpace::kKey)}}),
-       .smoothed_loss = smoothed_loss_.value()},
+       .smoothed_loss = smoothed_loss_.value(),
+       .judged = judged_},
       extras());
 }
 

@@ -38,8 +38,8 @@ class RunCheckpoints {
   // Throws UsageError, on all ranks, where a fresh run has no space for the first checkpoints and
   // what is kept meanwhile; a run that goes on is only warned, as space may come.
   void require_space(bool fresh);
-  // What checkpoints are ranked by; call it after each step.
-  void took(const StepReport& report);
+  // What checkpoints are ranked by; call it after each step. `judged`: as CheckpointInfo has it.
+  void took(const StepReport& report, std::map<std::string, double> judged);
 
   // Saves the state after the present step. Returns once it is copied, or written when so asked.
   void save();
@@ -82,6 +82,7 @@ class RunCheckpoints {
   std::int64_t saved_ = 0;
   double last_loss_ = 0;
   SmoothedLoss smoothed_loss_;
+  std::map<std::string, double> judged_;  // the weights of now
 };
 
 }  // namespace edt

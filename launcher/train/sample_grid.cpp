@@ -6,18 +6,13 @@
 #include "data/decoder.h"
 #include "launcher/train/planned_step.h"
 #include "model/sampling/sample_over_ranks.h"
-#include "model/weights.h"
 
 namespace edt {
 
 SampleGrid::SampleGrid(const ModelConfig& config, const RunOptions& options, std::uint64_t seed,
-                       Backend& backend, std::shared_ptr<const data::PictureDecoder> decoder,
-                       const Mesh& mesh, const TensorGroup& tensor_ranks)
-    : mesh_(mesh),
-      backend_(backend),
-      model_(make_model(config, backend, DType::kFloat32, tensor_ranks)),
-      sampler_(*model_, backend, DType::kFloat32),
-      decoder_(std::move(decoder)) {
+                       AverageSampler& average, std::shared_ptr<const data::PictureDecoder> decoder,
+                       const Mesh& mesh)
+    : mesh_(mesh), average_(average), decoder_(std::move(decoder)) {
   for (std::int64_t i = 0; i < options.sample_images; ++i) {
     request_.labels.push_back(static_cast<std::int32_t>(i % config.classes()));
   }
@@ -29,12 +24,12 @@ SampleGrid::SampleGrid(const ModelConfig& config, const RunOptions& options, std
 }
 
 Image SampleGrid::draw(const FlatLayout& layout, std::span<float> weights) {
-  const BoundWeights bound(backend_, model_->parameters(), layout, weights, DType::kFloat32);
+  const BoundWeights bound = average_.bind(layout, weights);
   decoding_seconds_ = 0;
   std::vector<Image> images;
   const bool counts = mesh_.tensor().is_root();  // tensor ranks have the same latents
   sample_over_ranks(
-      sampler_, request_, mesh_.data(),
+      average_.sampler(), request_, mesh_.data(),
       [&](std::span<const float> batch) {
         if (!counts || !mesh_.world().is_root()) return;
         const std::size_t each = static_cast<std::size_t>(3) * width_ * height_;
@@ -44,13 +39,14 @@ Image SampleGrid::draw(const FlatLayout& layout, std::span<float> weights) {
       },
       {}, [&](std::vector<float> latents) { return counts ? pixels_of(latents) : latents; });
   if (!mesh_.world().is_root()) return {};
-  return make_grid(images, static_cast<int>(std::min<std::int64_t>(10, model_->classes())));
+  return make_grid(images,
+                   static_cast<int>(std::min<std::int64_t>(10, average_.model().classes())));
 }
 
 std::vector<float> SampleGrid::pixels_of(std::span<const float> latents) {
   const auto begin = Clock::now();
-  const LatentShape& shape = model_->latents();
-  const std::size_t each = sampler_.picture_elements();
+  const LatentShape& shape = average_.model().latents();
+  const std::size_t each = average_.sampler().picture_elements();
   std::vector<float> pixels;
   for (std::size_t at = 0; at < latents.size(); at += each) {
     const Image image = decoder_->decode(latents.subspan(at, each), static_cast<int>(shape.height),

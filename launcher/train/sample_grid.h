@@ -7,9 +7,8 @@
 #include "core/ops/backend.h"
 #include "data/picture_decoder.h"
 #include "launcher/recipe/train_config.h"
+#include "launcher/train/average_sampler.h"
 #include "model/families/model_config.h"
-#include "model/sampling/picture_sampler.h"
-#include "parallel/sharding/flat_layout.h"
 #include "parallel/sharding/mesh.h"
 
 namespace edt {
@@ -18,8 +17,8 @@ class SampleGrid {
  public:
   // `decoder` is that of the data, for latents as the model sees them.
   SampleGrid(const ModelConfig& config, const RunOptions& options, std::uint64_t seed,
-             Backend& backend, std::shared_ptr<const data::PictureDecoder> decoder,
-             const Mesh& mesh, const TensorGroup& tensor_ranks);
+             AverageSampler& average, std::shared_ptr<const data::PictureDecoder> decoder,
+             const Mesh& mesh);
 
   // `weights`: the flat moving average. All ranks call it; the first one gets the picture.
   Image draw(const FlatLayout& layout, std::span<float> weights);
@@ -33,9 +32,7 @@ class SampleGrid {
   Image image_of(std::span<const float> pixels) const;
 
   const Mesh& mesh_;
-  Backend& backend_;
-  std::unique_ptr<Model> model_;
-  PictureSampler sampler_;
+  AverageSampler& average_;
   std::shared_ptr<const data::PictureDecoder> decoder_;
   PictureRequest request_;
   int width_ = 0, height_ = 0;  // of a picture

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "launcher/evaluate/quality_report.h"
 #include "launcher/text/report.h"
 
 namespace edt {
@@ -31,11 +32,29 @@ std::string summary(const StepRecord& record) {
   return text;
 }
 
+void add_held_out(nlohmann::ordered_json& json, const HeldOutLoss& loss) {
+  json["held_out_loss"] = loss.held_out;
+  json["held_out_trained_loss"] = loss.trained;
+  json["held_out_gap"] = loss.gap();
+  json["held_out_by_time"] = loss.held_out_by_time;
+  json["held_out_trained_by_time"] = loss.trained_by_time;
+}
+
+// By the names of edt evaluate; precision and recall, which curves have, without what they are of.
+void add_quality(nlohmann::ordered_json& json, const Quality& quality) {
+  for (const auto& [name, value] : figures_of(quality)) json[name] = value;
+  if (!quality.of_latents || !quality.shares) return;
+  json["precision"] = quality.shares->precision;
+  json["recall"] = quality.shares->recall;
+}
+
 nlohmann::ordered_json to_json(const StepRecord& record) {
   const StepReport& report = record.report;
   nlohmann::ordered_json json{{"loss", report.loss}};
   if (report.masked_loss) json["masked_loss"] = *report.masked_loss;
   for (const auto& [name, value] : report.terms) json[name] = value;
+  if (record.held_out) add_held_out(json, *record.held_out);
+  if (record.quality) add_quality(json, *record.quality);
   json["grad_norm"] = report.grad_norm;
   json["lr"] = report.learning_rate;
   json["samples_seen"] = record.samples_seen;
@@ -48,7 +67,8 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
   }
   json["step_seconds"] = record.step_seconds;
   const double known = record.data_seconds + report.compute_seconds + report.communication_seconds +
-                       report.optimizer_seconds + record.checkpoint_seconds + record.sample_seconds;
+                       report.optimizer_seconds + record.checkpoint_seconds +
+                       record.sample_seconds + record.evaluation_seconds;
   json["time_share"] = {{"data", record.data_seconds / record.step_seconds},
                         {"compute", report.compute_seconds / record.step_seconds},
                         {"communication", report.communication_seconds / record.step_seconds},
@@ -56,6 +76,9 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
                         {"checkpoint", record.checkpoint_seconds / record.step_seconds},
                         {"samples", record.sample_seconds / record.step_seconds},
                         {"other", (record.step_seconds - known) / record.step_seconds}};
+  if (record.evaluation_seconds > 0) {
+    json["time_share"]["evaluation"] = record.evaluation_seconds / record.step_seconds;
+  }
   if (record.ceiling_seconds > 0) json["ceiling_seconds"] = record.ceiling_seconds;
   json["hidden_communication"] = report.hidden_communication_seconds / record.step_seconds;
   if (!report.non_finite.empty()) json["skipped"] = report.non_finite;
@@ -109,6 +132,16 @@ void StepLog::write(const StepRecord& record) {
         {"speed/images_per_s", images_per_second(record)}};
     for (const auto& [name, value] : report.terms) values.emplace_back("loss/" + name, value);
     if (report.masked_loss) values.emplace_back("loss/masked", *report.masked_loss);
+    if (record.held_out) {
+      values.emplace_back("held_out/loss", record.held_out->held_out);
+      values.emplace_back("held_out/trained_loss", record.held_out->trained);
+      values.emplace_back("held_out/gap", record.held_out->gap());
+    }
+    if (record.quality) {
+      for (const auto& [name, value] : figures_of(*record.quality)) {
+        values.emplace_back("samples/" + name, value);
+      }
+    }
     if (const double share = record.ceiling_share(); share > 0) {
       values.emplace_back(share > 1 ? "speed/old_ceiling_ratio" : "speed/ceiling_ratio", share);
     }

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "launcher/evaluate/held_out.h"
+#include "launcher/evaluate/quality.h"
 #include "launcher/recipe/train_config.h"
 #include "launcher/run/metrics.h"
 #include "launcher/run/run_directory.h"
@@ -22,13 +24,16 @@ struct StepRecord {
   std::int64_t samples_seen = 0;
   double epoch = 0;
   double step_seconds = 0, data_seconds = 0, checkpoint_seconds = 0, ceiling_seconds = 0;
-  double sample_seconds = 0;  // of a grid before the step
-  std::string spike;          // what stood out
-  std::string rolled_back;    // why earlier steps were undone before this one
-  std::string changed;        // options that are others from this step on
-  std::int64_t saved = 0;     // a checkpoint that has become complete; 0: none
-  double flops = 0;           // model FLOPs of the step
-  double ceiling_rate = 0;    // FLOP/s; 0: not measured
+  double sample_seconds = 0;            // of a grid before the step
+  double evaluation_seconds = 0;        // of what follows
+  std::optional<HeldOutLoss> held_out;  // of the weights after the step
+  std::optional<Quality> quality;       // of samples of their moving average
+  std::string spike;                    // what stood out
+  std::string rolled_back;              // why earlier steps were undone before this one
+  std::string changed;                  // options that are others from this step on
+  std::int64_t saved = 0;               // a checkpoint that has become complete; 0: none
+  double flops = 0;                     // model FLOPs of the step
+  double ceiling_rate = 0;              // FLOP/s; 0: not measured
   bool ceiling_is_due = false;
 
   // Of the ceiling; 0 where it was not measured.

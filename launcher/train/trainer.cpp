@@ -1,6 +1,8 @@
 #include "launcher/train/trainer.h"
 
 #include <array>
+#include <cmath>
+#include <map>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -8,6 +10,7 @@
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "data/decoder.h"
+#include "launcher/evaluate/quality_report.h"
 #include "launcher/memory/memory_check.h"
 #include "launcher/recipe/engine_config.h"
 #include "launcher/recipe/latent_decoder.h"
@@ -49,6 +52,11 @@ data::DatasetOptions dataset_options(const DataOptions& options) {
   return {.verify_blocks = options.verify,
           .normalize = options.normalize,
           .cache_bytes = static_cast<std::uint64_t>(options.cache) << 20};
+}
+
+data::Holdout held_out_of(const TrainConfig& config, const data::Dataset& dataset) {
+  if (config.data.holdout == 0) return {};
+  return {config.data.holdout, config.train.seed, dataset.size()};
 }
 
 // The data set as every rank must see it.
@@ -129,12 +137,13 @@ std::unique_ptr<Backend> checked_backend(const TrainConfig& config, const ModelC
 }
 
 // What makes pictures of samples: the autoencoder that was named, or what the data set has. Null
-// where no grid is drawn.
+// where nobody looks at pictures.
 std::shared_ptr<const data::PictureDecoder> grid_decoder(const TrainConfig& config,
                                                          const ModelConfig& model,
                                                          const data::Dataset& dataset,
                                                          Backend& backend, Communicator& world) {
-  if (config.run.sample_every == 0) return nullptr;
+  const bool judges = config.run.evaluate_every > 0 && !config.run.evaluate_inception.empty();
+  if (config.run.sample_every == 0 && !judges) return nullptr;
   const data::Description& description = dataset.description();
   if (!config.run.sample_vae.path.empty()) {
     const auto decoder = open_decoder(config.run.sample_vae, backend,
@@ -147,7 +156,7 @@ std::shared_ptr<const data::PictureDecoder> grid_decoder(const TrainConfig& conf
     return decoder;
   }
   auto decoder = std::make_shared<data::Decoder>(description, config.data.normalize);
-  if (decoder->is_false_colour() && world.is_root()) {
+  if (decoder->is_false_colour() && config.run.sample_every > 0 && world.is_root()) {
     log::warning("sample grids are {}, as the data set has no decoder; run.sample-vae names one{}",
                  data::kFalseColours,
                  description.autoencoder.empty()
@@ -158,17 +167,37 @@ std::shared_ptr<const data::PictureDecoder> grid_decoder(const TrainConfig& conf
   return decoder;
 }
 
+// On the first rank, which writes manifests.
+std::map<std::string, double> judged_by(const StepRecord& record) {
+  std::map<std::string, double> figures;
+  if (record.held_out) figures["held_out_loss"] = record.held_out->held_out;
+  // Of all figures the distance: lower is better.
+  if (record.quality) figures.insert(figures_of(*record.quality).front());
+  std::erase_if(figures, [](const auto& figure) { return !std::isfinite(figure.second); });
+  return figures;
+}
+
+std::unique_ptr<TrainingJudge> make_judge(const TrainConfig& config, const ModelConfig& model,
+                                          const data::Dataset& dataset, Backend& backend,
+                                          std::shared_ptr<const data::PictureDecoder> decoder,
+                                          const Mesh& mesh) {
+  if (config.run.evaluate_every == 0) return nullptr;
+  return std::make_unique<TrainingJudge>(config, model, dataset, backend, std::move(decoder), mesh);
+}
+
 }  // namespace
 
 Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Communicator& world)
     : config_(config),
       dataset_(config.data.path, dataset_options(config.data)),
+      holdout_(held_out_of(config, dataset_)),
       model_config_(config.model.resolve(dataset_.description().classes)),
       recorder_(std::make_shared<FlightRecorder>()),
       watchdog_(make_watchdog(config.run, world, recorder_)),
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
       backend_(checked_backend(config, model_config_, mesh_)),
       decoder_(grid_decoder(config, model_config_, dataset_, *backend_, world)),
+      judge_(make_judge(config_, model_config_, dataset_, *backend_, decoder_, mesh_)),
       activations_(communicator_for(*backend_, mesh_.tensor(), "activations")),
       detector_(config.train.spike_threshold, config.train.spike_window),
       training_({model_config_, watched(engine_config(config), *recorder_, watchdog_.get(),
@@ -180,7 +209,8 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
                    {configuration, shared_data_identity(config, dataset_, world),
                     LatentSpace::of(dataset_.description(), config.data.normalize).to_text()},
                    training_.model(), engine_, mesh_),
-      grid_budget_(config.run.sample_share) {
+      grid_budget_(config.run.sample_share),
+      judge_budget_(config.run.evaluate_share) {
   directory_.open_log();
   resumed_ = config.run.resume && checkpoints_.restore();
   if (!resumed_) {
@@ -239,6 +269,12 @@ int Trainer::train(bool silent, const StopSignals& signals) {
   }
   log::info("{}: {} samples in {}, {} classes", dataset_.path().string(), dataset_.size(),
             counted(dataset_.shards().size(), "shard"), dataset_.description().classes);
+  if (!holdout_.empty()) {
+    log::info("{} of them are held out{}", holdout_.held().size(),
+              config_.run.holdout_every > 0
+                  ? fmt::format(": their loss is taken every {} steps", config_.run.holdout_every)
+                  : std::string("; run.holdout-every takes their loss"));
+  }
   const std::string slow = dataset_.slow_layout();
   if (!slow.empty() && world().is_root()) log::warning("{}", slow);
   if (const std::string other = other_pixels(dataset_, model_config_.latents()); !other.empty())
@@ -258,9 +294,16 @@ int Trainer::train(bool silent, const StopSignals& signals) {
       training_gemms({{model_config_, engine_config(config_)}, 1, config_.parallel.tensor}),
       config_.run.dtype, world());
   std::unique_ptr<SampleGrid> samples;
-  if (decoder_) {
+  if (config_.run.sample_every > 0 || judge_) {
+    average_ = std::make_unique<AverageSampler>(model_config_, *backend_, tensor_ranks());
+  }
+  if (config_.run.sample_every > 0) {
     samples = std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed,
-                                           *backend_, decoder_, mesh_, tensor_ranks());
+                                           *average_, decoder_, mesh_);
+  }
+  if (config_.run.holdout_every > 0) {
+    held_out_.emplace(dataset_, holdout_, config_.train.seed, config_.run.holdout_samples,
+                      training_.model().process());
   }
   began_ = Clock::now();
   const Request request = step_until_told(requests, samples.get(), silent);
@@ -307,7 +350,8 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
     record.changed = std::exchange(changed, {});
     record.saved = checkpoints_.take_saved();
     look_for_spikes(record);
-    checkpoints_.took(record.report);
+    judge(record);
+    checkpoints_.took(record.report, judged_by(record));
     times.add(record);
     if (world().size() > 1 && config_.run.straggler_every > 0 &&
         engine_.step() % config_.run.straggler_every == 0) {
@@ -373,6 +417,59 @@ void Trainer::look_for_spikes(StepRecord& record) {
   detector_.accept(report.loss, report.grad_norm);
 }
 
+// Before the step is on record: what it says belongs to it, and is taken again with it.
+void Trainer::judge(StepRecord& record) {
+  if (!record.report.non_finite.empty()) return;
+  const auto is_due = [&](std::int64_t every) { return every > 0 && engine_.step() % every == 0; };
+  const bool of_held_out = held_out_ && is_due(config_.run.holdout_every);
+  const bool of_samples = judge_ && is_due(config_.run.evaluate_every);
+  if (!of_held_out && !of_samples) return;
+  const auto begin = Clock::now();
+  if (of_held_out) take_held_out_loss(record);
+  if (of_samples) judge_samples(record);
+  record.evaluation_seconds = seconds_since(begin);
+  record.step_seconds += record.evaluation_seconds;
+}
+
+void Trainer::take_held_out_loss(StepRecord& record) {
+  phase("held-out loss");
+  const auto begin = Clock::now();
+  record.held_out =
+      held_out_->loss([this](const ValidationRows& rows) { return engine_.validate(rows); },
+                      config_.train.micro_batch, mesh_.data());
+  log::info("step {}: loss {:.4f} of held-out samples, {:.4f} of others, {} apart, in {}",
+            engine_.step(), record.held_out->held_out, record.held_out->trained,
+            human_percent(record.held_out->gap()), human_duration(seconds_since(begin)));
+}
+
+void Trainer::judge_samples(StepRecord& record) {
+  phase("evaluation");
+  if (has_no_time(judge_budget_, "evaluation")) {
+    log::info("step {}: no evaluation: they have taken {} of the time, run.evaluate-share is {}",
+              engine_.step(), human_percent(judge_budget_.share_of(seconds_since(began_))),
+              config_.run.evaluate_share);
+    return;
+  }
+  const auto begin = Clock::now();
+  std::vector<float> weights = engine_.gather_moving_average();
+  record.quality = judge_->judge(*average_, engine_.layout(), weights);
+  judge_budget_.drew(seconds_since(begin));
+  if (!record.quality) return;
+  std::string figures;
+  for (const auto& [name, value] : figures_of(*record.quality)) {
+    figures += fmt::format("{}{} {:.5g}", figures.empty() ? "" : ", ", name, value);
+  }
+  log::info("step {}: {} of {} samples in {}; evaluation has taken {} of the time", engine_.step(),
+            figures, config_.run.evaluate_samples, human_duration(seconds_since(begin)),
+            human_percent(judge_budget_.share_of(seconds_since(began_))));
+}
+
+bool Trainer::has_no_time(const GridBudget& budget, std::string_view what) const {
+  if (!budget.bounded()) return false;
+  const bool is_left_out = world().is_root() && !budget.allows(seconds_since(began_));
+  return world().any(is_left_out, what);
+}
+
 double Trainer::save(StepLog* log) {
   phase("checkpoint");
   const auto begin = Clock::now();
@@ -401,16 +498,21 @@ int Trainer::end(Request request, const RunRequests& requests) {
   return status;
 }
 
-std::unique_ptr<data::Prefetcher> Trainer::open_batches() const {
-  const auto size = static_cast<std::uint64_t>(config_.train.micro_batch);
+data::OrderOptions Trainer::order_options() const {
   data::OrderOptions order;
   order.seed = config_.train.seed;
   order.mode = config_.data.order == SampleOrder::kGlobal ? data::OrderMode::kGlobal
                                                           : data::OrderMode::kShardLocal;
   order.window = static_cast<std::uint64_t>(config_.data.window);
   order.flips = config_.data.flip;
+  order.holdout = config_.data.holdout;
+  return order;
+}
+
+std::unique_ptr<data::Prefetcher> Trainer::open_batches() const {
+  const auto size = static_cast<std::uint64_t>(config_.train.micro_batch);
   return std::make_unique<data::Prefetcher>(
-      dataset_, dataset_.make_order(order), size,
+      dataset_, dataset_.make_order(order_options()), size,
       plan_from(static_cast<std::uint64_t>(engine_.samples_seen()),
                 static_cast<std::uint64_t>(config_.train.batch), engine_.own_micro_batches()),
       0, static_cast<std::size_t>(config_.data.prefetch));
@@ -431,7 +533,8 @@ StepRecord Trainer::take_step(data::Prefetcher& batches) {
   world().set_timeout(2 * bounded_timeout(Seconds(config_.run.timeout)));  // the start is over
   record.images = config_.train.batch;
   record.samples_seen = engine_.samples_seen();
-  record.epoch = static_cast<double>(record.samples_seen) / static_cast<double>(dataset_.size());
+  record.epoch = static_cast<double>(record.samples_seen) /
+                 static_cast<double>(dataset_.size() - holdout_.held().size());
   record.data_seconds = batches.seconds_waited() - waited;
   // With the FLOPs travels what the first rank says for all: that it is time for the ceiling.
   const bool is_due = world().is_root() && ceiling_->is_due();
@@ -459,14 +562,11 @@ void Trainer::check_finite(const StepReport& report) const {
 double Trainer::draw_samples(StepLog* log, SampleGrid& samples) {
   phase("samples");
   const auto begin = Clock::now();
-  if (grid_budget_.bounded()) {  // the first rank's clock counts
-    const bool is_left_out = world().is_root() && !grid_budget_.allows(seconds_since(began_));
-    if (world().any(is_left_out, "sample grid")) {
-      log::info("step {}: no sample grid: they have taken {} of the time, run.sample-share is {}",
-                engine_.step(), human_percent(grid_budget_.share_of(seconds_since(began_))),
-                config_.run.sample_share);
-      return seconds_since(begin);
-    }
+  if (has_no_time(grid_budget_, "sample grid")) {
+    log::info("step {}: no sample grid: they have taken {} of the time, run.sample-share is {}",
+              engine_.step(), human_percent(grid_budget_.share_of(seconds_since(began_))),
+              config_.run.sample_share);
+    return seconds_since(begin);
   }
   std::vector<float> weights = engine_.gather_moving_average();
   const Image image = samples.draw(engine_.layout(), weights);

@@ -9,6 +9,7 @@
 #include "data/picture_decoder.h"
 #include "data/prefetcher.h"
 #include "launcher/command.h"
+#include "launcher/evaluate/held_out.h"
 #include "launcher/recipe/train_config.h"
 #include "launcher/run/run_directory.h"
 #include "launcher/signals.h"
@@ -20,6 +21,7 @@
 #include "launcher/train/sample_grid.h"
 #include "launcher/train/spike_detector.h"
 #include "launcher/train/step_log.h"
+#include "launcher/train/training_judge.h"
 #include "model/recipe/training.h"
 #include "parallel/health/watchdog.h"
 #include "parallel/sharding/mesh.h"
@@ -49,12 +51,19 @@ class Trainer {
   // Back to the newest checkpoint; the batches since are skipped.
   void roll_back(const std::string& why);
   void look_for_spikes(StepRecord& record);
+  // What the weights after the step are worth, where that is due.
+  void judge(StepRecord& record);
+  void take_held_out_loss(StepRecord& record);
+  void judge_samples(StepRecord& record);
+  // Whether the first rank's clock says that there is no time for it.
+  bool has_no_time(const GridBudget& budget, std::string_view what) const;
   // Seconds that it took from training.
   double save(StepLog* log);
   int end(Request request, const RunRequests& requests);
   // `log` nullptr: on ranks that keep none. Seconds that it took from training.
   double draw_samples(StepLog* log, SampleGrid& samples);
   void check_finite(const StepReport& report) const;
+  data::OrderOptions order_options() const;
   std::unique_ptr<data::Prefetcher> open_batches() const;
   void phase(std::string_view name) { recorder_->phase(name); }
   Communicator& world() const { return mesh_.world(); }
@@ -62,13 +71,15 @@ class Trainer {
 
   TrainConfig config_;
   data::Dataset dataset_;
+  data::Holdout holdout_;
   ModelConfig model_config_;
   std::shared_ptr<FlightRecorder> recorder_;
   std::unique_ptr<Watchdog> watchdog_;
   std::unique_ptr<StepTrace> trace_;  // outlives what it listens to
   Mesh mesh_;
   std::unique_ptr<Backend> backend_;
-  std::shared_ptr<const data::PictureDecoder> decoder_;  // of sample grids; null: none are drawn
+  std::shared_ptr<const data::PictureDecoder> decoder_;  // of samples; null: nobody sees them
+  std::unique_ptr<TrainingJudge> judge_;                 // null: samples are not judged
   std::unique_ptr<Communicator> activations_;            // of the tensor ranks
   SpikeDetector detector_;
   Training training_;
@@ -79,7 +90,9 @@ class Trainer {
   int rolled_back_ = 0;  // times in a row to before the same step
   std::int64_t rolled_back_from_ = 0;
   std::unique_ptr<CeilingGauge> ceiling_;
-  GridBudget grid_budget_;
+  std::unique_ptr<AverageSampler> average_;  // null: nothing is sampled
+  GridBudget grid_budget_, judge_budget_;
+  std::optional<HeldOutSamples> held_out_;
   Clock::time_point began_;  // training, after the start
 };
 

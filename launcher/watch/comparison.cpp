@@ -56,6 +56,14 @@ std::vector<ComparedLine> compare(const RunViews& runs) {
                              thousands(run.forecast()->step))
                : "-";
   });
+  const auto add_last = [&](const std::string& name, double MetricsRecord::*value) {
+    add(name, [value](const RunView& run) { return value_text(run.metrics().last_of(value)); });
+  };
+  add_last("held-out loss", &MetricsRecord::held_out_loss);
+  add_last("FID", &MetricsRecord::fid);
+  add_last("latent Frechet distance", &MetricsRecord::latent_frechet);
+  add_last("precision", &MetricsRecord::precision);
+  add_last("recall", &MetricsRecord::recall);
   add_mean("gradient norm", &MetricsRecord::grad_norm);
   add_mean("images/s", &MetricsRecord::images_per_s);
   add("of the ceiling", [](const RunView& run) {
@@ -74,7 +82,8 @@ std::vector<ComparedLine> compare(const RunViews& runs) {
     return run.recipe() && run.recipe()->batch > 0 ? thousands(run.recipe()->batch) : "-";
   });
   add_mean("learning rate", &MetricsRecord::lr);
-  for (const char* name : {"data", "compute", "communication", "optimizer", "checkpoint"}) {
+  for (const char* name :
+       {"data", "compute", "communication", "optimizer", "checkpoint", "evaluation"}) {
     add(std::string("time: ") + name, [name](const RunView& run) { return share_text(run, name); });
   }
   return lines;

@@ -28,7 +28,9 @@ void MetricsHistory::take(const MetricsRecord& record) {
   for (Curves& one : seen_.curves) {
     // Values that no step of the run has leave no mark; those that were not finite are counted.
     const double value = record.*one.value;
-    if (!std::isnan(value) || !one.curve.empty()) one.curve.add(record.step, value);
+    if (!std::isnan(value) || !(one.is_sparse || one.curve.empty())) {
+      one.curve.add(record.step, value);
+    }
   }
   take_shares(record);
   if (std::isfinite(record.step_seconds)) seen_.trained_seconds += record.step_seconds;
@@ -85,6 +87,11 @@ double MetricsHistory::recent_mean(double MetricsRecord::*value, std::size_t ste
     ++count;
   }
   return count > 0 ? sum / count : MetricsRecord::kNone;
+}
+
+double MetricsHistory::last_of(double MetricsRecord::*value) const {
+  const Curve& all = curve(value);
+  return all.empty() ? MetricsRecord::kNone : all.buckets().back().last;
 }
 
 // Weighted by the length of each step: shares of time, not of steps.

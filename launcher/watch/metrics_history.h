@@ -37,6 +37,8 @@ class MetricsHistory {
   const MetricsRecord& last() const { return seen_.recent.back(); }
   // Mean of the last `steps` steps that have the value; NaN where none has.
   double recent_mean(double MetricsRecord::*value, std::size_t steps = 100) const;
+  // Of the last step that has the value; NaN where none has.
+  double last_of(double MetricsRecord::*value) const;
   // Shares of the time of the last `steps` steps, in the order of the file.
   std::vector<std::pair<std::string, double>> recent_shares(std::size_t steps = 100) const;
 
@@ -57,15 +59,22 @@ class MetricsHistory {
   struct Curves {
     double MetricsRecord::*value;
     Curve curve;
+    bool is_sparse = false;  // steps between two values have none
   };
   struct Seen {
-    std::array<Curves, 7> curves{{{&MetricsRecord::loss, Curve()},
-                                  {&MetricsRecord::masked_loss, Curve()},
-                                  {&MetricsRecord::grad_norm, Curve()},
-                                  {&MetricsRecord::lr, Curve()},
-                                  {&MetricsRecord::images_per_s, Curve()},
-                                  {&MetricsRecord::ceiling_ratio, Curve()},
-                                  {&MetricsRecord::flops_per_s, Curve()}}};
+    std::array<Curves, 13> curves{{{&MetricsRecord::loss, Curve()},
+                                   {&MetricsRecord::masked_loss, Curve()},
+                                   {&MetricsRecord::held_out_loss, Curve(), true},
+                                   {&MetricsRecord::held_out_trained_loss, Curve(), true},
+                                   {&MetricsRecord::fid, Curve(), true},
+                                   {&MetricsRecord::latent_frechet, Curve(), true},
+                                   {&MetricsRecord::precision, Curve(), true},
+                                   {&MetricsRecord::recall, Curve(), true},
+                                   {&MetricsRecord::grad_norm, Curve()},
+                                   {&MetricsRecord::lr, Curve()},
+                                   {&MetricsRecord::images_per_s, Curve()},
+                                   {&MetricsRecord::ceiling_ratio, Curve()},
+                                   {&MetricsRecord::flops_per_s, Curve()}}};
     std::vector<std::pair<std::string, Curve>> shares;
     std::deque<MetricsRecord> recent;
     std::deque<StepEvent> events;

@@ -21,6 +21,12 @@ struct NamedNumber {
 constexpr std::array kNumbers{
     NamedNumber{"loss", &MetricsRecord::loss},
     NamedNumber{"masked_loss", &MetricsRecord::masked_loss},
+    NamedNumber{"held_out_loss", &MetricsRecord::held_out_loss},
+    NamedNumber{"held_out_trained_loss", &MetricsRecord::held_out_trained_loss},
+    NamedNumber{"fid", &MetricsRecord::fid},
+    NamedNumber{"latent_frechet", &MetricsRecord::latent_frechet},
+    NamedNumber{"precision", &MetricsRecord::precision},
+    NamedNumber{"recall", &MetricsRecord::recall},
     NamedNumber{"grad_norm", &MetricsRecord::grad_norm},
     NamedNumber{"lr", &MetricsRecord::lr},
     NamedNumber{"epoch", &MetricsRecord::epoch},

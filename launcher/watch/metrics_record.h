@@ -19,6 +19,10 @@ struct MetricsRecord {
   double loss = kNone, masked_loss = kNone, grad_norm = kNone, lr = kNone;
   double epoch = kNone, images_per_s = kNone, flops_per_s = kNone, ceiling_ratio = kNone;
   double step_seconds = kNone;
+  // Of samples that are not trained on, and of as many that are.
+  double held_out_loss = kNone, held_out_trained_loss = kNone;
+  // Of samples of the moving average against a reference.
+  double fid = kNone, latent_frechet = kNone, precision = kNone, recall = kNone;
   double time = kNone;        // when it was written, seconds since 1970
   double generation = kNone;  // start of the run that wrote it
   std::vector<std::pair<std::string, double>> time_share;

@@ -48,6 +48,40 @@ Plot loss(const RunView& run) {
   return plot;
 }
 
+// Two values that are measured together, now and then: how they were last.
+Plot pair(const RunView& run, const Kind& kind, Value other, const char* other_name, char letter) {
+  const MetricsHistory& metrics = run.metrics();
+  Plot plot{kind.title,
+            fmt::format("{}   {} {}", value_text(metrics.last_of(kind.value)), other_name,
+                        value_text(metrics.last_of(other))),
+            {{means(metrics.curve(other)), Ink::kSeries1, letter},
+             {means(metrics.curve(kind.value)), Ink::kSeries0}},
+            kind.from_zero};
+  return plot;
+}
+
+// What was measured beside the steps.
+void add_judgements(const RunView& run, std::vector<Plot>& plots) {
+  const MetricsHistory& metrics = run.metrics();
+  const auto has = [&](Value value) { return !metrics.curve(value).empty(); };
+  if (has(&MetricsRecord::held_out_loss)) {
+    plots.push_back(pair(run, {"held-out loss", &MetricsRecord::held_out_loss},
+                         &MetricsRecord::held_out_trained_loss, "trained", 't'));
+    plots.back().value += "   gap " + percent(held_out_gap(metrics));
+  }
+  for (const Kind& kind : {Kind{"FID", &MetricsRecord::fid},
+                           Kind{"latent Frechet distance", &MetricsRecord::latent_frechet}}) {
+    if (!has(kind.value)) continue;
+    plots.push_back(single(run, kind));
+    plots.back().value = value_text(metrics.last_of(kind.value));
+  }
+  if (has(&MetricsRecord::precision)) {
+    plots.push_back(pair(run, {"precision", &MetricsRecord::precision, true},
+                         &MetricsRecord::recall, "recall", 'r'));
+    plots.back().highest = 1;
+  }
+}
+
 bool has_ceiling(const RunView& run) {
   return !run.metrics().curve(&MetricsRecord::ceiling_ratio).empty();
 }
@@ -64,7 +98,10 @@ Plot overlay(const RunViews& runs, const Kind& kind) {
 }  // namespace
 
 std::vector<Plot> plots_of(const RunView& run) {
-  std::vector<Plot> plots{loss(run), single(run, kGradient), single(run, kImages)};
+  std::vector<Plot> plots{loss(run)};
+  add_judgements(run, plots);
+  plots.push_back(single(run, kGradient));
+  plots.push_back(single(run, kImages));
   const Kind work = has_ceiling(run) ? kCeiling : kFlops;
   if (!run.metrics().curve(work.value).empty()) {
     plots.push_back(single(run, work));
@@ -83,12 +120,16 @@ std::vector<Plot> plots_of(const RunView& run) {
 
 std::vector<Plot> plots_of(const RunViews& runs) {
   const bool ceiling = std::ranges::all_of(runs, [](const auto& run) { return has_ceiling(*run); });
-  std::vector<Plot> plots{overlay(runs, kLoss),
-                          overlay(runs, kGradient),
-                          overlay(runs, kImages),
-                          overlay(runs, ceiling ? kCeiling : kFlops),
-                          overlay(runs, {"masked loss", &MetricsRecord::masked_loss}),
-                          overlay(runs, kRate)};
+  std::vector<Plot> plots{
+      overlay(runs, kLoss),
+      overlay(runs, {"held-out loss", &MetricsRecord::held_out_loss}),
+      overlay(runs, {"FID", &MetricsRecord::fid}),
+      overlay(runs, {"latent Frechet distance", &MetricsRecord::latent_frechet}),
+      overlay(runs, kGradient),
+      overlay(runs, kImages),
+      overlay(runs, ceiling ? kCeiling : kFlops),
+      overlay(runs, {"masked loss", &MetricsRecord::masked_loss}),
+      overlay(runs, kRate)};
   std::erase_if(plots, [](const Plot& plot) {
     return plot.title != "loss" && std::ranges::all_of(plot.curves, [](const PlotCurve& curve) {
              return curve.points.empty();

@@ -8,7 +8,8 @@
 
 namespace edt {
 
-// Of one run, the most important first: loss (with the masked part), gradient norm, images/s, share
+// Of one run, the most important first: loss (with the masked part), what the model
+// was judged by, gradient norm, images/s, share
 // of the ceiling or FLOP/s, learning rate, time not spent computing.
 std::vector<Plot> plots_of(const RunView& run);
 // The same of several runs, one curve for each.

@@ -129,6 +129,17 @@ LineChart loss_chart(const RunViews& runs) {
   return chart;
 }
 
+// Of one run beside the same of samples that it is trained on.
+LineChart held_out_chart(const RunViews& runs) {
+  LineChart chart = value_chart(runs, {"Loss of held-out samples", &MetricsRecord::held_out_loss});
+  if (runs.size() > 1 || chart.series.empty()) return chart;
+  for (LineSeries& series : chart.series) series.name = "held out";
+  add_curve(chart, "trained on",
+            runs.front()->metrics().curve(&MetricsRecord::held_out_trained_loss), 1);
+  chart.y_scale = needs_log_scale(chart) ? Scale::kLog10 : Scale::kLinear;
+  return chart;
+}
+
 LineChart share_chart(const RunView& run) {
   LineChart chart{.title = "Where the time goes", .x_label = "step", .y_label = "% of a step"};
   const auto& shares = run.metrics().share_curves();
@@ -152,6 +163,11 @@ std::vector<LineChart> charts_of(const RunViews& runs) {
     return !run->metrics().curve(&MetricsRecord::ceiling_ratio).empty();
   });
   if (runs.size() > 1) add({"Loss of the masked pass", &MetricsRecord::masked_loss});
+  charts.push_back(held_out_chart(runs));
+  add({"FID of samples", &MetricsRecord::fid});
+  add({"Latent Frechet distance of samples", &MetricsRecord::latent_frechet});
+  add({"Precision of samples", &MetricsRecord::precision, "", 1, true});
+  add({"Recall of samples", &MetricsRecord::recall, "", 1, true});
   add({"Gradient norm", &MetricsRecord::grad_norm});
   add({"Images per second", &MetricsRecord::images_per_s, "", 1, true});
   if (ceiling) {

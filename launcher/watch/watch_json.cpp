@@ -31,6 +31,24 @@ Json last_json(const MetricsHistory& metrics) {
           {"epoch", number(last.epoch)},         {"time", number(last.time)}};
 }
 
+// What the model was judged by, when it was for the last time.
+Json judged_json(const MetricsHistory& metrics) {
+  Json json = Json::object();
+  const auto add = [&](const char* name, double MetricsRecord::*value) {
+    const Curve& curve = metrics.curve(value);
+    if (curve.empty()) return;
+    json[name] = {{"step", curve.buckets().back().last_step},
+                  {"value", number(metrics.last_of(value))}};
+  };
+  add("held_out_loss", &MetricsRecord::held_out_loss);
+  add("held_out_trained_loss", &MetricsRecord::held_out_trained_loss);
+  add("fid", &MetricsRecord::fid);
+  add("latent_frechet", &MetricsRecord::latent_frechet);
+  add("precision", &MetricsRecord::precision);
+  add("recall", &MetricsRecord::recall);
+  return json;
+}
+
 Json recent_json(const MetricsHistory& metrics) {
   const auto mean = [&](double MetricsRecord::*value) {
     return number(metrics.recent_mean(value));
@@ -115,6 +133,7 @@ Json to_json(const RunView& run) {
   if (!run.metrics().empty()) {
     json["last"] = last_json(run.metrics());
     json["recent"] = recent_json(run.metrics());
+    json["judged"] = judged_json(run.metrics());
   }
   if (run.forecast()) json["forecast"] = to_json(*run.forecast());
   json.update(files_json(run));

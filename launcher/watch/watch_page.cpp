@@ -40,6 +40,9 @@ void add_facts(Page& page, const RunView& run) {
     if (value_text(masked) != "-") loss += ", masked pass " + value_text(masked);
     add("loss", loss);
     if (run.forecast()) add("loss ahead", forecast_text(*run.forecast()));
+    add("held-out loss", held_out_text(run));
+    add("FID", judged_text(run, &MetricsRecord::fid));
+    add("latent Frechet distance", judged_text(run, &MetricsRecord::latent_frechet));
     add("images/s", value_text(metrics.recent_mean(&MetricsRecord::images_per_s)));
     add("work", ceiling_text(run));
     add("trained for", human_duration(metrics.trained_seconds()));

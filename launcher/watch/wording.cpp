@@ -60,6 +60,33 @@ std::string mean_text(const RunView& run, double MetricsRecord::*value) {
   return value_text(run.metrics().recent_mean(value));
 }
 
+double held_out_gap(const MetricsHistory& metrics) {
+  return metrics.last_of(&MetricsRecord::held_out_loss) /
+             metrics.last_of(&MetricsRecord::held_out_trained_loss) -
+         1;
+}
+
+std::string held_out_text(const RunView& run) {
+  const MetricsHistory& metrics = run.metrics();
+  const double held = metrics.last_of(&MetricsRecord::held_out_loss);
+  if (std::isnan(held)) return "";
+  return fmt::format("{}, of samples that are trained on {}: {} apart", value_text(held),
+                     value_text(metrics.last_of(&MetricsRecord::held_out_trained_loss)),
+                     percent(held_out_gap(metrics)));
+}
+
+std::string judged_text(const RunView& run, double MetricsRecord::*distance) {
+  const MetricsHistory& metrics = run.metrics();
+  const double value = metrics.last_of(distance);
+  if (std::isnan(value)) return "";
+  std::string text = value_text(value);
+  if (const double precision = metrics.last_of(&MetricsRecord::precision); !std::isnan(precision)) {
+    text += fmt::format(", precision {}, recall {}", value_text(precision),
+                        value_text(metrics.last_of(&MetricsRecord::recall)));
+  }
+  return text;
+}
+
 std::string recipe_text(const RunView& run) {
   if (!run.recipe()) return {};
   const RunRecipe& recipe = *run.recipe();

@@ -20,6 +20,13 @@ std::string value_text(double value);
 // So, the mean of that value over the last steps.
 std::string mean_text(const RunView& run, double MetricsRecord::*value);
 
+// Of the last losses of held-out samples and of others, how far the first is above; NaN: none.
+double held_out_gap(const MetricsHistory& metrics);
+// "0.1234, of samples that are trained on 0.1201: 2.7 % apart"; empty: none.
+std::string held_out_text(const RunView& run);
+// "12.3, precision 0.71, recall 0.52"; empty: none.
+std::string judged_text(const RunView& run, double MetricsRecord::*distance);
+
 // "EDT-S/2, bf16, batch 256"; empty while nothing is known.
 std::string recipe_text(const RunView& run);
 // "running", "running, first step to come", "no step for 12 min", "finished".

@@ -11,7 +11,8 @@ namespace edt {
 // A step on a mesh of data_ranks x tensor_ranks; engine.batch is over all of them.
 struct PlannedStep : TrainingRecipe {
   int data_ranks = 1, tensor_ranks = 1;
-  std::size_t sample_bytes = 0;  // of each rank, beside the step: what sample grids take
+  std::size_t sample_bytes = 0;      // of each rank, beside the step: what sample grids take
+  std::size_t evaluation_bytes = 0;  // and what judging the model takes
 
   int ranks() const { return data_ranks * tensor_ranks; }
   std::int64_t micro_batches() const { return engine.batch / engine.micro_batch; }

@@ -50,7 +50,8 @@ DryStep::DryStep(const PlannedStep& step, bool keep_replays)
       training_(std::move(model_), observed(step, recorder_), *backend_, data_ranks_),
       engine_(training_.engine()),
       labels_(static_cast<std::size_t>(step.engine.micro_batch)),
-      sample_bytes_(step.sample_bytes) {
+      sample_bytes_(step.sample_bytes),
+      evaluation_bytes_(step.evaluation_bytes) {
   latents_.resize(labels_.size() * static_cast<std::size_t>(step.model.latents().elements()));
   recorder_.pause();
   engine_.restored(0, 0);
@@ -94,6 +95,7 @@ std::vector<MemoryUse> DryStep::memory_uses() {
   }
   uses.push_back({"inputs and tables", backend_->memory().bytes() - known});
   uses.push_back({"sample grids", sample_bytes_});
+  uses.push_back({"evaluation", evaluation_bytes_});
   std::erase_if(uses, [](const MemoryUse& use) { return use.bytes == 0; });
   return uses;
 }

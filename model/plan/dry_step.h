@@ -38,7 +38,7 @@ class DryStep {
   TrainingEngine& engine_;
   std::vector<float> latents_;
   std::vector<std::int32_t> labels_;
-  std::size_t sample_bytes_;
+  std::size_t sample_bytes_, evaluation_bytes_;
 };
 
 }  // namespace edt

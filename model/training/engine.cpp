@@ -47,6 +47,7 @@ ZeroConfig zero_config(const EngineConfig& config, const TensorGroup& tensor_ran
 TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& data_ranks,
                                const EngineConfig& config)
     : model_(model),
+      backend_(backend),
       data_ranks_(data_ranks),
       tensor_ranks_(model.parameters().tensor_ranks()),
       config_(config),
@@ -267,6 +268,15 @@ std::string TrainingEngine::find_non_finite(const StepReport& report) {
   std::string found = data_ranks_.first_of_all(zero_.find_non_finite(), kLabel);
   if (!tensor_ranks_.single()) found = tensor_ranks_.communicator->first_of_all(found, kLabel);
   return found.empty() ? fmt::format("gradient norm ({})", report.grad_norm) : found;
+}
+
+std::vector<double> TrainingEngine::validate(const ValidationRows& rows) {
+  if (!validation_) {
+    validation_ = std::make_unique<ValidationLoss>(
+        model_, backend_, config_.dtype, config_.objective.loss, config_.micro_batch, &zero_);
+  }
+  zero_.begin_pass();
+  return validation_->run(config_.seed, rows);
 }
 
 std::vector<MemoryUse> TrainingEngine::memory() const {

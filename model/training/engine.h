@@ -14,6 +14,7 @@
 #include "model/diffusion/time_sampler.h"
 #include "model/training/micro_batch_graphs.h"
 #include "model/training/objective.h"
+#include "model/training/validation_loss.h"
 #include "parallel/comm/communicator.h"
 #include "parallel/zero/zero.h"
 
@@ -87,6 +88,10 @@ class TrainingEngine {
   // Of the global batch, and those of them that this rank computes.
   std::int64_t micro_batches() const { return config_.batch / config_.micro_batch; }
   const std::vector<std::int64_t>& own_micro_batches() const { return zero_.micro_batches(); }
+  // Of given samples at given times, at most micro_batch of them, by the weights of now. Between
+  // steps, on all data ranks as often.
+  std::vector<double> validate(const ValidationRows& rows);
+
   // Completed steps.
   std::int64_t step() const { return step_; }
   // The place in the data: samples before it are used up. A count, not a product of steps, so that
@@ -124,6 +129,7 @@ class TrainingEngine {
   std::string find_non_finite(const StepReport& report);
 
   Model& model_;
+  Backend& backend_;
   Communicator& data_ranks_;
   TensorGroup tensor_ranks_;
   EngineConfig config_;
@@ -134,6 +140,7 @@ class TrainingEngine {
   Arena arena_;
   Tape tape_;
   Objective objective_;
+  std::unique_ptr<ValidationLoss> validation_;  // from its first use on
   MicroBatchGraphs graphs_;
   bool graphs_apply_;
   std::int64_t step_ = 0, samples_seen_ = 0;

@@ -26,6 +26,7 @@ Objective::Objective(Model& model, Backend& backend, const ObjectiveConfig& conf
   require<UsageError>(!config.shared_noise || !model.dropping(), "objective",
                       "shared noise is for models whose masks zero tokens, {} drops them",
                       model.name());
+  EDT_ASSERT(!config.judges || !config.masked);
   const LatentShape& latents = model.latents();
   const Shape image{rows(), latents.channels, latents.height, latents.width};
   in_ = {.x_start = inputs_.add(image, DType::kFloat32),
@@ -41,6 +42,7 @@ Objective::Objective(Model& model, Backend& backend, const ObjectiveConfig& conf
 }
 
 Objective::Pass Objective::pass(std::int64_t index) const {
+  if (config_.judges) return {random::Purpose::kEvaluation, random::Purpose::kEvaluation};
   if (index == 0 || config_.shared_noise)
     return {random::Purpose::kNoise, random::Purpose::kLabelDrop};
   return {random::Purpose::kNoiseMasked, random::Purpose::kLabelDropMasked};
@@ -78,7 +80,20 @@ void Objective::run(Tape& tape, double scale, const Tensor& losses,
   tape.clear();
 }
 
+void Objective::judge(Tape& tape, const Tensor& losses) {
+  EDT_ASSERT(config_.judges);
+  const Tape::NoGrad inference(tape);
+  {
+    const Var tokens = forward(tape);
+    const NoisedImages images{inputs_.tensor(in_.x_start), x_t_, noise_,
+                              inputs_.tensor(in_.weights)};
+    (void)(*loss_)(tape, tokens, inputs_, images, losses);
+  }
+  tape.clear();
+}
+
 void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
+  const float dropout = config_.judges ? 0 : model_.label_dropout();
   inputs_.begin();
   std::ranges::copy(batch.positions, inputs_.host<std::int32_t>(in_.positions).begin());
   for (std::int64_t p = 0; p < passes(); ++p) {
@@ -91,7 +106,7 @@ void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
     loss_->fill(inputs_, static_cast<std::size_t>(p * batch_), batch.times);
     const auto labels = part(inputs_.host<std::int32_t>(in_.labels), p, passes());
     std::ranges::copy(batch.labels, labels.begin());
-    drop_labels(key, pass(p).label_drop, batch.positions, model_.label_dropout(),
+    drop_labels(key, pass(p).label_drop, batch.positions, dropout,
                 static_cast<std::int32_t>(model_.classes()), labels);
   }
   if (masks_) masks_->draw(key, batch.positions);

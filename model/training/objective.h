@@ -20,6 +20,7 @@ struct ObjectiveConfig {
   bool shared_noise = false;  // one draw of noise and label dropout for both passes: what precedes
                               // the first mask is computed once (EDT)
   DenoisingLossConfig loss = {};
+  bool judges = false;  // forward alone: nothing is drawn but noise, which is not that of training
 };
 
 // Host memory of B samples.
@@ -47,6 +48,9 @@ class Objective {
   // the samples, but for models that drop tokens: a draw of their number.
   void run(Tape& tape, double scale, const Tensor& losses,
            const std::function<void()>& before_backward = {});
+
+  // Of an objective that judges: the losses alone, and nothing is recorded.
+  void judge(Tape& tape, const Tensor& losses);
 
   bool masked() const { return config_.masked; }
   const std::vector<LossTerm>& terms() const { return loss_->terms(); }

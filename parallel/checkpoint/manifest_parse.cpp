@@ -130,6 +130,14 @@ CheckpointInfo read_info(const Reader& root) {
   if (!extra.json().is_object()) extra.refuse("is {}, must be an object", extra.json().type_name());
   info.extra = dump_json(extra.json());
   if (root.has("smoothed_loss")) info.smoothed_loss = root.at("smoothed_loss").number();
+  if (root.has("judged")) {
+    const Reader judged = root.at("judged");
+    if (!judged.json().is_object())
+      judged.refuse("is {}, must be an object", judged.json().type_name());
+    for (const auto& [name, value] : judged.json().items()) {
+      info.judged[name] = judged.at(name.c_str()).number();
+    }
+  }
   return info;
 }
 

@@ -57,6 +57,7 @@ std::string to_json_text(const Manifest& manifest) {
             {"extra", extra},
             {"arrays", manifest.arrays}};
   if (info.smoothed_loss) json["smoothed_loss"] = *info.smoothed_loss;
+  if (!info.judged.empty()) json["judged"] = info.judged;
   for (const char* list : {"files", "extras", "tensors", "pieces"}) json[list] = Json::array();
   for (const StoredFile& file : manifest.files) {
     json["files"].push_back(

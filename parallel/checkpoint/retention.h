@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace edt {
@@ -10,12 +11,13 @@ namespace edt {
 struct Retention {
   int newest = 2;          // at least 2
   std::int64_t every = 0;  // steps that are multiples of it stay for ever; 0: none do
-  int best = 0;            // those of the lowest smoothed loss, the earlier one where two are equal
+  int best = 0;      // those of the lowest smoothed loss, the earlier one where two are equal,
+  std::string by{};  // or, instead of it, of this one of CheckpointInfo::judged
 };
 
 struct RankedStep {
   std::int64_t step = 0;
-  std::optional<double> loss;  // smoothed; nothing: it is never one of the best
+  std::optional<double> loss;  // or what ranks; nothing: it is never one of the best
 };
 
 // Of `complete`, in any order: the steps that go.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -70,6 +71,8 @@ struct CheckpointInfo {
   std::string extra = "{}";   // a JSON object of the caller's own
   // Of training, when it was saved: lower is better. Nothing: none was taken.
   std::optional<double> smoothed_loss{};
+  // What its weights were judged by, by name, where they were: lower is better.
+  std::map<std::string, double> judged{};
 
   bool operator==(const CheckpointInfo&) const = default;
 };

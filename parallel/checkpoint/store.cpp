@@ -47,9 +47,12 @@ bool is_removed(std::string_view name) {
 }
 
 // Nothing where it is damaged, or was written without one.
-std::optional<double> smoothed_loss_of(const fs::path& checkpoint) {
+std::optional<double> rank_of(const fs::path& checkpoint, const std::string& by) {
   try {
-    return Checkpoint::open(checkpoint).info().smoothed_loss;
+    const CheckpointInfo info = Checkpoint::open(checkpoint).info();
+    if (by.empty()) return info.smoothed_loss;
+    const auto found = info.judged.find(by);
+    return found == info.judged.end() ? std::nullopt : std::optional(found->second);
   } catch (const Error&) {
     return std::nullopt;
   }
@@ -183,7 +186,8 @@ std::vector<RankedStep> CheckpointStore::ranked(const Retention& retention) cons
   std::vector<RankedStep> all;
   for (const Entry& entry : entries()) {
     if (!entry.complete) continue;
-    all.push_back({entry.step, retention.best > 0 ? smoothed_loss_of(entry.path) : std::nullopt});
+    all.push_back(
+        {entry.step, retention.best > 0 ? rank_of(entry.path, retention.by) : std::nullopt});
   }
   return all;
 }

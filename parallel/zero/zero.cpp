@@ -87,6 +87,8 @@ void Zero::begin_micro_batch(int index) {
   weights_->begin_micro_batch();
 }
 
+void Zero::begin_pass() { weights_->begin_micro_batch(); }
+
 // A parameter that no op has used has a gradient too: zero.
 void Zero::end_micro_batch() {
   for (std::size_t b = 0; b < progress_.size(); ++b) {

@@ -47,6 +47,8 @@ class Zero final : public ParameterOwner {
   // Of micro_batches() the one at `index`: all, in their order.
   void begin_micro_batch(int index);
   void end_micro_batch();
+  // Before a forward pass between steps that nothing goes back from. All ranks call it.
+  void begin_pass();
   // The memory that micro-batch `index` of a step, about to begin, finds weights in and leaves
   // gradients in, and the communication it asks for: those of equal work may be replayed for each
   // other. None: it changes from step to step (kWeights).

@@ -1,9 +1,13 @@
 #include "data/sample_order.h"
 
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
+
+#include "core/base/error.h"
+#include "tests/support/message_of.h"
 
 namespace edt::data {
 namespace {
@@ -86,10 +90,64 @@ TEST_P(Order, StaysWhatItIs) {
   EXPECT_EQ(flips, expected_flips);
 }
 
+TEST_P(Order, LeavesOutWhatIsHeldOut) {
+  for (const std::uint64_t window : {1, 7, 1000}) {
+    SampleOrder order({.seed = 3, .mode = GetParam(), .window = window, .holdout = 0.2}, kShards,
+                      true);
+    const auto held = order.holdout().held();
+    ASSERT_FALSE(held.empty());
+    EXPECT_EQ(order.size(), 100 - held.size());
+    for (const std::uint64_t e : {0, 1, 5}) {
+      const auto indices = epoch(order, e);
+      std::set<std::uint64_t> seen(indices.begin(), indices.end());
+      EXPECT_EQ(seen.size(), order.size());
+      for (const std::uint32_t sample : held) EXPECT_FALSE(seen.contains(sample)) << sample;
+      EXPECT_LE(*seen.rbegin(), 99u);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, Order, testing::Values(OrderMode::kGlobal, OrderMode::kShardLocal),
                          [](const auto& mode) {
                            return mode.param == OrderMode::kGlobal ? "Global" : "ShardLocal";
                          });
+
+TEST(HoldoutTest, DependsOnSeedAndNumberAlone) {
+  const Holdout few(0.1, 5, 1000), many(0.1, 5, 3000), more(0.3, 5, 1000), other(0.1, 6, 1000);
+  EXPECT_NEAR(static_cast<double>(few.held().size()), 100, 50);  // five standard deviations
+  // A set that grows keeps what was held out, and a larger share has the smaller one in it.
+  EXPECT_TRUE(std::ranges::equal(few.held(), many.held().first(few.held().size())));
+  EXPECT_TRUE(std::ranges::includes(more.held(), few.held()));
+  EXPECT_FALSE(std::ranges::equal(few.held(), other.held()));
+  // What the order of a run depends on: a change here trains on what was held out.
+  const Holdout small(0.05, 3, 100);
+  EXPECT_EQ(std::vector<std::uint32_t>(small.held().begin(), small.held().end()),
+            (std::vector<std::uint32_t>{66, 94}));
+}
+
+TEST(HoldoutTest, KnowsThoseThatAreTrainedOn) {
+  const Holdout holdout(0.3, 1, 50);
+  std::vector<std::uint64_t> trained;
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    if (!std::ranges::binary_search(holdout.held(), i)) trained.push_back(i);
+  }
+  for (std::size_t place = 0; place < trained.size(); ++place) {
+    EXPECT_EQ(holdout.trained(place), trained[place]);
+  }
+  const std::vector<std::uint64_t> shards{20, 0, 1, 29};
+  const auto sizes = holdout.trained_sizes(shards);
+  EXPECT_EQ(sizes[0], static_cast<std::uint64_t>(
+                          std::ranges::count_if(trained, [](auto i) { return i < 20; })));
+  EXPECT_EQ(sizes[1], 0u);
+  EXPECT_EQ(sizes[0] + sizes[2] + sizes[3], trained.size());
+}
+
+TEST(HoldoutTest, OfNoneOrOfAllIsRefused) {
+  EXPECT_THAT(edt::test::message_of<DataError>([] { Holdout(1e-6, 1, 40); }),
+              testing::HasSubstr("data.holdout 1e-06 keeps 0 of 40 samples out of training"));
+  EXPECT_THAT(edt::test::message_of<DataError>([] { Holdout(1, 1, 40); }),
+              testing::HasSubstr("data.holdout 1 keeps 40 of 40 samples"));
+}
 
 TEST(ShardLocalOrder, AWindowTouchesFewShards) {
   const std::vector<std::uint64_t> shards(50, 20);

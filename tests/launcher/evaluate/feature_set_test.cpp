@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/storage/hdf5.h"
+#include "launcher/evaluate/quality.h"
 #include "tests/golden/golden_file.h"
 #include "tests/support/message_of.h"
 #include "tests/support/places.h"
@@ -117,6 +118,63 @@ TEST(FeatureSet, WhatIsNoCovarianceIsRefused) {
               HasSubstr("features: contains NaN"));
   EXPECT_THAT(refusal([](FeatureSet& set) { set.pooled.count = 1; }),
               HasSubstr("statistics of 1 pictures"));
+}
+
+FeatureSet latent_set() {
+  FeatureSet set{.source = "latents", .network = {}, .resize = {}};
+  LatentSpace space{.scale = 0.5, .mean = {0, 1}, .std = {1, 2}};
+  set.latents = LatentFeatures::of({.channels = 2, .height = 4, .width = 6}, space);
+  set.pooled.count = 9;
+  set.pooled.mean.assign(48, 0.25);
+  set.pooled.covariance.assign(48 * 48, 0.5);
+  set.features.assign(3 * 48, 1.5F);
+  return set;
+}
+
+TEST(FeatureSet, OfLatentsComesBackFromItsFile) {
+  const TempDir folder;
+  const FeatureSet set = latent_set();
+  write_feature_set(set, folder / "set.h5");
+  const FeatureSet read = read_feature_set(folder / "set.h5");
+  ASSERT_TRUE(read.latents.has_value());
+  EXPECT_EQ(read.latents->width, 6);
+  EXPECT_EQ(read.latents->space.scale, 0.5);
+  EXPECT_EQ(read.latents->space.std, (std::vector<double>{1, 2}));
+  EXPECT_FALSE(read.network || read.resize || read.spatial);
+  EXPECT_EQ(read.pooled.covariance, set.pooled.covariance);
+  EXPECT_EQ(read.kept().count(), 3);
+  EXPECT_EQ(read.kept().width, 48);
+  require_comparable(read, *set.latents);
+  EXPECT_THAT(
+      message_of<DataError>([&] { require_comparable(read, 0x1234, InceptionResize::kClean); }),
+      HasSubstr("has features of latents, the samples would have Inception's"));
+  LatentSpace other = set.latents->space;
+  other.scale = 0.25;
+  const auto shape = LatentShape{.channels = 2, .height = 4, .width = 6};
+  EXPECT_THAT(
+      message_of<DataError>([&] { require_comparable(read, LatentFeatures::of(shape, other)); }),
+      HasSubstr("latents of scale 0.5, the model was trained on those of scale 0.25"));
+  EXPECT_THAT(message_of<DataError>([&] { require_comparable(small_set(), *set.latents); }),
+              HasSubstr("--inception judges their pictures"));
+}
+
+// Means over squares, few enough for a covariance.
+TEST(LatentFeatures, AreMeansOverTheSmallestSquares) {
+  const auto of = [](std::int64_t channels, std::int64_t side) {
+    return LatentFeatures::of({.channels = channels, .height = side, .width = side}, {});
+  };
+  EXPECT_EQ(of(4, 16).square, 1);
+  EXPECT_EQ(of(4, 32).square, 2);
+  EXPECT_EQ(of(4, 32).count(), 1024);
+  EXPECT_EQ(of(16, 64).square, 8);
+  EXPECT_EQ(of(4, 32).text(), "1024 means over 2 x 2 latents");
+  EXPECT_THAT(message_of<UsageError>([&] { of(4, 27); }),
+              HasSubstr("latents of 4 x 27 x 27 have more than 2048 numbers"));
+  LatentFeatures small{.channels = 2, .height = 2, .width = 4, .square = 2, .space = {}};
+  std::vector<float> values;
+  const std::vector<float> latents{1, 2, 5, 6, 3, 4, 7, 8, 0, 0, 1, 1, 0, 4, 1, 1};
+  small.append(latents, values);
+  EXPECT_EQ(values, (std::vector<float>{2.5, 6.5, 1, 1}));
 }
 
 // More pictures than are kept, in calls of several sizes.

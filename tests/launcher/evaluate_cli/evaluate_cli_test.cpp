@@ -111,6 +111,22 @@ TEST_F(EvaluateCli, RefusesWhatCannotBeCompared) {
                           "/ref.h5 --resize clean",
                       1),
               HasSubstr("broken.png"));
+  // Numbers between 0 and 1 that became bytes.
+  NpzWriter dark(path_ + "/dark.npz", "arr_0", {3, 8, 8, 3});
+  dark.append(std::vector<std::uint8_t>(3 * 8 * 8 * 3, 1));
+  dark.finish();
+  const std::string clean = weights() + " --resize clean --reference " + path_ + "/ref.h5";
+  EXPECT_THAT(refusal("evaluate " + path_ + "/dark.npz" + clean, 1),
+              HasSubstr("dark.npz: the first 3 pictures are of the values 0 and 1 alone"));
+  NpzWriter alpha(path_ + "/alpha.npz", "arr_0", {2, 8, 8, 4});
+  alpha.append(std::vector<std::uint8_t>(2 * 8 * 8 * 4, 9));
+  alpha.finish();
+  EXPECT_THAT(refusal("evaluate " + path_ + "/alpha.npz" + clean),
+              HasSubstr("arr_0 is uint8 [2, 8, 8, 4], pictures are uint8 [N, H, W, 3]"));
+  write_text(path_ + "/mixed/a.png", png_file(drawn_picture(48, 48, 1)));
+  write_text(path_ + "/mixed/b.png", png_file(drawn_picture(64, 32, 2)));
+  EXPECT_THAT(run("evaluate " + path_ + "/mixed" + clean).output,
+              HasSubstr("mixed: pictures of several sizes, 48 x 32 to 64 x 48 pixels"));
   NpzWriter one(path_ + "/one.npz", "arr_0", {1, 8, 8, 3});
   one.append(std::vector<std::uint8_t>(8 * 8 * 3));
   one.finish();

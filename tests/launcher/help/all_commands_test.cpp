@@ -117,49 +117,57 @@ TEST(AllCommands, TakeNoAbbreviations) {
 // What edt train has a name for is known by that name everywhere; these are something else.
 TEST(AllCommands, ShareTheNamesOfTraining) {
   const std::set<std::string> others{
-      "bench step --steps",        // of a round
-      "bench scale --steps",       // of a round
-      "bench speedup --steps",     // of a turn
-      "tune --steps",              // whose products are covered
-      "sample --steps",            // of the sampler
-      "bench sampling --steps",    // of the sampler
-      "sample --seed",             // of the noise
-      "evaluate --seed",           // of subsets
-      "sample --batch",            // pictures made together
-      "sample --classes",          // to draw
-      "sample --shift",            // of the sampler
-      "sample --cache",            // of branches
-      "bench samplers --steps",    // of the sampler
-      "bench samplers --seed",     // of the noise
-      "bench samplers --batch",    // pictures made together
-      "bench ffn-reuse --steps",   // of the sampler
-      "bench ffn-reuse --seed",    // of the noise
-      "bench ffn-reuse --batch",   // pictures made together
-      "bench ops --batch",         // of an op
-      "bench data --batch",        // samples read at once
-      "bench data --seed",         // of the order
-      "data synth --seed",         // of the pictures
-      "data synth --classes",      // to draw
-      "data synth --image-size",   // to draw
-      "data synth --channels",     // to make
-      "data synth --vae-factor",   // to make
-      "data encode --classes",     // of the set
-      "bench vae --model",         // an autoencoder
-      "bench vae --image-size",    // of the pictures
-      "vae encode --image-size",   // of the pictures
-      "vae check --image-size",    // of the pictures
-      "data encode --image-size",  // of the set
-      "data encode --batch",       // pictures encoded together
-      "data encode --seed",        // of one draw for ever
-      "data encode --dtype",       // stored
-      "data import --classes",     // of the set
-      "data import --image-size",  // of the set
-      "data import --dtype",       // stored
-      "data import --vae-factor",  // of the set
-      "data adopt --classes",      // of the set
-      "data adopt --vae-factor",   // of the set
-      "data adopt --image-size",   // of the set
-      "bench comm --dtype",        // of the buffers
+      "bench step --steps",           // of a round
+      "bench scale --steps",          // of a round
+      "bench speedup --steps",        // of a turn
+      "tune --steps",                 // whose products are covered
+      "sample --steps",               // of the sampler
+      "bench sampling --steps",       // of the sampler
+      "sample --seed",                // of the noise
+      "evaluate --seed",              // of the noise
+      "evaluate --steps",             // of the sampler
+      "evaluate --shift",             // of the sampler
+      "evaluate --batch",             // pictures made together
+      "evaluate --cache",             // of branches
+      "sample --batch",               // pictures made together
+      "memory --steps",               // of the sampler
+      "memory --seed",                // of draws and pictures
+      "memory --batch",               // rows seen together
+      "sample --classes",             // to draw
+      "sample --shift",               // of the sampler
+      "sample --cache",               // of branches
+      "bench samplers --steps",       // of the sampler
+      "bench samplers --seed",        // of the noise
+      "bench samplers --batch",       // pictures made together
+      "bench ffn-reuse --steps",      // of the sampler
+      "bench ffn-reuse --seed",       // of the noise
+      "bench ffn-reuse --batch",      // pictures made together
+      "bench ops --batch",            // of an op
+      "bench data --batch",           // samples read at once
+      "bench data --seed",            // of the order
+      "data synth --seed",            // of the pictures
+      "data synth --classes",         // to draw
+      "data synth --image-size",      // to draw
+      "data synth --channels",        // to make
+      "data synth --vae-factor",      // to make
+      "data encode --classes",        // of the set
+      "bench vae --model",            // an autoencoder
+      "bench vae --image-size",       // of the pictures
+      "bench evaluate --image-size",  // of the pictures
+      "vae encode --image-size",      // of the pictures
+      "vae check --image-size",       // of the pictures
+      "data encode --image-size",     // of the set
+      "data encode --batch",          // pictures encoded together
+      "data encode --seed",           // of one draw for ever
+      "data encode --dtype",          // stored
+      "data import --classes",        // of the set
+      "data import --image-size",     // of the set
+      "data import --dtype",          // stored
+      "data import --vae-factor",     // of the set
+      "data adopt --classes",         // of the set
+      "data adopt --vae-factor",      // of the set
+      "data adopt --image-size",      // of the set
+      "bench comm --dtype",           // of the buffers
   };
   std::map<std::string, std::string> names_in_training;  // by the name without the section
   for_each_option([&](const Command& command, const OptionDescription& option) {

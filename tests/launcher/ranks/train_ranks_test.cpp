@@ -2,6 +2,11 @@
 // and refusals before the first step. Every test is called by all ranks; the first one judges.
 #include <gmock/gmock-matchers.h>
 
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/json/json_text.h"
+#include "core/storage/durable_file.h"
 #include "parallel/checkpoint/compare.h"
 #include "parallel/comm/self/self_communicator.h"
 #include "tests/support/message_of.h"
@@ -66,6 +71,54 @@ TEST_F(TrainOnRanks, SameBitsAsOneRankInEveryStage) {
       run(many);
       EXPECT_EQ(difference("one", name), "") << name;
     }
+  }
+}
+
+// Of all steps that have the first of these, as text: every digit counts.
+std::vector<std::string> judgements(const std::filesystem::path& run,
+                                    const std::vector<std::string>& names) {
+  std::vector<std::string> found;
+  std::istringstream lines(read_text(run / "metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = parse_json(line, "metrics");
+    if (!json.contains(names.front())) continue;
+    std::string all;
+    for (const std::string& name : names) all += dump_json(json.at(name)) + " ";
+    found.push_back(all);
+  }
+  return found;
+}
+
+TEST_F(TrainOnRanks, WhatAModelIsJudgedByHasTheSameBits) {
+  const std::vector<std::string> losses{"held_out_loss", "held_out_by_time",
+                                        "held_out_trained_by_time"};
+  const std::vector<std::string> figures{"latent_frechet", "precision", "recall", "latent_density"};
+  const auto judged = [&](const std::string& run, int stage) {
+    TrainConfig judged = config(run, stage);
+    judged.data.holdout = 0.2;
+    judged.run.holdout_every = 2;
+    judged.run.holdout_samples = 17;  // 24 of each kind, one at a time
+    judged.run.evaluate_every = stage % 2 == 1 ? 6 : 0;
+    judged.run.evaluate_samples = 18;  // of 4 ranks one has none in the first round
+    judged.run.evaluate_steps = 2;
+    return judged;
+  };
+  TrainConfig unjudged = judged("unjudged", 0);
+  unjudged.run.holdout_every = 0;
+  run_alone(unjudged);
+  run_alone(judged("one", 1));
+  EXPECT_EQ(difference("unjudged", "one"), "");  // who is looked at learns nothing else
+  for (int stage = 0; stage < 4; ++stage) {
+    const std::string name = fmt::format("stage{}", stage);
+    run(judged(name, stage));
+    EXPECT_EQ(difference("one", name), "") << name;
+    if (!world_.is_root()) continue;
+    const auto expected = judgements(path("one"), losses);
+    ASSERT_EQ(expected.size(), 3u);
+    EXPECT_EQ(judgements(path(name), losses), expected) << name;
+    const auto of_samples = judgements(path("one"), figures);
+    ASSERT_EQ(of_samples.size(), 1u);
+    if (stage % 2 == 1) EXPECT_EQ(judgements(path(name), figures), of_samples) << name;
   }
 }
 

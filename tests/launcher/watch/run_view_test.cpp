@@ -4,10 +4,13 @@
 #include <gmock/gmock-matchers.h>
 #include <sys/stat.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
 #include "launcher/run/run_lock.h"
+#include "launcher/watch/plots.h"
+#include "launcher/watch/watch_charts.h"
 #include "launcher/watch/watch_json.h"
 #include "launcher/watch/wording.h"
 #include "tests/launcher/watch/written_run.h"
@@ -103,6 +106,42 @@ TEST_F(View, JsonHasTheSame) {
   EXPECT_NEAR(json["recent"]["ceiling_ratio"].get<double>(), 0.8, 1e-9);
   write_run(directory_ / "new", "");
   EXPECT_EQ(to_json(*seen({directory_ / "new"}).front())["seconds_per_step"], nullptr);
+}
+
+// Every few steps there is one: those between them are no values that were not finite.
+TEST_F(View, WhatAModelIsJudgedByIsShownAsItWasLast) {
+  std::string metrics;
+  for (std::int64_t step = 1; step <= 40; ++step) {
+    metrics += metrics_line(
+        {.step = step,
+         .time = 1000.0 + static_cast<double>(step),
+         .more = step % 10 == 0
+                     ? fmt::format(",\"held_out_loss\":{},\"held_out_trained_loss\":0.5,\"fid\":{},"
+                                   "\"precision\":0.75,\"recall\":0.5",
+                                   0.5 + 0.001 * static_cast<double>(step), 100 - step)
+                     : std::string()});
+  }
+  write_run(run_, metrics);
+  const RunViews views = seen({run_});
+  const RunView& run = *views.front();
+  EXPECT_EQ(run.metrics().curve(&MetricsRecord::held_out_loss).buckets().size(), 4u);
+  EXPECT_EQ(run.metrics().curve(&MetricsRecord::held_out_loss).not_finite(), 0);
+  EXPECT_DOUBLE_EQ(run.metrics().last_of(&MetricsRecord::fid), 60);
+  EXPECT_TRUE(std::isnan(run.metrics().last_of(&MetricsRecord::latent_frechet)));
+  EXPECT_EQ(held_out_text(run), "0.54, of samples that are trained on 0.5: 8.0 % apart");
+  EXPECT_EQ(judged_text(run, &MetricsRecord::fid), "60, precision 0.75, recall 0.5");
+  EXPECT_EQ(judged_text(run, &MetricsRecord::latent_frechet), "");
+  const auto json = to_json(run)["judged"];
+  EXPECT_EQ(json["held_out_loss"]["step"], 40);
+  EXPECT_EQ(json["fid"]["value"], 60.0);
+  EXPECT_FALSE(json.contains("latent_frechet"));
+  std::vector<std::string> titles;
+  for (const Plot& plot : plots_of(run)) titles.push_back(plot.title);
+  EXPECT_THAT(titles, testing::IsSupersetOf({"held-out loss", "FID", "precision"}));
+  titles.clear();
+  for (const LineChart& chart : charts_of(views)) titles.push_back(chart.title);
+  EXPECT_THAT(titles, testing::IsSupersetOf({"Loss of held-out samples", "FID of samples"}));
+  EXPECT_THAT(titles, testing::Not(testing::Contains("Latent Frechet distance of samples")));
 }
 
 TEST_F(View, WarningsOfAllRanksInTheOrderOfTime) {

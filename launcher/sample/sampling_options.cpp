@@ -1,0 +1,220 @@
+#include "launcher/sample/sampling_options.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "data/decoder.h"
+#include "launcher/memory/memory_check.h"
+#include "launcher/recipe/latent_decoder.h"
+
+namespace edt {
+namespace {
+
+// The timesteps that were visited, from the last to be reached; of a flow, times.
+nlohmann::ordered_json times_of(const Process& process, const Solver& solver) {
+  auto all = nlohmann::ordered_json::array();
+  std::vector<double> times = solver.times();
+  std::ranges::reverse(times);
+  for (const double t : times) {
+    process.schedule() != nullptr ? all.push_back(process.step(t)) : all.push_back(t);
+  }
+  return all;
+}
+
+// What has an effect with some processes and samplers only.
+void add_solver_facts(const SolverConfig& config, const Process& process, const Solver& solver,
+                      nlohmann::ordered_json& notes) {
+  const bool is_flow = process.schedule() == nullptr;
+  if (is_flow) notes["time_shift"] = config.shift;
+  const bool has_form = config.kind == SolverKind::kSdeEuler || config.kind == SolverKind::kSdeHeun;
+  if (!solver.is_noisy() || !has_form) return;
+  notes["diffusion"] = name_of(config.diffusion);
+  notes["last_step"] = name_of(config.last_step);
+  if (is_flow) notes["last_step_size"] = config.last_step_size;
+}
+
+void add_cache_facts(const CacheConfig& cache, nlohmann::ordered_json& notes) {
+  if (!cache.is_on()) return;
+  const bool is_taylor = cache.kind == CacheKind::kTaylor;
+  notes["cache"] = is_taylor ? "taylor" : "fora";
+  notes["cache_interval"] = cache.interval;
+  if (is_taylor) {
+    notes["cache_order"] = cache.order;
+    notes["cache_warmup"] = cache.warmup;
+  }
+  notes["cache_parts"] = cache.parts();
+}
+
+}  // namespace
+
+void SamplingOptions::declare_source(OptionSet& options) {
+  options.add("weights", &weights, "moving average or raw weights").choices({"ema", "raw"});
+  options.add("data", &data, "data set whose decoder makes the pictures; default: as in training")
+      .alias("data.path");
+  vae.declare(
+      options,
+      "weights of the autoencoder that makes the pictures, instead of the data set's decoder; "
+      "of the one whose latents these are, or a TAESD",
+      true);
+}
+
+void SamplingOptions::declare_sampler(OptionSet& options) {
+  declare_solver(options);
+  declare_guidance(options);
+  cache.declare(options);
+  inference.declare(options);
+  options.add("seed", &request.seed, "seed of the noise").at_least(0);
+}
+
+void SamplingOptions::declare_solver(OptionSet& options) {
+  SolverConfig& solver = request.solver;
+  const std::vector<std::string> with_noise{"sde-euler", "sde-heun"};
+  Named<std::optional<SolverKind>> samplers{{"auto", std::nullopt}};
+  for (const auto& [name, kind] : solver_kinds()) samplers.emplace_back(name, kind);
+  options.add("sampler", &solver.kind, std::move(samplers), "how noise is removed")
+      .default_is("ddpm, of a flow euler");
+  options.add("steps", &steps, "sampler steps; heun and sde-heun ask the network twice in one")
+      .range(1, 1000);
+  options.add("clip-denoised", &solver.clip_denoised, "clip predicted latents to [-1, 1]")
+      .used_when("sampler", {"auto", "ddpm", "ddim", "dpm++"});
+  options
+      .add("diffusion", &solver.diffusion, diffusion_forms(),
+           "how much noise a step adds, from noise to data")
+      .used_when("sampler", with_noise);
+  options
+      .add("last-step", &solver.last_step, last_steps(),
+           "which adds no noise: the mean of a step, the predicted data, along the flow; none: as "
+           "all others")
+      .used_when("sampler", with_noise);
+  {
+    const OptionSet::Scope scope(options, std::string(name_of(ProcessKind::kDdpm)));
+    options.add("spacing", &spacing, "timesteps visited, instead of steps: 10,15,20 or ddim25");
+    options.add("eta", &solver.eta, "noise of DDIM").range(0, 1).used_when("sampler", {"ddim"});
+  }
+  const OptionSet::Scope scope(options, std::string(name_of(ProcessKind::kFlow)));
+  options
+      .add("shift", &solver.shift,
+           "of the times: t becomes shift t / (1 + (shift - 1) t), above 1 nearer to noise")
+      .above(0);
+  options.add("last-step-size", &solver.last_step_size, "time that is left to the last step")
+      .range(0, 1)
+      .used_when("sampler", with_noise);
+}
+
+void SamplingOptions::declare_guidance(OptionSet& options) {
+  options.add("cfg-scale", &request.guidance.scale, "classifier-free guidance; 1: none")
+      .at_least(0)
+      .single_precision();
+  options.add(
+      "guided-channels", &guided_channels,
+      "latent channels that are guided, the first ones: a number, first-three, all, or auto: "
+      "of 4 the first three, as published, of others all");
+  options.add("guidance-interval", &guidance_interval,
+              "low,high: times of steps that are guided, from 0, data, to 1, noise; in others the "
+              "network sees the pictures once");
+  options.add("power-cosine", &request.guidance.power_cosine, "guidance that grows (MDT)");
+}
+
+void SamplingOptions::resolve(const OptionSet& set) {
+  require<UsageError>(spacing.empty() || !set.given("steps"), "sample",
+                      "--steps {} and --spacing {} are both given, one is needed", steps, spacing);
+  require<UsageError>(request.guidance.scale != 1 || !set.given("guidance-interval"), "sample",
+                      "--guidance-interval is {}, and --cfg-scale 1 is no guidance",
+                      fmt::join(guidance_interval, ","));
+  request.solver.spacing = spacing.empty() ? std::to_string(steps) : spacing;
+  request.cache = cache.resolve();
+  GuidanceConfig& guidance = request.guidance;
+  guidance.channels = GuidedChannels::parse(guided_channels);
+  require<UsageError>(guidance_interval.size() == 2, "sample",
+                      "--guidance-interval has {} values, two are needed: low,high",
+                      guidance_interval.size());
+  guidance.low = guidance_interval[0];
+  guidance.high = guidance_interval[1];
+  guidance.validate();
+}
+
+SampleSource SamplingOptions::open(const std::filesystem::path& path, const OptionSet& set) const {
+  Checkpoint checkpoint = find_checkpoint(path);
+  TrainConfig config = configuration_of(checkpoint);
+  ModelConfig model = model_config_of(checkpoint, config);
+  inference.apply(set, model);
+  make_solver(Process(model.common().process), request.solver);  // or a reason why not
+  (void)request.guidance.channels.of(model.latents().channels);
+  return {std::move(checkpoint), std::move(config), std::move(model)};
+}
+
+bool SamplingOptions::take_decoder_of(const RunOptions& run) {
+  std::error_code code;
+  const std::filesystem::path& path = run.sample_vae.path;
+  if (!vae.path.empty() || !data.empty()) return false;
+  if (path.empty() || !std::filesystem::exists(path, code)) return false;
+  vae = run.sample_vae;
+  return true;
+}
+
+PlannedSampler SamplingOptions::planned(const SampleSource& run) const {
+  return {.model = run.model,
+          .dtype = dtype,
+          .pictures = request.batch,
+          .guided = request.guidance.scale != 1,
+          .cache = request.cache,
+          .solver = request.solver.kind};
+}
+
+void SamplingOptions::require_memory(const SampleSource& run, const Memory& memory,
+                                     Communicator& world, std::size_t more) const {
+  if (!memory_check) return;
+  PlannedSampler sampler = planned(run);
+  if (!vae.path.empty()) sampler.decoder_bytes = decoder_bytes(vae, run.model.latents());
+  sampler.decoder_bytes += more;
+  require_free_memory(sampler, "--batch", memory, world);
+}
+
+std::unique_ptr<TrainedModel> SamplingOptions::load(const SampleSource& run,
+                                                    Backend& backend) const {
+  return std::make_unique<TrainedModel>(
+      run.checkpoint, run.model, weights == "raw" ? kMasterArray : kEmaArray, backend, dtype);
+}
+
+std::shared_ptr<const data::PictureDecoder> SamplingOptions::decoder(const TrainedModel& trained,
+                                                                     const TrainedData& found,
+                                                                     Backend& backend) const {
+  const ModelConfig& model = trained.model_config();
+  if (vae.path.empty()) return std::make_shared<data::Decoder>(found.decoder(model));
+  return open_decoder(vae, backend, found.latents, model.latents(), trained.checkpoint().string());
+}
+
+std::string_view SamplingOptions::sampler_name(const Model& model) const {
+  return name_of(request.solver.kind.value_or(default_solver(model.process().config())));
+}
+
+nlohmann::ordered_json SamplingOptions::facts(TrainedModel& trained) const {
+  const ModelConfig& model = trained.model_config();
+  const Process& process = trained.model().process();
+  const auto solver = make_solver(process, request.solver);
+  nlohmann::ordered_json facts{
+      {"model", model.name()},
+      {"checkpoint", std::filesystem::absolute(trained.checkpoint()).string()},
+      {"step", trained.step()},
+      {"weights", weights},
+      {"process", name_of(process.config().kind)},
+      {"sampler", sampler_name(trained.model())},
+      {"timesteps", times_of(process, *solver)},
+      {"eta", request.solver.eta},
+      {"clip_denoised", request.solver.clip_denoised},
+      {"cfg_scale", request.guidance.scale},
+      {"guided_channels", request.guidance.channels.text(model.latents().channels)},
+      {"guidance_interval", guidance_interval},
+      {"power_cosine", request.guidance.power_cosine},
+      {"dtype", name_of(dtype)},
+      {"seed", request.seed}};
+  add_solver_facts(request.solver, process, *solver, facts);
+  add_cache_facts(request.cache, facts);
+  for (const auto& [name, value] : model.sampling_facts()) facts[name] = value;
+  return facts;
+}
+
+}  // namespace edt

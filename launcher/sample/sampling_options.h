@@ -1,0 +1,72 @@
+// How pictures are sampled from a checkpoint: the options that `edt sample` and `edt evaluate` have
+// in common, and what is made of them.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "core/options/options.h"
+#include "data/picture_decoder.h"
+#include "launcher/autoencoder/vae_options.h"
+#include "launcher/sample/trained_data.h"
+#include "model/families/model_options.h"
+#include "model/plan/sampler_run.h"
+#include "model/sampling/cache_options.h"
+#include "model/sampling/picture_sampler.h"
+
+namespace edt {
+
+// What a checkpoint was trained as, and the model that samples.
+struct SampleSource {
+  Checkpoint checkpoint;
+  TrainConfig config;
+  ModelConfig model;
+};
+
+struct SamplingOptions {
+  std::filesystem::path data;
+  std::string weights = "ema";
+  PictureRequest request;  // of it, all but labels and given noise
+  int steps = 250;
+  std::string spacing;
+  std::string guided_channels = "auto";
+  std::vector<double> guidance_interval{0, 1};
+  CacheOptions cache;
+  VaeOptions vae;
+  InferenceOptions inference;
+  DType dtype = DType::kFloat32;
+  bool memory_check = true;
+
+  void declare_source(OptionSet& options);   // weights, and what makes pictures of latents
+  void declare_sampler(OptionSet& options);  // steps, guidance, seed
+
+  // UsageError where they do not fit each other; what was given of `set`.
+  void resolve(const OptionSet& set);
+  // The run at `path`, once it is known that its model can be sampled so. UsageError where not.
+  SampleSource open(const std::filesystem::path& path, const OptionSet& set) const;
+  // Where no autoencoder is named, that of the run's sample grids, if it is still there; whether.
+  bool take_decoder_of(const RunOptions& run);
+  // Without its decoder.
+  PlannedSampler planned(const SampleSource& run) const;
+  // Of a sampler on each rank, with a decoder where one is named; `more` bytes beside them.
+  void require_memory(const SampleSource& run, const Memory& memory, Communicator& world,
+                      std::size_t more = 0) const;
+  std::unique_ptr<TrainedModel> load(const SampleSource& run, Backend& backend) const;
+  // What makes the pictures: the autoencoder that was asked for, if it is the right one, or what
+  // the data set has.
+  std::shared_ptr<const data::PictureDecoder> decoder(const TrainedModel& trained,
+                                                      const TrainedData& data,
+                                                      Backend& backend) const;
+  std::string_view sampler_name(const Model& model) const;
+  // All that samples depend on, by the names of docs/sampling.md.
+  nlohmann::ordered_json facts(TrainedModel& trained) const;
+
+ private:
+  void declare_solver(OptionSet& options);
+  void declare_guidance(OptionSet& options);
+};
+
+}  // namespace edt
