@@ -1,10 +1,10 @@
 // edt memory: what a model knows by heart of the data set that it was trained on.
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
+#include "data/holdout.h"
 #include "launcher/autoencoder/latents_input.h"
 #include "launcher/autoencoder/vae_options.h"
 #include "launcher/commands/step_options.h"
@@ -89,6 +89,9 @@ class MemoryRun {
         model_config_(model_config_of(checkpoint_, config_)),
         dataset_(data_path(), {.normalize = config_.data.normalize}) {
     require_fits(dataset_, model_config_);
+    if (config_.data.holdout > 0) {
+      holdout_ = data::Holdout(config_.data.holdout, config_.train.seed, dataset_.size());
+    }
     if (!options_.samples.empty()) read_samples();
     require_free_memory(
         PlannedSampler{model_config_, options_.dtype, options_.batch, options_.guidance != 1},
@@ -156,8 +159,9 @@ class MemoryRun {
   bool flips() const { return dataset_.description().flipped && config_.data.flip; }
 
   std::vector<std::uint64_t> trained_places() const {
-    std::vector<std::uint64_t> places(dataset_.size());
-    std::iota(places.begin(), places.end(), std::uint64_t{0});
+    std::vector<std::uint64_t> places;
+    const std::uint64_t trained = dataset_.size() - holdout_.held().size();
+    for (std::uint64_t i = 0; i < trained; ++i) places.push_back(holdout_.trained(i));
     return places;
   }
 
@@ -231,6 +235,12 @@ class MemoryRun {
                               if (bar) bar->update(static_cast<std::int64_t>(done));
                             }};
     const Comparison found = compare(seen, inputs, network, world_);
+    std::vector<double> held_out;
+    if (!holdout_.empty()) {
+      const std::vector<std::uint64_t> held(holdout_.held().begin(), holdout_.held().end());
+      inputs.draws = make_draws(draws, held, seen.flipped());
+      held_out = losses_at(dataset_, inputs, network, world_);
+    }
     if (!world_.is_root()) return;
     report_.model = trained.model().name();
     report_.checkpoint = std::filesystem::absolute(trained.checkpoint()).string();
@@ -239,6 +249,12 @@ class MemoryRun {
     report_.data = dataset_.path().string();
     report_.draws = draws.per_level;
     report_.levels = level_losses(process, inputs.levels, found.draws);
+    for (std::size_t i = 0; i < held_out.size(); ++i) {
+      LevelLosses& level = report_.levels[inputs.draws[i].level];
+      level.held_out =
+          level.held_out.value_or(0) + held_out[i] / static_cast<double>(draws.per_level);
+    }
+    report_.held_out = holdout_.held().size() * (seen.flipped() ? 2 : 1);
     report_.pictures_from = generated_.origin;
     take_pictures(found.pictures, seen);
   }
@@ -277,6 +293,7 @@ class MemoryRun {
   TrainConfig config_;
   ModelConfig model_config_;
   data::Dataset dataset_;
+  data::Holdout holdout_;  // of the run
   Generated generated_;
   MemorisationReport report_;
 };

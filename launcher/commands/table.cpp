@@ -25,6 +25,8 @@ std::span<const Command> command_table() {
       Command{"ckpt import", "a checkpoint from published weights", ckpt_import},
       Command{"bench comm", "collectives against the MPI library's own", bench_comm, OnRanks::kAll},
       Command{"bench data", "samples from shards against a plain read", bench_data},
+      Command{"bench quality", "quality over time and FLOPs: EDT, MDTv2, DiT, SiT, LightningDiT",
+              bench_quality, OnRanks::kAll},
       Command{"bench scale", "strong and weak scaling over ranks", bench_scale},
       Command{"bench step", "training steps against the machine's ceiling", bench_step,
               OnRanks::kAll},

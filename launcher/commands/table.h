@@ -13,6 +13,7 @@ int bench_comm(std::span<const std::string> args, CommandContext& context);
 int bench_data(std::span<const std::string> args, CommandContext& context);
 int bench_evaluate(std::span<const std::string> args, CommandContext& context);
 int bench_ops(std::span<const std::string> args, CommandContext& context);
+int bench_quality(std::span<const std::string> args, CommandContext& context);
 int bench_sampling(std::span<const std::string> args, CommandContext& context);
 int bench_scale(std::span<const std::string> args, CommandContext& context);
 int bench_speedup(std::span<const std::string> args, CommandContext& context);

@@ -47,7 +47,8 @@ class SeenSizes {
     }
   }
   PictureSizes of_all(Communicator& ranks) {
-    ranks.all_reduce(view_of(std::span<std::int32_t>(most_), {4}), Reduce::kMax, "sizes of pictures");
+    ranks.all_reduce(view_of(std::span<std::int32_t>(most_), {4}), Reduce::kMax,
+                     "sizes of pictures");
     return {-most_[0], most_[1], -most_[2], most_[3]};
   }
 

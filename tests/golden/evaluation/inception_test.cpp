@@ -84,24 +84,29 @@ TEST(InceptionInput, IsThatOfThePublishedEvaluators) {
   }
 }
 
-// The tensors of the first layer, of which one is changed.
+// The tensors of the first layers, of which one is changed.
 std::string refusal(const std::string& which, const std::vector<std::uint64_t>& shape,
                     float value) {
   const TempDir folder;
   std::vector<SafetensorsEntry> entries;
-  const std::string layer = "Conv2d_1a_3x3";
-  for (const char* name :
-       {"conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var"}) {
-    SafetensorsEntry entry{.name = layer + "." + name, .type = SafetensorsType::kF32, .shape = {4}};
-    if (entry.name == layer + ".conv.weight") entry.shape = {4, 3, 3, 3};
-    if (which == name) entry.shape = shape;
-    entries.push_back(entry);
+  const std::string changed = "Conv2d_2a_3x3." + which;
+  for (const char* layer : {"Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3"}) {
+    for (const std::string name :
+         {"conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var"}) {
+      SafetensorsEntry entry{
+          .name = layer + ("." + name), .type = SafetensorsType::kF32, .shape = {4}};
+      if (name == "conv.weight") entry.shape = {4, 3, 3, 3};
+      if (entry.name == changed) entry.shape = shape;
+      entry.bytes = sizeof(float);
+      for (const std::uint64_t side : entry.shape) entry.bytes *= side;
+      entries.push_back(entry);
+    }
   }
   SafetensorsWriter writer(folder / "i.safetensors", entries);
   for (const SafetensorsEntry& entry : entries) {
-    const bool is_it = entry.name == layer + "." + which;
+    const bool is_it = entry.name == changed;
     writer.append_values(
-        std::span<const float>(std::vector<float>(entry.elements(), is_it ? value : 1)));
+        std::span<const float>(std::vector<float>(entry.bytes / sizeof(float), is_it ? value : 1)));
   }
   writer.finish();
   const auto backend = make_cpu_backend();
@@ -110,15 +115,15 @@ std::string refusal(const std::string& which, const std::vector<std::uint64_t>& 
 
 // A transposed kernel would be another network, with other figures.
 TEST(InceptionWeights, ThatAreNoneAreRefused) {
-  EXPECT_THAT(refusal("conv.weight", {4, 3, 3, 3}, 1), HasSubstr("Conv2d_2a_3x3"))
-      << "the first layer is accepted";
+  EXPECT_THAT(refusal("conv.weight", {4, 3, 3, 3}, 1), HasSubstr("is missing"))
+      << "these layers are accepted";
   EXPECT_THAT(refusal("conv.weight", {4, 3, 1, 3}, 1),
-              HasSubstr("Conv2d_1a_3x3.conv.weight is [4, 3, 1, 3], expected [outputs, inputs, 3, "
+              HasSubstr("Conv2d_2a_3x3.conv.weight is [4, 3, 1, 3], expected [outputs, inputs, 3, "
                         "3]"));
   EXPECT_THAT(refusal("conv.weight", {3, 3, 3, 32}, 1), HasSubstr("is [3, 3, 3, 32]"));
   EXPECT_THAT(refusal("conv.weight", {4, 27}, 1), HasSubstr("is [4, 27]"));
   EXPECT_THAT(refusal("bn.weight", {3}, 1),
-              HasSubstr("Conv2d_1a_3x3.bn.weight is [3], expected [4]"));
+              HasSubstr("Conv2d_2a_3x3.bn.weight is [3], expected [4]"));
   EXPECT_THAT(refusal("bn.running_var", {4}, -2), HasSubstr("bn.running_var holds -2"));
   EXPECT_THAT(refusal("bn.bias", {4}, NAN), HasSubstr("bn.bias holds a value that is not finite"));
 }

@@ -133,6 +133,9 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "memory --seed",                // of the noise
       "memory --batch",               // pictures made together
       "sample --batch",               // pictures made together
+      "memory --steps",               // of the sampler
+      "memory --seed",                // of draws and pictures
+      "memory --batch",               // rows seen together
       "sample --classes",             // to draw
       "sample --shift",               // of the sampler
       "sample --cache",               // of branches

@@ -84,6 +84,26 @@ TEST_F(MemoryCli, KnowsCopiesAndShowsThemBesideTheirSamples) {
   EXPECT_THAT(html, HasSubstr("Each row: a picture, the sample nearest to it, the second"));
 }
 
+// Nearest samples and the floor are of those that were trained on; the others are what the gap is
+// measured by.
+TEST_F(MemoryCli, TellsHeldOutSamplesFromOthers) {
+  const std::string held = path_ + "/held";
+  ASSERT_EQ(
+      run("train --quiet " + tiny_training(data_, held) + "--steps 3 --data.holdout 0.3").status,
+      0);
+  write_copies(path_ + "/all.h5", 32, 0.01f);
+  const Outcome outcome =
+      run("memory " + held + " --json --draws 16 --samples " + path_ + "/all.h5");
+  ASSERT_EQ(outcome.status, 0);
+  const auto json = parse_json(outcome.output, "report");
+  const auto out = json["held_out"].get<int>();
+  EXPECT_GT(out, 2);
+  EXPECT_EQ(json["samples"].get<int>() + out, 32);
+  EXPECT_EQ(json["copies"].get<int>(), 32 - out);  // of held-out ones no copy can be known
+  EXPECT_GT(json["held_out_loss"].get<double>(), 0);
+  EXPECT_TRUE(json["gap"].is_number());
+}
+
 TEST_F(MemoryCli, RefusesWhatItCannotCompare) {
   EXPECT_THAT(refusal("memory " + run_ + " --samples x.h5 --images 3"),
               HasSubstr("--samples x.h5 and --images 3 are both given"));

@@ -1,0 +1,34 @@
+// What is compared: models, and ways to train them, as options of `edt train`.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace edt {
+
+struct QualityArm {
+  std::string key;                     // "edt-unmasked": names its run directories
+  std::string label;                   // "EDT without its masked pass"
+  std::vector<std::string> arguments;  // "--model.preset=EDT-S/2", ...
+  // FID of 50,000 samples without guidance after 400,000 steps of 256 pictures, as published for
+  // this size.
+  std::optional<double> published_fid;
+};
+
+struct ArmOptions {
+  std::string size = "Ti";  // "S", "B", "XL" as published; Ti: six blocks, ours
+  // One optimizer for all, so that models and objectives alone differ; else that of each recipe.
+  bool equal_optimizer = true;
+  double learning_rate = 1e-3;  // of that one
+  std::int64_t warmup_steps = 50;
+  double ema_decay = 0.99;
+};
+
+// EDT, without its masked pass, with shared noise, with a flow; MDTv2; DiT; SiT; LightningDiT's
+// blocks and objective.
+std::vector<QualityArm> quality_arms(const ArmOptions& options);
+std::vector<std::string> quality_arm_keys();
+
+}  // namespace edt

@@ -1,0 +1,40 @@
+// Curves of quality over cost, and what two of them say about each other.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "launcher/quality/study.h"
+
+namespace edt {
+
+enum class Figure { kHeldOut, kLatentDistance, kFid };  // all of them: less is better
+enum class CostAxis { kSeconds, kFlops };
+
+// Nothing where it was not measured.
+std::optional<double> value_of(Figure figure, const QualityPoint& point);
+double cost_of(CostAxis axis, const QualityPoint& point);
+
+struct CurvePoint {
+  double cost = 0, value = 0;
+};
+using QualityCurve = std::vector<CurvePoint>;  // by cost
+
+QualityCurve curve_of(const QualityRun& run, Figure figure, CostAxis axis);
+
+// Between points, along straight lines of both logarithms. Nothing outside of them.
+std::optional<double> value_at(const QualityCurve& curve, double cost);
+// Where the curve first comes down to `value`; nothing where it does not, or has been below from
+// its first point on, as nobody knows then since when.
+std::optional<double> cost_to_reach(const QualityCurve& curve, double value);
+
+// Over seeds.
+struct Spread {
+  double middle = 0, low = 0, high = 0;  // median, least, most
+  std::size_t count = 0;
+};
+std::optional<Spread> spread_of(std::vector<double> values);
+
+}  // namespace edt

@@ -1,0 +1,90 @@
+// edt bench quality as people call it, on runs of some steps.
+#include <fmt/format.h>
+#include <gmock/gmock-matchers.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/json/json_text.h"
+#include "tests/support/edt_program.h"
+#include "tests/support/mpirun.h"
+#include "tests/support/text_files.h"
+
+namespace edt::test {
+namespace {
+
+using testing::HasSubstr;
+
+class QualityCli : public Cli {
+ protected:
+  QualityCli() { write_tiny_set(path_ + "/data", 64); }
+
+  // Budgets of FLOPs: the steps do not depend on how fast the machine is.
+  std::string study(const std::string& out) const {
+    return "bench quality --quiet --json --data " + path_ + "/data --out " + path_ + "/" + out +
+           " --arms edt,edt-unmasked,edt-flow --seeds 0 --flops 1e10 --points 2 --batch 8 "
+           "--micro-batch 4 --samples 16 --sampler-steps 2 --draws 4 --pictures 10 "
+           "--run.threads 1 ";
+  }
+  static nlohmann::json figures(const Outcome& outcome) {
+    EXPECT_EQ(outcome.status, 0) << outcome.errors;
+    nlohmann::json json = parse_json(outcome.output, "study");
+    nlohmann::json all;
+    for (const auto& [key, arm] : json["arms"].items()) {
+      if (arm["runs"].empty()) continue;
+      for (auto point : arm["runs"][0]["points"]) {
+        point.erase("seconds");
+        all[key].push_back(point);
+      }
+    }
+    return all;
+  }
+};
+
+TEST_F(QualityCli, TrainsMeasuresGoesOnAndReports) {
+  // One run alone, as an element of a job array; then all, which keeps it.
+  const Outcome first = run(study("a") + "--task 1");
+  const auto one = figures(first);
+  ASSERT_EQ(one.size(), 1u);
+  const Outcome outcome = run(study("a"));
+  const auto all = figures(outcome);
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all["edt-unmasked"], one["edt-unmasked"]);
+  for (const auto& [key, points] : all.items()) {
+    ASSERT_EQ(points.size(), 2u) << key;
+    EXPECT_GE(points[0]["flops"].get<double>(), 0.98 * 0.5e10) << key;
+    EXPECT_GE(points[1]["flops"].get<double>(), 0.98 * 1e10) << key;
+    EXPECT_LT(points[1]["flops"].get<double>(), 1.2 * 1e10) << key;
+    EXPECT_GT(points[1]["held_out_error"].get<double>(), 0) << key;
+    EXPECT_TRUE(std::filesystem::exists(path_ + "/a/grids/" + key + "-seed-0.png"));
+  }
+  const std::string html = read_text(path_ + "/a/quality.html");
+  EXPECT_THAT(html, HasSubstr("Error of the predicted noise on held-out samples"));
+  EXPECT_THAT(html, HasSubstr("data:image/png;base64,"));
+  EXPECT_THAT(read_text(path_ + "/a/quality.csv"), HasSubstr("edt-flow,0,"));
+
+  // What is gone of the measurements of a finished run is measured again, with the same result.
+  std::filesystem::remove(path_ + "/a/points/edt-flow-seed-0-2.json");
+  EXPECT_EQ(figures(run(study("a"))), all);
+  EXPECT_EQ(figures(run(study("a") + "--run off")), all);
+}
+
+TEST_F(QualityCli, RanksGiveTheSameFigures) {
+  const auto one = figures(run(study("one")));
+  const auto two = figures(mpirun("-np 2 " + edt_program() + " " + study("two")));
+  EXPECT_EQ(one, two);
+}
+
+TEST_F(QualityCli, RefusesWhatIsNoStudy) {
+  EXPECT_THAT(refusal(study("a") + "--seconds 3"),
+              HasSubstr("--seconds 3 and --flops 10000000000 are both given"));
+  EXPECT_THAT(refusal(study("a") + "--task 3"), HasSubstr("--task is 3, there are 3: 0 to 2"));
+  EXPECT_THAT(refusal(study("a") + "--run off"), HasSubstr("there is no study in"));
+  EXPECT_THAT(refusal(study("a") + "--inception x"), HasSubstr("go together"));
+  ASSERT_EQ(run(study("a") + "--task 0").status, 0);
+  EXPECT_THAT(refusal(study("a") + "--points 3"), HasSubstr("has points 2, now it is 3"));
+  EXPECT_THAT(refusal(study("b") + "--holdout 0.000001"), HasSubstr("data.holdout"));
+}
+
+}  // namespace
+}  // namespace edt::test
