@@ -129,9 +129,6 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "evaluate --shift",             // of the sampler
       "evaluate --batch",             // pictures made together
       "evaluate --cache",             // of branches
-      "memory --steps",               // of the sampler
-      "memory --seed",                // of the noise
-      "memory --batch",               // pictures made together
       "sample --batch",               // pictures made together
       "memory --steps",               // of the sampler
       "memory --seed",                // of draws and pictures
