@@ -204,8 +204,9 @@ std::vector<std::string> masking_findings(const QualityReport& report) {
                  b = at_equal_cost(report, without, figure.figure, axis);
       if (!a || !b) continue;
       const bool apart = a->high < b->low || b->high < a->low;
-      const char* word = !apart                  ? "no difference beyond that of seeds"
-                         : a->middle < b->middle ? "the masked pass helps"
+      const char* word = std::min(a->count, b->count) < 2 ? "one seed cannot tell them apart"
+                         : !apart                         ? "no difference beyond that of seeds"
+                         : a->middle < b->middle          ? "the masked pass helps"
                                                  : "the masked pass costs more than it gives";
       lines.push_back(fmt::format("Masked pass, {} after {}: {} with it, {} without: {}.",
                                   figure.name, cost_text(axis, common_cost(report, axis)),
