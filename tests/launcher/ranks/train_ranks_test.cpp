@@ -94,14 +94,14 @@ TEST_F(TrainOnRanks, WhatAModelIsJudgedByHasTheSameBits) {
                                         "held_out_trained_by_time"};
   const std::vector<std::string> figures{"latent_frechet", "precision", "recall", "latent_density"};
   const auto judged = [&](const std::string& run, int stage) {
-    TrainConfig judged = config(run, stage);
-    judged.data.holdout = 0.2;
-    judged.run.holdout_every = 2;
-    judged.run.holdout_samples = 17;  // 24 of each kind, one at a time
-    judged.run.evaluate_every = stage % 2 == 1 ? 6 : 0;
-    judged.run.evaluate_samples = 18;  // of 4 ranks one has none in the first round
-    judged.run.evaluate_steps = 2;
-    return judged;
+    TrainConfig options = config(run, stage);
+    options.data.holdout = 0.2;
+    options.run.holdout_every = 2;
+    options.run.holdout_samples = 17;  // 24 of each kind, one at a time
+    options.run.evaluate_every = stage % 2 == 1 ? 6 : 0;
+    options.run.evaluate_samples = 18;  // of 4 ranks one has none in the first round
+    options.run.evaluate_steps = 2;
+    return options;
   };
   TrainConfig unjudged = judged("unjudged", 0);
   unjudged.run.holdout_every = 0;
@@ -118,7 +118,9 @@ TEST_F(TrainOnRanks, WhatAModelIsJudgedByHasTheSameBits) {
     EXPECT_EQ(judgements(path(name), losses), expected) << name;
     const auto of_samples = judgements(path("one"), figures);
     ASSERT_EQ(of_samples.size(), 1u);
-    if (stage % 2 == 1) EXPECT_EQ(judgements(path(name), figures), of_samples) << name;
+    if (stage % 2 == 1) {
+      EXPECT_EQ(judgements(path(name), figures), of_samples) << name;
+    }
   }
 }
 
