@@ -27,8 +27,8 @@ class Judge {
     }
     if (!quality_.of_latents) quality_.score = inception_score(logits, options_.score_part);
     compare_features();
-    note_ranks();
     quality_.of_latents ? note_latents() : note_comparability();
+    note_ranks();
     return std::move(quality_);
   }
 
