@@ -14,6 +14,8 @@ set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 set(libraries ${EDT_ARM64_ROOT}/usr/lib/aarch64-linux-gnu)
 set(ENV{PKG_CONFIG_LIBDIR} ${libraries}/pkgconfig:${EDT_ARM64_ROOT}/usr/share/pkgconfig)
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${EDT_ARM64_ROOT})
+# The root's own folder of this machine (jconfig.h), which the compiler would look for in the host's /usr/include.
+add_compile_options(-idirafter ${EDT_ARM64_ROOT}/usr/include/aarch64-linux-gnu)
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-Wl,-rpath-link,${libraries}:${libraries}/openmpi/lib:${libraries}/hdf5/serial")
 set(CMAKE_SKIP_RPATH ON)  # qemu-user looks into the folder by itself
 # The wrappers of MPI and HDF5 are programs of the other machine: what they would say is said here.

@@ -16,9 +16,9 @@ bool is_alike(const MatmulForm& a, const MatmulForm& b) {
 }
 
 // A model over memory that is not there, and a forward pass of it.
-class ForwardPass {
+class DryForward {
  public:
-  ForwardPass(const ModelConfig& config, int tensor_ranks)
+  DryForward(const ModelConfig& config, int tensor_ranks)
       : backend_(make_recording_backend(recorder_)),
         ranks_(recorder_, RankGroup::kTensor, 0, tensor_ranks),
         model_(make_model(config, *backend_, DType::kFloat32, {&ranks_})),
@@ -121,16 +121,16 @@ double total_macs(const std::vector<MatmulForm>& gemms) {
 
 std::vector<MatmulForm> forward_gemms(const ModelConfig& model, std::int64_t images,
                                       int tensor_ranks) {
-  return ForwardPass(model, tensor_ranks).plain(images);
+  return DryForward(model, tensor_ranks).plain(images);
 }
 
 std::vector<MatmulForm> cached_forward_gemms(const ModelConfig& model, const CacheConfig& cache) {
-  return ForwardPass(model, 1).cached(cache);
+  return DryForward(model, 1).cached(cache);
 }
 
 std::vector<MatmulForm> both_forward_gemms(const ModelConfig& model, std::int64_t images,
                                            int tensor_ranks) {
-  return ForwardPass(model, tensor_ranks).both(images);
+  return DryForward(model, tensor_ranks).both(images);
 }
 
 std::vector<MatmulForm> training_gemms(PlannedStep step) {
