@@ -90,7 +90,7 @@ std::string overview(std::span<const Command> commands, std::string_view group) 
                                  group.empty() ? "" : std::string(group) + " ");
   for (const Command& command : commands) {
     if (group.empty() || command_group(command.name) == group) {
-      text += fmt::format("  edt {:14} {}\n", command.name, command.summary);
+      text += fmt::format("  edt {:15} {}\n", command.name, command.summary);
     }
   }
   text += "\nedt COMMAND --help, or edt help COMMAND, explains a command";

@@ -48,7 +48,7 @@ TEST_F(Cli, HelpSaysWhatADefaultStandsFor) {
   for (std::string line; std::getline(lines, line);) {
     if (!line.starts_with("  edt ")) continue;
     ++seen;
-    const Outcome help = run(line.substr(6, 14) + " --help");
+    const Outcome help = run(line.substr(6, 15) + " --help");
     EXPECT_EQ(help.status, 0) << line;
     std::string::size_type begin = 0, end = 0;
     for (; begin != std::string::npos; begin = end) {
