@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -38,5 +39,8 @@ int run(const TrainConfig& config);
 
 // Every array of the newest checkpoint, and the extra arrays, by name.
 std::map<std::string, std::vector<double>> contents(const std::filesystem::path& run);
+
+// The lines of its metrics.jsonl.
+std::vector<nlohmann::json> metrics_of(const std::filesystem::path& run);
 
 }  // namespace edt::test

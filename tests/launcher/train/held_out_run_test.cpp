@@ -29,10 +29,7 @@ class HeldOutRun : public testing::Test {
     return config;
   }
   std::vector<nlohmann::json> metrics(const std::string& name) const {
-    std::vector<nlohmann::json> lines;
-    std::istringstream text(read_text(directory_ / name / "metrics.jsonl"));
-    for (std::string line; std::getline(text, line);) lines.push_back(parse_json(line, "output"));
-    return lines;
+    return metrics_of(directory_ / name);
   }
 
   TempDir directory_;
