@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <new>
 #include <stdexcept>
+#include <system_error>
 #include <vector>
 
 #include "core/base/error.h"
@@ -63,6 +64,12 @@ int dispatch(std::span<const std::string> args, std::span<const Command> command
   const auto found = named(name);
   if (found == commands.end()) unknown_command(name, commands);
   return run_command(*found, args.subspan(2), context);
+}
+
+[[noreturn]] void fail_output() {
+  const int code = standard_output_error();
+  fail_for<SystemError>(code, "edt", "standard output cannot be written{}",
+                        code == 0 ? "" : ": " + std::generic_category().message(code));
 }
 
 int report(CommandContext& context, std::string_view message, int status) {
@@ -135,12 +142,12 @@ bool read_options(OptionSet& options, std::span<const std::string> args, Command
 
 int run_program(std::span<const std::string> args, std::span<const Command> commands,
                 CommandContext& context) {
-  const auto input_status = [&] { return context.run_started ? kFailed : kWrongUsage; };
+  const auto input_status = [&] { return context.input_was_checked ? kFailed : kWrongUsage; };
   try {
     const int status = dispatch(args, commands, context);
     context.out.flush();
     if (context.output_is_result && !context.out && !standard_output_has_no_reader()) {
-      fail<SystemError>("edt", "standard output cannot be written");
+      fail_output();
     }
     return status;
   } catch (const UsageError& error) {
@@ -152,7 +159,9 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
   } catch (const CommunicationError& error) {
     return report(context, error.what(), context.run_started ? kBrokenOff : kFailed);
   } catch (const DiskError& error) {
-    return report(context, error.what(), context.resumable ? kBrokenOff : kFailed);
+    return report(context, error.what(), kBrokenOff);
+  } catch (const BrokenOff& error) {
+    return report(context, error.what(), kBrokenOff);
   } catch (const SystemError& error) {
     return report(context, error.what(),
                   context.run_started && context.resumable ? kBrokenOff : kFailed);
@@ -160,8 +169,7 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
     const std::string what = fmt::format("[file] cannot use {}: {}", error.path1().string(),
                                          error_text(error.code().value(), error.path1()));
     const bool is_denied = error.code() == std::errc::permission_denied;
-    const int failed =
-        context.resumable && is_disk_trouble(error.code().value()) ? kBrokenOff : kFailed;
+    const int failed = is_disk_trouble(error.code().value()) ? kBrokenOff : kFailed;
     return report(context, what, is_denied ? input_status() : failed);
   } catch (const std::bad_alloc&) {
     return report(context, "[memory] out of memory", kFailed);

@@ -85,7 +85,7 @@ std::string error_text(int code, const fs::path& path) {
 }
 
 bool is_disk_trouble(int code) {
-  return code == ENOSPC || code == EDQUOT || code == EIO || code == ESTALE;
+  return code == ENOSPC || code == EDQUOT || code == EFBIG || code == EIO || code == ESTALE;
 }
 
 }  // namespace edt

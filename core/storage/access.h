@@ -21,7 +21,8 @@ std::string reading_problem(const std::filesystem::path& path);
 // The text of an errno, with ownership_text() where it is one of permissions.
 std::string error_text(int code, const std::filesystem::path& path);
 
-// The disk is full, fails or is out of reach: what is refused now may succeed later as it is.
+// The disk is full, fails or is out of reach, or a limit on sizes of files is met: what is refused
+// now may succeed later as it is.
 class DiskError : public SystemError {
   using SystemError::SystemError;
 };

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,8 +32,8 @@ class StreamingChecksum {
   std::unique_ptr<State> state_;
 };
 
-// 16 hexadecimal digits, and back. parse_checksum throws DataError on anything else.
+// 16 hexadecimal digits, and back: nothing for anything else.
 std::string checksum_text(std::uint64_t value);
-std::uint64_t parse_checksum(std::string_view text);
+std::optional<std::uint64_t> parse_checksum(std::string_view text);
 
 }  // namespace edt

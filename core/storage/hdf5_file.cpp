@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "core/base/error.h"
+#include "core/storage/durable_file.h"
 #include "core/storage/hdf5_calls.h"
 
 namespace edt::h5 {
@@ -33,8 +34,7 @@ Handle file_access() {
 
 // HDF5 locks a file that it writes, where the file system has locks.
 void refuse_writer(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) return;  // HDF5 says why
+  const int descriptor = open_to_read(path);
   const bool held = ::flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   ::close(descriptor);
   require<DataError>(!held, "hdf5", "{}: another program has it open for writing", path.string());

@@ -6,6 +6,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/storage/access.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/input_file.h"
 #include "core/storage/npy.h"
@@ -208,8 +209,8 @@ void NpzWriter::finish() {
       archive.get(), [](zip_t*, void*) { return int{SignalDelay::signal_waits()}; }, nullptr,
       nullptr);
   if (zip_close(archive.get()) != 0) {
-    fail<SystemError>("npz", "cannot write {}: {}", impl_->path.string(),
-                      zip_strerror(archive.get()));
+    fail_for<SystemError>(zip_error_code_system(zip_get_error(archive.get())), "npz",
+                          "cannot write {}: {}", impl_->path.string(), zip_strerror(archive.get()));
   }
   (void)archive.release();  // zip_close freed it
   partial.commit();

@@ -158,7 +158,7 @@ TEST(Writer, FailedWriteLeavesNothing) {
     for (int i = 0; i < 20; ++i) writer.append(values, {}, std::vector<std::int32_t>{0});
     writer.finish();
   };
-  EXPECT_ERROR(write(), SystemError, "shard-00000-of-00001.h5");
+  EXPECT_ERROR(write(), DiskError, "shard-00000-of-00001.h5", "File too large");
   setrlimit(RLIMIT_FSIZE, &old);
   EXPECT_TRUE(fs::is_empty(directory / "set"));
   EXPECT_NO_THROW(write());

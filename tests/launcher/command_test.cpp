@@ -3,11 +3,13 @@
 
 #include <gmock/gmock-matchers.h>
 
+#include <filesystem>
 #include <new>
 #include <sstream>
 
 #include "core/base/error.h"
 #include "core/options/options.h"
+#include "core/storage/access.h"
 #include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
@@ -15,12 +17,18 @@ namespace {
 
 using testing::HasSubstr;
 
-bool run_begins = false;
+bool run_begins = false, input_was_checked = false;
 
 template <class E>
 int throwing(std::span<const std::string>, CommandContext& context) {
   context.run_started = run_begins;
+  context.input_was_checked = input_was_checked;
   fail<E>("here", "first\nsecond");
+}
+
+int on_full_disk(std::span<const std::string>, CommandContext&) {
+  throw std::filesystem::filesystem_error("write", "a.txt",
+                                          std::make_error_code(std::errc::no_space_on_device));
 }
 
 int out_of_memory(std::span<const std::string>, CommandContext&) { throw std::bad_alloc(); }
@@ -38,6 +46,9 @@ constexpr Command kCommands[] = {{"usage", "u", throwing<UsageError>},
                                  {"data", "d", throwing<DataError>},
                                  {"checkpoint", "c", throwing<CheckpointError>},
                                  {"system", "s", throwing<SystemError>},
+                                 {"disk", "full", throwing<DiskError>},
+                                 {"library", "full", on_full_disk},
+                                 {"started", "ended", throwing<BrokenOff>},
                                  {"memory", "m", out_of_memory},
                                  {"shard stop", "stops", stopping},
                                  {"shard fail", "fails", throwing<DataError>}};
@@ -55,15 +66,26 @@ Outcome run(const std::vector<std::string>& args) {
   return {status, out.str(), error.str()};
 }
 
-TEST(Command, BadInputIsWrongUsageUntilTheRunBegins) {
+// But in a training whose input was in order at the start.
+TEST(Command, BadInputIsWrongUsageWheneverItIsMet) {
   for (const bool begun : {false, true}) {
     run_begins = begun;
-    for (const char* name : {"usage", "data", "checkpoint"}) {
-      EXPECT_EQ(run({name}).status, begun ? kFailed : kWrongUsage) << name;
+    for (const bool checked : {false, true}) {
+      input_was_checked = checked;
+      for (const char* name : {"usage", "data", "checkpoint"}) {
+        EXPECT_EQ(run({name}).status, checked ? kFailed : kWrongUsage) << name;
+      }
+      EXPECT_EQ(run({"system"}).status, kFailed);
     }
-    EXPECT_EQ(run({"system"}).status, kFailed);
   }
-  run_begins = false;
+  run_begins = input_was_checked = false;
+}
+
+// The same command may well succeed later, whatever command it is.
+TEST(Command, AFullDiskBreaksOff) {
+  for (const char* name : {"disk", "library", "started"}) {
+    EXPECT_EQ(run({name}).status, kBrokenOff) << name;
+  }
 }
 
 TEST(Command, AnErrorIsOneLine) {

@@ -94,7 +94,7 @@ TEST(Hdf5, AFileIsClosedWithoutErrors) {
 
 TEST(Hdf5, BadInputNamesFileAndObject) {
   const test::TempDir directory;
-  EXPECT_ERROR(File::open(directory / "none.h5"), SystemError, "none.h5", "No such file");
+  EXPECT_ERROR(File::open(directory / "none.h5"), DataError, "none.h5 does not exist");
   std::ofstream(directory / "text.h5") << "not an HDF5 file";
   EXPECT_ERROR(File::open(directory / "text.h5"), DataError, "text.h5");
   EXPECT_ERROR(File::create(directory / "no" / "dir.h5"), SystemError, "dir.h5");
