@@ -193,6 +193,23 @@ TEST_F(List, LinksThatLeadNowhereAreRefused) {
                "p/cat/3.jpg: is a link to ../.git/annex/3.jpg, which is not there");
 }
 
+// Pictures of cats and dogs would be of the classes "train" and "val", or all of "animals".
+TEST_F(List, FoldersAboveThoseOfClassesAreRefused) {
+  for (const char* name : {"p/train/cat/1.jpg", "p/train/dog/1.jpg", "p/val/cat/1.jpg"})
+    touch(name);
+  EXPECT_ERROR(list({.pictures = {"p"}}), UsageError, "its folders (train, val) are parts of a set",
+               "p/train");
+  EXPECT_EQ(list({.pictures = {"p/train"}}).size(), 2u);
+  EXPECT_EQ(list({.pictures = {"p"}, .classes = 1}).size(), 3u);
+  for (const char* name : {"q/animals/cat/1.jpg", "q/animals/dog/1.jpg"}) touch(name);
+  EXPECT_ERROR(list({.pictures = {"q"}}), UsageError, "its one folder, animals, holds folders",
+               "--classes 1");
+  touch("q/animals/1.jpg");
+  EXPECT_EQ(list({.pictures = {"q"}}).size(), 3u) << "as torchvision walks them";
+  for (const char* name : {"t/train/1.jpg", "t/test/1.jpg"}) touch(name);
+  EXPECT_EQ(list({.pictures = {"t"}}).size(), 2u) << "locomotives and examinations";
+}
+
 TEST_F(List, NothingIsNamedTwice) {
   touch("p/cat/1.jpg");
   EXPECT_ERROR(list({.pictures = {"p", "p/cat/.."}}), UsageError, "--pictures names", "twice");
