@@ -1,6 +1,7 @@
 #include "launcher/command.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <new>
 #include <stdexcept>
@@ -168,9 +169,15 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
   } catch (const std::filesystem::filesystem_error& error) {
     const std::string what = fmt::format("[file] cannot use {}: {}", error.path1().string(),
                                          error_text(error.code().value(), error.path1()));
-    const bool is_denied = error.code() == std::errc::permission_denied;
+    // Names that lead nowhere, or nowhere that we may go, are bad input.
+    constexpr std::array kOfNames{std::errc::permission_denied,
+                                  std::errc::no_such_file_or_directory, std::errc::not_a_directory,
+                                  std::errc::filename_too_long,
+                                  std::errc::too_many_symbolic_link_levels};
+    const bool is_name =
+        std::ranges::any_of(kOfNames, [&](std::errc code) { return error.code() == code; });
     const int failed = is_disk_trouble(error.code().value()) ? kBrokenOff : kFailed;
-    return report(context, what, is_denied ? input_status() : failed);
+    return report(context, what, is_name ? input_status() : failed);
   } catch (const std::bad_alloc&) {
     return report(context, "[memory] out of memory", kFailed);
   } catch (const std::length_error&) {  // of a container: more than any memory holds

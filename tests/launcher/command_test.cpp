@@ -26,9 +26,9 @@ int throwing(std::span<const std::string>, CommandContext& context) {
   fail<E>("here", "first\nsecond");
 }
 
-int on_full_disk(std::span<const std::string>, CommandContext&) {
-  throw std::filesystem::filesystem_error("write", "a.txt",
-                                          std::make_error_code(std::errc::no_space_on_device));
+template <std::errc code>
+int of_library(std::span<const std::string>, CommandContext&) {
+  throw std::filesystem::filesystem_error("use", "a.txt", std::make_error_code(code));
 }
 
 int out_of_memory(std::span<const std::string>, CommandContext&) { throw std::bad_alloc(); }
@@ -47,7 +47,9 @@ constexpr Command kCommands[] = {{"usage", "u", throwing<UsageError>},
                                  {"checkpoint", "c", throwing<CheckpointError>},
                                  {"system", "s", throwing<SystemError>},
                                  {"disk", "full", throwing<DiskError>},
-                                 {"library", "full", on_full_disk},
+                                 {"library", "full", of_library<std::errc::no_space_on_device>},
+                                 {"name", "lost", of_library<std::errc::no_such_file_or_directory>},
+                                 {"busy", "device", of_library<std::errc::device_or_resource_busy>},
                                  {"started", "ended", throwing<BrokenOff>},
                                  {"memory", "m", out_of_memory},
                                  {"shard stop", "stops", stopping},
@@ -75,10 +77,12 @@ TEST(Command, BadInputIsWrongUsageWheneverItIsMet) {
       for (const char* name : {"usage", "data", "checkpoint"}) {
         EXPECT_EQ(run({name}).status, checked ? kFailed : kWrongUsage) << name;
       }
-      EXPECT_EQ(run({"system"}).status, kFailed);
+      for (const char* name : {"system", "busy"}) EXPECT_EQ(run({name}).status, kFailed) << name;
     }
   }
   run_begins = input_was_checked = false;
+  EXPECT_EQ(run({"name"}).status, kWrongUsage);
+  EXPECT_THAT(run({"name"}).error, HasSubstr("cannot use a.txt: No such file"));
 }
 
 // The same command may well succeed later, whatever command it is.
