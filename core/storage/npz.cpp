@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/storage/access.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/file_kind.h"
 #include "core/storage/input_file.h"
 #include "core/storage/npy.h"
 
@@ -38,6 +39,9 @@ Archive open_archive(const std::filesystem::path& path, int flags) {
   // Readers differ in which of the two they take.
   require<DataError>(code != ZIP_ER_EXISTS, "npz", "{}: two of its members have one name",
                      path.string());
+  if (code == ZIP_ER_NOZIP) {
+    refuse_other_kind(path, {{FileKind::kZip, FileKind::kTorchZip}}, "npz");
+  }
   require<DataError>(archive != nullptr, "npz", "{}: {}", path.string(), error_text(code));
   return archive;
 }

@@ -224,6 +224,9 @@ TEST(Npz, ArchivesThatContradictThemselvesAreRefused) {
   damaged[damaged.find("NUMPY") + array.size() - 3] ^= 1;  // in the second row
   expect(damaged, "CRC");
   expect(test::stored_zip({{"x.npy", array}}).substr(0, 60), "zip");
+  expect("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+         "is a pointer of Git LFS");
+  expect("<!DOCTYPE html><html>403 Forbidden", "is a web page");
 }
 
 // A limit on file sizes that the rows keep, and the archive with its directory does not.
