@@ -178,6 +178,13 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
         std::ranges::any_of(kOfNames, [&](std::errc code) { return error.code() == code; });
     const int failed = is_disk_trouble(error.code().value()) ? kBrokenOff : kFailed;
     return report(context, what, is_name ? input_status() : failed);
+  } catch (const std::system_error& error) {
+    const bool of_threads = error.code() == std::errc::resource_unavailable_try_again;
+    return report(context,
+                  of_threads ? "[edt] no more threads can be started: this user or this container "
+                               "has as many as are allowed (ulimit -u)"
+                             : error.what(),
+                  kFailed);
   } catch (const std::bad_alloc&) {
     return report(context, "[memory] out of memory", kFailed);
   } catch (const std::length_error&) {  // of a container: more than any memory holds

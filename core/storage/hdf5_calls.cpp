@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <utility>
 
@@ -63,6 +64,7 @@ void fail_hdf5(const std::string& label, std::string_view action) {
       reason.erase(0, message + kMessage.size());
       reason.resize(std::min(reason.find('\''), reason.size()));
     }
+    if (code == EMFILE) reason = error_text(code, {});
     fail_for<SystemError>(code, "hdf5", "{}: cannot {}: {}", label, action, reason);
   }
   // Formats of later versions, which h5py writes with libver="latest".
