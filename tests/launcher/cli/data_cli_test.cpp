@@ -52,6 +52,23 @@ TEST_F(Cli, ImportSaysWhatIsOddOfLabels) {
   EXPECT_THAT(import("gap", {1, 3}, "--classes 4"), Not(HasSubstr("warning")));
 }
 
+// Each shard is a file that is open: the limit is raised where the system lets us, else named.
+TEST_F(Cli, SetsOfManyShardsAreOpened) {
+  ASSERT_EQ(run("data synth --samples 60 --samples-per-shard 1 --image-size 32 --quiet --out " +
+                path_ + "/set")
+                .status,
+            0);
+  const auto with_limit = [&](const std::string& limit) {
+    return shell("(ulimit " + limit + " 40; exec " + edt_program() + " data info " + path_ +
+                 "/set) 2>&1");
+  };
+  EXPECT_EQ(with_limit("-Sn").status, 0);
+  const Outcome refused = with_limit("-n");
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.output,
+              HasSubstr("Too many open files: 40 at a time are allowed (ulimit -n)"));
+}
+
 TEST_F(Cli, QuietIsQuiet) {
   const std::string synth = "data synth --samples 4 --image-size 64 --out " + path_ + "/set";
   EXPECT_THAT(run(synth, "2>&1").output, HasSubstr("4 samples of 4 x 8 x 8"));
