@@ -18,8 +18,8 @@ ScratchFolder::ScratchFolder() {
                       variable != nullptr ? variable : "not set", code.message());
   std::string name = (where / "edt-XXXXXX").string();
   if (mkdtemp(name.data()) == nullptr) {
-    const int code = errno;
-    fail_for<SystemError>(code, "file", "cannot make {}: {}", name, error_text(code, name));
+    const int reason = errno;
+    fail_for<SystemError>(reason, "file", "cannot make {}: {}", name, error_text(reason, name));
   }
   path_ = name;
 }
