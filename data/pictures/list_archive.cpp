@@ -84,9 +84,9 @@ class ArchiveLister {
   }
 
   // Of files added to an archive that has them, tar takes the last; other readers take all.
-  void require_each_once(Archive& archive) {
+  void require_each_once() {
     if (!names_.may_repeat()) return;
-    for_each_tar_member(archive, [&](const TarMember& m, const auto&) {
+    for_each_tar_member(*Archive::open(archive_), [&](const TarMember& m, const auto&) {
       require<DataError>(!is_of_use(m.name) || !names_.is_repeated(m.name), "pictures",
                          "{}: {} stands twice in it; unpacked and packed again, the last one stays",
                          archive_, m.name);
@@ -144,7 +144,7 @@ void list_archive(Lister& lister, const fs::path& archive, ListedLabels* labels)
                         members.member(m, content);
                       });
   members.end_sample();
-  members.require_each_once(*opened);
+  members.require_each_once();
 }
 
 }  // namespace edt::data

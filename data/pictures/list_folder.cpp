@@ -58,6 +58,7 @@ void refuse_dataset_json(const fs::path& folder) {
 // Where folders of classes lie one level deeper than was said: the names of theirs would be the
 // classes, as with torchvision.
 void refuse_folders_above(const fs::path& folder, const std::vector<std::string>& classes) {
+  if (classes.empty()) return;
   static const std::set<std::string> kParts{"train", "training",   "val", "valid",
                                             "test",  "validation", "dev", "testing"};
   const auto holds_folders = [&](const std::string& name) {
@@ -66,7 +67,7 @@ void refuse_folders_above(const fs::path& folder, const std::vector<std::string>
   const bool are_parts = std::ranges::all_of(classes, [&](const std::string& name) {
     return kParts.contains(name) && holds_folders(name);
   });
-  require<UsageError>(classes.empty() || !are_parts, "pictures",
+  require<UsageError>(!are_parts, "pictures",
                       "{}: its folders ({}) are parts of a set, not classes: give one, as {}; a "
                       "list (--labels) takes pictures of any",
                       folder.string(), fmt::join(classes, ", "), (folder / classes[0]).string());

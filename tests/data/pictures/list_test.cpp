@@ -164,6 +164,10 @@ TEST_F(List, ANameStandsOnceInAnArchive) {
   archive("w.tar",
           {{"s.cls", "1"}, {"s.jpg", "a"}, {"s2.cls", "1"}, {"s2.jpg", "a"}, {"s.cls", "2"}});
   EXPECT_ERROR(list({.pictures = {"w.tar"}}), DataError, "w.tar: s.cls stands twice in it");
+  ArchiveFile packed(directory_ / "t.tgz", "ustar", "gzip");
+  for (const char* name : {"cat/a.jpg", "cat/b.jpg", "cat/a.jpg"}) packed.add(name, "x");
+  packed.close();
+  EXPECT_ERROR(list({.pictures = {"t.tgz"}}), DataError, "t.tgz: cat/a.jpg stands twice in it");
   // What is of no use may; shards begin their numbers anew; a list of labels takes what it names.
   archive("u.tar", {{"README", "x"}, {"cat/a.jpg", "y"}, {"README", "z"}});
   archive("v.tar", {{"cat/a.jpg", "y"}});
