@@ -78,9 +78,7 @@ TEST_F(TrainOnRanks, SameBitsAsOneRankInEveryStage) {
 std::vector<std::string> judgements(const std::filesystem::path& run,
                                     const std::vector<std::string>& names) {
   std::vector<std::string> found;
-  std::istringstream lines(read_text(run / "metrics.jsonl"));
-  for (std::string line; std::getline(lines, line);) {
-    const auto json = parse_json(line, "metrics");
+  for (const nlohmann::json& json : metrics_of(run)) {
     if (!json.contains(names.front())) continue;
     std::string all;
     for (const std::string& name : names) all += dump_json(json.at(name)) + " ";
