@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/program_options.hpp>
 
+#include "core/base/error.h"
 #include "core/options/ini.h"
 #include "core/options/option_field.h"
 

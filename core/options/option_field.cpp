@@ -1,9 +1,14 @@
 #include "core/options/option_field.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
 
 namespace edt::option_type {
 std::vector<std::string> split_list(std::string_view text) {
@@ -75,3 +80,35 @@ bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b
 }
 
 }  // namespace edt::option_type
+
+namespace edt {
+
+bool NamedField::parse(std::string_view text) {
+  for (const auto& [name, place] : names_) {
+    if (name != text) continue;
+    choose(place);
+    return true;
+  }
+  return false;
+}
+
+std::string NamedField::text() const {
+  if (place() >= names_.size()) fail("options", "a default that has no name");
+  return names_[place()].first;
+}
+
+nlohmann::ordered_json NamedField::json() const { return text(); }
+std::string NamedField::expected() const {
+  return fmt::format("one of {}", fmt::join(choices(), ", "));
+}
+std::string NamedField::placeholder() const { return fmt::format("{}", fmt::join(choices(), "|")); }
+
+std::vector<std::string> NamedField::choices() const {
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (names_[i].second == i) all.push_back(names_[i].first);
+  }
+  return all;
+}
+
+}  // namespace edt

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/assert.h"
+#include "core/base/error.h"
 #include "core/options/nearest.h"
 #include "core/options/renamed.h"
 

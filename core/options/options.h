@@ -134,13 +134,13 @@ class OptionSet {
   // The field's present value is the default. Fields must outlive the set.
   template <class T>
   Option& add(std::string name, T* field, std::string help) {
-    return add_field(std::move(name), std::make_unique<ValueField<T>>(field), std::move(help));
+    return add_field(std::move(name), value_field(field), std::move(help));
   }
   template <class E>
-  Option& add(std::string name, E* field, std::vector<std::pair<std::string, E>> names,
+  Option& add(std::string name, E* field, const std::vector<std::pair<std::string, E>>& names,
               std::string help) {
-    auto enum_field = std::make_unique<EnumField<E>>(field, std::move(names));
-    return add_field(std::move(name), std::move(enum_field), std::move(help));
+    return add_field(std::move(name), std::make_unique<EnumField<E>>(field, names),
+                     std::move(help));
   }
 
   // Options that are added while it lives belong to `owner`, a family of models or a setting: they
