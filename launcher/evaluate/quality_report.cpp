@@ -1,5 +1,6 @@
 #include "launcher/evaluate/quality_report.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/json/json_text.h"
@@ -107,7 +108,9 @@ std::string quality_text(const Quality& quality, const QualityOrigin& origin) {
   const Words& words = words_of(quality.kind);
   Table table({"figure", "value", "from"});
   const auto add = [&](const std::string& name, double value, int digits, const std::string& from) {
-    table.add({name, fmt::format("{:.{}f}", value, digits), from});
+    const bool is_vast = std::abs(value) >= 1e7;
+    table.add({name, is_vast ? fmt::format("{:.4g}", value) : fmt::format("{:.{}f}", value, digits),
+               from});
   };
   add(words.distance, quality.distance.value(), words.digits, features_of(origin.samples));
   if (quality.spatial) add("sFID", quality.spatial->value(), 3, "2023 spatial features");

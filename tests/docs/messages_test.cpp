@@ -1,5 +1,6 @@
 // docs/troubleshooting.md names messages by which people find what to do: each of them is one that
 // the program, or one of its scripts, still says.
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -104,18 +105,20 @@ class Follower {
  public:
   Follower(const Words& message, const Words& literal) : message_(message), literal_(literal) {}
 
-  // Where the message gets to at most from its word `from` on; `from` where fewer than two words
-  // are the literal's own.
-  std::size_t furthest(std::size_t from) {
-    best_ = begin_ = from;
+  // Adds where the message can get to from its word `from` on, along enough of the literal's own.
+  void follow(std::size_t from, std::set<std::size_t>& ends) {
+    begin_ = from;
+    ends_ = &ends;
     for (std::size_t at = 0; at < literal_.size(); ++at) follow(from, at, 0);
-    return best_;
   }
 
  private:
   void follow(std::size_t word, std::size_t at, int own) {
     constexpr std::size_t kMostWords = 6;  // that one value has
-    if (own >= 2) best_ = std::max(best_, word);
+    // Half of them or more, but for one: a literal of values alone says anything.
+    if (own >= 2 && 2 * static_cast<std::size_t>(own) + 1 >= word - begin_) {
+      ends_->insert(word);
+    }
     if (word == message_.size() || at == literal_.size()) return;
     const std::string& literal = literal_[at];
     if (literal == message_[word] ||
@@ -134,7 +137,8 @@ class Follower {
 
   const Words& message_;
   const Words& literal_;
-  std::size_t begin_ = 0, best_ = 0;
+  std::size_t begin_ = 0;
+  std::set<std::size_t>* ends_ = nullptr;
 };
 
 // One message may be put together of three literals.
@@ -142,14 +146,17 @@ bool is_said(const Words& message, const std::vector<Words>& literals, std::size
              int parts = 3) {
   if (from == message.size()) return true;
   if (parts == 0) return false;
-  std::size_t furthest = from;
+  std::set<std::size_t> ends;
   const std::set<std::string> own(message.begin(), message.end());
   for (const Words& literal : literals) {
-    if (std::ranges::none_of(literal, [&](const auto& word) { return own.contains(word); }))
+    // Most have nothing to do with it.
+    if (std::ranges::count_if(literal, [&](const auto& word) { return own.contains(word); }) < 2) {
       continue;
-    furthest = std::max(furthest, Follower(message, literal).furthest(from));
+    }
+    Follower(message, literal).follow(from, ends);
   }
-  return furthest > from && is_said(message, literals, furthest, parts - 1);
+  return std::any_of(ends.rbegin(), ends.rend(),
+                     [&](std::size_t end) { return is_said(message, literals, end, parts - 1); });
 }
 
 // The spans of the first column of its tables, without what only one word says, cut where "..."
@@ -167,7 +174,10 @@ std::vector<std::string> messages_of(const std::string& page) {
       begin = end + 1;
       for (std::size_t cut; !span.empty(); span.erase(0, cut)) {
         cut = std::min(span.find("..."), span.size());
-        if (words_of(span.substr(0, cut)).size() > 1) all.push_back(span.substr(0, cut));
+        Words words = words_of(span.substr(0, cut));
+        // "[run]" and its like are put before all messages of a place.
+        if (!words.empty() && words[0].starts_with('[')) words.erase(words.begin());
+        if (words.size() > 1) all.push_back(fmt::format("{}", fmt::join(words, " ")));
         cut = std::min(cut + 3, span.size());
       }
     }
@@ -178,7 +188,7 @@ std::vector<std::string> messages_of(const std::string& page) {
 TEST(Troubleshooting, NamesMessagesThatThereAre) {
   // Of Open MPI, of HDF5.
   const std::set<std::string> of_others{"not enough slots", "unable to lock file",
-                                        "open for write (may use <h5clear file> "};
+                                        "open for write (may use <h5clear file>"};
   const std::vector<Words> literals = messages_of_the_program();
   ASSERT_GT(literals.size(), 3000u);
   const auto messages = messages_of(read_text(in_sources("docs/troubleshooting.md")));

@@ -195,9 +195,14 @@ TEST_F(EvaluateRunCli, WhatCannotBeJudgedIsRefused) {
   EXPECT_FALSE(std::filesystem::exists(path_ + "/r.h5"));
 }
 
-// Guidance beyond all numbers makes latents that are none: no figure of what is left.
+// Weights beyond all measure make latents that are none: no figure of what is left.
 TEST_F(EvaluateRunCli, SamplesThatAreNotFiniteAreNotJudged) {
-  const std::string wild = command_ + " --count 5 --cfg-scale 3e38";
+  const std::string broken = path_ + "/broken";
+  ASSERT_EQ(run("train --quiet " + tiny_training(data_, broken) +
+                "--steps 1 --optimizer.lr 1e25 --optimizer.ema-decay 0")
+                .status,
+            0);
+  const std::string wild = "evaluate --quiet " + broken + " --steps 3 --count 5";
   EXPECT_THAT(refusal(wild, 1), HasSubstr("latents of 5 of 5 samples are not finite"));
   EXPECT_EQ(run(wild + " --json").output, "");
 }

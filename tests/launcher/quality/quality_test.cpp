@@ -184,7 +184,7 @@ TEST(QualityReport, SaysThatTheMachineWasShared) {
   EXPECT_THAT(quality_study_text(report_of(runs)), testing::Not(HasSubstr("others used")));
   runs[1].points.back().images *= 5;
   runs[1].points.back().images /= 4;
-  EXPECT_THAT(quality_study_text(report_of(runs)), HasSubstr("up to 25 % faster than its slowest"));
+  EXPECT_THAT(quality_study_text(report_of(runs)), HasSubstr("up to 25.0 % faster than its slowest"));
 }
 
 TEST(QualityReport, ShowsWhatIsThereOfAStudyThatGoesOn) {
