@@ -1,6 +1,7 @@
 #include "data/dataset.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "core/base/assert.h"
@@ -51,6 +52,30 @@ Dataset::Dataset(const fs::path& path, const DatasetOptions& options)
                       "{}: normalization was asked for, but channel_mean and channel_std are not "
                       "recorded",
                       path.string());
+  for (const double deviation : description_.channel_std) {
+    const double eps = options.normalize_eps;
+    divisors_.push_back(eps == 0 ? deviation : std::sqrt(deviation * deviation + eps));
+  }
+  for (const ArrayRequest& request : options.arrays) {
+    arrays_.push_back(resolve_array(description_, request, path.string()));
+  }
+}
+
+SampleOrder Dataset::make_order(const OrderOptions& options) const {
+  for (const RequestedArray& requested : arrays_) {
+    const SampleArray& array = description_.arrays[requested.index];
+    require<UsageError>(!options.flips || !description_.flipped || array.flipped, "data",
+                        "{}: data.flip is on and the latents have mirrored copies, array '{}' has "
+                        "none",
+                        path_.string(), array.name);
+  }
+  return SampleOrder(options, shard_sizes(), description_.flipped);
+}
+
+std::uint64_t Dataset::read_bytes() const {
+  std::uint64_t bytes = description_.stored_bytes();
+  for (const RequestedArray& array : arrays_) bytes += description_.arrays[array.index].bytes();
+  return bytes;
 }
 
 // Shards that record their place must stand at it; others must at least be named so that there is
@@ -168,8 +193,7 @@ void Dataset::finish_sample(const SampleRef& ref, std::uint64_t seed, std::span<
   const std::size_t plane = n / static_cast<std::size_t>(description_.channels);
   for (std::size_t i = 0; i < n; ++i) {
     const std::size_t c = i / plane;
-    out[i] =
-        static_cast<float>((out[i] - description_.channel_mean[c]) / description_.channel_std[c]);
+    out[i] = static_cast<float>((out[i] - description_.channel_mean[c]) / divisors_[c]);
   }
 }
 
@@ -194,45 +218,71 @@ void Dataset::sort_into_file_order(std::span<const SampleRef> refs,
   std::sort(order.begin(), order.end());
 }
 
+template <class Read>
+void Dataset::for_each_sample(std::span<const SampleRef> refs, std::vector<std::uint64_t>& order,
+                              Read read) const {
+  sort_into_file_order(refs, order);
+  std::size_t shard = 0, shard_read = 0;
+  for (std::size_t turn = 0; turn < refs.size(); ++turn) {
+    const std::size_t place = order[turn] & kPlaceMask;
+    const std::uint64_t index = refs[place].index;
+    // Neighbours in file order mostly share a shard.
+    if (index < begin_[shard] || index >= begin_[shard + 1]) shard = shard_of(index);
+    if (turn > 0 && shard != shard_read) shards_[shard_read]->require_kept();
+    shard_read = shard;
+    read(turn, place, *shards_[shard], index - begin_[shard]);
+  }
+  if (!refs.empty()) shards_[shard_read]->require_kept();
+}
+
 void Dataset::read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScratch& scratch,
                    std::span<float> latents, std::span<std::int32_t> labels) const {
   const std::size_t n = description_.latent_elements();
   const std::size_t stored = description_.stored_elements();
   EDT_ASSERT(latents.size() == refs.size() * n);
   EDT_ASSERT(labels.empty() || labels.size() == refs.size());
-  sort_into_file_order(refs, scratch.order);
   // Moments are read beside the noise of finish_sample, latents straight into place.
   std::vector<float>& values = scratch.values;
   if (description_.moments) values.resize(std::max(values.size(), n + stored));
-
-  const auto place_at = [&](std::size_t turn) { return scratch.order[turn] & kPlaceMask; };
-  // Neighbours in file order mostly share a shard.
-  const auto follow = [&](std::uint64_t index, std::size_t& shard) -> const Shard& {
-    if (index < begin_[shard] || index >= begin_[shard + 1]) shard = shard_of(index);
-    return *shards_[shard];
-  };
-  std::size_t shard = 0, shard_ahead = 0, shard_read = 0;
+  std::size_t shard_ahead = 0;
   const auto stored_at = [&](std::size_t turn) -> std::span<const std::byte> {
     if (turn >= refs.size()) return {};
-    const SampleRef& ref = refs[place_at(turn)];
-    const Shard& file = follow(ref.index, shard_ahead);
-    return file.mapped(ref.index - begin_[shard_ahead], ref.flipped);
+    const SampleRef& ref = refs[scratch.order[turn] & kPlaceMask];
+    if (ref.index < begin_[shard_ahead] || ref.index >= begin_[shard_ahead + 1]) {
+      shard_ahead = shard_of(ref.index);
+    }
+    return shards_[shard_ahead]->mapped(ref.index - begin_[shard_ahead], ref.flipped);
   };
-  for (std::size_t turn = 0; turn < refs.size(); ++turn) {
-    const std::size_t place = place_at(turn);
-    const SampleRef& ref = refs[place];
-    const Shard& file = follow(ref.index, shard);
-    if (turn > 0 && shard != shard_read) shards_[shard_read]->require_kept();
-    shard_read = shard;
-    const std::uint64_t row = ref.index - begin_[shard];
-    const auto out = latents.subspan(place * n, n);
-    const auto target = description_.moments ? std::span(values).subspan(n, stored) : out;
-    file.read(row, 1, ref.flipped, options_.verify_blocks, scratch.bytes, target,
-              stored_at(turn + 1));
-    finish_sample(ref, seed, target, scratch, out);
-    if (!labels.empty()) labels[place] = file.labels()[row];
-  }
-  if (!refs.empty()) shards_[shard_read]->require_kept();
+  for_each_sample(refs, scratch.order,
+                  [&](std::size_t turn, std::size_t place, const Shard& file, std::uint64_t row) {
+                    const SampleRef& ref = refs[place];
+                    const auto out = latents.subspan(place * n, n);
+                    const auto target =
+                        description_.moments ? std::span(values).subspan(n, stored) : out;
+                    file.read(row, 1, ref.flipped, options_.verify_blocks, scratch.bytes, target,
+                              stored_at(turn + 1));
+                    finish_sample(ref, seed, target, scratch, out);
+                    if (!labels.empty()) labels[place] = file.labels()[row];
+                  });
+}
+
+void Dataset::read_array(std::size_t array, std::span<const SampleRef> refs, ReadScratch& scratch,
+                         std::span<float> out) const {
+  const RequestedArray& requested = arrays_[array];
+  EDT_ASSERT(out.size() == refs.size() * requested.elements);
+  const std::uint64_t stored = description_.arrays[requested.index].elements();
+  for_each_sample(refs, scratch.order,
+                  [&](std::size_t, std::size_t place, const Shard& file, std::uint64_t row) {
+                    const auto to = out.subspan(place * requested.elements, requested.elements);
+                    auto values = to;
+                    if (requested.average) {
+                      scratch.values.resize(std::max(scratch.values.size(), stored));
+                      values = std::span(scratch.values).first(stored);
+                    }
+                    file.read_array(requested.index, row, 1, refs[place].flipped,
+                                    options_.verify_blocks, scratch.array, values);
+                    if (requested.average) (*requested.average)(values, to);
+                  });
 }
 
 }  // namespace edt::data

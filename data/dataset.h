@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "data/array_request.h"
 #include "data/description.h"
 #include "data/sample_order.h"
 #include "data/shard.h"
@@ -17,10 +18,14 @@ namespace edt::data {
 struct DatasetOptions {
   bool verify_blocks = true;  // check the checksum of a block when it is first touched
   bool normalize = false;     // (x - channel_mean) / channel_std
+  // Is added to the variances by which that divides, as REPA-E does with 1e-4.
+  double normalize_eps = 0;
   // Read through a mapping of the files, without a system call per sample.
   bool map_files = true;
   // Of decoded samples that are kept where shards are compressed.
   std::uint64_t cache_bytes = kDefaultCacheBytes;
+  // What is read beside the latents.
+  std::vector<ArrayRequest> arrays = {};
 };
 
 // Buffers of one reader, reused between reads.
@@ -28,6 +33,7 @@ struct ReadScratch {
   std::vector<std::byte> bytes;
   std::vector<float> values;
   std::vector<std::uint64_t> order;
+  StoredArray array;
 };
 
 // Shards of a data set in order: `path` is a directory, or one shard. Throws DataError where there
@@ -59,9 +65,13 @@ class Dataset {
   void require_fits(int channels, int height, int width, int classes,
                     std::string_view size_option = "model.image-size") const;
 
-  SampleOrder make_order(const OrderOptions& options) const {
-    return SampleOrder(options, shard_sizes(), description_.flipped);
-  }
+  // UsageError where mirrored copies are drawn, and an array that is read has none.
+  SampleOrder make_order(const OrderOptions& options) const;
+
+  // Of options().arrays, in their order.
+  std::span<const RequestedArray> arrays() const { return arrays_; }
+  // Stored bytes that one sample costs to read: its latents and what is read beside them.
+  std::uint64_t read_bytes() const;
 
   // Latents [refs.size(), C, H, W] as the model sees them: scaled, drawn afresh from moments (keyed
   // by seed, epoch and index), normalized on request; and labels [refs.size()], unless empty. Reads
@@ -69,11 +79,18 @@ class Dataset {
   // safe to call from several threads with a scratch each.
   void read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScratch& scratch,
             std::span<float> latents, std::span<std::int32_t> labels = {}) const;
+  // Of the same samples the array arrays()[array], [refs.size(), elements].
+  void read_array(std::size_t array, std::span<const SampleRef> refs, ReadScratch& scratch,
+                  std::span<float> out) const;
 
  private:
   std::size_t shard_of(std::uint64_t index) const;
   void sort_into_file_order(std::span<const SampleRef> refs,
                             std::vector<std::uint64_t>& order) const;
+  // Calls `read` with each place in `refs`, its shard and its row there, in file order.
+  template <class Read>
+  void for_each_sample(std::span<const SampleRef> refs, std::vector<std::uint64_t>& order,
+                       Read read) const;
   void check_order() const;
   void finish_sample(const SampleRef& ref, std::uint64_t seed, std::span<const float> stored,
                      ReadScratch& scratch, std::span<float> out) const;
@@ -83,6 +100,8 @@ class Dataset {
   Description description_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::uint64_t> begin_;  // first sample of each shard, and the end
+  std::vector<RequestedArray> arrays_;
+  std::vector<double> divisors_;  // of each channel, where values are normalized
 };
 
 }  // namespace edt::data

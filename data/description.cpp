@@ -99,9 +99,16 @@ void read_array_shape(const h5::File& file, Description& d) {
   d.height = static_cast<int>(shape[2]);
   d.width = static_cast<int>(shape[3]);
   d.flipped = file.has(d.flipped_name());
+  d.arrays = read_sample_arrays(file, set);
 }
 
 }  // namespace
+
+std::uint64_t Description::sample_bytes() const {
+  std::uint64_t bytes = stored_bytes() * (flipped ? 2 : 1);
+  for (const SampleArray& array : arrays) bytes += array.bytes() * (array.flipped ? 2 : 1);
+  return bytes;
+}
 
 void validate(const Description& d, const std::string& label) {
   require<DataError>(d.channels >= 1 && d.height >= 1 && d.width >= 1, "shard",
@@ -124,6 +131,10 @@ void validate(const Description& d, const std::string& label) {
   require<DataError>(
       d.class_names.empty() || d.class_names.size() == static_cast<std::size_t>(d.classes), "shard",
       "{}: {} class names, {} classes", label, d.class_names.size(), d.classes);
+  require<DataError>(d.arrays.size() <= kMostArrays, "shard",
+                     "{}: {} arrays beside the latents, at most {} can be stored", label,
+                     d.arrays.size(), kMostArrays);
+  for (const SampleArray& array : d.arrays) validate(array, label);
 }
 
 void write_description(const Description& d, h5::File& file) {
@@ -216,6 +227,7 @@ void require_same(const Description& a, const std::string& file_a, const Descrip
   check(a.shift == b.shift, "shift", fmt::to_string(a.shift), fmt::to_string(b.shift));
   check(a.flipped == b.flipped, "flipped copies:", a.flipped ? "yes" : "no",
         b.flipped ? "yes" : "no");
+  check(a.arrays == b.arrays, "arrays beside the latents:", text_of(a.arrays), text_of(b.arrays));
   check(a.channel_mean == b.channel_mean && a.channel_std == b.channel_std, "channel statistics",
         "others", "of its own");
   check(a.decoder == b.decoder, "decoder", "another", "of its own");

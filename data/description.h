@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/storage/hdf5.h"
+#include "data/sample_array.h"
 
 namespace edt::data {
 
@@ -34,6 +35,7 @@ struct Description {
   bool flipped = false;  // a second copy of each sample, mirrored left to right
   h5::Type type = h5::Type::kFloat16;
   std::vector<double> channel_mean, channel_std;  // empty: not known
+  std::vector<SampleArray> arrays;                // beside the latents, by name
   LinearDecoder decoder;
   std::vector<std::string> class_names;  // empty: not known
   // Attributes that mean nothing here; without a value those that are neither text nor numbers.
@@ -50,6 +52,8 @@ struct Description {
   }
   std::uint64_t stored_elements() const { return latent_elements() * (moments ? 2 : 1); }
   std::uint64_t stored_bytes() const { return stored_elements() * h5::size_of(type); }
+  // Of a sample with its mirrored copies and the arrays beside it.
+  std::uint64_t sample_bytes() const;
   const char* array_name() const { return moments ? "moments" : "latents"; }
   std::string flipped_name() const { return std::string(array_name()) + "_flipped"; }
 };

@@ -32,6 +32,13 @@ nlohmann::ordered_json to_json(const DatasetInfo& info) {
   const Description& d = info.description;
   const auto [fewest, most] =
       std::minmax_element(info.class_counts.begin(), info.class_counts.end());
+  auto arrays = nlohmann::ordered_json::array();
+  for (const SampleArray& array : d.arrays) {
+    arrays.push_back({{"name", array.name},
+                      {"shape", array.shape},
+                      {"dtype", h5::name_of(array.type)},
+                      {"flipped", array.flipped}});
+  }
   return {{"path", info.path.string()},
           {"samples", info.samples},
           {"shards", info.shards},
@@ -48,6 +55,7 @@ nlohmann::ordered_json to_json(const DatasetInfo& info) {
           {"samples_per_class", {{"fewest", *fewest}, {"most", *most}}},
           {"scale", d.scale},
           {"flipped", d.flipped},
+          {"arrays", arrays},
           {"decoder", d.decoder.present()},
           {"channel_mean", d.channel_mean},
           {"channel_std", d.channel_std},

@@ -6,16 +6,26 @@
 
 namespace edt::data {
 
-void read_batch(const Dataset& dataset, SampleOrder& order, ReadScratch& scratch, Batch& batch) {
-  const std::size_t size = batch.positions.size();
-  batch.samples.resize(size);
+void read_samples(const Dataset& dataset, std::uint64_t seed, ReadScratch& scratch, Batch& batch) {
+  const std::size_t size = batch.samples.size();
   batch.labels.resize(size);
   batch.latents.resize(size * dataset.description().latent_elements());
+  dataset.read(batch.samples, seed, scratch, batch.latents, batch.labels);
+  batch.arrays.resize(dataset.arrays().size());
+  for (std::size_t i = 0; i < batch.arrays.size(); ++i) {
+    batch.arrays[i].resize(size * dataset.arrays()[i].elements);
+    dataset.read_array(i, batch.samples, scratch, batch.arrays[i]);
+  }
+}
+
+void read_batch(const Dataset& dataset, SampleOrder& order, ReadScratch& scratch, Batch& batch) {
+  const std::size_t size = batch.positions.size();
   const Span span({.kind = SpanKind::kIo,
                    .name = "read batch",
-                   .bytes = static_cast<double>(batch.latents.size() * sizeof(float))});
+                   .bytes = static_cast<double>(size * dataset.read_bytes())});
+  batch.samples.resize(size);
   for (std::size_t i = 0; i < size; ++i) batch.samples[i] = order.at(batch.positions[i]);
-  dataset.read(batch.samples, order.seed(), scratch, batch.latents, batch.labels);
+  read_samples(dataset, order.seed(), scratch, batch);
 }
 
 Prefetcher::Prefetcher(const Dataset& dataset, SampleOrder order, std::size_t batch_size,

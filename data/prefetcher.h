@@ -22,10 +22,14 @@ struct Batch {
   std::vector<SampleRef> samples;
   std::vector<float> latents;  // [B, C, H, W]
   std::vector<std::int32_t> labels;
+  std::vector<std::vector<float>> arrays;  // of those the data set was asked for, [B, ...]
 };
 
 // Fills in the global positions of batch `number`. Called from the reading thread.
 using BatchPlan = std::function<void(std::uint64_t number, std::span<std::uint64_t> positions)>;
+
+// Fills the rest of a batch whose samples are known.
+void read_samples(const Dataset& dataset, std::uint64_t seed, ReadScratch& scratch, Batch& batch);
 
 // Fills one batch; what the prefetcher does, for callers without a thread.
 void read_batch(const Dataset& dataset, SampleOrder& order, ReadScratch& scratch, Batch& batch);

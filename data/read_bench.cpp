@@ -44,24 +44,33 @@ Turn take_turn(const std::function<double()>& piece, double seconds, double most
   return turn;
 }
 
-// Where the samples of one shard lie. Of chunked or compressed arrays, which other programs write:
+// Where an array of one shard lies. Of chunked or compressed arrays, which other programs write:
 // the whole file.
 struct Part {
   InputFile file;
   std::uint64_t offset, bytes;
+  std::uint64_t piece;  // bytes of a sample
 };
 
+Part part_of(const Shard& shard, const std::string& array, std::uint64_t sample_bytes) {
+  InputFile file(shard.path());
+  require<DataError>(file.map(), "bench data", "{}: cannot be mapped", shard.path().string());
+  const auto offset = h5::File::open(shard.path()).dataset(array).proven_offset(file);
+  const std::uint64_t bytes = offset ? shard.size() * sample_bytes : file.size();
+  return {std::move(file), offset.value_or(0), bytes, sample_bytes};
+}
+
 std::vector<Part> parts_of(const Dataset& dataset) {
+  const Description& d = dataset.description();
   std::vector<Part> parts;
   for (const auto& shard : dataset.shards()) {
-    InputFile file(shard->path());
-    require<DataError>(file.map(), "bench data", "{}: cannot be mapped", shard->path().string());
-    const auto offset = h5::File::open(shard->path())
-                            .dataset(dataset.description().array_name())
-                            .proven_offset(file);
-    const std::uint64_t bytes =
-        offset ? shard->size() * dataset.description().stored_bytes() : file.size();
-    parts.push_back({std::move(file), offset.value_or(0), bytes});
+    parts.push_back(part_of(*shard, d.array_name(), d.stored_bytes()));
+    for (const RequestedArray& requested : dataset.arrays()) {
+      const SampleArray& array = d.arrays[requested.index];
+      parts.push_back(part_of(*shard, array.values_name(false), array.value_bytes()));
+      if (!array.has_scales()) continue;
+      parts.push_back(part_of(*shard, array.scales_name(false), array.scale_bytes()));
+    }
   }
   return parts;
 }
@@ -69,12 +78,12 @@ std::vector<Part> parts_of(const Dataset& dataset) {
 using Pieces = std::vector<std::span<const std::byte>>;
 
 // Pieces of the size of a sample in file order.
-Pieces pieces_of(std::span<const Part> parts, std::uint64_t sample_bytes) {
+Pieces pieces_of(std::span<const Part> parts) {
   Pieces pieces;
   for (const Part& part : parts) {
-    for (std::uint64_t done = 0; done < part.bytes; done += sample_bytes) {
+    for (std::uint64_t done = 0; done < part.bytes; done += part.piece) {
       pieces.push_back(
-          part.file.mapped(part.offset + done, std::min(sample_bytes, part.bytes - done)));
+          part.file.mapped(part.offset + done, std::min(part.piece, part.bytes - done)));
     }
   }
   return pieces;
@@ -95,11 +104,14 @@ class Ways {
         options_(options),
         order_(dataset.make_order({.seed = options.seed, .flips = false})),
         parts_(parts_of(dataset)),
-        pieces_(pieces_of(parts_, dataset.description().stored_bytes())),
-        shuffled_(shuffled(pieces_, options.seed)),
-        copies_(options.batch * dataset.description().stored_bytes()) {
+        pieces_(pieces_of(parts_)),
+        shuffled_(shuffled(pieces_, options.seed)) {
     batch_.positions.resize(options.batch);
-    for (const Part& part : parts_) bytes_ += static_cast<double>(part.bytes);
+    for (const Part& part : parts_) {
+      bytes_ += static_cast<double>(part.bytes);
+      largest_ = std::max(largest_, part.piece);
+    }
+    copies_.resize(options.batch * largest_);
   }
 
   double random() {
@@ -111,10 +123,8 @@ class Ways {
 
   double in_order() {
     batch_.samples.resize(options_.batch);
-    batch_.labels.resize(options_.batch);
-    batch_.latents.resize(options_.batch * dataset_.description().latent_elements());
     for (SampleRef& sample : batch_.samples) sample = {.index = next_++ % dataset_.size()};
-    dataset_.read(batch_.samples, options_.seed, scratch_, batch_.latents, batch_.labels);
+    read_samples(dataset_, options_.seed, scratch_, batch_);
     return static_cast<double>(options_.batch);
   }
 
@@ -140,11 +150,10 @@ class Ways {
  private:
   // Into the places of a batch, one after the other.
   double copy(const Pieces& pieces, std::size_t& place) {
-    const std::size_t sample = dataset_.description().stored_bytes();
     double copied = 0;
     for (std::size_t i = 0; i < options_.batch; ++i) {
       const auto piece = pieces[place];
-      std::memcpy(copies_.data() + i * sample, piece.data(), piece.size());
+      std::memcpy(copies_.data() + i * largest_, piece.data(), piece.size());
       copied += static_cast<double>(piece.size());
       place = (place + 1) % pieces.size();
     }
@@ -159,7 +168,8 @@ class Ways {
   std::uint64_t position_ = 0, next_ = 0, done_ = 0;
   std::size_t part_ = 0, random_place_ = 0, sequential_place_ = 0;
   std::vector<Part> parts_;
-  double bytes_ = 0;  // of all parts
+  double bytes_ = 0;           // of all parts
+  std::uint64_t largest_ = 1;  // piece of one
   Pieces pieces_, shuffled_;
   std::vector<std::byte> copies_, buffer_ = std::vector<std::byte>(1 << 20);
 };
@@ -169,7 +179,9 @@ class Ways {
 ReadBench bench_reads(const std::filesystem::path& path, const ReadBenchOptions& options,
                       const Progress& progress) {
   constexpr std::size_t kRounds = 5;
-  const Dataset dataset(path, {.cache_bytes = options.cache_bytes});
+  std::vector<ArrayRequest> arrays;
+  for (const std::string& name : options.arrays) arrays.push_back({name, {}});
+  const Dataset dataset(path, {.cache_bytes = options.cache_bytes, .arrays = arrays});
   Ways ways(dataset, options);
   enum Way : std::size_t { kRandom, kInOrder, kSequential, kRandomCopy, kSequentialCopy, kWays };
   const std::array<std::function<double()>, kWays> pieces{
@@ -204,7 +216,7 @@ ReadBench bench_reads(const std::filesystem::path& path, const ReadBenchOptions&
     return median(ratios);
   };
   return {.samples = dataset.size(),
-          .sample_bytes = dataset.description().stored_bytes(),
+          .sample_bytes = dataset.read_bytes(),
           .random_samples = static_cast<std::uint64_t>(std::min(random_samples, size)),
           .random = median(rates(kRandom)),
           .in_order = median(rates(kInOrder)),

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "data/block_cache.h"
 #include "data/progress.h"
@@ -16,12 +17,13 @@ struct ReadBenchOptions {
   std::size_t batch = 32;
   double seconds = 2;  // for each of five measurements, and at most as long before they count
   std::uint64_t cache_bytes = kDefaultCacheBytes;
+  std::vector<std::string> arrays = {};  // that are read beside the latents
 };
 
 // Samples per second, medians over turns.
 struct ReadBench {
-  std::uint64_t samples = 0;  // in the data set
-  std::uint64_t sample_bytes = 0;
+  std::uint64_t samples = 0;         // in the data set
+  std::uint64_t sample_bytes = 0;    // of its latents and what is read beside them
   std::uint64_t random_samples = 0;  // that were read in random order
   double random = 0;                 // decoded to float32, checked for NaN, shuffled, in batches
   double in_order = 0;               // the same work in file order

@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "core/base/assert.h"
@@ -43,21 +42,64 @@ Shard::Shard(const std::filesystem::path& path, bool map, std::shared_ptr<BlockC
     block_samples_ = static_cast<std::uint64_t>(samples);
   }
   read_labels(file);
-  samples_ = open_array(file, description_.array_name());
-  if (description_.flipped) flipped_ = open_array(file, description_.flipped_name());
+  open_arrays(file);
   if (map) file_.map();
-  if (samples_.set || flipped_.set) hdf5_ = std::make_unique<h5::File>(std::move(file));
+  const bool all_raw = std::ranges::all_of(all_, [](const auto* array) { return array->is_raw(); });
+  if (!all_raw) hdf5_ = std::make_unique<h5::File>(std::move(file));
   require_ends_written();
   if (description_.moments) check_first_moments();
+}
+
+std::unique_ptr<ShardArray> Shard::open_array(const h5::File& file, const std::string& name,
+                                              h5::Type type, const h5::Shape& shape,
+                                              std::uint64_t block) const {
+  return std::make_unique<ShardArray>(file, file_, name, type, shape, block, *cache_);
+}
+
+Shard::Beside Shard::open_beside(const h5::File& file, const SampleArray& array,
+                                 bool mirrored) const {
+  h5::Shape shape{size()};
+  shape.insert(shape.end(), array.shape.begin(), array.shape.end());
+  const auto open = [&](const std::string& name, h5::Type type) {
+    const std::string sums = "checksums/" + name;
+    const bool checked = file.has(sums);
+    const std::int64_t block = checked ? file.dataset(sums).read_int("checksum_block") : 0;
+    require<DataError>(!checked || (block >= 1 && block <= (1 << 24)), "shard",
+                       "{}{}: checksum_block is {}", file.label(), sums, block);
+    return open_array(file, name, type, shape, static_cast<std::uint64_t>(block));
+  };
+  Beside beside{open(array.values_name(mirrored), array.type), nullptr};
+  if (!array.has_scales()) return beside;
+  shape.pop_back();
+  beside.scales = open(array.scales_name(mirrored), h5::Type::kFloat32);
+  return beside;
+}
+
+void Shard::open_arrays(const h5::File& file) {
+  const Description& d = description_;
+  const h5::Shape shape{size(), static_cast<std::uint64_t>(d.channels) * (d.moments ? 2 : 1),
+                        static_cast<std::uint64_t>(d.height), static_cast<std::uint64_t>(d.width)};
+  samples_ = open_array(file, d.array_name(), d.type, shape, block_samples_);
+  if (d.flipped) flipped_ = open_array(file, d.flipped_name(), d.type, shape, block_samples_);
+  for (const SampleArray& array : d.arrays) {
+    arrays_.push_back(open_beside(file, array, false));
+    flipped_arrays_.push_back(array.flipped ? open_beside(file, array, true) : Beside{});
+  }
+  const auto note = [&](const std::unique_ptr<ShardArray>& array) {
+    if (array) all_.push_back(array.get());
+  };
+  note(samples_), note(flipped_);
+  for (const auto* arrays : {&arrays_, &flipped_arrays_}) {
+    for (const Beside& beside : *arrays) note(beside.values), note(beside.scales);
+  }
 }
 
 // What an interrupted writer left out is mostly at an end.
 void Shard::require_ends_written() const {
   std::vector<std::byte> scratch;
-  for (const std::uint64_t sample : {std::uint64_t{0}, size() - 1}) {
-    refuse_unwritten(samples_, sample, stored(samples_, sample, 1, scratch));
-    if (description_.flipped) {
-      refuse_unwritten(flipped_, sample, stored(flipped_, sample, 1, scratch));
+  for (const ShardArray* array : all_) {
+    for (const std::uint64_t sample : {std::uint64_t{0}, size() - 1}) {
+      array->require_written(sample, array->read(sample, 1, false, scratch));
     }
   }
 }
@@ -100,7 +142,8 @@ void Shard::read_labels(const h5::File& file) {
     labels_.push_back(static_cast<std::int32_t>(label));
   }
   if (!has_checksums() || set.type() != h5::Type::kInt32) return;
-  const std::vector<std::uint64_t> sums = read_checksums(file, "labels");
+  const std::uint64_t blocks = (size() + block_samples_ - 1) / block_samples_;
+  const std::vector<std::uint64_t> sums = read_checksums(file, "labels", blocks);
   for (std::uint64_t block = 0; block < sums.size(); ++block) {
     const std::uint64_t first = block * block_samples_;
     const auto part = std::span<const std::int32_t>(labels_).subspan(
@@ -112,117 +155,16 @@ void Shard::read_labels(const h5::File& file) {
   }
 }
 
-std::vector<std::uint64_t> Shard::read_checksums(const h5::File& file,
-                                                 const std::string& name) const {
-  const h5::DataSet set = file.dataset("checksums/" + name);
-  const std::uint64_t expected = (size() + block_samples_ - 1) / block_samples_;
-  require<DataError>(set.elements() == expected && set.type() == h5::Type::kUInt64, "shard",
-                     "{}: {} checksums, {} blocks", set.label(), set.elements(), expected);
-  return set.read_all<std::uint64_t>(h5::Type::kUInt64);
-}
-
-Shard::Array Shard::open_array(const h5::File& file, const std::string& name) const {
-  h5::DataSet set = file.dataset(name, 0);  // blocks are kept by `cache_`
-  const auto stored =
-      static_cast<std::uint64_t>(description_.channels) * (description_.moments ? 2 : 1);
-  const h5::Shape expected{size(), stored, static_cast<std::uint64_t>(description_.height),
-                           static_cast<std::uint64_t>(description_.width)};
-  require<DataError>(set.shape() == expected && set.type() == description_.type, "shard",
-                     "{}: {} {}, expected {} {}", set.label(), set.type_name(),
-                     h5::to_string(set.shape()), h5::name_of(description_.type),
-                     h5::to_string(expected));
-  Array array;
-  if (has_checksums()) {
-    array.checksums = read_checksums(file, name);
-    array.verified = std::make_unique<std::atomic<bool>[]>(array.checksums.size());
-  }
-  if (!has_checksums()) array.fill = set.fill_value(description_.type);
-  if (const auto offset = set.proven_offset(file_)) {
-    array.offset = *offset;
-  } else {
-    if (set.storage().filtered) array.block = std::min(set.storage().chunk[0], size());
-    array.set = std::make_unique<h5::DataSet>(std::move(set));
-  }
-  return array;
-}
-
-// The bytes as they are stored: in the mapped file, or read into `scratch`.
-std::span<const std::byte> Shard::stored(const Array& array, std::uint64_t first,
-                                         std::uint64_t count,
-                                         std::vector<std::byte>& scratch) const {
-  const std::uint64_t offset = array.offset + first * description_.stored_bytes();
-  const std::uint64_t bytes = count * description_.stored_bytes();
-  if (!array.set && file_.is_mapped()) return file_.mapped(offset, bytes);
-  scratch.resize(std::max<std::size_t>(scratch.size(), bytes));
-  const auto out = std::span(scratch).first(bytes);
-  if (!array.set) {
-    file_.read(offset, out);
-    return out;
-  }
-  try {
-    read_by_hdf5(array, first, count, out);
-  } catch (const DataError&) {
-    require_kept();  // what HDF5 found there is no longer what was stored
-    throw;
-  }
-  return out;
-}
-
-void Shard::read_by_hdf5(const Array& array, std::uint64_t first, std::uint64_t count,
-                         std::span<std::byte> out) const {
-  if (array.block == 0) {
-    return array.set->read_rows(first, count, description_.type, out.data());
-  }
-  const std::uint64_t sample = description_.stored_bytes(), end = first + count;
-  for (std::uint64_t at = first; at < end;) {
-    const std::uint64_t begin = at / array.block * array.block;
-    const std::uint64_t samples = std::min(array.block, size() - begin);
-    const auto block =
-        cache_->get(&array, begin, samples * sample, [&](std::vector<std::byte>& bytes) {
-          array.set->read_rows(begin, samples, description_.type, bytes.data());
-        });
-    const std::uint64_t piece = std::min(begin + samples, end) - at;
-    std::memcpy(out.data() + (at - first) * sample, block->data() + (at - begin) * sample,
-                piece * sample);
-    at += piece;
-  }
-}
-
 double Shard::decoded_samples() const {
   double most = 1;
-  for (const Array* array : {&samples_, &flipped_}) {
-    if (array->block > 0) most = std::max(most, array->set->decoded_rows());
-  }
+  for (const ShardArray* array : all_) most = std::max(most, array->decoded_samples());
   return most;
 }
 
 std::uint64_t Shard::decoded_bytes() const {
-  const std::uint64_t arrays = (samples_.block > 0 ? 1 : 0) + (flipped_.block > 0 ? 1 : 0);
-  return arrays * size() * description_.stored_bytes();
-}
-
-// The processor follows a stream by itself, but not across pages: in random order it would stand
-// still at each page if the `next` sample were not asked for while this one is converted.
-bool Shard::convert(std::span<const std::byte> bytes, std::span<float> out,
-                    std::span<const std::byte> next) const {
-  const auto halves = [](std::span<const std::byte> raw) {
-    return std::span(reinterpret_cast<const half_bits*>(raw.data()), raw.size() / 2);
-  };
-  if (description_.type == h5::Type::kFloat16) {
-    return half_to_float(halves(bytes), out,
-                         next.size() == bytes.size() ? halves(next) : halves({}));
-  }
-  std::memcpy(out.data(), bytes.data(), bytes.size());
-  return all_finite(out);
-}
-
-void Shard::refuse_not_finite(std::uint64_t first, std::uint64_t count,
-                              std::span<const float> values) const {
-  const std::uint64_t row = values.size() / count;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    require<DataError>(all_finite(values.subspan(i * row, row)), "shard",
-                       "{}: sample {} contains NaN or infinity", path().string(), first + i);
-  }
+  std::uint64_t bytes = 0;
+  for (const ShardArray* array : all_) bytes += array->decoded_bytes();
+  return bytes;
 }
 
 // Others write log variances into what this format wants as deviations.
@@ -238,85 +180,63 @@ void Shard::refuse_negative_deviation(std::uint64_t first, std::span<const float
   }
 }
 
-void Shard::refuse_unwritten(const Array& array, std::uint64_t first,
-                             std::span<const std::byte> bytes) const {
-  if (array.fill.empty()) return;
-  const std::uint64_t sample = description_.stored_bytes(), value = array.fill.size();
-  for (std::uint64_t begin = 0; begin < bytes.size(); begin += sample) {
-    const std::byte* at = bytes.data() + begin;
-    // Each value is the fill value where the first is, and each other one is as the one before it.
-    if (std::memcmp(at, array.fill.data(), value) != 0 ||
-        std::memcmp(at, at + value, sample - value) != 0) {
-      continue;
-    }
-    require_kept();
-    fail<DataError>("shard", "{}: sample {} was never written: it holds the fill value only",
-                    path().string(), first + begin / sample);
-  }
-}
-
 void Shard::require_kept() const {
   file_.require_kept();
-  for (const Array* array : {&samples_, &flipped_}) {
-    if (array->set) array->set->require_kept();
-  }
+  for (const ShardArray* array : all_) array->require_kept();
 }
 
 std::vector<std::filesystem::path> Shard::other_files() const {
   std::vector<std::filesystem::path> files;
-  for (const Array* array : {&samples_, &flipped_}) {
-    if (array->set) std::ranges::move(array->set->other_files(), std::back_inserter(files));
+  for (const ShardArray* array : all_) {
+    std::ranges::move(array->other_files(), std::back_inserter(files));
   }
   return files;
 }
 
-void Shard::verify_block(const Array& array, std::uint64_t block,
-                         std::vector<std::byte>& scratch) const {
-  const std::uint64_t first = block * block_samples_;
-  const std::uint64_t count = std::min(block_samples_, size() - first);
-  const auto bytes = stored(array, first, count, scratch);
-  const std::uint64_t sum = checksum(bytes);
-  file_.require_mapping_kept();
-  if (sum != array.checksums[block]) {
-    require_kept();
-    std::vector<float> values(count * description_.stored_elements());
-    // The more helpful message where it applies.
-    if (!convert(bytes, values)) refuse_not_finite(first, count, values);
-    fail<DataError>("shard", "{}: samples {} to {}: checksum {}, {} was written", path().string(),
-                    first, first + count - 1, checksum_text(sum),
-                    checksum_text(array.checksums[block]));
-  }
-  array.verified[block].store(true, std::memory_order_relaxed);
-}
-
-void Shard::verify_blocks(const Array& array, std::uint64_t first, std::uint64_t count,
-                          std::vector<std::byte>& scratch) const {
-  for (std::uint64_t block = first / block_samples_; block <= (first + count - 1) / block_samples_;
-       ++block) {
-    if (!array.verified[block].load(std::memory_order_relaxed)) verify_block(array, block, scratch);
-  }
-}
-
 std::span<const std::byte> Shard::mapped(std::uint64_t index, bool flipped) const {
-  const Array& from = array(flipped);
-  if (from.set || !file_.is_mapped()) return {};
-  const std::uint64_t bytes = description_.stored_bytes();
-  return file_.mapped(from.offset + index * bytes, bytes);
+  return array(flipped).mapped(index);
 }
 
 void Shard::read(std::uint64_t first, std::uint64_t count, bool flipped, bool verify,
                  std::vector<std::byte>& scratch, std::span<float> out,
                  std::span<const std::byte> next) const {
-  EDT_ASSERT(first < size() && count >= 1 && count <= size() - first);
   EDT_ASSERT(!flipped || description_.flipped);
-  EDT_ASSERT(out.size() == count * description_.stored_elements());
-  if (verify && has_checksums()) verify_blocks(array(flipped), first, count, scratch);
-  const auto bytes = stored(array(flipped), first, count, scratch);
-  const bool finite = convert(bytes, out, next);
-  file_.require_mapping_kept();
-  refuse_unwritten(array(flipped), first, bytes);
-  if (!finite) refuse_not_finite(first, count, out);
+  array(flipped).read(first, count, verify, scratch, out, next);
   if (description_.moments) refuse_negative_deviation(first, out);
+}
+
+void Shard::read_array(std::size_t array, std::uint64_t first, std::uint64_t count, bool flipped,
+                       bool verify, StoredArray& scratch, std::span<float> out) const {
+  const Beside& from = beside(array, flipped);
+  EDT_ASSERT(from.values);
+  if (!from.scales) return from.values->read(first, count, verify, scratch.values, out);
+  const auto values = from.values->read(first, count, verify, scratch.values);
+  const auto scales = from.scales->read(first, count, verify, scratch.scales);
+  apply_scales(values, scales, out);
+  file_.require_mapping_kept();
+  from.values->require_written(first, values);
+  from.scales->require_written(first, scales);
+  const std::uint64_t row = out.size() / count;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    require<DataError>(all_finite(out.subspan(i * row, row)), "shard",
+                       "{}: array {}: sample {} contains NaN or infinity", path().string(),
+                       description_.arrays[array].name, first + i);
+  }
+}
+
+void Shard::append_array(std::size_t array, std::uint64_t first, std::uint64_t count, bool flipped,
+                         StoredArray& out) const {
+  const Beside& from = beside(array, flipped);
+  EDT_ASSERT(from.values);
+  std::vector<std::byte> scratch;
+  const auto append = [&](const ShardArray& stored, std::vector<std::byte>& to) {
+    const auto bytes = stored.read(first, count, true, scratch);
+    to.insert(to.end(), bytes.begin(), bytes.end());
+    file_.require_mapping_kept();
+    stored.require_written(first, bytes);
+  };
+  append(*from.values, out.values);
+  if (from.scales) append(*from.scales, out.scales);
 }
 
 void Shard::look_again() const {
@@ -328,20 +248,46 @@ void Shard::look_again() const {
   if (has_checksums()) verify();
 }
 
-void Shard::verify() const {
+namespace {
+
+// Calls `read` with the first sample and the number of those that are a piece of all.
+template <class Read>
+void for_each_piece(std::uint64_t samples, std::uint64_t sample_bytes, Read read) {
   constexpr std::uint64_t kPieceBytes = 1 << 20;
+  const std::uint64_t step = std::max<std::uint64_t>(1, kPieceBytes / sample_bytes);
+  for (std::uint64_t first = 0; first < samples; first += step) {
+    read(first, std::min(step, samples - first));
+  }
+}
+
+}  // namespace
+
+void Shard::verify_values(bool flipped) const {
   std::vector<std::byte> scratch;
   std::vector<float> values;
-  const std::uint64_t step = std::max<std::uint64_t>(1, kPieceBytes / description_.stored_bytes());
-  for (bool flipped : {false, true}) {
-    if (flipped && !description_.flipped) break;
-    for (std::uint64_t block = 0; block < array(flipped).checksums.size(); ++block) {
-      verify_block(array(flipped), block, scratch);
-    }
-    for (std::uint64_t first = 0; first < size(); first += step) {
-      const std::uint64_t count = std::min(step, size() - first);
-      values.resize(count * description_.stored_elements());
-      read(first, count, flipped, false, scratch, values);
+  for_each_piece(size(), description_.stored_bytes(),
+                 [&](std::uint64_t first, std::uint64_t count) {
+                   values.resize(count * description_.stored_elements());
+                   read(first, count, flipped, false, scratch, values);
+                 });
+}
+
+void Shard::verify_beside(std::size_t array, bool flipped) const {
+  const SampleArray& described = description_.arrays[array];
+  StoredArray scratch;
+  std::vector<float> values;
+  for_each_piece(size(), described.bytes(), [&](std::uint64_t first, std::uint64_t count) {
+    values.resize(count * described.elements());
+    read_array(array, first, count, flipped, false, scratch, values);
+  });
+}
+
+void Shard::verify() const {
+  for (const ShardArray* array : all_) array->verify();
+  for (const bool flipped : {false, true}) {
+    if (!flipped || description_.flipped) verify_values(flipped);
+    for (std::size_t i = 0; i < description_.arrays.size(); ++i) {
+      if (!flipped || description_.arrays[i].flipped) verify_beside(i, flipped);
     }
   }
   require_kept();

@@ -2,7 +2,6 @@
 // are verified when they are first touched.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "core/storage/input_file.h"
 #include "data/block_cache.h"
 #include "data/description.h"
+#include "data/shard_array.h"
 
 namespace edt::data {
 
@@ -31,6 +31,8 @@ class Shard {
   // from a mapping of the file. `cache` keeps what HDF5 has decoded, if need be for many shards.
   explicit Shard(const std::filesystem::path& path, bool map = true,
                  std::shared_ptr<BlockCache> cache = nullptr);
+  Shard(const Shard&) = delete;  // its arrays refer to its file
+  Shard& operator=(const Shard&) = delete;
 
   const std::filesystem::path& path() const { return file_.path(); }
   const Description& description() const { return description_; }
@@ -46,6 +48,12 @@ class Shard {
   void read(std::uint64_t first, std::uint64_t count, bool flipped, bool verify,
             std::vector<std::byte>& scratch, std::span<float> out,
             std::span<const std::byte> next = {}) const;
+  // The same of description().arrays[array].
+  void read_array(std::size_t array, std::uint64_t first, std::uint64_t count, bool flipped,
+                  bool verify, StoredArray& scratch, std::span<float> out) const;
+  // As they are stored, verified: `out` has them behind what it held.
+  void append_array(std::size_t array, std::uint64_t first, std::uint64_t count, bool flipped,
+                    StoredArray& out) const;
 
   // SystemError when a file that holds the samples was cut short since it was opened, or its disk
   // failed: what was read before counts only then. read() notices most of it, at no cost.
@@ -69,38 +77,27 @@ class Shard {
   void look_again() const;
 
  private:
-  struct Array {
-    std::unique_ptr<h5::DataSet> set;      // only when the elements are not raw in the file
-    std::uint64_t offset = 0;              // of raw elements
-    std::uint64_t block = 0;               // samples that are decoded together; 0: none are
-    std::vector<std::uint64_t> checksums;  // per block
-    std::vector<std::byte> fill;           // a value that was never written; empty with checksums
-    std::unique_ptr<std::atomic<bool>[]> verified;
+  // An array beside the latents, and what belongs to it.
+  struct Beside {
+    std::unique_ptr<ShardArray> values, scales;  // no scales: they are none of int8
   };
 
+  std::unique_ptr<ShardArray> open_array(const h5::File& file, const std::string& name,
+                                         h5::Type type, const h5::Shape& shape,
+                                         std::uint64_t block) const;
+  Beside open_beside(const h5::File& file, const SampleArray& array, bool mirrored) const;
+  void open_arrays(const h5::File& file);
   void require_ends_written() const;
   void check_first_moments() const;
   void read_place(const h5::File& file);
   void read_labels(const h5::File& file);
-  Array open_array(const h5::File& file, const std::string& name) const;
-  std::vector<std::uint64_t> read_checksums(const h5::File& file, const std::string& name) const;
-  std::span<const std::byte> stored(const Array& array, std::uint64_t first, std::uint64_t count,
-                                    std::vector<std::byte>& scratch) const;
-  void read_by_hdf5(const Array& array, std::uint64_t first, std::uint64_t count,
-                    std::span<std::byte> out) const;
-  // False when a value is not finite.
-  bool convert(std::span<const std::byte> bytes, std::span<float> out,
-               std::span<const std::byte> next = {}) const;
-  // Without checksums nothing else tells a sample that was never written.
-  void refuse_unwritten(const Array& array, std::uint64_t first,
-                        std::span<const std::byte> bytes) const;
-  void verify_blocks(const Array& array, std::uint64_t first, std::uint64_t count,
-                     std::vector<std::byte>& scratch) const;
-  void verify_block(const Array& array, std::uint64_t block, std::vector<std::byte>& scratch) const;
   void refuse_negative_deviation(std::uint64_t first, std::span<const float> values) const;
-  void refuse_not_finite(std::uint64_t first, std::uint64_t count,
-                         std::span<const float> values) const;
-  const Array& array(bool flipped) const { return flipped ? flipped_ : samples_; }
+  void verify_values(bool flipped) const;
+  void verify_beside(std::size_t array, bool flipped) const;
+  const ShardArray& array(bool flipped) const { return flipped ? *flipped_ : *samples_; }
+  const Beside& beside(std::size_t array, bool flipped) const {
+    return flipped ? flipped_arrays_[array] : arrays_[array];
+  }
 
   InputFile file_;
   mutable std::int64_t modified_ = 0;  // of the file, when it was last looked at
@@ -109,9 +106,11 @@ class Shard {
   std::optional<ShardPlace> place_;
   std::vector<std::int32_t> labels_;
   std::uint64_t block_samples_ = 0;
-  Array samples_, flipped_;
   std::shared_ptr<BlockCache> cache_;
-  std::unique_ptr<h5::File> hdf5_;  // kept open only for arrays that are not raw
+  std::unique_ptr<ShardArray> samples_, flipped_;
+  std::vector<Beside> arrays_, flipped_arrays_;  // of description_.arrays; without values: none
+  std::vector<const ShardArray*> all_;           // those above
+  std::unique_ptr<h5::File> hdf5_;               // kept open only for arrays that are not raw
 };
 
 }  // namespace edt::data

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
@@ -12,9 +13,6 @@ namespace edt::data {
 
 namespace {
 
-// A block is verified as a whole when one of its samples is first read, so it stays small.
-constexpr std::uint64_t kBlockBytes = 256 << 10;
-
 h5::Shape array_shape(const Description& d, std::uint64_t samples) {
   return {samples, static_cast<std::uint64_t>(d.channels) * (d.moments ? 2 : 1),
           static_cast<std::uint64_t>(d.height), static_cast<std::uint64_t>(d.width)};
@@ -22,26 +20,16 @@ h5::Shape array_shape(const Description& d, std::uint64_t samples) {
 
 }  // namespace
 
-// Samples wait here until a whole block of checksums is there.
-struct ShardWriter::Array {
-  std::string name;
-  h5::DataSet set;
-  std::vector<half_bits> halves;
-  std::vector<float> floats;
-  std::vector<std::uint64_t> checksums;
-};
-
 ShardWriter::ShardWriter(std::filesystem::path path, const Description& description,
                          std::uint64_t samples, const std::optional<ShardPlace>& place)
     : path_(std::move(path)),
       partial_(path_),
       description_(description),
       samples_(samples),
-      block_samples_(std::max<std::uint64_t>(1, kBlockBytes / description.stored_bytes())) {
+      block_samples_(block_samples(description.stored_bytes())) {
   validate(description, path_.string());
-  const std::uint64_t copies = description.flipped ? 2 : 1;
   require_free_space(path_.has_parent_path() ? path_.parent_path() : ".",
-                     samples * description.stored_bytes() * copies, "a shard");
+                     samples * description.sample_bytes(), "a shard");
   if (place) first_sample_ = static_cast<std::uint64_t>(place->first_sample);
   file_ = std::make_unique<h5::File>(h5::File::create(partial_.partial(), kSealBytes));
   write_description(description, *file_);
@@ -51,61 +39,71 @@ ShardWriter::ShardWriter(std::filesystem::path path, const Description& descript
     file_->write_attribute("first_sample", place->first_sample);
     file_->write_attribute("total_samples", place->total_samples);
   }
-  for (bool flipped : {false, true}) {
-    if (flipped && !description.flipped) break;
-    const std::string name = flipped ? description.flipped_name() : description.array_name();
-    Array array{name,
-                file_->create_dataset(name, description.type, array_shape(description, samples)),
-                {},
-                {},
-                {}};
-    arrays_.push_back(std::move(array));
-  }
+  open_arrays();
 }
 
 ShardWriter::~ShardWriter() = default;
 
-void ShardWriter::append_to(Array& array, std::span<const float> stored) {
-  const std::size_t begin = array.floats.size();
-  array.floats.insert(array.floats.end(), stored.begin(), stored.end());
-  const auto added = std::span(array.floats).subspan(begin);
-  if (description_.type == h5::Type::kFloat16) {
-    const std::size_t half_begin = array.halves.size();
-    array.halves.resize(half_begin + added.size());
-    float_to_half(added, std::span(array.halves).subspan(half_begin));
-    // What is stored must be finite, not only what was given.
-    half_to_float(std::span(array.halves).subspan(half_begin), added);
+void ShardWriter::open_arrays() {
+  const Description& d = description_;
+  for (const bool flipped : {false, true}) {
+    if (flipped && !d.flipped) break;
+    arrays_.emplace_back(*file_, flipped ? d.flipped_name() : d.array_name(), d.type,
+                         array_shape(d, samples_), block_samples_);
   }
-  if (all_finite(added)) return;
-  const std::uint64_t row = description_.stored_elements();
-  for (std::uint64_t i = 0; i < added.size() / row; ++i) {
-    require<DataError>(all_finite(added.subspan(i * row, row)), "shard",
-                       "sample {} for {}: NaN, infinity or beyond the range of {}",
-                       first_sample_ + written_ + i, path_.string(),
-                       h5::name_of(description_.type));
+  for (const SampleArray& array : d.arrays) {
+    h5::Shape shape{samples_};
+    shape.insert(shape.end(), array.shape.begin(), array.shape.end());
+    h5::Shape scales = shape;
+    scales.pop_back();
+    for (const bool flipped : {false, true}) {
+      if (flipped && !array.flipped) break;
+      beside_.emplace_back(*file_, array.values_name(flipped), array.type, shape,
+                           block_samples(array.value_bytes()));
+      if (!array.has_scales()) continue;
+      beside_.emplace_back(*file_, array.scales_name(flipped), h5::Type::kFloat32, scales,
+                           block_samples(array.scale_bytes()));
+    }
   }
 }
 
-void ShardWriter::flush_block() {
-  const std::uint64_t row = description_.stored_elements();
-  for (Array& array : arrays_) {
-    const std::uint64_t count = array.floats.size() / row;
-    const std::uint64_t first = written_ - count;
-    if (count == 0) continue;
-    if (description_.type == h5::Type::kFloat16) {
-      array.checksums.push_back(checksum_of(std::span<const half_bits>(array.halves)));
-      array.set.write_rows(first, count, h5::Type::kFloat16, array.halves.data());
-    } else {
-      array.checksums.push_back(checksum_of(std::span<const float>(array.floats)));
-      array.set.write_rows(first, count, h5::Type::kFloat32, array.floats.data());
+// What is stored must be finite, not only what was given.
+void ShardWriter::append_to(ArrayWriter& array, std::span<const float> stored) {
+  floats_.assign(stored.begin(), stored.end());
+  bytes_.resize(stored.size() * h5::size_of(description_.type));
+  if (description_.type == h5::Type::kFloat16) {
+    const std::span halves(reinterpret_cast<half_bits*>(bytes_.data()), stored.size());
+    float_to_half(stored, halves);
+    half_to_float(halves, floats_);
+  } else {
+    std::memcpy(bytes_.data(), stored.data(), bytes_.size());
+  }
+  require<DataError>(all_finite(floats_), "shard",
+                     "sample {} for {}: NaN, infinity or beyond the range of {}",
+                     first_sample_ + written_, path_.string(), h5::name_of(description_.type));
+  array.append(bytes_);
+}
+
+void ShardWriter::append_beside(std::span<const StoredSamples> arrays, std::size_t samples) {
+  EDT_ASSERT(arrays.size() == description_.arrays.size());
+  auto writer = beside_.begin();
+  const auto append = [&](std::span<const std::byte> bytes, std::uint64_t of_sample) {
+    EDT_ASSERT(bytes.size() == samples * of_sample);
+    (writer++)->append(bytes);
+  };
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const SampleArray& array = description_.arrays[i];
+    for (const StoredArray* stored : {&arrays[i].plain, &arrays[i].flipped}) {
+      if (stored == &arrays[i].flipped && !array.flipped) break;
+      append(stored->values, array.value_bytes());
+      if (array.has_scales()) append(stored->scales, array.scale_bytes());
     }
-    array.halves.clear();
-    array.floats.clear();
   }
 }
 
 void ShardWriter::append(std::span<const float> stored, std::span<const float> flipped,
-                         std::span<const std::int32_t> labels) {
+                         std::span<const std::int32_t> labels,
+                         std::span<const StoredSamples> arrays) {
   const std::uint64_t row = description_.stored_elements();
   EDT_ASSERT(stored.size() == labels.size() * row && written_ + labels.size() <= samples_);
   EDT_ASSERT(flipped.size() == (description_.flipped ? stored.size() : 0));
@@ -117,8 +115,8 @@ void ShardWriter::append(std::span<const float> stored, std::span<const float> f
     if (description_.flipped) append_to(arrays_[1], flipped.subspan(i * row, row));
     labels_.push_back(labels[i]);
     ++written_;
-    if (written_ % block_samples_ == 0) flush_block();
   }
+  append_beside(arrays, labels.size());
 }
 
 ByteRange ShardWriter::write_labels() {
@@ -143,15 +141,12 @@ void ShardWriter::finish() {
 void ShardWriter::complete() {
   require<DataError>(written_ == samples_, "shard", "{}: {} samples written, {} announced",
                      path_.string(), written_, samples_);
-  flush_block();
   std::vector<ByteRange> ranges{write_labels()};
-  for (Array& array : arrays_) {
-    file_->create_dataset("checksums/" + array.name, h5::Type::kUInt64, {array.checksums.size()})
-        .write(h5::Type::kUInt64, array.checksums.data());
-    ranges.push_back({array.set.raw_offset().value(), samples_ * description_.stored_bytes()});
-  }
+  for (ArrayWriter& array : arrays_) ranges.push_back(array.finish(*file_, false));
+  for (ArrayWriter& array : beside_) ranges.push_back(array.finish(*file_, true));
   file_->write_attribute("complete", 1);
   arrays_.clear();
+  beside_.clear();
   file_->close();
   write_seal(partial_.partial(), std::move(ranges));
 }

@@ -13,6 +13,7 @@
 
 #include "core/storage/directory_lock.h"
 #include "core/storage/partial_file.h"
+#include "data/array_writer.h"
 #include "data/description.h"
 #include "data/provenance.h"
 #include "data/seal.h"
@@ -28,9 +29,10 @@ class ShardWriter {
   ~ShardWriter();
 
   // Some whole samples; `flipped` is empty unless the description says so. NaN, infinity, values
-  // beyond float16 where that is the type, and labels out of range are DataErrors.
+  // beyond float16 where that is the type, and labels out of range are DataErrors. `arrays`: the
+  // same samples of each array beside the latents.
   void append(std::span<const float> stored, std::span<const float> flipped,
-              std::span<const std::int32_t> labels);
+              std::span<const std::int32_t> labels, std::span<const StoredSamples> arrays = {});
   // Everything is written, and the shard has its name.
   void finish();
   // The same in two steps: what is complete gets its name.
@@ -40,9 +42,9 @@ class ShardWriter {
   std::uint64_t written() const { return written_; }
 
  private:
-  struct Array;
-  void append_to(Array& array, std::span<const float> stored);
-  void flush_block();
+  void open_arrays();
+  void append_to(ArrayWriter& array, std::span<const float> stored);
+  void append_beside(std::span<const StoredSamples> arrays, std::size_t samples);
   ByteRange write_labels();
 
   std::filesystem::path path_;
@@ -50,7 +52,10 @@ class ShardWriter {
   Description description_;
   std::uint64_t samples_, block_samples_, written_ = 0, first_sample_ = 0;
   std::unique_ptr<h5::File> file_;
-  std::vector<Array> arrays_;  // latents or moments, and their flipped copies
+  std::vector<ArrayWriter> arrays_;  // latents or moments, and their flipped copies
+  std::vector<ArrayWriter> beside_;  // of each array its values, scales, and those flipped
+  std::vector<std::byte> bytes_;
+  std::vector<float> floats_;
   std::vector<std::int32_t> labels_;
 };
 
@@ -89,7 +94,7 @@ class DatasetWriter {
   std::uint64_t room() const;
 
   void append(std::span<const float> stored, std::span<const float> flipped,
-              std::span<const std::int32_t> labels);
+              std::span<const std::int32_t> labels, std::span<const StoredSamples> arrays = {});
   // Throws when samples are missing.
   WriteReport finish();
 

@@ -7,6 +7,7 @@
 #include "core/storage/half.h"
 #include "data/import/moments.h"
 #include "data/import/source.h"
+#include "data/import/statistics.h"
 #include "data/shard_set.h"
 
 namespace edt::data {
@@ -196,13 +197,31 @@ Provenance provenance_of(const ImportOptions& options, const ImportSource& sourc
   p.add("--scaled", options.scaled.value_or(true));
   p.add("--moments", std::string(name_of(moments)));
   p.add("--statistics", options.statistics);
+  if (!options.statistics_from.empty()) p.add_input("--statistics-from", options.statistics_from);
   p.add("--dtype", std::string(h5::name_of(options.type)));
+  add_features(p, options.features);
   return p;
 }
 
-// True where none are to be measured: not asked for, or known from the shards that will be kept.
+std::vector<FeatureSource> open_features(const ImportOptions& options, const ImportSource& source) {
+  return open_features(options.features, {.label = source.origin(),
+                                          .samples = source.size(),
+                                          .flipped = source.has_flipped(),
+                                          .files = source.single_files(),
+                                          .row_names = source.row_names()});
+}
+
+// True where none are to be measured: not asked for, given, or known from the shards that will be
+// kept.
 bool take_known_statistics(Description& description, const ImportOptions& options,
                            std::uint64_t samples, const DatasetWriterOptions& writing) {
+  if (!options.statistics_from.empty()) {
+    const auto channels = static_cast<std::uint64_t>(description.channels);
+    auto [mean, deviation] = read_statistics(options.statistics_from, channels);
+    description.channel_mean = std::move(mean);
+    description.channel_std = std::move(deviation);
+    return true;
+  }
   if (!options.statistics) return true;
   const auto kept = ShardSet::kept_description(options.out, samples, writing);
   if (!kept) return false;
@@ -217,11 +236,16 @@ WriteReport import_data(const ImportOptions& options, const Progress& progress) 
   require<UsageError>(options.type == h5::Type::kFloat16 || options.type == h5::Type::kFloat32,
                       "import", "element type {}: float16 or float32 can be stored",
                       h5::name_of(options.type));
+  require<UsageError>(!options.statistics || options.statistics_from.empty(), "import",
+                      "--statistics measures what --statistics-from {} gives: one of them",
+                      options.statistics_from.string());
   ImportSource source(options);
   require<DataError>(source.size() >= 1, "import", "{}: there are no samples",
                      options.latents.string());
   const Moments moments = moments_of(source, options);
   Description description = describe_source(source, options, moments);
+  std::vector<FeatureSource> features = open_features(options, source);
+  description.arrays = arrays_of(features);
   validate(description, options.latents.string());
   const DatasetWriterOptions writing{
       .samples_per_shard = options.samples_per_shard,
@@ -231,15 +255,18 @@ WriteReport import_data(const ImportOptions& options, const Progress& progress) 
   if (measures) measure_statistics(description, source, options, moments, progress);
   DatasetWriter writer(options.out, description, source.size(), writing);
   SampleReader sample(source, options, moments);
+  std::vector<StoredSamples> arrays;
   const std::uint64_t before = measures ? source.size() : 0;
   while (writer.next_sample() < source.size()) {
     sample.read(writer.next_sample());
-    writer.append(sample.stored, sample.flipped, std::span(&sample.label, 1));
+    read_features(features, writer.next_sample(), sample.label, arrays);
+    writer.append(sample.stored, sample.flipped, std::span(&sample.label, 1), arrays);
     if (progress) progress(before + writer.next_sample(), before + source.size());
   }
   WriteReport report = writer.finish();
   report.source = source.summary();
   if (moments != Moments::kOff) report.source += fmt::format("; mean and {}", name_of(moments));
+  for (const FeatureSource& feature : features) report.source += "; " + feature.summary();
   return report;
 }
 

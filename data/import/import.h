@@ -9,6 +9,7 @@
 
 #include "core/storage/hdf5.h"
 #include "data/class_order.h"
+#include "data/import/features.h"
 #include "data/progress.h"
 #include "data/writer.h"
 
@@ -50,7 +51,11 @@ struct ImportOptions {
   std::optional<bool> scaled;
   Moments moments = Moments::kAuto;
   bool statistics = false;  // measure mean and deviation per channel, in a pass of its own
+  // Or a file of arrays that has them: mean and std, or REPA-E's latents_bias and latents_scale,
+  // which is 1 / std; of latents as they are trained on.
+  std::filesystem::path statistics_from;
   h5::Type type = h5::Type::kFloat16;
+  FeatureOptions features;  // beside the latents
   std::uint64_t samples_per_shard = 16384;
   bool replace = false;  // shards that are there are not kept
 };

@@ -189,6 +189,8 @@ void ImportSource::describe(const Part& part) {
                   part.flipped ? "mirrored copies " + part.flipped->label() : "no mirrored copies");
 }
 
+std::vector<std::string> ImportSource::row_names() const { return part_->latents->row_names(); }
+
 std::string ImportSource::origin() const { return part_->latents->label(); }
 
 std::string ImportSource::label_origin() const {

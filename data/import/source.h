@@ -26,6 +26,10 @@ class ImportSource {
   std::uint64_t size() const { return begin_.empty() ? files_.latents->size() : begin_.back(); }
   const SampleShape& shape() const { return shape_; }  // of a stored sample
   bool has_flipped() const { return has_flipped_; }
+  // The files, where each holds one sample; else nullptr.
+  const FileSet* single_files() const { return begin_.empty() ? files_.latents.get() : nullptr; }
+  // Names of the samples where one array gives them names; else none.
+  std::vector<std::string> row_names() const;
   // What the labels say about the number of classes; 0: nothing.
   std::uint64_t classes() const;
   const std::vector<std::string>& class_names() const { return files_.class_names; }

@@ -33,6 +33,9 @@ void print_info(CommandContext& context, const data::DatasetInfo& info) {
   if (!d.class_names.empty())
     line("class names", fmt::format("{}", fmt::join(d.class_names, ", ")));
   line("flipped copy", d.flipped ? "yes" : "no");
+  for (const data::SampleArray& array : d.arrays) {
+    line("beside them", data::text_of(std::span(&array, 1)));
+  }
   line("decoder", d.decoder.present()
                       ? fmt::format("yes: linear, of {0} x {0} patches", d.decoder.patch)
                       : "no: false colours");
@@ -167,6 +170,7 @@ int bench_data(std::span<const std::string> args, CommandContext& context) {
       .alias("data.cache")
       .unit("MiB")
       .range(0, 1 << 30);
+  options.add("features", &bench.arrays, "arrays that are read beside the latents: names");
   options.add("seed", &bench.seed, "of the order");
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;

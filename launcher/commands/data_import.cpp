@@ -2,6 +2,7 @@
 #include "core/base/error.h"
 #include "core/options/options.h"
 #include "data/import/import.h"
+#include "launcher/commands/feature_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/write_dataset.h"
 
@@ -77,12 +78,17 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
       "variance (logvar); auto: latents, and refused where they may be something else");
   options.add("statistics", &import.statistics,
               "measure mean and deviation per channel, in a second pass");
+  options.add("statistics-from", &import.statistics_from,
+              "or take them from this file of arrays: mean and std, or REPA-E's latents_bias and "
+              "latents_scale");
   options.add("dtype", &import.type,
               {{"float16", h5::Type::kFloat16}, {"float32", h5::Type::kFloat32}},
               "of stored values");
+  declare_features(options, import.features);
   options.add("samples-per-shard", &import.samples_per_shard, "samples of one file").at_least(1);
   options.add("replace", &import.replace, kReplaceHelp);
   if (!read_options(options, args, context)) return kDone;
+  check_features(options, import.features);
   return write_dataset(context, "import", import.out, [&](const data::Progress& progress) {
     return data::import_data(import, progress);
   });

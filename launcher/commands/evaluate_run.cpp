@@ -87,7 +87,8 @@ class RunEvaluation {
                         "evaluate reference made of one",
                         path.string());
     if (is_data_set(path)) {
-      dataset_.emplace(path, data::DatasetOptions{.normalize = run_.config.data.normalize});
+      dataset_.emplace(path, data::DatasetOptions{.normalize = run_.config.data.normalize,
+                                                  .normalize_eps = run_.config.data.normalize_eps});
       const data::Description& data = dataset_->description();
       eye_.latents.require_same(
           LatentFeatures::of(

@@ -87,7 +87,8 @@ class MemoryRun {
         checkpoint_(find_checkpoint(options.checkpoint)),
         config_(configuration_of(checkpoint_)),
         model_config_(model_config_of(checkpoint_, config_)),
-        dataset_(data_path(), {.normalize = config_.data.normalize}) {
+        dataset_(data_path(), {.normalize = config_.data.normalize,
+                               .normalize_eps = config_.data.normalize_eps}) {
     require_fits(dataset_, model_config_);
     if (config_.data.holdout > 0) {
       holdout_ = data::Holdout(config_.data.holdout, config_.train.seed, dataset_.size());

@@ -7,6 +7,7 @@
 #include "launcher/commands/table.h"
 #include "launcher/plan/calibrate.h"
 #include "launcher/plan/cluster_file.h"
+#include "launcher/plan/data_reading.h"
 #include "launcher/plan/encode_plan.h"
 #include "launcher/plan/plan_report.h"
 #include "launcher/plan/plan_scale.h"
@@ -247,18 +248,23 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   std::optional<LossForecast> forecast;
   if (!plan.from_run.empty()) forecast = forecast_of(plan.from_run, config);
   const SearchResult result = search(step, ranks, space_of(options, config, plan), cluster);
+  std::optional<DataReading> reading;
+  if (!result.fitting.empty()) reading = reading_of(config, model, result.fitting.front());
   if (!plan.html.empty()) {
     Page page = plan_page(result, cluster, ranks);
+    if (reading) page.heading("Data").paragraph(reading_text(*reading));
     if (forecast) page.heading("Loss").paragraph(loss_text(*forecast, result));
     page.write(plan.html);
   }
   if (!plan.csv.empty()) write_text_atomically(plan.csv, plan_csv(result, cluster));
   if (plan.json) {
     nlohmann::ordered_json json = plan_json(result, cluster, ranks);
+    if (reading) json["data"] = to_json(*reading);
     if (forecast) json["loss"] = to_json(*forecast);
     context.print("{}\n", dump_json(json, 2));
   } else {
     context.print("{}", plan_text(result, cluster, ranks, plan.shown));
+    if (reading) context.print("{}\n", reading_text(*reading));
     if (forecast) context.print("{}\n", loss_text(*forecast, result));
   }
   return kDone;

@@ -23,6 +23,12 @@ void DataOptions::declare(OptionSet& options) {
       .range(0, 0.5);
   options.add("data.flip", &flip, "draw the flipped copy half of the time, where there is one");
   options.add("data.normalize", &normalize, "subtract the channel mean, divide by the deviation");
+  options
+      .add("data.normalize-eps", &normalize_eps,
+           "is added to the variance by which that divides; samples come back without it, as "
+           "REPA-E does with 1e-4")
+      .at_least(0)
+      .used_when("data.normalize", {"on"});
   options.add("data.verify", &verify, "check block checksums at first touch").free_to_change();
   options.add("data.prefetch", &prefetch, "micro-batches read ahead")
       .range(1, 1024)

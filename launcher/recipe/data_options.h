@@ -17,6 +17,7 @@ struct DataOptions {
   double holdout = 0;
   bool flip = true;
   bool normalize = false;
+  double normalize_eps = 0;
   bool verify = true;
   std::int64_t prefetch = 4;
   std::int64_t cache = 256;  // MiB

@@ -14,12 +14,19 @@
 namespace edt {
 namespace {
 
-// Of the labels and values of samples spread over the set.
-std::string values_checksum(const data::Dataset& dataset) {
+// Some that are spread over the set.
+std::vector<data::SampleRef> spread_samples(const data::Dataset& dataset) {
   constexpr std::uint64_t kSamples = 16;
   const std::uint64_t count = std::min(kSamples, dataset.size());
   std::vector<data::SampleRef> refs;
   for (std::uint64_t i = 0; i < count; ++i) refs.push_back({.index = i * dataset.size() / count});
+  return refs;
+}
+
+// Of their labels and values.
+std::string values_checksum(const data::Dataset& dataset) {
+  const std::vector<data::SampleRef> refs = spread_samples(dataset);
+  const std::size_t count = refs.size();
   std::vector<float> values(count * dataset.description().latent_elements());
   std::vector<std::int32_t> labels(count);
   data::ReadScratch scratch;
@@ -28,6 +35,14 @@ std::string values_checksum(const data::Dataset& dataset) {
   sum.add(std::as_bytes(std::span(labels)));
   sum.add(std::as_bytes(std::span(values)));
   return checksum_text(sum.value());
+}
+
+std::string array_checksum(const data::Dataset& dataset, std::size_t array) {
+  const std::vector<data::SampleRef> refs = spread_samples(dataset);
+  std::vector<float> values(refs.size() * dataset.arrays()[array].elements);
+  data::ReadScratch scratch;
+  dataset.read_array(array, refs, scratch, values);
+  return checksum_text(checksum_of(std::span<const float>(values)));
 }
 
 nlohmann::ordered_json parse_identity(const std::string& text) {
@@ -57,6 +72,9 @@ std::string data_identity(const data::Dataset& dataset, bool shard_local) {
                               {"flipped copy", description.flipped ? "yes" : "no"}};
   json[dataset.options().normalize ? "checksum of normalized values" : "checksum of values"] =
       values_checksum(dataset);
+  for (std::size_t i = 0; i < dataset.arrays().size(); ++i) {
+    json["checksum of array " + dataset.options().arrays[i].name] = array_checksum(dataset, i);
+  }
   if (shard_local) {
     const std::vector<std::uint64_t> sizes = dataset.shard_sizes();
     json["checksum of shard sizes"] = checksum_text(checksum_of(std::span(sizes)));

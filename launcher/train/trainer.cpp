@@ -51,6 +51,7 @@ void warn_once(const Communicator& ranks, fmt::format_string<Args...> format, Ar
 data::DatasetOptions dataset_options(const DataOptions& options) {
   return {.verify_blocks = options.verify,
           .normalize = options.normalize,
+          .normalize_eps = options.normalize_eps,
           .cache_bytes = static_cast<std::uint64_t>(options.cache) << 20};
 }
 

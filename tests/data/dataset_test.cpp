@@ -145,6 +145,9 @@ TEST(Dataset, ChannelStatistics) {
   const std::vector<float> values = read_one(dataset, 2);
   EXPECT_EQ(values[0], (test::value_of(2, 0) - 1) / 2);
   EXPECT_EQ(values[12], (test::value_of(2, 12) + 1) / 4);
+  // As REPA-E: the variance grows by it on the way in.
+  const Dataset wider(directory / "set", {.normalize = true, .normalize_eps = 9});
+  EXPECT_EQ(read_one(wider, 2)[12], (test::value_of(2, 12) + 1) / 5);
   write_small_set(directory / "plain");
   EXPECT_ERROR(Dataset(directory / "plain", {.normalize = true}), UsageError, "channel_mean");
 }

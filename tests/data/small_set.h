@@ -35,11 +35,40 @@ inline std::int32_t label_of(const Description& d, std::uint64_t i) {
   return static_cast<std::int32_t>(i * 7 % static_cast<std::uint64_t>(d.classes));
 }
 
+// Value e of sample i of an array beside the latents: exact in all types that are stored.
+inline float array_value(std::uint64_t i, std::uint64_t e, bool flipped = false) {
+  const float value = static_cast<float>(i % 8 * 8 + e % 8) - 127;
+  return flipped ? -value : value;
+}
+
+// A row holds 127 steps of its largest magnitude, so int8 keeps it.
+inline std::vector<float> array_values(const SampleArray& array, std::uint64_t i,
+                                       bool flipped = false) {
+  std::vector<float> values(array.elements());
+  for (std::uint64_t e = 0; e < values.size(); ++e) {
+    const bool begins_row = e % array.shape.back() == 0;
+    values[e] = begins_row ? 127.f : array_value(i, e, flipped);
+  }
+  return values;
+}
+
+inline std::vector<StoredSamples> arrays_of(const Description& d, std::uint64_t i) {
+  std::vector<StoredSamples> samples(d.arrays.size());
+  for (std::size_t a = 0; a < samples.size(); ++a) {
+    append_stored(d.arrays[a], array_values(d.arrays[a], i), samples[a].plain);
+    if (d.arrays[a].flipped) {
+      append_stored(d.arrays[a], array_values(d.arrays[a], i, true), samples[a].flipped);
+    }
+  }
+  return samples;
+}
+
 // Appends samples up to `end` where the writer stands.
 inline void append_until(DatasetWriter& writer, const Description& d, std::uint64_t end) {
   for (std::uint64_t i = writer.next_sample(); i < end; ++i) {
     const std::vector<std::int32_t> label{label_of(d, i)};
-    writer.append(values_of(d, i), d.flipped ? values_of(d, i, true) : std::vector<float>{}, label);
+    writer.append(values_of(d, i), d.flipped ? values_of(d, i, true) : std::vector<float>{}, label,
+                  arrays_of(d, i));
   }
 }
 

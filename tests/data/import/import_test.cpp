@@ -7,6 +7,7 @@
 #include "data/import/moments.h"
 #include "data/inspect.h"
 #include "tests/core/storage/expect_error.h"
+#include "tests/core/storage/stored_zip.h"
 #include "tests/data/import/npy_files.h"
 #include "tests/support/temp_dir.h"
 
@@ -15,6 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using edt::test::TempDir;
+using test::npy_text;
+using test::write_bytes;
 using test::write_npy;
 
 constexpr std::uint64_t kElements = 2 * 3 * 4;
@@ -171,6 +174,38 @@ TEST(ImportArray, NpyWithStatisticsAndScale) {
   EXPECT_NEAR(info.description.channel_std[0],
               std::sqrt((20.0 * 20 - 1) / 12 * 32 * 32 + (12.0 * 12 - 1) / 12) / 2, 1e-9);
   EXPECT_EQ(info.description.image_size, 24);
+}
+
+TEST(ImportArray, StatisticsThatComeWithTheLatents) {
+  const TempDir directory;
+  ImportOptions options = array_of(directory, 4);
+  const auto arrays = [&](const std::string& first, const std::vector<double>& a,
+                          const std::string& second, const std::vector<double>& b) {
+    write_bytes(directory / "s.npz",
+                edt::test::stored_zip({{first + ".npy", npy_text("<f8", {1, a.size(), 1, 1}, a)},
+                                       {second + ".npy", npy_text("<f8", {b.size()}, b)}}));
+  };
+  options.statistics_from = directory / "s.npz";
+  arrays("latents_bias", {0.5, -2}, "latents_scale", {4, 0.25});
+  import_data(options);
+  const Description d = Dataset(directory / "out").description();
+  EXPECT_EQ(d.channel_mean, (std::vector<double>{0.5, -2}));
+  EXPECT_EQ(d.channel_std, (std::vector<double>{0.25, 4}));
+  arrays("mean", {0.5, -2}, "std", {4, 0.5});
+  EXPECT_ERROR(import_data(options), DataError, "--statistics-from: ", "--replace");
+  options.replace = true;
+  import_data(options);
+  EXPECT_EQ(Dataset(directory / "out").description().channel_std, (std::vector<double>{4, 0.5}));
+  arrays("mean", {0.5, -2, 1}, "std", {4, 0.5});
+  EXPECT_ERROR(import_data(options), DataError, "s.npz", "[1, 3, 1, 1]", "expected 2 numbers");
+  arrays("mean", {0.5, -2}, "std", {4, 0});
+  EXPECT_ERROR(import_data(options), DataError, "s.npz", "0 is no deviation");
+  arrays("mean", {0.5, std::nan("")}, "std", {4, 1});
+  EXPECT_ERROR(import_data(options), DataError, "s.npz", "contains nan");
+  arrays("mean", {0.5, -2}, "var", {4, 1});
+  EXPECT_ERROR(import_data(options), DataError, "no 'std' or 'latents_scale'", "var");
+  options.statistics = true;
+  EXPECT_ERROR(import_data(options), UsageError, "--statistics measures", "s.npz");
 }
 
 TEST(ImportArray, TheImageSizeIsEightTimesTheLatents) {

@@ -78,7 +78,7 @@ TEST_F(TrainOnRanks, SameBitsAsOneRankInEveryStage) {
 std::vector<std::string> judgements(const std::filesystem::path& run,
                                     const std::vector<std::string>& names) {
   std::vector<std::string> found;
-  for (const nlohmann::json& json : metrics_of(run)) {
+  for (const nlohmann::json& json : test::metrics_of(run)) {
     if (!json.contains(names.front())) continue;
     std::string all;
     for (const std::string& name : names) all += dump_json(json.at(name)) + " ";

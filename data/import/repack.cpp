@@ -1,4 +1,4 @@
-#include "data/repack.h"
+#include "data/import/repack.h"
 
 #include <algorithm>
 
@@ -32,6 +32,7 @@ Provenance provenance_of_repack(const RepackOptions& options) {
   Provenance p;
   p.add("made by", std::string("data repack, format 1"));
   p.add_input("input", options.in);
+  add_features(p, options.features);
   return p;
 }
 
@@ -56,19 +57,70 @@ class RepackPieces {
       flipped.resize(values);
       shard.read(row, count, true, true, scratch_, flipped);
     }
+    read_arrays(shard, row, count);
     shard.require_kept();
     labels = shard.labels().subspan(row, count);
   }
 
   std::vector<float> stored, flipped;
+  std::vector<StoredSamples> arrays;
   std::span<const std::int32_t> labels;
 
  private:
+  void read_arrays(const Shard& shard, std::uint64_t row, std::uint64_t count) {
+    const auto& described = dataset_.description().arrays;
+    arrays.resize(described.size());
+    for (std::size_t i = 0; i < described.size(); ++i) {
+      arrays[i].clear();
+      shard.append_array(i, row, count, false, arrays[i].plain);
+      if (described[i].flipped) shard.append_array(i, row, count, true, arrays[i].flipped);
+    }
+  }
+
   const Dataset& dataset_;
   std::vector<std::uint64_t> sizes_;
   std::size_t shard_ = 0;
   std::uint64_t begin_ = 0, end_;
   std::vector<std::byte> scratch_;
+};
+
+// Arrays of the input and those that are added, in the order of their names.
+class JoinedArrays {
+ public:
+  JoinedArrays(const Dataset& input, std::vector<FeatureSource> features)
+      : features_(std::move(features)) {
+    arrays_ = input.description().arrays;
+    for (const SampleArray& added : arrays_of(features_)) {
+      require<UsageError>(
+          std::ranges::find(arrays_, added.name, &SampleArray::name) == arrays_.end(), "repack",
+          "{}: has an array '{}' already: {}", input.path().string(), added.name, text_of(arrays_));
+      arrays_.push_back(added);
+    }
+    std::ranges::sort(arrays_, {}, &SampleArray::name);
+    for (const SampleArray& added : arrays_of(features_)) {
+      places_.push_back(static_cast<std::size_t>(
+          std::ranges::find(arrays_, added.name, &SampleArray::name) - arrays_.begin()));
+    }
+  }
+
+  const std::vector<SampleArray>& arrays() const { return arrays_; }
+  const std::vector<FeatureSource>& features() const { return features_; }
+
+  // Puts those that are added between those of samples `first` on.
+  void add(std::uint64_t first, std::span<const std::int32_t> labels,
+           std::vector<StoredSamples>& samples) {
+    for (std::size_t i = 0; i < features_.size(); ++i) {
+      StoredSamples added;
+      for (std::size_t k = 0; k < labels.size(); ++k)
+        features_[i].read(first + k, labels[k], added);
+      samples.insert(samples.begin() + static_cast<std::ptrdiff_t>(places_[i]), std::move(added));
+    }
+  }
+
+ private:
+  std::vector<FeatureSource> features_;
+  std::vector<SampleArray> arrays_;
+  std::vector<std::size_t> places_;  // of those that are added, ascending
 };
 
 }  // namespace
@@ -81,6 +133,12 @@ WriteReport repack(const RepackOptions& options, const Progress& progress) {
   if (description.source.empty()) {
     description.source = fmt::format("repack of {}", fs::absolute(options.in).string());
   }
+  JoinedArrays joined(input, open_features(options.features, {.label = options.in.string(),
+                                                              .samples = input.size(),
+                                                              .flipped = description.flipped,
+                                                              .files = nullptr,
+                                                              .row_names = {}}));
+  description.arrays = joined.arrays();
   DatasetWriter writer(options.out, description, input.size(),
                        {.samples_per_shard = options.samples_per_shard,
                         .provenance = provenance_of_repack(options),
@@ -88,14 +146,19 @@ WriteReport repack(const RepackOptions& options, const Progress& progress) {
   for (const auto& [name, value] : description.others) {
     if (!value) log::warning("repack: attribute '{}' is neither text nor numbers: left out", name);
   }
-  const std::uint64_t most = std::max<std::uint64_t>(1, kPieceBytes / description.stored_bytes());
+  const std::uint64_t most = std::max<std::uint64_t>(1, kPieceBytes / description.sample_bytes());
   RepackPieces pieces(input);
   while (writer.next_sample() < input.size()) {
     pieces.read(writer.next_sample(), std::min(most, writer.room()));
-    writer.append(pieces.stored, pieces.flipped, pieces.labels);
+    joined.add(writer.next_sample(), pieces.labels, pieces.arrays);
+    writer.append(pieces.stored, pieces.flipped, pieces.labels, pieces.arrays);
     if (progress) progress(writer.next_sample(), input.size());
   }
-  return writer.finish();
+  WriteReport report = writer.finish();
+  for (const FeatureSource& feature : joined.features()) {
+    report.source += (report.source.empty() ? "" : "; ") + feature.summary();
+  }
+  return report;
 }
 
 }  // namespace edt::data

@@ -1,4 +1,4 @@
-#include "data/repack.h"
+#include "data/import/repack.h"
 
 #include "data/dataset.h"
 #include "data/inspect.h"
