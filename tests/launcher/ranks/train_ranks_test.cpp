@@ -3,7 +3,6 @@
 #include <gmock/gmock-matchers.h>
 
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
