@@ -43,7 +43,7 @@ void add_held_out(nlohmann::ordered_json& json, const HeldOutLoss& loss) {
 // By the names of edt evaluate; precision and recall, which curves have, without what they are of.
 void add_quality(nlohmann::ordered_json& json, const Quality& quality) {
   for (const auto& [name, value] : figures_of(quality)) json[name] = value;
-  if (!quality.of_latents || !quality.shares) return;
+  if (quality.kind == FeatureKind::kInception || !quality.shares) return;
   json["precision"] = quality.shares->precision;
   json["recall"] = quality.shares->recall;
 }
