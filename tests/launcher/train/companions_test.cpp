@@ -6,6 +6,7 @@
 #include "core/storage/safetensors.h"
 #include "tests/launcher/train/edt_command.h"
 #include "tests/support/message_of.h"
+#include "tests/support/run_metrics.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 #include "tests/support/tiny_run.h"
