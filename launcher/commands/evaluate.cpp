@@ -5,6 +5,7 @@
 #include "launcher/commands/evaluate_options.h"
 #include "launcher/commands/feature_run.h"
 #include "launcher/commands/table.h"
+#include "launcher/evaluate/feature_table.h"
 #include "launcher/evaluate/latent_reference.h"
 #include "launcher/evaluate/quality_report.h"
 #include "launcher/text/report.h"
@@ -34,6 +35,27 @@ int evaluate_pictures(const EvaluateOptions& evaluated, CommandContext& context)
   Quality quality = judge.judge(set, {collector.logits(), InceptionFeatures::kClasses});
   quality.notes.insert(quality.notes.end(), run.notes().begin(), run.notes().end());
   const QualityOrigin origin{judge.reference(), set, evaluated.quality};
+  context.out << (evaluated.json ? quality_json(quality, origin) : quality_text(quality, origin));
+  return kDone;
+}
+
+// The first rank alone: what takes time are products of features, on all threads.
+int evaluate_features(const EvaluateOptions& evaluated, CommandContext& context) {
+  if (!context.world.is_root()) return kDone;
+  const fs::path& reference = evaluated.reference;
+  require<UsageError>(!evaluated.features_key.empty() || is_feature_table(reference), "evaluate",
+                      "{} is no file of features, as {} is: an array [pictures, width] in an .npy, "
+                      ".npz, HDF5 or safetensors file",
+                      reference.string(), evaluated.samples[0].string());
+  const FeatureSet samples = read_feature_table(
+      evaluated.samples[0], {.key = evaluated.features_key, .count = evaluated.count});
+  FeatureSet others = read_feature_table(
+      reference, {.key = evaluated.features_key, .count = 0, .kept = evaluated.network.kept});
+  require_comparable(others, samples);
+  context.run_started = true;
+  const QualityJudge judge(std::move(others), evaluated.quality);
+  const Quality quality = judge.judge(samples);
+  const QualityOrigin origin{judge.reference(), samples, evaluated.quality};
   context.out << (evaluated.json ? quality_json(quality, origin) : quality_text(quality, origin));
   return kDone;
 }
@@ -99,10 +121,12 @@ int evaluate(std::span<const std::string> args, CommandContext& context) {
                     "Judges pictures, or samples of a run, against a reference: FID, sFID, "
                     "Inception Score, precision, recall, density, coverage and KID, from one pass "
                     "through FID's Inception network; without it the latents of a run's samples. "
+                    "Features of other networks in files: Frechet distance (FD-DINOv2), CMMD. "
                     "The ranks share the work, and the figures do not depend on their number.");
   evaluated.declare(options);
   if (!read_options(options, args, context)) return kDone;
   evaluated.check(options);
+  if (evaluated.of_features()) return evaluate_features(evaluated, context);
   return evaluated.of_run() ? evaluate_run(evaluated, options, context)
                             : evaluate_pictures(evaluated, context);
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "launcher/commands/step_options.h"
+#include "launcher/evaluate/feature_table.h"
 #include "parallel/checkpoint/manifest.h"
 
 namespace edt {
@@ -23,10 +24,7 @@ std::vector<std::string> names_of(const OptionSet& options) {
 void NetworkOptions::declare(OptionSet& options) {
   options.add("inception", &weights,
               "weights of FID's Inception network as safetensors, with pytorch-fid's names");
-  options.add("resize", &resize,
-              {{"adm", InceptionResize::kAdm},
-               {"pytorch-fid", InceptionResize::kPytorchFid},
-               {"clean", InceptionResize::kClean}},
+  options.add("resize", &resize, inception_resizes(),
               "how pictures become 299 pixels wide: as ADM's evaluator, pytorch-fid or clean-fid");
   options
       .add("reference-features", &kept,
@@ -40,13 +38,16 @@ void EvaluateOptions::declare(OptionSet& options) {
   options
       .add("samples", &samples,
            "an .npz with arr_0 [N, H, W, 3] of bytes, folders and tar archives of pictures, or a "
-           "run, whose samples are made")
+           "run, whose samples are made; or features of pictures by another network, as DINOv2's "
+           "or CLIP's: an array [N, width] in an .npy, .npz, HDF5 or safetensors file")
       .positional_list()
       .required();
   options.add("reference", &reference,
               "what edt evaluate reference wrote, statistics in an .npz as ADM's or pytorch-fid's, "
               "or pictures as the samples; of a run without --inception a data set, by default its "
-              "own");
+              "own; of features a file of such");
+  options.add("features-key", &features_key,
+              "the array in files of features, where it is not features or embeddings");
   network.declare(options);
   options.add("count", &count, "the first samples alone; 0: all. Of a run: how many are made")
       .range(0, 1 << 24);
@@ -83,6 +84,10 @@ bool EvaluateOptions::of_run() const {
          std::filesystem::exists(samples[0] / kManifestName, code);
 }
 
+bool EvaluateOptions::of_features() const {
+  return samples.size() == 1 && (!features_key.empty() || is_feature_table(samples[0]));
+}
+
 void EvaluateOptions::refuse(const OptionSet& options, const std::vector<std::string>& names,
                              const std::string& why) const {
   for (const std::string& name : names) {
@@ -90,7 +95,18 @@ void EvaluateOptions::refuse(const OptionSet& options, const std::vector<std::st
   }
 }
 
+void EvaluateOptions::check_features(const OptionSet& options) const {
+  refuse(options, of_run_alone_,
+         fmt::format("is for samples of a run, and {} has features", samples[0].string()));
+  refuse(options, {"inception", "resize", "score-part"},
+         fmt::format("is for pictures, and {} has features", samples[0].string()));
+  require<UsageError>(!reference.empty(), "evaluate",
+                      "--reference is not given: features are judged against others");
+}
+
 void EvaluateOptions::check(const OptionSet& options) const {
+  if (of_features()) return check_features(options);
+  refuse(options, {"features-key"}, "is for one file of features");
   const bool sees = !network.weights.empty();
   if (!of_run()) {
     refuse(options, of_run_alone_,
@@ -107,7 +123,7 @@ void EvaluateOptions::check(const OptionSet& options) const {
                       count, samples[0].string());
   require<UsageError>(!sees || !reference.empty(), "evaluate",
                       "--reference is not given: pictures are judged against one");
-  if (sees) return;
+  if (sees) return sampling.vae.require_file(options);
   std::vector<std::string> of_pictures{"resize", "score-part"};
   for (const std::string& name : of_run_alone_) {
     if (name.starts_with("vae")) of_pictures.push_back(name);

@@ -27,6 +27,7 @@ struct NetworkOptions {
 struct EvaluateOptions {
   std::vector<std::filesystem::path> samples;
   std::filesystem::path reference;
+  std::string features_key;  // of files of features
   NetworkOptions network;
   QualityOptions quality;
   std::int64_t count = 0;
@@ -38,6 +39,8 @@ struct EvaluateOptions {
   void declare(OptionSet& options);
   // Whether the samples are those of a run, which are yet to be made.
   bool of_run() const;
+  // Whether the samples are features, of which there are no pictures.
+  bool of_features() const;
   // UsageError for what was given and has no effect, or was not given and is needed.
   void check(const OptionSet& options) const;
 
@@ -45,6 +48,8 @@ struct EvaluateOptions {
   void declare_sampling(OptionSet& options);
   void refuse(const OptionSet& options, const std::vector<std::string>& names,
               const std::string& why) const;
+
+  void check_features(const OptionSet& options) const;
 
   std::vector<std::string> of_run_alone_;  // names of options
 };

@@ -47,7 +47,7 @@ FeatureSet FeatureRun::set_of(PictureSource& source) {
 
 FeatureSet FeatureRun::reference(std::optional<FeatureSet> stored,
                                  const std::filesystem::path& path) {
-  if (stored && !(stored->features.empty() && has_pictures(path))) return *std::move(stored);
+  if (stored && !(stored->features.empty() && stored->has_pictures)) return *std::move(stored);
   const auto pictures = open_pictures({path});
   if (!stored) return set_of(*pictures);
   FeatureCollector collector(kept_);

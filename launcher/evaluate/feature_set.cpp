@@ -21,16 +21,16 @@ namespace fs = std::filesystem;
 constexpr std::string_view kFormat = "edt features 1", kLatentFormat = "edt latent features 1";
 
 // A member of an .npz: `axes` of one length, of `width` where that is known.
-std::vector<double> read_array(const fs::path& npz, const std::string& member, std::size_t axes,
+std::vector<double> read_array(const ZipReader& npz, const std::string& member, std::size_t axes,
                                std::uint64_t width = 0) {
-  NpyReader reader = NpyReader::open_member(npz, member);
+  NpyReader reader(npz.open(member));
   const NpyHeader& header = reader.header();
   const bool any_width = width == 0;
   if (any_width && !header.shape.empty()) width = header.shape[0];
   const std::vector<std::uint64_t> shape(axes, width);
   require<DataError>(width > 0 && header.shape == shape && header.is_floating(), "evaluate",
-                     "{}: {} is {} [{}], expected floating-point numbers [{}]", npz.string(),
-                     member, name_of(header.type), fmt::join(header.shape, ", "),
+                     "{} is {} [{}], expected floating-point numbers [{}]", reader.label(),
+                     name_of(header.type), fmt::join(header.shape, ", "),
                      any_width ? "features" : fmt::to_string(fmt::join(shape, ", ")));
   std::vector<double> values(header.rows() * header.row_elements());
   reader.read(std::span(values));
@@ -61,21 +61,21 @@ void require_covariance(std::span<const double> values, std::size_t width,
   }
 }
 
-FeatureStatistics read_statistics(const fs::path& npz, const std::string& mean,
-                                  const std::string& covariance) {
+FeatureStatistics read_statistics(const ZipReader& npz, const std::string& source,
+                                  const std::string& mean, const std::string& covariance) {
   FeatureStatistics read{.count = 0, .mean = read_array(npz, mean, 1), .covariance = {}};
   read.covariance = read_array(npz, covariance, 2, read.mean.size());
-  require_finite(std::span<const double>(read.mean), npz.string() + ":" + mean);
-  require_covariance(read.covariance, read.mean.size(), npz.string() + ":" + covariance);
+  require_finite(std::span<const double>(read.mean), source + ":" + mean);
+  require_covariance(read.covariance, read.mean.size(), source + ":" + covariance);
   return read;
 }
 
 FeatureSet read_npz(const fs::path& file) {
   const ZipReader archive(file);
-  FeatureSet set{.source = file.string()};
-  set.pooled = read_statistics(file, "mu", "sigma");
+  FeatureSet set{.source = file.string(), .has_pictures = archive.has("arr_0")};
+  set.pooled = read_statistics(archive, set.source, "mu", "sigma");
   if (archive.has("mu_s") && archive.has("sigma_s")) {
-    set.spatial = read_statistics(file, "mu_s", "sigma_s");
+    set.spatial = read_statistics(archive, set.source, "mu_s", "sigma_s");
   }
   return set;
 }
@@ -120,9 +120,8 @@ std::uint64_t network_of(const h5::File& file) {
 
 InceptionResize resize_named(const h5::File& file) {
   const std::string name = file.read_string("resize");
-  for (const InceptionResize resize :
-       {InceptionResize::kAdm, InceptionResize::kPytorchFid, InceptionResize::kClean}) {
-    if (name == name_of(resize)) return resize;
+  for (const auto& [known, resize] : inception_resizes()) {
+    if (name == known) return resize;
   }
   fail<DataError>("evaluate", "{}: resize is '{}', known are adm, pytorch-fid and clean",
                   file.path().string(), name);

@@ -13,16 +13,26 @@
 
 namespace edt {
 
+// Whose features a set has: Inception's of pictures; means of latents; those of a network that is
+// not known here, from a file.
+enum class FeatureKind : std::uint8_t { kInception, kLatents, kTable };
+
 // Of all its pictures, and of its first ones the features themselves, for what takes neighbours.
 struct FeatureSet {
   std::string source;                     // for people
   std::optional<std::uint64_t> network;   // checksum of Inception's weights; none: not known
   std::optional<InceptionResize> resize;  // none: not known
-  std::optional<LatentFeatures> latents;  // none: it is Inception's
+  std::optional<LatentFeatures> latents;  // none: it is no set of latents
+  bool is_table = false;
+  bool has_pictures = false;  // the file that statistics came from holds some as well
   FeatureStatistics pooled;
   std::optional<FeatureStatistics> spatial;  // none: not there
   std::vector<float> features;               // [kept, width of pooled]
 
+  FeatureKind kind() const {
+    if (latents) return FeatureKind::kLatents;
+    return is_table ? FeatureKind::kTable : FeatureKind::kInception;
+  }
   Features kept() const { return {features, pooled.width()}; }
 };
 

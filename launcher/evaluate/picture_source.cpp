@@ -115,10 +115,6 @@ class FilePictures final : public PictureSource {
 
 }  // namespace
 
-bool has_pictures(const fs::path& npz) {
-  return lower_case_extension(npz) == ".npz" && ZipReader(npz).has("arr_0");
-}
-
 std::unique_ptr<PictureSource> open_pictures(const std::vector<fs::path>& paths) {
   for (const fs::path& path : paths) {
     std::error_code code;

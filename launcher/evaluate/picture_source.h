@@ -26,7 +26,4 @@ class PictureSource {
 // DataError that says what is there where these are none.
 std::unique_ptr<PictureSource> open_pictures(const std::vector<std::filesystem::path>& paths);
 
-// Whether an .npz holds pictures, beside whatever else.
-bool has_pictures(const std::filesystem::path& npz);
-
 }  // namespace edt

@@ -13,7 +13,7 @@ class Judge {
  public:
   Judge(const FeatureSet& reference, const FeatureSet& samples, const QualityOptions& options)
       : reference_(reference), samples_(samples), options_(options) {
-    quality_.of_latents = samples.latents.has_value();
+    quality_.kind = samples.kind();
   }
 
   Quality run(const FrechetReference& pooled, const std::optional<FrechetReference>& spatial,
@@ -22,17 +22,32 @@ class Judge {
     quality_.rank = pooled.rank();
     if (spatial) {
       quality_.spatial = spatial->distance_to(*samples_.spatial);
-    } else if (!quality_.of_latents) {
+    } else if (is(FeatureKind::kInception)) {
       note("no sFID: the reference holds no statistics of spatial features");
     }
-    if (!quality_.of_latents) quality_.score = inception_score(logits, options_.score_part);
+    if (is(FeatureKind::kInception)) {
+      quality_.score = inception_score(logits, options_.score_part);
+    }
     compare_features();
-    quality_.of_latents ? note_latents() : note_comparability();
+    note_kind();
     note_ranks();
     return std::move(quality_);
   }
 
  private:
+  bool is(FeatureKind kind) const { return quality_.kind == kind; }
+
+  void note_kind() {
+    switch (quality_.kind) {
+      case FeatureKind::kInception:
+        return note_comparability();
+      case FeatureKind::kLatents:
+        return note_latents();
+      case FeatureKind::kTable:
+        return note_table();
+    }
+  }
+
   void compare_features() {
     const Features reference = reference_.kept(), samples = samples_.kept();
     const std::int64_t fewest = std::min(reference.count(), samples.count());
@@ -47,13 +62,16 @@ class Judge {
       note("no precision, recall, density and coverage: {} pictures have no {} neighbours", fewest,
            std::max(options_.neighbours, options_.density_neighbours));
     }
+    if (is(FeatureKind::kTable)) {
+      quality_.gaussian = gaussian_discrepancy(reference, samples, options_.gaussian_sigma);
+    }
     if (options_.kernel_subsets == 0) return;
     if (fewest >= options_.kernel_size) {
       quality_.kernel = kernel_inception_distance(reference, samples, options_.kernel_subsets,
                                                   options_.kernel_size, options_.seed);
     } else {
-      note("no {}: subsets of {} of {}", quality_.of_latents ? "MMD" : "KID", options_.kernel_size,
-           fewest);
+      note("no {}: subsets of {} of {}", is(FeatureKind::kInception) ? "KID" : "MMD",
+           options_.kernel_size, fewest);
     }
   }
 
@@ -73,6 +91,14 @@ class Judge {
     note(
         "distances between latents compare models of one data set; they are no FID, and fall with "
         "the number of samples, {}",
+        samples_.pooled.count);
+  }
+
+  void note_table() {
+    note(
+        "which network these features are of is not known here: of DINOv2's class tokens the "
+        "distance is FD-DINOv2, of CLIP's image embeddings CMMD is that of its paper; no FID, and "
+        "it falls with the number of samples, {}",
         samples_.pooled.count);
   }
 
@@ -106,13 +132,31 @@ class Judge {
   Quality quality_;
 };
 
+const char* name_of(FeatureKind kind) {
+  switch (kind) {
+    case FeatureKind::kInception:
+      return "Inception's features";
+    case FeatureKind::kLatents:
+      return "features of latents";
+    case FeatureKind::kTable:
+      break;
+  }
+  return "features of a network that is not known";
+}
+
+void require_kind(const FeatureSet& reference, FeatureKind samples) {
+  const FeatureKind kind = reference.kind();
+  const bool may_see = kind == FeatureKind::kInception && samples == FeatureKind::kLatents;
+  require<DataError>(kind == samples, "evaluate", "{} has {}, the samples would have {}{}",
+                     reference.source, name_of(kind), name_of(samples),
+                     may_see ? ": --inception judges their pictures" : "");
+}
+
 }  // namespace
 
 void require_comparable(const FeatureSet& reference, std::uint64_t network,
                         InceptionResize resize) {
-  require<DataError>(!reference.latents, "evaluate",
-                     "{} has features of latents, the samples would have Inception's",
-                     reference.source);
+  require_kind(reference, FeatureKind::kInception);
   require<DataError>(!reference.network || *reference.network == network, "evaluate",
                      "{} was made by Inception weights {}, these are {}", reference.source,
                      checksum_text(reference.network.value_or(0)), checksum_text(network));
@@ -129,11 +173,15 @@ void require_comparable(const FeatureSet& reference, std::uint64_t network,
 }
 
 void require_comparable(const FeatureSet& reference, const LatentFeatures& samples) {
-  require<DataError>(reference.latents.has_value(), "evaluate",
-                     "{} has Inception's features, the samples would have those of latents: "
-                     "--inception judges their pictures",
-                     reference.source);
+  require_kind(reference, FeatureKind::kLatents);
   samples.require_same(*reference.latents, reference.source);
+}
+
+void require_comparable(const FeatureSet& reference, const FeatureSet& samples) {
+  require_kind(reference, FeatureKind::kTable);
+  require<DataError>(reference.pooled.width() == samples.pooled.width(), "evaluate",
+                     "{} has {} features of each picture, {} has {}", reference.source,
+                     reference.pooled.width(), samples.source, samples.pooled.width());
 }
 
 QualityJudge::QualityJudge(FeatureSet reference, const QualityOptions& options)

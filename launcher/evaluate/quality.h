@@ -20,12 +20,13 @@ struct QualityOptions {
   std::int64_t density_neighbours = 5;  // of density and coverage, as their paper's
   std::int64_t kernel_subsets = 100, kernel_size = 1000;  // as torch-fidelity's; 0: no KID
   std::uint64_t seed = 0;                                 // of these subsets
+  double gaussian_sigma = 10;                             // of CMMD, as published
 };
 
-// What cannot be computed is absent, and `notes` say why. Of latents the distance is no FID, and
-// there is neither a spatial one nor a score.
+// What cannot be computed is absent, and `notes` say why. But of Inception's features the distance
+// is no FID, and there is neither a spatial one nor a score.
 struct Quality {
-  bool of_latents = false;
+  FeatureKind kind = FeatureKind::kInception;
   FrechetDistance distance;                // FID
   std::int64_t rank = 0;                   // of the reference's covariance
   std::optional<FrechetDistance> spatial;  // sFID
@@ -33,6 +34,7 @@ struct Quality {
   std::optional<PrecisionRecall> shares;
   std::optional<DensityCoverage> density;
   std::optional<KernelDistance> kernel;
+  std::optional<double> gaussian;  // CMMD: of tables alone
   std::vector<std::string> notes;  // why figures are absent, or not comparable with published ones
 };
 
@@ -42,6 +44,9 @@ void require_comparable(const FeatureSet& reference, std::uint64_t network, Ince
 
 // The same for samples that are judged by their latents.
 void require_comparable(const FeatureSet& reference, const LatentFeatures& samples);
+
+// The same for samples whose features came from a file: `samples` is such a set.
+void require_comparable(const FeatureSet& reference, const FeatureSet& samples);
 
 // Judges one set of samples after the other: the reference's covariances are taken apart once.
 class QualityJudge {

@@ -1,5 +1,6 @@
 #include "launcher/evaluate/quality_report.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/json/json_text.h"
@@ -22,25 +23,47 @@ nlohmann::ordered_json to_json(const FrechetDistance& distance) {
           {"trace_root", distance.trace_root}};
 }
 
-// What the distance and the shares are of.
+// How figures are called and what they are of; keys are for scripts.
 struct Words {
-  std::string before;  // the names of figures
-  std::string features;
+  std::string distance, distance_key;
+  std::string kernel, kernel_key;
+  std::string before, before_key;  // the names of the others
+  int digits = 3;                  // of the distance
 };
-Words words_of(const QualityOrigin& origin) {
-  if (origin.samples.latents) return {"latent ", origin.samples.latents->text()};
-  return {"", "2048 pooled features"};
+const Words& words_of(FeatureKind kind) {
+  static const Words inception{"FID", "fid", "KID", "kid", "", "", 3},
+      latents{"latent Frechet distance",
+              "latent_frechet",
+              "latent MMD",
+              "latent_mmd",
+              "latent ",
+              "latent_",
+              5},
+      table{"Frechet distance", "frechet", "MMD", "mmd", "", "", 4};
+  switch (kind) {
+    case FeatureKind::kInception:
+      return inception;
+    case FeatureKind::kLatents:
+      return latents;
+    case FeatureKind::kTable:
+      break;
+  }
+  return table;
 }
 
-// Names of scripts.
-std::string key(const Quality& quality, const char* name) {
-  return (quality.of_latents ? "latent_" : "") + std::string(name);
+std::string features_of(const FeatureSet& samples) {
+  if (samples.latents) return samples.latents->text();
+  return fmt::format("{} {}features", samples.pooled.width(), samples.is_table ? "" : "pooled ");
 }
 
 std::string features_text(const FeatureSet& samples) {
   if (samples.latents) {
     return fmt::format("features:  {} of {} x {} x {}\n", samples.latents->text(),
                        samples.latents->channels, samples.latents->height, samples.latents->width);
+  }
+  if (samples.is_table) {
+    return fmt::format("features:  {} of each picture, as the files have them\n",
+                       samples.pooled.width());
   }
   return fmt::format("network:   Inception {}, resized as {}\n", checksum_text(*samples.network),
                      name_of(*samples.resize));
@@ -53,6 +76,7 @@ nlohmann::ordered_json features_json(const FeatureSet& samples) {
             {"square", of.square},
             {"features", of.count()}};
   }
+  if (samples.is_table) return {{"features", samples.pooled.width()}};
   return {{"inception_checksum", checksum_text(*samples.network)},
           {"resize", name_of(*samples.resize)}};
 }
@@ -61,10 +85,11 @@ nlohmann::ordered_json features_json(const FeatureSet& samples) {
 
 std::vector<std::pair<std::string, double>> figures_of(const Quality& quality) {
   std::vector<std::pair<std::string, double>> figures;
-  const auto add = [&](const char* name, double value) {
-    figures.emplace_back(key(quality, name), value);
+  const Words& words = words_of(quality.kind);
+  const auto add = [&](const std::string& name, double value) {
+    figures.emplace_back(words.before_key + name, value);
   };
-  add(quality.of_latents ? "frechet" : "fid", quality.distance.value());
+  figures.emplace_back(words.distance_key, quality.distance.value());
   if (quality.spatial) add("sfid", quality.spatial->value());
   if (quality.score) add("inception_score", quality.score->mean);
   if (quality.shares) {
@@ -73,19 +98,21 @@ std::vector<std::pair<std::string, double>> figures_of(const Quality& quality) {
     add("density", quality.density->density);
     add("coverage", quality.density->coverage);
   }
-  if (quality.kernel) add(quality.of_latents ? "mmd" : "kid", quality.kernel->mean);
+  if (quality.kernel) figures.emplace_back(words.kernel_key, quality.kernel->mean);
+  if (quality.gaussian) figures.emplace_back("cmmd", *quality.gaussian);
   return figures;
 }
 
 std::string quality_text(const Quality& quality, const QualityOrigin& origin) {
   const QualityOptions& options = origin.options;
-  const Words words = words_of(origin);
+  const Words& words = words_of(quality.kind);
   Table table({"figure", "value", "from"});
   const auto add = [&](const std::string& name, double value, int digits, const std::string& from) {
-    table.add({name, fmt::format("{:.{}f}", value, digits), from});
+    const bool is_vast = std::abs(value) >= 1e7;
+    table.add({name, is_vast ? fmt::format("{:.4g}", value) : fmt::format("{:.{}f}", value, digits),
+               from});
   };
-  add(quality.of_latents ? "latent Frechet distance" : "FID", quality.distance.value(),
-      quality.of_latents ? 5 : 3, words.features);
+  add(words.distance, quality.distance.value(), words.digits, features_of(origin.samples));
   if (quality.spatial) add("sFID", quality.spatial->value(), 3, "2023 spatial features");
   if (quality.score) {
     add("Inception Score", quality.score->mean, 3,
@@ -104,9 +131,13 @@ std::string quality_text(const Quality& quality, const QualityOrigin& origin) {
     add(words.before + "coverage", quality.density->coverage, 4, density);
   }
   if (quality.kernel) {
-    add(quality.of_latents ? "latent MMD" : "KID", quality.kernel->mean, 6,
+    add(words.kernel, quality.kernel->mean, 6,
         fmt::format("{} subsets of {}, {:.6f} between them", options.kernel_subsets,
                     options.kernel_size, quality.kernel->deviation));
+  }
+  if (quality.gaussian) {
+    add("CMMD", *quality.gaussian, 4,
+        fmt::format("sigma {}, {} of reference", options.gaussian_sigma, kept));
   }
   std::string text = table.text();
   text +=
@@ -121,9 +152,10 @@ std::string quality_text(const Quality& quality, const QualityOrigin& origin) {
 
 std::string quality_json(const Quality& quality, const QualityOrigin& origin) {
   const QualityOptions& options = origin.options;
-  const auto name = [&](const char* figure) { return key(quality, figure); };
+  const Words& words = words_of(quality.kind);
+  const auto name = [&](const char* figure) { return words.before_key + figure; };
   nlohmann::ordered_json json;
-  auto& distance = json[name(quality.of_latents ? "frechet" : "fid")];
+  auto& distance = json[words.distance_key];
   distance = to_json(quality.distance);
   distance["reference_rank"] = quality.rank;
   if (quality.spatial) json["sfid"] = to_json(*quality.spatial);
@@ -142,11 +174,14 @@ std::string quality_json(const Quality& quality, const QualityOrigin& origin) {
     json["density_neighbours"] = options.density_neighbours;
   }
   if (quality.kernel) {
-    json[name(quality.of_latents ? "mmd" : "kid")] = {{"value", quality.kernel->mean},
-                                                      {"deviation", quality.kernel->deviation},
-                                                      {"subsets", options.kernel_subsets},
-                                                      {"subset_size", options.kernel_size},
-                                                      {"seed", options.seed}};
+    json[words.kernel_key] = {{"value", quality.kernel->mean},
+                              {"deviation", quality.kernel->deviation},
+                              {"subsets", options.kernel_subsets},
+                              {"subset_size", options.kernel_size},
+                              {"seed", options.seed}};
+  }
+  if (quality.gaussian) {
+    json["cmmd"] = {{"value", *quality.gaussian}, {"sigma", options.gaussian_sigma}};
   }
   json["samples"] = {{"source", origin.samples.source}, {"pictures", origin.samples.pooled.count}};
   if (origin.made != nullptr) json["samples"].update(*origin.made);
@@ -155,7 +190,8 @@ std::string quality_json(const Quality& quality, const QualityOrigin& origin) {
   if (origin.reference.pooled.count > 0) {
     json["reference"]["pictures"] = origin.reference.pooled.count;
   }
-  json[quality.of_latents ? "features" : "network"] = features_json(origin.samples);
+  json[quality.kind == FeatureKind::kInception ? "network" : "features"] =
+      features_json(origin.samples);
   json["notes"] = quality.notes;
   return dump_json(json, 2) + "\n";
 }

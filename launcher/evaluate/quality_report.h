@@ -19,7 +19,7 @@ struct QualityOrigin {
 };
 
 // By the names that metrics and scripts know: "fid", "precision", ...; of latents
-// "latent_frechet", and the rest with "latent_" before it.
+// "latent_frechet", and the rest with "latent_" before it; of tables "frechet" and "cmmd".
 std::vector<std::pair<std::string, double>> figures_of(const Quality& quality);
 
 std::string quality_text(const Quality& quality, const QualityOrigin& origin);

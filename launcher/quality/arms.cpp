@@ -73,7 +73,7 @@ std::optional<double> published_fid(const std::string& family, const std::string
       {"EDT-S", 34.27},   {"EDT-B", 19.18},   {"EDT-XL", 7.52}, {"MDTv2-S", 39.50},
       {"MDTv2-B", 19.55}, {"MDTv2-XL", 7.70}, {"DiT-S", 68.40}, {"DiT-B", 43.47},
       {"DiT-XL", 19.5},   {"SiT-S", 57.6},    {"SiT-B", 33.0},  {"SiT-XL", 17.2}};
-  const auto found = all.find(family + "-" + size);
+  const auto found = all.find(family + "-" + published_size(size));
   return found == all.end() ? std::nullopt : std::optional(found->second);
 }
 
@@ -105,6 +105,8 @@ std::vector<QualityArm> quality_arms(const ArmOptions& options) {
        {}},
   };
 }
+
+std::string published_size(const std::string& size) { return size == "Ti" ? "S" : size; }
 
 std::vector<std::string> quality_arm_keys() {
   std::vector<std::string> keys;

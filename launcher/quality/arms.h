@@ -13,7 +13,7 @@ struct QualityArm {
   std::string label;                   // "EDT without its masked pass"
   std::vector<std::string> arguments;  // "--model.preset=EDT-S/2", ...
   // FID of 50,000 samples without guidance after 400,000 steps of 256 pictures, as published for
-  // this size.
+  // published_size().
   std::optional<double> published_fid;
 };
 
@@ -30,5 +30,7 @@ struct ArmOptions {
 // blocks and objective.
 std::vector<QualityArm> quality_arms(const ArmOptions& options);
 std::vector<std::string> quality_arm_keys();
+// The size whose published figures stand beside ours: the same, or of Ti, which is ours, S.
+std::string published_size(const std::string& size);
 
 }  // namespace edt

@@ -30,7 +30,15 @@ std::optional<double> value_of(Figure figure, const QualityPoint& point) {
 }
 
 double cost_of(CostAxis axis, const QualityPoint& point) {
-  return axis == CostAxis::kSeconds ? point.cost.seconds : point.cost.flops;
+  switch (axis) {
+    case CostAxis::kSeconds:
+      return point.cost.seconds;
+    case CostAxis::kFlops:
+      return point.cost.flops;
+    case CostAxis::kImages:
+      break;
+  }
+  return static_cast<double>(point.images);
 }
 
 QualityCurve curve_of(const QualityRun& run, Figure figure, CostAxis axis) {
@@ -54,12 +62,13 @@ std::optional<double> value_at(const QualityCurve& curve, double cost) {
   return {};
 }
 
-std::optional<double> cost_to_reach(const QualityCurve& curve, double value) {
+std::optional<ReachedAt> cost_to_reach(const QualityCurve& curve, double value) {
   for (std::size_t i = 0; i < curve.size(); ++i) {
     if (curve[i].value > value) continue;
-    if (curve[i].value == value) return curve[i].cost;
-    if (i == 0) return {};
-    return between(value, curve[i - 1].value, curve[i - 1].cost, curve[i].value, curve[i].cost);
+    if (curve[i].value == value) return ReachedAt{curve[i].cost};
+    if (i == 0) return ReachedAt{curve[0].cost, true};
+    return ReachedAt{
+        between(value, curve[i - 1].value, curve[i - 1].cost, curve[i].value, curve[i].cost)};
   }
   return {};
 }

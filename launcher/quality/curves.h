@@ -11,7 +11,7 @@
 namespace edt {
 
 enum class Figure { kHeldOut, kLatentDistance, kFid };  // all of them: less is better
-enum class CostAxis { kSeconds, kFlops };
+enum class CostAxis { kSeconds, kFlops, kImages };
 
 // Nothing where it was not measured.
 std::optional<double> value_of(Figure figure, const QualityPoint& point);
@@ -26,14 +26,18 @@ QualityCurve curve_of(const QualityRun& run, Figure figure, CostAxis axis);
 
 // Between points, along straight lines of both logarithms. Nothing outside of them.
 std::optional<double> value_at(const QualityCurve& curve, double cost);
-// Where the curve first comes down to `value`; nothing where it does not, or has been below from
-// its first point on, as nobody knows then since when.
-std::optional<double> cost_to_reach(const QualityCurve& curve, double value);
+// Where the curve first comes down to `value`; nothing where it does not.
+struct ReachedAt {
+  double cost = 0;
+  bool at_most = false;  // it is below from its first point on, which is `cost`
+};
+std::optional<ReachedAt> cost_to_reach(const QualityCurve& curve, double value);
 
 // Over seeds.
 struct Spread {
   double middle = 0, low = 0, high = 0;  // median, least, most
   std::size_t count = 0;
+  bool is_bound = false;  // of one of them only a bound is known, which counts as its value
 };
 std::optional<Spread> spread_of(std::vector<double> values);
 

@@ -1,43 +1,47 @@
 #include "launcher/quality/report.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <nlohmann/json.hpp>
-#include <set>
 
+#include "launcher/bench/speedup_report.h"
+#include "launcher/quality/claims.h"
+#include "launcher/quality/figure_names.h"
 #include "launcher/text/report.h"
+#include "launcher/watch/wording.h"
 
 namespace edt {
 namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
 
-struct FigureName {
-  Figure figure;
-  const char *key, *name, *title;
-};
-constexpr std::array kFigures{
-    FigureName{Figure::kHeldOut, "held_out_error", "error of the noise",
-               "Error of the predicted noise on held-out samples"},
-    FigureName{Figure::kLatentDistance, "latent_distance", "distance of latents",
-               "Frechet distance of latents (no FID)"},
-    FigureName{Figure::kFid, "fid", "FID", "FID of as many samples as were drawn"}};
+constexpr double kSteadySpeed = 0.05;  // runs of an arm on a machine of their own: within that
 
 const char* axis_name(CostAxis axis) {
   return axis == CostAxis::kSeconds ? "seconds of training" : "training FLOPs";
 }
 
-std::string cost_text(CostAxis axis, double cost) {
-  return axis == CostAxis::kSeconds ? human_duration(cost)
-                                    : fmt::format("{:.3g} GFLOP", cost / 1e9);
+// Three digits; thousands as people write them.
+std::string number_text(double value, int digits = 3) {
+  if (std::abs(value) < 1000 || std::abs(value) >= 1e9)
+    return fmt::format("{:.{}g}", value, digits);
+  const double unit =
+      std::pow(10, std::floor(std::log10(std::abs(value))) + 1 - std::max(digits, 4));
+  return thousands(std::llround(std::round(value / unit) * unit));
 }
 
-std::string spread_text(const std::optional<Spread>& spread, int digits = 3) {
+// What every run has come to: "10,240 pictures, 40 s of training, or 3,080 GFLOP".
+std::string common_costs(const QualityReport& report) {
+  return fmt::format("{} pictures, {} of training, or {} GFLOP",
+                     thousands(std::llround(common_cost(report, CostAxis::kImages))),
+                     human_duration(common_cost(report, CostAxis::kSeconds)),
+                     number_text(common_cost(report, CostAxis::kFlops) / 1e9));
+}
+
+std::string spread_text(const std::optional<Spread>& spread, const char* bound = "") {
   if (!spread) return "-";
-  if (spread->count == 1) return fmt::format("{:.{}g}", spread->middle, digits);
-  return fmt::format("{:.{}g} ({:.{}g} to {:.{}g})", spread->middle, digits, spread->low, digits,
-                     spread->high, digits);
+  const std::string text = (spread->is_bound ? bound : "") + number_text(spread->middle);
+  if (spread->count == 1) return text;
+  return fmt::format("{} ({} to {})", text, number_text(spread->low), number_text(spread->high));
 }
 
 bool is_measured(const QualityReport& report, Figure figure) {
@@ -46,86 +50,23 @@ bool is_measured(const QualityReport& report, Figure figure) {
   });
 }
 
-std::vector<const QualityRun*> runs_of(const QualityReport& report, std::size_t arm) {
-  std::vector<const QualityRun*> runs;
-  for (const QualityRun& run : report.runs) {
-    if (run.task.arm == arm) runs.push_back(&run);
-  }
-  return runs;
+// "published FID (S)": of which size.
+std::string published_name(const QualityReport& report, const char* what) {
+  return fmt::format("{} ({})", what, published_size(report.options.arm.size));
 }
 
-// Whose final quality the others are timed to: MDTv2, as the paper compares with it, else DiT, else
-// the first.
-std::size_t base_arm(const QualityReport& report) {
-  for (const char* key : {"mdtv2", "dit"}) {
-    const auto found = std::ranges::find(report.arms, key, &QualityArm::key);
-    const auto arm = static_cast<std::size_t>(found - report.arms.begin());
-    if (found != report.arms.end() && !runs_of(report, arm).empty()) return arm;
-  }
-  return 0;
+std::vector<std::string> reach_header(const QualityReport& report) {
+  return {"arm",   "reached by",    "training", "times as fast", published_name(report, "paper"),
+          "GFLOP", "times as cheap"};
 }
 
-// Where every run that is compared has come to, at least.
-double common_cost(const QualityReport& report, CostAxis axis) {
-  double least = INFINITY;
-  for (const QualityRun& run : report.runs) {
-    least = std::min(least, cost_of(axis, run.points.back()));
-  }
-  return least;
+// Times as fast as MDTv2, by the abstract of EDT's paper.
+std::string paper_text(const QualityReport& report, std::size_t arm) {
+  const auto paper = paper_speedup(published_size(report.options.arm.size));
+  const bool is_said =
+      report.arms[arm].key == "edt" && report.arms[base_arm(report)].key == "mdtv2" && paper;
+  return is_said ? fmt::format("{:.3g}", paper->train) : "";
 }
-
-std::optional<Spread> at_equal_cost(const QualityReport& report, std::size_t arm, Figure figure,
-                                    CostAxis axis) {
-  const double cost = common_cost(report, axis);
-  std::vector<double> values;
-  for (const QualityRun* run : runs_of(report, arm)) {
-    if (const auto value = value_at(curve_of(*run, figure, axis), cost)) values.push_back(*value);
-  }
-  return spread_of(std::move(values));
-}
-
-// The level that the base arm ends at: the median over its seeds.
-std::optional<double> level_of(const QualityReport& report, Figure figure) {
-  std::vector<double> ends;
-  for (const QualityRun* run : runs_of(report, base_arm(report))) {
-    const QualityCurve curve = curve_of(*run, figure, CostAxis::kSeconds);
-    if (!curve.empty()) ends.push_back(curve.back().value);
-  }
-  const auto spread = spread_of(std::move(ends));
-  return spread ? std::optional(spread->middle) : std::nullopt;
-}
-
-struct Reaching {
-  std::optional<Spread> cost;   // of the runs that reach it
-  std::optional<Spread> ratio;  // what the base arm takes with the same seed over that
-  std::size_t reached = 0, runs = 0;
-};
-
-Reaching reach(const QualityReport& report, std::size_t arm, Figure figure, CostAxis axis,
-               double level) {
-  std::vector<double> costs, ratios;
-  Reaching reaching;
-  const auto bases = runs_of(report, base_arm(report));
-  for (const QualityRun* run : runs_of(report, arm)) {
-    ++reaching.runs;
-    const auto cost = cost_to_reach(curve_of(*run, figure, axis), level);
-    if (!cost) continue;
-    costs.push_back(*cost);
-    for (const QualityRun* base : bases) {
-      if (base->task.seed != run->task.seed) continue;
-      if (const auto own = cost_to_reach(curve_of(*base, figure, axis), level)) {
-        ratios.push_back(*own / *cost);
-      }
-    }
-  }
-  reaching.reached = costs.size();
-  reaching.cost = spread_of(std::move(costs));
-  reaching.ratio = spread_of(std::move(ratios));
-  return reaching;
-}
-
-const std::vector<std::string> kReachHeader{"arm",           "reached by", "training",
-                                            "times as fast", "GFLOP",      "times as cheap"};
 
 Rows reach_rows(const QualityReport& report, Figure figure, double level) {
   Rows rows;
@@ -139,30 +80,31 @@ Rows reach_rows(const QualityReport& report, Figure figure, double level) {
       }
     }
     rows.push_back({report.arms[arm].label, fmt::format("{} of {}", seconds.reached, seconds.runs),
-                    spread_text(seconds.cost), spread_text(seconds.ratio), spread_text(flops.cost),
-                    spread_text(flops.ratio)});
+                    spread_text(seconds.cost, "at most "), spread_text(seconds.ratio, "at least "),
+                    paper_text(report, arm), spread_text(flops.cost, "at most "),
+                    spread_text(flops.ratio, "at least ")});
   }
   return rows;
 }
 
-const std::vector<std::string> kEqualHeader{"arm", "at equal time", "at equal FLOPs", "at the end",
-                                            "published FID"};
+std::vector<std::string> equal_header(const QualityReport& report) {
+  return {"arm",           "at equal pictures",
+          "at equal time", "at equal FLOPs",
+          "at the end",    published_name(report, "published FID")};
+}
 
 Rows equal_rows(const QualityReport& report, Figure figure) {
   Rows rows;
   for (std::size_t arm = 0; arm < report.arms.size(); ++arm) {
     const auto runs = runs_of(report, arm);
     if (runs.empty()) continue;
-    std::vector<double> ends;
-    for (const QualityRun* run : runs) {
-      const QualityCurve curve = curve_of(*run, figure, CostAxis::kSeconds);
-      if (!curve.empty()) ends.push_back(curve.back().value);
-    }
+    const auto at_equal = [&](CostAxis axis) {
+      return spread_text(at_cost(runs, figure, axis, common_cost(report, axis)));
+    };
     const auto& published = report.arms[arm].published_fid;
-    rows.push_back({report.arms[arm].label,
-                    spread_text(at_equal_cost(report, arm, figure, CostAxis::kSeconds)),
-                    spread_text(at_equal_cost(report, arm, figure, CostAxis::kFlops)),
-                    spread_text(spread_of(std::move(ends))),
+    rows.push_back({report.arms[arm].label, at_equal(CostAxis::kImages),
+                    at_equal(CostAxis::kSeconds), at_equal(CostAxis::kFlops),
+                    spread_text(at_end(runs, figure)),
                     published ? fmt::format("{:.2f}", *published) : ""});
   }
   return rows;
@@ -178,59 +120,78 @@ Rows speed_rows(const QualityReport& report) {
       const QualityPoint& last = run->points.back();
       const auto images = static_cast<double>(last.images);
       steps.push_back(static_cast<double>(last.cost.steps));
-      rates.push_back(images / last.cost.seconds);
+      rates.push_back(images_per_second(*run));
       work.push_back(last.cost.flops / images / 1e9);
     }
     if (steps.empty()) continue;
-    rows.push_back({report.arms[arm].label, spread_text(spread_of(steps), 4),
+    rows.push_back({report.arms[arm].label, spread_text(spread_of(steps)),
                     spread_text(spread_of(rates)), spread_text(spread_of(work)),
                     std::to_string(steps.size())});
   }
   return rows;
 }
 
-// What the masked pass is worth: the arm that published comparisons leave out.
-std::vector<std::string> masking_findings(const QualityReport& report) {
-  const auto place = [&](const char* key) {
-    const auto found = std::ranges::find(report.arms, key, &QualityArm::key);
-    return static_cast<std::size_t>(found - report.arms.begin());
+// "seen: 0.312 against 0.331"
+std::string seen_text(const std::optional<ClaimSeen>& seen, bool with_values) {
+  if (!seen) return "-";
+  std::string text(name_of(seen->verdict));
+  if (!with_values) return text;
+  return fmt::format("{}: {} against {}", text, number_text(seen->better.middle),
+                     number_text(seen->worse.middle));
+}
+
+std::vector<std::string> claims_header(const QualityReport& report, bool with_values) {
+  std::vector<std::string> header{"claim"};
+  if (with_values) header.push_back(published_name(report, "published"));
+  header.insert(header.end(), {"by", "equal pictures", "equal time", "equal FLOPs"});
+  return header;
+}
+
+// With values for a page, without for a terminal.
+Rows claim_rows(const QualityReport& report, bool with_values) {
+  Rows rows;
+  const auto add = [&](const std::string& text, const std::string& published,
+                       std::vector<std::string> rest) {
+    std::vector<std::string> row{text};
+    if (with_values) row.push_back(published);
+    row.insert(row.end(), rest.begin(), rest.end());
+    rows.push_back(std::move(row));
   };
-  const std::size_t with = place("edt"), without = place("edt-unmasked");
-  std::vector<std::string> lines;
-  for (const FigureName& figure : kFigures) {
-    for (const CostAxis axis : {CostAxis::kSeconds, CostAxis::kFlops}) {
-      if (with == report.arms.size() || without == report.arms.size()) continue;
-      const auto a = at_equal_cost(report, with, figure.figure, axis),
-                 b = at_equal_cost(report, without, figure.figure, axis);
-      if (!a || !b) continue;
-      const bool apart = a->high < b->low || b->high < a->low;
-      const char* word = std::min(a->count, b->count) < 2 ? "one seed cannot tell them apart"
-                         : !apart                         ? "no difference beyond that of seeds"
-                         : a->middle < b->middle          ? "the masked pass helps"
-                                                 : "the masked pass costs more than it gives";
-      lines.push_back(fmt::format("Masked pass, {} after {}: {} with it, {} without: {}.",
-                                  figure.name, cost_text(axis, common_cost(report, axis)),
-                                  spread_text(a), spread_text(b), word));
-    }
+  for (const SpeedClaim& claim : speed_claims(report)) {
+    const std::string times =
+        fmt::format("{}: {} times", name_of(claim.verdict), spread_text(claim.ratio));
+    add(claim.text, claim.published, {"pictures/s", "", times, ""});
   }
-  return lines;
+  for (const QualityClaim& claim : quality_claims(report)) {
+    add(claim.text, claim.published,
+        {naming(claim.figure).name, seen_text(claim.after_images, with_values),
+         seen_text(claim.after_seconds, with_values), seen_text(claim.after_flops, with_values)});
+  }
+  return rows;
 }
 
 std::string conditions(const QualityReport& report) {
   const QualityStudyOptions& o = report.options;
   const std::string budget =
-      o.seconds > 0 ? human_duration(o.seconds) : fmt::format("{:.3g} GFLOP", o.flops / 1e9);
+      o.seconds > 0 ? human_duration(o.seconds) : number_text(o.flops / 1e9) + " GFLOP";
   std::string text = fmt::format(
       "Size {}, batch {} from {}; each run trains for {}, and is measured {} times on the way: the "
       "moving average (decay {}) on {} noised samples, half of which were never trained on, and by "
-      "{} of its own in {} steps. Time is that of data, compute, communication and update; what "
-      "is measured costs nothing. {}. Figures are medians over seeds, with the least and the most.",
+      "{} of its own in {} steps. Time is that of data, compute, communication and update; "
+      "measuring is not counted. {}. Figures are medians over seeds, with the least and the most.",
       o.arm.size, o.batch, o.data.string(), budget, o.points, o.arm.ema_decay, 16 * o.measure.draws,
       counted(static_cast<std::uint64_t>(o.measure.samples), "sample"), o.measure.steps,
       o.arm.equal_optimizer
           ? fmt::format("All train with Adan, a constant rate of {} and gradients clipped to 1",
                         o.arm.learning_rate)
           : std::string("Each trains with the optimizer of its recipe, at a constant rate"));
+  if (const double uneven = uneven_speed(report); uneven > kSteadySpeed) {
+    text += fmt::format(
+        " The fastest run of an arm was up to {} faster than its slowest, though both do the same "
+        "work: others used the machine, and that is in all figures over time. Those over pictures "
+        "and FLOPs do not see it.",
+        human_percent(uneven));
+  }
   if (report.runs.size() < report.tasks) {
     text +=
         fmt::format(" {} of {} runs have been measured so far.", report.runs.size(), report.tasks);
@@ -239,8 +200,21 @@ std::string conditions(const QualityReport& report) {
 }
 
 std::string level_title(const QualityReport& report, const FigureName& figure, double level) {
-  return fmt::format("To reach {:.4g} ({}), where {} ends", level, figure.name,
-                     report.arms[base_arm(report)].label);
+  return fmt::format("To reach {} ({}), to which {} comes with every seed", number_text(level, 4),
+                     figure.name, report.arms[base_arm(report)].label);
+}
+
+void add_claims(const QualityReport& report, Page& page) {
+  const Rows rows = claim_rows(report, true);
+  if (rows.empty()) return;
+  page.heading("What papers say of the arms, and what is seen here");
+  page.paragraph(
+      "Of each pair the first arm should have the lower figure. 'Seen' and 'the other way round': "
+      "all seeds of the one lie below all seeds of the other. 'No more than seeds': they overlap. "
+      "Medians, as far as both arms have come; '-': their curves do not meet. Papers compare after "
+      "as many steps; size, data and length of training here are others, and so is what the "
+      "figures are of.");
+  page.table(claims_header(report, true), rows);
 }
 
 LineChart curve_chart(const QualityReport& report, const FigureName& figure, CostAxis axis) {
@@ -286,82 +260,14 @@ std::string quality_study_text(const QualityReport& report) {
     if (!is_measured(report, figure.figure)) continue;
     const auto level = level_of(report, figure.figure);
     if (level)
-      add(level_title(report, figure, *level), kReachHeader,
+      add(level_title(report, figure, *level), reach_header(report),
           reach_rows(report, figure.figure, *level));
-    add(fmt::format("What {} or {} buy: {}",
-                    cost_text(CostAxis::kSeconds, common_cost(report, CostAxis::kSeconds)),
-                    cost_text(CostAxis::kFlops, common_cost(report, CostAxis::kFlops)),
-                    figure.name),
-        kEqualHeader, equal_rows(report, figure.figure));
+    add(fmt::format("What {} buy: {}", common_costs(report), figure.name), equal_header(report),
+        equal_rows(report, figure.figure));
   }
-  for (const std::string& line : masking_findings(report)) text += line + "\n";
-  return text;
-}
-
-nlohmann::ordered_json quality_study_json(const QualityReport& report) {
-  using Json = nlohmann::ordered_json;
-  const auto spread_json = [](const std::optional<Spread>& spread) {
-    return spread ? Json{{"median", spread->middle},
-                         {"least", spread->low},
-                         {"most", spread->high},
-                         {"runs", spread->count}}
-                  : Json(nullptr);
-  };
-  Json json{{"machine", report.machine},
-            {"command", report.command},
-            {"base", report.arms[base_arm(report)].key}};
-  for (std::size_t arm = 0; arm < report.arms.size(); ++arm) {
-    Json one{{"label", report.arms[arm].label}, {"arguments", report.arms[arm].arguments}};
-    one["published_fid"] =
-        report.arms[arm].published_fid ? Json(*report.arms[arm].published_fid) : Json(nullptr);
-    Json seeds = Json::array();
-    for (const QualityRun* run : runs_of(report, arm)) {
-      Json points = Json::array();
-      for (const QualityPoint& point : run->points) {
-        Json values{{"step", point.cost.steps},
-                    {"seconds", point.cost.seconds},
-                    {"flops", point.cost.flops},
-                    {"images", point.images},
-                    {"trained_error", point.quality.trained}};
-        for (const FigureName& figure : kFigures) {
-          const auto value = value_of(figure.figure, point);
-          values[figure.key] = value ? Json(*value) : Json(nullptr);
-        }
-        points.push_back(std::move(values));
-      }
-      seeds.push_back({{"seed", run->task.seed}, {"points", points}});
-    }
-    one["runs"] = seeds;
-    for (const FigureName& figure : kFigures) {
-      const auto level = level_of(report, figure.figure);
-      if (!level) continue;
-      Json& at = one["figures"][figure.key];
-      at["level"] = *level;
-      for (const CostAxis axis : {CostAxis::kSeconds, CostAxis::kFlops}) {
-        const char* key = axis == CostAxis::kSeconds ? "seconds" : "flops";
-        const Reaching reaching = reach(report, arm, figure.figure, axis, *level);
-        at[key] = {{"to_reach", spread_json(reaching.cost)},
-                   {"ratio", spread_json(reaching.ratio)},
-                   {"at_equal", spread_json(at_equal_cost(report, arm, figure.figure, axis))}};
-      }
-    }
-    json["arms"][report.arms[arm].key] = std::move(one);
-  }
-  json["findings"] = masking_findings(report);
-  return json;
-}
-
-std::string quality_study_csv(const QualityReport& report) {
-  std::string text =
-      "arm,seed,step,seconds,flops,images,held_out_error,trained_error,latent_distance,fid\n";
-  for (const QualityRun& run : report.runs) {
-    for (const QualityPoint& p : run.points) {
-      text += fmt::format("{},{},{},{},{},{},{},{},{},{}\n", report.arms[run.task.arm].key,
-                          run.task.seed, p.cost.steps, p.cost.seconds, p.cost.flops, p.images,
-                          p.quality.held_out, p.quality.trained, p.quality.latent_distance,
-                          p.quality.fid ? fmt::format("{}", *p.quality.fid) : "");
-    }
-  }
+  const Rows claims = claim_rows(report, false);
+  if (!claims.empty())
+    add("What is said of them, and what is seen here", claims_header(report, false), claims);
   return text;
 }
 
@@ -369,7 +275,7 @@ Page quality_study_page(const QualityReport& report) {
   Page page("Quality over time and FLOPs");
   page.paragraph(report.machine).paragraph(conditions(report)).preformatted(report.command);
   page.table(kSpeedHeader, speed_rows(report));
-  for (const std::string& line : masking_findings(report)) page.paragraph(line);
+  add_claims(report, page);
   for (const FigureName& figure : kFigures) {
     if (!is_measured(report, figure.figure)) continue;
     page.heading(figure.title);
@@ -378,14 +284,14 @@ Page quality_study_page(const QualityReport& report) {
     }
     if (const auto level = level_of(report, figure.figure)) {
       page.paragraph(level_title(report, figure, *level));
-      page.table(kReachHeader, reach_rows(report, figure.figure, *level));
+      page.table(reach_header(report), reach_rows(report, figure.figure, *level));
     }
     page.paragraph(
-        fmt::format("What {} of training, or {}, buy. The published FIDs are those of 50,000 "
-                    "samples after 400,000 steps of 256 pictures of ImageNet.",
-                    cost_text(CostAxis::kSeconds, common_cost(report, CostAxis::kSeconds)),
-                    cost_text(CostAxis::kFlops, common_cost(report, CostAxis::kFlops))));
-    page.table(kEqualHeader, equal_rows(report, figure.figure));
+        fmt::format("What {} buy, as far as every run has come. The published FIDs are those of "
+                    "50,000 samples after 400,000 steps of 256 pictures of ImageNet, without "
+                    "guidance.",
+                    common_costs(report)));
+    page.table(equal_header(report), equal_rows(report, figure.figure));
   }
   if (!report.grids.empty()) page.heading("Samples at the end");
   for (const auto& [label, png] : report.grids) page.picture(png, label);

@@ -3,22 +3,11 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "launcher/page/page.h"
-#include "launcher/quality/curves.h"
+#include "launcher/quality/comparison.h"
 
 namespace edt {
-
-struct QualityReport {
-  std::string machine, command;
-  QualityStudyOptions options;
-  std::vector<QualityArm> arms;
-  std::vector<QualityRun> runs;
-  std::vector<std::pair<std::string, std::string>> grids;  // arm's label, PNG file
-  std::size_t tasks = 0;                                   // runs that there will be
-};
 
 std::string quality_study_text(const QualityReport& report);
 nlohmann::ordered_json quality_study_json(const QualityReport& report);

@@ -23,7 +23,7 @@ struct QualityStudyOptions {
   ArmOptions arm;
   std::vector<std::string> arms;  // keys
   std::vector<std::int64_t> seeds{0, 1, 2};
-  double seconds = 120, flops = 0;  // of training of a run; one of them, the other is 0
+  double seconds = 100, flops = 0;  // of training of a run; one of them, the other is 0
   int points = 6;                   // measurements of a run, at equal parts of the budget
   std::int64_t batch = 32;
   std::int64_t micro_batch = 0;  // 0: chosen as edt train does

@@ -23,7 +23,7 @@ TrainingCost training_cost(const std::filesystem::path& metrics) {
         cost.seconds += share * record.step_seconds;
       }
     }
-    cost.flops += record.flops_per_s * record.step_seconds;
+    cost.flops += std::round(record.flops_per_s * record.step_seconds);  // of a whole number
   });
   return cost;
 }

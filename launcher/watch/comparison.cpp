@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "launcher/text/report.h"
+#include "launcher/watch/judged_figures.h"
 #include "launcher/watch/wording.h"
 
 namespace edt {
@@ -56,14 +57,11 @@ std::vector<ComparedLine> compare(const RunViews& runs) {
                              thousands(run.forecast()->step))
                : "-";
   });
-  const auto add_last = [&](const std::string& name, double MetricsRecord::*value) {
-    add(name, [value](const RunView& run) { return value_text(run.metrics().last_of(value)); });
-  };
-  add_last("held-out loss", &MetricsRecord::held_out_loss);
-  add_last("FID", &MetricsRecord::fid);
-  add_last("latent Frechet distance", &MetricsRecord::latent_frechet);
-  add_last("precision", &MetricsRecord::precision);
-  add_last("recall", &MetricsRecord::recall);
+  for (const JudgedFigure& figure : kJudgedFigures) {
+    add(figure.name, [value = figure.value](const RunView& run) {
+      return value_text(run.metrics().last_of(value));
+    });
+  }
   add_mean("gradient norm", &MetricsRecord::grad_norm);
   add_mean("images/s", &MetricsRecord::images_per_s);
   add("of the ceiling", [](const RunView& run) {

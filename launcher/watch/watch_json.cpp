@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "launcher/watch/judged_figures.h"
 #include "launcher/watch/wording.h"
 
 namespace edt {
@@ -40,12 +41,8 @@ Json judged_json(const MetricsHistory& metrics) {
     json[name] = {{"step", curve.buckets().back().last_step},
                   {"value", number(metrics.last_of(value))}};
   };
-  add("held_out_loss", &MetricsRecord::held_out_loss);
+  for (const JudgedFigure& figure : kJudgedFigures) add(figure.key, figure.value);
   add("held_out_trained_loss", &MetricsRecord::held_out_trained_loss);
-  add("fid", &MetricsRecord::fid);
-  add("latent_frechet", &MetricsRecord::latent_frechet);
-  add("precision", &MetricsRecord::precision);
-  add("recall", &MetricsRecord::recall);
   return json;
 }
 

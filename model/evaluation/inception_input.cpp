@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <vector>
 
 #include "core/base/assert.h"
 #include "core/image/resample_weights.h"
@@ -119,6 +118,15 @@ std::string_view name_of(InceptionResize resize) {
       break;
   }
   return "clean";
+}
+
+std::vector<std::pair<std::string, InceptionResize>> inception_resizes() {
+  std::vector<std::pair<std::string, InceptionResize>> all;
+  for (const InceptionResize resize :
+       {InceptionResize::kAdm, InceptionResize::kPytorchFid, InceptionResize::kClean}) {
+    all.emplace_back(name_of(resize), resize);
+  }
+  return all;
 }
 
 void inception_input(const Image& picture, InceptionResize resize, std::span<float> out) {

@@ -4,7 +4,10 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "core/image/image.h"
 
@@ -22,6 +25,8 @@ enum class InceptionResize : std::uint8_t {
 };
 
 std::string_view name_of(InceptionResize resize);  // "adm", "pytorch-fid", "clean"
+// All of them by their names.
+std::vector<std::pair<std::string, InceptionResize>> inception_resizes();
 
 inline constexpr int kInceptionSide = 299;
 

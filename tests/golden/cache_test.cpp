@@ -1,30 +1,17 @@
 // Cached sampling, FORA and TaylorSeer, against the published rules: in DiT of the published code,
 // in EDT of its network with the published rule. Which steps compute everything, and the samples.
-// Tolerances as in flow_test.cpp.
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <memory>
 #include <optional>
 
-#include "model/sampling/picture_sampler.h"
-#include "tests/golden/golden_model.h"
+#include "tests/golden/golden_samples.h"
 
 namespace edt::test {
 namespace {
 
-struct CacheCase {
-  std::string file;
-  const char* backend;
-  DType dtype;
-  double tolerance;
-};
-
-void PrintTo(const CacheCase& c, std::ostream* out) {
-  *out << c.file << " on " << c.backend << " in " << name_of(c.dtype);
-}
-
-class CacheGolden : public testing::TestWithParam<CacheCase> {
+class CacheGolden : public testing::TestWithParam<SamplesCase> {
  protected:
   void SetUp() override {
     backend_ = golden_backend(GetParam().backend);
@@ -46,11 +33,10 @@ class CacheGolden : public testing::TestWithParam<CacheCase> {
     return cache;
   }
 
-  bool is_on_gpu() const { return std::string_view(GetParam().backend) == "cuda"; }
   // All of a group; on the emulated GPU, which takes a hundred times as long, every third.
   std::vector<std::string> ways_of(const std::string& group) const {
     const std::vector<std::string> all = file_.names(group);
-    if (!is_on_gpu()) return all;
+    if (!GetParam().is_on_gpu()) return all;
     std::vector<std::string> some;
     for (std::size_t i = 1; i < all.size(); i += 3) some.push_back(all[i]);
     return some;
@@ -68,11 +54,8 @@ class CacheGolden : public testing::TestWithParam<CacheCase> {
 };
 
 TEST_P(CacheGolden, Samples) {
-  const auto labels = file_.read<std::int64_t>("/inputs/sample/labels");
-  PictureRequest request;
-  request.labels.assign(labels.begin(), labels.end());
-  request.init_noise = file_.read<float>("/inputs/sample/z");
-  request.batch = static_cast<std::int64_t>(labels.size());
+  PictureRequest request = samples_request(file_);
+  const double scale = request.guidance.scale;
   PictureSampler sampler(golden_->model(), *backend_, GetParam().dtype);
   std::vector<float> latents(request.init_noise.size());
   int cached = 0;
@@ -83,8 +66,7 @@ TEST_P(CacheGolden, Samples) {
     request.step_noise.clear();
     if (kind == "ddpm") request.step_noise = file_.read<float>("/inputs/sample/ddpm_step_noise");
     const bool guided = group.size() == 4;
-    request.guidance.scale = guided ? file_.number("/inputs/sample", "cfg_scale") : 1;
-    request.guidance.channels = {3};
+    request.guidance.scale = guided ? scale : 1;
     for (const std::string& name : ways_of("/expected/" + group)) {
       request.cache = cache_of(name);
       sampler.run(request, latents);
@@ -105,26 +87,14 @@ TEST_P(CacheGolden, Samples) {
       EXPECT_EQ(static_cast<std::size_t>(sampler.cache()->use().whole_steps), computed.size());
     }
   }
-  EXPECT_GE(cached, is_on_gpu() ? 1 : 4);
+  EXPECT_GE(cached, GetParam().is_on_gpu() ? 1 : 4);
 }
 
-std::vector<CacheCase> cache_cases(std::string_view which) {
-  std::vector<CacheCase> all;
-  for (const char* kind : {"dit fora", "edt fora", "dit taylorseer"}) {
-    for (const std::string& file : golden_models(kind)) {
-      if (which == "cuda") {
-        all.push_back({file, "cuda", DType::kFloat32, 1e-4});
-        continue;
-      }
-      all.push_back({file, "reference", DType::kFloat32, 3e-5});
-      all.push_back({file, "cpu", DType::kFloat32, 3e-5});
-      all.push_back({file, "cpu", DType::kBFloat16, 1e-1});
-    }
-  }
-  return all;
+std::vector<SamplesCase> cache_cases(bool on_gpu) {
+  return samples_cases({"dit fora", "edt fora", "dit taylorseer"}, on_gpu);
 }
-INSTANTIATE_TEST_SUITE_P(Models, CacheGolden, testing::ValuesIn(cache_cases("cpu")));
-INSTANTIATE_TEST_SUITE_P(Cuda, CacheGolden, testing::ValuesIn(cache_cases("cuda")));
+INSTANTIATE_TEST_SUITE_P(Models, CacheGolden, testing::ValuesIn(cache_cases(false)));
+INSTANTIATE_TEST_SUITE_P(Cuda, CacheGolden, testing::ValuesIn(cache_cases(true)));
 
 }  // namespace
 }  // namespace edt::test

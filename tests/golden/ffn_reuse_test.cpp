@@ -6,24 +6,12 @@
 #include <optional>
 
 #include "core/cuda/cuda_backend.h"
-#include "model/sampling/picture_sampler.h"
-#include "tests/golden/golden_model.h"
+#include "tests/golden/golden_samples.h"
 
 namespace edt::test {
 namespace {
 
-struct FfnCase {
-  std::string file;
-  const char* backend;
-  DType dtype;
-  double tolerance;
-};
-
-void PrintTo(const FfnCase& c, std::ostream* out) {
-  *out << c.file << " on " << c.backend << " in " << name_of(c.dtype);
-}
-
-class FfnReuseGolden : public testing::TestWithParam<FfnCase> {};
+class FfnReuseGolden : public testing::TestWithParam<SamplesCase> {};
 
 // In bf16 activations near the threshold fall on its other side.
 TEST_P(FfnReuseGolden, SamplesAndShares) {
@@ -31,16 +19,10 @@ TEST_P(FfnReuseGolden, SamplesAndShares) {
   const auto backend = golden_backend(GetParam().backend);
   if (backend == nullptr) GTEST_SKIP() << "no GPU: " << cuda_absence();
   GoldenModel golden(file, *backend, GetParam().dtype);
-  const auto labels = file.read<std::int64_t>("/inputs/sample/labels");
-  PictureRequest request;
-  request.labels.assign(labels.begin(), labels.end());
-  request.init_noise = file.read<float>("/inputs/sample/z");
-  request.batch = static_cast<std::int64_t>(labels.size());
+  PictureRequest request = samples_request(file);
   request.solver.kind = SolverKind::kDdim;
   request.solver.spacing =
       "ddim" + std::to_string(file.shape("/inputs/sample/timesteps_ddim").front());
-  request.guidance.scale = file.number("/inputs/sample", "cfg_scale");
-  request.guidance.channels = {3};
   PictureSampler sampler(golden.model(), *backend, GetParam().dtype);
   std::vector<float> latents(request.init_noise.size());
   const bool is_float = GetParam().dtype == DType::kFloat32;
@@ -69,21 +51,10 @@ TEST_P(FfnReuseGolden, SamplesAndShares) {
   EXPECT_GE(ways, 3);
 }
 
-std::vector<FfnCase> ffn_cases(std::string_view which) {
-  std::vector<FfnCase> all;
-  for (const std::string& file : golden_models("dit ffn-reuse")) {
-    if (which == "cuda") {
-      all.push_back({file, "cuda", DType::kFloat32, 1e-4});
-      continue;
-    }
-    all.push_back({file, "reference", DType::kFloat32, 3e-5});
-    all.push_back({file, "cpu", DType::kFloat32, 3e-5});
-    all.push_back({file, "cpu", DType::kBFloat16, 1e-1});
-  }
-  return all;
-}
-INSTANTIATE_TEST_SUITE_P(Models, FfnReuseGolden, testing::ValuesIn(ffn_cases("cpu")));
-INSTANTIATE_TEST_SUITE_P(Cuda, FfnReuseGolden, testing::ValuesIn(ffn_cases("cuda")));
+INSTANTIATE_TEST_SUITE_P(Models, FfnReuseGolden,
+                         testing::ValuesIn(samples_cases({"dit ffn-reuse"}, false)));
+INSTANTIATE_TEST_SUITE_P(Cuda, FfnReuseGolden,
+                         testing::ValuesIn(samples_cases({"dit ffn-reuse"}, true)));
 
 }  // namespace
 }  // namespace edt::test

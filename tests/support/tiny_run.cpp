@@ -1,12 +1,8 @@
 #include "tests/support/tiny_run.h"
 
-#include <sstream>
-
-#include "core/json/json_text.h"
 #include "core/random/stream.h"
 #include "data/writer.h"
 #include "parallel/comm/self/self_communicator.h"
-#include "tests/support/text_files.h"
 
 namespace edt::test {
 
@@ -133,13 +129,6 @@ std::map<std::string, std::vector<double>> contents(const std::filesystem::path&
     all[extra.name] = std::get<std::vector<double>>(checkpoint.extra(extra.name)->values);
   }
   return all;
-}
-
-std::vector<nlohmann::json> metrics_of(const std::filesystem::path& run) {
-  std::vector<nlohmann::json> lines;
-  std::istringstream text(read_text(run / "metrics.jsonl"));
-  for (std::string line; std::getline(text, line);) lines.push_back(parse_json(line, "output"));
-  return lines;
 }
 
 }  // namespace edt::test

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "launcher/train/trainer.h"
 #include "parallel/checkpoint/checkpoint.h"
+#include "tests/support/run_metrics.h"
 
 namespace edt::test {
 
@@ -39,8 +39,5 @@ int run(const TrainConfig& config);
 
 // Every array of the newest checkpoint, and the extra arrays, by name.
 std::map<std::string, std::vector<double>> contents(const std::filesystem::path& run);
-
-// The lines of its metrics.jsonl.
-std::vector<nlohmann::json> metrics_of(const std::filesystem::path& run);
 
 }  // namespace edt::test

@@ -13,4 +13,8 @@ namespace edt::test {
 // throws where a sample is not met.
 void write_ruled_inception(const GoldenFile& golden, const std::filesystem::path& safetensors);
 
+// The same tensors with a sixteenth of the channels, but for the 2048 features at the end: a
+// network that a test can afford on a slow backend.
+void write_narrow_inception(const GoldenFile& golden, const std::filesystem::path& safetensors);
+
 }  // namespace edt::test

@@ -1,6 +1,7 @@
 // Files of statistics: those that evaluators pass round, and our own.
 #include "launcher/evaluate/feature_set.h"
 
+#include <fmt/ranges.h>
 #include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
@@ -43,7 +44,8 @@ TEST(FeatureSet, IsReadFromAdmsAndPytorchFidsFiles) {
   EXPECT_TRUE(is_feature_set(golden("reference_adm.npz")));
 }
 
-FeatureSet small_set() {
+FeatureSet small_set(std::int64_t pooled = InceptionFeatures::kPooled,
+                     std::int64_t spatial = InceptionFeatures::kSpatial) {
   FeatureSet set{.source = "some", .network = 0x1234, .resize = InceptionResize::kClean};
   const auto statistics = [](std::int64_t width) {
     FeatureStatistics made{.count = 5};
@@ -53,9 +55,9 @@ FeatureSet small_set() {
     }
     return made;
   };
-  set.pooled = statistics(InceptionFeatures::kPooled);
-  set.spatial = statistics(InceptionFeatures::kSpatial);
-  for (int i = 0; i < 2 * InceptionFeatures::kPooled; ++i) {
+  set.pooled = statistics(pooled);
+  set.spatial = statistics(spatial);
+  for (int i = 0; i < 2 * pooled; ++i) {
     set.features.push_back(static_cast<float>(i) / 3);
   }
   return set;
@@ -158,7 +160,7 @@ TEST(FeatureSet, LinesNameTheFile) {
   npz.append(std::vector<std::uint8_t>(12));
   npz.finish();
   EXPECT_THAT(message_of<DataError>([&] { (void)read_feature_set(folder / "mu.npz"); }),
-              HasSubstr("mu.npz: mu is uint8 [3, 4], expected floating-point numbers [features]"));
+              HasSubstr("mu.npz:mu is uint8 [3, 4], expected floating-point numbers [features]"));
 }
 
 TEST(FeatureSet, OfLatentsComesBackFromItsFile) {
@@ -186,6 +188,62 @@ TEST(FeatureSet, OfLatentsComesBackFromItsFile) {
       HasSubstr("latents of scale 0.5, the model was trained on those of scale 0.25"));
   EXPECT_THAT(message_of<DataError>([&] { require_comparable(small_set(), *set.latents); }),
               HasSubstr("--inception judges their pictures"));
+}
+
+// Features of other weights, or of pictures that were scaled in another way, are others.
+TEST(FeatureSet, IsComparedWithItsLikeAlone) {
+  const FeatureSet set = small_set();
+  const auto refusal = [&](std::uint64_t network, InceptionResize resize) {
+    return message_of<DataError>([&] { require_comparable(set, network, resize); });
+  };
+  EXPECT_EQ(refusal(0x1234, InceptionResize::kClean), "");
+  EXPECT_THAT(refusal(0x1235, InceptionResize::kClean),
+              HasSubstr("some was made by Inception weights 0000000000001234, these are "
+                        "0000000000001235"));
+  EXPECT_THAT(refusal(0x1234, InceptionResize::kAdm),
+              HasSubstr("some was resized as clean, the samples would be as adm"));
+  FeatureSet narrow = small_set();
+  narrow.spatial->mean.pop_back();
+  EXPECT_THAT(
+      message_of<DataError>([&] { require_comparable(narrow, 0x1234, InceptionResize::kClean); }),
+      HasSubstr("some has statistics of 2022 features, Inception gives 2023"));
+  // Files of statistics alone do not say it.
+  FeatureSet silent = small_set();
+  silent.network.reset();
+  silent.resize.reset();
+  EXPECT_EQ(
+      message_of<DataError>([&] { require_comparable(silent, 7, InceptionResize::kPytorchFid); }),
+      "");
+}
+
+// What stands beside figures: how they differ from published ones, and what is not there.
+TEST(Quality, SaysWhatItsFiguresAreOf) {
+  FeatureSet reference = small_set(6, 4);
+  const FeatureSet samples = small_set(6, 4);
+  const auto notes = [&](QualityOptions options = {}) {
+    const std::vector<float> logits(2 * InceptionFeatures::kClasses, 0.5F);
+    const Quality quality =
+        QualityJudge(reference, options).judge(samples, {logits, InceptionFeatures::kClasses});
+    return fmt::format("{}", fmt::join(quality.notes, "\n"));
+  };
+  // Two rows are kept: neighbours cannot be had.
+  EXPECT_THAT(notes(), testing::AllOf(
+                           HasSubstr("no precision, recall, density and coverage: 2 pictures have "
+                                     "no 5 neighbours"),
+                           HasSubstr("no KID: subsets of 1000 of 2"),
+                           HasSubstr("5 samples: published figures take 50000"),
+                           HasSubstr("resized as clean: ADM's and DiT's figures are not"),
+                           HasSubstr("5 samples of 6 features"),
+                           HasSubstr("5 of reference, of 6 features")));
+  reference.spatial.reset();
+  reference.features.clear();
+  reference.network.reset();
+  reference.pooled.count = 0;
+  EXPECT_THAT(notes(),
+              testing::AllOf(HasSubstr("no sFID: the reference holds no statistics of spatial"),
+                             HasSubstr("KID: the reference holds statistics alone"),
+                             HasSubstr("some does not say which Inception weights made it"),
+                             testing::Not(HasSubstr("of reference, of 6 features"))));
 }
 
 // Means over squares, few enough for a covariance.

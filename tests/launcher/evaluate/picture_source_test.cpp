@@ -6,9 +6,12 @@
 
 #include "core/base/error.h"
 #include "core/storage/npy.h"
+#include "tests/core/storage/stored_zip.h"
+#include "tests/data/import/npy_files.h"
 #include "tests/support/message_of.h"
 #include "tests/support/picture_files.h"
 #include "tests/support/process_state.h"
+#include "tests/support/shell.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
 
@@ -65,6 +68,37 @@ TEST(PictureSource, ArraysThatAreNoPictures) {
   EXPECT_THAT(refusal({2, 3, 4, 4}), HasSubstr("[2, 3, 4, 4]"));
   EXPECT_THAT(refusal({2, 4, 4}), HasSubstr("[2, 4, 4]"));
   EXPECT_THAT(refusal({2, 0, 4, 3}), HasSubstr("[2, 0, 4, 3]"));
+}
+
+// Pictures between 0 and 1, or -1 and 1: bytes of them would look like black ones.
+TEST(PictureSource, NumbersThatAreNoBytesAreRefused) {
+  const TempDir folder;
+  const auto refusal = [&](const char* type, auto value) {
+    const std::vector<decltype(value)> values(2 * 4 * 4 * 3, value);
+    write_text(folder / "a.npz",
+               stored_zip({{"arr_0.npy", data::test::npy_text(type, {2, 4, 4, 3}, values)}}));
+    return message_of<DataError>([&] { open_pictures({folder / "a.npz"}); });
+  };
+  EXPECT_THAT(refusal("<f4", 0.5F),
+              HasSubstr("a.npz: arr_0 is float32 [2, 4, 4, 3], pictures are uint8 [N, H, W, 3]: "
+                        "numbers from 0 to 255"));
+  EXPECT_THAT(refusal("<f8", -1.0), HasSubstr("arr_0 is float64 [2, 4, 4, 3]"));
+  EXPECT_THAT(refusal("<i8", std::int64_t{255}), HasSubstr("arr_0 is int64 [2, 4, 4, 3]"));
+  EXPECT_EQ(refusal("|u1", std::uint8_t{255}), "");
+}
+
+TEST(PictureSource, AnArchiveIsReadAsItsFolder) {
+  const TempDir folder;
+  for (unsigned i = 0; i < 3; ++i) {
+    write_text(folder / fmt::format("p/{}.png", i), png_file(drawn_picture(8, 6, i)));
+  }
+  ASSERT_EQ(shell("tar -C " + (folder / "p").string() + " -cf " + (folder / "p.tar").string() +
+                  " 0.png 1.png 2.png")
+                .status,
+            0);
+  const auto source = open_pictures({folder / "p.tar"});
+  ASSERT_EQ(source->count(), 3);
+  EXPECT_EQ(source->read(2, 1).at(0).pixels, drawn_picture(8, 6, 2).pixels);
 }
 
 }  // namespace

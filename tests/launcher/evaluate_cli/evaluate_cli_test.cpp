@@ -17,6 +17,7 @@
 namespace edt::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 class EvaluateCli : public Cli {
@@ -70,13 +71,23 @@ TEST_F(EvaluateCli, JudgesFoldersAndArraysAlikeOnAnyNumberOfRanks) {
   EXPECT_TRUE(figures.contains("sfid") && figures.contains("kid") && figures.contains("recall"));
   EXPECT_THAT(figures["notes"][0].get<std::string>(), HasSubstr("20 samples: published figures"));
 
-  const Outcome array =
-      mpirun("-np 3 " + edt_program() + " evaluate " + path_ + "/a.npz" + options);
-  ASSERT_EQ(array.status, 0) << array.output;
-  auto others = parse_json(array.output, "figures");
   figures["samples"].erase("source");
-  others["samples"].erase("source");
-  EXPECT_EQ(figures, others);  // to the last bit
+  for (const int ranks : {2, 4}) {
+    const Outcome array =
+        mpirun(fmt::format("-np {} {} evaluate {}/a.npz{}", ranks, edt_program(), path_, options));
+    ASSERT_EQ(array.status, 0) << array.output;
+    auto others = parse_json(array.output, "figures");
+    others["samples"].erase("source");
+    EXPECT_EQ(figures, others) << ranks;  // to the last bit
+  }
+
+  // With every figure stand the network, its way of resizing, and how many pictures there are.
+  EXPECT_THAT(
+      run("evaluate " + path_ + "/a" + weights() + " --reference " + path_ + "/ref.h5").output,
+      AllOf(HasSubstr("network:   Inception "), HasSubstr(", resized as adm"),
+            HasSubstr(path_ + "/a, 20 pictures"), HasSubstr("/ref.h5, 12 pictures"),
+            HasSubstr("20 samples of 2048 features: their covariance has no full rank"),
+            HasSubstr("12 of reference, of 2048 features")));
 
   // A set is at no distance of itself. Roots of eigenvalues near 0 keep half of their digits.
   const Outcome same = run("evaluate " + path_ + "/b.npz" + options);

@@ -13,6 +13,7 @@
 #include "tests/support/edt_program.h"
 #include "tests/support/mpirun.h"
 #include "tests/support/places.h"
+#include "tests/support/run_metrics.h"
 #include "tests/support/text_files.h"
 
 namespace edt::test {
@@ -161,6 +162,9 @@ TEST_F(EvaluateRunCli, WhatCannotBeJudgedIsRefused) {
   EXPECT_THAT(refusal(judge + " --count 4 --inception w --reference " + data_),
               HasSubstr("is a data set of latents: pictures are judged against pictures"));
   EXPECT_THAT(refusal(judge + " --count 4 --inception w"), HasSubstr("--reference is not given"));
+  const std::string seeing = judge + " --count 4 --inception w --reference " + path_ + "/ref.h5";
+  EXPECT_THAT(refusal(seeing + " --vae-scale 2"), HasSubstr("--vae-scale is given without --vae"));
+  EXPECT_THAT(refusal(seeing + " --vae ''"), HasSubstr("--vae names no file"));
   EXPECT_THAT(refusal(judge + " --count 4 --reference " + path_ + "/none"),
               HasSubstr("there is no such data set"));
   write_text(path_ + "/notes.txt", "");
@@ -178,8 +182,8 @@ TEST_F(EvaluateRunCli, WhatCannotBeJudgedIsRefused) {
   const std::string adm = in_sources("tests/golden/evaluation/reference_adm.npz");
   EXPECT_THAT(
       refusal(judge + " --count 4 --reference " + adm),
-      HasSubstr("reference_adm.npz has Inception's features, the samples would have those of "
-                "latents"));
+      HasSubstr("reference_adm.npz has Inception's features, the samples would have features of "
+                "latents: --inception judges their pictures"));
   ASSERT_EQ(run("data synth --image-size 128 --samples 4 --out " + path_ + "/wide").status, 0);
   EXPECT_THAT(
       refusal(judge + " --count 4 --reference " + path_ + "/wide"),
@@ -189,6 +193,78 @@ TEST_F(EvaluateRunCli, WhatCannotBeJudgedIsRefused) {
   EXPECT_THAT(refusal(judge + " --count 4 --reference " + path_ + "/wide.h5"),
               HasSubstr("wide.h5 has 1024 latents of 4 x 16 x 16"));
   EXPECT_FALSE(std::filesystem::exists(path_ + "/r.h5"));
+}
+
+// Weights beyond all measure make latents that are none: no figure of what is left.
+TEST_F(EvaluateRunCli, SamplesThatAreNotFiniteAreNotJudged) {
+  const std::string broken = path_ + "/broken";
+  ASSERT_EQ(run("train --quiet " + tiny_training(data_, broken) +
+                "--steps 1 --optimizer.lr 1e25 --optimizer.ema-decay 0")
+                .status,
+            0);
+  const std::string wild = "evaluate --quiet " + broken + " --steps 3 --count 5";
+  EXPECT_THAT(refusal(wild, 1), HasSubstr("latents of 5 of 5 samples are not finite"));
+  EXPECT_EQ(run(wild + " --json").output, "");
+}
+
+// Judged in training by their pictures: the figures are those of edt evaluate for the same samples,
+// on any number of ranks; checkpoints, TensorBoard and edt watch have them.
+TEST_F(EvaluateRunCli, TrainingIsJudgedByFid) {
+  const std::string network = inception();
+  ASSERT_EQ(
+      run("sample " + run_ + " --images 9 --seed 5 --steps 2 --npz " + path_ + "/ref.npz").status,
+      0);
+  ASSERT_EQ(
+      run("evaluate reference " + path_ + "/ref.npz --out " + path_ + "/ref.h5" + network).status,
+      0);
+  const std::string judged = path_ + "/judged";
+  const auto training = [&](const std::string& where) {
+    return "train --quiet " + tiny_training(data_, where) +
+           " --steps 4 --run.threads 1 --run.checkpoint-every 2 --run.keep-best-by evaluation"
+           " --run.evaluate-every 2 --run.evaluate-samples 6 --run.evaluate-steps 2"
+           " --run.evaluate-inception " +
+           path_ + "/inception.safetensors --run.evaluate-reference " + path_ + "/ref.h5";
+  };
+  ASSERT_EQ(run(training(judged)).status, 0) << run(training(judged), "2>&1").output;
+  const auto lines = metrics_of(judged);
+  ASSERT_EQ(lines.size(), 4u);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    EXPECT_EQ(lines[i].contains("fid"), i % 2 == 1) << i;
+    EXPECT_FALSE(lines[i].contains("latent_frechet"));
+  }
+  EXPECT_NE(lines[1]["fid"], lines[3]["fid"]);
+  EXPECT_GT(lines[3]["time_share"]["evaluation"].get<double>(), 0.5);  // of so short a step
+
+  const Outcome outcome = run("evaluate " + judged +
+                              " --count 6 --batch 6 --steps 2 --sampler ddim --threads 1 --seed 0"
+                              " --json --reference " +
+                              path_ + "/ref.h5" + network);
+  ASSERT_EQ(outcome.status, 0);
+  const auto figures = parse_json(outcome.output, "figures");
+  for (const char* name : {"fid", "sfid", "inception_score"}) {
+    EXPECT_EQ(lines[3][name], figures[name]["value"]) << name;
+  }
+  for (const char* name : {"precision", "recall", "density", "coverage"}) {
+    EXPECT_EQ(lines[3][name], figures[name]) << name;
+  }
+
+  const std::string log = read_text(judged + "/logs/rank-00000.log");
+  EXPECT_THAT(log, AllOf(HasSubstr("step 4: fid "), HasSubstr("of 6 samples in "),
+                         HasSubstr("evaluation has taken ")));
+  const auto manifest = read_text(judged + "/checkpoints/step-000004/manifest.json");
+  EXPECT_THAT(manifest, HasSubstr("\"fid\""));
+  std::string events;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(judged)) {
+    if (file.path().string().find("tfevents") != std::string::npos)
+      events += read_text(file.path());
+  }
+  EXPECT_THAT(events, HasSubstr("samples/fid"));
+  const auto watched = parse_json(run("watch --json " + judged).output, "watched")["runs"][0];
+  EXPECT_EQ(watched["judged"]["fid"]["step"], 4);
+  EXPECT_EQ(watched["judged"]["fid"]["value"], lines[3]["fid"]);
+
+  ASSERT_EQ(mpirun("-np 2 " + edt_program() + " " + training(path_ + "/two")).status, 0);
+  EXPECT_EQ(metrics_of(path_ + "/two")[3]["fid"], lines[3]["fid"]);
 }
 
 }  // namespace

@@ -6,7 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "launcher/quality/claims.h"
 #include "launcher/quality/report.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt::test {
 namespace {
@@ -48,10 +51,19 @@ TEST(QualityCurve, IsAStraightLineOfLogarithmsBetweenPoints) {
   EXPECT_EQ(*value_at(curve, 40), 2 * std::pow(40.0, -0.5));
   EXPECT_FALSE(value_at(curve, 9));
   EXPECT_FALSE(value_at(curve, 81));
-  EXPECT_NEAR(*cost_to_reach(curve, 2 / std::sqrt(30)), 30, 1e-9);
-  EXPECT_FALSE(cost_to_reach(curve, 0.1));  // not reached
-  EXPECT_FALSE(cost_to_reach(curve, 1.0));  // nobody knows since when
+  EXPECT_NEAR(cost_to_reach(curve, 2 / std::sqrt(30)).value().cost, 30, 1e-9);
+  EXPECT_FALSE(cost_to_reach(curve, 2 / std::sqrt(30)).value().at_most);
+  EXPECT_FALSE(cost_to_reach(curve, 0.1));                    // not reached
+  const ReachedAt early = cost_to_reach(curve, 1.0).value();  // nobody knows since when
+  EXPECT_EQ(early.cost, 10);
+  EXPECT_TRUE(early.at_most);
   EXPECT_TRUE(curve_of(run, Figure::kFid, CostAxis::kSeconds).empty());
+  // A model that has come apart has no figure.
+  QualityRun broken = run;
+  broken.points[2].quality.latent_distance = NAN;
+  EXPECT_EQ(curve_of(broken, Figure::kLatentDistance, CostAxis::kSeconds).size(), 3u);
+  broken.points[2].quality.latent_distance = INFINITY;
+  EXPECT_EQ(curve_of(broken, Figure::kLatentDistance, CostAxis::kSeconds).size(), 3u);
 }
 
 TEST(QualityReport, TimesArmsToWhereTheBaseEnds) {
@@ -78,19 +90,101 @@ TEST(QualityReport, TimesArmsToWhereTheBaseEnds) {
   EXPECT_THAT(text, HasSubstr("6 of 9 runs have been measured so far."));
 }
 
-TEST(QualityReport, SaysWhatTheMaskedPassIsWorth) {
-  const auto finding = [](double without, double spread, std::int64_t seeds = 3) {
-    std::vector<QualityRun> runs;
-    for (std::int64_t seed = 0; seed < seeds; ++seed) {
-      runs.push_back(run_of(0, seed, 1 + spread * static_cast<double>(seed), 0.5));
-      runs.push_back(run_of(1, seed, without, 0.5));
-    }
-    return quality_study_json(report_of(runs))["findings"][0].get<std::string>();
-  };
-  EXPECT_THAT(finding(2, 0.1), HasSubstr("the masked pass helps"));
-  EXPECT_THAT(finding(0.5, 0.1), HasSubstr("the masked pass costs more than it gives"));
-  EXPECT_THAT(finding(1.05, 0.1), HasSubstr("no difference beyond that of seeds"));
-  EXPECT_THAT(finding(2, 0.1, 1), HasSubstr("one seed cannot tell them apart"));
+// What a claim about an arm comes to where the other has that scale.
+Verdict masked_pass(double without, double spread, std::int64_t seeds = 3) {
+  std::vector<QualityRun> runs;
+  for (std::int64_t seed = 0; seed < seeds; ++seed) {
+    runs.push_back(run_of(0, seed, 1 + spread * static_cast<double>(seed), 0.5));
+    runs.push_back(run_of(1, seed, without, 0.5));
+  }
+  const auto claims = quality_claims(report_of(runs));
+  EXPECT_EQ(claims.size(), 2u);  // of the error and of latents; FID is not measured
+  EXPECT_EQ(claims[0].text, "EDT is better for its masked pass");
+  EXPECT_EQ(claims[0].published, "");
+  return claims[0].after_seconds.value().verdict;
+}
+
+TEST(QualityClaims, SayWhatTheMaskedPassIsWorth) {
+  EXPECT_EQ(masked_pass(2, 0.1), Verdict::kSeen);
+  EXPECT_EQ(masked_pass(0.5, 0.1), Verdict::kReversed);
+  EXPECT_EQ(masked_pass(1.05, 0.1), Verdict::kUnclear);
+  EXPECT_EQ(masked_pass(2, 0.1, 1), Verdict::kOneSeed);
+}
+
+// EDT has twice the pictures in the same time, and is no better for as many of them.
+TEST(QualityClaims, TellPicturesFromTimeAndFlops) {
+  std::vector<QualityRun> runs;
+  for (const std::int64_t seed : {0, 1}) {
+    const double noise = 1 + 0.01 * static_cast<double>(seed);
+    runs.push_back(run_of(0, seed, noise, 0.5));
+    for (QualityPoint& point : runs.back().points) point.images *= 2;
+    runs.push_back(run_of(2, seed, noise * std::sqrt(2.0), 0.5, 2e9));
+  }
+  const QualityReport report = report_of(runs);
+  const auto claims = quality_claims(report);
+  ASSERT_EQ(claims.size(), 2u);
+  EXPECT_EQ(claims[0].text, "EDT is better than MDTv2");
+  EXPECT_EQ(claims[0].published, "FID 34.27, 39.5");
+  EXPECT_EQ(claims[0].after_seconds.value().verdict, Verdict::kSeen);
+  EXPECT_NEAR(claims[0].after_seconds.value().worse.low, std::sqrt(2.0 / 80), 1e-12);
+  // MDTv2 ends at as many pictures as EDT has at half its time: 1 / sqrt(40) both.
+  const ClaimSeen pictures = claims[0].after_images.value();
+  EXPECT_EQ(pictures.cost, 32 * 80);
+  EXPECT_NEAR(pictures.better.low, 1 / std::sqrt(40), 1e-12);
+  EXPECT_EQ(pictures.verdict, Verdict::kUnclear);
+  // As many FLOPs: EDT at its end, MDTv2 at half.
+  EXPECT_NEAR(claims[0].after_flops.value().worse.low, std::sqrt(2.0 / 40), 1e-12);
+
+  const auto speed = speed_claims(report);
+  ASSERT_EQ(speed.size(), 1u);
+  EXPECT_EQ(speed[0].ratio.middle, 2);
+  EXPECT_EQ(speed[0].ratio.count, 2u);
+  EXPECT_EQ(speed[0].published, "3.93 times");
+  EXPECT_EQ(speed[0].verdict, Verdict::kSeen);
+
+  const std::string html = quality_study_page(report).html();
+  for (const char* text :
+       {"EDT trains faster than MDTv2", "seen: 2 (2 to 2) times", "FID 34.27, 39.5",
+        "no more than seeds: 0.159 against 0.159", "paper (S)", "published FID (S)"}) {
+    EXPECT_THAT(html, HasSubstr(text));
+  }
+  const auto json = quality_study_json(report);
+  EXPECT_EQ(json["claims"][0]["verdict"], "seen");
+  EXPECT_EQ(json["claims"][1]["equal_images"]["verdict"], "no more than seeds");
+  EXPECT_THAT(quality_study_text(report), HasSubstr("What is said of them, and what is seen here"));
+}
+
+TEST(QualityClaims, AreOfArmsThatAreThere) {
+  EXPECT_TRUE(quality_claims(report_of({run_of(0, 0, 1, 0.5)})).empty());
+  EXPECT_TRUE(speed_claims(report_of({run_of(2, 0, 1, 0.5)})).empty());
+}
+
+// An arm that is better than the level when it is measured for the first time has reached it: how
+// early is not known, and the page says so.
+TEST(QualityReport, TellsABoundFromATime) {
+  const QualityReport report = report_of({run_of(0, 0, 0.01, 0.5), run_of(0, 1, 0.5, 0.5),
+                                          run_of(2, 0, 1, 0.5), run_of(2, 1, 1.1, 0.5)});
+  const auto json = quality_study_json(report);
+  const auto& edt = json["arms"]["edt"]["figures"]["held_out_error"];
+  EXPECT_NEAR(edt["level"].get<double>(), 1.1 / std::sqrt(80), 1e-12);  // with every seed
+  EXPECT_EQ(edt["seconds"]["to_reach"]["least"], 10);
+  EXPECT_EQ(edt["seconds"]["to_reach"]["runs"], 2);
+  EXPECT_EQ(edt["seconds"]["to_reach"]["bound"], true);
+  EXPECT_EQ(edt["seconds"]["ratio"]["runs"], 2);
+  EXPECT_EQ(json["arms"]["mdtv2"]["figures"]["held_out_error"]["seconds"]["ratio"]["bound"], false);
+  const std::string text = quality_study_text(report);
+  EXPECT_THAT(text, HasSubstr("2 of 2"));
+  EXPECT_THAT(text, HasSubstr("at most "));
+  EXPECT_THAT(text, HasSubstr("at least "));
+}
+
+// Runs of an arm do the same work: what differs between them, others have taken.
+TEST(QualityReport, SaysThatTheMachineWasShared) {
+  std::vector<QualityRun> runs{run_of(0, 0, 1, 0.5), run_of(0, 1, 1, 0.5)};
+  EXPECT_THAT(quality_study_text(report_of(runs)), testing::Not(HasSubstr("others used")));
+  runs[1].points.back().images *= 5;
+  runs[1].points.back().images /= 4;
+  EXPECT_THAT(quality_study_text(report_of(runs)), HasSubstr("up to 25.0 % faster than its slowest"));
 }
 
 TEST(QualityReport, ShowsWhatIsThereOfAStudyThatGoesOn) {
@@ -124,9 +218,38 @@ TEST(QualityArms, DifferInWhatTheyAreNamedFor) {
   }
 }
 
+// The models of size Ti are ours: what stands beside them is of S.
+TEST(QualityArms, HavePublishedFiguresOfTheirSize) {
+  EXPECT_EQ(quality_arms({.size = "B"})[0].published_fid, 19.18);
+  EXPECT_EQ(quality_arms({.size = "Ti"})[0].published_fid, 34.27);
+  EXPECT_EQ(published_size("Ti"), "S");
+  EXPECT_EQ(published_size("XL"), "XL");
+}
+
+// Of what is beside training, such as a checkpoint, nothing is counted.
+TEST(TrainingCost, IsThatOfTrainingAlone) {
+  const TempDir folder;
+  std::string lines;
+  for (int step = 1; step <= 3; ++step) {
+    lines += fmt::format(
+        R"({{"step":{},"loss":1,"step_seconds":2,"flops_per_s":500,"time_share":{{"data":0.125,)"
+        R"("compute":0.25,"communication":0.0625,"optimizer":0.0625,"checkpoint":0.25,"samples":)"
+        R"(0.125,"evaluation":0.0625,"other":0.0625}}}})"
+        "\n",
+        step);
+  }
+  write_text(folder / "metrics.jsonl", lines);
+  const TrainingCost cost = training_cost(folder / "metrics.jsonl");
+  EXPECT_EQ(cost.steps, 3);
+  EXPECT_DOUBLE_EQ(cost.seconds, 3 * 2 * 0.5);
+  EXPECT_EQ(cost.flops, 3000);
+  EXPECT_EQ(training_cost(folder / "none").steps, 0);
+}
+
 TEST(TrainingCost, StepsToABudgetFollowFromThoseBefore) {
   EXPECT_EQ(steps_until(10, 30, 5), 10);  // 2 each
   EXPECT_EQ(steps_until(30, 30.1, 15), 1);
+  EXPECT_EQ(steps_until(30, 29, 15), 1);
 }
 
 }  // namespace

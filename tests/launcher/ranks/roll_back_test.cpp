@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 
 #include "core/json/json_text.h"
 #include "core/random/stream.h"
@@ -83,10 +82,7 @@ class RollBack : public testing::Test {
     world_.barrier("reference");
   }
   std::vector<nlohmann::json> metrics(const std::string& run) const {
-    std::vector<nlohmann::json> lines;
-    std::istringstream text(test::read_text(root_ / run / "metrics.jsonl"));
-    for (std::string line; std::getline(text, line);) lines.push_back(parse_json(line, "output"));
-    return lines;
+    return test::metrics_of(root_ / run);
   }
   std::string difference(const std::string& a, const std::string& b) const {
     return compare(find_checkpoint(root_ / a), find_checkpoint(root_ / b)).difference;

@@ -3,7 +3,6 @@
 #include <gmock/gmock-matchers.h>
 
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
@@ -78,9 +77,7 @@ TEST_F(TrainOnRanks, SameBitsAsOneRankInEveryStage) {
 std::vector<std::string> judgements(const std::filesystem::path& run,
                                     const std::vector<std::string>& names) {
   std::vector<std::string> found;
-  std::istringstream lines(read_text(run / "metrics.jsonl"));
-  for (std::string line; std::getline(lines, line);) {
-    const auto json = parse_json(line, "metrics");
+  for (const nlohmann::json& json : test::metrics_of(run)) {
     if (!json.contains(names.front())) continue;
     std::string all;
     for (const std::string& name : names) all += dump_json(json.at(name)) + " ";

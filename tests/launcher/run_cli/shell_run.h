@@ -5,12 +5,12 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "core/json/json_text.h"
 #include "tests/support/edt_program.h"
+#include "tests/support/run_metrics.h"
 #include "tests/support/text_files.h"
 
 namespace edt::test {
@@ -49,12 +49,7 @@ class ShellRun : public Cli {
     return line;
   }
 
-  std::vector<nlohmann::json> metrics() const {
-    std::vector<nlohmann::json> lines;
-    std::istringstream text(read_text(run_ + "/metrics.jsonl"));
-    for (std::string line; std::getline(text, line);) lines.push_back(parse_json(line, "output"));
-    return lines;
-  }
+  std::vector<nlohmann::json> metrics() const { return metrics_of(run_); }
   nlohmann::json last_step() const { return metrics().back(); }
   // An empty object where there is none.
   nlohmann::json outcome() const {

@@ -141,10 +141,8 @@ TEST_F(RunPreflight, ARunThatGoesOnKeepsTheSame) {
 
   // The smoothed loss from the metrics, and what follows from it.
   std::vector<RankedStep> all;
-  std::istringstream text(read_text(directory_ / "whole" / "metrics.jsonl"));
   double mean = 0;
-  for (std::string line; std::getline(text, line);) {
-    const auto json = parse_json(line, "output");
+  for (const nlohmann::json& json : metrics_of(directory_ / "whole")) {
     const std::int64_t step = json["step"];
     mean += (json["loss"].get<double>() - mean) / static_cast<double>(step);
     all.push_back({step, mean});

@@ -77,6 +77,25 @@ TEST_F(JudgedRun, KeepsToItsShareOfTheTime) {
   for (std::size_t i = 1; i < lines.size(); ++i) {
     EXPECT_FALSE(lines[i].contains("latent_frechet")) << i;
   }
+  const std::string log = read_text(directory_ / "run/logs/rank-00000.log");
+  EXPECT_THAT(log, HasSubstr("step 1: latent_frechet "));
+  EXPECT_THAT(log, HasSubstr("evaluation has taken "));
+  EXPECT_THAT(log, HasSubstr("step 2: no evaluation: they have taken "));
+  EXPECT_THAT(log, HasSubstr("of the time, run.evaluate-share is 1e-09"));
+}
+
+// Weights beyond all measure: the log says so, and the step is on record without figures.
+TEST_F(JudgedRun, SamplesThatAreNotFiniteHaveNoFigures) {
+  TrainConfig wild = config("run");
+  wild.train.steps = wild.run.evaluate_every = 1;
+  wild.optimizer.rate.initial = 1e38;
+  wild.optimizer.ema_decay = 0;
+  ASSERT_EQ(run(wild), kDone);
+  const auto lines = metrics("run");
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_FALSE(lines[0].contains("latent_frechet"));
+  EXPECT_THAT(read_text(directory_ / "run/logs/rank-00000.log"),
+              HasSubstr("latents of 9 of 9 samples are not finite: they are not judged"));
 }
 
 TEST_F(JudgedRun, WhatCannotBeComparedIsRefusedAtTheStart) {

@@ -122,6 +122,27 @@ TEST(Evaluation, RefusesWhatHasNoMeaning) {
   EXPECT_EQ(message_of<DataError>(
                 [&] { FrechetReference({.count = 2, .mean = {INFINITY}, .covariance = {1}}); }),
             "[evaluation] statistics of features are not finite");
+  FeatureStatistics torn = moments.statistics();
+  torn.covariance[5] = NAN;
+  EXPECT_EQ(message_of<DataError>([&] { (void)reference.distance_to(torn); }),
+            "[evaluation] statistics of features are not finite");
+}
+
+// The two sides of a subset are drawn by themselves: of a set against itself there is no distance
+// but chance, less what one pair in 600, that of a row with itself, has above the others (8.6 and
+// 1.15). With the same rows on both sides it would be one in 50.
+TEST(KernelInceptionDistance, OfASetAgainstItselfIsChance) {
+  const auto values = drawn(0);
+  const Features set{std::span(values).first(20 * 600), 20};
+  const KernelDistance distance = kernel_inception_distance(set, set, 60, 50, 4);
+  EXPECT_GT(distance.deviation, 0);
+  EXPECT_NEAR(distance.mean, -2 * (8.6 - 1.15) / 600, 4 * distance.deviation / std::sqrt(60.0));
+}
+
+// exp of them is beyond all numbers.
+TEST(InceptionScore, OfLargeLogits) {
+  const std::vector<float> logits{2000, 0, 0, 2000};
+  EXPECT_NEAR(inception_score({logits, 2}, 5000).mean, 2, 1e-12);  // two sure classes
 }
 
 // Normals of known moments: |m|^2 + trace(A + B - 2 root(A B)) of commuting covariances.
@@ -165,6 +186,22 @@ TEST(Neighbours, OfMoreRowsThanATile) {
   const DensityCoverage both = density_coverage(reference, samples, 3);
   EXPECT_DOUBLE_EQ(both.density, static_cast<double>(held) / (3.0 * kRows));
   EXPECT_DOUBLE_EQ(both.coverage, static_cast<double>(std::ranges::count(covered, 1)) / kRows);
+}
+
+// Squares of rows far from the origin would keep nothing of small distances.
+TEST(Neighbours, KeepDigitsBesideALargeMean) {
+  const auto cut = [](const std::vector<float>& values) {
+    return std::vector<float>(values.begin(), values.begin() + 12 * 50);
+  };
+  const auto far = cut(drawn(0, 1e4F));
+  auto near = far;
+  for (float& v : near) v -= 1e4F;  // exact
+  const auto a = squared_radii({far, 12}, 3), b = squared_radii({near, 12}, 3);
+  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-11);
+  const auto shares = [](const std::vector<float>& set) {
+    return precision_recall({set, 12}, Features{set, 12}.rows(0, 30), 2).recall;
+  };
+  EXPECT_EQ(shares(far), shares(near));
 }
 
 TEST(Neighbours, EqualRowsAreAtDistanceZero) {

@@ -6,8 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "core/json/json_text.h"
+#include "tests/golden/evaluation/ruled_inception.h"
 #include "tests/support/edt_program.h"
 #include "tests/support/mpirun.h"
+#include "tests/support/picture_files.h"
+#include "tests/support/places.h"
 #include "tests/support/text_files.h"
 
 namespace edt::test {
@@ -73,6 +76,45 @@ TEST_F(QualityCli, RanksGiveTheSameFigures) {
   const auto one = figures(run(study("one")));
   const auto two = figures(mpirun("-np 2 " + edt_program() + " " + study("two")));
   EXPECT_EQ(one, two);
+}
+
+// Pictures of one's own, through an autoencoder: FID besides, and grids that it decodes.
+TEST_F(QualityCli, OfPicturesThroughAnAutoencoderHasFid) {
+  for (unsigned i = 0; i < 24; ++i) {
+    write_text(fmt::format("{}/photos/{}/{}.png", path_, i % 2 == 0 ? "even" : "odd", i),
+               png_file(drawn_picture(64, 64, i)));
+  }
+  const std::string vae = path_ + "/vae", golden = in_sources("tests/golden");
+  std::filesystem::create_directories(vae);
+  std::filesystem::copy_file(golden + "/vae/vae_tiny.safetensors",
+                             vae + "/diffusion_pytorch_model.safetensors");
+  std::filesystem::copy_file(golden + "/vae/vae_tiny_config.json", vae + "/config.json");
+  write_ruled_inception(GoldenFile(golden + "/evaluation/inception.h5"), path_ + "/inception");
+  const std::string sees = " --inception " + path_ + "/inception --vae " + vae;
+  ASSERT_EQ(run("data encode --quiet --pictures " + path_ + "/photos --vae " + vae +
+                " --image-size 64 --out " + path_ + "/encoded")
+                .status,
+            0);
+  ASSERT_EQ(run("evaluate reference " + path_ + "/photos --inception " + path_ +
+                "/inception --out " + path_ + "/ref.h5")
+                .status,
+            0);
+  const auto of = [&](const std::string& out) {
+    return "bench quality --quiet --json --data " + path_ + "/encoded --out " + path_ + "/" + out +
+           " --arms edt,dit --seeds 0 --flops 4e9 --points 1 --batch 8 --micro-batch 4 --samples 10"
+           " --sampler-steps 2 --draws 4 --pictures 4 --run.threads 1 --reference " +
+           path_ + "/ref.h5" + sees;
+  };
+  const auto one = figures(run(of("pictures")));
+  ASSERT_EQ(one.size(), 2u);
+  for (const auto& [key, points] : one.items()) {
+    EXPECT_GT(points[0]["fid"].get<double>(), 0) << key;
+    EXPECT_TRUE(std::filesystem::exists(path_ + "/pictures/grids/" + key + "-seed-0.png"));
+  }
+  EXPECT_NE(one["edt"][0]["fid"], one["dit"][0]["fid"]);
+  EXPECT_THAT(read_text(path_ + "/pictures/quality.html"),
+              HasSubstr("FID of as many samples as were drawn"));
+  EXPECT_EQ(figures(mpirun("-np 2 " + edt_program() + " " + of("two"))), one);
 }
 
 TEST_F(QualityCli, RefusesWhatIsNoStudy) {
