@@ -143,7 +143,11 @@ bool read_options(OptionSet& options, std::span<const std::string> args, Command
 
 int run_program(std::span<const std::string> args, std::span<const Command> commands,
                 CommandContext& context) {
-  const auto input_status = [&] { return context.input_was_checked ? kFailed : kWrongUsage; };
+  // A run that goes on looks through its input before it begins: what is wrong with it later has
+  // come about since. Elsewhere bad input is that whenever it is met.
+  const auto input_status = [&] {
+    return context.run_started && context.resumable ? kFailed : kWrongUsage;
+  };
   try {
     const int status = dispatch(args, commands, context);
     context.out.flush();
@@ -160,8 +164,6 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
   } catch (const CommunicationError& error) {
     return report(context, error.what(), context.run_started ? kBrokenOff : kFailed);
   } catch (const DiskError& error) {
-    return report(context, error.what(), kBrokenOff);
-  } catch (const BrokenOff& error) {
     return report(context, error.what(), kBrokenOff);
   } catch (const SystemError& error) {
     return report(context, error.what(),

@@ -25,11 +25,8 @@ struct CommandContext {
   Communicator& world;  // all ranks that were started together
   // Of a command that stops on request; in place before the ranks are connected.
   const StopSignals* signals = nullptr;
-  // Set once work has begun: a rank that is lost then has broken off a run.
+  // Set once work has begun: from then on bad input is a failed run, not wrong usage.
   bool run_started = false;
-  // Set by a command that looks through its input before the work: what is wrong with it later has
-  // come about since, and is a failed run. Elsewhere bad input is that whenever it is met.
-  bool input_was_checked = false;
   // What is printed is what the command is for; where not (training), it does its work without.
   bool output_is_result = true;
   bool quiet = false;  // --quiet: warnings and errors only
@@ -37,8 +34,8 @@ struct CommandContext {
   // Set by who wants to know what commands can be told: read_options() hands it over, and the
   // command does nothing else.
   std::function<void(OptionSet&)> describe;
-  // Set by a command that goes on from where it was when it is started again: what the system
-  // refuses has then broken off a run in which nothing is wrong. A full disk has in any command.
+  // Set by a command that goes on from where it was when it is started again: a full disk, say, has
+  // then broken off a run in which nothing is wrong.
   bool resumable = false;
   ErrorAgreement* errors = nullptr;  // of several ranks: says once what has gone wrong
 

@@ -1,8 +1,6 @@
 // What the program's exit status means to a shell or a scheduler.
 #pragma once
 
-#include "core/base/error.h"
-
 namespace edt {
 
 enum ExitStatus : int {
@@ -11,12 +9,7 @@ enum ExitStatus : int {
   kWrongUsage = 2,  // wrong option, configuration or input; nothing was started
   kStopped = 3,     // stopped on request after saving: requeue to go on
   kHeld = 4,        // stopped for good by the file `stop` in the run directory, after saving
-  kBrokenOff = 5,   // a rank was lost or stalled, or the disk is full: start again to go on
-};
-
-// What was started to do a part of the work has ended with kBrokenOff.
-class BrokenOff : public Error {
-  using Error::Error;
+  kBrokenOff = 5,   // a rank was lost or stalled: requeue to go on from the newest checkpoint
 };
 
 }  // namespace edt

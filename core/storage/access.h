@@ -18,12 +18,10 @@ std::string ownership_text(const std::filesystem::path& path);
 // where there is no such file.
 std::string reading_problem(const std::filesystem::path& path);
 
-// The text of an errno, with ownership_text() where it is one of permissions, and the limit where
-// too many files are open.
+// The text of an errno, with ownership_text() where it is one of permissions.
 std::string error_text(int code, const std::filesystem::path& path);
 
-// The disk is full, fails or is out of reach, or a limit on sizes of files is met: what is refused
-// now may succeed later as it is.
+// The disk is full, fails or is out of reach: what is refused now may succeed later as it is.
 class DiskError : public SystemError {
   using SystemError::SystemError;
 };

@@ -1,9 +1,10 @@
 #include "core/storage/checksum.h"
 
-#include <fmt/format.h>
 #include <xxhash.h>
 
 #include <charconv>
+
+#include "core/base/error.h"
 
 namespace edt {
 
@@ -29,11 +30,12 @@ void StreamingChecksum::reset() { XXH3_64bits_reset(state_->xxh); }
 
 std::string checksum_text(std::uint64_t value) { return fmt::format("{:016x}", value); }
 
-std::optional<std::uint64_t> parse_checksum(std::string_view text) {
+std::uint64_t parse_checksum(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-  const bool whole = status == std::errc() && end == text.data() + text.size();
-  return text.size() == 16 && whole ? std::optional(value) : std::nullopt;
+  require<DataError>(text.size() == 16 && status == std::errc() && end == text.data() + text.size(),
+                     "checksum", "'{}' is not a checksum of 16 hexadecimal digits", text);
+  return value;
 }
 
 }  // namespace edt

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,8 +31,8 @@ class StreamingChecksum {
   std::unique_ptr<State> state_;
 };
 
-// 16 hexadecimal digits, and back: nothing for anything else.
+// 16 hexadecimal digits, and back. parse_checksum throws DataError on anything else.
 std::string checksum_text(std::uint64_t value);
-std::optional<std::uint64_t> parse_checksum(std::string_view text);
+std::uint64_t parse_checksum(std::string_view text);
 
 }  // namespace edt

@@ -13,6 +13,7 @@
 
 #include "core/base/error.h"
 #include "core/storage/access.h"
+#include "core/storage/open_to_read.h"
 
 namespace edt {
 
@@ -118,19 +119,6 @@ void write_text_atomically(const fs::path& path, std::string_view text) {
   DurableFile file(path);
   file.write(text);
   file.commit();
-}
-
-int open_to_read(const fs::path& path) {
-  // Not to wait for the writer of a pipe.
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor >= 0) return descriptor;
-  const int code = errno;
-  require<DataError>(code != ENOENT && code != ENOTDIR, "file", "{} does not exist", path.string());
-  if (code == EACCES) fail<DataError>("file", "{}", reading_problem(path));
-  const bool is_name = code == ELOOP || code == ENAMETOOLONG || code == ENXIO;
-  require<DataError>(!is_name, "file", "cannot open {}: {}", path.string(), error_text(code, path));
-  errno = code;
-  fail_errno("open", path);
 }
 
 std::string read_text(const fs::path& path, std::uint64_t limit) {

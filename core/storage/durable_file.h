@@ -43,10 +43,6 @@ class DurableFile {
 
 void write_text_atomically(const std::filesystem::path& path, std::string_view text);
 
-// A descriptor of what is there. DataError, as for any other bad input, where `path` names nothing
-// that this process may read.
-int open_to_read(const std::filesystem::path& path);
-
 // Whole small file as text; files beyond `limit` bytes are refused.
 std::string read_text(const std::filesystem::path& path, std::uint64_t limit = 64u << 20);
 

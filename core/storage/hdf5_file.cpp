@@ -7,9 +7,9 @@
 #include <cerrno>
 
 #include "core/base/error.h"
-#include "core/storage/durable_file.h"
 #include "core/storage/file_kind.h"
 #include "core/storage/hdf5_calls.h"
+#include "core/storage/open_to_read.h"
 
 namespace edt::h5 {
 

@@ -10,6 +10,7 @@
 #include "core/base/assert.h"
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/open_to_read.h"
 
 namespace edt {
 

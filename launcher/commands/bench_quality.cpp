@@ -159,7 +159,7 @@ int bench_quality(std::span<const std::string> args, CommandContext& context) {
   require_directory(command.study.out, "--out");
   const auto backend = command.device.make_backend(context.world);
   QualityStudy study(command.study, *backend, context.world);
-  context.run_started = context.input_was_checked = command.run;
+  context.run_started = command.run;
   context.resumable = true;
   std::optional<StopSignals> own;
   if (!context.signals) own.emplace();

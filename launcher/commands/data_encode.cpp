@@ -181,8 +181,17 @@ int data_encode(std::span<const std::string> args, CommandContext& context) {
       .progress = [&](std::string_view phase, std::uint64_t done,
                       std::uint64_t total) { progress.update(phase, done, total); },
       .stop_requested = [&] { return context.signals && context.signals->stop_requested(); }};
+  EncodeOutcome outcome;
   context.resumable = context.run_started = true;
-  const EncodeOutcome outcome = encode_over_ranks(options.request, encoder, context.world, events);
+  try {
+    outcome = encode_over_ranks(options.request, encoder, context.world, events);
+  } catch (const UsageError&) {
+    context.run_started = false;  // bad input is that at any picture
+    throw;
+  } catch (const DataError&) {
+    context.run_started = false;
+    throw;
+  }
   progress.end();
   if (outcome.stopped) {
     if (context.world.is_root()) {

@@ -61,7 +61,7 @@ int train(std::span<const std::string> args, CommandContext& context) {
                  (config.run.directory / "config.ini").string());
   }
   if (!chosen.empty()) log::info("{}", chosen);
-  context.run_started = context.input_was_checked = true;
+  context.run_started = true;
   std::optional<StopSignals> own;
   if (!context.signals) own.emplace();
   return trainer.run(context.quiet, context.signals ? *context.signals : *own);

@@ -56,6 +56,9 @@ int write_dataset(CommandContext& context, const std::string& label,
     progress.reset();
     log::warning("{} stopped by {}; the same command continues it", label, signals.signal_name());
     return kStopped;
+  } catch (const DataError&) {
+    context.run_started = false;  // bad input is that at any sample
+    throw;
   }
   progress.reset();
   print_written(context, out, written);

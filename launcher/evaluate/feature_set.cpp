@@ -111,11 +111,12 @@ FeatureStatistics read_statistics(const h5::File& file, const std::string& name,
 
 std::uint64_t network_of(const h5::File& file) {
   const std::string text = file.read_string("inception_checksum");
-  const auto value = parse_checksum(text);
-  require<DataError>(value.has_value(), "evaluate",
-                     "{}: inception_checksum is '{}', must be 16 hexadecimal digits",
-                     file.path().string(), text);
-  return *value;
+  try {
+    return parse_checksum(text);
+  } catch (const DataError&) {
+    fail<DataError>("evaluate", "{}: inception_checksum is '{}', must be 16 hexadecimal digits",
+                    file.path().string(), text);
+  }
 }
 
 InceptionResize resize_named(const h5::File& file) {

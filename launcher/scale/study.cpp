@@ -147,8 +147,8 @@ void Study::measure(const ScalePoint& point, int repeat, const std::string& laun
       shell_quoted(partial.partial().string()), shell_quoted(log.string()));
   const int status = std::system(command.c_str());
   if (WIFEXITED(status) && WEXITSTATUS(status) == kBrokenOff) {
-    fail<BrokenOff>("bench scale", "{} was broken off: {} ({})", point.key(), reason_in(log),
-                    command);
+    fail<CommunicationError>("bench scale", "{} was broken off: {} ({})", point.key(),
+                             reason_in(log), command);
   }
   require<Error>(status == 0, "bench scale", "{} failed: {} ({})", point.key(), reason_in(log),
                  command);

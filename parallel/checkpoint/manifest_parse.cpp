@@ -66,9 +66,11 @@ class Reader {
     return json_.get<std::uint64_t>();
   }
   std::uint64_t checksum_value() const {
-    const auto value = parse_checksum(text());
-    if (!value) refuse("is '{}', must be a checksum of 16 hexadecimal digits", text());
-    return *value;
+    try {
+      return parse_checksum(text());
+    } catch (const DataError& error) {
+      refuse("{}", error.what());
+    }
   }
   Shape shape(std::int64_t lowest) const {
     const std::vector<Reader> dims = list();

@@ -17,12 +17,12 @@ namespace {
 
 using testing::HasSubstr;
 
-bool run_begins = false, input_was_checked = false;
+bool run_begins = false, is_resumable = false;
 
 template <class E>
 int throwing(std::span<const std::string>, CommandContext& context) {
   context.run_started = run_begins;
-  context.input_was_checked = input_was_checked;
+  context.resumable = is_resumable;
   fail<E>("here", "first\nsecond");
 }
 
@@ -50,7 +50,6 @@ constexpr Command kCommands[] = {{"usage", "u", throwing<UsageError>},
                                  {"library", "full", of_library<std::errc::no_space_on_device>},
                                  {"name", "lost", of_library<std::errc::no_such_file_or_directory>},
                                  {"busy", "device", of_library<std::errc::device_or_resource_busy>},
-                                 {"started", "ended", throwing<BrokenOff>},
                                  {"memory", "m", out_of_memory},
                                  {"shard stop", "stops", stopping},
                                  {"shard fail", "fails", throwing<DataError>}};
@@ -68,26 +67,28 @@ Outcome run(const std::vector<std::string>& args) {
   return {status, out.str(), error.str()};
 }
 
-// But in a training whose input was in order at the start.
+// But in a run that goes on: its input was in order when it began.
 TEST(Command, BadInputIsWrongUsageWheneverItIsMet) {
   for (const bool begun : {false, true}) {
     run_begins = begun;
-    for (const bool checked : {false, true}) {
-      input_was_checked = checked;
-      for (const char* name : {"usage", "data", "checkpoint"}) {
-        EXPECT_EQ(run({name}).status, checked ? kFailed : kWrongUsage) << name;
+    for (const bool resumable : {false, true}) {
+      is_resumable = resumable;
+      const bool is_run = begun && resumable;
+      for (const char* name : {"usage", "data", "checkpoint", "name"}) {
+        EXPECT_EQ(run({name}).status, is_run ? kFailed : kWrongUsage) << name;
       }
-      for (const char* name : {"system", "busy"}) EXPECT_EQ(run({name}).status, kFailed) << name;
+      EXPECT_EQ(run({"system"}).status, is_run ? kBrokenOff : kFailed);
+      EXPECT_EQ(run({"busy"}).status, kFailed);
     }
   }
-  run_begins = input_was_checked = false;
+  run_begins = is_resumable = false;
   EXPECT_EQ(run({"name"}).status, kWrongUsage);
   EXPECT_THAT(run({"name"}).error, HasSubstr("cannot use a.txt: No such file"));
 }
 
 // The same command may well succeed later, whatever command it is.
 TEST(Command, AFullDiskBreaksOff) {
-  for (const char* name : {"disk", "library", "started"}) {
+  for (const char* name : {"disk", "library"}) {
     EXPECT_EQ(run({name}).status, kBrokenOff) << name;
   }
 }

@@ -50,8 +50,9 @@ TEST(Study, AMeasurementThatIsBrokenOffBreaksItOff) {
   const test::TempDir directory;
   const Study study(directory.path(), options());
   const ScalePoint one{Scaling::kWeak, 1, 1, 1, 2};
-  EXPECT_THAT(test::message_of<BrokenOff>([&] { study.measure(one, 0, "sh -c 'exit 5'"); }),
-              HasSubstr("weak-r1-t1-z1 was broken off"));
+  EXPECT_THAT(
+      test::message_of<CommunicationError>([&] { study.measure(one, 0, "sh -c 'exit 5'"); }),
+      HasSubstr("weak-r1-t1-z1 was broken off"));
   EXPECT_THAT(test::message_of<Error>([&] { study.measure(one, 0, "sh -c 'exit 2'"); }),
               HasSubstr("weak-r1-t1-z1 failed"));
   EXPECT_FALSE(study.result(one, 0));
