@@ -249,11 +249,10 @@ bool QualityStudy::run(const QualityTask& task, const StopSignals& signals,
 std::optional<QualityPoint> QualityStudy::point(const QualityTask& task, int point) const {
   const std::filesystem::path file = point_file(task, point);
   if (!std::filesystem::exists(file)) return {};
-  try {
-    return point_of(try_parse_json(read_text(file)));
-  } catch (const nlohmann::json::exception&) {
-    fail<DataError>("bench quality", "{} is damaged: remove it, to measure anew", file.string());
-  }
+  const nlohmann::json json = try_parse_json(read_text(file));
+  require<DataError>(json.is_object(), "bench quality", "{} is damaged: remove it, to measure anew",
+                     file.string());
+  return point_of(json);
 }
 
 QualityRun QualityStudy::result(const QualityTask& task) const {

@@ -9,7 +9,6 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/span.h"
-#include "core/storage/access.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/manifest.h"
@@ -21,13 +20,6 @@ namespace edt {
 namespace {
 
 constexpr std::uint64_t kPerDataSet = 2048;  // what HDF5 and the manifest add
-
-// On all ranks: what has gone wrong on the first of those where a stage has failed.
-struct StageError : std::runtime_error {
-  StageError(const std::string& what, bool of_disk)
-      : std::runtime_error(what), disk_trouble(of_disk) {}
-  bool disk_trouble;
-};
 
 }  // namespace
 
@@ -147,18 +139,15 @@ std::uint64_t CheckpointWriter::disk_bytes(const std::vector<ExtraArray>& extras
 void CheckpointWriter::run_stage(std::string_view stage, const std::function<void()>& work) const {
   const Span span({.kind = SpanKind::kIo, .name = stage});
   std::string error;
-  bool disk_trouble = false;
   try {
     if (options_.may_write) options_.may_write();
     work();
     if (options_.on_stage) options_.on_stage(stage);
   } catch (const std::exception& caught) {
     error = caught.what();
-    disk_trouble = dynamic_cast<const DiskError*>(&caught) != nullptr;
   }
   const std::string first = ranks_->first_of_all(error, "outcome of a checkpoint stage");
-  if (first.empty()) return;
-  throw StageError(first, ranks_->any(disk_trouble, "trouble of a disk"));
+  if (!first.empty()) throw std::runtime_error(first);
 }
 
 CheckpointReport CheckpointWriter::write(Job& job) const {
@@ -170,8 +159,6 @@ CheckpointReport CheckpointWriter::write(Job& job) const {
     write_stages(job, report);
   } catch (const std::exception& error) {
     report.error = error.what();
-    const auto* failed = dynamic_cast<const StageError*>(&error);
-    report.disk_trouble = failed != nullptr && failed->disk_trouble;
     if (ranks_->is_root()) abandon(step);
   }
   report.write_seconds = seconds_since(begin);
@@ -263,8 +250,6 @@ void write_checkpoint(const CheckpointStore& store, const CheckpointState& state
       {.keep = {.newest = std::numeric_limits<int>::max()}, .asynchronous = false});
   writer.save(info, std::move(extras));
   const CheckpointReport report = writer.take_reports().front();
-  require<DiskError>(!report.disk_trouble, "checkpoint", "{}: {}", report.path.string(),
-                     report.error);
   require<SystemError>(report.ok(), "checkpoint", "{}: {}", report.path.string(), report.error);
 }
 

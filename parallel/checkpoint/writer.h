@@ -26,10 +26,9 @@ struct CheckpointReport {
   std::int64_t step = 0;
   std::filesystem::path path;
   std::uint64_t bytes = 0;
-  double copy_seconds = 0;    // training stood still, waiting for an earlier save included
-  double write_seconds = 0;   // in the background
-  std::string error;          // empty: the checkpoint is complete
-  bool disk_trouble = false;  // of such a kind: a DiskError
+  double copy_seconds = 0;   // training stood still, waiting for an earlier save included
+  double write_seconds = 0;  // in the background
+  std::string error;         // empty: the checkpoint is complete
 
   bool ok() const { return error.empty(); }
 };

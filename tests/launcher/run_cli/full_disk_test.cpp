@@ -36,7 +36,6 @@ class FullDisk : public ShellRun {
 
 TEST_F(FullDisk, BreaksOffWhateverWrites) {
   trained(1);
-  ASSERT_EQ(all_of("ckpt export run --out w.safetensors").status, 0);
   const std::string sample = "sample run --classes 1 --steps 2 ";
   for (const std::string& command : {
            sample + "--out o.png",
@@ -48,7 +47,6 @@ TEST_F(FullDisk, BreaksOffWhateverWrites) {
            std::string("data repack data repacked"),
            std::string("data info data --pictures p.png"),
            std::string("ckpt export run --out v.safetensors"),
-           "ckpt import w.safetensors --out imported" + std::string(kTinyModel),
            std::string("evaluate reference data --samples 16 --out reference.h5"),
            std::string("memory run --images 2 --steps 2 --html memory.html"),
            std::string("watch run --once --html watch.html"),
