@@ -74,7 +74,7 @@ TEST(Command, BadInputIsWrongUsageWheneverItIsMet) {
     for (const bool resumable : {false, true}) {
       is_resumable = resumable;
       const bool is_run = begun && resumable;
-      for (const char* name : {"usage", "data", "checkpoint", "name"}) {
+      for (const char* name : {"usage", "data", "checkpoint"}) {
         EXPECT_EQ(run({name}).status, is_run ? kFailed : kWrongUsage) << name;
       }
       EXPECT_EQ(run({"system"}).status, is_run ? kBrokenOff : kFailed);
