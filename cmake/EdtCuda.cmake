@@ -4,8 +4,9 @@ set(EDT_CUDA AUTO CACHE STRING "CUDA backend: AUTO (where the toolkit is found),
 set_property(CACHE EDT_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(EDT_NCCL AUTO CACHE STRING "NCCL for several GPUs: AUTO (where it is found), ON (required) or OFF")
 set_property(CACHE EDT_NCCL PROPERTY STRINGS AUTO ON OFF)
-# Ampere, and Hopper with its own instructions. Machine code only: PTX would be compiled at start.
-set(EDT_CUDA_ARCHITECTURES "80-real;90a-real" CACHE STRING "GPU architectures of the CUDA backend")
+# Machine code for Ampere and Hopper, and PTX, which the driver compiles at the first start on what comes after them. No
+# kernel has instructions of Hopper alone: 90a would forbid that.
+set(EDT_CUDA_ARCHITECTURES "80-real;90" CACHE STRING "GPU architectures of the CUDA backend")
 
 set(EDT_WITH_CUDA OFF)
 set(EDT_WITH_NCCL OFF)

@@ -51,6 +51,12 @@ struct CommonConfig {
   }
 };
 
+// Where the tokens stand that a block gives, and how wide they are.
+struct TokenSite {
+  TokenGrid grid;
+  std::int64_t width = 0;
+};
+
 // A ratio is drawn from [low, high).
 struct MaskRange {
   float low = 0, high = 0;
@@ -62,10 +68,11 @@ struct MaskRange {
 
 // What a training step of a family can do beside the full pass, in a masked one.
 struct PassKinds {
-  bool zeroes = false;         // some tokens are zeroed in place
-  bool drops = false;          // some are dropped
-  bool shares_prefix = false;  // both passes can have one draw of noise, and what precedes the
-                               // first mask is computed once
+  bool zeroes = false;             // some tokens are zeroed in place
+  bool drops = false;              // some are dropped
+  bool shares_prefix = false;      // both passes can have one draw of noise, and what precedes the
+                                   // first mask is computed once:
+  std::int64_t shared_blocks = 0;  // so many blocks
 
   bool masked() const { return zeroes || drops; }
 };

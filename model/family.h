@@ -2,7 +2,9 @@
 // named once more in the list of model/families/families.h.
 //
 //   kName      "EDT", as messages call it
-//   Config     a CommonConfig with validate(), grid_step(), tensor_degrees() and passes()
+//   Config     a CommonConfig with validate(), grid_step(), tensor_degrees(), passes(), blocks()
+//   and
+//              site_after()
 //   presets()  the published sizes
 //   resize()   a preset with other depths, widths and heads
 //   make()     a model, or the part of it that one of several tensor ranks holds

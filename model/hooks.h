@@ -1,8 +1,9 @@
-// Hooks of a forward pass without gradients: what a sampler puts in the place of what a network
-// would compute.
+// Hooks of a forward pass: what a sampler, without gradients, puts in the place of what a network
+// would compute; and tokens on their way through the network, for what trains beside it.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "core/autograd/tape.h"
 
@@ -41,9 +42,33 @@ class HiddenReuse {
   virtual Var pass(Tape& tape, std::int64_t block, std::int64_t width, const Var& hidden) = 0;
 };
 
+// Keeps the tokens that blocks give, where somebody wants them. Blocks are counted from 1 in the
+// order of computing: `after` 4 is what the fourth gives. The next block holds the same values, so
+// that no memory is taken.
+class Taps {
+ public:
+  explicit Taps(std::vector<std::int64_t> after) : wanted_(std::move(after)) {}
+
+  // Tokens [rows, T, width] of the rows of a step from `first_row` on.
+  void offer(std::int64_t after, std::int64_t first_row, const Var& tokens);
+  // Those of rows 0 ... rows - 1. Error where nobody has offered them.
+  Var tokens(Tape& tape, std::int64_t after, std::int64_t rows) const;
+  // Lets go of all values: before the tape is cleared.
+  void clear() { kept_.clear(); }
+
+ private:
+  struct Kept {
+    std::int64_t after, first_row;
+    Var tokens;
+  };
+  std::vector<std::int64_t> wanted_;
+  std::vector<Kept> kept_;
+};
+
 struct PassHooks {
   BranchReuse* reuse = nullptr;
   HiddenReuse* hidden = nullptr;
+  Taps* taps = nullptr;
 };
 
 // `compute()`, or what stands for it.

@@ -17,10 +17,10 @@ namespace edt {
 
 // One micro-batch of inputs; images and timesteps are accurate_dtype of the tape.
 struct ModelInputs {
-  Tensor image;          // [B, C, S, S]
-  Tensor t;              // [B], what Process::told() says
-  Tensor labels;         // [B] int32, the number of classes stands for "no class"
-  PassHooks hooks = {};  // of a sampler
+  Tensor image;   // [B, C, S, S]
+  Tensor t;       // [B], what Process::told() says
+  Tensor labels;  // [B] int32, the number of classes stands for "no class"
+  PassHooks hooks = {};
 };
 
 // A token mask of the masked training pass. One ratio is drawn from [low, high) per batch, and each

@@ -1,6 +1,7 @@
 #include "model/parameters.h"
 
 #include <cmath>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/random/stream.h"
@@ -29,6 +30,7 @@ Parameter& ParameterList::add(std::string name, const Shape& shape, Init init, T
   shards_.push_back(shard);
   inits_.push_back(init);
   grids_.emplace_back();
+  places_.push_back({part_, counts_[part_]++});
   return parameters_.emplace_back(Parameter{.name = std::move(name), .shape = shard.local()});
 }
 
@@ -37,6 +39,19 @@ Parameter& ParameterList::add_positions(std::string name, const TokenGrid& grid,
   Parameter& added = add(std::move(name), {1, grid.tokens(), width}, Init::kPositions);
   grids_.back() = grid;
   return added;
+}
+
+ParameterList::Part::Part(ParameterList& list, std::string_view name)
+    : list_(list), before_(std::exchange(list.part_, part_index(name))) {
+  EDT_ASSERT(list.part_ < kPartKinds.size());
+}
+
+std::int64_t ParameterList::elements_of(std::string_view part) const {
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    if (this->part(i).name == part) sum += shards_[i].logical.elements();
+  }
+  return sum;
 }
 
 std::int64_t ParameterList::elements() const {
@@ -60,11 +75,19 @@ void ParameterList::initialize(std::size_t index, std::uint64_t seed,
   shard.take(logical, value);
 }
 
+// Of the network its place in the list, as always.
+std::uint32_t ParameterList::key(std::size_t index) const {
+  constexpr std::uint32_t kOrdinalBits = 20;
+  const Place& place = places_[index];
+  EDT_ASSERT(place.ordinal < (std::uint32_t{1} << kOrdinalBits));
+  return static_cast<std::uint32_t>(place.part) << kOrdinalBits | place.ordinal;
+}
+
 void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float> value) const {
   const Shape& shape = shards_[index].logical;
   EDT_ASSERT(static_cast<std::int64_t>(value.size()) == shape.elements());
   const random::StreamKey key{
-      .seed = seed, .purpose = random::Purpose::kInit, .sample = static_cast<std::uint32_t>(index)};
+      .seed = seed, .purpose = random::Purpose::kInit, .sample = this->key(index)};
   switch (inits_[index]) {
     case Init::kZero:
       std::ranges::fill(value, 0.f);

@@ -2,13 +2,17 @@
 // checkpoints share.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <deque>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/autograd/parameter.h"
 #include "core/ops/token_grid.h"
+#include "model/parts.h"
 #include "parallel/tensor/tensor_parallel.h"
 #include "parallel/tensor/tensor_shard.h"
 
@@ -31,20 +35,43 @@ class ParameterList {
   // Learnt positions [1, T, width] of a grid, which begin as sines and cosines.
   Parameter& add_positions(std::string name, const TokenGrid& grid, std::int64_t width);
 
+  // Parameters that are added while it lives belong to this part. Parts follow the network in the
+  // list: their gradients are the first that are final, and what the network's place in flat
+  // buffers is does not change.
+  class Part {
+   public:
+    Part(ParameterList& list, std::string_view name);
+    ~Part() { list_.part_ = before_; }
+    Part(const Part&) = delete;
+    Part& operator=(const Part&) = delete;
+
+   private:
+    ParameterList& list_;
+    std::size_t before_;
+  };
+  // Of a parameter.
+  const PartKind& part(std::size_t index) const { return kPartKinds[places_[index].part]; }
+
   // Addresses stay valid while the list grows.
   std::deque<Parameter>& all() { return parameters_; }
   const std::deque<Parameter>& all() const { return parameters_; }
   // Of each parameter: what part of the published tensor it is.
   const std::vector<TensorShard>& shards() const { return shards_; }
-  // Of the whole model, and of this rank's part.
+  // Of the whole model, and of this rank's share; of one part alone.
   std::int64_t elements() const;
   std::int64_t local_elements() const;
+  std::int64_t elements_of(std::string_view part) const;
 
   // Fills `value` (float32, the parameter's elements) with the initial weights of parameter
-  // `index`: this rank's part of what seed and index alone determine.
+  // `index`: this rank's share of what seed, part and place in the part alone determine.
   void initialize(std::size_t index, std::uint64_t seed, std::span<float> value) const;
 
  private:
+  struct Place {
+    std::size_t part;       // among kPartKinds
+    std::uint32_t ordinal;  // in the part
+  };
+  std::uint32_t key(std::size_t index) const;
   void draw(std::size_t index, std::uint64_t seed, std::span<float> value) const;
 
   TensorGroup ranks_;
@@ -52,6 +79,9 @@ class ParameterList {
   std::vector<TensorShard> shards_;
   std::vector<Init> inits_;
   std::vector<TokenGrid> grids_;  // of positions
+  std::vector<Place> places_;
+  std::array<std::uint32_t, kPartKinds.size()> counts_{};  // of parameters, by part
+  std::size_t part_ = 0;                                   // that is being added to
 };
 
 }  // namespace edt

@@ -26,7 +26,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# ranks  link  model  micro-batch  zero  tensor  recompute
+# ranks  link  model  micro-batch  zero  tensor  recompute  what trains beside
 rows=(
   "1 - EDT-Ti/2 8 0 1 none"
   "1 - EDT-S/2 4 0 1 none"
@@ -50,6 +50,9 @@ rows=(
   "1 - LightningDiT-B/1 2 0 1 full"
   "2 - LightningDiT-S/1 4 2 1 none"
   "2 - LightningDiT-S/1 4 0 2 none"
+  "1 - EDT-S/2 4 0 1 none latent"
+  "1 - SiT-S/2 8 0 1 none latent"
+  "2 - EDT-S/2 4 2 1 none latent"
 )
 
 # launch RANKS LINK command...
@@ -76,9 +79,10 @@ number=0
 for row in "${rows[@]}"; do
   number=$((number + 1))
   ((number >= first && number <= last)) || continue
-  read -r ranks link model size zero tensor recompute <<<"$row"
+  read -r ranks link model size zero tensor recompute beside <<<"$row"
   passes=()
   [[ $model == EDT* || $model == MDTv2* ]] || passes=(--train.masked=off)
+  [[ -z $beside ]] || passes+=(--align.with="$beside")
   cluster=$work/$number.ini
   per_core=$(((ranks + cores - 1) / cores))
   : >"$work/measured"
@@ -93,7 +97,7 @@ for row in "${rows[@]}"; do
     launch "$ranks" "$link" "$edt" bench step --json --model="$model" --micro-batch="$size" --rounds="$rounds" \
       --steps=3 --recompute="$recompute" --parallel.tensor="$tensor" --parallel.zero="$zero" "${passes[@]}" | jq -c . >>"$work/measured"
   done
-  jq -rs --slurpfile planned "$work/planned" --arg row "| $ranks | $link | $model | $size | $zero | $tensor | $recompute |" '
+  jq -rs --slurpfile planned "$work/planned" --arg row "| $ranks | $link | $model${beside:+, $beside} | $size | $zero | $tensor | $recompute |" '
     def median: sort | .[length / 2 | floor];
     def r(d): . * d | round / d;
     ([.[].peak_memory_bytes] | median / 1048576) as $m

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Trains the same 20 steps on 1, 2, 4 and 8 ranks, with every ZeRO stage, overlap on and off, and with
-# interruptions after which another number of ranks and another stage go on: EDT, EDT with a flow, and
-# LightningDiT with QK norm.
+# interruptions after which another number of ranks and another stage go on: EDT, EDT with a flow,
+# LightningDiT with QK norm, and EDT with each of what can train beside it.
 # Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
 # bit, and prints a table. Exit status 1 when one differs.
-# Usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow and lightning; none named: all
+# Usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning and latent; none named: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib/ranks.sh
@@ -18,12 +18,12 @@ else
   trap 'rm -rf "$work"' EXIT
 fi
 tables=("$@")
-[[ $# -gt 0 ]] || tables=(edt flow lightning)
+[[ $# -gt 0 ]] || tables=(edt flow lightning latent)
 for name in "${tables[@]}"; do
   case $name in
-    edt | flow | lightning) ;;
+    edt | flow | lightning | latent) ;;
     *)
-      echo "usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow and lightning, not '$name'" >&2
+      echo "usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning and latent, not '$name'" >&2
       exit 2
       ;;
   esac
@@ -93,6 +93,7 @@ for name in "${tables[@]}"; do
   case $name in
     edt) table EDT ;;
     flow) table "EDT with a flow" "${flow[@]}" ;;
+    latent) table "EDT aligned with its latents" --align.with=latent --align.latent.pass=both ;;
     lightning) table LightningDiT "${lightning[@]}" ;;
   esac
 done

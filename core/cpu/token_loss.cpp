@@ -27,19 +27,50 @@ struct Angle {
   }
 };
 
-template <class E>
-double mean_distance(Distance distance, const E* y, const float* z, std::int64_t n,
-                     std::int64_t group) {
-  double sum = 0;
-  if (distance == Distance::kSquare) {
-    for (std::int64_t i = 0; i < n; ++i) {
-      const double error = static_cast<double>(static_cast<float>(y[i])) - z[i];
-      sum += error * error;
-    }
-    return sum / static_cast<double>(n);
+// Distances of single values, and their slopes.
+struct Square {
+  double distance(double error) const { return error * error; }
+  double slope(double error) const { return 2 * error; }
+};
+struct Absolute {
+  double distance(double error) const { return std::abs(error); }
+  double slope(double error) const { return error > 0 ? 1 : error < 0 ? -1 : 0; }
+};
+struct SmoothL1 {
+  double beta;
+  bool is_near(double error) const { return std::abs(error) < beta; }
+  double distance(double error) const {
+    return is_near(error) ? error * error / (2 * beta) : std::abs(error) - beta / 2;
   }
-  for (std::int64_t i = 0; i < n; i += group) sum += 1 - Angle(y + i, z + i, group).cosine;
-  return sum / static_cast<double>(n / group);
+  double slope(double error) const {
+    return is_near(error) ? error / beta : Absolute().slope(error);
+  }
+};
+
+template <class Run>
+void with_measure(const TokenDistance& distance, Run&& run) {
+  if (distance.kind == Distance::kAbsolute) return run(Absolute{});
+  if (distance.kind == Distance::kSmoothL1) return run(SmoothL1{distance.beta});
+  run(Square{});
+}
+
+template <class E>
+double error_of(const E* y, const float* z, std::int64_t i) {
+  return static_cast<double>(static_cast<float>(y[i])) - z[i];
+}
+
+template <class E>
+double mean_distance(const TokenDistance& distance, const E* y, const float* z, std::int64_t n) {
+  double sum = 0;
+  if (distance.kind == Distance::kDirection) {
+    const std::int64_t group = distance.group;
+    for (std::int64_t i = 0; i < n; i += group) sum += 1 - Angle(y + i, z + i, group).cosine;
+    return sum / static_cast<double>(n / group);
+  }
+  with_measure(distance, [&](const auto& measure) {
+    for (std::int64_t i = 0; i < n; ++i) sum += measure.distance(error_of(y, z, i));
+  });
+  return sum / static_cast<double>(n);
 }
 
 template <class E>
@@ -50,15 +81,18 @@ void put(E& target, double value, bool accumulate) {
 
 // Adds `scale` times the gradient of mean_distance(), or overwrites with it.
 template <class E>
-void sample_gradient(Distance distance, const E* y, const float* z, std::int64_t n,
-                     std::int64_t group, double scale, E* dy, bool accumulate) {
-  if (distance == Distance::kSquare) {
-    const double factor = 2 * scale / static_cast<double>(n);
-    for (std::int64_t i = 0; i < n; ++i) {
-      put(dy[i], factor * (static_cast<double>(static_cast<float>(y[i])) - z[i]), accumulate);
-    }
+void sample_gradient(const TokenDistance& distance, const E* y, const float* z, std::int64_t n,
+                     double scale, E* dy, bool accumulate) {
+  if (distance.kind != Distance::kDirection) {
+    const double factor = scale / static_cast<double>(n);
+    with_measure(distance, [&](const auto& measure) {
+      for (std::int64_t i = 0; i < n; ++i) {
+        put(dy[i], factor * measure.slope(error_of(y, z, i)), accumulate);
+      }
+    });
     return;
   }
+  const std::int64_t group = distance.group;
   for (std::int64_t first = 0; first < n; first += group) {
     const Angle angle(y + first, z + first, group);
     const double factor =
@@ -94,14 +128,14 @@ void CpuBackend::noise_target(T x_start, T noise, T mix, Int patch, T target) {
   });
 }
 
-void CpuBackend::token_loss_forward(T tokens, T target, T factors, T weights, Distance distance,
-                                    Int group, T losses, T mean) {
+void CpuBackend::token_loss_forward(T tokens, T target, T factors, T weights, How distance,
+                                    T losses, T mean) {
   const std::int64_t batch = tokens.shape[0], n = tokens.elements() / batch;
   with_float_type(tokens.dtype, [&]<class E>(E) {
     parallel_ranges(batch, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t b = begin; b < end; ++b) {
         const double distances =
-            mean_distance(distance, tokens.as<E>() + b * n, target.as<float>() + b * n, n, group);
+            mean_distance(distance, tokens.as<E>() + b * n, target.as<float>() + b * n, n);
         losses.as<float>()[b] = static_cast<float>(factors.as<float>()[b] * distances);
       }
     });
@@ -114,7 +148,7 @@ void CpuBackend::token_loss_forward(T tokens, T target, T factors, T weights, Di
 }
 
 void CpuBackend::token_loss_backward(T dmean, T tokens, T target, T factors, T weights,
-                                     Distance distance, Int group, G dtokens) {
+                                     How distance, G dtokens) {
   if (!dtokens.wanted()) return;
   const std::int64_t batch = tokens.shape[0], n = tokens.elements() / batch;
   const double seed = *dmean.as<float>() / static_cast<double>(batch);
@@ -122,8 +156,8 @@ void CpuBackend::token_loss_backward(T dmean, T tokens, T target, T factors, T w
     parallel_ranges(batch, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t b = begin; b < end; ++b) {
         const double scale = seed * weights.as<float>()[b] * factors.as<float>()[b];
-        sample_gradient(distance, tokens.as<E>() + b * n, target.as<float>() + b * n, n, group,
-                        scale, dtokens.tensor.as<E>() + b * n, dtokens.accumulate);
+        sample_gradient(distance, tokens.as<E>() + b * n, target.as<float>() + b * n, n, scale,
+                        dtokens.tensor.as<E>() + b * n, dtokens.accumulate);
       }
     });
   });

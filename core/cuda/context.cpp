@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/cuda/cuda_backend.h"
 #include "core/cuda/error.h"
+#include "core/cuda/kernels/presence.h"
 
 namespace edt {
 
@@ -41,12 +42,16 @@ GpuType cuda_gpu_type(int device) {
   cudaDeviceProp properties{};
   check_cuda(cudaGetDeviceProperties(&properties, device), "asking for a GPU's type");
   return {properties.name, fmt::format("{}.{}", properties.major, properties.minor),
-          cublasLtGetVersion()};
+          properties.multiProcessorCount, cublasLtGetVersion()};
 }
 
-CudaStream::CudaStream(int device) : device_(device) {
+CudaStream::CudaStream(int device, StreamPriority priority) : device_(device) {
   check_cuda(cudaSetDevice(device), "choosing the GPU");
-  check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+  int least = 0, greatest = 0;
+  check_cuda(cudaDeviceGetStreamPriorityRange(&least, &greatest), "asking for priorities");
+  check_cuda(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking,
+                                          priority == StreamPriority::kFirst ? greatest : least),
+             "making a stream");
 }
 
 CudaStream::~CudaStream() { cudaStreamDestroy(stream_); }
@@ -62,20 +67,27 @@ CudaContext::CudaContext(int device) : device_(device) {
   require<CudaError>(device >= 0 && device < count, "cuda", "GPU {} was asked for, {} are visible",
                      device, count);
   check_cuda(cudaSetDevice(device), "choosing the GPU");
-  int major = 0, minor = 0;
-  check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
-             "reading the GPU's architecture");
-  check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device),
-             "reading the GPU's architecture");
-  // Machine code is there for these alone: sm_80 code also runs on 8.6 and 8.9, sm_90a code on 9.0.
-  require<CudaError>(major == 8 || (major == 9 && minor == 0), "cuda",
-                     "GPU {} has compute capability {}.{}, this build has code for 8.x and 9.0",
-                     device, major, minor);
+  require_kernels();
   check_cuda(
       cudaDeviceGetAttribute(&most_shared_memory_, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
       "reading the GPU's shared memory");
   stream_.emplace(device);
   check_cublas(cublasLtCreate(&cublas_), "starting cuBLASLt");
+}
+
+void CudaContext::require_kernels() const {
+  const cudaError_t status = find_kernels();
+  if (status == cudaSuccess) return;
+  cudaGetLastError();
+  fail<CudaError>("cuda", "GPU {} has compute capability {}, this build has code for {} ({})",
+                  device_, cuda_gpu_type(device_).capability, EDT_CUDA_ARCHITECTURES,
+                  cudaGetErrorString(status));
+}
+
+bool CudaContext::is_capturing() const {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check_cuda(cudaStreamIsCapturing(stream(), &status), "asking whether a CUDA graph is captured");
+  return status != cudaStreamCaptureStatusNone;
 }
 
 CudaContext::~CudaContext() { cublasLtDestroy(cublas_); }

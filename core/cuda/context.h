@@ -8,9 +8,12 @@
 
 namespace edt {
 
+// Whose blocks a GPU takes first where several streams have some to give.
+enum class StreamPriority { kUsual, kFirst };
+
 class CudaStream {
  public:
-  explicit CudaStream(int device);
+  explicit CudaStream(int device, StreamPriority priority = StreamPriority::kUsual);
   ~CudaStream();
   CudaStream(const CudaStream&) = delete;
   CudaStream& operator=(const CudaStream&) = delete;
@@ -25,7 +28,7 @@ class CudaStream {
 
 class CudaContext {
  public:
-  // Throws CudaError when there is no such GPU or it is older than the kernels.
+  // Throws CudaError when there is no such GPU, or this build has no code for it.
   explicit CudaContext(int device);
   ~CudaContext();
   CudaContext(const CudaContext&) = delete;
@@ -34,10 +37,15 @@ class CudaContext {
   int device() const { return device_; }
   cudaStream_t stream() const { return stream_->get(); }
   cublasLtHandle_t cublas() const { return cublas_; }
+  // The stream's work becomes a graph: nothing may be asked of a library then that it has to
+  // prepare.
+  bool is_capturing() const;
   // Bytes of shared memory that a block may have.
   int most_shared_memory() const { return most_shared_memory_; }
 
  private:
+  void require_kernels() const;
+
   int device_;
   int most_shared_memory_ = 0;
   std::optional<CudaStream> stream_;  // made when the GPU has been found to be there

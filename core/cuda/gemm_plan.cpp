@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/base/log.h"
 #include "core/cuda/error.h"
 
 namespace edt {
@@ -112,8 +113,14 @@ Preference preference_of(const GemmKey& key) {
 
 }  // namespace
 
-bool is_refusal(cublasStatus_t status) {
-  return status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE;
+bool is_refusal(cublasStatus_t status, const GemmKey& key) {
+  if (status == CUBLAS_STATUS_SUCCESS) return false;
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) return true;
+  const bool is_plain = key.epilogue == Epilogue::kNone && !key.batch.as_singles;
+  if (is_plain || cudaGetLastError() != cudaSuccess) return false;
+  log::warning("cuBLASLt does not do the {} with epilogue {}: {}", text_of(key),
+               name_of(key.epilogue), cublasLtGetStatusString(status));
+  return true;
 }
 
 std::string text_of(const GemmKey& key) {
@@ -147,7 +154,7 @@ std::vector<cublasLtMatmulAlgo_t> GemmPlan::suggestions(int count) const {
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
       context_.cublas(), description_.get(), b_.get(), a_.get(), y_.get(), y_.get(),
       preference_of(key).get(), count, results.data(), &found);
-  if (is_refusal(status)) return {};
+  if (is_refusal(status, key)) return {};
   check_cublas(status, text_of(key));
   std::vector<cublasLtMatmulAlgo_t> algorithms;
   for (int i = 0; i < found; ++i) {
@@ -162,7 +169,7 @@ bool GemmPlan::allows(const cublasLtMatmulAlgo_t& candidate) const {
   const cublasStatus_t status =
       cublasLtMatmulAlgoCheck(context_.cublas(), description_.get(), b_.get(), a_.get(), y_.get(),
                               y_.get(), &candidate, &result);
-  if (is_refusal(status)) return false;
+  if (is_refusal(status, key)) return false;
   check_cublas(status, text_of(key));
   return result.workspaceSize <= kWorkspaceBytes;
 }

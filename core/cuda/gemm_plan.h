@@ -53,8 +53,10 @@ class GemmPlan {
   Descriptor<cublasLtMatrixLayout_t> a_, b_, y_;
 };
 
-// The library does not do this: nothing is broken.
-bool is_refusal(cublasStatus_t status);
+// The library does not do this, nothing is broken, and there is another way: the product without
+// its epilogue, or one at a time. It answers such a question with whatever status it comes upon;
+// only a plain product has to get one that says so.
+bool is_refusal(cublasStatus_t status, const GemmKey& key);
 
 std::string text_of(const GemmKey& key);
 

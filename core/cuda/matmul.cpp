@@ -18,7 +18,12 @@ CudaMatmul::CudaMatmul(const CudaContext& context, CudaScratch& scratch, const C
 
 void* CudaMatmul::workspace() { return scratch_.bytes(ScratchSlot::kWorkspace, kWorkspaceBytes); }
 
+// cuBLASLt's heuristics fail within a capture (of CUDA 13.3, mudler/vllm.cpp#1732), and what they
+// answered would depend on when they were asked. What is captured has been run before.
 std::unique_ptr<GemmPlan> CudaMatmul::make(const Gemm& p) {
+  require<CudaError>(!context_.is_capturing(), "cuda",
+                     "the {} is asked for within a CUDA graph, and was not run before it",
+                     text_of(GemmKey(p, tf32_)));
   auto plan = std::make_unique<GemmPlan>(context_, p, tf32_);
   if (p.epilogue != Epilogue::kNone && plan->key.extra_alignment < kVectorBytes) return nullptr;
   return choose(p, *plan) ? std::move(plan) : nullptr;
@@ -79,7 +84,7 @@ bool CudaMatmul::try_run(const Gemm& p) {
   GemmPlan* plan = find(p);
   if (plan == nullptr) return false;
   const cublasStatus_t status = plan->launch(p, plan->algorithm, 1, workspace());
-  if (plan->may_be_refused && is_refusal(status)) {
+  if (plan->may_be_refused && is_refusal(status, plan->key)) {
     plans_[plan->key] = nullptr;  // suggested, and refused all the same
     return false;
   }

@@ -41,6 +41,7 @@ std::optional<FreeMemory> CudaMemory::free_on_device() const {
 
 void* PinnedMemory::reserve(std::size_t bytes) {
   void* memory = nullptr;
+  check_cuda(cudaSetDevice(device_), "choosing the GPU");
   const cudaError_t status = cudaHostAlloc(&memory, bytes, cudaHostAllocPortable);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();

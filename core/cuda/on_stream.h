@@ -25,7 +25,7 @@ double seconds_on(cudaStream_t stream, Block& head_start, Memory& memory,
 // The memory of one GPU and what its streams share.
 struct CudaShared {
   explicit CudaShared(int index)
-      : device(index), memory(index), events(std::make_shared<EventPool>(index)) {}
+      : device(index), memory(index), pinned(index), events(std::make_shared<EventPool>(index)) {}
 
   int device;
   CudaMemory memory;
@@ -73,10 +73,12 @@ class OnStream : public Base {
   CudaShared& shared_;
 };
 
-// A stream of its own.
+// A stream of its own. What overlaps the backend's work goes first: it is little, and others wait
+// for it, while behind a large product it would begin when the last block of that has begun.
 class CudaStreamDevice final : public OnStream<Device> {
  public:
-  explicit CudaStreamDevice(CudaShared& shared) : OnStream(shared), stream_(shared.device) {}
+  explicit CudaStreamDevice(CudaShared& shared)
+      : OnStream(shared), stream_(shared.device, StreamPriority::kFirst) {}
   cudaStream_t stream() const override { return stream_.get(); }
 
  private:

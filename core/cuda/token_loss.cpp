@@ -6,15 +6,30 @@
 namespace edt {
 namespace {
 
+TokenMeasure measure_of(Distance distance) {
+  switch (distance) {
+    case Distance::kSquare:
+      return TokenMeasure::kSquare;
+    case Distance::kDirection:
+      return TokenMeasure::kDirection;
+    case Distance::kAbsolute:
+      return TokenMeasure::kAbsolute;
+    case Distance::kSmoothL1:
+      return TokenMeasure::kSmoothL1;
+  }
+  return TokenMeasure::kSquare;
+}
+
 TokenLossCall call_of(const Tensor& tokens, const Tensor& target, const Tensor& factors,
-                      const Tensor& weights, Distance distance, std::int64_t group) {
+                      const Tensor& weights, const TokenDistance& distance) {
   check_batch("token_loss", tokens.shape[0]);
   return {.dtype = element_of(tokens),
           .batch = tokens.shape[0],
           .values = static_cast<int>(tokens.elements() / tokens.shape[0]),
-          .group = static_cast<int>(group),
-          .direction = distance == Distance::kDirection,
+          .group = static_cast<int>(distance.group),
+          .measure = measure_of(distance.kind),
           .floor = kDirectionFloor,
+          .beta = distance.beta,
           .tokens = tokens.data,
           .target = target.as<float>(),
           .factors = factors.as<float>(),
@@ -37,15 +52,15 @@ void CudaBackend::noise_target(T x_start, T noise, T mix, Int patch, T target) {
                       target.as<float>());
 }
 
-void CudaBackend::token_loss_forward(T tokens, T target, T factors, T weights, Distance distance,
-                                     Int group, T losses, T mean) {
-  launch_token_loss_forward(stream(), call_of(tokens, target, factors, weights, distance, group),
+void CudaBackend::token_loss_forward(T tokens, T target, T factors, T weights, How distance,
+                                     T losses, T mean) {
+  launch_token_loss_forward(stream(), call_of(tokens, target, factors, weights, distance),
                             losses.as<float>(), mean.as<float>());
 }
 
 void CudaBackend::token_loss_backward(T dmean, T tokens, T target, T factors, T weights,
-                                      Distance distance, Int group, G dtokens) {
-  launch_token_loss_backward(stream(), call_of(tokens, target, factors, weights, distance, group),
+                                      How distance, G dtokens) {
+  launch_token_loss_backward(stream(), call_of(tokens, target, factors, weights, distance),
                              dmean.as<float>(), dtokens.tensor.data, dtokens.accumulate);
 }
 

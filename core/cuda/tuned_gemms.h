@@ -15,6 +15,7 @@ namespace edt {
 // cuBLASLt cannot read them.
 struct GpuType {
   std::string name, capability;  // "NVIDIA H100 80GB HBM3", "9.0"
+  int multiprocessors = 0;       // of a part of a GPU fewer: how k is split may depend on it
   std::uint64_t cublaslt = 0;    // cublasLtGetVersion()
 
   bool operator==(const GpuType&) const = default;

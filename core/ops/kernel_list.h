@@ -18,6 +18,7 @@ using G = const GradTarget&;
 using C = const Columns&;
 using Visible = const VisibleTokens&;
 using Grid = const TokenGrid&;
+using How = const TokenDistance&;
 using Int = std::int64_t;
 
 }  // namespace edt::kernel_list
@@ -80,8 +81,8 @@ using Int = std::int64_t;
   KERNEL(DiffusionKernels, kRows, add_noise, T, T, T, T)                                         \
   KERNEL(DiffusionKernels, kRows, random_normal, random::StreamKey, T, T)                        \
   KERNEL(TokenLossKernels, kRows, noise_target, T, T, T, Int, T)                                 \
-  KERNEL(TokenLossKernels, kRows, token_loss_forward, T, T, T, T, Distance, Int, T, T)           \
-  KERNEL(TokenLossKernels, kRows, token_loss_backward, T, T, T, T, T, Distance, Int, G)
+  KERNEL(TokenLossKernels, kRows, token_loss_forward, T, T, T, T, How, T, T)                     \
+  KERNEL(TokenLossKernels, kRows, token_loss_backward, T, T, T, T, T, How, G)
 
 #define EDT_PICTURE_KERNELS(KERNEL)                                                             \
   KERNEL(ConvolutionKernels, kMatrix, convolution, const PackedConvolution&, T, T,              \
@@ -104,6 +105,7 @@ using Int = std::int64_t;
   using C = kernel_list::C;                                                                    \
   using Visible = kernel_list::Visible;                                                        \
   using Grid = kernel_list::Grid;                                                              \
+  using How = kernel_list::How;                                                                \
   using Int = kernel_list::Int;                                                                \
   EDT_KERNELS(EDT_OVERRIDE)                                                                    \
   EDT_PICTURE_KERNELS(EDT_OVERRIDE)                                                            \

@@ -30,6 +30,11 @@ void for_each_operand(K& grid, Visit&& visit) {
   if (!grid.is_square()) visit(grid.columns);
 }
 
+template <Either<TokenDistance> D, class Visit>
+void for_each_operand(D& distance, Visit&& visit) {
+  visit(distance.kind), visit(distance.group);
+}
+
 template <class T>
 concept HasOperands = requires(T& value) {
   for_each_operand(value, [](auto&) {});

@@ -8,8 +8,11 @@ namespace {
 
 void check_inputs(const Var& tokens, const TokenLossInputs& in, const Tensor& losses) {
   const Shape shape = tokens.shape();
-  require(shape.rank() == 3 && in.group >= 1 && shape[2] % in.group == 0, "token_loss",
-          "tokens are {}, expected [B, T, a multiple of {}]", to_string(shape), in.group);
+  const std::int64_t group = in.distance.group;
+  require(shape.rank() == 3 && group >= 1 && shape[2] % group == 0, "token_loss",
+          "tokens are {}, expected [B, T, a multiple of {}]", to_string(shape), group);
+  require(in.distance.kind != Distance::kSmoothL1 || in.distance.beta > 0, "token_loss",
+          "beta of smooth L1 is {}, must be above 0", in.distance.beta);
   check_shape("token_loss", "target", in.target.shape(), shape);
   check_shape("token_loss", "factors", in.factors.shape, {shape[0]});
   check_shape("token_loss", "weights", in.weights.shape, {shape[0]});
@@ -24,13 +27,12 @@ Var token_loss(Tape& tape, const Var& tokens, const TokenLossInputs& inputs, con
   {
     Profiler::Scope scope(tape.profiler(), "token_loss.forward");
     backend_of(tape).token_loss_forward(tokens.tensor(), inputs.target.tensor(), inputs.factors,
-                                        inputs.weights, inputs.distance, inputs.group, losses,
-                                        mean.tensor());
+                                        inputs.weights, inputs.distance, losses, mean.tensor());
   }
   tape.record("token_loss", mean, {}, [tokens, inputs](Tape& t, OutputGrad& dmean) {
     Profiler::Scope scope(t.profiler(), "token_loss.backward");
     backend_of(t).token_loss_backward(dmean.tensor(), tokens.tensor(), inputs.target.tensor(),
-                                      inputs.factors, inputs.weights, inputs.distance, inputs.group,
+                                      inputs.factors, inputs.weights, inputs.distance,
                                       t.target(tokens.grad()));
   });
   return mean;

@@ -10,9 +10,17 @@ enum class Distance {
   kSquare,  // (y - z)^2
   // 1 - cos(y, z), norms bounded below by kDirectionFloor. The direction of a y that is shorter
   // than that is nobody's: its gradient is zero, not 1 / kDirectionFloor large (docs/diffusion.md).
-  kDirection
+  kDirection,
+  kAbsolute,  // |y - z|, whose slope at 0 is 0
+  kSmoothL1   // (y - z)^2 / (2 beta) where |y - z| < beta, else |y - z| - beta / 2
 };
 inline constexpr double kDirectionFloor = 1e-8;
+
+struct TokenDistance {
+  Distance kind = Distance::kSquare;
+  std::int64_t group = 1;  // values that have a direction together; divides the width of a token
+  double beta = 1;         // of kSmoothL1
+};
 
 // Images [B, C, r*p, c*p]; tokens and target [B, r*c, p*p*C] in (row, column, channel) order.
 // Target, factors, weights [B] and per-sample losses are accurate_dtype.
@@ -20,22 +28,21 @@ struct TokenLossKernels : virtual KernelFamily {
   // target[b] = mix[b][0] * x_start[b] + mix[b][1] * noise[b], in the order of tokens; mix [B, 2]
   virtual void noise_target(const Tensor& x_start, const Tensor& noise, const Tensor& mix,
                             std::int64_t patch, const Tensor& target);
-  // losses[b] = factors[b] * mean of the distances of groups of `group` neighbouring values.
+  // losses[b] = factors[b] * mean of the distances.
   // mean[0] = sum_b weights[b] * losses[b] / B, summed in batch order.
   virtual void token_loss_forward(const Tensor& tokens, const Tensor& target, const Tensor& factors,
-                                  const Tensor& weights, Distance distance, std::int64_t group,
+                                  const Tensor& weights, const TokenDistance& distance,
                                   const Tensor& losses, const Tensor& mean);
   // dtokens = dmean[0] * d(mean)
   virtual void token_loss_backward(const Tensor& dmean, const Tensor& tokens, const Tensor& target,
-                                   const Tensor& factors, const Tensor& weights, Distance distance,
-                                   std::int64_t group, const GradTarget& dtokens);
+                                   const Tensor& factors, const Tensor& weights,
+                                   const TokenDistance& distance, const GradTarget& dtokens);
 };
 
 struct TokenLossInputs {
   Var target;
   Tensor factors, weights;
-  Distance distance = Distance::kSquare;
-  std::int64_t group = 1;  // divides the width of a token
+  TokenDistance distance = {};
 };
 
 // Returns [1], the weighted mean over the batch. `losses` [B] is memory of the caller that receives

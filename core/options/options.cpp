@@ -24,7 +24,8 @@ std::string section_of(std::string_view name) {
 // Bounds come as long double, which holds every 64-bit integer here, and are shown without noise.
 std::string shown(long double bound) { return fmt::format("{}", static_cast<double>(bound)); }
 
-std::string_view key_of(std::string_view name) { return name.substr(name.rfind('.') + 1); }
+// Without the first section: "latent.after" of "align.latent.after".
+std::string_view key_of(std::string_view name) { return name.substr(name.find('.') + 1); }
 
 bool contains(std::span<const std::string> words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
@@ -562,6 +563,15 @@ std::vector<OptionChange> OptionSet::changes_since(const IniFile& earlier) const
     }
   }
   return changes;
+}
+
+std::vector<std::string> OptionSet::section_names() const {
+  std::vector<std::string> names;
+  for (const auto& option : options_) {
+    std::string section = section_of(option->name_);
+    if (!section.empty() && !contains(names, section)) names.push_back(std::move(section));
+  }
+  return names;
 }
 
 std::vector<std::string> OptionSet::given_arguments(std::string_view section) const {

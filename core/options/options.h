@@ -202,6 +202,8 @@ class OptionSet {
   // What differs from a configuration that was written by to_ini(), by this version or another:
   // what it lacks had its default. Of the options that have an effect now.
   std::vector<OptionChange> changes_since(const IniFile& earlier) const;
+  // All sections, in the order of declaration.
+  std::vector<std::string> section_names() const;
   // "--section.name=value" for every option of a section that was given, for another command.
   std::vector<std::string> given_arguments(std::string_view section) const;
   // "default", "command line" or "file:line".

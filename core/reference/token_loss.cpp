@@ -1,6 +1,8 @@
 // losses[b] = f[b] / G * sum over the G groups of a sample of the distance D(y, z); backward
 // dy = dmean w[b]/B f[b]/G dD/dy with
 //   D = (y - z)^2 of one value:  2 (y - z)
+//   D = |y - z|:  sign(y - z)
+//   D = smooth L1:  (y - z) / beta within beta, sign(y - z) beyond
 //   D = 1 - c, c = y z / (|y| |z|):  -(z / |z| - c y / |y|) / |y|, and 0 where |y| is below the
 //   floor
 #include <algorithm>
@@ -26,15 +28,34 @@ struct Angle {
   }
 };
 
-double distance_of(Distance distance, const double* y, const double* z, std::int64_t n) {
-  if (distance == Distance::kDirection) return 1 - Angle(y, z, n).cosine;
+// Of one value that is off by `error`.
+double distance_of(const TokenDistance& distance, double error) {
+  const double size = std::abs(error), beta = distance.beta;
+  if (distance.kind == Distance::kAbsolute) return size;
+  if (distance.kind == Distance::kSmoothL1)
+    return size < beta ? size * size / (2 * beta) : size - beta / 2;
+  return error * error;
+}
+
+double slope_of(const TokenDistance& distance, double error) {
+  const double sign = error > 0 ? 1 : error < 0 ? -1 : 0;
+  if (distance.kind == Distance::kAbsolute) return sign;
+  if (distance.kind == Distance::kSmoothL1)
+    return std::abs(error) < distance.beta ? error / distance.beta : sign;
+  return 2 * error;
+}
+
+double distance_of(const TokenDistance& distance, const double* y, const double* z,
+                   std::int64_t n) {
+  if (distance.kind == Distance::kDirection) return 1 - Angle(y, z, n).cosine;
   double sum = 0;
-  for (std::int64_t i = 0; i < n; ++i) sum += (y[i] - z[i]) * (y[i] - z[i]);
+  for (std::int64_t i = 0; i < n; ++i) sum += distance_of(distance, y[i] - z[i]);
   return sum / static_cast<double>(n);
 }
 
-void slope_of(Distance distance, const double* y, const double* z, std::int64_t n, double* slope) {
-  if (distance == Distance::kDirection) {
+void slope_of(const TokenDistance& distance, const double* y, const double* z, std::int64_t n,
+              double* slope) {
+  if (distance.kind == Distance::kDirection) {
     const Angle angle(y, z, n);
     for (std::int64_t i = 0; i < n; ++i) {
       const double turned = z[i] / angle.z_norm - angle.cosine * y[i] / angle.y_norm;
@@ -42,7 +63,9 @@ void slope_of(Distance distance, const double* y, const double* z, std::int64_t 
     }
     return;
   }
-  for (std::int64_t i = 0; i < n; ++i) slope[i] = 2 * (y[i] - z[i]) / static_cast<double>(n);
+  for (std::int64_t i = 0; i < n; ++i) {
+    slope[i] = slope_of(distance, y[i] - z[i]) / static_cast<double>(n);
+  }
 }
 
 }  // namespace
@@ -68,9 +91,10 @@ void ReferenceBackend::noise_target(T x_start, T noise, T mix, Int patch, T targ
   store(out, target);
 }
 
-void ReferenceBackend::token_loss_forward(T tokens, T target, T factors, T weights,
-                                          Distance distance, Int group, T losses, T mean) {
-  const std::int64_t batch = tokens.shape[0], per_sample = tokens.elements() / batch;
+void ReferenceBackend::token_loss_forward(T tokens, T target, T factors, T weights, How distance,
+                                          T losses, T mean) {
+  const std::int64_t batch = tokens.shape[0], per_sample = tokens.elements() / batch,
+                     group = distance.group;
   const Doubles y = load(tokens), z = load(target), f = load(factors), w = load(weights);
   Doubles sums(static_cast<std::size_t>(batch), 0.0);
   double total = 0;
@@ -86,8 +110,9 @@ void ReferenceBackend::token_loss_forward(T tokens, T target, T factors, T weigh
 }
 
 void ReferenceBackend::token_loss_backward(T dmean, T tokens, T target, T factors, T weights,
-                                           Distance distance, Int group, G dtokens) {
-  const std::int64_t batch = tokens.shape[0], per_sample = tokens.elements() / batch;
+                                           How distance, G dtokens) {
+  const std::int64_t batch = tokens.shape[0], per_sample = tokens.elements() / batch,
+                     group = distance.group;
   const Doubles y = load(tokens), z = load(target), f = load(factors), w = load(weights);
   const double seed =
       load(dmean)[0] / static_cast<double>(batch) / static_cast<double>(per_sample / group);

@@ -9,14 +9,14 @@
 namespace edt {
 namespace {
 
-EngineConfig training_config(const StepBenchOptions& options, Backend& backend, const Mesh& mesh) {
-  EngineConfig config = step_engine_config(options);
-  config.batch *= mesh.data().size();
+TrainingRecipe checked_recipe(const StepBenchOptions& options, Backend& backend, const Mesh& mesh) {
+  TrainingRecipe recipe = step_recipe(options);
+  recipe.engine.batch *= mesh.data().size();
   if (options.memory_check) {
-    require_free_memory({{options.model, config}, mesh.data().size(), mesh.tensor().size()},
-                        backend.memory(), mesh.world());
+    require_free_memory({recipe, mesh.data().size(), mesh.tensor().size()}, backend.memory(),
+                        mesh.world());
   }
-  return config;
+  return recipe;
 }
 
 std::unique_ptr<Model> sampler_model(const StepBenchOptions& options, Backend& backend,
@@ -36,9 +36,8 @@ std::unique_ptr<Model> sampler_model(const StepBenchOptions& options, Backend& b
 TrainingSteps::TrainingSteps(const StepBenchOptions& options, Backend& backend, const Mesh& mesh)
     : backend_(backend),
       activations_(communicator_for(backend, mesh.tensor(), "activations")),
-      config_(training_config(options, backend, mesh)),
-      training_({options.model, config_}, backend, mesh.data(),
-                {&mesh.tensor(), activations_.get()}),
+      recipe_(checked_recipe(options, backend, mesh)),
+      training_(recipe_, backend, mesh.data(), {&mesh.tensor(), activations_.get()}),
       batch_(training_.model(), options.micro_batch) {
   engine().initialize();
 }

@@ -22,13 +22,13 @@ class TrainingSteps {
   // One step, done when it returns.
   StepSeconds run();
 
-  std::int64_t images() const { return config_.batch; }  // of a step on all ranks
+  std::int64_t images() const { return recipe_.engine.batch; }  // of a step on all ranks
   TrainingEngine& engine() { return training_.engine(); }
 
  private:
   Backend& backend_;
   std::unique_ptr<Communicator> activations_;
-  EngineConfig config_;
+  TrainingRecipe recipe_;
   Training training_;
   SyntheticBatch batch_;
 };

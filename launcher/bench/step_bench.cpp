@@ -51,7 +51,7 @@ void measure_decoding(Autoencoder& decoder, SamplerSteps& steps, const StepBench
 
 }  // namespace
 
-EngineConfig step_engine_config(const StepBenchOptions& options) {
+TrainingRecipe step_recipe(const StepBenchOptions& options) {
   EngineConfig config;
   config.dtype = options.dtype;
   config.micro_batch = options.micro_batch;
@@ -63,7 +63,7 @@ EngineConfig step_engine_config(const StepBenchOptions& options) {
   config.graphs = options.graphs;
   if (options.adamw) config.optimizer = AdamWConfig{};
   config.rate.initial = 1e-4;
-  return config;
+  return {options.model, config, options.auxiliary};
 }
 
 StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend,
@@ -71,17 +71,17 @@ StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& ba
   const MemoryGrowth growth(backend.memory());
   TrainingSteps steps(options, backend, mesh);
   const std::int64_t passes = options.masked ? 2 : 1;
-  auto forms = training_gemms(
-      {{options.model, step_engine_config(options)}, mesh.data().size(), mesh.tensor().size()});
+  auto forms = training_gemms({step_recipe(options), mesh.data().size(), mesh.tensor().size()});
   for (MatmulForm& form : forms) form.count *= options.accumulate;
 
   StepBenchResult result;
   result.images = steps.images();
   result.formula = fmt::format(
       "2 FLOPs x {:.3f} GMAC forward x 3 (forward, input and weight gradient) x {} pass{}; first "
-      "layers need no input gradient{}",
+      "layers need no input gradient{}{}",
       total_macs(forward_gemms(options.model, 1)) / 1e9, passes, passes == 1 ? "" : "es",
-      options.shared_noise ? "; what both passes share counts once" : "");
+      options.shared_noise ? "; what both passes share counts once" : "",
+      options.auxiliary.empty() ? "" : "; and what trains beside");
   measure([&] { return steps.run(); }, forms, options, options.steps, backend,
           steps.engine().profiler(), mesh.world(), growth, result);
   result.memory = steps.engine().memory();

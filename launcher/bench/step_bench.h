@@ -8,7 +8,7 @@
 
 #include "model/autoencoder/autoencoder.h"
 #include "model/families/model_config.h"
-#include "model/training/engine.h"
+#include "model/recipe/training.h"
 #include "parallel/sharding/mesh.h"
 
 namespace edt {
@@ -21,6 +21,7 @@ struct StepBenchOptions {
   bool masked = true;
   bool shared_noise = false;
   bool adamw = false;
+  AuxiliaryConfig auxiliary;  // what trains beside
   Recompute recompute = Recompute::kNone;
   ZeroConfig zero{.stage = ZeroStage::kOptimizer};
   int rounds = 5;
@@ -63,7 +64,7 @@ struct StepBenchResult {
 };
 
 // What these options say to the training engine, with the batch of one data rank.
-EngineConfig step_engine_config(const StepBenchOptions& options);
+TrainingRecipe step_recipe(const StepBenchOptions& options);
 
 // All ranks of the mesh call it.
 StepBenchResult bench_training_step(const StepBenchOptions& options, Backend& backend,

@@ -144,9 +144,12 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
       .alias("optimizer.kind");
   ParallelOptions parallel;
   parallel.declare(options);
+  AlignOptions align;
+  align.declare(options);
   return run(args, context, options, bench, [&](StepBenchOptions& chosen, Backend& backend) {
     check_training("bench step", chosen);
     chosen.zero = parallel.resolve();
+    chosen.auxiliary = align.resolve();
     chosen.adamw = optimizer == OptimizerKind::kAdamW;
     check_mesh(
         {.ranks = context.world.size(),

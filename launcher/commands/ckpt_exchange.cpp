@@ -179,12 +179,11 @@ ModelConfig ImportOptions::resolve(const std::filesystem::path& weights) {
 // What was given, for training to begin with: all else has its default there.
 std::string configuration_of_import(const OptionSet& options, std::int64_t classes) {
   std::string text;
-  for (const char* section :
-       {"model", "process", "data", "train", "optimizer", "parallel", "run"}) {
+  for (const std::string& section : options.section_names()) {
     std::string body;
-    if (std::string_view(section) == "model") body = fmt::format("classes = {}\n", classes);
+    if (section == "model") body = fmt::format("classes = {}\n", classes);
     for (const std::string& argument : options.given_arguments(section)) {
-      const auto dot = argument.find('.'), equals = argument.find('=');
+      const auto equals = argument.find('='), dot = argument.rfind('.', equals);
       const std::string key = argument.substr(dot + 1, equals - dot - 1);
       if (argument.starts_with("--run.dir=") || argument.starts_with("--model.classes=")) continue;
       body += fmt::format("{} = {}\n", key, ini_value(argument.substr(equals + 1)));

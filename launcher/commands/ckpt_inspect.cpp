@@ -1,5 +1,6 @@
 // edt ckpt info and edt ckpt verify.
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/json/json_text.h"
@@ -21,6 +22,15 @@ std::int64_t weights_of(const Manifest& manifest) {
   return elements;
 }
 
+// Of each part that a method has added.
+std::map<std::string, std::int64_t> weights_of_parts(const Manifest& manifest) {
+  std::map<std::string, std::int64_t> parts;
+  for (const LogicalTensor& tensor : manifest.tensors) {
+    if (!tensor.part.name.empty()) parts[tensor.part.name] += tensor.shape.elements();
+  }
+  return parts;
+}
+
 Json dims_of(const Shape& shape) {
   Json dims = Json::array();
   for (int axis = 0; axis < shape.rank(); ++axis) dims.push_back(shape[axis]);
@@ -40,6 +50,7 @@ Json to_json(const CheckpointSummary& summary, bool with_fragments) {
   json["mesh"] = info.mesh;
   json["arrays"] = manifest.arrays;
   json["weights"] = weights_of(manifest);
+  for (const auto& [part, weights] : weights_of_parts(manifest)) json["parts"][part] = weights;
   json["bytes"] = summary.bytes;
   json["files"] = Json::array();
   for (const StoredFile& file : manifest.files) {
@@ -68,6 +79,9 @@ void print(CommandContext& context, const CheckpointSummary& summary) {
     context.print("  model {}, {} weights in {} tensors, computed in {}\n", info.model,
                   weights_of(*summary.manifest), summary.manifest->tensors.size(),
                   info.compute_dtype);
+    for (const auto& [part, weights] : weights_of_parts(*summary.manifest)) {
+      context.print("  {} of them in {}, which a method has added\n", weights, part);
+    }
     context.print("  holds {}; written by {}\n", fmt::join(summary.manifest->arrays, ", "),
                   info.mesh);
     context.print("  {} in {} file{}, {} fragments\n", bytes_text(summary.bytes),

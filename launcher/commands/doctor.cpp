@@ -45,8 +45,9 @@ void print_gpus(CommandContext& context, const GpuProbe& probe) {
   if (probe.gpus.empty()) print_line(context, "GPUs", fmt::format("none: {}", probe.absence));
   for (const GpuProbe::Gpu& gpu : probe.gpus) {
     print_line(context, "GPU",
-               fmt::format("{}, compute capability {}, at {}, cuBLASLt {}", gpu.type.name,
-                           gpu.type.capability, gpu.place, gpu.type.cublaslt));
+               fmt::format("{}, compute capability {}, {} multiprocessors, at {}, cuBLASLt {}",
+                           gpu.type.name, gpu.type.capability, gpu.type.multiprocessors, gpu.place,
+                           gpu.type.cublaslt));
   }
 }
 

@@ -230,7 +230,7 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   const ModelConfig model = config.model.resolve(1000);
   if (!plan.calibrate.empty()) {
     choose_micro_batch(config, model, context.world.size(), {});
-    return run_calibration(config, plan, {{model, engine_config(config)}}, context);
+    return run_calibration(config, plan, {training_recipe(config, model)}, context);
   }
   require<UsageError>(context.world.size() == 1, "plan",
                       "runs on one rank, the launcher started {}; only --calibrate uses more",

@@ -42,10 +42,11 @@ std::int64_t classes_of(const fs::path& data) {
 
 // What the writer of a run on one rank reckons with.
 std::uint64_t checkpoint_bytes(const TrainConfig& config) {
-  const EngineConfig engine = engine_config(config);
+  const TrainingRecipe recipe =
+      training_recipe(config, config.model.resolve(classes_of(config.data.path)));
+  const EngineConfig& engine = recipe.engine;
   const auto backend = make_reference_backend();
-  const auto model =
-      make_model(config.model.resolve(classes_of(config.data.path)), *backend, DType::kFloat32);
+  const std::unique_ptr<Model> model = make_networks(recipe, *backend).model;
   const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
                                            static_cast<std::int64_t>(kNormBlock));
   CheckpointState state = state_of(layout, layout.whole(), {});

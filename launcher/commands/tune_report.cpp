@@ -70,6 +70,7 @@ std::string TuneReport::json() const {
   nlohmann::ordered_json json{{"file", file.tuned.source},
                               {"gpu", file.gpu.name},
                               {"compute_capability", file.gpu.capability},
+                              {"multiprocessors", file.gpu.multiprocessors},
                               {"cublaslt", file.gpu.cublaslt},
                               {"model", steps.step.model.name()},
                               {"dtype", name_of(steps.step.dtype)},

@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::string_view kFormat = "edt products 1";
+constexpr std::string_view kFormat = "edt products 2";
 
 // One object of the file, whose members are asked for by name and type.
 class Reader {
@@ -193,6 +193,7 @@ GemmFile parse_gemm_file(std::string_view text, const std::string& name) {
   require<DataError>(format == kFormat, "products", "{}: format is '{}', must be '{}'", name,
                      format, kFormat);
   GemmFile file{.gpu = {reader.text("gpu"), reader.text("compute_capability"),
+                        static_cast<int>(reader.integer("multiprocessors", 1)),
                         static_cast<std::uint64_t>(reader.integer("cublaslt"))},
                 .tuned = {.source = name, .gemms = {}}};
   std::map<GemmKey, std::size_t> places;
@@ -212,6 +213,7 @@ std::string format_gemm_file(const GemmFile& file) {
   const ordered_json head{{"format", kFormat},
                           {"gpu", file.gpu.name},
                           {"compute_capability", file.gpu.capability},
+                          {"multiprocessors", file.gpu.multiprocessors},
                           {"cublaslt", file.gpu.cublaslt}};
   std::string text = dump_json(head, 1);
   text.resize(text.size() - 2);  // the brace and its line
@@ -238,6 +240,7 @@ void require_gpu(const GemmFile& file, const GpuType& here) {
   };
   equal("GPU", file.gpu.name, here.name);
   equal("compute capability", file.gpu.capability, here.capability);
+  equal("multiprocessors", file.gpu.multiprocessors, here.multiprocessors);
   equal("cuBLASLt", file.gpu.cublaslt, here.cublaslt);
 }
 

@@ -35,6 +35,7 @@ nlohmann::ordered_json to_json(const GpuProbe& probe) {
   for (const GpuProbe::Gpu& gpu : probe.gpus) {
     gpus.push_back({{"name", gpu.type.name},
                     {"compute_capability", gpu.type.capability},
+                    {"multiprocessors", gpu.type.multiprocessors},
                     {"place", gpu.place},
                     {"cublaslt", gpu.type.cublaslt}});
   }

@@ -2,13 +2,21 @@
 
 namespace edt {
 
+ObjectiveConfig objective_config(const TrainConfig& config) {
+  return {.masked = config.train.masked,
+          .shared_noise = config.train.shared_noise,
+          .loss = config.train.loss};
+}
+
+TrainingRecipe training_recipe(const TrainConfig& config, const ModelConfig& model) {
+  return {model, engine_config(config), config.align.resolve()};
+}
+
 EngineConfig engine_config(const TrainConfig& config) {
   return {.dtype = config.run.dtype,
           .batch = config.train.batch,
           .micro_batch = config.train.micro_batch,
-          .objective = {.masked = config.train.masked,
-                        .shared_noise = config.train.shared_noise,
-                        .loss = config.train.loss},
+          .objective = objective_config(config),
           .recompute = config.train.recompute,
           .times = config.train.time_law(),
           .optimizer = config.optimizer.resolve(),

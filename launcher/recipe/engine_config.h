@@ -2,10 +2,12 @@
 #pragma once
 
 #include "launcher/recipe/train_config.h"
-#include "model/training/engine.h"
+#include "model/recipe/training.h"
 
 namespace edt {
 
+TrainingRecipe training_recipe(const TrainConfig& config, const ModelConfig& model);
+ObjectiveConfig objective_config(const TrainConfig& config);
 EngineConfig engine_config(const TrainConfig& config);
 
 }  // namespace edt

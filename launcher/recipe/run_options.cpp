@@ -19,6 +19,13 @@ void RunOptions::declare(OptionSet& options) {
               "type of matrix inputs and activations");
   options.add("run.resume", &resume, "go on from the newest intact checkpoint, if there is one")
       .free_to_change();
+  options
+      .add("run.init-from", &init_from,
+           "a run or a checkpoint whose moving average the weights of a new run begin with; what "
+           "trains beside may differ")
+      .absolute()
+      .free_to_change()
+      .default_is("drawn weights");
   options.add("run.log-every", &log_every, "steps between lines on the terminal")
       .at_least(1)
       .free_to_change();

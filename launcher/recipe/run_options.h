@@ -23,6 +23,7 @@ struct RunOptions {
   bool cuda_graphs = true;
   DType dtype = DType::kFloat32;
   bool resume = true;
+  std::filesystem::path init_from;
   bool accept_changes = false;
   OnDamage on_damage = OnDamage::kStop;
   std::int64_t log_every = 10;

@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "launcher/recipe/engine_config.h"
 #include "launcher/trace/step_trace.h"
 
 namespace edt {
@@ -36,6 +37,7 @@ void TrainConfig::declare(OptionSet& options) {
   model.declare(options);
   data.declare(options);
   train.declare(options);
+  align.declare(options);
   optimizer.declare(options);
   parallel.declare(options);
   run.declare(options);
@@ -71,6 +73,7 @@ void TrainConfig::check_recipe(const ModelConfig& chosen) const {
   require<UsageError>(!train.shared_noise || chosen.passes().shares_prefix, "train",
                       "train.shared-noise is on, but the passes of {} share nothing: turn it off",
                       chosen.name());
+  check_companions(align.resolve(), chosen, objective_config(*this));
 }
 
 }  // namespace edt

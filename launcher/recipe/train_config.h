@@ -1,5 +1,6 @@
-// Everything a training run can be told: a section for each file beside this one, and the model's
-// (model/families/model_options.h).
+// Everything a training run can be told: a section for each file beside this one, the model's
+// (model/families/model_options.h) and those of what trains beside it
+// (model/auxiliary/align_options.h).
 #pragma once
 
 #include "launcher/recipe/data_options.h"
@@ -7,6 +8,7 @@
 #include "launcher/recipe/parallel_options.h"
 #include "launcher/recipe/run_options.h"
 #include "launcher/recipe/train_options.h"
+#include "model/auxiliary/align_options.h"
 #include "model/families/model_options.h"
 
 namespace edt {
@@ -15,6 +17,7 @@ struct TrainConfig {
   ModelOptions model;
   DataOptions data;
   TrainOptions train;
+  AlignOptions align;
   OptimizerOptions optimizer;
   ParallelOptions parallel;
   RunOptions run;

@@ -43,7 +43,8 @@ TrainedModel::TrainedModel(const Checkpoint& checkpoint, const ModelConfig& mode
   const std::span<float> weights(static_cast<float*>(memory_.data()),
                                  static_cast<std::size_t>(layout.size()));
   std::ranges::fill(weights, 0.f);  // the layout's padding
-  checkpoint.load(state_of(layout, layout.whole(), {{std::string(array), weights}}));
+  checkpoint.load(state_of(layout, layout.whole(), {{std::string(array), weights}}),
+                  PartsRule::kNetwork);
   weights_ = std::make_unique<BoundWeights>(backend, model_->parameters(), layout, weights, dtype);
 }
 

@@ -17,8 +17,7 @@ std::vector<double> column(const std::vector<nlohmann::json>& results, const cha
 
 double predicted_rate(const ScalePoint& point, const StudyOptions& options,
                       const Cluster& cluster) {
-  PlannedStep step{
-      {options.step.model, step_engine_config(options.step)}, point.data_ranks(), point.tensor};
+  PlannedStep step{step_recipe(options.step), point.data_ranks(), point.tensor};
   step.engine.batch = options.step.micro_batch * point.accumulate * point.data_ranks();
   step.engine.zero.stage = static_cast<ZeroStage>(point.zero);
   return predict(step, cluster).images_per_second();

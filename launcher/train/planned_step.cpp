@@ -42,10 +42,7 @@ std::size_t evaluation_bytes(const TrainConfig& config, const ModelConfig& model
 
 PlannedStep planned_step(const TrainConfig& config, const ModelConfig& model, int data_ranks,
                          int tensor_ranks) {
-  return {{model, engine_config(config)},
-          data_ranks,
-          tensor_ranks,
-          sample_bytes(config.run, model),
+  return {training_recipe(config, model), data_ranks, tensor_ranks, sample_bytes(config.run, model),
           evaluation_bytes(config, model)};
 }
 

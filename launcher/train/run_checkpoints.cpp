@@ -1,6 +1,9 @@
 #include "launcher/train/run_checkpoints.h"
 
+#include <fmt/ranges.h>
+
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/base/log.h"
 #include "core/json/json_text.h"
@@ -57,20 +60,36 @@ std::vector<StateArray> RunCheckpoints::arrays() {
 
 CheckpointState RunCheckpoints::held(std::vector<StateArray> arrays) {
   return state_of(engine_.layout(), model_.parameters().shards(), engine_.state().shard(),
-                  std::move(arrays));
+                  std::move(arrays), parts());
 }
 
 CheckpointState RunCheckpoints::saved() {
-  return state_of(engine_.layout(), model_.parameters().shards(), engine_.own_shard(), arrays());
+  return state_of(engine_.layout(), model_.parameters().shards(), engine_.own_shard(), arrays(),
+                  parts());
 }
 
-void RunCheckpoints::load(const Checkpoint& checkpoint, std::vector<StateArray> arrays) {
+std::vector<TensorPart> RunCheckpoints::parts() const {
+  const ParameterList& parameters = model_.parameters();
+  std::vector<TensorPart> parts;
+  for (std::size_t i = 0; i < parameters.all().size(); ++i) {
+    const PartKind& kind = parameters.part(i);
+    parts.push_back({std::string(kind.name), kind.use == PartUse::kTraining});
+  }
+  return parts;
+}
+
+void RunCheckpoints::load(const Checkpoint& checkpoint, std::vector<StateArray> arrays,
+                          PartsRule rule) {
   Device& device = engine_.tape().device();
-  if (device.in_host_memory()) return checkpoint.load(held(std::move(arrays)));
+  if (device.in_host_memory()) return checkpoint.load(held(std::move(arrays)), rule);
   std::vector<std::vector<float>> memory;
   std::vector<StateArray> read = arrays;
-  for (StateArray& array : read) array.values = memory.emplace_back(array.values.size());
-  checkpoint.load(held(std::move(read)));
+  for (StateArray& array : read) {
+    std::vector<float>& values = memory.emplace_back(array.values.size());
+    if (rule == PartsRule::kBeginning) to_host(device, array.values, values);
+    array.values = values;
+  }
+  checkpoint.load(held(std::move(read)), rule);
   for (std::size_t i = 0; i < arrays.size(); ++i) to_device(device, memory[i], arrays[i].values);
 }
 
@@ -137,16 +156,60 @@ void RunCheckpoints::allow_beginning_anew(const CheckpointChoice& choice) {
   if (world.is_root()) store_.clean_up();
 }
 
-// Imported weights: a new run with optimizer and sampler at their beginning.
+// Imported weights: a new run with optimizer and sampler at their beginning. What files of weights
+// do not have, the parts of what trains beside, is drawn.
 void RunCheckpoints::start_from_weights(const Checkpoint& checkpoint) {
   std::vector<StateArray> weights = arrays();
   weights.resize(2);  // master and moving average come first
-  load(checkpoint, std::move(weights));
+  engine_.initialize();
+  load(checkpoint, std::move(weights), PartsRule::kBeginning);
   engine_.restored(0, 0);
   smoothed_loss_ = {};
   log::info(
       "imported weights: steps, the optimizer's moments and the history of the timestep sampler "
       "begin anew, the moving average begins with them");
+}
+
+void RunCheckpoints::begin() {
+  engine_.initialize();
+  if (config_.run.init_from.empty()) return;
+  const Checkpoint checkpoint = initial_checkpoint();
+  FlatState& state = engine_.state();
+  const std::string average(kEmaArray);
+  load(checkpoint, {{average, state.master()}, {average, state.ema()}}, PartsRule::kBeginning);
+  engine_.restored(0, 0);
+  log::info("weights begin as the moving average of {}", checkpoint.path().string());
+}
+
+// The first rank chooses and verifies for all.
+Checkpoint RunCheckpoints::initial_checkpoint() {
+  Communicator& world = mesh_.world();
+  std::string chosen, refused;
+  if (world.is_root()) {
+    try {
+      chosen = find_checkpoint(config_.run.init_from).path().string();
+    } catch (const Error& error) {
+      refused = error.what();
+    }
+  }
+  refused = world.first_of_all(refused, "weights to begin with");
+  require<CheckpointError>(refused.empty(), "run.init-from", "{}", refused);
+  return Checkpoint::open(world.broadcast(chosen, 0, "weights to begin with"));
+}
+
+// What trains beside has weights and moments of its own: they are there from the first step on.
+void RunCheckpoints::require_equal_parts(const Checkpoint& checkpoint) {
+  std::set<std::string> had, has;
+  for (const LogicalTensor& tensor : checkpoint.manifest().tensors) had.insert(tensor.part.name);
+  for (const TensorPart& part : parts()) has.insert(part.name);
+  had.erase(""), has.erase("");
+  const auto text = [](const std::set<std::string>& parts) {
+    return parts.empty() ? "no part besides" : fmt::format("{}", fmt::join(parts, ", "));
+  };
+  require<CheckpointError>(had == has, "checkpoint",
+                           "{} was trained with {}, now it is {}: run.init-from begins a new run "
+                           "with its weights",
+                           checkpoint.path().string(), text(had), text(has));
 }
 
 void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
@@ -159,6 +222,7 @@ void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
   require<CheckpointError>(history.has_value() || sampler.state().empty(), "checkpoint",
                            "{} has no history of the timestep sampler {}",
                            checkpoint.path().string(), sampler.name());
+  require_equal_parts(checkpoint);
   const CheckpointState state = held(arrays());
   checkpoint.find_tensors(state.tensors);
   checkpoint.require_arrays(state.arrays);

@@ -34,6 +34,9 @@ class RunCheckpoints {
   // For a run that is not to go on. Throws UsageError when there are checkpoints that it would mix
   // with.
   void begin_without();
+  // The first weights of a run that begins: drawn, or the moving average of run.init-from. Parts
+  // that it lacks are drawn; half a part is refused. All ranks call it.
+  void begin();
 
   // Throws UsageError, on all ranks, where a fresh run has no space for the first checkpoints and
   // what is kept meanwhile; a run that goes on is only warned, as space may come.
@@ -52,6 +55,8 @@ class RunCheckpoints {
 
  private:
   void start_from_weights(const Checkpoint& checkpoint);
+  Checkpoint initial_checkpoint();
+  void require_equal_parts(const Checkpoint& checkpoint);
   void go_on_from(const Checkpoint& checkpoint);
   void allow_beginning_anew(const CheckpointChoice& choice);
   void check_metrics(const Checkpoint& checkpoint);
@@ -62,7 +67,9 @@ class RunCheckpoints {
   CheckpointState held(std::vector<StateArray> arrays);
   CheckpointState saved();
   // Fills `arrays`, which may lie in the memory of a device.
-  void load(const Checkpoint& checkpoint, std::vector<StateArray> arrays);
+  void load(const Checkpoint& checkpoint, std::vector<StateArray> arrays,
+            PartsRule rule = PartsRule::kEqual);
+  std::vector<TensorPart> parts() const;
   std::vector<ExtraArray> extras();
   // For the present step, if it is to be `saved_now`, and for those to come. Of the first rank.
   DiskPreflight preflight(bool saved_now, std::size_t most);

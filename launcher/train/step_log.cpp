@@ -53,6 +53,7 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
   nlohmann::ordered_json json{{"loss", report.loss}};
   if (report.masked_loss) json["masked_loss"] = *report.masked_loss;
   for (const auto& [name, value] : report.terms) json[name] = value;
+  for (const auto& [name, value] : report.beside) json["beside"][name] = value;
   if (record.held_out) add_held_out(json, *record.held_out);
   if (record.quality) add_quality(json, *record.quality);
   json["grad_norm"] = report.grad_norm;
@@ -130,7 +131,9 @@ void StepLog::write(const StepRecord& record) {
         {"optimizer/grad_norm", report.grad_norm},
         {"optimizer/lr", report.learning_rate},
         {"speed/images_per_s", images_per_second(record)}};
-    for (const auto& [name, value] : report.terms) values.emplace_back("loss/" + name, value);
+    for (const auto* terms : {&report.terms, &report.beside}) {
+      for (const auto& [name, value] : *terms) values.emplace_back("loss/" + name, value);
+    }
     if (report.masked_loss) values.emplace_back("loss/masked", *report.masked_loss);
     if (record.held_out) {
       values.emplace_back("held_out/loss", record.held_out->held_out);

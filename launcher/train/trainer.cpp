@@ -28,17 +28,17 @@ namespace edt {
 namespace {
 
 // With what the trainer wants to know of each step, and has to say about it.
-EngineConfig watched(EngineConfig config, FlightRecorder& recorder, Watchdog* watchdog,
-                     const SpikeDetector& detector, OnSpike on_spike) {
-  config.on_phase = [&recorder, watchdog](std::string_view phase) {
+TrainingRecipe watched(TrainingRecipe recipe, FlightRecorder& recorder, Watchdog* watchdog,
+                       const SpikeDetector& detector, OnSpike on_spike) {
+  recipe.engine.on_phase = [&recorder, watchdog](std::string_view phase) {
     recorder.phase(phase);
     if (watchdog != nullptr && phase == "backward") watchdog->forward_done();
   };
-  if (on_spike == OnSpike::kLog) return config;
-  config.judge = [&detector](const StepReport& report) {
+  if (on_spike == OnSpike::kLog) return recipe;
+  recipe.engine.judge = [&detector](const StepReport& report) {
     return detector.judge(report.loss, report.grad_norm);
   };
-  return config;
+  return recipe;
 }
 
 // What all ranks find one of them says; the others have it in their log files.
@@ -201,8 +201,8 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       judge_(make_judge(config_, model_config_, dataset_, *backend_, decoder_, mesh_)),
       activations_(communicator_for(*backend_, mesh_.tensor(), "activations")),
       detector_(config.train.spike_threshold, config.train.spike_window),
-      training_({model_config_, watched(engine_config(config), *recorder_, watchdog_.get(),
-                                        detector_, config.train.on_spike)},
+      training_(watched(training_recipe(config, model_config_), *recorder_, watchdog_.get(),
+                        detector_, config.train.on_spike),
                 *backend_, mesh_.data(), tensor_ranks()),
       engine_(training_.engine()),
       directory_(config.run.directory, world),
@@ -216,7 +216,7 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
   resumed_ = config.run.resume && checkpoints_.restore();
   if (!resumed_) {
     if (!config.run.resume) checkpoints_.begin_without();
-    engine_.initialize();
+    checkpoints_.begin();
   }
   checkpoints_.require_space(!resumed_);
   if (config.run.profile == Profile::kTrace) {
@@ -258,10 +258,17 @@ void Trainer::note_failure(int status, std::string_view what) const {
 
 int Trainer::train(bool silent, const StopSignals& signals) {
   const std::int64_t last = config_.train.steps;
+  const ParameterList& parameters = training_.model().parameters();
   log::info("{}: {} parameters, {} on {}, batch {} in {}", training_.model().name(),
-            human_count(static_cast<double>(training_.model().parameters().elements())),
+            human_count(static_cast<double>(parameters.elements_of(""))),
             name_of(config_.run.dtype), backend_->name(), config_.train.batch,
             counted(static_cast<std::uint64_t>(engine_.micro_batches()), "micro-batch"));
+  for (const PartKind& part : kPartKinds) {
+    const std::int64_t elements = parameters.elements_of(part.name);
+    if (part.name.empty() || elements == 0) continue;
+    log::info("{} trains beside: {} parameters", part.name,
+              human_count(static_cast<double>(elements)));
+  }
   if (world().size() > 1) {
     const bool overlaps =
         config_.parallel.overlap && (backend_->in_host_memory() || mesh_.tensor().size() == 1);
@@ -292,7 +299,7 @@ int Trainer::train(bool silent, const StopSignals& signals) {
 
   ceiling_ = std::make_unique<CeilingGauge>(
       *backend_,
-      training_gemms({{model_config_, engine_config(config_)}, 1, config_.parallel.tensor}),
+      training_gemms({training_recipe(config_, model_config_), 1, config_.parallel.tensor}),
       config_.run.dtype, world());
   std::unique_ptr<SampleGrid> samples;
   if (config_.run.sample_every > 0 || judge_) {

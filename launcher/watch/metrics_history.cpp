@@ -7,6 +7,22 @@
 
 namespace edt {
 
+namespace {
+
+void take_named(std::int64_t step, const std::vector<std::pair<std::string, double>>& numbers,
+                NamedCurves& curves) {
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto& [name, value] = numbers[i];
+    const bool here = i < curves.size() && curves[i].first == name;
+    auto found = here ? curves.begin() + static_cast<std::ptrdiff_t>(i)
+                      : std::ranges::find(curves, name, &std::pair<std::string, Curve>::first);
+    if (found == curves.end()) found = curves.insert(curves.end(), {name, Curve()});
+    found->second.add(step, value);
+  }
+}
+
+}  // namespace
+
 bool MetricsHistory::refresh() {
   return file_.look(
       [this](std::string_view line) {
@@ -32,7 +48,8 @@ void MetricsHistory::take(const MetricsRecord& record) {
       one.curve.add(record.step, value);
     }
   }
-  take_shares(record);
+  take_named(record.step, record.time_share, seen_.shares);
+  take_named(record.step, record.beside, seen_.beside);
   if (std::isfinite(record.step_seconds)) seen_.trained_seconds += record.step_seconds;
   if (!std::isnan(seen_.generation) && record.generation > seen_.generation) {
     seen_.restarts.push_back(record.step);
@@ -44,18 +61,6 @@ void MetricsHistory::take(const MetricsRecord& record) {
     if (seen_.events.size() > kEvents) seen_.events.pop_front();
   }
   remember(record);
-}
-
-void MetricsHistory::take_shares(const MetricsRecord& record) {
-  for (std::size_t i = 0; i < record.time_share.size(); ++i) {
-    const auto& [name, share] = record.time_share[i];
-    auto& curves = seen_.shares;
-    const bool here = i < curves.size() && curves[i].first == name;
-    auto found = here ? curves.begin() + static_cast<std::ptrdiff_t>(i)
-                      : std::ranges::find(curves, name, &std::pair<std::string, Curve>::first);
-    if (found == curves.end()) found = curves.insert(curves.end(), {name, Curve()});
-    found->second.add(record.step, share);
-  }
 }
 
 // The oldest record gives its memory to the newest.

@@ -21,6 +21,8 @@ struct StepEvent {
   std::string kind, text;
 };
 
+using NamedCurves = std::vector<std::pair<std::string, Curve>>;
+
 class MetricsHistory {
  public:
   static constexpr std::size_t kRecent = 1000, kEvents = 200;
@@ -43,7 +45,9 @@ class MetricsHistory {
   std::vector<std::pair<std::string, double>> recent_shares(std::size_t steps = 100) const;
 
   const Curve& curve(double MetricsRecord::*value) const;
-  const std::vector<std::pair<std::string, Curve>>& share_curves() const { return seen_.shares; }
+  const NamedCurves& share_curves() const { return seen_.shares; }
+  // Losses of what trains beside.
+  const NamedCurves& beside_curves() const { return seen_.beside; }
 
   // The newest kEvents of them, and how many there were of each kind.
   const std::deque<StepEvent>& events() const { return seen_.events; }
@@ -75,7 +79,7 @@ class MetricsHistory {
                                    {&MetricsRecord::images_per_s, Curve()},
                                    {&MetricsRecord::ceiling_ratio, Curve()},
                                    {&MetricsRecord::flops_per_s, Curve()}}};
-    std::vector<std::pair<std::string, Curve>> shares;
+    NamedCurves shares, beside;
     std::deque<MetricsRecord> recent;
     std::deque<StepEvent> events;
     std::map<std::string, std::int64_t> event_counts;
@@ -85,7 +89,6 @@ class MetricsHistory {
   };
 
   void take(const MetricsRecord& record);
-  void take_shares(const MetricsRecord& record);
   void remember(const MetricsRecord& record);
 
   FollowedFile file_;

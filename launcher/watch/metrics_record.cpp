@@ -46,15 +46,15 @@ double number(json::element value) {
 }
 
 // Names come in the same order in every line: their memory is used again.
-void read_shares(json::object object, MetricsRecord& record) {
+void read_named(json::object object, std::vector<std::pair<std::string, double>>& numbers) {
   std::size_t count = 0;
   for (const auto& [name, value] : object) {
-    if (count == record.time_share.size()) record.time_share.emplace_back();
-    auto& share = record.time_share[count++];
-    if (share.first != name) share.first = name;
-    share.second = number(value);
+    if (count == numbers.size()) numbers.emplace_back();
+    auto& one = numbers[count++];
+    if (one.first != name) one.first = name;
+    one.second = number(value);
   }
-  record.time_share.resize(count);
+  numbers.resize(count);
 }
 
 // `guess`: the number that follows the one read last, as lines have them in the same order.
@@ -70,7 +70,9 @@ void read_field(std::string_view name, json::element value, MetricsRecord& recor
   if (name == "step") {
     record.step = value.get_int64();
   } else if (name == "time_share") {
-    read_shares(value.get_object(), record);
+    read_named(value.get_object(), record.time_share);
+  } else if (name == "beside") {
+    read_named(value.get_object(), record.beside);
   } else {
     for (const std::string_view event : kEvents) {
       if (event != name) continue;
@@ -90,10 +92,11 @@ MetricsParser::MetricsParser() : parser_(std::make_unique<Parser>()) {}
 MetricsParser::~MetricsParser() = default;
 
 bool MetricsParser::parse(std::string_view line, MetricsRecord& record) {
-  auto shares = std::move(record.time_share);
+  auto shares = std::move(record.time_share), beside = std::move(record.beside);
   record = {};
   record.time_share = std::move(shares);
-  bool has_shares = false;
+  record.beside = std::move(beside);
+  bool has_shares = false, has_beside = false;
   std::size_t guess = 0;
   try {
     const bool copy_for_padding = false;  // there is some behind every line
@@ -101,12 +104,14 @@ bool MetricsParser::parse(std::string_view line, MetricsRecord& record) {
         parser_->parser.parse(line.data(), line.size(), copy_for_padding).get_object();
     for (const auto& [name, value] : object) {
       has_shares = has_shares || name == "time_share";
+      has_beside = has_beside || name == "beside";
       read_field(name, value, record, guess);
     }
   } catch (const simdjson::simdjson_error&) {
     return false;
   }
   if (!has_shares) record.time_share.clear();
+  if (!has_beside) record.beside.clear();
   return record.step >= 0;
 }
 

@@ -26,6 +26,7 @@ struct MetricsRecord {
   double time = kNone;        // when it was written, seconds since 1970
   double generation = kNone;  // start of the run that wrote it
   std::vector<std::pair<std::string, double>> time_share;
+  std::vector<std::pair<std::string, double>> beside;  // losses of what trains beside
   // What happened in that step: ("spike", "loss 5.2 is ...").
   std::vector<std::pair<std::string, std::string>> events;
 };

@@ -82,6 +82,16 @@ void add_judgements(const RunView& run, std::vector<Plot>& plots) {
   }
 }
 
+// Each on a scale of its own: they have nothing in common with the loss.
+void add_beside(const RunView& run, std::vector<Plot>& plots) {
+  for (const auto& [term, curve] : run.metrics().beside_curves()) {
+    if (curve.empty()) continue;
+    plots.push_back({beside_title(term),
+                     value_text(curve.buckets().back().mean()),
+                     {{means(curve), Ink::kSeries0}}});
+  }
+}
+
 bool has_ceiling(const RunView& run) {
   return !run.metrics().curve(&MetricsRecord::ceiling_ratio).empty();
 }
@@ -95,10 +105,25 @@ Plot overlay(const RunViews& runs, const Kind& kind) {
   return plot;
 }
 
+// Of terms that any of the runs has.
+void add_beside(const RunViews& runs, std::vector<Plot>& plots) {
+  for (const std::string& term : beside_terms(runs)) {
+    Plot plot{beside_title(term), "", {}};
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      for (const auto& [name, curve] : runs[i]->metrics().beside_curves()) {
+        if (name != term) continue;
+        plot.curves.push_back({means(curve), series_ink(i), static_cast<char>('a' + i % 26)});
+      }
+    }
+    plots.push_back(std::move(plot));
+  }
+}
+
 }  // namespace
 
 std::vector<Plot> plots_of(const RunView& run) {
   std::vector<Plot> plots{loss(run)};
+  add_beside(run, plots);
   add_judgements(run, plots);
   plots.push_back(single(run, kGradient));
   plots.push_back(single(run, kImages));
@@ -130,6 +155,7 @@ std::vector<Plot> plots_of(const RunViews& runs) {
       overlay(runs, ceiling ? kCeiling : kFlops),
       overlay(runs, {"masked loss", &MetricsRecord::masked_loss}),
       overlay(runs, kRate)};
+  add_beside(runs, plots);
   std::erase_if(plots, [](const Plot& plot) {
     return plot.title != "loss" && std::ranges::all_of(plot.curves, [](const PlotCurve& curve) {
              return curve.points.empty();

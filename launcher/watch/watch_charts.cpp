@@ -154,6 +154,18 @@ LineChart share_chart(const RunView& run) {
   return chart;
 }
 
+LineChart beside_chart(const RunViews& runs, const std::string& term) {
+  std::string title = beside_title(term);
+  title.front() = 'L';
+  LineChart chart{.title = title, .x_label = "step"};
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    for (const auto& [name, curve] : runs[i]->metrics().beside_curves()) {
+      if (name == term) add_curve(chart, runs[i]->name(), curve, i);
+    }
+  }
+  return chart;
+}
+
 }  // namespace
 
 std::vector<LineChart> charts_of(const RunViews& runs) {
@@ -163,6 +175,7 @@ std::vector<LineChart> charts_of(const RunViews& runs) {
     return !run->metrics().curve(&MetricsRecord::ceiling_ratio).empty();
   });
   if (runs.size() > 1) add({"Loss of the masked pass", &MetricsRecord::masked_loss});
+  for (const std::string& term : beside_terms(runs)) charts.push_back(beside_chart(runs, term));
   charts.push_back(held_out_chart(runs));
   add({"FID of samples", &MetricsRecord::fid});
   add({"Latent Frechet distance of samples", &MetricsRecord::latent_frechet});

@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -58,6 +59,22 @@ std::string value_text(double value) {
 
 std::string mean_text(const RunView& run, double MetricsRecord::*value) {
   return value_text(run.metrics().recent_mean(value));
+}
+
+std::vector<std::string> beside_terms(const RunViews& runs) {
+  std::vector<std::string> terms;
+  for (const auto& run : runs) {
+    for (const auto& [term, curve] : run->metrics().beside_curves()) {
+      if (std::ranges::find(terms, term) == terms.end()) terms.push_back(term);
+    }
+  }
+  return terms;
+}
+
+std::string beside_title(const std::string& term) {
+  std::string title = "loss of " + term;
+  std::ranges::replace(title, '_', ' ');
+  return title;
 }
 
 double held_out_gap(const MetricsHistory& metrics) {

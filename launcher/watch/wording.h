@@ -21,6 +21,10 @@ std::string value_text(double value);
 std::string mean_text(const RunView& run, double MetricsRecord::*value);
 
 // Of the last losses of held-out samples and of others, how far the first is above; NaN: none.
+// Of what trains beside in any of the runs, by name.
+std::vector<std::string> beside_terms(const RunViews& runs);
+// "loss of align latent"
+std::string beside_title(const std::string& term);
 double held_out_gap(const MetricsHistory& metrics);
 // "0.1234, of samples that are trained on 0.1201: 2.7 % apart"; empty: none.
 std::string held_out_text(const RunView& run);

@@ -56,6 +56,9 @@ void BlockStack::run_block(Tape& tape, std::size_t i, const Var& chunks, const B
                      .number = first + static_cast<std::int64_t>(i)};
   if (skips == SkipUse::kTaken) inputs.skip = stream.skips.back();
   stream.x = blocks[i](tape, stream.x, own, inputs, pass.recompute);
+  if (pass.hooks.taps != nullptr) {
+    pass.hooks.taps->offer(inputs.number + 1, stream.first_row, stream.x);
+  }
   if (skips == SkipUse::kTaken) stream.skips.pop_back();
   if (skips == SkipUse::kKept) stream.skips.push_back(stream.x);
 }

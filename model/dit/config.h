@@ -23,6 +23,8 @@ struct DitConfig : CommonConfig {
   // hidden units.
   std::vector<int> tensor_degrees() const;
   PassKinds passes() const { return {}; }
+  std::int64_t blocks() const { return depth; }
+  TokenSite site_after(std::int64_t) const { return {patches(), width}; }
 };
 
 }  // namespace edt

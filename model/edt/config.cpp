@@ -22,6 +22,11 @@ std::int64_t EdtConfig::stage_of_block(std::int64_t block) const {
   return stage;
 }
 
+TokenSite EdtConfig::site_after(std::int64_t after) const {
+  const std::int64_t stage = stage_of_block(after - 1);
+  return {grid(stage), widths[static_cast<std::size_t>(stage)]};
+}
+
 GridStep EdtConfig::grid_step() const {
   constexpr std::int64_t kMostDownSamplings = 40;  // no picture is that large
   const std::int64_t halvings = std::min(down_stages(), kMostDownSamplings);

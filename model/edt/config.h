@@ -30,6 +30,8 @@ struct EdtConfig : CommonConfig {
   // The tokens of a stage.
   TokenGrid grid(std::int64_t stage) const;
   std::int64_t stage_of_block(std::int64_t block) const;
+  // Of the tokens that block `after`, counted from 1, gives.
+  TokenSite site_after(std::int64_t after) const;
 
   // Throws UsageError naming the option and both values when the parts do not fit.
   void validate() const;
@@ -47,7 +49,9 @@ struct EdtConfig : CommonConfig {
   // A model of one stage without the mask inside it has no mask.
   PassKinds passes() const {
     const bool masks = mid_mask || down_stages() > 0;
-    return {.zeroes = masks, .shares_prefix = masks};
+    return {.zeroes = masks,
+            .shares_prefix = masks,
+            .shared_blocks = mid_mask ? mid_mask_block : depths[0]};
   }
 };
 

@@ -91,10 +91,6 @@ void EdtModel::set_amm_blocks(const std::vector<std::int64_t>& blocks) {
   }
 }
 
-std::int64_t EdtModel::shared_blocks() const {
-  return config_.mid_mask ? config_.mid_mask_block : config_.depths[0];
-}
-
 Var EdtModel::run_blocks(Tape& tape, Var x, const State& state, std::int64_t first,
                          std::int64_t last) {
   const auto begin = static_cast<std::size_t>(first),

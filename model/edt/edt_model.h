@@ -50,8 +50,8 @@ class EdtModel final : public Model {
   void add_fixed_table(const std::string& name, std::int64_t width, const TokenGrid& grid);
   void add_masks();
   Var run_blocks(Tape& tape, Var x, const State& state, std::int64_t first, std::int64_t last);
-  // Blocks of the first stage that run before the first mask.
-  std::int64_t shared_blocks() const;
+  // Of the first stage: they run before the first mask.
+  std::int64_t shared_blocks() const { return config_.passes().shared_blocks; }
 
   EdtConfig config_;
   Device& device_;

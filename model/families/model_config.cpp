@@ -1,5 +1,9 @@
 #include "model/families/model_config.h"
 
+#include <algorithm>
+
+#include "core/base/error.h"
+
 namespace edt {
 
 std::string_view ModelConfig::family() const {
@@ -28,6 +32,28 @@ std::vector<int> ModelConfig::tensor_degrees() const {
 
 PassKinds ModelConfig::passes() const {
   return std::visit([](const auto& config) { return config.passes(); }, any_);
+}
+
+std::int64_t ModelConfig::blocks() const {
+  return std::visit([](const auto& config) { return config.blocks(); }, any_);
+}
+
+TokenSite ModelConfig::site_after(std::int64_t after, std::string_view option) const {
+  require<UsageError>(1 <= after && after <= blocks(), "model",
+                      "{} is {}, {} has {} blocks: 1 to {} can be read", option, after, name(),
+                      blocks(), blocks());
+  return std::visit([&](const auto& config) { return config.site_after(after); }, any_);
+}
+
+std::int64_t ModelConfig::early_block(std::int64_t of_few, std::int64_t of_many) const {
+  constexpr std::int64_t kMany = 24;
+  const auto find = [&](const auto& config) {
+    if constexpr (requires { config.depths; }) {
+      if (config.depths.size() > 1) return config.depths[0] + config.depths[1];
+    }
+    return std::min(config.blocks() < kMany ? of_few : of_many, config.blocks());
+  };
+  return std::visit(find, any_);
 }
 
 void ModelConfig::fix_mask_ratio() {

@@ -49,6 +49,13 @@ class ModelConfig {
   // Numbers of tensor ranks that the model can be cut into.
   std::vector<int> tensor_degrees() const;
   PassKinds passes() const;
+  // In the order of computing, and where the tokens stand that the one gives which is `after`,
+  // counted from 1. `option` says so: UsageError where there is no such block.
+  std::int64_t blocks() const;
+  TokenSite site_after(std::int64_t after, std::string_view option) const;
+  // The block whose tokens are early ones: the last of the second stage, where there are stages;
+  // else `of_few`, or `of_many` of 24 blocks or more.
+  std::int64_t early_block(std::int64_t of_few, std::int64_t of_many) const;
   // What files of samples say of how the model computed, beside its name: numbers by name.
   std::vector<std::pair<std::string, std::vector<std::int64_t>>> sampling_facts() const;
 

@@ -20,6 +20,9 @@ struct Mdtv2Config : CommonConfig {
   // Numbers of tensor ranks that the model can be cut into: the divisors of the heads.
   std::vector<int> tensor_degrees() const { return divisors(heads); }
   PassKinds passes() const { return {.drops = true}; }
+  // Those that lie one behind the other: without the side block.
+  std::int64_t blocks() const { return encoder_depth + decoder_depth; }
+  TokenSite site_after(std::int64_t) const { return {patches(), width}; }
 
   // Tokens of a sample that a masked pass of this ratio keeps.
   std::int64_t visible_tokens(float ratio) const;

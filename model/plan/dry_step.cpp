@@ -24,14 +24,14 @@ int largest_rank(const PlannedStep& step, Model& model) {
   return static_cast<int>(std::ranges::max_element(elements) - elements.begin());
 }
 
-std::unique_ptr<Model> checked_model(const PlannedStep& step, Device& device,
-                                     Communicator& tensor_ranks) {
+TrainedNetworks checked_networks(const PlannedStep& step, Device& device,
+                                 Communicator& tensor_ranks) {
   check_mesh({.ranks = step.ranks(),
               .tensor_ranks = step.tensor_ranks,
               .micro_batches = step.micro_batches(),
               .model = step.model.name(),
               .tensor_degrees = step.model.tensor_degrees()});
-  return make_model(step.model, device, step.engine.dtype, {&tensor_ranks});
+  return make_networks(step, device, {&tensor_ranks});
 }
 
 TrainingRecipe observed(TrainingRecipe recipe, Recorder& recorder) {
@@ -45,9 +45,10 @@ DryStep::DryStep(const PlannedStep& step, bool keep_replays)
     : recorder_(keep_replays),
       backend_(make_recording_backend(recorder_)),
       tensor_ranks_(recorder_, RankGroup::kTensor, 0, step.tensor_ranks),
-      model_(checked_model(step, *backend_, tensor_ranks_)),
-      data_ranks_(recorder_, RankGroup::kData, largest_rank(step, *model_), step.data_ranks),
-      training_(std::move(model_), observed(step, recorder_), *backend_, data_ranks_),
+      networks_(checked_networks(step, *backend_, tensor_ranks_)),
+      data_ranks_(recorder_, RankGroup::kData, largest_rank(step, *networks_.model),
+                  step.data_ranks),
+      training_(std::move(networks_), observed(step, recorder_), *backend_, data_ranks_),
       engine_(training_.engine()),
       labels_(static_cast<std::size_t>(step.engine.micro_batch)),
       sample_bytes_(step.sample_bytes),

@@ -32,7 +32,7 @@ class DryStep {
   Recorder recorder_;
   std::unique_ptr<RecordingBackend> backend_;
   RecordingCommunicator tensor_ranks_;
-  std::unique_ptr<Model> model_;  // until the training has it
+  TrainedNetworks networks_;  // until the training has them
   RecordingCommunicator data_ranks_;
   Training training_;
   TrainingEngine& engine_;

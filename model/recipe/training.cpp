@@ -1,14 +1,33 @@
 #include "model/recipe/training.h"
 
 namespace edt {
+namespace {
+
+std::vector<AuxiliaryLoss*> pointers(const std::vector<std::unique_ptr<AuxiliaryLoss>>& all) {
+  std::vector<AuxiliaryLoss*> pointers;
+  for (const auto& one : all) pointers.push_back(one.get());
+  return pointers;
+}
+
+}  // namespace
+
+TrainedNetworks make_networks(const TrainingRecipe& recipe, Device& device,
+                              TensorGroup tensor_ranks) {
+  TrainedNetworks made;
+  made.model = make_model(recipe.model, device, recipe.engine.dtype, tensor_ranks);
+  made.companions =
+      make_companions(recipe.auxiliary, recipe.model, recipe.engine.objective, *made.model);
+  return made;
+}
 
 Training::Training(const TrainingRecipe& recipe, Backend& backend, Communicator& data_ranks,
                    TensorGroup tensor_ranks)
-    : Training(make_model(recipe.model, backend, recipe.engine.dtype, tensor_ranks), recipe,
-               backend, data_ranks) {}
+    : Training(make_networks(recipe, backend, tensor_ranks), recipe, backend, data_ranks) {}
 
-Training::Training(std::unique_ptr<Model> model, const TrainingRecipe& recipe, Backend& backend,
+Training::Training(TrainedNetworks networks, const TrainingRecipe& recipe, Backend& backend,
                    Communicator& data_ranks)
-    : model_(std::move(model)), engine_(*model_, backend, data_ranks, recipe.engine) {}
+    : networks_(std::move(networks)),
+      engine_(*networks_.model, backend, data_ranks, recipe.engine,
+              pointers(networks_.companions)) {}
 
 }  // namespace edt

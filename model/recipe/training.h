@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
+#include "model/auxiliary/companions.h"
 #include "model/families/model_config.h"
 #include "model/training/engine.h"
 
@@ -12,24 +14,35 @@ namespace edt {
 struct TrainingRecipe {
   ModelConfig model;
   EngineConfig engine;
+  AuxiliaryConfig auxiliary = {};
 };
+
+// A model with the parameters of what trains beside it.
+struct TrainedNetworks {
+  std::unique_ptr<Model> model;
+  std::vector<std::unique_ptr<AuxiliaryLoss>> companions;
+};
+
+// `tensor_ranks` hold one model together.
+TrainedNetworks make_networks(const TrainingRecipe& recipe, Device& device,
+                              TensorGroup tensor_ranks = {});
 
 class Training {
  public:
   // `data_ranks` hold the same part of the model, `tensor_ranks` hold one model together.
   Training(const TrainingRecipe& recipe, Backend& backend, Communicator& data_ranks,
            TensorGroup tensor_ranks = {});
-  // With a model that was made by make_model() of recipe.model, on the same backend.
-  Training(std::unique_ptr<Model> model, const TrainingRecipe& recipe, Backend& backend,
+  // With what make_networks() made of the recipe, on the same backend.
+  Training(TrainedNetworks networks, const TrainingRecipe& recipe, Backend& backend,
            Communicator& data_ranks);
 
-  Model& model() { return *model_; }
-  const Model& model() const { return *model_; }
+  Model& model() { return *networks_.model; }
+  const Model& model() const { return *networks_.model; }
   TrainingEngine& engine() { return engine_; }
   const TrainingEngine& engine() const { return engine_; }
 
  private:
-  std::unique_ptr<Model> model_;
+  TrainedNetworks networks_;
   TrainingEngine engine_;
 };
 

@@ -89,11 +89,10 @@ class Predicted final : public DenoisingLoss {
       backend_of(tape).noise_target(images.x_start, images.noise, inputs.tensor(mix_), patch_,
                                     target.tensor());
     }
-    TokenLossInputs loss{target, inputs.tensor(factors_), images.weights, Distance::kSquare, 1};
+    TokenLossInputs loss{target, inputs.tensor(factors_), images.weights};
     std::vector<Var> means{token_loss(tape, tokens, loss, term_of(losses, 0))};
     if (has_direction()) {
-      loss.distance = Distance::kDirection;
-      loss.group = images.x_start.shape[1];
+      loss.distance = {Distance::kDirection, images.x_start.shape[1]};
       loss.factors = inputs.tensor(ones_);
       means.push_back(token_loss(tape, tokens, loss, term_of(losses, 1)));
     }

@@ -16,6 +16,9 @@ namespace edt {
 struct LossTerm {
   std::string name;   // "mse"
   double weight = 1;  // in the loss; what is reported is not weighted
+  // Trains beside the denoising loss: reported by its name, and no part of what is called the loss,
+  // so that runs with and without it compare.
+  bool beside = false;
 };
 
 struct DenoisingLossConfig {

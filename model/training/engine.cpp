@@ -45,7 +45,7 @@ ZeroConfig zero_config(const EngineConfig& config, const TensorGroup& tensor_ran
 }  // namespace
 
 TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& data_ranks,
-                               const EngineConfig& config)
+                               const EngineConfig& config, Companions companions)
     : model_(model),
       backend_(backend),
       data_ranks_(data_ranks),
@@ -57,7 +57,7 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
       sampler_(make_time_sampler(config.times, model.process().steps())),
       arena_(backend.memory()),
       tape_(backend, arena_, profiler_, config.dtype),
-      objective_(model, backend, config.objective, config.micro_batch),
+      objective_(model, backend, config.objective, config.micro_batch, companions),
       graphs_(backend, profiler_),
       graphs_apply_(config.graphs && !model.dropping() && tensor_ranks_.single()) {
   tape_.set_parameter_owner(&zero_);
@@ -70,6 +70,8 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
   losses_.resize(kPasses * terms() * batch);
   device_losses_ = Block(backend.memory(), own_losses().bytes());
   losses_of_one_ = Block(backend.memory(), own_losses().slice(0, 1).bytes());
+  // Companions leave rows of passes that they do not read as they are.
+  if (!companions.empty()) backend.zero(losses_of_one());
   norm_sums_.resize(norm_blocks(static_cast<std::size_t>(layout().size())));
   copies_ = copies_in(layout(), model.parameters().shards(), layout().whole());
 }
@@ -141,17 +143,20 @@ void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> 
     compute_micro_batch(own);
   }
   const Tensor all = own_losses();
-  tape_.device().copy({losses_of_one_.data(), all.slice(own, own + 1).shape, all.dtype},
+  tape_.device().copy(losses_of_one().reshaped(all.slice(own, own + 1).shape),
                       all.slice(own, own + 1));
+}
+
+Tensor TrainingEngine::losses_of_one() const {
+  return {losses_of_one_.data(),
+          {static_cast<std::int64_t>(terms()), objective_.rows()},
+          DType::kFloat32};
 }
 
 // All of it may be a graph: what the device is asked for is the same in every step.
 void TrainingEngine::compute_micro_batch(int own) {
   zero_.begin_micro_batch(own);
-  const Tensor losses{losses_of_one_.data(),
-                      {static_cast<std::int64_t>(terms()), objective_.rows()},
-                      DType::kFloat32};
-  objective_.run(tape_, 1.0 / static_cast<double>(micro_batches()), losses,
+  objective_.run(tape_, 1.0 / static_cast<double>(micro_batches()), losses_of_one(),
                  [this] { config_.on_phase("backward"); });
   zero_.end_micro_batch();
 }
@@ -217,6 +222,7 @@ std::vector<float> TrainingEngine::total_losses() {
   std::vector<float> total(static_cast<std::size_t>(config_.batch));
   for (const PassKind pass : {kMasked, kFull}) {
     for (std::size_t term = terms(); term-- > 0;) {
+      if (objective_.terms()[term].beside) continue;
       const auto weight = static_cast<float>(objective_.terms()[term].weight);
       const std::span<const float> values = losses(pass, term);
       for (std::size_t i = 0; i < total.size(); ++i) total[i] = weight * values[i] + total[i];
@@ -231,7 +237,8 @@ void TrainingEngine::reduce_losses(StepReport& report) {
                          Reduce::kSum, "losses");
   report.loss = weighted_loss(kFull);
   for (std::size_t term = 0; term < terms(); ++term) {
-    report.terms.emplace_back(objective_.terms()[term].name, mean(losses(kFull, term)));
+    const LossTerm& loss = objective_.terms()[term];
+    (loss.beside ? report.beside : report.terms).emplace_back(loss.name, mean(losses(kFull, term)));
   }
   if (objective_.masked()) report.masked_loss = weighted_loss(kMasked);
 }
@@ -241,6 +248,7 @@ double TrainingEngine::weighted_loss(PassKind pass) {
   for (std::size_t i = 0; i < weights_.size(); ++i) {
     double of_sample = 0;
     for (std::size_t term = 0; term < terms(); ++term) {
+      if (objective_.terms()[term].beside) continue;
       of_sample += objective_.terms()[term].weight * double{losses(pass, term)[i]};
     }
     sum += double{weights_[i]} * of_sample;
@@ -263,6 +271,9 @@ std::string TrainingEngine::find_non_finite(const StepReport& report) {
   if (!std::isfinite(report.loss)) return fmt::format("loss of the full pass ({})", report.loss);
   if (report.masked_loss && !std::isfinite(*report.masked_loss))
     return fmt::format("loss of the masked pass ({})", *report.masked_loss);
+  for (const auto& [name, value] : report.beside) {
+    if (!std::isfinite(value)) return fmt::format("loss {} ({})", name, value);
+  }
   if (std::isfinite(report.grad_norm)) return {};
   constexpr std::string_view kLabel = "what is not finite";
   std::string found = data_ranks_.first_of_all(zero_.find_non_finite(), kLabel);

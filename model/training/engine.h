@@ -49,12 +49,13 @@ struct EngineConfig {
 };
 
 // What one step did. Losses are means over the global batch of importance weight * the weighted sum
-// of the terms.
+// of the terms of denoising.
 struct StepReport {
   std::int64_t step = 0;  // number of the step that was taken, from 1
   double loss = 0;
   std::optional<double> masked_loss;
-  std::vector<std::pair<std::string, double>> terms;  // by name, unweighted means of the full pass
+  std::vector<std::pair<std::string, double>> terms;   // by name, unweighted means of the full pass
+  std::vector<std::pair<std::string, double>> beside;  // the same of companions
   double grad_norm = 0;
   double learning_rate = 0;
   // Set when loss or gradient was not finite: which, and nothing was updated.
@@ -69,8 +70,10 @@ struct StepReport {
 class TrainingEngine {
  public:
   // `data_ranks` hold the same part of the model; the tensor ranks are those of the model.
+  // `companions` train beside the denoising loss, and outlive the engine; their parameters are
+  // among the model's.
   TrainingEngine(Model& model, Backend& backend, Communicator& data_ranks,
-                 const EngineConfig& config);
+                 const EngineConfig& config, Companions companions = {});
 
   // Fresh weights from the seed; the moving average starts as a copy.
   void initialize();
@@ -155,8 +158,9 @@ class TrainingEngine {
   Block losses_of_one_;        // [terms, rows], where every micro-batch leaves them
   std::size_t terms() const { return objective_.terms().size(); }
   Tensor own_losses() const;
+  Tensor losses_of_one() const;
   std::span<float> losses(PassKind pass, std::size_t term);
-  // Mean over the global batch, in its order, of weight * sum of the weighted terms.
+  // Mean over the global batch, in its order, of weight * sum of the weighted terms of denoising.
   double weighted_loss(PassKind pass);
   std::vector<float> total_losses();
   std::vector<ElementRange> copies_;  // in the layout: counted by another tensor rank

@@ -14,11 +14,27 @@ std::span<T> part(std::span<T> values, std::int64_t pass, std::int64_t passes) {
   return values.subspan(static_cast<std::size_t>(pass) * size, size);
 }
 
+std::vector<std::int64_t> taps_of(Companions companions) {
+  std::vector<std::int64_t> all;
+  for (const AuxiliaryLoss* one : companions) {
+    for (const std::int64_t after : one->taps()) {
+      if (std::ranges::find(all, after) == all.end()) all.push_back(after);
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 Objective::Objective(Model& model, Backend& backend, const ObjectiveConfig& config,
-                     std::int64_t batch)
-    : model_(model), backend_(backend), config_(config), batch_(batch), inputs_(backend) {
+                     std::int64_t batch, Companions companions)
+    : model_(model),
+      backend_(backend),
+      config_(config),
+      batch_(batch),
+      inputs_(backend),
+      companions_(companions.begin(), companions.end()),
+      taps_(taps_of(companions)) {
   require<UsageError>(!config.masked || model.has_masked_pass(), "objective",
                       "a masked pass is asked for, but {} has none", model.name());
   require<UsageError>(!config.shared_noise || config.masked, "objective",
@@ -36,6 +52,14 @@ Objective::Objective(Model& model, Backend& backend, const ObjectiveConfig& conf
          .weights = inputs_.add({rows()}, DType::kFloat32),
          .scales = inputs_.add({rows(), 2}, DType::kFloat32)};
   loss_ = make_denoising_loss(model, config.loss, inputs_, rows());
+  terms_ = loss_->terms();
+  for (AuxiliaryLoss* one : companions_) {
+    one->add_inputs(inputs_, batch, passes());
+    for (const LossTerm& term : one->terms()) {
+      EDT_ASSERT(term.beside);
+      terms_.push_back(term);
+    }
+  }
   if (config.masked) masks_.emplace(model, inputs_, batch);
   noise_ = buffer(image);
   x_t_ = buffer(image);
@@ -63,21 +87,37 @@ void Objective::prepare(StepKey key, const MicroBatch& batch) {
 void Objective::run(Tape& tape, double scale, const Tensor& losses,
                     const std::function<void()>& before_backward) {
   EDT_ASSERT(losses.shape == (Shape{static_cast<std::int64_t>(terms().size()), rows()}));
+  for (AuxiliaryLoss* one : companions_) one->before(tape, view());
   {
-    Var tokens = forward(tape);
-    const NoisedImages images{inputs_.tensor(in_.x_start), x_t_, noise_,
-                              inputs_.tensor(in_.weights)};
-    const std::vector<Var> means = (*loss_)(tape, tokens, inputs_, images, losses);
-    tokens = {};
+    std::vector<Seeded> means = means_of(tape, losses);
+    taps_.clear();
     if (before_backward) before_backward();
-    // A mean is over all rows; each pass counts with its own.
-    for (std::size_t i = 0; i < means.size(); ++i) {
-      const double seed = scale * static_cast<double>(passes()) * terms()[i].weight;
-      tape.device().fill(tape.target(means[i].grad()).tensor, seed);
+    for (const auto& [mean, rows, weight] : means) {
+      // A mean is over all rows; each pass counts with its own.
+      const double passes = static_cast<double>(rows) / static_cast<double>(batch_);
+      tape.device().fill(tape.target(mean.grad()).tensor, scale * passes * weight);
     }
     tape.backward();
   }
+  for (AuxiliaryLoss* one : companions_) one->after();
   tape.clear();
+}
+
+std::vector<Objective::Seeded> Objective::means_of(Tape& tape, const Tensor& losses) {
+  std::vector<Seeded> means;
+  const auto add = [&](std::vector<Var> more, std::int64_t rows) {
+    for (Var& mean : more) means.push_back({std::move(mean), rows, terms_[means.size()].weight});
+  };
+  StepView step = view();
+  step.output = forward(tape);
+  add((*loss_)(tape, step.output, inputs_, step.images, losses), rows());
+  auto first = static_cast<std::int64_t>(loss_->terms().size());
+  for (AuxiliaryLoss* one : companions_) {
+    const auto count = static_cast<std::int64_t>(one->terms().size());
+    add((*one)(tape, step, losses.slice(first, first + count)), one->rows());
+    first += count;
+  }
+  return means;
 }
 
 void Objective::judge(Tape& tape, const Tensor& losses) {
@@ -85,9 +125,7 @@ void Objective::judge(Tape& tape, const Tensor& losses) {
   const Tape::NoGrad inference(tape);
   {
     const Var tokens = forward(tape);
-    const NoisedImages images{inputs_.tensor(in_.x_start), x_t_, noise_,
-                              inputs_.tensor(in_.weights)};
-    (void)(*loss_)(tape, tokens, inputs_, images, losses);
+    (void)(*loss_)(tape, tokens, inputs_, images(), losses);
   }
   tape.clear();
 }
@@ -110,6 +148,7 @@ void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
                 static_cast<std::int32_t>(model_.classes()), labels);
   }
   if (masks_) masks_->draw(key, batch.positions);
+  for (AuxiliaryLoss* one : companions_) one->fill(key, batch, inputs_);
   inputs_.send();
 }
 
@@ -132,12 +171,21 @@ void Objective::noise_images(StepKey key) {
   backend_.add_noise(inputs_.tensor(in_.x_start), noise_, inputs_.tensor(in_.scales), x_t_);
 }
 
+NoisedImages Objective::images() {
+  return {inputs_.tensor(in_.x_start), x_t_, noise_, inputs_.tensor(in_.weights)};
+}
+
+StepView Objective::view() {
+  return {batch_, images(), inputs_.tensor(in_.t), inputs_.tensor(in_.labels), inputs_, taps_};
+}
+
 Var Objective::forward(Tape& tape) {
   const Tensor t = inputs_.tensor(in_.t), labels = inputs_.tensor(in_.labels);
-  if (!masks_) return model_.forward(tape, {x_t_, t, labels});
+  const PassHooks hooks{.taps = companions_.empty() ? nullptr : &taps_};
+  if (!masks_) return model_.forward(tape, {x_t_, t, labels, hooks});
   const std::int64_t seen = config_.shared_noise ? batch_ : rows();
-  return model_.forward_passes(tape, {x_t_.slice(0, seen), t.slice(0, seen), labels.slice(0, seen)},
-                               masks_->masks());
+  return model_.forward_passes(
+      tape, {x_t_.slice(0, seen), t.slice(0, seen), labels.slice(0, seen), hooks}, masks_->masks());
 }
 
 }  // namespace edt

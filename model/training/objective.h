@@ -1,4 +1,4 @@
-// The training objective on one micro-batch: noising, forward, loss, backward. The full and the
+// The training objective on one micro-batch: noising, forward, losses, backward. The full and the
 // masked pass are the two halves of one batch of 2 B rows, so every weight is gathered once and
 // every gradient is final after one walk back.
 #pragma once
@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "core/ops/backend.h"
+#include "model/training/auxiliary_loss.h"
 #include "model/training/denoising_loss.h"
 #include "model/training/input_buffers.h"
 #include "model/training/mask_buffers.h"
+#include "model/training/micro_batch.h"
 
 namespace edt {
 
@@ -23,29 +25,24 @@ struct ObjectiveConfig {
   bool judges = false;  // forward alone: nothing is drawn but noise, which is not that of training
 };
 
-// Host memory of B samples.
-struct MicroBatch {
-  std::span<const float> latents;           // [B, C, S, S]
-  std::span<const std::int32_t> labels;     // [B]
-  std::span<const std::int32_t> positions;  // [B], place in the global batch: keys every draw
-  std::span<const double> times;            // [B], of the process
-  std::span<const float> weights;           // [B], importance weights of the time sampler
-};
-
 class Objective {
  public:
-  // `batch` samples per call; buffers are allocated once, here.
-  Objective(Model& model, Backend& backend, const ObjectiveConfig& config, std::int64_t batch);
+  // `batch` samples per call; buffers are allocated once, here. `companions` train beside and
+  // outlive it.
+  Objective(Model& model, Backend& backend, const ObjectiveConfig& config, std::int64_t batch,
+            Companions companions = {});
 
   // Brings the samples and what is drawn for them to the device, for the next run().
   void prepare(StepKey key, const MicroBatch& batch);
 
   // Forward and backward. Adds nothing to gradients it did not compute: parameters are overwritten
-  // by their first contribution. The gradient is of scale * (mean(w * full) + mean(w * masked)).
+  // by their first contribution. The gradient is of scale * (mean(w * full) + mean(w * masked)),
+  // and of scale * the weighted means of companions.
   // `losses`, float32 [terms, rows()] on the device, receives the terms of each row: those of the
-  // full pass, then those of the masked one. Returns before the device has done its work.
-  // `before_backward` is called between the two. What the device is asked for does not depend on
-  // the samples, but for models that drop tokens: a draw of their number.
+  // full pass, then those of the masked one, which companions may leave as they are. Returns before
+  // the device has done its work. `before_backward` is called between the two. What the device is
+  // asked for does not depend on the samples, but for models that drop tokens: a draw of their
+  // number.
   void run(Tape& tape, double scale, const Tensor& losses,
            const std::function<void()>& before_backward = {});
 
@@ -53,7 +50,8 @@ class Objective {
   void judge(Tape& tape, const Tensor& losses);
 
   bool masked() const { return config_.masked; }
-  const std::vector<LossTerm>& terms() const { return loss_->terms(); }
+  // Those of denoising, then those beside.
+  const std::vector<LossTerm>& terms() const { return terms_; }
   // Samples of all passes.
   std::int64_t rows() const { return passes() * batch_; }
 
@@ -70,7 +68,15 @@ class Objective {
   void fill_times(std::span<const double> times, std::span<float> told,
                   std::span<float> scales) const;
   void noise_images(StepKey key);
+  NoisedImages images();
+  StepView view();
   Var forward(Tape& tape);
+  struct Seeded {
+    Var mean;           // [1], of a term
+    std::int64_t rows;  // that it is over
+    double weight;
+  };
+  std::vector<Seeded> means_of(Tape& tape, const Tensor& losses);
 
   Model& model_;
   Backend& backend_;
@@ -83,6 +89,9 @@ class Objective {
     std::size_t x_start, t, labels, positions, weights, scales;
   } in_;
   std::unique_ptr<DenoisingLoss> loss_;
+  std::vector<AuxiliaryLoss*> companions_;
+  std::vector<LossTerm> terms_;
+  Taps taps_;
   Tensor noise_, x_t_;
   std::optional<MaskBuffers> masks_;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "core/base/error.h"
@@ -76,8 +77,10 @@ struct Transfer {
 std::vector<Transfer> plan_transfers(const Manifest& manifest, const CheckpointState& state,
                                      const std::vector<std::size_t>& places) {
   std::vector<std::vector<const StateFragment*>> wanted(manifest.tensors.size());
-  for (const StateFragment& fragment : state.fragments)
-    wanted[places[fragment.tensor]].push_back(&fragment);
+  for (const StateFragment& fragment : state.fragments) {
+    const std::size_t place = places[fragment.tensor];
+    if (place != Checkpoint::kLacking) wanted[place].push_back(&fragment);
+  }
   std::vector<Transfer> transfers;
   for (const StoredFragment& stored : manifest.fragments) {
     const Shape& shape = manifest.tensors[stored.tensor].shape;
@@ -109,6 +112,16 @@ void check_state(const CheckpointState& state) {
       EDT_ASSERT(fragment.offset >= 0 && end <= array.values.size());
     }
   }
+}
+
+std::set<std::string_view> parts_of(std::span<const LogicalTensor> tensors) {
+  std::set<std::string_view> parts;
+  for (const LogicalTensor& tensor : tensors) parts.insert(tensor.part.name);
+  return parts;
+}
+
+std::string of_part(const LogicalTensor& tensor) {
+  return tensor.part.name.empty() ? "" : fmt::format(" of part {}", tensor.part.name);
 }
 
 // All ranks look at the same list, whatever they see of a shared file system at the moment.
@@ -193,15 +206,28 @@ void Checkpoint::verify(int rank, int ranks) const {
   });
 }
 
-std::vector<std::size_t> Checkpoint::find_tensors(std::span<const LogicalTensor> expected) const {
+// A part lacks as a whole or not at all, on both sides.
+std::vector<std::size_t> Checkpoint::find_tensors(std::span<const LogicalTensor> expected,
+                                                  PartsRule rule) const {
+  const std::set<std::string_view> has = parts_of(manifest_.tensors), wanted = parts_of(expected);
   std::map<std::string_view, std::size_t> stored;
-  for (std::size_t i = 0; i < manifest_.tensors.size(); ++i) stored[manifest_.tensors[i].name] = i;
+  for (std::size_t i = 0; i < manifest_.tensors.size(); ++i) {
+    const TensorPart& part = manifest_.tensors[i].part;
+    const bool passed_over =
+        rule != PartsRule::kEqual && part.training_only && !wanted.contains(part.name);
+    if (!passed_over) stored[manifest_.tensors[i].name] = i;
+  }
   std::vector<std::size_t> places;
   for (const LogicalTensor& tensor : expected) {
+    const std::string& part = tensor.part.name;
+    if (rule == PartsRule::kBeginning && !part.empty() && !has.contains(part)) {
+      places.push_back(kLacking);
+      continue;
+    }
     const auto found = stored.find(tensor.name);
     require<CheckpointError>(found != stored.end(), "checkpoint",
-                             "{} is of another model: it lacks {} {}", path_.string(), tensor.name,
-                             to_string(tensor.shape));
+                             "{} is of another model: it lacks {} {}{}", path_.string(),
+                             tensor.name, to_string(tensor.shape), of_part(tensor));
     const Shape& shape = manifest_.tensors[found->second].shape;
     require<CheckpointError>(shape == tensor.shape, "checkpoint",
                              "{} is of another model: {} is {}, the model has {}", path_.string(),
@@ -213,8 +239,8 @@ std::vector<std::size_t> Checkpoint::find_tensors(std::span<const LogicalTensor>
   const auto first_left =
       std::ranges::min_element(stored, {}, [](const auto& s) { return s.second; });
   const LogicalTensor& first = manifest_.tensors[first_left->second];
-  fail<CheckpointError>("checkpoint", "{} is of another model, which lacks {} {}", path_.string(),
-                        first.name, to_string(first.shape));
+  fail<CheckpointError>("checkpoint", "{} is of another model, which lacks {} {}{}", path_.string(),
+                        first.name, to_string(first.shape), of_part(first));
 }
 
 void Checkpoint::require_arrays(std::span<const StateArray> expected) const {
@@ -226,9 +252,9 @@ void Checkpoint::require_arrays(std::span<const StateArray> expected) const {
   }
 }
 
-void Checkpoint::load(const CheckpointState& state) const {
+void Checkpoint::load(const CheckpointState& state, PartsRule rule) const {
   check_state(state);
-  const std::vector<std::size_t> places = find_tensors(state.tensors);
+  const std::vector<std::size_t> places = find_tensors(state.tensors, rule);
   require_arrays(state.arrays);
   as_checkpoint_error(path_, [&] {
     const std::vector<Transfer> transfers = plan_transfers(manifest_, state, places);

@@ -13,6 +13,13 @@
 
 namespace edt {
 
+// What a checkpoint may have that the reader lacks, and the other way around.
+enum class PartsRule {
+  kEqual,     // nothing: a run goes on
+  kNetwork,   // it may have parts that only training uses: its network is read
+  kBeginning  // and it may lack whole parts: a run begins with its weights
+};
+
 class Checkpoint {
  public:
   // Reads marker and manifest and looks at the sizes of the files. CheckpointError when the
@@ -32,15 +39,17 @@ class Checkpoint {
   // damaged. With several ranks, each passes its own rank and all together verify everything.
   void verify(int rank = 0, int ranks = 1) const;
 
-  // Where each expected tensor stands among those of the checkpoint, whatever their order.
-  // CheckpointError with one line that names the first difference.
-  std::vector<std::size_t> find_tensors(std::span<const LogicalTensor> expected) const;
+  // Where each expected tensor stands among those of the checkpoint, whatever their order; kLacking
+  // where the rule lets it lack. CheckpointError with one line that names the first difference.
+  static constexpr std::size_t kLacking = static_cast<std::size_t>(-1);
+  std::vector<std::size_t> find_tensors(std::span<const LogicalTensor> expected,
+                                        PartsRule rule = PartsRule::kEqual) const;
   void require_arrays(std::span<const StateArray> expected) const;
 
-  // Fills the arrays of `state` for its fragments, whatever layout wrote the checkpoint. Everything
-  // is checked before the first value changes, except that a file that has rotted since verify() is
-  // found on the way.
-  void load(const CheckpointState& state) const;
+  // Fills the arrays of `state` for its fragments, whatever layout wrote the checkpoint; what the
+  // rule lets lack stays as it is. Everything is checked before the first value changes, except
+  // that a file that has rotted since verify() is found on the way.
+  void load(const CheckpointState& state, PartsRule rule = PartsRule::kEqual) const;
 
   // One whole tensor of one array.
   std::vector<float> read_tensor(std::string_view array, std::size_t tensor) const;

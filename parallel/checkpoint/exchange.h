@@ -40,8 +40,9 @@ struct ExchangeReport {
   std::map<std::string, std::size_t> types;
 };
 
-// Writes all tensors of the checkpoint as F32, named as `names` says, and `fixed` beside them. The
-// metadata names step, model and source; `metadata` is added.
+// Writes the tensors of the checkpoint that the network computes with as F32, named as `names` says
+// (one for each of them), and `fixed` beside them. The metadata names step, model and source;
+// `metadata` is added.
 ExchangeReport export_safetensors(const Checkpoint& checkpoint, WeightSource source,
                                   const TensorNames& names, std::span<const FixedTensor> fixed,
                                   const std::filesystem::path& file,

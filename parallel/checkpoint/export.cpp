@@ -15,15 +15,26 @@ std::vector<std::uint64_t> part_dims(const LogicalTensor& tensor, std::size_t pa
   return dims;
 }
 
-std::vector<SafetensorsEntry> entries_of(const Manifest& manifest, const TensorNames& names,
+// Places of the tensors that the network computes with.
+std::vector<std::size_t> used_tensors(const Manifest& manifest) {
+  std::vector<std::size_t> used;
+  for (std::size_t i = 0; i < manifest.tensors.size(); ++i) {
+    if (!manifest.tensors[i].part.training_only) used.push_back(i);
+  }
+  return used;
+}
+
+std::vector<SafetensorsEntry> entries_of(const Manifest& manifest,
+                                         const std::vector<std::size_t>& used,
+                                         const TensorNames& names,
                                          std::span<const FixedTensor> fixed) {
   std::vector<SafetensorsEntry> entries;
   const auto add = [&](const std::string& name, std::vector<std::uint64_t> dims) {
     entries.push_back({.name = name, .type = SafetensorsType::kF32, .shape = std::move(dims)});
   };
-  for (std::size_t i = 0; i < manifest.tensors.size(); ++i) {
+  for (std::size_t i = 0; i < used.size(); ++i) {
     const NamedTensor& named = names.tensors[i];
-    const auto dims = part_dims(manifest.tensors[i], named.parts.size());
+    const auto dims = part_dims(manifest.tensors[used[i]], named.parts.size());
     for (const std::string& name : named.parts) add(name, dims);
     for (const auto& copy : named.copies) {
       for (const std::string& name : copy) add(name, dims);
@@ -45,22 +56,23 @@ ExchangeReport export_safetensors(const Checkpoint& checkpoint, WeightSource sou
   const Manifest& manifest = checkpoint.manifest();
   require<CheckpointError>(manifest.has_array(array), "checkpoint", "{} has no {}, it holds {}",
                            checkpoint.path().string(), array, fmt::join(manifest.arrays, ", "));
-  EDT_ASSERT(names.tensors.size() == manifest.tensors.size());
+  const std::vector<std::size_t> used = used_tensors(manifest);
+  EDT_ASSERT(names.tensors.size() == used.size());
   ExchangeReport report{.path = file, .scheme = names.scheme};
   SafetensorsMetadata all{{"format", "pt"},
                           {"model", manifest.info.model},
                           {"step", std::to_string(manifest.info.step)},
                           {"weights", array}};
   all.insert(metadata.begin(), metadata.end());
-  SafetensorsWriter writer(file, entries_of(manifest, names, fixed), all);
+  SafetensorsWriter writer(file, entries_of(manifest, used, names, fixed), all);
   const auto append = [&](const std::vector<float>& values, std::size_t times) {
     for (std::size_t i = 0; i < times; ++i) writer.append_values(std::span<const float>(values));
     ++report.tensors;
     report.elements += static_cast<std::int64_t>(values.size());
   };
   // Parts follow each other in the file as they do in the tensor.
-  for (std::size_t i = 0; i < manifest.tensors.size(); ++i) {
-    append(checkpoint.read_tensor(array, i), 1 + names.tensors[i].copies.size());
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    append(checkpoint.read_tensor(array, used[i]), 1 + names.tensors[i].copies.size());
   }
   for (const FixedTensor& table : fixed) {
     if (!table.values.empty()) append(table.values, 1);

@@ -151,6 +151,19 @@ StoredExtra read_extra(const Reader& reader) {
   reader.refuse("type \"{}\" is unknown", extra.type);
 }
 
+TensorPart read_part(const Reader& tensor) {
+  TensorPart part;
+  if (tensor.has("part")) part.name = plain_name(tensor.at("part"));
+  if (!tensor.has("use")) return part;
+  const std::string use = tensor.at("use").text();
+  if (use != "training" || part.name.empty()) {
+    tensor.at("use").refuse("is \"{}\" of part \"{}\", must be \"training\" of a part", use,
+                            part.name);
+  }
+  part.training_only = true;
+  return part;
+}
+
 StoredFragment read_fragment(const Reader& reader, const Manifest& manifest) {
   StoredFragment fragment;
   fragment.tensor = reader.at("tensor").index(manifest.tensors.size());
@@ -239,7 +252,8 @@ Manifest read_manifest(const Reader& root, Extent extent) {
   for (const Reader& tensor : root.at("tensors").list()) {
     const std::string dtype = tensor.at("dtype").text();
     if (dtype != "float32") tensor.refuse("dtype is {}, must be float32", dtype);
-    manifest.tensors.push_back({plain_name(tensor.at("name")), tensor.at("shape").shape(1)});
+    manifest.tensors.push_back(
+        {plain_name(tensor.at("name")), tensor.at("shape").shape(1), read_part(tensor)});
   }
   require_unique(manifest.arrays, root.at("arrays"));
   require_unique(manifest.files, root.at("files"));

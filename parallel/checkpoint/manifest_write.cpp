@@ -19,6 +19,14 @@ Json to_json(const Shape& shape) {
   return dims;
 }
 
+// Programs that know no parts read the rest.
+Json to_json(const LogicalTensor& tensor) {
+  Json json{{"name", tensor.name}, {"shape", to_json(tensor.shape)}, {"dtype", "float32"}};
+  if (!tensor.part.name.empty()) json["part"] = tensor.part.name;
+  if (tensor.part.training_only) json["use"] = "training";
+  return json;
+}
+
 Json to_json(const StoredFragment& fragment, const Shape& tensor) {
   Json json{{"tensor", fragment.tensor},
             {"begin", fragment.region.begin},
@@ -70,8 +78,7 @@ std::string to_json_text(const Manifest& manifest) {
                               {"checksum", checksum_text(stored.checksum)}});
   }
   for (const LogicalTensor& tensor : manifest.tensors) {
-    json["tensors"].push_back(
-        {{"name", tensor.name}, {"shape", to_json(tensor.shape)}, {"dtype", "float32"}});
+    json["tensors"].push_back(to_json(tensor));
   }
   for (const StoredFragment& fragment : manifest.fragments) {
     json["pieces"].push_back(to_json(fragment, manifest.tensors[fragment.tensor].shape));

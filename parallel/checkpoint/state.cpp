@@ -33,12 +33,15 @@ CheckpointState state_of(const FlatLayout& layout, const FlatShard& shard,
 }
 
 CheckpointState state_of(const FlatLayout& layout, std::span<const TensorShard> cuts,
-                         const FlatShard& shard, std::vector<StateArray> arrays) {
+                         const FlatShard& shard, std::vector<StateArray> arrays,
+                         std::span<const TensorPart> parts) {
   EDT_ASSERT(cuts.size() == layout.tensors().size());
+  EDT_ASSERT(parts.empty() || parts.size() == cuts.size());
   CheckpointState state;
   for (std::size_t i = 0; i < cuts.size(); ++i) {
     EDT_ASSERT(cuts[i].local() == layout.tensor(i).shape);
-    state.tensors.push_back({layout.tensor(i).name, cuts[i].logical});
+    state.tensors.push_back(
+        {layout.tensor(i).name, cuts[i].logical, parts.empty() ? TensorPart{} : parts[i]});
   }
   for (const FlatFragment& fragment : layout.fragments(shard)) {
     append_fragments(state.fragments, fragment, cuts[fragment.tensor]);

@@ -20,10 +20,19 @@ namespace edt {
 inline constexpr std::string_view kMasterArray = "master";
 inline constexpr std::string_view kEmaArray = "ema";
 
+// A named set of tensors that a method has added to a network, which itself is "".
+struct TensorPart {
+  std::string name;
+  bool training_only = false;  // the network computes without it
+
+  bool operator==(const TensorPart&) const = default;
+};
+
 // A tensor of the model as published, however it is sharded.
 struct LogicalTensor {
   std::string name;
   Shape shape;
+  TensorPart part = {};
 
   bool operator==(const LogicalTensor&) const = default;
 };
@@ -81,10 +90,12 @@ struct CheckpointInfo {
 CheckpointState state_of(const FlatLayout& layout, const FlatShard& shard,
                          std::vector<StateArray> arrays);
 
-// The same for a layout of local tensors, cut as `cuts` says (one for each tensor of the layout).
+// The same for a layout of local tensors, cut as `cuts` says (one for each tensor of the layout),
+// which belong to `parts` (one for each, or none: all are the network's).
 // Tensors that every tensor rank holds are written by the first. The arrays may be larger than the
 // shard, whose parts say where they lie in them.
 CheckpointState state_of(const FlatLayout& layout, std::span<const TensorShard> cuts,
-                         const FlatShard& shard, std::vector<StateArray> arrays);
+                         const FlatShard& shard, std::vector<StateArray> arrays,
+                         std::span<const TensorPart> parts = {});
 
 }  // namespace edt

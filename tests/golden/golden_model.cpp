@@ -30,7 +30,7 @@ ModelConfig of_kind(const std::string& kind, const GoldenFile& file) {
   const auto number = [&](const char* name) {
     return static_cast<std::int64_t>(file.number("/", name));
   };
-  if (kind == "dit" || kind == "sit") {
+  if (kind == "dit" || kind == "sit" || kind.starts_with("sit+")) {
     DitConfig config;
     config.depth = number("depth");
     config.width = number("hidden_size");
@@ -54,7 +54,11 @@ ModelConfig golden_config(const GoldenFile& file, FlowPath path) {
   const std::string kind = golden_kind(file);
   ModelConfig config = of_kind(file.text("/", "model"), file);
   CommonConfig& common = config.common();
-  if (kind == "sit" || kind.ends_with(" velocity")) common.process = ProcessConfig::flow(path);
+  const bool is_repa = kind.starts_with("sit+");  // which begins with REPA's SiT
+  if (kind == "sit" || is_repa || kind.ends_with(" velocity")) {
+    common.process = ProcessConfig::flow(path);
+  }
+  if (is_repa) common.process.told = Told::kNoise;
   common.name = "golden";
   common.latents = LatentShape::square(number("input_size"));
   if (file.has_attribute("/", "in_channels")) common.latents.channels = number("in_channels");
@@ -82,10 +86,15 @@ GoldenModel::GoldenModel(const GoldenFile& file, const ModelConfig& config, Back
       config_(config),
       model_(make_model(config_, backend, dtype, ranks)),
       tape_(backend, arena_, profiler_, dtype) {
-  auto shard = model_->parameters().shards().begin();
-  for (Parameter& parameter : model_->parameters().all()) {
+  load(file, 0, prefix);
+}
+
+void GoldenModel::load(const GoldenFile& file, std::size_t first, const std::string& prefix) {
+  const DType dtype = tape_.dtype();
+  for (std::size_t i = first; i < model_->parameters().all().size(); ++i) {
+    Parameter& parameter = model_->parameters().all()[i];
     std::vector<float> values(static_cast<std::size_t>(parameter.shape.elements()));
-    const TensorShard& part = *shard++;
+    const TensorShard& part = model_->parameters().shards()[i];
     part.take(
         golden_parameter(file, prefix + parameter.name, part.logical, config_.latents().channels),
         values);

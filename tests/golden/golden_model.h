@@ -31,6 +31,9 @@ class GoldenModel {
   GoldenModel(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {})
       : GoldenModel(file, golden_config(file), backend, dtype, ranks) {}
 
+  // The values of the parameters from `first` on, which a companion has added.
+  void load(const GoldenFile& file, std::size_t first, const std::string& prefix);
+
   Backend& backend() { return backend_; }
   Model& model() { return *model_; }
   const Model& model() const { return *model_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace edt::test {
 
@@ -78,7 +79,29 @@ Var GoldenRun::loss(const Var& tokens, const LossInputs& inputs, const Tensor& m
   return token_loss(tape, tokens, {target, inputs.sample_weights, inputs.sample_weights}, mse);
 }
 
-GoldenStep GoldenRun::step() {
+ObjectiveConfig GoldenRun::objective() const { return {.masked = passes() == 2}; }
+
+void GoldenRun::add_companions(const GoldenFile& file, const AuxiliaryConfig& auxiliary,
+                               const std::string& prefix) {
+  const std::size_t first = golden_.model().parameters().all().size();
+  companions_ = make_companions(auxiliary, golden_.config(), objective(), golden_.model());
+  golden_.load(file, first, prefix);
+}
+
+void GoldenRun::fill(InputBuffers& inputs) {
+  const std::vector<float> weights(times_.size(), 1.f);
+  std::vector<std::int32_t> positions(times_.size());
+  std::iota(positions.begin(), positions.end(), 0);
+  for (const auto& one : companions_) one->add_inputs(inputs, batch(), passes());
+  if (companions_.empty()) return;
+  inputs.begin();
+  for (const auto& one : companions_) {
+    one->fill({}, {x_start_, {}, positions, times_, weights}, inputs);
+  }
+  inputs.send();
+}
+
+GoldenStep GoldenRun::step(double denoising) {
   Tape& tape = golden_.tape();
   const Process& process = golden_.model().process();
   const std::int64_t rows = passes() * batch();
@@ -101,8 +124,18 @@ GoldenStep GoldenRun::step() {
   }
   const std::vector<float> zeros(static_cast<std::size_t>(rows));
   const Tensor mse = accurate(zeros, {rows}), vb = accurate(zeros, {rows});
+  std::vector<std::int64_t> blocks;
+  for (const auto& one : companions_) {
+    for (const std::int64_t after : one->taps()) blocks.push_back(after);
+  }
+  Taps taps(blocks);
+  InputBuffers buffers(backend_);
+  fill(buffers);
   const ModelInputs seen{inputs.x_t, accurate(repeated(told_), {rows}),
-                         golden_.integers(labels_, {rows})};
+                         golden_.integers(labels_, {rows}), PassHooks{.taps = &taps}};
+  StepView view{batch(), {inputs.x_start, inputs.x_t, inputs.noise, inputs.sample_weights},
+                seen.t,  seen.labels,
+                buffers, taps};
   GoldenStep step;
   {
     Model& model = golden_.model();
@@ -110,8 +143,28 @@ GoldenStep GoldenRun::step() {
         passes() == 2 ? model.forward_passes(tape, seen, masks_) : model.forward(tape, seen);
     const Var total = loss(tokens, inputs, mse, vb);
     // The mean over all rows is half the sum of the passes' means.
-    step.loss = static_cast<double>(passes()) * golden_.host(total.tensor())[0];
-    tape.backward(total, static_cast<double>(passes()));
+    const auto seed = [&](const Var& mean, double weight) {
+      step.loss += weight * golden_.host(mean.tensor())[0];
+      backend_.fill(tape.target(mean.grad()).tensor, weight);
+    };
+    std::vector<Var> means;
+    for (const auto& one : companions_) {
+      const auto terms = static_cast<std::int64_t>(one->terms().size());
+      const Tensor losses =
+          accurate(std::vector<float>(static_cast<std::size_t>(terms * rows)), {terms, rows});
+      view.output = tokens;
+      means = (*one)(tape, view, losses);
+      const double share = static_cast<double>(one->rows()) / static_cast<double>(batch());
+      for (std::size_t i = 0; i < means.size(); ++i) {
+        seed(means[i], share * one->terms()[i].weight);
+        step.beside.push_back(golden_.host(
+            losses.slice(static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1)));
+      }
+    }
+    seed(total, denoising * static_cast<double>(passes()));
+    view.output = {};
+    taps.clear();
+    tape.backward();
   }
   tape.clear();
   const auto rows_of = [&](const Tensor& values, std::int64_t pass) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/auxiliary/companions.h"
 #include "tests/golden/golden_model.h"
 
 namespace edt::test {
@@ -16,7 +17,8 @@ struct GoldenPass {
 struct GoldenStep {
   GoldenPass full;
   std::optional<GoldenPass> masked;
-  double loss = 0;  // the means of the passes added up
+  double loss = 0;  // the means of the passes added up, and those beside with their weights
+  std::vector<std::vector<float>> beside;  // terms of companions, row by row
   std::vector<float> x_t;
 };
 
@@ -28,9 +30,14 @@ class GoldenRun {
   GoldenRun(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {})
       : GoldenRun(file, golden_config(file), backend, dtype, ranks) {}
 
+  // Companions whose parameters have names in the file that begin with `prefix`.
+  void add_companions(const GoldenFile& file, const AuxiliaryConfig& auxiliary,
+                      const std::string& prefix = "/params/");
+
   GoldenModel& golden() { return golden_; }
-  // Loss and gradients, of both passes together where the model has a masked one.
-  GoldenStep step();
+  // Loss and gradients, of both passes together where the model has a masked one; `denoising`: the
+  // weight of its loss.
+  GoldenStep step(double denoising = 1);
   // The model's output as images, on the noised images of the full pass.
   std::vector<float> output();
   const std::vector<double>& times() const { return times_; }
@@ -42,11 +49,15 @@ class GoldenRun {
   std::vector<float> repeated(const std::vector<float>& values) const;
   Tensor accurate(const std::vector<float>& values, Shape shape);
   void read_masks(const GoldenFile& file);
+  ObjectiveConfig objective() const;
+  // Inputs of companions for a step with importance weights of 1.
+  void fill(InputBuffers& inputs);
   // Of x_0, noise and weights on the device: the mean of all rows, with the terms of each.
   Var loss(const Var& tokens, const LossInputs& inputs, const Tensor& mse, const Tensor& vb);
 
   Backend& backend_;
   GoldenModel golden_;
+  std::vector<std::unique_ptr<AuxiliaryLoss>> companions_;
   std::vector<double> times_;
   Shape image_;  // of one pass
   std::vector<float> x_start_, noise_, told_, scales_;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "core/cpu/cpu_backend.h"
 #include "core/reference/reference_backend.h"
@@ -138,6 +139,48 @@ TEST_P(GoldenTensorRanks, TheSameBitsAgainAndWithRecomputation) {
             << "gradient " << i << " of rank " << rank;
       }
     }
+  }
+}
+
+// The head of VAE-REPA, which every rank has: whole gradients have the same bits on all ranks.
+TEST(GoldenTensorRanksOfCompanions, LossesAndAllGradients) {
+  for (const std::string& name : golden_models("sit+vae-repa")) {
+    const GoldenFile file(name);
+    constexpr int kRanks = 2;
+    std::mutex hdf5;
+    std::vector<Result> results(kRanks);
+    std::vector<std::string> names;
+    run_ranks(kRanks, [&](Communicator& ranks) {
+      const auto backend = make_cpu_backend();
+      std::optional<GoldenRun> run;
+      {
+        const std::lock_guard lock(hdf5);
+        run.emplace(file, *backend, DType::kFloat32, TensorGroup{&ranks});
+        LatentAlignmentConfig latent;
+        latent.after = static_cast<std::int64_t>(file.number("/", "align_block"));
+        run->add_companions(file, {.latent = latent});
+      }
+      Result& result = results[static_cast<std::size_t>(ranks.rank())];
+      result.step = run->step();
+      const Model& model = run->golden().model();
+      result.shards = model.parameters().shards();
+      for (const Parameter& parameter : model.parameters().all()) {
+        result.gradients.push_back(run->golden().host(parameter.grad));
+        if (ranks.is_root()) names.push_back(parameter.name);
+      }
+    });
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const TensorShard& shard = results[0].shards[i];
+      std::vector<float> gradient(static_cast<std::size_t>(shard.logical.elements()));
+      for (const Result& rank : results) rank.shards[i].put(rank.gradients[i], gradient);
+      EXPECT_LE(relative_error(gradient, file.read<float>("/grads/" + names[i])),
+                kGradientTolerance)
+          << names[i];
+      if (!shard.whole()) continue;
+      EXPECT_TRUE(same_bits(results[1].gradients[i], results[0].gradients[i])) << names[i];
+    }
+    EXPECT_EQ(names.size(), file.names("/grads").size());
+    EXPECT_EQ(results[1].step.beside, results[0].step.beside);
   }
 }
 

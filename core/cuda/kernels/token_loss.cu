@@ -30,6 +30,27 @@ __device__ Angle angle_of(const T* y, const float* z, int n, double floor) {
   return angle;
 }
 
+__device__ bool is_direction(const TokenLossCall& call) {
+  return call.measure == TokenMeasure::kDirection;
+}
+
+// Of one value that is off by `error`.
+__device__ double distance_of(const TokenLossCall& call, double error) {
+  const double size = fabs(error);
+  if (call.measure == TokenMeasure::kAbsolute) return size;
+  if (call.measure == TokenMeasure::kSmoothL1)
+    return size < call.beta ? size * size / (2 * call.beta) : size - call.beta / 2;
+  return error * error;
+}
+
+__device__ double slope_of(const TokenLossCall& call, double error) {
+  const double sign = error > 0 ? 1 : error < 0 ? -1 : 0;
+  if (call.measure == TokenMeasure::kAbsolute) return sign;
+  if (call.measure == TokenMeasure::kSmoothL1)
+    return fabs(error) < call.beta ? error / call.beta : sign;
+  return 2 * error;
+}
+
 // A block for each sample; the sum over its threads is valid in thread 0.
 template <class T>
 __global__ void __launch_bounds__(kThreads) token_loss_forward(TokenLossCall call, float* losses) {
@@ -37,14 +58,13 @@ __global__ void __launch_bounds__(kThreads) token_loss_forward(TokenLossCall cal
   const std::int64_t sample = blockIdx.x;
   const T* y = static_cast<const T*>(call.tokens) + sample * call.values;
   const float* z = call.target + sample * call.values;
-  const int groups = call.direction ? call.values / call.group : call.values;
+  const int groups = is_direction(call) ? call.values / call.group : call.values;
   double sum = 0;
   for (int i = threadIdx.x; i < groups; i += kThreads) {
-    if (call.direction) {
+    if (is_direction(call)) {
       sum += 1 - angle_of(y + i * call.group, z + i * call.group, call.group, call.floor).cosine;
     } else {
-      const double error = static_cast<double>(to_float(y[i])) - z[i];
-      sum += error * error;
+      sum += distance_of(call, static_cast<double>(to_float(y[i])) - z[i]);
     }
   }
   shared[threadIdx.x] = sum;
@@ -72,7 +92,7 @@ __global__ void weighted_mean(const float* losses, const float* weights, std::in
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     token_loss_backward(TokenLossCall call, const float* dmean, T* dtokens, bool accumulate) {
-  const int group = call.direction ? call.group : 1, groups = call.values / group;
+  const int group = is_direction(call) ? call.group : 1, groups = call.values / group;
   const int index = blockIdx.x * kThreads + threadIdx.x;
   if (index >= groups) return;
   const std::int64_t sample = blockIdx.y, first = sample * call.values + index * group;
@@ -80,9 +100,9 @@ __global__ void __launch_bounds__(kThreads)
   const float* z = call.target + first;
   const double scale = static_cast<double>(dmean[0]) / static_cast<double>(call.batch) *
                        call.weights[sample] * call.factors[sample] / groups;
-  if (!call.direction) {
+  if (!is_direction(call)) {
     const float slope[1] = {
-        static_cast<float>(scale * 2 * (static_cast<double>(to_float(y[0])) - z[0]))};
+        static_cast<float>(scale * slope_of(call, static_cast<double>(to_float(y[0])) - z[0]))};
     put<1>(dtokens + first, slope, accumulate);
     return;
   }
@@ -134,7 +154,8 @@ void launch_token_loss_forward(cudaStream_t stream, const TokenLossCall& call, f
 
 void launch_token_loss_backward(cudaStream_t stream, const TokenLossCall& call, const float* dmean,
                                 void* dtokens, bool accumulate) {
-  const int groups = call.direction ? call.values / call.group : call.values;
+  const bool grouped = call.measure == TokenMeasure::kDirection;
+  const int groups = grouped ? call.values / call.group : call.values;
   with_element(call.dtype, [&]<class T>(T) {
     launch({stream, "token_loss backward", grid_of(groups, call.batch), kThreads},
            token_loss_backward<T>, call, dmean, static_cast<T*>(dtokens), accumulate);

@@ -5,13 +5,16 @@
 
 namespace edt {
 
+enum class TokenMeasure { kSquare, kDirection, kAbsolute, kSmoothL1 };
+
 struct TokenLossCall {
   DType dtype = DType::kFloat32;  // of the tokens; all else is float32
   std::int64_t batch = 0;
-  int values = 0;          // of a sample
-  int group = 1;           // values that have a direction together
-  bool direction = false;  // 1 - cosine; else squares
-  double floor = 0;        // of norms
+  int values = 0;  // of a sample
+  int group = 1;   // values that have a direction together
+  TokenMeasure measure = TokenMeasure::kSquare;
+  double floor = 0;  // of norms
+  double beta = 1;   // of smooth L1
   const void* tokens = nullptr;
   const float *target = nullptr, *factors = nullptr, *weights = nullptr;
 };

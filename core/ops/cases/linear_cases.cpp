@@ -3,7 +3,7 @@
 
 namespace edt {
 
-OpCase linear_case(const Shape& x, std::int64_t outputs, LinearOptions options) {
+OpCase linear_case(const Shape& x, std::int64_t outputs, LinearCaseOptions options) {
   const std::int64_t inputs = x.columns();
   std::string text = fmt::format("{} -> {}", to_string(x), outputs);
   if (!options.bias) text += ", no bias";

@@ -50,12 +50,12 @@ void add_token_loss_cases(OpCases& cases);
 void add_picture_cases(OpCases& cases);
 
 // Makers shared by tests and timing.
-struct LinearOptions {
+struct LinearCaseOptions {
   bool bias = true;
   bool positions = false;
   bool input_gradient = true;
 };
-OpCase linear_case(const Shape& x, std::int64_t outputs, LinearOptions options = {});
+OpCase linear_case(const Shape& x, std::int64_t outputs, LinearCaseOptions options = {});
 // `count` maps of one input, computed at once.
 OpCase linears_ahead_case(const Shape& x, std::int64_t outputs, std::size_t count,
                           bool bias = true);
@@ -102,7 +102,7 @@ OpCase convolution_case(const ConvolutionForm& form, const Shape& x, bool bias =
 OpCase group_norm_silu_case(const Shape& x, std::int64_t groups);
 OpCase wide_attention_case(const Shape& x);
 // One sample of [4, side, side] for each timestep.
-OpCase token_loss_case(const Shape& tokens, Distance distance, std::int64_t group);
+OpCase token_loss_case(const Shape& tokens, const TokenDistance& distance);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t side, double mse_weight,
                            double vb_weight);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t height,

@@ -67,8 +67,8 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(wide_attention_case({1, 32, 32, 512}));
   cases.push_back(
       diffusion_loss_case(std::vector<int>(static_cast<std::size_t>(batch), 500), 32, 1, 1));
-  cases.push_back(token_loss_case({batch, 256, 16}, Distance::kSquare, 4));
-  cases.push_back(token_loss_case({batch, 256, 32}, Distance::kDirection, 32));
+  cases.push_back(token_loss_case({batch, 256, 16}, {Distance::kSquare}));
+  cases.push_back(token_loss_case({batch, 256, 32}, {Distance::kDirection, 32}));
   return cases;
 }
 

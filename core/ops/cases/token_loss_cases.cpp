@@ -27,40 +27,55 @@ Tensor positive(CaseInputs& in, std::string_view name, std::int64_t batch) {
   });
 }
 
+std::string text_of(const TokenDistance& distance) {
+  switch (distance.kind) {
+    case Distance::kSquare:
+      return "squares";
+    case Distance::kDirection:
+      return fmt::format("directions of {}", distance.group);
+    case Distance::kAbsolute:
+      return "absolute";
+    case Distance::kSmoothL1:
+      return fmt::format("smooth L1 within {}", distance.beta);
+  }
+  return "";
+}
+
 // `scale` of the tokens: 0 is what a network gives whose last layer begins at zero.
-OpCase scaled_case(const Shape& tokens, Distance distance, std::int64_t group, double scale) {
-  return {"token_loss",
-          fmt::format("{}, {} of {}{}", to_string(tokens),
-                      distance == Distance::kSquare ? "squares" : "directions", group,
-                      scale == 0 ? ", at zero" : ""),
-          [=](Tape& tape, CaseInputs& in) {
-            const DType accurate = in.accurate_dtype();
-            const TokenLossInputs inputs{.target = tape.leaf(in.tensor("target", tokens, accurate)),
-                                         .factors = positive(in, "factors", tokens[0]),
-                                         .weights = positive(in, "weights", tokens[0]),
-                                         .distance = distance,
-                                         .group = group};
-            return token_loss(tape, in.leaf(tape, "tokens", tokens, scale), inputs,
-                              in.output("losses", {tokens[0]}, accurate));
-          }};
+OpCase scaled_case(const Shape& tokens, const TokenDistance& distance, double scale) {
+  return {
+      "token_loss",
+      fmt::format("{}, {}{}", to_string(tokens), text_of(distance), scale == 0 ? ", at zero" : ""),
+      [=](Tape& tape, CaseInputs& in) {
+        const DType accurate = in.accurate_dtype();
+        const TokenLossInputs inputs{.target = tape.leaf(in.tensor("target", tokens, accurate)),
+                                     .factors = positive(in, "factors", tokens[0]),
+                                     .weights = positive(in, "weights", tokens[0]),
+                                     .distance = distance};
+        return token_loss(tape, in.leaf(tape, "tokens", tokens, scale), inputs,
+                          in.output("losses", {tokens[0]}, accurate));
+      }};
 }
 
 }  // namespace
 
-OpCase token_loss_case(const Shape& tokens, Distance distance, std::int64_t group) {
-  return scaled_case(tokens, distance, group, 1);
+OpCase token_loss_case(const Shape& tokens, const TokenDistance& distance) {
+  return scaled_case(tokens, distance, 1);
 }
 
 void add_token_loss_cases(OpCases& cases) {
   cases.push_back(noise_target_case({3, 4, 6, 6}, 2));
   cases.push_back(noise_target_case({2, 5, 4, 8}, 1));
   cases.push_back(noise_target_case({1, 3, 12, 4}, 4));
-  cases.push_back(token_loss_case({1, 1, 3}, Distance::kSquare, 1));
-  cases.push_back(token_loss_case({3, 9, 16}, Distance::kSquare, 4));
-  cases.push_back(token_loss_case({2, 257, 5}, Distance::kSquare, 1));
-  cases.push_back(token_loss_case({3, 9, 16}, Distance::kDirection, 4));
-  cases.push_back(token_loss_case({2, 67, 32}, Distance::kDirection, 32));
-  OpCase at_zero = scaled_case({2, 4, 6}, Distance::kDirection, 3, 0);
+  cases.push_back(token_loss_case({1, 1, 3}, {}));
+  cases.push_back(token_loss_case({3, 9, 16}, {}));
+  cases.push_back(token_loss_case({2, 257, 5}, {}));
+  cases.push_back(token_loss_case({3, 9, 16}, {Distance::kDirection, 4}));
+  cases.push_back(token_loss_case({2, 67, 32}, {Distance::kDirection, 32}));
+  cases.push_back(token_loss_case({2, 33, 5}, {Distance::kAbsolute}));
+  cases.push_back(token_loss_case({3, 9, 16}, {Distance::kSmoothL1, 1, 0.05}));
+  cases.push_back(token_loss_case({2, 31, 7}, {Distance::kSmoothL1, 1, 1.5}));
+  OpCase at_zero = scaled_case({2, 4, 6}, {Distance::kDirection, 3}, 0);
   at_zero.movable = [](std::string_view, std::int64_t) { return false; };  // no slope is there
   cases.push_back(std::move(at_zero));
 }

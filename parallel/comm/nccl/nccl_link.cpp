@@ -25,6 +25,8 @@ ncclUniqueId common_id(Communicator& ranks) {
 
 NcclLink::NcclLink(Communicator& ranks) {
   const ncclUniqueId id = common_id(ranks);
+  require<CommunicationError>(cudaGetDevice(&device_) == cudaSuccess, "nccl",
+                              "{}: no GPU has been chosen", ranks.label());
   check(ncclCommInitRank(&comm_, ranks.size(), id, ranks.rank()), "starting");
   watcher_ = std::thread([this] { watch(); });
 }
@@ -80,6 +82,9 @@ void NcclLink::check(ncclResult_t result, std::string_view what) {
 // Aborting ends the kernels that wait, so that whoever waits for them goes on and meets the
 // failure.
 void NcclLink::watch() {
+  // A thread has GPU 0 until it chooses, and aborting would make a context there. Without a choice
+  // there is still something to watch.
+  static_cast<void>(cudaSetDevice(device_));
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, kWatchEvery, [this] { return stop_; })) {
     ncclResult_t state = ncclSuccess;

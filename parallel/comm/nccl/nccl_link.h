@@ -36,6 +36,7 @@ class NcclLink {
   void watch();
 
   ncclComm_t comm_ = nullptr;
+  int device_ = 0;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stop_ = false;

@@ -42,7 +42,7 @@ GemmKey batch() {
 }
 
 GemmFile example() {
-  GemmFile file{{"NVIDIA H100 80GB HBM3", "9.0", 130100}, {"products.json", {}}};
+  GemmFile file{{"NVIDIA H100 80GB HBM3", "9.0", 132, 130100}, {"products.json", {}}};
   file.tuned.gemms[weight_gradient()] = {
       {1, 0xfedcba9876543210, 3, 0, 5, 6, 7, 0xffffffffffffffff}, 1.5e-3, 1.25e-3, 4, 16, 7};
   file.tuned.gemms[batch()] = {{9}, 2e-6, 2e-6, 0, 1, 3};
@@ -67,13 +67,13 @@ TEST_F(GemmFiles, KeepEveryField) {
 }
 
 TEST_F(GemmFiles, MayBeEmpty) {
-  const GemmFile none{{"GPU", "8.0", 1}, {"none.json", {}}};
+  const GemmFile none{{"GPU", "8.0", 108, 1}, {"none.json", {}}};
   EXPECT_TRUE(parse_gemm_file(format_gemm_file(none), "none.json").tuned.gemms.empty());
 }
 
 TEST_F(GemmFiles, HaveALineForEachProduct) {
   const std::string text = format_gemm_file(example());
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 6 + 2 + 2) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 7 + 2 + 2) << text;
 }
 
 TEST_F(GemmFiles, OfAnotherKindAreRefused) {
@@ -81,8 +81,8 @@ TEST_F(GemmFiles, OfAnotherKindAreRefused) {
   EXPECT_ERROR(parse_gemm_file("", "p.json"), DataError, "p.json is no JSON");
   EXPECT_ERROR(parse_gemm_file("[]", "p.json"), DataError, "p.json: [] is no object");
   EXPECT_ERROR(parse_gemm_file("{}", "p.json"), DataError, "p.json: format is missing");
-  file_["format"] = "edt products 2";
-  EXPECT_ERROR(parsed(file_), DataError, "'edt products 2'", "'edt products 1'");
+  file_["format"] = "edt products 1";
+  EXPECT_ERROR(parsed(file_), DataError, "'edt products 1'", "'edt products 2'");
 }
 
 TEST_F(GemmFiles, WrongHeadsAreNamed) {
@@ -175,6 +175,9 @@ TEST_F(GemmFiles, BelongToOneTypeOfGpu) {
   other = file.gpu;
   other.capability = "8.0";
   EXPECT_ERROR(require_gpu(file, other), DataError, "compute capability 9.0, here is 8.0");
+  other = file.gpu;
+  other.multiprocessors = 66;
+  EXPECT_ERROR(require_gpu(file, other), DataError, "multiprocessors 132, here is 66");
   other = file.gpu;
   other.cublaslt = 130200;
   EXPECT_ERROR(require_gpu(file, other), DataError, "cuBLASLt 130100, here is 130200");

@@ -89,7 +89,7 @@ TEST(AllCommands, TakeEachOptionWithoutItsSection) {
   for_each_option([&](const Command& command, const OptionDescription& option) {
     const std::string& name = option.spellings.front();
     if (later.contains(name)) return;
-    EXPECT_THAT(option.spellings, testing::Contains(name.substr(name.rfind('.') + 1)))
+    EXPECT_THAT(option.spellings, testing::Contains(name.substr(name.find('.') + 1)))
         << command.name;
   });
 }

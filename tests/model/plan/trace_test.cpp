@@ -39,6 +39,8 @@ std::vector<Traced> traced() {
   Traced flow{"EDT-S_flow", step_of("EDT-S/2")};
   flow.step.model.common().process = ProcessConfig::flow();
   flow.step.engine.objective.loss.direction_weight = 1;
+  Traced aligned{"EDT-S_latent", step_of("EDT-S/2")};
+  aligned.step.auxiliary.latent = LatentAlignmentConfig{};
   return {{"EDT-S", step_of("EDT-S/2")},
           {"EDT-XL", step_of("EDT-XL/2")},
           {"MDTv2-S", step_of("MDTv2-S/2")},
@@ -46,6 +48,7 @@ std::vector<Traced> traced() {
           {"SiT-S", step_of("SiT-S/2", false)},
           {"LightningDiT-S", step_of("LightningDiT-S/1", false)},
           std::move(flow),
+          std::move(aligned),
           std::move(spread),
           std::move(shared)};
 }

@@ -6,7 +6,7 @@
 #include <chrono>
 
 #include "core/cpu/cpu_backend.h"
-#include "model/training/engine.h"
+#include "model/recipe/training.h"
 #include "parallel/comm/self/self_communicator.h"
 #include "parallel/comm/threads/thread_ranks.h"
 #include "tests/support/tiny_models.h"
@@ -23,6 +23,7 @@ struct Setting {
   ZeroConfig zero;
   DType dtype = DType::kFloat32;
   ModelConfig model = tiny_edt();
+  AuxiliaryConfig auxiliary = {};
 };
 
 // Arrays of the whole layout: master, moving average, optimizer state.
@@ -89,11 +90,11 @@ Trained train(const Setting& setting, int steps = 4) {
   run_ranks(setting.ranks, [&](Communicator& ranks) {
     omp_set_num_threads(1);  // of this rank
     const auto backend = make_cpu_backend();
-    const auto model = make_model(setting.model, *backend, setting.dtype);
-    TrainingEngine engine(*model, *backend, ranks, engine_config(setting));
+    Training training({setting.model, engine_config(setting), setting.auxiliary}, *backend, ranks);
+    TrainingEngine& engine = training.engine();
     engine.initialize();
     Trained mine;
-    for (int i = 0; i < steps; ++i) take_step(engine, *model, mine);
+    for (int i = 0; i < steps; ++i) take_step(engine, training.model(), mine);
     if (ranks.is_root()) {
       for (auto& array : trained.state)
         array.resize(static_cast<std::size_t>(engine.layout().size()));
@@ -175,6 +176,44 @@ INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
                                          of_a_flow(tiny_edt()), of_a_flow(tiny_dit()),
                                          of_a_flow(tiny_lightning_dit())),
                          name_of_baseline);
+
+// With what trains beside, one after the other.
+class SameBitsOfCompanions : public testing::TestWithParam<const char*> {
+ protected:
+  static AuxiliaryConfig companion() {
+    AuxiliaryConfig config;
+    config.latent = LatentAlignmentConfig{};
+    if (GetParam() == std::string_view("latent_of_both")) {
+      config.latent->pass = CompanionPass::kBoth;
+    }
+    return config;
+  }
+};
+
+TEST_P(SameBitsOfCompanions, OnAnyRanksInEveryStage) {
+  const Trained expected = train({.auxiliary = companion()});
+  EXPECT_FALSE(expected.losses == one_rank().losses);
+  for (const int ranks : {1, 2, 4}) {
+    for (int stage = 0; stage < 4; ++stage) {
+      const Trained trained = train({.ranks = ranks,
+                                     .zero = {.stage = static_cast<ZeroStage>(stage)},
+                                     .auxiliary = companion()});
+      EXPECT_TRUE(trained == expected) << ranks << " ranks, stage " << stage;
+    }
+  }
+}
+
+TEST_P(SameBitsOfCompanions, InBf16) {
+  const Trained expected = train({.dtype = DType::kBFloat16, .auxiliary = companion()}, 2);
+  const Setting cut{.ranks = 2,
+                    .zero = {.stage = ZeroStage::kWeights},
+                    .dtype = DType::kBFloat16,
+                    .auxiliary = companion()};
+  EXPECT_TRUE(train(cut, 2) == expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, SameBitsOfCompanions, testing::Values("latent", "latent_of_both"),
+                         [](const auto& one) { return std::string(one.param); });
 
 TEST(SameBitsGuard, TrainingMovesTheWeights) {
   EXPECT_FALSE(one_rank().state == train({}, 3).state);

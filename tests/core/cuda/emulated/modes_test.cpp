@@ -1,14 +1,17 @@
 // What only the emulator can vary: the order of threads, and which epilogues cuBLASLt has.
+#include <cublasLt.h>
 #include <gtest/gtest.h>
 
 #include <thread>
 
+#include "core/cuda/on_stream.h"
 #include "core/reference/reference_backend.h"
 #include "tests/core/cuda/emulation/device_memory.h"
 #include "tests/core/cuda/emulation/order.h"
 #include "tests/core/cuda/emulation/runtime.h"
 #include "tests/core/cuda/gpu.h"
 #include "tests/core/ops/comparison.h"
+#include "tests/core/storage/expect_error.h"
 
 namespace edt {
 namespace {
@@ -67,6 +70,55 @@ TEST(Emulated, ProductsWithoutFusedEpilogues) {
 
 TEST(Emulated, ProductsWhoseEpiloguesAreRefusedWhenTheyRun) {
   check_gemms(emulation::set_refusal_of_epilogues, true);
+}
+
+// An epilogue is refused by whatever status the library comes upon: the kernels do it then. A plain
+// product has no other way.
+TEST(Emulated, AnyStatusButSuccessIsARefusalOfAnEpilogue) {
+  emulation::set_status_of_refusals(CUBLAS_STATUS_INTERNAL_ERROR);
+  check_gemms(emulation::set_fused_epilogues, false);
+  emulation::set_status_of_refusals(CUBLAS_STATUS_ARCH_MISMATCH);
+  check_gemms(emulation::set_refusal_of_epilogues, true);
+  emulation::set_suggestions({{.runs = false}});
+  const auto backend = make_cuda_backend();
+  const Block block(backend->memory(), 3 * 64 * sizeof(float));
+  const auto tensor = [&](std::size_t i) {
+    return Tensor{static_cast<float*>(block.data()) + 64 * i, {8, 8}, DType::kFloat32};
+  };
+  EXPECT_ERROR(backend->linear_forward(tensor(0), tensor(1), {}, {}, tensor(2)), CudaError,
+               "product [8, 8] x [8, 8]");
+  emulation::set_suggestions();
+  emulation::set_status_of_refusals(0);
+}
+
+// The library is asked before a capture or not at all.
+TEST(Emulated, AProductThatIsNewWithinAGraphIsNamed) {
+  const auto backend = make_cuda_backend();
+  const Block block(backend->memory(), 3 * 64 * sizeof(float));
+  const auto tensor = [&](std::size_t i) {
+    return Tensor{static_cast<float*>(block.data()) + 64 * i, {8, 8}, DType::kFloat32};
+  };
+  const auto product = [&] { backend->linear_forward(tensor(0), tensor(1), {}, {}, tensor(2)); };
+  EXPECT_ERROR(backend->capture(product), CudaError, "product [8, 8] x [8, 8]",
+               "within a CUDA graph");
+  product();
+  EXPECT_NO_THROW(backend->capture(product));
+}
+
+TEST(Emulated, AGpuThatTheBuildHasNoCodeForIsNamed) {
+  emulation::set_kernels_there(false);
+  EXPECT_ERROR(make_cuda_backend(), CudaError, "compute capability 8.0", "this build has code for");
+  emulation::set_kernels_there(true);
+  EXPECT_NO_THROW(make_cuda_backend());
+}
+
+TEST(Emulated, WhatOverlapsGoesFirst) {
+  const auto device = make_cuda_backend();
+  const auto beside = device->new_stream();
+  int usual = 0, first = 0;
+  cudaStreamGetPriority(stream_of(*device), &usual);
+  cudaStreamGetPriority(stream_of(*beside), &first);
+  EXPECT_LT(first, usual);
 }
 
 // cuBLASLt is given no bias that it cannot read 16 bytes at a time.

@@ -72,6 +72,7 @@ static_assert(sizeof(Needs) <= sizeof(cublasLtMatmulAlgo_t));
 
 bool fused_epilogues = true;
 bool refuses_to_run = false;
+cublasStatus_t status_of_refusals = CUBLAS_STATUS_NOT_SUPPORTED;
 bool batches_by_single_algorithms = true;
 std::size_t workspace_of_each = 0;
 std::size_t version = edt::emulation::kCublasLtVersion;
@@ -224,6 +225,9 @@ bool batches_agree(const Layout& a, const Layout& b, const Layout& out) {
   return a.batch == out.batch && b.batch == out.batch && !overlap;
 }
 
+// As reported of CUDA 13.3: what is asked about a product while the thread captures.
+bool fails_in_capture() { return edt::emulation::refused_in_capture() != cudaSuccess; }
+
 template <class Handle, class Object>
 cublasStatus_t give(Handle* handle, Object object) {
   *handle = reinterpret_cast<Handle>(new Object(object));
@@ -236,6 +240,11 @@ namespace edt::emulation {
 
 void set_fused_epilogues(bool available) { fused_epilogues = available; }
 void set_refusal_of_epilogues(bool refused) { refuses_to_run = refused; }
+
+void set_status_of_refusals(int status) {
+  status_of_refusals =
+      status == 0 ? CUBLAS_STATUS_NOT_SUPPORTED : static_cast<cublasStatus_t>(status);
+}
 
 void set_cublaslt_version(std::size_t now) { version = now; }
 void set_suggestions(std::vector<Suggestion> now) { suggestions = std::move(now); }
@@ -366,11 +375,12 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   const auto& d = *reinterpret_cast<const Description*>(description);
   const auto& [alignments, schemes] = *reinterpret_cast<const Preference*>(preference);
   *found = 0;
+  if (fails_in_capture()) return CUBLAS_STATUS_INTERNAL_ERROR;
   const bool has_aux =
       d.epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS || d.epilogue == CUBLASLT_EPILOGUE_DGELU;
   const bool possible = d.epilogue == CUBLASLT_EPILOGUE_DEFAULT ||
                         (fused_epilogues && !(has_aux && d.aux_stride % 8 != 0));
-  if (!possible) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (!possible) return status_of_refusals;
   const bool batched = reinterpret_cast<const Layout*>(out)->batch > 1;
   const std::vector<edt::emulation::Suggestion> of_batches{{.rounds_each_term = true}};
   for (const auto& one : batched ? of_batches : suggestions) {
@@ -394,6 +404,7 @@ cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t,
                                        cublasLtMatrixLayout_t, cublasLtMatrixLayout_t out,
                                        const cublasLtMatmulAlgo_t* algorithm,
                                        cublasLtMatmulHeuristicResult_t* result) {
+  if (fails_in_capture()) return CUBLAS_STATUS_INTERNAL_ERROR;
   const auto layout = [](cublasLtMatrixLayout_t handle) {
     return *reinterpret_cast<const Layout*>(handle);
   };
@@ -402,7 +413,7 @@ cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t,
     return CUBLAS_STATUS_INVALID_VALUE;
   const bool batched = layout(out).batch > 1;
   if (batched && sum == Sum::kRoundsOnce && !batches_by_single_algorithms)
-    return CUBLAS_STATUS_NOT_SUPPORTED;
+    return status_of_refusals;
   result->workspaceSize = workspace_of_each * static_cast<std::size_t>(layout(out).batch);
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -438,7 +449,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
     std::abort();
   }
   const bool fused = product.d.epilogue != CUBLASLT_EPILOGUE_DEFAULT;
-  if ((fused && refuses_to_run) || !needs.runs) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if ((fused && refuses_to_run) || !needs.runs) return status_of_refusals;
   // Some kernels read these 16 bytes at a time, whatever they have been told.
   if (fused && (alignment_of(product.d.bias) < 16 || alignment_of(product.d.aux) < 16)) {
     std::fprintf(stderr, "emulation of cuBLASLt: a bias that is not aligned to 16 bytes\n");

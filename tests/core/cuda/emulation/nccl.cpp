@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/core/cuda/emulation/device_memory.h"
 #include "tests/core/cuda/emulation/streams.h"
 
 namespace {
@@ -177,6 +178,7 @@ ncclResult_t ncclCommInitRank(ncclComm_t* comm, int size, ncclUniqueId id, int r
 }
 ncclResult_t ncclCommDestroy(ncclComm_t comm) { return end(comm); }
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
+  edt::emulation::require_chosen_gpu("ncclCommAbort");
   ++aborted;
   return end(comm);
 }

@@ -24,6 +24,7 @@ thread_local int gpu_place = 0;
 thread_local bool chosen = false;
 
 int most_shared_memory = edt::emulation::kA100SharedMemory;
+bool kernels_there = true;
 thread_local std::string gpu_name = edt::emulation::kGpuName;  // of this rank's GPU
 
 constexpr size_t kPromised = 256;  // alignment of pinned memory
@@ -61,6 +62,8 @@ int allowed_shared_memory(const void* kernel) {
 void set_gpu_place(int place) { gpu_place = place; }
 
 void set_gpu_name(const std::string& name) { gpu_name = name; }
+
+void set_kernels_there(bool there) { kernels_there = there; }
 
 void set_most_shared_memory(int bytes) { most_shared_memory = bytes; }
 
@@ -104,9 +107,6 @@ cudaError_t cudaSetDevice(int device) {
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   switch (attribute) {
-    case cudaDevAttrComputeCapabilityMajor:
-      *value = 8;
-      break;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
       *value = most_shared_memory;
       break;
@@ -120,6 +120,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   std::snprintf(properties->name, sizeof properties->name, "%s", gpu_name.c_str());
   properties->major = 8;
   properties->minor = 0;
+  properties->multiProcessorCount = edt::emulation::kMultiprocessors;
   return cudaSuccess;
 }
 cudaError_t cudaGetDevice(int* device) {
@@ -131,6 +132,9 @@ cudaError_t cudaDeviceGetPCIBusId(char* place, int length, int device) {
   return cudaSuccess;
 }
 
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
+  return kernels_there ? cudaSuccess : cudaErrorNoKernelImageForDevice;
+}
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute, int bytes) {
   if (bytes > most_shared_memory) return cudaErrorInvalidValue;
   shared_limits()[kernel] = bytes;

@@ -20,10 +20,14 @@ void set_most_shared_memory(int bytes);
 // their own then.
 void set_gpu_place(int place);
 
+// Whether kernels can be loaded: not where they were built for other GPUs.
+void set_kernels_there(bool there);
+
 // What this GPU is called, and the version of cuBLASLt.
 inline constexpr const char* kGpuName = "Emulated GPU";
 void set_gpu_name(const std::string& name);
 inline constexpr std::size_t kCublasLtVersion = 130000;
+inline constexpr int kMultiprocessors = 108;
 void set_cublaslt_version(std::size_t version);
 
 // Whether cuBLASLt finds algorithms with an epilogue. Without, the backend must do by itself what
@@ -32,6 +36,8 @@ void set_fused_epilogues(bool available);
 // Whether products with an epilogue are refused when they are to run, though there was an
 // algorithm.
 void set_refusal_of_epilogues(bool refused);
+// By which cublasStatus_t the library refuses from now on; 0: by NOT_SUPPORTED, as its manual says.
+void set_status_of_refusals(int status);
 
 // Whether the algorithms of single products can do batches, and the workspace that each product of
 // a batch needs. A batch whose algorithm is looked up by itself has one that rounds otherwise.

@@ -24,6 +24,7 @@ struct Stream {
   std::deque<Work> work;
   std::uint64_t asked = 0, done = 0;
   Capture* capture = nullptr;
+  int priority = 0;
 };
 
 struct Event {
@@ -118,10 +119,22 @@ using namespace edt::emulation;
 
 extern "C" {
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* handle, unsigned) {
-  require_chosen_gpu("cudaStreamCreateWithFlags");
+// The lower number goes first.
+cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
+  *least = 0;
+  *greatest = -5;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamGetPriority(cudaStream_t handle, int* priority) {
+  const std::lock_guard lock(mutex);
+  *priority = stream_at(handle).priority;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* handle, unsigned, int priority) {
+  require_chosen_gpu("cudaStreamCreateWithPriority");
   const std::lock_guard lock(mutex);
   auto* stream = new Stream;
+  stream->priority = priority;
   streams().insert(stream);
   *handle = reinterpret_cast<cudaStream_t>(stream);
   return cudaSuccess;
@@ -204,6 +217,10 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
   if (mode != cudaStreamCaptureModeThreadLocal) return cudaErrorInvalidValue;
   own_capture = std::make_unique<Capture>();
   stream_at(stream).capture = own_capture.get();
+  return cudaSuccess;
+}
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  *status = is_captured(stream) ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {

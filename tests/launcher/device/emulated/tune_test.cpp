@@ -74,7 +74,8 @@ class Tune : public testing::Test {
 TEST_F(Tune, WritesTheFastestOfEveryProduct) {
   const std::string printed = tune("products.json");
   const GemmFile written = file("products.json");
-  EXPECT_EQ(written.gpu, (GpuType{emulation::kGpuName, "8.0", emulation::kCublasLtVersion}));
+  EXPECT_EQ(written.gpu, (GpuType{emulation::kGpuName, "8.0", emulation::kMultiprocessors,
+                                  emulation::kCublasLtVersion}));
   EXPECT_GT(written.tuned.gemms.size(), 20);
   for (const auto& [key, tuned] : written.tuned.gemms) {
     EXPECT_EQ(tuned.place, 1) << text_of_gemm(key);

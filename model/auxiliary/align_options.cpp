@@ -1,0 +1,96 @@
+#include "model/auxiliary/align_options.h"
+
+#include <algorithm>
+
+#include "core/options/options.h"
+
+namespace edt {
+namespace {
+
+constexpr const char* kLatent = "latent";
+
+std::string broken_list(const std::vector<std::string>& with) {
+  for (std::size_t i = 0; i < with.size(); ++i) {
+    if (std::find(with.begin(), with.begin() + static_cast<std::ptrdiff_t>(i), with[i]) !=
+        with.begin() + static_cast<std::ptrdiff_t>(i)) {
+      return fmt::format("a list in which {} is named once", with[i]);
+    }
+  }
+  return "";
+}
+
+// Of the weight of a companion in `section`, which is used where align.with names `companion`.
+void declare_course(OptionSet& options, const std::string& section, const std::string& companion,
+                    WeightCourse& course) {
+  options.add(section + ".weight", &course.weight, "of its loss beside the denoising loss")
+      .above(0)
+      .single_precision()
+      .used_when("align.with", {companion});
+  options.add(section + ".until", &course.until, "step from which on its weight is 0; 0: never")
+      .at_least(0)
+      .used_when("align.with", {companion});
+  options
+      .add(section + ".decay", &course.decay,
+           "steps in which its weight becomes a tenth; 0: it stays")
+      .at_least(0)
+      .used_when("align.with", {companion});
+  options.add(section + ".decay-from", &course.decay_from, "step from which on it becomes smaller")
+      .at_least(0)
+      .used_when("align.with", {companion});
+}
+
+}  // namespace
+
+void AlignOptions::declare(OptionSet& options) {
+  options.section("align", "Companions: what trains beside the denoising loss");
+  options
+      .add("align.with", &with,
+           "latent: a head on the tokens of an early block predicts the clean latent (VAE-REPA)")
+      .choices({kLatent})
+      .check([this] { return broken_list(with); })
+      .default_is("none");
+  declare_latent(options);
+}
+
+void AlignOptions::declare_latent(OptionSet& options) {
+  options.section("align.latent", "Alignment with the clean latent (VAE-REPA)");
+  options
+      .add("align.latent.after", &latent.after, "the block whose tokens are read, counted from 1")
+      .at_least(0)
+      .default_is("the last of EDT's second stage; 2 of fewer than 24 blocks, else 8")
+      .used_when("align.with", {kLatent});
+  options.add("align.latent.layers", &latent.layers, "linear maps of the head")
+      .range(1, 64)
+      .used_when("align.with", {kLatent});
+  options.add("align.latent.hidden", &latent.hidden, "width between them, in widths of the tokens")
+      .range(0.125, 64)
+      .used_when("align.with", {kLatent});
+  options
+      .add("align.latent.distance", &latent.distance,
+           {{"smooth-l1", Distance::kSmoothL1},
+            {"l1", Distance::kAbsolute},
+            {"l2", Distance::kSquare},
+            {"cosine", Distance::kDirection}},
+           "of the predicted latents from the clean ones; cosine: over the channels of a place")
+      .used_when("align.with", {kLatent});
+  options.add("align.latent.beta", &latent.beta, "error below which smooth-l1 is square")
+      .above(0)
+      .single_precision()
+      .used_when("align.with", {kLatent})
+      .used_when("align.latent.distance", {"smooth-l1"});
+  options
+      .add("align.latent.pass", &latent.pass,
+           {{"full", CompanionPass::kFull}, {"both", CompanionPass::kBoth}},
+           "whose tokens: of the full pass, or of the masked one, too")
+      .used_when("align.with", {kLatent});
+  declare_course(options, "align.latent", kLatent, latent.course);
+}
+
+AuxiliaryConfig AlignOptions::resolve() const {
+  const auto has = [this](const char* name) { return std::ranges::find(with, name) != with.end(); };
+  AuxiliaryConfig config;
+  if (has(kLatent)) config.latent = latent;
+  return config;
+}
+
+}  // namespace edt

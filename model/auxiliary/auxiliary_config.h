@@ -1,0 +1,41 @@
+// What can train beside the denoising loss, as values.
+#pragma once
+
+#include <optional>
+
+#include "core/ops/token_loss.h"
+#include "model/families/model_config.h"
+#include "model/training/auxiliary_loss.h"
+#include "model/training/objective.h"
+
+namespace edt {
+
+// Which passes of a step a companion reads.
+enum class CompanionPass { kFull, kBoth };
+
+struct LatentAlignmentConfig {
+  std::int64_t after = 0;  // the block whose tokens are read; 0: an early one
+  std::int64_t layers = 5;
+  double hidden = 2;  // width of the layers between, in widths of a token
+  Distance distance = Distance::kSmoothL1;
+  double beta = 0.05;
+  CompanionPass pass = CompanionPass::kFull;
+  WeightCourse course;
+
+  // The same with the block that 0 stands for: 2 of few blocks and 8 of many, as published, and the
+  // last of an EDT's second stage, whose tokens are 4 x 4 latents each.
+  LatentAlignmentConfig resolved(const ModelConfig& model) const;
+};
+
+struct AuxiliaryConfig {
+  std::optional<LatentAlignmentConfig> latent;
+
+  bool empty() const { return !latent; }
+};
+
+// Whether these companions are some for steps of this model; UsageError names option and both
+// values.
+void check_companions(const AuxiliaryConfig& config, const ModelConfig& model,
+                      const ObjectiveConfig& objective);
+
+}  // namespace edt

@@ -1,0 +1,49 @@
+#include "model/auxiliary/companions.h"
+
+#include "core/base/error.h"
+#include "model/auxiliary/latent_alignment.h"
+
+namespace edt {
+namespace {
+
+// A masked pass can be read where it has the same tokens as the full one, and tokens of its own.
+void check_pass(CompanionPass pass, std::int64_t after, std::string_view section,
+                const ModelConfig& model, const ObjectiveConfig& objective) {
+  if (pass == CompanionPass::kFull) return;
+  require<UsageError>(objective.masked, "align",
+                      "{}.pass is both, and train.masked is off: there is the full pass alone",
+                      section);
+  require<UsageError>(!model.passes().drops, "align",
+                      "{}.pass is both, and the masked pass of {} drops tokens: full reads the "
+                      "other one",
+                      section, model.name());
+  require<UsageError>(!objective.shared_noise || after > model.passes().shared_blocks, "align",
+                      "{}.pass is both, and with train.shared-noise both passes have one block {}: "
+                      "block {} is the first with tokens of the masked pass",
+                      section, after, model.passes().shared_blocks + 1);
+}
+
+}  // namespace
+
+void check_companions(const AuxiliaryConfig& config, const ModelConfig& model,
+                      const ObjectiveConfig& objective) {
+  if (config.latent) {
+    const LatentAlignmentConfig latent = config.latent->resolved(model);
+    (void)model.site_after(latent.after, "align.latent.after");
+    check_pass(latent.pass, latent.after, "align.latent", model, objective);
+  }
+}
+
+std::vector<std::unique_ptr<AuxiliaryLoss>> make_companions(const AuxiliaryConfig& config,
+                                                            const ModelConfig& model_config,
+                                                            const ObjectiveConfig& objective,
+                                                            Model& model) {
+  check_companions(config, model_config, objective);
+  std::vector<std::unique_ptr<AuxiliaryLoss>> all;
+  if (config.latent) {
+    all.push_back(std::make_unique<LatentAlignment>(*config.latent, model_config, model));
+  }
+  return all;
+}
+
+}  // namespace edt

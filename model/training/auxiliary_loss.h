@@ -1,0 +1,69 @@
+// What trains beside the denoising loss: heads that are to find something again in tokens on their
+// way, comparisons with a teacher. Not built where it is off.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "model/hooks.h"
+#include "model/training/denoising_loss.h"
+#include "model/training/draws.h"
+#include "model/training/input_buffers.h"
+#include "model/training/micro_batch.h"
+
+namespace edt {
+
+// A micro-batch on the device. Rows of all passes: those of the full pass come first.
+struct StepView {
+  std::int64_t batch = 0;  // samples, rows of one pass
+  NoisedImages images;
+  Tensor t, labels;  // [rows] as the network is told them, labels after dropout
+  InputBuffers& inputs;
+  const Taps& taps;  // of the network that trains
+  Var output = {};   // its tokens [rows, T, patch outputs]; undefined before its pass
+};
+
+// The weight of a companion in the course of a run. Weights are among the inputs of a step, so that
+// captured graphs stay as they are; what is computed is the same at weight 0.
+struct WeightCourse {
+  double weight = 1;
+  std::int64_t until = 0;       // the step from which on it is 0; 0: never
+  std::int64_t decay_from = 0;  // the step from which on it becomes smaller
+  std::int64_t decay = 0;       // the steps in which it becomes a tenth; 0: it stays
+
+  // What is left of `weight` in the step after `step` completed ones.
+  double factor(std::int64_t step) const;
+};
+
+class AuxiliaryLoss {
+ public:
+  virtual ~AuxiliaryLoss() = default;
+
+  // Its terms have names of their own in metrics.
+  virtual const std::vector<LossTerm>& terms() const = 0;
+  // Blocks whose tokens it reads, as Taps count them.
+  virtual std::vector<std::int64_t> taps() const { return {}; }
+
+  // Before the first step: reads what comes from files. Dry runs go without.
+  virtual void begin() {}
+  // Once, before the first fill(): for steps of `passes` passes of `batch` samples.
+  virtual void add_inputs(InputBuffers& inputs, std::int64_t batch, std::int64_t passes) = 0;
+  // Rows that its means are over: `batch`, or those of all passes, each of which then counts as
+  // much as the full one.
+  virtual std::int64_t rows() const = 0;
+  // On the host: all that differs between steps.
+  virtual void fill(StepKey key, const MicroBatch& batch, InputBuffers& inputs) = 0;
+
+  // Ahead of the network's pass: a teacher's, without gradients.
+  virtual void before(Tape&, const StepView&) {}
+  // Means of the terms, each [1]. `losses` [terms, rows()] receives them row by row, without
+  // weights.
+  virtual std::vector<Var> operator()(Tape& tape, const StepView& step, const Tensor& losses) = 0;
+  // The gradients are there: lets go of what before() has made.
+  virtual void after() {}
+};
+
+using Companions = std::span<AuxiliaryLoss* const>;
+
+}  // namespace edt

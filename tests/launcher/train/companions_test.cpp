@@ -1,0 +1,151 @@
+// What trains beside the denoising loss, through the program: the same bits after an interruption,
+// curves, weights for sampling without it, runs that begin with and without it, and refusals.
+#include <gmock/gmock-matchers.h>
+#include <gtest/gtest.h>
+
+#include "core/storage/safetensors.h"
+#include "tests/launcher/train/edt_command.h"
+#include "tests/support/message_of.h"
+#include "tests/support/run_metrics.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
+#include "tests/support/tiny_run.h"
+
+namespace edt::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class CompanionRun : public testing::Test {
+ protected:
+  CompanionRun() { write_tiny_data(directory_ / "set"); }
+  TrainConfig config(const std::string& run, std::int64_t steps, bool aligned = true) const {
+    TrainConfig config = tiny_config(directory_ / "set", path(run));
+    config.train.steps = steps;
+    if (aligned) config.align.with = {"latent"};
+    return config;
+  }
+  std::filesystem::path path(const std::string& name) const { return directory_.path() / name; }
+  static std::string refusal(const TrainConfig& config) {
+    return message_of<Error>([&] { run(config); });
+  }
+
+  TempDir directory_;
+};
+
+TEST_F(CompanionRun, GoesOnWithTheSameBits) {
+  ASSERT_EQ(run(config("whole", 4)), kDone);
+  ASSERT_EQ(run(config("parts", 1)), kDone);
+  ASSERT_EQ(run(config("parts", 4)), kDone);
+  const auto whole = contents(path("whole"));
+  EXPECT_EQ(whole, contents(path("parts")));
+  EXPECT_TRUE(whole.contains("master:align_head.net.8.weight"));
+  EXPECT_NE(whole.at("master:align_head.net.8.weight"), whole.at("ema:align_head.net.8.weight"));
+}
+
+// The head changes no initial weight of the network: the loss of the first step is the same.
+TEST_F(CompanionRun, HasACurveOfItsOwn) {
+  ASSERT_EQ(run(config("with", 2)), kDone);
+  ASSERT_EQ(run(config("without", 2, false)), kDone);
+  const auto with = metrics_of(path("with")), without = metrics_of(path("without"));
+  EXPECT_EQ(with[0]["loss"], without[0]["loss"]);
+  EXPECT_EQ(with[0]["mse"], without[0]["mse"]);
+  EXPECT_GT(with[0]["beside"]["align_latent"].get<double>(), 0);
+  EXPECT_NE(with[1]["beside"]["align_latent"], with[0]["beside"]["align_latent"]);
+  EXPECT_FALSE(without[0].contains("beside"));
+  EXPECT_THAT(edt_command({"watch", path("with"), "--once"}).out,
+              HasSubstr("loss of align latent"));
+}
+
+TEST_F(CompanionRun, IsNotExported) {
+  ASSERT_EQ(run(config("run", 2)), kDone);
+  const auto file = path("weights.safetensors");
+  const auto exported = edt_command({"ckpt", "export", path("run"), file});
+  ASSERT_EQ(exported.status, kDone) << exported.error;
+  const SafetensorsReader reader(file);
+  EXPECT_NE(reader.find("blocks.0.attn.qkv.weight"), nullptr);
+  for (const SafetensorsEntry& entry : reader.entries()) {
+    EXPECT_FALSE(entry.name.starts_with("align_head")) << entry.name;
+  }
+  EXPECT_THAT(edt_command({"ckpt", "info", path("run")}).out, HasSubstr("align.latent"));
+}
+
+TEST_F(CompanionRun, IsNotSampled) {
+  ASSERT_EQ(run(config("run", 2)), kDone);
+  const auto sampled = edt_command({"sample", "--checkpoint", path("run"), "--images", "2",
+                                    "--steps", "2", "--latents", path("latents.h5")});
+  EXPECT_EQ(sampled.status, kDone) << sampled.error;
+}
+
+TEST_F(CompanionRun, CannotComeOrGoInARun) {
+  ASSERT_EQ(run(config("without", 1, false)), kDone);
+  EXPECT_THAT(refusal(config("without", 2)),
+              HasSubstr("was trained with no part besides, now it is align.latent: run.init-from "
+                        "begins a new run with its weights"));
+  ASSERT_EQ(run(config("with", 1)), kDone);
+  EXPECT_THAT(refusal(config("with", 2, false)),
+              HasSubstr("was trained with align.latent, now it is no part besides"));
+}
+
+TEST_F(CompanionRun, ComesAndGoesWhereARunBeginsWithTheWeightsOfAnother) {
+  ASSERT_EQ(run(config("without", 2, false)), kDone);
+  TrainConfig added = config("added", 1);
+  added.run.init_from = path("without");
+  added.optimizer.rate.initial = 1e-30;  // keeps what it begins with
+  added.optimizer.ema_decay = 1;
+  ASSERT_EQ(run(added), kDone);
+  const auto first = contents(path("without"));
+  auto second = contents(path("added"));
+  EXPECT_EQ(second.at("ema:blocks.0.attn.qkv.weight"), first.at("ema:blocks.0.attn.qkv.weight"));
+  EXPECT_TRUE(second.contains("master:align_head.net.8.weight"));
+  EXPECT_NE(second.at("ema:align_head.net.8.weight")[0], 0);
+
+  TrainConfig left_out = config("left-out", 1, false);
+  left_out.run.init_from = path("added");
+  ASSERT_EQ(run(left_out), kDone);
+  EXPECT_FALSE(contents(path("left-out")).contains("master:align_head.net.8.weight"));
+
+  TrainConfig other = config("other", 1);
+  other.run.init_from = path("added");
+  other.align.latent.layers = 3;
+  EXPECT_THAT(refusal(other),
+              HasSubstr("align_head.net.4.weight is [24, 24], the model has [64, 24]"));
+  other.align.latent.layers = 7;
+  EXPECT_THAT(refusal(other),
+              HasSubstr("align_head.net.8.weight is [64, 24], the model has [24, 24]"));
+  EXPECT_FALSE(std::filesystem::exists(path("other") / "metrics.jsonl"));
+  other.run.init_from = path("nothing");
+  EXPECT_THAT(refusal(other), HasSubstr("nothing"));
+}
+
+// What a whole command line says.
+std::string refused(std::vector<std::string> options) {
+  std::vector<std::string> args{"train", "--data.path=/nowhere", "--run.dir=/nowhere"};
+  args.insert(args.end(), options.begin(), options.end());
+  const Outcome outcome = edt_command(args);
+  EXPECT_EQ(outcome.status, kWrongUsage);
+  return outcome.error;
+}
+
+TEST(CompanionOptions, AreThoseOfWhatIsAskedFor) {
+  EXPECT_THAT(refused({"--align.latent.after=2"}),
+              HasSubstr("align.latent.after is used only when align.with is latent"));
+  EXPECT_THAT(refused({"--align.with=latent", "--align.latent.weight=0"}),
+              HasSubstr("align.latent.weight"));
+  EXPECT_THAT(refused({"--align.with=latents"}), HasSubstr("did you mean 'latent'"));
+  EXPECT_THAT(
+      refused({"--align.with=latent", "--align.latent.distance=l1", "--align.latent.beta=0.1"}),
+      HasSubstr("align.latent.beta is used only when align.latent.distance is smooth-l1"));
+  EXPECT_THAT(refused({"--align.with=latent,latent"}),
+              HasSubstr("a list in which latent is named once"));
+}
+
+TEST_F(CompanionRun, RefusesABlockThatIsNotThere) {
+  TrainConfig beyond = config("beyond", 1);
+  beyond.align.latent.after = 99;
+  EXPECT_THAT(refusal(beyond), HasSubstr("align.latent.after is 99, EDT-Ti/2 has 6 blocks"));
+  EXPECT_FALSE(std::filesystem::exists(path("beyond")));
+}
+
+}  // namespace
+}  // namespace edt::test
