@@ -159,11 +159,11 @@ std::vector<FeatureCase> feature_cases(const std::vector<std::pair<const char*, 
 
 INSTANTIATE_TEST_SUITE_P(Models, FeatureGolden,
                          testing::ValuesIn(feature_cases({{"reference", DType::kFloat32},
-                                                     {"cpu", DType::kFloat32},
-                                                     {"cpu", DType::kBFloat16}})));
+                                                          {"cpu", DType::kFloat32},
+                                                          {"cpu", DType::kBFloat16}})));
 INSTANTIATE_TEST_SUITE_P(Cuda, FeatureGolden,
                          testing::ValuesIn(feature_cases({{"cuda", DType::kFloat32},
-                                                     {"cuda", DType::kBFloat16}})));
+                                                          {"cuda", DType::kBFloat16}})));
 
 }  // namespace
 }  // namespace edt::test
