@@ -1,7 +1,6 @@
 #include "data/holdout.h"
 
 #include <algorithm>
-#include <ranges>
 
 #include "core/base/error.h"
 #include "core/random/stream.h"
@@ -29,10 +28,10 @@ Holdout::Holdout(double share, std::uint64_t seed, std::uint64_t samples) {
 
 // held_[i] - i samples that are trained on lie before the i-th that is not.
 std::uint64_t Holdout::trained(std::uint64_t place) const {
-  const auto numbers = std::views::iota(std::size_t{0}, held_.size());
-  const auto before =
-      std::ranges::partition_point(numbers, [&](std::size_t i) { return held_[i] - i <= place; });
-  return place + static_cast<std::uint64_t>(before - numbers.begin());
+  const auto first = std::ranges::partition_point(held_, [&](const std::uint32_t& held) {
+    return held - static_cast<std::uint64_t>(&held - held_.data()) <= place;
+  });
+  return place + static_cast<std::uint64_t>(first - held_.begin());
 }
 
 std::vector<std::uint64_t> Holdout::trained_sizes(
