@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "core/base/assert.h"
+#include "core/base/signal_stack.h"
 #include "core/storage/partial_file.h"
 
 namespace edt {
@@ -27,11 +28,12 @@ void on_signal(int number) {
 
 StopSignals::StopSignals() {
   EDT_ASSERT(!installed.exchange(true));
+  give_thread_a_signal_stack();
   first_signal = 0;
   interrupts = 0;
   struct sigaction action {};
   action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;  // file writes go on as if nothing had come
+  action.sa_flags = SA_RESTART | kOnSignalStack;  // file writes go on as if nothing had come
   sigemptyset(&action.sa_mask);
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     sigaction(kSignals[i], nullptr, &earlier_[i]);

@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "core/base/signal_stack.h"
 #include "core/cpu/cpu_backend.h"
 #include "core/cpu/elementwise.h"
 #include "core/cpu/kernels.h"
@@ -18,7 +19,12 @@ Span span_of(const Tensor& tensor) {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend() { return std::make_unique<CpuBackend>(); }
+std::unique_ptr<Backend> make_cpu_backend() {
+  // A signal may reach any thread that computes.
+#pragma omp parallel
+  give_thread_a_signal_stack();
+  return std::make_unique<CpuBackend>();
+}
 
 void CpuBackend::zero(T tensor) {
   parallel_ranges(static_cast<std::int64_t>(tensor.bytes()), 4 * kGrain,

@@ -9,6 +9,8 @@
 #include <mutex>
 #include <vector>
 
+#include "core/base/signal_stack.h"
+
 namespace edt {
 
 // What the handler knows of a mapping. It walks the list without a lock, so entries are used again
@@ -49,7 +51,7 @@ void on_bus_error(int number, siginfo_t* info, void*) {
 void handle_bus_errors() {
   struct sigaction action {};
   action.sa_sigaction = on_bus_error;
-  action.sa_flags = SA_SIGINFO;
+  action.sa_flags = SA_SIGINFO | kOnSignalStack;
   sigemptyset(&action.sa_mask);
   ::sigaction(SIGBUS, &action, &earlier);
 }

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "core/base/error.h"
+#include "core/base/signal_stack.h"
 #include "core/storage/durable_file.h"
 
 namespace edt {
@@ -119,12 +120,13 @@ void remove_partial_files() noexcept {
 }
 
 void remove_partial_files_on_signals() {
+  give_thread_a_signal_stack();
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1}) {
     struct sigaction action {};
     sigaction(number, nullptr, &action);
     if (action.sa_handler == SIG_IGN) continue;
     action.sa_handler = on_signal;
-    action.sa_flags = SA_RESTART;
+    action.sa_flags = SA_RESTART | kOnSignalStack;
     sigemptyset(&action.sa_mask);
     sigaction(number, &action, nullptr);
   }

@@ -22,7 +22,7 @@ const char* axis_name(CostAxis axis) {
 
 // Three digits; thousands as people write them.
 std::string number_text(double value, int digits = 3) {
-  if (std::abs(value) < 1000 || std::abs(value) >= 1e9)
+  if (std::abs(value) < 999.5 || std::abs(value) >= 1e9)
     return fmt::format("{:.{}g}", value, digits);
   const double unit =
       std::pow(10, std::floor(std::log10(std::abs(value))) + 1 - std::max(digits, 4));

@@ -14,6 +14,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "core/base/signal_stack.h"
+
 namespace edt {
 namespace {
 
@@ -77,6 +79,7 @@ WatchSignals::WatchSignals() {
   suspend_signal = 0;
   struct sigaction action {};
   action.sa_handler = on_signal;
+  action.sa_flags = kOnSignalStack;
   sigemptyset(&action.sa_mask);
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     sigaction(kSignals[i], &action, &earlier_actions[i]);

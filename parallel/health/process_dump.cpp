@@ -18,6 +18,8 @@
 #include <mutex>
 #include <thread>
 
+#include "core/base/signal_stack.h"
+
 namespace edt {
 namespace {
 
@@ -98,7 +100,7 @@ void prepare_thread_stacks() {
     backtrace(frames.data(), static_cast<int>(frames.size()));
     struct sigaction action {};
     action.sa_handler = on_dump_signal;
-    action.sa_flags = SA_RESTART;
+    action.sa_flags = SA_RESTART | kOnSignalStack;
     sigemptyset(&action.sa_mask);
     sigaction(dump_signal(), &action, nullptr);
   });

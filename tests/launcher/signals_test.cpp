@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <thread>
 
 #include "core/base/error.h"
+#include "core/cpu/matmul.h"
 #include "core/storage/durable_file.h"
 #include "tests/support/child_process.h"
 #include "tests/support/temp_dir.h"
@@ -109,6 +111,37 @@ TEST(StopSignals, CallsAreNotCutShort) {
   EXPECT_EQ(read(ends[0], &byte, 1), 1);
   EXPECT_EQ(signals.signal_name(), "SIGUSR1");
   for (const int end : ends) close(end);
+}
+
+// oneDNN's products have their stack in a block of the heap: a handler that ran there wrote over
+// its neighbours, and a run that was told to stop crashed instead of saving.
+TEST(StopSignals, MayComeWhileALibraryMultiplies) {
+  const StopSignals signals;
+  Scratch scratch;
+  Matmul matmul(scratch);
+  std::atomic<bool> over{false};
+  const std::jthread other([&, computing = pthread_self()] {
+    while (!over) {
+      pthread_kill(computing, SIGUSR1);
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+  });
+  constexpr std::int64_t m = 64, n = 32;
+  for (const std::int64_t k : {256, 1024, 4096}) {
+    std::vector<float> a(m * k, 0.5f), b(k * n, 0.25f), c(m * n);
+    const Matrix left = view_of(std::span(a), {m, k}), right = view_of(std::span(b), {k, n});
+    std::vector<std::string> neighbours;
+    for (int round = 0; round < 400; ++round) {
+      matmul.multiply(left, right, view_of(std::span(c), {m, n}), false);
+      neighbours.emplace_back(static_cast<std::size_t>(64 + round * 37 % 4000), 'n');
+    }
+    EXPECT_EQ(c.back(), 0.125f * static_cast<float>(k));
+    for (const std::string& text : neighbours) {
+      EXPECT_EQ(text.find_first_not_of('n'), std::string::npos);
+    }
+  }
+  over = true;
+  EXPECT_TRUE(signals.stop_requested());
 }
 
 }  // namespace
