@@ -124,6 +124,25 @@ TEST_F(FeatureRun, FromTheCommandLine) {
   EXPECT_FALSE(std::filesystem::exists(path("none")));
 }
 
+// 4 x 16 x 16 latents and 64 x 12 features, both float16; without a data set as many tokens as the
+// block has.
+TEST_F(FeatureRun, APlanSaysWhatReadingTakes) {
+  TinyFeatures{}.write(path("set"));
+  std::vector<std::string> args{"plan",
+                                "--model=EDT-Ti/2",
+                                "--search=off",
+                                "--train.batch=8",
+                                "--train.micro-batch=8",
+                                "--ranks=1",
+                                "--align.with=features",
+                                "--align.features.arrays=dino"};
+  EXPECT_THAT(edt_command(args).error, HasSubstr("align.features.dims: nobody says"));
+  args.push_back("--align.features.dims=12");
+  EXPECT_THAT(edt_command(args).out, HasSubstr("data: 9.50 KiB of each image (as float16)"));
+  args.insert(args.end(), {"--data", path("set")});
+  EXPECT_THAT(edt_command(args).out, HasSubstr("data: 3.50 KiB of each image"));
+}
+
 TEST_F(FeatureRun, MirroredCopiesAreNeededWhereTheyAreDrawn) {
   TinyFeatures{.flipped = false}.write(path("set"));
   EXPECT_THAT(refusal(config("run", 1)),
