@@ -459,8 +459,9 @@ std::string OptionSet::explain(const Option::Condition& condition) const {
     return fmt::format("belongs to {}, and {} is {}", condition.owner, condition.other,
                        get(condition.other).field_->text());
   }
+  const std::string now = get(condition.other).field_->text();
   return fmt::format("is used only when {} is {}, and it is {}", condition.other,
-                     joined(condition.values, " or "), get(condition.other).field_->text());
+                     joined(condition.values, " or "), now.empty() ? "not given" : now);
 }
 
 OptionSet::Overridden OptionSet::overridden(const Option& option) const {

@@ -38,14 +38,15 @@ TrainingSteps::TrainingSteps(const StepBenchOptions& options, Backend& backend, 
       activations_(communicator_for(backend, mesh.tensor(), "activations")),
       recipe_(checked_recipe(options, backend, mesh)),
       training_(recipe_, backend, mesh.data(), {&mesh.tensor(), activations_.get()}),
-      batch_(training_.model(), options.micro_batch) {
+      batch_(training_.model(), options.micro_batch),
+      arrays_(training_.engine().arrays(), options.micro_batch) {
   engine().initialize();
 }
 
 StepSeconds TrainingSteps::run() {
   engine().begin_step();
   for (const std::int64_t index : engine().own_micro_batches()) {
-    engine().run_micro_batch(index, batch_.latents, batch_.labels);
+    engine().run_micro_batch(index, batch_.latents, batch_.labels, arrays_.spans());
   }
   const StepReport report = engine().finish_step();
   backend_.synchronize();

@@ -9,6 +9,7 @@
 #include "launcher/bench/step_rounds.h"
 #include "launcher/bench/synthetic_batch.h"
 #include "model/recipe/training.h"
+#include "model/training/array_batch.h"
 #include "model/weights.h"
 
 namespace edt {
@@ -31,6 +32,7 @@ class TrainingSteps {
   TrainingRecipe recipe_;
   Training training_;
   SyntheticBatch batch_;
+  ArrayBatch arrays_;
 };
 
 // Of a guided sampler: a forward pass of twice the pictures.

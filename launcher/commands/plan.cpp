@@ -224,8 +224,10 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   require_writable(plan.csv, "--csv", ".csv .tsv");
   require_writable(plan.calibrate, "--calibrate", ".ini");
   if (std::filesystem::exists(config.data.path)) {
-    take_latents_of(data::Dataset(config.data.path, {.verify_blocks = false}).description(),
-                    options, config.model);
+    const data::Description data =
+        data::Dataset(config.data.path, {.verify_blocks = false}).description();
+    take_latents_of(data, options, config.model);
+    take_features_of(data, options, config.align);
   }
   const ModelConfig model = config.model.resolve(1000);
   if (!plan.calibrate.empty()) {

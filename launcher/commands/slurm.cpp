@@ -49,6 +49,7 @@ std::string check(const SlurmRequest& request, const OptionSet& options, TrainCo
                       request.warn, limit);
   const data::Dataset dataset(config.data.path, {.verify_blocks = false});
   take_latents_of(dataset.description(), options, config.model);
+  take_features_of(dataset.description(), options, config.align);
   const ModelConfig model = config.model.resolve(dataset.description().classes);
   require_fits(dataset, model);
   const RankMemory memory =

@@ -46,8 +46,10 @@ int train(std::span<const std::string> args, CommandContext& context) {
     if (context.world.is_root()) directory.write_outcome(kDone, *step, "done");
     return kDone;
   }
-  take_latents_of(data::Dataset(config.data.path, {.verify_blocks = false}).description(), options,
-                  config.model);
+  const data::Description data =
+      data::Dataset(config.data.path, {.verify_blocks = false}).description();
+  take_latents_of(data, options, config.model);
+  take_features_of(data, options, config.align);
   const std::string chosen = choose_micro_batch(config, options.to_ini(), context.world);
   context.output_is_result = false;
   Trainer trainer(config, options.to_ini(), context.world);

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "data/dataset.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/text/report.h"
 
 namespace edt {
@@ -11,7 +11,8 @@ DataReading reading_of(const TrainConfig& config, const ModelConfig& model,
                        const Prediction& best) {
   DataReading reading{.samples_per_second = best.images_per_second()};
   if (std::filesystem::exists(config.data.path)) {
-    const data::Dataset dataset(config.data.path, {.verify_blocks = false});
+    const data::Dataset dataset(config.data.path,
+                                {.verify_blocks = false, .arrays = array_requests(config, model)});
     reading.source = config.data.path.string();
     reading.sample_bytes = static_cast<double>(dataset.read_bytes());
     reading.all_bytes = static_cast<double>(dataset.size()) *
@@ -20,9 +21,12 @@ DataReading reading_of(const TrainConfig& config, const ModelConfig& model,
   }
   constexpr double kFloat16 = 2;
   const LatentShape& latents = model.latents();
-  reading.source = "latents in float16";
-  reading.sample_bytes =
-      kFloat16 * static_cast<double>(latents.channels * latents.height * latents.width);
+  double values = static_cast<double>(latents.channels * latents.height * latents.width);
+  for (const ArrayRequest& request : config.align.resolve().arrays(model)) {
+    values += static_cast<double>(request.elements());
+  }
+  reading.source = "as float16";
+  reading.sample_bytes = kFloat16 * values;
   return reading;
 }
 

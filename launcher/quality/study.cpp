@@ -158,6 +158,7 @@ QualityStudy::Recipe QualityStudy::recipe(const QualityTask& task, std::int64_t 
   (void)options.parse(arguments);
   config.validate();
   take_latents_of(dataset_.description(), options, config.model);
+  take_features_of(dataset_.description(), options, config.align);
   require_fits(dataset_, config.model.resolve(dataset_.description().classes));
   (void)choose_micro_batch(config, config.model.resolve(dataset_.description().classes),
                            ranks_.size(), {});

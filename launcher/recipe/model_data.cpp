@@ -1,5 +1,9 @@
 #include "launcher/recipe/model_data.h"
 
+#include <algorithm>
+
+#include "core/base/error.h"
+
 namespace edt {
 
 // Data sets that were written by hand may say any size of pictures: one that is given tells how
@@ -16,6 +20,31 @@ void take_latents_of(const data::Description& data, const OptionSet& given, Mode
   if (!given.given("model.image-width") && data.width != data.height) {
     model.image_width = factor * data.width;
   }
+}
+
+void take_features_of(const data::Description& data, const OptionSet& given, AlignOptions& align) {
+  if (!align.resolve().features || given.given("align.features.dims")) return;
+  for (const std::string& name : align.arrays) {
+    const auto found = std::ranges::find(data.arrays, name, &data::SampleArray::name);
+    require<DataError>(found != data.arrays.end(), "data",
+                       "align.features.arrays: the data set has no '{}' beside its latents; there "
+                       "are: {}",
+                       name, data::text_of(data.arrays));
+    require<DataError>(found->shape.size() == 2, "data",
+                       "align.features.arrays: '{}' is {} for each sample, tokens of numbers are "
+                       "needed",
+                       name, data::text_of(*found));
+    align.dims.push_back(static_cast<std::int64_t>(found->shape[1]));
+  }
+}
+
+std::vector<data::ArrayRequest> array_requests(const TrainConfig& config,
+                                               const ModelConfig& model) {
+  std::vector<data::ArrayRequest> requests;
+  for (const ArrayRequest& request : config.align.resolve().arrays(model)) {
+    requests.push_back({request.name, {request.shape.begin(), request.shape.end()}});
+  }
+  return requests;
 }
 
 void require_fits(const data::Dataset& dataset, const ModelConfig& model,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "data/dataset.h"
 #include "launcher/recipe/train_config.h"
@@ -11,6 +12,13 @@ namespace edt {
 // What is not given of the latents' shape is as the data set has it; so a run's configuration has
 // all of it, and samples need no data set.
 void take_latents_of(const data::Description& data, const OptionSet& given, ModelOptions& model);
+
+// The numbers of a token of each array that is aligned with, where they are not given. DataError
+// where the data set has no such array, or one that is no tokens.
+void take_features_of(const data::Description& data, const OptionSet& given, AlignOptions& align);
+
+// What is read beside the latents.
+std::vector<data::ArrayRequest> array_requests(const TrainConfig& config, const ModelConfig& model);
 
 // Throws DataError naming both values, and what would fit. `size_option` gives the height of the
 // model's pictures.

@@ -48,11 +48,16 @@ void warn_once(const Communicator& ranks, fmt::format_string<Args...> format, Ar
              fmt::format(format, std::forward<Args>(args)...));
 }
 
-data::DatasetOptions dataset_options(const DataOptions& options) {
+// With what is read beside the latents, whose shapes follow from the model and not from the
+// classes.
+data::DatasetOptions dataset_options(const TrainConfig& config) {
+  const DataOptions& options = config.data;
+  constexpr std::int64_t kAnyClasses = 1000;
   return {.verify_blocks = options.verify,
           .normalize = options.normalize,
           .normalize_eps = options.normalize_eps,
-          .cache_bytes = static_cast<std::uint64_t>(options.cache) << 20};
+          .cache_bytes = static_cast<std::uint64_t>(options.cache) << 20,
+          .arrays = array_requests(config, config.model.resolve(kAnyClasses))};
 }
 
 data::Holdout held_out_of(const TrainConfig& config, const data::Dataset& dataset) {
@@ -190,7 +195,7 @@ std::unique_ptr<TrainingJudge> make_judge(const TrainConfig& config, const Model
 
 Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Communicator& world)
     : config_(config),
-      dataset_(config.data.path, dataset_options(config.data)),
+      dataset_(config.data.path, dataset_options(config)),
       holdout_(held_out_of(config, dataset_)),
       model_config_(config.model.resolve(dataset_.description().classes)),
       recorder_(std::make_shared<FlightRecorder>()),
@@ -533,7 +538,8 @@ StepRecord Trainer::take_step(data::Prefetcher& batches) {
   for (const std::int64_t index : engine_.own_micro_batches()) {
     phase("data");
     const data::Batch& batch = batches.next();
-    engine_.run_micro_batch(index, batch.latents, batch.labels);
+    const std::vector<std::span<const float>> arrays(batch.arrays.begin(), batch.arrays.end());
+    engine_.run_micro_batch(index, batch.latents, batch.labels, arrays);
   }
   StepRecord record;
   record.report = engine_.finish_step();

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 
+#include "core/base/error.h"
 #include "core/options/options.h"
 
 namespace edt {
 namespace {
 
-constexpr const char* kLatent = "latent";
+constexpr const char *kLatent = "latent", *kFeatures = "features";
 
 std::string broken_list(const std::vector<std::string>& with) {
   for (std::size_t i = 0; i < with.size(); ++i) {
@@ -45,11 +46,40 @@ void AlignOptions::declare(OptionSet& options) {
   options.section("align", "Companions: what trains beside the denoising loss");
   options
       .add("align.with", &with,
-           "latent: a head on the tokens of an early block predicts the clean latent (VAE-REPA)")
-      .choices({kLatent})
+           "latent: a head on the tokens of an early block predicts the clean latent (VAE-REPA); "
+           "features: they are aligned with features of the data set (REPA)")
+      .choices({kLatent, kFeatures})
       .check([this] { return broken_list(with); })
       .default_is("none");
   declare_latent(options);
+  declare_features(options);
+}
+
+void AlignOptions::declare_features(OptionSet& options) {
+  options.section("align.features", "Alignment with features of the data set (REPA)");
+  options.add("align.features.arrays", &arrays, "arrays of the data set, beside its latents: names")
+      .used_when("align.with", {kFeatures});
+  options.add("align.features.dims", &dims, "numbers of a token of each array")
+      .at_least(1)
+      .default_is("those of the data set")
+      .used_when("align.with", {kFeatures});
+  options
+      .add("align.features.after", &features.after,
+           "the block whose tokens are read, counted from 1")
+      .at_least(0)
+      .default_is("the last of EDT's second stage; 4 of fewer than 24 blocks, else 8")
+      .used_when("align.with", {kFeatures});
+  options
+      .add("align.features.projector", &features.projector,
+           "hidden units of the network between tokens and features")
+      .at_least(1)
+      .used_when("align.with", {kFeatures});
+  options
+      .add("align.features.pass", &features.pass,
+           {{"full", CompanionPass::kFull}, {"both", CompanionPass::kBoth}},
+           "whose tokens: of the full pass, or of the masked one, too")
+      .used_when("align.with", {kFeatures});
+  declare_course(options, "align.features", kFeatures, features.course);
 }
 
 void AlignOptions::declare_latent(OptionSet& options) {
@@ -90,6 +120,15 @@ AuxiliaryConfig AlignOptions::resolve() const {
   const auto has = [this](const char* name) { return std::ranges::find(with, name) != with.end(); };
   AuxiliaryConfig config;
   if (has(kLatent)) config.latent = latent;
+  if (has(kFeatures)) {
+    require<UsageError>(dims.empty() || dims.size() == arrays.size(), "align",
+                        "align.features.dims has {} numbers, align.features.arrays {} names",
+                        dims.size(), arrays.size());
+    config.features = features;
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+      config.features->arrays.push_back({arrays[i], dims.empty() ? 0 : dims[i]});
+    }
+  }
   return config;
 }
 

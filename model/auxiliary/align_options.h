@@ -13,12 +13,16 @@ class OptionSet;
 struct AlignOptions {
   std::vector<std::string> with;
   LatentAlignmentConfig latent;
+  FeatureAlignmentConfig features;  // without its arrays:
+  std::vector<std::string> arrays;
+  std::vector<std::int64_t> dims;  // of each; empty: those of the data set, which is yet to be seen
 
   void declare(OptionSet& options);
   AuxiliaryConfig resolve() const;
 
  private:
   void declare_latent(OptionSet& options);
+  void declare_features(OptionSet& options);
 };
 
 }  // namespace edt

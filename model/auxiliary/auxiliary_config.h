@@ -2,6 +2,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "core/ops/token_loss.h"
 #include "model/families/model_config.h"
@@ -27,10 +29,35 @@ struct LatentAlignmentConfig {
   LatentAlignmentConfig resolved(const ModelConfig& model) const;
 };
 
+// An array of the data set and the numbers of each of its tokens.
+struct FeatureArray {
+  std::string name;
+  std::int64_t dims = 0;
+};
+
+struct FeatureAlignmentConfig {
+  std::vector<FeatureArray> arrays;
+  std::int64_t after = 0;         // the block whose tokens are read; 0: an early one
+  std::int64_t projector = 2048;  // hidden units of each array's network
+  CompanionPass pass = CompanionPass::kFull;
+  WeightCourse course{.weight = 0.5};
+
+  // The same with the block that 0 stands for: 4 of few blocks and 8 of many, as published, and the
+  // last of an EDT's second stage.
+  FeatureAlignmentConfig resolved(const ModelConfig& model) const;
+  // UsageError naming option and value: no arrays, one twice, one of which nobody said its numbers.
+  void validate() const;
+  // What a sample has to bring: a token for each of the block's.
+  std::vector<ArrayRequest> requests(const ModelConfig& model) const;
+};
+
 struct AuxiliaryConfig {
   std::optional<LatentAlignmentConfig> latent;
+  std::optional<FeatureAlignmentConfig> features;
 
-  bool empty() const { return !latent; }
+  bool empty() const { return !latent && !features; }
+  // What a sample has to bring beside its latent, in the order of the companions.
+  std::vector<ArrayRequest> arrays(const ModelConfig& model) const;
 };
 
 // Whether these companions are some for steps of this model; UsageError names option and both

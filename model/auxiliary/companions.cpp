@@ -1,6 +1,7 @@
 #include "model/auxiliary/companions.h"
 
 #include "core/base/error.h"
+#include "model/auxiliary/feature_alignment.h"
 #include "model/auxiliary/latent_alignment.h"
 
 namespace edt {
@@ -25,12 +26,22 @@ void check_pass(CompanionPass pass, std::int64_t after, std::string_view section
 
 }  // namespace
 
+std::vector<ArrayRequest> AuxiliaryConfig::arrays(const ModelConfig& model) const {
+  return features ? features->requests(model) : std::vector<ArrayRequest>{};
+}
+
 void check_companions(const AuxiliaryConfig& config, const ModelConfig& model,
                       const ObjectiveConfig& objective) {
   if (config.latent) {
     const LatentAlignmentConfig latent = config.latent->resolved(model);
     (void)model.site_after(latent.after, "align.latent.after");
     check_pass(latent.pass, latent.after, "align.latent", model, objective);
+  }
+  if (config.features) {
+    const FeatureAlignmentConfig features = config.features->resolved(model);
+    features.validate();
+    (void)model.site_after(features.after, "align.features.after");
+    check_pass(features.pass, features.after, "align.features", model, objective);
   }
 }
 
@@ -42,6 +53,9 @@ std::vector<std::unique_ptr<AuxiliaryLoss>> make_companions(const AuxiliaryConfi
   std::vector<std::unique_ptr<AuxiliaryLoss>> all;
   if (config.latent) {
     all.push_back(std::make_unique<LatentAlignment>(*config.latent, model_config, model));
+  }
+  if (config.features) {
+    all.push_back(std::make_unique<FeatureAlignment>(*config.features, model_config, model));
   }
   return all;
 }

@@ -51,6 +51,7 @@ DryStep::DryStep(const PlannedStep& step, bool keep_replays)
       training_(std::move(networks_), observed(step, recorder_), *backend_, data_ranks_),
       engine_(training_.engine()),
       labels_(static_cast<std::size_t>(step.engine.micro_batch)),
+      arrays_(engine_.arrays(), step.engine.micro_batch),
       sample_bytes_(step.sample_bytes),
       evaluation_bytes_(step.evaluation_bytes) {
   latents_.resize(labels_.size() * static_cast<std::size_t>(step.model.latents().elements()));
@@ -70,7 +71,7 @@ void DryStep::run_step() {
 void DryStep::run_unrecorded() {
   engine_.begin_step();
   for (const std::int64_t index : engine_.own_micro_batches()) {
-    engine_.run_micro_batch(index, latents_, labels_);
+    engine_.run_micro_batch(index, latents_, labels_, arrays_.spans());
   }
   engine_.finish_step();
 }
@@ -83,7 +84,7 @@ void DryStep::run_for_memory() {
   for (const std::size_t place :
        {std::size_t{0}, std::min<std::size_t>(1, own.size() - 1), own.size() - 1}) {
     engine_.go_on_at(place);
-    engine_.run_micro_batch(own[place], latents_, labels_);
+    engine_.run_micro_batch(own[place], latents_, labels_, arrays_.spans());
   }
 }
 

@@ -7,6 +7,7 @@
 #include "model/plan/dry_run.h"
 #include "model/plan/recording_backend.h"
 #include "model/plan/recording_communicator.h"
+#include "model/training/array_batch.h"
 
 namespace edt {
 
@@ -38,6 +39,7 @@ class DryStep {
   TrainingEngine& engine_;
   std::vector<float> latents_;
   std::vector<std::int32_t> labels_;
+  ArrayBatch arrays_;
   std::size_t sample_bytes_, evaluation_bytes_;
 };
 

@@ -44,6 +44,9 @@ class AuxiliaryLoss {
   virtual const std::vector<LossTerm>& terms() const = 0;
   // Blocks whose tokens it reads, as Taps count them.
   virtual std::vector<std::int64_t> taps() const { return {}; }
+  // What it wants of each sample beside the latent. MicroBatch::arrays has just these when it fills
+  // its inputs.
+  virtual std::vector<ArrayRequest> arrays() const { return {}; }
 
   // Before the first step: reads what comes from files. Dry runs go without.
   virtual void begin() {}

@@ -120,7 +120,8 @@ Tensor TrainingEngine::own_losses() const {
 }
 
 void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> latents,
-                                     std::span<const std::int32_t> labels) {
+                                     std::span<const std::int32_t> labels,
+                                     std::span<const std::span<const float>> arrays) {
   const OwnTime time(zero_, compute_seconds_);
   const auto size = static_cast<std::size_t>(config_.micro_batch);
   const std::size_t first = static_cast<std::size_t>(index) * size;
@@ -128,7 +129,8 @@ void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> 
                          .labels = labels,
                          .positions = std::span(positions_).subspan(first, size),
                          .times = std::span(times_).subspan(first, size),
-                         .weights = std::span(weights_).subspan(first, size)};
+                         .weights = std::span(weights_).subspan(first, size),
+                         .arrays = arrays};
   config_.on_phase("forward");
   EDT_ASSERT(own_micro_batches()[done_] == index);
   objective_.prepare(key(), batch);

@@ -81,8 +81,10 @@ class TrainingEngine {
   // One step: begin_step(), run_micro_batch() for each of own_micro_batches() in their order, then
   // finish_step(). All ranks take part.
   void begin_step();
+  // `arrays`: of the same samples what arrays() asks for.
   void run_micro_batch(std::int64_t index, std::span<const float> latents,
-                       std::span<const std::int32_t> labels);
+                       std::span<const std::int32_t> labels,
+                       std::span<const std::span<const float>> arrays = {});
   StepReport finish_step();
   // For dry runs, which need one of many that are alike: the next of own_micro_batches() to run
   // is the one at `index`.
@@ -91,6 +93,8 @@ class TrainingEngine {
   // Of the global batch, and those of them that this rank computes.
   std::int64_t micro_batches() const { return config_.batch / config_.micro_batch; }
   const std::vector<std::int64_t>& own_micro_batches() const { return zero_.micro_batches(); }
+  // What companions want of each sample beside the latent.
+  std::vector<ArrayRequest> arrays() const { return objective_.arrays(); }
   // Of given samples at given times, at most micro_batch of them, by the weights of now. Between
   // steps, on all data ranks as often.
   std::vector<double> validate(const ValidationRows& rows);

@@ -148,8 +148,29 @@ void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
                 static_cast<std::int32_t>(model_.classes()), labels);
   }
   if (masks_) masks_->draw(key, batch.positions);
-  for (AuxiliaryLoss* one : companions_) one->fill(key, batch, inputs_);
+  fill_companions(key, batch);
   inputs_.send();
+}
+
+// Each sees the arrays that it asked for.
+void Objective::fill_companions(StepKey key, const MicroBatch& batch) {
+  std::size_t first = 0;
+  for (AuxiliaryLoss* one : companions_) {
+    const std::size_t count = one->arrays().size();
+    EDT_ASSERT(first + count <= batch.arrays.size());
+    MicroBatch own = batch;
+    own.arrays = batch.arrays.subspan(first, count);
+    one->fill(key, own, inputs_);
+    first += count;
+  }
+}
+
+std::vector<ArrayRequest> Objective::arrays() const {
+  std::vector<ArrayRequest> all;
+  for (const AuxiliaryLoss* one : companions_) {
+    for (ArrayRequest& request : one->arrays()) all.push_back(std::move(request));
+  }
+  return all;
 }
 
 void Objective::fill_times(std::span<const double> times, std::span<float> told,

@@ -50,6 +50,8 @@ class Objective {
   void judge(Tape& tape, const Tensor& losses);
 
   bool masked() const { return config_.masked; }
+  // What the companions want of each sample beside the latent: MicroBatch::arrays.
+  std::vector<ArrayRequest> arrays() const;
   // Those of denoising, then those beside.
   const std::vector<LossTerm>& terms() const { return terms_; }
   // Samples of all passes.
@@ -65,6 +67,7 @@ class Objective {
 
   Tensor buffer(const Shape& shape);
   void fill_inputs(StepKey key, const MicroBatch& batch);
+  void fill_companions(StepKey key, const MicroBatch& batch);
   void fill_times(std::span<const double> times, std::span<float> told,
                   std::span<float> scales) const;
   void noise_images(StepKey key);

@@ -18,8 +18,11 @@ GoldenRun::GoldenRun(const GoldenFile& file, const ModelConfig& config, Backend&
     scales_.push_back(static_cast<float>(point.alpha));
     scales_.push_back(static_cast<float>(point.sigma));
   }
-  for (std::int64_t dim : file.shape("/inputs/x_start")) image_.append(dim);
-  x_start_ = file.read<float>("/inputs/x_start");
+  // Of latents that are drawn from moments and normalised, what became of them.
+  const std::string x_start =
+      file.has("/inputs/x_start") ? "/inputs/x_start" : "/expected/normalised";
+  for (std::int64_t dim : file.shape(x_start)) image_.append(dim);
+  x_start_ = file.read<float>(x_start);
   noise_ = file.read<float>("/inputs/noise");
   labels_ = file.read<std::int64_t>("/inputs/labels_after_drop");
   if (passes() == 1) return;
@@ -86,6 +89,9 @@ void GoldenRun::add_companions(const GoldenFile& file, const AuxiliaryConfig& au
   const std::size_t first = golden_.model().parameters().all().size();
   companions_ = make_companions(auxiliary, golden_.config(), objective(), golden_.model());
   golden_.load(file, first, prefix);
+  for (std::size_t i = 0; i < auxiliary.arrays(golden_.config()).size(); ++i) {
+    arrays_.push_back(file.read<float>("/inputs/features/" + std::to_string(i)));
+  }
 }
 
 void GoldenRun::fill(InputBuffers& inputs) {
@@ -94,9 +100,10 @@ void GoldenRun::fill(InputBuffers& inputs) {
   std::iota(positions.begin(), positions.end(), 0);
   for (const auto& one : companions_) one->add_inputs(inputs, batch(), passes());
   if (companions_.empty()) return;
+  const std::vector<std::span<const float>> arrays(arrays_.begin(), arrays_.end());
   inputs.begin();
   for (const auto& one : companions_) {
-    one->fill({}, {x_start_, {}, positions, times_, weights}, inputs);
+    one->fill({}, {x_start_, {}, positions, times_, weights, arrays}, inputs);
   }
   inputs.send();
 }

@@ -30,7 +30,8 @@ class GoldenRun {
   GoldenRun(const GoldenFile& file, Backend& backend, DType dtype, TensorGroup ranks = {})
       : GoldenRun(file, golden_config(file), backend, dtype, ranks) {}
 
-  // Companions whose parameters have names in the file that begin with `prefix`.
+  // Companions whose parameters have names in the file that begin with `prefix`, as
+  // /inputs/features has the arrays that they ask for.
   void add_companions(const GoldenFile& file, const AuxiliaryConfig& auxiliary,
                       const std::string& prefix = "/params/");
 
@@ -58,6 +59,7 @@ class GoldenRun {
   Backend& backend_;
   GoldenModel golden_;
   std::vector<std::unique_ptr<AuxiliaryLoss>> companions_;
+  std::vector<std::vector<float>> arrays_;  // that they ask for
   std::vector<double> times_;
   Shape image_;  // of one pass
   std::vector<float> x_start_, noise_, told_, scales_;

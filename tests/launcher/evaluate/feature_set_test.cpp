@@ -12,10 +12,13 @@
 #include "core/storage/hdf5.h"
 #include "core/storage/npy.h"
 #include "launcher/evaluate/quality.h"
+#include "tests/core/storage/stored_zip.h"
+#include "tests/data/import/npy_files.h"
 #include "tests/golden/golden_file.h"
 #include "tests/support/message_of.h"
 #include "tests/support/places.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/text_files.h"
 
 namespace edt::test {
 namespace {
@@ -33,7 +36,7 @@ TEST(FeatureSet, IsReadFromAdmsAndPytorchFidsFiles) {
   EXPECT_EQ(fid.pooled.mean, mean);
   EXPECT_EQ(fid.pooled.covariance, covariance);
   EXPECT_EQ(fid.pooled.count, 0);  // the file does not say
-  EXPECT_FALSE(fid.spatial || fid.network || fid.resize);
+  EXPECT_FALSE(fid.spatial || fid.network || fid.resize || fid.has_pictures);
   const FeatureSet adm = read_feature_set(golden("reference_adm.npz"));
   ASSERT_EQ(adm.pooled.mean.size(), mean.size());
   for (std::size_t i = 0; i < mean.size(); ++i) {
@@ -41,7 +44,18 @@ TEST(FeatureSet, IsReadFromAdmsAndPytorchFidsFiles) {
   }
   EXPECT_EQ(adm.pooled.covariance, covariance);
   EXPECT_EQ(adm.spatial.value().width(), 48);
+  EXPECT_TRUE(adm.has_pictures);
   EXPECT_TRUE(is_feature_set(golden("reference_adm.npz")));
+}
+
+TEST(FeatureSet, OfWholeNumbersIsNone) {
+  const TempDir folder;
+  const std::vector<std::int64_t> mean{1, 2}, covariance{1, 0, 0, 1};
+  write_text(folder / "a.npz",
+             stored_zip({{"mu.npy", data::test::npy_text("<i8", {2}, mean)},
+                         {"sigma.npy", data::test::npy_text("<i8", {2, 2}, covariance)}}));
+  EXPECT_THAT(message_of<DataError>([&] { (void)read_feature_set(folder / "a.npz"); }),
+              HasSubstr("a.npz:mu is int64 [2], expected floating-point numbers [2]"));
 }
 
 FeatureSet small_set(std::int64_t pooled = InceptionFeatures::kPooled,
@@ -186,8 +200,24 @@ TEST(FeatureSet, OfLatentsComesBackFromItsFile) {
   EXPECT_THAT(
       message_of<DataError>([&] { require_comparable(read, LatentFeatures::of(shape, other)); }),
       HasSubstr("latents of scale 0.5, the model was trained on those of scale 0.25"));
-  EXPECT_THAT(message_of<DataError>([&] { require_comparable(small_set(), *set.latents); }),
+  EXPECT_THAT(message_of<DataError>([&] { require_comparable(small_set(6, 4), *set.latents); }),
               HasSubstr("--inception judges their pictures"));
+  LatentFeatures coarse = *set.latents;
+  coarse.square = 2;
+  EXPECT_THAT(
+      message_of<DataError>([&] { require_comparable(read, coarse); }),
+      HasSubstr("has 48 latents of 2 x 4 x 6, the samples have 12 means over 2 x 2 latents"));
+  // Names of classes are of no account.
+  LatentSpace named = set.latents->space;
+  named.class_names = {"a", "b"};
+  require_comparable(read, LatentFeatures::of(shape, named));
+  EXPECT_TRUE(LatentFeatures::of(shape, named).space.class_names.empty());
+  FeatureSet vast = latent_set();
+  vast.latents->height = 64;
+  vast.latents->width = 17;
+  write_feature_set(vast, folder / "vast.h5");
+  EXPECT_THAT(message_of<DataError>([&] { (void)read_feature_set(folder / "vast.h5"); }),
+              HasSubstr("2176 features of a latent, 1 to 2048 are expected"));
 }
 
 // Features of other weights, or of pictures that were scaled in another way, are others.
@@ -252,6 +282,7 @@ TEST(LatentFeatures, AreMeansOverTheSmallestSquares) {
     return LatentFeatures::of({.channels = channels, .height = side, .width = side}, {});
   };
   EXPECT_EQ(of(4, 16).square, 1);
+  EXPECT_EQ(of(8, 16).square, 1);  // 2048
   EXPECT_EQ(of(4, 32).square, 2);
   EXPECT_EQ(of(4, 32).count(), 1024);
   EXPECT_EQ(of(16, 64).square, 8);

@@ -75,6 +75,12 @@ TEST_F(Features, AreReadFromAnyFormat) {
   EXPECT_FALSE(is_feature_table(folder_ / "b.npz")) << "as evaluators pass pictures round";
   EXPECT_EQ(read("b.npz", {.key = "arr_0"}).features, values_);
   EXPECT_FALSE(is_feature_table(folder_.path()));
+  {
+    h5::File file = h5::File::create(folder_ / "ours.h5");
+    file.write_attribute("format", "edt features 1");
+    file.close();
+  }
+  EXPECT_FALSE(is_feature_table(folder_ / "ours.h5"));
 }
 
 TEST_F(Features, ThatAreNoneAreNamed) {

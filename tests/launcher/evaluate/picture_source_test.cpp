@@ -87,6 +87,21 @@ TEST(PictureSource, NumbersThatAreNoBytesAreRefused) {
   EXPECT_EQ(refusal("|u1", std::uint8_t{255}), "");
 }
 
+TEST(PictureSource, WhatIsNoneIsNamed) {
+  const TempDir folder;
+  NpzWriter npz(folder / "a.npz", "arr_0", {1, 4, 4, 3});
+  npz.append(std::vector<std::uint8_t>(48, 9));
+  npz.finish();
+  EXPECT_THAT(message_of<UsageError>([&] {
+                open_pictures({folder / "a.npz", folder / "a.npz"});
+              }),
+              HasSubstr("a.npz: an .npz is given alone, not beside 1 others"));
+  EXPECT_THAT(message_of<UsageError>([&] { open_pictures({folder / "none"}); }),
+              HasSubstr("none: there is no such file or folder"));
+  std::filesystem::create_directory(folder / "empty");
+  EXPECT_THAT(message_of<Error>([&] { open_pictures({folder / "empty"}); }), HasSubstr("empty"));
+}
+
 TEST(PictureSource, AnArchiveIsReadAsItsFolder) {
   const TempDir folder;
   for (unsigned i = 0; i < 3; ++i) {

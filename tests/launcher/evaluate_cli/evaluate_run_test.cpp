@@ -219,7 +219,7 @@ TEST_F(EvaluateRunCli, TrainingIsJudgedByFid) {
       0);
   const std::string judged = path_ + "/judged";
   const auto training = [&](const std::string& where) {
-    return "train --quiet " + tiny_training(data_, where) +
+    return "train " + tiny_training(data_, where) +
            " --steps 4 --run.threads 1 --run.checkpoint-every 2 --run.keep-best-by evaluation"
            " --run.evaluate-every 2 --run.evaluate-samples 6 --run.evaluate-steps 2"
            " --run.evaluate-inception " +

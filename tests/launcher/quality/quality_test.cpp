@@ -108,6 +108,7 @@ TEST(QualityClaims, SayWhatTheMaskedPassIsWorth) {
   EXPECT_EQ(masked_pass(2, 0.1), Verdict::kSeen);
   EXPECT_EQ(masked_pass(0.5, 0.1), Verdict::kReversed);
   EXPECT_EQ(masked_pass(1.05, 0.1), Verdict::kUnclear);
+  EXPECT_EQ(masked_pass(1.15, 0.1), Verdict::kUnclear);  // medians apart, seeds not
   EXPECT_EQ(masked_pass(2, 0.1, 1), Verdict::kOneSeed);
 }
 
@@ -145,13 +146,29 @@ TEST(QualityClaims, TellPicturesFromTimeAndFlops) {
   const std::string html = quality_study_page(report).html();
   for (const char* text :
        {"EDT trains faster than MDTv2", "seen: 2 (2 to 2) times", "FID 34.27, 39.5",
-        "no more than seeds: 0.159 against 0.159", "paper (S)", "published FID (S)"}) {
+        "within seeds: 0.159, 0.159", "paper (S)", "published FID (S)"}) {
     EXPECT_THAT(html, HasSubstr(text));
   }
   const auto json = quality_study_json(report);
   EXPECT_EQ(json["claims"][0]["verdict"], "seen");
-  EXPECT_EQ(json["claims"][1]["equal_images"]["verdict"], "no more than seeds");
+  EXPECT_EQ(json["claims"][1]["equal_images"]["verdict"], "within seeds");
   EXPECT_THAT(quality_study_text(report), HasSubstr("What is said of them, and what is seen here"));
+}
+
+// One seed faster, the other slower.
+TEST(QualityClaims, OfSpeedTakeEverySeed) {
+  std::vector<QualityRun> runs;
+  for (const std::int64_t seed : {0, 1, 2}) {
+    runs.push_back(run_of(0, seed, 1, 0.5));
+    runs.push_back(run_of(2, seed, 1, 0.5));
+  }
+  runs[0].points.back().images *= 3;
+  runs[2].points.back().images *= 2;
+  runs[4].points.back().images /= 2;
+  const auto claims = speed_claims(report_of(runs));
+  ASSERT_EQ(claims.size(), 1u);
+  EXPECT_EQ(claims[0].ratio.middle, 2);
+  EXPECT_EQ(claims[0].verdict, Verdict::kUnclear);
 }
 
 TEST(QualityClaims, AreOfArmsThatAreThere) {
@@ -171,20 +188,32 @@ TEST(QualityReport, TellsABoundFromATime) {
   EXPECT_EQ(edt["seconds"]["to_reach"]["runs"], 2);
   EXPECT_EQ(edt["seconds"]["to_reach"]["bound"], true);
   EXPECT_EQ(edt["seconds"]["ratio"]["runs"], 2);
+  // Each with the base's run of its own seed: 80 s over 80 (0.5 / 1.1)^2.
+  EXPECT_NEAR(edt["seconds"]["ratio"]["least"].get<double>(), 1.1 * 1.1 / 0.25, 1e-9);
   EXPECT_EQ(json["arms"]["mdtv2"]["figures"]["held_out_error"]["seconds"]["ratio"]["bound"], false);
   const std::string text = quality_study_text(report);
   EXPECT_THAT(text, HasSubstr("2 of 2"));
   EXPECT_THAT(text, HasSubstr("at most "));
   EXPECT_THAT(text, HasSubstr("at least "));
+  // Nothing is said of a seed whose base was there before anybody looked.
+  const auto other = quality_study_json(
+      report_of({run_of(0, 0, 0.5, 0.5), run_of(0, 1, 0.5, 0.5), run_of(2, 0, 0.01, 0.5),
+                 run_of(2, 1, 1, 0.5)}))["arms"]["edt"]["figures"]["held_out_error"];
+  EXPECT_EQ(other["seconds"]["ratio"]["runs"], 1);
 }
 
 // Runs of an arm do the same work: what differs between them, others have taken.
 TEST(QualityReport, SaysThatTheMachineWasShared) {
   std::vector<QualityRun> runs{run_of(0, 0, 1, 0.5), run_of(0, 1, 1, 0.5)};
   EXPECT_THAT(quality_study_text(report_of(runs)), testing::Not(HasSubstr("others used")));
+  // As people write numbers: 999.7, which has four digits, too.
+  runs[0].points.back().cost.seconds = 2560 / 999.7;
+  EXPECT_THAT(quality_study_text(report_of(runs)), testing::Not(HasSubstr("e+03")));
+  runs[0].points.back().cost.seconds = 80;
   runs[1].points.back().images *= 5;
   runs[1].points.back().images /= 4;
-  EXPECT_THAT(quality_study_text(report_of(runs)), HasSubstr("up to 25.0 % faster than its slowest"));
+  EXPECT_THAT(quality_study_text(report_of(runs)),
+              HasSubstr("up to 25.0 % faster than its slowest"));
 }
 
 TEST(QualityReport, ShowsWhatIsThereOfAStudyThatGoesOn) {

@@ -129,7 +129,8 @@ std::string refused(std::vector<std::string> options) {
 
 TEST(CompanionOptions, AreThoseOfWhatIsAskedFor) {
   EXPECT_THAT(refused({"--align.latent.after=2"}),
-              HasSubstr("align.latent.after is used only when align.with is latent"));
+              HasSubstr("align.latent.after is used only when align.with is latent, and it is not "
+                        "given"));
   EXPECT_THAT(refused({"--align.with=latent", "--align.latent.weight=0"}),
               HasSubstr("align.latent.weight"));
   EXPECT_THAT(refused({"--align.with=latents"}), HasSubstr("did you mean 'latent'"));

@@ -20,7 +20,7 @@ using ::testing::Not;
 PlannedStep step_of(std::int64_t batch, int data_ranks, int tensor_ranks = 1) {
   TrainConfig config = tiny_config("none", "none");
   config.train.batch = batch;
-  return {config.model.resolve(5), engine_config(config), data_ranks, tensor_ranks};
+  return {training_recipe(config, config.model.resolve(5)), data_ranks, tensor_ranks};
 }
 
 std::int64_t chosen(std::int64_t batch, int data_ranks) {

@@ -7,6 +7,7 @@
 
 #include "core/cpu/cpu_backend.h"
 #include "model/recipe/training.h"
+#include "model/training/array_batch.h"
 #include "parallel/comm/self/self_communicator.h"
 #include "parallel/comm/threads/thread_ranks.h"
 #include "tests/support/tiny_models.h"
@@ -60,7 +61,11 @@ void take_step(TrainingEngine& engine, const Model& model, Trained& trained) {
                          .step = static_cast<std::uint32_t>(engine.step()),
                          .sample = static_cast<std::uint32_t>(index)},
                         latents);
-    engine.run_micro_batch(index, latents, labels);
+    ArrayBatch arrays(engine.arrays(), kMicroBatch);
+    for (std::vector<float>& values : arrays.values()) {
+      random::fill_normal({.seed = 4, .sample = static_cast<std::uint32_t>(index)}, values);
+    }
+    engine.run_micro_batch(index, latents, labels, arrays.spans());
   }
   const StepReport report = engine.finish_step();
   // Each second counts once, as computing or as waiting.
@@ -182,8 +187,13 @@ class SameBitsOfCompanions : public testing::TestWithParam<const char*> {
  protected:
   static AuxiliaryConfig companion() {
     AuxiliaryConfig config;
+    const std::string_view name = GetParam();
+    if (name == "features" || name == "both_alignments") {
+      config.features = FeatureAlignmentConfig{.arrays = {{"a", 12}, {"b", 7}}, .projector = 24};
+    }
+    if (name == "features") return config;
     config.latent = LatentAlignmentConfig{};
-    if (GetParam() == std::string_view("latent_of_both")) {
+    if (name == "latent_of_both") {
       config.latent->pass = CompanionPass::kBoth;
     }
     return config;
@@ -212,7 +222,8 @@ TEST_P(SameBitsOfCompanions, InBf16) {
   EXPECT_TRUE(train(cut, 2) == expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, SameBitsOfCompanions, testing::Values("latent", "latent_of_both"),
+INSTANTIATE_TEST_SUITE_P(Each, SameBitsOfCompanions,
+                         testing::Values("latent", "latent_of_both", "features", "both_alignments"),
                          [](const auto& one) { return std::string(one.param); });
 
 TEST(SameBitsGuard, TrainingMovesTheWeights) {
