@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "core/storage/access.h"
 #include "data/dataset.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/data/small_set.h"
