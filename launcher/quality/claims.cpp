@@ -49,13 +49,13 @@ std::string_view name_of(Verdict verdict) {
     case Verdict::kSeen:
       return "seen";
     case Verdict::kReversed:
-      return "the other way round";
+      return "reversed";
     case Verdict::kUnclear:
-      return "no more than seeds";
+      return "within seeds";
     case Verdict::kOneSeed:
       break;
   }
-  return "one seed cannot tell";
+  return "one seed";
 }
 
 std::vector<QualityClaim> quality_claims(const QualityReport& report) {

@@ -131,12 +131,12 @@ Rows speed_rows(const QualityReport& report) {
   return rows;
 }
 
-// "seen: 0.312 against 0.331"
+// "seen: 0.312, 0.331"
 std::string seen_text(const std::optional<ClaimSeen>& seen, bool with_values) {
   if (!seen) return "-";
   std::string text(name_of(seen->verdict));
   if (!with_values) return text;
-  return fmt::format("{}: {} against {}", text, number_text(seen->better.middle),
+  return fmt::format("{}: {}, {}", text, number_text(seen->better.middle),
                      number_text(seen->worse.middle));
 }
 
@@ -209,8 +209,10 @@ void add_claims(const QualityReport& report, Page& page) {
   if (rows.empty()) return;
   page.heading("What papers say of the arms, and what is seen here");
   page.paragraph(
-      "Of each pair the first arm should have the lower figure. 'Seen' and 'the other way round': "
-      "all seeds of the one lie below all seeds of the other. 'No more than seeds': they overlap. "
+      "Of each pair the first arm should have the lower figure; both are given. 'Seen', "
+      "'reversed': "
+      "all seeds of the one lie below all seeds of the other. 'Within seeds': they overlap. 'One "
+      "seed' cannot tell. "
       "Medians, as far as both arms have come; '-': their curves do not meet. Papers compare after "
       "as many steps; size, data and length of training here are others, and so is what the "
       "figures are of.");

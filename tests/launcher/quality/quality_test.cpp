@@ -146,12 +146,12 @@ TEST(QualityClaims, TellPicturesFromTimeAndFlops) {
   const std::string html = quality_study_page(report).html();
   for (const char* text :
        {"EDT trains faster than MDTv2", "seen: 2 (2 to 2) times", "FID 34.27, 39.5",
-        "no more than seeds: 0.159 against 0.159", "paper (S)", "published FID (S)"}) {
+        "within seeds: 0.159, 0.159", "paper (S)", "published FID (S)"}) {
     EXPECT_THAT(html, HasSubstr(text));
   }
   const auto json = quality_study_json(report);
   EXPECT_EQ(json["claims"][0]["verdict"], "seen");
-  EXPECT_EQ(json["claims"][1]["equal_images"]["verdict"], "no more than seeds");
+  EXPECT_EQ(json["claims"][1]["equal_images"]["verdict"], "within seeds");
   EXPECT_THAT(quality_study_text(report), HasSubstr("What is said of them, and what is seen here"));
 }
 

@@ -105,6 +105,8 @@ TEST(Evaluation, RefusesWhatHasNoMeaning) {
             "[evaluation] a kernel distance takes 2 pictures or more of each set, not 1 and 2");
   EXPECT_EQ(message_of<DataError>([&] { (void)kernel_inception_distance(pair, pair, 1, 3, 0); }),
             "[evaluation] subsets of 3 pictures of sets of 2 and 2");
+  EXPECT_EQ(message_of<DataError>([&] { (void)kernel_inception_distance(pair, pair, 1, 1, 0); }),
+            "[evaluation] subsets of 1 pictures of sets of 2 and 2");
   std::vector<float> zero{0, 0, 0};
   EXPECT_EQ(message_of<DataError>([&] {
               (void)gaussian_discrepancy({zero, 3}, pair, 10);
@@ -154,6 +156,14 @@ TEST(Frechet, OfCommutingCovariances) {
   EXPECT_DOUBLE_EQ(distance.value(), 9 + (2 - 1) * (2 - 1) + (3 - 4) * (3 - 4));
 }
 
+// Fewer pictures than columns: what rounding leaves of the other eigenvalues is no rank.
+TEST(Frechet, KnowsTheRank) {
+  const auto values = drawn(0);
+  FeatureMoments moments(kWidth);
+  moments.add(Features{values, kWidth}.rows(0, 40));
+  EXPECT_EQ(FrechetReference(moments.statistics()).rank(), 39);
+}
+
 // Rows on several tiles of 512, against every pair.
 TEST(Neighbours, OfMoreRowsThanATile) {
   const auto a = drawn(0), b = drawn(1, 0.02F);
@@ -191,15 +201,15 @@ TEST(Neighbours, OfMoreRowsThanATile) {
 // Squares of rows far from the origin would keep nothing of small distances.
 TEST(Neighbours, KeepDigitsBesideALargeMean) {
   const auto cut = [](const std::vector<float>& values) {
-    return std::vector<float>(values.begin(), values.begin() + 12 * 50);
+    return std::vector<float>(values.begin(), values.begin() + kWidth * 50);
   };
   const auto far = cut(drawn(0, 1e4F));
   auto near = far;
   for (float& v : near) v -= 1e4F;  // exact
-  const auto a = squared_radii({far, 12}, 3), b = squared_radii({near, 12}, 3);
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-11);
+  const auto a = squared_radii({far, kWidth}, 3), b = squared_radii({near, kWidth}, 3);
+  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-9);
   const auto shares = [](const std::vector<float>& set) {
-    return precision_recall({set, 12}, Features{set, 12}.rows(0, 30), 2).recall;
+    return precision_recall({set, kWidth}, Features{set, kWidth}.rows(0, 30), 2).recall;
   };
   EXPECT_EQ(shares(far), shares(near));
 }
@@ -210,6 +220,21 @@ TEST(Neighbours, EqualRowsAreAtDistanceZero) {
     for (int k = 0; k < 40; ++k) values.push_back(0.1F * static_cast<float>(k) + 1e-3F);
   }
   for (const double radius : squared_radii({values, 40}, 3)) EXPECT_EQ(radius, 0);
+  // Beside others, so that none of them lies where the mean is.
+  const auto others = drawn(2);
+  std::vector<float> groups;
+  for (int group = 0; group < 8; ++group) {
+    const auto row = Features{others, kWidth}.row(group);
+    for (int i = 0; i < 5; ++i) groups.insert(groups.end(), row.begin(), row.end());
+  }
+  for (const double radius : squared_radii({groups, kWidth}, 3)) EXPECT_EQ(radius, 0);
+}
+
+// On the edge of a radius a sample is inside by precision, and is not by density, as published.
+TEST(Neighbours, OnTheEdge) {
+  const std::vector<float> reference{0, 1}, samples{-1, 5};  // radii of the nearest: 1
+  EXPECT_EQ(precision_recall({reference, 1}, {samples, 1}, 1).precision, 0.5);
+  EXPECT_EQ(density_coverage({reference, 1}, {samples, 1}, 1).density, 0);
 }
 
 }  // namespace
