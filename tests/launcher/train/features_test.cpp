@@ -104,7 +104,7 @@ TEST_F(FeatureRun, FromTheCommandLine) {
   };
   const Outcome both = edt({"--align.with=latent,features", "--align.features.arrays=dino,clip",
                             "--run.dir", path("run")});
-  EXPECT_EQ(both.status, kDone) << both.error;
+  ASSERT_EQ(both.status, kDone) << both.error;
   EXPECT_THAT(edt_command({"ckpt", "info", path("run")}).out, HasSubstr("align.features"));
   const auto first = metrics_of(path("run"))[0]["beside"];
   EXPECT_TRUE(first.contains("align_dino") && first.contains("align_clip") &&

@@ -65,7 +65,8 @@ TEST(FeatureAlignment, AsksForATokenForEachOfTheBlock) {
 }
 
 // Steps on the same two samples: the report of the last one.
-StepReport step_with(const TrainingRecipe& recipe, int steps, float scale = 1, std::int64_t before = 0) {
+StepReport step_with(const TrainingRecipe& recipe, int steps, float scale = 1,
+                     std::int64_t before = 0) {
   const auto backend = make_cpu_backend();
   const auto ranks = make_self_communicator();
   Training training(recipe, *backend, *ranks);
@@ -130,6 +131,20 @@ TEST(FeatureAlignment, WeightIsThatOfTheMean) {
   };
   EXPECT_EQ(weights(once), (std::vector<double>{0.5}));
   EXPECT_EQ(weights(twice), (std::vector<double>{0.25, 0.25}));
+}
+
+// The masked pass sees other tokens of the same pictures: the same targets, another gradient.
+TEST(FeatureAlignment, OfBothPasses) {
+  const TrainingRecipe full = with_features(test::tiny_edt(), small());
+  TrainingRecipe both = full;
+  both.auxiliary.features->after = 2;
+  both.auxiliary.features->pass = CompanionPass::kBoth;
+  TrainingRecipe one = both;
+  one.auxiliary.features->pass = CompanionPass::kFull;
+  const StepReport of_both = step_with(both, 1), of_one = step_with(one, 1);
+  EXPECT_EQ(of_both.beside, of_one.beside);  // what is reported is of the full pass
+  EXPECT_NE(of_both.grad_norm, of_one.grad_norm);
+  EXPECT_NEAR(step_with(both, 3).beside[0].second, 1, 0.3);
 }
 
 TEST(FeatureAlignment, EndsWhereItIsToldTo) {

@@ -3,7 +3,7 @@
 source "$(dirname "$0")/../lib.sh"
 "$edt" data synth --out data --samples 64 --image-size 64 --quiet >/dev/null
 # A budget of FLOPs: how many steps that is does not depend on the machine.
-study=(--data "$work/data" --arms edt,dit --seeds 0 --flops 1e10 --points 2 --batch 8 --micro-batch 4 --samples 16
+study=(--data "$work/data" --arms "edt,dit" --seeds 0 --flops 1e10 --points 2 --batch 8 --micro-batch 4 --samples 16
   --sampler-steps 2 --draws 4 --pictures 10 --run.threads 1)
 "$edt" bench quality "${study[@]}" --out "$work/alone" --quiet >/dev/null
 
