@@ -94,6 +94,10 @@ std::unique_ptr<ArrayFile> open_array_file(const std::filesystem::path& path) {
   }
 }
 
+std::vector<std::string> flipped_names(const std::string& name) {
+  return {name + "_flip", name + "_flipped", name + "_hflip"};
+}
+
 std::unique_ptr<Array> find_array(const ArrayFile& file, const ArrayName& name, bool optional,
                                   std::string* name_found) {
   std::vector<std::string> names = name.usual;

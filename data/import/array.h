@@ -88,6 +88,9 @@ struct ArrayName {
   std::vector<std::string> usual;
 };
 
+// What mirrored copies are called beside an array of that name.
+std::vector<std::string> flipped_names(const std::string& name);
+
 // `name_found` becomes the name it has. Where there is none: nullptr if none was said and
 // `optional`, else DataError with the list of those there are.
 std::unique_ptr<Array> find_array(const ArrayFile& file, const ArrayName& name, bool optional,

@@ -49,10 +49,6 @@ ArrayName name_of(const FeatureInput& input) {
   return {"--features-key", input.key, {input.name, "features"}};
 }
 
-std::vector<std::string> flipped_names(const std::string& name) {
-  return {name + "_flip", name + "_flipped", name + "_hflip"};
-}
-
 bool has_all(const fs::path& folder, const FileSet& files) {
   return files.size() > 1 && fs::exists(folder / files.name(0)) &&
          fs::exists(folder / files.name(files.size() - 1));

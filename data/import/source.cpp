@@ -15,15 +15,6 @@ struct ImportSource::Part {
   std::string flipped_name;
 };
 
-namespace {
-
-// Mirrored copies go by these names beside latents of that name.
-std::vector<std::string> flipped_names(const std::string& latents) {
-  return {latents + "_flip", latents + "_flipped", latents + "_hflip", "flipped"};
-}
-
-}  // namespace
-
 SampleShape sample_shape(std::span<const std::uint64_t> array, bool single,
                          const std::string& label) {
   constexpr std::uint64_t kLargest = 1 << 26;
@@ -114,6 +105,7 @@ void ImportSource::count_samples() {
 std::unique_ptr<Array> ImportSource::open_flipped(std::uint64_t file, const ArrayFile& beside,
                                                   const std::string& latents_name) const {
   ArrayName name{"--flipped-key", options_.flipped_key, flipped_names(latents_name)};
+  name.usual.emplace_back("flipped");
   if (files_.flipped) {
     const auto copies = files_.flipped->open(file);
     if (copies->has_names()) name.usual.insert(name.usual.begin(), latents_name);
