@@ -11,6 +11,7 @@
 #include "core/base/error.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/file_kind.h"
 
 namespace edt::data {
 
@@ -96,12 +97,16 @@ void write_seal(const std::filesystem::path& path, std::vector<ByteRange> arrays
 Sealed check_seal(const InputFile& file) {
   const std::string path = file.path().string();
   Words words{};
-  require<DataError>(file.size() >= kSealBytes, "shard", "{}: truncated to {} bytes", path,
-                     file.size());
+  if (file.size() < kSealBytes) {
+    refuse_other_kind(path, {{FileKind::kHdf5, FileKind::kShard, FileKind::kEmpty}}, "shard");
+    fail<DataError>("shard", "{}: truncated to {} bytes", path, file.size());
+  }
   file.read(0, std::as_writable_bytes(std::span(words)));
   if (std::memcmp(words.data(), "\x89HDF\r\n\x1a\n", 8) == 0) return Sealed::kNo;
-  require<DataError>(words[0] == magic(), "shard", "{}: not a shard: no HDF5 signature and no seal",
-                     path);
+  if (words[0] != magic()) {
+    refuse_other_kind(path, {{FileKind::kHdf5, FileKind::kShard}}, "shard");
+    fail<DataError>("shard", "{}: not a shard: no HDF5 signature and no seal", path);
+  }
   require<DataError>(words[kWords - 1] == words_checksum(words), "shard", "{}: the seal is damaged",
                      path);
   require<DataError>(words[1] <= file.size(), "shard", "{}: truncated: {} bytes, {} were written",

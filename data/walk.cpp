@@ -26,6 +26,10 @@ void walk_below(const fs::path& folder, const std::string& prefix, int depth, co
       walk_below(entry->path(), prefix + name + "/", depth + 1, visit);
     } else if (entry->is_regular_file(unknown)) {
       visit(entry->path(), prefix + name);
+    } else {
+      require<DataError>(entry->status(unknown).type() != fs::file_type::not_found, "data",
+                         "{}: is a link to {}, which is not there", entry->path().string(),
+                         fs::read_symlink(entry->path(), unknown).string());
     }
   }
   require<DataError>(!code, "data", "{}: cannot be listed: {}", folder.string(), code.message());

@@ -1,9 +1,11 @@
 #include "launcher/command.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <new>
 #include <stdexcept>
+#include <system_error>
 #include <vector>
 
 #include "core/base/error.h"
@@ -63,6 +65,12 @@ int dispatch(std::span<const std::string> args, std::span<const Command> command
   const auto found = named(name);
   if (found == commands.end()) unknown_command(name, commands);
   return run_command(*found, args.subspan(2), context);
+}
+
+[[noreturn]] void fail_output() {
+  const int code = standard_output_error();
+  fail_for<SystemError>(code, "edt", "standard output cannot be written{}",
+                        code == 0 ? "" : ": " + std::generic_category().message(code));
 }
 
 int report(CommandContext& context, std::string_view message, int status) {
@@ -135,12 +143,16 @@ bool read_options(OptionSet& options, std::span<const std::string> args, Command
 
 int run_program(std::span<const std::string> args, std::span<const Command> commands,
                 CommandContext& context) {
-  const auto input_status = [&] { return context.run_started ? kFailed : kWrongUsage; };
+  // A run that goes on looks through its input before it begins: what is wrong with it later has
+  // come about since. Elsewhere bad input is that whenever it is met.
+  const auto input_status = [&] {
+    return context.run_started && context.resumable ? kFailed : kWrongUsage;
+  };
   try {
     const int status = dispatch(args, commands, context);
     context.out.flush();
     if (context.output_is_result && !context.out && !standard_output_has_no_reader()) {
-      fail<SystemError>("edt", "standard output cannot be written");
+      fail_output();
     }
     return status;
   } catch (const UsageError& error) {
@@ -152,17 +164,29 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
   } catch (const CommunicationError& error) {
     return report(context, error.what(), context.run_started ? kBrokenOff : kFailed);
   } catch (const DiskError& error) {
-    return report(context, error.what(), context.resumable ? kBrokenOff : kFailed);
+    return report(context, error.what(), kBrokenOff);
   } catch (const SystemError& error) {
     return report(context, error.what(),
                   context.run_started && context.resumable ? kBrokenOff : kFailed);
   } catch (const std::filesystem::filesystem_error& error) {
     const std::string what = fmt::format("[file] cannot use {}: {}", error.path1().string(),
                                          error_text(error.code().value(), error.path1()));
-    const bool is_denied = error.code() == std::errc::permission_denied;
-    const int failed =
-        context.resumable && is_disk_trouble(error.code().value()) ? kBrokenOff : kFailed;
-    return report(context, what, is_denied ? input_status() : failed);
+    // Names that lead nowhere, or nowhere that we may go, are bad input.
+    constexpr std::array kOfNames{std::errc::permission_denied,
+                                  std::errc::no_such_file_or_directory, std::errc::not_a_directory,
+                                  std::errc::filename_too_long,
+                                  std::errc::too_many_symbolic_link_levels};
+    const bool is_name =
+        std::ranges::any_of(kOfNames, [&](std::errc code) { return error.code() == code; });
+    const int failed = is_disk_trouble(error.code().value()) ? kBrokenOff : kFailed;
+    return report(context, what, is_name ? input_status() : failed);
+  } catch (const std::system_error& error) {
+    const bool of_threads = error.code() == std::errc::resource_unavailable_try_again;
+    return report(context,
+                  of_threads ? "[edt] no more threads can be started: this user or this container "
+                               "has as many as are allowed (ulimit -u)"
+                             : error.what(),
+                  kFailed);
   } catch (const std::bad_alloc&) {
     return report(context, "[memory] out of memory", kFailed);
   } catch (const std::length_error&) {  // of a container: more than any memory holds

@@ -1,6 +1,8 @@
 #include <omp.h>
 #include <signal.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <optional>
@@ -23,6 +25,15 @@ class NoOutput final : public std::streambuf {
   int overflow(int character) override { return traits_type::not_eof(character); }
   std::streamsize xsputn(const char*, std::streamsize count) override { return count; }
 };
+
+// Sets of many shards have many files open. Some systems give 1024 at first and allow far more.
+void raise_limit_of_files() {
+  constexpr rlim_t kEnough = 1 << 16;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 int run(std::span<const std::string> args) {
   // A request to stop that comes while ranks are being connected is as good as any other.
@@ -48,6 +59,7 @@ int run(std::span<const std::string> args) {
 
 int main(int argc, char** argv) {
   edt::take_standard_streams();
+  raise_limit_of_files();
   edt::remove_partial_files_on_signals();
   signal(SIGXFSZ, SIG_IGN);  // a file size limit is then an error of write(), like a full disk
   const std::vector<std::string> args(argv + 1, argv + argc);

@@ -26,6 +26,8 @@ bool standard_output_has_no_reader() {
   return poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)) != 0;
 }
 
+int standard_output_error() { return write(STDOUT_FILENO, "\n", 1) == 1 ? 0 : errno; }
+
 bool standard_error_takes_lines() {
   static std::atomic<bool> stands_still{false};
   pollfd state{STDERR_FILENO, POLLOUT, 0};

@@ -15,6 +15,10 @@ void take_standard_streams();
 // terminal that is closed: writing fails, and nobody misses what would be written.
 bool standard_output_has_no_reader();
 
+// The errno of one more byte to standard output, which has failed; 0 where it takes it now. A
+// stream does not keep what the system has said.
+int standard_output_error();
+
 // Whether standard error takes a line now. A reader that stands still (a full pipe, a terminal that
 // was stopped by Ctrl-S) is waited for a second, and from then on not at all until it reads again.
 bool standard_error_takes_lines();

@@ -22,7 +22,7 @@ bool holds(Bytes encoded, std::size_t at, std::string_view text) {
 
 bool is_webp(Bytes encoded) { return holds(encoded, 0, "RIFF") && holds(encoded, 8, "WEBP"); }
 
-// What people's folders hold beside the formats that are read.
+// What people's folders hold beside the formats that are read, under names of pictures.
 std::string_view foreign_format(Bytes encoded) {
   if (is_webp(encoded)) return "WebP, which this build reads only with libwebp";
   if (holds(encoded, 0, "GIF8")) return "GIF";
@@ -34,6 +34,13 @@ std::string_view foreign_format(Bytes encoded) {
   if (holds(encoded, 0, "P5") || holds(encoded, 0, "P6")) return "PGM or PPM";
   if (holds(encoded, 4, "ftypavif")) return "AVIF";
   if (holds(encoded, 4, "ftyphei")) return "HEIF";
+  if (holds(encoded, 0, "version https://git-lfs")) {
+    return "a pointer of Git LFS, not the file itself: git lfs pull fetches that";
+  }
+  if (holds(encoded, 0, "<!DOCTYPE") || holds(encoded, 0, "<!doctype") ||
+      holds(encoded, 0, "<html")) {
+    return "a web page: the download was answered by one";
+  }
   return "";
 }
 

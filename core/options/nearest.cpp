@@ -40,7 +40,8 @@ std::optional<std::string> nearest_name(std::string_view name,
   constexpr std::size_t kLongestName = 64;  // keeps the table small for hostile input
   if (name.size() > kLongestName) return std::nullopt;
   const std::string* best = nullptr;
-  std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
+  // Of a word of four letters, another one with two of them is another word.
+  std::size_t best_distance = name.size() <= 4 ? 2 : std::max<std::size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(name, candidate);
     if (distance < best_distance && distance < candidate.size()) {

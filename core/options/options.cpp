@@ -7,6 +7,7 @@
 #include "core/base/assert.h"
 #include "core/base/error.h"
 #include "core/options/nearest.h"
+#include "core/options/other_names.h"
 #include "core/options/renamed.h"
 
 namespace edt {
@@ -274,9 +275,12 @@ bool OptionSet::parse(std::span<const std::string> args) {
     if (argument.name == "help") return false;
   }
   for (const auto& argument : arguments) {
-    require<UsageError>(argument.known, command_, "unknown option '{}'{}",
-                        argument.name.starts_with('-') ? argument.name : "--" + argument.name,
-                        suggestion(argument.name, names(true), "--"));
+    if (argument.known) continue;
+    const std::vector<std::string> all = names(true);
+    const std::string here = name_here(argument.name, all);
+    fail<UsageError>(command_, "unknown option '{}'{}",
+                     argument.name.starts_with('-') ? argument.name : "--" + argument.name,
+                     here.empty() ? suggestion(argument.name, all, "--") : here);
   }
   std::vector<IniFile> files;
   for (const auto& argument : arguments) {
@@ -480,9 +484,12 @@ bool OptionSet::leave_out_what_was_overridden() {
   for (const auto& option : options_) {
     const Overridden overridden = this->overridden(*option);
     if (overridden.by == nullptr) continue;
-    left_out_.push_back(fmt::format("{} = '{}' ({}) is left out: it {} ({})", option->name_,
-                                    option->field_->text(), option->origin_, overridden.why,
-                                    overridden.by->origin_));
+    const std::string value = option->field_->text();
+    if (!value.empty()) {
+      left_out_.push_back(fmt::format("{} = '{}' ({}) is left out: it {} ({})", option->name_,
+                                      value, option->origin_, overridden.why,
+                                      overridden.by->origin_));
+    }
     option->field_->parse(option->default_now_);
     option->origin_ = "default";
     option->source_ = overridden.by->source_;

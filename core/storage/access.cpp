@@ -80,12 +80,15 @@ std::string reading_problem(const fs::path& path) {
 
 std::string error_text(int code, const fs::path& path) {
   const std::string text = std::generic_category().message(code);
+  if (code == EMFILE) {
+    return fmt::format("{}: {} at a time are allowed (ulimit -n)", text, sysconf(_SC_OPEN_MAX));
+  }
   if (code != EACCES && code != EPERM) return text;
   return fmt::format("{}: {}", text, ownership_text(path));
 }
 
 bool is_disk_trouble(int code) {
-  return code == ENOSPC || code == EDQUOT || code == EIO || code == ESTALE;
+  return code == ENOSPC || code == EDQUOT || code == EFBIG || code == EIO || code == ESTALE;
 }
 
 }  // namespace edt

@@ -13,6 +13,7 @@
 
 #include "core/base/error.h"
 #include "core/storage/access.h"
+#include "core/storage/open_to_read.h"
 
 namespace edt {
 
@@ -121,8 +122,7 @@ void write_text_atomically(const fs::path& path, std::string_view text) {
 }
 
 std::string read_text(const fs::path& path, std::uint64_t limit) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) fail_errno("open", path);
+  const int descriptor = open_to_read(path);
   std::string text;
   char buffer[1 << 16];
   ssize_t done = 0;
@@ -133,6 +133,7 @@ std::string read_text(const fs::path& path, std::uint64_t limit) {
   }
   const int code = errno;
   ::close(descriptor);
+  require<DataError>(done >= 0 || code != EISDIR, "file", "{} is a directory", path.string());
   errno = code;
   if (done < 0) fail_errno("read", path);
   require<DataError>(text.size() <= limit, "file", "{} is larger than {} bytes", path.string(),
@@ -168,8 +169,8 @@ std::uint64_t free_bytes(const fs::path& directory) {
 
 void require_free_space(const fs::path& directory, std::uint64_t bytes, std::string_view what) {
   const std::uint64_t available = free_bytes(directory);
-  require<SystemError>(available >= bytes, "file", "{} in {} needs {} bytes, {} are free", what,
-                       directory.string(), bytes, available);
+  require<DiskError>(available >= bytes, "file", "{} in {} needs {} bytes, {} are free", what,
+                     directory.string(), bytes, available);
 }
 
 std::string lower_case_extension(const fs::path& path) {
@@ -224,9 +225,9 @@ void require_directory(const fs::path& path, std::string_view option) {
 void make_directories(const fs::path& directory) {
   std::error_code code;
   fs::create_directories(directory, code);
-  require<SystemError>(!code && fs::is_directory(directory, code), "file",
-                       "cannot create directory {}: {}", directory.string(),
-                       code ? error_text(code.value(), directory) : "a file has that name");
+  if (!code && fs::is_directory(directory, code)) return;
+  fail_for<SystemError>(code.value(), "file", "cannot create directory {}: {}", directory.string(),
+                        code ? error_text(code.value(), directory) : "a file has that name");
 }
 
 }  // namespace edt

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/error.h"
 #include "core/base/shell_text.h"
 #include "core/storage/input_file.h"
 
@@ -183,6 +184,14 @@ std::string_view described(FileKind kind) {
       break;
   }
   return "of no known format";
+}
+
+void refuse_other_kind(const std::filesystem::path& path, std::span<const FileKind> expected,
+                       std::string_view where) {
+  const FileKind kind = kind_of_file(path);
+  const bool is_other =
+      kind != FileKind::kUnknown && std::ranges::find(expected, kind) == expected.end();
+  require<DataError>(!is_other, where, "{}: is {}", path.string(), described(kind));
 }
 
 std::string way_to_safetensors(FileKind kind, const std::filesystem::path& path) {

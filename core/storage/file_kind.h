@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,11 @@ FileKind kind_of_file(const std::filesystem::path& path);
 
 // "a tar archive: unpack it first": what it is, and what to do where arrays or weights are needed.
 std::string_view described(FileKind kind);
+
+// Where a file could not be read as one of `expected`: DataError that says what else it is, where
+// that can be told.
+void refuse_other_kind(const std::filesystem::path& path, std::span<const FileKind> expected,
+                       std::string_view where);
 
 // ", convert it: python3 -c ...": what makes safetensors of weights in other files, as a line for a
 // shell; empty where there is nothing to say.

@@ -3,10 +3,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/storage/access.h"
 #include "core/storage/hdf5_library.h"
 
 namespace edt::h5 {
@@ -53,14 +55,17 @@ void silence() {
 void fail_hdf5(const std::string& label, std::string_view action) {
   std::string reason = last_error();
   // The operating system's refusals carry "errno = ..."; everything else is about the content.
-  if (reason.find("errno") != std::string::npos) {
+  constexpr std::string_view kErrno = "errno = ";
+  if (const auto number = reason.find(kErrno); number != reason.npos) {
+    const int code = std::atoi(reason.c_str() + number + kErrno.size());
     constexpr std::string_view kMessage = "error message = '";  // among times and addresses
     const auto message = reason.find(kMessage);
     if (message != reason.npos) {
       reason.erase(0, message + kMessage.size());
       reason.resize(std::min(reason.find('\''), reason.size()));
     }
-    fail<SystemError>("hdf5", "{}: cannot {}: {}", label, action, reason);
+    if (code == EMFILE) reason = error_text(code, {});
+    fail_for<SystemError>(code, "hdf5", "{}: cannot {}: {}", label, action, reason);
   }
   // Formats of later versions, which h5py writes with libver="latest".
   const bool newer = reason.find("bad version number") != std::string::npos ||

@@ -7,7 +7,9 @@
 #include <cerrno>
 
 #include "core/base/error.h"
+#include "core/storage/file_kind.h"
 #include "core/storage/hdf5_calls.h"
+#include "core/storage/open_to_read.h"
 
 namespace edt::h5 {
 
@@ -33,8 +35,7 @@ Handle file_access() {
 
 // HDF5 locks a file that it writes, where the file system has locks.
 void refuse_writer(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) return;  // HDF5 says why
+  const int descriptor = open_to_read(path);
   const bool held = ::flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   ::close(descriptor);
   require<DataError>(!held, "hdf5", "{}: another program has it open for writing", path.string());
@@ -54,8 +55,9 @@ File File::open(const std::filesystem::path& path) {
   const Handle access = file_access();
   // Weakly, as HDF5 itself opens sources of virtual data sets: it refuses a file in both ways.
   H5Pset_fclose_degree(access.get(), H5F_CLOSE_WEAK);
-  Handle file = own(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), close_file, path.string(),
-                    "open it as HDF5");
+  const hid_t opened = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get());
+  if (opened < 0) refuse_other_kind(path, {{FileKind::kHdf5, FileKind::kShard}}, "hdf5");
+  Handle file = own(opened, close_file, path.string(), "open it as HDF5");
   Handle root = open_root(file.get(), path.string());
   return File(std::move(file), std::move(root), path, false);
 }

@@ -9,19 +9,13 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
-#include "core/storage/access.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/open_to_read.h"
 
 namespace edt {
 
 InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
-  // Not to wait for the writer of a pipe, which is refused below.
-  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor_ < 0 && (errno == ENOENT || errno == ENOTDIR)) {
-    fail<DataError>("file", "{} does not exist", path_.string());
-  }
-  if (descriptor_ < 0 && errno == EACCES) fail<DataError>("file", "{}", reading_problem(path_));
-  if (descriptor_ < 0) fail_errno("open", path_);
+  descriptor_ = open_to_read(path_);
   struct stat info {};
   const bool known = ::fstat(descriptor_, &info) == 0;
   if (!known || !S_ISREG(info.st_mode)) {

@@ -6,7 +6,9 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/storage/access.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/file_kind.h"
 #include "core/storage/input_file.h"
 #include "core/storage/npy.h"
 
@@ -37,6 +39,9 @@ Archive open_archive(const std::filesystem::path& path, int flags) {
   // Readers differ in which of the two they take.
   require<DataError>(code != ZIP_ER_EXISTS, "npz", "{}: two of its members have one name",
                      path.string());
+  if (code == ZIP_ER_NOZIP) {
+    refuse_other_kind(path, {{FileKind::kZip, FileKind::kTorchZip}}, "npz");
+  }
   require<DataError>(archive != nullptr, "npz", "{}: {}", path.string(), error_text(code));
   return archive;
 }
@@ -208,8 +213,8 @@ void NpzWriter::finish() {
       archive.get(), [](zip_t*, void*) { return int{SignalDelay::signal_waits()}; }, nullptr,
       nullptr);
   if (zip_close(archive.get()) != 0) {
-    fail<SystemError>("npz", "cannot write {}: {}", impl_->path.string(),
-                      zip_strerror(archive.get()));
+    fail_for<SystemError>(zip_error_code_system(zip_get_error(archive.get())), "npz",
+                          "cannot write {}: {}", impl_->path.string(), zip_strerror(archive.get()));
   }
   (void)archive.release();  // zip_close freed it
   partial.commit();

@@ -115,6 +115,9 @@ Moments moments_of(ImportSource& source, const ImportOptions& options) {
   if (decided == Moments::kOff && !options.scaled && usual) {
     require_scaled(first.stored, options.scale, "--scaled on or off", source.origin());
   }
+  if (decided == Moments::kOff && options.scaled && usual) {
+    note_unusual_scale(first.stored, *options.scaled ? 1 : options.scale, source.origin());
+  }
   return decided;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 
 namespace edt::data {
 
@@ -55,20 +56,39 @@ Moments decide_moments(Moments said, const SampleShape& shape, std::span<const f
                                           : " (the second half has negative values: no std)");
 }
 
-void require_scaled(std::span<const float> sample, double scale, std::string_view way_out,
-                    const std::string& label) {
-  constexpr double kMost = 3;
+namespace {
+
+double deviation_of(std::span<const float> sample) {
   double sum = 0, square = 0;
   for (const float value : sample) {
     sum += value;
     square += static_cast<double>(value) * value;
   }
   const auto n = static_cast<double>(sample.size());
-  const double deviation = std::sqrt(std::max(0.0, square / n - sum * sum / n / n));
-  require<UsageError>(deviation <= kMost, "import",
+  return std::sqrt(std::max(0.0, square / n - sum * sum / n / n));
+}
+
+constexpr double kMostOfScaled = 3;
+
+}  // namespace
+
+void require_scaled(std::span<const float> sample, double scale, std::string_view way_out,
+                    const std::string& label) {
+  const double deviation = deviation_of(sample);
+  require<UsageError>(deviation <= kMostOfScaled, "import",
                       "{}: the standard deviation of the first sample is {:.3g}: were the latents "
                       "multiplied by {}? Say {}",
                       label, deviation, scale, way_out);
+}
+
+void note_unusual_scale(std::span<const float> sample, double factor, const std::string& label) {
+  constexpr double kLeast = 0.3;
+  const double deviation = factor * deviation_of(sample);
+  if (deviation >= kLeast && deviation <= kMostOfScaled) return;
+  log::warning(
+      "{}: the standard deviation of the first sample, as it is stored, is {:.3g}, where about 1 "
+      "is usual: is --scaled right?",
+      label, deviation);
 }
 
 void log_variance_to_deviation(std::span<float> half) {

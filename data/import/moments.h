@@ -23,6 +23,10 @@ Moments decide_moments(Moments said, const SampleShape& shape, std::span<const f
 void require_scaled(std::span<const float> sample, double scale, std::string_view way_out,
                     const std::string& label);
 
+// A warning where latents, as they will be stored, are far from what models are trained on: what
+// was said of their scale may be wrong.
+void note_unusual_scale(std::span<const float> sample, double factor, const std::string& label);
+
 // Second half of a sample, in place: exp(v / 2), v held within -30 ... 20 as in the published VAEs
 // (CompVis/latent-diffusion ldm/modules/distributions/distributions.py,
 // DiagonalGaussianDistribution).

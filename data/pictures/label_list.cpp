@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
-#include <set>
-#include <vector>
 
 #include "core/base/error.h"
-#include "core/storage/checksum.h"
+#include "data/pictures/repeated_names.h"
 
 namespace edt::data {
 
@@ -66,25 +64,15 @@ void for_each_picture_of_list(
   const auto place_of = [&](const std::string& name) {
     return (folder / name).lexically_normal().string();
   };
-  const auto key_of = [](const std::string& place) {
-    return checksum_of(std::span<const char>(place));
-  };
-  std::vector<std::uint64_t> keys;
+  RepeatedNames places;
   for_each_label(file, [&](const std::string& name, std::int32_t label) {
-    keys.push_back(key_of(place_of(name)));
+    places.add(place_of(name));
     visit(name, label);
   });
-  std::ranges::sort(keys);
-  std::set<std::uint64_t> doubtful;
-  for (auto at = keys.begin(); (at = std::adjacent_find(at, keys.end())) != keys.end(); ++at) {
-    doubtful.insert(*at);
-  }
-  if (doubtful.empty()) return;
-  std::set<std::string> places;
+  if (!places.may_repeat()) return;
   for_each_label(file, [&](const std::string& name, std::int32_t) {
-    const std::string place = place_of(name);
-    require<DataError>(!doubtful.contains(key_of(place)) || places.insert(place).second, "pictures",
-                       "{}: '{}' stands twice", file.string(), name);
+    require<DataError>(!places.is_repeated(place_of(name)), "pictures", "{}: '{}' stands twice",
+                       file.string(), name);
   });
 }
 

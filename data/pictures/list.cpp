@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <set>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "data/natural_order.h"
 #include "data/pictures/label_list.h"
 #include "data/pictures/lister.h"
@@ -56,11 +58,15 @@ struct Inputs {
 
 Inputs find_inputs(const PictureListOptions& options) {
   Inputs inputs;
+  std::set<fs::path> seen;
   for (const fs::path& path : options.pictures) {
     std::error_code code;
     const bool is_folder = fs::is_directory(path, code);
     require<DataError>(is_folder || fs::is_regular_file(path, code), "pictures",
                        "{}: there is no such folder or archive", path.string());
+    require<UsageError>(seen.insert(fs::canonical(path)).second, "pictures",
+                        "--pictures names {} twice: each picture in it would be two samples",
+                        path.string());
     if (!is_folder) {
       require<UsageError>(!is_picture_name(path.filename().string()), "pictures",
                           "{}: is one picture: a folder of them, or an archive, is needed",
@@ -143,10 +149,25 @@ void Lister::refuse_unlabelled(const std::string& picture) const {
                    picture);
 }
 
+// As "Cat" and "cat": two classes to torchvision as well, and seldom meant.
+void Lister::warn_of_like_classes() const {
+  std::map<std::string, std::string> found;
+  for (const auto& [name, place] : classes_) {
+    std::string lower = name;
+    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+    const auto [other, is_new] = found.try_emplace(lower, name);
+    if (!is_new) {
+      log::warning("the classes '{}' and '{}' differ in upper and lower case alone", other->second,
+                   name);
+    }
+  }
+}
+
 PictureSources Lister::finish() {
   require<DataError>(named_.empty() || numbered_.empty(), "pictures",
                      "the label of {} is the name of its folder, that of {} is a number", named_,
                      numbered_);
+  warn_of_like_classes();
   for (const auto& [name, place] : classes_) sources_.class_names.push_back(name);
   const std::string label = options_.pictures[0].string();
   order_classes(sources_.class_names, options_.class_order, label);

@@ -1,6 +1,7 @@
 #include "core/base/error.h"
 #include "data/pictures/label_list.h"
 #include "data/pictures/lister.h"
+#include "data/pictures/repeated_names.h"
 #include "data/pictures/tar.h"
 
 namespace edt::data {
@@ -23,6 +24,15 @@ KeyAndField split(const std::string& name) {
 
 bool is_hidden(const std::string& name) { return name[name.rfind('/') + 1] == '.'; }
 
+bool is_passed_over(const std::string& name) {
+  return name.empty() || name.ends_with('/') || is_hidden(name);
+}
+
+// A picture or the label of one.
+bool is_of_use(const std::string& name) {
+  return !is_passed_over(name) && (is_picture_name(name) || split(name).field == "cls");
+}
+
 // The folder that a picture lies in; empty: none.
 std::string folder_of(const std::string& name) {
   const std::size_t end = name.rfind('/');
@@ -42,7 +52,12 @@ class ArchiveLister {
             {.path = archive.path(), .is_archive = true, .is_packed = !archive.any_order()})) {}
 
   void member(const TarMember& m, const std::function<std::string()>& content) {
-    if (m.name.empty() || m.name.ends_with('/') || is_hidden(m.name)) return;
+    if (is_passed_over(m.name)) return;
+    require<DataError>(m.link.empty() || !is_of_use(m.name), "pictures",
+                       "{}:{}: is a link to {}, and links in archives are not followed: pack with "
+                       "tar --dereference --hard-dereference",
+                       archive_, m.name, m.link);
+    if (labels_ == nullptr && is_of_use(m.name)) names_.add(m.name);
     KeyAndField name = split(m.name);
     if (name.key != key_) end_sample();
     key_ = std::move(name.key);
@@ -66,6 +81,16 @@ class ArchiveLister {
     }
     pictures_.clear();
     label_.reset();
+  }
+
+  // Of files added to an archive that has them, tar takes the last; other readers take all.
+  void require_each_once() {
+    if (!names_.may_repeat()) return;
+    for_each_tar_member(*Archive::open(archive_), [&](const TarMember& m, const auto&) {
+      require<DataError>(!is_of_use(m.name) || !names_.is_repeated(m.name), "pictures",
+                         "{}: {} stands twice in it; unpacked and packed again, the last one stays",
+                         archive_, m.name);
+    });
   }
 
  private:
@@ -102,6 +127,7 @@ class ArchiveLister {
   const std::string archive_;
   ListedLabels* labels_;
   const std::uint32_t source_;
+  RepeatedNames names_;  // of pictures and labels; a list sees to that itself
   std::string key_;
   std::vector<PictureEntry> pictures_;  // of this key
   std::optional<std::int32_t> label_;
@@ -118,6 +144,7 @@ void list_archive(Lister& lister, const fs::path& archive, ListedLabels* labels)
                         members.member(m, content);
                       });
   members.end_sample();
+  members.require_each_once();
 }
 
 }  // namespace edt::data

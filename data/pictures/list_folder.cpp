@@ -1,4 +1,7 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <set>
 
 #include "core/base/error.h"
 #include "data/pictures/label_list.h"
@@ -52,6 +55,33 @@ void refuse_dataset_json(const fs::path& folder) {
                       folder.string());
 }
 
+// Where folders of classes lie one level deeper than was said: the names of theirs would be the
+// classes, as with torchvision.
+void refuse_folders_above(const fs::path& folder, const std::vector<std::string>& classes) {
+  if (classes.empty()) return;
+  static const std::set<std::string> kParts{"train", "training",   "val", "valid",
+                                            "test",  "validation", "dev", "testing"};
+  const auto holds_folders = [&](const std::string& name) {
+    return !folders_in(folder / name, "pictures").empty();
+  };
+  const bool are_parts = std::ranges::all_of(classes, [&](const std::string& name) {
+    return kParts.contains(name) && holds_folders(name);
+  });
+  require<UsageError>(!are_parts, "pictures",
+                      "{}: its folders ({}) are parts of a set, not classes: give one, as {}; a "
+                      "list (--labels) takes pictures of any",
+                      folder.string(), fmt::join(classes, ", "), (folder / classes[0]).string());
+  if (classes.size() != 1 || folders_in(folder / classes[0], "pictures").size() < 2) return;
+  bool has_pictures = false;
+  walk_files(folder / classes[0], [&](const fs::path&, const std::string& name) {
+    has_pictures = has_pictures || (name.find('/') == name.npos && is_picture_name(name));
+  });
+  require<UsageError>(has_pictures, "pictures",
+                      "{0}: its one folder, {1}, holds folders of pictures: are these the classes? "
+                      "--pictures {2}; --classes 1 takes all as one class",
+                      folder.string(), classes[0], (folder / classes[0]).string());
+}
+
 }  // namespace
 
 void list_folder(Lister& lister, const fs::path& folder) {
@@ -76,6 +106,7 @@ void list_folder(Lister& lister, const fs::path& folder) {
     const auto pictures = pictures_below(lister, folder);
     if (!pictures.empty()) lister.refuse_unlabelled((folder / pictures[0]).string());
   }
+  refuse_folders_above(folder, classes);
   for (const std::string& name : classes) list_class(lister, source, folder, name);
 }
 

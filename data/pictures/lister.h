@@ -31,6 +31,7 @@ class Lister {
 
  private:
   void add(PictureEntry entry);
+  void warn_of_like_classes() const;
 
   const PictureListOptions& options_;
   PictureIndexWriter& index_;

@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/span.h"
 #include "core/image/resample.h"
+#include "core/storage/access.h"
 
 namespace edt::data {
 
@@ -61,6 +62,8 @@ void PictureLoader::load(LoadedPicture& picture, std::unique_lock<std::mutex>& o
     if (settings_.size > 0) picture.pixels = centre_crop(std::move(image), settings_.size).pixels;
   } catch (const PictureError& error) {
     picture.broken = error.reason();
+  } catch (const DiskError&) {  // nothing is wrong with the picture: it is not to be left out
+    throw;
   } catch (const DataError& error) {
     picture.broken = error.what();
   } catch (const SystemError& error) {

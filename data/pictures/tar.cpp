@@ -74,9 +74,11 @@ class TarReader {
       const int status = archive_read_next_header(tar.get(), &entry);
       if (status == ARCHIVE_EOF) return;
       if (status != ARCHIVE_OK && status != ARCHIVE_WARN) refuse(tar.get(), stretch, prefix);
-      if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr) {
+      if (const std::string to = link_of(entry); !to.empty()) {
+        visit_({.name = prefix + name_of(entry), .link = to}, [] { return std::string(); });
         continue;
       }
+      if (archive_entry_filetype(entry) != AE_IFREG) continue;
       // All that comes before the content has been consumed, and nothing of it.
       const auto at = begin + static_cast<std::uint64_t>(archive_filter_bytes(tar.get(), 0));
       member(tar.get(), entry, at, end, prefix, depth);
@@ -113,6 +115,13 @@ class TarReader {
     std::string text = name != nullptr ? name : "";
     if (text.starts_with("./")) text.erase(0, 2);
     return text;
+  }
+
+  // Empty: it is none.
+  static std::string link_of(archive_entry* entry) {
+    const char* to = archive_entry_hardlink(entry);
+    if (to == nullptr) to = archive_entry_symlink(entry);
+    return to != nullptr ? to : "";
   }
 
   std::string where(const std::string& name) const {

@@ -75,6 +75,7 @@ int bench_evaluate(std::span<const std::string> args, CommandContext& context) {
     if (turns.ceiling_seconds > 0) {
       found["ceiling_seconds_per_picture"] = turns.ceiling_seconds / count;
       found["ceiling_ratio"] = turns.share();
+      found["ceiling_outdated"] = turns.share() > 1;
     }
     context.print("{}\n", dump_json(found, 2));
     return kDone;
@@ -82,7 +83,7 @@ int bench_evaluate(std::span<const std::string> args, CommandContext& context) {
   Table table({"pixels", "pictures/s", "GMAC", "rate", "share"});
   table.add({fmt::to_string(side), human_rate(count / turns.seconds),
              fmt::format("{:.2f}", flops / 2e9 / count), human_flops(flops / turns.seconds),
-             turns.ceiling_seconds > 0 ? fmt::format("{:.2f}", turns.share()) : "-"});
+             turns.ceiling_seconds > 0 ? share_text(turns.share()) : "-"});
   context.print("{}", table.text());
   return kDone;
 }

@@ -101,6 +101,7 @@ void print_json(CommandContext& context, const AutoencoderInfo& info, std::int64
     if (r.ceiling_seconds > 0) {
       one["ceiling_seconds_per_picture"] = r.ceiling_seconds / count;
       one["ceiling_ratio"] = r.share();
+      one["ceiling_outdated"] = r.share() > 1;
     }
     json["passes"].push_back(one);
   }

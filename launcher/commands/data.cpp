@@ -142,10 +142,10 @@ int data_verify(std::span<const std::string> args, CommandContext& context) {
                       : fmt::format(", {} of them without checksums", report.without_checksums));
   }
   if (report.problems.empty()) return kDone;
-  context.run_started = true;
   for (std::size_t i = 1; i < report.problems.size(); ++i) log::error("{}", report.problems[i]);
-  throw DataError("verify", fmt::format("{} of {} damaged; the first: {}", report.problems.size(),
-                                        counted(report.shards, "shard"), report.problems[0]));
+  // What was found, not bad input of the search: status 1.
+  fail("verify", "{} of {} damaged; the first: {}", report.problems.size(),
+       counted(report.shards, "shard"), report.problems[0]);
 }
 
 int bench_data(std::span<const std::string> args, CommandContext& context) {

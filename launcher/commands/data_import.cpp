@@ -1,12 +1,36 @@
 // edt data import.
+#include <algorithm>
+
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/options/options.h"
 #include "data/import/import.h"
+#include "data/inspect.h"
 #include "launcher/commands/feature_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/write_dataset.h"
 
 namespace edt {
+namespace {
+
+// Nothing is wrong with such labels, but seldom they are what was meant.
+void note_labels(const data::ImportOptions& import) {
+  const data::DatasetInfo info = data::describe(import.out);
+  const std::vector<std::uint64_t>& counts = info.class_counts;
+  if (!info.description.class_names.empty() || import.unlabelled) return;
+  const auto is_used = [](std::uint64_t samples) { return samples > 0; };
+  const auto most = counts.rend() - std::find_if(counts.rbegin(), counts.rend(), is_used) - 1;
+  if (import.classes == 0 && most + 1 < std::ssize(counts)) {
+    log::warning("--classes is not given: {} classes are taken, the largest label is {}",
+                 counts.size(), most);
+  }
+  if (most > 0 && counts[0] == 0 &&
+      std::all_of(counts.begin() + 1, counts.begin() + most + 1, is_used)) {
+    log::warning("labels are 1 to {}, and no sample has 0: do they count from 1?", most);
+  }
+}
+
+}  // namespace
 
 int data_import(std::span<const std::string> args, CommandContext& context) {
   using data::ClassOrder;
@@ -89,9 +113,11 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
   options.add("replace", &import.replace, kReplaceHelp);
   if (!read_options(options, args, context)) return kDone;
   check_features(options, import.features);
-  return write_dataset(context, "import", import.out, [&](const data::Progress& progress) {
-    return data::import_data(import, progress);
-  });
+  const int status = write_dataset(
+      context, "import", import.out,
+      [&](const data::Progress& progress) { return data::import_data(import, progress); });
+  if (status == kDone) note_labels(import);
+  return status;
 }
 
 }  // namespace edt

@@ -38,7 +38,7 @@ int train(std::span<const std::string> args, CommandContext& context) {
   config.validate();
   refuse_moved_configuration(options, config.run.directory);
   require_data(options, config.data.path);
-  if (const auto step = step_of_finished_run(config, context.world)) {
+  if (const auto step = step_of_finished_run(config, options.to_ini(), context.world)) {
     log::info("{} has reached step {}, train.steps is {}: nothing to do",
               config.run.directory.string(), *step, config.train.steps);
     // A start as any other to a batch script, which else could not tell it from none.

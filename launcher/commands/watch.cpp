@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "core/json/json_text.h"
 #include "core/options/options.h"
+#include "core/storage/access.h"
 #include "core/storage/durable_file.h"
 #include "launcher/commands/table.h"
 #include "launcher/watch/frame.h"
@@ -100,6 +101,8 @@ int watch(std::span<const std::string> args, CommandContext& context) {
     require_name_of(".html .htm", options.html, "--html");
     try {
       write_page(options, runs);
+    } catch (const DiskError&) {
+      throw;
     } catch (const SystemError& error) {
       fail<UsageError>("watch", "--html: {}", error.what());
     }

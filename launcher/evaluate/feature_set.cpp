@@ -25,11 +25,13 @@ std::vector<double> read_array(const ZipReader& npz, const std::string& member, 
                                std::uint64_t width = 0) {
   NpyReader reader(npz.open(member));
   const NpyHeader& header = reader.header();
-  if (width == 0 && !header.shape.empty()) width = header.shape[0];
+  const bool any_width = width == 0;
+  if (any_width && !header.shape.empty()) width = header.shape[0];
   const std::vector<std::uint64_t> shape(axes, width);
   require<DataError>(width > 0 && header.shape == shape && header.is_floating(), "evaluate",
                      "{} is {} [{}], expected floating-point numbers [{}]", reader.label(),
-                     name_of(header.type), fmt::join(header.shape, ", "), fmt::join(shape, ", "));
+                     name_of(header.type), fmt::join(header.shape, ", "),
+                     any_width ? "features" : fmt::to_string(fmt::join(shape, ", ")));
   std::vector<double> values(header.rows() * header.row_elements());
   reader.read(std::span(values));
   return values;
@@ -107,6 +109,16 @@ FeatureStatistics read_statistics(const h5::File& file, const std::string& name,
   return read;
 }
 
+std::uint64_t network_of(const h5::File& file) {
+  const std::string text = file.read_string("inception_checksum");
+  try {
+    return parse_checksum(text);
+  } catch (const DataError&) {
+    fail<DataError>("evaluate", "{}: inception_checksum is '{}', must be 16 hexadecimal digits",
+                    file.path().string(), text);
+  }
+}
+
 InceptionResize resize_named(const h5::File& file) {
   const std::string name = file.read_string("resize");
   for (const auto& [known, resize] : inception_resizes()) {
@@ -135,7 +147,11 @@ FeatureSet read_latent_set(const h5::File& file) {
                                .width = file.read_int("width"),
                                .square = file.read_int("square"),
                                .space = LatentSpace::of_text(file.read_string("latents"), name)};
-  const std::int64_t width = set.latents->count();
+  const LatentFeatures& of = *set.latents;
+  require<DataError>(of.channels > 0 && of.height > 0 && of.width > 0 && of.square > 0, "evaluate",
+                     "{}: {} channels of {} x {} latents in squares of {}: each is 1 or more", name,
+                     of.channels, of.height, of.width, of.square);
+  const std::int64_t width = of.count();
   require<DataError>(width > 0 && width <= LatentFeatures::kMost, "evaluate",
                      "{}: {} features of a latent, 1 to {} are expected", name, width,
                      LatentFeatures::kMost);
@@ -152,7 +168,7 @@ FeatureSet read_hdf5(const fs::path& path) {
                      "{}: the format is '{}', not '{}': edt evaluate reference writes such files",
                      path.string(), format, kFormat);
   FeatureSet set{.source = path.string()};
-  set.network = parse_checksum(file.read_string("inception_checksum"));
+  set.network = network_of(file);
   set.resize = resize_named(file);
   set.pooled = read_statistics(file, "pooled", InceptionFeatures::kPooled);
   set.spatial = read_statistics(file, "spatial", InceptionFeatures::kSpatial);

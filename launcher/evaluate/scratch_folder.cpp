@@ -17,8 +17,10 @@ ScratchFolder::ScratchFolder() {
   require<UsageError>(!code, "file", "TMPDIR is {}, where temporary files should go: {}",
                       variable != nullptr ? variable : "not set", code.message());
   std::string name = (where / "edt-XXXXXX").string();
-  require<SystemError>(mkdtemp(name.data()) != nullptr, "file", "cannot make {}: {}", name,
-                       error_text(errno, name));
+  if (mkdtemp(name.data()) == nullptr) {
+    const int reason = errno;
+    fail_for<SystemError>(reason, "file", "cannot make {}: {}", name, error_text(reason, name));
+  }
   path_ = name;
 }
 

@@ -4,6 +4,7 @@
 #include <omp.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -61,11 +62,20 @@ int cores_usable() {
   return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+// Where there is no /proc, as in a bare chroot, the kernel itself says less.
+void probe_memory(Machine& machine) {
+  machine.memory_total = proc_kibibytes("MemTotal");
+  machine.memory_available = proc_kibibytes("MemAvailable");
+  struct sysinfo info {};
+  if (machine.memory_total > 0 || sysinfo(&info) != 0) return;
+  machine.memory_total = std::uint64_t{info.totalram} * info.mem_unit;
+  machine.memory_available = (std::uint64_t{info.freeram} + info.bufferram) * info.mem_unit;
+}
+
 void probe_limits(Machine& machine) {
   const CgroupLimits group = cgroup_limits();
   machine.cpu_quota = group.cpus;
-  machine.memory_total = proc_kibibytes("MemTotal");
-  machine.memory_available = proc_kibibytes("MemAvailable");
+  probe_memory(machine);
   if (group.memory && *group.memory < machine.memory_total) {
     const std::uint64_t used = std::min(group.memory_used.value_or(0), *group.memory);
     machine.memory_total = *group.memory;

@@ -1,6 +1,7 @@
 #include "launcher/scale/study.h"
 
 #include <fmt/ranges.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include "core/base/shell_text.h"
 #include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
+#include "launcher/exit_status.h"
 
 namespace edt {
 namespace {
@@ -144,6 +146,10 @@ void Study::measure(const ScalePoint& point, int repeat, const std::string& laun
       "{} {} bench step {} >{} 2>{} </dev/null", start, shell_quoted(program()), arguments(point),
       shell_quoted(partial.partial().string()), shell_quoted(log.string()));
   const int status = std::system(command.c_str());
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kBrokenOff) {
+    fail<CommunicationError>("bench scale", "{} was broken off: {} ({})", point.key(),
+                             reason_in(log), command);
+  }
   require<Error>(status == 0, "bench scale", "{} failed: {} ({})", point.key(), reason_in(log),
                  command);
   partial.commit();

@@ -220,6 +220,10 @@ TEST(DatasetBadInput, DamagedFields) {
   expect({.shape = {0, 2, 3, 4}, .labels = {}}, "no samples");
   std::ofstream(directory / "a.h5") << "text";
   EXPECT_ERROR(Dataset(directory.path()), DataError, "a.h5", "truncated to 4 bytes");
+  std::ofstream(directory / "a.h5") << "version https://git-lfs.github.com/spec/v1\n";
+  EXPECT_ERROR(Dataset(directory.path()), DataError, "a.h5: is a pointer of Git LFS");
+  std::ofstream(directory / "a.h5") << "PAR1" + std::string(4096, 'x');
+  EXPECT_ERROR(Dataset(directory.path()), DataError, "a.h5: is a Parquet table");
   std::ofstream(directory / "a.h5") << std::string(4096, 'x');
   EXPECT_ERROR(Dataset(directory.path()), DataError, "a.h5", "not a shard");
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "core/storage/access.h"
 #include "data/dataset.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/data/small_set.h"
@@ -158,7 +159,7 @@ TEST(Writer, FailedWriteLeavesNothing) {
     for (int i = 0; i < 20; ++i) writer.append(values, {}, std::vector<std::int32_t>{0});
     writer.finish();
   };
-  EXPECT_ERROR(write(), SystemError, "shard-00000-of-00001.h5");
+  EXPECT_ERROR(write(), DiskError, "shard-00000-of-00001.h5", "File too large");
   setrlimit(RLIMIT_FSIZE, &old);
   EXPECT_TRUE(fs::is_empty(directory / "set"));
   EXPECT_NO_THROW(write());

@@ -3,11 +3,13 @@
 
 #include <gmock/gmock-matchers.h>
 
+#include <filesystem>
 #include <new>
 #include <sstream>
 
 #include "core/base/error.h"
 #include "core/options/options.h"
+#include "core/storage/access.h"
 #include "parallel/comm/self/self_communicator.h"
 
 namespace edt {
@@ -15,12 +17,18 @@ namespace {
 
 using testing::HasSubstr;
 
-bool run_begins = false;
+bool run_begins = false, is_resumable = false;
 
 template <class E>
 int throwing(std::span<const std::string>, CommandContext& context) {
   context.run_started = run_begins;
+  context.resumable = is_resumable;
   fail<E>("here", "first\nsecond");
+}
+
+template <std::errc code>
+int of_library(std::span<const std::string>, CommandContext&) {
+  throw std::filesystem::filesystem_error("use", "a.txt", std::make_error_code(code));
 }
 
 int out_of_memory(std::span<const std::string>, CommandContext&) { throw std::bad_alloc(); }
@@ -38,6 +46,10 @@ constexpr Command kCommands[] = {{"usage", "u", throwing<UsageError>},
                                  {"data", "d", throwing<DataError>},
                                  {"checkpoint", "c", throwing<CheckpointError>},
                                  {"system", "s", throwing<SystemError>},
+                                 {"disk", "full", throwing<DiskError>},
+                                 {"library", "full", of_library<std::errc::no_space_on_device>},
+                                 {"name", "lost", of_library<std::errc::no_such_file_or_directory>},
+                                 {"busy", "device", of_library<std::errc::device_or_resource_busy>},
                                  {"memory", "m", out_of_memory},
                                  {"shard stop", "stops", stopping},
                                  {"shard fail", "fails", throwing<DataError>}};
@@ -55,15 +67,30 @@ Outcome run(const std::vector<std::string>& args) {
   return {status, out.str(), error.str()};
 }
 
-TEST(Command, BadInputIsWrongUsageUntilTheRunBegins) {
+// But in a run that goes on: its input was in order when it began.
+TEST(Command, BadInputIsWrongUsageWheneverItIsMet) {
   for (const bool begun : {false, true}) {
     run_begins = begun;
-    for (const char* name : {"usage", "data", "checkpoint"}) {
-      EXPECT_EQ(run({name}).status, begun ? kFailed : kWrongUsage) << name;
+    for (const bool resumable : {false, true}) {
+      is_resumable = resumable;
+      const bool is_run = begun && resumable;
+      for (const char* name : {"usage", "data", "checkpoint"}) {
+        EXPECT_EQ(run({name}).status, is_run ? kFailed : kWrongUsage) << name;
+      }
+      EXPECT_EQ(run({"system"}).status, is_run ? kBrokenOff : kFailed);
+      EXPECT_EQ(run({"busy"}).status, kFailed);
     }
-    EXPECT_EQ(run({"system"}).status, kFailed);
   }
-  run_begins = false;
+  run_begins = is_resumable = false;
+  EXPECT_EQ(run({"name"}).status, kWrongUsage);
+  EXPECT_THAT(run({"name"}).error, HasSubstr("cannot use a.txt: No such file"));
+}
+
+// The same command may well succeed later, whatever command it is.
+TEST(Command, AFullDiskBreaksOff) {
+  for (const char* name : {"disk", "library"}) {
+    EXPECT_EQ(run({name}).status, kBrokenOff) << name;
+  }
 }
 
 TEST(Command, AnErrorIsOneLine) {

@@ -102,6 +102,9 @@ TEST(Decode, OtherFormatsAreNamed) {
   EXPECT_ERROR(decode(""), PictureError, "a picture: is empty");
   EXPECT_ERROR(decode("GIF89a..."), PictureError, "a picture: is GIF");
   EXPECT_ERROR(decode("hello"), PictureError, "a picture: is no JPEG, PNG or WebP");
+  EXPECT_ERROR(decode("version https://git-lfs.github.com/spec/v1\n"), PictureError,
+               "is a pointer of Git LFS, not the file itself");
+  EXPECT_ERROR(decode("<html>404"), PictureError, "is a web page");
 }
 
 // Wherever a file ends, it is refused; a JPEG's last marker says nothing about its pixels.

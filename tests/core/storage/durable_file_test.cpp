@@ -6,6 +6,7 @@
 
 #include <limits>
 
+#include "core/storage/access.h"
 #include "core/storage/checksum.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/support/temp_dir.h"
@@ -32,10 +33,14 @@ TEST(DurableFile, AppearsOnlyWhenCommitted) {
 TEST(DurableFile, FailuresNamePathAndReason) {
   const test::TempDir directory;
   EXPECT_ERROR(DurableFile(directory / "no" / "a.txt"), SystemError, "no/", "No such file");
-  EXPECT_ERROR(read_text(directory / "b.txt"), SystemError, "b.txt", "No such file");
+  // Bad input, as is what may not be read and what is no file.
+  EXPECT_ERROR(read_text(directory / "b.txt"), DataError, "b.txt", "does not exist");
+  EXPECT_ERROR(read_text(directory / "a.txt" / "b"), DataError, "a.txt/b", "does not exist");
+  EXPECT_ERROR(read_text(directory.path()), DataError, "is a directory");
+  EXPECT_ERROR(read_text(directory / std::string(300, 'n')), DataError, "File name too long");
   EXPECT_ERROR(
       require_free_space(directory.path(), std::numeric_limits<std::uint64_t>::max(), "it"),
-      SystemError, "it in", "are free");
+      DiskError, "it in", "are free");
   write_text_atomically(directory / "long.txt", "0123456789");
   EXPECT_ERROR(read_text(directory / "long.txt", 4), DataError, "larger than 4 bytes");
   EXPECT_ERROR(make_directories(directory / "long.txt"), SystemError, "long.txt");
@@ -126,7 +131,7 @@ TEST(DurableFile, WriteThatDoesNotFitKeepsTheOldFile) {
   getrlimit(RLIMIT_FSIZE, &old);
   const rlimit small{1 << 16, old.rlim_max};
   setrlimit(RLIMIT_FSIZE, &small);
-  EXPECT_ERROR(write_text_atomically(directory / "a.txt", std::string(1 << 20, 'x')), SystemError,
+  EXPECT_ERROR(write_text_atomically(directory / "a.txt", std::string(1 << 20, 'x')), DiskError,
                "a.txt", "File too large");
   setrlimit(RLIMIT_FSIZE, &old);
   EXPECT_EQ(read_text(directory / "a.txt"), "old");

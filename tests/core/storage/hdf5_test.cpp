@@ -94,9 +94,12 @@ TEST(Hdf5, AFileIsClosedWithoutErrors) {
 
 TEST(Hdf5, BadInputNamesFileAndObject) {
   const test::TempDir directory;
-  EXPECT_ERROR(File::open(directory / "none.h5"), SystemError, "none.h5", "No such file");
+  EXPECT_ERROR(File::open(directory / "none.h5"), DataError, "none.h5 does not exist");
   std::ofstream(directory / "text.h5") << "not an HDF5 file";
   EXPECT_ERROR(File::open(directory / "text.h5"), DataError, "text.h5");
+  std::ofstream(directory / "lfs.h5")
+      << "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+  EXPECT_ERROR(File::open(directory / "lfs.h5"), DataError, "lfs.h5: is a pointer of Git LFS");
   EXPECT_ERROR(File::create(directory / "no" / "dir.h5"), SystemError, "dir.h5");
   File file = File::create(directory / "a.h5");
   DataSet set = file.create_dataset("x", Type::kFloat32, {4});

@@ -1,10 +1,14 @@
 #include "core/storage/npy.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <numeric>
 
+#include "core/storage/access.h"
 #include "core/storage/half.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/core/storage/stored_zip.h"
@@ -220,6 +224,29 @@ TEST(Npz, ArchivesThatContradictThemselvesAreRefused) {
   damaged[damaged.find("NUMPY") + array.size() - 3] ^= 1;  // in the second row
   expect(damaged, "CRC");
   expect(test::stored_zip({{"x.npy", array}}).substr(0, 60), "zip");
+  expect("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+         "is a pointer of Git LFS");
+  expect("<!DOCTYPE html><html>403 Forbidden", "is a web page");
+}
+
+// A limit on file sizes that the rows keep, and the archive with its directory does not.
+TEST(Npz, AnArchiveThatDoesNotFitIsTroubleOfTheDisk) {
+  const test::TempDir directory;
+  const std::vector<std::uint8_t> rows(200'000);
+  const auto write = [&] {
+    NpzWriter writer(directory / "a.npz", "arr_0", {rows.size()});
+    writer.append(rows);
+    writer.finish();
+  };
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit old{};
+  getrlimit(RLIMIT_FSIZE, &old);
+  const rlimit small{rows.size() + 200, old.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  EXPECT_ERROR(write(), DiskError, "cannot write", "a.npz", "File too large");
+  setrlimit(RLIMIT_FSIZE, &old);
+  EXPECT_TRUE(fs::is_empty(directory.path()));
+  EXPECT_NO_THROW(write());
 }
 
 TEST(Npz, UnfinishedArchiveLeavesNothing) {

@@ -1,7 +1,10 @@
 #include "data/import/import.h"
 
+#include <gmock/gmock-matchers.h>
+
 #include <cmath>
 
+#include "core/base/log.h"
 #include "core/storage/safetensors.h"
 #include "data/dataset.h"
 #include "data/import/moments.h"
@@ -542,7 +545,15 @@ TEST(ImportArray, LatentsThatDoNotLookScaledAreAskedFor) {
   write_npy(directory / "y.npy", "<i8", {9}, labels(0, 9));
   EXPECT_ERROR(import_data(options), UsageError, "x.npy: the standard deviation",
                "multiplied by 0.18215? Say --scaled on or off");
+  options.scaled = true;  // against what the values say
+  testing::internal::CaptureStderr();
+  import_data(options);
+  log::flush();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::HasSubstr("where about 1 is usual: is --scaled right?"));
+  options.scaled.reset();
   options.scale = 1;
+  options.replace = true;
   import_data(options);
 }
 

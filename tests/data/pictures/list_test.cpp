@@ -1,6 +1,9 @@
 // Every way in which people keep pictures and labels.
 #include "data/pictures/list.h"
 
+#include <gmock/gmock-matchers.h>
+
+#include "core/base/log.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/data/pictures/archive_file.h"
 #include "tests/support/temp_dir.h"
@@ -151,6 +154,78 @@ TEST_F(List, APictureIsListedOnce) {
   EXPECT_ERROR(list({.pictures = {"v.tar", "w.tar"}, .labels = "labels.txt"}), DataError,
                "w.tar:a.jpg: is the second of that name");
   EXPECT_ERROR(list({.pictures = {"p"}, .labels = "p"}), DataError, "p: the list of labels cannot");
+}
+
+// tar -r and -u append what is there already, under the same name; tar itself takes the last.
+TEST_F(List, ANameStandsOnceInAnArchive) {
+  archive("t.tar", {{"cat/a.jpg", "x"}, {"cat/b.jpg", "y"}, {"./cat/a.jpg", "z"}});
+  EXPECT_ERROR(list({.pictures = {"t.tar"}}), DataError, "t.tar: cat/a.jpg stands twice in it",
+               "the last one stays");
+  archive("w.tar",
+          {{"s.cls", "1"}, {"s.jpg", "a"}, {"s2.cls", "1"}, {"s2.jpg", "a"}, {"s.cls", "2"}});
+  EXPECT_ERROR(list({.pictures = {"w.tar"}}), DataError, "w.tar: s.cls stands twice in it");
+  ArchiveFile packed(directory_ / "t.tgz", "ustar", "gzip");
+  for (const char* name : {"cat/a.jpg", "cat/b.jpg", "cat/a.jpg"}) packed.add(name, "x");
+  packed.close();
+  EXPECT_ERROR(list({.pictures = {"t.tgz"}}), DataError, "t.tgz: cat/a.jpg stands twice in it");
+  // What is of no use may; shards begin their numbers anew; a list of labels takes what it names.
+  archive("u.tar", {{"README", "x"}, {"cat/a.jpg", "y"}, {"README", "z"}});
+  archive("v.tar", {{"cat/a.jpg", "y"}});
+  EXPECT_EQ(list({.pictures = {"u.tar", "v.tar"}}).size(), 2u);
+  write_whole(directory_ / "labels.txt", "cat/b.jpg 1\n");
+  EXPECT_EQ(list({.pictures = {"t.tar"}, .labels = "labels.txt"}), (Names{{"cat/b.jpg", 1}}));
+}
+
+// Each would be a sample less, without a word.
+TEST_F(List, LinksThatLeadNowhereAreRefused) {
+  ArchiveFile file(directory_ / "a.tar", "pax", "");
+  file.add("cat/one.jpg", "content");
+  file.add_link("cat/two.jpg", "cat/one.jpg");
+  file.close();
+  EXPECT_ERROR(list({.pictures = {"a.tar"}}), DataError,
+               "a.tar:cat/two.jpg: is a link to cat/one.jpg", "--hard-dereference");
+  ArchiveFile other(directory_ / "b.tar", "pax", "");
+  other.add("cat/one.jpg", "content");
+  other.add_link("latest", "cat/one.jpg");
+  other.close();
+  EXPECT_EQ(list({.pictures = {"b.tar"}}).size(), 1u) << "no picture by its name";
+  touch("p/cat/1.jpg");
+  std::filesystem::create_symlink("1.jpg", directory_ / "p/cat/2.jpg");
+  EXPECT_EQ(list({.pictures = {"p"}}).size(), 2u);
+  std::filesystem::create_symlink("../.git/annex/3.jpg", directory_ / "p/cat/3.jpg");
+  EXPECT_ERROR(list({.pictures = {"p"}}), DataError,
+               "p/cat/3.jpg: is a link to ../.git/annex/3.jpg, which is not there");
+}
+
+// Pictures of cats and dogs would be of the classes "train" and "val", or all of "animals".
+TEST_F(List, FoldersAboveThoseOfClassesAreRefused) {
+  for (const char* name : {"p/train/cat/1.jpg", "p/train/dog/1.jpg", "p/val/cat/1.jpg"})
+    touch(name);
+  EXPECT_ERROR(list({.pictures = {"p"}}), UsageError, "its folders (train, val) are parts of a set",
+               "p/train");
+  EXPECT_EQ(list({.pictures = {"p/train"}}).size(), 2u);
+  EXPECT_EQ(list({.pictures = {"p"}, .classes = 1}).size(), 3u);
+  for (const char* name : {"q/animals/cat/1.jpg", "q/animals/dog/1.jpg"}) touch(name);
+  EXPECT_ERROR(list({.pictures = {"q"}}), UsageError, "its one folder, animals, holds folders",
+               "--classes 1");
+  touch("q/animals/1.jpg");
+  EXPECT_EQ(list({.pictures = {"q"}}).size(), 3u) << "as torchvision walks them";
+  for (const char* name : {"t/train/1.jpg", "t/test/1.jpg"}) touch(name);
+  EXPECT_EQ(list({.pictures = {"t"}}).size(), 2u) << "locomotives and examinations";
+}
+
+TEST_F(List, NothingIsNamedTwice) {
+  touch("p/cat/1.jpg");
+  EXPECT_ERROR(list({.pictures = {"p", "p/cat/.."}}), UsageError, "--pictures names", "twice");
+}
+
+TEST_F(List, ClassesThatDifferInCaseAlone) {
+  for (const char* name : {"p/Cat/1.jpg", "p/cat/1.jpg", "p/dog/1.jpg"}) touch(name);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(list({.pictures = {"p"}}).back().second, 2);
+  log::flush();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::HasSubstr("the classes 'Cat' and 'cat' differ in upper and lower case"));
 }
 
 TEST_F(List, ImageNetsTarOfTars) {

@@ -108,8 +108,9 @@ TEST_F(Cli, BadPlacesAreRefusedBeforeTheWork) {
 
 TEST_F(Cli, UnwritableOutputIsAFailure) {
   const Outcome outcome = run("--version", "2>&1 >/dev/full");
-  EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.output, HasSubstr("standard output cannot be written"));
+  EXPECT_EQ(outcome.status, 5);
+  EXPECT_THAT(outcome.output,
+              HasSubstr("standard output cannot be written: No space left on device"));
 }
 
 // docs/compatibility.md: the old name works, and says the new one.

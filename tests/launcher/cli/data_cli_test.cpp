@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <string>
 
+#include "core/storage/hdf5.h"
 #include "tests/support/edt_program.h"
 #include "tests/support/text_files.h"
 
@@ -9,6 +10,7 @@ namespace edt::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 TEST_F(Cli, ImportSaysWhatIsOfNoUse) {
   const std::string weights = write("w.safetensors", ""), folder = path_ + "/f";
@@ -22,6 +24,49 @@ TEST_F(Cli, ImportSaysWhatIsOfNoUse) {
               HasSubstr("--latents-key is a name within"));
   EXPECT_THAT(refusal("data import --out " + path_ + "/set --latents ''"),
               HasSubstr("a text that is not empty"));
+}
+
+// Labels of the first classes alone, and labels that count from 1, train all the same.
+TEST_F(Cli, ImportSaysWhatIsOddOfLabels) {
+  const auto import = [&](const std::string& name, const std::vector<std::int32_t>& labels,
+                          const std::string& more) {
+    h5::File file = h5::File::create(path_ + "/" + name + ".h5");
+    std::vector<float> values(labels.size() * 256);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = i % 2 == 0 ? 1.f : -1.f;
+    file.create_dataset("latents", h5::Type::kFloat32, {labels.size(), 4, 8, 8})
+        .write(h5::Type::kFloat32, values.data());
+    file.create_dataset("labels", h5::Type::kInt32, {labels.size()})
+        .write(h5::Type::kInt32, labels.data());
+    file.close();
+    const Outcome outcome = run("data import --latents " + path_ + "/" + name + ".h5 --out " +
+                                    path_ + "/" + name + " " + more,
+                                "2>&1");
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    return outcome.output;
+  };
+  EXPECT_THAT(import("few", {0, 1, 2}, ""),
+              HasSubstr("--classes is not given: 1000 classes are taken, the largest label is 2"));
+  EXPECT_THAT(import("one", {1, 2, 3}, "--classes 4"),
+              HasSubstr("labels are 1 to 3, and no sample has 0: do they count from 1?"));
+  EXPECT_THAT(import("all", {0, 1, 2}, "--classes 3"), Not(HasSubstr("warning")));
+  EXPECT_THAT(import("gap", {1, 3}, "--classes 4"), Not(HasSubstr("warning")));
+}
+
+// Each shard is a file that is open: the limit is raised where the system lets us, else named.
+TEST_F(Cli, SetsOfManyShardsAreOpened) {
+  ASSERT_EQ(run("data synth --samples 60 --samples-per-shard 1 --image-size 32 --quiet --out " +
+                path_ + "/set")
+                .status,
+            0);
+  const auto with_limit = [&](const std::string& limit) {
+    return shell("(ulimit " + limit + " 40; exec " + edt_program() + " data info " + path_ +
+                 "/set) 2>&1");
+  };
+  EXPECT_EQ(with_limit("-Sn").status, 0);
+  const Outcome refused = with_limit("-n");
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.output,
+              HasSubstr("Too many open files: 40 at a time are allowed (ulimit -n)"));
 }
 
 TEST_F(Cli, QuietIsQuiet) {

@@ -113,7 +113,7 @@ TEST_F(Adopt, AChangeThatWasInterruptedIsCompleted) {
   const CommandOutcome stopped =
       shell(fmt::format("cd {} && (ulimit -f {}; exec {} data adopt set --classes 5) 2>&1",
                         directory_.path().string(), before.size() / 512, edt_program()));
-  EXPECT_NE(stopped.status, 0) << stopped.output;
+  EXPECT_EQ(stopped.status, 5) << stopped.output;
   ASSERT_TRUE(fs::exists(change_path(path("set/part-0.h5")))) << stopped.output;
   EXPECT_THAT(edt("data info set", "2>&1").output,
               AllOf(HasSubstr("part-0.h5"), HasSubstr("interrupted"), HasSubstr("edt data adopt")));

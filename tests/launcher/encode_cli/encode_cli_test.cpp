@@ -112,6 +112,14 @@ TEST_F(EncodeCli, OutputThatCannotBeWrittenIsNoFailure) {
   EXPECT_EQ(run("data verify " + path_ + "/closed").status, 0);
 }
 
+TEST_F(EncodeCli, AFullDiskBreaksOff) {
+  const Outcome outcome =
+      shell("(ulimit -f 0; exec " + edt_program() + " " + command("set") + " --quiet) 2>&1");
+  EXPECT_EQ(outcome.status, 5);
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr(path_ + "/set"), HasSubstr("File too large")));
+  EXPECT_EQ(run(command("set")).status, 0);
+}
+
 TEST_F(EncodeCli, WrongInputIsRefusedInOneLine) {
   EXPECT_THAT(refusal(command("set", "--image-size 36")),
               AllOf(HasSubstr("--image-size is 36"), HasSubstr("multiples of 8")));

@@ -10,6 +10,7 @@
 
 #include "core/base/error.h"
 #include "core/storage/hdf5.h"
+#include "core/storage/npy.h"
 #include "launcher/evaluate/quality.h"
 #include "tests/core/storage/stored_zip.h"
 #include "tests/data/import/npy_files.h"
@@ -145,6 +146,35 @@ FeatureSet latent_set() {
   set.pooled.covariance.assign(48 * 48, 0.5);
   set.features.assign(3 * 48, 1.5F);
   return set;
+}
+
+// A line names the file and what is wrong in it.
+TEST(FeatureSet, LinesNameTheFile) {
+  const TempDir folder;
+  const auto refusal = [&](const std::string& format, const auto& change) {
+    h5::File file = h5::File::create(folder / "changed.h5");
+    file.write_attribute("format", format);
+    change(file);
+    file.close();
+    return message_of<DataError>([&] { (void)read_feature_set(folder / "changed.h5"); });
+  };
+  EXPECT_THAT(refusal("edt features 1",
+                      [](h5::File& file) { file.write_attribute("inception_checksum", "12"); }),
+              HasSubstr("changed.h5: inception_checksum is '12', must be 16 hexadecimal digits"));
+  EXPECT_THAT(refusal("edt latent features 1",
+                      [](h5::File& file) {
+                        for (const char* name : {"channels", "height", "width"})
+                          file.write_attribute(name, std::int64_t{4});
+                        file.write_attribute("square", std::int64_t{0});
+                        file.write_attribute("latents", LatentSpace{}.to_text());
+                      }),
+              HasSubstr("changed.h5: 4 channels of 4 x 4 latents in squares of 0: each is 1"));
+  // A mean over one axis was forgotten.
+  NpzWriter npz(folder / "mu.npz", "mu", {3, 4});
+  npz.append(std::vector<std::uint8_t>(12));
+  npz.finish();
+  EXPECT_THAT(message_of<DataError>([&] { (void)read_feature_set(folder / "mu.npz"); }),
+              HasSubstr("mu.npz:mu is uint8 [3, 4], expected floating-point numbers [features]"));
 }
 
 TEST(FeatureSet, OfLatentsComesBackFromItsFile) {

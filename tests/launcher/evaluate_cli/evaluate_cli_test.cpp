@@ -119,15 +119,14 @@ TEST_F(EvaluateCli, RefusesWhatCannotBeCompared) {
               HasSubstr("weights"));
   write_text(path_ + "/a/broken.png", "\x89PNG\r\n");
   EXPECT_THAT(refusal("evaluate " + path_ + "/a" + weights() + " --reference " + path_ +
-                          "/ref.h5 --resize clean",
-                      1),
+                      "/ref.h5 --resize clean"),
               HasSubstr("broken.png"));
   // Numbers between 0 and 1 that became bytes.
   NpzWriter dark(path_ + "/dark.npz", "arr_0", {3, 8, 8, 3});
   dark.append(std::vector<std::uint8_t>(3 * 8 * 8 * 3, 1));
   dark.finish();
   const std::string clean = weights() + " --resize clean --reference " + path_ + "/ref.h5";
-  EXPECT_THAT(refusal("evaluate " + path_ + "/dark.npz" + clean, 1),
+  EXPECT_THAT(refusal("evaluate " + path_ + "/dark.npz" + clean),
               HasSubstr("dark.npz: the first 3 pictures are of the values 0 and 1 alone"));
   NpzWriter alpha(path_ + "/alpha.npz", "arr_0", {2, 8, 8, 4});
   alpha.append(std::vector<std::uint8_t>(2 * 8 * 8 * 4, 9));
@@ -138,6 +137,8 @@ TEST_F(EvaluateCli, RefusesWhatCannotBeCompared) {
   write_text(path_ + "/mixed/b.png", png_file(drawn_picture(64, 32, 2)));
   EXPECT_THAT(run("evaluate " + path_ + "/mixed" + clean).output,
               HasSubstr("mixed: pictures of several sizes, 48 x 32 to 64 x 48 pixels"));
+  EXPECT_THAT(refusal("evaluate " + path_ + "/mixed" + weights() + " --reference " + path_ + "/a"),
+              HasSubstr("a/broken.png"));
   NpzWriter one(path_ + "/one.npz", "arr_0", {1, 8, 8, 3});
   one.append(std::vector<std::uint8_t>(8 * 8 * 3));
   one.finish();

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/options/other_names.h"
 #include "launcher/commands/table.h"
 #include "launcher/help/command_options.h"
 #include "tests/support/message_of.h"
@@ -48,6 +49,29 @@ TEST(AllCommands, DescribeThemselves) {
     EXPECT_FALSE(option.help.empty()) << command.name << " --" << option.spellings.front();
     EXPECT_FALSE(option.value.empty()) << command.name << " --" << option.spellings.front();
   });
+}
+
+TEST(AllCommands, WhatOptionsAreCalledElsewhere) {
+  std::set<std::string> spelled;
+  for_each_option([&](const Command&, const OptionDescription& option) {
+    spelled.insert(option.spellings.begin(), option.spellings.end());
+  });
+  for (const auto& [other, here] : other_names()) {
+    EXPECT_TRUE(spelled.contains(std::string(here))) << here;
+  }
+  const auto refusal_of = [](std::string_view name, const std::string& argument) {
+    std::string line;
+    const auto command = std::ranges::find(command_table(), name, &Command::name);
+    visit_options(*command, [&](OptionSet& options) { line = refusal_by(options, argument); });
+    return line;
+  };
+  EXPECT_THAT(refusal_of("train", "--global-batch-size=8"),
+              HasSubstr("unknown option '--global-batch-size'; here it is --train.batch"));
+  EXPECT_THAT(refusal_of("train", "--num_sampling_steps=8"),
+              HasSubstr("here it is --run.sample-steps"));
+  EXPECT_THAT(refusal_of("sample", "--num-sampling-steps=8"), HasSubstr("here it is --steps"));
+  EXPECT_THAT(refusal_of("watch", "--epochs=8"), Not(HasSubstr("here it is")));
+  EXPECT_THAT(refusal_of("train", "--gpus=8"), Not(HasSubstr("did you mean")));
 }
 
 TEST(AllCommands, TakeEachOptionByEachOfItsNames) {

@@ -45,6 +45,19 @@ TEST(Study, PointsThatCannotBeAreLeftOutWithTheReason) {
   EXPECT_THROW(plan_study(none), UsageError);
 }
 
+// As one is that has lost a rank, or found the disk full: started again, the study goes on.
+TEST(Study, AMeasurementThatIsBrokenOffBreaksItOff) {
+  const test::TempDir directory;
+  const Study study(directory.path(), options());
+  const ScalePoint one{Scaling::kWeak, 1, 1, 1, 2};
+  EXPECT_THAT(
+      test::message_of<CommunicationError>([&] { study.measure(one, 0, "sh -c 'exit 5'"); }),
+      HasSubstr("weak-r1-t1-z1 was broken off"));
+  EXPECT_THAT(test::message_of<Error>([&] { study.measure(one, 0, "sh -c 'exit 2'"); }),
+              HasSubstr("weak-r1-t1-z1 failed"));
+  EXPECT_FALSE(study.result(one, 0));
+}
+
 TEST(Study, GoesOnWhereItStoppedAndReportsWhatIsThere) {
   const test::TempDir directory;
   const Study study(directory.path(), options());

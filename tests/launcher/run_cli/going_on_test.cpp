@@ -53,6 +53,20 @@ TEST_F(GoingOn, WhatChangesTheCurveIsRefusedUntilSomebodyAcceptsIt) {
 }
 
 // In a terminal of its own; what it says and what is typed come back together.
+// "Nothing to do" was the answer to whoever took the directory of a finished run for another one.
+TEST_F(GoingOn, AFinishedRunIsNotAnotherOne) {
+  trained(2);
+  EXPECT_THAT(all_of(start("--steps 2")).output, HasSubstr("nothing to do"));
+  const auto before = files();
+  const std::string line = refused(start("--steps 2 --optimizer.lr 0.5"));
+  EXPECT_THAT(line, AllOf(HasSubstr("has reached step 2 with other options: optimizer.lr"),
+                          HasSubstr("-> 0.5"), HasSubstr("another --run.dir")));
+  EXPECT_THAT(refused(start("--steps 1 --model EDT-S/2")), HasSubstr("model.preset"));
+  EXPECT_EQ(files(), before);
+  EXPECT_EQ(all_of(start("--steps 2 --optimizer.lr 0.5 --accept-changes")).status, 0);
+  EXPECT_EQ(all_of(start("--steps 2 --run.log-every 5")).status, 0);
+}
+
 TEST_F(GoingOn, OnATerminalItAsks) {
   if (shell("script --version >/dev/null 2>&1").status != 0) GTEST_SKIP() << "no script(1)";
   trained(2);

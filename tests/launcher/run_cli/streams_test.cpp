@@ -70,7 +70,7 @@ TEST_F(Streams, AResultThatCannotBeWrittenIsAFailure) {
   for (const std::string& command : {std::string("data info data "), std::string("ckpt info run "),
                                      std::string("plan --help "), sample}) {
     const auto full = edt(command + ">/dev/full");
-    EXPECT_EQ(full.status, 1) << command;
+    EXPECT_EQ(full.status, 5) << command;
     EXPECT_THAT(full.errors, HasSubstr("standard output cannot be written")) << command;
     const auto closed = edt(command + ">&-");
     EXPECT_EQ(closed.status, 1) << command;
