@@ -73,6 +73,7 @@ struct PassKinds {
   bool shares_prefix = false;      // both passes can have one draw of noise, and what precedes the
                                    // first mask is computed once:
   std::int64_t shared_blocks = 0;  // so many blocks
+  bool groups = false;             // tokens can be in groups that do not see each other
 
   bool masked() const { return zeroes || drops; }
 };

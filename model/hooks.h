@@ -47,12 +47,19 @@ class HiddenReuse {
 // that no memory is taken.
 class Taps {
  public:
-  explicit Taps(std::vector<std::int64_t> after) : wanted_(std::move(after)) {}
+  // Blocks behind the last one that is wanted: of a teacher nobody reads them.
+  enum class Rest { kComputed, kLeftOut };
+  explicit Taps(std::vector<std::int64_t> after, Rest rest = Rest::kComputed)
+      : wanted_(std::move(after)), rest_(rest) {}
 
   // Tokens [rows, T, width] of the rows of a step from `first_row` on.
   void offer(std::int64_t after, std::int64_t first_row, const Var& tokens);
   // Those of rows 0 ... rows - 1. Error where nobody has offered them.
   Var tokens(Tape& tape, std::int64_t after, std::int64_t rows) const;
+  // Those of the rows that begin with `first_row`, as they were offered: of a pass, or of a group.
+  const Var& from(std::int64_t after, std::int64_t first_row) const;
+  // Of blocks `first`, counted from 0, and `count` - 1 behind it: how many are to be computed.
+  std::size_t needed(std::int64_t first, std::size_t count) const;
   // Lets go of all values: before the tape is cleared.
   void clear() { kept_.clear(); }
 
@@ -61,7 +68,10 @@ class Taps {
     std::int64_t after, first_row;
     Var tokens;
   };
+  const Kept* find(std::int64_t after, std::int64_t first_row) const;
+
   std::vector<std::int64_t> wanted_;
+  Rest rest_;
   std::vector<Kept> kept_;
 };
 

@@ -8,6 +8,10 @@ Var Model::forward_passes(Tape&, const ModelInputs&, const PassMasks&) {
   fail<UsageError>("objective", "a masked pass is asked for, but {} has none", name());
 }
 
+std::vector<Var> Model::forward_groups(Tape&, const ModelInputs&, std::span<const VisibleTokens>) {
+  fail<UsageError>("objective", "tokens are to be in groups, and those of {} cannot", name());
+}
+
 Tensor Model::constant(Device& device, const std::vector<float>& values, const Shape& shape,
                        DType dtype) {
   Tensor tensor{nullptr, shape, dtype};

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -84,6 +85,12 @@ class Model {
   // half the masked one. With inputs for half of the rows both passes see the same. Parameters are
   // used block by block for both passes, so that each is gathered and reduced once.
   virtual Var forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks);
+
+  // Tokens in groups that do not see each other: each picture is there once for each group, and of
+  // it the tokens that the group keeps. `inputs` has the rows of all groups, group by group.
+  // Returns the tokens [B, K of the group, ...] of each.
+  virtual std::vector<Var> forward_groups(Tape& tape, const ModelInputs& inputs,
+                                          std::span<const VisibleTokens> groups);
 
   virtual void set_recompute(Recompute recompute) = 0;
 

@@ -4,7 +4,7 @@
 # LightningDiT with QK norm, and EDT with each of what can train beside it.
 # Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
 # bit, and prints a table. Exit status 1 when one differs.
-# Usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning and latent; none named: all
+# Usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, latent and teacher; none named: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib/ranks.sh
@@ -18,12 +18,12 @@ else
   trap 'rm -rf "$work"' EXIT
 fi
 tables=("$@")
-[[ $# -gt 0 ]] || tables=(edt flow lightning latent)
+[[ $# -gt 0 ]] || tables=(edt flow lightning latent teacher)
 for name in "${tables[@]}"; do
   case $name in
-    edt | flow | lightning | latent) ;;
+    edt | flow | lightning | latent | teacher) ;;
     *)
-      echo "usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning and latent, not '$name'" >&2
+      echo "usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, latent and teacher, not '$name'" >&2
       exit 2
       ;;
   esac
@@ -93,6 +93,7 @@ for name in "${tables[@]}"; do
   case $name in
     edt) table EDT ;;
     flow) table "EDT with a flow" "${flow[@]}" ;;
+    teacher) table "EDT aligned with its moving average, with others" --align.with=teacher --optimizer.power-averages=0.05,0.1 ;;
     latent) table "EDT aligned with its latents" --align.with=latent --align.latent.pass=both ;;
     lightning) table LightningDiT "${lightning[@]}" ;;
   esac

@@ -6,11 +6,12 @@
 #include "core/cuda/kernels/optimizer.h"
 #include "core/optim/adamw.h"
 #include "core/optim/adan.h"
+#include "core/optim/power_average.h"
 
 namespace edt {
 namespace {
 
-class CudaOptimizer final : public Optimizer {
+class CudaOptimizer final : public Optimizer, public AverageFollower {
  public:
   // The host's optimizer of the same configuration checks it and knows the names.
   CudaOptimizer(const OptimizerConfig& config, CudaBackend& backend)
@@ -40,6 +41,12 @@ class CudaOptimizer final : public Optimizer {
                         .count = static_cast<std::int64_t>(left_out.size()),
                         .sums = sums.data()};
     launch_square_sums(backend_.stream(), call);
+  }
+
+  void follow(std::span<const float> params, std::span<float> average, float take) const override {
+    EDT_ASSERT(params.size() == average.size());
+    launch_follow(backend_.stream(),
+                  {static_cast<std::int64_t>(params.size()), params.data(), average.data(), take});
   }
 
  private:

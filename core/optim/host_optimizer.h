@@ -2,16 +2,18 @@
 #pragma once
 
 #include "core/optim/optimizer.h"
+#include "core/optim/power_average.h"
 
 namespace edt {
 
-class HostOptimizer : public Optimizer {
+class HostOptimizer : public Optimizer, public AverageFollower {
  public:
   void update(const UpdateArgs& args) const final;
   void square_sums(std::span<const float> values, std::span<const ElementRange> left_out,
                    std::span<double> sums) const final {
     block_square_sums(values, left_out, sums);
   }
+  void follow(std::span<const float> params, std::span<float> average, float take) const final;
 
  private:
   // Advances elements [begin, end); thread-safe on disjoint ranges.

@@ -33,6 +33,7 @@ class RunEvaluation {
         run_, backend_->memory(), context.world,
         sees_pictures() ? dry_run_of_inception(options.network.weights) : 0);
     trained_ = options.sampling.load(run_, *backend_);
+    guide_ = options.sampling.load_guide(run_, *backend_);
     data_ = find_trained_data(options.sampling.data, *trained_);
     open_eye();
   }
@@ -117,7 +118,8 @@ class RunEvaluation {
 
   SeenSamples make_samples() {
     const PictureRequest& request = options_.sampling.request;
-    PictureSampler sampler(trained_->model(), *backend_, options_.sampling.dtype);
+    PictureSampler sampler(trained_->model(), *backend_, options_.sampling.dtype,
+                           guide_ ? &guide_->model() : nullptr);
     const int steps = make_solver(trained_->model().process(), request.solver)->steps();
     const std::int64_t round = request.batch * context_.world.size();
     const bool quiet = options_.json || context_.quiet || !context_.world.is_root();
@@ -136,7 +138,7 @@ class RunEvaluation {
   }
 
   nlohmann::ordered_json facts() {
-    nlohmann::ordered_json facts = options_.sampling.facts(*trained_);
+    nlohmann::ordered_json facts = options_.sampling.facts(*trained_, guide_.get());
     facts["labels"] = name_of(options_.labels);
     facts["batch"] = options_.sampling.request.batch;
     if (const AutoencoderInfo* info = autoencoder()) {
@@ -160,6 +162,9 @@ class RunEvaluation {
         sampling.request.guidance.scale,
         options_.labels == LabelOrder::kRandom ? "at random" : "in turn", sampling.request.seed,
         name_of(sampling.dtype));
+    if (guide_) {
+      text += fmt::format(", guided by {}, step {}", guide_->model_config().name(), guide_->step());
+    }
     if (const AutoencoderInfo* info = autoencoder()) {
       text += fmt::format("; decoded by {}, {}", info->path.string(),
                           name_of(sampling.vae.network.decode));
@@ -194,7 +199,7 @@ class RunEvaluation {
   SampleSource run_;
   std::optional<FeatureSet> stored_;  // the reference, where a file has it
   std::unique_ptr<Backend> backend_;
-  std::unique_ptr<TrainedModel> trained_;
+  std::unique_ptr<TrainedModel> trained_, guide_;  // null: the model guides itself
   TrainedData data_;
   std::optional<data::Dataset> dataset_;  // the reference, where it is one
   std::optional<FeatureRun> features_;

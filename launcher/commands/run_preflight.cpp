@@ -50,7 +50,8 @@ std::uint64_t checkpoint_bytes(const TrainConfig& config) {
   const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
                                            static_cast<std::int64_t>(kNormBlock));
   CheckpointState state = state_of(layout, layout.whole(), {});
-  state.arrays.resize(2 + make_optimizer(engine.optimizer)->state_count());  // and master, ema
+  state.arrays.resize(2 + engine.power_averages.size() +  // master and ema
+                      static_cast<std::size_t>(make_optimizer(engine.optimizer)->state_count()));
   const auto sampler = make_time_sampler(engine.times, model->process().steps());
   const auto history = sampler->state();
   return bytes_on_disk(state) +

@@ -134,11 +134,16 @@ void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& da
   }
 }
 
+// What makes the pictures.
+struct LoadedModels {
+  std::unique_ptr<TrainedModel> trained, guide;  // guide null: the model guides itself
+};
+
 // What a file of latents says of itself (docs/sampling.md).
-nlohmann::ordered_json notes_of(const SampleOptions& options, TrainedModel& trained,
+nlohmann::ordered_json notes_of(const SampleOptions& options, const LoadedModels& models,
                                 const TrainedData& data) {
-  nlohmann::ordered_json notes = data.decoding(trained.model_config());
-  notes.update(options.facts(trained));
+  nlohmann::ordered_json notes = data.decoding(models.trained->model_config());
+  notes.update(options.facts(*models.trained, models.guide.get()));
   if (!options.init_noise.empty()) notes["init_noise"] = options.init_noise.string();
   if (!options.step_noise.empty()) notes["step_noise"] = options.step_noise.string();
   return notes;
@@ -176,9 +181,9 @@ void check_options(const SampleOptions& options, const OptionSet& set) {
                       options.images, options.per_class);
 }
 
-// The model with its weights, once it is known that it fits.
-std::unique_ptr<TrainedModel> load(SampleOptions& options, const OptionSet& set, Backend& backend,
-                                   Communicator& world) {
+// The models with their weights, once it is known that they fit.
+LoadedModels load(SampleOptions& options, const OptionSet& set, Backend& backend,
+                  Communicator& world) {
   const SampleSource run = options.open(options.checkpoint, set);
   if (options.out.pictures() && options.take_decoder_of(run.config.run) && world.is_root()) {
     log::info("{}, which decoded the run's sample grids, makes the pictures",
@@ -193,7 +198,17 @@ std::unique_ptr<TrainedModel> load(SampleOptions& options, const OptionSet& set,
               counted(static_cast<std::uint64_t>(request.batch), "picture"));
   }
   options.require_memory(run, backend.memory(), world);
-  return options.load(run, backend);
+  if (run.guide && world.is_root()) {
+    PlannedSampler alone = options.planned(run);
+    const bool on_host = !backend.memory().free_on_device().has_value();
+    const auto both = static_cast<double>(dry_run_of_sampler(alone, on_host));
+    alone.guide.reset();
+    log::info("guided by {}, step {}, of {}: sampling takes {}, {} without that guide",
+              run.guide->model.name(), run.guide->checkpoint.info().step,
+              run.guide->checkpoint.path().string(), human_bytes(both),
+              human_bytes(static_cast<double>(dry_run_of_sampler(alone, on_host))));
+  }
+  return {options.load(run, backend), options.load_guide(run, backend)};
 }
 
 }  // namespace
@@ -207,7 +222,8 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   check_options(options, set);
   options.resolve(set);
   const auto backend = options.device.make_backend(context.world);
-  const auto trained = load(options, set, *backend, context.world);
+  const LoadedModels models = load(options, set, *backend, context.world);
+  const auto& trained = models.trained;
   Model& model = trained->model();
   const auto solver = make_solver(model.process(), request.solver);
   read_noises(options, model, *solver);
@@ -216,8 +232,9 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                       : options.images > 0 ? static_cast<int>(std::min<std::int64_t>(8, total))
                                            : static_cast<int>(options.per_class);
   const TrainedData data = find_trained_data(options.data, *trained);
-  for (const auto& input : {options.vae.path, options.init_noise, options.step_noise,
-                            trained->checkpoint(), data.path}) {
+  for (const auto& input :
+       {options.vae.path, options.init_noise, options.step_noise, trained->checkpoint(),
+        models.guide ? models.guide->checkpoint() : trained->checkpoint(), data.path}) {
     require_not_read(options.out.latents, "--latents", input);
   }
   std::optional<PictureOutput> output;  // of the first rank
@@ -226,18 +243,22 @@ int sample(std::span<const std::string> args, CommandContext& context) {
     const auto decoder = options.decoder(*trained, data, *backend);
     false_colours = options.out.pictures() && decoder->is_false_colour();
     output.emplace(options.out, decoder, request.labels, latent_shape(model), columns,
-                   notes_of(options, *trained, data));
+                   notes_of(options, models, data));
     warn_of_what_is_missing(options, data, *decoder);
   }
 
   context.run_started = true;
-  PictureSampler sampler(model, *backend, options.dtype);
+  PictureSampler sampler(model, *backend, options.dtype,
+                         models.guide ? &models.guide->model() : nullptr);
   const auto begin = Clock::now();
   make_pictures(sampler, request, solver->steps(), context, options.json, output);
   const double seconds = seconds_since(begin);
   std::optional<CacheReport> cache;
   if (context.world.is_root() && sampler.cache() != nullptr) {
     cache.emplace(*sampler.cache(), trained->model_config(), request.batch);
+    if (const BranchCache* of_guide = sampler.guide_cache()) {
+      cache->add(*of_guide, models.guide->model_config(), request.batch);
+    }
   }
   if (options.json) {
     nlohmann::ordered_json json{{"pictures", total},

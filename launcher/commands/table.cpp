@@ -21,6 +21,7 @@ std::span<const Command> command_table() {
       Command{"ckpt info", "what the checkpoints of a run hold", ckpt_info},
       Command{"ckpt verify", "whether every byte of the checkpoints is intact", ckpt_verify},
       Command{"ckpt compare", "whether two checkpoints hold the same bits", ckpt_compare},
+      Command{"ckpt ema", "averages of any length from those that a run has kept", ckpt_ema},
       Command{"ckpt export", "weights of a checkpoint as safetensors", ckpt_export},
       Command{"ckpt import", "a checkpoint from published weights", ckpt_import},
       Command{"bench comm", "collectives against the MPI library's own", bench_comm, OnRanks::kAll},

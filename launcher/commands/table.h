@@ -22,6 +22,7 @@ int bench_samplers(std::span<const std::string> args, CommandContext& context);
 int bench_ffn_reuse(std::span<const std::string> args, CommandContext& context);
 int bench_vae(std::span<const std::string> args, CommandContext& context);
 int ckpt_compare(std::span<const std::string> args, CommandContext& context);
+int ckpt_ema(std::span<const std::string> args, CommandContext& context);
 int ckpt_export(std::span<const std::string> args, CommandContext& context);
 int ckpt_import(std::span<const std::string> args, CommandContext& context);
 int ckpt_info(std::span<const std::string> args, CommandContext& context);

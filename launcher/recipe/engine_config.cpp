@@ -5,7 +5,8 @@ namespace edt {
 ObjectiveConfig objective_config(const TrainConfig& config) {
   return {.masked = config.train.masked,
           .shared_noise = config.train.shared_noise,
-          .loss = config.train.loss};
+          .loss = config.train.loss,
+          .dual_time = config.train.dual_time};
 }
 
 TrainingRecipe training_recipe(const TrainConfig& config, const ModelConfig& model) {
@@ -22,6 +23,7 @@ EngineConfig engine_config(const TrainConfig& config) {
           .optimizer = config.optimizer.resolve(),
           .rate = config.optimizer.rate,
           .ema_decay = config.optimizer.ema_decay,
+          .power_averages = config.optimizer.power_averages,
           .clip = config.train.clip,
           .zero = config.parallel.resolve(),
           .graphs = config.run.cuda_graphs,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/optim/power_average.h"
+
 namespace edt {
 namespace {
 
@@ -38,6 +40,12 @@ void OptimizerOptions::declare(OptionSet& options) {
       .at_least(0)
       .below(1)
       .single_precision();
+  options
+      .add("optimizer.power-averages", &power_averages,
+           "lengths of averages that are kept besides, to make others of any length of afterwards "
+           "(edt ckpt ema), as shares of the run: 0.05,0.1; none: nothing is kept")
+      .range(kShortestAverage, kLongestAverage)
+      .free_to_change();
   options.add("optimizer.lr", &rate.initial, "learning rate after the warm-up")
       .above(0)
       .single_precision();
@@ -54,6 +62,14 @@ void OptimizerOptions::declare(OptionSet& options) {
       .at_least(1)
       .used_when("optimizer.schedule", {"linear", "cosine"});
   options.add("optimizer.warmup-steps", &rate.warmup_steps, "steps of linear warm-up").at_least(0);
+}
+
+void OptimizerOptions::check_averages() const {
+  for (std::size_t i = 0; i < power_averages.size(); ++i) {
+    require<UsageError>(
+        std::count(power_averages.begin(), power_averages.end(), power_averages[i]) == 1, "options",
+        "optimizer.power-averages names {} twice", power_averages[i]);
+  }
 }
 
 OptimizerConfig OptimizerOptions::resolve() const {

@@ -1,4 +1,4 @@
-// The section [optimizer]: update rule, learning rate and moving average.
+// The section [optimizer]: update rule, learning rate and moving averages.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@ struct OptimizerOptions {
   double weight_decay = 0;
   bool no_prox = false;
   double ema_decay = 0.9999;
+  std::vector<double> power_averages;  // their lengths
   LearningRateConfig rate{.kind = ScheduleKind::kLinear,
                           .initial = 1e-3,
                           .final = 5e-5,
@@ -28,6 +29,8 @@ struct OptimizerOptions {
 
   void declare(OptionSet& options);
   OptimizerConfig resolve() const;
+  // UsageError where two of the averages are one.
+  void check_averages() const;
 };
 
 }  // namespace edt

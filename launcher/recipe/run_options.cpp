@@ -32,6 +32,16 @@ void RunOptions::declare(OptionSet& options) {
   options.add("run.checkpoint-every", &checkpoint_every, "steps between checkpoints; 0: at the end")
       .at_least(0)
       .free_to_change();
+  options
+      .add("run.snapshot-every", &snapshot_every,
+           "steps between snapshots of optimizer.power-averages, which are all kept; 0: at every "
+           "checkpoint-every steps")
+      .at_least(0)
+      .free_to_change();
+  options
+      .add("run.snapshot-type", &half_snapshots, {{"float16", true}, {"float32", false}},
+           "of the values of snapshots")
+      .free_to_change();
   options.add("run.keep-checkpoints", &keep_checkpoints, "newest checkpoints kept")
       .at_least(2)
       .free_to_change();

@@ -31,6 +31,8 @@ struct RunOptions {
   std::int64_t keep_checkpoints = 3, keep_every = 0, keep_best = 0;
   BestBy keep_best_by = BestBy::kLoss;
   bool wait_for_checkpoint = false;
+  std::int64_t snapshot_every = 0;  // of power-function averages; 0: with each checkpoint
+  bool half_snapshots = true;       // float16
   double start_timeout = 1800, timeout = 300;  // seconds; 0: never
   std::filesystem::path prometheus;            // empty: none is written
   std::int64_t straggler_every = 100;

@@ -57,6 +57,10 @@ void TrainConfig::validate() const {
                       "training",
                       run.holdout_every, data.holdout);
   check_best(run);
+  optimizer.check_averages();
+  require<UsageError>(run.snapshot_every == 0 || !optimizer.power_averages.empty(), "options",
+                      "run.snapshot-every is {}, and optimizer.power-averages names no average",
+                      run.snapshot_every);
   const bool sees = !run.evaluate_inception.empty(), compares = !run.evaluate_reference.empty();
   require<UsageError>(sees == compares, "options",
                       "run.{} is {}, and run.{} is not given: Inception's features of samples are "
@@ -73,7 +77,15 @@ void TrainConfig::check_recipe(const ModelConfig& chosen) const {
   require<UsageError>(!train.shared_noise || chosen.passes().shares_prefix, "train",
                       "train.shared-noise is on, but the passes of {} share nothing: turn it off",
                       chosen.name());
-  check_companions(align.resolve(), chosen, objective_config(*this));
+  require<UsageError>(train.dual_time == 0 || chosen.passes().groups, "train",
+                      "train.dual-time is {}, and tokens of {} cannot be in groups",
+                      train.dual_time, chosen.name());
+  const AuxiliaryConfig companions = align.resolve();
+  require<UsageError>(!companions.needs_teacher() || optimizer.ema_decay > 0, "align",
+                      "align.with names teacher, and optimizer.ema-decay is {}: the moving average "
+                      "is off, the teacher would be the model itself",
+                      optimizer.ema_decay);
+  check_companions(companions, chosen, objective_config(*this));
 }
 
 }  // namespace edt

@@ -26,6 +26,19 @@ void TrainOptions::declare(OptionSet& options) {
              "one draw of noise and label dropout for both passes: less work, not as published")
         .used_when("train.masked", {"on"});
   }
+  {
+    const CapableFamilies grouping = families_with(&PassKinds::groups);
+    const OptionSet::Scope scope(options, grouping.names, "model.preset", grouping.presets);
+    options
+        .add("train.dual-time", &dual_time,
+             "share of a picture's tokens that are in the first of two groups: each has a time of "
+             "its own, and attention stays within it; 0: no groups")
+        .at_least(0)
+        .below(1)
+        .used_when("train.masked", {"off"})
+        .used_when("process.kind", {"flow"})
+        .used_when("train.timesteps", {"uniform", "stratified", "logit-normal"});
+  }
   options.add("train.snr-gamma", &loss.snr_gamma, "Min-SNR weighting of the loss; 0: none")
       .at_least(0)
       .single_precision()

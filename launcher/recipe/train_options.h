@@ -19,6 +19,7 @@ struct TrainOptions {
   std::int64_t micro_batch = 0;  // 0: to be chosen (micro_batch.h)
   bool masked = true;
   bool shared_noise = false;
+  double dual_time = 0;
   DenoisingLossConfig loss;
   TimeLaw times;
   std::vector<double> logit_normal{0, 1};  // mean and deviation

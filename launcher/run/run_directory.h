@@ -23,6 +23,7 @@ class RunDirectory {
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path tensorboard() const { return path_ / "tensorboard"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+  std::filesystem::path averages() const { return path_ / "averages"; }
   std::filesystem::path samples() const { return path_ / "samples"; }
   // "samples/step-00001000.png".
   std::filesystem::path sample_grid(std::int64_t step) const;

@@ -14,11 +14,16 @@ RowMacs::RowMacs(const ModelConfig& model, const CacheConfig& cache)
       cached(cache.is_on() ? total_macs(cached_forward_gemms(model, cache)) : whole) {}
 
 CacheReport::CacheReport(const BranchCache& cache, const ModelConfig& model, std::int64_t pictures)
-    : use_(cache.use()), bytes_(cache.peak_bytes()) {
+    : use_(cache.use()) {
+  add(cache, model, pictures);
+}
+
+void CacheReport::add(const BranchCache& cache, const ModelConfig& model, std::int64_t pictures) {
   const RowMacs row(model, cache.config());
   const double each = 1e9 * static_cast<double>(pictures);
-  gmac_ = row.of(use_) / each;
-  gmac_without_ = static_cast<double>(use_.rows) * row.whole / each;
+  gmac_ += row.of(cache.use()) / each;
+  gmac_without_ += static_cast<double>(cache.use().rows) * row.whole / each;
+  bytes_ += cache.peak_bytes();
 }
 
 std::string CacheReport::text() const {

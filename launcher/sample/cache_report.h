@@ -24,6 +24,8 @@ class CacheReport {
  public:
   // Of the last of its batches, of so many pictures.
   CacheReport(const BranchCache& cache, const ModelConfig& model, std::int64_t pictures);
+  // Adds what another one has spared for the same pictures: that of the network that guides.
+  void add(const BranchCache& cache, const ModelConfig& model, std::int64_t pictures);
 
   std::string text() const;
   nlohmann::ordered_json json() const;

@@ -108,6 +108,9 @@ void SamplingOptions::declare_guidance(OptionSet& options) {
   options.add("cfg-scale", &request.guidance.scale, "classifier-free guidance; 1: none")
       .at_least(0)
       .single_precision();
+  options.add("guide", &guide,
+              "a checkpoint or run whose predictions for the class stand for those without one "
+              "(autoguidance): an early checkpoint, a short average, a smaller model");
   options.add(
       "guided-channels", &guided_channels,
       "latent channels that are guided, the first ones: a number, first-three, all, or auto: "
@@ -124,6 +127,8 @@ void SamplingOptions::resolve(const OptionSet& set) {
   require<UsageError>(request.guidance.scale != 1 || !set.given("guidance-interval"), "sample",
                       "--guidance-interval is {}, and --cfg-scale 1 is no guidance",
                       fmt::join(guidance_interval, ","));
+  require<UsageError>(request.guidance.scale != 1 || guide.empty(), "sample",
+                      "--guide is {}, and --cfg-scale 1 is no guidance", guide.string());
   request.solver.spacing = spacing.empty() ? std::to_string(steps) : spacing;
   request.cache = cache.resolve();
   GuidanceConfig& guidance = request.guidance;
@@ -143,7 +148,32 @@ SampleSource SamplingOptions::open(const std::filesystem::path& path, const Opti
   inference.apply(set, model);
   make_solver(Process(model.common().process), request.solver);  // or a reason why not
   (void)request.guidance.channels.of(model.latents().channels);
-  return {std::move(checkpoint), std::move(config), std::move(model)};
+  SampleSource run{std::move(checkpoint), std::move(config), std::move(model), {}};
+  if (!guide.empty()) run.guide = open_guide(run, set);
+  return run;
+}
+
+GuideSource SamplingOptions::open_guide(const SampleSource& run, const OptionSet& set) const {
+  Checkpoint found = find_checkpoint(guide);
+  ModelConfig model = model_config_of(found, configuration_of(found));
+  const auto require_same = [&](std::string_view what, const std::string& of_guide,
+                                const std::string& of_run) {
+    require<UsageError>(of_guide == of_run, "sample", "--guide {} ({}): {} {}, {} ({}) has {}",
+                        found.path().string(), model.name(), what, of_guide,
+                        run.checkpoint.path().string(), run.model.name(), of_run);
+  };
+  const auto shape = [](const LatentShape& latents) {
+    return fmt::format("{} x {} x {}", latents.channels, latents.height, latents.width);
+  };
+  require_same("the process is", text_of(model.common().process),
+               text_of(run.model.common().process));
+  require_same("latents are", shape(model.latents()), shape(run.model.latents()));
+  require_same("the number of classes is", std::to_string(model.classes()),
+               std::to_string(run.model.classes()));
+  const auto mine = LatentSpace::of(run.checkpoint.info()), others = LatentSpace::of(found.info());
+  if (mine && others) mine->require_same(*others, found.path().string());
+  if (model.family() == run.model.family()) inference.apply(set, model);
+  return {std::move(found), std::move(model)};
 }
 
 bool SamplingOptions::take_decoder_of(const RunOptions& run) {
@@ -156,12 +186,14 @@ bool SamplingOptions::take_decoder_of(const RunOptions& run) {
 }
 
 PlannedSampler SamplingOptions::planned(const SampleSource& run) const {
-  return {.model = run.model,
-          .dtype = dtype,
-          .pictures = request.batch,
-          .guided = request.guidance.scale != 1,
-          .cache = request.cache,
-          .solver = request.solver.kind};
+  PlannedSampler sampler{.model = run.model,
+                         .dtype = dtype,
+                         .pictures = request.batch,
+                         .guided = request.guidance.scale != 1,
+                         .cache = request.cache,
+                         .solver = request.solver.kind};
+  if (run.guide) sampler.guide = run.guide->model;
+  return sampler;
 }
 
 void SamplingOptions::require_memory(const SampleSource& run, const Memory& memory,
@@ -179,6 +211,14 @@ std::unique_ptr<TrainedModel> SamplingOptions::load(const SampleSource& run,
       run.checkpoint, run.model, weights == "raw" ? kMasterArray : kEmaArray, backend, dtype);
 }
 
+std::unique_ptr<TrainedModel> SamplingOptions::load_guide(const SampleSource& run,
+                                                          Backend& backend) const {
+  if (!run.guide) return nullptr;
+  return std::make_unique<TrainedModel>(run.guide->checkpoint, run.guide->model,
+                                        weights == "raw" ? kMasterArray : kEmaArray, backend,
+                                        dtype);
+}
+
 std::shared_ptr<const data::PictureDecoder> SamplingOptions::decoder(const TrainedModel& trained,
                                                                      const TrainedData& found,
                                                                      Backend& backend) const {
@@ -191,7 +231,8 @@ std::string_view SamplingOptions::sampler_name(const Model& model) const {
   return name_of(request.solver.kind.value_or(default_solver(model.process().config())));
 }
 
-nlohmann::ordered_json SamplingOptions::facts(TrainedModel& trained) const {
+nlohmann::ordered_json SamplingOptions::facts(TrainedModel& trained,
+                                              const TrainedModel* guided_by) const {
   const ModelConfig& model = trained.model_config();
   const Process& process = trained.model().process();
   const auto solver = make_solver(process, request.solver);
@@ -212,6 +253,11 @@ nlohmann::ordered_json SamplingOptions::facts(TrainedModel& trained) const {
       {"dtype", name_of(dtype)},
       {"seed", request.seed}};
   add_solver_facts(request.solver, process, *solver, facts);
+  if (guided_by != nullptr) {
+    facts["guide"] = std::filesystem::absolute(guided_by->checkpoint()).string();
+    facts["guide_model"] = guided_by->model_config().name();
+    facts["guide_step"] = guided_by->step();
+  }
   add_cache_facts(request.cache, facts);
   for (const auto& [name, value] : model.sampling_facts()) facts[name] = value;
   return facts;

@@ -19,11 +19,18 @@
 
 namespace edt {
 
+// A checkpoint whose model guides another one.
+struct GuideSource {
+  Checkpoint checkpoint;
+  ModelConfig model;
+};
+
 // What a checkpoint was trained as, and the model that samples.
 struct SampleSource {
   Checkpoint checkpoint;
   TrainConfig config;
   ModelConfig model;
+  std::optional<GuideSource> guide;  // of autoguidance
 };
 
 struct SamplingOptions {
@@ -32,6 +39,7 @@ struct SamplingOptions {
   PictureRequest request;  // of it, all but labels and given noise
   int steps = 250;
   std::string spacing;
+  std::filesystem::path guide;  // empty: the model guides itself
   std::string guided_channels = "auto";
   std::vector<double> guidance_interval{0, 1};
   CacheOptions cache;
@@ -55,18 +63,22 @@ struct SamplingOptions {
   void require_memory(const SampleSource& run, const Memory& memory, Communicator& world,
                       std::size_t more = 0) const;
   std::unique_ptr<TrainedModel> load(const SampleSource& run, Backend& backend) const;
+  // Null where the model guides itself.
+  std::unique_ptr<TrainedModel> load_guide(const SampleSource& run, Backend& backend) const;
   // What makes the pictures: the autoencoder that was asked for, if it is the right one, or what
   // the data set has.
   std::shared_ptr<const data::PictureDecoder> decoder(const TrainedModel& trained,
                                                       const TrainedData& data,
                                                       Backend& backend) const;
   std::string_view sampler_name(const Model& model) const;
-  // All that samples depend on, by the names of docs/sampling.md.
-  nlohmann::ordered_json facts(TrainedModel& trained) const;
+  // All that samples depend on, by the names of docs/sampling.md. `guided_by`: as load_guide()
+  // gives it.
+  nlohmann::ordered_json facts(TrainedModel& trained, const TrainedModel* guided_by) const;
 
  private:
   void declare_solver(OptionSet& options);
   void declare_guidance(OptionSet& options);
+  GuideSource open_guide(const SampleSource& run, const OptionSet& set) const;
 };
 
 }  // namespace edt

@@ -45,7 +45,11 @@ RunCheckpoints::RunCheckpoints(const RunDirectory& directory, const TrainConfig&
           CheckpointWriterOptions{.keep = retention_of(config.run),
                                   .asynchronous = !config.run.wait_for_checkpoint,
                                   .device = &engine.tape().device(),
-                                  .may_write = [token = token_] { token.check(); }})) {}
+                                  .may_write = [token = token_] { token.check(); }})),
+      averages_(
+          config.optimizer.power_averages.empty()
+              ? nullptr
+              : std::make_unique<RunAverages>(directory, config, model, engine, mesh, parts())) {}
 
 std::vector<StateArray> RunCheckpoints::arrays() {
   FlatState& state = engine_.state();
@@ -55,6 +59,7 @@ std::vector<StateArray> RunCheckpoints::arrays() {
     all.push_back(
         {fmt::format("{}.{}", engine_.optimizer().name(), state.state_name(i)), state.state(i)});
   }
+  for (StateArray& average : average_arrays(state)) all.push_back(std::move(average));
   return all;
 }
 
@@ -113,6 +118,7 @@ bool RunCheckpoints::restore() {
   const CheckpointChoice choice = newest_intact(store_, world);
   if (!choice.checkpoint) {
     allow_beginning_anew(choice);
+    if (averages_) averages_->resumed(0);
     return false;
   }
   if (choice.checkpoint->info().optimizer.empty()) {
@@ -124,6 +130,7 @@ bool RunCheckpoints::restore() {
     for (const RejectedCheckpoint& rejected : choice.rejected) store_.set_aside(rejected.entry);
     store_.clean_up();
   }
+  if (averages_) averages_->resumed(engine_.step());
   log::info("loaded {}", choice.checkpoint->path().string());
   return true;
 }
@@ -290,6 +297,7 @@ void RunCheckpoints::begin_without() {
                       "run.resume is off, but {} holds a checkpoint of step {}",
                       store_.directory().string(), entries.empty() ? 0 : entries.front().step);
   allow_beginning_anew({});
+  if (averages_) averages_->resumed(0);
 }
 
 DiskPreflight RunCheckpoints::preflight(bool saved_now, std::size_t most) {
@@ -315,6 +323,7 @@ void RunCheckpoints::require_space(bool fresh) {
   }
   refused = mesh_.world().first_of_all(refused, "space for checkpoints");
   require<UsageError>(refused.empty(), "disk", "{}", refused);
+  if (averages_) averages_->announce();
 }
 
 // Once, until the number that fits is another.
@@ -333,29 +342,38 @@ void RunCheckpoints::took(const StepReport& report, std::map<std::string, double
   }
 }
 
+CheckpointInfo RunCheckpoints::info() const {
+  return {.step = engine_.step(),
+          .samples_seen = engine_.samples_seen(),
+          .seed = config_.train.seed,
+          .model = model_.name(),
+          .optimizer = std::string(engine_.optimizer().name()),
+          .compute_dtype = std::string(name_of(config_.run.dtype)),
+          .configuration = identity_.configuration,
+          .mesh = fmt::format("{}, zero {}", mesh_.text(), static_cast<int>(config_.parallel.zero)),
+          .extra = dump_json(nlohmann::json{
+              {kData, parse_json(identity_.data, kData)},
+              {kLoss, last_loss_},
+              {LatentSpace::kKey, parse_json(identity_.latents, LatentSpace::kKey)}}),
+          .smoothed_loss = smoothed_loss_.value(),
+          .judged = judged_};
+}
+
 void RunCheckpoints::save() {
   writer_->wait();
   constexpr std::size_t kAhead = 4;
   if (mesh_.world().is_root()) warn_of_space(preflight(true, kAhead));
-  writer_->save(
-      {.step = engine_.step(),
-       .samples_seen = engine_.samples_seen(),
-       .seed = config_.train.seed,
-       .model = model_.name(),
-       .optimizer = std::string(engine_.optimizer().name()),
-       .compute_dtype = std::string(name_of(config_.run.dtype)),
-       .configuration = identity_.configuration,
-       .mesh = fmt::format("{}, zero {}", mesh_.text(), static_cast<int>(config_.parallel.zero)),
-       .extra = dump_json(
-           nlohmann::json{{kData, parse_json(identity_.data, kData)},
-                          {kLoss, last_loss_},
-                          {LatentSpace::kKey, parse_json(identity_.latents, LatentSpace::kKey)}}),
-       .smoothed_loss = smoothed_loss_.value(),
-       .judged = judged_},
-      extras());
+  writer_->save(info(), extras());
+}
+
+bool RunCheckpoints::save_averages() {
+  if (!averages_ || !averages_->is_due()) return false;
+  averages_->save(info());
+  return true;
 }
 
 void RunCheckpoints::report() {
+  if (averages_) averages_->report();
   for (const CheckpointReport& report : writer_->take_reports()) {
     last_error_ = report.error;
     if (!mesh_.world().is_root()) continue;  // all ranks have the same reports
@@ -375,6 +393,7 @@ void RunCheckpoints::finish() {
   report();
   require<SystemError>(last_error_.empty(), "checkpoint", "the last checkpoint failed: {}",
                        last_error_);
+  if (averages_) averages_->finish();
 }
 
 }  // namespace edt

@@ -8,6 +8,7 @@
 #include "launcher/recipe/train_config.h"
 #include "launcher/run/run_directory.h"
 #include "launcher/train/disk_preflight.h"
+#include "launcher/train/run_averages.h"
 #include "launcher/train/run_changes.h"
 #include "launcher/train/smoothed_loss.h"
 #include "model/training/engine.h"
@@ -46,6 +47,8 @@ class RunCheckpoints {
 
   // Saves the state after the present step. Returns once it is copied, or written when so asked.
   void save();
+  // A snapshot of the power-function averages after the present step, where one is due; whether.
+  bool save_averages();
   // Logs how earlier saves ended. A failed one does not stop training.
   void report();
   // The step of a checkpoint that has become complete since the last call; 0: none.
@@ -62,6 +65,7 @@ class RunCheckpoints {
   void check_metrics(const Checkpoint& checkpoint);
   // Says what differs from a checkpoint, once, and refuses what nobody accepts. All ranks call it.
   void check_changes(const Checkpoint& checkpoint);
+  CheckpointInfo info() const;
   std::vector<StateArray> arrays();
   // The arrays as a checkpoint sees them: all that this rank has, or its share of a save.
   CheckpointState held(std::vector<StateArray> arrays);
@@ -84,6 +88,7 @@ class RunCheckpoints {
   TrainingEngine& engine_;
   const Mesh& mesh_;
   std::unique_ptr<CheckpointWriter> writer_;
+  std::unique_ptr<RunAverages> averages_;  // null: none are kept
   std::string last_error_, shortage_, changes_;
   bool is_compared_ = false;
   std::int64_t saved_ = 0;

@@ -377,7 +377,8 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
     if (record.ceiling_is_due) measuring = ceiling_->take_again();
     const Request request = requests.agree();
     const bool due = every > 0 && engine_.step() % every == 0;
-    if (due || request != Request::kNone || engine_.step() == last) saving = save(log.get());
+    saving = save_averages();
+    if (due || request != Request::kNone || engine_.step() == last) saving += save(log.get());
     if (log && request == Request::kSave) requests.saved();
     checkpoints_.report();
     if (samples && engine_.step() % config_.run.sample_every == 0) {
@@ -490,6 +491,11 @@ double Trainer::save(StepLog* log) {
   if (log) log->sync();
   checkpoints_.save();
   return seconds_since(begin);
+}
+
+double Trainer::save_averages() {
+  const auto begin = Clock::now();
+  return checkpoints_.save_averages() ? seconds_since(begin) : 0;
 }
 
 int Trainer::end(Request request, const RunRequests& requests) {

@@ -59,6 +59,7 @@ class Trainer {
   bool has_no_time(const GridBudget& budget, std::string_view what) const;
   // Seconds that it took from training.
   double save(StepLog* log);
+  double save_averages();
   int end(Request request, const RunRequests& requests);
   // `log` nullptr: on ranks that keep none. Seconds that it took from training.
   double draw_samples(StepLog* log, SampleGrid& samples);

@@ -8,7 +8,7 @@
 namespace edt {
 namespace {
 
-constexpr const char *kLatent = "latent", *kFeatures = "features";
+constexpr const char *kLatent = "latent", *kFeatures = "features", *kTeacher = "teacher";
 
 std::string broken_list(const std::vector<std::string>& with) {
   for (std::size_t i = 0; i < with.size(); ++i) {
@@ -47,12 +47,47 @@ void AlignOptions::declare(OptionSet& options) {
   options
       .add("align.with", &with,
            "latent: a head on the tokens of an early block predicts the clean latent (VAE-REPA); "
-           "features: they are aligned with features of the data set (REPA)")
-      .choices({kLatent, kFeatures})
+           "features: they are aligned with features of the data set (REPA); teacher: they are to "
+           "match those of a later block of the moving average, which sees less noise (SRA)")
+      .choices({kLatent, kFeatures, kTeacher})
       .check([this] { return broken_list(with); })
       .default_is("none");
   declare_latent(options);
   declare_features(options);
+  declare_teacher(options);
+}
+
+void AlignOptions::declare_teacher(OptionSet& options) {
+  options.section("align.teacher", "Alignment with the moving average (SRA)");
+  options.add("align.teacher.after", &teacher.after, "the block whose tokens are to match")
+      .at_least(0)
+      .default_is("at 2/7 of the depth; of EDT the last of its second stage")
+      .used_when("align.with", {kTeacher});
+  options
+      .add("align.teacher.teacher-after", &teacher.teacher_after,
+           "the block of the moving average whose tokens they match")
+      .at_least(0)
+      .default_is("at 5/7 of the depth; of EDT the last with as many tokens")
+      .used_when("align.with", {kTeacher});
+  options
+      .add("align.teacher.interval", &teacher.interval,
+           "by how much its time is at most nearer to data, drawn evenly")
+      .range(0, 1)
+      .used_when("align.with", {kTeacher});
+  options
+      .add("align.teacher.distance", &teacher.distance,
+           {{"smooth-l1", Distance::kSmoothL1},
+            {"l1", Distance::kAbsolute},
+            {"l2", Distance::kSquare},
+            {"cosine", Distance::kDirection}},
+           "of tokens; cosine: over the width of each")
+      .used_when("align.with", {kTeacher});
+  options.add("align.teacher.beta", &teacher.beta, "error below which smooth-l1 is square")
+      .above(0)
+      .single_precision()
+      .used_when("align.with", {kTeacher})
+      .used_when("align.teacher.distance", {"smooth-l1"});
+  declare_course(options, "align.teacher", kTeacher, teacher.course);
 }
 
 void AlignOptions::declare_features(OptionSet& options) {
@@ -120,6 +155,7 @@ AuxiliaryConfig AlignOptions::resolve() const {
   const auto has = [this](const char* name) { return std::ranges::find(with, name) != with.end(); };
   AuxiliaryConfig config;
   if (has(kLatent)) config.latent = latent;
+  if (has(kTeacher)) config.teacher = teacher;
   if (has(kFeatures)) {
     require<UsageError>(dims.empty() || dims.size() == arrays.size(), "align",
                         "align.features.dims has {} numbers, align.features.arrays {} names",

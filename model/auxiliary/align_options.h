@@ -13,6 +13,7 @@ class OptionSet;
 struct AlignOptions {
   std::vector<std::string> with;
   LatentAlignmentConfig latent;
+  TeacherAlignmentConfig teacher;
   FeatureAlignmentConfig features;  // without its arrays:
   std::vector<std::string> arrays;
   std::vector<std::int64_t> dims;  // of each; empty: those of the data set, which is yet to be seen
@@ -22,6 +23,7 @@ struct AlignOptions {
 
  private:
   void declare_latent(OptionSet& options);
+  void declare_teacher(OptionSet& options);
   void declare_features(OptionSet& options);
 };
 

@@ -29,6 +29,18 @@ struct LatentAlignmentConfig {
   LatentAlignmentConfig resolved(const ModelConfig& model) const;
 };
 
+struct TeacherAlignmentConfig {
+  std::int64_t after = 0, teacher_after = 0;  // blocks whose tokens are compared; 0: chosen
+  double interval = 0.2;  // by which the teacher's time is at most nearer to data
+  Distance distance = Distance::kSmoothL1;
+  double beta = 0.05;
+  WeightCourse course{.weight = 0.2};
+
+  // The same with the blocks that 0 stands for: at 2/7 and 5/7 of the depth, as published (8 and 20
+  // of 28, 3 and 8 of 12); of an EDT the last of its second stage and the last with as many tokens.
+  TeacherAlignmentConfig resolved(const ModelConfig& model) const;
+};
+
 // An array of the data set and the numbers of each of its tokens.
 struct FeatureArray {
   std::string name;
@@ -54,8 +66,11 @@ struct FeatureAlignmentConfig {
 struct AuxiliaryConfig {
   std::optional<LatentAlignmentConfig> latent;
   std::optional<FeatureAlignmentConfig> features;
+  std::optional<TeacherAlignmentConfig> teacher;
 
-  bool empty() const { return !latent && !features; }
+  bool empty() const { return !latent && !features && !teacher; }
+  // Whether one of them compares with the moving average.
+  bool needs_teacher() const { return teacher.has_value(); }
   // What a sample has to bring beside its latent, in the order of the companions.
   std::vector<ArrayRequest> arrays(const ModelConfig& model) const;
 };

@@ -3,6 +3,7 @@
 #include "core/base/error.h"
 #include "model/auxiliary/feature_alignment.h"
 #include "model/auxiliary/latent_alignment.h"
+#include "model/auxiliary/teacher_alignment.h"
 
 namespace edt {
 namespace {
@@ -32,6 +33,12 @@ std::vector<ArrayRequest> AuxiliaryConfig::arrays(const ModelConfig& model) cons
 
 void check_companions(const AuxiliaryConfig& config, const ModelConfig& model,
                       const ObjectiveConfig& objective) {
+  require<UsageError>(
+      objective.dual_time == 0 || (!config.latent && !config.features), "align",
+      "align.with names {}, and train.dual-time is {}: tokens in groups are no whole "
+      "picture, as that one reads",
+      config.latent ? "latent" : "features", objective.dual_time);
+  if (config.teacher) check_teacher(*config.teacher, model);
   if (config.latent) {
     const LatentAlignmentConfig latent = config.latent->resolved(model);
     (void)model.site_after(latent.after, "align.latent.after");
@@ -48,7 +55,8 @@ void check_companions(const AuxiliaryConfig& config, const ModelConfig& model,
 std::vector<std::unique_ptr<AuxiliaryLoss>> make_companions(const AuxiliaryConfig& config,
                                                             const ModelConfig& model_config,
                                                             const ObjectiveConfig& objective,
-                                                            Model& model) {
+                                                            Model& model,
+                                                            std::unique_ptr<Model> teacher) {
   check_companions(config, model_config, objective);
   std::vector<std::unique_ptr<AuxiliaryLoss>> all;
   if (config.latent) {
@@ -56,6 +64,12 @@ std::vector<std::unique_ptr<AuxiliaryLoss>> make_companions(const AuxiliaryConfi
   }
   if (config.features) {
     all.push_back(std::make_unique<FeatureAlignment>(*config.features, model_config, model));
+  }
+  if (config.teacher) {
+    EDT_ASSERT(teacher);
+    all.push_back(
+        std::make_unique<TeacherAlignment>(*config.teacher, model_config, objective, model,
+                                           std::make_shared<Teacher>(std::move(teacher))));
   }
   return all;
 }

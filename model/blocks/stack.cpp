@@ -27,11 +27,29 @@ Var StageModulation::chunks(Tape& tape, std::size_t i) const {
 
 void BlockStack::operator()(Tape& tape, std::span<Stream> streams, const Var& condition,
                             const BlockPass& pass) const {
-  const StageModulation modulation(tape, blocks, condition);
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
+  const Taps* const taps = pass.hooks.taps;
+  const std::size_t count = taps == nullptr ? blocks.size() : taps->needed(first, blocks.size());
+  if (count == 0) return;
+  const StageModulation modulation(tape, blocks.first(count), condition);
+  for (std::size_t i = 0; i < count; ++i) {
     const Var chunks = modulation.chunks(tape, i);
     for (Stream& stream : streams) run_block(tape, i, chunks, pass, stream);
   }
+}
+
+std::vector<Stream> split_groups(Tape& tape, const Var& x, std::span<const VisibleTokens> groups) {
+  std::vector<Stream> streams;
+  const std::int64_t batch = x.shape()[0] / static_cast<std::int64_t>(groups.size());
+  for (const VisibleTokens& group : groups) {
+    const auto first = static_cast<std::int64_t>(streams.size()) * batch;
+    const Var rows = take_rows(tape, x, first, first + batch);
+    streams.push_back({.x = gather_tokens(tape, rows, group),
+                       .skips = {},
+                       .first_row = first,
+                       .visible = group,
+                       .most_visible = group.ids.shape[1]});
+  }
+  return streams;
 }
 
 Var BlockStack::operator()(Tape& tape, Var x, const Var& condition, const BlockPass& pass) const {

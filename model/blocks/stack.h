@@ -33,6 +33,9 @@ struct Stream {
   std::int64_t most_visible = 0;  // which may be so many
 };
 
+// The tokens of x [groups * B, T, D] that each group keeps, B rows for each, as streams.
+std::vector<Stream> split_groups(Tape& tape, const Var& x, std::span<const VisibleTokens> groups);
+
 // What a stack does with the skips of its streams.
 enum class SkipUse {
   kNone,

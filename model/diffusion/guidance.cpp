@@ -20,6 +20,21 @@ Tensor doubled(const Tensor& tensor, std::vector<float>& memory) {
   return view_of(std::span(memory), {2 * s[0], s[1], s[2], s[3]});
 }
 
+// In the guided channels of `out`, the prediction, which moves away from `without`.
+void move_away(const GuidanceConfig& config, double t, std::int64_t channels,
+               std::span<const float> without, const Tensor& out) {
+  const auto plane = static_cast<std::size_t>(out.shape[2] * out.shape[3]);
+  const std::size_t picture = static_cast<std::size_t>(out.shape[1]) * plane;
+  const std::size_t guided = plane * static_cast<std::size_t>(config.channels.of(channels));
+  const auto scale = static_cast<float>(guidance_scale(config, t));
+  const auto result = out.span<float>();
+  for (std::size_t row = 0; row < static_cast<std::size_t>(out.shape[0]); ++row) {
+    for (std::size_t i = row * picture; i < row * picture + guided; ++i) {
+      result[i] = without[i] + scale * (result[i] - without[i]);
+    }
+  }
+}
+
 void repeat(std::span<const float> from, std::span<float> to) {
   const auto middle = std::ranges::copy(from, to.begin()).out;
   std::ranges::copy(from, middle);
@@ -82,18 +97,22 @@ void GuidedDenoiser::operator()(const Tensor& x_t, const Evaluation& at, const T
   doubled_(x, at, both);
 
   const std::span<const float> with = std::span(out_).first(out_.size() / 2);
-  const std::span<const float> without = std::span(out_).last(out_.size() / 2);
-  const auto result = out.span<float>();
-  std::ranges::copy(with, result.begin());
-  const auto plane = static_cast<std::size_t>(x_t.shape[2] * x_t.shape[3]);
-  const std::size_t picture = static_cast<std::size_t>(out.shape[1]) * plane;
-  const std::size_t guided = plane * static_cast<std::size_t>(config_.channels.of(channels));
-  const auto scale = static_cast<float>(guidance_scale(config_, at.step_t));
-  for (std::size_t row = 0; row < static_cast<std::size_t>(pictures); ++row) {
-    for (std::size_t i = row * picture; i < row * picture + guided; ++i) {
-      result[i] = without[i] + scale * (with[i] - without[i]);
-    }
-  }
+  std::ranges::copy(with, out.span<float>().begin());
+  move_away(config_, at.step_t, channels, std::span(out_).last(out_.size() / 2), out);
+}
+
+AutoguidedDenoiser::AutoguidedDenoiser(Denoiser network, Denoiser guide,
+                                       const GuidanceConfig& config)
+    : network_(std::move(network)), guide_(std::move(guide)), config_(config) {
+  config.validate();
+}
+
+void AutoguidedDenoiser::operator()(const Tensor& x_t, const Evaluation& at, const Tensor& out) {
+  network_(x_t, at, out);
+  if (!config_.guides(at.step_t)) return;
+  guides_.resize(out.span<float>().size());
+  guide_(x_t, at, view_of(std::span(guides_), out.shape));
+  move_away(config_, at.step_t, x_t.shape[1], guides_, out);
 }
 
 }  // namespace edt

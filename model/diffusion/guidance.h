@@ -1,5 +1,7 @@
-// Classifier-free guidance (Ho and Salimans, arXiv 2207.12598): the network sees each picture
-// twice, with and without its class, and what it predicts moves away from the prediction without.
+// Guidance: what a network predicts moves away from a worse prediction. Classifier-free (Ho and
+// Salimans, arXiv 2207.12598): the network's own without the class, for which it sees each picture
+// twice. Autoguidance (Karras et al., arXiv 2406.02507): that of a worse network for the same
+// class.
 #pragma once
 
 #include <limits>
@@ -56,6 +58,20 @@ class GuidedDenoiser {
   Denoiser doubled_;
   GuidanceConfig config_;
   std::vector<float> x_, out_;  // of the doubled batch
+};
+
+// The same from two denoisers of B pictures each, the one that makes the pictures and its guide,
+// whose prediction stands for the one without. The guide is asked in steps that are guided.
+class AutoguidedDenoiser {
+ public:
+  AutoguidedDenoiser(Denoiser network, Denoiser guide, const GuidanceConfig& config);
+
+  void operator()(const Tensor& x_t, const Evaluation& at, const Tensor& out);
+
+ private:
+  Denoiser network_, guide_;
+  GuidanceConfig config_;
+  std::vector<float> guides_;  // its predictions
 };
 
 }  // namespace edt

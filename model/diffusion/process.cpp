@@ -10,6 +10,19 @@ namespace edt {
 
 std::string_view name_of(ProcessKind kind) { return kind == ProcessKind::kDdpm ? "ddpm" : "flow"; }
 
+std::string text_of(const ProcessConfig& config) {
+  const char* predicted = config.prediction == PredictionType::kNoise    ? "noise"
+                          : config.prediction == PredictionType::kOrigin ? "x0"
+                                                                         : "velocity";
+  if (config.discrete()) {
+    return fmt::format("ddpm that predicts {}{}", predicted,
+                       config.learns_variance() ? " and variance" : "");
+  }
+  return fmt::format("a {} flow that predicts {}, {} told as {}",
+                     config.path == FlowPath::kLinear ? "linear" : "cosine", predicted,
+                     config.told == Told::kData ? "data" : "noise", config.told_scale);
+}
+
 ProcessConfig ProcessConfig::flow(FlowPath path) {
   return {.kind = ProcessKind::kFlow, .prediction = PredictionType::kVelocity, .path = path};
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -44,6 +45,8 @@ struct ProcessConfig {
   }
   bool operator==(const ProcessConfig&) const = default;
 };
+// All that counts of it: "ddpm that predicts noise and variance".
+std::string text_of(const ProcessConfig& config);
 
 // A place on the way, and the rates of change by `time`: t of a flow; of DDPM, whose
 // alpha^2 + sigma^2 is 1, the angle atan(sigma / alpha).

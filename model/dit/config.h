@@ -22,7 +22,8 @@ struct DitConfig : CommonConfig {
   // Numbers of tensor ranks that the model can be cut into: divisors of the heads and of the MLP's
   // hidden units.
   std::vector<int> tensor_degrees() const;
-  PassKinds passes() const { return {}; }
+  // Where heads are rotated, attention reads the tokens of the whole grid.
+  PassKinds passes() const { return {.groups = !style.rotates()}; }
   std::int64_t blocks() const { return depth; }
   TokenSite site_after(std::int64_t) const { return {patches(), width}; }
 };

@@ -1,5 +1,6 @@
 #include "model/dit/dit_model.h"
 
+#include "core/ops/rows.h"
 #include "model/blocks/grid_checks.h"
 #include "model/blocks/stack.h"
 #include "model/positions.h"
@@ -48,11 +49,31 @@ void DitModel::add_positions(Device& device, DType dtype) {
   }
 }
 
+Var DitModel::condition_of(Tape& tape, const ModelInputs& inputs) {
+  return copy_to_tensor_ranks(tape, embedding_(tape, inputs.t, inputs.labels),
+                              parameters_.tensor_ranks(), "gradient of the condition");
+}
+
+// Attention within a group is attention of its tokens alone: each group is a shorter sequence.
+std::vector<Var> DitModel::forward_groups(Tape& tape, const ModelInputs& inputs,
+                                          std::span<const VisibleTokens> groups) {
+  const Var condition = condition_of(tape, inputs);
+  std::vector<Stream> streams =
+      split_groups(tape, patch_embedding_(tape, inputs.image, positions_), groups);
+  BlockStack{blocks_}(tape, streams, condition, {recompute_, inputs.hooks});
+  std::vector<Var> outputs;
+  for (Stream& stream : streams) {
+    const std::int64_t rows = stream.x.shape()[0];
+    outputs.push_back(final_(
+        tape, stream.x, take_rows(tape, condition, stream.first_row, stream.first_row + rows)));
+    stream.x = {};
+  }
+  return outputs;
+}
+
 Var DitModel::forward(Tape& tape, const ModelInputs& inputs) {
   Var x = patch_embedding_(tape, inputs.image, positions_);
-  const Var condition =
-      copy_to_tensor_ranks(tape, embedding_(tape, inputs.t, inputs.labels),
-                           parameters_.tensor_ranks(), "gradient of the condition");
+  const Var condition = condition_of(tape, inputs);
   const BlockStack stack{blocks_};
   x = reused(tape, inputs.hooks.reuse, {}, [&] {
     return stack(tape, std::move(x), condition, {recompute_, inputs.hooks});

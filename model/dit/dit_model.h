@@ -17,9 +17,12 @@ class DitModel final : public Model {
   const DitConfig& config() const { return config_; }
   void set_recompute(Recompute recompute) override { recompute_ = recompute; }
   Var forward(Tape& tape, const ModelInputs& inputs) override;
+  std::vector<Var> forward_groups(Tape& tape, const ModelInputs& inputs,
+                                  std::span<const VisibleTokens> groups) override;
 
  private:
   void add_positions(Device& device, DType dtype);
+  Var condition_of(Tape& tape, const ModelInputs& inputs);
 
   DitConfig config_;
   Recompute recompute_ = Recompute::kNone;

@@ -19,7 +19,7 @@ struct Mdtv2Config : CommonConfig {
   GridStep grid_step() const { return patch_step(); }
   // Numbers of tensor ranks that the model can be cut into: the divisors of the heads.
   std::vector<int> tensor_degrees() const { return divisors(heads); }
-  PassKinds passes() const { return {.drops = true}; }
+  PassKinds passes() const { return {.drops = true, .groups = true}; }
   // Those that lie one behind the other: without the side block.
   std::int64_t blocks() const { return encoder_depth + decoder_depth; }
   TokenSite site_after(std::int64_t) const { return {patches(), width}; }

@@ -72,12 +72,17 @@ Var Mdtv2Model::fill_in(Tape& tape, const Var& x, const Var& condition,
   return select_tokens(tape, before, side, visible);
 }
 
-Var Mdtv2Model::decode(Tape& tape, Var x, const Var& skip, const Var& condition,
-                       const BlockPass& pass) {
+void Mdtv2Model::decode(Tape& tape, std::span<Stream> streams, const Var& condition,
+                        const BlockPass& pass) {
   const std::size_t encoder = in_blocks_.size() + out_blocks_.size();
   const BlockStack stack{decoder_blocks_, static_cast<std::int64_t>(encoder), SkipUse::kTaken};
+  stack(tape, streams, condition, pass);
+}
+
+Var Mdtv2Model::decode(Tape& tape, Var x, const Var& skip, const Var& condition,
+                       const BlockPass& pass) {
   Stream stream{.x = std::move(x), .skips = std::vector(decoder_blocks_.size(), skip)};
-  stack(tape, std::span(&stream, 1), condition, pass);
+  decode(tape, std::span(&stream, 1), condition, pass);
   return std::move(stream.x);
 }
 
@@ -92,6 +97,35 @@ Var Mdtv2Model::forward(Tape& tape, const ModelInputs& inputs) {
     return decode(tape, std::move(stream.x), embedded, condition, pass);
   });
   return final_(tape, x, condition);
+}
+
+// Without side block and mask token, as nothing is dropped. Decoder positions are learnt for the
+// grid, so the tokens go back to their places for them.
+std::vector<Var> Mdtv2Model::forward_groups(Tape& tape, const ModelInputs& inputs,
+                                            std::span<const VisibleTokens> groups) {
+  const Var condition = condition_of(tape, inputs);
+  const BlockPass pass{recompute_, inputs.hooks};
+  std::vector<Stream> streams = split_groups(tape, embed(tape, inputs.image), groups);
+  std::vector<Var> embedded;
+  for (const Stream& stream : streams) embedded.push_back(stream.x);
+  encode(tape, streams, condition, pass);
+  for (std::size_t g = 0; g < streams.size(); ++g) {
+    Stream& stream = streams[g];
+    const Var placed = restore_tokens(tape, stream.x, stream.visible, *mask_token_);
+    stream.x =
+        gather_tokens(tape, edt::add_positions(tape, placed, *decoder_positions_), stream.visible);
+    stream.skips.assign(decoder_blocks_.size(), embedded[g]);
+  }
+  embedded.clear();
+  decode(tape, streams, condition, pass);
+  std::vector<Var> outputs;
+  for (Stream& stream : streams) {
+    const std::int64_t rows = stream.x.shape()[0];
+    outputs.push_back(final_(
+        tape, stream.x, take_rows(tape, condition, stream.first_row, stream.first_row + rows)));
+    stream.x = {};
+  }
+  return outputs;
 }
 
 Var Mdtv2Model::forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks) {

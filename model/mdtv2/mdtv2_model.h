@@ -17,6 +17,8 @@ class Mdtv2Model final : public Model {
   void set_recompute(Recompute recompute) override { recompute_ = recompute; }
   Var forward(Tape& tape, const ModelInputs& inputs) override;
   Var forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks) override;
+  std::vector<Var> forward_groups(Tape& tape, const ModelInputs& inputs,
+                                  std::span<const VisibleTokens> groups) override;
 
  private:
   Var embed(Tape& tape, const Tensor& image);
@@ -25,6 +27,7 @@ class Mdtv2Model final : public Model {
   void encode(Tape& tape, std::span<Stream> streams, const Var& condition, const BlockPass& pass);
   // The tokens that the masked pass had dropped, filled in by the side block.
   Var fill_in(Tape& tape, const Var& x, const Var& condition, const VisibleTokens& visible);
+  void decode(Tape& tape, std::span<Stream> streams, const Var& condition, const BlockPass& pass);
   Var decode(Tape& tape, Var x, const Var& skip, const Var& condition, const BlockPass& pass);
 
   std::int64_t most_visible() const { return config_.visible_tokens(config_.mask_ratio.low); }

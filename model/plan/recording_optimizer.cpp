@@ -32,4 +32,12 @@ void RecordingOptimizer::square_sums(std::span<const float> values, std::span<co
   recorder_.kernel("square_sums", KernelClass::kStream, DType::kFloat32, key);
 }
 
+void RecordingOptimizer::follow(std::span<const float> params, std::span<float> average,
+                                float) const {
+  KernelKey key;
+  key.add(array(params, false));
+  key.add(array(average, true));
+  recorder_.kernel("power_average", KernelClass::kStream, DType::kFloat32, key);
+}
+
 }  // namespace edt

@@ -4,11 +4,12 @@
 #include <memory>
 
 #include "core/optim/optimizer.h"
+#include "core/optim/power_average.h"
 #include "model/plan/recorder.h"
 
 namespace edt {
 
-class RecordingOptimizer final : public Optimizer {
+class RecordingOptimizer final : public Optimizer, public AverageFollower {
  public:
   RecordingOptimizer(std::unique_ptr<Optimizer> real, Recorder& recorder)
       : real_(std::move(real)), recorder_(recorder) {}
@@ -18,6 +19,7 @@ class RecordingOptimizer final : public Optimizer {
   void update(const UpdateArgs& args) const override;
   void square_sums(std::span<const float> values, std::span<const ElementRange>,
                    std::span<double>) const override;
+  void follow(std::span<const float> params, std::span<float> average, float) const override;
 
  private:
   std::unique_ptr<Optimizer> real_;

@@ -17,23 +17,41 @@ struct SamplerMemory {
   std::size_t cache = 0;
 };
 
+// A model with weights, in memory that is not there.
+struct DryNetwork {
+  std::unique_ptr<Model> model;
+  Block memory;
+  std::unique_ptr<BoundWeights> bound;
+
+  DryNetwork(const ModelConfig& config, RecordingBackend& backend, DType dtype)
+      : model(make_model(config, backend, dtype, {}, ModelUse::kSampling)) {
+    const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
+                                             static_cast<std::int64_t>(kNormBlock));
+    const auto size = static_cast<std::size_t>(layout.size());
+    memory = Block(backend.memory(), size * sizeof(float));
+    const std::span<float> weights(static_cast<float*>(memory.data()), size);
+    bound = std::make_unique<BoundWeights>(backend, model->parameters(), layout, weights, dtype);
+  }
+  // Of the host: on a device that has a copy they are not there.
+  std::size_t counted_twice(bool in_host_memory) const {
+    return !in_host_memory && bound->copy_bytes() > 0 ? memory.bytes() : 0;
+  }
+};
+
 SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool in_host_memory) {
   Recorder recorder(false);
   recorder.pause();
   const auto made = make_recording_backend(recorder);
   RecordingBackend& backend = *made;
-  const auto model = make_model(planned.model, backend, planned.dtype, {}, ModelUse::kSampling);
-  const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
-                                           static_cast<std::int64_t>(kNormBlock));
-  const Block memory(backend.memory(), static_cast<std::size_t>(layout.size()) * sizeof(float));
-  const std::span<float> weights(static_cast<float*>(memory.data()),
-                                 static_cast<std::size_t>(layout.size()));
-  const BoundWeights bound(backend, model->parameters(), layout, weights, planned.dtype);
+  const DryNetwork network(planned.model, backend, planned.dtype);
+  std::optional<DryNetwork> guide;
+  if (planned.guide) guide.emplace(*planned.guide, backend, planned.dtype);
 
-  const bool counted_twice = !in_host_memory && bound.copy_bytes() > 0;
-  const std::size_t not_there = counted_twice ? memory.bytes() : 0;
+  const std::size_t not_there =
+      network.counted_twice(in_host_memory) + (guide ? guide->counted_twice(in_host_memory) : 0);
   const std::size_t fixed = backend.memory().bytes() - not_there;
-  PictureSampler sampler(*model, backend, planned.dtype);
+  PictureSampler sampler(*network.model, backend, planned.dtype,
+                         guide ? guide->model.get() : nullptr);
   PictureRequest request{.batch = pictures};
   request.solver.kind = planned.solver;
   request.solver.spacing = "1";
@@ -47,7 +65,10 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
   request.guidance.scale = planned.guided ? 2 : 1;
   std::vector<float> latents(request.labels.size() * sampler.picture_elements());
   sampler.run(request, latents);
-  const std::size_t cache = sampler.cache() == nullptr ? 0 : sampler.cache()->peak_bytes();
+  std::size_t cache = 0;
+  for (const BranchCache* one : {sampler.cache(), sampler.guide_cache()}) {
+    if (one != nullptr) cache += one->peak_bytes();
+  }
   return {backend.memory().bytes() - not_there, fixed, sampler.peak_bytes() + cache, cache};
 }
 

@@ -17,6 +17,7 @@ struct PlannedSampler {
   std::size_t decoder_bytes = 0;  // of what makes pictures of the latents
   CacheConfig cache;
   std::optional<SolverKind> solver;  // some ask twice in a step, and a cache serves both
+  std::optional<ModelConfig> guide;  // of autoguidance: the pictures are then seen once by each
 };
 
 // Bytes of weights, tables and activations, of the cache, and of the decoder: of a device that

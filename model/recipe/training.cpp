@@ -15,8 +15,12 @@ TrainedNetworks make_networks(const TrainingRecipe& recipe, Device& device,
                               TensorGroup tensor_ranks) {
   TrainedNetworks made;
   made.model = make_model(recipe.model, device, recipe.engine.dtype, tensor_ranks);
-  made.companions =
-      make_companions(recipe.auxiliary, recipe.model, recipe.engine.objective, *made.model);
+  std::unique_ptr<Model> teacher;
+  if (recipe.auxiliary.needs_teacher()) {
+    teacher = make_model(recipe.model, device, recipe.engine.dtype, tensor_ranks);
+  }
+  made.companions = make_companions(recipe.auxiliary, recipe.model, recipe.engine.objective,
+                                    *made.model, std::move(teacher));
   return made;
 }
 

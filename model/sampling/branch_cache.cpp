@@ -20,7 +20,7 @@ void BranchCache::begin_evaluation(const Evaluation& at, std::int64_t rows) {
   if (!second_) begin_step(rows);
   use_.rows += rows;
   if (is_whole_) use_.whole_rows += rows;
-  load_factors();
+  if (rows > 0) load_factors();
 }
 
 void BranchCache::begin_step(std::int64_t rows) {

@@ -30,8 +30,8 @@ class BranchCache final : public BranchReuse {
   // A new batch of pictures.
   void begin(int steps);
   // Before the network is asked, about so many rows. Where they are others than the last time
-  // everything is computed: of rows that come, as guidance does, nothing is kept. The second
-  // evaluation of a step has values of its own.
+  // everything is computed: of rows that come, as guidance does, nothing is kept. No rows: in this
+  // step it is not asked. The second evaluation of a step has values of its own.
   void begin_evaluation(const Evaluation& at, std::int64_t rows);
 
   bool computes(const BranchSite& site) const override;

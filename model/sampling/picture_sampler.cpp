@@ -17,8 +17,13 @@ void check_noise(const char* what, std::size_t given, std::size_t expected) {
 
 }  // namespace
 
-PictureSampler::PictureSampler(Model& model, Backend& backend, DType dtype)
-    : model_(model), backend_(backend), network_(model, backend, dtype) {}
+PictureSampler::PictureSampler(Model& model, Backend& backend, DType dtype, Model* guide)
+    : model_(model), backend_(backend), network_(model, backend, dtype) {
+  if (guide == nullptr) return;
+  EDT_ASSERT(guide->latents() == model.latents() && guide->classes() == model.classes());
+  EDT_ASSERT(guide->process().config() == model.process().config());
+  guide_.emplace(*guide, backend, dtype);
+}
 
 std::size_t PictureSampler::picture_elements() const {
   return static_cast<std::size_t>(model_.latents().elements());
@@ -41,12 +46,12 @@ void PictureSampler::check(const PictureRequest& request, const Solver& solver) 
                       "step noise is given, and the sampler adds none");
 }
 
-void PictureSampler::prepare_cache(const CacheConfig& config) {
+void PictureSampler::prepare_cache(const CacheConfig& config, std::optional<BranchCache>& cache) {
   config.validate();
   if (!config.is_on()) {
-    cache_.reset();
-  } else if (!cache_ || cache_->config() != config) {
-    cache_.emplace(config, backend_);
+    cache.reset();
+  } else if (!cache || cache->config() != config) {
+    cache.emplace(config, backend_);
   }
 }
 
@@ -54,7 +59,8 @@ void PictureSampler::run(const PictureRequest& request, std::int64_t first, std:
                          std::span<float> latents, const PictureProgress& progress) {
   const auto solver = make_solver(model_.process(), request.solver);
   check(request, *solver);
-  prepare_cache(request.cache);
+  prepare_cache(request.cache, cache_);
+  if (guide_) prepare_cache(request.cache, guide_cache_);
   EDT_ASSERT(latents.size() == static_cast<std::size_t>(last - first) * picture_elements());
   batch_.resize(static_cast<std::size_t>(request.batch) * picture_elements());
   for (std::int64_t at = first; at < last; at += request.batch) {
@@ -98,23 +104,40 @@ void PictureSampler::run_batch(const PictureRequest& request, const Solver& solv
   const auto classes = rest.first(std::min(rest.size(), batch));
   std::vector<std::int32_t> labels(classes.begin(), classes.end());
   labels.resize(batch, labels.back());
-  const bool guided = request.guidance.scale != 1;
-  if (guided) labels.resize(2 * batch, static_cast<std::int32_t>(model_.classes()));
-  std::vector<float> told(labels.size());
-  FfnReuse* const ffn_reuse = request.ffn_reuse;
-  const PassHooks hooks{.reuse = cache_ ? &*cache_ : nullptr, .hidden = ffn_reuse};
+  const GuidanceConfig& guidance = request.guidance;
+  const bool guided = guidance.scale != 1, by_itself = guided && !guide_;
+  if (by_itself) labels.resize(2 * batch, static_cast<std::int32_t>(model_.classes()));
   rows_asked_ = 0;
-  if (cache_) cache_->begin(solver.steps());
-  if (ffn_reuse != nullptr) ffn_reuse->begin(solver.steps());
-  Denoiser denoiser = [&](const Tensor& x_t, const Evaluation& at, const Tensor& out) {
-    rows_asked_ += x_t.shape[0];
-    if (cache_) cache_->begin_evaluation(at, x_t.shape[0]);
-    if (ffn_reuse != nullptr) ffn_reuse->begin_evaluation(at, x_t.shape[0]);
-    std::ranges::fill(told, at.told);
-    network_(x_t, told, labels, out, hooks);
+  for (auto* cache : {&cache_, &guide_cache_}) {
+    if (*cache) (*cache)->begin(solver.steps());
+  }
+  if (request.ffn_reuse != nullptr) request.ffn_reuse->begin(solver.steps());
+  Denoiser network = denoiser(network_, cache_, request.ffn_reuse, labels);
+  if (by_itself) {
+    network = GuidedDenoiser(std::move(network), guidance);
+  } else if (guided) {
+    // A step in which the guide is not asked is one in which its cache is not.
+    const auto asked = [&, network](const Tensor& x_t, const Evaluation& at, const Tensor& out) {
+      network(x_t, at, out);
+      if (guide_cache_ && !guidance.guides(at.step_t)) guide_cache_->begin_evaluation(at, 0);
+    };
+    network = AutoguidedDenoiser(asked, denoiser(*guide_, guide_cache_, nullptr, labels), guidance);
+  }
+  solver.run(network, noise, x, progress);
+}
+
+Denoiser PictureSampler::denoiser(ForwardPass& network, std::optional<BranchCache>& cache,
+                                  FfnReuse* ffn_reuse, std::span<const std::int32_t> labels) {
+  const PassHooks hooks{.reuse = cache ? &*cache : nullptr, .hidden = ffn_reuse};
+  return [this, &network, &cache, ffn_reuse, labels, hooks](const Tensor& x_t, const Evaluation& at,
+                                                            const Tensor& out) {
+    const std::int64_t rows = x_t.shape[0];
+    rows_asked_ += rows;
+    if (cache) cache->begin_evaluation(at, rows);
+    if (ffn_reuse != nullptr) ffn_reuse->begin_evaluation(at, rows);
+    told_.assign(labels.size(), at.told);
+    network(x_t, told_, labels, out, hooks);
   };
-  if (guided) denoiser = GuidedDenoiser(std::move(denoiser), request.guidance);
-  solver.run(denoiser, noise, x, progress);
 }
 
 }  // namespace edt

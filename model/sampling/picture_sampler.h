@@ -34,8 +34,9 @@ using PictureProgress = std::function<void(std::int64_t pictures, int step, int 
 
 class PictureSampler {
  public:
-  // The model's parameters are bound; its tables are in `dtype`.
-  PictureSampler(Model& model, Backend& backend, DType dtype);
+  // The model's parameters are bound; its tables are in `dtype`. A `guide` of the same process,
+  // latents and classes stands for predictions without a class (autoguidance).
+  PictureSampler(Model& model, Backend& backend, DType dtype, Model* guide = nullptr);
 
   // Fills latents [last - first, C, S, S] of pictures first ... last-1 of the request. A batch that
   // is not full is filled up with pictures that are thrown away, so that every forward pass has the
@@ -49,15 +50,21 @@ class PictureSampler {
   // Values of one picture's latents.
   std::size_t picture_elements() const;
   // The most memory that activations have had at a time.
-  std::size_t peak_bytes() const { return network_.peak_bytes(); }
-  // Rows that the network was asked about for the last batch: a guided picture is two.
+  std::size_t peak_bytes() const {
+    return network_.peak_bytes() + (guide_ ? guide_->peak_bytes() : 0);
+  }
+  // Rows that the networks were asked about for the last batch: a guided picture is two.
   std::int64_t rows_asked() const { return rows_asked_; }
   // Of the last request, where it has one; nullptr: it had none, or one that never reuses.
   const BranchCache* cache() const { return cache_ ? &*cache_ : nullptr; }
+  // The same of the guide, where there is one.
+  const BranchCache* guide_cache() const { return guide_cache_ ? &*guide_cache_ : nullptr; }
 
  private:
   void check(const PictureRequest& request, const Solver& solver) const;
-  void prepare_cache(const CacheConfig& config);
+  void prepare_cache(const CacheConfig& config, std::optional<BranchCache>& cache);
+  Denoiser denoiser(ForwardPass& network, std::optional<BranchCache>& cache, FfnReuse* ffn_reuse,
+                    std::span<const std::int32_t> labels);
   // Pictures first ... of one batch into batch_.
   void run_batch(const PictureRequest& request, const Solver& solver, std::int64_t first,
                  const SamplingProgress& progress);
@@ -66,9 +73,10 @@ class PictureSampler {
   Model& model_;
   Backend& backend_;
   ForwardPass network_;
-  std::vector<float> batch_;
+  std::optional<ForwardPass> guide_;
+  std::vector<float> batch_, told_;
   std::int64_t rows_asked_ = 0;
-  std::optional<BranchCache> cache_;
+  std::optional<BranchCache> cache_, guide_cache_;
 };
 
 }  // namespace edt

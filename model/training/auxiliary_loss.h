@@ -11,6 +11,7 @@
 #include "model/training/draws.h"
 #include "model/training/input_buffers.h"
 #include "model/training/micro_batch.h"
+#include "model/training/teacher.h"
 
 namespace edt {
 
@@ -21,7 +22,10 @@ struct StepView {
   Tensor t, labels;  // [rows] as the network is told them, labels after dropout
   InputBuffers& inputs;
   const Taps& taps;  // of the network that trains
-  Var output = {};   // its tokens [rows, T, patch outputs]; undefined before its pass
+  Var output = {};   // its tokens [rows, T, patch outputs]; undefined before its pass, or in groups
+  // Tokens that see each other: rows are those of the groups, one behind the other. Empty: no
+  // groups.
+  std::span<const VisibleTokens> groups = {};
 };
 
 // The weight of a companion in the course of a run. Weights are among the inputs of a step, so that
@@ -42,6 +46,8 @@ class AuxiliaryLoss {
 
   // Its terms have names of their own in metrics.
   virtual const std::vector<LossTerm>& terms() const = 0;
+  // What it compares with, where that is the moving average; several may have one.
+  virtual Teacher* teacher() { return nullptr; }
   // Blocks whose tokens it reads, as Taps count them.
   virtual std::vector<std::int64_t> taps() const { return {}; }
   // What it wants of each sample beside the latent. MicroBatch::arrays has just these when it fills
@@ -60,8 +66,8 @@ class AuxiliaryLoss {
 
   // Ahead of the network's pass: a teacher's, without gradients.
   virtual void before(Tape&, const StepView&) {}
-  // Means of the terms, each [1]. `losses` [terms, rows()] receives them row by row, without
-  // weights.
+  // Means of the terms, each [1]; where tokens are in groups, those of one group and then those of
+  // the other. `losses` [terms, rows()] receives them row by row, without weights.
   virtual std::vector<Var> operator()(Tape& tape, const StepView& step, const Tensor& losses) = 0;
   // The gradients are there: lets go of what before() has made.
   virtual void after() {}

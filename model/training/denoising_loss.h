@@ -38,11 +38,17 @@ class DenoisingLoss {
   virtual ~DenoisingLoss() = default;
 
   virtual const std::vector<LossTerm>& terms() const = 0;
-  // Of rows first ... first + t.size() - 1, among the inputs.
-  virtual void fill(InputBuffers& inputs, std::size_t first, std::span<const double> t) const = 0;
+  // Of rows first ... first + t.size() - 1, among the inputs. `share`: of the tokens of a sample
+  // that these rows have.
+  virtual void fill(InputBuffers& inputs, std::size_t first, std::span<const double> t,
+                    double share = 1) const = 0;
   // The means of the terms, each [1]. `losses` [terms, rows] receives them row by row.
   virtual std::vector<Var> operator()(Tape& tape, const Var& tokens, InputBuffers& inputs,
                                       const NoisedImages& images, const Tensor& losses) const = 0;
+  // The same of the rows from `first` on, which have these tokens of the grid alone.
+  virtual std::vector<Var> of_group(Tape& tape, const Var& tokens, const VisibleTokens& group,
+                                    std::int64_t first, InputBuffers& inputs,
+                                    const NoisedImages& images, const Tensor& losses) const = 0;
 };
 
 // The terms that the losses of this process have.

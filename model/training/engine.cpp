@@ -42,6 +42,10 @@ ZeroConfig zero_config(const EngineConfig& config, const TensorGroup& tensor_ran
   return zero;
 }
 
+std::vector<PowerAverage> power_averages(const EngineConfig& config) {
+  return {config.power_averages.begin(), config.power_averages.end()};
+}
+
 }  // namespace
 
 TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& data_ranks,
@@ -53,7 +57,7 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
       config_(config),
       optimizer_(backend.make_optimizer(config.optimizer)),
       zero_(parameter_pointers(model.parameters()), data_ranks, backend, config.dtype, *optimizer_,
-            zero_config(config, tensor_ranks_, backend), micro_batches()),
+            zero_config(config, tensor_ranks_, backend), micro_batches(), power_averages(config)),
       sampler_(make_time_sampler(config.times, model.process().steps())),
       arena_(backend.memory()),
       tape_(backend, arena_, profiler_, config.dtype),
@@ -61,12 +65,14 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
       graphs_(backend, profiler_),
       graphs_apply_(config.graphs && !model.dropping() && tensor_ranks_.single()) {
   tape_.set_parameter_owner(&zero_);
+  attach_teacher(companions);
   model_.set_recompute(config.recompute);
   const auto batch = static_cast<std::size_t>(config.batch);
   positions_.resize(batch);
   std::iota(positions_.begin(), positions_.end(), 0);
-  times_.resize(batch);
-  weights_.resize(batch);
+  const std::size_t groups = objective_.grouped() ? 2 : 1;
+  times_.resize(groups * batch);
+  weights_.resize(groups * batch);
   losses_.resize(kPasses * terms() * batch);
   device_losses_ = Block(backend.memory(), own_losses().bytes());
   losses_of_one_ = Block(backend.memory(), own_losses().slice(0, 1).bytes());
@@ -74,6 +80,18 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
   if (!companions.empty()) backend.zero(losses_of_one());
   norm_sums_.resize(norm_blocks(static_cast<std::size_t>(layout().size())));
   copies_ = copies_in(layout(), model.parameters().shards(), layout().whole());
+}
+
+// All companions that look at the moving average look at it through one network.
+void TrainingEngine::attach_teacher(Companions companions) {
+  const Teacher* attached = nullptr;
+  for (AuxiliaryLoss* one : companions) {
+    Teacher* const teacher = one->teacher();
+    if (teacher == nullptr || teacher == attached) continue;
+    EDT_ASSERT(attached == nullptr);
+    teacher->attach(tape_, zero_.moving_average(teacher->copies()));
+    attached = teacher;
+  }
 }
 
 // Every rank draws whole tensors and keeps its fragments of them.
@@ -103,6 +121,11 @@ std::span<float> TrainingEngine::losses(PassKind pass, std::size_t term) {
   return std::span(losses_).subspan((pass * terms() + term) * batch, batch);
 }
 
+std::span<const double> TrainingEngine::second_times(std::size_t first, std::size_t size) const {
+  if (!objective_.grouped()) return {};
+  return std::span(times_).subspan(static_cast<std::size_t>(config_.batch) + first, size);
+}
+
 void TrainingEngine::begin_step() {
   sampler_->sample(key().seed, key().step, times_, weights_);
   zero_.begin_step();
@@ -130,7 +153,8 @@ void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> 
                          .positions = std::span(positions_).subspan(first, size),
                          .times = std::span(times_).subspan(first, size),
                          .weights = std::span(weights_).subspan(first, size),
-                         .arrays = arrays};
+                         .arrays = arrays,
+                         .second_times = second_times(first, size)};
   config_.on_phase("forward");
   EDT_ASSERT(own_micro_batches()[done_] == index);
   objective_.prepare(key(), batch);
@@ -178,6 +202,8 @@ void TrainingEngine::fetch_losses() {
         const auto to = losses(pass, term).subspan(static_cast<std::size_t>(index) * size, size);
         std::copy_n(next, size, to.begin());
         next += static_cast<std::ptrdiff_t>(size);
+        if (!objective_.grouped()) continue;
+        for (float& loss : to) loss += *next++;  // of the other group of the same picture
       }
     }
   }
@@ -215,7 +241,10 @@ void TrainingEngine::update(StepReport& report) {
                   .learning_rate = report.learning_rate,
                   .grad_scale = clip_factor(report.grad_norm, config_.clip),
                   .ema_decay = config_.ema_decay});
-    sampler_->update(times_, total_losses());
+    const std::vector<float> total = total_losses();
+    sampler_->update(std::span(times_).first(total.size()), total);
+  } else {
+    zero_.pass_over(step_ + 1);
   }
 }
 
@@ -247,7 +276,8 @@ void TrainingEngine::reduce_losses(StepReport& report) {
 
 double TrainingEngine::weighted_loss(PassKind pass) {
   double sum = 0;
-  for (std::size_t i = 0; i < weights_.size(); ++i) {
+  const auto batch = static_cast<std::size_t>(config_.batch);
+  for (std::size_t i = 0; i < batch; ++i) {
     double of_sample = 0;
     for (std::size_t term = 0; term < terms(); ++term) {
       if (objective_.terms()[term].beside) continue;
@@ -255,7 +285,7 @@ double TrainingEngine::weighted_loss(PassKind pass) {
     }
     sum += double{weights_[i]} * of_sample;
   }
-  return sum / static_cast<double>(weights_.size());
+  return sum / static_cast<double>(batch);
 }
 
 // Blocks have one owner among the data ranks; the parts of a tensor add up over tensor ranks.

@@ -32,7 +32,8 @@ struct EngineConfig {
   OptimizerConfig optimizer = AdanConfig{};
   LearningRateConfig rate;
   double ema_decay = 0.9999;
-  double clip = 0;  // largest gradient norm; 0: none
+  std::vector<double> power_averages;  // their lengths; empty: none are kept
+  double clip = 0;                     // largest gradient norm; 0: none
   ZeroConfig zero;
   // Forward and backward as graphs, on devices that have them. Models that drop tokens, stage 3 and
   // several tensor ranks go without.
@@ -124,6 +125,9 @@ class TrainingEngine {
   std::vector<MemoryUse> memory() const;
 
  private:
+  void attach_teacher(Companions companions);
+  // Of the second groups of tokens; nothing where there are none.
+  std::span<const double> second_times(std::size_t first, std::size_t size) const;
   void compute_micro_batch(int index);
   StepKey key() const { return {config_.seed, static_cast<std::uint32_t>(step_)}; }
   // This rank's losses from the device to their places in the global batch.

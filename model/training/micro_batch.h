@@ -28,6 +28,8 @@ struct MicroBatch {
   std::span<const float> weights;           // [B], importance weights of the time sampler
   // Arrays that companions asked for beside latents, each [B, ...], in the order of asking.
   std::span<const std::span<const float>> arrays = {};
+  // [B], of the second group of tokens, where there are groups.
+  std::span<const double> second_times = {};
 };
 
 }  // namespace edt

@@ -42,7 +42,11 @@ Objective::Objective(Model& model, Backend& backend, const ObjectiveConfig& conf
   require<UsageError>(!config.shared_noise || !model.dropping(), "objective",
                       "shared noise is for models whose masks zero tokens, {} drops them",
                       model.name());
-  EDT_ASSERT(!config.judges || !config.masked);
+  EDT_ASSERT(!config.judges || (!config.masked && config.dual_time == 0));
+  require<UsageError>(config.dual_time == 0 || !config.masked, "objective",
+                      "train.dual-time is {}, and there is a masked pass: groups are passes of "
+                      "their own",
+                      config.dual_time);
   const LatentShape& latents = model.latents();
   const Shape image{rows(), latents.channels, latents.height, latents.width};
   in_ = {.x_start = inputs_.add(image, DType::kFloat32),
@@ -61,13 +65,19 @@ Objective::Objective(Model& model, Backend& backend, const ObjectiveConfig& conf
     }
   }
   if (config.masked) masks_.emplace(model, inputs_, batch);
+  if (config.dual_time > 0) groups_.emplace(model.patches(), config.dual_time, inputs_, batch);
+  for (AuxiliaryLoss* one : companions_) {
+    Teacher* const teacher = one->teacher();
+    if (teacher == nullptr || std::ranges::find(teachers_, teacher) != teachers_.end()) continue;
+    teachers_.push_back(teacher);
+  }
   noise_ = buffer(image);
   x_t_ = buffer(image);
 }
 
 Objective::Pass Objective::pass(std::int64_t index) const {
   if (config_.judges) return {random::Purpose::kEvaluation, random::Purpose::kEvaluation};
-  if (index == 0 || config_.shared_noise)
+  if (index == 0 || config_.shared_noise || groups_)
     return {random::Purpose::kNoise, random::Purpose::kLabelDrop};
   return {random::Purpose::kNoiseMasked, random::Purpose::kLabelDropMasked};
 }
@@ -100,22 +110,48 @@ void Objective::run(Tape& tape, double scale, const Tensor& losses,
     tape.backward();
   }
   for (AuxiliaryLoss* one : companions_) one->after();
+  for (Teacher* teacher : teachers_) teacher->clear();
   tape.clear();
 }
 
 std::vector<Objective::Seeded> Objective::means_of(Tape& tape, const Tensor& losses) {
   std::vector<Seeded> means;
-  const auto add = [&](std::vector<Var> more, std::int64_t rows) {
-    for (Var& mean : more) means.push_back({std::move(mean), rows, terms_[means.size()].weight});
+  const auto add = [&](std::vector<Var> more, std::int64_t rows,
+                       const std::vector<LossTerm>& terms) {
+    for (std::size_t i = 0; i < more.size(); ++i) {
+      means.push_back({std::move(more[i]), rows, terms[i % terms.size()].weight});
+    }
   };
   StepView step = view();
-  step.output = forward(tape);
-  add((*loss_)(tape, step.output, inputs_, step.images, losses), rows());
+  if (groups_) {
+    means = denoise_groups(tape, losses);
+  } else {
+    step.output = forward(tape);
+    add((*loss_)(tape, step.output, inputs_, step.images, losses), rows(), loss_->terms());
+  }
   auto first = static_cast<std::int64_t>(loss_->terms().size());
   for (AuxiliaryLoss* one : companions_) {
     const auto count = static_cast<std::int64_t>(one->terms().size());
-    add((*one)(tape, step, losses.slice(first, first + count)), one->rows());
+    add((*one)(tape, step, losses.slice(first, first + count)), one->rows(), one->terms());
     first += count;
+  }
+  return means;
+}
+
+// Shares of a picture's tokens are among the inputs of the loss: each mean counts whole.
+std::vector<Objective::Seeded> Objective::denoise_groups(Tape& tape, const Tensor& losses) {
+  const PassHooks hooks{.taps = companions_.empty() ? nullptr : &taps_};
+  std::vector<Var> outputs = model_.forward_groups(
+      tape, {x_t_, inputs_.tensor(in_.t), inputs_.tensor(in_.labels), hooks}, groups_->groups());
+  std::vector<Seeded> means;
+  for (std::size_t g = 0; g < outputs.size(); ++g) {
+    const std::vector<Var> of_group =
+        loss_->of_group(tape, outputs[g], groups_->groups()[g],
+                        static_cast<std::int64_t>(g) * batch_, inputs_, images(), losses);
+    for (std::size_t term = 0; term < of_group.size(); ++term) {
+      means.push_back({of_group[term], batch_, terms_[term].weight});
+    }
+    outputs[g] = {};
   }
   return means;
 }
@@ -140,14 +176,17 @@ void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
     };
     std::ranges::copy(batch.latents, floats(in_.x_start).begin());
     std::ranges::copy(batch.weights, floats(in_.weights).begin());
-    fill_times(batch.times, floats(in_.t), floats(in_.scales));
-    loss_->fill(inputs_, static_cast<std::size_t>(p * batch_), batch.times);
+    const auto times = groups_ && p > 0 ? batch.second_times : batch.times;
+    fill_times(times, floats(in_.t), floats(in_.scales));
+    loss_->fill(inputs_, static_cast<std::size_t>(p * batch_), times,
+                groups_ ? groups_->share(static_cast<std::size_t>(p)) : 1);
     const auto labels = part(inputs_.host<std::int32_t>(in_.labels), p, passes());
     std::ranges::copy(batch.labels, labels.begin());
     drop_labels(key, pass(p).label_drop, batch.positions, dropout,
                 static_cast<std::int32_t>(model_.classes()), labels);
   }
   if (masks_) masks_->draw(key, batch.positions);
+  if (groups_) groups_->draw(key, batch.positions);
   fill_companions(key, batch);
   inputs_.send();
 }
@@ -197,7 +236,10 @@ NoisedImages Objective::images() {
 }
 
 StepView Objective::view() {
-  return {batch_, images(), inputs_.tensor(in_.t), inputs_.tensor(in_.labels), inputs_, taps_};
+  StepView step{batch_,  images(), inputs_.tensor(in_.t), inputs_.tensor(in_.labels),
+                inputs_, taps_};
+  if (groups_) step.groups = groups_->groups();
+  return step;
 }
 
 Var Objective::forward(Tape& tape) {

@@ -11,6 +11,7 @@
 #include "core/ops/backend.h"
 #include "model/training/auxiliary_loss.h"
 #include "model/training/denoising_loss.h"
+#include "model/training/group_buffers.h"
 #include "model/training/input_buffers.h"
 #include "model/training/mask_buffers.h"
 #include "model/training/micro_batch.h"
@@ -22,6 +23,9 @@ struct ObjectiveConfig {
   bool shared_noise = false;  // one draw of noise and label dropout for both passes: what precedes
                               // the first mask is computed once (EDT)
   DenoisingLossConfig loss = {};
+  // Share of the tokens that are in the first of two groups, each with a time of its own, which do
+  // not see each other; 0: no groups.
+  double dual_time = 0;
   bool judges = false;  // forward alone: nothing is drawn but noise, which is not that of training
 };
 
@@ -50,6 +54,8 @@ class Objective {
   void judge(Tape& tape, const Tensor& losses);
 
   bool masked() const { return config_.masked; }
+  // Whether the rows behind the first batch are those of its second group.
+  bool grouped() const { return groups_.has_value(); }
   // What the companions want of each sample beside the latent: MicroBatch::arrays.
   std::vector<ArrayRequest> arrays() const;
   // Those of denoising, then those beside.
@@ -62,7 +68,7 @@ class Objective {
   struct Pass {
     random::Purpose noise, label_drop;
   };
-  std::int64_t passes() const { return config_.masked ? 2 : 1; }
+  std::int64_t passes() const { return config_.masked || config_.dual_time > 0 ? 2 : 1; }
   Pass pass(std::int64_t index) const;
 
   Tensor buffer(const Shape& shape);
@@ -80,6 +86,8 @@ class Objective {
     double weight;
   };
   std::vector<Seeded> means_of(Tape& tape, const Tensor& losses);
+  // Of the terms of denoising of one group, then of the other.
+  std::vector<Seeded> denoise_groups(Tape& tape, const Tensor& losses);
 
   Model& model_;
   Backend& backend_;
@@ -97,6 +105,8 @@ class Objective {
   Taps taps_;
   Tensor noise_, x_t_;
   std::optional<MaskBuffers> masks_;
+  std::optional<GroupBuffers> groups_;
+  std::vector<Teacher*> teachers_;
 };
 
 }  // namespace edt

@@ -21,7 +21,7 @@ struct StoredFragment {
   std::size_t tensor = 0;
   Region region;
   std::size_t file = 0;
-  std::vector<std::uint64_t> checksums;  // one per array, of the float32 values
+  std::vector<std::uint64_t> checksums;  // one per array, of the values as float32
 };
 
 struct StoredExtra {
@@ -35,12 +35,14 @@ struct Manifest {
   CheckpointInfo info;
   std::vector<LogicalTensor> tensors;
   std::vector<std::string> arrays;
+  std::vector<std::string> half_arrays;  // of them, those whose values lie in the files as float16
   std::vector<StoredFile> files;
   std::vector<StoredFragment> fragments;
   std::vector<StoredExtra> extras;  // in files[0]
 
   bool has_array(std::string_view name) const { return array_index(name) < arrays.size(); }
   std::size_t array_index(std::string_view name) const;  // arrays.size(): there is none
+  bool is_half(std::size_t array) const;
 };
 
 inline constexpr std::string_view kManifestName = "manifest.json";

@@ -192,12 +192,13 @@ StoredFragment read_fragment(const Reader& reader, const Manifest& manifest) {
 // The values of all fragments are in the files, so these bound what the fragments may claim.
 void require_plausible_size(const Manifest& manifest, const Reader& root) {
   std::uint64_t stored = 0, claimed = 0;
+  const std::size_t each = manifest.half_arrays.empty() ? sizeof(float) : sizeof(std::uint16_t);
   for (const StoredFile& file : manifest.files) {
     stored =
         file.bytes > kMostElements - stored ? std::uint64_t{kMostElements} : stored + file.bytes;
   }
   for (const LogicalTensor& tensor : manifest.tensors) {
-    claimed += static_cast<std::uint64_t>(tensor.shape.elements()) * sizeof(float);
+    claimed += static_cast<std::uint64_t>(tensor.shape.elements()) * each;
     if (claimed > stored) {
       root.refuse("the tensors up to {} need {} bytes, the files have {}", tensor.name, claimed,
                   stored);
@@ -241,6 +242,12 @@ Manifest read_manifest(const Reader& root, Extent extent) {
   manifest.info = read_info(root);
   for (const Reader& name : root.at("arrays").list()) {
     manifest.arrays.push_back(plain_name(name));
+  }
+  if (root.has("float16")) {
+    for (const Reader& name : root.at("float16").list()) {
+      if (!manifest.has_array(name.text())) name.refuse("there is no array \"{}\"", name.text());
+      manifest.half_arrays.push_back(name.text());
+    }
   }
   for (const Reader& file : root.at("files").list()) {
     manifest.files.push_back({plain_name(file.at("name")), file.at("bytes").unsigned_integer(),

@@ -48,6 +48,10 @@ std::size_t Manifest::array_index(std::string_view name) const {
   return static_cast<std::size_t>(std::find(arrays.begin(), arrays.end(), name) - arrays.begin());
 }
 
+bool Manifest::is_half(std::size_t array) const {
+  return std::ranges::find(half_arrays, arrays[array]) != half_arrays.end();
+}
+
 std::string to_json_text(const Manifest& manifest) {
   const CheckpointInfo& info = manifest.info;
   const Json extra = try_parse_ordered_json(info.extra);
@@ -64,6 +68,7 @@ std::string to_json_text(const Manifest& manifest) {
             {"configuration", info.configuration},
             {"extra", extra},
             {"arrays", manifest.arrays}};
+  if (!manifest.half_arrays.empty()) json["float16"] = manifest.half_arrays;
   if (info.smoothed_loss) json["smoothed_loss"] = *info.smoothed_loss;
   if (!info.judged.empty()) json["judged"] = info.judged;
   for (const char* list : {"files", "extras", "tensors", "pieces"}) json[list] = Json::array();

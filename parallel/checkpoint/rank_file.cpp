@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/half.h"
 #include "core/storage/input_file.h"
 
 namespace edt {
@@ -56,12 +57,29 @@ void require_checksum(const std::string& label, std::uint64_t found, std::uint64
                            checksum_text(expected));
 }
 
+void read_half(const h5::DataSet& set, std::vector<float>& values) {
+  std::vector<half_bits> bits(values.size());
+  set.read(h5::Type::kFloat16, bits.data());
+  half_to_float(bits, values);
+}
+
+// Rounds `values` to what is written.
+void write_half(h5::DataSet& set, std::vector<float>& values) {
+  std::vector<half_bits> bits(values.size());
+  float_to_half(values, bits);
+  require<CheckpointError>(half_to_float(bits, values), "checkpoint",
+                           "{}: a value is beyond float16, whose largest is 65504", set.label());
+  set.write(h5::Type::kFloat16, bits.data());
+}
+
 void read_checked(const h5::File& file, const Manifest& manifest, std::size_t array,
                   const StoredFragment& fragment, std::vector<float>& values) {
-  const auto set = open_set(file, dataset_name(manifest, array, fragment), h5::Type::kFloat32,
-                            fragment.region.elements());
+  const bool half = manifest.is_half(array);
+  const auto set =
+      open_set(file, dataset_name(manifest, array, fragment),
+               half ? h5::Type::kFloat16 : h5::Type::kFloat32, fragment.region.elements());
   values.resize(static_cast<std::size_t>(fragment.region.elements()));
-  set.read(h5::Type::kFloat32, values.data());
+  half ? read_half(set, values) : set.read(h5::Type::kFloat32, values.data());
   require_checksum(set.label(), checksum_of(std::span<const float>(values)),
                    fragment.checksums[array]);
 }
@@ -89,15 +107,23 @@ void write_rank_file(const std::filesystem::path& path, Manifest& manifest,
                      std::span<const std::span<const float>> arrays,
                      std::span<const ExtraArray> extras) {
   h5::File file = h5::File::create(path);
+  std::vector<float> rounded;
   for (std::size_t a = 0; a < arrays.size(); ++a) {
     for (std::size_t i = 0; i < offsets.size(); ++i) {
       StoredFragment& fragment = manifest.fragments[i];
       const auto count = static_cast<std::size_t>(fragment.region.elements());
       const auto values = arrays[a].subspan(static_cast<std::size_t>(offsets[i]), count);
-      auto set =
-          file.create_dataset(dataset_name(manifest, a, fragment), h5::Type::kFloat32, {count});
-      set.write(h5::Type::kFloat32, values.data());
-      fragment.checksums[a] = checksum_of(values);
+      const std::string name = dataset_name(manifest, a, fragment);
+      if (manifest.is_half(a)) {
+        auto set = file.create_dataset(name, h5::Type::kFloat16, {count});
+        rounded.assign(values.begin(), values.end());
+        write_half(set, rounded);
+        fragment.checksums[a] = checksum_of(std::span<const float>(rounded));
+      } else {
+        auto set = file.create_dataset(name, h5::Type::kFloat32, {count});
+        set.write(h5::Type::kFloat32, values.data());
+        fragment.checksums[a] = checksum_of(values);
+      }
     }
   }
   for (const ExtraArray& extra : extras) manifest.extras.push_back(write_extra(file, extra));

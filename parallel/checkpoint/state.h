@@ -19,6 +19,8 @@ namespace edt {
 // Names of arrays that every checkpoint knows; optimizer state is "<optimizer>.<state>".
 inline constexpr std::string_view kMasterArray = "master";
 inline constexpr std::string_view kEmaArray = "ema";
+// Before the length of a power-function average: "average.0.05".
+inline constexpr std::string_view kAveragePrefix = "average.";
 
 // A named set of tensors that a method has added to a network, which itself is "".
 struct TensorPart {
@@ -49,6 +51,7 @@ struct StateFragment {
 struct StateArray {
   std::string name;
   std::span<float> values;
+  bool half = false;  // rounded to float16 in the file
 };
 
 // The state of this rank. Arrays all have the same fragments.

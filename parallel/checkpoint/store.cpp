@@ -202,6 +202,17 @@ void CheckpointStore::retain(const Retention& retention, std::int64_t step,
   }
 }
 
+int CheckpointStore::remove_after(std::int64_t step, const std::function<void()>& may_write) const {
+  int removed = 0;
+  for (const Entry& entry : entries()) {
+    if (!entry.complete || entry.step <= step) continue;
+    if (may_write) may_write();
+    remove(entry.step);
+    ++removed;
+  }
+  return removed;
+}
+
 void CheckpointStore::set_aside(const Entry& entry) const {
   fs::path target = entry.path.string() + ".damaged";
   for (int number = 2; fs::exists(target); ++number) {

@@ -57,6 +57,8 @@ class CheckpointStore {
   // replaced.
   void retain(const Retention& retention, std::int64_t step,
               const std::function<void()>& may_write = {}) const;
+  // Removes the marked ones of later steps, as retain() does; how many.
+  int remove_after(std::int64_t step, const std::function<void()>& may_write = {}) const;
   // The marked ones, as a retention sees them; losses are read where it asks for the best.
   std::vector<RankedStep> ranked(const Retention& retention) const;
   // Renames a damaged checkpoint, so that it counts no longer but can be looked at; earlier ones of

@@ -26,8 +26,11 @@ constexpr std::uint64_t kPerDataSet = 2048;  // what HDF5 and the manifest add
 std::uint64_t bytes_on_disk(const CheckpointState& state) {
   std::uint64_t bytes = 1 << 16;
   for (const StateFragment& fragment : state.fragments) {
-    const auto values = static_cast<std::uint64_t>(fragment.region.elements()) * sizeof(float);
-    if (fragment.written) bytes += state.arrays.size() * (values + kPerDataSet);
+    if (!fragment.written) continue;
+    const auto values = static_cast<std::uint64_t>(fragment.region.elements());
+    for (const StateArray& array : state.arrays) {
+      bytes += values * (array.half ? sizeof(std::uint16_t) : sizeof(float)) + kPerDataSet;
+    }
   }
   return bytes;
 }
@@ -207,7 +210,10 @@ void CheckpointWriter::on_root(std::string_view stage, const std::function<void(
 
 Manifest CheckpointWriter::describe(const CheckpointInfo& info) const {
   Manifest manifest{.info = info, .tensors = state_.tensors};
-  for (const StateArray& array : state_.arrays) manifest.arrays.push_back(array.name);
+  for (const StateArray& array : state_.arrays) {
+    manifest.arrays.push_back(array.name);
+    if (array.half) manifest.half_arrays.push_back(array.name);
+  }
   manifest.files.push_back({rank_file_name(ranks_->rank())});
   for (const StateFragment& fragment : state_.fragments) {
     if (!fragment.written) continue;

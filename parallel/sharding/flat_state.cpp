@@ -27,21 +27,35 @@ void to_device(Device& device, std::span<const float> host, std::span<float> val
   device.upload(host.data(), view_of(values, {static_cast<std::int64_t>(values.size())}));
 }
 
-FlatState::FlatState(Device& device, const FlatShard& shard, std::vector<std::string> states)
+FlatState::FlatState(Device& device, const FlatShard& shard, std::vector<std::string> states,
+                     std::vector<std::string> averages)
     : shard_(shard),
       master_(zeroed_floats(device, shard.elements())),
-      ema_(zeroed_floats(device, shard.elements())) {
-  for (std::string& name : states) {
-    states_.push_back({std::move(name), zeroed_floats(device, shard.elements())});
+      ema_(zeroed_floats(device, shard.elements())),
+      states_(make(device, shard, std::move(states))),
+      averages_(make(device, shard, std::move(averages))) {}
+
+std::vector<FlatState::Array> FlatState::make(Device& device, const FlatShard& shard,
+                                              std::vector<std::string> names) {
+  std::vector<Array> arrays;
+  for (std::string& name : names) {
+    arrays.push_back({std::move(name), zeroed_floats(device, shard.elements())});
   }
+  return arrays;
+}
+
+std::size_t FlatState::bytes_of(const std::vector<Array>& arrays) {
+  std::size_t bytes = 0;
+  for (const Array& array : arrays) bytes += array.block.bytes();
+  return bytes;
 }
 
 std::vector<MemoryUse> FlatState::bytes_by_category() const {
-  std::size_t states = 0;
-  for (const State& state : states_) states += state.block.bytes();
-  return {{"master weights", master_.bytes()},
-          {"optimizer state", states},
-          {"moving average", ema_.bytes()}};
+  std::vector<MemoryUse> uses{{"master weights", master_.bytes()},
+                              {"optimizer state", bytes_of(states_)},
+                              {"moving average", ema_.bytes()}};
+  if (!averages_.empty()) uses.push_back({"power-function averages", bytes_of(averages_)});
+  return uses;
 }
 
 }  // namespace edt

@@ -1,4 +1,4 @@
-// What one rank keeps between steps: float32 master weights, optimizer state and moving average of
+// What one rank keeps between steps: float32 master weights, optimizer state and moving averages of
 // its shard of the flat layout.
 #pragma once
 
@@ -20,8 +20,10 @@ struct MemoryUse {
 
 class FlatState {
  public:
-  // `states`: names of the optimizer's state. All of it starts as zero.
-  FlatState(Device& device, const FlatShard& shard, std::vector<std::string> states);
+  // `states`: names of the optimizer's state; `averages`: of moving averages beside the one that is
+  // always there. All of it starts as zero.
+  FlatState(Device& device, const FlatShard& shard, std::vector<std::string> states,
+            std::vector<std::string> averages = {});
 
   const FlatShard& shard() const { return shard_; }
   // Packed, as the shard is.
@@ -30,21 +32,27 @@ class FlatState {
   std::size_t state_count() const { return states_.size(); }
   const std::string& state_name(std::size_t i) const { return states_[i].name; }
   std::span<float> state(std::size_t i) const { return floats(states_[i].block); }
+  std::size_t average_count() const { return averages_.size(); }
+  const std::string& average_name(std::size_t i) const { return averages_[i].name; }
+  std::span<float> average(std::size_t i) const { return floats(averages_[i].block); }
 
   std::vector<MemoryUse> bytes_by_category() const;
 
  private:
-  struct State {
+  struct Array {
     std::string name;
     Block block;
   };
+  static std::vector<Array> make(Device& device, const FlatShard& shard,
+                                 std::vector<std::string> names);
+  static std::size_t bytes_of(const std::vector<Array>& arrays);
   static std::span<float> floats(const Block& block) {
     return {static_cast<float*>(block.data()), block.bytes() / sizeof(float)};
   }
 
   FlatShard shard_;
   Block master_, ema_;
-  std::vector<State> states_;
+  std::vector<Array> states_, averages_;
 };
 
 // Zero-filled memory of a device; in host memory, touched by the threads that will use it.

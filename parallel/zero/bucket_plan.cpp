@@ -22,7 +22,8 @@ BucketPlan::BucketPlan(const FlatLayout& layout, const ZeroConfig& config, int r
                           .bounds = layout.bounds(bucket, ranks),
                           .packed = packed,
                           .gradient_label = "gradients of " + bucket.name,
-                          .weight_label = "weights of " + bucket.name};
+                          .weight_label = "weights of " + bucket.name,
+                          .average_label = "moving average of " + bucket.name};
     const auto i = static_cast<std::size_t>(rank);
     planned.own = {planned.bounds[i], planned.bounds[i + 1]};
     planned.kept = state_is_whole_ ? planned.range : planned.own;

@@ -12,14 +12,14 @@ namespace edt {
 
 struct PlannedBucket {
   std::string name;
-  std::size_t first = 0, last = 0;           // tensors
-  FlatRange range;                           // in the flat layout
-  std::vector<std::int64_t> bounds;          // of the ranks' parts, from the begin of the bucket
-  FlatRange own;                             // this rank's part, in the flat layout
-  std::int64_t packed = 0;                   // where it lies among this rank's parts
-  FlatRange kept;                            // what this rank updates: its part, or everything
-  std::int64_t kept_at = 0;                  // where it lies in the arrays of the state
-  std::string gradient_label, weight_label;  // of its collectives
+  std::size_t first = 0, last = 0;   // tensors
+  FlatRange range;                   // in the flat layout
+  std::vector<std::int64_t> bounds;  // of the ranks' parts, from the begin of the bucket
+  FlatRange own;                     // this rank's part, in the flat layout
+  std::int64_t packed = 0;           // where it lies among this rank's parts
+  FlatRange kept;                    // what this rank updates: its part, or everything
+  std::int64_t kept_at = 0;          // where it lies in the arrays of the state
+  std::string gradient_label, weight_label, average_label;  // of its collectives
 };
 
 class BucketPlan {

@@ -37,8 +37,8 @@ struct WeightSlot {
 
 class GatheredWeights final : public Weights {
  public:
-  GatheredWeights(const ZeroContext& context, const FlatState& state, DType dtype)
-      : context_(context), state_(state), dtype_(dtype) {
+  GatheredWeights(const ZeroContext& context, const SourceArray& source, DType dtype)
+      : context_(context), source_(source), dtype_(dtype) {
     const auto bytes = static_cast<std::size_t>(context.plan.largest()) * size_of(dtype);
     for (int i = 0; i <= context.config.prefetch; ++i) {
       slots_.push_back({.block = zeroed_block(context.device, bytes)});
@@ -77,7 +77,7 @@ class GatheredWeights final : public Weights {
   std::vector<MemoryUse> bytes_by_category() const override {
     std::size_t bytes = 0;
     for (const WeightSlot& slot : slots_) bytes += slot.block.bytes();
-    return {{"gathered weights", bytes}};
+    return {{source_.is_average ? "gathered average" : "gathered weights", bytes}};
   }
 
  private:
@@ -124,17 +124,18 @@ class GatheredWeights final : public Weights {
     const Tensor all{slot.block.data(), {planned.range.elements()}, dtype_};
     const std::int64_t begin = planned.own.begin - planned.range.begin;
     convert_weights(context_.queue.device(),
-                    state_.master().subspan(static_cast<std::size_t>(planned.packed),
-                                            static_cast<std::size_t>(planned.own.elements())),
+                    source_.values.subspan(static_cast<std::size_t>(planned.packed),
+                                           static_cast<std::size_t>(planned.own.elements())),
                     all.slice(begin, begin + planned.own.elements()));
     if (context_.plan.ranks() == 1) return;
-    context_.ranks.all_gather_parts(all, planned.bounds, planned.weight_label);
+    context_.ranks.all_gather_parts(all, planned.bounds, label_of(planned, source_));
   }
 
   // nullptr: the values are gone, and reading them is an error that is seen at once.
   void bind(std::size_t bucket, const WeightSlot* slot) {
     const PlannedBucket& planned = context_.plan.bucket(bucket);
-    for (std::size_t t = planned.first; t < planned.last; ++t) {
+    const std::size_t last = std::min(planned.last, context_.parameters.size());
+    for (std::size_t t = planned.first; t < last; ++t) {
       const FlatTensor& tensor = context_.plan.layout().tensor(t);
       Tensor value{nullptr, tensor.shape, dtype_};
       if (slot != nullptr) {
@@ -146,7 +147,7 @@ class GatheredWeights final : public Weights {
   }
 
   ZeroContext context_;
-  const FlatState& state_;
+  SourceArray source_;
   DType dtype_;
   std::vector<WeightSlot> slots_;
   UseOrder order_;
@@ -155,9 +156,9 @@ class GatheredWeights final : public Weights {
 
 }  // namespace
 
-std::unique_ptr<Weights> make_gathered_weights(const ZeroContext& context, const FlatState& state,
-                                               DType dtype) {
-  return std::make_unique<GatheredWeights>(context, state, dtype);
+std::unique_ptr<Weights> make_gathered_weights(const ZeroContext& context,
+                                               const SourceArray& source, DType dtype) {
+  return std::make_unique<GatheredWeights>(context, source, dtype);
 }
 
 }  // namespace edt

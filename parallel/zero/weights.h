@@ -1,5 +1,5 @@
-// The weights that kernels read: where they are, and how they follow the master weights, of which
-// each rank has its part.
+// The weights that kernels read: where they are, and how they follow the array of the state that
+// they are read from (the master weights, or the moving average), of which each rank has its part.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,11 @@
 #include "parallel/zero/zero_context.h"
 
 namespace edt {
+
+struct SourceArray {
+  std::span<float> values;  // as the state has them
+  bool is_average = false;  // else the master weights
+};
 
 class Weights {
  public:
@@ -25,7 +30,7 @@ class Weights {
 
   // Where an update of this rank's part of `bucket` writes its bf16 copy; empty: nowhere.
   virtual std::span<bfloat16> working(std::size_t bucket) const = 0;
-  // The master weights of this rank's part of `bucket` have changed; `rounded`: working() as well.
+  // The source of this rank's part of `bucket` has changed; `rounded`: working() as well.
   // All ranks announce all buckets in the same order.
   virtual void changed(std::size_t bucket, bool rounded) = 0;
 
@@ -34,12 +39,15 @@ class Weights {
 
 // Every rank has all weights (below stage kWeights); the parts of others arrive after an update,
 // while this rank goes on, and are waited for at their first use.
-std::unique_ptr<Weights> make_whole_weights(const ZeroContext& context, const FlatState& state,
+std::unique_ptr<Weights> make_whole_weights(const ZeroContext& context, const SourceArray& source,
                                             DType dtype);
 // A rank has the weights of a few blocks at a time (stage kWeights): they are gathered ahead of use
 // in the order in which the last micro-batch used them.
-std::unique_ptr<Weights> make_gathered_weights(const ZeroContext& context, const FlatState& state,
-                                               DType dtype);
+std::unique_ptr<Weights> make_gathered_weights(const ZeroContext& context,
+                                               const SourceArray& source, DType dtype);
+
+// What a collective of a bucket is called.
+const std::string& label_of(const PlannedBucket& bucket, const SourceArray& source);
 
 // `from` in the type of `to`, which has as many elements.
 void convert_weights(Device& device, std::span<const float> from, const Tensor& to);

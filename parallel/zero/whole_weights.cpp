@@ -8,13 +8,13 @@ namespace {
 
 class WholeWeights final : public Weights {
  public:
-  WholeWeights(const ZeroContext& context, const FlatState& state, DType dtype)
+  WholeWeights(const ZeroContext& context, const SourceArray& source, DType dtype)
       : context_(context),
-        state_(state),
+        source_(source),
         dtype_(dtype),
-        is_master_(dtype == DType::kFloat32 && context.plan.state_is_whole()),
+        is_source_(dtype == DType::kFloat32 && context.plan.state_is_whole()),
         arrivals_(context.plan.buckets().size()) {
-    if (!is_master_) {
+    if (!is_source_) {
       const auto bytes = static_cast<std::size_t>(context.plan.layout().size()) * size_of(dtype);
       memory_ = zeroed_block(context.device, bytes);
     }
@@ -43,43 +43,43 @@ class WholeWeights final : public Weights {
   }
 
   std::span<bfloat16> working(std::size_t bucket) const override {
-    if (dtype_ != DType::kBFloat16) return {};
+    if (dtype_ != DType::kBFloat16 || source_.is_average) return {};
     const FlatRange range = context_.plan.bucket(bucket).kept;
     return at(range.begin, range.elements()).span<bfloat16>();
   }
 
   void changed(std::size_t bucket, bool rounded) override {
-    if (!is_master_ && !(rounded && dtype_ == DType::kBFloat16)) {
+    if (!is_source_ && !(rounded && dtype_ == DType::kBFloat16)) {
       const PlannedBucket& planned = context_.plan.bucket(bucket);
       const FlatRange range = planned.kept;
       convert_weights(context_.device,
-                      state_.master().subspan(static_cast<std::size_t>(planned.kept_at),
-                                              static_cast<std::size_t>(range.elements())),
+                      source_.values.subspan(static_cast<std::size_t>(planned.kept_at),
+                                             static_cast<std::size_t>(range.elements())),
                       at(range.begin, range.elements()));
     }
     if (context_.plan.state_is_whole()) return;
     arrivals_[bucket] = context_.queue.submit([this, bucket] {
       const PlannedBucket& planned = context_.plan.bucket(bucket);
       context_.ranks.all_gather_parts(at(planned.range.begin, planned.range.elements()),
-                                      planned.bounds, planned.weight_label);
+                                      planned.bounds, label_of(planned, source_));
     });
   }
 
   std::vector<MemoryUse> bytes_by_category() const override {
-    return {{"compute weights", memory_.bytes()}};
+    return {{source_.is_average ? "weights of the average" : "compute weights", memory_.bytes()}};
   }
 
  private:
   Tensor at(std::int64_t offset, std::int64_t elements) const {
-    auto* base = is_master_ ? reinterpret_cast<std::byte*>(state_.master().data())
+    auto* base = is_source_ ? reinterpret_cast<std::byte*>(source_.values.data())
                             : static_cast<std::byte*>(memory_.data());
     return {base + static_cast<std::size_t>(offset) * size_of(dtype_), {elements}, dtype_};
   }
 
   ZeroContext context_;
-  const FlatState& state_;
+  SourceArray source_;
   DType dtype_;
-  bool is_master_;  // kernels read the master weights themselves
+  bool is_source_;  // kernels read the array of the state itself
   Block memory_;
   std::vector<CommunicationQueue::Ticket> arrivals_;  // of the last update; 0: never travelled
   CommunicationQueue::Ticket arrived_ = 0;            // waited for, and so all before it
@@ -87,9 +87,13 @@ class WholeWeights final : public Weights {
 
 }  // namespace
 
-std::unique_ptr<Weights> make_whole_weights(const ZeroContext& context, const FlatState& state,
+std::unique_ptr<Weights> make_whole_weights(const ZeroContext& context, const SourceArray& source,
                                             DType dtype) {
-  return std::make_unique<WholeWeights>(context, state, dtype);
+  return std::make_unique<WholeWeights>(context, source, dtype);
+}
+
+const std::string& label_of(const PlannedBucket& bucket, const SourceArray& source) {
+  return source.is_average ? bucket.average_label : bucket.weight_label;
 }
 
 void convert_weights(Device& device, std::span<const float> from, const Tensor& to) {

@@ -15,6 +15,12 @@ std::vector<std::string> state_names(const Optimizer& optimizer) {
   return {names.begin(), names.end()};
 }
 
+std::vector<std::string> names_of(const std::vector<PowerAverage>& averages) {
+  std::vector<std::string> names;
+  for (const PowerAverage& average : averages) names.push_back(average.name());
+  return names;
+}
+
 template <class T>
 std::span<T> part_of(std::span<T> values, std::int64_t begin, std::int64_t count) {
   if (values.empty()) return {};
@@ -36,14 +42,17 @@ std::vector<ElementRange> clip(std::span<const ElementRange> ranges, const FlatR
 }  // namespace
 
 Zero::Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& device, DType dtype,
-           const Optimizer& optimizer, const ZeroConfig& config, std::int64_t micro_batches)
+           const Optimizer& optimizer, const ZeroConfig& config, std::int64_t micro_batches,
+           std::vector<PowerAverage> averages)
     : parameters_(std::move(parameters)),
       config_(config),
       plan_(FlatLayout::of(parameters_, kNormBlock), config, ranks.rank(), ranks.size()),
       device_(device),
       optimizer_(optimizer),
       ranks_(ranks),
-      state_(device, plan_.state_shard(), state_names(optimizer)),
+      dtype_(dtype),
+      averages_(std::move(averages)),
+      state_(device, plan_.state_shard(), state_names(optimizer), names_of(averages_)),
       own_shard_(plan_.saved_shard()),
       queue_(device, config.overlap && ranks.size() > 1, config.observer),
       device_ranks_(communicator_for(queue_.device(), ranks, "weights and gradients")),
@@ -59,8 +68,9 @@ Zero::Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& devi
   const int count = static_cast<int>(micro_batches);
   gradients_ = config.stage < ZeroStage::kGradients ? make_whole_gradients(context, count)
                                                     : make_sharded_gradients(context, count);
-  weights_ = config.stage < ZeroStage::kWeights ? make_whole_weights(context, state_, dtype)
-                                                : make_gathered_weights(context, state_, dtype);
+  const SourceArray master{state_.master()};
+  weights_ = config.stage < ZeroStage::kWeights ? make_whole_weights(context, master, dtype)
+                                                : make_gathered_weights(context, master, dtype);
   micro_batches_ = gradients_->micro_batches(micro_batches);
 }
 
@@ -68,6 +78,16 @@ Zero::~Zero() { queue_.stop(); }
 
 void Zero::restored() {
   for (std::size_t b = 0; b < plan_.buckets().size(); ++b) weights_->changed(b, false);
+  if (average_) average_->changed();
+}
+
+ParameterOwner& Zero::moving_average(std::vector<Parameter*> copies) {
+  EDT_ASSERT(!average_);
+  const ZeroContext context{plan_, config_, parameters_, *device_ranks_, queue_, device_};
+  average_ =
+      std::make_unique<WeightReader>(context, std::move(copies), SourceArray{state_.ema(), true},
+                                     config_.stage == ZeroStage::kWeights, dtype_);
+  return *average_;
 }
 
 void Zero::begin_step() { queue_.reset_time(); }
@@ -75,7 +95,8 @@ void Zero::begin_step() { queue_.reset_time(); }
 std::optional<Zero::Work> Zero::work_of(int index) const {
   if (config_.stage == ZeroStage::kWeights) return std::nullopt;
   const auto [open, merged] = GradientAccumulator::place_of(index);
-  return Work{open, merged, static_cast<std::int64_t>(weights_->arriving())};
+  return Work{open, merged, static_cast<std::int64_t>(weights_->arriving()),
+              static_cast<std::int64_t>(average_ ? average_->arriving() : 0)};
 }
 
 void Zero::begin_micro_batch(int index) {
@@ -84,6 +105,7 @@ void Zero::begin_micro_batch(int index) {
   }
   for (Parameter* parameter : parameters_) parameter->grad_written = false;
   gradients_->begin_micro_batch(index);
+  if (average_) average_->begin_micro_batch();
   weights_->begin_micro_batch();
 }
 
@@ -170,6 +192,17 @@ void Zero::update(const Update& update) {
                        .ema_decay = update.ema_decay});
     weights_->changed(b, !working.empty());
   }
+  follow(update.step);
+  if (average_) average_->changed();
+}
+
+void Zero::follow(std::int64_t step) {
+  if (averages_.empty()) return;
+  const auto& follower = dynamic_cast<const AverageFollower&>(optimizer_);
+  for (std::size_t i = 0; i < averages_.size(); ++i) {
+    follower.follow(state_.master(), state_.average(i),
+                    static_cast<float>(averages_[i].take(step)));
+  }
 }
 
 std::vector<float> Zero::gather(std::span<const float> array) {
@@ -190,6 +223,10 @@ std::vector<float> Zero::gather(std::span<const float> array) {
 std::vector<MemoryUse> Zero::bytes_by_category() const {
   std::vector<MemoryUse> uses = state_.bytes_by_category();
   for (const auto& more : {weights_->bytes_by_category(), gradients_->bytes_by_category()}) {
+    uses.insert(uses.end(), more.begin(), more.end());
+  }
+  if (average_) {
+    const auto more = average_->bytes_by_category();
     uses.insert(uses.end(), more.begin(), more.end());
   }
   return uses;

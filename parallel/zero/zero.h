@@ -18,17 +18,20 @@
 
 #include "core/optim/grad_norm.h"
 #include "core/optim/optimizer.h"
+#include "core/optim/power_average.h"
 #include "parallel/zero/gradients.h"
-#include "parallel/zero/weights.h"
+#include "parallel/zero/weight_reader.h"
 
 namespace edt {
 
 class Zero final : public ParameterOwner {
  public:
   // `micro_batches` of the global batch are a power of two, which the ranks divide. `ranks` holds
-  // the same model part on every rank. Kernels read weights in `dtype`.
+  // the same model part on every rank. Kernels read weights in `dtype`. `averages` are carried
+  // beside the moving average.
   Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& device, DType dtype,
-       const Optimizer& optimizer, const ZeroConfig& config, std::int64_t micro_batches);
+       const Optimizer& optimizer, const ZeroConfig& config, std::int64_t micro_batches,
+       std::vector<PowerAverage> averages = {});
   ~Zero() override;
 
   const FlatLayout& layout() const { return plan_.layout(); }
@@ -43,6 +46,13 @@ class Zero final : public ParameterOwner {
 
   void restored();
 
+  // From now on the values of `copies`, parameters of a second model with the names and shapes of
+  // the first tensors of the layout, are the moving average as it is after each update. They are
+  // read through what is returned, between begin_micro_batch() and end_micro_batch(). Where each
+  // rank has all of it in float32 there is no copy; below stage kWeights there is one, gathered
+  // once a step, at kWeights it is gathered block by block. Once, before restored().
+  ParameterOwner& moving_average(std::vector<Parameter*> copies);
+
   void begin_step();
   // Of micro_batches() the one at `index`: all, in their order.
   void begin_micro_batch(int index);
@@ -52,7 +62,7 @@ class Zero final : public ParameterOwner {
   // The memory that micro-batch `index` of a step, about to begin, finds weights in and leaves
   // gradients in, and the communication it asks for: those of equal work may be replayed for each
   // other. None: it changes from step to step (kWeights).
-  using Work = std::array<std::int64_t, 3>;
+  using Work = std::array<std::int64_t, 4>;
   std::optional<Work> work_of(int index) const;
   // Waits until this rank's part of the gradient is there.
   void finish_gradients();
@@ -69,6 +79,8 @@ class Zero final : public ParameterOwner {
     double learning_rate = 0, grad_scale = 1, ema_decay = 0;
   };
   void update(const Update& update);
+  // What a step that changes no weight adds to the power-function averages.
+  void pass_over(std::int64_t step) { follow(step); }
 
   // An array of the state (master weights, moving average) as a whole, in the flat layout: much
   // memory. All ranks call it.
@@ -90,6 +102,7 @@ class Zero final : public ParameterOwner {
   };
   std::size_t bucket_of(const Parameter& parameter) const { return bucket_of_.at(&parameter); }
   void provide_gradients(std::size_t bucket);
+  void follow(std::int64_t step);
 
   std::vector<Parameter*> parameters_;
   ZeroConfig config_;
@@ -97,12 +110,15 @@ class Zero final : public ParameterOwner {
   Device& device_;
   const Optimizer& optimizer_;
   Communicator& ranks_;
+  DType dtype_;
+  std::vector<PowerAverage> averages_;
   FlatState state_;
   FlatShard own_shard_;
   CommunicationQueue queue_;
   std::unique_ptr<Communicator> device_ranks_;  // used by the tasks of the queue only
   std::unique_ptr<Gradients> gradients_;
   std::unique_ptr<Weights> weights_;
+  std::unique_ptr<WeightReader> average_;  // null: nobody reads it
   std::vector<std::int64_t> micro_batches_;
   std::vector<Progress> progress_;
   std::unordered_map<const Parameter*, std::size_t> bucket_of_;

@@ -28,5 +28,14 @@ TEST(FlatState, AccountsForEveryByte) {
   EXPECT_THAT(bytes, ::testing::ElementsAre(512, 1024, 512));
 }
 
+TEST(FlatState, KeepsAveragesBeside) {
+  const FlatState state(*kDevice, kLayout.whole(), {"m"}, {"0.05", "0.1"});
+  EXPECT_EQ(state.average_count(), 2u);
+  EXPECT_EQ(state.average_name(1), "0.1");
+  EXPECT_EQ(state.average(1).size(), 128u);
+  EXPECT_EQ(state.bytes_by_category().back().category, "power-function averages");
+  EXPECT_EQ(state.bytes_by_category().back().bytes, 1024u);
+}
+
 }  // namespace
 }  // namespace edt

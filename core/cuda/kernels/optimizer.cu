@@ -46,6 +46,13 @@ __global__ void __launch_bounds__(kThreads) adamw(AdamWScalars scalars, ShardPoi
   follow(shard, i, next.param);
 }
 
+__global__ void __launch_bounds__(kThreads) follow_weights(FollowCall call) {
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i >= call.size) return;
+  const float now = call.params[i], before = call.average[i];
+  call.average[i] = call.take == 1 ? now : before + call.take * (now - before);
+}
+
 constexpr int kLanes = 16;  // of core/optim/grad_norm.cpp
 
 // Sixteen threads for each block of values: each adds every sixteenth square in order, then the
@@ -89,6 +96,11 @@ void launch_adan(cudaStream_t stream, const AdanScalars& scalars, bool first_ste
 void launch_adamw(cudaStream_t stream, const AdamWScalars& scalars, const ShardPointers& shard) {
   if (shard.size == 0) return;
   launch({stream, "adamw", blocks_of(shard.size), kThreads}, adamw, scalars, shard);
+}
+
+void launch_follow(cudaStream_t stream, const FollowCall& call) {
+  if (call.size == 0) return;
+  launch({stream, "power average", blocks_of(call.size), kThreads}, follow_weights, call);
 }
 
 void launch_square_sums(cudaStream_t stream, const SquareSumsCall& call) {

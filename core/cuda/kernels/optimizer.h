@@ -24,6 +24,15 @@ void launch_adan(cudaStream_t stream, const AdanScalars& scalars, bool first_ste
 // states: exp_avg, exp_avg_sq
 void launch_adamw(cudaStream_t stream, const AdamWScalars& scalars, const ShardPointers& shard);
 
+// average += take (params - average); take 1: a copy
+struct FollowCall {
+  std::int64_t size = 0;
+  const float* params = nullptr;
+  float* average = nullptr;
+  float take = 0;
+};
+void launch_follow(cudaStream_t stream, const FollowCall& call);
+
 // Elements [begin, end) that a sum leaves out.
 struct LeftOut {
   std::int64_t begin, end;

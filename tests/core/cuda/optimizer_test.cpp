@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "core/optim/grad_norm.h"
+#include "core/optim/power_average.h"
 #include "core/random/stream.h"
 #include "tests/core/cuda/gpu.h"
 
@@ -111,6 +112,27 @@ TEST(CudaOptimizer, SquareSumsHaveTheHostsBits) {
     block_square_sums(values, left_out, expected);
     backend->make_optimizer(AdanConfig{})->square_sums(device.span(), left_out, sums.span());
     EXPECT_EQ(sums.values(), expected);
+  }
+}
+
+const AverageFollower& follower_of(const Optimizer& optimizer) {
+  return dynamic_cast<const AverageFollower&>(optimizer);
+}
+
+TEST(CudaOptimizer, PowerAveragesHaveTheHostsBits) {
+  EDT_NEEDS_GPU();
+  const auto backend = make_cuda_backend();
+  const auto device = backend->make_optimizer(AdamWConfig{});
+  const auto host = make_optimizer(AdamWConfig{});
+  std::vector<float> average(kParameters, 3.f);
+  const Buffer<float> d_average(*backend, average);
+  for (const float take : {1.f, 0.3f, 1e-4f}) {
+    const std::vector<float> params = normals(static_cast<std::uint32_t>(100 * take), kParameters);
+    const Buffer<float> d_params(*backend, params);
+    follower_of(*host).follow(params, average, take);
+    follower_of(*device).follow(d_params.span(), d_average.span(), take);
+    backend->synchronize();
+    EXPECT_EQ(d_average.values(), average) << take;
   }
 }
 

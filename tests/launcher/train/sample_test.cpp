@@ -342,6 +342,63 @@ TEST_F(SampleCommand, OptionsChangeThePictures) {
   EXPECT_EQ(with({}), plain);
 }
 
+// Of the run's own kind: its raw weights stand for an early checkpoint.
+TEST_F(SampleCommand, AnotherCheckpointGuides) {
+  TrainConfig smaller = tiny_config(path("set"), path("smaller"));
+  smaller.model.sizes.widths = {4, 8, 8, 8, 4};
+  smaller.model.sizes.heads = {2, 2, 2, 2, 2};
+  smaller.train.steps = 1;
+  run(smaller);
+  const auto with = [&](std::vector<std::string> args) {
+    args.insert(args.end(), {"--classes", "1", "--cfg-scale", "2", "--latents", path("g.h5")});
+    EXPECT_EQ(sample_with(args), kDone);
+    return latents("g.h5");
+  };
+  const auto by_itself = with({"--guide", path("run")});
+  ASSERT_EQ(sample_with({"--classes", "1", "--cfg-scale", "1", "--latents", path("plain.h5")}),
+            kDone);
+  EXPECT_EQ(by_itself, latents("plain.h5"));
+  const auto guided = with({"--guide", path("smaller")});
+  EXPECT_NE(guided, by_itself);
+  EXPECT_NE(guided, with({}));
+  EXPECT_NE(guided, with({"--guide", path("smaller"), "--guidance-interval", "0.4,0.8"}));
+  with({"--guide", path("smaller"), "--cache", "fora", "--cache-interval", "2"});
+  const h5::File file = h5::File::open(path("g.h5"));
+  EXPECT_EQ(file.read_int("guide_step"), 1);
+  EXPECT_EQ(file.read_string("guide_model"), "EDT-Ti/2");
+  EXPECT_THAT(file.read_string("guide"), testing::HasSubstr("smaller"));
+
+  // What does not fit is named, with both.
+  const auto refused = [&](const std::string& name, auto change) {
+    TrainConfig other = tiny_config(path("set"), path(name));
+    other.train.steps = 1;
+    change(other);
+    run(other);
+    return refusal({"--classes", "1", "--guide", path(name), "--out", path("x.png")});
+  };
+  EXPECT_THAT(refused("flow",
+                      [](TrainConfig& c) {
+                        c.model.process = {.config = ProcessConfig::flow(), .declared = true};
+                        c.train.loss.snr_gamma = 0;
+                        c.train.times.sampling = TimeSampling::kUniform;
+                      }),
+              testing::AllOf(testing::HasSubstr("the process is a linear flow"),
+                             testing::HasSubstr("has ddpm that predicts noise and variance")));
+  write_tiny_data(path("wide-set"), TinyLatents{.width = 32});
+  EXPECT_THAT(refused("wide",
+                      [](TrainConfig& c) {
+                        c.data.path = path("wide-set");
+                        c.model.image_width = 256;
+                      }),
+              testing::AllOf(testing::HasSubstr("latents are 4 x 16 x 32"),
+                             testing::HasSubstr("has 4 x 16 x 16")));
+  EXPECT_THAT(refusal({"--classes", "1", "--guide", path("run"), "--cfg-scale", "1", "--out",
+                       path("x.png")}),
+              testing::HasSubstr("--cfg-scale 1 is no guidance"));
+  EXPECT_THAT(refusal({"--classes", "1", "--guide", path("none"), "--out", path("x.png")}),
+              testing::HasSubstr("none"));
+}
+
 TEST_F(SampleCommand, RefusesWhatCannotBeDone) {
   EXPECT_THAT(refusal({"--classes", "5", "--out", path("x.png")}),
               testing::HasSubstr("names 5, the model has classes 0 to 4"));

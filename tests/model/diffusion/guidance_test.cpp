@@ -93,6 +93,37 @@ TEST(Guidance, LeavesTheOtherHalfOutOutsideItsInterval) {
   EXPECT_THAT(out, testing::Each(1));
 }
 
+// Of two channels; the guide gives 100 less in all of them, and is asked in guided steps alone.
+TEST(Autoguidance, MovesAwayFromTheGuide) {
+  int asked = 0;
+  const auto giving = [](float offset) {
+    return [offset](const Tensor&, const Evaluation&, const Tensor& out) {
+      for (std::int64_t i = 0; i < out.elements(); ++i) {
+        out.as<float>()[i] = static_cast<float>(i) + offset;
+      }
+    };
+  };
+  const Denoiser guide = [&](const Tensor& x, const Evaluation& at, const Tensor& out) {
+    ++asked;
+    EXPECT_EQ(x.shape[0], kPictures);
+    giving(-100)(x, at, out);
+  };
+  std::vector<float> x(kPictures * kChannels), out(x.size());
+  const auto guided = [&](const GuidanceConfig& config, double t) {
+    AutoguidedDenoiser denoiser(giving(0), guide, config);
+    denoiser(view_of(std::span(x), {kPictures, kChannels, 1, 1}), {t, t, 0},
+             view_of(std::span(out), {kPictures, kChannels, 1, 1}));
+    return out;
+  };
+  EXPECT_THAT(guided({.scale = 1.5, .channels = {2}}, 0.5),
+              testing::ElementsAre(50, 51, 2, 3, 54, 55, 6, 7));
+  EXPECT_EQ(asked, 1);
+  EXPECT_THAT(guided({.scale = 1.5, .channels = {2}, .low = 0.6}, 0.5),
+              testing::ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  EXPECT_EQ(asked, 1);
+  EXPECT_THROW(AutoguidedDenoiser(giving(0), guide, {.scale = -1}), UsageError);
+}
+
 TEST(Guidance, NamesItsChannels) {
   EXPECT_EQ(GuidedChannels::parse("auto").of(4), 3);
   EXPECT_EQ(GuidedChannels::parse("auto").of(32), 32);

@@ -2,33 +2,20 @@
 #include <gmock/gmock.h>
 
 #include "core/cpu/cpu_backend.h"
-#include "core/random/stream.h"
 #include "model/families/presets.h"
 #include "model/plan/gemms.h"
 #include "model/plan/sampler_run.h"
 #include "model/sampling/picture_sampler.h"
+#include "tests/model/sampling/drawn_model.h"
 #include "tests/support/tiny_models.h"
 
 namespace edt::test {
 namespace {
 
-// With parameters that make each branch count.
 class Drawn {
  public:
   explicit Drawn(const ModelConfig& config, DType dtype = DType::kFloat32)
-      : model_(make_model(config, *backend_, dtype, {}, ModelUse::kSampling)),
-        sampler(*model_, *backend_, dtype) {
-    std::uint64_t seed = 0;
-    for (Parameter& parameter : model_->parameters().all()) {
-      std::vector<float> values(static_cast<std::size_t>(parameter.shape.elements()));
-      random::fill_normal({.seed = ++seed}, values);
-      for (float& value : values) value *= 0.15f;
-      parameter.value = {nullptr, parameter.shape, dtype};
-      parameter.value.data =
-          memory_.emplace_back(backend_->memory(), parameter.value.bytes()).data();
-      backend_->upload_floats(values, parameter.value);
-    }
-  }
+      : model_(config, *backend_, dtype), sampler(*model_, *backend_, dtype) {}
 
   Backend& backend() { return *backend_; }
   std::vector<float> pictures(const PictureRequest& request) {
@@ -39,8 +26,7 @@ class Drawn {
 
  private:
   std::unique_ptr<Backend> backend_ = make_cpu_backend();
-  std::unique_ptr<Model> model_;
-  std::vector<Block> memory_;
+  DrawnModel model_;
 
  public:
   PictureSampler sampler;

@@ -24,7 +24,9 @@ struct Setting {
   ZeroConfig zero;
   DType dtype = DType::kFloat32;
   ModelConfig model = tiny_edt();
+  std::vector<double> averages = {};  // lengths
   AuxiliaryConfig auxiliary = {};
+  double dual_time = 0;
 };
 
 // Arrays of the whole layout: master, moving average, optimizer state.
@@ -43,10 +45,13 @@ EngineConfig engine_config(const Setting& setting) {
   config.micro_batch = kMicroBatch;
   config.rate.initial = 1e-3;
   config.ema_decay = 0.9;
+  config.power_averages = setting.averages;
   config.clip = 0.5;
   config.seed = 5;
   config.zero = setting.zero;
-  config.objective.masked = setting.model.passes().masked();
+  config.objective.masked = setting.model.passes().masked() && setting.dual_time == 0;
+  config.objective.dual_time = setting.dual_time;
+  if (setting.dual_time > 0) config.times.sampling = TimeSampling::kUniform;
   return config;
 }
 
@@ -81,6 +86,7 @@ void collect(TrainingEngine& engine, WholeState& whole) {
   FlatState& state = engine.state();
   std::vector<std::span<float>> arrays{state.master(), state.ema()};
   for (std::size_t i = 0; i < state.state_count(); ++i) arrays.push_back(state.state(i));
+  for (std::size_t i = 0; i < state.average_count(); ++i) arrays.push_back(state.average(i));
   for (const FlatShard::Part& part : engine.own_shard().parts) {
     for (std::size_t a = 0; a < arrays.size(); ++a) {
       std::copy_n(arrays[a].begin() + part.offset, part.range.elements(),
@@ -91,7 +97,7 @@ void collect(TrainingEngine& engine, WholeState& whole) {
 
 Trained train(const Setting& setting, int steps = 4) {
   Trained trained;
-  trained.state.resize(6);  // master, moving average, four states of Adan
+  trained.state.resize(6 + setting.averages.size());  // master, moving average, four of Adan
   run_ranks(setting.ranks, [&](Communicator& ranks) {
     omp_set_num_threads(1);  // of this rank
     const auto backend = make_cpu_backend();
@@ -182,6 +188,24 @@ INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
                                          of_a_flow(tiny_lightning_dit())),
                          name_of_baseline);
 
+// Of two lengths; the first step's weights are the first average.
+TEST(SameBitsOfAverages, OnAnyRanksInEveryStage) {
+  const std::vector<double> lengths{0.05, 0.1};
+  const Trained expected = train({.averages = lengths});
+  EXPECT_TRUE(std::equal(one_rank().state.begin(), one_rank().state.end(), expected.state.begin()));
+  EXPECT_FALSE(expected.state[6] == expected.state[7]);
+  EXPECT_FALSE(expected.state[6] == expected.state[0]);
+  for (const int ranks : {1, 2, 4, 8}) {
+    for (int stage = 0; stage < 4; ++stage) {
+      const Trained trained = train(
+          {.ranks = ranks, .zero = {.stage = static_cast<ZeroStage>(stage)}, .averages = lengths});
+      EXPECT_TRUE(trained == expected) << ranks << " ranks, stage " << stage;
+    }
+  }
+  const Trained first = train({.averages = lengths}, 1);
+  EXPECT_TRUE(first.state[6] == first.state[0]);
+}
+
 // With what trains beside, one after the other.
 class SameBitsOfCompanions : public testing::TestWithParam<const char*> {
  protected:
@@ -191,11 +215,11 @@ class SameBitsOfCompanions : public testing::TestWithParam<const char*> {
     if (name == "features" || name == "both_alignments") {
       config.features = FeatureAlignmentConfig{.arrays = {{"a", 12}, {"b", 7}}, .projector = 24};
     }
-    if (name == "features") return config;
-    config.latent = LatentAlignmentConfig{};
-    if (name == "latent_of_both") {
-      config.latent->pass = CompanionPass::kBoth;
+    if (name.starts_with("latent") || name == "both_alignments") {
+      config.latent = LatentAlignmentConfig{};
     }
+    if (name == "latent_of_both") config.latent->pass = CompanionPass::kBoth;
+    if (name.ends_with("teacher")) config.teacher = TeacherAlignmentConfig{};
     return config;
   }
 };
@@ -223,8 +247,33 @@ TEST_P(SameBitsOfCompanions, InBf16) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, SameBitsOfCompanions,
-                         testing::Values("latent", "latent_of_both", "features", "both_alignments"),
+                         testing::Values("latent", "latent_of_both", "features", "both_alignments",
+                                         "teacher", "latent_and_teacher"),
                          [](const auto& one) { return std::string(one.param); });
+
+// Two times in one picture, with the moving average as the teacher.
+class SameBitsOfGroups : public testing::TestWithParam<ModelConfig> {};
+
+TEST_P(SameBitsOfGroups, OnAnyRanksInEveryStage) {
+  const AuxiliaryConfig sra{.teacher = TeacherAlignmentConfig{.distance = Distance::kDirection}};
+  const Trained plain = train({.model = GetParam(), .dual_time = 0.25});
+  const Trained expected = train({.model = GetParam(), .auxiliary = sra, .dual_time = 0.25});
+  EXPECT_FALSE(plain.losses == expected.losses);
+  for (const int ranks : {1, 2, 4}) {
+    for (int stage = 0; stage < 4; ++stage) {
+      const Trained trained = train({.ranks = ranks,
+                                     .zero = {.stage = static_cast<ZeroStage>(stage)},
+                                     .model = GetParam(),
+                                     .auxiliary = sra,
+                                     .dual_time = 0.25});
+      EXPECT_TRUE(trained == expected) << ranks << " ranks, stage " << stage;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfGroups,
+                         testing::Values(of_a_flow(tiny_mdtv2()), of_a_flow(tiny_dit())),
+                         name_of_baseline);
 
 TEST(SameBitsGuard, TrainingMovesTheWeights) {
   EXPECT_FALSE(one_rank().state == train({}, 3).state);

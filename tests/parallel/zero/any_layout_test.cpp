@@ -14,6 +14,7 @@ struct Trial {
   Groups groups;
   std::vector<bool> used;  // by tensor: others get no gradient
   int ranks = 1, micro_batches = 1, steps = 2;
+  std::size_t read_average = 0;  // first tensors whose moving average a second model reads
   DType dtype = DType::kFloat32;
   ZeroConfig zero;
 
@@ -50,6 +51,7 @@ Trial random_trial(std::uint32_t seed, int ranks, ZeroStage stage) {
                 .overlap = random() % 2 == 0,
                 .bucket_elements = 1 + static_cast<std::int64_t>(random() % 5) * kBlock,
                 .prefetch = 1 + static_cast<int>(random() % 3)};
+  trial.read_average = random() % (trial.used.size() + 1);
   return trial;
 }
 
@@ -71,9 +73,10 @@ Zero::Update update_of(int step, double norm) {
           .ema_decay = 0.9};
 }
 
-// What every rank must come to. By step: the weights before it and the norm of its gradient.
+// What every rank must come to. By step: the weights and their average before it, and the norm of
+// its gradient.
 struct Serial {
-  std::vector<Values> weights;
+  std::vector<Values> weights, averages;
   std::vector<double> norms;
   Values master, ema;
 };
@@ -98,6 +101,7 @@ Serial run_serially(const Trial& trial) {
   const std::vector<std::span<float>> states(memory.begin(), memory.end());
   for (int step = 0; step < trial.steps; ++step) {
     run.weights.push_back(run.master);
+    run.averages.push_back(run.ema);
     const Values sum = sum_over(
         trial, [&](int micro_batch) { return gradient(trial, layout, step, micro_batch); });
     std::vector<double> squares(norm_blocks(sum.size()));
@@ -128,7 +132,11 @@ class RankRun {
         pointers_(pointers_to(parameters_)),
         device_(make_reference_backend()),
         zero_(pointers_, world, *device_, trial.dtype, *kOptimizer, trial.zero,
-              trial.micro_batches) {}
+              trial.micro_batches),
+        copies_(parameters_of(trial.groups)) {
+    copies_.resize(trial.read_average);
+    if (trial.read_average > 0) average_ = &zero_.moving_average(pointers_to(copies_));
+  }
 
   void run() {
     const Values start = random_values(zero_.layout(), 7);
@@ -149,6 +157,7 @@ class RankRun {
     int index = 0;
     for (const std::int64_t micro_batch : zero_.micro_batches()) {
       zero_.begin_micro_batch(index++);
+      read_average(step);
       for (std::size_t t = 0; t < pointers_.size(); ++t) read(step, t);
       const Values values = gradient(trial_, zero_.layout(), step, micro_batch);
       for (std::size_t t = pointers_.size(); t-- > 0;) {
@@ -176,6 +185,16 @@ class RankRun {
         << world_.name() << ", step " << step << ", " << pointers_[t]->name;
   }
 
+  void read_average(int step) {
+    for (std::size_t t = 0; t < copies_.size(); ++t) {
+      average_->before_read(copies_[t]);
+      EXPECT_TRUE(holds(copies_[t], trial_.dtype, zero_.layout().tensor(t),
+                        serial_.averages[static_cast<std::size_t>(step)]))
+          << world_.name() << ", average, step " << step << ", " << copies_[t].name;
+      EXPECT_THROW(average_->before_write(copies_[t]), Error);
+    }
+  }
+
   void write(std::size_t t, const Values& values) {
     const FlatTensor& tensor = zero_.layout().tensor(t);
     zero_.before_write(*pointers_[t]);
@@ -192,6 +211,8 @@ class RankRun {
   std::vector<Parameter*> pointers_;
   std::unique_ptr<Backend> device_;
   Zero zero_;
+  std::deque<Parameter> copies_;  // of a second model
+  ParameterOwner* average_ = nullptr;
 };
 
 void expect_same_as_serial(const Trial& trial) {
@@ -222,6 +243,53 @@ TEST_P(AnyLayout, TrainsWhereOneRankOwnsEverything) {
                            .micro_batches = ranks,
                            .steps = 3,
                            .zero = {.stage = stage, .overlap = overlap, .bucket_elements = 1}});
+  }
+}
+
+// Counts what is communicated.
+class Counter final : public QueueObserver {
+ public:
+  void task_begins(std::uint64_t) override { ++tasks; }
+  void task_ends(std::uint64_t) override {}
+  void waits_for(std::uint64_t) override {}
+  std::size_t tasks = 0;
+};
+
+// What reading the average takes beside the state: nothing where each rank has all of it as kernels
+// read it; else a copy, or a few blocks.
+TEST(MovingAverage, HasNoSecondCopyWhereAllOfItIsThere) {
+  for (const int ranks : {1, 2}) {
+    for (const auto stage : {ZeroStage::kNone, ZeroStage::kGradients, ZeroStage::kWeights}) {
+      run_ranks(ranks, [&](Communicator& world) {
+        std::deque<Parameter> own = parameters_of(kUneven), copies = parameters_of(kUneven);
+        copies.resize(1);  // of a layout that has more
+        const auto device = make_reference_backend();
+        Counter counter;
+        Zero zero(pointers_to(own), world, *device, DType::kFloat32, *kOptimizer,
+                  {.stage = stage, .overlap = false, .observer = &counter, .prefetch = 1}, ranks);
+        zero.moving_average(pointers_to(copies));
+        const MemoryUse use = zero.bytes_by_category().back();
+        const auto whole = static_cast<std::size_t>(zero.layout().size()) * sizeof(float);
+        const bool is_there =
+            stage == ZeroStage::kNone || (ranks == 1 && stage != ZeroStage::kWeights);
+        EXPECT_EQ(use.category,
+                  stage == ZeroStage::kWeights ? "gathered average" : "weights of the average");
+        if (stage != ZeroStage::kWeights) {
+          EXPECT_EQ(use.bytes, is_there ? 0 : whole);
+        }
+        zero.restored();
+        counter.tasks = 0;
+        zero.update({.step = 1, .learning_rate = 0, .ema_decay = 0.5});
+        if (is_there) {
+          EXPECT_EQ(copies[0].value.data, zero.state().ema().data());
+        }
+        // Buckets that the second model has nothing of do not travel.
+        const std::size_t buckets = stage == ZeroStage::kNone || ranks == 1 ? 0
+                                    : stage == ZeroStage::kWeights          ? 0
+                                                                            : 4 + 1;
+        EXPECT_EQ(counter.tasks, buckets);
+      });
+    }
   }
 }
 

@@ -35,8 +35,8 @@ std::string name_of_case(const ::testing::TestParamInfo<WeightsCase>& info) {
 
 std::unique_ptr<Weights> make_weights(const Rank& rank, const FlatState& state, DType dtype) {
   return rank.config.stage < ZeroStage::kWeights
-             ? make_whole_weights(rank.context, state, dtype)
-             : make_gathered_weights(rank.context, state, dtype);
+             ? make_whole_weights(rank.context, {state.master()}, dtype)
+             : make_gathered_weights(rank.context, {state.master()}, dtype);
 }
 
 // This rank's master weights become `values`, as an optimizer writes them.
@@ -90,7 +90,7 @@ TEST(WholeWeights, TravelWhateverARankOwns) {
     run_ranks(4, [&](Communicator& world) {
       Rank rank(kOneBlockEach, world, {.stage = stage, .overlap = false, .bucket_elements = 1});
       const FlatState state(*rank.device, rank.plan.state_shard(), {});
-      const auto weights = make_whole_weights(rank.context, state, DType::kFloat32);
+      const auto weights = make_whole_weights(rank.context, {state.master()}, DType::kFloat32);
       write_master(rank, state, *weights, random_values(rank.layout(), 1));
       EXPECT_EQ(world.collectives(), rank.buckets());
       EXPECT_EQ(weights->arriving(), rank.buckets());
@@ -104,7 +104,7 @@ TEST(WholeWeights, AreTheMasterWhereEachRankHasThemInFloat32) {
       run_ranks(ranks, [&](Communicator& world) {
         Rank rank(kUneven, world, {.stage = stage});
         const FlatState state(*rank.device, rank.plan.state_shard(), {});
-        const auto weights = make_whole_weights(rank.context, state, DType::kFloat32);
+        const auto weights = make_whole_weights(rank.context, {state.master()}, DType::kFloat32);
         const bool alone = stage == ZeroStage::kNone || ranks == 1;
         EXPECT_EQ(weights->bytes_by_category()[0].bytes,
                   alone ? 0 : static_cast<std::size_t>(rank.layout().size()) * sizeof(float));
@@ -117,7 +117,7 @@ TEST(GatheredWeights, HoldTheNextBlocksOnly) {
   run_ranks(2, [&](Communicator& world) {
     Rank rank(kUneven, world, {.stage = ZeroStage::kWeights, .overlap = false, .prefetch = 1});
     const FlatState state(*rank.device, rank.plan.state_shard(), {});
-    const auto weights = make_gathered_weights(rank.context, state, DType::kFloat32);
+    const auto weights = make_gathered_weights(rank.context, {state.master()}, DType::kFloat32);
     EXPECT_EQ(weights->bytes_by_category()[0].bytes, 2 * 4 * kBlock * sizeof(float));
     write_master(rank, state, *weights, random_values(rank.layout(), 1));
     weights->begin_micro_batch();
@@ -133,7 +133,7 @@ TEST(GatheredWeights, AreGatheredAheadInTheOrderOfTheLastMicroBatch) {
   run_ranks(2, [&](Communicator& world) {
     Rank rank(kUneven, world, {.stage = ZeroStage::kWeights, .overlap = false, .prefetch = 2});
     const FlatState state(*rank.device, rank.plan.state_shard(), {});
-    const auto weights = make_gathered_weights(rank.context, state, DType::kFloat32);
+    const auto weights = make_gathered_weights(rank.context, {state.master()}, DType::kFloat32);
     const Values values = random_values(rank.layout(), 1);
     write_master(rank, state, *weights, values);
     weights->begin_micro_batch();
