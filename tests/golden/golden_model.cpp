@@ -134,11 +134,11 @@ Tensor GoldenModel::integers(const std::vector<std::int64_t>& values, const Shap
 
 std::vector<float> GoldenModel::host(const Tensor& tensor) {
   std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
-  if (tensor.dtype == DType::kFloat32) {
-    backend_.download(tensor, values.data());
-  } else {
-    backend_.copy(tensor, {values.data(), tensor.shape, DType::kFloat32});
-  }
+  // A device copies and converts within its own memory.
+  const Block block(backend_.memory(), values.size() * sizeof(float));
+  const Tensor accurate{block.data(), tensor.shape, DType::kFloat32};
+  backend_.copy(tensor, accurate);
+  backend_.download(accurate, values.data());
   return values;
 }
 

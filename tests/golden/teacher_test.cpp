@@ -318,7 +318,7 @@ TEST_P(TeacherGolden, DirectionOfEachToken) {
   EXPECT_NEAR(align, expected < 0 ? 1 + expected : expected, GetParam().output_tolerance);
 }
 
-std::vector<TeacherCase> cases_of(const std::vector<std::pair<const char*, DType>>& places) {
+std::vector<TeacherCase> teacher_cases(const std::vector<std::pair<const char*, DType>>& places) {
   std::vector<TeacherCase> all;
   for (const auto& [backend, dtype] : places) {
     const bool is_float = dtype != DType::kBFloat16;
@@ -334,12 +334,12 @@ std::vector<TeacherCase> cases_of(const std::vector<std::pair<const char*, DType
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, TeacherGolden,
-                         testing::ValuesIn(cases_of({{"reference", DType::kFloat32},
-                                                     {"cpu", DType::kFloat32},
-                                                     {"cpu", DType::kBFloat16}})));
+                         testing::ValuesIn(teacher_cases({{"reference", DType::kFloat32},
+                                                          {"cpu", DType::kFloat32},
+                                                          {"cpu", DType::kBFloat16}})));
 INSTANTIATE_TEST_SUITE_P(Cuda, TeacherGolden,
-                         testing::ValuesIn(cases_of({{"cuda", DType::kFloat32},
-                                                     {"cuda", DType::kBFloat16}})));
+                         testing::ValuesIn(teacher_cases({{"cuda", DType::kFloat32},
+                                                          {"cuda", DType::kBFloat16}})));
 
 }  // namespace
 }  // namespace edt::test
