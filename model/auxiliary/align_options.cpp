@@ -51,7 +51,7 @@ void AlignOptions::declare(OptionSet& options) {
            "match those of a later block of the moving average, which sees less noise (SRA)")
       .choices({kLatent, kFeatures, kTeacher})
       .check([this] { return broken_list(with); })
-      .default_is("none");
+      .default_is("no companion");
   declare_latent(options);
   declare_features(options);
   declare_teacher(options);

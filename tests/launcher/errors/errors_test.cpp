@@ -48,7 +48,7 @@ TEST_P(FailingRanks, SayWhatTheFirstHasFoundWhereAllDiffer) {
 TEST_P(FailingRanks, DoNotWaitForThoseThatCompute) {
   for (const int rank : {0, GetParam() - 1}) {
     const CommandOutcome outcome = failing(GetParam(), fmt::format("fails-alone {}", rank));
-    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.status, 2);  // bad input, whenever it is met
     EXPECT_THAT(outcome.output,
                 MatchesRegex(fmt::format("edt: error: rank {} of {} on [^ ]*: \\[here\\] alone\n",
                                          rank, GetParam())));

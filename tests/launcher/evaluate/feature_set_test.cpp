@@ -55,7 +55,7 @@ TEST(FeatureSet, OfWholeNumbersIsNone) {
              stored_zip({{"mu.npy", data::test::npy_text("<i8", {2}, mean)},
                          {"sigma.npy", data::test::npy_text("<i8", {2, 2}, covariance)}}));
   EXPECT_THAT(message_of<DataError>([&] { (void)read_feature_set(folder / "a.npz"); }),
-              HasSubstr("a.npz:mu is int64 [2], expected floating-point numbers [2]"));
+              HasSubstr("a.npz:mu is int64 [2], expected floating-point numbers [features]"));
 }
 
 FeatureSet small_set(std::int64_t pooled = InceptionFeatures::kPooled,
