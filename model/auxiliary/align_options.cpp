@@ -20,6 +20,24 @@ std::string broken_list(const std::vector<std::string>& with) {
   return "";
 }
 
+// How a companion in `section` compares, `what` it compares.
+void declare_distance(OptionSet& options, const std::string& section, const std::string& companion,
+                      Distance& distance, double& beta, const std::string& what) {
+  options
+      .add(section + ".distance", &distance,
+           {{"smooth-l1", Distance::kSmoothL1},
+            {"l1", Distance::kAbsolute},
+            {"l2", Distance::kSquare},
+            {"cosine", Distance::kDirection}},
+           what)
+      .used_when("align.with", {companion});
+  options.add(section + ".beta", &beta, "error below which smooth-l1 is square")
+      .above(0)
+      .single_precision()
+      .used_when("align.with", {companion})
+      .used_when(section + ".distance", {"smooth-l1"});
+}
+
 // Of the weight of a companion in `section`, which is used where align.with names `companion`.
 void declare_course(OptionSet& options, const std::string& section, const std::string& companion,
                     WeightCourse& course) {
@@ -74,19 +92,8 @@ void AlignOptions::declare_teacher(OptionSet& options) {
            "by how much its time is at most nearer to data, drawn evenly")
       .range(0, 1)
       .used_when("align.with", {kTeacher});
-  options
-      .add("align.teacher.distance", &teacher.distance,
-           {{"smooth-l1", Distance::kSmoothL1},
-            {"l1", Distance::kAbsolute},
-            {"l2", Distance::kSquare},
-            {"cosine", Distance::kDirection}},
-           "of tokens; cosine: over the width of each")
-      .used_when("align.with", {kTeacher});
-  options.add("align.teacher.beta", &teacher.beta, "error below which smooth-l1 is square")
-      .above(0)
-      .single_precision()
-      .used_when("align.with", {kTeacher})
-      .used_when("align.teacher.distance", {"smooth-l1"});
+  declare_distance(options, "align.teacher", kTeacher, teacher.distance, teacher.beta,
+                   "of tokens; cosine: over the width of each");
   declare_course(options, "align.teacher", kTeacher, teacher.course);
 }
 
@@ -130,19 +137,9 @@ void AlignOptions::declare_latent(OptionSet& options) {
   options.add("align.latent.hidden", &latent.hidden, "width between them, in widths of the tokens")
       .range(0.125, 64)
       .used_when("align.with", {kLatent});
-  options
-      .add("align.latent.distance", &latent.distance,
-           {{"smooth-l1", Distance::kSmoothL1},
-            {"l1", Distance::kAbsolute},
-            {"l2", Distance::kSquare},
-            {"cosine", Distance::kDirection}},
-           "of the predicted latents from the clean ones; cosine: over the channels of a place")
-      .used_when("align.with", {kLatent});
-  options.add("align.latent.beta", &latent.beta, "error below which smooth-l1 is square")
-      .above(0)
-      .single_precision()
-      .used_when("align.with", {kLatent})
-      .used_when("align.latent.distance", {"smooth-l1"});
+  declare_distance(
+      options, "align.latent", kLatent, latent.distance, latent.beta,
+      "of the predicted latents from the clean ones; cosine: over the channels of a place");
   options
       .add("align.latent.pass", &latent.pass,
            {{"full", CompanionPass::kFull}, {"both", CompanionPass::kBoth}},

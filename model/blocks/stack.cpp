@@ -52,6 +52,18 @@ std::vector<Stream> split_groups(Tape& tape, const Var& x, std::span<const Visib
   return streams;
 }
 
+std::vector<Var> finish_groups(Tape& tape, std::span<Stream> streams, const Var& condition,
+                               const FinalLayer& final_layer) {
+  std::vector<Var> outputs;
+  for (Stream& stream : streams) {
+    const std::int64_t rows = stream.x.shape()[0];
+    outputs.push_back(final_layer(
+        tape, stream.x, take_rows(tape, condition, stream.first_row, stream.first_row + rows)));
+    stream.x = {};
+  }
+  return outputs;
+}
+
 Var BlockStack::operator()(Tape& tape, Var x, const Var& condition, const BlockPass& pass) const {
   Stream stream{.x = std::move(x), .skips = {}};
   (*this)(tape, std::span(&stream, 1), condition, pass);

@@ -36,6 +36,10 @@ struct Stream {
 // The tokens of x [groups * B, T, D] that each group keeps, B rows for each, as streams.
 std::vector<Stream> split_groups(Tape& tape, const Var& x, std::span<const VisibleTokens> groups);
 
+// What the final layer makes of each stream, whose tokens are let go.
+std::vector<Var> finish_groups(Tape& tape, std::span<Stream> streams, const Var& condition,
+                               const FinalLayer& final_layer);
+
 // What a stack does with the skips of its streams.
 enum class SkipUse {
   kNone,

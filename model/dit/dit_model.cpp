@@ -1,6 +1,5 @@
 #include "model/dit/dit_model.h"
 
-#include "core/ops/rows.h"
 #include "model/blocks/grid_checks.h"
 #include "model/blocks/stack.h"
 #include "model/positions.h"
@@ -61,14 +60,7 @@ std::vector<Var> DitModel::forward_groups(Tape& tape, const ModelInputs& inputs,
   std::vector<Stream> streams =
       split_groups(tape, patch_embedding_(tape, inputs.image, positions_), groups);
   BlockStack{blocks_}(tape, streams, condition, {recompute_, inputs.hooks});
-  std::vector<Var> outputs;
-  for (Stream& stream : streams) {
-    const std::int64_t rows = stream.x.shape()[0];
-    outputs.push_back(final_(
-        tape, stream.x, take_rows(tape, condition, stream.first_row, stream.first_row + rows)));
-    stream.x = {};
-  }
-  return outputs;
+  return finish_groups(tape, streams, condition, final_);
 }
 
 Var DitModel::forward(Tape& tape, const ModelInputs& inputs) {

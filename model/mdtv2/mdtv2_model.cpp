@@ -118,14 +118,7 @@ std::vector<Var> Mdtv2Model::forward_groups(Tape& tape, const ModelInputs& input
   }
   embedded.clear();
   decode(tape, streams, condition, pass);
-  std::vector<Var> outputs;
-  for (Stream& stream : streams) {
-    const std::int64_t rows = stream.x.shape()[0];
-    outputs.push_back(final_(
-        tape, stream.x, take_rows(tape, condition, stream.first_row, stream.first_row + rows)));
-    stream.x = {};
-  }
-  return outputs;
+  return finish_groups(tape, streams, condition, final_);
 }
 
 Var Mdtv2Model::forward_passes(Tape& tape, const ModelInputs& inputs, const PassMasks& masks) {
