@@ -9,7 +9,7 @@ trap 'rm -rf --one-file-system "$work"' EXIT
 root=$work/root
 unshare --mount --fork true 2>/dev/null || { echo "SKIPPED: no right to mount"; exit 0; }
 
-EDT_BUILD=$build EDT_PACK=$root/gpu-check "$source/scripts/gpu-check.sh" pack
+EDT_BUILD=$build EDT_PACK=$root/gpu-check "$source/scripts/gpu-check.sh" pack --quick
 
 # Tools with their libraries. None of these may be one that edt needs.
 mkdir -p "$root"/{tmp,proc,dev,bin,lib64,lib/x86_64-linux-gnu}
