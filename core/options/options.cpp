@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/base/assert.h"
@@ -9,6 +10,7 @@
 #include "core/options/nearest.h"
 #include "core/options/other_names.h"
 #include "core/options/renamed.h"
+#include "core/unicode/unicode.h"
 
 namespace edt {
 namespace {
@@ -30,6 +32,12 @@ std::string_view key_of(std::string_view name) { return name.substr(name.find('.
 
 bool contains(std::span<const std::string> words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// What was copied from a page may look right and be none of the characters that are meant.
+std::string stand_in_note(std::string_view text) {
+  const std::string found = stand_ins(text);
+  return found.empty() ? "" : fmt::format("; it has {}", found);
 }
 
 // Says so where `name` is one that an option had in an earlier version.
@@ -108,8 +116,13 @@ Option& Option::positional() {
 }
 
 Option& Option::positional_list() {
-  takes_rest_ = true;
+  takes_rest_ = given_once_ = true;
   return positional();
+}
+
+Option& Option::given_once() {
+  given_once_ = true;
+  return *this;
 }
 
 Option& Option::required() {
@@ -163,6 +176,9 @@ bool Option::is_in_bounds(long double number) const {
 std::string Option::broken_rule() const {
   if (required_ && field_->text().empty()) return "a text that is not empty";
   for (const std::string& word : field_->words()) {
+    if (field_->is_path()) {
+      if (std::string problem = option_type::no_path(word); !problem.empty()) return problem;
+    }
     if (!choices_.empty() && !contains(choices_, word)) {
       return expected() + suggestion(word, choices_);
     }
@@ -278,9 +294,10 @@ bool OptionSet::parse(std::span<const std::string> args) {
     if (argument.known) continue;
     const std::vector<std::string> all = names(true);
     const std::string here = name_here(argument.name, all);
-    fail<UsageError>(command_, "unknown option '{}'{}",
+    fail<UsageError>(command_, "unknown option '{}'{}{}",
                      argument.name.starts_with('-') ? argument.name : "--" + argument.name,
-                     here.empty() ? suggestion(argument.name, all, "--") : here);
+                     here.empty() ? suggestion(argument.name, all, "--") : here,
+                     stand_in_note(argument.name));
   }
   std::vector<IniFile> files;
   for (const auto& argument : arguments) {
@@ -298,7 +315,8 @@ bool OptionSet::parse(std::span<const std::string> args) {
 
 // What stands alone is often a value that has lost its option.
 std::string OptionSet::unexpected(const std::string& argument, const std::string& flag) const {
-  std::string text = fmt::format("unexpected argument '{}'", argument);
+  std::string text = fmt::format("unexpected argument '{}'{}", argument, stand_in_note(argument));
+  if (!stand_ins(argument).empty()) return text;
   if (!flag.empty()) return text + fmt::format("; --{} is on or off", flag);
   for (const auto& option : options_) {
     if (option->required_ && !option->given_) {
@@ -313,13 +331,28 @@ std::string OptionSet::unexpected(const std::string& argument, const std::string
   return text;
 }
 
+// "--pictures=train-{0..9}.tar" comes from a shell as ten of them.
+void OptionSet::note_repetition(const Option& option, const std::string& before,
+                                const std::string& now) {
+  if (before == now) return;
+  require<UsageError>(!option.given_once_, command_,
+                      "--{} is given twice, as '{}' and '{}', and the first would be left out: one "
+                      "list with commas is meant",
+                      option.name_, before, now);
+  note(fmt::format("--{} is given twice: '{}' counts, '{}' does not", option.name_, now, before));
+}
+
 // What stands alone is the value of the positional options, in order, that are not given by name; a
 // list at the end takes what stands alone also where it is: --pictures a.tar b.tar.
 void OptionSet::read_command_line(std::span<const CommandLineArgument> arguments) {
   std::vector<const Option*> named;
+  std::map<const Option*, std::string> values;
   for (const auto& argument : arguments) {
     if (argument.name.empty() || argument.name == "config") continue;
     named.push_back(&get(argument.name));
+    const auto [before, is_new] = values.try_emplace(named.back(), argument.value);
+    if (!is_new)
+      note_repetition(*named.back(), std::exchange(before->second, argument.value), argument.value);
     note_former(*this, command_, argument.name, "command line");
     assign(const_cast<Option&>(*named.back()), argument.value, "command line");
   }
