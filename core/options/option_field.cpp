@@ -62,29 +62,6 @@ std::filesystem::path path_of(std::string_view text) {
   return std::string(home) + std::string(text.substr(1));
 }
 
-std::string no_path(std::string_view text) {
-  std::error_code ignored;
-  if (text.empty() || std::filesystem::exists(std::filesystem::path(text), ignored)) return "";
-  const auto is_letter = [](unsigned char c) { return std::isalpha(c) || c == '_'; };
-  const std::size_t scheme = text.find("://");
-  const bool is_address = scheme != text.npos && scheme >= 2 &&
-                          std::ranges::all_of(text.substr(0, scheme), [](unsigned char c) {
-                            return std::isalnum(c) || c == '+' || c == '.' || c == '-';
-                          });
-  if (is_address || text.starts_with("pipe:")) {
-    return "a path of this machine, not an address or a command: nothing is fetched, copy or "
-           "mount it first";
-  }
-  const std::size_t dollar = text.find('$');
-  const bool is_variable = dollar != text.npos && dollar + 1 < text.size() &&
-                           (text[dollar + 1] == '{' || is_letter(text[dollar + 1]));
-  if (is_variable) {
-    return "a path; variables ($NAME) are replaced by shells alone, not in single quotes, and not "
-           "in configurations";
-  }
-  return "";
-}
-
 std::filesystem::path absolute(const std::filesystem::path& path) {
   if (path.empty()) return path;
   std::error_code error;

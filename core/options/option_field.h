@@ -36,8 +36,6 @@ class OptionField {
   virtual bool is(std::string_view text) const { return text == this->text(); }
   // A relative path becomes one from the root; other values stay.
   virtual void make_absolute() {}
-  // Whether it holds names of files or folders.
-  virtual bool is_path() const { return false; }
 };
 
 namespace option_type {
@@ -50,9 +48,6 @@ bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b
 // "~" and "~/..." are below HOME: shells replace them in "--dir ~/a", but not in "--dir=~/a" and in
 // files.
 std::filesystem::path path_of(std::string_view text);
-// What a path must be that this one is not: an address, or a name with a variable of the shell in
-// it. Empty: it may well be one, as any does of which there is a file.
-std::string no_path(std::string_view text);
 // Counted from the present directory, which a later start of the program need not share.
 std::filesystem::path absolute(const std::filesystem::path& path);
 

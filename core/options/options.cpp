@@ -1,7 +1,9 @@
 #include "core/options/options.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -32,6 +34,31 @@ std::string_view key_of(std::string_view name) { return name.substr(name.find('.
 
 bool contains(std::span<const std::string> words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// What a path must be that this one is not: an address, or a name with a variable of the shell in
+// it. Empty: it may well be one, as any does of which there is a file.
+std::string no_path(std::string_view text) {
+  std::error_code ignored;
+  if (text.empty() || std::filesystem::exists(std::filesystem::path(text), ignored)) return "";
+  const auto is_letter = [](unsigned char c) { return std::isalpha(c) || c == '_'; };
+  const std::size_t scheme = text.find("://");
+  const bool is_address = scheme != text.npos && scheme >= 2 &&
+                          std::ranges::all_of(text.substr(0, scheme), [](unsigned char c) {
+                            return std::isalnum(c) || c == '+' || c == '.' || c == '-';
+                          });
+  if (is_address || text.starts_with("pipe:")) {
+    return "a path of this machine, not an address or a command: nothing is fetched, copy or "
+           "mount it first";
+  }
+  const std::size_t dollar = text.find('$');
+  const bool is_variable = dollar != text.npos && dollar + 1 < text.size() &&
+                           (text[dollar + 1] == '{' || is_letter(text[dollar + 1]));
+  if (is_variable) {
+    return "a path; variables ($NAME) are replaced by shells alone, not in single quotes, and not "
+           "in configurations";
+  }
+  return "";
 }
 
 // What was copied from a page may look right and be none of the characters that are meant.
@@ -116,13 +143,8 @@ Option& Option::positional() {
 }
 
 Option& Option::positional_list() {
-  takes_rest_ = given_once_ = true;
+  takes_rest_ = true;
   return positional();
-}
-
-Option& Option::given_once() {
-  given_once_ = true;
-  return *this;
 }
 
 Option& Option::required() {
@@ -176,8 +198,8 @@ bool Option::is_in_bounds(long double number) const {
 std::string Option::broken_rule() const {
   if (required_ && field_->text().empty()) return "a text that is not empty";
   for (const std::string& word : field_->words()) {
-    if (field_->is_path()) {
-      if (std::string problem = option_type::no_path(word); !problem.empty()) return problem;
+    if (field_->placeholder().starts_with("PATH")) {
+      if (std::string problem = no_path(word); !problem.empty()) return problem;
     }
     if (!choices_.empty() && !contains(choices_, word)) {
       return expected() + suggestion(word, choices_);
@@ -331,28 +353,32 @@ std::string OptionSet::unexpected(const std::string& argument, const std::string
   return text;
 }
 
-// "--pictures=train-{0..9}.tar" comes from a shell as ten of them.
-void OptionSet::note_repetition(const Option& option, const std::string& before,
-                                const std::string& now) {
-  if (before == now) return;
-  require<UsageError>(!option.given_once_, command_,
-                      "--{} is given twice, as '{}' and '{}', and the first would be left out: one "
-                      "list with commas is meant",
-                      option.name_, before, now);
-  note(fmt::format("--{} is given twice: '{}' counts, '{}' does not", option.name_, now, before));
-}
-
 // What stands alone is the value of the positional options, in order, that are not given by name; a
 // list at the end takes what stands alone also where it is: --pictures a.tar b.tar.
 void OptionSet::read_command_line(std::span<const CommandLineArgument> arguments) {
+  // "--pictures=train-{0..9}.tar" comes from a shell as ten of them. What came before is lost: said
+  // of any option, and refused of a list of input, as files or NAME=FILE.
+  const auto note_repetition = [&](const std::string& name, const std::string& type,
+                                   const std::string& before, const std::string& now) {
+    const bool is_input =
+        type == "PATH,..." || (type == "TEXT,..." && now.find('=') != std::string::npos);
+    require<UsageError>(!is_input, command_,
+                        "--{} is given twice, as '{}' and '{}', and the first would be left out: "
+                        "one list with commas is meant",
+                        name, before, now);
+    note(fmt::format("--{} is given twice: '{}' counts, '{}' does not", name, now, before));
+  };
   std::vector<const Option*> named;
   std::map<const Option*, std::string> values;
   for (const auto& argument : arguments) {
     if (argument.name.empty() || argument.name == "config") continue;
     named.push_back(&get(argument.name));
     const auto [before, is_new] = values.try_emplace(named.back(), argument.value);
-    if (!is_new)
-      note_repetition(*named.back(), std::exchange(before->second, argument.value), argument.value);
+    if (!is_new && before->second != argument.value) {
+      note_repetition(named.back()->name_, named.back()->field_->placeholder(), before->second,
+                      argument.value);
+      before->second = argument.value;
+    }
     note_former(*this, command_, argument.name, "command line");
     assign(const_cast<Option&>(*named.back()), argument.value, "command line");
   }

@@ -58,9 +58,6 @@ class Option {
   // The same for a list: takes all such arguments that are left, one element each.
   Option& positional_list();
   Option& required();
-  // Names things of which none may be left out: one that stands twice on the command line is
-  // refused, as each such list of input is. Of any other the last one counts, and a note says so.
-  Option& given_once();
   // Given anywhere else than on the command line it is unknown; the configuration leaves it out.
   Option& command_line_only();
   // A path: one that is relative is counted from the present directory and kept in full, so that it
@@ -114,8 +111,7 @@ class Option {
   std::vector<Condition> conditions_;
   std::optional<Following> following_;
   bool positional_ = false, takes_rest_ = false, required_ = false, command_line_only_ = false,
-       absolute_ = false, free_to_change_ = false, single_ = false, given_once_ = false,
-       given_ = false;
+       absolute_ = false, free_to_change_ = false, single_ = false, given_ = false;
 };
 
 // An option that belongs to somebody, where `other` has one of `values`.
@@ -239,8 +235,6 @@ class OptionSet {
   // All names that find() takes for it, its own first.
   std::vector<std::string> spellings(const Option& option) const;
   void read_command_line(std::span<const CommandLineArgument> arguments);
-  // Of an option that stands there a second time.
-  void note_repetition(const Option& option, const std::string& before, const std::string& now);
   std::string unexpected(const std::string& argument, const std::string& flag) const;
   std::string ini_of(bool changes_only) const;
   const Option& get(std::string_view name) const;

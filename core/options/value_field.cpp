@@ -139,17 +139,6 @@ std::string placeholder() {
   }
 }
 
-template <class T>
-constexpr bool is_path() {
-  if constexpr (ListOf<T>::value) {
-    return is_path<typename ListOf<T>::Element>();
-  } else if constexpr (OptionalOf<T>::value) {
-    return is_path<typename OptionalOf<T>::Element>();
-  } else {
-    return std::same_as<T, std::filesystem::path>;
-  }
-}
-
 // Calls `visit` for the value, each element of a list, or the content of an optional.
 template <class T, class Visit>
 void for_each_element(const T& value, Visit visit) {
@@ -189,7 +178,6 @@ class ValueField final : public OptionField {
       return text == this->text();
     }
   }
-  bool is_path() const override { return option_type::is_path<T>(); }
   void make_absolute() override {
     if constexpr (std::same_as<T, std::filesystem::path>) *field_ = option_type::absolute(*field_);
   }

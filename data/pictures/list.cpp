@@ -225,8 +225,8 @@ PictureSources list_pictures(const PictureListOptions& options, PictureIndexWrit
       list_archive(lister, archive, options.labels.empty() ? nullptr : &labels);
     }
     for (const auto& [name, label] : labels) {
-      require<DataError>(label.is_found, "pictures", "{}: '{}' is in none of the archives",
-                         options.labels.string(), name);
+      require<DataError>(label.is_found, "pictures", "{}: '{}' is in none of the archives{}",
+                         options.labels.string(), name, label.has_other_form ? kOtherForm : "");
     }
   }
   return lister.finish();

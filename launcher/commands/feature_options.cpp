@@ -5,21 +5,15 @@
 namespace edt {
 
 void declare_features(OptionSet& options, data::FeatureOptions& features) {
-  options
-      .add("features", &features.features,
-           "arrays that go beside the latents, as features of the same pictures in the same "
-           "order: NAME=PATH,..., each a file of [N, ...] or a folder of such")
-      .given_once();
-  options
-      .add("flipped-features", &features.flipped_features,
-           "likewise, of mirrored pictures: NAME=PATH,...; not given: beside the others, if "
-           "there are any")
-      .given_once();
-  options
-      .add("features-key", &features.keys,
-           "names within .npz, .safetensors and HDF5: NAME=KEY,...; not given: NAME or "
-           "features, with _flip, _flipped or _hflip for mirrored pictures")
-      .given_once();
+  options.add("features", &features.features,
+              "arrays that go beside the latents, as features of the same pictures in the same "
+              "order: NAME=PATH,..., each a file of [N, ...] or a folder of such");
+  options.add("flipped-features", &features.flipped_features,
+              "likewise, of mirrored pictures: NAME=PATH,...; not given: beside the others, if "
+              "there are any");
+  options.add("features-key", &features.keys,
+              "names within .npz, .safetensors and HDF5: NAME=KEY,...; not given: NAME or "
+              "features, with _flip, _flipped or _hflip for mirrored pictures");
   options.add(
       "features-dtype", &features.type,
       {{"float16", h5::Type::kFloat16}, {"float32", h5::Type::kFloat32}, {"int8", h5::Type::kInt8}},

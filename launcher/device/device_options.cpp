@@ -9,7 +9,7 @@
 #include "core/reference/reference_backend.h"
 #include "launcher/device/gemm_file.h"
 #include "launcher/device/gpu_choice.h"
-#include "launcher/machine/machine.h"
+#include "launcher/machine/cores.h"
 
 namespace edt {
 namespace {

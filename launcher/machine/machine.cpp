@@ -16,6 +16,7 @@
 
 #include "core/cpu/cpu_library.h"
 #include "launcher/machine/cgroup.h"
+#include "launcher/machine/cores.h"
 #include "launcher/text/report.h"
 
 namespace edt {

@@ -28,10 +28,6 @@ struct Machine {
 };
 
 Machine probe_machine();
-// Cores that this process may use: by affinity, and by the quota of its control group.
-double usable_cores();
-// "8 OpenMP threads share 2 cores: ...": each waits for all the others at every product.
-std::string crowded_threads(int threads, double cores);
 // "node3, AMD EPYC 9354, 2 threads on 2 cores, 23.4 GiB of memory"
 std::string machine_text(const Machine& machine);
 

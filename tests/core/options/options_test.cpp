@@ -494,7 +494,7 @@ TEST(OptionsTwice, ListsOfInputAreRefusedOthersReplaced) {
     std::int64_t steps = 0;
     OptionSet options("encode", "Encodes.");
     options.add("pictures", &pictures, "folders").positional_list();
-    options.add("features", &features, "NAME=PATH").given_once();
+    options.add("features", &features, "NAME=PATH");
     options.add("classes", &classes, "numbers");
     options.add("steps", &steps, "steps");
     const std::string refusal =
@@ -547,9 +547,10 @@ TEST(OptionsOfPaths, AddressesAndVariablesAreNone) {
 
 TEST(OptionsFromPages, NameWhatStandsForAKeyOfTheKeyboard) {
   const auto refusal = [](const std::string& argument) {
-    Declared declared;
-    return test::message_of<UsageError>(
-        [&] { (void)declared.options.parse(std::vector{argument}); });
+    bool json = false;
+    OptionSet options("info", "Says.");
+    options.add("json", &json, "for scripts");
+    return test::message_of<UsageError>([&] { (void)options.parse(std::vector{argument}); });
   };
   EXPECT_THAT(refusal("--json\u00a0x"), HasSubstr("it has U+00A0 for a blank"));
   EXPECT_THAT(refusal("\u2013json"), HasSubstr("it has U+2013 for '-'"));
