@@ -356,17 +356,16 @@ std::string OptionSet::unexpected(const std::string& argument, const std::string
 // What stands alone is the value of the positional options, in order, that are not given by name; a
 // list at the end takes what stands alone also where it is: --pictures a.tar b.tar.
 void OptionSet::read_command_line(std::span<const CommandLineArgument> arguments) {
-  // "--pictures=train-{0..9}.tar" comes from a shell as ten of them. What came before is lost: said
-  // of any option, and refused of a list of input, as files or NAME=FILE.
-  const auto note_repetition = [&](const std::string& name, const std::string& type,
-                                   const std::string& before, const std::string& now) {
+  // "--pictures=train-{0..9}.tar" comes from a shell as ten of them. Of other options the last one
+  // counts, as with other programs; of a list of input, as files or NAME=FILE, none may be lost.
+  const auto refuse_repetition = [&](const std::string& name, const std::string& type,
+                                     const std::string& before, const std::string& now) {
     const bool is_input =
         type == "PATH,..." || (type == "TEXT,..." && now.find('=') != std::string::npos);
     require<UsageError>(!is_input, command_,
                         "--{} is given twice, as '{}' and '{}', and the first would be left out: "
                         "one list with commas is meant",
                         name, before, now);
-    note(fmt::format("--{} is given twice: '{}' counts, '{}' does not", name, now, before));
   };
   std::vector<const Option*> named;
   std::map<const Option*, std::string> values;
@@ -375,8 +374,8 @@ void OptionSet::read_command_line(std::span<const CommandLineArgument> arguments
     named.push_back(&get(argument.name));
     const auto [before, is_new] = values.try_emplace(named.back(), argument.value);
     if (!is_new && before->second != argument.value) {
-      note_repetition(named.back()->name_, named.back()->field_->placeholder(), before->second,
-                      argument.value);
+      refuse_repetition(named.back()->name_, named.back()->field_->placeholder(), before->second,
+                        argument.value);
       before->second = argument.value;
     }
     note_former(*this, command_, argument.name, "command line");

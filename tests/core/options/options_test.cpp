@@ -487,32 +487,27 @@ TEST(Options, SurvivesMutatedArguments) {
 
 // Names of input must not be lost; of other options the last one counts, as with other programs.
 TEST(OptionsTwice, ListsOfInputAreRefusedOthersReplaced) {
-  const auto parse = [](const std::vector<std::string>& arguments, std::vector<std::string>* said) {
+  std::vector<int> classes;
+  std::int64_t steps = 0;
+  const auto parse = [&](const std::vector<std::string>& arguments) {
     std::vector<std::filesystem::path> pictures;
     std::vector<std::string> features;
-    std::vector<int> classes;
-    std::int64_t steps = 0;
     OptionSet options("encode", "Encodes.");
     options.add("pictures", &pictures, "folders").positional_list();
     options.add("features", &features, "NAME=PATH");
     options.add("classes", &classes, "numbers");
     options.add("steps", &steps, "steps");
-    const std::string refusal =
-        test::message_of<UsageError>([&] { (void)options.parse(arguments); });
-    *said = options.left_out();
-    return refusal;
+    return test::message_of<UsageError>([&] { (void)options.parse(arguments); });
   };
-  std::vector<std::string> said;
-  EXPECT_THAT(parse({"--pictures=0.tar", "--pictures=1.tar"}, &said),
+  EXPECT_THAT(parse({"--pictures=0.tar", "--pictures=1.tar"}),
               HasSubstr("--pictures is given twice, as '0.tar' and '1.tar'"));
-  EXPECT_THAT(parse({"--features", "a=x", "--features", "b=y"}, &said),
+  EXPECT_THAT(parse({"--features", "a=x", "--features", "b=y"}),
               HasSubstr("--features is given twice, as 'a=x' and 'b=y'"));
-  EXPECT_EQ(parse({"--pictures=0.tar", "--pictures=0.tar"}, &said), "");
-  EXPECT_EQ(parse({"--pictures=0.tar", "1.tar"}, &said), "");
-  EXPECT_TRUE(said.empty());
-  EXPECT_EQ(parse({"--steps", "2", "--steps=3", "--classes=1", "--classes=2,3"}, &said), "");
-  EXPECT_THAT(said, ElementsAre("--steps is given twice: '3' counts, '2' does not",
-                                "--classes is given twice: '2,3' counts, '1' does not"));
+  EXPECT_EQ(parse({"--pictures=0.tar", "--pictures=0.tar"}), "");
+  EXPECT_EQ(parse({"--pictures=0.tar", "1.tar"}), "");
+  EXPECT_EQ(parse({"--steps", "2", "--steps=3", "--classes=1", "--classes=2,3"}), "");
+  EXPECT_EQ(steps, 3);
+  EXPECT_THAT(classes, ElementsAre(2, 3));
 }
 
 // "s3://..." was written into a folder called "s3:", "$SCRATCH/run" into one called "$SCRATCH".
