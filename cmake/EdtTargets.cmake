@@ -125,6 +125,11 @@ function(edt_label_tests name labels also)
   set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${file})
 endfunction()
 
+# Tests that mostly wait for time-outs: one at a time, beside tests that compute, and from the start.
+function(edt_waiting_tests)
+  set_tests_properties(${ARGN} PROPERTIES RESOURCE_LOCK waiting COST 900)
+endfunction()
+
 # Tests may run as root in a container, and on fewer cores than ranks.
 set(EDT_MPI_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none)

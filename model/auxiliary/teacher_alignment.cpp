@@ -13,15 +13,15 @@ constexpr std::uint32_t kTeacherDraws = 1u << 30;
 }  // namespace
 
 TeacherAlignmentConfig TeacherAlignmentConfig::resolved(const ModelConfig& model) const {
-  constexpr std::int64_t kStudent = 2, kTeacher = 5, kOf = 7;
+  constexpr std::int64_t kStudentStage = 2, kTeacherStage = 5, kOf = 7;
   TeacherAlignmentConfig config = *this;
   const std::int64_t blocks = model.blocks();
   const auto* edt = model.as<EdtConfig>();
   const bool has_stages = edt != nullptr && edt->down_stages() > 0;
-  const std::int64_t chosen = std::max<std::int64_t>(1, blocks * kStudent / kOf);
+  const std::int64_t chosen = std::max<std::int64_t>(1, blocks * kStudentStage / kOf);
   if (after == 0) config.after = has_stages ? model.early_block(2, 8) : chosen;
   if (teacher_after != 0) return config;
-  config.teacher_after = std::max(config.after, blocks * kTeacher / kOf);
+  config.teacher_after = std::max(config.after, blocks * kTeacherStage / kOf);
   if (!has_stages) return config;
   const TokenGrid grid = model.site_after(config.after, "align.teacher.after").grid;
   config.teacher_after = blocks;

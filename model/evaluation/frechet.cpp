@@ -10,12 +10,11 @@
 namespace edt {
 namespace {
 
-using Solver = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>;
-
 // The library takes no empty matrix, which a covariance of rank 0 leads to.
 Eigen::VectorXd eigenvalues_of(const Eigen::MatrixXd& symmetric) {
   if (symmetric.size() == 0) return {};
-  return Solver(symmetric, Eigen::EigenvaluesOnly).eigenvalues();
+  return Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(symmetric, Eigen::EigenvaluesOnly)
+      .eigenvalues();
 }
 
 void check(const FeatureStatistics& statistics) {
@@ -27,11 +26,31 @@ void check(const FeatureStatistics& statistics) {
   fail<DataError>("evaluation", "statistics of features are not finite");
 }
 
-// What rounding leaves of eigenvalues that are 0.
-double noise_of(const Eigen::VectorXd& eigenvalues) {
-  if (eigenvalues.size() == 0) return 0;
-  return static_cast<double>(eigenvalues.size()) * std::numeric_limits<double>::epsilon() *
-         std::max(0.0, eigenvalues.maxCoeff());
+// What rounding leaves of values of a matrix that are 0: eigenvalues, or pivots.
+double noise_of(const Eigen::VectorXd& values) {
+  if (values.size() == 0) return 0;
+  return static_cast<double>(values.size()) * std::numeric_limits<double>::epsilon() *
+         std::max(0.0, values.maxCoeff());
+}
+
+// R [width, rank] with R R^T = covariance: Cholesky with the largest pivot first, until what is
+// left is rounding. A fifth of the time of eigenvectors, and a hundredth where the rank is small.
+Eigen::MatrixXd root_of(const ConstMap& covariance) {
+  Eigen::VectorXd left = covariance.diagonal();
+  const double noise = noise_of(left);
+  Eigen::MatrixXd root(left.size(), left.size());
+  Eigen::Index rank = 0, pivot = 0;
+  while (rank < left.size() && left.maxCoeff(&pivot) > noise) {
+    auto column = root.col(rank);
+    const Eigen::VectorXd above = root.row(pivot).head(rank);
+    column = covariance.row(pivot).transpose();
+    column.noalias() -= root.leftCols(rank) * above;
+    column /= std::sqrt(left(pivot));
+    left -= column.cwiseAbs2();
+    left(pivot) = 0;
+    ++rank;
+  }
+  return root.leftCols(rank);
 }
 
 ConstMap covariance_of(const FeatureStatistics& statistics) {
@@ -42,17 +61,13 @@ ConstMap covariance_of(const FeatureStatistics& statistics) {
 
 struct FrechetReference::Impl {
   FeatureStatistics reference;
-  Eigen::MatrixXd root;  // V L^1/2 [width, rank]
+  Eigen::MatrixXd root;  // R [width, rank]
 };
 
 FrechetReference::FrechetReference(FeatureStatistics reference) : impl_(std::make_unique<Impl>()) {
   check(reference);
   impl_->reference = std::move(reference);
-  const Solver solver(covariance_of(impl_->reference));
-  const Eigen::VectorXd& values = solver.eigenvalues();  // smallest first
-  const double noise = noise_of(values);
-  const auto rank = (values.array() > noise).count();
-  impl_->root = solver.eigenvectors().rightCols(rank) * values.tail(rank).cwiseSqrt().asDiagonal();
+  impl_->root = root_of(covariance_of(impl_->reference));
 }
 
 FrechetReference::~FrechetReference() = default;

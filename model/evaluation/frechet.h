@@ -17,10 +17,10 @@ struct FrechetDistance {
 
 // One side of distances, taken apart once: a decomposition of 2048 columns takes seconds.
 //
-// With A = V L V^T the trace of the root is the sum of the roots of the eigenvalues of
-// L^1/2 V^T B V L^1/2, which is symmetric. A B is not, and its root is off by 1e-4 where
-// covariances are singular, as those of fewer pictures than columns always are. Eigenvalues within
-// the rounding of the largest count as 0: their roots would not be small.
+// With A = R R^T the trace of the root is the sum of the roots of the eigenvalues of R^T B R, which
+// is symmetric. A B is not, and its root is off by 1e-4 where covariances are singular, as those of
+// fewer pictures than columns always are. Eigenvalues within the rounding of the largest count as
+// 0: their roots would not be small.
 class FrechetReference {
  public:
   // DataError where a value is not finite.

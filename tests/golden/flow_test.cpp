@@ -180,7 +180,7 @@ TEST_P(FlowGolden, Samples) {
           static_cast<std::ptrdiff_t>(static_cast<std::size_t>(solver->steps()) * latents.size());
       request.step_noise.assign(noise.begin(), noise.begin() + used);
     }
-    for (const std::int64_t batch : {2, 1, 3}) {
+    for (const std::int64_t batch : sampling_batches(GetParam().backend)) {
       request.batch = batch;
       sampler.run(request, latents);
       const bool is_path_form = name.find("sbdm") != std::string::npos;

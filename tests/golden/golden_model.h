@@ -64,6 +64,10 @@ class GoldenModel {
 // "cpu", "reference" or "cuda"; nullptr: there is no GPU.
 std::unique_ptr<Backend> golden_backend(std::string_view name);
 
+// How many pictures are sampled at once, one number after another. A single number on a GPU, which
+// is mostly an emulated one: whether rows of a batch depend on each other is for its op cases.
+std::vector<std::int64_t> sampling_batches(std::string_view backend);
+
 // max |a - b| / max |b|
 double relative_error(const std::vector<float>& actual, const std::vector<float>& expected);
 

@@ -51,7 +51,7 @@ class EvaluateCli : public Cli {
   static inline TempDir* shared_ = nullptr;
 };
 
-TEST_F(EvaluateCli, JudgesFoldersAndArraysAlikeOnAnyNumberOfRanks) {
+TEST_F(EvaluateCli, JudgesFoldersAndArraysAlikeOverRanks) {
   write_pictures("a", 20, 0);
   write_pictures("b", 12, 1000);
   const std::string options = weights() + " --reference " + path_ +
@@ -72,14 +72,12 @@ TEST_F(EvaluateCli, JudgesFoldersAndArraysAlikeOnAnyNumberOfRanks) {
   EXPECT_THAT(figures["notes"][0].get<std::string>(), HasSubstr("20 samples: published figures"));
 
   figures["samples"].erase("source");
-  for (const int ranks : {2, 4}) {
-    const Outcome array =
-        mpirun(fmt::format("-np {} {} evaluate {}/a.npz{}", ranks, edt_program(), path_, options));
-    ASSERT_EQ(array.status, 0) << array.output;
-    auto others = parse_json(array.output, "figures");
-    others["samples"].erase("source");
-    EXPECT_EQ(figures, others) << ranks;  // to the last bit
-  }
+  const Outcome array =
+      mpirun(fmt::format("-np 3 {} evaluate {}/a.npz{}", edt_program(), path_, options));
+  ASSERT_EQ(array.status, 0) << array.output;
+  auto others = parse_json(array.output, "figures");
+  others["samples"].erase("source");
+  EXPECT_EQ(figures, others);  // to the last bit
 
   // With every figure stand the network, its way of resizing, and how many pictures there are.
   EXPECT_THAT(
