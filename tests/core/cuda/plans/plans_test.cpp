@@ -143,6 +143,16 @@ TEST(AttentionPlan, OffsetsDoNotOverflow) {
   EXPECT_GT(s.out_at(1023, 0) * 3, std::int64_t{1} << 31);
 }
 
+// Blocks of the backward kernels for 128 images of EDT-XL, B and S: no more than an H100 has at
+// once, by 80 registers a thread.
+TEST(RowPlan, BackwardFillsAnH100Once) {
+  for (const auto& [width, slices] : {std::pair{936, 6}, {624, 8}, {312, 8}}) {
+    const RowPlan plan = backward_plan(128, 256, width, true);
+    EXPECT_EQ(plan.slices, slices) << width;
+    EXPECT_LE(128 * plan.slices, 132 * (65536 / (80 * plan.threads))) << width;
+  }
+}
+
 // Every row belongs to exactly one slice, and every slice has one.
 TEST(RowPlan, SlicesCoverTheRows) {
   for (const std::int64_t rows : {1, 5, 16, 17, 64, 256, 1024}) {
