@@ -61,15 +61,14 @@ void CpuBackend::feed_forward(T x, const MlpWeights& weights, T hidden, T kept, 
     linear_chunk(matmul_.operand(Matrix(x).slice(begin, end), Slot::kConvertedX), fc1,
                  weights.fc1_bias, {}, h, begin);
     if (hidden.defined()) finish_chunk(h, Matrix(hidden).slice(begin, end), false);
-    parallel_ranges(rows, std::max<std::int64_t>(1, 8192 / width),
-                    [&](std::int64_t from, std::int64_t to) {
-                      Form::value(h.span.from(from * width), activated.span.from(from * units),
-                                  to - from, units);
-                      if (!kept.defined()) return;
-                      convert(activated.span.from(from * units),
-                              Matrix(kept).span.from((begin + from) * units), (to - from) * units,
-                              false);
-                    });
+    parallel_ranges(
+        rows, std::max<std::int64_t>(1, 8192 / width), [&](std::int64_t from, std::int64_t to) {
+          Form::value(h.span.from(from * width), activated.span.from(from * units), to - from,
+                      units);
+          if (!kept.defined()) return;
+          convert(activated.span.from(from * units), Matrix(kept).span.from((begin + from) * units),
+                  (to - from) * units, false);
+        });
     linear_chunk(activated, fc2, weights.fc2_bias, {}, Matrix(y).slice(begin, end), begin);
   });
 }

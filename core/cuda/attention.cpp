@@ -93,8 +93,8 @@ void CudaBackend::visible_attention_backward(T dout, T qkv, Visible visible, T t
     call.dtables = scratch_.floats(ScratchSlot::kDtable, shares * s.heads * s.table_rows());
   }
   if (tensor) {
-    call.skewed = dtable.wanted() && !visible.ids.defined() &&
-                  takes_skewed(s, context.most_shared_memory());
+    call.skewed =
+        dtable.wanted() && !visible.ids.defined() && takes_skewed(s, context.most_shared_memory());
     if (blocks > 1) call.dq = scratch_.floats(ScratchSlot::kDq, blocks * out.elements());
     launch_attention_tensor_backward(stream(), call);
   } else {

@@ -153,8 +153,8 @@ void CudaBackend::weight_columns_backward_weight(T dy, T x, std::int64_t column,
   // The epilogue overwrites.
   if (dbias.accumulate) {
     call.after = [&](bool is_trial) {
-      launch_convert(stream(), {sums, DType::kFloat32},
-                     {is_trial ? sums : target, DType::kFloat32}, plain.m, !is_trial);
+      launch_convert(stream(), {sums, DType::kFloat32}, {is_trial ? sums : target, DType::kFloat32},
+                     plain.m, !is_trial);
     };
   }
   matmul_.run(call);

@@ -77,8 +77,8 @@ bool CudaMatmul::take_fastest(const Gemm& p, GemmPlan& plan) {
   return true;
 }
 
-// The epilogue has its time with the fastest algorithm that has it, the other way with its product's
-// own fastest, which the first trial finds.
+// The epilogue has its time with the fastest algorithm that has it, the other way with its
+// product's own fastest, which the first trial finds.
 void CudaMatmul::compare(const FusedGemm& call) {
   const GemmPlan* plan = find(call.gemm);
   const auto found = tuning_->found.find(GemmKey(call.gemm, tf32_));

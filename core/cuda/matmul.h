@@ -1,8 +1,8 @@
 // Matrix products by cuBLASLt, in row-major terms, with what its epilogues can take along. Each
 // product's algorithm is looked up once and kept: the one that was chosen for it before the run, or
-// the library's first suggestion; so is whether it takes its epilogue along. A run does not time, because two algorithms may round differently
-// and all ranks and runs must take the same one. A batch that stands for single products takes
-// theirs.
+// the library's first suggestion; so is whether it takes its epilogue along. A run does not time,
+// because two algorithms may round differently and all ranks and runs must take the same one. A
+// batch that stands for single products takes theirs.
 #pragma once
 
 #include <functional>

@@ -78,8 +78,7 @@ void CudaBackend::mlp_backward(T dy, T x, const MlpHidden& kept, const MlpWeight
     if (kept.after.defined()) {
       activation_backward(Activation::kGeluTanh, dhidden, hidden, {dhidden, false});
     } else {
-      launch_gelu_again(stream(), x.dtype, hidden.data, dhidden.data, activated.data,
-                        rows * width);
+      launch_gelu_again(stream(), x.dtype, hidden.data, dhidden.data, activated.data, rows * width);
     }
   };
   const auto after = [&](bool) {

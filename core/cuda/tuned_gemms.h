@@ -27,7 +27,8 @@ struct TunedGemm {
   int place = 0;                             // among the suggestions, 0: the first
   int candidates = 0, rounds = 0;            // timed
   // Of a product with an epilogue, with the kernels that still follow it, and of what does the same
-  // by a plain product and kernels; 0: there was nothing to compare. The latter is taken if `apart`.
+  // by a plain product and kernels; 0: there was nothing to compare. The latter is taken if
+  // `apart`.
   double fused_seconds = 0, apart_seconds = 0;
   bool apart = false;
 

@@ -18,16 +18,21 @@ struct FeedForwardForm {
 };
 
 constexpr FeedForwardForm kGeluForm{
-    "mlp", "mlp.forward", "mlp.backward", 1,
+    "mlp",
+    "mlp.forward",
+    "mlp.backward",
+    1,
     [](MlpKernels& kernels, T x, const MlpWeights& weights, const MlpHidden& hidden, T y) {
       kernels.mlp_forward(x, weights, hidden, y);
     },
     [](MlpKernels& kernels, T dy, T x, const MlpHidden& hidden, const MlpWeights& weights,
-       const GradTarget& dx, const MlpGrads& grads) {
-      kernels.mlp_backward(dy, x, hidden, weights, dx, grads);
-    }};
+       const GradTarget& dx,
+       const MlpGrads& grads) { kernels.mlp_backward(dy, x, hidden, weights, dx, grads); }};
 constexpr FeedForwardForm kSwigluForm{
-    "swiglu", "swiglu.forward", "swiglu.backward", 2,
+    "swiglu",
+    "swiglu.forward",
+    "swiglu.backward",
+    2,
     [](MlpKernels& kernels, T x, const MlpWeights& weights, const MlpHidden& hidden, T y) {
       kernels.swiglu_forward(x, weights, hidden.before, y);
     },
@@ -58,8 +63,7 @@ Var feed_forward(const FeedForwardForm& form, Tape& tape, const Var& x, const Ml
   const double flops = 2.0 * static_cast<double>(rows) *
                        static_cast<double>(p.fc1.shape.elements() + p.fc2.shape.elements());
   Var hidden = tape.recording() ? tape.make({rows, p.fc1.shape[0]}) : Var{};
-  Var activated =
-      hidden && keep == KeepActivated::kYes ? tape.make({rows, p.fc2.shape[1]}) : Var{};
+  Var activated = hidden && keep == KeepActivated::kYes ? tape.make({rows, p.fc2.shape[1]}) : Var{};
   Var y = tape.make(x.shape());
   {
     Profiler::Scope scope(tape.profiler(), form.forward_scope, flops);
@@ -70,7 +74,8 @@ Var feed_forward(const FeedForwardForm& form, Tape& tape, const Var& x, const Ml
               [&form, x, dx = x.grad(), hidden, activated, p, flops](Tape& t, OutputGrad& dy) {
                 Profiler::Scope scope(t.profiler(), form.backward_scope, 2 * flops);
                 form.backward(backend_of(t), as_matrix(dy.tensor()), as_matrix(x.tensor()),
-                              {tensor_of(hidden), tensor_of(activated)}, read_weights(t, p), as_matrix(t.target(dx)),
+                              {tensor_of(hidden), tensor_of(activated)}, read_weights(t, p),
+                              as_matrix(t.target(dx)),
                               {t.target(p.fc1), t.target(p.fc1_bias), t.target(p.fc2),
                                p.fc2_bias ? t.target(*p.fc2_bias) : GradTarget{}});
               });

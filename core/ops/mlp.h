@@ -1,6 +1,7 @@
 // The transformer's feed-forward block, y = W2 f(W1 x + b1) + b2, as one op: a backend may keep the
 // wide hidden activation in cache, and only the pre-activation h is saved for backward, or gelu's
-// result as well. f is gelu, or SwiGLU (Shazeer, arXiv 2002.05202): silu of h's first half times its second half.
+// result as well. f is gelu, or SwiGLU (Shazeer, arXiv 2002.05202): silu of h's first half times
+// its second half.
 #pragma once
 
 #include "core/ops/kernel.h"

@@ -252,7 +252,8 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   check_ranks(ranks, cluster);
   std::optional<LossForecast> forecast;
   if (!plan.from_run.empty()) forecast = forecast_of(plan.from_run, config);
-  const SearchResult result = search(step, ranks, space_of(options, config, plan, cluster.measured), cluster);
+  const SearchResult result =
+      search(step, ranks, space_of(options, config, plan, cluster.measured), cluster);
   std::optional<DataReading> reading;
   if (!result.fitting.empty()) reading = reading_of(config, model, result.fitting.front());
   if (!plan.html.empty()) {

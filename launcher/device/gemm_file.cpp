@@ -45,9 +45,7 @@ class Reader {
     const json& value = expect(name, member(name).is_number(), "a number");
     return expect(name, std::isfinite(value.get<double>()) && value > 0, "above 0").get<double>();
   }
-  double seconds_or_none(const char* name) const {
-    return member(name) == 0 ? 0 : seconds(name);
-  }
+  double seconds_or_none(const char* name) const { return member(name) == 0 ? 0 : seconds(name); }
   // Of [lowest, 2^53]: what JSON has exactly.
   std::int64_t integer(const char* name, std::int64_t lowest = 0) const {
     const json& value = expect(name, member(name).is_number_integer(), "a whole number");

@@ -56,7 +56,8 @@ void TrainOptions::declare(OptionSet& options) {
             {"none", Recompute::kNone},
             {"selective", Recompute::kSelective},
             {"full", Recompute::kFull}},
-           "activations run twice to save memory: none, MLPs, or whole blocks; least keeps what lies "
+           "activations run twice to save memory: none, MLPs, or whole blocks; least keeps what "
+           "lies "
            "between an MLP's products too, which a GPU otherwise computes again")
       .free_to_change();
   options.add("train.clip", &clip, "largest global gradient norm; 0: no clipping")

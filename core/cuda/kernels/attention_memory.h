@@ -21,9 +21,8 @@ int with_plan(const AttentionSizes& s, int warps, F&& f) {
 
 // At most: a block of one warp needs less.
 inline int forward_shared_bytes(const AttentionSizes& s) {
-  return with_plan(s, 8, [&]<int kHead, int kWarps>() {
-    return ForwardPlan<kHead, kWarps>::shared_bytes(s);
-  });
+  return with_plan(
+      s, 8, [&]<int kHead, int kWarps>() { return ForwardPlan<kHead, kWarps>::shared_bytes(s); });
 }
 inline int backward_shared_bytes(const AttentionSizes& s, bool skewed = false) {
   return with_plan(s, backward_warps(s.tokens), [&]<int kHead, int kWarps>() {

@@ -305,8 +305,8 @@ __global__ void __launch_bounds__(kThreads) attention_dq(AttentionCall call) {
 }
 
 // A thread for each entry of a head, of rows that no pair reads too.
-__global__ void __launch_bounds__(kThreads) add_tables(AttentionSizes s, const float* dtables,
-                                                       std::int64_t shares, TableTarget to) {
+__global__ void __launch_bounds__(kThreads)
+    add_tables(AttentionSizes s, const float* dtables, std::int64_t shares, TableTarget to) {
   const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int head = blockIdx.y;
   if (row >= to.rows) return;

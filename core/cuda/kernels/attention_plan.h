@@ -71,8 +71,9 @@ inline int forward_warps(const AttentionSizes& s) {
   return s.tokens > 64 && blocks >= kBlocks ? 8 : 4;
 }
 
-// Backward: a block owns keys, 16 or 32 to a warp, whose dk and dv stay in registers, and walks over
-// the queries in tiles of `queries`. Rows of 32 keys serve each operand that is read twice as long.
+// Backward: a block owns keys, 16 or 32 to a warp, whose dk and dv stay in registers, and walks
+// over the queries in tiles of `queries`. Rows of 32 keys serve each operand that is read twice as
+// long.
 template <int kHead, int kWarps>
 struct BackwardPlan : HeadPlan<kHead> {
   static constexpr int row_tiles = kWarps == 8 ? 2 : 1;  // of 16 keys

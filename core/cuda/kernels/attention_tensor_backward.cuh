@@ -59,13 +59,13 @@ __device__ void prepare_queries(const AttentionCall& call, int sample, int head,
 // Where things lie in a block's shared memory: all of its keys, two tiles of queries.
 template <class Plan>
 struct BlockMemory {
-  Bf16 *k, *v;            // [keys]
-  Bf16 *q, *dout;         // [2][queries]
-  Bf16* ds;               // [keys][queries]
-  void* sums;             // for the table's gradient
-  float *lse, *delta;     // of every query
-  int* query_offsets;     // into the table
-  float* table;           // of this head
+  Bf16 *k, *v;         // [keys]
+  Bf16 *q, *dout;      // [2][queries]
+  Bf16* ds;            // [keys][queries]
+  void* sums;          // for the table's gradient
+  float *lse, *delta;  // of every query
+  int* query_offsets;  // into the table
+  float* table;        // of this head
 
   __device__ BlockMemory(const AttentionSizes& s, bool skewed) {
     const int padded_tokens = Plan::padded_tokens(s);
@@ -215,8 +215,8 @@ __device__ inline void put_dq(const AttentionCall& call, int query, int column, 
   }
 }
 
-// dq of a tile of queries from the block's keys: a warp for each 16 queries and 16 columns. Even and
-// odd products have sums of their own: each waits for the one before it.
+// dq of a tile of queries from the block's keys: a warp for each 16 queries and 16 columns. Even
+// and odd products have sums of their own: each waits for the one before it.
 template <class Plan>
 __device__ void multiply_keys(const AttentionCall& call, const BlockMemory<Plan>& memory,
                               float inverse_root, int first_query) {

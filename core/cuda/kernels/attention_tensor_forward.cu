@@ -15,7 +15,7 @@ template <class Plan>
 struct Queries {
   int lane = threadIdx.x % 32;
   int query[2];
-  const float* bias[2];           // of the key whose offset is 0
+  const float* bias[2];              // of the key whose offset is 0
   unsigned left[Plan::steps][1][4];  // as left operand
   float out[1][Plan::tiles][4] = {};
   float largest[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};  // logits in powers of two
@@ -56,8 +56,7 @@ __device__ void add_bias(const Queries<Plan>& queries, float scale, const int* k
                          Scores<Plan>& p) {
 #pragma unroll
   for (int t = 0; t < Plan::keys / 8; ++t) {
-    const int2 offset =
-        *reinterpret_cast<const int2*>(key_offsets + t * 8 + queries.lane % 4 * 2);
+    const int2 offset = *reinterpret_cast<const int2*>(key_offsets + t * 8 + queries.lane % 4 * 2);
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       p[t][2 * r] = fmaf(p[t][2 * r], scale, queries.bias[r][offset.x]);

@@ -167,12 +167,10 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
   const int width = static_cast<int>(call.width);
   const float inverse_width = 1.0f / static_cast<float>(width);
   const T* const x = from.template place<const T>(call.x);
-  const T* const dy =
-      static_cast<const T*>(call.dy) + sample * call.tokens * width + from.column;
+  const T* const dy = static_cast<const T*>(call.dy) + sample * call.tokens * width + from.column;
   T* const dx = from.of(call.dx) == nullptr ? nullptr : from.template place<T>(call.dx);
   const bool accumulate = from.of(call.accumulate);
-  const float2* const stats =
-      reinterpret_cast<const float2*>(call.stats) + sample * call.tokens;
+  const float2* const stats = reinterpret_cast<const float2*>(call.stats) + sample * call.tokens;
   float factor[kVec] = {}, sum_dy[kVec] = {}, sum_dyn[kVec] = {};
   if (from.active) load_factor<T, kVec, kRms>(call, from.column, sample, factor);
   int turn = 0;

@@ -11,10 +11,10 @@ __device__ inline float warp_sum(float value) {
   return value;
 }
 
-// Several sums at once, each of which 32 / kCount lanes receive: those whose number, divided by that,
-// is the sum's. A lane gives half of its values away for the other half of its partner's, as long as
-// it has several, so that there is half as much to be done in each step. What is added to what, and
-// so the bits, is as in warp_sum().
+// Several sums at once, each of which 32 / kCount lanes receive: those whose number, divided by
+// that, is the sum's. A lane gives half of its values away for the other half of its partner's, as
+// long as it has several, so that there is half as much to be done in each step. What is added to
+// what, and so the bits, is as in warp_sum().
 template <int kCount>
 __device__ float warp_sums(const float (&v)[kCount]) {
   if constexpr (kCount == 1) {

@@ -37,8 +37,9 @@ inline RowPlan forward_plan(std::int64_t rows, std::int64_t width, bool vectors)
   return plan;
 }
 
-// Every slice leaves a row of partial sums: as few slices as fill an H100, whose multiprocessors take 24
-// warps of 80 registers a thread, with at least 8 rows in each. A function of the shape alone, so that sums have the same bits on any GPU.
+// Every slice leaves a row of partial sums: as few slices as fill an H100, whose multiprocessors
+// take 24 warps of 80 registers a thread, with at least 8 rows in each. A function of the shape
+// alone, so that sums have the same bits on any GPU.
 inline RowPlan backward_plan(std::int64_t batch, std::int64_t rows, std::int64_t width,
                              bool vectors) {
   RowPlan plan = threads_for(width, vectors);

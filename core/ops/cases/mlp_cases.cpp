@@ -5,8 +5,8 @@ namespace {
 
 using FeedForward = std::function<Var(Tape&, const Var&, const MlpParameters&)>;
 
-OpCase feed_forward_case(std::string name, const FeedForward& op, const Shape& x,
-                         std::int64_t rows, std::int64_t hidden, bool fc2_bias) {
+OpCase feed_forward_case(std::string name, const FeedForward& op, const Shape& x, std::int64_t rows,
+                         std::int64_t hidden, bool fc2_bias) {
   const std::int64_t width = x.columns();
   const auto spread = [](std::int64_t n) { return 1.0 / std::sqrt(static_cast<double>(n)); };
   return {std::move(name),

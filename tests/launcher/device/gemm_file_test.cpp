@@ -43,9 +43,15 @@ GemmKey batch() {
 
 GemmFile example() {
   GemmFile file{{"NVIDIA H100 80GB HBM3", "9.0", 132, 130100}, {"products.json", {}}};
-  file.tuned.gemms[weight_gradient()] = {
-      {1, 0xfedcba9876543210, 3, 0, 5, 6, 7, 0xffffffffffffffff}, 1.5e-3, 1.25e-3, 4, 16, 7,
-      1.375e-3, 1.125e-3, true};
+  file.tuned.gemms[weight_gradient()] = {{1, 0xfedcba9876543210, 3, 0, 5, 6, 7, 0xffffffffffffffff},
+                                         1.5e-3,
+                                         1.25e-3,
+                                         4,
+                                         16,
+                                         7,
+                                         1.375e-3,
+                                         1.125e-3,
+                                         true};
   file.tuned.gemms[batch()] = {{9}, 2e-6, 2e-6, 0, 1, 3};
   return file;
 }

@@ -34,7 +34,7 @@ struct Rank {
   int rank, size;
   std::thread::id maker = std::this_thread::get_id();  // stands for its GPU
   std::thread::id user{};
-  bool gone = false;  // destroyed or aborted
+  bool gone = false;             // destroyed or aborted
   std::set<int> connected = {};  // in the first group, which is nobody's use yet
   bool is_connected = false;
 };
