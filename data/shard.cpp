@@ -135,10 +135,11 @@ void Shard::read_labels(const h5::File& file) {
   require<DataError>(rows >= 1, "shard", "{}: holds no samples", path().string());
   require<DataError>(h5::is_integer(set.type()), "shard", "{}: element type {}, expected int32",
                      set.label(), set.type_name());
+  const std::string name = path().string();
   for (const std::int64_t label : set.read_all<std::int64_t>(h5::Type::kInt64)) {
     require<DataError>(label >= 0 && label < description_.classes, "shard",
-                       "{}: label {} of sample {} is outside 0 to {}", path().string(), label,
-                       labels_.size(), description_.classes - 1);
+                       "{}: label {} of sample {} is outside 0 to {}", name, label, labels_.size(),
+                       description_.classes - 1);
     labels_.push_back(static_cast<std::int32_t>(label));
   }
   if (!has_checksums() || set.type() != h5::Type::kInt32) return;
@@ -148,10 +149,11 @@ void Shard::read_labels(const h5::File& file) {
     const std::uint64_t first = block * block_samples_;
     const auto part = std::span<const std::int32_t>(labels_).subspan(
         first, std::min(block_samples_, rows - first));
-    require<DataError>(checksum_of(part) == sums[block], "shard",
+    const std::uint64_t found = checksum_of(part);
+    require<DataError>(found == sums[block], "shard",
                        "{}: labels of samples {} to {}: checksum {}, {} was written",
-                       path().string(), first, first + part.size() - 1,
-                       checksum_text(checksum_of(part)), checksum_text(sums[block]));
+                       path().string(), first, first + part.size() - 1, checksum_text(found),
+                       checksum_text(sums[block]));
   }
 }
 

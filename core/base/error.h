@@ -55,7 +55,7 @@ template <class E = Error, class... Args>
   throw E(where, fmt::format(format, std::forward<Args>(args)...));
 }
 
-// Throws E unless `ok`.
+// Throws E unless `ok`; the arguments are evaluated in either case, so none may need that it fails.
 template <class E = Error, class... Args>
 void require(bool ok, std::string_view where, fmt::format_string<Args...> format, Args&&... args) {
   if (!ok) fail<E>(where, format, std::forward<Args>(args)...);

@@ -39,6 +39,23 @@ void transpose(const AttentionPlan& plan, const float* modulation, float* to) {
   }
 }
 
+// Kernels for the type of a call's tensors.
+struct Kernels {
+  std::int64_t (*forward_floats)(const AttentionPlan&);
+  std::int64_t (*backward_floats)(const AttentionPlan&);
+  void (*forward)(const AttentionForward&, float*, std::int64_t, std::int64_t);
+  void (*backward)(const AttentionBackward&, float*, float*, std::int64_t, std::int64_t);
+};
+
+Kernels kernels_for(DType dtype) {
+  if (dtype == DType::kBFloat16 && attention_has_pairs()) {
+    return {attention_pairs_forward_floats, attention_pairs_backward_floats,
+            attention_pairs_forward_units, attention_pairs_backward_units};
+  }
+  return {attention_forward_floats, attention_backward_floats, attention_forward_units,
+          attention_backward_units};
+}
+
 }  // namespace
 
 AttentionPlan CpuBackend::attention_plan(T qkv, Grid grid, T table) {
@@ -59,10 +76,11 @@ const float* CpuBackend::attention_bias(const AttentionPlan& plan, T table) {
 
 void CpuBackend::attention_run(const AttentionForward& call) {
   const AttentionPlan& plan = call.plan;
-  const std::int64_t floats = attention_forward_floats(plan);
+  const Kernels kernels = kernels_for(call.qkv.dtype);
+  const std::int64_t floats = kernels.forward_floats(plan);
   float* memory = scratch_.floats(Slot::kAttention, thread_count() * floats);
   parallel_parts(plan.units(), 1, [&](std::int64_t part, Range r) {
-    attention_forward_units(call, memory + part * floats, r.begin, r.end);
+    kernels.forward(call, memory + part * floats, r.begin, r.end);
   });
 }
 
@@ -130,15 +148,16 @@ void CpuBackend::visible_attention_backward(T dout, T qkv, Visible visible, T ta
 
 void CpuBackend::attention_run_backward(const AttentionBackward& call, G dtable) {
   const AttentionPlan& plan = call.plan;
-  const std::int64_t floats = attention_backward_floats(plan);
+  const Kernels kernels = kernels_for(call.qkv.dtype);
+  const std::int64_t floats = kernels.backward_floats(plan);
   const std::int64_t threads = thread_count();
   const std::int64_t rows = plan.bias == AttentionPlan::Bias::kNone ? 0 : plan.grid.distances();
   float* memory = scratch_.floats(Slot::kAttention, threads * floats);
   float* dtables = scratch_.floats(Slot::kPartials, threads * plan.heads * rows);
   edt::fill({dtables}, threads * plan.heads * rows, 0.0f);
   parallel_parts(plan.units(), 1, [&](std::int64_t part, Range r) {
-    attention_backward_units(call, memory + part * floats, dtables + part * plan.heads * rows,
-                             r.begin, r.end);
+    kernels.backward(call, memory + part * floats, dtables + part * plan.heads * rows, r.begin,
+                     r.end);
   });
   if (!dtable.wanted()) return;
   if (!dtable.accumulate) zero(dtable.tensor);

@@ -28,12 +28,8 @@ struct Workspace {
   std::int64_t group, floats;
 
   Workspace(const AttentionPlan& plan, float* memory) {
-    float* next = memory;
-    const auto take = [&](std::int64_t n) {
-      float* begin = next;
-      next += (n + 15) / 16 * 16;
-      return begin;
-    };
+    FloatStack stack{memory};
+    const auto take = [&](std::int64_t n) { return stack.take(n); };
     constexpr std::int64_t kGroupFloats = 20480;
     constexpr std::int64_t kGroupQueries = 64;
     const std::int64_t fit = kGroupFloats / (plan.tokens * plan.panel);
@@ -55,7 +51,7 @@ struct Workspace {
     dbias = take(plan.bias_size);
     key_offsets = reinterpret_cast<std::int32_t*>(take(plan.tokens));
     query_offsets = reinterpret_cast<std::int32_t*>(take(plan.padded));
-    floats = next - memory;
+    floats = stack.next - memory;
   }
 };
 
@@ -129,18 +125,6 @@ void Load(const AttentionBackward& a, const Workspace& w, std::int64_t unit) {
   std::fill(w.lse + p.tokens, w.lse + p.padded, 1e30f);
 }
 
-template <class T>
-void StoreRows(const float* rows, const AttentionBackward& a, std::int64_t unit, int which) {
-  const AttentionPlan& p = a.plan;
-  T* to = static_cast<T*>(a.dqkv.data) + p.qkv_at(unit, which);
-  for (std::int64_t t = 0; t < p.tokens; ++t) {
-    for (std::int64_t c = 0; c < p.size; c += Lanes()) {
-      PutVec(LoadVec(rows + t * p.padded_size + c), to + t * p.qkv_stride() + c, p.size - c,
-             a.accumulate);
-    }
-  }
-}
-
 template <class T, class Bias>
 void BackwardUnit(const AttentionBackward& a, const Workspace& w, std::int64_t unit,
                   const Bias& bias) {
@@ -164,23 +148,9 @@ void BackwardUnit(const AttentionBackward& a, const Workspace& w, std::int64_t u
                 {w.ds, block, plan.panel, 1, plan.panel, panels, panel_floats}, w.queries + at,
                 plan.padded_size, w.dkeys, plan.padded_size);
   }
-  StoreRows<T>(w.dkeys, a, unit, 1);
-  StoreRows<T>(w.dvalues, a, unit, 2);
-}
-
-// dtable[table row of (i, j)] += dbias of one unit
-void FoldBias(const AttentionPlan& plan, const float* dbias, float* dtable) {
-  if (plan.compact) {
-    for (std::int64_t r = 0; r < plan.bias_size; r += Lanes()) {
-      PutVec(LoadVec(dbias + r, plan.bias_size - r), dtable + r, plan.bias_size - r, true);
-    }
-    return;
-  }
-  for (std::int64_t j = 0; j < plan.tokens; ++j) {
-    for (std::int64_t i = 0; i < plan.tokens; ++i) {
-      dtable[plan.query_offset(i) + plan.key_offset(j)] += dbias[j * plan.padded + i];
-    }
-  }
+  T* dqkv = static_cast<T*>(a.dqkv.data);
+  PutRows(w.dkeys, plan, dqkv + plan.qkv_at(unit, 1), a.accumulate);
+  PutRows(w.dvalues, plan, dqkv + plan.qkv_at(unit, 2), a.accumulate);
 }
 
 void BackwardUnits(const AttentionBackward& a, float* memory, float* dtable, std::int64_t begin,

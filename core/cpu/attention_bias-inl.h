@@ -101,6 +101,21 @@ HWY_INLINE void WithBias(const AttentionPlan& plan, const float* bias, float* db
   }
 }
 
+// dtable[table row of (i, j)] += dbias of one unit
+inline void FoldBias(const AttentionPlan& plan, const float* dbias, float* dtable) {
+  if (plan.compact) {
+    for (std::int64_t r = 0; r < plan.bias_size; r += Lanes()) {
+      PutVec(LoadVec(dbias + r, plan.bias_size - r), dtable + r, plan.bias_size - r, true);
+    }
+    return;
+  }
+  for (std::int64_t j = 0; j < plan.tokens; ++j) {
+    for (std::int64_t i = 0; i < plan.tokens; ++i) {
+      dtable[plan.query_offset(i) + plan.key_offset(j)] += dbias[j * plan.padded + i];
+    }
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace edt
 HWY_AFTER_NAMESPACE();

@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "core/cpu/attention_kernels.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -8,6 +6,7 @@
 
 #include "core/cpu/attention_bias-inl.h"
 #include "core/cpu/attention_pack-inl.h"
+#include "core/cpu/attention_softmax-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edt {
@@ -21,12 +20,8 @@ struct Workspace {
   std::int64_t floats;
 
   Workspace(const AttentionPlan& p, float* memory) {
-    float* next = memory;
-    const auto take = [&](std::int64_t n) {
-      float* begin = next;
-      next += (n + 15) / 16 * 16;
-      return begin;
-    };
+    FloatStack stack{memory};
+    const auto take = [&](std::int64_t n) { return stack.take(n); };
     const std::int64_t blocks = (p.size + kTileRows - 1) / kTileRows;
     keys = take(p.tokens * p.size);
     value_columns = take(blocks * kTileRows * p.tokens);
@@ -35,7 +30,7 @@ struct Workspace {
     result = take(p.size * p.panel);
     key_offsets = reinterpret_cast<std::int32_t*>(take(p.tokens));
     query_offsets = reinterpret_cast<std::int32_t*>(take(p.padded));
-    floats = next - memory;
+    floats = stack.next - memory;
   }
 };
 
@@ -43,11 +38,7 @@ std::int64_t WorkspaceFloats(const AttentionPlan& plan) { return Workspace(plan,
 
 std::int64_t VectorLanes() { return Lanes(); }
 
-// exp(score + bias - max) of one vector of queries, in place; returns max and sum.
-struct Softmax {
-  FloatVec max, sum;
-};
-
+// exp(score + bias - max) of one vector of queries, in place.
 template <class Queries>
 HWY_INLINE Softmax SoftmaxColumns(const AttentionPlan& p, const Queries& bias, float* scores) {
   const std::int64_t tokens = p.tokens, panel = p.panel;  // in registers: stores may alias `p`
@@ -72,19 +63,6 @@ HWY_INLINE void Modulate(const AttentionPlan& p, const float* modulation, float*
     float* at = scores + j * p.panel;
     StoreVec(hn::Mul(LoadVec(at), LoadVec(modulation + j * p.padded)), at);
   }
-}
-
-HWY_INLINE void ScaleColumns(FloatVec factor, std::int64_t rows, std::int64_t stride, float* m) {
-  for (std::int64_t r = 0; r < rows; ++r)
-    StoreVec(hn::Mul(LoadVec(m + r * stride), factor), m + r * stride);
-}
-
-void StoreLse(const Softmax& softmax, float* lse, std::int64_t count) {
-  HWY_ALIGN float max[hn::MaxLanes(FloatTag())];
-  HWY_ALIGN float sum[hn::MaxLanes(FloatTag())];
-  StoreVec(softmax.max, max);
-  StoreVec(softmax.sum, sum);
-  for (std::int64_t i = 0; i < std::min(count, Lanes()); ++i) lse[i] = max[i] + std::log(sum[i]);
 }
 
 template <class T, class Bias>

@@ -6,6 +6,7 @@
 #define EDT_CORE_CPU_ATTENTION_PACK_INL_H_
 #endif
 
+#include "core/cpu/attention_plan.h"
 #include "core/cpu/attention_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -39,6 +40,16 @@ void PackColumns(const T* from, std::int64_t stride, std::int64_t tokens, std::i
     }
     for (std::int64_t c = whole; c < width; ++c) {
       to[whole * tokens + c - whole] = static_cast<float>(from[c]);
+    }
+  }
+}
+
+// to[token] (+)= factor * rows[token], rows of padded_size floats, tokens as they lie in qkv.
+template <class T>
+void PutRows(const float* rows, const AttentionPlan& p, T* to, bool accumulate, float factor = 1) {
+  for (std::int64_t t = 0; t < p.tokens; ++t, rows += p.padded_size, to += p.qkv_stride()) {
+    for (std::int64_t c = 0; c < p.size; c += Lanes()) {
+      PutVec(hn::Mul(Set(factor), LoadVec(rows + c)), to + c, p.size - c, accumulate);
     }
   }
 }

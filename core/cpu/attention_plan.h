@@ -86,6 +86,16 @@ struct AttentionPlan {
   }
 };
 
+// Memory of one thread, given out from the front by cache lines.
+struct FloatStack {
+  float* next;
+  float* take(std::int64_t floats) {
+    float* begin = next;
+    next += (floats + 15) / 16 * 16;
+    return begin;
+  }
+};
+
 // What the kernels of a unit read and write.
 struct AttentionForward {
   const AttentionPlan& plan;

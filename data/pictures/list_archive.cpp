@@ -95,10 +95,10 @@ class ArchiveLister {
 
  private:
   void add_sample() {
-    require<DataError>(pictures_.size() <= 1, "pictures",
-                       "{}: sample {} has two pictures, {} and {}", archive_, key_,
-                       pictures_[0].name, pictures_.back().name);
     if (pictures_.empty()) return lister_.add_other_file();
+    require<DataError>(pictures_.size() == 1, "pictures",
+                       "{}: sample {} has two pictures, {} and {}", archive_, key_,
+                       pictures_.front().name, pictures_.back().name);
     has_samples_ = true;
     lister_.add_labelled(std::move(pictures_[0]), *label_);
   }

@@ -76,6 +76,8 @@ void add_attention_cases(OpCases& cases) {
   // Wide and high pictures, of rows that are and are not multiples of a vector.
   cases.push_back(attention_case({2, 6, 2, 8, {2, 3}}, 1));
   cases.push_back(attention_case({3, 32, 2, 52, {2, 16}}));
+  // P and dS may be rounded to bf16, and what is accumulated cancels by a digit of its parts.
+  cases.back().tolerance_factor = 1.5;
   cases.push_back(attention_case({1, 32, 1, 64, {16, 2}}));
   cases.push_back(attention_case({1, 128, 1, 52, {8, 16}}));
   cases.push_back(attention_case({2, 144, 1, 64, {9, 16}}));
