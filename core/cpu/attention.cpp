@@ -1,6 +1,7 @@
 // Attention call by call: the bias by head, units spread over the threads in a fixed way, and the
 // bias gradients of the threads added in order.
 #include "core/cpu/attention_kernels.h"
+#include "core/cpu/cpu_library.h"
 #include "core/cpu/kernels.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/typed.h"
@@ -48,7 +49,7 @@ struct Kernels {
 };
 
 Kernels kernels_for(DType dtype) {
-  if (dtype == DType::kBFloat16 && attention_has_pairs()) {
+  if (dtype == DType::kBFloat16 && onednn_has_native_bf16()) {
     return {attention_pairs_forward_floats, attention_pairs_backward_floats,
             attention_pairs_forward_units, attention_pairs_backward_units};
   }

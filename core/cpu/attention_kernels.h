@@ -18,9 +18,8 @@ void attention_forward_units(const AttentionForward& a, float* memory, std::int6
 void attention_backward_units(const AttentionBackward& a, float* memory, float* dtable,
                               std::int64_t begin, std::int64_t end);
 
-// The same for bf16 by dot products of pairs, of processors with AVX-512 BF16. Probabilities and
-// gradients of scores are rounded to bf16, sums are float32. `ONEDNN_MAX_CPU_ISA` forbids them.
-bool attention_has_pairs();
+// The same for bf16 by dot products of pairs, where onednn_has_native_bf16(). Probabilities and
+// gradients of scores are rounded to bf16, sums are float32.
 std::int64_t attention_pairs_forward_floats(const AttentionPlan& plan);
 std::int64_t attention_pairs_backward_floats(const AttentionPlan& plan);
 void attention_pairs_forward_units(const AttentionForward& a, float* memory, std::int64_t begin,

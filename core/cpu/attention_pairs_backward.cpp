@@ -1,7 +1,5 @@
 // As attention_backward.cpp, by dot products of pairs: P and dS are rounded to bf16, dS in two
 // arrangements, pairs of keys for dQ and pairs of queries for dK.
-#include <dnnl.hpp>
-
 #include "core/cpu/attention_kernels.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -12,7 +10,7 @@
 #include "core/cpu/attention_pairs-inl.h"
 
 #if HWY_TARGET == HWY_AVX3
-HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16")
+HWY_PUSH_ATTRIBUTES(EDT_PAIRS_TARGET)
 namespace edt {
 namespace HWY_NAMESPACE {
 namespace {
@@ -210,14 +208,6 @@ HWY_AFTER_NAMESPACE();
 namespace edt {
 
 #if HWY_TARGETS & HWY_AVX3
-bool attention_has_pairs() {
-  static const bool has = [] {
-    const auto need = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-    return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & need) == need &&
-           (hwy::SupportedTargets() & HWY_AVX3) != 0;
-  }();
-  return has;
-}
 std::int64_t attention_pairs_backward_floats(const AttentionPlan& plan) {
   return N_AVX3::PairsBackwardFloats(plan);
 }
@@ -226,7 +216,6 @@ void attention_pairs_backward_units(const AttentionBackward& a, float* memory, f
   N_AVX3::PairsBackwardUnits(a, memory, dtable, begin, end);
 }
 #else
-bool attention_has_pairs() { return false; }
 std::int64_t attention_pairs_backward_floats(const AttentionPlan&) { return 0; }
 void attention_pairs_backward_units(const AttentionBackward&, float*, float*, std::int64_t,
                                     std::int64_t) {}

@@ -9,7 +9,7 @@
 #include "core/cpu/attention_softmax-inl.h"
 
 #if HWY_TARGET == HWY_AVX3
-HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16")
+HWY_PUSH_ATTRIBUTES(EDT_PAIRS_TARGET)
 namespace edt {
 namespace HWY_NAMESPACE {
 namespace {

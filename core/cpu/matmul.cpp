@@ -6,18 +6,13 @@
 #include <unordered_map>
 
 #include "core/base/log.h"
+#include "core/cpu/cpu_library.h"
 #include "core/cpu/onednn_descriptions.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/typed.h"
 
 namespace edt {
 namespace {
-
-bool cpu_multiplies_bf16() {
-  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-  return (isa & needed) == needed;
-}
 
 // Sizes of op(a) [m, k], op(b) [k, n].
 struct Sizes {
@@ -97,7 +92,7 @@ class Matmul::Bfloat16Products {
   std::map<Key, Entry> entries_;
 };
 
-Matmul::Matmul(Scratch& scratch) : scratch_(scratch), native_bf16_(cpu_multiplies_bf16()) {}
+Matmul::Matmul(Scratch& scratch) : scratch_(scratch), native_bf16_(onednn_has_native_bf16()) {}
 Matmul::~Matmul() = default;
 
 DType Matmul::operand_dtype(DType dtype) const {

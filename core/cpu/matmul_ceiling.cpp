@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/clock.h"
+#include "core/cpu/cpu_library.h"
 #include "core/cpu/onednn_descriptions.h"
 
 namespace edt {
@@ -21,11 +22,6 @@ dnnl::memory::desc descriptor(std::int64_t batch, std::int64_t rows, std::int64_
   const Dims strides =
       transposed ? Dims{rows * columns, 1, rows} : Dims{rows * columns, columns, 1};
   return {{batch, rows, columns}, type, strides};
-}
-
-bool multiplies_bf16() {
-  const auto isa = dnnl::get_effective_cpu_isa();
-  return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
 }
 
 std::size_t floats_for(std::int64_t elements, DType dtype) {
@@ -51,7 +47,8 @@ class CpuMatmulCeiling final : public MatmulCeiling {
 
 CpuMatmulCeiling::CpuMatmulCeiling(const std::vector<MatmulForm>& forms, DType dtype)
     : MatmulCeiling(forms),
-      dtype_(dtype == DType::kBFloat16 && multiplies_bf16() ? DType::kBFloat16 : DType::kFloat32) {
+      dtype_(dtype == DType::kBFloat16 && onednn_has_native_bf16() ? DType::kBFloat16
+                                                                   : DType::kFloat32) {
   std::size_t a = 0, b = 0, c = 0;
   for (const MatmulForm& form : forms) {
     a = std::max(a, floats_for(form.batch * form.m * form.k, dtype_));

@@ -1,6 +1,7 @@
 #include "launcher/bench/step_bench.h"
 
 #include "core/base/median.h"
+#include "core/cpu/peak_rate.h"
 #include "launcher/bench/benched_steps.h"
 #include "launcher/bench/memory_growth.h"
 #include "model/plan/gemms.h"
@@ -23,7 +24,10 @@ void measure(const std::function<StepSeconds()>& step, const std::vector<MatmulF
   require<UsageError>(ceiling != nullptr, "bench",
                       "the {} backend has no ceiling to measure against", backend.name());
   ceiling->run();
-  StepRounds rounds(step, *ceiling, profiler, ranks);
+  const auto peak = [&] {
+    return backend.in_host_memory() ? cpu_peak_rate(ceiling->dtype()) : 0.0;
+  };
+  StepRounds rounds(step, *ceiling, peak, profiler, ranks);
   for (int round = 0; round < options.rounds; ++round) rounds.round(steps);
   rounds.fill(result);
   // The host does not see what a device that works behind it is at.

@@ -45,6 +45,7 @@ struct StepBenchResult {
   double recompute_gflop_per_image = 0;
   double achieved_gflops = 0;
   double ceiling_gflops = 0;
+  double peak_gflops = 0;  // between registers alone; 0: not measured
   DType ceiling_dtype = DType::kFloat32;
   double ceiling_ratio = 0;  // median over rounds of achieved / ceiling of the same round
   // Shares of the step on the first rank: communication that computing waited for, and the rest.

@@ -9,8 +9,12 @@
 namespace edt {
 
 StepRounds::StepRounds(std::function<StepSeconds()> step, MatmulCeiling& ceiling,
-                       Profiler& profiler, Communicator& ranks)
-    : step_(std::move(step)), ceiling_(ceiling), profiler_(profiler), ranks_(ranks) {}
+                       std::function<double()> peak, Profiler& profiler, Communicator& ranks)
+    : step_(std::move(step)),
+      ceiling_(ceiling),
+      peak_(std::move(peak)),
+      profiler_(profiler),
+      ranks_(ranks) {}
 
 double StepRounds::over_ranks(double value, Reduce reduce) const {
   return ranks_.all_reduce_value(value, reduce, "measurement");
@@ -28,6 +32,7 @@ StepSeconds StepRounds::run(int steps) {
 void StepRounds::round(int steps) {
   ranks_.barrier("begin of the ceiling");
   ceilings_.push_back(over_ranks(ceiling_.flops() / ceiling_.run(), Reduce::kSum));
+  peaks_.push_back(over_ranks(peak_(), Reduce::kSum));
   ranks_.barrier("begin of the step");
   StepSeconds time;
   const double seconds = seconds_of([&] { time = run(steps); }) / steps;
@@ -52,6 +57,7 @@ void StepRounds::fill(StepBenchResult& result) const {
   result.recompute_gflop_per_image = recompute_flops_ / images / 1e9;
   result.achieved_gflops = flops_ / result.step_seconds / 1e9;
   result.ceiling_gflops = median(ceilings_) / 1e9;
+  result.peak_gflops = median(peaks_) / 1e9;
   result.ceiling_dtype = ceiling_.dtype();
   result.ceiling_ratio = median(ratios_);
   result.exposed_communication = median(exposed_);

@@ -32,6 +32,7 @@ nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchR
       {"recompute_gflop_per_image", result.recompute_gflop_per_image},
       {"achieved_gflops", result.achieved_gflops},
       {"ceiling_gflops", result.ceiling_gflops},
+      {"peak_gflops", result.peak_gflops},
       {"ceiling_dtype", name_of(result.ceiling_dtype)},
       {"ceiling_ratio", result.ceiling_ratio},
       {"ceiling_outdated", result.ceiling_ratio > 1},
@@ -71,6 +72,13 @@ void print_text(CommandContext& context, const StepBenchOptions& options,
                 human_flops(result.ceiling_gflops * 1e9), name_of(result.ceiling_dtype));
   context.print("  ratio          {}\n", share_text(result.ceiling_ratio, 3));
   if (result.ceiling_ratio > 1) context.print("                 {}\n", kShareNote);
+  if (result.peak_gflops > 0) {
+    context.print(
+        "  peak           {} (multiply-adds between registers): products {:.2f} of it, the step "
+        "{:.2f}\n",
+        human_flops(result.peak_gflops * 1e9), result.ceiling_gflops / result.peak_gflops,
+        result.achieved_gflops / result.peak_gflops);
+  }
   if (context.world.size() > 1) {
     context.print("  communication  {:.1f} % of the step waited for, {:.1f} % hidden behind it\n",
                   100 * result.exposed_communication, 100 * result.hidden_communication);
