@@ -152,7 +152,7 @@ TEST_P(Tuning, WhatIsGivenIsNotTimedAgain) {
 
 TEST_P(Tuning, AnAlgorithmThatTheLibraryDoesNotTakeEndsTheRun) {
   GemmTuning given = tune({kFirst, kFaster});
-  given.found.begin()->second.algorithm = {};
+  for (auto& [key, found] : given.found) found.algorithm = {};
   EXPECT_ERROR(values_with(given), CudaError, "products.json", "product [8, 24] x [24, 16]");
 }
 
