@@ -50,7 +50,8 @@ struct PassMasks {
   VisibleTokens visible;     // of Model::dropping(), for the rows of the masked pass
 };
 
-enum class Recompute { kNone, kSelective, kFull };
+// What runs twice to save memory: nothing, what lies between the products of MLPs, MLPs, blocks.
+enum class Recompute { kLeast, kNone, kSelective, kFull };
 
 class Model {
  public:

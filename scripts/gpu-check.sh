@@ -49,7 +49,7 @@ pack() {
   cp "$build/emulated/libedt_cuda.so" "$from/emulated"
   "$build/tests/golden/golden_test" --gtest_list_tests | sed -n 's|.*GetParam() = \([a-z0-9_]*\.h5\).* on cuda.*|\1|p' | sort -u |
     while read -r golden; do cp "$root/tests/golden/$golden" "$from/golden"; done
-  cp "$root/scripts/torch/edt_torch.py" "$from/torch"
+  cp "$root/scripts/torch/edt_torch.py" "$root/scripts/torch/products.py" "$from/torch"
   strip "$from"/bin/* "$from/lib/edt/plugins/libedt_cuda.so" "$from/emulated/libedt_cuda.so"
   for program in $(libraries_of "$from"/bin/* "$from/lib/edt/plugins/libedt_cuda.so" "$from/emulated/libedt_cuda.so"); do
     cp -L "$program" "$from/lib"

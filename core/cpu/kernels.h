@@ -42,7 +42,7 @@ class CpuBackend final : public Backend {
                     std::int64_t first);
   // mlp.cpp, by what lies between the two products
   template <class Form>
-  void feed_forward(T x, const MlpWeights& weights, T hidden, T y);
+  void feed_forward(T x, const MlpWeights& weights, T hidden, T kept, T y);
   template <class Form>
   void feed_forward_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
                              const MlpGrads& grads);

@@ -46,7 +46,7 @@ struct Swiglu {
 }  // namespace
 
 template <class Form>
-void CpuBackend::feed_forward(T x, const MlpWeights& weights, T hidden, T y) {
+void CpuBackend::feed_forward(T x, const MlpWeights& weights, T hidden, T kept, T y) {
   const std::int64_t width = weights.fc1.shape[0], units = width / Form::kColumnsPerUnit;
   const DType operand = matmul_.operand_dtype(x.dtype);
   const Matrix fc1 = matmul_.operand(weights.fc1, Slot::kConvertedW);
@@ -61,11 +61,14 @@ void CpuBackend::feed_forward(T x, const MlpWeights& weights, T hidden, T y) {
     linear_chunk(matmul_.operand(Matrix(x).slice(begin, end), Slot::kConvertedX), fc1,
                  weights.fc1_bias, {}, h, begin);
     if (hidden.defined()) finish_chunk(h, Matrix(hidden).slice(begin, end), false);
-    parallel_ranges(rows, std::max<std::int64_t>(1, 8192 / width),
-                    [&](std::int64_t from, std::int64_t to) {
-                      Form::value(h.span.from(from * width), activated.span.from(from * units),
-                                  to - from, units);
-                    });
+    parallel_ranges(
+        rows, std::max<std::int64_t>(1, 8192 / width), [&](std::int64_t from, std::int64_t to) {
+          Form::value(h.span.from(from * width), activated.span.from(from * units), to - from,
+                      units);
+          if (!kept.defined()) return;
+          convert(activated.span.from(from * units), Matrix(kept).span.from((begin + from) * units),
+                  (to - from) * units, false);
+        });
     linear_chunk(activated, fc2, weights.fc2_bias, {}, Matrix(y).slice(begin, end), begin);
   });
 }
@@ -128,17 +131,18 @@ void CpuBackend::feed_forward_backward(T dy, T x, T hidden, const MlpWeights& we
   });
 }
 
-void CpuBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
-  feed_forward<Gelu>(x, weights, hidden, y);
+void CpuBackend::mlp_forward(T x, const MlpWeights& weights, const MlpHidden& hidden, T y) {
+  feed_forward<Gelu>(x, weights, hidden.before, hidden.after, y);
 }
 
-void CpuBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
+// The kept activation is left alone: it comes with its slope, which is needed all the same.
+void CpuBackend::mlp_backward(T dy, T x, const MlpHidden& hidden, const MlpWeights& weights, G dx,
                               const MlpGrads& grads) {
-  feed_forward_backward<Gelu>(dy, x, hidden, weights, dx, grads);
+  feed_forward_backward<Gelu>(dy, x, hidden.before, weights, dx, grads);
 }
 
 void CpuBackend::swiglu_forward(T x, const MlpWeights& weights, T hidden, T y) {
-  feed_forward<Swiglu>(x, weights, hidden, y);
+  feed_forward<Swiglu>(x, weights, hidden, {}, y);
 }
 
 void CpuBackend::swiglu_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,

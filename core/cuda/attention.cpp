@@ -93,6 +93,8 @@ void CudaBackend::visible_attention_backward(T dout, T qkv, Visible visible, T t
     call.dtables = scratch_.floats(ScratchSlot::kDtable, shares * s.heads * s.table_rows());
   }
   if (tensor) {
+    call.skewed =
+        dtable.wanted() && !visible.ids.defined() && takes_skewed(s, context.most_shared_memory());
     if (blocks > 1) call.dq = scratch_.floats(ScratchSlot::kDq, blocks * out.elements());
     launch_attention_tensor_backward(stream(), call);
   } else {
@@ -100,8 +102,8 @@ void CudaBackend::visible_attention_backward(T dout, T qkv, Visible visible, T t
     launch_attention_plain_backward(stream(), call);
   }
   if (!dtable.wanted()) return;
-  if (!dtable.accumulate) zero(dtable.tensor);
-  launch_add_tables(stream(), s, call.dtables, shares, dtable.tensor.as<float>());
+  launch_add_tables(stream(), s, call.dtables, shares,
+                    {dtable.tensor.as<float>(), dtable.tensor.shape[0], dtable.accumulate});
 }
 
 }  // namespace edt

@@ -54,6 +54,8 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
   void weight_columns_backward_input(T dy, T weight, std::int64_t column, G dx);
   void weight_columns_backward_weight(T dy, T x, std::int64_t column, G dweight, G dbias);
   Tensor concatenated(T a, T b);
+  // mlp.cpp
+  Tensor activated_for(const Tensor& kept, const MlpWeights& weights, std::int64_t rows);
   // picture/convolution.cpp
   void multiply_patches(const void* a, std::int64_t rows, T weight, T bias, void* y, bool add);
 

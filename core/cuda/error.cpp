@@ -18,7 +18,11 @@ void check_cublas(cublasStatus_t status, std::string_view what) {
 
 void check_launch(const char* kernel) { check_cuda(cudaGetLastError(), kernel); }
 
-void raise_shared_memory(const void* kernel, int bytes, const char* name) {
+void allow_shared_memory(const void* kernel, int bytes, const char* name) {
+  if (bytes == 0) return;
+  check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                                  cudaSharedmemCarveoutMaxShared),
+             name);
   if (bytes <= 48 * 1024) return;
   check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
              name);

@@ -43,7 +43,6 @@ class GemmPlan {
   const GemmKey key;
   cublasLtMatmulAlgo_t algorithm{};  // what runs take
   bool may_be_refused = false;       // when it is to run: there is another way
-  std::int64_t calls = 0;
 
  private:
   void point_to(void* bias, void* aux) const;

@@ -1,7 +1,9 @@
 // Which of cuBLASLt's suggestions for a product is the fastest on this GPU.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <vector>
 
 #include "core/cuda/gemm_plan.h"
 #include "core/cuda/tuned_gemms.h"
@@ -14,5 +16,12 @@ namespace edt {
 std::optional<TunedGemm> fastest_algorithm(cudaStream_t stream, const GemmPlan& plan,
                                            const Gemm& gemm, void* workspace,
                                            const GemmTuning& tuning);
+
+// What products of a trial are multiplied with, whose sums are to stay what they are.
+float trial_scale(const Gemm& gemm);
+
+// Usual seconds of each of `ways` to one result, which take turns for so many rounds.
+std::vector<double> seconds_in_turns(cudaStream_t stream,
+                                     const std::vector<std::function<void()>>& ways, int rounds);
 
 }  // namespace edt

@@ -59,16 +59,16 @@ void CudaBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
                     gemm.m, gemm.n);
     gemm.accumulate = true;
   }
-  if (bias.defined()) {
-    add_bias_to(gemm, bias);
-    if (matmul_.try_run(gemm)) return;
-    gemm.epilogue = Epilogue::kNone;
-    gemm.bias = nullptr;
-    launch_add_rows(stream(), y.dtype, gemm.accumulate ? y.data : nullptr, {bias.data}, y.data,
-                    gemm.m, gemm.n);
-    gemm.accumulate = true;
-  }
-  matmul_.run(gemm);
+  if (!bias.defined()) return matmul_.run(gemm);
+  const auto apart = [&, plain = gemm](bool) {
+    launch_add_rows(stream(), y.dtype, plain.accumulate ? y.data : nullptr, {bias.data}, y.data,
+                    plain.m, plain.n);
+    Gemm added = plain;
+    added.accumulate = true;
+    matmul_.run(added);
+  };
+  add_bias_to(gemm, bias);
+  matmul_.run(FusedGemm{gemm, apart});
 }
 
 // One launch where the maps lie at equal distances, as those of blocks of one layout do, and where
@@ -136,19 +136,28 @@ void CudaBackend::weight_columns_backward_weight(T dy, T x, std::int64_t column,
             .y_stride = width == stride ? 0 : stride};
   if (!dbias.wanted()) return matmul_.run(gemm);
   EDT_ASSERT(dbias.tensor.dtype == DType::kFloat32);
-  // The epilogue overwrites; a sum goes by way of the scratch.
+  const Gemm plain = gemm;
+  void* const target = dbias.tensor.data;
+  void* const sums =
+      dbias.accumulate ? scratch_.floats(ScratchSlot::kBias, gemm.m) : dbias.tensor.data;
+  // Where the sums are added to others a trial leaves these alone.
+  const auto apart = [&](bool is_trial) {
+    matmul_.run(plain);
+    GradTarget to = dbias;
+    if (is_trial) to.tensor.data = sums;
+    add_bias_backward(dy, to);
+  };
   gemm.epilogue = Epilogue::kRowSums;
-  gemm.bias = dbias.accumulate ? scratch_.floats(ScratchSlot::kBias, gemm.m) : dbias.tensor.data;
-  if (matmul_.try_run(gemm)) {
-    if (!dbias.accumulate) return;
-    launch_convert(stream(), {gemm.bias, DType::kFloat32}, {dbias.tensor.data, DType::kFloat32},
-                   gemm.m, true);
-    return;
+  gemm.bias = sums;
+  FusedGemm call{gemm, apart};
+  // The epilogue overwrites.
+  if (dbias.accumulate) {
+    call.after = [&](bool is_trial) {
+      launch_convert(stream(), {sums, DType::kFloat32}, {is_trial ? sums : target, DType::kFloat32},
+                     plain.m, !is_trial);
+    };
   }
-  gemm.epilogue = Epilogue::kNone;
-  gemm.bias = nullptr;
-  matmul_.run(gemm);
-  add_bias_backward(dy, dbias);
+  matmul_.run(call);
 }
 
 // The concatenation is made: two products would round y between them.

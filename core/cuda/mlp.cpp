@@ -17,10 +17,17 @@ Tensor scratch_matrix(CudaScratch& scratch, ScratchSlot slot, std::int64_t rows,
 
 }  // namespace
 
-void CudaBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
+Tensor CudaBackend::activated_for(const Tensor& kept, const MlpWeights& weights,
+                                  std::int64_t rows) {
+  if (kept.defined()) return kept;
+  return scratch_matrix(scratch_, ScratchSlot::kActivated, rows, weights.fc2.shape[1],
+                        element_of(weights.fc2));
+}
+
+void CudaBackend::mlp_forward(T x, const MlpWeights& weights, const MlpHidden& kept, T y) {
+  const Tensor& hidden = kept.before;
   const std::int64_t rows = x.shape[0], width = weights.fc1.shape[0];
-  const Tensor activated =
-      scratch_matrix(scratch_, ScratchSlot::kActivated, rows, width, element_of(x));
+  const Tensor activated = activated_for(kept.after, weights, rows);
   EDT_ASSERT(weights.fc1.dtype == x.dtype && weights.fc1_bias.dtype == x.dtype);
   const Gemm fused{.m = rows,
                    .n = width,
@@ -34,21 +41,26 @@ void CudaBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
                    .epilogue = hidden.defined() ? Epilogue::kGeluAuxBias : Epilogue::kGeluBias,
                    .bias = weights.fc1_bias.data,
                    .aux = hidden.data};
-  if (x.dtype != DType::kBFloat16 || !matmul_.try_run(fused)) {
+  const auto apart = [&](bool) {
     const Tensor h = hidden.defined()
                          ? hidden
                          : scratch_matrix(scratch_, ScratchSlot::kHidden, rows, width, x.dtype);
     linear_forward(x, weights.fc1, weights.fc1_bias, {}, h);
     activation_forward(Activation::kGeluTanh, h, activated);
+  };
+  if (x.dtype == DType::kBFloat16) {
+    matmul_.run(FusedGemm{fused, apart});
+  } else {
+    apart(false);
   }
   linear_forward(activated, weights.fc2, weights.fc2_bias, {}, y);
 }
 
-void CudaBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
+void CudaBackend::mlp_backward(T dy, T x, const MlpHidden& kept, const MlpWeights& weights, G dx,
                                const MlpGrads& grads) {
+  const Tensor& hidden = kept.before;
   const std::int64_t rows = x.shape[0], width = weights.fc1.shape[0];
-  const Tensor activated =
-      scratch_matrix(scratch_, ScratchSlot::kActivated, rows, width, element_of(x));
+  const Tensor activated = activated_for(kept.after, weights, rows);
   const Tensor dhidden = scratch_matrix(scratch_, ScratchSlot::kHidden, rows, width, x.dtype);
   EDT_ASSERT(weights.fc2.dtype == dy.dtype && hidden.dtype == dy.dtype);
   const Gemm fused{.m = rows,
@@ -61,11 +73,21 @@ void CudaBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G
                    .out = dy.dtype,
                    .epilogue = Epilogue::kGeluSlope,
                    .aux = hidden.data};
-  if (x.dtype == DType::kBFloat16 && matmul_.try_run(fused)) {
-    activation_forward(Activation::kGeluTanh, hidden, activated);
-  } else {
+  const auto apart = [&](bool) {
     linear_backward_input(dy, weights.fc2, {dhidden, false});
-    launch_gelu_again(stream(), x.dtype, hidden.data, dhidden.data, activated.data, rows * width);
+    if (kept.after.defined()) {
+      activation_backward(Activation::kGeluTanh, dhidden, hidden, {dhidden, false});
+    } else {
+      launch_gelu_again(stream(), x.dtype, hidden.data, dhidden.data, activated.data, rows * width);
+    }
+  };
+  const auto after = [&](bool) {
+    if (!kept.after.defined()) activation_forward(Activation::kGeluTanh, hidden, activated);
+  };
+  if (x.dtype == DType::kBFloat16) {
+    matmul_.run(FusedGemm{fused, apart, after});
+  } else {
+    apart(false);
   }
   linear_backward_weight(dy, activated, grads.fc2, grads.fc2_bias);
   linear_backward_weight(dhidden, x, grads.fc1, grads.fc1_bias);
@@ -74,8 +96,7 @@ void CudaBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G
 
 void CudaBackend::swiglu_forward(T x, const MlpWeights& weights, T hidden, T y) {
   const std::int64_t rows = x.shape[0], units = weights.fc2.shape[1];
-  const Tensor activated =
-      scratch_matrix(scratch_, ScratchSlot::kActivated, rows, units, element_of(x));
+  const Tensor activated = activated_for({}, weights, rows);
   const Tensor h = hidden.defined()
                        ? hidden
                        : scratch_matrix(scratch_, ScratchSlot::kHidden, rows, 2 * units, x.dtype);
@@ -87,8 +108,7 @@ void CudaBackend::swiglu_forward(T x, const MlpWeights& weights, T hidden, T y) 
 void CudaBackend::swiglu_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
                                   const MlpGrads& grads) {
   const std::int64_t rows = x.shape[0], units = weights.fc2.shape[1];
-  const Tensor activated =
-      scratch_matrix(scratch_, ScratchSlot::kActivated, rows, units, element_of(x));
+  const Tensor activated = activated_for({}, weights, rows);
   const Tensor dhidden = scratch_matrix(scratch_, ScratchSlot::kHidden, rows, 2 * units, x.dtype);
   EDT_ASSERT(hidden.dtype == dy.dtype);
   linear_backward_input(dy, weights.fc2, {activated, false});

@@ -26,6 +26,16 @@ struct TunedGemm {
   double first_seconds = 0, seconds = 0;     // of the library's first suggestion, of this one
   int place = 0;                             // among the suggestions, 0: the first
   int candidates = 0, rounds = 0;            // timed
+  // Of a product with an epilogue, with the kernels that still follow it, and of what does the same
+  // by a plain product and kernels; 0: there was nothing to compare. The latter is taken if
+  // `apart`.
+  double fused_seconds = 0, apart_seconds = 0;
+  bool apart = false;
+
+  double following_seconds() const { return fused_seconds > seconds ? fused_seconds - seconds : 0; }
+  // Of a call, by the first suggestion and as it was chosen.
+  double first_call_seconds() const { return first_seconds + following_seconds(); }
+  double call_seconds() const { return apart ? apart_seconds : seconds + following_seconds(); }
 
   bool operator==(const TunedGemm&) const = default;
 };

@@ -34,8 +34,9 @@ using Int = std::int64_t;
   KERNEL(LinearKernels, kMatrix, concat_linear_backward_weight, T, T, T, G, G)                   \
   KERNEL(BiasKernels, kRows, add_bias_forward, T, T, T)                                          \
   KERNEL(BiasKernels, kRows, add_bias_backward, T, G)                                            \
-  KERNEL(MlpKernels, kMatrix, mlp_forward, T, const MlpWeights&, T, T)                           \
-  KERNEL(MlpKernels, kMatrix, mlp_backward, T, T, T, const MlpWeights&, G, const MlpGrads&)      \
+  KERNEL(MlpKernels, kMatrix, mlp_forward, T, const MlpWeights&, const MlpHidden&, T)            \
+  KERNEL(MlpKernels, kMatrix, mlp_backward, T, T, const MlpHidden&, const MlpWeights&, G,        \
+         const MlpGrads&)                                                                        \
   KERNEL(MlpKernels, kMatrix, swiglu_forward, T, const MlpWeights&, T, T)                        \
   KERNEL(MlpKernels, kMatrix, swiglu_backward, T, T, T, const MlpWeights&, G, const MlpGrads&)   \
   KERNEL(ActivationKernels, kRows, activation_forward, Activation, T, T)                         \

@@ -6,22 +6,42 @@
 namespace edt {
 namespace {
 
+using T = const Tensor&;
+
 // What lies between the two products: the kernels, and how many rows of fc1 make one hidden unit.
 struct FeedForwardForm {
   std::string_view name, forward_scope, backward_scope;
   std::int64_t rows_per_unit;
-  decltype(&MlpKernels::mlp_forward) forward;
-  decltype(&MlpKernels::mlp_backward) backward;
+  void (*forward)(MlpKernels&, T x, const MlpWeights&, const MlpHidden&, T y);
+  void (*backward)(MlpKernels&, T dy, T x, const MlpHidden&, const MlpWeights&,
+                   const GradTarget& dx, const MlpGrads&);
 };
 
 constexpr FeedForwardForm kGeluForm{
-    "mlp", "mlp.forward", "mlp.backward", 1, &MlpKernels::mlp_forward, &MlpKernels::mlp_backward};
-constexpr FeedForwardForm kSwigluForm{"swiglu",
-                                      "swiglu.forward",
-                                      "swiglu.backward",
-                                      2,
-                                      &MlpKernels::swiglu_forward,
-                                      &MlpKernels::swiglu_backward};
+    "mlp",
+    "mlp.forward",
+    "mlp.backward",
+    1,
+    [](MlpKernels& kernels, T x, const MlpWeights& weights, const MlpHidden& hidden, T y) {
+      kernels.mlp_forward(x, weights, hidden, y);
+    },
+    [](MlpKernels& kernels, T dy, T x, const MlpHidden& hidden, const MlpWeights& weights,
+       const GradTarget& dx,
+       const MlpGrads& grads) { kernels.mlp_backward(dy, x, hidden, weights, dx, grads); }};
+constexpr FeedForwardForm kSwigluForm{
+    "swiglu",
+    "swiglu.forward",
+    "swiglu.backward",
+    2,
+    [](MlpKernels& kernels, T x, const MlpWeights& weights, const MlpHidden& hidden, T y) {
+      kernels.swiglu_forward(x, weights, hidden.before, y);
+    },
+    [](MlpKernels& kernels, T dy, T x, const MlpHidden& hidden, const MlpWeights& weights,
+       const GradTarget& dx, const MlpGrads& grads) {
+      kernels.swiglu_backward(dy, x, hidden.before, weights, dx, grads);
+    }};
+
+Tensor tensor_of(const Var& kept) { return kept ? kept.tensor() : Tensor{}; }
 
 MlpWeights read_weights(Tape& tape, const MlpParameters& p) {
   return {tape.read(p.fc1), tape.read(p.fc1_bias), tape.read(p.fc2),
@@ -36,38 +56,40 @@ void check_mlp_parameters(const FeedForwardForm& form, const MlpParameters& p, s
   if (p.fc2_bias != nullptr) check_shape(form.name, p.fc2_bias->name, p.fc2_bias->shape, {width});
 }
 
-Var feed_forward(const FeedForwardForm& form, Tape& tape, const Var& x, const MlpParameters& p) {
+Var feed_forward(const FeedForwardForm& form, Tape& tape, const Var& x, const MlpParameters& p,
+                 KeepActivated keep) {
   check_mlp_parameters(form, p, x.shape().columns());
   const std::int64_t rows = x.shape().rows();
   const double flops = 2.0 * static_cast<double>(rows) *
                        static_cast<double>(p.fc1.shape.elements() + p.fc2.shape.elements());
   Var hidden = tape.recording() ? tape.make({rows, p.fc1.shape[0]}) : Var{};
+  Var activated = hidden && keep == KeepActivated::kYes ? tape.make({rows, p.fc2.shape[1]}) : Var{};
   Var y = tape.make(x.shape());
   {
     Profiler::Scope scope(tape.profiler(), form.forward_scope, flops);
-    (backend_of(tape).*form.forward)(as_matrix(x.tensor()), read_weights(tape, p),
-                                     hidden ? hidden.tensor() : Tensor{}, as_matrix(y.tensor()));
+    form.forward(backend_of(tape), as_matrix(x.tensor()), read_weights(tape, p),
+                 {tensor_of(hidden), tensor_of(activated)}, as_matrix(y.tensor()));
   }
   tape.record(form.name, y, {&p.fc1, &p.fc1_bias, &p.fc2, p.fc2_bias},
-              [&form, x, dx = x.grad(), hidden, p, flops](Tape& t, OutputGrad& dy) {
+              [&form, x, dx = x.grad(), hidden, activated, p, flops](Tape& t, OutputGrad& dy) {
                 Profiler::Scope scope(t.profiler(), form.backward_scope, 2 * flops);
-                (backend_of(t).*form.backward)(
-                    as_matrix(dy.tensor()), as_matrix(x.tensor()), hidden.tensor(),
-                    read_weights(t, p), as_matrix(t.target(dx)),
-                    {t.target(p.fc1), t.target(p.fc1_bias), t.target(p.fc2),
-                     p.fc2_bias ? t.target(*p.fc2_bias) : GradTarget{}});
+                form.backward(backend_of(t), as_matrix(dy.tensor()), as_matrix(x.tensor()),
+                              {tensor_of(hidden), tensor_of(activated)}, read_weights(t, p),
+                              as_matrix(t.target(dx)),
+                              {t.target(p.fc1), t.target(p.fc1_bias), t.target(p.fc2),
+                               p.fc2_bias ? t.target(*p.fc2_bias) : GradTarget{}});
               });
   return y;
 }
 
 }  // namespace
 
-Var mlp(Tape& tape, const Var& x, const MlpParameters& p) {
-  return feed_forward(kGeluForm, tape, x, p);
+Var mlp(Tape& tape, const Var& x, const MlpParameters& p, KeepActivated keep) {
+  return feed_forward(kGeluForm, tape, x, p, keep);
 }
 
 Var swiglu(Tape& tape, const Var& x, const MlpParameters& p) {
-  return feed_forward(kSwigluForm, tape, x, p);
+  return feed_forward(kSwigluForm, tape, x, p, KeepActivated::kNo);
 }
 
 }  // namespace edt

@@ -20,6 +20,12 @@ template <Either<MlpGrads> M, class Visit>
 void for_each_operand(M& grads, Visit&& visit) {
   visit(grads.fc1), visit(grads.fc1_bias), visit(grads.fc2), visit(grads.fc2_bias);
 }
+// What is not kept has no place: measured times of kernels stay theirs.
+template <Either<MlpHidden> H, class Visit>
+void for_each_operand(H& hidden, Visit&& visit) {
+  visit(hidden.before);
+  if (hidden.after.defined()) visit(hidden.after);
+}
 template <Either<VisibleTokens> K, class Visit>
 void for_each_operand(K& visible, Visit&& visit) {
   visit(visible.ids), visit(visible.places), visit(visible.grid.columns);

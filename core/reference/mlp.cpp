@@ -48,25 +48,28 @@ struct SwigluForm {
 };
 
 template <class Form>
-void forward(const Tensor& x, const MlpWeights& weights, const Tensor& hidden, const Tensor& y) {
+void forward(const Tensor& x, const MlpWeights& weights, const Tensor& hidden,
+             const Tensor& activated, const Tensor& y) {
   const std::int64_t m = x.shape[0], d = x.shape[1], f = weights.fc1.shape[0];
   const std::int64_t units = f / Form::kRowsPerUnit;
   Doubles h = multiply(load(x), transposed(load(weights.fc1), f, d), m, d, f);
   add_to_rows(h, load(weights.fc1_bias), m, f);
   if (hidden.defined()) store(h, hidden);
-  Doubles result =
-      multiply(Form::value(h, m, units), transposed(load(weights.fc2), d, units), m, units, d);
+  const Doubles value = Form::value(h, m, units);
+  if (activated.defined()) store(value, activated);
+  Doubles result = multiply(value, transposed(load(weights.fc2), d, units), m, units, d);
   if (weights.fc2_bias.defined()) add_to_rows(result, load(weights.fc2_bias), m, d);
   store(result, y);
 }
 
 template <class Form>
-void backward(const Tensor& dy, const Tensor& x, const Tensor& hidden, const MlpWeights& weights,
-              const GradTarget& dx, const MlpGrads& grads) {
+void backward(const Tensor& dy, const Tensor& x, const Tensor& hidden, const Tensor& activated,
+              const MlpWeights& weights, const GradTarget& dx, const MlpGrads& grads) {
   const std::int64_t m = x.shape[0], d = x.shape[1], f = weights.fc1.shape[0];
   const std::int64_t units = f / Form::kRowsPerUnit;
   const Doubles dout = load(dy), h = load(hidden);
-  store(multiply(transposed(dout, m, d), Form::value(h, m, units), d, m, units), grads.fc2);
+  const Doubles value = activated.defined() ? load(activated) : Form::value(h, m, units);
+  store(multiply(transposed(dout, m, d), value, d, m, units), grads.fc2);
   store(column_sums(dout, m, d), grads.fc2_bias);
 
   const Doubles dh = Form::gradient(multiply(dout, load(weights.fc2), m, d, units), h, m, units);
@@ -77,22 +80,22 @@ void backward(const Tensor& dy, const Tensor& x, const Tensor& hidden, const Mlp
 
 }  // namespace
 
-void ReferenceBackend::mlp_forward(T x, const MlpWeights& weights, T hidden, T y) {
-  forward<GeluForm>(x, weights, hidden, y);
+void ReferenceBackend::mlp_forward(T x, const MlpWeights& weights, const MlpHidden& hidden, T y) {
+  forward<GeluForm>(x, weights, hidden.before, hidden.after, y);
 }
 
-void ReferenceBackend::mlp_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
-                                    const MlpGrads& grads) {
-  backward<GeluForm>(dy, x, hidden, weights, dx, grads);
+void ReferenceBackend::mlp_backward(T dy, T x, const MlpHidden& hidden, const MlpWeights& weights,
+                                    G dx, const MlpGrads& grads) {
+  backward<GeluForm>(dy, x, hidden.before, hidden.after, weights, dx, grads);
 }
 
 void ReferenceBackend::swiglu_forward(T x, const MlpWeights& weights, T hidden, T y) {
-  forward<SwigluForm>(x, weights, hidden, y);
+  forward<SwigluForm>(x, weights, hidden, {}, y);
 }
 
 void ReferenceBackend::swiglu_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
                                        const MlpGrads& grads) {
-  backward<SwigluForm>(dy, x, hidden, weights, dx, grads);
+  backward<SwigluForm>(dy, x, hidden, {}, weights, dx, grads);
 }
 
 }  // namespace edt

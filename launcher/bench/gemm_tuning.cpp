@@ -46,8 +46,8 @@ GemmSeconds seconds_of(const GemmCalls& calls, const TunedGemms& tuned) {
   for (const auto& [key, number] : calls) {
     const auto found = tuned.gemms.find(key);
     if (found == tuned.gemms.end()) continue;
-    sum.first += static_cast<double>(number) * found->second.first_seconds;
-    sum.chosen += static_cast<double>(number) * found->second.seconds;
+    sum.first += static_cast<double>(number) * found->second.first_call_seconds();
+    sum.chosen += static_cast<double>(number) * found->second.call_seconds();
   }
   return sum;
 }

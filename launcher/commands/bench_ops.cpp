@@ -73,6 +73,7 @@ Ceiling measure_ceiling(Backend& backend, DType dtype) {
 struct Line {
   const OpCase& op_case;
   CaseTiming timing;
+  bool apart = false;  // without the epilogues that its products have on the GPU
 
   Rate forward() const {
     return {timing.forward_seconds, timing.forward_flops, timing.forward_bytes};
@@ -101,6 +102,7 @@ void print_json(CommandContext& context, const OpsBenchOptions& bench, const Bac
   for (const Line& line : lines) {
     nlohmann::ordered_json op{{"op", line.op_case.op},
                               {"shape", line.op_case.shape},
+                              {"epilogues", !line.apart},
                               {"supported", line.timing.supported}};
     if (line.timing.supported) op["forward"] = to_json(line.forward(), ceiling);
     if (line.has_backward()) op["backward"] = to_json(line.backward(), ceiling);
@@ -118,7 +120,8 @@ void print_text(CommandContext& context, const Ceiling& ceiling, const std::vect
                 human_flops(ceiling.flops), ceiling.bytes / 1e9);
   Table table({"op", "shape", "forward", "rate", "share", "backward", "rate", "share"});
   for (const Line& line : lines) {
-    std::vector<std::string> row{line.op_case.op, line.op_case.shape};
+    std::vector<std::string> row{line.op_case.op,
+                                 line.op_case.shape + (line.apart ? ", no epilogues" : "")};
     const std::vector<std::string> none{"-", "-", "-"};
     const auto forward = line.timing.supported ? cells(line.forward(), ceiling)
                                                : std::vector<std::string>{"unsupported", "-", "-"};
@@ -134,6 +137,34 @@ void print_text(CommandContext& context, const Ceiling& ceiling, const std::vect
   }
 }
 
+// How often products of the backend have taken something along.
+std::int64_t epilogues_of(const Backend& backend) {
+  std::int64_t sum = 0;
+  for (const auto& [key, number] : gemm_calls(backend)) {
+    if (key.epilogue != Epilogue::kNone) sum += number;
+  }
+  return sum;
+}
+
+// Each op; on a GPU those whose products take something along once more, without.
+std::vector<Line> time_ops(const OpsBenchOptions& bench, const OpCases& cases, Backend& backend,
+                           Communicator& world) {
+  std::unique_ptr<Backend> without;
+  if (bench.device.kind == DeviceKind::kCuda && bench.device.epilogues) {
+    DeviceOptions device = bench.device;
+    device.epilogues = false;
+    without = device.make_backend(world);
+  }
+  std::vector<Line> lines;
+  for (const OpCase& op_case : cases) {
+    const std::int64_t before = without ? epilogues_of(backend) : 0;
+    lines.push_back({op_case, time_case(op_case, backend, bench.dtype, bench.seconds)});
+    if (!without || epilogues_of(backend) == before) continue;
+    lines.push_back({op_case, time_case(op_case, *without, bench.dtype, bench.seconds), true});
+  }
+  return lines;
+}
+
 }  // namespace
 
 int bench_ops(std::span<const std::string> args, CommandContext& context) {
@@ -142,7 +173,8 @@ int bench_ops(std::span<const std::string> args, CommandContext& context) {
       "bench ops",
       "Times each op alone on the shapes of EDT-S/2: GFLOP/s against the matrix "
       "products of oneDNN or cuBLASLt, or, for ops that mostly move data, GB/s against a copy "
-      "that no cache holds: small batches stay in the cache and pass 100 %.");
+      "that no cache holds: small batches stay in the cache and pass 100 %. On a GPU ops whose "
+      "products take along biases, gelu or sums are timed without that as well.");
   options.add("filter", &bench.filter, "only ops whose name or shape contains this").positional();
   bench.device.declare(options, "");
   declare_dtype(options, bench.dtype);
@@ -159,10 +191,7 @@ int bench_ops(std::span<const std::string> args, CommandContext& context) {
   const auto backend = bench.device.make_backend(context.world);
   context.run_started = true;
   const Ceiling ceiling = measure_ceiling(*backend, bench.dtype);
-  std::vector<Line> lines;
-  for (const OpCase& op_case : cases) {
-    lines.push_back({op_case, time_case(op_case, *backend, bench.dtype, bench.seconds)});
-  }
+  const std::vector<Line> lines = time_ops(bench, cases, *backend, context.world);
   if (bench.as_json) {
     print_json(context, bench, *backend, ceiling, lines);
   } else {

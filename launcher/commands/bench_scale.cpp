@@ -60,7 +60,7 @@ struct ScaleCommand {
     std::string text = fmt::format("--micro-batch={} --dtype={} --rounds={} --steps={} --device={}",
                                    study.step.micro_batch, name_of(study.step.dtype),
                                    study.step.rounds, study.step.steps, device);
-    constexpr std::array kRecompute{"none", "selective", "full"};
+    constexpr std::array kRecompute{"least", "none", "selective", "full"};
     text +=
         fmt::format(" --recompute={}", kRecompute[static_cast<std::size_t>(study.step.recompute)]);
     for (const std::string& line : options.given_arguments("model")) text += " '" + line + "'";

@@ -109,9 +109,11 @@ bool is_fixed(std::string_view name, const OptionSet& options, const PlanOptions
   return !plan.search || !plan.calibrate.empty() || options.origin(name) == "command line";
 }
 
-SearchSpace space_of(const OptionSet& options, const TrainConfig& config, const PlanOptions& plan) {
+SearchSpace space_of(const OptionSet& options, const TrainConfig& config, const PlanOptions& plan,
+                     const KernelTimes& measured) {
   const auto fixed = [&](std::string_view name) { return is_fixed(name, options, plan); };
-  SearchSpace space{.most_micro_batches = plan.most_micro_batches};
+  SearchSpace space{.least = measured.seconds.empty(),
+                    .most_micro_batches = plan.most_micro_batches};
   if (fixed("parallel.tensor")) space.tensor_ranks = config.parallel.tensor;
   if (fixed("parallel.zero")) space.stage = config.parallel.zero;
   if (fixed("train.micro-batch")) space.micro_batch = config.train.micro_batch;
@@ -244,12 +246,14 @@ int plan(std::span<const std::string> args, CommandContext& context) {
                      {cluster.name, cluster.memory, cluster.process_memory});
   const PlannedStep step = planned_step(config, model);
   if (!plan.scale.empty()) {
-    return run_scale(step, plan, space_of(options, config, plan), cluster, context);
+    return run_scale(step, plan, space_of(options, config, plan, cluster.measured), cluster,
+                     context);
   }
   check_ranks(ranks, cluster);
   std::optional<LossForecast> forecast;
   if (!plan.from_run.empty()) forecast = forecast_of(plan.from_run, config);
-  const SearchResult result = search(step, ranks, space_of(options, config, plan), cluster);
+  const SearchResult result =
+      search(step, ranks, space_of(options, config, plan, cluster.measured), cluster);
   std::optional<DataReading> reading;
   if (!result.fitting.empty()) reading = reading_of(config, model, result.fitting.front());
   if (!plan.html.empty()) {

@@ -14,7 +14,8 @@ void declare_dtype(OptionSet& options, DType& dtype) {
 void declare_recompute(OptionSet& options, Recompute& recompute) {
   options
       .add("recompute", &recompute,
-           {{"none", Recompute::kNone},
+           {{"least", Recompute::kLeast},
+            {"none", Recompute::kNone},
             {"selective", Recompute::kSelective},
             {"full", Recompute::kFull}},
            "activations run twice to save memory")

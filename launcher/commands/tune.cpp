@@ -75,7 +75,8 @@ int tune(std::span<const std::string> args, CommandContext& context) {
   OptionSet options(
       "tune",
       "Times the algorithms that cuBLASLt suggests for each matrix product of a "
-      "model's steps, and writes the fastest to a file. Runs that are given it "
+      "model's steps, and what it fuses into them beside kernels that follow a plain product, and "
+      "writes the fastest to a file. Runs that are given it "
       "(--run.gemm-algos, --gemm-algos) take these and time nothing, so that they keep "
       "equal bits.");
   tune.declare(options);

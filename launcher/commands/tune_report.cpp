@@ -16,15 +16,20 @@ std::int64_t number_of(const GemmCalls& calls, const GemmKey& key) {
 
 std::string microseconds(double seconds) { return fmt::format("{:.1f}", seconds * 1e6); }
 
+// Of products that have both ways.
+std::string compared(const TunedGemm& tuned, double seconds) {
+  return tuned.fused_seconds > 0 ? microseconds(seconds) : "-";
+}
+
 }  // namespace
 
 double TuneReport::Line::seconds() const {
-  return static_cast<double>(training + sampling) * tuned.first_seconds;
+  return static_cast<double>(training + sampling) * tuned.first_call_seconds();
 }
 
 double TuneReport::Line::flops_per_second() const {
   return 2 * static_cast<double>(key.batch.count) * static_cast<double>(key.m) *
-         static_cast<double>(key.n) * static_cast<double>(key.k) / tuned.seconds;
+         static_cast<double>(key.n) * static_cast<double>(key.k) / tuned.call_seconds();
 }
 
 std::vector<TuneReport::Line> TuneReport::lines() const {
@@ -44,14 +49,19 @@ std::string TuneReport::text() const {
                   steps.step.model.name(), name_of(steps.step.dtype), file.gpu.name, tuning.rounds,
                   tuning.candidates);
   Table table({"m x n x k, types, epilogue", "training", "sampling", "first us", "chosen us",
-               "gain %", "rate", "suggestion"});
+               "gain %", "rate", "suggestion", "fused us", "apart us", "taken"});
   for (const Line& line : lines()) {
     table.add({text_of_gemm(line.key), fmt::format("{}", line.training),
-               fmt::format("{}", line.sampling), microseconds(line.tuned.first_seconds),
-               microseconds(line.tuned.seconds), fmt::format("{:.1f}", 100 * line.gain()),
+               fmt::format("{}", line.sampling), microseconds(line.tuned.first_call_seconds()),
+               microseconds(line.tuned.call_seconds()), fmt::format("{:.1f}", 100 * line.gain()),
                human_flops(line.flops_per_second()),
                fmt::format("{} ({} timed{})", line.tuned.place + 1, line.tuned.candidates,
-                           line.is_new ? "" : ", before")});
+                           line.is_new ? "" : ", before"),
+               compared(line.tuned, line.tuned.fused_seconds),
+               compared(line.tuned, line.tuned.apart_seconds),
+               line.tuned.fused_seconds == 0 ? "-"
+               : line.tuned.apart            ? "apart"
+                                             : "fused"});
   }
   text += table.text();
   const auto total = [&](std::string_view step, const GemmCalls& of) {
@@ -99,6 +109,9 @@ std::string TuneReport::json() const {
                                 {"flops_per_second", line.flops_per_second()},
                                 {"place", line.tuned.place},
                                 {"candidates", line.tuned.candidates},
+                                {"fused_seconds", line.tuned.fused_seconds},
+                                {"apart_seconds", line.tuned.apart_seconds},
+                                {"apart", line.tuned.apart},
                                 {"new", line.is_new}});
   }
   return dump_json(json, 2) + "\n";

@@ -27,7 +27,7 @@ struct TuneReport {
     std::int64_t training = 0, sampling = 0;  // calls of one step
 
     double seconds() const;  // of these calls, by the first suggestion
-    double gain() const { return 1 - tuned.seconds / tuned.first_seconds; }
+    double gain() const { return 1 - tuned.call_seconds() / tuned.first_call_seconds(); }
     double flops_per_second() const;
   };
   // Those that take the most time first.

@@ -73,6 +73,11 @@ void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix
               "float32 products with 10-bit mantissas on the GPU's tensor cores, as PyTorch's "
               "allow_tf32")
       .used_when(prefix + "device", {"cuda"});
+  declare_one(
+      options, prefix, "epilogues", &epilogues,
+      "matrix products on the GPU take along biases, gelu and sums where cuBLASLt can; off: "
+      "kernels do it, to compare")
+      .used_when(prefix + "device", {"cuda"});
   declare_one(options, prefix, "share-gpus", &share_gpus,
               "ranks may share a GPU: for tests; their tensors travel through host memory")
       .used_when(prefix + "device", {"cuda"})
@@ -85,7 +90,7 @@ void DeviceOptions::take_threads() const {
 
 CudaOptions DeviceOptions::cuda_options(Communicator& world) const {
   take_threads();
-  return {.device = choose_gpu(world, share_gpus), .tf32 = tf32};
+  return {.device = choose_gpu(world, share_gpus), .tf32 = tf32, .epilogues = epilogues};
 }
 
 std::unique_ptr<Backend> DeviceOptions::make_backend(Communicator& world) const {

@@ -18,6 +18,7 @@ struct DeviceOptions {
   DeviceKind kind = DeviceKind::kCpu;
   int threads = 0;
   bool tf32 = false;
+  bool epilogues = true;
   bool share_gpus = false;
   std::filesystem::path gemms;  // empty: none
 

@@ -16,7 +16,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::string_view kFormat = "edt products 2";
+constexpr std::string_view kFormat = "edt products 3";
 
 // One object of the file, whose members are asked for by name and type.
 class Reader {
@@ -46,6 +46,7 @@ class Reader {
     const json& value = expect(name, member(name).is_number(), "a number");
     return expect(name, std::isfinite(value.get<double>()) && value > 0, "above 0").get<double>();
   }
+  double seconds_or_none(const char* name) const { return member(name) == 0 ? 0 : seconds(name); }
   // Of [lowest, 2^53]: what JSON has exactly.
   std::int64_t integer(const char* name, std::int64_t lowest = 0) const {
     const json& value = expect(name, member(name).is_number_integer(), "a whole number");
@@ -141,7 +142,10 @@ TunedGemm tuned_of(const Reader& gemm) {
           .seconds = gemm.seconds("seconds"),
           .place = count("place", 0),
           .candidates = count("candidates", 1),
-          .rounds = count("rounds", 1)};
+          .rounds = count("rounds", 1),
+          .fused_seconds = gemm.seconds_or_none("fused_seconds"),
+          .apart_seconds = gemm.seconds_or_none("apart_seconds"),
+          .apart = gemm.flag("apart")};
 }
 
 ordered_json to_json(const GemmKey& key, const TunedGemm& tuned) {
@@ -172,7 +176,10 @@ ordered_json to_json(const GemmKey& key, const TunedGemm& tuned) {
           {"seconds", tuned.seconds},
           {"place", tuned.place},
           {"candidates", tuned.candidates},
-          {"rounds", tuned.rounds}};
+          {"rounds", tuned.rounds},
+          {"fused_seconds", tuned.fused_seconds},
+          {"apart_seconds", tuned.apart_seconds},
+          {"apart", tuned.apart}};
 }
 
 }  // namespace

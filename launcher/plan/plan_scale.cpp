@@ -22,7 +22,9 @@ SearchResult search_cheaply(const PlannedStep& step, int ranks, SearchSpace spac
                             const Cluster& cluster) {
   if (space.recompute) return search(step, ranks, space, cluster);
   SearchResult result;
-  for (const Recompute recompute : {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
+  for (const Recompute recompute :
+       {Recompute::kLeast, Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
+    if (recompute == Recompute::kLeast && !space.least) continue;
     space.recompute = recompute;
     result = search(step, ranks, space, cluster);
     if (!result.fitting.empty()) break;

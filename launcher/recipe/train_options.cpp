@@ -52,10 +52,13 @@ void TrainOptions::declare(OptionSet& options) {
   declare_times(options);
   options
       .add("train.recompute", &recompute,
-           {{"none", Recompute::kNone},
+           {{"least", Recompute::kLeast},
+            {"none", Recompute::kNone},
             {"selective", Recompute::kSelective},
             {"full", Recompute::kFull}},
-           "activations run twice to save memory: none, MLPs, or whole blocks")
+           "activations run twice to save memory: none, MLPs, or whole blocks; least keeps what "
+           "lies "
+           "between an MLP's products too, which a GPU otherwise computes again")
       .free_to_change();
   options.add("train.clip", &clip, "largest global gradient norm; 0: no clipping")
       .at_least(0)

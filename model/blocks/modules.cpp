@@ -131,11 +131,11 @@ FeedForward FeedForward::make(ParameterList& list, const std::string& prefix, st
   return made;
 }
 
-Var FeedForward::enter(Tape& tape, const Var& x) const {
+Var FeedForward::enter(Tape& tape, const Var& x, KeepActivated keep) const {
   const MlpParameters parameters{*in.weight, *in.bias, *out.weight, branch.bias_inside(out.bias)};
   const Var entered = branch.enter(tape, x);
   return form == MlpForm::kSwiglu ? swiglu(tape, entered, parameters)
-                                  : mlp(tape, entered, parameters);
+                                  : mlp(tape, entered, parameters, keep);
 }
 
 Var FeedForward::enter(Tape& tape, const Var& x, std::int64_t block, HiddenReuse& hook) const {
@@ -178,10 +178,9 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
 
 Var TransformerBlock::operator()(Tape& tape, const Var& x, const Var& chunks,
                                  const BlockInputs& inputs, Recompute recompute) const {
-  if (recompute != Recompute::kFull)
-    return run(tape, x, chunks, inputs, recompute == Recompute::kSelective);
+  if (recompute != Recompute::kFull) return run(tape, x, chunks, inputs, recompute);
   return tape.recompute(
-      [this, &tape, x, chunks, inputs] { return run(tape, x, chunks, inputs, false); });
+      [this, &tape, x, chunks, inputs] { return run(tape, x, chunks, inputs, Recompute::kNone); });
 }
 
 Var TransformerBlock::attend(Tape& tape, const Var& values, const BlockInputs& inputs) const {
@@ -202,18 +201,22 @@ Var TransformerBlock::attention_of(Tape& tape, const Var& x, const Var& chunks,
 }
 
 Var TransformerBlock::mlp_of(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
-                             bool recompute_mlp) const {
-  const auto feed_forward = [this, &tape, x, chunks, number = inputs.number,
+                             Recompute recompute) const {
+  const KeepActivated keep =
+      recompute == Recompute::kLeast ? KeepActivated::kYes : KeepActivated::kNo;
+  const auto feed_forward = [this, &tape, x, chunks, keep, number = inputs.number,
                              hook = inputs.hooks.hidden] {
     const Var entered = mlp_norm(tape, x, chunks, BranchChunks(shifts, 1).norm);
-    return hook == nullptr ? mlp.enter(tape, entered) : mlp.enter(tape, entered, number, *hook);
+    return hook == nullptr ? mlp.enter(tape, entered, keep)
+                           : mlp.enter(tape, entered, number, *hook);
   };
-  const Var branch = recompute_mlp ? tape.recompute(feed_forward) : feed_forward();
+  const Var branch =
+      recompute == Recompute::kSelective ? tape.recompute(feed_forward) : feed_forward();
   return mlp.leave(tape, branch);
 }
 
 Var TransformerBlock::run(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
-                          bool recompute_mlp) const {
+                          Recompute recompute) const {
   EDT_ASSERT((skip.weight != nullptr) == static_cast<bool>(inputs.skip));
   const Var start = inputs.skip ? concat_linear(tape, x, inputs.skip, *skip.weight, *skip.bias) : x;
   BranchReuse* const reuse = inputs.hooks.reuse;
@@ -222,7 +225,7 @@ Var TransformerBlock::run(Tape& tape, const Var& x, const Var& chunks, const Blo
   const Var middle = gate_residual(tape, start, chunks, BranchChunks(shifts, 0).gate, branch);
   branch = {};
   branch = reused(tape, reuse, {inputs.number, Branch::kMlp},
-                  [&] { return mlp_of(tape, middle, chunks, inputs, recompute_mlp); });
+                  [&] { return mlp_of(tape, middle, chunks, inputs, recompute); });
   return gate_residual(tape, middle, chunks, BranchChunks(shifts, 1).gate, branch);
 }
 

@@ -128,7 +128,7 @@ struct FeedForward {
   static FeedForward make(ParameterList& list, const std::string& prefix, std::int64_t width,
                           std::int64_t hidden_units, MlpForm form);
   // Of this rank's hidden units: leave() has to follow.
-  Var enter(Tape& tape, const Var& x) const;
+  Var enter(Tape& tape, const Var& x, KeepActivated keep) const;
   // The same in parts, the hidden units of a gelu going through `hook`; without gradients.
   Var enter(Tape& tape, const Var& x, std::int64_t block, HiddenReuse& hook) const;
   Var leave(Tape& tape, const Var& partial) const { return branch.leave(tape, partial, *out.bias); }
@@ -166,11 +166,11 @@ struct TransformerBlock {
 
  private:
   Var run(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
-          bool recompute_mlp) const;
+          Recompute recompute) const;
   Var attention_of(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs) const;
   Var attend(Tape& tape, const Var& values, const BlockInputs& inputs) const;
   Var mlp_of(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
-             bool recompute_mlp) const;
+             Recompute recompute) const;
 };
 
 struct FinalLayer {

@@ -60,8 +60,8 @@ double Cluster::kernel_seconds(const Kernel& kernel) const {
       kernel.kind == KernelClass::kAttention ? attention_efficiency : matrix_efficiency;
   const double computing =
       kernel.flops > 0 ? kernel.flops / (matrix_rate(kernel.dtype) * efficiency) : 0;
-  const double moving = kernel.bytes / (memory_bandwidth * memory_efficiency);
-  return launch + std::max(computing, moving);
+  const double bandwidth = memory_bandwidth * memory_efficiency;
+  return launch + std::max(computing, kernel.bytes / bandwidth) + kernel.beside_bytes / bandwidth;
 }
 
 Cluster shared_devices(Cluster cluster, int ranks_per_device) {

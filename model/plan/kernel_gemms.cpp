@@ -52,10 +52,14 @@ KernelGemms mlp_forward_gemms(const Tensor& x, const MlpWeights& weights) {
   return {{forward_gemm(x, weights.fc1), forward_gemm(x, weights.fc2)}, {}};
 }
 
-KernelGemms mlp_backward_gemms(const Tensor& dy, const Tensor& x, const MlpWeights& weights) {
+KernelGemms mlp_backward_gemms(const Tensor& dy, const Tensor& x, const MlpHidden& hidden,
+                               const MlpWeights& weights) {
+  const double units = static_cast<double>(x.shape.rows() * inputs_of(weights.fc2));
+  const double written = units * static_cast<double>(size_of(hidden.before.dtype));
   return {{input_gradient_gemm(dy, weights.fc2), weight_gradient_gemm(dy, weights.fc2),
            input_gradient_gemm(x, weights.fc1), weight_gradient_gemm(x, weights.fc1)},
-          {}};
+          {},
+          hidden.after.defined() ? 0 : static_cast<double>(hidden.before.bytes()) + written};
 }
 
 }  // namespace edt

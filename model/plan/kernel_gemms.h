@@ -11,6 +11,7 @@ namespace edt {
 struct KernelGemms {
   std::vector<MatmulForm> counted;
   std::vector<MatmulForm> again;  // computed a second time instead of being stored
+  double beside_bytes = 0;        // moved by kernels beside the products, for as long
 };
 
 // Of y = x W^T for x [M, K], W [N, K], and of its gradients.
@@ -21,7 +22,9 @@ MatmulForm weight_gradient_gemm(const Tensor& dy, const Tensor& weight);
 KernelGemms attention_forward_gemms(const Tensor& qkv);
 KernelGemms attention_backward_gemms(const Tensor& qkv);
 KernelGemms mlp_forward_gemms(const Tensor& x, const MlpWeights& weights);
-KernelGemms mlp_backward_gemms(const Tensor& dy, const Tensor& x, const MlpWeights& weights);
+// Computes what lies between the products again where it was not kept.
+KernelGemms mlp_backward_gemms(const Tensor& dy, const Tensor& x, const MlpHidden& hidden,
+                               const MlpWeights& weights);
 
 // Which kernel is meant: KernelTag<&LinearKernels::linear_forward>.
 template <auto Kernel>
@@ -70,8 +73,8 @@ KernelGemms gemms_of(KernelTag<&MlpKernels::mlp_forward>, const Tensor& x,
 }
 template <class... Args>
 KernelGemms gemms_of(KernelTag<&MlpKernels::mlp_backward>, const Tensor& dy, const Tensor& x,
-                     const Tensor&, const MlpWeights& weights, const Args&...) {
-  return mlp_backward_gemms(dy, x, weights);
+                     const MlpHidden& hidden, const MlpWeights& weights, const Args&...) {
+  return mlp_backward_gemms(dy, x, hidden, weights);
 }
 template <class... Args>
 KernelGemms gemms_of(KernelTag<&MlpKernels::swiglu_forward>, const Tensor& x,
@@ -80,8 +83,8 @@ KernelGemms gemms_of(KernelTag<&MlpKernels::swiglu_forward>, const Tensor& x,
 }
 template <class... Args>
 KernelGemms gemms_of(KernelTag<&MlpKernels::swiglu_backward>, const Tensor& dy, const Tensor& x,
-                     const Tensor&, const MlpWeights& weights, const Args&...) {
-  return mlp_backward_gemms(dy, x, weights);
+                     const Tensor& hidden, const MlpWeights& weights, const Args&...) {
+  return mlp_backward_gemms(dy, x, {hidden, {}}, weights);
 }
 template <class... Args>
 KernelGemms gemms_of(KernelTag<&AttentionKernels::attention_forward>, const Tensor& qkv,

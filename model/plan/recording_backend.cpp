@@ -132,6 +132,7 @@ void RecordingDevice::note(std::string_view name, KernelClass kind, const Args&.
   if (is_new == nullptr) return;
   KernelGemms gemms = gemms_of(KernelTag<Method>{}, args...);
   is_new->flops = flops_of(gemms.counted) + flops_of(gemms.again);
+  is_new->beside_bytes = gemms.beside_bytes;
   is_new->gemms = std::move(gemms.counted);
 }
 

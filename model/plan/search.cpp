@@ -63,6 +63,8 @@ bool differs_only_in(std::size_t dimension, const PlannedStep& a, const PlannedS
 
 std::string_view name_of(Recompute recompute) {
   switch (recompute) {
+    case Recompute::kLeast:
+      return "least";
     case Recompute::kNone:
       return "none";
     case Recompute::kSelective:
@@ -83,6 +85,8 @@ std::string describe(const PlannedStep& step) {
 
 std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const SearchSpace& space) {
   std::vector<PlannedStep> legal;
+  std::vector ways{Recompute::kNone, Recompute::kSelective, Recompute::kFull};
+  if (space.least) ways.insert(ways.begin(), Recompute::kLeast);
   for (const int tensor : choices(space.tensor_ranks, step.model.tensor_degrees())) {
     if (ranks % tensor != 0) continue;
     const int data = ranks / tensor;
@@ -93,8 +97,7 @@ std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const S
     for (const ZeroStage stage : choices(space.stage, stages)) {
       for (const std::int64_t size :
            choices(space.micro_batch, micro_batch_sizes(step.engine.batch))) {
-        for (const Recompute recompute : choices(
-                 space.recompute, {Recompute::kNone, Recompute::kSelective, Recompute::kFull})) {
+        for (const Recompute recompute : choices(space.recompute, ways)) {
           PlannedStep candidate = step;
           candidate.tensor_ranks = tensor;
           candidate.data_ranks = data;

@@ -13,6 +13,7 @@ struct SearchSpace {
   std::optional<ZeroStage> stage;
   std::optional<std::int64_t> micro_batch;
   std::optional<Recompute> recompute;
+  bool least = false;  // Recompute::kLeast is tried: what it gains is no measured time
   std::int64_t most_micro_batches = 64;  // of a rank in a step; more only where nothing fits else
 };
 

@@ -29,6 +29,7 @@ struct Kernel {
   DType dtype = DType::kFloat32;  // that it multiplies in
   double flops = 0;               // that it executes
   double bytes = 0;               // read and written, each operand once
+  double beside_bytes = 0;        // by kernels that no product hides
   std::vector<MatmulForm> gemms;  // of matrices; what is computed again is not among them
 };
 

@@ -1,28 +1,34 @@
 # shellcheck shell=bash disable=SC2154  # pack and is_dry are of the script that sources this
 # The steps of scripts/gpu-check.sh, in order: what decides most comes first. Sourced.
 
-# Name, limit in seconds, and the question that the step answers.
+# Name, limit in seconds, and the question that the step answers. Of the first call, of eight minutes, are those down to
+# bench-xl; what follows is for a second.
 steps() {
   cat <<'LIST'
 machine 20 What GPU, driver and libraries are there?
 libraries 20 Does everything that was packed find its libraries?
 doctor 30 Does edt see the GPU?
 ops 120 Is every op right, and the streams, graphs and products at once?
-golden 60 Are outputs, losses, gradients and samples the published ones?
-same-bits 90 Have two runs, with CUDA graphs and without, the same weights?
-curve 60 Does bf16 on the GPU learn as float32 on the processor does?
-bench-xl 60 How fast is a step of EDT-XL/2 at 128 images?
-torch-xl 120 How fast is it in PyTorch?
-bench-s 40 How fast is a step of EDT-S/2 at 128 images?
-torch-s 60 How fast is it in PyTorch?
-bench-graphs 40 What do CUDA graphs gain in EDT-S/2 at 16 images?
-bench-ops 90 How fast is every op?
-refusals 40 What does cuBLASLt refuse?
+refusals 30 What does cuBLASLt refuse?
 kernels 60 Which kernels does a step launch: is an epilogue a kernel of its own?
-tune 60 What do products chosen by timing gain, and do runs with them have the same bits?
-bench-sampling 30 How fast is a guided sampler step?
-memcheck 60 Does any small op touch memory that is not its own?
+products 45 How fast are the library's products and copies, and does padding rows gain?
+bench-ops 100 How fast is every op, with the epilogues of its products and without?
+counters 75 What binds attention and norms: issue, shared memory, memory?
+bench-xl 60 How fast is a step of EDT-XL/2 at 128 images, with CUDA graphs and without?
+epilogues 60 How fast without epilogues, and with gelu kept?
+bench-s 40 How fast is a step of EDT-S/2 at 128 images?
+same-bits 60 Have two runs, with CUDA graphs and without, the same weights?
+repeats 60 Has every op the same bits 200 times?
 racecheck 60 Do threads of a block race?
+memcheck 60 Does any small op touch memory that is not its own?
+golden 60 Are outputs, losses, gradients and samples the published ones?
+tune 90 What do products chosen by timing gain, and do runs with them have the same bits?
+torch-xl 120 How fast is EDT-XL/2 in PyTorch?
+curve 60 Does bf16 on the GPU learn as float32 on the processor does?
+torch-s 60 How fast is EDT-S/2 in PyTorch?
+bench-b 60 How fast is a step of EDT-B/2 at 128 images?
+bench-graphs 40 What do CUDA graphs gain in EDT-S/2 at 16 images?
+bench-sampling 30 How fast is a guided sampler step?
 LIST
 }
 
@@ -38,11 +44,11 @@ prepare() {
   if [[ $is_dry == yes ]]; then
     export EDT_PLUGINS=$at/emulated OMP_NUM_THREADS=1
     tiny=(--model EDT-Ti/2 --model.image-size 64 --model.widths "8,12,16,12,8" --model.heads "2,3,4,3,2")
-    xl=("${tiny[@]}") s=("${tiny[@]}")
+    xl=("${tiny[@]}") s=("${tiny[@]}") b=("${tiny[@]}")
     data=$at/tiny pictures=16 side=64 batch=4 half=2 steps=2
     rounds=(--rounds 1)
   else
-    xl=(--model EDT-XL/2) s=(--model EDT-S/2)
+    xl=(--model EDT-XL/2) s=(--model EDT-S/2) b=(--model EDT-B/2)
     data=$at/data pictures=256 side=256 batch=128 half=64 steps=20
     rounds=()
   fi
@@ -58,6 +64,10 @@ find_cuda() {
     /usr/lib/python3*/site-packages/nvidia/cu13/lib /usr/local/lib/python3*/*-packages/nvidia/cu13/lib \
     /opt/*/lib/python3*/site-packages/nvidia/cu13/lib; do
     [[ -e $folder/libcublasLt.so.13 || -e $folder/libcudart.so.13 ]] && found+=:$folder
+  done
+  # Beside a PyTorch that lies elsewhere.
+  for folder in $(python3 -c 'import nvidia; print(*nvidia.__path__)' 2>/dev/null); do
+    [[ -e $folder/cu13/lib/libcublasLt.so.13 ]] && found+=:$folder/cu13/lib
   done
   echo "$found"
 }
@@ -135,13 +145,30 @@ step_same_bits() {
   edt ckpt compare --first "$work/a" --second "$work/without"
 }
 
+# A GPU alone shows an order of sums that depends on which blocks come first.
+step_repeats() {
+  local filter='Ops/Cuda.Repeats/*' times=200
+  [[ $is_dry == yes ]] && filter='Ops/Cuda.Repeats/linear*' times=3
+  EDT_REPEATS=$times tests cuda_test "$filter"
+}
+
 step_curve() {
   [[ $is_dry == yes ]] && { packed "$bin/gpu_curve_test" --gtest_list_tests; return; }
   tests gpu_curve_test '*'
 }
 
 bench() { edt bench step --device cuda --dtype bf16 "${rounds[@]}" --json "$@"; }
-step_bench_xl() { bench "${xl[@]}" --micro-batch "$batch" | keep bench-xl; }
+step_bench_xl() {
+  nvidia-smi -q -d CLOCK,POWER || true
+  bench "${xl[@]}" --micro-batch "$batch" | keep bench-xl
+  [[ $is_dry == yes ]] || bench "${xl[@]}" --micro-batch "$batch" --cuda-graphs off | keep bench-xl-without-graphs
+}
+# A granted epilogue may be slower than kernels after the product.
+step_epilogues() {
+  bench "${xl[@]}" --micro-batch "$batch" --epilogues off | keep bench-xl-without-epilogues
+  bench "${xl[@]}" --micro-batch "$batch" --recompute least | keep bench-xl-gelu-kept
+}
+step_bench_b() { bench "${b[@]}" --micro-batch "$batch" | keep bench-b; }
 step_bench_s() { bench "${s[@]}" --micro-batch "$batch" | keep bench-s; }
 step_bench_graphs() {
   bench "${s[@]}" --micro-batch "$((batch / 8 + 1))" --cuda-graphs off | keep bench-without-graphs
@@ -160,6 +187,11 @@ torch() {
   needs python3
   python3 -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' || skip "python3 has no torch that sees a GPU"
   python3 "$script" --device cuda --dtype bf16 --compile "$@"
+}
+step_products() {
+  needs python3
+  python3 -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' || skip "python3 has no torch that sees a GPU"
+  python3 "$pack/unpacked/torch/products.py" | keep products
 }
 step_torch_xl() { torch --size XL --batch 128 --steps 20 --warm-up 5 | keep torch-xl; }
 step_torch_s() { torch --size S --batch 128 --steps 20 --warm-up 5 | keep torch-s; }
@@ -184,6 +216,15 @@ step_kernels() {
   packed ncu --section LaunchStats --launch-count 400 --page raw --csv --log-file "$list" "$edt" bench step --device cuda \
     --dtype bf16 "${xl[@]}" --micro-batch "$((batch / 8 + 1))" --rounds 1 --steps 1 --cuda-graphs off
   grep -o '"[^"]*kernel[^"]*"\|"[^"]*nvjet[^"]*"\|"[^"]*gemm[^"]*"\|"void [^"]*"' "$list" | cut -c1-120 | sort | uniq -c | sort -rn
+}
+
+# Where counters are forbidden ncu says so, and there are none.
+step_counters() {
+  needs ncu
+  packed ncu --set full -k regex:attention --launch-count 4 "$edt" bench step --device cuda --dtype bf16 "${xl[@]}" \
+    --micro-batch "$((batch / 8 + 1))" --rounds 1 --steps 1 --cuda-graphs off
+  packed ncu --set full -k regex:norm --launch-count 4 "$edt" bench step --device cuda --dtype bf16 "${xl[@]}" \
+    --micro-batch "$((batch / 8 + 1))" --rounds 1 --steps 1 --cuda-graphs off
 }
 
 step_tune() {

@@ -230,7 +230,8 @@ TEST_P(BlockStyles, OutputsLossesAndAllGradients) {
   if (backend == nullptr) GTEST_SKIP() << "no GPU: " << cuda_absence();
   const StyleCase one(GetParam().variant);
   const GoldenFile& file = one.file();
-  for (const Recompute recompute : {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
+  for (const Recompute recompute :
+       {Recompute::kLeast, Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
     const auto golden = one.model(*backend, GetParam().dtype);
     golden->model().set_recompute(recompute);
     const Step step = one.run(*golden);

@@ -27,6 +27,7 @@ struct AttentionCall {
   bool accumulate = false;
   float* dtables =
       nullptr;             // [B, key blocks, H, (2r-1)(2c-1)]: each block's share; null: not wanted
+  bool skewed = false;     // takes_skewed(): how the table's gradient is formed
   float* dq = nullptr;     // [key blocks, B, H, T, d] where there are several
   float* delta = nullptr;  // [B, H, T], plain only: row sums of dout * out
 
@@ -45,8 +46,14 @@ void launch_attention_tensor_backward(cudaStream_t stream, const AttentionCall& 
 void launch_attention_plain(cudaStream_t stream, const AttentionCall& call);
 void launch_attention_plain_backward(cudaStream_t stream, const AttentionCall& call);
 
-// dtable [rows, H] += the shares of `shares` blocks, in order
+// The table's gradient [rows, H], whose first rows pairs of tokens read.
+struct TableTarget {
+  float* data = nullptr;
+  std::int64_t rows = 0;
+  bool accumulate = false;
+};
+// (+)= the shares of `shares` blocks, in order
 void launch_add_tables(cudaStream_t stream, const AttentionSizes& sizes, const float* dtables,
-                       std::int64_t shares, float* dtable);
+                       std::int64_t shares, const TableTarget& to);
 
 }  // namespace edt

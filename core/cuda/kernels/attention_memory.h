@@ -6,12 +6,13 @@
 
 namespace edt {
 
-template <template <int, int> class Plan>
-int shared_bytes_of(const AttentionSizes& s, int warps) {
+// Calls f<kHead, kWarps>() for the kernel that a block of so many warps runs.
+template <class F>
+int with_plan(const AttentionSizes& s, int warps, F&& f) {
   const auto of_head = [&]<int kHead>() {
-    return warps == 1   ? Plan<kHead, 1>::shared_bytes(s)
-           : warps == 4 ? Plan<kHead, 4>::shared_bytes(s)
-                        : Plan<kHead, 16>::shared_bytes(s);
+    return warps == 1   ? f.template operator()<kHead, 1>()
+           : warps == 4 ? f.template operator()<kHead, 4>()
+                        : f.template operator()<kHead, 8>();
   };
   return s.size <= 56   ? of_head.template operator()<56>()
          : s.size <= 64 ? of_head.template operator()<64>()
@@ -20,10 +21,20 @@ int shared_bytes_of(const AttentionSizes& s, int warps) {
 
 // At most: a block of one warp needs less.
 inline int forward_shared_bytes(const AttentionSizes& s) {
-  return shared_bytes_of<ForwardPlan>(s, 4);
+  return with_plan(
+      s, 8, [&]<int kHead, int kWarps>() { return ForwardPlan<kHead, kWarps>::shared_bytes(s); });
 }
-inline int backward_shared_bytes(const AttentionSizes& s) {
-  return shared_bytes_of<BackwardPlan>(s, backward_warps(s.tokens));
+inline int backward_shared_bytes(const AttentionSizes& s, bool skewed = false) {
+  return with_plan(s, backward_warps(s.tokens), [&]<int kHead, int kWarps>() {
+    return BackwardPlan<kHead, kWarps>::shared_bytes(s, skewed);
+  });
+}
+
+// Whether the table's gradient is formed on the tensor cores, on a grid of which every place has
+// its token, by blocks of which each may have `room` bytes.
+inline bool takes_skewed(const AttentionSizes& s, int room) {
+  return s.columns == skewed_columns(backward_warps(s.tokens)) && s.rows <= kMostSkewedRows &&
+         s.tokens == s.rows * s.columns && backward_shared_bytes(s, true) <= room;
 }
 
 }  // namespace edt

@@ -304,17 +304,21 @@ __global__ void __launch_bounds__(kThreads) attention_dq(AttentionCall call) {
   for (int i = threadIdx.x; i < s.table_rows(); i += kThreads) share[i] = dtable[i];
 }
 
-// A thread for each entry of a head.
+// A thread for each entry of a head, of rows that no pair reads too.
 __global__ void __launch_bounds__(kThreads)
-    add_tables(AttentionSizes s, const float* dtables, std::int64_t shares, float* dtable) {
-  const int row = blockIdx.x * kThreads + threadIdx.x, head = blockIdx.y;
-  if (row >= s.table_rows()) return;
+    add_tables(AttentionSizes s, const float* dtables, std::int64_t shares, TableTarget to) {
+  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const int head = blockIdx.y;
+  if (row >= to.rows) return;
   float sum = 0;
+  if (row < s.table_rows()) {
 #pragma unroll 8
-  for (std::int64_t i = 0; i < shares; ++i) {
-    sum += dtables[(i * s.heads + head) * s.table_rows() + row];
+    for (std::int64_t i = 0; i < shares; ++i) {
+      sum += dtables[(i * s.heads + head) * s.table_rows() + row];
+    }
   }
-  dtable[static_cast<std::int64_t>(row) * s.heads + head] += sum;
+  float* const entry = to.data + row * s.heads + head;
+  *entry = to.accumulate ? *entry + sum : sum;
 }
 
 unsigned row_blocks(const AttentionSizes& s) {
@@ -351,9 +355,9 @@ void launch_attention_plain_backward(cudaStream_t stream, const AttentionCall& c
 }
 
 void launch_add_tables(cudaStream_t stream, const AttentionSizes& s, const float* dtables,
-                       std::int64_t shares, float* dtable) {
-  const dim3 grid(static_cast<unsigned>(divide_up(s.table_rows(), kThreads)), s.heads);
-  launch({stream, "attention backward", grid, kThreads}, add_tables, s, dtables, shares, dtable);
+                       std::int64_t shares, const TableTarget& to) {
+  const dim3 grid(static_cast<unsigned>(divide_up(to.rows, kThreads)), s.heads);
+  launch({stream, "attention backward", grid, kThreads}, add_tables, s, dtables, shares, to);
 }
 
 }  // namespace edt

@@ -44,49 +44,74 @@ struct HeadPlan {
   static_assert(kHead % 8 == 0 && stride * 2 % 16 == 0 && stride / 2 % 32 % 8 == 4);
 };
 
-// Forward: a block of `warps` warps works on 16 queries each, and walks over the keys in tiles of
-// as many rows; two tiles of k and v are in shared memory.
+// Forward: a block of `warps` warps works on 16 queries each, and walks over the keys in tiles; two
+// tiles of k and v are in shared memory. The queries pass through the second two on their way to
+// registers.
 template <int kHead, int kWarps>
 struct ForwardPlan : HeadPlan<kHead> {
-  static constexpr int rows = 16 * kWarps;
+  static constexpr int queries = 16 * kWarps;
+  static constexpr int keys = kWarps < 4 ? 16 * kWarps : 64;
   static constexpr int threads = 32 * kWarps;
-  static constexpr int tile_elements = rows * HeadPlan<kHead>::stride;
+  // On a multiprocessor: 128 registers for a thread, or 168.
+  static constexpr int blocks = kWarps == 8 ? 2 : kHead <= 64 ? 4 : 3;
+  static constexpr int tile_elements = keys * HeadPlan<kHead>::stride;
+  static_assert(queries <= 2 * keys);
   static int shared_bytes(const AttentionSizes& s) {
-    const int padded_tokens = (s.tokens + rows - 1) / rows * rows;
+    const int padded_tokens = (s.tokens + keys - 1) / keys * keys;
     return 4 * tile_elements * 2 + s.table_rows() * 4 + padded_tokens * 4;
   }
 };
 
-// Backward: a block owns 16 * warps keys, 16 to a warp, whose dk and dv stay in registers, and
-// walks over the queries in tiles of `queries`.
+// Warps of a forward block. Eight read k, v and the table half as often as four; they are taken
+// where they leave two blocks for each multiprocessor of an H100. Results do not depend on it.
+inline int forward_warps(const AttentionSizes& s) {
+  constexpr std::int64_t kBlocks = 264;
+  if (s.tokens <= 16) return 1;
+  const std::int64_t blocks = std::int64_t{s.batch} * s.heads * ((s.tokens + 127) / 128);
+  return s.tokens > 64 && blocks >= kBlocks ? 8 : 4;
+}
+
+// Backward: a block owns keys, 16 or 32 to a warp, whose dk and dv stay in registers, and walks
+// over the queries in tiles of `queries`. Rows of 32 keys serve each operand that is read twice as
+// long.
 template <int kHead, int kWarps>
 struct BackwardPlan : HeadPlan<kHead> {
-  static constexpr int keys = 16 * kWarps;
+  static constexpr int row_tiles = kWarps == 8 ? 2 : 1;  // of 16 keys
+  static constexpr int keys = 16 * row_tiles * kWarps;
   static constexpr int threads = 32 * kWarps;
   static constexpr int queries = kWarps == 1 ? 16 : 32;
   static constexpr int key_elements = keys * HeadPlan<kHead>::stride;
   static constexpr int query_elements = queries * HeadPlan<kHead>::stride;
-  static constexpr int ds_stride = keys + 8;
-  static_assert(ds_stride * 2 % 16 == 0 && ds_stride / 2 % 32 % 8 == 4);
+  static constexpr int ds_stride = queries + 8;
+  static constexpr int skewed_stride = 2 * keys + 8;
+  static_assert(ds_stride * 2 % 16 == 0 && (kWarps == 1 || skewed_stride / 2 % 32 == 4));
 
   EDT_HOST_DEVICE static int padded_tokens(const AttentionSizes& s) {
     return (s.tokens + queries - 1) / queries * queries;
   }
-  // k and v; two tiles of q and dout; the gradient of the logits; bias table and its gradient; for
-  // each query its lse, delta and table offset.
-  static int shared_bytes(const AttentionSizes& s) {
-    return (2 * key_elements + 4 * query_elements + queries * ds_stride) * 2 +
-           2 * s.table_rows() * 4 + 3 * padded_tokens(s) * 4;
+  // k and v; two tiles of q and dout; the gradient of the logits, and once more skewed, or the
+  // gradient of the table; the table; for each query its lse, delta and table offset.
+  static int shared_bytes(const AttentionSizes& s, bool skewed) {
+    const int sums = skewed ? queries * skewed_stride * 2 : s.table_rows() * 4;
+    return (2 * key_elements + 4 * query_elements + keys * ds_stride) * 2 + sums +
+           s.table_rows() * 4 + 3 * padded_tokens(s) * 4;
   }
 };
 
-// Warps of a backward block: the smallest that hold all keys, or 16.
-inline int backward_warps(int tokens) { return tokens <= 16 ? 1 : tokens <= 64 ? 4 : 16; }
+// Warps of a backward block: the fewest that hold all keys, or 8.
+inline int backward_warps(int tokens) { return tokens <= 16 ? 1 : tokens <= 64 ? 4 : 8; }
 
 inline int key_blocks(int tokens) {
-  const int keys = 16 * backward_warps(tokens);
+  const int warps = backward_warps(tokens), keys = warps == 8 ? 256 : 16 * warps;
   return (tokens + keys - 1) / keys;
 }
+
+// Columns of the grids for which the table's gradient is formed on the tensor cores
+// (attention_table_gradient.cuh) by blocks of so many warps; 0: none.
+constexpr int skewed_columns(int warps) { return warps == 8 ? 16 : warps == 4 ? 8 : 0; }
+
+// Rows of such a grid whose sums one accumulator can keep apart.
+inline constexpr int kMostSkewedRows = 48;
 
 // Whole grid rows in every block of keys, rows of 8 bytes, and tables that fit shared memory. One
 // token alone has a constant softmax, whose zero gradient should not be a rounding error.

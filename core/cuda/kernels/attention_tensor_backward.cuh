@@ -3,9 +3,9 @@
 //   dv += p^T dout,  dp = v dout^T,  ds = p (dp - delta),  dk += ds^T q,  dq = ds k,
 // and the gradient of a table entry is the sum of ds over the pairs that read it. ds passes through
 // shared memory for dq and for those sums. Every sum has one owner, so nothing is added atomically:
-//   dk, dv   the warp of these 16 keys, in registers
-//   dq       a warp for each result tile; by block of keys where there are several
-//   table    a thread for each two entries (attention_table_gradient.cuh)
+//   dk, dv   the warp of these keys, in registers
+//   dq       a warp for each two result tiles; by block of keys where there are several
+//   table    attention_table_gradient.cuh
 // Each head size is compiled by itself (attention_tensor_backward_*.cu): the three together take
 // the compiler longer than any other file.
 #pragma once
@@ -59,62 +59,84 @@ __device__ void prepare_queries(const AttentionCall& call, int sample, int head,
 // Where things lie in a block's shared memory: all of its keys, two tiles of queries.
 template <class Plan>
 struct BlockMemory {
-  Bf16 *k, *v;            // [keys]
-  Bf16 *q, *dout;         // [2][queries]
-  Bf16* ds;               // [queries][keys]
-  float *lse, *delta;     // of every query
-  int* query_offsets;     // into the table
-  float *table, *dtable;  // of this head
+  Bf16 *k, *v;         // [keys]
+  Bf16 *q, *dout;      // [2][queries]
+  Bf16* ds;            // [keys][queries]
+  void* sums;          // for the table's gradient
+  float *lse, *delta;  // of every query
+  int* query_offsets;  // into the table
+  float* table;        // of this head
 
-  __device__ explicit BlockMemory(const AttentionSizes& s) {
+  __device__ BlockMemory(const AttentionSizes& s, bool skewed) {
     const int padded_tokens = Plan::padded_tokens(s);
     k = reinterpret_cast<Bf16*>(dynamic_shared());
     v = k + Plan::key_elements;
     q = v + Plan::key_elements;
     dout = q + 2 * Plan::query_elements;
     ds = dout + 2 * Plan::query_elements;
-    lse = reinterpret_cast<float*>(ds + Plan::queries * Plan::ds_stride);
+    lse = reinterpret_cast<float*>(ds + Plan::keys * Plan::ds_stride);
+    if (skewed) {
+      sums = lse;
+      lse += Plan::queries * Plan::skewed_stride / 2;
+    }
     delta = lse + padded_tokens;
     query_offsets = reinterpret_cast<int*>(delta + padded_tokens);
     table = reinterpret_cast<float*>(query_offsets + padded_tokens);
-    dtable = table + s.table_rows();
+    if (!skewed) sums = table + s.table_rows();
   }
 };
 
-// What a warp knows of its 16 keys; a thread holds two of their rows, r = 0 and 1, eight apart.
+// Result tiles of 16 keys (down) and a tile of queries (across), for the warp's keys.
+template <class Plan>
+using Scores = float[Plan::row_tiles][Plan::queries / 8][4];
+template <class Plan>
+using RoundedScores = unsigned[Plan::row_tiles][Plan::queries / 16][4];
+
+// What a warp knows of its keys; a thread holds two rows of 16, r = 0 and 1, eight apart.
 template <class Plan>
 struct Keys {
-  int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  int key[2], offset[2];
-  bool real[2];
-  float dk[Plan::tiles][4] = {}, dv[Plan::tiles][4] = {};
+  int lane = threadIdx.x % 32;
+  int first = threadIdx.x / 32 * 16 * Plan::row_tiles;  // in the block
+  int key[Plan::row_tiles][2];
+  const float* bias[Plan::row_tiles][2];  // of the query whose offset is 0
+  bool real[Plan::row_tiles][2];
+  float dk[Plan::row_tiles][Plan::tiles][4] = {}, dv[Plan::row_tiles][Plan::tiles][4] = {};
 
-  __device__ Keys(const AttentionCall& call, int sample, int first_key) {
+  __device__ Keys(const AttentionCall& call, int sample, int first_key, const float* table) {
     const AttentionSizes& s = call.sizes;
 #pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      key[r] = first_key + warp * 16 + lane / 4 + 8 * r;
-      offset[r] = s.key_offset(call.place(sample, min(key[r], s.tokens - 1)));
-      real[r] = key[r] < s.tokens;
+    for (int tile = 0; tile < Plan::row_tiles; ++tile) {
+#pragma unroll
+      for (int r = 0; r < 2; ++r) {
+        key[tile][r] = first_key + in_block(tile, r);
+        bias[tile][r] = table - s.key_offset(call.place(sample, min(key[tile][r], s.tokens - 1)));
+        real[tile][r] = key[tile][r] < s.tokens;
+      }
     }
   }
+  __device__ int in_block(int tile, int r) const { return first + tile * 16 + lane / 4 + 8 * r; }
 };
-
-// Result tiles of the warp's keys (down) and a tile of queries (across).
-template <class Plan>
-using Scores = ResultTiles<Plan::queries / 8>;
 
 // The products of the warp's rows of `keys` with those of a tile of queries.
 template <class Plan>
 __device__ void multiply_queries(const Keys<Plan>& keys, const Bf16* key_rows, const Bf16* tile,
                                  Scores<Plan>& products) {
-  const Bf16* const own = key_rows + keys.warp * 16 * Plan::stride;
+  const Bf16* const own = key_rows + keys.first * Plan::stride;
 #pragma unroll
   for (int step = 0; step < Plan::steps; ++step) {
-    unsigned left[4];
-    load_left(left, own + step * 16, Plan::stride);
-    multiply_rows<Plan, Plan::queries / 8>(left, tile + step * 16, products);
+    unsigned left[Plan::row_tiles][4];
+#pragma unroll
+    for (int r = 0; r < Plan::row_tiles; ++r) {
+      load_left(left[r], own + r * 16 * Plan::stride + step * 16, Plan::stride);
+    }
+    multiply_rows<Plan>(left, tile + step * 16, step == 0, products);
   }
+}
+
+template <class Plan>
+__device__ void round_scores(const Scores<Plan>& p, RoundedScores<Plan>& rounded) {
+#pragma unroll
+  for (int r = 0; r < Plan::row_tiles; ++r) round_tiles<Plan::queries / 8>(p[r], rounded[r]);
 }
 
 // k q^T becomes p^T.
@@ -127,30 +149,52 @@ __device__ void exponentiate(const Keys<Plan>& keys, const BlockMemory<Plan>& me
     const int2 offset = *reinterpret_cast<const int2*>(memory.query_offsets + query);
     const float2 sums = *reinterpret_cast<const float2*>(memory.lse + query);
 #pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      const float first = fmaf(p[t][2 * r], scale, memory.table[offset.x - keys.offset[r]]);
-      const float second = fmaf(p[t][2 * r + 1], scale, memory.table[offset.y - keys.offset[r]]);
-      p[t][2 * r] = keys.real[r] ? exp2_approx(first - sums.x) : 0.0f;
-      p[t][2 * r + 1] = keys.real[r] ? exp2_approx(second - sums.y) : 0.0f;
+    for (int i = 0; i < 2 * Plan::row_tiles; ++i) {
+      float(&pair)[4] = p[i / 2][t];
+      const int r = i % 2;
+      const float* const bias = keys.bias[i / 2][r];
+      const float first = fmaf(pair[2 * r], scale, bias[offset.x]);
+      const float second = fmaf(pair[2 * r + 1], scale, bias[offset.y]);
+      pair[2 * r] = keys.real[i / 2][r] ? exp2_approx(first - sums.x) : 0.0f;
+      pair[2 * r + 1] = keys.real[i / 2][r] ? exp2_approx(second - sums.y) : 0.0f;
     }
   }
 }
 
-// p becomes ds^T, which is written to shared memory as well, queries down.
+// p becomes ds^T.
 template <class Plan>
 __device__ void differentiate(const Keys<Plan>& keys, const BlockMemory<Plan>& memory,
                               int first_query, const Scores<Plan>& dp, Scores<Plan>& p) {
 #pragma unroll
   for (int t = 0; t < Plan::queries / 8; ++t) {
-    const int query = t * 8 + keys.lane % 4 * 2;  // in the tile
-    const float2 d = *reinterpret_cast<const float2*>(memory.delta + first_query + query);
+    const int query = first_query + t * 8 + keys.lane % 4 * 2;
+    const float2 d = *reinterpret_cast<const float2*>(memory.delta + query);
 #pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      p[t][2 * r] *= dp[t][2 * r] - d.x;
-      p[t][2 * r + 1] *= dp[t][2 * r + 1] - d.y;
-      Bf16* const to = memory.ds + query * Plan::ds_stride + keys.warp * 16 + keys.lane / 4 + 8 * r;
-      to[0] = __float2bfloat16_rn(p[t][2 * r]);
-      to[Plan::ds_stride] = __float2bfloat16_rn(p[t][2 * r + 1]);
+    for (int r = 0; r < Plan::row_tiles; ++r) {
+      p[r][t][0] *= dp[r][t][0] - d.x, p[r][t][1] *= dp[r][t][1] - d.y;
+      p[r][t][2] *= dp[r][t][2] - d.x, p[r][t][3] *= dp[r][t][3] - d.y;
+    }
+  }
+}
+
+// To shared memory, and once more skewed.
+template <class Plan, int kColumns, class Table>
+__device__ void share_ds(const Keys<Plan>& keys, const BlockMemory<Plan>& memory,
+                         const Table& table, const RoundedScores<Plan>& ds) {
+#pragma unroll
+  for (int i = 0; i < 2 * Plan::row_tiles; ++i) {
+    const int key = keys.in_block(i / 2, i % 2), pair = keys.lane % 4 * 2;
+    Bf16* const row = memory.ds + key * Plan::ds_stride + pair;
+#pragma unroll
+    for (int t = 0; t < Plan::queries / 8; ++t) {
+      const unsigned two = ds[i / 2][t / 2][t % 2 * 2 + i % 2];
+      *reinterpret_cast<unsigned*>(row + t * 8) = two;
+      if constexpr (kColumns > 0) {
+        unsigned short* const to = reinterpret_cast<unsigned short*>(
+            table.place(key) + (t * 8 + pair) * Plan::skewed_stride - (t * 8 % kColumns + pair));
+        to[0] = static_cast<unsigned short>(two);
+        to[Plan::skewed_stride - 1] = static_cast<unsigned short>(two >> 16);
+      }
     }
   }
 }
@@ -171,28 +215,34 @@ __device__ inline void put_dq(const AttentionCall& call, int query, int column, 
   }
 }
 
-// dq of a tile of queries from the block's keys: a warp for each 16 queries and 8 columns.
+// dq of a tile of queries from the block's keys: a warp for each 16 queries and 16 columns. Even
+// and odd products have sums of their own: each waits for the one before it.
 template <class Plan>
 __device__ void multiply_keys(const AttentionCall& call, const BlockMemory<Plan>& memory,
                               float inverse_root, int first_query) {
   const AttentionSizes& s = call.sizes;
+  constexpr int kPairs = (Plan::tiles + 1) / 2, kSteps = Plan::keys / 16;
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  for (int task = warp; task < Plan::queries / 16 * Plan::tiles; task += Plan::threads / 32) {
-    const int t = task % Plan::tiles, half = task / Plan::tiles;
-    float dq[4] = {};
-#pragma unroll 4
-    for (int step = 0; step < Plan::keys / 16; ++step) {
-      unsigned left[4], right[2];
-      load_left(left, memory.ds + half * 16 * Plan::ds_stride + step * 16, Plan::ds_stride);
-      load_right_of_columns(right, memory.k + step * 16 * Plan::stride + t * 8, Plan::stride);
-      mma(dq, left, right[0], right[1]);
+  for (int task = warp; task < Plan::queries / 16 * kPairs; task += Plan::threads / 32) {
+    const int pair = task % kPairs, half = task / kPairs;
+    const Bf16* const ds = memory.ds + half * 16;
+    const Bf16* const k = memory.k + pair * 16;
+    float dq[2][2][4] = {};
+#pragma unroll 8
+    for (int step = 0; step < kSteps; ++step) {
+      unsigned left[4], right[4];
+      load_left_of_columns(left, ds + step * 16 * Plan::ds_stride, Plan::ds_stride);
+      load_right_of_columns(right, k + step * 16 * Plan::stride, Plan::stride);
+      mma(dq[step % 2][0], left, right[0], right[1]);
+      mma(dq[step % 2][1], left, right[2], right[3]);
     }
-    const int column = t * 8 + lane % 4 * 2;
 #pragma unroll
-    for (int r = 0; r < 2; ++r) {
+    for (int i = 0; i < 4; ++i) {
+      const int t = i / 2, r = i % 2, column = pair * 16 + t * 8 + lane % 4 * 2;
       const int query = first_query + half * 16 + lane / 4 + 8 * r;
       if (column >= s.size || query >= s.tokens) continue;
-      put_dq(call, query, column, dq[2 * r] * inverse_root, dq[2 * r + 1] * inverse_root);
+      put_dq(call, query, column, (dq[0][t][2 * r] + dq[1][t][2 * r]) * inverse_root,
+             (dq[0][t][2 * r + 1] + dq[1][t][2 * r + 1]) * inverse_root);
     }
     __syncwarp();  // products and matrix loads are of whole warps
   }
@@ -203,57 +253,63 @@ __device__ void store(const Keys<Plan>& keys, const AttentionCall& call, float i
   const AttentionSizes& s = call.sizes;
   const int head = blockIdx.y, sample = blockIdx.z;
 #pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    if (!keys.real[r]) continue;
-    Bf16* const row = static_cast<Bf16*>(call.dqkv) + keys.key[r] * s.qkv_stride();
+  for (int i = 0; i < 2 * Plan::row_tiles; ++i) {
+    const int tile = i / 2, r = i % 2;
+    if (!keys.real[tile][r]) continue;
+    Bf16* const row = static_cast<Bf16*>(call.dqkv) + keys.key[tile][r] * s.qkv_stride();
+    Bf16* const to_k = row + s.qkv_at(sample, 1, head);
+    Bf16* const to_v = row + s.qkv_at(sample, 2, head);
 #pragma unroll
     for (int t = 0; t < Plan::tiles; ++t) {
       const int column = t * 8 + keys.lane % 4 * 2;
       if (column >= s.size) continue;
-      put_pair(row + s.qkv_at(sample, 1, head) + column, keys.dk[t][2 * r] * inverse_root,
-               keys.dk[t][2 * r + 1] * inverse_root, call.accumulate);
-      put_pair(row + s.qkv_at(sample, 2, head) + column, keys.dv[t][2 * r], keys.dv[t][2 * r + 1],
-               call.accumulate);
+      const float *const dk = keys.dk[tile][t] + 2 * r, *const dv = keys.dv[tile][t] + 2 * r;
+      put_pair(to_k + column, dk[0] * inverse_root, dk[1] * inverse_root, call.accumulate);
+      put_pair(to_v + column, dv[0], dv[1], call.accumulate);
     }
   }
 }
 
-// This block's share of the table's gradient.
+// How the table's gradient is formed: on the tensor cores for grids of kColumns, else by threads.
+template <class Plan, int kColumns>
+struct Table : TableByColumns<Plan, kColumns> {
+  __device__ Table(const AttentionCall& call, void* memory)
+      : TableByColumns<Plan, kColumns>(call, static_cast<Bf16*>(memory)) {}
+};
 template <class Plan>
-__device__ void store_table(const AttentionCall& call, const float* dtable) {
-  if (call.dtables == nullptr) return;
-  const AttentionSizes& s = call.sizes;
-  const std::int64_t unit =
-      (static_cast<std::int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * s.heads + blockIdx.y;
-  float* const share = call.dtables + unit * s.table_rows();
-  for (int i = threadIdx.x; i < s.table_rows(); i += Plan::threads) share[i] = dtable[i];
-}
+struct Table<Plan, 0> : TableByThreads<Plan> {
+  __device__ Table(const AttentionCall& call, void* memory)
+      : TableByThreads<Plan>(call, static_cast<float*>(memory)) {}
+};
 
-template <int kHead, int kWarps>
+template <int kHead, int kWarps, int kColumns>
 __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
     attention_backward(AttentionCall call) {
   using Plan = BackwardPlan<kHead, kWarps>;
   const AttentionSizes& s = call.sizes;
-  const BlockMemory<Plan> memory(s);
+  const BlockMemory<Plan> memory(s, kColumns > 0);
   const int head = blockIdx.y, sample = blockIdx.z, first_key = blockIdx.x * Plan::keys;
   const std::int64_t stride = s.qkv_stride();
   const Bf16* const qkv = static_cast<const Bf16*>(call.qkv);
-  const Bf16* const q = qkv + s.qkv_at(sample, 0, head);
   const Bf16* const dout = static_cast<const Bf16*>(call.dout) + s.out_at(sample, head);
+  const RowCopier<Plan, Plan::queries> copy_q(qkv + s.qkv_at(sample, 0, head), stride, s);
+  const RowCopier<Plan, Plan::queries> copy_dout(dout, s.out_stride(), s);
 
-  copy_rows<Plan, Plan::keys>(memory.k, qkv + s.qkv_at(sample, 1, head), stride, first_key, s);
-  copy_rows<Plan, Plan::keys>(memory.v, qkv + s.qkv_at(sample, 2, head), stride, first_key, s);
-  copy_rows<Plan, Plan::queries>(memory.q, q, stride, 0, s);
-  copy_rows<Plan, Plan::queries>(memory.dout, dout, s.out_stride(), 0, s);
+  const RowCopier<Plan, Plan::keys> copy_k(qkv + s.qkv_at(sample, 1, head), stride, s);
+  const RowCopier<Plan, Plan::keys> copy_v(qkv + s.qkv_at(sample, 2, head), stride, s);
+  copy_k(memory.k, first_key);
+  copy_v(memory.v, first_key);
+  copy_q(memory.q, 0);
+  copy_dout(memory.dout, 0);
   commit_copies();
   load_table<Plan>(call, head, memory.table);
-  for (int i = threadIdx.x; i < s.table_rows(); i += Plan::threads) memory.dtable[i] = 0;
+  Table<Plan, kColumns> table(call, memory.sums);
   prepare_queries<Plan>(call, sample, head, memory.lse, memory.delta, memory.query_offsets);
   wait_for_copies();
   __syncthreads();
 
   const float inverse_root = 1.0f / sqrtf(static_cast<float>(s.size));
-  Keys<Plan> keys(call, sample, first_key);
+  Keys<Plan> keys(call, sample, first_key, memory.table);
   const int query_tiles = Plan::padded_tokens(s) / Plan::queries;
 #pragma unroll 1
   for (int tile = 0; tile < query_tiles; ++tile) {
@@ -262,38 +318,54 @@ __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
     const Bf16* const dout_tile = memory.dout + tile % 2 * Plan::query_elements;
     if (tile + 1 < query_tiles) {
       const int next = (tile + 1) % 2 * Plan::query_elements, first = first_query + Plan::queries;
-      copy_rows<Plan, Plan::queries>(memory.q + next, q, stride, first, s);
-      copy_rows<Plan, Plan::queries>(memory.dout + next, dout, s.out_stride(), first, s);
+      copy_q(memory.q + next, first);
+      copy_dout(memory.dout + next, first);
       commit_copies();
     }
-    Scores<Plan> p = {}, dp = {};
+    Scores<Plan> p, dp;
+    RoundedScores<Plan> rounded;
     multiply_queries(keys, memory.k, q_tile, p);
     exponentiate(keys, memory, kLog2e * inverse_root, first_query, p);
-    multiply_columns<Plan, Plan::queries / 8>(p, dout_tile, keys.dv);
+    round_scores<Plan>(p, rounded);
+    multiply_columns<Plan>(rounded, dout_tile, keys.dv);
     multiply_queries(keys, memory.v, dout_tile, dp);
     differentiate(keys, memory, first_query, dp, p);
-    multiply_columns<Plan, Plan::queries / 8>(p, q_tile, keys.dk);
+    round_scores<Plan>(p, rounded);
+    share_ds<Plan, kColumns>(keys, memory, table, rounded);
+    multiply_columns<Plan>(rounded, q_tile, keys.dk);
     __syncthreads();  // ds is complete
     multiply_keys(call, memory, inverse_root, first_query);
-    const int end_query = min(first_query + Plan::queries, s.tokens);
-    add_table_gradient<Plan>(call, sample, {memory.ds, first_query, end_query, first_key},
-                             memory.dtable);
+    if constexpr (kColumns > 0) {
+      table.add(first_query);
+    } else {
+      const int end_query = min(first_query + Plan::queries, s.tokens);
+      table.add(call, sample, {memory.ds, first_query, end_query, first_key});
+    }
     // The next tile has arrived, and ds and this tile are free.
     wait_for_copies();
     __syncthreads();
   }
   store(keys, call, inverse_root);
-  store_table<Plan>(call, memory.dtable);
+  table.store(call);
+}
+
+template <int kHead, int kWarps, int kColumns>
+void run(cudaStream_t stream, const AttentionCall& call) {
+  using Plan = BackwardPlan<kHead, kWarps>;
+  const auto kernel = attention_backward<kHead, kWarps, kColumns>;
+  const int bytes = Plan::shared_bytes(call.sizes, kColumns > 0);
+  const auto blocks = static_cast<unsigned>(divide_up(call.sizes.tokens, Plan::keys));
+  const dim3 grid(blocks, call.sizes.heads, call.sizes.batch);
+  launch({stream, "attention backward", grid, Plan::threads, bytes}, kernel, call);
 }
 
 template <int kHead, int kWarps>
 void run(cudaStream_t stream, const AttentionCall& call) {
-  using Plan = BackwardPlan<kHead, kWarps>;
-  const auto kernel = attention_backward<kHead, kWarps>;
-  const int bytes = Plan::shared_bytes(call.sizes);
-  const auto blocks = static_cast<unsigned>(divide_up(call.sizes.tokens, Plan::keys));
-  const dim3 grid(blocks, call.sizes.heads, call.sizes.batch);
-  launch({stream, "attention backward", grid, Plan::threads, bytes}, kernel, call);
+  if (call.skewed) {
+    run<kHead, kWarps, skewed_columns(kWarps)>(stream, call);
+  } else {
+    run<kHead, kWarps, 0>(stream, call);
+  }
 }
 
 }  // namespace backward
@@ -302,11 +374,11 @@ template <int kHead>
 void launch_attention_backward(cudaStream_t stream, const AttentionCall& call) {
   const int warps = backward_warps(call.sizes.tokens);
   if (warps == 1) {
-    backward::run<kHead, 1>(stream, call);
+    backward::run<kHead, 1, 0>(stream, call);
   } else if (warps == 4) {
     backward::run<kHead, 4>(stream, call);
   } else {
-    backward::run<kHead, 16>(stream, call);
+    backward::run<kHead, 8>(stream, call);
   }
 }
 

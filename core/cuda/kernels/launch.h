@@ -23,8 +23,10 @@ struct LaunchShape {
 // Throws CudaError when the launch before it failed.
 void check_launch(const char* name);
 
-// Allows `kernel` more dynamic shared memory than the 48 KiB it has by default.
-void raise_shared_memory(const void* kernel, int bytes, const char* name);
+// Allows `kernel` so much dynamic shared memory, of which it has 48 KiB by default, and gives it as
+// much of a multiprocessor's memory as there is: the driver's own choice leaves some of it to the
+// cache, and with that fewer blocks at once.
+void allow_shared_memory(const void* kernel, int bytes, const char* name);
 
 #ifdef __CUDACC__
 // Asks for kernel(args...) on the stream; throws CudaError when that is refused. Files of kernels
@@ -32,7 +34,7 @@ void raise_shared_memory(const void* kernel, int bytes, const char* name);
 template <class... P, class... A>
 void launch(const LaunchShape& shape, void (*kernel)(P...), const A&... args) {
   if (shape.blocks.x == 0 || shape.blocks.y == 0 || shape.blocks.z == 0) return;
-  raise_shared_memory(reinterpret_cast<const void*>(kernel), shape.shared, shape.name);
+  allow_shared_memory(reinterpret_cast<const void*>(kernel), shape.shared, shape.name);
   kernel<<<shape.blocks, shape.threads, shape.shared, shape.stream>>>(args...);
   check_launch(shape.name);
 }

@@ -110,14 +110,17 @@ __global__ void __launch_bounds__(kThreads) loss_forward(LossCall call, float* m
   vb[sample] = static_cast<float>(k[loss::kVbWeight] * nats / (pixels * kLog2));
 }
 
-// In batch order, by one thread.
-__global__ void mean_of(const float* mse, const float* vb, const float* weights, std::int64_t batch,
-                        float* mean) {
+// By one block: each thread its samples in order, then the threads' sums by halves.
+__global__ void __launch_bounds__(kThreads)
+    mean_of(const float* mse, const float* vb, const float* weights, std::int64_t batch,
+            float* mean) {
+  __shared__ double shared[kThreads];
   double total = 0;
-  for (std::int64_t b = 0; b < batch; ++b) {
+  for (std::int64_t b = threadIdx.x; b < batch; b += kThreads) {
     total += weights[b] * (static_cast<double>(mse[b]) + vb[b]) / static_cast<double>(batch);
   }
-  mean[0] = static_cast<float>(total);
+  total = block_total(total, shared);
+  if (threadIdx.x == 0) mean[0] = static_cast<float>(total);
 }
 
 // dpredicted = dmean w/B mse_weight/n 2 (predicted - noise);
@@ -151,7 +154,7 @@ void launch_loss_forward(cudaStream_t stream, const LossCall& call, float* mse, 
     launch({stream, "diffusion_loss forward", static_cast<unsigned>(call.batch), kThreads},
            loss_forward<T>, call, mse, vb);
   });
-  launch({stream, "diffusion_loss forward", 1, 1}, mean_of, mse, vb, call.sample_weights,
+  launch({stream, "diffusion_loss forward", 1, kThreads}, mean_of, mse, vb, call.sample_weights,
          call.batch, mean);
 }
 

@@ -22,6 +22,12 @@ __device__ inline void load_left(unsigned (&a)[4], const Bf16* tile, int stride)
   load_matrices(a, tile + (lane % 16) * stride + lane / 16 * 8);
 }
 
+// The same from memory [k][m]: columns 0-15 and rows 0-15 of the memory.
+__device__ inline void load_left_of_columns(unsigned (&a)[4], const Bf16* tile, int stride) {
+  const int lane = threadIdx.x % 32;
+  load_transposed(a, tile + (lane % 8 + lane / 16 * 8) * stride + lane / 8 % 2 * 8);
+}
+
 // Two right operands [16, 8] side by side from memory [n][k]: r[0], r[1] are rows 0-7 of the
 // memory, r[2], r[3] rows 8-15.
 __device__ inline void load_right(unsigned (&r)[4], const Bf16* tile, int stride) {
@@ -33,12 +39,6 @@ __device__ inline void load_right(unsigned (&r)[4], const Bf16* tile, int stride
 __device__ inline void load_right_of_columns(unsigned (&r)[4], const Bf16* tile, int stride) {
   const int lane = threadIdx.x % 32;
   load_transposed(r, tile + (lane % 16) * stride + lane / 16 * 8);
-}
-
-// One right operand from memory [k][n]: columns 0-7.
-__device__ inline void load_right_of_columns(unsigned (&r)[2], const Bf16* tile, int stride) {
-  const int lane = threadIdx.x % 32;
-  load_transposed(r, tile + (lane % 16) * stride);
 }
 
 }  // namespace edt

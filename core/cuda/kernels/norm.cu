@@ -13,101 +13,116 @@ namespace {
 
 constexpr int kRows = 2;  // rows whose sums are taken together
 
-// The columns of a thread: in one part, because a part is a multiple of the vector.
-struct Column {
-  std::int64_t at;    // in the normalised row
-  int part, in_part;  // which part, and the column inside it
-  bool active;
+// Where a thread's columns of the rows of one sample come from: in one part, because a part is a
+// multiple of the vector. What is the same for all rows is found once; within a sample 32 bits say
+// where an element is.
+template <int kParts>
+struct Gathered {
+  int column;     // the first, in the normalised row
+  bool active;    // there is such a column
+  int input = 0;  // x[0] or x[1]
 
-  template <int kVec>
-  __device__ static Column of(const NormCall& call) {
-    Column c;
-    c.at = static_cast<std::int64_t>(threadIdx.x) * kVec;
-    c.active = c.at < call.width;
-    const int size = static_cast<int>(call.width / call.parts);
-    c.part = static_cast<int>(c.at) / size;
-    c.in_part = static_cast<int>(c.at) - c.part * size;
-    return c;
+  __device__ Gathered(const NormCall& call, int first, std::int64_t in_batch)
+      : column(first), active(first < call.width), size_(static_cast<int>(call.width) / kParts) {
+    const int part = kParts == 1 ? 0 : column / size_;
+    in_part_ = column - part * size_;
+    if constexpr (kParts == 2) input = part;
+    if constexpr (kParts == 4) {
+      down_ = part & 1;
+      right_ = part >> 1;
+      half_ = call.columns / 2;
+      if (call.mask != nullptr) mask_ = call.mask + in_batch * call.rows * call.columns;
+    }
+    tokens_ = kParts == 4 ? std::int64_t{call.rows} * call.columns : call.tokens;
+    sample_ = in_batch * tokens_ * size_ + in_part_;
   }
-};
-
-// Where a thread's columns of one row come from.
-struct Source {
-  int input = 0;        // x[0] or x[1]
-  std::int64_t at = 0;  // element of that input
-  float keep = 1;       // the mask
 
   // By comparison: an index at run time would copy the kernel's arguments to local memory.
   template <class P>
   __device__ P of(const P (&inputs)[2]) const {
-    return input == 0 ? inputs[0] : inputs[1];
+    return kParts == 2 && input == 1 ? inputs[1] : inputs[0];
+  }
+  // The thread's place in the sample's row 0 of its input, or gradient.
+  template <class T, class P>
+  __device__ T* place(const P (&inputs)[2]) const {
+    return static_cast<T*>(of(inputs)) + sample_;
+  }
+  // From there to that in a row.
+  __device__ int at(int row) const { return token(row) * size_; }
+  // The mask.
+  __device__ float keep(int row) const {
+    return kParts == 4 && mask_ != nullptr ? mask_[token(row)] : 1.0f;
   }
 
-  __device__ Source(const NormCall& call, const Column& c, std::int64_t sample, std::int64_t row) {
-    const std::int64_t size = call.width / call.parts;
-    if (call.parts == 4) {
-      const int half = call.columns / 2, r = static_cast<int>(row);
-      const int down = 2 * (r / half) + (c.part & 1), right = 2 * (r % half) + (c.part >> 1);
-      const std::int64_t token = (sample * call.rows + down) * call.columns + right;
-      at = token * size + c.in_part;
-      if (call.mask != nullptr) keep = call.mask[token];
-    } else {
-      input = c.part;
-      at = (sample * call.tokens + row) * size + c.in_part;
-    }
+ private:
+  __device__ int token(int row) const {
+    if constexpr (kParts != 4) return row;
+    return (2 * (row / half_) + down_) * 2 * half_ + 2 * (row % half_) + right_;
   }
+
+  int size_, in_part_, down_ = 0, right_ = 0, half_ = 1;
+  std::int64_t tokens_, sample_;
+  const float* mask_ = nullptr;
 };
 
 // What multiplies n: 1 + scale, times the weight of RMS norm.
 template <class T, int kVec, bool kRms>
-__device__ void load_factor(const NormCall& call, const Column& column, std::int64_t sample,
+__device__ void load_factor(const NormCall& call, int column, std::int64_t sample,
                             float (&factor)[kVec]) {
-  load<kVec>(static_cast<const T*>(call.scale.data) + sample * call.scale.stride + column.at,
-             factor);
+  load<kVec>(static_cast<const T*>(call.scale.data) + sample * call.scale.stride + column, factor);
 #pragma unroll
   for (float& f : factor) f = 1.0f + f;
   if constexpr (kRms) {
     float weight[kVec];
-    load<kVec>(static_cast<const T*>(call.weight) + column.at, weight);
+    load<kVec>(static_cast<const T*>(call.weight) + column, weight);
 #pragma unroll
     for (int i = 0; i < kVec; ++i) factor[i] *= weight[i];
   }
 }
 
-template <class T, int kVec, bool kRms>
+// The next rows are on their way while these are summed.
+template <class T, int kVec, int kParts, bool kRms>
 __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorThreads)
-    norm_forward(NormCall call, std::int64_t rows_per_slice, float epsilon) {
-  __shared__ float shared[2][kRows * 32];
-  const Column column = Column::of<kVec>(call);
+    norm_forward(NormCall call, int rows_per_slice, float epsilon) {
+  __shared__ __align__(16) float shared[2][kRows * 32];
   const std::int64_t sample = blockIdx.y;
-  const std::int64_t begin = blockIdx.x * rows_per_slice;
-  const std::int64_t end = min(begin + rows_per_slice, call.tokens);
-  const float inverse_width = 1.0f / static_cast<float>(call.width);
+  const Gathered<kParts> from(call, threadIdx.x * kVec, sample);
+  const int begin = blockIdx.x * rows_per_slice;
+  const int end = min(begin + rows_per_slice, static_cast<int>(call.tokens));
+  const int width = static_cast<int>(call.width);
+  const float inverse_width = 1.0f / static_cast<float>(width);
+  const T* const x_of_sample = from.template place<const T>(call.x);
+  T* const y = static_cast<T*>(call.y) + sample * call.tokens * width + from.column;
+  float* const stats = call.stats + 2 * sample * call.tokens;
   float shift[kVec] = {}, factor[kVec] = {};
-  if (column.active) {
+  if (from.active) {
     if (call.shift.data != nullptr) {
-      load<kVec>(static_cast<const T*>(call.shift.data) + sample * call.shift.stride + column.at,
+      load<kVec>(static_cast<const T*>(call.shift.data) + sample * call.shift.stride + from.column,
                  shift);
     }
-    load_factor<T, kVec, kRms>(call, column, sample, factor);
+    load_factor<T, kVec, kRms>(call, from.column, sample, factor);
   }
+  Packed<T, kVec> next[kRows] = {};
+  const auto fetch = [&](int row) {
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      if (from.active && row + r < end) next[r] = load_packed<kVec>(x_of_sample + from.at(row + r));
+    }
+  };
+  fetch(begin);
   // All threads of a block take the same way through the loop: barriers are met by all.
   int turn = 0;
 #pragma unroll 1
-  for (std::int64_t row = begin; row < end; row += kRows, turn ^= 1) {
-    float x[kRows][kVec] = {}, keep[kRows], sum[kRows], squares[kRows];
+  for (int row = begin; row < end; row += kRows, turn ^= 1) {
+    float x[kRows][kVec], sum[kRows], squares[kRows];
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
-      keep[r] = 1;
-      if (column.active && row + r < end) {
-        const Source source(call, column, sample, row + r);
-        load<kVec>(static_cast<const T*>(source.of(call.x)) + source.at, x[r]);
-        keep[r] = source.keep;
-      }
+      unpack<kVec>(next[r], x[r]);
       sum[r] = 0;
 #pragma unroll
       for (int i = 0; i < kVec; ++i) sum[r] += x[r][i];
     }
+    fetch(row + kRows);
     if constexpr (!kRms) block_sum<kRows>(sum, shared[0]);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
@@ -117,7 +132,7 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
 #pragma unroll
       for (int i = 0; i < kVec; ++i) {
         x[r][i] -= mean;
-        if (column.active) squares[r] += x[r][i] * x[r][i];
+        if (from.active) squares[r] += x[r][i] * x[r][i];
       }
     }
     // Without the first sum nothing orders the last row's reads of this memory before new writes.
@@ -126,50 +141,55 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
     for (int r = 0; r < kRows; ++r) {
       if (row + r >= end) break;
       const float inverse_std = 1.0f / sqrtf(squares[r] * inverse_width + epsilon);
-      const std::int64_t out = sample * call.tokens + row + r;
       if (threadIdx.x == 0) {
-        call.stats[2 * out] = sum[r] * inverse_width;
-        call.stats[2 * out + 1] = inverse_std;
+        stats[2 * (row + r)] = sum[r] * inverse_width;
+        stats[2 * (row + r) + 1] = inverse_std;
       }
-      if (!column.active) continue;
+      if (!from.active) continue;
+      const float keep = from.keep(row + r);
 #pragma unroll
       for (int i = 0; i < kVec; ++i) {
-        x[r][i] = keep[r] * fmaf(x[r][i] * inverse_std, factor[i], shift[i]);
+        x[r][i] = keep * fmaf(x[r][i] * inverse_std, factor[i], shift[i]);
       }
-      store<kVec>(static_cast<T*>(call.y) + out * call.width + column.at, x[r]);
+      store<kVec>(y + (row + r) * width, x[r]);
     }
   }
 }
 
-template <class T, int kVec, bool kRms>
+template <class T, int kVec, int kParts, bool kRms>
 __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorThreads)
-    norm_backward(NormCall call, std::int64_t rows_per_slice) {
-  __shared__ float shared[2][2 * kRows * 32];
-  const Column column = Column::of<kVec>(call);
+    norm_backward(NormCall call, int rows_per_slice) {
+  __shared__ __align__(16) float shared[2][2 * kRows * 32];
   const std::int64_t sample = blockIdx.y;
-  const std::int64_t begin = blockIdx.x * rows_per_slice;
-  const std::int64_t end = min(begin + rows_per_slice, call.tokens);
-  const float inverse_width = 1.0f / static_cast<float>(call.width);
+  const Gathered<kParts> from(call, threadIdx.x * kVec, sample);
+  const int begin = blockIdx.x * rows_per_slice;
+  const int end = min(begin + rows_per_slice, static_cast<int>(call.tokens));
+  const int width = static_cast<int>(call.width);
+  const float inverse_width = 1.0f / static_cast<float>(width);
+  const T* const x = from.template place<const T>(call.x);
+  const T* const dy = static_cast<const T*>(call.dy) + sample * call.tokens * width + from.column;
+  T* const dx = from.of(call.dx) == nullptr ? nullptr : from.template place<T>(call.dx);
+  const bool accumulate = from.of(call.accumulate);
+  const float2* const stats = reinterpret_cast<const float2*>(call.stats) + sample * call.tokens;
   float factor[kVec] = {}, sum_dy[kVec] = {}, sum_dyn[kVec] = {};
-  if (column.active) load_factor<T, kVec, kRms>(call, column, sample, factor);
+  if (from.active) load_factor<T, kVec, kRms>(call, from.column, sample, factor);
   int turn = 0;
 #pragma unroll 1
-  for (std::int64_t row = begin; row < end; row += kRows, turn ^= 1) {
+  for (int row = begin; row < end; row += kRows, turn ^= 1) {
     float n[kRows][kVec] = {}, g[kRows][kVec] = {};
     float inverse_std[kRows] = {}, sums[2 * kRows] = {};
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
-      if (!column.active || row + r >= end) continue;
-      const std::int64_t from = sample * call.tokens + row + r;
-      const Source source(call, column, sample, row + r);
-      load<kVec>(static_cast<const T*>(call.dy) + from * call.width + column.at, g[r]);
-      load<kVec>(static_cast<const T*>(source.of(call.x)) + source.at, n[r]);
-      const float mean = call.stats[2 * from];
-      inverse_std[r] = call.stats[2 * from + 1];
+      if (!from.active || row + r >= end) continue;
+      load<kVec>(dy + (row + r) * width, g[r]);
+      load<kVec>(x + from.at(row + r), n[r]);
+      const float2 of_row = stats[row + r];  // mean, 1/std
+      const float keep = from.keep(row + r);
+      inverse_std[r] = of_row.y;
 #pragma unroll
       for (int i = 0; i < kVec; ++i) {
-        n[r][i] = (n[r][i] - mean) * inverse_std[r];
-        g[r][i] *= source.keep;
+        n[r][i] = (n[r][i] - of_row.x) * of_row.y;
+        g[r][i] *= keep;
         sum_dy[i] += g[r][i];
         sum_dyn[i] = fmaf(g[r][i], n[r][i], sum_dyn[i]);
         g[r][i] *= factor[i];
@@ -180,19 +200,18 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
     block_sum<2 * kRows>(sums, shared[turn]);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
-      if (!column.active || row + r >= end) continue;
+      if (!from.active || row + r >= end || dx == nullptr) continue;
       const float mean_g = sums[2 * r] * inverse_width, mean_gn = sums[2 * r + 1] * inverse_width;
 #pragma unroll
       for (int i = 0; i < kVec; ++i) {
         g[r][i] = (g[r][i] - mean_g - n[r][i] * mean_gn) * inverse_std[r];
       }
-      const Source source(call, column, sample, row + r);
-      if (source.of(call.dx) == nullptr) continue;
-      put<kVec>(static_cast<T*>(source.of(call.dx)) + source.at, g[r], source.of(call.accumulate));
+      put<kVec>(dx + from.at(row + r), g[r], accumulate);
     }
   }
-  if (!column.active || call.partials == nullptr) return;
-  float* partial = call.partials + (sample * gridDim.x + blockIdx.x) * 2 * call.width + column.at;
+  if (!from.active || call.partials == nullptr) return;
+  float* const partial =
+      call.partials + (sample * gridDim.x + blockIdx.x) * 2 * call.width + from.column;
   store<kVec>(partial, sum_dy);
   store<kVec>(partial + call.width, sum_dyn);
 }
@@ -246,20 +265,35 @@ bool norm_vectors(const NormCall& call) {
          aligned16(call.dx[1]);
 }
 
+// Calls f<T, columns of a thread, parts of a row, RMS norm>().
+template <class F>
+void with_form(const RowPlan& plan, const NormCall& call, F&& f) {
+  with_vector(plan, call.dtype, [&]<class T, int kVec>() {
+    if (call.weight != nullptr) {
+      f.template operator()<T, kVec, 1, true>();
+    } else if (call.parts == 1) {
+      f.template operator()<T, kVec, 1, false>();
+    } else if (call.parts == 2) {
+      f.template operator()<T, kVec, 2, false>();
+    } else {
+      f.template operator()<T, kVec, 4, false>();
+    }
+  });
+}
+
 void launch_norm_forward(cudaStream_t stream, const RowPlan& plan, const NormCall& call,
                          float epsilon) {
-  with_vector(plan, call.dtype, [&]<class T, int kVec>() {
+  with_form(plan, call, [&]<class T, int kVec, int kParts, bool kRms>() {
     launch({stream, "modulated_norm forward", grid_of(plan, call.batch), plan.threads},
-           call.weight == nullptr ? norm_forward<T, kVec, false> : norm_forward<T, kVec, true>,
-           call, plan.rows_per_slice, epsilon);
+           norm_forward<T, kVec, kParts, kRms>, call, static_cast<int>(plan.rows_per_slice),
+           epsilon);
   });
 }
 
 void launch_norm_backward(cudaStream_t stream, const RowPlan& plan, const NormCall& call) {
-  with_vector(plan, call.dtype, [&]<class T, int kVec>() {
+  with_form(plan, call, [&]<class T, int kVec, int kParts, bool kRms>() {
     launch({stream, "modulated_norm backward", grid_of(plan, call.batch), plan.threads},
-           call.weight == nullptr ? norm_backward<T, kVec, false> : norm_backward<T, kVec, true>,
-           call, plan.rows_per_slice);
+           norm_backward<T, kVec, kParts, kRms>, call, static_cast<int>(plan.rows_per_slice));
   });
 }
 

@@ -37,12 +37,15 @@ inline RowPlan forward_plan(std::int64_t rows, std::int64_t width, bool vectors)
   return plan;
 }
 
-// Every slice leaves a row of partial sums: as few slices as keep some 512 blocks busy, with at
-// least 8 rows in each. A function of the shape alone, so that sums have the same bits on any GPU.
+// Every slice leaves a row of partial sums: as few slices as fill an H100, whose multiprocessors
+// take 24 warps of 80 registers a thread, with at least 8 rows in each. A function of the shape
+// alone, so that sums have the same bits on any GPU.
 inline RowPlan backward_plan(std::int64_t batch, std::int64_t rows, std::int64_t width,
                              bool vectors) {
   RowPlan plan = threads_for(width, vectors);
-  const std::int64_t wanted = divide_up(512, std::max<std::int64_t>(batch, 1));
+  const std::int64_t blocks =
+      plan.threads > 0 ? std::clamp<std::int64_t>(3072 * 32 / plan.threads, 512, 1024) : 512;
+  const std::int64_t wanted = divide_up(blocks, std::max<std::int64_t>(batch, 1));
   const std::int64_t most = divide_up(rows, 8);
   plan.rows_per_slice = divide_up(rows, std::clamp<std::int64_t>(wanted, 1, most));
   plan.slices = divide_up(rows, plan.rows_per_slice);

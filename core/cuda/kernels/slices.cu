@@ -13,12 +13,14 @@ template <class T>
 __global__ void __launch_bounds__(kThreads) add_slices(SliceSums s) {
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int group = blockIdx.y;
-  if (c >= s.width || s.to[group].data == nullptr) return;
+  // By comparison: an index at run time would copy the arguments to local memory.
+  const ColumnView columns = group == 0 ? s.to[0] : s.to[1];
+  if (c >= s.width || columns.data == nullptr) return;
   for (std::int64_t b = blockIdx.z; b < s.batch; b += gridDim.z) {
     const float* from = s.partials + (b * s.slices * s.groups + group) * s.width + c;
     float sum = 0;
     for (std::int64_t i = 0; i < s.slices; ++i) sum += from[i * s.groups * s.width];
-    T* to = static_cast<T*>(s.to[group].data) + b * s.to[group].stride + c;
+    T* to = static_cast<T*>(columns.data) + b * columns.stride + c;
     *to = round_to<T>(to_float(*to) + sum);
   }
 }

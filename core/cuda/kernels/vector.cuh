@@ -22,26 +22,47 @@ __device__ T round_to(float x) {
   }
 }
 
+// A thread's elements of a row as they lie in memory.
+template <class T, int kVec>
+struct alignas(kVec == 1 ? sizeof(T) : 16) Packed {
+  static constexpr int kWords = kVec * static_cast<int>(sizeof(T)) / 16;
+  uint4 words[kWords > 0 ? kWords : 1];
+};
+template <class T>
+struct Packed<T, 1> {
+  T element;
+};
+
+template <int kVec, class T>
+__device__ Packed<T, kVec> load_packed(const T* p) {
+  static_assert(kVec == 1 || kVec == 8);
+  return *reinterpret_cast<const Packed<T, kVec>*>(p);
+}
+
+template <int kVec, class T>
+__device__ void unpack(const Packed<T, kVec>& in, float (&out)[kVec]) {
+  if constexpr (kVec == 1) {
+    out[0] = to_float(in.element);
+  } else {
+#pragma unroll
+    for (int i = 0; i < Packed<T, kVec>::kWords; ++i) {
+      const unsigned words[4] = {in.words[i].x, in.words[i].y, in.words[i].z, in.words[i].w};
+#pragma unroll
+      for (int w = 0; w < 4; ++w) {
+        if constexpr (sizeof(T) == 2) {
+          out[2 * w] = __uint_as_float(words[w] << 16);
+          out[2 * w + 1] = __uint_as_float(words[w] & 0xffff0000u);
+        } else {
+          out[4 * i + w] = __uint_as_float(words[w]);
+        }
+      }
+    }
+  }
+}
+
 template <int kVec, class T>
 __device__ void load(const T* p, float (&out)[kVec]) {
-  if constexpr (kVec == 1) {
-    out[0] = to_float(p[0]);
-  } else if constexpr (sizeof(T) == 2) {
-    static_assert(kVec == 8);
-    const uint4 raw = *reinterpret_cast<const uint4*>(p);
-    const unsigned words[4] = {raw.x, raw.y, raw.z, raw.w};
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      out[2 * i] = __uint_as_float(words[i] << 16);
-      out[2 * i + 1] = __uint_as_float(words[i] & 0xffff0000u);
-    }
-  } else {
-    static_assert(kVec == 8);
-    const float4 low = *reinterpret_cast<const float4*>(p);
-    const float4 high = *reinterpret_cast<const float4*>(p + 4);
-    out[0] = low.x, out[1] = low.y, out[2] = low.z, out[3] = low.w;
-    out[4] = high.x, out[5] = high.y, out[6] = high.z, out[7] = high.w;
-  }
+  unpack<kVec>(load_packed<kVec>(p), out);
 }
 
 // Two values rounded to bf16, the first in the lower half.

@@ -81,6 +81,7 @@ void add_attention_cases(OpCases& cases) {
   cases.push_back(attention_case({1, 32, 1, 64, {16, 2}}));
   cases.push_back(attention_case({1, 128, 1, 52, {8, 16}}));
   cases.push_back(attention_case({2, 144, 1, 64, {9, 16}}));
+  cases.push_back(attention_case({1, 512, 1, 52, {32, 16}}, 2));  // two blocks of keys on a GPU
   cases.push_back(attention_case({1, 40, 3, 8, {5, 8}}));
   cases.push_back(attention_case({1, 288, 1, 52, {9, 32}}));
   cases.push_back(attention_case({1, 5, 1, 72, {1, 5}}));

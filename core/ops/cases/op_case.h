@@ -63,6 +63,8 @@ OpCase concat_linear_case(const Shape& a, std::int64_t b_columns, std::int64_t o
 OpCase add_bias_case(const Shape& x);
 // `fc2_bias` false: as on a tensor rank, where the bias follows the sum.
 OpCase mlp_case(const Shape& x, std::int64_t hidden, bool fc2_bias = true);
+// gelu's result is kept for backward.
+OpCase kept_mlp_case(const Shape& x, std::int64_t hidden);
 OpCase swiglu_case(const Shape& x, std::int64_t hidden, bool fc2_bias = true);
 // `chunks` chunks of width x[2] in the modulation tensor.
 OpCase modulated_norm_case(const Shape& x, int chunks, ModulationChunks used);

@@ -32,6 +32,7 @@ OpCases bench_cases(std::int64_t batch) {
     cases.push_back(linear_case(x, 3 * width));
     cases.push_back(add_bias_case(x));
     cases.push_back(mlp_case(x, 4 * width));
+    cases.push_back(kept_mlp_case(x, 4 * width));
     cases.push_back(modulated_norm_case(x, 6, {0, 1}));
     cases.push_back(gate_case(x, 6, 2));
     cases.push_back(attention_case({batch, tokens, width / 52, 52}));

@@ -1,6 +1,7 @@
 #include "parallel/comm/nccl/nccl_communicator.h"
 
 #include <bit>
+#include <set>
 
 #include "core/cuda/on_stream.h"
 #include "parallel/comm/device/delegating_communicator.h"
@@ -14,6 +15,23 @@ std::vector<std::int64_t> equal_bounds(std::int64_t elements, int size) {
   std::vector<std::int64_t> bounds;
   for (std::int64_t r = 0; r <= size; ++r) bounds.push_back(elements * r / size);
   return bounds;
+}
+
+// Whom a rank exchanges with: its partners in the tree of sums and in doubling, and in the ring of
+// ranks that are no power of two.
+std::vector<int> peers_of(int rank, int size) {
+  const int power = static_cast<int>(std::bit_floor(static_cast<unsigned>(size)));
+  std::set<int> peers;
+  for (int distance = 1; rank < power && distance < power; distance *= 2) {
+    peers.insert(rank ^ distance);
+  }
+  if (power < size) {
+    if (rank >= power) peers.insert(rank - power);
+    if (rank + power < size) peers.insert(rank + power);
+    peers.insert((rank + 1) % size);
+    peers.insert((rank + size - 1) % size);
+  }
+  return {peers.begin(), peers.end()};
 }
 
 Tensor flat(const Chunk& chunk, DType dtype) {
@@ -58,7 +76,11 @@ class NcclCommunicator final : public DelegatingCommunicator {
         out_(device),
         in_(device),
         wide_(device),
-        link_((stream_of(device), this->ranks())) {}  // the GPU becomes the thread's current one
+        link_((stream_of(device), this->ranks())) {  // the GPU becomes the thread's current one
+    const std::vector<int> peers = peers_of(rank(), size());
+    const Block bytes(device.memory(), (peers.size() + 1) * NcclLink::kConnectionBytes);
+    link_.connect(peers, bytes.data(), stream_of(device));
+  }
 
   std::string_view backend() const override { return "nccl"; }
 

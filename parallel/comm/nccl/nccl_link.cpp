@@ -28,6 +28,21 @@ NcclLink::NcclLink(Communicator& ranks) {
   require<CommunicationError>(cudaGetDevice(&device_) == cudaSuccess, "nccl",
                               "{}: no GPU has been chosen", ranks.label());
   check(ncclCommInitRank(&comm_, ranks.size(), id, ranks.rank()), "starting");
+}
+
+void NcclLink::connect(const std::vector<int>& peers, void* bytes, cudaStream_t stream) {
+  constexpr std::size_t kHalf = kConnectionBytes / 2;
+  auto* at = static_cast<std::byte*>(bytes);
+  std::vector<Way> out, in;
+  for (const int peer : peers) {
+    out.push_back({peer, {{at, 1}}});
+    in.push_back({peer, {{at + kHalf, 1}}});
+    at += kConnectionBytes;
+  }
+  ask_for(out, in, stream);
+  check(ncclBroadcast(at, at, 1, ncclUint8, 0, comm_, stream), "connecting");
+  require<CommunicationError>(cudaStreamSynchronize(stream) == cudaSuccess, "nccl",
+                              "connecting: {}", cudaGetErrorString(cudaGetLastError()));
   watcher_ = std::thread([this] { watch(); });
 }
 
@@ -37,7 +52,7 @@ NcclLink::~NcclLink() {
     stop_ = true;
   }
   changed_.notify_all();
-  watcher_.join();
+  if (watcher_.joinable()) watcher_.join();
   if (!failure_.empty()) return;
   // With an exception on its way, what this rank's kernels wait for may never be asked for.
   std::uncaught_exceptions() > exceptions_ ? ncclCommAbort(comm_) : ncclCommDestroy(comm_);
@@ -46,11 +61,18 @@ NcclLink::~NcclLink() {
 void NcclLink::exchange(const Way& out, const Way& in, cudaStream_t stream) {
   const std::lock_guard lock(mutex_);
   require_alive("exchange");
+  ask_for({&out, 1}, {&in, 1}, stream);
+}
+
+// In one group.
+void NcclLink::ask_for(std::span<const Way> out, std::span<const Way> in, cudaStream_t stream) {
   ncclResult_t asked = ncclSuccess;
-  const auto ask = [&](const Way& way, auto send_or_receive) {
-    for (const Chunk& chunk : way.chunks) {
-      if (way.peer < 0 || chunk.empty() || asked != ncclSuccess) continue;
-      asked = send_or_receive(chunk.data(), chunk.size(), ncclUint8, way.peer, comm_, stream);
+  const auto ask = [&](std::span<const Way> ways, auto send_or_receive) {
+    for (const Way& way : ways) {
+      for (const Chunk& chunk : way.chunks) {
+        if (way.peer < 0 || chunk.empty() || asked != ncclSuccess) continue;
+        asked = send_or_receive(chunk.data(), chunk.size(), ncclUint8, way.peer, comm_, stream);
+      }
     }
   };
   check(ncclGroupStart(), "beginning a group");

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -18,9 +19,16 @@ namespace edt {
 
 class NcclLink {
  public:
-  // All of `ranks` call it, each with its GPU as the thread's current one.
+  // All of `ranks` call it, each with its GPU as the thread's current one; then connect().
   explicit NcclLink(Communicator& ranks);
   ~NcclLink();
+
+  // The first exchange of two ranks connects them, which takes long, and waits for a peer that may
+  // have died with nothing to end it. So all of a rank's are made here, before there is a watcher
+  // to keep out and before any step. All ranks call it, and each is among the peers of its own
+  // peers. `bytes` is device memory, kConnectionBytes for each peer and for one more.
+  static constexpr std::size_t kConnectionBytes = 32;
+  void connect(const std::vector<int>& peers, void* bytes, cudaStream_t stream);
 
   // Chunks of device memory to one rank and from another at once; -1: to or from nobody.
   struct Way {
@@ -31,6 +39,7 @@ class NcclLink {
   void broadcast(const Tensor& tensor, int root, cudaStream_t stream);
 
  private:
+  void ask_for(std::span<const Way> out, std::span<const Way> in, cudaStream_t stream);
   void require_alive(std::string_view what) const;
   static void check(ncclResult_t result, std::string_view what);
   void watch();

@@ -43,8 +43,15 @@ GemmKey batch() {
 
 GemmFile example() {
   GemmFile file{{"NVIDIA H100 80GB HBM3", "9.0", 132, 130100}, {"products.json", {}}};
-  file.tuned.gemms[weight_gradient()] = {
-      {1, 0xfedcba9876543210, 3, 0, 5, 6, 7, 0xffffffffffffffff}, 1.5e-3, 1.25e-3, 4, 16, 7};
+  file.tuned.gemms[weight_gradient()] = {{1, 0xfedcba9876543210, 3, 0, 5, 6, 7, 0xffffffffffffffff},
+                                         1.5e-3,
+                                         1.25e-3,
+                                         4,
+                                         16,
+                                         7,
+                                         1.375e-3,
+                                         1.125e-3,
+                                         true};
   file.tuned.gemms[batch()] = {{9}, 2e-6, 2e-6, 0, 1, 3};
   return file;
 }
@@ -81,8 +88,8 @@ TEST_F(GemmFiles, OfAnotherKindAreRefused) {
   EXPECT_ERROR(parse_gemm_file("", "p.json"), DataError, "p.json is no JSON");
   EXPECT_ERROR(parse_gemm_file("[]", "p.json"), DataError, "p.json: [] is no object");
   EXPECT_ERROR(parse_gemm_file("{}", "p.json"), DataError, "p.json: format is missing");
-  file_["format"] = "edt products 1";
-  EXPECT_ERROR(parsed(file_), DataError, "'edt products 1'", "'edt products 2'");
+  file_["format"] = "edt products 2";
+  EXPECT_ERROR(parsed(file_), DataError, "'edt products 2'", "'edt products 3'");
 }
 
 TEST_F(GemmFiles, WrongHeadsAreNamed) {

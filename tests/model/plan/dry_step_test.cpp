@@ -85,6 +85,7 @@ std::vector<Case> cases() {
     all.push_back({name, small_step(data, tensor, ZeroStage::kWeights)});
     change(all.back().step.engine);
   };
+  variant("recompute_least", [](auto& e) { e.recompute = Recompute::kLeast; });
   variant("recompute_selective", [](auto& e) { e.recompute = Recompute::kSelective; });
   variant("recompute_full", [](auto& e) { e.recompute = Recompute::kFull; });
   variant("bf16", [](auto& e) { e.dtype = DType::kBFloat16; });

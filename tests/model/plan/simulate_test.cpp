@@ -257,6 +257,29 @@ TEST(Search, WhereNothingFitsMicroBatchesGetSmaller) {
   EXPECT_LT(nothing.too_large.front().step.engine.micro_batch, 32);
 }
 
+// To keep gelu's result is faster where nothing was measured, and taken where it fits.
+TEST(Search, KeepsGeluWhereThereIsRoom) {
+  Cluster cluster = cluster_of(1, 1);
+  PlannedStep step = small_step();
+  SearchSpace space{.micro_batch = 2, .least = true};
+  const SearchResult found = search(step, 1, space, cluster);
+  ASSERT_GE(found.fitting.size(), 2u);
+  const Prediction& least = found.fitting.front();
+  EXPECT_EQ(least.step.engine.recompute, Recompute::kLeast);
+  EXPECT_EQ(found.fitting[1].step.engine.recompute, Recompute::kNone);
+  EXPECT_LT(least.time.seconds, found.fitting[1].time.seconds);
+  EXPECT_GT(least.memory_bytes, found.fitting[1].memory_bytes);
+
+  cluster.memory = found.fitting[1].memory_bytes;
+  EXPECT_EQ(search(step, 1, space, cluster).fitting.front().step.engine.recompute,
+            Recompute::kNone);
+  space.least = false;  // some kernels were measured, those of kLeast were not
+  cluster.memory = 1e12;
+  for (const Prediction& one : search(step, 1, space, cluster).fitting) {
+    EXPECT_NE(one.step.engine.recompute, Recompute::kLeast);
+  }
+}
+
 TEST(Search, KeepsWhatIsFixedAndRefusesTheImpossible) {
   const PlannedStep step = small_step(4, 1, ZeroStage::kNone, 2);
   const SearchSpace space{.tensor_ranks = 2, .stage = ZeroStage::kWeights, .micro_batch = 2};

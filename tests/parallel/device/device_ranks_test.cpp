@@ -49,6 +49,18 @@ TEST_P(DeviceRanks, NcclGathers) { run_nccl(GetParam(), test::check_gathers_and_
 TEST_P(DeviceRanks, NcclMessages) { run_nccl(GetParam(), test::check_messages); }
 INSTANTIATE_TEST_SUITE_P(Ranks, DeviceRanks, ::testing::Values(2, 3, 4));
 
+// No collective is the first to connect two ranks: that would be done within a step, under the lock
+// that keeps the watcher out.
+TEST(NcclConnections, AreMadeWithTheCommunicator) {
+  const int before = emulation::nccl_late_connections();
+  for (const int ranks : {1, 2, 3, 5, 8}) {
+    run_nccl(ranks, test::check_sums);
+    run_nccl(ranks, test::check_parts);
+    run_nccl(ranks, test::check_gathers_and_broadcasts);
+    EXPECT_EQ(emulation::nccl_late_connections(), before) << ranks << " ranks";
+  }
+}
+
 // NCCL tells of a dead peer only to who asks; then the next collective says so.
 TEST(NcclFailure, AnAsynchronousErrorEndsTheNextCollective) {
   const int aborts = emulation::nccl_aborts();

@@ -36,7 +36,10 @@ Doubles forward(Backend& backend, DType dtype, std::int64_t outputs = 16) {
 
 class Tuning : public testing::TestWithParam<DType> {
  protected:
-  ~Tuning() override { set_suggestions(); }
+  ~Tuning() override {
+    set_suggestions();
+    emulation::set_seconds_of_epilogues(0);
+  }
 
   static DType dtype() { return GetParam(); }
 
@@ -46,7 +49,13 @@ class Tuning : public testing::TestWithParam<DType> {
     forward(*make_cuda_backend({.tuning = &tuning}), dtype());
     return tuning;
   }
+  // What was found for the product of forward(): for the one with its bias, where it can have that.
+  // The other is the plain one, which the bias would be added to apart.
   static TunedGemm only(const GemmTuning& tuning) {
+    EXPECT_LE(tuning.found.size(), 2);
+    const auto fused = std::ranges::find(tuning.found, Epilogue::kBias,
+                                         [](const auto& found) { return found.first.epilogue; });
+    if (fused != tuning.found.end()) return fused->second;
     EXPECT_EQ(tuning.found.size(), 1);
     return tuning.found.empty() ? TunedGemm{} : tuning.found.begin()->second;
   }
@@ -143,7 +152,7 @@ TEST_P(Tuning, WhatIsGivenIsNotTimedAgain) {
 
 TEST_P(Tuning, AnAlgorithmThatTheLibraryDoesNotTakeEndsTheRun) {
   GemmTuning given = tune({kFirst, kFaster});
-  given.found.begin()->second.algorithm = {};
+  for (auto& [key, found] : given.found) found.algorithm = {};
   EXPECT_ERROR(values_with(given), CudaError, "products.json", "product [8, 24] x [24, 16]");
 }
 
@@ -173,7 +182,7 @@ TEST_P(Tuning, LeavesTheResultsOfAStepAsTheyAre) {
   };
   GemmTuning tuning;
   const auto timed = gradients(*make_cuda_backend({.tuning = &tuning}));
-  EXPECT_EQ(tuning.found.size(), 2);
+  EXPECT_EQ(tuning.found.size(), 3);  // with the weight's product alone
   EXPECT_EQ(timed, gradients(*make_cuda_backend()));
 }
 
@@ -210,6 +219,61 @@ TEST_P(Tuning, WhatCannotBeFusedIsTimedWithoutItsEpilogue) {
   const TunedGemm found = only(tune({kFirst, kFaster}));
   emulation::set_refusal_of_epilogues(false);
   EXPECT_EQ(found.place, 1);
+}
+
+// What a call takes besides its product is in both ways' times, and the faster way is taken.
+TEST_P(Tuning, ComparesFusedWithApart) {
+  emulation::set_seconds_of_epilogues(0.5e-3);
+  const GemmTuning tuning = tune({kFirst, {.seconds = 0.8e-3}});
+  const TunedGemm slow = only(tuning);
+  EXPECT_NEAR(slow.fused_seconds, 1.3e-3, 1e-8);
+  EXPECT_NEAR(slow.apart_seconds, 0.8e-3, 1e-8);
+  EXPECT_TRUE(slow.apart);
+  EXPECT_NEAR(slow.call_seconds(), 0.8e-3, 1e-8);
+
+  emulation::set_seconds_of_epilogues(0);
+  const TunedGemm free = only(tune({kFirst}));
+  EXPECT_NEAR(free.fused_seconds, free.apart_seconds, 1e-8);
+  EXPECT_FALSE(free.apart);
+}
+
+TEST_P(Tuning, AnEpilogueIsGivenUpForMoreThanTheMarginOnly) {
+  emulation::set_seconds_of_epilogues(0.019e-3);
+  EXPECT_FALSE(only(tune({kFirst})).apart);
+  emulation::set_seconds_of_epilogues(0.022e-3);
+  EXPECT_TRUE(only(tune({kFirst})).apart);
+}
+
+TEST_P(Tuning, RunsTakeTheWayTheyAreGiven) {
+  const auto epilogues_of_run = [](const GemmTuning& given) {
+    const int before = emulation::products_asked_for().with_epilogue;
+    values_with(given);
+    return emulation::products_asked_for().with_epilogue - before;
+  };
+  EXPECT_EQ(epilogues_of_run(tune({kFirst})), 1);
+  emulation::set_seconds_of_epilogues(1e-3);
+  const GemmTuning apart = tune({kFirst});
+  EXPECT_EQ(epilogues_of_run(apart), 0);
+  EXPECT_EQ(values_with(apart), values_with({}));  // a bias is added as exactly
+}
+
+TEST_P(Tuning, WithoutEpiloguesNothingIsFused) {
+  const int before = emulation::products_asked_for().with_epilogue;
+  const Doubles apart = forward(*make_cuda_backend({.epilogues = false}), dtype());
+  EXPECT_EQ(emulation::products_asked_for().with_epilogue, before);
+  EXPECT_EQ(apart, forward(*make_cuda_backend(), dtype()));
+}
+
+// A call that is done apart counts once, by its own name.
+TEST_P(Tuning, CountsCallsThatAreDoneApart) {
+  emulation::set_seconds_of_epilogues(1e-3);
+  const GemmTuning given = tune({kFirst});
+  const auto backend = make_cuda_backend({.gemms = {"products.json", given.found}});
+  forward(*backend, dtype());
+  const auto calls = gemm_calls(*backend);
+  ASSERT_EQ(calls.size(), 1);
+  EXPECT_EQ(calls.begin()->first.epilogue, Epilogue::kBias);
+  EXPECT_EQ(calls.begin()->second, 1);
 }
 
 TEST_P(Tuning, CountsCalls) {

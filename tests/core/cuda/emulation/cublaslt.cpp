@@ -77,7 +77,8 @@ bool batches_by_single_algorithms = true;
 std::size_t workspace_of_each = 0;
 std::size_t version = edt::emulation::kCublasLtVersion;
 std::vector<edt::emulation::Suggestion> suggestions(1);
-std::atomic<int> calls = 0, products = 0;
+std::atomic<int> calls = 0, products = 0, with_epilogue = 0;
+double seconds_of_epilogues = 0;
 
 Needs needs_of(const cublasLtMatmulAlgo_t* algorithm) {
   Needs needs;
@@ -170,7 +171,8 @@ struct Product {
   }
 
   void run() const {
-    edt::emulation::pass_time(algorithm.seconds);
+    const bool fused = d.epilogue != CUBLASLT_EPILOGUE_DEFAULT;
+    edt::emulation::pass_time(algorithm.seconds + (fused ? seconds_of_epilogues : 0));
     const auto at = [](const void* data, const Layout& matrices, int i) {
       return static_cast<const std::byte*>(data) +
              i * matrices.batch_stride * (matrices.type == CUDA_R_32F ? 4 : 2);
@@ -254,7 +256,8 @@ void set_batches_by_single_algorithms(bool available, std::size_t workspace_byte
   workspace_of_each = workspace_bytes;
 }
 
-ProductCount products_asked_for() { return {calls, products}; }
+ProductCount products_asked_for() { return {calls, products, with_epilogue}; }
+void set_seconds_of_epilogues(double now) { seconds_of_epilogues = now; }
 
 }  // namespace edt::emulation
 
@@ -456,6 +459,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
     std::abort();
   }
   ++calls;
+  with_epilogue += fused;
   products += product.layout.batch;
   edt::emulation::ask(stream, [product] { product.run(); });
   return CUBLAS_STATUS_SUCCESS;

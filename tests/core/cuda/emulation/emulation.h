@@ -107,9 +107,12 @@ inline unsigned char* dynamic_shared() { return emulation::shared_memory(); }
 using Bf16 = __nv_bfloat16;
 
 void mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1);
+inline void mma_first(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+  std::fill(c, c + 4, 0.0f);
+  mma(c, a, b0, b1);
+}
 void load_matrices(unsigned (&r)[4], const Bf16* row);
 void load_transposed(unsigned (&r)[4], const Bf16* row);
-void load_transposed(unsigned (&r)[2], const Bf16* row);
 inline void copy8(Bf16* to, const Bf16* from, bool wanted) {
   emulation::defer_copy(to, from, wanted);
 }

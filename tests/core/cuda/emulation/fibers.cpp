@@ -146,7 +146,7 @@ void fail(const char* what) {
 void run(const LaunchShape& shape, const void* kernel, const std::function<void()>& kernel_body) {
   if (shape.blocks.x == 0 || shape.blocks.y == 0 || shape.blocks.z == 0) return;
   kernel_name = shape.name;
-  raise_shared_memory(kernel, shape.shared, shape.name);
+  allow_shared_memory(kernel, shape.shared, shape.name);
   if (shape.shared > allowed_shared_memory(kernel)) fail("more shared memory than was asked for");
   if (shape.threads < 1 || shape.threads > 1024) fail("threads of a block");
   if (shape.blocks.y > 65535 || shape.blocks.z > 65535) fail("blocks of the grid");

@@ -44,7 +44,6 @@ void load(unsigned (&r)[kCount], const Bf16* row, bool transposed) {
 
 void load_matrices(unsigned (&r)[4], const Bf16* row) { load(r, row, false); }
 void load_transposed(unsigned (&r)[4], const Bf16* row) { load(r, row, true); }
-void load_transposed(unsigned (&r)[2], const Bf16* row) { load(r, row, true); }
 
 void mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
   Slot& mine = emulation::slot_of(lane());

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -33,7 +34,9 @@ struct Rank {
   int rank, size;
   std::thread::id maker = std::this_thread::get_id();  // stands for its GPU
   std::thread::id user{};
-  bool gone = false;  // destroyed or aborted
+  bool gone = false;             // destroyed or aborted
+  std::set<int> connected = {};  // in the first group, which is nobody's use yet
+  bool is_connected = false;
 };
 
 struct Operation {
@@ -49,7 +52,7 @@ std::mutex parties_mutex;
 std::map<int, std::shared_ptr<Party>> parties;
 int next_id = 0;
 std::atomic<bool> failed = false;
-std::atomic<int> aborted = 0;
+std::atomic<int> aborted = 0, late = 0;
 
 std::vector<std::unique_ptr<Rank>> ranks;  // all that were made
 
@@ -71,6 +74,7 @@ Rank& rank_of(ncclComm_t comm) {
 // are.
 Rank& used(ncclComm_t comm) {
   Rank& rank = rank_of(comm);
+  if (!rank.is_connected) return rank;
   const std::lock_guard lock(parties_mutex);
   rank.user = std::this_thread::get_id();
   for (const auto& other : ranks) {
@@ -121,6 +125,13 @@ void put(Bytes message, void* data, cudaStream_t stream) {
 
 ncclResult_t run_group() {
   for (const Operation& o : group) {
+    if (!o.rank->is_connected) {
+      o.rank->connected.insert(o.peer);
+    } else if (!o.rank->connected.contains(o.peer)) {
+      ++late;
+    }
+  }
+  for (const Operation& o : group) {
     if (!o.send) continue;
     post(*o.rank, o.peer, bytes_at(o.data, o.bytes, o.stream));
   }
@@ -151,6 +162,7 @@ namespace edt::emulation {
 
 void set_nccl_failed(bool now) { failed = now; }
 int nccl_aborts() { return aborted; }
+int nccl_late_connections() { return late; }
 
 }  // namespace edt::emulation
 
@@ -206,6 +218,7 @@ ncclResult_t ncclBroadcast(const void* from, void* to, size_t count, ncclDataTyp
                            ncclComm_t comm, cudaStream_t stream) {
   if (edt::emulation::is_captured(stream)) return ncclInvalidUsage;
   Rank& rank = used(comm);
+  rank.is_connected = true;  // what connects ends with a broadcast
   if (rank.rank == root) {
     for (int r = 0; r < rank.size; ++r) {
       if (r != root) post(rank, r, bytes_at(from, count, stream));

@@ -9,5 +9,8 @@ namespace edt::emulation {
 void set_nccl_failed(bool failed);
 // Communicators that were aborted so far.
 int nccl_aborts();
+// Messages so far between ranks that were not connected with their communicator: those would have
+// been connected in the midst of a step.
+int nccl_late_connections();
 
 }  // namespace edt::emulation

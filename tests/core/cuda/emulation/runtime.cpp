@@ -135,7 +135,8 @@ cudaError_t cudaDeviceGetPCIBusId(char* place, int length, int device) {
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
   return kernels_there ? cudaSuccess : cudaErrorNoKernelImageForDevice;
 }
-cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute, int bytes) {
+cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int bytes) {
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
   if (bytes > most_shared_memory) return cudaErrorInvalidValue;
   shared_limits()[kernel] = bytes;
   return cudaSuccess;

@@ -54,9 +54,12 @@ struct Suggestion {
 };
 void set_suggestions(std::vector<Suggestion> suggestions = {Suggestion{}});
 
-// Calls of cublasLtMatmul so far, and the products of their batches.
+// By how much an epilogue pretends to lengthen its product.
+void set_seconds_of_epilogues(double seconds);
+
+// Calls of cublasLtMatmul so far, the products of their batches, and calls with an epilogue.
 struct ProductCount {
-  int calls = 0, products = 0;
+  int calls = 0, products = 0, with_epilogue = 0;
 };
 ProductCount products_asked_for();
 

@@ -33,9 +33,46 @@ TEST(AttentionPlan, SmallerGpusHaveRoomForTheForwardKernelOnly) {
   EXPECT_GT(backward_shared_bytes(sizes(16, 52)), kSmallerShared);
 }
 
-// Two blocks of the forward kernel and their tables must share a multiprocessor at 256 tokens.
-TEST(AttentionPlan, ForwardLeavesRoomForThreeBlocks) {
+// The blocks of the forward kernel that its registers allow must share a multiprocessor at 256
+// tokens; three of four warps on an A100.
+TEST(AttentionPlan, ForwardLeavesRoomForItsBlocks) {
   EXPECT_LE(3 * (ForwardPlan<56, 4>::shared_bytes(sizes(16, 52))), kA100Shared);
+  EXPECT_LE(2 * (ForwardPlan<56, 8>::shared_bytes(sizes(16, 52))), kA100Shared);
+}
+
+// Large blocks where they still are two for each multiprocessor of an H100, and never beyond the
+// queries that there are.
+TEST(AttentionPlan, ForwardBlocks) {
+  AttentionSizes s = sizes(16, 52);
+  s.batch = 44, s.heads = 3;
+  EXPECT_EQ(forward_warps(s), 8);
+  s.batch = 43;
+  EXPECT_EQ(forward_warps(s), 4);
+  s = sizes(8, 52);
+  s.batch = 1000;
+  EXPECT_EQ(forward_warps(s), 4);
+  s = sizes(4, 52);
+  s.batch = 1000;
+  EXPECT_EQ(forward_warps(s), 1);
+}
+
+// The table's gradient is formed on the tensor cores for grids of 16 and 8 columns, where the block
+// fits: on an A100 not beside heads of 72.
+TEST(AttentionPlan, SkewedTables) {
+  constexpr int kH100Shared = 227 * 1024;
+  EXPECT_TRUE(takes_skewed(sizes(16, 52), kA100Shared));
+  EXPECT_TRUE(takes_skewed(sizes(8, 52), kA100Shared));
+  EXPECT_TRUE(takes_skewed(sizes(16, 72), kH100Shared));
+  EXPECT_FALSE(takes_skewed(sizes(16, 72), kA100Shared));
+  EXPECT_FALSE(takes_skewed(sizes(4, 52), kH100Shared));   // one warp
+  EXPECT_FALSE(takes_skewed(sizes(32, 52), kH100Shared));  // another width
+  AttentionSizes s = sizes(16, 52);
+  s.tokens = 200;  // some were dropped
+  EXPECT_FALSE(takes_skewed(s, kH100Shared));
+  s.rows = 48, s.tokens = 48 * 16;
+  EXPECT_TRUE(takes_skewed(s, kH100Shared));
+  s.rows = 64, s.tokens = 64 * 16;
+  EXPECT_FALSE(takes_skewed(s, kH100Shared));  // more distances than an accumulator has columns
 }
 
 TEST(AttentionPlan, HeadsArePaddedToWholeProducts) {
@@ -104,6 +141,16 @@ TEST(AttentionPlan, OffsetsDoNotOverflow) {
   EXPECT_EQ(s.qkv_at(1023, 2, 17), std::int64_t{1023} * 1024 * 3 * 18 * 52 + (2 * 18 + 17) * 52);
   EXPECT_GT(s.qkv_at(1023, 0, 0), std::int64_t{1} << 31);
   EXPECT_GT(s.out_at(1023, 0) * 3, std::int64_t{1} << 31);
+}
+
+// Blocks of the backward kernels for 128 images of EDT-XL, B and S: no more than an H100 has at
+// once, by 80 registers a thread.
+TEST(RowPlan, BackwardFillsAnH100Once) {
+  for (const auto& [width, slices] : {std::pair{936, 6}, {624, 8}, {312, 8}}) {
+    const RowPlan plan = backward_plan(128, 256, width, true);
+    EXPECT_EQ(plan.slices, slices) << width;
+    EXPECT_LE(128 * plan.slices, 132 * (65536 / (80 * plan.threads))) << width;
+  }
 }
 
 // Every row belongs to exactly one slice, and every slice has one.
