@@ -53,7 +53,36 @@ rows=(
   "1 - EDT-S/2 4 0 1 none latent"
   "1 - SiT-S/2 8 0 1 none latent"
   "2 - EDT-S/2 4 2 1 none latent"
+  "1 - EDT-S/2 4 0 1 none features"
+  "1 - SiT-S/2 8 0 1 none features"
+  "2 - EDT-S/2 4 2 1 none features"
+  "1 - EDT-S/2 4 0 1 none teacher"
+  "2 - EDT-S/2 4 2 1 none teacher"
+  "2 - EDT-S/2 4 3 1 none teacher"
+  "1 - EDT-S/2 4 0 1 none prototypes"
+  "1 - EDT-S/2 4 0 1 none distilled"
+  "2 - EDT-S/2 4 2 1 none distilled"
 )
+
+# beside_options WHAT: the options of what trains beside, in the array passes.
+beside_options() {
+  case $1 in
+    '') ;;
+    features) passes+=(--align.with=features --align.features.arrays=dinov2-b --align.features.dims=768) ;;
+    distilled)
+      [[ -d $work/finished ]] || finish_a_run
+      passes+=(--distill.from="$work/finished" --distill.attention=10 --model.classes=12)
+      ;;
+    *) passes+=(--align.with="$1") ;;
+  esac
+}
+
+# A teacher of the size of the student: EDT-S after one step.
+finish_a_run() {
+  "$edt" data synth --out "$work/data" --samples 24 --image-size 256 --quiet >/dev/null
+  "$edt" train --data="$work/data" --model=EDT-S/2 --train.batch=1 --train.micro-batch=1 --train.steps=1 \
+    --run.dir="$work/finished" --run.tensorboard=off --quiet
+}
 
 # launch RANKS LINK command...
 launch() {
@@ -82,7 +111,7 @@ for row in "${rows[@]}"; do
   read -r ranks link model size zero tensor recompute beside <<<"$row"
   passes=()
   [[ $model == EDT* || $model == MDTv2* ]] || passes=(--train.masked=off)
-  [[ -z $beside ]] || passes+=(--align.with="$beside")
+  beside_options "$beside"
   cluster=$work/$number.ini
   per_core=$(((ranks + cores - 1) / cores))
   : >"$work/measured"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Trains the same 20 steps on 1, 2, 4 and 8 ranks, with every ZeRO stage, overlap on and off, and with
 # interruptions after which another number of ranks and another stage go on: EDT, EDT with a flow,
-# LightningDiT with QK norm, and EDT with each of what can train beside it.
+# LightningDiT with QK norm, and EDT with each of what can train beside it. Uses perl for random features.
 # Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
 # bit, and prints a table. Exit status 1 when one differs.
-# Usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, latent and teacher; none named: all
+# Usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, latent, features, teacher, prototypes and distilled; none named: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib/ranks.sh
@@ -18,12 +18,12 @@ else
   trap 'rm -rf "$work"' EXIT
 fi
 tables=("$@")
-[[ $# -gt 0 ]] || tables=(edt flow lightning latent teacher)
+[[ $# -gt 0 ]] || tables=(edt flow lightning latent features teacher prototypes distilled)
 for name in "${tables[@]}"; do
   case $name in
-    edt | flow | lightning | latent | teacher) ;;
+    edt | flow | lightning | latent | features | teacher | prototypes | distilled) ;;
     *)
-      echo "usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, latent and teacher, not '$name'" >&2
+      echo "usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, latent, features, teacher, prototypes and distilled, not '$name'" >&2
       exit 2
       ;;
   esac
@@ -95,6 +95,18 @@ for name in "${tables[@]}"; do
     flow) table "EDT with a flow" "${flow[@]}" ;;
     teacher) table "EDT aligned with its moving average, with others" --align.with=teacher --optimizer.power-averages=0.05,0.1 ;;
     latent) table "EDT aligned with its latents" --align.with=latent --align.latent.pass=both ;;
+    prototypes)
+      table "EDT choosing prototypes" --align.with=prototypes --align.prototypes.count=24 --align.prototypes.width=8
+      ;;
+    features)
+      tiny_features "$work/data" "$work/features"
+      table "EDT aligned with features" --data="$work/features" --align.with=features \
+        --align.features.arrays=random --align.features.projector=24
+      ;;
+    distilled)
+      train 1 0 off "$work/finished" --train.steps=3
+      table "EDT distilled from a finished run" --distill.from="$work/finished" --distill.attention=10
+      ;;
     lightning) table LightningDiT "${lightning[@]}" ;;
   esac
 done

@@ -7,10 +7,10 @@ namespace edt {
 
 // Pointers of what is not there are null.
 struct HeadRows {
-  std::int64_t tokens, heads, size;
-  const float* norms;     // [2, size], of queries and keys; with biases [4, size]
-  const float* rotation;  // [tokens, size]
-  bool layer;             // norm with a mean and biases
+  std::int64_t places, heads, size;  // rows of the rotation: of a sample, or of all
+  const float* norms;                // [2, size], of queries and keys; with biases [4, size]
+  const float* rotation;             // [places, size]
+  bool layer;                        // norm with a mean and biases
 
   // `which`: 0 queries, 1 keys
   const float* weight(std::int64_t which) const {
@@ -20,7 +20,7 @@ struct HeadRows {
     return layer ? norms + (2 + which) * size : nullptr;
   }
   const float* turn(std::int64_t token) const {
-    return rotation == nullptr ? nullptr : rotation + token % tokens * size;
+    return rotation == nullptr ? nullptr : rotation + token % places * size;
   }
 };
 

@@ -191,7 +191,7 @@ constexpr std::int64_t kTokenGrain = 8;
 
 HeadRows rows_of(const Tensor& qkv, const Tensor& norms, const Tensor& rotation) {
   with_float_type(qkv.dtype, [](auto) {});
-  return {.tokens = qkv.shape[1],
+  return {.places = rotation.defined() ? rotation.elements() / qkv.shape[4] : qkv.shape[1],
           .heads = qkv.shape[3],
           .size = qkv.shape[4],
           .norms = norms.defined() ? norms.as<float>() : nullptr,
@@ -203,7 +203,8 @@ HeadRows rows_of(const Tensor& qkv, const Tensor& norms, const Tensor& rotation)
 
 void CpuBackend::head_transform_forward(T qkv, T norms, T rotation, T y) {
   const HeadRows rows = rows_of(qkv, norms, rotation);
-  parallel_ranges(qkv.shape[0] * rows.tokens, kTokenGrain, [&](std::int64_t begin, auto end) {
+  const std::int64_t tokens = qkv.shape[0] * qkv.shape[1];
+  parallel_ranges(tokens, kTokenGrain, [&](std::int64_t begin, auto end) {
     HWY_DYNAMIC_DISPATCH(Forward)(qkv.dtype, rows, qkv.data, y.data, begin, end);
   });
 }
@@ -213,7 +214,7 @@ void CpuBackend::head_transform_backward(T dy, T qkv, T norms, T rotation, G dqk
   const std::int64_t count = norms.defined() ? norms.elements() : 0, parts = thread_count();
   float* partials = scratch_.floats(Slot::kPartials, parts * count);
   edt::fill({partials}, parts * count, 0.0f);
-  parallel_parts(dy.shape[0] * rows.tokens, kTokenGrain, [&](std::int64_t part, Range r) {
+  parallel_parts(dy.shape[0] * dy.shape[1], kTokenGrain, [&](std::int64_t part, Range r) {
     HWY_DYNAMIC_DISPATCH(Backward)
     (dy.dtype, rows, dy.data, qkv.data, dqkv, partials + part * count, r.begin, r.end);
   });

@@ -1,5 +1,6 @@
 // As the diffusion loss: one token tensor of the width of a patch, so plain double arithmetic is
 // free, and the samples are spread over the threads. Formulas: core/reference/token_loss.cpp.
+#include <algorithm>
 #include <cmath>
 
 #include "core/cpu/kernels.h"
@@ -26,6 +27,32 @@ struct Angle {
     cosine = yz / (y_norm * z_norm);
   }
 };
+
+// Of logits at a temperature: exp((x - most) / temperature) / sum is their softmax.
+struct Softmax {
+  double most = 0, sum = 0, temperature;
+
+  template <class E>
+  Softmax(const E* x, std::int64_t n, double at) : temperature(at) {
+    most = static_cast<float>(x[0]);
+    for (std::int64_t i = 1; i < n; ++i) most = std::max(most, double{static_cast<float>(x[i])});
+    for (std::int64_t i = 0; i < n; ++i) sum += raised(static_cast<float>(x[i]));
+  }
+  double raised(double x) const { return std::exp((x - most) / temperature); }
+  double probability(double x) const { return raised(x) / sum; }
+};
+
+template <class E>
+double cross_entropy(const TokenDistance& distance, const E* y, const float* z, std::int64_t n) {
+  const Softmax q(y, n, distance.temperature), p(z, n, distance.target_temperature);
+  const double log_sum = std::log(q.sum);
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double log_q = (static_cast<float>(y[i]) - q.most) / q.temperature - log_sum;
+    sum -= p.probability(z[i]) * log_q;
+  }
+  return sum;
+}
 
 // Distances of single values, and their slopes.
 struct Square {
@@ -62,9 +89,13 @@ double error_of(const E* y, const float* z, std::int64_t i) {
 template <class E>
 double mean_distance(const TokenDistance& distance, const E* y, const float* z, std::int64_t n) {
   double sum = 0;
-  if (distance.kind == Distance::kDirection) {
+  if (distance.of_groups()) {
     const std::int64_t group = distance.group;
-    for (std::int64_t i = 0; i < n; i += group) sum += 1 - Angle(y + i, z + i, group).cosine;
+    const bool turns = distance.kind == Distance::kDirection;
+    for (std::int64_t i = 0; i < n; i += group) {
+      sum += turns ? 1 - Angle(y + i, z + i, group).cosine
+                   : cross_entropy(distance, y + i, z + i, group);
+    }
     return sum / static_cast<double>(n / group);
   }
   with_measure(distance, [&](const auto& measure) {
@@ -73,17 +104,11 @@ double mean_distance(const TokenDistance& distance, const E* y, const float* z, 
   return sum / static_cast<double>(n);
 }
 
-template <class E>
-void put(E& target, double value, bool accumulate) {
-  const double before = accumulate ? static_cast<double>(static_cast<float>(target)) : 0.0;
-  target = E(static_cast<float>(before + value));
-}
-
 // Adds `scale` times the gradient of mean_distance(), or overwrites with it.
 template <class E>
 void sample_gradient(const TokenDistance& distance, const E* y, const float* z, std::int64_t n,
                      double scale, E* dy, bool accumulate) {
-  if (distance.kind != Distance::kDirection) {
+  if (!distance.of_groups()) {
     const double factor = scale / static_cast<double>(n);
     with_measure(distance, [&](const auto& measure) {
       for (std::int64_t i = 0; i < n; ++i) {
@@ -93,6 +118,18 @@ void sample_gradient(const TokenDistance& distance, const E* y, const float* z, 
     return;
   }
   const std::int64_t group = distance.group;
+  if (distance.kind == Distance::kCrossEntropy) {
+    const double factor = scale / (static_cast<double>(n / group) * distance.temperature);
+    for (std::int64_t first = 0; first < n; first += group) {
+      const Softmax q(y + first, group, distance.temperature),
+          p(z + first, group, distance.target_temperature);
+      for (std::int64_t i = first; i < first + group; ++i) {
+        const double own = q.probability(static_cast<float>(y[i]));
+        put(dy[i], factor * (own - p.probability(z[i])), accumulate);
+      }
+    }
+    return;
+  }
   for (std::int64_t first = 0; first < n; first += group) {
     const Angle angle(y + first, z + first, group);
     const double factor =

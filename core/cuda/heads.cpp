@@ -15,7 +15,7 @@ HeadCall call_of(const Tensor& qkv, const Tensor& norms, const Tensor& rotation)
   const bool layer = norms.defined() && norms.shape[0] == 4;
   return {.dtype = element_of(qkv),
           .rows = qkv.shape[0] * qkv.shape[1],
-          .tokens = qkv.shape[1],
+          .places = rotation.defined() ? rotation.elements() / qkv.shape[4] : qkv.shape[1],
           .heads = qkv.shape[3],
           .size = static_cast<int>(qkv.shape[4]),
           .norms = norms.defined() ? norms.as<float>() : nullptr,

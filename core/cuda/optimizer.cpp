@@ -6,12 +6,11 @@
 #include "core/cuda/kernels/optimizer.h"
 #include "core/optim/adamw.h"
 #include "core/optim/adan.h"
-#include "core/optim/power_average.h"
 
 namespace edt {
 namespace {
 
-class CudaOptimizer final : public Optimizer, public AverageFollower {
+class CudaOptimizer final : public Optimizer {
  public:
   // The host's optimizer of the same configuration checks it and knows the names.
   CudaOptimizer(const OptimizerConfig& config, CudaBackend& backend)

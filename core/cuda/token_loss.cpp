@@ -16,6 +16,8 @@ TokenMeasure measure_of(Distance distance) {
       return TokenMeasure::kAbsolute;
     case Distance::kSmoothL1:
       return TokenMeasure::kSmoothL1;
+    case Distance::kCrossEntropy:
+      return TokenMeasure::kCrossEntropy;
   }
   return TokenMeasure::kSquare;
 }
@@ -30,6 +32,8 @@ TokenLossCall call_of(const Tensor& tokens, const Tensor& target, const Tensor& 
           .measure = measure_of(distance.kind),
           .floor = kDirectionFloor,
           .beta = distance.beta,
+          .temperature = distance.temperature,
+          .target_temperature = distance.target_temperature,
           .tokens = tokens.data,
           .target = target.as<float>(),
           .factors = factors.as<float>(),

@@ -3,6 +3,7 @@
 
 #include "core/ops/activation.h"
 #include "core/ops/attention.h"
+#include "core/ops/attention_map.h"
 #include "core/ops/bias.h"
 #include "core/ops/diffusion_loss.h"
 #include "core/ops/embedding.h"
@@ -29,6 +30,7 @@ class Backend : public Device,
                 public GateKernels,
                 public HeadKernels,
                 public AttentionKernels,
+                public AttentionMapKernels,
                 public TokenKernels,
                 public EmbeddingKernels,
                 public LayoutKernels,

@@ -22,7 +22,8 @@ void check_head_transform(const Var& qkv, std::int64_t heads, const Var& norms,
             size, to_string(Shape{2, size}), to_string(Shape{4, size}));
   }
   if (!rotation.defined()) return;
-  check_shape(kOp, "rotation", rotation.shape, {qkv.shape()[1], size});
+  const Shape all{qkv.shape()[0], qkv.shape()[1], size};
+  if (rotation.shape != all) check_shape(kOp, "rotation", rotation.shape, {all[1], size});
   require(size % 2 == 0, kOp, "heads of {} elements have no pairs to be rotated", size);
 }
 
@@ -31,7 +32,7 @@ Tensor tensor_or_none(const Var& value) { return value ? value.tensor() : Tensor
 }  // namespace
 
 Var head_transform(Tape& tape, const Var& qkv, std::int64_t heads, const Var& norms,
-                   const Tensor& rotation) {
+                   const Tensor& rotation, const Var& kept) {
   check_head_transform(qkv, heads, norms, rotation);
   Var y = tape.make(qkv.shape());
   {
@@ -40,16 +41,17 @@ Var head_transform(Tape& tape, const Var& qkv, std::int64_t heads, const Var& no
                                             rotation, by_head(y.tensor(), heads));
   }
   // A rotation alone is turned back without its input, which can go.
-  tape.record(
-      "head_transform", y, {},
-      [x = norms ? qkv : Var{}, dx = qkv.grad(), heads, norms, rotation](Tape& t, OutputGrad& dy) {
-        Profiler::Scope scope(t.profiler(), "head_transform.backward");
-        GradTarget dqkv = t.target(dx);
-        dqkv.tensor = by_head(dqkv.tensor, heads);
-        backend_of(t).head_transform_backward(
-            by_head(dy.tensor(), heads), x ? by_head(x.tensor(), heads) : Tensor{},
-            tensor_or_none(norms), rotation, dqkv, norms ? t.accumulator(norms.grad()) : Tensor{});
-      });
+  tape.record("head_transform", y, {},
+              [x = norms ? qkv : Var{}, dx = qkv.grad(), heads, norms, rotation, kept](
+                  Tape& t, OutputGrad& dy) {
+                Profiler::Scope scope(t.profiler(), "head_transform.backward");
+                GradTarget dqkv = t.target(dx);
+                dqkv.tensor = by_head(dqkv.tensor, heads);
+                backend_of(t).head_transform_backward(
+                    by_head(dy.tensor(), heads), x ? by_head(x.tensor(), heads) : Tensor{},
+                    tensor_or_none(norms), rotation, dqkv,
+                    norms ? t.accumulator(norms.grad()) : Tensor{});
+              });
   return y;
 }
 

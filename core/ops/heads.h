@@ -16,7 +16,8 @@ inline constexpr double kHeadRmsEpsilon = 1e-6, kHeadLayerEpsilon = 1e-5;
 //   norms [2, d]      RMS norm (kHeadRmsEpsilon), by the weights of queries and of keys
 //   norms [4, d]      layer norm (kHeadLayerEpsilon): the same, then the biases of both
 //   rotation [T, d]   cosine and sine by turns, one pair for each pair of neighbours (a, b) of a
-//                     head, which becomes (a cos - b sin, b cos + a sin)
+//                     head, which becomes (a cos - b sin, b cos + a sin); or [B, T, d], where the
+//                     tokens of each sample stand at places of their own
 struct HeadKernels : virtual KernelFamily {
   // qkv, y [B, T, 3, H, d]; values are copied
   virtual void head_transform_forward(const Tensor& qkv, const Tensor& norms,
@@ -27,9 +28,10 @@ struct HeadKernels : virtual KernelFamily {
                                        const Tensor& dnorms);
 };
 
-// qkv [B, T, 3*H*d] -> the same shape. `norms` may be empty: none.
+// qkv [B, T, 3*H*d] -> the same shape. `norms` may be empty: none. `rotation` lies in memory that
+// outlives the step, or in that of the value `kept`.
 Var head_transform(Tape& tape, const Var& qkv, std::int64_t heads, const Var& norms,
-                   const Tensor& rotation);
+                   const Tensor& rotation, const Var& kept = {});
 
 // Parameters of one size, one after the other, as a value [n, size] in accurate_dtype: for what
 // ranks share and use on parts of their own. Empty places at the end are left out.

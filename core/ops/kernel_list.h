@@ -81,6 +81,8 @@ using Int = std::int64_t;
   KERNEL(DiffusionKernels, kRows, diffusion_loss_backward, T, T, T, T, T, T, T, Int, G)          \
   KERNEL(DiffusionKernels, kRows, add_noise, T, T, T, T)                                         \
   KERNEL(DiffusionKernels, kRows, random_normal, random::StreamKey, T, T)                        \
+  KERNEL(AttentionMapKernels, kRows, attention_map_forward, T, T, T)                             \
+  KERNEL(AttentionMapKernels, kRows, attention_map_backward, T, T, T, T, G)                      \
   KERNEL(TokenLossKernels, kRows, noise_target, T, T, T, Int, T)                                 \
   KERNEL(TokenLossKernels, kRows, token_loss_forward, T, T, T, T, How, T, T)                     \
   KERNEL(TokenLossKernels, kRows, token_loss_backward, T, T, T, T, T, How, G)

@@ -13,6 +13,9 @@ void check_inputs(const Var& tokens, const TokenLossInputs& in, const Tensor& lo
           "tokens are {}, expected [B, T, a multiple of {}]", to_string(shape), group);
   require(in.distance.kind != Distance::kSmoothL1 || in.distance.beta > 0, "token_loss",
           "beta of smooth L1 is {}, must be above 0", in.distance.beta);
+  require(in.distance.temperature > 0 && in.distance.target_temperature > 0, "token_loss",
+          "temperatures are {} and {}, must be above 0", in.distance.temperature,
+          in.distance.target_temperature);
   check_shape("token_loss", "target", in.target.shape(), shape);
   check_shape("token_loss", "factors", in.factors.shape, {shape[0]});
   check_shape("token_loss", "weights", in.weights.shape, {shape[0]});

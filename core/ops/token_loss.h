@@ -12,14 +12,22 @@ enum class Distance {
   // than that is nobody's: its gradient is zero, not 1 / kDirectionFloor large (docs/diffusion.md).
   kDirection,
   kAbsolute,  // |y - z|, whose slope at 0 is 0
-  kSmoothL1   // (y - z)^2 / (2 beta) where |y - z| < beta, else |y - z| - beta / 2
+  kSmoothL1,  // (y - z)^2 / (2 beta) where |y - z| < beta, else |y - z| - beta / 2
+  // - sum softmax(z / target_temperature) log softmax(y / temperature): of a student's logits from
+  // a teacher's (DINO, Caron et al., arXiv 2104.14294)
+  kCrossEntropy
 };
 inline constexpr double kDirectionFloor = 1e-8;
 
 struct TokenDistance {
   Distance kind = Distance::kSquare;
-  std::int64_t group = 1;  // values that have a direction together; divides the width of a token
+  std::int64_t group = 1;  // values that have a direction, or are logits, together; divides the
+                           // width of a token
   double beta = 1;         // of kSmoothL1
+  double temperature = 1, target_temperature = 1;  // of kCrossEntropy
+
+  // Whether the values of a group count together.
+  bool of_groups() const { return kind == Distance::kDirection || kind == Distance::kCrossEntropy; }
 };
 
 // Images [B, C, r*p, c*p]; tokens and target [B, r*c, p*p*C] in (row, column, channel) order.

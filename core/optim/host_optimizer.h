@@ -2,11 +2,10 @@
 #pragma once
 
 #include "core/optim/optimizer.h"
-#include "core/optim/power_average.h"
 
 namespace edt {
 
-class HostOptimizer : public Optimizer, public AverageFollower {
+class HostOptimizer : public Optimizer {
  public:
   void update(const UpdateArgs& args) const final;
   void square_sums(std::span<const float> values, std::span<const ElementRange> left_out,

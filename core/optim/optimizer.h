@@ -61,6 +61,9 @@ class Optimizer {
   // block_square_sums() of values that lie there, into sums there; `left_out`: host memory.
   virtual void square_sums(std::span<const float> values, std::span<const ElementRange> left_out,
                            std::span<double> sums) const = 0;
+  // average += take (params - average), element by element, both of one length; take 1: a copy.
+  virtual void follow(std::span<const float> params, std::span<float> average,
+                      float take) const = 0;
 
  protected:
   // Asserts that the lengths agree.

@@ -35,15 +35,6 @@ struct PowerAverage {
   std::string name() const;
 };
 
-// What every optimizer can do besides, where it works: in host memory, or a device's.
-class AverageFollower {
- public:
-  virtual ~AverageFollower() = default;
-  // average += take (params - average), element by element; take 1: a copy.
-  virtual void follow(std::span<const float> params, std::span<float> average,
-                      float take) const = 0;
-};
-
 // The profile of an average of so many steps.
 struct PowerProfile {
   double exponent = 0, steps = 1;

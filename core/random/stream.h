@@ -26,7 +26,8 @@ enum class Purpose : std::uint32_t {
   kSampleStep = 12,   // noise of a sampler step
   kSynthetic = 13,    // synthetic pictures
   kBenchmark = 14,
-  kEvaluation = 15,  // subsets of features
+  kEvaluation = 15,   // subsets of features
+  kTeacherTime = 16,  // how much nearer to data a teacher's time is
 };
 
 struct StreamKey {

@@ -12,24 +12,26 @@ namespace edt {
 namespace {
 
 struct Transform {
-  std::int64_t tokens, heads, size;
-  Doubles norms, rotation;  // empty: none
-  bool layer = false;       // norm with a mean and biases
+  std::int64_t places, heads, size;  // rows of the rotation: of a sample, or of all
+  Doubles norms, rotation;           // empty: none
+  bool layer = false;                // norm with a mean and biases
 
   Transform(const Tensor& qkv, const Tensor& norm_rows, const Tensor& rotations)
-      : tokens(qkv.shape[1]), heads(qkv.shape[3]), size(qkv.shape[4]) {
+      : places(qkv.shape[1]), heads(qkv.shape[3]), size(qkv.shape[4]) {
     if (norm_rows.defined()) {
       norms = load(norm_rows);
       layer = norm_rows.shape[0] == 4;
     }
-    if (rotations.defined()) rotation = load(rotations);
+    if (!rotations.defined()) return;
+    rotation = load(rotations);
+    places = rotations.elements() / size;
   }
 
   // f(offset of the head, row of norms: 0 queries, 1 keys, 2 values, the token's place)
   template <class F>
   void for_each_head(std::int64_t elements, F f) const {
     for (std::int64_t head = 0; head < elements / size; ++head) {
-      f(head * size, head / heads % 3, head / (3 * heads) % tokens);
+      f(head * size, head / heads % 3, head / (3 * heads) % places);
     }
   }
   double weight(std::int64_t which, std::int64_t d) const { return norms[which * size + d]; }

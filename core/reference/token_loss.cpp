@@ -2,6 +2,7 @@
 // dy = dmean w[b]/B f[b]/G dD/dy with
 //   D = (y - z)^2 of one value:  2 (y - z)
 //   D = |y - z|:  sign(y - z)
+//   D = cross-entropy of q = softmax(y / s) from p = softmax(z / t):  (q - p) / s
 //   D = smooth L1:  (y - z) / beta within beta, sign(y - z) beyond
 //   D = 1 - c, c = y z / (|y| |z|):  -(z / |z| - c y / |y|) / |y|, and 0 where |y| is below the
 //   floor
@@ -28,6 +29,31 @@ struct Angle {
   }
 };
 
+Doubles softmax(const double* x, std::int64_t n, double temperature) {
+  const double most = *std::max_element(x, x + n);
+  Doubles p(static_cast<std::size_t>(n));
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) sum += p[i] = std::exp((x[i] - most) / temperature);
+  for (double& value : p) value /= sum;
+  return p;
+}
+
+double log_sum(const double* x, std::int64_t n, double temperature) {
+  const double most = *std::max_element(x, x + n);
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) sum += std::exp((x[i] - most) / temperature);
+  return most / temperature + std::log(sum);
+}
+
+double cross_entropy(const TokenDistance& distance, const double* y, const double* z,
+                     std::int64_t n) {
+  const Doubles p = softmax(z, n, distance.target_temperature);
+  const double all = log_sum(y, n, distance.temperature);
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) sum += p[i] * (all - y[i] / distance.temperature);
+  return sum;
+}
+
 // Of one value that is off by `error`.
 double distance_of(const TokenDistance& distance, double error) {
   const double size = std::abs(error), beta = distance.beta;
@@ -48,6 +74,7 @@ double slope_of(const TokenDistance& distance, double error) {
 double distance_of(const TokenDistance& distance, const double* y, const double* z,
                    std::int64_t n) {
   if (distance.kind == Distance::kDirection) return 1 - Angle(y, z, n).cosine;
+  if (distance.kind == Distance::kCrossEntropy) return cross_entropy(distance, y, z, n);
   double sum = 0;
   for (std::int64_t i = 0; i < n; ++i) sum += distance_of(distance, y[i] - z[i]);
   return sum / static_cast<double>(n);
@@ -55,6 +82,12 @@ double distance_of(const TokenDistance& distance, const double* y, const double*
 
 void slope_of(const TokenDistance& distance, const double* y, const double* z, std::int64_t n,
               double* slope) {
+  if (distance.kind == Distance::kCrossEntropy) {
+    const Doubles q = softmax(y, n, distance.temperature),
+                  p = softmax(z, n, distance.target_temperature);
+    for (std::int64_t i = 0; i < n; ++i) slope[i] = (q[i] - p[i]) / distance.temperature;
+    return;
+  }
   if (distance.kind == Distance::kDirection) {
     const Angle angle(y, z, n);
     for (std::int64_t i = 0; i < n; ++i) {

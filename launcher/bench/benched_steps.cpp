@@ -41,6 +41,7 @@ TrainingSteps::TrainingSteps(const StepBenchOptions& options, Backend& backend, 
       batch_(training_.model(), options.micro_batch),
       arrays_(training_.engine().arrays(), options.micro_batch) {
   engine().initialize();
+  training_.begin();
 }
 
 StepSeconds TrainingSteps::run() {

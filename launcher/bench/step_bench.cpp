@@ -67,6 +67,7 @@ TrainingRecipe step_recipe(const StepBenchOptions& options) {
   config.graphs = options.graphs;
   if (options.adamw) config.optimizer = AdamWConfig{};
   config.rate.initial = 1e-4;
+  config.power_averages = options.power_averages;
   return {options.model, config, options.auxiliary};
 }
 

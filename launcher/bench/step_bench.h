@@ -21,7 +21,8 @@ struct StepBenchOptions {
   bool masked = true;
   bool shared_noise = false;
   bool adamw = false;
-  AuxiliaryConfig auxiliary;  // what trains beside
+  std::vector<double> power_averages;  // lengths of those that are kept
+  AuxiliaryConfig auxiliary;           // what trains beside
   Recompute recompute = Recompute::kNone;
   ZeroConfig zero{.stage = ZeroStage::kOptimizer};
   int rounds = 5;

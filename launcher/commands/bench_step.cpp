@@ -150,21 +150,29 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
       .add("optimizer", &optimizer,
            {{"adan", OptimizerKind::kAdan}, {"adamw", OptimizerKind::kAdamW}}, "update rule")
       .alias("optimizer.kind");
+  OptimizerOptions averages;
+  averages.declare_averages(options);
   ParallelOptions parallel;
   parallel.declare(options);
   AlignOptions align;
   align.declare(options);
+  DistillOptions distill;
+  distill.declare(options);
   return run(args, context, options, bench, [&](StepBenchOptions& chosen, Backend& backend) {
     check_training("bench step", chosen);
     chosen.zero = parallel.resolve();
+    distill.validate();
+    averages.check_averages();
     chosen.auxiliary = align.resolve();
+    chosen.auxiliary.distillation = distill.resolve();
+    chosen.power_averages = averages.power_averages;
     chosen.adamw = optimizer == OptimizerKind::kAdamW;
     check_mesh(
         {.ranks = context.world.size(),
          .tensor_ranks = parallel.tensor,
          .micro_batches = chosen.accumulate * std::max(1, context.world.size() / parallel.tensor),
          .model = chosen.model.name(),
-         .tensor_degrees = chosen.model.tensor_degrees()});
+         .tensor_degrees = chosen.auxiliary.tensor_degrees(chosen.model)});
     const Mesh mesh(context.world, parallel.tensor);
     return bench_training_step(chosen, backend, mesh);
   });

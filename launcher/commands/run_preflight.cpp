@@ -40,8 +40,13 @@ std::int64_t classes_of(const fs::path& data) {
   }
 }
 
-// What the writer of a run on one rank reckons with.
-std::uint64_t checkpoint_bytes(const TrainConfig& config) {
+struct SavedBytes {
+  std::uint64_t checkpoint = 0, snapshot = 0;  // 0: the run keeps no averages
+};
+
+// What the writers of a run on one rank reckon with.
+SavedBytes saved_bytes(TrainConfig config) {
+  config.distill = {};  // a teacher is not saved
   const TrainingRecipe recipe =
       training_recipe(config, config.model.resolve(classes_of(config.data.path)));
   const EngineConfig& engine = recipe.engine;
@@ -54,8 +59,13 @@ std::uint64_t checkpoint_bytes(const TrainConfig& config) {
                       static_cast<std::size_t>(make_optimizer(engine.optimizer)->state_count()));
   const auto sampler = make_time_sampler(engine.times, model->process().steps());
   const auto history = sampler->state();
-  return bytes_on_disk(state) +
-         bytes_on_disk({{"history", std::vector<double>(history.begin(), history.end())}});
+  SavedBytes bytes{
+      bytes_on_disk(state) +
+      bytes_on_disk({{"history", std::vector<double>(history.begin(), history.end())}})};
+  if (engine.power_averages.empty()) return bytes;
+  state.arrays.assign(engine.power_averages.size(), {.half = config.run.half_snapshots});
+  bytes.snapshot = bytes_on_disk(state);
+  return bytes;
 }
 
 }  // namespace
@@ -64,14 +74,17 @@ std::optional<DiskPreflight> preflight_of_run(const fs::path& run) {
   const auto config = configuration_of(run);
   if (!config) return std::nullopt;
   const CheckpointStore store(run / "checkpoints");
+  const SavedBytes bytes = saved_bytes(*config);
   DiskPreflight preflight{
-      .directory = run, .each = checkpoint_bytes(*config), .retention = retention_of(config->run)};
+      .directory = run, .each = bytes.checkpoint, .retention = retention_of(config->run)};
   if (fs::is_directory(store.directory())) preflight.directory = store.directory();
   preflight.free = free_bytes(preflight.directory);
   preflight.present = store.ranked(preflight.retention);
   const std::int64_t step = preflight.present.empty() ? 0 : preflight.present.front().step;
   preflight.saves = coming_saves(step, config->run.checkpoint_every, config->train.steps,
                                  saves_until_full(preflight.retention));
+  preflight.snapshots = {
+      .each = bytes.snapshot, .every = config->run.snapshot_steps(), .after = step};
   return preflight;
 }
 

@@ -46,6 +46,7 @@ int train(std::span<const std::string> args, CommandContext& context) {
   if (!read_options(options, args, context)) return kDone;
   context.resumable = true;
   config.validate();
+  config.distill.choose_checkpoint();
   refuse_moved_configuration(options, config.run.directory);
   require_data(options, config.data.path);
   require_apart(config.run.directory, config.data.path);

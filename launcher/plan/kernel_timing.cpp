@@ -6,7 +6,6 @@
 #include "core/base/clock.h"
 #include "core/base/median.h"
 #include "core/optim/grad_norm.h"
-#include "core/optim/power_average.h"
 #include "core/random/stream.h"
 #include "launcher/machine/measuring.h"
 #include "model/plan/dry_step.h"
@@ -144,10 +143,7 @@ class Streams {
     std::vector<double> sums(norm_blocks(elements_));
     rates["square_sums"] = time([&] { optimizer_->square_sums(floats(0), {}, sums); }) / one;
     rates["power_average"] =
-        time([&] {
-          dynamic_cast<const AverageFollower&>(*optimizer_).follow(floats(0), floats(1), 1e-4f);
-        }) /
-        (3 * one);
+        time([&] { optimizer_->follow(floats(0), floats(1), 1e-4f); }) / (3 * one);
     const int states = optimizer_->state_count();
     rates["optimizer"] = time([&] { update(); }) / ((2 * (2 + states) + 1) * one);
     return rates;

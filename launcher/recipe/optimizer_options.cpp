@@ -40,12 +40,7 @@ void OptimizerOptions::declare(OptionSet& options) {
       .at_least(0)
       .below(1)
       .single_precision();
-  options
-      .add("optimizer.power-averages", &power_averages,
-           "lengths of averages that are kept besides, to make others of any length of afterwards "
-           "(edt ckpt ema), as shares of the run: 0.05,0.1; none: nothing is kept")
-      .range(kShortestAverage, kLongestAverage)
-      .free_to_change();
+  declare_averages(options);
   options.add("optimizer.lr", &rate.initial, "learning rate after the warm-up")
       .above(0)
       .single_precision();
@@ -62,6 +57,15 @@ void OptimizerOptions::declare(OptionSet& options) {
       .at_least(1)
       .used_when("optimizer.schedule", {"linear", "cosine"});
   options.add("optimizer.warmup-steps", &rate.warmup_steps, "steps of linear warm-up").at_least(0);
+}
+
+void OptimizerOptions::declare_averages(OptionSet& options) {
+  options
+      .add("optimizer.power-averages", &power_averages,
+           "lengths of averages that are kept besides, to make others of any length of afterwards "
+           "(edt ckpt ema), as shares of the run: 0.05,0.1; none: nothing is kept")
+      .range(kShortestAverage, kLongestAverage)
+      .free_to_change();
 }
 
 void OptimizerOptions::check_averages() const {

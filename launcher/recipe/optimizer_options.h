@@ -28,6 +28,8 @@ struct OptimizerOptions {
                           .warmup_steps = 0};
 
   void declare(OptionSet& options);
+  // Of it, the averages that are kept besides.
+  void declare_averages(OptionSet& options);
   OptimizerConfig resolve() const;
   // UsageError where two of the averages are one.
   void check_averages() const;

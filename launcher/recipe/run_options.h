@@ -54,6 +54,10 @@ struct RunOptions {
   double evaluate_share = 1;  // of the time, that evaluation may take
 
   void declare(OptionSet& options);
+  // Steps from one snapshot of averages to the next; 0: none are written.
+  std::int64_t snapshot_steps() const {
+    return snapshot_every > 0 ? snapshot_every : checkpoint_every;
+  }
 
  private:
   void declare_evaluation(OptionSet& options);

@@ -38,6 +38,7 @@ void TrainConfig::declare(OptionSet& options) {
   data.declare(options);
   train.declare(options);
   align.declare(options);
+  distill.declare(options);
   optimizer.declare(options);
   parallel.declare(options);
   run.declare(options);
@@ -46,6 +47,7 @@ void TrainConfig::declare(OptionSet& options) {
 void TrainConfig::validate() const {
   if (train.micro_batch != 0) check_micro_batch(train);
   edt::validate(optimizer.rate);
+  distill.validate();
   (void)train.time_law();
   const std::int64_t every = run.checkpoint_every;
   require<UsageError>(run.keep_every == 0 || (every > 0 && run.keep_every % every == 0), "options",
@@ -71,6 +73,12 @@ void TrainConfig::validate() const {
   parse_traced_steps(run.profile_steps);
 }
 
+AuxiliaryConfig TrainConfig::auxiliary() const {
+  AuxiliaryConfig config = align.resolve();
+  config.distillation = distill.resolve();
+  return config;
+}
+
 void TrainConfig::check_recipe(const ModelConfig& chosen) const {
   require<UsageError>(!train.masked || chosen.passes().masked(), "train",
                       "train.masked is on, but {} has no masked pass: turn it off", chosen.name());
@@ -80,11 +88,11 @@ void TrainConfig::check_recipe(const ModelConfig& chosen) const {
   require<UsageError>(train.dual_time == 0 || chosen.passes().groups, "train",
                       "train.dual-time is {}, and tokens of {} cannot be in groups",
                       train.dual_time, chosen.name());
-  const AuxiliaryConfig companions = align.resolve();
+  const AuxiliaryConfig companions = auxiliary();
   require<UsageError>(!companions.needs_teacher() || optimizer.ema_decay > 0, "align",
-                      "align.with names teacher, and optimizer.ema-decay is {}: the moving average "
-                      "is off, the teacher would be the model itself",
-                      optimizer.ema_decay);
+                      "align.with names {}, and optimizer.ema-decay is {}: the moving average is "
+                      "off, the teacher would be the model itself",
+                      companions.teacher ? "teacher" : "prototypes", optimizer.ema_decay);
   check_companions(companions, chosen, objective_config(*this));
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "launcher/recipe/data_options.h"
+#include "launcher/recipe/distill_options.h"
 #include "launcher/recipe/optimizer_options.h"
 #include "launcher/recipe/parallel_options.h"
 #include "launcher/recipe/run_options.h"
@@ -18,10 +19,13 @@ struct TrainConfig {
   DataOptions data;
   TrainOptions train;
   AlignOptions align;
+  DistillOptions distill;
   OptimizerOptions optimizer;
   ParallelOptions parallel;
   RunOptions run;
 
+  // What trains beside. Opens the checkpoint of a teacher.
+  AuxiliaryConfig auxiliary() const;
   void declare(OptionSet& options);
   // Checks across sections; throws UsageError.
   void validate() const;

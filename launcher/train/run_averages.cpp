@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "core/base/log.h"
-#include "core/storage/durable_file.h"
 #include "launcher/text/report.h"
 
 namespace edt {
@@ -21,8 +20,7 @@ RunAverages::RunAverages(const RunDirectory& directory, const TrainConfig& confi
                          std::vector<TensorPart> parts)
     : token_(directory.token()),
       store_(directory.averages(), token_.number()),
-      every_(config.run.snapshot_every > 0 ? config.run.snapshot_every
-                                           : config.run.checkpoint_every),
+      every_(config.run.snapshot_steps()),
       last_(config.train.steps),
       engine_(engine),
       mesh_(mesh),
@@ -48,21 +46,18 @@ void RunAverages::resumed(std::int64_t step) {
   store_.clean_up();
 }
 
+ComingSnapshots RunAverages::coming() const {
+  return {.each = writer_->disk_bytes({}), .every = every_, .after = engine_.step()};
+}
+
 void RunAverages::announce() {
   if (!mesh_.world().is_root()) return;
-  const auto saves = every_ > 0 ? last_ / every_ - engine_.step() / every_ : 0;
-  const auto each = static_cast<double>(writer_->disk_bytes({}));
-  const double all = each * static_cast<double>(saves);
+  const ComingSnapshots snapshots = coming();
+  const std::uint64_t all = snapshots.bytes_until(last_);
   log::info("averages: {} to come in {}, {} each, {} in all",
-            counted(static_cast<std::uint64_t>(saves), "snapshot"), store_.directory().string(),
-            human_bytes(each), human_bytes(all));
-  const auto free = static_cast<double>(free_bytes(store_.directory().parent_path()));
-  if (all > free) {
-    log::warning("[disk] {}: {} of averages to come need {}, {} are free",
-                 store_.directory().string(),
-                 counted(static_cast<std::uint64_t>(saves), "snapshot"), human_bytes(all),
-                 human_bytes(free));
-  }
+            counted(snapshots.each > 0 ? all / snapshots.each : 0, "snapshot"),
+            store_.directory().string(), human_bytes(static_cast<double>(snapshots.each)),
+            human_bytes(static_cast<double>(all)));
 }
 
 bool RunAverages::is_due() const { return every_ > 0 && engine_.step() % every_ == 0; }

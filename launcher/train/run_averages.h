@@ -6,6 +6,7 @@
 
 #include "launcher/recipe/train_config.h"
 #include "launcher/run/run_directory.h"
+#include "launcher/train/disk_preflight.h"
 #include "model/training/engine.h"
 #include "parallel/checkpoint/writer.h"
 #include "parallel/sharding/mesh.h"
@@ -23,7 +24,9 @@ class RunAverages {
 
   // The run goes on after `step`: what was kept of later ones is removed, as they come again.
   void resumed(std::int64_t step);
-  // Says what snapshots will take on the disk, and warns where that is not there.
+  // Those after the present step, as the disk has to take them. On the first rank.
+  ComingSnapshots coming() const;
+  // Says what snapshots will take on the disk.
   void announce();
   // Whether one is to be saved after the present step: at multiples alone, so that a run that was
   // interrupted has those of one that was not.

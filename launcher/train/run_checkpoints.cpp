@@ -19,6 +19,11 @@ std::string history_name(const TimeSampler& sampler) {
   return fmt::format("timestep_sampler.{}", sampler.name());
 }
 
+// Of a companion that has one; its first term is called as nobody else's.
+std::string state_name(const AuxiliaryLoss& companion) {
+  return fmt::format("companion.{}", companion.terms().front().name);
+}
+
 constexpr const char* kData = "data";  // in CheckpointInfo::extra
 constexpr const char* kLoss = "loss";
 
@@ -105,7 +110,26 @@ std::vector<ExtraArray> RunCheckpoints::extras() {
     all.push_back({history_name(engine_.time_sampler()),
                    std::vector<double>(history.begin(), history.end())});
   }
+  for (const AuxiliaryLoss* companion : engine_.companions()) {
+    if (auto state = companion->state(); !state.empty()) {
+      all.push_back({state_name(*companion), std::move(state)});
+    }
+  }
   return all;
+}
+
+void RunCheckpoints::restore_companions(const Checkpoint& checkpoint) {
+  for (AuxiliaryLoss* companion : engine_.companions()) {
+    const std::size_t numbers = companion->state().size();
+    if (numbers == 0) continue;
+    const std::string name = state_name(*companion);
+    const auto extra = checkpoint.extra(name);
+    const auto* values = extra ? std::get_if<std::vector<float>>(&extra->values) : nullptr;
+    require<CheckpointError>(values != nullptr && values->size() == numbers, "checkpoint",
+                             "{}: {} has {} numbers, {} are needed", checkpoint.path().string(),
+                             name, values == nullptr ? 0 : values->size(), numbers);
+    companion->restore(*values);
+  }
 }
 
 bool RunCheckpoints::restore() {
@@ -242,6 +266,7 @@ void RunCheckpoints::go_on_from(const Checkpoint& checkpoint) {
                              checkpoint.path().string(), history->name);
     sampler.restore(*values);
   }
+  restore_companions(checkpoint);
   smoothed_loss_.restore(checkpoint.info().smoothed_loss);
   engine_.restored(checkpoint.info().step, checkpoint.info().samples_seen);
 }
@@ -308,6 +333,7 @@ DiskPreflight RunCheckpoints::preflight(bool saved_now, std::size_t most) {
                           .present = store_.ranked(retention_of(config_.run)),
                           .saves = coming_saves(engine_.step(), config_.run.checkpoint_every,
                                                 config_.train.steps, most)};
+  if (averages_) preflight.snapshots = averages_->coming();
   if (saved_now) preflight.saves.insert(preflight.saves.begin(), engine_.step());
   return preflight;
 }
@@ -319,7 +345,7 @@ void RunCheckpoints::require_space(bool fresh) {
     if (fresh) refused = preflight(false, rotation).shortage();
     constexpr std::size_t kAll = 10000;
     if (refused.empty())
-      warn_of_space(preflight(false, config_.run.keep_every > 0 ? kAll : rotation));
+      warn_of_space(preflight(false, config_.run.keep_every > 0 || averages_ ? kAll : rotation));
   }
   refused = mesh_.world().first_of_all(refused, "space for checkpoints");
   require<UsageError>(refused.empty(), "disk", "{}", refused);

@@ -61,6 +61,7 @@ class RunCheckpoints {
   Checkpoint initial_checkpoint();
   void require_equal_parts(const Checkpoint& checkpoint);
   void go_on_from(const Checkpoint& checkpoint);
+  void restore_companions(const Checkpoint& checkpoint);
   void allow_beginning_anew(const CheckpointChoice& choice);
   void check_metrics(const Checkpoint& checkpoint);
   // Says what differs from a checkpoint, once, and refuses what nobody accepts. All ranks call it.

@@ -122,12 +122,14 @@ Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const dat
   require_fits(dataset, model);
   if (world.is_root()) require_writable(config.run.prometheus, "run.prometheus");
   config.check_recipe(model);
+  config.distill.require_same_latents(LatentSpace::of(dataset.description(), config.data.normalize),
+                                      dataset.path().string());
   check_mesh({.ranks = world.size(),
               .tensor_ranks = config.parallel.tensor,
               .micro_batches = config.train.batch / config.train.micro_batch,
               .batch = config.train.batch,
               .model = model.name(),
-              .tensor_degrees = model.tensor_degrees()});
+              .tensor_degrees = config.auxiliary().tensor_degrees(model)});
   return {world, config.parallel.tensor};
 }
 
@@ -224,6 +226,7 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
     checkpoints_.begin();
   }
   checkpoints_.require_space(!resumed_);
+  training_.begin();
   if (config.run.profile == Profile::kTrace) {
     trace_ = std::make_unique<StepTrace>(parse_traced_steps(config.run.profile_steps),
                                          directory_.path() / "trace.json", world,

@@ -8,7 +8,8 @@
 namespace edt {
 namespace {
 
-constexpr const char *kLatent = "latent", *kFeatures = "features", *kTeacher = "teacher";
+constexpr const char *kLatent = "latent", *kFeatures = "features", *kTeacher = "teacher",
+                     *kPrototypes = "prototypes";
 
 std::string broken_list(const std::vector<std::string>& with) {
   for (std::size_t i = 0; i < with.size(); ++i) {
@@ -66,13 +67,54 @@ void AlignOptions::declare(OptionSet& options) {
       .add("align.with", &with,
            "latent: a head on the tokens of an early block predicts the clean latent (VAE-REPA); "
            "features: they are aligned with features of the data set (REPA); teacher: they are to "
-           "match those of a later block of the moving average, which sees less noise (SRA)")
-      .choices({kLatent, kFeatures, kTeacher})
+           "match those of a later block of the moving average, which sees less noise (SRA); "
+           "prototypes: those of the masked pass are to choose the same prototypes as those of the "
+           "moving average, which sees all of the picture (after SD-DiT)")
+      .choices({kLatent, kFeatures, kTeacher, kPrototypes})
       .check([this] { return broken_list(with); })
       .default_is("no companion");
   declare_latent(options);
   declare_features(options);
   declare_teacher(options);
+  declare_prototypes(options);
+}
+
+void AlignOptions::declare_prototypes(OptionSet& options) {
+  options.section("align.prototypes", "Self-discrimination with the moving average (after SD-DiT)");
+  options
+      .add("align.prototypes.after", &prototypes.after, "the block whose tokens choose prototypes")
+      .at_least(0)
+      .default_is("the last of EDT's second stage; in the middle of equal blocks")
+      .used_when("align.with", {kPrototypes});
+  options.add("align.prototypes.count", &prototypes.prototypes, "prototypes")
+      .range(2, 65536)
+      .used_when("align.with", {kPrototypes});
+  options.add("align.prototypes.width", &prototypes.width, "numbers of a prototype")
+      .range(2, 4096)
+      .used_when("align.with", {kPrototypes});
+  options
+      .add("align.prototypes.time", &prototypes.time, "noise that the teacher sees: 0 none, 1 all")
+      .range(0, 1)
+      .used_when("align.with", {kPrototypes});
+  options
+      .add("align.prototypes.student-temperature", &prototypes.student_temperature,
+           "of the choice that is learnt")
+      .above(0)
+      .single_precision()
+      .used_when("align.with", {kPrototypes});
+  options
+      .add("align.prototypes.teacher-temperature", &prototypes.teacher_temperature,
+           "of the teacher's choice: lower is sharper")
+      .above(0)
+      .single_precision()
+      .used_when("align.with", {kPrototypes});
+  options
+      .add("align.prototypes.centre-momentum", &prototypes.centre_momentum,
+           "what a step leaves of the mean that is taken off the teacher's logits")
+      .at_least(0)
+      .below(1)
+      .used_when("align.with", {kPrototypes});
+  declare_course(options, "align.prototypes", kPrototypes, prototypes.course);
 }
 
 void AlignOptions::declare_teacher(OptionSet& options) {
@@ -153,6 +195,7 @@ AuxiliaryConfig AlignOptions::resolve() const {
   AuxiliaryConfig config;
   if (has(kLatent)) config.latent = latent;
   if (has(kTeacher)) config.teacher = teacher;
+  if (has(kPrototypes)) config.prototypes = prototypes;
   if (has(kFeatures)) {
     require<UsageError>(dims.empty() || dims.size() == arrays.size(), "align",
                         "align.features.dims has {} numbers, align.features.arrays {} names",

@@ -14,6 +14,7 @@ struct AlignOptions {
   std::vector<std::string> with;
   LatentAlignmentConfig latent;
   TeacherAlignmentConfig teacher;
+  PrototypeAlignmentConfig prototypes;
   FeatureAlignmentConfig features;  // without its arrays:
   std::vector<std::string> arrays;
   std::vector<std::int64_t> dims;  // of each; empty: those of the data set, which is yet to be seen
@@ -25,6 +26,7 @@ struct AlignOptions {
   void declare_latent(OptionSet& options);
   void declare_teacher(OptionSet& options);
   void declare_features(OptionSet& options);
+  void declare_prototypes(OptionSet& options);
 };
 
 }  // namespace edt

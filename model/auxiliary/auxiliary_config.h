@@ -1,7 +1,10 @@
 // What can train beside the denoising loss, as values.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,6 +12,7 @@
 #include "model/families/model_config.h"
 #include "model/training/auxiliary_loss.h"
 #include "model/training/objective.h"
+#include "parallel/sharding/flat_layout.h"
 
 namespace edt {
 
@@ -41,6 +45,19 @@ struct TeacherAlignmentConfig {
   TeacherAlignmentConfig resolved(const ModelConfig& model) const;
 };
 
+struct PrototypeAlignmentConfig {
+  std::int64_t after = 0;  // the block whose tokens choose, of both networks; 0: chosen
+  std::int64_t prototypes = 1024;
+  std::int64_t width = 256;  // of a prototype
+  double time = 0;           // of what the teacher sees
+  double student_temperature = 0.1, teacher_temperature = 0.04;
+  double centre_momentum = 0.9;
+  WeightCourse course{.weight = 0.1};
+
+  // The same with the block that 0 stands for: the last of an EDT's second stage, else the middle.
+  PrototypeAlignmentConfig resolved(const ModelConfig& model) const;
+};
+
 // An array of the data set and the numbers of each of its tokens.
 struct FeatureArray {
   std::string name;
@@ -63,16 +80,36 @@ struct FeatureAlignmentConfig {
   std::vector<ArrayRequest> requests(const ModelConfig& model) const;
 };
 
+struct DistillationConfig {
+  std::string run;  // the teacher's, as messages name it
+  std::shared_ptr<const ModelConfig> teacher;
+  double output = 1;     // weight of the mean square between what both networks give; 0: none
+  double attention = 0;  // weight of the mean square between attention maps; 0: none
+  // Blocks of the network and of the teacher whose maps are compared; empty: the ends of stages,
+  // or of quarters of equal blocks.
+  std::vector<std::int64_t> after, teacher_after;
+  WeightCourse course;  // of both weights: 1 at the beginning
+  // Fills the weights of the teacher in its layout, or this tensor rank's share of them.
+  std::function<void(const Model& teacher, const FlatLayout&, std::span<float>)> read;
+
+  // The same with the blocks that stand for none.
+  DistillationConfig resolved(const ModelConfig& model) const;
+};
+
 struct AuxiliaryConfig {
   std::optional<LatentAlignmentConfig> latent;
   std::optional<FeatureAlignmentConfig> features;
   std::optional<TeacherAlignmentConfig> teacher;
+  std::optional<PrototypeAlignmentConfig> prototypes;
+  std::optional<DistillationConfig> distillation;
 
-  bool empty() const { return !latent && !features && !teacher; }
+  bool empty() const { return !latent && !features && !teacher && !prototypes && !distillation; }
   // Whether one of them compares with the moving average.
-  bool needs_teacher() const { return teacher.has_value(); }
+  bool needs_teacher() const { return teacher.has_value() || prototypes.has_value(); }
   // What a sample has to bring beside its latent, in the order of the companions.
   std::vector<ArrayRequest> arrays(const ModelConfig& model) const;
+  // Numbers of tensor ranks that the model can be cut into, and a network that it learns of.
+  std::vector<int> tensor_degrees(const ModelConfig& model) const;
 };
 
 // Whether these companions are some for steps of this model; UsageError names option and both

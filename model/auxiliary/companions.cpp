@@ -1,8 +1,12 @@
 #include "model/auxiliary/companions.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
+#include "model/auxiliary/distillation.h"
 #include "model/auxiliary/feature_alignment.h"
 #include "model/auxiliary/latent_alignment.h"
+#include "model/auxiliary/prototype_alignment.h"
 #include "model/auxiliary/teacher_alignment.h"
 
 namespace edt {
@@ -31,6 +35,15 @@ std::vector<ArrayRequest> AuxiliaryConfig::arrays(const ModelConfig& model) cons
   return features ? features->requests(model) : std::vector<ArrayRequest>{};
 }
 
+std::vector<int> AuxiliaryConfig::tensor_degrees(const ModelConfig& model) const {
+  std::vector<int> degrees = model.tensor_degrees();
+  if (!distillation) return degrees;
+  const std::vector<int> others = distillation->teacher->tensor_degrees();
+  std::erase_if(degrees,
+                [&](int degree) { return std::ranges::find(others, degree) == others.end(); });
+  return degrees;
+}
+
 void check_companions(const AuxiliaryConfig& config, const ModelConfig& model,
                       const ObjectiveConfig& objective) {
   require<UsageError>(
@@ -39,6 +52,7 @@ void check_companions(const AuxiliaryConfig& config, const ModelConfig& model,
       "picture, as that one reads",
       config.latent ? "latent" : "features", objective.dual_time);
   if (config.teacher) check_teacher(*config.teacher, model);
+  if (config.prototypes) check_prototypes(*config.prototypes, model, objective);
   if (config.latent) {
     const LatentAlignmentConfig latent = config.latent->resolved(model);
     (void)model.site_after(latent.after, "align.latent.after");
@@ -50,15 +64,25 @@ void check_companions(const AuxiliaryConfig& config, const ModelConfig& model,
     (void)model.site_after(features.after, "align.features.after");
     check_pass(features.pass, features.after, "align.features", model, objective);
   }
+  if (config.distillation) check_distillation(*config.distillation, model, objective);
 }
 
 std::vector<std::unique_ptr<AuxiliaryLoss>> make_companions(const AuxiliaryConfig& config,
                                                             const ModelConfig& model_config,
                                                             const ObjectiveConfig& objective,
-                                                            Model& model,
-                                                            std::unique_ptr<Model> teacher) {
+                                                            const ModelPlace& place, Model& model) {
   check_companions(config, model_config, objective);
   std::vector<std::unique_ptr<AuxiliaryLoss>> all;
+  std::shared_ptr<Teacher> teacher;  // one for all who compare with the moving average
+  if (config.needs_teacher()) {
+    teacher =
+        std::make_shared<Teacher>(make_model(model_config, place.device, place.dtype, place.ranks));
+  }
+  // First: the average of its head lies behind that of the network.
+  if (config.prototypes) {
+    all.push_back(std::make_unique<PrototypeAlignment>(*config.prototypes, model_config, objective,
+                                                       place, model, teacher));
+  }
   if (config.latent) {
     all.push_back(std::make_unique<LatentAlignment>(*config.latent, model_config, model));
   }
@@ -66,10 +90,11 @@ std::vector<std::unique_ptr<AuxiliaryLoss>> make_companions(const AuxiliaryConfi
     all.push_back(std::make_unique<FeatureAlignment>(*config.features, model_config, model));
   }
   if (config.teacher) {
-    EDT_ASSERT(teacher);
-    all.push_back(
-        std::make_unique<TeacherAlignment>(*config.teacher, model_config, objective, model,
-                                           std::make_shared<Teacher>(std::move(teacher))));
+    all.push_back(std::make_unique<TeacherAlignment>(*config.teacher, model_config, objective,
+                                                     model, teacher));
+  }
+  if (config.distillation) {
+    all.push_back(std::make_unique<Distillation>(*config.distillation, model_config, place));
   }
   return all;
 }

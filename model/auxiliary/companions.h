@@ -8,11 +8,11 @@
 
 namespace edt {
 
-// In the order of their terms. Adds their parameters to `model`, behind its own; `teacher`: a
-// second one of the same configuration, for those that compare with the moving average, else null.
-// Throws what check_companions() does.
-std::vector<std::unique_ptr<AuxiliaryLoss>> make_companions(
-    const AuxiliaryConfig& config, const ModelConfig& model_config,
-    const ObjectiveConfig& objective, Model& model, std::unique_ptr<Model> teacher = nullptr);
+// In the order of their terms. Adds their parameters to `model`, behind its own; networks that they
+// compare with are at its `place`. Throws what check_companions() does.
+std::vector<std::unique_ptr<AuxiliaryLoss>> make_companions(const AuxiliaryConfig& config,
+                                                            const ModelConfig& model_config,
+                                                            const ObjectiveConfig& objective,
+                                                            const ModelPlace& place, Model& model);
 
 }  // namespace edt

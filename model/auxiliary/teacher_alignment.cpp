@@ -5,12 +5,6 @@
 #include <cmath>
 
 namespace edt {
-namespace {
-
-// Behind the draws of the time sampler, which has two for each sample of a batch at most.
-constexpr std::uint32_t kTeacherDraws = 1u << 30;
-
-}  // namespace
 
 TeacherAlignmentConfig TeacherAlignmentConfig::resolved(const ModelConfig& model) const {
   constexpr std::int64_t kStudentStage = 2, kTeacherStage = 5, kOf = 7;
@@ -87,8 +81,8 @@ void TeacherAlignment::fill(StepKey key, const MicroBatch& batch, InputBuffers& 
   std::vector<double> times(shares_.size() * size);
   for (std::size_t b = 0; b < size; ++b) {
     std::array<float, 2> u;  // one for each group
-    random::fill_uniform({key.seed, random::Purpose::kTimestep, key.step,
-                          kTeacherDraws + static_cast<std::uint32_t>(batch.positions[b])},
+    random::fill_uniform({key.seed, random::Purpose::kTeacherTime, key.step,
+                          static_cast<std::uint32_t>(batch.positions[b])},
                          u);
     for (std::size_t g = 0; g < shares_.size(); ++g) {
       const double t = g == 0 ? batch.times[b] : batch.second_times[b];
@@ -127,12 +121,10 @@ void TeacherAlignment::before(Tape&, const StepView& step) {
                                step.inputs.tensor(scales_), image.tensor());
   }
   const Tensor labels = grouped() ? step.inputs.tensor(labels_) : step.labels.slice(0, rows);
-  teacher_->look({image.tensor(), step.inputs.tensor(told_), labels}, taps_, step.groups);
+  (void)teacher_->look({image.tensor(), step.inputs.tensor(told_), labels}, taps_, step.groups);
   for (std::size_t g = 0; g < shares_.size(); ++g) {
-    const Var tokens = taps_.from(alignment_.teacher_after, static_cast<std::int64_t>(g) * batch_);
-    Var& target = targets_.emplace_back(tape.make(tokens.shape(), tape.accurate_dtype()));
-    Profiler::Scope scope(tape.profiler(), "teacher.target");
-    tape.device().copy(tokens.tensor(), target.tensor());
+    const std::int64_t first = static_cast<std::int64_t>(g) * batch_;
+    targets_.push_back(teacher_->accurate(taps_.from(alignment_.teacher_after, first)));
   }
   taps_.clear();
 }

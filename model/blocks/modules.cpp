@@ -108,13 +108,15 @@ HeadTransform HeadTransform::make(ParameterList& list, const std::string& prefix
 }
 
 // Each rank has heads of its own, so that the gradient of what all of them share is a sum.
-Var HeadTransform::operator()(Tape& tape, const Var& qkv, std::int64_t heads) const {
+Var HeadTransform::operator()(Tape& tape, const Var& qkv, std::int64_t heads,
+                              const Var& of_tokens) const {
   if (norms[0] == nullptr && !rotation.defined()) return qkv;
   Var rows;
   if (norms[0] != nullptr) {
     rows = copy_to_tensor_ranks(tape, parameter_rows(tape, norms), ranks, label);
   }
-  return edt::head_transform(tape, qkv, heads, rows, rotation);
+  return edt::head_transform(tape, qkv, heads, rows, of_tokens ? of_tokens.tensor() : rotation,
+                             of_tokens);
 }
 
 FeedForward FeedForward::make(ParameterList& list, const std::string& prefix, std::int64_t width,
@@ -194,7 +196,7 @@ Var TransformerBlock::attention_of(Tape& tape, const Var& x, const Var& chunks,
                                    const BlockInputs& inputs) const {
   Var branch = attention_norm(tape, x, chunks, BranchChunks(shifts, 0).norm);
   branch = qkv(tape, attention_branch.enter(tape, branch));
-  branch = head_transform(tape, branch, heads);
+  branch = head_transform(tape, branch, heads, inputs.rotation);
   branch = attend(tape, branch, inputs);
   branch = linear(tape, branch, *projection.weight, attention_branch.bias_inside(projection.bias));
   return attention_branch.leave(tape, branch, *projection.bias);

@@ -90,6 +90,7 @@ struct PatchEmbedding {
 struct BlockInputs {
   VisibleTokens visible = {};  // defined: the tokens are the visible ones of the grid
   Var skip = {};               // of the tokens' shape, for blocks that have a skip linear
+  Var rotation = {};           // [B, K, size] of the visible tokens, for heads that are rotated
   PassHooks hooks = {};
   std::int64_t number = 0;  // of the block, for hooks
 };
@@ -115,8 +116,8 @@ struct HeadTransform {
 
   static HeadTransform make(ParameterList& list, const std::string& prefix, std::int64_t size,
                             HeadNorm norm, const Tensor& rotation);
-  // qkv itself where there is nothing to be done.
-  Var operator()(Tape& tape, const Var& qkv, std::int64_t heads) const;
+  // qkv itself where there is nothing to be done. `of_tokens`: instead of the rotation of the grid.
+  Var operator()(Tape& tape, const Var& qkv, std::int64_t heads, const Var& of_tokens = {}) const;
 };
 
 // The MLP: fc1 and fc2, or SwiGLU's w12 (gate and value) and w3.

@@ -76,12 +76,13 @@ void BlockStack::run_block(Tape& tape, std::size_t i, const Var& chunks, const B
   const bool has_all = rows == chunks.shape()[0];
   const Var own =
       has_all ? chunks : take_rows(tape, chunks, stream.first_row, stream.first_row + rows);
-  std::optional<Tape::Capacity> capacity;
-  if (stream.visible.ids.defined()) {
+  std::optional<Tape::Capacity> capacity;  // where their number varies
+  if (stream.visible.ids.defined() && stream.most_visible != stream.visible.ids.shape[1]) {
     capacity.emplace(tape, stream.most_visible, stream.visible.ids.shape[1]);
   }
   BlockInputs inputs{.visible = stream.visible,
                      .skip = {},
+                     .rotation = stream.rotation,
                      .hooks = pass.hooks,
                      .number = first + static_cast<std::int64_t>(i)};
   if (skips == SkipUse::kTaken) inputs.skip = stream.skips.back();

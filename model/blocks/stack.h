@@ -31,6 +31,7 @@ struct Stream {
   std::int64_t first_row = 0;     // of the condition's
   VisibleTokens visible = {};     // defined: the tokens are the visible ones of the grid,
   std::int64_t most_visible = 0;  // which may be so many
+  Var rotation = {};              // of these, for heads that are rotated
 };
 
 // The tokens of x [groups * B, T, D] that each group keeps, B rows for each, as streams.

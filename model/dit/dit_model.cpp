@@ -1,5 +1,6 @@
 #include "model/dit/dit_model.h"
 
+#include "core/ops/backend.h"
 #include "model/blocks/grid_checks.h"
 #include "model/blocks/stack.h"
 #include "model/positions.h"
@@ -53,12 +54,24 @@ Var DitModel::condition_of(Tape& tape, const ModelInputs& inputs) {
                               parameters_.tensor_ranks(), "gradient of the condition");
 }
 
+// The rows of the table of places that the group's tokens have, as labels have those of theirs.
+Var DitModel::rotation_of(Tape& tape, const VisibleTokens& group) const {
+  if (!rotation_.defined()) return {};
+  const std::int64_t rows = group.ids.elements(), size = rotation_.shape[1];
+  Var turns = tape.make({group.ids.shape[0], group.ids.shape[1], size}, rotation_.dtype);
+  Profiler::Scope scope(tape.profiler(), "rotation.of_group");
+  backend_of(tape).label_forward(group.ids.reshaped({rows}), rotation_,
+                                 turns.tensor().reshaped({rows, size}));
+  return turns;
+}
+
 // Attention within a group is attention of its tokens alone: each group is a shorter sequence.
 std::vector<Var> DitModel::forward_groups(Tape& tape, const ModelInputs& inputs,
                                           std::span<const VisibleTokens> groups) {
   const Var condition = condition_of(tape, inputs);
   std::vector<Stream> streams =
       split_groups(tape, patch_embedding_(tape, inputs.image, positions_), groups);
+  for (Stream& stream : streams) stream.rotation = rotation_of(tape, stream.visible);
   BlockStack{blocks_}(tape, streams, condition, {recompute_, inputs.hooks});
   return finish_groups(tape, streams, condition, final_);
 }

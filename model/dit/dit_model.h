@@ -23,6 +23,8 @@ class DitModel final : public Model {
  private:
   void add_positions(Device& device, DType dtype);
   Var condition_of(Tape& tape, const ModelInputs& inputs);
+  // [B, K, size], as the tokens of a group are turned; empty where heads are not.
+  Var rotation_of(Tape& tape, const VisibleTokens& group) const;
 
   DitConfig config_;
   Recompute recompute_ = Recompute::kNone;

@@ -45,6 +45,26 @@ TokenSite ModelConfig::site_after(std::int64_t after, std::string_view option) c
   return std::visit([&](const auto& config) { return config.site_after(after); }, any_);
 }
 
+std::vector<std::int64_t> ModelConfig::stage_ends(std::int64_t parts) const {
+  EDT_ASSERT(parts >= 1 && parts <= blocks());
+  const auto find = [&](const auto& config) {
+    std::vector<std::int64_t> ends;
+    if constexpr (requires { config.depths; }) {
+      if (config.depths.size() > 1) {
+        for (const std::int64_t depth : config.depths) {
+          ends.push_back(depth + (ends.empty() ? 0 : ends.back()));
+        }
+        return ends;
+      }
+    }
+    for (std::int64_t part = 1; part <= parts; ++part) {
+      ends.push_back(part * config.blocks() / parts);
+    }
+    return ends;
+  };
+  return std::visit(find, any_);
+}
+
 std::int64_t ModelConfig::early_block(std::int64_t of_few, std::int64_t of_many) const {
   constexpr std::int64_t kMany = 24;
   const auto find = [&](const auto& config) {

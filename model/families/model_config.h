@@ -53,6 +53,8 @@ class ModelConfig {
   // counted from 1. `option` says so: UsageError where there is no such block.
   std::int64_t blocks() const;
   TokenSite site_after(std::int64_t after, std::string_view option) const;
+  // The last blocks of all stages; of equal blocks, of `parts` that are as long as each other.
+  std::vector<std::int64_t> stage_ends(std::int64_t parts) const;
   // The block whose tokens are early ones: the last of the second stage, where there are stages;
   // else `of_few`, or `of_many` of 24 blocks or more.
   std::int64_t early_block(std::int64_t of_few, std::int64_t of_many) const;

@@ -30,7 +30,7 @@ TrainedNetworks checked_networks(const PlannedStep& step, Device& device,
               .tensor_ranks = step.tensor_ranks,
               .micro_batches = step.micro_batches(),
               .model = step.model.name(),
-              .tensor_degrees = step.model.tensor_degrees()});
+              .tensor_degrees = step.auxiliary.tensor_degrees(step.model)});
   return make_networks(step, device, {&tensor_ranks});
 }
 

@@ -4,12 +4,11 @@
 #include <memory>
 
 #include "core/optim/optimizer.h"
-#include "core/optim/power_average.h"
 #include "model/plan/recorder.h"
 
 namespace edt {
 
-class RecordingOptimizer final : public Optimizer, public AverageFollower {
+class RecordingOptimizer final : public Optimizer {
  public:
   RecordingOptimizer(std::unique_ptr<Optimizer> real, Recorder& recorder)
       : real_(std::move(real)), recorder_(recorder) {}

@@ -87,7 +87,7 @@ std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const S
   std::vector<PlannedStep> legal;
   std::vector ways{Recompute::kNone, Recompute::kSelective, Recompute::kFull};
   if (space.least) ways.insert(ways.begin(), Recompute::kLeast);
-  for (const int tensor : choices(space.tensor_ranks, step.model.tensor_degrees())) {
+  for (const int tensor : choices(space.tensor_ranks, step.auxiliary.tensor_degrees(step.model))) {
     if (ranks % tensor != 0) continue;
     const int data = ranks / tensor;
     const std::vector<ZeroStage> stages =
@@ -113,8 +113,8 @@ std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const S
       !legal.empty(), "plan",
       "{} ranks cannot share a batch of {}: {} allows tensor ranks {}, the batch has to be cut "
       "into a power of two of micro-batches, a multiple of the data ranks, at most {} for each",
-      ranks, step.engine.batch, step.model.name(), fmt::join(step.model.tensor_degrees(), ", "),
-      space.most_micro_batches);
+      ranks, step.engine.batch, step.model.name(),
+      fmt::join(step.auxiliary.tensor_degrees(step.model), ", "), space.most_micro_batches);
   return legal;
 }
 

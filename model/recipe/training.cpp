@@ -14,13 +14,10 @@ std::vector<AuxiliaryLoss*> pointers(const std::vector<std::unique_ptr<Auxiliary
 TrainedNetworks make_networks(const TrainingRecipe& recipe, Device& device,
                               TensorGroup tensor_ranks) {
   TrainedNetworks made;
+  const ModelPlace place{device, recipe.engine.dtype, tensor_ranks};
   made.model = make_model(recipe.model, device, recipe.engine.dtype, tensor_ranks);
-  std::unique_ptr<Model> teacher;
-  if (recipe.auxiliary.needs_teacher()) {
-    teacher = make_model(recipe.model, device, recipe.engine.dtype, tensor_ranks);
-  }
-  made.companions = make_companions(recipe.auxiliary, recipe.model, recipe.engine.objective,
-                                    *made.model, std::move(teacher));
+  made.companions =
+      make_companions(recipe.auxiliary, recipe.model, recipe.engine.objective, place, *made.model);
   return made;
 }
 
@@ -33,5 +30,9 @@ Training::Training(TrainedNetworks networks, const TrainingRecipe& recipe, Backe
     : networks_(std::move(networks)),
       engine_(*networks_.model, backend, data_ranks, recipe.engine,
               pointers(networks_.companions)) {}
+
+void Training::begin() {
+  for (const auto& one : networks_.companions) one->begin();
+}
 
 }  // namespace edt

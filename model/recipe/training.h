@@ -36,6 +36,9 @@ class Training {
   Training(TrainedNetworks networks, const TrainingRecipe& recipe, Backend& backend,
            Communicator& data_ranks);
 
+  // Before the first step: companions read what they need of files.
+  void begin();
+
   Model& model() { return *networks_.model; }
   const Model& model() const { return *networks_.model; }
   TrainingEngine& engine() { return engine_; }

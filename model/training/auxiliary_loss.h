@@ -26,6 +26,7 @@ struct StepView {
   // Tokens that see each other: rows are those of the groups, one behind the other. Empty: no
   // groups.
   std::span<const VisibleTokens> groups = {};
+  Tensor statistics = {};  // float32, where before() leaves those of its companion
 };
 
 // The weight of a companion in the course of a run. Weights are among the inputs of a step, so that
@@ -54,6 +55,8 @@ class AuxiliaryLoss {
   // its inputs.
   virtual std::vector<ArrayRequest> arrays() const { return {}; }
 
+  // Of a network besides that has memory of its own.
+  virtual std::size_t weight_bytes() const { return 0; }
   // Before the first step: reads what comes from files. Dry runs go without.
   virtual void begin() {}
   // Once, before the first fill(): for steps of `passes` passes of `batch` samples.
@@ -66,6 +69,14 @@ class AuxiliaryLoss {
 
   // Ahead of the network's pass: a teacher's, without gradients.
   virtual void before(Tape&, const StepView&) {}
+  // Numbers of each micro-batch that all ranks have to know: before() leaves them in
+  // StepView::statistics, and after a step that changes weights learn() is given those of all
+  // micro-batches, [micro-batches, statistics()], the same on all ranks.
+  virtual std::int64_t statistics() const { return 0; }
+  virtual void learn(std::span<const float>) {}
+  // What it knows by that, for checkpoints; empty: nothing.
+  virtual std::vector<float> state() const { return {}; }
+  virtual void restore(std::span<const float>) {}
   // Means of the terms, each [1]; where tokens are in groups, those of one group and then those of
   // the other. `losses` [terms, rows()] receives them row by row, without weights.
   virtual std::vector<Var> operator()(Tape& tape, const StepView& step, const Tensor& losses) = 0;

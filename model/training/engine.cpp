@@ -76,6 +76,10 @@ TrainingEngine::TrainingEngine(Model& model, Backend& backend, Communicator& dat
   losses_.resize(kPasses * terms() * batch);
   device_losses_ = Block(backend.memory(), own_losses().bytes());
   losses_of_one_ = Block(backend.memory(), own_losses().slice(0, 1).bytes());
+  if (const std::int64_t numbers = objective_.statistics().elements(); numbers > 0) {
+    device_statistics_ = Block(backend.memory(), own_statistics().bytes());
+    statistics_.resize(static_cast<std::size_t>(micro_batches() * numbers));
+  }
   // Companions leave rows of passes that they do not read as they are.
   if (!companions.empty()) backend.zero(losses_of_one());
   norm_sums_.resize(norm_blocks(static_cast<std::size_t>(layout().size())));
@@ -171,6 +175,14 @@ void TrainingEngine::run_micro_batch(std::int64_t index, std::span<const float> 
   const Tensor all = own_losses();
   tape_.device().copy(losses_of_one().reshaped(all.slice(own, own + 1).shape),
                       all.slice(own, own + 1));
+  if (statistics_.empty()) return;
+  const Tensor numbers = own_statistics().slice(own, own + 1);
+  tape_.device().copy(objective_.statistics().reshaped(numbers.shape), numbers);
+}
+
+Tensor TrainingEngine::own_statistics() const {
+  const auto own = static_cast<std::int64_t>(own_micro_batches().size());
+  return {device_statistics_.data(), {own, objective_.statistics().elements()}, DType::kFloat32};
 }
 
 Tensor TrainingEngine::losses_of_one() const {
@@ -210,6 +222,30 @@ void TrainingEngine::fetch_losses() {
   compute_seconds_ += seconds_since(begin);
 }
 
+// Rows of other ranks stay 0.
+void TrainingEngine::fetch_statistics() {
+  if (statistics_.empty()) return;
+  const Tensor from = own_statistics();
+  std::vector<float> values(static_cast<std::size_t>(from.elements()));
+  tape_.device().download(from, values.data());
+  std::ranges::fill(statistics_, 0.f);
+  const auto numbers = static_cast<std::size_t>(from.shape[1]);
+  auto next = values.begin();
+  for (const std::int64_t index : own_micro_batches()) {
+    std::copy_n(next, numbers, statistics_.begin() + index * from.shape[1]);
+    next += from.shape[1];
+  }
+}
+
+// As of losses: each number is zero on all ranks but one.
+void TrainingEngine::learn() {
+  if (statistics_.empty()) return;
+  data_ranks_.all_reduce(
+      view_of(std::span(statistics_), {static_cast<std::int64_t>(statistics_.size())}),
+      Reduce::kSum, "statistics of companions");
+  objective_.learn(statistics_, micro_batches());
+}
+
 StepReport TrainingEngine::finish_step() {
   StepReport report;
   report.step = step_ + 1;
@@ -217,6 +253,7 @@ StepReport TrainingEngine::finish_step() {
   config_.on_phase("collective");
   zero_.finish_gradients();
   fetch_losses();
+  fetch_statistics();
   update(report);
   ++step_;
   samples_seen_ += config_.batch;
@@ -243,6 +280,7 @@ void TrainingEngine::update(StepReport& report) {
                   .ema_decay = config_.ema_decay});
     const std::vector<float> total = total_losses();
     sampler_->update(std::span(times_).first(total.size()), total);
+    learn();
   } else {
     zero_.pass_over(step_ + 1);
   }
@@ -324,6 +362,9 @@ std::vector<double> TrainingEngine::validate(const ValidationRows& rows) {
 
 std::vector<MemoryUse> TrainingEngine::memory() const {
   std::vector<MemoryUse> uses = zero_.bytes_by_category();
+  if (const std::size_t teacher = objective_.teacher_bytes(); teacher > 0) {
+    uses.push_back({"teacher", teacher});
+  }
   uses.push_back({"activations", arena_.peak_bytes()});
   return uses;
 }

@@ -116,6 +116,8 @@ class TrainingEngine {
   // The whole moving average in the layout, on all ranks, which all call it.
   std::vector<float> gather_moving_average() { return zero_.gather(zero_.state().ema()); }
   TimeSampler& time_sampler() { return *sampler_; }
+  // Those that have learnt something beside their parameters have a state, too.
+  Companions companions() const { return objective_.companions(); }
   const Optimizer& optimizer() const { return *optimizer_; }
   void restored(std::int64_t step, std::int64_t samples_seen);
 
@@ -132,6 +134,8 @@ class TrainingEngine {
   StepKey key() const { return {config_.seed, static_cast<std::uint32_t>(step_)}; }
   // This rank's losses from the device to their places in the global batch.
   void fetch_losses();
+  void fetch_statistics();
+  void learn();
   void update(StepReport& report);
   void reduce_losses(StepReport& report);
   double reduce_grad_norm();
@@ -165,6 +169,10 @@ class TrainingEngine {
   Block device_losses_;        // of each own micro-batch [terms, rows]
   Block losses_of_one_;        // [terms, rows], where every micro-batch leaves them
   std::size_t terms() const { return objective_.terms().size(); }
+  // Of companions: of each own micro-batch on the device, and of the global batch.
+  Block device_statistics_;
+  std::vector<float> statistics_;
+  Tensor own_statistics() const;
   Tensor own_losses() const;
   Tensor losses_of_one() const;
   std::span<float> losses(PassKind pass, std::size_t term);

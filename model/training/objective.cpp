@@ -71,6 +71,9 @@ Objective::Objective(Model& model, Backend& backend, const ObjectiveConfig& conf
     if (teacher == nullptr || std::ranges::find(teachers_, teacher) != teachers_.end()) continue;
     teachers_.push_back(teacher);
   }
+  std::int64_t numbers = 0;
+  for (const AuxiliaryLoss* one : companions_) numbers += one->statistics();
+  if (numbers > 0) statistics_ = buffer({numbers});
   noise_ = buffer(image);
   x_t_ = buffer(image);
 }
@@ -97,7 +100,15 @@ void Objective::prepare(StepKey key, const MicroBatch& batch) {
 void Objective::run(Tape& tape, double scale, const Tensor& losses,
                     const std::function<void()>& before_backward) {
   EDT_ASSERT(losses.shape == (Shape{static_cast<std::int64_t>(terms().size()), rows()}));
-  for (AuxiliaryLoss* one : companions_) one->before(tape, view());
+  std::int64_t first = 0;
+  for (AuxiliaryLoss* one : companions_) {
+    StepView step = view();
+    if (const std::int64_t numbers = one->statistics(); numbers > 0) {
+      step.statistics = statistics_.slice(first, first + numbers);
+      first += numbers;
+    }
+    one->before(tape, step);
+  }
   {
     std::vector<Seeded> means = means_of(tape, losses);
     taps_.clear();
@@ -210,6 +221,27 @@ std::vector<ArrayRequest> Objective::arrays() const {
     for (ArrayRequest& request : one->arrays()) all.push_back(std::move(request));
   }
   return all;
+}
+
+void Objective::learn(std::span<const float> statistics, std::int64_t micro_batches) {
+  const std::size_t all = statistics.size() / static_cast<std::size_t>(micro_batches);
+  std::size_t first = 0;
+  for (AuxiliaryLoss* one : companions_) {
+    const auto count = static_cast<std::size_t>(one->statistics());
+    std::vector<float> own;
+    for (std::size_t at = first; count > 0 && at < statistics.size(); at += all) {
+      const auto part = statistics.subspan(at, count);
+      own.insert(own.end(), part.begin(), part.end());
+    }
+    if (count > 0) one->learn(own);
+    first += count;
+  }
+}
+
+std::size_t Objective::teacher_bytes() const {
+  std::size_t bytes = 0;
+  for (const AuxiliaryLoss* one : companions_) bytes += one->weight_bytes();
+  return bytes;
 }
 
 void Objective::fill_times(std::span<const double> times, std::span<float> told,

@@ -58,6 +58,13 @@ class Objective {
   bool grouped() const { return groups_.has_value(); }
   // What the companions want of each sample beside the latent: MicroBatch::arrays.
   std::vector<ArrayRequest> arrays() const;
+  Companions companions() const { return companions_; }
+  // What companions leave of a micro-batch for all ranks, float32 on the device: those of run().
+  const Tensor& statistics() const { return statistics_; }
+  // Gives each companion its own, [micro-batches, all statistics].
+  void learn(std::span<const float> statistics, std::int64_t micro_batches);
+  // Of the networks that companions have for themselves.
+  std::size_t teacher_bytes() const;
   // Those of denoising, then those beside.
   const std::vector<LossTerm>& terms() const { return terms_; }
   // Samples of all passes.
@@ -104,6 +111,7 @@ class Objective {
   std::vector<LossTerm> terms_;
   Taps taps_;
   Tensor noise_, x_t_;
+  Tensor statistics_{nullptr, {0}, DType::kFloat32};
   std::optional<MaskBuffers> masks_;
   std::optional<GroupBuffers> groups_;
   std::vector<Teacher*> teachers_;

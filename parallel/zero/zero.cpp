@@ -197,11 +197,9 @@ void Zero::update(const Update& update) {
 }
 
 void Zero::follow(std::int64_t step) {
-  if (averages_.empty()) return;
-  const auto& follower = dynamic_cast<const AverageFollower&>(optimizer_);
   for (std::size_t i = 0; i < averages_.size(); ++i) {
-    follower.follow(state_.master(), state_.average(i),
-                    static_cast<float>(averages_[i].take(step)));
+    optimizer_.follow(state_.master(), state_.average(i),
+                      static_cast<float>(averages_[i].take(step)));
   }
 }
 

@@ -38,3 +38,15 @@ tiny_train_options() {
 tiny_data() {
   "$edt" data synth --out "$1" --samples 240 --image-size 128 --quiet >/dev/null
 }
+
+# tiny_features DATA DIRECTORY: the same set with features of 12 random numbers for each of 16 tokens, called "random".
+tiny_features() {
+  local header
+  printf -v header "{'descr': '<f4', 'fortran_order': False, 'shape': (240, 16, 12), }"
+  printf -v header '%-117s\n' "$header"
+  {
+    printf '\x93NUMPY\x01\x00\x76\x00%s' "$header"
+    perl -e 'srand 1; print pack "f<*", map { rand(2) - 1 } 1 .. 240 * 16 * 12'
+  } >"$2.npy"
+  "$edt" data repack "$1" "$2" --features random="$2.npy" --quiet >/dev/null
+}

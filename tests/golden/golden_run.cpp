@@ -87,7 +87,9 @@ ObjectiveConfig GoldenRun::objective() const { return {.masked = passes() == 2};
 void GoldenRun::add_companions(const GoldenFile& file, const AuxiliaryConfig& auxiliary,
                                const std::string& prefix) {
   const std::size_t first = golden_.model().parameters().all().size();
-  companions_ = make_companions(auxiliary, golden_.config(), objective(), golden_.model());
+  const ModelPlace place{backend_, golden_.tape().dtype(),
+                         golden_.model().parameters().tensor_ranks()};
+  companions_ = make_companions(auxiliary, golden_.config(), objective(), place, golden_.model());
   golden_.load(file, first, prefix);
   for (std::size_t i = 0; i < auxiliary.arrays(golden_.config()).size(); ++i) {
     arrays_.push_back(file.read<float>("/inputs/features/" + std::to_string(i)));

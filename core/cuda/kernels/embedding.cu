@@ -27,8 +27,9 @@ __global__ void __launch_bounds__(kThreads)
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     label_rows(const std::int32_t* labels, const T* table, T* out, std::int64_t width) {
-  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (c < width) out[blockIdx.y * width + c] = table[labels[blockIdx.y] * width + c];
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.y) * kThreads + threadIdx.x;
+  const std::int64_t row = blockIdx.x;
+  if (c < width) out[row * width + c] = table[labels[row] * width + c];
 }
 
 // The first sample of a label adds the rows of all samples with that label, in batch order.
@@ -63,7 +64,7 @@ void launch_timestep_features(cudaStream_t stream, DType dtype, const float* t, 
 
 void launch_label_rows(cudaStream_t stream, DType dtype, const std::int32_t* labels,
                        const void* table, void* out, std::int64_t batch, std::int64_t width) {
-  const dim3 grid(blocks_of(width), static_cast<unsigned>(batch));
+  const dim3 grid(static_cast<unsigned>(batch), blocks_of(width));
   with_element(dtype, [&]<class T>(T) {
     launch({stream, "label_embedding forward", grid, kThreads}, label_rows<T>, labels,
            static_cast<const T*>(table), static_cast<T*>(out), width);

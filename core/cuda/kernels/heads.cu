@@ -138,7 +138,7 @@ struct Heads {
   }
   __device__ const float* turns(const HeadCall& call, std::int64_t head) const {
     if (call.rotation == nullptr || which == 2) return nullptr;
-    return call.rotation + head / call.heads % call.tokens * call.size;
+    return call.rotation + head / call.heads % call.places * call.size;
   }
   __device__ bool normed(const HeadCall& call) const { return call.norms != nullptr && which < 2; }
 };

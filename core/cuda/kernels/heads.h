@@ -9,13 +9,13 @@ inline constexpr int kMostHeadSize = 256;
 
 struct HeadCall {
   DType dtype = DType::kFloat32;
-  std::int64_t rows = 0;  // samples times tokens
-  std::int64_t tokens = 0, heads = 0;
+  std::int64_t rows = 0;               // samples times tokens
+  std::int64_t places = 0, heads = 0;  // rows of the rotation: of a sample, or of all
   int size = 0;
   const float* norms = nullptr;  // [2 or 4, size], or null
   bool layer = false;            // four rows
   float epsilon = 0;
-  const float* rotation = nullptr;  // [tokens, size], or null
+  const float* rotation = nullptr;  // [places, size], or null
 
   const void* x = nullptr;  // qkv; of backward with norms only
   const void* dy = nullptr;

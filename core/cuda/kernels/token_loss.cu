@@ -1,13 +1,14 @@
-// A token tensor as wide as a patch: double arithmetic is free here. Formulas:
-// core/reference/token_loss.cpp.
+// A token tensor as wide as a patch: double arithmetic is free here. Logits may be thousands: a
+// warp shares those of a group, in single precision. Formulas: core/reference/token_loss.cpp.
 #include "core/cuda/kernels/token_loss.h"
 
+#include "core/cuda/kernels/reduce.cuh"
 #include "core/cuda/kernels/vector.cuh"
 
 namespace edt {
 namespace {
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 256, kWarps = kThreads / 32;
 
 struct Angle {
   double y_norm, z_norm, cosine;
@@ -115,6 +116,77 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+// Of the logits of a group at a temperature, as each lane of a warp knows it: exp((x - most) *
+// inverse) / sum.
+struct Softmax {
+  float most, sum, inverse;
+  __device__ float raised(float x) const { return expf((x - most) * inverse); }
+};
+
+template <class T>
+__device__ Softmax softmax_of(const T* x, int n, double temperature) {
+  const int lane = threadIdx.x % 32;
+  Softmax softmax{to_float(x[0]), 0, static_cast<float>(1 / temperature)};
+  for (int i = lane; i < n; i += 32) softmax.most = fmaxf(softmax.most, to_float(x[i]));
+  for (int offset = 16; offset > 0; offset /= 2) {
+    softmax.most = fmaxf(softmax.most, __shfl_xor_sync(0xffffffffu, softmax.most, offset));
+  }
+  float sum = 0;
+  for (int i = lane; i < n; i += 32) sum += softmax.raised(to_float(x[i]));
+  softmax.sum = warp_sum(sum);
+  return softmax;
+}
+
+// A block for each sample, whose warps share its groups.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    cross_entropy_forward(TokenLossCall call, float* losses) {
+  __shared__ float shared[32];
+  const int lane = threadIdx.x % 32, n = call.group, groups = call.values / n;
+  const std::int64_t sample = blockIdx.x;
+  float total[1] = {0};
+  for (int group = threadIdx.x / 32; group < groups; group += kWarps) {
+    const std::int64_t first = sample * call.values + static_cast<std::int64_t>(group) * n;
+    const T* y = static_cast<const T*>(call.tokens) + first;
+    const float* z = call.target + first;
+    const Softmax q = softmax_of(y, n, call.temperature),
+                  p = softmax_of(z, n, call.target_temperature);
+    const float log_sum = logf(q.sum);
+    float sum = 0;
+    for (int i = lane; i < n; i += 32) {
+      sum -= p.raised(z[i]) / p.sum * ((to_float(y[i]) - q.most) * q.inverse - log_sum);
+    }
+    sum = warp_sum(sum);
+    if (lane == 0) total[0] += sum;
+  }
+  block_sum<1>(total, shared);
+  if (threadIdx.x == 0) {
+    losses[sample] = call.factors[sample] * total[0] / static_cast<float>(groups);
+  }
+}
+
+// A warp for each group.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    cross_entropy_backward(TokenLossCall call, const float* dmean, T* dtokens, bool accumulate) {
+  const int n = call.group, groups = call.values / n;
+  const int group = blockIdx.x * kWarps + threadIdx.x / 32;
+  if (group >= groups) return;
+  const std::int64_t sample = blockIdx.y;
+  const std::int64_t first = sample * call.values + static_cast<std::int64_t>(group) * n;
+  const T* y = static_cast<const T*>(call.tokens) + first;
+  const float* z = call.target + first;
+  const Softmax q = softmax_of(y, n, call.temperature),
+                p = softmax_of(z, n, call.target_temperature);
+  const float scale = dmean[0] / static_cast<float>(call.batch) * call.weights[sample] *
+                      call.factors[sample] / static_cast<float>(groups) * q.inverse;
+  for (int i = threadIdx.x % 32; i < n; i += 32) {
+    const float more = q.raised(to_float(y[i])) / q.sum - p.raised(z[i]) / p.sum;
+    const float slope[1] = {scale * more};
+    put<1>(dtokens + first + i, slope, accumulate);
+  }
+}
+
 __global__ void __launch_bounds__(kThreads) noise_target(NoiseTargetCall call, float* target) {
   const int width = call.width, height = call.height, patch = call.patch;
   const int values = call.channels * height * width;
@@ -144,9 +216,10 @@ void launch_noise_target(cudaStream_t stream, const NoiseTargetCall& call, float
 
 void launch_token_loss_forward(cudaStream_t stream, const TokenLossCall& call, float* losses,
                                float* mean) {
+  const bool of_logits = call.measure == TokenMeasure::kCrossEntropy;
   with_element(call.dtype, [&]<class T>(T) {
     launch({stream, "token_loss forward", static_cast<unsigned>(call.batch), kThreads},
-           token_loss_forward<T>, call, losses);
+           of_logits ? cross_entropy_forward<T> : token_loss_forward<T>, call, losses);
   });
   launch({stream, "token_loss forward", 1, 1}, weighted_mean, losses, call.weights, call.batch,
          mean);
@@ -154,6 +227,15 @@ void launch_token_loss_forward(cudaStream_t stream, const TokenLossCall& call, f
 
 void launch_token_loss_backward(cudaStream_t stream, const TokenLossCall& call, const float* dmean,
                                 void* dtokens, bool accumulate) {
+  if (call.measure == TokenMeasure::kCrossEntropy) {
+    const dim3 grid(static_cast<unsigned>(divide_up(call.values / call.group, kWarps)),
+                    static_cast<unsigned>(call.batch));
+    with_element(call.dtype, [&]<class T>(T) {
+      launch({stream, "token_loss backward", grid, kThreads}, cross_entropy_backward<T>, call,
+             dmean, static_cast<T*>(dtokens), accumulate);
+    });
+    return;
+  }
   const bool grouped = call.measure == TokenMeasure::kDirection;
   const int groups = grouped ? call.values / call.group : call.values;
   with_element(call.dtype, [&]<class T>(T) {

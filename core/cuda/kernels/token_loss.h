@@ -5,7 +5,7 @@
 
 namespace edt {
 
-enum class TokenMeasure { kSquare, kDirection, kAbsolute, kSmoothL1 };
+enum class TokenMeasure { kSquare, kDirection, kAbsolute, kSmoothL1, kCrossEntropy };
 
 struct TokenLossCall {
   DType dtype = DType::kFloat32;  // of the tokens; all else is float32
@@ -15,6 +15,7 @@ struct TokenLossCall {
   TokenMeasure measure = TokenMeasure::kSquare;
   double floor = 0;  // of norms
   double beta = 1;   // of smooth L1
+  double temperature = 1, target_temperature = 1;
   const void* tokens = nullptr;
   const float *target = nullptr, *factors = nullptr, *weights = nullptr;
 };

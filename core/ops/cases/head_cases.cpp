@@ -19,10 +19,14 @@ constexpr const char* kNormNames[] = {"no norm", "RMS norm", "layer norm"};
 
 }  // namespace
 
-OpCase head_transform_case(const AttentionShape& s, HeadNormCase norm, bool rotated) {
+OpCase head_transform_case(const AttentionShape& s, HeadNormCase norm, bool rotated,
+                           bool by_sample) {
   return {"head_transform",
           fmt::format("{} x {} tokens, {} heads of {}, {}{}", s.batch, s.tokens, s.heads, s.size,
-                      kNormNames[static_cast<int>(norm)], rotated ? ", rotated" : ""),
+                      kNormNames[static_cast<int>(norm)],
+                      by_sample ? ", each sample rotated"
+                      : rotated ? ", rotated"
+                                : ""),
           [=](Tape& tape, CaseInputs& in) {
             Var norms;
             if (norm != HeadNormCase::kNone) {
@@ -36,7 +40,10 @@ OpCase head_transform_case(const AttentionShape& s, HeadNormCase norm, bool rota
             }
             Tensor rotation;
             if (rotated)
-              rotation = in.tensor("rotation", {s.tokens, s.size}, in.accurate_dtype(), turns);
+              rotation =
+                  in.tensor("rotation",
+                            by_sample ? Shape{s.batch, s.tokens, s.size} : Shape{s.tokens, s.size},
+                            in.accurate_dtype(), turns);
             return head_transform(
                 tape, in.leaf(tape, "qkv", {s.batch, s.tokens, 3 * s.heads * s.size}, 1.5), s.heads,
                 norms, rotation);
@@ -48,6 +55,8 @@ void add_head_cases(OpCases& cases) {
   cases.push_back(head_transform_case({1, 1, 1, 4}, kNone, true));
   cases.push_back(head_transform_case({2, 9, 2, 20}, kNone, true));
   cases.push_back(head_transform_case({3, 16, 2, 64}, kNone, true));
+  cases.push_back(head_transform_case({2, 9, 2, 12}, kNone, true, true));
+  cases.push_back(head_transform_case({3, 8, 2, 20}, kRms, true, true));
   cases.push_back(head_transform_case({1, 4, 3, 5}, kRms, false));
   cases.push_back(head_transform_case({2, 9, 2, 12}, kRms, true));
   cases.push_back(head_transform_case({1, 16, 2, 72}, kRms, true));

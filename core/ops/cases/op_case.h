@@ -46,6 +46,7 @@ void add_token_cases(OpCases& cases);
 void add_embedding_cases(OpCases& cases);
 void add_layout_cases(OpCases& cases);
 void add_diffusion_cases(OpCases& cases);
+void add_attention_map_cases(OpCases& cases);
 void add_token_loss_cases(OpCases& cases);
 void add_picture_cases(OpCases& cases);
 
@@ -82,7 +83,8 @@ struct AttentionShape {
 OpCase attention_case(const AttentionShape& shape, std::int64_t spare_rows = 0);
 OpCase plain_attention_case(const AttentionShape& shape);
 enum class HeadNormCase { kNone, kRms, kLayer };
-OpCase head_transform_case(const AttentionShape& shape, HeadNormCase norm, bool rotated);
+OpCase head_transform_case(const AttentionShape& shape, HeadNormCase norm, bool rotated,
+                           bool by_sample = false);
 // `shape.tokens` of the grid.
 OpCase visible_attention_case(const AttentionShape& shape, const TokenGrid& grid,
                               std::int64_t spare_rows);
@@ -104,6 +106,7 @@ OpCase convolution_case(const ConvolutionForm& form, const Shape& x, bool bias =
 OpCase group_norm_silu_case(const Shape& x, std::int64_t groups);
 OpCase wide_attention_case(const Shape& x);
 // One sample of [4, side, side] for each timestep.
+OpCase attention_map_case(const Shape& x);
 OpCase token_loss_case(const Shape& tokens, const TokenDistance& distance);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t side, double mse_weight,
                            double vb_weight);

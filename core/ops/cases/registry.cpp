@@ -16,6 +16,7 @@ OpCases test_cases() {
   add_embedding_cases(cases);
   add_layout_cases(cases);
   add_diffusion_cases(cases);
+  add_attention_map_cases(cases);
   add_token_loss_cases(cases);
   add_picture_cases(cases);
   return cases;
@@ -68,6 +69,7 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(wide_attention_case({1, 32, 32, 512}));
   cases.push_back(
       diffusion_loss_case(std::vector<int>(static_cast<std::size_t>(batch), 500), 32, 1, 1));
+  cases.push_back(attention_map_case({batch, 64, 416}));
   cases.push_back(token_loss_case({batch, 256, 16}, {Distance::kSquare}));
   cases.push_back(token_loss_case({batch, 256, 32}, {Distance::kDirection, 32}));
   return cases;

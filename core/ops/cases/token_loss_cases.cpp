@@ -33,6 +33,8 @@ std::string text_of(const TokenDistance& distance) {
       return "squares";
     case Distance::kDirection:
       return fmt::format("directions of {}", distance.group);
+    case Distance::kCrossEntropy:
+      return fmt::format("cross-entropy of {}", distance.group);
     case Distance::kAbsolute:
       return "absolute";
     case Distance::kSmoothL1:
@@ -75,6 +77,11 @@ void add_token_loss_cases(OpCases& cases) {
   cases.push_back(token_loss_case({2, 33, 5}, {Distance::kAbsolute}));
   cases.push_back(token_loss_case({3, 9, 16}, {Distance::kSmoothL1, 1, 0.05}));
   cases.push_back(token_loss_case({2, 31, 7}, {Distance::kSmoothL1, 1, 1.5}));
+  cases.push_back(token_loss_case(
+      {3, 9, 16}, {.kind = Distance::kCrossEntropy, .group = 16, .temperature = 0.5}));
+  cases.push_back(token_loss_case(
+      {2, 5, 24},
+      {.kind = Distance::kCrossEntropy, .group = 8, .temperature = 2, .target_temperature = 0.25}));
   OpCase at_zero = scaled_case({2, 4, 6}, {Distance::kDirection, 3}, 0);
   at_zero.movable = [](std::string_view, std::int64_t) { return false; };  // no slope is there
   cases.push_back(std::move(at_zero));

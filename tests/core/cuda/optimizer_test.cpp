@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "core/optim/grad_norm.h"
-#include "core/optim/power_average.h"
 #include "core/random/stream.h"
 #include "tests/core/cuda/gpu.h"
 
@@ -115,10 +114,6 @@ TEST(CudaOptimizer, SquareSumsHaveTheHostsBits) {
   }
 }
 
-const AverageFollower& follower_of(const Optimizer& optimizer) {
-  return dynamic_cast<const AverageFollower&>(optimizer);
-}
-
 TEST(CudaOptimizer, PowerAveragesHaveTheHostsBits) {
   EDT_NEEDS_GPU();
   const auto backend = make_cuda_backend();
@@ -129,8 +124,8 @@ TEST(CudaOptimizer, PowerAveragesHaveTheHostsBits) {
   for (const float take : {1.f, 0.3f, 1e-4f}) {
     const std::vector<float> params = normals(static_cast<std::uint32_t>(100 * take), kParameters);
     const Buffer<float> d_params(*backend, params);
-    follower_of(*host).follow(params, average, take);
-    follower_of(*device).follow(d_params.span(), d_average.span(), take);
+    host->follow(params, average, take);
+    device->follow(d_params.span(), d_average.span(), take);
     backend->synchronize();
     EXPECT_EQ(d_average.values(), average) << take;
   }

@@ -43,6 +43,28 @@ TEST_F(CompanionRun, GoesOnWithTheSameBits) {
   EXPECT_NE(whole.at("master:align_head.net.8.weight"), whole.at("ema:align_head.net.8.weight"));
 }
 
+// What the teacher's choices are centred by is kept as weights are.
+TEST_F(CompanionRun, OfPrototypesGoesOnWithItsCentre) {
+  const auto with = [&](const std::string& name, std::int64_t steps) {
+    TrainConfig made = config(name, steps, false);
+    made.align.with = {"prototypes"};
+    made.align.prototypes.prototypes = 24;
+    made.align.prototypes.width = 8;
+    return made;
+  };
+  ASSERT_EQ(run(with("whole", 4)), kDone);
+  ASSERT_EQ(run(with("parts", 1)), kDone);
+  ASSERT_EQ(run(with("parts", 4)), kDone);
+  const auto whole = contents(path("whole"));
+  EXPECT_EQ(whole, contents(path("parts")));
+  ASSERT_TRUE(whole.contains("companion.align_prototypes"));
+  EXPECT_EQ(whole.at("companion.align_prototypes").size(), 24u);
+  EXPECT_TRUE(whole.contains("ema:prototypes.weight"));
+  TrainConfig other = with("parts", 5);
+  other.align.prototypes.prototypes = 25;
+  EXPECT_THAT(refusal(other), HasSubstr("prototypes.weight is [24, 8], the model has [25, 8]"));
+}
+
 // The head changes no initial weight of the network: the loss of the first step is the same.
 TEST_F(CompanionRun, HasACurveOfItsOwn) {
   ASSERT_EQ(run(config("with", 2)), kDone);
@@ -118,6 +140,107 @@ TEST_F(CompanionRun, ComesAndGoesWhereARunBeginsWithTheWeightsOfAnother) {
   EXPECT_THAT(refusal(other), HasSubstr("nothing"));
 }
 
+// A student that begins with the teacher's weights has nothing to learn of it in its first step.
+TEST_F(CompanionRun, LearnsOfAFinishedRun) {
+  ASSERT_EQ(run(config("teacher", 3, false)), kDone);
+  TrainConfig student = config("student", 2, false);
+  student.run.init_from = student.distill.from = path("teacher");
+  student.distill.attention = 100;
+  ASSERT_EQ(run(student), kDone);
+  auto lines = metrics_of(path("student"));
+  EXPECT_EQ(lines[0]["beside"].size(), 6u);  // and a map at the end of each stage
+  for (const auto& [term, value] : lines[0]["beside"].items()) {
+    EXPECT_LT(value.get<double>(), 1e-12) << term;
+  }
+  EXPECT_GT(lines[1]["beside"]["distill_output"].get<double>(), 1e-9);
+
+  TrainConfig smaller = config("smaller", 2, false);
+  smaller.model.sizes.widths = {4, 8, 8, 8, 4};
+  smaller.model.sizes.heads = {1, 2, 2, 2, 1};
+  smaller.distill.from = path("teacher");
+  smaller.distill.attention = 1;
+  ASSERT_EQ(run(smaller), kDone);
+  TrainConfig parts = smaller;
+  parts.run.directory = path("parts");
+  parts.train.steps = 1;
+  ASSERT_EQ(run(parts), kDone);
+  parts.train.steps = 2;
+  ASSERT_EQ(run(parts), kDone);
+  EXPECT_EQ(contents(path("smaller")), contents(path("parts")));
+  EXPECT_GT(metrics_of(path("smaller"))[0]["beside"]["distill_output"].get<double>(), 0);
+}
+
+TEST_F(CompanionRun, RefusesTeachersThatSayOtherThings) {
+  ASSERT_EQ(run(config("teacher", 1, false)), kDone);
+  TrainConfig student = config("student", 1, false);
+  student.distill.from = path("teacher");
+  student.model.process.config = ProcessConfig::flow();
+  EXPECT_THAT(refusal(student), HasSubstr("it is trained on " + text_of(ProcessConfig{}) +
+                                          ", EDT-Ti/2 on " + text_of(ProcessConfig::flow())));
+  student = config("student", 1, false);
+  student.distill.from = path("teacher");
+  student.distill.output = 0;
+  EXPECT_THAT(refusal(student), HasSubstr("distill.output and distill.attention are 0"));
+  student.distill.attention = 1;
+  student.distill.after = {1, 2};
+  EXPECT_THAT(refusal(student), HasSubstr("distill.after names 2 blocks"));
+  student.distill.after = {1, 2, 3, 4, 99};
+  EXPECT_THAT(refusal(student), HasSubstr("distill.after is 99"));
+  student.distill.after = {2, 1, 3, 4, 6};
+  EXPECT_THAT(refusal(student), HasSubstr("distill.after is 2, where EDT-Ti/2 has 4 x 4 tokens"));
+  student.distill.from = path("nothing");
+  EXPECT_THAT(refusal(student), HasSubstr("holds no checkpoint"));
+  EXPECT_FALSE(std::filesystem::exists(path("student")));
+}
+
+// A run names the checkpoint of its teacher, and so goes on with it where the teacher has others.
+TEST_F(CompanionRun, KeepsTheTeacherThatItBeganWith) {
+  ASSERT_EQ(run(config("teacher", 1, false)), kDone);
+  const std::vector<std::string> begin{"train",
+                                       "--quiet",
+                                       "--data",
+                                       path("set"),
+                                       "--run.dir",
+                                       path("student"),
+                                       "--model.preset=EDT-Ti/2",
+                                       "--model.image-size=128",
+                                       "--model.widths=8,12,16,12,8",
+                                       "--model.heads=2,3,4,3,2",
+                                       "--train.batch=8",
+                                       "--train.micro-batch=4",
+                                       "--train.steps=1",
+                                       "--distill.from=" + path("teacher").string()};
+  const Outcome first = edt_command(begin);
+  ASSERT_EQ(first.status, kDone) << first.error;
+  const std::string chosen = find_checkpoint(path("teacher")).path().string();
+  EXPECT_THAT(read_text(path("student") / "config.ini"), HasSubstr("from = " + chosen));
+  ASSERT_EQ(run(config("teacher", 2, false)), kDone);
+  std::vector<std::string> again = begin;
+  again.push_back("--train.steps=2");
+  const Outcome other = edt_command(again);
+  EXPECT_EQ(other.status, kWrongUsage);
+  EXPECT_THAT(other.error, HasSubstr("distill.from " + chosen + " -> "));
+  const Outcome same = edt_command({"train", "--run.dir", path("student"), "--train.steps=2"});
+  EXPECT_EQ(same.status, kDone) << same.error;
+  EXPECT_EQ(metrics_of(path("student")).size(), 2u);
+}
+
+TEST_F(CompanionRun, RefusesATeacherOfOtherLatents) {
+  write_tiny_data(directory_ / "other", TinyLatents{.with_statistics = true});
+  TrainConfig teacher = config("teacher", 1, false);
+  teacher.data.path = path("other");
+  teacher.data.normalize = true;
+  ASSERT_EQ(run(teacher), kDone);
+  TrainConfig student = teacher;
+  student.run.directory = path("student");
+  student.distill.from = path("teacher");
+  student.data.normalize = false;
+  EXPECT_THAT(refusal(student), HasSubstr("latents normalized by mean"));
+  EXPECT_FALSE(std::filesystem::exists(path("student")));
+  student.data.normalize = true;
+  EXPECT_EQ(run(student), kDone);
+}
+
 // What a whole command line says.
 std::string refused(std::vector<std::string> options) {
   std::vector<std::string> args{"train", "--data.path=/nowhere", "--run.dir=/nowhere"};
@@ -137,6 +260,12 @@ TEST(CompanionOptions, AreThoseOfWhatIsAskedFor) {
   EXPECT_THAT(
       refused({"--align.with=latent", "--align.latent.distance=l1", "--align.latent.beta=0.1"}),
       HasSubstr("align.latent.beta is used only when align.latent.distance is smooth-l1"));
+  EXPECT_THAT(refused({"--distill.output=2"}), HasSubstr("distill.from names none"));
+  EXPECT_THAT(refused({"--distill.from=/nowhere", "--distill.after=2"}),
+              HasSubstr("distill.after names blocks, and distill.attention, the weight of their "
+                        "maps, is 0"));
+  EXPECT_THAT(refused({"--distill.from=/nowhere", "--distill.attention=1", "--distill.after=2,2"}),
+              HasSubstr("a list in which 2 stands once"));
   EXPECT_THAT(refused({"--align.with=latent,latent"}),
               HasSubstr("a list in which latent is named once"));
 }

@@ -37,6 +37,28 @@ TEST(DiskPreflight, SaysHowManyFit) {
             "every 10 steps) they need 4.00 MiB at 1.00 MiB each, 3.00 MiB are free");
 }
 
+// Snapshots of averages stay, and come at steps of their own.
+TEST(DiskPreflight, CountsSnapshots) {
+  DiskPreflight preflight{.directory = "run/checkpoints",
+                          .each = 1 << 20,
+                          .free = 5 << 20,
+                          .retention = {.newest = 2},
+                          .saves = {110, 120, 130, 140},
+                          .snapshots = {.each = 1 << 19, .every = 7, .after = 100}};
+  EXPECT_EQ(preflight.snapshots.bytes_until(104), 0u);
+  EXPECT_EQ(preflight.snapshots.bytes_until(105), 1u << 19);
+  EXPECT_EQ(preflight.snapshots.bytes_until(140), 6u << 19);
+  // Three checkpoints at once, and four snapshots until step 130.
+  EXPECT_EQ(preflight.fitting(), 3u);
+  EXPECT_EQ(preflight.needed(), 6 << 20);
+  EXPECT_EQ(preflight.shortage(),
+            "run/checkpoints: 3 of the next 4 checkpoints fit; with what is kept (the newest 2) "
+            "they need 6.00 MiB at 1.00 MiB each and 6 snapshots of averages at 512 KiB each, 5.00 "
+            "MiB are free");
+  preflight.free = 6 << 20;
+  EXPECT_EQ(preflight.shortage(), "");
+}
+
 TEST(DiskPreflight, WhenARunSaves) {
   EXPECT_THAT(coming_saves(0, 10, 25, 9), ElementsAre(10, 20, 25));
   EXPECT_THAT(coming_saves(20, 10, 100, 2), ElementsAre(30, 40));

@@ -6,19 +6,17 @@
 
 #include <cmath>
 
-#include "core/cpu/cpu_backend.h"
 #include "core/reference/reference_backend.h"
 #include "model/families/presets.h"
 #include "model/plan/gemms.h"
-#include "model/recipe/training.h"
-#include "parallel/comm/self/self_communicator.h"
+#include "tests/model/auxiliary/stepped.h"
 #include "tests/support/message_of.h"
 #include "tests/support/tiny_models.h"
 
 namespace edt {
 namespace {
 
-using test::message_of;
+using test::message_of, test::step, test::Stepped;
 
 TrainingRecipe recipe_of(const ModelConfig& model, const LatentAlignmentConfig& latent = {}) {
   TrainingRecipe recipe{model};
@@ -82,36 +80,6 @@ TEST(LatentAlignment, ReadsAnEarlyBlock) {
   EXPECT_EQ(edt.site_after(2, "after").grid, TokenGrid::square(16));
   EXPECT_EQ(edt.site_after(5, "after").grid, TokenGrid::square(4));
   EXPECT_EQ(edt.site_after(4, "after").width, 416);
-}
-
-// What steps of a recipe made of the network's weights, and what the last one reported.
-struct Stepped {
-  StepReport report;
-  std::vector<float> weights;
-};
-
-Stepped step(const TrainingRecipe& recipe, int steps = 1, std::int64_t before = 0) {
-  const auto backend = make_cpu_backend();
-  const auto ranks = make_self_communicator();
-  Training training(recipe, *backend, *ranks);
-  TrainingEngine& engine = training.engine();
-  engine.initialize();
-  engine.restored(before, 0);
-  std::vector<float> latents(static_cast<std::size_t>(2 * recipe.model.latents().elements()));
-  random::fill_normal({.seed = 3}, latents);
-  Stepped stepped;
-  for (int i = 0; i < steps; ++i) {
-    engine.begin_step();
-    engine.run_micro_batch(0, latents, std::vector<std::int32_t>{0, 1});
-    stepped.report = engine.finish_step();
-  }
-  const std::span<float> master = engine.state().master();
-  for (const FlatTensor& tensor : engine.layout().tensors()) {
-    if (tensor.name.starts_with("align_head")) continue;
-    stepped.weights.insert(stepped.weights.end(), master.begin() + tensor.offset,
-                           master.begin() + tensor.end());
-  }
-  return stepped;
 }
 
 double term(const StepReport& report, const std::string& name) {

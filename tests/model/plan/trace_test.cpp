@@ -41,6 +41,15 @@ std::vector<Traced> traced() {
   flow.step.engine.objective.loss.direction_weight = 1;
   Traced aligned{"EDT-S_latent", step_of("EDT-S/2")};
   aligned.step.auxiliary.latent = LatentAlignmentConfig{};
+  Traced features{"EDT-S_features", step_of("EDT-S/2")};
+  features.step.auxiliary.features = FeatureAlignmentConfig{.arrays = {{"dinov2-b", 768}}};
+  Traced teacher{"EDT-S_teacher_data2_zero2", step_of("EDT-S/2")};
+  teacher.step.auxiliary.teacher = TeacherAlignmentConfig{};
+  teacher.step.data_ranks = 2;
+  teacher.step.engine.zero.stage = ZeroStage::kGradients;
+  Traced distilled{"EDT-S_distilled", step_of("EDT-S/2")};
+  distilled.step.auxiliary.distillation = DistillationConfig{
+      .teacher = std::make_shared<const ModelConfig>(model_preset("EDT-B/2")), .attention = 10};
   return {{"EDT-S", step_of("EDT-S/2")},
           {"EDT-XL", step_of("EDT-XL/2")},
           {"MDTv2-S", step_of("MDTv2-S/2")},
@@ -49,6 +58,9 @@ std::vector<Traced> traced() {
           {"LightningDiT-S", step_of("LightningDiT-S/1", false)},
           std::move(flow),
           std::move(aligned),
+          std::move(features),
+          std::move(teacher),
+          std::move(distilled),
           std::move(spread),
           std::move(shared)};
 }

@@ -10,12 +10,14 @@
 #include "model/training/array_batch.h"
 #include "parallel/comm/self/self_communicator.h"
 #include "parallel/comm/threads/thread_ranks.h"
+#include "tests/support/distilled.h"
 #include "tests/support/tiny_models.h"
 
 namespace edt {
 namespace {
 
-using test::tiny_dit, test::tiny_edt, test::tiny_lightning_dit, test::tiny_mdtv2;
+using test::distilled_from, test::tiny_dit, test::tiny_edt, test::tiny_lightning_dit,
+    test::tiny_mdtv2;
 
 constexpr std::int64_t kBatch = 16, kMicroBatch = 2;
 
@@ -104,6 +106,7 @@ Trained train(const Setting& setting, int steps = 4) {
     Training training({setting.model, engine_config(setting), setting.auxiliary}, *backend, ranks);
     TrainingEngine& engine = training.engine();
     engine.initialize();
+    training.begin();
     Trained mine;
     for (int i = 0; i < steps; ++i) take_step(engine, training.model(), mine);
     if (ranks.is_root()) {
@@ -220,6 +223,10 @@ class SameBitsOfCompanions : public testing::TestWithParam<const char*> {
     }
     if (name == "latent_of_both") config.latent->pass = CompanionPass::kBoth;
     if (name.ends_with("teacher")) config.teacher = TeacherAlignmentConfig{};
+    if (name.starts_with("prototypes")) {
+      config.prototypes = PrototypeAlignmentConfig{.prototypes = 24, .width = 8};
+    }
+    if (name == "distilled") config.distillation = distilled_from(tiny_edt(8), 1, 10);
     return config;
   }
 };
@@ -248,7 +255,8 @@ TEST_P(SameBitsOfCompanions, InBf16) {
 
 INSTANTIATE_TEST_SUITE_P(Each, SameBitsOfCompanions,
                          testing::Values("latent", "latent_of_both", "features", "both_alignments",
-                                         "teacher", "latent_and_teacher"),
+                                         "teacher", "latent_and_teacher", "distilled", "prototypes",
+                                         "prototypes_and_teacher"),
                          [](const auto& one) { return std::string(one.param); });
 
 // Two times in one picture, with the moving average as the teacher.
@@ -272,7 +280,8 @@ TEST_P(SameBitsOfGroups, OnAnyRanksInEveryStage) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfGroups,
-                         testing::Values(of_a_flow(tiny_mdtv2()), of_a_flow(tiny_dit())),
+                         testing::Values(of_a_flow(tiny_mdtv2()), of_a_flow(tiny_dit()),
+                                         of_a_flow(tiny_lightning_dit())),
                          name_of_baseline);
 
 TEST(SameBitsGuard, TrainingMovesTheWeights) {
