@@ -14,7 +14,8 @@ enum class ClassOrder : std::uint8_t {
   kNumber,  // the place of the number that its name is
 };
 
-// Puts names into that order. UsageError, naming `label` and two of them, where kAuto is in doubt.
+// Puts names into that order. UsageError, naming `label` and two of them, where kAuto is in doubt;
+// DataError where two are the same characters. Warns of those that look the same.
 void order_classes(std::vector<std::string>& names, ClassOrder order, const std::string& label);
 
 }  // namespace edt::data

@@ -8,6 +8,8 @@
 #include "core/base/error.h"
 #include "core/random/stream.h"
 #include "core/storage/access.h"
+#include "core/storage/durable_file.h"
+#include "core/storage/missing_path.h"
 #include "data/natural_order.h"
 #include "data/shard_copies.h"
 
@@ -20,11 +22,11 @@ std::vector<fs::path> list_shards(const fs::path& path) {
   if (fs::is_regular_file(path, code)) return {path};
   const std::string denied = reading_problem(path);
   require<DataError>(denied.empty(), "data", "{}", denied);
-  require<DataError>(fs::is_directory(path, code), "data", "{}: there is no such data set",
-                     path.string());
+  require<DataError>(fs::is_directory(path, code), "data", "{}: there is no such data set{}",
+                     path.string(), missing_path_hint(path));
   std::vector<fs::path> shards;
   for (const auto& entry : fs::directory_iterator(path, code)) {
-    const std::string extension = entry.path().extension().string();
+    const std::string extension = lower_case_extension(entry.path());
     const bool hidden = entry.path().filename().string()[0] == '.';
     if (!hidden && (extension == ".h5" || extension == ".hdf5")) shards.push_back(entry.path());
   }

@@ -4,6 +4,7 @@
 #include "core/base/error.h"
 #include "core/storage/directory_lock.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/new_directories.h"
 #include "data/shard_set.h"
 #include "data/writer.h"
 
@@ -12,7 +13,8 @@ namespace edt::data {
 DatasetWriter::DatasetWriter(std::filesystem::path directory, Description description,
                              std::uint64_t samples, const DatasetWriterOptions& options)
     : set_(std::make_unique<ShardSet>(std::move(directory), std::move(description), samples,
-                                      options)) {
+                                      options)),
+      made_(std::make_unique<NewDirectories>(set_->directory())) {
   make_directories(set_->directory());
   lock_ = std::make_unique<DirectoryLock>(set_->directory());
   const std::vector<bool> there = set_->open();
@@ -47,6 +49,7 @@ void DatasetWriter::append(std::span<const float> stored, std::span<const float>
   if (!begun_) set_->begin();
   begun_ = true;
   shard_->take_name();
+  made_->keep();
   shard_.reset();
   ++index_;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/input_file.h"
+#include "core/storage/missing_path.h"
 #include "data/walk.h"
 
 namespace edt::data {
@@ -102,14 +104,30 @@ Fingerprint of_file(const fs::path& file) {
 bool may_hold_arrays(const std::string& name) {
   constexpr std::array<std::string_view, 6> kExtensions{".npy", ".npz",  ".safetensors",
                                                         ".h5",  ".hdf5", ".json"};
-  return name[0] != '.' && std::find(kExtensions.begin(), kExtensions.end(),
-                                     fs::path(name).extension().string()) != kExtensions.end();
+  return !is_passed_over(name) && std::find(kExtensions.begin(), kExtensions.end(),
+                                            lower_case_extension(name)) != kExtensions.end();
+}
+
+void require_no_copies(const std::vector<fs::path>& files, std::string_view where) {
+  std::map<std::uint64_t, std::vector<fs::path>> by_size;
+  for (const fs::path& file : files) by_size[facts_of(file).bytes].push_back(file);
+  for (const auto& [size, alike] : by_size) {
+    if (alike.size() < 2) continue;
+    std::map<std::uint64_t, fs::path> contents;
+    for (const fs::path& file : alike) {
+      const auto [other, is_new] = contents.try_emplace(of_file(file).checksum, file);
+      require<DataError>(is_new, where,
+                         "{} and {} hold the same bytes: each sample in them would be two",
+                         other->second.string(), file.string());
+    }
+  }
 }
 
 Fingerprint fingerprint(const fs::path& path, const CountsAsInput& counts) {
   std::error_code code;
   const fs::path whole = fs::canonical(path, code);
-  require<DataError>(!code, "data", "{}: {}", path.string(), code.message());
+  require<DataError>(!code, "data", "{}: {}{}", path.string(), code.message(),
+                     missing_path_hint(path));
   Fingerprint print = fs::is_directory(whole) ? of_folder(whole, counts) : of_file(whole);
   print.path = whole.string();
   return print;

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace edt::data {
 
@@ -21,6 +23,11 @@ struct Fingerprint {
 // most a few MiB. DataError where there is nothing.
 using CountsAsInput = std::function<bool(const std::string& name)>;
 Fingerprint fingerprint(const std::filesystem::path& path, const CountsAsInput& counts);
+
+// DataError, said by `where`, where two of the files hold the same bytes, as a copy under another
+// name does ("train (1).tar"): each sample in them would be two. Looks at files of one size alone,
+// as closely as fingerprint().
+void require_no_copies(const std::vector<std::filesystem::path>& files, std::string_view where);
 
 // Names of files that can hold arrays or labels: .npy, .npz, .safetensors, .h5, .hdf5, .json.
 bool may_hold_arrays(const std::string& name);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/storage/directory_kind.h"
 #include "core/storage/durable_file.h"
 
 namespace edt::data {
@@ -90,7 +91,16 @@ std::unique_ptr<ShardWriter> ShardSet::write(std::uint64_t shard) const {
   return std::make_unique<ShardWriter>(path_of(shard), description_, size_of(shard), place);
 }
 
+void require_place_for_shards(const fs::path& directory) {
+  const DirectoryKind kind = kind_of_directory(directory);
+  require<DataError>(kind == DirectoryKind::kOther || kind == DirectoryKind::kDataSet ||
+                         !finished_shards(directory).empty(),
+                     "data", "{} holds {}: a data set needs a directory of its own",
+                     directory.string(), described(kind));
+}
+
 std::vector<bool> ShardSet::open() const {
+  require_place_for_shards(directory_);
   make_directories(directory_);
   std::vector<bool> there(count(), false);
   const std::vector<fs::path> shards = finished_shards(directory_);
@@ -117,7 +127,7 @@ void ShardSet::require_whole(std::uint64_t shard) const {
 void ShardSet::require_own_files() const {
   for (const auto& entry : fs::directory_iterator(directory_)) {
     const std::string name = entry.path().filename().string();
-    const fs::path extension = entry.path().extension();
+    const std::string extension = lower_case_extension(entry.path());
     if ((extension != ".h5" && extension != ".hdf5") || name[0] == '.') continue;
     const bool ours =
         is_shard_name(name) && (replace_ || name.ends_with(fmt::format("-of-{:05}.h5", count())));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/storage/directory_lock.h"
+#include "core/storage/new_directories.h"
 #include "core/storage/partial_file.h"
 #include "data/array_writer.h"
 #include "data/description.h"
@@ -74,6 +75,9 @@ struct WriteReport {
   std::string source = {};    // what was read, for people
 };
 
+// DataError where the directory holds something else that edt has written: a run, a checkpoint.
+void require_place_for_shards(const std::filesystem::path& directory);
+
 class ShardSet;
 
 // All shards of a data set whose size is known, one after the other.
@@ -103,6 +107,7 @@ class DatasetWriter {
   std::uint64_t next_ = 0, kept_ = 0;
   std::uint64_t index_ = 0;  // of the shard that is written
   bool begun_ = false;
+  std::unique_ptr<NewDirectories> made_;  // kept with the first shard
   std::unique_ptr<DirectoryLock> lock_;
   std::unique_ptr<ShardWriter> shard_;
 };

@@ -18,6 +18,7 @@ packages=(
   libfmt-dev libspdlog-dev nlohmann-json3-dev
   libpng-dev libjpeg-dev libwebp-dev libarchive-dev  # pictures and archives of them
   libzip-dev libxxhash-dev libprotozero-dev
+  libutf8proc-dev          # names that look the same
   libsimdjson-dev          # metrics of long runs
   libopenmpi-dev openmpi-bin
   libgtest-dev libgmock-dev

@@ -10,6 +10,8 @@
 #include "core/base/error.h"
 #include "core/json/json_text.h"
 #include "core/storage/access.h"
+#include "core/storage/missing_path.h"
+#include "core/unicode/unicode.h"
 
 namespace edt {
 namespace {
@@ -76,7 +78,11 @@ class IniParser {
     const auto equals = line.find('=');
     if (equals == std::string_view::npos) refuse("expected 'key = value' or '[section]'");
     const std::string_view key = trimmed(line.substr(0, equals));
-    if (!is_key(key)) refuse("a key has letters, digits, '.', '-' and '_' only");
+    if (!is_key(key)) {
+      const std::string found = stand_ins(key);
+      refuse("a key has letters, digits, '.', '-' and '_' only{}",
+             found.empty() ? "" : "; this one has " + found);
+    }
     add(key, parse_value(trimmed(line.substr(equals + 1))));
   }
 
@@ -159,7 +165,8 @@ IniFile parse_ini(std::string_view text, std::string name) {
 IniFile read_ini_file(const std::filesystem::path& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
-  require<UsageError>(std::filesystem::exists(status), "config", "{}: no such file", path.string());
+  require<UsageError>(std::filesystem::exists(status), "config", "{}: no such file{}",
+                      path.string(), missing_path_hint(path));
   require<UsageError>(std::filesystem::is_regular_file(status) || is_open_pipe(path, status),
                       "config", "{}: not a file", path.string());
   const std::string denied = reading_problem(path);

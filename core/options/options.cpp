@@ -1,7 +1,10 @@
 #include "core/options/options.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/base/assert.h"
@@ -9,6 +12,7 @@
 #include "core/options/nearest.h"
 #include "core/options/other_names.h"
 #include "core/options/renamed.h"
+#include "core/unicode/unicode.h"
 
 namespace edt {
 namespace {
@@ -30,6 +34,37 @@ std::string_view key_of(std::string_view name) { return name.substr(name.find('.
 
 bool contains(std::span<const std::string> words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// What a path must be that this one is not: an address, or a name with a variable of the shell in
+// it. Empty: it may well be one, as any does of which there is a file.
+std::string no_path(std::string_view text) {
+  std::error_code ignored;
+  if (text.empty() || std::filesystem::exists(std::filesystem::path(text), ignored)) return "";
+  const auto is_letter = [](unsigned char c) { return std::isalpha(c) || c == '_'; };
+  const std::size_t scheme = text.find("://");
+  const bool is_address = scheme != text.npos && scheme >= 2 &&
+                          std::ranges::all_of(text.substr(0, scheme), [](unsigned char c) {
+                            return std::isalnum(c) || c == '+' || c == '.' || c == '-';
+                          });
+  if (is_address || text.starts_with("pipe:")) {
+    return "a path of this machine, not an address or a command: nothing is fetched, copy or "
+           "mount it first";
+  }
+  const std::size_t dollar = text.find('$');
+  const bool is_variable = dollar != text.npos && dollar + 1 < text.size() &&
+                           (text[dollar + 1] == '{' || is_letter(text[dollar + 1]));
+  if (is_variable) {
+    return "a path; variables ($NAME) are replaced by shells alone, not in single quotes, and not "
+           "in configurations";
+  }
+  return "";
+}
+
+// What was copied from a page may look right and be none of the characters that are meant.
+std::string stand_in_note(std::string_view text) {
+  const std::string found = stand_ins(text);
+  return found.empty() ? "" : fmt::format("; it has {}", found);
 }
 
 // Says so where `name` is one that an option had in an earlier version.
@@ -163,6 +198,9 @@ bool Option::is_in_bounds(long double number) const {
 std::string Option::broken_rule() const {
   if (required_ && field_->text().empty()) return "a text that is not empty";
   for (const std::string& word : field_->words()) {
+    if (field_->placeholder().starts_with("PATH")) {
+      if (std::string problem = no_path(word); !problem.empty()) return problem;
+    }
     if (!choices_.empty() && !contains(choices_, word)) {
       return expected() + suggestion(word, choices_);
     }
@@ -278,9 +316,10 @@ bool OptionSet::parse(std::span<const std::string> args) {
     if (argument.known) continue;
     const std::vector<std::string> all = names(true);
     const std::string here = name_here(argument.name, all);
-    fail<UsageError>(command_, "unknown option '{}'{}",
+    fail<UsageError>(command_, "unknown option '{}'{}{}",
                      argument.name.starts_with('-') ? argument.name : "--" + argument.name,
-                     here.empty() ? suggestion(argument.name, all, "--") : here);
+                     here.empty() ? suggestion(argument.name, all, "--") : here,
+                     stand_in_note(argument.name));
   }
   std::vector<IniFile> files;
   for (const auto& argument : arguments) {
@@ -298,7 +337,8 @@ bool OptionSet::parse(std::span<const std::string> args) {
 
 // What stands alone is often a value that has lost its option.
 std::string OptionSet::unexpected(const std::string& argument, const std::string& flag) const {
-  std::string text = fmt::format("unexpected argument '{}'", argument);
+  std::string text = fmt::format("unexpected argument '{}'{}", argument, stand_in_note(argument));
+  if (!stand_ins(argument).empty()) return text;
   if (!flag.empty()) return text + fmt::format("; --{} is on or off", flag);
   for (const auto& option : options_) {
     if (option->required_ && !option->given_) {
@@ -316,10 +356,28 @@ std::string OptionSet::unexpected(const std::string& argument, const std::string
 // What stands alone is the value of the positional options, in order, that are not given by name; a
 // list at the end takes what stands alone also where it is: --pictures a.tar b.tar.
 void OptionSet::read_command_line(std::span<const CommandLineArgument> arguments) {
+  // "--pictures=train-{0..9}.tar" comes from a shell as ten of them. Of other options the last one
+  // counts, as with other programs; of a list of input, as files or NAME=FILE, none may be lost.
+  const auto refuse_repetition = [&](const std::string& name, const std::string& type,
+                                     const std::string& before, const std::string& now) {
+    const bool is_input =
+        type == "PATH,..." || (type == "TEXT,..." && now.find('=') != std::string::npos);
+    require<UsageError>(!is_input, command_,
+                        "--{} is given twice, as '{}' and '{}', and the first would be left out: "
+                        "one list with commas is meant",
+                        name, before, now);
+  };
   std::vector<const Option*> named;
+  std::map<const Option*, std::string> values;
   for (const auto& argument : arguments) {
     if (argument.name.empty() || argument.name == "config") continue;
     named.push_back(&get(argument.name));
+    const auto [before, is_new] = values.try_emplace(named.back(), argument.value);
+    if (!is_new && before->second != argument.value) {
+      refuse_repetition(named.back()->name_, named.back()->field_->placeholder(), before->second,
+                        argument.value);
+      before->second = argument.value;
+    }
     note_former(*this, command_, argument.name, "command line");
     assign(const_cast<Option&>(*named.back()), argument.value, "command line");
   }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "core/base/error.h"
 #include "core/storage/access.h"
@@ -95,6 +96,17 @@ std::string array_of(const h5::File& file) {
   return latents ? "latents" : "moments";
 }
 
+// Of a file that lacks nothing: what was said of it is not to be passed over.
+void require_agreement(const h5::File& file, const AdoptOptions& options) {
+  const auto whole = [&](const char* name) {
+    return file.has_attribute(name) ? static_cast<int>(file.read_int(name)) : 0;
+  };
+  const double scale = file.has_attribute("scale") ? file.read_double("scale") : 0;
+  (void)agree(file, "num_classes", "--classes", options.classes, 0, whole("num_classes"));
+  (void)agree(file, "image_size", "--image-size", options.image_size, 0, whole("image_size"));
+  (void)agree(file, "scale", "--scale", options.scale, 0.0, scale);
+}
+
 Attributes look_at(const fs::path& path, const AdoptOptions& options) {
   const h5::File file = h5::File::open(path);
   Attributes attributes;
@@ -105,7 +117,10 @@ Attributes look_at(const fs::path& path, const AdoptOptions& options) {
     require<DataError>(file.read_int("complete") == 1, "adopt",
                        "{}: is marked as not complete: its writer was interrupted", path.string());
   }
-  if (attributes.missing.empty()) return attributes;
+  if (attributes.missing.empty()) {
+    require_agreement(file, options);
+    return attributes;
+  }
   const std::string array = array_of(file);
   check_arrays(file, options, array);
   const h5::DataSet values = file.dataset(array);
@@ -150,14 +165,16 @@ AdoptReport adopt(const AdoptOptions& options) {
   const fs::path directory = fs::absolute(files[0]).parent_path();
   const DirectoryLock lock(directory);
   for (const fs::path& path : files) {
-    require<UsageError>(::access(path.c_str(), W_OK) == 0, "adopt", "{} cannot be written: {}",
-                        path.string(), error_text(errno, path));
+    if (::access(path.c_str(), W_OK) == 0) continue;
+    const int code = errno;  // before another call takes its place
+    fail<UsageError>("adopt", "{} cannot be written: {}", path.string(), error_text(code, path));
   }
   std::vector<std::pair<fs::path, FileChange>> changes;
   AdoptReport report;
   for (const fs::path& path : files) {
     const bool finished = finish_change(path);
     const bool sealed = check_seal(InputFile(path)) == Sealed::kYes;
+    if (sealed) require_agreement(h5::File::open(path), options);
     const Attributes attributes = sealed ? Attributes{} : look_at(path, options);
     if (attributes.missing.empty()) {
       ++(finished ? report.adopted : report.whole);

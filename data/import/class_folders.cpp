@@ -21,6 +21,7 @@ std::vector<std::string> folders_of(const fs::path& path) {
                        path.string(), name);
   }
   require<DataError>(!names.empty(), "import", "{}: holds no folders", path.string());
+  require_different_folders(path, names, "import");
   return names;
 }
 
@@ -28,10 +29,12 @@ std::vector<std::string> folders_of(const fs::path& path) {
 std::vector<std::string> files_of_class(const fs::path& folder) {
   std::vector<std::string> names;
   std::string below;
+  UnfinishedFiles unfinished;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
+    unfinished.look_at(name);
     if (holds_arrays(name)) names.push_back(name);
-    if (name[0] != '.' && entry.is_directory()) below = name;
+    if (!is_passed_over(name) && entry.is_directory()) below = name;
   }
   require<DataError>(
       below.empty(), "import",
@@ -41,6 +44,7 @@ std::vector<std::string> files_of_class(const fs::path& folder) {
   require<DataError>(!names.empty(), "import",
                      "{}: a class without files of arrays (.npy, .npz, .safetensors, .h5, .hdf5)",
                      folder.string());
+  unfinished.warn(folder.string());
   std::sort(names.begin(), names.end(), natural_less);
   return names;
 }

@@ -5,7 +5,9 @@
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/file_kind.h"
+#include "core/storage/missing_path.h"
 #include "core/storage/npy.h"
+#include "core/unicode/unicode.h"
 #include "data/natural_order.h"
 #include "data/walk.h"
 
@@ -28,10 +30,12 @@ void match(SampleFiles& files, std::vector<std::string>& names, const Labels& la
                      folder, files.file_labels_from, labels.size());
   for (const std::string& name : names) {
     const auto found = labels.find(name);
-    require<DataError>(found != labels.end(), "import",
-                       "{}: has no label for {} ({} files, {} labels, the first for {})",
-                       files.file_labels_from, name, names.size(), labels.size(),
-                       labels.empty() ? "none" : labels.begin()->first);
+    if (found == labels.end()) {
+      const bool has_other = labels.contains(composed(name)) || labels.contains(decomposed(name));
+      fail<DataError>("import", "{}: has no label for {} ({} files, {} labels, the first for {}){}",
+                      files.file_labels_from, name, names.size(), labels.size(),
+                      labels.empty() ? "none" : labels.begin()->first, has_other ? kOtherForm : "");
+    }
     files.file_labels.push_back(found->second);
   }
   if (labels.size() == names.size()) return;
@@ -107,7 +111,7 @@ SampleFiles of_archive(const fs::path& path, bool unlabelled) {
   }
   std::vector<std::string> names;
   for (const std::string& name : archive->names()) {
-    if (name.ends_with(".npy")) names.push_back(name);
+    if (lower_case_extension(name) == ".npy" && !is_below_passed_over(name)) names.push_back(name);
   }
   match(files, names, labels, path.string());
   files.latents = files_of_zip(path, archive, std::move(names));
@@ -169,9 +173,10 @@ bool is_archive_with_json(const fs::path& path) {
 
 SampleFiles files_with_json(const ImportOptions& options) {
   const bool folder = fs::is_directory(options.latents);
-  require<UsageError>(options.labels.empty() || (folder && options.labels.extension() == ".json"),
-                      "import", "--labels {} is of no use: {} has labels in its dataset.json",
-                      options.labels.string(), options.latents.string());
+  require<UsageError>(
+      options.labels.empty() || (folder && lower_case_extension(options.labels) == ".json"),
+      "import", "--labels {} is of no use: {} has labels in its dataset.json",
+      options.labels.string(), options.latents.string());
   SampleFiles files =
       folder ? of_folder(options.latents,
                          options.labels.empty() ? options.latents / "dataset.json" : options.labels,

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/storage/half.h"
+#include "core/storage/missing_path.h"
 
 namespace edt::data {
 
@@ -130,8 +131,8 @@ FeatureSource::FeatureSource(FeatureSource&&) noexcept = default;
 // In a folder: files named as those of the latents, or all in natural order.
 Files FeatureSource::find_files(const fs::path& path, const Beside& beside) {
   std::error_code code;
-  require<UsageError>(fs::exists(path, code), "import", "{}: there is no such file or folder",
-                      path.string());
+  require<UsageError>(fs::exists(path, code), "import", "{}: there is no such file or folder{}",
+                      path.string(), missing_path_hint(path));
   if (!fs::is_directory(path, code)) return one_file(path);
   if (beside.files == nullptr || !has_all(path, *beside.files)) return files_of_folder(path);
   same_names_ = true;

@@ -6,8 +6,12 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/storage/durable_file.h"
+#include "core/storage/missing_path.h"
 #include "core/storage/npy.h"
+#include "core/unicode/unicode.h"
 #include "data/natural_order.h"
+#include "data/walk.h"
 
 namespace edt::data {
 
@@ -161,8 +165,8 @@ Names look_at_names(const fs::path& folder) {
 bool holds_arrays(const fs::path& name) {
   constexpr std::array<std::string_view, 5> kExtensions{".npy", ".npz", ".safetensors", ".h5",
                                                         ".hdf5"};
-  const std::string extension = name.extension().string();
-  return name.filename().string()[0] != '.' &&
+  const std::string extension = lower_case_extension(name);
+  return !is_passed_over(name.filename().string()) &&
          std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
 }
 
@@ -205,12 +209,30 @@ Files files_of_hdf5(std::shared_ptr<const h5::File> file, std::vector<std::strin
   return std::make_unique<Hdf5Files>(std::move(file), std::move(names));
 }
 
+namespace {
+
+// Whether a name of `a` is one of `b` in another form of Unicode: for the line that says that they
+// do not pair.
+bool differ_in_form(const FileSet& a, const FileSet& b) {
+  std::set<std::string> names, forms;
+  for (std::uint64_t i = 0; i < b.size(); ++i) {
+    names.insert(b.name(i));
+    forms.insert(composed(b.name(i)));
+  }
+  for (std::uint64_t i = 0; i < a.size(); ++i) {
+    if (!names.contains(a.name(i)) && forms.contains(composed(a.name(i)))) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void require_pairs(const FileSet& a, const std::string& label_a, const FileSet& b,
                    const std::string& label_b) {
   for (std::uint64_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    require<DataError>(a.name(i) == b.name(i), "import",
-                       "{} and {} do not pair: file {} is {} and {}", label_a, label_b, i,
-                       a.name(i), b.name(i));
+    if (a.name(i) == b.name(i)) continue;
+    fail<DataError>("import", "{} and {} do not pair: file {} is {} and {}{}", label_a, label_b, i,
+                    a.name(i), b.name(i), differ_in_form(a, b) ? kOtherForm : "");
   }
   require<DataError>(a.size() == b.size(), "import", "{} holds {} files, {} holds {}", label_a,
                      a.size(), label_b, b.size());

@@ -8,9 +8,11 @@
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/file_kind.h"
+#include "core/storage/missing_path.h"
 #include "data/import/class_folders.h"
 #include "data/import/dataset_json.h"
 #include "data/import/foreign.h"
+#include "data/walk.h"
 
 namespace edt::data {
 
@@ -24,6 +26,7 @@ struct Listing {
   std::map<std::string, std::uint64_t> others;  // by extension
   std::vector<std::string> folders;
   bool json = false;  // dataset.json
+  UnfinishedFiles unfinished;
 };
 
 Listing list(const fs::path& folder) {
@@ -32,8 +35,10 @@ Listing list(const fs::path& folder) {
   for (fs::directory_iterator entry(folder, code), end; !code && entry != end;
        entry.increment(code)) {
     const fs::path name = entry->path().filename();
-    if (name.string()[0] == '.') continue;
-    if (holds_arrays(name)) {
+    if (is_passed_over(name.string())) continue;
+    if (is_unfinished(name.string())) {
+      listing.unfinished.look_at(name.string());
+    } else if (holds_arrays(name)) {
       ++listing.arrays;
     } else if (name == "dataset.json") {
       listing.json = true;
@@ -60,7 +65,8 @@ void refuse_foreign_files(const fs::path& folder) {
 
 ImportLayout layout_of_folder(const fs::path& folder, const ImportOptions& options) {
   const Listing there = list(folder);
-  if (there.json || options.labels.extension() == ".json") return ImportLayout::kJson;
+  there.unfinished.warn(folder.string());
+  if (there.json || lower_case_extension(options.labels) == ".json") return ImportLayout::kJson;
   if (there.arrays > 0) return ImportLayout::kFolders;
   for (const std::string& name : there.folders) {
     require<UsageError>(!fs::exists(folder / name / "dataset.json"), "import",
@@ -91,7 +97,7 @@ std::string folder_left_out(const fs::path& folder) {
 // A first look, for the lines about objects of Python.
 void refuse_object_files(const FileSet& files, bool of_folder) {
   const fs::path first = files.origin(0);
-  if (first.extension() == ".npy" && fs::exists(first)) refuse_objects(first, of_folder);
+  if (lower_case_extension(first) == ".npy" && fs::exists(first)) refuse_objects(first, of_folder);
 }
 
 void add_labels(SampleFiles& files, const ImportOptions& options) {
@@ -128,11 +134,8 @@ Files copies_of(const FileSet& latents, const ImportOptions& options, ImportLayo
 
 // What is written must not become input of the next call.
 void require_apart(const fs::path& out, const fs::path& latents) {
-  if (!fs::is_directory(latents)) return;
-  const fs::path inner = fs::weakly_canonical(out), outer = fs::weakly_canonical(latents);
-  const auto [rest, end] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
-  require<UsageError>(rest != outer.end(), "import", "--out {} lies in --latents {}", out.string(),
-                      latents.string());
+  require<UsageError>(!fs::is_directory(latents) || !lies_in(out, latents), "import",
+                      "--out {} lies in --latents {}", out.string(), latents.string());
 }
 
 }  // namespace
@@ -140,8 +143,8 @@ void require_apart(const fs::path& out, const fs::path& latents) {
 ImportLayout layout_of(const ImportOptions& options) {
   const fs::path& latents = options.latents;
   std::error_code code;
-  require<UsageError>(fs::exists(latents, code), "import", "{}: there is no such file or folder",
-                      latents.string());
+  require<UsageError>(fs::exists(latents, code), "import", "{}: there is no such file or folder{}",
+                      latents.string(), missing_path_hint(latents));
   const bool folder = fs::is_directory(latents, code);
   if (options.layout == ImportLayout::kAuto) {
     if (folder) {
@@ -176,7 +179,8 @@ SampleFiles find_sample_files(const ImportOptions& options) {
   if (options.unlabelled) require_no_labels(options);
   for (const fs::path& path : {options.labels, options.flipped_latents}) {
     require<UsageError>(path.empty() || fs::exists(path), "import",
-                        "{}: there is no such file or folder", path.string());
+                        "{}: there is no such file or folder{}", path.string(),
+                        missing_path_hint(path));
   }
   SampleFiles files;
   const ImportLayout layout = layout_of(options);

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "data/fingerprint.h"
 
 namespace edt::data {
 
@@ -93,13 +94,17 @@ void ImportSource::note_other_files(const Array& array) {
 // Files of several samples each: all are opened once.
 void ImportSource::count_samples() {
   begin_ = {0};
+  std::vector<std::filesystem::path> paths;
   for (std::uint64_t i = 0; i < files_.latents->size(); ++i) {
     const auto file = files_.latents->open(i);
+    std::error_code code;  // a member of an archive is no file
+    if (std::filesystem::is_regular_file(file->path(), code)) paths.push_back(file->path());
     const auto latents =
         find_array(*file, {"--latents-key", options_.latents_key, {"latents", "moments"}}, false);
     begin_.push_back(begin_.back() + samples_of(*latents));
     note_other_files(*latents);
   }
+  require_no_copies(paths, "import");
 }
 
 std::unique_ptr<Array> ImportSource::open_flipped(std::uint64_t file, const ArrayFile& beside,

@@ -19,6 +19,17 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(0, text.find_last_not_of(kBlanks) + 1);
 }
 
+// A name as spreadsheets write it: "a, b.png", with "" for a quote.
+std::string unquoted(std::string_view name) {
+  if (name.size() < 2 || !name.starts_with('"') || !name.ends_with('"')) return std::string(name);
+  std::string text;
+  for (std::size_t i = 1; i + 1 < name.size(); ++i) {
+    text += name[i];
+    if (name[i] == '"' && name[i + 1] == '"' && i + 2 < name.size()) ++i;
+  }
+  return text;
+}
+
 }  // namespace
 
 std::int32_t parse_label(std::string_view text, const std::string& where) {
@@ -48,13 +59,16 @@ void for_each_label(const std::filesystem::path& file,
     const std::string where = fmt::format("{}:{}", file.string(), number);
     require<DataError>(text.find('\0') == text.npos, "pictures",
                        "{}: a byte 0, which no text holds", where);
+    require<DataError>(!text.starts_with("{\"") && !text.starts_with("[["), "pictures",
+                       "{}: is JSON: lines of a name and a number are needed, one a picture",
+                       where);
     const std::size_t separator = text.find_last_of(" \t,");
     require<DataError>(separator != text.npos, "pictures",
                        "{}: '{}' is no name and label with a blank or a comma between them", where,
                        text.substr(0, 100));
     const std::string_view name = trimmed(text.substr(0, separator));
     require<DataError>(!name.empty(), "pictures", "{}: a label without a name", where);
-    visit(std::string(name), parse_label(text.substr(separator + 1), where));
+    visit(unquoted(name), parse_label(text.substr(separator + 1), where));
   }
 }
 

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <map>
 #include <set>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/storage/missing_path.h"
+#include "data/fingerprint.h"
 #include "data/natural_order.h"
 #include "data/pictures/label_list.h"
 #include "data/pictures/lister.h"
@@ -16,6 +19,9 @@ namespace edt::data {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 5> kArchiveEndings{".tar", ".tar.gz", ".tgz", ".tar.zst",
+                                                          ".tar.xz"};
 
 bool ends_as(std::string_view name, std::string_view lower_case) {
   if (name.size() <= lower_case.size()) return false;
@@ -30,22 +36,50 @@ bool ends_as_any(std::string_view name, std::span<const std::string_view> ending
                      [&](std::string_view ending) { return ends_as(name, ending); });
 }
 
+// "train" of "train.tar.gz".
+std::string_view stem_of_archive(std::string_view name) {
+  for (const std::string_view ending : kArchiveEndings) {
+    if (ends_as(name, ending)) return name.substr(0, name.size() - ending.size());
+  }
+  return name;
+}
+
+// One that was packed and kept: each picture would be there twice.
+void require_each_archive_once(const fs::path& folder, const std::vector<std::string>& names) {
+  std::map<std::string_view, std::string_view> stems;
+  for (const std::string& name : names) {
+    const auto [other, is_new] = stems.try_emplace(stem_of_archive(name), name);
+    require<DataError>(is_new, "pictures",
+                       "{}: are {} and {} one archive, packed in two ways? Give one of them",
+                       folder.string(), other->second, name);
+  }
+}
+
 // The archives of a folder that holds nothing else of use, in natural order.
 std::vector<fs::path> archives_of(const fs::path& folder) {
   std::vector<std::string> names;
+  UnfinishedFiles unfinished;
   std::error_code code, unknown;
   bool has_others = false;
   for (fs::directory_iterator entry(folder, code), end; !code && entry != end;
        entry.increment(code)) {
     const std::string name = entry->path().filename().string();
-    if (name[0] == '.') continue;
+    if (is_passed_over(name)) continue;
+    unfinished.look_at(name);
     if (is_archive_name(name) && entry->is_regular_file(unknown)) names.push_back(name);
     has_others = has_others || entry->is_directory(unknown) || is_picture_name(name);
   }
   require<DataError>(!code, "pictures", "{}: cannot be listed: {}", folder.string(),
                      code.message());
-  if (has_others) return {};
   std::sort(names.begin(), names.end(), natural_less);
+  if (has_others && !names.empty()) {
+    log::warning("{}: {} beside its folders or pictures {} left out ({})", folder.string(),
+                 names.size() == 1 ? "the archive" : fmt::format("{} archives", names.size()),
+                 names.size() == 1 ? "is" : "are", names[0]);
+  }
+  if (has_others) return {};
+  unfinished.warn(folder.string());
+  require_each_archive_once(folder, names);
   std::vector<fs::path> archives;
   archives.reserve(names.size());
   for (const std::string& name : names) archives.push_back(folder / name);
@@ -63,7 +97,8 @@ Inputs find_inputs(const PictureListOptions& options) {
     std::error_code code;
     const bool is_folder = fs::is_directory(path, code);
     require<DataError>(is_folder || fs::is_regular_file(path, code), "pictures",
-                       "{}: there is no such folder or archive", path.string());
+                       "{}: there is no such folder or archive{}", path.string(),
+                       missing_path_hint(path));
     require<UsageError>(seen.insert(fs::canonical(path)).second, "pictures",
                         "--pictures names {} twice: each picture in it would be two samples",
                         path.string());
@@ -78,6 +113,7 @@ Inputs find_inputs(const PictureListOptions& options) {
     if (archives.empty()) inputs.folders.push_back(path);
     inputs.archives.insert(inputs.archives.end(), archives.begin(), archives.end());
   }
+  require_no_copies(inputs.archives, "pictures");
   require<UsageError>(inputs.folders.empty() || inputs.archives.empty(), "pictures",
                       "--pictures names the folder {} and the archive {}: one kind is needed",
                       inputs.folders.empty() ? "" : inputs.folders[0].string(),
@@ -107,11 +143,7 @@ bool is_picture_name(std::string_view name) {
   return ends_as_any(name, kEndings);
 }
 
-bool is_archive_name(std::string_view name) {
-  static constexpr std::array<std::string_view, 5> kEndings{".tar", ".tar.gz", ".tgz", ".tar.zst",
-                                                            ".tar.xz"};
-  return ends_as_any(name, kEndings);
-}
+bool is_archive_name(std::string_view name) { return ends_as_any(name, kArchiveEndings); }
 
 Lister::Lister(const PictureListOptions& options, PictureIndexWriter& index,
                std::function<void(std::uint64_t)> progress)
@@ -142,34 +174,25 @@ void Lister::add_labelled(PictureEntry entry, std::int32_t label) {
   add(std::move(entry));
 }
 
-void Lister::refuse_unlabelled(const std::string& picture) const {
-  fail<UsageError>("pictures",
-                   "{}: has no label: neither a folder of its class nor a list (--labels) says "
-                   "one; --classes 1 takes all pictures as one class",
-                   picture);
+void Lister::add_other_file(const std::string& name) {
+  ++sources_.other_files;
+  unfinished_.look_at(name);
 }
 
-// As "Cat" and "cat": two classes to torchvision as well, and seldom meant.
-void Lister::warn_of_like_classes() const {
-  std::map<std::string, std::string> found;
-  for (const auto& [name, place] : classes_) {
-    std::string lower = name;
-    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
-    const auto [other, is_new] = found.try_emplace(lower, name);
-    if (!is_new) {
-      log::warning("the classes '{}' and '{}' differ in upper and lower case alone", other->second,
-                   name);
-    }
-  }
+void Lister::refuse_unlabelled(const std::string& picture, const std::string& more) const {
+  fail<UsageError>("pictures",
+                   "{}: has no label: neither a folder of its class nor a list (--labels) says "
+                   "one{}; --classes 1 takes all pictures as one class",
+                   picture, more);
 }
 
 PictureSources Lister::finish() {
   require<DataError>(named_.empty() || numbered_.empty(), "pictures",
                      "the label of {} is the name of its folder, that of {} is a number", named_,
                      numbered_);
-  warn_of_like_classes();
   for (const auto& [name, place] : classes_) sources_.class_names.push_back(name);
   const std::string label = options_.pictures[0].string();
+  unfinished_.warn(label);
   order_classes(sources_.class_names, options_.class_order, label);
   sources_.class_label.resize(classes_.size());
   for (std::size_t i = 0; i < classes_.size(); ++i) {
@@ -202,8 +225,8 @@ PictureSources list_pictures(const PictureListOptions& options, PictureIndexWrit
       list_archive(lister, archive, options.labels.empty() ? nullptr : &labels);
     }
     for (const auto& [name, label] : labels) {
-      require<DataError>(label.is_found, "pictures", "{}: '{}' is in none of the archives",
-                         options.labels.string(), name);
+      require<DataError>(label.is_found, "pictures", "{}: '{}' is in none of the archives{}",
+                         options.labels.string(), name, label.has_other_form ? kOtherForm : "");
     }
   }
   return lister.finish();

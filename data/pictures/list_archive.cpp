@@ -1,8 +1,10 @@
 #include "core/base/error.h"
+#include "core/unicode/unicode.h"
 #include "data/pictures/label_list.h"
 #include "data/pictures/lister.h"
 #include "data/pictures/repeated_names.h"
 #include "data/pictures/tar.h"
+#include "data/walk.h"
 
 namespace edt::data {
 
@@ -22,15 +24,13 @@ KeyAndField split(const std::string& name) {
   return {name.substr(0, dot), name.substr(std::min(dot + 1, name.size()))};
 }
 
-bool is_hidden(const std::string& name) { return name[name.rfind('/') + 1] == '.'; }
-
-bool is_passed_over(const std::string& name) {
-  return name.empty() || name.ends_with('/') || is_hidden(name);
+bool is_no_member(const std::string& name) {
+  return name.empty() || name.ends_with('/') || is_below_passed_over(name);
 }
 
 // A picture or the label of one.
 bool is_of_use(const std::string& name) {
-  return !is_passed_over(name) && (is_picture_name(name) || split(name).field == "cls");
+  return !is_no_member(name) && (is_picture_name(name) || split(name).field == "cls");
 }
 
 // The folder that a picture lies in; empty: none.
@@ -52,7 +52,7 @@ class ArchiveLister {
             {.path = archive.path(), .is_archive = true, .is_packed = !archive.any_order()})) {}
 
   void member(const TarMember& m, const std::function<std::string()>& content) {
-    if (is_passed_over(m.name)) return;
+    if (is_no_member(m.name)) return;
     require<DataError>(m.link.empty() || !is_of_use(m.name), "pictures",
                        "{}:{}: is a link to {}, and links in archives are not followed: pack with "
                        "tar --dereference --hard-dereference",
@@ -67,7 +67,9 @@ class ArchiveLister {
       pictures_.push_back(
           {.name = m.name, .source = source_, .offset = m.offset, .bytes = m.bytes});
     } else {
-      lister_.add_other_file();
+      if (m.name.ends_with(".cls")) note_orphan(m.name);
+      if (name.field == "json" && json_.empty()) json_ = m.name;
+      lister_.add_other_file(m.name);
     }
   }
 
@@ -83,6 +85,15 @@ class ArchiveLister {
     label_.reset();
   }
 
+  void end() {
+    end_sample();
+    if (!unlabelled_.empty()) lister_.refuse_unlabelled(unlabelled_, why_no_label());
+    require<DataError>(orphan_.empty() || by_folder_.empty(), "pictures",
+                       "{}: has the label of its folder{}", by_folder_, why_no_label());
+    require_each_once();
+  }
+
+ private:
   // Of files added to an archive that has them, tar takes the last; other readers take all.
   void require_each_once() {
     if (!names_.may_repeat()) return;
@@ -93,9 +104,25 @@ class ArchiveLister {
     });
   }
 
- private:
+  void note_orphan(const std::string& label) {
+    if (orphan_.empty()) orphan_ = label;
+  }
+
+  std::string why_no_label() const {
+    if (!orphan_.empty()) {
+      return fmt::format(
+          ", and {} is the label of no picture (webdataset's files of a sample stand "
+          "one behind another, under one name up to its first dot: tar --sort=name)",
+          orphan_);
+    }
+    return json_.empty() ? "" : fmt::format(", and {} is not looked into", json_);
+  }
+
   void add_sample() {
-    if (pictures_.empty()) return lister_.add_other_file();
+    if (pictures_.empty()) {
+      note_orphan(key_ + ".cls");
+      return lister_.add_other_file();
+    }
     require<DataError>(pictures_.size() == 1, "pictures",
                        "{}: sample {} has two pictures, {} and {}", archive_, key_,
                        pictures_.front().name, pictures_.back().name);
@@ -106,7 +133,10 @@ class ArchiveLister {
   void add_picture(PictureEntry picture) {
     if (labels_ != nullptr) {
       const auto listed = labels_->find(picture.name);
-      if (listed == labels_->end()) return lister_.add_other_file();
+      if (listed == labels_->end()) {
+        note_other_form(picture.name);
+        return lister_.add_other_file();
+      }
       require<DataError>(!listed->second.is_found, "pictures",
                          "{}:{}: is the second of that name in the archives; the list of labels "
                          "names one",
@@ -119,8 +149,19 @@ class ArchiveLister {
     require<DataError>(!has_samples_, "pictures",
                        "{}: has no label beside it (.cls), as others in its archive have", name);
     const std::string folder = folder_of(picture.name);
-    if (folder.empty()) lister_.refuse_unlabelled(name);
+    if (folder.empty()) {  // its label may come yet, where it does not belong
+      if (unlabelled_.empty()) unlabelled_ = name;
+      return;
+    }
+    if (by_folder_.empty()) by_folder_ = name;
     lister_.add_of_class(std::move(picture), folder);
+  }
+
+  void note_other_form(const std::string& name) {
+    for (const std::string& other : {composed(name), decomposed(name)}) {
+      const auto listed = labels_->find(other);
+      if (listed != labels_->end()) listed->second.has_other_form = true;
+    }
   }
 
   Lister& lister_;
@@ -132,6 +173,10 @@ class ArchiveLister {
   std::vector<PictureEntry> pictures_;  // of this key
   std::optional<std::int32_t> label_;
   bool has_samples_ = false;
+  std::string unlabelled_;  // the first picture without a label
+  std::string by_folder_;   // the first picture of a class folder
+  std::string orphan_;      // the first label without a picture
+  std::string json_;        // the first file that may hold labels for others
 };
 
 }  // namespace
@@ -143,8 +188,7 @@ void list_archive(Lister& lister, const fs::path& archive, ListedLabels* labels)
                       [&](const TarMember& m, const std::function<std::string()>& content) {
                         members.member(m, content);
                       });
-  members.end_sample();
-  members.require_each_once();
+  members.end();
 }
 
 }  // namespace edt::data

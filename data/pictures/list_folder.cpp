@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "data/pictures/label_list.h"
 #include "data/pictures/lister.h"
 #include "data/walk.h"
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 std::vector<std::string> pictures_below(Lister& lister, const fs::path& folder) {
   std::vector<std::pair<std::string, std::string>> found;
   walk_files(folder, [&](const fs::path&, const std::string& name) {
-    if (!is_picture_name(name)) return lister.add_other_file();
+    if (!is_picture_name(name)) return lister.add_other_file(name);
     const std::size_t slash = name.rfind('/');
     if (slash == name.npos) {
       found.emplace_back("", name);
@@ -82,6 +83,22 @@ void refuse_folders_above(const fs::path& folder, const std::vector<std::string>
                       folder.string(), classes[0], (folder / classes[0]).string());
 }
 
+// torchvision takes none of them, and says nothing.
+void warn_of_strays(const fs::path& folder) {
+  std::vector<std::string> strays;
+  std::error_code code, unknown;
+  for (fs::directory_iterator entry(folder, code), end; !code && entry != end;
+       entry.increment(code)) {
+    const std::string name = entry->path().filename().string();
+    const bool counts = !is_passed_over(name) && is_picture_name(name);
+    if (counts && !entry->is_directory(unknown)) strays.push_back(name);
+  }
+  if (strays.empty()) return;
+  log::warning("{}: {} picture{} beside the class folders {} left out, as {}", folder.string(),
+               strays.size(), strays.size() == 1 ? "" : "s", strays.size() == 1 ? "is" : "are",
+               *std::ranges::min_element(strays));
+}
+
 }  // namespace
 
 void list_folder(Lister& lister, const fs::path& folder) {
@@ -107,6 +124,8 @@ void list_folder(Lister& lister, const fs::path& folder) {
     if (!pictures.empty()) lister.refuse_unlabelled((folder / pictures[0]).string());
   }
   refuse_folders_above(folder, classes);
+  require_different_folders(folder, classes, "pictures");
+  if (!classes.empty()) warn_of_strays(folder);
   for (const std::string& name : classes) list_class(lister, source, folder, name);
 }
 

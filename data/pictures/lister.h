@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/pictures/list.h"
+#include "data/walk.h"
 
 namespace edt::data {
 
@@ -23,20 +24,21 @@ class Lister {
   std::uint32_t begin_source(PictureSources::Source source);
   void add_of_class(PictureEntry entry, const std::string& class_name);
   void add_labelled(PictureEntry entry, std::int32_t label);
-  void add_other_file() { ++sources_.other_files; }
-  // Refuses a picture whose label follows from nothing.
-  [[noreturn]] void refuse_unlabelled(const std::string& picture) const;
+  void add_other_file(const std::string& name = {});
+  // Refuses a picture whose label follows from nothing; `more` is what else is known of it.
+  [[noreturn]] void refuse_unlabelled(const std::string& picture,
+                                      const std::string& more = {}) const;
 
   PictureSources finish();
 
  private:
   void add(PictureEntry entry);
-  void warn_of_like_classes() const;
 
   const PictureListOptions& options_;
   PictureIndexWriter& index_;
   std::function<void(std::uint64_t)> progress_;
   PictureSources sources_;
+  UnfinishedFiles unfinished_;
   std::map<std::string, std::int32_t> classes_;  // their places in order of appearance
   std::string numbered_, named_;                 // the first picture with a label of that kind
 };
@@ -48,6 +50,7 @@ void list_folder(Lister& lister, const std::filesystem::path& folder);
 struct ListedLabel {
   std::int32_t label = 0;
   bool is_found = false;
+  bool has_other_form = false;  // there is a picture of this name in another form of Unicode
 };
 using ListedLabels = std::map<std::string, ListedLabel, std::less<>>;
 void list_archive(Lister& lister, const std::filesystem::path& archive, ListedLabels* labels);

@@ -6,6 +6,7 @@
 #include "core/json/json_text.h"
 #include "core/storage/half.h"
 #include "core/storage/hdf5.h"
+#include "core/storage/missing_path.h"
 #include "core/storage/safetensors.h"
 
 namespace edt {
@@ -76,11 +77,11 @@ void read_safetensors(LatentsInput& input, const std::filesystem::path& path) {
 LatentsInput read_latents(const std::filesystem::path& path) {
   std::error_code code;
   const bool is_folder = std::filesystem::is_directory(path, code);
-  require<UsageError>(
-      std::filesystem::is_regular_file(path, code), "vae", "{}: {}", path.string(),
-      is_folder ? "is a folder, a file of latents is needed" : "there is no such file");
+  require<UsageError>(std::filesystem::is_regular_file(path, code), "vae", "{}: {}", path.string(),
+                      is_folder ? "is a folder, a file of latents is needed"
+                                : "there is no such file" + missing_path_hint(path));
   LatentsInput input;
-  if (path.extension() == ".safetensors") {
+  if (lower_case_extension(path) == ".safetensors") {
     read_safetensors(input, path);
   } else {
     read_hdf5(input, path);

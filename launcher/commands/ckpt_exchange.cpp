@@ -6,6 +6,7 @@
 #include "core/options/options.h"
 #include "core/reference/reference_backend.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/new_directories.h"
 #include "launcher/commands/table.h"
 #include "launcher/recipe/trained_model.h"
 #include "launcher/run/run_directory.h"
@@ -237,10 +238,12 @@ int ckpt_import(std::span<const std::string> args, CommandContext& context) {
                             .configuration = configuration,
                             .mesh = "data 1 x tensor 1, zero 0",
                             .extra = origin_of(file, chosen)};
+  NewDirectories made(chosen.out / "checkpoints");
   const ExchangeReport report =
       import_safetensors(file, request, info, CheckpointStore(chosen.out / "checkpoints"));
   const RunDirectory run(chosen.out, context.world);
   run.begin(configuration);
+  made.keep();
   if (chosen.json) {
     context.print("{}\n", dump_json(to_json(report, 0), 2));
     return kDone;

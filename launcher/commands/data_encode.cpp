@@ -7,6 +7,8 @@
 #include "core/base/error.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
+#include "data/walk.h"
+#include "data/writer.h"
 #include "launcher/autoencoder/vae_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/write_dataset.h"
@@ -153,6 +155,20 @@ void print_outcome(CommandContext& context, const std::filesystem::path& out,
                 static_cast<double>(outcome.encoded) / outcome.seconds);
 }
 
+// What the first call makes there would be a class to the next.
+void require_apart(const data::EncodeOptions& encode) {
+  const data::PictureListOptions& list = encode.list;
+  if (!list.labels.empty() || list.classes == 1) return;
+  for (const std::filesystem::path& pictures : list.pictures) {
+    std::error_code ignored;
+    require<UsageError>(
+        !std::filesystem::is_directory(pictures, ignored) || !data::lies_in(encode.out, pictures) ||
+            std::filesystem::equivalent(encode.out, pictures, ignored),
+        "encode", "--out {} lies in --pictures {}, among the folders of its classes",
+        encode.out.string(), pictures.string());
+  }
+}
+
 }  // namespace
 
 int data_encode(std::span<const std::string> args, CommandContext& context) {
@@ -166,6 +182,8 @@ int data_encode(std::span<const std::string> args, CommandContext& context) {
   context.output_is_result = false;  // the set is
   data::EncodeOptions& encode = options.request.options;
   require_directory(encode.out, "--out");
+  data::require_place_for_shards(encode.out);
+  require_apart(encode);
   const auto backend = options.device.make_backend(context.world);
   const bool on_processor = options.device.kind != DeviceKind::kCuda;
   const int cores = omp_get_max_threads(), asked = options.decode_threads;

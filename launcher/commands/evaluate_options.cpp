@@ -77,12 +77,17 @@ void EvaluateOptions::declare_sampling(OptionSet& options) {
   std::ranges::set_difference(names_of(options), before, std::back_inserter(of_run_alone_));
 }
 
-bool EvaluateOptions::of_run() const {
-  if (samples.size() != 1) return false;
+namespace {
+
+bool is_run(const std::filesystem::path& path) {
   std::error_code code;
-  return std::filesystem::exists(samples[0] / "checkpoints", code) ||
-         std::filesystem::exists(samples[0] / kManifestName, code);
+  return std::filesystem::exists(path / "checkpoints", code) ||
+         std::filesystem::exists(path / kManifestName, code);
 }
+
+}  // namespace
+
+bool EvaluateOptions::of_run() const { return samples.size() == 1 && is_run(samples[0]); }
 
 bool EvaluateOptions::of_features() const {
   return samples.size() == 1 && (!features_key.empty() || is_feature_table(samples[0]));
@@ -108,6 +113,11 @@ void EvaluateOptions::check(const OptionSet& options) const {
   if (of_features()) return check_features(options);
   refuse(options, {"features-key"}, "is for one file of features");
   const bool sees = !network.weights.empty();
+  for (const auto& path : samples) {
+    require<UsageError>(samples.size() == 1 || !is_run(path), "evaluate",
+                        "{} is a run: its samples are judged alone, and {} are given",
+                        path.string(), samples.size());
+  }
   if (!of_run()) {
     refuse(options, of_run_alone_,
            fmt::format("is for samples of a run, and {} is none", samples[0].string()));

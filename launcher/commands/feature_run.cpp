@@ -1,6 +1,7 @@
 #include "launcher/commands/feature_run.h"
 
 #include "core/base/error.h"
+#include "core/storage/missing_path.h"
 #include "launcher/evaluate/feature_pass.h"
 #include "launcher/evaluate/latent_reference.h"
 #include "launcher/text/progress.h"
@@ -61,7 +62,8 @@ FeatureSet FeatureRun::reference(std::optional<FeatureSet> stored,
 std::optional<FeatureSet> stored_reference(const std::filesystem::path& reference) {
   std::error_code code;
   require<UsageError>(std::filesystem::exists(reference, code), "evaluate",
-                      "{}: there is no such file or folder", reference.string());
+                      "{}: there is no such file or folder{}", reference.string(),
+                      missing_path_hint(reference));
   require<UsageError>(!is_data_set(reference), "evaluate",
                       "{} is a data set of latents: pictures are judged against pictures, or "
                       "statistics of some",

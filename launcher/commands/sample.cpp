@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/json/json_text.h"
 #include "core/options/options.h"
+#include "core/storage/missing_path.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/sample/cache_report.h"
@@ -85,8 +86,8 @@ void SampleOptions::resolve_labels(std::int64_t model_classes) {
 std::vector<float> read_noise(const std::filesystem::path& path, const std::string& name,
                               const h5::Shape& expected) {
   if (path.empty()) return {};
-  require<UsageError>(std::filesystem::is_regular_file(path), "sample", "{}: there is no such file",
-                      path.string());
+  require<UsageError>(std::filesystem::is_regular_file(path), "sample",
+                      "{}: there is no such file{}", path.string(), missing_path_hint(path));
   const h5::File file = h5::File::open(path);
   const h5::DataSet set = file.dataset(name);
   require<DataError>(set.shape() == expected, "sample", "{} is {}, {} is needed", set.label(),

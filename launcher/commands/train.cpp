@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "core/base/log.h"
+#include "core/storage/missing_path.h"
 #include "launcher/commands/finished_run.h"
 #include "launcher/commands/run_source.h"
 #include "launcher/commands/table.h"
@@ -18,8 +19,17 @@ void require_data(const OptionSet& options, const std::filesystem::path& data) {
   std::error_code error;
   const bool is_lost = !std::filesystem::exists(data, error) && !error;
   require<DataError>(!is_lost || options.origin("data.path") == "command line", "data",
-                     "{} ({}): there is no such data set; --data PATH says where it lies now",
-                     data.string(), options.origin("data.path"));
+                     "{} ({}): there is no such data set{}; --data PATH says where it lies now",
+                     data.string(), options.origin("data.path"), missing_path_hint(data));
+}
+
+// Whose files have other names than edt's is no less a data set.
+void require_apart(const std::filesystem::path& run, const std::filesystem::path& data) {
+  std::error_code ignored;
+  const bool has_run = std::filesystem::exists(run / "checkpoints", ignored);
+  require<UsageError>(has_run || !std::filesystem::equivalent(run, data, ignored), "train",
+                      "--run.dir {} is the data set itself: a run needs a directory of its own",
+                      run.string());
 }
 
 }  // namespace
@@ -38,6 +48,7 @@ int train(std::span<const std::string> args, CommandContext& context) {
   config.validate();
   refuse_moved_configuration(options, config.run.directory);
   require_data(options, config.data.path);
+  require_apart(config.run.directory, config.data.path);
   if (const auto step = step_of_finished_run(config, options.to_ini(), context.world)) {
     log::info("{} has reached step {}, train.steps is {}: nothing to do",
               config.run.directory.string(), *step, config.train.steps);

@@ -10,6 +10,7 @@
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/input_file.h"
+#include "core/storage/missing_path.h"
 #include "launcher/autoencoder/latents_input.h"
 #include "launcher/autoencoder/vae_decoder.h"
 #include "launcher/autoencoder/vae_options.h"
@@ -73,7 +74,8 @@ Image read_picture(const std::filesystem::path& path) {
   std::error_code code;
   const bool is_folder = std::filesystem::is_directory(path, code);
   require<UsageError>(std::filesystem::is_regular_file(path, code), "vae", "{}: {}", path.string(),
-                      is_folder ? "is a folder, a picture is needed" : "there is no such file");
+                      is_folder ? "is a folder, a picture is needed"
+                                : "there is no such file" + missing_path_hint(path));
   const InputFile file(path);
   std::vector<std::byte> bytes(file.size());
   file.read(0, bytes);

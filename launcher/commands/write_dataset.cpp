@@ -35,6 +35,7 @@ int write_dataset(CommandContext& context, const std::string& label,
                   const std::filesystem::path& out,
                   const std::function<data::WriteReport(const data::Progress&)>& work) {
   require_directory(out, "--out");
+  data::require_place_for_shards(out);
   const StopSignals signals;
   std::unique_ptr<Progress> progress;
   const auto report = [&](std::uint64_t done, std::uint64_t total) {

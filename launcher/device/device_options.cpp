@@ -2,10 +2,14 @@
 
 #include <omp.h>
 
+#include <algorithm>
+
+#include "core/base/log.h"
 #include "core/cpu/cpu_backend.h"
 #include "core/reference/reference_backend.h"
 #include "launcher/device/gemm_file.h"
 #include "launcher/device/gpu_choice.h"
+#include "launcher/machine/cores.h"
 
 namespace edt {
 namespace {
@@ -18,6 +22,17 @@ TunedGemms shared_gemms(const std::filesystem::path& path, int device, Communica
   GemmFile file = parse_gemm_file(text, path.string());
   require_gpu(file, cuda_gpu_type(device));
   return std::move(file.tuned);
+}
+
+// Far more threads than cores make no step fail, but hundreds of times as slow. Twice as many may
+// be ranks that share a machine, or a test.
+void warn_of_crowded_threads(const Communicator& world) {
+  static bool is_said = false;
+  const int threads = omp_get_max_threads();
+  const double cores = usable_cores();
+  if (is_said || !world.is_root() || threads <= 2 * std::max(1., cores)) return;
+  is_said = true;
+  log::warning("{}", crowded_threads(threads, cores));
 }
 
 // By the name that edt train has for it as well, whatever the prefix.
@@ -80,6 +95,7 @@ CudaOptions DeviceOptions::cuda_options(Communicator& world) const {
 
 std::unique_ptr<Backend> DeviceOptions::make_backend(Communicator& world) const {
   take_threads();
+  if (kind != DeviceKind::kCuda) warn_of_crowded_threads(world);
   switch (kind) {
     case DeviceKind::kCpu:
       return make_cpu_backend();

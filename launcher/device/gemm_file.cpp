@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/missing_path.h"
 
 namespace edt {
 namespace {
@@ -236,7 +237,7 @@ std::string format_gemm_file(const GemmFile& file) {
 
 std::string read_gemm_file(const std::filesystem::path& path) {
   require<UsageError>(std::filesystem::is_regular_file(path), "products",
-                      "{}: there is no such file", path.string());
+                      "{}: there is no such file{}", path.string(), missing_path_hint(path));
   return read_text(path);
 }
 

@@ -33,7 +33,7 @@ bool is_data_set(const std::filesystem::path& path) {
   std::error_code code;
   if (!std::filesystem::is_directory(path, code)) return false;
   for (const auto& entry : std::filesystem::directory_iterator(path, code)) {
-    const std::string extension = entry.path().extension().string();
+    const std::string extension = lower_case_extension(entry.path());
     if (extension == ".h5" || extension == ".hdf5") return true;
   }
   return false;

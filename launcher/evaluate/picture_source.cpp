@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/image/decode.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/missing_path.h"
 #include "core/storage/npy.h"
 #include "data/picture_decoder.h"
 #include "data/pictures/list.h"
@@ -120,8 +121,8 @@ class FilePictures final : public PictureSource {
 std::unique_ptr<PictureSource> open_pictures(const std::vector<fs::path>& paths) {
   for (const fs::path& path : paths) {
     std::error_code code;
-    require<UsageError>(fs::exists(path, code), "evaluate", "{}: there is no such file or folder",
-                        path.string());
+    require<UsageError>(fs::exists(path, code), "evaluate", "{}: there is no such file or folder{}",
+                        path.string(), missing_path_hint(path));
     if (lower_case_extension(path) != ".npz") continue;
     require<UsageError>(paths.size() == 1, "evaluate",
                         "{}: an .npz is given alone, not beside {} others", path.string(),

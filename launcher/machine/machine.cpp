@@ -16,6 +16,7 @@
 
 #include "core/cpu/cpu_library.h"
 #include "launcher/machine/cgroup.h"
+#include "launcher/machine/cores.h"
 #include "launcher/text/report.h"
 
 namespace edt {
@@ -108,6 +109,17 @@ Machine probe_machine() {
   return machine;
 }
 
+double usable_cores() {
+  const auto quota = cgroup_limits().cpus;
+  const double cores = cores_usable();
+  return quota ? std::min(cores, *quota) : cores;
+}
+
+std::string crowded_threads(int threads, double cores) {
+  return fmt::format("{} OpenMP threads share {:.3g} cores: set OMP_NUM_THREADS={}", threads, cores,
+                     std::max(1, static_cast<int>(cores)));
+}
+
 std::string machine_text(const Machine& machine) {
   return fmt::format("{}, {}, {} threads on {} cores, {} of memory", machine.host,
                      machine.cpu_model, machine.openmp_threads, machine.cores_usable,
@@ -120,9 +132,7 @@ std::vector<Finding> findings(const Machine& machine) {
                            ? std::min<double>(machine.cores_usable, *machine.cpu_quota)
                            : machine.cores_usable;
   if (machine.openmp_threads > cores) {
-    all.push_back(
-        {false, fmt::format("{} OpenMP threads share {:.3g} cores: set OMP_NUM_THREADS={}",
-                            machine.openmp_threads, cores, std::max(1, static_cast<int>(cores)))});
+    all.push_back({false, crowded_threads(machine.openmp_threads, cores)});
   } else if (machine.openmp_threads + 1 <= cores) {
     all.push_back({false, fmt::format("{} OpenMP threads leave cores idle, {:.3g} are usable",
                                       machine.openmp_threads, cores)});

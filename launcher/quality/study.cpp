@@ -69,7 +69,7 @@ Json to_json(const QualityPoint& point) {
           {"fid", q.fid ? Json(*q.fid) : Json(nullptr)}};
 }
 
-QualityPoint point_of(const nlohmann::json& json) {
+QualityPoint fields_of(const nlohmann::json& json) {
   QualityPoint point;
   point.cost = {json.at("step"), json.at("seconds"), json.at("flops")};
   point.images = json.at("images");
@@ -80,6 +80,16 @@ QualityPoint point_of(const nlohmann::json& json) {
       number("held_out_error"), number("trained_error"), number("latent_distance"), {}};
   if (!json.at("fid").is_null()) point.quality.fid = json.at("fid").get<double>();
   return point;
+}
+
+QualityPoint read_point(const std::filesystem::path& file) {
+  const nlohmann::json json = try_parse_json(read_text(file));
+  try {
+    return fields_of(json);
+  } catch (const nlohmann::json::exception& error) {
+    fail<DataError>("bench quality", "{} is damaged ({}): remove it, to measure anew",
+                    file.string(), json.is_object() ? error.what() : "no object of JSON");
+  }
 }
 
 }  // namespace
@@ -97,6 +107,7 @@ QualityStudy::QualityStudy(const QualityStudyOptions& options, Backend& backend,
   }
   for (const QualityTask& task : tasks()) (void)recipe(task, 1);
   if (ranks.is_root()) check_directory();
+  if (ranks.is_root()) (void)results();  // what is damaged is known before anything is trained
 }
 
 void QualityStudy::check_directory() const {
@@ -250,10 +261,7 @@ bool QualityStudy::run(const QualityTask& task, const StopSignals& signals,
 std::optional<QualityPoint> QualityStudy::point(const QualityTask& task, int point) const {
   const std::filesystem::path file = point_file(task, point);
   if (!std::filesystem::exists(file)) return {};
-  const nlohmann::json json = try_parse_json(read_text(file));
-  require<DataError>(json.is_object(), "bench quality", "{} is damaged: remove it, to measure anew",
-                     file.string());
-  return point_of(json);
+  return read_point(file);
 }
 
 QualityRun QualityStudy::result(const QualityTask& task) const {

@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/json/json_text.h"
 #include "core/storage/access.h"
+#include "core/storage/directory_kind.h"
 #include "core/storage/durable_file.h"
 #include "launcher/exit_status.h"
 #include "launcher/run/metrics.h"
@@ -29,13 +30,27 @@ void make_directory(const std::filesystem::path& path) {
                       path.string());
 }
 
-// What stands in the place of a file is found now, not when it is to be written.
-void refuse_directories(const RunDirectory& run) {
+// A run among the files of a data set or of a checkpoint would be taken for a part of it, and go
+// with it when it is removed.
+void refuse_other_kinds(const std::filesystem::path& path) {
+  const DirectoryKind kind = kind_of_directory(path);
+  require<UsageError>(kind == DirectoryKind::kOther || kind == DirectoryKind::kRun, "run",
+                      "{} holds {}: a run needs a directory of its own", path.string(),
+                      described(kind));
+}
+
+// What stands in the place of a file is found now, not when it is to be written; a pipe there would
+// hold up who reads it.
+void refuse_what_is_no_file(const RunDirectory& run) {
   for (const auto& file : {run.path() / "lock", run.path() / "generation", run.config(),
                            run.metrics(), run.outcome()}) {
     std::error_code ignored;
-    require<UsageError>(!std::filesystem::is_directory(file, ignored), "run",
+    const auto type = std::filesystem::status(file, ignored).type();
+    require<UsageError>(type != std::filesystem::file_type::directory, "run",
                         "{} is a directory, a file is needed", file.string());
+    require<UsageError>(
+        type != std::filesystem::file_type::fifo && type != std::filesystem::file_type::socket,
+        "run", "{} is a pipe, a file is needed", file.string());
   }
 }
 
@@ -45,8 +60,9 @@ RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
     : path_(std::move(path)), rank_(ranks.rank()) {
   require<UsageError>(!path_.empty(), "run", "the run directory has no name");
   if (ranks.is_root()) {
+    refuse_other_kinds(path_);
     make_directory(path_);
-    refuse_directories(*this);
+    refuse_what_is_no_file(*this);
     lock_.emplace(path_ / "lock");
     token_ = FencingToken::take(path_ / "generation", [&] { return last_generation(metrics()); });
     for (const auto& part : {tensorboard(), checkpoints(), samples(), path_ / "logs"}) {

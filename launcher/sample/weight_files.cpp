@@ -8,6 +8,7 @@
 #include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/file_kind.h"
+#include "core/storage/missing_path.h"
 #include "model/dit/diffusers_names.h"
 
 namespace edt {
@@ -111,9 +112,13 @@ fs::path weight_file(const fs::path& path) {
     file = path / kDiffusersFile;
     const fs::path index = file.string() + ".index.json";
     if (!fs::exists(file, code) && fs::exists(index, code)) file = index;
-    require<DataError>(fs::exists(file, code), "weights", "{} is a directory and has no {}",
-                       path.string(), kDiffusersFile);
+    const fs::path below = path / "transformer";  // of a whole pipeline
+    require<DataError>(fs::exists(file, code), "weights", "{} is a directory and has no {}{}",
+                       path.string(), kDiffusersFile,
+                       fs::is_directory(below, code) ? ": is " + below.string() + " meant?" : "");
   }
+  require<DataError>(fs::exists(file, code), "weights", "{}: there is no such file{}",
+                     file.string(), missing_weights_hint(file));
   const FileKind kind = kind_of_file(file);
   require<DataError>(kind == FileKind::kSafetensors, "weights", "{}: is {}, safetensors are read{}",
                      file.string(), described(kind), way_to_safetensors(kind, file));

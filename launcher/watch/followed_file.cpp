@@ -25,12 +25,14 @@ FollowedFile::FollowedFile(FollowedFile&& other) noexcept
       dropping_(other.dropping_) {}
 
 void FollowedFile::open() {
-  file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // not to wait for a pipe
   if (file_ < 0 && errno != ENOENT && errno != ENOTDIR) fail_errno("cannot open", path_);
   offset_ = held_ = 0;
   dropping_ = false;
   struct stat status {};
-  if (file_ < 0 || only_last_ == 0 || fstat(file_, &status) != 0) return;
+  if (file_ < 0 || fstat(file_, &status) != 0) return;
+  require<DataError>(S_ISREG(status.st_mode), "watch", "{} is no file", path_.string());
+  if (only_last_ == 0) return;
   const auto size = static_cast<std::uint64_t>(status.st_size);
   if (size > only_last_) {
     offset_ = size - only_last_;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/storage/missing_path.h"
 
 namespace edt {
 namespace {
@@ -14,8 +15,8 @@ namespace fs = std::filesystem;
 
 void require_run(const fs::path& directory) {
   std::error_code error;
-  require<UsageError>(fs::exists(directory, error), "watch", "{}: no such directory",
-                      directory.string());
+  require<UsageError>(fs::exists(directory, error), "watch", "{}: no such directory{}",
+                      directory.string(), missing_path_hint(directory));
   require<UsageError>(fs::is_directory(directory, error), "watch", "{} is not a directory",
                       directory.string());
   constexpr std::array kSigns{"config.ini", "metrics.jsonl", "lock", "generation", "checkpoints"};

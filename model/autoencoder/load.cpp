@@ -7,6 +7,7 @@
 #include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/missing_path.h"
 #include "model/autoencoder/parts.h"
 
 namespace edt {
@@ -26,7 +27,9 @@ fs::path file_of(const fs::path& path) {
   std::error_code code;
   if (!fs::is_directory(path, code)) {
     require<UsageError>(is_file(path), "vae", "{}: {}", path.string(),
-                        fs::exists(path, code) ? "is no plain file" : "there is no such file");
+                        fs::exists(path, code)
+                            ? "is no plain file"
+                            : "there is no such file" + missing_weights_hint(path));
     return path;
   }
   for (const char* name :

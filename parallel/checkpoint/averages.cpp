@@ -89,7 +89,7 @@ void load_chunk(const Checkpoint& from, const std::string& array, const Manifest
 }  // namespace
 
 KeptAverages KeptAverages::of_run(const fs::path& run) {
-  require<CheckpointError>(fs::is_directory(run), "averages", "{} is not a directory",
+  require<CheckpointError>(fs::is_directory(run), "averages", "{}: there is no such run",
                            run.string());
   std::vector<Checkpoint> all = intact_snapshots(run);
   CheckpointChoice choice = newest_intact(CheckpointStore(run / "checkpoints"));

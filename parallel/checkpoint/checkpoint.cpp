@@ -12,6 +12,7 @@
 #include "core/storage/access.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/missing_path.h"
 #include "parallel/checkpoint/rank_file.h"
 #include "parallel/comm/self/self_communicator.h"
 
@@ -35,9 +36,15 @@ auto as_checkpoint_error(const fs::path& path, F&& read) {
   }
 }
 
-std::string read_manifest_text(const fs::path& directory) {
+void require_there(const fs::path& directory) {
+  require<CheckpointError>(fs::exists(directory), "checkpoint", "{}: there is no such directory{}",
+                           directory.string(), missing_path_hint(directory));
   require<CheckpointError>(fs::is_directory(directory), "checkpoint", "{} is not a directory",
                            directory.string());
+}
+
+std::string read_manifest_text(const fs::path& directory) {
+  require_there(directory);
   require<CheckpointError>(fs::exists(directory / kMarkerName), "checkpoint",
                            "{} is not marked complete: writing it was interrupted",
                            directory.string());
@@ -313,8 +320,7 @@ CheckpointChoice newest_intact(const CheckpointStore& store, Communicator& ranks
 }
 
 CheckpointStore store_at(const fs::path& path) {
-  require<CheckpointError>(fs::is_directory(path), "checkpoint", "{} is not a directory",
-                           path.string());
+  require_there(path);
   const fs::path nested = path / "checkpoints";
   return CheckpointStore(fs::is_directory(nested) ? nested : path);
 }

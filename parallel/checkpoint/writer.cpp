@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/span.h"
+#include "core/storage/access.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
 #include "parallel/checkpoint/manifest.h"
@@ -20,6 +21,12 @@ namespace edt {
 namespace {
 
 constexpr std::uint64_t kPerDataSet = 2048;  // what HDF5 and the manifest add
+
+// What has failed on some rank.
+struct FailedStage : std::runtime_error {
+  FailedStage(const std::string& what, bool of_disk) : runtime_error(what), is_of_disk(of_disk) {}
+  bool is_of_disk;
+};
 
 }  // namespace
 
@@ -142,15 +149,18 @@ std::uint64_t CheckpointWriter::disk_bytes(const std::vector<ExtraArray>& extras
 void CheckpointWriter::run_stage(std::string_view stage, const std::function<void()>& work) const {
   const Span span({.kind = SpanKind::kIo, .name = stage});
   std::string error;
+  bool is_of_disk = false;
   try {
     if (options_.may_write) options_.may_write();
     work();
     if (options_.on_stage) options_.on_stage(stage);
   } catch (const std::exception& caught) {
     error = caught.what();
+    is_of_disk = dynamic_cast<const DiskError*>(&caught) != nullptr;
   }
   const std::string first = ranks_->first_of_all(error, "outcome of a checkpoint stage");
-  if (!first.empty()) throw std::runtime_error(first);
+  if (first.empty()) return;
+  throw FailedStage(first, ranks_->any(is_of_disk, "cause of a failed checkpoint"));
 }
 
 CheckpointReport CheckpointWriter::write(Job& job) const {
@@ -161,7 +171,9 @@ CheckpointReport CheckpointWriter::write(Job& job) const {
   try {
     write_stages(job, report);
   } catch (const std::exception& error) {
+    const auto* stage = dynamic_cast<const FailedStage*>(&error);
     report.error = error.what();
+    report.is_of_disk = stage != nullptr && stage->is_of_disk;
     if (ranks_->is_root()) abandon(step);
   }
   report.write_seconds = seconds_since(begin);
@@ -256,6 +268,8 @@ void write_checkpoint(const CheckpointStore& store, const CheckpointState& state
       {.keep = {.newest = std::numeric_limits<int>::max()}, .asynchronous = false});
   writer.save(info, std::move(extras));
   const CheckpointReport report = writer.take_reports().front();
+  require<DiskError>(report.ok() || !report.is_of_disk, "checkpoint", "{}: {}",
+                     report.path.string(), report.error);
   require<SystemError>(report.ok(), "checkpoint", "{}: {}", report.path.string(), report.error);
 }
 

@@ -29,6 +29,7 @@ struct CheckpointReport {
   double copy_seconds = 0;   // training stood still, waiting for an earlier save included
   double write_seconds = 0;  // in the background
   std::string error;         // empty: the checkpoint is complete
+  bool is_of_disk = false;   // which was full, failed, or has a limit
 
   bool ok() const { return error.empty(); }
 };

@@ -163,6 +163,17 @@ TEST(Dataset, ReadsShardsOfOtherPrograms) {
   EXPECT_EQ(read_one(dataset, 7)[23], 2.f);
 }
 
+// One of them was left out without a word.
+TEST(Dataset, NamesOfShardsInCapitalsCount) {
+  const TempDir directory;
+  fs::create_directory(directory / "set");
+  PlainShard shard;
+  shard.write(directory / "set/a.h5");
+  shard.value = 2;
+  shard.write(directory / "set/b.H5");
+  EXPECT_EQ(Dataset(directory / "set").size(), 8u);
+}
+
 TEST(DatasetBadInput, MissingShards) {
   const TempDir directory;
   EXPECT_ERROR(Dataset(directory / "none"), DataError, "none", "no such data set");

@@ -485,5 +485,74 @@ TEST(Options, SurvivesMutatedArguments) {
   EXPECT_GT(rounds - accepted - helped, rounds / 4);
 }
 
+// Names of input must not be lost; of other options the last one counts, as with other programs.
+TEST(OptionsTwice, ListsOfInputAreRefusedOthersReplaced) {
+  std::vector<int> classes;
+  std::int64_t steps = 0;
+  const auto parse = [&](const std::vector<std::string>& arguments) {
+    std::vector<std::filesystem::path> pictures;
+    std::vector<std::string> features;
+    OptionSet options("encode", "Encodes.");
+    options.add("pictures", &pictures, "folders").positional_list();
+    options.add("features", &features, "NAME=PATH");
+    options.add("classes", &classes, "numbers");
+    options.add("steps", &steps, "steps");
+    return test::message_of<UsageError>([&] { (void)options.parse(arguments); });
+  };
+  EXPECT_THAT(parse({"--pictures=0.tar", "--pictures=1.tar"}),
+              HasSubstr("--pictures is given twice, as '0.tar' and '1.tar'"));
+  EXPECT_THAT(parse({"--features", "a=x", "--features", "b=y"}),
+              HasSubstr("--features is given twice, as 'a=x' and 'b=y'"));
+  EXPECT_EQ(parse({"--pictures=0.tar", "--pictures=0.tar"}), "");
+  EXPECT_EQ(parse({"--pictures=0.tar", "1.tar"}), "");
+  EXPECT_EQ(parse({"--steps", "2", "--steps=3", "--classes=1", "--classes=2,3"}), "");
+  EXPECT_EQ(steps, 3);
+  EXPECT_THAT(classes, ElementsAre(2, 3));
+}
+
+// "s3://..." was written into a folder called "s3:", "$SCRATCH/run" into one called "$SCRATCH".
+TEST(OptionsOfPaths, AddressesAndVariablesAreNone) {
+  const auto refusal = [](const std::string& value) {
+    std::filesystem::path path;
+    std::vector<std::filesystem::path> list;
+    OptionSet options("train", "Trains.");
+    options.add("data", &path, "a path");
+    options.add("more", &list, "paths");
+    const std::string one =
+        test::message_of<UsageError>([&] { (void)options.parse(std::vector{"--data=" + value}); });
+    const std::string among = test::message_of<UsageError>(
+        [&] { (void)options.parse(std::vector{"--more=a.tar," + value}); });
+    EXPECT_EQ(one.empty(), among.empty()) << value;
+    return one;
+  };
+  for (const char* address :
+       {"s3://bucket/run", "https://x.y/z.npy", "file:///data", "gs://a", "pipe:cat a.tar"}) {
+    EXPECT_THAT(refusal(address), HasSubstr("not an address or a command")) << address;
+  }
+  for (const char* name : {"$SCRATCH/run", "${HOME}/x", "/data/$USER"}) {
+    EXPECT_THAT(refusal(name), HasSubstr("variables ($NAME) are replaced by shells")) << name;
+  }
+  for (const char* name : {"a:b", "cost$", "a$1", "C://x", "a/b", "x=y://"}) {
+    EXPECT_EQ(refusal(name), "") << name;
+  }
+  const test::TempDir directory;
+  test::write_text(directory / "$odd", "");
+  EXPECT_EQ(refusal((directory / "$odd").string()), "") << "there is such a file";
+}
+
+TEST(OptionsFromPages, NameWhatStandsForAKeyOfTheKeyboard) {
+  const auto refusal = [](const std::string& argument) {
+    bool json = false;
+    OptionSet options("info", "Says.");
+    options.add("json", &json, "for scripts");
+    return test::message_of<UsageError>([&] { (void)options.parse(std::vector{argument}); });
+  };
+  EXPECT_THAT(refusal("--json\u00a0x"), HasSubstr("it has U+00A0 for a blank"));
+  EXPECT_THAT(refusal("\u2013json"), HasSubstr("it has U+2013 for '-'"));
+  EXPECT_THAT(test::message_of<UsageError>([] { (void)parse_ini("a\u00a0= 1\n", "x.ini"); }),
+              HasSubstr("x.ini:1: a key has letters, digits, '.', '-' and '_' only; this one has "
+                        "U+00A0 for a blank"));
+}
+
 }  // namespace
 }  // namespace edt

@@ -138,7 +138,7 @@ TEST(ImportFolders, BadInput) {
   EXPECT_ERROR(import_data(options), DataError, "2.npy", "NaN");
   write_npy(directory / "f" / "2.npy", "<f4", {2, 3, 5}, values_of(2));
   EXPECT_ERROR(import_data(options), DataError, "2.npy", "promises");
-  EXPECT_TRUE(fs::is_empty(directory / "out"));
+  EXPECT_FALSE(fs::exists(directory / "out"));
   ImportOptions missing = options;
   missing.latents = directory / "none";
   EXPECT_ERROR(import_data(missing), UsageError, "none", "no such file or folder");
@@ -555,6 +555,59 @@ TEST(ImportArray, LatentsThatDoNotLookScaledAreAskedFor) {
   options.scale = 1;
   options.replace = true;
   import_data(options);
+}
+
+// The last one was left out without a word.
+TEST(ImportFolders, NamesInCapitalsCount) {
+  const TempDir directory;
+  write_folders(directory, 4);
+  ImportOptions options = folder_options(directory);
+  fs::rename(directory / "f/3.npy", directory / "f/3.NPY");
+  EXPECT_ERROR(import_data(options), DataError, "holds .NPY and .npy files");
+  for (const char* name : {"f/0", "f/1", "f/2", "l/0", "l/1", "l/2", "l/3"}) {
+    fs::rename(directory / (name + std::string(".npy")), directory / (name + std::string(".NPY")));
+  }
+  import_data(options);
+  expect_samples(directory / "out", 4, false);
+}
+
+TEST(ImportFolders, NamesThatDifferInFormAlone) {
+  const TempDir directory;
+  write_folders(directory, 1);
+  fs::rename(directory / "f/0.npy", directory / "f/caf\u00e9.npy");
+  fs::rename(directory / "l/0.npy", directory / "l/cafe\u0301.npy");
+  EXPECT_ERROR(import_data(folder_options(directory)), DataError, "do not pair",
+               "in another form of Unicode");
+}
+
+// A set of shards into which somebody has copied one under another name.
+TEST(ImportFolders, NoFileOfSamplesIsThereTwice) {
+  const TempDir directory;
+  write_npy(directory / "f/a.npy", "<f4", {9, 2, 3, 4}, rows(0, 9));
+  write_npy(directory / "f/b.npy", "<f4", {9, 2, 3, 4}, rows(9, 9));
+  ImportOptions options = options_for(directory, ImportLayout::kFolders);
+  options.latents = directory / "f";
+  options.labels = directory / "y.npy";
+  write_npy(directory / "y.npy", "<i8", {18}, labels(0, 18));
+  import_data(options);
+  fs::copy(directory / "f/a.npy", directory / "f/a (1).npy");
+  options.replace = true;
+  EXPECT_ERROR(import_data(options), DataError, "a (1).npy", "hold the same bytes");
+}
+
+TEST(ImportClasses, FoldersOfSystemsAreNoneAndLinksNoOthers) {
+  const TempDir directory;
+  ImportOptions options = options_for(directory, ImportLayout::kClasses);
+  options.latents = directory / "c";
+  options.classes = 0;
+  write_npy(directory / "c/cat/0.npy", "<f4", {2, 3, 4}, values_of(0));
+  write_npy(directory / "c/dog/0.npy", "<f4", {2, 3, 4}, values_of(1));
+  fs::create_directories(directory / "c/__MACOSX/cat");
+  import_data(options);
+  EXPECT_EQ(Dataset(directory / "out").description().classes, 2);
+  fs::create_directory_symlink("dog", directory / "c/wolf");
+  options.replace = true;
+  EXPECT_ERROR(import_data(options), DataError, "dog and wolf are the same folder");
 }
 
 // The second case ended with a division by zero.

@@ -2,6 +2,7 @@
 #include "data/pictures/list.h"
 
 #include <gmock/gmock-matchers.h>
+#include <sys/stat.h>
 
 #include "core/base/log.h"
 #include "tests/core/storage/expect_error.h"
@@ -13,6 +14,8 @@ namespace {
 
 using test::ArchiveFile;
 using test::write_whole;
+namespace fs = std::filesystem;
+using testing::HasSubstr;
 using Names = std::vector<std::pair<std::string, std::int32_t>>;
 
 class List : public testing::Test {
@@ -219,13 +222,138 @@ TEST_F(List, NothingIsNamedTwice) {
   EXPECT_ERROR(list({.pictures = {"p", "p/cat/.."}}), UsageError, "--pictures names", "twice");
 }
 
-TEST_F(List, ClassesThatDifferInCaseAlone) {
-  for (const char* name : {"p/Cat/1.jpg", "p/cat/1.jpg", "p/dog/1.jpg"}) touch(name);
+// What is warned of while `action` runs.
+template <class Action>
+std::string warnings_of(Action&& action) {
   testing::internal::CaptureStderr();
-  EXPECT_EQ(list({.pictures = {"p"}}).back().second, 2);
+  action();
   log::flush();
-  EXPECT_THAT(testing::internal::GetCapturedStderr(),
-              testing::HasSubstr("the classes 'Cat' and 'cat' differ in upper and lower case"));
+  return testing::internal::GetCapturedStderr();
+}
+
+constexpr const char* kOnePoint = "caf\u00e9";    // as people type it
+constexpr const char* kTwoPoints = "cafe\u0301";  // as macOS hands it out
+
+TEST_F(List, ClassesThatLookTheSame) {
+  for (const char* name : {"p/Cat/1.jpg", "p/cat/1.jpg", "p/dog/1.jpg"}) touch(name);
+  EXPECT_THAT(warnings_of([&] { EXPECT_EQ(list({.pictures = {"p"}}).back().second, 2); }),
+              HasSubstr("the classes 'Cat' and 'cat' look the same"));
+  for (const char* name : {"q/a b/1.jpg", "q/a\u00a0b/1.jpg"}) touch(name);
+  EXPECT_THAT(warnings_of([&] { EXPECT_EQ(list({.pictures = {"q"}}).size(), 2u); }),
+              HasSubstr("'a b' and 'a\\xc2\\xa0b' look the same"));
+}
+
+TEST_F(List, OneNameInTwoFormsOfUnicodeIsOneClass) {
+  touch(fmt::format("p/{}/1.jpg", kOnePoint));
+  touch("p/dog/1.jpg");
+  EXPECT_EQ(list({.pictures = {"p"}}).size(), 2u);
+  touch(fmt::format("p/{}/2.jpg", kTwoPoints));
+  EXPECT_ERROR(list({.pictures = {"p"}}), DataError, "'cafe\\xcc\\x81' and 'caf\\xc3\\xa9'",
+               "one name in two forms");
+  archive("c.tar",
+          {{fmt::format("{}/1.jpg", kOnePoint), "x"}, {fmt::format("{}/2.jpg", kTwoPoints), "y"}});
+  EXPECT_ERROR(list({.pictures = {"c.tar"}}), DataError, "one name in two forms");
+}
+
+TEST_F(List, ListsFindNamesInOneFormAlone) {
+  archive("c.tar", {{fmt::format("{}.jpg", kTwoPoints), "x"}});
+  write_whole(directory_ / "labels.txt", fmt::format("{}.jpg 0\n", kOnePoint));
+  EXPECT_ERROR(list({.pictures = {"c.tar"}, .labels = "labels.txt"}), DataError,
+               "is in none of the archives; there is one of that name in another form");
+  write_whole(directory_ / "labels.txt", "none.jpg 0\n");
+  EXPECT_ERROR(list({.pictures = {"c.tar"}, .labels = "labels.txt"}), DataError,
+               "is in none of the archives");
+}
+
+// Of systems, not of people; a folder of thumbnails was a class of its own, or more of the class.
+TEST_F(List, WhatSystemsLeaveIsNoPicture) {
+  for (const char* name :
+       {"p/cat/1.jpg", "p/cat/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "p/__MACOSX/cat/1.jpg",
+        "p/lost+found/1.jpg", "p/dog/.ipynb_checkpoints/1-checkpoint.jpg", "p/dog/1.jpg"}) {
+    touch(name);
+  }
+  const Names both{{"cat/1.jpg", 0}, {"dog/1.jpg", 1}};
+  EXPECT_EQ(list({.pictures = {"p"}}), both);
+  archive("p.tar", {{"./cat/1.jpg", "a"},
+                    {"./cat/.ipynb_checkpoints/1-checkpoint.jpg", "b"},
+                    {"./__MACOSX/cat/1.jpg", "c"},
+                    {"./dog/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "d"},
+                    {"./dog/1.jpg", "e"}});
+  EXPECT_EQ(list({.pictures = {"p.tar"}}), both);
+  EXPECT_EQ(sources_.class_names, (std::vector<std::string>{"cat", "dog"}));
+}
+
+TEST_F(List, WhatLiesBesideTheClassesIsNamed) {
+  for (const char* name : {"p/cat/1.jpg", "p/dog/1.jpg", "p/b.png", "p/a.png", "p/old.tar"}) {
+    touch(name);
+  }
+  const std::string said = warnings_of([&] { EXPECT_EQ(list({.pictures = {"p"}}).size(), 2u); });
+  EXPECT_THAT(said, HasSubstr("2 pictures beside the class folders are left out, as a.png"));
+  EXPECT_THAT(said, HasSubstr("the archive beside its folders or pictures is left out (old.tar)"));
+}
+
+TEST_F(List, DownloadsThatHaveNotEndedAreNamed) {
+  fs::create_directory(directory_ / "d");
+  archive("d/0.tar", {{"cat/1.jpg", "x"}});
+  touch("d/1.tar.part");
+  EXPECT_THAT(warnings_of([&] { EXPECT_EQ(list({.pictures = {"d"}}).size(), 1u); }),
+              HasSubstr("d: 1 of its files is named as a download or a copy that has not ended "
+                        "(1.tar.part) and is left out"));
+  for (const char* name : {"p/cat/1.jpg", "p/cat/2.jpg.crdownload"}) touch(name);
+  EXPECT_THAT(warnings_of([&] { EXPECT_EQ(list({.pictures = {"p"}}).size(), 1u); }),
+              HasSubstr("(2.jpg.crdownload)"));
+}
+
+TEST_F(List, NoPictureIsThereTwice) {
+  for (const char* name : {"p/cat/1.jpg", "p/dog/1.jpg"}) touch(name);
+  fs::create_directory_symlink("cat", directory_ / "p/tiger");
+  EXPECT_ERROR(list({.pictures = {"p"}}), DataError, "cat and tiger are the same folder");
+  fs::create_directory(directory_ / "d");
+  archive("d/0.tar", {{"cat/1.jpg", "x"}});
+  fs::copy(directory_ / "d/0.tar", directory_ / "d/0 (1).tar");
+  EXPECT_ERROR(list({.pictures = {"d"}}), DataError, "0 (1).tar", "hold the same bytes");
+  EXPECT_ERROR(list({.pictures = {"d/0.tar", "d/0 (1).tar"}}), DataError, "hold the same bytes");
+  fs::rename(directory_ / "d/0 (1).tar", directory_ / "d/0.tar.gz");
+  EXPECT_ERROR(list({.pictures = {"d"}}), DataError, "are 0.tar and 0.tar.gz one archive");
+}
+
+TEST_F(List, WhatIsNeitherFileNorFolderIsRefused) {
+  touch("p/cat/1.jpg");
+  fs::create_symlink("2.jpg", directory_ / "p/cat/2.jpg");  // leads to itself
+  EXPECT_ERROR(list({.pictures = {"p"}}), DataError, "2.jpg: is a link to 2.jpg");
+  fs::remove(directory_ / "p/cat/2.jpg");
+  ASSERT_EQ(mkfifo((directory_ / "p/cat/3.jpg").c_str(), 0600), 0);
+  EXPECT_ERROR(list({.pictures = {"p"}}), DataError, "3.jpg: is neither a file nor a folder");
+}
+
+// Else all of them would be of the class "train".
+TEST_F(List, LabelsThatStandApartFromTheirPictures) {
+  archive("apart.tar", {{"0.jpg", "a"}, {"1.jpg", "b"}, {"0.cls", "3"}, {"1.cls", "4"}});
+  EXPECT_ERROR(list({.pictures = {"apart.tar"}}), UsageError, "apart.tar:0.jpg: has no label",
+               "0.cls is the label of no picture", "tar --sort=name");
+  archive("dots.tar", {{"22.05.jpg", "a"}, {"22.05.cls", "3"}});
+  EXPECT_ERROR(list({.pictures = {"dots.tar"}}), UsageError, "22.05.cls is the label of no picture",
+               "up to its first dot");
+  archive("folder.tar", {{"train/0.jpg", "a"}, {"train/1.jpg", "b"}, {"train/0.cls", "3"}});
+  EXPECT_ERROR(list({.pictures = {"folder.tar"}}), DataError,
+               "train/0.jpg: has the label of its folder",
+               "train/0.cls is the label of no picture");
+  archive("json.tar", {{"0.jpg", "a"}, {"0.json", "{}"}});
+  EXPECT_ERROR(list({.pictures = {"json.tar"}}), UsageError, "0.json is not looked into");
+  archive("v1.5.tar", {{"train.v1/0.jpg", "a"}, {"train.v1/0.cls", "3"}});
+  EXPECT_EQ(list({.pictures = {"v1.5.tar"}}), (Names{{"train.v1/0.jpg", 3}}));
+}
+
+TEST_F(List, ListsAsOtherProgramsWriteThem) {
+  touch("p/a.jpg");
+  write_whole(directory_ / "labels.csv", "\"a.jpg\",1\n\"say \"\"b\"\".jpg\",2\n\"\n");
+  EXPECT_ERROR(list({.pictures = {"p"}, .labels = "labels.csv"}), DataError, "labels.csv:3");
+  write_whole(directory_ / "labels.csv", "\"a.jpg\",1\n\"say \"\"b\"\".jpg\",2\n");
+  EXPECT_EQ(list({.pictures = {"p"}, .labels = "labels.csv"}),
+            (Names{{"a.jpg", 1}, {"say \"b\".jpg", 2}}));
+  write_whole(directory_ / "labels.json", "{\"labels\": [[\"a.jpg\", 1]]}");
+  EXPECT_ERROR(list({.pictures = {"p"}, .labels = "labels.json"}), DataError,
+               "labels.json:1: is JSON");
 }
 
 TEST_F(List, ImageNetsTarOfTars) {

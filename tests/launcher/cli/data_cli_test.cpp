@@ -1,4 +1,5 @@
 // `edt data` as a shell sees it.
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
@@ -82,6 +83,59 @@ TEST_F(Cli, RepackedSetsLieElsewhere) {
   write_tiny_set(path_ + "/set");
   EXPECT_THAT(refusal("data repack " + path_ + "/set " + path_ + "/set/below"),
               HasSubstr("/set/below lies below"));
+}
+
+// One that was taken for the other made files of both, of which neither knows.
+TEST_F(CliRun, RunsAndDataSetsLieApart) {
+  const std::string weights = path_ + "/w.safetensors";
+  EXPECT_THAT(refusal("data synth --quiet --samples 8 --image-size 64 --out " + run_),
+              HasSubstr("holds a run: a data set needs a directory of its own"));
+  EXPECT_THAT(refusal("data repack --quiet " + data_ + " " + run_ + "/checkpoints"),
+              HasSubstr("holds the checkpoints of a run: a data set needs"));
+  EXPECT_THAT(refusal("train --quiet --steps 1 " + tiny_training(data_, data_)),
+              HasSubstr("is the data set itself"));
+  EXPECT_THAT(refusal("train --quiet --steps 1 " + tiny_training(data_, run_ + "/checkpoints")),
+              HasSubstr("holds the checkpoints of a run: a run needs"));
+  EXPECT_FALSE(std::filesystem::exists(data_ + "/config.ini"));
+  EXPECT_FALSE(std::filesystem::exists(run_ + "/shard-00000-of-00001.h5"));
+}
+
+TEST_F(Cli, PathsThatNoShellHasExpandedAreNamed) {
+  EXPECT_THAT(
+      refusal("data encode --pictures=a.tar --pictures=b.tar --vae v --out " + path_ + "/set"),
+      HasSubstr("--pictures is given twice"));
+  EXPECT_THAT(refusal("data info '" + path_ + "/*.h5'"), HasSubstr("wildcards"));
+  EXPECT_THAT(refusal("data import --latents '" + path_ + "/{0,1}.npy' --out " + path_ + "/set"),
+              HasSubstr("braces"));
+  EXPECT_THAT(refusal("vae info stabilityai/sd-vae-ft-ema"),
+              HasSubstr("there is no such file; nothing is downloaded"));
+  EXPECT_THAT(refusal("ckpt import facebook/DiT-XL-2-256 --model DiT-XL/2 --out " + path_ + "/run"),
+              HasSubstr("there is no such file; nothing is downloaded"));
+  EXPECT_THAT(refusal("train --data s3://bucket/set --run.dir " + path_ + "/run"),
+              HasSubstr("not an address or a command"));
+  EXPECT_THAT(refusal("data synth --out '$SCRATCH/set'"), HasSubstr("variables ($NAME)"));
+  EXPECT_TRUE(std::filesystem::is_empty(directory_.path()));
+}
+
+// A full disk is what a limit on the size of files stands for.
+TEST_F(CliRun, ImportsThatFindNoRoomLeaveNothing) {
+  const std::string weights = path_ + "/w.safetensors", out = path_ + "/new/import";
+  ASSERT_EQ(run("ckpt export --quiet " + run_ + " --out " + weights).status, 0);
+  const auto with_room = [&](const std::string& blocks, const std::string& command) {
+    return shell("(ulimit -f " + blocks + "; exec " + edt_program() + " " + command + ") 2>&1");
+  };
+  const std::string import = "ckpt import " + weights + " --out " + out + kTinyModel;
+  for (const char* blocks : {"0", "8"}) {
+    const Outcome outcome = with_room(blocks, import);
+    EXPECT_EQ(outcome.status, 5) << outcome.output;
+    EXPECT_EQ(std::ranges::count(outcome.output, '\n'), 1) << outcome.output;
+    EXPECT_FALSE(std::filesystem::exists(path_ + "/new")) << blocks;
+  }
+  EXPECT_EQ(run(import).status, 0);
+  const Outcome set = with_room(
+      "8", "data synth --quiet --samples 64 --image-size 64 --out " + path_ + "/other/set");
+  EXPECT_EQ(set.status, 5) << set.output;
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/other"));
 }
 
 // An export that ends in .pt is opened by torch.load, which finds no PyTorch file.

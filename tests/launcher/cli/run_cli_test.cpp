@@ -1,8 +1,11 @@
 // Runs and samples as a shell sees them.
+#include <fmt/format.h>
+
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
 #include "core/json/json_text.h"
 #include "core/storage/hdf5.h"
@@ -35,6 +38,20 @@ TEST_F(CliRun, AStartThatDoesNothingChangesNothing) {
   EXPECT_EQ(seen["total_steps"], 3);
   EXPECT_EQ(run(again + " --train.steps=4").status, 0);
   EXPECT_EQ(parse_json(run("watch --json " + run_).output, "output")["runs"][0]["step"], 4);
+}
+
+// OMP_NUM_THREADS=1000 in somebody's shell made a step take minutes, and nothing said why.
+TEST_F(CliRun, FarMoreThreadsThanCoresAreNamed) {
+  const auto said = [&](unsigned threads) {
+    return run(fmt::format("sample --quiet {} --classes 1 --steps 1 --threads {} --out {}/{}.png",
+                           run_, threads, path_, threads),
+               "2>&1")
+        .output;
+  };
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  EXPECT_THAT(said(2 * cores + 1),
+              HasSubstr(fmt::format("{} OpenMP threads share", 2 * cores + 1)));
+  EXPECT_EQ(said(1), "");
 }
 
 TEST_F(CliRun, ItsConfigurationIsABeginning) {

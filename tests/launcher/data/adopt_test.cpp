@@ -98,6 +98,16 @@ TEST_F(Adopt, WhatTheFileSaysIsKept) {
   EXPECT_EQ(data::Dataset(path("set")).description().classes, 7);
 }
 
+// Also of a file that lacks nothing: the second call said nothing and did nothing.
+TEST_F(Adopt, WhatIsSaidOfAWholeFileMustBeSo) {
+  EXPECT_EQ(edt("data adopt set --classes 5 --scale 1", "2>&1 >/dev/null").status, 0);
+  EXPECT_THAT(line("set --classes 6"), HasSubstr("num_classes is 5, --classes is 6"));
+  EXPECT_THAT(line("set --scale 0.5"), HasSubstr("scale is 1, --scale is 0.5"));
+  EXPECT_THAT(line("set --image-size 32"), HasSubstr("image_size is 16, --image-size is 32"));
+  EXPECT_EQ(edt("data adopt set --classes 5 --scale 1 --image-size 16", "2>&1 >/dev/null").status,
+            0);
+}
+
 // A limit on the sizes of files stops the program after it has written down what it will change.
 TEST_F(Adopt, AChangeThatWasInterruptedIsCompleted) {
   {

@@ -88,6 +88,22 @@ class EncodeCli : public Cli {
   }
 };
 
+TEST_F(EncodeCli, PathsThatNoShellHasExpandedAreNamed) {
+  const auto of = [&](const std::string& pictures) {
+    return refusal(fmt::format("data encode '{0}/{1}' --vae {0}/vae --image-size 32 --out {0}/set",
+                               path_, pictures));
+  };
+  EXPECT_THAT(of("train-{000000..000009}.tar"), HasSubstr("braces are expanded by the shell"));
+  EXPECT_THAT(of("*.tar"), HasSubstr("wildcards are expanded by the shell"));
+  EXPECT_FALSE(fs::exists(path_ + "/set"));
+}
+
+// The folder that the first call makes would be a class to the next.
+TEST_F(EncodeCli, ASetAmongTheClassesIsRefused) {
+  EXPECT_THAT(refusal(command("p/latents")), HasSubstr("/p/latents lies in --pictures"));
+  EXPECT_FALSE(fs::exists(path_ + "/p/latents"));
+}
+
 TEST_F(EncodeCli, MakesASetThatIsWhole) {
   const Outcome outcome = run(command("set"), "2>&1");
   ASSERT_EQ(outcome.status, 0) << outcome.output;

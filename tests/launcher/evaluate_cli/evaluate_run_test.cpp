@@ -172,6 +172,8 @@ TEST_F(EvaluateRunCli, WhatCannotBeJudgedIsRefused) {
               HasSubstr("is neither a data set nor what edt evaluate reference made of one"));
   EXPECT_THAT(refusal("evaluate " + path_ + "/notes.txt --steps 5"),
               HasSubstr("--steps is for samples of a run, and " + path_ + "/notes.txt is none"));
+  EXPECT_THAT(refusal("evaluate " + run_ + " " + run_ + "/checkpoints --steps 2"),
+              HasSubstr(run_ + " is a run: its samples are judged alone, and 2 are given"));
   EXPECT_THAT(refusal("evaluate " + path_ + "/notes.txt"), HasSubstr("--inception is not given"));
   EXPECT_THAT(refusal("evaluate reference " + data_ + " --resize clean --out " + path_ + "/r.h5"),
               HasSubstr("--resize is for pictures, and this is a data set of latents"));

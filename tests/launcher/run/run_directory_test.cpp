@@ -62,6 +62,37 @@ TEST(RunDirectory, HoldsItsPartsAndLetsGo) {
   EXPECT_FALSE(std::filesystem::exists(directory / "a/b/lock"));
 }
 
+// Its files would be taken for parts of what is there.
+TEST(RunDirectory, IsNoDataSetAndNoCheckpoint) {
+  test::TempDir directory;
+  const auto refused = [](const std::filesystem::path& path) {
+    return test::message_of<UsageError>([&] { const RunDirectory run(path, alone()); });
+  };
+  test::write_text(directory / "set/shard-00000-of-00001.h5", "");
+  EXPECT_THAT(refused(directory / "set"), HasSubstr("set holds a data set: a run needs"));
+  {
+    const RunDirectory run(directory / "run", alone());
+    run.begin("");
+  }
+  test::write_text(directory / "run/checkpoints/step-000001/manifest.json", "{}");
+  test::write_text(directory / "run/checkpoints/step-000001/rank-0000.h5", "");
+  EXPECT_THAT(refused(directory / "run/checkpoints"), HasSubstr("holds the checkpoints of a run"));
+  EXPECT_THAT(refused(directory / "run/checkpoints/step-000001"), HasSubstr("holds a checkpoint"));
+  EXPECT_EQ(refused(directory / "run"), "");
+  // As runs before this version were begun: they go on.
+  test::write_text(directory / "run/shard-00000-of-00001.h5", "");
+  EXPECT_EQ(refused(directory / "run"), "");
+}
+
+TEST(RunDirectory, APipeIsNoFile) {
+  test::TempDir directory;
+  std::filesystem::create_directory(directory / "run");
+  ASSERT_EQ(mkfifo((directory / "run/metrics.jsonl").c_str(), 0600), 0);
+  EXPECT_THAT(
+      test::message_of<UsageError>([&] { const RunDirectory run(directory / "run", alone()); }),
+      HasSubstr("metrics.jsonl is a pipe, a file is needed"));
+}
+
 TEST(RunDirectory, LogsGoToTheFileOfTheRank) {
   test::TempDir directory;
   const RunDirectory run(directory / "run", alone());

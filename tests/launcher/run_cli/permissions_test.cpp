@@ -57,6 +57,13 @@ TEST_F(Permissions, ARunDirectoryThatCannotBeRead) {
   EXPECT_THAT(denied("ckpt info run"), HasSubstr(run_ + " is drwxr-x---"));
 }
 
+// It said "Inappropriate ioctl for device", the error of another call.
+TEST_F(Permissions, ADataSetThatCannotBeAdopted) {
+  EXPECT_THAT(denied("data adopt data --classes 12"),
+              AllOf(HasSubstr(".h5 cannot be written: Permission denied: "),
+                    HasSubstr("is -rw-r--r-- of root:root, this is nobody")));
+}
+
 TEST_F(Permissions, ADataSetThatCannotBeRead) {
   change_mode("o-rwx", "data");
   EXPECT_THAT(denied("data info data"), HasSubstr(data_ + " is drwxr-x---"));

@@ -139,7 +139,7 @@ TEST_F(CkptCommand, ImportOfAnotherModelIsRefused) {
 TEST_F(CkptCommand, SaysWhatIsMissing) {
   const auto outcome = edt_command({"ckpt", "verify", directory_->path() / "nothing"});
   EXPECT_EQ(outcome.status, kWrongUsage);
-  EXPECT_THAT(outcome.error, HasSubstr("is not a directory"));
+  EXPECT_THAT(outcome.error, HasSubstr("nothing: there is no such directory"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 
@@ -44,6 +45,12 @@ TEST_F(Followed, EachLineOnceWhenItIsWhole) {
   append("o\n");
   append("three\n");
   EXPECT_THAT(look(), ElementsAre("two", "three"));
+}
+
+// Nobody writes into it, and who opens it waits for that.
+TEST_F(Followed, APipeIsRefused) {
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_THROW(look(), DataError);
 }
 
 // As a resume replaces the metrics, and as logs are rotated.

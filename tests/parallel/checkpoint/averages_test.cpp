@@ -140,7 +140,7 @@ TEST_F(WalkingRun, TheNewestCheckpointStandsForItsSnapshot) {
 TEST_F(WalkingRun, LeavesOutWhatIsDamagedAndRefusesWhatIsNotThere) {
   const auto run = directory_.path() / "run";
   EXPECT_THAT(message_of<CheckpointError>([&] { KeptAverages::of_run(run); }),
-              HasSubstr("is not a directory"));
+              HasSubstr("there is no such run"));
   fs::create_directories(run);
   EXPECT_THAT(message_of<CheckpointError>([&] { KeptAverages::of_run(run); }),
               HasSubstr("has no power-function averages"));

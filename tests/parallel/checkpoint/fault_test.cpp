@@ -10,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "core/storage/access.h"
 #include "fixture.h"
 #include "tests/support/child_process.h"
 #include "tests/support/wait_until.h"
@@ -45,6 +46,19 @@ TEST_F(Fault, AnErrorAtAnyStageLeavesNothingAndTheNextSaveWorks) {
   }
   EXPECT_EQ(save_steps(store_, {2}).at(0).error, "");
   EXPECT_EQ(loaded_step(store_), 2);
+}
+
+TEST_F(Fault, TheDiskIsToldFromOtherCauses) {
+  for (const bool is_full : {false, true}) {
+    CheckpointWriterOptions options;
+    options.on_stage = [&](std::string_view) {
+      if (is_full) fail<DiskError>("test", "full");
+      fail<SystemError>("test", "no right");
+    };
+    const auto report = save_steps(store_, {2}, options).at(0);
+    EXPECT_FALSE(report.ok());
+    EXPECT_EQ(report.is_of_disk, is_full);
+  }
 }
 
 TEST_F(Fault, AnErrorWhileReplacingBringsTheOldOneBack) {

@@ -93,7 +93,7 @@ TEST_F(RoundTrip, LoadsAPartOfTheArrays) {
 
 TEST_F(RoundTrip, FindsWhatAUserNames) {
   EXPECT_THAT(message_of<CheckpointError>([&] { find_checkpoint(directory_.path() / "none"); }),
-              HasSubstr("is not a directory"));
+              HasSubstr("none: there is no such directory"));
   EXPECT_THAT(message_of<CheckpointError>([&] { find_checkpoint(directory_.path()); }),
               HasSubstr("holds no checkpoint"));
   save_steps(store_, {1, 2});

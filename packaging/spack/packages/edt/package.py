@@ -35,6 +35,7 @@ class Edt(CMakePackage, CudaPackage):
     depends_on("libarchive")
     depends_on("libzip")
     depends_on("xxhash")
+    depends_on("utf8proc")
     depends_on("protozero")
     depends_on("simdjson")
     depends_on("cuda@12:", when="+cuda")

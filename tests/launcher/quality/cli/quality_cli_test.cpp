@@ -70,6 +70,16 @@ TEST_F(QualityCli, TrainsMeasuresGoesOnAndReports) {
   std::filesystem::remove(path_ + "/a/points/edt-flow-seed-0-2.json");
   EXPECT_EQ(figures(run(study("a"))), all);
   EXPECT_EQ(figures(run(study("a") + "--run off")), all);
+
+  // What is damaged of them is named before anything is trained.
+  const std::string point = path_ + "/a/points/edt-seed-0-1.json";
+  std::filesystem::remove(path_ + "/a/points/edt-flow-seed-0-2.json");
+  for (const char* text : {"", "{}", "[1]", "{\"step\": \"x\"}"}) {
+    write_text(point, text);
+    EXPECT_THAT(refusal(study("a")), HasSubstr(point + " is damaged")) << text;
+    EXPECT_THAT(refusal(study("a") + "--run off"), HasSubstr("remove it, to measure anew"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/a/points/edt-flow-seed-0-2.json"));
 }
 
 TEST_F(QualityCli, RanksGiveTheSameFigures) {
