@@ -126,7 +126,9 @@ std::map<std::string, std::vector<double>> contents(const std::filesystem::path&
     }
   }
   for (const StoredExtra& extra : manifest.extras) {
-    all[extra.name] = std::get<std::vector<double>>(checkpoint.extra(extra.name)->values);
+    const auto stored = checkpoint.extra(extra.name);
+    std::visit([&](const auto& values) { all[extra.name].assign(values.begin(), values.end()); },
+               stored->values);
   }
   return all;
 }

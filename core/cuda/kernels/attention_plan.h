@@ -52,8 +52,11 @@ struct ForwardPlan : HeadPlan<kHead> {
   static constexpr int queries = 16 * kWarps;
   static constexpr int keys = kWarps < 4 ? 16 * kWarps : 64;
   static constexpr int threads = 32 * kWarps;
-  // On a multiprocessor: 128 registers for a thread, or 168.
-  static constexpr int blocks = kWarps == 8 ? 2 : kHead <= 64 ? 4 : 3;
+  // On a multiprocessor: of 80 to 168 registers a thread.
+  static constexpr int blocks = kWarps == 8   ? 2
+                                : kHead <= 64 ? (kWarps == 1 ? 24 : 4)
+                                : kWarps == 1 ? 16
+                                              : 3;
   static constexpr int tile_elements = keys * HeadPlan<kHead>::stride;
   static_assert(queries <= 2 * keys);
   static int shared_bytes(const AttentionSizes& s) {

@@ -174,7 +174,7 @@ TEST_F(CompanionRun, RefusesTeachersThatSayOtherThings) {
   ASSERT_EQ(run(config("teacher", 1, false)), kDone);
   TrainConfig student = config("student", 1, false);
   student.distill.from = path("teacher");
-  student.model.process.config = ProcessConfig::flow();
+  student.model.process = {.config = ProcessConfig::flow(), .declared = true};
   EXPECT_THAT(refusal(student), HasSubstr("it is trained on " + text_of(ProcessConfig{}) +
                                           ", EDT-Ti/2 on " + text_of(ProcessConfig::flow())));
   student = config("student", 1, false);
@@ -189,7 +189,7 @@ TEST_F(CompanionRun, RefusesTeachersThatSayOtherThings) {
   student.distill.after = {2, 1, 3, 4, 6};
   EXPECT_THAT(refusal(student), HasSubstr("distill.after is 2, where EDT-Ti/2 has 4 x 4 tokens"));
   student.distill.from = path("nothing");
-  EXPECT_THAT(refusal(student), HasSubstr("holds no checkpoint"));
+  EXPECT_THAT(refusal(student), HasSubstr("nothing: there is no such directory"));
   EXPECT_FALSE(std::filesystem::exists(path("student")));
 }
 

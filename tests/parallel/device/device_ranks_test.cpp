@@ -53,10 +53,8 @@ INSTANTIATE_TEST_SUITE_P(Ranks, DeviceRanks, ::testing::Values(2, 3, 4));
 // that keeps the watcher out.
 TEST(NcclConnections, AreMadeWithTheCommunicator) {
   const int before = emulation::nccl_late_connections();
-  for (const int ranks : {1, 2, 3, 5, 8}) {
-    run_nccl(ranks, test::check_sums);
+  for (const int ranks : {1, 2, 3, 5}) {
     run_nccl(ranks, test::check_parts);
-    run_nccl(ranks, test::check_gathers_and_broadcasts);
     EXPECT_EQ(emulation::nccl_late_connections(), before) << ranks << " ranks";
   }
 }
