@@ -569,6 +569,8 @@ TEST(ImportFolders, NamesInCapitalsCount) {
   }
   import_data(options);
   expect_samples(directory / "out", 4, false);
+  write_npy(directory / "f/2.NPY", "<f4", {2, 3, 4}, values_of(7));
+  EXPECT_ERROR(import_data(options), DataError, "since then");
 }
 
 TEST(ImportFolders, NamesThatDifferInFormAlone) {
