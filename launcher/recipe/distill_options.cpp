@@ -38,7 +38,7 @@ void DistillOptions::declare(OptionSet& options) {
       .add("distill.from", &from,
            "the teacher: a run, or a checkpoint, whose moving average is asked what it gives")
       .absolute()
-      .default_is("none");
+      .default_is("no teacher");
   options
       .add("distill.output", &output,
            "weight of the mean square between what both networks give; 0: none")
