@@ -120,9 +120,7 @@ void Load(const AttentionBackward& a, const Workspace& w, std::int64_t unit) {
   PackRows(qkv + p.qkv_at(unit, 2), stride, p.tokens, p.tokens, p.size, 1.0f, w.values, p.size);
   PackRows(dout, p.out_stride(), p.tokens, p.padded, p.size, 1.0f, w.douts, p.padded_size);
   PackColumns(w.keys, p.size, p.tokens, p.size, w.key_columns);
-  std::copy_n(a.lse + p.lse_at(unit), p.tokens, w.lse);
-  // Padded queries: probability next to nothing, and no gradient arrives.
-  std::fill(w.lse + p.tokens, w.lse + p.padded, 1e30f);
+  PadLse(p, a.lse + p.lse_at(unit), w.lse);
 }
 
 template <class T, class Bias>

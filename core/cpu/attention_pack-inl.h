@@ -54,6 +54,13 @@ void PutRows(const float* rows, const AttentionPlan& p, T* to, bool accumulate, 
   }
 }
 
+// to[padded] = lse [tokens]; padded queries have a probability next to nothing, and no gradient
+// arrives.
+inline void PadLse(const AttentionPlan& p, const float* lse, float* to) {
+  std::copy_n(lse, p.tokens, to);
+  std::fill(to + p.tokens, to + p.padded, 1e30f);
+}
+
 using QuadTag = hn::FixedTag<float, 4>;
 using QuadVec = hn::Vec<QuadTag>;
 

@@ -141,9 +141,7 @@ void Load(const AttentionBackward& a, const Workspace& w, std::int64_t unit) {
   PairNeighbours(qkv + p.qkv_at(unit, 0), stride, p.tokens, p.padded, p.size, w.queries,
                  p.padded_size);
   PairNeighbours(dout, p.out_stride(), p.tokens, p.padded, p.size, w.douts, p.padded_size);
-  std::copy_n(a.lse + p.lse_at(unit), p.tokens, w.lse);
-  // Padded queries: probability next to nothing, and no gradient arrives.
-  std::fill(w.lse + p.tokens, w.lse + p.padded, 1e30f);
+  PadLse(p, a.lse + p.lse_at(unit), w.lse);
 }
 
 // Of one group's P or dS: pairs of queries, panel by panel.

@@ -101,22 +101,6 @@ void ForwardPanel(const AttentionForward& a, const Workspace& w, std::int64_t un
   UnpackPanel(w.result, p.panel, count, p.size, 1.0f, out, p.out_stride(), false);
 }
 
-void ForwardUnits(const AttentionForward& a, float* memory, std::int64_t begin, std::int64_t end) {
-  const AttentionPlan& p = a.plan;
-  const Workspace w(p, memory);
-  const auto* qkv = static_cast<const bfloat16*>(a.qkv.data);
-  for (std::int64_t unit = begin; unit < end; ++unit) {
-    PairRows(qkv + p.qkv_at(unit, 1), p.qkv_stride(), p.tokens, p.size, w.keys);
-    PairHalves(qkv + p.qkv_at(unit, 2), p.qkv_stride(), p.tokens, p.size, w.values);
-    WithBias(p, a.bias, nullptr, a.ids, unit, w.key_offsets, w.query_offsets,
-             [&](const auto& bias) {
-               for (std::int64_t first = 0; first < p.tokens; first += p.panel) {
-                 ForwardPanel(a, w, unit, bias, first);
-               }
-             });
-  }
-}
-
 }  // namespace
 
 std::int64_t PairsForwardFloats(const AttentionPlan& plan) {
