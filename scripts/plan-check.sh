@@ -62,6 +62,10 @@ rows=(
   "1 - EDT-S/2 4 0 1 none prototypes"
   "1 - EDT-S/2 4 0 1 none distilled"
   "2 - EDT-S/2 4 2 1 none distilled"
+  "3 - EDT-S/2 2 1 1 none"
+  "3 - EDT-S/2 2 2 1 none"
+  "6 - EDT-Ti/2 4 1 1 none"
+  "6 - EDT-Ti/2 4 3 1 none"
 )
 
 # beside_options WHAT: the options of what trains beside, in the array passes.
@@ -84,6 +88,15 @@ finish_a_run() {
     --run.dir="$work/finished" --run.tensorboard=off --quiet
 }
 
+# Each core has as many ranks as the others: 3 ranks on 2 cores share one of them.
+share_cores() {
+  local ranks=$1 used=$cores
+  while ((ranks > used && ranks % used)); do used=$((used - 1)); done
+  pinned=(env)
+  if ((used < cores)); then pinned=(taskset -c "0-$((used - 1))"); fi
+  per_core=$(((ranks + used - 1) / used))
+}
+
 # launch RANKS LINK command...
 launch() {
   local ranks=$1 link=$2
@@ -96,9 +109,9 @@ launch() {
     link_limit "$link"
     on_link "$@"
   elif [[ $ranks == 1 ]]; then
-    "$@"
+    "${pinned[@]}" "$@"
   else
-    on_ranks "$ranks" "$@"
+    on_ranks "$ranks" "${pinned[@]}" "$@"
   fi
 }
 
@@ -113,7 +126,7 @@ for row in "${rows[@]}"; do
   [[ $model == EDT* || $model == MDTv2* ]] || passes=(--train.masked=off)
   beside_options "$beside"
   cluster=$work/$number.ini
-  per_core=$(((ranks + cores - 1) / cores))
+  share_cores "$ranks"
   : >"$work/measured"
   : >"$work/planned"
   for ((turn = 0; turn < turns; ++turn)); do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains the same 20 steps on 1, 2, 4 and 8 ranks, with every ZeRO stage, overlap on and off, and with
-# interruptions after which another number of ranks and another stage go on: EDT, EDT with a flow,
+# Trains the same 20 steps on 1, 2, 4 and 8 ranks, in 12 micro-batches on 2, 3 and 6, in 10 on 5, with every ZeRO
+# stage, overlap on and off, and with interruptions after which another number of ranks and another stage go on: EDT, EDT with a flow,
 # LightningDiT with QK norm, and EDT with each of what can train beside it. Uses perl for random features.
 # Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
 # bit, and prints a table. Exit status 1 when one differs.
@@ -36,10 +36,10 @@ flow=(--process.kind=flow --train.timesteps=loss-second-moment --train.direction
 lightning=(--model.preset=LightningDiT-S/1 --model.patch=2 --model.widths=16 --model.heads=2 --model.depths=2
   --model.qk-norm=rms --train.masked=off --train.timesteps=logit-normal --train.direction-weight=1)
 
-# row RUNS TEXT RUN: compares with the reference and prints a line of the table.
+# row REFERENCE TEXT RUN: compares with the reference and prints a line of the table.
 row() {
   local outcome
-  if outcome=$("$edt" ckpt compare --first "$1/reference" --second "$3"); then
+  if outcome=$("$edt" ckpt compare --first "$1" --second "$3"); then
     outcome="same"
   else
     failures=$((failures + 1))
@@ -55,37 +55,57 @@ train() {
     --parallel.overlap="$overlap" "$@"
 }
 
+# rows RUNS "RANKS..." MICRO-BATCHES options...: every stage of these ranks, and the one rank that they are compared with.
+rows() {
+  local runs=$1 several=$2 count=$3 ranks stage overlap run
+  shift 3
+  local reference=$runs/reference-$count cut=(--train.batch=$((2 * count)) --train.micro-batch=2)
+  train 1 0 off "$reference" "${cut[@]}" "$@"
+  for ranks in $several; do
+    for stage in 0 1 2 3; do
+      for overlap in on off; do
+        run="$runs/$count-$ranks-$stage-$overlap"
+        train "$ranks" "$stage" "$overlap" "$run" "${cut[@]}" "$@"
+        row "$reference" "$count micro-batches, $ranks ranks, stage $stage, overlap $overlap" "$run"
+      done
+    done
+  done
+}
+
+# interrupted RUNS MICRO-BATCHES options...: after steps 7 and 13; from the input ranks and stage of each third.
+interrupted() {
+  local runs=$1 count=$2 number=0 run r1 s1 r2 s2 r3 s3
+  shift 2
+  local cut=(--train.batch=$((2 * count)) --train.micro-batch=2)
+  while read -r r1 s1 r2 s2 r3 s3; do
+    number=$((number + 1))
+    run="$runs/resumed-$count-$number"
+    train "$r1" "$s1" on "$run" --train.steps=7 "${cut[@]}" "$@"
+    train "$r2" "$s2" on "$run" --train.steps=13 "${cut[@]}" "$@"
+    train "$r3" "$s3" on "$run" "${cut[@]}" "$@"
+    row "$runs/reference-$count" "$r1 ranks stage $s1 to step 7, $r2 stage $s2 to 13, $r3 stage $s3 to 20" "$run"
+  done
+}
+
 # table NAME options...: all of it for one model.
 table() {
   local name=$1 runs="$work/${1// /-}"
   shift
   mkdir -p "$runs"
-  train 1 0 off "$runs/reference" "$@"
-  printf '| %s: ranks, ZeRO stage, overlap | against one rank |\n|---|---|\n' "$name"
-  for ranks in 1 2 4 8; do
-    for stage in 0 1 2 3; do
-      for overlap in on off; do
-        run="$runs/$ranks-$stage-$overlap"
-        train "$ranks" "$stage" "$overlap" "$run" "$@"
-        row "$runs" "$ranks ranks, stage $stage, overlap $overlap" "$run"
-      done
-    done
-  done
-
-  # Interrupted after steps 7 and 13: ranks and stage of each third.
-  local number=0
-  while read -r r1 s1 r2 s2 r3 s3; do
-    number=$((number + 1))
-    run="$runs/resumed-$number"
-    train "$r1" "$s1" on "$run" --train.steps=7 "$@"
-    train "$r2" "$s2" on "$run" --train.steps=13 "$@"
-    train "$r3" "$s3" on "$run" "$@"
-    row "$runs" "$r1 ranks stage $s1 to step 7, $r2 stage $s2 to 13, $r3 stage $s3 to 20" "$run"
-  done <<'END'
+  printf '| %s: micro-batches, ranks, ZeRO stage, overlap | against one rank |\n|---|---|\n' "$name"
+  rows "$runs" "1 2 4 8" 8 "$@"
+  rows "$runs" "2 3 6" 12 "$@"
+  rows "$runs" "5" 10 "$@"
+  interrupted "$runs" 8 "$@" <<'END'
 1 0 2 3 8 1
 2 1 4 2 1 0
 4 3 1 1 2 2
 8 2 2 0 4 3
+END
+  interrupted "$runs" 12 "$@" <<'END'
+3 2 6 3 1 0
+6 1 2 2 3 3
+1 0 3 1 4 2
 END
 }
 

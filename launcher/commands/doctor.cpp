@@ -12,6 +12,7 @@
 #include "launcher/slurm/slurm_site.h"
 #include "launcher/text/report.h"
 #include "launcher/version.h"
+#include "parallel/comm/rank_groups.h"
 
 namespace edt {
 namespace {
@@ -92,6 +93,15 @@ void print_slurm(CommandContext& context, const SlurmSite& site) {
                          site.kill_wait, site.node_timeout));
 }
 
+// How gradients of a job like this one are added (parallel/sharding/sum_tree.h).
+void print_ranks(CommandContext& context) {
+  const int ranks = context.world.size();
+  const RankGroups groups = RankGroups::of(ranks);
+  print_line(context, "ranks",
+             fmt::format("{}, as data ranks {} of {}: batches are multiples of {}", ranks,
+                         counted(groups.count, "group"), groups.size, ranks));
+}
+
 void print_nodes(CommandContext& context, const std::vector<NodeSummary>& nodes) {
   for (const NodeSummary& node : nodes) {
     print_line(context, node.host,
@@ -105,6 +115,7 @@ void print_json(CommandContext& context, const Machine& machine, const GpuProbe&
                 const DirectoryProbe& directory, const std::optional<DiskPreflight>& preflight,
                 const std::optional<SlurmSite>& site, const std::vector<NodeSummary>& nodes,
                 const std::vector<Finding>& found) {
+  const RankGroups groups = RankGroups::of(context.world.size());
   auto json = nlohmann::ordered_json::object();
   for (const auto& [name, version] : versions()) json["versions"][name] = version;
   json["machine"] = to_json(machine);
@@ -112,6 +123,8 @@ void print_json(CommandContext& context, const Machine& machine, const GpuProbe&
   json["directory"] = to_json(directory);
   json["checkpoints"] = preflight ? to_json(*preflight) : nlohmann::ordered_json(nullptr);
   json["slurm"] = site ? to_json(*site) : nlohmann::ordered_json(nullptr);
+  json["ranks"] = {
+      {"count", context.world.size()}, {"groups", groups.count}, {"group_size", groups.size}};
   json["nodes"] = nlohmann::ordered_json::array();
   for (const NodeSummary& node : nodes) json["nodes"].push_back(to_json(node));
   json["findings"] = nlohmann::ordered_json::array();
@@ -164,6 +177,7 @@ int doctor(std::span<const std::string> args, CommandContext& context) {
     print_directory(context, directory);
     if (preflight) print_preflight(context, *preflight);
     if (site) print_slurm(context, *site);
+    if (context.world.size() > 1) print_ranks(context);
     if (nodes.size() > 1) print_nodes(context, nodes);
     for (const Finding& finding : found) {
       context.print("{}: {}\n", finding.fails ? "FAILS" : "warning", finding.text);

@@ -1,7 +1,5 @@
 #include "launcher/commands/step_options.h"
 
-#include <bit>
-
 namespace edt {
 
 void declare_dtype(OptionSet& options, DType& dtype) {
@@ -58,8 +56,6 @@ void declare_training(OptionSet& options, StepBenchOptions& step) {
 void check_training(std::string_view command, const StepBenchOptions& step) {
   require<UsageError>(!step.masked || step.model.passes().masked(), command,
                       "--masked is on, but {} has no masked pass: turn it off", step.model.name());
-  require<UsageError>(std::has_single_bit(static_cast<std::uint64_t>(step.accumulate)), command,
-                      "--accumulate is {}, a power of two is needed", step.accumulate);
 }
 
 }  // namespace edt

@@ -1,7 +1,5 @@
 #include "launcher/recipe/train_config.h"
 
-#include <bit>
-
 #include "launcher/recipe/engine_config.h"
 #include "launcher/trace/step_trace.h"
 
@@ -12,11 +10,6 @@ void check_micro_batch(const TrainOptions& train) {
   require<UsageError>(train.batch % train.micro_batch == 0, "options",
                       "train.batch {} is not a multiple of train.micro-batch {}", train.batch,
                       train.micro_batch);
-  const auto count = static_cast<std::uint64_t>(train.batch / train.micro_batch);
-  require<UsageError>(std::has_single_bit(count), "options",
-                      "train.batch {} / train.micro-batch {} gives {} micro-batches, a power of "
-                      "two is needed",
-                      train.batch, train.micro_batch, count);
 }
 
 // A checkpoint that nobody has judged is none of the best.

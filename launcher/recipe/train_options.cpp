@@ -9,7 +9,8 @@ void TrainOptions::declare(OptionSet& options) {
   options.add("train.steps", &steps, "optimizer steps").alias("steps").at_least(1).free_to_change();
   options.add("train.batch", &batch, "global batch").unit("images").range(1, 1 << 24);
   options
-      .add("train.micro-batch", &micro_batch, "unit of work; batch / micro-batch = 2^g; 0: chosen")
+      .add("train.micro-batch", &micro_batch,
+           "unit of work, which the data ranks share evenly; 0: chosen")
       .unit("images")
       .range(0, 65536)
       .free_to_change()

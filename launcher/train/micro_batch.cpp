@@ -2,21 +2,24 @@
 
 #include <algorithm>
 
+#include "core/base/odd_part.h"
 #include "data/dataset.h"
 #include "launcher/text/report.h"
 #include "launcher/train/agreement.h"
 #include "launcher/train/planned_step.h"
 #include "parallel/sharding/mesh.h"
+#include "parallel/sharding/sum_tree.h"
 
 namespace edt {
 namespace {
 
 constexpr std::int64_t kUsual = 32;  // images; larger ones take memory and gain little
 
-// Largest first; above the usual only where nothing else cuts the batch.
-std::vector<std::int64_t> candidates(std::int64_t batch) {
-  std::vector<std::int64_t> sizes{batch};
-  while (sizes.back() % 2 == 0) sizes.push_back(sizes.back() / 2);
+// Largest first; above the usual only where nothing else cuts the batch. Never none: where the
+// ranks cannot share the batch, one that they refuse.
+std::vector<std::int64_t> candidates(std::int64_t batch, int data_ranks) {
+  std::vector<std::int64_t> sizes = micro_batch_sizes(batch, OddPart::of(data_ranks).odd);
+  if (sizes.empty()) sizes = micro_batch_sizes(batch, 1);
   const auto usual = std::ranges::find_if(sizes, [](auto size) { return size <= kUsual; });
   sizes.erase(sizes.begin(), usual == sizes.end() ? sizes.end() - 1 : usual);
   return sizes;
@@ -26,6 +29,7 @@ void check_ranks(const PlannedStep& step) {
   check_mesh({.ranks = step.data_ranks * step.tensor_ranks,
               .tensor_ranks = step.tensor_ranks,
               .micro_batches = step.engine.batch / step.engine.micro_batch,
+              .batch = step.engine.batch,
               .model = step.model.name(),
               .tensor_degrees = step.model.tensor_degrees()});
 }
@@ -33,7 +37,7 @@ void check_ranks(const PlannedStep& step) {
 }  // namespace
 
 MicroBatchChoice choose_micro_batch(PlannedStep step, const AvailableMemory& memory) {
-  const std::vector<std::int64_t> sizes = candidates(step.engine.batch);
+  const std::vector<std::int64_t> sizes = candidates(step.engine.batch, step.data_ranks);
   const auto shared = std::ranges::find_if(
       sizes, [&](auto size) { return step.engine.batch / size % step.data_ranks == 0; });
   step.engine.micro_batch = shared == sizes.end() ? sizes.back() : *shared;

@@ -15,10 +15,11 @@ struct MicroBatchChoice {
   std::string why;  // "the largest that leaves each of 32 data ranks one"
 };
 
-// Of the micro-batches that cut the batch into a power of two: the largest of at most 32 images
-// that leaves each data rank one and fits in the memory of a rank (of 0 bytes: not asked). `step`
-// says everything else. Throws UsageError, naming what is legal, where the ranks cannot share the
-// batch; where nothing fits, the largest is left to require_memory().
+// Of the micro-batches with which gradients travel once in a step (as many as the odd part of the
+// data ranks times a power of two): the largest of at most 32 images that leaves each data rank one
+// and fits in the memory of a rank (of 0 bytes: not asked). `step` says everything else. Throws
+// UsageError, naming what is legal, where the ranks cannot share the batch; where nothing fits, the
+// largest is left to require_memory().
 MicroBatchChoice choose_micro_batch(PlannedStep step, const AvailableMemory& memory);
 
 // The same for `ranks` ranks with this configuration, which gets it, where it names none: a line

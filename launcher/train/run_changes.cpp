@@ -3,13 +3,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/base/log.h"
 #include "core/json/json_text.h"
 #include "core/storage/checksum.h"
 #include "launcher/recipe/train_config.h"
+#include "parallel/sharding/sum_tree.h"
 
 namespace edt {
 namespace {
@@ -48,6 +51,37 @@ std::string array_checksum(const data::Dataset& dataset, std::size_t array) {
 nlohmann::ordered_json parse_identity(const std::string& text) {
   const auto json = try_parse_ordered_json(text);
   return json.is_object() ? json : nlohmann::ordered_json::object();
+}
+
+// How a step's gradients are summed.
+std::string sum_text(const SumTree& tree, std::int64_t micro_batch) {
+  return fmt::format("{} x {} micro-batches of {}", tree.runs, tree.leaves, micro_batch);
+}
+
+std::int64_t value_before(std::span<const OptionChange> changes, std::string_view name,
+                          std::int64_t now) {
+  const auto found = std::ranges::find(changes, name, &OptionChange::name);
+  if (found == changes.end()) return now;
+  std::int64_t value = 0;
+  const std::string& text = found->before;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// Another sum of as many images, or with another odd part, has other bits. Nothing where it is the
+// same, or a micro-batch is still to be chosen.
+std::optional<OptionChange> other_sum(const TrainOptions& now,
+                                      std::span<const OptionChange> changes) {
+  const std::int64_t batch = value_before(changes, "train.batch", now.batch);
+  const std::int64_t size = value_before(changes, "train.micro-batch", now.micro_batch);
+  if (size <= 0 || batch < size || now.micro_batch == 0) return std::nullopt;
+  const SumTree before = SumTree::of(batch / size),
+                after = SumTree::of(now.batch / now.micro_batch);
+  const bool is_other = batch == now.batch ? size != now.micro_batch : before.runs != after.runs;
+  if (!is_other) return std::nullopt;
+  return OptionChange{"sum of gradients", sum_text(before, size),
+                      sum_text(after, now.micro_batch) + " (outside the promise of equal bits)",
+                      false};
 }
 
 // A configuration written before these could be told: latents were those of Stable Diffusion's VAE.
@@ -89,6 +123,7 @@ std::vector<OptionChange> changes_between(const RunIdentity& before, const RunId
   config.declare(options);
   options.read(parse_ini(after.configuration, "configuration"));
   auto changes = options.changes_since(with_former_latents(parse_ini(before.configuration, where)));
+  if (const auto other = other_sum(config.train, changes)) changes.push_back(*other);
   const auto earlier = parse_identity(before.data), present = parse_identity(after.data);
   for (const auto& [name, value] : present.items()) {
     const auto known = earlier.find(name);

@@ -21,8 +21,8 @@ struct RunIdentity {
   std::string latents = "{}";  // what they are (latent_space.h); follows from the others
 };
 
-// Options that differ, and then what differs in the data set. `where` names the earlier one in
-// messages.
+// Options that differ, then how gradients are summed, then what differs in the data set. `where`
+// names the earlier one in messages.
 std::vector<OptionChange> changes_between(const RunIdentity& before, const RunIdentity& after,
                                           const std::string& where);
 

@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/odd_part.h"
 #include "core/image/png.h"
 #include "core/storage/checksum.h"
 #include "core/storage/durable_file.h"
@@ -23,6 +24,7 @@
 #include "launcher/version.h"
 #include "model/plan/gemms.h"
 #include "parallel/comm/device/device_communicator.h"
+#include "parallel/sharding/sum_tree.h"
 
 namespace edt {
 namespace {
@@ -283,6 +285,7 @@ int Trainer::train(bool silent, const StopSignals& signals) {
     log::info("{} ranks: {}, zero {}, overlap {}", world().size(), mesh_.text(),
               static_cast<int>(config_.parallel.zero), overlaps ? "on" : "off");
   }
+  tell_turns();
   log::info("{}: {} samples in {}, {} classes", dataset_.path().string(), dataset_.size(),
             counted(dataset_.shards().size(), "shard"), dataset_.description().classes);
   if (!holdout_.empty()) {
@@ -326,6 +329,17 @@ int Trainer::train(bool silent, const StopSignals& signals) {
   if (trace_) trace_->finish();
   checkpoints_.finish();
   return end(request, requests);
+}
+
+// Whole gradients travel as often as there are turns; parts travel with every micro-batch anyway.
+void Trainer::tell_turns() const {
+  const int data_ranks = mesh_.data().size();
+  const int turns = SumShare::of(engine_.micro_batches(), data_ranks).turns;
+  if (data_ranks == 1 || turns == 1 || config_.parallel.zero >= ZeroStage::kGradients) return;
+  log::info(
+      "gradients are reduced {} times in a step, as {} micro-batches over {} data ranks are; {} x "
+      "2^g of them would be reduced once",
+      turns, engine_.micro_batches(), data_ranks, OddPart::of(data_ranks).odd);
 }
 
 std::unique_ptr<StepLog> Trainer::open_step_log() const {

@@ -44,6 +44,7 @@ class Trainer {
   StepRecord take_step(data::Prefetcher& batches);
   // Trains until the last step or a request; what ended it.
   Request step_until_told(const RunRequests& requests, SampleGrid* samples, bool silent);
+  void tell_turns() const;
   // The first rank's log from the next step on.
   std::unique_ptr<StepLog> open_step_log() const;
   // Why the step just taken is to be undone; empty: it stands.

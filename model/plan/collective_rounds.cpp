@@ -1,35 +1,37 @@
 #include "model/plan/collective_rounds.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "parallel/comm/p2p_communicator.h"
+#include "parallel/comm/rank_groups.h"
 
 namespace edt {
 namespace {
 
-void add_reduce_scatter(std::vector<Round>& rounds, int ranks, double bytes) {
-  const int power = static_cast<int>(std::bit_floor(static_cast<unsigned>(ranks)));
-  const bool extra = power != ranks;
-  if (extra) rounds.push_back({power, bytes, true});
-  for (int d = 1; d < power; d *= 2) rounds.push_back({d, bytes / (2 * d), true});
-  if (extra) rounds.push_back({power, bytes / ranks, false});
+void add_reduce_groups(std::vector<Round>& rounds, const RankGroups& groups, double bytes) {
+  for (int d = 1; d < groups.size; d *= 2) rounds.push_back({d, bytes / (2 * d), true});
 }
 
-void add_all_gather(std::vector<Round>& rounds, int ranks, double bytes) {
-  if (std::has_single_bit(static_cast<unsigned>(ranks))) {
-    for (int d = ranks / 2; d > 0; d /= 2) rounds.push_back({d, bytes / (2 * d), false});
-    return;
-  }
-  for (int step = 0; step + 1 < ranks; ++step) rounds.push_back({1, bytes / ranks, false});
+// With its counterparts in all other groups at once. `bytes`: of the parts for all groups.
+void add_exchange(std::vector<Round>& rounds, const RankGroups& groups, double bytes,
+                  bool reduces) {
+  if (groups.count == 1) return;
+  rounds.push_back({groups.size, bytes / groups.count * (groups.count - 1), reduces});
 }
 
-void add_small_all_reduce(std::vector<Round>& rounds, int ranks, double bytes) {
-  const int power = static_cast<int>(std::bit_floor(static_cast<unsigned>(ranks)));
-  const bool extra = power != ranks;
-  if (extra) rounds.push_back({power, bytes, true});
-  for (int d = 1; d < power; d *= 2) rounds.push_back({d, bytes, true});
-  if (extra) rounds.push_back({power, bytes, false});
+void add_reduce_scatter(std::vector<Round>& rounds, const RankGroups& groups, double bytes) {
+  add_reduce_groups(rounds, groups, bytes);
+  add_exchange(rounds, groups, bytes / groups.size, true);
+}
+
+void add_all_gather(std::vector<Round>& rounds, const RankGroups& groups, double bytes) {
+  add_exchange(rounds, groups, bytes / groups.size, false);
+  for (int d = groups.size / 2; d > 0; d /= 2) rounds.push_back({d, bytes / (2 * d), false});
+}
+
+void add_small_all_reduce(std::vector<Round>& rounds, const RankGroups& groups, double bytes) {
+  for (int d = 1; d < groups.size; d *= 2) rounds.push_back({d, bytes, true});
+  add_exchange(rounds, groups, bytes * groups.count, true);
 }
 
 }  // namespace
@@ -37,20 +39,26 @@ void add_small_all_reduce(std::vector<Round>& rounds, int ranks, double bytes) {
 std::vector<Round> collective_rounds(CollectiveKind kind, int ranks, double bytes,
                                      double wire_share) {
   std::vector<Round> rounds;
-  if (ranks == 1) return rounds;
+  const RankGroups groups = RankGroups::of(ranks);
   switch (kind) {
     case CollectiveKind::kReduceScatter:
-      add_reduce_scatter(rounds, ranks, bytes * wire_share);
+      add_reduce_scatter(rounds, groups, bytes * wire_share);
+      break;
+    case CollectiveKind::kReduceGroups:
+      add_reduce_groups(rounds, groups, bytes * wire_share);
+      break;
+    case CollectiveKind::kFoldGroups:
+      add_exchange(rounds, groups, bytes * wire_share, true);
       break;
     case CollectiveKind::kAllGather:
-      add_all_gather(rounds, ranks, bytes);
+      add_all_gather(rounds, groups, bytes);
       break;
     case CollectiveKind::kAllReduce:
       if (bytes <= static_cast<double>(TransportOptions{}.whole_bytes)) {
-        add_small_all_reduce(rounds, ranks, bytes);
+        add_small_all_reduce(rounds, groups, bytes);
       } else {
-        add_reduce_scatter(rounds, ranks, bytes);
-        add_all_gather(rounds, ranks, bytes);
+        add_reduce_scatter(rounds, groups, bytes);
+        add_all_gather(rounds, groups, bytes);
       }
   }
   return rounds;

@@ -9,7 +9,8 @@
 namespace edt {
 
 struct Round {
-  int distance = 1;  // between the numbers of the two ranks in their communicator
+  // Between the numbers of the two ranks in their communicator; of several at once, the least.
+  int distance = 1;
   double bytes = 0;  // that a rank sends
   bool reduces = false;
 };

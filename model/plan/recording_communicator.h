@@ -20,12 +20,13 @@ class RecordingCommunicator final : public Communicator {
  private:
   void note(CollectiveKind kind, const Tensor& whole, const Collective& call,
             double wire_share = 1) {
-    const bool is_gradient = call.label.starts_with("gradients of");
-    if (size_ > 1) {
-      recorder_.collective(
-          {kind, group_, static_cast<double>(whole.bytes()), wire_share, is_gradient});
-    }
+    note(kind, static_cast<double>(whole.bytes()), call, wire_share);
   }
+  void note(CollectiveKind kind, double bytes, const Collective& call, double wire_share) {
+    const bool is_gradient = call.label.starts_with("gradients of");
+    if (size_ > 1) recorder_.collective({kind, group_, bytes, wire_share, is_gradient});
+  }
+  static double share_of(Wire wire) { return wire == Wire::kBFloat16 ? 0.5 : 1; }
 
   std::unique_ptr<Communicator> do_split(int color, int key, const Collective&) override;
   void do_barrier(const Collective&) override {}
@@ -42,7 +43,15 @@ class RecordingCommunicator final : public Communicator {
   }
   void do_reduce_scatter_parts(const Tensor& whole, std::span<const std::int64_t>, Wire wire,
                                const Collective& call) override {
-    note(CollectiveKind::kReduceScatter, whole, call, wire == Wire::kBFloat16 ? 0.5 : 1);
+    note(CollectiveKind::kReduceScatter, whole, call, share_of(wire));
+  }
+  void do_reduce_groups(const Tensor& whole, std::span<const std::int64_t>, Wire wire,
+                        const Collective& call) override {
+    note(CollectiveKind::kReduceGroups, whole, call, share_of(wire));
+  }
+  void do_fold_groups(std::span<const Tensor>, const Tensor&, Wire wire,
+                      const Collective& call) override {
+    note(CollectiveKind::kFoldGroups, static_cast<double>(call.bytes), call, share_of(wire));
   }
   void do_all_gather_parts(const Tensor& whole, std::span<const std::int64_t>,
                            const Collective& call) override {

@@ -4,7 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <bit>
+
+#include "core/base/odd_part.h"
+#include "parallel/sharding/mesh.h"
+#include "parallel/sharding/sum_tree.h"
 
 namespace edt {
 namespace {
@@ -14,21 +17,24 @@ std::vector<T> choices(const std::optional<T>& fixed, std::vector<T> all) {
   return fixed ? std::vector<T>{*fixed} : all;
 }
 
-// Sizes that cut the batch into a power of two of micro-batches.
-std::vector<std::int64_t> micro_batch_sizes(std::int64_t batch) {
+// Sizes for which gradients travel once in a step.
+std::vector<std::int64_t> sizes_for(std::int64_t batch, int data_ranks) {
   constexpr std::int64_t kLargest = 65536;  // that training takes
-  std::vector<std::int64_t> sizes;
-  for (std::int64_t size = batch;; size /= 2) {
-    if (size <= kLargest) sizes.push_back(size);
-    if (size % 2 != 0) return sizes;
-  }
+  std::vector<std::int64_t> sizes = micro_batch_sizes(batch, OddPart::of(data_ranks).odd);
+  std::erase_if(sizes, [](std::int64_t size) { return size > kLargest; });
+  return sizes;
 }
 
 bool is_legal(const PlannedStep& step, const SearchSpace& space) {
   const std::int64_t count = step.engine.batch / step.engine.micro_batch;
-  return step.engine.batch % step.engine.micro_batch == 0 &&
-         std::has_single_bit(static_cast<std::uint64_t>(count)) && count % step.data_ranks == 0 &&
+  return step.engine.batch % step.engine.micro_batch == 0 && count % step.data_ranks == 0 &&
          count / step.data_ranks <= space.most_micro_batches;
+}
+
+// Where no cut of the batch would do.
+std::string other_batches(std::int64_t batch, int data_ranks) {
+  if (data_ranks < 1 || batch % data_ranks == 0) return "";
+  return fmt::format("; a batch of {} would do", batches_near(batch, data_ranks));
 }
 
 std::string gibibytes(double bytes) {
@@ -96,7 +102,7 @@ std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const S
                                 ZeroStage::kWeights};
     for (const ZeroStage stage : choices(space.stage, stages)) {
       for (const std::int64_t size :
-           choices(space.micro_batch, micro_batch_sizes(step.engine.batch))) {
+           choices(space.micro_batch, sizes_for(step.engine.batch, data))) {
         for (const Recompute recompute : choices(space.recompute, ways)) {
           PlannedStep candidate = step;
           candidate.tensor_ranks = tensor;
@@ -112,9 +118,10 @@ std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const S
   require<UsageError>(
       !legal.empty(), "plan",
       "{} ranks cannot share a batch of {}: {} allows tensor ranks {}, the batch has to be cut "
-      "into a power of two of micro-batches, a multiple of the data ranks, at most {} for each",
+      "into equal micro-batches, as many for each data rank and at most {}{}",
       ranks, step.engine.batch, step.model.name(),
-      fmt::join(step.auxiliary.tensor_degrees(step.model), ", "), space.most_micro_batches);
+      fmt::join(step.auxiliary.tensor_degrees(step.model), ", "), space.most_micro_batches,
+      other_batches(step.engine.batch, ranks / space.tensor_ranks.value_or(1)));
   return legal;
 }
 

@@ -33,13 +33,13 @@ struct Kernel {
   std::vector<MatmulForm> gemms;  // of matrices; what is computed again is not among them
 };
 
-enum class CollectiveKind { kAllReduce, kReduceScatter, kAllGather };
+enum class CollectiveKind { kAllReduce, kReduceScatter, kAllGather, kReduceGroups, kFoldGroups };
 enum class RankGroup { kData, kTensor };
 
 struct PlannedCollective {
   CollectiveKind kind = CollectiveKind::kAllReduce;
   RankGroup group = RankGroup::kData;
-  double bytes = 0;          // of the whole buffer
+  double bytes = 0;          // of the whole buffer; of kFoldGroups: of the parts for all groups
   double wire_share = 1;     // bytes on the wire for each of them: 0.5 with bf16
   bool is_gradient = false;  // else weights, activations or scalars
   bool operator==(const PlannedCollective&) const = default;

@@ -25,7 +25,7 @@ struct StepReport;
 struct EngineConfig {
   DType dtype = DType::kFloat32;
   std::int64_t batch = 256;       // images per step over all ranks
-  std::int64_t micro_batch = 32;  // images per unit of work; batch / micro_batch is a power of two
+  std::int64_t micro_batch = 32;  // images per unit of work, which the data ranks share evenly
   ObjectiveConfig objective;
   Recompute recompute = Recompute::kNone;
   TimeLaw times;

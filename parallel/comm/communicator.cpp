@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "core/base/span.h"
+#include "parallel/comm/rank_groups.h"
 
 namespace edt {
 namespace {
@@ -12,6 +13,12 @@ void check_tensor(const Collective& call, const Tensor& tensor) {
   require<CommunicationError>(tensor.defined() || tensor.elements() == 0, call.operation,
                               "{}: the tensor of shape {} has no memory", call.label,
                               to_string(tensor.shape));
+}
+
+void check_float32(const Collective& call, const Tensor& tensor) {
+  require<CommunicationError>(tensor.dtype == DType::kFloat32, call.operation,
+                              "{}: parts are summed in float32, the tensor is {}", call.label,
+                              name_of(tensor.dtype));
 }
 
 void check_reduce(const Collective& call, const Tensor& tensor, Reduce reduce) {
@@ -111,6 +118,22 @@ void Communicator::check_bounds(const Collective& call, const Tensor& whole,
                               bounds.back(), whole.elements());
 }
 
+void Communicator::check_groups(const Collective& call, std::span<const Tensor> parts,
+                                const Tensor& onto) const {
+  const RankGroups groups = RankGroups::of(size());
+  require<CommunicationError>(parts.size() == static_cast<std::size_t>(groups.count),
+                              call.operation, "{}: {} parts for {} groups of {} ranks", call.label,
+                              parts.size(), groups.count, groups.size);
+  for (const Tensor& part : parts) {
+    check_tensor(call, part);
+    check_float32(call, part);
+  }
+  const Tensor& own = parts[static_cast<std::size_t>(groups.group_of(rank()))];
+  require<CommunicationError>(!onto.defined() || onto.elements() == own.elements(), call.operation,
+                              "{}: {} elements are added to a part of {}", call.label,
+                              onto.elements(), own.elements());
+}
+
 std::unique_ptr<Communicator> Communicator::split(int color, int key, std::string_view label) {
   const Collective call = next("split", label, 0);
   require<CommunicationError>(color >= 0, call.operation, "{}: color is {}, must not be negative",
@@ -165,10 +188,25 @@ void Communicator::reduce_scatter_parts(const Tensor& whole, std::span<const std
                                         Wire wire, std::string_view label) {
   const Collective call = next("reduce_scatter", label, whole.bytes());
   check_bounds(call, whole, bounds);
-  require<CommunicationError>(whole.dtype == DType::kFloat32, call.operation,
-                              "{}: parts are summed in float32, the tensor is {}", label,
-                              name_of(whole.dtype));
+  check_float32(call, whole);
   observed(call, [&] { do_reduce_scatter_parts(whole, bounds, wire, call); });
+}
+
+void Communicator::reduce_groups(const Tensor& whole, std::span<const std::int64_t> bounds,
+                                 Wire wire, std::string_view label) {
+  const Collective call = next("reduce_groups", label, whole.bytes());
+  check_bounds(call, whole, bounds);
+  check_float32(call, whole);
+  observed(call, [&] { do_reduce_groups(whole, bounds, wire, call); });
+}
+
+void Communicator::fold_groups(std::span<const Tensor> parts, const Tensor& onto, Wire wire,
+                               std::string_view label) {
+  std::size_t bytes = 0;
+  for (const Tensor& part : parts) bytes += part.bytes();
+  const Collective call = next("fold_groups", label, bytes);
+  check_groups(call, parts, onto);
+  observed(call, [&] { do_fold_groups(parts, onto, wire, call); });
 }
 
 void Communicator::all_gather_parts(const Tensor& whole, std::span<const std::int64_t> bounds,

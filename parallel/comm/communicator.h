@@ -2,9 +2,9 @@
 // their arguments, count the collective and hand it to the implementation (self, threads, mpi,
 // nccl).
 //
-// Sums are taken over the complete binary tree whose leaves are the ranks in order, so their bits
-// do not depend on arrival. All ranks of a communicator call the same collectives in the same
-// order, from one thread at a time; work that overlaps uses a communicator of its own (split).
+// Sums are taken over a tree whose leaves are the ranks in order (parallel/comm/tree_reduce.h), so
+// their bits do not depend on arrival. All ranks of a communicator call the same collectives in the
+// same order, from one thread at a time; work that overlaps uses a communicator of its own (split).
 // docs/communication.md: the algorithms and what they put on the wire.
 #pragma once
 
@@ -118,6 +118,16 @@ class Communicator {
   // part becomes the sum over all ranks, the other parts hold partial sums.
   void reduce_scatter_parts(const Tensor& whole, std::span<const std::int64_t> bounds, Wire wire,
                             std::string_view label);
+  // The two halves of reduce_scatter_parts, for sums that go on in between. Ranks form groups
+  // (parallel/comm/rank_groups.h). After reduce_groups the parts of this rank and its counterparts
+  // hold sums over this rank's group.
+  void reduce_groups(const Tensor& whole, std::span<const std::int64_t> bounds, Wire wire,
+                     std::string_view label);
+  // `parts`, float32: what this rank has for each of its counterparts and itself, by group
+  // (group_parts()). Its own becomes `onto`, where that is defined, plus those of all groups for it
+  // in order; the others stay.
+  void fold_groups(std::span<const Tensor> parts, const Tensor& onto, Wire wire,
+                   std::string_view label);
   // Each rank's part is in place before, all parts everywhere after.
   void all_gather_parts(const Tensor& whole, std::span<const std::int64_t> bounds,
                         std::string_view label);
@@ -155,6 +165,10 @@ class Communicator {
                                  const Collective&) = 0;
   virtual void do_reduce_scatter_parts(const Tensor&, std::span<const std::int64_t> bounds, Wire,
                                        const Collective&) = 0;
+  virtual void do_reduce_groups(const Tensor&, std::span<const std::int64_t> bounds, Wire,
+                                const Collective&) = 0;
+  virtual void do_fold_groups(std::span<const Tensor> parts, const Tensor& onto, Wire,
+                              const Collective&) = 0;
   virtual void do_all_gather_parts(const Tensor&, std::span<const std::int64_t> bounds,
                                    const Collective&) = 0;
   virtual std::unique_ptr<SideChannel> do_side_channel(const Collective&) = 0;
@@ -173,6 +187,8 @@ class Communicator {
   void check_parts(const Collective& call, const Tensor& part, const Tensor& whole) const;
   void check_bounds(const Collective& call, const Tensor& whole,
                     std::span<const std::int64_t> bounds) const;
+  void check_groups(const Collective& call, std::span<const Tensor> parts,
+                    const Tensor& onto) const;
 
   std::string label_ = "world", id_ = "world";
   Seconds timeout_{1800};

@@ -16,9 +16,9 @@ constexpr int kUserTag = Transport::kMaxTag;  // send and receive
 
 // Collectives that ranks disagree on do not meet: their messages differ in operation or number.
 int tag_of(const Collective& call) {
-  constexpr std::array<std::string_view, 8> kOperations{
-      "split",      "side_channel", "barrier",        "broadcast",
-      "all_reduce", "all_gather",   "reduce_scatter", "gather"};
+  constexpr std::array<std::string_view, 10> kOperations{
+      "split",      "side_channel",   "barrier", "broadcast",     "all_reduce",
+      "all_gather", "reduce_scatter", "gather",  "reduce_groups", "fold_groups"};
   constexpr std::uint64_t kNumbers = (Transport::kMaxTag - 1) / kOperations.size();
   const auto found = std::find(kOperations.begin(), kOperations.end(), call.operation);
   if (found == kOperations.end()) return kUserTag;
@@ -162,6 +162,20 @@ class P2pCommunicator final : public Communicator {
                                const Collective& call) override {
     PipelinedSendRecv messages = flow(call);
     tree_reduce_scatter(messages, self(), {whole, bounds}, Reduce::kSum, wire);
+  }
+
+  void do_reduce_groups(const Tensor& whole, std::span<const std::int64_t> bounds, Wire wire,
+                        const Collective& call) override {
+    PipelinedSendRecv messages = flow(call);
+    reduce_within_groups(messages, self(), {whole, bounds}, Reduce::kSum, wire);
+  }
+  void do_fold_groups(std::span<const Tensor> parts, const Tensor& onto, Wire wire,
+                      const Collective& call) override {
+    PipelinedSendRecv messages = flow(call);
+    std::vector<Chunk> chunks;
+    for (const Tensor& part : parts) chunks.push_back(bytes_of(part));
+    const Chunk before = onto.defined() ? bytes_of(onto) : Chunk{};
+    fold_over_groups(messages, self(), {DType::kFloat32, Reduce::kSum, wire}, chunks, before);
   }
 
   void do_send(const Tensor& tensor, int to, const Collective& call) override {

@@ -37,6 +37,16 @@ struct Transfer {
   bool empty() const { return peer < 0 || chunks.empty(); }
 };
 
+// What arrives from several ranks for the same memory.
+struct Fold {
+  std::vector<int> peers;
+  Chunk memory;
+  std::size_t shrink = 1;  // as of a transfer
+  // A part of the memory, and what has arrived for it from each peer, in their order; may be
+  // written over.
+  std::function<void(Chunk memory, std::span<const Chunk> arrived)> combine;
+};
+
 // The messages of one collective.
 class PipelinedSendRecv {
  public:
@@ -48,13 +58,30 @@ class PipelinedSendRecv {
   void run(Transfer outgoing, Transfer incoming);
   void send(int to, Chunk bytes) { run({to, {bytes}}, {}); }
   void receive(int from, Chunk bytes) { run({}, {from, {bytes}}); }
+  // Several at once. Messages are smaller, so that all of them need the scratch of a run().
+  void run_all(std::vector<Transfer> outgoing, std::vector<Transfer> incoming);
+  // Of outgoing transfers there are as many as peers that give.
+  void run_fold(std::vector<Transfer> outgoing, Fold incoming);
   // Every chunk goes on to `to` as it arrives; from -1: it is here already.
   void relay(int from, std::span<const int> to, Chunk bytes);
 
  private:
+  class Way;
   class OneWay;
+  class FoldIn;
 
   using Pending = std::unique_ptr<Message>;
+  // What is waited for, and from or to whom.
+  struct Waiting {
+    std::vector<Message*> messages;
+    std::vector<int> peers;
+    void add(Message* message, int peer);
+  };
+  // Until all of them are done.
+  void drive(std::span<Way* const> ways);
+  std::size_t message_bytes(std::size_t peers) const;
+  // `count` times a window of messages; what a collective has used before is not there any more.
+  Chunk take_scratch(std::size_t count, std::size_t message);
   // Throws CommunicationError, with the name of the collective and of the peers, on failure.
   void wait_any(std::span<Message* const> messages, std::span<const int> peers);
   void wait(Pending& message, int peer);

@@ -1,14 +1,12 @@
 #include "parallel/comm/tree_reduce.h"
 
-#include <bit>
 #include <cstring>
 
+#include "parallel/comm/rank_groups.h"
 #include "parallel/comm/reduce_kernels.h"
 
 namespace edt {
 namespace {
-
-int floor_of(int size) { return static_cast<int>(std::bit_floor(static_cast<unsigned>(size))); }
 
 Transfer leaving(int peer, std::vector<Chunk> chunks, Wire wire = Wire::kExact) {
   Transfer transfer{peer, std::move(chunks)};
@@ -47,6 +45,65 @@ Chunk all_of(const Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.data), tensor.bytes()};
 }
 
+// One message of a fold: `own` is in place, `arrived` are the terms of the groups before this one,
+// `before` of them, and of those after it. What stands left of the own term grows where the first
+// of them has arrived.
+void fold_exact(const Summation& sum, std::size_t before, Chunk onto, Chunk own,
+                std::span<const Chunk> arrived) {
+  const std::size_t count = own.size() / size_of(sum.dtype);
+  const std::byte* left = onto.empty() ? nullptr : onto.data();
+  for (std::size_t i = 0; i < before; ++i) {
+    if (left == nullptr) {
+      left = arrived[i].data();
+      continue;
+    }
+    combine(sum.dtype, sum.reduce, left, arrived[i].data(), arrived[0].data(), count);
+    left = arrived[0].data();
+  }
+  if (left != nullptr) combine(sum.dtype, sum.reduce, left, own.data(), own.data(), count);
+  for (std::size_t i = before; i < arrived.size(); ++i) {
+    combine(sum.dtype, sum.reduce, own.data(), arrived[i].data(), own.data(), count);
+  }
+}
+
+// The same where terms have travelled in bf16.
+void fold_rounded(std::size_t before, Chunk onto, Chunk own, std::span<const Chunk> arrived) {
+  const std::size_t count = own.size() / sizeof(float);
+  const auto add = [&](Chunk term, float* to) {
+    add_rounded(reinterpret_cast<const bfloat16*>(term.data()), to, count);
+  };
+  auto* const result = reinterpret_cast<float*>(own.data());
+  if (before > 0 || !onto.empty()) {
+    std::vector<float> left(count, -0.f);  // plus any number that number
+    if (!onto.empty()) std::memcpy(left.data(), onto.data(), own.size());
+    for (std::size_t i = 0; i < before; ++i) add(arrived[i], left.data());
+    for (std::size_t i = 0; i < count; ++i) result[i] = left[i] + result[i];
+  }
+  for (std::size_t i = before; i < arrived.size(); ++i) add(arrived[i], result);
+}
+
+// Gives terms[g] to the counterpart in group g and folds what the counterparts give into `own`.
+void exchange_terms(PipelinedSendRecv& flow, RankOf self, const Summation& sum,
+                    std::span<const Chunk> terms, Chunk own, Chunk onto) {
+  const RankGroups groups = RankGroups::of(self.size);
+  const auto before = static_cast<std::size_t>(groups.group_of(self.rank));
+  std::vector<Transfer> out;
+  for (int step = 1; step < groups.count; ++step) {  // not all to the first at once
+    const int group = (groups.group_of(self.rank) + step) % groups.count;
+    out.push_back(leaving(groups.counterpart(self.rank, group),
+                          {terms[static_cast<std::size_t>(group)]}, sum.wire));
+  }
+  const bool rounded = sum.wire == Wire::kBFloat16;
+  Fold in{groups.counterparts(self.rank), own, rounded ? std::size_t{2} : std::size_t{1}, {}};
+  in.combine = [=](Chunk memory, std::span<const Chunk> arrived) {
+    const auto offset = static_cast<std::size_t>(memory.data() - own.data());
+    const Chunk left = onto.empty() ? onto : onto.subspan(offset, memory.size());
+    rounded ? fold_rounded(before, left, memory, arrived)
+            : fold_exact(sum, before, left, memory, arrived);
+  };
+  flow.run_fold(std::move(out), std::move(in));
+}
+
 }  // namespace
 
 Chunk Parts::part(int rank) const {
@@ -64,36 +121,37 @@ std::vector<Chunk> Parts::every(int stride, int rank) const {
   return chunks;
 }
 
+void reduce_within_groups(PipelinedSendRecv& flow, RankOf self, const Parts& parts, Reduce reduce,
+                          Wire wire) {
+  const int rank = self.rank;
+  for (int distance = 1; distance < RankGroups::of(self.size).size; distance *= 2) {
+    const int peer = rank ^ distance;
+    flow.run(
+        leaving(peer, parts.every(2 * distance, peer), wire),
+        combining(rank, peer, parts.every(2 * distance, rank), parts.whole.dtype, reduce, wire));
+  }
+}
+
+void fold_over_groups(PipelinedSendRecv& flow, RankOf self, const Summation& sum,
+                      std::span<const Chunk> parts, Chunk onto) {
+  const RankGroups groups = RankGroups::of(self.size);
+  const Chunk own = parts[static_cast<std::size_t>(groups.group_of(self.rank))];
+  if (groups.count > 1) return exchange_terms(flow, self, sum, parts, own, onto);
+  if (!onto.empty()) fold_exact(sum, 0, onto, own, {});
+}
+
 void tree_reduce_scatter(PipelinedSendRecv& flow, RankOf self, const Parts& parts, Reduce reduce,
                          Wire wire) {
-  const auto [rank, size] = self;
-  const int power = floor_of(size);
-  const DType dtype = parts.whole.dtype;
-  if (rank >= power) {
-    flow.run(leaving(rank - power, parts.every(1, 0), wire), {});
-    return flow.receive(rank - power, parts.part(rank));
-  }
-  const int extra = rank + power < size ? rank + power : -1;
-  if (extra >= 0) flow.run({}, combining(rank, extra, parts.every(1, 0), dtype, reduce, wire));
-  for (int distance = 1; distance < power; distance *= 2) {
-    const int peer = rank ^ distance;
-    flow.run(leaving(peer, parts.every(2 * distance, peer), wire),
-             combining(rank, peer, parts.every(2 * distance, rank), dtype, reduce, wire));
-  }
-  if (extra >= 0) flow.send(extra, parts.part(extra));
+  reduce_within_groups(flow, self, parts, reduce, wire);
+  const std::vector<Chunk> kept = parts.every(RankGroups::of(self.size).size, self.rank);
+  fold_over_groups(flow, self, {parts.whole.dtype, reduce, wire}, kept, {});
 }
 
 void tree_all_reduce(PipelinedSendRecv& flow, RankOf self, const Tensor& tensor, Reduce reduce) {
-  const auto [rank, size] = self;
-  const int power = floor_of(size);
+  const RankGroups groups = RankGroups::of(self.size);
+  const int rank = self.rank;
   const Chunk bytes = all_of(tensor);
-  if (rank >= power) {
-    flow.send(rank - power, bytes);
-    return flow.receive(rank - power, bytes);
-  }
-  const int extra = rank + power < size ? rank + power : -1;
-  if (extra >= 0) flow.run({}, combining(rank, extra, {bytes}, tensor.dtype, reduce));
-  for (int distance = 1; distance < power; distance *= 2) {
+  for (int distance = 1; distance < groups.size; distance *= 2) {
     // Leaves as a copy: the original changes while it is on its way.
     Transfer copy{rank ^ distance, {bytes}};
     copy.codec = [](Chunk memory, Chunk wire) {
@@ -101,23 +159,26 @@ void tree_all_reduce(PipelinedSendRecv& flow, RankOf self, const Tensor& tensor,
     };
     flow.run(std::move(copy), combining(rank, rank ^ distance, {bytes}, tensor.dtype, reduce));
   }
-  if (extra >= 0) flow.send(extra, bytes);
+  if (groups.count == 1) return;
+  std::vector<std::byte> copy(bytes.begin(), bytes.end());
+  const std::vector<Chunk> terms(static_cast<std::size_t>(groups.count), Chunk(copy));
+  exchange_terms(flow, self, {tensor.dtype, reduce}, terms, bytes, {});
 }
 
 void gather_parts(PipelinedSendRecv& flow, RankOf self, const Parts& parts) {
-  const auto [rank, size] = self;
-  const int power = floor_of(size);
-  if (power == size) {
-    for (int distance = size / 2; distance > 0; distance /= 2) {
-      const int peer = rank ^ distance;
-      flow.run({peer, parts.every(2 * distance, rank)}, {peer, parts.every(2 * distance, peer)});
+  const RankGroups groups = RankGroups::of(self.size);
+  const int rank = self.rank;
+  if (groups.count > 1) {
+    std::vector<Transfer> out, in;
+    for (const int peer : groups.counterparts(rank)) {
+      out.push_back({peer, {parts.part(rank)}});
+      in.push_back({peer, {parts.part(peer)}});
     }
-    return;
+    flow.run_all(std::move(out), std::move(in));
   }
-  const auto at = [ranks = size](int r) { return (r + ranks) % ranks; };
-  for (int step = 0; step + 1 < size; ++step) {
-    flow.run({at(rank + 1), {parts.part(at(rank - step))}},
-             {at(rank - 1), {parts.part(at(rank - step - 1))}});
+  for (int distance = groups.size / 2; distance > 0; distance /= 2) {
+    const int peer = rank ^ distance;
+    flow.run({peer, parts.every(2 * distance, rank)}, {peer, parts.every(2 * distance, peer)});
   }
 }
 

@@ -1,10 +1,12 @@
-// Reductions over the complete binary tree whose leaves are the ranks in order. Recursive halving
-// with distances 1, 2, 4, ...: in round k a rank meets the one whose number differs in bit k, gives
-// it the parts whose bit k is the other's and adds what it receives to those that it keeps. So part
-// r ends at rank r, and is ((0+1)+(2+3))+((4+5)+(6+7)).
+// Reductions over a tree whose leaves are the ranks in order. n ranks are m groups of 2^k
+// neighbours, m odd (rank_groups.h): first each group sums over the complete binary tree of its
+// ranks, then the groups' sums are added from left to right. 8 ranks: ((0+1)+(2+3))+((4+5)+(6+7));
+// 6: ((0+1)+(2+3))+(4+5).
 //
-// n ranks, 2^k < n < 2^(k+1): rank 2^k + i first adds all it has to rank i, and gets its part (or
-// the result) from it in the end.
+// Within groups by recursive halving with distances 1, 2, 4, ...: in round k a rank meets the one
+// whose number differs in bit k, gives it the parts whose bit k is the other's and adds what it
+// receives to those that it keeps. Then it has sums of its group for itself and its counterparts,
+// gives each of these its part, and adds what it gets to its own.
 #pragma once
 
 #include "parallel/comm/pipelined_sendrecv.h"
@@ -25,13 +27,25 @@ struct RankOf {
   int rank, size;
 };
 
+struct Summation {
+  DType dtype = DType::kFloat32;
+  Reduce reduce = Reduce::kSum;
+  Wire wire = Wire::kExact;
+};
+
 void tree_reduce_scatter(PipelinedSendRecv& flow, RankOf self, const Parts& parts, Reduce reduce,
                          Wire wire);
+// Its two halves. `parts`: what there is for each group's counterpart of this rank, and for itself;
+// `onto`, which may be empty, is the leftmost term of the latter.
+void reduce_within_groups(PipelinedSendRecv& flow, RankOf self, const Parts& parts, Reduce reduce,
+                          Wire wire);
+void fold_over_groups(PipelinedSendRecv& flow, RankOf self, const Summation& sum,
+                      std::span<const Chunk> parts, Chunk onto);
 
 // For few bytes (one message): every rank adds everything, over the same tree.
 void tree_all_reduce(PipelinedSendRecv& flow, RankOf self, const Tensor& tensor, Reduce reduce);
 
-// Recursive doubling, the reduce-scatter backwards, for powers of two; else a ring.
+// The reduce-scatter backwards: from the counterparts, then recursive doubling within the group.
 void gather_parts(PipelinedSendRecv& flow, RankOf self, const Parts& parts);
 
 }  // namespace edt

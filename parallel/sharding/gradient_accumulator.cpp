@@ -8,24 +8,16 @@
 #include "parallel/sharding/flat_state.h"
 
 namespace edt {
-namespace {
 
-int partial_sums_before(int index) { return std::popcount(static_cast<unsigned>(index)); }
-int sums_completed_by(int index) { return std::countr_one(static_cast<unsigned>(index)); }
-
-}  // namespace
-
-GradientAccumulator::Place GradientAccumulator::place_of(int index) {
-  return {partial_sums_before(index), sums_completed_by(index)};
-}
-
-GradientAccumulator::GradientAccumulator(Device& device, std::int64_t size, int count,
+// The last leaf of a turn finds as many partial sums as there can be, and one that waits for the
+// leaf after it one less.
+GradientAccumulator::GradientAccumulator(Device& device, std::int64_t size, const SumShare& share,
                                          Leaves leaves)
-    : device_(device), count_(count) {
-  require(count > 0 && std::has_single_bit(static_cast<unsigned>(count)), "tree sum",
-          "{} micro-batches are not a power of two", count);
-  const int depth = std::bit_width(static_cast<unsigned>(count)) - 1;
-  const int needed = leaves == Leaves::kOwn ? depth + 1 : std::max(depth, 1);
+    : device_(device), share_(share) {
+  EDT_ASSERT(share.turns > 0 && share.leaves > 0 &&
+             std::has_single_bit(static_cast<unsigned>(share.leaves)));
+  const int most = share.place_of(share.count() - 1).open;
+  const int needed = leaves == Leaves::kOwn ? most + 1 : std::max(most, 1);
   for (int i = 0; i < needed; ++i) buffers_.push_back(zeroed_floats(device, size));
 }
 
@@ -35,8 +27,8 @@ std::span<float> GradientAccumulator::buffer(int level) const {
 }
 
 std::span<float> GradientAccumulator::leaf(int index) const {
-  EDT_ASSERT(index < count_);
-  return buffer(partial_sums_before(index));
+  EDT_ASSERT(index < count());
+  return buffer(share_.place_of(index).open);
 }
 
 void GradientAccumulator::add(int index, const FlatRange& range) {
@@ -46,9 +38,9 @@ void GradientAccumulator::add(int index, const FlatRange& range) {
 }
 
 void GradientAccumulator::add(int index, const FlatRange& range, std::span<const float> values) {
-  EDT_ASSERT(index < count_ && static_cast<std::int64_t>(values.size()) == range.elements());
+  EDT_ASSERT(index < count() && static_cast<std::int64_t>(values.size()) == range.elements());
   if (values.empty()) return;  // of a rank that owns nothing of a bucket
-  const auto [open, merged] = place_of(index);
+  const auto [open, merged, last] = share_.place_of(index);
   const auto at = [&](int level) {
     return view_of(buffer(level).subspan(static_cast<std::size_t>(range.begin), values.size()),
                    {range.elements()});

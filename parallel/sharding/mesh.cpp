@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/odd_part.h"
+#include "parallel/sharding/sum_tree.h"
 
 namespace edt {
 namespace {
@@ -33,15 +35,15 @@ void check_tensor_ranks(const MeshRequest& request) {
                    fmt::join(fitting, " or "));
 }
 
-// The largest micro-batch that would do, where there is one.
-std::string other_micro_batch(const MeshRequest& request) {
-  for (std::int64_t size = request.batch / request.micro_batches; size > 0; size /= 2) {
-    if (request.batch / size % request.data_ranks() == 0) {
-      return fmt::format(", or micro-batches of {} image{}", size, size == 1 ? "" : "s");
-    }
-    if (size % 2 != 0) break;
+// The largest micro-batch that would do; where no cut of the batch does, other batches.
+std::string way_out(const MeshRequest& request) {
+  const std::int64_t data = request.data_ranks(), batch = request.batch;
+  if (batch == 0) return "";
+  for (const std::int64_t size : micro_batch_sizes(batch, OddPart::of(data).odd)) {
+    if (size > batch / request.micro_batches || batch / size % data != 0) continue;
+    return fmt::format(", or micro-batches of {} image{}", size, size == 1 ? "" : "s");
   }
-  return "";
+  return fmt::format(", or a batch of {} images", batches_near(batch, request.data_ranks()));
 }
 
 void check_data_ranks(const MeshRequest& request) {
@@ -52,10 +54,16 @@ void check_data_ranks(const MeshRequest& request) {
                                : fmt::format("cannot share {} micro-batches evenly", batches);
   fail<UsageError>("mesh", "{} data ranks ({} ranks, {} to a model) {}: {} would fit{}", data,
                    request.ranks, request.tensor_ranks, many, fmt::join(divisors(batches), ", "),
-                   other_micro_batch(request));
+                   way_out(request));
 }
 
 }  // namespace
+
+std::string batches_near(std::int64_t batch, int data_ranks) {
+  std::int64_t above = data_ranks;
+  while (above < batch) above *= 2;
+  return above == data_ranks ? fmt::to_string(above) : fmt::format("{} or {}", above / 2, above);
+}
 
 void check_mesh(const MeshRequest& request) {
   EDT_ASSERT(request.ranks >= 1 && request.micro_batches >= 1);

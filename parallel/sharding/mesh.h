@@ -20,7 +20,7 @@ struct MeshRequest {
   int ranks = 1;         // of the job
   int tensor_ranks = 1;  // that hold one model together
   std::int64_t micro_batches = 1;
-  std::int64_t batch = 0;  // images in all of them, where another micro-batch is a way out
+  std::int64_t batch = 0;  // images in all of them, where another cut or batch is a way out
   std::string model;       // its name, for messages
   std::vector<int> tensor_degrees{1};  // numbers of tensor ranks that the model can be cut into
 
@@ -28,9 +28,12 @@ struct MeshRequest {
 };
 
 // UsageError, in one line that says what would fit, when the ranks do not fill the mesh, the model
-// cannot be cut that way, or the data ranks do not divide the micro-batches. These are a power of
-// two, so a mesh that passes has a power of two of data ranks and keeps the promise of equal bits.
+// cannot be cut that way, or the data ranks do not divide the micro-batches. A mesh that passes
+// keeps the promise of equal bits (sum_tree.h).
 void check_mesh(const MeshRequest& request);
+
+// Batches around `batch` that many micro-batch sizes share among the data ranks: "192 or 384".
+std::string batches_near(std::int64_t batch, int data_ranks);
 
 class Mesh {
  public:

@@ -1,6 +1,6 @@
 // The gradients of one step: where backward writes them, how they are summed over micro-batches and
-// ranks, and the part of the sum that this rank ends with. Every sum is over the complete binary
-// tree whose leaves are the micro-batches of the global batch in order.
+// ranks, and the part of the sum that this rank ends with. Every sum is over the tree of the global
+// batch's micro-batches (parallel/sharding/sum_tree.h).
 #pragma once
 
 #include <memory>
@@ -35,11 +35,11 @@ class Gradients {
   virtual std::vector<MemoryUse> bytes_by_category() const = 0;
 };
 
-// Whole gradients on each rank (stages kNone and kOptimizer): a rank takes neighbouring
+// Whole gradients on each rank (stages kNone and kOptimizer): in a turn a rank takes neighbouring
 // micro-batches, sums them, and the sums are reduced once.
 std::unique_ptr<Gradients> make_whole_gradients(const ZeroContext& context, int micro_batches);
-// Parts of gradients (from kGradients on): ranks take micro-batches in turn, each is reduced as
-// soon as a bucket is final, and the parts are summed.
+// Parts of gradients (from kGradients on): the ranks of a group take micro-batches one by one, each
+// is reduced as soon as a bucket is final, and the parts are summed (part_sums.h).
 std::unique_ptr<Gradients> make_sharded_gradients(const ZeroContext& context, int micro_batches);
 
 }  // namespace edt

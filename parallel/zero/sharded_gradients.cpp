@@ -1,7 +1,8 @@
 #include <deque>
 
-#include "parallel/sharding/gradient_accumulator.h"
+#include "parallel/sharding/flat_state.h"
 #include "parallel/zero/gradients.h"
+#include "parallel/zero/part_sums.h"
 
 namespace edt {
 namespace {
@@ -19,19 +20,15 @@ class ShardedGradients final : public Gradients {
  public:
   ShardedGradients(const ZeroContext& context, int micro_batches)
       : context_(context),
-        sums_(context.queue.device(), context.plan.shard().elements(),
-              micro_batches / context.plan.ranks(), GradientAccumulator::Leaves::kForeign) {
+        share_(SumShare::of(micro_batches, context.plan.ranks())),
+        sums_(make_part_sums(context, share_)) {
     constexpr int kSlots = 2;  // one is written while the other is reduced
     for (int i = 0; i < kSlots; ++i) add_slot();
   }
 
   std::vector<std::int64_t> micro_batches(std::int64_t global) const override {
-    std::vector<std::int64_t> mine(static_cast<std::size_t>(sums_.count()));
-    EDT_ASSERT(global == sums_.count() * context_.plan.ranks());
-    for (std::size_t i = 0; i < mine.size(); ++i) {
-      mine[i] = static_cast<std::int64_t>(i) * context_.plan.ranks() + context_.ranks.rank();
-    }
-    return mine;
+    EDT_ASSERT(global == share_.count() * context_.plan.ranks());
+    return alternating_micro_batches(global, context_.ranks.rank(), context_.plan.ranks());
   }
 
   void begin_micro_batch(int index) override { index_ = index; }
@@ -56,14 +53,14 @@ class ShardedGradients final : public Gradients {
     slot.bucket = kNoBucket;
     context_.exchange([this, &slot, bucket, index = index_] {
       slot.ticket = context_.queue.submit(
-          [this, bucket, index, values = floats(slot)] { reduce(bucket, index, values); });
+          [this, bucket, index, values = values_of(slot)] { sums_->add(bucket, index, values); });
     });
   }
 
   std::span<float> own(std::size_t bucket) const override {
     const PlannedBucket& planned = context_.plan.bucket(bucket);
-    return sums_.result().subspan(static_cast<std::size_t>(planned.packed),
-                                  static_cast<std::size_t>(planned.own.elements()));
+    return sums_->own().subspan(static_cast<std::size_t>(planned.packed),
+                                static_cast<std::size_t>(planned.own.elements()));
   }
   std::span<float> kept(std::size_t bucket) const override { return own(bucket); }
 
@@ -73,12 +70,15 @@ class ShardedGradients final : public Gradients {
     std::size_t slots = 0;
     for (const GradientSlot& slot : slots_) slots += slot.block.bytes();
     return {{"gradients", one},
-            {"gradient accumulation", sums_.bytes() - one},
+            {"gradient accumulation", sums_->bytes() - one},
             {"gradient buckets", slots}};
   }
 
  private:
   static float* floats(const GradientSlot& slot) { return static_cast<float*>(slot.block.data()); }
+  static std::span<float> values_of(const GradientSlot& slot) {
+    return {floats(slot), slot.block.bytes() / sizeof(float)};
+  }
 
   // Padding, where another bucket had values.
   void clear(float* values, std::int64_t count) {
@@ -112,22 +112,9 @@ class ShardedGradients final : public Gradients {
     return slots_.front();
   }
 
-  // On the queue's thread: the sum over ranks, then over micro-batches.
-  void reduce(std::size_t bucket, int index, float* values) {
-    const PlannedBucket& planned = context_.plan.bucket(bucket);
-    const std::span<float> all(values, static_cast<std::size_t>(planned.range.elements()));
-    if (context_.plan.ranks() > 1) {
-      context_.ranks.reduce_scatter_parts(view_of(all, {planned.range.elements()}), planned.bounds,
-                                          context_.config.reduce_dtype, planned.gradient_label);
-    }
-    const std::int64_t count = planned.own.elements();
-    sums_.add(index, {planned.packed, planned.packed + count},
-              all.subspan(static_cast<std::size_t>(planned.own.begin - planned.range.begin),
-                          static_cast<std::size_t>(count)));
-  }
-
   ZeroContext context_;
-  GradientAccumulator sums_;
+  SumShare share_;
+  std::unique_ptr<PartSums> sums_;
   std::deque<GradientSlot> slots_;
   int index_ = 0;
 };

@@ -1,7 +1,7 @@
 // ZeRO stages 0-3 over the data-parallel ranks (Rajbhandari et al., arXiv 1910.02054): which part
 // of master weights, optimizer state, gradients and weights this rank has, and what travels when.
-// The result of a step has the same bits for every number of ranks, stage, and with overlap or
-// without.
+// The result of a step has the same bits for every number of ranks that divides the micro-batches,
+// every stage, and with overlap or without.
 //
 // A step: begin_step(); for each micro-batch of this rank begin_micro_batch(), forward and backward
 // on a tape whose parameter owner this is, end_micro_batch(); finish_gradients(); update(). What a
@@ -26,8 +26,8 @@ namespace edt {
 
 class Zero final : public ParameterOwner {
  public:
-  // `micro_batches` of the global batch are a power of two, which the ranks divide. `ranks` holds
-  // the same model part on every rank. Kernels read weights in `dtype`. `averages` are carried
+  // The ranks divide the `micro_batches` of the global batch. `ranks` holds the same model part on
+  // every rank. Kernels read weights in `dtype`. `averages` are carried
   // beside the moving average.
   Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& device, DType dtype,
        const Optimizer& optimizer, const ZeroConfig& config, std::int64_t micro_batches,
@@ -62,7 +62,7 @@ class Zero final : public ParameterOwner {
   // The memory that micro-batch `index` of a step, about to begin, finds weights in and leaves
   // gradients in, and the communication it asks for: those of equal work may be replayed for each
   // other. None: it changes from step to step (kWeights).
-  using Work = std::array<std::int64_t, 4>;
+  using Work = std::array<std::int64_t, 5>;
   std::optional<Work> work_of(int index) const;
   // Waits until this rank's part of the gradient is there.
   void finish_gradients();

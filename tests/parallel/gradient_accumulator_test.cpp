@@ -54,13 +54,25 @@ Device& device() {
   return *backend;
 }
 
+// Runs of a power of two, an odd number of them, from left to right.
+Values sum_of_all(std::size_t size, int count) {
+  const auto run = static_cast<int>(SumTree::of(count).leaves);
+  Values sum = tree_sum(size, 0, run);
+  for (int first = run; first < count; first += run) {
+    const Values next = tree_sum(size, first, run);
+    for (std::size_t i = 0; i < size; ++i) sum[i] += next[i];
+  }
+  return sum;
+}
+
 class TreeAccumulate : public ::testing::TestWithParam<int> {};
 
 TEST_P(TreeAccumulate, EqualsTheExplicitTreeBitForBit) {
   constexpr std::int64_t kSize = 5000;  // not a multiple of a chunk
-  GradientAccumulator own(device(), kSize, GetParam(), GradientAccumulator::Leaves::kOwn);
-  GradientAccumulator foreign(device(), kSize, GetParam(), GradientAccumulator::Leaves::kForeign);
-  const Values expected = tree_sum(kSize, 0, GetParam());
+  const SumShare all = SumShare::of(GetParam(), 1);
+  GradientAccumulator own(device(), kSize, all, GradientAccumulator::Leaves::kOwn);
+  GradientAccumulator foreign(device(), kSize, all, GradientAccumulator::Leaves::kForeign);
+  const Values expected = sum_of_all(kSize, GetParam());
   for (int step = 0; step < 2; ++step) {  // the second finds the remains of the first
     run_step(own, kSize);
     EXPECT_TRUE(same_bits(own.result(), expected));
@@ -70,15 +82,18 @@ TEST_P(TreeAccumulate, EqualsTheExplicitTreeBitForBit) {
 }
 
 TEST_P(TreeAccumulate, HoldsOneBufferPerLevel) {
-  const auto levels = static_cast<std::size_t>(std::bit_width(unsigned(GetParam()))) - 1;
-  const GradientAccumulator own(device(), 64, GetParam(), GradientAccumulator::Leaves::kOwn);
+  const SumTree tree = SumTree::of(GetParam());
+  const auto in_run = static_cast<std::size_t>(std::bit_width(unsigned(tree.leaves))) - 1;
+  const std::size_t levels = in_run + (tree.runs > 1 ? 1 : 0);  // one for the runs before
+  const SumShare all = SumShare::of(GetParam(), 1);
+  const GradientAccumulator own(device(), 64, all, GradientAccumulator::Leaves::kOwn);
   EXPECT_EQ(own.bytes(), (levels + 1) * 64 * sizeof(float));
-  const GradientAccumulator foreign(device(), 64, GetParam(),
-                                    GradientAccumulator::Leaves::kForeign);
+  const GradientAccumulator foreign(device(), 64, all, GradientAccumulator::Leaves::kForeign);
   EXPECT_EQ(foreign.bytes(), std::max(levels, std::size_t{1}) * 64 * sizeof(float));
 }
 
-INSTANTIATE_TEST_SUITE_P(Leaves, TreeAccumulate, ::testing::Values(1, 2, 4, 8, 16));
+INSTANTIATE_TEST_SUITE_P(Leaves, TreeAccumulate,
+                         ::testing::Values(1, 2, 4, 8, 16, 3, 5, 6, 12, 15, 20));
 
 // Guards the test above: with these values the order of additions shows.
 TEST(TreeAccumulateOrder, DiffersFromTheSumInSequence) {
@@ -96,16 +111,53 @@ TEST(TreeAccumulateOrder, SubtreesOfTwoRanksAddUpToTheWholeTree) {
   Values left = tree_sum(kSize, 0, 4);
   const Values right = tree_sum(kSize, 4, 4);
   for (std::size_t i = 0; i < kSize; ++i) left[i] += right[i];
-  GradientAccumulator accumulator(device(), kSize, 8, GradientAccumulator::Leaves::kOwn);
+  GradientAccumulator accumulator(device(), kSize, SumShare::of(8, 1),
+                                  GradientAccumulator::Leaves::kOwn);
   run_step(accumulator, kSize);
   EXPECT_TRUE(same_bits(accumulator.result(), left));
 }
 
-TEST(TreeAccumulateOrder, RefusesOtherCounts) {
-  for (const int count : {0, -2, 3, 6}) {
-    EXPECT_THROW(GradientAccumulator(device(), 16, count, GradientAccumulator::Leaves::kOwn), Error)
-        << count;
+// What each rank does, for all ranks and micro-batches up to some: each micro-batch once, the first
+// and the last place of a step no other's.
+TEST(SumShare, SharesEveryMicroBatchOnce) {
+  for (int ranks = 1; ranks <= 30; ++ranks) {
+    for (int each = 1; each <= 12; ++each) {
+      const int count = ranks * each;
+      const SumShare share = SumShare::of(count, ranks);
+      ASSERT_EQ(share.count(), each);
+      for (const auto& micro_batches : {neighbouring_micro_batches, alternating_micro_batches}) {
+        std::vector<std::int64_t> all;
+        for (int rank = 0; rank < ranks; ++rank) {
+          for (const auto one : micro_batches(count, rank, ranks)) all.push_back(one);
+        }
+        std::ranges::sort(all);
+        for (int i = 0; i < count; ++i) ASSERT_EQ(all[static_cast<std::size_t>(i)], i);
+      }
+      for (int i = 1; i < each; ++i) {
+        EXPECT_NE(share.place_of(i), share.place_of(0));
+        EXPECT_NE(share.place_of(i - 1), share.place_of(each - 1));
+      }
+    }
   }
+}
+
+// Power-of-two layouts: neighbours in each rank, or one after the other.
+TEST(SumShare, OfPowersOfTwoIsOneTurn) {
+  EXPECT_EQ(neighbouring_micro_batches(8, 1, 4), (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(alternating_micro_batches(8, 1, 4), (std::vector<std::int64_t>{1, 5}));
+  EXPECT_EQ(SumShare::of(8, 4).turns, 1);
+  // 12 = 3 runs of 4: groups 01, 23 and 45 take one each.
+  EXPECT_EQ(neighbouring_micro_batches(12, 3, 6), (std::vector<std::int64_t>{6, 7}));
+  EXPECT_EQ(alternating_micro_batches(12, 3, 6), (std::vector<std::int64_t>{5, 7}));
+  // Two ranks take one run after the other.
+  EXPECT_EQ(neighbouring_micro_batches(12, 1, 2), (std::vector<std::int64_t>{2, 3, 6, 7, 10, 11}));
+  EXPECT_EQ(SumShare::of(12, 2).turns, 3);
+}
+
+TEST(MicroBatchSizes, CutTheBatch) {
+  EXPECT_EQ(micro_batch_sizes(96, 3), (std::vector<std::int64_t>{32, 16, 8, 4, 2, 1}));
+  EXPECT_EQ(micro_batch_sizes(96, 1), (std::vector<std::int64_t>{96, 48, 24, 12, 6, 3}));
+  EXPECT_TRUE(micro_batch_sizes(96, 5).empty());
 }
 
 }  // namespace

@@ -29,6 +29,15 @@ TEST(CheckMesh, AcceptsWhatFits) {
   }
 }
 
+// 3 nodes of 8, 5 ranks: any number that leaves each as many.
+TEST(CheckMesh, AcceptsAnyNumberThatDividesTheMicroBatches) {
+  for (const int data : {1, 2, 3, 4, 6, 8, 12, 24}) {
+    EXPECT_EQ(refusal(request(data, 1, 24)), "accepted");
+    EXPECT_EQ(refusal(request(6 * data, 6, 24)), "accepted");
+  }
+  EXPECT_EQ(refusal(request(5, 1, 15)), "accepted");
+}
+
 TEST(CheckMesh, NamesTheDegreesOfTheModel) {
   EXPECT_EQ(refusal(request(8, 4, 8)),
             "[mesh] EDT-XL/2 cannot be cut over 4 tensor ranks: its heads allow 1, 2, 3, 6");
@@ -52,6 +61,12 @@ TEST(CheckMesh, NamesTheDataRanksThatFitTheMicroBatches) {
   EXPECT_EQ(refusal(request(32, 2, 8, 256)),
             "[mesh] 16 data ranks (32 ranks, 2 to a model) are more than the 8 micro-batches: 1, "
             "2, 4, 8 would fit, or micro-batches of 16 images");
+  EXPECT_EQ(refusal(request(24, 1, 8, 384)),
+            "[mesh] 24 data ranks (24 ranks, 1 to a model) are more than the 8 micro-batches: 1, "
+            "2, 4, 8 would fit, or micro-batches of 16 images");
+  EXPECT_EQ(refusal(request(24, 1, 8, 256)),
+            "[mesh] 24 data ranks (24 ranks, 1 to a model) are more than the 8 micro-batches: 1, "
+            "2, 4, 8 would fit, or a batch of 192 or 384 images");
 }
 
 TEST(Mesh, OfOneRank) {

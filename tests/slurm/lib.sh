@@ -23,12 +23,12 @@ show_logs() {
 status=0
 trap 'status=$?; if ((status != 0)); then echo "ended with status $status" >&2; show_logs >&2; fi' EXIT
 
-# The options of a run of 20 steps, a second or two; $steps makes it longer.
+# The options of a run of 20 steps, a second or two; $steps makes it longer, $batch sets the images of a step.
 steps=20
 options() {
   local all
   all=$(tiny_train_options "$work/data")
-  echo "${all/--quiet/--log-level=info}" --run.log-every=1000 "--train.steps=$steps"
+  echo "${all/--quiet/--log-level=info}" --run.log-every=1000 "--train.steps=$steps" ${batch:+"--train.batch=$batch"}
 }
 
 # The run that was never disturbed: $work/reference.

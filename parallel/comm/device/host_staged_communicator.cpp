@@ -3,6 +3,7 @@
 
 #include "parallel/comm/device/delegating_communicator.h"
 #include "parallel/comm/device/device_communicator.h"
+#include "parallel/comm/rank_groups.h"
 
 namespace edt {
 namespace {
@@ -75,6 +76,33 @@ class StagedCommunicator final : public DelegatingCommunicator {
     down(whole, host);
     ranks().reduce_scatter_parts(host, bounds, wire, call.label);
     up(part(host, bounds, rank()), part(whole, bounds, rank()));
+  }
+  void do_reduce_groups(const Tensor& whole, std::span<const std::int64_t> bounds, Wire wire,
+                        const Collective& call) override {
+    const Tensor host = stage(whole);
+    down(whole, host);
+    ranks().reduce_groups(host, bounds, wire, call.label);
+    for (int group = 0; group < RankGroups::of(size()).count; ++group) {
+      const int r = RankGroups::of(size()).counterpart(rank(), group);
+      up(part(host, bounds, r), part(whole, bounds, r));
+    }
+  }
+  void do_fold_groups(std::span<const Tensor> parts, const Tensor& onto, Wire wire,
+                      const Collective& call) override {
+    std::int64_t all = onto.defined() ? onto.elements() : 0, end = 0;
+    for (const Tensor& one : parts) all += one.elements();
+    const Tensor host = stage({parts.front().data, {all}, DType::kFloat32});
+    const auto staged = [&](const Tensor& one) {
+      const Tensor copy = host.slice(end, end + one.elements());
+      end += one.elements();
+      down(one, copy);
+      return copy;
+    };
+    std::vector<Tensor> copies;
+    for (const Tensor& one : parts) copies.push_back(staged(one));
+    ranks().fold_groups(copies, onto.defined() ? staged(onto) : Tensor{}, wire, call.label);
+    const auto own = static_cast<std::size_t>(RankGroups::of(size()).group_of(rank()));
+    up(copies[own], parts[own]);
   }
   void do_all_gather_parts(const Tensor& whole, std::span<const std::int64_t> bounds,
                            const Collective& call) override {

@@ -1,11 +1,9 @@
 #include "parallel/comm/nccl/nccl_communicator.h"
 
-#include <bit>
-#include <set>
-
 #include "core/cuda/on_stream.h"
 #include "parallel/comm/device/delegating_communicator.h"
 #include "parallel/comm/nccl/nccl_link.h"
+#include "parallel/comm/rank_groups.h"
 #include "parallel/comm/tree_reduce.h"
 
 namespace edt {
@@ -17,21 +15,12 @@ std::vector<std::int64_t> equal_bounds(std::int64_t elements, int size) {
   return bounds;
 }
 
-// Whom a rank exchanges with: its partners in the tree of sums and in doubling, and in the ring of
-// ranks that are no power of two.
+// Whom a rank exchanges with: its partners in halving and doubling, and its counterparts.
 std::vector<int> peers_of(int rank, int size) {
-  const int power = static_cast<int>(std::bit_floor(static_cast<unsigned>(size)));
-  std::set<int> peers;
-  for (int distance = 1; rank < power && distance < power; distance *= 2) {
-    peers.insert(rank ^ distance);
-  }
-  if (power < size) {
-    if (rank >= power) peers.insert(rank - power);
-    if (rank + power < size) peers.insert(rank + power);
-    peers.insert((rank + 1) % size);
-    peers.insert((rank + size - 1) % size);
-  }
-  return {peers.begin(), peers.end()};
+  const RankGroups groups = RankGroups::of(size);
+  std::vector<int> peers = groups.counterparts(rank);
+  for (int distance = 1; distance < groups.size; distance *= 2) peers.push_back(rank ^ distance);
+  return peers;
 }
 
 Tensor flat(const Chunk& chunk, DType dtype) {
@@ -89,68 +78,106 @@ class NcclCommunicator final : public DelegatingCommunicator {
 
   void exchange(const Way& out, const Way& in) { link_.exchange(out, in, stream_of(device_)); }
 
-  // Gives `leaving` to a rank and adds what another gives to `staying`. x + y has the bits of y +
-  // x, so the side of the tree on which an operand stands does not matter.
-  void exchange_sums(int to, const std::vector<Chunk>& leaving, int from,
-                     const std::vector<Chunk>& staying, DType dtype, Wire wire) {
-    if (wire == Wire::kBFloat16) return exchange_rounded(to, leaving, from, staying);
-    const std::vector<Chunk> arrived = in_.like(staying);
-    exchange({to, leaving}, {from, arrived});
-    for (std::size_t i = 0; from >= 0 && i < staying.size(); ++i) {
+  // Gives `leaving` to a rank and adds what it gives to `staying`. x + y has the bits of y + x, so
+  // the side of the tree on which an operand stands does not matter.
+  void exchange_sums(int peer, const std::vector<Chunk>& leaving, const std::vector<Chunk>& staying,
+                     DType dtype, Wire wire) {
+    const bool shrinks = wire == Wire::kBFloat16;
+    std::vector<Chunk> arrived = in_.like(staying, shrinks ? kShrink : 1);
+    exchange({peer, shrinks ? rounded(leaving) : leaving}, {peer, arrived});
+    if (shrinks) arrived = widened(arrived, staying);
+    for (std::size_t i = 0; i < staying.size(); ++i) {
       if (!staying[i].empty()) device_.add_into(flat(arrived[i], dtype), flat(staying[i], dtype));
     }
   }
 
-  void exchange_rounded(int to, const std::vector<Chunk>& leaving, int from,
-                        const std::vector<Chunk>& staying) {
-    constexpr std::size_t kShrink = sizeof(float) / sizeof(bfloat16);
-    const std::vector<Chunk> rounded = out_.like(leaving, kShrink),
-                             arrived = in_.like(staying, kShrink);
-    for (std::size_t i = 0; to >= 0 && i < leaving.size(); ++i) {
-      if (leaving[i].empty()) continue;
-      device_.copy(flat(leaving[i], DType::kFloat32), flat(rounded[i], DType::kBFloat16));
+  static constexpr std::size_t kShrink = sizeof(float) / sizeof(bfloat16);
+
+  std::vector<Chunk> rounded(const std::vector<Chunk>& chunks) {
+    const std::vector<Chunk> copies = out_.like(chunks, kShrink);
+    for (std::size_t i = 0; i < chunks.size(); ++i) {
+      if (chunks[i].empty()) continue;
+      device_.copy(flat(chunks[i], DType::kFloat32), flat(copies[i], DType::kBFloat16));
     }
-    exchange({to, rounded}, {from, arrived});
-    const std::vector<Chunk> sums = wide_.like(staying);
-    for (std::size_t i = 0; from >= 0 && i < staying.size(); ++i) {
-      if (staying[i].empty()) continue;
-      device_.copy(flat(arrived[i], DType::kBFloat16), flat(sums[i], DType::kFloat32));
-      device_.add_into(flat(sums[i], DType::kFloat32), flat(staying[i], DType::kFloat32));
-    }
+    return copies;
   }
 
-  // Recursive halving, as in tree_reduce_scatter().
-  void reduce_parts(const Parts& parts, Wire wire) {
-    const int power = static_cast<int>(std::bit_floor(static_cast<unsigned>(size())));
-    const DType dtype = parts.whole.dtype;
-    if (rank() >= power) {
-      exchange_sums(rank() - power, parts.every(1, 0), -1, {}, dtype, wire);
-      return exchange({}, {rank() - power, {parts.part(rank())}});
+  // float32 of what has arrived in bf16 for chunks like `wide`.
+  std::vector<Chunk> widened(const std::vector<Chunk>& arrived, const std::vector<Chunk>& wide) {
+    const std::vector<Chunk> copies = wide_.like(wide);
+    for (std::size_t i = 0; i < arrived.size(); ++i) {
+      if (arrived[i].empty()) continue;
+      device_.copy(flat(arrived[i], DType::kBFloat16), flat(copies[i], DType::kFloat32));
     }
-    const int extra = rank() + power < size() ? rank() + power : -1;
-    if (extra >= 0) exchange_sums(-1, {}, extra, parts.every(1, 0), dtype, wire);
-    for (int distance = 1; distance < power; distance *= 2) {
+    return copies;
+  }
+
+  // Recursive halving, as in reduce_within_groups().
+  void reduce_groups_of(const Parts& parts, Wire wire) {
+    for (int distance = 1; distance < RankGroups::of(size()).size; distance *= 2) {
       const int peer = rank() ^ distance;
-      exchange_sums(peer, parts.every(2 * distance, peer), peer, parts.every(2 * distance, rank()),
-                    dtype, wire);
+      exchange_sums(peer, parts.every(2 * distance, peer), parts.every(2 * distance, rank()),
+                    parts.whole.dtype, wire);
     }
-    if (extra >= 0) exchange({extra, {parts.part(extra)}}, {});
   }
 
-  // Recursive doubling, or a ring, as in gather_parts().
-  void spread_parts(const Parts& parts) {
-    if (std::has_single_bit(static_cast<unsigned>(size()))) {
-      for (int distance = size() / 2; distance > 0; distance /= 2) {
-        const int peer = rank() ^ distance;
-        exchange({peer, parts.every(2 * distance, rank())},
-                 {peer, parts.every(2 * distance, peer)});
-      }
-      return;
+  // As fold_over_groups(). What stands left of the own term grows where the first term has arrived.
+  void fold(const std::vector<Chunk>& parts, const Tensor& onto, DType dtype, Wire wire) {
+    const RankGroups groups = RankGroups::of(size());
+    const auto before = static_cast<std::size_t>(groups.group_of(rank()));
+    const Chunk own = parts[before];
+    const std::vector<Chunk> terms = exchange_terms(groups, parts, own, wire);
+    if (own.empty()) return;
+    if (onto.defined()) {
+      device_.add_into(onto.reshaped({onto.elements()}), flat(before > 0 ? terms[0] : own, dtype));
     }
-    const auto at = [&](int r) { return (r + size()) % size(); };
-    for (int step = 0; step + 1 < size(); ++step) {
-      exchange({at(rank() + 1), {parts.part(at(rank() - step))}},
-               {at(rank() - 1), {parts.part(at(rank() - step - 1))}});
+    for (std::size_t i = 1; i < before; ++i) {
+      device_.add_into(flat(terms[i], dtype), flat(terms[0], dtype));
+    }
+    if (before > 0) device_.add_into(flat(terms[0], dtype), flat(own, dtype));
+    for (std::size_t i = before; i < terms.size(); ++i) {
+      device_.add_into(flat(terms[i], dtype), flat(own, dtype));
+    }
+  }
+
+  // What the counterparts give for `own`, by group.
+  std::vector<Chunk> exchange_terms(const RankGroups& groups, const std::vector<Chunk>& parts,
+                                    const Chunk& own, Wire wire) {
+    const std::vector<int> peers = groups.counterparts(rank());
+    const bool shrinks = wire == Wire::kBFloat16;
+    std::vector<Chunk> leaving;
+    for (const int peer : peers) {
+      leaving.push_back(parts[static_cast<std::size_t>(groups.group_of(peer))]);
+    }
+    if (shrinks) leaving = rounded(leaving);
+    const std::vector<Chunk> terms(peers.size(), own),
+        arrived = in_.like(terms, shrinks ? kShrink : 1);
+    std::vector<Way> out, in;
+    for (std::size_t i = 0; i < peers.size(); ++i) {
+      out.push_back({peers[i], {leaving[i]}});
+      in.push_back({peers[i], {arrived[i]}});
+    }
+    link_.exchange(out, in, stream_of(device_));
+    return shrinks ? widened(arrived, terms) : arrived;
+  }
+
+  void reduce_parts(const Parts& parts, Wire wire) {
+    reduce_groups_of(parts, wire);
+    fold(parts.every(RankGroups::of(size()).size, rank()), {}, parts.whole.dtype, wire);
+  }
+
+  // As gather_parts().
+  void spread_parts(const Parts& parts) {
+    const RankGroups groups = RankGroups::of(size());
+    std::vector<Way> out, in;
+    for (const int peer : groups.counterparts(rank())) {
+      out.push_back({peer, {parts.part(rank())}});
+      in.push_back({peer, {parts.part(peer)}});
+    }
+    if (!out.empty()) link_.exchange(out, in, stream_of(device_));
+    for (int distance = groups.size / 2; distance > 0; distance /= 2) {
+      const int peer = rank() ^ distance;
+      exchange({peer, parts.every(2 * distance, rank())}, {peer, parts.every(2 * distance, peer)});
     }
   }
 
@@ -199,6 +226,16 @@ class NcclCommunicator final : public DelegatingCommunicator {
   void do_reduce_scatter_parts(const Tensor& whole, std::span<const std::int64_t> bounds, Wire wire,
                                const Collective&) override {
     reduce_parts({whole, bounds}, wire);
+  }
+  void do_reduce_groups(const Tensor& whole, std::span<const std::int64_t> bounds, Wire wire,
+                        const Collective&) override {
+    reduce_groups_of({whole, bounds}, wire);
+  }
+  void do_fold_groups(std::span<const Tensor> parts, const Tensor& onto, Wire wire,
+                      const Collective&) override {
+    std::vector<Chunk> chunks;
+    for (const Tensor& part : parts) chunks.push_back(all_of(part));
+    fold(chunks, onto, DType::kFloat32, wire);
   }
   void do_all_gather_parts(const Tensor& whole, std::span<const std::int64_t> bounds,
                            const Collective&) override {

@@ -59,9 +59,13 @@ NcclLink::~NcclLink() {
 }
 
 void NcclLink::exchange(const Way& out, const Way& in, cudaStream_t stream) {
+  exchange({&out, 1}, {&in, 1}, stream);
+}
+
+void NcclLink::exchange(std::span<const Way> out, std::span<const Way> in, cudaStream_t stream) {
   const std::lock_guard lock(mutex_);
   require_alive("exchange");
-  ask_for({&out, 1}, {&in, 1}, stream);
+  ask_for(out, in, stream);
 }
 
 // In one group.

@@ -36,6 +36,7 @@ class NcclLink {
     std::vector<Chunk> chunks;
   };
   void exchange(const Way& out, const Way& in, cudaStream_t stream);
+  void exchange(std::span<const Way> out, std::span<const Way> in, cudaStream_t stream);
   void broadcast(const Tensor& tensor, int root, cudaStream_t stream);
 
  private:

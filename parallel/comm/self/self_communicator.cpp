@@ -64,6 +64,15 @@ class SelfCommunicator final : public Communicator {
   }
   void do_reduce_scatter_parts(const Tensor&, std::span<const std::int64_t>, Wire,
                                const Collective&) override {}
+  void do_reduce_groups(const Tensor&, std::span<const std::int64_t>, Wire,
+                        const Collective&) override {}
+  void do_fold_groups(std::span<const Tensor> parts, const Tensor& onto, Wire,
+                      const Collective&) override {
+    if (!onto.defined()) return;
+    const std::span<const float> before = onto.span<float>();
+    const std::span<float> own = parts.front().span<float>();
+    for (std::size_t i = 0; i < own.size(); ++i) own[i] = before[i] + own[i];
+  }
   void do_all_gather_parts(const Tensor&, std::span<const std::int64_t>,
                            const Collective&) override {}
   std::unique_ptr<SideChannel> do_side_channel(const Collective&) override {

@@ -19,6 +19,7 @@ TEST_F(Cli, DoctorWritesJson) {
   EXPECT_TRUE(json["directory"]["writable"]);
   EXPECT_GT(json["machine"]["memory_total_bytes"], 0);
   EXPECT_GE(json["machine"]["cores_usable"], 1);
+  EXPECT_EQ(json["ranks"]["count"], 1);
   EXPECT_FALSE(json["versions"]["oneDNN"].get<std::string>().empty());
   EXPECT_TRUE(std::filesystem::is_empty(path_)) << "probe files were left behind";
 }

@@ -96,9 +96,9 @@ TEST_F(Cli, DataTrainingAndSampling) {
               HasSubstr("odd number is needed"));
   EXPECT_THAT(refusal("train --steps 2 --model EDT-Ti/2 --model.image-size 128" + common),
               HasSubstr("16"));
-  EXPECT_THAT(refusal("train --steps 2 --train.batch 6 --train.micro-batch 2 --data " + data +
+  EXPECT_THAT(refusal("train --steps 2 --train.batch 6 --train.micro-batch 4 --data " + data +
                       " --run.dir " + run_dir),
-              HasSubstr("3 micro-batches, a power of two is needed"));
+              HasSubstr("train.batch 6 is not a multiple of train.micro-batch 4"));
   EXPECT_THAT(refusal("train --steps 2" + model + " --data " + data + " --run.dir /proc/none"),
               HasSubstr("/proc/none"));
 

@@ -4,6 +4,7 @@
 # Usage: smallest_model.sh RANKS
 set -euo pipefail
 ranks=$1
+batch=$((ranks % 3 ? 4 : 12)) # in as many micro-batches
 cd "$(dirname "$0")/../../.."
 source scripts/lib/ranks.sh
 work=$(mktemp -d)
@@ -13,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 # train RANKS STAGE RUN: ends also where ranks wait for each other.
 train() {
   on_ranks "$1" timeout -k 5 60 "$edt" train --quiet --data.path="$work/data" --run.dir="$3" --model EDT-Ti/2 \
-    --model.image-size 64 --model.widths 8,12,16,12,8 --model.heads 2,3,4,3,2 --train.batch 4 --train.micro-batch 1 \
+    --model.image-size 64 --model.widths 8,12,16,12,8 --model.heads 2,3,4,3,2 --train.batch "$batch" --train.micro-batch 1 \
     --train.steps 3 --run.sample-every 1 --run.sample-images 4 --run.sample-steps 2 --parallel.zero="$2"
 }
 

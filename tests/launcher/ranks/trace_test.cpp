@@ -37,6 +37,7 @@ class TraceFile : public testing::Test {
   TrainConfig config() const {
     TrainConfig config = test::tiny_config(root_ / "data", root_ / "run");
     config.train.micro_batch = 1;
+    if (world_.size() % 3 == 0) config.train.batch = 12;
     config.parallel.zero = ZeroStage::kWeights;
     config.run.checkpoint_every = 2;
     config.run.profile = Profile::kTrace;

@@ -37,6 +37,11 @@ TEST(MicroBatch, IsTheLargestTo32ThatLeavesNoRankWithoutOne) {
   EXPECT_EQ(chosen(96, 16), 6);
   EXPECT_EQ(chosen(6, 2), 3);
   EXPECT_EQ(chosen(1000, 1), 125) << "nothing smaller does";
+  EXPECT_EQ(chosen(96, 3), 32) << "3 of them";
+  EXPECT_EQ(chosen(384, 24), 16) << "3 nodes of 8 GPUs";
+  EXPECT_EQ(chosen(240, 24), 10);
+  EXPECT_EQ(chosen(60, 5), 12);
+  EXPECT_EQ(chosen(36, 12), 3);
 }
 
 TEST(MicroBatch, IsRefusedWhereTheRanksCannotShareTheBatch) {
@@ -45,7 +50,7 @@ TEST(MicroBatch, IsRefusedWhereTheRanksCannotShareTheBatch) {
   };
   EXPECT_EQ(refusal(256, 3),
             "[mesh] 3 data ranks (3 ranks, 1 to a model) cannot share 256 micro-batches evenly: 1, "
-            "2, 4, 8, 16, 32, 64, 128, 256 would fit");
+            "2, 4, 8, 16, 32, 64, 128, 256 would fit, or a batch of 192 or 384 images");
   EXPECT_THAT(refusal(12, 8), HasSubstr("are more than the 4 micro-batches: 1, 2, 4 would fit"));
 }
 
@@ -76,6 +81,8 @@ TEST(MicroBatch, GivenAndTooLargeForTheRanksIsOutcomeedWithOneThatIsNot) {
   EXPECT_THAT(refusal(8, 32), HasSubstr("1, 2, 4, 8 would fit, or micro-batches of 8 images"));
   EXPECT_THAT(refusal(8, 256), HasSubstr("micro-batches of 1 image"));
   EXPECT_THAT(refusal(8, 512), Not(HasSubstr("micro-batches of")));
+  EXPECT_THAT(refusal(8, 512), HasSubstr("or a batch of 512 images"));
+  EXPECT_THAT(refusal(8, 24), HasSubstr("or a batch of 192 or 384 images"));
 }
 
 class ChosenMicroBatch : public testing::Test {

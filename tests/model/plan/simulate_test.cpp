@@ -6,8 +6,10 @@
 #include <set>
 
 #include "model/plan/search.h"
+#include "parallel/comm/rank_groups.h"
 #include "tests/model/plan/counting_transport.h"
 #include "tests/model/plan/planned_steps.h"
+#include "tests/support/message_of.h"
 
 namespace edt {
 namespace {
@@ -36,9 +38,9 @@ double sum(const StepTime& time) {
 
 // Collectives on the wire against counted messages, over threads.
 TEST(CollectiveRounds, AreThoseOfTheCommunicator) {
-  for (const int ranks : {2, 3, 4, 5, 8}) {
+  for (const int ranks : {2, 3, 4, 5, 6, 8, 12}) {
     for (const std::int64_t elements : {480, 4800, 120000}) {
-      std::array<std::atomic<std::int64_t>, 3> most{};
+      std::array<std::atomic<std::int64_t>, 5> most{};
       test::run_counted(ranks, [&](Communicator& world, std::atomic<std::int64_t>& sent) {
         std::vector<float> buffer(static_cast<std::size_t>(elements));
         const Tensor whole = view_of(std::span(buffer), {elements});
@@ -54,20 +56,33 @@ TEST(CollectiveRounds, AreThoseOfTheCommunicator) {
         count(0, [&] { world.all_reduce(whole, Reduce::kSum, "a"); });
         count(1, [&] { world.reduce_scatter_parts(whole, bounds, Wire::kExact, "b"); });
         count(2, [&] { world.all_gather_parts(whole, bounds, "c"); });
+        count(3, [&] { world.reduce_groups(whole, bounds, Wire::kExact, "d"); });
+        const auto parts = group_parts(whole, bounds, world.rank());
+        count(4, [&] { world.fold_groups(parts, {}, Wire::kExact, "e"); });
       });
       const auto bytes = static_cast<double>(elements) * 4;
       const auto planned = [&](CollectiveKind kind) { return wire_bytes(kind, ranks, bytes); };
-      if (std::has_single_bit(static_cast<unsigned>(ranks))) {
-        EXPECT_EQ(planned(CollectiveKind::kAllReduce), most[0]) << ranks << " " << elements;
-        EXPECT_EQ(planned(CollectiveKind::kReduceScatter), most[1]) << ranks << " " << elements;
-        EXPECT_EQ(planned(CollectiveKind::kAllGather), most[2]) << ranks << " " << elements;
-      } else {  // rounds follow one another through ranks of both kinds: an upper bound
-        EXPECT_GE(planned(CollectiveKind::kReduceScatter), most[1]) << ranks << " " << elements;
-        EXPECT_LE(planned(CollectiveKind::kReduceScatter), 2.5 * most[1]) << ranks;
-        EXPECT_EQ(planned(CollectiveKind::kAllGather), most[2]) << ranks << " " << elements;
-      }
+      EXPECT_EQ(planned(CollectiveKind::kAllReduce), most[0]) << ranks << " " << elements;
+      EXPECT_EQ(planned(CollectiveKind::kReduceScatter), most[1]) << ranks << " " << elements;
+      EXPECT_EQ(planned(CollectiveKind::kAllGather), most[2]) << ranks << " " << elements;
+      EXPECT_EQ(planned(CollectiveKind::kReduceScatter), bytes * (ranks - 1) / ranks);
+      const RankGroups groups = RankGroups::of(ranks);
+      EXPECT_EQ(planned(CollectiveKind::kReduceGroups), most[3]) << ranks << " " << elements;
+      EXPECT_EQ(wire_bytes(CollectiveKind::kFoldGroups, ranks, bytes / groups.size), most[4])
+          << ranks << " " << elements;
     }
   }
+}
+
+// 3 nodes of 4: groups are nodes, and what crosses is a part for each of two counterparts.
+TEST(CollectiveSeconds, GroupsOfANodeMeetOnce) {
+  const Cluster cluster = cluster_of(3, 4);
+  const PlannedCollective gather{CollectiveKind::kAllGather, RankGroup::kData, 12e6};
+  EXPECT_DOUBLE_EQ(collective_seconds(gather, {12, 1}, cluster),
+                   1e-5 + 4 * 2e6 / 1e9 + 2 * 1e-6 + (3e6 + 6e6) / 1e10);
+  const PlannedCollective inside{CollectiveKind::kReduceGroups, RankGroup::kData, 12e6};
+  EXPECT_DOUBLE_EQ(collective_seconds(inside, {12, 1}, cluster),
+                   2 * 1e-6 + (6e6 + 3e6) * (1 / 1e10 + 1 / 4e10));
 }
 
 TEST(CollectiveSeconds, NearRoundsStayInTheNode) {
@@ -178,7 +193,7 @@ TEST_P(SimulatedSteps, KeepTheirProperties) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Meshes, SimulatedSteps,
-                         testing::Combine(testing::Values(1, 2, 4), testing::Values(1, 2),
+                         testing::Combine(testing::Values(1, 2, 3, 4, 6), testing::Values(1, 2),
                                           testing::Values(0, 1, 2, 3)));
 
 // Four ranks on two devices of a node: each turn lasts twice as long, on the wire as well.
@@ -237,6 +252,11 @@ TEST(Search, SizesOfMicroBatchesFollowFromTheBatch) {
     sizes.insert(legal.engine.micro_batch);
   }
   EXPECT_EQ(sizes, (std::set<std::int64_t>{3, 6, 12})) << "a power of two of them, 4 ranks";
+  sizes.clear();
+  for (const PlannedStep& legal : legal_steps(step, 6, {.tensor_ranks = 1})) {
+    sizes.insert(legal.engine.micro_batch);
+  }
+  EXPECT_EQ(sizes, (std::set<std::int64_t>{1, 2, 4, 8})) << "3 x 2^g of them, 6 ranks";
 }
 
 TEST(Search, WhereNothingFitsMicroBatchesGetSmaller) {
@@ -288,7 +308,10 @@ TEST(Search, KeepsWhatIsFixedAndRefusesTheImpossible) {
     EXPECT_EQ(legal.engine.zero.stage, ZeroStage::kWeights);
     EXPECT_EQ(legal.engine.micro_batch, 2);
   }
-  EXPECT_THROW(legal_steps(step, 7, {}), UsageError);
+  const auto refusal = [&](int ranks) {
+    return test::message_of<UsageError>([&] { legal_steps(step, ranks, {}); });
+  };
+  EXPECT_THAT(refusal(7), testing::HasSubstr("; a batch of 14 or 28 would do"));
 }
 
 }  // namespace

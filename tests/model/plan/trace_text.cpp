@@ -31,6 +31,10 @@ std::string_view name_of(CollectiveKind kind) {
       return "reduce_scatter";
     case CollectiveKind::kAllGather:
       return "all_gather";
+    case CollectiveKind::kReduceGroups:
+      return "reduce_groups";
+    case CollectiveKind::kFoldGroups:
+      return "fold_groups";
   }
   return "?";
 }

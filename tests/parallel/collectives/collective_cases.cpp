@@ -9,6 +9,7 @@
 #include <numeric>
 #include <thread>
 
+#include "parallel/comm/rank_groups.h"
 #include "tests/support/message_of.h"
 
 namespace edt::test {
@@ -46,20 +47,16 @@ Tensor tensor_of(std::vector<T>& values) {
   return view_of(std::span<T>(values), {static_cast<std::int64_t>(values.size())});
 }
 
-// The promised sum, written without any communication: neighbours are added until one is left.
-// Where n is no power of two, the ranks from the largest one on are first added to ranks 0, 1, ...
+// The promised sum, written without any communication: neighbours are added for as long as there is
+// an even number of them, what is left from left to right.
 template <class T>
 T tree_sum(std::vector<T> terms) {
-  std::size_t power = 1;
-  while (2 * power <= terms.size()) power *= 2;
-  for (std::size_t i = power; i < terms.size(); ++i) terms[i - power] += terms[i];
-  terms.resize(power);
-  while (terms.size() > 1) {
+  while (terms.size() % 2 == 0) {
     std::vector<T> half;
     for (std::size_t i = 0; i < terms.size(); i += 2) half.push_back(terms[i] + terms[i + 1]);
     terms = half;
   }
-  return terms[0];
+  return std::accumulate(terms.begin() + 1, terms.end(), terms[0]);
 }
 
 template <class T>
@@ -182,6 +179,46 @@ void check_parts(Communicator& ranks) {
   }
 }
 
+// By halves, onto a sum that is there already, and without one; what is others' stays as it is.
+void check_groups(Communicator& ranks) {
+  const int size = ranks.size(), self = ranks.rank();
+  int group = 1;  // ranks of one
+  while (size % (2 * group) == 0) group *= 2;
+  for (const std::int64_t scale : {1, 500, 20001}) {
+    SCOPED_TRACE(fmt::format("scale {}, {}", scale, ranks.name()));
+    const auto bounds = unequal_bounds(size, scale);
+    const auto begin = bounds[static_cast<std::size_t>(self)];
+    const std::int64_t count = bounds[static_cast<std::size_t>(self) + 1] - begin;
+    for (const bool onto : {false, true}) {
+      std::vector<float> values = values_of<float>(self, bounds.back());
+      ranks.reduce_groups(tensor_of(values), bounds, Wire::kExact, "gradients");
+      const std::vector<Tensor> parts = group_parts(tensor_of(values), bounds, self);
+      const std::vector<float> of_group = values;
+      std::vector<float> before = values_of<float>(99, count);
+      ranks.fold_groups(parts, onto ? tensor_of(before) : Tensor{}, Wire::kExact, "gradients");
+      for (std::int64_t i = 0; i < bounds.back(); ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        const bool is_own = i >= begin && i < begin + count;
+        if (!is_own) {
+          ASSERT_EQ(values[at], of_group[at]);
+          continue;
+        }
+        float sum = onto ? before[static_cast<std::size_t>(i - begin)] : 0;
+        for (int first = 0; first < size; first += group) {
+          std::vector<float> terms;
+          for (int r = first; r < first + group; ++r) terms.push_back(value_of<float>(r, i));
+          const float term = tree_sum(terms);
+          sum = first == 0 && !onto ? term : sum + term;
+          if (first == self / group * group) {
+            ASSERT_EQ(of_group[at], term) << i;
+          }
+        }
+        ASSERT_EQ(values[at], sum) << i;
+      }
+    }
+  }
+}
+
 void check_bfloat16_wire(Communicator& ranks) {
   const auto rounded = [](float value) { return static_cast<float>(bfloat16(value)); };
   const std::int64_t part = 150001;
@@ -190,27 +227,28 @@ void check_bfloat16_wire(Communicator& ranks) {
   std::vector<float> values = values_of<float>(ranks.rank(), bounds.back());
   ranks.reduce_scatter_parts(tensor_of(values), bounds, Wire::kBFloat16, "gradients");
   const int size = ranks.size(), self = ranks.rank();
-  int power = 1;
-  while (2 * power <= size) power *= 2;
+  int group = 1;  // ranks of one
+  while (size % (2 * group) == 0) group *= 2;
   for (std::int64_t i = bounds[static_cast<std::size_t>(self)];
        i < bounds[static_cast<std::size_t>(self) + 1]; ++i) {
     std::vector<float> terms;
     for (int r = 0; r < size; ++r) terms.push_back(value_of<float>(r, i));
-    for (int r = power; r < size; ++r) {
-      terms[static_cast<std::size_t>(r - power)] += rounded(terms[static_cast<std::size_t>(r)]);
-    }
     // The operand of this part's way through the tree stays float32, the other one has travelled.
-    const int owner = self % power;
-    for (int bit = 1; bit < power; bit *= 2) {
+    for (int bit = 1; bit < group; bit *= 2) {
       std::vector<float> next = terms;
-      for (int r = 0; r < power; ++r) {
+      for (int r = 0; r < size; ++r) {
         const auto peer = static_cast<std::size_t>(r ^ bit);
         next[static_cast<std::size_t>(r)] =
             terms[static_cast<std::size_t>(r)] + rounded(terms[peer]);
       }
       terms = next;
     }
-    ASSERT_EQ(values[static_cast<std::size_t>(i)], terms[static_cast<std::size_t>(owner)]) << i;
+    float sum = 0;
+    for (int r = self % group; r < size; r += group) {
+      const float term = terms[static_cast<std::size_t>(r)];
+      sum += r == self ? term : rounded(term);
+    }
+    ASSERT_EQ(values[static_cast<std::size_t>(i)], sum) << i;
   }
 }
 

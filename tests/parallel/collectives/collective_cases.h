@@ -9,6 +9,7 @@ namespace edt::test {
 void check_sums(Communicator& ranks);
 void check_other_reductions(Communicator& ranks);
 void check_parts(Communicator& ranks);
+void check_groups(Communicator& ranks);
 void check_bfloat16_wire(Communicator& ranks);
 void check_gathers_and_broadcasts(Communicator& ranks);
 void check_messages(Communicator& ranks);

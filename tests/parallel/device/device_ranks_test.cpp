@@ -39,21 +39,23 @@ class DeviceRanks : public ::testing::TestWithParam<int> {};
 
 TEST_P(DeviceRanks, StagedSums) { run_staged(GetParam(), test::check_sums); }
 TEST_P(DeviceRanks, StagedParts) { run_staged(GetParam(), test::check_parts); }
+TEST_P(DeviceRanks, StagedGroups) { run_staged(GetParam(), test::check_groups); }
 TEST_P(DeviceRanks, StagedWire) { run_staged(GetParam(), test::check_bfloat16_wire); }
 TEST_P(DeviceRanks, StagedGathers) { run_staged(GetParam(), test::check_gathers_and_broadcasts); }
 TEST_P(DeviceRanks, NcclSums) { run_nccl(GetParam(), test::check_sums); }
 TEST_P(DeviceRanks, NcclOtherReductions) { run_nccl(GetParam(), test::check_other_reductions); }
 TEST_P(DeviceRanks, NcclParts) { run_nccl(GetParam(), test::check_parts); }
+TEST_P(DeviceRanks, NcclGroups) { run_nccl(GetParam(), test::check_groups); }
 TEST_P(DeviceRanks, NcclWire) { run_nccl(GetParam(), test::check_bfloat16_wire); }
 TEST_P(DeviceRanks, NcclGathers) { run_nccl(GetParam(), test::check_gathers_and_broadcasts); }
 TEST_P(DeviceRanks, NcclMessages) { run_nccl(GetParam(), test::check_messages); }
-INSTANTIATE_TEST_SUITE_P(Ranks, DeviceRanks, ::testing::Values(2, 3, 4));
+INSTANTIATE_TEST_SUITE_P(Ranks, DeviceRanks, ::testing::Values(2, 3, 4, 6));
 
 // No collective is the first to connect two ranks: that would be done within a step, under the lock
 // that keeps the watcher out.
 TEST(NcclConnections, AreMadeWithTheCommunicator) {
   const int before = emulation::nccl_late_connections();
-  for (const int ranks : {1, 2, 3, 5}) {
+  for (const int ranks : {1, 2, 3, 5, 6}) {
     run_nccl(ranks, test::check_parts);
     EXPECT_EQ(emulation::nccl_late_connections(), before) << ranks << " ranks";
   }

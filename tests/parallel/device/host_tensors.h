@@ -2,6 +2,7 @@
 // communicator must do is checked on those of devices too.
 #pragma once
 
+#include <deque>
 #include <memory>
 
 #include "core/tensor/device.h"
@@ -72,6 +73,21 @@ class HostTensors final : public DelegatingCommunicator {
     in_place(host, [&](auto& ranks, const Tensor& t) {
       ranks.reduce_scatter_parts(t, bounds, wire, call.label);
     });
+  }
+  void do_reduce_groups(const Tensor& host, std::span<const std::int64_t> bounds, Wire wire,
+                        const Collective& call) override {
+    in_place(host, [&](auto& ranks, const Tensor& t) {
+      ranks.reduce_groups(t, bounds, wire, call.label);
+    });
+  }
+  void do_fold_groups(std::span<const Tensor> parts, const Tensor& onto, Wire wire,
+                      const Collective& call) override {
+    std::deque<Block> blocks;
+    std::vector<Tensor> tensors;
+    for (const Tensor& part : parts) tensors.push_back(up(part, blocks.emplace_back()));
+    const Tensor before = onto.defined() ? up(onto, blocks.emplace_back()) : Tensor{};
+    ranks().fold_groups(tensors, before, wire, call.label);
+    for (std::size_t i = 0; i < parts.size(); ++i) down(tensors[i], parts[i]);
   }
   void do_all_gather_parts(const Tensor& host, std::span<const std::int64_t> bounds,
                            const Collective& call) override {

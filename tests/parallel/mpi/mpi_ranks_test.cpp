@@ -14,6 +14,7 @@ TEST(MpiRanks, SayWhoTheyAre) {
 TEST(MpiRanks, Sums) { check_sums(mpi_world()); }
 TEST(MpiRanks, OtherReductions) { check_other_reductions(mpi_world()); }
 TEST(MpiRanks, Parts) { check_parts(mpi_world()); }
+TEST(MpiRanks, Groups) { check_groups(mpi_world()); }
 TEST(MpiRanks, BFloat16Wire) { check_bfloat16_wire(mpi_world()); }
 TEST(MpiRanks, GathersAndBroadcasts) { check_gathers_and_broadcasts(mpi_world()); }
 TEST(MpiRanks, Messages) { check_messages(mpi_world()); }

@@ -17,6 +17,7 @@ class ThreadRanks : public ::testing::TestWithParam<int> {};
 TEST_P(ThreadRanks, Sums) { run_ranks(GetParam(), test::check_sums); }
 TEST_P(ThreadRanks, OtherReductions) { run_ranks(GetParam(), test::check_other_reductions); }
 TEST_P(ThreadRanks, Parts) { run_ranks(GetParam(), test::check_parts); }
+TEST_P(ThreadRanks, Groups) { run_ranks(GetParam(), test::check_groups); }
 TEST_P(ThreadRanks, BFloat16Wire) { run_ranks(GetParam(), test::check_bfloat16_wire); }
 TEST_P(ThreadRanks, GathersAndBroadcasts) {
   run_ranks(GetParam(), test::check_gathers_and_broadcasts);
@@ -31,10 +32,11 @@ TEST_P(ThreadRanks, ConcurrentCommunicators) {
 }
 // Hardly any message is full, hardly any window is.
 TEST_P(ThreadRanks, TinyMessages) {
-  run_ranks(GetParam(), test::check_parts,
-            {.flow = {.message_bytes = 4096, .window = 1}, .whole_bytes = 0});
+  for (const auto& check : {test::check_parts, test::check_groups}) {
+    run_ranks(GetParam(), check, {.flow = {.message_bytes = 4096, .window = 1}, .whole_bytes = 0});
+  }
 }
-INSTANTIATE_TEST_SUITE_P(Ranks, ThreadRanks, ::testing::Values(1, 2, 3, 4, 5, 8));
+INSTANTIATE_TEST_SUITE_P(Ranks, ThreadRanks, ::testing::Values(1, 2, 3, 4, 5, 8, 6, 12));
 
 TEST(ThreadRanksFail, AnExceptionEndsTheOthersAndIsRethrown) {
   std::atomic<int> ended = 0;

@@ -89,6 +89,19 @@ inline Values tree_sum(int first, int count, const std::function<Values(int)>& l
   return left;
 }
 
+// The sum over all micro-batches: runs of a power of two, an odd number of them, from left to
+// right.
+inline Values sum_of_all(int count, const std::function<Values(int)>& leaf) {
+  int run = 1;
+  while (count % (2 * run) == 0) run *= 2;
+  Values sum = tree_sum(0, run, leaf);
+  for (int first = run; first < count; first += run) {
+    const Values next = tree_sum(first, run, leaf);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += next[i];
+  }
+  return sum;
+}
+
 // Whether a parameter's values are those of `flat`, as kernels read them in `dtype`.
 inline bool holds(const Parameter& parameter, DType dtype, const FlatTensor& tensor,
                   std::span<const float> flat) {

@@ -41,7 +41,7 @@ TEST_P(GradientsOverRanks, AreTheTreeSumOfAllMicroBatches) {
   for (const Groups& groups : {kOneBlockEach, kUneven, kOneGroup}) {
     const FlatLayout layout = layout_of(groups);
     const Values expected =
-        tree_sum(0, micro_batches, [&](int index) { return gradient(layout, index); });
+        sum_of_all(micro_batches, [&](int index) { return gradient(layout, index); });
     run_ranks(ranks, [&, count = micro_batches, stage = stage](Communicator& world) {
       Rank rank(groups, world, {.stage = stage, .bucket_elements = 2 * kBlock});
       const auto gradients = make_gradients(rank, count);
@@ -80,11 +80,18 @@ TEST_P(GradientsOverRanks, ShareTheMicroBatches) {
   EXPECT_EQ(all.size(), static_cast<std::size_t>(micro_batches));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Cases, GradientsOverRanks,
-    ::testing::Combine(::testing::Values(1, 2, 4, 8), ::testing::Values(8, 16),
-                       ::testing::Values(ZeroStage::kNone, ZeroStage::kOptimizer,
-                                         ZeroStage::kGradients, ZeroStage::kWeights)));
+const auto kStages = ::testing::Values(ZeroStage::kNone, ZeroStage::kOptimizer,
+                                       ZeroStage::kGradients, ZeroStage::kWeights);
+INSTANTIATE_TEST_SUITE_P(Cases, GradientsOverRanks,
+                         ::testing::Combine(::testing::Values(1, 2, 4, 8), ::testing::Values(8, 16),
+                                            kStages));
+// Groups that meet at the end of the only turn, and ranks that take several.
+INSTANTIATE_TEST_SUITE_P(Odd, GradientsOverRanks,
+                         ::testing::Combine(::testing::Values(1, 2, 3, 6),
+                                            ::testing::Values(6, 12, 18), kStages));
+INSTANTIATE_TEST_SUITE_P(Five, GradientsOverRanks,
+                         ::testing::Combine(::testing::Values(1, 3, 5),
+                                            ::testing::Values(15, 30, 45), kStages));
 
 // A rank keeps parts of sums for what it owns, which may be nothing.
 TEST(ShardedGradients, TakeMemoryForWhatARankOwns) {
@@ -96,6 +103,27 @@ TEST(ShardedGradients, TakeMemoryForWhatARankOwns) {
     EXPECT_EQ(bytes[0].bytes, world.rank() == 3 ? all : 0);
     EXPECT_EQ(bytes[2].bytes, 2 * kBlock * sizeof(float));
   });
+}
+
+// Of several groups: for one micro-batch each nothing but the part; for more, sums of the group for
+// all of its counterparts.
+TEST(ShardedGradients, TakeMemoryForWhatAGroupSums) {
+  for (const auto& [ranks, micro_batches, kept] : {std::tuple{3, 3, 0},
+                                                   {3, 6, 3},
+                                                   {3, 12, 6},
+                                                   {6, 12, 3},
+                                                   {6, 48, 9},
+                                                   {2, 6, 0},
+                                                   {2, 12, 1}}) {
+    run_ranks(ranks, [&, count = micro_batches, kept = kept](Communicator& world) {
+      Rank rank({{6 * kBlock}}, world, {.stage = ZeroStage::kGradients});
+      const auto bytes = make_sharded_gradients(rank.context, count)->bytes_by_category();
+      const std::size_t own = 6 * kBlock * sizeof(float) / static_cast<std::size_t>(world.size());
+      EXPECT_EQ(bytes[0].bytes, own);
+      EXPECT_EQ(bytes[1].bytes, static_cast<std::size_t>(kept) * own)
+          << world.size() << " ranks, " << count << " micro-batches";
+    });
+  }
 }
 
 // Where a bucket's memory was another's, what lies between its tensors is zero again: it counts in

@@ -66,6 +66,28 @@ INSTANTIATE_TEST_SUITE_P(Stages, GraphsOverRanks,
                                               std::get<2>(one.param) ? "nccl" : "staged");
                          });
 
+// 12 micro-batches: of 2 ranks in three turns, of 3 and 6 in groups that meet at the end of one.
+class GraphsOverOddRanks : public testing::TestWithParam<std::tuple<int, int>> {};
+
+TEST_P(GraphsOverOddRanks, HaveTheBitsOfOneRankWithout) {
+  Setting setting{.steps = 3, .micro_batches = 12};
+  static const Outcome one = without_graphs(setting);
+  const auto [ranks, stage] = GetParam();
+  setting.ranks = ranks;
+  setting.own_gpus = ranks != 6;  // those through host memory
+  setting.zero = {.stage = static_cast<ZeroStage>(stage), .overlap = true};
+  const Outcome many = train_on_gpus(setting);
+  EXPECT_EQ(many.replays > 0, setting.zero.stage < ZeroStage::kWeights);
+  expect_same_bits(many, one);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stages, GraphsOverOddRanks,
+                         testing::Combine(testing::Values(2, 3, 6), testing::Range(0, 4)),
+                         [](const auto& one) {
+                           return fmt::format("ranks{}_stage{}", std::get<0>(one.param),
+                                              std::get<1>(one.param));
+                         });
+
 // The number of visible tokens is drawn for each step.
 TEST(Graphs, ModelsThatDropTokensGoWithout) {
   const Setting setting{.model = tiny_mdtv2(), .steps = 3, .micro_batches = 1};

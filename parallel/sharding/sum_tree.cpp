@@ -1,0 +1,74 @@
+#include "parallel/sharding/sum_tree.h"
+
+#include <bit>
+
+#include "core/base/assert.h"
+#include "parallel/comm/rank_groups.h"
+
+namespace edt {
+namespace {
+
+// `within`: of the j-th leaf of a rank in the group's run, by its place in the group.
+template <class Within>
+std::vector<std::int64_t> micro_batches_of(std::int64_t micro_batches, int rank, int ranks,
+                                           Within within) {
+  const RankGroups groups = RankGroups::of(ranks);
+  const SumTree tree = SumTree::of(micro_batches);
+  const SumShare share = SumShare::of(micro_batches, ranks);
+  std::vector<std::int64_t> mine;
+  for (int turn = 0; turn < share.turns; ++turn) {
+    const std::int64_t run = std::int64_t{turn} * groups.count + groups.group_of(rank);
+    for (int leaf = 0; leaf < share.leaves; ++leaf) {
+      mine.push_back(run * tree.leaves + within(leaf, groups.place_of(rank)));
+    }
+  }
+  return mine;
+}
+
+}  // namespace
+
+SumTree SumTree::of(std::int64_t micro_batches) {
+  EDT_ASSERT(micro_batches > 0);
+  const OddPart part = OddPart::of(micro_batches);
+  return {part.odd, part.power};
+}
+
+SumShare SumShare::of(std::int64_t micro_batches, int ranks) {
+  EDT_ASSERT(ranks > 0 && micro_batches % ranks == 0);
+  const SumTree tree = SumTree::of(micro_batches);
+  const RankGroups groups = RankGroups::of(ranks);
+  return {static_cast<int>(tree.runs / groups.count), static_cast<int>(tree.leaves / groups.size)};
+}
+
+// A binary counter: after n leaves of a run there is one partial sum for each bit set in n, beside
+// the sum of the runs before.
+SumShare::Place SumShare::place_of(int index) const {
+  const int carried = index < leaves ? 0 : 1;
+  const auto leaf = static_cast<unsigned>(index % leaves);
+  return {carried + std::popcount(leaf), std::countr_one(leaf) + (ends_turn(index) ? carried : 0),
+          index + 1 == count()};
+}
+
+std::vector<std::int64_t> neighbouring_micro_batches(std::int64_t micro_batches, int rank,
+                                                     int ranks) {
+  const std::int64_t leaves = SumShare::of(micro_batches, ranks).leaves;
+  return micro_batches_of(micro_batches, rank, ranks,
+                          [&](int leaf, int place) { return place * leaves + leaf; });
+}
+
+std::vector<std::int64_t> alternating_micro_batches(std::int64_t micro_batches, int rank,
+                                                    int ranks) {
+  const std::int64_t size = RankGroups::of(ranks).size;
+  return micro_batches_of(micro_batches, rank, ranks,
+                          [&](int leaf, int place) { return leaf * size + place; });
+}
+
+std::vector<std::int64_t> micro_batch_sizes(std::int64_t batch, std::int64_t odd) {
+  std::vector<std::int64_t> sizes;
+  if (batch % odd != 0) return sizes;
+  sizes.push_back(batch / odd);
+  while (sizes.back() % 2 == 0) sizes.push_back(sizes.back() / 2);
+  return sizes;
+}
+
+}  // namespace edt
