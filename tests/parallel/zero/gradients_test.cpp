@@ -80,18 +80,18 @@ TEST_P(GradientsOverRanks, ShareTheMicroBatches) {
   EXPECT_EQ(all.size(), static_cast<std::size_t>(micro_batches));
 }
 
-const auto kStages = ::testing::Values(ZeroStage::kNone, ZeroStage::kOptimizer,
+const auto kEveryStage = ::testing::Values(ZeroStage::kNone, ZeroStage::kOptimizer,
                                        ZeroStage::kGradients, ZeroStage::kWeights);
 INSTANTIATE_TEST_SUITE_P(Cases, GradientsOverRanks,
                          ::testing::Combine(::testing::Values(1, 2, 4, 8), ::testing::Values(8, 16),
-                                            kStages));
+                                            kEveryStage));
 // Groups that meet at the end of the only turn, and ranks that take several.
 INSTANTIATE_TEST_SUITE_P(Odd, GradientsOverRanks,
                          ::testing::Combine(::testing::Values(1, 2, 3, 6),
-                                            ::testing::Values(6, 12, 18), kStages));
+                                            ::testing::Values(6, 12, 18), kEveryStage));
 INSTANTIATE_TEST_SUITE_P(Five, GradientsOverRanks,
                          ::testing::Combine(::testing::Values(1, 3, 5),
-                                            ::testing::Values(15, 30, 45), kStages));
+                                            ::testing::Values(15, 30, 45), kEveryStage));
 
 // A rank keeps parts of sums for what it owns, which may be nothing.
 TEST(ShardedGradients, TakeMemoryForWhatARankOwns) {
