@@ -2,7 +2,8 @@
 # goes on with the disk as it was, with the same bits.
 source "$(dirname "$0")/../lib.sh"
 steps=12
-[[ -e /dev/fuse ]] || { echo "skipped: there is no /dev/fuse" && trap - EXIT && exit 77; }
+skip() { echo "skipped: $*" && trap - EXIT && exit 77; }
+[[ -e /dev/fuse ]] || skip "there is no /dev/fuse"
 tiny_data data
 reference
 hold_at_samples
@@ -13,7 +14,9 @@ names_place() { grep -E 'rank 1 of 2 on node2 stalls: .*phase "[a-z]*"' "$1" | g
 wait_until "both ranks at step 6" are_at samples
 wait_until "the checkpoint of step 4" is_saved 4
 node-run node2 "$HANGING_FS" "$work/run/checkpoints" >hanging.log 2>&1 &
-wait_until "the hanging file system" grep -q mounted hanging.log
+wait_until "the hanging file system" test -s hanging.log
+if grep -qE 'not permitted|No such device' hanging.log; then skip "this kernel mounts no FUSE here"; fi
+grep -q mounted hanging.log || fail "$(cat hanging.log)"
 let_go
 wait_until "the diagnosis" names_place "slurm-$job.out"
 no_ranks() { ! node-run "$1" pgrep -x edt >/dev/null; }
