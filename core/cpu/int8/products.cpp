@@ -49,7 +49,7 @@ void Int8Products::finish(const Rows& rows, Int8Weight& weight, const float* bia
                           const Matrix& y) {
   const std::int64_t n = weight.outputs();
   const std::int32_t* products = multiply(rows, y.rows, weight);
-  const Columns columns{weight.scales(), weight.sums(), bias};
+  const WeightColumns columns{weight.scales(), weight.sums(), bias};
   parallel_ranges(y.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       dequantize_row(products + r * n, rows.scales[r], columns, y.span.from(r * y.stride), n);
@@ -75,7 +75,8 @@ void Int8Products::feed_forward(const Tensor& x, const MlpWeights& weights, bool
                                 const Tensor& y) {
   Int8Weight &first = *find(weights.fc1), &second = *find(weights.fc2);
   const std::int64_t width = first.outputs(), units = second.inputs();
-  const Columns columns{first.scales(), first.sums(), bias_of(weights.fc1_bias, Slot::kBias1)};
+  const WeightColumns columns{first.scales(), first.sums(),
+                              bias_of(weights.fc1_bias, Slot::kBias1)};
   const float* const last_bias = bias_of(weights.fc2_bias, Slot::kBias2);
   for_each_chunk(x.shape[0], width, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t count = end - begin;

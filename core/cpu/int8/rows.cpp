@@ -82,7 +82,7 @@ HWY_INLINE FloatVec LoadInts(const std::int32_t* p, std::int64_t n) {
 }
 
 template <class T>
-void Dequantize(const std::int32_t* products, RowScale row, const Columns& columns, T* y,
+void Dequantize(const std::int32_t* products, RowScale row, const WeightColumns& columns, T* y,
                 std::int64_t n) {
   const FloatVec scale = Set(row.scale), low = Set(row.low);
   for (std::int64_t i = 0; i < n; i += Lanes()) {
@@ -94,7 +94,7 @@ void Dequantize(const std::int32_t* products, RowScale row, const Columns& colum
   }
 }
 
-void DequantizeSpan(const std::int32_t* products, RowScale row, const Columns& columns,
+void DequantizeSpan(const std::int32_t* products, RowScale row, const WeightColumns& columns,
                     const Span& y, std::int64_t n) {
   if (y.dtype == DType::kFloat32) {
     return Dequantize(products, row, columns, static_cast<float*>(y.data), n);
@@ -124,8 +124,8 @@ RowRange range_of(Span x, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(RangeOfS
 void quantize_row(Span x, std::int64_t n, RowScale row, std::uint8_t* q) {
   HWY_DYNAMIC_DISPATCH(QuantizeSpan)(x, n, row, q);
 }
-void dequantize_row(const std::int32_t* products, RowScale row, const Columns& columns, Span y,
-                    std::int64_t n) {
+void dequantize_row(const std::int32_t* products, RowScale row, const WeightColumns& columns,
+                    Span y, std::int64_t n) {
   HWY_DYNAMIC_DISPATCH(DequantizeSpan)(products, row, columns, y, n);
 }
 

@@ -23,13 +23,13 @@ RowRange range_of(Span x, std::int64_t n);
 void quantize_row(Span x, std::int64_t n, RowScale row, std::uint8_t* q);
 
 // What a weight adds to a row of products: q w of integers, `sums` the sums of w over a row of it.
-struct Columns {
+struct WeightColumns {
   const float *scales, *sums;
   const float* bias;  // nullptr: none
 };
 
 // y[i] = scales[i] (row.scale products[i] + row.low sums[i]) + bias[i]
-void dequantize_row(const std::int32_t* products, RowScale row, const Columns& columns, Span y,
-                    std::int64_t n);
+void dequantize_row(const std::int32_t* products, RowScale row, const WeightColumns& columns,
+                    Span y, std::int64_t n);
 
 }  // namespace edt
