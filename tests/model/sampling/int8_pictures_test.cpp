@@ -13,8 +13,8 @@
 namespace edt::test {
 namespace {
 
-struct Drawn {
-  explicit Drawn(const ModelConfig& config, DType dtype)
+struct DrawnSampler {
+  explicit DrawnSampler(const ModelConfig& config, DType dtype)
       : model(config, *backend, dtype), sampler(*model, *backend, dtype) {}
 
   std::vector<float> pictures() {
@@ -31,7 +31,7 @@ struct Drawn {
   PictureSampler sampler;
 };
 
-double distance(const std::vector<float>& a, const std::vector<float>& b) {
+double distance_of(const std::vector<float>& a, const std::vector<float>& b) {
   double difference = 0, whole = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     difference += std::pow(double{a[i]} - b[i], 2);
@@ -44,12 +44,12 @@ TEST(Int8Pictures, AreNearThoseOfFloats) {
   for (const ModelConfig& config :
        std::vector<ModelConfig>{tiny_edt(), tiny_mdtv2(), tiny_dit(), tiny_lightning_dit()}) {
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-      Drawn drawn(config, dtype);
+      DrawnSampler drawn(config, dtype);
       const auto floats = drawn.pictures();
       quantize_token_weights(drawn.model->parameters(), *weight_quantizer(*drawn.backend));
       const auto integers = drawn.pictures();
       EXPECT_NE(integers, floats) << config.name();
-      EXPECT_LT(distance(integers, floats), 0.1) << config.name();
+      EXPECT_LT(distance_of(integers, floats), 0.1) << config.name();
       EXPECT_EQ(drawn.pictures(), integers) << config.name();
     }
   }

@@ -186,7 +186,7 @@ TEST_P(Int8, WhatKeepsForBackwardIsNotQuantized) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, Int8, testing::Values(DType::kFloat32, DType::kBFloat16),
-                         [](const auto& info) { return std::string(name_of(info.param)); });
+                         [](const auto& type) { return std::string(name_of(type.param)); });
 
 }  // namespace
 }  // namespace edt
