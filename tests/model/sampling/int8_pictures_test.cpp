@@ -46,7 +46,7 @@ TEST(Int8Pictures, AreNearThoseOfFloats) {
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       DrawnSampler drawn(config, dtype);
       const auto floats = drawn.pictures();
-      quantize_token_weights(drawn.model->parameters(), *weight_quantizer(*drawn.backend));
+      quantize_token_weights(drawn.model.get()->parameters(), *weight_quantizer(*drawn.backend));
       const auto integers = drawn.pictures();
       EXPECT_NE(integers, floats) << config.name();
       EXPECT_LT(distance_of(integers, floats), 0.1) << config.name();
@@ -60,7 +60,7 @@ TEST(Int8Pictures, QuantizeWhatTokensAreMultipliedWithAndNothingElse) {
   for (const ModelConfig& config : std::vector<ModelConfig>{tiny_edt(), tiny_lightning_dit()}) {
     const auto backend = make_cpu_backend();
     DrawnModel model(config, *backend);
-    for (const Parameter& parameter : model->parameters().all()) {
+    for (const Parameter& parameter : model.get()->parameters().all()) {
       if (!is_token_weight(parameter.name)) continue;
       EXPECT_EQ(parameter.shape.rank(), 2) << parameter.name;
       names.push_back(parameter.name);
