@@ -57,7 +57,7 @@ TEST(Int8Pictures, AreNearThoseOfFloats) {
 
 TEST(Int8Pictures, QuantizeWhatTokensAreMultipliedWithAndNothingElse) {
   std::vector<std::string> names;
-  for (const ModelConfig& config : std::vector<ModelConfig>{tiny_edt(), tiny_lightning_dit()}) {
+  for (const ModelConfig& config : std::vector<ModelConfig>{tiny_mdtv2(), tiny_lightning_dit()}) {
     const auto backend = make_cpu_backend();
     DrawnModel model(config, *backend);
     for (const Parameter& parameter : model.get()->parameters().all()) {

@@ -130,7 +130,7 @@ TEST_P(Int8, ProductsAreThoseOfTheRule) {
   }
 }
 
-// Eight bits of weights and activations: a part in a hundred of each.
+// Eight bits of weights and activations: a part in a hundred of each. Seven: two.
 TEST_P(Int8, AreNearTheProductsTheyStandFor) {
   const Tensor a = drawn({40, 48}, 1), b = drawn({40, 36}, 3, 1);
   const Tensor weight = drawn({52, 84}, 0.2f), bias = drawn({52}, 0.1f);
@@ -141,7 +141,7 @@ TEST_P(Int8, AreNearTheProductsTheyStandFor) {
        {std::pair{concat(a, b, weight, bias), joined}, std::pair{mlp(a, gelu), hidden},
         std::pair{swiglu(a, gated), gates}}) {
     EXPECT_NE(now, before);
-    EXPECT_LT(distance(now, before), 0.02);
+    EXPECT_LT(distance(now, before), onednn_has_vnni() ? 0.02 : 0.03);
   }
 }
 
