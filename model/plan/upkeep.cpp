@@ -6,10 +6,10 @@
 namespace edt {
 namespace {
 
-// Of a rank's file: made, opened to be checked and to be summed up, removed with its checkpoint. Of
-// the first rank: two directories and two small files are made and synced, three names change, one
-// directory goes, and all is listed once.
-constexpr std::int64_t kOperationsOfRank = 4, kOperationsOfFirst = 14, kFilesOfFirst = 2;
+// As strace counts them, of one rank and of more: a rank's file is looked for, made, opened four
+// times to be checked and summed up, and removed with its checkpoint; the rest is the first rank's
+// directories, small files, new names and syncs.
+constexpr std::int64_t kOperationsOfRank = 7, kOperationsOfFirst = 21, kFilesOfFirst = 2;
 
 // In float32: master weights, the moving average, what the optimizer keeps, further averages.
 double bytes_of_parameter(const EngineConfig& engine) {

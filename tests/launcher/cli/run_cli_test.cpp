@@ -119,7 +119,7 @@ TEST_F(CliRun, SamplesOfIntegerWeights) {
                              " --weights-type int8 --int8-anywhere on --latents " + path_ + "/";
   ASSERT_EQ(run(sample + "int8.h5").status, 0);
   const auto type = [&](const std::string& file) {
-    return h5::File::open(path_ + file).root().string_attribute("weights_type");
+    return h5::File::open(path_ + file).read_string("weights_type");
   };
   EXPECT_EQ(type("/int8.h5"), "int8");
   EXPECT_THAT(refusal(sample + "reference.h5 --device reference"),
