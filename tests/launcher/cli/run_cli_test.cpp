@@ -125,8 +125,9 @@ TEST_F(CliRun, SamplesOfIntegerWeights) {
   EXPECT_THAT(refusal(sample + "reference.h5 --device reference"),
               HasSubstr("--weights-type is int8, and --device reference multiplies no 8-bit "
                         "integers"));
-  EXPECT_THAT(refusal("sample --classes 1 --int8-anywhere on --checkpoint " + run_ + " --out x.png"),
-              HasSubstr("int8-anywhere"));
+  EXPECT_THAT(
+      refusal("sample --classes 1 --int8-anywhere on --checkpoint " + run_ + " --out x.png"),
+      HasSubstr("int8-anywhere"));
   setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1);
   EXPECT_THAT(refusal("sample --classes 1 --weights-type int8 --checkpoint " + run_ + " --out " +
                       path_ + "/x.png"),
