@@ -11,7 +11,7 @@ export EDT=$faulty_edt EDT_FAULT="all io:verified 5 wait $work/written"
 job=$(submit --nodes="$nodes" --ntasks-per-node="$each" --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
   --run.checkpoint-every=2 --run.timeout=15)
 all_are_there() { (($(compgen -G 'written.[0-9]*' | wc -l) == ranks)); }
-wait_until 90 "the checkpoint" all_are_there
+wait_until "the checkpoint" all_are_there
 compgen -G 'run/checkpoints/.step-*.partial/rank-*' >/dev/null || fail "no checkpoint is being written"
 node-crash node2
 crashed=$(step_of run)
@@ -21,7 +21,7 @@ node-boot node2
 # Whether srun notices is chance: the node that answers at the address now may reset its connection. Where it does not,
 # rank 0 names the rank that is gone within its time-out, also where Open MPI keeps the thread that listens.
 is_broken_off() { grep -q "broken off, status" "slurm-$job.out"; }
-wait_until 60 "the end of the ranks" is_broken_off
+wait_until "the end of the ranks" is_broken_off
 grep -qE "rank [0-9] of $ranks on node[0-9] stalls|STEP .* CANCELLED|Aborting, io error" "slurm-$job.out" || fail "nobody was named"
 ended "$job" COMPLETED
 (($(restarts_of "$job") >= 1)) || fail "was not requeued"
