@@ -4,11 +4,17 @@
 # LightningDiT with QK norm, and EDT with each of what can train beside it. Uses perl for random features.
 # Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
 # bit, and prints a table. Exit status 1 when one differs.
-# Usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, latent, features, teacher, prototypes and distilled; none named: all
+# Usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, latent, features, teacher, prototypes and distilled; none named: all
+# --quick: each number of ranks and each stage once, and one interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib/ranks.sh
 
+quick=off
+if [[ ${1:-} == --quick ]]; then
+  quick=on
+  shift
+fi
 if [[ ${1:-} == --keep && $# -ge 2 ]]; then
   work=$2
   mkdir -p "$work"
@@ -23,7 +29,7 @@ for name in "${tables[@]}"; do
   case $name in
     edt | flow | lightning | latent | features | teacher | prototypes | distilled) ;;
     *)
-      echo "usage: scripts/same-bits.sh [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, latent, features, teacher, prototypes and distilled, not '$name'" >&2
+      echo "usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, latent, features, teacher, prototypes and distilled, not '$name'" >&2
       exit 2
       ;;
   esac
@@ -55,21 +61,30 @@ train() {
     --parallel.overlap="$overlap" "$@"
 }
 
-# rows RUNS "RANKS..." MICRO-BATCHES options...: every stage of these ranks, and the one rank that they are compared with.
+# every SOME RANKS...: each of the ranks at every stage, as "ranks stage overlap;..."; with --quick SOME alone.
+every() {
+  local some=$1 ranks stage
+  shift
+  if [[ $quick == on ]]; then
+    echo "$some"
+    return
+  fi
+  for ranks in "$@"; do
+    for stage in 0 1 2 3; do printf '%s %s on;%s %s off;' "$ranks" "$stage" "$ranks" "$stage"; done
+  done
+}
+
+# rows RUNS MICRO-BATCHES LAYOUTS options...: against one rank with as many micro-batches.
 rows() {
-  local runs=$1 several=$2 count=$3 ranks stage overlap run
+  local runs=$1 count=$2 layouts=$3 ranks stage overlap run
   shift 3
   local reference=$runs/reference-$count cut=(--train.batch=$((2 * count)) --train.micro-batch=2)
   train 1 0 off "$reference" "${cut[@]}" "$@"
-  for ranks in $several; do
-    for stage in 0 1 2 3; do
-      for overlap in on off; do
-        run="$runs/$count-$ranks-$stage-$overlap"
-        train "$ranks" "$stage" "$overlap" "$run" "${cut[@]}" "$@"
-        row "$reference" "$count micro-batches, $ranks ranks, stage $stage, overlap $overlap" "$run"
-      done
-    done
-  done
+  while read -r -d ';' ranks stage overlap; do
+    run="$runs/$count-$ranks-$stage-$overlap"
+    train "$ranks" "$stage" "$overlap" "$run" "${cut[@]}" "$@"
+    row "$reference" "$count micro-batches, $ranks ranks, stage $stage, overlap $overlap" "$run"
+  done <<<"${layouts%;};"
 }
 
 # interrupted RUNS MICRO-BATCHES options...: after steps 7 and 13; from the input ranks and stage of each third.
@@ -84,6 +99,7 @@ interrupted() {
     train "$r2" "$s2" on "$run" --train.steps=13 "${cut[@]}" "$@"
     train "$r3" "$s3" on "$run" "${cut[@]}" "$@"
     row "$runs/reference-$count" "$r1 ranks stage $s1 to step 7, $r2 stage $s2 to 13, $r3 stage $s3 to 20" "$run"
+    [[ $quick == off ]] || break
   done
 }
 
@@ -93,9 +109,9 @@ table() {
   shift
   mkdir -p "$runs"
   printf '| %s: micro-batches, ranks, ZeRO stage, overlap | against one rank |\n|---|---|\n' "$name"
-  rows "$runs" "1 2 4 8" 8 "$@"
-  rows "$runs" "2 3 6" 12 "$@"
-  rows "$runs" "5" 10 "$@"
+  rows "$runs" 8 "$(every "1 1 on;2 3 off;4 0 on;8 2 on" 1 2 4 8)" "$@"
+  rows "$runs" 12 "$(every "3 2 on;6 1 off" 2 3 6)" "$@"
+  rows "$runs" 10 "$(every "5 3 on" 5)" "$@"
   interrupted "$runs" 8 "$@" <<'END'
 1 0 2 3 8 1
 2 1 4 2 1 0

@@ -81,7 +81,7 @@ TEST_P(GradientsOverRanks, ShareTheMicroBatches) {
 }
 
 const auto kEveryStage = ::testing::Values(ZeroStage::kNone, ZeroStage::kOptimizer,
-                                       ZeroStage::kGradients, ZeroStage::kWeights);
+                                           ZeroStage::kGradients, ZeroStage::kWeights);
 INSTANTIATE_TEST_SUITE_P(Cases, GradientsOverRanks,
                          ::testing::Combine(::testing::Values(1, 2, 4, 8), ::testing::Values(8, 16),
                                             kEveryStage));
