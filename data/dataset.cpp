@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/random/stream.h"
 #include "core/storage/access.h"
 #include "core/storage/durable_file.h"
@@ -39,7 +41,10 @@ std::vector<fs::path> list_shards(const fs::path& path) {
 Dataset::Dataset(const fs::path& path, const DatasetOptions& options)
     : path_(path), options_(options), begin_{0} {
   const auto cache = std::make_shared<BlockCache>(options.cache_bytes);
-  for (const fs::path& file : list_shards(path)) {
+  const std::vector<fs::path> files = list_shards(path);
+  require_open_files(files.size(),
+                     fmt::format("{}: its {} shards are", path.string(), files.size()));
+  for (const fs::path& file : files) {
     shards_.push_back(std::make_unique<Shard>(file, options.map_files, cache));
     begin_.push_back(begin_.back() + shards_.back()->size());
   }
@@ -158,6 +163,17 @@ std::int32_t Dataset::label(std::uint64_t index) const {
 }
 
 void Dataset::look_again() const {
+  const auto is_gone = [](const auto& shard) {
+    std::error_code unknown;
+    return !fs::exists(shard->path(), unknown) && !unknown;
+  };
+  if (const auto gone = std::ranges::count_if(shards_, is_gone);
+      gone > 0 && !std::exchange(is_missed_, true)) {
+    log::warning(
+        "{}: {} of its {} shards were removed or renamed while they are in use: what is "
+        "open is read on, a later start will need them",
+        path_.string(), gone, shards_.size());
+  }
   for (const auto& shard : shards_) shard->look_again();
 }
 

@@ -374,6 +374,7 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
       times.report_stragglers();
     }
     phase("metrics");
+    if (world().is_root()) directory_.require_kept(engine_.step());
     // Before a checkpoint of this step can be complete: a resume finds no step missing.
     if (log) log->write(record);
     check_finite(record.report);

@@ -1,12 +1,18 @@
 #include "data/dataset.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <cmath>
 #include <fstream>
 
+#include "core/base/log.h"
 #include "core/storage/hdf5.h"
+#include "data/inspect.h"
 #include "data/seal.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/data/small_set.h"
+#include "tests/support/child_process.h"
 #include "tests/support/temp_dir.h"
 
 namespace edt::data {
@@ -320,6 +326,45 @@ TEST(Dataset, AShardThatIsWrittenToIsComparedWithItsChecksumsAgain) {
   flip_byte(file, raw_offset(file, "latents"));
   touch();
   EXPECT_ERROR(dataset.look_again(), DataError, file.filename().string(), "checksum");
+}
+
+TEST(Dataset, ShardsThatAreRemovedAreReadOn) {
+  const TempDir directory;
+  write_small_set(directory.path());
+  const Dataset dataset(directory.path());
+  const auto before = read_one(dataset, 0);
+  const auto look = [&] {
+    testing::internal::CaptureStderr();
+    dataset.look_again();
+    log::flush();
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(look(), "");
+  fs::remove(list_shards(directory.path())[0]);
+  const std::string gone = fmt::format("1 of its {} shards were removed", dataset.shards().size());
+  EXPECT_THAT(look(), testing::HasSubstr(gone));
+  EXPECT_EQ(look(), "");  // once is enough
+  EXPECT_EQ(read_one(dataset, 0), before);
+}
+
+// Nothing is wrong with the shards where only so many files may be open.
+TEST(Dataset, MoreShardsThanFilesMayBeOpen) {
+  const TempDir directory;
+  write_small_set(directory.path());
+  const int status = edt::test::status_in_child([&] {
+    rlimit limit{24, 24};
+    setrlimit(RLIMIT_NOFILE, &limit);
+    EXPECT_ERROR(Dataset(directory.path()), UsageError,
+                 "its " + fmt::to_string(list_shards(directory.path()).size()) + " shards are open",
+                 "24 files are allowed");
+    const int next = dup(0);
+    close(next);
+    limit.rlim_cur = static_cast<rlim_t>(next) + 1;  // one more
+    setrlimit(RLIMIT_NOFILE, &limit);
+    EXPECT_ERROR((void)verify(directory.path()), UsageError, "ulimit -n");
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace
