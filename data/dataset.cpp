@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <utility>
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
-#include "core/base/log.h"
 #include "core/random/stream.h"
 #include "core/storage/access.h"
 #include "core/storage/durable_file.h"
@@ -163,17 +161,6 @@ std::int32_t Dataset::label(std::uint64_t index) const {
 }
 
 void Dataset::look_again() const {
-  const auto is_gone = [](const auto& shard) {
-    std::error_code unknown;
-    return !fs::exists(shard->path(), unknown) && !unknown;
-  };
-  if (const auto gone = std::ranges::count_if(shards_, is_gone);
-      gone > 0 && !std::exchange(is_missed_, true)) {
-    log::warning(
-        "{}: {} of its {} shards were removed or renamed while they are in use: what is "
-        "open is read on, a later start will need them",
-        path_.string(), gone, shards_.size());
-  }
   for (const auto& shard : shards_) shard->look_again();
 }
 

@@ -53,8 +53,7 @@ class Dataset {
   std::vector<std::uint64_t> shard_sizes() const;
   std::int32_t label(std::uint64_t index) const;
 
-  // Of each shard: Shard::look_again(). Those that were removed or renamed are read on, with a
-  // warning. For one thread.
+  // Of each shard: Shard::look_again().
   void look_again() const;
 
   // For people, where samples in random order cost several times their bytes: the factor, and what
@@ -98,7 +97,6 @@ class Dataset {
 
   std::filesystem::path path_;
   DatasetOptions options_;
-  mutable bool is_missed_ = false;  // shards had not their names at the last look
   Description description_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::uint64_t> begin_;  // first sample of each shard, and the end

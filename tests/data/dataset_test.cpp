@@ -6,7 +6,6 @@
 #include <cmath>
 #include <fstream>
 
-#include "core/base/log.h"
 #include "core/storage/hdf5.h"
 #include "data/inspect.h"
 #include "data/seal.h"
@@ -326,25 +325,6 @@ TEST(Dataset, AShardThatIsWrittenToIsComparedWithItsChecksumsAgain) {
   flip_byte(file, raw_offset(file, "latents"));
   touch();
   EXPECT_ERROR(dataset.look_again(), DataError, file.filename().string(), "checksum");
-}
-
-TEST(Dataset, ShardsThatAreRemovedAreReadOn) {
-  const TempDir directory;
-  write_small_set(directory.path());
-  const Dataset dataset(directory.path());
-  const auto before = read_one(dataset, 0);
-  const auto look = [&] {
-    testing::internal::CaptureStderr();
-    dataset.look_again();
-    log::flush();
-    return testing::internal::GetCapturedStderr();
-  };
-  EXPECT_EQ(look(), "");
-  fs::remove(list_shards(directory.path())[0]);
-  const std::string gone = fmt::format("1 of its {} shards were removed", dataset.shards().size());
-  EXPECT_THAT(look(), testing::HasSubstr(gone));
-  EXPECT_EQ(look(), "");  // once is enough
-  EXPECT_EQ(read_one(dataset, 0), before);
 }
 
 // Nothing is wrong with the shards where only so many files may be open.
