@@ -55,7 +55,7 @@ AppendFile::Fate AppendFile::fate() const {
     return !is_gone ? Fate::kThere : held.st_nlink == 0 ? Fate::kRemoved : Fate::kMoved;
   }
   const bool is_same = held.st_ino == named.st_ino && held.st_dev == named.st_dev;
-  return is_same ? Fate::kThere : Fate::kReplaced;
+  return is_same || !may_write_ ? Fate::kThere : Fate::kReplaced;
 }
 
 void AppendFile::follow_the_name() {

@@ -12,8 +12,8 @@ class AppendFile {
  public:
   // Keeps the first `keep_bytes` bytes of an existing file, as a copy that takes its name: what a
   // process that was replaced still has open is no longer this file. `may_write` throws where
-  // another process has taken over: it is asked before a file that has the name now is opened.
-  // Throws SystemError.
+  // another process has taken over: it is asked before a file that has the name now is opened;
+  // where nobody can be asked, such a file is taken for another process's. Throws SystemError.
   explicit AppendFile(std::filesystem::path path, std::uint64_t keep_bytes = 0,
                       std::function<void()> may_write = {});
   ~AppendFile();

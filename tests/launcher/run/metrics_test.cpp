@@ -101,7 +101,7 @@ TEST(AppendFile, AFileThatIsRemovedIsBegunAnew) {
 // An editor writes another file and gives it the name: what followed was in none.
 TEST(AppendFile, AFileThatIsReplacedIsAddedTo) {
   const test::TempDir directory;
-  AppendFile file(directory / "a");
+  AppendFile file(directory / "a", 0, [] {});
   file.append("one\n");
   test::write_text(directory / "b", "edited\n");
   std::filesystem::rename(directory / "b", directory / "a");
@@ -122,11 +122,13 @@ TEST(AppendFile, AFileThatIsReplacedIsAddedTo) {
 TEST(AppendFile, AFileOfWhoHasTakenOverStaysAsItIs) {
   const test::TempDir directory;
   AppendFile file(directory / "a", 0, [] { fail<UsageError>("run", "another has taken over"); });
+  AppendFile alone(directory / "a");
   file.append("one\n");
   test::write_text(directory / "b", "theirs\n");
   std::filesystem::rename(directory / "b", directory / "a");
   EXPECT_THAT(test::message_of<UsageError>([&] { file.append("two\n"); }),
               HasSubstr("another has taken over"));
+  alone.append("three\n");
   EXPECT_EQ(test::read_text(directory / "a"), "theirs\n");
 }
 
