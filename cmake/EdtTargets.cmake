@@ -1,13 +1,19 @@
 # Two thirds of a small file's compile time is parsing headers: files of one folder are compiled together.
 # Kernels that a library compiles once for each instruction set are not (edt_library(... ALONE)).
+# edt_unity(TARGET [BATCH]): no more files at once than that.
 function(edt_unity target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${EDT_UNITY} UNITY_BUILD_BATCH_SIZE ${EDT_UNITY_BATCH})
+  set(batch ${EDT_UNITY_BATCH})
+  if(ARGN AND (batch EQUAL 0 OR ARGN LESS batch))
+    set(batch ${ARGN})
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${EDT_UNITY} UNITY_BUILD_BATCH_SIZE ${batch})
 endfunction()
 
-# edt_library(NAME [ALONE] [EXCLUDE file...] [DEPENDS target...] [PRIVATE_DEPENDS target...])
-#   a static library of all *.cpp beside the calling CMakeLists.txt; ALONE: each compiled by itself.
+# edt_library(NAME [ALONE | BATCH n] [EXCLUDE file...] [DEPENDS target...] [PRIVATE_DEPENDS target...])
+#   a static library of all *.cpp beside the calling CMakeLists.txt; ALONE: each compiled by itself; BATCH: so many at once,
+#   where more take longer than scripts/compile-times.sh allows.
 function(edt_library name)
-  cmake_parse_arguments(ARG "ALONE" "" "EXCLUDE;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "ALONE" "BATCH" "EXCLUDE;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(TRANSFORM ARG_EXCLUDE PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   list(REMOVE_ITEM sources ${ARG_EXCLUDE})
@@ -16,7 +22,7 @@ function(edt_library name)
     add_library(${name} STATIC ${sources} ${headers})
     target_link_libraries(${name} PUBLIC edt_flags ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
     if(NOT ARG_ALONE)
-      edt_unity(${name})
+      edt_unity(${name} ${ARG_BATCH})
     endif()
   else()
     add_library(${name} INTERFACE)

@@ -38,12 +38,12 @@ mkdir -p "$work/disk"
 mount -t tmpfs -o size=64m tmpfs "$work/disk"
 for node in node1 node2; do node-crash $node && node-boot $node; done
 # shellcheck disable=SC2016  # for eval
-wait_until 60 "both nodes are back" eval '[[ $(sinfo -h -N -t idle -o %N | wc -l) -eq 2 ]]'
+wait_until "both nodes are back" eval '[[ $(sinfo -h -N -t idle -o %N | wc -l) -eq 2 ]]'
 tiny_data "$work/data"
 # shellcheck disable=SC2046  # words, to be split
 job=$(EDT_MAX_CRASHES=1000 submit --nodes=2 --ntasks-per-node=1 --time=7-0 "$root/slurm/nodes.sbatch" $(options) \
   --run.dir="$run" --run.checkpoint-every=2 --run.wait-for-checkpoint=on --run.timeout=8)
-wait_until 60 "the first steps" has_step "$run" 5
+wait_until "the first steps" has_step "$run" 5
 
 a_node() { echo "node$((RANDOM % 2 + 1))"; }
 newest() { find "$run/checkpoints" -maxdepth 1 -name 'step-*' ! -name '*.damaged' | sort | tail -n 1; }
@@ -96,14 +96,14 @@ while ((SECONDS < end)); do
   # What was struck has come to a stop by then; it trains again when it is well beyond that step.
   sleep 3
   before=$(step_of "$run")
-  wait_until $limit "training goes on after $kind" goes_on $((${before:-0} + 5))
+  patience=$limit wait_until "training goes on after $kind" goes_on $((${before:-0} + 5))
   count[$kind]=$((count[$kind] + 1))
   took=$((SECONDS - begin))
   if ((took > longest[$kind])); then longest[$kind]=$took; fi
   echo "$(date +%T) $kind at step $before: trains again after $took s, at step $(step_of "$run")"
 done
 touch "$run/stop"
-ended "$job" COMPLETED 120
+ended "$job" COMPLETED
 steps=$(step_of "$run")
 reference
 same_as_reference "$run"

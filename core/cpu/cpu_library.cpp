@@ -5,6 +5,15 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 namespace edt {
+namespace {
+
+// Sets of instructions are bits: later ones have those of the earlier.
+bool has(dnnl::cpu_isa needed) {
+  const auto bits = static_cast<unsigned>(needed);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
+}
+
+}  // namespace
 
 std::string onednn_version() {
   const dnnl_version_t* version = dnnl_version();
@@ -34,11 +43,9 @@ std::string onednn_isa() {
   }
 }
 
-bool onednn_has_native_bf16() {
-  // Sets of instructions are bits: later ones have those of the earlier.
-  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-  return (isa & needed) == needed;
+bool onednn_has_native_bf16() { return has(dnnl::cpu_isa::avx512_core_bf16); }
+bool onednn_has_vnni() {
+  return has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni);
 }
 
 }  // namespace edt

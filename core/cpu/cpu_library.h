@@ -14,4 +14,7 @@ std::string onednn_isa();
 // Whether that instruction set multiplies bf16 natively; otherwise bf16 is emulated and slow.
 bool onednn_has_native_bf16();
 
+// Whether it multiplies and adds 8-bit integers in one (VNNI).
+bool onednn_has_vnni();
+
 }  // namespace edt

@@ -2,16 +2,22 @@
 #pragma once
 
 #include "core/cpu/attention_plan.h"
+#include "core/cpu/cpu_library.h"
+#include "core/cpu/int8/products.h"
 #include "core/cpu/matmul.h"
 #include "core/cpu/matmul_ceiling.h"
 #include "core/cpu/scratch.h"
 #include "core/ops/kernel_list.h"
+#include "core/ops/weight_quantizer.h"
 
 namespace edt {
 
-class CpuBackend final : public Backend {
+class CpuBackend final : public Backend, public WeightQuantizer {
  public:
   EDT_BACKEND_KERNELS
+
+  bool has_integer_products() const override { return onednn_has_vnni(); }
+  void quantize(T weight) override;
 
   std::unique_ptr<MatmulCeiling> matmul_ceiling(const std::vector<MatmulForm>& forms,
                                                 DType dtype) override {
@@ -40,6 +46,12 @@ class CpuBackend final : public Backend {
   // y = x W^T + bias + positions for rows `first` on
   void linear_chunk(const Matrix& x, const Matrix& weight, T bias, T positions, const Matrix& y,
                     std::int64_t first);
+  // That of a weight in integers; nullptr: it is none.
+  Int8Weight* int8_weight(T weight) { return int8_ ? int8_->find(weight) : nullptr; }
+  // Where nothing is kept for backward.
+  bool is_int8(const MlpWeights& weights, T hidden) {
+    return int8_ && !hidden.defined() && int8_->has(weights);
+  }
   // mlp.cpp, by what lies between the two products
   template <class Form>
   void feed_forward(T x, const MlpWeights& weights, T hidden, T kept, T y);
@@ -60,6 +72,7 @@ class CpuBackend final : public Backend {
 
   Scratch scratch_;
   Matmul matmul_{scratch_};
+  std::unique_ptr<Int8Products> int8_;  // where weights are quantized
 };
 
 }  // namespace edt

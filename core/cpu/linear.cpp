@@ -52,7 +52,15 @@ void CpuBackend::linear_chunk(const Matrix& x, const Matrix& weight, T bias, T p
   finish_chunk(result, y, false);
 }
 
+void CpuBackend::quantize(T weight) {
+  if (!int8_) int8_ = std::make_unique<Int8Products>(scratch_);
+  int8_->add(weight);
+}
+
 void CpuBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
+  if (Int8Weight* integers = int8_weight(weight); integers && !positions.defined()) {
+    return int8_->linear({x}, *integers, bias, y);
+  }
   const Matrix w = matmul_.operand(weight, Slot::kConvertedW);
   for_each_chunk(x.shape[0], y.shape[1], [&](std::int64_t begin, std::int64_t end) {
     const Matrix rows = matmul_.operand(Matrix(x).slice(begin, end), Slot::kConvertedX);
@@ -84,6 +92,9 @@ void CpuBackend::linear_backward_weight(T dy, T x, G dweight, G dbias) {
 }
 
 void CpuBackend::concat_linear_forward(T a, T b, T weight, T bias, T y) {
+  if (Int8Weight* integers = int8_weight(weight)) {
+    return int8_->linear({a, b}, *integers, bias, y);
+  }
   const std::int64_t split = a.shape[1], inputs = weight.shape[1];
   const Matrix w = matmul_.operand(weight, Slot::kConvertedW);
   for_each_chunk(a.shape[0], y.shape[1], [&](std::int64_t begin, std::int64_t end) {

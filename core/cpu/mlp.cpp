@@ -132,6 +132,7 @@ void CpuBackend::feed_forward_backward(T dy, T x, T hidden, const MlpWeights& we
 }
 
 void CpuBackend::mlp_forward(T x, const MlpWeights& weights, const MlpHidden& hidden, T y) {
+  if (is_int8(weights, hidden.before)) return int8_->feed_forward(x, weights, false, y);
   feed_forward<Gelu>(x, weights, hidden.before, hidden.after, y);
 }
 
@@ -142,6 +143,7 @@ void CpuBackend::mlp_backward(T dy, T x, const MlpHidden& hidden, const MlpWeigh
 }
 
 void CpuBackend::swiglu_forward(T x, const MlpWeights& weights, T hidden, T y) {
+  if (is_int8(weights, hidden)) return int8_->feed_forward(x, weights, true, y);
   feed_forward<Swiglu>(x, weights, hidden, {}, y);
 }
 

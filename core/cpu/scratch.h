@@ -24,17 +24,26 @@ enum class Slot {
   kModulation,  // transposed attention modulation matrix
   kPicture,     // a picture between two steps of one op
   kMoments,     // norms of pictures: statistics of blocks of pixels
+  kQuantized,   // rows in 8-bit integers, with a scale for each
+  kRowScales,
+  kQuantizedHidden,
+  kHiddenScales,
+  kProducts,  // of integers
+  kBias1,     // biases in float32
+  kBias2,
   kCount
 };
 
 class Scratch {
  public:
-  float* floats(Slot slot, std::int64_t count) {
+  template <class T>
+  T* of(Slot slot, std::int64_t count) {
     Block& block = blocks_[static_cast<std::size_t>(slot)];
-    const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
+    const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
     if (block.bytes() < bytes) block = Block(host_memory(), bytes);
-    return static_cast<float*>(block.data());
+    return static_cast<T*>(block.data());
   }
+  float* floats(Slot slot, std::int64_t count) { return of<float>(slot, count); }
 
  private:
   std::array<Block, static_cast<std::size_t>(Slot::kCount)> blocks_;

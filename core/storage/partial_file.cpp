@@ -73,6 +73,17 @@ int create_locked(const std::filesystem::path& partial, const std::filesystem::p
   fail<UsageError>("file", "{} is being written by another process", asked.string());
 }
 
+struct Created {
+  int lock, slot;
+};
+
+// No signal comes between that the file is there and that it is known.
+Created create_listed(const std::filesystem::path& partial, const std::filesystem::path& asked) {
+  const SignalDelay delay;
+  const int lock = create_locked(partial, asked);
+  return {lock, list_for_removal(partial)};
+}
+
 }  // namespace
 
 int list_for_removal(const std::filesystem::path& path) {
@@ -92,10 +103,11 @@ void strike_off_removal(int number) {
 }
 
 PartialFile::PartialFile(const std::filesystem::path& path)
-    : path_(final_path(path)),
-      partial_(partial_path(path_)),
-      lock_(create_locked(partial_, path)),
-      slot_(list_for_removal(partial_)) {}
+    : path_(final_path(path)), partial_(partial_path(path_)) {
+  const Created created = create_listed(partial_, path);
+  lock_ = created.lock;
+  slot_ = created.slot;
+}
 
 PartialFile::~PartialFile() {
   if (!is_complete_) ::unlink(partial_.c_str());
@@ -132,7 +144,11 @@ void remove_partial_files_on_signals() {
   }
 }
 
-SignalDelay::SignalDelay() { ++delays; }
+// A thread may be in on_signal() already, past its look at the delays: then nothing begins any
+// more.
+SignalDelay::SignalDelay() {
+  if (delays++ == 0 && waiting_signal != 0) end_by(waiting_signal);
+}
 
 SignalDelay::~SignalDelay() {
   if (--delays == 0 && waiting_signal != 0) end_by(waiting_signal);

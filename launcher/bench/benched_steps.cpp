@@ -21,11 +21,13 @@ TrainingRecipe checked_recipe(const StepBenchOptions& options, Backend& backend,
 
 std::unique_ptr<Model> sampler_model(const StepBenchOptions& options, Backend& backend,
                                      Communicator& world) {
+  options.weights_type.require_possible(backend);
   if (options.memory_check) {
     require_free_memory(PlannedSampler{.model = options.model,
                                        .dtype = options.dtype,
                                        .pictures = options.micro_batch,
-                                       .decoder_bytes = options.decoder_bytes},
+                                       .decoder_bytes = options.decoder_bytes,
+                                       .int8 = options.weights_type.int8},
                         options.micro_batch_option, backend.memory(), world);
   }
   return make_model(options.model, backend, options.dtype, {}, ModelUse::kSampling);
@@ -76,6 +78,7 @@ SamplerSteps::SamplerSteps(const StepBenchOptions& options, Backend& backend, Co
   }
   bound_ = std::make_unique<BoundWeights>(backend, model_->parameters(), layout_, weights,
                                           options.dtype);
+  options.weights_type.apply(backend, *model_);
 }
 
 std::vector<MemoryUse> SamplerSteps::memory() const {

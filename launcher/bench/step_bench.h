@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "launcher/sample/weights_type.h"
 #include "model/autoencoder/autoencoder.h"
 #include "model/families/model_config.h"
 #include "model/recipe/training.h"
@@ -34,6 +35,7 @@ struct StepBenchOptions {
   int sampler_steps = 50;
   std::size_t decoder_bytes = 0;
   std::string decoder;  // its name, empty: none
+  WeightsTypeOptions weights_type;
 };
 
 // Medians over rounds; rates in GFLOP/s, of all ranks together. Times are those of the slowest

@@ -21,6 +21,7 @@ struct SamplersOptions {
   int reference_steps = 250;
   std::int64_t most_samples = 20000;
   ComparedWays ways;
+  WeightsTypeOptions weights_type;
 
   void declare(OptionSet& options) {
     run.declare(options);
@@ -38,6 +39,12 @@ struct SamplersOptions {
     options.add("cache-interval", &ways.intervals, "of the caches").range(2, 1000);
     options.add("cache-order", &ways.orders, "of TaylorSeer; its lite form has the first")
         .range(0, 8);
+    options.add("int8", &weights_type.int8,
+                "all ways once more with the blocks' weights in 8-bit integers");
+    options
+        .add("int8-anywhere", &weights_type.anywhere,
+             "also on a processor without instructions for such products, where they are slow")
+        .used_when("int8", {"on"});
   }
 };
 
@@ -136,22 +143,31 @@ int bench_samplers(std::span<const std::string> args, CommandContext& context) {
       "Frechet distance of latents to the data. From the cheapest to the dearest.");
   bench.declare(options);
   if (!read_options(options, args, context)) return kDone;
-  bench.run.open(context.world, bench.ways.largest_cache());
+  bench.run.open(context.world, bench.ways.largest_cache(), bench.weights_type);
   const ModelConfig& model = bench.run.trained->model_config();
   const std::vector<SamplingWay> ways = bench.ways.of(model.common().process);
   const HeldData held = hold_data(bench, find_trained_data(bench.data, *bench.run.trained));
   context.run_started = true;
   SamplerComparison comparison(*bench.run.sampler, model, bench.run.request,
                                held.rest ? &*held.rest : nullptr);
+  const auto rounds = static_cast<std::int64_t>(bench.weights_type.int8 ? 2 : 1);
   Progress progress({.label = "samplers",
                      .unit = "ways",
-                     .end = static_cast<std::int64_t>(ways.size()) + 1,
+                     .end = rounds * static_cast<std::int64_t>(ways.size()) + 1,
                      .style = progress_style(bench.run.json || context.quiet)},
                     std::cerr);
   std::vector<WayResult> results{comparison.run_reference(bench.reference_steps)};
-  for (const SamplingWay& way : ways) {
-    progress.update(static_cast<std::int64_t>(results.size()), way.name);
-    results.push_back(comparison.run(way));
+  const auto run_all = [&](std::string_view suffix) {
+    for (SamplingWay way : ways) {
+      way.name += suffix;
+      progress.update(static_cast<std::int64_t>(results.size()), way.name);
+      results.push_back(comparison.run(way));
+    }
+  };
+  run_all("");
+  if (bench.weights_type.int8) {
+    bench.weights_type.apply(*bench.run.backend, bench.run.trained->model());
+    run_all(", int8");
   }
   std::ranges::stable_sort(results, {}, &WayResult::gmac);
   bench.run.json ? print_json(context, bench, held, results)

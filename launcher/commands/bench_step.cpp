@@ -35,13 +35,14 @@ nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchR
       {"peak_gflops", result.peak_gflops},
       {"ceiling_dtype", name_of(result.ceiling_dtype)},
       {"ceiling_ratio", result.ceiling_ratio},
-      {"ceiling_outdated", result.ceiling_ratio > 1},
+      {"ceiling_outdated", result.ceiling_ratio > 1 && !options.weights_type.int8},
       {"exposed_communication", result.exposed_communication},
       {"hidden_communication", result.hidden_communication},
       {"imbalance", result.imbalance},
       {"peak_memory_bytes", result.peak_memory_bytes},
       {"flop_formula", result.formula},
   };
+  options.weights_type.add_facts(json);
   json["memory_growth_bytes"] = result.memory_growth_bytes;
   if (result.decode_seconds > 0) {
     json["decoder"] = options.decoder;
@@ -57,7 +58,7 @@ nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchR
 void print_text(CommandContext& context, const StepBenchOptions& options,
                 const StepBenchResult& result) {
   context.print("{} in {}, {} images a step, median of {} rounds\n", options.model.name(),
-                name_of(options.dtype), result.images, options.rounds);
+                options.weights_type.text(options.dtype), result.images, options.rounds);
   context.print("  step           {} ({} to {})\n", human_duration(result.step_seconds),
                 human_duration(result.fastest_seconds), human_duration(result.slowest_seconds));
   context.print("  images/s       {:.3f}\n", result.images_per_second);
@@ -71,7 +72,9 @@ void print_text(CommandContext& context, const StepBenchOptions& options,
   context.print("  ceiling        {} (products alone, {}, the step's own shapes, same run)\n",
                 human_flops(result.ceiling_gflops * 1e9), name_of(result.ceiling_dtype));
   context.print("  ratio          {}\n", share_text(result.ceiling_ratio, 3));
-  if (result.ceiling_ratio > 1) context.print("                 {}\n", kShareNote);
+  // Integers are faster than the products of the ceiling.
+  if (result.ceiling_ratio > 1 && !options.weights_type.int8)
+    context.print("                 {}\n", kShareNote);
   if (result.peak_gflops > 0) {
     context.print(
         "  peak           {} (multiply-adds between registers): products {:.2f} of it, the step "
@@ -186,6 +189,7 @@ int bench_sampling(std::span<const std::string> args, CommandContext& context) {
                     "turn, the machine's matrix-product ceiling on its shapes; with an autoencoder "
                     "also what decoding adds to sampling.");
   declare_memory_check(options, bench.memory_check);
+  bench.weights_type.declare(options);
   options
       .add("vae", &decoding.vae,
            fmt::format("autoencoder that decodes the pictures: a file, or the structure of {} "

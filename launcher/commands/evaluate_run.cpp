@@ -29,6 +29,7 @@ class RunEvaluation {
     request.batch = std::min(request.batch, options.count);
     if (sees_pictures()) stored_ = stored_reference(options.reference);
     backend_ = options.network.device.make_backend(context.world);
+    options.sampling.weights_type.require_possible(*backend_);
     options.sampling.require_memory(
         run_, backend_->memory(), context.world,
         sees_pictures() ? dry_run_of_inception(options.network.weights) : 0);
@@ -161,7 +162,7 @@ class RunEvaluation {
         make_solver(model.process(), sampling.request.solver)->steps(),
         sampling.request.guidance.scale,
         options_.labels == LabelOrder::kRandom ? "at random" : "in turn", sampling.request.seed,
-        name_of(sampling.dtype));
+        sampling.weights_type.text(sampling.dtype));
     if (guide_) {
       text += fmt::format(", guided by {}, step {}", guide_->model_config().name(), guide_->step());
     }

@@ -198,6 +198,7 @@ LoadedModels load(SampleOptions& options, const OptionSet& set, Backend& backend
               human_bytes(static_cast<double>(dry_run_of_cache(options.planned(run)))),
               counted(static_cast<std::uint64_t>(request.batch), "picture"));
   }
+  options.weights_type.require_possible(backend);
   options.require_memory(run, backend.memory(), world);
   if (run.guide && world.is_root()) {
     PlannedSampler alone = options.planned(run);

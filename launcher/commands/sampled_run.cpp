@@ -22,17 +22,20 @@ void SampledRun::declare(OptionSet& options) {
   options.add("json", &json, "for scripts");
 }
 
-void SampledRun::open(Communicator& world, const CacheConfig& cache) {
+void SampledRun::open(Communicator& world, const CacheConfig& cache,
+                      const WeightsTypeOptions& weights_type) {
   const Checkpoint found = find_checkpoint(checkpoint);
   const ModelConfig config = model_config_of(found, configuration_of(found));
   request.guidance.validate();
   request.batch = std::min(request.batch, images);
   backend = device.make_backend(world);
+  weights_type.require_possible(*backend);
   require_free_memory(PlannedSampler{.model = config,
                                      .dtype = dtype,
                                      .pictures = request.batch,
                                      .guided = request.guidance.scale != 1,
-                                     .cache = cache},
+                                     .cache = cache,
+                                     .int8 = weights_type.int8},
                       "--batch", backend->memory(), world);
   trained = std::make_unique<TrainedModel>(
       found, config, weights == "raw" ? kMasterArray : kEmaArray, *backend, dtype);

@@ -6,6 +6,7 @@
 #include "core/options/options.h"
 #include "launcher/device/device_options.h"
 #include "launcher/recipe/trained_model.h"
+#include "launcher/sample/weights_type.h"
 #include "model/sampling/picture_sampler.h"
 
 namespace edt {
@@ -31,8 +32,9 @@ struct SampledRun {
 
   void declare(OptionSet& options);
   // Backend, model and sampler, and the labels of the request, classes in turn. UsageError where
-  // there is no memory for them with the largest `cache` that will be used.
-  void open(Communicator& world, const CacheConfig& cache = {});
+  // there is no memory for them with the largest `cache` and the weights that will be used.
+  void open(Communicator& world, const CacheConfig& cache = {},
+            const WeightsTypeOptions& weights_type = {});
 };
 
 }  // namespace edt

@@ -11,7 +11,7 @@
 namespace edt {
 namespace {
 
-constexpr double kGib = 1 << 30, kMib = 1 << 20;
+constexpr double kGib = 1 << 30, kMib = 1 << 20, kHour = 3600;
 
 // The file's units; Cluster has SI base units and bytes.
 struct LinkText {
@@ -60,7 +60,8 @@ struct LinkText {
 struct ClusterText {
   Cluster cluster;
   double memory_gib = 0, process_mib = 0, float32_tera = 0, bf16_tera = 0, memory_gigabytes = 0;
-  double launch_us = 0;
+  double launch_us = 0, device_hours = 0;
+  double storage_gigabytes = 0, node_gigabytes = 0, staging_gigabytes = 0;
   LinkText intra, inter;
   std::string table;
 
@@ -98,6 +99,30 @@ struct ClusterText {
     share("overlap.communication", &cluster.overlap_communication, "of communicating");
     options.add("overlap.beside-tensor-ranks", &cluster.overlap_beside_tensor_ranks,
                 "on: also where tensor ranks communicate; GPUs do not");
+    options.section("storage", "Where checkpoints go");
+    options.add("storage.bandwidth", &storage_gigabytes, "of all nodes together; 0: not known")
+        .unit("GB/s")
+        .at_least(0);
+    options.add("storage.node-bandwidth", &node_gigabytes, "of one node").unit("GB/s").at_least(0);
+    options
+        .add("storage.operations", &cluster.storage.operations,
+             "on files of one directory: made, opened, renamed, removed")
+        .unit("1/s")
+        .at_least(0);
+    options.add("storage.staging", &staging_gigabytes, "of a rank's state to host memory")
+        .unit("GB/s")
+        .at_least(0);
+    options.section("failures", "Failures that stop a job");
+    options
+        .add("failures.device-hours", &device_hours,
+             "hours between two of one device; 0: not known")
+        .unit("h")
+        .at_least(0);
+    options
+        .add("failures.restart", &cluster.restart,
+             "from one to the next step, but for reading the checkpoint")
+        .unit("s")
+        .at_least(0);
     options.section("kernels", "Measured kernels");
     options.add("kernels.table", &table, "file beside this one");
   }
@@ -110,6 +135,10 @@ struct ClusterText {
     result.bf16_rate = bf16_tera * 1e12;
     result.memory_bandwidth = memory_gigabytes * 1e9;
     result.launch = launch_us * 1e-6;
+    result.device_failure = device_hours * kHour;
+    result.storage.bandwidth = storage_gigabytes * 1e9;
+    result.storage.node_bandwidth = node_gigabytes * 1e9;
+    result.storage.staging = staging_gigabytes * 1e9;
     result.intra = intra.link(options, "intra");
     result.inter = inter.link(options, "inter");
     check_link(options, "intra", result.intra, result.devices > 1);
@@ -225,6 +254,10 @@ void write_cluster(const Cluster& cluster, const std::filesystem::path& file) {
   fields.bf16_tera = cluster.bf16_rate / 1e12;
   fields.memory_gigabytes = cluster.memory_bandwidth / 1e9;
   fields.launch_us = cluster.launch * 1e6;
+  fields.device_hours = cluster.device_failure / kHour;
+  fields.storage_gigabytes = cluster.storage.bandwidth / 1e9;
+  fields.node_gigabytes = cluster.storage.node_bandwidth / 1e9;
+  fields.staging_gigabytes = cluster.storage.staging / 1e9;
   fields.intra.set(cluster.intra);
   fields.inter.set(cluster.inter);
   std::filesystem::path table = file;

@@ -40,6 +40,7 @@ ScaledPlan plan_point(PlannedStep step, int ranks, bool weak, std::int64_t batch
     SearchResult result = search_cheaply(step, ranks, space, cluster);
     if (!result.fitting.empty()) {
       plan.best = std::move(result.fitting.front());
+      plan.upkeep = plan_upkeep(*plan.best, cluster);
     } else {
       plan.reason = fmt::format("needs {}, a device has {}",
                                 human_bytes(result.too_large.front().memory_bytes),
@@ -83,6 +84,45 @@ std::vector<std::vector<std::string>> cells(const std::vector<ScaledPlan>& plans
                     p.limit(), describe(p.step)});
   }
   return rows;
+}
+
+const std::vector<std::string> kUpkeepHeader{
+    "scaling",         "ranks",         "checkpoint", "files",        "operations",
+    "waited for",      "written in",    "every",      "failures/day", "a failure costs",
+    "time that stays", "images/s kept", "costs most"};
+
+// What failures leave, of the points with a plan; empty where the cluster does not say what fails.
+std::vector<std::vector<std::string>> upkeep_cells(const std::vector<ScaledPlan>& plans) {
+  constexpr double kDay = 86400;
+  std::vector<std::vector<std::string>> rows;
+  for (const ScaledPlan& plan : plans) {
+    if (!plan.upkeep) continue;
+    const Upkeep& u = *plan.upkeep;
+    rows.push_back(
+        {plan.weak ? "weak" : "strong", std::to_string(plan.ranks), human_bytes(u.checkpoint.bytes),
+         std::to_string(u.checkpoint.files), std::to_string(u.checkpoint.operations),
+         human_duration(u.checkpoint.copy_seconds), human_duration(u.checkpoint.write_seconds),
+         human_duration(u.interval), fmt::format("{:.3g}", kDay / u.between_failures),
+         human_duration(u.lost), human_percent(u.effective),
+         human_rate(u.effective * plan.best->images_per_second()), std::string(u.limit)});
+  }
+  return rows;
+}
+
+constexpr const char* kUpkeepTitle = "With failures, and a checkpoint at the best intervals";
+
+nlohmann::ordered_json to_json(const Upkeep& u) {
+  return {{"checkpoint_bytes", u.checkpoint.bytes},
+          {"checkpoint_files", u.checkpoint.files},
+          {"checkpoint_operations", u.checkpoint.operations},
+          {"copy_seconds", u.checkpoint.copy_seconds},
+          {"write_seconds", u.checkpoint.write_seconds},
+          {"read_seconds", u.checkpoint.read_seconds},
+          {"seconds_between_failures", u.between_failures},
+          {"best_interval_seconds", u.interval},
+          {"seconds_lost_per_failure", u.lost},
+          {"effective_share", u.effective},
+          {"costs_most", u.limit}};
 }
 
 // Why there is no plan at some numbers of ranks.
@@ -183,6 +223,11 @@ std::string scaling_text(const std::vector<ScaledPlan>& plans, const Cluster& cl
   Table table(kStudyHeader);
   for (auto& row : cells(plans, cluster)) table.add(std::move(row));
   std::string text = fmt::format("{}\n\n{}", headline(plans, cluster), table.text());
+  if (auto rows = upkeep_cells(plans); !rows.empty()) {
+    Table kept(kUpkeepHeader);
+    for (auto& row : rows) kept.add(std::move(row));
+    text += fmt::format("\n{}\n\n{}", kUpkeepTitle, kept.text());
+  }
   for (const std::string& line : reasons(plans)) text += line + "\n";
   return text;
 }
@@ -190,16 +235,20 @@ std::string scaling_text(const std::vector<ScaledPlan>& plans, const Cluster& cl
 std::string scaling_csv(const std::vector<ScaledPlan>& plans, const Cluster& cluster) {
   std::string text =
       "scaling,ranks,batch,data_ranks,tensor_ranks,zero,micro_batch,recompute,step_seconds,"
-      "images_per_s,efficiency,matrix_share,exposed_communication,memory_bytes\n";
+      "images_per_s,efficiency,matrix_share,exposed_communication,memory_bytes,checkpoint_bytes,"
+      "best_interval_seconds,effective_share\n";
   for (const ScaledPlan& plan : plans) {
     if (!plan.best) continue;
     const Prediction& p = *plan.best;
-    text += fmt::format("{},{},{},{},{},{},{},{},{:.6g},{:.6g},{:.4f},{:.4f},{:.4f},{:.0f}\n",
+    text += fmt::format("{},{},{},{},{},{},{},{},{:.6g},{:.6g},{:.4f},{:.4f},{:.4f},{:.0f}",
                         plan.weak ? "weak" : "strong", plan.ranks, plan.batch, p.step.data_ranks,
                         p.step.tensor_ranks, static_cast<int>(p.step.engine.zero.stage),
                         p.step.engine.micro_batch, name_of(p.step.engine.recompute), p.time.seconds,
                         p.images_per_second(), plan.efficiency, p.matrix_share(cluster),
                         p.time.exposed() / p.time.seconds, p.memory_bytes);
+    text += plan.upkeep ? fmt::format(",{:.0f},{:.6g},{:.4f}\n", plan.upkeep->checkpoint.bytes,
+                                      plan.upkeep->interval, plan.upkeep->effective)
+                        : ",,,\n";
   }
   return text;
 }
@@ -213,6 +262,7 @@ nlohmann::ordered_json scaling_json(const std::vector<ScaledPlan>& plans, const 
     if (plan.best) {
       point["efficiency"] = plan.efficiency;
       point["best"] = to_json(*plan.best, cluster);
+      if (plan.upkeep) point["failures"] = to_json(*plan.upkeep);
     } else {
       point["reason"] = plan.reason;
     }
@@ -226,6 +276,9 @@ Page scaling_page(const std::vector<ScaledPlan>& plans, const Cluster& cluster) 
   page.paragraph(headline(plans, cluster)).chart(rate_chart(plans));
   page.chart(share_chart(plans, true)).chart(share_chart(plans, false));
   page.table(kStudyHeader, cells(plans, cluster));
+  if (auto rows = upkeep_cells(plans); !rows.empty()) {
+    page.heading(kUpkeepTitle).table(kUpkeepHeader, std::move(rows));
+  }
   for (const std::string& line : reasons(plans)) page.paragraph(line);
   return page;
 }

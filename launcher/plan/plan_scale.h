@@ -6,6 +6,7 @@
 
 #include "launcher/page/page.h"
 #include "model/plan/search.h"
+#include "model/plan/upkeep.h"
 
 namespace edt {
 
@@ -21,8 +22,9 @@ struct ScaledPlan {
   bool weak = false;
   std::int64_t batch = 0;
   std::optional<Prediction> best;
-  std::string reason;     // where there is none
-  double efficiency = 0;  // rate of a rank over that of a rank at the first number of ranks
+  std::string reason;            // where there is none
+  double efficiency = 0;         // rate of a rank over that of a rank at the first number of ranks
+  std::optional<Upkeep> upkeep;  // where the cluster says what fails
 };
 
 // Strong scaling with the step's batch, then weak scaling. `told` hears of each point.

@@ -52,6 +52,7 @@ void add_cache_facts(const CacheConfig& cache, nlohmann::ordered_json& notes) {
 
 void SamplingOptions::declare_source(OptionSet& options) {
   options.add("weights", &weights, "moving average or raw weights").choices({"ema", "raw"});
+  weights_type.declare(options);
   options.add("data", &data, "data set whose decoder makes the pictures; default: as in training")
       .alias("data.path");
   vae.declare(
@@ -191,7 +192,8 @@ PlannedSampler SamplingOptions::planned(const SampleSource& run) const {
                          .pictures = request.batch,
                          .guided = request.guidance.scale != 1,
                          .cache = request.cache,
-                         .solver = request.solver.kind};
+                         .solver = request.solver.kind,
+                         .int8 = weights_type.int8};
   if (run.guide) sampler.guide = run.guide->model;
   return sampler;
 }
@@ -205,18 +207,24 @@ void SamplingOptions::require_memory(const SampleSource& run, const Memory& memo
   require_free_memory(sampler, "--batch", memory, world);
 }
 
+std::unique_ptr<TrainedModel> SamplingOptions::load_model(const Checkpoint& from,
+                                                          const ModelConfig& model,
+                                                          Backend& backend) const {
+  auto loaded = std::make_unique<TrainedModel>(
+      from, model, weights == "raw" ? kMasterArray : kEmaArray, backend, dtype);
+  weights_type.apply(backend, loaded->model());
+  return loaded;
+}
+
 std::unique_ptr<TrainedModel> SamplingOptions::load(const SampleSource& run,
                                                     Backend& backend) const {
-  return std::make_unique<TrainedModel>(
-      run.checkpoint, run.model, weights == "raw" ? kMasterArray : kEmaArray, backend, dtype);
+  return load_model(run.checkpoint, run.model, backend);
 }
 
 std::unique_ptr<TrainedModel> SamplingOptions::load_guide(const SampleSource& run,
                                                           Backend& backend) const {
   if (!run.guide) return nullptr;
-  return std::make_unique<TrainedModel>(run.guide->checkpoint, run.guide->model,
-                                        weights == "raw" ? kMasterArray : kEmaArray, backend,
-                                        dtype);
+  return load_model(run.guide->checkpoint, run.guide->model, backend);
 }
 
 std::shared_ptr<const data::PictureDecoder> SamplingOptions::decoder(const TrainedModel& trained,
@@ -252,6 +260,7 @@ nlohmann::ordered_json SamplingOptions::facts(TrainedModel& trained,
       {"power_cosine", request.guidance.power_cosine},
       {"dtype", name_of(dtype)},
       {"seed", request.seed}};
+  weights_type.add_facts(facts);
   add_solver_facts(request.solver, process, *solver, facts);
   if (guided_by != nullptr) {
     facts["guide"] = std::filesystem::absolute(guided_by->checkpoint()).string();

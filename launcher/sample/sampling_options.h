@@ -12,6 +12,7 @@
 #include "data/picture_decoder.h"
 #include "launcher/autoencoder/vae_options.h"
 #include "launcher/sample/trained_data.h"
+#include "launcher/sample/weights_type.h"
 #include "model/families/model_options.h"
 #include "model/plan/sampler_run.h"
 #include "model/sampling/cache_options.h"
@@ -46,6 +47,7 @@ struct SamplingOptions {
   VaeOptions vae;
   InferenceOptions inference;
   DType dtype = DType::kFloat32;
+  WeightsTypeOptions weights_type;
   bool memory_check = true;
 
   void declare_source(OptionSet& options);   // weights, and what makes pictures of latents
@@ -62,6 +64,7 @@ struct SamplingOptions {
   // Of a sampler on each rank, with a decoder where one is named; `more` bytes beside them.
   void require_memory(const SampleSource& run, const Memory& memory, Communicator& world,
                       std::size_t more = 0) const;
+  // Which is ready to sample: its weights are in the type that was asked for.
   std::unique_ptr<TrainedModel> load(const SampleSource& run, Backend& backend) const;
   // Null where the model guides itself.
   std::unique_ptr<TrainedModel> load_guide(const SampleSource& run, Backend& backend) const;
@@ -79,6 +82,8 @@ struct SamplingOptions {
   void declare_solver(OptionSet& options);
   void declare_guidance(OptionSet& options);
   GuideSource open_guide(const SampleSource& run, const OptionSet& set) const;
+  std::unique_ptr<TrainedModel> load_model(const Checkpoint& checkpoint, const ModelConfig& model,
+                                           Backend& backend) const;
 };
 
 }  // namespace edt

@@ -27,6 +27,18 @@ struct KernelTimes {
   std::map<std::string, double, std::less<>> seconds_per_byte;  // by Kernel::name, for kStream
 };
 
+// Where checkpoints go; rates in bytes/s.
+struct Storage {
+  double bandwidth = 0;       // of all nodes together; 0: not known
+  double node_bandwidth = 0;  // of one
+  double operations = 0;      // on the files of one directory, 1/s
+  double staging = 0;         // of one rank's state on its way to host memory
+
+  bool is_known() const {
+    return bandwidth > 0 && node_bandwidth > 0 && operations > 0 && staging > 0;
+  }
+};
+
 struct Cluster {
   std::string name;
   int nodes = 1, devices = 1;              // devices of each node
@@ -41,6 +53,9 @@ struct Cluster {
   // Speed of each stream while computing and communicating at once, over its speed alone.
   double overlap_compute = 1, overlap_communication = 1;
   bool overlap_beside_tensor_ranks = true;  // GPUs do not: model/training/engine.cpp
+  Storage storage;
+  double device_failure = 0;  // s between failures of one device that stop its job; 0: not known
+  double restart = 0;         // s from a failure to the next step, but for reading the checkpoint
   KernelTimes measured;
 
   int ranks() const { return nodes * devices; }

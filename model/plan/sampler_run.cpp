@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/optim/grad_norm.h"
+#include "model/blocks/token_weights.h"
 #include "model/plan/recording_backend.h"
 #include "model/sampling/picture_sampler.h"
 #include "model/weights.h"
@@ -49,7 +50,12 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
 
   const std::size_t not_there =
       network.counted_twice(in_host_memory) + (guide ? guide->counted_twice(in_host_memory) : 0);
-  const std::size_t fixed = backend.memory().bytes() - not_there;
+  std::size_t integers = 0;
+  if (planned.int8) {
+    integers = quantized_bytes(network.model->parameters());
+    if (guide) integers += quantized_bytes(guide->model->parameters());
+  }
+  const std::size_t fixed = backend.memory().bytes() - not_there + integers;
   PictureSampler sampler(*network.model, backend, planned.dtype,
                          guide ? guide->model.get() : nullptr);
   PictureRequest request{.batch = pictures};
@@ -69,7 +75,8 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
   for (const BranchCache* one : {sampler.cache(), sampler.guide_cache()}) {
     if (one != nullptr) cache += one->peak_bytes();
   }
-  return {backend.memory().bytes() - not_there, fixed, sampler.peak_bytes() + cache, cache};
+  return {backend.memory().bytes() - not_there + integers, fixed, sampler.peak_bytes() + cache,
+          cache};
 }
 
 }  // namespace

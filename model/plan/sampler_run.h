@@ -18,6 +18,7 @@ struct PlannedSampler {
   CacheConfig cache;
   std::optional<SolverKind> solver;  // some ask twice in a step, and a cache serves both
   std::optional<ModelConfig> guide;  // of autoguidance: the pictures are then seen once by each
+  bool int8 = false;                 // weights of the blocks in integers besides
 };
 
 // Bytes of weights, tables and activations, of the cache, and of the decoder: of a device that

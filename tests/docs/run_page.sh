@@ -3,6 +3,7 @@
 # Each code block has a mark in the line before it:
 #   <!-- run -->                   run here; the blocks of a page one after the other, in one shell and directory
 #   <!-- run after: COMMANDS -->   the same, after commands that readers have no use for
+#   <!-- needs VNNI -->            run where the processor has it
 #   <!-- needs a cluster -->       not run, nor are those that need a GPU, time or the network
 #   <!-- text -->                  no commands
 # edt, mpirun and sbatch are those of stand-ins/, which make models and data sets small and nothing else.
@@ -44,12 +45,13 @@ blocks=0 unmarked=0
 while IFS=$'\t' read -r line mark; do
   text=
   while IFS= read -r row && [[ $row != $'\f' ]]; do text+=$row$'\n'; done
+  if [[ $mark == 'needs VNNI' ]] && grep -qE 'avx512_vnni|avx_vnni' /proc/cpuinfo; then mark=run; fi
   case $mark in
     run | 'run after: '*)
       blocks=$((blocks + 1))
       printf 'line=%s\n%s\n%s\n' "$line" "${mark#run}" "$text" | sed '2s/^ after: //' >>"$script"
       ;;
-    'needs a cluster' | 'needs a GPU' | 'needs time' | 'needs the network') ;;
+    'needs VNNI' | 'needs a cluster' | 'needs a GPU' | 'needs time' | 'needs the network') ;;
     text)
       if grep -qE '^(\$?edt|mpirun|sbatch) [a-z-]' <<<"$text"; then
         echo "$page:$line: this block is marked as text, and has commands" >&2

@@ -8,9 +8,10 @@
 //   COUNT  1: the first time that this is reached
 //   WHAT   freeze: SIGSTOP, from the thread that is there, when the watchdog has said that it is
 //          there. kill: SIGKILL.
-//          wait: makes FILE.RANK and waits for FILE.go, a minute at most.
-//          told: makes FILE.RANK and waits for a signal that asks to stop, three minutes at most.
-//          Neither waits where FILE.RANK is there already: a run that is started again goes on.
+//          wait: makes FILE.RANK and waits for FILE.go.
+//          told: makes FILE.RANK and waits for a signal that asks to stop.
+//          Both wait for three minutes at most, and not where FILE.RANK is there already: a run
+//          that is started again goes on.
 #include <signal.h>
 #include <unistd.h>
 
@@ -69,19 +70,19 @@ class Fault {
       kill(getpid(), SIGSTOP);
     }
     if (what_ == "wait") {
-      wait_once(std::chrono::minutes(1), [&] { return std::filesystem::exists(file_ + ".go"); });
+      wait_once([&] { return std::filesystem::exists(file_ + ".go"); });
     }
     if (what_ == "told") {
-      wait_once(std::chrono::minutes(3), [] { return edt::StopSignals::signal_number() != 0; });
+      wait_once([] { return edt::StopSignals::signal_number() != 0; });
     }
   }
 
   template <class Condition>
-  void wait_once(std::chrono::minutes limit, Condition is_over) const {
+  void wait_once(Condition is_over) const {
     const std::string mark = file_ + "." + own_rank();
     if (std::filesystem::exists(mark)) return;
     std::ofstream(mark) << getpid() << "\n";
-    wait_for(limit, is_over);
+    wait_for(std::chrono::minutes(3), is_over);
   }
 
   template <class Condition>

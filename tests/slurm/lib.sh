@@ -8,20 +8,22 @@ work=$1
 cd "$work"
 export EDT=$edt
 
+failure=
 fail() {
-  echo "FAILED: $*" >&2
-  show_logs >&2
+  failure="FAILED: $*"
+  echo "$failure" >&2
   exit 1
 }
 show_logs() {
   local file
-  for file in "$work"/*.out "$work"/run*/logs/rank-00000.log; do
+  for file in "$work"/logs/{slurmctld,slurmd.*}.log "$work"/{*.log,*.out} "$work"/run*/logs/rank-00000.log; do
     if [[ -e $file ]]; then echo "== $file" && tail -n 25 "$file"; fi
   done
   squeue || true
 }
+# What failed is said last: the end of the output is what one sees first.
 status=0
-trap 'status=$?; if ((status != 0)); then echo "ended with status $status" >&2; show_logs >&2; fi' EXIT
+trap 'status=$?; if ((status != 0)); then show_logs >&2; echo "ended with status $status. $failure" >&2; fi' EXIT
 
 # The options of a run of 20 steps, a second or two; $steps makes it longer.
 steps=20
@@ -51,13 +53,13 @@ every_step_once() {
 hold_until_told() { export EDT=$faulty_edt EDT_FAULT="all phase:optimizer 4 told $work/held"; }
 are_held() { are_at held; }
 # From now on runs of two ranks wait before the sample grid of step 6, once, until let_go; the watchdog gives grids the
-# time that they take. They need $sampling. After 15 s the watchdog ends the first start, which is to stall; one that goes
-# on may have to wait for a processor.
+# time that they take. They need $sampling. After 30 s the watchdog ends the start that is to stall (and one before it that
+# a slow disk kept that long); one that goes on afterwards may have to wait for a processor.
 hold_at_samples() {
   cat >"$work/edt" <<STARTER
 #!/usr/bin/env bash
-seconds=300
-if ((\${SLURM_RESTART_COUNT:-0} == 0)); then seconds=15; fi
+seconds=30
+if [[ -e $work/samples.go ]]; then seconds=300; fi
 exec $faulty_edt "\$@" --run.timeout=\$seconds
 STARTER
   chmod +x "$work/edt"
@@ -68,6 +70,8 @@ let_go() { touch "$work/samples.go"; }
 sampling=(--run.sample-every=6 --run.sample-steps=2)
 # are_at NAME: both ranks of a run wait at that fault.
 are_at() { [[ -e $work/$1.0 && -e $work/$1.1 ]]; }
+# is_saved STEP: the checkpoint of the run, which a thread writes while steps go on, is complete.
+is_saved() { [[ -e $work/run/checkpoints/step-$(printf %06d "$1")/complete ]]; }
 
 # submit OPTIONS... SCRIPT OPTIONS...: the number of the job.
 submit() { sbatch --parsable "$@"; }
@@ -75,13 +79,14 @@ submit() { sbatch --parsable "$@"; }
 state_of() { scontrol show job -o "$1" 2>/dev/null | sed -n '1s/.* JobState=\([A-Z_]*\).*/\1/p'; }
 restarts_of() { scontrol show job -o "$1" | sed -n '1s/.* Restarts=\([0-9]*\).*/\1/p'; }
 
-# wait_until SECONDS WHAT COMMAND...: polls until the command succeeds.
+# wait_until WHAT COMMAND...: polls until the command succeeds. What takes a second on an idle machine may take minutes on
+# one that others use: only what will never come is given up.
+patience=240
 wait_until() {
-  local seconds=$1 what=$2
-  shift 2
-  local end=$((SECONDS + seconds))
+  local what=$1 end=$((SECONDS + patience))
+  shift
   until "$@"; do
-    ((SECONDS < end)) || fail "after $seconds s still not: $what"
+    ((SECONDS < end)) || fail "after $patience s still not: $what"
     sleep 0.2
   done
 }
@@ -91,9 +96,9 @@ has_ended() {
   state=$(state_of "$1")
   [[ $state =~ ^(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL|PREEMPTED)$ ]]
 }
-# ended JOB STATE [SECONDS]: waits for the end of the job, which is to be in that state.
+# ended JOB STATE: waits for the end of the job, which is to be in that state.
 ended() {
-  wait_until "${3:-120}" "the end of job $1" has_ended "$1"
+  wait_until "the end of job $1" has_ended "$1"
   is_state "$1" "$2" || fail "job $1 is $(state_of "$1"), not $2"
 }
 # The last step in the metrics of a run.

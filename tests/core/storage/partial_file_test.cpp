@@ -3,6 +3,9 @@
 
 #include <signal.h>
 
+#include <chrono>
+#include <thread>
+
 #include "core/storage/durable_file.h"
 #include "core/storage/npy.h"
 #include "tests/core/storage/expect_error.h"
@@ -45,6 +48,22 @@ TEST_F(PartialFileTest, GoesWhenASignalEndsTheProgram) {
     };
     EXPECT_EXIT(interrupted(), KilledBySignal(number), "");
     EXPECT_TRUE(is_empty());
+  }
+}
+
+// The handler runs on a thread while others go on.
+TEST_F(PartialFileTest, NoneAppearsWhileASignalEndsTheProgram) {
+  const auto interrupted = [&](int microseconds) {
+    remove_partial_files_on_signals();
+    std::thread told([microseconds] {
+      std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
+      raise(SIGINT);  // on this thread
+    });
+    for (;;) const DurableFile file(file_);
+  };
+  for (int attempt = 0; attempt < 40; ++attempt) {
+    EXPECT_EXIT(interrupted(97 * attempt), KilledBySignal(SIGINT), "");
+    ASSERT_TRUE(is_empty()) << attempt;
   }
 }
 

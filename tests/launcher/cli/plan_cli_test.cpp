@@ -100,7 +100,7 @@ TEST_F(Cli, RefusesWrongPlans) {
   const std::string cluster = write("c.ini", "[cluster]\nname = x\nnodes = 1\ndevices = none\n");
   EXPECT_THAT(refusal("plan --cluster " + cluster), HasSubstr("c.ini:4)"));
   EXPECT_THAT(refusal("plan --cluster 8xh10"), HasSubstr("8xh100"));
-  EXPECT_THAT(refusal("plan --ranks 5000 --cluster 8xh100"), HasSubstr("4096"));
+  EXPECT_THAT(refusal("plan --ranks 20000 --cluster 8xh100"), HasSubstr("16384"));
   EXPECT_THAT(refusal("plan --scale 4..1"), HasSubstr("4..1"));
 }
 

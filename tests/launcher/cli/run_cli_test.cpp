@@ -113,6 +113,29 @@ TEST_F(Cli, DataTrainingAndSampling) {
   EXPECT_TRUE(std::filesystem::exists(picture));
 }
 
+// Said wherever such samples are, and refused where it is no gain.
+TEST_F(CliRun, SamplesOfIntegerWeights) {
+  const std::string sample = "sample --classes 1 --steps 2 --checkpoint " + run_ +
+                             " --weights-type int8 --int8-anywhere on --latents " + path_ + "/";
+  ASSERT_EQ(run(sample + "int8.h5").status, 0);
+  const auto type = [&](const std::string& file) {
+    return h5::File::open(path_ + file).read_string("weights_type");
+  };
+  EXPECT_EQ(type("/int8.h5"), "int8");
+  EXPECT_THAT(refusal(sample + "reference.h5 --device reference"),
+              HasSubstr("--weights-type is int8, and --device reference multiplies no 8-bit "
+                        "integers"));
+  EXPECT_THAT(
+      refusal("sample --classes 1 --int8-anywhere on --checkpoint " + run_ + " --out x.png"),
+      HasSubstr("int8-anywhere"));
+  setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1);
+  EXPECT_THAT(refusal("sample --classes 1 --weights-type int8 --checkpoint " + run_ + " --out " +
+                      path_ + "/x.png"),
+              HasSubstr("no instructions for products of 8-bit integers (VNNI)"));
+  EXPECT_EQ(run(sample + "anywhere.h5").status, 0);
+  unsetenv("ONEDNN_MAX_CPU_ISA");
+}
+
 TEST_F(CliRun, OptionsThatDoNotGoTogetherAreRefused) {
   const std::string sample = "sample --classes 1 --steps 2 --checkpoint " + run_ + " ";
   EXPECT_THAT(refusal(sample + "--out " + path_ + "/x --npz " + path_ + "/./x"),

@@ -6,7 +6,7 @@ reference
 job=$(submit --array=5-7%2 --time=10 "$root/slurm/seeds.sbatch" $(options) --run.dir="$work/seeds")
 scaling=$(submit --array=1,2 --nodes=2 --time=10 "$root/slurm/scaling.sbatch" $(options) --run.dir="$work/scaling")
 all_ended() { [[ -z $(squeue -h) ]]; }
-wait_until 60 "the end of both arrays" all_ended
+wait_until "the end of both arrays" all_ended
 for seed in 5 6 7; do
   [[ $(state_of "${job}_$seed") == COMPLETED ]] || fail "seed $seed: $(state_of "${job}_$seed")"
   every_step_once seeds/seed-$seed

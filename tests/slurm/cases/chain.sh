@@ -7,9 +7,9 @@ export EDT=$faulty_edt EDT_FAULT="all phase:optimizer 4 wait $work/save; all pha
 mapfile -t jobs < <("$root/slurm/chain.sh" 3 --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" \
   $(options) --run.dir="$work/run")
 ((${#jobs[@]} == 3)) || fail "${#jobs[@]} jobs"
-wait_until 180 "both ranks in step 4" are_at save
+wait_until "both ranks in step 4" are_at save
 touch run/save save.go
-wait_until 180 "both ranks in step 6" are_at stop
+wait_until "both ranks in step 6" are_at stop
 [[ ! -e run/save ]] || fail "the file save is still there"
 scancel --batch --signal=USR1 "${jobs[0]}"
 ended "${jobs[0]}" FAILED # with status 3; afterany lets the next one start

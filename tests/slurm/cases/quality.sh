@@ -10,7 +10,7 @@ study=(--data "$work/data" --arms "edt,dit" --seeds 0 --flops 1e10 --points 2 --
 undisturbed=$(submit --array=0 --time=10 "$root/slurm/quality.sbatch" "${study[@]}" --out "$work/study")
 export EDT=$faulty_edt EDT_FAULT="all phase:optimizer 4 told $work/held"
 warned=$(submit --array=1 --time=10 "$root/slurm/quality.sbatch" "${study[@]}" --out "$work/study")
-wait_until 60 "the second run in step 4" test -e held.0
+wait_until "the second run in step 4" test -e held.0
 scancel --batch --signal=USR1 "${warned}_1"
 ended "${undisturbed}_0" COMPLETED
 ended "${warned}_1" COMPLETED

@@ -5,7 +5,7 @@ reference
 hold_until_told
 job=$(EDT_LAUNCHER=mpirun submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) \
   --run.dir="$work/run")
-wait_until 60 "both ranks in step 4" are_held
+wait_until "both ranks in step 4" are_held
 scontrol requeue "$job"
 ended "$job" COMPLETED
 (($(restarts_of "$job") == 1)) || fail "requeued $(restarts_of "$job") times"

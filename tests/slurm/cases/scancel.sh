@@ -7,11 +7,11 @@ submit_run() {
   submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run"
 }
 job=$(submit_run)
-wait_until 60 "both ranks in step 4" are_held
+wait_until "both ranks in step 4" are_held
 scancel "$job"
 ended "$job" CANCELLED
 (($(restarts_of "$job") == 0)) || fail "it was requeued"
-wait_until 30 "the end of the ranks" test -e run/outcome.json
+wait_until "the end of the ranks" test -e run/outcome.json
 saved=$(step_of run)
 ((saved == 4)) || fail "the last step is $saved"
 [[ -e run/checkpoints/step-$(printf %06d "$saved")/complete ]] || fail "step $saved was not saved"

@@ -23,7 +23,7 @@ all_started() { (($(find . -name "started-$1-*" | wc -l) == 4)); }
 for launcher in srun mpirun; do
   job=$(EDT_LAUNCHER=$launcher EDT_REQUEUE=none EDT="$work/counter" submit --nodes=2 --ntasks-per-node=2 --time=10 \
     "$root/slurm/nodes.sbatch" --run.dir="$work/none")
-  wait_until 30 "start of 4 ranks" all_started "$job"
+  wait_until "start of 4 ranks" all_started "$job"
   sleep 0.5
   scancel --batch --signal=USR1 "$job"
   ended "$job" FAILED

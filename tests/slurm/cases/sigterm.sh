@@ -4,7 +4,7 @@ tiny_data data
 reference
 hold_until_told
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run")
-wait_until 60 "both ranks in step 4" are_held
+wait_until "both ranks in step 4" are_held
 scancel --signal=TERM "$job"
 ended "$job" COMPLETED
 grep -q "SIGTERM after step" run/logs/rank-00000.log || fail "was not told"

@@ -7,14 +7,15 @@ reference
 hold_at_samples
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
   --run.checkpoint-every=4 "${sampling[@]}")
-wait_until 180 "both ranks at step 6" are_at samples
+wait_until "both ranks at step 6" are_at samples
+wait_until "the checkpoint of step 4" is_saved 4
 node-link node2 down
 let_go
-wait_until 90 "the verdict" grep -q 'rank 1 of 2 on node2 stalls: no sign of life' "slurm-$job.out"
+wait_until "the verdict" grep -q 'rank 1 of 2 on node2 stalls: no sign of life' "slurm-$job.out"
 no_ranks() { ! node-run "$1" pgrep -x edt >/dev/null; }
-wait_until 90 "the rank out of reach ends by itself" no_ranks node2
-wait_until 90 "the rank beside it ends" no_ranks node1
+wait_until "the rank out of reach ends by itself" no_ranks node2
+wait_until "the rank beside it ends" no_ranks node1
 node-link node2 up
-ended "$job" COMPLETED 180
+ended "$job" COMPLETED
 (($(restarts_of "$job") >= 1)) || fail "was not requeued"
 same_as_reference run

@@ -7,7 +7,7 @@ reference
 hold_until_told
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=1 --signal=B:USR1@50 "$root/slurm/nodes.sbatch" $(options) \
   --run.dir="$work/run")
-ended "$job" COMPLETED 150
+ended "$job" COMPLETED
 grep -q "SIGUSR1 after step" run/logs/rank-00000.log || fail "was not told"
 (($(restarts_of "$job") >= 1)) || fail "was not requeued"
 same_as_reference run

@@ -1,0 +1,51 @@
+// Linear maps and feed-forward blocks of weights in 8-bit integers: rows become integers as they
+// are read, products are scaled back as they are written, and hidden units go from one to the other
+// while they are in cache.
+#pragma once
+
+#include <initializer_list>
+#include <unordered_map>
+
+#include "core/cpu/int8/rows.h"
+#include "core/cpu/int8/weight.h"
+#include "core/cpu/matmul.h"
+#include "core/cpu/scratch.h"
+#include "core/ops/mlp.h"
+
+namespace edt {
+
+class Int8Products {
+ public:
+  explicit Int8Products(Scratch& scratch) : scratch_(scratch) {}
+
+  void add(const Tensor& weight) { weights_.try_emplace(weight.data, weight); }
+  // nullptr: not one of those that were added.
+  Int8Weight* find(const Tensor& weight) {
+    const auto found = weights_.find(weight.data);
+    return found == weights_.end() ? nullptr : &found->second;
+  }
+
+  // y = [inputs...] W^T + bias; bias may be undefined
+  void linear(std::initializer_list<Matrix> inputs, Int8Weight& weight, const Tensor& bias,
+              const Matrix& y);
+  // Both weights are in integers; `gated`: SwiGLU's.
+  bool has(const MlpWeights& weights) { return find(weights.fc1) && find(weights.fc2); }
+  void feed_forward(const Tensor& x, const MlpWeights& weights, bool gated, const Tensor& y);
+
+ private:
+  struct Rows {
+    std::uint8_t* values;
+    RowScale* scales;
+    std::int64_t columns;
+  };
+
+  Rows rows(Slot values, Slot scales, std::int64_t count, std::int64_t columns);
+  const float* bias_of(const Tensor& bias, Slot slot);
+  std::int32_t* multiply(const Rows& rows, std::int64_t count, Int8Weight& weight);
+  void finish(const Rows& rows, Int8Weight& weight, const float* bias, const Matrix& y);
+
+  Scratch& scratch_;
+  std::unordered_map<const void*, Int8Weight> weights_;
+};
+
+}  // namespace edt

@@ -1,0 +1,27 @@
+// The type of the weights that samples are made with, where it is not that of the activations.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "core/ops/backend.h"
+#include "core/options/options.h"
+#include "model/model.h"
+
+namespace edt {
+
+struct WeightsTypeOptions {
+  bool int8 = false;
+  bool anywhere = false;  // also on processors for which it is no gain
+
+  void declare(OptionSet& options);
+  // UsageError where `backend` cannot, or not to any gain.
+  void require_possible(Backend& backend) const;
+  // The bound weights of `model`, from now on.
+  void apply(Backend& backend, Model& model) const;
+  // Where it is not the activations' type.
+  void add_facts(nlohmann::ordered_json& facts) const;
+  std::string text(DType dtype) const;  // "bf16", "bf16, weights in int8"
+};
+
+}  // namespace edt
