@@ -121,8 +121,8 @@ TEST(AppendFile, AFileThatIsReplacedIsAddedTo) {
 
 TEST(AppendFile, AFileOfWhoHasTakenOverStaysAsItIs) {
   const test::TempDir directory;
-  AppendFile file(directory / "a", 0, [] { fail<UsageError>("run", "another has taken over"); });
   AppendFile alone(directory / "a");
+  AppendFile file(directory / "a", 0, [] { fail<UsageError>("run", "another has taken over"); });
   file.append("one\n");
   test::write_text(directory / "b", "theirs\n");
   std::filesystem::rename(directory / "b", directory / "a");
