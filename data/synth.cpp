@@ -1,8 +1,10 @@
 #include "data/synth.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/base/error.h"
+#include "data/gradient_features.h"
 #include "data/patch_transform.h"
 #include "data/synth_picture.h"
 #include "data/writer.h"
@@ -16,33 +18,56 @@ constexpr std::uint64_t kAtOnce = 256;  // pictures: enough for many cores, litt
 // Some consecutive pictures as latents, drawn on all cores.
 struct Pictures {
   Pictures(const SynthOptions& options, const PatchTransform& transform, std::size_t elements)
-      : options_(options), transform_(transform), elements_(elements) {}
+      : options_(options), transform_(transform), elements_(elements) {
+    if (options.hog) gradients_.emplace("synth", options.image_size, options.vae_factor);
+  }
 
   void draw(std::uint64_t first, std::uint64_t count) {
     labels.resize(count);
     latents.resize(count * elements_);
     flipped.resize(options_.flipped ? latents.size() : 0);
+    const std::size_t features = gradients_ ? count * gradients_->elements() : 0;
+    features_.resize(features);
+    flipped_features_.resize(options_.flipped ? features : 0);
 #pragma omp parallel for schedule(dynamic, 4)
     for (std::uint64_t i = 0; i < count; ++i) draw_one(first + i, i);
+    store_features();
   }
 
   std::vector<float> latents, flipped;
   std::vector<std::int32_t> labels;
+  std::vector<StoredSamples> arrays;  // beside them
 
  private:
+  void describe(const Image& image, std::uint64_t i, std::vector<float>& features) {
+    if (!gradients_) return;
+    const std::size_t each = gradients_->elements();
+    gradients_->compute(image.pixels, std::span(features).subspan(i * each, each));
+  }
+  void store_features() {
+    if (!gradients_) return;
+    arrays.assign(1, {});
+    const SampleArray array = gradients_->array(options_.flipped);
+    append_stored(array, features_, arrays[0].plain);
+    append_stored(array, flipped_features_, arrays[0].flipped);
+  }
   void draw_one(std::uint64_t sample, std::uint64_t i) {
     labels[i] = static_cast<std::int32_t>(sample % static_cast<std::uint64_t>(options_.classes));
     const Image image = draw_synth_picture(labels[i], options_.image_size, options_.seed,
                                            static_cast<std::uint32_t>(sample));
     transform_.encode(image, std::span(latents).subspan(i * elements_, elements_));
-    if (options_.flipped) {
-      transform_.encode(mirrored(image), std::span(flipped).subspan(i * elements_, elements_));
-    }
+    describe(image, i, features_);
+    if (!options_.flipped) return;
+    const Image mirror = mirrored(image);
+    transform_.encode(mirror, std::span(flipped).subspan(i * elements_, elements_));
+    describe(mirror, i, flipped_features_);
   }
 
   const SynthOptions& options_;
   const PatchTransform& transform_;
   std::size_t elements_;
+  std::optional<GradientFeatures> gradients_;
+  std::vector<float> features_, flipped_features_;
 };
 
 Description describe_synth(const SynthOptions& options, const PatchTransform& transform) {
@@ -58,6 +83,10 @@ Description describe_synth(const SynthOptions& options, const PatchTransform& tr
   const auto& names = synth_class_names();
   d.class_names.assign(names.begin(), names.begin() + options.classes);
   d.source = fmt::format("synthetic pictures, seed {}", options.seed);
+  if (options.hog) {
+    d.arrays = {
+        GradientFeatures("synth", options.image_size, options.vae_factor).array(options.flipped)};
+  }
   return d;
 }
 
@@ -69,7 +98,8 @@ Provenance provenance_of_synth(const SynthOptions& options) {
   p.add("--classes", fmt::to_string(options.classes));
   p.add("--seed", fmt::to_string(options.seed));
   p.add("--flipped", options.flipped);
-  if (options.channels != PatchTransform::kFew) {  // sets of earlier versions have no such entry
+  if (options.hog) p.add("--hog", true);  // sets of earlier versions have no such entries
+  if (options.channels != PatchTransform::kFew) {
     p.add("--channels", fmt::to_string(options.channels));
   }
   if (options.vae_factor != PatchTransform::kLarge) {
@@ -101,7 +131,7 @@ WriteReport synthesize(const SynthOptions& options, const Progress& progress) {
   Pictures pictures(options, transform, description.latent_elements());
   while (writer.next_sample() < options.samples) {
     pictures.draw(writer.next_sample(), std::min(writer.room(), kAtOnce));
-    writer.append(pictures.latents, pictures.flipped, pictures.labels);
+    writer.append(pictures.latents, pictures.flipped, pictures.labels, pictures.arrays);
     if (progress) progress(writer.next_sample(), options.samples);
   }
   return writer.finish();

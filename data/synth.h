@@ -18,6 +18,7 @@ struct SynthOptions {
   int channels = 4;      // of the latents: 4, or 16 that keep edges sharp
   int vae_factor = 8;    // pixels for each latent, across and down: 4 or 8
   bool flipped = false;  // store mirrored copies too
+  bool hog = false;      // store GradientFeatures beside the latents
   std::uint64_t samples_per_shard = 4096;
   bool replace = false;  // shards that are there are not kept
 };

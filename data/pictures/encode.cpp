@@ -1,10 +1,12 @@
 #include "data/pictures/encode.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/base/error.h"
 #include "core/random/stream.h"
 #include "core/storage/checksum.h"
+#include "data/gradient_features.h"
 
 namespace edt::data {
 
@@ -20,6 +22,7 @@ class BatchEncoder {
     const auto side = static_cast<std::size_t>(options.image_size / info_.factor);
     latent_ = static_cast<std::size_t>(info_.channels) * side * side;
     picture_ = static_cast<std::size_t>(options.image_size) * options.image_size * 3;
+    if (options.hog) gradients_.emplace("encode", options.image_size, info_.factor);
   }
 
   void begin() {
@@ -34,12 +37,15 @@ class BatchEncoder {
   }
   void append_to(ShardWriter& shard) {
     const std::vector<float> stored = encode(false);
+    std::vector<StoredSamples> arrays(gradients_ ? 1 : 0);
+    if (gradients_) describe(arrays[0].plain);
     std::vector<float> flipped;
     if (options_.flipped) {
       mirror();
       flipped = encode(true);
+      if (gradients_) describe(arrays[0].flipped);
     }
-    shard.append(stored, flipped, labels_);
+    shard.append(stored, flipped, labels_, arrays);
   }
 
  private:
@@ -76,6 +82,14 @@ class BatchEncoder {
     return out;
   }
 
+  void describe(StoredArray& out) const {
+    std::vector<float> features(gradients_->elements());
+    for (std::size_t p = 0; p < labels_.size(); ++p) {
+      gradients_->compute(std::span(pixels_).subspan(p * picture_, picture_), features);
+      append_stored(gradients_->array(false), features, out);
+    }
+  }
+
   void mirror() {
     const int size = options_.image_size;
     for (std::size_t row = 0; row < labels_.size() * static_cast<std::size_t>(size); ++row) {
@@ -89,6 +103,7 @@ class BatchEncoder {
   Encoder& encoder_;
   EncoderInfo info_;
   std::size_t latent_ = 0, picture_ = 0;
+  std::optional<GradientFeatures> gradients_;
   std::vector<std::uint8_t> pixels_;
   std::vector<std::int32_t> labels_;
   std::uint64_t first_ = 0;
@@ -103,6 +118,7 @@ void require_encodable(const EncodeOptions& options, const EncoderInfo& encoder)
   require<UsageError>(options.type == h5::Type::kFloat16 || options.type == h5::Type::kFloat32,
                       "encode", "element type {}: float16 or float32 can be stored",
                       h5::name_of(options.type));
+  if (options.hog) (void)GradientFeatures("encode", options.image_size, encoder.factor);
   require<UsageError>(encoder.moments || !options.moments, "encode",
                       "--store moments: {} gives latents without a spread; --store latents",
                       encoder.name);
@@ -140,6 +156,7 @@ Provenance encoding_provenance(const EncodeOptions& options, const EncoderInfo& 
   p.add("--store", std::string(options.moments ? "moments" : "latents"));
   p.add("--flipped", options.flipped);
   if (!options.moments) p.add("--seed", fmt::to_string(options.seed));
+  if (options.hog) p.add("--hog", true);  // sets of earlier versions have no such entry
   p.add("--dtype", std::string(h5::name_of(options.type)));
   p.add("computed by", options.arithmetic);
   return p;
@@ -159,6 +176,10 @@ Description describe_encoding(const EncodeOptions& options, const EncoderInfo& e
   d.type = options.type;
   d.source = fmt::format("pictures of {}", options.list.pictures[0].string());
   d.shift = encoder.shift;
+  if (options.hog) {
+    d.arrays = {
+        GradientFeatures("encode", options.image_size, encoder.factor).array(options.flipped)};
+  }
   d.autoencoder = encoder.name;
   d.autoencoder_checksum = checksum_text(encoder.checksum);
   return d;

@@ -20,6 +20,7 @@ struct EncodeOptions {
   int image_size = 256;
   bool moments = true;     // of the posterior; false: latents, drawn from it once
   bool flipped = true;     // of the mirrored picture as well
+  bool hog = false;        // GradientFeatures beside them
   std::uint64_t seed = 0;  // of the draw
   h5::Type type = h5::Type::kFloat16;
   std::uint64_t samples_per_shard = 1024;

@@ -34,8 +34,15 @@ void QualityCommand::declare(OptionSet& options) {
       .add("size", &study.arm.size,
            "of the models: S, B and XL as published, Ti of six blocks and a width of 144, ours")
       .choices({"Ti", "S", "B", "XL"});
-  study.arms = quality_arm_keys();
+  study.arms = usual_arm_keys();
   options.add("arms", &study.arms, "what is compared").choices(quality_arm_keys());
+  options.add("features", &study.arm.features,
+              "arrays of the data set, beside its latents, with which arms that end in -repa are "
+              "aligned");
+  options
+      .add("teacher", &study.arm.teacher,
+           "finished run, or checkpoint, of which arms that end in -distilled learn")
+      .absolute();
   options.add("seeds", &study.seeds, "each arm is trained once with each").at_least(0);
   options.add("seconds", &study.seconds, "of training, of each run").unit("seconds").above(0);
   options.add("flops", &study.flops, "instead: FLOPs of training, of each run").at_least(0);

@@ -83,6 +83,7 @@ int data_synth(std::span<const std::string> args, CommandContext& context) {
       .choices({"4", "8"});
   options.add("seed", &synth.seed, "of the pictures");
   options.add("flipped", &synth.flipped, "store mirrored copies too");
+  options.add("hog", &synth.hog, kHogHelp);
   options.add("samples-per-shard", &synth.samples_per_shard, "samples of one file").at_least(1);
   options.add("replace", &synth.replace, kReplaceHelp);
   if (!read_options(options, args, context)) return kDone;

@@ -63,6 +63,7 @@ void DataEncodeOptions::declare(OptionSet& options) {
   options.add("seed", &encode.seed, "of that draw").used_when("store", {"latents"});
   options.add("flipped", &encode.flipped,
               "encode mirrored pictures too: they are not the mirrored latents");
+  options.add("hog", &encode.hog, kHogHelp);
   options.add("broken", &request.skip_broken, {{"stop", false}, {"skip", true}},
               "what becomes of pictures that cannot be decoded: all are looked at before the first "
               "is encoded. skip leaves them out, and lists them in left-out.tsv");

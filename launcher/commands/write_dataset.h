@@ -14,6 +14,10 @@ namespace edt {
 inline constexpr const char* kReplaceHelp =
     "make the set anew: the shards that are there are removed when the first new one is complete";
 
+inline constexpr const char* kHogHelp =
+    "store histograms of oriented gradients and mean colours around each token beside the latents, "
+    "under the name hog: features to align with that need no other network";
+
 // Runs work that writes a data set, with progress, and says what has become of it. A signal ends it
 // between two samples: whole shards stay, and the same command continues behind them.
 int write_dataset(CommandContext& context, const std::string& label,

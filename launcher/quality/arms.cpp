@@ -1,6 +1,7 @@
 #include "launcher/quality/arms.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 
@@ -77,6 +78,42 @@ std::optional<double> published_fid(const std::string& family, const std::string
   return found == all.end() ? std::nullopt : std::optional(found->second);
 }
 
+struct Companion {
+  const char *key, *label;
+  const char* published;  // FIDs with and without it, of the same kind as published_fid()
+  Arguments arguments;
+};
+
+// As their recipes have them (arXiv 2601.17830, 2410.06940, 2505.02831, after 2403.17004).
+std::vector<Companion> companions(const ArmOptions& options) {
+  Arguments features{"--align.with=features",
+                     fmt::format("--align.features.arrays={}", fmt::join(options.features, ","))};
+  // The published projector would be most of a step of so small a model.
+  if (options.size == "Ti") features.push_back("--align.features.projector=256");
+  return {{"latent", "VAE-REPA", "FID 28.9, 33 (SiT-B)", {"--align.with=latent"}},
+          {"repa", "REPA", "FID 24.4, 33 (SiT-B)", std::move(features)},
+          {"sra", "SRA", "", {"--align.with=teacher"}},
+          {"prototypes", "prototypes", "", {"--align.with=prototypes"}},
+          {"distilled", "distillation", "", {"--distill.from=" + options.teacher.string()}}};
+}
+
+// Each of `bases` with each companion.
+std::vector<QualityArm> with_companions(const std::vector<QualityArm>& bases,
+                                        const ArmOptions& options) {
+  std::vector<QualityArm> arms;
+  for (const QualityArm& base : bases) {
+    for (const Companion& companion : companions(options)) {
+      arms.push_back({.key = base.key + "-" + companion.key,
+                      .label = base.label + " with " + companion.label,
+                      .arguments = joined({base.arguments, companion.arguments}),
+                      .published_fid = {},
+                      .base = base.key,
+                      .published_gain = companion.published});
+    }
+  }
+  return arms;
+}
+
 }  // namespace
 
 std::vector<QualityArm> quality_arms(const ArmOptions& options) {
@@ -85,7 +122,7 @@ std::vector<QualityArm> quality_arms(const ArmOptions& options) {
   const auto fid = [&](const char* family) { return published_fid(family, options.size); };
   const auto with = [&](Recipe recipe) { return optimizer_of(recipe, options); };
   const Arguments unmasked{"--train.masked=off"}, shared{"--train.shared-noise=on"};
-  return {
+  std::vector<QualityArm> arms{
       {"edt", "EDT", joined({edt, kEdtSays, with(Recipe::kEdt)}), fid("EDT")},
       {"edt-unmasked",
        "EDT without its masked pass",
@@ -104,6 +141,9 @@ std::vector<QualityArm> quality_arms(const ArmOptions& options) {
        joined({sit, kLightningSays, with(Recipe::kLightning)}),
        {}},
   };
+  const auto more = with_companions({arms[0], arms[3]}, options);
+  arms.insert(arms.end(), more.begin(), more.end());
+  return arms;
 }
 
 std::string published_size(const std::string& size) { return size == "Ti" ? "S" : size; }
@@ -111,6 +151,14 @@ std::string published_size(const std::string& size) { return size == "Ti" ? "S" 
 std::vector<std::string> quality_arm_keys() {
   std::vector<std::string> keys;
   for (const QualityArm& arm : quality_arms({})) keys.push_back(arm.key);
+  return keys;
+}
+
+std::vector<std::string> usual_arm_keys() {
+  std::vector<std::string> keys;
+  for (const QualityArm& arm : quality_arms({})) {
+    if (arm.base.empty()) keys.push_back(arm.key);
+  }
   return keys;
 }
 

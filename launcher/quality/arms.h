@@ -1,6 +1,8 @@
 // What is compared: models, and ways to train them, as options of `edt train`.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +17,8 @@ struct QualityArm {
   // FID of 50,000 samples without guidance after 400,000 steps of 256 pictures, as published for
   // published_size().
   std::optional<double> published_fid;
+  // Of an arm with a companion: the key of the same arm without it, and what is published of both.
+  std::string base = {}, published_gain = {};
 };
 
 struct ArmOptions {
@@ -24,12 +28,16 @@ struct ArmOptions {
   double learning_rate = 1e-3;  // of that one
   std::int64_t warmup_steps = 50;
   double ema_decay = 0.99;
+  std::vector<std::string> features;  // arrays of the data set that arms with REPA are aligned with
+  std::filesystem::path teacher;      // the finished run that distilled arms learn of
 };
 
 // EDT, without its masked pass, with shared noise, with a flow; MDTv2; DiT; SiT; LightningDiT's
-// blocks and objective.
+// blocks and objective. Then EDT with each companion, and EDT with a flow and each.
 std::vector<QualityArm> quality_arms(const ArmOptions& options);
 std::vector<std::string> quality_arm_keys();
+// Those of a study that names none: without companions.
+std::vector<std::string> usual_arm_keys();
 // The size whose published figures stand beside ours: the same, or of Ti, which is ours, S.
 std::string published_size(const std::string& size);
 

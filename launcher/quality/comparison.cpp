@@ -71,21 +71,28 @@ std::optional<double> level_of(const QualityReport& report, Figure figure) {
   return spread ? std::optional(spread->high) : std::nullopt;
 }
 
-Reaching reach(const QualityReport& report, std::size_t arm, Figure figure, CostAxis axis,
-               double level) {
+std::optional<double> common_level(const QualityReport& report, std::size_t arm, std::size_t base,
+                                   Figure figure) {
+  const auto one = at_end(runs_of(report, arm), figure),
+             other = at_end(runs_of(report, base), figure);
+  return one && other ? std::optional(std::max(one->high, other->high)) : std::nullopt;
+}
+
+Reaching reach(const QualityReport& report, std::size_t arm, std::size_t base, Figure figure,
+               CostAxis axis, double level) {
   std::vector<double> costs, ratios;
   bool costs_bound = false, ratios_bound = false;
   Reaching reaching;
-  const auto bases = runs_of(report, base_arm(report));
+  const auto bases = runs_of(report, base);
   for (const QualityRun* run : runs_of(report, arm)) {
     ++reaching.runs;
     const auto cost = cost_to_reach(curve_of(*run, figure, axis), level);
     if (!cost) continue;
     costs.push_back(cost->cost);
     costs_bound = costs_bound || cost->at_most;
-    const QualityRun* base = with_seed(bases, run->task.seed);
-    if (base == nullptr) continue;
-    const auto own = cost_to_reach(curve_of(*base, figure, axis), level);
+    const QualityRun* other = with_seed(bases, run->task.seed);
+    if (other == nullptr) continue;
+    const auto own = cost_to_reach(curve_of(*other, figure, axis), level);
     if (!own || own->at_most) continue;
     ratios.push_back(own->cost / cost->cost);
     ratios_bound = ratios_bound || cost->at_most;

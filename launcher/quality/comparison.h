@@ -37,14 +37,17 @@ std::optional<Spread> at_end(const std::vector<const QualityRun*>& runs, Figure 
 
 // What the others are timed to: where the base arm ends with every seed.
 std::optional<double> level_of(const QualityReport& report, Figure figure);
+// Where both of two arms end with every seed: both get there.
+std::optional<double> common_level(const QualityReport& report, std::size_t arm, std::size_t base,
+                                   Figure figure);
 
 struct Reaching {
   std::optional<Spread> cost;   // of the runs that reach it; a bound: at most
-  std::optional<Spread> ratio;  // what the base arm takes with the same seed over that: at least
+  std::optional<Spread> ratio;  // what the other arm takes with the same seed over that: at least
   std::size_t reached = 0, runs = 0;
 };
-Reaching reach(const QualityReport& report, std::size_t arm, Figure figure, CostAxis axis,
-               double level);
+Reaching reach(const QualityReport& report, std::size_t arm, std::size_t base, Figure figure,
+               CostAxis axis, double level);
 
 // Of each run: pictures/s, and how many times those of another with the same seed.
 double images_per_second(const QualityRun& run);

@@ -6,6 +6,7 @@
 #include "launcher/bench/speedup_report.h"
 #include "launcher/quality/claims.h"
 #include "launcher/quality/figure_names.h"
+#include "launcher/quality/gains.h"
 #include "launcher/text/report.h"
 #include "launcher/watch/wording.h"
 
@@ -71,9 +72,10 @@ std::string paper_text(const QualityReport& report, std::size_t arm) {
 Rows reach_rows(const QualityReport& report, Figure figure, double level) {
   Rows rows;
   for (std::size_t arm = 0; arm < report.arms.size(); ++arm) {
-    const Reaching seconds = reach(report, arm, figure, CostAxis::kSeconds, level);
+    const std::size_t base = base_arm(report);
+    const Reaching seconds = reach(report, arm, base, figure, CostAxis::kSeconds, level);
     if (seconds.runs == 0) continue;
-    Reaching flops = reach(report, arm, figure, CostAxis::kFlops, level);
+    Reaching flops = reach(report, arm, base, figure, CostAxis::kFlops, level);
     if (flops.cost) {
       for (double* value : {&flops.cost->middle, &flops.cost->low, &flops.cost->high}) {
         *value /= 1e9;
@@ -170,6 +172,25 @@ Rows claim_rows(const QualityReport& report, bool with_values) {
   return rows;
 }
 
+const std::vector<std::string> kGainHeader{"arm",      "without", "by",   "until",
+                                           "pictures", "time",    "FLOPs"};
+
+// "gained: 1.21 (1.15 to 1.28)"
+std::string gain_text(const Reaching& reaching) {
+  const std::string name(gain_name(reaching.ratio));
+  return reaching.ratio ? name + ": " + spread_text(reaching.ratio, "at least ") : name;
+}
+
+Rows gain_rows(const QualityReport& report) {
+  Rows rows;
+  for (const CompanionGain& gain : companion_gains(report)) {
+    rows.push_back({report.arms[gain.arm].label, report.arms[gain.base].label,
+                    naming(gain.figure).name, number_text(gain.level), gain_text(gain.images),
+                    gain_text(gain.seconds), gain_text(gain.flops)});
+  }
+  return rows;
+}
+
 std::string conditions(const QualityReport& report) {
   const QualityStudyOptions& o = report.options;
   const std::string budget =
@@ -217,6 +238,18 @@ void add_claims(const QualityReport& report, Page& page) {
       "as many steps; size, data and length of training here are others, and so is what the "
       "figures are of.");
   page.table(claims_header(report, true), rows);
+}
+
+void add_gains(const QualityReport& report, Page& page) {
+  const Rows rows = gain_rows(report);
+  if (rows.empty()) return;
+  page.heading("What trains beside, and what it gains here");
+  page.paragraph(
+      "How many times as many pictures (steps), as long and as many FLOPs the same arm takes "
+      "without the companion to come to a figure that both come to with every seed: above 1 is a "
+      "gain. 'Gained', 'lost': all seeds lie on that side of 1. 'Within seeds': they do not. What "
+      "a finished run took that is learnt of is not counted, nor are the features of a data set.");
+  page.table(kGainHeader, rows);
 }
 
 LineChart curve_chart(const QualityReport& report, const FigureName& figure, CostAxis axis) {
@@ -267,6 +300,8 @@ std::string quality_study_text(const QualityReport& report) {
     add(fmt::format("What {} buy: {}", common_costs(report), figure.name), equal_header(report),
         equal_rows(report, figure.figure));
   }
+  const Rows gains = gain_rows(report);
+  if (!gains.empty()) add("How many times as much it takes without", kGainHeader, gains);
   const Rows claims = claim_rows(report, false);
   if (!claims.empty())
     add("What is said of them, and what is seen here", claims_header(report, false), claims);
@@ -278,6 +313,7 @@ Page quality_study_page(const QualityReport& report) {
   page.paragraph(report.machine).paragraph(conditions(report)).preformatted(report.command);
   page.table(kSpeedHeader, speed_rows(report));
   add_claims(report, page);
+  add_gains(report, page);
   for (const FigureName& figure : kFigures) {
     if (!is_measured(report, figure.figure)) continue;
     page.heading(figure.title);

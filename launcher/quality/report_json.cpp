@@ -4,6 +4,7 @@
 
 #include "launcher/quality/claims.h"
 #include "launcher/quality/figure_names.h"
+#include "launcher/quality/gains.h"
 #include "launcher/quality/report.h"
 
 namespace edt {
@@ -48,6 +49,26 @@ Json claims_json(const QualityReport& report) {
   return all;
 }
 
+Json gained_json(const Reaching& reaching) {
+  return {{"to_reach", spread_json(reaching.cost)},
+          {"ratio", spread_json(reaching.ratio)},
+          {"verdict", gain_name(reaching.ratio)}};
+}
+
+Json gains_json(const QualityReport& report) {
+  Json all = Json::array();
+  for (const CompanionGain& gain : companion_gains(report)) {
+    all.push_back({{"arm", report.arms[gain.arm].key},
+                   {"without", report.arms[gain.base].key},
+                   {"by", naming(gain.figure).key},
+                   {"level", gain.level},
+                   {"images", gained_json(gain.images)},
+                   {"seconds", gained_json(gain.seconds)},
+                   {"flops", gained_json(gain.flops)}});
+  }
+  return all;
+}
+
 }  // namespace
 
 nlohmann::ordered_json quality_study_json(const QualityReport& report) {
@@ -83,7 +104,7 @@ nlohmann::ordered_json quality_study_json(const QualityReport& report) {
       at["level"] = *level;
       for (const CostAxis axis : {CostAxis::kSeconds, CostAxis::kFlops}) {
         const char* key = axis == CostAxis::kSeconds ? "seconds" : "flops";
-        const Reaching reaching = reach(report, arm, figure.figure, axis, *level);
+        const Reaching reaching = reach(report, arm, base_arm(report), figure.figure, axis, *level);
         at[key] = {{"to_reach", spread_json(reaching.cost)},
                    {"ratio", spread_json(reaching.ratio)},
                    {"at_equal", spread_json(at_cost(runs_of(report, arm), figure.figure, axis,
@@ -93,6 +114,7 @@ nlohmann::ordered_json quality_study_json(const QualityReport& report) {
     json["arms"][report.arms[arm].key] = std::move(one);
   }
   json["claims"] = claims_json(report);
+  json["companions"] = gains_json(report);
   return json;
 }
 

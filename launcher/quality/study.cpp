@@ -8,6 +8,7 @@
 #include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 #include "data/holdout.h"
+#include "launcher/recipe/latent_space.h"
 #include "launcher/recipe/model_data.h"
 #include "launcher/text/report.h"
 #include "launcher/train/micro_batch.h"
@@ -21,6 +22,19 @@ using Json = nlohmann::ordered_json;
 constexpr std::int64_t kProbe = 8;  // steps that tell the cost of one
 constexpr double kReached = 0.98;   // of a part of the budget
 
+// What arms whose keys end so need, and nobody else takes.
+void require_asked(bool given, std::string_view option, std::string_view ending,
+                   const std::vector<QualityArm>& arms) {
+  const auto taker =
+      std::ranges::find_if(arms, [&](const QualityArm& arm) { return arm.key.ends_with(ending); });
+  require<UsageError>(given || taker == arms.end(), "bench quality",
+                      "--arms names {}, and {} is "
+                      "not given",
+                      taker == arms.end() ? "" : taker->key, option);
+  require<UsageError>(!given || taker != arms.end(), "bench quality",
+                      "{} is given, and --arms names no arm that ends in {}", option, ending);
+}
+
 std::vector<QualityArm> chosen_arms(const QualityStudyOptions& options) {
   std::vector<QualityArm> all = quality_arms(options.arm), chosen;
   for (const std::string& key : options.arms) {
@@ -30,7 +44,15 @@ std::vector<QualityArm> chosen_arms(const QualityStudyOptions& options) {
                         "bench quality", "--arms names {} twice", key);
     chosen.push_back(*found);
   }
+  require_asked(!options.arm.features.empty(), "--features", "-repa", chosen);
+  require_asked(!options.arm.teacher.empty(), "--teacher", "-distilled", chosen);
   return chosen;
+}
+
+// Studies of earlier versions have none.
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json list_or_null(const std::vector<std::string>& list) {
+  return list.empty() ? Json(nullptr) : Json(list);
 }
 
 // What all measurements of a study have in common.
@@ -52,6 +74,8 @@ Json description(const QualityStudyOptions& options) {
             {"sampler-steps", m.steps},
             {"cfg-scale", m.guidance},
             {"draws", m.draws},
+            {"features", list_or_null(options.arm.features)},
+            {"teacher", text_or_null(options.arm.teacher.string())},
             {"inception", m.inception.string()},
             {"reference", m.reference.string()}};
   return json;
@@ -168,11 +192,18 @@ QualityStudy::Recipe QualityStudy::recipe(const QualityTask& task, std::int64_t 
   arguments.insert(arguments.end(), options_.train.begin(), options_.train.end());
   (void)options.parse(arguments);
   config.validate();
+  config.distill.choose_checkpoint();
   take_latents_of(dataset_.description(), options, config.model);
   take_features_of(dataset_.description(), options, config.align);
-  require_fits(dataset_, config.model.resolve(dataset_.description().classes));
-  (void)choose_micro_batch(config, config.model.resolve(dataset_.description().classes),
-                           ranks_.size(), {});
+  const ModelConfig model = config.model.resolve(dataset_.description().classes);
+  require_fits(dataset_, model);
+  for (const data::ArrayRequest& request : array_requests(config, model)) {
+    (void)data::resolve_array(dataset_.description(), request, dataset_.path().string());
+  }
+  config.check_recipe(model);
+  config.distill.require_same_latents(
+      LatentSpace::of(dataset_.description(), config.data.normalize), dataset_.path().string());
+  (void)choose_micro_batch(config, model, ranks_.size(), {});
   recipe.text = options.to_ini();
   return recipe;
 }

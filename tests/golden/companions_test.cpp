@@ -8,36 +8,21 @@
 #include <optional>
 #include <set>
 
-#include "core/cuda/cuda_backend.h"
+#include "tests/golden/golden_cases.h"
 #include "tests/golden/golden_run.h"
 
 namespace edt::test {
 namespace {
 
-struct CompanionCase {
-  std::string file;
-  const char* group;  // of an EDT's file, which has several places; "": the file itself
-  const char* backend;
-  DType dtype;
-  double output_tolerance, gradient_tolerance;
-};
-
-void PrintTo(const CompanionCase& c, std::ostream* out) {
-  *out << c.file << " " << c.group << " on " << c.backend << " in " << name_of(c.dtype);
-}
-
-class CompanionGolden : public testing::TestWithParam<CompanionCase> {
+class CompanionGolden : public GoldenTest {
  protected:
-  void SetUp() override {
-    backend_ = golden_backend(GetParam().backend);
-    if (backend_ == nullptr) GTEST_SKIP() << "no GPU: " << cuda_absence();
-    run_.emplace(file_, *backend_, GetParam().dtype);
-  }
+  void begin() override { run_.emplace(file_, *backend_, GetParam().dtype); }
 
   std::string in_group(const std::string& name) const {
-    return (*GetParam().group == '\0' ? "" : std::string("/") + GetParam().group) + name;
+    return (is_edt() ? "/" + part() : "") + name;
   }
-  bool is_edt() const { return *GetParam().group != '\0'; }
+  // Of an EDT's file, which has several places.
+  bool is_edt() const { return !part().empty(); }
   LatentAlignmentConfig alignment() const {
     const std::string place = is_edt() ? in_group("") : "/";
     LatentAlignmentConfig config;
@@ -51,13 +36,8 @@ class CompanionGolden : public testing::TestWithParam<CompanionCase> {
   void align(const LatentAlignmentConfig& config) {
     run_->add_companions(file_, {.latent = config}, in_group("/params/"));
   }
-  void expect_close(const std::vector<float>& actual, const std::string& name, double tolerance) {
-    EXPECT_LE(relative_error(actual, file_.read<float>(name)), tolerance) << name;
-  }
   const std::deque<Parameter>& parameters() { return run_->golden().model().parameters().all(); }
 
-  std::unique_ptr<Backend> backend_;
-  GoldenFile file_{GetParam().file};
   std::optional<GoldenRun> run_;
 };
 
@@ -130,33 +110,19 @@ TEST_P(CompanionGolden, EveryDistance) {
   }
 }
 
-std::vector<CompanionCase> companion_cases(
-    const std::vector<std::pair<const char*, DType>>& places) {
-  std::vector<CompanionCase> all;
-  for (const auto& [backend, dtype] : places) {
-    const bool is_float = dtype != DType::kBFloat16;
-    // bf16 keeps 8 bits of every activation.
-    const double output = is_float ? 1e-5 : 3e-2, gradient = is_float ? 1e-4 : 1e-1;
-    for (const std::string& file : golden_models("sit+vae-repa")) {
-      all.push_back({file, "", backend, dtype, output, gradient});
-    }
-    for (const std::string& file : golden_models("edt velocity")) {
-      for (const char* group : {"stage0_full_pass", "stage1_both_passes"}) {
-        if (!GoldenFile(file).has(std::string("/") + group)) continue;
-        all.push_back({file, group, backend, dtype, output, gradient});
-      }
+std::vector<GoldenPart> companion_parts() {
+  std::vector<GoldenPart> all;
+  for (const std::string& file : golden_models("sit+vae-repa")) all.push_back({file});
+  for (const std::string& file : golden_models("edt velocity")) {
+    for (const char* group : {"stage0_full_pass", "stage1_both_passes"}) {
+      if (GoldenFile(file).has(std::string("/") + group)) all.push_back({file, group});
     }
   }
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, CompanionGolden,
-                         testing::ValuesIn(companion_cases({{"reference", DType::kFloat32},
-                                                            {"cpu", DType::kFloat32},
-                                                            {"cpu", DType::kBFloat16}})));
-INSTANTIATE_TEST_SUITE_P(Cuda, CompanionGolden,
-                         testing::ValuesIn(companion_cases({{"cuda", DType::kFloat32},
-                                                            {"cuda", DType::kBFloat16}})));
+INSTANTIATE_TEST_SUITE_P(Models, CompanionGolden, testing::ValuesIn(on_host(companion_parts())));
+INSTANTIATE_TEST_SUITE_P(Cuda, CompanionGolden, testing::ValuesIn(on_gpu(companion_parts())));
 
 }  // namespace
 }  // namespace edt::test

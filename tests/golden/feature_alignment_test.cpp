@@ -8,38 +8,24 @@
 #include <optional>
 #include <set>
 
-#include "core/cuda/cuda_backend.h"
 #include "model/sampling/picture_sampler.h"
+#include "tests/golden/golden_cases.h"
 #include "tests/golden/golden_run.h"
 
 namespace edt::test {
 namespace {
 
-struct FeatureCase {
-  std::string file;
-  const char* path;  // "linear", "cosine"; "": the only one, and no name
-  const char* backend;
-  DType dtype;
-  double output_tolerance, gradient_tolerance;
-};
-
-void PrintTo(const FeatureCase& c, std::ostream* out) {
-  *out << c.file << " " << c.path << " on " << c.backend << " in " << name_of(c.dtype);
-}
-
-class FeatureGolden : public testing::TestWithParam<FeatureCase> {
+// Parts are paths, "linear" and "cosine"; of REPA-E there is one.
+class FeatureGolden : public GoldenTest {
  protected:
-  void SetUp() override {
-    backend_ = golden_backend(GetParam().backend);
-    if (backend_ == nullptr) GTEST_SKIP() << "no GPU: " << cuda_absence();
-    const bool cosine = GetParam().path == std::string_view("cosine");
-    run_.emplace(file_, golden_config(file_, cosine ? FlowPath::kCosine : FlowPath::kLinear),
+  void begin() override {
+    run_.emplace(file_,
+                 golden_config(file_, part() == "cosine" ? FlowPath::kCosine : FlowPath::kLinear),
                  *backend_, GetParam().dtype);
   }
 
   std::string expected(const std::string& name) const {
-    const std::string path = GetParam().path;
-    return "/expected/" + (path.empty() ? "" : path + "/") + name;
+    return "/expected/" + (part().empty() ? "" : part() + "/") + name;
   }
   FeatureAlignmentConfig alignment() const {
     FeatureAlignmentConfig config;
@@ -53,9 +39,6 @@ class FeatureGolden : public testing::TestWithParam<FeatureCase> {
     return config;
   }
   void align() { run_->add_companions(file_, {.features = alignment()}); }
-  void expect_close(const std::vector<float>& actual, const std::string& name, double tolerance) {
-    EXPECT_LE(relative_error(actual, file_.read<float>(name)), tolerance) << name;
-  }
   const std::deque<Parameter>& parameters() { return run_->golden().model().parameters().all(); }
   // The published loss is -cos, ours 1 - cos; both are means over arrays, samples and tokens.
   double alignment_of(const GoldenStep& step) const {
@@ -68,8 +51,6 @@ class FeatureGolden : public testing::TestWithParam<FeatureCase> {
     return sum / static_cast<double>(step.beside.size()) - 1;
   }
 
-  std::unique_ptr<Backend> backend_;
-  GoldenFile file_{GetParam().file};
   std::optional<GoldenRun> run_;
 };
 
@@ -82,7 +63,7 @@ TEST_P(FeatureGolden, LossesAndAllGradients) {
   // Of values near 0, as directions that have nothing to do with each other give.
   EXPECT_NEAR(alignment_of(step), file_.read<double>(expected("proj_loss"))[0], tolerance);
   EXPECT_NEAR((step.loss - weight) / file_.read<double>(expected("total_loss"))[0], 1, tolerance);
-  if (GetParam().path == std::string_view("cosine")) return;  // gradients are of the linear path
+  if (part() == "cosine") return;  // gradients are of the linear path
   for (const Parameter& parameter : parameters()) {
     expect_close(run_->golden().host(parameter.grad), "/grads/" + parameter.name,
                  GetParam().gradient_tolerance);
@@ -92,7 +73,7 @@ TEST_P(FeatureGolden, LossesAndAllGradients) {
 
 // Blocks behind the one that is read, and all that follows them, have no share in it.
 TEST_P(FeatureGolden, AloneItReachesNoBlockBehind) {
-  if (GetParam().path != std::string_view("linear")) GTEST_SKIP() << "no such gradients";
+  if (part() != "linear") GTEST_SKIP() << "no such gradients";
   align();
   run_->step(0);
   const auto names = file_.names("/grads_proj_loss_alone");
@@ -116,8 +97,8 @@ TEST_P(FeatureGolden, AloneItReachesNoBlockBehind) {
 // Euler's steps, which the published sampler takes on the same points, with guidance of all
 // channels where the file says so: throughout, or from guidance_low to guidance_high.
 TEST_P(FeatureGolden, Samples) {
-  const bool of_paths = *GetParam().path != '\0';
-  const std::string group = std::string("/expected/sample/") + GetParam().path;
+  const bool of_paths = !part().empty();
+  const std::string group = "/expected/sample/" + part();
   const auto labels = file_.read<std::int64_t>("/inputs/sample/labels");
   PictureSampler sampler(run_->golden().model(), *backend_, GetParam().dtype);
   std::vector<std::string> kinds{"guided"};
@@ -145,31 +126,17 @@ TEST_P(FeatureGolden, Samples) {
   }
 }
 
-std::vector<FeatureCase> feature_cases(const std::vector<std::pair<const char*, DType>>& places) {
-  std::vector<FeatureCase> all;
-  for (const auto& [backend, dtype] : places) {
-    const bool is_float = dtype != DType::kBFloat16;
-    // bf16 keeps 8 bits of every activation.
-    const double output = is_float ? 1e-5 : 3e-2, gradient = is_float ? 1e-4 : 1e-1;
-    for (const std::string& file : golden_models("sit+repa")) {
-      for (const char* path : {"linear", "cosine"}) {
-        all.push_back({file, path, backend, dtype, output, gradient});
-      }
-    }
-    for (const std::string& file : golden_models("sit+repa-e")) {
-      all.push_back({file, "", backend, dtype, output, gradient});
-    }
+std::vector<GoldenPart> feature_parts() {
+  std::vector<GoldenPart> all;
+  for (const std::string& file : golden_models("sit+repa")) {
+    for (const char* path : {"linear", "cosine"}) all.push_back({file, path});
   }
+  for (const std::string& file : golden_models("sit+repa-e")) all.push_back({file});
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, FeatureGolden,
-                         testing::ValuesIn(feature_cases({{"reference", DType::kFloat32},
-                                                          {"cpu", DType::kFloat32},
-                                                          {"cpu", DType::kBFloat16}})));
-INSTANTIATE_TEST_SUITE_P(Cuda, FeatureGolden,
-                         testing::ValuesIn(feature_cases({{"cuda", DType::kFloat32},
-                                                          {"cuda", DType::kBFloat16}})));
+INSTANTIATE_TEST_SUITE_P(Models, FeatureGolden, testing::ValuesIn(on_host(feature_parts())));
+INSTANTIATE_TEST_SUITE_P(Cuda, FeatureGolden, testing::ValuesIn(on_gpu(feature_parts())));
 
 }  // namespace
 }  // namespace edt::test

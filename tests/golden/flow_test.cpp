@@ -7,51 +7,31 @@
 #include <memory>
 #include <optional>
 
-#include "core/cuda/cuda_backend.h"
 #include "model/sampling/picture_sampler.h"
+#include "tests/golden/golden_cases.h"
 #include "tests/golden/golden_run.h"
 
 namespace edt::test {
 namespace {
 
-struct FlowCase {
-  std::string file;
-  const char* path;  // as the file names it; "": the only one, and no name
-  const char* backend;
-  DType dtype;
-  double output_tolerance, gradient_tolerance;
-};
-
-void PrintTo(const FlowCase& c, std::ostream* out) {
-  *out << c.file << " " << c.path << " on " << c.backend << " in " << name_of(c.dtype);
-}
-
 FlowPath path_of(std::string_view name) {
   return name == "GVP" ? FlowPath::kCosine : FlowPath::kLinear;
 }
 
-class FlowGolden : public testing::TestWithParam<FlowCase> {
+// Parts are SiT's paths, "Linear" and "GVP"; of EDT there is one.
+class FlowGolden : public GoldenTest {
  protected:
-  void SetUp() override {
-    backend_ = golden_backend(GetParam().backend);
-    if (backend_ == nullptr) GTEST_SKIP() << "no GPU: " << cuda_absence();
-    run_.emplace(file_, config(), *backend_, GetParam().dtype);
-  }
+  void begin() override { run_.emplace(file_, config(), *backend_, GetParam().dtype); }
 
-  ModelConfig config() const { return golden_config(file_, path_of(GetParam().path)); }
-  bool is_sit() const { return *GetParam().path != '\0'; }
-  void expect_close(const std::vector<float>& actual, const std::string& name, double tolerance) {
-    EXPECT_LE(relative_error(actual, file_.read<float>(name)), tolerance) << name;
-  }
+  ModelConfig config() const { return golden_config(file_, path_of(part())); }
+  bool is_sit() const { return !part().empty(); }
 
-  std::unique_ptr<Backend> backend_;
-  GoldenFile file_{GetParam().file};
   std::optional<GoldenRun> run_;
 };
 
 TEST_P(FlowGolden, LossesAndAllGradients) {
   const GoldenStep step = run_->step();
-  const std::string path = GetParam().path;
+  const std::string path = part();
   const double tolerance = GetParam().output_tolerance;
   std::string total = "/expected/total_loss", gradients = "/grads/";
   if (is_sit()) {
@@ -75,7 +55,7 @@ TEST_P(FlowGolden, LossesAndAllGradients) {
 }
 
 TEST_P(FlowGolden, Outputs) {
-  const std::string path = is_sit() ? std::string("/") + GetParam().path : "";
+  const std::string path = is_sit() ? "/" + part() : "";
   expect_close(run_->output(), "/expected/output_train" + path, GetParam().output_tolerance);
 }
 
@@ -85,15 +65,14 @@ TEST_P(FlowGolden, OutputsReadAsNoise) {
   ModelConfig noise = config();
   noise.common().process.prediction = PredictionType::kNoise;
   GoldenRun run(file_, noise, *backend_, GetParam().dtype);
-  expect_close(run.step().full.mse,
-               std::string("/expected/loss/") + GetParam().path + "/noise_none",
+  expect_close(run.step().full.mse, "/expected/loss/" + part() + "/noise_none",
                GetParam().output_tolerance);
 }
 
 // t = 1 is data in these files; rates are by their time.
 TEST_P(FlowGolden, CoefficientsAndConversions) {
   if (!is_sit()) GTEST_SKIP() << "the file has no coefficients";
-  const std::string path = GetParam().path;
+  const std::string path = part();
   const Process& process = run_->golden().model().process();
   const auto rows = file_.read<double>("/expected/coefficients/" + path);
   for (std::size_t i = 0; i < rows.size(); i += 7) {
@@ -159,7 +138,7 @@ SolverConfig solver_of(const std::string& name, int steps, double last_step_size
 TEST_P(FlowGolden, Samples) {
   if (!is_sit()) GTEST_SKIP() << "the file has no samples";
   const bool is_float = GetParam().dtype == DType::kFloat32;
-  const std::string group = std::string("/expected/sample/") + GetParam().path;
+  const std::string group = "/expected/sample/" + part();
   const auto labels = file_.read<std::int64_t>("/inputs/sample/labels");
   const auto noise = file_.read<float>("/inputs/sample/sde_step_noise");
   const int steps = static_cast<int>(file_.shape("/inputs/sample/sde_step_noise")[0]);
@@ -190,31 +169,17 @@ TEST_P(FlowGolden, Samples) {
   }
 }
 
-std::vector<FlowCase> cases_of(const std::vector<std::pair<const char*, DType>>& places) {
-  std::vector<FlowCase> all;
-  for (const auto& [backend, dtype] : places) {
-    const bool is_float = dtype != DType::kBFloat16;
-    // bf16 keeps 8 bits of every activation.
-    const double output = is_float ? 1e-5 : 3e-2, gradient = is_float ? 1e-4 : 1e-1;
-    for (const std::string& file : golden_models("sit")) {
-      for (const char* path : {"Linear", "GVP"}) {
-        all.push_back({file, path, backend, dtype, output, gradient});
-      }
-    }
-    for (const std::string& file : golden_models("edt velocity")) {
-      all.push_back({file, "", backend, dtype, output, gradient});
-    }
+std::vector<GoldenPart> flow_parts() {
+  std::vector<GoldenPart> all;
+  for (const std::string& file : golden_models("sit")) {
+    for (const char* path : {"Linear", "GVP"}) all.push_back({file, path});
   }
+  for (const std::string& file : golden_models("edt velocity")) all.push_back({file});
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, FlowGolden,
-                         testing::ValuesIn(cases_of({{"reference", DType::kFloat32},
-                                                     {"cpu", DType::kFloat32},
-                                                     {"cpu", DType::kBFloat16}})));
-INSTANTIATE_TEST_SUITE_P(Cuda, FlowGolden,
-                         testing::ValuesIn(cases_of({{"cuda", DType::kFloat32},
-                                                     {"cuda", DType::kBFloat16}})));
+INSTANTIATE_TEST_SUITE_P(Models, FlowGolden, testing::ValuesIn(on_host(flow_parts())));
+INSTANTIATE_TEST_SUITE_P(Cuda, FlowGolden, testing::ValuesIn(on_gpu(flow_parts())));
 
 }  // namespace
 }  // namespace edt::test

@@ -10,43 +10,23 @@
 #include <memory>
 #include <optional>
 
-#include "core/cuda/cuda_backend.h"
 #include "model/sampling/picture_sampler.h"
+#include "tests/golden/golden_cases.h"
 #include "tests/golden/golden_run.h"
 
 namespace edt::test {
 namespace {
 
-struct Case {
-  std::string file;
-  const char* backend;
-  DType dtype;
-  double output_tolerance, gradient_tolerance;
-};
-
-void PrintTo(const Case& c, std::ostream* out) {
-  *out << c.file << " on " << c.backend << " in " << name_of(c.dtype);
-}
-
-class Golden : public testing::TestWithParam<Case> {
+class Golden : public GoldenTest {
  protected:
-  void SetUp() override {
-    backend_ = golden_backend(GetParam().backend);
-    if (backend_ == nullptr) GTEST_SKIP() << "no GPU: " << cuda_absence();
-    run_.emplace(file_, *backend_, GetParam().dtype);
-  }
+  void begin() override { run_.emplace(file_, *backend_, GetParam().dtype); }
 
   Model& model() { return run_->golden().model(); }
-  void expect_close(const std::vector<float>& actual, const std::string& name, double tolerance) {
-    EXPECT_LE(relative_error(actual, file_.read<float>(name)), tolerance) << name;
-  }
   void expect_pass(const GoldenPass& pass, const std::string& expected) {
     expect_close(pass.mse, expected + "/mse", GetParam().output_tolerance);
     expect_close(pass.vb, expected + "/vb", GetParam().output_tolerance);
   }
 
-  std::unique_ptr<Backend> backend_;
-  GoldenFile file_{GetParam().file};
   std::optional<GoldenRun> run_;
 };
 
@@ -97,20 +77,20 @@ TEST_P(Golden, Samples) {
 }
 
 // bf16 keeps 8 bits of every activation, through up to 26 blocks.
-std::vector<Case> gpu_cases() {
-  std::vector<Case> all;
+std::vector<GoldenCase> gpu_cases() {
+  std::vector<GoldenCase> all;
   for (const char* kind : {"edt", "mdtv2", "dit"}) {
     for (const std::string& file : golden_models(kind)) {
-      all.push_back({file, "cuda", DType::kFloat32, 1e-4, 3e-4});
-      all.push_back({file, "cuda", DType::kBFloat16, 3e-2, 1e-1});
+      all.push_back({file, "", "cuda", DType::kFloat32, 1e-4, 3e-4});
+      all.push_back({file, "", "cuda", DType::kBFloat16, 3e-2, 1e-1});
     }
   }
   return all;
 }
 INSTANTIATE_TEST_SUITE_P(Cuda, Golden, testing::ValuesIn(gpu_cases()));
 
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<GoldenCase> cases() {
+  std::vector<GoldenCase> all;
   for (const char* kind : {"edt", "mdtv2", "dit"}) {
     for (const std::string& file : golden_models(kind)) {
       const ModelConfig config = golden_config(GoldenFile(file));
@@ -119,9 +99,9 @@ std::vector<Case> cases() {
       const bool dropping = config.as<Mdtv2Config>() != nullptr;
       const double gradient_tolerance = deep ? 2.5e-4 : dropping ? 1.5e-4 : 1e-4;
       for (const DType dtype : {DType::kFloat64, DType::kFloat32}) {
-        all.push_back({file, "reference", dtype, 1e-5, gradient_tolerance});
+        all.push_back({file, "", "reference", dtype, 1e-5, gradient_tolerance});
       }
-      all.push_back({file, "cpu", DType::kFloat32, 1e-5, gradient_tolerance});
+      all.push_back({file, "", "cpu", DType::kFloat32, 1e-5, gradient_tolerance});
     }
   }
   return all;

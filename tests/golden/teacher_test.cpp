@@ -7,23 +7,11 @@
 #include <memory>
 #include <optional>
 
-#include "core/cuda/cuda_backend.h"
 #include "model/auxiliary/teacher_alignment.h"
-#include "tests/golden/golden_model.h"
+#include "tests/golden/golden_cases.h"
 
 namespace edt::test {
 namespace {
-
-struct TeacherCase {
-  std::string file;
-  const char* backend;
-  DType dtype;
-  double output_tolerance, gradient_tolerance;
-};
-
-void PrintTo(const TeacherCase& c, std::ostream* out) {
-  *out << c.file << " on " << c.backend << " in " << name_of(c.dtype);
-}
 
 // All values are there.
 class Resident final : public ParameterOwner {
@@ -34,11 +22,9 @@ class Resident final : public ParameterOwner {
   void gradient_final(Parameter&) override { FAIL() << "nothing is trained there"; }
 };
 
-class TeacherGolden : public testing::TestWithParam<TeacherCase> {
+class TeacherGolden : public GoldenTest {
  protected:
-  void SetUp() override {
-    backend_ = golden_backend(GetParam().backend);
-    if (backend_ == nullptr) GTEST_SKIP() << "no GPU: " << cuda_absence();
+  void begin() override {
     student_.emplace(file_, golden_config(file_), *backend_, GetParam().dtype);
     grouped_ = file_.has_attribute("/", "group0_share");
     batch_ = file_.shape("/inputs/x_start")[0];
@@ -264,8 +250,6 @@ class TeacherGolden : public testing::TestWithParam<TeacherCase> {
     EXPECT_EQ(count, file_.names(group.substr(0, group.size() - 1)).size());
   }
 
-  std::unique_ptr<Backend> backend_;
-  GoldenFile file_{GetParam().file};
   Resident resident_;
   std::optional<GoldenModel> student_;
   bool grouped_ = false;
@@ -318,28 +302,16 @@ TEST_P(TeacherGolden, DirectionOfEachToken) {
   EXPECT_NEAR(align, expected < 0 ? 1 + expected : expected, GetParam().output_tolerance);
 }
 
-std::vector<TeacherCase> teacher_cases(const std::vector<std::pair<const char*, DType>>& places) {
-  std::vector<TeacherCase> all;
-  for (const auto& [backend, dtype] : places) {
-    const bool is_float = dtype != DType::kBFloat16;
-    // bf16 keeps 8 bits of every activation.
-    const double output = is_float ? 1e-5 : 3e-2, gradient = is_float ? 1e-4 : 1e-1;
-    for (const char* kind : {"sit+sra", "sit+sra+dual-time"}) {
-      for (const std::string& file : golden_models(kind)) {
-        all.push_back({file, backend, dtype, output, gradient});
-      }
-    }
+std::vector<GoldenPart> teacher_parts() {
+  std::vector<GoldenPart> all;
+  for (const char* kind : {"sit+sra", "sit+sra+dual-time"}) {
+    for (const std::string& file : golden_models(kind)) all.push_back({file});
   }
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, TeacherGolden,
-                         testing::ValuesIn(teacher_cases({{"reference", DType::kFloat32},
-                                                          {"cpu", DType::kFloat32},
-                                                          {"cpu", DType::kBFloat16}})));
-INSTANTIATE_TEST_SUITE_P(Cuda, TeacherGolden,
-                         testing::ValuesIn(teacher_cases({{"cuda", DType::kFloat32},
-                                                          {"cuda", DType::kBFloat16}})));
+INSTANTIATE_TEST_SUITE_P(Models, TeacherGolden, testing::ValuesIn(on_host(teacher_parts())));
+INSTANTIATE_TEST_SUITE_P(Cuda, TeacherGolden, testing::ValuesIn(on_gpu(teacher_parts())));
 
 }  // namespace
 }  // namespace edt::test

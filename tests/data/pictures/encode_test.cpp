@@ -4,6 +4,7 @@
 #include "core/image/resample.h"
 #include "core/random/stream.h"
 #include "data/dataset.h"
+#include "data/gradient_features.h"
 #include "data/pictures/look.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/data/pictures/archive_file.h"
@@ -107,6 +108,26 @@ TEST_F(Encode, MomentsOfPicturesAndOfMirroredOnes) {
     EXPECT_EQ(stored(i, true), expected(kOrder[i], true)) << i;
   }
   EXPECT_NE(stored(0, false), stored(0, true));
+}
+
+TEST_F(Encode, GradientsStandBesideThem) {
+  options_.hog = true;
+  encode();
+  const Dataset set(options_.out, {.arrays = {{"hog", {}}}});
+  const GradientFeatures gradients("test", kSize, encoder_.info().factor);
+  ReadScratch scratch;
+  std::vector<float> wanted(gradients.elements()), read(wanted.size());
+  for (std::uint64_t i = 0; i < 7; ++i) {
+    const Image crop = centre_crop(picture(kOrder[i]), kSize);
+    for (const bool flipped : {false, true}) {
+      gradients.compute(flipped ? mirrored(crop).pixels : crop.pixels, wanted);
+      set.read_array(0, std::vector<SampleRef>{{i, 0, flipped}}, scratch, read);
+      for (std::size_t k = 0; k < read.size(); ++k) ASSERT_NEAR(read[k], wanted[k], 1e-3) << i;
+    }
+    EXPECT_EQ(stored(i, true), expected(kOrder[i], true)) << i;
+  }
+  options_.hog = false;
+  EXPECT_ERROR(encode(), DataError, "--hog", "--replace");
 }
 
 TEST_F(Encode, LatentsAreWhatARunWouldDraw) {

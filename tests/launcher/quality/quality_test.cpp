@@ -7,6 +7,7 @@
 #include <set>
 
 #include "launcher/quality/claims.h"
+#include "launcher/quality/gains.h"
 #include "launcher/quality/report.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
@@ -253,6 +254,112 @@ TEST(QualityArms, HavePublishedFiguresOfTheirSize) {
   EXPECT_EQ(quality_arms({.size = "Ti"})[0].published_fid, 34.27);
   EXPECT_EQ(published_size("Ti"), "S");
   EXPECT_EQ(published_size("XL"), "XL");
+}
+
+// Runs of EDT and of EDT with VAE-REPA, as the second arm: `scale` of its figures, and how many
+// times as long its steps take.
+QualityReport with_companion(double scale, double slower, double spread = 0,
+                             std::int64_t seeds = 2) {
+  std::vector<QualityRun> runs;
+  for (std::int64_t seed = 0; seed < seeds; ++seed) {
+    const double noise = 1 + spread * static_cast<double>(seed);
+    runs.push_back(run_of(0, seed, 1, 0.5));
+    runs.push_back(run_of(1, seed, scale * noise, 0.5));
+    for (QualityPoint& point : runs.back().points) {
+      point.cost.seconds *= slower;
+      point.cost.flops *= 2;
+    }
+  }
+  QualityReport report = report_of(runs);
+  report.arms[1] = {.key = "edt-latent",
+                    .label = "EDT with VAE-REPA",
+                    .arguments = {},
+                    .published_fid = {},
+                    .base = "edt",
+                    .published_gain = "FID 28.9, 33 (SiT-B)"};
+  return report;
+}
+
+// Half the figure after as many pictures is what takes four times as many without the companion.
+TEST(CompanionGains, AreInPicturesAndInTime) {
+  const QualityReport report = with_companion(0.5, 2);
+  const auto gains = companion_gains(report);
+  ASSERT_EQ(gains.size(), 2u);  // of the error and of latents
+  EXPECT_EQ(gains[0].figure, Figure::kHeldOut);
+  // Where the arm without it ends: the other one comes there, too.
+  EXPECT_NEAR(gains[0].level, 1 / std::sqrt(80), 1e-12);
+  EXPECT_NEAR(gains[0].images.ratio.value().low, 4, 1e-9);
+  EXPECT_NEAR(gains[0].seconds.ratio.value().high, 2, 1e-9);
+  EXPECT_NEAR(gains[0].flops.ratio.value().middle, 2, 1e-9);
+  EXPECT_EQ(gain_name(gains[0].images.ratio), "gained");
+
+  const auto json = quality_study_json(report);
+  EXPECT_EQ(json["companions"][0]["arm"], "edt-latent");
+  EXPECT_EQ(json["companions"][0]["without"], "edt");
+  EXPECT_EQ(json["companions"][0]["images"]["verdict"], "gained");
+  EXPECT_NEAR(json["companions"][0]["seconds"]["ratio"]["median"].get<double>(), 2, 1e-9);
+  for (const std::string& text : {quality_study_page(report).html(), quality_study_text(report)}) {
+    EXPECT_THAT(text, HasSubstr("gained: 4 (4 to 4)"));
+    EXPECT_THAT(text, HasSubstr("gained: 2 (2 to 2)"));
+    EXPECT_THAT(text, HasSubstr("EDT with VAE-REPA"));
+  }
+  const auto claims = quality_claims(report);
+  ASSERT_EQ(claims.size(), 2u);
+  EXPECT_EQ(claims[0].text, "EDT with VAE-REPA is better than EDT");
+  EXPECT_EQ(claims[0].published, "FID 28.9, 33 (SiT-B)");
+  EXPECT_EQ(claims[0].after_images.value().verdict, Verdict::kSeen);
+}
+
+// More pictures are needed with it: both come to where it ends, and the arm without it earlier.
+TEST(CompanionGains, MayBeLosses) {
+  const auto verdict = [](const QualityReport& report, auto along) {
+    return gain_name((companion_gains(report).at(0).*along).ratio);
+  };
+  const QualityReport slower = with_companion(1.5, 1);
+  EXPECT_NEAR(companion_gains(slower)[0].level, 1.5 / std::sqrt(80), 1e-12);
+  EXPECT_NEAR(companion_gains(slower)[0].images.ratio.value().middle, 1 / 2.25, 1e-9);
+  EXPECT_EQ(verdict(slower, &CompanionGain::images), "lost");
+  // Better after as many pictures, and not worth its time.
+  const QualityReport dear = with_companion(0.8, 2);
+  EXPECT_EQ(verdict(dear, &CompanionGain::images), "gained");
+  EXPECT_EQ(verdict(dear, &CompanionGain::seconds), "lost");
+  EXPECT_EQ(verdict(with_companion(0.9, 1, 0.2), &CompanionGain::images), "within seeds");
+  EXPECT_EQ(verdict(with_companion(0.5, 1, 0, 1), &CompanionGain::images), "one seed");
+  EXPECT_EQ(gain_name({}), "not there yet");
+  // A bound: it may be more.
+  EXPECT_EQ(gain_name(Spread{.middle = 0.9, .low = 0.8, .high = 0.9, .count = 2, .is_bound = true}),
+            "within seeds");
+}
+
+TEST(CompanionGains, AreOfArmsWithTheirBase) {
+  QualityReport report = with_companion(0.5, 1);
+  std::erase_if(report.runs, [](const QualityRun& run) { return run.task.arm == 0; });
+  EXPECT_TRUE(companion_gains(report).empty());
+  EXPECT_THAT(quality_study_page(report).html(),
+              testing::Not(HasSubstr("What trains beside, and what it gains here")));
+  EXPECT_TRUE(companion_gains(report_of({run_of(0, 0, 1, 0.5), run_of(1, 0, 1, 0.5)})).empty());
+}
+
+// What a study trains that names no arms stays what it was.
+TEST(QualityArms, WithCompanionsAreAskedFor) {
+  EXPECT_EQ(usual_arm_keys(),
+            (std::vector<std::string>{"edt", "edt-unmasked", "edt-shared-noise", "edt-flow",
+                                      "mdtv2", "dit", "sit", "lightningdit"}));
+  const auto arms = quality_arms({.features = {"hog", "dino"}, .teacher = "/runs/done"});
+  ASSERT_EQ(arms.size(), 18u);
+  const auto has = [&](const std::string& key, const char* argument) {
+    const auto arm = std::ranges::find(arms, key, &QualityArm::key);
+    const auto base = std::ranges::find(arms, arm->base, &QualityArm::key);
+    // All that its base says, and more.
+    EXPECT_TRUE(std::equal(base->arguments.begin(), base->arguments.end(), arm->arguments.begin()));
+    return std::ranges::count(arm->arguments, argument) == 1;
+  };
+  EXPECT_TRUE(has("edt-latent", "--align.with=latent"));
+  EXPECT_TRUE(has("edt-flow-sra", "--align.with=teacher"));
+  EXPECT_TRUE(has("edt-repa", "--align.features.arrays=hog,dino"));
+  EXPECT_TRUE(has("edt-flow-repa", "--align.features.projector=256"));
+  EXPECT_TRUE(has("edt-prototypes", "--align.with=prototypes"));
+  EXPECT_TRUE(has("edt-flow-distilled", "--distill.from=/runs/done"));
 }
 
 // Of what is beside training, such as a checkpoint, nothing is counted.

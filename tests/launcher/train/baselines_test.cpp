@@ -4,7 +4,9 @@
 
 #include <set>
 
+#include "launcher/recipe/engine_config.h"
 #include "tests/launcher/train/edt_command.h"
+#include "tests/support/distilled.h"
 #include "tests/support/message_of.h"
 #include "tests/support/places.h"
 #include "tests/support/temp_dir.h"
@@ -77,18 +79,41 @@ TEST_P(Baselines, SampleWithoutTheModulationMatrix) {
 INSTANTIATE_TEST_SUITE_P(Models, Baselines, testing::Values("MDTv2", "DiT"),
                          [](const auto& one) { return one.param; });
 
+TrainConfig recipe_at(const std::filesystem::path& file) {
+  TrainConfig config;
+  OptionSet options("train", "");
+  config.declare(options);
+  options.read(parse_ini(read_text(file), file.string()));
+  EXPECT_NO_THROW(config.validate()) << file;
+  return config;
+}
+
+// The run that a recipe learns of is that of the recipe whose name it has.
+void expect_teacher(const TrainConfig& config, const ModelConfig& model) {
+  const std::string recipe = config.distill.from.filename().string() + ".ini";
+  const TrainConfig teacher = recipe_at(in_sources("configs") / recipe);
+  DistillationConfig distillation = test::distilled_from(
+      teacher.model.resolve(1000), config.distill.output, config.distill.attention);
+  distillation.after = config.distill.after;
+  distillation.teacher_after = config.distill.teacher_after;
+  EXPECT_NO_THROW(check_companions({.distillation = distillation}, model, objective_config(config)))
+      << recipe;
+}
+
 // Every recipe is read, and is one for its model.
 TEST(Recipes, FitTheirModels) {
   const auto folder = in_sources("configs");
-  std::set<std::string> models;
+  std::set<std::string> models, companions;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != ".ini") continue;
-    TrainConfig config;
-    OptionSet options("train", "");
-    config.declare(options);
-    options.read(parse_ini(read_text(entry.path()), entry.path().string()));
-    EXPECT_NO_THROW(config.validate()) << entry.path();
+    TrainConfig config = recipe_at(entry.path());
     const ModelConfig model = config.model.resolve(1000);
+    companions.insert(config.align.with.begin(), config.align.with.end());
+    if (!config.distill.from.empty()) {
+      companions.insert("distillation");
+      expect_teacher(config, model);
+      config.distill = {};
+    }
     EXPECT_NO_THROW(config.check_recipe(model)) << entry.path();
     if (!model.as<EdtConfig>()) models.insert(model.name());
     if (model.as<DitConfig>() != nullptr) {
@@ -102,6 +127,8 @@ TEST(Recipes, FitTheirModels) {
             (std::set<std::string>{"DiT-B/2", "DiT-S/2", "DiT-XL/2", "LightningDiT-B/1",
                                    "LightningDiT-XL/1", "MDTv2-B/2", "MDTv2-S/2", "MDTv2-XL/2",
                                    "SiT-B/2", "SiT-L/2", "SiT-S/2", "SiT-XL/2"}));
+  EXPECT_EQ(companions,
+            (std::set<std::string>{"distillation", "features", "latent", "prototypes", "teacher"}));
 }
 
 class ForeignOptions : public testing::Test {

@@ -270,6 +270,19 @@ TEST(CompanionOptions, AreThoseOfWhatIsAskedFor) {
               HasSubstr("a list in which latent is named once"));
 }
 
+// The teacher would be the model itself.
+TEST_F(CompanionRun, RefusesATeacherWithoutAMovingAverage) {
+  for (const char* with : {"teacher", "prototypes"}) {
+    TrainConfig off = config("off", 1, false);
+    off.align.with = {with};
+    off.optimizer.ema_decay = 0;
+    EXPECT_THAT(refusal(off),
+                HasSubstr(std::string("align.with names ") + with +
+                          ", and optimizer.ema-decay is 0: the moving average is off"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path("off")));
+}
+
 TEST_F(CompanionRun, RefusesABlockThatIsNotThere) {
   TrainConfig beyond = config("beyond", 1);
   beyond.align.latent.after = 99;

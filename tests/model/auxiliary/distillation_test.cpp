@@ -17,15 +17,11 @@
 namespace edt {
 namespace {
 
-using test::step, test::Stepped, test::distilled_from, test::message_of, test::tiny_dit,
-    test::tiny_edt;
+using test::step, test::Stepped, test::distilled_from, test::message_of, test::recipe_beside,
+    test::tiny_dit, test::tiny_edt;
 
 TrainingRecipe recipe_of(const ModelConfig& model, const DistillationConfig& distillation) {
-  TrainingRecipe recipe{model};
-  recipe.engine.micro_batch = recipe.engine.batch = 2;
-  recipe.engine.objective.masked = model.passes().masked();
-  recipe.auxiliary.distillation = distillation;
-  return recipe;
+  return recipe_beside(model, {.distillation = distillation});
 }
 
 // Weights of the one that trains, as initialize() draws them, for a teacher of the same layout.
@@ -82,21 +78,12 @@ TEST(Distillation, IsLearnt) {
 TEST(Distillation, EndsWhereItIsToldTo) {
   DistillationConfig config = distilled_from(tiny_edt(8), 1, 10);
   config.course.until = 5;
-  TrainingRecipe with = recipe_of(tiny_edt(), config), without = with;
-  without.auxiliary = {};
-  EXPECT_EQ(step(with, 2, 5).weights, step(without, 2, 5).weights);
-  EXPECT_NE(step(with, 2, 4).weights, step(without, 2, 4).weights);
+  test::expect_to_end_at_5(recipe_of(tiny_edt(), config));
 }
 
-// Recomputation and one draw of noise for both passes change nothing that it reads.
 TEST(Distillation, IsTheSameWithRecomputation) {
-  TrainingRecipe recipe = recipe_of(tiny_edt(), distilled_from(tiny_edt(8), 1, 10));
-  const Stepped plain = step(recipe, 2);
-  recipe.engine.recompute = Recompute::kFull;
-  EXPECT_EQ(step(recipe, 2).weights, plain.weights);
-  recipe.engine.recompute = Recompute::kNone;
-  recipe.engine.objective.shared_noise = true;
-  EXPECT_TRUE(std::isfinite(step(recipe, 2).report.loss));
+  test::expect_the_same_with_recomputation(
+      recipe_of(tiny_edt(), distilled_from(tiny_edt(8), 1, 10)));
 }
 
 double macs(const TrainingRecipe& recipe) { return total_macs(training_gemms({recipe})); }

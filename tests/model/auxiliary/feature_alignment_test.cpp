@@ -6,27 +6,20 @@
 
 #include <cmath>
 
-#include "core/cpu/cpu_backend.h"
 #include "core/reference/reference_backend.h"
 #include "model/families/presets.h"
 #include "model/plan/gemms.h"
-#include "model/recipe/training.h"
-#include "model/training/array_batch.h"
-#include "parallel/comm/self/self_communicator.h"
+#include "tests/model/auxiliary/stepped.h"
 #include "tests/support/message_of.h"
 #include "tests/support/tiny_models.h"
 
 namespace edt {
 namespace {
 
-using test::message_of;
+using test::message_of, test::step;
 
 TrainingRecipe with_features(const ModelConfig& model, const FeatureAlignmentConfig& features) {
-  TrainingRecipe recipe{model};
-  recipe.engine.micro_batch = recipe.engine.batch = 2;
-  recipe.engine.objective.masked = model.passes().masked();
-  recipe.auxiliary.features = features;
-  return recipe;
+  return test::recipe_beside(model, {.features = features});
 }
 
 const FeatureAlignmentConfig kDino{.arrays = {{"dinov2-b", 768}}};
@@ -64,31 +57,6 @@ TEST(FeatureAlignment, AsksForATokenForEachOfTheBlock) {
   EXPECT_EQ(early.requests(model_preset("EDT-S/2")).at(0).shape[0], 256);
 }
 
-// Steps on the same two samples: the report of the last one.
-StepReport step_with(const TrainingRecipe& recipe, int steps, float scale = 1,
-                     std::int64_t before = 0) {
-  const auto backend = make_cpu_backend();
-  const auto ranks = make_self_communicator();
-  Training training(recipe, *backend, *ranks);
-  TrainingEngine& engine = training.engine();
-  engine.initialize();
-  engine.restored(before, 0);
-  std::vector<float> latents(static_cast<std::size_t>(2 * recipe.model.latents().elements()));
-  random::fill_normal({.seed = 3}, latents);
-  ArrayBatch arrays(engine.arrays(), 2);
-  for (std::vector<float>& values : arrays.values()) {
-    random::fill_normal({.seed = 5}, values);
-    for (float& value : values) value *= scale;
-  }
-  StepReport report;
-  for (int i = 0; i < steps; ++i) {
-    engine.begin_step();
-    engine.run_micro_batch(0, latents, std::vector<std::int32_t>{0, 1}, arrays.spans());
-    report = engine.finish_step();
-  }
-  return report;
-}
-
 FeatureAlignmentConfig small() {
   return {.arrays = {{"a", 10}, {"b.2", 6}}, .after = 1, .projector = 16};
 }
@@ -97,7 +65,7 @@ TEST(FeatureAlignment, IsReportedByArrayAndIsLearnt) {
   TrainingRecipe recipe = with_features(test::tiny_dit(), small());
   recipe.engine.optimizer = AdamWConfig{};
   recipe.engine.rate.initial = 3e-3;
-  const StepReport first = step_with(recipe, 1), last = step_with(recipe, 200);
+  const StepReport first = step(recipe).report, last = step(recipe, 200).report;
   ASSERT_EQ(first.beside.size(), 2u);
   EXPECT_EQ(first.beside[0].first, "align_a");
   EXPECT_EQ(first.beside[1].first, "align_b_2");
@@ -111,10 +79,10 @@ TEST(FeatureAlignment, IsReportedByArrayAndIsLearnt) {
 // A direction has no length.
 TEST(FeatureAlignment, LooksAtDirectionsAlone) {
   const TrainingRecipe recipe = with_features(test::tiny_dit(), small());
-  const StepReport one = step_with(recipe, 1), other = step_with(recipe, 1, 64.f);
+  const StepReport one = step(recipe).report, other = step(recipe, 1, 0, {}, 64.f).report;
   EXPECT_NEAR(one.beside[0].second, other.beside[0].second, 1e-6);
   EXPECT_NEAR(one.grad_norm / other.grad_norm, 1, 1e-5);
-  EXPECT_NE(one.beside[0].second, step_with(recipe, 1, -1.f).beside[0].second);
+  EXPECT_NE(one.beside[0].second, step(recipe, 1, 0, {}, -1.f).report.beside[0].second);
 }
 
 // Several arrays share the weight that one would have.
@@ -141,19 +109,16 @@ TEST(FeatureAlignment, OfBothPasses) {
   both.auxiliary.features->pass = CompanionPass::kBoth;
   TrainingRecipe one = both;
   one.auxiliary.features->pass = CompanionPass::kFull;
-  const StepReport of_both = step_with(both, 1), of_one = step_with(one, 1);
+  const StepReport of_both = step(both).report, of_one = step(one).report;
   EXPECT_EQ(of_both.beside, of_one.beside);  // what is reported is of the full pass
   EXPECT_NE(of_both.grad_norm, of_one.grad_norm);
-  EXPECT_NEAR(step_with(both, 3).beside[0].second, 1, 0.3);
+  EXPECT_NEAR(step(both, 3).report.beside[0].second, 1, 0.3);
 }
 
 TEST(FeatureAlignment, EndsWhereItIsToldTo) {
   FeatureAlignmentConfig ends = small();
   ends.course.until = 5;
-  TrainingRecipe with = with_features(test::tiny_edt(), ends), without = with;
-  without.auxiliary = {};
-  EXPECT_EQ(step_with(with, 2, 1, 5).loss, step_with(without, 2, 1, 5).loss);
-  EXPECT_NE(step_with(with, 2, 1, 4).loss, step_with(without, 2, 1, 4).loss);
+  test::expect_to_end_at_5(with_features(test::tiny_edt(), ends));
 }
 
 TEST(FeatureAlignment, RefusesWhatItCannotRead) {

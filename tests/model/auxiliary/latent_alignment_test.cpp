@@ -16,14 +16,10 @@
 namespace edt {
 namespace {
 
-using test::message_of, test::step, test::Stepped;
+using test::message_of, test::step, test::Stepped, test::term;
 
 TrainingRecipe recipe_of(const ModelConfig& model, const LatentAlignmentConfig& latent = {}) {
-  TrainingRecipe recipe{model};
-  recipe.engine.micro_batch = recipe.engine.batch = 2;
-  recipe.engine.objective.masked = model.passes().masked();
-  recipe.auxiliary.latent = latent;
-  return recipe;
+  return test::recipe_beside(model, {.latent = latent});
 }
 
 // Multiply-accumulates of the head alone for one picture, forward.
@@ -82,29 +78,12 @@ TEST(LatentAlignment, ReadsAnEarlyBlock) {
   EXPECT_EQ(edt.site_after(4, "after").width, 416);
 }
 
-double term(const StepReport& report, const std::string& name) {
-  for (const auto* terms : {&report.terms, &report.beside}) {
-    for (const auto& [term, value] : *terms) {
-      if (term == name) return value;
-    }
-  }
-  ADD_FAILURE() << name << " is not reported";
-  return 0;
-}
-
-// At weight 0 gradients get zeros added: the network goes the way it goes alone, bit by bit.
 TEST(LatentAlignment, AtWeightZeroLeavesTheNetworkAsItIs) {
+  LatentAlignmentConfig latent;
+  latent.course.until = 5;
   for (const ModelConfig& model : {ModelConfig(test::tiny_edt()), ModelConfig(test::tiny_dit()),
                                    ModelConfig(test::tiny_mdtv2())}) {
-    LatentAlignmentConfig latent;
-    latent.course.until = 5;
-    TrainingRecipe with = recipe_of(model, latent), without = with;
-    without.auxiliary.latent.reset();
-    const Stepped alone = step(without, 2, 5), ended = step(with, 2, 5);
-    EXPECT_EQ(ended.weights, alone.weights) << model.name();
-    EXPECT_EQ(ended.report.loss, alone.report.loss) << model.name();
-    EXPECT_NE(step(with, 2, 4).weights, step(without, 2, 4).weights) << model.name();
-    EXPECT_EQ(step(with, 1, 4).report.loss, step(without, 1, 4).report.loss) << model.name();
+    test::expect_to_end_at_5(recipe_of(model, latent));
   }
 }
 
@@ -174,12 +153,8 @@ TEST(LatentAlignment, TrainsWithSharedNoiseAndRecomputation) {
     LatentAlignmentConfig latent;
     latent.pass = pass;
     TrainingRecipe recipe = recipe_of(test::tiny_edt(), latent);
-    const Stepped plain = step(recipe, 2);
-    recipe.engine.recompute = Recompute::kFull;
-    EXPECT_EQ(step(recipe, 2).weights, plain.weights);
-    recipe.engine.recompute = Recompute::kNone;
+    test::expect_the_same_with_recomputation(recipe);
     recipe.engine.objective.shared_noise = true;
-    EXPECT_TRUE(std::isfinite(step(recipe, 2).report.loss));
     latent.after = 1;  // before the first mask: the tokens of both passes
     latent.pass = CompanionPass::kFull;
     recipe.auxiliary.latent = latent;

@@ -20,12 +20,7 @@ using test::step, test::Stepped, test::message_of, test::tiny_dit, test::tiny_ed
 PrototypeAlignmentConfig few_prototypes() { return {.prototypes = 24, .width = 8}; }
 
 TrainingRecipe recipe_of(const ModelConfig& model, const PrototypeAlignmentConfig& prototypes) {
-  TrainingRecipe recipe{model};
-  recipe.engine.micro_batch = recipe.engine.batch = 2;
-  recipe.engine.ema_decay = 0.9;
-  recipe.engine.objective.masked = model.passes().masked();
-  recipe.auxiliary.prototypes = prototypes;
-  return recipe;
+  return test::recipe_beside(model, {.prototypes = prototypes});
 }
 
 // Choices agree more and more.
@@ -60,10 +55,7 @@ TEST(PrototypeAlignment, CentreMovesWithEachStep) {
 TEST(PrototypeAlignment, EndsWhereItIsToldTo) {
   PrototypeAlignmentConfig ends = few_prototypes();
   ends.course.until = 5;
-  TrainingRecipe with = recipe_of(tiny_edt(), ends), without = with;
-  without.auxiliary = {};
-  EXPECT_EQ(step(with, 2, 5).weights, step(without, 2, 5).weights);
-  EXPECT_NE(step(with, 2, 4).weights, step(without, 2, 4).weights);
+  test::expect_to_end_at_5(recipe_of(tiny_edt(), ends));
 }
 
 // The student's tokens are those of the masked pass where that keeps their places.

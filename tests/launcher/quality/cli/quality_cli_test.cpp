@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/json/json_text.h"
 #include "tests/golden/evaluation/ruled_inception.h"
@@ -125,6 +126,50 @@ TEST_F(QualityCli, OfPicturesThroughAnAutoencoderHasFid) {
   EXPECT_THAT(read_text(path_ + "/pictures/quality.html"),
               HasSubstr("FID of as many samples as were drawn"));
   EXPECT_EQ(figures(mpirun("-np 2 " + edt_program() + " " + of("two"))), one);
+}
+
+// Arms with companions: features of the data set, a teacher that is another run of the study.
+TEST_F(QualityCli, TrainsWithCompanions) {
+  ASSERT_EQ(run("data synth --quiet --hog on --samples 64 --image-size 64 --out " + path_ + "/hog")
+                .status,
+            0);
+  const auto of = [&](const std::string& arms, const std::string& more) {
+    return "bench quality --quiet --json --data " + path_ + "/hog --out " + path_ +
+           "/beside --arms " + arms +
+           " --seeds 0 --flops 4e9 --points 1 --batch 8 --micro-batch 4 --samples 16"
+           " --sampler-steps 2 --draws 4 --pictures 4 --run.threads 1 " +
+           more;
+  };
+  const std::string all = "edt,edt-latent,edt-repa,edt-sra,edt-prototypes";
+  const auto found = figures(run(of(all, "--features hog")));
+  ASSERT_EQ(found.size(), 5u);
+  std::set<double> errors;
+  for (const auto& [key, points] : found.items()) {
+    errors.insert(points[0]["held_out_error"].get<double>());
+    const std::string metrics = read_text(path_ + "/beside/runs/" + key + "-seed-0/metrics.jsonl");
+    EXPECT_EQ(metrics.find("\"beside\"") == std::string::npos, key == "edt") << key;
+  }
+  EXPECT_EQ(errors.size(), 5u);
+  EXPECT_THAT(read_text(path_ + "/beside/quality.html"),
+              HasSubstr("What trains beside, and what it gains here"));
+  EXPECT_THAT(refusal(of(all, "--features other")),
+              HasSubstr("the data set has no 'other' beside its latents"));
+  EXPECT_THAT(refusal(of(all, "")),
+              HasSubstr("--arms names edt-repa, and --features is not given"));
+  EXPECT_THAT(refusal(of("edt,edt-sra", "--features hog")),
+              HasSubstr("--features is given, and --arms names no arm that ends in -repa"));
+  EXPECT_THAT(refusal(of("edt,edt-sra", "")), HasSubstr("has features [\"hog\"], now it is null"));
+
+  const std::string teacher = path_ + "/beside/runs/edt-seed-0";
+  const auto learnt =
+      figures(run(of("edt-distilled", "--teacher " + teacher + " --out " + path_ + "/learnt")));
+  ASSERT_EQ(learnt.size(), 1u);
+  EXPECT_THAT(read_text(path_ + "/learnt/runs/edt-distilled-seed-0/metrics.jsonl"),
+              HasSubstr("distill_output"));
+  EXPECT_THAT(refusal(of("edt-flow-distilled", "--teacher " + teacher + " --out " + path_ + "/x")),
+              HasSubstr("it is trained on"));
+  EXPECT_THAT(refusal(of("edt-distilled", "--out " + path_ + "/x")),
+              HasSubstr("--arms names edt-distilled, and --teacher is not given"));
 }
 
 TEST_F(QualityCli, RefusesWhatIsNoStudy) {
