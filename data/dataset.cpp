@@ -39,7 +39,10 @@ std::vector<fs::path> list_shards(const fs::path& path) {
 Dataset::Dataset(const fs::path& path, const DatasetOptions& options)
     : path_(path), options_(options), begin_{0} {
   const auto cache = std::make_shared<BlockCache>(options.cache_bytes);
-  for (const fs::path& file : list_shards(path)) {
+  const std::vector<fs::path> files = list_shards(path);
+  require_open_files(files.size(),
+                     fmt::format("{}: its {} shards are", path.string(), files.size()));
+  for (const fs::path& file : files) {
     shards_.push_back(std::make_unique<Shard>(file, options.map_files, cache));
     begin_.push_back(begin_.back() + shards_.back()->size());
   }

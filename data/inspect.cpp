@@ -98,6 +98,8 @@ VerifyReport verify(const std::filesystem::path& path, const Progress& progress)
       shard.verify();
       report.samples += shard.size();
       report.without_checksums += !shard.has_checksums();
+    } catch (const UsageError&) {  // a limit of this process: nothing is wrong with the shard
+      throw;
     } catch (const Error& error) {
       report.problems.emplace_back(error.what());
     }
@@ -107,6 +109,8 @@ VerifyReport verify(const std::filesystem::path& path, const Progress& progress)
   if (!report.problems.empty()) return report;
   try {
     const Dataset together(path);
+  } catch (const UsageError&) {
+    throw;
   } catch (const Error& error) {
     report.problems.emplace_back(error.what());
   }

@@ -171,11 +171,12 @@ int run_program(std::span<const std::string> args, std::span<const Command> comm
   } catch (const std::filesystem::filesystem_error& error) {
     const std::string what = fmt::format("[file] cannot use {}: {}", error.path1().string(),
                                          error_text(error.code().value(), error.path1()));
-    // Names that lead nowhere, or nowhere that we may go, are bad input.
-    constexpr std::array kOfNames{std::errc::permission_denied,
-                                  std::errc::no_such_file_or_directory, std::errc::not_a_directory,
-                                  std::errc::filename_too_long,
-                                  std::errc::too_many_symbolic_link_levels};
+    // Names that lead nowhere, or nowhere that we may go, are bad input, and so are more files than
+    // may be open.
+    constexpr std::array kOfNames{
+        std::errc::permission_denied,         std::errc::too_many_files_open,
+        std::errc::no_such_file_or_directory, std::errc::not_a_directory,
+        std::errc::filename_too_long,         std::errc::too_many_symbolic_link_levels};
     const bool is_name =
         std::ranges::any_of(kOfNames, [&](std::errc code) { return error.code() == code; });
     const int failed = is_disk_trouble(error.code().value()) ? kBrokenOff : kFailed;

@@ -6,7 +6,9 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <filesystem>
 #include <iostream>
+#include <memory>
 #include <mutex>
 
 #include "core/base/error.h"
@@ -60,19 +62,31 @@ spdlog::logger& logger() {
 class GatedFile final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   GatedFile(const std::filesystem::path& file, std::function<bool()> may_write)
-      : file_(file.string(), kLargest, kKept), may_write_(std::move(may_write)) {
-    file_.set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+      : path_(file), may_write_(std::move(may_write)) {
+    open();
   }
 
  private:
   static constexpr std::size_t kLargest = std::size_t{64} << 20, kKept = 3;
 
   void sink_it_(const spdlog::details::log_msg& message) override {
-    if (!may_write_ || may_write_()) file_.log(message);
+    if (may_write_ && !may_write_()) return;
+    // Somebody may have tidied up. A folder that is gone is made again by whoever knows its use.
+    std::error_code unknown;
+    const bool is_gone = !std::filesystem::exists(path_, unknown) && !unknown &&
+                         std::filesystem::exists(path_.parent_path(), unknown);
+    if (is_gone) open();
+    file_->log(message);
   }
-  void flush_() override { file_.flush(); }
+  void flush_() override { file_->flush(); }
 
-  spdlog::sinks::rotating_file_sink_st file_;
+  void open() {
+    file_ = std::make_unique<spdlog::sinks::rotating_file_sink_st>(path_.string(), kLargest, kKept);
+    file_->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  }
+
+  std::filesystem::path path_;
+  std::unique_ptr<spdlog::sinks::rotating_file_sink_st> file_;
   std::function<bool()> may_write_;
 };
 

@@ -62,6 +62,17 @@ fs::path in_the_way(const fs::path& path) {
   return stat(whole.c_str(), &info) == 0 ? whole : directory;
 }
 
+// The first on the way to `path` that is no directory; empty: there is none.
+fs::path missing_directory(const fs::path& path) {
+  std::error_code ignored;
+  fs::path directory;
+  for (const fs::path& part : fs::absolute(path, ignored).parent_path()) {
+    directory /= part;
+    if (!fs::is_directory(directory, ignored)) return directory;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string ownership_text(const fs::path& path) {
@@ -83,12 +94,28 @@ std::string error_text(int code, const fs::path& path) {
   if (code == EMFILE) {
     return fmt::format("{}: {} at a time are allowed (ulimit -n)", text, sysconf(_SC_OPEN_MAX));
   }
+  if (code == ENOENT || code == ENOTDIR) {
+    const fs::path missing = missing_directory(path);
+    return missing.empty() ? text
+                           : fmt::format("{}: there is no directory {}", text, missing.string());
+  }
   if (code != EACCES && code != EPERM) return text;
   return fmt::format("{}: {}", text, ownership_text(path));
 }
 
 bool is_disk_trouble(int code) {
-  return code == ENOSPC || code == EDQUOT || code == EFBIG || code == EIO || code == ESTALE;
+  return code == ENOSPC || code == EDQUOT || code == EFBIG || code == EIO || code == ESTALE ||
+         code == ENOTCONN;  // a file system in user space whose server is gone
+}
+
+void require_open_files(std::uint64_t count, const std::string& what) {
+  constexpr std::uint64_t kOthers = 24;  // streams, logs, libraries, MPI's connections
+  const long most = sysconf(_SC_OPEN_MAX);
+  if (most < 0) return;  // no limit
+  require<UsageError>(count + kOthers <= static_cast<std::uint64_t>(most), "file",
+                      "{} open at a time, {} files are allowed: `ulimit -n {}` allows more, where "
+                      "that is refused fewer files are needed",
+                      what, most, count + kOthers);
 }
 
 }  // namespace edt

@@ -2,6 +2,8 @@
 // disk is at its end.
 #pragma once
 
+#include <cerrno>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -18,7 +20,8 @@ std::string ownership_text(const std::filesystem::path& path);
 // where there is no such file.
 std::string reading_problem(const std::filesystem::path& path);
 
-// The text of an errno, with ownership_text() where it is one of permissions.
+// The text of an errno, with ownership_text() where it is one of permissions, and the first
+// directory on the way that is not there where that is why.
 std::string error_text(int code, const std::filesystem::path& path);
 
 // The disk is full, fails or is out of reach: what is refused now may succeed later as it is.
@@ -27,11 +30,17 @@ class DiskError : public SystemError {
 };
 bool is_disk_trouble(int code);
 
-// Throws a DiskError where the errno says so, else an E.
+// Throws UsageError with `what`, which says whose they are, where `count` files cannot be open at a
+// time beside what else a program has open (ulimit -n).
+void require_open_files(std::uint64_t count, const std::string& what);
+
+// Throws a DiskError where the errno says so, a UsageError where it is the limit of open files,
+// else an E.
 template <class E, class... Args>
 [[noreturn]] void fail_for(int code, std::string_view where, fmt::format_string<Args...> format,
                            Args&&... args) {
   if (is_disk_trouble(code)) fail<DiskError>(where, format, std::forward<Args>(args)...);
+  if (code == EMFILE) fail<UsageError>(where, format, std::forward<Args>(args)...);
   fail<E>(where, format, std::forward<Args>(args)...);
 }
 

@@ -7,7 +7,6 @@ namespace fs = std::filesystem;
 NewDirectories::NewDirectories(const fs::path& directory) {
   std::error_code error;
   fs::path path = fs::absolute(directory, error).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
   for (; path.has_relative_path() && !fs::exists(fs::symlink_status(path, error));
        path = path.parent_path()) {
     missing_.push_back(path);

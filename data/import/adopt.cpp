@@ -42,6 +42,15 @@ T agree(const h5::File& file, const char* name, const char* option, T said, T no
   return there;
 }
 
+// The same of what stands under a name that other programs use.
+template <class T>
+T agree(const Remark* there, const char* option, T said, T none) {
+  if (there == nullptr) return said;
+  require<UsageError>(said == none || said == there->value, "adopt", "{} is {}, {} is {}",
+                      there->where, there->value, option, said);
+  return static_cast<T>(there->value);
+}
+
 // What a reader of the set will want of the labels.
 std::vector<std::int64_t> labels_of(const h5::File& file, std::uint64_t samples) {
   const h5::DataSet set = file.dataset("labels");
@@ -51,12 +60,14 @@ std::vector<std::int64_t> labels_of(const h5::File& file, std::uint64_t samples)
   return set.read_all<std::int64_t>(h5::Type::kInt64);
 }
 
-int classes_of(const h5::File& file, const AdoptOptions& options,
+int classes_of(const h5::File& file, const AdoptOptions& options, const Remarks& remarks,
                std::span<const std::int64_t> labels) {
   const auto [least, most] = std::minmax_element(labels.begin(), labels.end());
   const auto there =
       file.has_attribute("num_classes") ? static_cast<int>(file.read_int("num_classes")) : 0;
-  const int classes = agree(file, "num_classes", "--classes", options.classes, 0, there);
+  const int classes = there > 0
+                          ? agree(file, "num_classes", "--classes", options.classes, 0, there)
+                          : agree(remarks.find(Topic::kClasses), "--classes", options.classes, 0);
   require<UsageError>(classes > 0, "adopt", "{}: --classes is needed, its labels are {} to {}",
                       file.path().string(), *least, *most);
   require<DataError>(*least >= 0 && *most < classes, "adopt",
@@ -66,7 +77,8 @@ int classes_of(const h5::File& file, const AdoptOptions& options,
 }
 
 // The labels, and what the first sample tells; `array` is "latents" or "moments".
-void check_arrays(const h5::File& file, const AdoptOptions& options, const std::string& array) {
+void check_arrays(const h5::File& file, const AdoptOptions& options, const std::string& array,
+                  double scale) {
   const auto arrays = open_hdf5_arrays(file.path());
   const auto values = arrays->find(array);
   const SampleShape shape = sample_shape(values->shape(), false, values->label());
@@ -80,8 +92,7 @@ void check_arrays(const h5::File& file, const AdoptOptions& options, const std::
                       "{}: holds moments under the name 'latents': `edt data import` converts them",
                       values->label());
   if (options.scale == 0) {
-    require_scaled(first, kUsualScale, "--scale, or import them with --scaled off",
-                   values->label());
+    require_scaled(first, scale, "--scale, or import them with --scaled off", values->label());
   }
 }
 
@@ -122,9 +133,15 @@ Attributes look_at(const fs::path& path, const AdoptOptions& options) {
     return attributes;
   }
   const std::string array = array_of(file);
-  check_arrays(file, options, array);
+  const Remarks remarks(*open_hdf5_arrays(path), array);
+  const double there = file.has_attribute("scale") ? file.read_double("scale") : 0;
+  const double said = file.has_attribute("scale")
+                          ? agree(file, "scale", "--scale", options.scale, 0.0, there)
+                          : agree(remarks.find(Topic::kScale), "--scale", options.scale, 0.0);
+  attributes.scale = said > 0 ? said : kUsualScale;
+  check_arrays(file, options, array, attributes.scale);
   const h5::DataSet values = file.dataset(array);
-  attributes.classes = classes_of(file, options, labels_of(file, values.rows()));
+  attributes.classes = classes_of(file, options, remarks, labels_of(file, values.rows()));
   const int side = options.vae_factor * static_cast<int>(values.shape().at(2));
   const int size =
       file.has_attribute("image_size") ? static_cast<int>(file.read_int("image_size")) : 0;
@@ -134,9 +151,7 @@ Attributes look_at(const fs::path& path, const AdoptOptions& options) {
       options.image_size, array, h5::to_string(values.shape()), side, options.vae_factor);
   const int shown = agree(file, "image_size", "--image-size", options.image_size, 0, size);
   attributes.image_size = shown > 0 ? shown : side;
-  const double scale = file.has_attribute("scale") ? file.read_double("scale") : 0;
-  const double said = agree(file, "scale", "--scale", options.scale, 0.0, scale);
-  attributes.scale = said > 0 ? said : kUsualScale;
+  if (size == 0) remarks.note_rest(path.string(), options.vae_factor, values.shape().at(2));
   return attributes;
 }
 

@@ -59,6 +59,7 @@ class NpzFile : public ArrayFile {
     if (!archive_.has(name)) return nullptr;
     return npy_array(archive_.open(name));
   }
+  NamedValues said(const std::string&) const override { return single_numbers(); }
 
  private:
   ZipReader archive_;
@@ -92,6 +93,23 @@ std::unique_ptr<ArrayFile> open_array_file(const std::filesystem::path& path) {
     default:
       refuse_foreign(path, kind);
   }
+}
+
+NamedValues ArrayFile::single_numbers() const {
+  NamedValues values;
+  for (std::size_t topic = 0; topic < kTopics; ++topic) {
+    for (const std::string_view name : names_of(static_cast<Topic>(topic))) {
+      try {
+        const auto array = find(std::string(name));
+        if (!array || array->elements() != 1) continue;
+        double value = 0;
+        array->read(0, std::span(&value, 1));
+        values.emplace_back(name, std::vector<double>{value});
+      } catch (const DataError&) {  // of no numbers
+      }
+    }
+  }
+  return values;
 }
 
 std::vector<std::string> flipped_names(const std::string& name) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/storage/hdf5.h"
+#include "data/import/remarks.h"
 
 namespace edt {
 class ByteStream;
@@ -63,8 +64,13 @@ class ArrayFile {
   virtual std::vector<std::string> list() const = 0;
   // nullptr where there is no such array.
   virtual std::unique_ptr<Array> find(const std::string& name) const = 0;
+  // What it says beside its arrays: of itself and of the one of that name.
+  virtual NamedValues said(const std::string&) const { return {}; }
 
  protected:
+  // Arrays of one number under a name that stands for a topic (remarks.h).
+  NamedValues single_numbers() const;
+
   explicit ArrayFile(std::filesystem::path path) : path_(std::move(path)) {}
 
  private:

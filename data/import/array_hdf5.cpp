@@ -206,7 +206,42 @@ class Hdf5File : public ArrayFile {
                                          attribute);
   }
 
+  NamedValues said(const std::string& array) const override {
+    NamedValues values;
+    add_attributes(*file_, values);
+    if (array.find_first_of("*@") == array.npos && file_->has(array)) {
+      if (file_->is_group(array)) {
+        add_attributes(file_->group(array), values);
+      } else {
+        add_attributes(file_->dataset(array), values);
+      }
+    }
+    for (std::size_t topic = 0; topic < kTopics; ++topic) {
+      for (const std::string_view name : names_of(static_cast<Topic>(topic))) {
+        add_number(std::string(name), values);
+      }
+    }
+    return values;
+  }
+
  private:
+  static void add_attributes(const h5::Object& object, NamedValues& values) {
+    for (const std::string& name : object.attribute_names()) {
+      const auto value = object.read_value(name);
+      values.emplace_back(name, value.value_or("of a kind that is not read"));
+    }
+  }
+
+  // A data set of one number, as h5py writes it for file["num_classes"] = 10.
+  void add_number(const std::string& name, NamedValues& values) const {
+    if (!file_->has(name) || file_->is_group(name)) return;
+    const h5::DataSet set = file_->dataset(name);
+    if (set.elements() != 1 || (!is_float(set.type()) && !h5::is_integer(set.type()))) return;
+    double value = 0;
+    read_values(set, 0, 1, std::span(&value, 1));
+    values.emplace_back(name, std::vector<double>{value});
+  }
+
   bool has_attribute(const std::string& object, const std::string& name) const {
     return file_->is_group(object) ? file_->group(object).has_attribute(name)
                                    : file_->dataset(object).has_attribute(name);

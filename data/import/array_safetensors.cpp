@@ -43,6 +43,13 @@ class SafetensorsFile : public ArrayFile {
     const SafetensorsEntry* entry = reader_->find(name);
     return entry ? std::make_unique<Tensor>(reader_, *entry) : nullptr;
   }
+  NamedValues said(const std::string&) const override {
+    NamedValues values = single_numbers();
+    for (const auto& [name, text] : reader_->metadata()) {
+      if (name != "format") values.emplace_back(name, text);  // who wrote it: "pt"
+    }
+    return values;
+  }
 
  private:
   std::shared_ptr<const SafetensorsReader> reader_;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/storage/half.h"
 #include "data/import/moments.h"
 #include "data/import/source.h"
@@ -23,6 +24,47 @@ int classes_of(const ImportSource& source, const ImportOptions& options) {
                       "--classes is {}, and the labels of {} are of {} classes", options.classes,
                       source.label_origin(), said);
   return options.classes;
+}
+
+// What the files say of the scale, where that was not given.
+void take_scale(ImportOptions& options, const Remark& said) {
+  if (said.value == options.scale) return;
+  if (options.scale_is_given) {
+    log::warning("{} is {}, --scale is {}, which counts", said.where, said.value, options.scale);
+  } else if (!(said.value > 0) || !std::isfinite(said.value)) {
+    log::warning("{} is {}, which is no scale: {} is taken", said.where, said.value, options.scale);
+  } else {
+    log::info("--scale is {}, as {} says", said.value, said.where);
+    options.scale = said.value;
+  }
+}
+
+void take_classes(ImportOptions& options, const Remark& said, std::uint64_t of_labels) {
+  const double counts = options.classes > 0 ? options.classes : static_cast<double>(of_labels);
+  if (said.value == counts) return;
+  const bool is_number =
+      said.value >= 1 && said.value < (1 << 24) && said.value == std::floor(said.value);
+  if (counts > 0 || !is_number) {
+    log::warning(
+        "{} is {}, {}", said.where, said.value,
+        counts > 0 ? fmt::format("{} {}, which counts",
+                                 options.classes > 0 ? "--classes is" : "the labels are of", counts)
+                   : "which is no number of classes: it is not taken");
+  } else {
+    log::info("--classes is {}, as {} says", said.value, said.where);
+    options.classes = static_cast<int>(said.value);
+  }
+}
+
+// What was not given is taken from what the files say, what differs from it is told.
+ImportOptions with_remarks(ImportOptions options, const ImportSource& source) {
+  const Remarks& remarks = source.remarks();
+  if (const Remark* scale = remarks.find(Topic::kScale)) take_scale(options, *scale);
+  if (const Remark* classes = remarks.find(Topic::kClasses)) {
+    take_classes(options, *classes, source.classes());
+  }
+  remarks.note_rest(options.latents.string(), options.vae_factor, source.shape().height);
+  return options;
 }
 
 // One sample of a source, checked and scaled.
@@ -106,12 +148,13 @@ class SampleReader {
   float factor_;
 };
 
-Moments moments_of(ImportSource& source, const ImportOptions& options) {
+Moments moments_of(ImportSource& source, const ImportOptions& options, bool scale_is_taken) {
   SampleReader first(source, options, Moments::kOff);
   first.read_raw(0);
   const Moments decided =
       decide_moments(options.moments, source.shape(), first.stored, source.origin());
-  const bool usual = options.scale == ImportOptions{}.scale;
+  // Another one is said by who knows the latents.
+  const bool usual = scale_is_taken || options.scale == ImportOptions{}.scale;
   if (decided == Moments::kOff && !options.scaled && usual) {
     require_scaled(first.stored, options.scale, "--scaled on or off", source.origin());
   }
@@ -235,17 +278,18 @@ bool take_known_statistics(Description& description, const ImportOptions& option
 
 }  // namespace
 
-WriteReport import_data(const ImportOptions& options, const Progress& progress) {
+WriteReport import_data(const ImportOptions& given, const Progress& progress) {
+  ImportSource source(given);
+  const ImportOptions options = with_remarks(given, source);
   require<UsageError>(options.type == h5::Type::kFloat16 || options.type == h5::Type::kFloat32,
                       "import", "element type {}: float16 or float32 can be stored",
                       h5::name_of(options.type));
   require<UsageError>(!options.statistics || options.statistics_from.empty(), "import",
                       "--statistics measures what --statistics-from {} gives: one of them",
                       options.statistics_from.string());
-  ImportSource source(options);
   require<DataError>(source.size() >= 1, "import", "{}: there are no samples",
                      options.latents.string());
-  const Moments moments = moments_of(source, options);
+  const Moments moments = moments_of(source, options, options.scale != given.scale);
   Description description = describe_source(source, options, moments);
   std::vector<FeatureSource> features = open_features(options, source);
   description.arrays = arrays_of(features);

@@ -46,6 +46,7 @@ struct ImportOptions {
   int image_size = 0;  // pixels; 0, or `vae_factor` times the height of the latents
   int vae_factor = 8;  // pixels for each element of a latent, across and down
   double scale = 0.18215;
+  bool scale_is_given = false;  // else what the files say counts
   // Latents are multiplied by `scale` already; false: the import does it. Not said: they are, and
   // values that do not look like it are refused.
   std::optional<bool> scaled;

@@ -13,7 +13,7 @@ struct ImportSource::Part {
   std::uint64_t file = 0, samples = 0;
   std::unique_ptr<Array> latents, flipped;
   std::unique_ptr<LabelArray> labels;  // nullptr: they stand elsewhere
-  std::string flipped_name;
+  Remarks remarks;                     // of the first
 };
 
 SampleShape sample_shape(std::span<const std::uint64_t> array, bool single,
@@ -55,6 +55,7 @@ ImportSource::ImportSource(const ImportOptions& options)
   if (labels) one_hot_classes_ = labels->classes();
   check_part(*first);
   describe(*first);
+  remarks_ = std::move(first->remarks);
   part_ = std::move(first);
   if (files_.left_out.empty()) return;
   log::warning("{}: the folder {} in it holds arrays too, which are left out",
@@ -128,6 +129,7 @@ std::unique_ptr<ImportSource::Part> ImportSource::open_part(std::uint64_t file) 
   part->latents = find_array(
       *opened, {"--latents-key", options_.latents_key, {"latents", "moments"}}, false, &name);
   part->samples = samples_of(*part->latents);
+  if (file == 0) part->remarks = Remarks(*opened, name);
   part->flipped = open_flipped(file, *opened, name);
   const bool elsewhere = files_.all_labels || all_labels_ || !files_.file_labels.empty();
   if (elsewhere || files_.unlabelled) return part;

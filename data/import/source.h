@@ -35,6 +35,8 @@ class ImportSource {
   const std::vector<std::string>& class_names() const { return files_.class_names; }
   // Files behind links and sources of virtual data sets, of what was opened at the start.
   const std::set<std::filesystem::path>& other_files() const { return other_files_; }
+  // What the first file says beside its arrays.
+  const Remarks& remarks() const { return remarks_; }
   // What is read, for people.
   const std::string& summary() const { return summary_; }
 
@@ -66,6 +68,7 @@ class ImportSource {
   bool has_flipped_ = false;
   std::set<std::filesystem::path> other_files_;
   std::string first_, summary_;
+  Remarks remarks_;
   std::unique_ptr<Part> part_;
 };
 

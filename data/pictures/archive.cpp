@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/storage/access.h"
 #include "core/storage/file_kind.h"
 #include "core/storage/input_file.h"
 
@@ -85,8 +86,9 @@ class PackedArchive : public Archive {
 
   [[noreturn]] void fail_reading() {
     const char* reason = archive_error_string(stream_.get());
-    fail<DataError>("pictures", "{}: cannot be unpacked: {}", path().string(),
-                    reason != nullptr ? reason : "damaged");
+    // Only where the file could not be opened or read is the number one of the operating system.
+    fail_for<DataError>(archive_errno(stream_.get()), "pictures", "{}: cannot be unpacked: {}",
+                        path().string(), reason != nullptr ? reason : "damaged");
   }
 
   std::unique_ptr<archive, int (*)(archive*)> stream_{nullptr, archive_read_free};

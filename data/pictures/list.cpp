@@ -226,7 +226,8 @@ PictureSources list_pictures(const PictureListOptions& options, PictureIndexWrit
     }
     for (const auto& [name, label] : labels) {
       require<DataError>(label.is_found, "pictures", "{}: '{}' is in none of the archives{}",
-                         options.labels.string(), name, label.has_other_form ? kOtherForm : "");
+                         options.labels.string(), name,
+                         label.has_other_form ? kOtherForm : lister.unlisted());
     }
   }
   return lister.finish();

@@ -135,6 +135,7 @@ class ArchiveLister {
       const auto listed = labels_->find(picture.name);
       if (listed == labels_->end()) {
         note_other_form(picture.name);
+        lister_.note_unlisted(archive_ + ":" + picture.name);
         return lister_.add_other_file();
       }
       require<DataError>(!listed->second.is_found, "pictures",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
@@ -56,6 +57,33 @@ void refuse_dataset_json(const fs::path& folder) {
                       folder.string());
 }
 
+// Where no file has the name that a list gives, but one nearly: without its ending, or behind the
+// folders that lead to `folder`. Of the first name, as the others will be alike.
+void refuse_other_names(const fs::path& list, const fs::path& folder, const std::string& name) {
+  std::error_code code;
+  const fs::path said = folder / name;
+  if (fs::exists(said, code)) return;
+  std::string hint;
+  for (fs::directory_iterator entry(said.parent_path(), code), end; !code && entry != end;
+       entry.increment(code)) {
+    const fs::path there = entry->path();
+    if (there.stem() == said.filename() && is_picture_name(there.filename().string())) {
+      hint = fmt::format("{} is: names in a list need their endings", there.string());
+    }
+  }
+  const fs::path relative(name);
+  fs::path rest;
+  for (auto part = relative.begin(); part != relative.end() && hint.empty(); ++part) {
+    rest = fs::path();
+    for (auto next = std::next(part); next != relative.end(); ++next) rest /= *next;
+    if (rest.empty() || !fs::exists(folder / rest, code)) continue;
+    hint = fmt::format("{} is: names in a list begin below the folder of --pictures",
+                       (folder / rest).string());
+  }
+  require<DataError>(hint.empty(), "pictures", "{}: '{}' is not in {}, {}", list.string(), name,
+                     folder.string(), hint);
+}
+
 // Where folders of classes lie one level deeper than was said: the names of theirs would be the
 // classes, as with torchvision.
 void refuse_folders_above(const fs::path& folder, const std::vector<std::string>& classes) {
@@ -105,8 +133,12 @@ void list_folder(Lister& lister, const fs::path& folder) {
   const std::uint32_t source = lister.begin_source({.path = folder});
   const PictureListOptions& options = lister.options();
   if (!options.labels.empty()) {
+    bool is_first = true;
     for_each_picture_of_list(options.labels, folder,
                              [&](const std::string& name, std::int32_t label) {
+                               if (std::exchange(is_first, false)) {
+                                 refuse_other_names(options.labels, folder, name);
+                               }
                                lister.add_labelled({.name = name, .source = source}, label);
                              });
     return;

@@ -29,6 +29,15 @@ class Lister {
   [[noreturn]] void refuse_unlabelled(const std::string& picture,
                                       const std::string& more = {}) const;
 
+  // Pictures of archives that the list of labels does not name: the first, for the line about a
+  // name in the list that no picture has.
+  void note_unlisted(const std::string& picture) {
+    if (unlisted_.empty()) unlisted_ = picture;
+  }
+  std::string unlisted() const {
+    return unlisted_.empty() ? "" : "; not in the list: " + unlisted_;
+  }
+
   PictureSources finish();
 
  private:
@@ -41,6 +50,7 @@ class Lister {
   UnfinishedFiles unfinished_;
   std::map<std::string, std::int32_t> classes_;  // their places in order of appearance
   std::string numbered_, named_;                 // the first picture with a label of that kind
+  std::string unlisted_;
 };
 
 // Pictures of a folder: by class folders, or by the list of labels.

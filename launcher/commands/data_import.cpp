@@ -113,6 +113,7 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
   options.add("replace", &import.replace, kReplaceHelp);
   if (!read_options(options, args, context)) return kDone;
   check_features(options, import.features);
+  import.scale_is_given = options.given("scale");
   const int status = write_dataset(
       context, "import", import.out,
       [&](const data::Progress& progress) { return data::import_data(import, progress); });

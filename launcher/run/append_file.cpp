@@ -27,8 +27,9 @@ std::string start_of(const std::filesystem::path& path, std::uint64_t bytes) {
 
 }  // namespace
 
-AppendFile::AppendFile(std::filesystem::path path, std::uint64_t keep_bytes)
-    : path_(std::move(path)) {
+AppendFile::AppendFile(std::filesystem::path path, std::uint64_t keep_bytes,
+                       std::function<void()> may_write)
+    : path_(std::move(path)), may_write_(std::move(may_write)) {
   std::error_code ignored;  // a device has no start to keep
   if (std::filesystem::is_regular_file(path_, ignored)) {
     write_text_atomically(path_, start_of(path_, keep_bytes));
@@ -41,23 +42,41 @@ AppendFile::~AppendFile() { close(file_); }
 void AppendFile::open() {
   file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (file_ < 0) fail_errno("open", path_);
+  is_followed_ = fate() == Fate::kThere;  // some file systems number a file as they like
 }
 
-// Where another file has the name, another process has taken over.
-void AppendFile::begin_anew_where_removed() {
-  struct stat held {};
+AppendFile::Fate AppendFile::fate() const {
+  struct stat held {
+  }, named{};
+  if (fstat(file_, &held) != 0) return Fate::kThere;  // what is written will say it
+  if (stat(path_.c_str(), &named) != 0) {
+    std::error_code ignored;
+    const bool is_gone = errno == ENOENT && std::filesystem::exists(path_.parent_path(), ignored);
+    return !is_gone ? Fate::kThere : held.st_nlink == 0 ? Fate::kRemoved : Fate::kMoved;
+  }
+  const bool is_same = held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+  return is_same || !may_write_ ? Fate::kThere : Fate::kReplaced;
+}
+
+void AppendFile::follow_the_name() {
+  const Fate found = is_followed_ ? fate() : Fate::kThere;
+  if (found == Fate::kThere) return;
+  if (may_write_) may_write_();
   std::error_code ignored;
-  if (fstat(file_, &held) != 0 || held.st_nlink > 0) return;
-  if (std::filesystem::exists(path_, ignored) || ignored) return;
-  if (!std::filesystem::exists(path_.parent_path(), ignored)) return;  // others will say that
-  log::warning("[file] {} was removed while it was in use: what it held is lost, it begins anew",
-               path_.string());
+  require<SystemError>(found != Fate::kReplaced || std::filesystem::is_regular_file(path_, ignored),
+                       "file", "{} is no regular file any more", path_.string());
+  log::warning("[file] {} was {}", path_.string(),
+               found == Fate::kRemoved
+                   ? "removed while it was in use: what it held is lost, it begins anew"
+               : found == Fate::kMoved
+                   ? "moved away while it was in use: it begins anew"
+                   : "replaced by another file while it was in use: what follows is added to that");
   close(file_);
   open();
 }
 
 void AppendFile::append(std::string_view bytes) {
-  begin_anew_where_removed();
+  follow_the_name();
   while (!bytes.empty()) {
     const ssize_t written = write(file_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;

@@ -47,8 +47,9 @@ std::filesystem::path free_name(const std::filesystem::path& file) {
   }
 }
 
-MetricsWriter::MetricsWriter(const std::filesystem::path& file, std::int64_t first_step)
-    : file_(file, bytes_before(file, first_step)), next_step_(first_step) {}
+MetricsWriter::MetricsWriter(const std::filesystem::path& file, std::int64_t first_step,
+                             std::function<void()> may_write)
+    : file_(file, bytes_before(file, first_step), std::move(may_write)), next_step_(first_step) {}
 
 void MetricsWriter::write(std::int64_t step, const nlohmann::ordered_json& values) {
   EDT_ASSERT(step >= next_step_);

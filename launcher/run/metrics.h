@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 
 #include "launcher/run/append_file.h"
@@ -16,8 +17,10 @@ class MetricsWriter {
  public:
   // Goes on at `first_step`: drops records of that step and later ones, and a torn last line, from
   // an existing file. Warns when steps before it are missing; where there is anything else behind
-  // them, the file as it was is kept under another name. Throws SystemError.
-  MetricsWriter(const std::filesystem::path& file, std::int64_t first_step);
+  // them, the file as it was is kept under another name. `may_write` as in AppendFile. Throws
+  // SystemError.
+  MetricsWriter(const std::filesystem::path& file, std::int64_t first_step,
+                std::function<void()> may_write = {});
 
   // Appends {"step": step, ...values} as one line, which readers see at once. NaN and infinity
   // become null. Steps must increase.

@@ -69,6 +69,9 @@ RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
       make_directory(part);
       require_directory(part, "run.dir");  // now, not when the first checkpoint is to be written
     }
+    for (const auto& part : {path_, tensorboard(), checkpoints(), samples(), path_ / "logs"}) {
+      held_.emplace_back(part);
+    }
   }
   const std::string number = ranks.broadcast(
       token_ ? fmt::format("{}", token_->number()) : std::string(), 0, "generation");
@@ -83,6 +86,47 @@ std::filesystem::path RunDirectory::log(int rank) const {
   return path_ / "logs" / fmt::format("rank-{:05}.log", rank);
 }
 
+void RunDirectory::fail_gone(std::int64_t step) const {
+  const bool is_there = held_.front().has_its_name();  // what was in it is not
+  const std::filesystem::path now =
+      is_there ? std::filesystem::path() : held_.front().present_name();
+  std::error_code ignored;
+  const bool is_replaced = !is_there && std::filesystem::exists(path_, ignored);
+  fail<DiskError>(
+      "run", "{} was {} while the run trained{}: step {} and those since the last checkpoint {}",
+      path_.string(), now.empty() ? "removed" : "renamed to " + now.string(),
+      is_replaced ? ", and something else has its name" : "", step,
+      now.empty() ? "are lost with it"
+                  : fmt::format("are lost; `edt train --run.dir {}` goes on", now.string()));
+}
+
+void RunDirectory::keep_part(HeldDirectory& part, std::int64_t step) {
+  if (part.is_replaced_alike()) return;
+  const std::filesystem::path& path = part.path();
+  std::error_code ignored;
+  const auto status = std::filesystem::symlink_status(path, ignored);
+  require<DiskError>(!std::filesystem::exists(status), "run",
+                     "{} is no more the directory on the file system that it was at the start: was "
+                     "a disk unmounted or a link changed? Step {} and those since the last "
+                     "checkpoint are lost; started again, the run goes on where that is mended",
+                     path.string(), step);
+  // Whoever removes all of it is not to find it made again.
+  const bool is_being_removed = !std::filesystem::exists(path_ / "lock", ignored) &&
+                                !std::filesystem::exists(config(), ignored);
+  if (is_being_removed) fail_gone(step);
+  make_directories(path);
+  log::warning("[run] {} was {} while the run trained: it is made anew", path.string(),
+               part.present_name().empty() ? "removed, with what was in it,"
+                                           : "renamed to " + part.present_name().string());
+  part = HeldDirectory(path);
+}
+
+void RunDirectory::require_kept(std::int64_t step) {
+  if (held_.empty()) return;
+  if (!held_.front().has_its_name()) fail_gone(step);
+  for (std::size_t i = 1; i < held_.size(); ++i) keep_part(held_[i], step);
+}
+
 void RunDirectory::begin(std::string_view configuration) const {
   token_->check();
   write_text_atomically(config(), configuration);
@@ -91,6 +135,7 @@ void RunDirectory::begin(std::string_view configuration) const {
 }
 
 void RunDirectory::write_outcome(int status, std::int64_t step, std::string_view what) const {
+  if (!held_.empty() && !held_.front().has_its_name()) return;
   token_->check();
   const nlohmann::ordered_json json{{"status", status}, {"step", step}, {"what", what}};
   write_text_atomically(outcome(), dump_json(json) + '\n');

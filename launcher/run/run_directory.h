@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
+#include <vector>
 
+#include "core/storage/held_directory.h"
 #include "launcher/run/fencing_token.h"
 #include "launcher/run/run_lock.h"
 #include "parallel/comm/communicator.h"
@@ -36,10 +38,16 @@ class RunDirectory {
   // Of this run; every writer checks it.
   const FencingToken& token() const { return *token_; }
 
+  // To be called by the first rank before it writes of a step. Throws DiskError where the directory
+  // was removed or renamed meanwhile, or another one has its name; folders in it that are missing
+  // are made anew, with a warning.
+  void require_kept(std::int64_t step);
+
   // Replaces config.ini at once or not at all, and removes the outcome of the run before, so that
   // one that is killed leaves none.
   void begin(std::string_view configuration) const;
-  // How the present run ended: outcome.json.
+  // How the present run ended: outcome.json. Nothing is written where the directory has not its
+  // name any more.
   std::filesystem::path outcome() const { return path_ / "outcome.json"; }
   void write_outcome(int status, std::int64_t step, std::string_view what) const;
   // The newest step that was saved, as far as the metrics or the outcome of the run before know it;
@@ -51,9 +59,13 @@ class RunDirectory {
   void open_log() const;
 
  private:
+  [[noreturn]] void fail_gone(std::int64_t step) const;
+  void keep_part(HeldDirectory& part, std::int64_t step);
+
   std::filesystem::path path_;
   int rank_;
-  std::optional<RunLock> lock_;  // of the first rank
+  std::vector<HeldDirectory> held_;  // of the first rank: the directory, then its folders
+  std::optional<RunLock> lock_;      // of the first rank
   std::optional<FencingToken> token_;
 };
 

@@ -96,7 +96,7 @@ nlohmann::ordered_json to_json(const StepRecord& record) {
 StepLog::StepLog(const RunDirectory& directory, std::int64_t first_step, std::int64_t last_step,
                  const RunOptions& options, ProgressStyle style)
     : token_(directory.token()),
-      metrics_(directory.metrics(), first_step),
+      metrics_(directory.metrics(), first_step, [token = directory.token()] { token.check(); }),
       line_every_(options.log_every),
       last_step_(last_step) {
   if (options.tensorboard) tensorboard_.emplace(directory.tensorboard(), first_step);

@@ -1,5 +1,6 @@
 #include "launcher/train/trainer.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
@@ -78,6 +79,14 @@ std::string signature_of(const data::Dataset& dataset) {
                         shard->size(), std::filesystem::file_size(shard->path()));
   }
   return text;
+}
+
+// How many shards have not their names any more: somebody removed or renamed them.
+std::int64_t shards_gone(const data::Dataset& dataset) {
+  return std::ranges::count_if(dataset.shards(), [](const auto& shard) {
+    std::error_code unknown;
+    return !std::filesystem::exists(shard->path(), unknown) && !unknown;
+  });
 }
 
 // Only the number of latents counts; but who did not mean another number of pixels shall know.
@@ -388,6 +397,7 @@ Request Trainer::step_until_told(const RunRequests& requests, SampleGrid* sample
       times.report_stragglers();
     }
     phase("metrics");
+    if (world().is_root()) directory_.require_kept(engine_.step());
     // Before a checkpoint of this step can be complete: a resume finds no step missing.
     if (log) log->write(record);
     check_finite(record.report);
@@ -501,10 +511,23 @@ bool Trainer::has_no_time(const GridBudget& budget, std::string_view what) const
   return world().any(is_left_out, what);
 }
 
+// What was trained on other data is not kept. What is open can be read on, whatever became of its
+// name.
+void Trainer::look_at_data() {
+  dataset_.look_again();
+  const std::int64_t gone = data_is_gone_ ? 0 : shards_gone(dataset_);
+  if (gone == 0) return;
+  data_is_gone_ = true;
+  log::warning(
+      "{}: {} of its {} shards were removed or renamed while they are in use: what is "
+      "open is read on, a later start will need them",
+      dataset_.path().string(), gone, dataset_.shards().size());
+}
+
 double Trainer::save(StepLog* log) {
   phase("checkpoint");
   const auto begin = Clock::now();
-  if (world().is_root()) dataset_.look_again();  // what was trained on other data is not kept
+  if (world().is_root()) look_at_data();
   if (log) log->sync();
   checkpoints_.save();
   return seconds_since(begin);

@@ -59,6 +59,7 @@ class Trainer {
   // Whether the first rank's clock says that there is no time for it.
   bool has_no_time(const GridBudget& budget, std::string_view what) const;
   // Seconds that it took from training.
+  void look_at_data();
   double save(StepLog* log);
   double save_averages();
   int end(Request request, const RunRequests& requests);
@@ -88,7 +89,7 @@ class Trainer {
   TrainingEngine& engine_;
   RunDirectory directory_;
   RunCheckpoints checkpoints_;
-  bool resumed_ = false, silent_ = false;
+  bool resumed_ = false, silent_ = false, data_is_gone_ = false;
   int rolled_back_ = 0;  // times in a row to before the same step
   std::int64_t rolled_back_from_ = 0;
   std::unique_ptr<CeilingGauge> ceiling_;

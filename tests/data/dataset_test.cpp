@@ -1,12 +1,17 @@
 #include "data/dataset.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <cmath>
 #include <fstream>
 
 #include "core/storage/hdf5.h"
+#include "data/inspect.h"
 #include "data/seal.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/data/small_set.h"
+#include "tests/support/child_process.h"
 #include "tests/support/temp_dir.h"
 
 namespace edt::data {
@@ -320,6 +325,26 @@ TEST(Dataset, AShardThatIsWrittenToIsComparedWithItsChecksumsAgain) {
   flip_byte(file, raw_offset(file, "latents"));
   touch();
   EXPECT_ERROR(dataset.look_again(), DataError, file.filename().string(), "checksum");
+}
+
+// Nothing is wrong with the shards where only so many files may be open.
+TEST(Dataset, MoreShardsThanFilesMayBeOpen) {
+  const TempDir directory;
+  write_small_set(directory.path());
+  const int status = edt::test::status_in_child([&] {
+    rlimit limit{24, 24};
+    setrlimit(RLIMIT_NOFILE, &limit);
+    EXPECT_ERROR(Dataset(directory.path()), UsageError,
+                 "its " + fmt::to_string(list_shards(directory.path()).size()) + " shards are open",
+                 "24 files are allowed");
+    const int next = dup(0);
+    close(next);
+    limit.rlim_cur = static_cast<rlim_t>(next) + 1;  // one more
+    setrlimit(RLIMIT_NOFILE, &limit);
+    EXPECT_ERROR((void)verify(directory.path()), UsageError, "ulimit -n");
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace

@@ -557,6 +557,174 @@ TEST(ImportArray, LatentsThatDoNotLookScaledAreAskedFor) {
   import_data(options);
 }
 
+// What files say beside their arrays, as others write it: before, it was passed over.
+class ImportRemarks : public testing::Test {
+ protected:
+  ImportRemarks() : options_(options_for(directory_, ImportLayout::kArray)) {
+    options_.latents = directory_ / "x.h5";
+    options_.type = h5::Type::kFloat32;
+    options_.replace = true;
+    options_.classes = 0;
+    for (std::size_t i = 0; i < 9 * kElements; ++i) {
+      values_.push_back(static_cast<float>(i % 7) / 2 - 1.5f);
+    }
+  }
+
+  template <class Edit>
+  void write(Edit edit) {
+    h5::File file = h5::File::create(directory_ / "x.h5");
+    h5::DataSet set = file.create_dataset("latents", h5::Type::kFloat32, {9, 2, 3, 4});
+    set.write(h5::Type::kFloat32, values_.data());
+    file.create_dataset("labels", h5::Type::kInt64, {9})
+        .write(h5::Type::kInt64, labels(0, 9).data());
+    edit(file, set);
+  }
+  // The set as it becomes, and what was said.
+  std::pair<Description, std::string> import() {
+    testing::internal::CaptureStderr();
+    import_data(options_);
+    log::flush();
+    const std::string said = testing::internal::GetCapturedStderr();
+    return {Dataset(directory_ / "out").description(), said};
+  }
+
+  const TempDir directory_;
+  ImportOptions options_;
+  std::vector<float> values_;
+};
+
+TEST_F(ImportRemarks, AreTakenWhereNothingElseWasSaid) {
+  for (const char* name : {"scale", "scaling_factor", "scale_factor", "vae_scaling_factor"}) {
+    write([&](h5::File& file, h5::DataSet&) {
+      const float as_stored = 0.13025f;
+      file.write_attribute(name, static_cast<double>(as_stored));
+      file.write_attribute("num_classes", 7);
+    });
+    const auto [set, said] = import();
+    EXPECT_EQ(set.scale, 0.13025) << name;
+    EXPECT_EQ(set.classes, 7);
+    EXPECT_THAT(said, testing::HasSubstr(fmt::format("--scale is 0.13025, as {}@{} says",
+                                                     options_.latents.string(), name)));
+    EXPECT_THAT(said, testing::HasSubstr("--classes is 7, as "));
+  }
+}
+
+TEST_F(ImportRemarks, OfTheArrayAndAsDataSetsCountToo) {
+  write([&](h5::File& file, h5::DataSet& set) {
+    set.write_attribute("scaling_factor", "0.5");
+    const std::int64_t classes = 6;
+    file.create_dataset("n_classes", h5::Type::kInt64, {}).write(h5::Type::kInt64, &classes);
+  });
+  const Description set = import().first;
+  EXPECT_EQ(set.scale, 0.5);
+  EXPECT_EQ(set.classes, 6);
+}
+
+TEST_F(ImportRemarks, AreToldWithBothValuesWhereOptionsDiffer) {
+  write([&](h5::File& file, h5::DataSet&) {
+    file.write_attribute("scaling_factor", 0.13025);
+    file.write_attribute("num_classes", 7);
+    file.write_attribute("shift_factor", 0.1159);
+    file.write_attribute("vae_scale_factor", 16);
+    file.write_attribute("resolution", 512);
+    file.write_attribute("vae", "ema");
+    const double mean[] = {1, 2};
+    file.write_attribute("latents_mean", std::span(mean));
+  });
+  options_.scale = 0.25;
+  options_.scale_is_given = true;
+  options_.classes = 5;
+  const auto [set, said] = import();
+  EXPECT_EQ(set.scale, 0.25);
+  EXPECT_EQ(set.classes, 5);
+  for (const char* line :
+       {"@scaling_factor is 0.13025, --scale is 0.25, which counts",
+        "@num_classes is 7, --classes is 5, which counts",
+        "@shift_factor is 0.1159, and the set will have a shift of 0",
+        "@vae_scale_factor is 16, --vae-factor is 8, which counts",
+        "@resolution is 512, and --vae-factor 8 times the height of the latents is 24",
+        "also says latents_mean = 1 2, vae = ema: not taken"}) {
+    EXPECT_THAT(said, testing::HasSubstr(line));
+  }
+}
+
+TEST_F(ImportRemarks, ThatFitSayNothing) {
+  write([&](h5::File& file, h5::DataSet&) {
+    file.write_attribute("scaling_factor", static_cast<double>(0.18215f));
+    file.write_attribute("num_classes", 5);
+    file.write_attribute("shift", 0.0);
+    file.write_attribute("vae_factor", 8);
+    const std::int64_t sides[] = {24, 24};
+    file.write_attribute("image_size", std::span(sides));
+  });
+  options_.classes = 5;
+  EXPECT_EQ(import().second, "");
+}
+
+TEST_F(ImportRemarks, ThatMakeNoSenseAreNotTaken) {
+  write([&](h5::File& file, h5::DataSet&) {
+    file.write_attribute("scaling_factor", 0.0);
+    file.write_attribute("num_classes", 2.5);
+  });
+  const auto [set, said] = import();
+  EXPECT_EQ(set.scale, 0.18215);
+  EXPECT_EQ(set.classes, 1000);
+  EXPECT_THAT(said,
+              testing::HasSubstr("@scaling_factor is 0, which is no scale: 0.18215 is taken"));
+  EXPECT_THAT(said, testing::HasSubstr("@num_classes is 2.5, which is no number of classes"));
+}
+
+TEST_F(ImportRemarks, OfTwoThatDifferTheOtherIsTold) {
+  write([&](h5::File& file, h5::DataSet&) {
+    file.write_attribute("classes", 9);
+    file.write_attribute("num_classes", 6);  // our own name
+    file.write_attribute("scale_factor", 0.5);
+    file.write_attribute("scaling_factor", 0.25);
+  });
+  const auto [set, said] = import();
+  EXPECT_EQ(set.classes, 6);
+  EXPECT_EQ(set.scale, 0.5);
+  EXPECT_THAT(said, testing::HasSubstr("also says classes = 9, scaling_factor = 0.25: not taken"));
+}
+
+// The scale that was said is the one that values are held against.
+TEST_F(ImportRemarks, AScaleThatWasTakenIsAskedAbout) {
+  for (float& value : values_) value *= 20;
+  write([&](h5::File& file, h5::DataSet&) { file.write_attribute("scaling_factor", 0.13025); });
+  options_.scaled.reset();
+  EXPECT_ERROR(import_data(options_), UsageError, "multiplied by 0.13025? Say --scaled on or off");
+}
+
+TEST_F(ImportRemarks, OfOtherFormats) {
+  {
+    SafetensorsWriter writer(
+        directory_ / "x.safetensors",
+        {{"latents", SafetensorsType::kF32, {9, 2, 3, 4}}, {"labels", SafetensorsType::kI64, {9}}},
+        {{"format", "pt"}, {"scaling_factor", "0.25"}, {"vae", "ema"}});
+    writer.append_values<float>(values_);
+    writer.append_values<std::int64_t>(labels(0, 9));
+    writer.finish();
+  }
+  options_.latents = directory_ / "x.safetensors";
+  const auto [set, said] = import();
+  EXPECT_EQ(set.scale, 0.25);
+  EXPECT_THAT(said, testing::HasSubstr("x.safetensors also says vae = ema: not taken"));
+
+  options_.latents = directory_ / "x.npz";
+  const std::vector<double> scale{0.5};
+  const std::vector<std::int64_t> classes{8};
+  const std::vector<std::uint32_t> names{'a'};  // passed over: no numbers
+  write_bytes(options_.latents,
+              edt::test::stored_zip({{"latents.npy", npy_text("<f4", {9, 2, 3, 4}, values_)},
+                                     {"labels.npy", npy_text("<i8", {9}, labels(0, 9))},
+                                     {"scale.npy", npy_text("<f8", {}, scale)},
+                                     {"num_classes.npy", npy_text("<i8", {1}, classes)},
+                                     {"classes.npy", npy_text("<U1", {1}, names)}}));
+  const Description of_npz = import().first;
+  EXPECT_EQ(of_npz.scale, 0.5);
+  EXPECT_EQ(of_npz.classes, 8);
+}
+
 // The last one was left out without a word.
 TEST(ImportFolders, NamesInCapitalsCount) {
   const TempDir directory;

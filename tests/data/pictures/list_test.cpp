@@ -265,6 +265,28 @@ TEST_F(List, ListsFindNamesInOneFormAlone) {
                "is in none of the archives");
 }
 
+// Lists as people have them: ImageNet's names have no endings, others begin above the folder.
+TEST_F(List, NamesThatAreNearlyThoseOfFilesAreExplained) {
+  for (const char* name : {"p/cat/1.JPEG", "p/dog/2.JPEG"}) touch(name);
+  const auto refused = [&](const std::string& lines, const std::string& why) {
+    write_whole(directory_ / "l.txt", lines);
+    EXPECT_ERROR(list({.pictures = {"p"}, .labels = "l.txt"}), DataError, "l.txt: '", "is not in",
+                 why);
+  };
+  refused("cat/1 0\ndog/2 1\n", "p/cat/1.JPEG is: names in a list need their endings");
+  refused("p/cat/1.JPEG 0\n", "p/cat/1.JPEG is: names in a list begin below the folder");
+  refused("data/p/cat/1.JPEG 0\n", "p/cat/1.JPEG is: names in a list begin below the folder");
+  // A name that is like none is found to be missing when the pictures are looked at.
+  write_whole(directory_ / "l.txt", "cat/3.JPEG 0\n");
+  EXPECT_EQ(list({.pictures = {"p"}, .labels = "l.txt"}).size(), 1u);
+  archive("p.tar", {{"cat/1.JPEG", "x"}, {"dog/2.JPEG", "y"}});
+  for (const char* line : {"cat/1 0\n", "p/cat/1.JPEG 0\n"}) {
+    write_whole(directory_ / "l.txt", line);
+    EXPECT_ERROR(list({.pictures = {"p.tar"}, .labels = "l.txt"}), DataError,
+                 "is in none of the archives; not in the list: ", "p.tar:cat/1.JPEG");
+  }
+}
+
 // Of systems, not of people; a folder of thumbnails was a class of its own, or more of the class.
 TEST_F(List, WhatSystemsLeaveIsNoPicture) {
   for (const char* name :

@@ -1,4 +1,6 @@
 // Sets of other programs that lack only attributes.
+#include <functional>
+
 #include "core/storage/file_change.h"
 #include "core/storage/hdf5.h"
 #include "tests/launcher/data/import_cli.h"
@@ -15,7 +17,7 @@ class Adopt : public DataCli {
 
   // As h5py writes it: arrays, and no attribute.
   void write(const std::string& name, const std::string& array, std::uint64_t channels,
-             float offset = 0) const {
+             float offset = 0, const std::function<void(h5::File&)>& edit = {}) const {
     fs::create_directories(path(name).parent_path());
     h5::File file = h5::File::create(path(name));
     std::vector<float> values;
@@ -26,6 +28,7 @@ class Adopt : public DataCli {
         .write(h5::Type::kFloat32, values.data());
     file.create_dataset("labels", h5::Type::kInt64, {kSamples})
         .write(h5::Type::kInt64, labels(0, kSamples).data());
+    if (edit) edit(file);
     file.close();
   }
   std::string content(const std::string& name) const {
@@ -60,6 +63,24 @@ TEST_F(Adopt, WritesWhatIsMissingAndNothingElse) {
   EXPECT_THAT(edt("data adopt set", "2>&1").output, HasSubstr("0 files adopted, 2 lacked nothing"));
   EXPECT_EQ(edt("data verify set", ">/dev/null 2>&1").status, 0);
   EXPECT_EQ(std::distance(fs::directory_iterator(path("set")), {}), 2);
+}
+
+// Under the names of other programs; before, 0.18215 was written beside them.
+TEST_F(Adopt, WhatTheFileSaysUnderOtherNamesIsTaken) {
+  write("set/part-0.h5", "latents", 4, 0, [](h5::File& file) {
+    file.write_attribute("scaling_factor", 0.13025);
+    file.write_attribute("n_classes", 6);
+    file.write_attribute("resolution", 64);
+  });
+  EXPECT_THAT(line("set --scale 0.5"),
+              HasSubstr("part-0.h5@scaling_factor is 0.13025, --scale is 0.5"));
+  EXPECT_THAT(line("set --classes 5"), HasSubstr("part-0.h5@n_classes is 6, --classes is 5"));
+  const CommandOutcome outcome = edt("data adopt set", "2>&1");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output,
+              AllOf(HasSubstr("scale = 0.13025"), HasSubstr("num_classes = 6"),
+                    HasSubstr("@resolution is 64, and --vae-factor 8 times the height")));
+  EXPECT_EQ(data::Dataset(path("set")).description().scale, 0.13025);
 }
 
 TEST_F(Adopt, DoubtIsRefused) {

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/json/json_text.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
@@ -91,10 +92,43 @@ TEST(AppendFile, AFileThatIsRemovedIsBegunAnew) {
   std::filesystem::remove(directory / "a");
   file.append("two\n");
   EXPECT_EQ(test::read_text(directory / "a"), "two\n");
-  // Another process that has taken over has a file of the same name.
+  std::filesystem::rename(directory / "a", directory / "a.1");
+  file.append("three\n");
+  EXPECT_EQ(test::read_text(directory / "a"), "three\n");
+  EXPECT_EQ(test::read_text(directory / "a.1"), "two\n");
+}
+
+// An editor writes another file and gives it the name: what followed was in none.
+TEST(AppendFile, AFileThatIsReplacedIsAddedTo) {
+  const test::TempDir directory;
+  AppendFile file(directory / "a", 0, [] {});
+  file.append("one\n");
+  test::write_text(directory / "b", "edited\n");
+  std::filesystem::rename(directory / "b", directory / "a");
+  testing::internal::CaptureStderr();
+  file.append("two\n");
+  file.append("three\n");
+  log::flush();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, HasSubstr("was replaced by another file while it was in use"));
+  EXPECT_EQ(said.find("was replaced"), said.rfind("was replaced")) << said;
+  EXPECT_EQ(test::read_text(directory / "a"), "edited\ntwo\nthree\n");
+  std::filesystem::remove(directory / "a");
+  std::filesystem::create_directory(directory / "a");
+  EXPECT_THAT(test::message_of<SystemError>([&] { file.append("four\n"); }),
+              HasSubstr("is no regular file any more"));
+}
+
+TEST(AppendFile, AFileOfWhoHasTakenOverStaysAsItIs) {
+  const test::TempDir directory;
+  AppendFile alone(directory / "a");
+  AppendFile file(directory / "a", 0, [] { fail<UsageError>("run", "another has taken over"); });
+  file.append("one\n");
   test::write_text(directory / "b", "theirs\n");
   std::filesystem::rename(directory / "b", directory / "a");
-  file.append("three\n");
+  EXPECT_THAT(test::message_of<UsageError>([&] { file.append("two\n"); }),
+              HasSubstr("another has taken over"));
+  alone.append("three\n");
   EXPECT_EQ(test::read_text(directory / "a"), "theirs\n");
 }
 

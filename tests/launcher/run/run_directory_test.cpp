@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/storage/access.h"
 #include "parallel/comm/self/self_communicator.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
@@ -101,6 +102,102 @@ TEST(RunDirectory, LogsGoToTheFileOfTheRank) {
   log::info("hello from the run");
   log::flush();
   EXPECT_THAT(test::read_text(run.log(0)), HasSubstr("hello from the run"));
+}
+
+// Somebody tidies up: what is said later goes to a file again, where its folder is there.
+TEST(RunDirectory, ALogThatIsRemovedIsBegunAnew) {
+  test::TempDir directory;
+  RunDirectory run(directory / "run", alone());
+  log::set_level(log::Level::kInfo);
+  run.open_log();
+  log::info("one");
+  std::filesystem::remove_all(directory / "run/logs");
+  log::info("two");
+  EXPECT_FALSE(std::filesystem::exists(directory / "run/logs"));
+  std::filesystem::create_directory(directory / "run/logs");
+  log::info("three");
+  log::flush();
+  EXPECT_THAT(test::read_text(run.log(0)), HasSubstr("three"));
+}
+
+// A run whose directory is taken from it.
+class GoneDirectory : public testing::Test {
+ protected:
+  GoneDirectory() { run_.begin("a = 1\n"); }
+
+  std::string error() {
+    return test::message_of<DiskError>([&] { run_.require_kept(7); });
+  }
+  std::string warning() {
+    testing::internal::CaptureStderr();
+    run_.require_kept(7);
+    log::flush();
+    return testing::internal::GetCapturedStderr();
+  }
+
+  const test::TempDir directory_;
+  const std::filesystem::path path_ = directory_ / "run", other_ = directory_ / "other";
+  RunDirectory run_{path_, alone()};
+};
+
+TEST_F(GoneDirectory, NothingIsSaidWhereAllIsAsItWas) { EXPECT_EQ(warning(), ""); }
+
+TEST_F(GoneDirectory, ARemovedOneIsLost) {
+  std::filesystem::remove_all(path_);
+  EXPECT_EQ(error(), fmt::format("[run] {} was removed while the run trained: step 7 and those "
+                                 "since the last checkpoint are lost with it",
+                                 path_.string()));
+  run_.write_outcome(5, 7, "it was removed");
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(GoneDirectory, ARenamedOneIsFound) {
+  std::filesystem::rename(path_, other_);
+  const std::string there = std::filesystem::canonical(other_).string();
+  EXPECT_EQ(error(), fmt::format("[run] {} was renamed to {} while the run trained: step 7 and "
+                                 "those since the last checkpoint are lost; `edt train --run.dir "
+                                 "{}` goes on",
+                                 path_.string(), there, there));
+}
+
+// What is written of this run belongs neither into a directory of somebody else's.
+TEST_F(GoneDirectory, AnotherOfItsNameIsLeftAlone) {
+  std::filesystem::rename(path_, other_);
+  std::filesystem::create_directory(path_);
+  EXPECT_THAT(error(), HasSubstr("while the run trained, and something else has its name: step 7"));
+  run_.write_outcome(5, 7, "it was renamed");
+  EXPECT_TRUE(std::filesystem::is_empty(path_));
+}
+
+TEST_F(GoneDirectory, FoldersAreMadeAnew) {
+  std::filesystem::remove_all(run_.checkpoints());
+  std::filesystem::rename(path_ / "logs", path_ / "old");
+  const std::string said = warning();
+  EXPECT_THAT(said, HasSubstr("checkpoints was removed, with what was in it, while the run "
+                              "trained: it is made anew"));
+  EXPECT_THAT(said, HasSubstr("logs was renamed to "));
+  EXPECT_TRUE(std::filesystem::is_directory(run_.checkpoints()));
+  EXPECT_TRUE(std::filesystem::is_directory(path_ / "logs"));
+  EXPECT_EQ(warning(), "");
+}
+
+// Whoever removes all of it shall find nothing made again.
+TEST_F(GoneDirectory, OneThatIsBeingRemovedIsLeftAlone) {
+  for (const char* name : {"lock", "config.ini", "samples"}) {
+    std::filesystem::remove_all(path_ / name);
+  }
+  EXPECT_THAT(error(), HasSubstr("was removed while the run trained"));
+  EXPECT_FALSE(std::filesystem::exists(run_.samples()));
+}
+
+// As where the disk that holds the checkpoints is unmounted.
+TEST_F(GoneDirectory, FoldersThatLeadElsewhereEndTheRun) {
+  std::filesystem::remove(run_.checkpoints());
+  std::filesystem::create_directory_symlink(directory_ / "none", run_.checkpoints());
+  EXPECT_THAT(error(), HasSubstr("checkpoints is no more the directory on the file system"));
+  std::filesystem::remove(run_.checkpoints());
+  test::write_text(run_.checkpoints(), "");
+  EXPECT_THAT(error(), HasSubstr("was a disk unmounted"));
 }
 
 TEST(RunDirectory, RefusesWhatCannotBeADirectory) {

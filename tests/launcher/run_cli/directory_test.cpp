@@ -128,6 +128,71 @@ TEST_F(RunFiles, MetricsLostOrEmpty) {
   EXPECT_THAT(goes_on(5), HasSubstr("metrics.jsonl has no records, resuming at step 5"));
 }
 
+// Moves or removes while the run trains: what happens to the directory, and how the run ends.
+class RunThatLosesIts : public ShellRun {
+ protected:
+  // `loss` is a command in the test's directory; it comes behind the first checkpoint.
+  CommandOutcome when(const std::string& loss, const std::string& more = "") const {
+    return shell(
+        "cd " + path_ + " && { " + edt_program() + " " +
+        start("--steps 1000000 --run.checkpoint-every 10 --run.log-every 100000 " + more) +
+        " >out 2>&1 & p=$!; } && until [ -e run/checkpoints/step-000010/complete ]; do kill "
+        "-0 $p || exit 99; sleep 0.02; done; " +
+        loss + "; wait $p; s=$?; cat out; exit $s");
+  }
+};
+
+// Before, "cannot ask for the free space of ...: No such file or directory" at the next checkpoint.
+TEST_F(RunThatLosesIts, NameEndsAtOnceAndGoesOnUnderTheNewOne) {
+  const auto outcome = when("mv run moved");
+  EXPECT_EQ(outcome.status, 5) << outcome.output;
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("edt: error: [run] " + run_ + " was renamed to " +
+                                              path_ + "/moved while the run trained: step "),
+                                    HasSubstr("`edt train --run.dir " + path_ + "/moved` goes on"),
+                                    Not(HasSubstr("cannot create"))));
+  EXPECT_FALSE(fs::exists(run_));
+  EXPECT_EQ(all_of("train --quiet --run.dir moved --run.checkpoint-every 0 --steps 11").status, 0);
+}
+
+TEST_F(RunThatLosesIts, DirectoryEndsAtOnce) {
+  const auto outcome = when("mv run gone; rm -r gone");
+  EXPECT_EQ(outcome.status, 5) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("while the run trained: step "));
+}
+
+TEST_F(RunThatLosesIts, FoldersAndFilesGoesOn) {
+  const auto outcome = when(
+      "mv run/checkpoints c; rm -r run/logs run/tensorboard data; cp run/metrics.jsonl m; mv m "
+      "run/metrics.jsonl; until ls run/checkpoints/step-*/complete >/dev/null 2>&1; do sleep 0.02; "
+      "done; touch run/stop");
+  EXPECT_EQ(outcome.status, 4) << outcome.output;
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("run/checkpoints was renamed to " + path_ +
+                                              "/c while the run trained"),
+                                    HasSubstr("metrics.jsonl was replaced by another file"),
+                                    HasSubstr("1 of its 1 shards were removed or renamed")));
+  EXPECT_EQ(last_step()["step"], this->outcome()["step"]);
+  EXPECT_TRUE(fs::exists(run_ + "/logs/rank-00000.log"));
+}
+
+// Before, status 1; a set of many shards needs many files open.
+TEST_F(ShellRun, MoreShardsThanFilesMayBeOpen) {
+  ASSERT_EQ(edt("data synth --out many --samples 60 --samples-per-shard 1 --image-size 64").status,
+            0);
+  const auto limited = [&](const std::string& arguments) {
+    return shell("cd " + path_ + " && ulimit -n 40 && " + edt_program() + " " + arguments);
+  };
+  for (const std::string command :
+       {"data info many", "data verify many", "data repack many packed", "data adopt many",
+        "bench data many", "train --data many --run.dir other --model EDT-Ti/2"}) {
+    const auto outcome = limited(command);
+    EXPECT_EQ(outcome.status, 2) << command;
+    EXPECT_THAT(outcome.errors, HasSubstr("ulimit -n")) << command;
+    EXPECT_EQ(std::count(outcome.errors.begin(), outcome.errors.end(), '\n'), 1) << outcome.errors;
+  }
+  EXPECT_FALSE(fs::exists(path_ + "/other"));
+  EXPECT_FALSE(fs::exists(path_ + "/packed"));
+}
+
 // Before, every record behind a damaged line was dropped.
 TEST_F(RunFiles, MetricsDamagedInTheMiddle) {
   std::string text = read_text(run_ + "/metrics.jsonl");
