@@ -3,7 +3,7 @@
 
 #include "core/cpu/attention_plan.h"
 #include "core/cpu/cpu_library.h"
-#include "core/cpu/int8/products.h"
+#include "core/cpu/int8_products.h"
 #include "core/cpu/matmul.h"
 #include "core/cpu/matmul_ceiling.h"
 #include "core/cpu/scratch.h"

@@ -27,8 +27,8 @@ class PartialFile {
 
  private:
   std::filesystem::path path_, partial_;
-  int lock_;  // descriptor; goes with the process, however that ends
-  int slot_;
+  int lock_ = -1;  // descriptor; goes with the process, however that ends
+  int slot_ = -1;
   bool is_complete_ = false;
 };
 

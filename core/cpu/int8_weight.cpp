@@ -1,4 +1,4 @@
-#include "core/cpu/int8/weight.h"
+#include "core/cpu/int8_weight.h"
 
 #include <algorithm>
 #include <cmath>

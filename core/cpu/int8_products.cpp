@@ -1,4 +1,4 @@
-#include "core/cpu/int8/products.h"
+#include "core/cpu/int8_products.h"
 
 #include "core/cpu/activation_kernels.h"
 #include "core/cpu/chunks.h"

@@ -6,8 +6,8 @@
 #include <initializer_list>
 #include <unordered_map>
 
-#include "core/cpu/int8/rows.h"
-#include "core/cpu/int8/weight.h"
+#include "core/cpu/int8_rows.h"
+#include "core/cpu/int8_weight.h"
 #include "core/cpu/matmul.h"
 #include "core/cpu/scratch.h"
 #include "core/ops/mlp.h"

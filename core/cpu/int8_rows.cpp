@@ -1,9 +1,9 @@
-#include "core/cpu/int8/rows.h"
+#include "core/cpu/int8_rows.h"
 
 #include <algorithm>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "core/cpu/int8/rows.cpp"
+#define HWY_TARGET_INCLUDE "core/cpu/int8_rows.cpp"
 #include <hwy/foreach_target.h>
 
 #include "core/cpu/simd-inl.h"
