@@ -65,9 +65,8 @@ TEST_F(Cli, SetsOfManyShardsAreOpened) {
   };
   EXPECT_EQ(with_limit("-Sn").status, 0);
   const Outcome refused = with_limit("-n");
-  EXPECT_EQ(refused.status, 1);
-  EXPECT_THAT(refused.output,
-              HasSubstr("Too many open files: 40 at a time are allowed (ulimit -n)"));
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.output, HasSubstr("its 60 shards are open at a time, 40 files are allowed"));
 }
 
 TEST_F(Cli, QuietIsQuiet) {

@@ -4,7 +4,7 @@ source "$(dirname "$0")/../lib.sh"
 steps=12
 tiny_data data
 reference
-hold_at_samples
+hold_at_samples 12  # before Slurm itself misses the node (SlurmdTimeout, 15 s)
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
   --run.checkpoint-every=4 "${sampling[@]}")
 wait_until "both ranks at step 6" are_at samples

@@ -187,7 +187,6 @@ TEST_F(Tune, RefusesWhatItCannotDo) {
   EXPECT_ERROR(tune("none/products.json"), UsageError, "--out", "none");
   EXPECT_ERROR(tune("p.json", {"--steps=0"}), UsageError, "there are no products");
   EXPECT_ERROR(tune("p.json", {"--device=cpu"}), UsageError, "--device must be cuda");
-  EXPECT_ERROR(tune("p.json", {"--accumulate=3"}), UsageError, "--accumulate is 3");
 }
 
 TEST_F(Tune, RunsRefuseAFileOfAnotherGpu) {
