@@ -52,13 +52,13 @@ every_step_once() {
 # From now on runs of two ranks wait inside step 4, once, until a signal asks them to stop.
 hold_until_told() { export EDT=$faulty_edt EDT_FAULT="all phase:optimizer 4 told $work/held"; }
 are_held() { are_at held; }
-# hold_at_samples [SECONDS]: from now on runs of two ranks wait before the sample grid of step 6, once, until let_go; the
-# watchdog gives grids the time that they take. They need $sampling. After SECONDS (30) it ends the start that is to stall,
+# hold_at_samples SECONDS: from now on runs of two ranks wait before the sample grid of step 6, once, until let_go; the
+# watchdog gives grids the time that they take. They need $sampling. After SECONDS it ends the start that is to stall,
 # and one before it that a slow disk kept that long; one that goes on afterwards may have to wait for a processor.
 hold_at_samples() {
   cat >"$work/edt" <<STARTER
 #!/usr/bin/env bash
-seconds=${1:-30}
+seconds=$1
 if [[ -e $work/samples.go ]]; then seconds=300; fi
 exec $faulty_edt "\$@" --run.timeout=\$seconds
 STARTER

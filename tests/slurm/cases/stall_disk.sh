@@ -6,7 +6,7 @@ skip() { echo "skipped: $*" && trap - EXIT && exit 77; }
 [[ -e /dev/fuse ]] || skip "there is no /dev/fuse"
 tiny_data data
 reference
-hold_at_samples
+hold_at_samples 30
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
   --run.checkpoint-every=4 "${sampling[@]}")
 # Phase, collective and its number stand in the line, in the order that fits.

@@ -3,7 +3,7 @@ source "$(dirname "$0")/../lib.sh"
 steps=12
 tiny_data data
 reference
-hold_at_samples
+hold_at_samples 30
 job=$(submit --nodes=2 --ntasks-per-node=1 --time=10 "$root/slurm/nodes.sbatch" $(options) --run.dir="$work/run" \
   --run.checkpoint-every=4 "${sampling[@]}")
 # Phase, collective and its number stand in the line, in the order that fits.
