@@ -46,6 +46,7 @@ void strike_off_removal(int number);
 // While it lives, these signals wait, so that a library can remove temporary files of its own.
 class SignalDelay {
  public:
+  // Ends the program where a signal is ending it already, so that nothing is begun behind its back.
   SignalDelay();
   // Ends the program where a signal has come.
   ~SignalDelay();

@@ -10,7 +10,7 @@
 namespace edt {
 
 // A checkpoint of all ranks in one directory, as parallel/checkpoint writes it: a file of each rank
-// and three of the first, copied while the step waits, written while training goes on.
+// and two of the first, copied while the step waits, written while training goes on.
 struct PlannedCheckpoint {
   double bytes = 0;
   std::int64_t files = 0, operations = 0;  // on the directory: made, opened, renamed, removed
