@@ -77,10 +77,7 @@ class SampleReader {
         classes_(classes_of(source, options)),
         moments_(moments),
         type_(options.type),
-        // Moments keep their own scale; it is applied when they are drawn from.
-        factor_(options.scaled.value_or(true) || moments != Moments::kOff
-                    ? 1.f
-                    : static_cast<float>(options.scale)) {}
+        factor_(factor_of(options, moments)) {}
 
   // As it is stored.
   void read_raw(std::uint64_t index) {
@@ -110,6 +107,14 @@ class SampleReader {
   std::int32_t label = 0;
 
  private:
+  // Latents are stored scaled. Moments are not, as it is done when they are drawn from: mean and
+  // deviation of scaled latents are divided by it.
+  static float factor_of(const ImportOptions& options, Moments moments) {
+    const auto scale = static_cast<float>(options.scale);
+    if (moments != Moments::kOff) return options.scaled.value_or(false) ? 1 / scale : 1;
+    return options.scaled.value_or(true) ? 1 : scale;
+  }
+
   // What an interrupted writer leaves of an array that was made at once: HDF5, or NumPy's memmap.
   void require_written(std::span<const float> values, std::uint64_t index) const {
     const bool some =
@@ -160,6 +165,10 @@ Moments moments_of(ImportSource& source, const ImportOptions& options, bool scal
   }
   if (decided == Moments::kOff && options.scaled && usual) {
     note_unusual_scale(first.stored, *options.scaled ? 1 : options.scale, source.origin());
+  }
+  if (decided != Moments::kOff && usual) {
+    const auto means = std::span(first.stored).first(first.stored.size() / 2);
+    note_unusual_means(means, options.scaled.value_or(false) ? 1 : options.scale, source.origin());
   }
   return decided;
 }
@@ -242,6 +251,10 @@ Provenance provenance_of(const ImportOptions& options, const ImportSource& sourc
   p.add("--scale", fmt::to_string(options.scale));
   p.add("--scaled", options.scaled.value_or(true));
   p.add("--moments", std::string(name_of(moments)));
+  // By themselves they are taken as not scaled.
+  if (moments != Moments::kOff && options.scaled.value_or(false)) {
+    p.add("moments of scaled latents", true);
+  }
   p.add("--statistics", options.statistics);
   if (!options.statistics_from.empty()) p.add_input("--statistics-from", options.statistics_from);
   p.add("--dtype", std::string(h5::name_of(options.type)));

@@ -1,6 +1,7 @@
 #include "data/import/source.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
@@ -57,6 +58,10 @@ ImportSource::ImportSource(const ImportOptions& options)
   describe(*first);
   remarks_ = std::move(first->remarks);
   part_ = std::move(first);
+  if (!files_.others.empty()) {
+    log::info("{}: also holds other files, {}: not taken", options_.latents.string(),
+              files_.others);
+  }
   if (files_.left_out.empty()) return;
   log::warning("{}: the folder {} in it holds arrays too, which are left out",
                options_.latents.string(), files_.left_out);
@@ -171,6 +176,50 @@ void ImportSource::check_part(const Part& part) const {
                      h5::to_string(latents.shape()));
 }
 
+namespace {
+
+// The first two neighbours that the letters of their names would have the other way round.
+template <class NameOf>
+std::optional<std::pair<std::string, std::string>> disputed_pair(std::uint64_t size,
+                                                                 NameOf name_of) {
+  std::string before;
+  for (std::uint64_t i = 0; i < size; ++i) {
+    std::string name = name_of(i);
+    if (i > 0 && name < before) return std::pair(before, name);
+    before = std::move(name);
+  }
+  return std::nullopt;
+}
+
+bool counts(const std::string& file) {
+  const std::string stem = std::filesystem::path(file).stem().string();
+  return std::ranges::all_of(stem, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+// An array of all labels says nothing of the names: whoever wrote it may have listed the files in
+// the order of letters. Names that are numbers are places in the array.
+std::string ImportSource::order_of_labels(const Part& part) const {
+  const LabelArray* labels = all_labels_ ? all_labels_.get() : part.labels.get();
+  if (labels == nullptr || !labels->array().row_names().empty()) return "";
+  if (!all_labels_ && files_.many) return "";  // each file has its own
+  const std::vector<std::string> rows = part.latents->row_names();
+  const auto pair =
+      rows.empty() ? disputed_pair(files_.latents->size(),
+                                   [&](std::uint64_t i) { return files_.latents->name(i); })
+                   : disputed_pair(rows.size(), [&](std::uint64_t i) { return rows[i]; });
+  if (!pair) return "";
+  const auto& [first, second] = *pair;
+  if (!counts(first)) {
+    log::warning(
+        "{}: its labels are taken in the order of the numbers in names, {} before {}; in that of "
+        "letters {} comes first: is that how they were written?",
+        labels->label(), first, second, second);
+  }
+  return fmt::format(", {} before {}", first, second);
+}
+
 void ImportSource::describe(const Part& part) {
   const LabelArray* labels = all_labels_ ? all_labels_.get() : part.labels.get();
   for (const Array* array : std::initializer_list<const Array*>{
@@ -182,9 +231,10 @@ void ImportSource::describe(const Part& part) {
                            labels->classes() > 0 ? " one-hot" : "")
              : fmt::format("{}{}", files_.file_labels_from,
                            files_.class_names.empty() ? "" : ", a folder for each class");
+  const std::string order = order_of_labels(part);
   summary_ =
-      fmt::format("{} samples; latents {} {} {}; labels {}; {}", size(), part.latents->label(),
-                  h5::to_string(part.latents->shape()), part.latents->type(), from,
+      fmt::format("{} samples; latents {} {} {}; labels {}{}; {}", size(), part.latents->label(),
+                  h5::to_string(part.latents->shape()), part.latents->type(), from, order,
                   part.flipped ? "mirrored copies " + part.flipped->label() : "no mirrored copies");
 }
 

@@ -57,6 +57,7 @@ class ImportSource {
   static void require_same_rows(const Array& latents, const Array& others);
   void note_other_files(const Array& array);
   void count_samples();
+  std::string order_of_labels(const Part& part) const;
   void describe(const Part& part);
 
   ImportOptions options_;
