@@ -1,5 +1,7 @@
 #include "data/import/class_folders.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "core/base/error.h"
@@ -74,6 +76,15 @@ void refuse_numbered_parts(const ImportOptions& options, const std::vector<std::
       options.latents.string(), folders[0]);
 }
 
+void refuse_parts(const ImportOptions& options, const std::vector<std::string>& folders) {
+  require<UsageError>(
+      !are_parts_of_a_set(folders) || options.layout == ImportLayout::kClasses, "import",
+      "{}: its folders ({}) are parts of a set, not classes: give one, as --latents {}; --layout "
+      "classes takes each as a class",
+      options.latents.string(), fmt::join(folders, ", "),
+      (options.latents / folders[0]).string());
+}
+
 // Folders of latents and of labels side by side are no classes.
 void refuse_labels_folder(const ImportOptions& options, const std::vector<std::string>& folders) {
   for (const std::string& name : folders) {
@@ -99,6 +110,7 @@ SampleFiles files_of_classes(const ImportOptions& options) {
   SampleFiles files;
   files.class_names = folders_of(options.latents);
   refuse_labels_folder(options, files.class_names);
+  refuse_parts(options, files.class_names);
   refuse_numbered_parts(options, files.class_names);
   order_classes(files.class_names, options.class_order, options.latents.string());
   files.file_labels_from = options.latents.string();

@@ -93,7 +93,7 @@ class SampleReader {
 
   void read(std::uint64_t index) {
     read_raw(index);
-    require_written(stored, index);
+    source_.require_written(stored, flipped, index);
     for (const std::span<float> values : {std::span(stored), std::span(flipped)}) {
       if (moments_ != Moments::kOff) finish_moments(values, index);
       if (factor_ != 1.f) {
@@ -113,14 +113,6 @@ class SampleReader {
     const auto scale = static_cast<float>(options.scale);
     if (moments != Moments::kOff) return options.scaled.value_or(false) ? 1 / scale : 1;
     return options.scaled.value_or(true) ? 1 : scale;
-  }
-
-  // What an interrupted writer leaves of an array that was made at once: HDF5, or NumPy's memmap.
-  void require_written(std::span<const float> values, std::uint64_t index) const {
-    const bool some =
-        std::any_of(values.begin(), values.end(), [](float value) { return value != 0; });
-    require<DataError>(some, "import", "{}: sample {} is zero everywhere: it was never written",
-                       source_.origin(), index);
   }
 
   void require_range(std::span<const float> values, std::uint64_t index) const {
@@ -156,6 +148,9 @@ class SampleReader {
 Moments moments_of(ImportSource& source, const ImportOptions& options, bool scale_is_taken) {
   SampleReader first(source, options, Moments::kOff);
   first.read_raw(0);
+  if (first.stored == first.flipped) {
+    log::warning("{}: sample 0 and its mirrored copy are equal: was it mirrored?", source.origin());
+  }
   const Moments decided =
       decide_moments(options.moments, source.shape(), first.stored, source.origin());
   // Another one is said by who knows the latents.

@@ -177,6 +177,9 @@ SampleFiles find_sample_files(const ImportOptions& options) {
   }
   SampleFiles files;
   const ImportLayout layout = layout_of(options);
+  require<UsageError>(
+      options.class_order == ClassOrder::kAuto || layout == ImportLayout::kClasses, "import",
+      "--class-order is of no use: {} has no folder for each class", options.latents.string());
   files.unlabelled = options.unlabelled;
   require_apart(options.out, options.latents);
   files.many = layout != ImportLayout::kArray;
