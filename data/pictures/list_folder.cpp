@@ -84,14 +84,20 @@ void refuse_other_names(const fs::path& list, const fs::path& folder, const std:
                      folder.string(), hint);
 }
 
-// Where folders of classes lie one level deeper than was said, or a set is divided into parts: the
-// names of these would be the classes, as with torchvision.
+// Where folders of classes lie one level deeper than was said: the names of theirs would be the
+// classes, as with torchvision.
 void refuse_folders_above(const fs::path& folder, const std::vector<std::string>& classes) {
   if (classes.empty()) return;
-  require<UsageError>(!are_parts_of_a_set(classes), "pictures",
+  const bool are_parts = are_parts_of_a_set(classes);
+  const bool hold_folders = std::ranges::all_of(classes, holds_folders);
+  require<UsageError>(!are_parts || !hold_folders, "pictures",
                       "{}: its folders ({}) are parts of a set, not classes: give one, as {}; a "
                       "list (--labels) takes pictures of any",
                       folder.string(), fmt::join(classes, ", "), (folder / classes[0]).string());
+  if (are_parts) {
+    log::warning("{}: its folders ({}) are taken as classes: are they parts of a set?",
+                 folder.string(), fmt::join(classes, ", "));
+  }
   if (classes.size() != 1 || folders_in(folder / classes[0], "pictures").size() < 2) return;
   bool has_pictures = false;
   walk_files(folder / classes[0], [&](const fs::path&, const std::string& name) {
