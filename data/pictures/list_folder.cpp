@@ -89,7 +89,9 @@ void refuse_other_names(const fs::path& list, const fs::path& folder, const std:
 void refuse_folders_above(const fs::path& folder, const std::vector<std::string>& classes) {
   if (classes.empty()) return;
   const bool are_parts = are_parts_of_a_set(classes);
-  const bool hold_folders = std::ranges::all_of(classes, holds_folders);
+  const bool hold_folders = std::ranges::all_of(classes, [&](const std::string& name) {
+    return !folders_in(folder / name, "pictures").empty();
+  });
   require<UsageError>(!are_parts || !hold_folders, "pictures",
                       "{}: its folders ({}) are parts of a set, not classes: give one, as {}; a "
                       "list (--labels) takes pictures of any",
