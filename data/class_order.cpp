@@ -48,7 +48,7 @@ void look_at_likeness(std::span<const std::string> names, const std::string& lab
 }  // namespace
 
 bool are_parts_of_a_set(std::span<const std::string> folders) {
-  static const std::set<std::string> kParts{"train", "training",   "val", "valid", "eval",
+  static const std::set<std::string> kParts{"train", "training",   "val", "valid",  "eval",
                                             "test",  "validation", "dev", "testing"};
   return !folders.empty() && std::ranges::all_of(folders, [](std::string name) {
     std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });

@@ -34,8 +34,8 @@ std::vector<std::string> normalised(std::string_view where, std::span<const std:
     const bool is_followed =
         i + 1 < args.size() && (args[i + 1].starts_with("--") || args[i + 1] == "-h");
     if (option != names.end() && !option->is_flag && is_followed) {
-      fail<UsageError>(where, "{0} has no value: {1} follows it; {0}={1} where that is meant", token,
-                       args[i + 1]);
+      fail<UsageError>(where, "{0} has no value: {1} follows it; {0}={1} where that is meant",
+                       token, args[i + 1]);
     }
     if (option != names.end() && option->is_flag) {
       const bool has_value = i + 1 < args.size() && option_type::parse_flag(args[i + 1]);

@@ -38,8 +38,8 @@ class Array {
   // Other files that hold its values.
   virtual std::vector<std::filesystem::path> other_files() const { return {}; }
 
-  // DataError where a row is what HDF5, or NumPy's memmap, gives of one that was never written: zero
-  // or the fill value everywhere. `number` is its name in the message, `what` the row's.
+  // DataError where a row is what HDF5, or NumPy's memmap, gives of one that was never written:
+  // zero or the fill value everywhere. `number` is its name in the message, `what` the row's.
   void require_written(std::span<const float> row, std::uint64_t number, std::string_view where,
                        std::string_view what = "sample") const;
 

@@ -81,8 +81,7 @@ void refuse_parts(const ImportOptions& options, const std::vector<std::string>& 
       !are_parts_of_a_set(folders) || options.layout == ImportLayout::kClasses, "import",
       "{}: its folders ({}) are parts of a set, not classes: give one, as --latents {}; --layout "
       "classes takes each as a class",
-      options.latents.string(), fmt::join(folders, ", "),
-      (options.latents / folders[0]).string());
+      options.latents.string(), fmt::join(folders, ", "), (options.latents / folders[0]).string());
 }
 
 // Folders of latents and of labels side by side are no classes.

@@ -73,10 +73,9 @@ ImportLayout layout_of_folder(const fs::path& folder, const ImportOptions& optio
   if (!there.folders.empty()) return ImportLayout::kClasses;
   refuse_foreign_files(folder);
   const std::string others = there.others.text();
-  fail<DataError>(
-      "import", "{}: holds no files of arrays (.npy, .npz, .safetensors, .h5, .hdf5){}{}",
-      folder.string(),
-      others.empty() ? "" : "; there are: ", others);
+  fail<DataError>("import",
+                  "{}: holds no files of arrays (.npy, .npz, .safetensors, .h5, .hdf5){}{}",
+                  folder.string(), others.empty() ? "" : "; there are: ", others);
 }
 
 // A folder in the one whose arrays are taken that holds arrays too; empty: none does.
@@ -177,9 +176,9 @@ SampleFiles find_sample_files(const ImportOptions& options) {
   }
   SampleFiles files;
   const ImportLayout layout = layout_of(options);
-  require<UsageError>(
-      options.class_order == ClassOrder::kAuto || layout == ImportLayout::kClasses, "import",
-      "--class-order is of no use: {} has no folder for each class", options.latents.string());
+  require<UsageError>(options.class_order == ClassOrder::kAuto || layout == ImportLayout::kClasses,
+                      "import", "--class-order is of no use: {} has no folder for each class",
+                      options.latents.string());
   files.unlabelled = options.unlabelled;
   require_apart(options.out, options.latents);
   files.many = layout != ImportLayout::kArray;

@@ -173,17 +173,17 @@ std::unique_ptr<ImportSource::Part> ImportSource::open_part(std::uint64_t file) 
   open_arrays(*part, *opened);
   // Of groups with one data set for each sample the names are those of samples.
   if (file == 0 && part->latents->row_names().empty()) {
-    part->left_out = others_in(*opened, {part->latents.get(), part->flipped.get(),
-                                         part->labels ? &part->labels->array() : nullptr,
-                                         files_.all_labels.get()});
+    part->left_out = others_in(
+        *opened, {part->latents.get(), part->flipped.get(),
+                  part->labels ? &part->labels->array() : nullptr, files_.all_labels.get()});
   }
   return part;
 }
 
 void ImportSource::open_arrays(Part& part, const ArrayFile& opened) const {
   std::string name;
-  part.latents = find_array(
-      opened, {"--latents-key", options_.latents_key, {"latents", "moments"}}, false, &name);
+  part.latents = find_array(opened, {"--latents-key", options_.latents_key, {"latents", "moments"}},
+                            false, &name);
   part.samples = samples_of(*part.latents);
   if (part.file == 0) part.remarks = Remarks(opened, name);
   part.flipped = open_flipped(part.file, opened, name);
@@ -195,8 +195,8 @@ void ImportSource::open_arrays(Part& part, const ArrayFile& opened) const {
     part.labels = std::make_unique<LabelArray>(find_array(*beside, labels, false), part.samples);
     return;
   }
-  require<UsageError>(opened.has_names(), "import",
-                      "{}: --labels is needed, or --unlabelled: a {}", opened.path().string(),
+  require<UsageError>(opened.has_names(), "import", "{}: --labels is needed, or --unlabelled: a {}",
+                      opened.path().string(),
                       files_.many ? "folder of .npy files named alike, one array of all labels, or "
                                     "a .json"
                                   : "file of labels");
@@ -233,8 +233,8 @@ void ImportSource::note_left_out(const Part& part) const {
     const std::string name = name_in_list(entry);
     return name == "labels" || name == "label";
   });
-  const std::string text =
-      fmt::format("{}: beside it the file holds {}: not taken", first_, fmt::join(part.left_out, ", "));
+  const std::string text = fmt::format("{}: beside it the file holds {}: not taken", first_,
+                                       fmt::join(part.left_out, ", "));
   has_labels ? log::warning("{}", text) : log::info("{}", text);
 }
 
@@ -267,10 +267,10 @@ std::string ImportSource::order_of_labels(const Part& part) const {
   if (labels == nullptr || !labels->array().row_names().empty()) return "";
   if (!all_labels_ && files_.many) return "";  // each file has its own
   const std::vector<std::string> rows = part.latents->row_names();
-  const auto pair =
-      rows.empty() ? disputed_pair(files_.latents->size(),
-                                   [&](std::uint64_t i) { return files_.latents->name(i); })
-                   : disputed_pair(rows.size(), [&](std::uint64_t i) { return rows[i]; });
+  const auto pair = rows.empty()
+                        ? disputed_pair(files_.latents->size(),
+                                        [&](std::uint64_t i) { return files_.latents->name(i); })
+                        : disputed_pair(rows.size(), [&](std::uint64_t i) { return rows[i]; });
   if (!pair) return "";
   const auto& [first, second] = *pair;
   if (!counts(first)) {

@@ -97,11 +97,13 @@ class TarReader {
         stretch.position - std::min(read, stretch.position), stretch.filled);
     auto rest = std::span<const std::byte>(stretch.piece).first(stretch.filled).last(unread);
     while (true) {
-      const bool is_padding = std::ranges::all_of(rest, [](std::byte b) { return b == std::byte{}; });
-      require<DataError>(is_padding, "pictures",
-                         "{}: goes on behind the end of the archive, where nobody reads (joined with "
-                         "cat?): give its archives one by one",
-                         where(prefix));
+      const bool is_padding =
+          std::ranges::all_of(rest, [](std::byte b) { return b == std::byte{}; });
+      require<DataError>(
+          is_padding, "pictures",
+          "{}: goes on behind the end of the archive, where nobody reads (joined with "
+          "cat?): give its archives one by one",
+          where(prefix));
       const void* next = nullptr;
       const la_ssize_t bytes = read_piece(nullptr, &stretch, &next);
       if (bytes <= 0) break;

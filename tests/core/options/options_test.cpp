@@ -132,8 +132,9 @@ TEST(Options, NegativeNumbersAreValues) {
 
 // "--out $UNSET --quiet" wrote into a directory called "--quiet=on".
 TEST(Options, AnOptionThatLostItsValueTakesNoOther) {
-  EXPECT_THAT(refusal({"--data", "--train.steps", "5"}),
-              HasSubstr("--data has no value: --train.steps follows it; --data=--train.steps where"));
+  EXPECT_THAT(
+      refusal({"--data", "--train.steps", "5"}),
+      HasSubstr("--data has no value: --train.steps follows it; --data=--train.steps where"));
   EXPECT_THAT(refusal({"--data", "-h"}), HasSubstr("--data has no value: -h follows it"));
   Declared d;
   d.parse({"--data=--quiet"});
@@ -522,8 +523,9 @@ TEST(OptionsTwice, ListsOfInputAreRefusedOthersReplaced) {
   EXPECT_EQ(parse({"--steps", "2", "--steps=3", "--classes=1", "--classes=2,3"}), "");
   EXPECT_EQ(steps, 3);
   EXPECT_THAT(classes, ElementsAre(2, 3));
-  EXPECT_THAT(notes, ElementsAre("--steps is given twice, as '2' and '3': the last one counts",
-                                 "--classes is given twice, as '1' and '2,3': the last one counts"));
+  EXPECT_THAT(notes,
+              ElementsAre("--steps is given twice, as '2' and '3': the last one counts",
+                          "--classes is given twice, as '1' and '2,3': the last one counts"));
 }
 
 // "s3://..." was written into a folder called "s3:", "$SCRATCH/run" into one called "$SCRATCH".

@@ -99,9 +99,9 @@ TEST_F(ImportTells, MirroredCopiesThatAreTheLatents) {
   const std::vector<float> values = counting(kSamples * kElements);
   const std::string array = npy_text("<f4", {kSamples, 2, 3, 4}, values);
   const std::string labels = npy_text("<i8", {kSamples}, std::vector<std::int64_t>(kSamples, 1));
-  write_bytes(directory_ / "x.npz", edt::test::stored_zip({{"latents.npy", array},
-                                                           {"latents_flip.npy", array},
-                                                           {"labels.npy", labels}}));
+  write_bytes(directory_ / "x.npz",
+              edt::test::stored_zip(
+                  {{"latents.npy", array}, {"latents_flip.npy", array}, {"labels.npy", labels}}));
   EXPECT_THAT(import(), HasSubstr("sample 0 and its mirrored copy are equal"));
   options_.flipped_key = "latents";
   EXPECT_ERROR(import_data(options_), UsageError, "--flipped-key latents are the latents");
@@ -209,8 +209,8 @@ TEST_F(ImportTells, AttributesOfGroupsAreAmongWhatIsThere) {
   {
     const ForeignFile file(directory_ / "x.h5");
     for (std::uint64_t i = 0; i < kSamples; ++i) {
-      const hid_t group = H5Gcreate2(file.id, std::to_string(i).c_str(), H5P_DEFAULT, H5P_DEFAULT,
-                                     H5P_DEFAULT);
+      const hid_t group =
+          H5Gcreate2(file.id, std::to_string(i).c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
       const hid_t space = H5Screate(H5S_SCALAR);
       H5Aclose(H5Acreate2(group, "label", H5T_STD_I32LE, space, H5P_DEFAULT, H5P_DEFAULT));
       H5Sclose(space);

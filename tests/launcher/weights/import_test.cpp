@@ -83,7 +83,8 @@ TEST_F(ImportedWeights, OfNarrowTypesThroughout) {
   }
 }
 
-// Converters that cut the low bits off, and files that are wide again, were refused for their tables.
+// Converters that cut the low bits off, and files that are wide again, were refused for their
+// tables.
 TEST_F(ImportedWeights, CutOffAndWidenedAgain) {
   for (const bool widened : {false, true}) {
     auto tensors = weights();
