@@ -75,8 +75,8 @@ class TarReader {
     while (true) {
       archive_entry* entry = nullptr;
       const int status = archive_read_next_header(tar.get(), &entry);
-      const auto read = begin + static_cast<std::uint64_t>(archive_filter_bytes(tar.get(), 0));
-      if (status == ARCHIVE_EOF) return require_end(stretch, read, prefix);
+      const auto consumed = begin + static_cast<std::uint64_t>(archive_filter_bytes(tar.get(), 0));
+      if (status == ARCHIVE_EOF) return require_end(stretch, consumed, prefix);
       if (status != ARCHIVE_OK && status != ARCHIVE_WARN) refuse(tar.get(), stretch, prefix);
       if (const std::string to = link_of(entry); !to.empty()) {
         visit_({.name = prefix + name_of(entry), .link = to}, [] { return std::string(); });
@@ -91,10 +91,10 @@ class TarReader {
 
  private:
   // Archives that are joined (cat a.tar b.tar) have an end in the middle, and readers stop there.
-  // `read`: what libarchive has consumed.
-  void require_end(Stretch& stretch, std::uint64_t read, const std::string& prefix) {
+  // `consumed`: what libarchive has read.
+  void require_end(Stretch& stretch, std::uint64_t consumed, const std::string& prefix) {
     const std::size_t unread = std::min<std::uint64_t>(
-        stretch.position - std::min(read, stretch.position), stretch.filled);
+        stretch.position - std::min(consumed, stretch.position), stretch.filled);
     auto rest = std::span<const std::byte>(stretch.piece).first(stretch.filled).last(unread);
     while (true) {
       const bool is_padding =
