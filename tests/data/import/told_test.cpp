@@ -24,7 +24,7 @@ using test::write_npy;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr std::uint64_t kSamples = 12, kElements = 2 * 3 * 4;
+constexpr std::uint64_t kTold = 12, kToldElements = 2 * 3 * 4;
 
 class ImportTells : public testing::Test {
  protected:
@@ -32,18 +32,18 @@ class ImportTells : public testing::Test {
     options_.out = directory_ / "out";
     options_.latents = directory_ / "x.h5";
     options_.labels = directory_ / "y.npy";
-    options_.classes = kSamples;
+    options_.classes = kTold;
     options_.scaled = true;
     options_.type = h5::Type::kFloat32;
     options_.replace = true;
-    std::vector<std::int64_t> labels(kSamples);
+    std::vector<std::int64_t> labels(kTold);
     std::iota(labels.begin(), labels.end(), 0);
-    write_npy(directory_ / "y.npy", "<i8", {kSamples}, labels);
+    write_npy(directory_ / "y.npy", "<i8", {kTold}, labels);
   }
 
   // The values of sample i begin with i * 24 + 1.
   static std::vector<float> sample(std::uint64_t i) {
-    return counting(kElements, static_cast<float>(i * kElements + 1));
+    return counting(kToldElements, static_cast<float>(i * kToldElements + 1));
   }
   void write_samples(const fs::path& folder, const std::vector<std::string>& names) const {
     for (std::uint64_t i = 0; i < names.size(); ++i) {
@@ -68,27 +68,27 @@ TEST_F(ImportTells, SamplesThatAreTheFillValueWereNeverWritten) {
   const auto own_fill = [&](hid_t p) { H5Pset_fill_value(p, H5T_NATIVE_FLOAT, &fill); };
   const auto write = [&](hsize_t rows, const std::function<void(hid_t)>& storage) {
     const ForeignFile file(directory_ / "x.h5");
-    file.add("latents", {kSamples, 2, 3, 4}, storage, false);
-    file.write_rows("latents", 0, rows, kElements);
+    file.add("latents", {kTold, 2, 3, 4}, storage, false);
+    file.write_rows("latents", 0, rows, kToldElements);
   };
   for (const auto& storage : std::vector<std::function<void(hid_t)>>{
-           own_fill, edt::test::in_chunks({kSamples, 2, 3, 4}, own_fill)}) {
+           own_fill, edt::test::in_chunks({kTold, 2, 3, 4}, own_fill)}) {
     write(7, storage);
     EXPECT_ERROR(import_data(options_), DataError, "x.h5:/latents",
                  "sample 7 is 0.5, the fill value, everywhere: it was never written");
-    write(kSamples, storage);
+    write(kTold, storage);
     import_data(options_);
   }
 }
 
 // Only the plain ones were looked at.
 TEST_F(ImportTells, MirroredCopiesThatWereNeverWritten) {
-  std::vector<float> values = counting(kSamples * kElements);
+  std::vector<float> values = counting(kTold * kToldElements);
   options_.latents = directory_ / "x.npy";
   options_.flipped_latents = directory_ / "m.npy";
-  write_npy(directory_ / "x.npy", "<f4", {kSamples, 2, 3, 4}, values);
-  std::fill(values.begin() + 5 * kElements, values.begin() + 6 * kElements, 0.f);
-  write_npy(directory_ / "m.npy", "<f4", {kSamples, 2, 3, 4}, values);
+  write_npy(directory_ / "x.npy", "<f4", {kTold, 2, 3, 4}, values);
+  std::fill(values.begin() + 5 * kToldElements, values.begin() + 6 * kToldElements, 0.f);
+  write_npy(directory_ / "m.npy", "<f4", {kTold, 2, 3, 4}, values);
   EXPECT_ERROR(import_data(options_), DataError, "m.npy",
                "the mirrored copy of sample 5 is zero everywhere");
 }
@@ -96,9 +96,9 @@ TEST_F(ImportTells, MirroredCopiesThatWereNeverWritten) {
 TEST_F(ImportTells, MirroredCopiesThatAreTheLatents) {
   options_.latents = directory_ / "x.npz";
   options_.labels.clear();
-  const std::vector<float> values = counting(kSamples * kElements);
-  const std::string array = npy_text("<f4", {kSamples, 2, 3, 4}, values);
-  const std::string labels = npy_text("<i8", {kSamples}, std::vector<std::int64_t>(kSamples, 1));
+  const std::vector<float> values = counting(kTold * kToldElements);
+  const std::string array = npy_text("<f4", {kTold, 2, 3, 4}, values);
+  const std::string labels = npy_text("<i8", {kTold}, std::vector<std::int64_t>(kTold, 1));
   write_bytes(directory_ / "x.npz",
               edt::test::stored_zip(
                   {{"latents.npy", array}, {"latents_flip.npy", array}, {"labels.npy", labels}}));
@@ -110,7 +110,7 @@ TEST_F(ImportTells, MirroredCopiesThatAreTheLatents) {
 // sorted() of Python has img_10 before img_2: labels written in that order were mixed up silently.
 TEST_F(ImportTells, LabelsInOneArrayHaveAnOrderThatMayBeAnother) {
   std::vector<std::string> names, padded, numbers;
-  for (std::uint64_t i = 0; i < kSamples; ++i) {
+  for (std::uint64_t i = 0; i < kTold; ++i) {
     names.push_back(fmt::format("img_{}.npy", i));
     padded.push_back(fmt::format("img_{:02}.npy", i));
     numbers.push_back(fmt::format("{}.npy", i));
@@ -133,10 +133,10 @@ TEST_F(ImportTells, GroupsBesideOneArrayOfLabelsToo) {
   {
     const ForeignFile file(directory_ / "x.h5");
     H5Gclose(H5Gcreate2(file.id, "latents", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
-    for (std::uint64_t i = 0; i < kSamples; ++i) {
+    for (std::uint64_t i = 0; i < kTold; ++i) {
       file.add(fmt::format("latents/img_{}", i).c_str(), {2, 3, 4});
     }
-    file.add("labels", {kSamples}, {}, true, H5T_STD_I32LE, 0);
+    file.add("labels", {kTold}, {}, true, H5T_STD_I32LE, 0);
   }
   options_.labels.clear();
   EXPECT_THAT(import(), HasSubstr("img_9 before img_10"));
@@ -167,7 +167,7 @@ TEST_F(ImportTells, AnOrderOfClassesWithoutClasses) {
 
 TEST_F(ImportTells, FilesThatAreNotTaken) {
   std::vector<std::string> names;
-  for (std::uint64_t i = 0; i < kSamples; ++i) names.push_back(fmt::format("{}.npy", i));
+  for (std::uint64_t i = 0; i < kTold; ++i) names.push_back(fmt::format("{}.npy", i));
   write_samples("some", names);
   options_.latents = directory_ / "some";
   EXPECT_THAT(import(), Not(HasSubstr("not taken")));
@@ -188,11 +188,11 @@ TEST_F(ImportTells, FilesThatAreNotTaken) {
 TEST_F(ImportTells, ArraysThatAreNotTaken) {
   const auto write = [&](bool more) {
     const ForeignFile file(directory_ / "x.h5");
-    file.add("latents", {kSamples, 2, 3, 4});
+    file.add("latents", {kTold, 2, 3, 4});
     file.add("num_classes", {1});
-    if (more) file.add("latents_aug", {kSamples, 2, 3, 4});
-    if (more) file.add("lost", {kSamples}, {}, false);  // which cannot be read
-    if (more) file.add("label", {kSamples}, {}, true, H5T_STD_I32LE, 0);
+    if (more) file.add("latents_aug", {kTold, 2, 3, 4});
+    if (more) file.add("lost", {kTold}, {}, false);  // which cannot be read
+    if (more) file.add("label", {kTold}, {}, true, H5T_STD_I32LE, 0);
   };
   write(false);
   EXPECT_THAT(import(), Not(HasSubstr("not taken")));
@@ -208,7 +208,7 @@ TEST_F(ImportTells, ArraysThatAreNotTaken) {
 TEST_F(ImportTells, AttributesOfGroupsAreAmongWhatIsThere) {
   {
     const ForeignFile file(directory_ / "x.h5");
-    for (std::uint64_t i = 0; i < kSamples; ++i) {
+    for (std::uint64_t i = 0; i < kTold; ++i) {
       const hid_t group =
           H5Gcreate2(file.id, std::to_string(i).c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
       const hid_t space = H5Screate(H5S_SCALAR);
