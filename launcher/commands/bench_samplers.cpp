@@ -21,7 +21,7 @@ struct SamplersOptions {
   int reference_steps = 250;
   std::int64_t most_samples = 20000;
   ComparedWays ways;
-  WeightsTypeOptions weights_type{.said = "--int8 is on"};
+  WeightsTypeOptions weights_type;
 
   void declare(OptionSet& options) {
     run.declare(options);

@@ -22,13 +22,13 @@ void WeightsTypeOptions::require_possible(Backend& backend) const {
   if (!int8) return;
   const WeightQuantizer* quantizer = weight_quantizer(backend);
   require<UsageError>(quantizer != nullptr, "sample",
-                      "{}, and --device {} multiplies no 8-bit integers", said,
+                      "--weights-type is int8, and --device {} multiplies no 8-bit integers",
                       backend.backend_name());
   require<UsageError>(
       anywhere || quantizer->has_integer_products(), "sample",
-      "{}, and this processor has no instructions for products of 8-bit integers (VNNI): other "
-      "types are faster; --int8-anywhere on does it all the same",
-      said);
+      "--weights-type is int8, and this processor has no instructions for products "
+      "of 8-bit integers (VNNI): other types are faster; --int8-anywhere on does it "
+      "all the same");
 }
 
 void WeightsTypeOptions::apply(Backend& backend, Model& model) const {

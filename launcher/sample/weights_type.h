@@ -13,7 +13,6 @@ namespace edt {
 struct WeightsTypeOptions {
   bool int8 = false;
   bool anywhere = false;  // also on processors for which it is no gain
-  std::string said = "--weights-type is int8";
 
   void declare(OptionSet& options);
   // UsageError where `backend` cannot, or not to any gain.
