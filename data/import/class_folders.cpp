@@ -109,7 +109,6 @@ SampleFiles files_of_classes(const ImportOptions& options) {
   SampleFiles files;
   files.class_names = folders_of(options.latents);
   refuse_labels_folder(options, files.class_names);
-  refuse_parts(options, files.class_names);
   refuse_numbered_parts(options, files.class_names);
   order_classes(files.class_names, options.class_order, options.latents.string());
   files.file_labels_from = options.latents.string();
@@ -123,6 +122,7 @@ SampleFiles files_of_classes(const ImportOptions& options) {
       files.file_labels.push_back(static_cast<std::int64_t>(label));
     }
   }
+  refuse_parts(options, files.class_names);  // which hold arrays, not the folders of classes
   files.latents = named_files(options.latents, std::move(names));
   files.others = others.text();
   return files;
