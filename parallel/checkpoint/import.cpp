@@ -32,8 +32,9 @@ SafetensorsType narrowest_type(SafetensorsType stored, std::span<const float> va
     return (std::bit_cast<std::uint32_t>(value) & 0xffff) == 0;
   };
   const auto is_half = [](float value) { return half_to_float(float_to_half(value)) == value; };
-  if (std::ranges::all_of(values, is_half)) return SafetensorsType::kF16;
-  return std::ranges::all_of(values, is_bfloat16) ? SafetensorsType::kBF16 : stored;
+  // Most of bf16's values are float16's too.
+  if (std::ranges::all_of(values, is_bfloat16)) return SafetensorsType::kBF16;
+  return std::ranges::all_of(values, is_half) ? SafetensorsType::kF16 : stored;
 }
 
 // A file, and under which names it has which tensor.
