@@ -45,8 +45,8 @@ bool has_diffusers_names(const SafetensorsReader& reader) {
 // The model where that library has it.
 const DitConfig* diffusers_dit(const ModelConfig& config) {
   const auto* dit = config.as<DitConfig>();
-  const bool is_published =
-      dit != nullptr && dit->process == ProcessConfig{} && dit->style == BlockStyle{};
+  const bool is_published = dit != nullptr && dit->process == ProcessConfig{} &&
+                            dit->style == BlockStyle{} && dit->weights == WeightStyle{};
   return is_published ? dit : nullptr;
 }
 
@@ -66,7 +66,7 @@ TensorNames names_for(WeightNames names, const ModelConfig& config, const Model&
   const DitConfig* dit = diffusers_dit(config);
   require<UsageError>(dit != nullptr, "weights",
                       "names of diffusers are those of its DiT (DiTTransformer2DModel), which "
-                      "predicts noise and variance; the model is {}{}",
+                      "predicts noise and variance, with dense weights; the model is {}{}",
                       config.name(), config.as<DitConfig>() != nullptr ? " and does not" : "");
   return diffusers_names(*dit, tensors);
 }

@@ -8,7 +8,9 @@ namespace edt::test {
 
 GoldenRun::GoldenRun(const GoldenFile& file, const ModelConfig& config, Backend& backend,
                      DType dtype, TensorGroup ranks)
-    : backend_(backend), golden_(file, config, backend, dtype, ranks) {
+    : backend_(backend),
+      golden_(file, config, backend, dtype, ranks),
+      masked_(golden_.model().has_masked_pass() && file.has("/inputs/noise_masked")) {
   const Process& process = golden_.model().process();
   for (const double t : file.read<double>("/inputs/t")) {
     const bool is_data = process.config().told == Told::kData;

@@ -186,7 +186,7 @@ TEST(GoldenTensorRanksOfCompanions, LossesAndAllGradients) {
 
 std::vector<CutCase> cut_cases() {
   std::vector<CutCase> all;
-  for (const char* kind : {"edt", "mdtv2", "dit"}) {
+  for (const char* kind : {"edt", "mdtv2", "dit", "edt ternary", "dit ternary"}) {
     for (const std::string& file : golden_models(kind)) {
       for (const int degree : golden_config(GoldenFile(file)).tensor_degrees()) {
         if (degree == 1) continue;
