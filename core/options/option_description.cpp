@@ -3,15 +3,11 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/options/option_names.h"
 #include "core/options/options.h"
 
 namespace edt {
 namespace {
-
-std::string section_name(const std::string& name) {
-  const auto dot = name.rfind('.');
-  return dot == std::string::npos ? "" : name.substr(0, dot);
-}
 
 std::string capitals(std::string_view name) {
   std::string text(name.substr(name.rfind('.') + 1));
@@ -30,7 +26,7 @@ class OptionDescriber {
     for (const std::string& name : sections()) {
       OptionSection section{title(name), {}};
       for (const auto& option : set_.options_) {
-        if (section_name(option->name_) == name) section.options.push_back(describe(*option));
+        if (section_of(option->name_) == name) section.options.push_back(describe(*option));
       }
       command.sections.push_back(std::move(section));
     }
@@ -41,7 +37,7 @@ class OptionDescriber {
   std::vector<std::string> sections() const {
     std::vector<std::string> order{""};
     for (const auto& option : set_.options_) {
-      const std::string section = section_name(option->name_);
+      const std::string section = section_of(option->name_);
       if (std::ranges::find(order, section) == order.end()) order.push_back(section);
     }
     std::rotate(order.begin(), order.begin() + 1, order.end());  // general options last
