@@ -37,13 +37,20 @@ void fold_ternary(ParameterList& parameters, const FlatLayout& layout, std::span
                            static_cast<std::size_t>(tensor.elements()));
   };
   for (Parameter& parameter : parameters.all()) {
-    if (parameter.ternary == nullptr) continue;
-    EDT_ASSERT(!parameter.ternary->sum_of_parts);
+    if (parameter.ternary == nullptr || parameter.ternary->sum_of_parts) continue;
     const std::span<float> values = values_of(parameter);
     const float scale = values_of(*parameter.ternary->scale)[0];
     const std::vector<std::int8_t> digits = ternary_digits(values);
     for (std::size_t i = 0; i < digits.size(); ++i) values[i] = scale * digits[i];
-    parameter.ternary = nullptr;
+  }
+  plan_folded(parameters);
+}
+
+void plan_folded(ParameterList& parameters) {
+  for (Parameter& parameter : parameters.all()) {
+    if (parameter.ternary != nullptr && !parameter.ternary->sum_of_parts) {
+      parameter.ternary = nullptr;
+    }
   }
 }
 

@@ -17,7 +17,10 @@ float mean_magnitude(std::span<const float> weight);
 std::vector<std::int8_t> ternary_digits(std::span<const float> weight);
 
 // In `weights` [layout.size()] each ternary weight becomes its scale times its digits, and is a
-// weight like others from then on: products are the same, and nothing is quantized any more.
+// weight like others from then on: products are the same, and nothing is quantized any more. Those
+// that ranks hold parts of stay as they are.
 void fold_ternary(ParameterList& parameters, const FlatLayout& layout, std::span<float> weights);
+// The same where there are no values.
+void plan_folded(ParameterList& parameters);
 
 }  // namespace edt
