@@ -187,7 +187,7 @@ GoldenStep GoldenRun::step(double denoising) {
   return step;
 }
 
-std::vector<float> GoldenRun::output() {
+std::vector<float> GoldenRun::output(std::vector<std::int64_t> labels) {
   Tape& tape = golden_.tape();
   const Tape::NoGrad inference(tape);
   const Tensor x_start = accurate(x_start_, image_), x_t = accurate(x_start_, image_);
@@ -199,7 +199,7 @@ std::vector<float> GoldenRun::output() {
   const Tensor out =
       accurate(std::vector<float>(static_cast<std::size_t>(shape.elements())), shape);
   {
-    const std::vector<std::int64_t> labels(labels_.begin(), labels_.begin() + batch());
+    if (labels.empty()) labels.assign(labels_.begin(), labels_.begin() + batch());
     const ModelInputs inputs{x_t, accurate(told_, {batch()}), golden_.integers(labels, {batch()})};
     const Var tokens = golden_.model().forward(tape, inputs);
     backend_.unpatchify(tokens.tensor(), golden_.model().patch(), out);

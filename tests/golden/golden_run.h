@@ -39,8 +39,9 @@ class GoldenRun {
   // Loss and gradients, of both passes together where the model has a masked one; `denoising`: the
   // weight of its loss.
   GoldenStep step(double denoising = 1);
-  // The model's output as images, on the noised images of the full pass.
-  std::vector<float> output();
+  // The model's output as images, on the noised images of the full pass; with its labels, or
+  // others.
+  std::vector<float> output(std::vector<std::int64_t> labels = {});
   const std::vector<double>& times() const { return times_; }
 
  private:
