@@ -8,21 +8,12 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/odd_part.h"
-#include "core/image/png.h"
-#include "core/storage/checksum.h"
-#include "core/storage/durable_file.h"
-#include "data/decoder.h"
 #include "launcher/evaluate/quality_report.h"
-#include "launcher/memory/memory_check.h"
 #include "launcher/recipe/engine_config.h"
-#include "launcher/recipe/latent_decoder.h"
-#include "launcher/recipe/model_data.h"
 #include "launcher/text/report.h"
-#include "launcher/train/agreement.h"
 #include "launcher/train/batch_plan.h"
-#include "launcher/train/planned_step.h"
 #include "launcher/train/rank_times.h"
-#include "launcher/version.h"
+#include "launcher/train/start.h"
 #include "model/plan/gemms.h"
 #include "parallel/comm/device/device_communicator.h"
 #include "parallel/sharding/sum_tree.h"
@@ -51,139 +42,12 @@ void warn_once(const Communicator& ranks, fmt::format_string<Args...> format, Ar
              fmt::format(format, std::forward<Args>(args)...));
 }
 
-// With what is read beside the latents, whose shapes follow from the model and not from the
-// classes.
-data::DatasetOptions dataset_options(const TrainConfig& config) {
-  const DataOptions& options = config.data;
-  constexpr std::int64_t kAnyClasses = 1000;
-  return {.verify_blocks = options.verify,
-          .normalize = options.normalize,
-          .normalize_eps = options.normalize_eps,
-          .cache_bytes = static_cast<std::uint64_t>(options.cache) << 20,
-          .arrays = array_requests(config, config.model.resolve(kAnyClasses))};
-}
-
-data::Holdout held_out_of(const TrainConfig& config, const data::Dataset& dataset) {
-  if (config.data.holdout == 0) return {};
-  return {config.data.holdout, config.train.seed, dataset.size()};
-}
-
-// The data set as every rank must see it.
-std::string signature_of(const data::Dataset& dataset) {
-  const data::Description& description = dataset.description();
-  std::string text =
-      fmt::format("samples = {}\nclasses = {}\nlatents = {}x{}x{}\n", dataset.size(),
-                  description.classes, description.channels, description.height, description.width);
-  for (const auto& shard : dataset.shards()) {
-    text += fmt::format("{} = {} samples, {} bytes\n", shard->path().filename().string(),
-                        shard->size(), std::filesystem::file_size(shard->path()));
-  }
-  return text;
-}
-
 // How many shards have not their names any more: somebody removed or renamed them.
 std::int64_t shards_gone(const data::Dataset& dataset) {
   return std::ranges::count_if(dataset.shards(), [](const auto& shard) {
     std::error_code unknown;
     return !std::filesystem::exists(shard->path(), unknown) && !unknown;
   });
-}
-
-// Only the number of latents counts; but who did not mean another number of pixels shall know.
-std::string other_pixels(const data::Dataset& dataset, const LatentShape& latents) {
-  const data::Description& description = dataset.description();
-  const std::int64_t counted = latents.factor * description.height;
-  if (description.image_size == counted) return "";
-  return fmt::format(
-      "{}: latents of {} x {} are of pictures of {} pixels; model.image-size counts {} pixels for "
-      "each latent, so {} stands for them",
-      dataset.path().string(), description.height, description.width, description.image_size,
-      latents.factor, counted);
-}
-
-// The first rank reads for all.
-std::string shared_data_identity(const TrainConfig& config, const data::Dataset& dataset,
-                                 Communicator& world) {
-  const bool shard_local = config.data.order == SampleOrder::kShardLocal;
-  return world.broadcast(world.is_root() ? data_identity(dataset, shard_local) : "", 0,
-                         "identity of the data set");
-}
-
-// Nothing where it is turned off.
-std::unique_ptr<Watchdog> make_watchdog(const RunOptions& options, Communicator& world,
-                                        const std::shared_ptr<FlightRecorder>& recorder) {
-  const Seconds start(options.start_timeout), later(options.timeout);
-  // The watchdog says more than a collective that gives up, so it speaks first.
-  world.set_timeout(2 * std::max(bounded_timeout(start), bounded_timeout(later)));
-  if (options.timeout == 0 && options.start_timeout == 0) return nullptr;
-  return std::make_unique<Watchdog>(
-      world, recorder,
-      WatchdogOptions{.start_timeout = start,
-                      .timeout = later,
-                      .directory = options.directory / "logs",
-                      .status = options.requeue_stalled ? kBrokenOff : kFailed});
-}
-
-// Everything that can be known to be wrong before memory is taken.
-Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const data::Dataset& dataset,
-                  const std::string& configuration, Communicator& world) {
-  require_agreement(world, "version", version_text());
-  require_agreement(world, "configuration", configuration);
-  require_agreement(world, "data set", signature_of(dataset));
-  require_fits(dataset, model);
-  if (world.is_root()) require_writable(config.run.prometheus, "run.prometheus");
-  config.check_recipe(model);
-  config.distill.require_same_latents(LatentSpace::of(dataset.description(), config.data.normalize),
-                                      dataset.path().string());
-  check_mesh({.ranks = world.size(),
-              .tensor_ranks = config.parallel.tensor,
-              .micro_batches = config.train.batch / config.train.micro_batch,
-              .batch = config.train.batch,
-              .model = model.name(),
-              .tensor_degrees = config.auxiliary().tensor_degrees(model)});
-  return {world, config.parallel.tensor};
-}
-
-// Refuses a step that does not fit before any of its memory is taken.
-std::unique_ptr<Backend> checked_backend(const TrainConfig& config, const ModelConfig& model,
-                                         const Mesh& mesh) {
-  auto backend = config.run.device.make_backend(mesh.world());
-  if (config.run.memory_check) {
-    require_free_memory(planned_step(config, model, mesh.data().size(), mesh.tensor().size()),
-                        backend->memory(), mesh.world());
-  }
-  return backend;
-}
-
-// What makes pictures of samples: the autoencoder that was named, or what the data set has. Null
-// where nobody looks at pictures.
-std::shared_ptr<const data::PictureDecoder> grid_decoder(const TrainConfig& config,
-                                                         const ModelConfig& model,
-                                                         const data::Dataset& dataset,
-                                                         Backend& backend, Communicator& world) {
-  const bool judges = config.run.evaluate_every > 0 && !config.run.evaluate_inception.empty();
-  if (config.run.sample_every == 0 && !judges) return nullptr;
-  const data::Description& description = dataset.description();
-  if (!config.run.sample_vae.path.empty()) {
-    const auto decoder = open_decoder(config.run.sample_vae, backend,
-                                      LatentSpace::of(description, config.data.normalize),
-                                      model.latents(), dataset.path().string());
-    const AutoencoderInfo& info = decoder->info();
-    require_agreement(world, "autoencoder",
-                      fmt::format("{} = decoder checksum {}\n", info.path.filename().string(),
-                                  checksum_text(info.decoder_checksum)));
-    return decoder;
-  }
-  auto decoder = std::make_shared<data::Decoder>(description, config.data.normalize);
-  if (decoder->is_false_colour() && config.run.sample_every > 0 && world.is_root()) {
-    log::warning("sample grids are {}, as the data set has no decoder; run.sample-vae names one{}",
-                 data::kFalseColours,
-                 description.autoencoder.empty()
-                     ? std::string()
-                     : fmt::format(": {}, checksum {}", description.autoencoder,
-                                   description.autoencoder_checksum));
-  }
-  return decoder;
 }
 
 // On the first rank, which writes manifests.
@@ -194,14 +58,6 @@ std::map<std::string, double> judged_by(const StepRecord& record) {
   if (record.quality) figures.insert(figures_of(*record.quality).front());
   std::erase_if(figures, [](const auto& figure) { return !std::isfinite(figure.second); });
   return figures;
-}
-
-std::unique_ptr<TrainingJudge> make_judge(const TrainConfig& config, const ModelConfig& model,
-                                          const data::Dataset& dataset, Backend& backend,
-                                          std::shared_ptr<const data::PictureDecoder> decoder,
-                                          const Mesh& mesh) {
-  if (config.run.evaluate_every == 0) return nullptr;
-  return std::make_unique<TrainingJudge>(config, model, dataset, backend, std::move(decoder), mesh);
 }
 
 }  // namespace
@@ -458,59 +314,6 @@ void Trainer::look_for_spikes(StepRecord& record) {
   detector_.accept(report.loss, report.grad_norm);
 }
 
-// Before the step is on record: what it says belongs to it, and is taken again with it.
-void Trainer::judge(StepRecord& record) {
-  if (!record.report.non_finite.empty()) return;
-  const auto is_due = [&](std::int64_t every) { return every > 0 && engine_.step() % every == 0; };
-  const bool of_held_out = held_out_ && is_due(config_.run.holdout_every);
-  const bool of_samples = judge_ && is_due(config_.run.evaluate_every);
-  if (!of_held_out && !of_samples) return;
-  const auto begin = Clock::now();
-  if (of_held_out) take_held_out_loss(record);
-  if (of_samples) judge_samples(record);
-  record.evaluation_seconds = seconds_since(begin);
-  record.step_seconds += record.evaluation_seconds;
-}
-
-void Trainer::take_held_out_loss(StepRecord& record) {
-  phase("held-out loss");
-  const auto begin = Clock::now();
-  record.held_out =
-      held_out_->loss([this](const ValidationRows& rows) { return engine_.validate(rows); },
-                      config_.train.micro_batch, mesh_.data());
-  log::info("step {}: loss {:.4f} of held-out samples, {:.4f} of others, {} apart, in {}",
-            engine_.step(), record.held_out->held_out, record.held_out->trained,
-            human_percent(record.held_out->gap()), human_duration(seconds_since(begin)));
-}
-
-void Trainer::judge_samples(StepRecord& record) {
-  phase("evaluation");
-  if (has_no_time(judge_budget_, "evaluation")) {
-    log::info("step {}: no evaluation: they have taken {} of the time, run.evaluate-share is {}",
-              engine_.step(), human_percent(judge_budget_.share_of(seconds_since(began_))),
-              config_.run.evaluate_share);
-    return;
-  }
-  const auto begin = Clock::now();
-  std::vector<float> weights = engine_.gather_moving_average();
-  record.quality = judge_->judge(*average_, engine_.layout(), weights);
-  judge_budget_.drew(seconds_since(begin));
-  if (!record.quality) return;
-  std::string figures;
-  for (const auto& [name, value] : figures_of(*record.quality)) {
-    figures += fmt::format("{}{} {:.5g}", figures.empty() ? "" : ", ", name, value);
-  }
-  log::info("step {}: {} of {} samples in {}; evaluation has taken {} of the time", engine_.step(),
-            figures, config_.run.evaluate_samples, human_duration(seconds_since(begin)),
-            human_percent(judge_budget_.share_of(seconds_since(began_))));
-}
-
-bool Trainer::has_no_time(const GridBudget& budget, std::string_view what) const {
-  if (!budget.bounded()) return false;
-  const bool is_left_out = world().is_root() && !budget.allows(seconds_since(began_));
-  return world().any(is_left_out, what);
-}
-
 // What was trained on other data is not kept. What is open can be read on, whatever became of its
 // name.
 void Trainer::look_at_data() {
@@ -617,32 +420,6 @@ void Trainer::check_finite(const StepReport& report) const {
   }
   fail<NumericError>("train", "step {}: {} is not finite; weights are those of step {}",
                      report.step, report.non_finite, report.step - 1);
-}
-
-double Trainer::draw_samples(StepLog* log, SampleGrid& samples) {
-  phase("samples");
-  const auto begin = Clock::now();
-  if (has_no_time(grid_budget_, "sample grid")) {
-    log::info("step {}: no sample grid: they have taken {} of the time, run.sample-share is {}",
-              engine_.step(), human_percent(grid_budget_.share_of(seconds_since(began_))),
-              config_.run.sample_share);
-    return seconds_since(begin);
-  }
-  std::vector<float> weights = engine_.gather_moving_average();
-  const Image image = samples.draw(engine_.layout(), weights);
-  if (log != nullptr) {
-    directory_.token().check();
-    const std::filesystem::path path = directory_.sample_grid(engine_.step());
-    write_png(path, image);
-    log->image(engine_.step(), image.comment.empty() ? "samples" : "samples (false colours)",
-               read_text(path));
-  }
-  const double seconds = seconds_since(begin);
-  grid_budget_.drew(seconds);
-  log::info("step {}: sample grid in {}, {} of it decoding; grids have taken {} of the time",
-            engine_.step(), human_duration(seconds), human_duration(samples.decoding_seconds()),
-            human_percent(grid_budget_.share_of(seconds_since(began_))));
-  return seconds;
 }
 
 }  // namespace edt

@@ -119,8 +119,8 @@ void set_scale(AutoencoderInfo& info, const AutoencoderOptions& options,
     info.scale_origin = origin;
   };
   if (options.scale > 0) return set(options.scale, options.shift, "as asked for");
-  if (named.kind == AutoencoderKind::kTaesd) return set(1, 0, "TAESD takes latents as they are");
   if (config.present) return set(config.scale, config.shift, "config.json");
+  if (named.kind == AutoencoderKind::kTaesd) return set(1, 0, "TAESD takes latents as they are");
   if (named.kind != AutoencoderKind::kKl) return;
   const bool quant = named.tensors.has("post_quant_conv.weight");
   if (info.factor == 8 && info.channels == 4) {

@@ -87,17 +87,21 @@ def train_autoencoder(options, pictures, folder):
     width = (options.width,) * 4
     network = AutoencoderTiny(encoder_block_out_channels=width, decoder_block_out_channels=width,
                               num_encoder_blocks=(1, 1, 1, 1), num_decoder_blocks=(1, 1, 1, 1))
-    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=options.steps)
+    optimizer = torch.optim.Adam(network.parameters(), lr=options.lr)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=options.lr, total_steps=options.steps)
     data = torch.from_numpy(pictures).permute(0, 3, 1, 2)
     order = torch.Generator().manual_seed(options.seed)
     begin = time.time()
     for step in range(options.steps):
         batch = data[torch.randint(len(data), (options.batch,), generator=order)].float() / 127.5 - 1
-        error = network.decoder(network.encoder(batch)) - batch
-        loss = error.square().mean() + 0.1 * error.abs().mean()
+        latents = network.encoder(batch)
+        error = network.decoder(latents) - batch
+        # The decoder squeezes what is outside of -3 to 3: latents that leave for there do not come back by the error alone.
+        outside = torch.nn.functional.relu(latents.abs() - 2)
+        loss = error.square().mean() + 0.1 * error.abs().mean() + 0.1 * outside.mean()
         optimizer.zero_grad()
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1)
         optimizer.step()
         schedule.step()
         if (step + 1) % 100 == 0:
@@ -116,9 +120,10 @@ def main():
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--size", type=int, default=64, help="side of the pictures")
     parser.add_argument("--copies", type=int, default=4, help="of each emoji")
-    parser.add_argument("--width", type=int, default=32, help="channels of the autoencoder's layers")
-    parser.add_argument("--steps", type=int, default=600, help="of the autoencoder")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--width", type=int, default=16, help="channels of the autoencoder's layers")
+    parser.add_argument("--steps", type=int, default=1000, help="of the autoencoder")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--font", default=FONT)
     parser.add_argument("--list", default=LIST, help="emoji-test.txt of Unicode")

@@ -160,6 +160,18 @@ TEST_F(Files, ScaleComesFromWhereItIs) {
   EXPECT_EQ(load("other.safetensors")->info().scale_origin, "");
 }
 
+// As published TAESD's latents need none, and its config.json says 1; one of somebody's own may say
+// another.
+TEST_F(Files, ATinyAutoencoderHasTheScaleOfItsConfiguration) {
+  write("tiny.safetensors", {}, taesd_tensors(8, 4));
+  EXPECT_EQ(load("tiny.safetensors")->info().scale, 1);
+  std::ofstream(directory_ / "config.json")
+      << R"({"_class_name": "AutoencoderTiny", "scaling_factor": 1.75})";
+  const auto own = load("tiny.safetensors");
+  EXPECT_EQ(own->info().scale, 1.75);
+  EXPECT_EQ(own->info().scale_origin, "config.json");
+}
+
 TEST_F(Files, HalfAFile) {
   const auto only = [](const char* beginning, const char* beside) {
     return [=](const std::string& name) {

@@ -29,7 +29,7 @@ T value_of(int rank, std::int64_t i) {
   bits *= 0x2c1b3c6du;
   bits ^= bits >> 13;
   if constexpr (std::is_integral_v<T>) return static_cast<T>(bits >> 8) - (1 << 22);
-  const double scale = std::ldexp(1.0, static_cast<int>(bits % 17) - 8);
+  const double scale = (1 << bits % 17) / 256.0;
   return static_cast<T>(scale * (static_cast<double>(bits >> 9) / (1 << 22) - 1.0));
 }
 
@@ -50,21 +50,20 @@ Tensor tensor_of(std::vector<T>& values) {
 // The promised sum, written without any communication: neighbours are added for as long as there is
 // an even number of them, what is left from left to right.
 template <class T>
-T tree_sum(std::vector<T> terms) {
-  while (terms.size() % 2 == 0) {
-    std::vector<T> half;
-    for (std::size_t i = 0; i < terms.size(); i += 2) half.push_back(terms[i] + terms[i + 1]);
-    terms = half;
+T tree_sum(std::vector<T>& terms) {
+  std::size_t left = terms.size();
+  for (; left % 2 == 0; left /= 2) {
+    for (std::size_t i = 0; i < left; i += 2) terms[i / 2] = terms[i] + terms[i + 1];
   }
-  return std::accumulate(terms.begin() + 1, terms.end(), terms[0]);
+  return std::accumulate(terms.begin() + 1, terms.begin() + static_cast<std::ptrdiff_t>(left),
+                         terms[0]);
 }
 
 template <class T>
 std::vector<T> expected_sums(int ranks, std::int64_t elements) {
-  std::vector<T> sums(static_cast<std::size_t>(elements));
+  std::vector<T> sums(static_cast<std::size_t>(elements)), terms(static_cast<std::size_t>(ranks));
   for (std::int64_t i = 0; i < elements; ++i) {
-    std::vector<T> terms;
-    for (int r = 0; r < ranks; ++r) terms.push_back(value_of<T>(r, i));
+    for (int r = 0; r < ranks; ++r) terms[static_cast<std::size_t>(r)] = value_of<T>(r, i);
     sums[static_cast<std::size_t>(i)] = tree_sum(terms);
   }
   return sums;
@@ -117,7 +116,9 @@ void check_extremes_of(Communicator& ranks) {
   }
 }
 
-// Parts of unequal size, some of them empty, and memory before and after that stays as it is.
+// Parts of unequal size, some of them empty, and memory before and after that stays as it is. The
+// last ones are as long as a message, and longer.
+std::vector<std::int64_t> scales(int ranks) { return {1, 500, 80001 / ranks}; }
 std::vector<std::int64_t> unequal_bounds(int ranks, std::int64_t scale) {
   std::vector<std::int64_t> bounds{3};
   for (int r = 0; r < ranks; ++r)
@@ -155,7 +156,7 @@ void check_other_reductions(Communicator& ranks) {
 }
 
 void check_parts(Communicator& ranks) {
-  for (const std::int64_t scale : {1, 500, 20001}) {
+  for (const std::int64_t scale : scales(ranks.size())) {
     SCOPED_TRACE(fmt::format("scale {}, {}", scale, ranks.name()));
     const auto bounds = unequal_bounds(ranks.size(), scale);
     const std::int64_t elements = bounds.back() + 2;
@@ -184,7 +185,7 @@ void check_groups(Communicator& ranks) {
   const int size = ranks.size(), self = ranks.rank();
   int group = 1;  // ranks of one
   while (size % (2 * group) == 0) group *= 2;
-  for (const std::int64_t scale : {1, 500, 20001}) {
+  for (const std::int64_t scale : scales(size)) {
     SCOPED_TRACE(fmt::format("scale {}, {}", scale, ranks.name()));
     const auto bounds = unequal_bounds(size, scale);
     const auto begin = bounds[static_cast<std::size_t>(self)];
