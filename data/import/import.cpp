@@ -31,7 +31,7 @@ void take_scale(ImportOptions& options, const Remark& said) {
   if (said.value == options.scale) return;
   if (options.scale_is_given) {
     log::warning("{} is {}, --scale is {}, which counts", said.where, said.value, options.scale);
-  } else if (!(said.value > 0) || !std::isfinite(said.value)) {
+  } else if (!is_scale(said.value)) {
     log::warning("{} is {}, which is no scale: {} is taken", said.where, said.value, options.scale);
   } else {
     log::info("--scale is {}, as {} says", said.value, said.where);
@@ -42,9 +42,7 @@ void take_scale(ImportOptions& options, const Remark& said) {
 void take_classes(ImportOptions& options, const Remark& said, std::uint64_t of_labels) {
   const double counts = options.classes > 0 ? options.classes : static_cast<double>(of_labels);
   if (said.value == counts) return;
-  const bool is_number =
-      said.value >= 1 && said.value < (1 << 24) && said.value == std::floor(said.value);
-  if (counts > 0 || !is_number) {
+  if (counts > 0 || !is_number_of_classes(said.value)) {
     log::warning(
         "{} is {}, {}", said.where, said.value,
         counts > 0 ? fmt::format("{} {}, which counts",
