@@ -65,8 +65,8 @@ TensorNames names_for(WeightNames names, const ModelConfig& config, const Model&
   if (names == WeightNames::kPublished) return published_names(tensors);
   const DitConfig* dit = diffusers_dit(config);
   require<UsageError>(dit != nullptr, "weights",
-                      "names of diffusers are those of its DiT (DiTTransformer2DModel), which "
-                      "predicts noise and variance, with dense weights; the model is {}{}",
+                      "names of diffusers are those of its DiT (DiTTransformer2DModel), which has "
+                      "dense weights and predicts noise and variance; the model is {}{}",
                       config.name(), config.as<DitConfig>() != nullptr ? " and does not" : "");
   return diffusers_names(*dit, tensors);
 }
