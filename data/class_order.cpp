@@ -1,8 +1,9 @@
 #include "data/class_order.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
-#include <span>
+#include <set>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
@@ -45,6 +46,15 @@ void look_at_likeness(std::span<const std::string> names, const std::string& lab
 }
 
 }  // namespace
+
+bool are_parts_of_a_set(std::span<const std::string> folders) {
+  static const std::set<std::string> kParts{"train", "training",   "val", "valid",  "eval",
+                                            "test",  "validation", "dev", "testing"};
+  return !folders.empty() && std::ranges::all_of(folders, [](std::string name) {
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+    return kParts.contains(name);
+  });
+}
 
 void order_classes(std::vector<std::string>& names, ClassOrder order, const std::string& label) {
   for (const std::string& name : names) {  // a set keeps them as lines

@@ -1,5 +1,7 @@
 #include "data/walk.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -89,6 +91,17 @@ void UnfinishedFiles::warn(const std::string& where) const {
       "{}: {} of its files {} as a download or a copy that has not ended ({}) and {} left "
       "out",
       where, count_, count_ == 1 ? "is named" : "are named", first_, count_ == 1 ? "is" : "are");
+}
+
+void OtherFiles::add(const fs::path& name) { ++counts_[name.extension().string()]; }
+
+std::string OtherFiles::text() const {
+  std::vector<std::string> texts;
+  for (const auto& [extension, count] : counts_) {
+    texts.push_back(
+        fmt::format("{} {}", count, extension.empty() ? "without extension" : extension));
+  }
+  return fmt::format("{}", fmt::join(texts, ", "));
 }
 
 bool lies_in(const fs::path& inner, const fs::path& outer) {

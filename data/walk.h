@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,16 @@ class UnfinishedFiles {
  private:
   std::string first_;
   std::uint64_t count_ = 0;
+};
+
+// Files that are not taken, by their extensions: "8 .pt, 1 without extension"; empty: none.
+class OtherFiles {
+ public:
+  void add(const std::filesystem::path& name);
+  std::string text() const;
+
+ private:
+  std::map<std::string, std::uint64_t> counts_;
 };
 
 // Whether `inner` is `outer` or below it, by whatever links. Neither need be there.

@@ -27,6 +27,17 @@ struct GridStep {
   std::string why;
 };
 
+// What blocks multiply with: matrices as they are, or -1, 0 and 1 with one learnt scale for each
+// matrix (core/ops/ternary.h).
+enum class WeightForm { kDense, kTernary };
+
+struct WeightStyle {
+  WeightForm form = WeightForm::kDense;
+  bool modulation_norm = false;  // RMS norm of what blocks' adaLN projections give
+
+  bool operator==(const WeightStyle&) const = default;
+};
+
 struct CommonConfig {
   std::string name;
   LatentShape latents;
@@ -34,6 +45,7 @@ struct CommonConfig {
   std::int64_t classes = 1000;
   float label_dropout = 0.1f;
   std::int64_t mlp_ratio = 4;
+  WeightStyle weights;
   ProcessConfig process;
 
   // Throws UsageError naming both values when the parts do not fit.

@@ -1,11 +1,14 @@
 #include "model/parameters.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/ops/ternary.h"
 #include "core/random/stream.h"
 #include "model/positions.h"
+#include "model/ternary.h"
 
 namespace edt {
 namespace {
@@ -39,6 +42,24 @@ Parameter& ParameterList::add_positions(std::string name, const TokenGrid& grid,
   Parameter& added = add(std::move(name), {1, grid.tokens(), width}, Init::kPositions);
   grids_.back() = grid;
   return added;
+}
+
+Parameter& ParameterList::make_ternary(Parameter& weight, std::string scale, Init init) {
+  const auto at = std::ranges::find(parameters_, &weight, [](Parameter& p) { return &p; });
+  EDT_ASSERT(at != parameters_.end() && weight.ternary == nullptr);
+  const TensorShard& shard = shards_[static_cast<std::size_t>(at - parameters_.begin())];
+  Ternary& made =
+      ternary_.emplace_back(Ternary{.elements = shard.logical.elements(), .sum_of_parts = {}});
+  if (!shard.whole()) {
+    made.sum_of_parts = [ranks = ranks_, label = "sum over the parts of " + weight.name](
+                            Tape& tape, const Tensor& sum) {
+      sum_in_place(tape, sum, ranks, label);
+    };
+  }
+  const Part part(*this, "ternary");
+  made.scale = &add(std::move(scale), {1}, init);
+  weight.ternary = &made;
+  return *made.scale;
 }
 
 ParameterList::Part::Part(ParameterList& list, std::string_view name)
@@ -83,6 +104,12 @@ std::uint32_t ParameterList::key(std::size_t index) const {
   return static_cast<std::uint32_t>(place.part) << kOrdinalBits | place.ordinal;
 }
 
+std::size_t ParameterList::weight_of(std::size_t scale) const {
+  std::size_t i = 0;
+  while (scale_of(parameters_[i]) != &parameters_[scale]) ++i;
+  return i;
+}
+
 void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float> value) const {
   const Shape& shape = shards_[index].logical;
   EDT_ASSERT(static_cast<std::int64_t>(value.size()) == shape.elements());
@@ -104,6 +131,13 @@ void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float>
       random::fill_normal(key, value);
       for (float& v : value) v *= kStandardDeviation;
       return;
+    case Init::kMeanMagnitude: {
+      const std::size_t weight = weight_of(index);
+      std::vector<float> of_weight(static_cast<std::size_t>(shards_[weight].logical.elements()));
+      draw(weight, seed, of_weight);
+      value[0] = mean_magnitude(of_weight);
+      return;
+    }
     case Init::kPositions:
       std::ranges::copy(sincos_positions(shape[2], grids_[index]), value.begin());
       return;

@@ -19,7 +19,15 @@
 namespace edt {
 
 // How a tensor starts. Xavier bounds are taken from the [N, K] view of the shape.
-enum class Init { kZero, kOne, kXavierUniform, kNormal002, kTruncatedNormal002, kPositions };
+enum class Init {
+  kZero,
+  kOne,
+  kXavierUniform,
+  kNormal002,
+  kTruncatedNormal002,
+  kPositions,
+  kMeanMagnitude  // of a scale: of its weight's initial values
+};
 
 class ParameterList {
  public:
@@ -35,9 +43,12 @@ class ParameterList {
   // Learnt positions [1, T, width] of a grid, which begin as sines and cosines.
   Parameter& add_positions(std::string name, const TokenGrid& grid, std::int64_t width);
 
-  // Parameters that are added while it lives belong to this part. Parts follow the network in the
-  // list: their gradients are the first that are final, and what the network's place in flat
-  // buffers is does not change.
+  // `weight` of this list is ternary from now on, with a scale [1] of that name.
+  Parameter& make_ternary(Parameter& weight, std::string scale, Init init);
+
+  // Parameters that are added while it lives belong to this part. Parts that only training uses
+  // follow the network in the list: their gradients are the first that are final, and what the
+  // network's place in flat buffers is does not change. Others stand where the network has them.
   class Part {
    public:
     Part(ParameterList& list, std::string_view name);
@@ -72,6 +83,8 @@ class ParameterList {
     std::uint32_t ordinal;  // in the part
   };
   std::uint32_t key(std::size_t index) const;
+  // Of a scale: its weight.
+  std::size_t weight_of(std::size_t scale) const;
   void draw(std::size_t index, std::uint64_t seed, std::span<float> value) const;
 
   TensorGroup ranks_;
@@ -80,6 +93,7 @@ class ParameterList {
   std::vector<Init> inits_;
   std::vector<TokenGrid> grids_;  // of positions
   std::vector<Place> places_;
+  std::deque<Ternary> ternary_;
   std::array<std::uint32_t, kPartKinds.size()> counts_{};  // of parameters, by part
   std::size_t part_ = 0;                                   // that is being added to
 };

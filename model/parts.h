@@ -27,6 +27,8 @@ inline constexpr std::array kPartKinds{
     PartKind{"align.teacher", PartUse::kTraining},
     PartKind{"self-distillation", PartUse::kTraining},
     PartKind{"distill", PartUse::kTraining},
+    PartKind{"ternary", PartUse::kAlways},  // scales, each behind its weight
+    PartKind{"modulation-norm", PartUse::kAlways},
 };
 
 // Place of the part of this name among them; kPartKinds.size() where there is none.

@@ -1,18 +1,32 @@
 // A trainable tensor. Values and gradients live in flat buffers that the layer above owns.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 
 #include "core/tensor/tensor.h"
 
 namespace edt {
 
+class Tape;
+struct Parameter;
+
+// What makes a weight ternary (core/ops/ternary.h).
+struct Ternary {
+  Parameter* scale = nullptr;  // [1]
+  std::int64_t elements = 0;   // of the whole weight, of which ranks may hold parts:
+  // makes a number [1] of each rank's part the sum of all; empty: there is one part.
+  std::function<void(Tape&, const Tensor&)> sum_of_parts;
+};
+
 struct Parameter {
   std::string name;  // the published name, e.g. "blocks.0.attn.qkv.weight"
   Shape shape;
   // Memory that may come and go during a step: ops ask the tape for it, at each use.
-  Tensor value;  // in the compute dtype
-  Tensor grad;   // float32 (float64 on a float64 tape)
+  Tensor value;                      // in the compute dtype
+  Tensor grad;                       // float32 (float64 on a float64 tape)
+  const Ternary* ternary = nullptr;  // nullptr: kernels multiply with the value as it is
 
   // Kept by the tape during a step.
   int pending_uses = 0;       // recorded uses whose backward has not run yet

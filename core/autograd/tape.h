@@ -199,7 +199,7 @@ class Tape {
     bool grad_owned = false;
   };
   struct Node {
-    static constexpr std::size_t kMaxParameters = 4;
+    static constexpr std::size_t kMaxParameters = 6;
     std::string_view name;
     std::int32_t output = -1;
     std::array<Parameter*, kMaxParameters> parameters{};

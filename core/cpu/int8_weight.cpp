@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/cpu/cpu_library.h"
 #include "core/cpu/elementwise.h"
@@ -38,9 +39,12 @@ Int8Weight::Int8Weight(const Tensor& weight)
       scales_(static_cast<std::size_t>(weight.shape[0])),
       sums_(static_cast<std::size_t>(weight.shape[0])) {
   for_each_row(weight, [&](std::int64_t n, std::span<const float> row) {
-    float largest = 0;
-    for (const float value : row) largest = std::max(largest, std::abs(value));
-    scales_[static_cast<std::size_t>(n)] = largest / kLargest;
+    float largest = 0, not_finite = 0;  // comparisons lose NaN
+    for (const float value : row) {
+      largest = std::max(largest, std::abs(value));
+      not_finite += value - value;
+    }
+    scales_[static_cast<std::size_t>(n)] = largest / kLargest + not_finite;
   });
   const std::vector<std::int8_t> all = integers();
   for (std::int64_t n = 0; n < outputs(); ++n) {
@@ -55,7 +59,9 @@ std::vector<std::int8_t> Int8Weight::integers() const {
   std::vector<std::int8_t> all(static_cast<std::size_t>(weight_.elements()));
   for_each_row(weight_, [&](std::int64_t n, std::span<const float> row) {
     const float scale = scales_[static_cast<std::size_t>(n)];
-    const float inverse = scale > 0 ? 1 / scale : 0;
+    // A smaller scale has no inverse; with one that is none the row's products are none, too.
+    if (!(scale >= std::numeric_limits<float>::min())) return;
+    const float inverse = 1 / scale;
     std::ranges::transform(row, all.begin() + n * inputs(), [&](float value) {
       return static_cast<std::int8_t>(std::nearbyint(value * inverse));
     });

@@ -1,4 +1,5 @@
-// A weight [N, K] in 8-bit integers for oneDNN: row n is scale[n] * q[n], q from -127 to 127.
+// A weight [N, K] in 8-bit integers for oneDNN: row n is scale[n] * q[n], q from -127 to 127. A row
+// with a value that is not finite has a scale that is none: so has all that is computed with it.
 #pragma once
 
 #include <map>

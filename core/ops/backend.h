@@ -15,6 +15,8 @@
 #include "core/ops/mlp.h"
 #include "core/ops/modulated_norm.h"
 #include "core/ops/picture/picture.h"
+#include "core/ops/rms_norm.h"
+#include "core/ops/ternary.h"
 #include "core/ops/token_loss.h"
 #include "core/ops/tokens.h"
 #include "core/optim/optimizer.h"
@@ -36,6 +38,8 @@ class Backend : public Device,
                 public LayoutKernels,
                 public DiffusionKernels,
                 public TokenLossKernels,
+                public TernaryKernels,
+                public RmsNormKernels,
                 public PictureKernels {
  public:
   std::string_view backend_name() const final { return name(); }

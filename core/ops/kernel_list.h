@@ -85,7 +85,12 @@ using Int = std::int64_t;
   KERNEL(AttentionMapKernels, kRows, attention_map_backward, T, T, T, T, G)                      \
   KERNEL(TokenLossKernels, kRows, noise_target, T, T, T, Int, T)                                 \
   KERNEL(TokenLossKernels, kRows, token_loss_forward, T, T, T, T, How, T, T)                     \
-  KERNEL(TokenLossKernels, kRows, token_loss_backward, T, T, T, T, T, How, G)
+  KERNEL(TokenLossKernels, kRows, token_loss_backward, T, T, T, T, T, How, G)                    \
+  KERNEL(TernaryKernels, kRows, absolute_sum, T, T)                                              \
+  KERNEL(TernaryKernels, kRows, ternary_quantize, T, T, Int, T, T)                               \
+  KERNEL(TernaryKernels, kRows, ternary_gradient, T, T, T, Int, T, G, G)                         \
+  KERNEL(RmsNormKernels, kRows, rms_norm_forward, T, T, T, T)                                    \
+  KERNEL(RmsNormKernels, kRows, rms_norm_backward, T, T, T, T, G, G)
 
 #define EDT_PICTURE_KERNELS(KERNEL)                                                             \
   KERNEL(ConvolutionKernels, kMatrix, convolution, const PackedConvolution&, T, T,              \

@@ -44,11 +44,11 @@ Var linear(Tape& tape, const Var& x, Parameter& weight, Parameter* bias, const T
   }
   const Var y = tape.make(linear_shape(x, weight));
   {
-    const Tensor w = as_weight(tape.read(weight));
+    const WeightUse used(tape, weight);
     Profiler::Scope scope(tape.profiler(), "linear.forward", linear_flops(x, weight));
-    backend_of(tape).linear_forward(as_matrix(x.tensor()), w, bias ? tape.read(*bias) : Tensor{},
-                                    positions.defined() ? as_matrix(positions) : Tensor{},
-                                    as_matrix(y.tensor()));
+    backend_of(tape).linear_forward(
+        as_matrix(x.tensor()), as_weight(used.value()), bias ? tape.read(*bias) : Tensor{},
+        positions.defined() ? as_matrix(positions) : Tensor{}, as_matrix(y.tensor()));
   }
   record_linear(tape, y, x, weight, bias);
   return y;
@@ -56,22 +56,26 @@ Var linear(Tape& tape, const Var& x, Parameter& weight, Parameter* bias, const T
 
 void record_linear(Tape& tape, const Var& y, const Var& x, Parameter& weight, Parameter* bias) {
   const double flops = linear_flops(x, weight);
-  tape.record("linear", y, {&weight, bias},
-              [x, dx = x.grad(), &weight, bias, flops](Tape& t, OutputGrad& dy) {
-                const Tensor d = as_matrix(dy.tensor());
-                const Tensor value = as_weight(t.read(weight));
-                if (dx) {
-                  Profiler::Scope scope(t.profiler(), "linear.backward_input", flops);
-                  backend_of(t).linear_backward_input(d, value, as_matrix(t.target(dx)));
-                }
-                Profiler::Scope scope(t.profiler(), "linear.backward_weight", flops);
-                backend_of(t).linear_backward_weight(d, as_matrix(x.tensor()),
-                                                     as_weight(t.target(weight)),
-                                                     bias ? t.target(*bias) : GradTarget{});
-              });
+  tape.record(
+      "linear", y, {&weight, bias, scale_of(weight)},
+      [x, dx = x.grad(), &weight, bias, flops](Tape& t, OutputGrad& dy) {
+        const Tensor d = as_matrix(dy.tensor());
+        WeightUse used(t, weight);
+        if (dx) {
+          Profiler::Scope scope(t.profiler(), "linear.backward_input", flops);
+          backend_of(t).linear_backward_input(d, as_weight(used.value()), as_matrix(t.target(dx)));
+        }
+        {
+          Profiler::Scope scope(t.profiler(), "linear.backward_weight", flops);
+          backend_of(t).linear_backward_weight(d, as_matrix(x.tensor()), as_weight(used.gradient()),
+                                               bias ? t.target(*bias) : GradTarget{});
+        }
+        used.finish();
+      });
 }
 
 Var concat_linear(Tape& tape, const Var& a, const Var& b, Parameter& weight, Parameter& bias) {
+  EDT_ASSERT(weight.ternary == nullptr);
   const Tensor w = tape.read(weight);
   require(w.shape.rank() == 2 && a.shape().columns() + b.shape().columns() == w.shape[1] &&
               a.shape().rows() == b.shape().rows(),

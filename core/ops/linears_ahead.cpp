@@ -37,7 +37,8 @@ LinearsAhead::LinearsAhead(Tape& tape, const Var& x, std::vector<Map> maps)
 
 bool LinearsAhead::is_resident(const Tape& tape) const {
   return std::ranges::all_of(maps_, [&](const Map& map) {
-    return tape.is_resident(*map.weight) && (map.bias == nullptr || tape.is_resident(*map.bias));
+    return map.weight->ternary == nullptr && tape.is_resident(*map.weight) &&
+           (map.bias == nullptr || tape.is_resident(*map.bias));
   });
 }
 

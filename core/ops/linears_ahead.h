@@ -16,7 +16,7 @@ class LinearsAhead {
   };
 
   // Weights of one shape. Computes where all of them are at hand; where some are still arriving
-  // nothing is waited for here.
+  // nothing is waited for here, and ternary weights are not all quantized at once.
   LinearsAhead(Tape& tape, const Var& x, std::vector<Map> maps);
 
   // As linear() by the i-th map, called here: same bits, and its backward has its place here, so

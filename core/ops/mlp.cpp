@@ -43,10 +43,21 @@ constexpr FeedForwardForm kSwigluForm{
 
 Tensor tensor_of(const Var& kept) { return kept ? kept.tensor() : Tensor{}; }
 
-MlpWeights read_weights(Tape& tape, const MlpParameters& p) {
-  return {tape.read(p.fc1), tape.read(p.fc1_bias), tape.read(p.fc2),
-          p.fc2_bias ? tape.read(*p.fc2_bias) : Tensor{}};
-}
+// The weights of one call.
+struct MlpUse {
+  Tape& tape;
+  const MlpParameters& p;
+  WeightUse fc1{tape, p.fc1}, fc2{tape, p.fc2};
+
+  MlpWeights weights() const {
+    return {fc1.value(), tape.read(p.fc1_bias), fc2.value(),
+            p.fc2_bias ? tape.read(*p.fc2_bias) : Tensor{}};
+  }
+  MlpGrads gradients() {
+    return {fc1.gradient(), tape.target(p.fc1_bias), fc2.gradient(),
+            p.fc2_bias ? tape.target(*p.fc2_bias) : GradTarget{}};
+  }
+};
 
 void check_mlp_parameters(const FeedForwardForm& form, const MlpParameters& p, std::int64_t width) {
   const std::int64_t units = p.fc2.shape[1], hidden_width = form.rows_per_unit * units;
@@ -66,18 +77,23 @@ Var feed_forward(const FeedForwardForm& form, Tape& tape, const Var& x, const Ml
   Var activated = hidden && keep == KeepActivated::kYes ? tape.make({rows, p.fc2.shape[1]}) : Var{};
   Var y = tape.make(x.shape());
   {
+    const MlpUse used{tape, p};
     Profiler::Scope scope(tape.profiler(), form.forward_scope, flops);
-    form.forward(backend_of(tape), as_matrix(x.tensor()), read_weights(tape, p),
+    form.forward(backend_of(tape), as_matrix(x.tensor()), used.weights(),
                  {tensor_of(hidden), tensor_of(activated)}, as_matrix(y.tensor()));
   }
-  tape.record(form.name, y, {&p.fc1, &p.fc1_bias, &p.fc2, p.fc2_bias},
+  tape.record(form.name, y,
+              {&p.fc1, &p.fc1_bias, &p.fc2, p.fc2_bias, scale_of(p.fc1), scale_of(p.fc2)},
               [&form, x, dx = x.grad(), hidden, activated, p, flops](Tape& t, OutputGrad& dy) {
-                Profiler::Scope scope(t.profiler(), form.backward_scope, 2 * flops);
-                form.backward(backend_of(t), as_matrix(dy.tensor()), as_matrix(x.tensor()),
-                              {tensor_of(hidden), tensor_of(activated)}, read_weights(t, p),
-                              as_matrix(t.target(dx)),
-                              {t.target(p.fc1), t.target(p.fc1_bias), t.target(p.fc2),
-                               p.fc2_bias ? t.target(*p.fc2_bias) : GradTarget{}});
+                MlpUse used{t, p};
+                {
+                  Profiler::Scope scope(t.profiler(), form.backward_scope, 2 * flops);
+                  form.backward(backend_of(t), as_matrix(dy.tensor()), as_matrix(x.tensor()),
+                                {tensor_of(hidden), tensor_of(activated)}, used.weights(),
+                                as_matrix(t.target(dx)), used.gradients());
+                }
+                used.fc1.finish();
+                used.fc2.finish();
               });
   return y;
 }

@@ -13,8 +13,9 @@ namespace {
 namespace po = boost::program_options;
 
 // Brings every token to the form Boost reads without guessing: names with '-', a flag that stands
-// alone as --flag=on, and a flag followed by on/off as --flag=on or --flag=off.
-std::vector<std::string> normalised(std::span<const std::string> args,
+// alone as --flag=on, and a flag followed by on/off as --flag=on or --flag=off. An option that has
+// lost its value, as with an empty variable of the shell, does not take the next one's name for it.
+std::vector<std::string> normalised(std::string_view where, std::span<const std::string> args,
                                     std::span<const CommandLineName> names) {
   std::vector<std::string> tokens;
   for (std::size_t i = 0; i < args.size(); ++i) {
@@ -28,10 +29,15 @@ std::vector<std::string> normalised(std::span<const std::string> args,
     }
     const auto equals = std::min(args[i].find('='), args[i].size());
     std::string token = canonical_key(args[i].substr(0, equals)) + args[i].substr(equals);
-    const auto is_this_flag = [&](const CommandLineName& option) {
-      return option.is_flag && token == "--" + option.name;
-    };
-    if (std::any_of(names.begin(), names.end(), is_this_flag)) {
+    const auto option = std::ranges::find_if(
+        names, [&](const CommandLineName& known) { return token == "--" + known.name; });
+    const bool is_followed =
+        i + 1 < args.size() && (args[i + 1].starts_with("--") || args[i + 1] == "-h");
+    if (option != names.end() && !option->is_flag && is_followed) {
+      fail<UsageError>(where, "{0} has no value: {1} follows it; {0}={1} where that is meant",
+                       token, args[i + 1]);
+    }
+    if (option != names.end() && option->is_flag) {
       const bool has_value = i + 1 < args.size() && option_type::parse_flag(args[i + 1]);
       token += "=" + (has_value ? args[++i] : "on");
     }
@@ -54,7 +60,7 @@ std::vector<CommandLineArgument> split_command_line(std::string_view where,
   using namespace po::command_line_style;
   std::vector<CommandLineArgument> arguments;
   try {
-    const auto parsed = po::command_line_parser(normalised(options, names))
+    const auto parsed = po::command_line_parser(normalised(where, options, names))
                             .options(description)
                             .style(allow_long | long_allow_adjacent | long_allow_next)
                             .allow_unregistered()

@@ -124,6 +124,8 @@ void OptionSet::read_command_line(std::span<const CommandLineArgument> arguments
     if (!is_new && before->second != argument.value) {
       refuse_repetition(named.back()->name_, named.back()->field_->placeholder(), before->second,
                         argument.value);
+      note(fmt::format("--{} is given twice, as '{}' and '{}': the last one counts",
+                       named.back()->name_, before->second, argument.value));
       before->second = argument.value;
     }
     note_former(*this, command_, argument.name, "command line");

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/storage/access.h"
 #include "core/storage/directory_lock.h"
 #include "core/storage/half.h"
@@ -51,6 +52,13 @@ T agree(const Remark* there, const char* option, T said, T none) {
   return static_cast<T>(there->value);
 }
 
+// Nothing, with a warning, where what stands there cannot be meant.
+const Remark* meant(const Remark* there, bool (*fits)(double), std::string_view what) {
+  if (there == nullptr || fits(there->value)) return there;
+  log::warning("{} is {}, which is no {}: it is not taken", there->where, there->value, what);
+  return nullptr;
+}
+
 // What a reader of the set will want of the labels.
 std::vector<std::int64_t> labels_of(const h5::File& file, std::uint64_t samples) {
   const h5::DataSet set = file.dataset("labels");
@@ -65,9 +73,11 @@ int classes_of(const h5::File& file, const AdoptOptions& options, const Remarks&
   const auto [least, most] = std::minmax_element(labels.begin(), labels.end());
   const auto there =
       file.has_attribute("num_classes") ? static_cast<int>(file.read_int("num_classes")) : 0;
-  const int classes = there > 0
-                          ? agree(file, "num_classes", "--classes", options.classes, 0, there)
-                          : agree(remarks.find(Topic::kClasses), "--classes", options.classes, 0);
+  const int classes =
+      there > 0
+          ? agree(file, "num_classes", "--classes", options.classes, 0, there)
+          : agree(meant(remarks.find(Topic::kClasses), is_number_of_classes, "number of classes"),
+                  "--classes", options.classes, 0);
   require<UsageError>(classes > 0, "adopt", "{}: --classes is needed, its labels are {} to {}",
                       file.path().string(), *least, *most);
   require<DataError>(*least >= 0 && *most < classes, "adopt",
@@ -137,7 +147,8 @@ Attributes look_at(const fs::path& path, const AdoptOptions& options) {
   const double there = file.has_attribute("scale") ? file.read_double("scale") : 0;
   const double said = file.has_attribute("scale")
                           ? agree(file, "scale", "--scale", options.scale, 0.0, there)
-                          : agree(remarks.find(Topic::kScale), "--scale", options.scale, 0.0);
+                          : agree(meant(remarks.find(Topic::kScale), is_scale, "scale"), "--scale",
+                                  options.scale, 0.0);
   attributes.scale = said > 0 ? said : kUsualScale;
   check_arrays(file, options, array, attributes.scale);
   const h5::DataSet values = file.dataset(array);

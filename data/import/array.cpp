@@ -75,6 +75,14 @@ std::uint64_t Array::row_elements() const {
   return product;
 }
 
+void Array::require_written(std::span<const float> row, std::uint64_t number,
+                            std::string_view where, std::string_view what) const {
+  const bool is_one_value = std::ranges::all_of(row, [&](float value) { return value == row[0]; });
+  if (!is_one_value || (row[0] != 0 && row[0] != fill_value())) return;
+  fail<DataError>(where, "{}: {} {} is {} everywhere: it was never written", label_, what, number,
+                  row[0] == 0 ? "zero" : fmt::format("{}, the fill value,", row[0]));
+}
+
 std::unique_ptr<Array> npy_array(std::unique_ptr<ByteStream> stream) {
   return std::make_unique<NpyArray>(NpyReader(std::move(stream)));
 }

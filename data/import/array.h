@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/storage/hdf5.h"
@@ -37,6 +38,11 @@ class Array {
   // Other files that hold its values.
   virtual std::vector<std::filesystem::path> other_files() const { return {}; }
 
+  // DataError where a row is what HDF5, or NumPy's memmap, gives of one that was never written:
+  // zero or the fill value everywhere. `number` is its name in the message, `what` the row's.
+  void require_written(std::span<const float> row, std::uint64_t number, std::string_view where,
+                       std::string_view what = "sample") const;
+
   // The rows from `first` on that fill `out`, in C order. As float only where the array is floating
   // point, as double any numbers.
   virtual void read(std::uint64_t first, std::span<float> out) = 0;
@@ -46,6 +52,8 @@ class Array {
   Array(std::string label, std::string type, Shape shape)
       : label_(std::move(label)), type_(std::move(type)), shape_(std::move(shape)) {}
   std::uint64_t row_elements() const;
+  // What the file has for values that were never written.
+  virtual float fill_value() const { return 0; }
 
  private:
   std::string label_, type_;

@@ -1,6 +1,7 @@
 // Data sets of HDF5 files: by name, or one for each sample in a group.
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "core/base/dtype.h"
 #include "core/base/error.h"
@@ -39,8 +40,17 @@ void read_values(const h5::DataSet& set, std::uint64_t first, std::uint64_t rows
 }
 
 void require_floating(const h5::DataSet& set) {
-  require<DataError>(is_float(set.type()), "import", "{}: holds {}, floating point is needed",
-                     set.label(), set.type_name());
+  require<DataError>(is_float(set.type()), "import",
+                     "{}: holds {}, float16, bf16, float32 or float64 is needed", set.label(),
+                     set.type_name());
+}
+
+float fill_value_of(const h5::DataSet& set) {
+  float value = 0;
+  if (is_float(set.type()) && set.type() != h5::Type::kBFloat16) {
+    std::memcpy(&value, set.fill_value(h5::Type::kFloat32).data(), sizeof value);
+  }
+  return value;
 }
 
 // Reads ahead, since compressed chunks hold many rows.
@@ -49,7 +59,8 @@ class Hdf5Array : public Array {
   Hdf5Array(SharedFile file, h5::DataSet set)
       : Array(set.label(), set.type_name(), set.shape()),
         file_(std::move(file)),
-        set_(std::move(set)) {}
+        set_(std::move(set)),
+        fill_(fill_value_of(set_)) {}
 
   std::vector<std::filesystem::path> other_files() const override { return set_.other_files(); }
   void read(std::uint64_t first, std::span<float> out) override {
@@ -57,6 +68,9 @@ class Hdf5Array : public Array {
     read_as(first, out, floats_);
   }
   void read(std::uint64_t first, std::span<double> out) override { read_as(first, out, doubles_); }
+
+ protected:
+  float fill_value() const override { return fill_; }
 
  private:
   template <class T>
@@ -93,6 +107,7 @@ class Hdf5Array : public Array {
 
   SharedFile file_;
   h5::DataSet set_;
+  float fill_ = 0;
   Block<float> floats_;
   Block<double> doubles_;
 };
@@ -174,11 +189,9 @@ class Hdf5File : public ArrayFile {
     constexpr std::size_t kMost = 20;  // objects are opened for it
     std::vector<std::string> all = file_->names(), texts;
     all.resize(std::min(all.size(), kMost));
-    for (const std::string& name : all) {
-      texts.push_back(
-          file_->is_group(name)
-              ? fmt::format("{}/ of {} objects", name, file_->names(name).size())
-              : fmt::format("{} {}", name, h5::to_string(file_->dataset(name).shape())));
+    for (const std::string& name : all) texts.push_back(described(name));
+    for (const std::string& name : all.empty() ? all : attributes_of(all[0])) {
+      texts.push_back("*@" + name);
     }
     return texts;
   }
@@ -225,6 +238,23 @@ class Hdf5File : public ArrayFile {
   }
 
  private:
+  // What cannot be read is there all the same.
+  std::string described(const std::string& name) const {
+    try {
+      return file_->is_group(name)
+                 ? fmt::format("{}/ of {} objects", name, file_->names(name).size())
+                 : fmt::format("{} {}", name, h5::to_string(file_->dataset(name).shape()));
+    } catch (const DataError&) {
+      return name;
+    }
+  }
+
+  // Those that each of a file's groups may have for its sample.
+  std::vector<std::string> attributes_of(const std::string& name) const {
+    return file_->is_group(name) ? file_->group(name).attribute_names()
+                                 : std::vector<std::string>();
+  }
+
   static void add_attributes(const h5::Object& object, NamedValues& values) {
     for (const std::string& name : object.attribute_names()) {
       const auto value = object.read_value(name);

@@ -1,5 +1,7 @@
 #include "data/import/class_folders.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "core/base/error.h"
@@ -26,15 +28,21 @@ std::vector<std::string> folders_of(const fs::path& path) {
 }
 
 // Its files of arrays, in natural order; a class without any is a mistake.
-std::vector<std::string> files_of_class(const fs::path& folder) {
+std::vector<std::string> files_of_class(const fs::path& folder, OtherFiles& others) {
   std::vector<std::string> names;
   std::string below;
   UnfinishedFiles unfinished;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     unfinished.look_at(name);
-    if (holds_arrays(name)) names.push_back(name);
-    if (!is_passed_over(name) && entry.is_directory()) below = name;
+    if (is_passed_over(name)) continue;
+    if (entry.is_directory()) {
+      below = name;
+    } else if (holds_arrays(name)) {
+      names.push_back(name);
+    } else if (!is_unfinished(name)) {
+      others.add(name);
+    }
   }
   require<DataError>(
       below.empty(), "import",
@@ -59,12 +67,21 @@ void refuse_numbered_parts(const ImportOptions& options, const std::vector<std::
     return name.size() == 5 && is_number(name);
   });
   const fs::path first = options.latents / folders[0];
-  const bool like_edm = numbered && files_of_class(first)[0].starts_with("img");
+  OtherFiles unused;
+  const bool like_edm = numbered && files_of_class(first, unused)[0].starts_with("img");
   require<DataError>(
       !like_edm || options.layout == ImportLayout::kClasses, "import",
       "{}: its folders {}, ... are numbered parts as EDM's tools write them, but "
       "dataset.json with the labels is missing; --layout classes takes each as a class",
       options.latents.string(), folders[0]);
+}
+
+void refuse_parts(const ImportOptions& options, const std::vector<std::string>& folders) {
+  require<UsageError>(
+      !are_parts_of_a_set(folders) || options.layout == ImportLayout::kClasses, "import",
+      "{}: its folders ({}) are parts of a set, not classes: give one, as --latents {}; --layout "
+      "classes takes each as a class",
+      options.latents.string(), fmt::join(folders, ", "), (options.latents / folders[0]).string());
 }
 
 // Folders of latents and of labels side by side are no classes.
@@ -96,15 +113,18 @@ SampleFiles files_of_classes(const ImportOptions& options) {
   order_classes(files.class_names, options.class_order, options.latents.string());
   files.file_labels_from = options.latents.string();
   files.many = true;
+  OtherFiles others;
   std::vector<std::string> names;
   for (std::size_t label = 0; label < files.class_names.size(); ++label) {
     const std::string& folder = files.class_names[label];
-    for (const std::string& name : files_of_class(options.latents / folder)) {
+    for (const std::string& name : files_of_class(options.latents / folder, others)) {
       names.push_back(folder + "/" + name);
       files.file_labels.push_back(static_cast<std::int64_t>(label));
     }
   }
+  refuse_parts(options, files.class_names);  // which hold arrays, not the folders of classes
   files.latents = named_files(options.latents, std::move(names));
+  files.others = others.text();
   return files;
 }
 

@@ -191,9 +191,7 @@ void FeatureSource::read_values(Array& array, std::uint64_t row, std::uint64_t i
   array.read(row, values_);
   require<DataError>(all_finite(values_), "import", "{}: sample {} contains NaN or infinity",
                      array.label(), index);
-  require<DataError>(std::ranges::any_of(values_, [](float value) { return value != 0; }), "import",
-                     "{}: sample {} is zero everywhere: it was never written", array.label(),
-                     index);
+  array.require_written(values_, index, "import");
   if (append_stored(array_, values_, out)) return;
   const auto largest = std::ranges::max(values_, {}, [](float value) { return std::abs(value); });
   fail<DataError>("import",

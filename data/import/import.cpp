@@ -31,7 +31,7 @@ void take_scale(ImportOptions& options, const Remark& said) {
   if (said.value == options.scale) return;
   if (options.scale_is_given) {
     log::warning("{} is {}, --scale is {}, which counts", said.where, said.value, options.scale);
-  } else if (!(said.value > 0) || !std::isfinite(said.value)) {
+  } else if (!is_scale(said.value)) {
     log::warning("{} is {}, which is no scale: {} is taken", said.where, said.value, options.scale);
   } else {
     log::info("--scale is {}, as {} says", said.value, said.where);
@@ -42,9 +42,7 @@ void take_scale(ImportOptions& options, const Remark& said) {
 void take_classes(ImportOptions& options, const Remark& said, std::uint64_t of_labels) {
   const double counts = options.classes > 0 ? options.classes : static_cast<double>(of_labels);
   if (said.value == counts) return;
-  const bool is_number =
-      said.value >= 1 && said.value < (1 << 24) && said.value == std::floor(said.value);
-  if (counts > 0 || !is_number) {
+  if (counts > 0 || !is_number_of_classes(said.value)) {
     log::warning(
         "{} is {}, {}", said.where, said.value,
         counts > 0 ? fmt::format("{} {}, which counts",
@@ -77,10 +75,7 @@ class SampleReader {
         classes_(classes_of(source, options)),
         moments_(moments),
         type_(options.type),
-        // Moments keep their own scale; it is applied when they are drawn from.
-        factor_(options.scaled.value_or(true) || moments != Moments::kOff
-                    ? 1.f
-                    : static_cast<float>(options.scale)) {}
+        factor_(factor_of(options, moments)) {}
 
   // As it is stored.
   void read_raw(std::uint64_t index) {
@@ -96,7 +91,7 @@ class SampleReader {
 
   void read(std::uint64_t index) {
     read_raw(index);
-    require_written(stored, index);
+    source_.require_written(stored, flipped, index);
     for (const std::span<float> values : {std::span(stored), std::span(flipped)}) {
       if (moments_ != Moments::kOff) finish_moments(values, index);
       if (factor_ != 1.f) {
@@ -110,12 +105,12 @@ class SampleReader {
   std::int32_t label = 0;
 
  private:
-  // What an interrupted writer leaves of an array that was made at once: HDF5, or NumPy's memmap.
-  void require_written(std::span<const float> values, std::uint64_t index) const {
-    const bool some =
-        std::any_of(values.begin(), values.end(), [](float value) { return value != 0; });
-    require<DataError>(some, "import", "{}: sample {} is zero everywhere: it was never written",
-                       source_.origin(), index);
+  // Latents are stored scaled. Moments are not, as it is done when they are drawn from: mean and
+  // deviation of scaled latents are divided by it.
+  static float factor_of(const ImportOptions& options, Moments moments) {
+    const auto scale = static_cast<float>(options.scale);
+    if (moments != Moments::kOff) return options.scaled.value_or(false) ? 1 / scale : 1;
+    return options.scaled.value_or(true) ? 1 : scale;
   }
 
   void require_range(std::span<const float> values, std::uint64_t index) const {
@@ -151,6 +146,9 @@ class SampleReader {
 Moments moments_of(ImportSource& source, const ImportOptions& options, bool scale_is_taken) {
   SampleReader first(source, options, Moments::kOff);
   first.read_raw(0);
+  if (first.stored == first.flipped) {
+    log::warning("{}: sample 0 and its mirrored copy are equal: was it mirrored?", source.origin());
+  }
   const Moments decided =
       decide_moments(options.moments, source.shape(), first.stored, source.origin());
   // Another one is said by who knows the latents.
@@ -160,6 +158,10 @@ Moments moments_of(ImportSource& source, const ImportOptions& options, bool scal
   }
   if (decided == Moments::kOff && options.scaled && usual) {
     note_unusual_scale(first.stored, *options.scaled ? 1 : options.scale, source.origin());
+  }
+  if (decided != Moments::kOff && usual) {
+    const auto means = std::span(first.stored).first(first.stored.size() / 2);
+    note_unusual_means(means, options.scaled.value_or(false) ? 1 : options.scale, source.origin());
   }
   return decided;
 }
@@ -242,6 +244,10 @@ Provenance provenance_of(const ImportOptions& options, const ImportSource& sourc
   p.add("--scale", fmt::to_string(options.scale));
   p.add("--scaled", options.scaled.value_or(true));
   p.add("--moments", std::string(name_of(moments)));
+  // By themselves they are taken as not scaled.
+  if (moments != Moments::kOff && options.scaled.value_or(false)) {
+    p.add("moments of scaled latents", true);
+  }
   p.add("--statistics", options.statistics);
   if (!options.statistics_from.empty()) p.add_input("--statistics-from", options.statistics_from);
   p.add("--dtype", std::string(h5::name_of(options.type)));

@@ -1,9 +1,6 @@
 #include "data/import/layout.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
-#include <map>
 
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
@@ -23,7 +20,7 @@ namespace fs = std::filesystem;
 // What lies directly in a folder.
 struct Listing {
   std::uint64_t arrays = 0;
-  std::map<std::string, std::uint64_t> others;  // by extension
+  OtherFiles others;
   std::vector<std::string> folders;
   bool json = false;  // dataset.json
   UnfinishedFiles unfinished;
@@ -45,7 +42,7 @@ Listing list(const fs::path& folder) {
     } else if (entry->is_directory(unknown)) {
       listing.folders.push_back(name.string());
     } else {
-      ++listing.others[name.extension().string()];
+      listing.others.add(name);
     }
   }
   require<DataError>(!code, "import", "{}: cannot be listed: {}", folder.string(), code.message());
@@ -75,15 +72,10 @@ ImportLayout layout_of_folder(const fs::path& folder, const ImportOptions& optio
   }
   if (!there.folders.empty()) return ImportLayout::kClasses;
   refuse_foreign_files(folder);
-  std::vector<std::string> others;
-  for (const auto& [extension, count] : there.others) {
-    others.push_back(
-        fmt::format("{} {}", count, extension.empty() ? "without extension" : extension));
-  }
-  fail<DataError>(
-      "import", "{}: holds no files of arrays (.npy, .npz, .safetensors, .h5, .hdf5){}{}",
-      folder.string(),
-      others.empty() ? "" : "; there are: ", fmt::format("{}", fmt::join(others, ", ")));
+  const std::string others = there.others.text();
+  fail<DataError>("import",
+                  "{}: holds no files of arrays (.npy, .npz, .safetensors, .h5, .hdf5){}{}",
+                  folder.string(), others.empty() ? "" : "; there are: ", others);
 }
 
 // A folder in the one whose arrays are taken that holds arrays too; empty: none does.
@@ -184,6 +176,9 @@ SampleFiles find_sample_files(const ImportOptions& options) {
   }
   SampleFiles files;
   const ImportLayout layout = layout_of(options);
+  require<UsageError>(options.class_order == ClassOrder::kAuto || layout == ImportLayout::kClasses,
+                      "import", "--class-order is of no use: {} has no folder for each class",
+                      options.latents.string());
   files.unlabelled = options.unlabelled;
   require_apart(options.out, options.latents);
   files.many = layout != ImportLayout::kArray;
@@ -193,7 +188,10 @@ SampleFiles find_sample_files(const ImportOptions& options) {
     files = files_of_classes(options);
   } else {
     files.latents = files.many ? files_of_folder(options.latents) : one_file(options.latents);
-    if (files.many) files.left_out = folder_left_out(options.latents);
+    if (files.many) {
+      files.left_out = folder_left_out(options.latents);
+      files.others = list(options.latents).others.text();
+    }
     refuse_object_files(*files.latents, files.many);
     add_labels(files, options);
   }

@@ -23,6 +23,7 @@ struct SampleFiles {
   std::string file_labels_from;           // for messages
   std::vector<std::string> class_names;   // of class folders
   std::string left_out;                   // a folder in that of the latents that holds arrays too
+  std::string others;                     // files beside them that are not taken
   bool many = false;                      // a file of its own for each sample is possible
 };
 

@@ -68,7 +68,7 @@ double deviation_of(std::span<const float> sample) {
   return std::sqrt(std::max(0.0, square / n - sum * sum / n / n));
 }
 
-constexpr double kMostOfScaled = 3;
+constexpr double kLeastOfScaled = 0.3, kMostOfScaled = 3;
 
 }  // namespace
 
@@ -82,12 +82,20 @@ void require_scaled(std::span<const float> sample, double scale, std::string_vie
 }
 
 void note_unusual_scale(std::span<const float> sample, double factor, const std::string& label) {
-  constexpr double kLeast = 0.3;
   const double deviation = factor * deviation_of(sample);
-  if (deviation >= kLeast && deviation <= kMostOfScaled) return;
+  if (deviation >= kLeastOfScaled && deviation <= kMostOfScaled) return;
   log::warning(
       "{}: the standard deviation of the first sample, as it is stored, is {:.3g}, where about 1 "
       "is usual: is --scaled right?",
+      label, deviation);
+}
+
+void note_unusual_means(std::span<const float> means, double factor, const std::string& label) {
+  const double deviation = factor * deviation_of(means);
+  if (deviation >= kLeastOfScaled && deviation <= kMostOfScaled) return;
+  log::warning(
+      "{}: the standard deviation of the means of the first sample is {:.3g} once they are scaled, "
+      "where about 1 is usual: --scaled on is for moments of latents that are scaled already",
       label, deviation);
 }
 

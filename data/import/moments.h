@@ -27,6 +27,9 @@ void require_scaled(std::span<const float> sample, double scale, std::string_vie
 // was said of their scale may be wrong.
 void note_unusual_scale(std::span<const float> sample, double factor, const std::string& label);
 
+// The same of the means of moments, which are scaled when they are drawn from.
+void note_unusual_means(std::span<const float> means, double factor, const std::string& label);
+
 // Second half of a sample, in place: exp(v / 2), v held within -30 ... 20 as in the published VAEs
 // (CompVis/latent-diffusion ldm/modules/distributions/distributions.py,
 // DiagonalGaussianDistribution).

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "core/base/log.h"
 #include "data/import/array.h"
@@ -86,6 +87,12 @@ std::span<const std::string_view> names_of(Topic topic) {
       return kFactors;
   }
   return {};
+}
+
+bool is_scale(double value) { return value > 0 && std::isfinite(value); }
+
+bool is_number_of_classes(double value) {
+  return value >= 1 && value < (1 << 24) && value == std::floor(value);
 }
 
 Remarks::Remarks(const ArrayFile& file, const std::string& array) {

@@ -30,6 +30,10 @@ struct Remark {
   std::string where;  // "a.h5@scaling_factor"
 };
 
+// Whether a number can be meant so.
+bool is_scale(double value);
+bool is_number_of_classes(double value);
+
 class Remarks {
  public:
   Remarks() = default;

@@ -1,6 +1,9 @@
 #include "data/import/source.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <optional>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
@@ -14,7 +17,42 @@ struct ImportSource::Part {
   std::unique_ptr<Array> latents, flipped;
   std::unique_ptr<LabelArray> labels;  // nullptr: they stand elsewhere
   Remarks remarks;                     // of the first
+  std::vector<std::string> left_out;   // arrays beside them that are not taken, of the first
 };
+
+namespace {
+
+// "latents" of "latents [12, 4, 8, 8]", "train" of "train/ of 12 objects".
+std::string name_in_list(const std::string& entry) {
+  return entry.substr(0, std::min(entry.find(" ["), entry.find("/ of ")));
+}
+
+bool is_remark(const std::string& name) {
+  for (std::size_t topic = 0; topic < kTopics; ++topic) {
+    const auto names = names_of(static_cast<Topic>(topic));
+    if (std::ranges::find(names, name) != names.end()) return true;
+  }
+  return false;
+}
+
+// `taken`: nullptr for what there is none of.
+std::vector<std::string> others_in(const ArrayFile& file, std::vector<const Array*> taken) {
+  std::vector<std::string> others;
+  for (const std::string& entry : file.list()) {
+    const std::string name = name_in_list(entry);
+    if (name.starts_with("*@")) continue;
+    const bool is_taken = std::ranges::any_of(taken, [&](const Array* array) {
+      if (array == nullptr) return false;
+      const std::string& label = array->label();
+      return label.ends_with(":" + name) || label.ends_with(":/" + name) ||
+             label.find(":/" + name + "/") != label.npos;
+    });
+    if (!is_taken && !is_remark(name)) others.push_back(entry);
+  }
+  return others;
+}
+
+}  // namespace
 
 SampleShape sample_shape(std::span<const std::uint64_t> array, bool single,
                          const std::string& label) {
@@ -56,7 +94,12 @@ ImportSource::ImportSource(const ImportOptions& options)
   check_part(*first);
   describe(*first);
   remarks_ = std::move(first->remarks);
+  note_left_out(*first);
   part_ = std::move(first);
+  if (!files_.others.empty()) {
+    log::info("{}: also holds other files, {}: not taken", options_.latents.string(),
+              files_.others);
+  }
   if (files_.left_out.empty()) return;
   log::warning("{}: the folder {} in it holds arrays too, which are left out",
                options_.latents.string(), files_.left_out);
@@ -118,6 +161,8 @@ std::unique_ptr<Array> ImportSource::open_flipped(std::uint64_t file, const Arra
     return find_array(*copies, name, false);
   }
   if (!beside.has_names() && options_.flipped_key.empty()) return nullptr;
+  require<UsageError>(options_.flipped_key != latents_name, "import",
+                      "--flipped-key {} are the latents themselves", latents_name);
   return find_array(beside, name, true);
 }
 
@@ -125,27 +170,37 @@ std::unique_ptr<ImportSource::Part> ImportSource::open_part(std::uint64_t file) 
   auto part = std::make_unique<Part>();
   part->file = file;
   const auto opened = files_.latents->open(file);
+  open_arrays(*part, *opened);
+  // Of groups with one data set for each sample the names are those of samples.
+  if (file == 0 && part->latents->row_names().empty()) {
+    part->left_out = others_in(
+        *opened, {part->latents.get(), part->flipped.get(),
+                  part->labels ? &part->labels->array() : nullptr, files_.all_labels.get()});
+  }
+  return part;
+}
+
+void ImportSource::open_arrays(Part& part, const ArrayFile& opened) const {
   std::string name;
-  part->latents = find_array(
-      *opened, {"--latents-key", options_.latents_key, {"latents", "moments"}}, false, &name);
-  part->samples = samples_of(*part->latents);
-  if (file == 0) part->remarks = Remarks(*opened, name);
-  part->flipped = open_flipped(file, *opened, name);
+  part.latents = find_array(opened, {"--latents-key", options_.latents_key, {"latents", "moments"}},
+                            false, &name);
+  part.samples = samples_of(*part.latents);
+  if (part.file == 0) part.remarks = Remarks(opened, name);
+  part.flipped = open_flipped(part.file, opened, name);
   const bool elsewhere = files_.all_labels || all_labels_ || !files_.file_labels.empty();
-  if (elsewhere || files_.unlabelled) return part;
+  if (elsewhere || files_.unlabelled) return;
   const ArrayName labels{"--labels-key", options_.labels_key, {"labels", "label"}};
   if (files_.labels) {
-    const auto beside = files_.labels->open(file);
-    part->labels = std::make_unique<LabelArray>(find_array(*beside, labels, false), part->samples);
-    return part;
+    const auto beside = files_.labels->open(part.file);
+    part.labels = std::make_unique<LabelArray>(find_array(*beside, labels, false), part.samples);
+    return;
   }
-  require<UsageError>(opened->has_names(), "import",
-                      "{}: --labels is needed, or --unlabelled: a {}", opened->path().string(),
+  require<UsageError>(opened.has_names(), "import", "{}: --labels is needed, or --unlabelled: a {}",
+                      opened.path().string(),
                       files_.many ? "folder of .npy files named alike, one array of all labels, or "
                                     "a .json"
                                   : "file of labels");
-  part->labels = std::make_unique<LabelArray>(find_array(*opened, labels, false), part->samples);
-  return part;
+  part.labels = std::make_unique<LabelArray>(find_array(opened, labels, false), part.samples);
 }
 
 void ImportSource::check_part(const Part& part) const {
@@ -171,6 +226,62 @@ void ImportSource::check_part(const Part& part) const {
                      h5::to_string(latents.shape()));
 }
 
+// Labels that stand elsewhere too may be others than those that are taken.
+void ImportSource::note_left_out(const Part& part) const {
+  if (part.left_out.empty() || !options_.features.features.empty()) return;
+  const bool has_labels = std::ranges::any_of(part.left_out, [](const std::string& entry) {
+    const std::string name = name_in_list(entry);
+    return name == "labels" || name == "label";
+  });
+  const std::string text = fmt::format("{}: beside it the file holds {}: not taken", first_,
+                                       fmt::join(part.left_out, ", "));
+  has_labels ? log::warning("{}", text) : log::info("{}", text);
+}
+
+namespace {
+
+// The first two neighbours that the letters of their names would have the other way round.
+template <class NameOf>
+std::optional<std::pair<std::string, std::string>> disputed_pair(std::uint64_t size,
+                                                                 NameOf name_of) {
+  std::string before;
+  for (std::uint64_t i = 0; i < size; ++i) {
+    std::string name = name_of(i);
+    if (i > 0 && name < before) return std::pair(before, name);
+    before = std::move(name);
+  }
+  return std::nullopt;
+}
+
+bool counts(const std::string& file) {
+  const std::string stem = std::filesystem::path(file).stem().string();
+  return std::ranges::all_of(stem, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+// An array of all labels says nothing of the names: whoever wrote it may have listed the files in
+// the order of letters. Names that are numbers are places in the array.
+std::string ImportSource::order_of_labels(const Part& part) const {
+  const LabelArray* labels = all_labels_ ? all_labels_.get() : part.labels.get();
+  if (labels == nullptr || !labels->array().row_names().empty()) return "";
+  if (!all_labels_ && files_.many) return "";  // each file has its own
+  const std::vector<std::string> rows = part.latents->row_names();
+  const auto pair = rows.empty()
+                        ? disputed_pair(files_.latents->size(),
+                                        [&](std::uint64_t i) { return files_.latents->name(i); })
+                        : disputed_pair(rows.size(), [&](std::uint64_t i) { return rows[i]; });
+  if (!pair) return "";
+  const auto& [first, second] = *pair;
+  if (!counts(first)) {
+    log::warning(
+        "{}: its labels are taken in the order of the numbers in names, {} before {}; in that of "
+        "letters {} comes first: is that how they were written?",
+        labels->label(), first, second, second);
+  }
+  return fmt::format(", {} before {}", first, second);
+}
+
 void ImportSource::describe(const Part& part) {
   const LabelArray* labels = all_labels_ ? all_labels_.get() : part.labels.get();
   for (const Array* array : std::initializer_list<const Array*>{
@@ -182,9 +293,10 @@ void ImportSource::describe(const Part& part) {
                            labels->classes() > 0 ? " one-hot" : "")
              : fmt::format("{}{}", files_.file_labels_from,
                            files_.class_names.empty() ? "" : ", a folder for each class");
+  const std::string order = order_of_labels(part);
   summary_ =
-      fmt::format("{} samples; latents {} {} {}; labels {}; {}", size(), part.latents->label(),
-                  h5::to_string(part.latents->shape()), part.latents->type(), from,
+      fmt::format("{} samples; latents {} {} {}; labels {}{}; {}", size(), part.latents->label(),
+                  h5::to_string(part.latents->shape()), part.latents->type(), from, order,
                   part.flipped ? "mirrored copies " + part.flipped->label() : "no mirrored copies");
 }
 
@@ -195,6 +307,14 @@ std::string ImportSource::origin() const { return part_->latents->label(); }
 std::string ImportSource::label_origin() const {
   if (all_labels_) return all_labels_->label();
   return part_->labels ? part_->labels->label() : files_.file_labels_from;
+}
+
+void ImportSource::require_written(std::span<const float> stored, std::span<const float> flipped,
+                                   std::uint64_t index) const {
+  part_->latents->require_written(stored, index, "import");
+  if (has_flipped_) {
+    part_->flipped->require_written(flipped, index, "import", "the mirrored copy of sample");
+  }
 }
 
 void ImportSource::read(std::uint64_t index, std::span<float> stored, std::span<float> flipped,

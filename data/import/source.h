@@ -43,6 +43,9 @@ class ImportSource {
   // Where the sample that was read last and its label come from, for messages.
   std::string origin() const;
   std::string label_origin() const;
+  // Of what was read last: DataError where its file never had it.
+  void require_written(std::span<const float> stored, std::span<const float> flipped,
+                       std::uint64_t index) const;
   // In order is quickest. `flipped` is empty unless has_flipped().
   void read(std::uint64_t index, std::span<float> stored, std::span<float> flipped,
             std::int64_t& label);
@@ -50,6 +53,8 @@ class ImportSource {
  private:
   struct Part;
   std::unique_ptr<Part> open_part(std::uint64_t file) const;
+  void open_arrays(Part& part, const ArrayFile& opened) const;
+  void note_left_out(const Part& part) const;
   std::unique_ptr<Array> open_flipped(std::uint64_t file, const ArrayFile& beside,
                                       const std::string& latents_name) const;
   std::uint64_t samples_of(const Array& latents) const;
@@ -57,6 +62,7 @@ class ImportSource {
   static void require_same_rows(const Array& latents, const Array& others);
   void note_other_files(const Array& array);
   void count_samples();
+  std::string order_of_labels(const Part& part) const;
   void describe(const Part& part);
 
   ImportOptions options_;

@@ -1,11 +1,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "data/class_order.h"
 #include "data/pictures/label_list.h"
 #include "data/pictures/lister.h"
 #include "data/walk.h"
@@ -88,18 +88,18 @@ void refuse_other_names(const fs::path& list, const fs::path& folder, const std:
 // classes, as with torchvision.
 void refuse_folders_above(const fs::path& folder, const std::vector<std::string>& classes) {
   if (classes.empty()) return;
-  static const std::set<std::string> kParts{"train", "training",   "val", "valid",
-                                            "test",  "validation", "dev", "testing"};
-  const auto holds_folders = [&](const std::string& name) {
+  const bool are_parts = are_parts_of_a_set(classes);
+  const bool hold_folders = std::ranges::all_of(classes, [&](const std::string& name) {
     return !folders_in(folder / name, "pictures").empty();
-  };
-  const bool are_parts = std::ranges::all_of(classes, [&](const std::string& name) {
-    return kParts.contains(name) && holds_folders(name);
   });
-  require<UsageError>(!are_parts, "pictures",
+  require<UsageError>(!are_parts || !hold_folders, "pictures",
                       "{}: its folders ({}) are parts of a set, not classes: give one, as {}; a "
                       "list (--labels) takes pictures of any",
                       folder.string(), fmt::join(classes, ", "), (folder / classes[0]).string());
+  if (are_parts) {
+    log::warning("{}: its folders ({}) are taken as classes: are they parts of a set?",
+                 folder.string(), fmt::join(classes, ", "));
+  }
   if (classes.size() != 1 || folders_in(folder / classes[0], "pictures").size() < 2) return;
   bool has_pictures = false;
   walk_files(folder / classes[0], [&](const fs::path&, const std::string& name) {

@@ -23,6 +23,7 @@ struct Stretch {
   Archive& archive;
   std::uint64_t position, end;
   std::vector<std::byte> piece = std::vector<std::byte>(1 << 16);
+  std::size_t filled = 0;  // of the piece, which ends at `position`
   std::exception_ptr error = nullptr;
 };
 
@@ -34,11 +35,12 @@ la_ssize_t read_piece(archive* tar, void* data, const void** out) {
         std::span(stretch.piece).first(std::min<std::uint64_t>(stretch.piece.size(), left));
     const std::size_t bytes = room.empty() ? 0 : stretch.archive.read_some(stretch.position, room);
     stretch.position += bytes;
+    stretch.filled = bytes;
     *out = stretch.piece.data();
     return static_cast<la_ssize_t>(bytes);
   } catch (const Error& error) {  // libarchive is C
     stretch.error = std::current_exception();
-    archive_set_error(tar, EIO, "%s", error.what());
+    if (tar != nullptr) archive_set_error(tar, EIO, "%s", error.what());
     return ARCHIVE_FATAL;
   }
 }
@@ -49,6 +51,7 @@ la_int64_t skip_bytes(archive*, void* data, la_int64_t bytes) {
   const auto count =
       std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max<la_int64_t>(bytes, 0)), left);
   stretch.position += count;
+  stretch.filled = 0;
   return static_cast<la_int64_t>(count);
 }
 
@@ -72,7 +75,8 @@ class TarReader {
     while (true) {
       archive_entry* entry = nullptr;
       const int status = archive_read_next_header(tar.get(), &entry);
-      if (status == ARCHIVE_EOF) return;
+      const auto consumed = begin + static_cast<std::uint64_t>(archive_filter_bytes(tar.get(), 0));
+      if (status == ARCHIVE_EOF) return require_end(stretch, consumed, prefix);
       if (status != ARCHIVE_OK && status != ARCHIVE_WARN) refuse(tar.get(), stretch, prefix);
       if (const std::string to = link_of(entry); !to.empty()) {
         visit_({.name = prefix + name_of(entry), .link = to}, [] { return std::string(); });
@@ -86,6 +90,28 @@ class TarReader {
   }
 
  private:
+  // Archives that are joined (cat a.tar b.tar) have an end in the middle, and readers stop there.
+  // `consumed`: what libarchive has read.
+  void require_end(Stretch& stretch, std::uint64_t consumed, const std::string& prefix) {
+    const std::size_t unread = std::min<std::uint64_t>(
+        stretch.position - std::min(consumed, stretch.position), stretch.filled);
+    auto rest = std::span<const std::byte>(stretch.piece).first(stretch.filled).last(unread);
+    while (true) {
+      const bool is_padding =
+          std::ranges::all_of(rest, [](std::byte b) { return b == std::byte{}; });
+      require<DataError>(
+          is_padding, "pictures",
+          "{}: goes on behind the end of the archive, where nobody reads (joined with "
+          "cat?): give its archives one by one",
+          where(prefix));
+      const void* next = nullptr;
+      const la_ssize_t bytes = read_piece(nullptr, &stretch, &next);
+      if (bytes <= 0) break;
+      rest = std::span<const std::byte>(stretch.piece).first(static_cast<std::size_t>(bytes));
+    }
+    if (stretch.error) std::rethrow_exception(stretch.error);
+  }
+
   void member(archive* tar, archive_entry* entry, std::uint64_t at, std::uint64_t end,
               const std::string& prefix, int depth) {
     TarMember found{prefix + name_of(entry), at,

@@ -3,6 +3,7 @@
 #include "core/optim/grad_norm.h"
 
 #include "launcher/memory/memory_check.h"
+#include "model/ternary.h"
 #include "parallel/comm/device/device_communicator.h"
 #include "parallel/comm/self/self_communicator.h"
 
@@ -76,6 +77,7 @@ SamplerSteps::SamplerSteps(const StepBenchOptions& options, Backend& backend, Co
                                     weights.subspan(static_cast<std::size_t>(tensor.offset),
                                                     static_cast<std::size_t>(tensor.elements())));
   }
+  fold_ternary(model_->parameters(), layout_, weights);
   bound_ = std::make_unique<BoundWeights>(backend, model_->parameters(), layout_, weights,
                                           options.dtype);
   options.weights_type.apply(backend, *model_);

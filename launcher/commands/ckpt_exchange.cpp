@@ -57,6 +57,7 @@ struct ExportOptions {
   std::filesystem::path checkpoint, out;
   WeightSource source = WeightSource::kEma;
   WeightNames names = WeightNames::kPublished;
+  bool packed = false;
   bool json = false;
 
   void declare(OptionSet& options);
@@ -73,12 +74,29 @@ void ExportOptions::declare(OptionSet& options) {
               {{"published", WeightNames::kPublished}, {"diffusers", WeightNames::kDiffusers}},
               "of the tensors: as the model was published, or as the diffusers library has them "
               "(DiT only)");
+  options.add("packed", &packed,
+              "ternary weights in two bits each, for edt sample; what is rounded cannot be trained "
+              "on");
   options
       .add("out", &out,
            "safetensors file; with names of diffusers also a directory, which gets config.json too")
       .positional()
       .required();
   options.add("json", &json, "for scripts");
+}
+
+void print_packed(CommandContext& context, const PackedReport& report, std::int64_t step,
+                  bool as_json) {
+  if (as_json) {
+    auto json = to_json(report.file, step);
+    json["packed"] = report.packed;
+    json["zeros"] = report.zeros;
+    context.print("{}\n", dump_json(json, 2));
+    return;
+  }
+  print(context, report.file, step);
+  context.note("{} of them in 2 bits for each value, {:.1f} % of which are zeros\n", report.packed,
+               100 * report.zeros);
 }
 
 // The file for the weights in a directory that diffusers loads, which gets its config.json.
@@ -104,6 +122,17 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
   const ModelConfig config = model_config_of(checkpoint, configuration_of(checkpoint));
   const auto backend = make_reference_backend();
   const auto model = make_model(config, *backend, DType::kFloat32);
+  const std::int64_t step = checkpoint.info().step;
+  if (chosen.packed) {
+    require<UsageError>(chosen.names == WeightNames::kPublished, "ckpt export",
+                        "--packed and --names diffusers are both given: packed weights have "
+                        "published names");
+    require_packable(checkpoint, *model);
+    context.run_started = true;
+    const PackedReport report = export_packed(checkpoint, chosen.source, *model, chosen.out);
+    print_packed(context, report, step, chosen.json);
+    return kDone;
+  }
   const TensorNames names = names_for(chosen.names, config, *model);
   context.run_started = true;
   std::filesystem::path file = chosen.out;
@@ -116,7 +145,6 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
   }
   const ExchangeReport report =
       export_safetensors(checkpoint, chosen.source, names, fixed, file, metadata);
-  const std::int64_t step = checkpoint.info().step;
   if (chosen.json) {
     context.print("{}\n", dump_json(to_json(report, step), 2));
   } else {

@@ -38,7 +38,9 @@ struct SampleOptions : SamplingOptions {
 };
 
 void SampleOptions::declare(OptionSet& options) {
-  options.add("checkpoint", &checkpoint, "a checkpoint, or a run directory: its newest")
+  options
+      .add("checkpoint", &checkpoint,
+           "a checkpoint, a run directory: its newest, or a file of ckpt export --packed")
       .alias("run.dir")
       .positional()
       .required();

@@ -29,7 +29,7 @@ void SampledRun::open(Communicator& world, const CacheConfig& cache,
   request.guidance.validate();
   request.batch = std::min(request.batch, images);
   backend = device.make_backend(world);
-  weights_type.require_possible(*backend);
+  weights_type.require_possible(*backend, "--int8 is on");
   require_free_memory(PlannedSampler{.model = config,
                                      .dtype = dtype,
                                      .pictures = request.batch,

@@ -39,13 +39,12 @@ std::unique_ptr<data::Array> open_array(const fs::path& file, const FeatureTable
 }
 
 // `first`: the number of the first row.
-void check_rows(const Features& rows, std::int64_t first, const std::string& label) {
+void check_rows(const Features& rows, std::int64_t first, const data::Array& array) {
   for (std::int64_t i = 0; i < rows.count(); ++i) {
     const auto row = rows.row(i);
     require<DataError>(std::ranges::all_of(row, [](float v) { return std::isfinite(v); }),
-                       "evaluate", "{}: row {} is not finite", label, first + i);
-    require<DataError>(std::ranges::any_of(row, [](float v) { return v != 0; }), "evaluate",
-                       "{}: row {} is zero everywhere: it was never written", label, first + i);
+                       "evaluate", "{}: row {} is not finite", array.label(), first + i);
+    array.require_written(row, static_cast<std::uint64_t>(first + i), "evaluate", "row");
   }
 }
 
@@ -86,7 +85,7 @@ FeatureSet read_feature_table(const fs::path& file, const FeatureTable& table) {
     const std::uint64_t some = std::min(kAtOnce, count - first);
     rows.resize(some * static_cast<std::uint64_t>(width));
     array->read(first, std::span<float>(rows));
-    check_rows({rows, width}, static_cast<std::int64_t>(first), array->label());
+    check_rows({rows, width}, static_cast<std::int64_t>(first), *array);
     moments.add({rows, width});
     const std::uint64_t taken = first < kept ? std::min(some, kept - first) : 0;
     set.features.insert(set.features.end(), rows.begin(),

@@ -1,5 +1,7 @@
 #include "launcher/plan/cluster_file.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -143,6 +145,7 @@ struct ClusterText {
     result.inter = inter.link(options, "inter");
     check_link(options, "intra", result.intra, result.devices > 1);
     check_link(options, "inter", result.inter, result.nodes > 1);
+    check_failures(options, result);
     return result;
   }
 
@@ -153,6 +156,25 @@ struct ClusterText {
                         "{}: {}.bandwidth is 0 ({}), and no times were measured",
                         options.origin("cluster.name"), section,
                         options.origin(section + ".bandwidth"));
+  }
+
+  // What failures cost follows from all of it; a part alone would count for nothing.
+  static void check_failures(const OptionSet& options, const Cluster& cluster) {
+    const Storage& storage = cluster.storage;
+    const std::array<std::pair<const char*, double>, 5> all{
+        {{"failures.device-hours", cluster.device_failure},
+         {"storage.bandwidth", storage.bandwidth},
+         {"storage.node-bandwidth", storage.node_bandwidth},
+         {"storage.operations", storage.operations},
+         {"storage.staging", storage.staging}}};
+    const auto is_said = [](const auto& one) { return one.second > 0; };
+    const auto said = std::ranges::find_if(all, is_said);
+    const auto missing = std::ranges::find_if_not(all, is_said);
+    const bool is_whole = missing == all.end();
+    const char* some = said != all.end() ? said->first : "failures.restart";
+    require<UsageError>(is_whole || (said == all.end() && cluster.restart == 0), "cluster",
+                        "{}: {} is said, and {} is not: what failures cost takes both",
+                        options.origin(some), some, is_whole ? "" : missing->first);
   }
 };
 

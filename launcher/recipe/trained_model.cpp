@@ -3,38 +3,31 @@
 #include <algorithm>
 
 #include "core/optim/grad_norm.h"
+#include "model/ternary.h"
 
 namespace edt {
-namespace {
 
-std::int64_t classes_of(const Manifest& manifest) {
-  for (const LogicalTensor& tensor : manifest.tensors) {
-    if (tensor.name == "y_embedder.embedding_table.weight") return tensor.shape[0] - 1;
-  }
-  fail<CheckpointError>("checkpoint", "there is no y_embedder.embedding_table.weight");
-}
-
-}  // namespace
-
-TrainConfig configuration_of(const Checkpoint& checkpoint) {
+TrainConfig configuration_of(const TrainedWeights& weights) {
   TrainConfig config;
   OptionSet options("train", "");
   config.declare(options);
-  options.read(
-      parse_ini(checkpoint.info().configuration, (checkpoint.path() / kManifestName).string()));
+  std::error_code ignored;
+  const bool is_file = std::filesystem::is_regular_file(weights.path(), ignored);
+  options.read(parse_ini(weights.info().configuration,
+                         (is_file ? weights.path() : weights.path() / kManifestName).string()));
   return config;
 }
 
-ModelConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& config) {
-  return config.model.resolve(classes_of(checkpoint.manifest()));
+ModelConfig model_config_of(const TrainedWeights& weights, const TrainConfig& config) {
+  return config.model.resolve(weights.classes());
 }
 
-TrainedModel::TrainedModel(const Checkpoint& checkpoint, const ModelConfig& model,
+TrainedModel::TrainedModel(const TrainedWeights& from, const ModelConfig& model,
                            std::string_view array, Backend& backend, DType dtype, ModelUse use)
-    : config_(configuration_of(checkpoint)),
-      step_(checkpoint.info().step),
-      checkpoint_(checkpoint.path()),
-      latents_(LatentSpace::of(checkpoint.info())),
+    : config_(configuration_of(from)),
+      step_(from.info().step),
+      checkpoint_(from.path()),
+      latents_(LatentSpace::of(from.info())),
       model_config_(model),
       model_(make_model(model, backend, dtype, {}, use)) {
   const auto parameters = parameter_pointers(model_->parameters());
@@ -43,8 +36,8 @@ TrainedModel::TrainedModel(const Checkpoint& checkpoint, const ModelConfig& mode
   const std::span<float> weights(static_cast<float*>(memory_.data()),
                                  static_cast<std::size_t>(layout.size()));
   std::ranges::fill(weights, 0.f);  // the layout's padding
-  checkpoint.load(state_of(layout, layout.whole(), {{std::string(array), weights}}),
-                  PartsRule::kNetwork);
+  from.load(array, layout, weights);
+  fold_ternary(model_->parameters(), layout, weights);
   weights_ = std::make_unique<BoundWeights>(backend, model_->parameters(), layout, weights, dtype);
 }
 

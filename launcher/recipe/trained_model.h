@@ -1,4 +1,4 @@
-// A model rebuilt from a checkpoint, with its weights, ready to sample.
+// A model rebuilt from a checkpoint or a file of packed weights, with its weights, ready to sample.
 #pragma once
 
 #include <filesystem>
@@ -9,21 +9,21 @@
 #include "core/ops/backend.h"
 #include "launcher/recipe/latent_space.h"
 #include "launcher/recipe/train_config.h"
+#include "launcher/recipe/trained_weights.h"
 #include "model/weights.h"
-#include "parallel/checkpoint/checkpoint.h"
 #include "parallel/sharding/flat_layout.h"
 
 namespace edt {
 
-// The configuration a checkpoint was trained with, and the model it describes.
-TrainConfig configuration_of(const Checkpoint& checkpoint);
-ModelConfig model_config_of(const Checkpoint& checkpoint, const TrainConfig& config);
+// The configuration that weights were trained with, and the model it describes.
+TrainConfig configuration_of(const TrainedWeights& weights);
+ModelConfig model_config_of(const TrainedWeights& weights, const TrainConfig& config);
 
 class TrainedModel {
  public:
   // `model`: what model_config_of() says, changed by how it is to sample; `array`: "ema" or
   // "master"; `use`: as it samples, or as it is trained, for its loss.
-  TrainedModel(const Checkpoint& checkpoint, const ModelConfig& model, std::string_view array,
+  TrainedModel(const TrainedWeights& from, const ModelConfig& model, std::string_view array,
                Backend& backend, DType dtype, ModelUse use = ModelUse::kSampling);
 
   Model& model() { return *model_; }

@@ -41,10 +41,23 @@ void refuse_other_kinds(const std::filesystem::path& path) {
 
 // What stands in the place of a file is found now, not when it is to be written; a pipe there would
 // hold up who reads it.
+// Of a link that turns in a circle, or into a directory that is not there: a file cannot be made
+// behind it.
+bool leads_nowhere(const std::filesystem::path& file) {
+  std::error_code code, ignored;
+  if (!std::filesystem::is_symlink(file, ignored)) return false;
+  const auto type = std::filesystem::status(file, code).type();
+  if (type != std::filesystem::file_type::not_found) return static_cast<bool>(code);
+  const auto target = file.parent_path() / std::filesystem::read_symlink(file, ignored);
+  return !std::filesystem::is_directory(target.parent_path(), ignored);
+}
+
 void refuse_what_is_no_file(const RunDirectory& run) {
   for (const auto& file : {run.path() / "lock", run.path() / "generation", run.config(),
                            run.metrics(), run.outcome()}) {
     std::error_code ignored;
+    require<UsageError>(!leads_nowhere(file), "run", "{} is a link to {}, which leads nowhere",
+                        file.string(), std::filesystem::read_symlink(file, ignored).string());
     const auto type = std::filesystem::status(file, ignored).type();
     require<UsageError>(type != std::filesystem::file_type::directory, "run",
                         "{} is a directory, a file is needed", file.string());

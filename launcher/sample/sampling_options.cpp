@@ -143,7 +143,7 @@ void SamplingOptions::resolve(const OptionSet& set) {
 }
 
 SampleSource SamplingOptions::open(const std::filesystem::path& path, const OptionSet& set) const {
-  Checkpoint checkpoint = find_checkpoint(path);
+  TrainedWeights checkpoint = TrainedWeights::find(path);
   TrainConfig config = configuration_of(checkpoint);
   ModelConfig model = model_config_of(checkpoint, config);
   inference.apply(set, model);
@@ -155,7 +155,7 @@ SampleSource SamplingOptions::open(const std::filesystem::path& path, const Opti
 }
 
 GuideSource SamplingOptions::open_guide(const SampleSource& run, const OptionSet& set) const {
-  Checkpoint found = find_checkpoint(guide);
+  TrainedWeights found = TrainedWeights::find(guide);
   ModelConfig model = model_config_of(found, configuration_of(found));
   const auto require_same = [&](std::string_view what, const std::string& of_guide,
                                 const std::string& of_run) {
@@ -207,7 +207,7 @@ void SamplingOptions::require_memory(const SampleSource& run, const Memory& memo
   require_free_memory(sampler, "--batch", memory, world);
 }
 
-std::unique_ptr<TrainedModel> SamplingOptions::load_model(const Checkpoint& from,
+std::unique_ptr<TrainedModel> SamplingOptions::load_model(const TrainedWeights& from,
                                                           const ModelConfig& model,
                                                           Backend& backend) const {
   auto loaded = std::make_unique<TrainedModel>(

@@ -22,13 +22,13 @@ namespace edt {
 
 // A checkpoint whose model guides another one.
 struct GuideSource {
-  Checkpoint checkpoint;
+  TrainedWeights checkpoint;
   ModelConfig model;
 };
 
 // What a checkpoint was trained as, and the model that samples.
 struct SampleSource {
-  Checkpoint checkpoint;
+  TrainedWeights checkpoint;
   TrainConfig config;
   ModelConfig model;
   std::optional<GuideSource> guide;  // of autoguidance
@@ -55,7 +55,8 @@ struct SamplingOptions {
 
   // UsageError where they do not fit each other; what was given of `set`.
   void resolve(const OptionSet& set);
-  // The run at `path`, once it is known that its model can be sampled so. UsageError where not.
+  // The run, checkpoint or file of packed weights at `path`, once it is known that its model can be
+  // sampled so. UsageError where not.
   SampleSource open(const std::filesystem::path& path, const OptionSet& set) const;
   // Where no autoencoder is named, that of the run's sample grids, if it is still there; whether.
   bool take_decoder_of(const RunOptions& run);
@@ -82,7 +83,7 @@ struct SamplingOptions {
   void declare_solver(OptionSet& options);
   void declare_guidance(OptionSet& options);
   GuideSource open_guide(const SampleSource& run, const OptionSet& set) const;
-  std::unique_ptr<TrainedModel> load_model(const Checkpoint& checkpoint, const ModelConfig& model,
+  std::unique_ptr<TrainedModel> load_model(const TrainedWeights& from, const ModelConfig& model,
                                            Backend& backend) const;
 };
 

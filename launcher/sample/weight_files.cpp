@@ -45,8 +45,8 @@ bool has_diffusers_names(const SafetensorsReader& reader) {
 // The model where that library has it.
 const DitConfig* diffusers_dit(const ModelConfig& config) {
   const auto* dit = config.as<DitConfig>();
-  const bool is_published =
-      dit != nullptr && dit->process == ProcessConfig{} && dit->style == BlockStyle{};
+  const bool is_published = dit != nullptr && dit->process == ProcessConfig{} &&
+                            dit->style == BlockStyle{} && dit->weights == WeightStyle{};
   return is_published ? dit : nullptr;
 }
 
@@ -65,8 +65,8 @@ TensorNames names_for(WeightNames names, const ModelConfig& config, const Model&
   if (names == WeightNames::kPublished) return published_names(tensors);
   const DitConfig* dit = diffusers_dit(config);
   require<UsageError>(dit != nullptr, "weights",
-                      "names of diffusers are those of its DiT (DiTTransformer2DModel), which "
-                      "predicts noise and variance; the model is {}{}",
+                      "names of diffusers are those of its DiT (DiTTransformer2DModel), which has "
+                      "dense weights and predicts noise and variance; the model is {}{}",
                       config.name(), config.as<DitConfig>() != nullptr ? " and does not" : "");
   return diffusers_names(*dit, tensors);
 }

@@ -18,17 +18,17 @@ void WeightsTypeOptions::declare(OptionSet& options) {
       .used_when("weights-type", {"int8"});
 }
 
-void WeightsTypeOptions::require_possible(Backend& backend) const {
+void WeightsTypeOptions::require_possible(Backend& backend, std::string_view said) const {
   if (!int8) return;
   const WeightQuantizer* quantizer = weight_quantizer(backend);
   require<UsageError>(quantizer != nullptr, "sample",
-                      "--weights-type is int8, and --device {} multiplies no 8-bit integers",
+                      "{}, and --device {} multiplies no 8-bit integers", said,
                       backend.backend_name());
   require<UsageError>(
       anywhere || quantizer->has_integer_products(), "sample",
-      "--weights-type is int8, and this processor has no instructions for products "
-      "of 8-bit integers (VNNI): other types are faster; --int8-anywhere on does it "
-      "all the same");
+      "{}, and this processor has no instructions for products of 8-bit integers (VNNI): other "
+      "types are faster; --int8-anywhere on does it all the same",
+      said);
 }
 
 void WeightsTypeOptions::apply(Backend& backend, Model& model) const {

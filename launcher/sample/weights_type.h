@@ -3,6 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 #include "core/ops/backend.h"
 #include "core/options/options.h"
@@ -15,8 +16,8 @@ struct WeightsTypeOptions {
   bool anywhere = false;  // also on processors for which it is no gain
 
   void declare(OptionSet& options);
-  // UsageError where `backend` cannot, or not to any gain.
-  void require_possible(Backend& backend) const;
+  // UsageError, which begins with what was `said`, where `backend` cannot, or not to any gain.
+  void require_possible(Backend& backend, std::string_view said = "--weights-type is int8") const;
   // The bound weights of `model`, from now on.
   void apply(Backend& backend, Model& model) const;
   // Where it is not the activations' type.

@@ -40,6 +40,13 @@ std::string values_checksum(const data::Dataset& dataset) {
   return checksum_text(sum.value());
 }
 
+// Of all labels, which are in memory: a set that was labelled anew differs in few of them.
+std::string labels_checksum(const data::Dataset& dataset) {
+  StreamingChecksum sum;
+  for (const auto& shard : dataset.shards()) sum.add(std::as_bytes(shard->labels()));
+  return checksum_text(sum.value());
+}
+
 std::string array_checksum(const data::Dataset& dataset, std::size_t array) {
   const std::vector<data::SampleRef> refs = spread_samples(dataset);
   std::vector<float> values(refs.size() * dataset.arrays()[array].elements);
@@ -106,6 +113,7 @@ std::string data_identity(const data::Dataset& dataset, bool shard_local) {
                               {"flipped copy", description.flipped ? "yes" : "no"}};
   json[dataset.options().normalize ? "checksum of normalized values" : "checksum of values"] =
       values_checksum(dataset);
+  json["checksum of labels"] = labels_checksum(dataset);
   for (std::size_t i = 0; i < dataset.arrays().size(); ++i) {
     json["checksum of array " + dataset.options().arrays[i].name] = array_checksum(dataset, i);
   }

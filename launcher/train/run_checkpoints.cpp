@@ -2,15 +2,19 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/base/log.h"
 #include "core/json/json_text.h"
+#include "core/ops/ternary.h"
 #include "core/storage/durable_file.h"
 #include "launcher/recipe/retention_options.h"
 #include "launcher/run/metrics_scan.h"
 #include "launcher/text/report.h"
+#include "model/ternary.h"
 
 namespace edt {
 namespace {
@@ -208,8 +212,34 @@ void RunCheckpoints::begin() {
   FlatState& state = engine_.state();
   const std::string average(kEmaArray);
   load(checkpoint, {{average, state.master()}, {average, state.ema()}}, PartsRule::kBeginning);
+  begin_scales(checkpoint);
   engine_.restored(0, 0);
   log::info("weights begin as the moving average of {}", checkpoint.path().string());
+}
+
+// Weights that become ternary: each scale begins as the mean magnitude of what was loaded. Every
+// rank reads whole tensors, one after the other, and keeps the scales that it holds.
+void RunCheckpoints::begin_scales(const Checkpoint& checkpoint) {
+  const std::vector<LogicalTensor>& stored = checkpoint.manifest().tensors;
+  const auto has_scales = [](const LogicalTensor& one) { return one.part.name == "ternary"; };
+  if (std::ranges::any_of(stored, has_scales)) return;
+  const FlatLayout& layout = engine_.layout();
+  std::map<std::string_view, const Parameter*> weights;  // by their scales
+  for (const Parameter& weight : model_.parameters().all()) {
+    if (const Parameter* scale = scale_of(weight)) weights[scale->name] = &weight;
+  }
+  FlatState& state = engine_.state();
+  for (const FlatFragment& fragment : layout.fragments(state.shard())) {
+    const auto found = weights.find(layout.tensor(fragment.tensor).name);
+    if (found == weights.end() || fragment.end == fragment.begin) continue;
+    const auto tensor = std::ranges::find(stored, found->second->name, &LogicalTensor::name);
+    const float scale = mean_magnitude(
+        checkpoint.read_tensor(kEmaArray, static_cast<std::size_t>(tensor - stored.begin())));
+    for (const std::span<float> array : {state.master(), state.ema()}) {
+      to_device(engine_.tape().device(), std::span(&scale, 1),
+                array.subspan(static_cast<std::size_t>(fragment.offset), 1));
+    }
+  }
 }
 
 // The first rank chooses and verifies for all.

@@ -58,6 +58,7 @@ class RunCheckpoints {
 
  private:
   void start_from_weights(const Checkpoint& checkpoint);
+  void begin_scales(const Checkpoint& checkpoint);
   Checkpoint initial_checkpoint();
   void require_equal_parts(const Checkpoint& checkpoint);
   void go_on_from(const Checkpoint& checkpoint);

@@ -24,19 +24,34 @@ Linear Linear::make(ParameterList& list, const std::string& prefix, std::int64_t
   if (options.cut == LinearCut::kInputs) weight_cut = TensorCut::columns();
   Linear made;
   made.weight = &list.add(prefix + ".weight", {out, in}, options.init, weight_cut);
+  if (options.form == WeightForm::kTernary) {
+    list.make_ternary(*made.weight, prefix + ".alphas", options.scale);
+  }
   if (options.bias) made.bias = &list.add(prefix + ".bias", {out}, Init::kZero, bias_cut);
   return made;
 }
 
 Modulation Modulation::make(ParameterList& list, const std::string& prefix, std::int64_t out,
-                            std::int64_t condition, Init init) {
-  return {Linear::make(list, prefix + ".adaLN_modulation.1", out, condition,
-                       {.init = init, .cut = LinearCut::kOutputs}),
-          list.tensor_ranks()};
+                            std::int64_t condition, Init init, const WeightStyle& weights) {
+  LinearOptions options{.init = init, .cut = LinearCut::kOutputs, .form = weights.form};
+  if (init == Init::kZero && weights != WeightStyle{}) {
+    options.init = Init::kXavierUniform;
+    if (!weights.modulation_norm) options.scale = Init::kZero;
+  }
+  Modulation made{
+      .linear = Linear::make(list, prefix + ".adaLN_modulation.1", out, condition, options),
+      .ranks = list.tensor_ranks()};
+  if (weights.modulation_norm) {
+    const ParameterList::Part part(list, "modulation-norm");
+    made.norm = &list.add(prefix + ".adaLN_modulation.2.weight", {out},
+                          init == Init::kZero ? Init::kZero : Init::kOne);
+  }
+  return made;
 }
 
 Var Modulation::gather(Tape& tape, const Var& columns) const {
-  return gather_columns(tape, columns, ranks, linear.weight->name);
+  const Var all = gather_columns(tape, columns, ranks, linear.weight->name);
+  return norm == nullptr ? all : rms_norm(tape, all, *norm);
 }
 
 ParallelBranch ParallelBranch::make(ParameterList& list, const std::string& prefix) {
@@ -120,15 +135,15 @@ Var HeadTransform::operator()(Tape& tape, const Var& qkv, std::int64_t heads,
 }
 
 FeedForward FeedForward::make(ParameterList& list, const std::string& prefix, std::int64_t width,
-                              std::int64_t hidden_units, MlpForm form) {
+                              std::int64_t hidden_units, MlpForm form, WeightForm weights) {
   const bool gated = form == MlpForm::kSwiglu;
   FeedForward made;
   made.form = form;
   made.in = Linear::make(list, prefix + (gated ? ".w12" : ".fc1"),
                          gated ? 2 * hidden_units : hidden_units, width,
-                         {.cut = LinearCut::kOutputs, .chunks = gated ? 2 : 1});
+                         {.cut = LinearCut::kOutputs, .chunks = gated ? 2 : 1, .form = weights});
   made.out = Linear::make(list, prefix + (gated ? ".w3" : ".fc2"), width, hidden_units,
-                          {.cut = LinearCut::kInputs});
+                          {.cut = LinearCut::kInputs, .form = weights});
   made.branch = ParallelBranch::make(list, prefix);
   return made;
 }
@@ -163,16 +178,17 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
   }
   made.attention_norm = BranchNorm::make(list, prefix + ".norm1", width, style.norm);
   made.qkv = Linear::make(list, prefix + ".attn.qkv", 3 * width, width,
-                          {.cut = LinearCut::kOutputs, .chunks = 3});
+                          {.cut = LinearCut::kOutputs, .chunks = 3, .form = sizes.weights.form});
   made.head_transform = HeadTransform::make(list, prefix + ".attn", width / sizes.heads,
                                             style.head_norm, sizes.rotation);
-  made.projection =
-      Linear::make(list, prefix + ".attn.proj", width, width, {.cut = LinearCut::kInputs});
+  made.projection = Linear::make(list, prefix + ".attn.proj", width, width,
+                                 {.cut = LinearCut::kInputs, .form = sizes.weights.form});
   made.mlp_norm = BranchNorm::make(list, prefix + ".norm2", width, style.norm);
-  made.mlp = FeedForward::make(list, prefix + ".mlp", width,
-                               style.hidden_units(width, sizes.mlp_ratio), style.mlp);
+  made.mlp =
+      FeedForward::make(list, prefix + ".mlp", width, style.hidden_units(width, sizes.mlp_ratio),
+                        style.mlp, sizes.weights.form);
   made.modulation = Modulation::make(list, prefix, style.modulation_chunks() * width,
-                                     sizes.condition, Init::kZero);
+                                     sizes.condition, Init::kZero, sizes.weights);
   if (sizes.has_skip) made.skip = Linear::make(list, prefix + ".skip_linear", width, 2 * width);
   made.attention_branch = ParallelBranch::make(list, prefix + ".attn");
   return made;

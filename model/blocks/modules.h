@@ -22,13 +22,16 @@ struct LinearOptions {
   bool bias = true;
   LinearCut cut = LinearCut::kNone;
   int chunks = 1;  // of the outputs, each cut by itself
+  WeightForm form = WeightForm::kDense;
+  Init scale = Init::kMeanMagnitude;  // of a ternary weight
 };
 
 struct Linear {
   Parameter* weight = nullptr;
   Parameter* bias = nullptr;  // nullptr: none
 
-  // Parameters `prefix`.weight [out, in] and `prefix`.bias [out].
+  // Parameters `prefix`.weight [out, in] and `prefix`.bias [out]; of a ternary weight also
+  // `prefix`.alphas [1].
   static Linear make(ParameterList& list, const std::string& prefix, std::int64_t out,
                      std::int64_t in, const LinearOptions& options = {});
   Var operator()(Tape& tape, const Var& x, const Tensor& positions = {}) const {
@@ -50,14 +53,17 @@ struct ConditionEmbedding {
 // columns, and all of them receive all.
 struct Modulation {
   Linear linear;
+  Parameter* norm = nullptr;  // weight of an RMS norm behind; nullptr: there is none
   TensorGroup ranks;
 
+  // `init` of the projection. With a norm, or of a ternary weight, a modulation that begins at zero
+  // does so by its norm's weight, or by its scale: what a norm makes of zeros is steep.
   static Modulation make(ParameterList& list, const std::string& prefix, std::int64_t out,
-                         std::int64_t condition, Init init);
+                         std::int64_t condition, Init init, const WeightStyle& weights = {});
   Var operator()(Tape& tape, const Var& condition) const {
     return gather(tape, linear(tape, condition));
   }
-  // All columns, of those of this rank.
+  // All columns, of those of this rank; behind the norm.
   Var gather(Tape& tape, const Var& columns) const;
 };
 
@@ -127,7 +133,8 @@ struct FeedForward {
   ParallelBranch branch;
 
   static FeedForward make(ParameterList& list, const std::string& prefix, std::int64_t width,
-                          std::int64_t hidden_units, MlpForm form);
+                          std::int64_t hidden_units, MlpForm form,
+                          WeightForm weights = WeightForm::kDense);
   // Of this rank's hidden units: leave() has to follow.
   Var enter(Tape& tape, const Var& x, KeepActivated keep) const;
   // The same in parts, the hidden units of a gelu going through `hook`; without gradients.
@@ -157,6 +164,7 @@ struct TransformerBlock {
     std::int64_t spare_rows = 0;  // of the table, as published
     bool has_skip = false;
     BlockStyle style = {};
+    WeightStyle weights = {};
     Tensor rotation = {};  // of a style that rotates: [tokens, width / heads]
   };
   static TransformerBlock make(ParameterList& list, const std::string& prefix, const Sizes& sizes);

@@ -22,6 +22,7 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
                                               .mlp_ratio = config_.mlp_ratio,
                                               .condition = width,
                                               .style = config_.style,
+                                              .weights = config_.weights,
                                               .rotation = rotation_}));
   }
   final_ = FinalLayer::make(parameters_, width, config_.patch_outputs(), config_.style.norm);

@@ -40,7 +40,8 @@ void EdtModel::add_blocks(std::int64_t stage) {
                                               .heads = config_.heads[at],
                                               .mlp_ratio = config_.mlp_ratio,
                                               .condition = config_.widths[0],
-                                              .grid = config_.grid(stage)}));
+                                              .grid = config_.grid(stage),
+                                              .weights = config_.weights}));
   }
 }
 

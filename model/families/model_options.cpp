@@ -66,6 +66,12 @@ void ModelOptions::declare(OptionSet& options) {
   options.add("model.label-dropout", &label_dropout, "share of labels dropped for guidance")
       .range(0, 1)
       .default_is(preset_default);
+  options.add("model.weights", &weights.form,
+              {{"dense", WeightForm::kDense}, {"ternary", WeightForm::kTernary}},
+              "of the matrices of blocks: as they are, or -1, 0 and 1 with a learnt scale for each "
+              "matrix (TerDiT)");
+  options.add("model.modulation-norm", &weights.modulation_norm,
+              "RMS norm behind the adaLN projections of blocks, which ternary ones want");
   for_each_family([&]<class Family>(Family family) {
     const OptionSet::Scope scope(options, Family::kName, "model.preset", presets_of(family));
     std::get<typename Family::Options>(of_family).declare(options);
@@ -78,6 +84,7 @@ ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   CommonConfig& common = config.common();
   process.apply(common.process);
   common.classes = classes.value_or(data_classes);
+  common.weights = weights;
   common.patch = patch.value_or(common.patch);
   common.label_dropout = label_dropout.value_or(common.label_dropout);
   std::visit([&]<class C>(C& one) { FamilyOf<C>::resize(one, sizes); }, config.any());

@@ -20,6 +20,7 @@ struct ModelOptions {
   std::optional<std::int64_t> classes, patch;
   SizeOptions sizes;
   std::optional<float> label_dropout;
+  WeightStyle weights;
   decltype(families::options_of(static_cast<const Families*>(nullptr))) of_family;
   ProcessOptions process;
 

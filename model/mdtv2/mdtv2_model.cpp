@@ -22,7 +22,8 @@ Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ra
                                 .mlp_ratio = config_.mlp_ratio,
                                 .condition = width,
                                 .grid = config_.patches(),
-                                .spare_rows = kSpareTableRows};
+                                .spare_rows = kSpareTableRows,
+                                .weights = config_.weights};
   const auto blocks = [&](const char* group, std::int64_t count) {
     std::vector<TransformerBlock> made;
     for (std::int64_t b = 0; b < count; ++b) {

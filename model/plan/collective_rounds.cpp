@@ -16,7 +16,7 @@ void add_reduce_groups(std::vector<Round>& rounds, const RankGroups& groups, dou
 void add_exchange(std::vector<Round>& rounds, const RankGroups& groups, double bytes,
                   bool reduces) {
   if (groups.count == 1) return;
-  rounds.push_back({groups.size, bytes / groups.count * (groups.count - 1), reduces});
+  rounds.push_back({groups.size, bytes / groups.count * (groups.count - 1), reduces, true});
 }
 
 void add_reduce_scatter(std::vector<Round>& rounds, const RankGroups& groups, double bytes) {
@@ -81,8 +81,8 @@ double collective_seconds(const PlannedCollective& collective, const Placement& 
   for (const Round& round : collective_rounds(collective.kind, placement.ranks, collective.bytes,
                                               collective.wire_share)) {
     const int apart = round.distance * placement.stride;
-    const bool crosses =
-        cluster.nodes > 1 && reach >= cluster.devices && cluster.devices % (2 * apart) != 0;
+    const bool crosses = cluster.nodes > 1 && reach >= cluster.devices &&
+                         (round.spans_all || cluster.devices % (2 * apart) != 0);
     const Link& link = crosses ? cluster.inter : cluster.intra;
     seconds += link.round_seconds(round.bytes * (crosses ? sharing : 1), round.reduces);
   }

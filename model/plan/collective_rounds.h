@@ -13,6 +13,7 @@ struct Round {
   int distance = 1;
   double bytes = 0;  // that a rank sends
   bool reduces = false;
+  bool spans_all = false;  // with ranks from the first group to the last
 };
 
 std::vector<Round> collective_rounds(CollectiveKind kind, int ranks, double bytes,

@@ -6,6 +6,7 @@
 #include "model/blocks/token_weights.h"
 #include "model/plan/recording_backend.h"
 #include "model/sampling/picture_sampler.h"
+#include "model/ternary.h"
 #include "model/weights.h"
 
 namespace edt {
@@ -26,6 +27,7 @@ struct DryNetwork {
 
   DryNetwork(const ModelConfig& config, RecordingBackend& backend, DType dtype)
       : model(make_model(config, backend, dtype, {}, ModelUse::kSampling)) {
+    plan_folded(model->parameters());
     const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
                                              static_cast<std::int64_t>(kNormBlock));
     const auto size = static_cast<std::size_t>(layout.size());

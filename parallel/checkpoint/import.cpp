@@ -1,6 +1,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -15,13 +16,25 @@ namespace edt {
 namespace {
 
 // By how much a stored value may differ from a computed one: published tables were computed in
-// double and rounded, and another libm may differ in the last bits; a narrow type then rounds to
-// its 11 or 8 significant bits.
+// double and rounded, and another libm may differ in the last bits; a narrow type then keeps its 11
+// or 8 significant bits, rounded or cut off.
 float tolerance(SafetensorsType type, float value) {
-  constexpr float kComputed = 1e-5f, kHalfRounding = 0x1p-11f, kBFloat16Rounding = 0x1p-8f;
-  if (type == SafetensorsType::kF16) return kComputed + kHalfRounding * std::abs(value);
-  if (type == SafetensorsType::kBF16) return kComputed + kBFloat16Rounding * std::abs(value);
+  constexpr float kComputed = 1e-5f, kHalf = 0x1p-10f, kBFloat16 = 0x1p-7f;
+  if (type == SafetensorsType::kF16) return kComputed + kHalf * std::abs(value);
+  if (type == SafetensorsType::kBF16) return kComputed + kBFloat16 * std::abs(value);
   return kComputed;
+}
+
+// The type that the values were rounded to: a file may have been widened again since.
+SafetensorsType narrowest_type(SafetensorsType stored, std::span<const float> values) {
+  if (stored != SafetensorsType::kF32 && stored != SafetensorsType::kF64) return stored;
+  const auto is_bfloat16 = [](float value) {
+    return (std::bit_cast<std::uint32_t>(value) & 0xffff) == 0;
+  };
+  const auto is_half = [](float value) { return half_to_float(float_to_half(value)) == value; };
+  // Most of bf16's values are float16's too.
+  if (std::ranges::all_of(values, is_bfloat16)) return SafetensorsType::kBF16;
+  return std::ranges::all_of(values, is_half) ? SafetensorsType::kF16 : stored;
 }
 
 // A file, and under which names it has which tensor.
@@ -187,8 +200,9 @@ void Import::check_table(const SafetensorsEntry& entry, const FixedTensor& fixed
   if (fixed.values.empty() || !is_floating(entry.type)) return;
   std::vector<float> values(fixed.values.size());
   reader_.read(entry, 0, std::span<float>(values));
+  const SafetensorsType type = narrowest_type(entry.type, values);
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const float allowed = tolerance(entry.type, fixed.values[i]);
+    const float allowed = tolerance(type, fixed.values[i]);
     if (std::abs(values[i] - fixed.values[i]) <= allowed) continue;  // NaN is refused too
     fail<DataError>("safetensors", "{}: {} element {} is {}, the model computes {}", path_,
                     entry.name, i, values[i], fixed.values[i]);

@@ -35,7 +35,8 @@ bool is_marked(const fs::path& checkpoint) {
 std::string base_of_old(std::string_view name) {
   if (!name.starts_with('.') || !name.ends_with(kOld)) return {};
   const std::string base(name.substr(1, name.size() - kOld.size() - 1));
-  return step_of(base) ? base : std::string();
+  const auto step = step_of(base);
+  return step && name_of_step(*step) == base ? base : std::string();
 }
 
 bool is_partial(std::string_view name) {
@@ -103,7 +104,8 @@ std::vector<CheckpointStore::Entry> CheckpointStore::entries() const {
   std::vector<Entry> entries;
   for (const fs::path& path : children(directory_)) {
     const auto step = step_of(path.filename().string());
-    if (step && fs::is_directory(path)) entries.push_back({*step, path, is_marked(path)});
+    const bool is_ours = step && path == path_of(*step);  // "step-6" is somebody else's
+    if (is_ours && fs::is_directory(path)) entries.push_back({*step, path, is_marked(path)});
   }
   std::sort(entries.begin(), entries.end(),
             [](const Entry& a, const Entry& b) { return a.step > b.step; });

@@ -40,7 +40,7 @@ void GradientAccumulator::add(int index, const FlatRange& range) {
 void GradientAccumulator::add(int index, const FlatRange& range, std::span<const float> values) {
   EDT_ASSERT(index < count() && static_cast<std::int64_t>(values.size()) == range.elements());
   if (values.empty()) return;  // of a rank that owns nothing of a bucket
-  const auto [open, merged, last] = share_.place_of(index);
+  const auto [open, merged, carries, last] = share_.place_of(index);
   const auto at = [&](int level) {
     return view_of(buffer(level).subspan(static_cast<std::size_t>(range.begin), values.size()),
                    {range.elements()});

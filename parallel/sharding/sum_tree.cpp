@@ -43,10 +43,10 @@ SumShare SumShare::of(std::int64_t micro_batches, int ranks) {
 // A binary counter: after n leaves of a run there is one partial sum for each bit set in n, beside
 // the sum of the runs before.
 SumShare::Place SumShare::place_of(int index) const {
-  const int carried = index < leaves ? 0 : 1;
+  const bool carries = index >= leaves;
   const auto leaf = static_cast<unsigned>(index % leaves);
-  return {carried + std::popcount(leaf), std::countr_one(leaf) + (ends_turn(index) ? carried : 0),
-          index + 1 == count()};
+  return {int{carries} + std::popcount(leaf),
+          std::countr_one(leaf) + int{carries && ends_turn(index)}, carries, index + 1 == count()};
 }
 
 std::vector<std::int64_t> neighbouring_micro_batches(std::int64_t micro_batches, int rank,

@@ -37,9 +37,10 @@ struct SumShare {
   // Where the `index`-th micro-batch of a rank stands: those with the same place lie in the same
   // memory, complete the same sums and ask for the same communication.
   struct Place {
-    int open;    // partial sums before it
-    int merged;  // of them it completes
-    bool last;   // of a step
+    int open;      // partial sums before it
+    int merged;    // of them it completes
+    bool carries;  // one of them is that of the turns before: ranks may keep it apart
+    bool last;     // of a step
     auto operator<=>(const Place&) const = default;
   };
   Place place_of(int index) const;

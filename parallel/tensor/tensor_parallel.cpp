@@ -61,6 +61,11 @@ Var copy_to_tensor_ranks(Tape& tape, const Var& x, const TensorGroup& ranks,
   return y;
 }
 
+void sum_in_place(Tape& tape, const Tensor& values, const TensorGroup& ranks,
+                  std::string_view label) {
+  if (!ranks.single()) sum_ranks(tape, values, values, ranks, label);
+}
+
 Var sum_over_tensor_ranks(Tape& tape, const Var& x, const TensorGroup& ranks,
                           std::string_view label) {
   if (ranks.single()) return x;

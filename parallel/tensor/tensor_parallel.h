@@ -34,6 +34,10 @@ struct TensorGroup {
 Var copy_to_tensor_ranks(Tape& tape, const Var& x, const TensorGroup& ranks,
                          std::string_view label);
 
+// `values`, float32 or float64 of the tape's device, become the sum of the ranks' values.
+void sum_in_place(Tape& tape, const Tensor& values, const TensorGroup& ranks,
+                  std::string_view label);
+
 // The sum of the ranks' x; backward hands the gradient on.
 Var sum_over_tensor_ranks(Tape& tape, const Var& x, const TensorGroup& ranks,
                           std::string_view label);

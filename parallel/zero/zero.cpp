@@ -95,8 +95,12 @@ void Zero::begin_step() { queue_.reset_time(); }
 std::optional<Zero::Work> Zero::work_of(int index) const {
   if (config_.stage == ZeroStage::kWeights) return std::nullopt;
   const auto count = static_cast<std::int64_t>(micro_batches_.size()) * plan_.ranks();
-  const auto [open, merged, last] = SumShare::of(count, plan_.ranks()).place_of(index);
-  return Work{open, merged, last, static_cast<std::int64_t>(weights_->arriving()),
+  const auto [open, merged, carries, last] = SumShare::of(count, plan_.ranks()).place_of(index);
+  return Work{open,
+              merged,
+              carries,
+              last,
+              static_cast<std::int64_t>(weights_->arriving()),
               static_cast<std::int64_t>(average_ ? average_->arriving() : 0)};
 }
 

@@ -62,7 +62,7 @@ class Zero final : public ParameterOwner {
   // The memory that micro-batch `index` of a step, about to begin, finds weights in and leaves
   // gradients in, and the communication it asks for: those of equal work may be replayed for each
   // other. None: it changes from step to step (kWeights).
-  using Work = std::array<std::int64_t, 5>;
+  using Work = std::array<std::int64_t, 6>;
   std::optional<Work> work_of(int index) const;
   // Waits until this rank's part of the gradient is there.
   void finish_gradients();

@@ -8,7 +8,9 @@ namespace edt::test {
 
 GoldenRun::GoldenRun(const GoldenFile& file, const ModelConfig& config, Backend& backend,
                      DType dtype, TensorGroup ranks)
-    : backend_(backend), golden_(file, config, backend, dtype, ranks) {
+    : backend_(backend),
+      golden_(file, config, backend, dtype, ranks),
+      masked_(golden_.model().has_masked_pass() && file.has("/inputs/noise_masked")) {
   const Process& process = golden_.model().process();
   for (const double t : file.read<double>("/inputs/t")) {
     const bool is_data = process.config().told == Told::kData;
@@ -185,7 +187,7 @@ GoldenStep GoldenRun::step(double denoising) {
   return step;
 }
 
-std::vector<float> GoldenRun::output() {
+std::vector<float> GoldenRun::output(std::vector<std::int64_t> labels) {
   Tape& tape = golden_.tape();
   const Tape::NoGrad inference(tape);
   const Tensor x_start = accurate(x_start_, image_), x_t = accurate(x_start_, image_);
@@ -197,7 +199,7 @@ std::vector<float> GoldenRun::output() {
   const Tensor out =
       accurate(std::vector<float>(static_cast<std::size_t>(shape.elements())), shape);
   {
-    const std::vector<std::int64_t> labels(labels_.begin(), labels_.begin() + batch());
+    if (labels.empty()) labels.assign(labels_.begin(), labels_.begin() + batch());
     const ModelInputs inputs{x_t, accurate(told_, {batch()}), golden_.integers(labels, {batch()})};
     const Var tokens = golden_.model().forward(tape, inputs);
     backend_.unpatchify(tokens.tensor(), golden_.model().patch(), out);

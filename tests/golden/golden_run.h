@@ -39,13 +39,14 @@ class GoldenRun {
   // Loss and gradients, of both passes together where the model has a masked one; `denoising`: the
   // weight of its loss.
   GoldenStep step(double denoising = 1);
-  // The model's output as images, on the noised images of the full pass.
-  std::vector<float> output();
+  // The model's output as images, on the noised images of the full pass; with its labels, or
+  // others.
+  std::vector<float> output(std::vector<std::int64_t> labels = {});
   const std::vector<double>& times() const { return times_; }
 
  private:
   std::int64_t batch() const { return static_cast<std::int64_t>(times_.size()); }
-  std::int64_t passes() const { return golden_.model().has_masked_pass() ? 2 : 1; }
+  std::int64_t passes() const { return masked_ ? 2 : 1; }
   // `values` once for each pass.
   std::vector<float> repeated(const std::vector<float>& values) const;
   Tensor accurate(const std::vector<float>& values, Shape shape);
@@ -58,6 +59,7 @@ class GoldenRun {
 
   Backend& backend_;
   GoldenModel golden_;
+  bool masked_;  // the model has a masked pass, and the file values of it
   std::vector<std::unique_ptr<AuxiliaryLoss>> companions_;
   std::vector<std::vector<float>> arrays_;  // that they ask for
   std::vector<double> times_;

@@ -39,10 +39,14 @@ Result run_rank(const CutCase& c, Communicator& ranks, Recompute recompute) {
   static std::mutex hdf5;  // is not thread-safe
   const auto backend =
       std::string_view(c.backend) == "cpu" ? make_cpu_backend() : make_reference_backend();
+  std::vector<std::int64_t> labels;  // of the output in eval mode, where they are others
   const auto run = [&] {
     const std::lock_guard lock(hdf5);
-    return std::make_unique<GoldenRun>(GoldenFile(c.file), *backend, DType::kFloat32,
-                                       TensorGroup{&ranks});
+    const GoldenFile file(c.file);
+    if (golden_kind(file).ends_with(" ternary")) {
+      labels = file.read<std::int64_t>("/inputs/labels");
+    }
+    return std::make_unique<GoldenRun>(file, *backend, DType::kFloat32, TensorGroup{&ranks});
   }();
   Model& model = run->golden().model();
   model.set_recompute(recompute);
@@ -53,7 +57,7 @@ Result run_rank(const CutCase& c, Communicator& ranks, Recompute recompute) {
   result.shards = model.parameters().shards();
   result.output = run->output();
   run->golden().use_modulation();
-  result.output_modulated = run->output();
+  result.output_modulated = run->output(labels);
   return result;
 }
 
@@ -186,7 +190,7 @@ TEST(GoldenTensorRanksOfCompanions, LossesAndAllGradients) {
 
 std::vector<CutCase> cut_cases() {
   std::vector<CutCase> all;
-  for (const char* kind : {"edt", "mdtv2", "dit"}) {
+  for (const char* kind : {"edt", "mdtv2", "dit", "edt ternary", "dit ternary"}) {
     for (const std::string& file : golden_models(kind)) {
       for (const int degree : golden_config(GoldenFile(file)).tensor_degrees()) {
         if (degree == 1) continue;

@@ -141,6 +141,23 @@ TEST(SumShare, SharesEveryMicroBatchOnce) {
   }
 }
 
+// Work of one place is done by the same graph: also by ranks that keep a turn's sums apart from
+// those of the turns before, where the first leaf of a turn has less before it.
+TEST(SumShare, PlacesTellTurnsApart) {
+  for (const int each : {6, 12, 20, 24, 56}) {
+    const SumShare share = SumShare::of(2 * each, 2), turn{1, share.leaves};
+    for (int i = 0; i < each; ++i) {
+      for (int j = 0; j < i; ++j) {
+        if (share.place_of(i) != share.place_of(j)) continue;
+        EXPECT_EQ(turn.place_of(i % share.leaves), turn.place_of(j % share.leaves))
+            << i << " " << j;
+        EXPECT_EQ(i < share.leaves, j < share.leaves) << i << " " << j;
+        EXPECT_EQ(share.ends_turn(i), share.ends_turn(j)) << i << " " << j;
+      }
+    }
+  }
+}
+
 // Power-of-two layouts: neighbours in each rank, or one after the other.
 TEST(SumShare, OfPowersOfTwoIsOneTurn) {
   EXPECT_EQ(neighbouring_micro_batches(8, 1, 4), (std::vector<std::int64_t>{2, 3}));

@@ -18,6 +18,7 @@ OpCases test_cases() {
   add_diffusion_cases(cases);
   add_attention_map_cases(cases);
   add_token_loss_cases(cases);
+  add_ternary_cases(cases);
   add_picture_cases(cases);
   return cases;
 }
@@ -31,6 +32,7 @@ OpCases bench_cases(std::int64_t batch) {
   for (const auto& [tokens, width] : {Stage{256, 312}, {64, 416}, {16, 520}}) {
     const Shape x{batch, tokens, width};
     cases.push_back(linear_case(x, 3 * width));
+    cases.push_back(ternary_linear_case(x, 3 * width));
     cases.push_back(add_bias_case(x));
     cases.push_back(mlp_case(x, 4 * width));
     cases.push_back(kept_mlp_case(x, 4 * width));
@@ -40,6 +42,7 @@ OpCases bench_cases(std::int64_t batch) {
     cases.push_back(modulated_attention_case({batch, tokens, width / 52, 52}));
   }
   cases.push_back(linears_ahead_case({batch, 312}, 6 * 312, 4));
+  cases.push_back(rms_norm_case({batch, 6 * 312}));
   // MDTv2-S and DiT-S: 384 wide, heads of 64, 154 of 256 tokens visible.
   cases.push_back(concat_linear_case({batch, 256, 384}, 384, 384));
   cases.push_back(attention_case({batch, 256, 6, 64}, 3));

@@ -130,6 +130,17 @@ TEST(Options, NegativeNumbersAreValues) {
               HasSubstr("'-5' (command line): expected an integer, at least 1"));
 }
 
+// "--out $UNSET --quiet" wrote into a directory called "--quiet=on".
+TEST(Options, AnOptionThatLostItsValueTakesNoOther) {
+  EXPECT_THAT(
+      refusal({"--data", "--train.steps", "5"}),
+      HasSubstr("--data has no value: --train.steps follows it; --data=--train.steps where"));
+  EXPECT_THAT(refusal({"--data", "-h"}), HasSubstr("--data has no value: -h follows it"));
+  Declared d;
+  d.parse({"--data=--quiet"});
+  EXPECT_EQ(d.config.data, "--quiet");
+}
+
 TEST(Options, EverythingAfterTwoDashesIsAnArgument) {
   Declared d;
   d.parse({"--", "--steps"});
@@ -489,6 +500,7 @@ TEST(Options, SurvivesMutatedArguments) {
 TEST(OptionsTwice, ListsOfInputAreRefusedOthersReplaced) {
   std::vector<int> classes;
   std::int64_t steps = 0;
+  std::vector<std::string> notes;
   const auto parse = [&](const std::vector<std::string>& arguments) {
     std::vector<std::filesystem::path> pictures;
     std::vector<std::string> features;
@@ -497,7 +509,10 @@ TEST(OptionsTwice, ListsOfInputAreRefusedOthersReplaced) {
     options.add("features", &features, "NAME=PATH");
     options.add("classes", &classes, "numbers");
     options.add("steps", &steps, "steps");
-    return test::message_of<UsageError>([&] { (void)options.parse(arguments); });
+    const std::string message =
+        test::message_of<UsageError>([&] { (void)options.parse(arguments); });
+    notes = options.left_out();
+    return message;
   };
   EXPECT_THAT(parse({"--pictures=0.tar", "--pictures=1.tar"}),
               HasSubstr("--pictures is given twice, as '0.tar' and '1.tar'"));
@@ -508,6 +523,9 @@ TEST(OptionsTwice, ListsOfInputAreRefusedOthersReplaced) {
   EXPECT_EQ(parse({"--steps", "2", "--steps=3", "--classes=1", "--classes=2,3"}), "");
   EXPECT_EQ(steps, 3);
   EXPECT_THAT(classes, ElementsAre(2, 3));
+  EXPECT_THAT(notes,
+              ElementsAre("--steps is given twice, as '2' and '3': the last one counts",
+                          "--classes is given twice, as '1' and '2,3': the last one counts"));
 }
 
 // "s3://..." was written into a folder called "s3:", "$SCRATCH/run" into one called "$SCRATCH".

@@ -237,6 +237,7 @@ ImportOptions moments_of(const TempDir& directory, float second) {
   options.latents = directory / "m.npy";
   options.labels = directory / "y.npy";
   options.type = h5::Type::kFloat32;
+  options.scaled.reset();
   return options;
 }
 
@@ -268,6 +269,39 @@ TEST(ImportMoments, LogVariancesBecomeDeviations) {
   for (std::size_t i = 16; i < 32; ++i) {
     EXPECT_NEAR(values[i], std::exp((-13.0 + static_cast<double>(i) / 100) / 2), 1e-8);
   }
+}
+
+// Before, --scaled on was passed over: what is drawn from them would have been scaled twice.
+TEST(ImportMoments, ThoseOfScaledLatentsAreStoredUnscaled) {
+  const TempDir directory;
+  ImportOptions options = moments_of(directory, 0.5f);
+  options.scaled = true;
+  options.scale = 0.25;
+  options.moments = Moments::kStd;
+  import_data(options);
+  const std::vector<float> values = stored(directory / "out", 0);
+  EXPECT_EQ(values[15], (0.15f - 0.3f) * 4);
+  EXPECT_EQ(values[16], (0.5f + 0.16f) * 4);
+  options.scaled = false;
+  EXPECT_ERROR(import_data(options), DataError, "moments of scaled latents was on",
+               "is now not given");
+  options = moments_of(directory, -13.f);
+  options.scaled = options.replace = true;
+  options.scale = 0.25;
+  options.moments = Moments::kLogvar;
+  import_data(options);
+  EXPECT_NEAR(stored(directory / "out", 0)[16], 4 * std::exp(-12.84 / 2), 1e-7);
+}
+
+TEST(ImportMoments, MeansThatDoNotLookAsTheyWereSaidAreTold) {
+  const TempDir directory;
+  ImportOptions options = moments_of(directory, 0.5f);  // their means have a deviation of 0.05
+  options.moments = Moments::kStd;
+  testing::internal::CaptureStderr();
+  import_data(options);
+  log::flush();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::HasSubstr("means of the first sample is 0.008"));
 }
 
 TEST(ImportMoments, LogVariancesAreHeldWithinThePublishedBounds) {

@@ -214,7 +214,11 @@ TEST_F(List, FoldersAboveThoseOfClassesAreRefused) {
   touch("q/animals/1.jpg");
   EXPECT_EQ(list({.pictures = {"q"}}).size(), 3u) << "as torchvision walks them";
   for (const char* name : {"t/train/1.jpg", "t/test/1.jpg"}) touch(name);
+  testing::internal::CaptureStderr();
   EXPECT_EQ(list({.pictures = {"t"}}).size(), 2u) << "locomotives and examinations";
+  log::flush();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::HasSubstr("(test, train) are taken as classes: are they parts of a set?"));
 }
 
 TEST_F(List, NothingIsNamedTwice) {

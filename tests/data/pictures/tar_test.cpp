@@ -72,6 +72,29 @@ TEST(Tar, ArchivesWithinAreFolders) {
   }
 }
 
+// Of joined archives only the first was read, without a word.
+TEST(Tar, WhatGoesOnBehindItsEndIsRefused) {
+  const TempDir directory;
+  for (const char* filter : {"", "gzip"}) {
+    for (const char* name : {"a", "b"}) {
+      ArchiveFile file(directory / name, "ustar", filter);
+      file.add(name + std::string(".jpg"), std::string(70'000, *name));
+      file.close();
+    }
+    const std::string a = test::read_whole(directory / "a"), b = test::read_whole(directory / "b");
+    test::write_whole(directory / "ab.tar", a + b);
+    EXPECT_ERROR(list(directory / "ab.tar"), DataError, "ab.tar: goes on behind the end",
+                 "joined with cat?");
+    ArchiveFile outer(directory / "outer.tar", "ustar", "");
+    if (*filter != '\0') continue;
+    outer.add("in.tar", a + b);
+    outer.close();
+    EXPECT_ERROR(list(directory / "outer.tar"), DataError, "outer.tar:in/: goes on behind");
+    test::write_whole(directory / "a.tar", a + std::string(1 << 17, '\0'));  // of a tape's blocks
+    EXPECT_EQ(list(directory / "a.tar").size(), 1u);
+  }
+}
+
 TEST(Tar, ContentWhileListing) {
   const TempDir directory;
   ArchiveFile file(directory / "a.tar.gz", "ustar", "gzip");

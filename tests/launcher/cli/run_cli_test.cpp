@@ -125,6 +125,8 @@ TEST_F(CliRun, SamplesOfIntegerWeights) {
   EXPECT_THAT(refusal(sample + "reference.h5 --device reference"),
               HasSubstr("--weights-type is int8, and --device reference multiplies no 8-bit "
                         "integers"));
+  EXPECT_THAT(refusal("bench samplers --int8 on --device reference --checkpoint " + run_),
+              HasSubstr("--int8 is on, and --device reference multiplies no 8-bit integers"));
   EXPECT_THAT(
       refusal("sample --classes 1 --int8-anywhere on --checkpoint " + run_ + " --out x.png"),
       HasSubstr("int8-anywhere"));

@@ -83,6 +83,20 @@ TEST_F(Adopt, WhatTheFileSaysUnderOtherNamesIsTaken) {
   EXPECT_EQ(data::Dataset(path("set")).description().scale, 0.13025);
 }
 
+TEST_F(Adopt, WhatCannotBeMeantIsToldAndNotTaken) {
+  write("set/part-0.h5", "latents", 4, 0, [](h5::File& file) {
+    file.write_attribute("scaling_factor", -0.5);
+    file.write_attribute("n_classes", 5.5);
+  });
+  EXPECT_THAT(line("set"),
+              AllOf(HasSubstr("@n_classes is 5.5, which is no number of classes: it is not taken"),
+                    HasSubstr("@scaling_factor is -0.5, which is no scale: it is not taken"),
+                    HasSubstr("--classes is needed")));
+  const CommandOutcome outcome = edt("data adopt set --classes 5", "2>&1");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("scale = 0.18215"));
+}
+
 TEST_F(Adopt, DoubtIsRefused) {
   EXPECT_THAT(line("set"), AllOf(HasSubstr("--classes is needed"), HasSubstr("0 to 4")));
   EXPECT_THAT(line("set --classes 4"), HasSubstr("label"));

@@ -192,6 +192,12 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "data adopt --vae-factor",      // of the set
       "data adopt --image-size",      // of the set
       "bench comm --dtype",           // of the buffers
+      "sample --weights",             // of a checkpoint
+      "evaluate --weights",           // of a checkpoint
+      "memory --weights",             // of a checkpoint
+      "ckpt export --weights",        // of a checkpoint
+      "bench samplers --weights",     // of a checkpoint
+      "bench ffn-reuse --weights",    // of a checkpoint
   };
   std::map<std::string, std::string> names_in_training;  // by the name without the section
   for_each_option([&](const Command& command, const OptionDescription& option) {

@@ -76,6 +76,22 @@ TEST_F(ClusterFile, MalformedOnesAreRefusedWithLineAndKey) {
   EXPECT_THAT(test::message_of<UsageError>([] { read_cluster("8xh10"); }), HasSubstr("8xh100"));
 }
 
+TEST_F(ClusterFile, FailuresAndStorageCountTogether) {
+  const std::string failures = "[failures]\ndevice-hours = 100\n", restart = "restart = 60\n",
+                    storage = "[storage]\nbandwidth = 100\nnode-bandwidth = 5\noperations = 1000\n";
+  EXPECT_THAT(refusal(kGood + failures),
+              AllOf(HasSubstr("c.ini:16"), HasSubstr("failures.device-hours is said, and "
+                                                     "storage.bandwidth is not")));
+  EXPECT_THAT(refusal(kGood + storage + failures + restart),
+              HasSubstr("failures.device-hours is said, and storage.staging is not"));
+  EXPECT_THAT(refusal(kGood + storage + "staging = 20\n"),
+              HasSubstr("storage.bandwidth is said, and failures.device-hours is not"));
+  EXPECT_THAT(refusal(kGood + "[failures]\n" + restart), HasSubstr("failures.restart is said"));
+  const Cluster cluster = read_cluster(write(kGood + storage + "staging = 20\n" + failures));
+  EXPECT_TRUE(cluster.storage.is_known());
+  EXPECT_EQ(cluster.device_failure, 360000);
+}
+
 TEST_F(ClusterFile, KernelTablesAreRefusedWithTheirLine) {
   const auto refused = [](const char* text) {
     return test::message_of<UsageError>([&] { parse_kernel_times(text, "k.tsv"); });

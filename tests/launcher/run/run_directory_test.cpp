@@ -94,6 +94,25 @@ TEST(RunDirectory, APipeIsNoFile) {
       HasSubstr("metrics.jsonl is a pipe, a file is needed"));
 }
 
+// They were status 1, when something was to be written behind them.
+TEST(RunDirectory, LinksThatLeadNowhereAreNamed) {
+  test::TempDir directory;
+  std::filesystem::create_directory(directory / "run");
+  const auto refused = [&](const char* file, const std::filesystem::path& target) {
+    const std::filesystem::path link = directory / "run" / file;
+    std::filesystem::create_symlink(target, link);
+    const std::string message =
+        test::message_of<UsageError>([&] { const RunDirectory run(directory / "run", alone()); });
+    std::filesystem::remove(link);
+    return message;
+  };
+  for (const char* file : {"config.ini", "generation", "metrics.jsonl", "outcome.json", "lock"}) {
+    EXPECT_THAT(refused(file, file), HasSubstr(file + std::string(", which leads nowhere")));
+    EXPECT_THAT(refused(file, "/nothing/here"), HasSubstr("is a link to /nothing/here, which"));
+  }
+  EXPECT_EQ(refused("config.ini", directory / "elsewhere.ini"), "");  // begun behind it
+}
+
 TEST(RunDirectory, LogsGoToTheFileOfTheRank) {
   test::TempDir directory;
   const RunDirectory run(directory / "run", alone());

@@ -1,4 +1,6 @@
 // edt ckpt import: files as people have them become runs that can be trained on.
+#include <bit>
+
 #include "core/reference/reference_backend.h"
 #include "tests/launcher/weights/weights_fixture.h"
 #include "tests/support/temp_dir.h"
@@ -78,6 +80,23 @@ TEST_F(ImportedWeights, OfNarrowTypesThroughout) {
     ASSERT_EQ(result.status, kDone) << result.error;
     EXPECT_THAT(result.out, HasSubstr(std::string("tensors are stored as ") + narrow.name));
     expect_weights(narrow.rounding);
+  }
+}
+
+// Converters that cut the low bits off, and files that are wide again, were refused for their
+// tables.
+TEST_F(ImportedWeights, CutOffAndWidenedAgain) {
+  for (const bool widened : {false, true}) {
+    auto tensors = weights();
+    for (FileTensor& tensor : tensors) {
+      if (!widened) tensor.type = SafetensorsType::kBF16;
+      for (float& value : tensor.values) {
+        value = std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) & 0xffff0000u);
+      }
+    }
+    const Outcome result = import(tensors);
+    ASSERT_EQ(result.status, kDone) << result.error;
+    expect_weights(0x1p-7);
   }
 }
 

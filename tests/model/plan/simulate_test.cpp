@@ -85,6 +85,15 @@ TEST(CollectiveSeconds, GroupsOfANodeMeetOnce) {
                    2 * 1e-6 + (6e6 + 3e6) * (1 / 1e10 + 1 / 4e10));
 }
 
+// 6 ranks fill one node of 4 and half of another: two of the three groups share a node, and meet
+// the third over the network.
+TEST(CollectiveSeconds, GroupsOfANodeThatIsNotFullMeetOverTheNetwork) {
+  const Cluster cluster = cluster_of(2, 4);
+  const PlannedCollective gather{CollectiveKind::kAllGather, RankGroup::kData, 6e6};
+  EXPECT_DOUBLE_EQ(collective_seconds(gather, {6, 1}, cluster),
+                   1e-5 + 4 * 2e6 / 1e9 + 1e-6 + 3e6 / 1e10);
+}
+
 TEST(CollectiveSeconds, NearRoundsStayInTheNode) {
   const Cluster cluster = cluster_of(2, 4);
   const PlannedCollective gather{CollectiveKind::kAllGather, RankGroup::kData, 8e6};

@@ -50,6 +50,8 @@ std::vector<Traced> traced() {
   Traced distilled{"EDT-S_distilled", step_of("EDT-S/2")};
   distilled.step.auxiliary.distillation = DistillationConfig{
       .teacher = std::make_shared<const ModelConfig>(model_preset("EDT-B/2")), .attention = 10};
+  Traced ternary{"EDT-S_ternary", step_of("EDT-S/2")};
+  ternary.step.model.common().weights = {WeightForm::kTernary, true};
   return {{"EDT-S", step_of("EDT-S/2")},
           {"EDT-XL", step_of("EDT-XL/2")},
           {"MDTv2-S", step_of("MDTv2-S/2")},
@@ -61,6 +63,7 @@ std::vector<Traced> traced() {
           std::move(features),
           std::move(teacher),
           std::move(distilled),
+          std::move(ternary),
           std::move(spread),
           std::move(shared)};
 }

@@ -180,15 +180,24 @@ ModelConfig of_a_flow(ModelConfig model) {
   return model;
 }
 
+// With all that goes with it.
+ModelConfig ternary(ModelConfig model) {
+  model.common().weights = {WeightForm::kTernary, true};
+  return model;
+}
+
 std::string name_of_baseline(const testing::TestParamInfo<ModelConfig>& one) {
   const std::string name = one.param.name(), kind = name.substr(name.find(' ') + 1);
-  return one.param.common().process.discrete() ? kind : kind + "_flow";
+  const CommonConfig& common = one.param.common();
+  return kind + (common.process.discrete() ? "" : "_flow") +
+         (common.weights.form == WeightForm::kTernary ? "_ternary" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
                          testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit()),
                                          of_a_flow(tiny_edt()), of_a_flow(tiny_dit()),
-                                         of_a_flow(tiny_lightning_dit())),
+                                         of_a_flow(tiny_lightning_dit()), ternary(tiny_edt()),
+                                         ternary(tiny_mdtv2()), ternary(tiny_lightning_dit())),
                          name_of_baseline);
 
 // Of two lengths; the first step's weights are the first average.

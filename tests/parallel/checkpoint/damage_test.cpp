@@ -118,6 +118,14 @@ TEST_F(Damage, RenamedToAnotherStep) {
   EXPECT_THAT(reason(), HasSubstr("holds step 2"));
 }
 
+// It was looked for as step-000002, set aside under that name, and ended with status 1.
+TEST_F(Damage, AStepWrittenInAnotherWayIsNoCheckpoint) {
+  fs::rename(newest_, directory_.path() / "step-2");
+  ASSERT_EQ(store_.entries().size(), 1u);
+  EXPECT_EQ(reason(), "nothing was rejected");
+  EXPECT_EQ(find_checkpoint(directory_.path() / "step-2").info().step, 2);
+}
+
 TEST_F(Damage, NoIntactOneAtAll) {
   fs::remove(data_);
   fs::remove(store_.path_of(1) / "complete");

@@ -173,6 +173,20 @@ TEST_P(Int8, TokensThatAreNotFiniteStaySo) {
   }
 }
 
+// As with floats: a weight that diverged shows, and in its output alone.
+TEST_P(Int8, WeightsThatAreNotFiniteStaySo) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    const Tensor x = drawn({3, 21}, 1), weight = drawn({5, 21}, 1);
+    Values values = read(weight);
+    values[2 * 21 + 7] = bad;
+    backend_->upload_floats(std::vector<float>(values.begin(), values.end()), weight);
+    quantize(weight);
+    const Values y = linear(x, weight, {});
+    for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(std::isfinite(y[i]), i % 5 != 2) << i;
+  }
+}
+
 // Training goes on in the weights' own type, whatever has been sampled.
 TEST_P(Int8, WhatKeepsForBackwardIsNotQuantized) {
   const Tensor x = drawn({6, 16}, 1);

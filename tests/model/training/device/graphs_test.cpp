@@ -88,6 +88,22 @@ INSTANTIATE_TEST_SUITE_P(Stages, GraphsOverOddRanks,
                                               std::get<1>(one.param));
                          });
 
+// In turns of four micro-batches the third one of the first and the first one of the others have as
+// many partial sums before them, in other memory.
+TEST(Graphs, TellTurnsApart) {
+  for (const auto& [ranks, stage, micro_batches] :
+       {std::tuple{2, ZeroStage::kNone, 24}, {3, ZeroStage::kGradients, 36}}) {
+    Setting setting{.model = tiny_dit(), .steps = 2, .micro_batches = micro_batches};
+    const Outcome one = without_graphs(setting);
+    setting.ranks = ranks;
+    setting.own_gpus = true;
+    setting.zero = {.stage = stage};
+    const Outcome many = train_on_gpus(setting);
+    EXPECT_GT(many.replays, 0);
+    expect_same_bits(many, one);
+  }
+}
+
 // The number of visible tokens is drawn for each step.
 TEST(Graphs, ModelsThatDropTokensGoWithout) {
   const Setting setting{.model = tiny_mdtv2(), .steps = 3, .micro_batches = 1};
