@@ -31,6 +31,8 @@ inline constexpr std::size_t linear_forward = 1, linear_backward_input = 1,
                              mask_tokens_backward = 1, diffusion_loss_forward = 3,
                              diffusion_loss_backward = 1, add_noise = 1, random_normal = 1,
                              attention_map_forward = 2, attention_map_backward = 1,
-                             noise_target = 1, token_loss_forward = 2, token_loss_backward = 1;
+                             noise_target = 1, token_loss_forward = 2, token_loss_backward = 1,
+                             absolute_sum = 1, ternary_quantize = 1, ternary_gradient = 2,
+                             rms_norm_forward = 2, rms_norm_backward = 2;
 
 }  // namespace edt::kernel_outputs
