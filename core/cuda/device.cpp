@@ -4,6 +4,7 @@
 #include "core/cuda/kernels/elementwise.h"
 #include "core/cuda/nvtx.h"
 #include "core/cuda/typed.h"
+#include "core/tensor/wrapped_device.h"
 
 namespace edt {
 namespace {
@@ -24,6 +25,9 @@ std::map<GemmKey, std::int64_t> gemm_calls(const Backend& cuda_backend) {
 }
 
 cudaStream_t stream_of(Device& device) {
+  if (const auto* around = dynamic_cast<WrappedDevice*>(&device)) {
+    return stream_of(around->wrapped());
+  }
   if (const auto* other = dynamic_cast<CudaStreamDevice*>(&device)) return other->stream();
   const auto* backend = dynamic_cast<CudaBackend*>(&device);
   require<CudaError>(backend != nullptr, "cuda", "the device is {}, a GPU is needed",

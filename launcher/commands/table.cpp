@@ -54,6 +54,7 @@ std::span<const Command> command_table() {
               data_repack},
       Command{"data synth", "a data set of synthetic pictures", data_synth},
       Command{"data verify", "reads a whole data set and checks it", data_verify},
+      Command{"diff", "where two recorded runs that should agree part first", diff},
       Command{"doctor", "what this machine has, and what would fail on it", doctor, OnRanks::kAll},
       Command{"slurm", "the batch script of a run, written and submitted", slurm},
       Command{"help", "explains a command; completion for shells, manual pages", help},

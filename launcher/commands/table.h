@@ -34,6 +34,7 @@ int data_info(std::span<const std::string> args, CommandContext& context);
 int data_repack(std::span<const std::string> args, CommandContext& context);
 int data_synth(std::span<const std::string> args, CommandContext& context);
 int data_verify(std::span<const std::string> args, CommandContext& context);
+int diff(std::span<const std::string> args, CommandContext& context);
 int doctor(std::span<const std::string> args, CommandContext& context);
 int evaluate(std::span<const std::string> args, CommandContext& context);
 int evaluate_reference(std::span<const std::string> args, CommandContext& context);

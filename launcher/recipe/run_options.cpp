@@ -111,6 +111,7 @@ void RunOptions::declare(OptionSet& options) {
            "which steps, FIRST..LAST, counted from where this start of the run begins")
       .used_when("run.profile", {"trace"})
       .free_to_change();
+  declare_records(options);
   options
       .add("run.accept-changes", &accept_changes,
            "go on though options that change the curve differ from those of the checkpoint")
@@ -160,6 +161,20 @@ void RunOptions::declare(OptionSet& options) {
       .range(0, 1)
       .free_to_change();
   declare_evaluation(options);
+}
+
+void RunOptions::declare_records(OptionSet& options) {
+  options
+      .add("run.record-steps", &record_steps,
+           "steps of the run, FIRST..LAST, whose ops and collectives are recorded for edt diff")
+      .default_is("no steps")
+      .free_to_change();
+  options
+      .add("run.record-values", &record_values,
+           "values kept beside the hashes: all, which is much, or those of the call that edt diff "
+           "names")
+      .default_is("hashes alone")
+      .free_to_change();
 }
 
 void RunOptions::declare_evaluation(OptionSet& options) {

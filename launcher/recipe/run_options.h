@@ -41,6 +41,8 @@ struct RunOptions {
   bool tensorboard = true;
   Profile profile = Profile::kNone;
   std::string profile_steps = "2..4";
+  std::string record_steps;   // empty: none are recorded
+  std::string record_values;  // empty: none; "all", or the place of a call (core/record/record.h)
   std::int64_t sample_every = 0;
   std::int64_t sample_steps = 50;
   std::int64_t sample_images = 10;
@@ -60,6 +62,7 @@ struct RunOptions {
   }
 
  private:
+  void declare_records(OptionSet& options);
   void declare_evaluation(OptionSet& options);
 };
 

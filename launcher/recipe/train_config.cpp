@@ -1,5 +1,6 @@
 #include "launcher/recipe/train_config.h"
 
+#include "core/record/record.h"
 #include "launcher/recipe/engine_config.h"
 #include "launcher/trace/step_trace.h"
 
@@ -22,6 +23,17 @@ void check_best(const RunOptions& run) {
                       "run.{}-every, which is {}",
                       held_out ? "held-out-loss" : "evaluation", run.checkpoint_every,
                       held_out ? "holdout" : "evaluate", every);
+}
+
+// What is recorded takes its time, and reads the marks that a profile is made of.
+void check_records(const RunOptions& run) {
+  if (!run.record_steps.empty()) parse_recorded_steps(run.record_steps, "run.record-steps");
+  require<UsageError>(run.record_values.empty() || !run.record_steps.empty(), "options",
+                      "run.record-values is {}, and run.record-steps names no steps",
+                      run.record_values);
+  require<UsageError>(run.record_steps.empty() || run.profile == Profile::kNone, "options",
+                      "run.record-steps is {}, and run.profile is trace: one or the other",
+                      run.record_steps);
 }
 
 }  // namespace
@@ -64,6 +76,7 @@ void TrainConfig::validate() const {
                       (sees ? run.evaluate_inception : run.evaluate_reference).string(),
                       sees ? "evaluate-reference" : "evaluate-inception");
   parse_traced_steps(run.profile_steps);
+  check_records(run);
 }
 
 AuxiliaryConfig TrainConfig::auxiliary() const {

@@ -23,11 +23,13 @@ namespace {
 
 // With what the trainer wants to know of each step, and has to say about it.
 TrainingRecipe watched(TrainingRecipe recipe, FlightRecorder& recorder, Watchdog* watchdog,
-                       const SpikeDetector& detector, OnSpike on_spike) {
-  recipe.engine.on_phase = [&recorder, watchdog](std::string_view phase) {
+                       const SpikeDetector& detector, OnSpike on_spike, RunRecording* recording) {
+  recipe.engine.on_phase = [&recorder, watchdog, recording](std::string_view phase) {
     recorder.phase(phase);
     if (watchdog != nullptr && phase == "backward") watchdog->forward_done();
+    if (recording != nullptr) recording->phase(phase);
   };
+  if (recording != nullptr) recipe.engine.graphs = false;  // a replay calls no kernel
   if (on_spike == OnSpike::kLog) return recipe;
   recipe.engine.judge = [&detector](const StepReport& report) {
     return detector.judge(report.loss, report.grad_norm);
@@ -71,13 +73,15 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
       watchdog_(make_watchdog(config.run, world, recorder_)),
       mesh_(checked_mesh(config, model_config_, dataset_, configuration, world)),
       backend_(checked_backend(config, model_config_, mesh_)),
+      recording_(make_recording(configuration)),
       decoder_(grid_decoder(config, model_config_, dataset_, *backend_, world)),
       judge_(make_judge(config_, model_config_, dataset_, *backend_, decoder_, mesh_)),
-      activations_(communicator_for(*backend_, mesh_.tensor(), "activations")),
+      activations_(make_activations()),
       detector_(config.train.spike_threshold, config.train.spike_window),
       training_(watched(training_recipe(config, model_config_), *recorder_, watchdog_.get(),
-                        detector_, config.train.on_spike),
-                *backend_, mesh_.data(), tensor_ranks()),
+                        detector_, config.train.on_spike, recording_.get()),
+                recording_ ? recording_->backend() : *backend_,
+                recording_ ? recording_->data_ranks() : mesh_.data(), tensor_ranks()),
       engine_(training_.engine()),
       directory_(config.run.directory, world),
       checkpoints_(directory_, config,
@@ -94,6 +98,7 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
   }
   checkpoints_.require_space(!resumed_);
   training_.begin();
+  if (recording_) recording_->begin(training_);
   if (config.run.profile == Profile::kTrace) {
     trace_ = std::make_unique<StepTrace>(parse_traced_steps(config.run.profile_steps),
                                          directory_.path() / "trace.json", world,
@@ -103,6 +108,17 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
 }
 
 Trainer::~Trainer() = default;
+
+std::unique_ptr<RunRecording> Trainer::make_recording(const std::string& configuration) {
+  if (config_.run.record_steps.empty()) return nullptr;
+  const RunIdentity identity{configuration, shared_data_identity(config_, dataset_, world())};
+  return std::make_unique<RunRecording>(config_.run, identity, *backend_, mesh_);
+}
+
+std::unique_ptr<Communicator> Trainer::make_activations() {
+  auto ranks = communicator_for(*backend_, mesh_.tensor(), "activations");
+  return recording_ ? recording_->activations(std::move(ranks)) : std::move(ranks);
+}
 
 int Trainer::run(bool silent, const StopSignals& signals) {
   try {
@@ -383,15 +399,19 @@ std::unique_ptr<data::Prefetcher> Trainer::open_batches() const {
 StepRecord Trainer::take_step(data::Prefetcher& batches) {
   const auto begin = Clock::now();
   const double waited = batches.seconds_waited();
+  if (recording_) recording_->step_begins(engine_.step() + 1);
   engine_.begin_step();
   for (const std::int64_t index : engine_.own_micro_batches()) {
     phase("data");
     const data::Batch& batch = batches.next();
+    if (recording_) recording_->micro_batch_begins(index, batch);
     const std::vector<std::span<const float>> arrays(batch.arrays.begin(), batch.arrays.end());
     engine_.run_micro_batch(index, batch.latents, batch.labels, arrays);
+    if (recording_) recording_->micro_batch_ends();
   }
   StepRecord record;
   record.report = engine_.finish_step();
+  if (recording_) recording_->step_ends(engine_);
   if (watchdog_) watchdog_->first_step_done();
   world().set_timeout(2 * bounded_timeout(Seconds(config_.run.timeout)));  // the start is over
   record.images = config_.train.batch;

@@ -18,6 +18,7 @@
 #include "launcher/train/grid_budget.h"
 #include "launcher/train/requests.h"
 #include "launcher/train/run_checkpoints.h"
+#include "launcher/train/run_recording.h"
 #include "launcher/train/sample_grid.h"
 #include "launcher/train/spike_detector.h"
 #include "launcher/train/step_log.h"
@@ -47,6 +48,8 @@ class Trainer {
   void tell_turns() const;
   // The first rank's log from the next step on.
   std::unique_ptr<StepLog> open_step_log() const;
+  std::unique_ptr<RunRecording> make_recording(const std::string& configuration);
+  std::unique_ptr<Communicator> make_activations();
   // Why the step just taken is to be undone; empty: it stands.
   std::string reason_to_roll_back(const StepReport& report) const;
   // Back to the newest checkpoint; the batches since are skipped.
@@ -81,6 +84,7 @@ class Trainer {
   std::unique_ptr<StepTrace> trace_;  // outlives what it listens to
   Mesh mesh_;
   std::unique_ptr<Backend> backend_;
+  std::unique_ptr<RunRecording> recording_;              // null: nothing is recorded
   std::shared_ptr<const data::PictureDecoder> decoder_;  // of samples; null: nobody sees them
   std::unique_ptr<TrainingJudge> judge_;                 // null: samples are not judged
   std::unique_ptr<Communicator> activations_;            // of the tensor ranks

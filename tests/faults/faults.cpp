@@ -4,7 +4,8 @@
 //   EDT_FAULT="RANK AT COUNT WHAT [FILE]", or several of them with ';' between
 //
 //   RANK   a number, or "all"
-//   AT     phase:forward, or the begin of a span: io:verified, communication:all_gather
+//   AT     phase:forward, or the begin of a span: io:verified, communication:all_gather, or a call
+//          of a kernel or of make_order: call:linear_forward
 //   COUNT  1: the first time that this is reached
 //   WHAT   freeze: SIGSTOP, from the thread that is there, when the watchdog has said that it is
 //          there. kill: SIGKILL.
@@ -12,9 +13,12 @@
 //          told: makes FILE.RANK and waits for a signal that asks to stop.
 //          Both wait for three minutes at most, and not where FILE.RANK is there already: a run
 //          that is started again goes on.
+//          spoil: one value of what the call writes is another. reorder: make_order gives the
+//          order of another seed.
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -27,6 +31,7 @@
 
 #include "core/base/span.h"
 #include "launcher/signals.h"
+#include "tests/faults/faults.h"
 #include "tests/support/wait_until.h"
 
 namespace {
@@ -37,6 +42,11 @@ std::string own_rank() {
   return rank == nullptr ? "0" : rank;
 }
 
+template <class Condition>
+void wait_for(std::chrono::minutes limit, Condition is_over) {
+  if (!edt::test::wait_until(is_over, limit)) std::cerr << "EDT_FAULT: waited in vain\n";
+}
+
 class Fault {
  public:
   // `text`: one of the variable's; ends the program where it makes no sense.
@@ -44,7 +54,8 @@ class Fault {
     std::istringstream words(text);
     words >> rank_ >> at_ >> count_ >> what_ >> file_;
     const bool waits = what_ == "wait" || what_ == "told";
-    const bool known = what_ == "freeze" || what_ == "kill" || (waits && !file_.empty());
+    const bool known = what_ == "freeze" || what_ == "kill" || what_ == "spoil" ||
+                       what_ == "reorder" || (waits && !file_.empty());
     if (at_.find(':') == at_.npos || count_ < 1 || !known) {
       std::cerr << "EDT_FAULT has '" << text << "'\n";
       std::_Exit(2);
@@ -53,13 +64,16 @@ class Fault {
 
   bool is_for(const std::string& rank) const { return rank_ == "all" || rank_ == rank; }
 
-  // `reports`: how often the watchdog has said where this rank is.
-  void reached(std::string_view kind, std::string_view name, const std::atomic<int>& reports) {
+  // Whether it is time. `reports`: how often the watchdog has said where this rank is.
+  bool reached(std::string_view kind, std::string_view name, const std::atomic<int>& reports) {
     if (at_.size() != kind.size() + name.size() || !at_.starts_with(kind) || !at_.ends_with(name)) {
-      return;
+      return false;
     }
-    if (++seen_ == count_) happen(reports);
+    if (++seen_ != count_) return false;
+    happen(reports);
+    return true;
   }
+  bool is_of_call() const { return at_.starts_with("call:"); }
 
  private:
   void happen(const std::atomic<int>& reports) const {
@@ -83,11 +97,6 @@ class Fault {
     if (std::filesystem::exists(mark)) return;
     std::ofstream(mark) << getpid() << "\n";
     wait_for(std::chrono::minutes(3), is_over);
-  }
-
-  template <class Condition>
-  static void wait_for(std::chrono::minutes limit, Condition is_over) {
-    if (!edt::test::wait_until(is_over, limit)) std::cerr << "EDT_FAULT: waited in vain\n";
   }
 
   std::string rank_, at_, what_, file_;
@@ -114,9 +123,15 @@ class Faults final : public edt::SpanListener {
   void phase(std::string_view name) override { reached("phase:", name); }
   void reported() override { ++reports_; }
 
+  bool call_goes_wrong(std::string_view name) { return reached("call:", name); }
+  bool has_faulty_calls() const { return std::ranges::any_of(all_, &Fault::is_of_call); }
+
  private:
-  void reached(std::string_view kind, std::string_view name) {
-    for (Fault& fault : all_) fault.reached(kind, name, reports_);
+  // Whether a fault is asked for here.
+  bool reached(std::string_view kind, std::string_view name) {
+    bool is_asked_for = false;
+    for (Fault& fault : all_) is_asked_for |= fault.reached(kind, name, reports_);
+    return is_asked_for;
   }
 
   std::deque<Fault> all_;
@@ -128,3 +143,12 @@ const char* const kText = std::getenv("EDT_FAULT");
 Faults* const kFaults = kText == nullptr ? nullptr : new Faults(kText);
 
 }  // namespace
+
+namespace edt::test {
+
+bool call_goes_wrong(std::string_view name) {
+  return kFaults != nullptr && kFaults->call_goes_wrong(name);
+}
+bool has_faulty_calls() { return kFaults != nullptr && kFaults->has_faulty_calls(); }
+
+}  // namespace edt::test
