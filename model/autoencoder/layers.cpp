@@ -37,8 +37,8 @@ Var GroupNormLayer::operator()(PicturePass& pass, const Var& x, PictureActivatio
 
 Var RmsNormLayer::operator()(PicturePass& pass, const Var& x, PictureActivation activation,
                              const Var& residual, DType result) const {
-  constexpr double kRmsEpsilon = 1e-5;
-  return channel_rms_norm(pass.tape, x, weights_.weight, weights_.bias, kRmsEpsilon, activation,
+  constexpr double kEpsilon = 1e-5;
+  return channel_rms_norm(pass.tape, x, weights_.weight, weights_.bias, kEpsilon, activation,
                           residual, result);
 }
 
