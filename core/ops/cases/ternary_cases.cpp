@@ -72,7 +72,7 @@ void add_ternary_cases(OpCases& cases) {
   cases.push_back(ternary_linear_case({1, 64, 312}, 117));
   cases.push_back(ternary_mlp_case({3, 5, 4}, 13));
   cases.push_back(ternary_mlp_case({3, 16, 52}, 208));
-  cases.push_back(rms_norm_case({1, 1}));
+  cases.push_back(rms_norm_case({1, 4}));
   cases.push_back(rms_norm_case({3, 7}));
   cases.push_back(rms_norm_case({5, 312}));
   cases.push_back(rms_norm_case({2, 9360}));
