@@ -137,8 +137,9 @@ TEST_F(EncodeCli, AFullDiskBreaksOff) {
 }
 
 TEST_F(EncodeCli, WrongInputIsRefusedInOneLine) {
-  EXPECT_THAT(refusal(command("set", "--image-size 36")),
-              AllOf(HasSubstr("--image-size is 36"), HasSubstr("multiples of 8")));
+  EXPECT_THAT(
+      refusal(fmt::format("data encode {0}/p --vae {0}/vae --image-size 36 --out {0}/set", path_)),
+      AllOf(HasSubstr("--image-size is 36"), HasSubstr("multiples of 8")));
   put("p/c0/half.jpg", jpeg_file(drawn_picture(90, 90)).substr(0, 700));
   const Outcome outcome = run(command("set"), "2>&1 >/dev/null");
   EXPECT_EQ(outcome.status, 2);

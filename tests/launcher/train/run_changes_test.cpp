@@ -31,8 +31,9 @@ TEST(RunChanges, OneLabelMakesAnotherDataSet) {
       writer.append(data::test::values_of(d, i), {}, label, {});
     }
     writer.finish();
-    return RunIdentity{.configuration = "[model]\npreset = EDT-Ti/2\n",
-                       .data = data_identity(data::Dataset(directory / name), false)};
+    return RunIdentity{
+        .configuration = "[model]\npreset = EDT-Ti/2\nchannels = 4\nvae-factor = 8\n",
+        .data = data_identity(data::Dataset(directory / name), false)};
   };
   const RunIdentity before = identity_with("a", 40), after = identity_with("b", 1);
   EXPECT_EQ(text_of(changes_between(before, identity_with("c", 40), "x")), "");
