@@ -415,10 +415,20 @@ CheckpointInfo RunCheckpoints::info() const {
           .judged = judged_};
 }
 
+// What cannot be looked at now, a folder that was just moved away, ends nothing: the writer makes
+// it anew or says why it cannot, and training goes on.
+void RunCheckpoints::look_at_space() {
+  constexpr std::size_t kAhead = 4;
+  try {
+    warn_of_space(preflight(true, kAhead));
+  } catch (const Error& error) {
+    log::debug("{}", error.what());
+  }
+}
+
 void RunCheckpoints::save() {
   writer_->wait();
-  constexpr std::size_t kAhead = 4;
-  if (mesh_.world().is_root()) warn_of_space(preflight(true, kAhead));
+  if (mesh_.world().is_root()) look_at_space();
   writer_->save(info(), extras());
 }
 

@@ -80,6 +80,7 @@ class RunCheckpoints {
   // For the present step, if it is to be `saved_now`, and for those to come. Of the first rank.
   DiskPreflight preflight(bool saved_now, std::size_t most);
   void warn_of_space(const DiskPreflight& preflight);
+  void look_at_space();
 
   const RunDirectory& directory_;
   FencingToken token_;

@@ -132,10 +132,11 @@ TEST_F(RunFiles, MetricsLostOrEmpty) {
 class RunThatLosesIts : public ShellRun {
  protected:
   // `loss` is a command in the test's directory; it comes behind the first checkpoint.
-  CommandOutcome when(const std::string& loss, const std::string& more = "") const {
+  CommandOutcome when(const std::string& loss,
+                      const std::string& more = "--run.checkpoint-every 10") const {
     return shell(
         "cd " + path_ + " && { " + edt_program() + " " +
-        start("--steps 1000000 --run.checkpoint-every 10 --run.log-every 100000 " + more) +
+        start("--steps 1000000 --run.log-every 100000 " + more) +
         " >out 2>&1 & p=$!; } && until [ -e run/checkpoints/step-000010/complete ]; do kill "
         "-0 $p || exit 99; sleep 0.02; done; " +
         loss + "; wait $p; s=$?; cat out; exit $s");
@@ -163,8 +164,8 @@ TEST_F(RunThatLosesIts, DirectoryEndsAtOnce) {
 TEST_F(RunThatLosesIts, FoldersAndFilesGoesOn) {
   const auto outcome = when(
       "mv run/checkpoints c; rm -r run/logs run/tensorboard data; cp run/metrics.jsonl m; mv m "
-      "run/metrics.jsonl; until ls run/checkpoints/step-*/complete >/dev/null 2>&1; do sleep 0.02; "
-      "done; touch run/stop");
+      "run/metrics.jsonl; until ls run/checkpoints/step-*/complete >/dev/null 2>&1; do kill -0 $p "
+      "|| break; sleep 0.02; done; touch run/stop");
   EXPECT_EQ(outcome.status, 4) << outcome.output;
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("run/checkpoints was renamed to " + path_ +
                                               "/c while the run trained"),
@@ -172,6 +173,19 @@ TEST_F(RunThatLosesIts, FoldersAndFilesGoesOn) {
                                     HasSubstr("1 of its 1 shards were removed or renamed")));
   EXPECT_EQ(last_step()["step"], this->outcome()["step"]);
   EXPECT_TRUE(fs::exists(run_ + "/logs/rank-00000.log"));
+}
+
+// Before, some moves fell between the look at the folder and the look at its disk: "cannot ask for
+// the free space of ...".
+TEST_F(RunThatLosesIts, CheckpointsGoesOnAtAnyMoment) {
+  const auto outcome = when(
+      "for i in $(seq 12); do mv run/checkpoints c$i || break; until ls run/checkpoints/*/complete "
+      ">/dev/null 2>&1; do kill -0 $p || break 2; sleep 0.01; done; done; touch run/stop",
+      "--run.checkpoint-every 1");
+  EXPECT_EQ(outcome.status, 4) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("run/checkpoints was renamed to " + path_ + "/c"));
+  EXPECT_TRUE(fs::exists(path_ + "/c12"));
+  EXPECT_EQ(last_step()["step"], this->outcome()["step"]);
 }
 
 // Before, status 1; a set of many shards needs many files open.
