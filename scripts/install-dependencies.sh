@@ -21,7 +21,7 @@ packages=(
   libutf8proc-dev          # names that look the same
   libsimdjson-dev          # metrics of long runs
   libopenmpi-dev openmpi-bin
-  libgtest-dev libgmock-dev
+  libgtest-dev libgmock-dev libboost-context-dev
   xz-utils                 # scripts/gpu-check.sh packs with it
 )
 

@@ -60,7 +60,7 @@ std::optional<double> number_of(const h5::AttributeValue& value) {
 }
 
 std::string text_of(const h5::AttributeValue& value) {
-  constexpr std::size_t kLongest = 40;
+  constexpr std::size_t kShown = 40;
   const auto short_text = [&](const auto& values) {
     if (values.size() > 4) return fmt::format("{} numbers", values.size());
     return fmt::format("{}", fmt::join(values, " "));
@@ -68,7 +68,7 @@ std::string text_of(const h5::AttributeValue& value) {
   if (const auto* whole = std::get_if<std::vector<std::int64_t>>(&value)) return short_text(*whole);
   if (const auto* real = std::get_if<std::vector<double>>(&value)) return short_text(*real);
   const auto& text = std::get<std::string>(value);
-  return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
+  return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
 }
 
 }  // namespace

@@ -48,23 +48,27 @@ unsigned char* shared_memory();
 void block_barrier();
 void warp_barrier();
 
-// What a lane shows to the others between two warp barriers.
-struct Slot {
-  std::uint64_t words[8];
+// What the lanes of a warp show to each other in a warp-wide instruction: each writes its own part,
+// and reads behind a barrier.
+union Exchange {
+  std::uint64_t lanes[32][8];
+  struct {
+    float a[16][16], b[8][16];
+  } matrices;
 };
-Slot& slot_of(int lane);  // of the fiber's own warp
+Exchange& next_exchange();  // of the fiber's own warp
 
 // Ends the program with the name of the kernel and the thread.
 [[noreturn]] void fail(const char* what);
 
 template <class T>
 T exchange(T value, int lane) {
-  static_assert(sizeof(T) <= sizeof(Slot));
-  std::memcpy(&slot_of(place.thread.x % 32), &value, sizeof value);
+  auto& lanes = next_exchange().lanes;
+  static_assert(sizeof(T) <= sizeof lanes[0]);
+  std::memcpy(lanes[place.thread.x % 32], &value, sizeof value);
   warp_barrier();
   T other;
-  std::memcpy(&other, &slot_of(lane), sizeof other);
-  warp_barrier();
+  std::memcpy(&other, lanes[lane], sizeof other);
   return other;
 }
 

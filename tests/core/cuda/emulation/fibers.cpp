@@ -1,6 +1,5 @@
-#include <setjmp.h>
-#include <ucontext.h>
-
+#include <boost/context/fiber.hpp>
+#include <boost/context/fixedsize_stack.hpp>
 #include <cstdio>
 #include <memory>
 #include <vector>
@@ -31,26 +30,11 @@ struct Copy {
   bool wanted;
 };
 
-// A place to go on from. A context is entered once; after that _longjmp switches without the
-// system call that swapcontext makes.
-struct Point {
-  ucontext_t context;
-  jmp_buf jump;
-  bool entered = false;
-};
-
-void switch_to(Point& from, Point& to) {
-  from.entered = true;
-  if (_setjmp(from.jump) != 0) return;
-  if (to.entered) _longjmp(to.jump, 1);
-  setcontext(&to.context);
-}
-
 struct Fiber {
-  Point point;
-  std::unique_ptr<char[]> stack{new char[kStackBytes]};
+  boost::context::fiber point;  // where it goes on
   Barrier* waits = nullptr;
   int generation = 0;
+  unsigned turn = 0;  // of its warp's exchanges
   bool done = false;
   std::vector<Copy> copies;
 
@@ -59,21 +43,20 @@ struct Fiber {
 
 struct Warp {
   Barrier barrier;
-  Slot slots[32];
+  Exchange exchanges[2];
 };
 
 Order order = Order::kForward;
 std::vector<std::unique_ptr<Fiber>> fibers;
 std::vector<Warp> warps;
 Barrier block;
-Point scheduler;
+boost::context::fiber scheduler;
 const std::function<void()>* body = nullptr;
 const char* kernel_name = "";
 std::size_t current = 0;
 alignas(1024) unsigned char dynamic_memory[227 * 1024];
 
-void enter() {
-  (*body)();
+void end_thread() {
   Fiber& fiber = *fibers[current];
   fiber.done = true;
   if (!fiber.copies.empty()) fail("a thread ended with copies under way");
@@ -81,7 +64,16 @@ void enter() {
     --barrier->alive;
     barrier->check();
   }
-  switch_to(fiber.point, scheduler);
+}
+
+// One thread of a block after the other: a fiber is made once.
+boost::context::fiber run_threads(boost::context::fiber&& from) {
+  scheduler = std::move(from);
+  for (;;) {
+    (*body)();
+    end_thread();
+    scheduler = std::move(scheduler).resume();
+  }
 }
 
 void wait(Barrier& barrier) {
@@ -90,23 +82,23 @@ void wait(Barrier& barrier) {
   fiber.generation = barrier.generation;
   ++barrier.arrived;
   barrier.check();
-  if (!fiber.runnable()) switch_to(fiber.point, scheduler);
+  if (!fiber.runnable()) scheduler = std::move(scheduler).resume();
   fiber.waits = nullptr;
 }
 
 void start(std::size_t threads) {
-  while (fibers.size() < threads) fibers.push_back(std::make_unique<Fiber>());
-  warps.assign((threads + 31) / 32, Warp{});
+  while (fibers.size() < threads) {
+    fibers.push_back(std::make_unique<Fiber>());
+    fibers.back()->point = boost::context::fiber(
+        std::allocator_arg, boost::context::fixedsize_stack(kStackBytes), run_threads);
+  }
+  warps.resize((threads + 31) / 32);
+  for (Warp& warp : warps) warp.barrier = {};
   block = {.alive = static_cast<int>(threads)};
   for (std::size_t i = 0; i < threads; ++i) {
     Fiber& fiber = *fibers[i];
-    ucontext_t& context = fiber.point.context;
-    getcontext(&context);
-    context.uc_stack = {.ss_sp = fiber.stack.get(), .ss_flags = 0, .ss_size = kStackBytes};
-    context.uc_link = nullptr;
-    makecontext(&context, enter, 0);
-    fiber.point.entered = false;
     fiber.waits = nullptr;
+    fiber.turn = 0;
     fiber.done = false;
     ++warps[i / 32].barrier.alive;
   }
@@ -124,7 +116,7 @@ void run_block(std::size_t threads, int shared_bytes) {
       if (!fiber.runnable()) continue;
       moved = true;
       place.thread.x = static_cast<unsigned>(current);
-      switch_to(scheduler, fiber.point);
+      fiber.point = std::move(fiber.point).resume();
       if (fiber.done) --left;
     }
     if (!moved) fail("threads wait at a barrier that the others do not reach");
@@ -177,7 +169,10 @@ void run_missed_barrier() {
 unsigned char* shared_memory() { return dynamic_memory; }
 void block_barrier() { wait(block); }
 void warp_barrier() { wait(warps[current / 32].barrier); }
-Slot& slot_of(int lane) { return warps[current / 32].slots[lane]; }
+
+// Whoever writes for the third time has passed the second barrier, where all were done with reading
+// what was written first: two in turn need one barrier each.
+Exchange& next_exchange() { return warps[current / 32].exchanges[fibers[current]->turn++ % 2]; }
 
 // The bytes arrive as late as the hardware may deliver them.
 void defer_copy(void* to, const void* from, bool wanted) {

@@ -4,13 +4,12 @@
 namespace edt {
 namespace {
 
-using emulation::Slot;
-
 int lane() { return static_cast<int>(threadIdx.x % 32); }
 
-float half_of(std::uint64_t word, int which) {
-  const auto bits = static_cast<std::uint32_t>(word >> (16 * which)) << 16;
-  return std::bit_cast<float>(bits);
+// Two bf16 values of one register.
+void unpack(unsigned pair, float* to) {
+  to[0] = std::bit_cast<float>(pair << 16);
+  to[1] = std::bit_cast<float>(pair & 0xffff0000u);
 }
 
 // The 8x8 matrix whose rows the lanes 8 * matrix ... point at.
@@ -30,14 +29,12 @@ void load(unsigned (&r)[kCount], const Bf16* row, bool transposed) {
   if (lane() < 8 * kCount && reinterpret_cast<std::uintptr_t>(row) % 16 != 0) {
     emulation::fail("a matrix row that is not aligned to 16 bytes");
   }
-  emulation::slot_of(lane()).words[0] = reinterpret_cast<std::uintptr_t>(row);
+  auto& lanes = emulation::next_exchange().lanes;
+  lanes[lane()][0] = reinterpret_cast<std::uintptr_t>(row);
   emulation::warp_barrier();
   const Bf16* rows[32];
-  for (int i = 0; i < 32; ++i) {
-    rows[i] = reinterpret_cast<const Bf16*>(emulation::slot_of(i).words[0]);
-  }
+  for (int i = 0; i < 32; ++i) rows[i] = reinterpret_cast<const Bf16*>(lanes[i][0]);
   for (int i = 0; i < kCount; ++i) load_matrix(r[i], rows, i, transposed);
-  emulation::warp_barrier();
 }
 
 }  // namespace
@@ -46,21 +43,15 @@ void load_matrices(unsigned (&r)[4], const Bf16* row) { load(r, row, false); }
 void load_transposed(unsigned (&r)[4], const Bf16* row) { load(r, row, true); }
 
 void mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
-  Slot& mine = emulation::slot_of(lane());
-  std::copy(a, a + 4, mine.words);
-  mine.words[4] = b0;
-  mine.words[5] = b1;
+  auto& [left, right] = emulation::next_exchange().matrices;
+  const int line = lane() / 4, pair = lane() % 4 * 2;
+  for (int i = 0; i < 4; ++i) unpack(a[i], &left[line + i % 2 * 8][pair + i / 2 * 8]);
+  unpack(b0, &right[line][pair]);
+  unpack(b1, &right[line][pair + 8]);
   emulation::warp_barrier();
-  for (int i = 0; i < 4; ++i) {
-    const int row = lane() / 4 + i / 2 * 8, column = lane() % 4 * 2 + i % 2;
-    for (int k = 0; k < 16; ++k) {
-      const Slot& left = emulation::slot_of(row % 8 * 4 + k % 8 / 2);
-      const Slot& right = emulation::slot_of(column * 4 + k % 8 / 2);
-      c[i] +=
-          half_of(left.words[row / 8 + k / 8 * 2], k % 2) * half_of(right.words[4 + k / 8], k % 2);
-    }
+  for (int k = 0; k < 16; ++k) {
+    for (int i = 0; i < 4; ++i) c[i] += left[line + i / 2 * 8][k] * right[pair + i % 2][k];
   }
-  emulation::warp_barrier();
 }
 
 }  // namespace edt
