@@ -5,7 +5,8 @@
 //
 //   RANK   a number, or "all"
 //   AT     phase:forward, or the begin of a span: io:verified, communication:all_gather, or a call
-//          of a kernel or of make_order: call:linear_forward
+//          of a kernel, of make_order or of CommunicationQueue::wait: call:linear_forward,
+//          call:wait; or the end of a collective: result:reduce_scatter
 //   COUNT  1: the first time that this is reached
 //   WHAT   freeze: SIGSTOP, from the thread that is there, when the watchdog has said that it is
 //          there. kill: SIGKILL.
@@ -13,8 +14,9 @@
 //          told: makes FILE.RANK and waits for a signal that asks to stop.
 //          Both wait for three minutes at most, and not where FILE.RANK is there already: a run
 //          that is started again goes on.
-//          spoil: one value of what the call writes is another. reorder: make_order gives the
-//          order of another seed.
+//          spoil: one value of what the call writes, or the collective gives, is another. reorder:
+//          make_order gives the order of another seed. skip: wait does not wait; late: 30 ms late;
+//          both from this time on.
 #include <signal.h>
 #include <unistd.h>
 
@@ -28,6 +30,7 @@
 #include <iostream>
 #include <sstream>
 #include <string>
+#include <thread>
 
 #include "core/base/span.h"
 #include "launcher/signals.h"
@@ -55,7 +58,8 @@ class Fault {
     words >> rank_ >> at_ >> count_ >> what_ >> file_;
     const bool waits = what_ == "wait" || what_ == "told";
     const bool known = what_ == "freeze" || what_ == "kill" || what_ == "spoil" ||
-                       what_ == "reorder" || (waits && !file_.empty());
+                       what_ == "reorder" || what_ == "skip" || what_ == "late" ||
+                       (waits && !file_.empty());
     if (at_.find(':') == at_.npos || count_ < 1 || !known) {
       std::cerr << "EDT_FAULT has '" << text << "'\n";
       std::_Exit(2);
@@ -69,15 +73,18 @@ class Fault {
     if (at_.size() != kind.size() + name.size() || !at_.starts_with(kind) || !at_.ends_with(name)) {
       return false;
     }
-    if (++seen_ != count_) return false;
+    const int seen = ++seen_;
+    const bool goes_on = what_ == "late" || what_ == "skip";
+    if (goes_on ? seen < count_ : seen != count_) return false;
     happen(reports);
     return true;
   }
-  bool is_of_call() const { return at_.starts_with("call:"); }
+  bool is_of(std::string_view kind) const { return at_.starts_with(kind); }
 
  private:
   void happen(const std::atomic<int>& reports) const {
     if (what_ == "kill") kill(getpid(), SIGKILL);
+    if (what_ == "late") std::this_thread::sleep_for(std::chrono::milliseconds(30));
     if (what_ == "freeze") {
       // The first report that follows may have been put together before.
       wait_for(std::chrono::minutes(1), [&, enough = reports + 2] { return reports >= enough; });
@@ -123,10 +130,9 @@ class Faults final : public edt::SpanListener {
   void phase(std::string_view name) override { reached("phase:", name); }
   void reported() override { ++reports_; }
 
-  bool call_goes_wrong(std::string_view name) { return reached("call:", name); }
-  bool has_faulty_calls() const { return std::ranges::any_of(all_, &Fault::is_of_call); }
-
- private:
+  bool has_any_of(std::string_view kind) const {
+    return std::ranges::any_of(all_, [&](const Fault& fault) { return fault.is_of(kind); });
+  }
   // Whether a fault is asked for here.
   bool reached(std::string_view kind, std::string_view name) {
     bool is_asked_for = false;
@@ -134,6 +140,7 @@ class Faults final : public edt::SpanListener {
     return is_asked_for;
   }
 
+ private:
   std::deque<Fault> all_;
   std::atomic<int> reports_ = 0;
 };
@@ -147,8 +154,12 @@ Faults* const kFaults = kText == nullptr ? nullptr : new Faults(kText);
 namespace edt::test {
 
 bool call_goes_wrong(std::string_view name) {
-  return kFaults != nullptr && kFaults->call_goes_wrong(name);
+  return kFaults != nullptr && kFaults->reached("call:", name);
 }
-bool has_faulty_calls() { return kFaults != nullptr && kFaults->has_faulty_calls(); }
+bool result_goes_wrong(std::string_view collective) {
+  return kFaults != nullptr && kFaults->reached("result:", collective);
+}
+bool has_faulty_calls() { return kFaults != nullptr && kFaults->has_any_of("call:"); }
+bool has_faulty_results() { return kFaults != nullptr && kFaults->has_any_of("result:"); }
 
 }  // namespace edt::test

@@ -5,9 +5,11 @@
 
 namespace edt::test {
 
-// Whether any call is to go wrong.
+// Whether any call, or the result of any collective, is to go wrong.
 bool has_faulty_calls();
+bool has_faulty_results();
 // Whether this is the call of `name` that is to go wrong.
 bool call_goes_wrong(std::string_view name);
+bool result_goes_wrong(std::string_view collective);
 
 }  // namespace edt::test

@@ -1,12 +1,15 @@
 // The linker puts these functions in front of edt's own (--wrap), so that results of kernels and
-// the order of samples can go wrong as faults of a program would let them.
+// collectives, the order of samples and waits can go wrong as faults of a program would let them.
 #include <memory>
 #include <vector>
 
 #include "core/record/hooked_backend.h"
 #include "data/dataset.h"
 #include "launcher/device/device_options.h"
+#include "parallel/comm/mpi/mpi_session.h"
+#include "parallel/zero/communication_queue.h"
 #include "tests/faults/faults.h"
+#include "tests/faults/faulty_communicator.h"
 
 namespace edt::test {
 namespace {
@@ -30,6 +33,8 @@ class SpoilingHook final : public KernelHook {
 // The names are those of the compiler: a member function takes its object first.
 #define EDT_MAKE_BACKEND "_ZNK3edt13DeviceOptions12make_backendERNS_12CommunicatorE"
 #define EDT_MAKE_ORDER "_ZNK3edt4data7Dataset10make_orderERKNS0_12OrderOptionsE"
+#define EDT_WORLD "_ZNK3edt10MpiSession5worldERKNS_16TransportOptionsE"
+#define EDT_WAIT "_ZN3edt18CommunicationQueue4waitEm"
 
 std::unique_ptr<edt::Backend> real_make_backend(
     const edt::DeviceOptions* options, edt::Communicator& world) asm("__real_" EDT_MAKE_BACKEND);
@@ -41,6 +46,14 @@ edt::data::SampleOrder real_make_order(
 edt::data::SampleOrder make_order(
     const edt::data::Dataset* dataset,
     const edt::data::OrderOptions& options) asm("__wrap_" EDT_MAKE_ORDER);
+std::unique_ptr<edt::Communicator> real_world(
+    const edt::MpiSession* session, const edt::TransportOptions& options) asm("__real_" EDT_WORLD);
+std::unique_ptr<edt::Communicator> world(
+    const edt::MpiSession* session, const edt::TransportOptions& options) asm("__wrap_" EDT_WORLD);
+void real_wait(edt::CommunicationQueue* queue,
+               edt::CommunicationQueue::Ticket ticket) asm("__real_" EDT_WAIT);
+void wait(edt::CommunicationQueue* queue,
+          edt::CommunicationQueue::Ticket ticket) asm("__wrap_" EDT_WAIT);
 
 std::unique_ptr<edt::Backend> make_backend(const edt::DeviceOptions* options,
                                            edt::Communicator& world) {
@@ -56,4 +69,15 @@ edt::data::SampleOrder make_order(const edt::data::Dataset* dataset,
   edt::data::OrderOptions other = options;
   if (edt::test::call_goes_wrong("make_order")) ++other.seed;
   return real_make_order(dataset, other);
+}
+
+std::unique_ptr<edt::Communicator> world(const edt::MpiSession* session,
+                                         const edt::TransportOptions& options) {
+  auto ranks = real_world(session, options);
+  if (!edt::test::has_faulty_results()) return ranks;
+  return edt::test::make_faulty_communicator(std::move(ranks));
+}
+
+void wait(edt::CommunicationQueue* queue, edt::CommunicationQueue::Ticket ticket) {
+  if (!edt::test::call_goes_wrong("wait")) real_wait(queue, ticket);
 }

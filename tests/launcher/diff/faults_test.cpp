@@ -90,6 +90,35 @@ TEST_F(FoundFault, OfTheOrderOfSamples) {
               StartsWith("different: the samples, step 1, micro-batch 0\n"));
 }
 
+// Where ranks are as many, the collective is named; else the first sum that it leaves.
+TEST_F(FoundFault, OfAReduction) {
+  train("one", "--steps 1");
+  train("two", 2, "--steps 1 --run.record-values all");
+  train_with("1 result:reduce_groups 2 spoil", "bad", 2, "--steps 1 --run.record-values all");
+  const nlohmann::json found = json("two", "bad", 1)["difference"];
+  EXPECT_EQ(found["kind"], "collective");
+  EXPECT_EQ(found["call"], "reduce_groups");
+  EXPECT_EQ(found["count"], 1);
+  EXPECT_EQ(found["read"], false);
+  EXPECT_EQ(found["ranks"], (std::vector<int>{1, 1}));
+  EXPECT_NEAR(found["largest_difference"]["difference"], 1, 1e-6);
+  EXPECT_EQ(json("one", "bad", 1)["difference"]["kind"], "gradient");
+  EXPECT_THAT(difference("one", "bad"), AllOf(StartsWith("different: the summed gradient of "),
+                                              HasSubstr("it was summed otherwise")));
+}
+
+// Nobody waits on rank 0, where all weights come too late: a kernel reads what is not there.
+TEST_F(FoundFault, OfAMissingWait) {
+  const std::string fault = "0 communication:all_gather 1 late;0 call:wait 1 skip";
+  train("one", "--steps 1");
+  train_with(fault, "bad", 2, "--steps 1 --parallel.zero 3");
+  const nlohmann::json found = json("one", "bad", 1)["difference"];
+  EXPECT_EQ(found["kind"], "op");
+  EXPECT_EQ(found["read"], true) << found;
+  EXPECT_THAT(found["tensor"], testing::EndsWith(found["of"].get<std::string>())) << found;
+  EXPECT_THAT(difference("one", "bad"), HasSubstr("it was not there yet when it was read"));
+}
+
 // Bits of backends differ: the first op that has others is named.
 TEST_F(FoundFault, OfAnotherBackend) {
   train("cpu", "--run.record-values all");
