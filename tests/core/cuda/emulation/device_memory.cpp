@@ -21,6 +21,8 @@ constexpr std::size_t kReserved = std::size_t{1} << 40;  // addresses, not memor
 
 char* reserved = nullptr;
 std::size_t used = 0;
+// Where the processor has one. Else all pages are opened and closed, most of a test's time.
+int protection_key = -1;
 
 // Else the values of each case are given back to the system and asked for again: half of all time.
 [[maybe_unused]] const bool keeps_what_is_freed =
@@ -48,7 +50,7 @@ void* take_protected(std::size_t bytes) {
   if (used + size > kReserved) return nullptr;
   char* const begin = reserved + used;
   used += size;
-  mprotect(begin, size, PROT_READ | PROT_WRITE);
+  pkey_mprotect(begin, size, PROT_READ | PROT_WRITE, protection_key);  // -1: as mprotect
   return begin + kPromised;
 }
 
@@ -60,6 +62,7 @@ void protect_device_memory() {
       mmap(nullptr, kReserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) std::abort();
   reserved = static_cast<char*>(memory);
+  protection_key = pkey_alloc(0, PKEY_DISABLE_ACCESS);
   struct sigaction action {};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO;
@@ -86,7 +89,11 @@ void give_device_memory_back(void* memory) {
 }
 
 void open_device_memory(bool open) {
-  if (used > 0) mprotect(reserved, used, open ? PROT_READ | PROT_WRITE : PROT_NONE);
+  if (protection_key >= 0) {  // for this thread, which does the work
+    pkey_set(protection_key, open ? 0 : PKEY_DISABLE_ACCESS);
+  } else if (used > 0) {
+    mprotect(reserved, used, open ? PROT_READ | PROT_WRITE : PROT_NONE);
+  }
 }
 
 }  // namespace edt::emulation
