@@ -34,7 +34,8 @@ bool is_legal(const PlannedStep& step, const SearchSpace& space) {
 // Where no cut of the batch would do.
 std::string other_batches(std::int64_t batch, int data_ranks) {
   if (data_ranks < 1 || batch % data_ranks == 0) return "";
-  return fmt::format("; a batch of {} would do", batches_near(batch, data_ranks));
+  return fmt::format("; a batch of {} would do",
+                     fmt::join(batches_near(batch, data_ranks), " or "));
 }
 
 std::string gibibytes(double bytes) {

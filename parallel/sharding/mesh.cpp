@@ -43,7 +43,13 @@ std::string way_out(const MeshRequest& request) {
     if (size > batch / request.micro_batches || batch / size % data != 0) continue;
     return fmt::format(", or micro-batches of {} image{}", size, size == 1 ? "" : "s");
   }
-  return fmt::format(", or a batch of {} images", batches_near(batch, request.data_ranks()));
+  // The micro-batches that were asked for may be too large for it.
+  const std::int64_t present = batch / request.micro_batches;
+  const auto near = batches_near(batch, request.data_ranks());
+  const bool does = std::ranges::all_of(
+      near, [&](auto one) { return one % present == 0 && one / present % data == 0; });
+  return fmt::format(", or a batch of {} images{}", fmt::join(near, " or "),
+                     does ? "" : " in smaller micro-batches");
 }
 
 void check_data_ranks(const MeshRequest& request) {
@@ -59,10 +65,11 @@ void check_data_ranks(const MeshRequest& request) {
 
 }  // namespace
 
-std::string batches_near(std::int64_t batch, int data_ranks) {
+std::vector<std::int64_t> batches_near(std::int64_t batch, int data_ranks) {
   std::int64_t above = data_ranks;
   while (above < batch) above *= 2;
-  return above == data_ranks ? fmt::to_string(above) : fmt::format("{} or {}", above / 2, above);
+  if (above == data_ranks) return {above};
+  return {above / 2, above};
 }
 
 void check_mesh(const MeshRequest& request) {

@@ -32,8 +32,9 @@ struct MeshRequest {
 // keeps the promise of equal bits (sum_tree.h).
 void check_mesh(const MeshRequest& request);
 
-// Batches around `batch` that many micro-batch sizes share among the data ranks: "192 or 384".
-std::string batches_near(std::int64_t batch, int data_ranks);
+// One or two batches around `batch` that many micro-batch sizes share among the data ranks: 192,
+// 384.
+std::vector<std::int64_t> batches_near(std::int64_t batch, int data_ranks);
 
 class Mesh {
  public:

@@ -14,6 +14,7 @@
 namespace edt::test {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -83,6 +84,16 @@ TEST(MicroBatch, GivenAndTooLargeForTheRanksIsOutcomeedWithOneThatIsNot) {
   EXPECT_THAT(refusal(8, 512), Not(HasSubstr("micro-batches of")));
   EXPECT_THAT(refusal(8, 512), HasSubstr("or a batch of 512 images"));
   EXPECT_THAT(refusal(8, 24), HasSubstr("or a batch of 192 or 384 images"));
+}
+
+TEST(MicroBatch, GivenAndTooLargeForAnyBatchNearIsSaidToBe) {
+  const auto refusal = [](std::int64_t batch, std::int64_t micro_batch) {
+    return message_of<UsageError>([&] {
+      check_mesh({.ranks = 2, .micro_batches = batch / micro_batch, .batch = batch, .model = "m"});
+    });
+  };
+  EXPECT_THAT(refusal(7, 7), EndsWith("or a batch of 4 or 8 images in smaller micro-batches"));
+  EXPECT_THAT(refusal(7, 1), EndsWith("or a batch of 4 or 8 images"));
 }
 
 class ChosenMicroBatch : public testing::Test {
