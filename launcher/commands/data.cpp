@@ -145,7 +145,7 @@ int data_verify(std::span<const std::string> args, CommandContext& context) {
   if (report.problems.empty()) return kDone;
   for (std::size_t i = 1; i < report.problems.size(); ++i) log::error("{}", report.problems[i]);
   // What was found, not bad input of the search: status 1.
-  fail("verify", "{} of {} damaged; the first: {}", report.problems.size(),
+  fail("verify", "{} of {} not intact; the first: {}", report.problems.size(),
        counted(report.shards, "shard"), report.problems[0]);
 }
 
