@@ -142,10 +142,16 @@ set(EDT_MPI_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=
 
 # edt_mpi_command(NAME RANKS n COMMAND command...)
 #   the command on n ranks, with the label mpi.
+cmake_host_system_information(RESULT EDT_CORES QUERY NUMBER_OF_LOGICAL_CORES)
 function(edt_mpi_command name)
   cmake_parse_arguments(ARG "" "RANKS" "COMMAND;LABELS" ${ARGN})
+  # More than there are would run when nothing else does, with cores that wait.
+  set(processors ${ARG_RANKS})
+  if(processors GREATER EDT_CORES)
+    set(processors ${EDT_CORES})
+  endif()
   add_test(NAME ${name} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ARG_RANKS} ${ARG_COMMAND})
-  set_tests_properties(${name} PROPERTIES LABELS "mpi;${ARG_LABELS}" PROCESSORS ${ARG_RANKS} TIMEOUT 400
+  set_tests_properties(${name} PROPERTIES LABELS "mpi;${ARG_LABELS}" PROCESSORS ${processors} TIMEOUT 400
     ENVIRONMENT "${EDT_MPI_ENVIRONMENT};OMP_NUM_THREADS=1"
     ENVIRONMENT_MODIFICATION ${EDT_IGNORED_LEAKS})
 endfunction()
