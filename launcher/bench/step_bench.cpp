@@ -1,7 +1,10 @@
 #include "launcher/bench/step_bench.h"
 
+#include <optional>
+
 #include "core/base/median.h"
 #include "core/cpu/peak_rate.h"
+#include "core/cpu/read_rate.h"
 #include "launcher/bench/benched_steps.h"
 #include "launcher/bench/memory_growth.h"
 #include "model/plan/gemms.h"
@@ -24,10 +27,13 @@ void measure(const std::function<StepSeconds()>& step, const std::vector<MatmulF
   require<UsageError>(ceiling != nullptr, "bench",
                       "the {} backend has no ceiling to measure against", backend.name());
   ceiling->run();
-  const auto peak = [&] {
-    return backend.in_host_memory() ? cpu_peak_rate(ceiling->dtype()) : 0.0;
+  std::optional<CpuReadRate> memory;
+  if (result.weight_bytes > 0) memory.emplace();
+  const auto limits = [&] {
+    return MachineLimits{backend.in_host_memory() ? cpu_peak_rate(ceiling->dtype()) : 0.0,
+                         memory ? memory->measure() : 0.0};
   };
-  StepRounds rounds(step, *ceiling, peak, profiler, ranks);
+  StepRounds rounds(step, *ceiling, limits, profiler, ranks);
   for (int round = 0; round < options.rounds; ++round) rounds.round(steps);
   rounds.fill(result);
   // The host does not see what a device that works behind it is at.
@@ -51,6 +57,15 @@ void measure_decoding(Autoencoder& decoder, SamplerSteps& steps, const StepBench
   }
   result.decode_seconds = median(seconds) / static_cast<double>(options.micro_batch);
   result.decode_share = median(shares);
+}
+
+// Products of activations with each other are batches, one for each head.
+double weight_bytes_of(const std::vector<MatmulForm>& forward, DType dtype) {
+  double elements = 0;
+  for (const MatmulForm& form : forward) {
+    if (form.batch == 1) elements += static_cast<double>(form.count * form.n * form.k);
+  }
+  return elements * static_cast<double>(size_of(dtype));
 }
 
 }  // namespace
@@ -104,6 +119,10 @@ StepBenchResult bench_sampler_step(const StepBenchOptions& options, Backend& bac
   result.images = options.micro_batch;
   result.formula = fmt::format("2 FLOPs x {:.3f} GMAC forward x 2 (with and without class)",
                                total_macs(forward_gemms(options.model, 1)) / 1e9);
+  // Which of the weights are integers the forms do not say.
+  if (backend.in_host_memory() && !options.weights_type.int8) {
+    result.weight_bytes = weight_bytes_of(forms, options.dtype);
+  }
   const auto step = [&]() -> StepSeconds {
     steps.run();
     return {};

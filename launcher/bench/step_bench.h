@@ -49,6 +49,9 @@ struct StepBenchResult {
   double achieved_gflops = 0;
   double ceiling_gflops = 0;
   double peak_gflops = 0;  // between registers alone; 0: not measured
+  // Of sampling in host memory: what the products of a step read of weights, all of it once, and
+  // what the memory gives in a second at most. 0: not known.
+  double weight_bytes = 0, read_bytes_per_second = 0;
   DType ceiling_dtype = DType::kFloat32;
   double ceiling_ratio = 0;  // median over rounds of achieved / ceiling of the same round
   // Shares of the step on the first rank: communication that computing waited for, and the rest.
@@ -66,6 +69,11 @@ struct StepBenchResult {
   // `sampler_steps` steps of one, the median over rounds.
   double decode_seconds = 0, decode_share = 0;
 };
+
+// The part of the memory's rate at which the weights are read; above 1 where caches hold them.
+inline double bandwidth_share(const StepBenchResult& result) {
+  return result.weight_bytes / result.step_seconds / result.read_bytes_per_second;
+}
 
 // What these options say to the training engine, with the batch of one data rank.
 TrainingRecipe step_recipe(const StepBenchOptions& options);

@@ -9,10 +9,11 @@
 namespace edt {
 
 StepRounds::StepRounds(std::function<StepSeconds()> step, MatmulCeiling& ceiling,
-                       std::function<double()> peak, Profiler& profiler, Communicator& ranks)
+                       std::function<MachineLimits()> limits, Profiler& profiler,
+                       Communicator& ranks)
     : step_(std::move(step)),
       ceiling_(ceiling),
-      peak_(std::move(peak)),
+      limits_(std::move(limits)),
       profiler_(profiler),
       ranks_(ranks) {}
 
@@ -32,7 +33,9 @@ StepSeconds StepRounds::run(int steps) {
 void StepRounds::round(int steps) {
   ranks_.barrier("begin of the ceiling");
   ceilings_.push_back(over_ranks(ceiling_.flops() / ceiling_.run(), Reduce::kSum));
-  peaks_.push_back(over_ranks(peak_(), Reduce::kSum));
+  const MachineLimits limits = limits_();
+  peaks_.push_back(over_ranks(limits.flops, Reduce::kSum));
+  reads_.push_back(over_ranks(limits.read_bytes, Reduce::kSum));
   ranks_.barrier("begin of the step");
   StepSeconds time;
   const double seconds = seconds_of([&] { time = run(steps); }) / steps;
@@ -58,6 +61,7 @@ void StepRounds::fill(StepBenchResult& result) const {
   result.achieved_gflops = flops_ / result.step_seconds / 1e9;
   result.ceiling_gflops = median(ceilings_) / 1e9;
   result.peak_gflops = median(peaks_) / 1e9;
+  result.read_bytes_per_second = median(reads_);
   result.ceiling_dtype = ceiling_.dtype();
   result.ceiling_ratio = median(ratios_);
   result.exposed_communication = median(exposed_);

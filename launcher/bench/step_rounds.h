@@ -18,15 +18,21 @@ struct StepSeconds {
   double computing = 0;
 };
 
+// Each second; 0: not measured.
+struct MachineLimits {
+  double flops = 0;       // between registers alone
+  double read_bytes = 0;  // from memory
+};
+
 // All ranks make the same calls.
 class StepRounds {
  public:
-  // `step` runs one step and waits for its end; `peak` measures FLOPs each second that this rank's
-  // arithmetic can do at most, or is 0; `profiler` covers one step of this rank.
+  // `step` runs one step and waits for its end; `limits` measures what this rank's machine can do
+  // at most; `profiler` covers one step of this rank.
   StepRounds(std::function<StepSeconds()> step, MatmulCeiling& ceiling,
-             std::function<double()> peak, Profiler& profiler, Communicator& ranks);
+             std::function<MachineLimits()> limits, Profiler& profiler, Communicator& ranks);
 
-  // One run of the ceiling and the peak, then `steps` steps, which are timed together.
+  // One run of the ceiling and the limits, then `steps` steps, which are timed together.
   void round(int steps);
 
   // Rates, times and shares of the rounds so far. `result.images` is given.
@@ -38,11 +44,11 @@ class StepRounds {
 
   std::function<StepSeconds()> step_;
   MatmulCeiling& ceiling_;
-  std::function<double()> peak_;
+  std::function<MachineLimits()> limits_;
   Profiler& profiler_;
   Communicator& ranks_;
   double flops_ = 0, recompute_flops_ = 0;  // of one step, on all ranks
-  std::vector<double> seconds_, ratios_, ceilings_, peaks_, exposed_, hidden_, imbalance_;
+  std::vector<double> seconds_, ratios_, ceilings_, peaks_, reads_, exposed_, hidden_, imbalance_;
 };
 
 // Shares of a step of `seconds` that the profiler's scopes took, largest first, and the rest.

@@ -42,6 +42,11 @@ nlohmann::ordered_json to_json(const StepBenchOptions& options, const StepBenchR
       {"peak_memory_bytes", result.peak_memory_bytes},
       {"flop_formula", result.formula},
   };
+  if (result.weight_bytes > 0) {
+    json["weight_bytes"] = result.weight_bytes;
+    json["memory_gbytes_per_s"] = result.read_bytes_per_second / 1e9;
+    json["bandwidth_share"] = bandwidth_share(result);
+  }
   options.weights_type.add_facts(json);
   json["memory_growth_bytes"] = result.memory_growth_bytes;
   if (result.decode_seconds > 0) {
@@ -81,6 +86,11 @@ void print_text(CommandContext& context, const StepBenchOptions& options,
         "{:.2f}\n",
         human_flops(result.peak_gflops * 1e9), result.ceiling_gflops / result.peak_gflops,
         result.achieved_gflops / result.peak_gflops);
+  }
+  if (result.weight_bytes > 0) {
+    context.print("  weights        {}, read at {:.2f} of the {:.1f} GB/s of the memory\n",
+                  human_bytes(result.weight_bytes), bandwidth_share(result),
+                  result.read_bytes_per_second / 1e9);
   }
   if (context.world.size() > 1) {
     context.print("  communication  {:.1f} % of the step waited for, {:.1f} % hidden behind it\n",
