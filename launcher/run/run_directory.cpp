@@ -114,8 +114,18 @@ void RunDirectory::fail_gone(std::int64_t step) const {
 }
 
 void RunDirectory::keep_part(HeldDirectory& part, std::int64_t step) {
-  if (part.is_replaced_alike()) return;
   const std::filesystem::path& path = part.path();
+  const auto hold_anew = [&](std::string_view what_now) {
+    log::warning("[run] {} was {} while the run trained: {}", path.string(),
+                 part.present_name().empty() ? "removed, with what was in it,"
+                                             : "renamed to " + part.present_name().string(),
+                 what_now);
+    part = HeldDirectory(path);
+  };
+  if (part.is_replaced_alike()) {  // whoever writes there may have made it anew before this look
+    if (!part.has_its_name()) hold_anew("another has its name");
+    return;
+  }
   std::error_code ignored;
   const auto status = std::filesystem::symlink_status(path, ignored);
   require<DiskError>(!std::filesystem::exists(status), "run",
@@ -128,10 +138,7 @@ void RunDirectory::keep_part(HeldDirectory& part, std::int64_t step) {
                                 !std::filesystem::exists(config(), ignored);
   if (is_being_removed) fail_gone(step);
   make_directories(path);
-  log::warning("[run] {} was {} while the run trained: it is made anew", path.string(),
-               part.present_name().empty() ? "removed, with what was in it,"
-                                           : "renamed to " + part.present_name().string());
-  part = HeldDirectory(path);
+  hold_anew("it is made anew");
 }
 
 void RunDirectory::require_kept(std::int64_t step) {

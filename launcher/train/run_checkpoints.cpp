@@ -421,7 +421,7 @@ void RunCheckpoints::look_at_space() {
   constexpr std::size_t kAhead = 4;
   try {
     warn_of_space(preflight(true, kAhead));
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     log::debug("{}", error.what());
   }
 }

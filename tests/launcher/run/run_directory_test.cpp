@@ -188,6 +188,16 @@ TEST_F(GoneDirectory, AnotherOfItsNameIsLeftAlone) {
   EXPECT_TRUE(std::filesystem::is_empty(path_));
 }
 
+// The writer of a checkpoint makes its folder anew, too, before anybody looks.
+TEST_F(GoneDirectory, AFolderThatIsThereAgainIsTold) {
+  std::filesystem::rename(run_.checkpoints(), other_);
+  std::filesystem::create_directory(run_.checkpoints());
+  EXPECT_THAT(warning(), HasSubstr("checkpoints was renamed to " +
+                                   std::filesystem::canonical(other_).string() +
+                                   " while the run trained: another has its name"));
+  EXPECT_EQ(warning(), "");
+}
+
 TEST_F(GoneDirectory, FoldersAreMadeAnew) {
   std::filesystem::remove_all(run_.checkpoints());
   std::filesystem::rename(path_ / "logs", path_ / "old");
