@@ -46,10 +46,12 @@ std::string way_out(const MeshRequest& request) {
   // The micro-batches that were asked for may be too large for it.
   const std::int64_t present = batch / request.micro_batches;
   const auto near = batches_near(batch, request.data_ranks());
-  const bool does = std::ranges::all_of(
-      near, [&](auto one) { return one % present == 0 && one / present % data == 0; });
-  return fmt::format(", or a batch of {} images{}", fmt::join(near, " or "),
-                     does ? "" : " in smaller micro-batches");
+  std::vector<std::int64_t> fitting;
+  std::ranges::copy_if(near, std::back_inserter(fitting),
+                       [&](auto one) { return one % present == 0 && one / present % data == 0; });
+  return fmt::format(", or a batch of {} images{}",
+                     fmt::join(fitting.empty() ? near : fitting, " or "),
+                     fitting.empty() ? " in smaller micro-batches" : "");
 }
 
 void check_data_ranks(const MeshRequest& request) {

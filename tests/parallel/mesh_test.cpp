@@ -66,7 +66,7 @@ TEST(CheckMesh, NamesTheDataRanksThatFitTheMicroBatches) {
             "2, 4, 8 would fit, or micro-batches of 16 images");
   EXPECT_EQ(refusal(request(24, 1, 8, 256)),
             "[mesh] 24 data ranks (24 ranks, 1 to a model) are more than the 8 micro-batches: 1, "
-            "2, 4, 8 would fit, or a batch of 192 or 384 images");
+            "2, 4, 8 would fit, or a batch of 192 or 384 images in smaller micro-batches");
 }
 
 TEST(Mesh, OfOneRank) {

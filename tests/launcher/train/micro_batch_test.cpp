@@ -87,13 +87,15 @@ TEST(MicroBatch, GivenAndTooLargeForTheRanksIsOutcomeedWithOneThatIsNot) {
 }
 
 TEST(MicroBatch, GivenAndTooLargeForAnyBatchNearIsSaidToBe) {
-  const auto refusal = [](std::int64_t batch, std::int64_t micro_batch) {
+  const auto refusal = [](int ranks, std::int64_t batch, std::int64_t micro_batch) {
     return message_of<UsageError>([&] {
-      check_mesh({.ranks = 2, .micro_batches = batch / micro_batch, .batch = batch, .model = "m"});
+      check_mesh(
+          {.ranks = ranks, .micro_batches = batch / micro_batch, .batch = batch, .model = "m"});
     });
   };
-  EXPECT_THAT(refusal(7, 7), EndsWith("or a batch of 4 or 8 images in smaller micro-batches"));
-  EXPECT_THAT(refusal(7, 1), EndsWith("or a batch of 4 or 8 images"));
+  EXPECT_THAT(refusal(2, 7, 7), EndsWith("or a batch of 4 or 8 images in smaller micro-batches"));
+  EXPECT_THAT(refusal(2, 7, 1), EndsWith("or a batch of 4 or 8 images"));
+  EXPECT_THAT(refusal(3, 8, 4), EndsWith("or a batch of 12 images"));
 }
 
 class ChosenMicroBatch : public testing::Test {
