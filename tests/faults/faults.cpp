@@ -5,9 +5,11 @@
 //
 //   RANK   a number, or "all"
 //   AT     phase:forward, or the begin of a span: io:verified, communication:all_gather, or a call
-//          of a kernel, of make_order or of CommunicationQueue::wait: call:linear_forward,
-//          call:wait; or the end of a collective: result:reduce_scatter
-//   COUNT  1: the first time that this is reached
+//          of a kernel or of make_order: call:linear_forward; or the end of a collective:
+//          result:reduce_scatter
+//   COUNT  1: the first time that this is reached; a collective of ranks that are recorded or go
+//   wrong
+//          marks its span once for itself and once for the ranks below
 //   WHAT   freeze: SIGSTOP, from the thread that is there, when the watchdog has said that it is
 //          there. kill: SIGKILL.
 //          wait: makes FILE.RANK and waits for FILE.go.
@@ -15,8 +17,8 @@
 //          Both wait for three minutes at most, and not where FILE.RANK is there already: a run
 //          that is started again goes on.
 //          spoil: one value of what the call writes, or the collective gives, is another. reorder:
-//          make_order gives the order of another seed. skip: wait does not wait; late: 30 ms late;
-//          both from this time on.
+//          make_order gives the order of another seed. skip: the next CommunicationQueue::wait
+//          does not wait, and what is gathered from now on comes with the wait after that one.
 #include <signal.h>
 #include <unistd.h>
 
@@ -30,7 +32,6 @@
 #include <iostream>
 #include <sstream>
 #include <string>
-#include <thread>
 
 #include "core/base/span.h"
 #include "launcher/signals.h"
@@ -38,6 +39,10 @@
 #include "tests/support/wait_until.h"
 
 namespace {
+
+// Of CommunicationQueue::wait.
+enum class Skip { kNone, kNext, kDone, kOver };
+std::atomic<Skip> skip = Skip::kNone;
 
 // As both mpirun and srun tell it.
 std::string own_rank() {
@@ -58,8 +63,7 @@ class Fault {
     words >> rank_ >> at_ >> count_ >> what_ >> file_;
     const bool waits = what_ == "wait" || what_ == "told";
     const bool known = what_ == "freeze" || what_ == "kill" || what_ == "spoil" ||
-                       what_ == "reorder" || what_ == "skip" || what_ == "late" ||
-                       (waits && !file_.empty());
+                       what_ == "reorder" || what_ == "skip" || (waits && !file_.empty());
     if (at_.find(':') == at_.npos || count_ < 1 || !known) {
       std::cerr << "EDT_FAULT has '" << text << "'\n";
       std::_Exit(2);
@@ -73,9 +77,7 @@ class Fault {
     if (at_.size() != kind.size() + name.size() || !at_.starts_with(kind) || !at_.ends_with(name)) {
       return false;
     }
-    const int seen = ++seen_;
-    const bool goes_on = what_ == "late" || what_ == "skip";
-    if (goes_on ? seen < count_ : seen != count_) return false;
+    if (++seen_ != count_) return false;
     happen(reports);
     return true;
   }
@@ -84,7 +86,7 @@ class Fault {
  private:
   void happen(const std::atomic<int>& reports) const {
     if (what_ == "kill") kill(getpid(), SIGKILL);
-    if (what_ == "late") std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    if (what_ == "skip") skip = Skip::kNext;
     if (what_ == "freeze") {
       // The first report that follows may have been put together before.
       wait_for(std::chrono::minutes(1), [&, enough = reports + 2] { return reports >= enough; });
@@ -125,6 +127,10 @@ class Faults final : public edt::SpanListener {
   void begin(const edt::SpanInfo& span) override {
     constexpr const char* kKinds[] = {"compute:", "communication:", "io:"};
     reached(kKinds[static_cast<int>(span.kind)], span.name);
+    const bool is_late = skip == Skip::kNext || skip == Skip::kDone;
+    if (is_late && span.kind == edt::SpanKind::kCommunication && span.name == "all_gather") {
+      wait_for(std::chrono::minutes(1), [] { return skip == Skip::kOver; });
+    }
   }
   void end(edt::SpanKind) override {}
   void phase(std::string_view name) override { reached("phase:", name); }
@@ -158,6 +164,12 @@ bool call_goes_wrong(std::string_view name) {
 }
 bool result_goes_wrong(std::string_view collective) {
   return kFaults != nullptr && kFaults->reached("result:", collective);
+}
+bool skips_this_wait() {
+  const bool is_skipped = skip == Skip::kNext;
+  if (skip == Skip::kDone) skip = Skip::kOver;
+  if (is_skipped) skip = Skip::kDone;
+  return is_skipped;
 }
 bool has_faulty_calls() { return kFaults != nullptr && kFaults->has_any_of("call:"); }
 bool has_faulty_results() { return kFaults != nullptr && kFaults->has_any_of("result:"); }

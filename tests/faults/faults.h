@@ -11,5 +11,6 @@ bool has_faulty_results();
 // Whether this is the call of `name` that is to go wrong.
 bool call_goes_wrong(std::string_view name);
 bool result_goes_wrong(std::string_view collective);
+bool skips_this_wait();
 
 }  // namespace edt::test

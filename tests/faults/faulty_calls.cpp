@@ -79,5 +79,5 @@ std::unique_ptr<edt::Communicator> world(const edt::MpiSession* session,
 }
 
 void wait(edt::CommunicationQueue* queue, edt::CommunicationQueue::Ticket ticket) {
-  if (!edt::test::call_goes_wrong("wait")) real_wait(queue, ticket);
+  if (!edt::test::skips_this_wait()) real_wait(queue, ticket);
 }
