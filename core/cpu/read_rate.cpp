@@ -1,6 +1,8 @@
 #include "core/cpu/read_rate.h"
 
+#include <algorithm>
 #include <numeric>
+#include <vector>
 
 #include "core/base/clock.h"
 #include "core/cpu/parallel.h"
@@ -8,7 +10,7 @@
 namespace edt {
 namespace {
 
-constexpr std::int64_t kWords = (256 << 20) / static_cast<std::int64_t>(sizeof(std::uint64_t));
+constexpr std::int64_t kWords = (512 << 20) / static_cast<std::int64_t>(sizeof(std::uint64_t));
 constexpr std::int64_t kLine = 8;  // words
 
 // One word of each cache line brings the line, and no more work than that.
@@ -23,13 +25,18 @@ std::uint64_t touch(const std::uint64_t* words, Range range) {
 
 }  // namespace
 
-CpuReadRate::CpuReadRate() : words_(static_cast<std::size_t>(kWords), 1) {}
+CpuReadRate::CpuReadRate()
+    : words_(std::make_unique_for_overwrite<std::uint64_t[]>(static_cast<std::size_t>(kWords))) {
+  parallel_parts(kWords, kLine, [&](std::int64_t, Range range) {
+    std::fill_n(words_.get() + range.begin, range.size(), std::uint64_t{1});
+  });
+}
 
 double CpuReadRate::measure() {
   std::vector<std::uint64_t> sums(static_cast<std::size_t>(thread_count()));
   const auto begin = Clock::now();
   parallel_parts(kWords, kLine, [&](std::int64_t part, Range range) {
-    sums[static_cast<std::size_t>(part)] = touch(words_.data(), range);
+    sums[static_cast<std::size_t>(part)] = touch(words_.get(), range);
   });
   const double seconds = seconds_since(begin);
   sum_ += std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
