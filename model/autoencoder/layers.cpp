@@ -37,9 +37,8 @@ Var GroupNormLayer::operator()(PicturePass& pass, const Var& x, PictureActivatio
 
 Var RmsNormLayer::operator()(PicturePass& pass, const Var& x, PictureActivation activation,
                              const Var& residual, DType result) const {
-  constexpr double kEpsilon = 1e-5;
-  return channel_rms_norm(pass.tape, x, weights_.weight, weights_.bias, kEpsilon, activation,
-                          residual, result);
+  return channel_rms_norm(pass.tape, x, weights_.weight, weights_.bias, /*epsilon=*/1e-5,
+                          activation, residual, result);
 }
 
 ConvolutionLayer LayerFactory::convolution(const std::string& name, std::int64_t inputs) {
