@@ -34,6 +34,5 @@ find_package(simdjson 3.0 REQUIRED)
 find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_writer.hpp REQUIRED)  # header-only
 if(EDT_TESTS)
   find_package(GTest 1.12 REQUIRED)
-  find_package(Boost 1.74 REQUIRED COMPONENTS context)
   include(GoogleTest)
 endif()

@@ -140,12 +140,13 @@ endfunction()
 set(EDT_MPI_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none)
 
+cmake_host_system_information(RESULT EDT_CORES QUERY NUMBER_OF_LOGICAL_CORES)
+
 # edt_mpi_command(NAME RANKS n COMMAND command...)
 #   the command on n ranks, with the label mpi.
-cmake_host_system_information(RESULT EDT_CORES QUERY NUMBER_OF_LOGICAL_CORES)
 function(edt_mpi_command name)
   cmake_parse_arguments(ARG "" "RANKS" "COMMAND;LABELS" ${ARGN})
-  # More than there are would run when nothing else does, with cores that wait.
+  # A test that asks CTest for more processors than its -j runs alone, when all others are done.
   set(processors ${ARG_RANKS})
   if(processors GREATER EDT_CORES)
     set(processors ${EDT_CORES})

@@ -1,32 +1,26 @@
 #include "tests/core/cuda/emulation/device_memory.h"
 
-#include <malloc.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
+#include "core/cuda/gemm_plan.h"
 #include "tests/core/cuda/emulation/streams.h"
 
 namespace edt::emulation {
 namespace {
 
 constexpr std::size_t kPage = 4096, kPromised = 256;
-constexpr std::size_t kFilled = std::size_t{1} << 20;
 constexpr std::size_t kReserved = std::size_t{1} << 40;  // addresses, not memory
 
 char* reserved = nullptr;
 std::size_t used = 0;
-// Where the processor has one. Else all pages are opened and closed, most of a test's time.
+// Where the processor has one. With -1 all pages are opened and closed, most of a test's time.
 int protection_key = -1;
-
-// Else the values of each case are given back to the system and asked for again: half of all time.
-[[maybe_unused]] const bool keeps_what_is_freed =
-    mallopt(M_MMAP_THRESHOLD, 256 << 20) == 1 && mallopt(M_TRIM_THRESHOLD, 1 << 30) == 1;
 
 bool is_protected(const void* memory) {
   const auto at = reinterpret_cast<std::uintptr_t>(memory);
@@ -50,7 +44,7 @@ void* take_protected(std::size_t bytes) {
   if (used + size > kReserved) return nullptr;
   char* const begin = reserved + used;
   used += size;
-  pkey_mprotect(begin, size, PROT_READ | PROT_WRITE, protection_key);  // -1: as mprotect
+  if (pkey_mprotect(begin, size, PROT_READ | PROT_WRITE, protection_key) != 0) std::abort();
   return begin + kPromised;
 }
 
@@ -63,6 +57,11 @@ void protect_device_memory() {
   if (memory == MAP_FAILED) std::abort();
   reserved = static_cast<char*>(memory);
   protection_key = pkey_alloc(0, PKEY_DISABLE_ACCESS);
+  // Some C libraries do not know the keys of their processor.
+  if (protection_key >= 0 && pkey_set(protection_key, PKEY_DISABLE_ACCESS) != 0) {
+    pkey_free(protection_key);
+    protection_key = -1;
+  }
   struct sigaction action {};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO;
@@ -74,13 +73,9 @@ void* take_device_memory(std::size_t bytes) {
   auto* const begin = static_cast<char*>(
       std::aligned_alloc(kPage, (kPromised + bytes + kPage - 1) / kPage * kPage));
   if (begin == nullptr) return nullptr;
-  // Larger than this is the workspace of products alone, in every backend that is made: its middle
-  // stays what it is, mostly no memory at all.
-  char* const memory = begin + kPromised;
-  const std::size_t filled = std::min(bytes, kFilled);
-  std::memset(memory, 0xff, filled);
-  std::memset(memory + bytes - filled, 0xff, filled);
-  return memory;
+  // The workspace of products, of every backend that is made, stays no memory at all.
+  if (bytes != kWorkspaceBytes) std::memset(begin + kPromised, 0xff, bytes);
+  return begin + kPromised;
 }
 
 void give_device_memory_back(void* memory) {

@@ -1,5 +1,5 @@
-// The emulated device's memory: as little aligned as CUDA promises, full of NaN when new, and, when
-// a test asks for it, out of reach of the host's code.
+// The emulated device's memory: as little aligned as CUDA promises, full of NaN when new but for
+// the products' workspace, and, when a test asks for it, out of reach of the host's code.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ void protect_device_memory();
 // nullptr: there is not enough.
 void* take_device_memory(std::size_t bytes);
 void give_device_memory_back(void* memory);
-// Called by AtWork, by one thread at a time.
+// Called by AtWork, by one thread at a time, and for it alone where the processor can do that.
 void open_device_memory(bool open);
 
 // A call of a thread that has not chosen its GPU would be for the first one, and make a context
