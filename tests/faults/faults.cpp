@@ -8,8 +8,7 @@
 //          of a kernel or of make_order: call:linear_forward; or the end of a collective:
 //          result:reduce_scatter
 //   COUNT  1: the first time that this is reached; a collective of ranks that are recorded or go
-//   wrong
-//          marks its span once for itself and once for the ranks below
+//          wrong marks its span once for itself and once for the ranks below
 //   WHAT   freeze: SIGSTOP, from the thread that is there, when the watchdog has said that it is
 //          there. kill: SIGKILL.
 //          wait: makes FILE.RANK and waits for FILE.go.
