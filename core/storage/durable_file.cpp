@@ -43,7 +43,9 @@ void refuse_special(const fs::path& path) {
 }
 
 // Makes and removes an empty file: permissions alone do not tell whether that is possible.
+// A signal that ends the program meanwhile waits, or the file would stay.
 void require_place(const fs::path& file, std::string_view option, const fs::path& asked) {
+  const SignalDelay until_it_is_removed;
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   const int code = errno;
   if (descriptor < 0 && code != EEXIST) {
@@ -91,7 +93,8 @@ fs::path final_path(const fs::path& path) {
 }
 
 DurableFile::DurableFile(const fs::path& path) : file_(path) {
-  descriptor_ = ::open(file_.partial().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  // It is there: one that a signal has removed does not come back.
+  descriptor_ = ::open(file_.partial().c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
   if (descriptor_ < 0) fail_errno("create", file_.partial());
 }
 

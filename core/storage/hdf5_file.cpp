@@ -10,6 +10,7 @@
 #include "core/storage/file_kind.h"
 #include "core/storage/hdf5_calls.h"
 #include "core/storage/open_to_read.h"
+#include "core/storage/partial_file.h"
 
 namespace edt::h5 {
 
@@ -78,6 +79,7 @@ File File::create(const std::filesystem::path& path, std::uint64_t user_block) {
   H5Pset_obj_track_times(creation.get(), false);
   if (user_block > 0)
     check(H5Pset_userblock(creation.get(), user_block), path.string(), "create it");
+  const SignalDelay none_appears_behind_its_back;
   Handle file = own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()),
                     close_file, path.string(), "create it");
   Handle root = open_root(file.get(), path.string());

@@ -126,9 +126,13 @@ void PartialFile::take_name() {
 }
 
 void remove_partial_files() noexcept {
+  std::array<const char*, kSlots> folders;  // emptied before they go
+  std::size_t count = 0;
   for (auto& name : partial_names) {
-    if (const char* taken = name.exchange(nullptr)) ::unlink(taken);
+    const char* taken = name.exchange(nullptr);
+    if (taken != nullptr && ::unlink(taken) != 0 && errno == EISDIR) folders[count++] = taken;
   }
+  for (std::size_t i = 0; i < count; ++i) ::rmdir(folders[i]);
 }
 
 void remove_partial_files_on_signals() {

@@ -39,7 +39,8 @@ void remove_partial_files_on_signals();
 // What such a handler does before it ends the program; safe in any handler.
 void remove_partial_files() noexcept;
 
-// A file that goes with them, until it is struck off by the number that it gets here.
+// A file, or a folder of such files, that goes with them until it is struck off by the number that
+// it gets here.
 int list_for_removal(const std::filesystem::path& path);
 void strike_off_removal(int number);
 

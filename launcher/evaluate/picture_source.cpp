@@ -3,12 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "core/base/error.h"
 #include "core/image/decode.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/missing_path.h"
 #include "core/storage/npy.h"
+#include "core/storage/partial_file.h"
 #include "data/picture_decoder.h"
 #include "data/pictures/list.h"
 #include "data/pictures/reader.h"
@@ -105,9 +107,12 @@ class FilePictures final : public PictureSource {
  private:
   // The index stays open, and its names go at once: a signal later leaves nothing behind.
   static data::PictureIndex list(const std::vector<fs::path>& paths) {
+    std::optional<SignalDelay> until_it_is_removed;  // from when its files have their names
     const ScratchFolder scratch;
     data::PictureIndexWriter writer(scratch.path());
-    writer.end_list(data::list_pictures({.pictures = paths, .classes = 1}, writer));
+    const auto sources = data::list_pictures({.pictures = paths, .classes = 1}, writer);
+    until_it_is_removed.emplace();
+    writer.end_list(sources);
     return data::PictureIndex::listed(scratch.path());
   }
 

@@ -1,4 +1,5 @@
-// A folder for as long as its owner lives, where this system keeps temporary files (TMPDIR).
+// A folder for as long as its owner lives, where this system keeps temporary files (TMPDIR). A
+// signal that ends the program removes it too, if nothing but partial files is in it.
 #pragma once
 
 #include <filesystem>
@@ -15,6 +16,7 @@ class ScratchFolder {
 
  private:
   std::filesystem::path path_;
+  int slot_ = -1;
 };
 
 }  // namespace edt

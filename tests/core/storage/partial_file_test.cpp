@@ -4,9 +4,12 @@
 #include <signal.h>
 
 #include <chrono>
+#include <functional>
+#include <map>
 #include <thread>
 
 #include "core/storage/durable_file.h"
+#include "core/storage/hdf5.h"
 #include "core/storage/npy.h"
 #include "tests/core/storage/expect_error.h"
 #include "tests/support/temp_dir.h"
@@ -53,18 +56,44 @@ TEST_F(PartialFileTest, GoesWhenASignalEndsTheProgram) {
 
 // The handler runs on a thread while others go on.
 TEST_F(PartialFileTest, NoneAppearsWhileASignalEndsTheProgram) {
-  const auto interrupted = [&](int microseconds) {
+  using Work = std::function<void()>;
+  const std::map<std::string, Work> works{
+      {"a file", [&] { const DurableFile file(file_); }},
+      {"a shard",
+       [&] {
+         const PartialFile file(file_);
+         const auto shard = h5::File::create(file.partial());
+       }},
+      {"a look whether there can be one", [&] { require_writable(file_, "--out"); }},
+      {"a look whether there can be some", [&] { require_directory(file_, "--data"); }},
+  };
+  const auto interrupted = [](const Work& work, int microseconds) {
     remove_partial_files_on_signals();
     std::thread told([microseconds] {
       std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
       raise(SIGINT);  // on this thread
     });
-    for (;;) const DurableFile file(file_);
+    for (;;) work();
   };
-  for (int attempt = 0; attempt < 40; ++attempt) {
-    EXPECT_EXIT(interrupted(97 * attempt), KilledBySignal(SIGINT), "");
-    ASSERT_TRUE(is_empty()) << attempt;
+  for (const auto& [name, work] : works) {
+    for (int attempt = 0; attempt < 40; ++attempt) {
+      EXPECT_EXIT(interrupted(work, 97 * attempt), KilledBySignal(SIGINT), "");
+      ASSERT_TRUE(is_empty()) << name << ", attempt " << attempt;
+    }
   }
+}
+
+TEST_F(PartialFileTest, AFolderOfThemGoesToo) {
+  const auto interrupted = [&] {
+    remove_partial_files_on_signals();
+    const fs::path folder = directory_ / "folder";
+    fs::create_directory(folder);
+    (void)list_for_removal(folder);
+    const DurableFile file(folder / "a.txt");
+    raise(SIGTERM);
+  };
+  EXPECT_EXIT(interrupted(), KilledBySignal(SIGTERM), "");
+  EXPECT_TRUE(is_empty());
 }
 
 TEST_F(PartialFileTest, IgnoredSignalsStayIgnored) {
