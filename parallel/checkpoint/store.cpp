@@ -69,6 +69,13 @@ std::vector<fs::path> children(const fs::path& directory) {
   return paths;
 }
 
+void make_directory(const fs::path& path) {
+  std::error_code code;
+  fs::create_directory(path, code);
+  require<SystemError>(!code, "checkpoint", "cannot create directory {}: {}", path.string(),
+                       error_text(code.value(), path));
+}
+
 void remove_tree(const fs::path& path) {
   std::error_code code;
   fs::remove_all(path, code);
@@ -112,10 +119,11 @@ std::vector<CheckpointStore::Entry> CheckpointStore::entries() const {
   return entries;
 }
 
+void CheckpointStore::make() const { make_directory(directory_); }
+
 void CheckpointStore::begin(std::int64_t step) const {
-  make_directories(directory_);
   remove_tree(partial_path_of(step));
-  make_directories(partial_path_of(step));
+  make_directory(partial_path_of(step));
 }
 
 void CheckpointStore::publish(std::int64_t step) const {

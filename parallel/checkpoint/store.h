@@ -38,6 +38,7 @@ class CheckpointStore {
   std::filesystem::path partial_path_of(std::int64_t step) const;
 
   // The protocol of the writer, one step each.
+  void make() const;  // its directory, but none above it: a run's that was moved away stays away
   void begin(std::int64_t step) const;    // an empty partial directory
   void publish(std::int64_t step) const;  // renames; a former checkpoint of that step moves aside
   void mark_complete(std::int64_t step, std::uint64_t manifest_checksum) const;

@@ -184,7 +184,7 @@ void CheckpointWriter::write_stages(Job& job, CheckpointReport& report) const {
   const std::int64_t step = job.info.step;
   const std::filesystem::path partial = store_.partial_path_of(step);
   on_root("begin", [&] {
-    make_directories(store_.directory());
+    store_.make();
     require_free_space(store_.directory(), disk_bytes(job.extras), "the checkpoint");
     store_.begin(step);
   });
@@ -263,6 +263,7 @@ void CheckpointWriter::retain(std::int64_t step) const {
 
 void write_checkpoint(const CheckpointStore& store, const CheckpointState& state,
                       const CheckpointInfo& info, std::vector<ExtraArray> extras) {
+  make_directories(store.directory());
   CheckpointWriter writer(
       store, make_self_communicator(), state,
       {.keep = {.newest = std::numeric_limits<int>::max()}, .asynchronous = false});

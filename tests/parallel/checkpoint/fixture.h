@@ -116,6 +116,7 @@ inline std::vector<CheckpointReport> save_steps(const CheckpointStore& store,
                                                 std::initializer_list<std::int64_t> steps,
                                                 CheckpointWriterOptions options = {}) {
   RankState rank(small_layout(), 0, 1);
+  std::filesystem::create_directories(store.directory());
   CheckpointWriter writer(store, make_self_communicator(), rank.state(), std::move(options));
   for (const std::int64_t step : steps) {
     rank.fill(step);
