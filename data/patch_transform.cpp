@@ -50,6 +50,7 @@ std::vector<float> roots_with_mean_variance_one(const std::vector<float>& deviat
   const double variance = std::accumulate(deviations.begin(), deviations.end(), 0.0) /
                           static_cast<double>(deviations.size());
   std::vector<float> units;
+  units.reserve(deviations.size());
   for (const float deviation : deviations) {
     units.push_back(static_cast<float>(std::sqrt(deviation * variance)));
   }

@@ -142,6 +142,7 @@ Variation draw_variation(std::uint64_t seed, std::uint32_t sample) {
 const std::vector<std::string>& synth_class_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> list;
+    list.reserve(std::size(kLooks));
     for (const ClassLook& look : kLooks) list.emplace_back(look.name);
     return list;
   }();

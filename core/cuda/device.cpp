@@ -60,7 +60,7 @@ void add_into_on(cudaStream_t stream, const Tensor& from, const Tensor& to) {
 
 void fold_on(cudaStream_t stream, std::span<const Tensor> sums, const Tensor& last) {
   FoldCall call{.last = last.as<float>(), .count = static_cast<int>(sums.size())};
-  EDT_ASSERT(sums.size() >= 1 && sums.size() <= std::size(call.sums));
+  EDT_ASSERT(!sums.empty() && sums.size() <= std::size(call.sums));
   for (std::size_t i = 0; i < sums.size(); ++i) call.sums[i] = sums[i].as<float>();
   launch_fold(stream, call, last.elements());
 }

@@ -129,13 +129,14 @@ void ReferenceBackend::token_loss_forward(T tokens, T target, T factors, T weigh
   const std::int64_t batch = tokens.shape[0], per_sample = tokens.elements() / batch,
                      group = distance.group;
   const Doubles y = load(tokens), z = load(target), f = load(factors), w = load(weights);
+  const std::int64_t groups = per_sample / group;
   Doubles sums(static_cast<std::size_t>(batch), 0.0);
   double total = 0;
   for (std::int64_t b = 0; b < batch; ++b) {
     for (std::int64_t at = b * per_sample; at < (b + 1) * per_sample; at += group) {
       sums[b] += distance_of(distance, &y[at], &z[at], group);
     }
-    sums[b] *= f[b] / static_cast<double>(per_sample / group);
+    sums[b] *= f[b] / static_cast<double>(groups);
     total += w[b] * sums[b] / static_cast<double>(batch);
   }
   store(sums, losses);
@@ -147,8 +148,8 @@ void ReferenceBackend::token_loss_backward(T dmean, T tokens, T target, T factor
   const std::int64_t batch = tokens.shape[0], per_sample = tokens.elements() / batch,
                      group = distance.group;
   const Doubles y = load(tokens), z = load(target), f = load(factors), w = load(weights);
-  const double seed =
-      load(dmean)[0] / static_cast<double>(batch) / static_cast<double>(per_sample / group);
+  const std::int64_t groups = per_sample / group;
+  const double seed = load(dmean)[0] / static_cast<double>(batch) / static_cast<double>(groups);
   Doubles d(y.size());
   for (std::int64_t at = 0; at < tokens.elements(); at += group) {
     const std::int64_t b = at / per_sample;

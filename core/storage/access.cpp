@@ -46,6 +46,7 @@ std::string this_user() {
       std::max(getgroups(static_cast<int>(groups.size()), groups.data()), 0)));
   if (groups.empty()) groups.push_back(getegid());
   std::vector<std::string> names;
+  names.reserve(groups.size());
   for (const gid_t group : groups) names.push_back(group_name(group));
   return fmt::format("{} (groups {})", user_name(geteuid()), fmt::join(names, ", "));
 }

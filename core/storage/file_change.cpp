@@ -118,7 +118,7 @@ fs::path change_path(const fs::path& path) {
 }
 
 void change_file(const fs::path& path, const FileChange& change) {
-  OutputFile{path};  // a clear refusal before anything is written
+  const OutputFile refuses_clearly_before_anything_is_written{path};
   DurableFile record(change_path(path));
   record.write(serialize(change));
   record.commit();

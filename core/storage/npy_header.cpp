@@ -198,7 +198,7 @@ NpyHeader parse_npy_header(std::span<const std::byte> start, std::uint64_t total
   const std::string_view text(reinterpret_cast<const char*>(start.data()), start.size());
   require<DataError>(text.size() >= 10 && text.substr(0, 6) == std::string_view(kMagic, 6), "npy",
                      "{}: not a NumPy array file", label);
-  const int version = text[6];
+  const int version = static_cast<unsigned char>(text[6]);
   require<DataError>(version >= 1 && version <= 3 && text[7] == 0, "npy",
                      "{}: format version {}.{}, supported are 1.0 to 3.0", label, version,
                      static_cast<int>(text[7]));

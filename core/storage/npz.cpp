@@ -135,7 +135,7 @@ std::string npy_header_text(const std::vector<std::uint64_t>& shape) {
 }  // namespace
 
 ZipReader::ZipReader(const std::filesystem::path& path) : path_(path) {
-  InputFile(std::filesystem::path(path));  // a clear refusal where there is no file
+  const InputFile refuses_clearly_where_there_is_none(path);
   archive_ = open_archive(path, ZIP_RDONLY | ZIP_CHECKCONS);
   const zip_int64_t count = zip_get_num_entries(archive_.get(), 0);
   for (zip_int64_t i = 0; i < count; ++i) {

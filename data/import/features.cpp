@@ -231,6 +231,7 @@ std::vector<FeatureSource> open_features(const FeatureOptions& options, const Be
 
 std::vector<SampleArray> arrays_of(const std::vector<FeatureSource>& sources) {
   std::vector<SampleArray> arrays;
+  arrays.reserve(sources.size());
   for (const FeatureSource& source : sources) arrays.push_back(source.array());
   return arrays;
 }

@@ -31,6 +31,8 @@ enum class Moments : std::uint8_t {
   kLogvar,  // mean, then log variance
 };
 
+// In the order of its options, of which there is one in a program.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 struct ImportOptions {
   ImportLayout layout = ImportLayout::kAuto;
   std::filesystem::path latents;          // file or folder

@@ -113,8 +113,8 @@ int bench_ffn_reuse(std::span<const std::string> args, CommandContext& context) 
   context.run_started = true;
   std::vector<float> plain(request.labels.size() * sampler.picture_elements());
   sampler.run(request, plain);
-  const auto batches = static_cast<double>((bench.run.images + request.batch - 1) / request.batch);
-  const double all_macs = batches * static_cast<double>(sampler.rows_asked()) *
+  const std::int64_t batches = (bench.run.images + request.batch - 1) / request.batch;
+  const double all_macs = static_cast<double>(batches) * static_cast<double>(sampler.rows_asked()) *
                           total_macs(forward_gemms(bench.run.trained->model_config(), 1));
   std::vector<FfnResult> results;
   for (const double threshold : bench.thresholds) {

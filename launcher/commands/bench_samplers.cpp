@@ -56,8 +56,8 @@ struct HeldData {
 };
 
 std::vector<float> latents_of(const data::Dataset& set, const std::vector<std::uint64_t>& indices) {
-  std::vector<data::SampleRef> refs;
-  for (const std::uint64_t index : indices) refs.push_back({index});
+  std::vector<data::SampleRef> refs(indices.size());
+  for (std::size_t i = 0; i < refs.size(); ++i) refs[i].index = indices[i];
   std::vector<float> latents(refs.size() * set.description().latent_elements());
   data::ReadScratch scratch;
   set.read(refs, 0, scratch, latents);

@@ -82,7 +82,8 @@ HeldOutLoss::ByTime HeldOutSamples::mean_losses(std::span<const std::uint64_t> s
                    "held-out losses");
   HeldOutLoss::ByTime means{};
   for (std::size_t i = 0; i < all.size(); ++i) means[i % kTimeStrata] += all[i];
-  for (double& mean : means) mean /= static_cast<double>(all.size() / kTimeStrata);
+  const std::size_t of_each = all.size() / kTimeStrata;
+  for (double& mean : means) mean /= static_cast<double>(of_each);
   return means;
 }
 

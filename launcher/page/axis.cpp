@@ -58,7 +58,8 @@ void Axis::cover_linear(double low, double high) {
   const double first = std::floor(low / step + 1e-9), last = std::ceil(high / step - 1e-9);
   low_ = first * step;
   high_ = last * step;
-  for (double i = first; i <= last; ++i) ticks_.push_back(i * step);
+  const int count = static_cast<int>(last - first);
+  for (int i = 0; i <= count; ++i) ticks_.push_back((first + i) * step);
 }
 
 void Axis::cover_log2(double low, double high) {
@@ -67,7 +68,8 @@ void Axis::cover_log2(double low, double high) {
   const double every = std::ceil((last - first) / 12);  // powers of two between ticks
   low_ = std::exp2(first);
   high_ = std::exp2(last);
-  for (double i = first; i <= last; i += every) ticks_.push_back(std::exp2(i));
+  const int count = static_cast<int>((last - first) / every);
+  for (int i = 0; i <= count; ++i) ticks_.push_back(std::exp2(first + i * every));
 }
 
 // Bounds at 1, 2 or 5 times a power of ten; ticks there as well, or at powers alone where there are
@@ -91,9 +93,10 @@ void Axis::cover_log10(double low, double high) {
   }
   const double decades = std::log10(high_ / low_), first = std::floor(std::log10(low_) + 1e-9);
   const double every = std::max(std::ceil(decades / 12), 1.0);
-  for (double power = first; power <= first + decades + 1; power += every) {
+  const int count = static_cast<int>((decades + 1) / every);
+  for (int i = 0; i <= count; ++i) {
     for (const double factor : {1.0, 2.0, 5.0}) {
-      const double tick = factor * std::pow(10, power);
+      const double tick = factor * std::pow(10, first + i * every);
       if (factor > 1 && decades > 4) break;
       if (tick >= low_ * (1 - 1e-9) && tick <= high_ * (1 + 1e-9)) ticks_.push_back(tick);
     }

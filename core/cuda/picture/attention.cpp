@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kScores = 1 << 24;  // of a band: 64 MiB
 
-std::byte* row_of(const Tensor& t, std::int64_t row) {
+std::byte* wide_row(const Tensor& t, std::int64_t row) {
   return static_cast<std::byte*>(t.data) +
          static_cast<std::size_t>(row * t.shape[2]) * size_of(t.dtype);
 }
@@ -33,8 +33,8 @@ void CudaBackend::wide_attention(T q, T k, T v, T y) {
       matmul_.run({.m = rows,
                    .n = tokens,
                    .k = width,
-                   .a = row_of(q, n * tokens + first),
-                   .b = row_of(k, n * tokens),
+                   .a = wide_row(q, n * tokens + first),
+                   .b = wide_row(k, n * tokens),
                    .b_transposed = true,
                    .in = dtype,
                    .y = scores,
@@ -44,9 +44,9 @@ void CudaBackend::wide_attention(T q, T k, T v, T y) {
                    .n = width,
                    .k = tokens,
                    .a = weights,
-                   .b = row_of(v, n * tokens),
+                   .b = wide_row(v, n * tokens),
                    .in = dtype,
-                   .y = row_of(y, n * tokens + first),
+                   .y = wide_row(y, n * tokens + first),
                    .out = dtype});
     }
   }

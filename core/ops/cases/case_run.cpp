@@ -64,6 +64,7 @@ std::vector<CaseValues> run_case(const OpCase& op_case, Backend& backend, DType 
 
   std::vector<CaseValues> found;
   std::vector<Var> results;
+  results.reserve(static_cast<std::size_t>(passes));
   for (int pass = 0; pass < passes; ++pass) results.push_back(op_case.apply(tape, inputs));
   found.push_back({"result", read_values(backend, results.back().tensor())});
   collect_outputs(inputs, found);

@@ -14,9 +14,9 @@ std::vector<float> drawn(std::string_view name, std::int64_t count, double scale
 const PackedConvolution& packed(CaseInputs& in, const ConvolutionForm& form, bool bias) {
   auto& kept = in.made("weights");
   if (!kept) {
-    const auto terms = static_cast<double>(form.weights() / form.outputs);
+    const std::int64_t terms = form.weights() / form.outputs;
     std::shared_ptr<PackedConvolution> made = in.backend().pack_convolution(
-        form, drawn("weight", form.weights(), 1 / std::sqrt(terms)),
+        form, drawn("weight", form.weights(), 1 / std::sqrt(static_cast<double>(terms))),
         bias ? drawn("bias", form.outputs, 0.5) : std::vector<float>{}, in.dtype());
     kept = std::move(made);
   }
