@@ -38,6 +38,13 @@ struct WeightStyle {
   bool operator==(const WeightStyle&) const = default;
 };
 
+// Where the shifts, scales and gates of a block come from.
+enum class ModulationForm {
+  kFull,    // an adaLN projection of its own
+  kShared,  // one projection for all blocks of a width (EDT: of a stage)
+  kAffine   // that, times 1 + gamma, plus beta: tables of each block
+};
+
 struct CommonConfig {
   std::string name;
   LatentShape latents;
@@ -46,6 +53,7 @@ struct CommonConfig {
   float label_dropout = 0.1f;
   std::int64_t mlp_ratio = 4;
   WeightStyle weights;
+  ModulationForm modulation = ModulationForm::kFull;
   ProcessConfig process;
 
   // Throws UsageError naming both values when the parts do not fit.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/ops/activation.h"
+#include "core/ops/affine_modulation.h"
 #include "core/ops/attention.h"
 #include "core/ops/attention_map.h"
 #include "core/ops/bias.h"
@@ -40,6 +41,7 @@ class Backend : public Device,
                 public TokenLossKernels,
                 public TernaryKernels,
                 public RmsNormKernels,
+                public AffineModulationKernels,
                 public PictureKernels {
  public:
   std::string_view backend_name() const final { return name(); }

@@ -90,7 +90,9 @@ using Int = std::int64_t;
   KERNEL(TernaryKernels, kRows, ternary_quantize, T, T, Int, T, T)                               \
   KERNEL(TernaryKernels, kRows, ternary_gradient, T, T, T, Int, T, G, G)                         \
   KERNEL(RmsNormKernels, kRows, rms_norm_forward, T, T, T, T)                                    \
-  KERNEL(RmsNormKernels, kRows, rms_norm_backward, T, T, T, T, G, G)
+  KERNEL(RmsNormKernels, kRows, rms_norm_backward, T, T, T, T, G, G)                             \
+  KERNEL(AffineModulationKernels, kRows, affine_modulation_forward, T, T, T, T)                  \
+  KERNEL(AffineModulationKernels, kRows, affine_modulation_backward, T, T, T, G, G, G)
 
 #define EDT_PICTURE_KERNELS(KERNEL)                                                             \
   KERNEL(ConvolutionKernels, kMatrix, convolution, const PackedConvolution&, T, T,              \

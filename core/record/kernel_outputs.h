@@ -33,6 +33,7 @@ inline constexpr std::size_t linear_forward = 1, linear_backward_input = 1,
                              attention_map_forward = 2, attention_map_backward = 1,
                              noise_target = 1, token_loss_forward = 2, token_loss_backward = 1,
                              absolute_sum = 1, ternary_quantize = 1, ternary_gradient = 2,
-                             rms_norm_forward = 2, rms_norm_backward = 2;
+                             rms_norm_forward = 2, rms_norm_backward = 2,
+                             affine_modulation_forward = 1, affine_modulation_backward = 3;
 
 }  // namespace edt::kernel_outputs

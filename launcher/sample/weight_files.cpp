@@ -46,7 +46,8 @@ bool has_diffusers_names(const SafetensorsReader& reader) {
 const DitConfig* diffusers_dit(const ModelConfig& config) {
   const auto* dit = config.as<DitConfig>();
   const bool is_published = dit != nullptr && dit->process == ProcessConfig{} &&
-                            dit->style == BlockStyle{} && dit->weights == WeightStyle{};
+                            dit->style == BlockStyle{} && dit->weights == WeightStyle{} &&
+                            dit->modulation == ModulationForm::kFull;
   return is_published ? dit : nullptr;
 }
 
@@ -66,7 +67,8 @@ TensorNames names_for(WeightNames names, const ModelConfig& config, const Model&
   const DitConfig* dit = diffusers_dit(config);
   require<UsageError>(dit != nullptr, "weights",
                       "names of diffusers are those of its DiT (DiTTransformer2DModel), which has "
-                      "dense weights and predicts noise and variance; the model is {}{}",
+                      "dense weights, a modulation for each block, and predicts noise and "
+                      "variance; the model is {}{}",
                       config.name(), config.as<DitConfig>() != nullptr ? " and does not" : "");
   return diffusers_names(*dit, tensors);
 }

@@ -54,6 +54,12 @@ Var Modulation::gather(Tape& tape, const Var& columns) const {
   return norm == nullptr ? all : rms_norm(tape, all, *norm);
 }
 
+AffineTables AffineTables::make(ParameterList& list, const std::string& prefix, std::int64_t chunks,
+                                std::int64_t width) {
+  return {&list.add(prefix + ".scale_shift_scale", {chunks, width}, Init::kZero),
+          &list.add(prefix + ".scale_shift_bias", {chunks, width}, Init::kZero)};
+}
+
 ParallelBranch ParallelBranch::make(ParameterList& list, const std::string& prefix) {
   return {list.tensor_ranks(), "gradient of the input of " + prefix, "output of " + prefix};
 }
@@ -187,11 +193,26 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
   made.mlp =
       FeedForward::make(list, prefix + ".mlp", width, style.hidden_units(width, sizes.mlp_ratio),
                         style.mlp, sizes.weights.form);
-  made.modulation = Modulation::make(list, prefix, style.modulation_chunks() * width,
-                                     sizes.condition, Init::kZero, sizes.weights);
+  const std::int64_t chunks = style.modulation_chunks();
+  made.shares_modulation = sizes.shared != nullptr;
+  made.modulation = sizes.shared != nullptr
+                        ? *sizes.shared
+                        : Modulation::make(list, prefix, chunks * width, sizes.condition,
+                                           Init::kZero, sizes.weights);
+  if (sizes.modulation == ModulationForm::kAffine) {
+    made.tables = AffineTables::make(list, prefix, chunks, width);
+  }
   if (sizes.has_skip) made.skip = Linear::make(list, prefix + ".skip_linear", width, 2 * width);
   made.attention_branch = ParallelBranch::make(list, prefix + ".attn");
   return made;
+}
+
+std::optional<Modulation> TransformerBlock::make_shared(ParameterList& list,
+                                                        const std::string& prefix,
+                                                        const Sizes& sizes) {
+  if (sizes.modulation == ModulationForm::kFull) return std::nullopt;
+  return Modulation::make(list, prefix, sizes.style.modulation_chunks() * sizes.width,
+                          sizes.condition, Init::kZero, sizes.weights);
 }
 
 Var TransformerBlock::operator()(Tape& tape, const Var& x, const Var& chunks,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 
 #include "core/ops/backend.h"
@@ -65,6 +66,20 @@ struct Modulation {
   }
   // All columns, of those of this rank; behind the norm.
   Var gather(Tape& tape, const Var& columns) const;
+};
+
+// What a block makes of a modulation that it shares with others.
+struct AffineTables {
+  Parameter* scale = nullptr;  // nullptr: it is taken as it is
+  Parameter* shift = nullptr;
+
+  // Parameters `prefix`.scale_shift_scale and .scale_shift_bias [chunks, width], as published.
+  // Zero: blocks begin alike.
+  static AffineTables make(ParameterList& list, const std::string& prefix, std::int64_t chunks,
+                           std::int64_t width);
+  Var operator()(Tape& tape, const Var& modulation) const {
+    return scale == nullptr ? modulation : affine_modulation(tape, modulation, *scale, *shift);
+  }
 };
 
 // The part of a block between a column-cut and a row-cut product: attention by heads, or the MLP.
@@ -156,6 +171,8 @@ struct TransformerBlock {
   FeedForward mlp;
   bool shifts = true;
   Modulation modulation;
+  bool shares_modulation = false;  // it is that of all blocks of this width
+  AffineTables tables;             // of what is shared
   ParallelBranch attention_branch;
 
   struct Sizes {
@@ -165,11 +182,17 @@ struct TransformerBlock {
     bool has_skip = false;
     BlockStyle style = {};
     WeightStyle weights = {};
-    Tensor rotation = {};  // of a style that rotates: [tokens, width / heads]
+    ModulationForm modulation = ModulationForm::kFull;
+    const Modulation* shared = nullptr;  // of a form that shares one: make_shared()
+    Tensor rotation = {};                // of a style that rotates: [tokens, width / heads]
   };
+  // The projection of blocks of one width that share it, as `prefix`.adaLN_modulation.1; nothing
+  // where each has its own.
+  static std::optional<Modulation> make_shared(ParameterList& list, const std::string& prefix,
+                                               const Sizes& sizes);
   static TransformerBlock make(ParameterList& list, const std::string& prefix, const Sizes& sizes);
 
-  // `chunks` is the result of `modulation`; `recompute` says what is run twice.
+  // `chunks` is what StageModulation gives it; `recompute` says what is run twice.
   Var operator()(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
                  Recompute recompute) const;
 

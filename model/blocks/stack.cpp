@@ -7,8 +7,13 @@
 namespace edt {
 namespace {
 
+bool share_one(std::span<const TransformerBlock> blocks) {
+  return blocks.front().shares_modulation;
+}
+
 std::vector<LinearsAhead::Map> projections_of(std::span<const TransformerBlock> blocks) {
   std::vector<LinearsAhead::Map> maps;
+  if (share_one(blocks)) return maps;
   for (const TransformerBlock& block : blocks) {
     maps.push_back({block.modulation.linear.weight, block.modulation.linear.bias});
   }
@@ -19,10 +24,14 @@ std::vector<LinearsAhead::Map> projections_of(std::span<const TransformerBlock> 
 
 StageModulation::StageModulation(Tape& tape, std::span<const TransformerBlock> blocks,
                                  const Var& condition)
-    : blocks_(blocks), projections_(tape, condition, projections_of(blocks)) {}
+    : blocks_(blocks), projections_(tape, condition, projections_of(blocks)) {
+  if (share_one(blocks)) shared_ = blocks.front().modulation(tape, condition);
+}
 
 Var StageModulation::chunks(Tape& tape, std::size_t i) const {
-  return blocks_[i].modulation.gather(tape, projections_.take(tape, i));
+  const TransformerBlock& block = blocks_[i];
+  return shared_ ? block.tables(tape, shared_)
+                 : block.modulation.gather(tape, projections_.take(tape, i));
 }
 
 void BlockStack::operator()(Tape& tape, std::span<Stream> streams, const Var& condition,

@@ -11,7 +11,8 @@
 namespace edt {
 
 // The modulations of blocks of one width, which all read the same condition: computed at once at
-// the head of a stage, where their weights are there by then.
+// the head of a stage, where their weights are there by then; one that they share is computed
+// there.
 class StageModulation {
  public:
   StageModulation(Tape& tape, std::span<const TransformerBlock> blocks, const Var& condition);
@@ -20,7 +21,8 @@ class StageModulation {
 
  private:
   std::span<const TransformerBlock> blocks_;
-  LinearsAhead projections_;
+  LinearsAhead projections_;  // of blocks that have their own
+  Var shared_;
 };
 
 // Tokens on their way through blocks: those of all rows of the condition, or of one of several

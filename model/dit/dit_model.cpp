@@ -15,15 +15,18 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
   add_positions(device, dtype);
   patch_embedding_ = PatchEmbedding::make(parameters_, width, config_);
   embedding_ = ConditionEmbedding::make(parameters_, width, config_.classes);
+  TransformerBlock::Sizes sizes{.width = width,
+                                .heads = config_.heads,
+                                .mlp_ratio = config_.mlp_ratio,
+                                .condition = width,
+                                .style = config_.style,
+                                .weights = config_.weights,
+                                .modulation = config_.modulation,
+                                .rotation = rotation_};
+  const auto shared = TransformerBlock::make_shared(parameters_, "modulation", sizes);
+  sizes.shared = shared ? &*shared : nullptr;
   for (std::int64_t b = 0; b < config_.depth; ++b) {
-    blocks_.push_back(TransformerBlock::make(parameters_, "blocks." + std::to_string(b),
-                                             {.width = width,
-                                              .heads = config_.heads,
-                                              .mlp_ratio = config_.mlp_ratio,
-                                              .condition = width,
-                                              .style = config_.style,
-                                              .weights = config_.weights,
-                                              .rotation = rotation_}));
+    blocks_.push_back(TransformerBlock::make(parameters_, "blocks." + std::to_string(b), sizes));
   }
   final_ = FinalLayer::make(parameters_, width, config_.patch_outputs(), config_.style.norm);
 }

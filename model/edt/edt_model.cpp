@@ -34,14 +34,18 @@ std::string indexed(const char* group, std::size_t i) {
 
 void EdtModel::add_blocks(std::int64_t stage) {
   const auto at = static_cast<std::size_t>(stage);
+  TransformerBlock::Sizes sizes{.width = config_.widths[at],
+                                .heads = config_.heads[at],
+                                .mlp_ratio = config_.mlp_ratio,
+                                .condition = config_.widths[0],
+                                .grid = config_.grid(stage),
+                                .weights = config_.weights,
+                                .modulation = config_.modulation};
+  const auto shared = TransformerBlock::make_shared(parameters_, indexed("modulation", at), sizes);
+  sizes.shared = shared ? &*shared : nullptr;
   for (std::int64_t i = 0; i < config_.depths[at]; ++i) {
-    blocks_.push_back(TransformerBlock::make(parameters_, indexed("blocks", blocks_.size()),
-                                             {.width = config_.widths[at],
-                                              .heads = config_.heads[at],
-                                              .mlp_ratio = config_.mlp_ratio,
-                                              .condition = config_.widths[0],
-                                              .grid = config_.grid(stage),
-                                              .weights = config_.weights}));
+    blocks_.push_back(
+        TransformerBlock::make(parameters_, indexed("blocks", blocks_.size()), sizes));
   }
 }
 

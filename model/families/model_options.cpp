@@ -70,6 +70,12 @@ void ModelOptions::declare(OptionSet& options) {
               {{"dense", WeightForm::kDense}, {"ternary", WeightForm::kTernary}},
               "of the matrices of blocks: as they are, or -1, 0 and 1 with a learnt scale for each "
               "matrix (TerDiT)");
+  options.add("model.modulation", &modulation,
+              {{"full", ModulationForm::kFull},
+               {"shared", ModulationForm::kShared},
+               {"affine", ModulationForm::kAffine}},
+              "adaLN projections of blocks: one each, one for all blocks of a width (EDT: of a "
+              "stage), or that one with a table of scales and one of shifts for each block");
   options.add("model.modulation-norm", &weights.modulation_norm,
               "RMS norm behind the adaLN projections of blocks, which ternary ones want");
   for_each_family([&]<class Family>(Family family) {
@@ -85,6 +91,7 @@ ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   process.apply(common.process);
   common.classes = classes.value_or(data_classes);
   common.weights = weights;
+  common.modulation = modulation;
   common.patch = patch.value_or(common.patch);
   common.label_dropout = label_dropout.value_or(common.label_dropout);
   std::visit([&]<class C>(C& one) { FamilyOf<C>::resize(one, sizes); }, config.any());

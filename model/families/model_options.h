@@ -21,6 +21,7 @@ struct ModelOptions {
   SizeOptions sizes;
   std::optional<float> label_dropout;
   WeightStyle weights;
+  ModulationForm modulation = ModulationForm::kFull;
   decltype(families::options_of(static_cast<const Families*>(nullptr))) of_family;
   ProcessOptions process;
 

@@ -23,7 +23,8 @@ Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ra
                                 .condition = width,
                                 .grid = config_.patches(),
                                 .spare_rows = kSpareTableRows,
-                                .weights = config_.weights};
+                                .weights = config_.weights,
+                                .modulation = config_.modulation};
   const auto blocks = [&](const char* group, std::int64_t count) {
     std::vector<TransformerBlock> made;
     for (std::int64_t b = 0; b < count; ++b) {
@@ -36,6 +37,8 @@ Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ra
   mask_token_ = &parameters_.add("mask_token", {1, 1, width}, Init::kNormal002);
   patch_embedding_ = PatchEmbedding::make(parameters_, width, config_);
   embedding_ = ConditionEmbedding::make(parameters_, width, config_.classes);
+  const auto shared = TransformerBlock::make_shared(parameters_, "modulation", sizes);
+  sizes.shared = shared ? &*shared : nullptr;
   in_blocks_ = blocks("en_inblocks", config_.encoder_depth / 2);
   sizes.has_skip = true;
   out_blocks_ = blocks("en_outblocks", config_.encoder_depth / 2);
@@ -68,7 +71,9 @@ Var Mdtv2Model::fill_in(Tape& tape, const Var& x, const Var& condition,
   const std::int64_t batch = x.shape()[0];
   const Var before =
       add_positions(tape, restore_tokens(tape, x, visible, *mask_token_), *decoder_positions_);
-  const Var chunks = side_block_.modulation(tape, take_rows(tape, condition, batch, 2 * batch));
+  const StageModulation modulation(tape, std::span(&side_block_, 1),
+                                   take_rows(tape, condition, batch, 2 * batch));
+  const Var chunks = modulation.chunks(tape, 0);
   const Var side = side_block_(tape, before, chunks, {}, recompute_);
   return select_tokens(tape, before, side, visible);
 }

@@ -49,6 +49,7 @@ void add_diffusion_cases(OpCases& cases);
 void add_attention_map_cases(OpCases& cases);
 void add_token_loss_cases(OpCases& cases);
 void add_ternary_cases(OpCases& cases);
+void add_modulation_cases(OpCases& cases);
 void add_picture_cases(OpCases& cases);
 
 // Makers shared by tests and timing.
@@ -111,6 +112,7 @@ OpCase attention_map_case(const Shape& x);
 OpCase token_loss_case(const Shape& tokens, const TokenDistance& distance);
 OpCase ternary_linear_case(const Shape& x, std::int64_t outputs);
 OpCase rms_norm_case(const Shape& x);
+OpCase affine_modulation_case(const Shape& m);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t side, double mse_weight,
                            double vb_weight);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t height,

@@ -19,6 +19,7 @@ OpCases test_cases() {
   add_attention_map_cases(cases);
   add_token_loss_cases(cases);
   add_ternary_cases(cases);
+  add_modulation_cases(cases);
   add_picture_cases(cases);
   return cases;
 }
@@ -43,6 +44,7 @@ OpCases bench_cases(std::int64_t batch) {
   }
   cases.push_back(linears_ahead_case({batch, 312}, 6 * 312, 4));
   cases.push_back(rms_norm_case({batch, 6 * 312}));
+  cases.push_back(affine_modulation_case({batch, 6 * 312}));
   // MDTv2-S and DiT-S: 384 wide, heads of 64, 154 of 256 tokens visible.
   cases.push_back(concat_linear_case({batch, 256, 384}, 384, 384));
   cases.push_back(attention_case({batch, 256, 6, 64}, 3));

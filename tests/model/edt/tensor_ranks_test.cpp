@@ -19,7 +19,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-EdtConfig small_config() {
+EdtConfig small_config(ModulationForm form = ModulationForm::kFull) {
   EdtConfig config;
   config.name = "small";
   config.latents = LatentShape::square(8);
@@ -27,6 +27,7 @@ EdtConfig small_config() {
   config.depths = {2, 1, 2};
   config.widths = {24, 48, 24};
   config.heads = {6, 12, 6};
+  config.modulation = form;
   return config;
 }
 
@@ -40,8 +41,8 @@ std::vector<float> normals(std::uint64_t seed, std::int64_t count, float scale) 
 // Output and gradients of this rank's part of a model with weights that are nowhere zero.
 class RankModel {
  public:
-  RankModel(Backend& backend, DType dtype, TensorGroup ranks)
-      : backend_(backend), dtype_(dtype), model_(small_config(), backend, dtype, ranks) {
+  RankModel(Backend& backend, DType dtype, TensorGroup ranks, ModulationForm form)
+      : backend_(backend), dtype_(dtype), model_(small_config(form), backend, dtype, ranks) {
     std::size_t i = 0;
     for (Parameter& parameter : model_.parameters().all()) {
       const TensorShard& shard = model_.parameters().shards()[i++];
@@ -100,13 +101,13 @@ struct Outcome {
   std::vector<std::vector<float>> gradients;  // of whole tensors
 };
 
-Outcome run_over(int degree, DType dtype) {
+Outcome run_over(int degree, DType dtype, ModulationForm form = ModulationForm::kFull) {
   Outcome outcome;
   std::vector<std::vector<std::vector<float>>> parts(static_cast<std::size_t>(degree));
   run_ranks(degree, [&](Communicator& ranks) {
     omp_set_num_threads(1);  // of this rank: they share the cores
     const auto backend = make_cpu_backend();
-    RankModel model(*backend, dtype, {&ranks});
+    RankModel model(*backend, dtype, {&ranks}, form);
     const std::vector<float> output = model.run();
     if (ranks.is_root()) outcome.output = output;
     for (std::size_t i = 0; i < model.parameters().all().size(); ++i) {
@@ -114,7 +115,7 @@ Outcome run_over(int degree, DType dtype) {
     }
   });
   const auto backend = make_reference_backend();
-  const EdtModel whole(small_config(), *backend, DType::kFloat32);
+  const EdtModel whole(small_config(form), *backend, DType::kFloat32);
   for (std::size_t i = 0; i < whole.parameters().all().size(); ++i) {
     TensorShard shard = whole.parameters().shards()[i];
     shard.ranks = degree;
@@ -149,6 +150,13 @@ class Degrees : public testing::TestWithParam<int> {};
 TEST_P(Degrees, ComputeWhatOneRankComputes) {
   // Another order of summation, through 5 blocks forward and backward.
   expect_near(run_over(GetParam(), DType::kFloat32), run_over(1, DType::kFloat32), 1e-4);
+}
+
+TEST_P(Degrees, ComputeItWithSharedModulations) {
+  for (const auto form : {ModulationForm::kShared, ModulationForm::kAffine}) {
+    expect_near(run_over(GetParam(), DType::kFloat32, form), run_over(1, DType::kFloat32, form),
+                1e-4);
+  }
 }
 
 TEST_P(Degrees, ComputeItInBfloat16) {

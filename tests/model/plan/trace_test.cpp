@@ -52,6 +52,8 @@ std::vector<Traced> traced() {
       .teacher = std::make_shared<const ModelConfig>(model_preset("EDT-B/2")), .attention = 10};
   Traced ternary{"EDT-S_ternary", step_of("EDT-S/2")};
   ternary.step.model.common().weights = {WeightForm::kTernary, true};
+  Traced affine{"EDT-S_affine", step_of("EDT-S/2")};
+  affine.step.model.common().modulation = ModulationForm::kAffine;
   return {{"EDT-S", step_of("EDT-S/2")},
           {"EDT-XL", step_of("EDT-XL/2")},
           {"MDTv2-S", step_of("MDTv2-S/2")},
@@ -64,6 +66,7 @@ std::vector<Traced> traced() {
           std::move(teacher),
           std::move(distilled),
           std::move(ternary),
+          std::move(affine),
           std::move(spread),
           std::move(shared)};
 }

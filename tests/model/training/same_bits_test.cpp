@@ -186,18 +186,29 @@ ModelConfig ternary(ModelConfig model) {
   return model;
 }
 
+ModelConfig sharing(ModelConfig model, ModulationForm form = ModulationForm::kAffine) {
+  model.common().modulation = form;
+  return model;
+}
+
 std::string name_of_baseline(const testing::TestParamInfo<ModelConfig>& one) {
   const std::string name = one.param.name(), kind = name.substr(name.find(' ') + 1);
   const CommonConfig& common = one.param.common();
   return kind + (common.process.discrete() ? "" : "_flow") +
-         (common.weights.form == WeightForm::kTernary ? "_ternary" : "");
+         (common.weights.form == WeightForm::kTernary ? "_ternary" : "") +
+         (common.modulation == ModulationForm::kFull     ? ""
+          : common.modulation == ModulationForm::kShared ? "_shared"
+                                                         : "_affine");
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
                          testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit()),
                                          of_a_flow(tiny_edt()), of_a_flow(tiny_dit()),
                                          of_a_flow(tiny_lightning_dit()), ternary(tiny_edt()),
-                                         ternary(tiny_mdtv2()), ternary(tiny_lightning_dit())),
+                                         ternary(tiny_mdtv2()), ternary(tiny_lightning_dit()),
+                                         sharing(tiny_edt()), sharing(tiny_mdtv2()),
+                                         sharing(ternary(tiny_lightning_dit())),
+                                         sharing(tiny_dit(), ModulationForm::kShared)),
                          name_of_baseline);
 
 // Of two lengths; the first step's weights are the first average.
