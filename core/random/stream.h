@@ -28,6 +28,8 @@ enum class Purpose : std::uint32_t {
   kBenchmark = 14,
   kEvaluation = 15,   // subsets of features
   kTeacherTime = 16,  // how much nearer to data a teacher's time is
+  kSampleKnown = 17,  // noise on the known part of pictures, sampler step
+  kSampleBack = 18,   // noise of going back over a sampler step
 };
 
 struct StreamKey {

@@ -12,6 +12,7 @@
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/sample/cache_report.h"
+#include "launcher/sample/known_options.h"
 #include "launcher/sample/picture_output.h"
 #include "launcher/sample/sampling_options.h"
 #include "launcher/text/progress.h"
@@ -28,6 +29,7 @@ struct SampleOptions : SamplingOptions {
   std::vector<std::int32_t> classes;
   std::int64_t per_class = 1, images = 0;
   int columns = 0;
+  KnownOptions known;
   DeviceOptions device;
   OutputPaths out;
   bool json = false;
@@ -51,6 +53,7 @@ void SampleOptions::declare(OptionSet& options) {
       .range(0, kMostPictures);
   options.add("columns", &columns, "pictures in a row of the grid; 0: chosen").range(0, 1000);
   declare_sampler(options);
+  known.declare(options);
   options.add("init-noise", &init_noise, "HDF5 file, data set z [N, C, H, W], instead of the seed");
   options.add("step-noise", &step_noise,
               "HDF5 file, data set step_noise [steps, N, C, H, W], instead of the seed");
@@ -97,14 +100,13 @@ std::vector<float> read_noise(const std::filesystem::path& path, const std::stri
   return set.read_all<float>(h5::Type::kFloat32);
 }
 
-h5::Shape latent_shape(const Model& model) {
-  const LatentShape& latents = model.latents();
+h5::Shape sample_shape(const LatentShape& latents) {
   return {static_cast<std::uint64_t>(latents.channels), static_cast<std::uint64_t>(latents.height),
           static_cast<std::uint64_t>(latents.width)};
 }
 
 void read_noises(SampleOptions& options, const Model& model, const Solver& solver) {
-  h5::Shape pictures = latent_shape(model);
+  h5::Shape pictures = sample_shape(model.latents());
   pictures.insert(pictures.begin(), options.request.labels.size());
   options.request.init_noise = read_noise(options.init_noise, "z", pictures);
   if (options.step_noise.empty()) return;
@@ -147,6 +149,14 @@ nlohmann::ordered_json notes_of(const SampleOptions& options, const LoadedModels
                                 const TrainedData& data) {
   nlohmann::ordered_json notes = data.decoding(models.trained->model_config());
   notes.update(options.facts(*models.trained, models.guide.get()));
+  const LatentShape& window = models.trained->model().latents();
+  if (options.request.extension.is_on()) {
+    const LatentShape whole = options.request.extension.whole(window);
+    const auto pixels = notes["pixels_per_latent"].get<std::int64_t>();
+    notes["image_size"] = whole.height * pixels;
+    notes["image_width"] = whole.width * pixels;
+  }
+  options.known.add_facts(window, notes);
   if (!options.init_noise.empty()) notes["init_noise"] = options.init_noise.string();
   if (!options.step_noise.empty()) notes["step_noise"] = options.step_noise.string();
   return notes;
@@ -160,15 +170,16 @@ void make_pictures(PictureSampler& sampler, const PictureRequest& request, int s
   const bool quiet = silent || context.quiet || !context.world.is_root();
   Progress progress({.label = "sample",
                      .unit = "steps",
-                     .end = (total + round - 1) / round * steps,
+                     .end = (total + round - 1) / round * steps * request.extension.windows(),
                      .style = progress_style(quiet)},
                     std::cerr);
   std::int64_t steps_done = 0, pictures = 0;
+  const std::int64_t each = sampler.shape_of(request).elements();
   sample_over_ranks(
       sampler, request, context.world,
       [&](std::span<const float> latents) {
         output->add(latents);
-        pictures += static_cast<std::int64_t>(latents.size() / sampler.picture_elements());
+        pictures += static_cast<std::int64_t>(latents.size()) / each;
       },
       [&] { progress.update(++steps_done, fmt::format("{} of {} pictures", pictures, total)); });
   if (output) output->finish();
@@ -179,6 +190,7 @@ void check_options(const SampleOptions& options, const OptionSet& set) {
   require<UsageError>(options.out.any(), "sample",
                       "nothing to write: give --out, --out-dir, --latents or --npz");
   options.vae.require_file(set);
+  options.known.check(set);
   require<UsageError>(options.images == 0 || !set.given("per-class"), "sample",
                       "--images {} and --per-class {} are both given, one is needed",
                       options.images, options.per_class);
@@ -194,6 +206,15 @@ LoadedModels load(SampleOptions& options, const OptionSet& set, Backend& backend
   }
   options.resolve_labels(run.model.classes());
   PictureRequest& request = options.request;
+  request.extension = options.known.extension(run.model.latents());
+  request.resample = options.known.resample;
+  if (auto kept = options.known.kept(run.model.latents()); !kept.empty()) {
+    request.known = KnownRegion{.mask = std::move(kept)};
+  }
+  options.known.require_possible(request, Process(run.model.common().process),
+                                 !options.init_noise.empty()   ? "--init-noise"
+                                 : !options.step_noise.empty() ? "--step-noise"
+                                                               : "");
   request.batch = std::min(request.batch, static_cast<std::int64_t>(request.labels.size()));
   if (request.cache.is_on() && world.is_root()) {
     log::info("the cache takes {} for {} made together",
@@ -201,7 +222,8 @@ LoadedModels load(SampleOptions& options, const OptionSet& set, Backend& backend
               counted(static_cast<std::uint64_t>(request.batch), "picture"));
   }
   options.weights_type.require_possible(backend);
-  options.require_memory(run, backend.memory(), world);
+  options.require_memory(run, backend.memory(), world,
+                         options.known.encoder_bytes(options.vae, run.model.latents()));
   if (run.guide && world.is_root()) {
     PlannedSampler alone = options.planned(run);
     const bool on_host = !backend.memory().free_on_device().has_value();
@@ -241,12 +263,17 @@ int sample(std::span<const std::string> args, CommandContext& context) {
         models.guide ? models.guide->checkpoint() : trained->checkpoint(), data.path}) {
     require_not_read(options.out.latents, "--latents", input);
   }
+  options.known.require_kept_files(options.out);
+  if (request.known) {
+    request.known->latents = options.known.known({*trained, data, options.vae, *backend, request});
+  }
   std::optional<PictureOutput> output;  // of the first rank
   bool false_colours = false;
   if (context.world.is_root()) {
     const auto decoder = options.decoder(*trained, data, *backend);
     false_colours = options.out.pictures() && decoder->is_false_colour();
-    output.emplace(options.out, decoder, request.labels, latent_shape(model), columns,
+    output.emplace(options.out, decoder, request.labels,
+                   sample_shape(request.extension.whole(model.latents())), columns,
                    notes_of(options, models, data));
     warn_of_what_is_missing(options, data, *decoder);
   }

@@ -202,7 +202,9 @@ void SamplingOptions::require_memory(const SampleSource& run, const Memory& memo
                                      Communicator& world, std::size_t more) const {
   if (!memory_check) return;
   PlannedSampler sampler = planned(run);
-  if (!vae.path.empty()) sampler.decoder_bytes = decoder_bytes(vae, run.model.latents());
+  if (!vae.path.empty()) {
+    sampler.decoder_bytes = decoder_bytes(vae, request.extension.whole(run.model.latents()));
+  }
   sampler.decoder_bytes += more;
   require_free_memory(sampler, "--batch", memory, world);
 }

@@ -19,6 +19,13 @@ void fill_pictures(random::StreamKey key, std::uint32_t first, const Tensor& out
   }
 }
 
+StepNoise keyed_noise(std::uint64_t seed, random::Purpose purpose, std::uint32_t first) {
+  return [=](int step, const Tensor& out) {
+    fill_pictures({.seed = seed, .purpose = purpose, .step = static_cast<std::uint32_t>(step)},
+                  first, out);
+  };
+}
+
 }  // namespace
 
 void fill_initial_noise(std::uint64_t seed, std::uint32_t first, const Tensor& out) {
@@ -26,12 +33,15 @@ void fill_initial_noise(std::uint64_t seed, std::uint32_t first, const Tensor& o
 }
 
 StepNoise keyed_step_noise(std::uint64_t seed, std::uint32_t first) {
-  return [seed, first](int step, const Tensor& out) {
-    fill_pictures({.seed = seed,
-                   .purpose = random::Purpose::kSampleStep,
-                   .step = static_cast<std::uint32_t>(step)},
-                  first, out);
-  };
+  return keyed_noise(seed, random::Purpose::kSampleStep, first);
+}
+
+StepNoise keyed_known_noise(std::uint64_t seed, std::uint32_t first) {
+  return keyed_noise(seed, random::Purpose::kSampleKnown, first);
+}
+
+StepNoise keyed_back_noise(std::uint64_t seed, std::uint32_t first) {
+  return keyed_noise(seed, random::Purpose::kSampleBack, first);
 }
 
 StepNoise given_step_noise(const Tensor& all, std::int64_t first) {

@@ -18,6 +18,9 @@ void fill_initial_noise(std::uint64_t seed, std::uint32_t first, const Tensor& o
 
 // Step noise of pictures first, first + 1, ...
 StepNoise keyed_step_noise(std::uint64_t seed, std::uint32_t first);
+// On their known parts, and of going back over a step.
+StepNoise keyed_known_noise(std::uint64_t seed, std::uint32_t first);
+StepNoise keyed_back_noise(std::uint64_t seed, std::uint32_t first);
 
 // Step noise that the caller has: all [steps, N, C, H, W] of pictures 0 ... N-1; this batch begins
 // at picture `first` and may reach beyond N: no noise there. `all` must outlive the result.

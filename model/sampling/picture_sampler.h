@@ -12,8 +12,10 @@
 #include "model/diffusion/guidance.h"
 #include "model/diffusion/solvers/solver.h"
 #include "model/sampling/branch_cache.h"
+#include "model/sampling/extension.h"
 #include "model/sampling/ffn_reuse.h"
 #include "model/sampling/forward_pass.h"
+#include "model/sampling/known_region.h"
 
 namespace edt {
 
@@ -22,9 +24,12 @@ struct PictureRequest {
   SolverConfig solver;
   GuidanceConfig guidance;  // scale 1: no second prediction is made
   std::uint64_t seed = 0;
-  std::int64_t batch = 8;         // pictures made together
-  std::vector<float> init_noise;  // [N, C, S, S]; empty: drawn from the seed
-  std::vector<float> step_noise;  // [steps, N, C, S, S]; empty: drawn from the seed
+  std::int64_t batch = 8;            // pictures made together
+  std::vector<float> init_noise;     // [N, C, S, S]; empty: drawn from the seed
+  std::vector<float> step_noise;     // [steps, N, C, S, S]; empty: drawn from the seed
+  std::optional<KnownRegion> known;  // sampled around
+  Extension extension;               // of windows that are sampled around each other
+  int resample = 1;                  // times that each step is taken, of what is sampled around
   CacheConfig cache;
   FfnReuse* ffn_reuse = nullptr;  // measured; needs an MLP of gelu
 };
@@ -38,17 +43,21 @@ class PictureSampler {
   // latents and classes stands for predictions without a class (autoguidance).
   PictureSampler(Model& model, Backend& backend, DType dtype, Model* guide = nullptr);
 
-  // Fills latents [last - first, C, S, S] of pictures first ... last-1 of the request. A batch that
-  // is not full is filled up with pictures that are thrown away, so that every forward pass has the
-  // same shape. Throws UsageError for classes or noise that do not fit.
+  // Fills latents [last - first, of shape_of()] of pictures first ... last-1 of the request. A
+  // batch that is not full is filled up with pictures that are thrown away, so that every forward
+  // pass has the same shape. Throws UsageError for classes or noise that do not fit.
   void run(const PictureRequest& request, std::int64_t first, std::int64_t last,
            std::span<float> latents, const PictureProgress& progress = {});
   // All pictures.
   void run(const PictureRequest& request, std::span<float> latents) {
     run(request, 0, static_cast<std::int64_t>(request.labels.size()), latents);
   }
-  // Values of one picture's latents.
+  // Values of the latents that the model makes of one picture.
   std::size_t picture_elements() const;
+  // Of a picture of this request, of all its windows.
+  LatentShape shape_of(const PictureRequest& request) const {
+    return request.extension.whole(model_.latents());
+  }
   // The most memory that activations have had at a time.
   std::size_t peak_bytes() const {
     return network_.peak_bytes() + (guide_ ? guide_->peak_bytes() : 0);
@@ -61,14 +70,33 @@ class PictureSampler {
   const BranchCache* guide_cache() const { return guide_cache_ ? &*guide_cache_ : nullptr; }
 
  private:
+  // Pictures of a request that are made together.
+  struct Batch {
+    std::int64_t first = 0;
+    std::uint32_t window = 0;           // whose noise is another in each
+    const KnownBatch* known = nullptr;  // nullptr: nothing
+
+    std::uint32_t key() const;  // of the first picture's noise
+  };
+
   void check(const PictureRequest& request, const Solver& solver) const;
+  void check_known(const PictureRequest& request, const Solver& solver) const;
   void prepare_cache(const CacheConfig& config, std::optional<BranchCache>& cache);
   Denoiser denoiser(ForwardPass& network, std::optional<BranchCache>& cache, FfnReuse* ffn_reuse,
                     std::span<const std::int32_t> labels);
-  // Pictures first ... of one batch into batch_.
-  void run_batch(const PictureRequest& request, const Solver& solver, std::int64_t first,
+  // Pictures first ... of the request, as many as are made together, in batch_ or in `whole`.
+  std::span<const float> run_pictures(const PictureRequest& request, const Solver& solver,
+                                      std::int64_t first, std::optional<ExtendedPictures>& whole,
+                                      const SamplingProgress& progress);
+  void run_windows(const PictureRequest& request, const Solver& solver, std::int64_t first,
+                   ExtendedPictures& whole, const SamplingProgress& progress);
+  // Into batch_.
+  void run_batch(const PictureRequest& request, const Solver& solver, const Batch& batch,
                  const SamplingProgress& progress);
-  void load_noise(const PictureRequest& request, std::int64_t first, const Tensor& x) const;
+  // What the request knows of the pictures first ...; `of_batch` holds it.
+  KnownBatch known_of(const PictureRequest& request, const Solver& solver, std::int64_t first,
+                      KnownRegion& of_batch) const;
+  void load_noise(const PictureRequest& request, const Batch& batch, const Tensor& x) const;
 
   Model& model_;
   Backend& backend_;

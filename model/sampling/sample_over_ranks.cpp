@@ -8,8 +8,9 @@ void sample_over_ranks(PictureSampler& sampler, const PictureRequest& request, C
                        const LatentSink& sink, const StepDone& step_done,
                        const BatchFinish& finish) {
   const auto pictures = static_cast<std::int64_t>(request.labels.size());
-  std::vector<float> values;                      // of a batch
-  std::size_t each = sampler.picture_elements();  // of a picture
+  std::vector<float> values;  // of a batch
+  const auto latents = static_cast<std::size_t>(sampler.shape_of(request).elements());
+  std::size_t each = latents;  // of a picture
   const auto count_of = [&](std::int64_t first) {
     return static_cast<std::size_t>(std::min(pictures - first, request.batch));
   };
@@ -21,7 +22,7 @@ void sample_over_ranks(PictureSampler& sampler, const PictureRequest& request, C
     const std::int64_t mine = round + ranks.rank() * request.batch;
     if (mine < pictures) {
       const std::size_t count = count_of(mine);
-      values.resize(count * sampler.picture_elements());
+      values.resize(count * latents);
       sampler.run(request, mine, mine + static_cast<std::int64_t>(count), values,
                   [&](std::int64_t, int, int) {
                     if (step_done) step_done();

@@ -5,6 +5,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "model/diffusion/solvers/time_grid.h"
 
 namespace edt {
 namespace {
@@ -86,51 +87,62 @@ std::vector<double> Ancestral::times() const {
   return all;
 }
 
-void Ancestral::run(const Denoiser& model, const StepNoise& noise, const Tensor& x,
-                    const SamplingProgress& progress) const {
-  EDT_ASSERT(x.shape.rank() == 4);
-  const std::int64_t pictures = x.shape[0];
-  const bool learns_variance = process_.config().learns_variance();
-  const bool gives_noise = process_.config().prediction == PredictionType::kNoise;
-  const auto size = static_cast<std::size_t>(x.elements() / std::max<std::int64_t>(1, pictures));
-  const std::size_t of_output = learns_variance ? 2 * size : size;
-  const Shape out_shape{pictures, process_.config().out_channels(x.shape[1]), x.shape[2],
-                        x.shape[3]};
-  std::vector<float> out_memory(of_output * static_cast<std::size_t>(pictures)),
-      noise_memory(x.span<float>().size());
-  const Tensor out = view_of(std::span(out_memory), out_shape);
-  const Tensor noise_tensor = view_of(std::span(noise_memory), x.shape);
+class Ancestral::Run final : public SolverRun {
+ public:
+  Run(const Ancestral& solver, Denoiser model, StepNoise noise, const Tensor& x)
+      : solver_(solver),
+        model_(std::move(model)),
+        noise_(std::move(noise)),
+        x_(x),
+        memory_(solver.process_, x) {}
 
-  for (int done = 0; done < schedule_.steps(); ++done) {
-    const int index = schedule_.steps() - 1 - done;
-    const DiffusionStep& step = schedule_[index];
-    const double t = process_.time_of(step.timestep);
-    model(x, {t, t, process_.told(t)}, out);
-    if (is_noisy_at(index)) noise(done, noise_tensor);
-    const Origin origin(step, config_.clip_denoised);
-    const Mix to_noise = process_.noise(process_.at_alpha_bar(step.alpha_bar));
+  void step(int done, int noise_step) override {
+    const int index = solver_.schedule_.steps() - 1 - done;
+    const Process& process = solver_.process_;
+    const double t = process.time_of(solver_.schedule_[index].timestep);
+    model_(x_, {t, t, process.told(t)}, memory_.out);
+    if (solver_.is_noisy_at(index)) noise_(noise_step, memory_.noise);
+    const std::int64_t pictures = x_.shape[0];
 #pragma omp parallel for schedule(static) if (pictures > 1)
-    for (std::int64_t b = 0; b < pictures; ++b) {
-      const std::size_t row = static_cast<std::size_t>(b), first = row * size;
-      float* const given = &out_memory[row * of_output];
-      if (!gives_noise) {
-        for (std::size_t i = 0; i < size; ++i) {
-          given[i] = to_noise(x.as<float>()[first + i], given[i]);
-        }
-      }
-      const Picture picture{.x = x.as<float>() + first,
-                            .epsilon = given,
-                            .variance = learns_variance ? given + size : nullptr,
-                            .noise = is_noisy_at(index) ? &noise_memory[first] : nullptr,
-                            .n = size};
-      if (config_.kind == SolverKind::kDdpm) {
-        ddpm_step(step, origin, picture);
-      } else {
-        ddim_step(step, origin, config_.eta, picture);
-      }
-    }
-    if (progress) progress(done + 1, schedule_.steps());
+    for (std::int64_t b = 0; b < pictures; ++b) move_picture(index, static_cast<std::size_t>(b));
   }
+
+ private:
+  void move_picture(int index, std::size_t b) const {
+    const DiffusionStep& step = solver_.schedule_[index];
+    const ProcessConfig& process = solver_.process_.config();
+    const std::size_t size = x_.span<float>().size() / static_cast<std::size_t>(x_.shape[0]);
+    float* const x = x_.as<float>() + b * size;
+    float* const given = memory_.out.as<float>() + memory_.place(b);
+    if (process.prediction != PredictionType::kNoise) {
+      const Mix to_noise = solver_.process_.noise(solver_.process_.at_alpha_bar(step.alpha_bar));
+      for (std::size_t i = 0; i < size; ++i) given[i] = to_noise(x[i], given[i]);
+    }
+    const bool is_noisy = solver_.is_noisy_at(index);
+    const Picture picture{.x = x,
+                          .epsilon = given,
+                          .variance = process.learns_variance() ? given + size : nullptr,
+                          .noise = is_noisy ? memory_.noise.as<float>() + b * size : nullptr,
+                          .n = size};
+    const Origin origin(step, solver_.config_.clip_denoised);
+    if (solver_.config_.kind == SolverKind::kDdpm) {
+      ddpm_step(step, origin, picture);
+    } else {
+      ddim_step(step, origin, solver_.config_.eta, picture);
+    }
+  }
+
+  const Ancestral& solver_;
+  Denoiser model_;
+  StepNoise noise_;
+  Tensor x_;
+  StepMemory memory_;
+};
+
+std::unique_ptr<SolverRun> Ancestral::begin(const Denoiser& model, const StepNoise& noise,
+                                            const Tensor& x) const {
+  EDT_ASSERT(x.shape.rank() == 4);
+  return std::make_unique<Run>(*this, model, noise, x);
 }
 
 }  // namespace edt

@@ -12,10 +12,11 @@ class Ancestral final : public Solver {
 
   std::vector<double> times() const override;
   bool is_noisy() const override { return config_.kind == SolverKind::kDdpm || config_.eta > 0; }
-  void run(const Denoiser& model, const StepNoise& noise, const Tensor& x,
-           const SamplingProgress& progress) const override;
+  std::unique_ptr<SolverRun> begin(const Denoiser& model, const StepNoise& noise,
+                                   const Tensor& x) const override;
 
  private:
+  class Run;
   bool is_noisy_at(int step) const { return step > 0 && is_noisy(); }
 
   Process process_;

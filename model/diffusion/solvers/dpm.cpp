@@ -25,31 +25,49 @@ std::vector<double> DpmSolver::times() const {
 // two of them lead to: D = (1 + 1/(2 r)) x_0 - 1/(2 r) x_0 of the step before, r the ratio of the
 // steps in log(alpha / sigma), the last over this one. Where a step is infinitely long, at the
 // noise or the data, the predicted x_0 alone counts.
-void DpmSolver::run(const Denoiser& model, const StepNoise&, const Tensor& x,
-                    const SamplingProgress& progress) const {
-  StepMemory memory(process_, x);
-  const auto values = x.span<float>();
-  std::vector<float> before(values.size());
-  double last_step = 0;  // in log(alpha / sigma); 0: there was none
-  for (std::size_t i = 0; i + 1 < grid_.size(); ++i) {
-    const PathPoint &here = grid_[i].path, &next = grid_[i + 1].path;
-    model(x, grid_[i].evaluation(grid_[i].t), memory.out);
+class DpmSolver::Run final : public SolverRun {
+ public:
+  Run(const DpmSolver& solver, Denoiser model, const Tensor& x)
+      : solver_(solver),
+        model_(std::move(model)),
+        x_(x),
+        memory_(solver.process_, x),
+        before_(x.span<float>().size()) {}
+
+  void step(int index, int) override {
+    const GridPoint &from = solver_.grid_[static_cast<std::size_t>(index)],
+                    &to = solver_.grid_[static_cast<std::size_t>(index) + 1];
+    const PathPoint &here = from.path, &next = to.path;
+    model_(x_, from.evaluation(from.t), memory_.out);
     const double step = log_ratio(next) - log_ratio(here);
     const bool is_second =
-        order_ == 2 && std::isfinite(step) && std::isfinite(last_step) && last_step > 0;
-    const double share = is_second ? step / (2 * last_step) : 0;
+        solver_.order_ == 2 && std::isfinite(step) && std::isfinite(last_step_) && last_step_ > 0;
+    const double share = is_second ? step / (2 * last_step_) : 0;
     const double of_x = next.sigma / here.sigma, of_origin = next.alpha - here.alpha * of_x;
-    const Mix origin = process_.origin(here);
-    for_each_value(x, memory, [&](std::size_t at, float out) {
+    const Mix origin = solver_.process_.origin(here);
+    const auto values = x_.span<float>();
+    for_each_value(x_, memory_, [&](std::size_t at, float out) {
       float x_0 = origin(values[at], out);
-      if (clip_) x_0 = std::clamp(x_0, -1.0f, 1.0f);
-      const double led = x_0 + share * (double{x_0} - before[at]);
-      before[at] = x_0;
+      if (solver_.clip_) x_0 = std::clamp(x_0, -1.0f, 1.0f);
+      const double led = x_0 + share * (double{x_0} - before_[at]);
+      before_[at] = x_0;
       values[at] = static_cast<float>(of_x * values[at] + of_origin * led);
     });
-    last_step = step;
-    if (progress) progress(static_cast<int>(i) + 1, static_cast<int>(grid_.size()) - 1);
+    last_step_ = step;
   }
+
+ private:
+  const DpmSolver& solver_;
+  Denoiser model_;
+  Tensor x_;
+  StepMemory memory_;
+  std::vector<float> before_;  // x_0 that the last step predicted
+  double last_step_ = 0;       // in log(alpha / sigma); 0: there was none
+};
+
+std::unique_ptr<SolverRun> DpmSolver::begin(const Denoiser& model, const StepNoise&,
+                                            const Tensor& x) const {
+  return std::make_unique<Run>(*this, model, x);
 }
 
 }  // namespace edt

@@ -13,10 +13,13 @@ class DpmSolver final : public Solver {
 
   std::vector<double> times() const override;
   bool is_noisy() const override { return false; }
-  void run(const Denoiser& model, const StepNoise& noise, const Tensor& x,
-           const SamplingProgress& progress) const override;
+  bool forgets() const override { return order_ == 1; }
+  std::unique_ptr<SolverRun> begin(const Denoiser& model, const StepNoise& noise,
+                                   const Tensor& x) const override;
 
  private:
+  class Run;
+
   Process process_;
   std::vector<GridPoint> grid_;
   int order_;

@@ -48,23 +48,36 @@ OdeSolver::OdeSolver(const Process& process, std::vector<GridPoint> grid, bool h
 
 std::vector<double> OdeSolver::times() const { return times_of(grid_); }
 
-void OdeSolver::run(const Denoiser& model, const StepNoise&, const Tensor& x,
-                    const SamplingProgress& progress) const {
-  StepMemory memory(process_, x);
-  std::vector<double> first, second;
-  for (std::size_t i = 0; i + 1 < grid_.size(); ++i) {
-    const GridPoint &here = grid_[i], &next = grid_[i + 1];
+class OdeSolver::Run final : public SolverRun {
+ public:
+  Run(const OdeSolver& solver, Denoiser model, const Tensor& x)
+      : solver_(solver), model_(std::move(model)), x_(x), memory_(solver.process_, x) {}
+
+  void step(int index, int) override {
+    const Process& process = solver_.process_;
+    const GridPoint &here = solver_.grid_[static_cast<std::size_t>(index)],
+                    &next = solver_.grid_[static_cast<std::size_t>(index) + 1];
     const double way = next.path.time - here.path.time;
-    model(x, here.evaluation(here.t), memory.out);
-    slope(x, memory, process_.velocity(here.path), first);
-    add(x, way, first);
-    if (heun_ && next.is_asked) {
-      model(x, next.evaluation(here.t), memory.out);
-      slope(x, memory, process_.velocity(next.path), second);
-      correct(x, way, first, second);
-    }
-    if (progress) progress(static_cast<int>(i) + 1, static_cast<int>(grid_.size()) - 1);
+    model_(x_, here.evaluation(here.t), memory_.out);
+    slope(x_, memory_, process.velocity(here.path), first_);
+    add(x_, way, first_);
+    if (!solver_.heun_ || !next.is_asked) return;
+    model_(x_, next.evaluation(here.t), memory_.out);
+    slope(x_, memory_, process.velocity(next.path), second_);
+    correct(x_, way, first_, second_);
   }
+
+ private:
+  const OdeSolver& solver_;
+  Denoiser model_;
+  Tensor x_;
+  StepMemory memory_;
+  std::vector<double> first_, second_;
+};
+
+std::unique_ptr<SolverRun> OdeSolver::begin(const Denoiser& model, const StepNoise&,
+                                            const Tensor& x) const {
+  return std::make_unique<Run>(*this, model, x);
 }
 
 SdeSolver::SdeSolver(const Process& process, const SolverConfig& config)
@@ -132,44 +145,63 @@ Mix SdeSolver::last_drift(const PathPoint& p) const {
   return drift(p);
 }
 
-void SdeSolver::run(const Denoiser& model, const StepNoise& noise, const Tensor& x,
-                    const SamplingProgress& progress) const {
-  StepMemory memory(process_, x);
-  std::vector<double> first, second;
-  const auto values = x.span<float>();
-  const int steps = static_cast<int>(grid_.size()) - 1;
-  for (int done = 0; done < steps; ++done) {
-    const GridPoint &here = grid_[static_cast<std::size_t>(done)],
-                    &next = grid_[static_cast<std::size_t>(done) + 1];
+class SdeSolver::Run final : public SolverRun {
+ public:
+  Run(const SdeSolver& solver, Denoiser model, StepNoise noise, const Tensor& x)
+      : solver_(solver),
+        model_(std::move(model)),
+        noise_(std::move(noise)),
+        x_(x),
+        memory_(solver.process_, x) {}
+
+  void step(int index, int noise_step) override {
+    const GridPoint &here = solver_.grid_[static_cast<std::size_t>(index)],
+                    &next = solver_.grid_[static_cast<std::size_t>(index) + 1];
+    const LastStep last_step = solver_.config_.last_step;
     const double way = here.path.time - next.path.time;  // towards data
-    const bool is_last = done + 1 == steps && config_.last_step != LastStep::kNone;
-    const auto add_noise = [&] {
-      noise(done, memory.noise);
-      const double deviation = std::sqrt(2 * strength(here.path) * way);
-      const auto drawn = memory.noise.span<float>();
-      for (std::size_t i = 0; i < values.size(); ++i) {
-        values[i] = static_cast<float>(values[i] + deviation * drawn[i]);
-      }
-    };
-    const bool heun = config_.kind == SolverKind::kSdeHeun && !is_last;
-    if (heun) add_noise();
-    model(x, here.evaluation(here.t), memory.out);
-    if (is_last && config_.last_step == LastStep::kTweedie) {
-      const Mix origin = process_.origin(here.path);
-      for_each_value(x, memory,
+    const bool is_last = index + 1 == solver_.steps() && last_step != LastStep::kNone;
+    const bool heun = solver_.config_.kind == SolverKind::kSdeHeun && !is_last;
+    if (heun) add_noise(here, way, noise_step);
+    model_(x_, here.evaluation(here.t), memory_.out);
+    if (is_last && last_step == LastStep::kTweedie) {
+      const Mix origin = solver_.process_.origin(here.path);
+      const auto values = x_.span<float>();
+      for_each_value(x_, memory_,
                      [&](std::size_t i, float out) { values[i] = origin(values[i], out); });
     } else {
-      slope(x, memory, is_last ? last_drift(here.path) : drift(here.path), first);
-      add(x, way, first);
+      slope(x_, memory_, is_last ? solver_.last_drift(here.path) : solver_.drift(here.path),
+            first_);
+      add(x_, way, first_);
     }
     if (heun && next.is_asked && next.path.sigma > 0) {
-      model(x, next.evaluation(here.t), memory.out);
-      slope(x, memory, drift(next.path), second);
-      correct(x, way, first, second);
+      model_(x_, next.evaluation(here.t), memory_.out);
+      slope(x_, memory_, solver_.drift(next.path), second_);
+      correct(x_, way, first_, second_);
     }
-    if (!heun && !is_last) add_noise();
-    if (progress) progress(done + 1, steps);
+    if (!heun && !is_last) add_noise(here, way, noise_step);
   }
+
+ private:
+  void add_noise(const GridPoint& here, double way, int noise_step) {
+    noise_(noise_step, memory_.noise);
+    const double deviation = std::sqrt(2 * solver_.strength(here.path) * way);
+    const auto values = x_.span<float>(), drawn = memory_.noise.span<float>();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<float>(values[i] + deviation * drawn[i]);
+    }
+  }
+
+  const SdeSolver& solver_;
+  Denoiser model_;
+  StepNoise noise_;
+  Tensor x_;
+  StepMemory memory_;
+  std::vector<double> first_, second_;
+};
+
+std::unique_ptr<SolverRun> SdeSolver::begin(const Denoiser& model, const StepNoise& noise,
+                                            const Tensor& x) const {
+  return std::make_unique<Run>(*this, model, noise, x);
 }
 
 }  // namespace edt

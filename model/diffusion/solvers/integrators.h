@@ -13,10 +13,12 @@ class OdeSolver final : public Solver {
 
   std::vector<double> times() const override;
   bool is_noisy() const override { return false; }
-  void run(const Denoiser& model, const StepNoise& noise, const Tensor& x,
-           const SamplingProgress& progress) const override;
+  std::unique_ptr<SolverRun> begin(const Denoiser& model, const StepNoise& noise,
+                                   const Tensor& x) const override;
 
  private:
+  class Run;
+
   Process process_;
   std::vector<GridPoint> grid_;
   bool heun_;
@@ -31,10 +33,12 @@ class SdeSolver final : public Solver {
 
   std::vector<double> times() const override;
   bool is_noisy() const override { return true; }
-  void run(const Denoiser& model, const StepNoise& noise, const Tensor& x,
-           const SamplingProgress& progress) const override;
+  std::unique_ptr<SolverRun> begin(const Denoiser& model, const StepNoise& noise,
+                                   const Tensor& x) const override;
 
  private:
+  class Run;
+
   double strength(const PathPoint& p) const;  // w
   Mix drift(const PathPoint& p) const;
   // From x, in the direction of data: how the last step goes.

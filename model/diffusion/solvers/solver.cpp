@@ -84,6 +84,16 @@ std::string_view name_of(SolverKind kind) { return name_in(solver_kinds(), kind)
 std::string_view name_of(DiffusionForm form) { return name_in(diffusion_forms(), form); }
 std::string_view name_of(LastStep last_step) { return name_in(last_steps(), last_step); }
 
+void Solver::run(const Denoiser& model, const StepNoise& noise, const Tensor& x,
+                 const SamplingProgress& progress) const {
+  const auto way = begin(model, noise, x);
+  const int last = steps();
+  for (int step = 0; step < last; ++step) {
+    way->step(step, step);
+    if (progress) progress(step + 1, last);
+  }
+}
+
 std::unique_ptr<Solver> make_solver(const Process& process, const SolverConfig& asked) {
   SolverConfig config = asked;
   const SolverKind kind = asked.kind.value_or(default_solver(process.config()));

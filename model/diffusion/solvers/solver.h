@@ -64,6 +64,14 @@ std::string_view name_of(LastStep last_step);
 // Called after each step with the number of steps done and their total.
 using SamplingProgress = std::function<void(int done, int total)>;
 
+// Pictures x [B, C, H, W], host float32, on their way from noise to samples: the caller holds them.
+class SolverRun {
+ public:
+  virtual ~SolverRun() = default;
+  // Takes x over step `step`, counted from 0. `noise_step`: whose step noise it adds.
+  virtual void step(int step, int noise_step) = 0;
+};
+
 class Solver {
  public:
   virtual ~Solver() = default;
@@ -74,10 +82,15 @@ class Solver {
   // Whether it adds noise.
   virtual bool is_noisy() const = 0;
 
-  // x [B, C, H, W], host float32: noise on entry, samples on return. `noise` gives the noise of
-  // each step in which some is added.
-  virtual void run(const Denoiser& model, const StepNoise& noise, const Tensor& x,
-                   const SamplingProgress& progress = {}) const = 0;
+  // Whether a step goes by where it begins alone, so that it can be taken again from there.
+  virtual bool forgets() const { return true; }
+
+  // `noise` gives the noise of each step in which some is added. The solver outlives the run.
+  virtual std::unique_ptr<SolverRun> begin(const Denoiser& model, const StepNoise& noise,
+                                           const Tensor& x) const = 0;
+  // All steps: x is noise on entry, samples on return.
+  void run(const Denoiser& model, const StepNoise& noise, const Tensor& x,
+           const SamplingProgress& progress = {}) const;
 };
 
 // Throws UsageError, naming both, for what does not fit each other.

@@ -226,6 +226,29 @@ TEST_F(EncodeCli, MpiRanksDrawGridsThatTheAutoencoderDecodes) {
               AllOf(HasSubstr("which decoded the run's sample grids"), Not(HasSubstr("false"))));
   EXPECT_EQ(run(sampled + "b.png --vae " + path_ + "/vae").status, 0);
   EXPECT_EQ(read_png(path_ + "/a.png").pixels, read_png(path_ + "/b.png").pixels);
+  // A picture that is kept is encoded as `edt vae encode` does it.
+  write_png(path_ + "/kept.png", drawn_picture(64, 64, 3));
+  ASSERT_EQ(
+      run(fmt::format("vae encode {0}/kept.png --vae {0}/vae --out {0}/kept.h5", path_)).status, 0);
+  const auto around = [&](const std::string& keep, const std::string& out) {
+    EXPECT_EQ(
+        run(fmt::format("sample {0}/run --classes 0 --steps 2 --latents {0}/{2} --vae {0}/vae "
+                        "--keep {0}/{1} --keep-box 0,0,64,64",
+                        path_, keep, out))
+            .status,
+        0);
+    return h5::File::open(path_ + "/" + out).dataset("latents").read_all<float>(h5::Type::kFloat32);
+  };
+  const auto of_picture = around("kept.png", "p.h5"), of_latents = around("kept.h5", "l.h5");
+  ASSERT_EQ(of_picture.size(), of_latents.size());
+  for (std::size_t i = 0; i < of_picture.size(); ++i) {
+    ASSERT_NEAR(of_picture[i], of_latents[i], 1e-5) << i;
+  }
+  write_png(path_ + "/kept.png", drawn_picture(60, 64, 3));
+  EXPECT_THAT(refusal(fmt::format("sample {0}/run --classes 0 --out {0}/x.png --vae {0}/vae --keep "
+                                  "{0}/kept.png --keep-box 0,0,8,8",
+                                  path_)),
+              HasSubstr("the picture is 60 x 64 pixels, the model's are 64 x 64"));
 }
 
 TEST_F(EncodeCli, AWrongAutoencoderOfGridsIsRefusedWithBothChecksums) {
