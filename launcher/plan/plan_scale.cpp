@@ -276,8 +276,8 @@ Page scaling_page(const std::vector<ScaledPlan>& plans, const Cluster& cluster) 
   page.paragraph(headline(plans, cluster)).chart(rate_chart(plans));
   page.chart(share_chart(plans, true)).chart(share_chart(plans, false));
   page.table(kStudyHeader, cells(plans, cluster));
-  if (auto rows = upkeep_cells(plans); !rows.empty()) {
-    page.heading(kUpkeepTitle).table(kUpkeepHeader, std::move(rows));
+  if (const auto rows = upkeep_cells(plans); !rows.empty()) {
+    page.heading(kUpkeepTitle).table(kUpkeepHeader, rows);
   }
   for (const std::string& line : reasons(plans)) page.paragraph(line);
   return page;

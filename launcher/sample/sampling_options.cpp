@@ -75,7 +75,7 @@ void SamplingOptions::declare_solver(OptionSet& options) {
   const std::vector<std::string> with_noise{"sde-euler", "sde-heun"};
   Named<std::optional<SolverKind>> samplers{{"auto", std::nullopt}};
   for (const auto& [name, kind] : solver_kinds()) samplers.emplace_back(name, kind);
-  options.add("sampler", &solver.kind, std::move(samplers), "how noise is removed")
+  options.add("sampler", &solver.kind, samplers, "how noise is removed")
       .default_is("ddpm, of a flow euler");
   options.add("steps", &steps, "sampler steps; heun and sde-heun ask the network twice in one")
       .range(1, 1000);

@@ -118,7 +118,7 @@ std::vector<ScaleRow> scale_rows(const Study& study, const std::vector<ScalePoin
     if (cluster != nullptr && point.ranks <= cluster->ranks()) {
       row.predicted = predicted_rate(point, options, *cluster);
     }
-    rows.push_back(std::move(row));
+    rows.push_back(row);
   }
   fill_efficiency(rows);
   return rows;

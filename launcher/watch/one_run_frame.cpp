@@ -31,7 +31,7 @@ void draw_progress(Canvas& canvas, const RunView& run, int row) {
   const std::int64_t total = run.total_steps();
   std::string text = fmt::format("step {}", thousands(run.step()));
   if (total > 0) text += fmt::format(" of {}", thousands(total));
-  int column = canvas.text(0, row, text, Ink::kBold) + 2;
+  const int column = canvas.text(0, row, text, Ink::kBold) + 2;
   if (total == 0) return;
   const std::string share = percent(std::floor(run.progress() * 1000) / 1000);
   const int width = canvas.columns() - column - 2 - static_cast<int>(share.size());
@@ -42,7 +42,6 @@ void draw_progress(Canvas& canvas, const RunView& run, int row) {
       canvas.put(column + i, row, i < done ? (unicode ? U'━' : U'#') : (unicode ? U'─' : U'.'),
                  i < done ? Ink::kSeries0 : Ink::kMuted);
     }
-    column += width;
   }
   canvas.text_right(canvas.columns(), row, share);
 }

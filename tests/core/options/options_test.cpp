@@ -427,8 +427,7 @@ TEST(Options, SurvivesMutatedInput) {
   const std::string seed_text =
       Declared().options.to_ini() +
       "\n[train]# c\n; c\n\"x\"=1\nseed = \"\\x31\\t\"\r\n[sample]\ntags=a,b\\,";
-  const std::string alphabet =
-      std::string("[]=#;\"\\\n\r\t ,.-_0123456789xenf", 30) + '\0' + "\xff";
+  const std::string alphabet = std::string("[]=#;\"\\\n\r\t ,.-_0123456789xenf") + '\0' + "\xff";
   std::mt19937 random(12345);
   const auto below = [&](std::size_t n) {
     return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
