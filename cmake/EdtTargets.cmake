@@ -146,14 +146,14 @@ cmake_host_system_information(RESULT EDT_CORES QUERY NUMBER_OF_LOGICAL_CORES)
 #   the command on n ranks, with the label mpi.
 function(edt_mpi_command name)
   cmake_parse_arguments(ARG "" "RANKS" "COMMAND;LABELS" ${ARGN})
-  # A test that asks CTest for more processors than its -j runs alone, when all others are done. Early, while there are
-  # others for a core that it leaves.
+  # A test that asks CTest for more processors than its -j runs alone, when all others are done. Before all others: behind
+  # them, one for a single core would take each place that becomes free, and these would be left for the end.
   set(processors ${ARG_RANKS})
   if(processors GREATER EDT_CORES)
     set(processors ${EDT_CORES})
   endif()
   add_test(NAME ${name} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ARG_RANKS} ${ARG_COMMAND})
-  set_tests_properties(${name} PROPERTIES LABELS "mpi;${ARG_LABELS}" PROCESSORS ${processors} TIMEOUT 400 COST 300
+  set_tests_properties(${name} PROPERTIES LABELS "mpi;${ARG_LABELS}" PROCESSORS ${processors} TIMEOUT 400 COST 1000
     ENVIRONMENT "${EDT_MPI_ENVIRONMENT};OMP_NUM_THREADS=1"
     ENVIRONMENT_MODIFICATION ${EDT_IGNORED_LEAKS})
 endfunction()
