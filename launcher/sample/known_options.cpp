@@ -32,9 +32,20 @@ std::string size_text(std::int64_t width, std::int64_t height) {
   return fmt::format("{} x {}", width, height);
 }
 
-Image read_picture(const std::filesystem::path& path) {
+std::string picture_text(const LatentShape& latents) {
+  return size_text(latents.width * latents.factor, latents.height * latents.factor);
+}
+
+// DataError unless it has the size of the model's pictures.
+Image read_picture(std::string_view option, const std::filesystem::path& path,
+                   const LatentShape& latents) {
   const std::string bytes = read_text(path, std::uint64_t{1} << 30);
-  return decode_picture(std::as_bytes(std::span(bytes)), path.string());
+  Image image = decode_picture(std::as_bytes(std::span(bytes)), path.string());
+  require<DataError>(image.width == latents.width * latents.factor &&
+                         image.height == latents.height * latents.factor,
+                     "sample", "{} {}: the picture is {} pixels, the model's are {}", option,
+                     path.string(), size_text(image.width, image.height), picture_text(latents));
+  return image;
 }
 
 void require_there(const std::filesystem::path& path, std::string_view option) {
@@ -65,6 +76,15 @@ void to_model(std::span<float> latents, std::int64_t channels, const LatentSpace
     const double divisor = eps == 0 ? std : std::sqrt(std * std + eps);
     latents[i] = static_cast<float>((scaled - mean) / divisor);
   }
+}
+
+// What the model's latents are, which those of a file become.
+const LatentSpace& space_of(const KnownOptions::Source& source, const std::filesystem::path& path) {
+  require<UsageError>(source.data.latents.has_value(), "sample",
+                      "--keep {}: neither the checkpoint nor a data set says the scale of the "
+                      "model's latents; --data names the set it was trained on",
+                      path.string());
+  return *source.data.latents;
 }
 
 double eps_of(const KnownOptions::Source& source) {
@@ -121,31 +141,22 @@ std::vector<float> of_picture(const std::filesystem::path& path,
                       "--keep {} is a picture: --vae names the autoencoder that makes latents of "
                       "it; latents (.h5, .safetensors) and set:NUMBER need none",
                       path.string());
-  require<UsageError>(source.data.latents.has_value(), "sample",
-                      "--keep {}: neither the checkpoint nor a data set says the scale of the "
-                      "model's latents; --data names the set it was trained on",
-                      path.string());
-  const Image image = read_picture(path);
+  LatentSpace space = space_of(source, path);
   const LatentShape& shape = source.trained.model_config().latents();
-  const std::int64_t width = shape.width * shape.factor, height = shape.height * shape.factor;
-  require<DataError>(image.width == width && image.height == height, "sample",
-                     "--keep {}: the picture is {} pixels, the model's are {}", path.string(),
-                     size_text(image.width, image.height), size_text(width, height));
+  const Image image = read_picture("--keep", path, shape);
   VaeOptions vae = source.vae;
   vae.network.use = AutoencoderUse::kEncoding;
   const auto autoencoder = vae.load(source.backend);
   const AutoencoderInfo& info = autoencoder->info();
   require<UsageError>(info.has_encoder, "sample", "--keep {}: {} has no encoder", path.string(),
                       vae.path.string());
-  require_same_encoder(info, source.data.latents->autoencoder_checksum,
-                       source.trained.checkpoint().string());
+  require_same_encoder(info, space.autoencoder_checksum, source.trained.checkpoint().string());
   std::vector<float> latents = autoencoder->encode(std::span<const std::uint8_t>(image.pixels),
                                                    PictureSize{image.height, image.width});
   const PictureSize size = info.latent_size({image.height, image.width});
   require_shape(path.string(),
                 {.channels = info.channels, .height = size.height, .width = size.width}, shape);
   latents.resize(static_cast<std::size_t>(shape.elements()));  // without the deviations
-  LatentSpace space = *source.data.latents;
   if (info.preview) {  // whose latents are the model's as they are
     space.scale = 1;
     space.shift = 0;
@@ -166,22 +177,18 @@ std::vector<float> of_latents(const std::filesystem::path& path,
       input.count == 1 || input.count == pictures, "sample",
       "--keep {}: {} latents, {} pictures are asked for: one, or as many, are needed",
       path.string(), input.count, pictures);
-  const auto& space = source.data.latents;
   if (!input.scaling) return std::move(input.values);
-  require<UsageError>(space.has_value(), "sample",
-                      "--keep {}: neither the checkpoint nor a data set says the scale of the "
-                      "model's latents; --data names the set it was trained on",
-                      path.string());
-  const std::string &of_file = input.autoencoder_checksum, &of_model = space->autoencoder_checksum;
+  const LatentSpace& space = space_of(source, path);
+  const std::string &of_file = input.autoencoder_checksum, &of_model = space.autoencoder_checksum;
   require<DataError>(of_file.empty() || of_model.empty() || of_file == of_model, "sample",
                      "--keep {}: latents of an encoder with checksum {}, those of {} have {}",
                      path.string(), of_file, source.trained.checkpoint().string(), of_model);
-  if (is_same_space(*input.scaling, *space)) return std::move(input.values);
+  if (is_same_space(*input.scaling, space)) return std::move(input.values);
   const auto each = static_cast<std::size_t>(shape.elements());
   for (std::size_t at = 0; at < input.values.size(); at += each) {
     const auto one = std::span(input.values).subspan(at, each);
     to_autoencoder(one, shape.channels, *input.scaling);
-    to_model(one, shape.channels, *space, eps_of(source));
+    to_model(one, shape.channels, space, eps_of(source));
   }
   return std::move(input.values);
 }
@@ -251,8 +258,7 @@ Extension KnownOptions::extension(const LatentShape& latents) const {
                              : std::max<std::int64_t>(1, side / 4);
   require<UsageError>(made.overlap < side, "sample",
                       "--extend-overlap {}: {} to {} pixels are possible, a window has {}", overlap,
-                      latents.factor, (side - 1) * latents.factor,
-                      size_text(latents.width * latents.factor, latents.height * latents.factor));
+                      latents.factor, (side - 1) * latents.factor, picture_text(latents));
   made.validate(latents);
   return made;
 }
@@ -279,7 +285,7 @@ std::vector<std::uint8_t> KnownOptions::boxed(const LatentShape& latents) const 
   };
   require<UsageError>(fits(0, width) && fits(1, height), "sample",
                       "--keep-box {} is not within the model's pictures, {}", fmt::join(box, ","),
-                      size_text(width, height));
+                      picture_text(latents));
   std::array<std::int64_t, 4> at{};
   std::ranges::transform(box, at.begin(), [&](std::int64_t pixels) {
     return in_latents(pixels, latents, "--keep-box");
@@ -295,12 +301,7 @@ std::vector<std::uint8_t> KnownOptions::boxed(const LatentShape& latents) const 
 
 // A latent is kept where all of its pixels are.
 std::vector<std::uint8_t> KnownOptions::masked(const LatentShape& latents) const {
-  const std::int64_t width = latents.width * latents.factor,
-                     height = latents.height * latents.factor;
-  const Image image = read_picture(mask);
-  require<DataError>(image.width == width && image.height == height, "sample",
-                     "--keep-mask {}: the picture is {} pixels, the model's are {}", mask.string(),
-                     size_text(image.width, image.height), size_text(width, height));
+  const Image image = read_picture("--keep-mask", mask, latents);
   std::vector<std::uint8_t> kept(static_cast<std::size_t>(latents.height * latents.width), 1);
   for (int y = 0; y < image.height; ++y) {
     for (int x = 0; x < image.width; ++x) {
