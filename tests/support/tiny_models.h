@@ -54,4 +54,9 @@ inline DitConfig tiny_lightning_dit() {
   return config;
 }
 
+inline ModelConfig of_a_flow(ModelConfig model) {
+  model.common().process = ProcessConfig::flow();
+  return model;
+}
+
 }  // namespace edt::test

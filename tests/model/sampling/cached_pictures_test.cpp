@@ -32,14 +32,9 @@ class Drawn {
   PictureSampler sampler;
 };
 
-ModelConfig with_flow(ModelConfig config) {
-  config.common().process = ProcessConfig::flow();
-  return config;
-}
-
 std::vector<ModelConfig> models() {
-  return {tiny_edt(), tiny_mdtv2(), tiny_dit(), with_flow(tiny_dit()),
-          with_flow(tiny_lightning_dit())};
+  return {tiny_edt(), tiny_mdtv2(), tiny_dit(), of_a_flow(tiny_dit()),
+          of_a_flow(tiny_lightning_dit())};
 }
 
 std::vector<SolverKind> solvers_of(const ModelConfig& config) {
@@ -195,7 +190,7 @@ TEST(FfnReuse, OfAllOrNothingIsNoReuseOrACacheOfMlps) {
 }
 
 TEST(FfnReuse, NeedsAGelu) {
-  Drawn model(with_flow(tiny_lightning_dit()));
+  Drawn model(of_a_flow(tiny_lightning_dit()));
   FfnReuse reuse({}, model.backend());
   PictureRequest request = request_of(SolverKind::kEuler, {});
   request.ffn_reuse = &reuse;

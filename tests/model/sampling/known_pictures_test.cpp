@@ -12,11 +12,6 @@
 namespace edt::test {
 namespace {
 
-ModelConfig of_a_flow(ModelConfig config) {
-  config.common().process = ProcessConfig::flow();
-  return config;
-}
-
 struct Way {
   ModelConfig model;
   SolverKind solver;

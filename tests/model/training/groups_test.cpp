@@ -12,14 +12,9 @@
 namespace edt {
 namespace {
 
-using test::DrawnModel;
+using test::DrawnModel, test::of_a_flow;
 
 constexpr std::int64_t kPictures = 2;
-
-ModelConfig flow_of(ModelConfig model) {
-  model.common().process = ProcessConfig::flow();
-  return model;
-}
 
 // Device memory that lasts as long as a test.
 class Uploads {
@@ -155,8 +150,8 @@ TEST_P(Groups, OfAllTokensIsThePass) {
 std::vector<Place> places() {
   std::vector<Place> all;
   for (const bool on_cpu : {false, true}) {
-    all.push_back({flow_of(test::tiny_dit()), on_cpu});
-    all.push_back({flow_of(test::tiny_lightning_dit()), on_cpu});
+    all.push_back({of_a_flow(test::tiny_dit()), on_cpu});
+    all.push_back({of_a_flow(test::tiny_lightning_dit()), on_cpu});
   }
   return all;
 }

@@ -16,8 +16,8 @@
 namespace edt {
 namespace {
 
-using test::distilled_from, test::tiny_dit, test::tiny_edt, test::tiny_lightning_dit,
-    test::tiny_mdtv2;
+using test::distilled_from, test::of_a_flow, test::tiny_dit, test::tiny_edt,
+    test::tiny_lightning_dit, test::tiny_mdtv2;
 
 constexpr std::int64_t kBatch = 16, kMicroBatch = 2;
 
@@ -173,11 +173,6 @@ TEST_P(SameBitsOfBaselines, InBf16) {
                     .dtype = DType::kBFloat16,
                     .model = GetParam()};
   EXPECT_TRUE(train(cut, 2) == expected);
-}
-
-ModelConfig of_a_flow(ModelConfig model) {
-  model.common().process = ProcessConfig::flow();
-  return model;
 }
 
 // With all that goes with it.
