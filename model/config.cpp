@@ -7,13 +7,28 @@ namespace edt {
 void CommonConfig::validate_common() const {
   require<UsageError>(
       patch >= 1 && latents.height >= 1 && latents.width >= 1 && latents.channels >= 1 &&
-          latents.factor >= 1 && classes >= 1 && mlp_ratio >= 1,
+          latents.factor >= 1 && classes >= 0 && mlp_ratio >= 1,
       "model",
       "patch {}, latents of {} x {} x {} at {} pixels each, classes {} and MLP ratio {} must be "
       "positive",
       patch, latents.channels, latents.height, latents.width, latents.factor, classes, mlp_ratio);
   require<UsageError>(0 <= label_dropout && label_dropout < 1, "model",
                       "model.label-dropout is {}, expected 0 <= p < 1", label_dropout);
+  require<UsageError>(0 <= text.dropout && text.dropout < 1, "model",
+                      "model.text-dropout is {}, expected 0 <= p < 1", text.dropout);
+  require<UsageError>(!text.is_on() || (text.tokens >= 1 && text.channels >= 1), "model",
+                      "texts of {} tokens with {} channels are to be read: both must be positive",
+                      text.tokens, text.channels);
+}
+
+std::vector<ArrayRequest> CommonConfig::arrays() const {
+  std::vector<ArrayRequest> all;
+  if (text.is_on()) {
+    all.push_back({kTextArray, {text.tokens, text.channels}});
+    all.push_back({kTextLengthArray, {1}});
+  }
+  if (frame_channels > 0) all.push_back({kFrameArray, {patches().tokens(), frame_channels}});
+  return all;
 }
 
 void CommonConfig::check_side(const char* option, std::int64_t pixels, const GridStep& step) const {

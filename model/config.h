@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/ops/token_grid.h"
+#include "model/array_request.h"
 #include "model/diffusion/process.h"
 
 namespace edt {
@@ -45,17 +46,38 @@ enum class ModulationForm {
   kAffine   // that, times 1 + gamma, plus beta: tables of each block
 };
 
+// How a network reads the text of a picture: features of its tokens, by an encoder of elsewhere.
+enum class TextForm {
+  kNone,
+  kPooled,  // their mean, in the condition
+  kCross,   // cross-attention in every block (PixArt, arXiv 2310.00426)
+  kJoint    // as tokens of their own, in joint attention (a family that has it)
+};
+
+struct TextConfig {
+  TextForm form = TextForm::kNone;
+  std::int64_t tokens = 0;    // of the longest text
+  std::int64_t channels = 0;  // of a token's features
+  float dropout = 0.1f;       // share of texts that the null text stands for in training
+
+  bool is_on() const { return form != TextForm::kNone; }
+};
+
 struct CommonConfig {
   std::string name;
   LatentShape latents;
   std::int64_t patch = 2;
-  std::int64_t classes = 1000;
+  std::int64_t classes = 1000;  // 0: labels are not read
   float label_dropout = 0.1f;
   std::int64_t mlp_ratio = 4;
   WeightStyle weights;
   ModulationForm modulation = ModulationForm::kFull;
+  TextConfig text;
+  std::int64_t frame_channels = 0;  // of the condition of each token of a sequence; 0: none
   ProcessConfig process;
 
+  // What the network reads of each sample beside its latent.
+  std::vector<ArrayRequest> arrays() const;
   // Throws UsageError naming both values when the parts do not fit.
   void validate_common() const;
   // Throws UsageError naming `option`, with the sizes that fit, unless pictures of `pixels` on that

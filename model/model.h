@@ -16,12 +16,20 @@
 
 namespace edt {
 
+// Texts as features of their tokens.
+struct TextInputs {
+  Tensor features;  // [B, L, channels] float32, zeros behind the last token
+  Tensor lengths;   // [B] int32
+};
+
 // One micro-batch of inputs; images and timesteps are accurate_dtype of the tape.
 struct ModelInputs {
   Tensor image;   // [B, C, S, S]
   Tensor t;       // [B], what Process::told() says
   Tensor labels;  // [B] int32, the number of classes stands for "no class"
   PassHooks hooks = {};
+  TextInputs text = {};  // of a network that reads texts
+  Tensor frames = {};    // [B, tokens, channels] float32, of one that reads them
 };
 
 // A token mask of the masked training pass. One ratio is drawn from [low, high) per batch, and each
@@ -70,6 +78,10 @@ class Model {
   std::int64_t classes() const { return common_.classes; }
   const Process& process() const { return process_; }
   float label_dropout() const { return common_.label_dropout; }
+  const TextConfig& text() const { return common_.text; }
+  std::int64_t frame_channels() const { return common_.frame_channels; }
+  // What it reads of each sample beside its latent.
+  std::vector<ArrayRequest> arrays() const { return common_.arrays(); }
 
   // What the masked pass of training does with tokens. Either it zeroes some, by these masks; or it
   // drops some, a ratio of this range; or there is no masked pass.

@@ -79,14 +79,17 @@ ConditionEmbedding ConditionEmbedding::make(ParameterList& list, std::int64_t wi
   made.first =
       Linear::make(list, "t_embedder.mlp.0", width, kTimestepFeatures, {.init = Init::kNormal002});
   made.second = Linear::make(list, "t_embedder.mlp.2", width, width, {.init = Init::kNormal002});
-  made.labels =
-      &list.add("y_embedder.embedding_table.weight", {classes + 1, width}, Init::kNormal002);
+  if (classes > 0) {
+    made.labels =
+        &list.add("y_embedder.embedding_table.weight", {classes + 1, width}, Init::kNormal002);
+  }
   return made;
 }
 
 Var ConditionEmbedding::operator()(Tape& tape, const Tensor& t, const Tensor& label_ids) const {
   const Var features = timestep_features(tape, t, kTimestepFeatures);
   const Var time = second(tape, silu(tape, first(tape, features)));
+  if (labels == nullptr) return silu(tape, time);
   return silu(tape, add(tape, time, label_embedding(tape, label_ids, *labels)));
 }
 

@@ -44,7 +44,7 @@ struct Linear {
 // reads.
 struct ConditionEmbedding {
   Linear first, second;
-  Parameter* labels = nullptr;
+  Parameter* labels = nullptr;  // nullptr: of no classes
 
   static ConditionEmbedding make(ParameterList& list, std::int64_t width, std::int64_t classes);
   Var operator()(Tape& tape, const Tensor& t, const Tensor& label_ids) const;

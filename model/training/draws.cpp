@@ -12,11 +12,14 @@ random::StreamKey stream(StepKey key, random::Purpose purpose, std::size_t sampl
 
 }  // namespace
 
+bool is_dropped(StepKey key, random::Purpose purpose, std::int32_t position, float rate) {
+  return random::uniform(stream(key, purpose, static_cast<std::size_t>(position))) < rate;
+}
+
 void drop_labels(StepKey key, random::Purpose purpose, std::span<const std::int32_t> positions,
                  float rate, std::int32_t classes, std::span<std::int32_t> labels) {
   for (std::size_t b = 0; b < labels.size(); ++b) {
-    const auto position = static_cast<std::size_t>(positions[b]);
-    if (random::uniform(stream(key, purpose, position)) < rate) labels[b] = classes;
+    if (is_dropped(key, purpose, positions[b], rate)) labels[b] = classes;
   }
 }
 

@@ -16,8 +16,11 @@ struct StepKey {
   std::uint32_t step = 0;
 };
 
-// Replaces each label by `classes` (no class) with probability `rate`. `purpose` tells the two
-// passes apart.
+// Whether what a sample is conditioned on is dropped, with probability `rate`. `purpose` tells the
+// two passes apart. One draw: with equal rates label and text are dropped together.
+bool is_dropped(StepKey key, random::Purpose purpose, std::int32_t position, float rate);
+
+// Replaces each label by `classes` (no class) where it is dropped.
 void drop_labels(StepKey key, random::Purpose purpose, std::span<const std::int32_t> positions,
                  float rate, std::int32_t classes, std::span<std::int32_t> labels);
 

@@ -94,8 +94,10 @@ class TrainingEngine {
   // Of the global batch, and those of them that this rank computes.
   std::int64_t micro_batches() const { return config_.batch / config_.micro_batch; }
   const std::vector<std::int64_t>& own_micro_batches() const { return zero_.micro_batches(); }
-  // What companions want of each sample beside the latent.
+  // What network and companions want of each sample beside the latent.
   std::vector<ArrayRequest> arrays() const { return objective_.arrays(); }
+  // What stands for a text that is dropped, before the first step: as ConditionBuffers has it.
+  void set_null_text(std::vector<float> features) { objective_.set_null_text(std::move(features)); }
   // Of given samples at given times, at most micro_batch of them, by the weights of now. Between
   // steps, on all data ranks as often.
   std::vector<double> validate(const ValidationRows& rows);

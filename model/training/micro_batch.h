@@ -2,23 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <numeric>
 #include <span>
-#include <string>
-#include <vector>
+
+#include "model/array_request.h"
 
 namespace edt {
-
-// An array of the data set beside the latents.
-struct ArrayRequest {
-  std::string name;
-  std::vector<std::int64_t> shape;  // of a sample
-
-  std::int64_t elements() const {
-    return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
-  }
-};
 
 struct MicroBatch {
   std::span<const float> latents;           // [B, C, S, S]
@@ -26,7 +14,8 @@ struct MicroBatch {
   std::span<const std::int32_t> positions;  // [B], place in the global batch: keys every draw
   std::span<const double> times;            // [B], of the process
   std::span<const float> weights;           // [B], importance weights of the time sampler
-  // Arrays that companions asked for beside latents, each [B, ...], in the order of asking.
+  // Arrays that network and companions asked for beside latents, each [B, ...], in the order of
+  // asking.
   std::span<const std::span<const float>> arrays = {};
   // [B], of the second group of tokens, where there are groups.
   std::span<const double> second_times = {};

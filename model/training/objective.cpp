@@ -64,6 +64,7 @@ Objective::Objective(Model& model, Backend& backend, const ObjectiveConfig& conf
       terms_.push_back(term);
     }
   }
+  conditions_.emplace(model, inputs_, rows());
   if (config.masked) masks_.emplace(model, inputs_, batch);
   if (config.dual_time > 0) groups_.emplace(model.patches(), config.dual_time, inputs_, batch);
   for (AuxiliaryLoss* one : companions_) {
@@ -151,9 +152,7 @@ std::vector<Objective::Seeded> Objective::means_of(Tape& tape, const Tensor& los
 
 // Shares of a picture's tokens are among the inputs of the loss: each mean counts whole.
 std::vector<Objective::Seeded> Objective::denoise_groups(Tape& tape, const Tensor& losses) {
-  const PassHooks hooks{.taps = companions_.empty() ? nullptr : &taps_};
-  std::vector<Var> outputs = model_.forward_groups(
-      tape, {x_t_, inputs_.tensor(in_.t), inputs_.tensor(in_.labels), hooks}, groups_->groups());
+  std::vector<Var> outputs = model_.forward_groups(tape, seen(rows()), groups_->groups());
   std::vector<Seeded> means;
   for (std::size_t g = 0; g < outputs.size(); ++g) {
     const std::vector<Var> of_group =
@@ -179,6 +178,7 @@ void Objective::judge(Tape& tape, const Tensor& losses) {
 
 void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
   const float dropout = config_.judges ? 0 : model_.label_dropout();
+  const float text_dropout = config_.judges ? 0 : model_.text().dropout;
   inputs_.begin();
   std::ranges::copy(batch.positions, inputs_.host<std::int32_t>(in_.positions).begin());
   for (std::int64_t p = 0; p < passes(); ++p) {
@@ -195,6 +195,8 @@ void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
     std::ranges::copy(batch.labels, labels.begin());
     drop_labels(key, pass(p).label_drop, batch.positions, dropout,
                 static_cast<std::int32_t>(model_.classes()), labels);
+    conditions_->fill({static_cast<std::size_t>(p * batch_), batch.positions, batch.arrays}, key,
+                      pass(p).label_drop, text_dropout);
   }
   if (masks_) masks_->draw(key, batch.positions);
   if (groups_) groups_->draw(key, batch.positions);
@@ -204,7 +206,7 @@ void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
 
 // Each sees the arrays that it asked for.
 void Objective::fill_companions(StepKey key, const MicroBatch& batch) {
-  std::size_t first = 0;
+  std::size_t first = model_.arrays().size();
   for (AuxiliaryLoss* one : companions_) {
     const std::size_t count = one->arrays().size();
     EDT_ASSERT(first + count <= batch.arrays.size());
@@ -216,7 +218,7 @@ void Objective::fill_companions(StepKey key, const MicroBatch& batch) {
 }
 
 std::vector<ArrayRequest> Objective::arrays() const {
-  std::vector<ArrayRequest> all;
+  std::vector<ArrayRequest> all = model_.arrays();
   for (const AuxiliaryLoss* one : companions_) {
     for (ArrayRequest& request : one->arrays()) all.push_back(std::move(request));
   }
@@ -274,13 +276,18 @@ StepView Objective::view() {
   return step;
 }
 
+ModelInputs Objective::seen(std::int64_t rows) {
+  return {x_t_.slice(0, rows),
+          inputs_.tensor(in_.t).slice(0, rows),
+          inputs_.tensor(in_.labels).slice(0, rows),
+          {.taps = companions_.empty() ? nullptr : &taps_},
+          conditions_->text(rows),
+          conditions_->frames(rows)};
+}
+
 Var Objective::forward(Tape& tape) {
-  const Tensor t = inputs_.tensor(in_.t), labels = inputs_.tensor(in_.labels);
-  const PassHooks hooks{.taps = companions_.empty() ? nullptr : &taps_};
-  if (!masks_) return model_.forward(tape, {x_t_, t, labels, hooks});
-  const std::int64_t seen = config_.shared_noise ? batch_ : rows();
-  return model_.forward_passes(
-      tape, {x_t_.slice(0, seen), t.slice(0, seen), labels.slice(0, seen), hooks}, masks_->masks());
+  if (!masks_) return model_.forward(tape, seen(rows()));
+  return model_.forward_passes(tape, seen(config_.shared_noise ? batch_ : rows()), masks_->masks());
 }
 
 }  // namespace edt

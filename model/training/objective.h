@@ -10,6 +10,7 @@
 
 #include "core/ops/backend.h"
 #include "model/training/auxiliary_loss.h"
+#include "model/training/condition_buffers.h"
 #include "model/training/denoising_loss.h"
 #include "model/training/group_buffers.h"
 #include "model/training/input_buffers.h"
@@ -56,8 +57,12 @@ class Objective {
   bool masked() const { return config_.masked; }
   // Whether the rows behind the first batch are those of its second group.
   bool grouped() const { return groups_.has_value(); }
-  // What the companions want of each sample beside the latent: MicroBatch::arrays.
+  // What network and companions want of each sample beside the latent: MicroBatch::arrays.
   std::vector<ArrayRequest> arrays() const;
+  // As ConditionBuffers has it.
+  void set_null_text(std::vector<float> features) {
+    conditions_->set_null_text(std::move(features));
+  }
   Companions companions() const { return companions_; }
   // What companions leave of a micro-batch for all ranks, float32 on the device: those of run().
   const Tensor& statistics() const { return statistics_; }
@@ -85,6 +90,8 @@ class Objective {
                   std::span<float> scales) const;
   void noise_images(StepKey key);
   NoisedImages images();
+  // The first `rows` rows, as the network sees them.
+  ModelInputs seen(std::int64_t rows);
   StepView view();
   Var forward(Tape& tape);
   struct Seeded {
@@ -112,6 +119,7 @@ class Objective {
   Taps taps_;
   Tensor noise_, x_t_;
   Tensor statistics_{nullptr, {0}, DType::kFloat32};
+  std::optional<ConditionBuffers> conditions_;
   std::optional<MaskBuffers> masks_;
   std::optional<GroupBuffers> groups_;
   std::vector<Teacher*> teachers_;

@@ -43,7 +43,12 @@ std::vector<double> ValidationLoss::run(std::uint64_t seed, const ValidationRows
   const std::vector<double> times = filled_up(rows.times, 1, all);
   const std::vector<std::int32_t> noises = filled_up(rows.noises, 1, all);
   const std::vector<float> weights(all, 1.f);
-  objective_.prepare({seed, kNoise}, {latents, labels, noises, times, weights});
+  std::vector<std::vector<float>> arrays;
+  for (const std::vector<float>& values : rows.arrays) {
+    arrays.push_back(filled_up(std::span(values), values.size() / count, all));
+  }
+  const std::vector<std::span<const float>> spans(arrays.begin(), arrays.end());
+  objective_.prepare({seed, kNoise}, {latents, labels, noises, times, weights, spans});
 
   const auto& terms = objective_.terms();
   const Tensor losses{

@@ -14,10 +14,11 @@
 namespace edt {
 
 struct ValidationRows {
-  std::span<const float> latents;        // [n, C, H, W]
-  std::span<const std::int32_t> labels;  // [n]
-  std::span<const double> times;         // [n], of the process
-  std::span<const std::int32_t> noises;  // [n], which noise: its number beside the seed
+  std::span<const float> latents;                   // [n, C, H, W]
+  std::span<const std::int32_t> labels;             // [n]
+  std::span<const double> times;                    // [n], of the process
+  std::span<const std::int32_t> noises;             // [n], which noise: its number beside the seed
+  std::span<const std::vector<float>> arrays = {};  // of Model::arrays(), each [n, ...]
 };
 
 class ValidationLoss {
