@@ -20,6 +20,11 @@ namespace edt {
 struct TextInputs {
   Tensor features;  // [B, L, channels] float32, zeros behind the last token
   Tensor lengths;   // [B] int32
+
+  TextInputs first(std::int64_t rows) const {
+    if (!features.defined()) return {};
+    return {features.slice(0, rows), lengths.slice(0, rows)};
+  }
 };
 
 // One micro-batch of inputs; images and timesteps are accurate_dtype of the tape.

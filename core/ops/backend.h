@@ -6,6 +6,7 @@
 #include "core/ops/attention.h"
 #include "core/ops/attention_map.h"
 #include "core/ops/bias.h"
+#include "core/ops/cross_attention.h"
 #include "core/ops/diffusion_loss.h"
 #include "core/ops/embedding.h"
 #include "core/ops/gate.h"
@@ -18,6 +19,7 @@
 #include "core/ops/picture/picture.h"
 #include "core/ops/rms_norm.h"
 #include "core/ops/ternary.h"
+#include "core/ops/text.h"
 #include "core/ops/token_loss.h"
 #include "core/ops/tokens.h"
 #include "core/optim/optimizer.h"
@@ -42,6 +44,8 @@ class Backend : public Device,
                 public TernaryKernels,
                 public RmsNormKernels,
                 public AffineModulationKernels,
+                public TextKernels,
+                public CrossAttentionKernels,
                 public PictureKernels {
  public:
   std::string_view backend_name() const final { return name(); }

@@ -92,7 +92,11 @@ using Int = std::int64_t;
   KERNEL(RmsNormKernels, kRows, rms_norm_forward, T, T, T, T)                                    \
   KERNEL(RmsNormKernels, kRows, rms_norm_backward, T, T, T, T, G, G)                             \
   KERNEL(AffineModulationKernels, kRows, affine_modulation_forward, T, T, T, T)                  \
-  KERNEL(AffineModulationKernels, kRows, affine_modulation_backward, T, T, T, G, G, G)
+  KERNEL(AffineModulationKernels, kRows, affine_modulation_backward, T, T, T, G, G, G)           \
+  KERNEL(TextKernels, kRows, text_tokens, T, T, T)                                               \
+  KERNEL(TextKernels, kRows, text_mean, T, T, T)                                                 \
+  KERNEL(CrossAttentionKernels, kAttention, cross_attention_forward, T, T, T, T, T)              \
+  KERNEL(CrossAttentionKernels, kAttention, cross_attention_backward, T, T, T, T, T, T, G, G)
 
 #define EDT_PICTURE_KERNELS(KERNEL)                                                             \
   KERNEL(ConvolutionKernels, kMatrix, convolution, const PackedConvolution&, T, T,              \

@@ -34,6 +34,8 @@ inline constexpr std::size_t linear_forward = 1, linear_backward_input = 1,
                              noise_target = 1, token_loss_forward = 2, token_loss_backward = 1,
                              absolute_sum = 1, ternary_quantize = 1, ternary_gradient = 2,
                              rms_norm_forward = 2, rms_norm_backward = 2,
-                             affine_modulation_forward = 1, affine_modulation_backward = 3;
+                             affine_modulation_forward = 1, affine_modulation_backward = 3,
+                             text_tokens = 1, text_mean = 1, cross_attention_forward = 2,
+                             cross_attention_backward = 2;
 
 }  // namespace edt::kernel_outputs

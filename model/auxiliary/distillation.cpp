@@ -127,9 +127,9 @@ void Distillation::fill(StepKey key, const MicroBatch& batch, InputBuffers& inpu
 // The full pass of the student, and the labels that it is told.
 void Distillation::before(Tape& student, const StepView& step) {
   teacher_.attach(student);
-  const Var output = teacher_.look(
-      {step.images.x_t.slice(0, rows_), step.t.slice(0, rows_), step.labels.slice(0, rows_)},
-      taps_);
+  const Var output = teacher_.look(step.seen(step.images.x_t.slice(0, rows_),
+                                             step.t.slice(0, rows_), step.labels.slice(0, rows_)),
+                                   taps_);
   if (config_.output > 0) targets_.push_back(teacher_.accurate(output));
   const Tape::NoGrad inference(teacher_.tape());
   for (const std::int64_t block : config_.teacher_after) {

@@ -114,8 +114,8 @@ void PrototypeAlignment::before(Tape&, const StepView& step) {
     backend_of(tape).add_noise(x_start, step.images.noise.slice(0, batch_),
                                step.inputs.tensor(scales_), image.tensor());
   }
-  (void)teacher_->look({image.tensor(), step.inputs.tensor(told_), step.labels.slice(0, batch_)},
-                       taps_);
+  (void)teacher_->look(
+      step.seen(image.tensor(), step.inputs.tensor(told_), step.labels.slice(0, batch_)), taps_);
   const Tape::NoGrad inference(tape);
   const Var logits = teacher_->accurate(teachers_(tape, taps_.from(alignment_.after, 0), zeros_));
   taps_.clear();

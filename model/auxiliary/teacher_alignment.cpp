@@ -121,7 +121,8 @@ void TeacherAlignment::before(Tape&, const StepView& step) {
                                step.inputs.tensor(scales_), image.tensor());
   }
   const Tensor labels = grouped() ? step.inputs.tensor(labels_) : step.labels.slice(0, rows);
-  (void)teacher_->look({image.tensor(), step.inputs.tensor(told_), labels}, taps_, step.groups);
+  (void)teacher_->look(step.seen(image.tensor(), step.inputs.tensor(told_), labels), taps_,
+                       step.groups);
   for (std::size_t g = 0; g < shares_.size(); ++g) {
     const std::int64_t first = static_cast<std::int64_t>(g) * batch_;
     targets_.push_back(teacher_->accurate(taps_.from(alignment_.teacher_after, first)));

@@ -17,20 +17,6 @@ struct BranchChunks {
 
 }  // namespace
 
-Linear Linear::make(ParameterList& list, const std::string& prefix, std::int64_t out,
-                    std::int64_t in, const LinearOptions& options) {
-  TensorCut weight_cut, bias_cut;
-  if (options.cut == LinearCut::kOutputs) weight_cut = bias_cut = TensorCut::rows(options.chunks);
-  if (options.cut == LinearCut::kInputs) weight_cut = TensorCut::columns();
-  Linear made;
-  made.weight = &list.add(prefix + ".weight", {out, in}, options.init, weight_cut);
-  if (options.form == WeightForm::kTernary) {
-    list.make_ternary(*made.weight, prefix + ".alphas", options.scale);
-  }
-  if (options.bias) made.bias = &list.add(prefix + ".bias", {out}, Init::kZero, bias_cut);
-  return made;
-}
-
 Modulation Modulation::make(ParameterList& list, const std::string& prefix, std::int64_t out,
                             std::int64_t condition, Init init, const WeightStyle& weights) {
   LinearOptions options{.init = init, .cut = LinearCut::kOutputs, .form = weights.form};
@@ -60,37 +46,28 @@ AffineTables AffineTables::make(ParameterList& list, const std::string& prefix, 
           &list.add(prefix + ".scale_shift_bias", {chunks, width}, Init::kZero)};
 }
 
-ParallelBranch ParallelBranch::make(ParameterList& list, const std::string& prefix) {
-  return {list.tensor_ranks(), "gradient of the input of " + prefix, "output of " + prefix};
-}
-
-Var ParallelBranch::enter(Tape& tape, const Var& x) const {
-  return copy_to_tensor_ranks(tape, x, ranks, input_label);
-}
-
-Var ParallelBranch::leave(Tape& tape, const Var& partial, Parameter& bias) const {
-  if (ranks.single()) return partial;
-  return add_bias(tape, sum_over_tensor_ranks(tape, partial, ranks, output_label), bias);
-}
-
 ConditionEmbedding ConditionEmbedding::make(ParameterList& list, std::int64_t width,
-                                            std::int64_t classes) {
+                                            const CommonConfig& config) {
   ConditionEmbedding made;
   made.first =
       Linear::make(list, "t_embedder.mlp.0", width, kTimestepFeatures, {.init = Init::kNormal002});
   made.second = Linear::make(list, "t_embedder.mlp.2", width, width, {.init = Init::kNormal002});
-  if (classes > 0) {
-    made.labels =
-        &list.add("y_embedder.embedding_table.weight", {classes + 1, width}, Init::kNormal002);
+  if (config.classes > 0) {
+    made.labels = &list.add("y_embedder.embedding_table.weight", {config.classes + 1, width},
+                            Init::kNormal002);
+  }
+  if (config.text.form == TextForm::kPooled) {
+    made.text = PooledText::make(list, width, config.text.channels);
   }
   return made;
 }
 
-Var ConditionEmbedding::operator()(Tape& tape, const Tensor& t, const Tensor& label_ids) const {
-  const Var features = timestep_features(tape, t, kTimestepFeatures);
-  const Var time = second(tape, silu(tape, first(tape, features)));
-  if (labels == nullptr) return silu(tape, time);
-  return silu(tape, add(tape, time, label_embedding(tape, label_ids, *labels)));
+Var ConditionEmbedding::operator()(Tape& tape, const ModelInputs& inputs) const {
+  const Var features = timestep_features(tape, inputs.t, kTimestepFeatures);
+  Var sum = second(tape, silu(tape, first(tape, features)));
+  if (labels != nullptr) sum = add(tape, sum, label_embedding(tape, inputs.labels, *labels));
+  if (text.is_on()) sum = add(tape, sum, text(tape, inputs.text));
+  return silu(tape, sum);
 }
 
 PatchEmbedding PatchEmbedding::make(ParameterList& list, std::int64_t width,
@@ -192,6 +169,9 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
                                             style.head_norm, sizes.rotation);
   made.projection = Linear::make(list, prefix + ".attn.proj", width, width,
                                  {.cut = LinearCut::kInputs, .form = sizes.weights.form});
+  if (sizes.text > 0) {
+    made.text = CrossAttention::make(list, prefix + ".cross_attn", width, sizes.heads, sizes.text);
+  }
   made.mlp_norm = BranchNorm::make(list, prefix + ".norm2", width, style.norm);
   made.mlp =
       FeedForward::make(list, prefix + ".mlp", width, style.hidden_units(width, sizes.mlp_ratio),
@@ -264,8 +244,9 @@ Var TransformerBlock::run(Tape& tape, const Var& x, const Var& chunks, const Blo
   BranchReuse* const reuse = inputs.hooks.reuse;
   Var branch = reused(tape, reuse, {inputs.number, Branch::kAttention},
                       [&] { return attention_of(tape, start, chunks, inputs); });
-  const Var middle = gate_residual(tape, start, chunks, BranchChunks(shifts, 0).gate, branch);
+  Var middle = gate_residual(tape, start, chunks, BranchChunks(shifts, 0).gate, branch);
   branch = {};
+  if (text) middle = add(tape, middle, (*text)(tape, middle, inputs.text));
   branch = reused(tape, reuse, {inputs.number, Branch::kMlp},
                   [&] { return mlp_of(tape, middle, chunks, inputs, recompute); });
   return gate_residual(tape, middle, chunks, BranchChunks(shifts, 1).gate, branch);

@@ -6,7 +6,9 @@
 #include <string>
 
 #include "core/ops/backend.h"
+#include "model/blocks/linear.h"
 #include "model/blocks/style.h"
+#include "model/blocks/text.h"
 #include "model/model.h"
 
 namespace edt {
@@ -14,40 +16,17 @@ namespace edt {
 // Sines and cosines of a timestep, as published.
 inline constexpr std::int64_t kTimestepFeatures = 256;
 
-// How a layer is cut over tensor ranks. Outputs: each rank computes some of them. Inputs: each rank
-// has some of them, and the partial results are to be summed before the bias is added.
-enum class LinearCut { kNone, kOutputs, kInputs };
-
-struct LinearOptions {
-  Init init = Init::kXavierUniform;
-  bool bias = true;
-  LinearCut cut = LinearCut::kNone;
-  int chunks = 1;  // of the outputs, each cut by itself
-  WeightForm form = WeightForm::kDense;
-  Init scale = Init::kMeanMagnitude;  // of a ternary weight
-};
-
-struct Linear {
-  Parameter* weight = nullptr;
-  Parameter* bias = nullptr;  // nullptr: none
-
-  // Parameters `prefix`.weight [out, in] and `prefix`.bias [out]; of a ternary weight also
-  // `prefix`.alphas [1].
-  static Linear make(ParameterList& list, const std::string& prefix, std::int64_t out,
-                     std::int64_t in, const LinearOptions& options = {});
-  Var operator()(Tape& tape, const Var& x, const Tensor& positions = {}) const {
-    return linear(tape, x, *weight, bias, positions);
-  }
-};
-
 // c = MLP(sinusoidal features of t) + label embedding, then SiLU: what every adaLN projection
 // reads.
 struct ConditionEmbedding {
   Linear first, second;
   Parameter* labels = nullptr;  // nullptr: of no classes
 
-  static ConditionEmbedding make(ParameterList& list, std::int64_t width, std::int64_t classes);
-  Var operator()(Tape& tape, const Tensor& t, const Tensor& label_ids) const;
+  PooledText text;  // added before the SiLU, where there is one
+
+  static ConditionEmbedding make(ParameterList& list, std::int64_t width,
+                                 const CommonConfig& config);
+  Var operator()(Tape& tape, const ModelInputs& inputs) const;
 };
 
 // The adaLN projection of the condition, [B, condition] -> [B, out]: each tensor rank computes some
@@ -82,20 +61,6 @@ struct AffineTables {
   }
 };
 
-// The part of a block between a column-cut and a row-cut product: attention by heads, or the MLP.
-struct ParallelBranch {
-  TensorGroup ranks;
-  std::string input_label, output_label;
-
-  static ParallelBranch make(ParameterList& list, const std::string& prefix);
-  // The input of the first product; its gradient is summed over the ranks.
-  Var enter(Tape& tape, const Var& x) const;
-  // The bias that the last product may add itself.
-  Parameter* bias_inside(Parameter* bias) const { return ranks.single() ? bias : nullptr; }
-  // Sums the results of the last product and adds the bias that it has not added.
-  Var leave(Tape& tape, const Var& partial, Parameter& bias) const;
-};
-
 // Patches of the image as tokens.
 struct PatchEmbedding {
   Linear projection;
@@ -112,6 +77,7 @@ struct BlockInputs {
   VisibleTokens visible = {};  // defined: the tokens are the visible ones of the grid
   Var skip = {};               // of the tokens' shape, for blocks that have a skip linear
   Var rotation = {};           // [B, K, size] of the visible tokens, for heads that are rotated
+  TextTokens text = {};        // of the samples of x, for blocks that attend to it
   PassHooks hooks = {};
   std::int64_t number = 0;  // of the block, for hooks
 };
@@ -168,6 +134,7 @@ struct TransformerBlock {
   BranchNorm attention_norm, mlp_norm;
   Linear qkv, projection;
   HeadTransform head_transform;
+  std::optional<CrossAttention> text;  // between attention and MLP
   FeedForward mlp;
   bool shifts = true;
   Modulation modulation;
@@ -185,6 +152,7 @@ struct TransformerBlock {
     ModulationForm modulation = ModulationForm::kFull;
     const Modulation* shared = nullptr;  // of a form that shares one: make_shared()
     Tensor rotation = {};                // of a style that rotates: [tokens, width / heads]
+    std::int64_t text = 0;               // width of the text's tokens, which it attends to; 0: none
   };
   // The projection of blocks of one width that share it, as `prefix`.adaLN_modulation.1; nothing
   // where each has its own.

@@ -46,7 +46,8 @@ void BlockStack::operator()(Tape& tape, std::span<Stream> streams, const Var& co
   }
 }
 
-std::vector<Stream> split_groups(Tape& tape, const Var& x, std::span<const VisibleTokens> groups) {
+std::vector<Stream> split_groups(Tape& tape, const Var& x, const TextTokens& text,
+                                 std::span<const VisibleTokens> groups) {
   std::vector<Stream> streams;
   const std::int64_t batch = x.shape()[0] / static_cast<std::int64_t>(groups.size());
   for (const VisibleTokens& group : groups) {
@@ -56,7 +57,8 @@ std::vector<Stream> split_groups(Tape& tape, const Var& x, std::span<const Visib
                        .skips = {},
                        .first_row = first,
                        .visible = group,
-                       .most_visible = group.ids.shape[1]});
+                       .most_visible = group.ids.shape[1],
+                       .text = text.rows(tape, first, first + batch)});
   }
   return streams;
 }
@@ -73,8 +75,9 @@ std::vector<Var> finish_groups(Tape& tape, std::span<Stream> streams, const Var&
   return outputs;
 }
 
-Var BlockStack::operator()(Tape& tape, Var x, const Var& condition, const BlockPass& pass) const {
-  Stream stream{.x = std::move(x), .skips = {}};
+Var BlockStack::operator()(Tape& tape, Var x, const Var& condition, const TextTokens& text,
+                           const BlockPass& pass) const {
+  Stream stream{.x = std::move(x), .skips = {}, .text = text};
   (*this)(tape, std::span(&stream, 1), condition, pass);
   return std::move(stream.x);
 }
@@ -92,6 +95,7 @@ void BlockStack::run_block(Tape& tape, std::size_t i, const Var& chunks, const B
   BlockInputs inputs{.visible = stream.visible,
                      .skip = {},
                      .rotation = stream.rotation,
+                     .text = stream.text,
                      .hooks = pass.hooks,
                      .number = first + static_cast<std::int64_t>(i)};
   if (skips == SkipUse::kTaken) inputs.skip = stream.skips.back();

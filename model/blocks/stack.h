@@ -34,10 +34,12 @@ struct Stream {
   VisibleTokens visible = {};     // defined: the tokens are the visible ones of the grid,
   std::int64_t most_visible = 0;  // which may be so many
   Var rotation = {};              // of these, for heads that are rotated
+  TextTokens text = {};           // of these rows
 };
 
 // The tokens of x [groups * B, T, D] that each group keeps, B rows for each, as streams.
-std::vector<Stream> split_groups(Tape& tape, const Var& x, std::span<const VisibleTokens> groups);
+std::vector<Stream> split_groups(Tape& tape, const Var& x, const TextTokens& text,
+                                 std::span<const VisibleTokens> groups);
 
 // What the final layer makes of each stream, whose tokens are let go.
 std::vector<Var> finish_groups(Tape& tape, std::span<Stream> streams, const Var& condition,
@@ -65,7 +67,8 @@ struct BlockStack {
   void operator()(Tape& tape, std::span<Stream> streams, const Var& condition,
                   const BlockPass& pass) const;
   // A single stream without skips.
-  Var operator()(Tape& tape, Var x, const Var& condition, const BlockPass& pass) const;
+  Var operator()(Tape& tape, Var x, const Var& condition, const TextTokens& text,
+                 const BlockPass& pass) const;
 
  private:
   void run_block(Tape& tape, std::size_t i, const Var& chunks, const BlockPass& pass,

@@ -14,7 +14,8 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
   const std::int64_t width = config_.width;
   add_positions(device, dtype);
   patch_embedding_ = PatchEmbedding::make(parameters_, width, config_);
-  embedding_ = ConditionEmbedding::make(parameters_, width, config_.classes);
+  embedding_ = ConditionEmbedding::make(parameters_, width, config_);
+  text_ = TextEmbedding::make(parameters_, width, config_.text);
   TransformerBlock::Sizes sizes{.width = width,
                                 .heads = config_.heads,
                                 .mlp_ratio = config_.mlp_ratio,
@@ -22,7 +23,8 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
                                 .style = config_.style,
                                 .weights = config_.weights,
                                 .modulation = config_.modulation,
-                                .rotation = rotation_};
+                                .rotation = rotation_,
+                                .text = config_.text.form == TextForm::kCross ? width : 0};
   const auto shared = TransformerBlock::make_shared(parameters_, "modulation", sizes);
   sizes.shared = shared ? &*shared : nullptr;
   for (std::int64_t b = 0; b < config_.depth; ++b) {
@@ -54,8 +56,8 @@ void DitModel::add_positions(Device& device, DType dtype) {
 }
 
 Var DitModel::condition_of(Tape& tape, const ModelInputs& inputs) {
-  return copy_to_tensor_ranks(tape, embedding_(tape, inputs.t, inputs.labels),
-                              parameters_.tensor_ranks(), "gradient of the condition");
+  return copy_to_tensor_ranks(tape, embedding_(tape, inputs), parameters_.tensor_ranks(),
+                              "gradient of the condition");
 }
 
 // The rows of the table of places that the group's tokens have, as labels have those of theirs.
@@ -73,8 +75,8 @@ Var DitModel::rotation_of(Tape& tape, const VisibleTokens& group) const {
 std::vector<Var> DitModel::forward_groups(Tape& tape, const ModelInputs& inputs,
                                           std::span<const VisibleTokens> groups) {
   const Var condition = condition_of(tape, inputs);
-  std::vector<Stream> streams =
-      split_groups(tape, patch_embedding_(tape, inputs.image, positions_), groups);
+  std::vector<Stream> streams = split_groups(tape, patch_embedding_(tape, inputs.image, positions_),
+                                             text_(tape, inputs.text), groups);
   for (Stream& stream : streams) stream.rotation = rotation_of(tape, stream.visible);
   BlockStack{blocks_}(tape, streams, condition, {recompute_, inputs.hooks});
   return finish_groups(tape, streams, condition, final_);
@@ -83,9 +85,10 @@ std::vector<Var> DitModel::forward_groups(Tape& tape, const ModelInputs& inputs,
 Var DitModel::forward(Tape& tape, const ModelInputs& inputs) {
   Var x = patch_embedding_(tape, inputs.image, positions_);
   const Var condition = condition_of(tape, inputs);
+  const TextTokens text = text_(tape, inputs.text);
   const BlockStack stack{blocks_};
   x = reused(tape, inputs.hooks.reuse, {}, [&] {
-    return stack(tape, std::move(x), condition, {recompute_, inputs.hooks});
+    return stack(tape, std::move(x), condition, text, {recompute_, inputs.hooks});
   });
   return final_(tape, x, condition);
 }

@@ -30,6 +30,7 @@ class DitModel final : public Model {
   Recompute recompute_ = Recompute::kNone;
   PatchEmbedding patch_embedding_;
   ConditionEmbedding embedding_;
+  TextEmbedding text_;
   std::vector<TransformerBlock> blocks_;
   FinalLayer final_;
   Tensor positions_;  // undefined: none are added to the patches

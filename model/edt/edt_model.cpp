@@ -14,7 +14,8 @@ EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorG
   const std::int64_t condition = config_.widths[0];
   add_fixed_table("pos_embed", condition, config_.grid(0));
   patch_embedding_ = PatchEmbedding::make(parameters_, condition, config_);
-  embedding_ = ConditionEmbedding::make(parameters_, condition, config_.classes);
+  embedding_ = ConditionEmbedding::make(parameters_, condition, config_);
+  text_ = TextEmbedding::make(parameters_, condition, config_.text);
   for (std::int64_t stage = 0; stage < config_.stages(); ++stage) {
     if (stage > config_.down_stages()) add_way_up(stage);
     add_blocks(stage);
@@ -34,13 +35,15 @@ std::string indexed(const char* group, std::size_t i) {
 
 void EdtModel::add_blocks(std::int64_t stage) {
   const auto at = static_cast<std::size_t>(stage);
-  TransformerBlock::Sizes sizes{.width = config_.widths[at],
-                                .heads = config_.heads[at],
-                                .mlp_ratio = config_.mlp_ratio,
-                                .condition = config_.widths[0],
-                                .grid = config_.grid(stage),
-                                .weights = config_.weights,
-                                .modulation = config_.modulation};
+  TransformerBlock::Sizes sizes{
+      .width = config_.widths[at],
+      .heads = config_.heads[at],
+      .mlp_ratio = config_.mlp_ratio,
+      .condition = config_.widths[0],
+      .grid = config_.grid(stage),
+      .weights = config_.weights,
+      .modulation = config_.modulation,
+      .text = config_.text.form == TextForm::kCross ? config_.widths[0] : 0};
   const auto shared = TransformerBlock::make_shared(parameters_, indexed("modulation", at), sizes);
   sizes.shared = shared ? &*shared : nullptr;
   for (std::int64_t i = 0; i < config_.depths[at]; ++i) {
@@ -101,7 +104,7 @@ Var EdtModel::run_blocks(Tape& tape, Var x, const State& state, std::int64_t fir
   const auto begin = static_cast<std::size_t>(first),
              count = static_cast<std::size_t>(last) - begin;
   const BlockStack stack{std::span<const TransformerBlock>(blocks_).subspan(begin, count), first};
-  return stack(tape, std::move(x), state.condition, state.pass);
+  return stack(tape, std::move(x), state.condition, state.text, state.pass);
 }
 
 EdtModel::State EdtModel::begin(Tape& tape, const ModelInputs& inputs) {
@@ -109,8 +112,9 @@ EdtModel::State EdtModel::begin(Tape& tape, const ModelInputs& inputs) {
   state.pass = {recompute_, inputs.hooks};
   state.x = patch_embedding_(tape, inputs.image, tables_[0]);
   // All adaLN projections are cut over the ranks: the gradient is summed once, for all of them.
-  state.condition = copy_to_tensor_ranks(tape, embedding_(tape, inputs.t, inputs.labels),
-                                         parameters_.tensor_ranks(), "gradient of the condition");
+  state.condition = copy_to_tensor_ranks(tape, embedding_(tape, inputs), parameters_.tensor_ranks(),
+                                         "gradient of the condition");
+  state.text = text_(tape, inputs.text);
   if (config_.down_stages() > 0) state.skips.push_back(state.x);
   return state;
 }
@@ -138,6 +142,7 @@ Var EdtModel::forward_passes(Tape& tape, const ModelInputs& inputs, const PassMa
     const auto repeat = [&](Var& var) { var = repeat_batch(tape, var, passes); };
     repeat(state.x);
     repeat(state.condition);
+    state.text = state.text.repeated(tape, passes);
     for (Var& skip : state.skips) repeat(skip);
   }
   return final_(tape, run_rest(tape, state, masks.keep), state.condition);

@@ -34,6 +34,7 @@ class EdtModel final : public Model {
   struct State {
     Var x;
     Var condition;
+    TextTokens text;
     std::vector<Var> skips;
     BlockPass pass;
   };
@@ -58,6 +59,7 @@ class EdtModel final : public Model {
   DType dtype_;
   Recompute recompute_ = Recompute::kNone;
   ConditionEmbedding embedding_;
+  TextEmbedding text_;
   PatchEmbedding patch_embedding_;
   std::vector<TransformerBlock> blocks_;
   std::vector<DownSample> down_;

@@ -24,7 +24,8 @@ Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ra
                                 .grid = config_.patches(),
                                 .spare_rows = kSpareTableRows,
                                 .weights = config_.weights,
-                                .modulation = config_.modulation};
+                                .modulation = config_.modulation,
+                                .text = config_.text.form == TextForm::kCross ? width : 0};
   const auto blocks = [&](const char* group, std::int64_t count) {
     std::vector<TransformerBlock> made;
     for (std::int64_t b = 0; b < count; ++b) {
@@ -36,7 +37,8 @@ Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ra
   decoder_positions_ = &parameters_.add_positions("decoder_pos_embed", config_.patches(), width);
   mask_token_ = &parameters_.add("mask_token", {1, 1, width}, Init::kNormal002);
   patch_embedding_ = PatchEmbedding::make(parameters_, width, config_);
-  embedding_ = ConditionEmbedding::make(parameters_, width, config_.classes);
+  embedding_ = ConditionEmbedding::make(parameters_, width, config_);
+  text_ = TextEmbedding::make(parameters_, width, config_.text);
   const auto shared = TransformerBlock::make_shared(parameters_, "modulation", sizes);
   sizes.shared = shared ? &*shared : nullptr;
   in_blocks_ = blocks("en_inblocks", config_.encoder_depth / 2);
@@ -55,8 +57,8 @@ Var Mdtv2Model::embed(Tape& tape, const Tensor& image) {
 }
 
 Var Mdtv2Model::condition_of(Tape& tape, const ModelInputs& inputs) {
-  return copy_to_tensor_ranks(tape, embedding_(tape, inputs.t, inputs.labels),
-                              parameters_.tensor_ranks(), "gradient of the condition");
+  return copy_to_tensor_ranks(tape, embedding_(tape, inputs), parameters_.tensor_ranks(),
+                              "gradient of the condition");
 }
 
 void Mdtv2Model::encode(Tape& tape, std::span<Stream> streams, const Var& condition,
@@ -66,15 +68,15 @@ void Mdtv2Model::encode(Tape& tape, std::span<Stream> streams, const Var& condit
   BlockStack{out_blocks_, half, SkipUse::kTaken}(tape, streams, condition, pass);
 }
 
-Var Mdtv2Model::fill_in(Tape& tape, const Var& x, const Var& condition,
-                        const VisibleTokens& visible) {
-  const std::int64_t batch = x.shape()[0];
-  const Var before =
-      add_positions(tape, restore_tokens(tape, x, visible, *mask_token_), *decoder_positions_);
+Var Mdtv2Model::fill_in(Tape& tape, const Stream& masked, const Var& condition) {
+  const VisibleTokens& visible = masked.visible;
+  const std::int64_t first = masked.first_row, batch = masked.x.shape()[0];
+  const Var before = add_positions(tape, restore_tokens(tape, masked.x, visible, *mask_token_),
+                                   *decoder_positions_);
   const StageModulation modulation(tape, std::span(&side_block_, 1),
-                                   take_rows(tape, condition, batch, 2 * batch));
+                                   take_rows(tape, condition, first, first + batch));
   const Var chunks = modulation.chunks(tape, 0);
-  const Var side = side_block_(tape, before, chunks, {}, recompute_);
+  const Var side = side_block_(tape, before, chunks, {.text = masked.text}, recompute_);
   return select_tokens(tape, before, side, visible);
 }
 
@@ -86,8 +88,9 @@ void Mdtv2Model::decode(Tape& tape, std::span<Stream> streams, const Var& condit
 }
 
 Var Mdtv2Model::decode(Tape& tape, Var x, const Var& skip, const Var& condition,
-                       const BlockPass& pass) {
-  Stream stream{.x = std::move(x), .skips = std::vector(decoder_blocks_.size(), skip)};
+                       const TextTokens& text, const BlockPass& pass) {
+  Stream stream{
+      .x = std::move(x), .skips = std::vector(decoder_blocks_.size(), skip), .text = text};
   decode(tape, std::span(&stream, 1), condition, pass);
   return std::move(stream.x);
 }
@@ -95,12 +98,13 @@ Var Mdtv2Model::decode(Tape& tape, Var x, const Var& skip, const Var& condition,
 Var Mdtv2Model::forward(Tape& tape, const ModelInputs& inputs) {
   const Var embedded = embed(tape, inputs.image);
   const Var condition = condition_of(tape, inputs);
+  const TextTokens text = text_(tape, inputs.text);
   const BlockPass pass{recompute_, inputs.hooks};
   const Var x = reused(tape, inputs.hooks.reuse, {}, [&] {
-    Stream stream{.x = embedded, .skips = {}};
+    Stream stream{.x = embedded, .skips = {}, .text = text};
     encode(tape, std::span(&stream, 1), condition, pass);
     stream.x = add_positions(tape, stream.x, *decoder_positions_);
-    return decode(tape, std::move(stream.x), embedded, condition, pass);
+    return decode(tape, std::move(stream.x), embedded, condition, text, pass);
   });
   return final_(tape, x, condition);
 }
@@ -111,7 +115,8 @@ std::vector<Var> Mdtv2Model::forward_groups(Tape& tape, const ModelInputs& input
                                             std::span<const VisibleTokens> groups) {
   const Var condition = condition_of(tape, inputs);
   const BlockPass pass{recompute_, inputs.hooks};
-  std::vector<Stream> streams = split_groups(tape, embed(tape, inputs.image), groups);
+  const TextTokens text = text_(tape, inputs.text);
+  std::vector<Stream> streams = split_groups(tape, embed(tape, inputs.image), text, groups);
   std::vector<Var> embedded;
   for (const Stream& stream : streams) embedded.push_back(stream.x);
   encode(tape, streams, condition, pass);
@@ -134,12 +139,15 @@ Var Mdtv2Model::forward_passes(Tape& tape, const ModelInputs& inputs, const Pass
                       "{} is not made for passes that share their noise", name());
   const Var x = embed(tape, inputs.image);
   const Var condition = condition_of(tape, inputs);
+  const TextTokens text = text_(tape, inputs.text);
   const BlockPass pass{recompute_, inputs.hooks};
   Var joined;
   {
     std::array<Stream, 2> streams;
     auto& [full, masked] = streams;
     full.x = take_rows(tape, x, 0, batch);
+    full.text = text.rows(tape, 0, batch);
+    masked.text = text.rows(tape, batch, 2 * batch);
     masked.first_row = batch;
     masked.visible = visible;
     masked.most_visible = most_visible();
@@ -150,10 +158,10 @@ Var Mdtv2Model::forward_passes(Tape& tape, const ModelInputs& inputs, const Pass
     }
     encode(tape, streams, condition, pass);
     full.x = add_positions(tape, full.x, *decoder_positions_);
-    masked.x = fill_in(tape, masked.x, condition, visible);
+    masked.x = fill_in(tape, masked, condition);
     joined = join_rows(tape, full.x, masked.x);
   }
-  return final_(tape, decode(tape, std::move(joined), x, condition, pass), condition);
+  return final_(tape, decode(tape, std::move(joined), x, condition, text, pass), condition);
 }
 
 }  // namespace edt

@@ -25,10 +25,11 @@ class Mdtv2Model final : public Model {
   Var condition_of(Tape& tape, const ModelInputs& inputs);
   // Of all rows, or of both passes block by block in turn.
   void encode(Tape& tape, std::span<Stream> streams, const Var& condition, const BlockPass& pass);
-  // The tokens that the masked pass had dropped, filled in by the side block.
-  Var fill_in(Tape& tape, const Var& x, const Var& condition, const VisibleTokens& visible);
+  // The tokens that the masked pass had dropped, filled in by the side block; of its rows.
+  Var fill_in(Tape& tape, const Stream& masked, const Var& condition);
   void decode(Tape& tape, std::span<Stream> streams, const Var& condition, const BlockPass& pass);
-  Var decode(Tape& tape, Var x, const Var& skip, const Var& condition, const BlockPass& pass);
+  Var decode(Tape& tape, Var x, const Var& skip, const Var& condition, const TextTokens& text,
+             const BlockPass& pass);
 
   std::int64_t most_visible() const { return config_.visible_tokens(config_.mask_ratio.low); }
 
@@ -36,6 +37,7 @@ class Mdtv2Model final : public Model {
   Recompute recompute_ = Recompute::kNone;
   PatchEmbedding patch_embedding_;
   ConditionEmbedding embedding_;
+  TextEmbedding text_;
   Parameter *positions_, *decoder_positions_, *mask_token_;
   std::vector<TransformerBlock> in_blocks_, out_blocks_, decoder_blocks_;
   TransformerBlock side_block_;

@@ -27,6 +27,18 @@ struct StepView {
   // groups.
   std::span<const VisibleTokens> groups = {};
   Tensor statistics = {};  // float32, where before() leaves those of its companion
+  TextInputs text = {};    // of all rows, where the network reads them
+  Tensor frames = {};
+
+  // What another network is to see of the first rows, as many as there are times.
+  ModelInputs seen(const Tensor& image, const Tensor& told, const Tensor& classes) const {
+    return {image,
+            told,
+            classes,
+            {},
+            text.first(told.shape[0]),
+            frames.defined() ? frames.slice(0, told.shape[0]) : frames};
+  }
 };
 
 // The weight of a companion in the course of a run. Weights are among the inputs of a step, so that

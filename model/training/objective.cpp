@@ -273,6 +273,8 @@ StepView Objective::view() {
   StepView step{batch_,  images(), inputs_.tensor(in_.t), inputs_.tensor(in_.labels),
                 inputs_, taps_};
   if (groups_) step.groups = groups_->groups();
+  step.text = conditions_->text(rows());
+  step.frames = conditions_->frames(rows());
   return step;
 }
 

@@ -1,42 +1,15 @@
 // Attention in float32 arithmetic: for float32 tensors, and for heads and grids that the
-// tensor-core kernels do not take. Eight threads share a row; each owns every eighth element of it.
+// tensor-core kernels do not take.
 // The maths is in core/reference/attention.cpp.
 #include <cmath>
 
 #include "core/cuda/kernels/attention.h"
-#include "core/cuda/kernels/vector.cuh"
+#include "core/cuda/kernels/attention_rows.cuh"
 
 namespace edt {
 namespace {
 
-constexpr int kRows = 16, kColumns = 32;  // of a tile of logits
-constexpr int kThreads = 8 * kRows;
-constexpr int kPerThread = kPlainHead / 8;  // elements of a row's result
-constexpr int kPairs = kColumns / 8;        // logits of a thread
-
-// Elements of a row in shared memory: odd, so that eight rows start in different banks.
-__host__ __device__ int row_stride(const AttentionSizes& s) { return s.size | 1; }
-
-struct Thread {
-  int row = threadIdx.x / 8, part = threadIdx.x % 8;
-};
-
-// Rows [first, first + rows) as float32, zeros beyond the tokens.
-template <class T>
-__device__ void copy_rows(float* to, const T* from, std::int64_t stride, int first, int rows,
-                          const AttentionSizes& s) {
-  for (int i = threadIdx.x; i < rows * s.size; i += kThreads) {
-    const int row = i / s.size, column = i % s.size, token = first + row;
-    to[row * row_stride(s) + column] =
-        token < s.tokens ? to_float(from[token * stride + column]) : 0.0f;
-  }
-}
-
-__device__ float dot(const float* a, const float* b, int n) {
-  float sum = 0;
-  for (int i = 0; i < n; ++i) sum = fmaf(a[i], b[i], sum);
-  return sum;
-}
+using namespace attention_rows;
 
 template <class T>
 __device__ float bias_of(const AttentionCall& call, int sample, int head, int query, int key) {
@@ -47,66 +20,30 @@ __device__ float bias_of(const AttentionCall& call, int sample, int head, int qu
   return to_float(static_cast<const T*>(call.table)[row * s.heads + head]);
 }
 
-// Sums and maxima over the eight threads of a row, which are neighbours in a warp.
-__device__ float row_sum(float x) {
-#pragma unroll
-  for (int offset = 4; offset > 0; offset /= 2) x += __shfl_xor_sync(0xffffffffu, x, offset);
-  return x;
-}
-__device__ float row_max(float x) {
-#pragma unroll
-  for (int offset = 4; offset > 0; offset /= 2) {
-    x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, offset));
-  }
-  return x;
-}
-
-// acc[i] += sum over the tile's columns of weights[column] * rows[column][part + 8 i]
-__device__ void add_rows(float (&acc)[kPerThread], const float* weights, const float* rows,
-                         const AttentionSizes& s, int part) {
-  for (int j = 0; j < kColumns; ++j) {
-    const float weight = weights[j];
-    const float* row = rows + j * row_stride(s) + part;
-#pragma unroll
-    for (int i = 0; i < kPerThread; ++i) {
-      if (part + 8 * i < s.size) acc[i] = fmaf(weight, row[8 * i], acc[i]);
-    }
-  }
-}
-
-// to[part + 8 i] (+)= factor * acc[i]
-template <class T>
-__device__ void write_row(T* to, const float (&acc)[kPerThread], float factor, int part, int size,
-                          bool accumulate) {
-#pragma unroll
-  for (int i = 0; i < kPerThread; ++i) {
-    if (part + 8 * i >= size) continue;
-    const float value[1] = {factor * acc[i]};
-    put<1>(to + part + 8 * i, value, accumulate);
-  }
-}
-
 // A block for 16 queries of one head.
 template <class T>
 __global__ void __launch_bounds__(kThreads) attention(AttentionCall call) {
   const AttentionSizes& s = call.sizes;
   float* const memory = reinterpret_cast<float*>(dynamic_shared());
   float* const q = memory;
-  float* const k = q + kRows * row_stride(s);
-  float* const v = k + kColumns * row_stride(s);
-  float* const p = v + kColumns * row_stride(s);  // [kRows][kColumns + 1]
+  float* const k = q + kRows * row_stride(s.size);
+  float* const v = k + kColumns * row_stride(s.size);
+  float* const p = v + kColumns * row_stride(s.size);  // [kRows][kColumns + 1]
   const Thread me;
   const int head = blockIdx.y, sample = blockIdx.z, query = blockIdx.x * kRows + me.row;
   const T* const qkv = static_cast<const T*>(call.qkv);
   const float scale = 1.0f / sqrtf(static_cast<float>(s.size));
-  copy_rows(q, qkv + s.qkv_at(sample, 0, head), s.qkv_stride(), blockIdx.x * kRows, kRows, s);
+  copy_rows(q, qkv + s.qkv_at(sample, 0, head), s.qkv_stride(), blockIdx.x * kRows, kRows, s.tokens,
+            s.size);
 
   float* const my_p = p + me.row * (kColumns + 1);
   float acc[kPerThread] = {}, largest = -INFINITY, sum = 0;
   for (int first = 0; first < s.tokens; first += kColumns) {
     __syncthreads();  // the tile before has been used
-    copy_rows(k, qkv + s.qkv_at(sample, 1, head), s.qkv_stride(), first, kColumns, s);
-    copy_rows(v, qkv + s.qkv_at(sample, 2, head), s.qkv_stride(), first, kColumns, s);
+    copy_rows(k, qkv + s.qkv_at(sample, 1, head), s.qkv_stride(), first, kColumns, s.tokens,
+              s.size);
+    copy_rows(v, qkv + s.qkv_at(sample, 2, head), s.qkv_stride(), first, kColumns, s.tokens,
+              s.size);
     __syncthreads();
     float logit[kPairs], tile_largest = largest;
 #pragma unroll
@@ -114,8 +51,9 @@ __global__ void __launch_bounds__(kThreads) attention(AttentionCall call) {
       const int column = me.part + 8 * i, key = first + column;
       logit[i] = -INFINITY;
       if (key < s.tokens && query < s.tokens) {
-        logit[i] = fmaf(dot(q + me.row * row_stride(s), k + column * row_stride(s), s.size), scale,
-                        bias_of<T>(call, sample, head, query, key));
+        logit[i] =
+            fmaf(dot(q + me.row * row_stride(s.size), k + column * row_stride(s.size), s.size),
+                 scale, bias_of<T>(call, sample, head, query, key));
       } else if (key < s.tokens) {
         logit[i] = 0;  // a row that nobody reads
       }
@@ -139,7 +77,7 @@ __global__ void __launch_bounds__(kThreads) attention(AttentionCall call) {
     __syncwarp();  // the row's eight threads are in this warp
 #pragma unroll
     for (float& a : acc) a *= shrink;
-    add_rows(acc, my_p, v, s, me.part);
+    add_rows(acc, my_p, v, s.size, me.part);
     __syncwarp();
   }
   if (query >= s.tokens) return;
@@ -191,7 +129,7 @@ template <class T>
 __global__ void __launch_bounds__(kThreads) attention_dkv(AttentionCall call) {
   const AttentionSizes& s = call.sizes;
   float* const memory = reinterpret_cast<float*>(dynamic_shared());
-  const int stride = row_stride(s);
+  const int stride = row_stride(s.size);
   float* const k = memory;
   float* const v = k + kRows * stride;
   float* const q = v + kRows * stride;
@@ -201,14 +139,17 @@ __global__ void __launch_bounds__(kThreads) attention_dkv(AttentionCall call) {
   const Thread me;
   const int head = blockIdx.y, sample = blockIdx.z, key = blockIdx.x * kRows + me.row;
   const T* const qkv = static_cast<const T*>(call.qkv);
-  copy_rows(k, qkv + s.qkv_at(sample, 1, head), s.qkv_stride(), blockIdx.x * kRows, kRows, s);
-  copy_rows(v, qkv + s.qkv_at(sample, 2, head), s.qkv_stride(), blockIdx.x * kRows, kRows, s);
+  copy_rows(k, qkv + s.qkv_at(sample, 1, head), s.qkv_stride(), blockIdx.x * kRows, kRows, s.tokens,
+            s.size);
+  copy_rows(v, qkv + s.qkv_at(sample, 2, head), s.qkv_stride(), blockIdx.x * kRows, kRows, s.tokens,
+            s.size);
   float dk[kPerThread] = {}, dv[kPerThread] = {};
   for (int first = 0; first < s.tokens; first += kColumns) {
     __syncthreads();
-    copy_rows(q, qkv + s.qkv_at(sample, 0, head), s.qkv_stride(), first, kColumns, s);
+    copy_rows(q, qkv + s.qkv_at(sample, 0, head), s.qkv_stride(), first, kColumns, s.tokens,
+              s.size);
     copy_rows(dout, static_cast<const T*>(call.dout) + s.out_at(sample, head), s.out_stride(),
-              first, kColumns, s);
+              first, kColumns, s.tokens, s.size);
     __syncthreads();
     for (int column = me.part; column < kColumns; column += 8) {
       const Pair pair =
@@ -218,8 +159,8 @@ __global__ void __launch_bounds__(kThreads) attention_dkv(AttentionCall call) {
       ds[me.row * (kColumns + 1) + column] = pair.ds;
     }
     __syncwarp();
-    add_rows(dv, p + me.row * (kColumns + 1), dout, s, me.part);
-    add_rows(dk, ds + me.row * (kColumns + 1), q, s, me.part);
+    add_rows(dv, p + me.row * (kColumns + 1), dout, s.size, me.part);
+    add_rows(dk, ds + me.row * (kColumns + 1), q, s.size, me.part);
     __syncwarp();
   }
   if (key >= s.tokens) return;
@@ -258,7 +199,7 @@ template <class T>
 __global__ void __launch_bounds__(kThreads) attention_dq(AttentionCall call) {
   const AttentionSizes& s = call.sizes;
   float* const memory = reinterpret_cast<float*>(dynamic_shared());
-  const int stride = row_stride(s);
+  const int stride = row_stride(s.size);
   float* const q = memory;
   float* const dout = q + kRows * stride;
   float* const k = dout + kRows * stride;
@@ -271,14 +212,17 @@ __global__ void __launch_bounds__(kThreads) attention_dq(AttentionCall call) {
   for (int i = threadIdx.x; i < s.table_rows(); i += kThreads) dtable[i] = 0;
   for (int first_query = 0; first_query < s.tokens; first_query += kRows) {
     __syncthreads();
-    copy_rows(q, qkv + s.qkv_at(sample, 0, head), s.qkv_stride(), first_query, kRows, s);
+    copy_rows(q, qkv + s.qkv_at(sample, 0, head), s.qkv_stride(), first_query, kRows, s.tokens,
+              s.size);
     copy_rows(dout, static_cast<const T*>(call.dout) + s.out_at(sample, head), s.out_stride(),
-              first_query, kRows, s);
+              first_query, kRows, s.tokens, s.size);
     float dq[kPerThread] = {};
     for (int first_key = 0; first_key < s.tokens; first_key += kColumns) {
       __syncthreads();
-      copy_rows(k, qkv + s.qkv_at(sample, 1, head), s.qkv_stride(), first_key, kColumns, s);
-      copy_rows(v, qkv + s.qkv_at(sample, 2, head), s.qkv_stride(), first_key, kColumns, s);
+      copy_rows(k, qkv + s.qkv_at(sample, 1, head), s.qkv_stride(), first_key, kColumns, s.tokens,
+                s.size);
+      copy_rows(v, qkv + s.qkv_at(sample, 2, head), s.qkv_stride(), first_key, kColumns, s.tokens,
+                s.size);
       __syncthreads();
       for (int column = me.part; column < kColumns; column += 8) {
         ds[me.row * (kColumns + 1) + column] =
@@ -288,7 +232,7 @@ __global__ void __launch_bounds__(kThreads) attention_dq(AttentionCall call) {
                 .ds;
       }
       __syncthreads();
-      add_rows(dq, ds + me.row * (kColumns + 1), k, s, me.part);
+      add_rows(dq, ds + me.row * (kColumns + 1), k, s.size, me.part);
       if (call.dtables != nullptr) add_to_table(call, sample, ds, first_query, first_key, dtable);
     }
     const int query = first_query + me.row;
@@ -336,7 +280,7 @@ void run(cudaStream_t stream, Kernel kernel, dim3 grid, int floats, const Attent
 
 void launch_attention_plain(cudaStream_t stream, const AttentionCall& call) {
   const AttentionSizes& s = call.sizes;
-  const int floats = (kRows + 2 * kColumns) * row_stride(s) + kRows * (kColumns + 1);
+  const int floats = (kRows + 2 * kColumns) * row_stride(s.size) + kRows * (kColumns + 1);
   with_element(call.dtype, [&]<class T>(T) {
     run(stream, attention<T>, dim3(row_blocks(s), s.heads, s.batch), floats, call,
         "attention forward");
@@ -346,7 +290,7 @@ void launch_attention_plain(cudaStream_t stream, const AttentionCall& call) {
 void launch_attention_plain_backward(cudaStream_t stream, const AttentionCall& call) {
   const AttentionSizes& s = call.sizes;
   const dim3 rows(row_blocks(s), s.heads, s.batch), units(s.heads, s.batch);
-  const int tiles = 2 * (kRows + kColumns) * row_stride(s), tile = kRows * (kColumns + 1);
+  const int tiles = 2 * (kRows + kColumns) * row_stride(s.size), tile = kRows * (kColumns + 1);
   with_element(call.dtype, [&]<class T>(T) {
     run(stream, attention_delta<T>, rows, 0, call, "attention backward");
     run(stream, attention_dkv<T>, rows, tiles + 2 * tile, call, "attention backward");

@@ -50,6 +50,7 @@ void add_attention_map_cases(OpCases& cases);
 void add_token_loss_cases(OpCases& cases);
 void add_ternary_cases(OpCases& cases);
 void add_modulation_cases(OpCases& cases);
+void add_text_cases(OpCases& cases);
 void add_picture_cases(OpCases& cases);
 
 // Makers shared by tests and timing.
@@ -113,6 +114,12 @@ OpCase token_loss_case(const Shape& tokens, const TokenDistance& distance);
 OpCase ternary_linear_case(const Shape& x, std::int64_t outputs);
 OpCase rms_norm_case(const Shape& x);
 OpCase affine_modulation_case(const Shape& m);
+// A text of so many tokens for each sample.
+struct TextShape {
+  std::int64_t tokens, heads, size, longest;
+  std::vector<std::int32_t> lengths;
+};
+OpCase cross_attention_case(const TextShape& shape);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t side, double mse_weight,
                            double vb_weight);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t height,

@@ -20,6 +20,7 @@ OpCases test_cases() {
   add_token_loss_cases(cases);
   add_ternary_cases(cases);
   add_modulation_cases(cases);
+  add_text_cases(cases);
   add_picture_cases(cases);
   return cases;
 }
@@ -45,6 +46,8 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(linears_ahead_case({batch, 312}, 6 * 312, 4));
   cases.push_back(rms_norm_case({batch, 6 * 312}));
   cases.push_back(affine_modulation_case({batch, 6 * 312}));
+  const std::vector<std::int32_t> whole(static_cast<std::size_t>(batch), 77);
+  cases.push_back(cross_attention_case({256, 6, 52, 77, whole}));
   // MDTv2-S and DiT-S: 384 wide, heads of 64, 154 of 256 tokens visible.
   cases.push_back(concat_linear_case({batch, 256, 384}, 384, 384));
   cases.push_back(attention_case({batch, 256, 6, 64}, 3));
