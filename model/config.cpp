@@ -16,9 +16,17 @@ void CommonConfig::validate_common() const {
                       "model.label-dropout is {}, expected 0 <= p < 1", label_dropout);
   require<UsageError>(0 <= text.dropout && text.dropout < 1, "model",
                       "model.text-dropout is {}, expected 0 <= p < 1", text.dropout);
-  require<UsageError>(!text.is_on() || (text.tokens >= 1 && text.channels >= 1), "model",
-                      "texts of {} tokens with {} channels are to be read: both must be positive",
-                      text.tokens, text.channels);
+  require<UsageError>(
+      !text.is_on() || (text.tokens >= 1 && text.channels >= 1), "model",
+      "model.text-tokens is {} and model.text-channels {}: {} reads texts, and both "
+      "must be positive",
+      text.tokens, text.channels, name);
+}
+
+void CommonConfig::refuse_single_modulation() const {
+  require<UsageError>(
+      modulation != ModulationForm::kSingle, "model",
+      "model.modulation is single, which {} cannot have: shared and affine are alike", name);
 }
 
 std::vector<ArrayRequest> CommonConfig::arrays() const {

@@ -43,7 +43,9 @@ struct WeightStyle {
 enum class ModulationForm {
   kFull,    // an adaLN projection of its own
   kShared,  // one projection for all blocks of a width (EDT: of a stage)
-  kAffine   // that, times 1 + gamma, plus beta: tables of each block
+  kAffine,  // that, times 1 + gamma, plus beta: tables of each block
+  kSingle   // that, plus a table of each block; the final layer's is a table plus the embedding of
+            // the condition itself (PixArt's adaLN-single, arXiv 2310.00426)
 };
 
 // How a network reads the text of a picture: features of its tokens, by an encoder of elsewhere.
@@ -80,6 +82,8 @@ struct CommonConfig {
   std::vector<ArrayRequest> arrays() const;
   // Throws UsageError naming both values when the parts do not fit.
   void validate_common() const;
+  // Of a family whose final layer has a projection of its own. UsageError.
+  void refuse_single_modulation() const;
   // Throws UsageError naming `option`, with the sizes that fit, unless pictures of `pixels` on that
   // side have latents of a multiple of `step`.
   void check_side(const char* option, std::int64_t pixels, const GridStep& step) const;

@@ -13,7 +13,7 @@ struct BiasKernels : virtual KernelFamily {
   virtual void add_bias_backward(const Tensor& dy, const GradTarget& dbias);
 };
 
-// x [..., N] + bias [N]
+// x [..., N] + bias, a parameter of N elements
 Var add_bias(Tape& tape, const Var& x, Parameter& bias);
 
 }  // namespace edt

@@ -57,6 +57,32 @@ Var join_columns(Tape& tape, const Var& parts) {
   return y;
 }
 
+Var repeat_columns(Tape& tape, const Var& x, std::int64_t times) {
+  require(x.shape().rank() == 2 && times > 0, "repeat_columns",
+          "input is {}, expected [M, N], to be repeated {} times", to_string(x.shape()), times);
+  const std::int64_t rows = x.shape()[0], columns = x.shape()[1];
+  const Shape apart{times, rows, columns}, together{rows, times, columns};
+  Var y = tape.make({rows, times * columns});
+  {
+    const Profiler::Scope scope(tape.profiler(), "layout.forward");
+    const Var copies = tape.make(apart);
+    for (std::int64_t i = 0; i < times; ++i) {
+      tape.device().copy(x.tensor().reshaped({1, rows, columns}), copies.tensor().slice(i, i + 1));
+    }
+    backend_of(tape).swap_leading_axes(copies.tensor(), {y.tensor().reshaped(together), false});
+  }
+  tape.record("repeat_columns", y, {}, [dx = x.grad(), apart, together](Tape& t, OutputGrad& dy) {
+    const Profiler::Scope scope(t.profiler(), "layout.backward");
+    const Var copies = t.make(apart);
+    backend_of(t).swap_leading_axes(dy.tensor().reshaped(together), {copies.tensor(), false});
+    const Tensor sum = t.accumulator(dx);
+    for (std::int64_t i = 0; i < apart[0]; ++i) {
+      t.device().add_into(copies.tensor().slice(i, i + 1).reshaped(sum.shape), sum);
+    }
+  });
+  return y;
+}
+
 Var mask_tokens(Tape& tape, const Var& x, const Tensor& mask, const Tensor& positions) {
   const Shape& shape = x.shape();
   require(shape.rank() == 3, "mask_tokens", "input is {}, expected [B, T, D]", to_string(shape));

@@ -30,6 +30,8 @@ Var patch_embedding(Tape& tape, const Tensor& image, Parameter& weight, Paramete
 Var pixel_shuffle(Tape& tape, const Var& x, const TokenGrid& grid);
 // [P, M, N] -> [M, P*N]: the columns of P parts side by side
 Var join_columns(Tape& tape, const Var& parts);
+// [M, N] -> [M, times*N]: the same columns again and again
+Var repeat_columns(Tape& tape, const Var& x, std::int64_t times);
 Var mask_tokens(Tape& tape, const Var& x, const Tensor& mask, const Tensor& positions);
 
 }  // namespace edt

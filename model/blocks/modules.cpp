@@ -40,10 +40,22 @@ Var Modulation::gather(Tape& tape, const Var& columns) const {
   return norm == nullptr ? all : rms_norm(tape, all, *norm);
 }
 
-AffineTables AffineTables::make(ParameterList& list, const std::string& prefix, std::int64_t chunks,
-                                std::int64_t width) {
-  return {&list.add(prefix + ".scale_shift_scale", {chunks, width}, Init::kZero),
-          &list.add(prefix + ".scale_shift_bias", {chunks, width}, Init::kZero)};
+ModulationTables ModulationTables::make(ParameterList& list, const std::string& prefix,
+                                        ModulationForm form, std::int64_t chunks,
+                                        std::int64_t width) {
+  const auto table = [&](const char* name) {
+    return &list.add(prefix + name, {chunks, width}, Init::kZero);
+  };
+  if (form == ModulationForm::kSingle) return {nullptr, table(".scale_shift_table")};
+  if (form != ModulationForm::kAffine) return {};
+  Parameter* const scale = table(".scale_shift_scale");
+  return {scale, table(".scale_shift_bias")};
+}
+
+Var ModulationTables::operator()(Tape& tape, const Var& modulation) const {
+  if (shift == nullptr) return modulation;
+  return scale == nullptr ? add_bias(tape, modulation, *shift)
+                          : affine_modulation(tape, modulation, *scale, *shift);
 }
 
 ConditionEmbedding ConditionEmbedding::make(ParameterList& list, std::int64_t width,
@@ -62,12 +74,11 @@ ConditionEmbedding ConditionEmbedding::make(ParameterList& list, std::int64_t wi
   return made;
 }
 
-Var ConditionEmbedding::operator()(Tape& tape, const ModelInputs& inputs) const {
+Var ConditionEmbedding::embed(Tape& tape, const ModelInputs& inputs) const {
   const Var features = timestep_features(tape, inputs.t, kTimestepFeatures);
   Var sum = second(tape, silu(tape, first(tape, features)));
   if (labels != nullptr) sum = add(tape, sum, label_embedding(tape, inputs.labels, *labels));
-  if (text.is_on()) sum = add(tape, sum, text(tape, inputs.text));
-  return silu(tape, sum);
+  return text.is_on() ? add(tape, sum, text(tape, inputs.text)) : sum;
 }
 
 PatchEmbedding PatchEmbedding::make(ParameterList& list, std::int64_t width,
@@ -182,9 +193,7 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
                         ? *sizes.shared
                         : Modulation::make(list, prefix, chunks * width, sizes.condition,
                                            Init::kZero, sizes.weights);
-  if (sizes.modulation == ModulationForm::kAffine) {
-    made.tables = AffineTables::make(list, prefix, chunks, width);
-  }
+  made.tables = ModulationTables::make(list, prefix, sizes.modulation, chunks, width);
   if (sizes.has_skip) made.skip = Linear::make(list, prefix + ".skip_linear", width, 2 * width);
   made.attention_branch = ParallelBranch::make(list, prefix + ".attn");
   return made;
@@ -253,16 +262,23 @@ Var TransformerBlock::run(Tape& tape, const Var& x, const Var& chunks, const Blo
 }
 
 FinalLayer FinalLayer::make(ParameterList& list, std::int64_t width, std::int64_t out,
-                            NormForm norm) {
+                            NormForm norm, ModulationForm form) {
   FinalLayer made;
   made.norm = BranchNorm::make(list, "final_layer.norm_final", width, norm);
   made.projection = Linear::make(list, "final_layer.linear", out, width, {.init = Init::kZero});
-  made.modulation = Modulation::make(list, "final_layer", 2 * width, width, Init::kZero);
+  if (form == ModulationForm::kSingle) {
+    made.table = &list.add("scale_shift_table", {2, width}, Init::kZero);
+  } else {
+    made.modulation = Modulation::make(list, "final_layer", 2 * width, width, Init::kZero);
+  }
   return made;
 }
 
-Var FinalLayer::operator()(Tape& tape, const Var& x, const Var& condition) const {
-  return projection(tape, norm(tape, x, modulation(tape, condition)));
+Var FinalLayer::operator()(Tape& tape, const Var& x, const Var& condition,
+                           const Var& embedded) const {
+  const Var chunks = table == nullptr ? modulation(tape, condition)
+                                      : add_bias(tape, repeat_columns(tape, embedded, 2), *table);
+  return projection(tape, norm(tape, x, chunks));
 }
 
 }  // namespace edt

@@ -26,7 +26,11 @@ struct ConditionEmbedding {
 
   static ConditionEmbedding make(ParameterList& list, std::int64_t width,
                                  const CommonConfig& config);
-  Var operator()(Tape& tape, const ModelInputs& inputs) const;
+  // Before the SiLU, which embed() leaves out.
+  Var embed(Tape& tape, const ModelInputs& inputs) const;
+  Var operator()(Tape& tape, const ModelInputs& inputs) const {
+    return silu(tape, embed(tape, inputs));
+  }
 };
 
 // The adaLN projection of the condition, [B, condition] -> [B, out]: each tensor rank computes some
@@ -48,17 +52,16 @@ struct Modulation {
 };
 
 // What a block makes of a modulation that it shares with others.
-struct AffineTables {
-  Parameter* scale = nullptr;  // nullptr: it is taken as it is
-  Parameter* shift = nullptr;
+struct ModulationTables {
+  Parameter* scale = nullptr;  // nullptr: it is not scaled
+  Parameter* shift = nullptr;  // nullptr: it is taken as it is
 
-  // Parameters `prefix`.scale_shift_scale and .scale_shift_bias [chunks, width], as published.
-  // Zero: blocks begin alike.
-  static AffineTables make(ParameterList& list, const std::string& prefix, std::int64_t chunks,
-                           std::int64_t width);
-  Var operator()(Tape& tape, const Var& modulation) const {
-    return scale == nullptr ? modulation : affine_modulation(tape, modulation, *scale, *shift);
-  }
+  // Parameters [chunks, width] as published: of the affine form `prefix`.scale_shift_scale and
+  // .scale_shift_bias, of the single one `prefix`.scale_shift_table; of others none. Zero: blocks
+  // begin alike.
+  static ModulationTables make(ParameterList& list, const std::string& prefix, ModulationForm form,
+                               std::int64_t chunks, std::int64_t width);
+  Var operator()(Tape& tape, const Var& modulation) const;
 };
 
 // Patches of the image as tokens.
@@ -139,7 +142,7 @@ struct TransformerBlock {
   bool shifts = true;
   Modulation modulation;
   bool shares_modulation = false;  // it is that of all blocks of this width
-  AffineTables tables;             // of what is shared
+  ModulationTables tables;         // of what is shared
   ParallelBranch attention_branch;
 
   struct Sizes {
@@ -176,10 +179,14 @@ struct TransformerBlock {
 struct FinalLayer {
   BranchNorm norm;
   Linear projection;
-  Modulation modulation;
+  Modulation modulation;  // of the condition, or
+  Parameter* table =
+      nullptr;  // scale_shift_table [2, width], which is added to the embedding twice
   static FinalLayer make(ParameterList& list, std::int64_t width, std::int64_t out,
-                         NormForm norm = NormForm::kLayer);
-  Var operator()(Tape& tape, const Var& x, const Var& condition) const;
+                         NormForm norm = NormForm::kLayer,
+                         ModulationForm form = ModulationForm::kFull);
+  // `embedded`: the condition before its SiLU, which the single form reads.
+  Var operator()(Tape& tape, const Var& x, const Var& condition, const Var& embedded = {}) const;
 };
 
 }  // namespace edt

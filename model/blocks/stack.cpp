@@ -64,12 +64,15 @@ std::vector<Stream> split_groups(Tape& tape, const Var& x, const TextTokens& tex
 }
 
 std::vector<Var> finish_groups(Tape& tape, std::span<Stream> streams, const Var& condition,
-                               const FinalLayer& final_layer) {
+                               const FinalLayer& final_layer, const Var& embedded) {
   std::vector<Var> outputs;
   for (Stream& stream : streams) {
     const std::int64_t rows = stream.x.shape()[0];
-    outputs.push_back(final_layer(
-        tape, stream.x, take_rows(tape, condition, stream.first_row, stream.first_row + rows)));
+    const auto own = [&](const Var& of_all) {
+      return take_rows(tape, of_all, stream.first_row, stream.first_row + rows);
+    };
+    outputs.push_back(
+        final_layer(tape, stream.x, own(condition), embedded ? own(embedded) : Var{}));
     stream.x = {};
   }
   return outputs;

@@ -43,7 +43,7 @@ std::vector<Stream> split_groups(Tape& tape, const Var& x, const TextTokens& tex
 
 // What the final layer makes of each stream, whose tokens are let go.
 std::vector<Var> finish_groups(Tape& tape, std::span<Stream> streams, const Var& condition,
-                               const FinalLayer& final_layer);
+                               const FinalLayer& final_layer, const Var& embedded = {});
 
 // What a stack does with the skips of its streams.
 enum class SkipUse {

@@ -30,7 +30,8 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
   for (std::int64_t b = 0; b < config_.depth; ++b) {
     blocks_.push_back(TransformerBlock::make(parameters_, "blocks." + std::to_string(b), sizes));
   }
-  final_ = FinalLayer::make(parameters_, width, config_.patch_outputs(), config_.style.norm);
+  final_ = FinalLayer::make(parameters_, width, config_.patch_outputs(), config_.style.norm,
+                            config_.modulation);
 }
 
 void DitModel::add_positions(Device& device, DType dtype) {
@@ -55,9 +56,11 @@ void DitModel::add_positions(Device& device, DType dtype) {
   }
 }
 
-Var DitModel::condition_of(Tape& tape, const ModelInputs& inputs) {
-  return copy_to_tensor_ranks(tape, embedding_(tape, inputs), parameters_.tensor_ranks(),
-                              "gradient of the condition");
+DitModel::Condition DitModel::condition_of(Tape& tape, const ModelInputs& inputs) {
+  const Var embedded = embedding_.embed(tape, inputs);
+  return {copy_to_tensor_ranks(tape, silu(tape, embedded), parameters_.tensor_ranks(),
+                               "gradient of the condition"),
+          config_.modulation == ModulationForm::kSingle ? embedded : Var{}};
 }
 
 // The rows of the table of places that the group's tokens have, as labels have those of theirs.
@@ -74,23 +77,23 @@ Var DitModel::rotation_of(Tape& tape, const VisibleTokens& group) const {
 // Attention within a group is attention of its tokens alone: each group is a shorter sequence.
 std::vector<Var> DitModel::forward_groups(Tape& tape, const ModelInputs& inputs,
                                           std::span<const VisibleTokens> groups) {
-  const Var condition = condition_of(tape, inputs);
+  const auto [condition, embedded] = condition_of(tape, inputs);
   std::vector<Stream> streams = split_groups(tape, patch_embedding_(tape, inputs.image, positions_),
                                              text_(tape, inputs.text), groups);
   for (Stream& stream : streams) stream.rotation = rotation_of(tape, stream.visible);
   BlockStack{blocks_}(tape, streams, condition, {recompute_, inputs.hooks});
-  return finish_groups(tape, streams, condition, final_);
+  return finish_groups(tape, streams, condition, final_, embedded);
 }
 
 Var DitModel::forward(Tape& tape, const ModelInputs& inputs) {
   Var x = patch_embedding_(tape, inputs.image, positions_);
-  const Var condition = condition_of(tape, inputs);
+  const auto [condition, embedded] = condition_of(tape, inputs);
   const TextTokens text = text_(tape, inputs.text);
   const BlockStack stack{blocks_};
-  x = reused(tape, inputs.hooks.reuse, {}, [&] {
-    return stack(tape, std::move(x), condition, text, {recompute_, inputs.hooks});
-  });
-  return final_(tape, x, condition);
+  const BlockPass pass{recompute_, inputs.hooks};
+  x = reused(tape, inputs.hooks.reuse, {},
+             [&, &given = condition] { return stack(tape, std::move(x), given, text, pass); });
+  return final_(tape, x, condition, embedded);
 }
 
 }  // namespace edt

@@ -22,7 +22,11 @@ class DitModel final : public Model {
 
  private:
   void add_positions(Device& device, DType dtype);
-  Var condition_of(Tape& tape, const ModelInputs& inputs);
+  // What all adaLN projections read, and what it is before its SiLU.
+  struct Condition {
+    Var activated, embedded;
+  };
+  Condition condition_of(Tape& tape, const ModelInputs& inputs);
   // [B, K, size], as the tokens of a group are turned; empty where heads are not.
   Var rotation_of(Tape& tape, const VisibleTokens& group) const;
 

@@ -37,6 +37,7 @@ GridStep EdtConfig::grid_step() const {
 void EdtConfig::validate() const {
   constexpr auto kWhere = "model";
   validate_common();
+  refuse_single_modulation();
   require<UsageError>(depths.size() % 2 == 1, kWhere,
                       "model.depths has {} stages, an odd number is needed", depths.size());
   require<UsageError>(widths.size() == depths.size() && heads.size() == depths.size(), kWhere,

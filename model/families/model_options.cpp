@@ -45,8 +45,8 @@ void ModelOptions::declare(OptionSet& options) {
       .unit("pixels")
       .range(1, 256)
       .default_is(preset_default);
-  options.add("model.classes", &classes, "number of classes")
-      .range(1, 1 << 24)
+  options.add("model.classes", &classes, "number of classes; 0: labels are not read")
+      .range(0, 1 << 24)
       .default_is("that of the data");
   options.add("model.patch", &patch, "side of a patch")
       .unit("latent pixels")
@@ -73,9 +73,12 @@ void ModelOptions::declare(OptionSet& options) {
   options.add("model.modulation", &modulation,
               {{"full", ModulationForm::kFull},
                {"shared", ModulationForm::kShared},
-               {"affine", ModulationForm::kAffine}},
-              "adaLN projections of blocks: one each, one for all blocks of a width (EDT: of a "
-              "stage), or that one with a table of scales and one of shifts for each block");
+               {"affine", ModulationForm::kAffine},
+               {"single", ModulationForm::kSingle}},
+              "adaLN projections of blocks: one each; one for all blocks of a width (EDT: of a "
+              "stage); that one with a table of scales and one of shifts for each block; or with a "
+              "table of shifts, the final layer's too (PixArt; DiT alone)");
+  declare_text(options);
   options.add("model.modulation-norm", &weights.modulation_norm,
               "RMS norm behind the adaLN projections of blocks, which ternary ones want");
   for_each_family([&]<class Family>(Family family) {
@@ -85,11 +88,51 @@ void ModelOptions::declare(OptionSet& options) {
   process.declare(options, flow_presets());
 }
 
+void ModelOptions::declare_text(OptionSet& options) {
+  options.add("model.text", &text.form,
+              {{"preset", std::nullopt},
+               {"none", TextForm::kNone},
+               {"pooled", TextForm::kPooled},
+               {"cross", TextForm::kCross}},
+              "what the network makes of texts: nothing; the mean of their tokens, in the "
+              "condition; or cross-attention in every block (PixArt)");
+  options.add("model.text-tokens", &text.tokens, "longest text; in training the data's")
+      .range(1, 1 << 16)
+      .default_is("that of the data");
+  options.add("model.text-channels", &text.channels, "features of a token; in training the data's")
+      .range(1, 1 << 16)
+      .default_is("that of the data");
+  options
+      .add("model.text-dropout", &text.dropout,
+           "share of texts that the null text stands for in training, for guidance")
+      .range(0, 1)
+      .default_is("0.1");
+  options.add("model.text-encoder", &text.encoder,
+              "name of what gave the features; in training the data's");
+}
+
+void ModelOptions::apply_text(CommonConfig& common) const {
+  common.text.form = text.form.value_or(common.text.form);
+  if (!common.text.is_on()) {
+    for (const auto& [given, option] : {std::pair{text.tokens.has_value(), "model.text-tokens"},
+                                        {text.channels.has_value(), "model.text-channels"},
+                                        {text.dropout.has_value(), "model.text-dropout"}}) {
+      require<UsageError>(!given, "model", "{} is given, and {} reads no texts: model.text", option,
+                          common.name);
+    }
+    return;
+  }
+  common.text.tokens = text.tokens.value_or(common.text.tokens);
+  common.text.channels = text.channels.value_or(common.text.channels);
+  common.text.dropout = text.dropout.value_or(common.text.dropout);
+}
+
 ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   ModelConfig config = model_preset(preset);
   CommonConfig& common = config.common();
   process.apply(common.process);
-  common.classes = classes.value_or(data_classes);
+  apply_text(common);
+  common.classes = classes.value_or(common.classes == 0 ? 0 : data_classes);
   common.weights = weights;
   common.modulation = modulation;
   common.patch = patch.value_or(common.patch);

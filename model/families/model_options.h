@@ -22,10 +22,18 @@ struct ModelOptions {
   std::optional<float> label_dropout;
   WeightStyle weights;
   ModulationForm modulation = ModulationForm::kFull;
+  struct {
+    std::optional<TextForm> form;
+    std::optional<std::int64_t> tokens, channels;  // in training the data's
+    std::optional<float> dropout;
+    std::string encoder;  // what gave the features in training; samples want the same
+  } text;
   decltype(families::options_of(static_cast<const Families*>(nullptr))) of_family;
   ProcessOptions process;
 
   void declare(OptionSet& options);
+  void declare_text(OptionSet& options);
+  void apply_text(CommonConfig& common) const;
   // The validated model; `data_classes` stands in where the number of classes is not given.
   ModelConfig resolve(std::int64_t data_classes) const;
 };

@@ -2,20 +2,41 @@
 
 namespace edt {
 
+TextInputs ForwardPass::TextVars::inputs() const {
+  if (!features) return {};
+  return {features.tensor(), lengths.tensor()};
+}
+
+ForwardPass::TextVars ForwardPass::upload(std::int64_t rows, const TextRows& text) {
+  const TextConfig& config = model_.text();
+  if (!config.is_on()) return {};
+  const std::int64_t values = rows * config.tokens * config.channels;
+  require<UsageError>(static_cast<std::int64_t>(text.features.size()) == values &&
+                          static_cast<std::int64_t>(text.lengths.size()) == rows,
+                      "sample", "{} reads texts, and {} of {} are given", model_.name(),
+                      text.lengths.size(), rows);
+  const TextVars vars{tape_.make({rows, config.tokens, config.channels}, DType::kFloat32),
+                      tape_.make({rows}, DType::kInt32)};
+  backend_.upload(text.features.data(), vars.features.tensor());
+  backend_.upload(text.lengths.data(), vars.lengths.tensor());
+  return vars;
+}
+
 void ForwardPass::operator()(const Tensor& x_t, std::span<const float> told,
                              std::span<const std::int32_t> labels, const Tensor& out,
-                             const PassHooks& hooks) {
+                             const PassHooks& hooks, const TextRows& text) {
   const Tape::NoGrad inference(tape_);
   {
     const Var image = tape_.make(x_t.shape, DType::kFloat32);
     const Var times = tape_.make({x_t.shape[0]}, DType::kFloat32);
     const Var classes = tape_.make({x_t.shape[0]}, DType::kInt32);
     const Var result = tape_.make(out.shape, DType::kFloat32);
+    const TextVars texts = upload(x_t.shape[0], text);
     backend_.upload(x_t.data, image.tensor());
     backend_.upload(told.data(), times.tensor());
     backend_.upload(labels.data(), classes.tensor());
-    const Var tokens =
-        model_.forward(tape_, {image.tensor(), times.tensor(), classes.tensor(), hooks});
+    const Var tokens = model_.forward(
+        tape_, {image.tensor(), times.tensor(), classes.tensor(), hooks, texts.inputs()});
     backend_.unpatchify(tokens.tensor(), model_.patch(), result.tensor());
     backend_.download(result.tensor(), out.data);
   }

@@ -9,6 +9,12 @@
 
 namespace edt {
 
+// Texts of rows: features [rows, longest text, channels] with zeros behind the last token.
+struct TextRows {
+  std::span<const float> features;
+  std::span<const std::int32_t> lengths;
+};
+
 class ForwardPass {
  public:
   // The model's parameters are bound; its tables are in `dtype`.
@@ -19,14 +25,22 @@ class ForwardPass {
         tape_(backend, arena_, profiler_, dtype) {}
 
   // Fills out [B, Process::out_channels(C), H, W] from x_t [B, C, H, W]; `told` and `labels` one
-  // for each row, the number of classes standing for "no class". Host float32.
+  // for each row, the number of classes standing for "no class". Host float32. UsageError where the
+  // model reads texts, and there are none.
   void operator()(const Tensor& x_t, std::span<const float> told,
                   std::span<const std::int32_t> labels, const Tensor& out,
-                  const PassHooks& hooks = {});
+                  const PassHooks& hooks = {}, const TextRows& text = {});
   // The most memory that activations have had at a time.
   std::size_t peak_bytes() const { return arena_.peak_bytes(); }
 
  private:
+  // Of the texts, on the tape.
+  struct TextVars {
+    Var features, lengths;
+    TextInputs inputs() const;
+  };
+  TextVars upload(std::int64_t rows, const TextRows& text);
+
   Model& model_;
   Backend& backend_;
   Profiler profiler_;

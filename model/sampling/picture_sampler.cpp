@@ -56,6 +56,7 @@ void PictureSampler::check(const PictureRequest& request, const Solver& solver) 
                         "class {} is asked for, {} has classes 0 to {}", label, model_.name(),
                         model_.classes() - 1);
   }
+  request.texts.check(model_, pictures, request.guidance.scale != 1 && !guide_);
   const std::size_t values = pictures * picture_elements();
   check_noise("the initial noise", request.init_noise.size(), values);
   check_noise("the step noise", request.step_noise.size(),
@@ -224,12 +225,14 @@ void PictureSampler::run_batch(const PictureRequest& request, const Solver& solv
   const GuidanceConfig& guidance = request.guidance;
   const bool guided = guidance.scale != 1, by_itself = guided && !guide_;
   if (by_itself) labels.resize(2 * batch, static_cast<std::int32_t>(model_.classes()));
+  const TextBatch texts(request.texts, model_.text(), made.first, request.batch, by_itself);
+  const Told told{labels, texts};
   rows_asked_ = 0;
   for (auto* cache : {&cache_, &guide_cache_}) {
     if (*cache) (*cache)->begin(solver.steps());
   }
   if (request.ffn_reuse != nullptr) request.ffn_reuse->begin(solver.steps());
-  Denoiser network = denoiser(network_, cache_, request.ffn_reuse, labels);
+  Denoiser network = denoiser(network_, cache_, request.ffn_reuse, told);
   if (by_itself) {
     network = GuidedDenoiser(std::move(network), guidance);
   } else if (guided) {
@@ -238,7 +241,7 @@ void PictureSampler::run_batch(const PictureRequest& request, const Solver& solv
       network(x_t, at, out);
       if (guide_cache_ && !guidance.guides(at.step_t)) guide_cache_->begin_evaluation(at, 0);
     };
-    network = AutoguidedDenoiser(asked, denoiser(*guide_, guide_cache_, nullptr, labels), guidance);
+    network = AutoguidedDenoiser(asked, denoiser(*guide_, guide_cache_, nullptr, told), guidance);
   }
   if (made.known == nullptr) return solver.run(network, noise, x, progress);
   run_around(solver, model_.process(), network, noise, *made.known,
@@ -246,16 +249,16 @@ void PictureSampler::run_batch(const PictureRequest& request, const Solver& solv
 }
 
 Denoiser PictureSampler::denoiser(ForwardPass& network, std::optional<BranchCache>& cache,
-                                  FfnReuse* ffn_reuse, std::span<const std::int32_t> labels) {
+                                  FfnReuse* ffn_reuse, const Told& told) {
   const PassHooks hooks{.reuse = cache ? &*cache : nullptr, .hidden = ffn_reuse};
-  return [this, &network, &cache, ffn_reuse, labels, hooks](const Tensor& x_t, const Evaluation& at,
-                                                            const Tensor& out) {
+  return [this, &network, &cache, ffn_reuse, told, hooks](const Tensor& x_t, const Evaluation& at,
+                                                          const Tensor& out) {
     const std::int64_t rows = x_t.shape[0];
     rows_asked_ += rows;
     if (cache) cache->begin_evaluation(at, rows);
     if (ffn_reuse != nullptr) ffn_reuse->begin_evaluation(at, rows);
-    told_.assign(labels.size(), at.told);
-    network(x_t, told_, labels, out, hooks);
+    times_.assign(told.labels.size(), at.told);
+    network(x_t, times_, told.labels, out, hooks, told.texts.rows(rows));
   };
 }
 

@@ -16,11 +16,13 @@
 #include "model/sampling/ffn_reuse.h"
 #include "model/sampling/forward_pass.h"
 #include "model/sampling/known_region.h"
+#include "model/sampling/text_batch.h"
 
 namespace edt {
 
 struct PictureRequest {
   std::vector<std::int32_t> labels;  // one for each picture
+  RequestedTexts texts;              // of a model that reads them
   SolverConfig solver;
   GuidanceConfig guidance;  // scale 1: no second prediction is made
   std::uint64_t seed = 0;
@@ -82,8 +84,13 @@ class PictureSampler {
   void check(const PictureRequest& request, const Solver& solver) const;
   void check_known(const PictureRequest& request, const Solver& solver) const;
   void prepare_cache(const CacheConfig& config, std::optional<BranchCache>& cache);
+  // What the network is told of the rows of a batch.
+  struct Told {
+    std::span<const std::int32_t> labels;
+    const TextBatch& texts;
+  };
   Denoiser denoiser(ForwardPass& network, std::optional<BranchCache>& cache, FfnReuse* ffn_reuse,
-                    std::span<const std::int32_t> labels);
+                    const Told& told);
   // Pictures first ... of the request, as many as are made together, in batch_ or in `whole`.
   std::span<const float> run_pictures(const PictureRequest& request, const Solver& solver,
                                       std::int64_t first, std::optional<ExtendedPictures>& whole,
@@ -102,7 +109,7 @@ class PictureSampler {
   Backend& backend_;
   ForwardPass network_;
   std::optional<ForwardPass> guide_;
-  std::vector<float> batch_, told_;
+  std::vector<float> batch_, times_;
   std::int64_t rows_asked_ = 0;
   std::optional<BranchCache> cache_, guide_cache_;
 };

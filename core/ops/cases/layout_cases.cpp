@@ -43,6 +43,13 @@ OpCase join_columns_case(const Shape& x) {
           [=](Tape& tape, CaseInputs& in) { return join_columns(tape, in.leaf(tape, "x", x)); }};
 }
 
+OpCase repeat_columns_case(const Shape& x, std::int64_t times) {
+  return {"repeat_columns", fmt::format("{} x {}", to_string(x), times),
+          [=](Tape& tape, CaseInputs& in) {
+            return repeat_columns(tape, in.leaf(tape, "x", x), times);
+          }};
+}
+
 }  // namespace
 
 OpCase pixel_shuffle_case(const Shape& x, const TokenGrid& grid) {
@@ -72,6 +79,8 @@ void add_layout_cases(OpCases& cases) {
   cases.push_back(join_columns_case({1, 1, 1}));
   cases.push_back(join_columns_case({2, 3, 13}));
   cases.push_back(join_columns_case({3, 4, 104}));
+  cases.push_back(repeat_columns_case({1, 1}, 1));
+  cases.push_back(repeat_columns_case({3, 52}, 2));
   cases.push_back(mask_tokens_case({1, 4, 4}));
   cases.push_back(mask_tokens_case({3, 16, 52}));
 }
