@@ -9,6 +9,7 @@
 #include "core/random/stream.h"
 #include "core/storage/access.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/half.h"
 #include "core/storage/missing_path.h"
 #include "data/natural_order.h"
 #include "data/shard_copies.h"
@@ -51,6 +52,7 @@ Dataset::Dataset(const fs::path& path, const DatasetOptions& options)
     require_same(description_, shards_[0]->path().string(), shard->description(),
                  shard->path().string());
   }
+  join_texts();
   check_order();
   refuse_copies(shards_);
   require<UsageError>(!options.normalize || !description_.channel_mean.empty(), "data",
@@ -68,6 +70,7 @@ Dataset::Dataset(const fs::path& path, const DatasetOptions& options)
 
 SampleOrder Dataset::make_order(const OrderOptions& options) const {
   for (const RequestedArray& requested : arrays_) {
+    if (requested.kind != RequestedArray::Kind::kArray) continue;
     const SampleArray& array = description_.arrays[requested.index];
     require<UsageError>(!options.flips || !description_.flipped || array.flipped, "data",
                         "{}: data.flip is on and the latents have mirrored copies, array '{}' has "
@@ -79,7 +82,11 @@ SampleOrder Dataset::make_order(const OrderOptions& options) const {
 
 std::uint64_t Dataset::read_bytes() const {
   std::uint64_t bytes = description_.stored_bytes();
-  for (const RequestedArray& array : arrays_) bytes += description_.arrays[array.index].bytes();
+  for (const RequestedArray& array : arrays_) {
+    if (array.kind == RequestedArray::Kind::kText) bytes += mean_text_bytes();
+    if (array.kind != RequestedArray::Kind::kArray) continue;
+    bytes += description_.arrays[array.index].bytes();
+  }
   return bytes;
 }
 
@@ -158,6 +165,58 @@ std::size_t Dataset::shard_of(std::uint64_t index) const {
 std::int32_t Dataset::label(std::uint64_t index) const {
   const std::size_t shard = shard_of(index);
   return shards_[shard]->labels()[index - begin_[shard]];
+}
+
+// The longest text of all, and the null text once.
+void Dataset::join_texts() {
+  for (const auto& shard : shards_) {
+    description_.text.tokens = std::max(description_.text.tokens, shard->description().text.tokens);
+    shard->share_null_text(description_.text);
+  }
+}
+
+std::uint64_t Dataset::mean_text_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& shard : shards_) {
+    const ShardArray& features = shard->texts()->features();
+    bytes += features.samples() * features.sample_bytes();
+  }
+  return bytes / size();
+}
+
+std::vector<float> Dataset::null_text() const {
+  require<DataError>(description_.text.present(), "data", "{}: there are no texts", path_.string());
+  std::vector<float> out(description_.text.null->size());
+  half_to_float(*description_.text.null, out);
+  return out;
+}
+
+const TextReader& Dataset::texts_at(std::uint64_t index, std::uint64_t& row) const {
+  require<DataError>(description_.text.present(), "data", "{}: there are no texts", path_.string());
+  const std::size_t shard = shard_of(index);
+  row = index - begin_[shard];
+  return *shards_[shard]->texts();
+}
+
+std::uint64_t Dataset::text_tokens(std::uint64_t index) const {
+  std::uint64_t row = 0;
+  return texts_at(index, row).tokens(row);
+}
+
+std::vector<float> Dataset::text_of(std::uint64_t index) const {
+  std::uint64_t row = 0;
+  const TextReader& texts = texts_at(index, row);
+  std::vector<float> out(texts.tokens(row) * description_.text.channels);
+  std::vector<std::byte> scratch;
+  texts.read(row, options_.verify_blocks, scratch, out);
+  shards_[shard_of(index)]->require_kept();
+  return out;
+}
+
+std::string Dataset::caption(std::uint64_t index) const {
+  std::uint64_t row = 0;
+  const TextReader& texts = texts_at(index, row);
+  return description_.text.captions ? texts.captions(row, 1)[0] : "";
 }
 
 void Dataset::look_again() const {
@@ -271,14 +330,28 @@ void Dataset::read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScra
                   });
 }
 
+void Dataset::read_text(const Shard& file, std::uint64_t row, ReadScratch& scratch,
+                        std::span<float> out) const {
+  const std::uint64_t values = file.texts()->tokens(row) * description_.text.channels;
+  file.texts()->read(row, options_.verify_blocks, scratch.bytes, out.first(values));
+  std::ranges::fill(out.subspan(values), 0.f);
+}
+
 void Dataset::read_array(std::size_t array, std::span<const SampleRef> refs, ReadScratch& scratch,
                          std::span<float> out) const {
   const RequestedArray& requested = arrays_[array];
   EDT_ASSERT(out.size() == refs.size() * requested.elements);
-  const std::uint64_t stored = description_.arrays[requested.index].elements();
+  using Kind = RequestedArray::Kind;
+  const std::uint64_t stored =
+      requested.kind == Kind::kArray ? description_.arrays[requested.index].elements() : 0;
   for_each_sample(refs, scratch.order,
                   [&](std::size_t, std::size_t place, const Shard& file, std::uint64_t row) {
                     const auto to = out.subspan(place * requested.elements, requested.elements);
+                    if (requested.kind == Kind::kText) return read_text(file, row, scratch, to);
+                    if (requested.kind == Kind::kTextLength) {
+                      to[0] = static_cast<float>(file.texts()->tokens(row));
+                      return;
+                    }
                     auto values = to;
                     if (requested.average) {
                       scratch.values.resize(std::max(scratch.values.size(), stored));

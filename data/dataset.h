@@ -53,6 +53,14 @@ class Dataset {
   std::vector<std::uint64_t> shard_sizes() const;
   std::int32_t label(std::uint64_t index) const;
 
+  // Where there are texts: those of the empty prompt [null tokens, channels], of a sample [tokens,
+  // channels], and the words of a sample, "" where they are not kept. A mirrored copy has the text
+  // of its sample.
+  std::vector<float> null_text() const;
+  std::uint64_t text_tokens(std::uint64_t index) const;
+  std::vector<float> text_of(std::uint64_t index) const;
+  std::string caption(std::uint64_t index) const;
+
   // Of each shard: Shard::look_again().
   void look_again() const;
 
@@ -70,7 +78,8 @@ class Dataset {
 
   // Of options().arrays, in their order.
   std::span<const RequestedArray> arrays() const { return arrays_; }
-  // Stored bytes that one sample costs to read: its latents and what is read beside them.
+  // Stored bytes that one sample costs to read: its latents and what is read beside them, of texts
+  // the mean.
   std::uint64_t read_bytes() const;
 
   // Latents [refs.size(), C, H, W] as the model sees them: scaled, drawn afresh from moments (keyed
@@ -79,7 +88,7 @@ class Dataset {
   // safe to call from several threads with a scratch each.
   void read(std::span<const SampleRef> refs, std::uint64_t seed, ReadScratch& scratch,
             std::span<float> latents, std::span<std::int32_t> labels = {}) const;
-  // Of the same samples the array arrays()[array], [refs.size(), elements].
+  // Of the same samples the array arrays()[array], [refs.size(), elements]: what was asked for.
   void read_array(std::size_t array, std::span<const SampleRef> refs, ReadScratch& scratch,
                   std::span<float> out) const;
 
@@ -91,6 +100,11 @@ class Dataset {
   template <class Read>
   void for_each_sample(std::span<const SampleRef> refs, std::vector<std::uint64_t>& order,
                        Read read) const;
+  void read_text(const Shard& file, std::uint64_t row, ReadScratch& scratch,
+                 std::span<float> out) const;
+  void join_texts();
+  const TextReader& texts_at(std::uint64_t index, std::uint64_t& row) const;
+  std::uint64_t mean_text_bytes() const;
   void check_order() const;
   void finish_sample(const SampleRef& ref, std::uint64_t seed, std::span<const float> stored,
                      ReadScratch& scratch, std::span<float> out) const;

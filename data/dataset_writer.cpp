@@ -38,11 +38,11 @@ std::uint64_t DatasetWriter::room() const {
 
 void DatasetWriter::append(std::span<const float> stored, std::span<const float> flipped,
                            std::span<const std::int32_t> labels,
-                           std::span<const StoredSamples> arrays) {
+                           std::span<const StoredSamples> arrays, const StoredTexts& texts) {
   EDT_ASSERT(labels.size() <= room());
   if (labels.empty()) return;
   if (!shard_) shard_ = set_->write(index_);
-  shard_->append(stored, flipped, labels, arrays);
+  shard_->append(stored, flipped, labels, arrays, texts);
   next_ += labels.size();
   if (room() > 0) return;
   shard_->complete();

@@ -69,11 +69,12 @@ std::vector<std::string> split_names(const std::string& text) {
 }
 
 bool is_known(const std::string& attribute) {
-  constexpr std::array<std::string_view, 20> kKnown{
-      "format",      "format_version", "num_classes",          "image_size",    "scale",
-      "shift",       "autoencoder",    "autoencoder_checksum", "channel_mean",  "channel_std",
-      "class_names", "source",         "provenance",           "complete",      "shard_index",
-      "shard_count", "first_sample",   "total_samples",        "decoder_patch", "checksum_block"};
+  constexpr std::array<std::string_view, 23> kKnown{
+      "format",        "format_version", "num_classes",          "image_size",    "scale",
+      "shift",         "autoencoder",    "autoencoder_checksum", "channel_mean",  "channel_std",
+      "class_names",   "source",         "provenance",           "complete",      "shard_index",
+      "shard_count",   "first_sample",   "total_samples",        "decoder_patch", "checksum_block",
+      "text_channels", "text_tokens",    "text_encoder"};
   return std::find(kKnown.begin(), kKnown.end(), attribute) != kKnown.end();
 }
 
@@ -157,6 +158,7 @@ void write_description(const Description& d, h5::File& file) {
   for (const auto& [name, value] : d.others) {
     if (value) file.write_value(name, *value);
   }
+  write_text_description(d.text, file);
   std::string names;
   for (const std::string& name : d.class_names) names += name + "\n";
   if (!names.empty()) file.write_attribute("class_names", names);
@@ -203,6 +205,7 @@ Description read_description(const h5::File& file) {
   if (file.has_attribute("class_names"))
     d.class_names = split_names(file.read_string("class_names"));
   d.decoder = read_decoder(file, d.channels);
+  d.text = read_text_description(file);
   validate(d, file.label());
   return d;
 }
@@ -228,6 +231,7 @@ void require_same(const Description& a, const std::string& file_a, const Descrip
   check(a.flipped == b.flipped, "flipped copies:", a.flipped ? "yes" : "no",
         b.flipped ? "yes" : "no");
   check(a.arrays == b.arrays, "arrays beside the latents:", text_of(a.arrays), text_of(b.arrays));
+  require_same(a.text, file_a, b.text, file_b);
   check(a.channel_mean == b.channel_mean && a.channel_std == b.channel_std, "channel statistics",
         "others", "of its own");
   check(a.decoder == b.decoder, "decoder", "another", "of its own");

@@ -10,6 +10,7 @@
 
 #include "core/storage/hdf5.h"
 #include "data/sample_array.h"
+#include "data/text.h"
 
 namespace edt::data {
 
@@ -36,6 +37,7 @@ struct Description {
   h5::Type type = h5::Type::kFloat16;
   std::vector<double> channel_mean, channel_std;  // empty: not known
   std::vector<SampleArray> arrays;                // beside the latents, by name
+  TextDescription text;
   LinearDecoder decoder;
   std::vector<std::string> class_names;  // empty: not known
   // Attributes that mean nothing here; without a value those that are neither text nor numbers.
@@ -52,7 +54,7 @@ struct Description {
   }
   std::uint64_t stored_elements() const { return latent_elements() * (moments ? 2 : 1); }
   std::uint64_t stored_bytes() const { return stored_elements() * h5::size_of(type); }
-  // Of a sample with its mirrored copies and the arrays beside it.
+  // Of a sample with its mirrored copies and the arrays beside it, without its text.
   std::uint64_t sample_bytes() const;
   const char* array_name() const { return moments ? "moments" : "latents"; }
   std::string flipped_name() const { return std::string(array_name()) + "_flipped"; }

@@ -39,6 +39,14 @@ nlohmann::ordered_json to_json(const DatasetInfo& info) {
                       {"dtype", h5::name_of(array.type)},
                       {"flipped", array.flipped}});
   }
+  nlohmann::ordered_json text;
+  if (d.text.present()) {
+    text = {{"tokens", d.text.tokens},
+            {"channels", d.text.channels},
+            {"null_tokens", d.text.null_tokens()},
+            {"captions", d.text.captions},
+            {"encoder", d.text.encoder}};
+  }
   return {{"path", info.path.string()},
           {"samples", info.samples},
           {"shards", info.shards},
@@ -56,6 +64,7 @@ nlohmann::ordered_json to_json(const DatasetInfo& info) {
           {"scale", d.scale},
           {"flipped", d.flipped},
           {"arrays", arrays},
+          {"text", text},
           {"decoder", d.decoder.present()},
           {"channel_mean", d.channel_mean},
           {"channel_std", d.channel_std},

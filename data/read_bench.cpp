@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "core/base/error.h"
@@ -52,12 +53,22 @@ struct Part {
   std::uint64_t piece;  // bytes of a sample
 };
 
-Part part_of(const Shard& shard, const std::string& array, std::uint64_t sample_bytes) {
+Part part_of(const Shard& shard, const std::string& array, std::uint64_t sample_bytes,
+             std::optional<std::uint64_t> all_bytes = {}) {
   InputFile file(shard.path());
   require<DataError>(file.map(), "bench data", "{}: cannot be mapped", shard.path().string());
   const auto offset = h5::File::open(shard.path()).dataset(array).proven_offset(file);
-  const std::uint64_t bytes = offset ? shard.size() * sample_bytes : file.size();
+  const std::uint64_t stored = all_bytes.value_or(shard.size() * sample_bytes);
+  const std::uint64_t bytes = offset ? stored : file.size();
   return {std::move(file), offset.value_or(0), bytes, sample_bytes};
+}
+
+// In pieces of the mean length.
+Part part_of_texts(const Shard& shard) {
+  const ShardArray& features = shard.texts()->features();
+  const std::uint64_t tokens = std::max<std::uint64_t>(1, features.samples() / shard.size());
+  return part_of(shard, kTextName, tokens * features.sample_bytes(),
+                 features.samples() * features.sample_bytes());
 }
 
 std::vector<Part> parts_of(const Dataset& dataset) {
@@ -66,6 +77,8 @@ std::vector<Part> parts_of(const Dataset& dataset) {
   for (const auto& shard : dataset.shards()) {
     parts.push_back(part_of(*shard, d.array_name(), d.stored_bytes()));
     for (const RequestedArray& requested : dataset.arrays()) {
+      if (requested.kind == RequestedArray::Kind::kText) parts.push_back(part_of_texts(*shard));
+      if (requested.kind != RequestedArray::Kind::kArray) continue;
       const SampleArray& array = d.arrays[requested.index];
       parts.push_back(part_of(*shard, array.values_name(false), array.value_bytes()));
       if (!array.has_scales()) continue;

@@ -13,7 +13,7 @@
 
 namespace edt::data {
 
-// Each takes up to four of the ranges that a seal can name.
+// Each takes up to four of the ranges that a seal can name (seal.cpp).
 inline constexpr std::size_t kMostArrays = 6;
 
 struct SampleArray {

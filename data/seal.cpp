@@ -20,7 +20,9 @@ namespace {
 // Little-endian words: magic, file size, checksum of the rest, number of ranges, ranges ..., and in
 // the last word the checksum of the words before.
 constexpr std::size_t kWords = kSealBytes / 8;
-constexpr std::size_t kMostRanges = 28;  // labels, latents, up to four for each array beside
+// Labels, latents, up to four for each array beside them, texts and captions.
+constexpr std::size_t kMostRanges = 29;
+static_assert(4 + 2 * kMostRanges < kWords);
 using Words = std::array<std::uint64_t, kWords>;
 
 std::uint64_t magic() {

@@ -92,14 +92,20 @@ void Shard::open_arrays(const h5::File& file) {
   for (const auto* arrays : {&arrays_, &flipped_arrays_}) {
     for (const Beside& beside : *arrays) note(beside.values), note(beside.scales);
   }
+  if (!d.text.present()) return;
+  texts_ = std::make_unique<TextReader>(file, file_, d.text, size(), *cache_);
+  all_.push_back(&texts_->features());
+  if (d.text.tokens == 0) {
+    description_.text.tokens = std::max(texts_->longest(), d.text.null_tokens());
+  }
 }
 
 // What an interrupted writer left out is mostly at an end.
 void Shard::require_ends_written() const {
   std::vector<std::byte> scratch;
   for (const ShardArray* array : all_) {
-    for (const std::uint64_t sample : {std::uint64_t{0}, size() - 1}) {
-      array->require_written(sample, array->read(sample, 1, false, scratch));
+    for (const std::uint64_t row : {std::uint64_t{0}, array->samples() - 1}) {
+      array->require_written(row, array->read(row, 1, false, scratch));
     }
   }
 }
@@ -159,7 +165,10 @@ void Shard::read_labels(const h5::File& file) {
 
 double Shard::decoded_samples() const {
   double most = 1;
-  for (const ShardArray* array : all_) most = std::max(most, array->decoded_samples());
+  for (const ShardArray* array : all_) {
+    const double texts = static_cast<double>(array->samples()) / static_cast<double>(size());
+    most = std::max(most, array->decoded_samples() / texts);  // of rows that a sample has
+  }
   return most;
 }
 
@@ -286,6 +295,7 @@ void Shard::verify_beside(std::size_t array, bool flipped) const {
 
 void Shard::verify() const {
   for (const ShardArray* array : all_) array->verify();
+  if (texts_) texts_->verify();
   for (const bool flipped : {false, true}) {
     if (!flipped || description_.flipped) verify_values(flipped);
     for (std::size_t i = 0; i < description_.arrays.size(); ++i) {

@@ -14,6 +14,7 @@
 #include "data/block_cache.h"
 #include "data/description.h"
 #include "data/shard_array.h"
+#include "data/text_reader.h"
 
 namespace edt::data {
 
@@ -39,6 +40,10 @@ class Shard {
   std::uint64_t size() const { return labels_.size(); }
   std::span<const std::int32_t> labels() const { return labels_; }
   const std::optional<ShardPlace>& place() const { return place_; }
+  // nullptr: there are none.
+  const TextReader* texts() const { return texts_.get(); }
+  // Takes the null text of an equal one: shards of a set need it once.
+  void share_null_text(const TextDescription& other) { description_.text.null = other.null; }
   bool has_checksums() const { return block_samples_ > 0; }
   bool sealed() const { return sealed_; }
 
@@ -109,8 +114,9 @@ class Shard {
   std::shared_ptr<BlockCache> cache_;
   std::unique_ptr<ShardArray> samples_, flipped_;
   std::vector<Beside> arrays_, flipped_arrays_;  // of description_.arrays; without values: none
-  std::vector<const ShardArray*> all_;           // those above
-  std::unique_ptr<h5::File> hdf5_;               // kept open only for arrays that are not raw
+  std::unique_ptr<TextReader> texts_;
+  std::vector<const ShardArray*> all_;  // those above, and the features of texts
+  std::unique_ptr<h5::File> hdf5_;      // kept open only for arrays that are not raw
 };
 
 }  // namespace edt::data

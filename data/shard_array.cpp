@@ -34,9 +34,10 @@ std::vector<std::uint64_t> read_checksums(const h5::File& file, const std::strin
 
 ShardArray::ShardArray(const h5::File& file, const InputFile& bytes, const std::string& name,
                        h5::Type type, const h5::Shape& shape, std::uint64_t block,
-                       BlockCache& cache)
+                       BlockCache& cache, const char* row)
     : bytes_(&bytes),
       cache_(&cache),
+      row_(row),
       where_(bytes.path().string()),
       type_(type),
       samples_(shape[0]),
@@ -46,7 +47,8 @@ ShardArray::ShardArray(const h5::File& file, const InputFile& bytes, const std::
   require<DataError>(set.shape() == shape && set.type() == type, "shard",
                      "{}: {} {}, expected {} {}", set.label(), set.type_name(),
                      h5::to_string(set.shape()), h5::name_of(type), h5::to_string(shape));
-  if (name.find('/') != name.npos) where_ = set.label();
+  const bool is_latents = name.find('/') == name.npos && std::string_view(row) == "sample";
+  if (!is_latents) where_ = set.label();
   if (block_ > 0) {
     checksums_ = read_checksums(file, name, (samples_ + block_ - 1) / block_);
     verified_ = std::make_unique<std::atomic<bool>[]>(checksums_.size());
@@ -136,7 +138,7 @@ void ShardArray::refuse_not_finite(std::uint64_t first, std::uint64_t count,
                                    std::span<const float> values) const {
   for (std::uint64_t i = 0; i < count; ++i) {
     require<DataError>(all_finite(values.subspan(i * elements_, elements_)), "shard",
-                       "{}: sample {} contains NaN or infinity", where_, first + i);
+                       "{}: {} {} contains NaN or infinity", where_, row_, first + i);
   }
 }
 
@@ -151,8 +153,8 @@ void ShardArray::require_written(std::uint64_t first, std::span<const std::byte>
       continue;
     }
     require_kept();
-    fail<DataError>("shard", "{}: sample {} was never written: it holds the fill value only",
-                    where_, first + begin / sample);
+    fail<DataError>("shard", "{}: {} {} was never written: it holds the fill value only", where_,
+                    row_, first + begin / sample);
   }
 }
 
@@ -167,7 +169,7 @@ void ShardArray::verify_block(std::uint64_t block, std::vector<std::byte>& scrat
     // The more helpful message where it applies.
     std::vector<float> values(is_floating() ? count * elements_ : 0);
     if (is_floating() && !convert(bytes, values)) refuse_not_finite(first, count, values);
-    fail<DataError>("shard", "{}: samples {} to {}: checksum {}, {} was written", where_, first,
+    fail<DataError>("shard", "{}: {}s {} to {}: checksum {}, {} was written", where_, row_, first,
                     first + count - 1, checksum_text(sum), checksum_text(checksums_[block]));
   }
   verified_[block].store(true, std::memory_order_relaxed);

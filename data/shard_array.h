@@ -24,9 +24,10 @@ class ShardArray {
  public:
   // `name` in `file`, of `type` and `shape`, whose first extent counts samples: DataError where it
   // is another one. `bytes` is the file as it lies on disk and outlives the array, as `cache` does.
-  // `block`: samples of each checksum; 0: there are none.
+  // `block`: samples of each checksum; 0: there are none. `row` is what messages call a sample.
   ShardArray(const h5::File& file, const InputFile& bytes, const std::string& name, h5::Type type,
-             const h5::Shape& shape, std::uint64_t block, BlockCache& cache);
+             const h5::Shape& shape, std::uint64_t block, BlockCache& cache,
+             const char* row = "sample");
 
   std::uint64_t samples() const { return samples_; }
   std::uint64_t sample_elements() const { return elements_; }
@@ -73,6 +74,7 @@ class ShardArray {
 
   const InputFile* bytes_;
   BlockCache* cache_;
+  const char* row_;
   std::string where_;  // the file, and the array where that is not latents or moments
   h5::Type type_;
   std::uint64_t samples_, elements_, block_;

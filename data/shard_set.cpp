@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/assert.h"
 #include "core/base/error.h"
 #include "core/storage/directory_kind.h"
 #include "core/storage/durable_file.h"
@@ -62,13 +63,16 @@ ShardSet::ShardSet(fs::path directory, Description description, std::uint64_t sa
       samples_(samples),
       samples_per_shard_(options.samples_per_shard),
       provenance_(whole_provenance(options, samples)),
-      replace_(options.replace) {
+      replace_(options.replace),
+      text_tokens_(options.text_tokens) {
   require<UsageError>(samples >= 1 && samples_per_shard_ >= 1, "data",
                       "{} samples in shards of {} samples", samples, samples_per_shard_);
   require<UsageError>(count() <= 99999, "data",
                       "{} shards of {} samples: at most 99999, make them larger", count(),
                       samples_per_shard_);
   validate(description_, directory_.string());
+  validate(description_.text, directory_.string());
+  EDT_ASSERT(description_.text.present() == static_cast<bool>(text_tokens_));
   description_.provenance = provenance_.id();
 }
 
@@ -88,7 +92,16 @@ std::unique_ptr<ShardWriter> ShardSet::write(std::uint64_t shard) const {
   const ShardPlace place{static_cast<std::int64_t>(shard), static_cast<std::int64_t>(count()),
                          static_cast<std::int64_t>(first_sample(shard)),
                          static_cast<std::int64_t>(samples_)};
-  return std::make_unique<ShardWriter>(path_of(shard), description_, size_of(shard), place);
+  return std::make_unique<ShardWriter>(path_of(shard), description_, size_of(shard), place,
+                                       text_tokens_of(shard));
+}
+
+std::uint64_t ShardSet::text_tokens_of(std::uint64_t shard) const {
+  std::uint64_t tokens = 0;
+  if (!text_tokens_) return tokens;
+  for (std::uint64_t i = 0; i < size_of(shard); ++i)
+    tokens += text_tokens_(first_sample(shard) + i);
+  return tokens;
 }
 
 void require_place_for_shards(const fs::path& directory) {

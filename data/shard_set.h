@@ -40,6 +40,7 @@ class ShardSet {
                                                      const DatasetWriterOptions& options);
 
  private:
+  std::uint64_t text_tokens_of(std::uint64_t shard) const;
   void require_whole(std::uint64_t shard) const;
   void require_own_files() const;
 
@@ -48,6 +49,7 @@ class ShardSet {
   std::uint64_t samples_, samples_per_shard_;
   Provenance provenance_;
   bool replace_;
+  std::function<std::uint64_t(std::uint64_t)> text_tokens_;
 };
 
 }  // namespace edt::data

@@ -21,15 +21,18 @@ h5::Shape array_shape(const Description& d, std::uint64_t samples) {
 }  // namespace
 
 ShardWriter::ShardWriter(std::filesystem::path path, const Description& description,
-                         std::uint64_t samples, const std::optional<ShardPlace>& place)
+                         std::uint64_t samples, const std::optional<ShardPlace>& place,
+                         std::uint64_t text_tokens)
     : path_(std::move(path)),
       partial_(path_),
       description_(description),
       samples_(samples),
       block_samples_(block_samples(description.stored_bytes())) {
   validate(description, path_.string());
+  validate(description.text, path_.string());
+  const std::uint64_t text_bytes = text_tokens * description.text.channels * sizeof(half_bits);
   require_free_space(path_.has_parent_path() ? path_.parent_path() : ".",
-                     samples * description.sample_bytes(), "a shard");
+                     samples * description.sample_bytes() + text_bytes, "a shard");
   if (place) first_sample_ = static_cast<std::uint64_t>(place->first_sample);
   file_ = std::make_unique<h5::File>(h5::File::create(partial_.partial(), kSealBytes));
   write_description(description, *file_);
@@ -39,12 +42,12 @@ ShardWriter::ShardWriter(std::filesystem::path path, const Description& descript
     file_->write_attribute("first_sample", place->first_sample);
     file_->write_attribute("total_samples", place->total_samples);
   }
-  open_arrays();
+  open_arrays(text_tokens);
 }
 
 ShardWriter::~ShardWriter() = default;
 
-void ShardWriter::open_arrays() {
+void ShardWriter::open_arrays(std::uint64_t text_tokens) {
   const Description& d = description_;
   for (const bool flipped : {false, true}) {
     if (flipped && !d.flipped) break;
@@ -65,6 +68,8 @@ void ShardWriter::open_arrays() {
                            block_samples(array.scale_bytes()));
     }
   }
+  if (!d.text.present()) return;
+  texts_ = std::make_unique<TextWriter>(*file_, d.text, text_tokens, path_.string());
 }
 
 // What is stored must be finite, not only what was given.
@@ -103,7 +108,9 @@ void ShardWriter::append_beside(std::span<const StoredSamples> arrays, std::size
 
 void ShardWriter::append(std::span<const float> stored, std::span<const float> flipped,
                          std::span<const std::int32_t> labels,
-                         std::span<const StoredSamples> arrays) {
+                         std::span<const StoredSamples> arrays, const StoredTexts& texts) {
+  EDT_ASSERT(texts.tokens.size() == (texts_ ? labels.size() : 0));
+  if (texts_) texts_->append(texts, first_sample_ + written_);
   const std::uint64_t row = description_.stored_elements();
   EDT_ASSERT(stored.size() == labels.size() * row && written_ + labels.size() <= samples_);
   EDT_ASSERT(flipped.size() == (description_.flipped ? stored.size() : 0));
@@ -144,9 +151,13 @@ void ShardWriter::complete() {
   std::vector<ByteRange> ranges{write_labels()};
   for (ArrayWriter& array : arrays_) ranges.push_back(array.finish(*file_, false));
   for (ArrayWriter& array : beside_) ranges.push_back(array.finish(*file_, true));
+  if (texts_) {
+    for (const ByteRange& range : texts_->finish(*file_)) ranges.push_back(range);
+  }
   file_->write_attribute("complete", 1);
   arrays_.clear();
   beside_.clear();
+  texts_.reset();
   file_->close();
   write_seal(partial_.partial(), std::move(ranges));
 }

@@ -1,4 +1,4 @@
-// A data set of synthetic pictures, encoded by PatchTransform.
+// A data set of synthetic pictures, encoded by PatchTransform: of classes, or each with a caption.
 #pragma once
 
 #include <cstdint>
@@ -19,12 +19,18 @@ struct SynthOptions {
   int vae_factor = 8;    // pixels for each latent, across and down: 4 or 8
   bool flipped = false;  // store mirrored copies too
   bool hog = false;      // store GradientFeatures beside the latents
+  // Pictures that a caption describes, with the features that encode_caption() gives of it. Labels
+  // are those of their shapes, of which there are five whatever `classes` says; mirrored copies,
+  // which would contradict "left" and "right", are refused.
+  bool captions = false;
+  // With captions: a file of texts with those of the combinations that are never drawn.
+  std::filesystem::path held_out = {};
   std::uint64_t samples_per_shard = 4096;
   bool replace = false;  // shards that are there are not kept
 };
 
 // Continues an interrupted run with the same options; with others it is refused. Sample i has label
-// i mod classes.
+// i mod classes, of pictures with captions that of their shape. `held_out` is written last.
 WriteReport synthesize(const SynthOptions& options, const Progress& progress = {});
 
 }  // namespace edt::data

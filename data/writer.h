@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,21 +20,24 @@
 #include "data/provenance.h"
 #include "data/seal.h"
 #include "data/shard.h"
+#include "data/text_writer.h"
 
 namespace edt::data {
 
 // One shard. Without finish() nothing is left behind.
 class ShardWriter {
  public:
+  // `text_tokens`: of all its texts, where the description has some.
   ShardWriter(std::filesystem::path path, const Description& description, std::uint64_t samples,
-              const std::optional<ShardPlace>& place);
+              const std::optional<ShardPlace>& place, std::uint64_t text_tokens = 0);
   ~ShardWriter();
 
   // Some whole samples; `flipped` is empty unless the description says so. NaN, infinity, values
   // beyond float16 where that is the type, and labels out of range are DataErrors. `arrays`: the
-  // same samples of each array beside the latents.
+  // same samples of each array beside the latents. `texts`: theirs.
   void append(std::span<const float> stored, std::span<const float> flipped,
-              std::span<const std::int32_t> labels, std::span<const StoredSamples> arrays = {});
+              std::span<const std::int32_t> labels, std::span<const StoredSamples> arrays = {},
+              const StoredTexts& texts = {});
   // Everything is written, and the shard has its name.
   void finish();
   // The same in two steps: what is complete gets its name.
@@ -43,7 +47,7 @@ class ShardWriter {
   std::uint64_t written() const { return written_; }
 
  private:
-  void open_arrays();
+  void open_arrays(std::uint64_t text_tokens);
   void append_to(ArrayWriter& array, std::span<const float> stored);
   void append_beside(std::span<const StoredSamples> arrays, std::size_t samples);
   ByteRange write_labels();
@@ -55,6 +59,7 @@ class ShardWriter {
   std::unique_ptr<h5::File> file_;
   std::vector<ArrayWriter> arrays_;  // latents or moments, and their flipped copies
   std::vector<ArrayWriter> beside_;  // of each array its values, scales, and those flipped
+  std::unique_ptr<TextWriter> texts_;
   std::vector<std::byte> bytes_;
   std::vector<float> floats_;
   std::vector<std::int32_t> labels_;
@@ -62,6 +67,9 @@ class ShardWriter {
 
 struct DatasetWriterOptions {
   std::uint64_t samples_per_shard = 16384;
+  // Of a description with texts: how many tokens that of a sample has. A shard has to have room for
+  // all of its texts before the first is written.
+  std::function<std::uint64_t(std::uint64_t sample)> text_tokens = {};
   // What shapes the shards, apart from their description, number and size.
   Provenance provenance = {};
   // Shards that are there are not kept: they are removed when the first new one is complete.
@@ -98,7 +106,8 @@ class DatasetWriter {
   std::uint64_t room() const;
 
   void append(std::span<const float> stored, std::span<const float> flipped,
-              std::span<const std::int32_t> labels, std::span<const StoredSamples> arrays = {});
+              std::span<const std::int32_t> labels, std::span<const StoredSamples> arrays = {},
+              const StoredTexts& texts = {});
   // Throws when samples are missing.
   WriteReport finish();
 

@@ -153,6 +153,10 @@ class DataSet : public Object {
     return values;
   }
 
+  // Of texts of fixed or variable length, as they are without their padding. DataError where the
+  // elements are none, or one is longer than 1 MiB.
+  std::vector<std::string> read_strings(std::uint64_t first, std::uint64_t count) const;
+
   // Byte offset in its file where all elements lie uncompressed, little endian and in order.
   std::optional<std::uint64_t> raw_offset() const;
   // The same where it is proven that they lie in `file`: HDF5 reads the same bytes there.
@@ -217,6 +221,14 @@ class File : public Object {
   // Contiguous, or chunked by `chunk_rows` rows when that is not 0. Groups in the name are created.
   DataSet create_dataset(const std::string& name, Type type, const Shape& shape,
                          std::uint64_t chunk_rows = 0);
+
+  // Texts of one length, the longest of them, padded with zero bytes: they lie in one piece of the
+  // file, which is `stored_at`. A zero byte within a text would end it: none may have one.
+  struct Bytes {
+    std::uint64_t offset = 0, size = 0;
+  };
+  DataSet create_strings(const std::string& name, std::span<const std::string> values,
+                         Bytes* stored_at);
 
   // Writes everything out and closes; unlike the destructor it reports what goes wrong. Data sets
   // of the file must have been destroyed before.

@@ -21,4 +21,7 @@ std::string look_of(std::string_view text);
 // there: "U+00A0 for a blank"; empty: nothing does.
 std::string stand_ins(std::string_view text);
 
+// Whether all of it is UTF-8.
+bool is_utf8(std::string_view text);
+
 }  // namespace edt

@@ -252,15 +252,16 @@ Provenance provenance_of(const ImportOptions& options, const ImportSource& sourc
   if (!options.statistics_from.empty()) p.add_input("--statistics-from", options.statistics_from);
   p.add("--dtype", std::string(h5::name_of(options.type)));
   add_features(p, options.features);
+  add_texts(p, options.text);
   return p;
 }
 
-std::vector<FeatureSource> open_features(const ImportOptions& options, const ImportSource& source) {
-  return open_features(options.features, {.label = source.origin(),
-                                          .samples = source.size(),
-                                          .flipped = source.has_flipped(),
-                                          .files = source.single_files(),
-                                          .row_names = source.row_names()});
+Beside beside(const ImportSource& source) {
+  return {.label = source.origin(),
+          .samples = source.size(),
+          .flipped = source.has_flipped(),
+          .files = source.single_files(),
+          .row_names = source.row_names()};
 }
 
 // True where none are to be measured: not asked for, given, or known from the shards that will be
@@ -297,29 +298,35 @@ WriteReport import_data(const ImportOptions& given, const Progress& progress) {
                      options.latents.string());
   const Moments moments = moments_of(source, options, options.scale != given.scale);
   Description description = describe_source(source, options, moments);
-  std::vector<FeatureSource> features = open_features(options, source);
+  std::vector<FeatureSource> features = open_features(options.features, beside(source));
   description.arrays = arrays_of(features);
+  std::optional<TextSource> texts = open_texts(options.text, beside(source));
+  if (texts) description.text = texts->description();
   validate(description, options.latents.string());
-  const DatasetWriterOptions writing{
-      .samples_per_shard = options.samples_per_shard,
-      .provenance = provenance_of(options, source, description, moments),
-      .replace = options.replace};
+  DatasetWriterOptions writing{.samples_per_shard = options.samples_per_shard,
+                               .provenance = provenance_of(options, source, description, moments),
+                               .replace = options.replace};
+  if (texts) writing.text_tokens = [&](std::uint64_t sample) { return texts->tokens(sample); };
   const bool measures = !take_known_statistics(description, options, source.size(), writing);
   if (measures) measure_statistics(description, source, options, moments, progress);
   DatasetWriter writer(options.out, description, source.size(), writing);
   SampleReader sample(source, options, moments);
   std::vector<StoredSamples> arrays;
+  StoredTexts text;
   const std::uint64_t before = measures ? source.size() : 0;
   while (writer.next_sample() < source.size()) {
     sample.read(writer.next_sample());
     read_features(features, writer.next_sample(), sample.label, arrays);
-    writer.append(sample.stored, sample.flipped, std::span(&sample.label, 1), arrays);
+    text.clear();
+    if (texts) texts->read(writer.next_sample(), text);
+    writer.append(sample.stored, sample.flipped, std::span(&sample.label, 1), arrays, text);
     if (progress) progress(before + writer.next_sample(), before + source.size());
   }
   WriteReport report = writer.finish();
   report.source = source.summary();
   if (moments != Moments::kOff) report.source += fmt::format("; mean and {}", name_of(moments));
   for (const FeatureSource& feature : features) report.source += "; " + feature.summary();
+  if (texts) report.source += "; " + texts->summary();
   return report;
 }
 

@@ -10,6 +10,7 @@
 #include "core/storage/hdf5.h"
 #include "data/class_order.h"
 #include "data/import/features.h"
+#include "data/import/texts.h"
 #include "data/progress.h"
 #include "data/writer.h"
 
@@ -59,6 +60,7 @@ struct ImportOptions {
   std::filesystem::path statistics_from;
   h5::Type type = h5::Type::kFloat16;
   FeatureOptions features;  // beside the latents
+  TextOptions text;         // likewise
   std::uint64_t samples_per_shard = 16384;
   bool replace = false;  // shards that are there are not kept
 };

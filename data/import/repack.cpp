@@ -33,6 +33,7 @@ Provenance provenance_of_repack(const RepackOptions& options) {
   p.add("made by", std::string("data repack, format 1"));
   p.add_input("input", options.in);
   add_features(p, options.features);
+  add_texts(p, options.text);
   return p;
 }
 
@@ -58,12 +59,15 @@ class RepackPieces {
       shard.read(row, count, true, true, scratch_, flipped);
     }
     read_arrays(shard, row, count);
+    texts.clear();
+    if (shard.texts() != nullptr) shard.texts()->append_stored(row, count, texts);
     shard.require_kept();
     labels = shard.labels().subspan(row, count);
   }
 
   std::vector<float> stored, flipped;
   std::vector<StoredSamples> arrays;
+  StoredTexts texts;
   std::span<const std::int32_t> labels;
 
  private:
@@ -133,16 +137,27 @@ WriteReport repack(const RepackOptions& options, const Progress& progress) {
   if (description.source.empty()) {
     description.source = fmt::format("repack of {}", fs::absolute(options.in).string());
   }
-  JoinedArrays joined(input, open_features(options.features, {.label = options.in.string(),
-                                                              .samples = input.size(),
-                                                              .flipped = description.flipped,
-                                                              .files = nullptr,
-                                                              .row_names = {}}));
+  const Beside beside{.label = options.in.string(),
+                      .samples = input.size(),
+                      .flipped = description.flipped,
+                      .files = nullptr,
+                      .row_names = {}};
+  JoinedArrays joined(input, open_features(options.features, beside));
   description.arrays = joined.arrays();
-  DatasetWriter writer(options.out, description, input.size(),
-                       {.samples_per_shard = options.samples_per_shard,
-                        .provenance = provenance_of_repack(options),
-                        .replace = options.replace});
+  require<UsageError>(!options.text.any() || !description.text.present(), "repack",
+                      "{}: has texts already, {}: --text {} would be others", options.in.string(),
+                      text_of(description.text), options.text.text.string());
+  std::optional<TextSource> texts = open_texts(options.text, beside);
+  if (texts) description.text = texts->description();
+  DatasetWriterOptions writing{.samples_per_shard = options.samples_per_shard,
+                               .provenance = provenance_of_repack(options),
+                               .replace = options.replace};
+  if (description.text.present()) {
+    writing.text_tokens = [&](std::uint64_t sample) {
+      return texts ? texts->tokens(sample) : input.text_tokens(sample);
+    };
+  }
+  DatasetWriter writer(options.out, description, input.size(), writing);
   for (const auto& [name, value] : description.others) {
     if (!value) log::warning("repack: attribute '{}' is neither text nor numbers: left out", name);
   }
@@ -151,13 +166,17 @@ WriteReport repack(const RepackOptions& options, const Progress& progress) {
   while (writer.next_sample() < input.size()) {
     pieces.read(writer.next_sample(), std::min(most, writer.room()));
     joined.add(writer.next_sample(), pieces.labels, pieces.arrays);
-    writer.append(pieces.stored, pieces.flipped, pieces.labels, pieces.arrays);
+    for (std::size_t i = 0; texts && i < pieces.labels.size(); ++i) {
+      texts->read(writer.next_sample() + i, pieces.texts);
+    }
+    writer.append(pieces.stored, pieces.flipped, pieces.labels, pieces.arrays, pieces.texts);
     if (progress) progress(writer.next_sample(), input.size());
   }
   WriteReport report = writer.finish();
   for (const FeatureSource& feature : joined.features()) {
     report.source += (report.source.empty() ? "" : "; ") + feature.summary();
   }
+  if (texts) report.source += (report.source.empty() ? "" : "; ") + texts->summary();
   return report;
 }
 

@@ -36,6 +36,7 @@ void print_info(CommandContext& context, const data::DatasetInfo& info) {
   for (const data::SampleArray& array : d.arrays) {
     line("beside them", data::text_of(std::span(&array, 1)));
   }
+  if (d.text.present()) line("texts", data::text_of(d.text));
   line("decoder", d.decoder.present()
                       ? fmt::format("yes: linear, of {0} x {0} patches", d.decoder.patch)
                       : "no: false colours");
@@ -84,9 +85,18 @@ int data_synth(std::span<const std::string> args, CommandContext& context) {
   options.add("seed", &synth.seed, "of the pictures");
   options.add("flipped", &synth.flipped, "store mirrored copies too");
   options.add("hog", &synth.hog, kHogHelp);
+  options.add("captions", &synth.captions,
+              "draw pictures that a caption describes by size, colour, shape and place, and store "
+              "it with the features of its words");
+  options.add("held-out", &synth.held_out,
+              "with --captions: file of texts (.h5) for those combinations of colour, shape and "
+              "place of which no picture is drawn");
   options.add("samples-per-shard", &synth.samples_per_shard, "samples of one file").at_least(1);
   options.add("replace", &synth.replace, kReplaceHelp);
   if (!read_options(options, args, context)) return kDone;
+  require<UsageError>(!synth.captions || !options.given("classes"), "synth",
+                      "--classes has no effect with --captions: classes are those of the shapes");
+  require_writable(synth.held_out, "--held-out", ".h5");
   return write_dataset(context, "synth", synth.out, [&](const data::Progress& progress) {
     return data::synthesize(synth, progress);
   });

@@ -8,6 +8,7 @@
 #include "data/inspect.h"
 #include "launcher/commands/feature_options.h"
 #include "launcher/commands/table.h"
+#include "launcher/commands/text_options.h"
 #include "launcher/commands/write_dataset.h"
 
 namespace edt {
@@ -109,10 +110,12 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
               {{"float16", h5::Type::kFloat16}, {"float32", h5::Type::kFloat32}},
               "of stored values");
   declare_features(options, import.features);
+  declare_texts(options, import.text);
   options.add("samples-per-shard", &import.samples_per_shard, "samples of one file").at_least(1);
   options.add("replace", &import.replace, kReplaceHelp);
   if (!read_options(options, args, context)) return kDone;
   check_features(options, import.features);
+  check_texts(options, import.text);
   import.scale_is_given = options.given("scale");
   const int status = write_dataset(
       context, "import", import.out,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "data/writer.h"
@@ -63,19 +64,53 @@ inline std::vector<StoredSamples> arrays_of(const Description& d, std::uint64_t 
   return samples;
 }
 
+// Texts of one to three tokens of four channels, with captions.
+inline std::uint64_t tokens_of(std::uint64_t i) { return 1 + i % 3; }
+
+inline std::vector<float> text_values(std::uint64_t i) {
+  std::vector<float> values(tokens_of(i) * 4);
+  for (std::size_t e = 0; e < values.size(); ++e) {
+    values[e] = static_cast<float>(i) + 1 + static_cast<float>(e) / 16;
+  }
+  return values;
+}
+
+inline std::string caption_at(std::uint64_t i) { return "caption \u00e9 " + std::to_string(i); }
+
+inline TextDescription small_text() {
+  std::vector<half_bits> null(2 * 4);
+  for (std::size_t e = 0; e < null.size(); ++e) null[e] = float_to_half(-static_cast<float>(e));
+  return {.channels = 4,
+          .tokens = 3,
+          .encoder = "some encoder",
+          .captions = true,
+          .null = std::make_shared<std::vector<half_bits>>(null)};
+}
+
+inline void append_text(const Description& d, std::uint64_t i, StoredTexts& out) {
+  if (!d.text.present()) return;
+  for (const float value : text_values(i)) out.features.push_back(float_to_half(value));
+  out.tokens.push_back(tokens_of(i));
+  if (d.text.captions) out.captions.push_back(caption_at(i));
+}
+
 // Appends samples up to `end` where the writer stands.
 inline void append_until(DatasetWriter& writer, const Description& d, std::uint64_t end) {
   for (std::uint64_t i = writer.next_sample(); i < end; ++i) {
     const std::vector<std::int32_t> label{label_of(d, i)};
+    StoredTexts text;
+    append_text(d, i, text);
     writer.append(values_of(d, i), d.flipped ? values_of(d, i, true) : std::vector<float>{}, label,
-                  arrays_of(d, i));
+                  arrays_of(d, i), text);
   }
 }
 
 inline void write_small_set(const std::filesystem::path& directory,
                             const Description& d = small_description(), std::uint64_t samples = 20,
                             std::uint64_t samples_per_shard = 8) {
-  DatasetWriter writer(directory, d, samples, {.samples_per_shard = samples_per_shard});
+  DatasetWriterOptions options{.samples_per_shard = samples_per_shard};
+  if (d.text.present()) options.text_tokens = tokens_of;
+  DatasetWriter writer(directory, d, samples, options);
   append_until(writer, d, samples);
   writer.finish();
 }

@@ -15,6 +15,14 @@ std::vector<std::string> seeds() {
   file.create_dataset("latents", h5::Type::kFloat32, {4, 2, 3, 3}, 2)
       .write(h5::Type::kFloat32, values.data());
   file.create_dataset("labels", h5::Type::kInt32, {4}).write(h5::Type::kInt32, labels.data());
+  const std::vector<float> text(6 * 2, 0.5f);
+  const std::vector<std::int64_t> begin{0, 1, 3, 5, 6};
+  file.create_dataset("text", h5::Type::kFloat16, {6, 2}).write(h5::Type::kFloat32, text.data());
+  file.create_dataset("null_text", h5::Type::kFloat16, {1, 2})
+      .write(h5::Type::kFloat32, text.data());
+  file.create_dataset("text_begin", h5::Type::kInt64, {5}).write(h5::Type::kInt64, begin.data());
+  h5::File::Bytes stored;
+  (void)file.create_strings("captions", std::vector<std::string>{"a", "bc", "", "d"}, &stored);
   for (const char* name : {"format_version", "complete", "scale"}) file.write_attribute(name, 1);
   file.write_attribute("num_classes", 5);
   file.write_attribute("image_size", 24);

@@ -15,6 +15,7 @@ std::vector<std::string> seeds() {
     d.channel_mean = {0, 0};
     d.channel_std = {1, 1};
     d.class_names = {"a", "b", "c", "d", "e"};
+    if (moments) d.text = data::test::small_text();
     d.arrays = {{"a", {2, 3}, h5::Type::kFloat16, d.flipped}, {"b", {4}, h5::Type::kInt8, false}};
     data::test::write_small_set(directory / "set", d, 6);
     shards.push_back(read_whole(directory / "set" / "shard-00000-of-00001.h5"));

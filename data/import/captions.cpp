@@ -1,0 +1,123 @@
+#include "data/import/captions.h"
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/json/json_text.h"
+#include "core/storage/access.h"
+#include "core/storage/durable_file.h"
+#include "core/storage/file_kind.h"
+#include "core/storage/hdf5.h"
+#include "core/storage/missing_path.h"
+#include "data/text.h"
+
+namespace edt::data {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+class CaptionLines : public CaptionList {
+ public:
+  explicit CaptionLines(fs::path path) : path_(std::move(path)) {
+    std::string line;
+    for (rewind(); next(line);) ++size_;
+    rewind();
+  }
+
+  std::uint64_t size() const override { return size_; }
+  std::string read(std::uint64_t index) override {
+    if (index < at_) rewind();
+    std::string line;
+    while (at_ <= index) {
+      require<DataError>(next(line), "import", "{}: ends before line {}, it had {}", path_.string(),
+                         at_ + 1, size_);
+      ++at_;
+    }
+    return line;
+  }
+
+ private:
+  void rewind() {
+    stream_ = std::ifstream(path_, std::ios::binary);
+    require<DataError>(stream_.good(), "import", "{}: cannot be read", path_.string());
+    at_ = 0;
+  }
+  bool next(std::string& line) {
+    if (!std::getline(stream_, line)) return false;
+    if (line.ends_with('\r')) line.pop_back();
+    return true;
+  }
+
+  fs::path path_;
+  std::ifstream stream_;
+  std::uint64_t size_ = 0, at_ = 0;  // the line that comes next
+};
+
+class CaptionsOfJson : public CaptionList {
+ public:
+  explicit CaptionsOfJson(const fs::path& path) {
+    constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 30;
+    const nlohmann::json json = parse_json(read_text(path, kMostBytes), path.string());
+    require<DataError>(json.is_array(), "import", "{}: is no JSON list of texts", path.string());
+    for (const nlohmann::json& text : json) {
+      require<DataError>(text.is_string(), "import", "{}: caption {} is {}, no text", path.string(),
+                         texts_.size(), dump_json(text).substr(0, 100));
+      texts_.push_back(text.get<std::string>());
+    }
+  }
+  std::uint64_t size() const override { return texts_.size(); }
+  std::string read(std::uint64_t index) override { return texts_.at(index); }
+
+ private:
+  std::vector<std::string> texts_;
+};
+
+class CaptionsOfHdf5 : public CaptionList {
+ public:
+  explicit CaptionsOfHdf5(const fs::path& path)
+      : file_(h5::File::open(path)), set_(file_.dataset(kCaptionsName)) {
+    require<DataError>(set_.shape().size() == 1, "import", "{}: shape {}, expected [N]",
+                       set_.label(), h5::to_string(set_.shape()));
+  }
+  std::uint64_t size() const override { return set_.rows(); }
+  std::string read(std::uint64_t index) override {
+    constexpr std::uint64_t kAtOnce = 256;
+    if (index < first_ || index >= first_ + texts_.size()) {
+      first_ = index / kAtOnce * kAtOnce;
+      texts_ = set_.read_strings(first_, std::min(kAtOnce, size() - first_));
+    }
+    return texts_[index - first_];
+  }
+
+ private:
+  h5::File file_;
+  h5::DataSet set_;
+  std::uint64_t first_ = 0;
+  std::vector<std::string> texts_;
+};
+
+}  // namespace
+
+std::unique_ptr<CaptionList> open_captions(const fs::path& path) {
+  std::error_code code;
+  require<UsageError>(fs::is_regular_file(path, code), "import", "{}: there is no such file{}",
+                      path.string(), missing_path_hint(path));
+  const FileKind kind = kind_of_file(path);
+  if (kind == FileKind::kHdf5 || kind == FileKind::kShard) {
+    return std::make_unique<CaptionsOfHdf5>(path);
+  }
+  if (lower_case_extension(path) == ".json") return std::make_unique<CaptionsOfJson>(path);
+  const bool is_text =
+      kind == FileKind::kUnknown || kind == FileKind::kEmpty || kind == FileKind::kJson;
+  require<DataError>(is_text, "import",
+                     "{}: holds no captions: lines of text, a JSON list or an HDF5 file with '{}' "
+                     "are read",
+                     path.string(), kCaptionsName);
+  return std::make_unique<CaptionLines>(path);
+}
+
+}  // namespace edt::data
