@@ -124,6 +124,11 @@ struct PassKinds {
   bool masked() const { return zeroes || drops; }
 };
 
+// Classes in turn, of the i-th of some pictures; 0 where there are none.
+inline std::int32_t class_in_turn(std::int64_t i, std::int64_t classes) {
+  return classes > 0 ? static_cast<std::int32_t>(i % classes) : 0;
+}
+
 // All that divide `n`: numbers of tensor ranks that n heads can be spread over.
 std::vector<int> divisors(std::int64_t n);
 

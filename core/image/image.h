@@ -1,6 +1,7 @@
 // A picture of 8-bit RGB.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -30,6 +31,11 @@ struct Image {
 // Left to right.
 Image mirrored(const Image& image);
 
+// Columns of a grid of pictures whose classes come in turn: a class each, ten at most; of no
+// classes eight.
+inline int grid_columns(std::int64_t classes) {
+  return classes > 0 ? static_cast<int>(std::min<std::int64_t>(10, classes)) : 8;
+}
 // Pictures of one size, `columns` per row, `gap` white pixels between them. The comment is that of
 // the first.
 Image make_grid(std::span<const Image> images, int columns, int gap = 2);

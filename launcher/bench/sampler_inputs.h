@@ -5,6 +5,7 @@
 
 #include "core/ops/backend.h"
 #include "launcher/bench/synthetic_batch.h"
+#include "model/blank_inputs.h"
 
 namespace edt {
 
@@ -20,6 +21,18 @@ class SamplerInputs {
         tensor(batch.latents.data(), {images, latents.channels, height, width}, DType::kFloat32),
         tensor(times.data(), {images}, DType::kFloat32),
         tensor(batch.labels.data(), {images}, DType::kInt32)};
+    add_blank_conditions(
+        model, images,
+        [&](const Shape& shape, DType dtype) {
+          const std::vector<float> zeros(static_cast<std::size_t>(shape.elements()));
+          return tensor(zeros.data(), shape, dtype);
+        },
+        inputs_);
+    if (inputs_.text.lengths.defined()) {
+      const std::vector<std::int32_t> longest(static_cast<std::size_t>(images),
+                                              static_cast<std::int32_t>(model.text().tokens));
+      backend_.upload(longest.data(), inputs_.text.lengths);
+    }
     prediction_ = tensor(nullptr, {images, outputs, height, width}, DType::kFloat32);
   }
 

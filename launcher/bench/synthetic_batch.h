@@ -18,7 +18,7 @@ struct SyntheticBatch {
         labels(static_cast<std::size_t>(images)) {
     random::fill_normal({.purpose = random::Purpose::kBenchmark}, latents);
     for (std::size_t i = 0; i < labels.size(); ++i) {
-      labels[i] = static_cast<std::int32_t>(static_cast<std::int64_t>(i) % model.classes());
+      labels[i] = class_in_turn(static_cast<std::int64_t>(i), model.classes());
     }
   }
 };

@@ -8,6 +8,7 @@
 #include "launcher/commands/feature_run.h"
 #include "launcher/evaluate/latent_reference.h"
 #include "launcher/evaluate/quality_report.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
 #include "model/plan/inception_run.h"
@@ -37,6 +38,7 @@ class RunEvaluation {
     guide_ = options.sampling.load_guide(run_, *backend_);
     data_ = find_trained_data(options.sampling.data, *trained_);
     open_eye();
+    if (run_.model.common().text.is_on()) open_texts();
   }
 
   int run() {
@@ -62,6 +64,16 @@ class RunEvaluation {
 
  private:
   bool sees_pictures() const { return !options_.network.weights.empty(); }
+
+  // Those of the data set, in an order that the seed draws.
+  void open_texts() {
+    require<UsageError>(data_.description.has_value(), "evaluate",
+                        "{} reads texts, and there is no data set at '{}': --data names it",
+                        run_.model.name(), data_.path.string());
+    texts_ = std::make_unique<data::Dataset>(data_.path);
+    PictureRequest& request = options_.sampling.request;
+    request.texts = texts_of(*texts_, run_.model, drawn_samples(texts_->size(), request.seed));
+  }
 
   void open_eye() {
     require<UsageError>(data_.latents.has_value(), "evaluate",
@@ -203,6 +215,7 @@ class RunEvaluation {
   std::unique_ptr<TrainedModel> trained_, guide_;  // null: the model guides itself
   TrainedData data_;
   std::optional<data::Dataset> dataset_;  // the reference, where it is one
+  std::unique_ptr<data::Dataset> texts_;  // whose texts the samples show
   std::optional<FeatureRun> features_;
   SampleEye eye_;
 };

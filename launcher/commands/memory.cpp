@@ -90,6 +90,7 @@ class MemoryRun {
         dataset_(data_path(), {.normalize = config_.data.normalize,
                                .normalize_eps = config_.data.normalize_eps}) {
     require_fits(dataset_, model_config_);
+    require_no_texts(model_config_, "edt memory");
     if (config_.data.holdout > 0) {
       holdout_ = data::Holdout(config_.data.holdout, config_.train.seed, dataset_.size());
     }
@@ -194,7 +195,7 @@ class MemoryRun {
     request.solver.spacing = std::to_string(options_.steps);
     request.guidance.scale = static_cast<float>(options_.guidance);
     for (std::int64_t i = 0; i < options_.images; ++i) {
-      request.labels.push_back(static_cast<std::int32_t>(i % model_config_.classes()));
+      request.labels.push_back(class_in_turn(i, model_config_.classes()));
     }
     const std::int64_t round = request.batch * world_.size();
     const auto bar =

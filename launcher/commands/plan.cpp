@@ -228,8 +228,7 @@ int plan(std::span<const std::string> args, CommandContext& context) {
   if (std::filesystem::exists(config.data.path)) {
     const data::Description data =
         data::Dataset(config.data.path, {.verify_blocks = false}).description();
-    take_latents_of(data, options, config.model);
-    take_features_of(data, options, config.align);
+    take_data(data, options, config);
   }
   const ModelConfig model = config.model.resolve(1000);
   if (!plan.calibrate.empty()) {

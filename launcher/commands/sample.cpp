@@ -15,6 +15,7 @@
 #include "launcher/sample/known_options.h"
 #include "launcher/sample/picture_output.h"
 #include "launcher/sample/sampling_options.h"
+#include "launcher/sample/text_options.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
 #include "model/sampling/sample_over_ranks.h"
@@ -30,13 +31,14 @@ struct SampleOptions : SamplingOptions {
   std::int64_t per_class = 1, images = 0;
   int columns = 0;
   KnownOptions known;
+  TextOptions text;
   DeviceOptions device;
   OutputPaths out;
   bool json = false;
 
   void declare(OptionSet& options);
-  // UsageError for classes that the model does not have.
-  void resolve_labels(std::int64_t model_classes);
+  // UsageError for classes that the model does not have. Pictures of texts need none.
+  void resolve_labels(const ModelConfig& model);
 };
 
 void SampleOptions::declare(OptionSet& options) {
@@ -54,6 +56,7 @@ void SampleOptions::declare(OptionSet& options) {
   options.add("columns", &columns, "pictures in a row of the grid; 0: chosen").range(0, 1000);
   declare_sampler(options);
   known.declare(options);
+  text.declare(options);
   options.add("init-noise", &init_noise, "HDF5 file, data set z [N, C, H, W], instead of the seed");
   options.add("step-noise", &step_noise,
               "HDF5 file, data set step_noise [steps, N, C, H, W], instead of the seed");
@@ -70,12 +73,23 @@ void SampleOptions::declare(OptionSet& options) {
   options.add("json", &json, "for scripts");
 }
 
-void SampleOptions::resolve_labels(std::int64_t model_classes) {
+void SampleOptions::resolve_labels(const ModelConfig& model) {
+  const std::int64_t model_classes = model.classes();
+  const bool reads_texts = model.common().text.is_on();
   require<UsageError>(images == 0 || classes.empty(), "sample",
                       "--images {} and --classes are both given, one is needed", images);
+  require<UsageError>(classes.empty() || model_classes > 0, "sample",
+                      "--classes is {}, and {} reads no classes", fmt::join(classes, ","),
+                      model.name());
+  if (reads_texts && classes.empty()) {
+    const std::int64_t pictures = images > 0 ? images : text.pictures();
+    request.labels.assign(static_cast<std::size_t>(pictures),
+                          static_cast<std::int32_t>(model_classes));
+    return;
+  }
   if (images > 0) {
     for (std::int64_t i = 0; i < images; ++i) {
-      request.labels.push_back(static_cast<std::int32_t>(i % model_classes));
+      request.labels.push_back(class_in_turn(i, model_classes));
     }
     return;
   }
@@ -157,6 +171,7 @@ nlohmann::ordered_json notes_of(const SampleOptions& options, const LoadedModels
     notes["image_width"] = whole.width * pixels;
   }
   options.known.add_facts(window, notes);
+  options.text.add_facts(notes);
   if (!options.init_noise.empty()) notes["init_noise"] = options.init_noise.string();
   if (!options.step_noise.empty()) notes["step_noise"] = options.step_noise.string();
   return notes;
@@ -204,7 +219,8 @@ LoadedModels load(SampleOptions& options, const OptionSet& set, Backend& backend
     log::info("{}, which decoded the run's sample grids, makes the pictures",
               options.vae.path.string());
   }
-  options.resolve_labels(run.model.classes());
+  options.text.open(run.config.model, run.model);
+  options.resolve_labels(run.model);
   PictureRequest& request = options.request;
   request.extension = options.known.extension(run.model.latents());
   request.resample = options.known.resample;
@@ -254,10 +270,11 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   const auto solver = make_solver(model.process(), request.solver);
   read_noises(options, model, *solver);
   const auto total = static_cast<std::int64_t>(request.labels.size());
-  const int columns = options.columns > 0  ? options.columns
-                      : options.images > 0 ? static_cast<int>(std::min<std::int64_t>(8, total))
-                                           : static_cast<int>(options.per_class);
+  const int columns = options.columns > 0       ? options.columns
+                      : options.classes.empty() ? static_cast<int>(std::min<std::int64_t>(8, total))
+                                                : static_cast<int>(options.per_class);
   const TrainedData data = find_trained_data(options.data, *trained);
+  request.texts = options.text.requested(data, trained->model_config());
   for (const auto& input :
        {options.vae.path, options.init_noise, options.step_noise, trained->checkpoint(),
         models.guide ? models.guide->checkpoint() : trained->checkpoint(), data.path}) {

@@ -1,4 +1,5 @@
 #include "launcher/commands/sampled_run.h"
+#include "launcher/recipe/model_data.h"
 
 #include "launcher/commands/step_options.h"
 #include "launcher/memory/memory_check.h"
@@ -26,6 +27,7 @@ void SampledRun::open(Communicator& world, const CacheConfig& cache,
                       const WeightsTypeOptions& weights_type) {
   const Checkpoint found = find_checkpoint(checkpoint);
   const ModelConfig config = model_config_of(found, configuration_of(found));
+  require_no_texts(config, "this measurement");
   request.guidance.validate();
   request.batch = std::min(request.batch, images);
   backend = device.make_backend(world);
@@ -41,7 +43,7 @@ void SampledRun::open(Communicator& world, const CacheConfig& cache,
       found, config, weights == "raw" ? kMasterArray : kEmaArray, *backend, dtype);
   sampler.emplace(trained->model(), *backend, dtype);
   for (std::int64_t i = 0; i < images; ++i) {
-    request.labels.push_back(static_cast<std::int32_t>(i % config.classes()));
+    request.labels.push_back(class_in_turn(i, config.classes()));
   }
 }
 

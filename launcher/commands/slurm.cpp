@@ -48,8 +48,7 @@ std::string check(const SlurmRequest& request, const OptionSet& options, TrainCo
                       "the run is told {} s before a limit of {} s: it would never train",
                       request.warn, limit);
   const data::Dataset dataset(config.data.path, {.verify_blocks = false});
-  take_latents_of(dataset.description(), options, config.model);
-  take_features_of(dataset.description(), options, config.align);
+  take_data(dataset.description(), options, config);
   const ModelConfig model = config.model.resolve(dataset.description().classes);
   require_fits(dataset, model);
   const RankMemory memory =

@@ -60,8 +60,7 @@ int train(std::span<const std::string> args, CommandContext& context) {
   }
   const data::Description data =
       data::Dataset(config.data.path, {.verify_blocks = false}).description();
-  take_latents_of(data, options, config.model);
-  take_features_of(data, options, config.align);
+  take_data(data, options, config);
   const std::string chosen = choose_micro_batch(config, options.to_ini(), context.world);
   context.output_is_result = false;
   Trainer trainer(config, options.to_ini(), context.world);

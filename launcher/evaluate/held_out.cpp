@@ -32,8 +32,9 @@ double mean_of(const HeldOutLoss::ByTime& losses) {
 }  // namespace
 
 HeldOutSamples::HeldOutSamples(const data::Dataset& dataset, const data::Holdout& holdout,
-                               std::uint64_t seed, std::int64_t count, const Process& process)
-    : dataset_(dataset), seed_(seed) {
+                               std::uint64_t seed, std::int64_t count, const Process& process,
+                               std::size_t arrays)
+    : dataset_(dataset), seed_(seed), arrays_(arrays) {
   for (int s = 0; s < kTimeStrata; ++s) {
     const double middle = (s + 0.5) / kTimeStrata;
     times_[static_cast<std::size_t>(s)] =
@@ -101,7 +102,12 @@ std::vector<double> HeldOutSamples::losses_of(std::span<const std::uint64_t> sam
   std::vector<float> latents(samples.size() * dataset_.description().latent_elements());
   data::ReadScratch scratch;
   dataset_.read(refs, seed_, scratch, latents, labels);
-  return losses({latents, labels, times, noises});
+  std::vector<std::vector<float>> arrays;
+  for (std::size_t i = 0; i < arrays_; ++i) {
+    arrays.emplace_back(samples.size() * dataset_.arrays()[i].elements);
+    dataset_.read_array(i, refs, scratch, arrays.back());
+  }
+  return losses({latents, labels, times, noises, arrays});
 }
 
 }  // namespace edt

@@ -34,9 +34,10 @@ using RowLosses = std::function<std::vector<double>(const ValidationRows& rows)>
 class HeldOutSamples {
  public:
   // `count` of each kind, rounded up to whole rounds of the strata, or as many different pairs of
-  // sample and time as there are. Drawn by the seed; the data set outlives it.
+  // sample and time as there are. Drawn by the seed; the data set outlives it. `arrays`: so many of
+  // the first that it reads go to the model.
   HeldOutSamples(const data::Dataset& dataset, const data::Holdout& holdout, std::uint64_t seed,
-                 std::int64_t count, const Process& process);
+                 std::int64_t count, const Process& process, std::size_t arrays = 0);
 
   // Pairs of sample and time that are held out.
   std::int64_t count() const { return static_cast<std::int64_t>(held_.size()); }
@@ -53,6 +54,7 @@ class HeldOutSamples {
 
   const data::Dataset& dataset_;
   std::uint64_t seed_;
+  std::size_t arrays_;
   std::array<double, kTimeStrata> times_{};
   std::vector<std::uint64_t> held_, trained_;  // pair i is at stratum i % 8
 };

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/base/error.h"
+#include "core/random/permutation.h"
 #include "core/random/stream.h"
 #include "core/storage/half.h"
 
@@ -13,7 +14,7 @@ namespace edt {
 namespace {
 
 // Of Purpose::kEvaluation, beside those of data/holdout.cpp, held_out.cpp and validation_loss.cpp.
-constexpr std::uint32_t kLabels = 0x80000003u;
+constexpr std::uint32_t kLabels = 0x80000003u, kTexts = 0x80000004u;
 constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
 
 // Rows of one picture, as they travel.
@@ -128,6 +129,14 @@ std::string_view name_of(LabelOrder order) {
   return order == LabelOrder::kRandom ? "random" : "in-turn";
 }
 
+std::function<std::uint64_t(std::int64_t picture)> drawn_samples(std::uint64_t samples,
+                                                                 std::uint64_t seed) {
+  const random::Permutation order({seed, random::Purpose::kEvaluation, kTexts, 0}, samples);
+  return [order, samples](std::int64_t picture) {
+    return order(static_cast<std::uint64_t>(picture) % samples);
+  };
+}
+
 std::vector<std::int32_t> drawn_labels(std::int64_t count, std::int64_t classes, LabelOrder order,
                                        std::uint64_t seed) {
   std::vector<std::int32_t> labels(static_cast<std::size_t>(count));
@@ -135,10 +144,10 @@ std::vector<std::int32_t> drawn_labels(std::int64_t count, std::int64_t classes,
     const auto number = static_cast<std::int64_t>(i);
     const float u = random::uniform(
         {seed, random::Purpose::kEvaluation, kLabels, static_cast<std::uint32_t>(i)});
-    labels[i] = static_cast<std::int32_t>(
+    labels[i] =
         order == LabelOrder::kInTurn
-            ? number % classes
-            : static_cast<std::int64_t>(static_cast<double>(u) * static_cast<double>(classes)));
+            ? class_in_turn(number, classes)
+            : static_cast<std::int32_t>(static_cast<double>(u) * static_cast<double>(classes));
   }
   return labels;
 }

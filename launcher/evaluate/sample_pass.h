@@ -15,6 +15,11 @@ namespace edt {
 // How labels are drawn: that alone moves a distance. Published figures have them at random.
 enum class LabelOrder : std::uint8_t { kRandom, kInTurn };
 std::string_view name_of(LabelOrder order);  // "random", "in-turn"
+// Which sample's text goes with a picture: samples in an order that the seed draws, again from the
+// first after the last.
+std::function<std::uint64_t(std::int64_t picture)> drawn_samples(std::uint64_t samples,
+                                                                 std::uint64_t seed);
+
 std::vector<std::int32_t> drawn_labels(std::int64_t count, std::int64_t classes, LabelOrder order,
                                        std::uint64_t seed);
 

@@ -22,8 +22,10 @@ DataReading reading_of(const TrainConfig& config, const ModelConfig& model,
   constexpr double kFloat16 = 2;
   const LatentShape& latents = model.latents();
   double values = static_cast<double>(latents.channels * latents.height * latents.width);
-  for (const ArrayRequest& request : config.align.resolve().arrays(model)) {
-    values += static_cast<double>(request.elements());
+  for (const data::ArrayRequest& request : array_requests(config, model)) {
+    double elements = 1;
+    for (const std::uint64_t extent : request.shape) elements *= static_cast<double>(extent);
+    values += elements;
   }
   reading.source = "as float16";
   reading.sample_bytes = kFloat16 * values;

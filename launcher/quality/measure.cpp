@@ -185,7 +185,7 @@ Image QualityMeter::grid(const std::filesystem::path& run) {
                                      static_cast<int>(shape.height),
                                      static_cast<int>(shape.width)));
   }
-  return make_grid(images, static_cast<int>(std::min<std::int64_t>(10, model.classes())));
+  return make_grid(images, grid_columns(model.classes()));
 }
 
 }  // namespace edt

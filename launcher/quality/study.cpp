@@ -193,10 +193,10 @@ QualityStudy::Recipe QualityStudy::recipe(const QualityTask& task, std::int64_t 
   (void)options.parse(arguments);
   config.validate();
   config.distill.choose_checkpoint();
-  take_latents_of(dataset_.description(), options, config.model);
-  take_features_of(dataset_.description(), options, config.align);
+  take_data(dataset_.description(), options, config);
   const ModelConfig model = config.model.resolve(dataset_.description().classes);
   require_fits(dataset_, model);
+  require_no_texts(model, "bench quality");
   for (const data::ArrayRequest& request : array_requests(config, model)) {
     (void)data::resolve_array(dataset_.description(), request, dataset_.path().string());
   }

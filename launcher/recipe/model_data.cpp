@@ -38,9 +38,51 @@ void take_features_of(const data::Description& data, const OptionSet& given, Ali
   }
 }
 
+void take_texts_of(const data::Description& data, const OptionSet& given, ModelOptions& model) {
+  if (!model.reads_texts()) return;
+  const data::TextDescription& text = data.text;
+  require<DataError>(text.present(), "data",
+                     "model.preset {} is to read texts (model.text), and the data set has none",
+                     model.preset);
+  if (!given.given("model.text-tokens")) {
+    model.text.tokens = static_cast<std::int64_t>(std::max(text.tokens, text.null_tokens()));
+  }
+  if (!given.given("model.text-channels")) {
+    model.text.channels = static_cast<std::int64_t>(text.channels);
+  }
+  const std::string& encoder = model.text.encoder;
+  require<UsageError>(encoder.empty() || encoder == text.encoder, "data",
+                      "model.text-encoder is '{}', the texts of the data set are of '{}'", encoder,
+                      text.encoder);
+  model.text.encoder = text.encoder;
+}
+
+void take_data(const data::Description& data, const OptionSet& given, TrainConfig& config) {
+  take_latents_of(data, given, config.model);
+  take_features_of(data, given, config.align);
+  take_texts_of(data, given, config.model);
+}
+
+RequestedTexts texts_of(const data::Dataset& dataset, const ModelConfig& model,
+                        std::function<std::uint64_t(std::int64_t picture)> which) {
+  if (!model.common().text.is_on()) return {};
+  return {[&dataset, which = std::move(which)](std::int64_t picture) {
+            return dataset.text_of(which(picture));
+          },
+          dataset.null_text()};
+}
+
+void require_no_texts(const ModelConfig& model, std::string_view command) {
+  require<UsageError>(!model.common().text.is_on(), "model",
+                      "{} reads texts, and {} has none to give", model.name(), command);
+}
+
 std::vector<data::ArrayRequest> array_requests(const TrainConfig& config,
                                                const ModelConfig& model) {
   std::vector<data::ArrayRequest> requests;
+  for (const ArrayRequest& request : model.common().arrays()) {
+    requests.push_back({request.name, {request.shape.begin(), request.shape.end()}});
+  }
   for (const ArrayRequest& request : config.align.resolve().arrays(model)) {
     requests.push_back({request.name, {request.shape.begin(), request.shape.end()}});
   }

@@ -1,11 +1,13 @@
 // Where model and data set meet: the latents of one are those of the other.
 #pragma once
 
+#include <functional>
 #include <string_view>
 #include <vector>
 
 #include "data/dataset.h"
 #include "launcher/recipe/train_config.h"
+#include "model/sampling/text_batch.h"
 
 namespace edt {
 
@@ -16,6 +18,22 @@ void take_latents_of(const data::Description& data, const OptionSet& given, Mode
 // The numbers of a token of each array that is aligned with, where they are not given. DataError
 // where the data set has no such array, or one that is no tokens.
 void take_features_of(const data::Description& data, const OptionSet& given, AlignOptions& align);
+
+// Length and channels of the texts, and the name of their encoder, where the network reads texts
+// and they are not given. DataError where the data set has none, UsageError where another encoder
+// is given.
+void take_texts_of(const data::Description& data, const OptionSet& given, ModelOptions& model);
+
+// All of these: what is not given of a configuration, as the data set has it.
+void take_data(const data::Description& data, const OptionSet& given, TrainConfig& config);
+
+// Texts of samples of a data set, sample `which(picture)` for each picture of a request; none where
+// the network reads none. The data set outlives them.
+RequestedTexts texts_of(const data::Dataset& dataset, const ModelConfig& model,
+                        std::function<std::uint64_t(std::int64_t picture)> which);
+
+// UsageError where the network reads texts, of which `command` has none.
+void require_no_texts(const ModelConfig& model, std::string_view command);
 
 // What is read beside the latents.
 std::vector<data::ArrayRequest> array_requests(const TrainConfig& config, const ModelConfig& model);

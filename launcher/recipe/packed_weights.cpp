@@ -129,6 +129,9 @@ PackedWeights::PackedWeights(const fs::path& file)
 }
 
 std::int64_t PackedWeights::classes() const {
+  const bool reads_labels = std::ranges::any_of(
+      reader_->entries(), [](const SafetensorsEntry& one) { return one.name == kLabelTable; });
+  if (!reads_labels) return 0;
   const SafetensorsEntry& table = reader_->entry(kLabelTable);
   require<DataError>(table.shape.size() == 2 && table.shape[0] >= 2, "weights",
                      "{}: {} is [{}], must be [classes + 1, width]", path().string(), table.name,

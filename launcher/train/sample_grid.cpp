@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "data/decoder.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/train/planned_step.h"
 #include "model/sampling/sample_over_ranks.h"
 
@@ -11,11 +12,15 @@ namespace edt {
 
 SampleGrid::SampleGrid(const ModelConfig& config, const RunOptions& options, std::uint64_t seed,
                        AverageSampler& average, std::shared_ptr<const data::PictureDecoder> decoder,
-                       const Mesh& mesh)
+                       const Mesh& mesh, const data::Dataset& dataset)
     : mesh_(mesh), average_(average), decoder_(std::move(decoder)) {
   for (std::int64_t i = 0; i < options.sample_images; ++i) {
-    request_.labels.push_back(static_cast<std::int32_t>(i % config.classes()));
+    request_.labels.push_back(class_in_turn(i, config.classes()));
   }
+  const auto images = static_cast<std::uint64_t>(options.sample_images);
+  request_.texts = texts_of(dataset, config, [&dataset, images](std::int64_t picture) {
+    return static_cast<std::uint64_t>(picture) * dataset.size() / images;
+  });
   request_.solver.kind = preview_solver(config.common().process);
   request_.solver.spacing = std::to_string(options.sample_steps);
   request_.guidance.scale = options.sample_guidance;
@@ -39,8 +44,7 @@ Image SampleGrid::draw(const FlatLayout& layout, std::span<float> weights) {
       },
       {}, [&](std::vector<float> latents) { return counts ? pixels_of(latents) : latents; });
   if (!mesh_.world().is_root()) return {};
-  return make_grid(images,
-                   static_cast<int>(std::min<std::int64_t>(10, average_.model().classes())));
+  return make_grid(images, grid_columns(average_.model().classes()));
 }
 
 std::vector<float> SampleGrid::pixels_of(std::span<const float> latents) {

@@ -5,6 +5,7 @@
 
 #include "core/image/image.h"
 #include "core/ops/backend.h"
+#include "data/dataset.h"
 #include "data/picture_decoder.h"
 #include "launcher/recipe/train_config.h"
 #include "launcher/train/average_sampler.h"
@@ -15,10 +16,11 @@ namespace edt {
 
 class SampleGrid {
  public:
-  // `decoder` is that of the data, for latents as the model sees them.
+  // `decoder` is that of the data, for latents as the model sees them. Where the model reads texts,
+  // those of samples at even distances in the data set, which outlives the grid.
   SampleGrid(const ModelConfig& config, const RunOptions& options, std::uint64_t seed,
              AverageSampler& average, std::shared_ptr<const data::PictureDecoder> decoder,
-             const Mesh& mesh);
+             const Mesh& mesh, const data::Dataset& dataset);
 
   // `weights`: the flat moving average. All ranks call it; the first one gets the picture.
   Image draw(const FlatLayout& layout, std::span<float> weights);

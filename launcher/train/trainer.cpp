@@ -97,6 +97,7 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
     checkpoints_.begin();
   }
   checkpoints_.require_space(!resumed_);
+  if (model_config_.common().text.is_on()) engine_.set_null_text(dataset_.null_text());
   training_.begin();
   if (recording_) recording_->begin(training_);
   if (config.run.profile == Profile::kTrace) {
@@ -199,11 +200,11 @@ int Trainer::train(bool silent, const StopSignals& signals) {
   }
   if (config_.run.sample_every > 0) {
     samples = std::make_unique<SampleGrid>(model_config_, config_.run, config_.train.seed,
-                                           *average_, decoder_, mesh_);
+                                           *average_, decoder_, mesh_, dataset_);
   }
   if (config_.run.holdout_every > 0) {
     held_out_.emplace(dataset_, holdout_, config_.train.seed, config_.run.holdout_samples,
-                      training_.model().process());
+                      training_.model().process(), training_.model().arrays().size());
   }
   began_ = Clock::now();
   const Request request = step_until_told(requests, samples.get(), silent);

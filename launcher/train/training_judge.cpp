@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/storage/checksum.h"
 #include "launcher/evaluate/latent_reference.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/train/agreement.h"
 
 namespace edt {
@@ -15,9 +16,11 @@ namespace {
 // other take a minute for ten thousand.
 constexpr std::int64_t kNeighbours = 2048;
 
-PictureRequest request_of(const TrainConfig& config, const ModelConfig& model) {
+PictureRequest request_of(const TrainConfig& config, const ModelConfig& model,
+                          const data::Dataset& dataset) {
   const RunOptions& run = config.run;
   PictureRequest request;
+  request.texts = texts_of(dataset, model, drawn_samples(dataset.size(), config.train.seed));
   request.labels =
       drawn_labels(run.evaluate_samples, model.classes(), LabelOrder::kRandom, config.train.seed);
   request.solver.kind = preview_solver(model.common().process);
@@ -33,7 +36,10 @@ PictureRequest request_of(const TrainConfig& config, const ModelConfig& model) {
 TrainingJudge::TrainingJudge(const TrainConfig& config, const ModelConfig& model,
                              const data::Dataset& dataset, Backend& backend,
                              std::shared_ptr<const data::PictureDecoder> decoder, const Mesh& mesh)
-    : config_(config), dataset_(dataset), mesh_(mesh), request_(request_of(config, model)) {
+    : config_(config),
+      dataset_(dataset),
+      mesh_(mesh),
+      request_(request_of(config, model, dataset)) {
   eye_.latents = LatentFeatures::of(model.latents(),
                                     LatentSpace::of(dataset.description(), config.data.normalize));
   if (config.run.evaluate_inception.empty()) return;

@@ -111,6 +111,10 @@ void ModelOptions::declare_text(OptionSet& options) {
               "name of what gave the features; in training the data's");
 }
 
+bool ModelOptions::reads_texts() const {
+  return text.form.value_or(model_preset(preset).common().text.form) != TextForm::kNone;
+}
+
 void ModelOptions::apply_text(CommonConfig& common) const {
   common.text.form = text.form.value_or(common.text.form);
   if (!common.text.is_on()) {

@@ -32,10 +32,14 @@ struct ModelOptions {
   ProcessOptions process;
 
   void declare(OptionSet& options);
-  void declare_text(OptionSet& options);
-  void apply_text(CommonConfig& common) const;
+  // Whether the model will; without checking the rest.
+  bool reads_texts() const;
   // The validated model; `data_classes` stands in where the number of classes is not given.
   ModelConfig resolve(std::int64_t data_classes) const;
+
+ private:
+  void declare_text(OptionSet& options);
+  void apply_text(CommonConfig& common) const;
 };
 
 // What `edt sample` can be told that only some families have.

@@ -1,4 +1,5 @@
 #include "model/plan/gemms.h"
+#include "model/blank_inputs.h"
 
 #include <algorithm>
 #include <cmath>
@@ -68,8 +69,12 @@ class DryForward {
 
   ModelInputs inputs(std::int64_t rows) {
     const LatentShape& latents = model_->latents();
-    return {tensor({rows, latents.channels, latents.height, latents.width}), tensor({rows}),
-            tensor({rows}, DType::kInt32)};
+    ModelInputs made{tensor({rows, latents.channels, latents.height, latents.width}),
+                     tensor({rows}), tensor({rows}, DType::kInt32)};
+    add_blank_conditions(
+        *model_, rows, [this](const Shape& shape, DType dtype) { return tensor(shape, dtype); },
+        made);
+    return made;
   }
 
   PassMasks masks(std::int64_t images) {

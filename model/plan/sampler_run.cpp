@@ -71,6 +71,10 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
   }
   request.labels.assign(static_cast<std::size_t>(pictures), 0);
   request.guidance.scale = planned.guided ? 2 : 1;
+  if (const TextConfig& text = network.model->text(); text.is_on()) {
+    request.texts.null.resize(static_cast<std::size_t>(text.tokens * text.channels));
+    request.texts.of = [null = request.texts.null](std::int64_t) { return null; };
+  }
   std::vector<float> latents(request.labels.size() * sampler.picture_elements());
   sampler.run(request, latents);
   std::size_t cache = 0;

@@ -56,7 +56,7 @@ void PictureSampler::check(const PictureRequest& request, const Solver& solver) 
                         "class {} is asked for, {} has classes 0 to {}", label, model_.name(),
                         model_.classes() - 1);
   }
-  request.texts.check(model_, pictures, request.guidance.scale != 1 && !guide_);
+  request.texts.check(model_);
   const std::size_t values = pictures * picture_elements();
   check_noise("the initial noise", request.init_noise.size(), values);
   check_noise("the step noise", request.step_noise.size(),
@@ -225,7 +225,9 @@ void PictureSampler::run_batch(const PictureRequest& request, const Solver& solv
   const GuidanceConfig& guidance = request.guidance;
   const bool guided = guidance.scale != 1, by_itself = guided && !guide_;
   if (by_itself) labels.resize(2 * batch, static_cast<std::int32_t>(model_.classes()));
-  const TextBatch texts(request.texts, model_.text(), made.first, request.batch, by_itself);
+  const TextBatch texts(
+      request.texts, model_,
+      {made.first, std::min(total, made.first + request.batch), request.batch, by_itself});
   const Told told{labels, texts};
   rows_asked_ = 0;
   for (auto* cache : {&cache_, &guide_cache_}) {

@@ -1,13 +1,11 @@
 #include "model/sampling/text_batch.h"
 
-#include <algorithm>
-
 #include "core/base/error.h"
 
 namespace edt {
 namespace {
 
-void check_text(const char* what, std::span<const float> features, const Model& model) {
+void check_text(std::string_view what, std::span<const float> features, const Model& model) {
   const TextConfig& text = model.text();
   const auto values = static_cast<std::int64_t>(features.size());
   require<UsageError>(values % text.channels == 0, "sample",
@@ -20,29 +18,26 @@ void check_text(const char* what, std::span<const float> features, const Model& 
 
 }  // namespace
 
-void RequestedTexts::check(const Model& model, std::size_t pictures, bool guided) const {
-  if (!model.text().is_on()) {
-    require<UsageError>(features.empty(), "sample", "{} texts are given, and {} reads none",
-                        features.size(), model.name());
-    return;
-  }
-  require<UsageError>(!features.empty(), "sample", "{} reads texts, and none are given",
-                      model.name());
-  require<UsageError>(features.size() == pictures || features.size() == 1, "sample",
-                      "{} texts are given for {} pictures: as many, or one, are needed",
-                      features.size(), pictures);
-  for (const std::vector<float>& one : features) check_text("a text", one, model);
-  if (guided) check_text("the null text", null, model);
+void RequestedTexts::check(const Model& model) const {
+  const bool reads = model.text().is_on();
+  require<UsageError>(reads || !of, "sample", "texts are given, and {} reads none", model.name());
+  require<UsageError>(!reads || of, "sample", "{} reads texts, and none are given", model.name());
+  if (reads) check_text("the null text", null, model);
 }
 
-TextBatch::TextBatch(const RequestedTexts& texts, const TextConfig& config, std::int64_t first,
-                     std::int64_t rows, bool guided) {
+TextBatch::TextBatch(const RequestedTexts& texts, const Model& model, const Pictures& pictures) {
+  const TextConfig& config = model.text();
   if (!config.is_on()) return;
-  const std::size_t last = texts.features.size() - 1;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    append(texts.features[std::min(static_cast<std::size_t>(first + row), last)], config);
+  std::vector<float> text;
+  for (std::int64_t row = 0; row < pictures.rows; ++row) {
+    const std::int64_t picture = pictures.first + row;
+    if (picture < pictures.last) text = texts.of(picture);
+    check_text(fmt::format("the text of picture {}", picture), text, model);
+    append(text, config);
   }
-  for (std::int64_t row = 0; guided && row < rows; ++row) append(texts.null, config);
+  for (std::int64_t row = 0; pictures.guided && row < pictures.rows; ++row) {
+    append(texts.null, config);
+  }
 }
 
 void TextBatch::append(std::span<const float> features, const TextConfig& config) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -10,22 +11,27 @@
 
 namespace edt {
 
-// What pictures are to show: features of the tokens of each text, [tokens, channels].
+// What pictures are to show: features of the tokens of texts, [tokens, channels].
 struct RequestedTexts {
-  std::vector<std::vector<float>> features;  // one for each picture, or one for all
-  std::vector<float> null;                   // of the text that stands for none; guidance needs it
+  // Of a picture of the request, read when it is made; empty: there are none.
+  std::function<std::vector<float>(std::int64_t picture)> of;
+  std::vector<float> null;  // of the text that stands for none, which guidance needs
 
-  // UsageError with both values unless the model can read them: as many as pictures, none longer
-  // than its longest. A model that reads no texts takes none.
-  void check(const Model& model, std::size_t pictures, bool guided) const;
+  // UsageError where a model that reads texts has none, or one that does not has some, or the null
+  // text does not fit.
+  void check(const Model& model) const;
 };
 
 class TextBatch {
  public:
-  // Of pictures first ..., `rows` of them: the last one again beyond the last. With `guided` as
-  // many rows of the null text follow.
-  TextBatch(const RequestedTexts& texts, const TextConfig& config, std::int64_t first,
-            std::int64_t rows, bool guided);
+  // Of pictures first ... last - 1, the last one again up to `rows`. With `guided` as many rows of
+  // the null text follow. UsageError with both values for one that is longer than the model's
+  // longest, or has other channels.
+  struct Pictures {
+    std::int64_t first, last, rows;
+    bool guided;
+  };
+  TextBatch(const RequestedTexts& texts, const Model& model, const Pictures& pictures);
 
   // The first `rows` of them; none of a model that reads no texts.
   TextRows rows(std::int64_t rows) const;

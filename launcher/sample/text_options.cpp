@@ -1,0 +1,98 @@
+#include "launcher/sample/text_options.h"
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "data/caption_encoder.h"
+#include "launcher/recipe/model_data.h"
+
+namespace edt {
+namespace {
+
+constexpr std::string_view kSetPrefix = "set:";
+
+void require_encoder(const std::string& of_texts, const std::string& of_model,
+                     const std::string& option) {
+  require<UsageError>(of_texts.empty() || of_model.empty() || of_texts == of_model, "sample",
+                      "{}: texts of the encoder '{}', the model was trained with '{}'", option,
+                      of_texts, of_model);
+}
+
+}  // namespace
+
+void TextOptions::declare(OptionSet& options) {
+  options.add("text", &text_,
+              "what pictures show, of a model that reads texts: an HDF5 file of texts (prompts, or "
+              "a shard), one for each picture in turn; or set:NUMBER, of the samples of the data "
+              "set from there on");
+  options.add("caption", &caption_,
+              "the same in words, of a model that was trained with edt data synth --captions");
+}
+
+bool TextOptions::is_of_set() const { return text_.starts_with(kSetPrefix); }
+
+void TextOptions::open(const ModelOptions& trained, const ModelConfig& model) {
+  require<UsageError>(text_.empty() || caption_.empty(), "sample",
+                      "--text {} and --caption '{}' are both given, one is needed", text_,
+                      caption_);
+  const bool given = !text_.empty() || !caption_.empty();
+  const std::string option =
+      caption_.empty() ? "--text " + text_ : fmt::format("--caption '{}'", caption_);
+  if (!model.common().text.is_on()) {
+    require<UsageError>(!given, "sample", "{}: {} reads no texts", option, model.name());
+    return;
+  }
+  require<UsageError>(given, "sample", "{} reads texts: --text or --caption says what to show",
+                      model.name());
+  encoder_ = trained.text.encoder;
+  if (!caption_.empty()) return require_encoder(data::kCaptionEncoder, encoder_, option);
+  if (is_of_set()) return;
+  file_ = std::make_unique<data::TextFile>(text_);
+  require_encoder(file_->description().encoder, encoder_, option);
+}
+
+std::int64_t TextOptions::pictures() const {
+  return file_ ? static_cast<std::int64_t>(file_->size()) : 1;
+}
+
+RequestedTexts TextOptions::requested(const TrainedData& data, const ModelConfig& model) {
+  if (!caption_.empty()) {
+    return {[text = data::encode_caption(caption_)](std::int64_t) { return text; },
+            data::encode_caption("")};
+  }
+  if (is_of_set()) return of_set(data, model);
+  if (!file_) return {};
+  return {[file = file_.get()](std::int64_t picture) {
+            return file->features(static_cast<std::uint64_t>(picture) % file->size());
+          },
+          file_->null_text()};
+}
+
+RequestedTexts TextOptions::of_set(const TrainedData& data, const ModelConfig& model) {
+  const std::string_view number = std::string_view(text_).substr(kSetPrefix.size());
+  std::uint64_t first = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), first);
+  require<UsageError>(error == std::errc() && end == number.data() + number.size(), "sample",
+                      "--text {}: a sample of the data set is set:NUMBER", text_);
+  require<UsageError>(data.description.has_value(), "sample",
+                      "--text {}: there is no data set at '{}': --data names it", text_,
+                      data.path.string());
+  dataset_ = std::make_unique<data::Dataset>(data.path);
+  require<DataError>(dataset_->description().text.present(), "sample", "--text {}: {} has no texts",
+                     text_, data.path.string());
+  require_encoder(dataset_->description().text.encoder, encoder_, "--text " + text_);
+  const std::uint64_t samples = dataset_->size();
+  require<UsageError>(first < samples, "sample", "--text {}: {} has samples 0 to {}", text_,
+                      data.path.string(), samples - 1);
+  return texts_of(*dataset_, model, [first, samples](std::int64_t picture) {
+    return (first + static_cast<std::uint64_t>(picture)) % samples;
+  });
+}
+
+void TextOptions::add_facts(nlohmann::ordered_json& notes) const {
+  if (!text_.empty()) notes["text"] = text_;
+  if (!caption_.empty()) notes["caption"] = caption_;
+}
+
+}  // namespace edt

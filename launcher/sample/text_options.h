@@ -1,0 +1,42 @@
+// Texts that pictures are to show: of a file, of the data set, or words for the data set's own
+// small encoder.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "core/options/options.h"
+#include "data/dataset.h"
+#include "data/text_file.h"
+#include "launcher/sample/trained_data.h"
+#include "model/families/model_options.h"
+#include "model/sampling/text_batch.h"
+
+namespace edt {
+
+class TextOptions {
+ public:
+  void declare(OptionSet& options);
+
+  // UsageError unless one text is given for a model that reads texts, and none for others; or the
+  // file is of another encoder than the model was trained with.
+  void open(const ModelOptions& trained, const ModelConfig& model);
+  // Pictures that are made where nobody says how many: one for each text of a file.
+  std::int64_t pictures() const;
+  // Once the data set is found, whose texts may be asked for. What is opened stays.
+  RequestedTexts requested(const TrainedData& data, const ModelConfig& model);
+  void add_facts(nlohmann::ordered_json& notes) const;
+
+ private:
+  bool is_of_set() const;
+  RequestedTexts of_set(const TrainedData& data, const ModelConfig& model);
+
+  std::string text_, caption_;
+  std::string encoder_;  // of the model's texts; empty: not known
+  std::unique_ptr<data::TextFile> file_;
+  std::unique_ptr<data::Dataset> dataset_;
+};
+
+}  // namespace edt
