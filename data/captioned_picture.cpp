@@ -23,7 +23,7 @@ constexpr int kColours = kColourWords.size(), kShapes = kShapeWords.size(),
 // other and from the ground.
 constexpr std::array<Colour, kColours> kPalette{
     {{245, 140, 25}, {40, 105, 230}, {246, 246, 244}, {26, 28, 34}, {88, 44, 10}, {135, 192, 252}}};
-constexpr Colour kGround{128, 128, 128};
+constexpr Colour kGround{84, 84, 84};  // each colour is brighter or darker: slopes are grey alone
 constexpr std::array<float (*)(float, float), kShapes> kDistances{
     shapes::disc, shapes::ring, shapes::square, shapes::triangle, shapes::cross};
 constexpr std::array<float, 2> kRadii{0.29f, 0.46f};

@@ -7,6 +7,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "data/captioned_picture.h"
 #include "data/synth_picture.h"
 
 namespace edt::data {
@@ -57,6 +58,13 @@ std::vector<float> roots_with_mean_variance_one(const std::vector<float>& deviat
   return units;
 }
 
+Image fixed_picture(int number, int size, bool of_captions) {
+  const auto sample = static_cast<std::uint32_t>(number);
+  if (of_captions) return draw_captioned_picture(draw_picture_words(0, sample), size, 0, sample);
+  const int classes = static_cast<int>(synth_class_names().size());
+  return draw_synth_picture(number % classes, size, 0, sample);
+}
+
 }  // namespace
 
 // DCT-II, rows of unit length.
@@ -91,7 +99,7 @@ void PatchTransform::transform(const Image& image, int left, int top, std::span<
   }
 }
 
-PatchTransform::PatchTransform(int image_size, int channels, int patch)
+PatchTransform::PatchTransform(int image_size, int channels, int patch, bool of_captions)
     : image_size_(image_size),
       patch_(patch),
       basis_(make_basis(channels, patch)),
@@ -106,10 +114,8 @@ PatchTransform::PatchTransform(int image_size, int channels, int patch)
   constexpr int kPictures = 240;
   std::vector<double> sum(basis_.size()), square(basis_.size());
   std::vector<float> z(basis_.size());
-  const int classes = static_cast<int>(synth_class_names().size());
   for (int i = 0; i < kPictures; ++i) {
-    const Image image =
-        draw_synth_picture(i % classes, image_size, 0, static_cast<std::uint32_t>(i));
+    const Image image = fixed_picture(i, image_size, of_captions);
     for (int y = 0; y < image_size; y += patch) {
       for (int x = 0; x < image_size; x += patch) {
         transform(image, x, y, z);

@@ -20,7 +20,9 @@ class PatchTransform {
   // Coefficients are shifted and scaled so that those of the synthetic pictures of this size have
   // mean 0 and, of four channels, variance 1. Of sixteen each keeps the root of its deviation, and
   // the mean of their variances is 1: with equal variances a model would spend itself on details.
-  explicit PatchTransform(int image_size, int channels = kFew, int patch = kLarge);
+  // `of_captions`: of those that captions describe, which differ less from each other.
+  explicit PatchTransform(int image_size, int channels = kFew, int patch = kLarge,
+                          bool of_captions = false);
 
   int image_size() const { return image_size_; }
   int patch() const { return patch_; }

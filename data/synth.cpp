@@ -169,7 +169,8 @@ WriteReport synthesize(const SynthOptions& options, const Progress& progress) {
       "synth", "--vae-factor {} asked for, {} and {} can be made", options.vae_factor,
       PatchTransform::kSmall, PatchTransform::kLarge);
   check_captions(options);
-  const PatchTransform transform(options.image_size, options.channels, options.vae_factor);
+  const PatchTransform transform(options.image_size, options.channels, options.vae_factor,
+                                 options.captions);
   const Description description = describe_synth(options, transform);
   DatasetWriterOptions writing{.samples_per_shard = options.samples_per_shard,
                                .provenance = provenance_of_synth(options),

@@ -39,6 +39,6 @@ struct Scene {
 };
 
 // `size` in pixels.
-Image render(const Scene& scene, int size);
+Image render(Scene scene, int size);
 
 }  // namespace edt::data

@@ -8,7 +8,6 @@
 #include <functional>
 
 #include "data/dataset.h"
-#include "data/import/repack.h"
 #include "data/inspect.h"
 #include "data/prefetcher.h"
 #include "data/text_file.h"
@@ -38,7 +37,7 @@ Description with_text() {
 
 const std::vector<float> kNull{0, -1, -2, -3, -4, -5, -6, -7};
 
-void expect_whole(const fs::path& path) {
+void expect_all_texts(const fs::path& path) {
   const Dataset set(path, {.arrays = {{"text", {5, 4}}, {"text-length", {1}}}});
   ASSERT_EQ(set.size(), 20u);
   EXPECT_EQ(set.null_text(), kNull);
@@ -67,19 +66,12 @@ void expect_whole(const fs::path& path) {
 TEST(Text, EveryTextComesBack) {
   const TempDir directory;
   write_small_set(directory / "set", with_text());
-  expect_whole(directory / "set");
+  expect_all_texts(directory / "set");
   const Dataset set(directory / "set", {.arrays = {{"text", {}}, {"text-length", {}}}});
   for (const auto& shard : set.shards()) EXPECT_TRUE(shard->sealed());
   EXPECT_EQ(set.arrays()[0].elements, 3u * 4);
   EXPECT_EQ(set.read_bytes(), 48u + 39 * 8 / 20);  // 39 tokens in all
-  EXPECT_EQ(describe(directory / "set").description.text.captions, true);
-}
-
-TEST(Text, RepackKeepsItAcrossOtherShards) {
-  const TempDir directory;
-  write_small_set(directory / "set", with_text());
-  repack({.in = directory / "set", .out = directory / "other", .samples_per_shard = 7});
-  expect_whole(directory / "other");
+  EXPECT_TRUE(describe(directory / "set").description.text.captions);
 }
 
 TEST(Text, BatchesCarryIt) {
@@ -124,7 +116,7 @@ TEST(Text, RequestsThatCannotBeMet) {
   EXPECT_ERROR(Dataset(directory / "set").text_of(20), DataError, "sample 20", "there are 20");
 }
 
-void damage_byte(const fs::path& file, std::uint64_t offset) {
+void flip_byte_in(const fs::path& file, std::uint64_t offset) {
   std::fstream stream(file, std::ios::binary | std::ios::in | std::ios::out);
   stream.seekg(static_cast<std::streamoff>(offset));
   const char byte = static_cast<char>(stream.get() ^ 0x10);
@@ -132,7 +124,7 @@ void damage_byte(const fs::path& file, std::uint64_t offset) {
   stream.put(byte);
 }
 
-std::string bytes_of(const fs::path& path) {
+std::string whole_file(const fs::path& path) {
   std::ifstream stream(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), {}};
 }
@@ -145,9 +137,9 @@ TEST(Text, DamageIsNoticedInEachPart) {
     const fs::path file = directory / "set" / name;
     // Captions are texts, which have no type of numbers: they are looked for.
     const std::uint64_t offset = part == "captions"
-                                     ? bytes_of(file).find(caption_at(9)) + 3
+                                     ? whole_file(file).find(caption_at(9)) + 3
                                      : h5::File::open(file).dataset(part).raw_offset().value() + 9;
-    damage_byte(file, offset);
+    flip_byte_in(file, offset);
     const VerifyReport report = verify(directory / "set");
     ASSERT_EQ(report.problems.size(), 1u) << part;
     EXPECT_THAT(report.problems[0], testing::AllOf(HasSubstr(name), HasSubstr("checksum")));
@@ -240,17 +232,16 @@ struct PlainTexts {
   std::vector<std::int64_t> begin{0, 2, 3, 4, 6};
   h5::Shape shape{6, 2}, null_shape{1, 2};
   h5::Type type = h5::Type::kFloat16;
-  std::vector<float> values = std::vector<float>(12, 0.5f);
+  float text_value = 0.5f;
   std::vector<std::string> captions{};
   std::int64_t tokens = 0;  // attribute; 0: none
   bool latents = true, with_begin = true, with_null = true;
 
   void write(const fs::path& path) const {
     h5::File file = h5::File::create(path);
-    const auto add = [&](const char* name, h5::Type as, const h5::Shape& of) {
-      std::vector<float> some = values;
-      some.resize(96, 0.5f);
-      file.create_dataset(name, as, of).write(h5::Type::kFloat32, some.data());
+    const auto add = [&](const char* name, h5::Type as, const h5::Shape& of, float value = 0.5f) {
+      const std::vector<float> values(96, value);
+      file.create_dataset(name, as, of).write(h5::Type::kFloat32, values.data());
     };
     if (latents) {
       add("latents", h5::Type::kFloat32, {4, 2, 3, 4});
@@ -264,7 +255,7 @@ struct PlainTexts {
       }
       file.write_attribute("scale", 1.0);
     }
-    add("text", type, shape);
+    add("text", type, shape, text_value);
     if (with_null) add("null_text", type, null_shape);
     if (with_begin) {
       file.create_dataset("text_begin", h5::Type::kInt64, {begin.size()})
@@ -301,10 +292,8 @@ TEST(Text, OfOtherPrograms) {
   EXPECT_ERROR(open({.type = h5::Type::kFloat32}), DataError, "/text", "float32");
   EXPECT_ERROR(open({.null_shape = {1, 3}}), DataError, "null_text", "[1, 3]", "2]");
   EXPECT_ERROR(open({.captions = {"a", "b"}}), DataError, "captions: [2]", "4 texts");
-  PlainTexts nan;
-  nan.values[5] = std::nanf("");
-  nan.with_null = true;
-  EXPECT_ERROR(open(nan), DataError, "latents", "NaN") << "latents share the values";
+  open({.text_value = std::nanf("")});
+  EXPECT_ERROR(Dataset(path).text_of(1), DataError, "/text: token 2", "NaN");
 }
 
 TEST(Text, FilesOfTextsAlone) {
@@ -330,7 +319,7 @@ TEST(Text, FilesOfTextsAlone) {
   write_small_set(directory / "set", d);
   check(directory / "set" / "shard-00001-of-00003.h5", 8, 8);
 
-  damage_byte(path, h5::File::open(path).dataset("text").raw_offset().value() + 4);
+  flip_byte_in(path, h5::File::open(path).dataset("text").raw_offset().value() + 4);
   EXPECT_ERROR((void)TextFile(path).features(0), DataError, "prompts.h5:/text", "checksum");
   PlainTexts{.latents = false}.write(path);
   EXPECT_EQ(TextFile(path).features(1), std::vector<float>(2, 0.5f));
