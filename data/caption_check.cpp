@@ -113,22 +113,32 @@ std::array<float, 2> centroid(const std::vector<float>& mask) {
   return {static_cast<float>(x / sum), static_cast<float>(y / sum)};
 }
 
-// The likest of all shapes and radii, about where the mask has its centre.
-Fit best_fit(const std::vector<float>& mask) {
+// The likest of one shape: of all radii about where the mask has its centre, then of places there.
+Fit best_fit_of(int shape, const std::vector<float>& mask) {
   const auto [x, y] = centroid(mask);
+  Fit best{.shape = shape};
+  const auto take = [&](Fit fit) {
+    fit.likeness = likeness(mask, template_of(fit));
+    if (fit.likeness > best.likeness) best = fit;
+  };
+  for (float radius = 0.24f; radius < 0.53f; radius += 0.03f) {
+    take({.shape = shape, .radius = radius, .x = x, .y = y});
+  }
   constexpr float kStep = 1.f / kSide;  // half a cell
+  for (int shift = 0; shift < 25; ++shift) {
+    take({.shape = shape,
+          .radius = best.radius,
+          .x = x + static_cast<float>(shift % 5 - 2) * kStep,
+          .y = y + static_cast<float>(shift / 5 - 2) * kStep});
+  }
+  return best;
+}
+
+Fit best_fit(const std::vector<float>& mask) {
   Fit best;
   for (int shape = 0; shape < static_cast<int>(kShapeWords.size()); ++shape) {
-    for (float radius = 0.24f; radius < 0.53f; radius += 0.03f) {
-      for (int shift = 0; shift < 25; ++shift) {
-        Fit fit{.shape = shape,
-                .radius = radius,
-                .x = x + static_cast<float>(shift % 5 - 2) * kStep,
-                .y = y + static_cast<float>(shift / 5 - 2) * kStep};
-        fit.likeness = likeness(mask, template_of(fit));
-        if (fit.likeness > best.likeness) best = fit;
-      }
-    }
+    const Fit fit = best_fit_of(shape, mask);
+    if (fit.likeness > best.likeness) best = fit;
   }
   return best;
 }

@@ -126,10 +126,10 @@ TEST_F(ImportTexts, OfEachFormat) {
   expect_texts();
 
   const std::vector<float> null{9, 8, 7};
-  write_bytes(path("t.npz"),
-              test::stored_zip({{"text.npy", npy_text("<f4", {kTexts, kRoom, kWidth}, padded())},
-                                {"lengths.npy", npy_text("<i8", {kTexts}, kLengths)},
-                                {"null_text.npy", npy_text("<f4", {1, 1, kWidth}, null)}}));
+  write_bytes(path("t.npz"), edt::test::stored_zip(
+                                 {{"text.npy", npy_text("<f4", {kTexts, kRoom, kWidth}, padded())},
+                                  {"lengths.npy", npy_text("<i8", {kTexts}, kLengths)},
+                                  {"null_text.npy", npy_text("<f4", {1, 1, kWidth}, null)}}));
   import(given("t.npz", "", ""));
   expect_texts("out", kLengths, null);
   // What is said counts before what lies beside.
