@@ -235,7 +235,7 @@ void Dataset::require_fits(int channels, int height, int width, int classes,
   require<DataError>(d.channels == channels && d.height == height && d.width == width, "data",
                      "{}: latents of {} x {} x {}, the model takes {} x {} x {}{}", path_.string(),
                      d.channels, d.height, d.width, channels, height, width, what_would_fit());
-  require<DataError>(d.classes == classes, "data",
+  require<DataError>(classes == 0 || d.classes == classes, "data",
                      "{}: {} classes, the model has {} (model.classes)", path_.string(), d.classes,
                      classes);
 }

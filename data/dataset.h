@@ -69,7 +69,8 @@ class Dataset {
   std::string slow_layout() const;
 
   // Throws DataError naming both values, and what would fit, unless a model of this shape can be
-  // trained on it. `size_option` gives the side of the model's pictures.
+  // trained on it. `classes` 0: it reads no labels. `size_option` gives the side of the model's
+  // pictures.
   void require_fits(int channels, int height, int width, int classes,
                     std::string_view size_option = "model.image-size") const;
 

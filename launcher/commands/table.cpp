@@ -16,6 +16,8 @@ std::span<const Command> command_table() {
               OnRanks::kAll},
       Command{"evaluate reference", "a reference for that: statistics and features of pictures",
               evaluate_reference, OnRanks::kAll},
+      Command{"evaluate captions", "how far pictures show what their captions say",
+              evaluate_captions},
       Command{"memory", "what a model knows by heart: loss floor, nearest samples", memory,
               OnRanks::kAll},
       Command{"ckpt info", "what the checkpoints of a run hold", ckpt_info},

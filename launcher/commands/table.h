@@ -37,6 +37,7 @@ int data_verify(std::span<const std::string> args, CommandContext& context);
 int diff(std::span<const std::string> args, CommandContext& context);
 int doctor(std::span<const std::string> args, CommandContext& context);
 int evaluate(std::span<const std::string> args, CommandContext& context);
+int evaluate_captions(std::span<const std::string> args, CommandContext& context);
 int evaluate_reference(std::span<const std::string> args, CommandContext& context);
 int help(std::span<const std::string> args, CommandContext& context);
 int memory(std::span<const std::string> args, CommandContext& context);

@@ -158,7 +158,8 @@ int Trainer::train(bool silent, const StopSignals& signals) {
   for (const PartKind& part : kPartKinds) {
     const std::int64_t elements = parameters.elements_of(part.name);
     if (part.name.empty() || elements == 0) continue;
-    log::info("{} trains beside: {} parameters", part.name,
+    log::info("{}: {} {} parameters", part.name,
+              part.use == PartUse::kTraining ? "trains beside," : "of the network,",
               human_count(static_cast<double>(elements)));
   }
   if (world().size() > 1) {

@@ -54,6 +54,8 @@ std::vector<Traced> traced() {
   ternary.step.model.common().weights = {WeightForm::kTernary, true};
   Traced affine{"EDT-S_affine", step_of("EDT-S/2")};
   affine.step.model.common().modulation = ModulationForm::kAffine;
+  Traced text{"EDT-S_text", step_of("EDT-S/2")};
+  text.step.model.common().text = {.form = TextForm::kCross, .tokens = 77, .channels = 768};
   return {{"EDT-S", step_of("EDT-S/2")},
           {"EDT-XL", step_of("EDT-XL/2")},
           {"MDTv2-S", step_of("MDTv2-S/2")},
@@ -67,6 +69,7 @@ std::vector<Traced> traced() {
           std::move(distilled),
           std::move(ternary),
           std::move(affine),
+          std::move(text),
           std::move(spread),
           std::move(shared)};
 }

@@ -69,8 +69,14 @@ void take_step(TrainingEngine& engine, const Model& model, Trained& trained) {
                          .sample = static_cast<std::uint32_t>(index)},
                         latents);
     ArrayBatch arrays(engine.arrays(), kMicroBatch);
-    for (std::vector<float>& values : arrays.values()) {
-      random::fill_normal({.seed = 4, .sample = static_cast<std::uint32_t>(index)}, values);
+    const std::vector<ArrayRequest> requests = engine.arrays();
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      std::vector<float>& values = arrays.values()[i];
+      if (requests[i].name == kTextLengthArray) {
+        values = {1.f + static_cast<float>(index % 3), 5.f};
+      } else {
+        random::fill_normal({.seed = 4, .sample = static_cast<std::uint32_t>(index)}, values);
+      }
     }
     engine.run_micro_batch(index, latents, labels, arrays.spans());
   }
@@ -186,6 +192,11 @@ ModelConfig sharing(ModelConfig model, ModulationForm form = ModulationForm::kAf
   return model;
 }
 
+ModelConfig reading(ModelConfig model, TextForm form = TextForm::kCross) {
+  model.common().text = {.form = form, .tokens = 5, .channels = 6, .dropout = 0.3f};
+  return model;
+}
+
 std::string name_of_baseline(const testing::TestParamInfo<ModelConfig>& one) {
   const std::string name = one.param.name(), kind = name.substr(name.find(' ') + 1);
   const CommonConfig& common = one.param.common();
@@ -193,18 +204,22 @@ std::string name_of_baseline(const testing::TestParamInfo<ModelConfig>& one) {
          (common.weights.form == WeightForm::kTernary ? "_ternary" : "") +
          (common.modulation == ModulationForm::kFull     ? ""
           : common.modulation == ModulationForm::kShared ? "_shared"
-                                                         : "_affine");
+                                                         : "_affine") +
+         (common.text.form == TextForm::kCross    ? "_text"
+          : common.text.form == TextForm::kPooled ? "_pooled_text"
+                                                  : "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
-                         testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit()),
-                                         of_a_flow(tiny_edt()), of_a_flow(tiny_dit()),
-                                         of_a_flow(tiny_lightning_dit()), ternary(tiny_edt()),
-                                         ternary(tiny_mdtv2()), ternary(tiny_lightning_dit()),
-                                         sharing(tiny_edt()), sharing(tiny_mdtv2()),
-                                         sharing(ternary(tiny_lightning_dit())),
-                                         sharing(tiny_dit(), ModulationForm::kShared)),
-                         name_of_baseline);
+INSTANTIATE_TEST_SUITE_P(
+    Models, SameBitsOfBaselines,
+    testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit()), of_a_flow(tiny_edt()),
+                    of_a_flow(tiny_dit()), of_a_flow(tiny_lightning_dit()), ternary(tiny_edt()),
+                    ternary(tiny_mdtv2()), ternary(tiny_lightning_dit()), sharing(tiny_edt()),
+                    sharing(tiny_mdtv2()), sharing(ternary(tiny_lightning_dit())),
+                    sharing(tiny_dit(), ModulationForm::kShared), reading(tiny_edt()),
+                    reading(tiny_mdtv2()), reading(of_a_flow(tiny_dit())),
+                    reading(tiny_edt(), TextForm::kPooled)),
+    name_of_baseline);
 
 // Of two lengths; the first step's weights are the first average.
 TEST(SameBitsOfAverages, OnAnyRanksInEveryStage) {
@@ -296,7 +311,8 @@ TEST_P(SameBitsOfGroups, OnAnyRanksInEveryStage) {
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfGroups,
                          testing::Values(of_a_flow(tiny_mdtv2()), of_a_flow(tiny_dit()),
-                                         of_a_flow(tiny_lightning_dit())),
+                                         of_a_flow(tiny_lightning_dit()),
+                                         reading(of_a_flow(tiny_mdtv2()))),
                          name_of_baseline);
 
 TEST(SameBitsGuard, TrainingMovesTheWeights) {

@@ -1,0 +1,108 @@
+// A model that reads captions, from the data set to pictures that are judged, as a shell has it.
+#include <gmock/gmock.h>
+
+#include <string>
+
+#include "core/storage/hdf5.h"
+#include "tests/support/edt_program.h"
+
+namespace edt::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+class CaptionCli : public CliRun {
+ protected:
+  static constexpr const char* kModel =
+      " --model.preset SiT-S/2 --model.depths 1 --model.widths 16 --model.heads 2 "
+      "--train.masked off --train.batch 8 --train.micro-batch 4 --run.checkpoint-every 0 "
+      "--run.tensorboard off ";
+
+  CaptionCli() {
+    EXPECT_EQ(run("data synth " + set_ + " --captions=on --samples 32 --image-size 64 --held-out " +
+                  prompts_)
+                  .status,
+              0);
+  }
+  CommandOutcome train(const std::string& options) const {
+    return run("train --data.path " + set_ + kModel + options, "2>&1");
+  }
+  std::vector<float> latents(const std::string& options, const std::string& name) const {
+    const std::string file = path_ + "/" + name;
+    const CommandOutcome made =
+        run("sample " + own_ + " --steps 3 --latents " + file + " " + options);
+    EXPECT_EQ(made.status, 0) << made.output;
+    return h5::File::open(file).dataset("latents").read_all<float>(h5::Type::kFloat32);
+  }
+
+  const std::string set_ = path_ + "/captioned", prompts_ = path_ + "/held-out.h5",
+                    own_ = path_ + "/text-run";
+};
+
+TEST_F(CaptionCli, TrainsSamplesAndIsJudged) {
+  const CommandOutcome trained = train(
+      "--model.text cross --model.classes 0 --train.steps 3 --run.sample-every 3 "
+      "--run.sample-images 4 --run.sample-steps 2 --data.holdout 8 --run.holdout-every 3 "
+      "--run.holdout-samples 8 --run.dir " +
+      own_);
+  ASSERT_EQ(trained.status, 0) << trained.output;
+  EXPECT_THAT(trained.output, HasSubstr("of held-out samples"));
+  const auto prompts = latents("--text " + prompts_ + " --images 6", "prompts.h5");
+  EXPECT_EQ(prompts.size(), 6u * 4 * 8 * 8);
+  const h5::File file = h5::File::open(path_ + "/prompts.h5");
+  EXPECT_EQ(file.read_string("text"), prompts_);
+
+  EXPECT_EQ(
+      run("sample " + own_ + " --text " + prompts_ + " --steps 2 --npz " + path_ + "/p.npz").status,
+      0);
+  const CommandOutcome judged =
+      run("evaluate captions " + path_ + "/p.npz --text " + prompts_ + " --json");
+  EXPECT_EQ(judged.status, 0) << judged.output;
+  EXPECT_THAT(judged.output, AllOf(HasSubstr("\"pictures\": "), HasSubstr("\"colour\": ")));
+}
+
+TEST_F(CaptionCli, ACaptionIsTheTextOfItsWords) {
+  ASSERT_EQ(train("--model.text cross --train.steps 2 --run.dir " + own_).status, 0);
+  const auto words = latents("--caption 'small blue ring top left'", "words.h5");
+  EXPECT_EQ(words, latents("--caption 'Small, blue: RING top left!'", "same.h5"));
+  EXPECT_NE(words, latents("--caption 'small blue ring top right'", "other.h5"));
+  EXPECT_NE(words, latents("--caption 'small blue ring top left' --cfg-scale 2", "guided.h5"));
+  EXPECT_EQ(latents("--text set:31 --images 2", "last.h5").size(), 2u * 4 * 8 * 8);
+}
+
+TEST_F(CaptionCli, GoesOnFromARunWithoutTexts) {
+  const std::string before = path_ + "/classes";
+  ASSERT_EQ(train("--train.steps 2 --run.dir " + before).status, 0);
+  const CommandOutcome on =
+      train("--model.text cross --train.steps 2 --run.init-from " + before + " --run.dir " + own_);
+  EXPECT_EQ(on.status, 0) << on.output;
+}
+
+TEST_F(CaptionCli, OneLineForWhatDoesNotFit) {
+  EXPECT_THAT(
+      refusal("train --data.path " + data_ + kModel + "--model.text cross --run.dir " + own_),
+      HasSubstr("SiT-S/2 is to read texts (model.text), and the data set has none"));
+  EXPECT_THAT(
+      refusal("train --data.path " + set_ + kModel + "--model.text-tokens 4 --run.dir " + own_),
+      HasSubstr("model.text-tokens is given, and SiT-S/2 reads no texts"));
+  EXPECT_THAT(refusal("train --data.path " + set_ + kModel +
+                      "--model.text cross --model.text-tokens 2 --run.dir " + own_),
+              AllOf(HasSubstr("5"), HasSubstr("2")));
+  EXPECT_THAT(refusal("sample " + run_ + " --caption ring --out " + path_ + "/a.png"),
+              HasSubstr("--caption 'ring': "));
+  ASSERT_EQ(train("--model.text pooled --train.steps 1 --run.dir " + own_).status, 0);
+  const std::string sample = "sample " + own_ + " --steps 2 --out " + path_ + "/a.png ";
+  EXPECT_THAT(refusal(sample + "--images 2"), HasSubstr("--text or --caption says what to show"));
+  EXPECT_THAT(refusal(sample + "--caption ring --text set:0"),
+              HasSubstr("--text set:0 and --caption 'ring' are both given"));
+  EXPECT_THAT(refusal(sample + "--text set:32"), HasSubstr("has samples 0 to 31"));
+  EXPECT_THAT(refusal(sample + "--text set:x"),
+              HasSubstr("a sample of the data set is set:NUMBER"));
+  EXPECT_THAT(refusal(sample + "--text " + data_ + "/none.h5"), HasSubstr("none.h5"));
+  EXPECT_THAT(refusal("bench samplers " + own_), HasSubstr("reads texts, and"));
+  EXPECT_THAT(refusal("memory " + own_), HasSubstr("reads texts, and edt memory has none to give"));
+}
+
+}  // namespace
+}  // namespace edt::test
