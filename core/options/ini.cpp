@@ -5,10 +5,8 @@
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/json/json_text.h"
 #include "core/storage/access.h"
 #include "core/storage/missing_path.h"
 #include "core/unicode/unicode.h"
@@ -40,13 +38,6 @@ bool is_open_pipe(const std::filesystem::path& path, const std::filesystem::file
   const bool is_open =
       name == "/dev/stdin" || name.starts_with("/dev/fd/") || name.starts_with("/proc/self/fd/");
   return is_open && std::filesystem::is_fifo(status);
-}
-
-// Names of files need not be; what holds a configuration as text, a checkpoint's manifest, has to
-// be.
-bool is_utf8(std::string_view text) {
-  const nlohmann::json json = std::string(text);
-  return try_parse_json(dump_json(json)) == json;
 }
 
 class IniParser {
@@ -182,6 +173,8 @@ IniFile read_ini_file(const std::filesystem::path& path) {
 }
 
 std::string ini_value(std::string_view value) {
+  // Names of files need not be UTF-8; what holds a configuration as text, a checkpoint's manifest,
+  // has to be.
   const bool only_ascii = !is_utf8(value);
   const auto is_shown = [&](unsigned char c) {
     return c >= 0x20 && c != 0x7f && (c < 0x80 || !only_ascii);
