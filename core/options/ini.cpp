@@ -173,6 +173,8 @@ IniFile read_ini_file(const std::filesystem::path& path) {
 }
 
 std::string ini_value(std::string_view value) {
+  // Names of files need not be UTF-8; what holds a configuration as text, a checkpoint's manifest,
+  // has to be.
   const bool only_ascii = !is_utf8(value);
   const auto is_shown = [&](unsigned char c) {
     return c >= 0x20 && c != 0x7f && (c < 0x80 || !only_ascii);

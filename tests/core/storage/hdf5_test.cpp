@@ -83,6 +83,52 @@ TEST(Hdf5, Attributes) {
   EXPECT_ERROR(file.read_double("mean"), DataError, "2 elements");
 }
 
+TEST(Hdf5, TextsComeBack) {
+  const test::TempDir directory;
+  const std::vector<std::string> texts{"a", "", "caf\u00e9 noir", "d"};
+  File::Bytes stored;
+  {
+    File file = File::create(directory / "a.h5");
+    (void)file.create_strings("texts", texts, &stored);
+    const std::vector<std::int32_t> numbers{1, 2};
+    file.create_dataset("numbers", Type::kInt32, {2}).write(Type::kInt32, numbers.data());
+    file.close();
+  }
+  EXPECT_EQ(stored.size, 4 * texts[2].size());
+  std::ifstream stream(directory / "a.h5", std::ios::binary);
+  std::string bytes(std::istreambuf_iterator<char>(stream), {});
+  EXPECT_EQ(bytes.find(texts[2]), stored.offset + 2 * texts[2].size());
+  const File file = File::open(directory / "a.h5");
+  EXPECT_EQ(file.dataset("texts").read_strings(0, 4), texts);
+  EXPECT_EQ(file.dataset("texts").read_strings(2, 1), std::vector<std::string>{texts[2]});
+  EXPECT_EQ(file.dataset("texts").type_name(), "string");
+  EXPECT_ERROR(file.dataset("texts").read_strings(3, 2), DataError, "a.h5:/texts", "it has 4");
+  EXPECT_ERROR(file.dataset("numbers").read_strings(0, 1), DataError, "int32, not texts");
+}
+
+// As h5py writes lists of str.
+TEST(Hdf5, TextsOfVariableLength) {
+  const test::TempDir directory;
+  const std::string path = (directory / "a.h5").string();
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, H5T_VARIABLE);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  const hsize_t size = 3;
+  const hid_t space = H5Screate_simple(1, &size, nullptr);
+  const hid_t set = H5Dcreate2(file, "texts", type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  const char* texts[] = {"one", "", "a longer one"};
+  H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts);
+  H5Dclose(set);
+  H5Sclose(space);
+  H5Tclose(type);
+  H5Fclose(file);
+  const File opened = File::open(path);
+  EXPECT_EQ(opened.dataset("texts").read_strings(0, 3),
+            (std::vector<std::string>{"one", "", "a longer one"}));
+  EXPECT_EQ(opened.dataset("texts").read_strings(2, 1), std::vector<std::string>{"a longer one"});
+}
+
 TEST(Hdf5, AFileIsClosedWithoutErrors) {
   const test::TempDir directory;
   const auto path = directory / "a.h5";

@@ -46,5 +46,15 @@ TEST(Unicode, NamesWhatStandsForAKeyOfTheKeyboard) {
   EXPECT_EQ(stand_ins("caf\u00e9 \u65e5\u672c"), "");
 }
 
+TEST(Unicode, TellsUtf8FromOtherBytes) {
+  for (const char* text : {"", "plain", "caf\u00e9 \u65e5\u672c", "\U0001f600"}) {
+    EXPECT_TRUE(is_utf8(text)) << text;
+  }
+  // Latin-1, a character cut short, a longer form than is needed, half of a pair of UTF-16.
+  for (const char* text : {"caf\xe9", "caf\xc3", "\xc0\x80", "\xed\xa0\x80"}) {
+    EXPECT_FALSE(is_utf8(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace edt
