@@ -72,8 +72,14 @@ CrossAttention CrossAttention::make(ParameterList& list, const std::string& pref
 }
 
 Var CrossAttention::operator()(Tape& tape, const Var& x, const TextTokens& text) const {
-  const Var attended = cross_attention(tape, query(tape, branch.enter(tape, x)),
-                                       key_value(tape, text.tokens), text.lengths, heads);
+  Var keys;
+  {
+    // Whatever varies in number of the tokens of x, the text's do not.
+    const Tape::Capacity whole(tape, 1, 1);
+    keys = key_value(tape, text.tokens);
+  }
+  const Var attended =
+      cross_attention(tape, query(tape, branch.enter(tape, x)), keys, text.lengths, heads);
   return branch.leave(
       tape, linear(tape, attended, *projection.weight, branch.bias_inside(projection.bias)),
       *projection.bias);
