@@ -18,7 +18,7 @@ fs::path real_path(const fs::path& path) {
   return code ? path : real;
 }
 
-// Of the first, the middle and the last sample.
+// Of the first, the middle and the last sample. The same pictures with other texts are no copies.
 std::uint64_t values_checksum(const Shard& shard) {
   std::vector<float> values(shard.description().stored_elements());
   std::vector<std::byte> scratch;
@@ -26,6 +26,10 @@ std::uint64_t values_checksum(const Shard& shard) {
   for (const std::uint64_t sample : {std::uint64_t{0}, shard.size() / 2, shard.size() - 1}) {
     shard.read(sample, 1, false, false, scratch, values);
     sum.add(std::as_bytes(std::span(values)));
+    if (shard.texts() == nullptr) continue;
+    std::vector<float> text(shard.texts()->tokens(sample) * shard.description().text.channels);
+    shard.texts()->read(sample, false, scratch, text);
+    sum.add(std::as_bytes(std::span(text)));
   }
   return sum.value();
 }

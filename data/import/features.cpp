@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "core/storage/half.h"
 #include "core/storage/missing_path.h"
+#include "data/text.h"
 
 namespace edt::data {
 
@@ -63,6 +64,10 @@ std::vector<FeatureInput> parse_features(const FeatureOptions& options) {
     const auto [name, path] = split(text, "--features");
     require<UsageError>(std::ranges::find(inputs, name, &FeatureInput::name) == inputs.end(),
                         "import", "--features: '{}' stands twice", name);
+    require<UsageError>(name != kTextRequest && name != kTextLengthRequest, "import",
+                        "--features {}: that name stands for the text of a sample, which --text "
+                        "puts beside it",
+                        name);
     inputs.push_back({.name = name, .path = path, .flipped_path = {}, .key = {}});
   }
   for (const std::string& text : options.flipped_features) {

@@ -228,7 +228,8 @@ void ImportSource::check_part(const Part& part) const {
 
 // Labels that stand elsewhere too may be others than those that are taken.
 void ImportSource::note_left_out(const Part& part) const {
-  if (part.left_out.empty() || !options_.features.features.empty()) return;
+  const bool others_are_taken = options_.features.any() || options_.text.any();
+  if (part.left_out.empty() || others_are_taken) return;
   const bool has_labels = std::ranges::any_of(part.left_out, [](const std::string& entry) {
     const std::string name = name_in_list(entry);
     return name == "labels" || name == "label";

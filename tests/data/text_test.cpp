@@ -296,6 +296,18 @@ TEST(Text, OfOtherPrograms) {
   EXPECT_ERROR(Dataset(path).text_of(1), DataError, "/text: token 2", "NaN");
 }
 
+TEST(Text, PicturesMayComeBackWithOtherTexts) {
+  const TempDir directory;
+  fs::create_directories(directory / "set");
+  PlainTexts{}.write(directory / "set/a.h5");
+  PlainTexts{.text_value = 0.25f}.write(directory / "set/b.h5");
+  const Dataset set(directory / "set");
+  EXPECT_EQ(set.text_of(0)[0], 0.5f);
+  EXPECT_EQ(set.text_of(4)[0], 0.25f);
+  PlainTexts{}.write(directory / "set/c.h5");
+  EXPECT_ERROR(Dataset(directory / "set"), DataError, "a.h5", "c.h5", "the same samples");
+}
+
 TEST(Text, FilesOfTextsAlone) {
   const TempDir directory;
   const fs::path path = directory / "prompts.h5";

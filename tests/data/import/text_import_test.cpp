@@ -6,6 +6,7 @@
 
 #include "core/storage/safetensors.h"
 #include "data/dataset.h"
+#include "data/import/adopt.h"
 #include "data/import/import.h"
 #include "data/import/repack.h"
 #include "data/inspect.h"
@@ -272,6 +273,36 @@ TEST_F(ImportTexts, RepackKeepsThemAndPutsThemBesideASet) {
   repack({.in = path("out"), .out = path("beside"), .text = text});
   expect_texts("beside");
   EXPECT_EQ(Dataset(path("beside")).caption(5), "f");
+}
+
+// As h5py writes it, without any attribute: nothing of the texts is touched.
+TEST_F(ImportTexts, SetsOfOtherProgramsAreAdopted) {
+  const fs::path file_path = path("adopted/a.h5");
+  fs::create_directories(file_path.parent_path());
+  h5::File file = h5::File::create(file_path);
+  const auto add = [&](const char* name, h5::Type type, const h5::Shape& shape,
+                       const std::vector<float>& values) {
+    file.create_dataset(name, type, shape).write(h5::Type::kFloat32, values.data());
+  };
+  std::vector<float> latents(kTexts * 2 * 3 * 4, 0.5f);
+  for (std::size_t e = 0; e < latents.size(); e += 2) latents[e] = -0.5f;
+  add("latents", h5::Type::kFloat32, {kTexts, 2, 3, 4}, latents);
+  add("text", h5::Type::kFloat16, {13, kWidth}, joined());
+  add("null_text", h5::Type::kFloat16, {1, kWidth}, {1, 2, 3});
+  const std::vector<std::int64_t> begin{0, 1, 5, 7, 10, 11, 13}, labels(kTexts);
+  file.create_dataset("text_begin", h5::Type::kInt64, {7}).write(h5::Type::kInt64, begin.data());
+  file.create_dataset("labels", h5::Type::kInt64, {kTexts}).write(h5::Type::kInt64, labels.data());
+  file.close();
+  EXPECT_EQ(adopt({.path = path("adopted"), .classes = 2, .scale = 1}).adopted, 1u);
+  expect_texts("adopted", kLengths, {1, 2, 3});
+  EXPECT_EQ(Dataset(path("adopted")).description().text.tokens, 4u);
+}
+
+TEST(ParseFeatures, TheNameOfTextsIsTheirs) {
+  for (const char* name : {"text", "text-length"}) {
+    EXPECT_ERROR((void)parse_features({.features = {std::string(name) + "=a.npy"}}), UsageError,
+                 name, "--text");
+  }
 }
 
 // A shard of ours, and a file of texts alone, are as good as what an encoder wrote.
