@@ -34,6 +34,9 @@ inline constexpr std::size_t linear_forward = 1, linear_backward_input = 1,
                              noise_target = 1, token_loss_forward = 2, token_loss_backward = 1,
                              absolute_sum = 1, ternary_quantize = 1, ternary_gradient = 2,
                              rms_norm_forward = 2, rms_norm_backward = 2,
-                             affine_modulation_forward = 1, affine_modulation_backward = 3;
+                             affine_modulation_forward = 1, affine_modulation_backward = 3,
+                             fold_affine_forward = 1, fold_affine_backward = 4,
+                             affine_norm_forward = 2, affine_norm_backward = 3, join_tokens = 1,
+                             split_tokens = 2, fold_tokens = 1, unfold_tokens = 1;
 
 }  // namespace edt::kernel_outputs

@@ -19,8 +19,11 @@ inline constexpr std::int64_t kTimestepFeatures = 256;
 enum class LinearCut { kNone, kOutputs, kInputs };
 
 struct LinearOptions {
+  // kUniform: weight and bias within +-1 / sqrt(inputs), as PyTorch begins a layer. Otherwise a
+  // bias begins at zero.
   Init init = Init::kXavierUniform;
   bool bias = true;
+  bool is_convolution = false;  // of single pixels: the weight is [out, in, 1, 1]
   LinearCut cut = LinearCut::kNone;
   int chunks = 1;  // of the outputs, each cut by itself
   WeightForm form = WeightForm::kDense;

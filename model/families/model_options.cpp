@@ -15,13 +15,20 @@ std::vector<std::string> presets_of(Family family) {
   return names;
 }
 
-// Of networks that were published with a flow.
-std::vector<std::string> flow_presets() {
+// Of networks of which `is_meant` is true.
+template <class F>
+std::vector<std::string> presets_where(F is_meant) {
   std::vector<std::string> names;
   for (const std::string& name : preset_names()) {
-    if (!model_preset(name).common().process.discrete()) names.push_back(name);
+    if (is_meant(model_preset(name).common())) names.push_back(name);
   }
   return names;
+}
+
+ProcessPresets process_presets() {
+  return {.flow = presets_where([](const auto& one) { return !one.process.discrete(); }),
+          .told_noise =
+              presets_where([](const auto& one) { return one.process.told == Told::kNoise; })};
 }
 
 }  // namespace
@@ -54,13 +61,16 @@ void ModelOptions::declare(OptionSet& options) {
       .default_is(preset_default);
   options
       .add("model.depths", &sizes.depths,
-           "blocks per stage; MDTv2: of encoder and decoder; DiT: one number")
+           "blocks per stage; MDTv2: of encoder and decoder; DiT: one number; E-MMDiT: of three "
+           "groups")
       .range(1, 1024)
       .default_is(preset_default);
-  options.add("model.widths", &sizes.widths, "width per stage; MDTv2, DiT: one number")
+  options.add("model.widths", &sizes.widths, "width per stage; MDTv2, DiT, E-MMDiT: one number")
       .range(4, 65536)
       .default_is(preset_default);
-  options.add("model.heads", &sizes.heads, "attention heads per stage; MDTv2, DiT: one number")
+  options
+      .add("model.heads", &sizes.heads,
+           "attention heads per stage; MDTv2, DiT, E-MMDiT: one number")
       .range(1, 4096)
       .default_is(preset_default);
   options.add("model.label-dropout", &label_dropout, "share of labels dropped for guidance")
@@ -70,26 +80,32 @@ void ModelOptions::declare(OptionSet& options) {
               {{"dense", WeightForm::kDense}, {"ternary", WeightForm::kTernary}},
               "of the matrices of blocks: as they are, or -1, 0 and 1 with a learnt scale for each "
               "matrix (TerDiT)");
-  options.add("model.modulation", &modulation,
-              {{"full", ModulationForm::kFull},
-               {"shared", ModulationForm::kShared},
-               {"affine", ModulationForm::kAffine}},
-              "adaLN projections of blocks: one each, one for all blocks of a width (EDT: of a "
-              "stage), or that one with a table of scales and one of shifts for each block");
+  options
+      .add("model.modulation", &modulation,
+           {{"full", ModulationForm::kFull},
+            {"shared", ModulationForm::kShared},
+            {"affine", ModulationForm::kAffine}},
+           "adaLN projections of blocks: one each, one for all blocks of a width (EDT: of a "
+           "stage), or that one with a table of scales and one of shifts for each block")
+      .follows("model.preset", presets_where([](const auto& one) {
+                 return one.modulation == ModulationForm::kAffine;
+               }),
+               "affine");
   options.add("model.modulation-norm", &weights.modulation_norm,
               "RMS norm behind the adaLN projections of blocks, which ternary ones want");
   for_each_family([&]<class Family>(Family family) {
     const OptionSet::Scope scope(options, Family::kName, "model.preset", presets_of(family));
     std::get<typename Family::Options>(of_family).declare(options);
   });
-  process.declare(options, flow_presets());
+  process.declare(options, process_presets());
 }
 
 ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   ModelConfig config = model_preset(preset);
   CommonConfig& common = config.common();
   process.apply(common.process);
-  common.classes = classes.value_or(data_classes);
+  const bool reads_labels = common.classes > 0;
+  common.classes = classes.value_or(reads_labels ? data_classes : 0);
   common.weights = weights;
   common.modulation = modulation;
   common.patch = patch.value_or(common.patch);
