@@ -104,8 +104,8 @@ GridStep EmmditConfig::grid_step() const {
   while (!std::ranges::all_of(regions, [m](const auto& one) { return m * m % one.step() == 0; })) {
     ++m;
   }
-  return {patch * kWide * m, fmt::format("patch {}, squares of {} tokens, regions {}", patch, kWide,
-                                         edt::text_of(regions))};
+  return {patch * kWide * m, fmt::format("patch {} x {} of squares and regions {}", patch,
+                                         kWide * m, edt::text_of(regions))};
 }
 
 std::vector<int> EmmditConfig::tensor_degrees() const {

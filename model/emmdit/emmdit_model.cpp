@@ -10,8 +10,6 @@
 namespace edt {
 namespace {
 
-constexpr std::int64_t kChunks = 6;  // of a modulation
-
 PatchEmbedding make_patch_embedding(ParameterList& list, const EmmditConfig& config) {
   const std::int64_t channels = config.latents.channels, patch = config.patch;
   const double bound = 1 / std::sqrt(static_cast<double>(channels * patch * patch));
@@ -45,7 +43,7 @@ TimeModulation TimeModulation::make(ParameterList& list, std::int64_t width) {
                             kTimestepFeatures, options);
   made.second =
       Linear::make(list, prefix + "emb.timestep_embedder.linear_2", width, width, options);
-  made.all.linear = Linear::make(list, prefix + "linear", kChunks * width, width,
+  made.all.linear = Linear::make(list, prefix + "linear", JointBlock::kChunks * width, width,
                                  {.init = Init::kUniform, .cut = LinearCut::kOutputs});
   made.all.ranks = list.tensor_ranks();
   return made;

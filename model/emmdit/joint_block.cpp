@@ -9,7 +9,6 @@ namespace edt {
 namespace {
 
 // Chunks of a modulation, as published.
-constexpr int kChunks = 6;
 constexpr ModulationChunks kAttentionChunks{0, 1}, kMlpChunks{3, 4};
 constexpr int kAttentionGate = 2, kMlpGate = 5;
 
@@ -62,7 +61,7 @@ FeedForward make_feed_forward(ParameterList& list, const std::string& prefix,
 AffineTables make_tables(ParameterList& list, const std::string& prefix, std::string_view end,
                          std::int64_t width) {
   const double deviation = 1 / std::sqrt(static_cast<double>(width));
-  const Shape shape{kChunks, width};
+  const Shape shape{JointBlock::kChunks, width};
   AffineTables made;
   made.shift =
       &list.add_drawn(joined(prefix + ".scale_shift_bias", end), shape, Init::kNormal, deviation);

@@ -58,6 +58,8 @@ struct JointStream {
 };
 
 struct JointBlock {
+  static constexpr int kChunks = 6;  // of a modulation: shift, scale, gate of attention and of MLP
+
   TokenRegions regions;
   JointStream image, text;
 

@@ -14,7 +14,7 @@
 #include "parallel/comm/threads/thread_ranks.h"
 #include "tests/golden/golden_cases.h"
 
-namespace edt::test {
+namespace edt::test::emmdit {
 namespace {
 
 class EmmditGolden : public GoldenTest {
@@ -287,4 +287,4 @@ std::vector<CutEmmdit> cut_cases() {
 INSTANTIATE_TEST_SUITE_P(Models, EmmditOverRanks, testing::ValuesIn(cut_cases()));
 
 }  // namespace
-}  // namespace edt::test
+}  // namespace edt::test::emmdit

@@ -16,7 +16,7 @@
 namespace edt {
 namespace {
 
-using test::distilled_from, test::of_a_flow, test::tiny_dit, test::tiny_edt,
+using test::distilled_from, test::of_a_flow, test::tiny_dit, test::tiny_edt, test::tiny_emmdit,
     test::tiny_lightning_dit, test::tiny_mdtv2;
 
 constexpr std::int64_t kBatch = 16, kMicroBatch = 2;
@@ -203,7 +203,8 @@ INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
                                          ternary(tiny_mdtv2()), ternary(tiny_lightning_dit()),
                                          sharing(tiny_edt()), sharing(tiny_mdtv2()),
                                          sharing(ternary(tiny_lightning_dit())),
-                                         sharing(tiny_dit(), ModulationForm::kShared)),
+                                         sharing(tiny_dit(), ModulationForm::kShared),
+                                         ModelConfig(tiny_emmdit())),
                          name_of_baseline);
 
 // Of two lengths; the first step's weights are the first average.
