@@ -1,5 +1,7 @@
 #include "model/emmdit/config.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <numeric>
@@ -39,15 +41,18 @@ void check_kind(const EmmditConfig& config) {
                       "no such norm",
                       config.name);
   require<UsageError>(config.head_norm != HeadNorm::kLayer, "model",
-                      "model.qk-norm is layer, {} has rms or none", config.name);
+                      "queries and keys of {} have an RMS norm or none, layer norm is asked for",
+                      config.name);
 }
 
 void check_sizes(const EmmditConfig& config) {
   require<UsageError>(
       config.groups.size() == 3 &&
           std::ranges::all_of(config.groups, [](auto n) { return n >= 1; }),
-      "model", "model.depths has {} values, {} takes three, each of a block or more: {}",
-      config.groups.size(), config.name, "before, within and behind the middle group");
+      "model",
+      "model.depths is {}, {} takes three numbers of blocks: before, within and behind the middle "
+      "group",
+      fmt::join(config.groups, ","), config.name);
   require<UsageError>(config.heads >= 1 && config.width >= 1 && config.width % config.heads == 0,
                       "model", "model.heads {} does not divide model.widths {}", config.heads,
                       config.width);
@@ -129,8 +134,8 @@ const TokenRegions& EmmditConfig::regions_of(std::int64_t block) const {
   return regions[static_cast<std::size_t>(block) % regions.size()];
 }
 
-// Published tables have one size for all pictures: a picture is as large as one of 512 pixels, or,
-// where it has more tokens, its whole factor of 16 times as finely divided.
+// As published: from end to end the table measures as much as the picture has tokens a side; of 32,
+// 48, ... tokens, 16.
 double EmmditConfig::position_distance() const {
   const std::int64_t side = patches().rows, finer = std::max<std::int64_t>(side / 16, 1);
   return static_cast<double>(side) / static_cast<double>(position_grid * finer);

@@ -39,7 +39,11 @@ void ModelOptions::declare(OptionSet& options) {
   options.add("model.preset", &preset, "published size").alias("model").choices(preset_names());
   options.add("model.image-size", &image_size, "height of the pictures; in training the data's")
       .unit("pixels")
-      .range(1, 65536);
+      .range(1, 65536)
+      .follows("model.preset", presets_where([](const auto& one) {
+                 return one.latents.factor * one.latents.height == 512;
+               }),
+               "512");
   options.add("model.image-width", &image_width, "their width; 0: the same")
       .unit("pixels")
       .range(0, 65536);

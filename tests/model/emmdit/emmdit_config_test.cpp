@@ -109,11 +109,12 @@ TEST(EmmditConfig, RefusesWhatDoesNotFit) {
   EXPECT_EQ(message([](auto& c) { c.text.tokens = 120; }),
             "[model] texts of 120 tokens cannot be dealt to 4 regions in runs of 4 "
             "(model.regions): a multiple of 16 can");
-  EXPECT_EQ(message([](auto& c) {
-              c.groups = {2, 2};
-            }),
-            "[model] model.depths has 2 values, tiny EMMDiT takes three, each of a block or more: "
-            "before, within and behind the middle group");
+  EXPECT_EQ(
+      message([](auto& c) {
+        c.groups = {2, 2};
+      }),
+      "[model] model.depths is 2,2, tiny EMMDiT takes three numbers of blocks: before, within and "
+      "behind the middle group");
   EXPECT_EQ(message([](auto& c) { c.width = 24; }),
             "[model] model.widths 24 is not a multiple of 16 (squares of 16 tokens)");
   EXPECT_EQ(message([](auto& c) { c.heads = 3; }),

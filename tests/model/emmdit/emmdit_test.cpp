@@ -152,10 +152,8 @@ TEST(EmmditCaches, KeepBothStreams) {
   for (int step = 0; step < 4; ++step) {
     pass.text()[0] += 1;
     cache.begin_evaluation({}, EmmditPass::kRows);
-    const int before = cache.use().whole_steps;
     const std::vector<float> cached = pass(300, {.reuse = &cache});
     computed.push_back(cached == pass());
-    EXPECT_EQ(before, cache.use().whole_steps);
   }
   EXPECT_EQ(std::ranges::count(computed, true), cache.use().whole_steps);
 }
@@ -203,7 +201,7 @@ TEST(EmmditWeights, BeginAsPublished) {
       }
       const double bound = 1 / std::sqrt(static_cast<double>(inputs));
       EXPECT_LE(std::max(-low, high), bound) << name;
-      EXPECT_GE(std::max(-low, high), 0.5 * bound) << name;
+      if (values.size() >= 16) EXPECT_GE(std::max(-low, high), 0.5 * bound) << name;
     }
   }
 }
