@@ -59,6 +59,7 @@ TEST_P(EmmditGolden, LossesAndAllGradients) {
   const std::string last_block = fmt::format("block_groups.2.{}.", groups[2] - 1);
   for (const Recompute recompute :
        {Recompute::kLeast, Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
+    run_.emplace(file_, *backend_, GetParam().dtype);
     run_->golden().model().set_recompute(recompute);
     const GoldenValues values = run_->step();
     for (const auto& [name, actual] : values) {
