@@ -229,7 +229,8 @@ class EmmditOverRanks : public testing::TestWithParam<CutEmmdit> {};
 TEST_P(EmmditOverRanks, LossesAndAllGradients) {
   const GoldenFile file(GetParam().file);
   const auto degrees = emmdit_config(file).tensor_degrees();
-  const int ranks = *std::ranges::find_if(degrees, [](int degree) { return degree > 1; });
+  if (degrees.size() == 1) GTEST_SKIP() << "one head";
+  const int ranks = degrees[1];
   struct Part {
     GoldenValues values;
     std::vector<std::vector<float>> gradients;
