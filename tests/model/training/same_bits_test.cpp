@@ -196,16 +196,14 @@ std::string name_of_baseline(const testing::TestParamInfo<ModelConfig>& one) {
                                                          : "_affine");
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
-                         testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit()),
-                                         of_a_flow(tiny_edt()), of_a_flow(tiny_dit()),
-                                         of_a_flow(tiny_lightning_dit()), ternary(tiny_edt()),
-                                         ternary(tiny_mdtv2()), ternary(tiny_lightning_dit()),
-                                         sharing(tiny_edt()), sharing(tiny_mdtv2()),
-                                         sharing(ternary(tiny_lightning_dit())),
-                                         sharing(tiny_dit(), ModulationForm::kShared),
-                                         ModelConfig(tiny_emmdit())),
-                         name_of_baseline);
+INSTANTIATE_TEST_SUITE_P(
+    Models, SameBitsOfBaselines,
+    testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit()), of_a_flow(tiny_edt()),
+                    of_a_flow(tiny_dit()), of_a_flow(tiny_lightning_dit()), ternary(tiny_edt()),
+                    ternary(tiny_mdtv2()), ternary(tiny_lightning_dit()), sharing(tiny_edt()),
+                    sharing(tiny_mdtv2()), sharing(ternary(tiny_lightning_dit())),
+                    sharing(tiny_dit(), ModulationForm::kShared), ModelConfig(tiny_emmdit())),
+    name_of_baseline);
 
 // Of two lengths; the first step's weights are the first average.
 TEST(SameBitsOfAverages, OnAnyRanksInEveryStage) {
