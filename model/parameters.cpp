@@ -26,6 +26,11 @@ void fill_xavier(const random::StreamKey& key, const Shape& shape, std::span<flo
 }  // namespace
 
 Parameter& ParameterList::add(std::string name, const Shape& shape, Init init, TensorCut cut) {
+  return add_drawn(std::move(name), shape, init, 0, cut);
+}
+
+Parameter& ParameterList::add_drawn(std::string name, const Shape& shape, Init init, double extent,
+                                    TensorCut cut) {
   const TensorShard shard{shape, cut, ranks_.rank(), ranks_.size()};
   require<UsageError>(shard.fits(), "tensor parallel",
                       "{} of shape {} cannot be cut into {} equal parts{}", name, to_string(shape),
@@ -33,6 +38,7 @@ Parameter& ParameterList::add(std::string name, const Shape& shape, Init init, T
   shards_.push_back(shard);
   inits_.push_back(init);
   grids_.emplace_back();
+  extents_.push_back(extent);
   places_.push_back({part_, counts_[part_]++});
   return parameters_.emplace_back(Parameter{.name = std::move(name), .shape = shard.local()});
 }
@@ -130,6 +136,14 @@ void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float>
     case Init::kTruncatedNormal002:
       random::fill_normal(key, value);
       for (float& v : value) v *= kStandardDeviation;
+      return;
+    case Init::kUniform:
+      random::fill_uniform(key, value);
+      for (float& v : value) v = static_cast<float>(extents_[index]) * (2 * v - 1);
+      return;
+    case Init::kNormal:
+      random::fill_normal(key, value);
+      for (float& v : value) v *= static_cast<float>(extents_[index]);
       return;
     case Init::kMeanMagnitude: {
       const std::size_t weight = weight_of(index);

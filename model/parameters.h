@@ -26,6 +26,8 @@ enum class Init {
   kNormal002,
   kTruncatedNormal002,
   kPositions,
+  kUniform,       // within +-a bound of its own: add_drawn()
+  kNormal,        // of a standard deviation of its own
   kMeanMagnitude  // of a scale: of its weight's initial values
 };
 
@@ -40,6 +42,9 @@ class ParameterList {
   // `shape` is that of the published tensor; the parameter has the shape of this rank's part.
   // UsageError when the ranks cannot have equal parts.
   Parameter& add(std::string name, const Shape& shape, Init init, TensorCut cut = {});
+  // Of Init::kUniform the bound, of Init::kNormal the standard deviation is `extent`.
+  Parameter& add_drawn(std::string name, const Shape& shape, Init init, double extent,
+                       TensorCut cut = {});
   // Learnt positions [1, T, width] of a grid, which begin as sines and cosines.
   Parameter& add_positions(std::string name, const TokenGrid& grid, std::int64_t width);
 
@@ -92,6 +97,7 @@ class ParameterList {
   std::vector<TensorShard> shards_;
   std::vector<Init> inits_;
   std::vector<TokenGrid> grids_;  // of positions
+  std::vector<double> extents_;   // of add_drawn()
   std::vector<Place> places_;
   std::deque<Ternary> ternary_;
   std::array<std::uint32_t, kPartKinds.size()> counts_{};  // of parameters, by part

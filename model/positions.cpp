@@ -4,7 +4,7 @@
 
 namespace edt {
 
-std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid) {
+std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid, double distance) {
   const std::int64_t frequencies = width / 4;
   std::vector<float> table(static_cast<std::size_t>(grid.tokens() * width));
   auto encode = [&](double position, float* out) {
@@ -18,8 +18,8 @@ std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid) {
   for (std::int64_t row = 0; row < grid.rows; ++row) {
     for (std::int64_t column = 0; column < grid.columns; ++column) {
       float* out = table.data() + (row * grid.columns + column) * width;
-      encode(static_cast<double>(column), out);
-      encode(static_cast<double>(row), out + width / 2);
+      encode(static_cast<double>(column) * distance, out);
+      encode(static_cast<double>(row) * distance, out + width / 2);
     }
   }
   return table;

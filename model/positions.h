@@ -9,8 +9,9 @@
 namespace edt {
 
 // Two-dimensional sin-cos positions [tokens, width] (He et al., arXiv 2111.06377): the
-// first half encodes the column, the second half the row, each as sines then cosines.
-std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid);
+// first half encodes the column, the second half the row, each as sines then cosines. Neighbours
+// are `distance` apart.
+std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid, double distance = 1);
 
 // Cosine and sine by turns, [rows * columns, size] (RoPE, Su et al., arXiv 2104.09864): pair i of a
 // head of `size` elements turns by place * 10000^(-4i / size), its first half by the token's row,

@@ -48,7 +48,7 @@ Statistics RowScale(const NormRows& rows, const Row<T>& row) {
     }
   }
   const float mean_square = Sum(squares) / static_cast<float>(rows.width);
-  return {0.0f, 1.0f / std::sqrt(mean_square + static_cast<float>(kNormEpsilon))};
+  return {0.0f, 1.0f / std::sqrt(mean_square + rows.epsilon)};
 }
 
 template <class T>
@@ -77,7 +77,7 @@ Statistics RowStatistics(const NormRows& rows, const Row<T>& row) {
     }
   }
   const float variance = Sum(squares) / static_cast<float>(rows.width);
-  return {mean, 1.0f / std::sqrt(variance + static_cast<float>(kNormEpsilon))};
+  return {mean, 1.0f / std::sqrt(variance + rows.epsilon)};
 }
 
 // What multiplies n at an element: 1 + scale, times the weight of RMS norm.
@@ -326,6 +326,16 @@ void CpuBackend::modulated_norm_forward(T x, C shift, C scale, T y, T stats) {
 void CpuBackend::modulated_norm_backward(T dy, T x, T stats, C scale, G dx, C dshift, C dscale) {
   norm_backward(scratch_, plain_rows(x), dy, one_input(x.data), {}, stats, scale,
                 one_input(dx.tensor.data, dx.accumulate), {}, dshift, dscale);
+}
+
+void CpuBackend::affine_norm_forward(T x, C shift, C scale, T y, T stats) {
+  NormRows rows = plain_rows(x);
+  rows.epsilon = static_cast<float>(kAffineNormEpsilon);
+  norm_forward(rows, one_input(x.data), {}, shift, scale, y, stats);
+}
+
+void CpuBackend::affine_norm_backward(T dy, T x, T stats, C scale, G dx, C dshift, C dscale) {
+  modulated_norm_backward(dy, x, stats, scale, dx, dshift, dscale);
 }
 
 void CpuBackend::modulated_rms_norm_forward(T x, T weight, C shift, C scale, T y, T stats) {

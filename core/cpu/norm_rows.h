@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "core/base/dtype.h"
-#include "core/ops/kernel.h"
+#include "core/ops/modulated_norm.h"
 #include "core/ops/token_grid.h"
 
 namespace edt {
@@ -18,6 +18,7 @@ struct NormRows {
   std::int64_t batch = 0, tokens = 0, width = 0;  // of the normalised rows
   TokenGrid grid;                                 // of the inputs of a merge
   const float* mask = nullptr;                    // of a merge: by input token
+  float epsilon = static_cast<float>(kNormEpsilon);
 
   std::int64_t part_width() const { return width / parts; }
 

@@ -33,7 +33,7 @@ void check_sample(const NormCall& call) {
 }
 
 void forward(cudaStream_t stream, NormCall call, const Columns& shift, const Columns& scale,
-             const Tensor& y, const Tensor& stats) {
+             const Tensor& y, const Tensor& stats, double epsilon = kNormEpsilon) {
   EDT_ASSERT(!shift.tensor.defined() || shift.tensor.dtype == y.dtype);
   EDT_ASSERT(scale.tensor.dtype == y.dtype);
   call.shift = view_of(shift);
@@ -43,7 +43,7 @@ void forward(cudaStream_t stream, NormCall call, const Columns& shift, const Col
   const RowPlan plan = forward_plan(call.tokens, call.width, norm_vectors(call));
   check_rows("modulated_norm", plan, call.batch, call.width);
   check_sample(call);
-  launch_norm_forward(stream, plan, call, static_cast<float>(kNormEpsilon));
+  launch_norm_forward(stream, plan, call, static_cast<float>(epsilon));
 }
 
 // `call` completed, and started; returns the number of slices.
@@ -91,6 +91,14 @@ void CudaBackend::modulated_norm_backward(T dy, T x, T stats, C scale, G dx, C d
   call.dx[0] = dx.tensor.data;
   call.accumulate[0] = dx.accumulate;
   backward(stream(), scratch_, call, dy, stats, scale, dshift, dscale);
+}
+
+void CudaBackend::affine_norm_forward(T x, C shift, C scale, T y, T stats) {
+  forward(stream(), rows_of(y, 1, x, {}), shift, scale, y, stats, kAffineNormEpsilon);
+}
+
+void CudaBackend::affine_norm_backward(T dy, T x, T stats, C scale, G dx, C dshift, C dscale) {
+  modulated_norm_backward(dy, x, stats, scale, dx, dshift, dscale);
 }
 
 void CudaBackend::modulated_rms_norm_forward(T x, T weight, C shift, C scale, T y, T stats) {

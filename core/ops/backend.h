@@ -3,12 +3,14 @@
 
 #include "core/ops/activation.h"
 #include "core/ops/affine_modulation.h"
+#include "core/ops/affine_norm.h"
 #include "core/ops/attention.h"
 #include "core/ops/attention_map.h"
 #include "core/ops/bias.h"
 #include "core/ops/cross_attention.h"
 #include "core/ops/diffusion_loss.h"
 #include "core/ops/embedding.h"
+#include "core/ops/fold.h"
 #include "core/ops/gate.h"
 #include "core/ops/heads.h"
 #include "core/ops/layout.h"
@@ -17,6 +19,7 @@
 #include "core/ops/mlp.h"
 #include "core/ops/modulated_norm.h"
 #include "core/ops/picture/picture.h"
+#include "core/ops/regions.h"
 #include "core/ops/rms_norm.h"
 #include "core/ops/ternary.h"
 #include "core/ops/text.h"
@@ -46,6 +49,9 @@ class Backend : public Device,
                 public AffineModulationKernels,
                 public TextKernels,
                 public CrossAttentionKernels,
+                public AffineNormKernels,
+                public RegionKernels,
+                public FoldKernels,
                 public PictureKernels {
  public:
   std::string_view backend_name() const final { return name(); }

@@ -96,7 +96,15 @@ using Int = std::int64_t;
   KERNEL(TextKernels, kRows, text_tokens, T, T, T)                                               \
   KERNEL(TextKernels, kRows, text_mean, T, T, T)                                                 \
   KERNEL(CrossAttentionKernels, kAttention, cross_attention_forward, T, T, T, T, T)              \
-  KERNEL(CrossAttentionKernels, kAttention, cross_attention_backward, T, T, T, T, T, T, G, G)
+  KERNEL(CrossAttentionKernels, kAttention, cross_attention_backward, T, T, T, T, T, T, G, G)    \
+  KERNEL(AffineNormKernels, kRows, fold_affine_forward, T, T, C, C, T)                           \
+  KERNEL(AffineNormKernels, kRows, fold_affine_backward, T, T, T, C, C, C, G, G)                 \
+  KERNEL(AffineNormKernels, kRows, affine_norm_forward, T, C, C, T, T)                           \
+  KERNEL(AffineNormKernels, kRows, affine_norm_backward, T, T, T, C, G, C, C)                    \
+  KERNEL(RegionKernels, kRows, join_tokens, T, T, Int, Int, G)                                   \
+  KERNEL(RegionKernels, kRows, split_tokens, T, Int, Int, G, G)                                  \
+  KERNEL(FoldKernels, kRows, fold_tokens, T, Grid, Int, G)                                       \
+  KERNEL(FoldKernels, kRows, unfold_tokens, T, Grid, Int, G)
 
 #define EDT_PICTURE_KERNELS(KERNEL)                                                             \
   KERNEL(ConvolutionKernels, kMatrix, convolution, const PackedConvolution&, T, T,              \

@@ -36,6 +36,9 @@ inline constexpr std::size_t linear_forward = 1, linear_backward_input = 1,
                              rms_norm_forward = 2, rms_norm_backward = 2,
                              affine_modulation_forward = 1, affine_modulation_backward = 3,
                              text_tokens = 1, text_mean = 1, cross_attention_forward = 2,
-                             cross_attention_backward = 2;
+                             cross_attention_backward = 2, fold_affine_forward = 1,
+                             fold_affine_backward = 4, affine_norm_forward = 2,
+                             affine_norm_backward = 3, join_tokens = 1, split_tokens = 2,
+                             fold_tokens = 1, unfold_tokens = 1;
 
 }  // namespace edt::kernel_outputs

@@ -63,6 +63,18 @@ void ReferenceBackend::modulated_norm_backward(T dy, T x, T, C scale, G dx, C ds
   store(norm_backward(load(dy), load(x), shape_of(dy), scale, dshift, dscale).x, dx);
 }
 
+void ReferenceBackend::affine_norm_forward(T x, C shift, C scale, T y, T stats) {
+  NormShape shape = shape_of(y);
+  shape.epsilon = kAffineNormEpsilon;
+  store(norm_forward(load(x), shape, shift, scale, stats), y);
+}
+
+void ReferenceBackend::affine_norm_backward(T dy, T x, T, C scale, G dx, C dshift, C dscale) {
+  NormShape shape = shape_of(dy);
+  shape.epsilon = kAffineNormEpsilon;
+  store(norm_backward(load(dy), load(x), shape, scale, dshift, dscale).x, dx);
+}
+
 void ReferenceBackend::modulated_rms_norm_forward(T x, T weight, C shift, C scale, T y, T stats) {
   const Doubles w = load(weight);
   NormShape shape = shape_of(y);

@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "core/ops/modulated_norm.h"
-
 namespace edt {
 namespace {
 
@@ -21,7 +19,7 @@ Statistics statistics(const double* row, const NormShape& shape) {
   for (std::int64_t d = 0; d < shape.width; ++d) {
     variance += (row[d] - s.mean) * (row[d] - s.mean) / width;
   }
-  s.inverse_std = 1.0 / std::sqrt(variance + kNormEpsilon);
+  s.inverse_std = 1.0 / std::sqrt(variance + shape.epsilon);
   return s;
 }
 

@@ -4,6 +4,7 @@
 // rows of dy (1 + scale) n, dx = (g - mean(g) - n mean(g n)) / sqrt(..), without mean(g) for RMS.
 #pragma once
 
+#include "core/ops/modulated_norm.h"
 #include "core/reference/doubles.h"
 
 namespace edt {
@@ -11,6 +12,7 @@ namespace edt {
 struct NormShape {
   std::int64_t batch, tokens, width;
   const Doubles* weight = nullptr;  // RMS norm by this weight
+  double epsilon = kNormEpsilon;
 };
 
 // stats [B*T, 2] receives mean (0 for RMS) and 1/std (1/rms). No shift: its tensor is undefined.

@@ -13,6 +13,7 @@
 #include "launcher/sample/weight_files.h"
 #include "launcher/text/report.h"
 #include "model/dit/diffusers_names.h"
+#include "model/families/presets.h"
 
 namespace edt {
 namespace {
@@ -189,6 +190,7 @@ void ImportOptions::declare(OptionSet& options) {
 
 ModelConfig ImportOptions::resolve(const std::filesystem::path& weights) {
   ModelOptions& model = training.model;
+  if (model_preset(model.preset).classes() == 0) return model.resolve(0);
   const auto rows = label_rows(weights);
   const bool fresh_labels = covers_label_table(fresh);
   require<UsageError>(model.classes || !fresh_labels, "import",
@@ -210,7 +212,7 @@ std::string configuration_of_import(const OptionSet& options, std::int64_t class
   std::string text;
   for (const std::string& section : options.section_names()) {
     std::string body;
-    if (section == "model") body = fmt::format("classes = {}\n", classes);
+    if (section == "model" && classes > 0) body = fmt::format("classes = {}\n", classes);
     for (const std::string& argument : options.given_arguments(section)) {
       const auto equals = argument.find('='), dot = argument.rfind('.', equals);
       const std::string key = argument.substr(dot + 1, equals - dot - 1);

@@ -1,5 +1,7 @@
 #include "model/blocks/linear.h"
 
+#include <cmath>
+
 namespace edt {
 
 Linear Linear::make(ParameterList& list, const std::string& prefix, std::int64_t out,
@@ -8,11 +10,17 @@ Linear Linear::make(ParameterList& list, const std::string& prefix, std::int64_t
   if (options.cut == LinearCut::kOutputs) weight_cut = bias_cut = TensorCut::rows(options.chunks);
   if (options.cut == LinearCut::kInputs) weight_cut = TensorCut::columns();
   Linear made;
-  made.weight = &list.add(prefix + ".weight", {out, in}, options.init, weight_cut);
+  const double bound = 1 / std::sqrt(static_cast<double>(in));
+  Shape shape{out, in};
+  if (options.is_convolution) shape = {out, in, 1, 1};
+  made.weight = &list.add_drawn(prefix + ".weight", shape, options.init, bound, weight_cut);
   if (options.form == WeightForm::kTernary) {
     list.make_ternary(*made.weight, prefix + ".alphas", options.scale);
   }
-  if (options.bias) made.bias = &list.add(prefix + ".bias", {out}, Init::kZero, bias_cut);
+  if (options.bias) {
+    const Init init = options.init == Init::kUniform ? Init::kUniform : Init::kZero;
+    made.bias = &list.add_drawn(prefix + ".bias", {out}, init, bound, bias_cut);
+  }
   return made;
 }
 

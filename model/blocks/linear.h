@@ -14,8 +14,11 @@ namespace edt {
 enum class LinearCut { kNone, kOutputs, kInputs };
 
 struct LinearOptions {
+  // kUniform: weight and bias within +-1 / sqrt(inputs), as PyTorch begins a layer. Otherwise a
+  // bias begins at zero.
   Init init = Init::kXavierUniform;
   bool bias = true;
+  bool is_convolution = false;  // of single pixels: the weight is [out, in, 1, 1]
   LinearCut cut = LinearCut::kNone;
   int chunks = 1;  // of the outputs, each cut by itself
   WeightForm form = WeightForm::kDense;

@@ -4,7 +4,7 @@
 
 namespace edt {
 
-void ProcessOptions::declare(OptionSet& options, const std::vector<std::string>& flow_presets) {
+void ProcessOptions::declare(OptionSet& options, const ProcessPresets& presets) {
   declared = true;
   options.section("process", "Process: how data become noise, and what the network says of it");
   options
@@ -12,7 +12,7 @@ void ProcessOptions::declare(OptionSet& options, const std::vector<std::string>&
            {{"ddpm", ProcessKind::kDdpm}, {"flow", ProcessKind::kFlow}},
            "1000 steps of linear betas, or a flow at any time")
       .alias("process")
-      .follows("model.preset", flow_presets, "flow");
+      .follows("model.preset", presets.flow, "flow");
   options
       .add("process.prediction", &config.prediction,
            {{"noise", PredictionType::kNoise},
@@ -34,12 +34,14 @@ void ProcessOptions::declare(OptionSet& options, const std::vector<std::string>&
       .add("process.told", &config.told, {{"data", Told::kData}, {"noise", Told::kNoise}},
            "which end is 1 in the times that the network is told, and the end that its velocity "
            "points to: data as SiT and LightningDiT, noise as REPA")
+      .follows("model.preset", presets.told_noise, "noise")
       .used_when("process.kind", {"flow"});
   options
       .add("process.told-scale", &config.told_scale,
            "the time that the network is told at that end")
       .above(0)
       .single_precision()
+      .follows("model.preset", presets.told_noise, std::to_string(kNoisyEnd))
       .used_when("process.kind", {"flow"});
 }
 

@@ -11,12 +11,20 @@ namespace edt {
 
 class OptionSet;
 
+// Values of model.preset whose networks were published with another process than the default.
+struct ProcessPresets {
+  std::vector<std::string> flow;
+  std::vector<std::string> told_noise;  // as kNoisyEnd at the noise's end
+};
+
 struct ProcessOptions {
+  // What networks of ProcessPresets::told_noise are told there.
+  static constexpr int kNoisyEnd = 1000;
+
   ProcessConfig config;
   bool declared = false;  // else nobody can have said anything, and the preset's holds
 
-  // `flow_presets`: the values of model.preset whose networks were published with a flow.
-  void declare(OptionSet& options, const std::vector<std::string>& flow_presets);
+  void declare(OptionSet& options, const ProcessPresets& presets);
   void apply(ProcessConfig& of_preset) const {
     if (declared) of_preset = config;
   }

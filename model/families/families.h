@@ -7,11 +7,12 @@
 
 #include "model/dit/family.h"
 #include "model/edt/family.h"
+#include "model/emmdit/family.h"
 #include "model/mdtv2/family.h"
 
 namespace edt {
 
-using Families = std::tuple<EdtFamily, Mdtv2Family, DitFamily>;
+using Families = std::tuple<EdtFamily, Mdtv2Family, DitFamily, EmmditFamily>;
 
 // Calls `visit` with a value of each family's type, in order.
 template <class Visit>

@@ -71,6 +71,7 @@ std::int64_t ModelConfig::early_block(std::int64_t of_few, std::int64_t of_many)
     if constexpr (requires { config.depths; }) {
       if (config.depths.size() > 1) return config.depths[0] + config.depths[1];
     }
+    if constexpr (requires { config.groups; }) return config.groups.front();
     return std::min(config.blocks() < kMany ? of_few : of_many, config.blocks());
   };
   return std::visit(find, any_);

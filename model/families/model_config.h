@@ -56,7 +56,7 @@ class ModelConfig {
   // The last blocks of all stages; of equal blocks, of `parts` that are as long as each other.
   std::vector<std::int64_t> stage_ends(std::int64_t parts) const;
   // The block whose tokens are early ones: the last of the second stage, where there are stages;
-  // else `of_few`, or `of_many` of 24 blocks or more.
+  // else of the first of three groups; else `of_few`, or `of_many` of 24 blocks or more.
   std::int64_t early_block(std::int64_t of_few, std::int64_t of_many) const;
   // What files of samples say of how the model computed, beside its name: numbers by name.
   std::vector<std::pair<std::string, std::vector<std::int64_t>>> sampling_facts() const;

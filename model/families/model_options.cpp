@@ -15,13 +15,20 @@ std::vector<std::string> presets_of(Family family) {
   return names;
 }
 
-// Of networks that were published with a flow.
-std::vector<std::string> flow_presets() {
+// Of networks of which `is_meant` is true.
+template <class F>
+std::vector<std::string> presets_where(F is_meant) {
   std::vector<std::string> names;
   for (const std::string& name : preset_names()) {
-    if (!model_preset(name).common().process.discrete()) names.push_back(name);
+    if (is_meant(model_preset(name).common())) names.push_back(name);
   }
   return names;
+}
+
+ProcessPresets process_presets() {
+  return {.flow = presets_where([](const auto& one) { return !one.process.discrete(); }),
+          .told_noise =
+              presets_where([](const auto& one) { return one.process.told == Told::kNoise; })};
 }
 
 }  // namespace
@@ -32,7 +39,11 @@ void ModelOptions::declare(OptionSet& options) {
   options.add("model.preset", &preset, "published size").alias("model").choices(preset_names());
   options.add("model.image-size", &image_size, "height of the pictures; in training the data's")
       .unit("pixels")
-      .range(1, 65536);
+      .range(1, 65536)
+      .follows("model.preset", presets_where([](const auto& one) {
+                 return one.latents.factor * one.latents.height == 512;
+               }),
+               "512");
   options.add("model.image-width", &image_width, "their width; 0: the same")
       .unit("pixels")
       .range(0, 65536);
@@ -54,13 +65,16 @@ void ModelOptions::declare(OptionSet& options) {
       .default_is(preset_default);
   options
       .add("model.depths", &sizes.depths,
-           "blocks per stage; MDTv2: of encoder and decoder; DiT: one number")
+           "blocks per stage; MDTv2: of encoder and decoder; DiT: one number; E-MMDiT: of three "
+           "groups")
       .range(1, 1024)
       .default_is(preset_default);
-  options.add("model.widths", &sizes.widths, "width per stage; MDTv2, DiT: one number")
+  options.add("model.widths", &sizes.widths, "width per stage; MDTv2, DiT, E-MMDiT: one number")
       .range(4, 65536)
       .default_is(preset_default);
-  options.add("model.heads", &sizes.heads, "attention heads per stage; MDTv2, DiT: one number")
+  options
+      .add("model.heads", &sizes.heads,
+           "attention heads per stage; MDTv2, DiT, E-MMDiT: one number")
       .range(1, 4096)
       .default_is(preset_default);
   options.add("model.label-dropout", &label_dropout, "share of labels dropped for guidance")
@@ -70,14 +84,19 @@ void ModelOptions::declare(OptionSet& options) {
               {{"dense", WeightForm::kDense}, {"ternary", WeightForm::kTernary}},
               "of the matrices of blocks: as they are, or -1, 0 and 1 with a learnt scale for each "
               "matrix (TerDiT)");
-  options.add("model.modulation", &modulation,
-              {{"full", ModulationForm::kFull},
-               {"shared", ModulationForm::kShared},
-               {"affine", ModulationForm::kAffine},
-               {"single", ModulationForm::kSingle}},
-              "adaLN projections of blocks: one each; one for all blocks of a width (EDT: of a "
-              "stage); that one with a table of scales and one of shifts for each block; or with a "
-              "table of shifts, the final layer's too (PixArt; DiT alone)");
+  options
+      .add("model.modulation", &modulation,
+           {{"full", ModulationForm::kFull},
+            {"shared", ModulationForm::kShared},
+            {"affine", ModulationForm::kAffine},
+            {"single", ModulationForm::kSingle}},
+           "adaLN projections of blocks: one each; one for all blocks of a width (EDT: of a "
+           "stage); that one with a table of scales and one of shifts for each block; or with a "
+           "table of shifts, the final layer's too (PixArt; DiT alone)")
+      .follows("model.preset", presets_where([](const auto& one) {
+                 return one.modulation == ModulationForm::kAffine;
+               }),
+               "affine");
   declare_text(options);
   options.add("model.modulation-norm", &weights.modulation_norm,
               "RMS norm behind the adaLN projections of blocks, which ternary ones want");
@@ -85,7 +104,7 @@ void ModelOptions::declare(OptionSet& options) {
     const OptionSet::Scope scope(options, Family::kName, "model.preset", presets_of(family));
     std::get<typename Family::Options>(of_family).declare(options);
   });
-  process.declare(options, flow_presets());
+  process.declare(options, process_presets());
 }
 
 void ModelOptions::declare_text(OptionSet& options) {

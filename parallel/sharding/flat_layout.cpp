@@ -41,9 +41,10 @@ void append(FlatShard& shard, FlatRange range) {
 
 std::string_view group_of(std::string_view name) {
   const std::size_t first_dot = std::min(name.find('.'), name.size());
+  int numbers = name.starts_with("block_groups.") ? 2 : 1;
   for (std::size_t begin = 0; begin < name.size();) {
     const std::size_t end = std::min(name.find('.', begin), name.size());
-    if (is_number(name.substr(begin, end - begin))) return name.substr(0, end);
+    if (is_number(name.substr(begin, end - begin)) && --numbers == 0) return name.substr(0, end);
     begin = end + 1;
   }
   return name.substr(0, first_dot);

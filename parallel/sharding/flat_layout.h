@@ -108,8 +108,9 @@ class FlatLayout {
   std::int64_t elements_ = 0;
 };
 
-// The part of the model a name belongs to: everything up to its first number, else its first
-// component. "blocks.3.attn.qkv.weight" -> "blocks.3", "final_layer.linear.bias" -> "final_layer".
+// The part of the model a name belongs to: everything up to its first number, of blocks in groups
+// up to the second, else its first component. "blocks.3.attn.qkv.weight" -> "blocks.3",
+// "block_groups.1.2.norm1.bias" -> "block_groups.1.2", "final_layer.linear.bias" -> "final_layer".
 std::string_view group_of(std::string_view name);
 
 }  // namespace edt

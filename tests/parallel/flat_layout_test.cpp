@@ -39,6 +39,8 @@ TEST(FlatLayout, GroupsArePartsOfTheModel) {
 TEST(FlatLayout, GroupOfAName) {
   EXPECT_EQ(group_of("blocks.12.attn.qkv.weight"), "blocks.12");
   EXPECT_EQ(group_of("encoder.stages.3.norm"), "encoder.stages.3");
+  EXPECT_EQ(group_of("block_groups.1.12.scale_shift_bias_c"), "block_groups.1.12");
+  EXPECT_EQ(group_of("projectors.0.2.weight"), "projectors.0");
   EXPECT_EQ(group_of("final_layer.linear.bias"), "final_layer");
   EXPECT_EQ(group_of("pos_embed"), "pos_embed");
   EXPECT_EQ(group_of("t_embedder.mlp.0.weight"), "t_embedder.mlp.0");

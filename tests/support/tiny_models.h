@@ -54,6 +54,19 @@ inline DitConfig tiny_lightning_dit() {
   return config;
 }
 
+// Six blocks with regions of all kinds, texts of 16 tokens.
+inline EmmditConfig tiny_emmdit() {
+  EmmditConfig config;
+  config.name = "tiny EMMDiT";
+  config.latents = {.channels = 4, .height = 16, .width = 16, .factor = 32};
+  config.groups = {2, 2, 2};
+  config.width = 16;
+  config.heads = 2;
+  config.text.tokens = 16;
+  config.text.channels = 6;
+  return config;
+}
+
 inline ModelConfig of_a_flow(ModelConfig model) {
   model.common().process = ProcessConfig::flow();
   return model;

@@ -1,5 +1,6 @@
 #include "core/ops/cases/op_case.h"
 #include "core/ops/linears_ahead.h"
+#include "core/ops/stacked_linear.h"
 
 namespace edt {
 
@@ -40,6 +41,19 @@ OpCase linears_ahead_case(const Shape& x, std::int64_t outputs, std::size_t coun
               sum = add(tape, silu(tape, sum), ahead.take(tape, i));
             }
             return sum;
+          }};
+}
+
+OpCase stacked_linear_case(const Shape& x, std::int64_t outputs) {
+  return {"stacked_linear", fmt::format("{} -> 3 x {}", to_string(x), outputs),
+          [=](Tape& tape, CaseInputs& in) {
+            const double scale = 1.0 / std::sqrt(static_cast<double>(x.columns()));
+            std::array<StackedMap, 3> maps;
+            for (std::size_t i = 0; i < maps.size(); ++i) {
+              maps[i] = {&in.parameter(fmt::format("weight{}", i), {outputs, x.columns()}, scale),
+                         &in.parameter(fmt::format("bias{}", i), {outputs}, 1.0)};
+            }
+            return stacked_linear(tape, in.leaf(tape, "x", x), maps);
           }};
 }
 

@@ -34,11 +34,35 @@ OpCase modulated_norm_case(const Shape& x, int chunks, ModulationChunks used) {
           }};
 }
 
+namespace {
+
+// Of layers that have no modulation.
+OpCase constant_norm_case(const Shape& x) {
+  return {"modulated_norm", to_string(x) + ", modulation is fixed",
+          [=](Tape& tape, CaseInputs& in) {
+            return modulated_norm(tape, in.leaf(tape, "x", x, off_centre(x[2])),
+                                  in.constant(tape, "modulation", {x[0], 2 * x[2]}, 0.5));
+          }};
+}
+
+}  // namespace
+
 OpCase modulated_rms_norm_case(const Shape& x, int chunks, ModulationChunks used) {
   return {"modulated_rms_norm", chunks_text(x, chunks, used), [=](Tape& tape, CaseInputs& in) {
             const Var& modulation = in.leaf(tape, "modulation", {x[0], chunks * x[2]}, 0.5);
             return modulated_rms_norm(tape, in.leaf(tape, "x", x, off_centre(x[2])),
                                       in.parameter("weight", {x[2]}, 1.0), modulation, used);
+          }};
+}
+
+OpCase affine_norm_case(const Shape& x, bool modulated) {
+  return {"affine_norm", to_string(x) + (modulated ? "" : ", not modulated"),
+          [=](Tape& tape, CaseInputs& in) {
+            Var modulation;
+            if (modulated) modulation = in.leaf(tape, "modulation", {x[0], 6 * x[2]}, 0.5);
+            return affine_norm(tape, in.leaf(tape, "x", x, off_centre(x[2])),
+                               in.parameter("weight", {x[2]}, 1.0),
+                               in.parameter("bias", {x[2]}, 1.0), modulation, {3, 4});
           }};
 }
 
@@ -78,6 +102,14 @@ void add_norm_cases(OpCases& cases) {
   cases.push_back(modulated_rms_norm_case({2, 16, 104}, 4, {ModulationChunks::kNoShift, 0}));
   cases.push_back(modulated_rms_norm_case({1, 64, 312}, 2, {0, 1}));
   cases.push_back(modulated_rms_norm_case({1, 16, 936}, 2, {0, 1}));
+  cases.push_back(constant_norm_case({3, 5, 13}));
+  cases.push_back(constant_norm_case({2, 16, 104}));
+  for (const bool modulated : {false, true}) {
+    cases.push_back(affine_norm_case({1, 1, 4}, modulated));
+    cases.push_back(affine_norm_case({3, 5, 13}, modulated));
+    cases.push_back(affine_norm_case({2, 16, 104}, modulated));
+    cases.push_back(affine_norm_case({1, 16, 768}, modulated));
+  }
   for (const bool masked : {false, true}) {
     cases.push_back(merge_norm_case({1, 4, 4}, masked));
     cases.push_back(merge_norm_case({3, 16, 13}, masked));

@@ -51,6 +51,8 @@ void add_token_loss_cases(OpCases& cases);
 void add_ternary_cases(OpCases& cases);
 void add_modulation_cases(OpCases& cases);
 void add_text_cases(OpCases& cases);
+void add_region_cases(OpCases& cases);
+void add_fold_cases(OpCases& cases);
 void add_picture_cases(OpCases& cases);
 
 // Makers shared by tests and timing.
@@ -63,6 +65,8 @@ OpCase linear_case(const Shape& x, std::int64_t outputs, LinearCaseOptions optio
 // `count` maps of one input, computed at once.
 OpCase linears_ahead_case(const Shape& x, std::int64_t outputs, std::size_t count,
                           bool bias = true);
+// Query, key and value.
+OpCase stacked_linear_case(const Shape& x, std::int64_t outputs);
 OpCase concat_linear_case(const Shape& a, std::int64_t b_columns, std::int64_t outputs);
 OpCase add_bias_case(const Shape& x);
 // `fc2_bias` false: as on a tensor rank, where the bias follows the sum.
@@ -73,6 +77,8 @@ OpCase swiglu_case(const Shape& x, std::int64_t hidden, bool fc2_bias = true);
 // `chunks` chunks of width x[2] in the modulation tensor.
 OpCase modulated_norm_case(const Shape& x, int chunks, ModulationChunks used);
 OpCase modulated_rms_norm_case(const Shape& x, int chunks, ModulationChunks used);
+// `modulated`: by chunks of six.
+OpCase affine_norm_case(const Shape& x, bool modulated);
 // On a square grid, where no other is given.
 OpCase merge_norm_case(const Shape& x, bool masked, const TokenGrid& grid = {});
 OpCase concat_norm_case(const Shape& x);
@@ -101,6 +107,10 @@ OpCase gather_tokens_case(const VisibleShape& shape);
 OpCase restore_tokens_case(const VisibleShape& shape);
 OpCase add_positions_case(const Shape& x);
 OpCase activation_case(Activation kind, const Shape& x);
+// Streams of x[1] and `second` tokens.
+OpCase join_tokens_case(const Shape& x, std::int64_t second, const TokenRegions& regions);
+OpCase fold_tokens_case(const Shape& x, const TokenGrid& grid, std::int64_t side);
+OpCase unfold_tokens_case(const Shape& x, const TokenGrid& grid, std::int64_t side);
 OpCase pixel_shuffle_case(const Shape& x, const TokenGrid& grid = {});
 // A square kernel with as many zeros around the picture as keep its size.
 ConvolutionForm same_size(std::int64_t inputs, std::int64_t outputs, std::int64_t kernel);

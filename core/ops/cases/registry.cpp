@@ -21,6 +21,8 @@ OpCases test_cases() {
   add_ternary_cases(cases);
   add_modulation_cases(cases);
   add_text_cases(cases);
+  add_region_cases(cases);
+  add_fold_cases(cases);
   add_picture_cases(cases);
   return cases;
 }
@@ -67,6 +69,12 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(mlp_case({batch, 256, 768}, 3072));  // DiT-B's, to compare with
   cases.push_back(head_transform_case({batch, 256, 12, 64}, HeadNormCase::kNone, true));
   cases.push_back(head_transform_case({batch, 256, 12, 64}, HeadNormCase::kRms, true));
+  // E-MMDiT at 512 pixels: 256 tokens and 128 of text, four regions; its compressor.
+  cases.push_back(stacked_linear_case({batch, 256, 768}, 768));
+  cases.push_back(affine_norm_case({batch, 256, 768}, true));
+  cases.push_back(join_tokens_case({batch, 256, 3 * 768}, 128, {4, 4}));
+  cases.push_back(fold_tokens_case({batch, 256, 768}, {16, 16}, 4));
+  cases.push_back(unfold_tokens_case({batch, 16, 768}, {16, 16}, 4));
   // The autoencoder of Stable Diffusion, one picture of 256 pixels.
   cases.push_back(convolution_case(same_size(128, 128, 3), {1, 256, 256, 128}));
   cases.push_back(convolution_case(same_size(512, 512, 3), {1, 64, 64, 512}));

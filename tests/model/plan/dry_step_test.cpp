@@ -6,6 +6,7 @@
 #include "core/cpu/cpu_backend.h"
 #include "model/plan/predict.h"
 #include "model/plan/search.h"
+#include "model/training/array_batch.h"
 #include "model/training/engine.h"
 #include "parallel/sharding/mesh.h"
 #include "tests/model/plan/counting_transport.h"
@@ -28,7 +29,10 @@ void take_step(TrainingEngine& engine, const Model& model) {
                                    0.1f);
   const std::vector<std::int32_t> labels(images, 1);
   engine.begin_step();
-  for (const std::int64_t index : step) engine.run_micro_batch(index, latents, labels);
+  const ArrayBatch arrays(engine.arrays(), 2);
+  for (const std::int64_t index : step) {
+    engine.run_micro_batch(index, latents, labels, arrays.spans());
+  }
   engine.finish_step();
 }
 
@@ -101,6 +105,15 @@ std::vector<Case> cases() {
       "tensor_2", [](auto&) {}, 1, 2);
   variant(
       "data_2_tensor_2", [](auto& e) { e.recompute = Recompute::kFull; }, 2, 2);
+  const auto joint = [&](const char* name, Recompute recompute) {
+    all.push_back({name, small_step(2, 2, ZeroStage::kWeights)});
+    all.back().step.model = test::tiny_emmdit();
+    all.back().step.engine.objective.masked = false;
+    all.back().step.engine.recompute = recompute;
+  };
+  joint("joint_text", Recompute::kNone);
+  joint("joint_text_recompute_selective", Recompute::kSelective);
+  joint("joint_text_recompute_full", Recompute::kFull);
   return all;
 }
 

@@ -62,6 +62,7 @@ std::vector<Traced> traced() {
           {"DiT-S", step_of("DiT-S/2", false)},
           {"SiT-S", step_of("SiT-S/2", false)},
           {"LightningDiT-S", step_of("LightningDiT-S/1", false)},
+          {"E-MMDiT-S", step_of("E-MMDiT-S", false)},
           std::move(flow),
           std::move(aligned),
           std::move(features),
