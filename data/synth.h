@@ -1,4 +1,4 @@
-// A data set of synthetic pictures, encoded by PatchTransform.
+// A data set of synthetic pictures, encoded by PatchTransform, or of synthetic sequences.
 #pragma once
 
 #include <cstdint>
@@ -19,12 +19,15 @@ struct SynthOptions {
   int vae_factor = 8;    // pixels for each latent, across and down: 4 or 8
   bool flipped = false;  // store mirrored copies too
   bool hog = false;      // store GradientFeatures beside the latents
+  int length = 0;        // frames of a sequence: sequences instead of pictures
   std::uint64_t samples_per_shard = 4096;
   bool replace = false;  // shards that are there are not kept
 };
 
 // Continues an interrupted run with the same options; with others it is refused. Sample i has label
-// i mod classes.
+// i mod classes. Of sequences everything counts that is not of pictures.
 WriteReport synthesize(const SynthOptions& options, const Progress& progress = {});
+
+WriteReport synthesize_sequences(const SynthOptions& options, const Progress& progress = {});
 
 }  // namespace edt::data

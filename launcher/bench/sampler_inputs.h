@@ -20,6 +20,11 @@ class SamplerInputs {
         tensor(batch.latents.data(), {images, latents.channels, height, width}, DType::kFloat32),
         tensor(times.data(), {images}, DType::kFloat32),
         tensor(batch.labels.data(), {images}, DType::kInt32)};
+    if (const std::int64_t channels = model.frame_channels(); channels > 0) {
+      const Shape shape{images, model.patches().tokens(), channels};
+      const std::vector<float> zeros(static_cast<std::size_t>(shape.elements()));
+      inputs_.frames = tensor(zeros.data(), shape, DType::kFloat32);
+    }
     prediction_ = tensor(nullptr, {images, outputs, height, width}, DType::kFloat32);
   }
 

@@ -8,6 +8,7 @@
 #include "launcher/commands/feature_run.h"
 #include "launcher/evaluate/latent_reference.h"
 #include "launcher/evaluate/quality_report.h"
+#include "launcher/recipe/model_data.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
 #include "model/plan/inception_run.h"
@@ -27,6 +28,7 @@ class RunEvaluation {
     request.labels =
         drawn_labels(options.count, run_.model.classes(), options.labels, request.seed);
     request.batch = std::min(request.batch, options.count);
+    require_no_frames(run_.model, "edt evaluate");
     if (sees_pictures()) stored_ = stored_reference(options.reference);
     backend_ = options.network.device.make_backend(context.world);
     options.sampling.weights_type.require_possible(*backend_);

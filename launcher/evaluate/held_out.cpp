@@ -101,7 +101,12 @@ std::vector<double> HeldOutSamples::losses_of(std::span<const std::uint64_t> sam
   std::vector<float> latents(samples.size() * dataset_.description().latent_elements());
   data::ReadScratch scratch;
   dataset_.read(refs, seed_, scratch, latents, labels);
-  return losses({latents, labels, times, noises});
+  std::vector<std::vector<float>> arrays;
+  for (std::size_t i = 0; i < dataset_.arrays().size(); ++i) {
+    arrays.emplace_back(samples.size() * dataset_.arrays()[i].elements);
+    dataset_.read_array(i, refs, scratch, arrays.back());
+  }
+  return losses({latents, labels, times, noises, arrays});
 }
 
 }  // namespace edt

@@ -17,8 +17,12 @@ void take_latents_of(const data::Description& data, const OptionSet& given, Mode
 // where the data set has no such array, or one that is no tokens.
 void take_features_of(const data::Description& data, const OptionSet& given, AlignOptions& align);
 
-// What is read beside the latents.
+// What the network reads beside the latents; in training what is aligned with too, behind it.
+std::vector<data::ArrayRequest> array_requests(const ModelConfig& model);
 std::vector<data::ArrayRequest> array_requests(const TrainConfig& config, const ModelConfig& model);
+
+// UsageError where the network reads conditions of frames, which `command` has none of.
+void require_no_frames(const ModelConfig& model, std::string_view command);
 
 // Throws DataError naming both values, and what would fit. `size_option` gives the height of the
 // model's pictures.

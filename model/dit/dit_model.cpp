@@ -35,12 +35,13 @@ void DitModel::add_positions(Device& device, DType dtype) {
   const TokenGrid grid = config_.patches();
   const std::int64_t tokens = grid.tokens(), size = config_.width / config_.heads;
   if (config_.style.adds_positions()) {
-    fixed_tables_.push_back(
-        {"pos_embed", {1, tokens, config_.width}, sincos_positions(config_.width, grid)});
+    fixed_tables_.push_back({"pos_embed",
+                             {1, tokens, config_.width},
+                             sincos_positions(config_.width, grid, config_.position_form())});
     positions_ = constant(device, fixed_tables_.back().values, {tokens, config_.width}, dtype);
   }
   if (!config_.style.rotates()) return;
-  const std::vector<float> turns = rotary_positions(size, grid);
+  const std::vector<float> turns = rotary_positions(size, grid, config_.position_form());
   rotation_ =
       constant(device, turns, {tokens, size}, dtype == DType::kFloat64 ? dtype : DType::kFloat32);
   // Published files have each angle's cosine and sine at both elements of its pair.
@@ -74,14 +75,14 @@ std::vector<Var> DitModel::forward_groups(Tape& tape, const ModelInputs& inputs,
                                           std::span<const VisibleTokens> groups) {
   const Var condition = condition_of(tape, inputs);
   std::vector<Stream> streams =
-      split_groups(tape, patch_embedding_(tape, inputs.image, positions_), groups);
+      split_groups(tape, patch_embedding_(tape, inputs, positions_), groups);
   for (Stream& stream : streams) stream.rotation = rotation_of(tape, stream.visible);
   BlockStack{blocks_}(tape, streams, condition, {recompute_, inputs.hooks});
   return finish_groups(tape, streams, condition, final_);
 }
 
 Var DitModel::forward(Tape& tape, const ModelInputs& inputs) {
-  Var x = patch_embedding_(tape, inputs.image, positions_);
+  Var x = patch_embedding_(tape, inputs, positions_);
   const Var condition = condition_of(tape, inputs);
   const BlockStack stack{blocks_};
   x = reused(tape, inputs.hooks.reuse, {}, [&] {

@@ -68,8 +68,12 @@ class DryForward {
 
   ModelInputs inputs(std::int64_t rows) {
     const LatentShape& latents = model_->latents();
-    return {tensor({rows, latents.channels, latents.height, latents.width}), tensor({rows}),
-            tensor({rows}, DType::kInt32)};
+    ModelInputs made{tensor({rows, latents.channels, latents.height, latents.width}),
+                     tensor({rows}), tensor({rows}, DType::kInt32)};
+    if (const std::int64_t channels = model_->frame_channels(); channels > 0) {
+      made.frames = tensor({rows, model_->patches().tokens(), channels});
+    }
+    return made;
   }
 
   PassMasks masks(std::int64_t images) {

@@ -2,6 +2,7 @@
 
 #include "core/optim/grad_norm.h"
 #include "model/plan/recording_backend.h"
+#include "model/training/array_batch.h"
 #include "model/training/validation_loss.h"
 #include "model/weights.h"
 
@@ -27,7 +28,8 @@ std::size_t dry_run_of_validation(const ModelConfig& config, DType dtype,
   const std::vector<float> latents(rows * static_cast<std::size_t>(model->latents().elements()));
   const std::vector<std::int32_t> numbers(rows);
   const std::vector<double> times(rows, 0.5);
-  (void)validation.run(0, {latents, numbers, times, numbers});
+  ArrayBatch arrays(model->arrays(), batch);
+  (void)validation.run(0, {latents, numbers, times, numbers, arrays.values()});
   return backend.memory().bytes() - before;
 }
 

@@ -4,7 +4,7 @@ namespace edt {
 
 void ForwardPass::operator()(const Tensor& x_t, std::span<const float> told,
                              std::span<const std::int32_t> labels, const Tensor& out,
-                             const PassHooks& hooks) {
+                             const PassHooks& hooks, std::span<const float> frames) {
   const Tape::NoGrad inference(tape_);
   {
     const Var image = tape_.make(x_t.shape, DType::kFloat32);
@@ -14,8 +14,15 @@ void ForwardPass::operator()(const Tensor& x_t, std::span<const float> told,
     backend_.upload(x_t.data, image.tensor());
     backend_.upload(told.data(), times.tensor());
     backend_.upload(labels.data(), classes.tensor());
-    const Var tokens =
-        model_.forward(tape_, {image.tensor(), times.tensor(), classes.tensor(), hooks});
+    ModelInputs inputs{image.tensor(), times.tensor(), classes.tensor(), hooks};
+    Var conditions;
+    if (const std::int64_t channels = model_.frame_channels(); channels > 0 && !frames.empty()) {
+      conditions = tape_.make({x_t.shape[0], model_.patches().tokens(), channels}, DType::kFloat32);
+      EDT_ASSERT(static_cast<std::int64_t>(frames.size()) >= conditions.tensor().elements());
+      backend_.upload(frames.data(), conditions.tensor());
+      inputs.frames = conditions.tensor();
+    }
+    const Var tokens = model_.forward(tape_, inputs);
     backend_.unpatchify(tokens.tensor(), model_.patch(), result.tensor());
     backend_.download(result.tensor(), out.data);
   }

@@ -19,10 +19,11 @@ class ForwardPass {
         tape_(backend, arena_, profiler_, dtype) {}
 
   // Fills out [B, Process::out_channels(C), H, W] from x_t [B, C, H, W]; `told` and `labels` one
-  // for each row, the number of classes standing for "no class". Host float32.
+  // for each row, the number of classes standing for "no class". `frames`, of a network that reads
+  // them: conditions [B, tokens, channels], or of more rows. Host float32.
   void operator()(const Tensor& x_t, std::span<const float> told,
                   std::span<const std::int32_t> labels, const Tensor& out,
-                  const PassHooks& hooks = {});
+                  const PassHooks& hooks = {}, std::span<const float> frames = {});
   // The most memory that activations have had at a time.
   std::size_t peak_bytes() const { return arena_.peak_bytes(); }
 

@@ -17,7 +17,7 @@ namespace edt {
 namespace {
 
 using test::distilled_from, test::of_a_flow, test::tiny_dit, test::tiny_edt,
-    test::tiny_lightning_dit, test::tiny_mdtv2;
+    test::tiny_lightning_dit, test::tiny_mdtv2, test::tiny_sequence;
 
 constexpr std::int64_t kBatch = 16, kMicroBatch = 2;
 
@@ -198,10 +198,11 @@ std::string name_of_baseline(const testing::TestParamInfo<ModelConfig>& one) {
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfBaselines,
                          testing::Values(ModelConfig(tiny_mdtv2()), ModelConfig(tiny_dit()),
-                                         of_a_flow(tiny_edt()), of_a_flow(tiny_dit()),
-                                         of_a_flow(tiny_lightning_dit()), ternary(tiny_edt()),
-                                         ternary(tiny_mdtv2()), ternary(tiny_lightning_dit()),
-                                         sharing(tiny_edt()), sharing(tiny_mdtv2()),
+                                         ModelConfig(tiny_sequence()), of_a_flow(tiny_edt()),
+                                         of_a_flow(tiny_dit()), of_a_flow(tiny_lightning_dit()),
+                                         ternary(tiny_edt()), ternary(tiny_mdtv2()),
+                                         ternary(tiny_lightning_dit()), sharing(tiny_edt()),
+                                         sharing(tiny_mdtv2()),
                                          sharing(ternary(tiny_lightning_dit())),
                                          sharing(tiny_dit(), ModulationForm::kShared)),
                          name_of_baseline);
