@@ -5,7 +5,6 @@
 #include "core/base/error.h"
 #include "core/storage/half.h"
 #include "core/storage/missing_path.h"
-#include "data/dataset.h"
 #include "data/import/array.h"
 #include "launcher/recipe/model_data.h"
 

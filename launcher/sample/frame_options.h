@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/options/options.h"
+#include "data/dataset.h"
 #include "launcher/sample/picture_output.h"
 #include "launcher/sample/trained_data.h"
 

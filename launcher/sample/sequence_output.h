@@ -13,6 +13,7 @@
 #include "launcher/sample/latents_file.h"
 #include "launcher/sample/picture_output.h"
 #include "launcher/sample/sample_output.h"
+#include "model/families/model_config.h"
 
 namespace edt {
 
