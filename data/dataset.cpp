@@ -226,6 +226,13 @@ void Dataset::look_again() const {
 void Dataset::require_fits(int channels, int height, int width, int classes,
                            std::string_view size_option) const {
   const Description& d = description_;
+  if (d.is_sequence()) {
+    require<DataError>(d.channels == channels && height == 1 && d.width == width, "data",
+                       "{}: sequences of {} frames of {} numbers, the model takes {} x {} x {}; "
+                       "model.channels {}, model.length {} would fit",
+                       path_.string(), d.width, d.channels, channels, height, width, d.channels,
+                       d.width);
+  }
   const auto what_would_fit = [&]() -> std::string {
     if (d.channels != channels || (d.height == height && d.width == width)) return "";
     const std::string fits = fmt::format("; {} {}", size_option, d.factor() * d.height);

@@ -49,6 +49,8 @@ struct Description {
 
   // Pixels for each latent, across and down: 8 where the size of the pictures does not say.
   int factor() const { return height > 0 && image_size % height == 0 ? image_size / height : 8; }
+  // One row high and not of pictures: the channels are the numbers of a frame.
+  bool is_sequence() const { return height == 1 && factor() == 1; }
   std::uint64_t latent_elements() const {
     return static_cast<std::uint64_t>(channels) * height * width;
   }

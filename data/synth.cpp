@@ -157,6 +157,7 @@ void check_captions(const SynthOptions& options) {
 }  // namespace
 
 WriteReport synthesize(const SynthOptions& options, const Progress& progress) {
+  if (options.length > 0) return synthesize_sequences(options, progress);
   const int most = static_cast<int>(synth_class_names().size());
   require<UsageError>(options.classes >= 1 && options.classes <= most, "synth",
                       "{} classes asked for, 1 to {} can be drawn", options.classes, most);

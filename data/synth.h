@@ -1,4 +1,5 @@
-// A data set of synthetic pictures, encoded by PatchTransform: of classes, or each with a caption.
+// A data set of synthetic pictures, encoded by PatchTransform: of classes, or each with a caption;
+// or of synthetic sequences.
 #pragma once
 
 #include <cstdint>
@@ -25,12 +26,16 @@ struct SynthOptions {
   bool captions = false;
   // With captions: a file of texts with those of the combinations that are never drawn.
   std::filesystem::path held_out = {};
+  int length = 0;  // frames of a sequence: sequences instead of pictures
   std::uint64_t samples_per_shard = 4096;
   bool replace = false;  // shards that are there are not kept
 };
 
 // Continues an interrupted run with the same options; with others it is refused. Sample i has label
-// i mod classes, of pictures with captions that of their shape. `held_out` is written last.
+// i mod classes, of pictures with captions that of their shape. `held_out` is written last. Of
+// sequences everything counts that is not of pictures.
 WriteReport synthesize(const SynthOptions& options, const Progress& progress = {});
+
+WriteReport synthesize_sequences(const SynthOptions& options, const Progress& progress = {});
 
 }  // namespace edt::data

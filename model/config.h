@@ -8,16 +8,22 @@
 #include "core/ops/token_grid.h"
 #include "model/array_request.h"
 #include "model/diffusion/process.h"
+#include "model/positions.h"
 
 namespace edt {
 
-// The latents of a picture: those of the data set.
+// The latents of a picture: those of the data set. A sequence is a picture one row high, as wide as
+// it has frames, whose channels are the numbers of a frame.
 struct LatentShape {
   std::int64_t channels = 4, height = 32, width = 32;
   std::int64_t factor = 8;  // pixels for each latent, across and down: the VAE's
 
   static LatentShape square(std::int64_t side) { return {.height = side, .width = side}; }
+  static LatentShape sequence(std::int64_t channels, std::int64_t frames) {
+    return {channels, 1, frames, 1};
+  }
   bool is_square() const { return height == width; }
+  bool is_sequence() const { return height == 1 && factor == 1; }
   std::int64_t elements() const { return channels * height * width; }
   bool operator==(const LatentShape&) const = default;
 };
@@ -75,7 +81,7 @@ struct CommonConfig {
   WeightStyle weights;
   ModulationForm modulation = ModulationForm::kFull;
   TextConfig text;
-  std::int64_t frame_channels = 0;  // of the condition of each token of a sequence; 0: none
+  std::int64_t frame_channels = 0;  // of the condition of each token; 0: none
   ProcessConfig process;
 
   // What the network reads of each sample beside its latent.
@@ -87,10 +93,14 @@ struct CommonConfig {
   // Throws UsageError naming `option`, with the sizes that fit, unless pictures of `pixels` on that
   // side have latents of a multiple of `step`.
   void check_side(const char* option, std::int64_t pixels, const GridStep& step) const;
-  void check_sides(const GridStep& step) const;  // both of them
+  // Of both of them, or, of a sequence, of its one row.
+  void check_sides(const GridStep& step) const;
 
   GridStep patch_step() const;  // of a model whose tokens are the patches
   TokenGrid patches() const { return {latents.height / patch, latents.width / patch}; }
+  PositionForm position_form() const {
+    return latents.is_sequence() ? PositionForm::kSequence : PositionForm::kGrid;
+  }
   // Values of a token that the network gives for the patch: what the process asks of it.
   std::int64_t patch_outputs() const {
     return patch * patch * process.out_channels(latents.channels);

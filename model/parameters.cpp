@@ -37,16 +37,16 @@ Parameter& ParameterList::add_drawn(std::string name, const Shape& shape, Init i
                       ranks_.size(), cut.chunks > 1 ? fmt::format(" {} times", cut.chunks) : "");
   shards_.push_back(shard);
   inits_.push_back(init);
-  grids_.emplace_back();
+  tables_.emplace_back();
   extents_.push_back(extent);
   places_.push_back({part_, counts_[part_]++});
   return parameters_.emplace_back(Parameter{.name = std::move(name), .shape = shard.local()});
 }
 
-Parameter& ParameterList::add_positions(std::string name, const TokenGrid& grid,
-                                        std::int64_t width) {
+Parameter& ParameterList::add_positions(std::string name, const TokenGrid& grid, std::int64_t width,
+                                        PositionForm form) {
   Parameter& added = add(std::move(name), {1, grid.tokens(), width}, Init::kPositions);
-  grids_.back() = grid;
+  tables_.back() = {grid, form};
   return added;
 }
 
@@ -153,7 +153,8 @@ void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float>
       return;
     }
     case Init::kPositions:
-      std::ranges::copy(sincos_positions(shape[2], grids_[index]), value.begin());
+      std::ranges::copy(sincos_positions(shape[2], tables_[index].grid, tables_[index].form),
+                        value.begin());
       return;
   }
 }

@@ -13,6 +13,7 @@
 #include "core/autograd/parameter.h"
 #include "core/ops/token_grid.h"
 #include "model/parts.h"
+#include "model/positions.h"
 #include "parallel/tensor/tensor_parallel.h"
 #include "parallel/tensor/tensor_shard.h"
 
@@ -46,7 +47,8 @@ class ParameterList {
   Parameter& add_drawn(std::string name, const Shape& shape, Init init, double extent,
                        TensorCut cut = {});
   // Learnt positions [1, T, width] of a grid, which begin as sines and cosines.
-  Parameter& add_positions(std::string name, const TokenGrid& grid, std::int64_t width);
+  Parameter& add_positions(std::string name, const TokenGrid& grid, std::int64_t width,
+                           PositionForm form = PositionForm::kGrid);
 
   // `weight` of this list is ternary from now on, with a scale [1] of that name.
   Parameter& make_ternary(Parameter& weight, std::string scale, Init init);
@@ -96,8 +98,12 @@ class ParameterList {
   std::deque<Parameter> parameters_;
   std::vector<TensorShard> shards_;
   std::vector<Init> inits_;
-  std::vector<TokenGrid> grids_;  // of positions
-  std::vector<double> extents_;   // of add_drawn()
+  struct PositionTable {
+    TokenGrid grid;
+    PositionForm form = PositionForm::kGrid;
+  };
+  std::vector<PositionTable> tables_;
+  std::vector<double> extents_;  // of add_drawn()
   std::vector<Place> places_;
   std::deque<Ternary> ternary_;
   std::array<std::uint32_t, kPartKinds.size()> counts_{};  // of parameters, by part

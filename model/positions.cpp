@@ -2,44 +2,65 @@
 
 #include <cmath>
 
-namespace edt {
+#include "core/base/assert.h"
 
-std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid, double distance) {
-  const std::int64_t frequencies = width / 4;
-  std::vector<float> table(static_cast<std::size_t>(grid.tokens() * width));
-  auto encode = [&](double position, float* out) {
+namespace edt {
+namespace {
+
+double angle_of(double place, std::int64_t k, std::int64_t frequencies) {
+  return place * std::pow(10000.0, -static_cast<double>(k) / static_cast<double>(frequencies));
+}
+
+// f(row, column) in the order of tokens.
+template <class F>
+void for_each_place(const TokenGrid& grid, F f) {
+  for (std::int64_t row = 0; row < grid.rows; ++row) {
+    for (std::int64_t column = 0; column < grid.columns; ++column) f(row, column);
+  }
+}
+
+}  // namespace
+
+std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid, PositionForm form,
+                                    double distance) {
+  const bool along = form == PositionForm::kSequence;
+  EDT_ASSERT(!along || grid.rows == 1);
+  const std::int64_t frequencies = width / (along ? 2 : 4);
+  std::vector<float> table;
+  table.reserve(static_cast<std::size_t>(grid.tokens() * width));
+  const auto encode = [&](std::int64_t at) {
+    const double place = static_cast<double>(at) * distance;
     for (std::int64_t k = 0; k < frequencies; ++k) {
-      const double angle =
-          position * std::pow(10000.0, -static_cast<double>(k) / static_cast<double>(frequencies));
-      out[k] = static_cast<float>(std::sin(angle));
-      out[frequencies + k] = static_cast<float>(std::cos(angle));
+      table.push_back(static_cast<float>(std::sin(angle_of(place, k, frequencies))));
+    }
+    for (std::int64_t k = 0; k < frequencies; ++k) {
+      table.push_back(static_cast<float>(std::cos(angle_of(place, k, frequencies))));
     }
   };
-  for (std::int64_t row = 0; row < grid.rows; ++row) {
-    for (std::int64_t column = 0; column < grid.columns; ++column) {
-      float* out = table.data() + (row * grid.columns + column) * width;
-      encode(static_cast<double>(column) * distance, out);
-      encode(static_cast<double>(row) * distance, out + width / 2);
-    }
-  }
+  for_each_place(grid, [&](std::int64_t row, std::int64_t column) {
+    encode(column);
+    if (!along) encode(row);
+  });
   return table;
 }
 
-std::vector<float> rotary_positions(std::int64_t size, const TokenGrid& grid) {
-  const std::int64_t pairs = size / 4;  // of a half
+std::vector<float> rotary_positions(std::int64_t size, const TokenGrid& grid, PositionForm form) {
+  const bool along = form == PositionForm::kSequence;
+  EDT_ASSERT(!along || grid.rows == 1);
+  const std::int64_t pairs = size / (along ? 2 : 4);  // that turn by one place
   std::vector<float> table;
   table.reserve(static_cast<std::size_t>(grid.tokens() * size));
   const auto turn = [&](std::int64_t place) {
     for (std::int64_t i = 0; i < pairs; ++i) {
-      const double angle = static_cast<double>(place) *
-                           std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(pairs));
+      const double angle = angle_of(place, i, pairs);
       table.push_back(static_cast<float>(std::cos(angle)));
       table.push_back(static_cast<float>(std::sin(angle)));
     }
   };
-  for (std::int64_t row = 0; row < grid.rows; ++row) {
-    for (std::int64_t column = 0; column < grid.columns; ++column) turn(row), turn(column);
-  }
+  for_each_place(grid, [&](std::int64_t row, std::int64_t column) {
+    if (!along) turn(row);
+    turn(column);
+  });
   return table;
 }
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Trains the same 20 steps on 1, 2, 4 and 8 ranks, in 12 micro-batches on 2, 3 and 6, in 10 on 5, with every ZeRO
 # stage, overlap on and off, and with interruptions after which another number of ranks and another stage go on: EDT, EDT with a flow,
-# LightningDiT with QK norm, EDT and LightningDiT with ternary weights, EDT with shared modulations, EDT with cross-attention to captions, and EDT with each of what can train beside it. Uses perl
+# LightningDiT with QK norm, EDT and LightningDiT with ternary weights, EDT with shared modulations, EDT with cross-attention to captions, MDTv2 of sequences, and EDT with each of what can train beside it. Uses perl
 # for random features.
 # Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
 # bit, and prints a table. Exit status 1 when one differs.
-# Usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, latent, features, teacher, prototypes and distilled; none named: all
+# Usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, sequence, latent, features, teacher, prototypes and distilled; none named: all
 # --quick: each number of ranks and each stage once, and one interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,12 +25,12 @@ else
   trap 'rm -rf "$work"' EXIT
 fi
 tables=("$@")
-[[ $# -gt 0 ]] || tables=(edt flow lightning ternary affine text latent features teacher prototypes distilled)
+[[ $# -gt 0 ]] || tables=(edt flow lightning ternary affine text sequence latent features teacher prototypes distilled)
 for name in "${tables[@]}"; do
   case $name in
-    edt | flow | lightning | ternary | affine | text | latent | features | teacher | prototypes | distilled) ;;
+    edt | flow | lightning | ternary | affine | text | sequence | latent | features | teacher | prototypes | distilled) ;;
     *)
-      echo "usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, latent, features, teacher, prototypes and distilled, not '$name'" >&2
+      echo "usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, sequence, latent, features, teacher, prototypes and distilled, not '$name'" >&2
       exit 2
       ;;
   esac
@@ -42,6 +42,7 @@ read -ra options <<<"$(tiny_train_options "$work/data")"
 flow=(--process.kind=flow --train.timesteps=loss-second-moment --train.direction-weight=1)
 lightning=(--model.preset=LightningDiT-S/1 --model.patch=2 --model.widths=16 --model.heads=2 --model.depths=2
   --model.qk-norm=rms --train.masked=off --train.timesteps=logit-normal --train.direction-weight=1)
+sequence=(--model.preset=MDTv2-Ti/1d --model.widths=16 --model.heads=2 --model.depths=2,1 --data.normalize=on)
 ternary=(--model.weights=ternary --model.modulation-norm=on)
 
 # row REFERENCE TEXT RUN: compares with the reference and prints a line of the table.
@@ -149,6 +150,13 @@ for name in "${tables[@]}"; do
     ternary)
       table "EDT with ternary weights" "${ternary[@]}"
       table "LightningDiT with ternary weights" "${lightning[@]}" "${ternary[@]}"
+      ;;
+    sequence)
+      "$edt" data synth "$work/moves" --length 24 --samples 240 --quiet >/dev/null
+      pictures=("${options[@]}")
+      options=("${options[@]/#--model.image-size=*/--model.channels=6}")
+      table "MDTv2 of sequences" "${sequence[@]}" --data="$work/moves"
+      options=("${pictures[@]}")
       ;;
     affine) table "EDT with shared modulations and tables" --model.modulation=affine ;;
     text)

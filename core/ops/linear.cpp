@@ -92,7 +92,7 @@ Var concat_linear(Tape& tape, const Var& a, const Var& b, Parameter& weight, Par
   tape.record("concat_linear", y, {&weight, &bias},
               [a, b, da = a.grad(), db = b.grad(), &weight, &bias, flops](Tape& t, OutputGrad& dy) {
                 const Tensor d = as_matrix(dy.tensor());
-                {
+                if (da || db) {
                   Profiler::Scope scope(t.profiler(), "linear.backward_input", flops);
                   // In this order: where both inputs are one value, the second adds to the first.
                   const GradTarget to_a = as_matrix(t.target(da)), to_b = as_matrix(t.target(db));

@@ -2,7 +2,10 @@
 #include <zip.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
+#include <string_view>
+#include <type_traits>
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
@@ -11,6 +14,7 @@
 #include "core/storage/file_kind.h"
 #include "core/storage/input_file.h"
 #include "core/storage/npy.h"
+#include "core/storage/npz_arrays.h"
 
 namespace edt {
 
@@ -118,9 +122,10 @@ class ZipStream : public ByteStream {
   std::uint64_t size_ = 0;
 };
 
-std::string npy_header_text(const std::vector<std::uint64_t>& shape) {
-  std::string header = fmt::format("{{'descr': '|u1', 'fortran_order': False, 'shape': ({},), }}",
-                                   fmt::join(shape, ", "));
+// `type` as NumPy writes it: "|u1", "<f4".
+std::string npy_header_text(std::string_view type, const std::vector<std::uint64_t>& shape) {
+  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({},), }}",
+                                   type, fmt::join(shape, ", "));
   constexpr std::size_t kPrefix = 10, kAlignment = 64;
   const std::size_t padded =
       (kPrefix + header.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;
@@ -130,6 +135,44 @@ std::string npy_header_text(const std::vector<std::uint64_t>& shape) {
   text += static_cast<char>(header.size() & 0xff);
   text += static_cast<char>(header.size() >> 8);
   return text + header;
+}
+
+// Takes the source over; its bytes or its file are read when the archive is closed.
+void add_member(zip_t* archive, const std::string& name, zip_source_t* source,
+                const std::filesystem::path& path) {
+  const zip_int64_t index =
+      source ? zip_file_add(archive, name.c_str(), source, ZIP_FL_ENC_UTF_8) : -1;
+  if (index < 0) zip_source_free(source);
+  require<SystemError>(
+      index >= 0 &&
+          zip_set_file_compression(archive, static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0) == 0,
+      "npz", "{}: {}", path.string(), zip_strerror(archive));
+}
+
+void close_archive(Archive archive, const std::filesystem::path& path) {
+  const SignalDelay delay;  // libzip has a temporary file beside, and removes it when cancelled
+  zip_register_cancel_callback_with_state(
+      archive.get(), [](zip_t*, void*) { return int{SignalDelay::signal_waits()}; }, nullptr,
+      nullptr);
+  if (zip_close(archive.get()) != 0) {
+    fail_for<SystemError>(zip_error_code_system(zip_get_error(archive.get())), "npz",
+                          "cannot write {}: {}", path.string(), zip_strerror(archive.get()));
+  }
+  (void)archive.release();  // zip_close freed it
+}
+
+// The bytes of a member, header and elements.
+std::string npy_bytes(const NpzArray& array) {
+  std::uint64_t expected = 1;
+  for (const std::uint64_t n : array.shape) expected *= n;
+  return std::visit(
+      [&]<class T>(std::span<const T> values) {
+        EDT_ASSERT(values.size() == expected);
+        static_assert(std::endian::native == std::endian::little);
+        std::string bytes = npy_header_text(std::is_same_v<T, float> ? "<f4" : "<i4", array.shape);
+        return bytes.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+      },
+      array.values);
 }
 
 }  // namespace
@@ -182,7 +225,7 @@ NpzWriter::NpzWriter(std::filesystem::path path, std::string member,
   impl_->expected = 1;
   for (std::uint64_t n : shape) impl_->expected *= n;
   impl_->rows = std::make_unique<DurableFile>(impl_->path.string() + ".rows");
-  const std::string header = npy_header_text(shape);
+  const std::string header = npy_header_text("|u1", shape);
   impl_->header = header.size();
   impl_->rows->write(header);
 }
@@ -200,25 +243,25 @@ void NpzWriter::finish() {
   PartialFile partial(impl_->path);
   const std::filesystem::path rows = partial_path(impl_->rows->path());
   Archive archive = open_archive(partial.partial(), ZIP_CREATE | ZIP_TRUNCATE);
-  zip_source_t* source = zip_source_file(archive.get(), rows.c_str(), 0, -1);
-  const zip_int64_t index =
-      source ? zip_file_add(archive.get(), impl_->member.c_str(), source, ZIP_FL_ENC_UTF_8) : -1;
-  if (index < 0) zip_source_free(source);
-  require<SystemError>(
-      index >= 0 && zip_set_file_compression(archive.get(), static_cast<zip_uint64_t>(index),
-                                             ZIP_CM_STORE, 0) == 0,
-      "npz", "{}: {}", impl_->path.string(), zip_strerror(archive.get()));
-  const SignalDelay delay;  // libzip has a temporary file beside, and removes it when cancelled
-  zip_register_cancel_callback_with_state(
-      archive.get(), [](zip_t*, void*) { return int{SignalDelay::signal_waits()}; }, nullptr,
-      nullptr);
-  if (zip_close(archive.get()) != 0) {
-    fail_for<SystemError>(zip_error_code_system(zip_get_error(archive.get())), "npz",
-                          "cannot write {}: {}", impl_->path.string(), zip_strerror(archive.get()));
-  }
-  (void)archive.release();  // zip_close freed it
+  add_member(archive.get(), impl_->member, zip_source_file(archive.get(), rows.c_str(), 0, -1),
+             impl_->path);
+  close_archive(std::move(archive), impl_->path);
   partial.commit();
   impl_->rows.reset();
+}
+
+void write_npz(const std::filesystem::path& path, std::span<const NpzArray> arrays) {
+  PartialFile partial(path);
+  std::vector<std::string> members;
+  members.reserve(arrays.size());  // libzip reads them at the end
+  Archive archive = open_archive(partial.partial(), ZIP_CREATE | ZIP_TRUNCATE);
+  for (const NpzArray& array : arrays) {
+    const std::string& bytes = members.emplace_back(npy_bytes(array));
+    add_member(archive.get(), array.name + ".npy",
+               zip_source_buffer(archive.get(), bytes.data(), bytes.size(), 0), path);
+  }
+  close_archive(std::move(archive), path);
+  partial.commit();
 }
 
 }  // namespace edt

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/storage/half.h"
 #include "data/import/moments.h"
+#include "data/import/sequences.h"
 #include "data/import/source.h"
 #include "data/import/statistics.h"
 #include "data/shard_set.h"
@@ -286,6 +287,7 @@ bool take_known_statistics(Description& description, const ImportOptions& option
 }  // namespace
 
 WriteReport import_data(const ImportOptions& given, const Progress& progress) {
+  if (given.sequences.is_on()) return import_sequences(given, progress);
   ImportSource source(given);
   const ImportOptions options = with_remarks(given, source);
   require<UsageError>(options.type == h5::Type::kFloat16 || options.type == h5::Type::kFloat32,

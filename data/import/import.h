@@ -32,6 +32,26 @@ enum class Moments : std::uint8_t {
   kLogvar,  // mean, then log variance
 };
 
+// What becomes of sequences that are longer than those of the data set.
+enum class SequenceCut : std::uint8_t {
+  kNone,    // none is
+  kFirst,   // their first frames are taken
+  kWindows  // windows of them
+};
+
+// Of sequences instead of latents of pictures.
+struct SequenceOptions {
+  std::uint64_t length = 0;  // frames of each in the data set; 0: the input are no sequences
+  SequenceCut cut = SequenceCut::kNone;
+  std::uint64_t window_step = 0;  // frames from one window to the next; 0: `length`
+  bool skips_short = false;       // leaves out those that are shorter, else they are refused
+  std::filesystem::path frames;  // conditions [N, T, A], laid out alike; empty: beside them, if any
+  std::string frames_key, lengths_key;  // names within .npz, .safetensors and HDF5
+
+  bool is_on() const { return length > 0; }
+  std::uint64_t step() const { return window_step > 0 ? window_step : length; }
+};
+
 // In the order of its options, of which there is one in a program.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 struct ImportOptions {
@@ -61,6 +81,7 @@ struct ImportOptions {
   h5::Type type = h5::Type::kFloat16;
   FeatureOptions features;  // beside the latents
   TextOptions text;         // likewise
+  SequenceOptions sequences;
   std::uint64_t samples_per_shard = 16384;
   bool replace = false;  // shards that are there are not kept
 };

@@ -8,6 +8,7 @@
 #include "data/inspect.h"
 #include "data/read_bench.h"
 #include "data/synth.h"
+#include "data/synth_sequence.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/write_dataset.h"
 #include "launcher/text/progress.h"
@@ -28,7 +29,11 @@ void print_info(CommandContext& context, const data::DatasetInfo& info) {
                               human_bytes(static_cast<double>(info.bytes))));
   line(d.array_name(), fmt::format("{} x {} x {}, {}, scale {}", d.channels, d.height, d.width,
                                    h5::name_of(d.type), d.scale));
-  line("pictures", fmt::format("{} x {} pixels", d.factor() * d.width, d.image_size));
+  if (d.is_sequence()) {
+    line("sequences", fmt::format("{} frames of {} numbers", d.width, d.channels));
+  } else {
+    line("pictures", fmt::format("{} x {} pixels", d.factor() * d.width, d.image_size));
+  }
   line("classes", fmt::format("{}, {} to {} samples each", d.classes, *fewest, *most));
   if (!d.class_names.empty())
     line("class names", fmt::format("{}", fmt::join(d.class_names, ", ")));
@@ -37,9 +42,11 @@ void print_info(CommandContext& context, const data::DatasetInfo& info) {
     line("beside them", data::text_of(std::span(&array, 1)));
   }
   if (d.text.present()) line("texts", data::text_of(d.text));
-  line("decoder", d.decoder.present()
-                      ? fmt::format("yes: linear, of {0} x {0} patches", d.decoder.patch)
-                      : "no: false colours");
+  if (!d.is_sequence()) {
+    line("decoder", d.decoder.present()
+                        ? fmt::format("yes: linear, of {0} x {0} patches", d.decoder.patch)
+                        : "no: false colours");
+  }
   if (!d.channel_mean.empty()) {
     line("channel mean", fmt::format("{:.4g}", fmt::join(d.channel_mean, ", ")));
     line("channel std", fmt::format("{:.4g}", fmt::join(d.channel_std, ", ")));
@@ -67,17 +74,39 @@ data::Progress progress_of(std::unique_ptr<Progress>& bar, const std::string& la
 
 }  // namespace
 
+namespace {
+
+// Those of pictures, where sequences are drawn.
+void take_length(const OptionSet& options, data::SynthOptions& synth) {
+  if (synth.length == 0) return;
+  for (const char* option : {"image-size", "channels", "vae-factor", "flipped", "hog"}) {
+    require<UsageError>(!options.given(option), "synth",
+                        "--{} is of pictures, and --length {} asks for sequences", option,
+                        synth.length);
+  }
+  const auto kinds = static_cast<int>(data::synth_sequence_names().size());
+  if (!options.given("classes")) synth.classes = kinds;
+}
+
+}  // namespace
+
 int data_synth(std::span<const std::string> args, CommandContext& context) {
   data::SynthOptions synth;
   OptionSet options("data synth",
                     "Draws pictures of classes (shapes, colours, textures) and stores them as "
-                    "latents, with the decoder that turns latents into pictures.");
+                    "latents, with the decoder that turns latents into pictures; or sequences of "
+                    "classes (ways to move), with the pace and stress of each frame beside them.");
   options.add("out", &synth.out, "directory of the data set").positional().required();
   options.add("samples", &synth.samples, "number of pictures").range(1, 4294967295.0L);
   options.add("image-size", &synth.image_size, "side of a picture, a multiple of --vae-factor")
       .unit("pixels")
       .range(32, 1024);
-  options.add("classes", &synth.classes, "number of classes").range(1, 12);
+  options.add("length", &synth.length, "frames of a sequence, instead of pictures; 0: pictures")
+      .unit("frames")
+      .range(0, 4096);
+  options.add("classes", &synth.classes, "number of classes")
+      .range(1, 12)
+      .default_is("12, of sequences 6");
   options.add("channels", &synth.channels, "of the latents; 16 keep edges sharp")
       .choices({"4", "16"});
   options.add("vae-factor", &synth.vae_factor, "pixels for each latent, across and down")
@@ -97,6 +126,7 @@ int data_synth(std::span<const std::string> args, CommandContext& context) {
   require<UsageError>(!synth.captions || !options.given("classes"), "synth",
                       "--classes has no effect with --captions: classes are those of the shapes");
   require_writable(synth.held_out, "--held-out", ".h5");
+  take_length(options, synth);
   return write_dataset(context, "synth", synth.out, [&](const data::Progress& progress) {
     return data::synthesize(synth, progress);
   });
@@ -116,6 +146,10 @@ int data_info(std::span<const std::string> args, CommandContext& context) {
   if (!read_options(options, args, context)) return kDone;
   require_writable(pictures, "--pictures", ".png");
   const data::DatasetInfo info = data::describe(path);
+  require<UsageError>(
+      pictures.empty() || !info.description.is_sequence(), "data",
+      "--pictures {}: {} holds sequences of {} frames, of which no picture is drawn",
+      pictures.string(), path.string(), info.description.width);
   if (!pictures.empty()) data::write_pictures(path, pictures);
   if (as_json) {
     context.print("{}\n", dump_json(data::to_json(info), 2));

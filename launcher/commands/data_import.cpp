@@ -31,6 +31,58 @@ void note_labels(const data::ImportOptions& import) {
   }
 }
 
+void declare_sequences(OptionSet& options, data::SequenceOptions& sequences) {
+  using data::SequenceCut;
+  options
+      .add("length", &sequences.length,
+           "the input are sequences, [N, frames, numbers] or [frames, numbers] in each file, and "
+           "the data set has them with so many frames; 0: latents of pictures")
+      .unit("frames")
+      .range(0, 4096);
+  options.add("cut", &sequences.cut,
+              {{"none", SequenceCut::kNone},
+               {"first", SequenceCut::kFirst},
+               {"windows", SequenceCut::kWindows}},
+              "what becomes of longer sequences: they are refused, their first frames are taken, "
+              "or windows of them");
+  options.add("window-step", &sequences.window_step, "from one window to the next; 0: --length")
+      .unit("frames")
+      .range(0, 1 << 24)
+      .used_when("cut", {"windows"});
+  options.add("short", &sequences.skips_short, {{"refuse", false}, {"skip", true}},
+              "what becomes of shorter ones: they are refused, or left out");
+  options.add("frames", &sequences.frames,
+              "what is known of each frame, [N, frames, numbers], laid out as the sequences; not "
+              "given: beside them, if there is any");
+  options.add("frames-key", &sequences.frames_key, "name within .npz, .safetensors and HDF5")
+      .default_is("frames or conditions");
+  options
+      .add("lengths-key", &sequences.lengths_key,
+           "likewise, of how many frames of each sequence count")
+      .default_is("lengths; taken when it is there");
+}
+
+// Refuses what has no effect; sequences are stored as float32 where nothing else was said.
+void take_sequences(const OptionSet& options, data::ImportOptions& import) {
+  if (!import.sequences.is_on()) {
+    for (const char* option : {"cut", "short", "frames", "frames-key", "lengths-key"}) {
+      require<UsageError>(!options.given(option), "import",
+                          "--{} is of sequences, and --length, which says how long they are to be, "
+                          "is not given",
+                          option);
+    }
+    return;
+  }
+  for (const char* option : {"flipped-latents", "flipped-key", "image-size", "vae-factor", "scale",
+                             "scaled", "moments", "statistics", "features"}) {
+    require<UsageError>(!options.given(option), "import",
+                        "--{} is of latents of pictures, and --length {} asks for sequences{}",
+                        option, import.sequences.length,
+                        option == std::string_view("statistics") ? ", which always have them" : "");
+  }
+  if (!options.given("dtype")) import.type = h5::Type::kFloat32;
+}
+
 }  // namespace
 
 int data_import(std::span<const std::string> args, CommandContext& context) {
@@ -40,7 +92,8 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
   data::ImportOptions import;
   OptionSet options(
       "data import",
-      "Turns encoded latents into shards. Streams: memory does not grow with the data.");
+      "Turns encoded latents, or sequences of numbers (--length), into shards. Streams: memory "
+      "does not grow with the data.");
   options
       .add("latents", &import.latents,
            "a file (.npy, .npz, .safetensors, HDF5), a folder of them, one with a dataset.json (or "
@@ -66,7 +119,7 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
   options
       .add("latents-key", &import.latents_key,
            "name within .npz, .safetensors and HDF5 (there also a group, or GROUP/*/NAME)")
-      .default_is("latents or moments");
+      .default_is("latents or moments; sequences, samples or motion");
   options.add("labels-key", &import.labels_key, "likewise (HDF5: or GROUP/*@ATTRIBUTE)")
       .default_is("labels or label");
   options.add("flipped-key", &import.flipped_key, "likewise, of mirrored copies")
@@ -106,16 +159,19 @@ int data_import(std::span<const std::string> args, CommandContext& context) {
   options.add("statistics-from", &import.statistics_from,
               "or take them from this file of arrays: mean and std, or REPA-E's latents_bias and "
               "latents_scale");
-  options.add("dtype", &import.type,
-              {{"float16", h5::Type::kFloat16}, {"float32", h5::Type::kFloat32}},
-              "of stored values");
+  options
+      .add("dtype", &import.type,
+           {{"float16", h5::Type::kFloat16}, {"float32", h5::Type::kFloat32}}, "of stored values")
+      .default_is("float16, of sequences float32");
   declare_features(options, import.features);
   declare_texts(options, import.text);
+  declare_sequences(options, import.sequences);
   options.add("samples-per-shard", &import.samples_per_shard, "samples of one file").at_least(1);
   options.add("replace", &import.replace, kReplaceHelp);
   if (!read_options(options, args, context)) return kDone;
   check_features(options, import.features);
   check_texts(options, import.text);
+  take_sequences(options, import);
   import.scale_is_given = options.given("scale");
   const int status = write_dataset(
       context, "import", import.out,

@@ -28,6 +28,7 @@ class RunEvaluation {
     request.labels =
         drawn_labels(options.count, run_.model.classes(), options.labels, request.seed);
     request.batch = std::min(request.batch, options.count);
+    require_no_frames(run_.model, "edt evaluate");
     if (sees_pictures()) stored_ = stored_reference(options.reference);
     backend_ = options.network.device.make_backend(context.world);
     options.sampling.weights_type.require_possible(*backend_);

@@ -90,7 +90,7 @@ class MemoryRun {
         dataset_(data_path(), {.normalize = config_.data.normalize,
                                .normalize_eps = config_.data.normalize_eps}) {
     require_fits(dataset_, model_config_);
-    require_no_texts(model_config_, "edt memory");
+    require_no_conditions(model_config_, "edt memory");
     if (config_.data.holdout > 0) {
       holdout_ = data::Holdout(config_.data.holdout, config_.train.seed, dataset_.size());
     }

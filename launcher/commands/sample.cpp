@@ -9,12 +9,16 @@
 #include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/storage/missing_path.h"
+#include "data/dataset.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
 #include "launcher/sample/cache_report.h"
+#include "launcher/sample/frame_options.h"
 #include "launcher/sample/known_options.h"
 #include "launcher/sample/picture_output.h"
 #include "launcher/sample/sampling_options.h"
+#include "launcher/sample/sequence_output.h"
+#include "launcher/sample/sequence_page.h"
 #include "launcher/sample/text_options.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
@@ -32,6 +36,7 @@ struct SampleOptions : SamplingOptions {
   int columns = 0;
   KnownOptions known;
   TextOptions text;
+  FrameOptions frames;
   DeviceOptions device;
   OutputPaths out;
   bool json = false;
@@ -57,6 +62,7 @@ void SampleOptions::declare(OptionSet& options) {
   declare_sampler(options);
   known.declare(options);
   text.declare(options);
+  frames.declare(options);
   options.add("init-noise", &init_noise, "HDF5 file, data set z [N, C, H, W], instead of the seed");
   options.add("step-noise", &step_noise,
               "HDF5 file, data set step_noise [steps, N, C, H, W], instead of the seed");
@@ -64,12 +70,15 @@ void SampleOptions::declare(OptionSet& options) {
   device.declare(options, "");
   declare_dtype(options, dtype);
   declare_memory_check(options, memory_check);
-  options.add("out", &out.grid, "PNG grid of all pictures");
+  options.add("out", &out.grid,
+              "PNG grid of all pictures; of sequences an .npz: samples [N, frames, numbers] in the "
+              "units of the data, labels and frames");
   options.add("out-dir", &out.singles, "directory of single PNGs");
   options.add("replace", &out.replace, "remove the pictures of an earlier call from out-dir");
   options.add("latents", &out.latents,
               "HDF5 or .safetensors file of the latents, with all that decoding them needs");
   options.add("npz", &out.npz, "uint8 arr_0 [N, H, W, 3], for FID evaluators");
+  options.add("page", &out.page, "of sequences: HTML page of plots beside the data's");
   options.add("json", &json, "for scripts");
 }
 
@@ -179,7 +188,7 @@ nlohmann::ordered_json notes_of(const SampleOptions& options, const LoadedModels
 
 // The bar shows the batches of the first rank, which has as many as any other.
 void make_pictures(PictureSampler& sampler, const PictureRequest& request, int steps,
-                   CommandContext& context, bool silent, std::optional<PictureOutput>& output) {
+                   CommandContext& context, bool silent, SampleOutput* output) {
   const auto total = static_cast<std::int64_t>(request.labels.size());
   const std::int64_t round = request.batch * context.world.size();
   const bool quiet = silent || context.quiet || !context.world.is_root();
@@ -197,7 +206,50 @@ void make_pictures(PictureSampler& sampler, const PictureRequest& request, int s
         pictures += static_cast<std::int64_t>(latents.size()) / each;
       },
       [&] { progress.update(++steps_done, fmt::format("{} of {} pictures", pictures, total)); });
-  if (output) output->finish();
+  if (output != nullptr) output->finish();
+}
+
+// Those of the data set that sampled sequences are plotted beside, as the model sees them.
+void add_sequences_of_data(const SampleOptions& options, const TrainedModel& trained,
+                           const TrainedData& data, SequenceContext& context) {
+  const LatentShape& shape = trained.model_config().latents();
+  if (options.out.page.empty() || !data.description) return;
+  if (data.description->width != context.frames || shape.width != context.frames) return;
+  const data::Dataset dataset(data.path, {.normalize = data.normalized,
+                                          .normalize_eps = trained.config().data.normalize_eps});
+  const auto first =
+      std::span(context.labels).first(std::min(context.labels.size(), kPlottedSequences));
+  context.samples = options.frames.samples(dataset, first);
+  if (context.samples.empty()) context.samples = samples_of_classes(dataset, first);
+  std::vector<data::SampleRef> refs;
+  for (const std::uint64_t sample : context.samples) refs.push_back({.index = sample});
+  context.of_data.resize(refs.size() * static_cast<std::size_t>(shape.elements()));
+  data::ReadScratch scratch;
+  dataset.read(refs, options.request.seed, scratch, context.of_data);
+  context.data = data.path.string();
+}
+
+std::unique_ptr<SampleOutput> sequence_output(const SampleOptions& options,
+                                              const LoadedModels& models, const TrainedData& data) {
+  const LatentShape shape =
+      options.request.extension.whole(models.trained->model_config().latents());
+  require<UsageError>(data.latents.has_value(), "sample",
+                      "neither the checkpoint nor a data set says the units of the sequences: "
+                      "--data names the set the model was trained on");
+  SequenceContext context{
+      .labels = options.request.labels,
+      .channels = shape.channels,
+      .frames = shape.width,
+      .space = *data.latents,
+      .conditions = options.request.frames,
+      .of_data = {},
+      .samples = {},
+      .model = fmt::format("{} after step {}", models.trained->model_config().name(),
+                           models.trained->step()),
+      .data = {},
+      .notes = notes_of(options, models, data)};
+  add_sequences_of_data(options, *models.trained, data, context);
+  return std::make_unique<SequenceOutput>(options.out, std::move(context));
 }
 
 // What can be told of the options alone.
@@ -219,10 +271,12 @@ LoadedModels load(SampleOptions& options, const OptionSet& set, Backend& backend
     log::info("{}, which decoded the run's sample grids, makes the pictures",
               options.vae.path.string());
   }
+  check_outputs(options.out, set, run.model);
   options.text.open(run.config.model, run.model);
   options.resolve_labels(run.model);
   PictureRequest& request = options.request;
   request.extension = options.known.extension(run.model.latents());
+  options.frames.check(set, run.model, request.extension.is_on());
   request.resample = options.known.resample;
   if (auto kept = options.known.kept(run.model.latents()); !kept.empty()) {
     request.known = KnownRegion{.mask = std::move(kept)};
@@ -281,17 +335,22 @@ int sample(std::span<const std::string> args, CommandContext& context) {
     require_not_read(options.out.latents, "--latents", input);
   }
   options.known.require_kept_files(options.out);
+  options.frames.require_kept_file(options.out);
   if (request.known) {
     request.known->latents = options.known.known({*trained, data, options.vae, *backend, request});
   }
-  std::optional<PictureOutput> output;  // of the first rank
+  request.frames = options.frames.read(trained->model_config(), data, request.labels);
+  std::unique_ptr<SampleOutput> output;  // of the first rank
+  const bool is_sequence = model.latents().is_sequence();
   bool false_colours = false;
-  if (context.world.is_root()) {
+  if (context.world.is_root() && is_sequence) {
+    output = sequence_output(options, models, data);
+  } else if (context.world.is_root()) {
     const auto decoder = options.decoder(*trained, data, *backend);
     false_colours = options.out.pictures() && decoder->is_false_colour();
-    output.emplace(options.out, decoder, request.labels,
-                   sample_shape(request.extension.whole(model.latents())), columns,
-                   notes_of(options, models, data));
+    output = std::make_unique<PictureOutput>(options.out, decoder, request.labels,
+                                             sample_shape(request.extension.whole(model.latents())),
+                                             columns, notes_of(options, models, data));
     warn_of_what_is_missing(options, data, *decoder);
   }
 
@@ -299,7 +358,7 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   PictureSampler sampler(model, *backend, options.dtype,
                          models.guide ? &models.guide->model() : nullptr);
   const auto begin = Clock::now();
-  make_pictures(sampler, request, solver->steps(), context, options.json, output);
+  make_pictures(sampler, request, solver->steps(), context, options.json, output.get());
   const double seconds = seconds_since(begin);
   std::optional<CacheReport> cache;
   if (context.world.is_root() && sampler.cache() != nullptr) {
@@ -319,7 +378,8 @@ int sample(std::span<const std::string> args, CommandContext& context) {
     context.print("{}\n", dump_json(json, 2));
   } else {
     if (cache) context.note("{}\n", cache->text());
-    context.note("{} in {} from step {}{}\n", counted(static_cast<std::uint64_t>(total), "picture"),
+    context.note("{} in {} from step {}{}\n",
+                 counted(static_cast<std::uint64_t>(total), is_sequence ? "sequence" : "picture"),
                  human_duration(seconds), trained->step(),
                  false_colours ? ", in false colours" : "");
   }

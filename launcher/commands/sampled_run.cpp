@@ -3,6 +3,7 @@
 
 #include "launcher/commands/step_options.h"
 #include "launcher/memory/memory_check.h"
+#include "launcher/recipe/model_data.h"
 
 namespace edt {
 
@@ -27,7 +28,7 @@ void SampledRun::open(Communicator& world, const CacheConfig& cache,
                       const WeightsTypeOptions& weights_type) {
   const Checkpoint found = find_checkpoint(checkpoint);
   const ModelConfig config = model_config_of(found, configuration_of(found));
-  require_no_texts(config, "this measurement");
+  require_no_conditions(config, "edt bench");
   request.guidance.validate();
   request.batch = std::min(request.batch, images);
   backend = device.make_backend(world);

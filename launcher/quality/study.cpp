@@ -196,7 +196,7 @@ QualityStudy::Recipe QualityStudy::recipe(const QualityTask& task, std::int64_t 
   take_data(dataset_.description(), options, config);
   const ModelConfig model = config.model.resolve(dataset_.description().classes);
   require_fits(dataset_, model);
-  require_no_texts(model, "bench quality");
+  require_no_conditions(model, "bench quality");
   for (const data::ArrayRequest& request : array_requests(config, model)) {
     (void)data::resolve_array(dataset_.description(), request, dataset_.path().string());
   }

@@ -3,12 +3,39 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "model/families/presets.h"
 
 namespace edt {
+
+namespace {
+
+// Of a data set of sequences, the numbers of the condition of each frame; 0: there are none.
+std::int64_t frame_channels_of(const data::Description& data) {
+  const auto found = std::ranges::find(data.arrays, kFrameArray, &data::SampleArray::name);
+  if (found == data.arrays.end()) return 0;
+  require<DataError>(found->shape.size() == 2, "data",
+                     "'{}' of the data set is {} for each sequence: a condition of each frame, "
+                     "frames x numbers, is needed",
+                     kFrameArray, data::text_of(*found));
+  return static_cast<std::int64_t>(found->shape[1]);
+}
+
+void take_sequences_of(const data::Description& data, const OptionSet& given, ModelOptions& model) {
+  if (!given.given("model.channels")) model.channels = data.channels;
+  if (!given.given("model.length")) model.length = data.width;
+  if (!given.given("model.frame-channels")) model.frame_channels = frame_channels_of(data);
+}
+
+}  // namespace
 
 // Data sets that were written by hand may say any size of pictures: one that is given tells how
 // many pixels a latent stands for.
 void take_latents_of(const data::Description& data, const OptionSet& given, ModelOptions& model) {
+  if (data.is_sequence()) return take_sequences_of(data, given, model);
+  require<UsageError>(!model_preset(model.preset).latents().is_sequence(), "model",
+                      "model.preset {} is of sequences, and the data set holds latents of {} x {} "
+                      "x {}, of pictures",
+                      model.preset, data.channels, data.height, data.width);
   const bool has_size = given.given("model.image-size");
   if (!given.given("model.channels")) model.channels = data.channels;
   if (!given.given("model.vae-factor")) {
@@ -72,21 +99,35 @@ RequestedTexts texts_of(const data::Dataset& dataset, const ModelConfig& model,
           dataset.null_text()};
 }
 
-void require_no_texts(const ModelConfig& model, std::string_view command) {
-  require<UsageError>(!model.common().text.is_on(), "model",
-                      "{} reads texts, and {} has none to give", model.name(), command);
-}
-
-std::vector<data::ArrayRequest> array_requests(const TrainConfig& config,
-                                               const ModelConfig& model) {
+std::vector<data::ArrayRequest> array_requests(const ModelConfig& model) {
   std::vector<data::ArrayRequest> requests;
   for (const ArrayRequest& request : model.common().arrays()) {
     requests.push_back({request.name, {request.shape.begin(), request.shape.end()}});
   }
+  return requests;
+}
+
+std::vector<data::ArrayRequest> array_requests(const TrainConfig& config,
+                                               const ModelConfig& model) {
+  std::vector<data::ArrayRequest> requests = array_requests(model);
   for (const ArrayRequest& request : config.align.resolve().arrays(model)) {
     requests.push_back({request.name, {request.shape.begin(), request.shape.end()}});
   }
   return requests;
+}
+
+void require_no_conditions(const ModelConfig& model, std::string_view command) {
+  require<UsageError>(!model.common().text.is_on(), "model",
+                      "{} reads texts, and {} has none to give", model.name(), command);
+  require_no_frames(model, command);
+}
+
+void require_no_frames(const ModelConfig& model, std::string_view command) {
+  require<UsageError>(
+      model.common().frame_channels == 0, "model",
+      "{} reads a condition of {} numbers of each frame (model.frame-channels), and "
+      "{} has none to give",
+      model.name(), model.common().frame_channels, command);
 }
 
 void require_fits(const data::Dataset& dataset, const ModelConfig& model,

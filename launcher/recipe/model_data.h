@@ -32,11 +32,14 @@ void take_data(const data::Description& data, const OptionSet& given, TrainConfi
 RequestedTexts texts_of(const data::Dataset& dataset, const ModelConfig& model,
                         std::function<std::uint64_t(std::int64_t picture)> which);
 
-// UsageError where the network reads texts, of which `command` has none.
-void require_no_texts(const ModelConfig& model, std::string_view command);
-
-// What is read beside the latents.
+// What the network reads beside the latents; in training what is aligned with too, behind it.
+std::vector<data::ArrayRequest> array_requests(const ModelConfig& model);
 std::vector<data::ArrayRequest> array_requests(const TrainConfig& config, const ModelConfig& model);
+
+// UsageError where the network reads conditions of frames, or texts too, which `command` has none
+// of.
+void require_no_frames(const ModelConfig& model, std::string_view command);
+void require_no_conditions(const ModelConfig& model, std::string_view command);
 
 // Throws DataError naming both values, and what would fit. `size_option` gives the height of the
 // model's pictures.

@@ -36,6 +36,18 @@ void check_records(const RunOptions& run) {
                       run.record_steps);
 }
 
+// What makes pictures of samples, or asks the network without a data set at hand.
+void check_sequences(const RunOptions& run, const ModelConfig& model) {
+  require<UsageError>(run.sample_every == 0 || !model.latents().is_sequence(), "options",
+                      "run.sample-every is {}, and {} makes sequences, of which no picture is "
+                      "drawn: edt sample writes them",
+                      run.sample_every, model.name());
+  require<UsageError>(run.evaluate_every == 0 || model.common().frame_channels == 0, "options",
+                      "run.evaluate-every is {}, and {} reads a condition of each frame "
+                      "(model.frame-channels {}), which evaluations have none of",
+                      run.evaluate_every, model.name(), model.common().frame_channels);
+}
+
 }  // namespace
 
 void TrainConfig::declare(OptionSet& options) {
@@ -94,6 +106,7 @@ void TrainConfig::check_recipe(const ModelConfig& chosen) const {
   require<UsageError>(train.dual_time == 0 || chosen.passes().groups, "train",
                       "train.dual-time is {}, and tokens of {} cannot be in groups",
                       train.dual_time, chosen.name());
+  check_sequences(run, chosen);
   const AuxiliaryConfig companions = auxiliary();
   require<UsageError>(!companions.needs_teacher() || optimizer.ema_decay > 0, "align",
                       "align.with names {}, and optimizer.ema-decay is {}: the moving average is "

@@ -253,7 +253,10 @@ Extension KnownOptions::extension(const LatentShape& latents) const {
                       Extension::kMost);
   require<UsageError>(made.is_on(), "sample", "--extend {} is one window: the model's own picture",
                       extend);
-  const std::int64_t side = std::min(latents.height, latents.width);
+  require<UsageError>(!latents.is_sequence() || made.rows == 1, "sample",
+                      "--extend {}: sequences are one row high: COLUMNSx1", extend);
+  const std::int64_t side =
+      latents.is_sequence() ? latents.width : std::min(latents.height, latents.width);
   made.overlap = overlap > 0 ? in_latents(overlap, latents, "--extend-overlap")
                              : std::max<std::int64_t>(1, side / 4);
   require<UsageError>(made.overlap < side, "sample",

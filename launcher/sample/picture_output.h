@@ -12,18 +12,20 @@
 #include "core/storage/npy.h"
 #include "data/picture_decoder.h"
 #include "launcher/sample/latents_file.h"
+#include "launcher/sample/sample_output.h"
 
 namespace edt {
 
 struct OutputPaths {
-  std::filesystem::path grid;     // one PNG with all pictures
+  std::filesystem::path grid;     // one PNG with all pictures; of sequences an .npz
   std::filesystem::path singles;  // a directory of 000000.png, 000001.png, ...
   std::filesystem::path latents;  // `latents` [N, C, S, S], `labels` [N], and what decoding needs
   std::filesystem::path npz;      // uint8 `arr_0` [N, H, W, 3]
+  std::filesystem::path page;     // plots of sequences
   bool replace = false;           // pictures of an earlier call that `singles` has
 
   bool pictures() const { return !(grid.empty() && singles.empty() && npz.empty()); }
-  bool any() const { return pictures() || !latents.empty(); }
+  bool any() const { return pictures() || !latents.empty() || !page.empty(); }
 };
 
 // Numbered pictures in a directory, which an evaluator that reads it would not tell from new ones:
@@ -42,7 +44,7 @@ inline constexpr int kGridGap = 2;  // pixels between the pictures of a grid
 void require_grid(const std::filesystem::path& path, std::size_t count, int columns,
                   std::pair<int, int> picture);
 
-class PictureOutput {
+class PictureOutput final : public SampleOutput {
  public:
   // `columns`: pictures in a row of the grid; `notes`: what a file of latents says of itself.
   // Throws UsageError for places that cannot be written, and for what would not be what it seems:
@@ -51,10 +53,8 @@ class PictureOutput {
                 std::vector<std::int32_t> labels, const h5::Shape& sample, int columns,
                 const nlohmann::ordered_json& notes);
 
-  // Latents [n, C, S, S] of the next n pictures.
-  void add(std::span<const float> latents);
-  // Completes all files.
-  void finish();
+  void add(std::span<const float> latents) override;
+  void finish() override;
 
  private:
   void add_picture(const Image& image);

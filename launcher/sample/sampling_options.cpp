@@ -171,6 +171,8 @@ GuideSource SamplingOptions::open_guide(const SampleSource& run, const OptionSet
   require_same("latents are", shape(model.latents()), shape(run.model.latents()));
   require_same("the number of classes is", std::to_string(model.classes()),
                std::to_string(run.model.classes()));
+  require_same("numbers of a frame's condition are", std::to_string(model.common().frame_channels),
+               std::to_string(run.model.common().frame_channels));
   const auto mine = LatentSpace::of(run.checkpoint.info()), others = LatentSpace::of(found.info());
   if (mine && others) mine->require_same(*others, found.path().string());
   if (model.family() == run.model.family()) inference.apply(set, model);
@@ -246,6 +248,8 @@ nlohmann::ordered_json SamplingOptions::facts(TrainedModel& trained,
   const ModelConfig& model = trained.model_config();
   const Process& process = trained.model().process();
   const auto solver = make_solver(process, request.solver);
+  GuidedChannels guided = request.guidance.channels;
+  if (model.latents().is_sequence()) guided = guided.of_sequences();
   nlohmann::ordered_json facts{
       {"model", model.name()},
       {"checkpoint", std::filesystem::absolute(trained.checkpoint()).string()},
@@ -257,7 +261,7 @@ nlohmann::ordered_json SamplingOptions::facts(TrainedModel& trained,
       {"eta", request.solver.eta},
       {"clip_denoised", request.solver.clip_denoised},
       {"cfg_scale", request.guidance.scale},
-      {"guided_channels", request.guidance.channels.text(model.latents().channels)},
+      {"guided_channels", guided.text(model.latents().channels)},
       {"guidance_interval", guidance_interval},
       {"power_cosine", request.guidance.power_cosine},
       {"dtype", name_of(dtype)},

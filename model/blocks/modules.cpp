@@ -83,12 +83,25 @@ Var ConditionEmbedding::embed(Tape& tape, const ModelInputs& inputs) const {
 
 PatchEmbedding PatchEmbedding::make(ParameterList& list, std::int64_t width,
                                     const CommonConfig& config) {
-  PatchEmbedding made;
-  made.projection.weight =
-      &list.add("x_embedder.proj.weight",
-                {width, config.latents.channels, config.patch, config.patch}, Init::kXavierUniform);
-  made.projection.bias = &list.add("x_embedder.proj.bias", {width}, Init::kZero);
+  const std::int64_t channels = config.latents.channels, patch = config.patch;
+  const std::int64_t beside = config.frame_channels;
+  const std::string prefix = beside > 0 ? "x_embedder" : "x_embedder.proj";
+  const Shape shape = beside > 0 ? Shape{width, channels * patch * patch + beside}
+                                 : Shape{width, channels, patch, patch};
+  PatchEmbedding made{.patch = patch, .has_frames = beside > 0};
+  made.projection.weight = &list.add(prefix + ".weight", shape, Init::kXavierUniform);
+  made.projection.bias = &list.add(prefix + ".bias", {width}, Init::kZero);
   return made;
+}
+
+Var PatchEmbedding::operator()(Tape& tape, const ModelInputs& inputs,
+                               const Tensor& positions) const {
+  Parameter &weight = *projection.weight, &bias = *projection.bias;
+  if (!has_frames) return patch_embedding(tape, inputs.image, weight, bias, positions);
+  require<UsageError>(inputs.frames.defined(), "model",
+                      "the network reads a condition of each frame, and none are given");
+  return patch_embedding(tape, PatchesBeside{inputs.image, inputs.frames, patch}, weight, bias,
+                         positions);
 }
 
 BranchNorm BranchNorm::make(ParameterList& list, const std::string& name, std::int64_t width,

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/ops/backend.h"
+#include "core/ops/patches_beside.h"
 #include "model/blocks/linear.h"
 #include "model/blocks/style.h"
 #include "model/blocks/text.h"
@@ -64,15 +65,17 @@ struct ModulationTables {
   Var operator()(Tape& tape, const Var& modulation) const;
 };
 
-// Patches of the image as tokens.
+// Patches of the image as tokens, each beside the condition of its own that it may have: a frame of
+// a sequence.
 struct PatchEmbedding {
   Linear projection;
+  std::int64_t patch = 0;
+  bool has_frames = false;
 
   static PatchEmbedding make(ParameterList& list, std::int64_t width, const CommonConfig& config);
-  // `positions` [T, width] are added where defined.
-  Var operator()(Tape& tape, const Tensor& image, const Tensor& positions = {}) const {
-    return patch_embedding(tape, image, *projection.weight, *projection.bias, positions);
-  }
+  // `positions` [T, width] are added where defined. UsageError where frames are to be read and none
+  // are there.
+  Var operator()(Tape& tape, const ModelInputs& inputs, const Tensor& positions = {}) const;
 };
 
 // What a block sees besides tokens and condition.

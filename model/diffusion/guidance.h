@@ -23,6 +23,8 @@ struct GuidedChannels {
   static GuidedChannels parse(std::string_view text);
   // Of latents of so many channels. UsageError where they are fewer than the number given.
   std::int64_t of(std::int64_t channels) const;
+  // Of latents that are no pictures': the first three mean nothing, auto is all.
+  GuidedChannels of_sequences() const { return {first == kAuto ? kAll : first}; }
   // "all", "first-three", "5": of latents of so many channels.
   std::string text(std::int64_t channels) const;
 };

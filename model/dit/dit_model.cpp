@@ -38,12 +38,13 @@ void DitModel::add_positions(Device& device, DType dtype) {
   const TokenGrid grid = config_.patches();
   const std::int64_t tokens = grid.tokens(), size = config_.width / config_.heads;
   if (config_.style.adds_positions()) {
-    fixed_tables_.push_back(
-        {"pos_embed", {1, tokens, config_.width}, sincos_positions(config_.width, grid)});
+    fixed_tables_.push_back({"pos_embed",
+                             {1, tokens, config_.width},
+                             sincos_positions(config_.width, grid, config_.position_form())});
     positions_ = constant(device, fixed_tables_.back().values, {tokens, config_.width}, dtype);
   }
   if (!config_.style.rotates()) return;
-  const std::vector<float> turns = rotary_positions(size, grid);
+  const std::vector<float> turns = rotary_positions(size, grid, config_.position_form());
   rotation_ =
       constant(device, turns, {tokens, size}, dtype == DType::kFloat64 ? dtype : DType::kFloat32);
   // Published files have each angle's cosine and sine at both elements of its pair.
@@ -78,7 +79,7 @@ Var DitModel::rotation_of(Tape& tape, const VisibleTokens& group) const {
 std::vector<Var> DitModel::forward_groups(Tape& tape, const ModelInputs& inputs,
                                           std::span<const VisibleTokens> groups) {
   const auto [condition, embedded] = condition_of(tape, inputs);
-  std::vector<Stream> streams = split_groups(tape, patch_embedding_(tape, inputs.image, positions_),
+  std::vector<Stream> streams = split_groups(tape, patch_embedding_(tape, inputs, positions_),
                                              text_(tape, inputs.text), groups);
   for (Stream& stream : streams) stream.rotation = rotation_of(tape, stream.visible);
   BlockStack{blocks_}(tape, streams, condition, {recompute_, inputs.hooks});
@@ -86,7 +87,7 @@ std::vector<Var> DitModel::forward_groups(Tape& tape, const ModelInputs& inputs,
 }
 
 Var DitModel::forward(Tape& tape, const ModelInputs& inputs) {
-  Var x = patch_embedding_(tape, inputs.image, positions_);
+  Var x = patch_embedding_(tape, inputs, positions_);
   const auto [condition, embedded] = condition_of(tape, inputs);
   const TextTokens text = text_(tape, inputs.text);
   const BlockStack stack{blocks_};

@@ -71,7 +71,8 @@ void EdtModel::add_way_up(std::int64_t stage) {
 }
 
 void EdtModel::add_fixed_table(const std::string& name, std::int64_t width, const TokenGrid& grid) {
-  fixed_tables_.push_back({name, {1, grid.tokens(), width}, sincos_positions(width, grid)});
+  fixed_tables_.push_back(
+      {name, {1, grid.tokens(), width}, sincos_positions(width, grid, config_.position_form())});
   tables_.push_back(constant(device_, fixed_tables_.back().values, {grid.tokens(), width}, dtype_));
 }
 
@@ -110,7 +111,7 @@ Var EdtModel::run_blocks(Tape& tape, Var x, const State& state, std::int64_t fir
 EdtModel::State EdtModel::begin(Tape& tape, const ModelInputs& inputs) {
   State state;
   state.pass = {recompute_, inputs.hooks};
-  state.x = patch_embedding_(tape, inputs.image, tables_[0]);
+  state.x = patch_embedding_(tape, inputs, tables_[0]);
   // All adaLN projections are cut over the ranks: the gradient is summed once, for all of them.
   state.condition = copy_to_tensor_ranks(tape, embedding_(tape, inputs), parameters_.tensor_ranks(),
                                          "gradient of the condition");

@@ -40,10 +40,7 @@ void ModelOptions::declare(OptionSet& options) {
   options.add("model.image-size", &image_size, "height of the pictures; in training the data's")
       .unit("pixels")
       .range(1, 65536)
-      .follows("model.preset", presets_where([](const auto& one) {
-                 return one.latents.factor * one.latents.height == 512;
-               }),
-               "512");
+      .default_is(preset_default);
   options.add("model.image-width", &image_width, "their width; 0: the same")
       .unit("pixels")
       .range(0, 65536);
@@ -56,6 +53,19 @@ void ModelOptions::declare(OptionSet& options) {
       .unit("pixels")
       .range(1, 256)
       .default_is(preset_default);
+  options
+      .add("model.length", &length,
+           "frames of a sequence, for models of sequences instead of pictures; in training the "
+           "data's")
+      .unit("frames")
+      .range(1, 65536)
+      .default_is(preset_default);
+  options
+      .add("model.frame-channels", &frame_channels,
+           "numbers of the condition that is read beside each frame; 0: none is; in training the "
+           "data's")
+      .range(0, 4096)
+      .default_is("0");
   options.add("model.classes", &classes, "number of classes; 0: labels are not read")
       .range(0, 1 << 24)
       .default_is("that of the data");
@@ -150,6 +160,29 @@ void ModelOptions::apply_text(CommonConfig& common) const {
   common.text.dropout = text.dropout.value_or(common.text.dropout);
 }
 
+LatentShape ModelOptions::sequence_of(const CommonConfig& common) const {
+  const char* const of_pictures = image_size         ? "model.image-size"
+                                  : image_width != 0 ? "model.image-width"
+                                  : vae_factor       ? "model.vae-factor"
+                                                     : nullptr;
+  require<UsageError>(of_pictures == nullptr, "model",
+                      "{} is given, and {} are sequences: model.length says how long they are",
+                      of_pictures == nullptr ? "" : of_pictures,
+                      length ? fmt::format("model.length {}", *length) : common.name);
+  return LatentShape::sequence(channels.value_or(common.latents.channels),
+                               length.value_or(common.latents.width));
+}
+
+LatentShape ModelOptions::picture_of(const CommonConfig& common, const GridStep& step) const {
+  const std::int64_t height = image_size.value_or(common.latents.factor * common.latents.height);
+  const std::int64_t width = image_width > 0 ? image_width : height;
+  CommonConfig sized = common;
+  const std::int64_t factor = sized.latents.factor = vae_factor.value_or(common.latents.factor);
+  sized.check_side("model.image-size", height, step);
+  sized.check_side("model.image-width", width, step);
+  return {channels.value_or(common.latents.channels), height / factor, width / factor, factor};
+}
+
 ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   ModelConfig config = model_preset(preset);
   CommonConfig& common = config.common();
@@ -161,12 +194,9 @@ ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   common.patch = patch.value_or(common.patch);
   common.label_dropout = label_dropout.value_or(common.label_dropout);
   std::visit([&]<class C>(C& one) { FamilyOf<C>::resize(one, sizes); }, config.any());
-  const std::int64_t width = image_width > 0 ? image_width : image_size;
-  const std::int64_t factor = vae_factor.value_or(common.latents.factor);
-  common.latents = {channels.value_or(common.latents.channels), image_size / factor, width / factor,
-                    factor};
-  common.check_side("model.image-size", image_size, config.grid_step());
-  common.check_side("model.image-width", width, config.grid_step());
+  common.frame_channels = frame_channels.value_or(common.frame_channels);
+  const bool is_sequence = length.has_value() || common.latents.is_sequence();
+  common.latents = is_sequence ? sequence_of(common) : picture_of(common, config.grid_step());
   const auto apply = [&]<class C>(C& one) {
     std::get<typename FamilyOf<C>::Options>(of_family).apply(one);
   };

@@ -15,8 +15,11 @@ struct ModelOptions {
   std::string preset = "EDT-S/2";
   // Of the pictures, in pixels, and of their latents. Where they are not given, those of the data;
   // without data those of the preset's latents.
-  std::int64_t image_size = 256, image_width = 0;  // 0: as wide as high
+  std::optional<std::int64_t> image_size;  // not given, nor by data: 256
+  std::int64_t image_width = 0;            // 0: as wide as high
   std::optional<std::int64_t> channels, vae_factor;
+  // Of sequences, instead of pictures: their frames, and the numbers of each frame's condition.
+  std::optional<std::int64_t> length, frame_channels;
   std::optional<std::int64_t> classes, patch;
   SizeOptions sizes;
   std::optional<float> label_dropout;
@@ -40,6 +43,8 @@ struct ModelOptions {
  private:
   void declare_text(OptionSet& options);
   void apply_text(CommonConfig& common) const;
+  LatentShape sequence_of(const CommonConfig& common) const;
+  LatentShape picture_of(const CommonConfig& common, const GridStep& step) const;
 };
 
 // What `edt sample` can be told that only some families have.

@@ -18,11 +18,23 @@ Mdtv2Config preset(std::string name, std::int64_t encoder, std::int64_t decoder,
   return config;
 }
 
+// Of sequences, each frame a token, as MDT-A2G has gestures (arXiv 2408.03312).
+Mdtv2Config sequence(std::string name, std::int64_t encoder, std::int64_t decoder,
+                     std::int64_t width, std::int64_t heads) {
+  constexpr std::int64_t kChannels = 64, kFrames = 150;
+  Mdtv2Config config = preset(std::move(name), encoder, decoder, width, heads);
+  config.latents = LatentShape::sequence(kChannels, kFrames);
+  config.patch = 1;
+  return config;
+}
+
 }  // namespace
 
+// Those of sequences have widths and depths of their own, as MDT-A2G's were not to be had.
 std::vector<Mdtv2Config> Mdtv2Family::presets() {
-  return {preset("MDTv2-S/2", 6, 6, 384, 6), preset("MDTv2-B/2", 6, 6, 768, 12),
-          preset("MDTv2-XL/2", 24, 4, 1152, 16)};
+  return {preset("MDTv2-S/2", 6, 6, 384, 6),     preset("MDTv2-B/2", 6, 6, 768, 12),
+          preset("MDTv2-XL/2", 24, 4, 1152, 16), sequence("MDTv2-Ti/1d", 4, 2, 128, 4),
+          sequence("MDTv2-S/1d", 6, 6, 384, 6),  sequence("MDTv2-B/1d", 6, 6, 768, 12)};
 }
 
 void Mdtv2Family::resize(Mdtv2Config& config, const SizeOptions& sizes) {

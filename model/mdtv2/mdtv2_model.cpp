@@ -33,8 +33,10 @@ Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ra
     }
     return made;
   };
-  positions_ = &parameters_.add_positions("pos_embed", config_.patches(), width);
-  decoder_positions_ = &parameters_.add_positions("decoder_pos_embed", config_.patches(), width);
+  const PositionForm form = config_.position_form();
+  positions_ = &parameters_.add_positions("pos_embed", config_.patches(), width, form);
+  decoder_positions_ =
+      &parameters_.add_positions("decoder_pos_embed", config_.patches(), width, form);
   mask_token_ = &parameters_.add("mask_token", {1, 1, width}, Init::kNormal002);
   patch_embedding_ = PatchEmbedding::make(parameters_, width, config_);
   embedding_ = ConditionEmbedding::make(parameters_, width, config_);
@@ -52,8 +54,8 @@ Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ra
   dropping_ = MaskSpec{"dropped", tokens, config_.mask_ratio.low, config_.mask_ratio.high};
 }
 
-Var Mdtv2Model::embed(Tape& tape, const Tensor& image) {
-  return add_positions(tape, patch_embedding_(tape, image), *positions_);
+Var Mdtv2Model::embed(Tape& tape, const ModelInputs& inputs) {
+  return add_positions(tape, patch_embedding_(tape, inputs), *positions_);
 }
 
 Var Mdtv2Model::condition_of(Tape& tape, const ModelInputs& inputs) {
@@ -96,7 +98,7 @@ Var Mdtv2Model::decode(Tape& tape, Var x, const Var& skip, const Var& condition,
 }
 
 Var Mdtv2Model::forward(Tape& tape, const ModelInputs& inputs) {
-  const Var embedded = embed(tape, inputs.image);
+  const Var embedded = embed(tape, inputs);
   const Var condition = condition_of(tape, inputs);
   const TextTokens text = text_(tape, inputs.text);
   const BlockPass pass{recompute_, inputs.hooks};
@@ -116,7 +118,7 @@ std::vector<Var> Mdtv2Model::forward_groups(Tape& tape, const ModelInputs& input
   const Var condition = condition_of(tape, inputs);
   const BlockPass pass{recompute_, inputs.hooks};
   const TextTokens text = text_(tape, inputs.text);
-  std::vector<Stream> streams = split_groups(tape, embed(tape, inputs.image), text, groups);
+  std::vector<Stream> streams = split_groups(tape, embed(tape, inputs), text, groups);
   std::vector<Var> embedded;
   for (const Stream& stream : streams) embedded.push_back(stream.x);
   encode(tape, streams, condition, pass);
@@ -137,7 +139,7 @@ Var Mdtv2Model::forward_passes(Tape& tape, const ModelInputs& inputs, const Pass
   const std::int64_t batch = visible.ids.shape[0];
   require<UsageError>(inputs.t.shape[0] == 2 * batch, "objective",
                       "{} is not made for passes that share their noise", name());
-  const Var x = embed(tape, inputs.image);
+  const Var x = embed(tape, inputs);
   const Var condition = condition_of(tape, inputs);
   const TextTokens text = text_(tape, inputs.text);
   const BlockPass pass{recompute_, inputs.hooks};

@@ -21,7 +21,7 @@ class Mdtv2Model final : public Model {
                                   std::span<const VisibleTokens> groups) override;
 
  private:
-  Var embed(Tape& tape, const Tensor& image);
+  Var embed(Tape& tape, const ModelInputs& inputs);
   Var condition_of(Tape& tape, const ModelInputs& inputs);
   // Of all rows, or of both passes block by block in turn.
   void encode(Tape& tape, std::span<Stream> streams, const Var& condition, const BlockPass& pass);

@@ -70,6 +70,9 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
     request.solver.spacing = "3";
   }
   request.labels.assign(static_cast<std::size_t>(pictures), 0);
+  const Model& model = *network.model;
+  request.frames.resize(
+      static_cast<std::size_t>(pictures * model.patches().tokens() * model.frame_channels()));
   request.guidance.scale = planned.guided ? 2 : 1;
   if (const TextConfig& text = network.model->text(); text.is_on()) {
     request.texts.null.resize(static_cast<std::size_t>(text.tokens * text.channels));

@@ -15,6 +15,12 @@ struct TextRows {
   std::span<const std::int32_t> lengths;
 };
 
+// What rows are conditioned on beside time and label, of a network that reads it.
+struct PassConditions {
+  TextRows text = {};
+  std::span<const float> frames = {};  // [B, tokens, channels], or of more rows
+};
+
 class ForwardPass {
  public:
   // The model's parameters are bound; its tables are in `dtype`.
@@ -29,7 +35,7 @@ class ForwardPass {
   // model reads texts, and there are none.
   void operator()(const Tensor& x_t, std::span<const float> told,
                   std::span<const std::int32_t> labels, const Tensor& out,
-                  const PassHooks& hooks = {}, const TextRows& text = {});
+                  const PassHooks& hooks = {}, const PassConditions& conditions = {});
   // The most memory that activations have had at a time.
   std::size_t peak_bytes() const { return arena_.peak_bytes(); }
 

@@ -64,6 +64,23 @@ void PictureSampler::check(const PictureRequest& request, const Solver& solver) 
   require<UsageError>(request.step_noise.empty() || solver.is_noisy(), "sample",
                       "step noise is given, and the sampler adds none");
   check_known(request, solver);
+  check_frames(request);
+}
+
+std::size_t PictureSampler::frame_elements() const {
+  return static_cast<std::size_t>(model_.patches().tokens() * model_.frame_channels());
+}
+
+void PictureSampler::check_frames(const PictureRequest& request) const {
+  const std::size_t needed = request.labels.size() * frame_elements();
+  require<UsageError>(request.frames.size() == needed, "sample",
+                      "{} reads a condition of {} numbers for each of {} frames: {} are needed for "
+                      "{} sequences, {} are given",
+                      model_.name(), model_.frame_channels(), model_.patches().tokens(), needed,
+                      request.labels.size(), request.frames.size());
+  require<UsageError>(needed == 0 || !request.extension.is_on(), "sample",
+                      "{} reads conditions of the frames of one window, several are to be made",
+                      model_.name());
 }
 
 void PictureSampler::check_known(const PictureRequest& request, const Solver& solver) const {
@@ -222,13 +239,19 @@ void PictureSampler::run_batch(const PictureRequest& request, const Solver& solv
   const auto classes = rest.first(std::min(rest.size(), batch));
   std::vector<std::int32_t> labels(classes.begin(), classes.end());
   labels.resize(batch, labels.back());
-  const GuidanceConfig& guidance = request.guidance;
+  GuidanceConfig guidance = request.guidance;
+  if (latents.is_sequence()) guidance.channels = guidance.channels.of_sequences();
   const bool guided = guidance.scale != 1, by_itself = guided && !guide_;
   if (by_itself) labels.resize(2 * batch, static_cast<std::int32_t>(model_.classes()));
   const TextBatch texts(
       request.texts, model_,
       {made.first, std::min(total, made.first + request.batch), request.batch, by_itself});
   const Told told{labels, texts};
+  frames_ = rows_of(request.frames, total, made.first, batch, frame_elements());
+  if (by_itself) {
+    const std::vector<float> again = frames_;
+    frames_.insert(frames_.end(), again.begin(), again.end());
+  }
   rows_asked_ = 0;
   for (auto* cache : {&cache_, &guide_cache_}) {
     if (*cache) (*cache)->begin(solver.steps());
@@ -260,7 +283,7 @@ Denoiser PictureSampler::denoiser(ForwardPass& network, std::optional<BranchCach
     if (cache) cache->begin_evaluation(at, rows);
     if (ffn_reuse != nullptr) ffn_reuse->begin_evaluation(at, rows);
     times_.assign(told.labels.size(), at.told);
-    network(x_t, times_, told.labels, out, hooks, told.texts.rows(rows));
+    network(x_t, times_, told.labels, out, hooks, {told.texts.rows(rows), frames_});
   };
 }
 

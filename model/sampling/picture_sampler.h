@@ -26,7 +26,9 @@ struct PictureRequest {
   SolverConfig solver;
   GuidanceConfig guidance;  // scale 1: no second prediction is made
   std::uint64_t seed = 0;
-  std::int64_t batch = 8;            // pictures made together
+  std::int64_t batch = 8;  // pictures made together
+  // Of a network that reads frames: their conditions [N, tokens, channels].
+  std::vector<float> frames;
   std::vector<float> init_noise;     // [N, C, S, S]; empty: drawn from the seed
   std::vector<float> step_noise;     // [steps, N, C, S, S]; empty: drawn from the seed
   std::optional<KnownRegion> known;  // sampled around
@@ -83,6 +85,8 @@ class PictureSampler {
 
   void check(const PictureRequest& request, const Solver& solver) const;
   void check_known(const PictureRequest& request, const Solver& solver) const;
+  void check_frames(const PictureRequest& request) const;
+  std::size_t frame_elements() const;  // of the conditions of one picture
   void prepare_cache(const CacheConfig& config, std::optional<BranchCache>& cache);
   // What the network is told of the rows of a batch.
   struct Told {
@@ -110,6 +114,7 @@ class PictureSampler {
   ForwardPass network_;
   std::optional<ForwardPass> guide_;
   std::vector<float> batch_, times_;
+  std::vector<float> frames_;  // of the rows that the network is asked for
   std::int64_t rows_asked_ = 0;
   std::optional<BranchCache> cache_, guide_cache_;
 };

@@ -61,10 +61,16 @@ ModelConfig golden_config(const GoldenFile& file, FlowPath path) {
   if (kind.ends_with(" ternary")) common.weights = {WeightForm::kTernary, true};
   if (is_repa) common.process.told = Told::kNoise;
   common.name = "golden";
+  common.classes = number("num_classes");
+  if (kind == "mdt_sequence") {
+    common.latents = LatentShape::sequence(number("features"), number("length"));
+    common.patch = 1;
+    common.frame_channels = number("frame_condition");
+    return config;
+  }
   common.latents = LatentShape::square(number("input_size"));
   if (file.has_attribute("/", "in_channels")) common.latents.channels = number("in_channels");
   common.patch = number("patch_size");
-  common.classes = number("num_classes");
   return config;
 }
 

@@ -23,7 +23,11 @@ GoldenRun::GoldenRun(const GoldenFile& file, const ModelConfig& config, Backend&
   // Of latents that are drawn from moments and normalised, what became of them.
   const std::string x_start =
       file.has("/inputs/x_start") ? "/inputs/x_start" : "/expected/normalised";
-  for (std::int64_t dim : file.shape(x_start)) image_.append(dim);
+  for (std::int64_t dim : file.shape(x_start)) {
+    if (image_.rank() == 2 && file.shape(x_start).size() == 3) image_.append(1);  // of a sequence
+    image_.append(dim);
+  }
+  if (file.has("/inputs/frame_condition")) frames_ = file.read<float>("/inputs/frame_condition");
   x_start_ = file.read<float>(x_start);
   noise_ = file.read<float>("/inputs/noise");
   labels_ = file.read<std::int64_t>("/inputs/labels_after_drop");
@@ -60,6 +64,15 @@ std::vector<float> GoldenRun::repeated(const std::vector<float>& values) const {
   std::vector<float> all = values;
   if (passes() == 2) all.insert(all.end(), values.begin(), values.end());
   return all;
+}
+
+Tensor GoldenRun::frames(std::int64_t passes) {
+  if (frames_.empty()) return {};
+  std::vector<float> all;
+  for (std::int64_t p = 0; p < passes; ++p) all.insert(all.end(), frames_.begin(), frames_.end());
+  const Model& model = golden_.model();
+  return golden_.tensor(all, {passes * batch(), model.patches().tokens(), model.frame_channels()},
+                        DType::kFloat32);
 }
 
 Tensor GoldenRun::accurate(const std::vector<float>& values, Shape shape) {
@@ -142,8 +155,12 @@ GoldenStep GoldenRun::step(double denoising) {
   Taps taps(blocks);
   InputBuffers buffers(backend_);
   fill(buffers);
-  const ModelInputs seen{inputs.x_t, accurate(repeated(told_), {rows}),
-                         golden_.integers(labels_, {rows}), PassHooks{.taps = &taps}};
+  const ModelInputs seen{inputs.x_t,
+                         accurate(repeated(told_), {rows}),
+                         golden_.integers(labels_, {rows}),
+                         PassHooks{.taps = &taps},
+                         {},
+                         frames(passes())};
   StepView view{batch(), {inputs.x_start, inputs.x_t, inputs.noise, inputs.sample_weights},
                 seen.t,  seen.labels,
                 buffers, taps};
@@ -200,7 +217,8 @@ std::vector<float> GoldenRun::output(std::vector<std::int64_t> labels) {
       accurate(std::vector<float>(static_cast<std::size_t>(shape.elements())), shape);
   {
     if (labels.empty()) labels.assign(labels_.begin(), labels_.begin() + batch());
-    const ModelInputs inputs{x_t, accurate(told_, {batch()}), golden_.integers(labels, {batch()})};
+    const ModelInputs inputs{
+        x_t, accurate(told_, {batch()}), golden_.integers(labels, {batch()}), {}, {}, frames(1)};
     const Var tokens = golden_.model().forward(tape, inputs);
     backend_.unpatchify(tokens.tensor(), golden_.model().patch(), out);
   }

@@ -50,6 +50,8 @@ class GoldenRun {
   // `values` once for each pass.
   std::vector<float> repeated(const std::vector<float>& values) const;
   Tensor accurate(const std::vector<float>& values, Shape shape);
+  // The conditions of frames, once for each of so many passes; undefined: the network reads none.
+  Tensor frames(std::int64_t passes);
   void read_masks(const GoldenFile& file);
   ObjectiveConfig objective() const;
   // Inputs of companions for a step with importance weights of 1.
@@ -65,6 +67,7 @@ class GoldenRun {
   std::vector<double> times_;
   Shape image_;  // of one pass
   std::vector<float> x_start_, noise_, told_, scales_;
+  std::vector<float> frames_;         // of one pass
   std::vector<std::int64_t> labels_;  // of all passes
   PassMasks masks_;
 };

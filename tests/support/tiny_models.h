@@ -32,6 +32,16 @@ inline Mdtv2Config tiny_mdtv2() {
   return config;
 }
 
+// Of 20 frames, each with a condition of five numbers beside it.
+inline Mdtv2Config tiny_sequence() {
+  Mdtv2Config config = tiny_mdtv2();
+  config.name = "tiny MDTv2_sequence";
+  config.latents = LatentShape::sequence(6, 20);
+  config.patch = 1;
+  config.frame_channels = 5;
+  return config;
+}
+
 inline DitConfig tiny_dit() {
   DitConfig config;
   config.name = "tiny DiT";

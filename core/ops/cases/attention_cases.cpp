@@ -87,6 +87,11 @@ void add_attention_cases(OpCases& cases) {
   cases.push_back(attention_case({1, 5, 1, 72, {1, 5}}));
   cases.back().tolerance_factor =
       2;  // of a table of 9 numbers roundings to bf16 do not average out
+  // Sequences: one row.
+  cases.push_back(attention_case({3, 20, 4, 8, {1, 20}}, 3));
+  cases.push_back(attention_case({1, 150, 1, 64, {1, 150}}, 3));
+  cases.push_back(visible_attention_case({3, 13, 4, 8}, {1, 20}, 3));
+  cases.push_back(visible_attention_case({1, 97, 1, 64}, {1, 150}, 3));
   cases.push_back(visible_attention_case({3, 7, 2, 8}, {3, 5}, 3));
   cases.push_back(visible_attention_case({2, 70, 1, 64}, {8, 16}, 0));
   cases.push_back(visible_attention_case({2, 33, 1, 52}, {16, 4}, 3));

@@ -1,4 +1,5 @@
 #include "core/ops/cases/op_case.h"
+#include "core/ops/patches_beside.h"
 
 namespace edt {
 namespace {
@@ -12,6 +13,24 @@ OpCase patch_embedding_case(const Shape& image, std::int64_t patch, std::int64_t
                                    in.parameter("bias", {width}, 1.0),
                                    in.tensor("positions", {tokens, width}, in.dtype()));
           }};
+}
+
+OpCase patches_beside_case(const Shape& image, std::int64_t patch, std::int64_t beside,
+                           std::int64_t width, bool positions = true) {
+  const std::int64_t tokens = image[2] / patch * (image[3] / patch);
+  const std::int64_t columns = image[1] * patch * patch + beside;
+  return {
+      "patch_embedding",
+      fmt::format("{} beside {}{}, patch {} -> {}", to_string(image), beside,
+                  positions ? "" : " without positions", patch, width),
+      [=](Tape& tape, CaseInputs& in) {
+        return patch_embedding(
+            tape,
+            PatchesBeside{in.tensor("image", image, in.accurate_dtype()),
+                          in.tensor("beside", {image[0], tokens, beside}, DType::kFloat32), patch},
+            in.parameter("weight", {width, columns}, 0.3), in.parameter("bias", {width}, 1.0),
+            positions ? in.tensor("positions", {tokens, width}, in.dtype()) : Tensor{});
+      }};
 }
 
 OpCase unpatchify_case(const Shape& image, std::int64_t patch) {
@@ -66,6 +85,9 @@ void add_layout_cases(OpCases& cases) {
   cases.push_back(patch_embedding_case({1, 3, 16, 16}, 4, 13));
   cases.push_back(patch_embedding_case({2, 32, 3, 5}, 1, 8));
   cases.push_back(patch_embedding_case({2, 3, 4, 10}, 2, 12));
+  cases.push_back(patches_beside_case({1, 1, 1, 1}, 1, 1, 4));
+  cases.push_back(patches_beside_case({3, 6, 1, 20}, 1, 5, 32, false));
+  cases.push_back(patches_beside_case({2, 3, 4, 10}, 2, 7, 12));
   cases.push_back(unpatchify_case({1, 1, 2, 2}, 2));
   cases.push_back(unpatchify_case({2, 32, 3, 5}, 1));
   cases.push_back(unpatchify_case({2, 6, 10, 4}, 2));

@@ -125,8 +125,8 @@ TEST(Recipes, FitTheirModels) {
   }
   EXPECT_EQ(models,
             (std::set<std::string>{"DiT-B/2", "DiT-S/2", "DiT-XL/2", "LightningDiT-B/1",
-                                   "LightningDiT-XL/1", "MDTv2-B/2", "MDTv2-S/2", "MDTv2-XL/2",
-                                   "SiT-B/2", "SiT-L/2", "SiT-S/2", "SiT-XL/2"}));
+                                   "LightningDiT-XL/1", "MDTv2-B/2", "MDTv2-S/1d", "MDTv2-S/2",
+                                   "MDTv2-XL/2", "SiT-B/2", "SiT-L/2", "SiT-S/2", "SiT-XL/2"}));
   EXPECT_EQ(companions,
             (std::set<std::string>{"distillation", "features", "latent", "prototypes", "teacher"}));
 }

@@ -17,7 +17,7 @@ namespace edt {
 namespace {
 
 using test::distilled_from, test::of_a_flow, test::tiny_dit, test::tiny_edt, test::tiny_emmdit,
-    test::tiny_lightning_dit, test::tiny_mdtv2;
+    test::tiny_lightning_dit, test::tiny_mdtv2, test::tiny_sequence;
 
 constexpr std::int64_t kBatch = 16, kMicroBatch = 2;
 
@@ -218,7 +218,8 @@ INSTANTIATE_TEST_SUITE_P(
                     sharing(tiny_mdtv2()), sharing(ternary(tiny_lightning_dit())),
                     sharing(tiny_dit(), ModulationForm::kShared), reading(tiny_edt()),
                     reading(tiny_mdtv2()), reading(of_a_flow(tiny_dit())),
-                    reading(tiny_edt(), TextForm::kPooled), ModelConfig(tiny_emmdit())),
+                    reading(tiny_edt(), TextForm::kPooled), ModelConfig(tiny_emmdit()),
+                    ModelConfig(tiny_sequence())),
     name_of_baseline);
 
 // Of two lengths; the first step's weights are the first average.
