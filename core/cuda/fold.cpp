@@ -7,8 +7,8 @@
 namespace edt {
 namespace {
 
-FoldCall fold_call(std::string_view op, const Tensor& fine, const Tensor& folded,
-                   const TokenGrid& grid, std::int64_t side) {
+TokenFoldCall fold_call(std::string_view op, const Tensor& fine, const Tensor& folded,
+                        const TokenGrid& grid, std::int64_t side) {
   require<NotImplemented>(fine.elements() < (std::int64_t{1} << 31), "cuda",
                           "{}: {} elements in one call, fewer than 2^31 are needed", op,
                           fine.elements());

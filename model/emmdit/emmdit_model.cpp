@@ -94,10 +94,10 @@ EmmditModel::EmmditModel(const EmmditConfig& config, Device& device, DType dtype
 void EmmditModel::add_positions(Device& device, DType dtype) {
   const std::int64_t all = config_.position_grid, width = config_.width;
   const TokenGrid grid = config_.patches();
-  fixed_tables_.push_back(
-      {"pos_embed.pos_embed",
-       {1, all * all, width},
-       sincos_positions(width, TokenGrid::square(all), config_.position_distance())});
+  fixed_tables_.push_back({"pos_embed.pos_embed",
+                           {1, all * all, width},
+                           sincos_positions(width, TokenGrid::square(all), PositionForm::kGrid,
+                                            config_.position_distance())});
   positions_ = constant(device, middle_of(fixed_tables_.back().values, all, grid.rows, width),
                         {grid.tokens(), width}, dtype);
 }
@@ -150,8 +150,7 @@ Var EmmditModel::finish(Tape& tape, const Var& x) const {
 
 Var EmmditModel::forward(Tape& tape, const ModelInputs& inputs) {
   const Var x = reused(tape, inputs.hooks.reuse, {}, [&] {
-    JointTokens tokens{patch_embedding_(tape, inputs.image, positions_),
-                       embed_text(tape, inputs.text)};
+    JointTokens tokens{patch_embedding_(tape, inputs, positions_), embed_text(tape, inputs.text)};
     const Var modulation = time_(tape, time_.embed(tape, inputs.t));
     return run_groups(tape, std::move(tokens), modulation, inputs.hooks);
   });

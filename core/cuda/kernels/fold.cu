@@ -10,7 +10,7 @@ namespace {
 constexpr int kThreads = 256;
 
 // Of an element of the fine tokens, where it is in the folded ones.
-__device__ std::int64_t folded_at(const FoldCall& call, unsigned index) {
+__device__ std::int64_t folded_at(const TokenFoldCall& call, unsigned index) {
   const unsigned channels = static_cast<unsigned>(call.channels);
   const unsigned side = static_cast<unsigned>(call.side), square = side * side;
   const unsigned columns = static_cast<unsigned>(call.columns),
@@ -25,7 +25,7 @@ __device__ std::int64_t folded_at(const FoldCall& call, unsigned index) {
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    fold_tokens(FoldCall call, const T* fine, T* folded, bool accumulate) {
+    fold_tokens(TokenFoldCall call, const T* fine, T* folded, bool accumulate) {
   const unsigned index = blockIdx.x * kThreads + threadIdx.x;
   if (index >= call.elements) return;
   const float v[1] = {to_float(fine[index])};
@@ -34,29 +34,29 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    unfold_tokens(FoldCall call, const T* folded, T* fine, bool accumulate) {
+    unfold_tokens(TokenFoldCall call, const T* folded, T* fine, bool accumulate) {
   const unsigned index = blockIdx.x * kThreads + threadIdx.x;
   if (index >= call.elements) return;
   const float v[1] = {to_float(folded[folded_at(call, index)])};
   put<1>(fine + index, v, accumulate);
 }
 
-unsigned blocks_of(const FoldCall& call) {
+unsigned blocks_of(const TokenFoldCall& call) {
   return static_cast<unsigned>(divide_up(call.elements, kThreads));
 }
 
 }  // namespace
 
-void launch_fold_tokens(cudaStream_t stream, const FoldCall& call, const void* fine, void* folded,
-                        bool accumulate) {
+void launch_fold_tokens(cudaStream_t stream, const TokenFoldCall& call, const void* fine,
+                        void* folded, bool accumulate) {
   with_element(call.dtype, [&]<class T>(T) {
     launch({stream, "fold_tokens", blocks_of(call), kThreads}, fold_tokens<T>, call,
            static_cast<const T*>(fine), static_cast<T*>(folded), accumulate);
   });
 }
 
-void launch_unfold_tokens(cudaStream_t stream, const FoldCall& call, const void* folded, void* fine,
-                          bool accumulate) {
+void launch_unfold_tokens(cudaStream_t stream, const TokenFoldCall& call, const void* folded,
+                          void* fine, bool accumulate) {
   with_element(call.dtype, [&]<class T>(T) {
     launch({stream, "unfold_tokens", blocks_of(call), kThreads}, unfold_tokens<T>, call,
            static_cast<const T*>(folded), static_cast<T*>(fine), accumulate);

@@ -5,7 +5,7 @@
 
 namespace edt {
 
-struct FoldCall {
+struct TokenFoldCall {
   DType dtype = DType::kFloat32;
   int rows = 0, columns = 0;  // of the fine tokens' grid
   int side = 1;
@@ -13,9 +13,9 @@ struct FoldCall {
 };
 
 // folded (+)= fine, and back
-void launch_fold_tokens(cudaStream_t stream, const FoldCall& call, const void* fine, void* folded,
-                        bool accumulate);
-void launch_unfold_tokens(cudaStream_t stream, const FoldCall& call, const void* folded, void* fine,
-                          bool accumulate);
+void launch_fold_tokens(cudaStream_t stream, const TokenFoldCall& call, const void* fine,
+                        void* folded, bool accumulate);
+void launch_unfold_tokens(cudaStream_t stream, const TokenFoldCall& call, const void* folded,
+                          void* fine, bool accumulate);
 
 }  // namespace edt
