@@ -5,7 +5,6 @@
 
 #include "core/base/error.h"
 #include "core/storage/half.h"
-#include "core/storage/missing_path.h"
 #include "data/text.h"
 
 namespace edt::data {
@@ -51,11 +50,6 @@ ArrayName name_of(const FeatureInput& input) {
   return {"--features-key", input.key, {input.name, "features"}};
 }
 
-bool has_all(const fs::path& folder, const FileSet& files) {
-  return files.size() > 1 && fs::exists(folder / files.name(0)) &&
-         fs::exists(folder / files.name(files.size() - 1));
-}
-
 }  // namespace
 
 std::vector<FeatureInput> parse_features(const FeatureOptions& options) {
@@ -88,9 +82,12 @@ std::vector<FeatureInput> parse_features(const FeatureOptions& options) {
 
 FeatureSource::FeatureSource(const FeatureInput& input, const Beside& beside, h5::Type type)
     : input_(input),
-      files_(find_files(input.path, beside)),
+      files_(files_beside(input.path, beside.files, "--features", &same_names_)),
       one_each_(files_->size() > 1 && files_->size() == beside.samples) {
-  if (!input.flipped_path.empty()) flipped_files_ = find_files(input.flipped_path, beside);
+  if (!input.flipped_path.empty()) {
+    flipped_files_ =
+        files_beside(input.flipped_path, beside.files, "--flipped-features", &same_names_);
+  }
   require<DataError>(!flipped_files_ || flipped_files_->size() == files_->size(), "import",
                      "{} holds {} files, {} holds {}", input.path.string(), files_->size(),
                      input.flipped_path.string(), flipped_files_ ? flipped_files_->size() : 0);
@@ -132,19 +129,6 @@ std::string FeatureSource::describe(const Part& first) const {
 
 FeatureSource::~FeatureSource() = default;
 FeatureSource::FeatureSource(FeatureSource&&) noexcept = default;
-
-// In a folder: files named as those of the latents, or all in natural order.
-Files FeatureSource::find_files(const fs::path& path, const Beside& beside) {
-  std::error_code code;
-  require<UsageError>(fs::exists(path, code), "import", "{}: there is no such file or folder{}",
-                      path.string(), missing_path_hint(path));
-  if (!fs::is_directory(path, code)) return one_file(path);
-  if (beside.files == nullptr || !has_all(path, *beside.files)) return files_of_folder(path);
-  same_names_ = true;
-  std::vector<std::string> names;
-  for (std::uint64_t i = 0; i < beside.files->size(); ++i) names.push_back(beside.files->name(i));
-  return named_files(path, std::move(names));
-}
 
 std::unique_ptr<FeatureSource::Part> FeatureSource::open_part(std::uint64_t file) const {
   auto part = std::make_unique<Part>();

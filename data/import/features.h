@@ -63,7 +63,6 @@ class FeatureSource {
 
  private:
   struct Part;
-  Files find_files(const std::filesystem::path& path, const Beside& beside);
   void require_beside(const Part& first, const Beside& beside) const;
   std::string describe(const Part& first) const;
   std::unique_ptr<Part> open_part(std::uint64_t file) const;

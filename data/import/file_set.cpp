@@ -200,6 +200,22 @@ Files files_of_folder(const fs::path& folder) {
   return named_files(folder, std::move(names));
 }
 
+Files files_beside(const fs::path& path, const FileSet* others, const std::string& option,
+                   bool* named_alike) {
+  std::error_code code;
+  require<UsageError>(fs::exists(path, code), "import", "{} {}: there is no such file or folder{}",
+                      option, path.string(), missing_path_hint(path));
+  if (!fs::is_directory(path, code)) return one_file(path);
+  const bool has_all = others != nullptr && others->size() > 1 &&
+                       fs::exists(path / others->name(0)) &&
+                       fs::exists(path / others->name(others->size() - 1));
+  if (!has_all) return files_of_folder(path);
+  if (named_alike != nullptr) *named_alike = true;
+  std::vector<std::string> names;
+  for (std::uint64_t i = 0; i < others->size(); ++i) names.push_back(others->name(i));
+  return named_files(path, std::move(names));
+}
+
 Files files_of_zip(fs::path path, std::shared_ptr<const ZipReader> archive,
                    std::vector<std::string> names) {
   return std::make_unique<ZipFiles>(std::move(path), std::move(archive), std::move(names));

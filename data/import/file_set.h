@@ -36,6 +36,11 @@ Files named_files(std::filesystem::path folder, std::vector<std::string> names);
 // 1.npy, ...) are not kept as names, so that millions of them need no memory. DataError where there
 // are none, or of several formats.
 Files files_of_folder(const std::filesystem::path& folder);
+// What `option` gives beside samples in the files `others` (nullptr: these lie otherwise): a file,
+// or a folder of files that are named as those, or of others in natural order. `named_alike` says
+// which. UsageError where there is nothing.
+Files files_beside(const std::filesystem::path& path, const FileSet* others,
+                   const std::string& option, bool* named_alike = nullptr);
 // These .npy members of a zip archive.
 Files files_of_zip(std::filesystem::path path, std::shared_ptr<const edt::ZipReader> archive,
                    std::vector<std::string> names);

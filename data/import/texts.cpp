@@ -5,7 +5,6 @@
 
 #include "core/base/error.h"
 #include "core/storage/file_kind.h"
-#include "core/storage/missing_path.h"
 
 namespace edt::data {
 
@@ -48,22 +47,6 @@ std::uint32_t checked_length(std::uint64_t tokens, std::uint64_t room, std::uint
   return static_cast<std::uint32_t>(tokens);
 }
 
-Files find_text_files(const fs::path& path, const Beside& beside) {
-  std::error_code code;
-  require<UsageError>(fs::exists(path, code), "import",
-                      "--text {}: there is no such file or folder{}", path.string(),
-                      missing_path_hint(path));
-  if (!fs::is_directory(path, code)) return one_file(path);
-  const FileSet* latents = beside.files;
-  const bool named_alike = latents != nullptr && latents->size() > 1 &&
-                           fs::exists(path / latents->name(0)) &&
-                           fs::exists(path / latents->name(latents->size() - 1));
-  if (!named_alike) return files_of_folder(path);
-  std::vector<std::string> names;
-  for (std::uint64_t i = 0; i < latents->size(); ++i) names.push_back(latents->name(i));
-  return named_files(path, std::move(names));
-}
-
 bool is_hdf5(const fs::path& path) {
   std::error_code code;
   if (!fs::is_regular_file(path, code)) return false;
@@ -75,7 +58,7 @@ bool is_hdf5(const fs::path& path) {
 
 TextSource::TextSource(const TextOptions& options, const Beside& beside)
     : options_(options),
-      files_(find_text_files(options.text, beside)),
+      files_(files_beside(options.text, beside.files, "--text")),
       one_each_(files_->size() > 1 && files_->size() == beside.samples) {
   part_ = open_part(0);
   description_.channels = part_->text->shape().back();
