@@ -1,7 +1,7 @@
 // A forward pass of an E-MMDiT with drawn weights on drawn inputs.
 #pragma once
 
-#include <span>
+#include <functional>
 #include <vector>
 
 #include "core/cpu/cpu_backend.h"
@@ -37,8 +37,9 @@ class EmmditPass {
     }
   }
 
-  // Tokens [rows, T, C] at these times, told as they are.
-  std::vector<float> operator()(float t = 300, const PassHooks& hooks = {}) {
+  // Tokens [rows, T, C] at these times, told as they are. `look` is called while values are there.
+  std::vector<float> operator()(float t = 300, const PassHooks& hooks = {},
+                                const std::function<void()>& look = {}) {
     const Tape::NoGrad inference(tape_);
     const TextConfig& config = model_.config().text;
     const Tensor lengths{lengths_.data(), {kRows}, DType::kInt32};
@@ -50,6 +51,7 @@ class EmmditPass {
       const Var tokens = model_.forward(tape_, inputs);
       const auto given = tokens.tensor().span<float>();
       values.assign(given.begin(), given.end());
+      if (look) look();
     }
     tape_.clear();
     return values;

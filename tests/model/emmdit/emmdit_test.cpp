@@ -75,6 +75,7 @@ TEST(SubRegions, AreFullAttentionUnderABlockDiagonalMask) {
     both.insert(both.end(), text.begin(), text.end());
     const std::vector<double> expected = masked(both);
     Tape tape(*backend, arena, profiler, DType::kFloat64);
+    const Tape::NoGrad inference(tape);
     {
       const Var a = tape.leaf({image.data(), {1, kImage, kColumns}, DType::kFloat64});
       const Var b = tape.leaf({text.data(), {1, kText, kColumns}, DType::kFloat64});
@@ -164,14 +165,17 @@ TEST(EmmditTaps, GiveTokensOfEveryGroup) {
   for (std::int64_t after = 1; after <= config.blocks(); ++after) all.push_back(after);
   EmmditPass pass(config);
   Taps taps(all);
-  pass(300, {.taps = &taps});
-  for (const std::int64_t after : all) {
-    const bool is_middle = after == 3 || after == 4;
-    EXPECT_EQ(config.site_after(after).grid.tokens(), is_middle ? 64 + 16 : 256) << after;
-    EXPECT_EQ(taps.from(after, 0).shape(),
-              (Shape{EmmditPass::kRows, config.site_after(after).grid.tokens(), config.width}));
-  }
-  taps.clear();
+  const auto look = [&] {
+    for (const std::int64_t after : all) {
+      const TokenSite site = config.site_after(after);
+      const bool is_middle = after == 3 || after == 4;
+      EXPECT_EQ(site.grid.tokens(), is_middle ? 64 + 16 : 256) << after;
+      EXPECT_EQ(taps.from(after, 0).shape(),
+                (Shape{EmmditPass::kRows, site.grid.tokens(), site.width}));
+    }
+    taps.clear();
+  };
+  pass(300, {.taps = &taps}, look);
 }
 
 TEST(EmmditWeights, BeginAsPublished) {
