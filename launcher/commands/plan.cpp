@@ -171,7 +171,7 @@ int run_encode(const TrainConfig& config, const PlanOptions& plan, int ranks,
         return load_or_draw(plan.vae, backend, {.use = AutoencoderUse::kEncoding});
       },
       {.pictures = plan.encode,
-       .side = config.model.image_size.value_or(config.model.resolve(1).latents().height * 8),
+       .side = config.model.image_size.value_or(256),
        .ranks = ranks,
        .rate = plan.encode_rate},
       cluster);
