@@ -10,6 +10,7 @@
 #include "core/ops/embedding.h"
 #include "core/ops/gate.h"
 #include "core/ops/heads.h"
+#include "core/ops/kernel_attention.h"
 #include "core/ops/layout.h"
 #include "core/ops/linear.h"
 #include "core/ops/matmul_ceiling.h"
@@ -17,7 +18,10 @@
 #include "core/ops/modulated_norm.h"
 #include "core/ops/picture/picture.h"
 #include "core/ops/rms_norm.h"
+#include "core/ops/state_space.h"
 #include "core/ops/ternary.h"
+#include "core/ops/token_convolution.h"
+#include "core/ops/token_group_norm.h"
 #include "core/ops/token_loss.h"
 #include "core/ops/tokens.h"
 #include "core/optim/optimizer.h"
@@ -42,6 +46,10 @@ class Backend : public Device,
                 public TernaryKernels,
                 public RmsNormKernels,
                 public AffineModulationKernels,
+                public TokenConvolutionKernels,
+                public TokenGroupNormKernels,
+                public KernelAttentionKernels,
+                public StateSpaceKernels,
                 public PictureKernels {
  public:
   std::string_view backend_name() const final { return name(); }

@@ -34,6 +34,12 @@ inline constexpr std::size_t linear_forward = 1, linear_backward_input = 1,
                              noise_target = 1, token_loss_forward = 2, token_loss_backward = 1,
                              absolute_sum = 1, ternary_quantize = 1, ternary_gradient = 2,
                              rms_norm_forward = 2, rms_norm_backward = 2,
-                             affine_modulation_forward = 1, affine_modulation_backward = 3;
+                             affine_modulation_forward = 1, affine_modulation_backward = 3,
+                             gather_taps_forward = 1, gather_taps_backward = 1,
+                             depthwise_forward = 1, depthwise_backward = 3,
+                             token_group_norm_forward = 2, token_group_norm_backward = 3,
+                             kernel_attention_forward = 2, kernel_attention_backward = 3,
+                             ssm2d_kernel_forward = 2, ssm2d_kernel_backward = 4,
+                             grid_convolution_forward = 1, grid_convolution_backward = 2;
 
 }  // namespace edt::kernel_outputs
