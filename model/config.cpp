@@ -1,5 +1,7 @@
 #include "model/config.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
 
 namespace edt {
@@ -19,6 +21,41 @@ void CommonConfig::validate_common() const {
   require<UsageError>(!text.is_on() || (text.tokens >= 1 && text.channels >= 1), "model",
                       "texts of {} tokens with {} channels are to be read: both must be positive",
                       text.tokens, text.channels);
+}
+
+bool AttentionConfig::any_linear() const {
+  return std::ranges::find(stages, AttentionForm::kLinear) != stages.end();
+}
+
+const LinearAttentionConfig* AttentionConfig::linear(std::int64_t stage) const {
+  const auto at = static_cast<std::size_t>(stage);
+  return at < stages.size() && stages[at] == AttentionForm::kLinear ? &of_linear : nullptr;
+}
+
+void AttentionConfig::validate(const std::vector<std::int64_t>& widths) const {
+  require<UsageError>(stages.empty() || stages.size() == widths.size(), "model",
+                      "model.attention-form has {} stages, the model {}", stages.size(),
+                      widths.size());
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    if (stages[i] == AttentionForm::kSoftmax) continue;
+    const auto [narrowing, groups, stride] = of_linear;
+    require<UsageError>(narrowing >= 1 && groups >= 1 && stride >= 1, "model",
+                        "model.attention-narrowing {}, model.attention-groups {} and "
+                        "model.attention-stride {} must be positive",
+                        narrowing, groups, stride);
+    require<UsageError>(widths[i] % narrowing == 0, "model",
+                        "model.attention-narrowing is {}, which does not divide the width {} of "
+                        "stage {}, whose attention is linear",
+                        narrowing, widths[i], i);
+    require<UsageError>(widths[i] / narrowing % groups == 0, "model",
+                        "model.attention-groups is {}, which does not divide the {} channels that "
+                        "model.attention-narrowing {} leaves of stage {}",
+                        groups, widths[i] / narrowing, narrowing, i);
+  }
+}
+
+std::string CommonConfig::needs_grid() const {
+  return attention.any_linear() ? "model.attention-form linear" : "";
 }
 
 std::vector<ArrayRequest> CommonConfig::arrays() const {

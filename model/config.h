@@ -46,6 +46,33 @@ enum class ModulationForm {
   kAffine   // that, times 1 + gamma, plus beta: tables of each block
 };
 
+// How tokens look at each other in the blocks of a stage.
+enum class AttentionForm {
+  kSoftmax,
+  kLinear  // EDiT's compressed attention (model/blocks/compressed_attention.h)
+};
+
+// What the published description of it leaves open.
+struct LinearAttentionConfig {
+  std::int64_t narrowing = 4;  // of the channels, between the convolutions of queries
+  std::int64_t groups = 1;     // of the norm between them
+  std::int64_t stride = 2;     // of keys and values: 1 / stride^2 of the tokens
+
+  bool operator==(const LinearAttentionConfig&) const = default;
+};
+
+struct AttentionConfig {
+  std::vector<AttentionForm> stages;  // empty: softmax in all
+  LinearAttentionConfig of_linear;
+
+  bool any_linear() const;
+  // nullptr: the stage has softmax.
+  const LinearAttentionConfig* linear(std::int64_t stage) const;
+  // UsageError naming the options and both values: as many stages as the model has, and sizes that
+  // the width of a stage with linear attention allows.
+  void validate(const std::vector<std::int64_t>& widths) const;
+};
+
 // How a network reads the text of a picture: features of its tokens, by an encoder of elsewhere.
 enum class TextForm {
   kNone,
@@ -72,6 +99,7 @@ struct CommonConfig {
   std::int64_t mlp_ratio = 4;
   WeightStyle weights;
   ModulationForm modulation = ModulationForm::kFull;
+  AttentionConfig attention;
   TextConfig text;
   std::int64_t frame_channels = 0;  // of the condition of each token of a sequence; 0: none
   ProcessConfig process;
@@ -84,6 +112,10 @@ struct CommonConfig {
   // side have latents of a multiple of `step`.
   void check_side(const char* option, std::int64_t pixels, const GridStep& step) const;
   void check_sides(const GridStep& step) const;  // both of them
+
+  // Options whose layers see tokens beside each other, so that none may be missing, as
+  // "model.attention-form linear"; empty: there are none.
+  std::string needs_grid() const;
 
   GridStep patch_step() const;  // of a model whose tokens are the patches
   TokenGrid patches() const { return {latents.height / patch, latents.width / patch}; }

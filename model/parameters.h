@@ -26,7 +26,8 @@ enum class Init {
   kNormal002,
   kTruncatedNormal002,
   kPositions,
-  kMeanMagnitude  // of a scale: of its weight's initial values
+  kMeanMagnitude,  // of a scale: of its weight's initial values
+  kFanIn           // uniform within 1 / sqrt(K), as PyTorch's convolutions begin
 };
 
 class ParameterList {

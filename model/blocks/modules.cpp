@@ -17,20 +17,6 @@ struct BranchChunks {
 
 }  // namespace
 
-Linear Linear::make(ParameterList& list, const std::string& prefix, std::int64_t out,
-                    std::int64_t in, const LinearOptions& options) {
-  TensorCut weight_cut, bias_cut;
-  if (options.cut == LinearCut::kOutputs) weight_cut = bias_cut = TensorCut::rows(options.chunks);
-  if (options.cut == LinearCut::kInputs) weight_cut = TensorCut::columns();
-  Linear made;
-  made.weight = &list.add(prefix + ".weight", {out, in}, options.init, weight_cut);
-  if (options.form == WeightForm::kTernary) {
-    list.make_ternary(*made.weight, prefix + ".alphas", options.scale);
-  }
-  if (options.bias) made.bias = &list.add(prefix + ".bias", {out}, Init::kZero, bias_cut);
-  return made;
-}
-
 Modulation Modulation::make(ParameterList& list, const std::string& prefix, std::int64_t out,
                             std::int64_t condition, Init init, const WeightStyle& weights) {
   LinearOptions options{.init = init, .cut = LinearCut::kOutputs, .form = weights.form};
@@ -58,19 +44,6 @@ AffineTables AffineTables::make(ParameterList& list, const std::string& prefix, 
                                 std::int64_t width) {
   return {&list.add(prefix + ".scale_shift_scale", {chunks, width}, Init::kZero),
           &list.add(prefix + ".scale_shift_bias", {chunks, width}, Init::kZero)};
-}
-
-ParallelBranch ParallelBranch::make(ParameterList& list, const std::string& prefix) {
-  return {list.tensor_ranks(), "gradient of the input of " + prefix, "output of " + prefix};
-}
-
-Var ParallelBranch::enter(Tape& tape, const Var& x) const {
-  return copy_to_tensor_ranks(tape, x, ranks, input_label);
-}
-
-Var ParallelBranch::leave(Tape& tape, const Var& partial, Parameter& bias) const {
-  if (ranks.single()) return partial;
-  return add_bias(tape, sum_over_tensor_ranks(tape, partial, ranks, output_label), bias);
 }
 
 ConditionEmbedding ConditionEmbedding::make(ParameterList& list, std::int64_t width,
@@ -180,18 +153,25 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
   made.heads = sizes.heads / list.tensor_ranks().size();
   made.grid = sizes.grid;
   made.shifts = style.shifts;
-  if (sizes.grid.rows > 0) {
+  if (sizes.has_bias && sizes.linear == nullptr) {
     made.bias_table = &list.add(prefix + ".attn.rel_pos_bias.relative_position_bias_table",
                                 {sizes.grid.distances() + sizes.spare_rows, sizes.heads},
                                 Init::kTruncatedNormal002, TensorCut::columns());
   }
   made.attention_norm = BranchNorm::make(list, prefix + ".norm1", width, style.norm);
-  made.qkv = Linear::make(list, prefix + ".attn.qkv", 3 * width, width,
-                          {.cut = LinearCut::kOutputs, .chunks = 3, .form = sizes.weights.form});
-  made.head_transform = HeadTransform::make(list, prefix + ".attn", width / sizes.heads,
-                                            style.head_norm, sizes.rotation);
-  made.projection = Linear::make(list, prefix + ".attn.proj", width, width,
-                                 {.cut = LinearCut::kInputs, .form = sizes.weights.form});
+  if (sizes.linear != nullptr) {
+    made.linear_attention = CompressedAttention::make(
+        list, prefix + ".attn",
+        {.width = width, .heads = sizes.heads, .grid = sizes.grid, .weights = sizes.weights.form},
+        *sizes.linear);
+  } else {
+    made.qkv = Linear::make(list, prefix + ".attn.qkv", 3 * width, width,
+                            {.cut = LinearCut::kOutputs, .chunks = 3, .form = sizes.weights.form});
+    made.head_transform = HeadTransform::make(list, prefix + ".attn", width / sizes.heads,
+                                              style.head_norm, sizes.rotation);
+    made.projection = Linear::make(list, prefix + ".attn.proj", width, width,
+                                   {.cut = LinearCut::kInputs, .form = sizes.weights.form});
+  }
   made.mlp_norm = BranchNorm::make(list, prefix + ".norm2", width, style.norm);
   made.mlp =
       FeedForward::make(list, prefix + ".mlp", width, style.hidden_units(width, sizes.mlp_ratio),
@@ -235,6 +215,7 @@ Var TransformerBlock::attend(Tape& tape, const Var& values, const BlockInputs& i
 Var TransformerBlock::attention_of(Tape& tape, const Var& x, const Var& chunks,
                                    const BlockInputs& inputs) const {
   Var branch = attention_norm(tape, x, chunks, BranchChunks(shifts, 0).norm);
+  if (linear_attention) return (*linear_attention)(tape, branch);
   branch = qkv(tape, attention_branch.enter(tape, branch));
   branch = head_transform(tape, branch, heads, inputs.rotation);
   branch = attend(tape, branch, inputs);

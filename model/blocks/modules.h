@@ -6,6 +6,8 @@
 #include <string>
 
 #include "core/ops/backend.h"
+#include "model/blocks/compressed_attention.h"
+#include "model/blocks/linear.h"
 #include "model/blocks/style.h"
 #include "model/model.h"
 
@@ -13,32 +15,6 @@ namespace edt {
 
 // Sines and cosines of a timestep, as published.
 inline constexpr std::int64_t kTimestepFeatures = 256;
-
-// How a layer is cut over tensor ranks. Outputs: each rank computes some of them. Inputs: each rank
-// has some of them, and the partial results are to be summed before the bias is added.
-enum class LinearCut { kNone, kOutputs, kInputs };
-
-struct LinearOptions {
-  Init init = Init::kXavierUniform;
-  bool bias = true;
-  LinearCut cut = LinearCut::kNone;
-  int chunks = 1;  // of the outputs, each cut by itself
-  WeightForm form = WeightForm::kDense;
-  Init scale = Init::kMeanMagnitude;  // of a ternary weight
-};
-
-struct Linear {
-  Parameter* weight = nullptr;
-  Parameter* bias = nullptr;  // nullptr: none
-
-  // Parameters `prefix`.weight [out, in] and `prefix`.bias [out]; of a ternary weight also
-  // `prefix`.alphas [1].
-  static Linear make(ParameterList& list, const std::string& prefix, std::int64_t out,
-                     std::int64_t in, const LinearOptions& options = {});
-  Var operator()(Tape& tape, const Var& x, const Tensor& positions = {}) const {
-    return linear(tape, x, *weight, bias, positions);
-  }
-};
 
 // c = MLP(sinusoidal features of t) + label embedding, then SiLU: what every adaLN projection
 // reads.
@@ -80,20 +56,6 @@ struct AffineTables {
   Var operator()(Tape& tape, const Var& modulation) const {
     return scale == nullptr ? modulation : affine_modulation(tape, modulation, *scale, *shift);
   }
-};
-
-// The part of a block between a column-cut and a row-cut product: attention by heads, or the MLP.
-struct ParallelBranch {
-  TensorGroup ranks;
-  std::string input_label, output_label;
-
-  static ParallelBranch make(ParameterList& list, const std::string& prefix);
-  // The input of the first product; its gradient is summed over the ranks.
-  Var enter(Tape& tape, const Var& x) const;
-  // The bias that the last product may add itself.
-  Parameter* bias_inside(Parameter* bias) const { return ranks.single() ? bias : nullptr; }
-  // Sums the results of the last product and adds the bias that it has not added.
-  Var leave(Tape& tape, const Var& partial, Parameter& bias) const;
 };
 
 // Patches of the image as tokens.
@@ -162,12 +124,13 @@ struct FeedForward {
 struct TransformerBlock {
   std::int64_t heads = 0;           // of this rank
   Parameter* bias_table = nullptr;  // nullptr: no bias
-  TokenGrid grid;                   // of the table
+  TokenGrid grid;                   // of the tokens
   Tensor amm;                       // [tokens, tokens]: attention with the modulation matrix
   Linear skip;                      // no weight: no skip
   BranchNorm attention_norm, mlp_norm;
-  Linear qkv, projection;
+  Linear qkv, projection;  // of softmax attention, as what follows
   HeadTransform head_transform;
+  std::optional<CompressedAttention> linear_attention;  // instead
   FeedForward mlp;
   bool shifts = true;
   Modulation modulation;
@@ -177,14 +140,17 @@ struct TransformerBlock {
 
   struct Sizes {
     std::int64_t width, heads, mlp_ratio, condition;
-    TokenGrid grid = {};          // of a bias table; of no rows: no bias
+    TokenGrid grid = {};          // of the tokens
+    bool has_bias = false;        // relative-position bias, by a table
     std::int64_t spare_rows = 0;  // of the table, as published
     bool has_skip = false;
     BlockStyle style = {};
     WeightStyle weights = {};
     ModulationForm modulation = ModulationForm::kFull;
-    const Modulation* shared = nullptr;  // of a form that shares one: make_shared()
-    Tensor rotation = {};                // of a style that rotates: [tokens, width / heads]
+    const LinearAttentionConfig* linear = nullptr;  // of a stage of linear attention, which has no
+                                                    // bias table
+    const Modulation* shared = nullptr;             // of a form that shares one: make_shared()
+    Tensor rotation = {};  // of a style that rotates: [tokens, width / heads]
   };
   // The projection of blocks of one width that share it, as `prefix`.adaLN_modulation.1; nothing
   // where each has its own.

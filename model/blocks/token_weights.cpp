@@ -6,9 +6,11 @@
 namespace edt {
 namespace {
 
-constexpr std::array<std::string_view, 7> kEndings{
-    ".attn.qkv.weight", ".attn.proj.weight", ".mlp.fc1.weight",    ".mlp.fc2.weight",
-    ".mlp.w12.weight",  ".mlp.w3.weight",    ".skip_linear.weight"};
+constexpr std::array<std::string_view, 10> kEndings{
+    ".attn.qkv.weight",          ".attn.proj.weight",       ".mlp.fc1.weight",
+    ".mlp.fc2.weight",           ".mlp.w12.weight",         ".mlp.w3.weight",
+    ".attn.query.linear.weight", ".attn.key.linear.weight", ".attn.value.linear.weight",
+    ".skip_linear.weight"};
 
 template <class F>
 void for_each_token_weight(const ParameterList& parameters, F&& f) {

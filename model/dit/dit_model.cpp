@@ -19,9 +19,11 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
                                 .heads = config_.heads,
                                 .mlp_ratio = config_.mlp_ratio,
                                 .condition = width,
+                                .grid = config_.patches(),
                                 .style = config_.style,
                                 .weights = config_.weights,
                                 .modulation = config_.modulation,
+                                .linear = config_.attention.linear(0),
                                 .rotation = rotation_};
   const auto shared = TransformerBlock::make_shared(parameters_, "modulation", sizes);
   sizes.shared = shared ? &*shared : nullptr;

@@ -39,8 +39,10 @@ void EdtModel::add_blocks(std::int64_t stage) {
                                 .mlp_ratio = config_.mlp_ratio,
                                 .condition = config_.widths[0],
                                 .grid = config_.grid(stage),
+                                .has_bias = true,
                                 .weights = config_.weights,
-                                .modulation = config_.modulation};
+                                .modulation = config_.modulation,
+                                .linear = config_.attention.linear(stage)};
   const auto shared = TransformerBlock::make_shared(parameters_, indexed("modulation", at), sizes);
   sizes.shared = shared ? &*shared : nullptr;
   for (std::int64_t i = 0; i < config_.depths[at]; ++i) {

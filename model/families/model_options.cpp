@@ -78,6 +78,20 @@ void ModelOptions::declare(OptionSet& options) {
               "stage), or that one with a table of scales and one of shifts for each block");
   options.add("model.modulation-norm", &weights.modulation_norm,
               "RMS norm behind the adaLN projections of blocks, which ternary ones want");
+  options
+      .add("model.attention-form", &attention,
+           "of each stage (DiT: one): softmax, or linear in the tokens (EDiT), without the bias by "
+           "distance")
+      .choices({"softmax", "linear"})
+      .default_is("softmax in all");
+  const auto of_linear_one = [&](const char* name, std::int64_t* field, const char* help) {
+    options.add(name, field, help).range(1, 64).used_when("model.attention-form", {"linear"});
+  };
+  of_linear_one("model.attention-narrowing", &of_linear.narrowing,
+                "by which the convolution in front of linear attention's queries divides channels");
+  of_linear_one("model.attention-groups", &of_linear.groups, "of the norm behind it");
+  of_linear_one("model.attention-stride", &of_linear.stride,
+                "of the convolutions that give keys and values, down and across");
   for_each_family([&]<class Family>(Family family) {
     const OptionSet::Scope scope(options, Family::kName, "model.preset", presets_of(family));
     std::get<typename Family::Options>(of_family).declare(options);
@@ -92,6 +106,11 @@ ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   common.classes = classes.value_or(data_classes);
   common.weights = weights;
   common.modulation = modulation;
+  common.attention = {.stages = {}, .of_linear = of_linear};
+  for (const std::string& form : attention) {
+    common.attention.stages.push_back(form == "linear" ? AttentionForm::kLinear
+                                                       : AttentionForm::kSoftmax);
+  }
   common.patch = patch.value_or(common.patch);
   common.label_dropout = label_dropout.value_or(common.label_dropout);
   std::visit([&]<class C>(C& one) { FamilyOf<C>::resize(one, sizes); }, config.any());

@@ -22,6 +22,8 @@ struct ModelOptions {
   std::optional<float> label_dropout;
   WeightStyle weights;
   ModulationForm modulation = ModulationForm::kFull;
+  std::vector<std::string> attention;  // form of each stage; empty: softmax
+  LinearAttentionConfig of_linear;
   decltype(families::options_of(static_cast<const Families*>(nullptr))) of_family;
   ProcessOptions process;
 
