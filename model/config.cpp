@@ -55,7 +55,25 @@ void AttentionConfig::validate(const std::vector<std::int64_t>& widths) const {
 }
 
 std::string CommonConfig::needs_grid() const {
-  return attention.any_linear() ? "model.attention-form linear" : "";
+  if (attention.any_linear()) return "model.attention-form linear";
+  if (!spatial.is_on()) return "";
+  return spatial.form == SpatialForm::kReal ? "model.spatial-layer real"
+                                            : "model.spatial-layer complex";
+}
+
+void SpatialConfig::validate(const std::vector<std::int64_t>& widths) const {
+  if (!is_on()) return;
+  require<UsageError>(states >= 1 && groups >= 1, "model",
+                      "model.spatial-states {} and model.spatial-groups {} must be positive",
+                      states, groups);
+  require<UsageError>(directions == 2 || directions == 4, "model",
+                      "model.spatial-directions is {}, expected 2 or 4", directions);
+  for (std::size_t i = 0; i < widths.size(); ++i) {
+    require<UsageError>(widths[i] % groups == 0, "model",
+                        "model.spatial-groups is {}, which does not divide the width {} of stage "
+                        "{}",
+                        groups, widths[i], i);
+  }
 }
 
 std::vector<ArrayRequest> CommonConfig::arrays() const {

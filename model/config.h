@@ -73,6 +73,25 @@ struct AttentionConfig {
   void validate(const std::vector<std::int64_t>& widths) const;
 };
 
+// A two-dimensional state-space layer in front of the queries, keys and values of each block
+// (model/blocks/spatial_layer.h).
+enum class SpatialForm {
+  kOff,
+  kReal,    // its states are real numbers
+  kComplex  // or complex ones
+};
+
+struct SpatialConfig {
+  SpatialForm form = SpatialForm::kOff;
+  std::int64_t states = 16;     // of a group
+  std::int64_t groups = 2;      // of states, in each direction
+  std::int64_t directions = 2;  // 2 or 4 in which kernels are laid over the grid
+
+  bool is_on() const { return form != SpatialForm::kOff; }
+  // UsageError naming the options and both values unless the groups divide the width of each stage.
+  void validate(const std::vector<std::int64_t>& widths) const;
+};
+
 // How a network reads the text of a picture: features of its tokens, by an encoder of elsewhere.
 enum class TextForm {
   kNone,
@@ -100,6 +119,7 @@ struct CommonConfig {
   WeightStyle weights;
   ModulationForm modulation = ModulationForm::kFull;
   AttentionConfig attention;
+  SpatialConfig spatial;
   TextConfig text;
   std::int64_t frame_channels = 0;  // of the condition of each token of a sequence; 0: none
   ProcessConfig process;

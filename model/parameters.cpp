@@ -135,6 +135,14 @@ void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float>
     case Init::kFanIn:
       fill_fan_in(key, shape, value);
       return;
+    case Init::kNormal02:
+      random::fill_normal(key, value);
+      for (float& v : value) v *= 0.2f;
+      return;
+    case Init::kHalfToThree:
+      random::fill_uniform(key, value);
+      for (float& v : value) v = 0.5f + 2.5f * v;
+      return;
     case Init::kNormal002:
     // The published truncation at +-2 lies 100 standard deviations out: it never cuts.
     case Init::kTruncatedNormal002:

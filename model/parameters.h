@@ -27,7 +27,9 @@ enum class Init {
   kTruncatedNormal002,
   kPositions,
   kMeanMagnitude,  // of a scale: of its weight's initial values
-  kFanIn           // uniform within 1 / sqrt(K), as PyTorch's convolutions begin
+  kFanIn,          // uniform within 1 / sqrt(K), as PyTorch's convolutions begin
+  kNormal02,       // 0.2 times a normal number
+  kHalfToThree     // uniform in [0.5, 3)
 };
 
 class ParameterList {

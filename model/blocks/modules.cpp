@@ -159,6 +159,9 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
                                 Init::kTruncatedNormal002, TensorCut::columns());
   }
   made.attention_norm = BranchNorm::make(list, prefix + ".norm1", width, style.norm);
+  if (sizes.spatial.is_on()) {
+    made.spatial = SpatialLayer::make(list, prefix + ".spatial", width, sizes.grid, sizes.spatial);
+  }
   if (sizes.linear != nullptr) {
     made.linear_attention = CompressedAttention::make(
         list, prefix + ".attn",
@@ -215,6 +218,7 @@ Var TransformerBlock::attend(Tape& tape, const Var& values, const BlockInputs& i
 Var TransformerBlock::attention_of(Tape& tape, const Var& x, const Var& chunks,
                                    const BlockInputs& inputs) const {
   Var branch = attention_norm(tape, x, chunks, BranchChunks(shifts, 0).norm);
+  if (spatial) branch = (*spatial)(tape, branch);
   if (linear_attention) return (*linear_attention)(tape, branch);
   branch = qkv(tape, attention_branch.enter(tape, branch));
   branch = head_transform(tape, branch, heads, inputs.rotation);

@@ -8,6 +8,7 @@
 #include "core/ops/backend.h"
 #include "model/blocks/compressed_attention.h"
 #include "model/blocks/linear.h"
+#include "model/blocks/spatial_layer.h"
 #include "model/blocks/style.h"
 #include "model/model.h"
 
@@ -131,6 +132,7 @@ struct TransformerBlock {
   Linear qkv, projection;  // of softmax attention, as what follows
   HeadTransform head_transform;
   std::optional<CompressedAttention> linear_attention;  // instead
+  std::optional<SpatialLayer> spatial;                  // in front of either
   FeedForward mlp;
   bool shifts = true;
   Modulation modulation;
@@ -149,8 +151,9 @@ struct TransformerBlock {
     ModulationForm modulation = ModulationForm::kFull;
     const LinearAttentionConfig* linear = nullptr;  // of a stage of linear attention, which has no
                                                     // bias table
-    const Modulation* shared = nullptr;             // of a form that shares one: make_shared()
-    Tensor rotation = {};  // of a style that rotates: [tokens, width / heads]
+    SpatialConfig spatial = {};
+    const Modulation* shared = nullptr;  // of a form that shares one: make_shared()
+    Tensor rotation = {};                // of a style that rotates: [tokens, width / heads]
   };
   // The projection of blocks of one width that share it, as `prefix`.adaLN_modulation.1; nothing
   // where each has its own.

@@ -14,6 +14,7 @@ void DitConfig::validate() const {
       "cannot be turned by row and by column: a multiple of 4 can",
       style.adds_positions() ? "sincos+rope" : "rope", width / heads, width, heads);
   attention.validate({width});
+  spatial.validate({width});
   if (!attention.any_linear()) return;
   require<UsageError>(
       !style.rotates(), "model",

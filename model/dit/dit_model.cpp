@@ -24,6 +24,7 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
                                 .weights = config_.weights,
                                 .modulation = config_.modulation,
                                 .linear = config_.attention.linear(0),
+                                .spatial = config_.spatial,
                                 .rotation = rotation_};
   const auto shared = TransformerBlock::make_shared(parameters_, "modulation", sizes);
   sizes.shared = shared ? &*shared : nullptr;

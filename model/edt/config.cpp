@@ -66,6 +66,7 @@ void EdtConfig::validate() const {
   later_down_mask.validate("model.later-down-mask");
   mid_mask_range.validate("model.mid-mask-range");
   attention.validate(widths);
+  spatial.validate(widths);
   check_amm_blocks();
 }
 

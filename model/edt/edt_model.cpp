@@ -42,7 +42,8 @@ void EdtModel::add_blocks(std::int64_t stage) {
                                 .has_bias = true,
                                 .weights = config_.weights,
                                 .modulation = config_.modulation,
-                                .linear = config_.attention.linear(stage)};
+                                .linear = config_.attention.linear(stage),
+                                .spatial = config_.spatial};
   const auto shared = TransformerBlock::make_shared(parameters_, indexed("modulation", at), sizes);
   sizes.shared = shared ? &*shared : nullptr;
   for (std::int64_t i = 0; i < config_.depths[at]; ++i) {

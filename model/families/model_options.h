@@ -24,6 +24,7 @@ struct ModelOptions {
   ModulationForm modulation = ModulationForm::kFull;
   std::vector<std::string> attention;  // form of each stage; empty: softmax
   LinearAttentionConfig of_linear;
+  SpatialConfig spatial;
   decltype(families::options_of(static_cast<const Families*>(nullptr))) of_family;
   ProcessOptions process;
 
