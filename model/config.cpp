@@ -1,5 +1,7 @@
 #include "model/config.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
 
 namespace edt {
@@ -27,6 +29,59 @@ void CommonConfig::refuse_single_modulation() const {
   require<UsageError>(
       modulation != ModulationForm::kSingle, "model",
       "model.modulation is single, which {} cannot have: shared and affine are alike", name);
+}
+
+bool AttentionConfig::any_linear() const {
+  return std::ranges::find(stages, AttentionForm::kLinear) != stages.end();
+}
+
+const LinearAttentionConfig* AttentionConfig::linear(std::int64_t stage) const {
+  const auto at = static_cast<std::size_t>(stage);
+  return at < stages.size() && stages[at] == AttentionForm::kLinear ? &of_linear : nullptr;
+}
+
+void AttentionConfig::validate(const std::vector<std::int64_t>& widths) const {
+  require<UsageError>(stages.empty() || stages.size() == widths.size(), "model",
+                      "model.attention-form has {} stages, the model {}", stages.size(),
+                      widths.size());
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    if (stages[i] == AttentionForm::kSoftmax) continue;
+    const auto [narrowing, groups, stride] = of_linear;
+    require<UsageError>(narrowing >= 1 && groups >= 1 && stride >= 1, "model",
+                        "model.attention-narrowing {}, model.attention-groups {} and "
+                        "model.attention-stride {} must be positive",
+                        narrowing, groups, stride);
+    require<UsageError>(widths[i] % narrowing == 0, "model",
+                        "model.attention-narrowing is {}, which does not divide the width {} of "
+                        "stage {}, whose attention is linear",
+                        narrowing, widths[i], i);
+    require<UsageError>(widths[i] / narrowing % groups == 0, "model",
+                        "model.attention-groups is {}, which does not divide the {} channels that "
+                        "model.attention-narrowing {} leaves of stage {}",
+                        groups, widths[i] / narrowing, narrowing, i);
+  }
+}
+
+std::string CommonConfig::needs_grid() const {
+  if (attention.any_linear()) return "model.attention-form linear";
+  if (!spatial.is_on()) return "";
+  return spatial.form == SpatialForm::kReal ? "model.spatial-layer real"
+                                            : "model.spatial-layer complex";
+}
+
+void SpatialConfig::validate(const std::vector<std::int64_t>& widths) const {
+  if (!is_on()) return;
+  require<UsageError>(states >= 1 && groups >= 1, "model",
+                      "model.spatial-states {} and model.spatial-groups {} must be positive",
+                      states, groups);
+  require<UsageError>(directions == 2 || directions == 4, "model",
+                      "model.spatial-directions is {}, expected 2 or 4", directions);
+  for (std::size_t i = 0; i < widths.size(); ++i) {
+    require<UsageError>(widths[i] % groups == 0, "model",
+                        "model.spatial-groups is {}, which does not divide the width {} of stage "
+                        "{}",
+                        groups, widths[i], i);
+  }
 }
 
 std::vector<ArrayRequest> CommonConfig::arrays() const {

@@ -54,6 +54,52 @@ enum class ModulationForm {
             // the condition itself (PixArt's adaLN-single, arXiv 2310.00426)
 };
 
+// How tokens look at each other in the blocks of a stage.
+enum class AttentionForm {
+  kSoftmax,
+  kLinear  // EDiT's compressed attention (model/blocks/compressed_attention.h)
+};
+
+// What the published description of it leaves open.
+struct LinearAttentionConfig {
+  std::int64_t narrowing = 4;  // of the channels, between the convolutions of queries
+  std::int64_t groups = 1;     // of the norm between them
+  std::int64_t stride = 2;     // of keys and values: 1 / stride^2 of the tokens
+
+  bool operator==(const LinearAttentionConfig&) const = default;
+};
+
+struct AttentionConfig {
+  std::vector<AttentionForm> stages;  // empty: softmax in all
+  LinearAttentionConfig of_linear;
+
+  bool any_linear() const;
+  // nullptr: the stage has softmax.
+  const LinearAttentionConfig* linear(std::int64_t stage) const;
+  // UsageError naming the options and both values: as many stages as the model has, and sizes that
+  // the width of a stage with linear attention allows.
+  void validate(const std::vector<std::int64_t>& widths) const;
+};
+
+// A two-dimensional state-space layer in front of the queries, keys and values of each block
+// (model/blocks/spatial_layer.h).
+enum class SpatialForm {
+  kOff,
+  kReal,    // its states are real numbers
+  kComplex  // or complex ones
+};
+
+struct SpatialConfig {
+  SpatialForm form = SpatialForm::kOff;
+  std::int64_t states = 16;     // of a group
+  std::int64_t groups = 2;      // of states, in each direction
+  std::int64_t directions = 2;  // 2 or 4 in which kernels are laid over the grid
+
+  bool is_on() const { return form != SpatialForm::kOff; }
+  // UsageError naming the options and both values unless the groups divide the width of each stage.
+  void validate(const std::vector<std::int64_t>& widths) const;
+};
+
 // How a network reads the text of a picture: features of its tokens, by an encoder of elsewhere.
 enum class TextForm {
   kNone,
@@ -80,6 +126,8 @@ struct CommonConfig {
   std::int64_t mlp_ratio = 4;
   WeightStyle weights;
   ModulationForm modulation = ModulationForm::kFull;
+  AttentionConfig attention;
+  SpatialConfig spatial;
   TextConfig text;
   std::int64_t frame_channels = 0;  // of the condition of each token; 0: none
   ProcessConfig process;
@@ -95,6 +143,10 @@ struct CommonConfig {
   void check_side(const char* option, std::int64_t pixels, const GridStep& step) const;
   // Of both of them, or, of a sequence, of its one row.
   void check_sides(const GridStep& step) const;
+
+  // Options whose layers see tokens beside each other, so that none may be missing, as
+  // "model.attention-form linear"; empty: there are none.
+  std::string needs_grid() const;
 
   GridStep patch_step() const;  // of a model whose tokens are the patches
   TokenGrid patches() const { return {latents.height / patch, latents.width / patch}; }

@@ -30,6 +30,7 @@ inline constexpr std::array kPartKinds{
     PartKind{"ternary", PartUse::kAlways},  // scales, each behind its weight
     PartKind{"modulation-norm", PartUse::kAlways},
     PartKind{"text", PartUse::kAlways},
+    PartKind{"spatial-layer", PartUse::kAlways},
 };
 
 // Place of the part of this name among them; kPartKinds.size() where there is none.

@@ -42,6 +42,22 @@ void for_each_quarter(const Shape& x, const TokenGrid& grid, F f) {
   });
 }
 
+// Single elements: a call for each would cost more than they do.
+void transpose_elements(const Tensor& x, const GradTarget& y) {
+  const std::int64_t rows = x.shape[0], columns = x.shape[1];
+  with_float_type(x.dtype, [&]<class E>(E) {
+    const E* from = x.as<E>();
+    E* to = y.tensor.as<E>();
+    parallel_ranges(columns, 8, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t j = begin; j < end; ++j) {
+        for (std::int64_t i = 0; i < rows; ++i) {
+          put(to[j * rows + i], static_cast<float>(from[i * columns + j]), y.accumulate);
+        }
+      }
+    });
+  });
+}
+
 }  // namespace
 
 void CpuBackend::patchify(T image, std::int64_t patch, T patches) {
@@ -89,6 +105,7 @@ void CpuBackend::pixel_shuffle_backward(T dy, Grid grid, G dx) {
 void CpuBackend::swap_leading_axes(T x, G y) {
   if (!y.wanted()) return;
   const std::int64_t rows = x.shape[0], columns = x.shape[1], n = x.shape[2];
+  if (n == 1) return transpose_elements(x, y);
   const Span from{x.data, x.dtype}, to{y.tensor.data, y.tensor.dtype};
   parallel_ranges(rows * columns, 8, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {

@@ -13,6 +13,7 @@
 #include "core/ops/fold.h"
 #include "core/ops/gate.h"
 #include "core/ops/heads.h"
+#include "core/ops/kernel_attention.h"
 #include "core/ops/layout.h"
 #include "core/ops/linear.h"
 #include "core/ops/matmul_ceiling.h"
@@ -21,8 +22,11 @@
 #include "core/ops/picture/picture.h"
 #include "core/ops/regions.h"
 #include "core/ops/rms_norm.h"
+#include "core/ops/state_space.h"
 #include "core/ops/ternary.h"
 #include "core/ops/text.h"
+#include "core/ops/token_convolution.h"
+#include "core/ops/token_group_norm.h"
 #include "core/ops/token_loss.h"
 #include "core/ops/tokens.h"
 #include "core/optim/optimizer.h"
@@ -52,6 +56,10 @@ class Backend : public Device,
                 public AffineNormKernels,
                 public RegionKernels,
                 public FoldKernels,
+                public TokenConvolutionKernels,
+                public TokenGroupNormKernels,
+                public KernelAttentionKernels,
+                public StateSpaceKernels,
                 public PictureKernels {
  public:
   std::string_view backend_name() const final { return name(); }

@@ -104,7 +104,19 @@ using Int = std::int64_t;
   KERNEL(RegionKernels, kRows, join_tokens, T, T, Int, Int, G)                                   \
   KERNEL(RegionKernels, kRows, split_tokens, T, Int, Int, G, G)                                  \
   KERNEL(FoldKernels, kRows, fold_tokens, T, Grid, Int, G)                                       \
-  KERNEL(FoldKernels, kRows, unfold_tokens, T, Grid, Int, G)
+  KERNEL(FoldKernels, kRows, unfold_tokens, T, Grid, Int, G)                                     \
+  KERNEL(TokenConvolutionKernels, kRows, gather_taps_forward, T, T, Grid, T)                     \
+  KERNEL(TokenConvolutionKernels, kRows, gather_taps_backward, T, Grid, T)                       \
+  KERNEL(TokenConvolutionKernels, kRows, depthwise_forward, T, T, T, Grid, Int, T)               \
+  KERNEL(TokenConvolutionKernels, kRows, depthwise_backward, T, T, T, Grid, Int, G, G, G)        \
+  KERNEL(TokenGroupNormKernels, kRows, token_group_norm_forward, T, T, T, T, T)                  \
+  KERNEL(TokenGroupNormKernels, kRows, token_group_norm_backward, T, T, T, T, T, G, G, G)        \
+  KERNEL(KernelAttentionKernels, kMatrix, kernel_attention_forward, T, T, T, T, T)               \
+  KERNEL(KernelAttentionKernels, kMatrix, kernel_attention_backward, T, T, T, T, T, T, G, G, G)  \
+  KERNEL(StateSpaceKernels, kRows, ssm2d_kernel_forward, T, T, T, T, Grid, T, T)                 \
+  KERNEL(StateSpaceKernels, kRows, ssm2d_kernel_backward, T, T, T, T, T, Grid, G, G, G, G)       \
+  KERNEL(StateSpaceKernels, kRows, grid_convolution_forward, T, T, Grid, T)                      \
+  KERNEL(StateSpaceKernels, kRows, grid_convolution_backward, T, T, T, Grid, G, G)
 
 #define EDT_PICTURE_KERNELS(KERNEL)                                                             \
   KERNEL(ConvolutionKernels, kMatrix, convolution, const PackedConvolution&, T, T,              \

@@ -104,8 +104,11 @@ void TrainConfig::check_recipe(const ModelConfig& chosen) const {
                       "train.shared-noise is on, but the passes of {} share nothing: turn it off",
                       chosen.name());
   require<UsageError>(train.dual_time == 0 || chosen.passes().groups, "train",
-                      "train.dual-time is {}, and tokens of {} cannot be in groups",
-                      train.dual_time, chosen.name());
+                      "train.dual-time is {}, and tokens of {} cannot be in groups{}",
+                      train.dual_time, chosen.name(),
+                      chosen.common().needs_grid().empty()
+                          ? ""
+                          : ": " + chosen.common().needs_grid() + " needs the whole grid");
   check_sequences(run, chosen);
   const AuxiliaryConfig companions = auxiliary();
   require<UsageError>(!companions.needs_teacher() || optimizer.ema_decay > 0, "align",

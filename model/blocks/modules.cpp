@@ -181,18 +181,28 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
   made.heads = sizes.heads / list.tensor_ranks().size();
   made.grid = sizes.grid;
   made.shifts = style.shifts;
-  if (sizes.grid.rows > 0) {
+  if (sizes.has_bias && sizes.linear == nullptr) {
     made.bias_table = &list.add(prefix + ".attn.rel_pos_bias.relative_position_bias_table",
                                 {sizes.grid.distances() + sizes.spare_rows, sizes.heads},
                                 Init::kTruncatedNormal002, TensorCut::columns());
   }
   made.attention_norm = BranchNorm::make(list, prefix + ".norm1", width, style.norm);
-  made.qkv = Linear::make(list, prefix + ".attn.qkv", 3 * width, width,
-                          {.cut = LinearCut::kOutputs, .chunks = 3, .form = sizes.weights.form});
-  made.head_transform = HeadTransform::make(list, prefix + ".attn", width / sizes.heads,
-                                            style.head_norm, sizes.rotation);
-  made.projection = Linear::make(list, prefix + ".attn.proj", width, width,
-                                 {.cut = LinearCut::kInputs, .form = sizes.weights.form});
+  if (sizes.spatial.is_on()) {
+    made.spatial = SpatialLayer::make(list, prefix + ".spatial", width, sizes.grid, sizes.spatial);
+  }
+  if (sizes.linear != nullptr) {
+    made.linear_attention = CompressedAttention::make(
+        list, prefix + ".attn",
+        {.width = width, .heads = sizes.heads, .grid = sizes.grid, .weights = sizes.weights.form},
+        *sizes.linear);
+  } else {
+    made.qkv = Linear::make(list, prefix + ".attn.qkv", 3 * width, width,
+                            {.cut = LinearCut::kOutputs, .chunks = 3, .form = sizes.weights.form});
+    made.head_transform = HeadTransform::make(list, prefix + ".attn", width / sizes.heads,
+                                              style.head_norm, sizes.rotation);
+    made.projection = Linear::make(list, prefix + ".attn.proj", width, width,
+                                   {.cut = LinearCut::kInputs, .form = sizes.weights.form});
+  }
   if (sizes.text > 0) {
     made.text = CrossAttention::make(list, prefix + ".cross_attn", width, sizes.heads, sizes.text);
   }
@@ -237,6 +247,8 @@ Var TransformerBlock::attend(Tape& tape, const Var& values, const BlockInputs& i
 Var TransformerBlock::attention_of(Tape& tape, const Var& x, const Var& chunks,
                                    const BlockInputs& inputs) const {
   Var branch = attention_norm(tape, x, chunks, BranchChunks(shifts, 0).norm);
+  if (spatial) branch = (*spatial)(tape, branch);
+  if (linear_attention) return (*linear_attention)(tape, branch);
   branch = qkv(tape, attention_branch.enter(tape, branch));
   branch = head_transform(tape, branch, heads, inputs.rotation);
   branch = attend(tape, branch, inputs);

@@ -7,7 +7,9 @@
 
 #include "core/ops/backend.h"
 #include "core/ops/patches_beside.h"
+#include "model/blocks/compressed_attention.h"
 #include "model/blocks/linear.h"
+#include "model/blocks/spatial_layer.h"
 #include "model/blocks/style.h"
 #include "model/blocks/text.h"
 #include "model/model.h"
@@ -134,13 +136,15 @@ struct FeedForward {
 struct TransformerBlock {
   std::int64_t heads = 0;           // of this rank
   Parameter* bias_table = nullptr;  // nullptr: no bias
-  TokenGrid grid;                   // of the table
+  TokenGrid grid;                   // of the tokens
   Tensor amm;                       // [tokens, tokens]: attention with the modulation matrix
   Linear skip;                      // no weight: no skip
   BranchNorm attention_norm, mlp_norm;
-  Linear qkv, projection;
+  Linear qkv, projection;  // of softmax attention, as what follows
   HeadTransform head_transform;
-  std::optional<CrossAttention> text;  // between attention and MLP
+  std::optional<CrossAttention> text;                   // between attention and MLP
+  std::optional<CompressedAttention> linear_attention;  // instead
+  std::optional<SpatialLayer> spatial;                  // in front of either
   FeedForward mlp;
   bool shifts = true;
   Modulation modulation;
@@ -150,12 +154,16 @@ struct TransformerBlock {
 
   struct Sizes {
     std::int64_t width, heads, mlp_ratio, condition;
-    TokenGrid grid = {};          // of a bias table; of no rows: no bias
+    TokenGrid grid = {};          // of the tokens
+    bool has_bias = false;        // relative-position bias, by a table
     std::int64_t spare_rows = 0;  // of the table, as published
     bool has_skip = false;
     BlockStyle style = {};
     WeightStyle weights = {};
     ModulationForm modulation = ModulationForm::kFull;
+    const LinearAttentionConfig* linear = nullptr;  // of a stage of linear attention, which has no
+                                                    // bias table
+    SpatialConfig spatial = {};
     const Modulation* shared = nullptr;  // of a form that shares one: make_shared()
     Tensor rotation = {};                // of a style that rotates: [tokens, width / heads]
     std::int64_t text = 0;               // width of the text's tokens, which it attends to; 0: none

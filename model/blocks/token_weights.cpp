@@ -7,12 +7,25 @@ namespace edt {
 namespace {
 
 // The last six: of E-MMDiT, whose maps to query, key and value are copied for each product.
-constexpr std::array<std::string_view, 13> kEndings{
-    ".attn.qkv.weight",        ".attn.proj.weight",     ".mlp.fc1.weight",
-    ".mlp.fc2.weight",         ".mlp.w12.weight",       ".mlp.w3.weight",
-    ".skip_linear.weight",     ".attn.to_out.0.weight", ".attn.to_add_out.weight",
-    ".ff.net.0.proj.weight",   ".ff.net.2.weight",      ".ff_context.net.0.proj.weight",
-    ".ff_context.net.2.weight"};
+constexpr std::array<std::string_view, 19> kEndings{".attn.qkv.weight",
+                                                    ".attn.proj.weight",
+                                                    ".mlp.fc1.weight",
+                                                    ".mlp.fc2.weight",
+                                                    ".mlp.w12.weight",
+                                                    ".mlp.w3.weight",
+                                                    ".skip_linear.weight",
+                                                    ".attn.query.linear.weight",
+                                                    ".attn.key.linear.weight",
+                                                    ".attn.value.linear.weight",
+                                                    ".cross_attn.q_linear.weight",
+                                                    ".cross_attn.kv_linear.weight",
+                                                    ".cross_attn.proj.weight",
+                                                    ".attn.to_out.0.weight",
+                                                    ".attn.to_add_out.weight",
+                                                    ".ff.net.0.proj.weight",
+                                                    ".ff.net.2.weight",
+                                                    ".ff_context.net.0.proj.weight",
+                                                    ".ff_context.net.2.weight"};
 
 template <class F>
 void for_each_token_weight(const ParameterList& parameters, F&& f) {

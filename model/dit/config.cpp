@@ -13,6 +13,18 @@ void DitConfig::validate() const {
       "model.positions is {}, heads of {} elements (model.widths {}, model.heads {}) "
       "cannot be turned by row and by column: a multiple of 4 can",
       style.adds_positions() ? "sincos+rope" : "rope", width / heads, width, heads);
+  attention.validate({width});
+  spatial.validate({width});
+  if (!attention.any_linear()) return;
+  require<UsageError>(
+      !style.rotates(), "model",
+      "model.positions is {}, and model.attention-form linear: its queries and keys "
+      "are not turned",
+      style.adds_positions() ? "sincos+rope" : "rope");
+  require<UsageError>(style.head_norm == HeadNorm::kNone, "model",
+                      "model.qk-norm is {}, and model.attention-form linear, which has no norm of "
+                      "heads",
+                      style.head_norm == HeadNorm::kRms ? "rms" : "layer");
 }
 
 std::vector<int> DitConfig::tensor_degrees() const {

@@ -22,7 +22,7 @@ struct DitConfig : CommonConfig {
   // Numbers of tensor ranks that the model can be cut into: divisors of the heads and of the MLP's
   // hidden units.
   std::vector<int> tensor_degrees() const;
-  PassKinds passes() const { return {.groups = true}; }
+  PassKinds passes() const { return {.groups = needs_grid().empty()}; }
   std::int64_t blocks() const { return depth; }
   TokenSite site_after(std::int64_t) const { return {patches(), width}; }
 };

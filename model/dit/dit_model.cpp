@@ -20,9 +20,12 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
                                 .heads = config_.heads,
                                 .mlp_ratio = config_.mlp_ratio,
                                 .condition = width,
+                                .grid = config_.patches(),
                                 .style = config_.style,
                                 .weights = config_.weights,
                                 .modulation = config_.modulation,
+                                .linear = config_.attention.linear(0),
+                                .spatial = config_.spatial,
                                 .rotation = rotation_,
                                 .text = config_.text.form == TextForm::kCross ? width : 0};
   const auto shared = TransformerBlock::make_shared(parameters_, "modulation", sizes);

@@ -66,11 +66,31 @@ void EdtConfig::validate() const {
   first_down_mask.validate("model.first-down-mask");
   later_down_mask.validate("model.later-down-mask");
   mid_mask_range.validate("model.mid-mask-range");
+  attention.validate(widths);
+  spatial.validate(widths);
+  check_amm_blocks();
+}
+
+void EdtConfig::check_amm_blocks() const {
   for (std::int64_t block : amm_blocks) {
-    require<UsageError>(0 <= block && block < blocks(), kWhere,
+    require<UsageError>(0 <= block && block < blocks(), "model",
                         "model.amm-blocks names block {}, the model has {}: 0 to {}", block,
                         blocks(), blocks() - 1);
+    require<UsageError>(attention.linear(stage_of_block(block)) == nullptr, "model",
+                        "model.amm-blocks names block {}, and model.attention-form makes its stage "
+                        "{} linear: there are no weights to be multiplied by a matrix",
+                        block, stage_of_block(block));
   }
+}
+
+std::vector<std::int64_t> EdtConfig::softmax_blocks(const std::vector<std::int64_t>& among) const {
+  std::vector<std::int64_t> found;
+  for (const std::int64_t block : among) {
+    if (block >= blocks() || attention.linear(stage_of_block(block)) == nullptr) {
+      found.push_back(block);
+    }
+  }
+  return found;
 }
 
 std::vector<int> EdtConfig::tensor_degrees() const {

@@ -35,6 +35,10 @@ struct EdtConfig : CommonConfig {
 
   // Throws UsageError naming the option and both values when the parts do not fit.
   void validate() const;
+  // The part of it that is about amm_blocks.
+  void check_amm_blocks() const;
+  // Those that have a softmax, whose weights the matrix multiplies.
+  std::vector<std::int64_t> softmax_blocks(const std::vector<std::int64_t>& among) const;
   GridStep grid_step() const;
 
   // Numbers of tensor ranks that the model can be cut into: the divisors that the head counts of

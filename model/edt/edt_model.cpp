@@ -41,8 +41,11 @@ void EdtModel::add_blocks(std::int64_t stage) {
       .mlp_ratio = config_.mlp_ratio,
       .condition = config_.widths[0],
       .grid = config_.grid(stage),
+      .has_bias = true,
       .weights = config_.weights,
       .modulation = config_.modulation,
+      .linear = config_.attention.linear(stage),
+      .spatial = config_.spatial,
       .text = config_.text.form == TextForm::kCross ? config_.widths[0] : 0};
   const auto shared = TransformerBlock::make_shared(parameters_, indexed("modulation", at), sizes);
   sizes.shared = shared ? &*shared : nullptr;

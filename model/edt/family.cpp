@@ -71,7 +71,7 @@ void EdtFamily::Options::declare(OptionSet& options) {
 void EdtFamily::Options::apply(EdtConfig& config) const {
   if (config.latents.factor * std::max(config.latents.height, config.latents.width) > 256)
     config.amm_form = AmmForm::kCosine;
-  config.amm_blocks = amm_blocks.value_or(config.amm_blocks);
+  config.amm_blocks = amm_blocks.value_or(config.softmax_blocks(config.amm_blocks));
   config.mid_mask = mid_mask.value_or(config.mid_mask);
   if (first_down_mask) config.first_down_mask = to_range(*first_down_mask, "model.first-down-mask");
   if (later_down_mask) config.later_down_mask = to_range(*later_down_mask, "model.later-down-mask");
@@ -89,6 +89,7 @@ void EdtFamily::Inference::declare(OptionSet& options) {
 
 void EdtFamily::Inference::apply(EdtConfig& config) const {
   config.amm_blocks = amm ? amm_blocks.value_or(config.amm_blocks) : std::vector<std::int64_t>{};
+  config.check_amm_blocks();
 }
 
 }  // namespace edt

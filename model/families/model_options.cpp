@@ -110,6 +110,35 @@ void ModelOptions::declare(OptionSet& options) {
   declare_text(options);
   options.add("model.modulation-norm", &weights.modulation_norm,
               "RMS norm behind the adaLN projections of blocks, which ternary ones want");
+  options
+      .add("model.attention-form", &attention,
+           "of each stage (DiT: one): softmax, or linear in the tokens (EDiT), without the bias by "
+           "distance")
+      .choices({"softmax", "linear"})
+      .default_is("softmax in all");
+  const auto of_linear_one = [&](const char* name, std::int64_t* field, const char* help) {
+    options.add(name, field, help).range(1, 64).used_when("model.attention-form", {"linear"});
+  };
+  of_linear_one("model.attention-narrowing", &of_linear.narrowing,
+                "by which the convolution in front of linear attention's queries divides channels");
+  of_linear_one("model.attention-groups", &of_linear.groups, "of the norm behind it");
+  of_linear_one("model.attention-stride", &of_linear.stride,
+                "of the convolutions that give keys and values, down and across");
+  options.add("model.spatial-layer", &spatial.form,
+              {{"off", SpatialForm::kOff},
+               {"real", SpatialForm::kReal},
+               {"complex", SpatialForm::kComplex}},
+              "2-D state-space layer in front of the queries, keys and values of each block, and "
+              "what its states are");
+  const auto of_spatial = [&](const char* name, std::int64_t* field, const char* help) -> Option& {
+    return options.add(name, field, help).used_when("model.spatial-layer", {"real", "complex"});
+  };
+  of_spatial("model.spatial-states", &spatial.states, "states of a group").range(1, 1024);
+  of_spatial("model.spatial-groups", &spatial.groups, "groups of states in each direction")
+      .range(1, 65536);
+  of_spatial("model.spatial-directions", &spatial.directions,
+             "in which kernels are laid over the grid: 2 or 4")
+      .range(2, 4);
   for_each_family([&]<class Family>(Family family) {
     const OptionSet::Scope scope(options, Family::kName, "model.preset", presets_of(family));
     std::get<typename Family::Options>(of_family).declare(options);
@@ -191,6 +220,12 @@ ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   common.classes = classes.value_or(common.classes == 0 ? 0 : data_classes);
   common.weights = weights;
   common.modulation = modulation;
+  common.spatial = spatial;
+  common.attention = {.stages = {}, .of_linear = of_linear};
+  for (const std::string& form : attention) {
+    common.attention.stages.push_back(form == "linear" ? AttentionForm::kLinear
+                                                       : AttentionForm::kSoftmax);
+  }
   common.patch = patch.value_or(common.patch);
   common.label_dropout = label_dropout.value_or(common.label_dropout);
   std::visit([&]<class C>(C& one) { FamilyOf<C>::resize(one, sizes); }, config.any());

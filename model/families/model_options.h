@@ -31,6 +31,9 @@ struct ModelOptions {
     std::optional<float> dropout;
     std::string encoder;  // what gave the features in training; samples want the same
   } text;
+  std::vector<std::string> attention;  // form of each stage; empty: softmax
+  LinearAttentionConfig of_linear;
+  SpatialConfig spatial;
   decltype(families::options_of(static_cast<const Families*>(nullptr))) of_family;
   ProcessOptions process;
 

@@ -7,6 +7,9 @@ namespace edt {
 void Mdtv2Config::validate() const {
   validate_common();
   refuse_single_modulation();
+  require<UsageError>(needs_grid().empty(), "model",
+                      "{} needs the whole grid of tokens, and {} drops some of them", needs_grid(),
+                      name);
   check_one_grid(*this, encoder_depth + decoder_depth, width, heads);
   require<UsageError>(encoder_depth >= 2 && encoder_depth % 2 == 0 && decoder_depth >= 1, "model",
                       "model.depths is {},{}: an even number of encoder blocks and at least one "

@@ -22,6 +22,7 @@ Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ra
                                 .mlp_ratio = config_.mlp_ratio,
                                 .condition = width,
                                 .grid = config_.patches(),
+                                .has_bias = true,
                                 .spare_rows = kSpareTableRows,
                                 .weights = config_.weights,
                                 .modulation = config_.modulation,

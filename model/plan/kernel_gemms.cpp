@@ -48,6 +48,27 @@ KernelGemms attention_backward_gemms(const Tensor& qkv) {
           {heads.scores()}};
 }
 
+// f(k)^T (v, 1), and f(q) times that
+KernelGemms kernel_attention_forward_gemms(const Tensor& q, const Tensor& k) {
+  const std::int64_t heads = q.shape[0] * q.shape[2], d = q.shape[3];
+  return {{{.batch = heads, .m = d, .n = d + 1, .k = k.shape[1], .transposed_a = true},
+           {.batch = heads, .m = q.shape[1], .n = d + 1, .k = d}},
+          {}};
+}
+
+// dS = f(q)^T (dn, dm), df(q) = (dn, dm) S^T, df(k) = (v, 1) dS^T, dv = f(k) dS
+KernelGemms kernel_attention_backward_gemms(const Tensor& q, const Tensor& k) {
+  const std::int64_t heads = q.shape[0] * q.shape[2], d = q.shape[3];
+  const auto by_token = [&](std::int64_t tokens) {
+    return MatmulForm{.batch = heads, .m = tokens, .n = d, .k = d + 1, .transposed_b = true};
+  };
+  return {{{.batch = heads, .m = d, .n = d + 1, .k = q.shape[1], .transposed_a = true},
+           by_token(q.shape[1]),
+           by_token(k.shape[1]),
+           {.batch = heads, .m = k.shape[1], .n = d, .k = d}},
+          {}};
+}
+
 KernelGemms mlp_forward_gemms(const Tensor& x, const MlpWeights& weights) {
   return {{forward_gemm(x, weights.fc1), forward_gemm(x, weights.fc2)}, {}};
 }

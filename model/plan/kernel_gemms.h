@@ -21,6 +21,9 @@ MatmulForm weight_gradient_gemm(const Tensor& dy, const Tensor& weight);
 // Of qkv [B, T, 3, H, d]; backward computes the scores again.
 KernelGemms attention_forward_gemms(const Tensor& qkv);
 KernelGemms attention_backward_gemms(const Tensor& qkv);
+// Of q [B, N, H, d] and k [B, M, H, d].
+KernelGemms kernel_attention_forward_gemms(const Tensor& q, const Tensor& k);
+KernelGemms kernel_attention_backward_gemms(const Tensor& q, const Tensor& k);
 KernelGemms mlp_forward_gemms(const Tensor& x, const MlpWeights& weights);
 // Computes what lies between the products again where it was not kept.
 KernelGemms mlp_backward_gemms(const Tensor& dy, const Tensor& x, const MlpHidden& hidden,
@@ -105,6 +108,16 @@ template <class... Args>
 KernelGemms gemms_of(KernelTag<&AttentionKernels::visible_attention_backward>, const Tensor&,
                      const Tensor& qkv, const Args&...) {
   return attention_backward_gemms(qkv);
+}
+template <class... Args>
+KernelGemms gemms_of(KernelTag<&KernelAttentionKernels::kernel_attention_forward>, const Tensor& q,
+                     const Tensor& k, const Args&...) {
+  return kernel_attention_forward_gemms(q, k);
+}
+template <class... Args>
+KernelGemms gemms_of(KernelTag<&KernelAttentionKernels::kernel_attention_backward>, const Tensor&,
+                     const Tensor& q, const Tensor& k, const Args&...) {
+  return kernel_attention_backward_gemms(q, k);
 }
 template <class... Args>
 KernelGemms gemms_of(KernelTag<&AttentionKernels::attention_modulated_forward>, const Tensor& qkv,

@@ -53,6 +53,8 @@ void add_modulation_cases(OpCases& cases);
 void add_text_cases(OpCases& cases);
 void add_region_cases(OpCases& cases);
 void add_fold_cases(OpCases& cases);
+void add_compressed_attention_cases(OpCases& cases);
+void add_state_space_cases(OpCases& cases);
 void add_picture_cases(OpCases& cases);
 
 // Makers shared by tests and timing.
@@ -130,6 +132,20 @@ struct TextShape {
   std::vector<std::int32_t> lengths;
 };
 OpCase cross_attention_case(const TextShape& shape);
+OpCase token_convolution_case(std::int64_t batch, const TokenGrid& grid, std::int64_t inputs,
+                              std::int64_t outputs);
+OpCase depthwise_convolution_case(std::int64_t batch, const TokenGrid& grid, std::int64_t channels,
+                                  std::int64_t stride);
+OpCase token_group_norm_case(const Shape& x, std::int64_t groups);
+OpCase kernel_attention_case(const AttentionShape& shape, std::int64_t keys);
+struct StateSpaceCase {
+  std::int64_t outputs, groups, states;
+  bool complex = false;
+  std::int64_t through = 0;  // channels that are handed through as well
+};
+OpCase ssm2d_kernel_case(const TokenGrid& grid, const StateSpaceCase& sizes);
+OpCase grid_convolution_case(std::int64_t batch, const TokenGrid& grid, std::int64_t channels,
+                             std::int64_t directions);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t side, double mse_weight,
                            double vb_weight);
 OpCase diffusion_loss_case(const std::vector<int>& timesteps, std::int64_t height,

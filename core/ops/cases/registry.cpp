@@ -23,6 +23,8 @@ OpCases test_cases() {
   add_text_cases(cases);
   add_region_cases(cases);
   add_fold_cases(cases);
+  add_compressed_attention_cases(cases);
+  add_state_space_cases(cases);
   add_picture_cases(cases);
   return cases;
 }
@@ -50,6 +52,14 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(affine_modulation_case({batch, 6 * 312}));
   const std::vector<std::int32_t> whole(static_cast<std::size_t>(batch), 77);
   cases.push_back(cross_attention_case({256, 6, 52, 77, whole}));
+  // Linear attention and the state-space layer in EDT-S's first stage.
+  const TokenGrid fine = TokenGrid::square(16);
+  cases.push_back(token_convolution_case(batch, fine, 312, 78));
+  cases.push_back(token_group_norm_case({batch, 256, 78}, 2));
+  cases.push_back(depthwise_convolution_case(batch, fine, 312, 2));
+  cases.push_back(kernel_attention_case({batch, 256, 6, 52}, 64));
+  cases.push_back(ssm2d_kernel_case(fine, {624, 4, 16, false, 312}));
+  cases.push_back(grid_convolution_case(batch, fine, 312, 2));
   // MDTv2-S and DiT-S: 384 wide, heads of 64, 154 of 256 tokens visible.
   cases.push_back(concat_linear_case({batch, 256, 384}, 384, 384));
   cases.push_back(attention_case({batch, 256, 6, 64}, 3));

@@ -81,5 +81,69 @@ TEST(ModelOptions, APresetOfOtherDepthsKeepsItsModulation) {
   EXPECT_EQ(refusal_of(flat("EDT-S/2", {.mid_mask = true})), "");
 }
 
+ModelOptions with_attention(const char* preset, std::vector<std::string> forms,
+                            LinearAttentionConfig of_linear = {}) {
+  ModelOptions options{.preset = preset};
+  options.attention = std::move(forms);
+  options.of_linear = of_linear;
+  return options;
+}
+
+TEST(ModelOptions, LinearAttentionByStage) {
+  const auto config =
+      with_attention("EDT-S/2", {"linear", "softmax", "softmax", "softmax", "linear"}).resolve(10);
+  const AttentionConfig& attention = config.common().attention;
+  EXPECT_NE(attention.linear(0), nullptr);
+  EXPECT_EQ(attention.linear(1), nullptr);
+  EXPECT_NE(attention.linear(4), nullptr);
+  // Of the preset's blocks 7 and 10 the second lies in the last stage.
+  EXPECT_THAT(config.as<EdtConfig>()->amm_blocks, ElementsAre(7));
+  EXPECT_EQ(refusal_of(with_attention("DiT-S/2", {"linear"})), "");
+}
+
+TEST(ModelOptions, LinearAttentionIsRefusedByBothNames) {
+  EXPECT_THAT(refusal_of(with_attention("EDT-S/2", {"linear", "softmax"})),
+              HasSubstr("model.attention-form has 2 stages, the model 5"));
+  EXPECT_THAT(refusal_of(with_attention("DiT-S/2", {"linear"}, {.narrowing = 5})),
+              HasSubstr("model.attention-narrowing is 5, which does not divide the width 384 of "
+                        "stage 0"));
+  EXPECT_THAT(refusal_of(with_attention("DiT-S/2", {"linear"}, {.narrowing = 4, .groups = 5})),
+              HasSubstr("model.attention-groups is 5, which does not divide the 96 channels that "
+                        "model.attention-narrowing 4 leaves of stage 0"));
+  EXPECT_THAT(refusal_of(with_attention("MDTv2-S/2", {"linear"})),
+              HasSubstr("model.attention-form linear needs the whole grid of tokens, and MDTv2-S/2 "
+                        "drops some of them"));
+  EXPECT_THAT(refusal_of(with_attention("LightningDiT-S/1", {"linear"})),
+              HasSubstr("model.positions is sincos+rope, and model.attention-form linear"));
+  ModelOptions normed = with_attention("DiT-S/2", {"linear"});
+  std::get<DitFamily::Options>(normed.of_family).head_norm = HeadNorm::kRms;
+  EXPECT_THAT(refusal_of(normed),
+              HasSubstr("model.qk-norm is rms, and model.attention-form linear"));
+  ModelOptions modulated =
+      with_attention("EDT-S/2", {"softmax", "softmax", "softmax", "softmax", "linear"});
+  std::get<EdtFamily::Options>(modulated.of_family).amm_blocks = {{7, 10}};
+  EXPECT_THAT(refusal_of(modulated),
+              HasSubstr("model.amm-blocks names block 10, and model.attention-form makes its stage "
+                        "4 linear"));
+}
+
+TEST(ModelOptions, SpatialLayersAreRefusedByBothNames) {
+  const auto with = [](const char* preset, SpatialConfig spatial) {
+    ModelOptions options{.preset = preset};
+    options.spatial = spatial;
+    return options;
+  };
+  EXPECT_EQ(refusal_of(with("LightningDiT-S/1", {.form = SpatialForm::kComplex})), "");
+  EXPECT_EQ(refusal_of(with("DiT-S/2", {.directions = 3})), "");  // off: it says nothing
+  EXPECT_THAT(refusal_of(with("DiT-S/2", {.form = SpatialForm::kReal, .directions = 3})),
+              HasSubstr("model.spatial-directions is 3, expected 2 or 4"));
+  EXPECT_THAT(refusal_of(with("EDT-S/2", {.form = SpatialForm::kReal, .groups = 5})),
+              HasSubstr("model.spatial-groups is 5, which does not divide the width 312 of stage "
+                        "0"));
+  EXPECT_THAT(refusal_of(with("MDTv2-S/2", {.form = SpatialForm::kReal})),
+              HasSubstr("model.spatial-layer real needs the whole grid of tokens, and MDTv2-S/2 "
+                        "drops some of them"));
+}
+
 }  // namespace
 }  // namespace edt::test

@@ -54,8 +54,8 @@ TEST(Parts, DoNotDependOnEachOther) {
 // Stored weights of a run that begins anew must not become others: the list is append-only.
 TEST(Parts, KeepTheirPlacesInTheList) {
   const char* names[] = {
-      "",        "align.latent", "align.features", "align.teacher", "self-distillation",
-      "distill", "ternary",      "modulation-norm"};
+      "",        "align.latent", "align.features",  "align.teacher", "self-distillation",
+      "distill", "ternary",      "modulation-norm", "spatial-layer"};
   for (std::size_t i = 0; i < std::size(names); ++i) EXPECT_EQ(part_index(names[i]), i) << names[i];
   ParameterList list;
   add_network(list);

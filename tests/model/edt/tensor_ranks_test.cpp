@@ -41,8 +41,8 @@ std::vector<float> normals(std::uint64_t seed, std::int64_t count, float scale) 
 // Output and gradients of this rank's part of a model with weights that are nowhere zero.
 class RankModel {
  public:
-  RankModel(Backend& backend, DType dtype, TensorGroup ranks, ModulationForm form)
-      : backend_(backend), dtype_(dtype), model_(small_config(form), backend, dtype, ranks) {
+  RankModel(Backend& backend, DType dtype, TensorGroup ranks, const EdtConfig& config)
+      : backend_(backend), dtype_(dtype), model_(config, backend, dtype, ranks) {
     std::size_t i = 0;
     for (Parameter& parameter : model_.parameters().all()) {
       const TensorShard& shard = model_.parameters().shards()[i++];
@@ -101,13 +101,13 @@ struct Outcome {
   std::vector<std::vector<float>> gradients;  // of whole tensors
 };
 
-Outcome run_over(int degree, DType dtype, ModulationForm form = ModulationForm::kFull) {
+Outcome run_over(int degree, DType dtype, const EdtConfig& config = small_config()) {
   Outcome outcome;
   std::vector<std::vector<std::vector<float>>> parts(static_cast<std::size_t>(degree));
   run_ranks(degree, [&](Communicator& ranks) {
     omp_set_num_threads(1);  // of this rank: they share the cores
     const auto backend = make_cpu_backend();
-    RankModel model(*backend, dtype, {&ranks}, form);
+    RankModel model(*backend, dtype, {&ranks}, config);
     const std::vector<float> output = model.run();
     if (ranks.is_root()) outcome.output = output;
     for (std::size_t i = 0; i < model.parameters().all().size(); ++i) {
@@ -115,7 +115,7 @@ Outcome run_over(int degree, DType dtype, ModulationForm form = ModulationForm::
     }
   });
   const auto backend = make_reference_backend();
-  const EdtModel whole(small_config(form), *backend, DType::kFloat32);
+  const EdtModel whole(config, *backend, DType::kFloat32);
   for (std::size_t i = 0; i < whole.parameters().all().size(); ++i) {
     TensorShard shard = whole.parameters().shards()[i];
     shard.ranks = degree;
@@ -154,7 +154,27 @@ TEST_P(Degrees, ComputeWhatOneRankComputes) {
 
 TEST_P(Degrees, ComputeItWithSharedModulations) {
   for (const auto form : {ModulationForm::kShared, ModulationForm::kAffine}) {
-    expect_near(run_over(GetParam(), DType::kFloat32, form), run_over(1, DType::kFloat32, form),
+    const EdtConfig config = small_config(form);
+    expect_near(run_over(GetParam(), DType::kFloat32, config), run_over(1, DType::kFloat32, config),
+                1e-4);
+  }
+}
+
+// Heads are cut; what queries see of their neighbours every rank computes, as it does a layer in
+// front of all of them.
+TEST_P(Degrees, ComputeItWithLinearAttention) {
+  EdtConfig config = small_config();
+  config.attention = {{AttentionForm::kLinear, AttentionForm::kSoftmax, AttentionForm::kLinear},
+                      {.narrowing = 4, .groups = 2}};
+  expect_near(run_over(GetParam(), DType::kFloat32, config), run_over(1, DType::kFloat32, config),
+              1e-4);
+}
+
+TEST_P(Degrees, ComputeItWithSpatialLayers) {
+  for (const SpatialForm form : {SpatialForm::kReal, SpatialForm::kComplex}) {
+    EdtConfig config = small_config();
+    config.spatial = {.form = form, .states = 4};
+    expect_near(run_over(GetParam(), DType::kFloat32, config), run_over(1, DType::kFloat32, config),
                 1e-4);
   }
 }

@@ -56,6 +56,11 @@ std::vector<Traced> traced() {
   affine.step.model.common().modulation = ModulationForm::kAffine;
   Traced text{"EDT-S_text", step_of("EDT-S/2")};
   text.step.model.common().text = {.form = TextForm::kCross, .tokens = 77, .channels = 768};
+  Traced linear{"EDT-S_linear_tensor2", step_of("EDT-S/2")};
+  linear.step.model.common().attention.stages.assign(5, AttentionForm::kLinear);
+  linear.step.tensor_ranks = 2;
+  Traced spatial{"EDT-S_spatial", step_of("EDT-S/2")};
+  spatial.step.model.common().spatial.form = SpatialForm::kReal;
   return {{"EDT-S", step_of("EDT-S/2")},
           {"EDT-XL", step_of("EDT-XL/2")},
           {"MDTv2-S", step_of("MDTv2-S/2")},
@@ -71,6 +76,8 @@ std::vector<Traced> traced() {
           std::move(ternary),
           std::move(affine),
           std::move(text),
+          std::move(linear),
+          std::move(spatial),
           std::move(spread),
           std::move(shared)};
 }

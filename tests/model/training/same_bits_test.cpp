@@ -29,6 +29,7 @@ struct Setting {
   std::vector<double> averages = {};  // lengths
   AuxiliaryConfig auxiliary = {};
   double dual_time = 0;
+  Recompute recompute = Recompute::kNone;
 };
 
 // Arrays of the whole layout: master, moving average, optimizer state.
@@ -51,6 +52,7 @@ EngineConfig engine_config(const Setting& setting) {
   config.clip = 0.5;
   config.seed = 5;
   config.zero = setting.zero;
+  config.recompute = setting.recompute;
   config.objective.masked = setting.model.passes().masked() && setting.dual_time == 0;
   config.objective.dual_time = setting.dual_time;
   if (setting.dual_time > 0) config.times.sampling = TimeSampling::kUniform;
@@ -197,6 +199,17 @@ ModelConfig reading(ModelConfig model, TextForm form = TextForm::kCross) {
   return model;
 }
 
+// Linear attention in these stages.
+ModelConfig linear(ModelConfig model, std::vector<AttentionForm> stages) {
+  model.common().attention = {std::move(stages), {.groups = 2}};
+  return model;
+}
+
+ModelConfig spatial(ModelConfig model, SpatialForm form) {
+  model.common().spatial = {.form = form, .states = 4};
+  return model;
+}
+
 std::string name_of_baseline(const testing::TestParamInfo<ModelConfig>& one) {
   const std::string name = one.param.name(), kind = name.substr(name.find(' ') + 1);
   const CommonConfig& common = one.param.common();
@@ -207,8 +220,16 @@ std::string name_of_baseline(const testing::TestParamInfo<ModelConfig>& one) {
                                                          : "_affine") +
          (common.text.form == TextForm::kCross    ? "_text"
           : common.text.form == TextForm::kPooled ? "_pooled_text"
-                                                  : "");
+                                                  : "") +
+         (common.attention.any_linear() ? "_linear" : "") +
+         (common.spatial.form == SpatialForm::kOff    ? ""
+          : common.spatial.form == SpatialForm::kReal ? "_spatial"
+                                                      : "_complex");
 }
+
+const std::vector<AttentionForm> kLinearOutside{AttentionForm::kLinear, AttentionForm::kSoftmax,
+                                                AttentionForm::kSoftmax, AttentionForm::kSoftmax,
+                                                AttentionForm::kLinear};
 
 INSTANTIATE_TEST_SUITE_P(
     Models, SameBitsOfBaselines,
@@ -219,8 +240,34 @@ INSTANTIATE_TEST_SUITE_P(
                     sharing(tiny_dit(), ModulationForm::kShared), reading(tiny_edt()),
                     reading(tiny_mdtv2()), reading(of_a_flow(tiny_dit())),
                     reading(tiny_edt(), TextForm::kPooled), ModelConfig(tiny_emmdit()),
-                    ModelConfig(tiny_sequence())),
+                    ModelConfig(tiny_sequence()), linear(tiny_edt(), kLinearOutside),
+                    linear(ternary(tiny_dit()), {AttentionForm::kLinear}),
+                    spatial(tiny_edt(), SpatialForm::kReal),
+                    spatial(tiny_dit(), SpatialForm::kComplex)),
     name_of_baseline);
+
+// What is run twice gives what it gave before.
+TEST(SameBitsOfRecompute, WithLinearAttentionAndSpatialLayers) {
+  for (const ModelConfig& model :
+       {linear(tiny_edt(), kLinearOutside),
+        linear(spatial(tiny_dit(), SpatialForm::kComplex), {AttentionForm::kLinear})}) {
+    const Trained expected = train({.model = model}, 2);
+    for (const Recompute recompute : {Recompute::kLeast, Recompute::kSelective, Recompute::kFull}) {
+      EXPECT_TRUE(train({.model = model, .recompute = recompute}, 2) == expected) << model.name();
+    }
+  }
+}
+
+// The layers are a part of their own, so that all other weights begin as without them, and hand
+// their input through until they have learnt something.
+TEST(SpatialLayers, BeginAsTheIdentity) {
+  const Trained without = train({}, 1);
+  for (const SpatialForm form : {SpatialForm::kReal, SpatialForm::kComplex}) {
+    const Trained with = train({.model = spatial(tiny_edt(), form)}, 1);
+    EXPECT_EQ(with.losses, without.losses);
+    EXPECT_GT(with.grad_norms[0], without.grad_norms[0]);  // and they do learn
+  }
+}
 
 // Of two lengths; the first step's weights are the first average.
 TEST(SameBitsOfAverages, OnAnyRanksInEveryStage) {

@@ -1,0 +1,39 @@
+// The two-dimensional state-space layer: kernels out of a recurrence, and their convolution with
+// the tokens of a grid.
+#pragma once
+
+#include "core/cuda/kernels/launch.h"
+
+namespace edt {
+
+// Tables [planes, groups or outputs, size]; states [cells, planes, groups, size].
+struct StateSpaceCall {
+  DType dtype = DType::kFloat32;  // of a, b, c and omega
+  int rows = 0, columns = 0;
+  int planes = 0, groups = 0, size = 0, outputs = 0, through = 0;  // through: elements of omega
+  const void *a = nullptr, *b = nullptr, *c = nullptr, *omega = nullptr;
+  float* states = nullptr;
+  float* kernel = nullptr;   // [cells, outputs]; backward: its gradient
+  float* arrives = nullptr;  // of states' shape: working memory of backward
+  float *da = nullptr, *db = nullptr, *dc = nullptr, *domega = nullptr;
+  bool accumulate_a = false, accumulate_b = false, accumulate_c = false, accumulate_omega = false;
+};
+void launch_ssm2d_kernel_forward(cudaStream_t stream, const StateSpaceCall& call);
+void launch_ssm2d_kernel_backward(cudaStream_t stream, const StateSpaceCall& call);
+
+struct GridConvolutionCall {
+  DType dtype = DType::kFloat32;  // of x, y and their gradients
+  std::int64_t batch = 0;
+  int rows = 0, columns = 0, channels = 0, directions = 0;
+  const void* x = nullptr;
+  const float* kernel = nullptr;  // [cells, directions * channels]
+  void* y = nullptr;
+  bool reversed = false;  // each direction the other way: y is dx of x = dy
+  bool accumulate = false;
+};
+void launch_grid_convolution(cudaStream_t stream, const GridConvolutionCall& call);
+// dkernel (+)= the sum over samples of dy x
+void launch_grid_correlation(cudaStream_t stream, const GridConvolutionCall& call, const void* dy,
+                             float* dkernel, bool accumulate);
+
+}  // namespace edt
