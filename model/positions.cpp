@@ -1,5 +1,6 @@
 #include "model/positions.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/base/assert.h"
@@ -25,21 +26,29 @@ std::vector<float> sincos_positions(std::int64_t width, const TokenGrid& grid, P
                                     double distance) {
   const bool along = form == PositionForm::kSequence;
   EDT_ASSERT(!along || grid.rows == 1);
-  const std::int64_t frequencies = width / (along ? 2 : 4);
+  const std::int64_t frequencies = width / (along ? 2 : 4), size = 2 * frequencies;
+  const std::int64_t places = std::max(grid.rows, grid.columns);
+  std::vector<float> encoded;  // of each place: rows and columns are told alike
+  for (std::int64_t place = 0; place < places; ++place) {
+    const auto angle = [&](std::int64_t k) {
+      return angle_of(static_cast<double>(place) * distance, k, frequencies);
+    };
+    for (std::int64_t k = 0; k < frequencies; ++k) {
+      encoded.push_back(static_cast<float>(std::sin(angle(k))));
+    }
+    for (std::int64_t k = 0; k < frequencies; ++k) {
+      encoded.push_back(static_cast<float>(std::cos(angle(k))));
+    }
+  }
   std::vector<float> table;
   table.reserve(static_cast<std::size_t>(grid.tokens() * width));
-  const auto encode = [&](std::int64_t at) {
-    const double place = static_cast<double>(at) * distance;
-    for (std::int64_t k = 0; k < frequencies; ++k) {
-      table.push_back(static_cast<float>(std::sin(angle_of(place, k, frequencies))));
-    }
-    for (std::int64_t k = 0; k < frequencies; ++k) {
-      table.push_back(static_cast<float>(std::cos(angle_of(place, k, frequencies))));
-    }
+  const auto append = [&](std::int64_t place) {
+    const auto begin = encoded.begin() + place * size;
+    table.insert(table.end(), begin, begin + size);
   };
   for_each_place(grid, [&](std::int64_t row, std::int64_t column) {
-    encode(column);
-    if (!along) encode(row);
+    append(column);
+    if (!along) append(row);
   });
   return table;
 }

@@ -24,8 +24,8 @@ TapCall tap_call(const Tensor& y, const TokenGrid& grid, std::int64_t stride) {
           .to_columns = static_cast<int>(to.columns)};
 }
 
-GroupNormCall group_norm_call(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                              const Tensor& stats) {
+TokenGroupNormCall group_norm_call(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                   const Tensor& stats) {
   check_batch("token_group_norm", x.shape[0]);
   EDT_ASSERT(weight.dtype == x.dtype && bias.dtype == x.dtype);
   return {.dtype = element_of(x),
@@ -90,14 +90,14 @@ void CudaBackend::depthwise_backward(T dy, T x, T weight, Grid grid, std::int64_
 }
 
 void CudaBackend::token_group_norm_forward(T x, T weight, T bias, T stats, T y) {
-  GroupNormCall call = group_norm_call(x, weight, bias, stats);
+  TokenGroupNormCall call = group_norm_call(x, weight, bias, stats);
   call.y = y.data;
   launch_token_group_norm(stream(), call);
 }
 
 void CudaBackend::token_group_norm_backward(T dy, T x, T weight, T bias, T stats, G dx, G dweight,
                                             G dbias) {
-  GroupNormCall call = group_norm_call(x, weight, bias, stats);
+  TokenGroupNormCall call = group_norm_call(x, weight, bias, stats);
   call.dy = dy.data;
   float* const plain = scratch_.floats(ScratchSlot::kPartials, 2 * call.batch * call.channels);
   float* const with_n = plain + call.batch * call.channels;

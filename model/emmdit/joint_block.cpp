@@ -31,7 +31,7 @@ constexpr JointStream::Names kTextNames{.norm = ".norm1_context",
                                         .mlp = ".ff_context",
                                         .tables_end = "_c"};
 
-std::string joined(const std::string& prefix, std::string_view name) {
+std::string name_of_part(const std::string& prefix, std::string_view name) {
   return prefix + std::string(name);
 }
 
@@ -42,8 +42,8 @@ HeadTransform make_head_transform(ParameterList& list, const std::string& prefix
                      .label = "gradient of the norms of the heads of " + prefix};
   if (sizes.head_norm == HeadNorm::kNone) return made;
   const std::int64_t size = sizes.width / sizes.heads;
-  made.norms[0] = &list.add(joined(prefix, names.query_norm) + ".weight", {size}, Init::kOne);
-  made.norms[1] = &list.add(joined(prefix, names.key_norm) + ".weight", {size}, Init::kOne);
+  made.norms[0] = &list.add(name_of_part(prefix, names.query_norm) + ".weight", {size}, Init::kOne);
+  made.norms[1] = &list.add(name_of_part(prefix, names.key_norm) + ".weight", {size}, Init::kOne);
   return made;
 }
 
@@ -59,14 +59,14 @@ FeedForward make_feed_forward(ParameterList& list, const std::string& prefix,
 }
 
 ModulationTables make_tables(ParameterList& list, const std::string& prefix, std::string_view end,
-                         std::int64_t width) {
+                             std::int64_t width) {
   const double deviation = 1 / std::sqrt(static_cast<double>(width));
   const Shape shape{JointBlock::kChunks, width};
   ModulationTables made;
-  made.shift =
-      &list.add_drawn(joined(prefix + ".scale_shift_bias", end), shape, Init::kNormal, deviation);
-  made.scale =
-      &list.add_drawn(joined(prefix + ".scale_shift_scale", end), shape, Init::kNormal, deviation);
+  made.shift = &list.add_drawn(name_of_part(prefix + ".scale_shift_bias", end), shape,
+                               Init::kNormal, deviation);
+  made.scale = &list.add_drawn(name_of_part(prefix + ".scale_shift_scale", end), shape,
+                               Init::kNormal, deviation);
   return made;
 }
 
@@ -93,19 +93,19 @@ JointStream JointStream::make(ParameterList& list, const std::string& prefix,
   const std::int64_t width = sizes.width;
   JointStream made;
   made.heads = sizes.heads / list.tensor_ranks().size();
-  made.norm = &list.add(joined(prefix, names.norm) + ".weight", {width}, Init::kOne);
-  made.bias = &list.add(joined(prefix, names.norm) + ".bias", {width}, Init::kZero);
+  made.norm = &list.add(name_of_part(prefix, names.norm) + ".weight", {width}, Init::kOne);
+  made.bias = &list.add(name_of_part(prefix, names.norm) + ".bias", {width}, Init::kZero);
   const std::array parts{names.query, names.key, names.value};
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    made.qkv[i] = Linear::make(list, joined(prefix, parts[i]), width, width,
+    made.qkv[i] = Linear::make(list, name_of_part(prefix, parts[i]), width, width,
                                {.init = Init::kUniform, .cut = LinearCut::kOutputs});
   }
   made.head_transform = make_head_transform(list, prefix, sizes, names);
-  made.attention_branch = ParallelBranch::make(list, joined(prefix, names.query));
+  made.attention_branch = ParallelBranch::make(list, name_of_part(prefix, names.query));
   if (!goes_on) return made;
-  made.projection = Linear::make(list, joined(prefix, names.out), width, width,
+  made.projection = Linear::make(list, name_of_part(prefix, names.out), width, width,
                                  {.init = Init::kUniform, .cut = LinearCut::kInputs});
-  made.mlp = make_feed_forward(list, joined(prefix, names.mlp), sizes);
+  made.mlp = make_feed_forward(list, name_of_part(prefix, names.mlp), sizes);
   made.tables = make_tables(list, prefix, names.tables_end, width);
   return made;
 }
@@ -163,9 +163,11 @@ JointTokens JointBlock::operator()(Tape& tape, const JointTokens& tokens, const 
 JointTokens JointBlock::attend(Tape& tape, const JointTokens& tokens, const JointTokens& chunks,
                                const JointInputs& inputs) const {
   return both_reused(tape, inputs, Branch::kAttention, text.goes_on(), [&] {
-    const Var heads = join_tokens(tape, image.heads_of(tape, tokens.image, chunks.image),
-                                  text.heads_of(tape, tokens.text, chunks.text), regions);
-    const Var attended = plain_attention(tape, heads, image.heads);
+    JointTokens heads{image.heads_of(tape, tokens.image, chunks.image),
+                      text.heads_of(tape, tokens.text, chunks.text)};
+    const Var joined = join_tokens(tape, heads.image, heads.text, regions);
+    heads = {};
+    const Var attended = plain_attention(tape, joined, image.heads);
     const std::int64_t count = tokens.image.shape()[1];
     JointTokens given{image.project(tape, first_tokens(tape, attended, count, regions)), {}};
     if (text.goes_on()) {

@@ -26,7 +26,7 @@ void launch_taps_backward(cudaStream_t stream, const TapCall& call);
 // weights [batch, channels, 9] and biases [batch, channels]: the gradients of each sample
 void launch_tap_sums(cudaStream_t stream, const TapCall& call, float* weights, float* biases);
 
-struct GroupNormCall {
+struct TokenGroupNormCall {
   DType dtype = DType::kFloat32;  // of all but stats and sums
   std::int64_t batch = 0, tokens = 0;
   int channels = 0, groups = 0;
@@ -36,11 +36,11 @@ struct GroupNormCall {
   void* y = nullptr;       // backward: dx
   bool accumulate = false;
 };
-void launch_token_group_norm(cudaStream_t stream, const GroupNormCall& call);
+void launch_token_group_norm(cudaStream_t stream, const TokenGroupNormCall& call);
 // plain and with_n [batch, channels]: sums over the tokens of dp and of dp n
-void launch_group_norm_sums(cudaStream_t stream, const GroupNormCall& call, float* plain,
+void launch_group_norm_sums(cudaStream_t stream, const TokenGroupNormCall& call, float* plain,
                             float* with_n);
-void launch_group_norm_input(cudaStream_t stream, const GroupNormCall& call, const float* plain,
-                             const float* with_n);
+void launch_group_norm_input(cudaStream_t stream, const TokenGroupNormCall& call,
+                             const float* plain, const float* with_n);
 
 }  // namespace edt

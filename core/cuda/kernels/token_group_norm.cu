@@ -11,7 +11,7 @@ constexpr int kThreads = 256;
 
 // A group's elements, in the order of its tokens: f(element of [batch, tokens, channels], channel)
 template <class F>
-__device__ void for_each_of_group(const GroupNormCall& call, F f) {
+__device__ void for_each_of_group(const TokenGroupNormCall& call, F f) {
   const int size = call.channels / call.groups;
   const std::int64_t sample = blockIdx.x / call.groups;
   const int first = static_cast<int>(blockIdx.x % call.groups) * size;
@@ -21,7 +21,7 @@ __device__ void for_each_of_group(const GroupNormCall& call, F f) {
   }
 }
 
-__device__ float group_count(const GroupNormCall& call) {
+__device__ float group_count(const TokenGroupNormCall& call) {
   return static_cast<float>(call.tokens * (call.channels / call.groups));
 }
 
@@ -31,7 +31,7 @@ __device__ float element(const void* rows, std::int64_t i) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) group_norm_forward(GroupNormCall call) {
+__global__ void __launch_bounds__(kThreads) group_norm_forward(TokenGroupNormCall call) {
   __shared__ __align__(16) float shared[2][32];
   float sum[1] = {0};
   for_each_of_group(call, [&](std::int64_t i, int) { sum[0] += element<T>(call.x, i); });
@@ -61,7 +61,8 @@ struct Normed {
 };
 
 template <class T>
-__device__ Normed normed(const GroupNormCall& call, const float* stats, std::int64_t i, int c) {
+__device__ Normed normed(const TokenGroupNormCall& call, const float* stats, std::int64_t i,
+                         int c) {
   const float n = (element<T>(call.x, i) - stats[0]) * stats[1];
   const float p = fmaf(n, element<T>(call.weight, c), element<T>(call.bias, c));
   const float dy = element<T>(call.dy, i);
@@ -70,7 +71,7 @@ __device__ Normed normed(const GroupNormCall& call, const float* stats, std::int
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    group_norm_sums(GroupNormCall call, float* plain, float* with_n) {
+    group_norm_sums(TokenGroupNormCall call, float* plain, float* with_n) {
   const int c = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (c >= call.channels) return;
   const std::int64_t sample = blockIdx.y;
@@ -88,7 +89,7 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    group_norm_input(GroupNormCall call, const float* plain, const float* with_n) {
+    group_norm_input(TokenGroupNormCall call, const float* plain, const float* with_n) {
   __shared__ __align__(16) float shared[64];
   const int size = call.channels / call.groups;
   const std::int64_t sample = blockIdx.x / call.groups;
@@ -112,7 +113,7 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-void launch_token_group_norm(cudaStream_t stream, const GroupNormCall& call) {
+void launch_token_group_norm(cudaStream_t stream, const TokenGroupNormCall& call) {
   with_element(call.dtype, [&]<class T>(T) {
     launch(
         {stream, "group norm of tokens", static_cast<unsigned>(call.batch * call.groups), kThreads},
@@ -120,7 +121,7 @@ void launch_token_group_norm(cudaStream_t stream, const GroupNormCall& call) {
   });
 }
 
-void launch_group_norm_sums(cudaStream_t stream, const GroupNormCall& call, float* plain,
+void launch_group_norm_sums(cudaStream_t stream, const TokenGroupNormCall& call, float* plain,
                             float* with_n) {
   const dim3 blocks(static_cast<unsigned>(divide_up(call.channels, kThreads)),
                     static_cast<unsigned>(call.batch));
@@ -130,8 +131,8 @@ void launch_group_norm_sums(cudaStream_t stream, const GroupNormCall& call, floa
   });
 }
 
-void launch_group_norm_input(cudaStream_t stream, const GroupNormCall& call, const float* plain,
-                             const float* with_n) {
+void launch_group_norm_input(cudaStream_t stream, const TokenGroupNormCall& call,
+                             const float* plain, const float* with_n) {
   with_element(call.dtype, [&]<class T>(T) {
     launch({stream, "group norm of tokens, backward",
             static_cast<unsigned>(call.batch * call.groups), kThreads},
