@@ -54,11 +54,6 @@ std::vector<Traced> traced() {
   ternary.step.model.common().weights = {WeightForm::kTernary, true};
   Traced affine{"EDT-S_affine", step_of("EDT-S/2")};
   affine.step.model.common().modulation = ModulationForm::kAffine;
-  Traced linear{"EDT-S_linear_tensor2", step_of("EDT-S/2")};
-  linear.step.model.common().attention.stages.assign(5, AttentionForm::kLinear);
-  linear.step.tensor_ranks = 2;
-  Traced spatial{"EDT-S_spatial", step_of("EDT-S/2")};
-  spatial.step.model.common().spatial.form = SpatialForm::kReal;
   return {{"EDT-S", step_of("EDT-S/2")},
           {"EDT-XL", step_of("EDT-XL/2")},
           {"MDTv2-S", step_of("MDTv2-S/2")},
@@ -72,8 +67,6 @@ std::vector<Traced> traced() {
           std::move(distilled),
           std::move(ternary),
           std::move(affine),
-          std::move(linear),
-          std::move(spatial),
           std::move(spread),
           std::move(shared)};
 }
