@@ -42,7 +42,7 @@ read -ra options <<<"$(tiny_train_options "$work/data")"
 flow=(--process.kind=flow --train.timesteps=loss-second-moment --train.direction-weight=1)
 lightning=(--model.preset=LightningDiT-S/1 --model.patch=2 --model.widths=16 --model.heads=2 --model.depths=2
   --model.qk-norm=rms --train.masked=off --train.timesteps=logit-normal --train.direction-weight=1)
-sequence=(--model.preset=MDTv2-Ti/1d --model.widths=16 --model.heads=2 --model.depths=2,1 --data.normalize=on)
+sequence=(--model.preset=MDTv2-Ti/1d --model.widths=16 --model.heads=2 "--model.depths=2,1" --data.normalize=on)
 ternary=(--model.weights=ternary --model.modulation-norm=on)
 
 # row REFERENCE TEXT RUN: compares with the reference and prints a line of the table.

@@ -25,9 +25,9 @@ class SequenceGolden : public GoldenTest {
     }
   }
 
-  // At t = 0 it is the logarithm of a difference of two probabilities, which lies far out for
-  // numbers beyond -1 and 1: float32, in which the file's were computed, leaves four digits of it.
-  // Ours in float32 and in float64 are alike to six.
+  // At t = 0 it is the logarithm of a difference of two probabilities, far out for numbers beyond
+  // -1 and 1: float32, in which the file's were computed, leaves four digits of it. Ours in float32
+  // and in float64 are alike to six.
   double vb_tolerance(double t) const {
     return std::max(GetParam().output_tolerance, t == 0 ? 2e-4 : 0);
   }
