@@ -98,7 +98,7 @@ TEST(SequenceTables, TellThePlaceAlone) {
 
 // As models_test.cpp has them for MDTv2, whose gradient of pos_embed is where those of all blocks
 // meet; and bf16.
-std::vector<GoldenCase> cases() {
+std::vector<GoldenCase> sequence_cases() {
   std::vector<GoldenCase> all;
   for (const std::string& file : golden_models("mdt_sequence")) {
     all.push_back({file, "", "reference", DType::kFloat64, 1e-5, 1.5e-4});
@@ -108,9 +108,9 @@ std::vector<GoldenCase> cases() {
   }
   return all;
 }
-INSTANTIATE_TEST_SUITE_P(Models, SequenceGolden, testing::ValuesIn(cases()));
+INSTANTIATE_TEST_SUITE_P(Models, SequenceGolden, testing::ValuesIn(sequence_cases()));
 
-std::vector<GoldenCase> gpu_cases() {
+std::vector<GoldenCase> sequence_cases_on_gpu() {
   std::vector<GoldenCase> all;
   for (const std::string& file : golden_models("mdt_sequence")) {
     all.push_back({file, "", "cuda", DType::kFloat32, 1e-4, 3e-4});
@@ -118,7 +118,7 @@ std::vector<GoldenCase> gpu_cases() {
   }
   return all;
 }
-INSTANTIATE_TEST_SUITE_P(Cuda, SequenceGolden, testing::ValuesIn(gpu_cases()));
+INSTANTIATE_TEST_SUITE_P(Cuda, SequenceGolden, testing::ValuesIn(sequence_cases_on_gpu()));
 
 }  // namespace
 }  // namespace edt::test

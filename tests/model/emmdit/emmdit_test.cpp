@@ -205,7 +205,9 @@ TEST(EmmditWeights, BeginAsPublished) {
       }
       const double bound = 1 / std::sqrt(static_cast<double>(inputs));
       EXPECT_LE(std::max(-low, high), bound) << name;
-      if (values.size() >= 16) EXPECT_GE(std::max(-low, high), 0.5 * bound) << name;
+      if (values.size() >= 16) {
+        EXPECT_GE(std::max(-low, high), 0.5 * bound) << name;
+      }
     }
   }
 }

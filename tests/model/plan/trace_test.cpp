@@ -58,6 +58,7 @@ std::vector<Traced> traced() {
   text.step.model.common().text = {.form = TextForm::kCross, .tokens = 77, .channels = 768};
   Traced linear{"EDT-S_linear_tensor2", step_of("EDT-S/2")};
   linear.step.model.common().attention.stages.assign(5, AttentionForm::kLinear);
+  linear.step.model.as<EdtConfig>()->amm_blocks.clear();  // as without weights to multiply
   linear.step.tensor_ranks = 2;
   Traced spatial{"EDT-S_spatial", step_of("EDT-S/2")};
   spatial.step.model.common().spatial.form = SpatialForm::kReal;
