@@ -229,7 +229,7 @@ void Dataset::require_fits(int channels, int height, int width, int classes,
   if (d.is_sequence()) {
     require<DataError>(d.channels == channels && height == 1 && d.width == width, "data",
                        "{}: sequences of {} frames of {} numbers, the model takes {} x {} x {}; "
-                       "model.channels {}, model.length {} would fit",
+                       "model.channels {}, model.sequence-length {} would fit",
                        path_.string(), d.width, d.channels, channels, height, width, d.channels,
                        d.width);
   }

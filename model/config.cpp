@@ -104,10 +104,11 @@ void CommonConfig::check_side(const char* option, std::int64_t pixels, const Gri
 
 void CommonConfig::check_sides(const GridStep& step) const {
   if (latents.is_sequence()) {
-    require<UsageError>(step.latents == 1, "model",
-                        "{} sees sequences of {} frames (model.length) as one row, and takes "
-                        "multiples of {} rows ({}): model.patch 1, and of EDT one stage, take them",
-                        name, latents.width, step.latents, step.why);
+    require<UsageError>(
+        step.latents == 1, "model",
+        "{} sees sequences of {} frames (model.sequence-length) as one row, and takes "
+        "multiples of {} rows ({}): model.patch 1, and of EDT one stage, take them",
+        name, latents.width, step.latents, step.why);
     return;
   }
   check_side("model.image-size", latents.factor * latents.height, step);

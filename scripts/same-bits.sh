@@ -161,7 +161,7 @@ for name in "${tables[@]}"; do
     affine) table "EDT with shared modulations and tables" --model.modulation=affine ;;
     text)
       "$edt" data synth --out "$work/captioned" --captions=on --samples 240 --image-size 128 --quiet >/dev/null
-      table "EDT with cross-attention to captions" --data="$work/captioned" --model.text=cross
+      table "EDT with cross-attention to captions" --data="$work/captioned" --model.text-form=cross
       ;;
     linear)
       table "EDT with linear attention" --model.attention-form=linear,softmax,softmax,softmax,linear --model.attention-narrowing=2

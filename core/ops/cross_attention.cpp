@@ -30,9 +30,9 @@ void check_inputs(const Var& q, const Var& kv, const Tensor& lengths, std::int64
 
 }  // namespace
 
-Var cross_attention(Tape& tape, const Var& q, const Var& kv, const Tensor& lengths,
+Var cross_attention(Tape& tape, const Var& q, const Var& kv, const Var& lengths,
                     std::int64_t heads) {
-  check_inputs(q, kv, lengths, heads);
+  check_inputs(q, kv, lengths.tensor(), heads);
   const std::int64_t batch = q.shape()[0], tokens = q.shape()[1];
   // q k^T and p v, of texts as long as any may be.
   const double flops = 4.0 * static_cast<double>(batch * tokens * kv.shape()[1] * q.shape()[2]);
@@ -41,8 +41,8 @@ Var cross_attention(Tape& tape, const Var& q, const Var& kv, const Tensor& lengt
   {
     const Profiler::Scope scope(tape.profiler(), "cross_attention.forward", flops);
     backend_of(tape).cross_attention_forward(heads_of(q.tensor(), 1, heads),
-                                             heads_of(kv.tensor(), 2, heads), lengths, out.tensor(),
-                                             lse ? lse.tensor() : Tensor{});
+                                             heads_of(kv.tensor(), 2, heads), lengths.tensor(),
+                                             out.tensor(), lse ? lse.tensor() : Tensor{});
   }
   tape.record("cross_attention", out, {},
               [q, kv, lengths, heads, out, lse, flops](Tape& t, OutputGrad& dout) {
@@ -51,7 +51,7 @@ Var cross_attention(Tape& tape, const Var& q, const Var& kv, const Tensor& lengt
                 const GradTarget dkv = heads_of(t.target(kv.grad()), 2, heads);
                 backend_of(t).cross_attention_backward(
                     dout.tensor(), heads_of(q.tensor(), 1, heads), heads_of(kv.tensor(), 2, heads),
-                    lengths, out.tensor(), lse.tensor(), dq, dkv);
+                    lengths.tensor(), out.tensor(), lse.tensor(), dq, dkv);
               });
   return out;
 }

@@ -19,8 +19,8 @@ struct CrossAttentionKernels : virtual KernelFamily {
                                         const GradTarget& dq, const GradTarget& dkv);
 };
 
-// q [B, T, D], kv [B, L, 2*D] -> [B, T, D]
-Var cross_attention(Tape& tape, const Var& q, const Var& kv, const Tensor& lengths,
+// q [B, T, D], kv [B, L, 2*D], lengths [B] int32 -> [B, T, D]
+Var cross_attention(Tape& tape, const Var& q, const Var& kv, const Var& lengths,
                     std::int64_t heads);
 
 }  // namespace edt

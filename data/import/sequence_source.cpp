@@ -13,23 +13,24 @@ namespace edt::data {
 
 namespace {
 
-constexpr std::uint64_t kMostChannels = 1024, kMostFrames = std::uint64_t{1} << 24;
+constexpr std::uint64_t kMostChannels = 1024, kMostConditions = 4096,
+                        kMostFrames = std::uint64_t{1} << 24;
 
 ArrayName values_name(const ImportOptions& options) {
   return {"--latents-key", options.latents_key, {"sequences", "samples", "motion"}};
 }
 
 // [N, T, F], or [T, F] of one.
-void check_shape(const Array& array) {
+void check_shape(const Array& array, std::uint64_t most_numbers = kMostChannels) {
   const Shape& shape = array.shape();
   const bool fits = shape.size() == 2 || shape.size() == 3;
   require<DataError>(fits, "import",
                      "{}: shape {}, sequences are [N, frames, numbers] or [frames, numbers]",
                      array.label(), h5::to_string(shape));
-  require<DataError>(shape[0] >= 1 && shape.back() >= 1 && shape.back() <= kMostChannels &&
+  require<DataError>(shape[0] >= 1 && shape.back() >= 1 && shape.back() <= most_numbers &&
                          shape[shape.size() - 2] >= 1 && shape[shape.size() - 2] <= kMostFrames,
                      "import", "{}: shape {}: 1 to {} numbers in each of 1 to {} frames",
-                     array.label(), h5::to_string(shape), kMostChannels, kMostFrames);
+                     array.label(), h5::to_string(shape), most_numbers, kMostFrames);
 }
 
 std::uint64_t count_of(const Array& array) { return array.shape().size() == 2 ? 1 : array.rows(); }
@@ -140,7 +141,7 @@ void SequenceSource::open_frames(Part& part, const ArrayFile& opened) const {
     part.frames = find_array(opened, name, true);
   }
   if (!part.frames) return;
-  check_shape(*part.frames);
+  check_shape(*part.frames, kMostConditions);
   Shape of_frames = part.frames->shape(), of_values = part.values->shape();
   of_frames.pop_back();
   of_values.pop_back();

@@ -212,7 +212,8 @@ std::string configuration_of_import(const OptionSet& options, std::int64_t class
   std::string text;
   for (const std::string& section : options.section_names()) {
     std::string body;
-    if (section == "model" && classes > 0) body = fmt::format("classes = {}\n", classes);
+    const bool says = classes > 0 || options.given("model.classes");
+    if (section == "model" && says) body = fmt::format("classes = {}\n", classes);
     for (const std::string& argument : options.given_arguments(section)) {
       const auto equals = argument.find('='), dot = argument.rfind('.', equals);
       const std::string key = argument.substr(dot + 1, equals - dot - 1);

@@ -79,7 +79,8 @@ namespace {
 // Those of pictures, where sequences are drawn.
 void take_length(const OptionSet& options, data::SynthOptions& synth) {
   if (synth.length == 0) return;
-  for (const char* option : {"image-size", "channels", "vae-factor", "flipped", "hog"}) {
+  for (const char* option :
+       {"image-size", "channels", "vae-factor", "flipped", "hog", "captions", "held-out"}) {
     require<UsageError>(!options.given(option), "synth",
                         "--{} is of pictures, and --length {} asks for sequences", option,
                         synth.length);

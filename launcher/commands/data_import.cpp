@@ -74,7 +74,7 @@ void take_sequences(const OptionSet& options, data::ImportOptions& import) {
     return;
   }
   for (const char* option : {"flipped-latents", "flipped-key", "image-size", "vae-factor", "scale",
-                             "scaled", "moments", "statistics", "features"}) {
+                             "scaled", "moments", "statistics", "features", "text"}) {
     require<UsageError>(!options.given(option), "import",
                         "--{} is of latents of pictures, and --length {} asks for sequences{}",
                         option, import.sequences.length,

@@ -9,6 +9,7 @@
 #include "launcher/evaluate/latent_reference.h"
 #include "launcher/evaluate/quality_report.h"
 #include "launcher/recipe/model_data.h"
+#include "launcher/sample/text_options.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
 #include "model/plan/inception_run.h"
@@ -73,7 +74,9 @@ class RunEvaluation {
                         run_.model.name(), data_.path.string());
     texts_ = std::make_unique<data::Dataset>(data_.path);
     PictureRequest& request = options_.sampling.request;
-    request.texts = texts_of(*texts_, run_.model, drawn_samples(texts_->size(), request.seed));
+    require_encoder(texts_->description().text.encoder, run_.config.model.text.encoder,
+                    data_.path.string());
+    take_texts(*texts_, run_.model, drawn_samples(texts_->size(), request.seed), request);
   }
 
   void open_eye() {

@@ -91,6 +91,9 @@ void SampleOptions::resolve_labels(const ModelConfig& model) {
                       "--classes is {}, and {} reads no classes", fmt::join(classes, ","),
                       model.name());
   if (reads_texts && classes.empty()) {
+    require<UsageError>(per_class == 1, "sample",
+                        "--per-class is {}, and pictures show texts: --images says how many",
+                        per_class);
     const std::int64_t pictures = images > 0 ? images : text.pictures();
     request.labels.assign(static_cast<std::size_t>(pictures),
                           static_cast<std::int32_t>(model_classes));

@@ -22,7 +22,7 @@ std::int64_t frame_channels_of(const data::Description& data) {
 
 void take_sequences_of(const data::Description& data, const OptionSet& given, ModelOptions& model) {
   if (!given.given("model.channels")) model.channels = data.channels;
-  if (!given.given("model.length")) model.length = data.width;
+  if (!given.given("model.sequence-length")) model.length = data.width;
   if (!given.given("model.frame-channels")) model.frame_channels = frame_channels_of(data);
 }
 
@@ -68,17 +68,19 @@ void take_features_of(const data::Description& data, const OptionSet& given, Ali
 void take_texts_of(const data::Description& data, const OptionSet& given, ModelOptions& model) {
   if (!model.reads_texts()) return;
   const data::TextDescription& text = data.text;
-  require<DataError>(text.present(), "data",
-                     "model.preset {} is to read texts (model.text), and the data set has none",
-                     model.preset);
+  require<DataError>(
+      text.present(), "data",
+      "model.preset {} is to read texts (model.text-form), and the data set has none",
+      model.preset);
   if (!given.given("model.text-tokens")) {
     model.text.tokens = static_cast<std::int64_t>(std::max(text.tokens, text.null_tokens()));
   }
   if (!given.given("model.text-channels")) {
     model.text.channels = static_cast<std::int64_t>(text.channels);
   }
+  if (text.encoder.empty()) return;
   const std::string& encoder = model.text.encoder;
-  require<UsageError>(encoder.empty() || encoder == text.encoder, "data",
+  require<UsageError>(encoder == kUnknownEncoder || encoder == text.encoder, "data",
                       "model.text-encoder is '{}', the texts of the data set are of '{}'", encoder,
                       text.encoder);
   model.text.encoder = text.encoder;
@@ -90,13 +92,36 @@ void take_data(const data::Description& data, const OptionSet& given, TrainConfi
   take_texts_of(data, given, config.model);
 }
 
+void require_fits(const data::TextDescription& texts, const ModelConfig& model,
+                  const std::string& label) {
+  const TextConfig& text = model.common().text;
+  require<DataError>(texts.present(), "data", "{} has no texts, which {} reads", label,
+                     model.name());
+  const auto channels = static_cast<std::int64_t>(texts.channels),
+             tokens = static_cast<std::int64_t>(std::max(texts.tokens, texts.null_tokens()));
+  require<DataError>(channels == text.channels && tokens <= text.tokens, "data",
+                     "{}: texts of up to {} tokens with {} channels, {} reads {} tokens with {}",
+                     label, tokens, channels, model.name(), text.tokens, text.channels);
+}
+
 RequestedTexts texts_of(const data::Dataset& dataset, const ModelConfig& model,
                         std::function<std::uint64_t(std::int64_t picture)> which) {
   if (!model.common().text.is_on()) return {};
+  require_fits(dataset.description().text, model, dataset.path().string());
   return {[&dataset, which = std::move(which)](std::int64_t picture) {
             return dataset.text_of(which(picture));
           },
           dataset.null_text()};
+}
+
+void take_texts(const data::Dataset& dataset, const ModelConfig& model,
+                const std::function<std::uint64_t(std::int64_t picture)>& which,
+                PictureRequest& request) {
+  request.texts = texts_of(dataset, model, which);
+  if (!request.texts.of || model.classes() == 0) return;
+  for (std::size_t i = 0; i < request.labels.size(); ++i) {
+    request.labels[i] = dataset.label(which(static_cast<std::int64_t>(i)));
+  }
 }
 
 std::vector<data::ArrayRequest> array_requests(const ModelConfig& model) {

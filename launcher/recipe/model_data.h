@@ -7,7 +7,7 @@
 
 #include "data/dataset.h"
 #include "launcher/recipe/train_config.h"
-#include "model/sampling/text_batch.h"
+#include "model/sampling/picture_sampler.h"
 
 namespace edt {
 
@@ -27,14 +27,24 @@ void take_texts_of(const data::Description& data, const OptionSet& given, ModelO
 // All of these: what is not given of a configuration, as the data set has it.
 void take_data(const data::Description& data, const OptionSet& given, TrainConfig& config);
 
+// DataError with both values, naming `label`, unless a network that reads texts can read these.
+void require_fits(const data::TextDescription& texts, const ModelConfig& model,
+                  const std::string& label);
+
 // Texts of samples of a data set, sample `which(picture)` for each picture of a request; none where
-// the network reads none. The data set outlives them.
+// the network reads none. The data set outlives them. DataError where they do not fit.
 RequestedTexts texts_of(const data::Dataset& dataset, const ModelConfig& model,
                         std::function<std::uint64_t(std::int64_t picture)> which);
 
 // What the network reads beside the latents; in training what is aligned with too, behind it.
 std::vector<data::ArrayRequest> array_requests(const ModelConfig& model);
 std::vector<data::ArrayRequest> array_requests(const TrainConfig& config, const ModelConfig& model);
+
+// The texts of a request for so many pictures as it has labels; where the network reads classes
+// too, these become those of the same samples.
+void take_texts(const data::Dataset& dataset, const ModelConfig& model,
+                const std::function<std::uint64_t(std::int64_t picture)>& which,
+                PictureRequest& request);
 
 // UsageError where the network reads conditions of frames, or texts too, which `command` has none
 // of.

@@ -44,6 +44,9 @@ std::vector<std::uint64_t> samples_of_classes(const data::Dataset& dataset,
   std::vector<std::uint64_t> next(static_cast<std::size_t>(dataset.description().classes));
   std::vector<std::uint64_t> found;
   for (const std::int32_t label : labels) {
+    require<DataError>(static_cast<std::size_t>(label) < next.size(), "sample",
+                       "{}: it has {} classes, and class {} is asked for", dataset.path().string(),
+                       next.size(), label);
     std::uint64_t& place = next.at(static_cast<std::size_t>(label));
     std::uint64_t seen = 0;
     while (seen < dataset.size() && dataset.label(place % dataset.size()) != label) ++place, ++seen;

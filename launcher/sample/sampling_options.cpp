@@ -9,6 +9,7 @@
 #include "data/decoder.h"
 #include "launcher/memory/memory_check.h"
 #include "launcher/recipe/latent_decoder.h"
+#include "launcher/sample/text_options.h"
 
 namespace edt {
 namespace {
@@ -173,6 +174,16 @@ GuideSource SamplingOptions::open_guide(const SampleSource& run, const OptionSet
                std::to_string(run.model.classes()));
   require_same("numbers of a frame's condition are", std::to_string(model.common().frame_channels),
                std::to_string(run.model.common().frame_channels));
+  if (const TextConfig& its = model.common().text; its.is_on()) {
+    const TextConfig& text = run.model.common().text;
+    const auto reads = [](const TextConfig& one) {
+      return one.is_on() ? fmt::format("up to {} tokens with {} channels", one.tokens, one.channels)
+                         : std::string("none");
+    };
+    require_same("texts are", reads(its), reads(text));
+    require_encoder(configuration_of(found).model.text.encoder, run.config.model.text.encoder,
+                    "--guide " + guide.string());
+  }
   const auto mine = LatentSpace::of(run.checkpoint.info()), others = LatentSpace::of(found.info());
   if (mine && others) mine->require_same(*others, found.path().string());
   if (model.family() == run.model.family()) inference.apply(set, model);

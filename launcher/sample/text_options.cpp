@@ -12,14 +12,17 @@ namespace {
 
 constexpr std::string_view kSetPrefix = "set:";
 
+}  // namespace
+
 void require_encoder(const std::string& of_texts, const std::string& of_model,
                      const std::string& option) {
-  require<UsageError>(of_texts.empty() || of_model.empty() || of_texts == of_model, "sample",
+  const auto is_known = [](const std::string& name) {
+    return !name.empty() && name != kUnknownEncoder;
+  };
+  require<UsageError>(!is_known(of_texts) || !is_known(of_model) || of_texts == of_model, "sample",
                       "{}: texts of the encoder '{}', the model was trained with '{}'", option,
                       of_texts, of_model);
 }
-
-}  // namespace
 
 void TextOptions::declare(OptionSet& options) {
   options.add("text", &text_,
@@ -46,10 +49,21 @@ void TextOptions::open(const ModelOptions& trained, const ModelConfig& model) {
   require<UsageError>(given, "sample", "{} reads texts: --text or --caption says what to show",
                       model.name());
   encoder_ = trained.text.encoder;
-  if (!caption_.empty()) return require_encoder(data::kCaptionEncoder, encoder_, option);
-  if (is_of_set()) return;
+  if (!caption_.empty()) {
+    require_encoder(data::kCaptionEncoder, encoder_, option);
+    const std::uint64_t words = data::encode_caption(caption_).size() / data::kCaptionChannels;
+    return require_fits(data::caption_texts(words, false), model, option);
+  }
+  if (is_of_set()) {
+    const std::string_view number = std::string_view(text_).substr(kSetPrefix.size());
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), first_);
+    require<UsageError>(error == std::errc() && end == number.data() + number.size(), "sample",
+                        "--text {}: a sample of the data set is set:NUMBER", text_);
+    return;
+  }
   file_ = std::make_unique<data::TextFile>(text_);
   require_encoder(file_->description().encoder, encoder_, option);
+  require_fits(file_->description(), model, option);
 }
 
 std::int64_t TextOptions::pictures() const {
@@ -70,11 +84,6 @@ RequestedTexts TextOptions::requested(const TrainedData& data, const ModelConfig
 }
 
 RequestedTexts TextOptions::of_set(const TrainedData& data, const ModelConfig& model) {
-  const std::string_view number = std::string_view(text_).substr(kSetPrefix.size());
-  std::uint64_t first = 0;
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), first);
-  require<UsageError>(error == std::errc() && end == number.data() + number.size(), "sample",
-                      "--text {}: a sample of the data set is set:NUMBER", text_);
   require<UsageError>(data.description.has_value(), "sample",
                       "--text {}: there is no data set at '{}': --data names it", text_,
                       data.path.string());
@@ -83,9 +92,9 @@ RequestedTexts TextOptions::of_set(const TrainedData& data, const ModelConfig& m
                      text_, data.path.string());
   require_encoder(dataset_->description().text.encoder, encoder_, "--text " + text_);
   const std::uint64_t samples = dataset_->size();
-  require<UsageError>(first < samples, "sample", "--text {}: {} has samples 0 to {}", text_,
+  require<UsageError>(first_ < samples, "sample", "--text {}: {} has samples 0 to {}", text_,
                       data.path.string(), samples - 1);
-  return texts_of(*dataset_, model, [first, samples](std::int64_t picture) {
+  return texts_of(*dataset_, model, [first = first_, samples](std::int64_t picture) {
     return (first + static_cast<std::uint64_t>(picture)) % samples;
   });
 }

@@ -16,6 +16,11 @@
 
 namespace edt {
 
+// UsageError where texts, as `option` names them, are of another encoder than the model's; either
+// may be unknown.
+void require_encoder(const std::string& of_texts, const std::string& of_model,
+                     const std::string& option);
+
 class TextOptions {
  public:
   void declare(OptionSet& options);
@@ -34,7 +39,8 @@ class TextOptions {
   RequestedTexts of_set(const TrainedData& data, const ModelConfig& model);
 
   std::string text_, caption_;
-  std::string encoder_;  // of the model's texts; empty: not known
+  std::string encoder_;      // of the model's texts; empty: not known
+  std::uint64_t first_ = 0;  // of set:NUMBER
   std::unique_ptr<data::TextFile> file_;
   std::unique_ptr<data::Dataset> dataset_;
 };

@@ -18,9 +18,10 @@ SampleGrid::SampleGrid(const ModelConfig& config, const RunOptions& options, std
     request_.labels.push_back(class_in_turn(i, config.classes()));
   }
   const auto images = static_cast<std::uint64_t>(options.sample_images);
-  request_.texts = texts_of(dataset, config, [&dataset, images](std::int64_t picture) {
+  const auto which = [&dataset, images](std::int64_t picture) {
     return static_cast<std::uint64_t>(picture) * dataset.size() / images;
-  });
+  };
+  take_texts(dataset, config, which, request_);
   request_.solver.kind = preview_solver(config.common().process);
   request_.solver.spacing = std::to_string(options.sample_steps);
   request_.guidance.scale = options.sample_guidance;

@@ -20,9 +20,9 @@ PictureRequest request_of(const TrainConfig& config, const ModelConfig& model,
                           const data::Dataset& dataset) {
   const RunOptions& run = config.run;
   PictureRequest request;
-  request.texts = texts_of(dataset, model, drawn_samples(dataset.size(), config.train.seed));
   request.labels =
       drawn_labels(run.evaluate_samples, model.classes(), LabelOrder::kRandom, config.train.seed);
+  take_texts(dataset, model, drawn_samples(dataset.size(), config.train.seed), request);
   request.solver.kind = preview_solver(model.common().process);
   request.solver.spacing = std::to_string(run.evaluate_steps);
   request.guidance.scale = run.evaluate_guidance;

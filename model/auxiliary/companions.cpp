@@ -47,6 +47,11 @@ std::vector<int> AuxiliaryConfig::tensor_degrees(const ModelConfig& model) const
 void check_companions(const AuxiliaryConfig& config, const ModelConfig& model,
                       const ObjectiveConfig& objective) {
   require<UsageError>(
+      objective.dual_time == 0 || !config.teacher || !model.common().text.is_on(), "align",
+      "align.with names teacher, train.dual-time is {}, and {} reads texts: of these the teacher "
+      "would see what was dropped",
+      objective.dual_time, model.name());
+  require<UsageError>(
       objective.dual_time == 0 || (!config.latent && !config.features), "align",
       "align.with names {}, and train.dual-time is {}: tokens in groups are no whole "
       "picture, as that one reads",

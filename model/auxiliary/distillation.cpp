@@ -25,6 +25,15 @@ void check_same_data(const DistillationConfig& config, const ModelConfig& model)
   require<UsageError>(student.process == teacher.process, "distill",
                       "distill.from {}: it is trained on {}, {} on {}", config.run,
                       text_of(teacher.process), model.name(), text_of(student.process));
+  const TextConfig &own = student.text, &its = teacher.text;
+  require<UsageError>(
+      !its.is_on() || (own.is_on() && own.tokens == its.tokens && own.channels == its.channels),
+      "distill", "distill.from {}: it reads texts of {} tokens with {} channels, {} of {} with {}",
+      config.run, its.tokens, its.channels, model.name(), own.tokens, own.channels);
+  require<UsageError>(
+      teacher.frame_channels == 0 || student.frame_channels == teacher.frame_channels, "distill",
+      "distill.from {}: it reads {} numbers beside each frame, {} {}", config.run,
+      teacher.frame_channels, model.name(), student.frame_channels);
   require<UsageError>(config.output == 0 || student.patch == teacher.patch, "distill",
                       "distill.output is {}: {} gives patches of {}, {} of {}", config.output,
                       config.run, teacher.patch, model.name(), student.patch);

@@ -21,20 +21,13 @@ Var PooledText::operator()(Tape& tape, const TextInputs& text) const {
 
 TextTokens TextTokens::rows(Tape& tape, std::int64_t begin, std::int64_t end) const {
   if (!tokens) return {};
-  TextTokens part;
-  part.tokens = take_rows(tape, tokens, begin, end);
-  part.lengths = lengths.slice(begin, end);
-  part.lengths_ = lengths_;
-  return part;
+  return {take_rows(tape, tokens, begin, end),
+          tape.view(lengths, lengths.tensor().slice(begin, end))};
 }
 
 TextTokens TextTokens::repeated(Tape& tape, std::int64_t times) const {
   if (!tokens) return {};
-  TextTokens all;
-  all.tokens = repeat_batch(tape, tokens, times);
-  all.lengths_ = repeat_batch(tape, tape.leaf(lengths), times);
-  all.lengths = all.lengths_.tensor();
-  return all;
+  return {repeat_batch(tape, tokens, times), repeat_batch(tape, lengths, times)};
 }
 
 TextEmbedding TextEmbedding::make(ParameterList& list, std::int64_t width,
@@ -51,10 +44,8 @@ TextTokens TextEmbedding::operator()(Tape& tape, const TextInputs& text) const {
   if (first.weight == nullptr) return {};
   const Var features = text_tokens(tape, text.features, text.lengths);
   const Var tokens = second(tape, gelu(tape, first(tape, features)));
-  TextTokens embedded;
-  embedded.tokens = copy_to_tensor_ranks(tape, tokens, ranks, "gradient of the text");
-  embedded.lengths = text.lengths;
-  return embedded;
+  return {copy_to_tensor_ranks(tape, tokens, ranks, "gradient of the text"),
+          tape.leaf(text.lengths)};
 }
 
 CrossAttention CrossAttention::make(ParameterList& list, const std::string& prefix,

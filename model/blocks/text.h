@@ -20,16 +20,13 @@ struct PooledText {
 
 // Texts on their way through a network, of the samples that go with them.
 struct TextTokens {
-  Var tokens;      // [B, L, width]; empty: the network reads none
-  Tensor lengths;  // [B] int32
+  Var tokens;   // [B, L, width]; empty: the network reads none
+  Var lengths;  // [B] int32
 
   // Of samples [begin, end).
   TextTokens rows(Tape& tape, std::int64_t begin, std::int64_t end) const;
   // Those of all samples, `times` after each other.
   TextTokens repeated(Tape& tape, std::int64_t times) const;
-
- private:
-  Var lengths_;  // holds their memory, where it is the tape's
 };
 
 // Features to tokens by an MLP (PixArt, arXiv 2310.00426), once for all blocks.

@@ -31,12 +31,16 @@ void check_kind(const EmmditConfig& config) {
                       "model.classes is {}, {} reads texts and no labels: 0", config.classes,
                       config.name);
   require<UsageError>(config.text.form == TextForm::kJoint, "model",
-                      "model.text is {}, {} reads texts as tokens of their own: joint",
+                      "model.text-form is {}, {} reads texts as tokens of their own: leave it out",
                       text_of(config.text.form), config.name);
   require<UsageError>(config.modulation == ModulationForm::kAffine, "model",
                       "model.modulation is {}, {} has one for all blocks with tables of each: "
                       "affine",
                       text_of(config.modulation), config.name);
+  require<UsageError>(config.needs_grid().empty() && config.frame_channels == 0, "model",
+                      "{} is given, which {} has not",
+                      config.frame_channels > 0 ? "model.frame-channels" : config.needs_grid(),
+                      config.name);
   require<UsageError>(config.weights == WeightStyle{}, "model",
                       "model.weights or model.modulation-norm is given, {} has dense weights and "
                       "no such norm",

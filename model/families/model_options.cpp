@@ -54,7 +54,7 @@ void ModelOptions::declare(OptionSet& options) {
       .range(1, 256)
       .default_is(preset_default);
   options
-      .add("model.length", &length,
+      .add("model.sequence-length", &length,
            "frames of a sequence, for models of sequences instead of pictures; in training the "
            "data's")
       .unit("frames")
@@ -147,7 +147,7 @@ void ModelOptions::declare(OptionSet& options) {
 }
 
 void ModelOptions::declare_text(OptionSet& options) {
-  options.add("model.text", &text.form,
+  options.add("model.text-form", &text.form,
               {{"preset", std::nullopt},
                {"none", TextForm::kNone},
                {"pooled", TextForm::kPooled},
@@ -178,9 +178,10 @@ void ModelOptions::apply_text(CommonConfig& common) const {
   if (!common.text.is_on()) {
     for (const auto& [given, option] : {std::pair{text.tokens.has_value(), "model.text-tokens"},
                                         {text.channels.has_value(), "model.text-channels"},
-                                        {text.dropout.has_value(), "model.text-dropout"}}) {
-      require<UsageError>(!given, "model", "{} is given, and {} reads no texts: model.text", option,
-                          common.name);
+                                        {text.dropout.has_value(), "model.text-dropout"},
+                                        {text.encoder != kUnknownEncoder, "model.text-encoder"}}) {
+      require<UsageError>(!given, "model", "{} is given, and {} reads no texts: model.text-form",
+                          option, common.name);
     }
     return;
   }
@@ -194,10 +195,11 @@ LatentShape ModelOptions::sequence_of(const CommonConfig& common) const {
                                   : image_width != 0 ? "model.image-width"
                                   : vae_factor       ? "model.vae-factor"
                                                      : nullptr;
-  require<UsageError>(of_pictures == nullptr, "model",
-                      "{} is given, and {} are sequences: model.length says how long they are",
-                      of_pictures == nullptr ? "" : of_pictures,
-                      length ? fmt::format("model.length {}", *length) : common.name);
+  require<UsageError>(
+      of_pictures == nullptr, "model",
+      "{} is given, and {} are sequences: model.sequence-length says how long they are",
+      of_pictures == nullptr ? "" : of_pictures,
+      length ? fmt::format("model.sequence-length {}", *length) : common.name);
   return LatentShape::sequence(channels.value_or(common.latents.channels),
                                length.value_or(common.latents.width));
 }

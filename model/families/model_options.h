@@ -11,6 +11,9 @@
 
 namespace edt {
 
+// Of features of texts of which nobody says what gave them.
+inline constexpr const char* kUnknownEncoder = "unknown";
+
 struct ModelOptions {
   std::string preset = "EDT-S/2";
   // Of the pictures, in pixels, and of their latents. Where they are not given, those of the data;
@@ -29,7 +32,8 @@ struct ModelOptions {
     std::optional<TextForm> form;
     std::optional<std::int64_t> tokens, channels;  // in training the data's
     std::optional<float> dropout;
-    std::string encoder;  // what gave the features in training; samples want the same
+    // What gave the features in training; samples want the same.
+    std::string encoder = kUnknownEncoder;
   } text;
   std::vector<std::string> attention;  // form of each stage; empty: softmax
   LinearAttentionConfig of_linear;

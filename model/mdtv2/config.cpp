@@ -10,6 +10,7 @@ void Mdtv2Config::validate() const {
   require<UsageError>(needs_grid().empty(), "model",
                       "{} needs the whole grid of tokens, and {} drops some of them", needs_grid(),
                       name);
+  attention.validate({width});
   check_one_grid(*this, encoder_depth + decoder_depth, width, heads);
   require<UsageError>(encoder_depth >= 2 && encoder_depth % 2 == 0 && decoder_depth >= 1, "model",
                       "model.depths is {},{}: an even number of encoder blocks and at least one "

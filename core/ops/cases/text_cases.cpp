@@ -32,7 +32,7 @@ OpCase cross_attention_case(const TextShape& s) {
             const std::int64_t width = s.heads * s.size;
             return cross_attention(tape, in.leaf(tape, "q", {batch, s.tokens, width}, 1.5),
                                    in.leaf(tape, "kv", {batch, s.longest, 2 * width}, 1.5),
-                                   in.labels("lengths", s.lengths), s.heads);
+                                   tape.leaf(in.labels("lengths", s.lengths)), s.heads);
           }};
 }
 

@@ -42,7 +42,7 @@ class CaptionCli : public CliRun {
 
 TEST_F(CaptionCli, TrainsSamplesAndIsJudged) {
   const CommandOutcome trained = train(
-      "--model.text cross --model.classes 0 --train.steps 3 --run.sample-every 3 "
+      "--model.text-form cross --model.classes 0 --train.steps 3 --run.sample-every 3 "
       "--run.sample-images 4 --run.sample-steps 2 --data.holdout 0.25 --run.holdout-every 3 "
       "--run.holdout-samples 8 --run.dir " +
       own_);
@@ -65,7 +65,7 @@ TEST_F(CaptionCli, TrainsSamplesAndIsJudged) {
 TEST_F(CaptionCli, ACaptionIsTheTextOfItsWords) {
   // Where the last layer and the texts' projections begin at zero, they say something after three
   // steps.
-  ASSERT_EQ(train("--model.text cross --train.steps 4 --run.dir " + own_).status, 0);
+  ASSERT_EQ(train("--model.text-form cross --train.steps 4 --run.dir " + own_).status, 0);
   const auto words = latents("--caption 'small blue ring top left'", "words.h5");
   EXPECT_EQ(words, latents("--caption 'Small, blue: RING top left!'", "same.h5"));
   EXPECT_NE(words, latents("--caption 'small blue ring top right'", "other.h5"));
@@ -76,24 +76,24 @@ TEST_F(CaptionCli, ACaptionIsTheTextOfItsWords) {
 TEST_F(CaptionCli, GoesOnFromARunWithoutTexts) {
   const std::string before = path_ + "/classes";
   ASSERT_EQ(train("--train.steps 2 --run.dir " + before).status, 0);
-  const CommandOutcome on =
-      train("--model.text cross --train.steps 2 --run.init-from " + before + " --run.dir " + own_);
+  const CommandOutcome on = train("--model.text-form cross --train.steps 2 --run.init-from " +
+                                  before + " --run.dir " + own_);
   EXPECT_EQ(on.status, 0) << on.output;
 }
 
 TEST_F(CaptionCli, OneLineForWhatDoesNotFit) {
   EXPECT_THAT(
-      refusal("train --data.path " + data_ + kModel + "--model.text cross --run.dir " + own_),
-      HasSubstr("SiT-S/2 is to read texts (model.text), and the data set has none"));
+      refusal("train --data.path " + data_ + kModel + "--model.text-form cross --run.dir " + own_),
+      HasSubstr("SiT-S/2 is to read texts (model.text-form), and the data set has none"));
   EXPECT_THAT(
       refusal("train --data.path " + set_ + kModel + "--model.text-tokens 4 --run.dir " + own_),
       HasSubstr("model.text-tokens is given, and SiT-S/2 reads no texts"));
   EXPECT_THAT(refusal("train --data.path " + set_ + kModel +
-                      "--model.text cross --model.text-tokens 2 --run.dir " + own_),
+                      "--model.text-form cross --model.text-tokens 2 --run.dir " + own_),
               AllOf(HasSubstr("5"), HasSubstr("2")));
   EXPECT_THAT(refusal("sample " + run_ + " --caption ring --out " + path_ + "/a.png"),
               HasSubstr("--caption 'ring': "));
-  ASSERT_EQ(train("--model.text pooled --train.steps 1 --run.dir " + own_).status, 0);
+  ASSERT_EQ(train("--model.text-form pooled --train.steps 1 --run.dir " + own_).status, 0);
   const std::string sample = "sample " + own_ + " --steps 2 --out " + path_ + "/a.png ";
   EXPECT_THAT(refusal(sample + "--images 2"), HasSubstr("--text or --caption says what to show"));
   EXPECT_THAT(refusal(sample + "--caption ring --text set:0"),
@@ -102,6 +102,10 @@ TEST_F(CaptionCli, OneLineForWhatDoesNotFit) {
   EXPECT_THAT(refusal(sample + "--text set:x"),
               HasSubstr("a sample of the data set is set:NUMBER"));
   EXPECT_THAT(refusal(sample + "--text " + data_ + "/none.h5"), HasSubstr("none.h5"));
+  EXPECT_THAT(refusal(sample + "--caption 'a b c d e f g'"),
+              AllOf(HasSubstr("up to 7 tokens with 32 channels"), HasSubstr("reads 5 tokens")));
+  EXPECT_THAT(refusal(sample + "--caption ring --per-class 2"),
+              HasSubstr("--images says how many"));
   EXPECT_THAT(refusal("bench samplers " + own_), HasSubstr("reads texts, and"));
   EXPECT_THAT(refusal("memory " + own_), HasSubstr("reads texts, and edt memory has none to give"));
 }

@@ -68,13 +68,12 @@ TEST_F(SequenceRuns, SamplesAreInTheUnitsOfTheData) {
   EXPECT_THAT(page, HasSubstr("deviations from the mean"));
 }
 
-// The same conditions from a file give the same bits, others do not; rows do not depend on those
-// made together.
+// The same conditions from a file give the same bits, others do not, each in its own row.
 TEST_F(SequenceRuns, FramesAreRead) {
   synthesize("set");
   train("set", "run");
   done(sampling("run", {"--out", path("set.npz")}));
-  done(sampling("run", {"--out", path("file.npz"), "--frames", path("set.npz"), "--batch", "3"}));
+  done(sampling("run", {"--out", path("file.npz"), "--frames", path("set.npz")}));
   done(sampling("run", {"--out", path("other.npz"), "--frames", "set:5"}));
   const Numbers of_set = member(path("set.npz"), "samples", {4, 24, 6});
   EXPECT_EQ(member(path("file.npz"), "samples", {4, 24, 6}), of_set);
@@ -138,12 +137,12 @@ TEST_F(SequenceRuns, ModelsThatDoNotFitAreRefused) {
     args.insert(args.end(), more.begin(), more.end());
     return refused(args);
   };
-  EXPECT_THAT(refuse("set", {"--model.length=32"}),
+  EXPECT_THAT(refuse("set", {"--model.sequence-length=32"}),
               HasSubstr("sequences of 24 frames of 6 numbers, the model takes 6 x 1 x 32"));
   EXPECT_THAT(refuse("set", {"--model.frame-channels=3"}),
               HasSubstr("array 'frames' has [24, 2] for each sample, [24, 3] are asked for"));
   EXPECT_THAT(refuse("set", {"--model.image-size=64"}),
-              HasSubstr("model.image-size is given, and model.length 24 are sequences"));
+              HasSubstr("model.image-size is given, and model.sequence-length 24 are sequences"));
   EXPECT_THAT(refuse("set", {"--model=DiT-S/2", "--model.depths=1", "--train.masked=off"}),
               HasSubstr("takes multiples of 2 rows (patch 2)"));
   EXPECT_THAT(refuse("set", {"--model=EDT-Ti/2", "--model.patch=1", "--model.depths=1,1,1",

@@ -124,7 +124,7 @@ TEST(Recipes, FitTheirModels) {
     }
   }
   EXPECT_EQ(models,
-            (std::set<std::string>{"DiT-B/2", "DiT-S/2", "DiT-XL/2", "LightningDiT-B/1",
+            (std::set<std::string>{"DiT-B/2", "DiT-S/2", "DiT-XL/2", "E-MMDiT", "LightningDiT-B/1",
                                    "LightningDiT-XL/1", "MDTv2-B/2", "MDTv2-S/1d", "MDTv2-S/2",
                                    "MDTv2-XL/2", "SiT-B/2", "SiT-L/2", "SiT-S/2", "SiT-XL/2"}));
   EXPECT_EQ(companions,

@@ -33,6 +33,7 @@ std::string value_for(const OptionSet& options, const std::string& name) {
       if (option.is_flag || option.value == "on|off") return "on";
       const auto last = option.value.rfind('|');
       if (last != std::string::npos) return option.value.substr(last + 1);
+      if (option.value == "INT") return "3";
       if (!option.value.ends_with(",...")) return "0.25";
       return option.value == "INT,..." ? "1,2" : "0.1,0.2";
     }
@@ -92,7 +93,7 @@ std::string any_value(const OptionSet& options, const std::string& name) {
       if (option.spellings.front() != name) continue;
       if (!option.choices.empty()) return option.choices.back();
       if (option.value.starts_with("NUMBER")) return option.value == "NUMBER" ? "0.5" : "0.25,0.5";
-      if (option.value.starts_with("INT")) return option.value == "INT" ? "7" : "1,2";
+      if (option.value.starts_with("INT")) return option.value == "INT" ? "3" : "1,2";
       return "2..4";  // of steps, the only text
     }
   }

@@ -55,7 +55,7 @@ TEST(Parts, DoNotDependOnEachOther) {
 TEST(Parts, KeepTheirPlacesInTheList) {
   const char* names[] = {
       "",        "align.latent", "align.features",  "align.teacher", "self-distillation",
-      "distill", "ternary",      "modulation-norm", "spatial-layer"};
+      "distill", "ternary",      "modulation-norm", "text",          "spatial-layer"};
   for (std::size_t i = 0; i < std::size(names); ++i) EXPECT_EQ(part_index(names[i]), i) << names[i];
   ParameterList list;
   add_network(list);

@@ -99,7 +99,8 @@ TEST(EmmditConfig, RefusesWhatDoesNotFit) {
   EXPECT_EQ(message([](auto& c) { c.classes = 10; }),
             "[model] model.classes is 10, tiny EMMDiT reads texts and no labels: 0");
   EXPECT_EQ(message([](auto& c) { c.text.form = TextForm::kPooled; }),
-            "[model] model.text is pooled, tiny EMMDiT reads texts as tokens of their own: joint");
+            "[model] model.text-form is pooled, tiny EMMDiT reads texts as tokens of their own: "
+            "leave it out");
   EXPECT_EQ(message([](auto& c) { c.modulation = ModulationForm::kFull; }),
             "[model] model.modulation is full, tiny EMMDiT has one for all blocks with tables of "
             "each: affine");

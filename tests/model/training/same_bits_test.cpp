@@ -29,6 +29,7 @@ struct Setting {
   std::vector<double> averages = {};  // lengths
   AuxiliaryConfig auxiliary = {};
   double dual_time = 0;
+  bool shared_noise = false;
   Recompute recompute = Recompute::kNone;
 };
 
@@ -55,6 +56,7 @@ EngineConfig engine_config(const Setting& setting) {
   config.recompute = setting.recompute;
   config.objective.masked = setting.model.passes().masked() && setting.dual_time == 0;
   config.objective.dual_time = setting.dual_time;
+  config.objective.shared_noise = setting.shared_noise;
   if (setting.dual_time > 0) config.times.sampling = TimeSampling::kUniform;
   return config;
 }
@@ -261,11 +263,12 @@ TEST(SameBitsOfRecompute, WithLinearAttentionAndSpatialLayers) {
 // The layers are a part of their own, so that all other weights begin as without them, and hand
 // their input through until they have learnt something.
 TEST(SpatialLayers, BeginAsTheIdentity) {
-  const Trained without = train({}, 1);
   for (const SpatialForm form : {SpatialForm::kReal, SpatialForm::kComplex}) {
-    const Trained with = train({.model = spatial(tiny_edt(), form)}, 1);
-    EXPECT_EQ(with.losses, without.losses);
-    EXPECT_GT(with.grad_norms[0], without.grad_norms[0]);  // and they do learn
+    const Trained with = train({.model = spatial(tiny_edt(), form)});
+    EXPECT_EQ(with.losses[0], one_rank().losses[0]);
+    EXPECT_EQ(with.losses[1], one_rank().losses[1]);  // of the masked pass
+    // Gates begin at zero, too: the third step's gradient is the first that arrives.
+    EXPECT_NE(with.losses.back(), one_rank().losses.back());
   }
 }
 
@@ -362,6 +365,18 @@ INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfGroups,
                                          of_a_flow(tiny_lightning_dit()),
                                          reading(of_a_flow(tiny_mdtv2()))),
                          name_of_baseline);
+
+// Texts are embedded once for both passes.
+TEST(SameBitsOfTexts, WithSharedNoise) {
+  const Setting shared{.model = reading(tiny_edt()), .shared_noise = true};
+  const Trained expected = train(shared);
+  for (const Recompute recompute : {Recompute::kLeast, Recompute::kFull}) {
+    Setting other = shared;
+    other.recompute = recompute;
+    other.ranks = 2;
+    EXPECT_TRUE(train(other) == expected);
+  }
+}
 
 TEST(SameBitsGuard, TrainingMovesTheWeights) {
   EXPECT_FALSE(one_rank().state == train({}, 3).state);
