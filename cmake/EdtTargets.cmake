@@ -62,14 +62,15 @@ function(edt_test_code target)
 endfunction()
 
 # edt_test(NAME [FILTER tests] [EXCLUDE file...] [LABELS label...] [ALSO label=regex...] [TIMEOUT seconds]
-#          [DEPENDS target...])
+#          [DEPENDS target...] [SHARDS n])
 #   one GoogleTest executable of all *.cpp beside the calling CMakeLists.txt, with these labels (unit
 #   where none is named); tests whose name matches a regular expression of ALSO get that label besides.
 #   A test that hangs ends after TIMEOUT, 120 s. For the preset `quick` the program also is one test, whole: one process
 #   for a thousand cases. Tests with labels that `quick` leaves
-#   out are not in it; their expressions then are parts of names, joined by |.
+#   out are not in it; their expressions then are parts of names, joined by |. With SHARDS the cases are no tests of their
+#   own but n processes of them: for thousands of which each takes less time than a process.
 function(edt_test name)
-  cmake_parse_arguments(ARG "" "FILTER;TIMEOUT" "EXCLUDE;LABELS;ALSO;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "FILTER;TIMEOUT;SHARDS" "EXCLUDE;LABELS;ALSO;DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(TRANSFORM ARG_EXCLUDE PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   list(REMOVE_ITEM sources ${ARG_EXCLUDE})
@@ -84,10 +85,29 @@ function(edt_test name)
   endif()
   edt_labelled(${name} ${ARG_LABELS})
   list(GET ARG_LABELS 0 first)
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}"
-    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${first})
-  edt_label_tests(${name} "${ARG_LABELS}" "${ARG_ALSO}")
+  if(ARG_SHARDS)
+    if(ARG_FILTER)
+      message(FATAL_ERROR "edt_test(${name}): FILTER is given, and SHARDS run all cases")
+    endif()
+    edt_shards(${name} ${ARG_SHARDS} COMMAND ${name} --gtest_brief=1 PROPERTIES LABELS ${first} TIMEOUT ${ARG_TIMEOUT})
+  else()
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}"
+      PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${first})
+    edt_label_tests(${name} "${ARG_LABELS}" "${ARG_ALSO}")
+  endif()
   edt_whole_test(${name} "${ARG_FILTER}" "${ARG_LABELS}" "${ARG_ALSO}")
+endfunction()
+
+# edt_shards(NAME n COMMAND command... PROPERTIES property value...)
+#   n tests NAME.I, each a process with its part of the cases of a GoogleTest program.
+function(edt_shards name shards)
+  cmake_parse_arguments(ARG "" "" "COMMAND;PROPERTIES" ${ARGN})
+  math(EXPR last "${shards} - 1")
+  foreach(shard RANGE ${last})
+    add_test(NAME ${name}.${shard} COMMAND ${ARG_COMMAND})
+    set_tests_properties(${name}.${shard} PROPERTIES ${ARG_PROPERTIES}
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${shard}")
+  endforeach()
 endfunction()
 
 # What the preset `quick` leaves out: ranks and other programs that run, and the emulated GPU.

@@ -137,7 +137,7 @@ TEST_F(SequenceRuns, ModelsThatDoNotFitAreRefused) {
     args.insert(args.end(), more.begin(), more.end());
     return refused(args);
   };
-  EXPECT_THAT(refuse("set", {"--model.sequence-length=32"}),
+  EXPECT_THAT(refuse("set", {"--model.sequence-length=32", "--model.frame-channels=0"}),
               HasSubstr("sequences of 24 frames of 6 numbers, the model takes 6 x 1 x 32"));
   EXPECT_THAT(refuse("set", {"--model.frame-channels=3"}),
               HasSubstr("array 'frames' has [24, 2] for each sample, [24, 3] are asked for"));
