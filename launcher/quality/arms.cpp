@@ -78,14 +78,15 @@ std::optional<double> published_fid(const std::string& family, const std::string
   return found == all.end() ? std::nullopt : std::optional(found->second);
 }
 
-struct Companion {
+struct Addition {
   const char *key, *label;
   const char* published;  // FIDs with and without it, of the same kind as published_fid()
   Arguments arguments;
 };
 
-// As their recipes have them (arXiv 2601.17830, 2410.06940, 2505.02831, after 2403.17004).
-std::vector<Companion> companions(const ArmOptions& options) {
+// Companions as their recipes have them (arXiv 2601.17830, 2410.06940, 2505.02831, after
+// 2403.17004), then what blocks are made of: linear attention in the stages of most tokens.
+std::vector<Addition> additions(const ArmOptions& options) {
   Arguments features{"--align.with=features",
                      fmt::format("--align.features.arrays={}", fmt::join(options.features, ","))};
   // The published projector would be most of a step of so small a model.
@@ -94,21 +95,28 @@ std::vector<Companion> companions(const ArmOptions& options) {
           {"repa", "REPA", "FID 24.4, 33 (SiT-B)", std::move(features)},
           {"sra", "SRA", "", {"--align.with=teacher"}},
           {"prototypes", "prototypes", "", {"--align.with=prototypes"}},
-          {"distilled", "distillation", "", {"--distill.from=" + options.teacher.string()}}};
+          {"distilled", "distillation", "", {"--distill.from=" + options.teacher.string()}},
+          {"affine", "adaLN-affine", "", {"--model.modulation=affine"}},
+          {"linear",
+           "linear attention",
+           "",
+           {"--model.attention-form=linear,softmax,softmax,softmax,linear"}},
+          {"spatial", "spatial layers", "", {"--model.spatial-layer=real"}},
+          {"ternary", "ternary weights", "", {"--model.weights=ternary"}}};
 }
 
-// Each of `bases` with each companion.
-std::vector<QualityArm> with_companions(const std::vector<QualityArm>& bases,
-                                        const ArmOptions& options) {
+// Each of `bases` with each addition.
+std::vector<QualityArm> with_additions(const std::vector<QualityArm>& bases,
+                                       const ArmOptions& options) {
   std::vector<QualityArm> arms;
   for (const QualityArm& base : bases) {
-    for (const Companion& companion : companions(options)) {
-      arms.push_back({.key = base.key + "-" + companion.key,
-                      .label = base.label + " with " + companion.label,
-                      .arguments = joined({base.arguments, companion.arguments}),
+    for (const Addition& addition : additions(options)) {
+      arms.push_back({.key = base.key + "-" + addition.key,
+                      .label = base.label + " with " + addition.label,
+                      .arguments = joined({base.arguments, addition.arguments}),
                       .published_fid = {},
                       .base = base.key,
-                      .published_gain = companion.published});
+                      .published_gain = addition.published});
     }
   }
   return arms;
@@ -141,7 +149,7 @@ std::vector<QualityArm> quality_arms(const ArmOptions& options) {
        joined({sit, kLightningSays, with(Recipe::kLightning)}),
        {}},
   };
-  const auto more = with_companions({arms[0], arms[3]}, options);
+  const auto more = with_additions({arms[0], arms[3]}, options);
   arms.insert(arms.end(), more.begin(), more.end());
   return arms;
 }

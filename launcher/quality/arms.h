@@ -17,7 +17,7 @@ struct QualityArm {
   // FID of 50,000 samples without guidance after 400,000 steps of 256 pictures, as published for
   // published_size().
   std::optional<double> published_fid;
-  // Of an arm with a companion: the key of the same arm without it, and what is published of both.
+  // Of an arm with an addition: the key of the same arm without it, and what is published of both.
   std::string base = {}, published_gain = {};
 };
 
@@ -33,10 +33,11 @@ struct ArmOptions {
 };
 
 // EDT, without its masked pass, with shared noise, with a flow; MDTv2; DiT; SiT; LightningDiT's
-// blocks and objective. Then EDT with each companion, and EDT with a flow and each.
+// blocks and objective. Then EDT with each addition (a companion, or other parts of its blocks),
+// and EDT with a flow and each.
 std::vector<QualityArm> quality_arms(const ArmOptions& options);
 std::vector<std::string> quality_arm_keys();
-// Those of a study that names none: without companions.
+// Those of a study that names none: without additions.
 std::vector<std::string> usual_arm_keys();
 // The size whose published figures stand beside ours: the same, or of Ti, which is ours, S.
 std::string published_size(const std::string& size);

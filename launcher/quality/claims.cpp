@@ -22,7 +22,7 @@ const std::array kPairs{Pair{"edt", "mdtv2", "EDT is better than MDTv2", ""},
                         Pair{"edt", "edt-unmasked", "EDT is better for its masked pass", ""},
                         Pair{"sit", "dit", "SiT is better than DiT", ""}};
 
-// And what each companion is there for.
+// And what each addition is there for.
 std::vector<Pair> pairs_of(const QualityReport& report) {
   std::vector<Pair> pairs(kPairs.begin(), kPairs.end());
   for (const QualityArm& arm : report.arms) {

@@ -2,8 +2,8 @@
 
 namespace edt {
 
-std::vector<CompanionGain> companion_gains(const QualityReport& report) {
-  std::vector<CompanionGain> gains;
+std::vector<AdditionGain> addition_gains(const QualityReport& report) {
+  std::vector<AdditionGain> gains;
   for (std::size_t arm = 0; arm < report.arms.size(); ++arm) {
     const auto base = arm_named(report, report.arms[arm].base);
     if (!base || runs_of(report, arm).empty()) continue;

@@ -183,7 +183,7 @@ std::string gain_text(const Reaching& reaching) {
 
 Rows gain_rows(const QualityReport& report) {
   Rows rows;
-  for (const CompanionGain& gain : companion_gains(report)) {
+  for (const AdditionGain& gain : addition_gains(report)) {
     rows.push_back({report.arms[gain.arm].label, report.arms[gain.base].label,
                     naming(gain.figure).name, number_text(gain.level), gain_text(gain.images),
                     gain_text(gain.seconds), gain_text(gain.flops)});
@@ -243,10 +243,10 @@ void add_claims(const QualityReport& report, Page& page) {
 void add_gains(const QualityReport& report, Page& page) {
   const Rows rows = gain_rows(report);
   if (rows.empty()) return;
-  page.heading("What trains beside, and what it gains here");
+  page.heading("What an addition gains here");
   page.paragraph(
       "How many times as many pictures (steps), as long and as many FLOPs the same arm takes "
-      "without the companion to come to a figure that both come to with every seed: above 1 is a "
+      "without it to come to a figure that both come to with every seed: above 1 is a "
       "gain. 'Gained', 'lost': all seeds lie on that side of 1. 'Within seeds': they do not. What "
       "a finished run took that is learnt of is not counted, nor are the features of a data set.");
   page.table(kGainHeader, rows);

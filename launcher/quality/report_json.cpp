@@ -57,7 +57,7 @@ Json gained_json(const Reaching& reaching) {
 
 Json gains_json(const QualityReport& report) {
   Json all = Json::array();
-  for (const CompanionGain& gain : companion_gains(report)) {
+  for (const AdditionGain& gain : addition_gains(report)) {
     all.push_back({{"arm", report.arms[gain.arm].key},
                    {"without", report.arms[gain.base].key},
                    {"by", naming(gain.figure).key},
@@ -114,7 +114,7 @@ nlohmann::ordered_json quality_study_json(const QualityReport& report) {
     json["arms"][report.arms[arm].key] = std::move(one);
   }
   json["claims"] = claims_json(report);
-  json["companions"] = gains_json(report);
+  json["additions"] = gains_json(report);
   return json;
 }
 

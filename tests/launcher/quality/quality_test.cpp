@@ -258,8 +258,8 @@ TEST(QualityArms, HavePublishedFiguresOfTheirSize) {
 
 // Runs of EDT and of EDT with VAE-REPA, as the second arm: `scale` of its figures, and how many
 // times as long its steps take.
-QualityReport with_companion(double scale, double slower, double spread = 0,
-                             std::int64_t seeds = 2) {
+QualityReport with_addition(double scale, double slower, double spread = 0,
+                            std::int64_t seeds = 2) {
   std::vector<QualityRun> runs;
   for (std::int64_t seed = 0; seed < seeds; ++seed) {
     const double noise = 1 + spread * static_cast<double>(seed);
@@ -280,10 +280,10 @@ QualityReport with_companion(double scale, double slower, double spread = 0,
   return report;
 }
 
-// Half the figure after as many pictures is what takes four times as many without the companion.
-TEST(CompanionGains, AreInPicturesAndInTime) {
-  const QualityReport report = with_companion(0.5, 2);
-  const auto gains = companion_gains(report);
+// Half the figure after as many pictures is what takes four times as many without it.
+TEST(AdditionGains, AreInPicturesAndInTime) {
+  const QualityReport report = with_addition(0.5, 2);
+  const auto gains = addition_gains(report);
   ASSERT_EQ(gains.size(), 2u);  // of the error and of latents
   EXPECT_EQ(gains[0].figure, Figure::kHeldOut);
   // Where the arm without it ends: the other one comes there, too.
@@ -294,10 +294,10 @@ TEST(CompanionGains, AreInPicturesAndInTime) {
   EXPECT_EQ(gain_name(gains[0].images.ratio), "gained");
 
   const auto json = quality_study_json(report);
-  EXPECT_EQ(json["companions"][0]["arm"], "edt-latent");
-  EXPECT_EQ(json["companions"][0]["without"], "edt");
-  EXPECT_EQ(json["companions"][0]["images"]["verdict"], "gained");
-  EXPECT_NEAR(json["companions"][0]["seconds"]["ratio"]["median"].get<double>(), 2, 1e-9);
+  EXPECT_EQ(json["additions"][0]["arm"], "edt-latent");
+  EXPECT_EQ(json["additions"][0]["without"], "edt");
+  EXPECT_EQ(json["additions"][0]["images"]["verdict"], "gained");
+  EXPECT_NEAR(json["additions"][0]["seconds"]["ratio"]["median"].get<double>(), 2, 1e-9);
   for (const std::string& text : {quality_study_page(report).html(), quality_study_text(report)}) {
     EXPECT_THAT(text, HasSubstr("gained: 4 (4 to 4)"));
     EXPECT_THAT(text, HasSubstr("gained: 2 (2 to 2)"));
@@ -311,42 +311,42 @@ TEST(CompanionGains, AreInPicturesAndInTime) {
 }
 
 // More pictures are needed with it: both come to where it ends, and the arm without it earlier.
-TEST(CompanionGains, MayBeLosses) {
+TEST(AdditionGains, MayBeLosses) {
   const auto verdict = [](const QualityReport& report, auto along) {
-    return gain_name((companion_gains(report).at(0).*along).ratio);
+    return gain_name((addition_gains(report).at(0).*along).ratio);
   };
-  const QualityReport slower = with_companion(1.5, 1);
-  EXPECT_NEAR(companion_gains(slower)[0].level, 1.5 / std::sqrt(80), 1e-12);
-  EXPECT_NEAR(companion_gains(slower)[0].images.ratio.value().middle, 1 / 2.25, 1e-9);
-  EXPECT_EQ(verdict(slower, &CompanionGain::images), "lost");
+  const QualityReport slower = with_addition(1.5, 1);
+  EXPECT_NEAR(addition_gains(slower)[0].level, 1.5 / std::sqrt(80), 1e-12);
+  EXPECT_NEAR(addition_gains(slower)[0].images.ratio.value().middle, 1 / 2.25, 1e-9);
+  EXPECT_EQ(verdict(slower, &AdditionGain::images), "lost");
   // Better after as many pictures, and not worth its time.
-  const QualityReport dear = with_companion(0.8, 2);
-  EXPECT_EQ(verdict(dear, &CompanionGain::images), "gained");
-  EXPECT_EQ(verdict(dear, &CompanionGain::seconds), "lost");
-  EXPECT_EQ(verdict(with_companion(0.9, 1, 0.2), &CompanionGain::images), "within seeds");
-  EXPECT_EQ(verdict(with_companion(0.5, 1, 0, 1), &CompanionGain::images), "one seed");
+  const QualityReport dear = with_addition(0.8, 2);
+  EXPECT_EQ(verdict(dear, &AdditionGain::images), "gained");
+  EXPECT_EQ(verdict(dear, &AdditionGain::seconds), "lost");
+  EXPECT_EQ(verdict(with_addition(0.9, 1, 0.2), &AdditionGain::images), "within seeds");
+  EXPECT_EQ(verdict(with_addition(0.5, 1, 0, 1), &AdditionGain::images), "one seed");
   EXPECT_EQ(gain_name({}), "not there yet");
   // A bound: it may be more.
   EXPECT_EQ(gain_name(Spread{.middle = 0.9, .low = 0.8, .high = 0.9, .count = 2, .is_bound = true}),
             "within seeds");
 }
 
-TEST(CompanionGains, AreOfArmsWithTheirBase) {
-  QualityReport report = with_companion(0.5, 1);
+TEST(AdditionGains, AreOfArmsWithTheirBase) {
+  QualityReport report = with_addition(0.5, 1);
   std::erase_if(report.runs, [](const QualityRun& run) { return run.task.arm == 0; });
-  EXPECT_TRUE(companion_gains(report).empty());
+  EXPECT_TRUE(addition_gains(report).empty());
   EXPECT_THAT(quality_study_page(report).html(),
-              testing::Not(HasSubstr("What trains beside, and what it gains here")));
-  EXPECT_TRUE(companion_gains(report_of({run_of(0, 0, 1, 0.5), run_of(1, 0, 1, 0.5)})).empty());
+              testing::Not(HasSubstr("What an addition gains here")));
+  EXPECT_TRUE(addition_gains(report_of({run_of(0, 0, 1, 0.5), run_of(1, 0, 1, 0.5)})).empty());
 }
 
 // What a study trains that names no arms stays what it was.
-TEST(QualityArms, WithCompanionsAreAskedFor) {
+TEST(QualityArms, WithAdditionsAreAskedFor) {
   EXPECT_EQ(usual_arm_keys(),
             (std::vector<std::string>{"edt", "edt-unmasked", "edt-shared-noise", "edt-flow",
                                       "mdtv2", "dit", "sit", "lightningdit"}));
   const auto arms = quality_arms({.features = {"hog", "dino"}, .teacher = "/runs/done"});
-  ASSERT_EQ(arms.size(), 18u);
+  ASSERT_EQ(arms.size(), 26u);
   const auto has = [&](const std::string& key, const char* argument) {
     const auto arm = std::ranges::find(arms, key, &QualityArm::key);
     const auto base = std::ranges::find(arms, arm->base, &QualityArm::key);
@@ -360,6 +360,10 @@ TEST(QualityArms, WithCompanionsAreAskedFor) {
   EXPECT_TRUE(has("edt-flow-repa", "--align.features.projector=256"));
   EXPECT_TRUE(has("edt-prototypes", "--align.with=prototypes"));
   EXPECT_TRUE(has("edt-flow-distilled", "--distill.from=/runs/done"));
+  EXPECT_TRUE(has("edt-affine", "--model.modulation=affine"));
+  EXPECT_TRUE(has("edt-linear", "--model.attention-form=linear,softmax,softmax,softmax,linear"));
+  EXPECT_TRUE(has("edt-flow-spatial", "--model.spatial-layer=real"));
+  EXPECT_TRUE(has("edt-ternary", "--model.weights=ternary"));
 }
 
 // Of what is beside training, such as a checkpoint, nothing is counted.

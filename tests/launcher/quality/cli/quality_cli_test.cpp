@@ -150,8 +150,7 @@ TEST_F(QualityCli, TrainsWithCompanions) {
     EXPECT_EQ(metrics.find("\"beside\"") == std::string::npos, key == "edt") << key;
   }
   EXPECT_EQ(errors.size(), 5u);
-  EXPECT_THAT(read_text(path_ + "/beside/quality.html"),
-              HasSubstr("What trains beside, and what it gains here"));
+  EXPECT_THAT(read_text(path_ + "/beside/quality.html"), HasSubstr("What an addition gains here"));
   EXPECT_THAT(refusal(of(all, "--features other")),
               HasSubstr("the data set has no 'other' beside its latents"));
   EXPECT_THAT(refusal(of(all, "")),
@@ -170,6 +169,20 @@ TEST_F(QualityCli, TrainsWithCompanions) {
               HasSubstr("it is trained on"));
   EXPECT_THAT(refusal(of("edt-distilled", "--out " + path_ + "/x")),
               HasSubstr("--arms names edt-distilled, and --teacher is not given"));
+}
+
+// And those whose blocks are made of other parts.
+TEST_F(QualityCli, TrainsOtherBlocks) {
+  const auto found = figures(
+      run("bench quality --quiet --json --data " + path_ + "/data --out " + path_ +
+          "/blocks --arms edt,edt-affine,edt-linear,edt-spatial,edt-ternary --seeds 0 --flops 4e9"
+          " --points 1 --batch 4 --micro-batch 4 --samples 16 --sampler-steps 2 --draws 4"
+          " --pictures 4 --run.threads 1"));
+  std::set<double> errors;
+  for (const auto& [key, points] : found.items()) {
+    errors.insert(points[0]["held_out_error"].get<double>());
+  }
+  EXPECT_EQ(errors.size(), 5u);
 }
 
 TEST_F(QualityCli, RefusesWhatIsNoStudy) {
