@@ -2,6 +2,7 @@
 
 #include <tuple>
 
+#include "core/ops/kernel_arguments.h"
 #include "core/ops/kernel_list.h"
 #include "model/plan/kernel_gemms.h"
 #include "model/plan/recording_optimizer.h"
@@ -154,39 +155,22 @@ void RecordingDevice::fold(std::span<const Tensor> sums, T last) {
   recorder_.kernel("fold", KernelClass::kStream, DType::kFloat32, key, std::move(replay));
 }
 
-// A link for each kernel of the list: `Base` with that kernel recorded, by the arguments that it
-// was declared with.
-#define EDT_LINK(Family, bound, kernel, ...)                                      \
-  template <class Base, class Method>                                             \
-  class Recorded_##kernel;                                                        \
-  template <class Base, class Owner, class... Args>                               \
-  class Recorded_##kernel<Base, void (Owner::*)(Args...)> : public Base {         \
-   public:                                                                        \
-    using Base::Base;                                                             \
-    void kernel(Args... args) override {                                          \
-      this->template note<&Family::kernel>(#kernel, KernelClass::bound, args...); \
-    }                                                                             \
-  };                                                                              \
-  template <class Base>                                                           \
-  using Link_##kernel = Recorded_##kernel<Base, decltype(&Family::kernel)>;
-EDT_KERNELS(EDT_LINK)
-#undef EDT_LINK
+class RecordsAll final : public RecordingDevice {
+ public:
+  using RecordingDevice::RecordingDevice;
+  using G = kernel_list::G;
+  using C = kernel_list::C;
+  using Visible = kernel_list::Visible;
+  using Grid = kernel_list::Grid;
+  using How = kernel_list::How;
 
-template <class Base>
-using LastLink = Base;
-
-template <class Base, template <class> class First, template <class> class... Rest>
-struct Chain {
-  using Type = typename Chain<First<Base>, Rest...>::Type;
+#define EDT_RECORDED(family, bound, kernel, ...)                                \
+  void kernel(EDT_NAMED(__VA_ARGS__)) override {                                \
+    note<&family::kernel>(#kernel, KernelClass::bound, EDT_NAMES(__VA_ARGS__)); \
+  }
+  EDT_KERNELS(EDT_RECORDED)
+#undef EDT_RECORDED
 };
-template <class Base, template <class> class Last>
-struct Chain<Base, Last> {
-  using Type = Last<Base>;
-};
-
-#define EDT_LINK_NAME(Family, bound, kernel, ...) Link_##kernel,
-using RecordsAll = Chain<RecordingDevice, EDT_KERNELS(EDT_LINK_NAME) LastLink>::Type;
-#undef EDT_LINK_NAME
 
 }  // namespace
 
