@@ -89,7 +89,8 @@ function(edt_test name)
     if(ARG_FILTER)
       message(FATAL_ERROR "edt_test(${name}): FILTER is given, and SHARDS run all cases")
     endif()
-    edt_shards(${name} ${ARG_SHARDS} COMMAND ${name} --gtest_brief=1 PROPERTIES LABELS ${first} TIMEOUT ${ARG_TIMEOUT})
+    edt_shards(${name} ${ARG_SHARDS} COMMAND ${name} --gtest_brief=1 LABELS ${ARG_LABELS}
+      PROPERTIES TIMEOUT ${ARG_TIMEOUT})
   else()
     gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER "${ARG_FILTER}"
       PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${first})
@@ -98,14 +99,14 @@ function(edt_test name)
   edt_whole_test(${name} "${ARG_FILTER}" "${ARG_LABELS}" "${ARG_ALSO}")
 endfunction()
 
-# edt_shards(NAME n COMMAND command... PROPERTIES property value...)
+# edt_shards(NAME n COMMAND command... LABELS label... PROPERTIES property value...)
 #   n tests NAME.I, each a process with its part of the cases of a GoogleTest program.
 function(edt_shards name shards)
-  cmake_parse_arguments(ARG "" "" "COMMAND;PROPERTIES" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "COMMAND;LABELS;PROPERTIES" ${ARGN})
   math(EXPR last "${shards} - 1")
   foreach(shard RANGE ${last})
     add_test(NAME ${name}.${shard} COMMAND ${ARG_COMMAND})
-    set_tests_properties(${name}.${shard} PROPERTIES ${ARG_PROPERTIES}
+    set_tests_properties(${name}.${shard} PROPERTIES ${ARG_PROPERTIES} LABELS "${ARG_LABELS}"
       ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${shard}")
   endforeach()
 endfunction()
