@@ -31,6 +31,43 @@ void CommonConfig::refuse_single_modulation() const {
       "model.modulation is single, which {} cannot have: shared and affine are alike", name);
 }
 
+void CommonConfig::refuse_uneven_blocks() const {
+  require<UsageError>(
+      kept.empty(), "model",
+      "model.block-{} is given, and blocks of {} are all alike: those of EDT and DiT "
+      "may differ",
+      kept.heads.empty() ? "hidden" : "heads", name);
+}
+
+BlockUnits UnitCounts::of(std::int64_t block, BlockUnits whole) const {
+  const auto at = static_cast<std::size_t>(block);
+  if (!heads.empty()) whole.heads = heads[at];
+  if (!hidden.empty()) whole.hidden = hidden[at];
+  return whole;
+}
+
+void UnitCounts::validate(const std::vector<BlockUnits>& whole) const {
+  const auto check = [&](const char* option, const std::vector<std::int64_t>& given,
+                         std::int64_t BlockUnits::*most) {
+    require<UsageError>(given.empty() || given.size() == whole.size(), "model",
+                        "{} has {} numbers, the model {} blocks", option, given.size(),
+                        whole.size());
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      require<UsageError>(1 <= given[i] && given[i] <= whole[i].*most, "model",
+                          "{} is {} for block {}, which has {}: 1 to {} can be left", option,
+                          given[i], i, whole[i].*most, whole[i].*most);
+    }
+  };
+  check("model.block-heads", heads, &BlockUnits::heads);
+  check("model.block-hidden", hidden, &BlockUnits::hidden);
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    require<UsageError>(whole[i].softmax || heads[i] == whole[i].heads, "model",
+                        "model.block-heads is {} for block {}, whose attention is linear and keeps "
+                        "its {} heads",
+                        heads[i], i, whole[i].heads);
+  }
+}
+
 bool AttentionConfig::any_linear() const {
   return std::ranges::find(stages, AttentionForm::kLinear) != stages.end();
 }

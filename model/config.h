@@ -117,6 +117,35 @@ struct TextConfig {
   bool is_on() const { return form != TextForm::kNone; }
 };
 
+// What a block computes with that may be fewer than its width gives: heads, and hidden units of the
+// MLP.
+struct BlockUnits {
+  std::int64_t heads = 0, head_size = 0, hidden = 0;
+  bool softmax = true;           // its attention
+  std::int64_t hidden_maps = 2;  // linear maps that a hidden unit is in
+};
+
+// Units of each block, in the order of computing, where they are fewer; empty: all.
+struct UnitCounts {
+  std::vector<std::int64_t> heads, hidden;
+
+  bool empty() const { return heads.empty() && hidden.empty(); }
+  bool operator==(const UnitCounts&) const = default;
+  // What is left of a `whole` block.
+  BlockUnits of(std::int64_t block, BlockUnits whole) const;
+  // UsageError naming option, block and values unless there is a number for each block, from 1 to
+  // what the `whole` ones have.
+  void validate(const std::vector<BlockUnits>& whole) const;
+};
+
+// Masks that learn which units a model may lose (model/unit_masks.h).
+struct MaskConfig {
+  bool heads = false, hidden = false;
+  double start = 0;  // of their weights
+
+  bool is_on() const { return heads || hidden; }
+};
+
 struct CommonConfig {
   std::string name;
   LatentShape latents;
@@ -128,6 +157,8 @@ struct CommonConfig {
   ModulationForm modulation = ModulationForm::kFull;
   AttentionConfig attention;
   SpatialConfig spatial;
+  UnitCounts kept;   // of a family whose blocks may lose units
+  MaskConfig masks;  // in training, while it is being pruned
   TextConfig text;
   std::int64_t frame_channels = 0;  // of the condition of each token; 0: none
   ProcessConfig process;
@@ -138,6 +169,8 @@ struct CommonConfig {
   void validate_common() const;
   // Of a family whose final layer has a projection of its own. UsageError.
   void refuse_single_modulation() const;
+  // Of a family whose blocks are all alike. UsageError.
+  void refuse_uneven_blocks() const;
   // Throws UsageError naming `option`, with the sizes that fit, unless pictures of `pixels` on that
   // side have latents of a multiple of `step`.
   void check_side(const char* option, std::int64_t pixels, const GridStep& step) const;

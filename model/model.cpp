@@ -12,6 +12,11 @@ std::vector<Var> Model::forward_groups(Tape&, const ModelInputs&, std::span<cons
   fail<UsageError>("objective", "tokens are to be in groups, and those of {} cannot", name());
 }
 
+void Model::begin_masks(Device& device) {
+  if (!common_.masks.is_on()) return;
+  unit_masks_ = std::make_unique<UnitMasks>(device, common_.masks.start);
+}
+
 Tensor Model::constant(Device& device, const std::vector<float>& values, const Shape& shape,
                        DType dtype) {
   Tensor tensor{nullptr, shape, dtype};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 #include "model/diffusion/process.h"
 #include "model/hooks.h"
 #include "model/parameters.h"
+#include "model/unit_masks.h"
 
 namespace edt {
 
@@ -112,7 +114,12 @@ class Model {
 
   virtual void set_recompute(Recompute recompute) = 0;
 
+  // While it is being pruned; else nullptr.
+  UnitMasks* unit_masks() { return unit_masks_.get(); }
+
  protected:
+  // Before blocks are made: they get masks, where the configuration has any.
+  void begin_masks(Device& device);
   // A table on `device`, held as long as the model.
   Tensor constant(Device& device, const std::vector<float>& values, const Shape& shape,
                   DType dtype);
@@ -124,6 +131,7 @@ class Model {
 
  private:
   std::vector<Block> memory_;
+  std::unique_ptr<UnitMasks> unit_masks_;
   CommonConfig common_;
   Process process_;
 };

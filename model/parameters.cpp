@@ -163,6 +163,9 @@ void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float>
       random::fill_normal(key, value);
       for (float& v : value) v *= static_cast<float>(extents_[index]);
       return;
+    case Init::kValue:
+      std::ranges::fill(value, static_cast<float>(extents_[index]));
+      return;
     case Init::kMeanMagnitude: {
       const std::size_t weight = weight_of(index);
       std::vector<float> of_weight(static_cast<std::size_t>(shards_[weight].logical.elements()));

@@ -32,7 +32,8 @@ enum class Init {
   kMeanMagnitude,  // of a scale: of its weight's initial values
   kFanIn,          // uniform within 1 / sqrt(K), as PyTorch's convolutions begin
   kNormal02,       // 0.2 times a normal number
-  kHalfToThree     // uniform in [0.5, 3)
+  kHalfToThree,    // uniform in [0.5, 3)
+  kValue           // all alike, of a value of its own: add_drawn()
 };
 
 class ParameterList {
@@ -46,7 +47,8 @@ class ParameterList {
   // `shape` is that of the published tensor; the parameter has the shape of this rank's part.
   // UsageError when the ranks cannot have equal parts.
   Parameter& add(std::string name, const Shape& shape, Init init, TensorCut cut = {});
-  // Of Init::kUniform the bound, of Init::kNormal the standard deviation is `extent`.
+  // Of Init::kUniform the bound, of Init::kNormal the standard deviation, of Init::kValue the value
+  // is `extent`.
   Parameter& add_drawn(std::string name, const Shape& shape, Init init, double extent,
                        TensorCut cut = {});
   // Learnt positions [1, T, width] of a grid, which begin as sines and cosines.

@@ -31,6 +31,7 @@ inline constexpr std::array kPartKinds{
     PartKind{"modulation-norm", PartUse::kAlways},
     PartKind{"text", PartUse::kAlways},
     PartKind{"spatial-layer", PartUse::kAlways},
+    PartKind{"prune", PartUse::kTraining},  // masks, each in its block
 };
 
 // Place of the part of this name among them; kPartKinds.size() where there is none.

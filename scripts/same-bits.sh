@@ -5,7 +5,7 @@
 # for random features.
 # Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
 # bit, and prints a table. Exit status 1 when one differs.
-# Usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, sequence, linear, spatial, latent, features, teacher, prototypes and distilled; none named: all
+# Usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, sequence, linear, spatial, latent, features, teacher, prototypes, distilled and pruned; none named: all
 # --quick: each number of ranks and each stage once, and one interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,12 +25,12 @@ else
   trap 'rm -rf "$work"' EXIT
 fi
 tables=("$@")
-[[ $# -gt 0 ]] || tables=(edt flow lightning ternary affine text sequence linear spatial latent features teacher prototypes distilled)
+[[ $# -gt 0 ]] || tables=(edt flow lightning ternary affine text sequence linear spatial latent features teacher prototypes distilled pruned)
 for name in "${tables[@]}"; do
   case $name in
-    edt | flow | lightning | ternary | affine | text | sequence | linear | spatial | latent | features | teacher | prototypes | distilled) ;;
+    edt | flow | lightning | ternary | affine | text | sequence | linear | spatial | latent | features | teacher | prototypes | distilled | pruned) ;;
     *)
-      echo "usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, sequence, linear, spatial, latent, features, teacher, prototypes and distilled, not '$name'" >&2
+      echo "usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, sequence, linear, spatial, latent, features, teacher, prototypes, distilled and pruned, not '$name'" >&2
       exit 2
       ;;
   esac
@@ -145,6 +145,9 @@ for name in "${tables[@]}"; do
     distilled)
       train 1 0 off "$work/finished" --train.steps=3
       table "EDT distilled from a finished run" --distill.from="$work/finished" --distill.attention=10
+      ;;
+    pruned)
+      table "EDT that is being pruned" --prune.target=0.7 --prune.decided-by=16 --prune.hidden-multiple=4 --prune.speed=1
       ;;
     lightning) table LightningDiT "${lightning[@]}" ;;
     ternary)

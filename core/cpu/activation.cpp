@@ -143,6 +143,20 @@ void SiluGateAgain(const float* dy, const X* h, Y* y, Y* dh, std::int64_t rows,
   }
 }
 
+template <class T>
+void SiluGateGradient(const T* dy, const T* h, T* dh, std::int64_t rows, std::int64_t units,
+                      bool accumulate) {
+  for (std::int64_t r = 0; r < rows; ++r, dy += units, h += 2 * units, dh += 2 * units) {
+    for (std::int64_t i = 0; i < units; i += Lanes()) {
+      const std::int64_t left = units - i;
+      const Value gate = Silu::Both(LoadVec(h + i, left));
+      const FloatVec value = LoadVec(h + units + i, left), d = LoadVec(dy + i, left);
+      PutVec(hn::Mul(hn::Mul(d, value), gate.slope), dh + i, left, accumulate);
+      PutVec(hn::Mul(d, gate.y), dh + units + i, left, accumulate);
+    }
+  }
+}
+
 // f(typed pointer) by the dtype of the memory.
 template <class F>
 void WithSpan(const Span& span, F&& f) {
@@ -167,6 +181,14 @@ void SiluGateAgainSpan(const float* dy, const Span& h, const Span& y, const Span
   });
 }
 
+void SiluGateGradientSpan(const Span& dy, const Span& h, const Span& dh, std::int64_t rows,
+                          std::int64_t units, bool accumulate) {
+  WithSpan(h, [&]<class T>(const T* in) {
+    SiluGateGradient(static_cast<const T*>(dy.data), in, static_cast<T*>(dh.data), rows, units,
+                     accumulate);
+  });
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace edt
@@ -188,6 +210,7 @@ HWY_EXPORT(GradientSpan);
 HWY_EXPORT(GeluAgainSpan);
 HWY_EXPORT(SiluGateSpan);
 HWY_EXPORT(SiluGateAgainSpan);
+HWY_EXPORT(SiluGateGradientSpan);
 
 }  // namespace
 
@@ -227,6 +250,29 @@ void CpuBackend::activation_backward(Activation kind, T dy, T x, G dx) {
     activation_gradient(kind, d.from(begin), in.from(begin), out.from(begin), end - begin,
                         dx.accumulate);
   });
+}
+
+void CpuBackend::silu_gate_forward(T h, T y) {
+  const std::int64_t units = y.shape[1];
+  const Span from = span_of(h), to = span_of(y);
+  parallel_ranges(y.shape[0], std::max<std::int64_t>(1, kGrain / units),
+                  [&](std::int64_t begin, std::int64_t end) {
+                    silu_gate(from.from(2 * begin * units), to.from(begin * units), end - begin,
+                              units);
+                  });
+}
+
+void CpuBackend::silu_gate_backward(T dy, T h, G dh) {
+  if (!dh.wanted()) return;
+  const std::int64_t units = dy.shape[1];
+  const Span d = span_of(dy), in = span_of(h), out = span_of(dh.tensor);
+  parallel_ranges(dy.shape[0], std::max<std::int64_t>(1, kGrain / units),
+                  [&](std::int64_t begin, std::int64_t end) {
+                    const std::int64_t at = begin * units;
+                    HWY_DYNAMIC_DISPATCH(SiluGateGradientSpan)
+                    (d.from(at), in.from(2 * at), out.from(2 * at), end - begin, units,
+                     dh.accumulate);
+                  });
 }
 
 void CpuBackend::add_forward(T a, T b, T y) {

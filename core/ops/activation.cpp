@@ -26,6 +26,26 @@ Var gelu(Tape& tape, const Var& x) { return apply(tape, x, Activation::kGeluTanh
 
 Var silu(Tape& tape, const Var& x) { return apply(tape, x, Activation::kSilu, "silu"); }
 
+Var silu_gate(Tape& tape, const Var& h) {
+  const Shape from = h.shape();
+  require(from.columns() % 2 == 0, "silu_gate", "input is {}, whose columns have no halves",
+          to_string(from));
+  Shape to;
+  for (int axis = 0; axis + 1 < from.rank(); ++axis) to.append(from[axis]);
+  to.append(from.columns() / 2);
+  Var y = tape.make(to);
+  {
+    Profiler::Scope scope(tape.profiler(), "silu_gate.forward");
+    backend_of(tape).silu_gate_forward(as_matrix(h.tensor()), as_matrix(y.tensor()));
+  }
+  tape.record("silu_gate", y, {}, [h](Tape& t, OutputGrad& dy) {
+    Profiler::Scope scope(t.profiler(), "silu_gate.backward");
+    backend_of(t).silu_gate_backward(as_matrix(dy.tensor()), as_matrix(h.tensor()),
+                                     as_matrix(t.target(h.grad())));
+  });
+  return y;
+}
+
 Var add(Tape& tape, const Var& a, const Var& b) {
   require(a.dtype() == tape.dtype() && b.dtype() == tape.dtype(), "add",
           "{} and {} on a tape of {}", name_of(a.dtype()), name_of(b.dtype()),

@@ -12,6 +12,9 @@ struct ActivationKernels : virtual KernelFamily {
   // dx (+)= dy * f'(x)
   virtual void activation_backward(Activation kind, const Tensor& dy, const Tensor& x,
                                    const GradTarget& dx);
+  // y [M, n] = silu(gate) * value of h [M, 2n], gate and value: SwiGLU apart from its products.
+  virtual void silu_gate_forward(const Tensor& h, const Tensor& y);
+  virtual void silu_gate_backward(const Tensor& dy, const Tensor& h, const GradTarget& dh);
   virtual void add_forward(const Tensor& a, const Tensor& b, const Tensor& y);
 };
 
@@ -19,6 +22,8 @@ struct ActivationKernels : virtual KernelFamily {
 Var gelu(Tape& tape, const Var& x);
 // x / (1 + exp(-x))
 Var silu(Tape& tape, const Var& x);
+// silu(first half of the columns) * second half, [..., 2n] -> [..., n].
+Var silu_gate(Tape& tape, const Var& h);
 // a + b, equal shapes.
 Var add(Tape& tape, const Var& a, const Var& b);
 

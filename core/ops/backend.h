@@ -29,6 +29,7 @@
 #include "core/ops/token_group_norm.h"
 #include "core/ops/token_loss.h"
 #include "core/ops/tokens.h"
+#include "core/ops/unit_mask.h"
 #include "core/optim/optimizer.h"
 
 namespace edt {
@@ -60,6 +61,7 @@ class Backend : public Device,
                 public TokenGroupNormKernels,
                 public KernelAttentionKernels,
                 public StateSpaceKernels,
+                public UnitMaskKernels,
                 public PictureKernels {
  public:
   std::string_view backend_name() const final { return name(); }

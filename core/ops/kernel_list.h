@@ -41,6 +41,8 @@ using Int = std::int64_t;
   KERNEL(MlpKernels, kMatrix, swiglu_backward, T, T, T, const MlpWeights&, G, const MlpGrads&)   \
   KERNEL(ActivationKernels, kRows, activation_forward, Activation, T, T)                         \
   KERNEL(ActivationKernels, kRows, activation_backward, Activation, T, T, G)                     \
+  KERNEL(ActivationKernels, kRows, silu_gate_forward, T, T)                                      \
+  KERNEL(ActivationKernels, kRows, silu_gate_backward, T, T, G)                                  \
   KERNEL(ActivationKernels, kRows, add_forward, T, T, T)                                         \
   KERNEL(ModulatedNormKernels, kRows, modulated_norm_forward, T, C, C, T, T)                     \
   KERNEL(ModulatedNormKernels, kRows, modulated_norm_backward, T, T, T, C, G, C, C)              \
@@ -116,7 +118,13 @@ using Int = std::int64_t;
   KERNEL(StateSpaceKernels, kRows, ssm2d_kernel_forward, T, T, T, T, Grid, T, T)                 \
   KERNEL(StateSpaceKernels, kRows, ssm2d_kernel_backward, T, T, T, T, T, Grid, G, G, G, G)       \
   KERNEL(StateSpaceKernels, kRows, grid_convolution_forward, T, T, Grid, T)                      \
-  KERNEL(StateSpaceKernels, kRows, grid_convolution_backward, T, T, T, Grid, G, G)
+  KERNEL(StateSpaceKernels, kRows, grid_convolution_backward, T, T, T, Grid, G, G)               \
+  KERNEL(UnitMaskKernels, kRows, band_mask_forward, T, T, T)                                     \
+  KERNEL(UnitMaskKernels, kRows, band_mask_backward, T, T, T, G)                                 \
+  KERNEL(UnitMaskKernels, kRows, band_sparsity_forward, SparsityForm, T, T, T, T)                \
+  KERNEL(UnitMaskKernels, kRows, band_sparsity_backward, SparsityForm, T, T, T, T, G)            \
+  KERNEL(UnitMaskKernels, kRows, mask_units_forward, T, T, T)                                    \
+  KERNEL(UnitMaskKernels, kRows, mask_units_backward, T, T, T, G, G)
 
 #define EDT_PICTURE_KERNELS(KERNEL)                                                             \
   KERNEL(ConvolutionKernels, kMatrix, convolution, const PackedConvolution&, T, T,              \

@@ -8,6 +8,7 @@
 #include "core/storage/durable_file.h"
 #include "core/storage/new_directories.h"
 #include "launcher/commands/table.h"
+#include "launcher/recipe/pruned_weights.h"
 #include "launcher/recipe/trained_model.h"
 #include "launcher/run/run_directory.h"
 #include "launcher/sample/weight_files.h"
@@ -120,6 +121,7 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
   as_directory ? require_directory(chosen.out, "--out")
                : require_writable(chosen.out, "--out", ".safetensors");
   const Checkpoint checkpoint = find_checkpoint(chosen.checkpoint);
+  refuse_masks(checkpoint, "checkpoint");
   const ModelConfig config = model_config_of(checkpoint, configuration_of(checkpoint));
   const auto backend = make_reference_backend();
   const auto model = make_model(config, *backend, DType::kFloat32);

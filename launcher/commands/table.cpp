@@ -18,6 +18,7 @@ std::span<const Command> command_table() {
               evaluate_reference, OnRanks::kAll},
       Command{"evaluate captions", "how far pictures show what their captions say",
               evaluate_captions},
+      Command{"prune", "a smaller network of a trained run", prune, OnRanks::kAll},
       Command{"memory", "what a model knows by heart: loss floor, nearest samples", memory,
               OnRanks::kAll},
       Command{"ckpt info", "what the checkpoints of a run hold", ckpt_info},

@@ -42,6 +42,7 @@ int evaluate_reference(std::span<const std::string> args, CommandContext& contex
 int help(std::span<const std::string> args, CommandContext& context);
 int memory(std::span<const std::string> args, CommandContext& context);
 int plan(std::span<const std::string> args, CommandContext& context);
+int prune(std::span<const std::string> args, CommandContext& context);
 int sample(std::span<const std::string> args, CommandContext& context);
 int slurm(std::span<const std::string> args, CommandContext& context);
 int train(std::span<const std::string> args, CommandContext& context);

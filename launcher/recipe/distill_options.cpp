@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/log.h"
+#include "launcher/recipe/pruned_weights.h"
 #include "launcher/recipe/trained_model.h"
 #include "parallel/checkpoint/store.h"
 
@@ -88,6 +89,7 @@ void DistillOptions::choose_checkpoint() {
 std::optional<DistillationConfig> DistillOptions::resolve() const {
   if (from.empty()) return std::nullopt;
   const Checkpoint checkpoint = newest_marked(from);
+  refuse_masks(checkpoint, "distill.from");
   const ModelConfig teacher = model_config_of(checkpoint, configuration_of(checkpoint));
   const auto read = [path = checkpoint.path()](const Model& model, const FlatLayout& layout,
                                                std::span<float> values) {

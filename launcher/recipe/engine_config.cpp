@@ -10,7 +10,7 @@ ObjectiveConfig objective_config(const TrainConfig& config) {
 }
 
 TrainingRecipe training_recipe(const TrainConfig& config, const ModelConfig& model) {
-  return {model, engine_config(config), config.auxiliary()};
+  return {model, engine_config(config), config.auxiliary(model)};
 }
 
 EngineConfig engine_config(const TrainConfig& config) {

@@ -56,6 +56,7 @@ void TrainConfig::declare(OptionSet& options) {
   train.declare(options);
   align.declare(options);
   distill.declare(options);
+  prune.declare(options);
   optimizer.declare(options);
   parallel.declare(options);
   run.declare(options);
@@ -65,6 +66,7 @@ void TrainConfig::validate() const {
   if (train.micro_batch != 0) check_micro_batch(train);
   edt::validate(optimizer.rate);
   distill.validate();
+  prune.validate();
   (void)train.time_law();
   const std::int64_t every = run.checkpoint_every;
   require<UsageError>(run.keep_every == 0 || (every > 0 && run.keep_every % every == 0), "options",
@@ -91,9 +93,10 @@ void TrainConfig::validate() const {
   check_records(run);
 }
 
-AuxiliaryConfig TrainConfig::auxiliary() const {
+AuxiliaryConfig TrainConfig::auxiliary(const ModelConfig& chosen) const {
   AuxiliaryConfig config = align.resolve();
   config.distillation = distill.resolve();
+  config.sparsity = prune.resolve(chosen, optimizer);
   return config;
 }
 
@@ -110,7 +113,7 @@ void TrainConfig::check_recipe(const ModelConfig& chosen) const {
                           ? ""
                           : ": " + chosen.common().needs_grid() + " needs the whole grid");
   check_sequences(run, chosen);
-  const AuxiliaryConfig companions = auxiliary();
+  const AuxiliaryConfig companions = auxiliary(chosen);
   require<UsageError>(!companions.needs_teacher() || optimizer.ema_decay > 0, "align",
                       "align.with names {}, and optimizer.ema-decay is {}: the moving average is "
                       "off, the teacher would be the model itself",

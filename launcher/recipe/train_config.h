@@ -7,6 +7,7 @@
 #include "launcher/recipe/distill_options.h"
 #include "launcher/recipe/optimizer_options.h"
 #include "launcher/recipe/parallel_options.h"
+#include "launcher/recipe/prune_options.h"
 #include "launcher/recipe/run_options.h"
 #include "launcher/recipe/train_options.h"
 #include "model/auxiliary/align_options.h"
@@ -20,12 +21,13 @@ struct TrainConfig {
   TrainOptions train;
   AlignOptions align;
   DistillOptions distill;
+  PruneOptions prune;
   OptimizerOptions optimizer;
   ParallelOptions parallel;
   RunOptions run;
 
-  // What trains beside. Opens the checkpoint of a teacher.
-  AuxiliaryConfig auxiliary() const;
+  // What trains beside this model. Opens the checkpoint of a teacher.
+  AuxiliaryConfig auxiliary(const ModelConfig& model) const;
   void declare(OptionSet& options);
   // Checks across sections; throws UsageError.
   void validate() const;

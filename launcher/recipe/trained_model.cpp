@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/optim/grad_norm.h"
+#include "launcher/recipe/pruned_weights.h"
 #include "model/ternary.h"
 
 namespace edt {
@@ -22,6 +23,24 @@ ModelConfig model_config_of(const TrainedWeights& weights, const TrainConfig& co
   return config.model.resolve(weights.classes());
 }
 
+namespace {
+
+// Of a run that is being pruned: its masks become part of the weights behind them.
+void fold_masks(const Checkpoint& checkpoint, const TrainConfig& config, const FlatLayout& layout,
+                std::span<float> weights) {
+  const ModelConfig whole = model_config_of(checkpoint, config);
+  const auto masks = masks_in(checkpoint, config, whole);
+  if (!masks) return;
+  for (std::size_t i = 0; i < layout.tensors().size(); ++i) {
+    const FlatTensor& tensor = layout.tensor(i);
+    masks->cut.fold(tensor.name, tensor.shape,
+                    weights.subspan(static_cast<std::size_t>(tensor.offset),
+                                    static_cast<std::size_t>(tensor.elements())));
+  }
+}
+
+}  // namespace
+
 TrainedModel::TrainedModel(const TrainedWeights& from, const ModelConfig& model,
                            std::string_view array, Backend& backend, DType dtype, ModelUse use)
     : config_(configuration_of(from)),
@@ -38,6 +57,7 @@ TrainedModel::TrainedModel(const TrainedWeights& from, const ModelConfig& model,
   std::ranges::fill(weights, 0.f);  // the layout's padding
   from.load(array, layout, weights);
   fold_ternary(model_->parameters(), layout, weights);
+  if (from.checkpoint() != nullptr) fold_masks(*from.checkpoint(), config_, layout, weights);
   weights_ = std::make_unique<BoundWeights>(backend, model_->parameters(), layout, weights, dtype);
 }
 

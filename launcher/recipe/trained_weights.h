@@ -18,6 +18,8 @@ class TrainedWeights {
 
   const std::filesystem::path& path() const;
   const CheckpointInfo& info() const;
+  // Where it is a checkpoint; else nullptr.
+  const Checkpoint* checkpoint() const { return std::get_if<Checkpoint>(&source_); }
   // Of the label table. CheckpointError or DataError where there is none.
   std::int64_t classes() const;
   // Those of the network, `array` of them, into `weights` [layout.size()]; UsageError where a file

@@ -11,6 +11,7 @@
 #include "core/json/json_text.h"
 #include "core/ops/ternary.h"
 #include "core/storage/durable_file.h"
+#include "launcher/recipe/pruned_weights.h"
 #include "launcher/recipe/retention_options.h"
 #include "launcher/run/metrics_scan.h"
 #include "launcher/text/report.h"
@@ -248,7 +249,9 @@ Checkpoint RunCheckpoints::initial_checkpoint() {
   std::string chosen, refused;
   if (world.is_root()) {
     try {
-      chosen = find_checkpoint(config_.run.init_from).path().string();
+      const Checkpoint found = find_checkpoint(config_.run.init_from);
+      refuse_masks(found, "run.init-from");
+      chosen = found.path().string();
     } catch (const Error& error) {
       refused = error.what();
     }

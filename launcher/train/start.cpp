@@ -97,7 +97,7 @@ Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const dat
               .micro_batches = config.train.batch / config.train.micro_batch,
               .batch = config.train.batch,
               .model = model.name(),
-              .tensor_degrees = config.auxiliary().tensor_degrees(model)});
+              .tensor_degrees = config.auxiliary(model).tensor_degrees(model)});
   return {world, config.parallel.tensor};
 }
 

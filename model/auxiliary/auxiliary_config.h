@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "core/ops/token_loss.h"
+#include "core/ops/unit_mask_form.h"
 #include "model/families/model_config.h"
+#include "model/pruning/decisions.h"
 #include "model/training/auxiliary_loss.h"
 #include "model/training/objective.h"
 #include "parallel/sharding/flat_layout.h"
@@ -96,14 +98,30 @@ struct DistillationConfig {
   DistillationConfig resolved(const ModelConfig& model) const;
 };
 
+// Pruning: which heads and hidden units the network can do without (DMAD).
+struct SparsityConfig {
+  PruningRules rules;
+  bool heads = true, hidden = true;
+  SparsityForm form = SparsityForm::kRelu;
+  double weight = 1;            // of the loss
+  std::int64_t decided_by = 1;  // the step at which the bound is down
+  double macs = 0;              // of a forward pass of one picture
+
+  // Weights begin just below the bound: factors are 0.995.
+  MaskConfig masks() const { return {heads, hidden, 0.9 * rules.first_bound}; }
+};
+
 struct AuxiliaryConfig {
   std::optional<LatentAlignmentConfig> latent;
   std::optional<FeatureAlignmentConfig> features;
   std::optional<TeacherAlignmentConfig> teacher;
   std::optional<PrototypeAlignmentConfig> prototypes;
   std::optional<DistillationConfig> distillation;
+  std::optional<SparsityConfig> sparsity;
 
-  bool empty() const { return !latent && !features && !teacher && !prototypes && !distillation; }
+  bool empty() const {
+    return !latent && !features && !teacher && !prototypes && !distillation && !sparsity;
+  }
   // Whether one of them compares with the moving average.
   bool needs_teacher() const { return teacher.has_value() || prototypes.has_value(); }
   // What a sample has to bring beside its latent, in the order of the companions.

@@ -7,6 +7,7 @@
 #include "model/auxiliary/feature_alignment.h"
 #include "model/auxiliary/latent_alignment.h"
 #include "model/auxiliary/prototype_alignment.h"
+#include "model/auxiliary/sparsity.h"
 #include "model/auxiliary/teacher_alignment.h"
 
 namespace edt {
@@ -37,6 +38,7 @@ std::vector<ArrayRequest> AuxiliaryConfig::arrays(const ModelConfig& model) cons
 
 std::vector<int> AuxiliaryConfig::tensor_degrees(const ModelConfig& model) const {
   std::vector<int> degrees = model.tensor_degrees();
+  if (sparsity) return {1};  // every rank looks at the weights of all masks
   if (!distillation) return degrees;
   const std::vector<int> others = distillation->teacher->tensor_degrees();
   std::erase_if(degrees,
@@ -70,6 +72,7 @@ void check_companions(const AuxiliaryConfig& config, const ModelConfig& model,
     check_pass(features.pass, features.after, "align.features", model, objective);
   }
   if (config.distillation) check_distillation(*config.distillation, model, objective);
+  if (config.sparsity) check_sparsity(*config.sparsity, config, model);
 }
 
 std::vector<std::unique_ptr<AuxiliaryLoss>> make_companions(const AuxiliaryConfig& config,
@@ -100,6 +103,9 @@ std::vector<std::unique_ptr<AuxiliaryLoss>> make_companions(const AuxiliaryConfi
   }
   if (config.distillation) {
     all.push_back(std::make_unique<Distillation>(*config.distillation, model_config, place));
+  }
+  if (config.sparsity) {
+    all.push_back(std::make_unique<Sparsity>(*config.sparsity, model_config, model));
   }
   return all;
 }

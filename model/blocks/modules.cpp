@@ -173,17 +173,25 @@ Var FeedForward::enter(Tape& tape, const Var& x, std::int64_t block, HiddenReuse
   return linear(tape, hidden, *out.weight, branch.bias_inside(out.bias));
 }
 
+Var FeedForward::enter_masked(Tape& tape, const Var& x, const Var& factors) const {
+  const Var before = in(tape, branch.enter(tape, x));
+  const Var units = form == MlpForm::kSwiglu ? silu_gate(tape, before) : gelu(tape, before);
+  return linear(tape, mask_units(tape, units, factors), *out.weight, branch.bias_inside(out.bias));
+}
+
 TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& prefix,
                                         const Sizes& sizes) {
   const std::int64_t width = sizes.width;
   const BlockStyle& style = sizes.style;
+  const BlockUnits& units = sizes.units;
+  const std::int64_t inner = units.heads * units.head_size;  // of what attention gives
   TransformerBlock made;
-  made.heads = sizes.heads / list.tensor_ranks().size();
+  made.heads = units.heads / list.tensor_ranks().size();
   made.grid = sizes.grid;
   made.shifts = style.shifts;
   if (sizes.has_bias && sizes.linear == nullptr) {
     made.bias_table = &list.add(prefix + ".attn.rel_pos_bias.relative_position_bias_table",
-                                {sizes.grid.distances() + sizes.spare_rows, sizes.heads},
+                                {sizes.grid.distances() + sizes.spare_rows, units.heads},
                                 Init::kTruncatedNormal002, TensorCut::columns());
   }
   made.attention_norm = BranchNorm::make(list, prefix + ".norm1", width, style.norm);
@@ -193,23 +201,23 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
   if (sizes.linear != nullptr) {
     made.linear_attention = CompressedAttention::make(
         list, prefix + ".attn",
-        {.width = width, .heads = sizes.heads, .grid = sizes.grid, .weights = sizes.weights.form},
+        {.width = width, .heads = units.heads, .grid = sizes.grid, .weights = sizes.weights.form},
         *sizes.linear);
   } else {
-    made.qkv = Linear::make(list, prefix + ".attn.qkv", 3 * width, width,
+    made.qkv = Linear::make(list, prefix + ".attn.qkv", 3 * inner, width,
                             {.cut = LinearCut::kOutputs, .chunks = 3, .form = sizes.weights.form});
-    made.head_transform = HeadTransform::make(list, prefix + ".attn", width / sizes.heads,
+    made.head_transform = HeadTransform::make(list, prefix + ".attn", units.head_size,
                                               style.head_norm, sizes.rotation);
-    made.projection = Linear::make(list, prefix + ".attn.proj", width, width,
+    made.projection = Linear::make(list, prefix + ".attn.proj", width, inner,
                                    {.cut = LinearCut::kInputs, .form = sizes.weights.form});
   }
   if (sizes.text > 0) {
-    made.text = CrossAttention::make(list, prefix + ".cross_attn", width, sizes.heads, sizes.text);
+    made.text = CrossAttention::make(list, prefix + ".cross_attn", width, width / units.head_size,
+                                     sizes.text);
   }
   made.mlp_norm = BranchNorm::make(list, prefix + ".norm2", width, style.norm);
   made.mlp =
-      FeedForward::make(list, prefix + ".mlp", width, style.hidden_units(width, sizes.mlp_ratio),
-                        style.mlp, sizes.weights.form);
+      FeedForward::make(list, prefix + ".mlp", width, units.hidden, style.mlp, sizes.weights.form);
   const std::int64_t chunks = style.modulation_chunks();
   made.shares_modulation = sizes.shared != nullptr;
   made.modulation = sizes.shared != nullptr
@@ -219,6 +227,13 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
   made.tables = ModulationTables::make(list, prefix, sizes.modulation, chunks, width);
   if (sizes.has_skip) made.skip = Linear::make(list, prefix + ".skip_linear", width, 2 * width);
   made.attention_branch = ParallelBranch::make(list, prefix + ".attn");
+  made.masks = sizes.masks;
+  if (sizes.mask_kinds.heads) {
+    made.head_mask = sizes.masks->add(list, prefix + ".attn.mask", units.heads);
+  }
+  if (sizes.mask_kinds.hidden) {
+    made.hidden_mask = sizes.masks->add(list, prefix + ".mlp.mask", units.hidden);
+  }
   return made;
 }
 
@@ -237,6 +252,13 @@ Var TransformerBlock::operator()(Tape& tape, const Var& x, const Var& chunks,
       [this, &tape, x, chunks, inputs] { return run(tape, x, chunks, inputs, Recompute::kNone); });
 }
 
+UnitFactors TransformerBlock::factors(Tape& tape) const {
+  UnitFactors made;
+  if (head_mask) made.heads = masks->factors(tape, *head_mask);
+  if (hidden_mask) made.hidden = masks->factors(tape, *hidden_mask);
+  return made;
+}
+
 Var TransformerBlock::attend(Tape& tape, const Var& values, const BlockInputs& inputs) const {
   if (bias_table == nullptr) return plain_attention(tape, values, heads);
   if (inputs.visible.ids.defined())
@@ -252,6 +274,7 @@ Var TransformerBlock::attention_of(Tape& tape, const Var& x, const Var& chunks,
   branch = qkv(tape, attention_branch.enter(tape, branch));
   branch = head_transform(tape, branch, heads, inputs.rotation);
   branch = attend(tape, branch, inputs);
+  if (inputs.factors.heads) branch = mask_units(tape, branch, inputs.factors.heads);
   branch = linear(tape, branch, *projection.weight, attention_branch.bias_inside(projection.bias));
   return attention_branch.leave(tape, branch, *projection.bias);
 }
@@ -261,8 +284,9 @@ Var TransformerBlock::mlp_of(Tape& tape, const Var& x, const Var& chunks, const 
   const KeepActivated keep =
       recompute == Recompute::kLeast ? KeepActivated::kYes : KeepActivated::kNo;
   const auto feed_forward = [this, &tape, x, chunks, keep, number = inputs.number,
-                             hook = inputs.hooks.hidden] {
+                             hook = inputs.hooks.hidden, factors = inputs.factors.hidden] {
     const Var entered = mlp_norm(tape, x, chunks, BranchChunks(shifts, 1).norm);
+    if (factors) return mlp.enter_masked(tape, entered, factors);
     return hook == nullptr ? mlp.enter(tape, entered, keep)
                            : mlp.enter(tape, entered, number, *hook);
   };

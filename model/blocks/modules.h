@@ -13,6 +13,7 @@
 #include "model/blocks/style.h"
 #include "model/blocks/text.h"
 #include "model/model.h"
+#include "model/unit_masks.h"
 
 namespace edt {
 
@@ -80,12 +81,18 @@ struct PatchEmbedding {
   Var operator()(Tape& tape, const ModelInputs& inputs, const Tensor& positions = {}) const;
 };
 
+// What heads and hidden units are multiplied with, where there are masks.
+struct UnitFactors {
+  Var heads, hidden;
+};
+
 // What a block sees besides tokens and condition.
 struct BlockInputs {
   VisibleTokens visible = {};  // defined: the tokens are the visible ones of the grid
   Var skip = {};               // of the tokens' shape, for blocks that have a skip linear
   Var rotation = {};           // [B, K, size] of the visible tokens, for heads that are rotated
   TextTokens text = {};        // of the samples of x, for blocks that attend to it
+  UnitFactors factors = {};
   PassHooks hooks = {};
   std::int64_t number = 0;  // of the block, for hooks
 };
@@ -128,6 +135,8 @@ struct FeedForward {
   Var enter(Tape& tape, const Var& x, KeepActivated keep) const;
   // The same in parts, the hidden units of a gelu going through `hook`; without gradients.
   Var enter(Tape& tape, const Var& x, std::int64_t block, HiddenReuse& hook) const;
+  // The same, the hidden units times `factors` [units].
+  Var enter_masked(Tape& tape, const Var& x, const Var& factors) const;
   Var leave(Tape& tape, const Var& partial) const { return branch.leave(tape, partial, *out.bias); }
 };
 
@@ -151,9 +160,12 @@ struct TransformerBlock {
   bool shares_modulation = false;  // it is that of all blocks of this width
   ModulationTables tables;         // of what is shared
   ParallelBranch attention_branch;
+  UnitMasks* masks = nullptr;  // of a model that is being pruned: what it learns to lose
+  std::optional<std::size_t> head_mask, hidden_mask;
 
   struct Sizes {
-    std::int64_t width, heads, mlp_ratio, condition;
+    std::int64_t width, condition;
+    BlockUnits units = {};
     TokenGrid grid = {};          // of the tokens
     bool has_bias = false;        // relative-position bias, by a table
     std::int64_t spare_rows = 0;  // of the table, as published
@@ -167,6 +179,8 @@ struct TransformerBlock {
     const Modulation* shared = nullptr;  // of a form that shares one: make_shared()
     Tensor rotation = {};                // of a style that rotates: [tokens, width / heads]
     std::int64_t text = 0;               // width of the text's tokens, which it attends to; 0: none
+    UnitMasks* masks = nullptr;          // that it adds its own to, of these kinds
+    MaskConfig mask_kinds = {};
   };
   // The projection of blocks of one width that share it, as `prefix`.adaLN_modulation.1; nothing
   // where each has its own.
@@ -174,6 +188,8 @@ struct TransformerBlock {
                                                const Sizes& sizes);
   static TransformerBlock make(ParameterList& list, const std::string& prefix, const Sizes& sizes);
 
+  // Of its masks, once for all that runs through it; empty where it has none.
+  UnitFactors factors(Tape& tape) const;
   // `chunks` is what StageModulation gives it; `recompute` says what is run twice.
   Var operator()(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
                  Recompute recompute) const;

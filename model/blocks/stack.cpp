@@ -41,8 +41,8 @@ void BlockStack::operator()(Tape& tape, std::span<Stream> streams, const Var& co
   if (count == 0) return;
   const StageModulation modulation(tape, blocks.first(count), condition);
   for (std::size_t i = 0; i < count; ++i) {
-    const Var chunks = modulation.chunks(tape, i);
-    for (Stream& stream : streams) run_block(tape, i, chunks, pass, stream);
+    const BlockShare share{modulation.chunks(tape, i), blocks[i].factors(tape)};
+    for (Stream& stream : streams) run_block(tape, i, share, pass, stream);
   }
 }
 
@@ -85,9 +85,10 @@ Var BlockStack::operator()(Tape& tape, Var x, const Var& condition, const TextTo
   return std::move(stream.x);
 }
 
-void BlockStack::run_block(Tape& tape, std::size_t i, const Var& chunks, const BlockPass& pass,
-                           Stream& stream) const {
+void BlockStack::run_block(Tape& tape, std::size_t i, const BlockShare& share,
+                           const BlockPass& pass, Stream& stream) const {
   const std::int64_t rows = stream.x.shape()[0];
+  const Var& chunks = share.chunks;
   const bool has_all = rows == chunks.shape()[0];
   const Var own =
       has_all ? chunks : take_rows(tape, chunks, stream.first_row, stream.first_row + rows);
@@ -99,6 +100,7 @@ void BlockStack::run_block(Tape& tape, std::size_t i, const Var& chunks, const B
                      .skip = {},
                      .rotation = stream.rotation,
                      .text = stream.text,
+                     .factors = share.factors,
                      .hooks = pass.hooks,
                      .number = first + static_cast<std::int64_t>(i)};
   if (skips == SkipUse::kTaken) inputs.skip = stream.skips.back();

@@ -71,7 +71,11 @@ struct BlockStack {
                  const BlockPass& pass) const;
 
  private:
-  void run_block(Tape& tape, std::size_t i, const Var& chunks, const BlockPass& pass,
+  struct BlockShare {  // of all streams
+    Var chunks;
+    UnitFactors factors;
+  };
+  void run_block(Tape& tape, std::size_t i, const BlockShare& share, const BlockPass& pass,
                  Stream& stream) const;
 };
 

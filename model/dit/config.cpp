@@ -15,6 +15,7 @@ void DitConfig::validate() const {
       style.adds_positions() ? "sincos+rope" : "rope", width / heads, width, heads);
   attention.validate({width});
   spatial.validate({width});
+  kept.validate(std::vector<BlockUnits>(static_cast<std::size_t>(depth), whole_block()));
   if (!attention.any_linear()) return;
   require<UsageError>(
       !style.rotates(), "model",
@@ -27,9 +28,22 @@ void DitConfig::validate() const {
                       style.head_norm == HeadNorm::kRms ? "rms" : "layer");
 }
 
+BlockUnits DitConfig::whole_block() const {
+  return {.heads = heads,
+          .head_size = width / heads,
+          .hidden = hidden_units(),
+          .softmax = !attention.any_linear(),
+          .hidden_maps = style.mlp == MlpForm::kSwiglu ? 3 : 2};
+}
+
 std::vector<int> DitConfig::tensor_degrees() const {
   std::vector<int> degrees = divisors(heads);
-  std::erase_if(degrees, [this](int degree) { return hidden_units() % degree != 0; });
+  for (std::int64_t block = 0; block < depth; ++block) {
+    const BlockUnits units = units_of(block);
+    std::erase_if(degrees, [&](int degree) {
+      return units.heads % degree != 0 || units.hidden % degree != 0;
+    });
+  }
   return degrees;
 }
 

@@ -19,8 +19,11 @@ struct DitConfig : CommonConfig {
   void validate() const;
   GridStep grid_step() const { return patch_step(); }
   std::int64_t hidden_units() const { return style.hidden_units(width, mlp_ratio); }
+  // Of a block counted from 0, those that it has left.
+  BlockUnits units_of(std::int64_t block) const { return kept.of(block, whole_block()); }
+  BlockUnits whole_block() const;
   // Numbers of tensor ranks that the model can be cut into: divisors of the heads and of the MLP's
-  // hidden units.
+  // hidden units, of all blocks.
   std::vector<int> tensor_degrees() const;
   PassKinds passes() const { return {.groups = needs_grid().empty()}; }
   std::int64_t blocks() const { return depth; }

@@ -12,13 +12,12 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
   config_.validate();
   check_tensor_degree(config_.name, config_.tensor_degrees(), ranks);
   const std::int64_t width = config_.width;
+  begin_masks(device);
   add_positions(device, dtype);
   patch_embedding_ = PatchEmbedding::make(parameters_, width, config_);
   embedding_ = ConditionEmbedding::make(parameters_, width, config_);
   text_ = TextEmbedding::make(parameters_, width, config_.text);
   TransformerBlock::Sizes sizes{.width = width,
-                                .heads = config_.heads,
-                                .mlp_ratio = config_.mlp_ratio,
                                 .condition = width,
                                 .grid = config_.patches(),
                                 .style = config_.style,
@@ -27,10 +26,13 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
                                 .linear = config_.attention.linear(0),
                                 .spatial = config_.spatial,
                                 .rotation = rotation_,
-                                .text = config_.text.form == TextForm::kCross ? width : 0};
+                                .text = config_.text.form == TextForm::kCross ? width : 0,
+                                .masks = unit_masks(),
+                                .mask_kinds = config_.masks};
   const auto shared = TransformerBlock::make_shared(parameters_, "modulation", sizes);
   sizes.shared = shared ? &*shared : nullptr;
   for (std::int64_t b = 0; b < config_.depth; ++b) {
+    sizes.units = config_.units_of(b);
     blocks_.push_back(TransformerBlock::make(parameters_, "blocks." + std::to_string(b), sizes));
   }
   final_ = FinalLayer::make(parameters_, width, config_.patch_outputs(), config_.style.norm,

@@ -22,6 +22,15 @@ std::int64_t EdtConfig::stage_of_block(std::int64_t block) const {
   return stage;
 }
 
+BlockUnits EdtConfig::whole_block(std::int64_t block) const {
+  const std::int64_t stage = stage_of_block(block);
+  const auto at = static_cast<std::size_t>(stage);
+  return {.heads = heads[at],
+          .head_size = widths[at] / heads[at],
+          .hidden = mlp_ratio * widths[at],
+          .softmax = attention.linear(stage) == nullptr};
+}
+
 TokenSite EdtConfig::site_after(std::int64_t after) const {
   const std::int64_t stage = stage_of_block(after - 1);
   return {grid(stage), widths[static_cast<std::size_t>(stage)]};
@@ -69,6 +78,9 @@ void EdtConfig::validate() const {
   attention.validate(widths);
   spatial.validate(widths);
   check_amm_blocks();
+  std::vector<BlockUnits> whole;
+  for (std::int64_t block = 0; block < blocks(); ++block) whole.push_back(whole_block(block));
+  kept.validate(whole);
 }
 
 void EdtConfig::check_amm_blocks() const {
@@ -96,6 +108,8 @@ std::vector<std::int64_t> EdtConfig::softmax_blocks(const std::vector<std::int64
 std::vector<int> EdtConfig::tensor_degrees() const {
   std::int64_t shared = 0;
   for (std::int64_t count : heads) shared = std::gcd(shared, count);
+  for (std::int64_t count : kept.heads) shared = std::gcd(shared, count);
+  for (std::int64_t count : kept.hidden) shared = std::gcd(shared, count);
   return divisors(shared);
 }
 

@@ -30,6 +30,9 @@ struct EdtConfig : CommonConfig {
   // The tokens of a stage.
   TokenGrid grid(std::int64_t stage) const;
   std::int64_t stage_of_block(std::int64_t block) const;
+  // Of a block counted from 0, those that it has left.
+  BlockUnits units_of(std::int64_t block) const { return kept.of(block, whole_block(block)); }
+  BlockUnits whole_block(std::int64_t block) const;
   // Of the tokens that block `after`, counted from 1, gives.
   TokenSite site_after(std::int64_t after) const;
 
@@ -42,7 +45,8 @@ struct EdtConfig : CommonConfig {
   GridStep grid_step() const;
 
   // Numbers of tensor ranks that the model can be cut into: the divisors that the head counts of
-  // all stages share. Widths and hidden widths are multiples of the heads.
+  // all blocks share. Widths and hidden widths are multiples of the heads, unless blocks have lost
+  // units.
   std::vector<int> tensor_degrees() const;
 
   std::vector<std::pair<std::string, std::vector<std::int64_t>>> sampling_facts() const {

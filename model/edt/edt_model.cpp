@@ -11,6 +11,7 @@ EdtModel::EdtModel(const EdtConfig& config, Device& device, DType dtype, TensorG
     : Model(config, ranks), config_(config), device_(device), dtype_(dtype) {
   config_.validate();
   check_tensor_degree(config_.name, config_.tensor_degrees(), ranks);
+  begin_masks(device);
   const std::int64_t condition = config_.widths[0];
   add_fixed_table("pos_embed", condition, config_.grid(0));
   patch_embedding_ = PatchEmbedding::make(parameters_, condition, config_);
@@ -37,8 +38,6 @@ void EdtModel::add_blocks(std::int64_t stage) {
   const auto at = static_cast<std::size_t>(stage);
   TransformerBlock::Sizes sizes{
       .width = config_.widths[at],
-      .heads = config_.heads[at],
-      .mlp_ratio = config_.mlp_ratio,
       .condition = config_.widths[0],
       .grid = config_.grid(stage),
       .has_bias = true,
@@ -46,10 +45,13 @@ void EdtModel::add_blocks(std::int64_t stage) {
       .modulation = config_.modulation,
       .linear = config_.attention.linear(stage),
       .spatial = config_.spatial,
-      .text = config_.text.form == TextForm::kCross ? config_.widths[0] : 0};
+      .text = config_.text.form == TextForm::kCross ? config_.widths[0] : 0,
+      .masks = unit_masks(),
+      .mask_kinds = config_.masks};
   const auto shared = TransformerBlock::make_shared(parameters_, indexed("modulation", at), sizes);
   sizes.shared = shared ? &*shared : nullptr;
   for (std::int64_t i = 0; i < config_.depths[at]; ++i) {
+    sizes.units = config_.units_of(static_cast<std::int64_t>(blocks_.size()));
     blocks_.push_back(
         TransformerBlock::make(parameters_, indexed("blocks", blocks_.size()), sizes));
   }

@@ -45,6 +45,7 @@ void check_kind(const EmmditConfig& config) {
                       "model.weights or model.modulation-norm is given, {} has dense weights and "
                       "no such norm",
                       config.name);
+  config.refuse_uneven_blocks();
   require<UsageError>(config.head_norm != HeadNorm::kLayer, "model",
                       "queries and keys of {} have an RMS norm or none, layer norm is asked for",
                       config.name);

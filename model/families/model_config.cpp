@@ -45,6 +45,14 @@ TokenSite ModelConfig::site_after(std::int64_t after, std::string_view option) c
   return std::visit([&](const auto& config) { return config.site_after(after); }, any_);
 }
 
+std::optional<BlockUnits> ModelConfig::units_of(std::int64_t block) const {
+  const auto find = [&](const auto& config) -> std::optional<BlockUnits> {
+    if constexpr (requires { config.units_of(block); }) return config.units_of(block);
+    return std::nullopt;
+  };
+  return std::visit(find, any_);
+}
+
 std::vector<std::int64_t> ModelConfig::stage_ends(std::int64_t parts) const {
   EDT_ASSERT(parts >= 1 && parts <= blocks());
   const auto find = [&](const auto& config) {

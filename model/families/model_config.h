@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,8 @@ class ModelConfig {
   // counted from 1. `option` says so: UsageError where there is no such block.
   std::int64_t blocks() const;
   TokenSite site_after(std::int64_t after, std::string_view option) const;
+  // The units of a block counted from 0, where the family's blocks may lose some; else nothing.
+  std::optional<BlockUnits> units_of(std::int64_t block) const;
   // The last blocks of all stages; of equal blocks, of `parts` that are as long as each other.
   std::vector<std::int64_t> stage_ends(std::int64_t parts) const;
   // The block whose tokens are early ones: the last of the second stage, where there are stages;

@@ -87,6 +87,15 @@ void ModelOptions::declare(OptionSet& options) {
            "attention heads per stage; MDTv2, DiT, E-MMDiT: one number")
       .range(1, 4096)
       .default_is(preset_default);
+  options
+      .add("model.block-heads", &kept.heads,
+           "heads left of each block, in the order of computing, as edt prune writes them (EDT, "
+           "DiT); of the size that model.heads gives them")
+      .range(1, 4096)
+      .default_is("model.heads");
+  options.add("model.block-hidden", &kept.hidden, "likewise, hidden units of the MLP of each block")
+      .range(1, 1 << 20)
+      .default_is("those of the width");
   options.add("model.label-dropout", &label_dropout, "share of labels dropped for guidance")
       .range(0, 1)
       .default_is(preset_default);
@@ -223,6 +232,7 @@ ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   common.weights = weights;
   common.modulation = modulation;
   common.spatial = spatial;
+  common.kept = kept;
   common.attention = {.stages = {}, .of_linear = of_linear};
   for (const std::string& form : attention) {
     common.attention.stages.push_back(form == "linear" ? AttentionForm::kLinear

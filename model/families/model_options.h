@@ -38,6 +38,7 @@ struct ModelOptions {
   std::vector<std::string> attention;  // form of each stage; empty: softmax
   LinearAttentionConfig of_linear;
   SpatialConfig spatial;
+  UnitCounts kept;
   decltype(families::options_of(static_cast<const Families*>(nullptr))) of_family;
   ProcessOptions process;
 

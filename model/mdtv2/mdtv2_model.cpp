@@ -18,9 +18,10 @@ Mdtv2Model::Mdtv2Model(const Mdtv2Config& config, Device&, DType, TensorGroup ra
   check_tensor_degree(config_.name, config_.tensor_degrees(), ranks);
   const std::int64_t width = config_.width, tokens = config_.patches().tokens();
   TransformerBlock::Sizes sizes{.width = width,
-                                .heads = config_.heads,
-                                .mlp_ratio = config_.mlp_ratio,
                                 .condition = width,
+                                .units = {.heads = config_.heads,
+                                          .head_size = width / config_.heads,
+                                          .hidden = config_.mlp_ratio * width},
                                 .grid = config_.patches(),
                                 .has_bias = true,
                                 .spare_rows = kSpareTableRows,

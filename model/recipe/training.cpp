@@ -15,7 +15,9 @@ TrainedNetworks make_networks(const TrainingRecipe& recipe, Device& device,
                               TensorGroup tensor_ranks) {
   TrainedNetworks made;
   const ModelPlace place{device, recipe.engine.dtype, tensor_ranks};
-  made.model = make_model(recipe.model, device, recipe.engine.dtype, tensor_ranks);
+  ModelConfig trained = recipe.model;
+  if (recipe.auxiliary.sparsity) trained.common().masks = recipe.auxiliary.sparsity->masks();
+  made.model = make_model(trained, device, recipe.engine.dtype, tensor_ranks);
   made.companions =
       make_companions(recipe.auxiliary, recipe.model, recipe.engine.objective, place, *made.model);
   return made;

@@ -55,6 +55,7 @@ void add_region_cases(OpCases& cases);
 void add_fold_cases(OpCases& cases);
 void add_compressed_attention_cases(OpCases& cases);
 void add_state_space_cases(OpCases& cases);
+void add_unit_mask_cases(OpCases& cases);
 void add_picture_cases(OpCases& cases);
 
 // Makers shared by tests and timing.
@@ -126,6 +127,8 @@ OpCase token_loss_case(const Shape& tokens, const TokenDistance& distance);
 OpCase ternary_linear_case(const Shape& x, std::int64_t outputs);
 OpCase rms_norm_case(const Shape& x);
 OpCase affine_modulation_case(const Shape& m);
+OpCase mask_units_case(const Shape& x, std::int64_t units);
+OpCase silu_gate_case(const Shape& h);
 // A text of so many tokens for each sample.
 struct TextShape {
   std::int64_t tokens, heads, size, longest;

@@ -25,6 +25,7 @@ OpCases test_cases() {
   add_fold_cases(cases);
   add_compressed_attention_cases(cases);
   add_state_space_cases(cases);
+  add_unit_mask_cases(cases);
   add_picture_cases(cases);
   return cases;
 }
@@ -50,6 +51,8 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(linears_ahead_case({batch, 312}, 6 * 312, 4));
   cases.push_back(rms_norm_case({batch, 6 * 312}));
   cases.push_back(affine_modulation_case({batch, 6 * 312}));
+  cases.push_back(mask_units_case({batch, 256, 4 * 312}, 4 * 312));
+  cases.push_back(mask_units_case({batch, 256, 312}, 6));
   const std::vector<std::int32_t> whole(static_cast<std::size_t>(batch), 77);
   cases.push_back(cross_attention_case({256, 6, 52, 77, whole}));
   // Linear attention and the state-space layer in EDT-S's first stage.

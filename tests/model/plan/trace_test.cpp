@@ -50,6 +50,8 @@ std::vector<Traced> traced() {
   Traced distilled{"EDT-S_distilled", step_of("EDT-S/2")};
   distilled.step.auxiliary.distillation = DistillationConfig{
       .teacher = std::make_shared<const ModelConfig>(model_preset("EDT-B/2")), .attention = 10};
+  Traced pruned{"EDT-S_pruned", step_of("EDT-S/2")};
+  pruned.step.auxiliary.sparsity = SparsityConfig{.rules = {.target = 0.6}, .macs = 2.7e9};
   Traced ternary{"EDT-S_ternary", step_of("EDT-S/2")};
   ternary.step.model.common().weights = {WeightForm::kTernary, true};
   Traced affine{"EDT-S_affine", step_of("EDT-S/2")};
@@ -74,6 +76,7 @@ std::vector<Traced> traced() {
           std::move(features),
           std::move(teacher),
           std::move(distilled),
+          std::move(pruned),
           std::move(ternary),
           std::move(affine),
           std::move(text),

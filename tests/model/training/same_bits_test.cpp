@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "core/cpu/cpu_backend.h"
+#include "model/plan/gemms.h"
 #include "model/recipe/training.h"
 #include "model/training/array_batch.h"
 #include "parallel/comm/self/self_communicator.h"
@@ -308,6 +309,12 @@ class SameBitsOfCompanions : public testing::TestWithParam<const char*> {
       config.prototypes = PrototypeAlignmentConfig{.prototypes = 24, .width = 8};
     }
     if (name == "distilled") config.distillation = distilled_from(tiny_edt(8), 1, 10);
+    // The bound is down in the third of four steps.
+    if (name == "pruned") {
+      config.sparsity = SparsityConfig{.rules = {.target = 0.7, .hidden_multiple = 4},
+                                       .decided_by = 3,
+                                       .macs = total_macs(forward_gemms(tiny_edt(), 1))};
+    }
     return config;
   }
 };
@@ -336,8 +343,8 @@ TEST_P(SameBitsOfCompanions, InBf16) {
 
 INSTANTIATE_TEST_SUITE_P(Each, SameBitsOfCompanions,
                          testing::Values("latent", "latent_of_both", "features", "both_alignments",
-                                         "teacher", "latent_and_teacher", "distilled", "prototypes",
-                                         "prototypes_and_teacher"),
+                                         "teacher", "latent_and_teacher", "distilled", "pruned",
+                                         "prototypes", "prototypes_and_teacher"),
                          [](const auto& one) { return std::string(one.param); });
 
 // Two times in one picture, with the moving average as the teacher.
