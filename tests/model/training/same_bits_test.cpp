@@ -381,7 +381,7 @@ TEST(SameBitsOfTexts, WithSharedNoise) {
 TEST(SameBitsOfTexts, InGroups) {
   const ModelConfig model = reading(of_a_flow(tiny_mdtv2()));
   const Trained expected = train({.model = model, .dual_time = 0.25});
-  for (const ZeroStage stage : {ZeroStage::kOptimizer, ZeroStage::kParameters}) {
+  for (const ZeroStage stage : {ZeroStage::kOptimizer, ZeroStage::kWeights}) {
     EXPECT_TRUE(train({.ranks = 2, .zero = {.stage = stage}, .model = model, .dual_time = 0.25}) ==
                 expected);
   }
