@@ -23,13 +23,6 @@ void fill_xavier(const random::StreamKey& key, const Shape& shape, std::span<flo
   for (float& v : value) v = bound * (2 * v - 1);
 }
 
-// Within 1 / sqrt(inputs of an output).
-void fill_fan_in(const random::StreamKey& key, const Shape& shape, std::span<float> value) {
-  random::fill_uniform(key, value);
-  const auto inputs = static_cast<double>(shape.elements() / shape[0]);
-  for (float& v : value) v = static_cast<float>((2.0 * v - 1) / std::sqrt(inputs));
-}
-
 }  // namespace
 
 Parameter& ParameterList::add(std::string name, const Shape& shape, Init init, TensorCut cut) {
@@ -137,13 +130,6 @@ void ParameterList::draw(std::size_t index, std::uint64_t seed, std::span<float>
       return;
     case Init::kXavierUniform:
       fill_xavier(key, shape, value);
-      return;
-    case Init::kFanIn:
-      fill_fan_in(key, shape, value);
-      return;
-    case Init::kNormal02:
-      random::fill_normal(key, value);
-      for (float& v : value) v *= 0.2f;
       return;
     case Init::kHalfToThree:
       random::fill_uniform(key, value);

@@ -30,8 +30,6 @@ enum class Init {
   kUniform,        // within +-a bound of its own: add_drawn()
   kNormal,         // of a standard deviation of its own
   kMeanMagnitude,  // of a scale: of its weight's initial values
-  kFanIn,          // uniform within 1 / sqrt(K), as PyTorch's convolutions begin
-  kNormal02,       // 0.2 times a normal number
   kHalfToThree,    // uniform in [0.5, 3)
   kValue           // all alike, of a value of its own: add_drawn()
 };

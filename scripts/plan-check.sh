@@ -26,7 +26,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# ranks  link  model  micro-batch  zero  tensor  recompute  what trains beside
+# ranks  link  model  micro-batch  zero  tensor  recompute  what is added: beside the network, or in it
 rows=(
   "1 - EDT-Ti/2 8 0 1 none"
   "1 - EDT-S/2 4 0 1 none"
@@ -66,12 +66,28 @@ rows=(
   "3 - EDT-S/2 2 2 1 none"
   "6 - EDT-Ti/2 4 1 1 none"
   "6 - EDT-Ti/2 4 3 1 none"
+  "1 - E-MMDiT-S 2 0 1 none"
+  "2 - E-MMDiT-S 2 2 1 none"
+  "1 - E-MMDiT-S 2 0 1 full"
+  "1 - EDT-S/2 4 0 1 none text"
+  "2 - EDT-S/2 4 0 2 none text"
+  "1 - MDTv2-S/1d 4 0 1 none sequence"
+  "2 - MDTv2-S/1d 4 1 1 none sequence"
+  "1 - EDT-S/2 4 0 1 none linear"
+  "2 - EDT-S/2 4 0 2 none linear"
+  "1 - EDT-S/2 4 0 1 none spatial"
+  "1 - EDT-S/2 4 0 1 none affine"
 )
 
-# beside_options WHAT: the options of what trains beside, in the array passes.
+# beside_options WHAT: the options of what is added, in the array passes.
 beside_options() {
   case $1 in
     '') ;;
+    text) passes+=(--model.text-form=cross --model.text-tokens=77 --model.text-channels=768) ;;
+    sequence) passes+=(--model.sequence-length=256 --model.channels=64 --model.frame-channels=32) ;;
+    linear) passes+=(--model.attention-form=linear,softmax,softmax,softmax,linear) ;;
+    spatial) passes+=(--model.spatial-layer=real) ;;
+    affine) passes+=(--model.modulation=affine) ;;
     features) passes+=(--align.with=features --align.features.arrays=dinov2-b --align.features.dims=768) ;;
     distilled)
       [[ -d $work/finished ]] || finish_a_run

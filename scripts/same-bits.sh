@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Trains the same 20 steps on 1, 2, 4 and 8 ranks, in 12 micro-batches on 2, 3 and 6, in 10 on 5, with every ZeRO
 # stage, overlap on and off, and with interruptions after which another number of ranks and another stage go on: EDT, EDT with a flow,
-# LightningDiT with QK norm, EDT and LightningDiT with ternary weights, EDT with shared modulations, EDT with cross-attention to captions, MDTv2 of sequences, EDT with linear attention in its outer stages and with spatial layers, and EDT with each of what can train beside it. Uses perl
+# LightningDiT with QK norm, EDT and LightningDiT with ternary weights, EDT with shared modulations, EDT with cross-attention to captions, E-MMDiT, MDTv2 of sequences, EDT with linear attention in its outer stages and with spatial layers, and EDT with each of what can train beside it. Uses perl
 # for random features.
 # Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
 # bit, and prints a table. Exit status 1 when one differs.
-# Usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, sequence, linear, spatial, latent, features, teacher, prototypes, distilled and pruned; none named: all
+# Usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, emmdit, sequence, linear, spatial, latent, features, teacher, prototypes, distilled and pruned; none named: all
 # --quick: each number of ranks and each stage once, and one interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,12 +25,12 @@ else
   trap 'rm -rf "$work"' EXIT
 fi
 tables=("$@")
-[[ $# -gt 0 ]] || tables=(edt flow lightning ternary affine text sequence linear spatial latent features teacher prototypes distilled pruned)
+[[ $# -gt 0 ]] || tables=(edt flow lightning ternary affine text emmdit sequence linear spatial latent features teacher prototypes distilled pruned)
 for name in "${tables[@]}"; do
   case $name in
-    edt | flow | lightning | ternary | affine | text | sequence | linear | spatial | latent | features | teacher | prototypes | distilled | pruned) ;;
+    edt | flow | lightning | ternary | affine | text | emmdit | sequence | linear | spatial | latent | features | teacher | prototypes | distilled | pruned) ;;
     *)
-      echo "usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, sequence, linear, spatial, latent, features, teacher, prototypes, distilled and pruned, not '$name'" >&2
+      echo "usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, emmdit, sequence, linear, spatial, latent, features, teacher, prototypes, distilled and pruned, not '$name'" >&2
       exit 2
       ;;
   esac
@@ -43,7 +43,15 @@ flow=(--process.kind=flow --train.timesteps=loss-second-moment --train.direction
 lightning=(--model.preset=LightningDiT-S/1 --model.patch=2 --model.widths=16 --model.heads=2 --model.depths=2
   --model.qk-norm=rms --train.masked=off --train.timesteps=logit-normal --train.direction-weight=1)
 sequence=(--model.preset=MDTv2-Ti/1d --model.widths=16 --model.heads=2 "--model.depths=2,1" --data.normalize=on)
+emmdit=(--model.preset=E-MMDiT-S --model.widths=16 --model.heads=2 "--model.depths=1,2,1" --model.text-tokens=16
+  --train.masked=off)
 ternary=(--model.weights=ternary --model.modulation-norm=on)
+
+# Pictures of 16 x 16 latents with captions, for both models that read texts.
+captioned() {
+  [[ -d $work/captioned ]] ||
+    "$edt" data synth --out "$work/captioned" --captions=on --samples 240 --image-size 128 --quiet >/dev/null
+}
 
 # row REFERENCE TEXT RUN: compares with the reference and prints a line of the table.
 row() {
@@ -163,8 +171,12 @@ for name in "${tables[@]}"; do
       ;;
     affine) table "EDT with shared modulations and tables" --model.modulation=affine ;;
     text)
-      "$edt" data synth --out "$work/captioned" --captions=on --samples 240 --image-size 128 --quiet >/dev/null
+      captioned
       table "EDT with cross-attention to captions" --data="$work/captioned" --model.text-form=cross
+      ;;
+    emmdit)
+      captioned
+      table E-MMDiT "${emmdit[@]}" --data="$work/captioned"
       ;;
     linear)
       table "EDT with linear attention" --model.attention-form=linear,softmax,softmax,softmax,linear --model.attention-narrowing=2

@@ -1,4 +1,4 @@
-// What the kernels of the state-space layer are told of their work.
+// What the kernels of a convolution over the whole grid are told of their work.
 #pragma once
 
 #include "core/ops/token_grid.h"
@@ -12,10 +12,10 @@ struct GridTask {
   bool backward = false, accumulate = false;
 };
 
-// Tables [planes, groups or outputs, size]: the first two planes are real parts.
-struct StateForm {
-  std::int64_t planes, groups, size, outputs;
-  bool complex() const { return planes == 4; }
-};
+// Tokens of a row that are summed up at once. Zeros around the row let them reach over its ends.
+constexpr std::int64_t kGridTile = 4;
+inline std::int64_t padded_columns(const TokenGrid& grid) {
+  return grid.columns + 2 * (kGridTile - 1);
+}
 
 }  // namespace edt

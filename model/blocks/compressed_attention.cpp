@@ -1,11 +1,15 @@
 #include "model/blocks/compressed_attention.h"
 
+#include <cmath>
+
 namespace edt {
 namespace {
 
+// Within 1 / sqrt(inputs of an output), as PyTorch's convolutions begin.
 CompressedAttention::Convolution make_convolution(ParameterList& list, const std::string& prefix,
                                                   const Shape& weight, TensorCut cut = {}) {
-  return {&list.add(prefix + ".weight", weight, Init::kFanIn, cut),
+  const auto inputs = static_cast<double>(weight.elements() / weight[0]);
+  return {&list.add_drawn(prefix + ".weight", weight, Init::kUniform, 1 / std::sqrt(inputs), cut),
           &list.add(prefix + ".bias", {weight[0]}, Init::kZero, cut)};
 }
 
@@ -23,9 +27,8 @@ CompressedAttention CompressedAttention::make(ParameterList& list, const std::st
   made.narrow = make_convolution(list, prefix + ".query.conv1", {narrow, width, 3, 3});
   made.norm_weight = &list.add(prefix + ".query.norm.weight", {narrow}, Init::kOne);
   made.norm_bias = &list.add(prefix + ".query.norm.bias", {narrow}, Init::kZero);
-  made.widen.weight =
-      &list.add(prefix + ".query.conv2.weight", {width, narrow, 1, 1}, Init::kFanIn);
-  made.widen.bias = &list.add(prefix + ".query.conv2.bias", {width}, Init::kZero);
+  const Convolution second = make_convolution(list, prefix + ".query.conv2", {width, narrow, 1, 1});
+  made.widen = {second.weight, second.bias};
   made.query = Linear::make(list, prefix + ".query.linear", width, width, outputs);
   made.key = Linear::make(list, prefix + ".key.linear", width, width, outputs);
   made.key_grid =

@@ -12,9 +12,11 @@ SpatialLayer SpatialLayer::make(ParameterList& list, const std::string& prefix, 
   const ParameterList::Part part(list, "spatial-layer");
   SpatialLayer made;
   made.grid = grid;
-  made.a = &list.add(prefix + ".A", {2 * planes, groups, config.states},
-                     complex ? Init::kHalfToThree : Init::kNormal02);
-  made.b = &list.add(prefix + ".B", {planes, groups, config.states}, Init::kNormal02);
+  constexpr double kDeviation = 0.2;
+  made.a = &list.add_drawn(prefix + ".A", {2 * planes, groups, config.states},
+                           complex ? Init::kHalfToThree : Init::kNormal, kDeviation);
+  made.b =
+      &list.add_drawn(prefix + ".B", {planes, groups, config.states}, Init::kNormal, kDeviation);
   made.c =
       &list.add(prefix + ".C", {planes, config.directions * width, config.states}, Init::kZero);
   made.omega = &list.add(prefix + ".omega", {width}, Init::kOne);

@@ -62,12 +62,11 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
                          guide ? guide->model.get() : nullptr);
   PictureRequest request{.batch = pictures};
   request.solver.kind = planned.solver;
-  request.solver.spacing = "1";
+  // With a cache two steps that compute, so that there are differences, and one that does not.
+  request.solver.spacing = std::string(planned.cache.is_on() ? "3" : "1");
   if (planned.cache.is_on()) {
-    // Two steps that compute, so that there are differences, and one that does not.
     request.cache = planned.cache;
     request.cache.interval = request.cache.warmup = 2;
-    request.solver.spacing = "3";
   }
   request.labels.assign(static_cast<std::size_t>(pictures), 0);
   const Model& model = *network.model;

@@ -1,5 +1,4 @@
-// The two-dimensional state-space layer: kernels out of a recurrence, and their convolution with
-// the tokens of a grid.
+// The two-dimensional state-space layer: kernels out of a recurrence.
 #pragma once
 
 #include "core/cuda/kernels/launch.h"
@@ -20,20 +19,5 @@ struct StateSpaceCall {
 };
 void launch_ssm2d_kernel_forward(cudaStream_t stream, const StateSpaceCall& call);
 void launch_ssm2d_kernel_backward(cudaStream_t stream, const StateSpaceCall& call);
-
-struct GridConvolutionCall {
-  DType dtype = DType::kFloat32;  // of x, y and their gradients
-  std::int64_t batch = 0;
-  int rows = 0, columns = 0, channels = 0, directions = 0;
-  const void* x = nullptr;
-  const float* kernel = nullptr;  // [cells, directions * channels]
-  void* y = nullptr;
-  bool reversed = false;  // each direction the other way: y is dx of x = dy
-  bool accumulate = false;
-};
-void launch_grid_convolution(cudaStream_t stream, const GridConvolutionCall& call);
-// dkernel (+)= the sum over samples of dy x
-void launch_grid_correlation(cudaStream_t stream, const GridConvolutionCall& call, const void* dy,
-                             float* dkernel, bool accumulate);
 
 }  // namespace edt

@@ -189,6 +189,8 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "data import --dtype",          // stored
       "data import --vae-factor",     // of the set
       "data adopt --classes",         // of the set
+      "data import --text-encoder",   // of the set
+      "data repack --text-encoder",   // of the set
       "data adopt --vae-factor",      // of the set
       "data adopt --image-size",      // of the set
       "bench comm --dtype",           // of the buffers

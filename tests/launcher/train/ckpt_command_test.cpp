@@ -40,6 +40,7 @@ class CkptCommand : public ::testing::Test {
     for (std::string line; std::getline(lines, line) && !line.starts_with('[');) {
       const auto equals = line.find(" = ");
       if (equals == std::string::npos || line.starts_with('#')) continue;
+      if (equals + 3 == line.size()) continue;  // a list that is empty
       args.push_back("--model." + line.substr(0, equals) + "=" + line.substr(equals + 3));
     }
     return args;

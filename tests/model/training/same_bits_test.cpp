@@ -369,8 +369,7 @@ TEST_P(SameBitsOfGroups, OnAnyRanksInEveryStage) {
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfGroups,
                          testing::Values(of_a_flow(tiny_mdtv2()), of_a_flow(tiny_dit()),
-                                         of_a_flow(tiny_lightning_dit()),
-                                         reading(of_a_flow(tiny_mdtv2()))),
+                                         of_a_flow(tiny_lightning_dit())),
                          name_of_baseline);
 
 // Texts are embedded once for both passes.
@@ -382,6 +381,16 @@ TEST(SameBitsOfTexts, WithSharedNoise) {
     other.recompute = recompute;
     other.ranks = 2;
     EXPECT_TRUE(train(other) == expected);
+  }
+}
+
+// A text is one for all groups of its picture.
+TEST(SameBitsOfTexts, InGroups) {
+  const ModelConfig model = reading(of_a_flow(tiny_mdtv2()));
+  const Trained expected = train({.model = model, .dual_time = 0.25});
+  for (const ZeroStage stage : {ZeroStage::kOptimizer, ZeroStage::kWeights}) {
+    EXPECT_TRUE(train({.ranks = 2, .zero = {.stage = stage}, .model = model, .dual_time = 0.25}) ==
+                expected);
   }
 }
 
