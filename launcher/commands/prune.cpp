@@ -163,6 +163,21 @@ void Pruning::check_masks_to_come(const ModelConfig& model) const {
       "left, above 0",
       whole_.path().string(), training.prune.target);
   check_sparsity(*training.prune.resolve(model, training.optimizer), {}, model);
+  // Masks train over data ranks alone, the smaller network over those of the run.
+  const std::int64_t tensor = training.parallel.tensor;
+  const auto check_multiple = [&](const char* option, std::int64_t multiple) {
+    require<UsageError>(
+        multiple % tensor == 0, "prune",
+        "parallel.tensor is {}, and {} is {}: it has to be a multiple of the tensor "
+        "ranks that the smaller network is to have",
+        tensor, option, multiple);
+  };
+  if (training.prune.prunes("heads")) {
+    check_multiple("prune.head-multiple", training.prune.head_multiple);
+  }
+  if (training.prune.prunes("hidden")) {
+    check_multiple("prune.hidden-multiple", training.prune.hidden_multiple);
+  }
 }
 
 int Pruning::train_masks() const {
@@ -215,6 +230,11 @@ void Pruning::cut(const Checkpoint& from, const StoredMasks& masks,
       "are left, prune.target is {}; edt train goes on",
       from.path().string(), from.info().step, masks.share, masks.target);
   const ModelConfig model = masks.cut.model();
+  const std::vector<int> degrees = model.tensor_degrees();
+  const int tensor = chosen_.training.parallel.tensor;
+  require<UsageError>(std::ranges::find(degrees, tensor) != degrees.end(), "prune",
+                      "parallel.tensor is {}, and what is left of {} can be cut into {}", tensor,
+                      from.path().string(), fmt::join(degrees, ", "));
   const std::string configuration = configuration_of_cut(model, std::move(teacher));
   const RunDirectory directory(chosen_.out, context_.world);
   std::string failed;
@@ -232,8 +252,11 @@ void Pruning::cut(const Checkpoint& from, const StoredMasks& masks,
   const double macs = total_macs(forward_gemms(model, 1));
   context_.note("{}: {:.4f} of the products are left ({:.2f} GMAC a picture), prune.target {}\n",
                 chosen_.out.string(), masks.share, macs * 1e-9, masks.target);
-  context_.note("heads of each block: {}\n", fmt::join(model.common().kept.heads, ","));
-  context_.note("hidden units of each block: {}\n", fmt::join(model.common().kept.hidden, ","));
+  const UnitCounts& kept = model.common().kept;
+  if (!kept.heads.empty()) context_.note("heads of each block: {}\n", fmt::join(kept.heads, ","));
+  if (!kept.hidden.empty()) {
+    context_.note("hidden units of each block: {}\n", fmt::join(kept.hidden, ","));
+  }
 }
 
 int Pruning::tune() const {

@@ -80,14 +80,15 @@ void PruneOptions::validate() const {
                       target);
 }
 
+bool PruneOptions::prunes(std::string_view kind) const {
+  return std::ranges::find(units, kind) != units.end();
+}
+
 // A step moves a weight by about the learning rate, so that the first bound is that many steps of
 // it.
 std::optional<SparsityConfig> PruneOptions::resolve(const ModelConfig& model,
                                                     const OptimizerOptions& optimizer) const {
   if (target == 0) return std::nullopt;
-  const auto has = [this](const char* kind) {
-    return std::ranges::find(units, kind) != units.end();
-  };
   SparsityConfig config{
       .rules = {.target = target,
                 .frozen = frozen,
@@ -96,8 +97,8 @@ std::optional<SparsityConfig> PruneOptions::resolve(const ModelConfig& model,
                 .hidden_multiple = hidden_multiple,
                 .course = course,
                 .first_bound = optimizer.rate.initial * static_cast<double>(decided_by) / speed},
-      .heads = has("heads"),
-      .hidden = has("hidden"),
+      .heads = prunes("heads"),
+      .hidden = prunes("hidden"),
       .form = form,
       .weight = weight,
       .decided_by = decided_by};

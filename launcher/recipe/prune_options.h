@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/options/options.h"
@@ -24,6 +25,8 @@ struct PruneOptions {
   void declare(OptionSet& options);
   // Throws UsageError where something is said of pruning, and there is no target.
   void validate() const;
+  // Whether "heads" or "hidden" may be lost.
+  bool prunes(std::string_view kind) const;
   // Nothing: no target.
   std::optional<SparsityConfig> resolve(const ModelConfig& model,
                                         const OptimizerOptions& optimizer) const;

@@ -41,6 +41,8 @@ TEST_F(PruneCli, MakesARunOfASmallerNetwork) {
   // Done is done, and it is a run as any other.
   EXPECT_EQ(run(prune("small")).status, 0);
   EXPECT_EQ(run("train --quiet --steps 5 --run.dir " + path_ + "/small").status, 0);
+  EXPECT_THAT(refusal("train --run.dir " + path_ + "/small --parallel.tensor 2"),
+              HasSubstr("cannot be cut over 2 tensor ranks"));
   EXPECT_EQ(run("sample " + path_ + "/small --images 2 --steps 2 --out " + path_ + "/s.png").status,
             0);
   EXPECT_EQ(run("plan --config " + path_ + "/small/config.ini --cluster 8xh100 --ranks 2").status,
@@ -123,7 +125,16 @@ TEST_F(PruneCli, RefusesInOneLine) {
   EXPECT_THAT(refusal("train " + tiny_training(data_, path_ + "/y") +
                       " --prune.target 0.6 --model.weights ternary"),
               HasSubstr("model.weights is ternary"));
+  // Of the tensor ranks to come, before any mask trains.
+  EXPECT_THAT(refusal(prune("x", "--target 0.6 --parallel.tensor 2")),
+              HasSubstr("parallel.tensor is 2, and prune.head-multiple is 1"));
+  for (const std::string family : {" --model MDTv2-S/2 --model.depths 2,2", " --model E-MMDiT-S"}) {
+    EXPECT_THAT(refusal("train " + tiny_training(data_, path_ + "/y") + family +
+                        " --model.widths 24 --model.heads 3 --prune.target 0.6"),
+                HasSubstr("[prune] prune.target is 0.6, and blocks of"));
+  }
   EXPECT_FALSE(std::filesystem::exists(path_ + "/x"));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/y"));
 }
 
 }  // namespace
