@@ -11,7 +11,7 @@ BandCall band_call(const Tensor& weights, const Tensor& band) {
   return {weights.elements(), weights.as<float>(), band.as<float>()};
 }
 
-MaskUnitsCall mask_call(const Tensor& x, const Tensor& factors) {
+MaskUnitsCall mask_units_call(const Tensor& x, const Tensor& factors) {
   const std::int64_t units = factors.elements();
   return {.dtype = element_of(x),
           .rows = x.shape[0],
@@ -44,13 +44,13 @@ void CudaBackend::band_sparsity_backward(SparsityForm form, T dsum, T sum, T wei
 }
 
 void CudaBackend::mask_units_forward(T x, T factors, T y) {
-  MaskUnitsCall call = mask_call(x, factors);
+  MaskUnitsCall call = mask_units_call(x, factors);
   call.y = y.data;
   launch_mask_units_forward(stream(), call);
 }
 
 void CudaBackend::mask_units_backward(T dy, T x, T factors, G dx, G dfactors) {
-  MaskUnitsCall call = mask_call(x, factors);
+  MaskUnitsCall call = mask_units_call(x, factors);
   call.dy = dy.data;
   if (dx.wanted()) call.y = dx.tensor.data;
   call.accumulate = dx.accumulate;

@@ -56,9 +56,9 @@ struct EdtConfig : CommonConfig {
 
   // A model of one stage without the mask inside it has no mask.
   PassKinds passes() const {
-    const bool masks = mid_mask || down_stages() > 0;
-    return {.zeroes = masks,
-            .shares_prefix = masks,
+    const bool drops = mid_mask || down_stages() > 0;
+    return {.zeroes = drops,
+            .shares_prefix = drops,
             .shared_blocks = mid_mask ? mid_mask_block : depths[0]};
   }
 };
