@@ -96,7 +96,9 @@ TEST(UnitDecisions, LeaveTheLeastAndAMultiple) {
     const auto begin = decisions.stays().begin() + static_cast<std::ptrdiff_t>(unit);
     const std::int64_t left = std::count(begin, begin + layer.units, true);
     EXPECT_GE(static_cast<double>(left), 0.15 * static_cast<double>(layer.units)) << layer.name();
-    if (layer.kind == UnitKind::kHidden) EXPECT_EQ(left % 4, 0) << layer.name();
+    if (layer.kind == UnitKind::kHidden) {
+      EXPECT_EQ(left % 4, 0) << layer.name();
+    }
     unit += static_cast<std::size_t>(layer.units);
   }
 }
