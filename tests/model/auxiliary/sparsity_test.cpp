@@ -61,7 +61,7 @@ std::vector<float> spread(std::size_t units, double low, double high) {
 
 TEST(UnitDecisions, ReachTheTargetWhateverTheWeights) {
   for (const ModelConfig& model : prunable()) {
-    for (const double target : {0.9, 0.6, 0.4}) {
+    for (const double target : {0.9, 0.6, decisions_of(model, 1).least_share()}) {
       UnitDecisions decisions = decisions_of(model, target);
       const std::vector<float> weights = spread(units_of(decisions), 0.85, 0.95);
       for (int i = 1; i <= 100 && !decisions.done(); ++i) decisions.advance(i / 100.0, weights);
