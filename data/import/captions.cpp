@@ -133,14 +133,14 @@ class CaptionsOfFiles : public CaptionList {
 
 std::string CaptionList::read(std::uint64_t index) {
   std::string caption = text(index);
-  const auto require_it = [&](bool fits, const std::string& what) {
-    require<DataError>(fits, "import", "{}: caption {} {}", path_.string(), index, what);
-  };
-  require_it(caption.size() <= kLongestCaption,
-             fmt::format("has {} bytes, {} at most", caption.size(), kLongestCaption));
-  require_it(caption.find('\0') == caption.npos, "holds a byte 0");
-  require_it(is_utf8(caption), "is not UTF-8");
-  return caption;
+  const bool is_short = caption.size() <= kLongestCaption;
+  const bool has_zero = caption.find('\0') != caption.npos;
+  if (is_short && !has_zero && is_utf8(caption)) return caption;
+  fail<DataError>("import", "{}: caption {} {}", path_.string(), index,
+                  !is_short
+                      ? fmt::format("has {} bytes, {} at most", caption.size(), kLongestCaption)
+                  : has_zero ? "holds a byte 0"
+                             : "is not UTF-8");
 }
 
 std::unique_ptr<CaptionList> open_captions(std::vector<fs::path> files,
