@@ -183,12 +183,12 @@ PictureWords read_picture(const Image& image) {
   return words;
 }
 
-CaptionAgreement compare(const Image& image, std::string_view caption) {
+CaptionAgreement compare(const Image& image, std::string_view caption, const std::string& where) {
   const auto words = words_of(caption);
   require<DataError>(words.has_value(), "captions",
-                     "'{}' does not name one size, colour, shape and place of the pictures that "
-                     "`edt data synth --captions` draws",
-                     caption);
+                     "{}: '{}' does not name one size, colour, shape and place of the pictures "
+                     "that `edt data synth --captions` draws",
+                     where, caption);
   const PictureWords seen = read_picture(image);
   return {seen.size == words->size, seen.colour == words->colour, seen.shape == words->shape,
           seen.place == words->place};

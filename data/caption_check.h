@@ -2,6 +2,7 @@
 // model has drawn from captions obey them.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "core/image/image.h"
@@ -18,7 +19,7 @@ struct CaptionAgreement {
   bool all() const { return colour && shape && place; }
 };
 
-// DataError for a caption that words_of() does not understand.
-CaptionAgreement compare(const Image& image, std::string_view caption);
+// DataError, which names `where` it is from, for a caption that words_of() does not understand.
+CaptionAgreement compare(const Image& image, std::string_view caption, const std::string& where);
 
 }  // namespace edt::data

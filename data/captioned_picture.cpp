@@ -57,6 +57,16 @@ std::optional<int> only_one(std::span<const std::string> words,
   return found;
 }
 
+bool is_any(const std::string& word) {
+  const auto among = [&](const auto& list) {
+    return std::ranges::any_of(list, [&](const char* of_list) {
+      const auto words = caption_words(of_list);
+      return std::ranges::find(words, word) != words.end();
+    });
+  };
+  return among(kSizeWords) || among(kColourWords) || among(kShapeWords) || among(kPlaceWords);
+}
+
 // Words of a place say how far up and how far across.
 std::optional<int> place_in(std::span<const std::string> words) {
   const auto has = [&](const char* word) { return std::ranges::find(words, word) != words.end(); };
@@ -84,6 +94,12 @@ std::optional<PictureWords> words_of(std::string_view caption) {
              shape = only_one(words, kShapeWords), place = place_in(words);
   if (!size || !colour || !shape || !place) return {};
   return PictureWords{*size, *colour, *shape, *place};
+}
+
+std::vector<std::string> unknown_words(std::string_view caption) {
+  std::vector<std::string> words = caption_words(caption);
+  std::erase_if(words, [](const std::string& word) { return is_any(word); });
+  return words;
 }
 
 bool is_held_out(const PictureWords& words) {

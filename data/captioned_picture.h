@@ -36,6 +36,9 @@ std::string caption_of(const PictureWords& words);
 // Of a caption that names one of each, in any order, with any other words between them.
 std::optional<PictureWords> words_of(std::string_view caption);
 
+// Words of a caption that no caption of a picture has, as they are written.
+std::vector<std::string> unknown_words(std::string_view caption);
+
 bool is_held_out(const PictureWords& words);
 // All of those, each in both sizes.
 std::vector<PictureWords> held_out_words();

@@ -150,25 +150,21 @@ std::vector<SampleArray> read_sample_arrays(const h5::File& file, const h5::Data
   return arrays;
 }
 
-bool append_stored(const SampleArray& array, std::span<const float> values, StoredArray& out) {
+void append_stored(const SampleArray& array, std::span<const float> values, StoredArray& out) {
   EDT_ASSERT(values.size() % array.elements() == 0);
   if (array.type == h5::Type::kFloat32) {
-    append_bytes(std::as_bytes(values), out.values);
-    return true;
+    return append_bytes(std::as_bytes(values), out.values);
   }
   if (array.has_scales()) {
     const std::uint64_t row = array.shape.back();
     for (std::uint64_t begin = 0; begin < values.size(); begin += row) {
       append_int8(values.subspan(begin, row), out);
     }
-    return true;
+    return;
   }
   std::vector<half_bits> halves(values.size());
   float_to_half(values, halves);
   append_bytes(std::as_bytes(std::span(halves)), out.values);
-  constexpr half_bits kInfinite = 0x7c00;
-  return std::none_of(halves.begin(), halves.end(),
-                      [](half_bits bits) { return (bits & kInfinite) == kInfinite; });
 }
 
 void apply_scales(std::span<const std::byte> values, std::span<const std::byte> scales,

@@ -61,9 +61,9 @@ struct StoredSamples {
   void clear() { plain.clear(), flipped.clear(); }
 };
 
-// Appends finite values of whole samples. int8: a row is divided by its scale, a 127th of its
-// largest magnitude, and rounded. False where one is beyond float16.
-bool append_stored(const SampleArray& array, std::span<const float> values, StoredArray& out);
+// Appends values of whole samples, finite in the array's type. int8: a row is divided by its scale,
+// a 127th of its largest magnitude, and rounded.
+void append_stored(const SampleArray& array, std::span<const float> values, StoredArray& out);
 
 // int8 times the float32 that is the scale of its row.
 void apply_scales(std::span<const std::byte> values, std::span<const std::byte> scales,

@@ -40,8 +40,10 @@ void TextWriter::check(const StoredTexts& texts, std::uint64_t first) const {
     require<DataError>(caption.size() <= kLongestCaption, "shard",
                        "caption {} for {}: {} bytes, {} at most", first + i, where_, caption.size(),
                        kLongestCaption);
-    require<DataError>(caption.find('\0') == caption.npos && is_utf8(caption), "shard",
-                       "caption {} for {}: is no UTF-8, or holds a zero byte", first + i, where_);
+    require<DataError>(caption.find('\0') == caption.npos, "shard",
+                       "caption {} for {}: holds a byte 0", first + i, where_);
+    require<DataError>(is_utf8(caption), "shard", "caption {} for {}: is not UTF-8", first + i,
+                       where_);
   }
 }
 

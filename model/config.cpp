@@ -14,10 +14,10 @@ void CommonConfig::validate_common() const {
       "patch {}, latents of {} x {} x {} at {} pixels each, classes {} and MLP ratio {} must be "
       "positive",
       patch, latents.channels, latents.height, latents.width, latents.factor, classes, mlp_ratio);
-  require<UsageError>(0 <= label_dropout && label_dropout < 1, "model",
-                      "model.label-dropout is {}, expected 0 <= p < 1", label_dropout);
-  require<UsageError>(0 <= text.dropout && text.dropout < 1, "model",
-                      "model.text-dropout is {}, expected 0 <= p < 1", text.dropout);
+  require<UsageError>(0 <= label_dropout && label_dropout <= 1, "model",
+                      "model.label-dropout is {}, expected 0 <= p <= 1", label_dropout);
+  require<UsageError>(0 <= text.dropout && text.dropout <= 1, "model",
+                      "model.text-dropout is {}, expected 0 <= p <= 1", text.dropout);
   require<UsageError>(
       !text.is_on() || (text.tokens >= 1 && text.channels >= 1), "model",
       "model.text-tokens is {} and model.text-channels {}: {} reads texts, and both "

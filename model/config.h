@@ -79,6 +79,7 @@ struct AttentionConfig {
   // UsageError naming the options and both values: as many stages as the model has, and sizes that
   // the width of a stage with linear attention allows.
   void validate(const std::vector<std::int64_t>& widths) const;
+  bool operator==(const AttentionConfig&) const = default;
 };
 
 // A two-dimensional state-space layer in front of the queries, keys and values of each block
@@ -98,6 +99,7 @@ struct SpatialConfig {
   bool is_on() const { return form != SpatialForm::kOff; }
   // UsageError naming the options and both values unless the groups divide the width of each stage.
   void validate(const std::vector<std::int64_t>& widths) const;
+  bool operator==(const SpatialConfig&) const = default;
 };
 
 // How a network reads the text of a picture: features of its tokens, by an encoder of elsewhere.
@@ -115,6 +117,7 @@ struct TextConfig {
   float dropout = 0.1f;       // share of texts that the null text stands for in training
 
   bool is_on() const { return form != TextForm::kNone; }
+  bool operator==(const TextConfig&) const = default;
 };
 
 // What a block computes with that may be fewer than its width gives: heads, and hidden units of the
@@ -190,6 +193,7 @@ struct CommonConfig {
   std::int64_t patch_outputs() const {
     return patch * patch * process.out_channels(latents.channels);
   }
+  bool operator==(const CommonConfig&) const = default;
 };
 
 // Where the tokens stand that a block gives, and how wide they are.
@@ -205,6 +209,7 @@ struct MaskRange {
   double mean() const { return (double{low} + double{high}) / 2; }
   // Throws UsageError unless 0 <= low <= high < 1.
   void validate(const char* option) const;
+  bool operator==(const MaskRange&) const = default;
 };
 
 // What a training step of a family can do beside the full pass, in a masked one.

@@ -19,9 +19,13 @@ std::vector<OptionChange> OptionSet::changes_since(const IniFile& earlier) const
     const std::string& before =
         entry != earlier.entries.end() ? entry->value : option->default_now_;
     const std::string after = option->field_->text();
-    if (!option->field_->is(before)) {
-      changes.push_back({option->name_, before, after, !option->free_to_change_});
-    }
+    if (option->field_->is(before)) continue;
+    // A value that was not given is what its default stands for.
+    const auto shown = [&](const std::string& value) {
+      const bool stands = value == "none" && !option->default_shown_.empty();
+      return stands ? option->default_shown_ : value;
+    };
+    changes.push_back({option->name_, shown(before), shown(after), !option->free_to_change_});
   }
   return changes;
 }

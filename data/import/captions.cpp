@@ -12,6 +12,7 @@
 #include "core/storage/file_kind.h"
 #include "core/storage/hdf5.h"
 #include "core/storage/missing_path.h"
+#include "core/unicode/unicode.h"
 #include "data/text.h"
 
 namespace edt::data {
@@ -22,19 +23,19 @@ namespace {
 
 class CaptionLines : public CaptionList {
  public:
-  explicit CaptionLines(fs::path path) : path_(std::move(path)) {
+  explicit CaptionLines(const fs::path& path) : CaptionList(path) {
     std::string line;
     for (rewind(); next(line);) ++size_;
     rewind();
   }
 
   std::uint64_t size() const override { return size_; }
-  std::string read(std::uint64_t index) override {
+  std::string text(std::uint64_t index) override {
     if (index < at_) rewind();
     std::string line;
     while (at_ <= index) {
-      require<DataError>(next(line), "import", "{}: ends before line {}, it had {}", path_.string(),
-                         at_ + 1, size_);
+      require<DataError>(next(line), "import", "{}: ends before line {}, it had {}",
+                         path().string(), at_ + 1, size_);
       ++at_;
     }
     return line;
@@ -42,24 +43,26 @@ class CaptionLines : public CaptionList {
 
  private:
   void rewind() {
-    stream_ = std::ifstream(path_, std::ios::binary);
-    require<DataError>(stream_.good(), "import", "{}: cannot be read", path_.string());
+    stream_ = std::ifstream(path(), std::ios::binary);
+    require<DataError>(stream_.good(), "import", "{}: cannot be read", path().string());
     at_ = 0;
   }
   bool next(std::string& line) {
+    constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+    const bool is_first = stream_.tellg() == 0;
     if (!std::getline(stream_, line)) return false;
+    if (is_first && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
     if (line.ends_with('\r')) line.pop_back();
     return true;
   }
 
-  fs::path path_;
   std::ifstream stream_;
   std::uint64_t size_ = 0, at_ = 0;  // the line that comes next
 };
 
 class CaptionsOfJson : public CaptionList {
  public:
-  explicit CaptionsOfJson(const fs::path& path) {
+  explicit CaptionsOfJson(const fs::path& path) : CaptionList(path) {
     constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 30;
     const nlohmann::json json = parse_json(read_text(path, kMostBytes), path.string());
     require<DataError>(json.is_array(), "import", "{}: is no JSON list of texts", path.string());
@@ -70,7 +73,7 @@ class CaptionsOfJson : public CaptionList {
     }
   }
   std::uint64_t size() const override { return texts_.size(); }
-  std::string read(std::uint64_t index) override { return texts_.at(index); }
+  std::string text(std::uint64_t index) override { return texts_.at(index); }
 
  private:
   std::vector<std::string> texts_;
@@ -79,12 +82,12 @@ class CaptionsOfJson : public CaptionList {
 class CaptionsOfHdf5 : public CaptionList {
  public:
   explicit CaptionsOfHdf5(const fs::path& path)
-      : file_(h5::File::open(path)), set_(file_.dataset(kCaptionsName)) {
+      : CaptionList(path), file_(h5::File::open(path)), set_(file_.dataset(kCaptionsName)) {
     require<DataError>(set_.shape().size() == 1, "import", "{}: shape {}, expected [N]",
                        set_.label(), h5::to_string(set_.shape()));
   }
   std::uint64_t size() const override { return set_.rows(); }
-  std::string read(std::uint64_t index) override {
+  std::string text(std::uint64_t index) override {
     constexpr std::uint64_t kAtOnce = 256;
     if (index < first_ || index >= first_ + texts_.size()) {
       first_ = index / kAtOnce * kAtOnce;
@@ -100,7 +103,50 @@ class CaptionsOfHdf5 : public CaptionList {
   std::vector<std::string> texts_;
 };
 
+// One of them is open at a time.
+class CaptionsOfFiles : public CaptionList {
+ public:
+  CaptionsOfFiles(std::vector<fs::path> files, std::vector<std::uint64_t> begin)
+      : CaptionList(files.front()), files_(std::move(files)), begin_(std::move(begin)) {}
+  std::uint64_t size() const override { return begin_.back(); }
+  std::string text(std::uint64_t index) override {
+    const auto file =
+        static_cast<std::size_t>(std::ranges::upper_bound(begin_, index) - begin_.begin()) - 1;
+    if (!list_ || file != open_) {
+      open_ = file;
+      list_ = std::make_unique<CaptionsOfHdf5>(files_[file]);
+      const std::uint64_t texts = begin_[file + 1] - begin_[file];
+      require<DataError>(list_->size() == texts, "import", "{}: {} captions of {} texts",
+                         files_[file].string(), list_->size(), texts);
+    }
+    return list_->read(index - begin_[file]);
+  }
+
+ private:
+  std::vector<fs::path> files_;
+  std::vector<std::uint64_t> begin_;
+  std::size_t open_ = 0;
+  std::unique_ptr<CaptionList> list_;
+};
+
 }  // namespace
+
+std::string CaptionList::read(std::uint64_t index) {
+  std::string caption = text(index);
+  const bool is_short = caption.size() <= kLongestCaption;
+  const bool has_zero = caption.find('\0') != caption.npos;
+  if (is_short && !has_zero && is_utf8(caption)) return caption;
+  fail<DataError>("import", "{}: caption {} {}", path_.string(), index,
+                  !is_short
+                      ? fmt::format("has {} bytes, {} at most", caption.size(), kLongestCaption)
+                  : has_zero ? "holds a byte 0"
+                             : "is not UTF-8");
+}
+
+std::unique_ptr<CaptionList> open_captions(std::vector<fs::path> files,
+                                           std::vector<std::uint64_t> begin) {
+  return std::make_unique<CaptionsOfFiles>(std::move(files), std::move(begin));
+}
 
 std::unique_ptr<CaptionList> open_captions(const fs::path& path) {
   std::error_code code;

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/storage/half.h"
+#include "data/import/half_range.h"
 #include "data/text.h"
 
 namespace edt::data {
@@ -181,11 +182,12 @@ void FeatureSource::read_values(Array& array, std::uint64_t row, std::uint64_t i
   require<DataError>(all_finite(values_), "import", "{}: sample {} contains NaN or infinity",
                      array.label(), index);
   array.require_written(values_, index, "import");
-  if (append_stored(array_, values_, out)) return;
-  const auto largest = std::ranges::max(values_, {}, [](float value) { return std::abs(value); });
-  fail<DataError>("import",
-                  "{}: sample {}: {} is beyond the range of float16: --features-dtype float32",
-                  array.label(), index, largest);
+  if (array_.type == h5::Type::kFloat16) {
+    const std::string lost = lost_in_float16(values_);
+    require<DataError>(lost.empty(), "import", "{}: sample {}: {}: --features-dtype float32",
+                       array.label(), index, lost);
+  }
+  append_stored(array_, values_, out);
 }
 
 void FeatureSource::read(std::uint64_t index, std::int64_t label, StoredSamples& out) {

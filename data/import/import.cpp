@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/storage/half.h"
+#include "data/import/half_range.h"
 #include "data/import/moments.h"
 #include "data/import/sequences.h"
 #include "data/import/source.h"
@@ -116,12 +117,9 @@ class SampleReader {
 
   void require_range(std::span<const float> values, std::uint64_t index) const {
     if (type_ != h5::Type::kFloat16) return;
-    constexpr float kFirstInfinite = 65520;  // halfway to the next float16 there would be
-    const auto beyond = std::find_if(values.begin(), values.end(),
-                                     [](float value) { return std::abs(value) >= kFirstInfinite; });
-    if (beyond == values.end()) return;
-    fail<DataError>("import", "{}: sample {}: {} is beyond the range of float16: --dtype float32",
-                    source_.origin(), index, *beyond);
+    const std::string lost = lost_in_float16(values);
+    require<DataError>(lost.empty(), "import", "{}: sample {}: {}: --dtype float32",
+                       source_.origin(), index, lost);
   }
 
   void finish_moments(std::span<float> values, std::uint64_t index) const {

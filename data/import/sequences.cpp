@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "data/channel_moments.h"
+#include "data/import/half_range.h"
 #include "data/import/sequence_source.h"
 #include "data/import/statistics.h"
 #include "data/sequence_arrays.h"
@@ -55,12 +56,8 @@ class WindowReader {
  private:
   void require_range(std::span<const float> values) const {
     if (type_ != h5::Type::kFloat16) return;
-    constexpr float kFirstInfinite = 65520;  // halfway to the next float16 there would be
-    const auto beyond =
-        std::ranges::find_if(values, [](float value) { return std::abs(value) >= kFirstInfinite; });
-    if (beyond == values.end()) return;
-    fail<DataError>("import", "{}: {} is beyond the range of float16: --dtype float32",
-                    source_.origin(), *beyond);
+    const std::string lost = lost_in_float16(values);
+    require<DataError>(lost.empty(), "import", "{}: {}: --dtype float32", source_.origin(), lost);
   }
 
   SequenceSource& source_;

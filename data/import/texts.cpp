@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/storage/file_kind.h"
+#include "data/import/half_range.h"
 
 namespace edt::data {
 
@@ -47,11 +48,41 @@ std::uint32_t checked_length(std::uint64_t tokens, std::uint64_t room, std::uint
   return static_cast<std::uint32_t>(tokens);
 }
 
+// Where texts begin, and where the last one ends.
+void check_begin(const std::vector<std::uint64_t>& begin, const Array& of, const Array& text) {
+  require<DataError>(begin.size() >= 2, "import", "{}: {} values, one more than texts are needed",
+                     of.label(), begin.size());
+  require<DataError>(begin[0] == 0, "import", "{}: value 0 is {}, the first text begins at 0",
+                     of.label(), begin[0]);
+  const auto falls = std::ranges::is_sorted_until(begin);
+  require<DataError>(falls == begin.end(), "import", "{}: value {} is {}, below {} before it",
+                     of.label(), falls - begin.begin(), *falls, *std::prev(falls));
+  require<DataError>(begin.back() == text.rows(), "import",
+                     "{}: the last text ends at {}, {} has "
+                     "{} tokens",
+                     of.label(), begin.back(), text.label(), text.rows());
+}
+
 bool is_hdf5(const fs::path& path) {
   std::error_code code;
   if (!fs::is_regular_file(path, code)) return false;
   const FileKind kind = kind_of_file(path);
   return kind == FileKind::kHdf5 || kind == FileKind::kShard;
+}
+
+// All or none of them.
+std::vector<fs::path> files_with_captions(const FileSet& files) {
+  const auto has = [](const fs::path& path) {
+    return is_hdf5(path) && h5::File::open(path).has(kCaptionsName);
+  };
+  std::vector<fs::path> found;
+  if (!has(files.origin(0))) return found;
+  for (std::uint64_t file = 0; file < files.size(); ++file) {
+    found.emplace_back(files.origin(file));
+    require<DataError>(has(found.back()), "import", "{}: has no '{}', {} has",
+                       found.back().string(), kCaptionsName, found.front().string());
+  }
+  return found;
 }
 
 }  // namespace
@@ -94,11 +125,7 @@ std::unique_ptr<TextSource::Part> TextSource::open_part(std::uint64_t file) cons
   }
   if (begin) {
     part->begin = whole_numbers(*begin, begin->elements(), "");
-    const auto& b = part->begin;
-    require<DataError>(
-        b.size() >= 2 && b[0] == 0 && std::ranges::is_sorted(b) && b.back() == part->text->rows(),
-        "import", "{}: {} values do not rise from 0 to the {} tokens of {}", begin->label(),
-        b.size(), part->text->rows(), part->text->label());
+    check_begin(part->begin, *begin, *part->text);
   }
   take_shape(*part);
   return part;
@@ -185,24 +212,25 @@ void TextSource::read_null_text() {
                      part_->text->label());
   std::vector<float> values(array->elements());
   array->read(0, values);
+  require<DataError>(all_finite(values), "import", "{}: contains NaN or infinity", array->label());
+  const std::string lost = lost_in_float16(values);
+  require<DataError>(lost.empty(), "import", "{}: {}", array->label(), lost);
   auto halves = std::make_shared<std::vector<half_bits>>(values.size());
   float_to_half(values, *halves);
-  require<DataError>(halves_are_finite(*halves), "import",
-                     "{}: contains NaN, infinity or a value beyond the range of float16",
-                     array->label());
   description_.null = std::move(halves);
 }
 
 void TextSource::find_captions(const Beside& beside) {
-  fs::path path = options_.captions;
-  if (path.empty() && is_hdf5(options_.text) && h5::File::open(options_.text).has(kCaptionsName)) {
-    path = options_.text;
+  if (options_.captions.empty()) {
+    std::vector<fs::path> files = files_with_captions(*files_);
+    if (files.empty()) return;
+    captions_ = open_captions(std::move(files), begin_);
+  } else {
+    captions_ = open_captions(options_.captions);
+    require<DataError>(captions_->size() == beside.samples, "import",
+                       "{}: {} captions, {} has {} samples", options_.captions.string(),
+                       captions_->size(), beside.label, beside.samples);
   }
-  if (path.empty()) return;
-  captions_ = open_captions(path);
-  require<DataError>(captions_->size() == beside.samples, "import",
-                     "{}: {} captions, {} has {} samples", path.string(), captions_->size(),
-                     beside.label, beside.samples);
   description_.captions = true;
 }
 
@@ -234,13 +262,11 @@ void TextSource::read(std::uint64_t sample, StoredTexts& out) {
   require<DataError>(all_finite(values), "import", "{}: text {} contains NaN or infinity",
                      part_->text->label(), sample);
   part_->text->require_written(values, sample, "import", "text");
+  const std::string lost = lost_in_float16(values);
+  require<DataError>(lost.empty(), "import", "{}: text {}: {}", part_->text->label(), sample, lost);
   const std::size_t before = out.features.size();
   out.features.resize(before + values.size());
   float_to_half(values, std::span(out.features).subspan(before));
-  const auto largest = std::ranges::max(values, {}, [](float value) { return std::abs(value); });
-  require<DataError>(std::abs(largest) < 65520, "import",
-                     "{}: text {}: {} is beyond the range of float16", part_->text->label(), sample,
-                     largest);
   out.tokens.push_back(tokens);
   if (captions_) out.captions.push_back(captions_->read(sample));
 }

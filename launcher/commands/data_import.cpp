@@ -75,10 +75,14 @@ void take_sequences(const OptionSet& options, data::ImportOptions& import) {
   }
   for (const char* option : {"flipped-latents", "flipped-key", "image-size", "vae-factor", "scale",
                              "scaled", "moments", "statistics", "features", "text"}) {
+    const std::string_view more =
+        option == std::string_view("statistics") ? ", which always have them"
+        : option == std::string_view("text")
+            ? ": edt data repack adds texts, one for each sequence of the set"
+            : "";
     require<UsageError>(!options.given(option), "import",
                         "--{} is of latents of pictures, and --length {} asks for sequences{}",
-                        option, import.sequences.length,
-                        option == std::string_view("statistics") ? ", which always have them" : "");
+                        option, import.sequences.length, more);
   }
   if (!options.given("dtype")) import.type = h5::Type::kFloat32;
 }

@@ -56,7 +56,9 @@ CaptionScore score_of(PictureSource& pictures, const data::TextFile& texts, std:
   CaptionScore score;
   for (std::int64_t i = 0; i < count; ++i) {
     const Image image = pictures.read(i, 1).front();
-    score.add(data::compare(image, texts.caption(static_cast<std::uint64_t>(i) % texts.size())));
+    const std::uint64_t text = static_cast<std::uint64_t>(i) % texts.size();
+    score.add(data::compare(image, texts.caption(text),
+                            fmt::format("{}: caption {}", texts.path().string(), text)));
   }
   return score;
 }

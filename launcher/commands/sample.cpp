@@ -170,6 +170,17 @@ struct LoadedModels {
   std::unique_ptr<TrainedModel> trained, guide;  // guide null: the model guides itself
 };
 
+// What is read, and must still be there afterwards; empty paths for none.
+std::vector<std::filesystem::path> inputs_of(const SampleOptions& options,
+                                             const LoadedModels& models, const TrainedData& data) {
+  std::vector<std::filesystem::path> inputs = options.known.inputs();
+  inputs.insert(inputs.end(),
+                {options.vae.path, options.init_noise, options.step_noise, options.text.input(),
+                 options.frames.input(), data.path, models.trained->checkpoint()});
+  if (models.guide) inputs.push_back(models.guide->checkpoint());
+  return inputs;
+}
+
 // What a file of latents says of itself (docs/sampling.md).
 nlohmann::ordered_json notes_of(const SampleOptions& options, const LoadedModels& models,
                                 const TrainedData& data) {
@@ -222,8 +233,9 @@ void add_sequences_of_data(const SampleOptions& options, const TrainedModel& tra
                                           .normalize_eps = trained.config().data.normalize_eps});
   const auto first =
       std::span(context.labels).first(std::min(context.labels.size(), kPlottedSequences));
-  context.samples = options.frames.samples(dataset, first);
-  if (context.samples.empty()) context.samples = samples_of_classes(dataset, first);
+  const std::int64_t no_class = trained.model_config().classes();
+  context.samples = options.frames.samples(dataset, first, no_class);
+  if (context.samples.empty()) context.samples = samples_of_classes(dataset, first, no_class);
   std::vector<data::SampleRef> refs;
   for (const std::uint64_t sample : context.samples) refs.push_back({.index = sample});
   context.of_data.resize(refs.size() * static_cast<std::size_t>(shape.elements()));
@@ -332,13 +344,8 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                                                 : static_cast<int>(options.per_class);
   const TrainedData data = find_trained_data(options.data, *trained);
   request.texts = options.text.requested(data, trained->model_config());
-  for (const auto& input :
-       {options.vae.path, options.init_noise, options.step_noise, trained->checkpoint(),
-        models.guide ? models.guide->checkpoint() : trained->checkpoint(), data.path}) {
-    require_not_read(options.out.latents, "--latents", input);
-  }
-  options.known.require_kept_files(options.out);
-  options.frames.require_kept_file(options.out);
+  request.texts.check_each(model, total);
+  require_none_read(options.out, inputs_of(options, models, data));
   if (request.known) {
     request.known->latents = options.known.known({*trained, data, options.vae, *backend, request});
   }

@@ -40,10 +40,15 @@ std::vector<float> of_file(const std::filesystem::path& path, const ModelConfig&
 }  // namespace
 
 std::vector<std::uint64_t> samples_of_classes(const data::Dataset& dataset,
-                                              std::span<const std::int32_t> labels) {
+                                              std::span<const std::int32_t> labels,
+                                              std::int64_t no_class) {
   std::vector<std::uint64_t> next(static_cast<std::size_t>(dataset.description().classes));
   std::vector<std::uint64_t> found;
   for (const std::int32_t label : labels) {
+    if (label == no_class) {
+      found.push_back(found.size() % dataset.size());
+      continue;
+    }
     require<DataError>(static_cast<std::size_t>(label) < next.size(), "sample",
                        "{}: it has {} classes, and class {} is asked for", dataset.path().string(),
                        next.size(), label);
@@ -79,16 +84,14 @@ void FrameOptions::check(const OptionSet& set, const ModelConfig& model, bool ex
                       missing_path_hint(from));
 }
 
-void FrameOptions::require_kept_file(const OutputPaths& out) const {
-  if (is_of_set()) return;
-  require_not_read(out.grid, "--out", from);
-  require_not_read(out.page, "--page", from);
-  require_not_read(out.latents, "--latents", from);
+std::filesystem::path FrameOptions::input() const {
+  return is_of_set() ? std::filesystem::path() : std::filesystem::path(from);
 }
 
 std::vector<std::uint64_t> FrameOptions::samples(const data::Dataset& dataset,
-                                                 std::span<const std::int32_t> labels) const {
-  if (from == "set") return samples_of_classes(dataset, labels);
+                                                 std::span<const std::int32_t> labels,
+                                                 std::int64_t no_class) const {
+  if (from == "set") return samples_of_classes(dataset, labels, no_class);
   if (!is_of_set()) return {};
   std::uint64_t index = 0;
   const std::string_view text = std::string_view(from).substr(kOneOfSet.size());
@@ -114,7 +117,8 @@ std::vector<float> FrameOptions::read(const ModelConfig& model, const TrainedDat
   }
   const data::Dataset dataset(data.path, {.arrays = requests});
   std::vector<data::SampleRef> refs;
-  for (const std::uint64_t sample : samples(dataset, labels)) refs.push_back({.index = sample});
+  for (const std::uint64_t sample : samples(dataset, labels, model.classes()))
+    refs.push_back({.index = sample});
   std::vector<float> values(refs.size() * dataset.arrays()[0].elements);
   data::ReadScratch scratch;
   dataset.read_array(0, refs, scratch, values);

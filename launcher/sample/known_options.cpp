@@ -334,20 +334,8 @@ void KnownOptions::require_possible(const PictureRequest& request, const Process
                       resample);
 }
 
-void KnownOptions::require_kept_files(const OutputPaths& out) const {
-  for (const auto& input :
-       {is_of_set() ? std::filesystem::path() : std::filesystem::path(keep), mask}) {
-    if (input.empty()) continue;
-    require_not_read(out.grid, "--out", input);
-    require_not_read(out.latents, "--latents", input);
-    require_not_read(out.npz, "--npz", input);
-    std::error_code code;
-    const bool lies_there = !out.singles.empty() &&
-                            std::filesystem::equivalent(
-                                out.singles, std::filesystem::absolute(input).parent_path(), code);
-    require<UsageError>(!lies_there, "sample", "--out-dir {}: {}, which is read, lies there",
-                        out.singles.string(), input.string());
-  }
+std::vector<std::filesystem::path> KnownOptions::inputs() const {
+  return {is_of_set() ? std::filesystem::path() : std::filesystem::path(keep), mask};
 }
 
 std::size_t KnownOptions::encoder_bytes(const VaeOptions& vae, const LatentShape& latents) const {

@@ -37,8 +37,8 @@ struct KnownOptions {
   // gives some, or empty.
   void require_possible(const PictureRequest& request, const Process& process,
                         std::string_view noise) const;
-  // UsageError where an output would replace or remove what is read.
-  void require_kept_files(const OutputPaths& out) const;
+  // Files that are read; empty paths for none.
+  std::vector<std::filesystem::path> inputs() const;
   // What encoding a picture takes; 0 where none is.
   std::size_t encoder_bytes(const VaeOptions& vae, const LatentShape& latents) const;
 

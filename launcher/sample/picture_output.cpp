@@ -3,6 +3,7 @@
 #include "core/base/error.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/half.h"
+#include "data/pictures/list.h"
 
 namespace edt {
 namespace {
@@ -116,6 +117,21 @@ void require_not_read(const std::filesystem::path& path, std::string_view option
   require<UsageError>(!is_it(path) && !is_it(std::filesystem::absolute(path).parent_path()), "file",
                       "{} {}: would be replaced, and is read ({})", option, path.string(),
                       input.string());
+}
+
+void require_none_read(const OutputPaths& paths, std::span<const std::filesystem::path> inputs) {
+  std::error_code code;
+  for (const std::filesystem::path& input : inputs) {
+    if (input.empty()) continue;
+    for (const OutputFile& file : files_of(paths)) require_not_read(file.path, file.option, input);
+    require_not_read(paths.page, "--page", input);
+    const bool lies_there =
+        !paths.singles.empty() && data::is_picture_name(input.filename().string()) &&
+        std::filesystem::equivalent(paths.singles, std::filesystem::absolute(input).parent_path(),
+                                    code);
+    require<UsageError>(!lies_there, "sample", "--out-dir {}: {}, which is read, lies there",
+                        paths.singles.string(), input.string());
+  }
 }
 
 PictureOutput::PictureOutput(const OutputPaths& paths,

@@ -37,6 +37,8 @@ std::vector<std::filesystem::path> earlier_pictures(const std::filesystem::path&
 // needs to be given.
 void require_not_read(const std::filesystem::path& path, std::string_view option,
                       const std::filesystem::path& input);
+// The same of every output, and of a directory of pictures that has one of the inputs among them.
+void require_none_read(const OutputPaths& paths, std::span<const std::filesystem::path> inputs);
 
 inline constexpr int kGridGap = 2;  // pixels between the pictures of a grid
 // UsageError where a grid of so many pictures, each of this width and height, would be larger than

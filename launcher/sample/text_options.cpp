@@ -1,16 +1,35 @@
 #include "launcher/sample/text_options.h"
 
+#include <fmt/ranges.h>
+
 #include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/unicode/unicode.h"
 #include "data/caption_encoder.h"
+#include "data/captioned_picture.h"
 #include "launcher/recipe/model_data.h"
 
 namespace edt {
 namespace {
 
 constexpr std::string_view kSetPrefix = "set:";
+
+// Others are vectors that no model has seen.
+void require_words(const std::string& caption) {
+  require<UsageError>(is_utf8(caption), "sample", "--caption is not UTF-8");
+  require<UsageError>(!data::caption_words(caption).empty(), "sample",
+                      "--caption '{}' has no words", caption);
+  const auto unknown = data::unknown_words(caption);
+  require<UsageError>(
+      unknown.empty(), "sample",
+      "--caption '{}': captions of `edt data synth --captions` do not have '{}'; they have {}, {}, "
+      "{} and {}",
+      caption, fmt::join(unknown, "', '"), fmt::join(data::kSizeWords, ", "),
+      fmt::join(data::kColourWords, ", "), fmt::join(data::kShapeWords, ", "),
+      fmt::join(data::kPlaceWords, ", "));
+}
 
 }  // namespace
 
@@ -51,6 +70,7 @@ void TextOptions::open(const ModelOptions& trained, const ModelConfig& model) {
   encoder_ = trained.text.encoder;
   if (!caption_.empty()) {
     require_encoder(data::kCaptionEncoder, encoder_, option);
+    require_words(caption_);
     const std::uint64_t words = data::encode_caption(caption_).size() / data::kCaptionChannels;
     return require_fits(data::caption_texts(words, false), model, option);
   }
@@ -64,6 +84,10 @@ void TextOptions::open(const ModelOptions& trained, const ModelConfig& model) {
   file_ = std::make_unique<data::TextFile>(text_);
   require_encoder(file_->description().encoder, encoder_, option);
   require_fits(file_->description(), model, option);
+}
+
+std::filesystem::path TextOptions::input() const {
+  return file_ ? file_->path() : std::filesystem::path();
 }
 
 std::int64_t TextOptions::pictures() const {

@@ -30,6 +30,8 @@ class TextOptions {
   void open(const ModelOptions& trained, const ModelConfig& model);
   // Pictures that are made where nobody says how many: one for each text of a file.
   std::int64_t pictures() const;
+  // The file of texts that is read; empty: none.
+  std::filesystem::path input() const;
   // Once the data set is found, whose texts may be asked for. What is opened stays.
   RequestedTexts requested(const TrainedData& data, const ModelConfig& model);
   void add_facts(nlohmann::ordered_json& notes) const;

@@ -102,6 +102,24 @@ IniFile with_former_latents(IniFile configuration) {
   return configuration;
 }
 
+// Whether options that differ say the same: one that says what its preset says anyway.
+bool is_same_model(const IniFile& before, const ModelOptions& now,
+                   const nlohmann::ordered_json& data) {
+  std::int64_t classes = 0;
+  const std::string text = data.value("classes", "");
+  std::from_chars(text.data(), text.data() + text.size(), classes);
+  try {
+    TrainConfig config;
+    OptionSet options("train", "");
+    config.declare(options);
+    options.read(before);
+    return config.model.text.encoder == now.text.encoder &&
+           config.model.resolve(classes) == now.resolve(classes);
+  } catch (const UsageError&) {  // of an earlier version, whose options are other ones
+    return false;
+  }
+}
+
 }  // namespace
 
 std::string data_identity(const data::Dataset& dataset, bool shard_local) {
@@ -130,9 +148,13 @@ std::vector<OptionChange> changes_between(const RunIdentity& before, const RunId
   OptionSet options("train", "");
   config.declare(options);
   options.read(parse_ini(after.configuration, "configuration"));
-  auto changes = options.changes_since(with_former_latents(parse_ini(before.configuration, where)));
+  const IniFile earlier_options = with_former_latents(parse_ini(before.configuration, where));
+  auto changes = options.changes_since(earlier_options);
   if (const auto other = other_sum(config.train, changes)) changes.push_back(*other);
   const auto earlier = parse_identity(before.data), present = parse_identity(after.data);
+  if (is_same_model(earlier_options, config.model, present)) {
+    std::erase_if(changes, [](const OptionChange& one) { return one.name.starts_with("model."); });
+  }
   for (const auto& [name, value] : present.items()) {
     const auto known = earlier.find(name);
     if (known == earlier.end() || *known == value) continue;

@@ -28,6 +28,7 @@ struct DitConfig : CommonConfig {
   PassKinds passes() const { return {.groups = needs_grid().empty()}; }
   std::int64_t blocks() const { return depth; }
   TokenSite site_after(std::int64_t) const { return {patches(), width}; }
+  bool operator==(const DitConfig&) const = default;
 };
 
 }  // namespace edt

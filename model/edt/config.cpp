@@ -36,6 +36,11 @@ TokenSite EdtConfig::site_after(std::int64_t after) const {
   return {grid(stage), widths[static_cast<std::size_t>(stage)]};
 }
 
+AmmForm EdtConfig::amm_form() const {
+  const std::int64_t side = latents.factor * std::max(latents.height, latents.width);
+  return side > 256 ? AmmForm::kCosine : AmmForm::kExp;
+}
+
 GridStep EdtConfig::grid_step() const {
   constexpr std::int64_t kMostDownSamplings = 40;  // no picture is that large
   const std::int64_t halvings = std::min(down_stages(), kMostDownSamplings);

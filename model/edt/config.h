@@ -9,7 +9,8 @@
 
 namespace edt {
 
-// Form of the attention modulation matrix: exp at 256 pixels, cosine at 512 (as published).
+// Form of the attention modulation matrix: exp up to 256 pixels, cosine above (as published for
+// 256 and 512).
 enum class AmmForm { kExp, kCosine };
 
 struct EdtConfig : CommonConfig {
@@ -22,7 +23,6 @@ struct EdtConfig : CommonConfig {
   std::int64_t mid_mask_block = 4;
   MaskRange mid_mask_range{0.15f, 0.25f};
   std::vector<std::int64_t> amm_blocks;  // 0-based blocks that use the matrix when sampling
-  AmmForm amm_form = AmmForm::kExp;
 
   std::int64_t stages() const { return static_cast<std::int64_t>(depths.size()); }
   std::int64_t down_stages() const { return stages() / 2; }
@@ -40,6 +40,7 @@ struct EdtConfig : CommonConfig {
   void validate() const;
   // The part of it that is about amm_blocks.
   void check_amm_blocks() const;
+  AmmForm amm_form() const;
   // Those that have a softmax, whose weights the matrix multiplies.
   std::vector<std::int64_t> softmax_blocks(const std::vector<std::int64_t>& among) const;
   GridStep grid_step() const;
@@ -61,6 +62,7 @@ struct EdtConfig : CommonConfig {
             .shares_prefix = drops,
             .shared_blocks = mid_mask ? mid_mask_block : depths[0]};
   }
+  bool operator==(const EdtConfig&) const = default;
 };
 
 // Gives an EDT other depths. What names blocks keeps its place: the blocks of the modulation matrix

@@ -100,8 +100,9 @@ void EdtModel::set_amm_blocks(const std::vector<std::int64_t>& blocks) {
                         "block {} is asked for, {} has {} blocks: amm-blocks takes 0 to {}", block,
                         config_.name, config_.blocks(), config_.blocks() - 1);
     const TokenGrid grid = config_.grid(config_.stage_of_block(block));
-    blocks_[static_cast<std::size_t>(block)].amm = constant(
-        device_, modulation_matrix(grid, config_.amm_form), {grid.tokens(), grid.tokens()}, dtype);
+    blocks_[static_cast<std::size_t>(block)].amm =
+        constant(device_, modulation_matrix(grid, config_.amm_form()),
+                 {grid.tokens(), grid.tokens()}, dtype);
   }
 }
 

@@ -69,8 +69,6 @@ void EdtFamily::Options::declare(OptionSet& options) {
 }
 
 void EdtFamily::Options::apply(EdtConfig& config) const {
-  if (config.latents.factor * std::max(config.latents.height, config.latents.width) > 256)
-    config.amm_form = AmmForm::kCosine;
   config.amm_blocks = amm_blocks.value_or(config.softmax_blocks(config.amm_blocks));
   config.mid_mask = mid_mask.value_or(config.mid_mask);
   if (first_down_mask) config.first_down_mask = to_range(*first_down_mask, "model.first-down-mask");

@@ -74,6 +74,13 @@ std::int64_t number_of(std::string_view text) {
   return error == std::errc{} && end == text.data() + text.size() ? number : 0;
 }
 
+// The least m whose square is a multiple of `step`.
+std::int64_t root_of_multiple(std::int64_t step) {
+  std::int64_t m = 1;
+  while (m * m % step != 0) ++m;
+  return m;
+}
+
 }  // namespace
 
 EmmditConfig::EmmditConfig() {
@@ -111,9 +118,13 @@ void EmmditConfig::validate() const {
 // With sides of 4 m tokens the fine grid has 16 m^2 of them and the middle group 5 m^2: regions
 // divide both where they divide m^2.
 GridStep EmmditConfig::grid_step() const {
+  constexpr std::int64_t kMost = 1 << 12;  // no picture is that large
   std::int64_t m = 1;
-  while (!std::ranges::all_of(regions, [m](const auto& one) { return m * m % one.step() == 0; })) {
-    ++m;
+  for (const TokenRegions& one : regions) {
+    m = std::lcm(m, root_of_multiple(one.step()));
+    require<UsageError>(m <= kMost, "model",
+                        "model.regions is {}: sides of {} tokens would be needed, {} at most",
+                        edt::text_of(regions), kWide * m, kWide * kMost);
   }
   return {patch * kWide * m, fmt::format("patch {} x {} of squares and regions {}", patch,
                                          kWide * m, edt::text_of(regions))};

@@ -40,6 +40,7 @@ struct EmmditConfig : CommonConfig {
   const TokenRegions& regions_of(std::int64_t block) const;
   // Between neighbours in the table of positions.
   double position_distance() const;
+  bool operator==(const EmmditConfig&) const = default;
 };
 
 // "4:1" is four regions of runs of one; "off" alone: none.

@@ -12,6 +12,7 @@
 #include "core/base/profiler.h"
 #include "core/ops/backend.h"
 #include "core/storage/checksum.h"
+#include "core/storage/half.h"
 #include "core/storage/safetensors.h"
 
 namespace edt {
@@ -166,10 +167,8 @@ class InceptionWeights {
                        fmt::join(shape, ", "));
     std::vector<float> values(there.elements());
     reader_.read(there, 0, values);
-    for (const float v : values) {
-      require<DataError>(std::isfinite(v), "inception", "{}: {} holds a value that is not finite",
-                         reader_.path().string(), name);
-    }
+    require<DataError>(all_finite(values), "inception", "{}: {} holds a value that is not finite",
+                       reader_.path().string(), name);
     taken_[name] = checksum_of(std::span<const float>(values));
     return values;
   }

@@ -67,6 +67,8 @@ class ModelConfig {
   // Where a masked pass drops tokens: always the mean of its ratios.
   void fix_mask_ratio();
 
+  bool operator==(const ModelConfig&) const = default;
+
  private:
   Any any_;
 };

@@ -239,15 +239,19 @@ ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
                                                        : AttentionForm::kSoftmax);
   }
   common.patch = patch.value_or(common.patch);
+  require<UsageError>(!label_dropout || common.classes > 0, "model",
+                      "model.label-dropout is {}, and {} reads no classes (model.classes is 0)",
+                      label_dropout.value_or(0), common.name);
   common.label_dropout = label_dropout.value_or(common.label_dropout);
   std::visit([&]<class C>(C& one) { FamilyOf<C>::resize(one, sizes); }, config.any());
   common.frame_channels = frame_channels.value_or(common.frame_channels);
-  const bool is_sequence = length.has_value() || common.latents.is_sequence();
-  common.latents = is_sequence ? sequence_of(common) : picture_of(common, config.grid_step());
   const auto apply = [&]<class C>(C& one) {
     std::get<typename FamilyOf<C>::Options>(of_family).apply(one);
   };
   std::visit(apply, config.any());
+  // Last: what sides pictures may have hangs on all of these.
+  const bool is_sequence = length.has_value() || common.latents.is_sequence();
+  common.latents = is_sequence ? sequence_of(common) : picture_of(common, config.grid_step());
   config.validate();
   return config;
 }

@@ -26,6 +26,7 @@ struct Mdtv2Config : CommonConfig {
 
   // Tokens of a sample that a masked pass of this ratio keeps.
   std::int64_t visible_tokens(float ratio) const;
+  bool operator==(const Mdtv2Config&) const = default;
 };
 
 }  // namespace edt

@@ -16,6 +16,10 @@ void check_text(std::string_view what, std::span<const float> features, const Mo
                       model.name(), text.tokens);
 }
 
+std::string name_of_text(std::int64_t picture) {
+  return fmt::format("the text of picture {}", picture);
+}
+
 }  // namespace
 
 void RequestedTexts::check(const Model& model) const {
@@ -25,6 +29,13 @@ void RequestedTexts::check(const Model& model) const {
   if (reads) check_text("the null text", null, model);
 }
 
+void RequestedTexts::check_each(const Model& model, std::int64_t pictures) const {
+  check(model);
+  for (std::int64_t picture = 0; of && picture < pictures; ++picture) {
+    check_text(name_of_text(picture), of(picture), model);
+  }
+}
+
 TextBatch::TextBatch(const RequestedTexts& texts, const Model& model, const Pictures& pictures) {
   const TextConfig& config = model.text();
   if (!config.is_on()) return;
@@ -32,7 +43,7 @@ TextBatch::TextBatch(const RequestedTexts& texts, const Model& model, const Pict
   for (std::int64_t row = 0; row < pictures.rows; ++row) {
     const std::int64_t picture = pictures.first + row;
     if (picture < pictures.last) text = texts.of(picture);
-    check_text(fmt::format("the text of picture {}", picture), text, model);
+    check_text(name_of_text(picture), text, model);
     append(text, config);
   }
   for (std::int64_t row = 0; pictures.guided && row < pictures.rows; ++row) {

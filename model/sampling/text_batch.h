@@ -20,6 +20,9 @@ struct RequestedTexts {
   // UsageError where a model that reads texts has none, or one that does not has some, or the null
   // text does not fit.
   void check(const Model& model) const;
+  // Reads the text of each of so many pictures, and leaves none of them. UsageError or DataError
+  // where one cannot be had or is longer than the model's longest.
+  void check_each(const Model& model, std::int64_t pictures) const;
 };
 
 class TextBatch {

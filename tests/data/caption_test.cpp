@@ -96,14 +96,15 @@ TEST(CaptionCheck, ReadsTruePicturesBack) {
     for (std::uint32_t i = 0; i < kPictures; ++i) {
       const PictureWords words = draw_picture_words(1, i);
       const CaptionAgreement found =
-          compare(draw_captioned_picture(words, size, 1, i), caption_of(words));
+          compare(draw_captioned_picture(words, size, 1, i), caption_of(words), "");
       agree += found.all();
       sizes += found.size;
     }
     EXPECT_EQ(agree, kPictures) << size;
     EXPECT_EQ(sizes, kPictures) << size;
   }
-  EXPECT_ERROR((void)compare(Image(64, 64), "a cat"), DataError, "'a cat'");
+  EXPECT_ERROR((void)compare(Image(64, 64), "a cat", "x.h5: caption 3"), DataError,
+               "x.h5: caption 3: 'a cat'");
   EXPECT_ERROR((void)read_picture(Image(16, 16)), DataError, "16 x 16");
 }
 
@@ -127,8 +128,8 @@ TEST(CaptionCheck, ReadsDecodedPicturesBack) {
   for (std::uint64_t i = 0; i < kPictures; ++i) {
     set.read(std::vector<SampleRef>{{i}}, 0, scratch, latent);
     const Image picture = decoder.decode_all(latent)[0];
-    agree += compare(picture, set.caption(i)).all();
-    const CaptionAgreement other = compare(picture, set.caption((i + 1) % kPictures));
+    agree += compare(picture, set.caption(i), "").all();
+    const CaptionAgreement other = compare(picture, set.caption((i + 1) % kPictures), "");
     wrong += other.all();
     wrong_colours += other.colour;
     EXPECT_EQ(set.text_of(i), encode_caption(set.caption(i)));

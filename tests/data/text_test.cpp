@@ -219,7 +219,7 @@ TEST(Text, WhatCannotBeStored) {
   EXPECT_ERROR(write([](StoredTexts& t) { t.captions[0] = "\xff"; }), DataError, "caption 0",
                "UTF-8");
   EXPECT_ERROR(write([](StoredTexts& t) { t.captions[0] = std::string("a\0b", 3); }), DataError,
-               "caption 0", "zero byte");
+               "caption 0", "a byte 0");
   EXPECT_ERROR(write([](StoredTexts& t) { t.captions[0].assign(70000, 'a'); }), DataError,
                "70000 bytes", "65536");
   Description longer = d;

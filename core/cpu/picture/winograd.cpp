@@ -15,6 +15,9 @@
 // point by point, then all points of M. All of it is float32, whatever the pictures are.
 #include "core/cpu/picture/winograd.h"
 
+#include <algorithm>
+#include <array>
+
 #include "core/cpu/parallel.h"
 #include "core/cpu/picture/winograd_task.h"
 
@@ -280,9 +283,11 @@ WayFacts facts_of(WinogradWay way) {
   }
 }
 
+constexpr std::size_t kMostPoints = 6;
+using AxisPoints = std::array<double, kMostPoints>;  // the first ones, as many as the way has
+
 // One axis of G g G^T: taps -> points.
-std::vector<double> points_of(const double (&taps)[3], WinogradWay way) {
-  const auto [a, b, c] = taps;
+AxisPoints points_of(double a, double b, double c, WinogradWay way) {
   switch (way) {
     case WinogradWay::kOf2:
       return {a, (a + b + c) / 2, (a - b + c) / 2, c};
@@ -298,19 +303,19 @@ std::vector<double> points_of(const double (&taps)[3], WinogradWay way) {
   }
 }
 
-// weight [3, 3] -> [points]
-std::vector<double> transformed(const float* weight, WinogradWay way) {
-  std::vector<std::vector<double>> columns;  // by column of the weight, points of its rows
-  for (int j = 0; j < 3; ++j) {
-    columns.push_back(points_of({weight[j], weight[3 + j], weight[6 + j]}, way));
+// weight [3, 3] -> [points, points] of `points` on each axis; called for millions of weights.
+std::array<double, kMostPoints * kMostPoints> transformed(const float* weight, std::size_t points,
+                                                          WinogradWay way) {
+  std::array<AxisPoints, 3> columns;  // by column of the weight, points of its rows
+  for (std::size_t j = 0; j < 3; ++j) {
+    columns[j] = points_of(weight[j], weight[3 + j], weight[6 + j], way);
   }
-  std::vector<double> points;
-  for (std::size_t i = 0; i < columns[0].size(); ++i) {
-    for (const double value : points_of({columns[0][i], columns[1][i], columns[2][i]}, way)) {
-      points.push_back(value);
-    }
+  std::array<double, kMostPoints * kMostPoints> all;
+  for (std::size_t i = 0; i < points; ++i) {
+    const AxisPoints row = points_of(columns[0][i], columns[1][i], columns[2][i], way);
+    std::copy_n(row.begin(), points, all.begin() + static_cast<std::ptrdiff_t>(i * points));
   }
-  return points;
+  return all;
 }
 
 }  // namespace
@@ -349,10 +354,11 @@ WinogradConvolution::WinogradConvolution(const ConvolutionForm& form, WinogradWa
   parallel_ranges(form.outputs, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t out = begin; out < end; ++out) {
       for (std::int64_t in = 0; in < form.inputs; ++in) {
-        const auto values = transformed(weight.data() + (out * form.inputs + in) * 9, way);
+        const auto values = transformed(weight.data() + (out * form.inputs + in) * 9,
+                                        static_cast<std::size_t>(facts.points), way);
         float* place = to + (out / panel_ * form.inputs + in) * panel_ + out % panel_;
-        for (std::size_t point = 0; point < values.size(); ++point) {
-          place[static_cast<std::int64_t>(point) * each] = static_cast<float>(values[point]);
+        for (std::int64_t point = 0; point < points; ++point) {
+          place[point * each] = static_cast<float>(values[static_cast<std::size_t>(point)]);
         }
       }
     }

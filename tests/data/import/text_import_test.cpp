@@ -221,7 +221,62 @@ TEST_F(ImportTexts, Captions) {
   refuse("none.txt", {"none.txt: there is no such file"});
   TextOptions text = given("t.npy", "n.npy");
   text.captions = path("six.txt");
-  EXPECT_ERROR(import(text), DataError, "caption 5", "UTF-8");
+  EXPECT_ERROR(import(text), DataError, "six.txt: caption 5", "UTF-8");
+  write_bytes(path("zero.txt"), std::string("1\n2\0\n3\n4\n5\n6\n", 13));
+  text.captions = path("zero.txt");
+  EXPECT_ERROR(import(text), DataError, "zero.txt: caption 1", "a byte 0");
+  write_bytes(path("mark.txt"),
+              "\xef\xbb\xbf"
+              "1\n\xef\xbb\xbf\n3\n4\n5\n6\n");
+  text.captions = path("mark.txt");
+  import(text);
+  EXPECT_EQ(Dataset(path("out")).caption(0), "1") << "a byte-order mark is none of the words";
+  EXPECT_EQ(Dataset(path("out")).caption(1), "\xef\xbb\xbf");
+}
+
+TEST_F(ImportTexts, CaptionsOfSeveralFiles) {
+  fs::create_directories(path("texts"));
+  const auto write = [&](const std::string& name, std::uint64_t first, std::uint64_t last,
+                         std::uint64_t captions) {
+    h5::File file = h5::File::create(path("texts/" + name));
+    const std::uint64_t count = last - first;
+    file.create_dataset("text", h5::Type::kFloat32, {count, kWidth})
+        .write(h5::Type::kFloat32, std::vector<float>(count * kWidth, 1).data());
+    if (captions == 0) return;
+    std::vector<std::string> words;
+    for (std::uint64_t i = first; i < first + captions; ++i)
+      words.push_back(fmt::format("no {}", i));
+    h5::File::Bytes stored;
+    (void)file.create_strings("captions", words, &stored);
+  };
+  write("0.h5", 0, 4, 4);
+  write("1.h5", 4, 6, 2);
+  import(given("texts"));
+  for (std::uint64_t i = 0; i < kTexts; ++i) {
+    EXPECT_EQ(Dataset(path("out")).caption(i), fmt::format("no {}", i));
+  }
+  write("1.h5", 4, 6, 1);
+  EXPECT_ERROR(import(given("texts")), DataError, "1.h5: 1 captions of 2 texts");
+  write("1.h5", 4, 6, 0);
+  expect_refused(given("texts"), {"1.h5: has no 'captions'", "0.h5 has"});
+}
+
+// Where texts begin and end is told in a file beside them.
+TEST_F(ImportTexts, BeginsThatAreNone) {
+  const auto refuse = [&](const std::vector<std::int64_t>& begin,
+                          const std::vector<std::string>& parts) {
+    h5::File file = h5::File::create(path("b.h5"));
+    file.create_dataset("text", h5::Type::kFloat32, {13, kWidth})
+        .write(h5::Type::kFloat32, joined().data());
+    file.create_dataset("text_begin", h5::Type::kInt64, {begin.size()})
+        .write(h5::Type::kInt64, begin.data());
+    file.close();
+    expect_refused(given("b.h5"), parts);
+  };
+  refuse({0, 1, 5, 4, 10, 11, 13}, {"b.h5:/text_begin: value 3 is 4, below 5 before it"});
+  refuse({1, 2, 5, 7, 10, 11, 13}, {"value 0 is 1, the first text begins at 0"});
+  refuse({0, 1, 5, 7, 10, 11, 12}, {"the last text ends at 12", "/text has 13 tokens"});
+  refuse({0}, {"1 values"});
 }
 
 TEST_F(ImportTexts, WhatDoesNotBelong) {
@@ -249,6 +304,8 @@ TEST_F(ImportTexts, WhatDoesNotBelong) {
   EXPECT_NO_THROW(import(given("nan.npy", "n.npy")));  // behind the last token
   write_npy(path("zero.npy"), "<f4", {kTexts, kWidth}, std::vector<float>(kTexts * kWidth));
   EXPECT_ERROR(import(given("zero.npy")), DataError, "zero.npy", "text 0", "never written");
+  write_npy(path("tiny.npy"), "<f4", {kTexts, kWidth}, std::vector<float>(kTexts * kWidth, 1e-9f));
+  EXPECT_ERROR(import(given("tiny.npy")), DataError, "tiny.npy", "text 0", "1e-09", "as zero");
 }
 
 TEST_F(ImportTexts, OtherInputsAreNoticed) {

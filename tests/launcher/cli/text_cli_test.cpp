@@ -1,7 +1,10 @@
 // A model that reads captions, from the data set to pictures that are judged, as a shell has it.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <limits>
 #include <string>
+#include <vector>
 
 #include "core/storage/hdf5.h"
 #include "tests/support/edt_program.h"
@@ -81,7 +84,24 @@ TEST_F(CaptionCli, GoesOnFromARunWithoutTexts) {
   EXPECT_EQ(on.status, 0) << on.output;
 }
 
+// What is said in words and what the preset says are the same.
+TEST_F(CaptionCli, GoesOnWithDefaultsThatAreGiven) {
+  const std::string own = "--model.text-form cross --model.classes 0 --run.dir " + own_;
+  ASSERT_EQ(train(own + " --train.steps 1").status, 0);
+  const CommandOutcome other = train(own + " --train.steps 2 --model.text-dropout 0.5");
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.output, HasSubstr("model.text-dropout 0.1 -> 0.5"));
+  const CommandOutcome on = train(own + " --train.steps 2 --model.text-dropout 0.1");
+  EXPECT_EQ(on.status, 0) << on.output;
+  EXPECT_THAT(on.output, testing::Not(HasSubstr("model.text-dropout was")));
+}
+
 TEST_F(CaptionCli, OneLineForWhatDoesNotFit) {
+  EXPECT_THAT(refusal("train --data.path " + set_ + kModel +
+                      "--model.text-form cross --model.classes 0 --model.label-dropout 0.2 "
+                      "--run.dir " +
+                      own_),
+              HasSubstr("model.label-dropout is 0.2, and SiT-S/2 reads no classes"));
   EXPECT_THAT(
       refusal("train --data.path " + data_ + kModel + "--model.text-form cross --run.dir " + own_),
       HasSubstr("SiT-S/2 is to read texts (model.text-form), and the data set has none"));
@@ -102,12 +122,39 @@ TEST_F(CaptionCli, OneLineForWhatDoesNotFit) {
   EXPECT_THAT(refusal(sample + "--text set:x"),
               HasSubstr("a sample of the data set is set:NUMBER"));
   EXPECT_THAT(refusal(sample + "--text " + data_ + "/none.h5"), HasSubstr("none.h5"));
-  EXPECT_THAT(refusal(sample + "--caption 'a b c d e f g'"),
+  EXPECT_THAT(refusal(sample + "--caption 'ring ring ring ring ring top left'"),
               AllOf(HasSubstr("up to 7 tokens with 32 channels"), HasSubstr("reads 5 tokens")));
+  EXPECT_THAT(refusal(sample + "--caption 'small oragne disc lfet'"),
+              AllOf(HasSubstr("do not have 'oragne', 'lfet'; they have small, large, orange")));
+  EXPECT_THAT(refusal(sample + "--caption '!!!'"), HasSubstr("--caption '!!!' has no words"));
+  EXPECT_THAT(refusal(sample + "--caption \"$(printf '\\377\\376')\""),
+              HasSubstr("--caption is not UTF-8"));
   EXPECT_THAT(refusal(sample + "--caption ring --per-class 2"),
               HasSubstr("--images says how many"));
+  EXPECT_THAT(refusal("sample " + own_ + " --text " + prompts_ + " --latents " + prompts_),
+              AllOf(HasSubstr("would be replaced, and is read"), HasSubstr(prompts_)));
   EXPECT_THAT(refusal("bench samplers " + own_), HasSubstr("reads texts, and"));
   EXPECT_THAT(refusal("memory " + own_), HasSubstr("reads texts, and edt memory has none to give"));
+}
+
+// All texts are read before the first picture is made.
+TEST_F(CaptionCli, ADamagedTextLeavesNoPictures) {
+  ASSERT_EQ(train("--model.text-form pooled --train.steps 1 --run.dir " + own_).status, 0);
+  const std::string prompts = path_ + "/damaged.h5", pictures = path_ + "/pictures";
+  std::vector<float> text(4 * 32, 1.F);
+  text.back() = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<std::int64_t> begin{0, 1, 2, 3, 4};
+  h5::File file = h5::File::create(prompts);
+  file.create_dataset("text", h5::Type::kFloat16, {4, 32}).write(h5::Type::kFloat32, text.data());
+  file.create_dataset("null_text", h5::Type::kFloat16, {1, 32})
+      .write(h5::Type::kFloat32, text.data());
+  file.create_dataset("text_begin", h5::Type::kInt64, {5}).write(h5::Type::kInt64, begin.data());
+  file.close();
+  const std::string sample = "sample " + own_ + " --text " + prompts + " --steps 1 --batch 1 ";
+  EXPECT_THAT(refusal(sample + "--out-dir " + pictures),
+              AllOf(HasSubstr(prompts), HasSubstr("NaN or infinity")));
+  EXPECT_FALSE(std::filesystem::exists(pictures));
+  EXPECT_EQ(run(sample + "--images 3 --out-dir " + pictures).status, 0);
 }
 
 }  // namespace

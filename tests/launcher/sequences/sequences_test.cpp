@@ -1,6 +1,8 @@
 // Sequences from end to end: drawn, trained on, sampled, plotted; and what is refused.
 #include <cmath>
 
+#include "core/base/error.h"
+#include "launcher/sample/frame_options.h"
 #include "tests/launcher/sequences/sequence_runs.h"
 #include "tests/support/text_files.h"
 
@@ -37,6 +39,22 @@ TEST_F(SequenceRuns, SynthesizedAreToldByTheirClass) {
               HasSubstr("7 classes of sequences asked for, 1 to 6"));
   EXPECT_THAT(refused({"data", "info", path("set"), "--pictures", path("a.png")}),
               HasSubstr("holds sequences of 24 frames, of which no picture is drawn"));
+}
+
+// Sequences of texts have no class, and a page has any of the set's beside them.
+TEST_F(SequenceRuns, OfNoClassAreAny) {
+  synthesize("set");
+  const data::Dataset set(path("set"));
+  const std::vector<std::int32_t> labels{6, 2, 6, 2};
+  const auto found = samples_of_classes(set, labels, 6);
+  ASSERT_EQ(found.size(), 4u);
+  EXPECT_EQ(found[0], 0u);
+  EXPECT_EQ(found[2], 2u);
+  EXPECT_EQ(set.label(found[1]), 2);
+  EXPECT_EQ(set.label(found[3]), 2);
+  EXPECT_NE(found[1], found[3]);
+  const std::vector<std::int32_t> other{7};
+  EXPECT_THROW((void)samples_of_classes(set, other, 6), DataError);
 }
 
 TEST_F(SequenceRuns, SamplesAreInTheUnitsOfTheData) {

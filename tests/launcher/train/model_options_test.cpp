@@ -29,6 +29,33 @@ TEST(ModelOptions, SizesThatDoNotFitAreAnsweredWithThoseThatDo) {
   EXPECT_EQ(refusal_of({.preset = "EDT-Ti/2", .image_size = 64}), "");
 }
 
+// What sides pictures may have follows from the options of the family, not from the preset's.
+TEST(ModelOptions, SizesGoByTheRegionsThatAreAsked) {
+  const auto with = [](std::vector<std::string> regions) {
+    ModelOptions options{
+        .preset = "E-MMDiT-S", .image_size = 128, .modulation = ModulationForm::kAffine};
+    std::get<EmmditFamily::Options>(options.of_family).regions = std::move(regions);
+    return options;
+  };
+  EXPECT_EQ(refusal_of(with({"off"})), "");
+  EXPECT_EQ(refusal_of(with({"1:1"})), "");
+  EXPECT_THAT(refusal_of(with({})), HasSubstr("takes multiples of 512"));
+  EXPECT_THAT(refusal_of(with({"4:1"})), HasSubstr("takes multiples of 256"));
+  EXPECT_THAT(refusal_of(with({"4093:1", "4091:1", "4079:1"})),
+              HasSubstr("model.regions is 4093:1,4091:1,4079:1: sides of"));
+}
+
+TEST(ModelOptions, TheModulationMatrixGoesByThePicture) {
+  const auto form = [](std::int64_t side) {
+    return ModelOptions{.preset = "EDT-S/2", .image_size = side}
+        .resolve(10)
+        .as<EdtConfig>()
+        ->amm_form();
+  };
+  EXPECT_EQ(form(256), AmmForm::kExp);
+  EXPECT_EQ(form(512), AmmForm::kCosine);
+}
+
 TEST(ModelOptions, WidthsAndHeadsAreNamed) {
   EXPECT_THAT(
       refusal_of({.preset = "EDT-Ti/2", .sizes = {.heads = {{2, 5, 4, 3, 2}}}}),
