@@ -147,6 +147,7 @@ struct MaskConfig {
   double start = 0;  // of their weights
 
   bool is_on() const { return heads || hidden; }
+  bool operator==(const MaskConfig&) const = default;
 };
 
 struct CommonConfig {
