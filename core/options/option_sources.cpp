@@ -166,6 +166,16 @@ void OptionSet::begin_with(std::string option, SourceOf read) {
 
 void OptionSet::read_first_source(std::span<const CommandLineArgument> arguments,
                                   std::span<const IniFile> files) {
+  std::vector<std::string> alone;  // read_command_line() gives them to the positional options
+  std::vector<const Option*> named, positional;
+  for (const CommandLineArgument& argument : arguments) {
+    if (argument.name.empty()) alone.push_back(argument.value);
+    if (!argument.name.empty()) named.push_back(&get(argument.name));
+  }
+  for (const auto& option : options_) {
+    const bool is_named = std::ranges::find(named, option.get()) != named.end();
+    if (option->positional_ && !is_named) positional.push_back(option.get());
+  }
   // The last value that an option has in them.
   const auto value_of = [&](std::string_view name) {
     const Option& option = get(name);
@@ -178,6 +188,9 @@ void OptionSet::read_first_source(std::span<const CommandLineArgument> arguments
     for (const CommandLineArgument& argument : arguments) {
       if (!argument.name.empty() && &get(argument.name) == &option) value = argument.value;
     }
+    const auto at =
+        static_cast<std::size_t>(std::ranges::find(positional, &option) - positional.begin());
+    if (at < positional.size() && at < alone.size()) value = alone[at];
     return value;
   };
   const std::string value = value_of(first_option_).value_or("");

@@ -95,9 +95,11 @@ std::vector<std::string> OptionSet::section_names() const {
 std::vector<std::string> OptionSet::given_arguments(std::string_view section) const {
   std::vector<std::string> arguments;
   for (const auto& option : options_) {
-    if (option->given_ && section_of(option->name_) == section) {
-      arguments.push_back(fmt::format("--{}={}", option->name_, option->field_->text()));
-    }
+    if (!option->given_ || section_of(option->name_) != section) continue;
+    const std::string value = option->field_->text();
+    // A command line has no way to say nothing.
+    if (value.empty() && option->has_default()) continue;
+    arguments.push_back(fmt::format("--{}={}", option->name_, value));
   }
   return arguments;
 }

@@ -97,6 +97,46 @@ TEST(OptionSources, TheFirstSourceBelongsToAValue) {
   EXPECT_EQ(parsed({"--rate=2"}), std::pair(std::int64_t{2}, std::int64_t{10}));
 }
 
+TEST(OptionSources, TheFirstSourceBelongsToAValueThatStandsAlone) {
+  std::string asked;
+  const auto asks = [&](const std::vector<std::string>& args) {
+    std::filesystem::path from, to;
+    std::int64_t rate = 1;
+    bool now = false, to_is_given = false;
+    OptionSet options("copy", "");
+    options.add("from", &from, "directory").positional().command_line_only();
+    options.add("to", &to, "directory").positional().command_line_only();
+    options.add("rate", &rate, "of copying");
+    options.add("now", &now, "not kept").command_line_only();
+    options.begin_with("from", [&](const std::filesystem::path& value, const auto& is_given) {
+      asked = value;
+      to_is_given = is_given("to");
+      return std::optional(parse_ini("rate = 7\n", "first"));
+    });
+    EXPECT_TRUE(options.parse(args));
+    EXPECT_EQ(from, asked);
+    return std::pair(rate, to_is_given);
+  };
+  EXPECT_EQ(asks({"/x", "/y"}), std::pair(std::int64_t{7}, true));
+  EXPECT_EQ(asked, "/x");
+  EXPECT_EQ(asks({"--now", "/x"}), std::pair(std::int64_t{7}, false));
+  EXPECT_EQ(asks({"--to=/x", "/z", "--rate=2"}), std::pair(std::int64_t{2}, true));
+  EXPECT_EQ(asked, "/z");
+  EXPECT_EQ(asks({"/x", "--from=/w"}), std::pair(std::int64_t{7}, true));
+  EXPECT_EQ(asked, "/w");
+  asked.clear();
+  EXPECT_EQ(asks({}), std::pair(std::int64_t{1}, false));
+}
+
+TEST(OptionSources, ArgumentsForAnotherCommandAreOnesItTakes) {
+  Stored stored, other;
+  stored.options.read(parse_ini("output =\nlines = 10\nkind = curved\n", "first"));
+  const std::vector<std::string> arguments = stored.options.given_arguments("");
+  EXPECT_THAT(arguments, ElementsAre("--lines=10", "--kind=curved"));
+  other.parse(arguments);
+  EXPECT_EQ(other.kind, "curved");
+}
+
 TEST(OptionSources, ChangesAreThoseOfOptionsThatHaveAnEffect) {
   Stored stored;
   stored.parse({"--rate=2", "--lines=20", "--kind=curved", "--now"});

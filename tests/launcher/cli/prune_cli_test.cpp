@@ -70,7 +70,8 @@ TEST_F(PruneCli, MakesARunOfASmallerNetwork) {
 TEST_F(PruneCli, MasksAreARunOfTheirOwn) {
   const auto masked = [&](const std::string& name, const std::string& more) {
     return " " + tiny_training(data_, path_ + "/" + name) + " --run.init-from " + run_ +
-           " --prune.target 0.6 --prune.decided-by 10 --prune.hidden-multiple 4 --seed 1 " + more;
+           " --prune.target 0.6 --prune.decided-by 10 --prune.hidden-multiple 4 --seed 1" +
+           " --run.threads 1 " + more;
   };
   ASSERT_EQ(run("train --quiet" + masked("masked", "--steps 4")).status, 0);
   EXPECT_THAT(info("masked"), HasSubstr("prune"));
@@ -128,9 +129,9 @@ TEST_F(PruneCli, RefusesInOneLine) {
   // Of the tensor ranks to come, before any mask trains.
   EXPECT_THAT(refusal(prune("x", "--target 0.6 --parallel.tensor 2")),
               HasSubstr("parallel.tensor is 2, and prune.head-multiple is 1"));
-  EXPECT_THAT(refusal("train " + tiny_training(data_, path_ + "/y") +
-                      " --model MDTv2-S/2 --model.widths 24 --model.heads 3 --model.depths 2,2" +
-                      " --prune.target 0.6"),
+  EXPECT_THAT(refusal("train --data " + data_ + " --run.dir " + path_ + "/y --model MDTv2-S/2" +
+                      " --model.image-size 64 --model.widths 24 --model.heads 3" +
+                      " --model.depths 2,2 --prune.target 0.6"),
               HasSubstr("[prune] prune.target is 0.6, and blocks of MDTv2-S/2"));
   EXPECT_FALSE(std::filesystem::exists(path_ + "/x"));
   EXPECT_FALSE(std::filesystem::exists(path_ + "/y"));
