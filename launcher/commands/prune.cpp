@@ -77,6 +77,11 @@ std::vector<std::string> arguments_of(const OptionSet& options,
   return arguments;
 }
 
+// Whether somebody asks for it now, and it does not come from the run.
+bool given_now(const OptionSet& options, const std::string& name) {
+  return options.given(name) && options.origin(name).find(kManifestName) == std::string::npos;
+}
+
 IniFile configuration_for_pruning(const std::filesystem::path& run) {
   const Checkpoint checkpoint = find_checkpoint(run);
   IniFile ini =
@@ -198,9 +203,12 @@ int Pruning::train_masks() const {
 
 std::string Pruning::configuration_of_cut(const ModelConfig& model,
                                           std::vector<std::string> teacher) const {
-  std::vector<std::string> arguments = arguments_of(
-      options_, {"align", "run"},
-      {"train.steps", "run.dir", "run.init-from", "model.block-heads", "model.block-hidden"});
+  std::vector<std::string> without{"train.steps", "run.dir", "run.init-from", "model.block-heads",
+                                   "model.block-hidden"};
+  const std::int64_t classes = model.common().classes;
+  if (classes > 0) without.emplace_back("model.classes");
+  std::vector<std::string> arguments = arguments_of(options_, {"align", "run"}, without);
+  if (classes > 0) arguments.push_back(fmt::format("--model.classes={}", classes));
   for (std::string& argument : teacher) arguments.push_back(std::move(argument));
   const UnitCounts& kept = model.common().kept;
   if (!kept.heads.empty()) {
@@ -264,7 +272,18 @@ int Pruning::tune() const {
     context_.note("to train on: edt train --run.dir {}\n", shell_quoted(chosen_.out.string()));
     return kDone;
   }
-  return train(std::vector<std::string>{"--run.dir=" + chosen_.out.string()}, context_);
+  // What was cut before takes what is given now.
+  std::vector<std::string> arguments = arguments_of(
+      options_, {"align", "distill", "run"},
+      {"train.steps", "run.dir", "run.init-from", "model.block-heads", "model.block-hidden"});
+  std::erase_if(arguments, [&](const std::string& argument) {
+    return !given_now(options_, argument.substr(2, argument.find('=') - 2));
+  });
+  if (options_.given("tune-steps")) {
+    arguments.push_back(fmt::format("--train.steps={}", chosen_.tune_steps));
+  }
+  arguments.push_back("--run.dir=" + chosen_.out.string());
+  return train(arguments, context_);
 }
 
 int Pruning::run() {

@@ -35,13 +35,20 @@ class PruneCli : public CliRun {
 TEST_F(PruneCli, MakesARunOfASmallerNetwork) {
   ASSERT_EQ(run(prune("small")).status, 0);
   const std::string config = text("small/config.ini");
-  EXPECT_THAT(config, HasSubstr("block-heads = "));
-  EXPECT_THAT(config, HasSubstr("block-hidden = "));
-  EXPECT_THAT(config, HasSubstr("from = " + run_));  // its teacher
+  EXPECT_THAT(config, HasSubstr("block-heads = 1,"));
+  EXPECT_THAT(config, Not(HasSubstr("block-hidden = \n")));
+  EXPECT_THAT(config, HasSubstr("\nclasses = 12\n"));  // as its teacher, also without data
+  EXPECT_THAT(config, HasSubstr("from = " + run_));    // its teacher
   // Done is done, and it is a run as any other.
   EXPECT_EQ(run(prune("small")).status, 0);
+  // What is given when it is started again counts for what is left.
+  EXPECT_EQ(run(prune("small", "--target 0.6 --tune-steps 4 --keep-checkpoints 9")).status, 0);
+  EXPECT_THAT(text("small/config.ini"), HasSubstr("\nsteps = 4\n"));
+  EXPECT_THAT(text("small/config.ini"), HasSubstr("\nkeep-checkpoints = 9\n"));
+  EXPECT_THAT(refusal("prune --quiet " + run_ + " " + path_ + "/small --tune-steps 5 --lr 1e-4"),
+              HasSubstr("optimizer.lr 0.001 -> 0.0001"));
   EXPECT_EQ(run("train --quiet --steps 5 --run.dir " + path_ + "/small").status, 0);
-  EXPECT_THAT(refusal("train --run.dir " + path_ + "/small --parallel.tensor 2"),
+  EXPECT_THAT(refusal("train --quiet --run.dir " + path_ + "/small --steps 6 --parallel.tensor 2"),
               HasSubstr("cannot be cut over 2 tensor ranks"));
   EXPECT_EQ(run("sample " + path_ + "/small --images 2 --steps 2 --out " + path_ + "/s.png").status,
             0);
@@ -71,7 +78,7 @@ TEST_F(PruneCli, MasksAreARunOfTheirOwn) {
   const auto masked = [&](const std::string& name, const std::string& more) {
     return " " + tiny_training(data_, path_ + "/" + name) + " --run.init-from " + run_ +
            " --prune.target 0.6 --prune.decided-by 10 --prune.hidden-multiple 4 --seed 1" +
-           " --run.threads 1 " + more;
+           " --prune.speed 1 --run.threads 1 " + more;
   };
   ASSERT_EQ(run("train --quiet" + masked("masked", "--steps 4")).status, 0);
   EXPECT_THAT(info("masked"), HasSubstr("prune"));
@@ -96,8 +103,8 @@ TEST_F(PruneCli, MasksAreARunOfTheirOwn) {
   EXPECT_THAT(refusal("prune " + path_ + "/masked " + path_ + "/cut --target 0.5"),
               HasSubstr("--target is 0.5"));
   ASSERT_EQ(run("prune --quiet " + path_ + "/masked " + path_ + "/cut --tune-steps 0").status, 0);
-  EXPECT_THAT(text("cut/config.ini"), HasSubstr("block-hidden = "));
-  EXPECT_THAT(text("cut/config.ini"), Not(HasSubstr("target = ")));
+  EXPECT_THAT(text("cut/config.ini"), Not(HasSubstr("block-hidden = \n")));
+  EXPECT_THAT(text("cut/config.ini"), HasSubstr("\n[prune]\ntarget = 0\n"));
   EXPECT_EQ(run("sample " + path_ + "/cut --images 2 --steps 2 --out " + path_ + "/c.png").status,
             0);
 }
@@ -105,7 +112,7 @@ TEST_F(PruneCli, MasksAreARunOfTheirOwn) {
 TEST_F(PruneCli, KeepsAllAtATargetOfOne) {
   ASSERT_EQ(run(prune("all", "--target 1 --tune-steps 0")).status, 0);
   EXPECT_FALSE(std::filesystem::exists(path_ + "/all/masks"));
-  EXPECT_THAT(text("all/config.ini"), Not(HasSubstr("block-heads")));
+  EXPECT_THAT(text("all/config.ini"), HasSubstr("block-heads = \nblock-hidden = \n"));
   const std::string file = path_ + "/a.safetensors", other = path_ + "/b.safetensors";
   ASSERT_EQ(run("ckpt export " + run_ + " " + file).status, 0);
   ASSERT_EQ(run("ckpt export " + path_ + "/all " + other).status, 0);
