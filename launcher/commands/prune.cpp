@@ -82,7 +82,10 @@ bool given_now(const OptionSet& options, const std::string& name) {
   return options.given(name) && options.origin(name).find(kManifestName) == std::string::npos;
 }
 
-IniFile configuration_for_pruning(const std::filesystem::path& run) {
+// Nothing where there is no run, which is for Pruning to say.
+std::optional<IniFile> configuration_for_pruning(const std::filesystem::path& run) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(run, ignored)) return {};
   const Checkpoint checkpoint = find_checkpoint(run);
   IniFile ini =
       parse_ini(checkpoint.info().configuration, (checkpoint.path() / kManifestName).string());
@@ -325,7 +328,7 @@ int prune(std::span<const std::string> args, CommandContext& context) {
                     "the run. Started again, it goes on where it was.");
   chosen.declare(options);
   options.begin_with("whole", [](const std::filesystem::path& run, const auto&) {
-    return std::optional<IniFile>(configuration_for_pruning(run));
+    return configuration_for_pruning(run);
   });
   if (!read_options(options, args, context)) return kDone;
   context.resumable = true;
