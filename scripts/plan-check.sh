@@ -85,7 +85,7 @@ beside_options() {
     '') ;;
     text) passes+=(--model.text-form=cross --model.text-tokens=77 --model.text-channels=768) ;;
     sequence) passes+=(--model.sequence-length=256 --model.channels=64 --model.frame-channels=32) ;;
-    linear) passes+=(--model.attention-form=linear,softmax,softmax,softmax,linear) ;;
+    linear) passes+=("--model.attention-form=linear,softmax,softmax,softmax,linear") ;;
     spatial) passes+=(--model.spatial-layer=real) ;;
     affine) passes+=(--model.modulation=affine) ;;
     features) passes+=(--align.with=features --align.features.arrays=dinov2-b --align.features.dims=768) ;;

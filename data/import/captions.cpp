@@ -1,6 +1,7 @@
 #include "data/import/captions.h"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -46,12 +47,14 @@ class CaptionLines : public CaptionList {
     stream_ = std::ifstream(path(), std::ios::binary);
     require<DataError>(stream_.good(), "import", "{}: cannot be read", path().string());
     at_ = 0;
+    std::array<char, 3> begin{};
+    stream_.read(begin.data(), begin.size());
+    const bool has_mark = std::string_view(begin.data(), begin.size()) == "\xef\xbb\xbf";
+    stream_.clear();  // of the end, which a shorter file has before three bytes
+    if (!has_mark) stream_.seekg(0);
   }
   bool next(std::string& line) {
-    constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-    const bool is_first = stream_.tellg() == 0;
     if (!std::getline(stream_, line)) return false;
-    if (is_first && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
     if (line.ends_with('\r')) line.pop_back();
     return true;
   }

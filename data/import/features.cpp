@@ -1,7 +1,6 @@
 #include "data/import/features.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/base/error.h"
 #include "core/storage/half.h"

@@ -1,7 +1,6 @@
 #include "data/import/sequences.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/base/error.h"
 #include "core/base/log.h"

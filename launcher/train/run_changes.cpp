@@ -152,8 +152,10 @@ std::vector<OptionChange> changes_between(const RunIdentity& before, const RunId
   auto changes = options.changes_since(earlier_options);
   if (const auto other = other_sum(config.train, changes)) changes.push_back(*other);
   const auto earlier = parse_identity(before.data), present = parse_identity(after.data);
-  if (is_same_model(earlier_options, config.model, present)) {
-    std::erase_if(changes, [](const OptionChange& one) { return one.name.starts_with("model."); });
+  const auto of_model = [](const OptionChange& one) { return one.name.starts_with("model."); };
+  if (std::ranges::any_of(changes, of_model) &&
+      is_same_model(earlier_options, config.model, present)) {
+    std::erase_if(changes, of_model);
   }
   for (const auto& [name, value] : present.items()) {
     const auto known = earlier.find(name);

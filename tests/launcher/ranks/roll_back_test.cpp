@@ -19,7 +19,7 @@ namespace {
 
 using testing::StartsWith;
 
-constexpr std::int64_t kBatch = 8, kPoisoned = 93, kEvery = 10, kSteps = 120;
+constexpr std::int64_t kBatch = 8, kPoisoned = 93, kEvery = 10, kSteps = 100;
 // Losses of the first steps are about 1, later ones 0.6; that of the poisoned one is 1.35.
 constexpr double kSpike = 1.2;
 
@@ -66,7 +66,7 @@ class RollBack : public testing::Test {
   TrainConfig config(const std::string& run) const {
     TrainConfig config = test::tiny_config(root_ / "data", root_ / run);
     config.train.batch = kBatch;
-    config.train.micro_batch = 1;
+    config.train.micro_batch = 2;
     config.train.steps = kSteps;
     config.optimizer.rate = {.kind = ScheduleKind::kConstant, .initial = 0.01};
     config.train.spike_threshold = 10;

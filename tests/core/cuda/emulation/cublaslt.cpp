@@ -3,6 +3,7 @@
 #include <cublasLt.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cmath>
@@ -191,6 +192,28 @@ struct Product {
     }
   }
 
+  static constexpr std::int64_t kAtOnce = 8;
+
+  // Products of rows [rows, k] with a column [k]. Each sum is in the order of its terms; several at
+  // once wait for none of the others.
+  std::array<double, kAtOnce> sums_of(const double* left, const double* column, std::int64_t rows,
+                                      std::int64_t k) const {
+    double sums[kAtOnce] = {};
+    if (rows == kAtOnce && algorithm.sum != Sum::kRoundsEachTerm) {
+      for (std::int64_t i = 0; i < k; ++i) {
+        for (std::int64_t r = 0; r < kAtOnce; ++r) sums[r] += left[r * k + i] * column[i];
+      }
+      return std::to_array(sums);
+    }
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t i = 0; i < k; ++i) {
+        sums[r] += left[r * k + i] * column[i];
+        if (algorithm.sum == Sum::kRoundsEachTerm) sums[r] = rounded(layout.type, sums[r]);
+      }
+    }
+    return std::to_array(sums);
+  }
+
   void run_one() const {
     const auto m = static_cast<std::int64_t>(layout.rows);
     const auto n = static_cast<std::int64_t>(layout.columns);
@@ -199,16 +222,15 @@ struct Product {
     const std::vector<double> columns =
         load(b, b_layout, d.b == CUBLAS_OP_N ? CUBLAS_OP_T : CUBLAS_OP_N);
     for (std::int64_t column = 0; column < n; ++column) {
-      for (std::int64_t row = 0; row < m; ++row) {
-        double sum = 0;
-        for (std::int64_t i = 0; i < k; ++i) {
-          sum += left[row * k + i] * columns[column * k + i];
-          if (algorithm.sum == Sum::kRoundsEachTerm) sum = rounded(layout.type, sum);
+      for (std::int64_t first = 0; first < m; first += kAtOnce) {
+        const std::int64_t rows = std::min(kAtOnce, m - first);
+        const auto sums = sums_of(left.data() + first * k, columns.data() + column * k, rows, k);
+        for (std::int64_t r = 0; r < rows; ++r) {
+          const std::int64_t row = first + r, at = column * layout.stride + row;
+          double sum = sums[static_cast<std::size_t>(r)] * scale;
+          if (keep != 0) sum += keep * read(c, layout.type, at);
+          write(out, layout.type, at, finish(d, sum, row, column));
         }
-        const std::int64_t at = column * layout.stride + row;
-        sum *= scale;
-        if (keep != 0) sum += keep * read(c, layout.type, at);
-        write(out, layout.type, at, finish(d, sum, row, column));
       }
     }
     if (d.epilogue != CUBLASLT_EPILOGUE_BGRADB) return;
