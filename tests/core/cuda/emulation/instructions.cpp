@@ -33,8 +33,8 @@ void load(unsigned (&r)[kCount], const Bf16* row, bool transposed) {
   lanes[lane()][0] = reinterpret_cast<std::uintptr_t>(row);
   emulation::warp_barrier();
   for (int i = 0; i < kCount; ++i) {
-    const auto row = [&](int of) { return reinterpret_cast<const Bf16*>(lanes[8 * i + of][0]); };
-    load_matrix(r[i], row, transposed);
+    const auto row_of = [&](int of) { return reinterpret_cast<const Bf16*>(lanes[8 * i + of][0]); };
+    load_matrix(r[i], row_of, transposed);
   }
 }
 
