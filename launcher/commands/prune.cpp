@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/base/shell_text.h"
@@ -108,7 +109,9 @@ class Pruning {
 
  private:
   bool is_cut() const;
+  std::map<std::string, std::string> choices() const;
   std::string origin() const;
+  void require_same_choices(const nlohmann::json& origin) const;
   StoredMasks all_stays(const ModelConfig& model) const;
   void check_masks_to_come(const ModelConfig& model) const;
   int train_masks() const;
@@ -124,23 +127,45 @@ class Pruning {
   Checkpoint whole_;
 };
 
+// What the masks are made with, which is over once they are cut.
+std::map<std::string, std::string> Pruning::choices() const {
+  std::map<std::string, std::string> all{{"mask-steps", std::to_string(chosen_.mask_steps)},
+                                         {"distilled", chosen_.distilled ? "on" : "off"}};
+  for (const IniEntry& entry : parse_ini(options_.to_ini(), "configuration").entries) {
+    if (entry.key.starts_with("prune.")) all[entry.key] = entry.value;
+  }
+  return all;
+}
+
 std::string Pruning::origin() const {
-  return dump_json(
-             nlohmann::json{{"from", std::filesystem::weakly_canonical(chosen_.run).string()}}) +
-         "\n";
+  const nlohmann::ordered_json json{
+      {"from", std::filesystem::weakly_canonical(chosen_.run).string()}, {"options", choices()}};
+  return dump_json(json, 2) + "\n";
+}
+
+void Pruning::require_same_choices(const nlohmann::json& origin) const {
+  const nlohmann::json before = origin.value("options", nlohmann::json::object());
+  for (const auto& [name, now] : choices()) {
+    const std::string then = before.value(name, "");
+    require<UsageError>(then == now || !given_now(options_, name), "prune",
+                        "{} is cut already, with {} {}; now it is {}", chosen_.out.string(), name,
+                        then, now);
+  }
 }
 
 // OUT of another command is left alone.
 bool Pruning::is_cut() const {
   const auto entries = CheckpointStore(chosen_.out / "checkpoints").entries();
-  const bool is_there = std::ranges::any_of(entries, &CheckpointStore::Entry::complete);
-  std::error_code ignored;
-  const std::filesystem::path file = chosen_.out / kOrigin;
-  const bool is_ours = std::filesystem::exists(file, ignored) && read_text(file) == origin();
-  require<UsageError>(is_ours || !is_there, "prune",
+  if (!std::ranges::any_of(entries, &CheckpointStore::Entry::complete)) return false;
+  const nlohmann::json origin = try_parse_json(text_if_there(chosen_.out / kOrigin));
+  const bool is_ours =
+      origin.is_object() &&
+      origin.value("from", "") == std::filesystem::weakly_canonical(chosen_.run).string();
+  require<UsageError>(is_ours, "prune",
                       "out is {}, which holds another run than one that was pruned from {}",
                       chosen_.out.string(), chosen_.run.string());
-  return is_there;
+  require_same_choices(origin);
+  return true;
 }
 
 std::vector<std::string> Pruning::teacher_of_both() const {
@@ -297,6 +322,9 @@ int Pruning::run() {
     require<UsageError>(!options_.given("prune.target"), "prune",
                         "--target is {}, and {} has masks, which were to leave {}: leave it out",
                         chosen_.training.prune.target, whole_.path().string(), masks->target);
+    require<UsageError>(!options_.given("mask-steps"), "prune",
+                        "--mask-steps is {}, and {} has masks: leave it out", chosen_.mask_steps,
+                        whole_.path().string());
     std::vector<std::string> teacher = options_.given_arguments("distill");
     if (!options_.given("distill.from") && !trained.distill.from.empty() && chosen_.distilled) {
       teacher.push_back("--distill.from=" + trained.distill.from.string());

@@ -47,6 +47,15 @@ TEST_F(PruneCli, MakesARunOfASmallerNetwork) {
   EXPECT_THAT(text("small/config.ini"), HasSubstr("\nkeep-checkpoints = 9\n"));
   EXPECT_THAT(refusal("prune --quiet " + run_ + " " + path_ + "/small --tune-steps 5 --lr 1e-4"),
               HasSubstr("optimizer.lr 0.001 -> 0.0001"));
+  // What made the masks is over.
+  EXPECT_THAT(refusal(prune("small", "--target 0.5")),
+              HasSubstr("small is cut already, with prune.target 0.6; now it is 0.5"));
+  EXPECT_THAT(refusal(prune("small", "--target 0.6 --distilled off")),
+              HasSubstr("with distilled on; now it is off"));
+  EXPECT_THAT(refusal(prune("small", "--target 0.6 --mask-steps 17")),
+              HasSubstr("with mask-steps 16; now it is 17"));
+  EXPECT_THAT(refusal(prune("small", "--target 0.6 --prune.least 0.2")),
+              HasSubstr("with prune.least 0.15; now it is 0.2"));
   EXPECT_EQ(run("train --quiet --steps 5 --run.dir " + path_ + "/small").status, 0);
   EXPECT_THAT(refusal("train --quiet --run.dir " + path_ + "/small --steps 6 --parallel.tensor 2"),
               HasSubstr("cannot be cut over 2 tensor ranks"));
@@ -102,6 +111,8 @@ TEST_F(PruneCli, MasksAreARunOfTheirOwn) {
   EXPECT_EQ(run("ckpt compare " + path_ + "/masked " + path_ + "/ranks").status, 0);
   EXPECT_THAT(refusal("prune " + path_ + "/masked " + path_ + "/cut --target 0.5"),
               HasSubstr("--target is 0.5"));
+  EXPECT_THAT(refusal("prune " + path_ + "/masked " + path_ + "/cut --mask-steps 5"),
+              HasSubstr("--mask-steps is 5"));
   ASSERT_EQ(run("prune --quiet " + path_ + "/masked " + path_ + "/cut --tune-steps 0").status, 0);
   EXPECT_THAT(text("cut/config.ini"), Not(HasSubstr("block-hidden = \n")));
   EXPECT_THAT(text("cut/config.ini"), HasSubstr("\n[prune]\ntarget = 0\n"));
