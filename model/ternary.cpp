@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/ops/ternary.h"
+#include "core/ops/ternary_packer.h"
 
 namespace edt {
 namespace {
@@ -30,7 +31,8 @@ std::vector<std::int8_t> ternary_digits(std::span<const float> weight) {
   return digits;
 }
 
-void fold_ternary(ParameterList& parameters, const FlatLayout& layout, std::span<float> weights) {
+std::vector<Parameter*> fold_ternary(ParameterList& parameters, const FlatLayout& layout,
+                                     std::span<float> weights) {
   const auto values_of = [&](const Parameter& parameter) {
     const FlatTensor& tensor = layout.tensor(layout.find(parameter.name));
     return weights.subspan(static_cast<std::size_t>(tensor.offset),
@@ -43,15 +45,32 @@ void fold_ternary(ParameterList& parameters, const FlatLayout& layout, std::span
     const std::vector<std::int8_t> digits = ternary_digits(values);
     for (std::size_t i = 0; i < digits.size(); ++i) values[i] = scale * digits[i];
   }
-  plan_folded(parameters);
+  return plan_folded(parameters);
 }
 
-void plan_folded(ParameterList& parameters) {
+std::vector<Parameter*> plan_folded(ParameterList& parameters) {
+  std::vector<Parameter*> folded;
   for (Parameter& parameter : parameters.all()) {
     if (parameter.ternary != nullptr && !parameter.ternary->sum_of_parts) {
       parameter.ternary = nullptr;
+      folded.push_back(&parameter);
     }
   }
+  return folded;
+}
+
+std::vector<WeightHold> pack_folded(const std::vector<Parameter*>& folded, Backend& backend) {
+  std::vector<WeightHold> holds;
+  TernaryPacker* packer = ternary_packer(backend);
+  if (packer == nullptr) return holds;
+  for (const Parameter* parameter : folded) holds.push_back(packer->pack_ternary(parameter->value));
+  return holds;
+}
+
+std::size_t packed_bytes(const std::vector<Parameter*>& folded) {
+  std::size_t bytes = 0;
+  for (const Parameter* p : folded) bytes += packed_bytes(p->shape[0], p->shape[1]);
+  return bytes;
 }
 
 }  // namespace edt

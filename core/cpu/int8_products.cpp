@@ -73,7 +73,8 @@ void Int8Products::linear(std::initializer_list<Matrix> inputs, Int8Weight& weig
 
 void Int8Products::feed_forward(const Tensor& x, const MlpWeights& weights, bool gated,
                                 const Tensor& y) {
-  Int8Weight &first = *find(weights.fc1), &second = *find(weights.fc2);
+  const auto held = std::pair(find(weights.fc1), find(weights.fc2));
+  Int8Weight &first = *held.first, &second = *held.second;
   const std::int64_t width = first.outputs(), units = second.inputs();
   const WeightColumns columns{first.scales(), first.sums(),
                               bias_of(weights.fc1_bias, Slot::kBias1)};

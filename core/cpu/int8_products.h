@@ -4,12 +4,12 @@
 #pragma once
 
 #include <initializer_list>
-#include <unordered_map>
 
 #include "core/cpu/int8_rows.h"
 #include "core/cpu/int8_weight.h"
 #include "core/cpu/matmul.h"
 #include "core/cpu/scratch.h"
+#include "core/cpu/weight_forms.h"
 #include "core/ops/mlp.h"
 
 namespace edt {
@@ -18,18 +18,15 @@ class Int8Products {
  public:
   explicit Int8Products(Scratch& scratch) : scratch_(scratch) {}
 
-  void add(const Tensor& weight) { weights_.try_emplace(weight.data, weight); }
+  std::shared_ptr<Int8Weight> add(const Tensor& weight) { return weights_.add(weight); }
   // nullptr: not one of those that were added.
-  Int8Weight* find(const Tensor& weight) {
-    const auto found = weights_.find(weight.data);
-    return found == weights_.end() ? nullptr : &found->second;
-  }
+  std::shared_ptr<Int8Weight> find(const Tensor& weight) const { return weights_.find(weight); }
 
   // y = [inputs...] W^T + bias; bias may be undefined
   void linear(std::initializer_list<Matrix> inputs, Int8Weight& weight, const Tensor& bias,
               const Matrix& y);
   // Both weights are in integers; `gated`: SwiGLU's.
-  bool has(const MlpWeights& weights) { return find(weights.fc1) && find(weights.fc2); }
+  bool has(const MlpWeights& weights) const { return find(weights.fc1) && find(weights.fc2); }
   void feed_forward(const Tensor& x, const MlpWeights& weights, bool gated, const Tensor& y);
 
  private:
@@ -45,7 +42,7 @@ class Int8Products {
   void finish(const Rows& rows, Int8Weight& weight, const float* bias, const Matrix& y);
 
   Scratch& scratch_;
-  std::unordered_map<const void*, Int8Weight> weights_;
+  WeightForms<Int8Weight> weights_;
 };
 
 }  // namespace edt

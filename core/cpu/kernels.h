@@ -6,18 +6,21 @@
 #include "core/cpu/int8_products.h"
 #include "core/cpu/matmul.h"
 #include "core/cpu/matmul_ceiling.h"
+#include "core/cpu/packed_ternary.h"
 #include "core/cpu/scratch.h"
 #include "core/ops/kernel_list.h"
+#include "core/ops/ternary_packer.h"
 #include "core/ops/weight_quantizer.h"
 
 namespace edt {
 
-class CpuBackend final : public Backend, public WeightQuantizer {
+class CpuBackend final : public Backend, public WeightQuantizer, public TernaryPacker {
  public:
   EDT_BACKEND_KERNELS
 
   bool has_integer_products() const override { return onednn_has_vnni(); }
-  void quantize(T weight) override;
+  WeightHold quantize(T weight) override;
+  WeightHold pack_ternary(T weight) override;
 
   std::unique_ptr<MatmulCeiling> matmul_ceiling(const std::vector<MatmulForm>& forms,
                                                 DType dtype) override {
@@ -43,11 +46,19 @@ class CpuBackend final : public Backend, public WeightQuantizer {
   void finish_chunk(const Matrix& result, const Matrix& y, bool accumulate);
   // y (+)= a b
   void multiply_into(const Matrix& a, const Matrix& b, const Matrix& y, bool accumulate);
+  // A weight as a product with so many rows takes it: packed, or as a dense operand in `slot`.
+  struct Weight {
+    std::shared_ptr<const PackedTernary> packed;
+    Matrix dense;
+  };
+  Weight weight_for(T weight, std::int64_t rows, Slot slot);
   // y = x W^T + bias + positions for rows `first` on
-  void linear_chunk(const Matrix& x, const Matrix& weight, T bias, T positions, const Matrix& y,
+  void linear_chunk(const Matrix& x, const Weight& weight, T bias, T positions, const Matrix& y,
                     std::int64_t first);
   // That of a weight in integers; nullptr: it is none.
-  Int8Weight* int8_weight(T weight) { return int8_ ? int8_->find(weight) : nullptr; }
+  std::shared_ptr<Int8Weight> int8_weight(T weight) {
+    return int8_ ? int8_->find(weight) : nullptr;
+  }
   // Where nothing is kept for backward.
   bool is_int8(const MlpWeights& weights, T hidden) {
     return int8_ && !hidden.defined() && int8_->has(weights);
@@ -73,6 +84,7 @@ class CpuBackend final : public Backend, public WeightQuantizer {
   Scratch scratch_;
   Matmul matmul_{scratch_};
   std::unique_ptr<Int8Products> int8_;  // where weights are quantized
+  WeightForms<PackedTernary> packed_;
 };
 
 }  // namespace edt

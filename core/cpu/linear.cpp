@@ -43,25 +43,37 @@ void CpuBackend::multiply_into(const Matrix& a, const Matrix& b, const Matrix& y
   finish_chunk(result, y, accumulate);
 }
 
-void CpuBackend::linear_chunk(const Matrix& x, const Matrix& weight, T bias, T positions,
+void CpuBackend::linear_chunk(const Matrix& x, const Weight& weight, T bias, T positions,
                               const Matrix& y, std::int64_t first) {
   const Matrix result = result_chunk(y);
   const bool started = bias.defined() || positions.defined();
   if (started) start_rows(bias, positions, result, first);
-  matmul_.multiply(x, weight.t(), result, started);
+  if (weight.packed != nullptr) {
+    weight.packed->multiply(x, result, started, scratch_);
+  } else {
+    matmul_.multiply(x, weight.dense.t(), result, started);
+  }
   finish_chunk(result, y, false);
 }
 
-void CpuBackend::quantize(T weight) {
+WeightHold CpuBackend::quantize(T weight) {
   if (!int8_) int8_ = std::make_unique<Int8Products>(scratch_);
-  int8_->add(weight);
+  return int8_->add(weight);
+}
+
+WeightHold CpuBackend::pack_ternary(T weight) { return packed_.add(weight); }
+
+CpuBackend::Weight CpuBackend::weight_for(T weight, std::int64_t rows, Slot slot) {
+  auto packed = rows <= PackedTernary::kMostRows ? packed_.find(weight) : nullptr;
+  if (packed) return {std::move(packed), {}};
+  return {nullptr, matmul_.operand(weight, slot)};
 }
 
 void CpuBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
-  if (Int8Weight* integers = int8_weight(weight); integers && !positions.defined()) {
+  if (const auto integers = int8_weight(weight); integers && !positions.defined()) {
     return int8_->linear({x}, *integers, bias, y);
   }
-  const Matrix w = matmul_.operand(weight, Slot::kConvertedW);
+  const Weight w = weight_for(weight, x.shape[0], Slot::kConvertedW);
   for_each_chunk(x.shape[0], y.shape[1], [&](std::int64_t begin, std::int64_t end) {
     const Matrix rows = matmul_.operand(Matrix(x).slice(begin, end), Slot::kConvertedX);
     linear_chunk(rows, w, bias, positions, Matrix(y).slice(begin, end), begin);
@@ -92,7 +104,7 @@ void CpuBackend::linear_backward_weight(T dy, T x, G dweight, G dbias) {
 }
 
 void CpuBackend::concat_linear_forward(T a, T b, T weight, T bias, T y) {
-  if (Int8Weight* integers = int8_weight(weight)) {
+  if (const auto integers = int8_weight(weight)) {
     return int8_->linear({a, b}, *integers, bias, y);
   }
   const std::int64_t split = a.shape[1], inputs = weight.shape[1];

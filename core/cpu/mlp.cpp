@@ -49,8 +49,8 @@ template <class Form>
 void CpuBackend::feed_forward(T x, const MlpWeights& weights, T hidden, T kept, T y) {
   const std::int64_t width = weights.fc1.shape[0], units = width / Form::kColumnsPerUnit;
   const DType operand = matmul_.operand_dtype(x.dtype);
-  const Matrix fc1 = matmul_.operand(weights.fc1, Slot::kConvertedW);
-  const Matrix fc2 = matmul_.operand(weights.fc2, Slot::kConvertedW2);
+  const Weight fc1 = weight_for(weights.fc1, x.shape[0], Slot::kConvertedW);
+  const Weight fc2 = weight_for(weights.fc2, x.shape[0], Slot::kConvertedW2);
   for_each_chunk(x.shape[0], width, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t rows = end - begin;
     const bool in_place = hidden.defined() && hidden.dtype == DType::kFloat32;

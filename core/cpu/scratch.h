@@ -31,6 +31,7 @@ enum class Slot {
   kProducts,  // of integers
   kBias1,     // biases in float32
   kBias2,
+  kTernaryRows,  // of activations, in float32 and whole groups
   kCount
 };
 

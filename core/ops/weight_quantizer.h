@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/ops/backend.h"
+#include "core/ops/weight_hold.h"
 
 namespace edt {
 
@@ -14,10 +15,10 @@ class WeightQuantizer {
   // Whether this processor has instructions for such products (VNNI); elsewhere they are slower
   // than others, and activations have 7 bits.
   virtual bool has_integer_products() const = 0;
-  // From now on linear maps and feed-forward blocks that read `weight` [N, K], outside of training,
-  // multiply integers: its rows by a scale for each, rows of activations by a scale and an offset
-  // found for each as they come. `weight` stays where and as it is.
-  virtual void quantize(const Tensor& weight) = 0;
+  // As long as the result is held, linear maps and feed-forward blocks that read `weight` [N, K],
+  // outside of training, multiply integers: its rows by a scale for each, rows of activations by a
+  // scale and an offset found for each as they come. `weight` stays where and as it is.
+  [[nodiscard]] virtual WeightHold quantize(const Tensor& weight) = 0;
 };
 
 // nullptr: this backend has no such products.

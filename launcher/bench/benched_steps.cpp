@@ -77,10 +77,12 @@ SamplerSteps::SamplerSteps(const StepBenchOptions& options, Backend& backend, Co
                                     weights.subspan(static_cast<std::size_t>(tensor.offset),
                                                     static_cast<std::size_t>(tensor.elements())));
   }
-  fold_ternary(model_->parameters(), layout_, weights);
+  const std::vector<Parameter*> folded = fold_ternary(model_->parameters(), layout_, weights);
   bound_ = std::make_unique<BoundWeights>(backend, model_->parameters(), layout_, weights,
                                           options.dtype);
-  options.weights_type.apply(backend, *model_);
+  forms_ = pack_folded(folded, backend);
+  const auto integers = options.weights_type.apply(backend, *model_);
+  forms_.insert(forms_.end(), integers.begin(), integers.end());
 }
 
 std::vector<MemoryUse> SamplerSteps::memory() const {

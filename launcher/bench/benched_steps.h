@@ -55,6 +55,7 @@ class SamplerSteps {
   FlatLayout layout_;
   Block weights_;
   std::unique_ptr<BoundWeights> bound_;
+  std::vector<WeightHold> forms_;  // packed, or in integers
   Profiler profiler_;
   Arena arena_;
   Tape tape_;

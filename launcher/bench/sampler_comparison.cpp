@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "core/base/clock.h"
-#include "launcher/sample/cache_report.h"
 
 namespace edt {
 namespace {
@@ -68,20 +67,7 @@ WayResult SamplerComparison::run(const SamplingWay& way) {
   if (reference_.empty()) reference_ = latents;
 
   WayResult result{.name = way.name};
-  const RowMacs macs(model_, way.cache);
-  const BranchCache* cache = sampler_.cache();
-  CacheUse use;
-  if (cache != nullptr) {
-    use = cache->use();
-    result.cache_bytes = cache->peak_bytes();
-  } else {
-    use.steps = use.whole_steps =
-        make_solver(Process(model_.common().process), way.solver)->steps();
-    use.rows = use.whole_rows = sampler_.rows_asked();
-  }
-  result.steps = use.steps;
-  result.whole_steps = use.whole_steps;
-  result.gmac = macs.of(use) / 1e9 / static_cast<double>(request_.batch);
+  result.work = work_of(sampler_, model_, request_);
   result.seconds = seconds / static_cast<double>(request_.labels.size());
   result.distance = relative_distance(latents, reference_);
   if (data_ != nullptr) result.frechet = frechet_of_latents(*data_, latents);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "launcher/sample/cache_report.h"
 #include "model/evaluation/frechet.h"
 #include "model/families/model_config.h"
 #include "model/sampling/picture_sampler.h"
@@ -32,9 +33,8 @@ struct ComparedWays {
 
 struct WayResult {
   std::string name;
-  int steps = 0, whole_steps = 0;
-  double gmac = 0, seconds = 0;   // of a picture
-  std::size_t cache_bytes = 0;    // of a batch
+  SamplingWork work;
+  double seconds = 0;             // of a picture
   double distance = 0;            // root of the mean square, of the reference's
   std::optional<double> frechet;  // to the data
 };

@@ -94,9 +94,9 @@ void print_text(CommandContext& context, const SamplersOptions& options, const H
   Table table(
       {"way", "steps", "whole", "GMAC/picture", "s/picture", "cache", "distance", "Frechet"});
   for (const WayResult& r : results) {
-    table.add({r.name, fmt::to_string(r.steps), fmt::to_string(r.whole_steps),
-               fmt::format("{:.3g}", r.gmac), fmt::format("{:.3g}", r.seconds),
-               r.cache_bytes > 0 ? human_bytes(static_cast<double>(r.cache_bytes)) : "-",
+    table.add({r.name, fmt::to_string(r.work.steps), fmt::to_string(r.work.whole_steps),
+               fmt::format("{:.3g}", r.work.gmac), fmt::format("{:.3g}", r.seconds),
+               r.work.cache_bytes > 0 ? human_bytes(static_cast<double>(r.work.cache_bytes)) : "-",
                fmt::format("{:.4f}", r.distance),
                r.frechet ? fmt::format("{:.3f}", *r.frechet) : "-"});
   }
@@ -118,11 +118,11 @@ void print_json(CommandContext& context, const SamplersOptions& options, const H
   json["ways"] = nlohmann::ordered_json::array();
   for (const WayResult& r : results) {
     nlohmann::ordered_json one{{"name", r.name},
-                               {"steps", r.steps},
-                               {"whole_steps", r.whole_steps},
-                               {"gmac_per_picture", r.gmac},
+                               {"steps", r.work.steps},
+                               {"whole_steps", r.work.whole_steps},
+                               {"gmac_per_picture", r.work.gmac},
                                {"seconds_per_picture", r.seconds},
-                               {"cache_bytes", r.cache_bytes},
+                               {"cache_bytes", r.work.cache_bytes},
                                {"distance", r.distance}};
     if (r.frechet) one["frechet"] = *r.frechet;
     json["ways"].push_back(one);
@@ -166,10 +166,11 @@ int bench_samplers(std::span<const std::string> args, CommandContext& context) {
   };
   run_all("");
   if (bench.weights_type.int8) {
-    bench.weights_type.apply(*bench.run.backend, bench.run.trained->model());
+    bench.run.trained->hold(
+        bench.weights_type.apply(*bench.run.backend, bench.run.trained->model()));
     run_all(", int8");
   }
-  std::ranges::stable_sort(results, {}, &WayResult::gmac);
+  std::ranges::stable_sort(results, {}, [](const WayResult& r) { return r.work.gmac; });
   bench.run.json ? print_json(context, bench, held, results)
                  : print_text(context, bench, held, results);
   return kDone;

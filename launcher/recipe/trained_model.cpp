@@ -56,9 +56,10 @@ TrainedModel::TrainedModel(const TrainedWeights& from, const ModelConfig& model,
                                  static_cast<std::size_t>(layout.size()));
   std::ranges::fill(weights, 0.f);  // the layout's padding
   from.load(array, layout, weights);
-  fold_ternary(model_->parameters(), layout, weights);
+  const std::vector<Parameter*> folded = fold_ternary(model_->parameters(), layout, weights);
   if (from.checkpoint() != nullptr) fold_masks(*from.checkpoint(), config_, layout, weights);
   weights_ = std::make_unique<BoundWeights>(backend, model_->parameters(), layout, weights, dtype);
+  if (use == ModelUse::kSampling) hold(pack_folded(folded, backend));
 }
 
 }  // namespace edt

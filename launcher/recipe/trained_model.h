@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/ops/backend.h"
+#include "core/ops/weight_hold.h"
 #include "launcher/recipe/latent_space.h"
 #include "launcher/recipe/train_config.h"
 #include "launcher/recipe/trained_weights.h"
@@ -34,6 +35,10 @@ class TrainedModel {
   const std::filesystem::path& checkpoint() const { return checkpoint_; }
   // What its latents are; nothing: the checkpoint does not say.
   const std::optional<LatentSpace>& latents() const { return latents_; }
+  // Other forms of its weights, which it is multiplied with as long as it lives.
+  void hold(std::vector<WeightHold> forms) {
+    forms_.insert(forms_.end(), forms.begin(), forms.end());
+  }
 
  private:
   TrainConfig config_;
@@ -44,6 +49,7 @@ class TrainedModel {
   std::unique_ptr<Model> model_;
   Block memory_;
   std::unique_ptr<BoundWeights> weights_;
+  std::vector<WeightHold> forms_;
 };
 
 }  // namespace edt

@@ -13,6 +13,24 @@ RowMacs::RowMacs(const ModelConfig& model, const CacheConfig& cache)
     : whole(total_macs(forward_gemms(model, 1))),
       cached(cache.is_on() ? total_macs(cached_forward_gemms(model, cache)) : whole) {}
 
+SamplingWork work_of(const PictureSampler& sampler, const ModelConfig& model,
+                     const PictureRequest& request) {
+  SamplingWork work;
+  CacheUse use;
+  if (const BranchCache* cache = sampler.cache()) {
+    use = cache->use();
+    work.cache_bytes = cache->peak_bytes();
+  } else {
+    use.steps = use.whole_steps =
+        make_solver(Process(model.common().process), request.solver)->steps();
+    use.rows = use.whole_rows = sampler.rows_asked();
+  }
+  work.steps = use.steps;
+  work.whole_steps = use.whole_steps;
+  work.gmac = RowMacs(model, request.cache).of(use) / 1e9 / static_cast<double>(request.batch);
+  return work;
+}
+
 CacheReport::CacheReport(const BranchCache& cache, const ModelConfig& model, std::int64_t pictures)
     : use_(cache.use()) {
   add(cache, model, pictures);

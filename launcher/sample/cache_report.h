@@ -6,6 +6,7 @@
 
 #include "model/families/model_config.h"
 #include "model/sampling/branch_cache.h"
+#include "model/sampling/picture_sampler.h"
 
 namespace edt {
 
@@ -19,6 +20,16 @@ struct RowMacs {
     return computed * whole + (rows - computed) * cached;
   }
 };
+
+// What a batch of pictures has taken.
+struct SamplingWork {
+  int steps = 0, whole_steps = 0;  // whole: those that a cache left to compute
+  double gmac = 0;                 // of a picture
+  std::size_t cache_bytes = 0;     // of the batch
+};
+// Of the last one of `request`; the model guides itself, or nobody does.
+SamplingWork work_of(const PictureSampler& sampler, const ModelConfig& model,
+                     const PictureRequest& request);
 
 class CacheReport {
  public:

@@ -227,7 +227,7 @@ std::unique_ptr<TrainedModel> SamplingOptions::load_model(const TrainedWeights& 
                                                           Backend& backend) const {
   auto loaded = std::make_unique<TrainedModel>(
       from, model, weights == "raw" ? kMasterArray : kEmaArray, backend, dtype);
-  weights_type.apply(backend, loaded->model());
+  loaded->hold(weights_type.apply(backend, loaded->model()));
   return loaded;
 }
 

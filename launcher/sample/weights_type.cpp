@@ -31,10 +31,10 @@ void WeightsTypeOptions::require_possible(Backend& backend, std::string_view sai
       said);
 }
 
-void WeightsTypeOptions::apply(Backend& backend, Model& model) const {
-  if (!int8) return;
+std::vector<WeightHold> WeightsTypeOptions::apply(Backend& backend, Model& model) const {
+  if (!int8) return {};
   require_possible(backend);
-  quantize_token_weights(model.parameters(), *weight_quantizer(backend));
+  return quantize_token_weights(model.parameters(), *weight_quantizer(backend));
 }
 
 void WeightsTypeOptions::add_facts(nlohmann::ordered_json& facts) const {

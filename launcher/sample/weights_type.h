@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/ops/backend.h"
+#include "core/ops/weight_hold.h"
 #include "core/options/options.h"
 #include "model/model.h"
 
@@ -18,8 +19,8 @@ struct WeightsTypeOptions {
   void declare(OptionSet& options);
   // UsageError, which begins with what was `said`, where `backend` cannot, or not to any gain.
   void require_possible(Backend& backend, std::string_view said = "--weights-type is int8") const;
-  // The bound weights of `model`, from now on.
-  void apply(Backend& backend, Model& model) const;
+  // The bound weights of `model`, as long as the result is held.
+  [[nodiscard]] std::vector<WeightHold> apply(Backend& backend, Model& model) const;
   // Where it is not the activations' type.
   void add_facts(nlohmann::ordered_json& facts) const;
   std::string text(DType dtype) const;  // "bf16", "bf16, weights in int8"

@@ -41,8 +41,12 @@ bool is_token_weight(std::string_view name) {
                              [&](std::string_view ending) { return name.ends_with(ending); });
 }
 
-void quantize_token_weights(const ParameterList& parameters, WeightQuantizer& quantizer) {
-  for_each_token_weight(parameters, [&](const Parameter& p) { quantizer.quantize(p.value); });
+std::vector<WeightHold> quantize_token_weights(const ParameterList& parameters,
+                                               WeightQuantizer& quantizer) {
+  std::vector<WeightHold> holds;
+  for_each_token_weight(parameters,
+                        [&](const Parameter& p) { holds.push_back(quantizer.quantize(p.value)); });
+  return holds;
 }
 
 std::size_t quantized_bytes(const ParameterList& parameters) {

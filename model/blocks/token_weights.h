@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <string_view>
+#include <vector>
 
 #include "core/ops/weight_quantizer.h"
 #include "model/parameters.h"
@@ -13,8 +14,9 @@ namespace edt {
 
 bool is_token_weight(std::string_view name);
 
-// All of them in 8-bit integers from now on. Their values are bound.
-void quantize_token_weights(const ParameterList& parameters, WeightQuantizer& quantizer);
+// All of them in 8-bit integers, as long as the result is held. Their values are bound.
+[[nodiscard]] std::vector<WeightHold> quantize_token_weights(const ParameterList& parameters,
+                                                             WeightQuantizer& quantizer);
 // What that takes besides the weights.
 std::size_t quantized_bytes(const ParameterList& parameters);
 

@@ -24,10 +24,11 @@ struct DryNetwork {
   std::unique_ptr<Model> model;
   Block memory;
   std::unique_ptr<BoundWeights> bound;
+  std::size_t packed = 0;  // bytes of ternary weights that a host's backend packs
 
   DryNetwork(const ModelConfig& config, RecordingBackend& backend, DType dtype)
       : model(make_model(config, backend, dtype, {}, ModelUse::kSampling)) {
-    plan_folded(model->parameters());
+    packed = packed_bytes(plan_folded(model->parameters()));
     const FlatLayout layout = FlatLayout::of(parameter_pointers(model->parameters()),
                                              static_cast<std::int64_t>(kNormBlock));
     const auto size = static_cast<std::size_t>(layout.size());
@@ -57,7 +58,9 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
     integers = quantized_bytes(network.model->parameters());
     if (guide) integers += quantized_bytes(guide->model->parameters());
   }
-  const std::size_t fixed = backend.memory().bytes() - not_there + integers;
+  const std::size_t packed =
+      in_host_memory ? network.packed + (guide ? guide->packed : 0) : std::size_t{0};
+  const std::size_t fixed = backend.memory().bytes() - not_there + integers + packed;
   PictureSampler sampler(*network.model, backend, planned.dtype,
                          guide ? guide->model.get() : nullptr);
   PictureRequest request{.batch = pictures};

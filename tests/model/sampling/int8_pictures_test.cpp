@@ -46,7 +46,8 @@ TEST(Int8Pictures, AreNearThoseOfFloats) {
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       DrawnSampler drawn(config, dtype);
       const auto floats = drawn.pictures();
-      quantize_token_weights(drawn.model.get()->parameters(), *weight_quantizer(*drawn.backend));
+      const auto held = quantize_token_weights(drawn.model.get()->parameters(),
+                                               *weight_quantizer(*drawn.backend));
       const auto integers = drawn.pictures();
       EXPECT_NE(integers, floats) << config.name();
       EXPECT_LT(distance_of(integers, floats), 0.1) << config.name();

@@ -38,7 +38,9 @@ class Int8 : public testing::TestWithParam<DType> {
     return tensor;
   }
   Values read(const Tensor& tensor) { return read_values(*backend_, tensor); }
-  void quantize(const Tensor& weight) { weight_quantizer(*backend_)->quantize(weight); }
+  void quantize(const Tensor& weight) {
+    forms_.push_back(weight_quantizer(*backend_)->quantize(weight));
+  }
 
   Values linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     const Tensor y = empty({x.shape[0], weight.shape[0]});
@@ -69,6 +71,7 @@ class Int8 : public testing::TestWithParam<DType> {
 
   std::unique_ptr<Backend> backend_ = make_cpu_backend();
   std::deque<Block> blocks_;
+  std::vector<WeightHold> forms_;
   std::uint64_t seed_ = 0;
 };
 
