@@ -45,7 +45,7 @@ class IniParser {
   explicit IniParser(std::string name) { file_.name = std::move(name); }
 
   IniFile parse(std::string_view text) {
-    if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // byte-order mark
+    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
     while (!text.empty()) {
       const auto end = std::min(text.find('\n'), text.size());
       ++line_;

@@ -7,6 +7,9 @@
 
 namespace edt {
 
+// With which some programs begin a file of text; it is none of the text.
+inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 // The same characters in one form, whatever way they were written in: "é" is one code point here
 // (Unicode's NFC, as people type it), or two (NFD, as macOS hands out names).
 std::string composed(std::string_view text);

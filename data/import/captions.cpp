@@ -47,9 +47,9 @@ class CaptionLines : public CaptionList {
     stream_ = std::ifstream(path(), std::ios::binary);
     require<DataError>(stream_.good(), "import", "{}: cannot be read", path().string());
     at_ = 0;
-    std::array<char, 3> begin{};
+    std::array<char, kByteOrderMark.size()> begin{};
     stream_.read(begin.data(), begin.size());
-    const bool has_mark = std::string_view(begin.data(), begin.size()) == "\xef\xbb\xbf";
+    const bool has_mark = std::string_view(begin.data(), begin.size()) == kByteOrderMark;
     stream_.clear();  // of the end, which a shorter file has before three bytes
     if (!has_mark) stream_.seekg(0);
   }

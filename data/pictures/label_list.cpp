@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "core/base/error.h"
+#include "core/unicode/unicode.h"
 #include "data/pictures/repeated_names.h"
 
 namespace edt::data {
@@ -50,7 +51,6 @@ void for_each_label(const std::filesystem::path& file,
   std::ifstream stream(file);
   require<DataError>(std::filesystem::is_regular_file(file, code) && stream.is_open(), "pictures",
                      "{}: the list of labels cannot be read", file.string());
-  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   std::string line;
   for (std::uint64_t number = 1; std::getline(stream, line); ++number) {
     if (number == 1 && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
