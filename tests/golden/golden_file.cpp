@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <stdexcept>
 
 #include "tests/support/places.h"
@@ -53,6 +54,26 @@ std::size_t points(hid_t space) {
 
 }  // namespace
 
+namespace {
+
+using Kinds = std::map<std::string, std::string>;
+
+// Of each file in a folder of golden_dir(). Each is opened once: every suite of a program asks
+// before its first test, and a process may run one test alone.
+const Kinds& kinds_in(const std::filesystem::path& folder) {
+  static std::map<std::filesystem::path, Kinds> known;
+  const auto [place, is_new] = known.try_emplace(golden_dir() / folder);
+  if (!is_new) return place->second;
+  for (const auto& entry : std::filesystem::directory_iterator(place->first)) {
+    if (entry.path().extension() != ".h5") continue;
+    const std::filesystem::path name = folder / entry.path().filename();
+    place->second[name.string()] = golden_kind(GoldenFile(name));
+  }
+  return place->second;
+}
+
+}  // namespace
+
 std::filesystem::path golden_dir() {
   const char* directory = std::getenv("EDT_GOLDEN_DIR");
   return directory != nullptr ? directory : test::in_sources("tests/golden");
@@ -60,14 +81,10 @@ std::filesystem::path golden_dir() {
 
 std::vector<std::string> golden_models(const std::string& kind, const std::string& folder) {
   const bool is_there = std::filesystem::is_directory(golden_dir() / folder);
-  const std::filesystem::path within = is_there ? folder : "";
   std::vector<std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator(golden_dir() / within)) {
-    if (entry.path().extension() != ".h5") continue;
-    const std::filesystem::path name = within / entry.path().filename();
-    if (golden_kind(GoldenFile(name)) == kind) found.push_back(name.string());
+  for (const auto& [name, its_kind] : kinds_in(is_there ? folder : "")) {
+    if (its_kind == kind) found.push_back(name);
   }
-  std::ranges::sort(found);
   return found;
 }
 
