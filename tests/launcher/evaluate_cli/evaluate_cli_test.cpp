@@ -52,24 +52,24 @@ class EvaluateCli : public Cli {
 };
 
 TEST_F(EvaluateCli, JudgesFoldersAndArraysAlikeOverRanks) {
-  write_pictures("a", 20, 0);
-  write_pictures("b", 12, 1000);
+  write_pictures("a", 10, 0);
+  write_pictures("b", 6, 1000);
   const std::string options = weights() + " --reference " + path_ +
-                              "/ref.h5 --kid-size 10 --kid-subsets 3 --json --threads 1";
+                              "/ref.h5 --kid-size 5 --kid-subsets 3 --json --threads 1";
   const Outcome made = run("evaluate reference " + path_ + "/b --out " + path_ + "/ref.h5" +
                            weights() + " --threads 1");
   ASSERT_EQ(made.status, 0);
-  EXPECT_EQ(made.output, path_ + "/ref.h5: 12 pictures, features of 12 kept\n");
+  EXPECT_EQ(made.output, path_ + "/ref.h5: 6 pictures, features of 6 kept\n");
 
   const Outcome folder = run("evaluate " + path_ + "/a" + options);
   ASSERT_EQ(folder.status, 0) << folder.output;
   auto figures = parse_json(folder.output, "figures");
   EXPECT_GT(figures["fid"]["value"].get<double>(), 0);
-  EXPECT_EQ(figures["samples"]["pictures"], 20);
-  EXPECT_EQ(figures["reference"]["pictures"], 12);
+  EXPECT_EQ(figures["samples"]["pictures"], 10);
+  EXPECT_EQ(figures["reference"]["pictures"], 6);
   EXPECT_EQ(figures["network"]["resize"], "adm");
   EXPECT_TRUE(figures.contains("sfid") && figures.contains("kid") && figures.contains("recall"));
-  EXPECT_THAT(figures["notes"][0].get<std::string>(), HasSubstr("20 samples: published figures"));
+  EXPECT_THAT(figures["notes"][0].get<std::string>(), HasSubstr("10 samples: published figures"));
 
   figures["samples"].erase("source");
   const Outcome array =
@@ -83,9 +83,9 @@ TEST_F(EvaluateCli, JudgesFoldersAndArraysAlikeOverRanks) {
   EXPECT_THAT(
       run("evaluate " + path_ + "/a" + weights() + " --reference " + path_ + "/ref.h5").output,
       AllOf(HasSubstr("network:   Inception "), HasSubstr(", resized as adm"),
-            HasSubstr(path_ + "/a, 20 pictures"), HasSubstr("/ref.h5, 12 pictures"),
-            HasSubstr("20 samples of 2048 features: their covariance has no full rank"),
-            HasSubstr("12 of reference, of 2048 features")));
+            HasSubstr(path_ + "/a, 10 pictures"), HasSubstr("/ref.h5, 6 pictures"),
+            HasSubstr("10 samples of 2048 features: their covariance has no full rank"),
+            HasSubstr("6 of reference, of 2048 features")));
 
   // A set is at no distance of itself. Roots of eigenvalues near 0 keep half of their digits.
   const Outcome same = run("evaluate " + path_ + "/b.npz" + options);

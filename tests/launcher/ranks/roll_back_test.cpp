@@ -110,6 +110,7 @@ class RollBack : public testing::Test {
   }
 
   Communicator& world_ = test::mpi_world();
+  const bool is_first_ = world_.size() == 2;  // the fewest ranks that this program runs on
   std::unique_ptr<test::TempDir> directory_;
   std::filesystem::path root_;
 };
@@ -117,22 +118,28 @@ class RollBack : public testing::Test {
 TEST_F(RollBack, SkipsTheBatchesAndCarriesOnToTheEnd) {
   if (kBatch % world_.size() != 0) GTEST_SKIP() << "these ranks cannot share the batch";
   run_alone(config("alone"));
-  TrainConfig parts = config("parts");
-  for (const std::int64_t steps : {kPoisoned + 2, kSteps}) {
-    parts.train.steps = steps;
-    run_alone(parts);
+  std::vector<std::string> runs{"alone", "ranks"};
+  if (is_first_) {  // of one rank: the same whatever their number
+    runs.emplace_back("parts");
+    TrainConfig parts = config("parts");
+    for (const std::int64_t steps : {kPoisoned + 2, kSteps}) {
+      parts.train.steps = steps;
+      run_alone(parts);
+    }
   }
   TrainConfig ranks = config("ranks");
   ranks.parallel.zero = ZeroStage::kGradients;
   EXPECT_EQ(test::run(ranks, world_), kDone);
   if (!world_.is_root()) return;
-  for (const std::string run : {"alone", "parts", "ranks"}) expect_carried_on(run);
-  EXPECT_EQ(difference("alone", "parts"), "");
-  EXPECT_EQ(difference("alone", "ranks"), "");
+  for (const std::string& run : runs) {
+    expect_carried_on(run);
+    EXPECT_EQ(difference("alone", run), "");
+  }
 }
 
 // The same data without the detector: what it is there for.
 TEST_F(RollBack, WithoutItTheSpikeIsTrainedOn) {
+  if (!is_first_) GTEST_SKIP() << "one rank trains";
   TrainConfig careless = config("careless");
   careless.train.spike_threshold = 0;
   run_alone(careless);
