@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/base/median.h"
-
 namespace edt {
 namespace {
 
@@ -71,12 +69,6 @@ std::optional<ReachedAt> cost_to_reach(const QualityCurve& curve, double value) 
         between(value, curve[i - 1].value, curve[i - 1].cost, curve[i].value, curve[i].cost)};
   }
   return {};
-}
-
-std::optional<Spread> spread_of(std::vector<double> values) {
-  if (values.empty()) return {};
-  const auto [low, high] = std::ranges::minmax(values);
-  return Spread{median(values), low, high, values.size()};
 }
 
 }  // namespace edt

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "launcher/quality/spread.h"
 #include "launcher/quality/study.h"
 
 namespace edt {
@@ -32,13 +33,5 @@ struct ReachedAt {
   bool at_most = false;  // it is below from its first point on, which is `cost`
 };
 std::optional<ReachedAt> cost_to_reach(const QualityCurve& curve, double value);
-
-// Over seeds.
-struct Spread {
-  double middle = 0, low = 0, high = 0;  // median, least, most
-  std::size_t count = 0;
-  bool is_bound = false;  // of one of them only a bound is known, which counts as its value
-};
-std::optional<Spread> spread_of(std::vector<double> values);
 
 }  // namespace edt

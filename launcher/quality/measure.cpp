@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/base/clock.h"
 #include "data/decoder.h"
 #include "data/holdout.h"
 #include "launcher/evaluate/latent_reference.h"
@@ -11,6 +12,7 @@
 #include "launcher/evaluate/sample_pass.h"
 #include "launcher/memorisation/comparison.h"
 #include "launcher/recipe/latent_decoder.h"
+#include "launcher/sample/cache_report.h"
 #include "launcher/sample/trained_data.h"
 
 namespace edt {
@@ -94,19 +96,24 @@ std::shared_ptr<const data::PictureDecoder> QualityMeter::decoder_of(
                       dataset_.path().string());
 }
 
-MeasuredQuality QualityMeter::measure(const std::filesystem::path& run) {
+MeasuredQuality QualityMeter::measure(const std::filesystem::path& run, const SamplingForm& form) {
   MeasuredQuality quality;
-  measure_errors(run, quality);
-  measure_distances(run, quality);
+  measure_errors(run, form, quality);
+  measure_distances(run, form, quality);
   return quality;
 }
 
-void QualityMeter::measure_errors(const std::filesystem::path& run, MeasuredQuality& quality) {
+void QualityMeter::measure_errors(const std::filesystem::path& run, const SamplingForm& form,
+                                  MeasuredQuality& quality) {
   TrainedModel trained = load(run, ModelUse::kTraining);
+  trained.hold(form.weights.apply(backend_, trained.model()));
   const Process& process = trained.model().process();
   ForwardPass network(trained.model(), backend_, options_.dtype);
   const TrainConfig& config = trained.config();
-  const data::Holdout holdout(config.data.holdout, config.train.seed, dataset_.size());
+  const data::Holdout holdout =
+      config.data.holdout > 0
+          ? data::Holdout(config.data.holdout, config.train.seed, dataset_.size())
+          : data::Holdout();
   std::vector<std::uint64_t> held(holdout.held().begin(), holdout.held().end()), seen;
   for (std::uint64_t i = 0; i < dataset_.size() - held.size(); ++i)
     seen.push_back(holdout.trained(i));
@@ -126,23 +133,33 @@ void QualityMeter::measure_errors(const std::filesystem::path& run, MeasuredQual
     return ranks_.all_reduce_value(ranks_.is_root() ? mean_of(losses) : 0.0, Reduce::kSum,
                                    "error of the noise");
   };
-  quality.held_out = error_on(held);
+  quality.held_out = held.empty() ? NAN : error_on(held);
   quality.trained = error_on(seen);
 }
 
-void QualityMeter::measure_distances(const std::filesystem::path& run, MeasuredQuality& quality) {
+void QualityMeter::measure_distances(const std::filesystem::path& run, const SamplingForm& form,
+                                     MeasuredQuality& quality) {
   TrainedModel trained = load(run, ModelUse::kSampling);
   Model& model = trained.model();
-  const PictureRequest request = request_of(
+  trained.hold(form.weights.apply(backend_, model));
+  PictureRequest request = request_of(
       options_, model,
       drawn_labels(options_.samples, model.classes(), LabelOrder::kInTurn, options_.seed));
+  request.cache = form.cache;
   SampleEye eye{.latents = LatentFeatures::of(
                     model.latents(),
                     LatentSpace::of(dataset_.description(), trained.config().data.normalize)),
                 .decoder = nullptr};
   const auto distance_by = [&](std::unique_ptr<FrechetReference>& reference) {
     PictureSampler sampler(model, backend_, options_.dtype);
+    const auto begin = Clock::now();
     const SeenSamples seen = see_samples(sampler, request, eye, ranks_);
+    if (eye.network == nullptr) {
+      quality.sampling_seconds = seconds_since(begin);
+      if (ranks_.is_root()) {
+        quality.sampling_gmac = work_of(sampler, trained.model_config(), request).gmac;
+      }
+    }
     double distance = 0;
     if (ranks_.is_root()) {
       if (!reference) {

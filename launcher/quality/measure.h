@@ -14,8 +14,10 @@
 #include "launcher/autoencoder/vae_options.h"
 #include "launcher/evaluate/feature_set.h"
 #include "launcher/recipe/trained_model.h"
+#include "launcher/sample/weights_type.h"
 #include "model/evaluation/frechet.h"
 #include "model/evaluation/inception.h"
+#include "model/sampling/cache_plan.h"
 #include "parallel/comm/communicator.h"
 
 namespace edt {
@@ -34,13 +36,21 @@ struct MeasureOptions {
   DType dtype = DType::kFloat32;
 };
 
+// How a finished model makes its samples, beside what all have in common.
+struct SamplingForm {
+  CacheConfig cache;
+  WeightsTypeOptions weights;  // of all that is measured
+};
+
 struct MeasuredQuality {
   // Mean square of the difference between the noise and what a prediction says of it, on samples
   // that were not trained on and on as many that were; at the signal-to-noise ratios in the middle
   // of eight equal parts of the 1000 steps, also for a flow.
-  double held_out = 0, trained = 0;
+  double held_out = 0, trained = 0;  // held_out of a run that was trained on all: none, NAN
   double latent_distance = 0;  // Frechet's, of latents of the samples and the data set: no FID
   std::optional<double> fid;
+  double sampling_seconds = 0;  // of all samples, by all ranks
+  double sampling_gmac = 0;     // of a sample; on the first rank
 };
 
 class QualityMeter {
@@ -50,15 +60,17 @@ class QualityMeter {
                Communicator& ranks);
 
   // The moving average of the newest checkpoint of a run. All ranks together, each with the result.
-  MeasuredQuality measure(const std::filesystem::path& run);
+  MeasuredQuality measure(const std::filesystem::path& run, const SamplingForm& form = {});
   // Pictures of it, classes in turn, by the data set's decoder. On the first rank.
   Image grid(const std::filesystem::path& run);
 
  private:
   TrainedModel load(const std::filesystem::path& run, ModelUse use) const;
   std::shared_ptr<const data::PictureDecoder> decoder_of(const TrainedModel& trained) const;
-  void measure_errors(const std::filesystem::path& run, MeasuredQuality& quality);
-  void measure_distances(const std::filesystem::path& run, MeasuredQuality& quality);
+  void measure_errors(const std::filesystem::path& run, const SamplingForm& form,
+                      MeasuredQuality& quality);
+  void measure_distances(const std::filesystem::path& run, const SamplingForm& form,
+                         MeasuredQuality& quality);
 
   const data::Dataset& dataset_;
   MeasureOptions options_;

@@ -7,6 +7,7 @@
 #include "launcher/quality/claims.h"
 #include "launcher/quality/figure_names.h"
 #include "launcher/quality/gains.h"
+#include "launcher/quality/spread.h"
 #include "launcher/text/report.h"
 #include "launcher/watch/wording.h"
 
@@ -21,28 +22,12 @@ const char* axis_name(CostAxis axis) {
   return axis == CostAxis::kSeconds ? "seconds of training" : "training FLOPs";
 }
 
-// Three digits; thousands as people write them.
-std::string number_text(double value, int digits = 3) {
-  if (std::abs(value) < 999.5 || std::abs(value) >= 1e9)
-    return fmt::format("{:.{}g}", value, digits);
-  const double unit =
-      std::pow(10, std::floor(std::log10(std::abs(value))) + 1 - std::max(digits, 4));
-  return thousands(std::llround(std::round(value / unit) * unit));
-}
-
 // What every run has come to: "10,240 pictures, 40 s of training, or 3,080 GFLOP".
 std::string common_costs(const QualityReport& report) {
   return fmt::format("{} pictures, {} of training, or {} GFLOP",
                      thousands(std::llround(common_cost(report, CostAxis::kImages))),
                      human_duration(common_cost(report, CostAxis::kSeconds)),
                      number_text(common_cost(report, CostAxis::kFlops) / 1e9));
-}
-
-std::string spread_text(const std::optional<Spread>& spread, const char* bound = "") {
-  if (!spread) return "-";
-  const std::string text = (spread->is_bound ? bound : "") + number_text(spread->middle);
-  if (spread->count == 1) return text;
-  return fmt::format("{} ({} to {})", text, number_text(spread->low), number_text(spread->high));
 }
 
 bool is_measured(const QualityReport& report, Figure figure) {

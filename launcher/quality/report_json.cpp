@@ -6,20 +6,12 @@
 #include "launcher/quality/figure_names.h"
 #include "launcher/quality/gains.h"
 #include "launcher/quality/report.h"
+#include "launcher/quality/spread.h"
 
 namespace edt {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json spread_json(const std::optional<Spread>& spread) {
-  if (!spread) return nullptr;
-  return {{"median", spread->middle},
-          {"least", spread->low},
-          {"most", spread->high},
-          {"runs", spread->count},
-          {"bound", spread->is_bound}};
-}
 
 Json seen_json(const std::optional<ClaimSeen>& seen) {
   if (!seen) return nullptr;
