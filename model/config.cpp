@@ -39,6 +39,32 @@ void CommonConfig::refuse_uneven_blocks() const {
       kept.heads.empty() ? "hidden" : "heads", name);
 }
 
+void CommonConfig::refuse_gates() const {
+  require<UsageError>(!gates.is_on(), "model",
+                      "dynamic.target is {}, and blocks of {} have no gates: those of EDT and DiT "
+                      "may have some",
+                      gates.target, name);
+}
+
+void CommonConfig::check_gates(const std::vector<BlockUnits>& units) const {
+  if (!gates.is_on()) return;
+  require<UsageError>(weights.form == WeightForm::kDense, "model",
+                      "dynamic.target is {}, and model.weights is ternary: blocks with gates have "
+                      "dense weights",
+                      gates.target);
+  for (std::size_t block = 0; block < units.size(); ++block) {
+    const BlockUnits& one = units[block];
+    require<UsageError>(one.softmax, "model",
+                        "dynamic.target is {}, and model.attention-form makes block {} linear, "
+                        "whose heads have no gates",
+                        gates.target, block);
+    require<UsageError>(one.heads >= 2 && one.hidden % one.heads == 0, "model",
+                        "dynamic.target is {}, and block {} has {} heads and {} hidden units: 2 or "
+                        "more heads are needed, which divide the hidden units into groups",
+                        gates.target, block, one.heads, one.hidden);
+  }
+}
+
 BlockUnits UnitCounts::of(std::int64_t block, BlockUnits whole) const {
   const auto at = static_cast<std::size_t>(block);
   if (!heads.empty()) whole.heads = heads[at];
@@ -101,6 +127,7 @@ void AttentionConfig::validate(const std::vector<std::int64_t>& widths) const {
 
 std::string CommonConfig::needs_grid() const {
   if (attention.any_linear()) return "model.attention-form linear";
+  if (gates.is_on()) return fmt::format("dynamic.target {}", gates.target);
   if (!spatial.is_on()) return "";
   return spatial.form == SpatialForm::kReal ? "model.spatial-layer real"
                                             : "model.spatial-layer complex";

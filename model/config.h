@@ -150,6 +150,15 @@ struct MaskConfig {
   bool operator==(const MaskConfig&) const = default;
 };
 
+// Gates on heads, groups of hidden units and tokens (DyDiT, model/blocks/unit_gates.h).
+struct GateConfig {
+  double target = 0;  // share of the blocks' products that is to be left; 0: there are no gates
+  double router_bias = 15, token_bias = 35;  // with which gates begin: open
+
+  bool is_on() const { return target > 0; }
+  bool operator==(const GateConfig&) const = default;
+};
+
 struct CommonConfig {
   std::string name;
   LatentShape latents;
@@ -163,6 +172,7 @@ struct CommonConfig {
   SpatialConfig spatial;
   UnitCounts kept;   // of a family whose blocks may lose units
   MaskConfig masks;  // in training, while it is being pruned
+  GateConfig gates;
   TextConfig text;
   std::int64_t frame_channels = 0;  // of the condition of each token; 0: none
   ProcessConfig process;
@@ -175,6 +185,11 @@ struct CommonConfig {
   void refuse_single_modulation() const;
   // Of a family whose blocks are all alike. UsageError.
   void refuse_uneven_blocks() const;
+  // Of a family whose blocks have no gates. UsageError.
+  void refuse_gates() const;
+  // UsageError naming option, block and values unless blocks of these units can have the gates that
+  // are asked for.
+  void check_gates(const std::vector<BlockUnits>& units) const;
   // Throws UsageError naming `option`, with the sizes that fit, unless pictures of `pixels` on that
   // side have latents of a multiple of `step`.
   void check_side(const char* option, std::int64_t pixels, const GridStep& step) const;

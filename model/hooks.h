@@ -75,10 +75,16 @@ class Taps {
   std::vector<Kept> kept_;
 };
 
+class GateRecord;    // model/gate_record.h
+class NarrowBlocks;  // model/blocks/narrow_blocks.h
+
 struct PassHooks {
   BranchReuse* reuse = nullptr;
   HiddenReuse* hidden = nullptr;
   Taps* taps = nullptr;
+  GateRecord* gates = nullptr;     // of a network that has gates: in training
+  NarrowBlocks* narrow = nullptr;  // likewise, in sampling: what they shut is left out, where it
+                                   // would else be multiplied with 0
 };
 
 // `compute()`, or what stands for it.

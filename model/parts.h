@@ -32,6 +32,7 @@ inline constexpr std::array kPartKinds{
     PartKind{"text", PartUse::kAlways},
     PartKind{"spatial-layer", PartUse::kAlways},
     PartKind{"prune", PartUse::kTraining},  // masks, each in its block
+    PartKind{"dynamic", PartUse::kAlways},  // gates, likewise
 };
 
 // Place of the part of this name among them; kPartKinds.size() where there is none.

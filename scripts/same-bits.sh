@@ -5,7 +5,7 @@
 # for random features.
 # Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
 # bit, and prints a table. Exit status 1 when one differs.
-# Usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, emmdit, sequence, linear, spatial, latent, features, teacher, prototypes, distilled and pruned; none named: all
+# Usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, emmdit, sequence, linear, spatial, latent, features, teacher, prototypes, distilled, pruned and gated; none named: all
 # --quick: each number of ranks and each stage once, and one interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,12 +25,12 @@ else
   trap 'rm -rf "$work"' EXIT
 fi
 tables=("$@")
-[[ $# -gt 0 ]] || tables=(edt flow lightning ternary affine text emmdit sequence linear spatial latent features teacher prototypes distilled pruned)
+[[ $# -gt 0 ]] || tables=(edt flow lightning ternary affine text emmdit sequence linear spatial latent features teacher prototypes distilled pruned gated)
 for name in "${tables[@]}"; do
   case $name in
-    edt | flow | lightning | ternary | affine | text | emmdit | sequence | linear | spatial | latent | features | teacher | prototypes | distilled | pruned) ;;
+    edt | flow | lightning | ternary | affine | text | emmdit | sequence | linear | spatial | latent | features | teacher | prototypes | distilled | pruned | gated) ;;
     *)
-      echo "usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, emmdit, sequence, linear, spatial, latent, features, teacher, prototypes, distilled and pruned, not '$name'" >&2
+      echo "usage: scripts/same-bits.sh [--quick] [--keep DIRECTORY] [TABLE...]     of edt, flow, lightning, ternary, affine, text, emmdit, sequence, linear, spatial, latent, features, teacher, prototypes, distilled, pruned and gated, not '$name'" >&2
       exit 2
       ;;
   esac
@@ -156,6 +156,11 @@ for name in "${tables[@]}"; do
       ;;
     pruned)
       table "EDT that is being pruned" --prune.target=0.7 --prune.decided-by=16 --prune.hidden-multiple=4 --prune.speed=1
+      ;;
+    gated)
+      # The pass of the complete network ends between two interruptions.
+      table "EDT with gates" --dynamic.target=0.5 --dynamic.router-bias=1 --dynamic.token-bias=1 --dynamic.warmup=8 \
+        --train.masked=off --dynamic.complete-steps=10 --train.timesteps=stratified
       ;;
     lightning) table LightningDiT "${lightning[@]}" ;;
     ternary)

@@ -42,6 +42,12 @@ struct Silu {
   }
 };
 
+struct Relu {
+  static HWY_INLINE Value Both(FloatVec x) {
+    return {hn::Max(x, Set(0.0f)), hn::IfThenElseZero(hn::Gt(x, Set(0.0f)), Set(1.0f))};
+  }
+};
+
 template <class F, class X, class Y>
 void Activate(const X* x, Y* y, std::int64_t n) {
   for (std::int64_t i = 0; i < n; i += Lanes()) {
@@ -63,6 +69,7 @@ void ActivateFrom(const Span& x, const Span& y, std::int64_t n) {
 
 void ActivateSpan(Activation kind, const Span& x, const Span& y, std::int64_t n) {
   if (kind == Activation::kSilu) return ActivateFrom<Silu>(x, y, n);
+  if (kind == Activation::kRelu) return ActivateFrom<Relu>(x, y, n);
   ActivateFrom<Gelu>(x, y, n);
 }
 
@@ -81,6 +88,7 @@ void GradientOf(Activation kind, const Span& dy, const Span& x, const Span& dx, 
   const auto* in = static_cast<const T*>(x.data);
   auto* out = static_cast<T*>(dx.data);
   if (kind == Activation::kSilu) return Gradient<Silu>(d, in, out, n, accumulate);
+  if (kind == Activation::kRelu) return Gradient<Relu>(d, in, out, n, accumulate);
   Gradient<Gelu>(d, in, out, n, accumulate);
 }
 

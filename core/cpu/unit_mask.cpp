@@ -2,7 +2,9 @@
 // factor spread over its unit's columns before. Formulas: core/reference/unit_mask.cpp.
 #include "core/ops/unit_mask.h"
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "core/cpu/elementwise.h"
 #include "core/cpu/kernels.h"
@@ -65,6 +67,61 @@ void MaskSpanBack(const Span& dy, const Span& x, const float* factors, const Spa
                static_cast<bfloat16*>(dx.data), accumulate, sums, rows, n);
 }
 
+// Rows whose units have factors of their own. y = x f.
+template <class E>
+void MaskOwnRows(const E* x, const float* factors, E* y, std::int64_t rows, std::int64_t units,
+                 std::int64_t size) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t u = 0; u < units; ++u, x += size, y += size) {
+      const FloatVec factor = Set(factors[u]);
+      for (std::int64_t i = 0; i < size; i += Lanes()) {
+        StoreVec(hn::Mul(LoadVec(x + i, size - i), factor), y + i, size - i);
+      }
+    }
+  }
+}
+
+// dx (+)= dy f, sums of dy x by unit; dx may be null.
+template <class E>
+void MaskOwnRowsBack(const E* dy, const E* x, const float* factors, E* dx, bool accumulate,
+                     double* sums, std::int64_t rows, std::int64_t units, std::int64_t size) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t u = 0; u < units; ++u, dy += size, x += size) {
+      const FloatVec factor = Set(factors[u]);
+      FloatVec sum = Set(0.0f);
+      for (std::int64_t i = 0; i < size; i += Lanes()) {
+        const FloatVec d = LoadVec(dy + i, size - i);
+        sum = hn::MulAdd(d, LoadVec(x + i, size - i), sum);
+        if (dx != nullptr) PutVec(hn::Mul(d, factor), dx + i, size - i, accumulate);
+      }
+      sums[u] += double{Sum(sum)};
+      if (dx != nullptr) dx += size;
+    }
+  }
+}
+
+void MaskOwnSpan(const Span& x, const float* factors, const Span& y, std::int64_t rows,
+                 std::int64_t units, std::int64_t size) {
+  if (x.dtype == DType::kFloat32) {
+    return MaskOwnRows(static_cast<const float*>(x.data), factors, static_cast<float*>(y.data),
+                       rows, units, size);
+  }
+  MaskOwnRows(static_cast<const bfloat16*>(x.data), factors, static_cast<bfloat16*>(y.data), rows,
+              units, size);
+}
+
+void MaskOwnSpanBack(const Span& dy, const Span& x, const float* factors, const Span& dx,
+                     bool accumulate, double* sums, std::int64_t rows, std::int64_t units,
+                     std::int64_t size) {
+  if (x.dtype == DType::kFloat32) {
+    return MaskOwnRowsBack(static_cast<const float*>(dy.data), static_cast<const float*>(x.data),
+                           factors, static_cast<float*>(dx.data), accumulate, sums, rows, units,
+                           size);
+  }
+  MaskOwnRowsBack(static_cast<const bfloat16*>(dy.data), static_cast<const bfloat16*>(x.data),
+                  factors, static_cast<bfloat16*>(dx.data), accumulate, sums, rows, units, size);
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace edt
@@ -76,6 +133,8 @@ namespace {
 
 HWY_EXPORT(MaskSpan);
 HWY_EXPORT(MaskSpanBack);
+HWY_EXPORT(MaskOwnSpan);
+HWY_EXPORT(MaskOwnSpanBack);
 
 // The price and the place of a unit in its band, and what it adds to a sum or, of the norm, its
 // number there.
@@ -94,6 +153,54 @@ const float* spread(Scratch& scratch, const Tensor& factors, std::int64_t column
   float* all = scratch.floats(Slot::kBias1, columns);
   for (std::int64_t i = 0; i < n; ++i) std::fill_n(all + i * size, size, factors.as<float>()[i]);
   return all;
+}
+
+// x in parts of neighbouring rows, each with factors of its own.
+struct FactorParts {
+  FactorParts(const Tensor& x, const Tensor& factors)
+      : count(factors.shape.rows()),
+        rows(x.shape[0] / count),
+        units(factors.shape.columns()),
+        columns(x.shape[1]),
+        grain(std::max<std::int64_t>(1, 4096 / (rows * columns))) {}
+
+  std::int64_t count, rows, units, columns;
+  std::int64_t grain;  // parts that a thread takes at the least
+};
+
+void mask_parts(const Tensor& x, const Tensor& factors, const Tensor& y) {
+  const FactorParts parts(x, factors);
+  const Span from{x.data, x.dtype}, to{y.data, y.dtype};
+  parallel_ranges(parts.count, parts.grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part) {
+      const std::int64_t at = part * parts.rows * parts.columns;
+      HWY_DYNAMIC_DISPATCH(MaskOwnSpan)
+      (from.from(at), factors.as<float>() + part * parts.units, to.from(at), parts.rows,
+       parts.units, parts.columns / parts.units);
+    }
+  });
+}
+
+// Each part is one thread's, so that its sums need no others.
+void mask_parts_back(const Tensor& dy, const Tensor& x, const Tensor& factors, const GradTarget& dx,
+                     const GradTarget& dfactors) {
+  const FactorParts parts(x, factors);
+  const Span d{dy.data, dy.dtype}, in{x.data, x.dtype}, out{dx.tensor.data, dy.dtype};
+  parallel_ranges(parts.count, parts.grain, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<double> sums(static_cast<std::size_t>(parts.units));
+    for (std::int64_t part = begin; part < end; ++part) {
+      const std::int64_t at = part * parts.rows * parts.columns, first = part * parts.units;
+      std::ranges::fill(sums, 0.0);
+      HWY_DYNAMIC_DISPATCH(MaskOwnSpanBack)
+      (d.from(at), in.from(at), factors.as<float>() + first, dx.wanted() ? out.from(at) : Span{},
+       dx.accumulate, sums.data(), parts.rows, parts.units, parts.columns / parts.units);
+      if (!dfactors.wanted()) continue;
+      for (std::int64_t u = 0; u < parts.units; ++u) {
+        put(dfactors.tensor.as<float>()[first + u], sums[static_cast<std::size_t>(u)],
+            dfactors.accumulate);
+      }
+    }
+  });
 }
 
 }  // namespace
@@ -148,6 +255,7 @@ void CpuBackend::band_sparsity_backward(SparsityForm form, T dsum, T sum, T weig
 
 void CpuBackend::mask_units_forward(T x, T factors, T y) {
   with_float_type(x.dtype, [](auto) {});
+  if (factors.shape.rows() > 1) return mask_parts(x, factors, y);
   const std::int64_t columns = x.shape[1];
   const float* const all = spread(scratch_, factors, columns);
   const Span from{x.data, x.dtype}, to{y.data, y.dtype};
@@ -160,6 +268,7 @@ void CpuBackend::mask_units_forward(T x, T factors, T y) {
 // Sums of each thread's rows, then over threads in order.
 void CpuBackend::mask_units_backward(T dy, T x, T factors, G dx, G dfactors) {
   with_float_type(x.dtype, [](auto) {});
+  if (factors.shape.rows() > 1) return mask_parts_back(dy, x, factors, dx, dfactors);
   const std::int64_t columns = x.shape[1], n = factors.elements(), size = columns / n;
   const float* const all = spread(scratch_, factors, columns);
   const std::int64_t parts = thread_count();

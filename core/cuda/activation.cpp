@@ -5,13 +5,12 @@
 namespace edt {
 
 void CudaBackend::activation_forward(Activation kind, T x, T y) {
-  launch_activation(stream(), element_of(x), kind == Activation::kGeluTanh, x.data, y.data,
-                    x.elements());
+  launch_activation(stream(), element_of(x), kind, x.data, y.data, x.elements());
 }
 
 void CudaBackend::activation_backward(Activation kind, T dy, T x, G dx) {
-  launch_activation_backward(stream(), element_of(x), kind == Activation::kGeluTanh, dy.data,
-                             x.data, dx.tensor.data, x.elements(), dx.accumulate);
+  launch_activation_backward(stream(), element_of(x), kind, dy.data, x.data, dx.tensor.data,
+                             x.elements(), dx.accumulate);
 }
 
 void CudaBackend::silu_gate_forward(T h, T y) {

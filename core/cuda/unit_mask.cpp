@@ -12,12 +12,13 @@ BandCall band_call(const Tensor& weights, const Tensor& band) {
 }
 
 MaskUnitsCall mask_units_call(const Tensor& x, const Tensor& factors) {
-  const std::int64_t units = factors.elements();
+  const std::int64_t units = factors.shape.columns();
   return {.dtype = element_of(x),
           .rows = x.shape[0],
           .units = units,
           .size = x.shape[1] / units,
           .x = x.data,
+          .own_rows = x.shape[0] / factors.shape.rows(),
           .factors = factors.as<float>()};
 }
 

@@ -26,6 +26,8 @@ Var gelu(Tape& tape, const Var& x) { return apply(tape, x, Activation::kGeluTanh
 
 Var silu(Tape& tape, const Var& x) { return apply(tape, x, Activation::kSilu, "silu"); }
 
+Var relu(Tape& tape, const Var& x) { return apply(tape, x, Activation::kRelu, "relu"); }
+
 Var silu_gate(Tape& tape, const Var& h) {
   const Shape from = h.shape();
   require(from.columns() % 2 == 0, "silu_gate", "input is {}, whose columns have no halves",

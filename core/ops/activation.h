@@ -1,11 +1,10 @@
 // Element-wise functions.
 #pragma once
 
+#include "core/ops/activation_kind.h"
 #include "core/ops/kernel.h"
 
 namespace edt {
-
-enum class Activation { kGeluTanh, kSilu };
 
 struct ActivationKernels : virtual KernelFamily {
   virtual void activation_forward(Activation kind, const Tensor& x, const Tensor& y);
@@ -22,6 +21,8 @@ struct ActivationKernels : virtual KernelFamily {
 Var gelu(Tape& tape, const Var& x);
 // x / (1 + exp(-x))
 Var silu(Tape& tape, const Var& x);
+// max(x, 0)
+Var relu(Tape& tape, const Var& x);
 // silu(first half of the columns) * second half, [..., 2n] -> [..., n].
 Var silu_gate(Tape& tape, const Var& h);
 // a + b, equal shapes.

@@ -29,6 +29,7 @@
 #include "core/ops/token_group_norm.h"
 #include "core/ops/token_loss.h"
 #include "core/ops/tokens.h"
+#include "core/ops/unit_gate.h"
 #include "core/ops/unit_mask.h"
 #include "core/optim/optimizer.h"
 
@@ -62,6 +63,7 @@ class Backend : public Device,
                 public KernelAttentionKernels,
                 public StateSpaceKernels,
                 public UnitMaskKernels,
+                public UnitGateKernels,
                 public PictureKernels {
  public:
   std::string_view backend_name() const final { return name(); }

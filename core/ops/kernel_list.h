@@ -124,7 +124,14 @@ using Int = std::int64_t;
   KERNEL(UnitMaskKernels, kRows, band_sparsity_forward, SparsityForm, T, T, T, T)                \
   KERNEL(UnitMaskKernels, kRows, band_sparsity_backward, SparsityForm, T, T, T, T, G)            \
   KERNEL(UnitMaskKernels, kRows, mask_units_forward, T, T, T)                                    \
-  KERNEL(UnitMaskKernels, kRows, mask_units_backward, T, T, T, G, G)
+  KERNEL(UnitMaskKernels, kRows, mask_units_backward, T, T, T, G, G)                             \
+  KERNEL(UnitGateKernels, kRows, random_logistic, random::StreamKey, T, T)                       \
+  KERNEL(UnitGateKernels, kRows, unit_gate_forward, T, T, Int, T)                                \
+  KERNEL(UnitGateKernels, kRows, unit_gate_backward, T, T, T, Int, double, G)                    \
+  KERNEL(UnitGateKernels, kRows, unit_share_forward, T, T, T, double, double, T)                 \
+  KERNEL(UnitGateKernels, kRows, unit_share_backward, T, T, T, T, double, double, G, G, G)       \
+  KERNEL(UnitGateKernels, kRows, share_penalty_forward, T, T, T, T)                              \
+  KERNEL(UnitGateKernels, kRows, share_penalty_backward, T, T, T, G)
 
 #define EDT_PICTURE_KERNELS(KERNEL)                                                             \
   KERNEL(ConvolutionKernels, kMatrix, convolution, const PackedConvolution&, T, T,              \

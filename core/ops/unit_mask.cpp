@@ -10,6 +10,24 @@ void check_band(std::string_view op, const Var& weights, const Tensor& band) {
   check_shape(op, "band", band.shape, {3, weights.shape().elements()});
 }
 
+// x as a `matrix` in whose rows units are neighbouring columns.
+Var masked_columns(Tape& tape, const Var& x, const Var& factors, const Shape& matrix) {
+  Var y = tape.make(x.shape());
+  {
+    Profiler::Scope scope(tape.profiler(), "mask_units.forward");
+    backend_of(tape).mask_units_forward(x.tensor().reshaped(matrix), factors.tensor(),
+                                        y.tensor().reshaped(matrix));
+  }
+  tape.record("mask_units", y, {}, [x, factors, matrix](Tape& t, OutputGrad& dy) {
+    Profiler::Scope scope(t.profiler(), "mask_units.backward");
+    GradTarget dx = t.target(x.grad());
+    if (dx.wanted()) dx.tensor = dx.tensor.reshaped(matrix);
+    backend_of(t).mask_units_backward(dy.tensor().reshaped(matrix), x.tensor().reshaped(matrix),
+                                      factors.tensor(), dx, t.target(factors.grad()));
+  });
+  return y;
+}
+
 }  // namespace
 
 Var band_mask(Tape& tape, const Var& weights, const Tensor& band) {
@@ -46,22 +64,20 @@ Var band_sparsity(Tape& tape, const Var& weights, const Tensor& band, SparsityFo
 }
 
 Var mask_units(Tape& tape, const Var& x, const Var& factors) {
-  const std::int64_t units = factors.shape().elements();
+  const std::int64_t units = factors.shape().columns(), parts = factors.shape().rows();
   require(units > 0 && x.shape().columns() % units == 0, "mask_units",
           "x is {}, whose columns {} units do not share", to_string(x.shape()), units);
-  Var y = tape.make(x.shape());
-  {
-    Profiler::Scope scope(tape.profiler(), "mask_units.forward");
-    backend_of(tape).mask_units_forward(as_matrix(x.tensor()), factors.tensor(),
-                                        as_matrix(y.tensor()));
-  }
-  tape.record("mask_units", y, {}, [x, factors](Tape& t, OutputGrad& dy) {
-    Profiler::Scope scope(t.profiler(), "mask_units.backward");
-    backend_of(t).mask_units_backward(as_matrix(dy.tensor()), as_matrix(x.tensor()),
-                                      factors.tensor(), as_matrix(t.target(x.grad())),
-                                      t.target(factors.grad()));
-  });
-  return y;
+  require(parts > 0 && x.shape().rows() % parts == 0, "mask_units",
+          "x is {}, whose rows {} rows of factors do not share", to_string(x.shape()), parts);
+  return masked_columns(tape, x, factors, {x.shape().rows(), x.shape().columns()});
+}
+
+// Tokens are neighbouring columns of a sample, as units are of a token.
+Var gate_tokens(Tape& tape, const Var& x, const Var& factors) {
+  const Shape shape = x.shape();
+  require(shape.rank() == 3, "gate_tokens", "x is {}, expected [B, T, D]", to_string(shape));
+  check_shape("gate_tokens", "factors", factors.shape(), {shape[0], shape[1]});
+  return masked_columns(tape, x, factors, {shape[0], shape[1] * shape[2]});
 }
 
 }  // namespace edt

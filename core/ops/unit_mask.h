@@ -23,7 +23,8 @@ struct UnitMaskKernels : virtual KernelFamily {
   virtual void band_sparsity_backward(SparsityForm form, const Tensor& dsum, const Tensor& sum,
                                       const Tensor& weights, const Tensor& band,
                                       const GradTarget& dweights);
-  // x, y [M, n * e]: e neighbouring columns are a unit's.
+  // x, y [M, n * e]: e neighbouring columns are a unit's. factors [n], or [G, n] where each row of
+  // them is that of M / G neighbouring rows.
   virtual void mask_units_forward(const Tensor& x, const Tensor& factors, const Tensor& y);
   virtual void mask_units_backward(const Tensor& dy, const Tensor& x, const Tensor& factors,
                                    const GradTarget& dx, const GradTarget& dfactors);
@@ -37,7 +38,10 @@ Var band_mask(Tape& tape, const Var& weights, const Tensor& band);
 Var band_sparsity(Tape& tape, const Var& weights, const Tensor& band, SparsityForm form,
                   const Tensor& losses);
 
-// x [..., n * e] with each unit's columns times its factor.
+// x [..., n * e] with each unit's columns times its factor: factors of n elements in all rows, or
+// [G, n] with one row of them for each part of x's rows, of a sample or of a token.
 Var mask_units(Tape& tape, const Var& x, const Var& factors);
+// x [B, T, D] with each token times its factor: factors [B, T].
+Var gate_tokens(Tape& tape, const Var& x, const Var& factors);
 
 }  // namespace edt

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/assert.h"
+#include "core/random/logistic.h"
 #include "core/random/normal.h"
 
 namespace edt::random {
@@ -20,6 +21,15 @@ void fill_normal(const StreamKey& key, std::span<float> out) {
     const Counter words = block(key, static_cast<std::uint32_t>(i / 4));
     const std::array<float, 4> values = normals_of(words);
     for (std::size_t j = i; j < std::min(i + 4, out.size()); ++j) out[j] = values[j - i];
+  }
+}
+
+void fill_logistic(const StreamKey& key, std::span<float> out) {
+  for (std::size_t i = 0; i < out.size(); i += 4) {
+    const Counter words = block(key, static_cast<std::uint32_t>(i / 4));
+    for (std::size_t j = i; j < std::min(i + 4, out.size()); ++j) {
+      out[j] = logistic_of(words[j - i]);
+    }
   }
 }
 

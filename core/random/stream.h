@@ -30,6 +30,7 @@ enum class Purpose : std::uint32_t {
   kTeacherTime = 16,  // how much nearer to data a teacher's time is
   kSampleKnown = 17,  // noise on the known part of pictures, sampler step
   kSampleBack = 18,   // noise of going back over a sampler step
+  kGates = 19,        // gates of units and tokens, block by block
 };
 
 struct StreamKey {
@@ -56,6 +57,9 @@ void fill_uniform(const StreamKey& key, std::span<float> out, std::uint32_t firs
 // Standard normal by Box-Muller in double (normal.h), rounded to float. Element i depends on key
 // and i only.
 void fill_normal(const StreamKey& key, std::span<float> out);
+
+// The difference of two standard Gumbel draws (logistic.h). Element i depends on key and i only.
+void fill_logistic(const StreamKey& key, std::span<float> out);
 
 // Element 0 of fill_uniform.
 float uniform(const StreamKey& key);

@@ -36,6 +36,8 @@ inline constexpr std::size_t
     kernel_attention_forward = 2, kernel_attention_backward = 3, ssm2d_kernel_forward = 2,
     ssm2d_kernel_backward = 4, grid_convolution_forward = 1, grid_convolution_backward = 2,
     band_mask_forward = 1, band_mask_backward = 1, band_sparsity_forward = 2,
-    band_sparsity_backward = 1, mask_units_forward = 1, mask_units_backward = 2;
+    band_sparsity_backward = 1, mask_units_forward = 1, mask_units_backward = 2,
+    random_logistic = 1, unit_gate_forward = 1, unit_gate_backward = 1, unit_share_forward = 1,
+    unit_share_backward = 3, share_penalty_forward = 2, share_penalty_backward = 1;
 
 }  // namespace edt::kernel_outputs

@@ -13,6 +13,7 @@ inline const double kGeluScale = std::sqrt(2.0 / std::numbers::pi);
 inline constexpr double kGeluCubic = 0.044715;
 
 inline double activate(Activation kind, double x) {
+  if (kind == Activation::kRelu) return x > 0 ? x : 0;
   if (kind == Activation::kSilu) return x / (1.0 + std::exp(-x));
   return 0.5 * x * (1.0 + std::tanh(kGeluScale * (x + kGeluCubic * x * x * x)));
 }
@@ -20,6 +21,7 @@ inline double activate(Activation kind, double x) {
 // silu' = s (1 + x (1 - s)), s = sigmoid(x)
 // gelu' = 0.5 (1 + tanh u) + 0.5 x (1 - tanh(u)^2) u'
 inline double activation_derivative(Activation kind, double x) {
+  if (kind == Activation::kRelu) return x > 0 ? 1 : 0;
   if (kind == Activation::kSilu) {
     const double s = 1.0 / (1.0 + std::exp(-x));
     return s * (1.0 + x * (1.0 - s));

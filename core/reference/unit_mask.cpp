@@ -31,6 +31,20 @@ double part_of_sparsity(SparsityForm form, double w, double bound, double price)
   return price * (bound - (form == SparsityForm::kUprelu ? w : std::abs(w)));
 }
 
+// Which of the factors is that of an element of x.
+struct FactorOf {
+  FactorOf(const Tensor& x, const Tensor& factors)
+      : columns(static_cast<std::size_t>(x.shape[1])),
+        units(static_cast<std::size_t>(factors.shape.columns())),
+        rows(static_cast<std::size_t>(x.shape[0] / factors.shape.rows())) {}
+  std::size_t operator()(std::size_t element) const {
+    const std::size_t row = element / columns, column = element % columns;
+    return row / rows * units + column * units / columns;
+  }
+
+  std::size_t columns, units, rows;
+};
+
 }  // namespace
 
 void ReferenceBackend::band_mask_forward(T weights, T band, T factors) {
@@ -90,23 +104,20 @@ void ReferenceBackend::band_sparsity_backward(SparsityForm form, T dsum, T sum, 
 }
 
 void ReferenceBackend::mask_units_forward(T x, T factors, T y) {
-  const auto columns = static_cast<std::size_t>(x.shape[1]);
   const Doubles f = load(factors);
-  const std::size_t size = columns / f.size();
+  const FactorOf factor(x, factors);
   Doubles values = load(x);
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] *= f[i % columns / size];
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] *= f[factor(i)];
   store(values, y);
 }
 
 void ReferenceBackend::mask_units_backward(T dy, T x, T factors, G dx, G dfactors) {
-  const auto columns = static_cast<std::size_t>(x.shape[1]);
   const Doubles f = load(factors), values = load(x);
-  const std::size_t size = columns / f.size();
+  const FactorOf factor(x, factors);
   Doubles d = load(dy), df(f.size(), 0.0);
   for (std::size_t i = 0; i < d.size(); ++i) {
-    const std::size_t unit = i % columns / size;
-    df[unit] += d[i] * values[i];
-    d[i] *= f[unit];
+    df[factor(i)] += d[i] * values[i];
+    d[i] *= f[factor(i)];
   }
   store(d, dx);
   store(df, dfactors);

@@ -377,6 +377,7 @@ int sample(std::span<const std::string> args, CommandContext& context) {
       cache->add(*of_guide, models.guide->model_config(), request.batch);
     }
   }
+  const bool skips = request.narrow && trained->model_config().common().gates.is_on();
   if (options.json) {
     nlohmann::ordered_json json{{"pictures", total},
                                 {"seconds", seconds},
@@ -385,9 +386,14 @@ int sample(std::span<const std::string> args, CommandContext& context) {
                                 {"weights", options.weights},
                                 {"false_colours", false_colours}};
     if (cache) json["cache"] = cache->json();
+    if (skips) json["computed_share"] = sampler.gated_share();
     context.print("{}\n", dump_json(json, 2));
   } else {
     if (cache) context.note("{}\n", cache->text());
+    if (skips) {
+      context.note("gates left {} of the products of blocks to compute\n",
+                   human_percent(sampler.gated_share()));
+    }
     context.note("{} in {} from step {}{}\n",
                  counted(static_cast<std::uint64_t>(total), is_sequence ? "sequence" : "picture"),
                  human_duration(seconds), trained->step(),

@@ -21,6 +21,7 @@ std::string what_would_fit(const PlannedStep& step, double available, double pro
                               : std::string();
   };
   for (const Recompute recompute : {step.engine.recompute, Recompute::kFull}) {
+    if (!can_recompute(step.model, recompute)) continue;
     for (int stage = static_cast<int>(step.engine.zero.stage); stage < 4; ++stage) {
       for (std::int64_t size = step.engine.micro_batch;; size /= 2) {
         PlannedStep other = step;

@@ -25,6 +25,7 @@ SearchResult search_cheaply(const PlannedStep& step, int ranks, SearchSpace spac
   for (const Recompute recompute :
        {Recompute::kLeast, Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
     if (recompute == Recompute::kLeast && !space.least) continue;
+    if (!can_recompute(step.model, recompute)) continue;
     space.recompute = recompute;
     result = search(step, ranks, space, cluster);
     if (!result.fitting.empty()) break;

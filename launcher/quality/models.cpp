@@ -45,11 +45,17 @@ data::DatasetOptions latents_of(const std::vector<FinishedModel>& models) {
   return *first;
 }
 
-void require_judgeable(const std::filesystem::path& run, const data::Dataset& dataset) {
+void require_judgeable(const std::filesystem::path& run, const std::vector<JudgedForm>& forms,
+                       const data::Dataset& dataset) {
   const Checkpoint checkpoint = find_checkpoint(run);
   const ModelConfig model = model_config_of(checkpoint, configuration_of(checkpoint));
   require_fits(dataset, model);
   require_no_conditions(model, "bench models");
+  for (const JudgedForm& form : forms) {
+    require<UsageError>(!form.form.weights.int8 || !model.common().gates.is_on(), "bench models",
+                        "--forms has {}, and {} has gates, which cut weights at every step",
+                        form.name, run.string());
+  }
 }
 
 // What is told of one model in one form, run by run.
@@ -137,7 +143,7 @@ std::vector<JudgedModel> judge_models(const std::vector<FinishedModel>& models,
                                       const std::function<void(const JudgedModel&)>& say) {
   const data::Dataset dataset(data, latents_of(models));
   for (const FinishedModel& model : models) {
-    for (const std::filesystem::path& run : model.runs) require_judgeable(run, dataset);
+    for (const std::filesystem::path& run : model.runs) require_judgeable(run, forms, dataset);
   }
   QualityMeter meter(dataset, options, backend, ranks);
   std::vector<JudgedModel> all;

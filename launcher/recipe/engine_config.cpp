@@ -3,10 +3,12 @@
 namespace edt {
 
 ObjectiveConfig objective_config(const TrainConfig& config) {
+  const bool has_complete_pass = config.model.gates.target.has_value() && !config.train.masked;
   return {.masked = config.train.masked,
           .shared_noise = config.train.shared_noise,
           .loss = config.train.loss,
-          .dual_time = config.train.dual_time};
+          .dual_time = config.train.dual_time,
+          .complete_steps = has_complete_pass ? config.dynamic.complete_steps : 0};
 }
 
 TrainingRecipe training_recipe(const TrainConfig& config, const ModelConfig& model) {

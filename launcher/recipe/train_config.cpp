@@ -52,6 +52,7 @@ void check_sequences(const RunOptions& run, const ModelConfig& model) {
 
 void TrainConfig::declare(OptionSet& options) {
   model.declare(options);
+  dynamic.declare(options);
   data.declare(options);
   train.declare(options);
   align.declare(options);
@@ -67,6 +68,7 @@ void TrainConfig::validate() const {
   edt::validate(optimizer.rate);
   distill.validate();
   prune.validate();
+  dynamic.validate(model.gates.target.has_value());
   (void)train.time_law();
   const std::int64_t every = run.checkpoint_every;
   require<UsageError>(run.keep_every == 0 || (every > 0 && run.keep_every % every == 0), "options",
@@ -97,6 +99,7 @@ AuxiliaryConfig TrainConfig::auxiliary(const ModelConfig& chosen) const {
   AuxiliaryConfig config = align.resolve();
   config.distillation = distill.resolve();
   config.sparsity = prune.resolve(chosen, optimizer);
+  config.flop_target = dynamic.resolve(chosen);
   return config;
 }
 
@@ -112,6 +115,11 @@ void TrainConfig::check_recipe(const ModelConfig& chosen) const {
                       chosen.common().needs_grid().empty()
                           ? ""
                           : ": " + chosen.common().needs_grid() + " needs the whole grid");
+  require<UsageError>(!chosen.common().gates.is_on() || train.recompute != Recompute::kFull,
+                      "train",
+                      "dynamic.target is {}, and train.recompute is full: the loss of the target "
+                      "holds what the gates of blocks decide, which blocks that run twice let go",
+                      chosen.common().gates.target);
   check_sequences(run, chosen);
   const AuxiliaryConfig companions = auxiliary(chosen);
   require<UsageError>(!companions.needs_teacher() || optimizer.ema_decay > 0, "align",

@@ -5,6 +5,7 @@
 
 #include "launcher/recipe/data_options.h"
 #include "launcher/recipe/distill_options.h"
+#include "launcher/recipe/dynamic_options.h"
 #include "launcher/recipe/optimizer_options.h"
 #include "launcher/recipe/parallel_options.h"
 #include "launcher/recipe/prune_options.h"
@@ -17,6 +18,7 @@ namespace edt {
 
 struct TrainConfig {
   ModelOptions model;
+  DynamicOptions dynamic;
   DataOptions data;
   TrainOptions train;
   AlignOptions align;

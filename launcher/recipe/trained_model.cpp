@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/optim/grad_norm.h"
+#include "core/reference/reference_backend.h"
 #include "launcher/recipe/pruned_weights.h"
 #include "model/ternary.h"
 
@@ -39,6 +40,24 @@ void fold_masks(const Checkpoint& checkpoint, const TrainConfig& config, const F
   }
 }
 
+// Into those of `layout`; of a run with gates that are all to be open theirs are left out.
+void load_weights(const TrainedWeights& from, std::string_view array, const ModelConfig& trained,
+                  const ModelConfig& model, const FlatLayout& layout, std::span<float> weights) {
+  if (trained.common().gates.is_on() == model.common().gates.is_on()) {
+    return from.load(array, layout, weights);
+  }
+  const auto backend = make_reference_backend();  // of whose memory none is asked for
+  const auto whole = make_model(trained, *backend, DType::kFloat32);
+  const FlatLayout all = FlatLayout::of(parameter_pointers(whole->parameters()),
+                                        static_cast<std::int64_t>(kNormBlock));
+  std::vector<float> values(static_cast<std::size_t>(all.size()));
+  from.load(array, all, values);
+  for (const FlatTensor& tensor : layout.tensors()) {
+    const FlatTensor& stored = all.tensor(all.find(tensor.name));
+    std::copy_n(values.begin() + stored.offset, stored.elements(), weights.begin() + tensor.offset);
+  }
+}
+
 }  // namespace
 
 TrainedModel::TrainedModel(const TrainedWeights& from, const ModelConfig& model,
@@ -55,7 +74,7 @@ TrainedModel::TrainedModel(const TrainedWeights& from, const ModelConfig& model,
   const std::span<float> weights(static_cast<float*>(memory_.data()),
                                  static_cast<std::size_t>(layout.size()));
   std::ranges::fill(weights, 0.f);  // the layout's padding
-  from.load(array, layout, weights);
+  load_weights(from, array, model_config_of(from, config_), model, layout, weights);
   const std::vector<Parameter*> folded = fold_ternary(model_->parameters(), layout, weights);
   if (from.checkpoint() != nullptr) fold_masks(*from.checkpoint(), config_, layout, weights);
   weights_ = std::make_unique<BoundWeights>(backend, model_->parameters(), layout, weights, dtype);

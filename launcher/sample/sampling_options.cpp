@@ -49,6 +49,18 @@ void add_cache_facts(const CacheConfig& cache, nlohmann::ordered_json& notes) {
   notes["cache_parts"] = cache.parts();
 }
 
+// Of the matrices of blocks, of which a sampler keeps what gates leave open.
+std::size_t cut_bytes(const ModelConfig& model, DType dtype) {
+  std::int64_t elements = 0;
+  for (std::int64_t block = 0; block < model.blocks(); ++block) {
+    const auto units = model.units_of(block);
+    if (!units) continue;
+    elements += model.site_after(block + 1, "block").width *
+                (4 * units->heads * units->head_size + units->hidden_maps * units->hidden);
+  }
+  return static_cast<std::size_t>(elements) * size_of(dtype);
+}
+
 }  // namespace
 
 void SamplingOptions::declare_source(OptionSet& options) {
@@ -67,6 +79,12 @@ void SamplingOptions::declare_sampler(OptionSet& options) {
   declare_solver(options);
   declare_guidance(options);
   cache.declare(options);
+  options.add("dynamic", &dynamic,
+              {{"on", GatedSampling::kSkip},
+               {"masked", GatedSampling::kMask},
+               {"off", GatedSampling::kOff}},
+              "of a network with gates (dynamic.target): leave out what they shut; compute it, and "
+              "multiply it with 0; or open all");
   inference.declare(options);
   options.add("seed", &request.seed, "seed of the noise").at_least(0);
 }
@@ -133,6 +151,7 @@ void SamplingOptions::resolve(const OptionSet& set) {
                       "--guide is {}, and --cfg-scale 1 is no guidance", guide.string());
   request.solver.spacing = spacing.empty() ? std::to_string(steps) : spacing;
   request.cache = cache.resolve();
+  request.narrow = dynamic == GatedSampling::kSkip;
   GuidanceConfig& guidance = request.guidance;
   guidance.channels = GuidedChannels::parse(guided_channels);
   require<UsageError>(guidance_interval.size() == 2, "sample",
@@ -143,11 +162,26 @@ void SamplingOptions::resolve(const OptionSet& set) {
   guidance.validate();
 }
 
+void SamplingOptions::apply_gates(const OptionSet& set, ModelConfig& model) const {
+  GateConfig& gates = model.common().gates;
+  require<UsageError>(gates.is_on() || !set.given("dynamic"), "sample",
+                      "--dynamic is given, and {} has no gates: it was trained without "
+                      "dynamic.target",
+                      model.name());
+  require<UsageError>(!gates.is_on() || dynamic != GatedSampling::kSkip || !weights_type.int8,
+                      "sample",
+                      "--weights-type is int8, and {} has gates, which cut weights at every step: "
+                      "--dynamic masked or off",
+                      model.name());
+  if (dynamic == GatedSampling::kOff) gates = {};
+}
+
 SampleSource SamplingOptions::open(const std::filesystem::path& path, const OptionSet& set) const {
   TrainedWeights checkpoint = TrainedWeights::find(path);
   TrainConfig config = configuration_of(checkpoint);
   ModelConfig model = model_config_of(checkpoint, config);
   inference.apply(set, model);
+  apply_gates(set, model);
   make_solver(Process(model.common().process), request.solver);  // or a reason why not
   (void)request.guidance.channels.of(model.latents().channels);
   SampleSource run{std::move(checkpoint), std::move(config), std::move(model), {}};
@@ -187,6 +221,7 @@ GuideSource SamplingOptions::open_guide(const SampleSource& run, const OptionSet
   const auto mine = LatentSpace::of(run.checkpoint.info()), others = LatentSpace::of(found.info());
   if (mine && others) mine->require_same(*others, found.path().string());
   if (model.family() == run.model.family()) inference.apply(set, model);
+  if (dynamic == GatedSampling::kOff) model.common().gates = {};
   return {std::move(found), std::move(model)};
 }
 
@@ -219,6 +254,9 @@ void SamplingOptions::require_memory(const SampleSource& run, const Memory& memo
     sampler.decoder_bytes = decoder_bytes(vae, request.extension.whole(run.model.latents()));
   }
   sampler.decoder_bytes += more;
+  if (run.model.common().gates.is_on() && request.narrow) {
+    sampler.decoder_bytes += cut_bytes(run.model, dtype);
+  }
   require_free_memory(sampler, "--batch", memory, world);
 }
 
@@ -285,6 +323,7 @@ nlohmann::ordered_json SamplingOptions::facts(TrainedModel& trained,
     facts["guide_step"] = guided_by->step();
   }
   add_cache_facts(request.cache, facts);
+  if (model.common().gates.is_on()) facts["dynamic"] = request.narrow ? "on" : "masked";
   for (const auto& [name, value] : model.sampling_facts()) facts[name] = value;
   return facts;
 }

@@ -34,6 +34,13 @@ struct SampleSource {
   std::optional<GuideSource> guide;  // of autoguidance
 };
 
+// What is made of the gates of a network that has some.
+enum class GatedSampling {
+  kSkip,  // what they shut is left out
+  kMask,  // it is computed, and multiplied with 0
+  kOff    // they are all open
+};
+
 struct SamplingOptions {
   std::filesystem::path data;
   std::string weights = "ema";
@@ -44,6 +51,7 @@ struct SamplingOptions {
   std::string guided_channels = "auto";
   std::vector<double> guidance_interval{0, 1};
   CacheOptions cache;
+  GatedSampling dynamic = GatedSampling::kSkip;
   VaeOptions vae;
   InferenceOptions inference;
   DType dtype = DType::kFloat32;
@@ -82,6 +90,8 @@ struct SamplingOptions {
  private:
   void declare_solver(OptionSet& options);
   void declare_guidance(OptionSet& options);
+  // Refuses what was said of gates where there are none, or opens them all.
+  void apply_gates(const OptionSet& set, ModelConfig& model) const;
   GuideSource open_guide(const SampleSource& run, const OptionSet& set) const;
   std::unique_ptr<TrainedModel> load_model(const TrainedWeights& from, const ModelConfig& model,
                                            Backend& backend) const;

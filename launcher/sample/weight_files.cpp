@@ -47,7 +47,8 @@ const DitConfig* diffusers_dit(const ModelConfig& config) {
   const auto* dit = config.as<DitConfig>();
   const bool is_published = dit != nullptr && dit->process == ProcessConfig{} &&
                             dit->style == BlockStyle{} && dit->weights == WeightStyle{} &&
-                            dit->modulation == ModulationForm::kFull && dit->kept.empty();
+                            dit->modulation == ModulationForm::kFull && dit->kept.empty() &&
+                            !dit->gates.is_on();
   return is_published ? dit : nullptr;
 }
 

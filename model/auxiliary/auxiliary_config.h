@@ -111,6 +111,14 @@ struct SparsityConfig {
   MaskConfig masks() const { return {heads, hidden, 0.9 * rules.first_bound}; }
 };
 
+// Gates: what they are to leave open (DyDiT).
+struct FlopTargetConfig {
+  double target = 1;           // share of the blocks' products
+  double weight = 2;           // of the loss
+  double tau = 5;              // temperature of the gates' slopes
+  std::int64_t warmup = 1000;  // steps until the share asked for is the target
+};
+
 struct AuxiliaryConfig {
   std::optional<LatentAlignmentConfig> latent;
   std::optional<FeatureAlignmentConfig> features;
@@ -118,9 +126,11 @@ struct AuxiliaryConfig {
   std::optional<PrototypeAlignmentConfig> prototypes;
   std::optional<DistillationConfig> distillation;
   std::optional<SparsityConfig> sparsity;
+  std::optional<FlopTargetConfig> flop_target;
 
   bool empty() const {
-    return !latent && !features && !teacher && !prototypes && !distillation && !sparsity;
+    return !latent && !features && !teacher && !prototypes && !distillation && !sparsity &&
+           !flop_target;
   }
   // Whether one of them compares with the moving average.
   bool needs_teacher() const { return teacher.has_value() || prototypes.has_value(); }

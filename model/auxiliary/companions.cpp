@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "model/auxiliary/distillation.h"
 #include "model/auxiliary/feature_alignment.h"
+#include "model/auxiliary/flop_target.h"
 #include "model/auxiliary/latent_alignment.h"
 #include "model/auxiliary/prototype_alignment.h"
 #include "model/auxiliary/sparsity.h"
@@ -73,6 +74,7 @@ void check_companions(const AuxiliaryConfig& config, const ModelConfig& model,
   }
   if (config.distillation) check_distillation(*config.distillation, model, objective);
   if (config.sparsity) check_sparsity(*config.sparsity, config, model);
+  if (config.flop_target) check_flop_target(model, config, objective);
 }
 
 std::vector<std::unique_ptr<AuxiliaryLoss>> make_companions(const AuxiliaryConfig& config,
@@ -106,6 +108,9 @@ std::vector<std::unique_ptr<AuxiliaryLoss>> make_companions(const AuxiliaryConfi
   }
   if (config.sparsity) {
     all.push_back(std::make_unique<Sparsity>(*config.sparsity, model_config, model));
+  }
+  if (config.flop_target) {
+    all.push_back(std::make_unique<FlopTarget>(*config.flop_target, model_config, place.device));
   }
   return all;
 }

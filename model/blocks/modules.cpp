@@ -1,5 +1,8 @@
 #include "model/blocks/modules.h"
 
+#include "core/ops/rows.h"
+#include "model/blocks/narrow_blocks.h"
+
 namespace edt {
 namespace {
 
@@ -14,6 +17,15 @@ struct BranchChunks {
              shifts ? 3 * branch + 1 : 2 * branch},
         gate(norm.scale + 1) {}
 };
+
+// An MLP whose groups of hidden units have gates, [R, groups]: in front of gelu, as published,
+// which is the same to what is computed, and another slope for the gates. Of SwiGLU behind its
+// product.
+Var enter_gated(Tape& tape, const FeedForward& mlp, const Var& x, const Var& gates) {
+  if (mlp.form == MlpForm::kSwiglu) return mlp.enter_masked(tape, x, gates);
+  const Var before = mask_units(tape, mlp.in(tape, mlp.branch.enter(tape, x)), gates);
+  return linear(tape, gelu(tape, before), *mlp.out.weight, mlp.branch.bias_inside(mlp.out.bias));
+}
 
 }  // namespace
 
@@ -74,9 +86,10 @@ ConditionEmbedding ConditionEmbedding::make(ParameterList& list, std::int64_t wi
   return made;
 }
 
-Var ConditionEmbedding::embed(Tape& tape, const ModelInputs& inputs) const {
+Var ConditionEmbedding::embed(Tape& tape, const ModelInputs& inputs, Var* time) const {
   const Var features = timestep_features(tape, inputs.t, kTimestepFeatures);
   Var sum = second(tape, silu(tape, first(tape, features)));
+  if (time != nullptr) *time = sum;
   if (labels != nullptr) sum = add(tape, sum, label_embedding(tape, inputs.labels, *labels));
   return text.is_on() ? add(tape, sum, text(tape, inputs.text)) : sum;
 }
@@ -102,6 +115,12 @@ Var PatchEmbedding::operator()(Tape& tape, const ModelInputs& inputs,
                       "the network reads a condition of each frame, and none are given");
   return patch_embedding(tape, PatchesBeside{inputs.image, inputs.frames, patch}, weight, bias,
                          positions);
+}
+
+Var gate_time(Tape& tape, const Var& time, const PassHooks& hooks) {
+  const std::int64_t rows = time.shape()[0];
+  if (hooks.gates == nullptr || hooks.gates->rows() == rows) return time;
+  return take_rows(tape, time, 0, hooks.gates->rows());
 }
 
 BranchNorm BranchNorm::make(ParameterList& list, const std::string& name, std::int64_t width,
@@ -234,6 +253,14 @@ TransformerBlock TransformerBlock::make(ParameterList& list, const std::string& 
   if (sizes.mask_kinds.hidden) {
     made.hidden_mask = sizes.masks->add(list, prefix + ".mlp.mask", units.hidden);
   }
+  if (sizes.gates.is_on()) {
+    made.gates = UnitGates::make(list, prefix,
+                                 {.width = width,
+                                  .condition = sizes.condition,
+                                  .tokens = sizes.grid.tokens(),
+                                  .units = units},
+                                 sizes.gates);
+  }
   return made;
 }
 
@@ -286,6 +313,9 @@ Var TransformerBlock::mlp_of(Tape& tape, const Var& x, const Var& chunks, const 
   const auto feed_forward = [this, &tape, x, chunks, keep, number = inputs.number,
                              hook = inputs.hooks.hidden, factors = inputs.factors.hidden] {
     const Var entered = mlp_norm(tape, x, chunks, BranchChunks(shifts, 1).norm);
+    require<UsageError>(!factors || hook == nullptr, "model",
+                        "hidden units are to be reused, and some have masks or gates");
+    if (factors && gates) return enter_gated(tape, mlp, entered, factors);
     if (factors) return mlp.enter_masked(tape, entered, factors);
     return hook == nullptr ? mlp.enter(tape, entered, keep)
                            : mlp.enter(tape, entered, number, *hook);
@@ -293,6 +323,16 @@ Var TransformerBlock::mlp_of(Tape& tape, const Var& x, const Var& chunks, const 
   const Var branch =
       recompute == Recompute::kSelective ? tape.recompute(feed_forward) : feed_forward();
   return mlp.leave(tape, branch);
+}
+
+Var TransformerBlock::gated_mlp_of(Tape& tape, const Var& x, const Var& chunks,
+                                   const BlockInputs& inputs, Recompute recompute) const {
+  const Var open = gates->token_gates(tape, x, inputs.gates);
+  if (inputs.hooks.narrow != nullptr) {
+    return inputs.hooks.narrow->mlp_of(
+        tape, mlp, mlp_norm(tape, x, chunks, BranchChunks(shifts, 1).norm), open);
+  }
+  return gate_tokens(tape, mlp_of(tape, x, chunks, inputs, recompute), open);
 }
 
 Var TransformerBlock::run(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
@@ -305,8 +345,10 @@ Var TransformerBlock::run(Tape& tape, const Var& x, const Var& chunks, const Blo
   Var middle = gate_residual(tape, start, chunks, BranchChunks(shifts, 0).gate, branch);
   branch = {};
   if (text) middle = add(tape, middle, (*text)(tape, middle, inputs.text));
-  branch = reused(tape, reuse, {inputs.number, Branch::kMlp},
-                  [&] { return mlp_of(tape, middle, chunks, inputs, recompute); });
+  branch = reused(tape, reuse, {inputs.number, Branch::kMlp}, [&] {
+    return gates ? gated_mlp_of(tape, middle, chunks, inputs, recompute)
+                 : mlp_of(tape, middle, chunks, inputs, recompute);
+  });
   return gate_residual(tape, middle, chunks, BranchChunks(shifts, 1).gate, branch);
 }
 

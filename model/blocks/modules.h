@@ -12,6 +12,7 @@
 #include "model/blocks/spatial_layer.h"
 #include "model/blocks/style.h"
 #include "model/blocks/text.h"
+#include "model/blocks/unit_gates.h"
 #include "model/model.h"
 #include "model/unit_masks.h"
 
@@ -30,8 +31,9 @@ struct ConditionEmbedding {
 
   static ConditionEmbedding make(ParameterList& list, std::int64_t width,
                                  const CommonConfig& config);
-  // Before the SiLU, which embed() leaves out.
-  Var embed(Tape& tape, const ModelInputs& inputs) const;
+  // Before the SiLU, which embed() leaves out. `time`, where given, receives the embedding of the
+  // time alone.
+  Var embed(Tape& tape, const ModelInputs& inputs, Var* time = nullptr) const;
   Var operator()(Tape& tape, const ModelInputs& inputs) const {
     return silu(tape, embed(tape, inputs));
   }
@@ -81,10 +83,14 @@ struct PatchEmbedding {
   Var operator()(Tape& tape, const ModelInputs& inputs, const Tensor& positions = {}) const;
 };
 
-// What heads and hidden units are multiplied with, where there are masks.
+// What heads and hidden units are multiplied with, where there are masks or gates: factors [units],
+// or [R, units].
 struct UnitFactors {
   Var heads, hidden;
 };
+
+// The embedding of the time alone, of a network with gates: of the rows of a pass that have gates.
+Var gate_time(Tape& tape, const Var& time, const PassHooks& hooks);
 
 // What a block sees besides tokens and condition.
 struct BlockInputs {
@@ -93,6 +99,7 @@ struct BlockInputs {
   Var rotation = {};           // [B, K, size] of the visible tokens, for heads that are rotated
   TextTokens text = {};        // of the samples of x, for blocks that attend to it
   UnitFactors factors = {};
+  UnitGates::Pass gates = {};  // of a block that has gates
   PassHooks hooks = {};
   std::int64_t number = 0;  // of the block, for hooks
 };
@@ -162,6 +169,7 @@ struct TransformerBlock {
   ParallelBranch attention_branch;
   UnitMasks* masks = nullptr;  // of a model that is being pruned: what it learns to lose
   std::optional<std::size_t> head_mask, hidden_mask;
+  std::optional<UnitGates> gates;
 
   struct Sizes {
     std::int64_t width, condition;
@@ -181,6 +189,7 @@ struct TransformerBlock {
     std::int64_t text = 0;               // width of the text's tokens, which it attends to; 0: none
     UnitMasks* masks = nullptr;          // that it adds its own to, of these kinds
     MaskConfig mask_kinds = {};
+    GateConfig gates = {};
   };
   // The projection of blocks of one width that share it, as `prefix`.adaLN_modulation.1; nothing
   // where each has its own.
@@ -201,6 +210,9 @@ struct TransformerBlock {
   Var attend(Tape& tape, const Var& values, const BlockInputs& inputs) const;
   Var mlp_of(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
              Recompute recompute) const;
+  // The MLP where tokens have gates: what it gives for those that are shut is 0.
+  Var gated_mlp_of(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
+                   Recompute recompute) const;
 };
 
 struct FinalLayer {

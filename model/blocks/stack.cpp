@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/ops/rows.h"
+#include "model/blocks/narrow_blocks.h"
 
 namespace edt {
 namespace {
@@ -41,9 +42,20 @@ void BlockStack::operator()(Tape& tape, std::span<Stream> streams, const Var& co
   if (count == 0) return;
   const StageModulation modulation(tape, blocks.first(count), condition);
   for (std::size_t i = 0; i < count; ++i) {
-    const BlockShare share{modulation.chunks(tape, i), blocks[i].factors(tape)};
+    BlockShare share{modulation.chunks(tape, i), blocks[i].factors(tape), {}};
+    if (blocks[i].gates) {
+      EDT_ASSERT(streams.size() == 1);
+      share.gates = open_gates(tape, blocks[i], condition.shape()[0], pass);
+      share.factors = {share.gates.heads, share.gates.hidden};
+    }
     for (Stream& stream : streams) run_block(tape, i, share, pass, stream);
   }
+}
+
+UnitGates::Pass BlockStack::open_gates(Tape& tape, const TransformerBlock& block, std::int64_t rows,
+                                       const BlockPass& pass) const {
+  EDT_ASSERT(pass.recompute != Recompute::kFull);  // the FLOP term holds what blocks decide
+  return block.gates->begin(tape, pass.time, rows, pass.hooks.gates);
 }
 
 std::vector<Stream> split_groups(Tape& tape, const Var& x, const TextTokens& text,
@@ -101,10 +113,18 @@ void BlockStack::run_block(Tape& tape, std::size_t i, const BlockShare& share,
                      .rotation = stream.rotation,
                      .text = stream.text,
                      .factors = share.factors,
+                     .gates = share.gates,
                      .hooks = pass.hooks,
                      .number = first + static_cast<std::int64_t>(i)};
   if (skips == SkipUse::kTaken) inputs.skip = stream.skips.back();
-  stream.x = blocks[i](tape, stream.x, own, inputs, pass.recompute);
+  NarrowBlocks* const narrow = pass.hooks.narrow;
+  if (narrow != nullptr && blocks[i].gates) {
+    const TransformerBlock& less = narrow->block(inputs.number, blocks[i], inputs.factors);
+    inputs.factors = {};
+    stream.x = less(tape, stream.x, own, inputs, pass.recompute);
+  } else {
+    stream.x = blocks[i](tape, stream.x, own, inputs, pass.recompute);
+  }
   if (pass.hooks.taps != nullptr) {
     pass.hooks.taps->offer(inputs.number + 1, stream.first_row, stream.x);
   }

@@ -56,6 +56,7 @@ enum class SkipUse {
 struct BlockPass {
   Recompute recompute = Recompute::kNone;
   PassHooks hooks;
+  Var time = {};  // gate_time(), of a network with gates
 };
 
 // A part of a model's blocks; does not own them.
@@ -74,9 +75,13 @@ struct BlockStack {
   struct BlockShare {  // of all streams
     Var chunks;
     UnitFactors factors;
+    UnitGates::Pass gates;
   };
   void run_block(Tape& tape, std::size_t i, const BlockShare& share, const BlockPass& pass,
                  Stream& stream) const;
+  // Of a block with gates; `rows` of the condition.
+  UnitGates::Pass open_gates(Tape& tape, const TransformerBlock& block, std::int64_t rows,
+                             const BlockPass& pass) const;
 };
 
 }  // namespace edt

@@ -16,6 +16,9 @@ void DitConfig::validate() const {
   attention.validate({width});
   spatial.validate({width});
   kept.validate(std::vector<BlockUnits>(static_cast<std::size_t>(depth), whole_block()));
+  std::vector<BlockUnits> units;
+  for (std::int64_t block = 0; block < depth; ++block) units.push_back(units_of(block));
+  check_gates(units);
   if (!attention.any_linear()) return;
   require<UsageError>(
       !style.rotates(), "model",
@@ -37,6 +40,7 @@ BlockUnits DitConfig::whole_block() const {
 }
 
 std::vector<int> DitConfig::tensor_degrees() const {
+  if (gates.is_on()) return {1};  // each of the ranks would have heads of its own
   std::vector<int> degrees = divisors(heads);
   for (std::int64_t block = 0; block < depth; ++block) {
     const BlockUnits units = units_of(block);

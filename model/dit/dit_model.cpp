@@ -28,7 +28,8 @@ DitModel::DitModel(const DitConfig& config, Device& device, DType dtype, TensorG
                                 .rotation = rotation_,
                                 .text = config_.text.form == TextForm::kCross ? width : 0,
                                 .masks = unit_masks(),
-                                .mask_kinds = config_.masks};
+                                .mask_kinds = config_.masks,
+                                .gates = config_.gates};
   const auto shared = TransformerBlock::make_shared(parameters_, "modulation", sizes);
   sizes.shared = shared ? &*shared : nullptr;
   for (std::int64_t b = 0; b < config_.depth; ++b) {
@@ -63,10 +64,12 @@ void DitModel::add_positions(Device& device, DType dtype) {
 }
 
 DitModel::Condition DitModel::condition_of(Tape& tape, const ModelInputs& inputs) {
-  const Var embedded = embedding_.embed(tape, inputs);
+  Var time;
+  const Var embedded = embedding_.embed(tape, inputs, config_.gates.is_on() ? &time : nullptr);
   return {copy_to_tensor_ranks(tape, silu(tape, embedded), parameters_.tensor_ranks(),
                                "gradient of the condition"),
-          config_.modulation == ModulationForm::kSingle ? embedded : Var{}};
+          config_.modulation == ModulationForm::kSingle ? embedded : Var{},
+          time ? gate_time(tape, time, inputs.hooks) : Var{}};
 }
 
 // The rows of the table of places that the group's tokens have, as labels have those of theirs.
@@ -83,20 +86,20 @@ Var DitModel::rotation_of(Tape& tape, const VisibleTokens& group) const {
 // Attention within a group is attention of its tokens alone: each group is a shorter sequence.
 std::vector<Var> DitModel::forward_groups(Tape& tape, const ModelInputs& inputs,
                                           std::span<const VisibleTokens> groups) {
-  const auto [condition, embedded] = condition_of(tape, inputs);
+  const auto [condition, embedded, time] = condition_of(tape, inputs);
   std::vector<Stream> streams = split_groups(tape, patch_embedding_(tape, inputs, positions_),
                                              text_(tape, inputs.text), groups);
   for (Stream& stream : streams) stream.rotation = rotation_of(tape, stream.visible);
-  BlockStack{blocks_}(tape, streams, condition, {recompute_, inputs.hooks});
+  BlockStack{blocks_}(tape, streams, condition, {recompute_, inputs.hooks, {}});
   return finish_groups(tape, streams, condition, final_, embedded);
 }
 
 Var DitModel::forward(Tape& tape, const ModelInputs& inputs) {
   Var x = patch_embedding_(tape, inputs, positions_);
-  const auto [condition, embedded] = condition_of(tape, inputs);
+  const auto [condition, embedded, time] = condition_of(tape, inputs);
   const TextTokens text = text_(tape, inputs.text);
   const BlockStack stack{blocks_};
-  const BlockPass pass{recompute_, inputs.hooks};
+  const BlockPass pass{recompute_, inputs.hooks, time};
   x = reused(tape, inputs.hooks.reuse, {},
              [&, &given = condition] { return stack(tape, std::move(x), given, text, pass); });
   return final_(tape, x, condition, embedded);

@@ -22,9 +22,9 @@ class DitModel final : public Model {
 
  private:
   void add_positions(Device& device, DType dtype);
-  // What all adaLN projections read, and what it is before its SiLU.
+  // What all adaLN projections read, what it is before its SiLU, and what gates read.
   struct Condition {
-    Var activated, embedded;
+    Var activated, embedded, time;
   };
   Condition condition_of(Tape& tape, const ModelInputs& inputs);
   // [B, K, size], as the tokens of a group are turned; empty where heads are not.

@@ -86,6 +86,9 @@ void EdtConfig::validate() const {
   std::vector<BlockUnits> whole;
   for (std::int64_t block = 0; block < blocks(); ++block) whole.push_back(whole_block(block));
   kept.validate(whole);
+  std::vector<BlockUnits> units;
+  for (std::int64_t block = 0; block < blocks(); ++block) units.push_back(units_of(block));
+  check_gates(units);
 }
 
 void EdtConfig::check_amm_blocks() const {
@@ -111,6 +114,7 @@ std::vector<std::int64_t> EdtConfig::softmax_blocks(const std::vector<std::int64
 }
 
 std::vector<int> EdtConfig::tensor_degrees() const {
+  if (gates.is_on()) return {1};  // each of the ranks would have heads of its own
   std::int64_t shared = 0;
   for (std::int64_t count : heads) shared = std::gcd(shared, count);
   for (std::int64_t count : kept.heads) shared = std::gcd(shared, count);

@@ -47,7 +47,8 @@ void EdtModel::add_blocks(std::int64_t stage) {
       .spatial = config_.spatial,
       .text = config_.text.form == TextForm::kCross ? config_.widths[0] : 0,
       .masks = unit_masks(),
-      .mask_kinds = config_.masks};
+      .mask_kinds = config_.masks,
+      .gates = config_.gates};
   const auto shared = TransformerBlock::make_shared(parameters_, indexed("modulation", at), sizes);
   sizes.shared = shared ? &*shared : nullptr;
   for (std::int64_t i = 0; i < config_.depths[at]; ++i) {
@@ -116,10 +117,14 @@ Var EdtModel::run_blocks(Tape& tape, Var x, const State& state, std::int64_t fir
 
 EdtModel::State EdtModel::begin(Tape& tape, const ModelInputs& inputs) {
   State state;
-  state.pass = {recompute_, inputs.hooks};
+  state.pass = {recompute_, inputs.hooks, {}};
   state.x = patch_embedding_(tape, inputs, tables_[0]);
+  Var time;
+  const Var condition =
+      silu(tape, embedding_.embed(tape, inputs, config_.gates.is_on() ? &time : nullptr));
+  if (time) state.pass.time = gate_time(tape, time, inputs.hooks);
   // All adaLN projections are cut over the ranks: the gradient is summed once, for all of them.
-  state.condition = copy_to_tensor_ranks(tape, embedding_(tape, inputs), parameters_.tensor_ranks(),
+  state.condition = copy_to_tensor_ranks(tape, condition, parameters_.tensor_ranks(),
                                          "gradient of the condition");
   state.text = text_(tape, inputs.text);
   if (config_.down_stages() > 0) state.skips.push_back(state.x);

@@ -46,6 +46,7 @@ void check_kind(const EmmditConfig& config) {
                       "no such norm",
                       config.name);
   config.refuse_uneven_blocks();
+  config.refuse_gates();
   require<UsageError>(config.head_norm != HeadNorm::kLayer, "model",
                       "queries and keys of {} have an RMS norm or none, layer norm is asked for",
                       config.name);

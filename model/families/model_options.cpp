@@ -1,6 +1,7 @@
 #include "model/families/model_options.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/options/options.h"
 #include "model/families/presets.h"
@@ -153,6 +154,37 @@ void ModelOptions::declare(OptionSet& options) {
     std::get<typename Family::Options>(of_family).declare(options);
   });
   process.declare(options, process_presets());
+  declare_gates(options);
+}
+
+void ModelOptions::declare_gates(OptionSet& options) {
+  options.section("dynamic", "Gates on heads, hidden units and tokens (DyDiT)");
+  options
+      .add("dynamic.target", &gates.target,
+           "share of the blocks' products that is to be left: gates choose heads and groups of "
+           "hidden units by the time, and tokens for the MLP by what they hold (EDT, DiT)")
+      .check([this] {
+        const bool is_share = !gates.target || (*gates.target > 0 && *gates.target <= 1);
+        return std::string(is_share ? "" : "above 0, and 1 at the most");
+      })
+      .default_is("no gates");
+  options
+      .add("dynamic.router-bias", &gates.router_bias,
+           "with which the gates of heads and groups begin: far above 0, open")
+      .range(-1000, 1000);
+  options.add("dynamic.token-bias", &gates.token_bias, "likewise, of tokens").range(-1000, 1000);
+}
+
+void ModelOptions::apply_gates(CommonConfig& common) const {
+  for (const auto& [value, initial, option] :
+       {std::tuple{gates.router_bias, GateConfig{}.router_bias, "dynamic.router-bias"},
+        std::tuple{gates.token_bias, GateConfig{}.token_bias, "dynamic.token-bias"}}) {
+    require<UsageError>(gates.target.has_value() || value == initial, "model",
+                        "{} is {}, and dynamic.target is not given: there are no gates", option,
+                        value);
+  }
+  if (!gates.target) return;
+  common.gates = {*gates.target, gates.router_bias, gates.token_bias};
 }
 
 void ModelOptions::declare_text(OptionSet& options) {
@@ -233,6 +265,7 @@ ModelConfig ModelOptions::resolve(std::int64_t data_classes) const {
   common.modulation = modulation;
   common.spatial = spatial;
   common.kept = kept;
+  apply_gates(common);
   common.attention = {.stages = {}, .of_linear = of_linear};
   for (const std::string& form : attention) {
     common.attention.stages.push_back(form == "linear" ? AttentionForm::kLinear

@@ -39,9 +39,14 @@ struct ModelOptions {
   LinearAttentionConfig of_linear;
   SpatialConfig spatial;
   UnitCounts kept;
+  struct {
+    std::optional<double> target;
+    double router_bias = GateConfig{}.router_bias, token_bias = GateConfig{}.token_bias;
+  } gates;
   decltype(families::options_of(static_cast<const Families*>(nullptr))) of_family;
   ProcessOptions process;
 
+  // The last section is [dynamic], to which training adds options of its own.
   void declare(OptionSet& options);
   // Whether the model will; without checking the rest.
   bool reads_texts() const;
@@ -50,6 +55,8 @@ struct ModelOptions {
 
  private:
   void declare_text(OptionSet& options);
+  void declare_gates(OptionSet& options);
+  void apply_gates(CommonConfig& common) const;
   void apply_text(CommonConfig& common) const;
   LatentShape sequence_of(const CommonConfig& common) const;
   LatentShape picture_of(const CommonConfig& common, const GridStep& step) const;

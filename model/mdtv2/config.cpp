@@ -8,6 +8,7 @@ void Mdtv2Config::validate() const {
   validate_common();
   refuse_single_modulation();
   refuse_uneven_blocks();
+  refuse_gates();
   require<UsageError>(needs_grid().empty(), "model",
                       "{} needs the whole grid of tokens, and {} drops some of them", needs_grid(),
                       name);

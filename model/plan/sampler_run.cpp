@@ -63,7 +63,8 @@ SamplerMemory run_dry(const PlannedSampler& planned, std::int64_t pictures, bool
   const std::size_t fixed = backend.memory().bytes() - not_there + integers + packed;
   PictureSampler sampler(*network.model, backend, planned.dtype,
                          guide ? guide->model.get() : nullptr);
-  PictureRequest request{.batch = pictures};
+  // What gates shut hangs on values: they are multiplied with, which takes no less memory.
+  PictureRequest request{.batch = pictures, .narrow = false};
   request.solver.kind = planned.solver;
   // With a cache two steps that compute, so that there are differences, and one that does not.
   request.solver.spacing = std::string(planned.cache.is_on() ? "3" : "1");

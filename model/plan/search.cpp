@@ -82,6 +82,10 @@ std::string_view name_of(Recompute recompute) {
   return "?";
 }
 
+bool can_recompute(const ModelConfig& model, Recompute recompute) {
+  return recompute != Recompute::kFull || !model.common().gates.is_on();
+}
+
 std::string describe(const PlannedStep& step) {
   const std::int64_t own = step.own_micro_batches();
   return fmt::format("data {} x tensor {}, zero {}, {} micro-batch{} of {}, recompute {}",
@@ -94,6 +98,7 @@ std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const S
   std::vector<PlannedStep> legal;
   std::vector ways{Recompute::kNone, Recompute::kSelective, Recompute::kFull};
   if (space.least) ways.insert(ways.begin(), Recompute::kLeast);
+  std::erase_if(ways, [&](Recompute one) { return !can_recompute(step.model, one); });
   for (const int tensor : choices(space.tensor_ranks, step.auxiliary.tensor_degrees(step.model))) {
     if (ranks % tensor != 0) continue;
     const int data = ranks / tensor;

@@ -34,5 +34,7 @@ std::vector<std::string> explain(const SearchResult& result);
 // "data 4 x tensor 2, zero 1, 2 micro-batches of 16, recompute none"
 std::string describe(const PlannedStep& step);
 std::string_view name_of(Recompute recompute);
+// Whether what runs twice may: of blocks with gates no whole block, as train.recompute says.
+bool can_recompute(const ModelConfig& model, Recompute recompute);
 
 }  // namespace edt

@@ -36,7 +36,11 @@ std::vector<T> rows_of(const std::vector<T>& values, std::int64_t all, std::int6
 }  // namespace
 
 PictureSampler::PictureSampler(Model& model, Backend& backend, DType dtype, Model* guide)
-    : model_(model), backend_(backend), network_(model, backend, dtype) {
+    : model_(model),
+      backend_(backend),
+      network_(model, backend, dtype),
+      narrow_(backend),
+      guide_narrow_(backend) {
   if (guide == nullptr) return;
   EDT_ASSERT(guide->latents() == model.latents() && guide->classes() == model.classes());
   EDT_ASSERT(guide->process().config() == model.process().config());
@@ -134,6 +138,8 @@ void PictureSampler::run(const PictureRequest& request, std::int64_t first, std:
   check(request, *solver);
   prepare_cache(request.cache, cache_);
   if (guide_) prepare_cache(request.cache, guide_cache_);
+  narrow_.forget_blocks();
+  guide_narrow_.forget_blocks();
   const auto each = static_cast<std::size_t>(shape_of(request).elements());
   EDT_ASSERT(latents.size() == static_cast<std::size_t>(last - first) * each);
   batch_.resize(static_cast<std::size_t>(request.batch) * picture_elements());
@@ -257,7 +263,9 @@ void PictureSampler::run_batch(const PictureRequest& request, const Solver& solv
     if (*cache) (*cache)->begin(solver.steps());
   }
   if (request.ffn_reuse != nullptr) request.ffn_reuse->begin(solver.steps());
-  Denoiser network = denoiser(network_, cache_, request.ffn_reuse, told);
+  Denoiser network =
+      denoiser(network_, cache_,
+               {.hidden = request.ffn_reuse, .narrow = request.narrow ? &narrow_ : nullptr}, told);
   if (by_itself) {
     network = GuidedDenoiser(std::move(network), guidance);
   } else if (guided) {
@@ -266,7 +274,11 @@ void PictureSampler::run_batch(const PictureRequest& request, const Solver& solv
       network(x_t, at, out);
       if (guide_cache_ && !guidance.guides(at.step_t)) guide_cache_->begin_evaluation(at, 0);
     };
-    network = AutoguidedDenoiser(asked, denoiser(*guide_, guide_cache_, nullptr, told), guidance);
+    network =
+        AutoguidedDenoiser(asked,
+                           denoiser(*guide_, guide_cache_,
+                                    {.narrow = request.narrow ? &guide_narrow_ : nullptr}, told),
+                           guidance);
   }
   if (made.known == nullptr) return solver.run(network, noise, x, progress);
   run_around(solver, model_.process(), network, noise, *made.known,
@@ -274,8 +286,9 @@ void PictureSampler::run_batch(const PictureRequest& request, const Solver& solv
 }
 
 Denoiser PictureSampler::denoiser(ForwardPass& network, std::optional<BranchCache>& cache,
-                                  FfnReuse* ffn_reuse, const Told& told) {
-  const PassHooks hooks{.reuse = cache ? &*cache : nullptr, .hidden = ffn_reuse};
+                                  PassHooks hooks, const Told& told) {
+  hooks.reuse = cache ? &*cache : nullptr;
+  auto* const ffn_reuse = static_cast<FfnReuse*>(hooks.hidden);
   return [this, &network, &cache, ffn_reuse, told, hooks](const Tensor& x_t, const Evaluation& at,
                                                           const Tensor& out) {
     const std::int64_t rows = x_t.shape[0];

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "model/blocks/narrow_blocks.h"
 #include "model/diffusion/guidance.h"
 #include "model/diffusion/solvers/solver.h"
 #include "model/sampling/branch_cache.h"
@@ -36,6 +37,9 @@ struct PictureRequest {
   int resample = 1;                  // times that each step is taken, of what is sampled around
   CacheConfig cache;
   FfnReuse* ffn_reuse = nullptr;  // measured; needs an MLP of gelu
+  // Of a network with gates: what they shut is left out, where it would else be computed and then
+  // multiplied with 0.
+  bool narrow = true;
 };
 
 // Called with pictures finished so far, sampler steps done in the present batch, and steps a batch.
@@ -72,6 +76,9 @@ class PictureSampler {
   const BranchCache* cache() const { return cache_ ? &*cache_ : nullptr; }
   // The same of the guide, where there is one.
   const BranchCache* guide_cache() const { return guide_cache_ ? &*guide_cache_ : nullptr; }
+  // Of a request that is narrow, share of the products of blocks with gates that were computed, but
+  // for those of the guide.
+  double gated_share() const { return narrow_.share(); }
 
  private:
   // Pictures of a request that are made together.
@@ -93,7 +100,7 @@ class PictureSampler {
     std::span<const std::int32_t> labels;
     const TextBatch& texts;
   };
-  Denoiser denoiser(ForwardPass& network, std::optional<BranchCache>& cache, FfnReuse* ffn_reuse,
+  Denoiser denoiser(ForwardPass& network, std::optional<BranchCache>& cache, PassHooks hooks,
                     const Told& told);
   // Pictures first ... of the request, as many as are made together, in batch_ or in `whole`.
   std::span<const float> run_pictures(const PictureRequest& request, const Solver& solver,
@@ -117,6 +124,7 @@ class PictureSampler {
   std::vector<float> frames_;  // of the rows that the network is asked for
   std::int64_t rows_asked_ = 0;
   std::optional<BranchCache> cache_, guide_cache_;
+  NarrowBlocks narrow_, guide_narrow_;
 };
 
 }  // namespace edt

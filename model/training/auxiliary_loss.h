@@ -79,6 +79,12 @@ class AuxiliaryLoss {
   // On the host: all that differs between steps.
   virtual void fill(StepKey key, const MicroBatch& batch, InputBuffers& inputs) = 0;
 
+  // On the device, each time after the inputs are there, and no part of what is captured: what it
+  // draws for the samples at `positions`.
+  virtual void draw(Backend&, StepKey, const Tensor& /*positions*/) {}
+  // Of a network that has gates: told of them by the network's pass. nullptr: of no interest.
+  virtual GateRecord* gates() { return nullptr; }
+
   // Ahead of the network's pass: a teacher's, without gradients.
   virtual void before(Tape&, const StepView&) {}
   // Numbers of each micro-batch that all ranks have to know: before() leaves them in

@@ -40,8 +40,9 @@ class BoundedNoise final : public DenoisingLoss {
 
   std::vector<Var> operator()(Tape& tape, const Var& tokens, InputBuffers& inputs,
                               const NoisedImages& images, const Tensor& losses) const override {
-    const LossInputs loss{images.x_start, images.x_t, images.noise, inputs.tensor(coefficients_),
-                          images.weights, patch_};
+    const Tensor coefficients = inputs.tensor(coefficients_).slice(0, tokens.shape()[0]);
+    const LossInputs loss{images.x_start, images.x_t,     images.noise,
+                          coefficients,   images.weights, patch_};
     return {diffusion_loss(tape, tokens, loss, term_of(losses, 0), term_of(losses, 1))};
   }
 

@@ -131,6 +131,7 @@ std::span<const double> TrainingEngine::second_times(std::size_t first, std::siz
 }
 
 void TrainingEngine::begin_step() {
+  if (objective_.begin_step(step_)) graphs_.forget();
   sampler_->sample(key().seed, key().step, times_, weights_);
   zero_.begin_step();
   profiler_.reset();
@@ -209,8 +210,8 @@ void TrainingEngine::fetch_losses() {
   auto next = values.begin();
   for (const std::int64_t index : own_micro_batches()) {
     for (std::size_t term = 0; term < terms(); ++term) {
-      for (const PassKind pass : {kFull, kMasked}) {
-        if (pass == kMasked && !objective_.masked()) continue;
+      for (const PassKind pass : {kFull, kSecond}) {
+        if (pass == kSecond && !objective_.masked() && !objective_.has_complete_pass()) continue;
         const auto to = losses(pass, term).subspan(static_cast<std::size_t>(index) * size, size);
         std::copy_n(next, size, to.begin());
         next += static_cast<std::ptrdiff_t>(size);
@@ -289,7 +290,7 @@ void TrainingEngine::update(StepReport& report) {
 // Of each sample in both passes. Added from the last to the first: what is there has these bits.
 std::vector<float> TrainingEngine::total_losses() {
   std::vector<float> total(static_cast<std::size_t>(config_.batch));
-  for (const PassKind pass : {kMasked, kFull}) {
+  for (const PassKind pass : {kSecond, kFull}) {
     for (std::size_t term = terms(); term-- > 0;) {
       if (objective_.terms()[term].beside) continue;
       const auto weight = static_cast<float>(objective_.terms()[term].weight);
@@ -309,7 +310,10 @@ void TrainingEngine::reduce_losses(StepReport& report) {
     const LossTerm& loss = objective_.terms()[term];
     (loss.beside ? report.beside : report.terms).emplace_back(loss.name, mean(losses(kFull, term)));
   }
-  if (objective_.masked()) report.masked_loss = weighted_loss(kMasked);
+  if (objective_.masked()) report.masked_loss = weighted_loss(kSecond);
+  if (objective_.has_complete_pass()) {
+    report.beside.emplace_back("complete_loss", weighted_loss(kSecond));
+  }
 }
 
 double TrainingEngine::weighted_loss(PassKind pass) {

@@ -166,10 +166,10 @@ class TrainingEngine {
   std::vector<std::int32_t> positions_;
   std::vector<double> times_;
   std::vector<float> weights_;
-  enum PassKind : std::size_t { kFull, kMasked, kPasses };
-  std::vector<float> losses_;  // [kPasses, terms, batch]
-  Block device_losses_;        // of each own micro-batch [terms, rows]
-  Block losses_of_one_;        // [terms, rows], where every micro-batch leaves them
+  enum PassKind : std::size_t { kFull, kSecond, kPasses };  // masked or complete
+  std::vector<float> losses_;                               // [kPasses, terms, batch]
+  Block device_losses_;                                     // of each own micro-batch [terms, rows]
+  Block losses_of_one_;  // [terms, rows], where every micro-batch leaves them
   std::size_t terms() const { return objective_.terms().size(); }
   // Of companions: of each own micro-batch on the device, and of the global batch.
   Block device_statistics_;

@@ -19,6 +19,8 @@ class MicroBatchGraphs {
   // Whether `work` can be replayed.
   bool holds(const Zero::Work& work) const;
   void replay(const Zero::Work& work);
+  // What work is has changed.
+  void forget() { entries_.clear(); }
   // Computes a micro-batch of this work, and captures it where it has run before.
   void run(const Zero::Work& work, const std::function<void()>& compute);
 

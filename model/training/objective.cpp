@@ -1,6 +1,7 @@
 #include "model/training/objective.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/error.h"
 
@@ -32,6 +33,7 @@ Objective::Objective(Model& model, Backend& backend, const ObjectiveConfig& conf
       backend_(backend),
       config_(config),
       batch_(batch),
+      passes_(most_passes()),
       inputs_(backend),
       companions_(companions.begin(), companions.end()),
       taps_(taps_of(companions)) {
@@ -58,7 +60,9 @@ Objective::Objective(Model& model, Backend& backend, const ObjectiveConfig& conf
   loss_ = make_denoising_loss(model, config.loss, inputs_, rows());
   terms_ = loss_->terms();
   for (AuxiliaryLoss* one : companions_) {
-    one->add_inputs(inputs_, batch, passes());
+    // The complete pass is nothing that companions see.
+    one->add_inputs(inputs_, batch, config.masked || config.dual_time > 0 ? 2 : 1);
+    if (GateRecord* const gates = one->gates()) gates_ = gates;
     for (const LossTerm& term : one->terms()) {
       EDT_ASSERT(term.beside);
       terms_.push_back(term);
@@ -83,6 +87,7 @@ Objective::Pass Objective::pass(std::int64_t index) const {
   if (config_.judges) return {random::Purpose::kEvaluation, random::Purpose::kEvaluation};
   if (index == 0 || config_.shared_noise || groups_)
     return {random::Purpose::kNoise, random::Purpose::kLabelDrop};
+  if (has_complete_pass()) return {random::Purpose::kNoise, random::Purpose::kLabelDropMasked};
   return {random::Purpose::kNoiseMasked, random::Purpose::kLabelDropMasked};
 }
 
@@ -92,10 +97,19 @@ Tensor Objective::buffer(const Shape& shape) {
   return tensor;
 }
 
+bool Objective::begin_step(std::int64_t step) {
+  if (config_.complete_steps == 0 || config_.masked) return false;
+  const std::int64_t before = std::exchange(passes_, step < config_.complete_steps ? 2 : 1);
+  return passes_ != before;
+}
+
 void Objective::prepare(StepKey key, const MicroBatch& batch) {
   EDT_ASSERT(static_cast<std::int64_t>(batch.positions.size()) == batch_);
   fill_inputs(key, batch);
   noise_images(key);
+  for (AuxiliaryLoss* one : companions_) {
+    one->draw(backend_, key, inputs_.tensor(in_.positions));
+  }
 }
 
 void Objective::run(Tape& tape, double scale, const Tensor& losses,
@@ -181,9 +195,9 @@ void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
   const float text_dropout = config_.judges ? 0 : model_.text().dropout;
   inputs_.begin();
   std::ranges::copy(batch.positions, inputs_.host<std::int32_t>(in_.positions).begin());
-  for (std::int64_t p = 0; p < passes(); ++p) {
+  for (std::int64_t p = 0; p < passes_; ++p) {
     const auto floats = [&](std::size_t input) {
-      return part(inputs_.host<float>(input), p, passes());
+      return part(inputs_.host<float>(input), p, most_passes());
     };
     std::ranges::copy(batch.latents, floats(in_.x_start).begin());
     std::ranges::copy(batch.weights, floats(in_.weights).begin());
@@ -191,7 +205,7 @@ void Objective::fill_inputs(StepKey key, const MicroBatch& batch) {
     fill_times(times, floats(in_.t), floats(in_.scales));
     loss_->fill(inputs_, static_cast<std::size_t>(p * batch_), times,
                 groups_ ? groups_->share(static_cast<std::size_t>(p)) : 1);
-    const auto labels = part(inputs_.host<std::int32_t>(in_.labels), p, passes());
+    const auto labels = part(inputs_.host<std::int32_t>(in_.labels), p, most_passes());
     std::ranges::copy(batch.labels, labels.begin());
     drop_labels(key, pass(p).label_drop, batch.positions, dropout,
                 static_cast<std::int32_t>(model_.classes()), labels);
@@ -258,20 +272,23 @@ void Objective::fill_times(std::span<const double> times, std::span<float> told,
 }
 
 void Objective::noise_images(StepKey key) {
-  for (std::int64_t p = 0; p < passes(); ++p) {
+  for (std::int64_t p = 0; p < passes_; ++p) {
     backend_.random_normal({key.seed, pass(p).noise, key.step, 0}, inputs_.tensor(in_.positions),
                            noise_.slice(p * batch_, (p + 1) * batch_));
   }
-  backend_.add_noise(inputs_.tensor(in_.x_start), noise_, inputs_.tensor(in_.scales), x_t_);
+  backend_.add_noise(of_rows(inputs_.tensor(in_.x_start)), of_rows(noise_),
+                     of_rows(inputs_.tensor(in_.scales)), of_rows(x_t_));
 }
 
 NoisedImages Objective::images() {
-  return {inputs_.tensor(in_.x_start), x_t_, noise_, inputs_.tensor(in_.weights)};
+  return {of_rows(inputs_.tensor(in_.x_start)), of_rows(x_t_), of_rows(noise_),
+          of_rows(inputs_.tensor(in_.weights))};
 }
 
 StepView Objective::view() {
-  StepView step{batch_,  images(), inputs_.tensor(in_.t), inputs_.tensor(in_.labels),
-                inputs_, taps_};
+  StepView step{
+      batch_,  images(), of_rows(inputs_.tensor(in_.t)), of_rows(inputs_.tensor(in_.labels)),
+      inputs_, taps_};
   if (groups_) step.groups = groups_->groups();
   step.text = conditions_->text(rows());
   step.frames = conditions_->frames(rows());
@@ -282,7 +299,7 @@ ModelInputs Objective::seen(std::int64_t rows) {
   return {x_t_.slice(0, rows),
           inputs_.tensor(in_.t).slice(0, rows),
           inputs_.tensor(in_.labels).slice(0, rows),
-          {.taps = companions_.empty() ? nullptr : &taps_},
+          {.taps = companions_.empty() ? nullptr : &taps_, .gates = gates_},
           conditions_->text(rows),
           conditions_->frames(rows)};
 }

@@ -27,6 +27,10 @@ struct ObjectiveConfig {
   // Share of the tokens that are in the first of two groups, each with a time of its own, which do
   // not see each other; 0: no groups.
   double dual_time = 0;
+  // Steps in which a second pass goes through the complete network, where the full one has gates:
+  // the same noise and times, and label dropout of its own (DyDiT). The masked pass is complete in
+  // any case.
+  std::int64_t complete_steps = 0;
   bool judges = false;  // forward alone: nothing is drawn but noise, which is not that of training
 };
 
@@ -36,6 +40,10 @@ class Objective {
   // outlive it.
   Objective(Model& model, Backend& backend, const ObjectiveConfig& config, std::int64_t batch,
             Companions companions = {});
+
+  // Before those of a step's micro-batches; all of a run's first step are there until then. True
+  // where passes have ended: what the device is asked for is not what it was.
+  bool begin_step(std::int64_t step);
 
   // Brings the samples and what is drawn for them to the device, for the next run().
   void prepare(StepKey key, const MicroBatch& batch);
@@ -55,6 +63,8 @@ class Objective {
   void judge(Tape& tape, const Tensor& losses);
 
   bool masked() const { return config_.masked; }
+  // Whether the rows behind the first batch are those of the complete network, in this step.
+  bool has_complete_pass() const { return !masked() && !grouped() && passes_ > 1; }
   // Whether the rows behind the first batch are those of its second group.
   bool grouped() const { return groups_.has_value(); }
   // What network and companions want of each sample beside the latent: MicroBatch::arrays.
@@ -72,15 +82,18 @@ class Objective {
   std::size_t teacher_bytes() const;
   // Those of denoising, then those beside.
   const std::vector<LossTerm>& terms() const { return terms_; }
-  // Samples of all passes.
-  std::int64_t rows() const { return passes() * batch_; }
+  // Samples of all passes of this step.
+  std::int64_t rows() const { return passes_ * batch_; }
 
  private:
   // The rows of one pass: its own draws of noise and label dropout, or those of the full pass.
   struct Pass {
     random::Purpose noise, label_drop;
   };
-  std::int64_t passes() const { return config_.masked || config_.dual_time > 0 ? 2 : 1; }
+  // In a run's first step; inputs have room for them.
+  std::int64_t most_passes() const {
+    return config_.masked || config_.dual_time > 0 || config_.complete_steps > 0 ? 2 : 1;
+  }
   Pass pass(std::int64_t index) const;
 
   Tensor buffer(const Shape& shape);
@@ -89,6 +102,8 @@ class Objective {
   void fill_times(std::span<const double> times, std::span<float> told,
                   std::span<float> scales) const;
   void noise_images(StepKey key);
+  // The rows of this step's passes.
+  Tensor of_rows(const Tensor& all) const { return all.slice(0, rows()); }
   NoisedImages images();
   // The first `rows` rows, as the network sees them.
   ModelInputs seen(std::int64_t rows);
@@ -107,6 +122,7 @@ class Objective {
   Backend& backend_;
   ObjectiveConfig config_;
   std::int64_t batch_;
+  std::int64_t passes_;
   std::vector<Block> memory_;
   InputBuffers inputs_;
   // Of all rows, filled by the host; of the batch: positions.
@@ -123,6 +139,7 @@ class Objective {
   std::optional<MaskBuffers> masks_;
   std::optional<GroupBuffers> groups_;
   std::vector<Teacher*> teachers_;
+  GateRecord* gates_ = nullptr;
 };
 
 }  // namespace edt

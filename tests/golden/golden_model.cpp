@@ -58,6 +58,7 @@ ModelConfig golden_config(const GoldenFile& file, FlowPath path) {
   if (kind == "sit" || is_repa || kind.ends_with(" velocity")) {
     common.process = ProcessConfig::flow(path);
   }
+  if (kind.ends_with(" dydit")) common.gates.target = file.number("/", "target_ratio");
   if (kind.ends_with(" ternary")) common.weights = {WeightForm::kTernary, true};
   if (is_repa) common.process.told = Told::kNoise;
   common.name = "golden";

@@ -1,4 +1,4 @@
-// gelu (tanh form) and silu with their derivatives, by one exponential each.
+// gelu (tanh form) and silu with their derivatives, by one exponential each, and relu.
 #pragma once
 
 namespace edt {
@@ -34,6 +34,11 @@ struct Silu {
     const Sigmoid s(x);
     return s.value * (1.0f + x * s.rest);
   }
+};
+
+struct Relu {
+  __device__ static float value(float x) { return fmaxf(x, 0.0f); }
+  __device__ static float slope(float x) { return x > 0 ? 1.0f : 0.0f; }
 };
 
 }  // namespace edt

@@ -258,28 +258,40 @@ void launch_add(cudaStream_t stream, DType dtype, const void* a, const void* b, 
   });
 }
 
-void launch_activation(cudaStream_t stream, DType dtype, bool gelu, const void* x, void* y,
+namespace {
+
+// f(function, name) of the kind.
+template <class F>
+void with_activation(Activation kind, F&& f) {
+  switch (kind) {
+    case Activation::kGeluTanh:
+      return f(Gelu{}, "gelu");
+    case Activation::kSilu:
+      return f(Silu{}, "silu");
+    case Activation::kRelu:
+      return f(Relu{}, "relu");
+  }
+}
+
+}  // namespace
+
+void launch_activation(cudaStream_t stream, DType dtype, Activation kind, const void* x, void* y,
                        std::int64_t n) {
   with_element(dtype, [&]<class T>(T) {
-    if (gelu) {
-      run(stream, Activate<T, Gelu>{typed<T>(x), typed<T>(y)}, n, all_aligned(x, y), "gelu");
-    } else {
-      run(stream, Activate<T, Silu>{typed<T>(x), typed<T>(y)}, n, all_aligned(x, y), "silu");
-    }
+    with_activation(kind, [&]<class Function>(Function, const char* name) {
+      run(stream, Activate<T, Function>{typed<T>(x), typed<T>(y)}, n, all_aligned(x, y), name);
+    });
   });
 }
 
-void launch_activation_backward(cudaStream_t stream, DType dtype, bool gelu, const void* dy,
+void launch_activation_backward(cudaStream_t stream, DType dtype, Activation kind, const void* dy,
                                 const void* x, void* dx, std::int64_t n, bool accumulate) {
   with_element(dtype, [&]<class T>(T) {
-    const bool vectors = all_aligned(dy, x, dx);
-    if (gelu) {
-      run(stream, ActivateBackward<T, Gelu>{typed<T>(dy), typed<T>(x), typed<T>(dx), accumulate}, n,
-          vectors, "gelu backward");
-    } else {
-      run(stream, ActivateBackward<T, Silu>{typed<T>(dy), typed<T>(x), typed<T>(dx), accumulate}, n,
-          vectors, "silu backward");
-    }
+    with_activation(kind, [&]<class Function>(Function, const char* name) {
+      run(stream,
+          ActivateBackward<T, Function>{typed<T>(dy), typed<T>(x), typed<T>(dx), accumulate}, n,
+          all_aligned(dy, x, dx), name);
+    });
   });
 }
 

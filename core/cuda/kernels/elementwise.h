@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/cuda/kernels/launch.h"
+#include "core/ops/activation_kind.h"
 
 namespace edt {
 
@@ -25,11 +26,11 @@ void launch_fold(cudaStream_t stream, const FoldCall& call, std::int64_t n);
 // y = a + b, one dtype
 void launch_add(cudaStream_t stream, DType dtype, const void* a, const void* b, void* y,
                 std::int64_t n);
-// y = f(x), one dtype; gelu (tanh form) or silu
-void launch_activation(cudaStream_t stream, DType dtype, bool gelu, const void* x, void* y,
+// y = f(x), one dtype
+void launch_activation(cudaStream_t stream, DType dtype, Activation kind, const void* x, void* y,
                        std::int64_t n);
 // dx (+)= dy f'(x), one dtype; dx may be the memory of dy
-void launch_activation_backward(cudaStream_t stream, DType dtype, bool gelu, const void* dy,
+void launch_activation_backward(cudaStream_t stream, DType dtype, Activation kind, const void* dy,
                                 const void* x, void* dx, std::int64_t n, bool accumulate);
 // What an MLP's backward needs of the pre-activation h: g = gelu(h) and d = d * gelu'(h).
 void launch_gelu_again(cudaStream_t stream, DType dtype, const void* h, void* d, void* g,

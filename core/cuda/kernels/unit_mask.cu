@@ -73,9 +73,10 @@ __global__ void __launch_bounds__(kThreads) mask_units_forward(MaskUnitsCall cal
   const std::int64_t columns = call.units * call.size;
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (c >= columns) return;
-  const float factor = call.factors[c / call.size];
+  const float* factors = call.factors + c / call.size;
   for (std::int64_t r = blockIdx.y; r < call.rows; r += gridDim.y) {
     const std::int64_t at = r * columns + c;
+    const float factor = factors[r / call.own_rows * call.units];
     static_cast<T*>(call.y)[at] = round_to<T>(factor * to_float(static_cast<const T*>(call.x)[at]));
   }
 }
@@ -113,6 +114,27 @@ __global__ void __launch_bounds__(kThreads)
     }
   }
   call.dfactors[i] = call.accumulate_factors ? call.dfactors[i] + sum : sum;
+}
+
+// A block for each factor, where rows have their own.
+template <class T>
+__global__ void __launch_bounds__(kThreads) mask_parts_backward(MaskUnitsCall call) {
+  __shared__ float shared[32];
+  const std::int64_t which = blockIdx.x, columns = call.units * call.size;
+  const std::int64_t row = which / call.units * call.own_rows,
+                     column = which % call.units * call.size;
+  const float factor = call.factors[which];
+  float sum[1] = {0};
+  for (std::int64_t i = threadIdx.x; i < call.own_rows * call.size; i += kThreads) {
+    const std::int64_t at = (row + i / call.size) * columns + column + i % call.size;
+    const float d = to_float(static_cast<const T*>(call.dy)[at]);
+    sum[0] = fmaf(d, to_float(static_cast<const T*>(call.x)[at]), sum[0]);
+    const float dx[1] = {d * factor};
+    if (call.y != nullptr) put<1>(static_cast<T*>(call.y) + at, dx, call.accumulate);
+  }
+  block_sum<1>(sum, shared);
+  if (threadIdx.x != 0 || call.dfactors == nullptr) return;
+  call.dfactors[which] = call.accumulate_factors ? call.dfactors[which] + sum[0] : sum[0];
 }
 
 unsigned blocks_of(std::int64_t n) { return static_cast<unsigned>(divide_up(n, kThreads)); }
@@ -158,6 +180,13 @@ void launch_mask_units_forward(cudaStream_t stream, const MaskUnitsCall& call) {
 }
 
 void launch_mask_units_backward(cudaStream_t stream, const MaskUnitsCall& call) {
+  if (call.own_rows < call.rows) {
+    const auto factors = static_cast<unsigned>(call.rows / call.own_rows * call.units);
+    with_element(call.dtype, [&]<class T>(T) {
+      launch({stream, "mask_units backward", factors, kThreads}, mask_parts_backward<T>, call);
+    });
+    return;
+  }
   const std::int64_t slices = mask_unit_slices(call.rows);
   const dim3 grid(blocks_of(call.units * call.size), static_cast<unsigned>(slices));
   with_element(call.dtype, [&]<class T>(T) {

@@ -29,12 +29,13 @@ struct MaskUnitsCall {
   DType dtype = DType::kFloat32;  // of all but factors, sums and partials
   std::int64_t rows = 0, units = 0, size = 1;
   const void* x = nullptr;
-  const float* factors = nullptr;  // [units]
+  std::int64_t own_rows = 0;       // neighbouring rows that share a row of factors
+  const float* factors = nullptr;  // [rows / own_rows, units]
   const void* dy = nullptr;        // backward alone, as what follows
   void* y = nullptr;               // backward: dx, or null
   bool accumulate = false;
-  float* partials = nullptr;  // [mask_unit_slices(rows), columns]
-  float* dfactors = nullptr;  // [units] (+)= gradient, or null
+  float* partials = nullptr;  // [mask_unit_slices(rows), columns]; of one row of factors alone
+  float* dfactors = nullptr;  // as factors (+)= gradient, or null
   bool accumulate_factors = false;
 };
 

@@ -3,15 +3,18 @@
 namespace edt {
 
 OpCase activation_case(Activation kind, const Shape& x) {
-  const bool is_gelu = kind == Activation::kGeluTanh;
-  return {is_gelu ? "gelu" : "silu", to_string(x), [=](Tape& tape, CaseInputs& in) {
-            const Var& input = in.leaf(tape, "x", x, 3.0);  // reaches the flat tails
-            return is_gelu ? gelu(tape, input) : silu(tape, input);
+  using Function = Var (*)(Tape&, const Var&);
+  const auto [name, function] =
+      kind == Activation::kGeluTanh ? std::pair<const char*, Function>("gelu", gelu)
+      : kind == Activation::kSilu   ? std::pair<const char*, Function>("silu", silu)
+                                    : std::pair<const char*, Function>("relu", relu);
+  return {name, to_string(x), [x, function](Tape& tape, CaseInputs& in) {
+            return function(tape, in.leaf(tape, "x", x, 3.0));  // reaches the flat tails
           }};
 }
 
 void add_activation_cases(OpCases& cases) {
-  for (const Activation kind : {Activation::kGeluTanh, Activation::kSilu}) {
+  for (const Activation kind : {Activation::kGeluTanh, Activation::kSilu, Activation::kRelu}) {
     cases.push_back(activation_case(kind, {1, 1}));
     cases.push_back(activation_case(kind, {3, 37}));
     cases.push_back(activation_case(kind, {3, 16, 52}));

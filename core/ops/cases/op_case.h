@@ -56,6 +56,7 @@ void add_fold_cases(OpCases& cases);
 void add_compressed_attention_cases(OpCases& cases);
 void add_state_space_cases(OpCases& cases);
 void add_unit_mask_cases(OpCases& cases);
+void add_unit_gate_cases(OpCases& cases);
 void add_picture_cases(OpCases& cases);
 
 // Makers shared by tests and timing.
@@ -127,7 +128,10 @@ OpCase token_loss_case(const Shape& tokens, const TokenDistance& distance);
 OpCase ternary_linear_case(const Shape& x, std::int64_t outputs);
 OpCase rms_norm_case(const Shape& x);
 OpCase affine_modulation_case(const Shape& m);
-OpCase mask_units_case(const Shape& x, std::int64_t units);
+// `parts`: of the rows, each of which has factors of its own; at most 4.
+OpCase mask_units_case(const Shape& x, std::int64_t units, std::int64_t parts = 1);
+OpCase gate_tokens_case(const Shape& x);
+OpCase unit_gate_case(const Shape& logits, std::int64_t lead, std::int64_t rows);
 OpCase silu_gate_case(const Shape& h);
 // A text of so many tokens for each sample.
 struct TextShape {

@@ -26,6 +26,7 @@ OpCases test_cases() {
   add_compressed_attention_cases(cases);
   add_state_space_cases(cases);
   add_unit_mask_cases(cases);
+  add_unit_gate_cases(cases);
   add_picture_cases(cases);
   return cases;
 }
@@ -53,6 +54,9 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(affine_modulation_case({batch, 6 * 312}));
   cases.push_back(mask_units_case({batch, 256, 4 * 312}, 4 * 312));
   cases.push_back(mask_units_case({batch, 256, 312}, 6));
+  cases.push_back(mask_units_case({4, 64 * batch, 4 * 312}, 6, 4));
+  cases.push_back(gate_tokens_case({4, 256, 312}));
+  cases.push_back(unit_gate_case({batch, 256}, 0, batch));
   const std::vector<std::int32_t> whole(static_cast<std::size_t>(batch), 77);
   cases.push_back(cross_attention_case({256, 6, 52, 77, whole}));
   // Linear attention and the state-space layer in EDT-S's first stage.

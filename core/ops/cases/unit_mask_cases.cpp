@@ -1,3 +1,4 @@
+#include <array>
 #include <cmath>
 
 #include "core/ops/cases/op_case.h"
@@ -41,11 +42,26 @@ OpCase band_sparsity_case(std::int64_t units, SparsityForm form) {
 
 }  // namespace
 
-OpCase mask_units_case(const Shape& x, std::int64_t units) {
-  return {"mask_units", fmt::format("{}, {} units", to_string(x), units),
+OpCase mask_units_case(const Shape& x, std::int64_t units, std::int64_t parts) {
+  return {"mask_units",
+          fmt::format("{}, {} units{}", to_string(x), units,
+                      parts > 1 ? fmt::format(" of {} parts", parts) : ""),
           [=](Tape& tape, CaseInputs& in) {
-            const Var factors = parameter_rows(tape, {&in.parameter("factors", {units}, 1.0)});
-            return mask_units(tape, in.leaf(tape, "x", x), factors);
+            std::array<Parameter*, 4> rows{};
+            for (std::size_t part = 0; part < static_cast<std::size_t>(parts); ++part) {
+              rows[part] = &in.parameter(fmt::format("factors{}", part), {units}, 1.0);
+            }
+            return mask_units(tape, in.leaf(tape, "x", x), parameter_rows(tape, rows));
+          }};
+}
+
+OpCase gate_tokens_case(const Shape& x) {
+  return {"gate_tokens", to_string(x), [=](Tape& tape, CaseInputs& in) {
+            std::array<Parameter*, 4> rows{};
+            for (std::size_t b = 0; b < static_cast<std::size_t>(x[0]); ++b) {
+              rows[b] = &in.parameter(fmt::format("factors{}", b), {x[1]}, 1.0);
+            }
+            return gate_tokens(tape, in.leaf(tape, "x", x), parameter_rows(tape, rows));
           }};
 }
 
@@ -64,6 +80,12 @@ void add_unit_mask_cases(OpCases& cases) {
   cases.push_back(mask_units_case({3, 5, 12}, 3));
   cases.push_back(mask_units_case({2, 37, 21}, 21));
   cases.push_back(mask_units_case({2, 64, 312}, 6));
+  // Of samples.
+  cases.push_back(mask_units_case({3, 5, 12}, 3, 3));
+  cases.push_back(mask_units_case({4, 16, 312}, 6, 4));
+  cases.push_back(mask_units_case({2, 2, 37}, 1, 4));
+  cases.push_back(gate_tokens_case({2, 3, 37}));
+  cases.push_back(gate_tokens_case({4, 16, 52}));
   cases.push_back(silu_gate_case({1, 2}));
   cases.push_back(silu_gate_case({3, 5, 26}));
   cases.push_back(silu_gate_case({2, 16, 256}));

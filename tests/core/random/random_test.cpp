@@ -2,12 +2,14 @@
 #include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <set>
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/random/logistic.h"
 #include "core/random/normal.h"
 #include "core/random/permutation.h"
 #include "core/random/philox.h"
@@ -42,6 +44,27 @@ TEST(Stream, KeysAreIndependent) {
     values.insert(uniform(key));
   }
   EXPECT_EQ(values.size(), 5u);
+}
+
+// The logistic distribution: P(x < a) = 1 / (1 + exp(-a)), variance pi^2 / 3.
+TEST(Stream, DifferencesOfGumbelDrawsAreLogistic) {
+  std::vector<float> x(1 << 18);
+  fill_logistic({.seed = 1, .purpose = Purpose::kGates}, x);
+  const double n = static_cast<double>(x.size());
+  double square = 0;
+  for (const float v : x) square += double(v) * v;
+  // Five standard errors; the fourth moment is 7 pi^4 / 15.
+  const double pi2 = std::numbers::pi * std::numbers::pi;
+  EXPECT_NEAR(square / n, pi2 / 3, 5 * std::sqrt((7. / 15 - 1. / 9) * pi2 * pi2 / n));
+  for (const double a : {-2., 0., 0.5, 3.}) {
+    const auto below =
+        static_cast<double>(std::ranges::count_if(x, [a](float v) { return v < a; }));
+    const double p = 1 / (1 + std::exp(-a));
+    EXPECT_NEAR(below / n, p, 5 * std::sqrt(p * (1 - p) / n)) << a;
+  }
+  // The ends of the range are finite, and each other's opposites.
+  EXPECT_EQ(logistic_of(0), -logistic_of(0xffffffffu));
+  EXPECT_NEAR(logistic_of(0), -33 * std::numbers::ln2, 1e-5);
 }
 
 TEST(Stream, Moments) {

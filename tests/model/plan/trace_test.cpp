@@ -52,6 +52,10 @@ std::vector<Traced> traced() {
       .teacher = std::make_shared<const ModelConfig>(model_preset("EDT-B/2")), .attention = 10};
   Traced pruned{"EDT-S_pruned", step_of("EDT-S/2")};
   pruned.step.auxiliary.sparsity = SparsityConfig{.rules = {.target = 0.6}, .macs = 2.7e9};
+  Traced gated{"EDT-S_gated", step_of("EDT-S/2", false)};
+  gated.step.model.common().gates.target = 0.5;
+  gated.step.auxiliary.flop_target = FlopTargetConfig{.target = 0.5};
+  gated.step.engine.objective.complete_steps = 30000;
   Traced ternary{"EDT-S_ternary", step_of("EDT-S/2")};
   ternary.step.model.common().weights = {WeightForm::kTernary, true};
   Traced affine{"EDT-S_affine", step_of("EDT-S/2")};
@@ -77,6 +81,7 @@ std::vector<Traced> traced() {
           std::move(teacher),
           std::move(distilled),
           std::move(pruned),
+          std::move(gated),
           std::move(ternary),
           std::move(affine),
           std::move(text),

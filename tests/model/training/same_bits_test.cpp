@@ -32,6 +32,7 @@ struct Setting {
   double dual_time = 0;
   bool shared_noise = false;
   Recompute recompute = Recompute::kNone;
+  std::int64_t complete_steps = 0;  // of a model with gates; otherwise it has its masked pass
 };
 
 // Arrays of the whole layout: master, moving average, optimizer state.
@@ -55,7 +56,9 @@ EngineConfig engine_config(const Setting& setting) {
   config.seed = 5;
   config.zero = setting.zero;
   config.recompute = setting.recompute;
-  config.objective.masked = setting.model.passes().masked() && setting.dual_time == 0;
+  config.objective.masked =
+      setting.model.passes().masked() && setting.dual_time == 0 && setting.complete_steps == 0;
+  config.objective.complete_steps = setting.complete_steps;
   config.objective.dual_time = setting.dual_time;
   config.objective.shared_noise = setting.shared_noise;
   if (setting.dual_time > 0) config.times.sampling = TimeSampling::kUniform;
@@ -346,6 +349,48 @@ INSTANTIATE_TEST_SUITE_P(Each, SameBitsOfCompanions,
                                          "teacher", "latent_and_teacher", "distilled", "pruned",
                                          "prototypes", "prototypes_and_teacher"),
                          [](const auto& one) { return std::string(one.param); });
+
+// Gates that shut from the first step on, beside a masked pass or one of the complete network,
+// which ends after the second of four steps.
+class SameBitsOfGates : public testing::TestWithParam<std::tuple<ModelConfig, int>> {
+ protected:
+  static Setting gated(int ranks = 1, int stage = 0) {
+    Setting setting{.ranks = ranks, .zero = {.stage = static_cast<ZeroStage>(stage)}};
+    setting.model = std::get<0>(GetParam());
+    setting.model.common().gates = {.target = 0.5, .router_bias = 0.5, .token_bias = 0.5};
+    setting.auxiliary.flop_target = FlopTargetConfig{.target = 0.5, .warmup = 2};
+    setting.complete_steps = std::get<1>(GetParam());
+    return setting;
+  }
+};
+
+TEST_P(SameBitsOfGates, OnAnyRanksInEveryStage) {
+  const Trained expected = train(gated());
+  EXPECT_FALSE(expected.state == train(gated(), 3).state);
+  for (const int ranks : {1, 2, 4}) {
+    for (int stage = 0; stage < 4; ++stage) {
+      EXPECT_TRUE(train(gated(ranks, stage)) == expected) << ranks << " ranks, stage " << stage;
+    }
+  }
+}
+
+TEST_P(SameBitsOfGates, InBf16) {
+  Setting whole = gated(), cut = gated(2, 3);
+  whole.dtype = cut.dtype = DType::kBFloat16;
+  EXPECT_TRUE(train(cut) == train(whole));
+}
+
+std::string name_of_gated(const testing::TestParamInfo<std::tuple<ModelConfig, int>>& one) {
+  const std::string name = std::get<0>(one.param).name().substr(5);
+  return std::get<1>(one.param) > 0 ? name : name + "_masked";
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, SameBitsOfGates,
+                         testing::Values(std::tuple(ModelConfig(tiny_edt()), 0),
+                                         std::tuple(ModelConfig(tiny_edt()), 2),
+                                         std::tuple(ModelConfig(tiny_dit()), 2),
+                                         std::tuple(of_a_flow(tiny_lightning_dit()), 2)),
+                         name_of_gated);
 
 // Two times in one picture, with the moving average as the teacher.
 class SameBitsOfGroups : public testing::TestWithParam<ModelConfig> {};

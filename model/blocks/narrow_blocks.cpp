@@ -1,0 +1,167 @@
+#include "model/blocks/narrow_blocks.h"
+
+#include <algorithm>
+
+#include "model/blocks/modules.h"
+
+namespace edt {
+namespace {
+
+// Tokens that go through an MLP at once are a part of all that there may be: few shapes, and little
+// that is computed for nothing.
+constexpr std::int64_t kParts = 8, kLeastTokens = 64;
+
+std::int64_t tokens_at_once(std::int64_t all) {
+  return std::min(all, std::max(kLeastTokens, (all + kParts - 1) / kParts));
+}
+
+double share_of(const std::vector<bool>& on) {
+  return static_cast<double>(std::ranges::count(on, true)) / static_cast<double>(on.size());
+}
+
+}  // namespace
+
+struct NarrowBlocks::Kept {
+  std::vector<bool> heads, hidden;
+  TransformerBlock block;
+  std::deque<Parameter> parameters;
+  std::deque<Block> memory;
+};
+
+NarrowBlocks::NarrowBlocks(Backend& backend) : backend_(backend) {}
+NarrowBlocks::~NarrowBlocks() = default;
+
+void NarrowBlocks::forget_blocks() { kept_.clear(); }
+
+std::vector<bool> NarrowBlocks::open_units(const Var& gates) {
+  const Tensor tensor = gates.tensor();
+  gates_.resize(static_cast<std::size_t>(tensor.elements()));
+  backend_.download(tensor, gates_.data());
+  const auto units = static_cast<std::size_t>(tensor.shape[1]);
+  for (std::size_t i = units; i < gates_.size(); ++i) {
+    require(gates_[i] == gates_[i - units], "gates",
+            "rows of different times are sampled together");
+  }
+  std::vector<bool> on(units);
+  std::transform(gates_.begin(), gates_.begin() + static_cast<std::ptrdiff_t>(units), on.begin(),
+                 [](float gate) { return gate > 0; });
+  return on;
+}
+
+const TransformerBlock& NarrowBlocks::block(std::int64_t number, const TransformerBlock& whole,
+                                            const UnitFactors& open) {
+  std::vector<bool> heads = open_units(open.heads), hidden = open_units(open.hidden);
+  of_block_ = whole.gates->costs;
+  on_hidden_ = share_of(hidden);
+  const auto rows = static_cast<double>(open.heads.shape()[0]);
+  computed_ += rows * of_block_.attention * share_of(heads);
+  whole_ += rows * (of_block_.attention + of_block_.mlp);
+  std::unique_ptr<Kept>& kept = kept_[number];
+  if (kept == nullptr || kept->heads != heads || kept->hidden != hidden) {
+    kept = std::make_unique<Kept>();
+    kept->heads = std::move(heads);
+    kept->hidden = std::move(hidden);
+    cut(whole, *kept);
+  }
+  return kept->block;
+}
+
+// Queries, keys and values are three chunks of heads; of SwiGLU gates and values are two of groups.
+void NarrowBlocks::cut(const TransformerBlock& whole, Kept& kept) {
+  TransformerBlock& made = kept.block = whole;
+  const auto rows = [&](Parameter*& of, const std::vector<bool>& on, std::int64_t chunks) {
+    of = cut_parameter(kept, *of, Axis::kRows, on, chunks);
+  };
+  const auto columns = [&](Parameter*& of, const std::vector<bool>& on) {
+    of = cut_parameter(kept, *of, Axis::kColumns, on, 1);
+  };
+  if (std::ranges::count(kept.heads, false) > 0) {
+    made.heads = std::ranges::count(kept.heads, true);
+    rows(made.qkv.weight, kept.heads, 3);
+    rows(made.qkv.bias, kept.heads, 3);
+    columns(made.projection.weight, kept.heads);
+    if (made.bias_table != nullptr) columns(made.bias_table, kept.heads);
+  }
+  if (std::ranges::count(kept.hidden, false) > 0) {
+    const std::int64_t chunks = made.mlp.form == MlpForm::kSwiglu ? 2 : 1;
+    rows(made.mlp.in.weight, kept.hidden, chunks);
+    rows(made.mlp.in.bias, kept.hidden, chunks);
+    columns(made.mlp.out.weight, kept.hidden);
+  }
+}
+
+Parameter* NarrowBlocks::cut_parameter(Kept& kept, const Parameter& whole, Axis axis,
+                                       const std::vector<bool>& on, std::int64_t chunks) {
+  const Tensor from = whole.value;
+  const bool by_rows = axis == Axis::kRows;
+  const auto units = static_cast<std::int64_t>(on.size());
+  const std::int64_t rows = from.shape[0], columns = from.elements() / rows;
+  const std::int64_t cut_axis = by_rows ? rows : columns;
+  const std::int64_t size = cut_axis / units * std::ranges::count(on, true);
+  Parameter& made = kept.parameters.emplace_back();
+  made.name = whole.name;
+  made.shape = !by_rows                 ? Shape{rows, size}
+               : from.shape.rank() == 1 ? Shape{size}
+                                        : Shape{size, columns};
+  made.value = {nullptr, made.shape, from.dtype};
+  made.value.data = kept.memory.emplace_back(backend_.memory(), made.value.bytes()).data();
+  // Runs of bytes, one for each unit in each of `outer` places; by way of host memory where the
+  // device has its own.
+  const bool here = backend_.in_host_memory();
+  std::vector<std::byte> given(here ? 0 : from.bytes()), left(here ? 0 : made.value.bytes());
+  if (!here) backend_.download(from, given.data());
+  const auto* source = here ? static_cast<const std::byte*>(from.data) : given.data();
+  auto* to = here ? static_cast<std::byte*>(made.value.data) : left.data();
+  const std::int64_t outer = by_rows ? chunks : rows;
+  const std::size_t run = from.bytes() / static_cast<std::size_t>(outer * units);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(outer * units); ++i, source += run) {
+    if (on[i % on.size()]) to = std::copy_n(source, run, to);
+  }
+  if (!here) backend_.upload(left.data(), made.value);
+  return &made;
+}
+
+Var NarrowBlocks::mlp_of(Tape& tape, const FeedForward& mlp, const Var& x, const Var& open) {
+  const Shape shape = x.shape();
+  const std::int64_t all = shape[0] * shape[1], width = shape[2], step = tokens_at_once(all);
+  gates_.resize(static_cast<std::size_t>(all));
+  backend_.download(open.tensor(), gates_.data());
+  std::vector<std::int32_t> ids, places(gates_.size(), -1);
+  for (std::size_t i = 0; i < gates_.size(); ++i) {
+    if (gates_[i] == 0) continue;
+    places[i] = static_cast<std::int32_t>(ids.size());
+    ids.push_back(static_cast<std::int32_t>(i));
+  }
+  const auto kept = static_cast<std::int64_t>(ids.size());
+  computed_ += static_cast<double>(shape[0]) * of_block_.mlp * on_hidden_ *
+               static_cast<double>(kept) / static_cast<double>(all);
+  Var result = tape.make(shape);
+  if (kept == 0) {
+    backend_.zero(result.tensor());
+    return result;
+  }
+  // Room for all tokens, so that memory does not hang on how many there are.
+  const std::int64_t steps = (kept + step - 1) / step, most = (all + step - 1) / step;
+  ids.resize(static_cast<std::size_t>(steps * step), 0);
+  const Var chosen = tape.make({most, step}, DType::kInt32),
+            there = tape.make({1, all}, DType::kInt32), taken = tape.make({most, step, width}),
+            nothing = tape.make({width});
+  const VisibleTokens visible{
+      chosen.tensor().slice(0, steps).reshaped({1, steps * step}), there.tensor(), {}};
+  backend_.upload(ids.data(), visible.ids);
+  backend_.upload(places.data(), visible.places);
+  backend_.zero(nothing.tensor());
+  const Tensor rows = taken.tensor().slice(0, steps).reshaped({1, steps * step, width});
+  const Shape in_one{1, all, width};
+  backend_.gather_tokens_forward(x.tensor().reshaped(in_one), visible, rows);
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const Var part = tape.view(taken, taken.tensor().slice(i, i + 1));
+    const Var given = mlp.enter(tape, part, KeepActivated::kNo);
+    backend_.copy(given.tensor(), part.tensor());
+  }
+  backend_.restore_tokens_forward(rows, visible, nothing.tensor(),
+                                  result.tensor().reshaped(in_one));
+  return result;
+}
+
+}  // namespace edt
