@@ -52,12 +52,13 @@ void check_sequences(const RunOptions& run, const ModelConfig& model) {
 
 void TrainConfig::declare(OptionSet& options) {
   model.declare(options);
-  dynamic.declare(options);
   data.declare(options);
   train.declare(options);
   align.declare(options);
   distill.declare(options);
   prune.declare(options);
+  model.declare_gates(options);
+  dynamic.declare(options);
   optimizer.declare(options);
   parallel.declare(options);
   run.declare(options);

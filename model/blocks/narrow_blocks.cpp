@@ -21,11 +21,15 @@ double share_of(const std::vector<bool>& on) {
 
 }  // namespace
 
+// Memory for the whole of each parameter is taken once, and filled anew where other units are on.
 struct NarrowBlocks::Kept {
-  std::vector<bool> heads, hidden;
+  struct Cut {
+    Block memory;
+    Parameter parameter;
+  };
+  std::vector<bool> heads, hidden;  // of which `block` is; empty: of none yet
   TransformerBlock block;
-  std::deque<Parameter> parameters;
-  std::deque<Block> memory;
+  std::map<const Parameter*, Cut> cuts;
 };
 
 NarrowBlocks::NarrowBlocks(Backend& backend) : backend_(backend) {}
@@ -57,54 +61,61 @@ const TransformerBlock& NarrowBlocks::block(std::int64_t number, const Transform
   computed_ += rows * of_block_.attention * share_of(heads);
   whole_ += rows * (of_block_.attention + of_block_.mlp);
   std::unique_ptr<Kept>& kept = kept_[number];
-  if (kept == nullptr || kept->heads != heads || kept->hidden != hidden) {
+  if (kept == nullptr) {
     kept = std::make_unique<Kept>();
+    kept->block = whole;
+  }
+  if (kept->heads != heads) {
     kept->heads = std::move(heads);
+    cut_attention(whole, *kept);
+  }
+  if (kept->hidden != hidden) {
     kept->hidden = std::move(hidden);
-    cut(whole, *kept);
+    cut_mlp(whole, *kept);
   }
   return kept->block;
 }
 
-// Queries, keys and values are three chunks of heads; of SwiGLU gates and values are two of groups.
-void NarrowBlocks::cut(const TransformerBlock& whole, Kept& kept) {
-  TransformerBlock& made = kept.block = whole;
-  const auto rows = [&](Parameter*& of, const std::vector<bool>& on, std::int64_t chunks) {
-    of = cut_parameter(kept, *of, Axis::kRows, on, chunks);
-  };
-  const auto columns = [&](Parameter*& of, const std::vector<bool>& on) {
-    of = cut_parameter(kept, *of, Axis::kColumns, on, 1);
-  };
-  if (std::ranges::count(kept.heads, false) > 0) {
-    made.heads = std::ranges::count(kept.heads, true);
-    rows(made.qkv.weight, kept.heads, 3);
-    rows(made.qkv.bias, kept.heads, 3);
-    columns(made.projection.weight, kept.heads);
-    if (made.bias_table != nullptr) columns(made.bias_table, kept.heads);
-  }
-  if (std::ranges::count(kept.hidden, false) > 0) {
-    const std::int64_t chunks = made.mlp.form == MlpForm::kSwiglu ? 2 : 1;
-    rows(made.mlp.in.weight, kept.hidden, chunks);
-    rows(made.mlp.in.bias, kept.hidden, chunks);
-    columns(made.mlp.out.weight, kept.hidden);
-  }
+// Queries, keys and values are three chunks of heads.
+void NarrowBlocks::cut_attention(const TransformerBlock& whole, Kept& kept) {
+  TransformerBlock& made = kept.block;
+  made.heads = std::ranges::count(kept.heads, true);
+  made.qkv = {cut_parameter(kept, *whole.qkv.weight, Axis::kRows, kept.heads, 3),
+              cut_parameter(kept, *whole.qkv.bias, Axis::kRows, kept.heads, 3)};
+  made.projection.weight =
+      cut_parameter(kept, *whole.projection.weight, Axis::kColumns, kept.heads, 1);
+  if (whole.bias_table == nullptr) return;
+  made.bias_table = cut_parameter(kept, *whole.bias_table, Axis::kColumns, kept.heads, 1);
 }
 
-Parameter* NarrowBlocks::cut_parameter(Kept& kept, const Parameter& whole, Axis axis,
+// Of SwiGLU gates and values are two chunks of groups.
+void NarrowBlocks::cut_mlp(const TransformerBlock& whole, Kept& kept) {
+  const std::int64_t chunks = whole.mlp.form == MlpForm::kSwiglu ? 2 : 1;
+  FeedForward& made = kept.block.mlp;
+  made.in = {cut_parameter(kept, *whole.mlp.in.weight, Axis::kRows, kept.hidden, chunks),
+             cut_parameter(kept, *whole.mlp.in.bias, Axis::kRows, kept.hidden, chunks)};
+  made.out.weight = cut_parameter(kept, *whole.mlp.out.weight, Axis::kColumns, kept.hidden, 1);
+}
+
+// Of units that are all on it is the parameter itself.
+Parameter* NarrowBlocks::cut_parameter(Kept& kept, Parameter& whole, Axis axis,
                                        const std::vector<bool>& on, std::int64_t chunks) {
+  if (std::ranges::count(on, false) == 0) return &whole;
   const Tensor from = whole.value;
   const bool by_rows = axis == Axis::kRows;
   const auto units = static_cast<std::int64_t>(on.size());
   const std::int64_t rows = from.shape[0], columns = from.elements() / rows;
   const std::int64_t cut_axis = by_rows ? rows : columns;
   const std::int64_t size = cut_axis / units * std::ranges::count(on, true);
-  Parameter& made = kept.parameters.emplace_back();
+  Kept::Cut& cut = kept.cuts[&whole];
+  if (cut.memory.data() == nullptr) cut.memory = Block(backend_.memory(), from.bytes());
+  Parameter& made = cut.parameter;
   made.name = whole.name;
   made.shape = !by_rows                 ? Shape{rows, size}
                : from.shape.rank() == 1 ? Shape{size}
                                         : Shape{size, columns};
   made.value = {nullptr, made.shape, from.dtype};
-  made.value.data = kept.memory.emplace_back(backend_.memory(), made.value.bytes()).data();
+  made.value.data = cut.memory.data();
   // Runs of bytes, one for each unit in each of `outer` places; by way of host memory where the
   // device has its own.
   const bool here = backend_.in_host_memory();

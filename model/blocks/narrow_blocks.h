@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <vector>
@@ -42,12 +41,13 @@ class NarrowBlocks {
 
  private:
   struct Kept;
-  void cut(const TransformerBlock& whole, Kept& kept);
+  void cut_attention(const TransformerBlock& whole, Kept& kept);
+  void cut_mlp(const TransformerBlock& whole, Kept& kept);
   // A parameter with the rows or columns of `whole` that belong to units which are on: it has
   // `chunks` times as many units one after the other.
   enum class Axis { kRows, kColumns };
-  Parameter* cut_parameter(Kept& kept, const Parameter& whole, Axis axis,
-                           const std::vector<bool>& on, std::int64_t chunks);
+  Parameter* cut_parameter(Kept& kept, Parameter& whole, Axis axis, const std::vector<bool>& on,
+                           std::int64_t chunks);
   std::vector<bool> open_units(const Var& gates);
 
   Backend& backend_;

@@ -154,7 +154,6 @@ void ModelOptions::declare(OptionSet& options) {
     std::get<typename Family::Options>(of_family).declare(options);
   });
   process.declare(options, process_presets());
-  declare_gates(options);
 }
 
 void ModelOptions::declare_gates(OptionSet& options) {

@@ -46,8 +46,10 @@ struct ModelOptions {
   decltype(families::options_of(static_cast<const Families*>(nullptr))) of_family;
   ProcessOptions process;
 
-  // The last section is [dynamic], to which training adds options of its own.
   void declare(OptionSet& options);
+  // Where networks with gates can be trained: the section [dynamic], to which training adds options
+  // of its own. Behind [prune], whose target has the name without its section.
+  void declare_gates(OptionSet& options);
   // Whether the model will; without checking the rest.
   bool reads_texts() const;
   // The validated model; `data_classes` stands in where the number of classes is not given.
@@ -55,7 +57,6 @@ struct ModelOptions {
 
  private:
   void declare_text(OptionSet& options);
-  void declare_gates(OptionSet& options);
   void apply_gates(CommonConfig& common) const;
   void apply_text(CommonConfig& common) const;
   LatentShape sequence_of(const CommonConfig& common) const;
