@@ -31,6 +31,7 @@ void PruneOptions::declare(OptionSet& options) {
       .add("prune.target", &target,
            "share of the products of a forward pass that is left; masks train until then, and edt "
            "prune cuts the network; 0: no masks")
+      .alias("target")
       .range(0, 1);
   options.add("prune.units", &units, "what may be lost: heads of attention, hidden units of MLPs")
       .choices({"heads", "hidden"})

@@ -163,6 +163,9 @@ TEST(AllCommands, ShareTheNamesOfTraining) {
       "bench samplers --steps",       // of the sampler
       "bench samplers --seed",        // of the noise
       "bench samplers --batch",       // pictures made together
+      "bench models --batch",         // samples made together
+      "bench models --seed",          // of the noise
+      "bench models --cache",         // of branches
       "bench ffn-reuse --steps",      // of the sampler
       "bench ffn-reuse --seed",       // of the noise
       "bench ffn-reuse --batch",      // pictures made together
