@@ -143,9 +143,8 @@ int bench_models(std::span<const std::string> args, CommandContext& context) {
   OptionSet options(
       "bench models",
       "Finished runs side by side: bytes of the weights, products of a sample, images per second "
-      "in "
-      "training and sampling, the error of the noise on samples that were not trained on, and the "
-      "Frechet distance of latents to the data. The ranks share the work.");
+      "in training and sampling, the error of the noise on samples that were not trained on, and "
+      "the Frechet distance of latents to the data. The ranks share the work.");
   command.declare(options);
   if (!read_options(options, args, context)) return kDone;
   const std::vector<JudgedForm> forms = command.resolve(options);

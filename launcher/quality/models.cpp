@@ -67,8 +67,9 @@ class Judgement {
   void describe(const std::filesystem::path& run, bool int8, Backend& backend) {
     const Checkpoint checkpoint = find_checkpoint(run);
     const ModelConfig config = model_config_of(checkpoint, configuration_of(checkpoint));
-    judged_.parameters = make_model(config, backend, DType::kFloat32)->parameters().elements();
-    judged_.weight_bytes = weight_bytes(config, int8, backend);
+    const std::unique_ptr<Model> model = make_model(config, backend, DType::kFloat32);
+    judged_.parameters = model->parameters().elements();
+    judged_.weight_bytes = weight_bytes(model->parameters(), int8);
   }
   void add(const std::filesystem::path& run, const MeasuredQuality& quality, std::int64_t samples) {
     const TrainConfig config = configuration_of(find_checkpoint(run));
@@ -121,10 +122,9 @@ std::vector<FinishedModel> finished_models(const std::vector<std::filesystem::pa
   return models;
 }
 
-std::int64_t weight_bytes(const ModelConfig& model, bool int8, Backend& backend) {
-  const std::unique_ptr<Model> built = make_model(model, backend, DType::kFloat32);
+std::int64_t weight_bytes(const ParameterList& parameters, bool int8) {
   std::int64_t bytes = 0;
-  for (const Parameter& parameter : built->parameters().all()) {
+  for (const Parameter& parameter : parameters.all()) {
     const std::int64_t elements = parameter.shape.elements();
     if (int8 && is_token_weight(parameter.name)) {
       bytes += elements + 4 * parameter.shape[0];  // a scale for each output

@@ -37,7 +37,7 @@ struct JudgedModel {
 };
 
 // Of a model's file: float32, ternary weights in two bits, or the blocks' in eight.
-std::int64_t weight_bytes(const ModelConfig& model, bool int8, Backend& backend);
+std::int64_t weight_bytes(const ParameterList& parameters, bool int8);
 
 // Each model in each form, of the data set at `data`. UsageError, before anything is measured,
 // where a run does not fit it. All ranks; figures are those of the first. `say` is told what is
