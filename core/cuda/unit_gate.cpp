@@ -1,6 +1,7 @@
 #include "core/ops/unit_gate.h"
 
 #include "core/cuda/backend.h"
+#include "core/cuda/kernels/random.h"
 #include "core/cuda/kernels/unit_gate.h"
 #include "core/cuda/typed.h"
 

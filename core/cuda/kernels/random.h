@@ -1,4 +1,4 @@
-// Normal noise with the numbers of random::fill_normal.
+// Numbers with the bits of those of the host.
 #pragma once
 
 #include "core/cuda/kernels/launch.h"
@@ -6,9 +6,13 @@
 
 namespace edt {
 
-// out [batch, count]; row b is the stream of `key` with sample = samples[b]
+// out [batch, count]; row b is random::fill_normal() of the stream of `key` with sample = samples[b]
 void launch_random_normal(cudaStream_t stream, const random::StreamKey& key,
                           const std::int32_t* samples, float* out, std::int64_t batch,
                           std::int64_t count);
+// The same of random::fill_logistic().
+void launch_random_logistic(cudaStream_t stream, const random::StreamKey& key,
+                            const std::int32_t* samples, float* out, std::int64_t batch,
+                            std::int64_t count);
 
 }  // namespace edt

@@ -5,27 +5,11 @@
 #include "core/cuda/kernels/reduce.cuh"
 #include "core/cuda/kernels/vector.cuh"
 #include "core/ops/unit_gate_formula.h"
-#include "core/random/logistic.h"
 
 namespace edt {
 namespace {
 
 constexpr int kThreads = 128;
-
-// A thread makes the four numbers of one Philox block.
-__global__ void __launch_bounds__(kThreads)
-    random_logistic(random::StreamKey key, const std::int32_t* samples, float* out,
-                    std::int64_t count) {
-  const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (4 * index >= count) return;
-  key.sample = static_cast<std::uint32_t>(samples[blockIdx.y]);
-  const random::Counter words = random::block(key, static_cast<std::uint32_t>(index));
-  float* to = out + blockIdx.y * count + 4 * index;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    if (4 * index + i < count) to[i] = random::logistic_of(words[i]);
-  }
-}
 
 template <class T>
 __device__ float drawn_logit(const UnitGateCall& call, std::int64_t row, std::int64_t unit) {
@@ -122,13 +106,6 @@ __global__ void __launch_bounds__(kThreads)
 unsigned blocks_of(std::int64_t n) { return static_cast<unsigned>(divide_up(n, kThreads)); }
 
 }  // namespace
-
-void launch_random_logistic(cudaStream_t stream, const random::StreamKey& key,
-                            const std::int32_t* samples, float* out, std::int64_t batch,
-                            std::int64_t count) {
-  const dim3 grid(blocks_of(divide_up(count, 4)), static_cast<unsigned>(batch));
-  launch({stream, "random_logistic", grid, kThreads}, random_logistic, key, samples, out, count);
-}
 
 void launch_unit_gate_forward(cudaStream_t stream, const UnitGateCall& call, float* gates) {
   const unsigned blocks = blocks_of(call.rows * (call.lead + call.units));

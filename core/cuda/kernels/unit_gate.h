@@ -2,14 +2,8 @@
 #pragma once
 
 #include "core/cuda/kernels/launch.h"
-#include "core/random/stream.h"
 
 namespace edt {
-
-// out [batch, count]: random::fill_logistic() of the streams of samples[b]
-void launch_random_logistic(cudaStream_t stream, const random::StreamKey& key,
-                            const std::int32_t* samples, float* out, std::int64_t batch,
-                            std::int64_t count);
 
 // `batch` rows of logits, `rows` rows of gates, which have `lead` columns more.
 struct UnitGateCall {

@@ -83,6 +83,12 @@ TEST_F(ModelsCli, RefusesInOneLine) {
                 .status,
             0);
   EXPECT_THAT(refusal(models(run_ + " " + path_ + "/normal")), HasSubstr("see other latents"));
+  ASSERT_EQ(run("train --quiet " + tiny_training(data_, path_ + "/gates") +
+                " --train.masked off --dynamic.target 0.5 --steps 1")
+                .status,
+            0);
+  EXPECT_THAT(refusal(models(path_ + "/gates --forms plain,int8 --int8-anywhere on")),
+              HasSubstr("--forms has int8, and " + path_ + "/gates has gates"));
 }
 
 }  // namespace
