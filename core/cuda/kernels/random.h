@@ -6,7 +6,8 @@
 
 namespace edt {
 
-// out [batch, count]; row b is random::fill_normal() of the stream of `key` with sample = samples[b]
+// out [batch, count]; row b is random::fill_normal() of the stream of `key` with sample =
+// samples[b]
 void launch_random_normal(cudaStream_t stream, const random::StreamKey& key,
                           const std::int32_t* samples, float* out, std::int64_t batch,
                           std::int64_t count);
