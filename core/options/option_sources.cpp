@@ -203,8 +203,10 @@ void OptionSet::read_first_source(std::span<const CommandLineArgument> arguments
 
 void OptionSet::read_entry(const IniEntry& entry, const std::string& file) {
   auto* option = const_cast<Option*>(find(entry.key));
-  require<UsageError>(option && !option->command_line_only_, command_, "{}:{}: unknown key '{}'{}",
-                      file, entry.line, entry.key, suggestion(entry.key, names(false)));
+  if (option == nullptr || option->command_line_only_) {  // no require(): what it says takes long
+    fail<UsageError>(command_, "{}:{}: unknown key '{}'{}", file, entry.line, entry.key,
+                     suggestion(entry.key, names(false)));
+  }
   require<UsageError>(!option->given_ || option->source_ != source_, command_,
                       "{}:{}: '{}' was already set ({})", file, entry.line, option->name_,
                       option->origin_);

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launcher/text/report.h"
-#include "model/blocks/unit_gates.h"
+#include "model/auxiliary/flop_target.h"
 #include "model/plan/gemms.h"
 
 namespace edt {
@@ -13,21 +13,6 @@ namespace edt {
 RowMacs::RowMacs(const ModelConfig& model, const CacheConfig& cache)
     : whole(total_macs(forward_gemms(model, 1))),
       cached(cache.is_on() ? total_macs(cached_forward_gemms(model, cache)) : whole) {}
-
-namespace {
-
-// Of the products of a row, those of blocks, which gates may shut.
-double macs_of_blocks(const ModelConfig& model) {
-  double macs = 0;
-  for (std::int64_t block = 0; block < model.blocks(); ++block) {
-    const TokenSite site = model.site_after(block + 1, "block");
-    const GateCosts costs = GateCosts::of(*model.units_of(block), site.grid.tokens(), site.width);
-    macs += costs.attention + costs.mlp;
-  }
-  return macs;
-}
-
-}  // namespace
 
 SamplingWork work_of(const PictureSampler& sampler, const ModelConfig& model,
                      const PictureRequest& request) {
@@ -46,7 +31,7 @@ SamplingWork work_of(const PictureSampler& sampler, const ModelConfig& model,
   double macs = RowMacs(model, request.cache).of(use);
   if (request.narrow && model.common().gates.is_on()) {
     const double shut = 1 - sampler.gated_share();
-    macs -= shut * static_cast<double>(use.whole_rows) * macs_of_blocks(model);
+    macs -= shut * static_cast<double>(use.whole_rows) * gated_products(model);
   }
   work.gmac = macs / 1e9 / static_cast<double>(request.batch);
   return work;

@@ -8,18 +8,6 @@ namespace {
 
 constexpr std::int64_t kOpenSteps = 100;  // in which all products are asked for, as published
 
-// f(units, tokens, costs) of each block.
-template <class F>
-void for_each_gated(const ModelConfig& model, F&& f) {
-  for (std::int64_t block = 0; block < model.blocks(); ++block) {
-    const TokenSite site = model.site_after(block + 1, "block");
-    const auto units = model.units_of(block);
-    EDT_ASSERT(units.has_value());
-    const std::int64_t tokens = site.grid.tokens();
-    f(*units, tokens, GateCosts::of(*units, tokens, site.width));
-  }
-}
-
 }  // namespace
 
 void check_flop_target(const ModelConfig& model, const AuxiliaryConfig& config,
@@ -34,6 +22,16 @@ void check_flop_target(const ModelConfig& model, const AuxiliaryConfig& config,
                       target);
 }
 
+double gated_products(const ModelConfig& model) {
+  double products = 0;
+  for (std::int64_t block = 0; block < model.blocks(); ++block) {
+    const TokenSite site = model.site_after(block + 1, "block");
+    const GateCosts costs = GateCosts::of(*model.units_of(block), site.grid.tokens(), site.width);
+    products += costs.attention + costs.mlp;
+  }
+  return products;
+}
+
 double share_asked(const FlopTargetConfig& config, std::int64_t step) {
   if (step >= config.warmup) return config.target;
   if (step < kOpenSteps) return 1;
@@ -44,10 +42,11 @@ FlopTarget::FlopTarget(const FlopTargetConfig& target, const ModelConfig& config
     : target_(target),
       device_(device),
       terms_{{.name = "flop_share", .weight = target.weight, .beside = true}} {
-  for_each_gated(config, [&](const BlockUnits& units, std::int64_t tokens, const GateCosts& costs) {
-    products_ += costs.attention + costs.mlp;
-    draws_each_ += 2 * (units.heads - 1) + tokens;
-  });
+  products_ = gated_products(config);
+  for (std::int64_t block = 0; block < config.blocks(); ++block) {
+    const TokenSite site = config.site_after(block + 1, "block");
+    draws_each_ += 2 * (config.units_of(block)->heads - 1) + site.grid.tokens();
+  }
 }
 
 void FlopTarget::add_inputs(InputBuffers& inputs, std::int64_t batch, std::int64_t) {

@@ -16,6 +16,9 @@ void check_flop_target(const ModelConfig& model, const AuxiliaryConfig& config,
 // the same each step until the warm-up is over.
 double share_asked(const FlopTargetConfig& config, std::int64_t step);
 
+// Products of a picture in all blocks of a model with gates, which may shut them.
+double gated_products(const ModelConfig& model);
+
 class FlopTarget final : public AuxiliaryLoss {
  public:
   // `config`: of a model with gates. Draws of a batch lie on `device`.
@@ -35,7 +38,7 @@ class FlopTarget final : public AuxiliaryLoss {
   FlopTargetConfig target_;
   Device& device_;
   std::vector<LossTerm> terms_;
-  double products_ = 0;          // of all blocks
+  double products_ = 0;          // gated_products()
   std::int64_t draws_each_ = 0;  // for a sample
   std::int64_t batch_ = 0;
   std::size_t asked_ = 0;  // input [1]
