@@ -136,7 +136,11 @@ TEST_F(EvaluateRunCli, PicturesAreJudgedWithoutFilesOfThem) {
   ASSERT_EQ(run("sample " + run_ + " --images 6 --npz " + path_ + "/samples.npz" + made).status, 0);
   ASSERT_EQ(
       run("sample " + run_ + " --images 9 --seed 5 --npz " + path_ + "/ref.npz" + made).status, 0);
-  const std::string judge = network + " --reference " + path_ + "/ref.npz --json --threads 1";
+  ASSERT_EQ(run("evaluate reference " + path_ + "/ref.npz --out " + path_ + "/ref.h5" + network +
+                " --threads 1")
+                .status,
+            0);
+  const std::string judge = network + " --reference " + path_ + "/ref.h5 --json --threads 1";
   const Outcome files = run("evaluate " + path_ + "/samples.npz" + judge);
   ASSERT_EQ(files.status, 0);
   const std::string samples =

@@ -112,7 +112,7 @@ TEST_F(QualityCli, OfPicturesThroughAnAutoencoderHasFid) {
             0);
   const auto of = [&](const std::string& out) {
     return "bench quality --quiet --json --data " + path_ + "/encoded --out " + path_ + "/" + out +
-           " --arms edt,dit --seeds 0 --flops 4e9 --points 1 --batch 8 --micro-batch 4 --samples 10"
+           " --arms edt,dit --seeds 0 --flops 4e9 --points 1 --batch 8 --micro-batch 4 --samples 6"
            " --sampler-steps 2 --draws 4 --pictures 4 --run.threads 1 --reference " +
            path_ + "/ref.h5" + sees;
   };
