@@ -4,6 +4,8 @@
 
 #include "core/cpu/cpu_backend.h"
 #include "core/reference/reference_backend.h"
+#include "model/blocks/modules.h"
+#include "model/blocks/narrow_blocks.h"
 #include "model/sampling/picture_sampler.h"
 #include "tests/model/sampling/drawn_model.h"
 #include "tests/support/tiny_models.h"
@@ -129,6 +131,42 @@ TEST(NarrowPictures, DoNotDependOnTheirBatch) {
     EXPECT_EQ(beside(0), beside(3)) << config.name();
     EXPECT_EQ(one.pictures(true, 3), one.pictures(true, 3)) << config.name();
   }
+}
+
+// Nor does it of a token alone, whose product would be summed in another order than that of several
+// (oneDNN's, of fewer than four rows).
+TEST(NarrowBlocks, GiveATokenTheBitsThatItHasAmongOthers) {
+  constexpr std::int64_t kTokens = 48, kWidth = 24;
+  const auto backend = make_cpu_backend();
+  ParameterList list;
+  const FeedForward mlp = FeedForward::make(list, "mlp", kWidth, 4 * kWidth, MlpForm::kGelu, {});
+  const std::vector<Block> memory = draw(list, *backend, DType::kFloat32, 0);
+  Arena arena(backend->memory());
+  Profiler profiler;
+  Tape tape(*backend, arena, profiler, DType::kFloat32);
+  const Var x = tape.make({2, kTokens, kWidth});
+  std::vector<float> values(2 * kTokens * kWidth);
+  random::fill_normal({.seed = 1}, values);
+  backend->upload_floats(values, x.tensor());
+
+  NarrowBlocks narrow(*backend);
+  const auto first_of = [&](std::size_t open_tokens) {
+    std::vector<float> open(2 * kTokens);
+    std::fill_n(open.begin(), open_tokens, 1.f);
+    const Var gates = tape.make({2, kTokens});
+    backend->upload_floats(open, gates.tensor());
+    std::vector<float> made(values.size());
+    backend->download(narrow.mlp_of(tape, mlp, x, gates).tensor(), made.data());
+    EXPECT_TRUE(
+        std::ranges::all_of(made.begin() + kWidth * static_cast<std::ptrdiff_t>(open_tokens),
+                            made.end(), [](float value) { return value == 0; }))
+        << open_tokens;
+    made.resize(kWidth);
+    return made;
+  };
+  const std::vector<float> alone = first_of(1);
+  EXPECT_EQ(first_of(2), alone);
+  EXPECT_EQ(first_of(70), alone);  // more than one product takes
 }
 
 // Weights that change between calls, as between the sample grids of a run.
