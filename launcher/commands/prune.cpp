@@ -318,6 +318,9 @@ int Pruning::run() {
   if (is_cut()) return tune();
   const TrainConfig trained = configuration_of(whole_);
   const ModelConfig model = model_config_of(whole_, trained);
+  require<UsageError>(!model.common().gates.is_on(), "prune",
+                      "{} has gates (dynamic.target = {}): a unit has a mask or a gate",
+                      whole_.path().string(), model.common().gates.target);
   if (const auto masks = masks_in(whole_, trained, model)) {
     require<UsageError>(!options_.given("prune.target"), "prune",
                         "--target is {}, and {} has masks, which were to leave {}: leave it out",

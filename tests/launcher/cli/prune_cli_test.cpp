@@ -151,6 +151,13 @@ TEST_F(PruneCli, RefusesInOneLine) {
                       " --model.image-size 64 --model.widths 24 --model.heads 3" +
                       " --model.depths 2,2 --prune.target 0.6"),
               HasSubstr("[prune] prune.target is 0.6, and blocks of MDTv2-S/2"));
+  const std::string gates = path_ + "/gates";
+  ASSERT_EQ(run("train --quiet " + tiny_training(data_, gates) +
+                " --train.masked off --dynamic.target 0.7 --steps 1")
+                .status,
+            0);
+  EXPECT_THAT(refusal("prune " + gates + " " + path_ + "/x --target 0.6"),
+              HasSubstr("has gates (dynamic.target = 0.7)"));
   EXPECT_FALSE(std::filesystem::exists(path_ + "/x"));
   EXPECT_FALSE(std::filesystem::exists(path_ + "/y"));
 }
