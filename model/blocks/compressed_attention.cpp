@@ -8,8 +8,9 @@ namespace {
 // Within 1 / sqrt(inputs of an output), as PyTorch's convolutions begin.
 CompressedAttention::Convolution make_convolution(ParameterList& list, const std::string& prefix,
                                                   const Shape& weight, TensorCut cut = {}) {
-  const auto inputs = static_cast<double>(weight.elements() / weight[0]);
-  return {&list.add_drawn(prefix + ".weight", weight, Init::kUniform, 1 / std::sqrt(inputs), cut),
+  const std::int64_t inputs = weight.elements() / weight[0];
+  const double bound = 1 / std::sqrt(static_cast<double>(inputs));
+  return {&list.add_drawn(prefix + ".weight", weight, Init::kUniform, bound, cut),
           &list.add(prefix + ".bias", {weight[0]}, Init::kZero, cut)};
 }
 

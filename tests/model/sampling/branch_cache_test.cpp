@@ -82,7 +82,8 @@ class Branches : public testing::TestWithParam<Where> {
       const Var made = reused(tape_, &cache, kSite, [&] {
         std::vector<float> values(seen.size());
         for (std::size_t i = 0; i < values.size(); ++i) {
-          values[i] = static_cast<float>(value * static_cast<double>(i / 8 + 1));
+          const std::size_t row = i / 8 + 1;
+          values[i] = static_cast<float>(value * static_cast<double>(row));
         }
         Var computed = tape_.make({rows, 2, 4});
         backend_->upload(values.data(), computed.tensor());

@@ -94,7 +94,7 @@ TEST(VisibleTokens, EveryPlaceIsVisibleEquallyOften) {
     for (const std::int32_t id : draw_visible({1, step}, {7}, 32).ids)
       ++times[static_cast<std::size_t>(id)];
   }
-  for (const int count : times) EXPECT_NEAR(count, kSteps / 2, 5 * std::sqrt(kSteps / 4.0));
+  for (const int count : times) EXPECT_NEAR(count, kSteps / 2.0, 5 * std::sqrt(kSteps / 4.0));
 }
 
 TEST(LabelDropout, DropsTheShareAskedForAndDiffersBetweenPasses) {
