@@ -19,11 +19,11 @@ namespace {
 
 // Little-endian words: magic, file size, checksum of the rest, number of ranges, ranges ..., and in
 // the last word the checksum of the words before.
-constexpr std::size_t kWords = kSealBytes / 8;
+constexpr std::size_t kSealWords = kSealBytes / 8;
 // Labels, latents, up to four for each array beside them, texts and captions.
 constexpr std::size_t kMostRanges = 29;
-static_assert(4 + 2 * kMostRanges < kWords);
-using Words = std::array<std::uint64_t, kWords>;
+static_assert(4 + 2 * kMostRanges < kSealWords);
+using Words = std::array<std::uint64_t, kSealWords>;
 
 std::uint64_t magic() {
   std::uint64_t word;
@@ -32,7 +32,7 @@ std::uint64_t magic() {
 }
 
 std::uint64_t words_checksum(const Words& words) {
-  return checksum_of(std::span<const std::uint64_t>(words).first(kWords - 1));
+  return checksum_of(std::span<const std::uint64_t>(words).first(kSealWords - 1));
 }
 
 // Checksum of everything after the seal and outside `ranges`, which are sorted and disjoint.
@@ -86,7 +86,7 @@ void write_seal(const std::filesystem::path& path, std::vector<ByteRange> arrays
     words[4 + 2 * i] = arrays[i].offset;
     words[5 + 2 * i] = arrays[i].size;
   }
-  words[kWords - 1] = words_checksum(words);
+  words[kSealWords - 1] = words_checksum(words);
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (descriptor < 0) fail_errno("open", path);
   const ssize_t done = ::pwrite(descriptor, words.data(), kSealBytes, 0);
@@ -109,8 +109,8 @@ Sealed check_seal(const InputFile& file) {
     refuse_other_kind(path, {{FileKind::kHdf5, FileKind::kShard}}, "shard");
     fail<DataError>("shard", "{}: not a shard: no HDF5 signature and no seal", path);
   }
-  require<DataError>(words[kWords - 1] == words_checksum(words), "shard", "{}: the seal is damaged",
-                     path);
+  require<DataError>(words[kSealWords - 1] == words_checksum(words), "shard",
+                     "{}: the seal is damaged", path);
   require<DataError>(words[1] <= file.size(), "shard", "{}: truncated: {} bytes, {} were written",
                      path, file.size(), words[1]);
   require<DataError>(words[1] == file.size(), "shard", "{}: {} bytes, {} were written", path,

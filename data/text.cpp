@@ -8,7 +8,7 @@ namespace edt::data {
 
 namespace {
 
-constexpr std::size_t kLongestName = 1 << 10;
+constexpr std::size_t kLongestEncoder = 1 << 10;
 
 std::string or_unknown(const std::string& encoder) {
   return encoder.empty() ? "not known" : encoder;
@@ -55,9 +55,9 @@ void validate(const TextDescription& text, const std::string& label) {
                      text.null_tokens(), text.tokens);
   require<DataError>(halves_are_finite(*text.null), "shard",
                      "{}: the null text contains NaN or infinity", label);
-  require<DataError>(text.encoder.size() <= kLongestName, "shard",
+  require<DataError>(text.encoder.size() <= kLongestEncoder, "shard",
                      "{}: the name of the encoder of texts has {} bytes, {} at most", label,
-                     text.encoder.size(), kLongestName);
+                     text.encoder.size(), kLongestEncoder);
 }
 
 void write_text_description(const TextDescription& text, h5::File& file) {

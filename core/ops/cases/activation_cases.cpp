@@ -8,7 +8,7 @@ OpCase activation_case(Activation kind, const Shape& x) {
       kind == Activation::kGeluTanh ? std::pair<const char*, Function>("gelu", gelu)
       : kind == Activation::kSilu   ? std::pair<const char*, Function>("silu", silu)
                                     : std::pair<const char*, Function>("relu", relu);
-  return {name, to_string(x), [x, function](Tape& tape, CaseInputs& in) {
+  return {name, to_string(x), [x, function = function](Tape& tape, CaseInputs& in) {
             return function(tape, in.leaf(tape, "x", x, 3.0));  // reaches the flat tails
           }};
 }
