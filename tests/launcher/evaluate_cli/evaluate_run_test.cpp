@@ -140,8 +140,11 @@ TEST_F(EvaluateRunCli, PicturesAreJudgedWithoutFilesOfThem) {
                 " --threads 1")
                 .status,
             0);
-  const std::string judge = network + " --reference " + path_ + "/ref.h5 --json --threads 1";
-  const Outcome files = run("evaluate " + path_ + "/samples.npz" + judge);
+  const auto against = [&](const char* reference) {
+    return network + " --reference " + path_ + reference + " --json --threads 1";
+  };
+  const std::string judge = against("/ref.h5");
+  const Outcome files = run("evaluate " + path_ + "/samples.npz" + against("/ref.npz"));
   ASSERT_EQ(files.status, 0);
   const std::string samples =
       "evaluate " + run_ + " --count 6 --labels in-turn --steps 2 --batch 4";
