@@ -26,7 +26,9 @@ double gated_products(const ModelConfig& model) {
   double products = 0;
   for (std::int64_t block = 0; block < model.blocks(); ++block) {
     const TokenSite site = model.site_after(block + 1, "block");
-    const GateCosts costs = GateCosts::of(*model.units_of(block), site.grid.tokens(), site.width);
+    const auto units = model.units_of(block);
+    EDT_ASSERT(units.has_value());
+    const GateCosts costs = GateCosts::of(*units, site.grid.tokens(), site.width);
     products += costs.attention + costs.mlp;
   }
   return products;
