@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains the same 20 steps on 1, 2, 4 and 8 ranks, in 12 micro-batches on 2, 3 and 6, in 10 on 5, with every ZeRO
-# stage, overlap on and off, and with interruptions after which another number of ranks and another stage go on: EDT, EDT with a flow,
+# stage, over all ranks and within groups of 2 and 4, overlap on and off, and with interruptions after which another number of ranks and another stage go on: EDT, EDT with a flow,
 # LightningDiT with QK norm, EDT and LightningDiT with ternary weights, EDT with shared modulations, EDT with cross-attention to captions, E-MMDiT, MDTv2 of sequences, EDT with linear attention in its outer stages and with spatial layers, and EDT with each of what can train beside it. Uses perl
 # for random features.
 # Compares weights, moving average, optimizer state and sampler history with those of one rank, bit by
@@ -64,17 +64,18 @@ row() {
   printf '| %s | %s |\n' "$2" "$outcome"
 }
 
-# train RANKS STAGE OVERLAP RUN further options...
+# train RANKS STAGE OVERLAP RUN further options... STAGE: 0 to 3, or 3/2, within groups of 2 ranks.
 train() {
-  local ranks=$1 stage=$2 overlap=$3 run=$4
+  local ranks=$1 stage=$2 overlap=$3 run=$4 groups=()
   shift 4
-  on_ranks "$ranks" "$edt" train "${options[@]}" --run.dir="$run" --parallel.zero="$stage" \
-    --parallel.overlap="$overlap" "$@"
+  if [[ $stage == */* ]]; then groups=(--parallel.shard-ranks="${stage#*/}"); fi
+  on_ranks "$ranks" "$edt" train "${options[@]}" --run.dir="$run" --parallel.zero="${stage%/*}" \
+    --parallel.overlap="$overlap" "${groups[@]}" "$@"
 }
 
 # every SOME RANKS...: each of the ranks at every stage, as "ranks stage overlap;..."; with --quick SOME alone.
 every() {
-  local some=$1 ranks stage
+  local some=$1 ranks stage size
   shift
   if [[ $quick == on ]]; then
     echo "$some"
@@ -82,6 +83,10 @@ every() {
   fi
   for ranks in "$@"; do
     for stage in 0 1 2 3; do printf '%s %s on;%s %s off;' "$ranks" "$stage" "$ranks" "$stage"; done
+    for size in 2 4; do
+      ((size < ranks && ranks % size == 0)) || continue
+      for stage in 1 2 3; do printf '%s %s/%s on;' "$ranks" "$stage" "$size"; done
+    done
   done
 }
 
@@ -92,9 +97,9 @@ rows() {
   local reference=$runs/reference-$count cut=(--train.batch=$((2 * count)) --train.micro-batch=2)
   train 1 0 off "$reference" "${cut[@]}" "$@"
   while read -r -d ';' ranks stage overlap; do
-    run="$runs/$count-$ranks-$stage-$overlap"
+    run="$runs/$count-$ranks-${stage/\//-within-}-$overlap"
     train "$ranks" "$stage" "$overlap" "$run" "${cut[@]}" "$@"
-    row "$reference" "$count micro-batches, $ranks ranks, stage $stage, overlap $overlap" "$run"
+    row "$reference" "$count micro-batches, $ranks ranks, stage ${stage/\// within }, overlap $overlap" "$run"
   done <<<"${layouts%;};"
 }
 
@@ -109,7 +114,7 @@ interrupted() {
     train "$r1" "$s1" on "$run" --train.steps=7 "${cut[@]}" "$@"
     train "$r2" "$s2" on "$run" --train.steps=13 "${cut[@]}" "$@"
     train "$r3" "$s3" on "$run" "${cut[@]}" "$@"
-    row "$runs/reference-$count" "$r1 ranks stage $s1 to step 7, $r2 stage $s2 to 13, $r3 stage $s3 to 20" "$run"
+    row "$runs/reference-$count" "$r1 ranks stage ${s1/\// within } to step 7, $r2 stage ${s2/\// within } to 13, $r3 stage ${s3/\// within } to 20" "$run"
     [[ $quick == off ]] || break
   done
 }
@@ -120,19 +125,21 @@ table() {
   shift
   mkdir -p "$runs"
   printf '| %s: micro-batches, ranks, ZeRO stage, overlap | against one rank |\n|---|---|\n' "$name"
-  rows "$runs" 8 "$(every "1 1 on;2 3 off;4 0 on;8 2 on" 1 2 4 8)" "$@"
-  rows "$runs" 12 "$(every "3 2 on;6 1 off" 2 3 6)" "$@"
+  rows "$runs" 8 "$(every "1 1 on;2 3 off;4 0 on;4 3/2 on;8 2 on" 1 2 4 8)" "$@"
+  rows "$runs" 12 "$(every "3 2 on;6 1 off;6 2/2 on" 2 3 6)" "$@"
   rows "$runs" 10 "$(every "5 3 on" 5)" "$@"
   interrupted "$runs" 8 "$@" <<'END'
 1 0 2 3 8 1
 2 1 4 2 1 0
 4 3 1 1 2 2
 8 2 2 0 4 3
+8 3/2 4 2 8 1/4
 END
   interrupted "$runs" 12 "$@" <<'END'
 3 2 6 3 1 0
 6 1 2 2 3 3
 1 0 3 1 4 2
+6 3/2 4 2/2 3 1
 END
 }
 

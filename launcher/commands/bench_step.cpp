@@ -185,6 +185,7 @@ int bench_step(std::span<const std::string> args, CommandContext& context) {
          .tensor_ranks = parallel.tensor,
          .micro_batches = chosen.accumulate * std::max(1, context.world.size() / parallel.tensor),
          .model = chosen.model.name(),
+         .shard_ranks = parallel.shard_ranks,
          .tensor_degrees = chosen.auxiliary.tensor_degrees(chosen.model)});
     const Mesh mesh(context.world, parallel.tensor);
     return bench_training_step(chosen, backend, mesh);

@@ -110,12 +110,14 @@ bool is_fixed(std::string_view name, const OptionSet& options, const PlanOptions
 }
 
 SearchSpace space_of(const OptionSet& options, const TrainConfig& config, const PlanOptions& plan,
-                     const KernelTimes& measured) {
+                     const Cluster& cluster) {
   const auto fixed = [&](std::string_view name) { return is_fixed(name, options, plan); };
-  SearchSpace space{.least = measured.seconds.empty(),
-                    .most_micro_batches = plan.most_micro_batches};
+  SearchSpace space{.least = cluster.measured.seconds.empty(),
+                    .most_micro_batches = plan.most_micro_batches,
+                    .node_ranks = cluster.devices};
   if (fixed("parallel.tensor")) space.tensor_ranks = config.parallel.tensor;
   if (fixed("parallel.zero")) space.stage = config.parallel.zero;
+  if (fixed("parallel.shard-ranks")) space.shard_ranks = config.parallel.shard_ranks;
   if (fixed("train.micro-batch")) space.micro_batch = config.train.micro_batch;
   if (fixed("train.recompute")) space.recompute = config.train.recompute;
   return space;
@@ -245,14 +247,13 @@ int plan(std::span<const std::string> args, CommandContext& context) {
                      {cluster.name, cluster.memory, cluster.process_memory});
   const PlannedStep step = planned_step(config, model);
   if (!plan.scale.empty()) {
-    return run_scale(step, plan, space_of(options, config, plan, cluster.measured), cluster,
-                     context);
+    return run_scale(step, plan, space_of(options, config, plan, cluster), cluster, context);
   }
   check_ranks(ranks, cluster);
   std::optional<LossForecast> forecast;
   if (!plan.from_run.empty()) forecast = forecast_of(plan.from_run, config);
   const SearchResult result =
-      search(step, ranks, space_of(options, config, plan, cluster.measured), cluster);
+      search(step, ranks, space_of(options, config, plan, cluster), cluster);
   std::optional<DataReading> reading;
   if (!result.fitting.empty()) reading = reading_of(config, model, result.fitting.front());
   if (!plan.html.empty()) {

@@ -60,6 +60,7 @@ std::string check(const SlurmRequest& request, const OptionSet& options, TrainCo
               .micro_batches = config.train.batch / config.train.micro_batch,
               .batch = config.train.batch,
               .model = model.name(),
+              .shard_ranks = config.parallel.shard_ranks,
               .tensor_degrees = model.tensor_degrees()});
   std::string unchecked;
   if (config.run.memory_check) {

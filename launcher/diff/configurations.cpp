@@ -51,7 +51,8 @@ LayoutOfRuns require_comparable(const RecordSet& a, const RecordSet& b) {
                       b.directory.string(), text_of(shaping));
 
   LayoutOfRuns layout{.outside = outside_promise(one, other)};
-  constexpr std::array<std::string_view, 2> kOfCollectives{"parallel.zero", "parallel.bucket"};
+  constexpr std::array<std::string_view, 3> kOfCollectives{"parallel.zero", "parallel.shard-ranks",
+                                                           "parallel.bucket"};
   constexpr std::array<std::string_view, 1> kOfRecompute{"train.recompute"};
   std::string why = one.ranks == other.ranks
                         ? changed(changes, kOfCollectives)

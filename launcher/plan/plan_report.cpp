@@ -119,6 +119,7 @@ nlohmann::ordered_json to_json(const Prediction& p, const Cluster& cluster) {
                               {"data_ranks", p.step.data_ranks},
                               {"tensor_ranks", p.step.tensor_ranks},
                               {"zero", static_cast<int>(p.step.engine.zero.stage)},
+                              {"shard_ranks", p.step.engine.zero.shard_ranks},
                               {"overlap", p.step.engine.zero.overlap},
                               {"batch", p.step.engine.batch},
                               {"micro_batch", p.step.engine.micro_batch},
@@ -158,15 +159,15 @@ nlohmann::ordered_json plan_json(const SearchResult& result, const Cluster& clus
 std::string plan_csv(const SearchResult& result, const Cluster& cluster) {
   std::string text =
       "data_ranks,tensor_ranks,zero,micro_batch,recompute,fits,memory_bytes,step_seconds,"
-      "images_per_s,matrix_share,exposed_communication\n";
+      "images_per_s,matrix_share,exposed_communication,shard_ranks\n";
   for (const auto* list : {&result.fitting, &result.too_large}) {
     for (const Prediction& p : *list) {
-      text +=
-          fmt::format("{},{},{},{},{},{},{:.0f},{:.6g},{:.6g},{:.4f},{:.4f}\n", p.step.data_ranks,
-                      p.step.tensor_ranks, static_cast<int>(p.step.engine.zero.stage),
-                      p.step.engine.micro_batch, name_of(p.step.engine.recompute), p.fits() ? 1 : 0,
-                      p.memory_bytes, p.time.seconds, p.images_per_second(),
-                      p.matrix_share(cluster), p.time.exposed() / p.time.seconds);
+      text += fmt::format("{},{},{},{},{},{},{:.0f},{:.6g},{:.6g},{:.4f},{:.4f},{}\n",
+                          p.step.data_ranks, p.step.tensor_ranks,
+                          static_cast<int>(p.step.engine.zero.stage), p.step.engine.micro_batch,
+                          name_of(p.step.engine.recompute), p.fits() ? 1 : 0, p.memory_bytes,
+                          p.time.seconds, p.images_per_second(), p.matrix_share(cluster),
+                          p.time.exposed() / p.time.seconds, p.step.engine.zero.shard_ranks);
     }
   }
   return text;

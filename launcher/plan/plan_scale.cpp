@@ -237,7 +237,7 @@ std::string scaling_csv(const std::vector<ScaledPlan>& plans, const Cluster& clu
   std::string text =
       "scaling,ranks,batch,data_ranks,tensor_ranks,zero,micro_batch,recompute,step_seconds,"
       "images_per_s,efficiency,matrix_share,exposed_communication,memory_bytes,checkpoint_bytes,"
-      "best_interval_seconds,effective_share\n";
+      "best_interval_seconds,effective_share,shard_ranks\n";
   for (const ScaledPlan& plan : plans) {
     if (!plan.best) continue;
     const Prediction& p = *plan.best;
@@ -247,9 +247,10 @@ std::string scaling_csv(const std::vector<ScaledPlan>& plans, const Cluster& clu
                         p.step.engine.micro_batch, name_of(p.step.engine.recompute), p.time.seconds,
                         p.images_per_second(), plan.efficiency, p.matrix_share(cluster),
                         p.time.exposed() / p.time.seconds, p.memory_bytes);
-    text += plan.upkeep ? fmt::format(",{:.0f},{:.6g},{:.4f}\n", plan.upkeep->checkpoint.bytes,
+    text += plan.upkeep ? fmt::format(",{:.0f},{:.6g},{:.4f}", plan.upkeep->checkpoint.bytes,
                                       plan.upkeep->interval, plan.upkeep->effective)
-                        : ",,,\n";
+                        : ",,,";
+    text += fmt::format(",{}\n", p.step.engine.zero.shard_ranks);
   }
   return text;
 }

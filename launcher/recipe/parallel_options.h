@@ -11,10 +11,12 @@ namespace edt {
 struct ParallelOptions {
   int tensor = 1;  // ranks that hold one model together
   ZeroStage zero = ZeroStage::kOptimizer;
+  int shard_ranks = 0;  // 0: all data ranks
   bool overlap = true;
   std::int64_t bucket_mib = 8;
   int weight_prefetch = 2;
   Wire reduce_dtype = Wire::kExact;
+  bool error_feedback = false;
 
   void declare(OptionSet& options);
   ZeroConfig resolve() const;

@@ -31,6 +31,7 @@ void check_ranks(const PlannedStep& step) {
               .micro_batches = step.engine.batch / step.engine.micro_batch,
               .batch = step.engine.batch,
               .model = step.model.name(),
+              .shard_ranks = step.engine.zero.shard_ranks,
               .tensor_degrees = step.model.tensor_degrees()});
 }
 

@@ -409,7 +409,7 @@ CheckpointInfo RunCheckpoints::info() const {
           .optimizer = std::string(engine_.optimizer().name()),
           .compute_dtype = std::string(name_of(config_.run.dtype)),
           .configuration = identity_.configuration,
-          .mesh = fmt::format("{}, zero {}", mesh_.text(), static_cast<int>(config_.parallel.zero)),
+          .mesh = fmt::format("{}, {}", mesh_.text(), text_of(config_.parallel.resolve())),
           .extra = dump_json(nlohmann::json{
               {kData, parse_json(identity_.data, kData)},
               {kLoss, last_loss_},

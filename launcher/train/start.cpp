@@ -97,6 +97,7 @@ Mesh checked_mesh(const TrainConfig& config, const ModelConfig& model, const dat
               .micro_batches = config.train.batch / config.train.micro_batch,
               .batch = config.train.batch,
               .model = model.name(),
+              .shard_ranks = config.parallel.shard_ranks,
               .tensor_degrees = config.auxiliary(model).tensor_degrees(model)});
   return {world, config.parallel.tensor};
 }

@@ -165,8 +165,8 @@ int Trainer::train(bool silent, const StopSignals& signals) {
   if (world().size() > 1) {
     const bool overlaps =
         config_.parallel.overlap && (backend_->in_host_memory() || mesh_.tensor().size() == 1);
-    log::info("{} ranks: {}, zero {}, overlap {}", world().size(), mesh_.text(),
-              static_cast<int>(config_.parallel.zero), overlaps ? "on" : "off");
+    log::info("{} ranks: {}, {}, overlap {}", world().size(), mesh_.text(),
+              text_of(config_.parallel.resolve()), overlaps ? "on" : "off");
   }
   tell_turns();
   log::info("{}: {} samples in {}, {} classes", dataset_.path().string(), dataset_.size(),

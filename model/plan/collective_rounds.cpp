@@ -4,6 +4,7 @@
 
 #include "parallel/comm/p2p_communicator.h"
 #include "parallel/comm/rank_groups.h"
+#include "parallel/comm/wire.h"
 
 namespace edt {
 namespace {
@@ -36,19 +37,23 @@ void add_small_all_reduce(std::vector<Round>& rounds, const RankGroups& groups, 
 
 }  // namespace
 
-std::vector<Round> collective_rounds(CollectiveKind kind, int ranks, double bytes,
-                                     double wire_share) {
+std::vector<Round> collective_rounds(CollectiveKind kind, int ranks, double bytes, Wire wire) {
   std::vector<Round> rounds;
   const RankGroups groups = RankGroups::of(ranks);
+  const double travelling = bytes * wire_share(wire);
   switch (kind) {
     case CollectiveKind::kReduceScatter:
-      add_reduce_scatter(rounds, groups, bytes * wire_share);
+      if (rounds_once(wire)) {
+        add_exchange(rounds, {ranks, 1}, travelling, true);
+      } else {
+        add_reduce_scatter(rounds, groups, travelling);
+      }
       break;
     case CollectiveKind::kReduceGroups:
-      add_reduce_groups(rounds, groups, bytes * wire_share);
+      add_reduce_groups(rounds, groups, travelling);
       break;
     case CollectiveKind::kFoldGroups:
-      add_exchange(rounds, groups, bytes * wire_share, true);
+      add_exchange(rounds, groups, travelling, true);
       break;
     case CollectiveKind::kAllGather:
       add_all_gather(rounds, groups, bytes);
@@ -64,25 +69,28 @@ std::vector<Round> collective_rounds(CollectiveKind kind, int ranks, double byte
   return rounds;
 }
 
-double wire_bytes(CollectiveKind kind, int ranks, double bytes, double wire_share) {
+double wire_bytes(CollectiveKind kind, int ranks, double bytes, Wire wire) {
   double sum = 0;
-  for (const Round& round : collective_rounds(kind, ranks, bytes, wire_share)) sum += round.bytes;
+  for (const Round& round : collective_rounds(kind, ranks, bytes, wire)) sum += round.bytes;
   return sum;
 }
 
-double collective_seconds(const PlannedCollective& collective, const Placement& placement,
-                          const Cluster& cluster) {
+double collective_seconds(const PlannedCollective& collective, const Cluster& cluster) {
+  const Placement& placement = collective.placement;
   const int reach = (placement.ranks - 1) * placement.stride;  // between first and last rank
+  const bool leaves_node =
+      cluster.nodes > 1 &&
+      (reach >= cluster.devices ||
+       (placement.is_repeated && cluster.devices % (placement.ranks * placement.stride) != 0));
   // All ranks of a node leave it at once, through the adapters it has.
   const double sharing = std::max(
       1.0, static_cast<double>(std::min(cluster.devices, placement.ranks * placement.stride)) /
                cluster.adapters);
   double seconds = 0;
-  for (const Round& round : collective_rounds(collective.kind, placement.ranks, collective.bytes,
-                                              collective.wire_share)) {
+  for (const Round& round :
+       collective_rounds(collective.kind, placement.ranks, collective.bytes, collective.wire)) {
     const int apart = round.distance * placement.stride;
-    const bool crosses = cluster.nodes > 1 && reach >= cluster.devices &&
-                         (round.spans_all || cluster.devices % (2 * apart) != 0);
+    const bool crosses = leaves_node && (round.spans_all || cluster.devices % (2 * apart) != 0);
     const Link& link = crosses ? cluster.inter : cluster.intra;
     seconds += link.round_seconds(round.bytes * (crosses ? sharing : 1), round.reduces);
   }

@@ -17,19 +17,11 @@ struct Round {
 };
 
 std::vector<Round> collective_rounds(CollectiveKind kind, int ranks, double bytes,
-                                     double wire_share = 1);
+                                     Wire wire = Wire::kExact);
 
 // Bytes that the busiest rank sends.
-double wire_bytes(CollectiveKind kind, int ranks, double bytes, double wire_share = 1);
+double wire_bytes(CollectiveKind kind, int ranks, double bytes, Wire wire = Wire::kExact);
 
-// Where the ranks of a communicator are: neighbours are `stride` global ranks apart, and ranks fill
-// one node after the other.
-struct Placement {
-  int ranks = 1;
-  int stride = 1;
-};
-
-double collective_seconds(const PlannedCollective& collective, const Placement& placement,
-                          const Cluster& cluster);
+double collective_seconds(const PlannedCollective& collective, const Cluster& cluster);
 
 }  // namespace edt

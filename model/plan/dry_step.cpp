@@ -9,16 +9,17 @@
 namespace edt {
 namespace {
 
-// The data rank whose shard has most elements.
+// The data rank, of the first shard group, that keeps most elements.
 int largest_rank(const PlannedStep& step, Model& model) {
   const auto parameters = parameter_pointers(model.parameters());
   const FlatLayout layout = FlatLayout::of(parameters, static_cast<std::int64_t>(kNormBlock));
   const ZeroConfig& zero = step.engine.zero;
   const auto buckets =
       zero.stage < ZeroStage::kGradients ? layout.buckets(zero.bucket_elements) : layout.groups();
-  std::vector<std::int64_t> elements(static_cast<std::size_t>(step.data_ranks));
+  const int size = shard_groups(zero, step.data_ranks).size;
+  std::vector<std::int64_t> elements(static_cast<std::size_t>(size));
   for (const FlatBucket& bucket : buckets) {
-    const auto bounds = layout.bounds(bucket, step.data_ranks);
+    const auto bounds = layout.bounds(bucket, size);
     for (std::size_t r = 0; r < elements.size(); ++r) elements[r] += bounds[r + 1] - bounds[r];
   }
   return static_cast<int>(std::ranges::max_element(elements) - elements.begin());
@@ -30,6 +31,7 @@ TrainedNetworks checked_networks(const PlannedStep& step, Device& device,
               .tensor_ranks = step.tensor_ranks,
               .micro_batches = step.micro_batches(),
               .model = step.model.name(),
+              .shard_ranks = step.engine.zero.shard_ranks,
               .tensor_degrees = step.auxiliary.tensor_degrees(step.model)});
   return make_networks(step, device, {&tensor_ranks});
 }
@@ -44,10 +46,10 @@ TrainingRecipe observed(TrainingRecipe recipe, Recorder& recorder) {
 DryStep::DryStep(const PlannedStep& step, bool keep_replays)
     : recorder_(keep_replays),
       backend_(make_recording_backend(recorder_)),
-      tensor_ranks_(recorder_, RankGroup::kTensor, 0, step.tensor_ranks),
+      tensor_ranks_(recorder_, RankGroup::kTensor, 0, {step.tensor_ranks, 1, step.data_ranks > 1}),
       networks_(checked_networks(step, *backend_, tensor_ranks_)),
       data_ranks_(recorder_, RankGroup::kData, largest_rank(step, *networks_.model),
-                  step.data_ranks),
+                  {step.data_ranks, step.tensor_ranks}),
       training_(std::move(networks_), observed(step, recorder_), *backend_, data_ranks_),
       engine_(training_.engine()),
       labels_(static_cast<std::size_t>(step.engine.micro_batch)),

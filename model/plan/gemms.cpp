@@ -21,7 +21,7 @@ class DryForward {
  public:
   DryForward(const ModelConfig& config, int tensor_ranks)
       : backend_(make_recording_backend(recorder_)),
-        ranks_(recorder_, RankGroup::kTensor, 0, tensor_ranks),
+        ranks_(recorder_, RankGroup::kTensor, 0, {tensor_ranks, 1}),
         model_(make_model(config, *backend_, DType::kFloat32, {&ranks_})),
         arena_(backend_->memory()),
         tape_(*backend_, arena_, profiler_, DType::kFloat32) {

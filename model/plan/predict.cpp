@@ -7,7 +7,7 @@
 namespace edt {
 namespace {
 
-void count_wire(const Trace& trace, const PlannedStep& step, Prediction& prediction) {
+void count_wire(const Trace& trace, Prediction& prediction) {
   for (const TraceEvent& event : trace.events) {
     if (event.type != TraceEvent::Type::kCollective) continue;
     const PlannedCollective& collective = trace.collectives[event.index];
@@ -15,8 +15,8 @@ void count_wire(const Trace& trace, const PlannedStep& step, Prediction& predict
     double& sum = tensor                   ? prediction.tensor_wire
                   : collective.is_gradient ? prediction.gradient_wire
                                            : prediction.weight_wire;
-    sum += wire_bytes(collective.kind, tensor ? step.tensor_ranks : step.data_ranks,
-                      collective.bytes, collective.wire_share);
+    sum +=
+        wire_bytes(collective.kind, collective.placement.ranks, collective.bytes, collective.wire);
   }
 }
 
@@ -32,7 +32,7 @@ Prediction predict(const PlannedStep& step, const Cluster& cluster) {
       .parameters = run.parameters,
       .model_flops = run.model_flops,
       .recompute_flops = run.recompute_flops};
-  count_wire(run.trace, step, prediction);
+  count_wire(run.trace, prediction);
   for (const TraceEvent& event : run.trace.events) {
     if (event.type != TraceEvent::Type::kKernel) continue;
     ++prediction.kernel_calls;

@@ -1,4 +1,5 @@
-// A communicator of any size that sends nothing and records every collective.
+// A communicator of any size that sends nothing and records every collective. What is split from
+// it is all of it again, but for neighbours and their counterparts.
 #pragma once
 
 #include "model/plan/recorder.h"
@@ -8,27 +9,29 @@ namespace edt {
 
 class RecordingCommunicator final : public Communicator {
  public:
-  RecordingCommunicator(Recorder& recorder, RankGroup group, int rank, int size)
-      : recorder_(recorder), group_(group), rank_(rank), size_(size) {}
+  RecordingCommunicator(Recorder& recorder, RankGroup group, int rank, const Placement& placement)
+      : recorder_(recorder), group_(group), rank_(rank), placement_(placement) {}
 
   std::string_view backend() const override { return "plan"; }
   int rank() const override { return rank_; }
-  int size() const override { return size_; }
+  int size() const override { return placement_.ranks; }
   const std::string& host() const override { return host_; }
   [[noreturn]] void abort(int status) override;
 
  private:
   void note(CollectiveKind kind, const Tensor& whole, const Collective& call,
-            double wire_share = 1) {
-    note(kind, static_cast<double>(whole.bytes()), call, wire_share);
+            Wire wire = Wire::kExact) {
+    note(kind, static_cast<double>(whole.bytes()), call, wire);
   }
-  void note(CollectiveKind kind, double bytes, const Collective& call, double wire_share) {
+  void note(CollectiveKind kind, double bytes, const Collective& call, Wire wire) {
     const bool is_gradient = call.label.starts_with("gradients of");
-    if (size_ > 1) recorder_.collective({kind, group_, bytes, wire_share, is_gradient});
+    if (size() == 1) return;
+    recorder_.collective({kind, group_, placement_, bytes, wire, is_gradient});
   }
-  static double share_of(Wire wire) { return wire == Wire::kBFloat16 ? 0.5 : 1; }
 
   std::unique_ptr<Communicator> do_split(int color, int key, const Collective&) override;
+  std::unique_ptr<Communicator> do_neighbours(int count, const Collective&) override;
+  std::unique_ptr<Communicator> do_counterparts(int count, const Collective&) override;
   void do_barrier(const Collective&) override {}
   void do_broadcast(const Tensor&, int, const Collective& call) override { unplanned(call); }
   void do_all_reduce(const Tensor& tensor, Reduce, const Collective& call) override {
@@ -43,15 +46,15 @@ class RecordingCommunicator final : public Communicator {
   }
   void do_reduce_scatter_parts(const Tensor& whole, std::span<const std::int64_t>, Wire wire,
                                const Collective& call) override {
-    note(CollectiveKind::kReduceScatter, whole, call, share_of(wire));
+    note(CollectiveKind::kReduceScatter, whole, call, wire);
   }
   void do_reduce_groups(const Tensor& whole, std::span<const std::int64_t>, Wire wire,
                         const Collective& call) override {
-    note(CollectiveKind::kReduceGroups, whole, call, share_of(wire));
+    note(CollectiveKind::kReduceGroups, whole, call, wire);
   }
   void do_fold_groups(std::span<const Tensor>, const Tensor&, Wire wire,
                       const Collective& call) override {
-    note(CollectiveKind::kFoldGroups, static_cast<double>(call.bytes), call, share_of(wire));
+    note(CollectiveKind::kFoldGroups, static_cast<double>(call.bytes), call, wire);
   }
   void do_all_gather_parts(const Tensor& whole, std::span<const std::int64_t>,
                            const Collective& call) override {
@@ -70,7 +73,8 @@ class RecordingCommunicator final : public Communicator {
 
   Recorder& recorder_;
   RankGroup group_;
-  int rank_, size_;
+  int rank_;
+  Placement placement_;
   std::string host_ = "plan";
 };
 

@@ -7,6 +7,7 @@
 
 #include "core/base/odd_part.h"
 #include "parallel/sharding/mesh.h"
+#include "parallel/sharding/shard_groups.h"
 #include "parallel/sharding/sum_tree.h"
 
 namespace edt {
@@ -23,6 +24,38 @@ std::vector<std::int64_t> sizes_for(std::int64_t batch, int data_ranks) {
   std::vector<std::int64_t> sizes = micro_batch_sizes(batch, OddPart::of(data_ranks).odd);
   std::erase_if(sizes, [](std::int64_t size) { return size > kLargest; });
   return sizes;
+}
+
+// All data ranks, or as many neighbours as a node has, where these are a group.
+std::vector<int> shard_choices(int data_ranks, int tensor_ranks, const SearchSpace& space) {
+  std::vector<int> sizes{0};
+  const int within = space.node_ranks / tensor_ranks;
+  for (const int size : shard_group_sizes(data_ranks)) {
+    if (size > 1 && size < data_ranks && size <= within && within % size == 0)
+      sizes.resize(2, size);
+  }
+  return sizes;
+}
+
+// The ways to share the state among the data ranks; of one nobody does.
+std::vector<ZeroConfig> ways_to_share(const ZeroConfig& zero, int data_ranks, int tensor_ranks,
+                                      const SearchSpace& space) {
+  const std::vector<ZeroStage> stages =
+      data_ranks == 1 ? std::vector{ZeroStage::kNone}
+                      : std::vector{ZeroStage::kNone, ZeroStage::kOptimizer, ZeroStage::kGradients,
+                                    ZeroStage::kWeights};
+  std::vector<ZeroConfig> ways;
+  for (const ZeroStage stage : choices(space.stage, stages)) {
+    const bool shares = stage != ZeroStage::kNone;
+    const auto sizes = choices(space.shard_ranks, shard_choices(data_ranks, tensor_ranks, space));
+    for (const int size : shares ? sizes : std::vector{0}) {
+      ZeroConfig way = zero;
+      way.stage = stage;
+      way.shard_ranks = size;
+      ways.push_back(way);
+    }
+  }
+  return ways;
 }
 
 bool is_legal(const PlannedStep& step, const SearchSpace& space) {
@@ -50,8 +83,7 @@ struct Dimension {
 const std::vector<Dimension>& dimensions() {
   static const std::vector<Dimension> all{
       {"tensor ranks", [](const PlannedStep& s) { return std::to_string(s.tensor_ranks); }},
-      {"zero stage",
-       [](const PlannedStep& s) { return std::to_string(static_cast<int>(s.engine.zero.stage)); }},
+      {"state", [](const PlannedStep& s) { return text_of(s.engine.zero); }},
       {"micro-batch", [](const PlannedStep& s) { return std::to_string(s.engine.micro_batch); }},
       {"recompute", [](const PlannedStep& s) { return std::string(name_of(s.engine.recompute)); }},
   };
@@ -88,10 +120,9 @@ bool can_recompute(const ModelConfig& model, Recompute recompute) {
 
 std::string describe(const PlannedStep& step) {
   const std::int64_t own = step.own_micro_batches();
-  return fmt::format("data {} x tensor {}, zero {}, {} micro-batch{} of {}, recompute {}",
-                     step.data_ranks, step.tensor_ranks, static_cast<int>(step.engine.zero.stage),
-                     own, own == 1 ? "" : "es", step.engine.micro_batch,
-                     name_of(step.engine.recompute));
+  return fmt::format("data {} x tensor {}, {}, {} micro-batch{} of {}, recompute {}",
+                     step.data_ranks, step.tensor_ranks, text_of(step.engine.zero), own,
+                     own == 1 ? "" : "es", step.engine.micro_batch, name_of(step.engine.recompute));
 }
 
 std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const SearchSpace& space) {
@@ -102,18 +133,14 @@ std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const S
   for (const int tensor : choices(space.tensor_ranks, step.auxiliary.tensor_degrees(step.model))) {
     if (ranks % tensor != 0) continue;
     const int data = ranks / tensor;
-    const std::vector<ZeroStage> stages =
-        data == 1 ? std::vector{ZeroStage::kNone}  // nobody to share with
-                  : std::vector{ZeroStage::kNone, ZeroStage::kOptimizer, ZeroStage::kGradients,
-                                ZeroStage::kWeights};
-    for (const ZeroStage stage : choices(space.stage, stages)) {
+    for (const ZeroConfig& zero : ways_to_share(step.engine.zero, data, tensor, space)) {
       for (const std::int64_t size :
            choices(space.micro_batch, sizes_for(step.engine.batch, data))) {
         for (const Recompute recompute : choices(space.recompute, ways)) {
           PlannedStep candidate = step;
           candidate.tensor_ranks = tensor;
           candidate.data_ranks = data;
-          candidate.engine.zero.stage = stage;
+          candidate.engine.zero = zero;
           candidate.engine.micro_batch = size;
           candidate.engine.recompute = recompute;
           if (is_legal(candidate, space)) legal.push_back(std::move(candidate));

@@ -11,10 +11,12 @@ namespace edt {
 struct SearchSpace {
   std::optional<int> tensor_ranks;
   std::optional<ZeroStage> stage;
+  std::optional<int> shard_ranks;
   std::optional<std::int64_t> micro_batch;
   std::optional<Recompute> recompute;
   bool least = false;  // Recompute::kLeast is tried: what it gains is no measured time
   std::int64_t most_micro_batches = 64;  // of a rank in a step; more only where nothing fits else
+  int node_ranks = 0;  // of a node, within which a state may be shared; 0: is not tried
 };
 
 struct SearchResult {

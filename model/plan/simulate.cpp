@@ -54,13 +54,10 @@ std::vector<Work> price(const std::vector<Kernel>& kernels, const Cluster& clust
 }
 
 std::vector<double> price(const std::vector<PlannedCollective>& collectives,
-                          const SimulatedMesh& mesh, const Cluster& cluster) {
+                          const Cluster& cluster) {
   std::vector<double> prices;
   for (const PlannedCollective& collective : collectives) {
-    const Placement placement = collective.group == RankGroup::kTensor
-                                    ? Placement{mesh.tensor_ranks, 1}
-                                    : Placement{mesh.data_ranks, mesh.tensor_ranks};
-    prices.push_back(collective_seconds(collective, placement, cluster));
+    prices.push_back(collective_seconds(collective, cluster));
   }
   return prices;
 }
@@ -70,7 +67,7 @@ Program compile(const Trace& trace, const SimulatedMesh& mesh, const Cluster& cl
   const bool threaded = mesh.overlap && mesh.data_ranks > 1 &&
                         (mesh.tensor_ranks == 1 || cluster.overlap_beside_tensor_ranks);
   const std::vector<Work> kernels = price(trace.kernels, cluster);
-  const std::vector<double> collectives = price(trace.collectives, mesh, cluster);
+  const std::vector<double> collectives = price(trace.collectives, cluster);
   const auto first_task =
       std::ranges::find(trace.events, TraceEvent::Type::kTaskBegin, &TraceEvent::type);
   const auto first =

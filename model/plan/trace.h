@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/ops/backend.h"
+#include "parallel/comm/communicator.h"
 
 namespace edt {
 
@@ -36,11 +37,21 @@ struct Kernel {
 enum class CollectiveKind { kAllReduce, kReduceScatter, kAllGather, kReduceGroups, kFoldGroups };
 enum class RankGroup { kData, kTensor };
 
+// Where the ranks of a communicator are: neighbours are `stride` global ranks apart, and ranks fill
+// one node after the other.
+struct Placement {
+  int ranks = 1;
+  int stride = 1;
+  bool is_repeated = false;  // others of the kind follow: the first being in one node does not do
+  bool operator==(const Placement&) const = default;
+};
+
 struct PlannedCollective {
   CollectiveKind kind = CollectiveKind::kAllReduce;
   RankGroup group = RankGroup::kData;
-  double bytes = 0;          // of the whole buffer; of kFoldGroups: of the parts for all groups
-  double wire_share = 1;     // bytes on the wire for each of them: 0.5 with bf16
+  Placement placement;
+  double bytes = 0;  // of the whole buffer; of kFoldGroups: of the parts for all groups
+  Wire wire = Wire::kExact;
   bool is_gradient = false;  // else weights, activations or scalars
   bool operator==(const PlannedCollective&) const = default;
 };

@@ -118,6 +118,16 @@ void Communicator::check_bounds(const Collective& call, const Tensor& whole,
                               bounds.back(), whole.elements());
 }
 
+void Communicator::check_groups_wire(const Collective& call, Wire wire) {
+  require<CommunicationError>(wire == Wire::kExact || wire == Wire::kBFloat16, call.operation,
+                              "{}: groups meet in two steps, this wire rounds once", call.label);
+}
+
+void Communicator::check_divides(int count, std::string_view label) const {
+  require<CommunicationError>(count > 0 && size() % count == 0, "split",
+                              "{}: {} ranks are no groups of {}", label, size(), count);
+}
+
 void Communicator::check_groups(const Collective& call, std::span<const Tensor> parts,
                                 const Tensor& onto) const {
   const RankGroups groups = RankGroups::of(size());
@@ -134,16 +144,35 @@ void Communicator::check_groups(const Collective& call, std::span<const Tensor> 
                               onto.elements(), own.elements());
 }
 
-std::unique_ptr<Communicator> Communicator::split(int color, int key, std::string_view label) {
+template <class Split>
+std::unique_ptr<Communicator> Communicator::make_part(int color, std::string_view label,
+                                                      Split&& split) {
   const Collective call = next("split", label, 0);
-  require<CommunicationError>(color >= 0, call.operation, "{}: color is {}, must not be negative",
-                              label, color);
-  auto part = observed(call, [&] { return do_split(color, key, call); });
+  auto part = observed(call, [&] { return split(call); });
   part->label_ = label;
   part->id_ = fmt::format("{}/{}.{}", id_, call.sequence, color);
   part->timeout_ = timeout_;
   part->set_observer(observer_);
   return part;
+}
+
+std::unique_ptr<Communicator> Communicator::split(int color, int key, std::string_view label) {
+  require<CommunicationError>(color >= 0, "split", "{}: color is {}, must not be negative", label,
+                              color);
+  return make_part(color, label,
+                   [&](const Collective& call) { return do_split(color, key, call); });
+}
+
+std::unique_ptr<Communicator> Communicator::neighbours(int count, std::string_view label) {
+  check_divides(count, label);
+  return make_part(rank() / count, label,
+                   [&](const Collective& call) { return do_neighbours(count, call); });
+}
+
+std::unique_ptr<Communicator> Communicator::counterparts(int count, std::string_view label) {
+  check_divides(count, label);
+  return make_part(rank() % count, label,
+                   [&](const Collective& call) { return do_counterparts(count, call); });
 }
 
 std::unique_ptr<SideChannel> Communicator::side_channel(std::string_view label) {
@@ -197,6 +226,7 @@ void Communicator::reduce_groups(const Tensor& whole, std::span<const std::int64
   const Collective call = next("reduce_groups", label, whole.bytes());
   check_bounds(call, whole, bounds);
   check_float32(call, whole);
+  check_groups_wire(call, wire);
   observed(call, [&] { do_reduce_groups(whole, bounds, wire, call); });
 }
 
@@ -206,6 +236,7 @@ void Communicator::fold_groups(std::span<const Tensor> parts, const Tensor& onto
   for (const Tensor& part : parts) bytes += part.bytes();
   const Collective call = next("fold_groups", label, bytes);
   check_groups(call, parts, onto);
+  check_groups_wire(call, wire);
   observed(call, [&] { do_fold_groups(parts, onto, wire, call); });
 }
 

@@ -29,8 +29,15 @@ class CommunicationError : public Error {
 enum class Reduce { kSum, kMax, kMin, kOr };  // kOr: logical, on int32
 std::string_view name_of(Reduce reduce);
 
-// How float32 travels: as it is, or rounded to bf16. Sums are taken in float32 either way.
-enum class Wire { kExact, kBFloat16 };
+// How float32 travels (parallel/comm/wire.h); sums are taken in float32 either way. With kBFloat16
+// partial sums are rounded wherever they leave. The others round once: each rank gives every other
+// one its term, and what is given is the whole sum's term.
+enum class Wire {
+  kExact,
+  kBFloat16,
+  kBFloat16Once,
+  kInt8,  // blocks of integers with a scale (ZeRO++, arXiv 2306.10209)
+};
 
 using Seconds = std::chrono::duration<double>;
 
@@ -100,6 +107,10 @@ class Communicator {
 
   // Ranks that pass the same color form a new communicator, ordered by (key, rank).
   std::unique_ptr<Communicator> split(int color, int key, std::string_view label);
+  // Splits into groups of `count` neighbouring ranks, and into the ranks with the same place in
+  // such groups. `count` divides size().
+  std::unique_ptr<Communicator> neighbours(int count, std::string_view label);
+  std::unique_ptr<Communicator> counterparts(int count, std::string_view label);
   // All ranks together. Must not outlive the communicator.
   std::unique_ptr<SideChannel> side_channel(std::string_view label);
 
@@ -120,7 +131,7 @@ class Communicator {
                             std::string_view label);
   // The two halves of reduce_scatter_parts, for sums that go on in between. Ranks form groups
   // (parallel/comm/rank_groups.h). After reduce_groups the parts of this rank and its counterparts
-  // hold sums over this rank's group.
+  // hold sums over this rank's group. Not with a wire that rounds once.
   void reduce_groups(const Tensor& whole, std::span<const std::int64_t> bounds, Wire wire,
                      std::string_view label);
   // `parts`, float32: what this rank has for each of its counterparts and itself, by group
@@ -157,6 +168,13 @@ class Communicator {
 
  private:
   virtual std::unique_ptr<Communicator> do_split(int color, int key, const Collective&) = 0;
+  // For those that are split without hearing of the other ranks.
+  virtual std::unique_ptr<Communicator> do_neighbours(int count, const Collective& call) {
+    return do_split(rank() / count, rank(), call);
+  }
+  virtual std::unique_ptr<Communicator> do_counterparts(int count, const Collective& call) {
+    return do_split(rank() % count, rank(), call);
+  }
   virtual void do_barrier(const Collective&) = 0;
   virtual void do_broadcast(const Tensor&, int root, const Collective&) = 0;
   virtual void do_all_reduce(const Tensor&, Reduce, const Collective&) = 0;
@@ -177,6 +195,10 @@ class Communicator {
   virtual std::vector<std::string> do_gather(std::string_view, int root, const Collective&) = 0;
   virtual std::string do_broadcast_bytes(std::string_view, int root, const Collective&) = 0;
 
+  template <class Split>
+  std::unique_ptr<Communicator> make_part(int color, std::string_view label, Split&& split);
+  void check_divides(int count, std::string_view label) const;
+  static void check_groups_wire(const Collective& call, Wire wire);
   Collective next(std::string_view operation, std::string_view label, std::size_t bytes);
   // A message between two ranks: the others do not take part, so it has numbers of its own.
   Collective next_message(std::string_view operation, std::string_view label, std::size_t bytes);

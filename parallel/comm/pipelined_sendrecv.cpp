@@ -4,6 +4,8 @@
 #include <array>
 #include <deque>
 
+#include "parallel/comm/wire.h"
+
 namespace edt {
 namespace {
 
@@ -43,7 +45,7 @@ Chunk PipelinedSendRecv::take_scratch(std::size_t count, std::size_t message) {
 
 // Both sides cut by the number of peers, which is the same on all ranks.
 std::size_t PipelinedSendRecv::message_bytes(std::size_t peers) const {
-  constexpr std::size_t kLeast = 16 << 10, kAlign = 64;
+  constexpr std::size_t kLeast = 16 << 10, kAlign = kInt8Block * sizeof(float);
   const std::size_t share = limits_.message_bytes / peers / kAlign * kAlign;
   return std::max(share, std::min(limits_.message_bytes, kLeast));
 }
@@ -131,7 +133,7 @@ class PipelinedSendRecv::OneWay final : public Way {
  private:
   Chunk wire(std::size_t index) const {
     return slots_.subspan(index % flow_.limits_.window * message_,
-                          parts_[index].size() / transfer_.shrink);
+                          wire_bytes(transfer_.wire, parts_[index].size()));
   }
 
   PipelinedSendRecv& flow_;
@@ -182,7 +184,8 @@ class PipelinedSendRecv::FoldIn final : public Way {
     return index % flow_.limits_.window * fold_.peers.size() + peer;
   }
   Chunk wire(std::size_t index, std::size_t peer) const {
-    return slots_.subspan(slot(index, peer) * message_, parts_[index].size() / fold_.shrink);
+    return slots_.subspan(slot(index, peer) * message_,
+                          wire_bytes(fold_.wire, parts_[index].size()));
   }
   bool has_arrived(std::size_t index) {
     bool all = true;

@@ -28,8 +28,7 @@ using Chunk = std::span<std::byte>;
 struct Transfer {
   int peer = -1;  // none: nothing travels
   std::vector<Chunk> chunks;
-  // Bytes in memory for each byte on the wire. Above 1 needs a codec.
-  std::size_t shrink = 1;
+  Wire wire = Wire::kExact;  // others have fewer bytes on the wire, and need a codec
   // Between a part of a chunk and its form on the wire: encodes when sending, decodes when
   // receiving. Empty: messages leave from, or arrive in, the chunks themselves.
   std::function<void(Chunk memory, Chunk wire)> codec;
@@ -41,7 +40,7 @@ struct Transfer {
 struct Fold {
   std::vector<int> peers;
   Chunk memory;
-  std::size_t shrink = 1;  // as of a transfer
+  Wire wire = Wire::kExact;  // as of a transfer
   // A part of the memory, and what has arrived for it from each peer, in their order; may be
   // written over.
   std::function<void(Chunk memory, std::span<const Chunk> arrived)> combine;

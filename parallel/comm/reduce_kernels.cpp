@@ -93,12 +93,4 @@ void combine(DType dtype, Reduce reduce, const std::byte* left, const std::byte*
   }
 }
 
-void add_rounded(const bfloat16* wire, float* sum, std::size_t elements) {
-  for (std::size_t i = 0; i < elements; ++i) sum[i] += static_cast<float>(wire[i]);
-}
-
-void round_to_bfloat16(const float* from, bfloat16* wire, std::size_t elements) {
-  for (std::size_t i = 0; i < elements; ++i) wire[i] = bfloat16(from[i]);
-}
-
 }  // namespace edt

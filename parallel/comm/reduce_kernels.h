@@ -14,8 +14,4 @@ namespace edt {
 void combine(DType dtype, Reduce reduce, const std::byte* left, const std::byte* right,
              std::byte* result, std::size_t elements);
 
-// sum[i] += float(wire[i])
-void add_rounded(const bfloat16* wire, float* sum, std::size_t elements);
-void round_to_bfloat16(const float* from, bfloat16* wire, std::size_t elements);
-
 }  // namespace edt

@@ -4,18 +4,19 @@
 
 #include "parallel/comm/rank_groups.h"
 #include "parallel/comm/reduce_kernels.h"
+#include "parallel/comm/wire.h"
 
 namespace edt {
 namespace {
 
+std::span<float> floats(Chunk chunk) {
+  return {reinterpret_cast<float*>(chunk.data()), chunk.size() / sizeof(float)};
+}
+
 Transfer leaving(int peer, std::vector<Chunk> chunks, Wire wire = Wire::kExact) {
-  Transfer transfer{peer, std::move(chunks)};
-  if (wire == Wire::kBFloat16) {
-    transfer.shrink = 2;
-    transfer.codec = [](Chunk memory, Chunk bytes) {
-      round_to_bfloat16(reinterpret_cast<const float*>(memory.data()),
-                        reinterpret_cast<bfloat16*>(bytes.data()), memory.size() / sizeof(float));
-    };
+  Transfer transfer{peer, std::move(chunks), wire};
+  if (wire != Wire::kExact) {
+    transfer.codec = [wire](Chunk memory, Chunk bytes) { encode(wire, floats(memory), bytes); };
   }
   return transfer;
 }
@@ -23,12 +24,10 @@ Transfer leaving(int peer, std::vector<Chunk> chunks, Wire wire = Wire::kExact) 
 // What arrives from `peer` is combined with what is here, the lower rank on the left.
 Transfer combining(int rank, int peer, std::vector<Chunk> chunks, DType dtype, Reduce reduce,
                    Wire wire = Wire::kExact) {
-  Transfer transfer{peer, std::move(chunks)};
-  if (wire == Wire::kBFloat16) {
-    transfer.shrink = 2;
-    transfer.codec = [](Chunk memory, Chunk bytes) {
-      add_rounded(reinterpret_cast<const bfloat16*>(bytes.data()),
-                  reinterpret_cast<float*>(memory.data()), memory.size() / sizeof(float));
+  Transfer transfer{peer, std::move(chunks), wire};
+  if (wire != Wire::kExact) {
+    transfer.codec = [wire](Chunk memory, Chunk bytes) {
+      decode_onto(wire, bytes, floats(memory));
     };
   } else {
     transfer.codec = [=](Chunk memory, Chunk bytes) {
@@ -66,26 +65,22 @@ void fold_exact(const Summation& sum, std::size_t before, Chunk onto, Chunk own,
   }
 }
 
-// The same where terms have travelled in bf16.
-void fold_rounded(std::size_t before, Chunk onto, Chunk own, std::span<const Chunk> arrived) {
-  const std::size_t count = own.size() / sizeof(float);
-  const auto add = [&](Chunk term, float* to) {
-    add_rounded(reinterpret_cast<const bfloat16*>(term.data()), to, count);
-  };
-  auto* const result = reinterpret_cast<float*>(own.data());
+// The same where terms have travelled rounded.
+void fold_rounded(Wire wire, std::size_t before, Chunk onto, Chunk own,
+                  std::span<const Chunk> arrived) {
+  const std::span<float> result = floats(own);
   if (before > 0 || !onto.empty()) {
-    std::vector<float> left(count, -0.f);  // plus any number that number
+    std::vector<float> left(result.size(), -0.f);  // plus any number that number
     if (!onto.empty()) std::memcpy(left.data(), onto.data(), own.size());
-    for (std::size_t i = 0; i < before; ++i) add(arrived[i], left.data());
-    for (std::size_t i = 0; i < count; ++i) result[i] = left[i] + result[i];
+    for (std::size_t i = 0; i < before; ++i) decode_onto(wire, arrived[i], left);
+    for (std::size_t i = 0; i < result.size(); ++i) result[i] = left[i] + result[i];
   }
-  for (std::size_t i = before; i < arrived.size(); ++i) add(arrived[i], result);
+  for (std::size_t i = before; i < arrived.size(); ++i) decode_onto(wire, arrived[i], result);
 }
 
 // Gives terms[g] to the counterpart in group g and folds what the counterparts give into `own`.
-void exchange_terms(PipelinedSendRecv& flow, RankOf self, const Summation& sum,
-                    std::span<const Chunk> terms, Chunk own, Chunk onto) {
-  const RankGroups groups = RankGroups::of(self.size);
+void exchange_terms(PipelinedSendRecv& flow, RankOf self, const RankGroups& groups,
+                    const Summation& sum, std::span<const Chunk> terms, Chunk own, Chunk onto) {
   const auto before = static_cast<std::size_t>(groups.group_of(self.rank));
   std::vector<Transfer> out;
   for (int step = 1; step < groups.count; ++step) {  // not all to the first at once
@@ -93,13 +88,12 @@ void exchange_terms(PipelinedSendRecv& flow, RankOf self, const Summation& sum,
     out.push_back(leaving(groups.counterpart(self.rank, group),
                           {terms[static_cast<std::size_t>(group)]}, sum.wire));
   }
-  const bool rounded = sum.wire == Wire::kBFloat16;
-  Fold in{groups.counterparts(self.rank), own, rounded ? std::size_t{2} : std::size_t{1}, {}};
+  Fold in{groups.counterparts(self.rank), own, sum.wire, {}};
   in.combine = [=](Chunk memory, std::span<const Chunk> arrived) {
     const auto offset = static_cast<std::size_t>(memory.data() - own.data());
     const Chunk left = onto.empty() ? onto : onto.subspan(offset, memory.size());
-    rounded ? fold_rounded(before, left, memory, arrived)
-            : fold_exact(sum, before, left, memory, arrived);
+    sum.wire != Wire::kExact ? fold_rounded(sum.wire, before, left, memory, arrived)
+                             : fold_exact(sum, before, left, memory, arrived);
   };
   flow.run_fold(std::move(out), std::move(in));
 }
@@ -136,12 +130,18 @@ void fold_over_groups(PipelinedSendRecv& flow, RankOf self, const Summation& sum
                       std::span<const Chunk> parts, Chunk onto) {
   const RankGroups groups = RankGroups::of(self.size);
   const Chunk own = parts[static_cast<std::size_t>(groups.group_of(self.rank))];
-  if (groups.count > 1) return exchange_terms(flow, self, sum, parts, own, onto);
+  if (groups.count > 1) return exchange_terms(flow, self, groups, sum, parts, own, onto);
   if (!onto.empty()) fold_exact(sum, 0, onto, own, {});
 }
 
 void tree_reduce_scatter(PipelinedSendRecv& flow, RankOf self, const Parts& parts, Reduce reduce,
                          Wire wire) {
+  if (rounds_once(wire)) {
+    if (self.size == 1) return;
+    const Summation sum{parts.whole.dtype, reduce, wire};
+    return exchange_terms(flow, self, {self.size, 1}, sum, parts.every(1, 0), parts.part(self.rank),
+                          {});
+  }
   reduce_within_groups(flow, self, parts, reduce, wire);
   const std::vector<Chunk> kept = parts.every(RankGroups::of(self.size).size, self.rank);
   fold_over_groups(flow, self, {parts.whole.dtype, reduce, wire}, kept, {});
@@ -162,7 +162,7 @@ void tree_all_reduce(PipelinedSendRecv& flow, RankOf self, const Tensor& tensor,
   if (groups.count == 1) return;
   std::vector<std::byte> copy(bytes.begin(), bytes.end());
   const std::vector<Chunk> terms(static_cast<std::size_t>(groups.count), Chunk(copy));
-  exchange_terms(flow, self, {tensor.dtype, reduce}, terms, bytes, {});
+  exchange_terms(flow, self, groups, {tensor.dtype, reduce}, terms, bytes, {});
 }
 
 void gather_parts(PipelinedSendRecv& flow, RankOf self, const Parts& parts) {

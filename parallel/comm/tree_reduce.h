@@ -6,7 +6,8 @@
 // Within groups by recursive halving with distances 1, 2, 4, ...: in round k a rank meets the one
 // whose number differs in bit k, gives it the parts whose bit k is the other's and adds what it
 // receives to those that it keeps. Then it has sums of its group for itself and its counterparts,
-// gives each of these its part, and adds what it gets to its own.
+// gives each of these its part, and adds what it gets to its own. With a wire that rounds once
+// (wire.h) each rank gives every other one its part at once, and adds from left to right.
 #pragma once
 
 #include "parallel/comm/pipelined_sendrecv.h"

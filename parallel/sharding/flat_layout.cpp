@@ -28,16 +28,16 @@ void check_names(const std::vector<FlatTensor>& tensors) {
   }
 }
 
-void append(FlatShard& shard, FlatRange range) {
+}  // namespace
+
+void FlatShard::append(const FlatRange& range, std::int64_t offset) {
   if (range.elements() <= 0) return;
-  if (!shard.parts.empty() && shard.parts.back().range.end == range.begin) {
-    shard.parts.back().range.end = range.end;
+  if (!parts.empty() && parts.back().range.end == range.begin && elements() == offset) {
+    parts.back().range.end = range.end;
     return;
   }
-  shard.parts.push_back({range, shard.elements()});
+  parts.push_back({range, offset});
 }
-
-}  // namespace
 
 std::string_view group_of(std::string_view name) {
   const std::size_t first_dot = std::min(name.find('.'), name.size());
@@ -114,7 +114,7 @@ FlatShard FlatLayout::shard(std::span<const FlatBucket> buckets, int rank, int r
   for (const FlatBucket& bucket : buckets) {
     const auto ends = bounds(bucket, ranks);
     const auto i = static_cast<std::size_t>(rank);
-    append(shard, {ends[i], ends[i + 1]});
+    shard.append({ends[i], ends[i + 1]});
   }
   return shard;
 }

@@ -65,6 +65,10 @@ struct FlatShard {
   std::int64_t elements() const {
     return parts.empty() ? 0 : parts.back().offset + parts.back().range.elements();
   }
+  // One more range, packed behind the others or at an offset of its own; one that goes on where the
+  // last ends becomes part of it.
+  void append(const FlatRange& range) { append(range, elements()); }
+  void append(const FlatRange& range, std::int64_t offset);
 };
 
 class FlatLayout {

@@ -6,6 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/base/odd_part.h"
+#include "parallel/sharding/shard_groups.h"
 #include "parallel/sharding/sum_tree.h"
 
 namespace edt {
@@ -65,6 +66,16 @@ void check_data_ranks(const MeshRequest& request) {
                    way_out(request));
 }
 
+void check_shard_ranks(const MeshRequest& request) {
+  const std::vector<int> sizes = shard_group_sizes(request.data_ranks());
+  const int asked = request.shard_ranks;
+  require<UsageError>(asked == 0 || std::ranges::find(sizes, asked) != sizes.end(), "mesh",
+                      "parallel.shard-ranks is {}, {} data ranks ({} ranks, {} to a model) can "
+                      "share the state by {}: all of them, or a power of two that divides them",
+                      asked, request.data_ranks(), request.ranks, request.tensor_ranks,
+                      fmt::join(sizes, ", "));
+}
+
 }  // namespace
 
 std::vector<std::int64_t> batches_near(std::int64_t batch, int data_ranks) {
@@ -78,6 +89,7 @@ void check_mesh(const MeshRequest& request) {
   EDT_ASSERT(request.ranks >= 1 && request.micro_batches >= 1);
   check_tensor_ranks(request);
   check_data_ranks(request);
+  check_shard_ranks(request);
 }
 
 Mesh::Mesh(Communicator& world, int tensor_ranks) : world_(world) {

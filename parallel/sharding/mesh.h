@@ -22,14 +22,16 @@ struct MeshRequest {
   std::int64_t micro_batches = 1;
   std::int64_t batch = 0;  // images in all of them, where another cut or batch is a way out
   std::string model;       // its name, for messages
+  int shard_ranks = 0;     // data ranks that hold the state once; 0: all
   std::vector<int> tensor_degrees{1};  // numbers of tensor ranks that the model can be cut into
 
   int data_ranks() const { return ranks / tensor_ranks; }
 };
 
 // UsageError, in one line that says what would fit, when the ranks do not fill the mesh, the model
-// cannot be cut that way, or the data ranks do not divide the micro-batches. A mesh that passes
-// keeps the promise of equal bits (sum_tree.h).
+// cannot be cut that way, the data ranks do not divide the micro-batches, or they are no shard
+// groups of that size (shard_groups.h). A mesh that passes keeps the promise of equal bits
+// (sum_tree.h).
 void check_mesh(const MeshRequest& request);
 
 // One or two batches around `batch` that many micro-batch sizes share among the data ranks: 192,

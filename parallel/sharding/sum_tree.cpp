@@ -1,32 +1,12 @@
 #include "parallel/sharding/sum_tree.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "core/base/assert.h"
 #include "parallel/comm/rank_groups.h"
 
 namespace edt {
-namespace {
-
-// `within`: of the j-th leaf of a rank in the group's run, by its place in the group.
-template <class Within>
-std::vector<std::int64_t> micro_batches_of(std::int64_t micro_batches, int rank, int ranks,
-                                           Within within) {
-  const RankGroups groups = RankGroups::of(ranks);
-  const SumTree tree = SumTree::of(micro_batches);
-  const SumShare share = SumShare::of(micro_batches, ranks);
-  std::vector<std::int64_t> mine;
-  for (int turn = 0; turn < share.turns; ++turn) {
-    const std::int64_t run = std::int64_t{turn} * groups.count + groups.group_of(rank);
-    for (int leaf = 0; leaf < share.leaves; ++leaf) {
-      mine.push_back(run * tree.leaves + within(leaf, groups.place_of(rank)));
-    }
-  }
-  return mine;
-}
-
-}  // namespace
-
 SumTree SumTree::of(std::int64_t micro_batches) {
   EDT_ASSERT(micro_batches > 0);
   const OddPart part = OddPart::of(micro_batches);
@@ -49,18 +29,22 @@ SumShare::Place SumShare::place_of(int index) const {
           std::countr_one(leaf) + int{carries && ends_turn(index)}, carries, index + 1 == count()};
 }
 
-std::vector<std::int64_t> neighbouring_micro_batches(std::int64_t micro_batches, int rank,
-                                                     int ranks) {
-  const std::int64_t leaves = SumShare::of(micro_batches, ranks).leaves;
-  return micro_batches_of(micro_batches, rank, ranks,
-                          [&](int leaf, int place) { return place * leaves + leaf; });
-}
-
-std::vector<std::int64_t> alternating_micro_batches(std::int64_t micro_batches, int rank,
-                                                    int ranks) {
-  const std::int64_t size = RankGroups::of(ranks).size;
-  return micro_batches_of(micro_batches, rank, ranks,
-                          [&](int leaf, int place) { return leaf * size + place; });
+std::vector<std::int64_t> micro_batches_of(std::int64_t micro_batches, int rank, int ranks,
+                                           int alternating) {
+  const RankGroups groups = RankGroups::of(ranks);
+  const SumShare share = SumShare::of(micro_batches, ranks);
+  const std::int64_t together = std::min(alternating, groups.size);
+  EDT_ASSERT(together > 0 && groups.size % together == 0);
+  const std::int64_t place = groups.place_of(rank);
+  std::vector<std::int64_t> mine;
+  for (int turn = 0; turn < share.turns; ++turn) {
+    const std::int64_t run = std::int64_t{turn} * groups.count + groups.group_of(rank);
+    const std::int64_t begin = (run * groups.size + place / together * together) * share.leaves;
+    for (int leaf = 0; leaf < share.leaves; ++leaf) {
+      mine.push_back(begin + leaf * together + place % together);
+    }
+  }
+  return mine;
 }
 
 std::vector<std::int64_t> micro_batch_sizes(std::int64_t batch, std::int64_t odd) {

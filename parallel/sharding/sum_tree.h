@@ -46,12 +46,11 @@ struct SumShare {
   Place place_of(int index) const;
 };
 
-// The micro-batches of `rank` in the order in which it computes them: those of a turn are
-// neighbours, or the ranks of a group take them one by one.
-std::vector<std::int64_t> neighbouring_micro_batches(std::int64_t micro_batches, int rank,
-                                                     int ranks);
-std::vector<std::int64_t> alternating_micro_batches(std::int64_t micro_batches, int rank,
-                                                    int ranks);
+// The micro-batches of `rank` in the order in which it computes them. Within a run each
+// `alternating` neighbouring ranks (all of a group where it has fewer) take neighbouring
+// micro-batches one by one: with 1 those of a rank are neighbours.
+std::vector<std::int64_t> micro_batches_of(std::int64_t micro_batches, int rank, int ranks,
+                                           int alternating);
 
 // Sizes that cut `batch` into odd x 2^g micro-batches, largest first; none where `odd` does not
 // divide it. With the odd part of the ranks there is one turn, and gradients travel once.

@@ -122,13 +122,13 @@ class GatheredWeights final : public Weights {
   void fill(const WeightSlot& slot) {
     const PlannedBucket& planned = context_.plan.bucket(slot.bucket);
     const Tensor all{slot.block.data(), {planned.range.elements()}, dtype_};
-    const std::int64_t begin = planned.own.begin - planned.range.begin;
+    const std::int64_t begin = planned.kept.begin - planned.range.begin;
     convert_weights(context_.queue.device(),
-                    source_.values.subspan(static_cast<std::size_t>(planned.packed),
-                                           static_cast<std::size_t>(planned.own.elements())),
-                    all.slice(begin, begin + planned.own.elements()));
-    if (context_.plan.ranks() == 1) return;
-    context_.ranks.all_gather_parts(all, planned.bounds, label_of(planned, source_));
+                    source_.values.subspan(static_cast<std::size_t>(planned.kept_at),
+                                           static_cast<std::size_t>(planned.kept.elements())),
+                    all.slice(begin, begin + planned.kept.elements()));
+    if (context_.shard_ranks == nullptr) return;
+    context_.shard_ranks->all_gather_parts(all, planned.bounds, label_of(planned, source_));
   }
 
   // nullptr: the values are gone, and reading them is an error that is seen at once.

@@ -28,7 +28,8 @@ class ShardedGradients final : public Gradients {
 
   std::vector<std::int64_t> micro_batches(std::int64_t global) const override {
     EDT_ASSERT(global == share_.count() * context_.plan.ranks());
-    return alternating_micro_batches(global, context_.ranks.rank(), context_.plan.ranks());
+    return micro_batches_of(global, context_.plan.rank(), context_.plan.ranks(),
+                            context_.plan.groups().size);
   }
 
   void begin_micro_batch(int index) override { index_ = index; }
@@ -59,18 +60,23 @@ class ShardedGradients final : public Gradients {
 
   std::span<float> own(std::size_t bucket) const override {
     const PlannedBucket& planned = context_.plan.bucket(bucket);
-    return sums_->own().subspan(static_cast<std::size_t>(planned.packed),
+    return kept(bucket).subspan(static_cast<std::size_t>(planned.own.begin - planned.kept.begin),
                                 static_cast<std::size_t>(planned.own.elements()));
   }
-  std::span<float> kept(std::size_t bucket) const override { return own(bucket); }
+  std::span<float> kept(std::size_t bucket) const override {
+    const PlannedBucket& planned = context_.plan.bucket(bucket);
+    return sums_->kept().subspan(static_cast<std::size_t>(planned.kept_at),
+                                 static_cast<std::size_t>(planned.kept.elements()));
+  }
 
   std::vector<MemoryUse> bytes_by_category() const override {
     const std::size_t one =
-        static_cast<std::size_t>(context_.plan.shard().elements()) * sizeof(float);
+        static_cast<std::size_t>(context_.plan.state_shard().elements()) * sizeof(float);
     std::size_t slots = 0;
     for (const GradientSlot& slot : slots_) slots += slot.block.bytes();
     return {{"gradients", one},
             {"gradient accumulation", sums_->bytes() - one},
+            {"error feedback", sums_->feedback_bytes()},
             {"gradient buckets", slots}};
   }
 

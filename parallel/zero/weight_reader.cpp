@@ -15,8 +15,8 @@ WeightReader::WeightReader(const ZeroContext& context, std::vector<Parameter*> c
     bucket_of_.emplace(copies_[t], context.plan.bucket_of(t));
   }
   buckets_ = context.plan.bucket_of(copies_.size() - 1) + 1;
-  const ZeroContext own{context.plan,  context.config, copies_,
-                        context.ranks, context.queue,  context.device};
+  ZeroContext own = context;
+  own.parameters = copies_;
   weights_ =
       gathered ? make_gathered_weights(own, source, dtype) : make_whole_weights(own, source, dtype);
 }

@@ -1,28 +1,25 @@
-#include "parallel/comm/rank_groups.h"
-#include "parallel/sharding/flat_state.h"
 #include "parallel/sharding/gradient_accumulator.h"
 #include "parallel/zero/gradients.h"
+#include "parallel/zero/turn_sums.h"
 
 namespace edt {
 namespace {
 
 // One rank goes through the whole tree by itself. Of several each sums its leaves of a turn, and
-// the sums are reduced at its end; those of the turns before are kept as parts.
+// the sums are reduced at its end, first within shard groups (turn_sums.h).
 class WholeGradients final : public Gradients {
  public:
   WholeGradients(const ZeroContext& context, int micro_batches)
       : context_(context),
         share_(SumShare::of(micro_batches, context.plan.ranks())),
+        turns_(context, share_),
         sums_(context.device, context.plan.layout().size(),
-              is_alone() ? share_ : SumShare{1, share_.leaves}, GradientAccumulator::Leaves::kOwn),
-        reductions_(context.plan.buckets().size()) {
-    if (is_alone() || share_.turns == 1) return;
-    before_ = zeroed_floats(context.device, context.plan.shard().elements());
-  }
+              is_alone() ? share_ : turns_.summed_before(), GradientAccumulator::Leaves::kOwn),
+        reductions_(context.plan.buckets().size()) {}
 
   std::vector<std::int64_t> micro_batches(std::int64_t global) const override {
     EDT_ASSERT(global == share_.count() * context_.plan.ranks());
-    return neighbouring_micro_batches(global, context_.ranks.rank(), context_.plan.ranks());
+    return micro_batches_of(global, context_.plan.rank(), context_.plan.ranks(), 1);
   }
 
   void begin_micro_batch(int index) override { index_ = index; }
@@ -41,10 +38,9 @@ class WholeGradients final : public Gradients {
 
   void bucket_final(std::size_t bucket) override {
     sums_.add(leaf(), context_.plan.bucket(bucket).range);
-    if (is_alone() || !share_.ends_turn(index_)) return;
+    if (is_alone() || !turns_.meet_after(index_)) return;
     context_.exchange([this, bucket, index = index_] {
-      reductions_[bucket] =
-          context_.queue.submit([this, bucket, index] { end_turn(bucket, index); });
+      reductions_[bucket] = context_.queue.submit([this, bucket, index] { reduce(bucket, index); });
     });
   }
 
@@ -57,7 +53,9 @@ class WholeGradients final : public Gradients {
 
   std::vector<MemoryUse> bytes_by_category() const override {
     const std::size_t one = static_cast<std::size_t>(context_.plan.layout().size()) * sizeof(float);
-    return {{"gradients", one}, {"gradient accumulation", sums_.bytes() + before_.bytes() - one}};
+    return {{"gradients", one},
+            {"gradient accumulation", sums_.bytes() + turns_.bytes() - one},
+            {"error feedback", turns_.feedback_bytes()}};
   }
 
  private:
@@ -71,42 +69,21 @@ class WholeGradients final : public Gradients {
   }
 
   // On the queue's thread, after this rank's micro-batch `index`.
-  void end_turn(std::size_t bucket, int index) {
+  void reduce(std::size_t bucket, int index) {
     const PlannedBucket& planned = context_.plan.bucket(bucket);
     const Tensor sum = view_of(part(planned.range), {planned.range.elements()});
-    const bool is_last = index + 1 == share_.count();
-    if (share_.turns == 1) {
-      context_.ranks.reduce_scatter_parts(sum, planned.bounds, context_.config.reduce_dtype,
-                                          planned.gradient_label);
-    } else {
-      add_turn(planned, sum, index < share_.leaves, is_last);
+    if (context_.replicas == nullptr) return turns_.meet(planned, index, sum);
+    if (context_.shard_ranks != nullptr) {
+      context_.shard_ranks->reduce_scatter_parts(sum, planned.bounds, wire_within(context_),
+                                                 planned.gradient_label);
     }
-    if (is_last && context_.plan.state_is_whole()) {
-      context_.ranks.all_gather_parts(sum, planned.bounds, planned.gradient_label);
-    }
-  }
-
-  // Of several turns: on what the earlier ones have come to.
-  void add_turn(const PlannedBucket& planned, const Tensor& sum, bool is_first, bool is_last) {
-    const Wire wire = context_.config.reduce_dtype;
-    context_.ranks.reduce_groups(sum, planned.bounds, wire, planned.gradient_label);
-    const auto parts = group_parts(sum, planned.bounds, context_.ranks.rank());
-    const Tensor before = sum_before(planned);
-    context_.ranks.fold_groups(parts, is_first ? Tensor{} : before, wire, planned.gradient_label);
-    if (is_last || before.elements() == 0) return;
-    const Tensor own = view_of(part(planned.own), before.shape);
-    context_.queue.device().copy(own, before);
-  }
-
-  Tensor sum_before(const PlannedBucket& planned) const {
-    auto* const values = static_cast<float*>(before_.data()) + planned.packed;
-    return {values, {planned.own.elements()}, DType::kFloat32};
+    turns_.meet(planned, index, view_of(part(planned.kept), {planned.kept.elements()}));
   }
 
   ZeroContext context_;
   SumShare share_;
+  TurnSums turns_;
   GradientAccumulator sums_;
-  Block before_;  // of the turns before, this rank's parts, packed; none: there is one turn
   std::vector<CommunicationQueue::Ticket> reductions_;  // of the last turn, by bucket
   int index_ = 0;
 };

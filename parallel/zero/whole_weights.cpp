@@ -60,8 +60,8 @@ class WholeWeights final : public Weights {
     if (context_.plan.state_is_whole()) return;
     arrivals_[bucket] = context_.queue.submit([this, bucket] {
       const PlannedBucket& planned = context_.plan.bucket(bucket);
-      context_.ranks.all_gather_parts(at(planned.range.begin, planned.range.elements()),
-                                      planned.bounds, label_of(planned, source_));
+      context_.shard_ranks->all_gather_parts(at(planned.range.begin, planned.range.elements()),
+                                             planned.bounds, label_of(planned, source_));
     });
   }
 

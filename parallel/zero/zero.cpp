@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "parallel/comm/device/device_communicator.h"
+#include "parallel/comm/wire.h"
 #include "parallel/sharding/sum_tree.h"
 
 namespace edt {
@@ -39,6 +40,25 @@ std::vector<ElementRange> clip(std::span<const ElementRange> ranges, const FlatR
   return inside;
 }
 
+std::unique_ptr<Communicator> make_neighbours(Communicator& ranks, const ShardGroups& groups) {
+  if (groups.count == 1 || groups.size == 1) return nullptr;
+  return ranks.neighbours(groups.size, "shard ranks");
+}
+
+std::unique_ptr<Communicator> make_shard_ranks(Device& device, Communicator& neighbours,
+                                               const ShardGroups& groups) {
+  if (groups.size == 1) return nullptr;
+  return communicator_for(device, neighbours, "weights and gradients");
+}
+
+std::unique_ptr<Communicator> make_replicas(Device& device, Communicator& ranks,
+                                            const ShardGroups& groups) {
+  if (groups.count == 1) return nullptr;
+  if (groups.size == 1) return communicator_for(device, ranks, "weights and gradients");
+  return communicator_for(device, *ranks.counterparts(groups.size, "replicas"),
+                          "gradients of replicas");
+}
+
 }  // namespace
 
 Zero::Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& device, DType dtype,
@@ -53,18 +73,23 @@ Zero::Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& devi
       dtype_(dtype),
       averages_(std::move(averages)),
       state_(device, plan_.state_shard(), state_names(optimizer), names_of(averages_)),
-      own_shard_(plan_.saved_shard()),
       queue_(device, config.overlap && ranks.size() > 1, config.observer),
-      device_ranks_(communicator_for(queue_.device(), ranks, "weights and gradients")),
+      neighbours_(make_neighbours(ranks, plan_.groups())),
+      shard_ranks_(
+          make_shard_ranks(queue_.device(), neighbours_ ? *neighbours_ : ranks, plan_.groups())),
+      replicas_(make_replicas(queue_.device(), ranks, plan_.groups())),
       progress_(plan_.buckets().size()),
       square_sums_(device.memory(),
                    norm_blocks(static_cast<std::size_t>(layout().size())) * sizeof(double)) {
   require<UsageError>(micro_batches % ranks.size() == 0, "zero",
                       "{} micro-batches cannot be shared by {} ranks", micro_batches, ranks.size());
+  require<UsageError>(!rounds_once(config.reduce_dtype) || device.in_host_memory(), "zero",
+                      "gradients that travel as int8 or with error feedback are rounded in host "
+                      "memory, where the device of this run has none");
   for (std::size_t t = 0; t < parameters_.size(); ++t) {
     bucket_of_.emplace(parameters_[t], plan_.bucket_of(t));
   }
-  const ZeroContext context{plan_, config_, parameters_, *device_ranks_, queue_, device};
+  const ZeroContext context = this->context();
   const int count = static_cast<int>(micro_batches);
   gradients_ = config.stage < ZeroStage::kGradients ? make_whole_gradients(context, count)
                                                     : make_sharded_gradients(context, count);
@@ -83,9 +108,8 @@ void Zero::restored() {
 
 ParameterOwner& Zero::moving_average(std::vector<Parameter*> copies) {
   EDT_ASSERT(!average_);
-  const ZeroContext context{plan_, config_, parameters_, *device_ranks_, queue_, device_};
   average_ =
-      std::make_unique<WeightReader>(context, std::move(copies), SourceArray{state_.ema(), true},
+      std::make_unique<WeightReader>(context(), std::move(copies), SourceArray{state_.ema(), true},
                                      config_.stage == ZeroStage::kWeights, dtype_);
   return *average_;
 }
@@ -215,10 +239,11 @@ std::vector<float> Zero::gather(std::span<const float> array) {
             part_of(std::span(whole), part.range.begin, part.range.elements()));
   }
   if (plan_.state_is_whole()) return whole;
+  Communicator& shard_ranks = neighbours_ ? *neighbours_ : ranks_;
   for (const PlannedBucket& bucket : plan_.buckets()) {
     const auto values = part_of(std::span(whole), bucket.range.begin, bucket.range.elements());
-    ranks_.all_gather_parts(view_of(values, {bucket.range.elements()}), bucket.bounds,
-                            bucket.weight_label);
+    shard_ranks.all_gather_parts(view_of(values, {bucket.range.elements()}), bucket.bounds,
+                                 bucket.weight_label);
   }
   return whole;
 }

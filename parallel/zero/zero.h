@@ -1,7 +1,7 @@
 // ZeRO stages 0-3 over the data-parallel ranks (Rajbhandari et al., arXiv 1910.02054): which part
 // of master weights, optimizer state, gradients and weights this rank has, and what travels when.
 // The result of a step has the same bits for every number of ranks that divides the micro-batches,
-// every stage, and with overlap or without.
+// every stage and size of shard groups, and with overlap or without.
 //
 // A step: begin_step(); for each micro-batch of this rank begin_micro_batch(), forward and backward
 // on a tape whose parameter owner this is, end_micro_batch(); finish_gradients(); update(). What a
@@ -40,7 +40,7 @@ class Zero final : public ParameterOwner {
   FlatState& state() { return state_; }
   // The part of the state that this rank saves, and where it lies in the arrays of the state: all
   // ranks together have the layout once.
-  const FlatShard& own_shard() const { return own_shard_; }
+  const FlatShard& own_shard() const { return plan_.own_shard(); }
   // Micro-batches of this rank within a global batch, in the order to compute them.
   const std::vector<std::int64_t>& micro_batches() const { return micro_batches_; }
 
@@ -101,6 +101,9 @@ class Zero final : public ParameterOwner {
     bool provided = false;
   };
   std::size_t bucket_of(const Parameter& parameter) const { return bucket_of_.at(&parameter); }
+  ZeroContext context() {
+    return {plan_, config_, parameters_, shard_ranks_.get(), replicas_.get(), queue_, device_};
+  }
   void provide_gradients(std::size_t bucket);
   void follow(std::int64_t step);
 
@@ -113,9 +116,9 @@ class Zero final : public ParameterOwner {
   DType dtype_;
   std::vector<PowerAverage> averages_;
   FlatState state_;
-  FlatShard own_shard_;
   CommunicationQueue queue_;
-  std::unique_ptr<Communicator> device_ranks_;  // used by the tasks of the queue only
+  std::unique_ptr<Communicator> neighbours_;  // its shard group; null: all ranks, or one
+  std::unique_ptr<Communicator> shard_ranks_, replicas_;  // of ZeroContext
   std::unique_ptr<Gradients> gradients_;
   std::unique_ptr<Weights> weights_;
   std::unique_ptr<WeightReader> average_;  // null: nobody reads it

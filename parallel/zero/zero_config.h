@@ -10,7 +10,7 @@ namespace edt {
 
 class QueueObserver;
 
-// What each rank keeps 1/N of; the rest it has whole.
+// What each rank keeps a part of, of N ranks or of the shard_ranks; the rest it has whole.
 enum class ZeroStage {
   kNone,       // nothing
   kOptimizer,  // master weights, optimizer state, moving average
@@ -22,6 +22,10 @@ struct ZeroConfig {
   ZeroStage stage = ZeroStage::kNone;
   bool overlap = true;  // communicate on a thread of its own while this one computes
   Wire reduce_dtype = Wire::kExact;
+  // What rounding takes from a rank's gradient is added to its next one (Wires that round once).
+  bool error_feedback = false;
+  // Neighbouring ranks that hold what is shared once; 0: all. Other such neighbours hold the same.
+  int shard_ranks = 0;
   // Weights and gradients that travel together where they are whole (below kGradients): smaller
   // starts earlier, larger has fewer messages. Otherwise a bucket is a transformer block.
   std::int64_t bucket_elements = std::int64_t{2} << 20;

@@ -16,7 +16,9 @@ struct ZeroContext {
   const BucketPlan& plan;
   const ZeroConfig& config;
   std::span<Parameter* const> parameters;  // those of the layout, in its order
-  Communicator& ranks;                     // used by the tasks of the queue only
+  // Used by the tasks of the queue only; null where a group is one rank.
+  Communicator* shard_ranks;  // that hold the state together
+  Communicator* replicas;     // that hold the same part of it
   CommunicationQueue& queue;
   Device& device;
 

@@ -1,8 +1,9 @@
-# Shell functions for two ranks in two network namespaces joined by a link of limited rate (tc tbf). Needs root
+# Shell functions for two nodes, network namespaces joined by a link of limited rate (tc tbf). Needs root
 # and iproute2; no ssh, since mpirun enters the other namespace itself. Source ranks.sh first.
 
-# link_up: makes the namespaces; link_down removes them.
+# link_up: makes the namespaces; link_down removes them. link_ranks: ranks of each node, 1 where it is not set.
 link_up() {
+  link_ranks=${link_ranks:-1}
   if [[ $EUID -ne 0 ]]; then
     echo "network namespaces need root" >&2
     exit 2
@@ -26,7 +27,7 @@ shift
 exec ip netns exec $link_b unshare --uts sh -c "hostname node-b; \$*"
 END
   chmod +x "$link_work/agent"
-  printf '10.77.0.1 slots=1\n10.77.0.2 slots=1\n' >"$link_work/hosts"
+  printf '10.77.0.%s slots=%s\n' 1 "$link_ranks" 2 "$link_ranks" >"$link_work/hosts"
 }
 
 link_down() {
@@ -43,11 +44,11 @@ link_limit() {
   done
 }
 
-# on_link command...: one rank on each side.
+# on_link command...: link_ranks on each side, which meet in shared memory.
 # shellcheck disable=SC2154  # mpi_flags is that of ranks.sh
 on_link() {
   ip netns exec "$link_a" unshare --uts sh -c 'hostname node-a; exec "$@"' sh \
-    mpirun "${mpi_flags[@]}" --hostfile "$link_work/hosts" -np 2 \
-    --mca plm_rsh_agent "$link_work/agent" --mca btl tcp,self --mca btl_tcp_if_include veth0 \
+    mpirun "${mpi_flags[@]}" --hostfile "$link_work/hosts" -np $((2 * link_ranks)) \
+    --mca plm_rsh_agent "$link_work/agent" --mca btl tcp,vader,self --mca btl_tcp_if_include veth0 \
     --mca oob_tcp_if_include veth0 --mca pml ob1 -x OMP_NUM_THREADS -x OMP_WAIT_POLICY "$@" </dev/null
 }

@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/random/stream.h"
+#include "parallel/sharding/shard_groups.h"
 
 namespace edt {
 namespace {
@@ -125,10 +126,12 @@ TEST(SumShare, SharesEveryMicroBatchOnce) {
       const int count = ranks * each;
       const SumShare share = SumShare::of(count, ranks);
       ASSERT_EQ(share.count(), each);
-      for (const auto& micro_batches : {neighbouring_micro_batches, alternating_micro_batches}) {
+      for (const int alternating : shard_group_sizes(ranks)) {
         std::vector<std::int64_t> all;
         for (int rank = 0; rank < ranks; ++rank) {
-          for (const auto one : micro_batches(count, rank, ranks)) all.push_back(one);
+          for (const auto one : micro_batches_of(count, rank, ranks, alternating)) {
+            all.push_back(one);
+          }
         }
         std::ranges::sort(all);
         for (int i = 0; i < count; ++i) ASSERT_EQ(all[static_cast<std::size_t>(i)], i);
@@ -160,14 +163,16 @@ TEST(SumShare, PlacesTellTurnsApart) {
 
 // Power-of-two layouts: neighbours in each rank, or one after the other.
 TEST(SumShare, OfPowersOfTwoIsOneTurn) {
-  EXPECT_EQ(neighbouring_micro_batches(8, 1, 4), (std::vector<std::int64_t>{2, 3}));
-  EXPECT_EQ(alternating_micro_batches(8, 1, 4), (std::vector<std::int64_t>{1, 5}));
+  EXPECT_EQ(micro_batches_of(8, 1, 4, 1), (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(micro_batches_of(8, 1, 4, 4), (std::vector<std::int64_t>{1, 5}));
+  EXPECT_EQ(micro_batches_of(8, 1, 4, 2), (std::vector<std::int64_t>{1, 3}));
+  EXPECT_EQ(micro_batches_of(8, 2, 4, 2), (std::vector<std::int64_t>{4, 6}));
   EXPECT_EQ(SumShare::of(8, 4).turns, 1);
   // 12 = 3 runs of 4: groups 01, 23 and 45 take one each.
-  EXPECT_EQ(neighbouring_micro_batches(12, 3, 6), (std::vector<std::int64_t>{6, 7}));
-  EXPECT_EQ(alternating_micro_batches(12, 3, 6), (std::vector<std::int64_t>{5, 7}));
+  EXPECT_EQ(micro_batches_of(12, 3, 6, 1), (std::vector<std::int64_t>{6, 7}));
+  EXPECT_EQ(micro_batches_of(12, 3, 6, 6), (std::vector<std::int64_t>{5, 7}));
   // Two ranks take one run after the other.
-  EXPECT_EQ(neighbouring_micro_batches(12, 1, 2), (std::vector<std::int64_t>{2, 3, 6, 7, 10, 11}));
+  EXPECT_EQ(micro_batches_of(12, 1, 2, 1), (std::vector<std::int64_t>{2, 3, 6, 7, 10, 11}));
   EXPECT_EQ(SumShare::of(12, 2).turns, 3);
 }
 

@@ -7,9 +7,9 @@
 namespace edt {
 namespace {
 
-MeshRequest request(int ranks, int tensor_ranks, std::int64_t micro_batches,
-                    std::int64_t batch = 0) {
-  return {ranks, tensor_ranks, micro_batches, batch, "EDT-XL/2", {1, 2, 3, 6}};
+MeshRequest request(int ranks, int tensor_ranks, std::int64_t micro_batches, std::int64_t batch = 0,
+                    int shard_ranks = 0) {
+  return {ranks, tensor_ranks, micro_batches, batch, "EDT-XL/2", shard_ranks, {1, 2, 3, 6}};
 }
 
 std::string refusal(const MeshRequest& asked) {
@@ -67,6 +67,17 @@ TEST(CheckMesh, NamesTheDataRanksThatFitTheMicroBatches) {
   EXPECT_EQ(refusal(request(24, 1, 8, 256)),
             "[mesh] 24 data ranks (24 ranks, 1 to a model) are more than the 8 micro-batches: 1, "
             "2, 4, 8 would fit, or a batch of 192 or 384 images in smaller micro-batches");
+}
+
+// Groups over which a sum would have other bits are refused.
+TEST(CheckMesh, NamesTheShardGroups) {
+  for (const int shards : {0, 1, 2, 4, 12}) {
+    EXPECT_EQ(refusal(request(24, 2, 12, 0, shards)), "accepted") << shards;
+  }
+  EXPECT_EQ(refusal(request(24, 2, 12, 0, 3)),
+            "[mesh] parallel.shard-ranks is 3, 12 data ranks (24 ranks, 2 to a model) can share "
+            "the state by 1, 2, 4, 12: all of them, or a power of two that divides them");
+  EXPECT_NE(refusal(request(4, 1, 8, 0, 8)), "accepted");
 }
 
 TEST(Mesh, OfOneRank) {

@@ -162,6 +162,8 @@ class NcclCommunicator final : public DelegatingCommunicator {
   }
 
   void reduce_parts(const Parts& parts, Wire wire) {
+    require<CommunicationError>(wire == Wire::kExact || wire == Wire::kBFloat16, "nccl",
+                                "no kernel here encodes what this wire carries");
     reduce_groups_of(parts, wire);
     fold(parts.every(RankGroups::of(size()).size, rank()), {}, parts.whole.dtype, wire);
   }

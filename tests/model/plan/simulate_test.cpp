@@ -77,11 +77,15 @@ TEST(CollectiveRounds, AreThoseOfTheCommunicator) {
 // 3 nodes of 4: groups are nodes, and what crosses is a part for each of two counterparts.
 TEST(CollectiveSeconds, GroupsOfANodeMeetOnce) {
   const Cluster cluster = cluster_of(3, 4);
-  const PlannedCollective gather{CollectiveKind::kAllGather, RankGroup::kData, 12e6};
-  EXPECT_DOUBLE_EQ(collective_seconds(gather, {12, 1}, cluster),
+  const auto gather = [](const Placement& ranks) {
+    return PlannedCollective{CollectiveKind::kAllGather, RankGroup::kData, ranks, 12e6};
+  };
+  EXPECT_DOUBLE_EQ(collective_seconds(gather({12, 1}), cluster),
                    1e-5 + 4 * 2e6 / 1e9 + 2 * 1e-6 + (3e6 + 6e6) / 1e10);
-  const PlannedCollective inside{CollectiveKind::kReduceGroups, RankGroup::kData, 12e6};
-  EXPECT_DOUBLE_EQ(collective_seconds(inside, {12, 1}, cluster),
+  const auto inside = [](const Placement& ranks) {
+    return PlannedCollective{CollectiveKind::kReduceGroups, RankGroup::kData, ranks, 12e6};
+  };
+  EXPECT_DOUBLE_EQ(collective_seconds(inside({12, 1}), cluster),
                    2 * 1e-6 + (6e6 + 3e6) * (1 / 1e10 + 1 / 4e10));
 }
 
@@ -89,23 +93,30 @@ TEST(CollectiveSeconds, GroupsOfANodeMeetOnce) {
 // the third over the network.
 TEST(CollectiveSeconds, GroupsOfANodeThatIsNotFullMeetOverTheNetwork) {
   const Cluster cluster = cluster_of(2, 4);
-  const PlannedCollective gather{CollectiveKind::kAllGather, RankGroup::kData, 6e6};
-  EXPECT_DOUBLE_EQ(collective_seconds(gather, {6, 1}, cluster),
+  const auto gather = [](const Placement& ranks) {
+    return PlannedCollective{CollectiveKind::kAllGather, RankGroup::kData, ranks, 6e6};
+  };
+  EXPECT_DOUBLE_EQ(collective_seconds(gather({6, 1}), cluster),
                    1e-5 + 4 * 2e6 / 1e9 + 1e-6 + 3e6 / 1e10);
 }
 
 TEST(CollectiveSeconds, NearRoundsStayInTheNode) {
   const Cluster cluster = cluster_of(2, 4);
-  const PlannedCollective gather{CollectiveKind::kAllGather, RankGroup::kData, 8e6};
+  const auto gather = [](const Placement& ranks) {
+    return PlannedCollective{CollectiveKind::kAllGather, RankGroup::kData, ranks, 8e6};
+  };
   // Distance 4 between nodes, where four ranks share one adapter; 2 and 1 within a node.
-  EXPECT_DOUBLE_EQ(collective_seconds(gather, {8, 1}, cluster),
+  EXPECT_DOUBLE_EQ(collective_seconds(gather({8, 1}), cluster),
                    1e-5 + 4 * 1e6 / 1e9 + 2 * 1e-6 + (2e6 + 4e6) / 1e10);
-  EXPECT_LT(collective_seconds(gather, {4, 1}, cluster),
-            collective_seconds(gather, {4, 2}, cluster))
+  EXPECT_LT(collective_seconds(gather({4, 1}), cluster),
+            collective_seconds(gather({4, 2}), cluster))
       << "neighbours of a stride of 2 reach the other node";
+  EXPECT_LT(collective_seconds(gather({3, 1}), cluster),
+            collective_seconds(gather({3, 1, true}), cluster))
+      << "the second group of 3 is in two nodes";
   Cluster more = cluster;
   more.adapters = 4;
-  EXPECT_LT(collective_seconds(gather, {8, 1}, more), collective_seconds(gather, {8, 1}, cluster));
+  EXPECT_LT(collective_seconds(gather({8, 1}), more), collective_seconds(gather({8, 1}), cluster));
 }
 
 Trace trace_of(std::vector<Kernel> kernels, std::vector<PlannedCollective> collectives,
@@ -155,7 +166,9 @@ TEST(Simulation, TwoStreamsMeetWhereTheProgramWaits) {
 TEST(Simulation, WhatAStepLeavesOverlapsTheNext) {
   using Type = TraceEvent::Type;
   const Kernel second{.name = "k", .key = "k", .kind = KernelClass::kMatrix, .flops = 6e10};
-  const PlannedCollective gather{CollectiveKind::kAllGather, RankGroup::kData, 1e10};
+  const auto gather = [](const Placement& ranks) {
+    return PlannedCollective{CollectiveKind::kAllGather, RankGroup::kData, ranks, 1e10};
+  };
   const Trace trace = trace_of({second}, {gather},
                                {{Type::kKernel, 0},
                                 {Type::kWait, 0, 4},

@@ -45,7 +45,7 @@ std::string line_of(const Kernel& kernel) {
 
 std::string line_of(const PlannedCollective& c) {
   return fmt::format("{} of {} ranks bytes {:.0f} wire {}{}", name_of(c.kind),
-                     c.group == RankGroup::kData ? "data" : "tensor", c.bytes, c.wire_share,
+                     c.group == RankGroup::kData ? "data" : "tensor", c.bytes, wire_share(c.wire),
                      c.is_gradient ? " gradient" : "");
 }
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "parallel/comm/rank_groups.h"
+#include "parallel/comm/wire.h"
 #include "tests/support/message_of.h"
 
 namespace edt::test {
@@ -250,6 +251,34 @@ void check_bfloat16_wire(Communicator& ranks) {
       sum += r == self ? term : rounded(term);
     }
     ASSERT_EQ(values[static_cast<std::size_t>(i)], sum) << i;
+  }
+}
+
+void check_wires_that_round_once(Communicator& ranks) {
+  const std::int64_t part = 150001;
+  std::vector<std::int64_t> bounds;
+  for (int r = 0; r <= ranks.size(); ++r) bounds.push_back(r * part);
+  const auto self = static_cast<std::size_t>(ranks.rank());
+  for (const Wire wire : {Wire::kBFloat16Once, Wire::kInt8}) {
+    std::vector<float> values = values_of<float>(ranks.rank(), bounds.back());
+    ranks.reduce_scatter_parts(tensor_of(values), bounds, wire, "gradients");
+    // Of each rank what a message of it becomes: messages are as long as a few blocks of numbers.
+    std::vector<float> sum;
+    for (int r = 0; r < ranks.size(); ++r) {
+      const std::vector<float> all = values_of<float>(r, bounds.back());
+      std::vector<float> term(all.begin() + bounds[self], all.begin() + bounds[self + 1]);
+      if (r != ranks.rank()) round_as(wire, term);
+      if (sum.empty()) {
+        sum = term;
+        continue;
+      }
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += term[i];
+    }
+    for (std::size_t i = 0; i < sum.size(); ++i) {
+      ASSERT_EQ(values[static_cast<std::size_t>(bounds[self]) + i], sum[i]) << i;
+    }
+    EXPECT_THROW(ranks.reduce_groups(tensor_of(values), bounds, wire, "groups"),
+                 CommunicationError);
   }
 }
 

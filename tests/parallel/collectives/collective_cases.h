@@ -11,6 +11,7 @@ void check_other_reductions(Communicator& ranks);
 void check_parts(Communicator& ranks);
 void check_groups(Communicator& ranks);
 void check_bfloat16_wire(Communicator& ranks);
+void check_wires_that_round_once(Communicator& ranks);
 void check_gathers_and_broadcasts(Communicator& ranks);
 void check_messages(Communicator& ranks);
 void check_split(Communicator& ranks);

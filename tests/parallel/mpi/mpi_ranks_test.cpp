@@ -16,6 +16,7 @@ TEST(MpiRanks, OtherReductions) { check_other_reductions(mpi_world()); }
 TEST(MpiRanks, Parts) { check_parts(mpi_world()); }
 TEST(MpiRanks, Groups) { check_groups(mpi_world()); }
 TEST(MpiRanks, BFloat16Wire) { check_bfloat16_wire(mpi_world()); }
+TEST(MpiRanks, WiresThatRoundOnce) { check_wires_that_round_once(mpi_world()); }
 TEST(MpiRanks, GathersAndBroadcasts) { check_gathers_and_broadcasts(mpi_world()); }
 TEST(MpiRanks, Messages) { check_messages(mpi_world()); }
 TEST(MpiRanks, Split) { check_split(mpi_world()); }

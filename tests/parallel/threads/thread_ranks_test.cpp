@@ -19,6 +19,9 @@ TEST_P(ThreadRanks, OtherReductions) { run_ranks(GetParam(), test::check_other_r
 TEST_P(ThreadRanks, Parts) { run_ranks(GetParam(), test::check_parts); }
 TEST_P(ThreadRanks, Groups) { run_ranks(GetParam(), test::check_groups); }
 TEST_P(ThreadRanks, BFloat16Wire) { run_ranks(GetParam(), test::check_bfloat16_wire); }
+TEST_P(ThreadRanks, WiresThatRoundOnce) {
+  run_ranks(GetParam(), test::check_wires_that_round_once);
+}
 TEST_P(ThreadRanks, GathersAndBroadcasts) {
   run_ranks(GetParam(), test::check_gathers_and_broadcasts);
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 #include "tests/parallel/zero/fixture.h"
@@ -16,14 +17,15 @@ struct Trial {
   int ranks = 1, micro_batches = 1, steps = 2;
   std::size_t read_average = 0;  // first tensors whose moving average a second model reads
   DType dtype = DType::kFloat32;
+  bool ternary = false;  // gradients of -1, 0 and 1, the same of each micro-batch
   ZeroConfig zero;
 
   std::string text() const {
     std::string sizes;
     for (const auto& group : groups) sizes += fmt::format("[{}] ", fmt::join(group, " "));
-    return fmt::format("{}, {} ranks, {} micro-batches, zero {}, overlap {}, buckets of {}, {}",
-                       sizes, ranks, micro_batches, static_cast<int>(zero.stage), zero.overlap,
-                       zero.bucket_elements, name_of(dtype));
+    return fmt::format("{}, {} ranks, {} micro-batches, {}, overlap {}, buckets of {}, {}", sizes,
+                       ranks, micro_batches, text_of(zero), zero.overlap, zero.bucket_elements,
+                       name_of(dtype));
   }
 };
 
@@ -51,11 +53,18 @@ Trial random_trial(std::uint32_t seed, int ranks, ZeroStage stage) {
                 .bucket_elements = 1 + static_cast<std::int64_t>(random() % 5) * kBlock,
                 .prefetch = 1 + static_cast<int>(random() % 3)};
   trial.read_average = random() % (trial.used.size() + 1);
+  std::vector<int> groups = shard_group_sizes(ranks);
+  groups.push_back(0);
+  trial.zero.shard_ranks = groups[seed % groups.size()];
   return trial;
 }
 
 Values gradient(const Trial& trial, const FlatLayout& layout, int step, std::int64_t micro_batch) {
-  Values values = random_values(layout, static_cast<std::uint32_t>(1000 * step + micro_batch));
+  const std::int64_t drawn = trial.ternary ? 0 : micro_batch;
+  Values values = random_values(layout, static_cast<std::uint32_t>(1000 * step + drawn));
+  for (float& value : values) {
+    if (trial.ternary) value = std::trunc(std::clamp(value, -1.f, 1.f));
+  }
   for (std::size_t t = 0; t < trial.used.size(); ++t) {
     const FlatTensor& tensor = layout.tensor(t);
     if (!trial.used[t]) std::fill_n(values.begin() + tensor.offset, tensor.elements(), 0.f);
@@ -240,6 +249,39 @@ TEST_P(AnyLayout, TrainsWhereOneRankOwnsEverything) {
                            .micro_batches = ranks,
                            .steps = 3,
                            .zero = {.stage = stage, .overlap = overlap, .bucket_elements = 1}});
+  }
+}
+
+// Groups of two, with as many micro-batches as ranks and with turns and leaves of their own.
+TEST_P(AnyLayout, TrainsWhereReplicasMeetAfterEachTurn) {
+  const auto [ranks, stage] = GetParam();
+  if (ranks % 2 != 0) return;
+  for (const int each : {1, 2, 3, 6}) {
+    expect_same_as_serial({.groups = kUneven,
+                           .used = std::vector<bool>(7, true),
+                           .ranks = ranks,
+                           .micro_batches = ranks * each,
+                           .read_average = 2,
+                           .zero = {.stage = stage, .shard_ranks = 2, .bucket_elements = 1}});
+  }
+}
+
+// Sums of these gradients are what every wire carries as it is, however it rounds.
+TEST_P(AnyLayout, TrainsAsOneRankDoesWhereRoundingTakesNothing) {
+  const auto [ranks, stage] = GetParam();
+  std::vector<int> groups = shard_group_sizes(ranks);
+  for (const Wire wire : {Wire::kBFloat16, Wire::kBFloat16Once, Wire::kInt8}) {
+    for (const int size : groups) {
+      expect_same_as_serial({.groups = kUneven,
+                             .used = std::vector<bool>(7, true),
+                             .ranks = ranks,
+                             .micro_batches = 6 * ranks,
+                             .ternary = true,
+                             .zero = {.stage = stage,
+                                      .reduce_dtype = wire,
+                                      .error_feedback = wire != Wire::kBFloat16,
+                                      .shard_ranks = size}});
+    }
   }
 }
 

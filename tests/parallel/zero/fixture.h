@@ -124,7 +124,11 @@ struct Rank {
         plan(FlatLayout::of(pointers, kBlock), config, communicator.rank(), communicator.size()),
         device(make_reference_backend()),
         queue(*device, config.overlap && communicator.size() > 1),
-        context{plan, config, pointers, communicator, queue, *device} {
+        shard_ranks(plan.groups().size > 1 ? communicator.neighbours(plan.groups().size, "shard")
+                                           : nullptr),
+        replicas(plan.groups().count > 1 ? communicator.counterparts(plan.groups().size, "replicas")
+                                         : nullptr),
+        context{plan, config, pointers, shard_ranks.get(), replicas.get(), queue, *device} {
     communicator.set_timeout(Seconds(60));  // ranks that disagree fail, they do not hang
   }
   ~Rank() { queue.stop(); }
@@ -138,6 +142,7 @@ struct Rank {
   BucketPlan plan;
   std::unique_ptr<Backend> device;
   CommunicationQueue queue;
+  std::unique_ptr<Communicator> shard_ranks, replicas;
   ZeroContext context;
 };
 
