@@ -36,6 +36,10 @@ next_mesh() {
   local choices=(1 2 3 4 6)
   ranks=${choices[RANDOM % 5]}
   stage=$((RANDOM % 4))
+  groups=() within=
+  if ((stage > 0 && ranks > 2 && ranks % 2 == 0 && RANDOM % 2)); then
+    groups=(--parallel.shard-ranks=2) within=" within 2"
+  fi
 }
 
 newest() { find "$run/checkpoints" -maxdepth 1 -name 'step-*' ! -name '*.damaged' | sort | tail -1; }
@@ -74,7 +78,7 @@ printf '| start | mesh | killed after | then damaged |\n|---|---|---|---|\n'
 killed=0
 for ((start = 1; killed < kills; ++start)); do
   next_mesh
-  on_ranks "$ranks" "$edt" train "${options[@]}" --run.dir="$run" --parallel.zero="$stage" \
+  on_ranks "$ranks" "$edt" train "${options[@]}" --run.dir="$run" --parallel.zero="$stage" "${groups[@]}" \
     >"$work/out" 2>&1 &
   shell=$!
   # From the start of the ranks on, somewhere in the next seconds.
@@ -94,11 +98,11 @@ for ((start = 1; killed < kills; ++start)); do
   wait "$shell" && echo "mpirun hid that a rank was killed" >&2 && exit 1
   damaged="-"
   if ((killed % 5 == 0)); then damage; fi
-  printf '| %d | %d ranks, stage %d | %s s | %s |\n' "$start" "$ranks" "$stage" "$delay" "$damaged"
+  printf '| %d | %d ranks, stage %d%s | %s s | %s |\n' "$start" "$ranks" "$stage" "$within" "$delay" "$damaged"
 done
 
 next_mesh
-on_ranks "$ranks" "$edt" train "${options[@]}" --run.dir="$run" --parallel.zero="$stage"
+on_ranks "$ranks" "$edt" train "${options[@]}" --run.dir="$run" --parallel.zero="$stage" "${groups[@]}"
 echo
 "$edt" ckpt compare --first "$work/reference" --second "$run"
 skipped=$(grep -ho 'skipping.*' "$run"/logs/rank-00000.log | sed 's|skipping .*/checkpoints/||' || true)
