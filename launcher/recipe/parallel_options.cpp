@@ -1,5 +1,7 @@
 #include "launcher/recipe/parallel_options.h"
 
+#include "parallel/comm/shared_memory.h"
+
 namespace edt {
 
 void ParallelOptions::declare(OptionSet& options) {
@@ -25,6 +27,12 @@ void ParallelOptions::declare(OptionSet& options) {
       .range(0, 65536)
       .free_to_change()
       .used_when("parallel.zero", {"1", "2", "3"});
+  options
+      .add("parallel.share-weights", &share_weights,
+           "ranks that share the state, all on one machine, have the weights that kernels read in "
+           "common")
+      .free_to_change()
+      .used_when("parallel.zero", {"1", "2"});
   options.add("parallel.overlap", &overlap, "communicate while computing").free_to_change();
   options.add("parallel.bucket", &bucket_mib, "gradients that travel together")
       .unit("MiB")
@@ -50,13 +58,15 @@ void ParallelOptions::declare(OptionSet& options) {
 ZeroConfig ParallelOptions::resolve() const {
   const bool once = error_feedback && reduce_dtype == Wire::kBFloat16;
   constexpr std::int64_t kFloatsPerMib = (std::int64_t{1} << 20) / sizeof(float);
-  return {.stage = zero,
-          .overlap = overlap,
-          .reduce_dtype = once ? Wire::kBFloat16Once : reduce_dtype,
-          .error_feedback = error_feedback && reduce_dtype != Wire::kExact,
-          .shard_ranks = shard_ranks,
-          .bucket_elements = bucket_mib * kFloatsPerMib,
-          .prefetch = weight_prefetch};
+  ZeroConfig config{.stage = zero,
+                    .overlap = overlap,
+                    .reduce_dtype = once ? Wire::kBFloat16Once : reduce_dtype,
+                    .error_feedback = error_feedback && reduce_dtype != Wire::kExact,
+                    .shard_ranks = shard_ranks,
+                    .bucket_elements = bucket_mib * kFloatsPerMib,
+                    .prefetch = weight_prefetch};
+  if (share_weights) config.shared_weights = make_shared_memory;
+  return config;
 }
 
 }  // namespace edt

@@ -12,6 +12,7 @@ struct ParallelOptions {
   int tensor = 1;  // ranks that hold one model together
   ZeroStage zero = ZeroStage::kOptimizer;
   int shard_ranks = 0;  // 0: all data ranks
+  bool share_weights = false;
   bool overlap = true;
   std::int64_t bucket_mib = 8;
   int weight_prefetch = 2;

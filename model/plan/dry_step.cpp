@@ -37,7 +37,11 @@ TrainedNetworks checked_networks(const PlannedStep& step, Device& device,
 }
 
 TrainingRecipe observed(TrainingRecipe recipe, Recorder& recorder) {
-  recipe.engine.zero.observer = &recorder;
+  ZeroConfig& zero = recipe.engine.zero;
+  zero.observer = &recorder;
+  if (zero.shared_weights) {
+    zero.shared_weights = [](Communicator&) { return std::make_unique<FakeMemory>(); };
+  }
   return recipe;
 }
 
@@ -95,6 +99,7 @@ std::vector<MemoryUse> DryStep::memory_uses() {
   std::vector<MemoryUse> uses = engine_.memory();
   std::size_t known = 0;
   for (const MemoryUse& use : uses) {
+    if (use.category.starts_with("shared weights")) continue;  // in memory of their own
     known += use.category == "activations" ? arena.reserved_bytes() : use.bytes;
   }
   uses.push_back({"inputs and tables", backend_->memory().bytes() - known});

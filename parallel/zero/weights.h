@@ -37,8 +37,10 @@ class Weights {
   virtual std::vector<MemoryUse> bytes_by_category() const = 0;
 };
 
-// Every rank has all weights (below stage kWeights); the parts of others arrive after an update,
-// while this rank goes on, and are waited for at their first use.
+// Every rank has all weights (below stage kWeights), or reads all in memory that shard ranks share;
+// the parts of others arrive after an update, while this rank goes on, and are waited for at their
+// first use. An update may write to shared memory at once: it follows the reduction of all
+// gradients, before which every rank has read what it needs.
 std::unique_ptr<Weights> make_whole_weights(const ZeroContext& context, const SourceArray& source,
                                             DType dtype);
 // A rank has the weights of a few blocks at a time (stage kWeights): they are gathered ahead of use

@@ -16,7 +16,8 @@ class WholeWeights final : public Weights {
         arrivals_(context.plan.buckets().size()) {
     if (!is_source_) {
       const auto bytes = static_cast<std::size_t>(context.plan.layout().size()) * size_of(dtype);
-      memory_ = zeroed_block(context.device, bytes);
+      memory_ = context.shared_weights != nullptr ? Block(*context.shared_weights, bytes)
+                                                  : zeroed_block(context.device, bytes);
     }
     for (std::size_t t = 0; t < context_.parameters.size(); ++t) {
       const FlatTensor& tensor = context_.plan.layout().tensor(t);
@@ -60,12 +61,21 @@ class WholeWeights final : public Weights {
     if (context_.plan.state_is_whole()) return;
     arrivals_[bucket] = context_.queue.submit([this, bucket] {
       const PlannedBucket& planned = context_.plan.bucket(bucket);
+      // The others have written their parts to the same memory.
+      if (context_.shared_weights != nullptr) {
+        return context_.shard_ranks->barrier(label_of(planned, source_));
+      }
       context_.shard_ranks->all_gather_parts(at(planned.range.begin, planned.range.elements()),
                                              planned.bounds, label_of(planned, source_));
     });
   }
 
   std::vector<MemoryUse> bytes_by_category() const override {
+    if (context_.shared_weights != nullptr) {
+      const auto ranks = static_cast<std::size_t>(context_.plan.groups().size);
+      return {{source_.is_average ? "shared weights of the average" : "shared weights",
+               memory_.bytes() / ranks}};
+    }
     return {{source_.is_average ? "weights of the average" : "compute weights", memory_.bytes()}};
   }
 

@@ -86,6 +86,15 @@ Zero::Zero(std::vector<Parameter*> parameters, Communicator& ranks, Device& devi
   require<UsageError>(!rounds_once(config.reduce_dtype) || device.in_host_memory(), "zero",
                       "gradients that travel as int8 or with error feedback are rounded in host "
                       "memory, where the device of this run has none");
+  if (config.shared_weights && ranks.size() > 1) {
+    require<UsageError>(device.in_host_memory(), "zero",
+                        "weights are shared in host memory, where the device of this run has none");
+    require<UsageError>(shard_ranks_ && config.stage < ZeroStage::kWeights, "zero",
+                        "{}: weights that ranks share are those of stages 1 and 2, of ranks that "
+                        "share the state",
+                        text_of(config));
+    shared_weights_ = config.shared_weights(neighbours_ ? *neighbours_ : ranks);
+  }
   for (std::size_t t = 0; t < parameters_.size(); ++t) {
     bucket_of_.emplace(parameters_[t], plan_.bucket_of(t));
   }

@@ -102,7 +102,8 @@ class Zero final : public ParameterOwner {
   };
   std::size_t bucket_of(const Parameter& parameter) const { return bucket_of_.at(&parameter); }
   ZeroContext context() {
-    return {plan_, config_, parameters_, shard_ranks_.get(), replicas_.get(), queue_, device_};
+    return {plan_,           config_, parameters_, shard_ranks_.get(),
+            replicas_.get(), queue_,  device_,     shared_weights_.get()};
   }
   void provide_gradients(std::size_t bucket);
   void follow(std::int64_t step);
@@ -119,6 +120,7 @@ class Zero final : public ParameterOwner {
   CommunicationQueue queue_;
   std::unique_ptr<Communicator> neighbours_;  // its shard group; null: all ranks, or one
   std::unique_ptr<Communicator> shard_ranks_, replicas_;  // of ZeroContext
+  std::unique_ptr<Memory> shared_weights_;
   std::unique_ptr<Gradients> gradients_;
   std::unique_ptr<Weights> weights_;
   std::unique_ptr<WeightReader> average_;  // null: nobody reads it

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 
+#include "core/tensor/memory.h"
 #include "parallel/comm/communicator.h"
 
 namespace edt {
@@ -29,6 +32,9 @@ struct ZeroConfig {
   // Weights and gradients that travel together where they are whole (below kGradients): smaller
   // starts earlier, larger has fewer messages. Otherwise a bucket is a transformer block.
   std::int64_t bucket_elements = std::int64_t{2} << 20;
+  // Where ranks that share the state have weights in common that kernels read, on one machine and
+  // below stage kWeights (make_shared_memory()). Empty: each has its own.
+  std::function<std::unique_ptr<Memory>(Communicator& shard_ranks)> shared_weights;
   QueueObserver* observer = nullptr;  // records the schedule, for plans
   int prefetch = 2;  // blocks whose weights are on their way before they are used (kWeights)
 };

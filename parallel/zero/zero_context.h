@@ -21,6 +21,7 @@ struct ZeroContext {
   Communicator* replicas;     // that hold the same part of it
   CommunicationQueue& queue;
   Device& device;
+  Memory* shared_weights = nullptr;  // of shard_ranks; null: each has weights of its own
 
   // What asks the queue for communication, or waits for it: where the device's work is captured, a
   // replay asks again. Of one rank there is none, and the queue's tasks are work of the device.

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "collective_cases.h"
+#include "parallel/comm/shared_memory.h"
 #include "mpi_world.h"
 
 namespace edt::test {
@@ -16,6 +17,17 @@ TEST(MpiRanks, OtherReductions) { check_other_reductions(mpi_world()); }
 TEST(MpiRanks, Parts) { check_parts(mpi_world()); }
 TEST(MpiRanks, Groups) { check_groups(mpi_world()); }
 TEST(MpiRanks, BFloat16Wire) { check_bfloat16_wire(mpi_world()); }
+TEST(MpiRanks, HaveMemoryInCommon) {
+  Communicator& ranks = mpi_world();
+  const auto memory = make_shared_memory(ranks);
+  const Block block(*memory, static_cast<std::size_t>(ranks.size()) * sizeof(int));
+  auto* const values = static_cast<int*>(block.data());
+  values[ranks.rank()] = ranks.rank() + 1;
+  ranks.barrier("all have written");
+  for (int r = 0; r < ranks.size(); ++r) EXPECT_EQ(values[r], r + 1);
+  ranks.barrier("all have read");
+}
+
 TEST(MpiRanks, WiresThatRoundOnce) { check_wires_that_round_once(mpi_world()); }
 TEST(MpiRanks, GathersAndBroadcasts) { check_gathers_and_broadcasts(mpi_world()); }
 TEST(MpiRanks, Messages) { check_messages(mpi_world()); }

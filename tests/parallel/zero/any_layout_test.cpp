@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "parallel/comm/shared_memory.h"
 #include "tests/parallel/zero/fixture.h"
 
 namespace edt::test {
@@ -264,6 +265,53 @@ TEST_P(AnyLayout, TrainsWhereReplicasMeetAfterEachTurn) {
                            .read_average = 2,
                            .zero = {.stage = stage, .shard_ranks = 2, .bucket_elements = 1}});
   }
+}
+
+// Ranks read weights from the same memory, a rank that is ahead never too early or too late.
+TEST_P(AnyLayout, TrainsOnSharedWeights) {
+  const auto [ranks, stage] = GetParam();
+  if (stage == ZeroStage::kNone || stage == ZeroStage::kWeights) return;
+  for (const int size : shard_group_sizes(ranks)) {
+    if (size == 1) continue;
+    for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+      expect_same_as_serial({.groups = kUneven,
+                             .used = std::vector<bool>(7, true),
+                             .ranks = ranks,
+                             .micro_batches = 2 * ranks,
+                             .steps = 4,
+                             .read_average = 3,
+                             .dtype = dtype,
+                             .zero = {.stage = stage,
+                                      .shard_ranks = size,
+                                      .bucket_elements = kBlock,
+                                      .shared_weights = make_shared_memory}});
+    }
+  }
+}
+
+TEST(SharedWeights, AreThoseOfOneRankInMemory) {
+  run_ranks(4, [](Communicator& world) {
+    std::deque<Parameter> parameters = parameters_of(kUneven);
+    const auto device = make_reference_backend();
+    const auto uses = [&](ZeroConfig config) {
+      Zero zero(pointers_to(parameters), world, *device, DType::kBFloat16, *kOptimizer, config, 4);
+      const auto all = zero.bytes_by_category();
+      const auto shared = std::ranges::find(all, "shared weights", &MemoryUse::category);
+      const auto own = std::ranges::find(all, "compute weights", &MemoryUse::category);
+      EXPECT_NE(shared == all.end(), own == all.end());
+      return shared == all.end() ? own->bytes : shared->bytes;
+    };
+    ZeroConfig config{.stage = ZeroStage::kGradients};
+    const std::size_t whole = uses(config);
+    config.shared_weights = make_shared_memory;
+    EXPECT_EQ(uses(config), whole / 4);
+    config.shard_ranks = 2;
+    EXPECT_EQ(uses(config), whole / 2);
+    config.shard_ranks = 1;
+    EXPECT_THROW(uses(config), UsageError);
+    EXPECT_THROW(uses({.stage = ZeroStage::kWeights, .shared_weights = make_shared_memory}),
+                 UsageError);
+  });
 }
 
 // Sums of these gradients are what every wire carries as it is, however it rounds.
