@@ -128,6 +128,7 @@ int run_calibration(const TrainConfig& config, const PlanOptions& plan, PlannedS
   step.tensor_ranks = config.parallel.tensor;
   step.engine.batch = 2 * step.engine.micro_batch;  // one to accumulate onto the other
   step.engine.zero.stage = ZeroStage::kNone;
+  step.engine.zero.shard_ranks = 0;
   const auto backend = config.run.device.make_backend(context.world);
   Cluster before;
   if (std::filesystem::exists(plan.calibrate)) before = read_cluster(plan.calibrate.string());

@@ -143,6 +143,7 @@ std::vector<MatmulForm> training_gemms(PlannedStep step) {
   step.engine.batch = step.engine.micro_batch;
   step.engine.recompute = Recompute::kNone;
   step.data_ranks = 1;
+  step.engine.zero.shard_ranks = 0;
   return gemms_of(dry_run(step).trace);
 }
 

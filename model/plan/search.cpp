@@ -26,11 +26,18 @@ std::vector<std::int64_t> sizes_for(std::int64_t batch, int data_ranks) {
   return sizes;
 }
 
-// All data ranks, or as many neighbours as a node has, where these are a group.
+// All data ranks, or as many neighbours as a node has, where these are a group. A size that is
+// asked for: where it is one.
 std::vector<int> shard_choices(int data_ranks, int tensor_ranks, const SearchSpace& space) {
   std::vector<int> sizes{0};
+  const auto groups = shard_group_sizes(data_ranks);
+  if (const int asked = space.shard_ranks.value_or(0); asked > 0) {
+    sizes.assign(std::ranges::count(groups, asked), asked);
+    return sizes;
+  }
+  if (space.shard_ranks) return sizes;
   const int within = space.node_ranks / tensor_ranks;
-  for (const int size : shard_group_sizes(data_ranks)) {
+  for (const int size : groups) {
     if (size > 1 && size < data_ranks && size <= within && within % size == 0)
       sizes.resize(2, size);
   }
@@ -47,7 +54,7 @@ std::vector<ZeroConfig> ways_to_share(const ZeroConfig& zero, int data_ranks, in
   std::vector<ZeroConfig> ways;
   for (const ZeroStage stage : choices(space.stage, stages)) {
     const bool shares = stage != ZeroStage::kNone;
-    const auto sizes = choices(space.shard_ranks, shard_choices(data_ranks, tensor_ranks, space));
+    const auto sizes = shard_choices(data_ranks, tensor_ranks, space);
     for (const int size : shares ? sizes : std::vector{0}) {
       ZeroConfig way = zero;
       way.stage = stage;
@@ -62,6 +69,12 @@ bool is_legal(const PlannedStep& step, const SearchSpace& space) {
   const std::int64_t count = step.engine.batch / step.engine.micro_batch;
   return step.engine.batch % step.engine.micro_batch == 0 && count % step.data_ranks == 0 &&
          count / step.data_ranks <= space.most_micro_batches;
+}
+
+// Where that may be why nothing is legal.
+std::string asked_groups(const SearchSpace& space) {
+  const int asked = space.shard_ranks.value_or(0);
+  return asked == 0 ? "" : fmt::format("; parallel.shard-ranks is {}", asked);
 }
 
 // Where no cut of the batch would do.
@@ -151,10 +164,11 @@ std::vector<PlannedStep> legal_steps(const PlannedStep& step, int ranks, const S
   require<UsageError>(
       !legal.empty(), "plan",
       "{} ranks cannot share a batch of {}: {} allows tensor ranks {}, the batch has to be cut "
-      "into equal micro-batches, as many for each data rank and at most {}{}",
+      "into equal micro-batches, as many for each data rank and at most {}{}{}",
       ranks, step.engine.batch, step.model.name(),
       fmt::join(step.auxiliary.tensor_degrees(step.model), ", "), space.most_micro_batches,
-      other_batches(step.engine.batch, ranks / space.tensor_ranks.value_or(1)));
+      other_batches(step.engine.batch, ranks / space.tensor_ranks.value_or(1)),
+      asked_groups(space));
   return legal;
 }
 

@@ -80,17 +80,14 @@ class SharedMemory final : public Memory {
                         ranks_.size(), other);
   }
 
-  // All of it is taken at once: what is missing is seen here, not where it is written.
+  // Pages are taken where they are first written, as those of other memory are.
   static int make_file(std::size_t bytes, std::string& failure) {
     const int file = memfd_create("edt", MFD_CLOEXEC);
     if (file < 0) {
       failure = reason_of("memfd_create");
       return file;
     }
-    if (const int error = posix_fallocate(file, 0, static_cast<off_t>(bytes)); error != 0) {
-      errno = error;
-      failure = reason_of("posix_fallocate");
-    }
+    if (ftruncate(file, static_cast<off_t>(bytes)) != 0) failure = reason_of("ftruncate");
     return file;
   }
 

@@ -76,8 +76,8 @@ class ShardedGradients final : public Gradients {
     for (const GradientSlot& slot : slots_) slots += slot.block.bytes();
     return {{"gradients", one},
             {"gradient accumulation", sums_->bytes() - one},
-            {"error feedback", sums_->feedback_bytes()},
-            {"gradient buckets", slots}};
+            {"gradient buckets", slots},
+            {"error feedback", sums_->feedback_bytes()}};
   }
 
  private:

@@ -132,8 +132,8 @@ Trace trace_of(std::vector<Kernel> kernels, std::vector<PlannedCollective> colle
 Trace overlapping_trace() {
   using Type = TraceEvent::Type;
   const Kernel second{.name = "k", .key = "k", .kind = KernelClass::kMatrix, .flops = 6e10};
-  const PlannedCollective reduction{CollectiveKind::kReduceScatter, RankGroup::kData, 4e10, 1,
-                                    true};
+  const PlannedCollective reduction{
+      CollectiveKind::kReduceScatter, RankGroup::kData, {.ranks = 2}, 4e10, Wire::kExact, true};
   return trace_of({second}, {reduction},
                   {{Type::kKernel, 0},
                    {Type::kTaskBegin, 0, 7},
@@ -166,9 +166,7 @@ TEST(Simulation, TwoStreamsMeetWhereTheProgramWaits) {
 TEST(Simulation, WhatAStepLeavesOverlapsTheNext) {
   using Type = TraceEvent::Type;
   const Kernel second{.name = "k", .key = "k", .kind = KernelClass::kMatrix, .flops = 6e10};
-  const auto gather = [](const Placement& ranks) {
-    return PlannedCollective{CollectiveKind::kAllGather, RankGroup::kData, ranks, 1e10};
-  };
+  const PlannedCollective gather{CollectiveKind::kAllGather, RankGroup::kData, {.ranks = 2}, 1e10};
   const Trace trace = trace_of({second}, {gather},
                                {{Type::kKernel, 0},
                                 {Type::kWait, 0, 4},

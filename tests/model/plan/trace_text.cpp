@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "parallel/comm/wire.h"
+
 namespace edt::test {
 namespace {
 

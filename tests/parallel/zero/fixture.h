@@ -134,6 +134,11 @@ struct Rank {
   ~Rank() { queue.stop(); }
 
   const FlatLayout& layout() const { return plan.layout(); }
+  // That it has entered with its group and with its replicas.
+  std::uint64_t collectives() const {
+    return (shard_ranks ? shard_ranks->collectives() : 0) +
+           (replicas ? replicas->collectives() : 0);
+  }
   std::size_t buckets() const { return plan.buckets().size(); }
 
   ZeroConfig config;

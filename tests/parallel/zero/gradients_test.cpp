@@ -60,7 +60,7 @@ TEST_P(GradientsOverRanks, AreTheTreeSumOfAllMicroBatches) {
               << world.name() << ", " << rank.plan.bucket(b).name;
         }
       }
-      const auto entered = static_cast<std::int32_t>(world.collectives());
+      const auto entered = static_cast<std::int32_t>(rank.collectives());
       EXPECT_EQ(world.all_reduce_value(entered, Reduce::kMax, "most"), entered);
     });
   }

@@ -75,7 +75,7 @@ TEST_P(WeightsOverRanks, FollowTheMasterWeights) {
         }
       }
       rank.queue.wait_all();
-      const auto entered = static_cast<std::int32_t>(world.collectives());
+      const auto entered = static_cast<std::int32_t>(rank.collectives());
       EXPECT_EQ(world.all_reduce_value(entered, Reduce::kMax, "most"), entered);
     });
   }
@@ -92,7 +92,7 @@ TEST(WholeWeights, TravelWhateverARankOwns) {
       const FlatState state(*rank.device, rank.plan.state_shard(), {});
       const auto weights = make_whole_weights(rank.context, {state.master()}, DType::kFloat32);
       write_master(rank, state, *weights, random_values(rank.layout(), 1));
-      EXPECT_EQ(world.collectives(), rank.buckets());
+      EXPECT_EQ(rank.collectives(), rank.buckets());
       EXPECT_EQ(weights->arriving(), rank.buckets());
     });
   }
@@ -122,7 +122,7 @@ TEST(GatheredWeights, HoldTheNextBlocksOnly) {
     write_master(rank, state, *weights, random_values(rank.layout(), 1));
     weights->begin_micro_batch();
     for (std::size_t b = 0; b < rank.buckets(); ++b) weights->provide(b);
-    EXPECT_EQ(world.collectives(), rank.buckets());
+    EXPECT_EQ(rank.collectives(), rank.buckets());
     // Two slots: what was used first is gone, and is no old value.
     EXPECT_EQ(rank.pointers[0]->value.data, nullptr);
     EXPECT_NE(rank.pointers.back()->value.data, nullptr);
@@ -137,14 +137,14 @@ TEST(GatheredWeights, AreGatheredAheadInTheOrderOfTheLastMicroBatch) {
     const Values values = random_values(rank.layout(), 1);
     write_master(rank, state, *weights, values);
     weights->begin_micro_batch();
-    EXPECT_EQ(world.collectives(), 0u);  // the order is not known yet
+    EXPECT_EQ(rank.collectives(), 0u);  // the order is not known yet
     for (std::size_t b = rank.buckets(); b-- > 0;) weights->provide(b);
     write_master(rank, state, *weights, values);
-    const auto before = world.collectives();
+    const auto before = rank.collectives();
     weights->begin_micro_batch();
-    EXPECT_EQ(world.collectives(), before + 2);
+    EXPECT_EQ(rank.collectives(), before + 2);
     weights->provide(rank.buckets() - 1);
-    EXPECT_EQ(world.collectives(), before + 3);
+    EXPECT_EQ(rank.collectives(), before + 3);
   });
 }
 
