@@ -38,8 +38,7 @@ std::vector<int> shard_choices(int data_ranks, int tensor_ranks, const SearchSpa
   if (space.shard_ranks) return sizes;
   const int within = space.node_ranks / tensor_ranks;
   for (const int size : groups) {
-    if (size > 1 && size < data_ranks && size <= within && within % size == 0)
-      sizes.resize(2, size);
+    if (size > 1 && size < data_ranks && size <= within && within % size == 0) sizes = {0, size};
   }
   return sizes;
 }

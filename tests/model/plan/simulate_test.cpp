@@ -279,6 +279,61 @@ TEST(Search, SizesOfMicroBatchesFollowFromTheBatch) {
   EXPECT_EQ(sizes, (std::set<std::int64_t>{1, 2, 4, 8})) << "3 x 2^g of them, 6 ranks";
 }
 
+// The largest groups that are within a node, of data ranks alone, and what is asked for.
+TEST(Search, SharesTheStateWithinNodes) {
+  PlannedStep step = small_step(4, 1);
+  step.engine.batch = 16;
+  const auto sizes = [&](int ranks, SearchSpace space) {
+    std::set<std::pair<int, int>> found;  // of stage and size
+    space.micro_batch = 1;
+    space.recompute = Recompute::kNone;
+    for (const PlannedStep& legal : legal_steps(step, ranks, space)) {
+      found.insert({static_cast<int>(legal.engine.zero.stage), legal.engine.zero.shard_ranks});
+    }
+    return found;
+  };
+  using Found = std::set<std::pair<int, int>>;
+  EXPECT_EQ(sizes(16, {.tensor_ranks = 1, .node_ranks = 8}),
+            (Found{{0, 0}, {1, 0}, {1, 8}, {2, 0}, {2, 8}, {3, 0}, {3, 8}}));
+  EXPECT_EQ(sizes(16, {.tensor_ranks = 2, .stage = ZeroStage::kWeights, .node_ranks = 8}),
+            (Found{{3, 0}, {3, 4}}));
+  EXPECT_EQ(sizes(8, {.tensor_ranks = 1, .stage = ZeroStage::kWeights, .node_ranks = 8}),
+            (Found{{3, 0}}));
+  EXPECT_EQ(sizes(4, {.tensor_ranks = 1, .stage = ZeroStage::kWeights, .node_ranks = 6}),
+            (Found{{3, 0}, {3, 2}}));
+  EXPECT_EQ(sizes(16, {.tensor_ranks = 1, .stage = ZeroStage::kWeights, .shard_ranks = 4}),
+            (Found{{3, 4}}));
+  EXPECT_THROW(sizes(16, {.stage = ZeroStage::kWeights, .shard_ranks = 3}), UsageError);
+}
+
+// 2 nodes of 4, two micro-batches of a rank: with groups of a node replicas exchange half of what
+// they keep, twice, once a step; without, gradients and weights of each micro-batch travel.
+TEST(Plan, WhatLeavesANode) {
+  const auto run = [&](int shard_ranks) {
+    PlannedStep step = small_step(8, 1, ZeroStage::kWeights);
+    step.engine.zero.shard_ranks = shard_ranks;
+    return dry_run(step);
+  };
+  const auto between_nodes = [](const DryRun& planned) {
+    double bytes = 0;
+    for (const TraceEvent& event : planned.trace.events) {
+      if (event.type != TraceEvent::Type::kCollective) continue;
+      const PlannedCollective& one = planned.trace.collectives[event.index];
+      if (!one.is_gradient && one.kind == CollectiveKind::kAllReduce) continue;  // losses, norms
+      for (const Round& round :
+           collective_rounds(one.kind, one.placement.ranks, one.bytes, one.wire)) {
+        if (round.distance * one.placement.stride >= 4) bytes += round.bytes;
+      }
+    }
+    return bytes;
+  };
+  const DryRun within = run(4);
+  const auto kept = std::ranges::find(within.memory, "gradients", &MemoryUse::category);
+  ASSERT_NE(kept, within.memory.end());
+  EXPECT_DOUBLE_EQ(between_nodes(within), static_cast<double>(kept->bytes));
+  EXPECT_GT(between_nodes(run(0)), 2 * between_nodes(within));
+}
+
 TEST(Search, WhereNothingFitsMicroBatchesGetSmaller) {
   Cluster cluster = cluster_of(1, 1);
   PlannedStep step = small_step();
