@@ -26,7 +26,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# ranks  link  model  micro-batch  zero  tensor  recompute  what is added: beside the network, or in it
+# ranks  link  model  micro-batch  zero (2/4: stage 2 within groups of 4)  tensor  recompute  what is added: beside the network, or in it
 rows=(
   "1 - EDT-Ti/2 8 0 1 none"
   "1 - EDT-S/2 4 0 1 none"
@@ -77,6 +77,9 @@ rows=(
   "2 - EDT-S/2 4 0 2 none linear"
   "1 - EDT-S/2 4 0 1 none spatial"
   "1 - EDT-S/2 4 0 1 none affine"
+  "4 - EDT-S/2 2 1/2 1 none"
+  "4 - EDT-S/2 2 2/2 1 none"
+  "4 - EDT-S/2 2 3/2 1 none"
 )
 
 # beside_options WHAT: the options of what is added, in the array passes.
@@ -139,6 +142,7 @@ for row in "${rows[@]}"; do
   ((number >= first && number <= last)) || continue
   read -r ranks link model size zero tensor recompute beside <<<"$row"
   passes=()
+  [[ $zero != */* ]] || passes+=(--parallel.shard-ranks="${zero#*/}")
   [[ $model == EDT* || $model == MDTv2* ]] || passes=(--train.masked=off)
   beside_options "$beside"
   cluster=$work/$number.ini
@@ -151,9 +155,9 @@ for row in "${rows[@]}"; do
       --train.micro-batch="$size" --parallel.tensor="$tensor" --train.recompute="$recompute" "${passes[@]}" >/dev/null
     "$edt" plan --cluster="$cluster" --ranks="$ranks" --ranks-per-device="$per_core" --search=off --json --model="$model" \
       --train.batch=$((size * ranks / tensor)) --train.micro-batch="$size" --train.recompute="$recompute" \
-      --parallel.tensor="$tensor" --parallel.zero="$zero" "${passes[@]}" | jq -c '.fitting[0]' >>"$work/planned"
+      --parallel.tensor="$tensor" --parallel.zero="${zero%/*}" "${passes[@]}" | jq -c '.fitting[0]' >>"$work/planned"
     launch "$ranks" "$link" "$edt" bench step --json --model="$model" --micro-batch="$size" --rounds="$rounds" \
-      --steps=3 --recompute="$recompute" --parallel.tensor="$tensor" --parallel.zero="$zero" "${passes[@]}" | jq -c . >>"$work/measured"
+      --steps=3 --recompute="$recompute" --parallel.tensor="$tensor" --parallel.zero="${zero%/*}" "${passes[@]}" | jq -c . >>"$work/measured"
   done
   jq -rs --slurpfile planned "$work/planned" --arg row "| $ranks | $link | $model${beside:+, $beside} | $size | $zero | $tensor | $recompute |" '
     def median: sort | .[length / 2 | floor];
