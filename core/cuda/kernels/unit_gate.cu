@@ -55,21 +55,21 @@ __device__ void put_gradient_row(const ShareGates& of, std::int64_t row, float v
 }
 
 __global__ void __launch_bounds__(kThreads) unit_share_forward(UnitShareCall call, float* share) {
-  __shared__ float shared[32];
+  __shared__ float shared[3][32];  // block_sum() in a row
   const std::int64_t row = blockIdx.x;
-  const float heads = mean_of_gates(call.heads, row, shared);
-  const float hidden = mean_of_gates(call.hidden, row, shared);
-  const float tokens = mean_of_gates(call.tokens, row, shared);
+  const float heads = mean_of_gates(call.heads, row, shared[0]);
+  const float hidden = mean_of_gates(call.hidden, row, shared[1]);
+  const float tokens = mean_of_gates(call.tokens, row, shared[2]);
   if (threadIdx.x == 0) share[row] += call.attention * heads + call.mlp * hidden * tokens;
 }
 
 __global__ void __launch_bounds__(kThreads)
     unit_share_backward(UnitShareCall call, const float* dshare) {
-  __shared__ float shared[32];
+  __shared__ float shared[2][32];
   const std::int64_t row = blockIdx.x;
   const float d = row < call.batch ? dshare[row] : 0.f;
-  const float hidden = mean_of_gates(call.hidden, row, shared);
-  const float tokens = mean_of_gates(call.tokens, row, shared);
+  const float hidden = mean_of_gates(call.hidden, row, shared[0]);
+  const float tokens = mean_of_gates(call.tokens, row, shared[1]);
   put_gradient_row(call.heads, row, d * call.attention / static_cast<float>(call.heads.columns));
   put_gradient_row(call.hidden, row,
                    d * call.mlp * tokens / static_cast<float>(call.hidden.columns));

@@ -27,17 +27,20 @@ std::vector<CaseValues> run_in(Order order, const OpCase& op_case, DType dtype) 
 }
 
 // A read that no barrier separates from a write sees another value when the threads of a block run
-// in the opposite order.
+// in the opposite order, or when a warp runs ahead of the others.
 TEST(Emulated, ThreadsInAnyOrderGiveTheSameBits) {
   for (const OpCase& op_case : test_cases()) {
     if (op_case.float32_only) continue;
     if (!supports(op_case, *make_cuda_backend(), DType::kFloat32)) continue;
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       const auto forward = run_in(Order::kForward, op_case, dtype);
-      const auto backward = run_in(Order::kBackward, op_case, dtype);
-      ASSERT_EQ(forward.size(), backward.size());
-      for (std::size_t i = 0; i < forward.size(); ++i) {
-        EXPECT_EQ(forward[i].values, backward[i].values) << op_case.name() << forward[i].name;
+      for (const Order order : {Order::kBackward, Order::kWarpsForward, Order::kWarpsBackward}) {
+        const auto other = run_in(order, op_case, dtype);
+        ASSERT_EQ(forward.size(), other.size());
+        for (std::size_t i = 0; i < forward.size(); ++i) {
+          EXPECT_EQ(forward[i].values, other[i].values)
+              << op_case.name() << forward[i].name << ", order " << static_cast<int>(order);
+        }
       }
     }
   }

@@ -3,9 +3,9 @@
 // included first: it stands in for what nvcc and the hardware give.
 //
 // The threads of a block are fibers. A fiber runs until it meets a barrier or a warp-wide
-// instruction, then the next one runs, forwards or backwards through the block: what a missing
-// barrier lets through differs between the two orders. A barrier that some threads never reach, a
-// misaligned access and a launch that the hardware would refuse end the program by name.
+// instruction, then the next one runs, in one of several orders (order.h): what a missing barrier
+// lets through differs between them. A barrier that some threads never reach, a misaligned access and
+// a launch that the hardware would refuse end the program by name.
 #pragma once
 
 #include <cuda_bf16.h>

@@ -104,22 +104,41 @@ void start(std::size_t threads) {
   }
 }
 
+bool is_backward() { return order == Order::kBackward || order == Order::kWarpsBackward; }
+bool runs_warps_ahead() {
+  return order == Order::kWarpsForward || order == Order::kWarpsBackward;
+}
+
+// Each of these threads runs until it waits or has ended. False: all of them wait or have ended.
+bool advance(std::size_t first, std::size_t count) {
+  bool moved = false;
+  for (std::size_t step = 0; step < count; ++step) {
+    current = first + (is_backward() ? count - 1 - step : step);
+    Fiber& fiber = *fibers[current];
+    if (!fiber.runnable()) continue;
+    moved = true;
+    place.thread.x = static_cast<unsigned>(current);
+    fiber.point = std::move(fiber.point).resume();
+  }
+  return moved;
+}
+
+// One warp after the other, each as far as it comes.
+bool advance_warps(std::size_t threads) {
+  bool moved = false;
+  for (std::size_t step = 0; step < warps.size(); ++step) {
+    const std::size_t first = 32 * (is_backward() ? warps.size() - 1 - step : step);
+    while (advance(first, std::min<std::size_t>(32, threads - first))) moved = true;
+  }
+  return moved;
+}
+
 void run_block(std::size_t threads, int shared_bytes) {
   start(threads);
   std::memset(dynamic_memory, 0xff, static_cast<std::size_t>(shared_bytes));  // NaN until written
-  std::size_t left = threads;
-  while (left > 0) {
-    bool moved = false;
-    for (std::size_t step = 0; step < threads; ++step) {
-      current = order == Order::kForward ? step : threads - 1 - step;
-      Fiber& fiber = *fibers[current];
-      if (!fiber.runnable()) continue;
-      moved = true;
-      place.thread.x = static_cast<unsigned>(current);
-      fiber.point = std::move(fiber.point).resume();
-      if (fiber.done) --left;
-    }
-    if (!moved) fail("threads wait at a barrier that the others do not reach");
+  while (block.alive > 0) {
+    if (!(runs_warps_ahead() ? advance_warps(threads) : advance(0, threads)))
+      fail("threads wait at a barrier that the others do not reach");
   }
 }
 
