@@ -4,6 +4,7 @@
 #include "core/cuda/kernels/loss.h"
 
 #include "core/cuda/kernels/loss_coefficients.h"
+#include "core/cuda/kernels/reduce.cuh"
 #include "core/cuda/kernels/vector.cuh"
 
 namespace edt {
@@ -76,19 +77,6 @@ struct Pixel {
   }
 };
 
-// Sums over the block, valid in thread 0.
-__device__ double block_total(double value, double* shared) {
-  shared[threadIdx.x] = value;
-  __syncthreads();
-  for (unsigned half = kThreads / 2; half > 0; half /= 2) {
-    if (threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
-    __syncthreads();
-  }
-  const double total = shared[0];
-  __syncthreads();  // before the memory is used again
-  return total;
-}
-
 // A block for each sample.
 template <class T>
 __global__ void __launch_bounds__(kThreads) loss_forward(LossCall call, float* mse, float* vb) {
@@ -103,8 +91,8 @@ __global__ void __launch_bounds__(kThreads) loss_forward(LossCall call, float* m
     squares += error * error;
     if (k[loss::kVbWeight] != 0) nats += pixel.bound(call, k).value;
   }
-  squares = block_total(squares, shared);
-  nats = block_total(nats, shared);
+  squares = block_total<kThreads>(squares, shared);
+  nats = block_total<kThreads>(nats, shared);
   if (threadIdx.x != 0) return;
   mse[sample] = static_cast<float>(k[loss::kMseWeight] * squares / pixels);
   vb[sample] = static_cast<float>(k[loss::kVbWeight] * nats / (pixels * kLog2));
@@ -119,7 +107,7 @@ __global__ void __launch_bounds__(kThreads)
   for (std::int64_t b = threadIdx.x; b < batch; b += kThreads) {
     total += weights[b] * (static_cast<double>(mse[b]) + vb[b]) / static_cast<double>(batch);
   }
-  total = block_total(total, shared);
+  total = block_total<kThreads>(total, shared);
   if (threadIdx.x == 0) mean[0] = static_cast<float>(total);
 }
 

@@ -65,4 +65,19 @@ __device__ void block_sum(float (&v)[kCount], float* shared) {
   }
 }
 
+// Every thread of a block of kThreads receives the sum of `value` over it, by halves. `shared` has
+// kThreads doubles, and may be used again at once.
+template <int kThreads>
+__device__ double block_total(double value, double* shared) {
+  shared[threadIdx.x] = value;
+  __syncthreads();
+  for (unsigned half = kThreads / 2; half > 0; half /= 2) {
+    if (threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
+    __syncthreads();
+  }
+  const double total = shared[0];
+  __syncthreads();
+  return total;
+}
+
 }  // namespace edt

@@ -11,7 +11,7 @@ constexpr int kThreads = 256;
 
 // Where a vector of the joined tokens is in its stream.
 struct Place {
-  int stream;
+  bool is_first;  // of the two streams
   std::int64_t element;
 };
 
@@ -27,7 +27,7 @@ __device__ Place place_of(const RegionCall& call, unsigned index) {
   const unsigned of_stream = ratio * (is_first ? first : tokens - first);
   const unsigned token = place / run * (ratio * run) + sequence % ratio * run + place % run;
   const std::int64_t from = static_cast<std::int64_t>(sequence / ratio) * of_stream + token;
-  return {is_first ? 0 : 1, from * call.width + index % row_vectors * kVec};
+  return {is_first, from * call.width + index % row_vectors * kVec};
 }
 
 template <class T, int kVec>
@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(kThreads) join_tokens(RegionCall call, unsigne
   const unsigned index = blockIdx.x * kThreads + threadIdx.x;
   if (index >= vectors) return;
   const Place place = place_of<kVec>(call, index);
-  const T* const from = static_cast<const T*>(call.streams[place.stream]);
+  const T* const from = static_cast<const T*>(place.is_first ? call.streams[0] : call.streams[1]);
   if (from == nullptr && call.accumulate[0]) return;
   float v[kVec] = {};
   if (from != nullptr) load<kVec>(from + place.element, v);
@@ -48,11 +48,12 @@ __global__ void __launch_bounds__(kThreads) split_tokens(RegionCall call, unsign
   const unsigned index = blockIdx.x * kThreads + threadIdx.x;
   if (index >= vectors) return;
   const Place place = place_of<kVec>(call, index);
-  T* const to = static_cast<T*>(call.streams[place.stream]);
+  // By comparison: an index at run time would copy the arguments to local memory.
+  T* const to = static_cast<T*>(place.is_first ? call.streams[0] : call.streams[1]);
   if (to == nullptr) return;
   float v[kVec];
   load<kVec>(static_cast<const T*>(call.joined) + static_cast<std::int64_t>(index) * kVec, v);
-  put<kVec>(to + place.element, v, call.accumulate[place.stream]);
+  put<kVec>(to + place.element, v, place.is_first ? call.accumulate[0] : call.accumulate[1]);
 }
 
 // f<T, kVec>(number of vectors)

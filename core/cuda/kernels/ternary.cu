@@ -70,14 +70,9 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ double shared[kThreads];
   double own = 0;
   for (std::int64_t i = threadIdx.x; i < blocks; i += kThreads) own += partials[i];
-  shared[threadIdx.x] = own;
-  __syncthreads();
-  for (unsigned half = kThreads / 2; half > 0; half /= 2) {
-    if (threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
-    __syncthreads();
-  }
+  const double total = block_total<kThreads>(own, shared);
   if (threadIdx.x > 0) return;
-  *sum = static_cast<float>(shared[0]) + (accumulate ? *sum : 0.0f);
+  *sum = static_cast<float>(total) + (accumulate ? *sum : 0.0f);
 }
 
 unsigned grid_of(std::int64_t n) { return static_cast<unsigned>(ternary_blocks(n)); }

@@ -52,7 +52,7 @@ __device__ double slope_of(const TokenLossCall& call, double error) {
   return 2 * error;
 }
 
-// A block for each sample; the sum over its threads is valid in thread 0.
+// A block for each sample.
 template <class T>
 __global__ void __launch_bounds__(kThreads) token_loss_forward(TokenLossCall call, float* losses) {
   __shared__ double shared[kThreads];
@@ -68,25 +68,22 @@ __global__ void __launch_bounds__(kThreads) token_loss_forward(TokenLossCall cal
       sum += distance_of(call, static_cast<double>(to_float(y[i])) - z[i]);
     }
   }
-  shared[threadIdx.x] = sum;
-  __syncthreads();
-  for (unsigned half = kThreads / 2; half > 0; half /= 2) {
-    if (threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
-    __syncthreads();
-  }
+  sum = block_total<kThreads>(sum, shared);
   if (threadIdx.x == 0) {
-    losses[sample] = static_cast<float>(call.factors[sample] * shared[0] / groups);
+    losses[sample] = static_cast<float>(call.factors[sample] * sum / groups);
   }
 }
 
-// In batch order, by one thread.
-__global__ void weighted_mean(const float* losses, const float* weights, std::int64_t batch,
-                              float* mean) {
+// By one block: each thread its samples in order, then the threads' sums by halves.
+__global__ void __launch_bounds__(kThreads)
+    weighted_mean(const float* losses, const float* weights, std::int64_t batch, float* mean) {
+  __shared__ double shared[kThreads];
   double total = 0;
-  for (std::int64_t b = 0; b < batch; ++b) {
+  for (std::int64_t b = threadIdx.x; b < batch; b += kThreads) {
     total += static_cast<double>(weights[b]) * losses[b] / static_cast<double>(batch);
   }
-  mean[0] = static_cast<float>(total);
+  total = block_total<kThreads>(total, shared);
+  if (threadIdx.x == 0) mean[0] = static_cast<float>(total);
 }
 
 // A thread for each value, or for each group that has a direction.
@@ -221,8 +218,8 @@ void launch_token_loss_forward(cudaStream_t stream, const TokenLossCall& call, f
     launch({stream, "token_loss forward", static_cast<unsigned>(call.batch), kThreads},
            of_logits ? cross_entropy_forward<T> : token_loss_forward<T>, call, losses);
   });
-  launch({stream, "token_loss forward", 1, 1}, weighted_mean, losses, call.weights, call.batch,
-         mean);
+  launch({stream, "token_loss forward", 1, kThreads}, weighted_mean, losses, call.weights,
+         call.batch, mean);
 }
 
 void launch_token_loss_backward(cudaStream_t stream, const TokenLossCall& call, const float* dmean,
