@@ -65,10 +65,10 @@ class NcclCommunicator final : public DelegatingCommunicator {
         out_(device),
         in_(device),
         wide_(device),
+        connected_(device.memory(),
+                   (peers_of(this->rank(), this->size()).size() + 1) * NcclLink::kConnectionBytes),
         link_((stream_of(device), this->ranks())) {  // the GPU becomes the thread's current one
-    const std::vector<int> peers = peers_of(rank(), size());
-    const Block bytes(device.memory(), (peers.size() + 1) * NcclLink::kConnectionBytes);
-    link_.connect(peers, bytes.data(), stream_of(device));
+    link_.connect(peers_of(rank(), size()), connected_.data(), stream_of(device));
   }
 
   std::string_view backend() const override { return "nccl"; }
@@ -255,6 +255,7 @@ class NcclCommunicator final : public DelegatingCommunicator {
 
   Device& device_;
   ChunkScratch out_, in_, wide_;  // leaving rounded, arriving, arrived rounded and widened
+  Block connected_;               // what connecting exchanges, also where that fails
   NcclLink link_;  // ends first: memory that a waiting kernel uses is not given back before
 };
 

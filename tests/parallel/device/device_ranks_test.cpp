@@ -89,6 +89,21 @@ TEST(NcclFailure, AnAsynchronousErrorEndsTheNextCollective) {
   });
 }
 
+// A kernel that waits for a dead peer ends when the communicator is aborted: the memory it was
+// given must not be given back before, which would wait for it.
+TEST(NcclFailure, APeerThatDiesWhileConnectingIsNotWaitedFor) {
+  const int before = emulation::nccl_aborts();
+  emulation::set_nccl_peers_dead(true);
+  EXPECT_THROW(run_ranks(1,
+                         [](Communicator& host) {
+                           const auto gpu = make_cuda_backend();
+                           make_nccl_communicator(*gpu, host.split(0, host.rank(), "tensors"));
+                         }),
+               std::exception);
+  emulation::set_nccl_peers_dead(false);
+  EXPECT_EQ(emulation::nccl_aborts(), before + 1);
+}
+
 // What a rank's kernels wait for may never come then, so its communicator must not wait for them.
 TEST(NcclFailure, AnExceptionAbortsTheCommunicator) {
   const int before = emulation::nccl_aborts();

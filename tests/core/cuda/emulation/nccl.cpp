@@ -51,7 +51,7 @@ struct Operation {
 std::mutex parties_mutex;
 std::map<int, std::shared_ptr<Party>> parties;
 int next_id = 0;
-std::atomic<bool> failed = false;
+std::atomic<bool> failed = false, peers_dead = false;
 std::atomic<int> aborted = 0, late = 0;
 
 std::vector<std::unique_ptr<Rank>> ranks;  // all that were made
@@ -161,6 +161,7 @@ ncclResult_t ask(Operation operation) {
 namespace edt::emulation {
 
 void set_nccl_failed(bool now) { failed = now; }
+void set_nccl_peers_dead(bool now) { peers_dead = now; }
 int nccl_aborts() { return aborted; }
 int nccl_late_connections() { return late; }
 
@@ -218,6 +219,12 @@ ncclResult_t ncclBroadcast(const void* from, void* to, size_t count, ncclDataTyp
                            ncclComm_t comm, cudaStream_t stream) {
   if (edt::emulation::is_captured(stream)) return ncclInvalidUsage;
   Rank& rank = used(comm);
+  if (peers_dead) {
+    edt::emulation::ask(stream, [&rank] {
+      if (!rank.gone) fail("a kernel waits for a dead peer, and the device for the kernel");
+    });
+    return ncclRemoteError;
+  }
   rank.is_connected = true;  // what connects ends with a broadcast
   if (rank.rank == root) {
     for (int r = 0; r < rank.size; ++r) {

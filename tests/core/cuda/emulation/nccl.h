@@ -7,6 +7,9 @@ namespace edt::emulation {
 
 // What ncclCommGetAsyncError says from now on.
 void set_nccl_failed(bool failed);
+// Broadcasts fail from now on, and what they have asked of the stream waits for a dead peer: to
+// come to it before the communicator has ended ends the program.
+void set_nccl_peers_dead(bool dead);
 // Communicators that were aborted so far.
 int nccl_aborts();
 // Messages so far between ranks that were not connected with their communicator: those would have
