@@ -16,7 +16,7 @@ bool cuda_is_broken() { return false; }
 int cuda_device_count() {
   int count = 0;
   if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
-  cudaGetLastError();  // no driver is an answer, not a failure of what comes next
+  forget_error();  // no driver is an answer, not a failure of what comes next
   return 0;
 }
 
@@ -34,7 +34,7 @@ std::vector<std::string> cuda_device_places() {
 std::string cuda_absence() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
-  cudaGetLastError();
+  forget_error();
   return status == cudaSuccess ? "no GPU is visible" : cudaGetErrorString(status);
 }
 
@@ -78,7 +78,7 @@ CudaContext::CudaContext(int device) : device_(device) {
 void CudaContext::require_kernels() const {
   const cudaError_t status = find_kernels();
   if (status == cudaSuccess) return;
-  cudaGetLastError();
+  forget_error();
   fail<CudaError>("cuda", "GPU {} has compute capability {}, this build has code for {} ({})",
                   device_, cuda_gpu_type(device_).capability, EDT_CUDA_ARCHITECTURES,
                   cudaGetErrorString(status));

@@ -1,5 +1,6 @@
 // Elementary operations on tensors, and the way between host and device.
 #include "core/cuda/backend.h"
+#include "core/cuda/capturing.h"
 #include "core/cuda/error.h"
 #include "core/cuda/kernels/elementwise.h"
 #include "core/cuda/nvtx.h"
@@ -71,16 +72,21 @@ void send_on(cudaStream_t stream, const void* host, const Tensor& to) {
 
 // In stream order, so nothing that is still running reads or writes the tensor at the same time.
 void upload_on(cudaStream_t stream, const void* host, const Tensor& to) {
+  require_no_capture("an upload");
   send_on(stream, host, to);
   synchronize_on(stream);
 }
 
 void download_on(cudaStream_t stream, const Tensor& from, void* host) {
+  require_no_capture("a download");
   check_cuda(cudaMemcpyAsync(host, from.data, from.bytes(), cudaMemcpyDeviceToHost, stream),
              "download");
   synchronize_on(stream);
 }
 
-void synchronize_on(cudaStream_t stream) { check_cuda(cudaStreamSynchronize(stream), "waiting"); }
+void synchronize_on(cudaStream_t stream) {
+  require_no_capture("waiting for a stream");
+  check_cuda(cudaStreamSynchronize(stream), "waiting");
+}
 
 }  // namespace edt

@@ -5,14 +5,18 @@
 
 namespace edt {
 
+void forget_error() { static_cast<void>(cudaGetLastError()); }
+
 void check_cuda(cudaError_t status, std::string_view what) {
   if (status == cudaSuccess) return;
+  forget_error();
   fail<CudaError>("cuda", "{}: {} ({})", what, cudaGetErrorString(status),
                   cudaGetErrorName(status));
 }
 
 void check_cublas(cublasStatus_t status, std::string_view what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
+  forget_error();
   fail<CudaError>("cuda", "{}: {}", what, cublasLtGetStatusString(status));
 }
 

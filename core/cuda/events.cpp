@@ -1,5 +1,6 @@
 #include "core/cuda/events.h"
 
+#include "core/cuda/capturing.h"
 #include "core/cuda/error.h"
 
 namespace edt {
@@ -15,6 +16,7 @@ void TimedEvent::record(cudaStream_t stream) const {
 }
 
 double TimedEvent::seconds_since(const TimedEvent& earlier) const {
+  require_no_capture("waiting for an event");
   float milliseconds = 0;
   check_cuda(cudaEventSynchronize(event_.get()), "waiting for an event");
   check_cuda(cudaEventElapsedTime(&milliseconds, earlier.event_.get(), event_.get()),
@@ -68,6 +70,7 @@ void EventPool::wait(cudaStream_t stream, const Event& event) {
 }
 
 void EventPool::finish(const Event& event) {
+  require_no_capture("waiting for an event");
   if (event.point() == nullptr) return;
   check_cuda(cudaEventSynchronize(event_of(event)), "waiting for an event");
 }

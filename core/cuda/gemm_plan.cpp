@@ -115,9 +115,10 @@ Preference preference_of(const GemmKey& key) {
 
 bool is_refusal(cublasStatus_t status, const GemmKey& key) {
   if (status == CUBLAS_STATUS_SUCCESS) return false;
+  const cudaError_t met = cudaGetLastError();  // is not the next launch's
   if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) return true;
   const bool is_plain = key.epilogue == Epilogue::kNone && !key.batch.as_singles;
-  if (is_plain || cudaGetLastError() != cudaSuccess) return false;
+  if (is_plain || met != cudaSuccess) return false;
   log::warning("cuBLASLt does not do the {} with epilogue {}: {}", text_of(key),
                name_of(key.epilogue), cublasLtGetStatusString(status));
   return true;

@@ -62,8 +62,10 @@ std::vector<Candidate> admitted(const GemmPlan& plan, const Gemm& gemm, void* wo
   std::vector<Candidate> candidates;
   const auto suggested = plan.suggestions(count);
   for (std::size_t i = 0; i < suggested.size(); ++i) {
-    if (plan.launch(gemm, suggested[i], trial_scale(gemm), workspace) != CUBLAS_STATUS_SUCCESS)
+    if (plan.launch(gemm, suggested[i], trial_scale(gemm), workspace) != CUBLAS_STATUS_SUCCESS) {
+      forget_error();
       continue;
+    }
     candidates.push_back({suggested[i], static_cast<int>(i)});
   }
   return candidates;

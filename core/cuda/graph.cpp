@@ -10,6 +10,7 @@ namespace edt {
 StreamCapture::StreamCapture(cudaStream_t stream) : stream_(stream) {
   check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal),
              "beginning a CUDA graph");
+  open_.emplace();
 }
 
 StreamCapture::~StreamCapture() {
@@ -17,12 +18,12 @@ StreamCapture::~StreamCapture() {
   cudaGraph_t graph = nullptr;
   cudaStreamEndCapture(stream_, &graph);
   if (graph != nullptr) cudaGraphDestroy(graph);
-  cudaGetLastError();  // why the capture has ended is on its way
+  forget_error();  // why the capture has ended is on its way
 }
 
 StreamCapture::Captured StreamCapture::take() {
   cudaGraph_t graph = nullptr;
-  open_ = false;
+  open_.reset();
   check_cuda(cudaStreamEndCapture(stream_, &graph), "capturing a CUDA graph");
   return Captured(graph);
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/cuda/capturing.h"
 #include "core/cuda/scratch.h"
 #include "core/tensor/device.h"
 
@@ -31,7 +32,7 @@ class StreamCapture {
 
  private:
   cudaStream_t stream_;
-  bool open_ = true;
+  std::optional<CapturingThread> open_;
 };
 
 class CudaGraph final : public Graph {

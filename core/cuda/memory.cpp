@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/cuda/capturing.h"
 #include "core/cuda/cuda_backend.h"
 #include "core/cuda/error.h"
 
@@ -16,11 +17,12 @@ bool is_aligned(const void* memory) { return reinterpret_cast<std::uintptr_t>(me
 }  // namespace
 
 void* CudaMemory::reserve(std::size_t bytes) {
+  require_no_capture("allocating GPU memory");
   void* memory = nullptr;
   check_cuda(cudaSetDevice(device_), "choosing the GPU");
   const cudaError_t status = cudaMalloc(&memory, bytes);
   if (status == cudaErrorMemoryAllocation) {
-    cudaGetLastError();  // it is reported here, not at the next launch
+    forget_error();
     fail<CudaError>("cuda", "cannot allocate {} bytes of GPU memory, {} are free", bytes,
                     free_on_device()->bytes);
   }
@@ -29,8 +31,11 @@ void* CudaMemory::reserve(std::size_t bytes) {
   return memory;
 }
 
-// Waits for kernels that still use the memory, as cudaFree does.
-void CudaMemory::release(void* memory) noexcept { cudaFree(memory); }
+// Waits for kernels that still use the memory, as cudaFree does. A capture refuses it and ends as
+// invalid, which is said there.
+void CudaMemory::release(void* memory) noexcept {
+  if (cudaFree(memory) != cudaSuccess) forget_error();
+}
 
 std::optional<FreeMemory> CudaMemory::free_on_device() const {
   std::size_t free = 0, total = 0;
@@ -40,11 +45,12 @@ std::optional<FreeMemory> CudaMemory::free_on_device() const {
 }
 
 void* PinnedMemory::reserve(std::size_t bytes) {
+  require_no_capture("allocating pinned host memory");
   void* memory = nullptr;
   check_cuda(cudaSetDevice(device_), "choosing the GPU");
   const cudaError_t status = cudaHostAlloc(&memory, bytes, cudaHostAllocPortable);
   if (status == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
+    forget_error();
     fail<CudaError>("cuda", "cannot allocate {} bytes of pinned host memory", bytes);
   }
   check_cuda(status, "allocating pinned host memory");
@@ -52,6 +58,8 @@ void* PinnedMemory::reserve(std::size_t bytes) {
   return memory;
 }
 
-void PinnedMemory::release(void* memory) noexcept { cudaFreeHost(memory); }
+void PinnedMemory::release(void* memory) noexcept {
+  if (cudaFreeHost(memory) != cudaSuccess) forget_error();
+}
 
 }  // namespace edt

@@ -28,13 +28,10 @@ class CudaScratch {
  public:
   explicit CudaScratch(Memory& memory) : memory_(memory) {}
 
+  // CudaError where it would grow within a capture.
   void* bytes(ScratchSlot slot, std::size_t count) {
     Block& block = blocks_[static_cast<std::size_t>(slot)];
-    if (block.bytes() < count) {
-      ++generation_;
-      block = {};  // first: both need not fit
-      block = Block(memory_, count);
-    }
+    if (block.bytes() < count) grow(slot, block, count);
     return block.data();
   }
   float* floats(ScratchSlot slot, std::int64_t count) {
@@ -45,6 +42,8 @@ class CudaScratch {
   std::int64_t generation() const { return generation_; }
 
  private:
+  void grow(ScratchSlot slot, Block& block, std::size_t count);
+
   Memory& memory_;
   std::int64_t generation_ = 0;
   std::array<Block, static_cast<std::size_t>(ScratchSlot::kCount)> blocks_;

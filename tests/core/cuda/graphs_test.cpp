@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/core/cuda/gpu.h"
+#include "tests/core/storage/expect_error.h"
 
 namespace edt {
 namespace {
@@ -22,6 +23,14 @@ class OpsGraphs : public testing::Test {
     std::vector<float> host(kSize);
     gpu_->download(at(i), host.data());
     return host;
+  }
+  // A product whose operands are put side by side in scratch memory.
+  void concatenate(std::int64_t rows) {
+    const auto part = [&](std::size_t i, std::int64_t columns) {
+      return Tensor{blocks_[i].data(), {rows, columns}, DType::kFloat32};
+    };
+    const Tensor weight{blocks_[1].data(), {8, 16}, DType::kFloat32};
+    gpu_->concat_linear_forward(part(0, 8), part(0, 8), weight, {}, part(2, 8));
   }
 
   std::unique_ptr<Backend> gpu_;
@@ -73,7 +82,7 @@ TEST_F(OpsGraphs, ACaptureRefusesMemoryAndGoesOnWithout) {
     gpu_->capture(take);
     FAIL() << "memory was taken";
   } catch (const CudaError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("allocating GPU memory: operation not permitted"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("allocating GPU memory within a CUDA graph"));
   }
   gpu_->fill(at(0), 4);
   EXPECT_EQ(values(0), all(4));
@@ -82,8 +91,15 @@ TEST_F(OpsGraphs, ACaptureRefusesMemoryAndGoesOnWithout) {
 }
 
 TEST_F(OpsGraphs, ACaptureRefusesToWait) {
-  EXPECT_THROW(gpu_->capture([&] { gpu_->synchronize(); }), CudaError);
-  EXPECT_THROW(gpu_->capture([&] { values(0); }), CudaError);
+  const auto expect_refused = [&](const char* what, const std::function<void()>& call) {
+    EXPECT_ERROR(gpu_->capture(call), CudaError, what, "within a CUDA graph");
+  };
+  const Event event = gpu_->record();
+  expect_refused("waiting for a stream", [&] { gpu_->synchronize(); });
+  expect_refused("waiting for an event", [&] { gpu_->finish(event); });
+  expect_refused("a download", [&] { values(0); });
+  expect_refused("an upload", [&] { gpu_->upload(all(1).data(), at(0)); });
+  gpu_->synchronize();
 }
 
 // Of another stream that is not captured: the graph could not know the event of the next time.
@@ -96,18 +112,6 @@ TEST_F(OpsGraphs, ACaptureRefusesEventsFromOutside) {
 
 // What moves scratch memory makes graphs invalid.
 TEST_F(OpsGraphs, AreOfTheScratchMemoryOfTheirTime) {
-  const Block memory(gpu_->memory(), std::size_t{1} << 20);
-  auto* next = static_cast<float*>(memory.data());
-  const auto zeros = [&](std::int64_t rows, std::int64_t columns) {
-    const Tensor tensor{next, {rows, columns}, DType::kFloat32};
-    next += tensor.elements();
-    gpu_->zero(tensor);
-    return tensor;
-  };
-  const Tensor weight = zeros(8, 16);
-  const auto concatenate = [&](std::int64_t rows) {
-    gpu_->concat_linear_forward(zeros(rows, 8), zeros(rows, 8), weight, {}, zeros(rows, 8));
-  };
   concatenate(8);
   const auto graph = gpu_->capture([&] { concatenate(8); });
   EXPECT_TRUE(graph->valid());
@@ -115,6 +119,17 @@ TEST_F(OpsGraphs, AreOfTheScratchMemoryOfTheirTime) {
   EXPECT_TRUE(graph->valid());
   concatenate(64);
   EXPECT_FALSE(graph->valid());
+}
+
+// Scratch memory that would have to grow stays, and with it the graphs that use it.
+TEST_F(OpsGraphs, ACaptureThatNeedsMoreScratchMemoryNamesIt) {
+  concatenate(8);
+  const auto graph = gpu_->capture([&] { concatenate(8); });
+  EXPECT_ERROR(gpu_->capture([&] { concatenate(64); }), CudaError, "scratch memory for",
+               "grows from", "within a CUDA graph");
+  ASSERT_TRUE(graph->valid());
+  graph->replay();
+  gpu_->synchronize();
 }
 
 }  // namespace

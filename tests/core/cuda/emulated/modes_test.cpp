@@ -4,6 +4,8 @@
 
 #include <thread>
 
+#include "core/cuda/error.h"
+#include "core/cuda/graph.h"
 #include "core/cuda/on_stream.h"
 #include "core/reference/reference_backend.h"
 #include "tests/core/cuda/emulation/device_memory.h"
@@ -92,6 +94,55 @@ TEST(Emulated, AnyStatusButSuccessIsARefusalOfAnEpilogue) {
                "product [8, 8] x [8, 8]");
   emulation::set_suggestions();
   emulation::set_status_of_refusals(0);
+}
+
+// What a refusal leaves behind is not the error of the next kernel.
+TEST(Emulated, ARefusalLeavesNoErrorBehind) {
+  emulation::set_error_of_refusals(cudaErrorInvalidConfiguration);
+  check_gemms(emulation::set_fused_epilogues, false);
+  check_gemms(emulation::set_refusal_of_epilogues, true);
+  emulation::set_suggestions({{}, {.seconds = 1e-4, .runs = false}});
+  GemmTuning tuning;
+  const auto backend = make_cuda_backend({.tuning = &tuning});
+  const OpCase op_case = linear_case({8, 16}, 16);
+  EXPECT_NO_THROW(run_case(op_case, *backend, DType::kBFloat16, 1));
+  emulation::set_suggestions();
+  emulation::set_error_of_refusals(cudaSuccess);
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+}
+
+// Nor is one that has been thrown; what broke the GPU's context says so again and again.
+TEST(Emulated, AnErrorIsSaidOnceUnlessItStays) {
+  const auto device = make_cuda_backend();
+  const Block block(device->memory(), sizeof(float));
+  const Tensor value{block.data(), {1}, DType::kFloat32};
+  EXPECT_THROW(check_cuda(cudaSetDevice(7), "choosing the GPU"), CudaError);
+  EXPECT_NO_THROW(device->fill(value, 1));
+  emulation::set_broken_context(cudaErrorIllegalAddress);
+  EXPECT_THROW(device->fill(value, 2), CudaError);
+  EXPECT_THROW(device->fill(value, 3), CudaError);
+  emulation::set_broken_context(cudaSuccess);
+  EXPECT_NO_THROW(device->fill(value, 4));
+}
+
+// The emulated runtime refuses what it must not be asked while a thread captures; the backend's own
+// guard comes before it.
+TEST(Emulated, WaitsAreRefusedToAThreadThatCaptures) {
+  const auto device = make_cuda_backend();
+  const auto beside = device->new_stream();
+  cudaEvent_t event = nullptr;
+  cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
+  cudaEventRecord(event, stream_of(*beside));
+  const auto expect_refused = [&](const std::function<cudaError_t()>& call) {
+    StreamCapture capture(stream_of(*device));
+    EXPECT_EQ(call(), cudaErrorStreamCaptureUnsupported);
+    EXPECT_THROW(capture.take(), CudaError);
+  };
+  expect_refused([&] { return cudaStreamSynchronize(stream_of(*beside)); });
+  expect_refused([&] { return cudaEventSynchronize(event); });
+  expect_refused([] { return cudaFree(nullptr); });
+  EXPECT_EQ(cudaEventSynchronize(event), cudaSuccess);
+  cudaEventDestroy(event);
 }
 
 // The library is asked before a capture or not at all.

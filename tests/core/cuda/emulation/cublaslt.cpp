@@ -74,6 +74,7 @@ static_assert(sizeof(Needs) <= sizeof(cublasLtMatmulAlgo_t));
 bool fused_epilogues = true;
 bool refuses_to_run = false;
 cublasStatus_t status_of_refusals = CUBLAS_STATUS_NOT_SUPPORTED;
+int error_of_refusals = cudaSuccess;
 bool batches_by_single_algorithms = true;
 std::size_t workspace_of_each = 0;
 std::size_t version = edt::emulation::kCublasLtVersion;
@@ -250,6 +251,11 @@ bool batches_agree(const Layout& a, const Layout& b, const Layout& out) {
 }
 
 // As reported of CUDA 13.3: what is asked about a product while the thread captures.
+cublasStatus_t refuse() {
+  edt::emulation::leave_error(error_of_refusals);
+  return status_of_refusals;
+}
+
 bool fails_in_capture() { return edt::emulation::refused_in_capture() != cudaSuccess; }
 
 template <class Handle, class Object>
@@ -269,6 +275,8 @@ void set_status_of_refusals(int status) {
   status_of_refusals =
       status == 0 ? CUBLAS_STATUS_NOT_SUPPORTED : static_cast<cublasStatus_t>(status);
 }
+
+void set_error_of_refusals(int error) { error_of_refusals = error; }
 
 void set_cublaslt_version(std::size_t now) { version = now; }
 void set_suggestions(std::vector<Suggestion> now) { suggestions = std::move(now); }
@@ -405,7 +413,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
       d.epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS || d.epilogue == CUBLASLT_EPILOGUE_DGELU;
   const bool possible = d.epilogue == CUBLASLT_EPILOGUE_DEFAULT ||
                         (fused_epilogues && !(has_aux && d.aux_stride % 8 != 0));
-  if (!possible) return status_of_refusals;
+  if (!possible) return refuse();
   const bool batched = reinterpret_cast<const Layout*>(out)->batch > 1;
   const std::vector<edt::emulation::Suggestion> of_batches{{.rounds_each_term = true}};
   for (const auto& one : batched ? of_batches : suggestions) {
@@ -437,8 +445,7 @@ cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t,
   if (sum == Sum::kNone || !batches_agree(layout(a), layout(b), layout(out)))
     return CUBLAS_STATUS_INVALID_VALUE;
   const bool batched = layout(out).batch > 1;
-  if (batched && sum == Sum::kRoundsOnce && !batches_by_single_algorithms)
-    return status_of_refusals;
+  if (batched && sum == Sum::kRoundsOnce && !batches_by_single_algorithms) return refuse();
   result->workspaceSize = workspace_of_each * static_cast<std::size_t>(layout(out).batch);
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -474,7 +481,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
     std::abort();
   }
   const bool fused = product.d.epilogue != CUBLASLT_EPILOGUE_DEFAULT;
-  if ((fused && refuses_to_run) || !needs.runs) return status_of_refusals;
+  if ((fused && refuses_to_run) || !needs.runs) return refuse();
   // Some kernels read these 16 bytes at a time, whatever they have been told.
   if (fused && (alignment_of(product.d.bias) < 16 || alignment_of(product.d.aux) < 16)) {
     std::fprintf(stderr, "emulation of cuBLASLt: a bias that is not aligned to 16 bytes\n");

@@ -4,8 +4,8 @@
 //
 // The threads of a block are fibers. A fiber runs until it meets a barrier or a warp-wide
 // instruction, then the next one runs, in one of several orders (order.h): what a missing barrier
-// lets through differs between them. A barrier that some threads never reach, a misaligned access and
-// a launch that the hardware would refuse end the program by name.
+// lets through differs between them. A barrier that some threads never reach, a misaligned access
+// and a launch that the hardware would refuse end the program by name.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -101,9 +101,11 @@ namespace edt {
 
 template <class... P, class... A>
 void launch(const LaunchShape& shape, void (*kernel)(P...), const A&... args) {
+  if (shape.blocks.x == 0 || shape.blocks.y == 0 || shape.blocks.z == 0) return;
   emulation::ask(shape.stream, [=] {
     emulation::run(shape, reinterpret_cast<const void*>(kernel), [&] { kernel(args...); });
   });
+  check_launch(shape.name);
 }
 
 inline unsigned char* dynamic_shared() { return emulation::shared_memory(); }

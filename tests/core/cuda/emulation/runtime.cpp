@@ -3,11 +3,13 @@
 
 #include <cuda_runtime_api.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "tests/core/cuda/emulation/device_memory.h"
@@ -26,6 +28,14 @@ thread_local bool chosen = false;
 int most_shared_memory = edt::emulation::kA100SharedMemory;
 bool kernels_there = true;
 thread_local std::string gpu_name = edt::emulation::kGpuName;  // of this rank's GPU
+
+thread_local cudaError_t last_error = cudaSuccess;
+std::atomic<cudaError_t> of_context = cudaSuccess;
+
+cudaError_t left(cudaError_t error) {
+  edt::emulation::leave_error(error);
+  return error;
+}
 
 constexpr size_t kPromised = 256;  // alignment of pinned memory
 std::mutex pinned_mutex;
@@ -63,6 +73,13 @@ void set_gpu_place(int place) { gpu_place = place; }
 
 void set_gpu_name(const std::string& name) { gpu_name = name; }
 
+int leave_error(int error) {
+  if (error != cudaSuccess) last_error = static_cast<cudaError_t>(error);
+  return error;
+}
+
+void set_broken_context(int error) { of_context = static_cast<cudaError_t>(error); }
+
 void set_kernels_there(bool there) { kernels_there = there; }
 
 void set_most_shared_memory(int bytes) { most_shared_memory = bytes; }
@@ -81,7 +98,10 @@ using edt::emulation::require_chosen_gpu;
 
 extern "C" {
 
-cudaError_t cudaGetLastError() { return cudaSuccess; }
+cudaError_t cudaGetLastError() {
+  const cudaError_t last = std::exchange(last_error, cudaSuccess);
+  return of_context != cudaSuccess ? of_context.load() : last;
+}
 const char* cudaGetErrorString(cudaError_t error) {
   switch (error) {
     case cudaErrorStreamCaptureUnsupported:
@@ -103,7 +123,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
 }
 cudaError_t cudaSetDevice(int device) {
   chosen = true;
-  return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+  return left(device == 0 ? cudaSuccess : cudaErrorInvalidDevice);
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   switch (attribute) {
@@ -133,11 +153,11 @@ cudaError_t cudaDeviceGetPCIBusId(char* place, int length, int device) {
 }
 
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
-  return kernels_there ? cudaSuccess : cudaErrorNoKernelImageForDevice;
+  return left(kernels_there ? cudaSuccess : cudaErrorNoKernelImageForDevice);
 }
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int bytes) {
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
-  if (bytes > most_shared_memory) return cudaErrorInvalidValue;
+  if (bytes > most_shared_memory) return left(cudaErrorInvalidValue);
   shared_limits()[kernel] = bytes;
   return cudaSuccess;
 }
@@ -146,7 +166,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   require_chosen_gpu("cudaMalloc");
   if (const cudaError_t refused = refused_in_capture()) return refused;
   *memory = edt::emulation::take_device_memory(bytes);
-  if (*memory == nullptr) return cudaErrorMemoryAllocation;
+  if (*memory == nullptr) return left(cudaErrorMemoryAllocation);
   const std::lock_guard lock(taken_mutex);
   taken()[*memory] = bytes;
   return cudaSuccess;
@@ -171,7 +191,7 @@ cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
   if (const cudaError_t refused = refused_in_capture()) return refused;
   auto* const begin =
       static_cast<char*>(std::aligned_alloc(4096, (kPromised + bytes + 4095) / 4096 * 4096));
-  if (begin == nullptr) return cudaErrorMemoryAllocation;
+  if (begin == nullptr) return left(cudaErrorMemoryAllocation);
   *memory = begin + kPromised;
   const std::lock_guard lock(pinned_mutex);
   pinned()[static_cast<char*>(*memory)] = bytes;

@@ -20,6 +20,11 @@ void set_most_shared_memory(int bytes);
 // their own then.
 void set_gpu_place(int place);
 
+// What a call came upon, a cudaError_t, which it gives back: as with CUDA, the thread's last error
+// until cudaGetLastError() is asked for it. One that broke the context stays; 0: whole again.
+int leave_error(int error);
+void set_broken_context(int error);
+
 // Whether kernels can be loaded: not where they were built for other GPUs.
 void set_kernels_there(bool there);
 
@@ -38,6 +43,8 @@ void set_fused_epilogues(bool available);
 void set_refusal_of_epilogues(bool refused);
 // By which cublasStatus_t the library refuses from now on; 0: by NOT_SUPPORTED, as its manual says.
 void set_status_of_refusals(int status);
+// And which CUDA error it leaves behind; 0: none.
+void set_error_of_refusals(int error);
 
 // Whether the algorithms of single products can do batches, and the workspace that each product of
 // a batch needs. A batch whose algorithm is looked up by itself has one that rounds otherwise.

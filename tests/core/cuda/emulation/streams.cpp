@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/core/cuda/emulation/device_memory.h"
+#include "tests/core/cuda/emulation/runtime.h"
 
 namespace edt::emulation {
 namespace {
@@ -36,9 +37,14 @@ struct Event {
 
 thread_local std::unique_ptr<Capture> own_capture;
 
+cudaError_t left(cudaError_t error) {
+  leave_error(error);
+  return error;
+}
+
 cudaError_t spoil(cudaError_t error) {
   if (own_capture) own_capture->spoilt = true;
-  return error;
+  return left(error);
 }
 
 // Several threads ask; one works at a time. Work may wait for other streams, so it may be entered
@@ -148,6 +154,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t handle) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
   require_chosen_gpu("cudaStreamSynchronize");
+  if (const cudaError_t refused = refused_in_capture()) return refused;
   if (is_captured(handle)) return spoil(cudaErrorStreamCaptureUnsupported);
   finish(handle);
   return cudaSuccess;
@@ -179,7 +186,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEven
   const std::lock_guard lock(mutex);
   const Event &begin = event_at(from), &end = event_at(to);
   if (!begin.time || !end.time || begin.stream == nullptr || end.stream == nullptr) {
-    return cudaErrorInvalidResourceHandle;
+    return left(cudaErrorInvalidResourceHandle);
   }
   const auto has_come = [](const Event& event) { return event.stream->done >= event.asked; };
   if (!has_come(begin) || !has_come(end)) return cudaErrorNotReady;
@@ -188,6 +195,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEven
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
   require_chosen_gpu("cudaEventSynchronize");
+  if (const cudaError_t refused = refused_in_capture()) return refused;
   const std::lock_guard lock(mutex);
   const Event event = event_at(handle);
   if (event.captured) return spoil(cudaErrorCapturedEvent);
@@ -213,8 +221,8 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t handle, unsigne
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   const std::lock_guard lock(mutex);
-  if (own_capture || is_captured(stream)) return cudaErrorIllegalState;
-  if (mode != cudaStreamCaptureModeThreadLocal) return cudaErrorInvalidValue;
+  if (own_capture || is_captured(stream)) return left(cudaErrorIllegalState);
+  if (mode != cudaStreamCaptureModeThreadLocal) return left(cudaErrorInvalidValue);
   own_capture = std::make_unique<Capture>();
   stream_at(stream).capture = own_capture.get();
   return cudaSuccess;
@@ -226,11 +234,12 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   const std::lock_guard lock(mutex);
   *graph = nullptr;
-  if (!is_captured(stream)) return cudaErrorIllegalState;
-  if (stream_at(stream).capture != own_capture.get()) return cudaErrorStreamCaptureWrongThread;
+  if (!is_captured(stream)) return left(cudaErrorIllegalState);
+  if (stream_at(stream).capture != own_capture.get())
+    return left(cudaErrorStreamCaptureWrongThread);
   stream_at(stream).capture = nullptr;
   const auto capture = std::move(own_capture);
-  if (capture->spoilt) return cudaErrorStreamCaptureInvalidated;
+  if (capture->spoilt) return left(cudaErrorStreamCaptureInvalidated);
   *graph = reinterpret_cast<cudaGraph_t>(new Nodes(std::move(capture->nodes)));
   return cudaSuccess;
 }

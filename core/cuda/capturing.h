@@ -1,0 +1,22 @@
+// A capture does not allow to take memory, to give it back, or to wait. The runtime refuses such a
+// call as well, but no sooner than it is made, when memory may have been given back for it, and by
+// its own name only.
+#pragma once
+
+#include <string_view>
+
+namespace edt {
+
+// While it lives, this thread captures: the rules of a capture in thread-local mode are its own.
+class CapturingThread {
+ public:
+  CapturingThread();
+  ~CapturingThread();
+  CapturingThread(const CapturingThread&) = delete;
+  CapturingThread& operator=(const CapturingThread&) = delete;
+};
+
+// Throws CudaError when this thread captures. `what` names what is asked for.
+void require_no_capture(std::string_view what);
+
+}  // namespace edt
