@@ -2,27 +2,27 @@
 # The steps of scripts/gpu-check.sh, in order: what decides most comes first. Sourced.
 
 # Name, limit in seconds, and the question that the step answers. Of the first call, of eight minutes, are those down to
-# bench-xl; what follows is for a second.
+# counters: their limits fit into it. What follows is for a second.
 steps() {
   cat <<'LIST'
-machine 20 What GPU, driver and libraries are there?
-libraries 20 Does everything that was packed find its libraries?
-doctor 30 Does edt see the GPU?
-ops 120 Is every op right, and the streams, graphs and products at once?
-refusals 30 What does cuBLASLt refuse?
-kernels 60 Which kernels does a step launch: is an epilogue a kernel of its own?
-products 45 How fast are the library's products and copies, and does padding rows gain?
-bench-ops 100 How fast is every op, with the epilogues of its products and without?
-counters 75 What binds attention and norms: issue, shared memory, memory?
+machine 15 What GPU, driver and libraries are there?
+libraries 15 Does everything that was packed find its libraries?
+doctor 20 Does edt see the GPU?
+ops 90 Is every op right, and the streams, graphs and products at once?
 bench-xl 60 How fast is a step of EDT-XL/2 at 128 images, with CUDA graphs and without?
+kernels 90 Which kernels does a step launch: is an epilogue a kernel of its own?
+refusals 25 What does cuBLASLt refuse?
+products 40 How fast are the library's products and copies, and does padding rows gain?
+bench-ops 70 How fast is every op, with the epilogues of its products and without?
+counters 55 What binds attention and norms: issue, shared memory, memory?
 epilogues 60 How fast without epilogues, and with gelu kept?
 bench-s 40 How fast is a step of EDT-S/2 at 128 images?
 same-bits 60 Have two runs, with CUDA graphs and without, the same weights?
-repeats 60 Has every op the same bits 200 times?
-racecheck 60 Do threads of a block race?
-memcheck 60 Does any small op touch memory that is not its own?
+repeats 90 Has every op the same bits 200 times, and with the sizes of EDT-XL/2?
+racecheck 90 Do threads of a block race?
+memcheck 120 Does any small op touch memory that is not its own?
 golden 60 Are outputs, losses, gradients and samples the published ones?
-tune 90 What do products chosen by timing gain, and do runs with them have the same bits?
+tune 150 What do products chosen by timing gain, in EDT-S/2 and EDT-XL/2, and do runs with them have the same bits?
 torch-xl 120 How fast is EDT-XL/2 in PyTorch?
 curve 60 Does bf16 on the GPU learn as float32 on the processor does?
 torch-s 60 How fast is EDT-S/2 in PyTorch?
@@ -120,8 +120,9 @@ tests() {
   ! grep 'no GPU' "$work/tests"
 }
 
+# What repeats and compares bits has a step of its own.
 step_ops() {
-  local filter='*'
+  local filter='*-*Repeats*'
   [[ $is_dry == yes ]] && filter='*OpsMemory*:*OpsStreams*'
   tests cuda_test "$filter"
 }
@@ -147,8 +148,8 @@ step_same_bits() {
 
 # A GPU alone shows an order of sums that depends on which blocks come first.
 step_repeats() {
-  local filter='Ops/Cuda.Repeats/*' times=200
-  [[ $is_dry == yes ]] && filter='Ops/Cuda.Repeats/linear*' times=3
+  local filter='*Repeats*' times=200
+  [[ $is_dry == yes ]] && filter='Ops/Repeats.*/linear*:OpsRepeats*' times=3
   EDT_REPEATS=$times tests cuda_test "$filter"
 }
 
@@ -210,35 +211,75 @@ step_refusals() {
   cut -c1-300 "$work/cublaslt.log" | head -n 200
 }
 
+# ncu, whose findings go to the file that is named first. Where the driver keeps the counters for administrators it measures nothing, launches included.
+profile() {
+  local list=$1 status=0 log=$work/ncu
+  shift
+  packed ncu --log-file "$list" "$@" 2>&1 | tee "$log" || status=$?
+  if grep -qs ERR_NVGPUCTRPERM "$log" "$list"; then
+    skip "ncu has no rights to the GPU's counters (ERR_NVGPUCTRPERM), so nothing is known of single kernels"
+  fi
+  return "$status"
+}
+# All that two steps launch: products of the backward pass come late.
 step_kernels() {
   local list=${EDT_RESULTS:-$work}/kernels.csv  # what is there counts, also where the limit ends the step
   needs ncu
-  packed ncu --section LaunchStats --launch-count 400 --page raw --csv --log-file "$list" "$edt" bench step --device cuda \
+  profile "$list" --section LaunchStats --launch-count 3000 --page raw --csv "$edt" bench step --device cuda \
     --dtype bf16 "${xl[@]}" --micro-batch "$((batch / 8 + 1))" --rounds 1 --steps 1 --cuda-graphs off
   grep -o '"[^"]*kernel[^"]*"\|"[^"]*nvjet[^"]*"\|"[^"]*gemm[^"]*"\|"void [^"]*"' "$list" | cut -c1-120 | sort | uniq -c | sort -rn
 }
 
-# Where counters are forbidden ncu says so, and there are none.
 step_counters() {
+  local kernels
   needs ncu
-  packed ncu --set full -k regex:attention --launch-count 4 "$edt" bench step --device cuda --dtype bf16 "${xl[@]}" \
-    --micro-batch "$((batch / 8 + 1))" --rounds 1 --steps 1 --cuda-graphs off
-  packed ncu --set full -k regex:norm --launch-count 4 "$edt" bench step --device cuda --dtype bf16 "${xl[@]}" \
-    --micro-batch "$((batch / 8 + 1))" --rounds 1 --steps 1 --cuda-graphs off
+  for kernels in attention norm; do
+    profile "${EDT_RESULTS:-$work}/counters-$kernels.txt" --set full -k "regex:$kernels" --launch-count 4 "$edt" bench step --device cuda --dtype bf16 "${xl[@]}" \
+      --micro-batch "$((batch / 8 + 1))" --rounds 1 --steps 1 --cuda-graphs off
+  done
 }
 
 step_tune() {
-  edt tune "${s[@]}" --micro-batch "$half" --dtype bf16 --out "$work/gpu.json" --rounds 3
-  train --run.gemm-algos "$work/gpu.json" --run.dir "$work/a"
-  train --run.gemm-algos "$work/gpu.json" --run.dir "$work/b"
+  local file=${EDT_RESULTS:-$work}/gpu.json
+  rm -f "$file"
+  edt tune "${s[@]}" --micro-batch "$half" --dtype bf16 --out "$file" --rounds 3
+  train --run.gemm-algos "$file" --run.dir "$work/a"
+  train --run.gemm-algos "$file" --run.dir "$work/b"
   edt ckpt compare --first "$work/a" --second "$work/b"
   bench "${s[@]}" --micro-batch "$half" | keep bench-before-tuning
-  bench "${s[@]}" --micro-batch "$half" --gemm-algos "$work/gpu.json" | keep bench-tuned
+  bench "${s[@]}" --micro-batch "$half" --gemm-algos "$file" | keep bench-tuned
+  edt tune "${xl[@]}" --micro-batch "$batch" --dtype bf16 --out "$file" --rounds 2 --candidates 8
+  bench "${xl[@]}" --micro-batch "$batch" --gemm-algos "$file" | keep bench-xl-tuned
 }
 
+# Each of these patterns is of a test that is there.
+known() {
+  local pattern list
+  for pattern in "$@"; do
+    list=$(packed "$bin/cuda_test" --gtest_list_tests --gtest_filter="$pattern")
+    [[ $list == *$'\n  '* ]] || { echo "no test is called $pattern"; return 1; }
+  done
+}
 sanitizer() {
   needs compute-sanitizer
   packed compute-sanitizer --tool "$1" --error-exitcode 1 "$bin/cuda_test" --gtest_brief=1 --gtest_filter="$2"
 }
-step_memcheck() { sanitizer memcheck '*OpsMemory*:*OpsStreams*'; }
-step_racecheck() { sanitizer racecheck '*OpsMemory*'; }
+# Without the sequences that take long under it: the small ones take the same kernels but for some of attention.
+step_memcheck() {
+  local long=('*_x_256_tokens*' '*_1024_tokens*' '*_153_tokens*' '*_32_x_16_tokens*' '*_9_x_32_tokens*')
+  known 'Ops/Cuda.BFloat16/*' "${long[@]}"
+  sanitizer memcheck "*OpsMemory*:*OpsStreams*:Ops/Cuda.BFloat16/*-$(IFS=:; echo "${long[*]}")"
+}
+# Small cases of every kernel that has shared memory.
+step_racecheck() {
+  local cases=(attention_3_x_64_tokens attention_3_x_16_tokens_6 plain_attention_2_x_64 visible_attention_2_x_35
+    modulated_attention_3_x_64 cross_attention_3_x_64 kernel_attention_1_x_70 wide_attention_2_5_7 relu_linear_attention_2_4
+    modulated_norm_3_16_52_chunks_0 modulated_rms_norm_3_16_52 affine_norm_2_16 merge_norm_3_16 concat_norm_3_16
+    rms_norm_5 token_group_norm_3_9 group_norm_2_5_7 channel_rms_norm_2 head_transform_3_x_64 head_transform_3_x_8
+    attention_map_3 unit_share_2 share_penalty mask_units_2_37 band_mask_6 ternary_linear_3 diffusion_loss_3_4_8_8_t_0_1
+    token_loss_3_9_16_squares token_loss_3_9_16_cross token_loss_3_9_16_directions)
+  local filters=('*OpsColumnSums*' 'Ops/Cuda.Float32/attention_3_x_64*' "${cases[@]/#/Ops/Cuda.BFloat16/}")
+  filters=("${filters[@]/%/*}")
+  known "${filters[@]}"
+  sanitizer racecheck "$(IFS=:; echo "${filters[*]}")"
+}

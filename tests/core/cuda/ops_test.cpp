@@ -1,9 +1,6 @@
 // The cuda backend against the reference: values and every gradient, overwritten and accumulated.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <string>
-
 #include "core/reference/reference_backend.h"
 #include "tests/core/cuda/gpu.h"
 #include "tests/core/ops/case_name.h"
@@ -48,32 +45,6 @@ TEST_P(Cuda, BFloat16) { expect_equal(DType::kBFloat16, 1); }
 
 TEST_P(Cuda, BFloat16Accumulated) {
   if (!GetParam().float32_only) expect_equal(DType::kBFloat16, 2);
-}
-
-// How often each case runs to the same bits: once more, or as EDT_REPEATS says. An order of sums
-// that depends on which blocks come first shows on a GPU alone, and not each time.
-int repeats() {
-  const char* const given = std::getenv("EDT_REPEATS");
-  return given == nullptr ? 2 : std::stoi(given);
-}
-
-// Running the same case again gives the same bits.
-TEST_P(Cuda, Repeats) {
-  EDT_NEEDS_GPU();
-  const auto cuda = make_cuda_backend();
-  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-    const bool is_other = GetParam().float32_only && dtype != DType::kFloat32;
-    if (is_other || !supports(GetParam(), *cuda, dtype)) continue;
-    const auto first = run_case(GetParam(), *cuda, dtype, 1);
-    for (int time = 1; time < repeats(); ++time) {
-      const auto again = run_case(GetParam(), *cuda, dtype, 1);
-      ASSERT_EQ(first.size(), again.size());
-      for (std::size_t i = 0; i < first.size(); ++i) {
-        ASSERT_EQ(first[i].values, again[i].values)
-            << first[i].name << " in " << name_of(dtype) << ", time " << time;
-      }
-    }
-  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, Cuda, testing::ValuesIn(test_cases()), case_name);
