@@ -9,6 +9,7 @@
 #include "launcher/commands/table.h"
 #include "launcher/device/device_options.h"
 #include "launcher/text/report.h"
+#include "model/families/presets.h"
 
 namespace edt {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 struct OpsBenchOptions {
   DeviceOptions device;
   DType dtype = DType::kFloat32;
+  std::string model = "EDT-S/2";
   std::int64_t batch = 16;
   double seconds = 0.3;
   std::string filter;
@@ -95,6 +97,7 @@ void print_json(CommandContext& context, const OpsBenchOptions& bench, const Bac
                 const Ceiling& ceiling, const std::vector<Line>& lines) {
   nlohmann::ordered_json json{{"backend", backend.name()},
                               {"dtype", name_of(bench.dtype)},
+                              {"model", bench.model},
                               {"batch", bench.batch},
                               {"ceiling_gflops", ceiling.flops / 1e9},
                               {"ceiling_gbytes_per_s", ceiling.bytes / 1e9}};
@@ -137,6 +140,22 @@ void print_text(CommandContext& context, const Ceiling& ceiling, const std::vect
   }
 }
 
+std::vector<std::string> edt_names() {
+  std::vector<std::string> names;
+  for (const EdtConfig& config : EdtFamily::presets()) names.push_back(config.name);
+  return names;
+}
+
+// Those on the way down; the others are as large.
+std::vector<BenchStage> stages_of(const EdtConfig& model) {
+  std::vector<BenchStage> stages;
+  for (std::int64_t i = 0; i <= model.down_stages(); ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    stages.push_back({model.grid(i).tokens(), model.widths[at], model.heads[at]});
+  }
+  return stages;
+}
+
 // How often products of the backend have taken something along.
 std::int64_t epilogues_of(const Backend& backend) {
   std::int64_t sum = 0;
@@ -171,19 +190,22 @@ int bench_ops(std::span<const std::string> args, CommandContext& context) {
   OpsBenchOptions bench;
   OptionSet options(
       "bench ops",
-      "Times each op alone on the shapes of EDT-S/2: GFLOP/s against the matrix "
+      "Times each op alone on the shapes of an EDT's stages: GFLOP/s against the matrix "
       "products of oneDNN or cuBLASLt, or, for ops that mostly move data, GB/s against a copy "
       "that no cache holds: small batches stay in the cache and pass 100 %. On a GPU ops whose "
       "products take along biases, gelu or sums are timed without that as well.");
   options.add("filter", &bench.filter, "only ops whose name or shape contains this").positional();
   bench.device.declare(options, "");
+  options.add("model.preset", &bench.model, "whose stages the shapes are of")
+      .alias("model")
+      .choices(edt_names());
   declare_dtype(options, bench.dtype);
   options.add("batch", &bench.batch, "images in each op").unit("images").range(1, 4096);
   options.add("seconds", &bench.seconds, "time for each op").unit("s").range(0, 3600);
   options.add("json", &bench.as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
 
-  OpCases cases = bench_cases(bench.batch);
+  OpCases cases = bench_cases(bench.batch, stages_of(edt_preset(bench.model)));
   std::erase_if(cases, [&](const OpCase& op_case) {
     return op_case.name().find(bench.filter) == std::string::npos;
   });

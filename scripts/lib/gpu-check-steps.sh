@@ -199,8 +199,9 @@ step_torch_s() { torch --size S --batch 128 --steps 20 --warm-up 5 | keep torch-
 
 # The ceiling of 8192 x 8192 x 8192 is beyond an emulated GPU: there the options are read, no more.
 step_bench_ops() {
-  local options=(bench ops --device cuda --dtype bf16 --batch "$batch" --seconds 0.1 --json)
+  local options=(bench ops --device cuda --dtype bf16 --batch "$batch" --seconds 0.05 --json)
   [[ $is_dry == yes ]] && options+=(--help)
+  edt "${options[@]}" --model EDT-XL/2 | keep bench-ops-xl
   edt "${options[@]}" | keep bench-ops
 }
 

@@ -30,8 +30,15 @@ using OpCases = std::vector<OpCase>;
 
 // All cases for tests: small and awkward sizes.
 OpCases test_cases();
-// All cases for timing: one EDT-S/2 micro-batch of `batch` images.
-OpCases bench_cases(std::int64_t batch);
+// Of blocks of a model that has stages.
+struct BenchStage {
+  std::int64_t tokens, width, heads;
+};
+// EDT-S/2's.
+std::vector<BenchStage> small_stages();
+// All cases for timing: a micro-batch of `batch` images. Those of other models than EDT have their
+// own shapes.
+OpCases bench_cases(std::int64_t batch, const std::vector<BenchStage>& stages = small_stages());
 
 // The families of test_cases().
 void add_linear_cases(OpCases& cases);

@@ -31,13 +31,11 @@ OpCases test_cases() {
   return cases;
 }
 
-// Widths 312, 416, 520 at 256, 64 and 16 tokens, heads of 52.
-OpCases bench_cases(std::int64_t batch) {
-  OpCases cases;
-  struct Stage {
-    std::int64_t tokens, width;
-  };
-  for (const auto& [tokens, width] : {Stage{256, 312}, {64, 416}, {16, 520}}) {
+namespace {
+
+// The blocks of each stage.
+void add_stages(OpCases& cases, std::int64_t batch, const std::vector<BenchStage>& stages) {
+  for (const auto& [tokens, width, heads] : stages) {
     const Shape x{batch, tokens, width};
     cases.push_back(linear_case(x, 3 * width));
     cases.push_back(ternary_linear_case(x, 3 * width));
@@ -46,27 +44,41 @@ OpCases bench_cases(std::int64_t batch) {
     cases.push_back(kept_mlp_case(x, 4 * width));
     cases.push_back(modulated_norm_case(x, 6, {0, 1}));
     cases.push_back(gate_case(x, 6, 2));
-    cases.push_back(attention_case({batch, tokens, width / 52, 52}));
-    cases.push_back(modulated_attention_case({batch, tokens, width / 52, 52}));
+    cases.push_back(attention_case({batch, tokens, heads, width / heads}));
+    cases.push_back(modulated_attention_case({batch, tokens, heads, width / heads}));
   }
-  cases.push_back(linears_ahead_case({batch, 312}, 6 * 312, 4));
-  cases.push_back(rms_norm_case({batch, 6 * 312}));
-  cases.push_back(affine_modulation_case({batch, 6 * 312}));
-  cases.push_back(mask_units_case({batch, 256, 4 * 312}, 4 * 312));
-  cases.push_back(mask_units_case({batch, 256, 312}, 6));
-  cases.push_back(mask_units_case({4, 64 * batch, 4 * 312}, 6, 4));
-  cases.push_back(gate_tokens_case({4, 256, 312}));
-  cases.push_back(unit_gate_case({batch, 256}, 0, batch));
+}
+
+// What comes once in a model, or may be added to its blocks.
+void add_first_stage(OpCases& cases, std::int64_t batch, const BenchStage& stage) {
+  const auto& [tokens, width, heads] = stage;
+  cases.push_back(linears_ahead_case({batch, width}, 6 * width, 4));
+  cases.push_back(rms_norm_case({batch, 6 * width}));
+  cases.push_back(affine_modulation_case({batch, 6 * width}));
+  cases.push_back(mask_units_case({batch, tokens, 4 * width}, 4 * width));
+  cases.push_back(mask_units_case({batch, tokens, width}, heads));
+  cases.push_back(mask_units_case({4, tokens / 4 * batch, 4 * width}, heads, 4));
+  cases.push_back(gate_tokens_case({4, tokens, width}));
+  cases.push_back(unit_gate_case({batch, tokens}, 0, batch));
   const std::vector<std::int32_t> whole(static_cast<std::size_t>(batch), 77);
-  cases.push_back(cross_attention_case({256, 6, 52, 77, whole}));
-  // Linear attention and the state-space layer in EDT-S's first stage.
-  const TokenGrid fine = TokenGrid::square(16);
-  cases.push_back(token_convolution_case(batch, fine, 312, 78));
-  cases.push_back(token_group_norm_case({batch, 256, 78}, 2));
-  cases.push_back(depthwise_convolution_case(batch, fine, 312, 2));
-  cases.push_back(kernel_attention_case({batch, 256, 6, 52}, 64));
-  cases.push_back(ssm2d_kernel_case(fine, {624, 4, 16, false, 312}));
-  cases.push_back(grid_convolution_case(batch, fine, 312, 2));
+  cases.push_back(cross_attention_case({tokens, heads, width / heads, 77, whole}));
+  // Linear attention and the state-space layer.
+  const TokenGrid grid = covering_grid(tokens);
+  cases.push_back(token_convolution_case(batch, grid, width, width / 4));
+  cases.push_back(token_group_norm_case({batch, tokens, width / 4}, 2));
+  cases.push_back(depthwise_convolution_case(batch, grid, width, 2));
+  cases.push_back(kernel_attention_case({batch, tokens, heads, width / heads}, tokens / 4));
+  cases.push_back(ssm2d_kernel_case(grid, {2 * width, 4, 16, false, width}));
+  cases.push_back(grid_convolution_case(batch, grid, width, 2));
+  // Between the stages, and the condition.
+  cases.push_back(merge_norm_case({batch, tokens, width}, true));
+  cases.push_back(concat_norm_case({batch, tokens, width}));
+  cases.push_back(pixel_shuffle_case({batch, tokens / 4, 4 * width}));
+  cases.push_back(activation_case(Activation::kSilu, {batch, width}));
+  cases.push_back(activation_case(Activation::kGeluTanh, {batch, tokens, 4 * width}));
+}
+
+void add_other_models(OpCases& cases, std::int64_t batch) {
   // MDTv2-S and DiT-S: 384 wide, heads of 64, 154 of 256 tokens visible.
   cases.push_back(concat_linear_case({batch, 256, 384}, 384, 384));
   cases.push_back(attention_case({batch, 256, 6, 64}, 3));
@@ -75,11 +87,6 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(gather_tokens_case({batch, {16, 16}, 154, 384}));
   cases.push_back(restore_tokens_case({batch, {16, 16}, 154, 384}));
   cases.push_back(add_positions_case({batch, 256, 384}));
-  cases.push_back(merge_norm_case({batch, 256, 312}, true));
-  cases.push_back(concat_norm_case({batch, 256, 312}));
-  cases.push_back(pixel_shuffle_case({batch, 64, 4 * 312}));
-  cases.push_back(activation_case(Activation::kSilu, {batch, 312}));
-  cases.push_back(activation_case(Activation::kGeluTanh, {batch, 256, 4 * 312}));
   // LightningDiT-B/1: 768 wide, heads of 64, 2048 hidden units.
   cases.push_back(modulated_rms_norm_case({batch, 256, 768}, 6, {0, 1}));
   cases.push_back(swiglu_case({batch, 256, 768}, 2048));
@@ -92,6 +99,9 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(join_tokens_case({batch, 256, 3 * 768}, 128, {4, 4}));
   cases.push_back(fold_tokens_case({batch, 256, 768}, {16, 16}, 4));
   cases.push_back(unfold_tokens_case({batch, 16, 768}, {16, 16}, 4));
+}
+
+void add_pictures(OpCases& cases) {
   // The autoencoder of Stable Diffusion, one picture of 256 pixels.
   cases.push_back(convolution_case(same_size(128, 128, 3), {1, 256, 256, 128}));
   cases.push_back(convolution_case(same_size(512, 512, 3), {1, 64, 64, 512}));
@@ -100,11 +110,27 @@ OpCases bench_cases(std::int64_t batch) {
   cases.push_back(convolution_case(doubled, {1, 128, 128, 256}));
   cases.push_back(group_norm_silu_case({1, 256, 256, 128}, 32));
   cases.push_back(wide_attention_case({1, 32, 32, 512}));
+}
+
+void add_losses(OpCases& cases, std::int64_t batch) {
   cases.push_back(
       diffusion_loss_case(std::vector<int>(static_cast<std::size_t>(batch), 500), 32, 1, 1));
   cases.push_back(attention_map_case({batch, 64, 416}));
   cases.push_back(token_loss_case({batch, 256, 16}, {Distance::kSquare}));
   cases.push_back(token_loss_case({batch, 256, 32}, {Distance::kDirection, 32}));
+}
+
+}  // namespace
+
+std::vector<BenchStage> small_stages() { return {{256, 312, 6}, {64, 416, 8}, {16, 520, 10}}; }
+
+OpCases bench_cases(std::int64_t batch, const std::vector<BenchStage>& stages) {
+  OpCases cases;
+  add_stages(cases, batch, stages);
+  add_first_stage(cases, batch, stages.front());
+  add_other_models(cases, batch);
+  add_pictures(cases);
+  add_losses(cases, batch);
   return cases;
 }
 

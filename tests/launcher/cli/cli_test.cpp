@@ -113,6 +113,18 @@ TEST_F(Cli, UnwritableOutputIsAFailure) {
               HasSubstr("standard output cannot be written: No space left on device"));
 }
 
+// Of whatever EDT, and of nothing else.
+TEST_F(Cli, OpsAreTimedOnTheShapesOfAModel) {
+  const std::string bench = "bench ops --seconds 0 --batch 1 ";
+  const Outcome small = run(bench + "--filter 'gate_residual'", "2>&1");
+  EXPECT_THAT(small.output, HasSubstr("[1, 256, 312]"));
+  const Outcome large = run(bench + "--model EDT-XL/2 --filter gate_residual", "2>&1");
+  EXPECT_EQ(large.status, 0) << large.output;
+  EXPECT_THAT(large.output, HasSubstr("[1, 256, 936]"));
+  EXPECT_THAT(large.output, HasSubstr("[1, 16, 1560]"));
+  EXPECT_THAT(refusal(bench + "--model DiT-S/2"), HasSubstr("DiT-S/2"));
+}
+
 // docs/compatibility.md: the old name works, and says the new one.
 TEST_F(Cli, FormerNamesOfOptionsWork) {
   const std::string bench = "bench ops --filter gelu --seconds 0.01 ";
