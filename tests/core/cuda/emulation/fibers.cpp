@@ -105,9 +105,7 @@ void start(std::size_t threads) {
 }
 
 bool is_backward() { return order == Order::kBackward || order == Order::kWarpsBackward; }
-bool runs_warps_ahead() {
-  return order == Order::kWarpsForward || order == Order::kWarpsBackward;
-}
+bool runs_warps_ahead() { return order == Order::kWarpsForward || order == Order::kWarpsBackward; }
 
 // Each of these threads runs until it waits or has ended. False: all of them wait or have ended.
 bool advance(std::size_t first, std::size_t count) {

@@ -3,10 +3,11 @@
 
 namespace edt::emulation {
 
-// kForward and kBackward: each thread of the block runs to its next barrier or warp-wide instruction,
-// then the next one, so that warps stay abreast. The others: a warp runs ahead until the block's
-// barrier stops it, the first or the last warp before the others. The warp that arrives last goes on
-// behind the barrier to the next one, while the others have not yet seen what the first was for.
+// kForward and kBackward: each thread of the block runs to its next barrier or warp-wide
+// instruction, then the next one, so that warps stay abreast. The others: a warp runs ahead until
+// the block's barrier stops it, the first or the last warp before the others. The warp that arrives
+// last goes on behind the barrier to the next one, while the others have not yet seen what the
+// first was for.
 enum class Order { kForward, kBackward, kWarpsForward, kWarpsBackward };
 void set_order(Order order);
 
