@@ -46,6 +46,12 @@ TEST_F(Cli, APlanFindsMicroBatchesOfAnyBatch) {
               HasSubstr("more than the 4 micro-batches"));
 }
 
+// As training would.
+TEST_F(Cli, APlanNamesTheOptionThatDoesNotFitTheModel) {
+  EXPECT_THAT(refusal("plan --model E-MMDiT --ranks 1"),
+              HasSubstr("train.masked is on, but E-MMDiT has no masked pass: turn it off"));
+}
+
 TEST_F(Cli, PlansHowLongEncodingTakes) {
   const auto plan = [](const std::string& more) {
     const Outcome outcome = run("plan --encode 1000000 --cluster 8xh100 --json " + more);
