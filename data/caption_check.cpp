@@ -16,9 +16,9 @@ constexpr std::size_t kCells = kSide * kSide;
 
 float cell_centre(int cell) { return (static_cast<float>(cell) + 0.5f) * 2 / kSide - 1; }
 
-std::vector<Colour> cells_of(const Image& image) {
+std::vector<Colour> cells_of(const Image& image, const std::string& picture) {
   require<DataError>(image.width >= kSide && image.height >= kSide, "captions",
-                     "a picture of {} x {} pixels, {} x {} at least are needed", image.width,
+                     "{} of {} x {} pixels, {} x {} at least are needed", picture, image.width,
                      image.height, kSide, kSide);
   std::vector<Colour> cells(kCells, Colour{0, 0, 0});
   std::vector<float> count(kCells, 0);
@@ -167,8 +167,8 @@ int nearest(int count, Distance distance_to) {
 
 }  // namespace
 
-PictureWords read_picture(const Image& image) {
-  const std::vector<Colour> cells = cells_of(image);
+PictureWords read_picture(const Image& image, const std::string& picture) {
+  const std::vector<Colour> cells = cells_of(image, picture);
   const Fit fit = best_fit(mask_of(cells));
   const Colour colour = colour_within(cells, template_of(fit));
   PictureWords words{.shape = fit.shape};
@@ -183,13 +183,14 @@ PictureWords read_picture(const Image& image) {
   return words;
 }
 
-CaptionAgreement compare(const Image& image, std::string_view caption, const std::string& where) {
+CaptionAgreement compare(const Image& image, std::string_view caption, const std::string& where,
+                         const std::string& picture) {
   const auto words = words_of(caption);
   require<DataError>(words.has_value(), "captions",
                      "{}: '{}' does not name one size, colour, shape and place of the pictures "
                      "that `edt data synth --captions` draws",
                      where, caption);
-  const PictureWords seen = read_picture(image);
+  const PictureWords seen = read_picture(image, picture);
   return {seen.size == words->size, seen.colour == words->colour, seen.shape == words->shape,
           seen.place == words->place};
 }

@@ -10,8 +10,9 @@
 
 namespace edt::data {
 
-// The words that describe a picture best, whatever it shows. Any size of at least 32 x 32 pixels.
-PictureWords read_picture(const Image& image);
+// The words that describe a picture best, whatever it shows. DataError, which names `picture`, for
+// one of less than 32 x 32 pixels.
+PictureWords read_picture(const Image& image, const std::string& picture = "a picture");
 
 struct CaptionAgreement {
   bool size = false, colour = false, shape = false, place = false;
@@ -19,7 +20,9 @@ struct CaptionAgreement {
   bool all() const { return colour && shape && place; }
 };
 
-// DataError, which names `where` it is from, for a caption that words_of() does not understand.
-CaptionAgreement compare(const Image& image, std::string_view caption, const std::string& where);
+// DataError, which names `where` it is from, for a caption that words_of() does not understand, and
+// `picture` for one that is too small.
+CaptionAgreement compare(const Image& image, std::string_view caption, const std::string& where,
+                         const std::string& picture = "a picture");
 
 }  // namespace edt::data

@@ -5,10 +5,43 @@
 
 #include "core/base/error.h"
 #include "core/image/png.h"
+#include "core/storage/checksum.h"
 #include "data/dataset.h"
 #include "data/decoder.h"
+#include "data/text_file.h"
 
 namespace edt::data {
+
+namespace {
+
+nlohmann::ordered_json json_of(const TextDescription& text) {
+  if (!text.present()) return {};
+  return {{"tokens", text.tokens},
+          {"channels", text.channels},
+          {"null_tokens", text.null_tokens()},
+          {"captions", text.captions},
+          {"encoder", text.encoder}};
+}
+
+// Reads all of a file of texts.
+VerifyReport verify_texts(const std::filesystem::path& path) {
+  VerifyReport report;
+  report.is_of_texts = true;
+  report.shards = 1;
+  try {
+    const TextFile texts(path);
+    texts.verify();
+    report.samples = texts.size();
+    report.without_checksums += texts.has_checksums() ? 0 : 1;
+  } catch (const UsageError&) {
+    throw;
+  } catch (const Error& error) {
+    report.problems.emplace_back(error.what());
+  }
+  return report;
+}
+
+}  // namespace
 
 DatasetInfo describe(const std::filesystem::path& path) {
   const Dataset dataset(path);
@@ -39,14 +72,6 @@ nlohmann::ordered_json to_json(const DatasetInfo& info) {
                       {"dtype", h5::name_of(array.type)},
                       {"flipped", array.flipped}});
   }
-  nlohmann::ordered_json text;
-  if (d.text.present()) {
-    text = {{"tokens", d.text.tokens},
-            {"channels", d.text.channels},
-            {"null_tokens", d.text.null_tokens()},
-            {"captions", d.text.captions},
-            {"encoder", d.text.encoder}};
-  }
   return {{"path", info.path.string()},
           {"samples", info.samples},
           {"shards", info.shards},
@@ -64,13 +89,31 @@ nlohmann::ordered_json to_json(const DatasetInfo& info) {
           {"scale", d.scale},
           {"flipped", d.flipped},
           {"arrays", arrays},
-          {"text", text},
+          {"text", json_of(d.text)},
           {"decoder", d.decoder.present()},
           {"channel_mean", d.channel_mean},
           {"channel_std", d.channel_std},
           {"sealed_shards", info.sealed_shards},
           {"shards_with_checksums", info.checked_shards},
           {"source", d.source}};
+}
+
+TextInfo describe_texts(const std::filesystem::path& path) {
+  const TextFile texts(path);
+  const std::vector<half_bits>& null = *texts.description().null;
+  return {.path = path,
+          .description = texts.description(),
+          .texts = texts.size(),
+          .bytes = std::filesystem::file_size(path),
+          .null_checksum = checksum_text(checksum_of(std::span<const half_bits>(null)))};
+}
+
+nlohmann::ordered_json to_json(const TextInfo& info) {
+  return {{"path", info.path.string()},
+          {"texts", info.texts},
+          {"bytes", info.bytes},
+          {"text", json_of(info.description)},
+          {"null_text_checksum", info.null_checksum}};
 }
 
 void write_pictures(const std::filesystem::path& path, const std::filesystem::path& png) {
@@ -99,6 +142,7 @@ void write_pictures(const std::filesystem::path& path, const std::filesystem::pa
 }
 
 VerifyReport verify(const std::filesystem::path& path, const Progress& progress) {
+  if (is_text_file(path)) return verify_texts(path);
   VerifyReport report;
   const std::vector<std::filesystem::path> files = list_shards(path);
   for (const auto& file : files) {
@@ -128,8 +172,8 @@ VerifyReport verify(const std::filesystem::path& path, const Progress& progress)
 
 nlohmann::ordered_json to_json(const VerifyReport& report) {
   return {{"intact", report.problems.empty()},
-          {"shards", report.shards},
-          {"samples", report.samples},
+          {report.is_of_texts ? "files" : "shards", report.shards},
+          {report.is_of_texts ? "texts" : "samples", report.samples},
           {"shards_without_checksums", report.without_checksums},
           {"problems", report.problems}};
 }

@@ -27,10 +27,22 @@ struct DatasetInfo {
 DatasetInfo describe(const std::filesystem::path& path);
 nlohmann::ordered_json to_json(const DatasetInfo& info);
 
+// Of a file of texts alone (is_text_file).
+struct TextInfo {
+  std::filesystem::path path;
+  TextDescription description;
+  std::uint64_t texts = 0;
+  std::uint64_t bytes = 0;
+  std::string null_checksum;
+};
+TextInfo describe_texts(const std::filesystem::path& path);
+nlohmann::ordered_json to_json(const TextInfo& info);
+
 // A PNG grid, one row per class (the first twelve), the first eight samples of each.
 void write_pictures(const std::filesystem::path& path, const std::filesystem::path& png);
 
 struct VerifyReport {
+  bool is_of_texts = false;   // samples are the texts of a file of texts alone
   std::uint64_t samples = 0;  // in shards that are intact
   std::uint64_t shards = 0;
   std::uint64_t without_checksums = 0;  // shards in which only sizes and values could be checked
@@ -38,7 +50,7 @@ struct VerifyReport {
 };
 
 // Reads everything: seals, checksums, labels, finite values, and how the shards fit together. What
-// is wrong is collected; only a path without shards throws.
+// is wrong is collected; only a path without shards throws. Of a file of texts alone: its texts.
 VerifyReport verify(const std::filesystem::path& path, const Progress& progress = {});
 nlohmann::ordered_json to_json(const VerifyReport& report);
 

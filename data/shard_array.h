@@ -31,6 +31,7 @@ class ShardArray {
 
   std::uint64_t samples() const { return samples_; }
   std::uint64_t sample_elements() const { return elements_; }
+  bool has_checksums() const { return !checksums_.empty(); }
   std::uint64_t sample_bytes() const { return elements_ * h5::size_of(type_); }
   // False where HDF5 has to be asked for values: the file is kept open then.
   bool is_raw() const { return set_ == nullptr; }

@@ -4,11 +4,18 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "data/progress.h"
 #include "data/writer.h"
 
 namespace edt::data {
+
+// What moves in synthetic sequences: somebody's joints (synth_sequence.h), or a pen
+// (synth_curve.h).
+enum class SynthSequences { kGaits, kCurves };
+const std::vector<std::string>& names_of(SynthSequences kind);  // of the classes
 
 struct SynthOptions {
   std::filesystem::path out;
@@ -27,6 +34,7 @@ struct SynthOptions {
   // With captions: a file of texts with those of the combinations that are never drawn.
   std::filesystem::path held_out = {};
   int length = 0;  // frames of a sequence: sequences instead of pictures
+  SynthSequences sequences = SynthSequences::kGaits;
   std::uint64_t samples_per_shard = 4096;
   bool replace = false;  // shards that are there are not kept
 };

@@ -6,6 +6,7 @@
 #include "data/channel_moments.h"
 #include "data/sequence_arrays.h"
 #include "data/synth.h"
+#include "data/synth_curve.h"
 #include "data/synth_sequence.h"
 
 namespace edt::data {
@@ -14,13 +15,17 @@ namespace {
 
 constexpr std::uint64_t kDrawnAtOnce = 256, kMeasured = 1024;  // sequences
 
+int channels_of(SynthSequences kind) {
+  return kind == SynthSequences::kCurves ? kSynthCurveChannels : kSynthSequenceChannels;
+}
+
 // Some consecutive sequences, drawn on all cores.
 struct Sequences {
   explicit Sequences(const SynthOptions& options)
       : options_(options), frames_(static_cast<std::size_t>(options.length)) {}
 
   void draw(std::uint64_t first, std::uint64_t count) {
-    const std::size_t each = kSynthSequenceChannels * frames_,
+    const std::size_t each = static_cast<std::size_t>(channels_of(options_.sequences)) * frames_,
                       beside = kSynthFrameChannels * frames_;
     labels.resize(count);
     values.resize(count * each);
@@ -29,9 +34,11 @@ struct Sequences {
     for (std::uint64_t i = 0; i < count; ++i) {
       labels[i] =
           static_cast<std::int32_t>((first + i) % static_cast<std::uint64_t>(options_.classes));
-      draw_synth_sequence(labels[i], options_.seed, static_cast<std::uint32_t>(first + i),
-                          std::span(values).subspan(i * each, each),
-                          std::span(conditions).subspan(i * beside, beside));
+      const auto draw =
+          options_.sequences == SynthSequences::kCurves ? draw_synth_curve : draw_synth_sequence;
+      draw(labels[i], options_.seed, static_cast<std::uint32_t>(first + i),
+           std::span(values).subspan(i * each, each),
+           std::span(conditions).subspan(i * beside, beside));
     }
   }
 
@@ -45,16 +52,16 @@ struct Sequences {
 
 // Mean and deviation are those of the first sequences.
 Description describe_sequences(const SynthOptions& options) {
-  Description d = sequence_description(kSynthSequenceChannels, options.length);
+  Description d = sequence_description(channels_of(options.sequences), options.length);
   d.classes = options.classes;
   d.type = h5::Type::kFloat32;
   d.arrays = {frame_array(options.length, kSynthFrameChannels, d.type)};
-  const auto& names = synth_sequence_names();
+  const auto& names = names_of(options.sequences);
   d.class_names.assign(names.begin(), names.begin() + options.classes);
   d.source = fmt::format("synthetic sequences, seed {}", options.seed);
   Sequences first(options);
   first.draw(0, std::min(options.samples, kMeasured));
-  ChannelMoments moments(kSynthSequenceChannels);
+  ChannelMoments moments(static_cast<std::size_t>(d.channels));
   const std::size_t each = d.latent_elements();
   for (std::size_t at = 0; at < first.values.size(); at += each) {
     moments.add(std::span<const float>(first.values).subspan(at, each));
@@ -65,14 +72,19 @@ Description describe_sequences(const SynthOptions& options) {
 
 }  // namespace
 
+const std::vector<std::string>& names_of(SynthSequences kind) {
+  return kind == SynthSequences::kCurves ? synth_curve_names() : synth_sequence_names();
+}
+
 WriteReport synthesize_sequences(const SynthOptions& options, const Progress& progress) {
-  const int most = static_cast<int>(synth_sequence_names().size());
+  const int most = static_cast<int>(names_of(options.sequences).size());
   require<UsageError>(options.classes >= 1 && options.classes <= most, "synth",
                       "{} classes of sequences asked for, 1 to {} can be drawn", options.classes,
                       most);
   const Description description = describe_sequences(options);
   Provenance provenance;
   provenance.add("made by", "data synth of sequences, format 1");
+  if (options.sequences == SynthSequences::kCurves) provenance.add("--sequences", "curves");
   provenance.add("--length", fmt::to_string(options.length));
   provenance.add("--classes", fmt::to_string(options.classes));
   provenance.add("--seed", fmt::to_string(options.seed));

@@ -26,6 +26,7 @@ std::shared_ptr<const std::vector<half_bits>> read_null(const h5::File& file,
       std::make_shared<std::vector<half_bits>>(set.read_all<half_bits>(h5::Type::kFloat16));
   require<DataError>(halves_are_finite(*values), "shard", "{}: contains NaN or infinity",
                      set.label());
+  require_text_written(*values, set.label());
   return values;
 }
 
@@ -35,6 +36,20 @@ bool halves_are_finite(const std::vector<half_bits>& values) {
   constexpr half_bits kInfinite = 0x7c00;
   return std::none_of(values.begin(), values.end(),
                       [](half_bits bits) { return (bits & kInfinite) == kInfinite; });
+}
+
+void require_text_written(std::span<const half_bits> text, const std::string& label) {
+  constexpr half_bits kSign = 0x8000;
+  const bool is_zero =
+      std::ranges::all_of(text, [](half_bits bits) { return (bits | kSign) == kSign; });
+  require<DataError>(text.empty() || !is_zero, "text",
+                     "{} is zero everywhere: it was never written", label);
+}
+
+void require_text_written(std::span<const float> text, const std::string& label) {
+  const bool is_zero = std::ranges::all_of(text, [](float value) { return value == 0; });
+  require<DataError>(text.empty() || !is_zero, "text",
+                     "{} is zero everywhere: it was never written", label);
 }
 
 std::string text_of(const TextDescription& text) {
@@ -55,6 +70,7 @@ void validate(const TextDescription& text, const std::string& label) {
                      text.null_tokens(), text.tokens);
   require<DataError>(halves_are_finite(*text.null), "shard",
                      "{}: the null text contains NaN or infinity", label);
+  require_text_written(*text.null, label + ": the null text");
   require<DataError>(text.encoder.size() <= kLongestEncoder, "shard",
                      "{}: the name of the encoder of texts has {} bytes, {} at most", label,
                      text.encoder.size(), kLongestEncoder);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,11 @@ struct StoredTexts {
   std::vector<std::string> captions;  // of each, where they are kept
   void clear() { features.clear(), tokens.clear(), captions.clear(); }
 };
+
+// DataError, naming `label`, where a text is zero everywhere: its place was never written, and a
+// network would take it for one that says something.
+void require_text_written(std::span<const half_bits> text, const std::string& label);
+void require_text_written(std::span<const float> text, const std::string& label);
 
 // False where one is NaN or infinite.
 bool halves_are_finite(const std::vector<half_bits>& values);

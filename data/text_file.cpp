@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/base/error.h"
+#include "core/storage/file_kind.h"
 #include "core/storage/partial_file.h"
 #include "data/seal.h"
 #include "data/text_writer.h"
@@ -49,6 +50,18 @@ std::vector<float> TextFile::null_text() const { return to_floats(*description_.
 std::string TextFile::caption(std::uint64_t text) const {
   require_there(text);
   return description_.captions ? reader_->captions(text, 1)[0] : "";
+}
+
+// What cannot be opened is none: whoever reads it as what it should be says why.
+bool is_text_file(const std::filesystem::path& path) try {
+  std::error_code code;
+  if (!std::filesystem::is_regular_file(path, code)) return false;
+  const FileKind kind = kind_of_file(path);
+  if (kind != FileKind::kHdf5 && kind != FileKind::kShard) return false;
+  const h5::File file = h5::File::open(path);
+  return file.has(kTextBeginName) && !file.has("latents") && !file.has("moments");
+} catch (const Error&) {
+  return false;
 }
 
 void write_text_file(const std::filesystem::path& path, const TextDescription& description,

@@ -30,6 +30,8 @@ class TextFile {
   // Empty where no captions are kept.
   std::string caption(std::uint64_t text) const;
 
+  // Of the features, block by block; a file that another program wrote may have none.
+  bool has_checksums() const { return reader_->features().has_checksums(); }
   // Reads all of it.
   void verify() const { reader_->verify(); }
 
@@ -42,6 +44,9 @@ class TextFile {
   std::unique_ptr<TextReader> reader_;
   std::unique_ptr<h5::File> hdf5_;  // kept open only where features are not raw
 };
+
+// Whether a file holds texts and no latents beside them.
+bool is_text_file(const std::filesystem::path& path);
 
 // Writes a file of texts alone, sealed as a shard is. It has its name when it is complete.
 void write_text_file(const std::filesystem::path& path, const TextDescription& description,

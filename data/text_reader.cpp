@@ -84,6 +84,10 @@ void TextReader::read(std::uint64_t sample, bool verify, std::vector<std::byte>&
                       std::span<float> out) const {
   EDT_ASSERT(sample < size());
   features_.read(static_cast<std::uint64_t>(begin_[sample]), tokens(sample), verify, scratch, out);
+  if (out.empty() || out[0] != 0) return;  // the label is made for few
+  require_text_written(
+      std::span<const float>(out).first(tokens(sample) * features_.sample_elements()),
+      fmt::format("{}: text {}", bytes_->path().string(), sample));
 }
 
 void TextReader::append_stored(std::uint64_t first, std::uint64_t count, StoredTexts& out) const {
@@ -95,7 +99,13 @@ void TextReader::append_stored(std::uint64_t first, std::uint64_t count, StoredT
   const auto* halves = reinterpret_cast<const half_bits*>(bytes.data());
   out.features.insert(out.features.end(), halves, halves + bytes.size() / sizeof(half_bits));
   bytes_->require_mapping_kept();
-  for (std::uint64_t i = first; i < first + count; ++i) out.tokens.push_back(tokens(i));
+  for (std::uint64_t i = first; i < first + count; ++i) {
+    out.tokens.push_back(tokens(i));
+    const std::uint64_t begin = static_cast<std::uint64_t>(begin_[i] - begin_[first]);
+    require_text_written(
+        {halves + begin * features_.sample_elements(), tokens(i) * features_.sample_elements()},
+        fmt::format("{}: text {}", bytes_->path().string(), i));
+  }
   if (!captions_) return;
   std::ranges::move(captions(first, count), std::back_inserter(out.captions));
 }
@@ -131,15 +141,11 @@ void TextReader::verify_captions() const {
 
 void TextReader::verify() const {
   features_.verify();
-  constexpr std::uint64_t kPieceElements = 1 << 18;
-  const std::uint64_t step =
-      std::max<std::uint64_t>(1, kPieceElements / features_.sample_elements());
   std::vector<std::byte> scratch;
   std::vector<float> values;
-  for (std::uint64_t row = 0; row < features_.samples(); row += step) {
-    const std::uint64_t count = std::min(step, features_.samples() - row);
-    values.resize(count * features_.sample_elements());
-    features_.read(row, count, false, scratch, values);
+  for (std::uint64_t text = 0; text < size(); ++text) {
+    values.resize(tokens(text) * features_.sample_elements());
+    read(text, false, scratch, values);
   }
   if (captions_) verify_captions();
 }

@@ -35,6 +35,14 @@ void TextWriter::check(const StoredTexts& texts, std::uint64_t first) const {
   require<DataError>(halves_are_finite(texts.features), "shard",
                      "texts {} to {} for {}: NaN, infinity or beyond the range of float16", first,
                      first + texts.tokens.size() - 1, where_);
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < texts.tokens.size(); ++i) {
+    const std::size_t size =
+        std::min(texts.tokens[i] * description_.channels, texts.features.size() - at);
+    require_text_written(std::span(texts.features).subspan(at, size),
+                         fmt::format("text {} for {}", first + i, where_));
+    at += size;
+  }
   for (std::size_t i = 0; i < texts.captions.size(); ++i) {
     const std::string& caption = texts.captions[i];
     require<DataError>(caption.size() <= kLongestCaption, "shard",

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/named_error.h"
 #include "core/json/json_text.h"
 #include "core/storage/access.h"
 #include "core/storage/durable_file.h"
@@ -21,6 +22,9 @@ namespace edt::data {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr std::string_view kReadOfCaptions =
+    "lines of text, a JSON list and an HDF5 file with 'captions' are read";
 
 class CaptionLines : public CaptionList {
  public:
@@ -153,19 +157,24 @@ std::unique_ptr<CaptionList> open_captions(std::vector<fs::path> files,
 
 std::unique_ptr<CaptionList> open_captions(const fs::path& path) {
   std::error_code code;
-  require<UsageError>(fs::is_regular_file(path, code), "import", "{}: there is no such file{}",
-                      path.string(), missing_path_hint(path));
+  require<UsageError>(fs::is_regular_file(path, code), "import", "--captions {}: {}", path.string(),
+                      fs::is_directory(path, code)
+                          ? fmt::format("is a folder; {}", kReadOfCaptions)
+                          : "there is no such file" + missing_path_hint(path));
+  const std::string option = "--captions " + path.string();
   const FileKind kind = kind_of_file(path);
   if (kind == FileKind::kHdf5 || kind == FileKind::kShard) {
-    return std::make_unique<CaptionsOfHdf5>(path);
+    return named_by("--captions", path.string(), kReadOfCaptions,
+                    [&] { return std::make_unique<CaptionsOfHdf5>(path); });
   }
-  if (lower_case_extension(path) == ".json") return std::make_unique<CaptionsOfJson>(path);
+  if (lower_case_extension(path) == ".json") {
+    return named_by("--captions", path.string(), kReadOfCaptions,
+                    [&] { return std::make_unique<CaptionsOfJson>(path); });
+  }
   const bool is_text =
       kind == FileKind::kUnknown || kind == FileKind::kEmpty || kind == FileKind::kJson;
-  require<DataError>(is_text, "import",
-                     "{}: holds no captions: lines of text, a JSON list or an HDF5 file with '{}' "
-                     "are read",
-                     path.string(), kCaptionsName);
+  require<DataError>(is_text, "import", "{}: is {}, which holds no captions; {}", option,
+                     described(kind), kReadOfCaptions);
   return std::make_unique<CaptionLines>(path);
 }
 

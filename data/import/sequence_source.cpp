@@ -137,7 +137,7 @@ void SequenceSource::open_frames(Part& part, const ArrayFile& opened) const {
   const ArrayName name{"--frames-key", options_.sequences.frames_key, {kFramesName, "conditions"}};
   if (frame_files_) {
     part.frames = find_array(*frame_files_->open(part.file), name, false);
-  } else if (opened.has_names()) {
+  } else if (opened.has_names() || !name.said.empty()) {
     part.frames = find_array(opened, name, true);
   }
   if (!part.frames) return;

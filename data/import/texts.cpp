@@ -213,6 +213,7 @@ void TextSource::read_null_text() {
   std::vector<float> values(array->elements());
   array->read(0, values);
   require<DataError>(all_finite(values), "import", "{}: contains NaN or infinity", array->label());
+  require_text_written(std::span<const float>(values), array->label());
   const std::string lost = lost_in_float16(values);
   require<DataError>(lost.empty(), "import", "{}: {}", array->label(), lost);
   auto halves = std::make_shared<std::vector<half_bits>>(values.size());

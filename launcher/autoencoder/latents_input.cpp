@@ -29,10 +29,18 @@ void set_shape(LatentsInput& input, const std::vector<std::uint64_t>& shape,
   input.values.resize(elements);
 }
 
+void require_real(bool is_real, const std::string& path, std::string_view type) {
+  require<DataError>(is_real, "vae", "{}: latents are {}, floating point is needed", path, type);
+}
+
 void read_hdf5(LatentsInput& input, const std::filesystem::path& path) {
   const h5::File file = h5::File::open(path);
   const h5::DataSet set = file.dataset("latents");
   set_shape(input, set.shape(), path.string());
+  using enum h5::Type;
+  const bool is_real = set.type() == kFloat16 || set.type() == kBFloat16 ||
+                       set.type() == kFloat32 || set.type() == kFloat64;
+  require_real(is_real, path.string(), set.type_name());
   set.read(h5::Type::kFloat32, input.values.data());
   if (!file.has_attribute("scale")) return;
   LatentScaling& scaling = input.scaling.emplace();
@@ -49,6 +57,10 @@ void read_safetensors(LatentsInput& input, const std::filesystem::path& path) {
   const SafetensorsReader reader(path);
   const SafetensorsEntry& entry = reader.entry("latents");
   set_shape(input, entry.shape, path.string());
+  using enum SafetensorsType;
+  const bool is_real =
+      entry.type == kF16 || entry.type == kBF16 || entry.type == kF32 || entry.type == kF64;
+  require_real(is_real, path.string(), name_of(entry.type));
   reader.read(entry, 0, std::span<float>(input.values));
   const auto& notes = reader.metadata();
   const auto parsed = [&](const char* key) {

@@ -8,7 +8,7 @@
 #include "data/inspect.h"
 #include "data/read_bench.h"
 #include "data/synth.h"
-#include "data/synth_sequence.h"
+#include "data/text_file.h"
 #include "launcher/commands/table.h"
 #include "launcher/commands/write_dataset.h"
 #include "launcher/text/progress.h"
@@ -58,6 +58,27 @@ void print_info(CommandContext& context, const data::DatasetInfo& info) {
   if (!info.slow_layout.empty()) log::warning("{}", info.slow_layout);
 }
 
+void print_info(CommandContext& context, const data::TextInfo& info) {
+  const auto line = [&](std::string_view name, const std::string& value) {
+    context.print("{:16} {}\n", name, value);
+  };
+  line("file of texts", info.path.string());
+  line("texts", fmt::format("{}, {}", info.texts, human_bytes(static_cast<double>(info.bytes))));
+  line("of each", data::text_of(info.description));
+  line("null text",
+       fmt::format("{} tokens, checksum {}", info.description.null_tokens(), info.null_checksum));
+}
+
+int info_of_texts(const std::filesystem::path& path, bool as_json, CommandContext& context) {
+  const data::TextInfo info = data::describe_texts(path);
+  if (as_json) {
+    context.print("{}\n", dump_json(data::to_json(info), 2));
+  } else {
+    print_info(context, info);
+  }
+  return kDone;
+}
+
 // Made at the first report, when the total is known.
 data::Progress progress_of(std::unique_ptr<Progress>& bar, const std::string& label,
                            const std::string& unit, bool silent, std::ostream& out) {
@@ -78,14 +99,19 @@ namespace {
 
 // Those of pictures, where sequences are drawn.
 void take_length(const OptionSet& options, data::SynthOptions& synth) {
-  if (synth.length == 0) return;
+  if (synth.length == 0) {
+    require<UsageError>(!options.given("sequences"), "synth",
+                        "--sequences is given, and --length, which says how long they are to be, "
+                        "is not");
+    return;
+  }
   for (const char* option :
        {"image-size", "channels", "vae-factor", "flipped", "hog", "captions", "held-out"}) {
     require<UsageError>(!options.given(option), "synth",
                         "--{} is of pictures, and --length {} asks for sequences", option,
                         synth.length);
   }
-  const auto kinds = static_cast<int>(data::synth_sequence_names().size());
+  const auto kinds = static_cast<int>(data::names_of(synth.sequences).size());
   if (!options.given("classes")) synth.classes = kinds;
 }
 
@@ -93,10 +119,12 @@ void take_length(const OptionSet& options, data::SynthOptions& synth) {
 
 int data_synth(std::span<const std::string> args, CommandContext& context) {
   data::SynthOptions synth;
-  OptionSet options("data synth",
-                    "Draws pictures of classes (shapes, colours, textures) and stores them as "
-                    "latents, with the decoder that turns latents into pictures; or sequences of "
-                    "classes (ways to move), with the pace and stress of each frame beside them.");
+  OptionSet options(
+      "data synth",
+      "Draws pictures of classes (shapes, colours, textures) and stores them as "
+      "latents, with the decoder that turns latents into pictures; or sequences of "
+      "classes (ways to move, or figures), with the pace and stress, or size, of each frame "
+      "beside them.");
   options.add("out", &synth.out, "directory of the data set").positional().required();
   options.add("samples", &synth.samples, "number of pictures").range(1, 4294967295.0L);
   options.add("image-size", &synth.image_size, "side of a picture, a multiple of --vae-factor")
@@ -105,9 +133,12 @@ int data_synth(std::span<const std::string> args, CommandContext& context) {
   options.add("length", &synth.length, "frames of a sequence, instead of pictures; 0: pictures")
       .unit("frames")
       .range(0, 4096);
+  options.add("sequences", &synth.sequences,
+              {{"gaits", data::SynthSequences::kGaits}, {"curves", data::SynthSequences::kCurves}},
+              "with --length: the joints of somebody who moves, or a pen that draws figures");
   options.add("classes", &synth.classes, "number of classes")
       .range(1, 12)
-      .default_is("12, of sequences 6");
+      .default_is("12, of gaits 6, of curves 5");
   options.add("channels", &synth.channels, "of the latents; 16 keep edges sharp")
       .choices({"4", "16"});
   options.add("vae-factor", &synth.vae_factor, "pixels for each latent, across and down")
@@ -137,8 +168,8 @@ int data_info(std::span<const std::string> args, CommandContext& context) {
   std::filesystem::path path;
   std::filesystem::path pictures;
   bool as_json = false;
-  OptionSet options("data info", "Says what a data set holds.");
-  options.add("data", &path, "directory of shards, or one shard")
+  OptionSet options("data info", "Says what a data set, or a file of texts alone, holds.");
+  options.add("data", &path, "directory of shards, one shard, or a file of texts")
       .alias("data.path")
       .positional()
       .required();
@@ -146,6 +177,11 @@ int data_info(std::span<const std::string> args, CommandContext& context) {
   options.add("json", &as_json, "for scripts");
   if (!read_options(options, args, context)) return kDone;
   require_writable(pictures, "--pictures", ".png");
+  if (data::is_text_file(path)) {
+    require<UsageError>(pictures.empty(), "data", "--pictures {}: {} holds texts alone",
+                        pictures.string(), path.string());
+    return info_of_texts(path, as_json, context);
+  }
   const data::DatasetInfo info = data::describe(path);
   require<UsageError>(
       pictures.empty() || !info.description.is_sequence(), "data",
@@ -164,11 +200,11 @@ int data_info(std::span<const std::string> args, CommandContext& context) {
 int data_verify(std::span<const std::string> args, CommandContext& context) {
   std::filesystem::path path;
   bool as_json = false;
-  OptionSet options(
-      "data verify",
-      "Reads a whole data set: headers, checksums, labels, finite values. Status 1 when "
-      "something is wrong.");
-  options.add("data", &path, "directory of shards, or one shard")
+  OptionSet options("data verify",
+                    "Reads a whole data set, or a file of texts alone: headers, checksums, labels, "
+                    "finite values. "
+                    "Status 1 when something is wrong.");
+  options.add("data", &path, "directory of shards, one shard, or a file of texts")
       .alias("data.path")
       .positional()
       .required();
@@ -178,11 +214,12 @@ int data_verify(std::span<const std::string> args, CommandContext& context) {
   const data::VerifyReport report = data::verify(
       path, progress_of(progress, "verify", "shards", context.quiet || as_json, context.error));
   progress.reset();
+  const char* const unit = report.is_of_texts ? "file" : "shard";
   if (as_json) {
     context.print("{}\n", dump_json(data::to_json(report), 2));
   } else if (report.problems.empty()) {
-    context.print("{}: {} samples in {} are intact{}\n", path.string(), report.samples,
-                  counted(report.shards, "shard"),
+    context.print("{}: {} {} in {} are intact{}\n", path.string(), report.samples,
+                  report.is_of_texts ? "texts" : "samples", counted(report.shards, unit),
                   report.without_checksums == 0
                       ? ""
                       : fmt::format(", {} of them without checksums", report.without_checksums));
@@ -191,7 +228,7 @@ int data_verify(std::span<const std::string> args, CommandContext& context) {
   for (std::size_t i = 1; i < report.problems.size(); ++i) log::error("{}", report.problems[i]);
   // What was found, not bad input of the search: status 1.
   fail("verify", "{} of {} not intact; the first: {}", report.problems.size(),
-       counted(report.shards, "shard"), report.problems[0]);
+       counted(report.shards, unit), report.problems[0]);
 }
 
 int bench_data(std::span<const std::string> args, CommandContext& context) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/base/log.h"
 #include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "data/caption_check.h"
@@ -58,7 +59,8 @@ CaptionScore score_of(PictureSource& pictures, const data::TextFile& texts, std:
     const Image image = pictures.read(i, 1).front();
     const std::uint64_t text = static_cast<std::uint64_t>(i) % texts.size();
     score.add(data::compare(image, texts.caption(text),
-                            fmt::format("{}: caption {}", texts.path().string(), text)));
+                            fmt::format("{}: caption {}", texts.path().string(), text),
+                            pictures.name_of(i)));
   }
   return score;
 }
@@ -119,6 +121,12 @@ int evaluate_captions(std::span<const std::string> args, CommandContext& context
   require<UsageError>(count > 0, "evaluate", "{} has no pictures", pictures->name());
   context.run_started = true;
   const CaptionScore score = score_of(*pictures, texts, count);
+  if (count % static_cast<std::int64_t>(texts.size()) != 0) {
+    log::warning(
+        "{} of {} are compared with the {} of {} in turn: their numbers do not go together",
+        counted(static_cast<std::uint64_t>(count), "picture"), pictures->name(),
+        counted(texts.size(), "caption"), text.string());
+  }
   context.out << (as_json ? dump_json(json_of(score), 2) + "\n" : text_of(score, text.string()));
   return kDone;
 }

@@ -9,7 +9,7 @@
 #include "launcher/evaluate/latent_reference.h"
 #include "launcher/evaluate/quality_report.h"
 #include "launcher/recipe/model_data.h"
-#include "launcher/sample/text_options.h"
+#include "launcher/recipe/text_space.h"
 #include "launcher/text/progress.h"
 #include "launcher/text/report.h"
 #include "model/plan/inception_run.h"
@@ -70,12 +70,13 @@ class RunEvaluation {
   // Those of the data set, in an order that the seed draws.
   void open_texts() {
     require<UsageError>(data_.description.has_value(), "evaluate",
-                        "{} reads texts, and there is no data set at '{}': --data names it",
-                        run_.model.name(), data_.path.string());
+                        "{} reads texts, and {}: --data names it", run_.model.name(),
+                        data_.absence());
     texts_ = std::make_unique<data::Dataset>(data_.path);
     PictureRequest& request = options_.sampling.request;
-    require_encoder(texts_->description().text.encoder, run_.config.model.text.encoder,
-                    data_.path.string());
+    TextSpace::of(run_.config.model, run_.checkpoint)
+        .require_same(TextSpace::of(texts_->description().text, data_.path.string()),
+                      data_.path.string());
     take_texts(*texts_, run_.model, drawn_samples(texts_->size(), request.seed), request);
   }
 
@@ -100,10 +101,11 @@ class RunEvaluation {
   void open_latent_reference() {
     const fs::path path = options_.reference.empty() ? data_.path : options_.reference;
     std::error_code code;
-    require<UsageError>(fs::exists(path, code), "evaluate",
-                        "{}: there is no such data set: --reference names one, or a file that edt "
-                        "evaluate reference made of one",
-                        path.string());
+    require<UsageError>(
+        fs::exists(path, code), "evaluate",
+        "{}: --reference names one, or a file that edt evaluate reference made of "
+        "one",
+        path.empty() ? data_.absence() : path.string() + ": there is no such data set");
     if (is_data_set(path)) {
       dataset_.emplace(path, data::DatasetOptions{.normalize = run_.config.data.normalize,
                                                   .normalize_eps = run_.config.data.normalize_eps});

@@ -234,6 +234,7 @@ int plan(std::span<const std::string> args, CommandContext& context) {
     take_data(data, options, config);
   }
   const ModelConfig model = config.model.resolve(1000);
+  if (plan.encode == 0) config.check_recipe(model);
   if (!plan.calibrate.empty()) {
     choose_micro_batch(config, model, context.world.size(), {});
     return run_calibration(config, plan, {training_recipe(config, model)}, context);

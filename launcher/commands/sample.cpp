@@ -148,14 +148,13 @@ void warn_of_what_is_missing(const SampleOptions& options, const TrainedData& da
                              const data::PictureDecoder& decoder) {
   if (decoder.is_false_colour() && options.out.pictures()) {
     const std::string autoencoder = data.latents ? data.latents->autoencoder : std::string();
-    log::warning("{}: pictures are {}{}",
-                 data.description ? fmt::format("{} has no decoder", data.path.string())
-                                  : fmt::format("no data set at {}", data.path.string()),
-                 data::kFalseColours,
-                 autoencoder.empty()
-                     ? std::string("; --vae names an autoencoder")
-                     : fmt::format("; --vae names the weights of {}, checksum {}", autoencoder,
-                                   data.latents->autoencoder_checksum));
+    log::warning(
+        "{}: pictures are {}{}",
+        data.description ? fmt::format("{} has no decoder", data.path.string()) : data.absence(),
+        data::kFalseColours,
+        autoencoder.empty() ? std::string("; --vae names an autoencoder")
+                            : fmt::format("; --vae names the weights of {}, checksum {}",
+                                          autoencoder, data.latents->autoencoder_checksum));
   }
   if (!options.out.latents.empty() && !data.latents) {
     log::warning(
@@ -287,7 +286,7 @@ LoadedModels load(SampleOptions& options, const OptionSet& set, Backend& backend
               options.vae.path.string());
   }
   check_outputs(options.out, set, run.model);
-  options.text.open(run.config.model, run.model);
+  options.text.open(TextSpace::of(run.config.model, run.checkpoint), run.model);
   options.resolve_labels(run.model);
   PictureRequest& request = options.request;
   request.extension = options.known.extension(run.model.latents());
@@ -345,6 +344,9 @@ int sample(std::span<const std::string> args, CommandContext& context) {
   const TrainedData data = find_trained_data(options.data, *trained);
   request.texts = options.text.requested(data, trained->model_config());
   request.texts.check_each(model, total);
+  if (context.world.is_root()) {
+    for (const std::string& remark : options.text.remarks()) log::warning("{}", remark);
+  }
   require_none_read(options.out, inputs_of(options, models, data));
   if (request.known) {
     request.known->latents = options.known.known({*trained, data, options.vae, *backend, request});

@@ -39,6 +39,9 @@ class ArrayPictures final : public PictureSource {
     return static_cast<std::int64_t>(reader_.header().shape[0]);
   }
   std::string name() const override { return name_; }
+  std::string name_of(std::int64_t picture) const override {
+    return fmt::format("{}: picture {}", name_, picture);
+  }
 
   std::vector<Image> read(std::int64_t first, std::int64_t count) override {
     const auto& shape = reader_.header().shape;
@@ -79,6 +82,9 @@ class FilePictures final : public PictureSource {
 
   std::int64_t count() const override { return static_cast<std::int64_t>(index_.size()); }
   std::string name() const override { return name_; }
+  std::string name_of(std::int64_t picture) const override {
+    return index_.name_of(index_.at(static_cast<std::uint64_t>(picture)));
+  }
 
   std::vector<Image> read(std::int64_t first, std::int64_t count) override {
     std::vector<std::vector<std::byte>> files;

@@ -20,6 +20,8 @@ class PictureSource {
   // Pictures first ... first + count - 1; calls go forwards. DataError where one cannot be read.
   virtual std::vector<Image> read(std::int64_t first, std::int64_t count) = 0;
   virtual std::string name() const = 0;
+  // Of one picture, for messages.
+  virtual std::string name_of(std::int64_t picture) const = 0;
 };
 
 // One .npz with an array [N, H, W, 3] of bytes, or folders and archives of pictures. UsageError or

@@ -20,10 +20,21 @@ std::int64_t frame_channels_of(const data::Description& data) {
   return static_cast<std::int64_t>(found->shape[1]);
 }
 
+// A size of the model is the data set's; UsageError where another is given.
+void take(const char* option, std::int64_t of_data, std::string_view of_what,
+          const OptionSet& given, std::optional<std::int64_t>& size) {
+  require<UsageError>(!given.given(option) || size == of_data, "data",
+                      "{} is {}, and the data set has {} {}", option, size.value_or(0), of_data,
+                      of_what);
+  size = of_data;
+}
+
 void take_sequences_of(const data::Description& data, const OptionSet& given, ModelOptions& model) {
-  if (!given.given("model.channels")) model.channels = data.channels;
-  if (!given.given("model.sequence-length")) model.length = data.width;
-  if (!given.given("model.frame-channels")) model.frame_channels = frame_channels_of(data);
+  take("model.channels", data.channels, "numbers in each frame", given, model.channels);
+  take("model.sequence-length", data.width, "frames in each sequence", given, model.length);
+  if (given.given("model.frame-channels") && model.frame_channels == 0) return;
+  take("model.frame-channels", frame_channels_of(data), "numbers in the condition of each frame",
+       given, model.frame_channels);
 }
 
 }  // namespace
@@ -68,16 +79,18 @@ void take_features_of(const data::Description& data, const OptionSet& given, Ali
 void take_texts_of(const data::Description& data, const OptionSet& given, ModelOptions& model) {
   if (!model.reads_texts()) return;
   const data::TextDescription& text = data.text;
-  require<DataError>(
-      text.present(), "data",
-      "model.preset {} is to read texts (model.text-form), and the data set has none",
-      model.preset);
-  if (!given.given("model.text-tokens")) {
-    model.text.tokens = static_cast<std::int64_t>(std::max(text.tokens, text.null_tokens()));
-  }
-  if (!given.given("model.text-channels")) {
-    model.text.channels = static_cast<std::int64_t>(text.channels);
-  }
+  require<DataError>(text.present(), "data",
+                     "model.preset {} {}, and the data set has none: edt data import --text and "
+                     "edt data repack --text put them beside latents",
+                     model.preset,
+                     model.text.form ? "is to read texts (model.text-form)" : "reads texts");
+  const auto tokens = static_cast<std::int64_t>(std::max(text.tokens, text.null_tokens()));
+  require<UsageError>(!given.given("model.text-tokens") || model.text.tokens >= tokens, "data",
+                      "model.text-tokens is {}, and the data set has texts of up to {} tokens",
+                      model.text.tokens.value_or(0), tokens);
+  if (!given.given("model.text-tokens")) model.text.tokens = tokens;
+  take("model.text-channels", static_cast<std::int64_t>(text.channels),
+       "numbers in each token of its texts", given, model.text.channels);
   if (text.encoder.empty()) return;
   const std::string& encoder = model.text.encoder;
   require<UsageError>(encoder == kUnknownEncoder || encoder == text.encoder, "data",
@@ -100,7 +113,8 @@ void require_fits(const data::TextDescription& texts, const ModelConfig& model,
   const auto channels = static_cast<std::int64_t>(texts.channels),
              tokens = static_cast<std::int64_t>(std::max(texts.tokens, texts.null_tokens()));
   require<DataError>(channels == text.channels && tokens <= text.tokens, "data",
-                     "{}: texts of up to {} tokens with {} channels, {} reads {} tokens with {}",
+                     "{}: texts of up to {} tokens with {} channels, {} reads {} tokens with {} "
+                     "(model.text-tokens, model.text-channels)",
                      label, tokens, channels, model.name(), text.tokens, text.channels);
 }
 

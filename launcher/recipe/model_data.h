@@ -12,7 +12,8 @@
 namespace edt {
 
 // What is not given of the latents' shape is as the data set has it; so a run's configuration has
-// all of it, and samples need no data set.
+// all of it, and samples need no data set. UsageError, naming the option and both values, where one
+// of the sizes of sequences is given and is another.
 void take_latents_of(const data::Description& data, const OptionSet& given, ModelOptions& model);
 
 // The numbers of a token of each array that is aligned with, where they are not given. DataError
@@ -20,8 +21,8 @@ void take_latents_of(const data::Description& data, const OptionSet& given, Mode
 void take_features_of(const data::Description& data, const OptionSet& given, AlignOptions& align);
 
 // Length and channels of the texts, and the name of their encoder, where the network reads texts
-// and they are not given. DataError where the data set has none, UsageError where another encoder
-// is given.
+// and they are not given. DataError where the data set has none, UsageError, naming the option and
+// both values, where shorter texts, other channels or another encoder are given.
 void take_texts_of(const data::Description& data, const OptionSet& given, ModelOptions& model);
 
 // All of these: what is not given of a configuration, as the data set has it.

@@ -74,12 +74,16 @@ RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
   require<UsageError>(!path_.empty(), "run", "the run directory has no name");
   if (ranks.is_root()) {
     refuse_other_kinds(path_);
-    make_directory(path_);
+    make(path_, made_folders_);
     refuse_what_is_no_file(*this);
     lock_.emplace(path_ / "lock");
+    std::error_code ignored;
+    if (!std::filesystem::exists(path_ / "generation", ignored)) {
+      made_parts_.push_back(path_ / "generation");
+    }
     token_ = FencingToken::take(path_ / "generation", [&] { return last_generation(metrics()); });
     for (const auto& part : {tensorboard(), checkpoints(), samples(), path_ / "logs"}) {
-      make_directory(part);
+      make(part, made_parts_);
       require_directory(part, "run.dir");  // now, not when the first checkpoint is to be written
     }
     for (const auto& part : {path_, tensorboard(), checkpoints(), samples(), path_ / "logs"}) {
@@ -89,6 +93,29 @@ RunDirectory::RunDirectory(std::filesystem::path path, Communicator& ranks)
   const std::string number = ranks.broadcast(
       token_ ? fmt::format("{}", token_->number()) : std::string(), 0, "generation");
   if (!token_) token_.emplace(path_ / "generation", std::stoull(number));
+}
+
+void RunDirectory::make(const std::filesystem::path& directory,
+                        std::vector<std::filesystem::path>& made) {
+  std::vector<std::filesystem::path> missing;
+  std::error_code ignored;
+  for (auto at = directory; !at.empty() && !std::filesystem::exists(at, ignored);
+       at = at.parent_path()) {
+    missing.push_back(at);
+  }
+  make_directory(directory);
+  made.insert(made.end(), missing.rbegin(), missing.rend());
+}
+
+// Parts go with what is in them, logs; folders only where they are empty again.
+void RunDirectory::take_back() {
+  std::error_code ignored;
+  for (const auto& part : made_parts_) std::filesystem::remove_all(part, ignored);
+  lock_.reset();  // whose file lies there too
+  std::for_each(made_folders_.rbegin(), made_folders_.rend(),
+                [&](const auto& folder) { std::filesystem::remove(folder, ignored); });
+  made_parts_.clear();
+  made_folders_.clear();
 }
 
 std::filesystem::path RunDirectory::sample_grid(std::int64_t step) const {

@@ -55,17 +55,24 @@ class RunDirectory {
   std::int64_t saved_step() const;
   // Gives the metrics another name, so that a run that begins anew loses none.
   void set_metrics_aside() const;
+  // Removes what this start has made, and nothing that was there before: where it is refused before
+  // begin(). The directory must not be used afterwards.
+  void take_back();
   // From now on messages also go to the log file of this rank.
   void open_log() const;
 
  private:
   [[noreturn]] void fail_gone(std::int64_t step) const;
   void keep_part(HeldDirectory& part, std::int64_t step);
+  void make(const std::filesystem::path& directory, std::vector<std::filesystem::path>& made);
 
   std::filesystem::path path_;
   int rank_;
   std::vector<HeldDirectory> held_;  // of the first rank: the directory, then its folders
-  std::optional<RunLock> lock_;      // of the first rank
+  // Of the first rank, by this start: folders down to the directory, outer ones first, and what is
+  // within it.
+  std::vector<std::filesystem::path> made_folders_, made_parts_;
+  std::optional<RunLock> lock_;  // of the first rank
   std::optional<FencingToken> token_;
 };
 

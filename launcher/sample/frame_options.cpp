@@ -108,9 +108,7 @@ std::vector<float> FrameOptions::read(const ModelConfig& model, const TrainedDat
   if (model.common().frame_channels == 0) return {};
   if (!is_of_set()) return of_file(from, model, labels.size());
   require<UsageError>(data.description.has_value(), "sample",
-                      "--frames {}: there is no data set at '{}': --data names it, or --frames a "
-                      "file",
-                      from, data.path.string());
+                      "--frames {}: {}: --data names it, or --frames a file", from, data.absence());
   std::vector<data::ArrayRequest> requests;
   for (data::ArrayRequest& request : array_requests(model)) {
     if (request.name == kFrameArray) requests.push_back(std::move(request));

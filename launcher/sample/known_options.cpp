@@ -10,6 +10,8 @@
 #include <span>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/named_error.h"
 #include "core/image/decode.h"
 #include "core/storage/durable_file.h"
 #include "core/storage/missing_path.h"
@@ -21,6 +23,10 @@ namespace edt {
 namespace {
 
 constexpr std::string_view kSet = "set:";
+constexpr std::string_view kPicturesAreRead = "a picture (.png, .jpg, .webp) is read";
+constexpr std::string_view kReadOfKeep =
+    "latents (.h5, .hdf5, .safetensors: floating point, [N, C, H, W]), a picture (.png, .jpg, "
+    ".webp) and set:NUMBER are read";
 
 template <class T>
 bool reads_as(std::string_view text, T& number) {
@@ -32,7 +38,9 @@ std::string size_text(std::int64_t width, std::int64_t height) {
   return fmt::format("{} x {}", width, height);
 }
 
+// Of a sequence, which a box is told of as of a picture of one row.
 std::string picture_text(const LatentShape& latents) {
+  if (latents.is_sequence()) return fmt::format("{} frames in one row", latents.width);
   return size_text(latents.width * latents.factor, latents.height * latents.factor);
 }
 
@@ -40,7 +48,9 @@ std::string picture_text(const LatentShape& latents) {
 Image read_picture(std::string_view option, const std::filesystem::path& path,
                    const LatentShape& latents) {
   const std::string bytes = read_text(path, std::uint64_t{1} << 30);
-  Image image = decode_picture(std::as_bytes(std::span(bytes)), path.string());
+  Image image = named_by(option, path.string(), kPicturesAreRead, [&] {
+    return decode_picture(std::as_bytes(std::span(bytes)), path.string());
+  });
   require<DataError>(image.width == latents.width * latents.factor &&
                          image.height == latents.height * latents.factor,
                      "sample", "{} {}: the picture is {} pixels, the model's are {}", option,
@@ -48,8 +58,11 @@ Image read_picture(std::string_view option, const std::filesystem::path& path,
   return image;
 }
 
-void require_there(const std::filesystem::path& path, std::string_view option) {
+void require_there(const std::filesystem::path& path, std::string_view option,
+                   std::string_view what_is_read) {
   std::error_code code;
+  require<UsageError>(!std::filesystem::is_directory(path, code), "sample",
+                      "{} {}: is a folder; {}", option, path.string(), what_is_read);
   require<UsageError>(std::filesystem::is_regular_file(path, code), "sample",
                       "{} {}: there is no such file{}", option, path.string(),
                       missing_path_hint(path));
@@ -117,8 +130,7 @@ std::vector<float> of_data_set(const std::string& keep, const KnownOptions::Sour
   require<UsageError>(reads_as(std::string_view(keep).substr(kSet.size()), index), "sample",
                       "--keep {}: a sample of the data set is set:NUMBER", keep);
   require<UsageError>(source.data.description.has_value(), "sample",
-                      "--keep {}: there is no data set at '{}': --data names it", keep,
-                      source.data.path.string());
+                      "--keep {}: {}: --data names it", keep, source.data.absence());
   const DataOptions& training = source.trained.config().data;
   const data::Dataset dataset(source.data.path, {.normalize = source.data.normalized,
                                                  .normalize_eps = training.normalize_eps});
@@ -167,7 +179,8 @@ std::vector<float> of_picture(const std::filesystem::path& path,
 
 std::vector<float> of_latents(const std::filesystem::path& path,
                               const KnownOptions::Source& source) {
-  LatentsInput input = read_latents(path);
+  LatentsInput input =
+      named_by("--keep", path.string(), kReadOfKeep, [&] { return read_latents(path); });
   const LatentShape& shape = source.trained.model_config().latents();
   require_shape(
       path.string(),
@@ -177,7 +190,11 @@ std::vector<float> of_latents(const std::filesystem::path& path,
       input.count == 1 || input.count == pictures, "sample",
       "--keep {}: {} latents, {} pictures are asked for: one, or as many, are needed",
       path.string(), input.count, pictures);
-  if (!input.scaling) return std::move(input.values);
+  if (!input.scaling) {
+    log::warning("--keep {}: has no scale: its latents are taken as the model sees them",
+                 path.string());
+    return std::move(input.values);
+  }
   const LatentSpace& space = space_of(source, path);
   const std::string &of_file = input.autoencoder_checksum, &of_model = space.autoencoder_checksum;
   require<DataError>(of_file.empty() || of_model.empty() || of_file == of_model, "sample",
@@ -207,7 +224,9 @@ void KnownOptions::declare(OptionSet& options) {
   options.add("keep", &keep,
               "what is known of the pictures and stays: set:NUMBER of the data set, a file of "
               "latents (one for each picture, or one for all), or a picture, which --vae encodes");
-  options.add("keep-box", &box, "left,top,width,height of what is kept, in pixels");
+  options.add("keep-box", &box,
+              "left,top,width,height of what is kept, in pixels; of a sequence in frames: "
+              "first,0,count,1");
   options.add("keep-mask", &mask, "a picture that is white where pictures are kept");
   options
       .add("resample", &resample,
@@ -216,7 +235,9 @@ void KnownOptions::declare(OptionSet& options) {
       .range(1, 100);
   options.add("extend", &extend,
               "COLUMNSxROWS: larger pictures, of so many of the model's that overlap");
-  options.add("extend-overlap", &overlap, "pixels that these share; 0: a quarter of a side")
+  options
+      .add("extend-overlap", &overlap,
+           "pixels, of sequences frames, that these share; 0: a quarter of a side")
       .range(0, 65536);
 }
 
@@ -235,8 +256,8 @@ void KnownOptions::check(const OptionSet& set) const {
   require<UsageError>(extends || !set.given("extend-overlap"), "sample",
                       "--extend-overlap is {}, and --extend is not given", overlap);
   if (!keeps) return;
-  if (set.given("keep-mask")) require_there(mask, "--keep-mask");
-  if (!is_of_set()) require_there(keep, "--keep");
+  if (set.given("keep-mask")) require_there(mask, "--keep-mask", kPicturesAreRead);
+  if (!is_of_set()) require_there(keep, "--keep", kReadOfKeep);
 }
 
 Extension KnownOptions::extension(const LatentShape& latents) const {
@@ -260,8 +281,9 @@ Extension KnownOptions::extension(const LatentShape& latents) const {
   made.overlap = overlap > 0 ? in_latents(overlap, latents, "--extend-overlap")
                              : std::max<std::int64_t>(1, side / 4);
   require<UsageError>(made.overlap < side, "sample",
-                      "--extend-overlap {}: {} to {} pixels are possible, a window has {}", overlap,
-                      latents.factor, (side - 1) * latents.factor, picture_text(latents));
+                      "--extend-overlap {}: {} to {} {} are possible, a window has {}", overlap,
+                      latents.factor, (side - 1) * latents.factor,
+                      latents.is_sequence() ? "frames" : "pixels", picture_text(latents));
   made.validate(latents);
   return made;
 }
@@ -270,10 +292,12 @@ std::vector<std::uint8_t> KnownOptions::kept(const LatentShape& latents) const {
   if (keep.empty()) return {};
   std::vector<std::uint8_t> kept = mask.empty() ? boxed(latents) : masked(latents);
   const bool keeps_some = std::ranges::any_of(kept, [](std::uint8_t one) { return one != 0; });
-  require<UsageError>(keeps_some, "sample", "{} {} keeps no whole latent, of {} pixels",
-                      mask.empty() ? "--keep-box" : "--keep-mask",
-                      mask.empty() ? fmt::format("{}", fmt::join(box, ",")) : mask.string(),
-                      size_text(latents.factor, latents.factor));
+  require<UsageError>(
+      keeps_some, "sample", "{} {} keeps no whole {}", mask.empty() ? "--keep-box" : "--keep-mask",
+      mask.empty() ? fmt::format("{}", fmt::join(box, ",")) : mask.string(),
+      latents.is_sequence()
+          ? "frame"
+          : fmt::format("latent, of {} pixels", size_text(latents.factor, latents.factor)));
   return kept;
 }
 
@@ -287,8 +311,8 @@ std::vector<std::uint8_t> KnownOptions::boxed(const LatentShape& latents) const 
     return 0 <= box[i] && box[i] <= most && 0 <= box[i + 2] && box[i + 2] <= most - box[i];
   };
   require<UsageError>(fits(0, width) && fits(1, height), "sample",
-                      "--keep-box {} is not within the model's pictures, {}", fmt::join(box, ","),
-                      picture_text(latents));
+                      "--keep-box {} is not within the model's {}, {}", fmt::join(box, ","),
+                      latents.is_sequence() ? "sequences" : "pictures", picture_text(latents));
   std::array<std::int64_t, 4> at{};
   std::ranges::transform(box, at.begin(), [&](std::int64_t pixels) {
     return in_latents(pixels, latents, "--keep-box");

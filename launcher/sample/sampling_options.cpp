@@ -9,7 +9,7 @@
 #include "data/decoder.h"
 #include "launcher/memory/memory_check.h"
 #include "launcher/recipe/latent_decoder.h"
-#include "launcher/sample/text_options.h"
+#include "launcher/recipe/text_space.h"
 
 namespace edt {
 namespace {
@@ -215,8 +215,9 @@ GuideSource SamplingOptions::open_guide(const SampleSource& run, const OptionSet
                          : std::string("none");
     };
     require_same("texts are", reads(its), reads(text));
-    require_encoder(configuration_of(found).model.text.encoder, run.config.model.text.encoder,
-                    "--guide " + guide.string());
+    TextSpace::of(run.config.model, run.checkpoint)
+        .require_same(TextSpace::of(configuration_of(found).model, found),
+                      "--guide " + guide.string());
   }
   const auto mine = LatentSpace::of(run.checkpoint.info()), others = LatentSpace::of(found.info());
   if (mine && others) mine->require_same(*others, found.path().string());

@@ -33,16 +33,6 @@ void require_words(const std::string& caption) {
 
 }  // namespace
 
-void require_encoder(const std::string& of_texts, const std::string& of_model,
-                     const std::string& option) {
-  const auto is_known = [](const std::string& name) {
-    return !name.empty() && name != kUnknownEncoder;
-  };
-  require<UsageError>(!is_known(of_texts) || !is_known(of_model) || of_texts == of_model, "sample",
-                      "{}: texts of the encoder '{}', the model was trained with '{}'", option,
-                      of_texts, of_model);
-}
-
 void TextOptions::declare(OptionSet& options) {
   options.add("text", &text_,
               "what pictures show, of a model that reads texts: an HDF5 file of texts (prompts, or "
@@ -54,7 +44,7 @@ void TextOptions::declare(OptionSet& options) {
 
 bool TextOptions::is_of_set() const { return text_.starts_with(kSetPrefix); }
 
-void TextOptions::open(const ModelOptions& trained, const ModelConfig& model) {
+void TextOptions::open(const TextSpace& trained, const ModelConfig& model) {
   require<UsageError>(text_.empty() || caption_.empty(), "sample",
                       "--text {} and --caption '{}' are both given, one is needed", text_,
                       caption_);
@@ -67,9 +57,9 @@ void TextOptions::open(const ModelOptions& trained, const ModelConfig& model) {
   }
   require<UsageError>(given, "sample", "{} reads texts: --text or --caption says what to show",
                       model.name());
-  encoder_ = trained.text.encoder;
+  trained_ = trained;
   if (!caption_.empty()) {
-    require_encoder(data::kCaptionEncoder, encoder_, option);
+    trained_.require_same(TextSpace::of(data::caption_texts(1, false), option), option);
     require_words(caption_);
     const std::uint64_t words = data::encode_caption(caption_).size() / data::kCaptionChannels;
     return require_fits(data::caption_texts(words, false), model, option);
@@ -82,7 +72,7 @@ void TextOptions::open(const ModelOptions& trained, const ModelConfig& model) {
     return;
   }
   file_ = std::make_unique<data::TextFile>(text_);
-  require_encoder(file_->description().encoder, encoder_, option);
+  trained_.require_same(TextSpace::of(file_->description(), text_), option);
   require_fits(file_->description(), model, option);
 }
 
@@ -101,20 +91,33 @@ RequestedTexts TextOptions::requested(const TrainedData& data, const ModelConfig
   }
   if (is_of_set()) return of_set(data, model);
   if (!file_) return {};
+  compare(file_->description(), data);
   return {[file = file_.get()](std::int64_t picture) {
             return file->features(static_cast<std::uint64_t>(picture) % file->size());
           },
           file_->null_text()};
 }
 
+// Where the weights do not say beside which null text they were trained, the data set does.
+void TextOptions::compare(const data::TextDescription& texts, const TrainedData& data) {
+  const std::string option = "--text " + text_;
+  if (trained_.null_checksum.empty() && data.description && data.description->text.present()) {
+    const TextSpace of_set = TextSpace::of(data.description->text, data.path.string());
+    trained_.null_checksum = of_set.null_checksum;
+    trained_.source = of_set.source;
+  }
+  const TextSpace given = TextSpace::of(texts, text_);
+  trained_.require_same(given, option);
+  remarks_ = trained_.not_compared(given, option);
+}
+
 RequestedTexts TextOptions::of_set(const TrainedData& data, const ModelConfig& model) {
-  require<UsageError>(data.description.has_value(), "sample",
-                      "--text {}: there is no data set at '{}': --data names it", text_,
-                      data.path.string());
+  require<UsageError>(data.description.has_value(), "sample", "--text {}: {}: --data names it",
+                      text_, data.absence());
   dataset_ = std::make_unique<data::Dataset>(data.path);
   require<DataError>(dataset_->description().text.present(), "sample", "--text {}: {} has no texts",
                      text_, data.path.string());
-  require_encoder(dataset_->description().text.encoder, encoder_, "--text " + text_);
+  compare(dataset_->description().text, data);
   const std::uint64_t samples = dataset_->size();
   require<UsageError>(first_ < samples, "sample", "--text {}: {} has samples 0 to {}", text_,
                       data.path.string(), samples - 1);

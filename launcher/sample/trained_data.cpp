@@ -7,6 +7,24 @@
 
 namespace edt {
 
+namespace {
+
+// Before the numbers are compared that they are normalised by, which would be others too.
+void require_length(const data::Description& data, const LatentShape& model,
+                    const std::string& path) {
+  if (!data.is_sequence() && !model.is_sequence()) return;
+  require<DataError>(data.is_sequence() == model.is_sequence(), "sample",
+                     "{}: holds {}, the model makes {}", path,
+                     data.is_sequence() ? "sequences" : "latents of pictures",
+                     model.is_sequence() ? "sequences" : "latents of pictures");
+  require<DataError>(data.width == model.width, "sample",
+                     "{}: sequences of {} frames, the model makes those of {} "
+                     "(model.sequence-length)",
+                     path, data.width, model.width);
+}
+
+}  // namespace
+
 TrainedData find_trained_data(const std::filesystem::path& given, const TrainedModel& trained) {
   const DataOptions& training = trained.config().data;
   TrainedData found{.path = given.empty() ? training.path : given,
@@ -19,10 +37,16 @@ TrainedData find_trained_data(const std::filesystem::path& given, const TrainedM
   require<DataError>(found.description->channels == channels, "sample",
                      "{}: latents of {} channels, the model makes {}", found.path.string(),
                      found.description->channels, channels);
+  require_length(*found.description, trained.model_config().latents(), found.path.string());
   const LatentSpace latents = LatentSpace::of(*found.description, found.normalized);
   if (found.latents) found.latents->require_same(latents, found.path.string());
   found.latents = latents;
   return found;
+}
+
+std::string TrainedData::absence() const {
+  return path.empty() ? "the weights name no data set"
+                      : fmt::format("there is no data set at '{}'", path.string());
 }
 
 data::Decoder TrainedData::decoder(const ModelConfig& model) const {

@@ -17,6 +17,8 @@ struct TrainedData {
   std::optional<LatentSpace> latents;            // nothing: neither it nor the checkpoint says
   bool normalized = false;
 
+  // "there is no data set at 'X'", or that the weights name none.
+  std::string absence() const;
   data::Decoder decoder(const ModelConfig& model) const;
   // How latents are decoded: format and shape, scale, shift, mean and deviation, classes.
   nlohmann::ordered_json decoding(const ModelConfig& model) const;

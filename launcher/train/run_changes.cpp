@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/json/json_text.h"
 #include "core/storage/checksum.h"
+#include "launcher/recipe/text_space.h"
 #include "launcher/recipe/train_config.h"
 #include "parallel/sharding/sum_tree.h"
 
@@ -134,6 +135,9 @@ std::string data_identity(const data::Dataset& dataset, bool shard_local) {
   json["checksum of labels"] = labels_checksum(dataset);
   for (std::size_t i = 0; i < dataset.arrays().size(); ++i) {
     json["checksum of array " + dataset.options().arrays[i].name] = array_checksum(dataset, i);
+    if (dataset.options().arrays[i].name == data::kTextRequest) {
+      json[kNullTextIdentity] = TextSpace::of(description.text, "").null_checksum;
+    }
   }
   if (shard_local) {
     const std::vector<std::uint64_t> sizes = dataset.shard_sizes();

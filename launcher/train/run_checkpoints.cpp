@@ -13,6 +13,7 @@
 #include "core/storage/durable_file.h"
 #include "launcher/recipe/pruned_weights.h"
 #include "launcher/recipe/retention_options.h"
+#include "launcher/recipe/text_space.h"
 #include "launcher/run/metrics_scan.h"
 #include "launcher/text/report.h"
 #include "model/ternary.h"
@@ -29,12 +30,12 @@ std::string state_name(const AuxiliaryLoss& companion) {
   return fmt::format("companion.{}", companion.terms().front().name);
 }
 
-constexpr const char* kData = "data";  // in CheckpointInfo::extra
-constexpr const char* kLoss = "loss";
+constexpr const char* kLoss = "loss";  // in CheckpointInfo::extra
 
 std::string data_identity_in(const CheckpointInfo& info) {
   const auto extra = try_parse_json(info.extra);
-  return extra.is_object() && extra.contains(kData) ? dump_json(extra[kData]) : "{}";
+  return extra.is_object() && extra.contains(kDataIdentity) ? dump_json(extra[kDataIdentity])
+                                                            : "{}";
 }
 
 }  // namespace
@@ -411,7 +412,7 @@ CheckpointInfo RunCheckpoints::info() const {
           .configuration = identity_.configuration,
           .mesh = fmt::format("{}, {}", mesh_.text(), text_of(config_.parallel.resolve())),
           .extra = dump_json(nlohmann::json{
-              {kData, parse_json(identity_.data, kData)},
+              {kDataIdentity, parse_json(identity_.data, kDataIdentity)},
               {kLoss, last_loss_},
               {LatentSpace::kKey, parse_json(identity_.latents, LatentSpace::kKey)}}),
           .smoothed_loss = smoothed_loss_.value(),

@@ -90,22 +90,31 @@ Trainer::Trainer(const TrainConfig& config, const std::string& configuration, Co
                    training_.model(), engine_, mesh_),
       grid_budget_(config.run.sample_share),
       judge_budget_(config.run.evaluate_share) {
+  try {
+    start(configuration);
+  } catch (...) {  // a run that never began leaves nothing
+    directory_.take_back();
+    throw;
+  }
+}
+
+void Trainer::start(const std::string& configuration) {
   directory_.open_log();
-  resumed_ = config.run.resume && checkpoints_.restore();
+  resumed_ = config_.run.resume && checkpoints_.restore();
   if (!resumed_) {
-    if (!config.run.resume) checkpoints_.begin_without();
+    if (!config_.run.resume) checkpoints_.begin_without();
     checkpoints_.begin();
   }
   checkpoints_.require_space(!resumed_);
   if (model_config_.common().text.is_on()) engine_.set_null_text(dataset_.null_text());
   training_.begin();
   if (recording_) recording_->begin(training_);
-  if (config.run.profile == Profile::kTrace) {
-    trace_ = std::make_unique<StepTrace>(parse_traced_steps(config.run.profile_steps),
-                                         directory_.path() / "trace.json", world,
+  if (config_.run.profile == Profile::kTrace) {
+    trace_ = std::make_unique<StepTrace>(parse_traced_steps(config_.run.profile_steps),
+                                         directory_.path() / "trace.json", world(),
                                          [token = directory_.token()] { token.check(); });
   }
-  if (world.is_root()) directory_.begin(configuration);
+  if (world().is_root()) directory_.begin(configuration);
 }
 
 Trainer::~Trainer() = default;

@@ -48,6 +48,7 @@ class Trainer {
   void tell_turns() const;
   // The first rank's log from the next step on.
   std::unique_ptr<StepLog> open_step_log() const;
+  void start(const std::string& configuration);  // goes on, or begins
   std::unique_ptr<RunRecording> make_recording(const std::string& configuration);
   std::unique_ptr<Communicator> make_activations();
   // Why the step just taken is to be undone; empty: it stands.

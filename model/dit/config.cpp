@@ -14,6 +14,7 @@ void DitConfig::validate() const {
       "cannot be turned by row and by column: a multiple of 4 can",
       style.adds_positions() ? "sincos+rope" : "rope", width / heads, width, heads);
   attention.validate({width});
+  check_attention_strides(attention, {patches()});
   spatial.validate({width});
   kept.validate(std::vector<BlockUnits>(static_cast<std::size_t>(depth), whole_block()));
   std::vector<BlockUnits> units;

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "core/base/error.h"
+#include "model/blocks/grid_checks.h"
 
 namespace edt {
 
@@ -80,7 +81,10 @@ void EdtConfig::validate() const {
   first_down_mask.validate("model.first-down-mask");
   later_down_mask.validate("model.later-down-mask");
   mid_mask_range.validate("model.mid-mask-range");
+  std::vector<TokenGrid> grids;
+  for (std::int64_t stage = 0; stage < stages(); ++stage) grids.push_back(grid(stage));
   attention.validate(widths);
+  check_attention_strides(attention, grids);
   spatial.validate(widths);
   check_amm_blocks();
   std::vector<BlockUnits> whole;

@@ -37,8 +37,9 @@ std::vector<int> shard_choices(int data_ranks, int tensor_ranks, const SearchSpa
   }
   if (space.shard_ranks) return sizes;
   const int within = space.node_ranks / tensor_ranks;
+  if (within >= data_ranks) return sizes;
   for (const int size : groups) {
-    if (size > 1 && size < data_ranks && size <= within && within % size == 0) sizes = {0, size};
+    if (size > 1 && size <= within && within % size == 0) sizes = {0, size};
   }
   return sizes;
 }

@@ -222,6 +222,12 @@ TEST(Text, WhatCannotBeStored) {
                "caption 0", "a byte 0");
   EXPECT_ERROR(write([](StoredTexts& t) { t.captions[0].assign(70000, 'a'); }), DataError,
                "70000 bytes", "65536");
+  EXPECT_ERROR(write([](StoredTexts& t) { std::ranges::fill(t.features, half_bits{0}); }),
+               DataError, "text 0", "zero everywhere");
+  Description silent = d;
+  silent.text.null = std::make_shared<std::vector<half_bits>>(4);
+  EXPECT_ERROR(write_small_set(directory / "set", silent), DataError, "the null text",
+               "zero everywhere");
   Description longer = d;
   longer.text.null = std::make_shared<std::vector<half_bits>>(16);
   EXPECT_ERROR(write_small_set(directory / "set", longer), DataError, "4 tokens", "1 to 3");

@@ -1,10 +1,13 @@
 // Sampling around what is known, and strips of windows that know a part of the one before.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 
 #include "core/cuda/cuda_backend.h"
+#include "model/diffusion/spacing.h"
 #include "tests/golden/golden_samples.h"
 
 namespace edt::test {
@@ -24,10 +27,21 @@ class KnownRegionGolden : public testing::TestWithParam<SamplesCase> {
     PictureRequest request{.labels = std::move(labels)};
     request.batch = static_cast<std::int64_t>(request.labels.size());
     request.solver.kind = SolverKind::kDdim;
-    request.solver.spacing = "ddim" + std::to_string(file_.shape("/inputs/timesteps")[0]);
+    request.solver.spacing = spacing();
     request.guidance.scale = file_.number("/", "cfg_scale");
     request.guidance.power_cosine = true;
     return request;
+  }
+  // The one whose timesteps are the file's, which are listed from high to low.
+  std::string spacing() const {
+    auto times = file_.read<std::int64_t>("/inputs/timesteps");
+    std::ranges::reverse(times);
+    const int steps = Process(golden_->config().common().process).steps();
+    for (const std::string kind : {"", "ddim"}) {
+      std::string one = kind + std::to_string(times.size());
+      if (std::ranges::equal(space_timesteps(steps, one), times)) return one;
+    }
+    throw std::runtime_error(GetParam().file + ": timesteps of no spacing");
   }
   std::vector<std::int32_t> labels() const {
     const auto labels = file_.read<std::int64_t>("/inputs/labels");

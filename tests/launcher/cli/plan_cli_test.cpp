@@ -15,9 +15,10 @@ namespace {
 using testing::HasSubstr;
 
 TEST_F(Cli, PlansAModelThatNoMachineHereCouldHold) {
-  const Outcome plan = run(
-      "plan --model EDT-XL/2 --run.dtype bf16 --cluster 8xh100 --ranks 16 --train.batch=64 "
-      "--train.micro-batch=4 --parallel.zero=3 --parallel.tensor=1 --train.recompute=none --json");
+  const Outcome plan =
+      run("plan --model EDT-XL/2 --run.dtype bf16 --cluster 8xh100 --ranks 16 --train.batch=64 "
+          "--train.micro-batch=4 --parallel.zero=3 --parallel.shard-ranks=0 --parallel.tensor=1 "
+          "--train.recompute=none --json");
   ASSERT_EQ(plan.status, 0) << plan.output;
   const auto json = parse_json(plan.output, "output");
   ASSERT_EQ(json["fitting"].size(), 1u);
@@ -43,6 +44,12 @@ TEST_F(Cli, APlanFindsMicroBatchesOfAnyBatch) {
   EXPECT_THAT(refusal("plan --train.batch=12 --train.micro-batch=5"), HasSubstr("5"));
   EXPECT_THAT(refusal("plan --train.batch=12 --search=off"),
               HasSubstr("more than the 4 micro-batches"));
+}
+
+// As training would.
+TEST_F(Cli, APlanNamesTheOptionThatDoesNotFitTheModel) {
+  EXPECT_THAT(refusal("plan --model E-MMDiT --ranks 1"),
+              HasSubstr("train.masked is on, but E-MMDiT has no masked pass: turn it off"));
 }
 
 TEST_F(Cli, PlansHowLongEncodingTakes) {

@@ -1,12 +1,16 @@
 // A model that reads captions, from the data set to pictures that are judged, as a shell has it.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/image/png.h"
 #include "core/storage/hdf5.h"
+#include "data/text_file.h"
 #include "tests/support/edt_program.h"
 
 namespace edt::test {
@@ -137,6 +141,116 @@ TEST_F(CaptionCli, OneLineForWhatDoesNotFit) {
   EXPECT_THAT(refusal("memory " + own_), HasSubstr("reads texts, and edt memory has none to give"));
 }
 
+// Of a data set that is there: the option is named, with both values.
+TEST_F(CaptionCli, SizesOfTextsAreNamedByTheirOptions) {
+  const std::string cross =
+      "train --data.path " + set_ + kModel + "--run.dir " + own_ + " --model.text-form cross ";
+  EXPECT_THAT(refusal(cross + "--model.text-tokens 4"),
+              HasSubstr("model.text-tokens is 4, and the data set has texts of up to 5 tokens"));
+  EXPECT_THAT(refusal(cross + "--model.text-channels 16"),
+              HasSubstr("model.text-channels is 16, and the data set has 32 numbers"));
+  EXPECT_THAT(refusal("train --data.path " + data_ +
+                      " --model E-MMDiT --train.masked off --run.dir " + own_),
+              AllOf(HasSubstr("E-MMDiT reads texts, and the data set has none"),
+                    testing::Not(HasSubstr("model.text-form"))));
+  EXPECT_FALSE(std::filesystem::exists(own_));
+}
+
+// A run that is refused before it begins leaves nothing, wherever it was to be.
+TEST_F(CaptionCli, WeightsThatDoNotFitLeaveNoRun) {
+  ASSERT_EQ(train("--model.text-form cross --train.steps 1 --run.dir " + own_).status, 0);
+  const std::string next = path_ + "/of/others/next";
+  const std::string pooled = "train --data.path " + set_ + kModel +
+                             "--model.text-form pooled --train.steps 1 --run.init-from ";
+  EXPECT_THAT(refusal(pooled + own_ + " --run.dir " + next), HasSubstr("text_embedder.pooled"));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/of"));
+  EXPECT_THAT(refusal(pooled + path_ + "/none --run.dir " + next), HasSubstr("none"));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/of"));
+  write("there/notes.txt", "mine");
+  EXPECT_THAT(refusal(pooled + own_ + " --run.dir " + path_ + "/there"),
+              HasSubstr("text_embedder.pooled"));
+  std::vector<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(path_ + "/there")) {
+    left.push_back(entry.path().filename());
+  }
+  EXPECT_EQ(left, std::vector<std::string>{"notes.txt"});
+}
+
+// A file of prompts by that encoder, tokens of `text` everywhere; its null text is that of the set,
+// or `null` everywhere.
+class PromptsCli : public CaptionCli {
+ protected:
+  std::string prompts(const std::string& name, std::optional<float> null,
+                      const std::string& encoder, float text = 1) const {
+    const std::string path = path_ + "/" + name;
+    std::vector<float> null_text = data::TextFile(prompts_).null_text();
+    if (null) std::ranges::fill(null_text, *null);
+    h5::File file = h5::File::create(path);
+    const auto add = [&](const char* array, const std::vector<float>& values) {
+      file.create_dataset(array, h5::Type::kFloat16, {values.size() / 32, 32})
+          .write(h5::Type::kFloat32, values.data());
+    };
+    add("text", std::vector<float>(64, text));
+    add("null_text", null_text);
+    const std::vector<std::int64_t> begin{0, 1, 2};
+    file.create_dataset("text_begin", h5::Type::kInt64, {3}).write(h5::Type::kInt64, begin.data());
+    if (!encoder.empty()) file.write_attribute("text_encoder", encoder);
+    return path;
+  }
+  static constexpr const char* kWords = "edt words 32";
+};
+
+TEST_F(PromptsCli, OfAnotherNullTextOrEncoderAreNotTaken) {
+  ASSERT_EQ(train("--model.text-form cross --train.steps 1 --run.dir " + own_).status, 0);
+  const std::string sample = "sample " + own_ + " --steps 2 --out " + path_ + "/a.png --text ";
+  EXPECT_THAT(refusal(sample + prompts("null.h5", 2.F, kWords)),
+              AllOf(HasSubstr("null.h5: its null text has checksum "), HasSubstr(own_)));
+  EXPECT_THAT(refusal(sample + prompts("other.h5", 2.F, "clip")),
+              HasSubstr("texts of the encoder 'clip', the model was trained with 'edt words 32'"));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/a.png"));
+  const std::string no_name = prompts("unnamed.h5", std::nullopt, "");
+  const CommandOutcome unnamed = run(sample + no_name, "2>&1");
+  EXPECT_EQ(unnamed.status, 0) << unnamed.output;
+  EXPECT_THAT(unnamed.output, HasSubstr("unnamed.h5: text_encoder is not there"));
+  EXPECT_THAT(run(sample + prompts_, "2>&1").output, testing::Not(HasSubstr("warning")));
+}
+
+TEST_F(PromptsCli, ZerosAreRefused) {
+  ASSERT_EQ(train("--model.text-form cross --train.steps 1 --run.dir " + own_).status, 0);
+  const std::string sample = "sample " + own_ + " --steps 2 --out " + path_ + "/a.png --text ";
+  EXPECT_THAT(refusal(sample + prompts("zero.h5", std::nullopt, kWords, 0)),
+              AllOf(HasSubstr("zero.h5"), HasSubstr("never written")));
+  EXPECT_THAT(refusal(sample + prompts("null.h5", 0.F, kWords)),
+              AllOf(HasSubstr("null.h5"), HasSubstr("null_text"), HasSubstr("zero everywhere")));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/a.png"));
+}
+
+TEST_F(PromptsCli, AreLookedAtAsWhatTheyAre) {
+  EXPECT_THAT(
+      run("data info " + prompts_).output,
+      AllOf(HasSubstr("file of texts"), HasSubstr("encoder edt words 32"), HasSubstr("null text")));
+  const CommandOutcome verified = run("data verify " + prompts_);
+  EXPECT_EQ(verified.status, 0) << verified.output;
+  EXPECT_THAT(verified.output, HasSubstr("texts in 1 file are intact"));
+  EXPECT_THAT(run("data verify --json " + prompts_).output, HasSubstr("\"texts\": "));
+  const std::string damaged = prompts("zero.h5", std::nullopt, kWords, 0);
+  EXPECT_THAT(refusal("data verify " + damaged, 1),
+              AllOf(HasSubstr("1 of 1 file not intact"), HasSubstr("never written")));
+  EXPECT_THAT(refusal("data info " + prompts_ + " --pictures " + path_ + "/a.png"),
+              HasSubstr("holds texts alone"));
+}
+
+TEST_F(PromptsCli, PicturesThatCannotBeReadAreNamed) {
+  std::filesystem::create_directory(path_ + "/pictures");
+  write_png(path_ + "/pictures/a.png", Image(64, 64, 100));
+  const std::string judge = "evaluate captions " + path_ + "/pictures --text " + prompts_;
+  const CommandOutcome few = run(judge, "2>&1");
+  EXPECT_EQ(few.status, 0) << few.output;
+  EXPECT_THAT(few.output, HasSubstr("their numbers do not go together"));
+  write_png(path_ + "/pictures/b.png", Image(16, 16, 100));
+  EXPECT_THAT(refusal(judge), AllOf(HasSubstr("b.png of 16 x 16 pixels")));
+}
+
 // All texts are read before the first picture is made.
 TEST_F(CaptionCli, ADamagedTextLeavesNoPictures) {
   ASSERT_EQ(train("--model.text-form pooled --train.steps 1 --run.dir " + own_).status, 0);
@@ -146,8 +260,9 @@ TEST_F(CaptionCli, ADamagedTextLeavesNoPictures) {
   const std::vector<std::int64_t> begin{0, 1, 2, 3, 4};
   h5::File file = h5::File::create(prompts);
   file.create_dataset("text", h5::Type::kFloat16, {4, 32}).write(h5::Type::kFloat32, text.data());
-  file.create_dataset("null_text", h5::Type::kFloat16, {1, 32})
-      .write(h5::Type::kFloat32, text.data());
+  const std::vector<float> null = data::TextFile(prompts_).null_text();
+  file.create_dataset("null_text", h5::Type::kFloat16, {null.size() / 32, 32})
+      .write(h5::Type::kFloat32, null.data());
   file.create_dataset("text_begin", h5::Type::kInt64, {5}).write(h5::Type::kInt64, begin.data());
   file.close();
   const std::string sample = "sample " + own_ + " --text " + prompts + " --steps 1 --batch 1 ";

@@ -81,6 +81,17 @@ TEST_F(TrainOnRanks, SameBitsAsOneRankInEveryStage) {
   }
 }
 
+TEST_F(TrainOnRanks, SameBitsAsOneRankOnSharedWeights) {
+  run_alone(config("one"));
+  for (const int stage : {1, 2}) {
+    const std::string name = fmt::format("shared{}", stage);
+    TrainConfig shared = config(name, stage);
+    shared.parallel.share_weights = true;
+    run(shared);
+    EXPECT_EQ(difference("one", name), "") << name;
+  }
+}
+
 TEST_F(TrainOnRanks, SameBitsAsOneRankWithinGroups) {
   std::vector<int> sizes = shard_group_sizes(world_.size());
   sizes.pop_back();  // all of them: above

@@ -103,6 +103,15 @@ TEST_F(SequenceImport, FoldersOfOneSequenceInAFile) {
   expect_window(4, 1, 4, 1);
 }
 
+TEST_F(SequenceImport, ANameOfConditionsThatAreNotThereIsRefused) {
+  data::test::write_npy(path("s.npy"), "<f4", {3, 10, 2}, Numbers(60, 1));
+  for (const std::string key : {"--frames-key", "--lengths-key"}) {
+    std::vector<std::string> args =
+        import("s.npy", {"--length", "10", "--unlabelled", "on", key, "foo"});
+    EXPECT_THAT(refused(args), HasSubstr(key + " is a name within .npz"));
+  }
+}
+
 // What is sampled is input again.
 TEST_F(SequenceImport, SampledOnesComeBack) {
   synthesize("drawn");

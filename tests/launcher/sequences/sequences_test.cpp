@@ -131,6 +131,52 @@ TEST_F(SequenceRuns, LongerOnesAreMadeWindowByWindow) {
   EXPECT_THAT(refuse("--frames", "set:1"), HasSubstr("reads no conditions of frames"));
 }
 
+TEST_F(SequenceRuns, AreSampledForDataOfTheirOwnLength) {
+  synthesize("set");
+  synthesize("longer", "32");
+  train("set", "run");
+  const auto refuse = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> args = sampling("run", more);
+    args.insert(args.end(), {"--out", path("x.npz")});
+    return refused(args);
+  };
+  EXPECT_THAT(refuse({"--data", path("longer")}),
+              HasSubstr("sequences of 32 frames, the model makes those of 24"));
+  EXPECT_THAT(refuse({"--keep", "set:1", "--keep-box", "20,0,8,1"}),
+              HasSubstr("is not within the model's sequences, 24 frames in one row"));
+  EXPECT_THAT(refuse({"--keep", "set:1", "--keep-box", "20,0,0,1"}),
+              HasSubstr("keeps no whole frame"));
+}
+
+TEST_F(SequenceRuns, CurvesAreFigures) {
+  const auto synth = [&](const std::string& name, const std::vector<std::string>& more) {
+    std::vector<std::string> args{"data", "synth", path(name), "--samples", "30", "--quiet", "on"};
+    args.insert(args.end(), more.begin(), more.end());
+    return args;
+  };
+  done(synth("curves", {"--length", "24", "--sequences", "curves"}));
+  const data::Dataset set(path("curves"));
+  EXPECT_EQ(set.description().channels, 2);
+  EXPECT_EQ(set.description().class_names,
+            (std::vector<std::string>{"circle", "eight", "clover", "spiral", "star"}));
+  // A circle's pen is as far from the middle as its size says, and none ever leaves the sheet.
+  const Numbers circle = stored("curves", 5), told = frames_of("curves", 5);
+  for (std::size_t i = 0; i < 24; ++i) {
+    EXPECT_NEAR(std::hypot(circle[i], circle[24 + i]), told[2 * i + 1], 1e-5) << i;
+  }
+  for (std::uint64_t sample = 0; sample < 30; ++sample) {
+    for (const float place : stored("curves", sample)) EXPECT_LE(std::abs(place), 1.25f);
+  }
+  train("curves", "run");
+  done(sampling("run", {"--out", path("a.npz"), "--page", path("a.html")}));
+  EXPECT_EQ(member(path("a.npz"), "samples", {4, 24, 2}).size(), 4u * 24 * 2);
+  EXPECT_THAT(refused(synth("x", {"--sequences", "curves"})),
+              HasSubstr("--sequences is given, and --length"));
+  EXPECT_THAT(refused(synth("x", {"--length", "24", "--sequences", "curves", "--classes", "6"})),
+              HasSubstr("6 classes of sequences asked for, 1 to 5"));
+  EXPECT_THAT(refused(synth("curves", {"--length", "24"})), HasSubstr("--sequences"));
+}
+
 TEST_F(SequenceRuns, OutputsOfPicturesAreRefused) {
   synthesize("set");
   train("set", "run");
@@ -156,9 +202,13 @@ TEST_F(SequenceRuns, ModelsThatDoNotFitAreRefused) {
     return refused(args);
   };
   EXPECT_THAT(refuse("set", {"--model.sequence-length=32", "--model.frame-channels=0"}),
-              HasSubstr("sequences of 24 frames of 6 numbers, the model takes 6 x 1 x 32"));
+              HasSubstr("model.sequence-length is 32, and the data set has 24 frames"));
+  EXPECT_THAT(refuse("set", {"--model.sequence-length=12"}),
+              HasSubstr("model.sequence-length is 12, and the data set has 24 frames"));
+  EXPECT_THAT(refuse("set", {"--model.channels=5"}),
+              HasSubstr("model.channels is 5, and the data set has 6 numbers"));
   EXPECT_THAT(refuse("set", {"--model.frame-channels=3"}),
-              HasSubstr("array 'frames' has [24, 2] for each sample, [24, 3] are asked for"));
+              HasSubstr("model.frame-channels is 3, and the data set has 2 numbers"));
   EXPECT_THAT(refuse("set", {"--model.image-size=64"}),
               HasSubstr("model.image-size is given, and model.sequence-length 24 are sequences"));
   EXPECT_THAT(refuse("set", {"--model=DiT-S/2", "--model.depths=1", "--train.masked=off"}),

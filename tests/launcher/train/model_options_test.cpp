@@ -137,6 +137,13 @@ TEST(ModelOptions, LinearAttentionIsRefusedByBothNames) {
   EXPECT_THAT(refusal_of(with_attention("DiT-S/2", {"linear"}, {.narrowing = 4, .groups = 5})),
               HasSubstr("model.attention-groups is 5, which does not divide the 96 channels that "
                         "model.attention-narrowing 4 leaves of stage 0"));
+  EXPECT_THAT(refusal_of(with_attention("DiT-S/2", {"linear"}, {.stride = 17})),
+              HasSubstr("model.attention-stride is 17, the grid of stage 0 has 16 x 16 tokens"));
+  EXPECT_EQ(refusal_of(with_attention("DiT-S/2", {"linear"}, {.stride = 16})), "");
+  EXPECT_THAT(
+      refusal_of(with_attention("EDT-S/2", {"softmax", "softmax", "linear", "softmax", "softmax"},
+                                {.stride = 8})),
+      HasSubstr("model.attention-stride is 8, the grid of stage 2 has 4 x 4 tokens"));
   EXPECT_THAT(refusal_of(with_attention("MDTv2-S/2", {"linear"})),
               HasSubstr("model.attention-form linear needs the whole grid of tokens, and MDTv2-S/2 "
                         "drops some of them"));

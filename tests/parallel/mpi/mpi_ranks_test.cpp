@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "collective_cases.h"
-#include "parallel/comm/shared_memory.h"
 #include "mpi_world.h"
+#include "parallel/comm/shared_memory.h"
 
 namespace edt::test {
 namespace {
