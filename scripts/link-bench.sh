@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # Two nodes, network namespaces joined by a link of limited rate (tc tbf): how much of the
 # communication of a training step the overlap hides, with one rank on each node; with --groups how a state shared
-# among the two ranks of a node compares with one shared among all four. Needs root, iproute2 and jq.
-# Usage: scripts/link-bench.sh [--groups] [RATE...]      e.g. 1gbit 100mbit (the default)
+# among the two ranks of a node compares with one shared among all four, with --wires what gradients that
+# travel shorter give. Needs root, iproute2 and jq.
+# Usage: scripts/link-bench.sh [--groups | --wires] [RATE...]      e.g. 1gbit 100mbit (the default)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib/ranks.sh
 source scripts/lib/link.sh
-groups=no
+table=overlaps column=overlap
 if [[ ${1:-} == --groups ]]; then
-  groups=yes link_ranks=2
+  table=shard_groups column="shared among" link_ranks=2
+  shift
+elif [[ ${1:-} == --wires ]]; then
+  table=wires column="gradients as"
   shift
 fi
 rates=("$@")
@@ -52,9 +56,17 @@ shard_groups() {
   done
 }
 
-[[ $groups == yes ]] && column="shared among" || column=overlap
+wires() {
+  local rate=$1 stage dtype
+  for stage in 1 2; do
+    for dtype in float32 bf16 int8; do
+      step "| $rate | $stage | $dtype |" --micro-batch=4 --parallel.zero="$stage" --parallel.reduce-dtype="$dtype"
+    done
+  done
+}
+
 printf '| link | stage | %s | step | waited for | hidden | share hidden |\n|---|---|---|---|---|---|---|\n' "$column"
 for rate in "${rates[@]}"; do
   link_limit "$rate"
-  if [[ $groups == yes ]]; then shard_groups "$rate"; else overlaps "$rate"; fi
+  "$table" "$rate"
 done
