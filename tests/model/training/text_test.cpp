@@ -108,12 +108,15 @@ TEST_P(TextReaders, CrossAttentionBeginsAsTheNetworkWithoutIt) {
             Reader(GetParam()).output({}));
 }
 
+// Room for more tokens is another product, which a library may sum in another order: with AVX-512
+// oneDNN does. 1e-5 is ten roundings of results around 1.
 TEST_P(TextReaders, WhatStandsBehindTheLastTokenChangesNoBit) {
   for (const TextForm form : {TextForm::kPooled, TextForm::kCross}) {
     Reader shorter(reading(GetParam(), form, 5), true);
     const std::vector<float> expected = shorter.output({5, 2, 0});
     EXPECT_EQ(shorter.output({5, 2, 0}, 99.f), expected);
-    EXPECT_EQ(Reader(reading(GetParam(), form, 23), true).output({5, 2, 0}), expected);
+    EXPECT_THAT(Reader(reading(GetParam(), form, 23), true).output({5, 2, 0}),
+                testing::Pointwise(testing::FloatNear(1e-5f), expected));
     EXPECT_NE(shorter.output({5, 3, 0}), expected);
     EXPECT_NE(shorter.output({5, 2, 1}), expected);
   }
