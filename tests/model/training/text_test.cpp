@@ -1,6 +1,7 @@
 // Networks that read texts: where they begin, what stands behind a text's last token, and which
 // texts are dropped in training.
 #include <fmt/format.h>
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
