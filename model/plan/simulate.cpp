@@ -180,14 +180,13 @@ class Simulation {
     }
   }
 
+  // What is behind the task has not begun when it returns.
   void wait_for(std::int64_t task) {
-    while (finished_ <= task && communicating()) {
+    while (communicating() && finished_ <= task) {
       const double left = communication_left();
-      const Spent what = communication().spent;
       time_.communication += left;
+      spend(left, communication().spent);
       communicate(left);
-      const bool waited = finished_ <= task;
-      if (waited) spend(left, what);
     }
     EDT_ASSERT(finished_ > task);
   }

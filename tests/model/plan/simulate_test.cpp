@@ -162,6 +162,26 @@ TEST(Simulation, TwoStreamsMeetWhereTheProgramWaits) {
   EXPECT_DOUBLE_EQ(simulate(overlapping_trace(), {2, 1, true}, cluster).seconds, 4);
 }
 
+// To wait for one of several is not to wait for those behind it, and these take their time later.
+TEST(Simulation, WhatIsBehindATaskIsStillToCome) {
+  using Type = TraceEvent::Type;
+  const Kernel second{.name = "k", .key = "k", .kind = KernelClass::kMatrix, .flops = 6e10};
+  const PlannedCollective reduction{
+      CollectiveKind::kReduceScatter, RankGroup::kData, {.ranks = 2}, 4e10, Wire::kExact, true};
+  std::vector<TraceEvent> events;
+  for (const std::uint64_t task : {7, 8, 9}) {
+    events.insert(events.end(),
+                  {{Type::kTaskBegin, 0, task}, {Type::kCollective, 0}, {Type::kTaskEnd, 0, task}});
+  }
+  events.insert(events.end(), {{Type::kWait, 0, 7}, {Type::kKernel, 0}, {Type::kWait, 0, 9}});
+  Cluster cluster = cluster_of(1, 2);
+  cluster.intra = {.latency = 0, .bandwidth = 1e10};
+  const StepTime time = simulate(trace_of({second}, {reduction}, events), {2, 1, true}, cluster);
+  EXPECT_DOUBLE_EQ(time.communication, 6);
+  EXPECT_DOUBLE_EQ(time.of(Spent::kGradients), 5);
+  EXPECT_DOUBLE_EQ(time.seconds, 6) << "one second of three times two is hidden";
+}
+
 // Weights of the last step are waited for in this one.
 TEST(Simulation, WhatAStepLeavesOverlapsTheNext) {
   using Type = TraceEvent::Type;
