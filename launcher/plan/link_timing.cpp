@@ -49,31 +49,21 @@ class Exchange {
   std::vector<std::int64_t> bounds_;
 };
 
-// Of one call, the median over several rounds of the slowest rank. In a round calls follow each
-// other for a while, as training's do: what a link has saved up while it was idle, and what queues
-// up in both directions once it is busy, would make single calls look faster than they are.
+// Median over several calls, of the slowest rank.
 template <class F>
 double time(Communicator& world, F call) {
-  constexpr double kStream = 0.02, kSlowStream = 1.0, kSlow = 5e-3;
   call();
   std::vector<double> times;
   double spent = 0;
-  int calls = 1;
   while (times.size() < 5 || (times.size() < 25 && spent < 0.1)) {
     world.barrier("calibration");
     const auto begin = Clock::now();
-    for (int i = 0; i < calls; ++i) call();
-    const double seconds =
-        world.all_reduce_value(seconds_since(begin), Reduce::kMax, "calibration");
-    const double one = seconds / calls;
-    if (times.empty()) {  // how long a call takes says how many make a round
-      calls = std::clamp(static_cast<int>((one > kSlow ? kSlowStream : kStream) / one), 1, 1000);
-    }
-    times.push_back(one);
-    spent += seconds;
+    call();
+    const double seconds = seconds_since(begin);
+    times.push_back(world.all_reduce_value(seconds, Reduce::kMax, "calibration"));
+    spent += times.back();
     if (spent > 4 && times.size() >= 3) break;  // a slow link
   }
-  times.erase(times.begin());
   return median(times);
 }
 
