@@ -107,7 +107,7 @@ finish_a_run() {
     --run.dir="$work/finished" --run.tensorboard=off --quiet
 }
 
-# Each core has as many ranks as the others: 3 ranks on 2 cores share one of them.
+# Each core has as many ranks as the others.
 share_cores() {
   local ranks=$1 used=$cores
   while ((ranks > used && ranks % used)); do used=$((used - 1)); done
@@ -147,6 +147,10 @@ for row in "${rows[@]}"; do
   beside_options "$beside"
   cluster=$work/$number.ini
   share_cores "$ranks"
+  if ((ranks > 1 && ranks == per_core)); then
+    echo "row $number: $ranks ranks on $cores cores cannot share them evenly but for one, which has no link to measure: left out" >&2
+    continue
+  fi
   : >"$work/measured"
   : >"$work/planned"
   for ((turn = 0; turn < turns; ++turn)); do
