@@ -37,6 +37,7 @@ next_mesh() {
   ranks=${choices[RANDOM % 5]}
   stage=$((RANDOM % 4))
   groups=() within=
+  if ((stage > 0)); then groups=(--parallel.shard-ranks=0); fi  # a run that goes on keeps what it is not told
   if ((stage > 0 && ranks > 2 && ranks % 2 == 0 && RANDOM % 2)); then
     groups=(--parallel.shard-ranks=2) within=" within 2"
   fi

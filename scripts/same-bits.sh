@@ -68,7 +68,11 @@ row() {
 train() {
   local ranks=$1 stage=$2 overlap=$3 run=$4 groups=()
   shift 4
-  if [[ $stage == */* ]]; then groups=(--parallel.shard-ranks="${stage#*/}"); fi
+  # A run that goes on keeps what it is not told.
+  case $stage in
+    */*) groups=(--parallel.shard-ranks="${stage#*/}") ;;
+    [123]) groups=(--parallel.shard-ranks=0) ;;
+  esac
   on_ranks "$ranks" "$edt" train "${options[@]}" --run.dir="$run" --parallel.zero="${stage%/*}" \
     --parallel.overlap="$overlap" "${groups[@]}" "$@"
 }
