@@ -5,6 +5,7 @@
 
 #include "core/base/span.h"
 #include "parallel/comm/rank_groups.h"
+#include "parallel/comm/wire.h"
 
 namespace edt {
 namespace {
@@ -119,7 +120,7 @@ void Communicator::check_bounds(const Collective& call, const Tensor& whole,
 }
 
 void Communicator::check_groups_wire(const Collective& call, Wire wire) {
-  require<CommunicationError>(wire == Wire::kExact || wire == Wire::kBFloat16, call.operation,
+  require<CommunicationError>(!rounds_once(wire), call.operation,
                               "{}: groups meet in two steps, this wire rounds once", call.label);
 }
 

@@ -43,7 +43,7 @@ class TurnSums {
   std::optional<ErrorFeedback> feedback_;
 };
 
-// What a rank loses where all ranks meet for each micro-batch, or none is asked for: nothing.
+// Of what this rank rounds; none: it is not asked for, or nothing travels.
 std::optional<ErrorFeedback> make_feedback(const ZeroContext& context);
 // How gradients travel within a shard group: as everywhere, but exactly where replicas meet in a
 // wire that rounds once.

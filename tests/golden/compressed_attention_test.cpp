@@ -15,6 +15,7 @@
 
 #include "core/cuda/cuda_backend.h"
 #include "parallel/comm/threads/thread_ranks.h"
+#include "tests/golden/golden_cases.h"
 #include "tests/golden/golden_file.h"
 #include "tests/golden/golden_layer.h"
 #include "tests/golden/golden_model.h"
@@ -101,17 +102,6 @@ class AttentionCase {
   Named parameters_, gradients_;
 };
 
-struct Case {
-  std::string file;
-  const char* backend;
-  DType dtype;
-  double output_tolerance, gradient_tolerance;
-};
-
-void PrintTo(const Case& c, std::ostream* out) {
-  *out << c.file << " on " << c.backend << " in " << name_of(c.dtype);
-}
-
 // Absolute where nothing but rounding is expected: a bias in front of a norm whose groups are
 // single channels has no gradient.
 double gradient_error(const std::vector<float>& actual, const std::vector<float>& expected) {
@@ -123,7 +113,7 @@ double gradient_error(const std::vector<float>& actual, const std::vector<float>
   return largest(expected) < 1e-5f ? largest(actual) : relative_error(actual, expected);
 }
 
-class CompressedAttentionLayer : public testing::TestWithParam<Case> {};
+class CompressedAttentionLayer : public testing::TestWithParam<GoldenCase> {};
 
 TEST_P(CompressedAttentionLayer, OutputAndAllGradients) {
   const auto backend = golden_backend(GetParam().backend);
@@ -144,23 +134,9 @@ TEST_P(CompressedAttentionLayer, OutputAndAllGradients) {
   }
 }
 
-std::vector<Case> cases(bool on_gpu) {
-  std::vector<Case> all;
-  for (const std::string& file : golden_models("edit")) {
-    if (on_gpu) {
-      all.push_back({file, "cuda", DType::kFloat32, 1e-5, 1e-4});
-      all.push_back({file, "cuda", DType::kBFloat16, 3e-2, 1e-1});
-      continue;
-    }
-    all.push_back({file, "reference", DType::kFloat64, 1e-5, 1e-4});
-    all.push_back({file, "reference", DType::kFloat32, 1e-5, 1e-4});
-    all.push_back({file, "cpu", DType::kFloat32, 1e-5, 1e-4});
-    all.push_back({file, "cpu", DType::kBFloat16, 3e-2, 1e-1});
-  }
-  return all;
-}
-INSTANTIATE_TEST_SUITE_P(Cuda, CompressedAttentionLayer, testing::ValuesIn(cases(true)));
-INSTANTIATE_TEST_SUITE_P(Layers, CompressedAttentionLayer, testing::ValuesIn(cases(false)));
+INSTANTIATE_TEST_SUITE_P(Cuda, CompressedAttentionLayer, testing::ValuesIn(layers_on_gpu("edit")));
+INSTANTIATE_TEST_SUITE_P(Layers, CompressedAttentionLayer,
+                         testing::ValuesIn(layers_on_host("edit")));
 
 class CompressedAttentionOverRanks : public testing::TestWithParam<std::string> {};
 

@@ -50,6 +50,21 @@ inline std::vector<GoldenCase> on_host(const std::vector<GoldenPart>& parts) {
 inline std::vector<GoldenCase> on_gpu(const std::vector<GoldenPart>& parts) {
   return golden_cases(parts, {{"cuda", DType::kFloat32}, {"cuda", DType::kBFloat16}});
 }
+// Of layers by themselves, of every file of a kind: on the host in float64, too.
+inline std::vector<GoldenPart> files_of(const std::string& kind) {
+  std::vector<GoldenPart> files;
+  for (const std::string& file : golden_models(kind)) files.push_back({file});
+  return files;
+}
+inline std::vector<GoldenCase> layers_on_host(const std::string& kind) {
+  return golden_cases(files_of(kind), {{"reference", DType::kFloat64},
+                                       {"reference", DType::kFloat32},
+                                       {"cpu", DType::kFloat32},
+                                       {"cpu", DType::kBFloat16}});
+}
+inline std::vector<GoldenCase> layers_on_gpu(const std::string& kind) {
+  return on_gpu(files_of(kind));
+}
 
 // A test of one case: its file, and the backend that it asks for, without which it is skipped.
 class GoldenTest : public testing::TestWithParam<GoldenCase> {

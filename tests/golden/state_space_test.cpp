@@ -19,6 +19,7 @@
 #include "core/cuda/cuda_backend.h"
 #include "core/ops/backend.h"
 #include "model/blocks/spatial_layer.h"
+#include "tests/golden/golden_cases.h"
 #include "tests/golden/golden_file.h"
 #include "tests/golden/golden_layer.h"
 #include "tests/golden/golden_model.h"
@@ -168,18 +169,7 @@ class LayerCase {
   GoldenFile file_;
 };
 
-struct Case {
-  std::string file;
-  const char* backend;
-  DType dtype;
-  double output_tolerance, gradient_tolerance;
-};
-
-void PrintTo(const Case& c, std::ostream* out) {
-  *out << c.file << " on " << c.backend << " in " << name_of(c.dtype);
-}
-
-class StateSpaceLayer : public testing::TestWithParam<Case> {
+class StateSpaceLayer : public testing::TestWithParam<GoldenCase> {
  protected:
   void SetUp() override {
     backend_ = golden_backend(GetParam().backend);
@@ -232,23 +222,8 @@ TEST_P(StateSpaceLayer, OutputAndAllGradients) {
   }
 }
 
-std::vector<Case> cases(bool on_gpu) {
-  std::vector<Case> all;
-  for (const std::string& file : golden_models("ssm2d")) {
-    if (on_gpu) {
-      all.push_back({file, "cuda", DType::kFloat32, 1e-5, 1e-4});
-      all.push_back({file, "cuda", DType::kBFloat16, 3e-2, 1e-1});
-      continue;
-    }
-    all.push_back({file, "reference", DType::kFloat64, 1e-5, 1e-4});
-    all.push_back({file, "reference", DType::kFloat32, 1e-5, 1e-4});
-    all.push_back({file, "cpu", DType::kFloat32, 1e-5, 1e-4});
-    all.push_back({file, "cpu", DType::kBFloat16, 3e-2, 1e-1});
-  }
-  return all;
-}
-INSTANTIATE_TEST_SUITE_P(Cuda, StateSpaceLayer, testing::ValuesIn(cases(true)));
-INSTANTIATE_TEST_SUITE_P(Layers, StateSpaceLayer, testing::ValuesIn(cases(false)));
+INSTANTIATE_TEST_SUITE_P(Cuda, StateSpaceLayer, testing::ValuesIn(layers_on_gpu("ssm2d")));
+INSTANTIATE_TEST_SUITE_P(Layers, StateSpaceLayer, testing::ValuesIn(layers_on_host("ssm2d")));
 
 }  // namespace
 }  // namespace edt::test::state_space

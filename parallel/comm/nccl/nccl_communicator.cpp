@@ -5,6 +5,7 @@
 #include "parallel/comm/nccl/nccl_link.h"
 #include "parallel/comm/rank_groups.h"
 #include "parallel/comm/tree_reduce.h"
+#include "parallel/comm/wire.h"
 
 namespace edt {
 namespace {
@@ -162,7 +163,7 @@ class NcclCommunicator final : public DelegatingCommunicator {
   }
 
   void reduce_parts(const Parts& parts, Wire wire) {
-    require<CommunicationError>(wire == Wire::kExact || wire == Wire::kBFloat16, "nccl",
+    require<CommunicationError>(!rounds_once(wire), "nccl",
                                 "no kernel here encodes what this wire carries");
     reduce_groups_of(parts, wire);
     fold(parts.every(RankGroups::of(size()).size, rank()), {}, parts.whole.dtype, wire);
