@@ -50,7 +50,7 @@ bool on_tensor_cores(const AttentionCall& call, int room) {
 
 void forward(const CudaContext& context, const AttentionCall& call) {
   if (on_tensor_cores(call, context.most_shared_memory())) {
-    launch_attention_tensor(context.stream(), call);
+    launch_attention_tensor(context.stream(), call, forward_warps(call.sizes));
   } else {
     launch_attention_plain(context.stream(), call);
   }

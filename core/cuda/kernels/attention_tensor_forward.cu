@@ -65,6 +65,22 @@ __device__ void add_bias(const Queries<Plan>& queries, float scale, const int* k
   }
 }
 
+// The same on a whole grid: what 32 pairs read are 24 entries, at 8 columns 18, at fixed distances.
+template <class Plan, int kColumns>
+__device__ void add_bias_of_grid(const Queries<Plan>& queries, float scale, int first_key,
+                                 Scores<Plan>& p) {
+  constexpr int kSpan = 2 * kColumns - 1;
+  const float* const bias = queries.bias[0] - first_key / kColumns * kSpan - queries.lane % 4 * 2;
+#pragma unroll
+  for (int t = 0; t < Plan::keys / 8; ++t) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int entry = table_step<kColumns>(i / 2) - table_step<kColumns>(t) - i % 2;
+      p[t][i] = fmaf(p[t][i], scale, bias[entry]);
+    }
+  }
+}
+
 // -inf for all but the first `keys` of a tile.
 template <class Plan>
 __device__ void cut_off(const Queries<Plan>& queries, int keys, Scores<Plan>& p) {
@@ -169,7 +185,8 @@ __device__ void find_keys(const AttentionCall& call, int sample, int keys, int* 
   }
 }
 
-template <int kHead, int kWarps, bool kModulated>
+// kColumns: of a grid with a token at each place and a whole number of blocks; 0: of any.
+template <int kHead, int kWarps, int kColumns, bool kModulated>
 __global__ void __launch_bounds__(32 * kWarps, ForwardPlan<kHead, kWarps>::blocks)
     attention(AttentionCall call) {
   using Plan = ForwardPlan<kHead, kWarps>;
@@ -195,7 +212,9 @@ __global__ void __launch_bounds__(32 * kWarps, ForwardPlan<kHead, kWarps>::block
   copy_v(stages + Plan::tile_elements, 0);
   commit_copies();
   load_table<Plan>(call, head, table);
-  find_keys<Plan>(call, sample, key_tiles * Plan::keys, key_offsets);
+  if constexpr (kColumns == 0) {
+    find_keys<Plan>(call, sample, key_tiles * Plan::keys, key_offsets);
+  }
   wait_for_copies();
   __syncthreads();
   Queries<Plan> queries(call, sample, first_query, stages + kStage, table);
@@ -216,8 +235,12 @@ __global__ void __launch_bounds__(32 * kWarps, ForwardPlan<kHead, kWarps>::block
     Scores<Plan> scores[1];
     multiply_keys(queries, k_tile, scores);
     Scores<Plan>& p = scores[0];
-    add_bias(queries, scale, key_offsets + first_key, p);
-    if (first_key + Plan::keys > s.tokens) cut_off(queries, s.tokens - first_key, p);
+    if constexpr (kColumns > 0) {
+      add_bias_of_grid<Plan, kColumns>(queries, scale, first_key, p);
+    } else {
+      add_bias(queries, scale, key_offsets + first_key, p);
+      if (first_key + Plan::keys > s.tokens) cut_off(queries, s.tokens - first_key, p);
+    }
     float largest[2] = {queries.largest[0], queries.largest[1]};
     find_largest<Plan>(p, largest);
     rescale(queries, largest);
@@ -232,29 +255,38 @@ __global__ void __launch_bounds__(32 * kWarps, ForwardPlan<kHead, kWarps>::block
   store(queries, call, sample, head);
 }
 
-template <int kHead, int kWarps, bool kModulated>
+template <int kHead, int kWarps, int kColumns, bool kModulated>
 void run(cudaStream_t stream, const AttentionCall& call) {
   using Plan = ForwardPlan<kHead, kWarps>;
-  const auto kernel = attention<kHead, kWarps, kModulated>;
+  const auto kernel = attention<kHead, kWarps, kColumns, kModulated>;
   const int bytes = Plan::shared_bytes(call.sizes);
   const auto blocks = static_cast<unsigned>(divide_up(call.sizes.tokens, Plan::queries));
   const dim3 grid(blocks, call.sizes.heads, call.sizes.batch);
   launch({stream, "attention forward", grid, Plan::threads, bytes}, kernel, call);
 }
 
+template <int kHead, int kWarps>
+void run(cudaStream_t stream, const AttentionCall& call) {
+  if constexpr (ForwardPlan<kHead, kWarps>::knows_grids) {
+    if (call.ids == nullptr && has_known_columns(call.sizes, kWarps)) {
+      return run<kHead, kWarps, skewed_columns(kWarps), false>(stream, call);
+    }
+  }
+  run<kHead, kWarps, 0, false>(stream, call);
+}
+
 }  // namespace
 
-void launch_attention_tensor(cudaStream_t stream, const AttentionCall& call) {
+void launch_attention_tensor(cudaStream_t stream, const AttentionCall& call, int warps) {
   with_head(call.sizes.size, [&](auto head) {
-    const int warps = forward_warps(call.sizes);
     if (call.modulation != nullptr) {
-      run<head, 4, true>(stream, call);
+      run<head, 4, 0, true>(stream, call);
     } else if (warps == 1) {
-      run<head, 1, false>(stream, call);
+      run<head, 1, 0, false>(stream, call);
     } else if (warps == 4) {
-      run<head, 4, false>(stream, call);
+      run<head, 4>(stream, call);
     } else {
-      run<head, 8, false>(stream, call);
+      run<head, 8>(stream, call);
     }
   });
 }
