@@ -37,8 +37,13 @@ struct Fiber {
   unsigned turn = 0;  // of its warp's exchanges
   bool done = false;
   std::vector<Copy> copies;
+  const std::function<bool()>* until = nullptr;  // it waits for
+  Asynchronous asynchronous;
 
-  bool runnable() const { return !done && (waits == nullptr || waits->generation != generation); }
+  bool runnable() const {
+    return !done && (waits == nullptr || waits->generation != generation) &&
+           (until == nullptr || (*until)());
+  }
 };
 
 struct Warp {
@@ -60,6 +65,7 @@ void end_thread() {
   Fiber& fiber = *fibers[current];
   fiber.done = true;
   if (!fiber.copies.empty()) fail("a thread ended with copies under way");
+  if (!fiber.asynchronous.products.empty()) fail("a thread ended with products under way");
   for (Barrier* barrier : {&block, &warps[current / 32].barrier}) {
     --barrier->alive;
     barrier->check();
@@ -100,6 +106,7 @@ void start(std::size_t threads) {
     fiber.waits = nullptr;
     fiber.turn = 0;
     fiber.done = false;
+    fiber.asynchronous = {};
     ++warps[i / 32].barrier.alive;
   }
 }
@@ -133,10 +140,17 @@ bool advance_warps(std::size_t threads) {
 
 void run_block(std::size_t threads, int shared_bytes) {
   start(threads);
+  forget_barriers();
   std::memset(dynamic_memory, 0xff, static_cast<std::size_t>(shared_bytes));  // NaN until written
   while (block.alive > 0) {
-    if (!(runs_warps_ahead() ? advance_warps(threads) : advance(0, threads)))
+    if (!(runs_warps_ahead() ? advance_warps(threads) : advance(0, threads)) && !deliver_box())
       fail("threads wait at a barrier that the others do not reach");
+  }
+  if (deliver_box()) fail("a block ended with boxes under way");
+  for (std::size_t i = 0; i < threads; ++i) {
+    if (fibers[i]->asynchronous.asked != fibers[i / 128 * 128]->asynchronous.asked) {
+      fail("warps of a group asked for different products");
+    }
   }
 }
 
@@ -181,6 +195,16 @@ void run_missed_barrier() {
       warp_barrier();
     }
   });
+}
+
+Asynchronous& asynchronous() { return fibers[current]->asynchronous; }
+bool boxes_arrive_at_once() { return is_backward(); }
+
+void wait_until(const std::function<bool()>& holds) {
+  Fiber& fiber = *fibers[current];
+  fiber.until = &holds;
+  if (!fiber.runnable()) scheduler = std::move(scheduler).resume();
+  fiber.until = nullptr;
 }
 
 unsigned char* shared_memory() { return dynamic_memory; }

@@ -28,6 +28,9 @@ void set_broken_context(int error);
 // Whether kernels can be loaded: not where they were built for other GPUs.
 void set_kernels_there(bool there);
 
+// 8.0 at first; products of warpgroups are of 9.0.
+void set_compute_capability(int major, int minor);
+
 // What this GPU is called, and the version of cuBLASLt.
 inline constexpr const char* kGpuName = "Emulated GPU";
 void set_gpu_name(const std::string& name);
