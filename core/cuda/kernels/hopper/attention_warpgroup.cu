@@ -161,8 +161,9 @@ void run_warpgroups(cudaStream_t stream, const AttentionCall& call, const QkvMap
   using Plan = WarpgroupPlan<kHead, kGroups>;
   const auto kernel = attention_by_warpgroups<kHead, kGroups, kColumns>;
   const dim3 grid(call.sizes.heads, call.sizes.batch);
-  launch({stream, "attention forward", grid, Plan::threads, Plan::shared_bytes(call.sizes)}, kernel,
-         call, maps);
+  launch({stream, "attention forward by warpgroups", grid, Plan::threads,
+          Plan::shared_bytes(call.sizes)},
+         kernel, call, maps);
 }
 
 }  // namespace

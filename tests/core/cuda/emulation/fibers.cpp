@@ -185,6 +185,7 @@ void run(const LaunchShape& shape, const void* kernel, const std::function<void(
       }
     }
   }
+  pass_time(seconds_of_launches(shape.name));
 }
 
 void run_missed_barrier() {

@@ -31,6 +31,11 @@ bool kernels_there = true;
 int capability_major = 8, capability_minor = 0;
 thread_local std::string gpu_name = edt::emulation::kGpuName;  // of this rank's GPU
 
+std::map<std::string, double>& launch_seconds() {
+  static std::map<std::string, double> seconds;
+  return seconds;
+}
+
 thread_local cudaError_t last_error = cudaSuccess;
 std::atomic<cudaError_t> of_context = cudaSuccess;
 
@@ -78,6 +83,14 @@ void set_gpu_name(const std::string& name) { gpu_name = name; }
 void set_compute_capability(int major, int minor) {
   capability_major = major;
   capability_minor = minor;
+}
+
+void set_seconds_of_launches(const std::string& name, double seconds) {
+  launch_seconds()[name] = seconds;
+}
+double seconds_of_launches(const char* name) {
+  const auto found = launch_seconds().find(name);
+  return found == launch_seconds().end() ? 0 : found->second;
 }
 
 int leave_error(int error) {

@@ -64,6 +64,10 @@ struct Suggestion {
 };
 void set_suggestions(std::vector<Suggestion> suggestions = {Suggestion{}});
 
+// How long launches of this name pretend to take.
+void set_seconds_of_launches(const std::string& name, double seconds);
+double seconds_of_launches(const char* name);
+
 // By how much an epilogue pretends to lengthen its product.
 void set_seconds_of_epilogues(double seconds);
 
