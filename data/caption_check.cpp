@@ -121,15 +121,17 @@ Fit best_fit_of(int shape, const std::vector<float>& mask) {
     fit.likeness = likeness(mask, template_of(fit));
     if (fit.likeness > best.likeness) best = fit;
   };
-  for (float radius = 0.24f; radius < 0.53f; radius += 0.03f) {
+  float radius = 0.24f;
+  for (int larger = 0; larger < 10; ++larger, radius += 0.03f) {
     take({.shape = shape, .radius = radius, .x = x, .y = y});
   }
   constexpr float kStep = 1.f / kSide;  // half a cell
   for (int shift = 0; shift < 25; ++shift) {
+    const int across = shift % 5 - 2, down = shift / 5 - 2;
     take({.shape = shape,
           .radius = best.radius,
-          .x = x + static_cast<float>(shift % 5 - 2) * kStep,
-          .y = y + static_cast<float>(shift / 5 - 2) * kStep});
+          .x = x + static_cast<float>(across) * kStep,
+          .y = y + static_cast<float>(down) * kStep});
   }
   return best;
 }

@@ -160,7 +160,8 @@ Colour colour_of(int colour) { return kPalette.at(static_cast<std::size_t>(colou
 float radius_of(int size) { return kRadii.at(static_cast<std::size_t>(size)); }
 
 std::array<float, 2> place_of(int place) {
-  return {kOffset * static_cast<float>(place % 3 - 1), kOffset * static_cast<float>(place / 3 - 1)};
+  const int across = place % 3 - 1, down = place / 3 - 1;
+  return {kOffset * static_cast<float>(across), kOffset * static_cast<float>(down)};
 }
 
 }  // namespace edt::data

@@ -25,7 +25,8 @@ void for_each_element(const Shape& x, std::int64_t groups, std::int64_t group_of
 
 void ReferenceBackend::token_group_norm_forward(T x, T weight, T bias, T stats, T y) {
   const std::int64_t groups = stats.shape[1];
-  const auto count = static_cast<double>(x.shape[1] * x.shape[2] / groups);
+  const std::int64_t elements = x.shape[1] * x.shape[2] / groups;
+  const auto count = static_cast<double>(elements);
   const Doubles in = load(x), w = load(weight), b = load(bias);
   Doubles out(in.size()), found;
   for (std::int64_t g = 0; g < x.shape[0] * groups; ++g) {
@@ -47,7 +48,8 @@ void ReferenceBackend::token_group_norm_forward(T x, T weight, T bias, T stats, 
 void ReferenceBackend::token_group_norm_backward(T dy, T x, T weight, T bias, T stats, G dx,
                                                  G dweight, G dbias) {
   const std::int64_t groups = stats.shape[1];
-  const auto count = static_cast<double>(x.shape[1] * x.shape[2] / groups);
+  const std::int64_t elements = x.shape[1] * x.shape[2] / groups;
+  const auto count = static_cast<double>(elements);
   const Doubles d = load(dy), in = load(x), w = load(weight), b = load(bias), of = load(stats);
   Doubles din(in.size()), dw(w.size(), 0.0), db(b.size(), 0.0);
   for (std::int64_t g = 0; g < x.shape[0] * groups; ++g) {

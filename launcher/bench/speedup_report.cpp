@@ -157,8 +157,7 @@ std::vector<std::string> findings(const SizeSpeedup& size) {
   if (const SpeedupResult* shared = size.train.find("EDT_shared_noise")) {
     all.push_back(
         fmt::format("{}: with one draw of noise for both passes EDT takes {:.2f} of its time and "
-                    "is {:.2f} times "
-                    "as fast as MDTv2.",
+                    "is {:.2f} times as fast as MDTv2.",
                     size.size, shared->seconds / size.train.find("EDT")->seconds,
                     size.train.over_mdtv2("EDT_shared_noise")));
   }
@@ -167,19 +166,18 @@ std::vector<std::string> findings(const SizeSpeedup& size) {
 
 std::vector<std::string> suggested_causes() {
   return {
-      "EDT's masks zero tokens and drop none, so its masked pass costs as much as the full one; "
-      "MDTv2 drops 30 to 50 % of the tokens in its encoder. FLOPs alone allow 2.0 to 2.4.",
-      "The published MDTv2 trainer decodes JPEGs and runs the VAE inside the training loop; EDT's "
-      "reads latents extracted beforehand.",
-      "EDT's training scripts turn TF32 on; MDTv2's training code never does. On an A100 that "
-      "alone "
-      "moved DiT-XL from 0.51 to 0.81 steps/s.",
-      "MDTv2 makes a [batch, heads, 256, 256] bias and gathers it twice in each encoder block of "
-      "the masked pass, without fused attention.",
-      "MDTv2 fetches per-sample quartiles of both losses in every step, clips gradients, and "
-      "broadcasts weights in its sharded optimizer.",
-      "A constant cost for each image fits S (8.4 GMAC) and B (9.8 GMAC), and not XL, where the "
-      "paper stays below the FLOP ratio.",
+      ("EDT's masks zero tokens and drop none, so its masked pass costs as much as the full one; "
+       "MDTv2 drops 30 to 50 % of the tokens in its encoder. FLOPs alone allow 2.0 to 2.4."),
+      ("The published MDTv2 trainer decodes JPEGs and runs the VAE inside the training loop; EDT's "
+       "reads latents extracted beforehand."),
+      ("EDT's training scripts turn TF32 on; MDTv2's training code never does. On an A100 "
+       "that alone moved DiT-XL from 0.51 to 0.81 steps/s."),
+      ("MDTv2 makes a [batch, heads, 256, 256] bias and gathers it twice in each encoder block of "
+       "the masked pass, without fused attention."),
+      ("MDTv2 fetches per-sample quartiles of both losses in every step, clips gradients, and "
+       "broadcasts weights in its sharded optimizer."),
+      ("A constant cost for each image fits S (8.4 GMAC) and B (9.8 GMAC), and not XL, where the "
+       "paper stays below the FLOP ratio."),
   };
 }
 

@@ -133,7 +133,8 @@ TEST(SelfDiscrimination, CentreMovesAsDinos) {
     companion.restore(centre);
     // Of two micro-batches, sums over all of their tokens.
     const auto tokens = static_cast<float>(kBatch * config.common().patches().tokens());
-    const auto rows = static_cast<float>(teacher.size() / centre.size());
+    const std::size_t samples = teacher.size() / centre.size();
+    const auto rows = static_cast<float>(samples);
     std::vector<float> sums(2 * centre.size());
     for (std::size_t i = 0; i < teacher.size(); ++i) {
       const std::size_t half = i < teacher.size() / 2 ? 0 : centre.size();

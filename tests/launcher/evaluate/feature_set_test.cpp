@@ -65,7 +65,8 @@ FeatureSet small_set(std::int64_t pooled = InceptionFeatures::kPooled,
     FeatureStatistics made{.count = 5};
     for (std::int64_t i = 0; i < width; ++i) made.mean.push_back(0.1 * static_cast<double>(i));
     for (std::int64_t i = 0; i < width * width; ++i) {
-      made.covariance.push_back(1.0 / static_cast<double>(1 + i / width + i % width));
+      const std::int64_t row = i / width, column = i % width;
+      made.covariance.push_back(1.0 / static_cast<double>(1 + row + column));
     }
     return made;
   };
