@@ -276,6 +276,7 @@ step_racecheck() {
   local cases=(attention_3_x_64_tokens attention_3_x_16_tokens_6 plain_attention_2_x_64 visible_attention_2_x_35
     modulated_attention_3_x_64 cross_attention_3_x_64 kernel_attention_1_x_70 wide_attention_2_5_7 relu_linear_attention_2_4
     modulated_norm_3_16_52_chunks_0 modulated_rms_norm_3_16_52 affine_norm_2_16 merge_norm_3_16 concat_norm_3_16
+    gate_norm_3_16_52 gate_norm_1_3_2080
     rms_norm_5 token_group_norm_3_9 group_norm_2_5_7 channel_rms_norm_2 head_transform_3_x_64 head_transform_3_x_8
     attention_map_3 unit_share_2 share_penalty mask_units_2_37 band_mask_6 ternary_linear_3 diffusion_loss_3_4_8_8_t_0_1
     token_loss_3_9_16_squares token_loss_3_9_16_cross token_loss_3_9_16_directions)

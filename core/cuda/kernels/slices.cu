@@ -14,7 +14,7 @@ __global__ void __launch_bounds__(kThreads) add_slices(SliceSums s) {
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int group = blockIdx.y;
   // By comparison: an index at run time would copy the arguments to local memory.
-  const ColumnView columns = group == 0 ? s.to[0] : s.to[1];
+  const ColumnView columns = group == 0 ? s.to[0] : group == 1 ? s.to[1] : s.to[2];
   if (c >= s.width || columns.data == nullptr) return;
   for (std::int64_t b = blockIdx.z; b < s.batch; b += gridDim.z) {
     const float* from = s.partials + (b * s.slices * s.groups + group) * s.width + c;
