@@ -79,6 +79,7 @@ void BlockStack::run_joined(Tape& tape, std::size_t count, const StageModulation
   for (std::size_t i = 0; i < count; ++i) {
     const OpenResidual end = blocks[i].open(tape, stream.x, std::move(normed), share.chunks,
                                             inputs_of(i, share, pass, stream), pass.recompute);
+    stream.x = {};  // the residual has its own by now
     if (i + 1 < count) {
       // Only here: the gradient of its modulation is final when that of the block is.
       share = share_of(tape, i + 1, modulation, rows, pass);

@@ -26,6 +26,7 @@ tune 150 What do products chosen by timing gain, in EDT-S/2 and EDT-XL/2, and do
 torch-xl 120 How fast is EDT-XL/2 in PyTorch?
 curve 60 Does bf16 on the GPU learn as float32 on the processor does?
 torch-s 60 How fast is EDT-S/2 in PyTorch?
+programmatic 180 Have runs with programmatic launches the same weights, and what do these gain?
 bench-b 60 How fast is a step of EDT-B/2 at 128 images?
 bench-graphs 40 What do CUDA graphs gain in EDT-S/2 at 16 images?
 bench-sampling 30 How fast is a guided sampler step?
@@ -144,6 +145,25 @@ step_same_bits() {
   train --run.dir "$work/without" --run.cuda-graphs off
   edt ckpt compare --first "$work/a" --second "$work/b"
   edt ckpt compare --first "$work/a" --second "$work/without"
+}
+
+# Kernels that overlap are seen in weights, not by racecheck. The emulated GPU is refused. In turns, as clocks drift.
+step_programmatic() {
+  local way refused=$work/refused
+  if [[ $is_dry == yes ]]; then
+    ! train --run.dir "$work/programmatic-on" --run.programmatic-launch on >"$refused" 2>&1
+    grep "9.0 is needed" "$refused"
+    return
+  fi
+  for way in off on; do train --run.dir "$work/programmatic-$way" --run.programmatic-launch "$way"; done
+  train --run.dir "$work/programmatic-eager" --run.programmatic-launch on --run.cuda-graphs off
+  edt ckpt compare --first "$work/programmatic-off" --second "$work/programmatic-on"
+  edt ckpt compare --first "$work/programmatic-off" --second "$work/programmatic-eager"
+  for way in off on; do
+    bench "${s[@]}" --micro-batch "$batch" --programmatic-launch "$way" | keep "bench-s-programmatic-$way"
+    bench "${s[@]}" --micro-batch "$((batch / 8 + 1))" --programmatic-launch "$way" | keep "bench-s-small-programmatic-$way"
+    bench "${xl[@]}" --micro-batch "$batch" --programmatic-launch "$way" | keep "bench-xl-programmatic-$way"
+  done
 }
 
 # A GPU alone shows an order of sums that depends on which blocks come first.

@@ -27,18 +27,18 @@ bool gate_norm_vectors(const GateNormCall& call) {
 void launch_gate_norm_forward(cudaStream_t stream, const RowPlan& plan, const GateNormCall& call,
                               float epsilon) {
   with_gated_form(plan, call, [&]<class T, int kVec, bool kRms>() {
-    launch({stream, "gate_norm forward", grid_of(plan, call.batch), plan.threads},
-           norm_forward<T, kVec, 1, kRms, GateNormCall, kMostThreads<kVec>>, call,
-           static_cast<int>(plan.rows_per_slice), epsilon);
+    launch_programmatic({stream, "gate_norm forward", grid_of(plan, call.batch), plan.threads},
+                        norm_forward<T, kVec, 1, kRms, GateNormCall, kMostThreads<kVec>>, call,
+                        static_cast<int>(plan.rows_per_slice), epsilon);
   });
 }
 
 void launch_gate_norm_backward(cudaStream_t stream, const RowPlan& plan, const GateNormCall& call) {
   with_gated_form(plan, call, [&]<class T, int kVec, bool kRms>() {
     const auto with_threads = [&]<int kThreads>() {
-      launch({stream, "gate_norm backward", grid_of(plan, call.batch), plan.threads},
-             norm_backward<T, kVec, 1, kRms, GateNormCall, kThreads>, call,
-             static_cast<int>(plan.rows_per_slice));
+      launch_programmatic({stream, "gate_norm backward", grid_of(plan, call.batch), plan.threads},
+                          norm_backward<T, kVec, 1, kRms, GateNormCall, kThreads>, call,
+                          static_cast<int>(plan.rows_per_slice));
     };
     if (kVec > 1 && plan.threads <= kNarrowThreads) {
       with_threads.template operator()<kNarrowThreads>();

@@ -12,6 +12,7 @@ constexpr int kSumThreads = 128;
 // Of one sample and column: the slices in order. The sum of dy n stays in the first slice's place.
 template <class T>
 __global__ void __launch_bounds__(kSumThreads) rms_sample_sums(RmsSums s) {
+  wait_for_earlier_kernels();
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kSumThreads + threadIdx.x;
   if (c >= s.width) return;
   const float weight = to_float(static_cast<const T*>(s.weight)[c]);
@@ -36,6 +37,7 @@ __global__ void __launch_bounds__(kSumThreads) rms_sample_sums(RmsSums s) {
 // Of one column: the samples in order.
 template <class T>
 __global__ void __launch_bounds__(kSumThreads) rms_weight_sums(RmsSums s) {
+  wait_for_earlier_kernels();
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kSumThreads + threadIdx.x;
   if (c >= s.width) return;
   float sum = 0;
@@ -75,17 +77,18 @@ void with_form(const RowPlan& plan, const NormCall& call, F&& f) {
 void launch_norm_forward(cudaStream_t stream, const RowPlan& plan, const NormCall& call,
                          float epsilon) {
   with_form(plan, call, [&]<class T, int kVec, int kParts, bool kRms>() {
-    launch({stream, "modulated_norm forward", grid_of(plan, call.batch), plan.threads},
-           norm_forward<T, kVec, kParts, kRms, NormCall, kMostThreads<kVec>>, call,
-           static_cast<int>(plan.rows_per_slice), epsilon);
+    launch_programmatic({stream, "modulated_norm forward", grid_of(plan, call.batch), plan.threads},
+                        norm_forward<T, kVec, kParts, kRms, NormCall, kMostThreads<kVec>>, call,
+                        static_cast<int>(plan.rows_per_slice), epsilon);
   });
 }
 
 void launch_norm_backward(cudaStream_t stream, const RowPlan& plan, const NormCall& call) {
   with_form(plan, call, [&]<class T, int kVec, int kParts, bool kRms>() {
-    launch({stream, "modulated_norm backward", grid_of(plan, call.batch), plan.threads},
-           norm_backward<T, kVec, kParts, kRms, NormCall, kMostThreads<kVec>>, call,
-           static_cast<int>(plan.rows_per_slice));
+    launch_programmatic(
+        {stream, "modulated_norm backward", grid_of(plan, call.batch), plan.threads},
+        norm_backward<T, kVec, kParts, kRms, NormCall, kMostThreads<kVec>>, call,
+        static_cast<int>(plan.rows_per_slice));
   });
 }
 
@@ -93,10 +96,10 @@ void launch_rms_sums(cudaStream_t stream, const RmsSums& sums) {
   const auto columns = static_cast<unsigned>(divide_up(sums.width, kSumThreads));
   const auto samples = static_cast<unsigned>(std::min<std::int64_t>(sums.batch, 65535));
   with_element(sums.dtype, [&]<class T>(T) {
-    launch({stream, "RMS norm, sums of samples", {columns, samples}, kSumThreads},
-           rms_sample_sums<T>, sums);
-    launch({stream, "RMS norm, gradient of the weight", columns, kSumThreads}, rms_weight_sums<T>,
-           sums);
+    launch_programmatic({stream, "RMS norm, sums of samples", {columns, samples}, kSumThreads},
+                        rms_sample_sums<T>, sums);
+    launch_programmatic({stream, "RMS norm, gradient of the weight", columns, kSumThreads},
+                        rms_weight_sums<T>, sums);
   });
 }
 

@@ -115,6 +115,7 @@ __device__ void add_gated(const Packed<T, kVec>& gates, const Packed<T, kVec>& b
 template <class T, int kVec, int kParts, bool kRms, class Call, int kThreads>
 __global__ void __launch_bounds__(kThreads, kLeastBlocks<kThreads>)
     norm_forward(Call call, int rows_per_slice, float epsilon) {
+  wait_for_earlier_kernels();
   constexpr bool kGated = kIsGated<Call>;
   __shared__ __align__(16) float shared[2][kRows * 32];
   const std::int64_t sample = blockIdx.y;
@@ -213,13 +214,14 @@ __device__ Packed<T, kVec> add_arrived(const Packed<T, kVec>& there, bool accumu
   float sum[kVec];
   unpack<kVec>(there, sum);
 #pragma unroll
-  for (int i = 0; i < kVec; ++i) sum[i] += g[i];
+  for (int i = 0; i < kVec; ++i) sum[i] = __fadd_rn(sum[i], g[i]);
   return packed<T, kVec>(sum);
 }
 
 template <class T, int kVec, int kParts, bool kRms, class Call, int kThreads>
 __global__ void __launch_bounds__(kThreads, kLeastBlocks<kThreads>)
     norm_backward(Call call, int rows_per_slice) {
+  wait_for_earlier_kernels();
   constexpr bool kGated = kIsGated<Call>;
   __shared__ __align__(16) float shared[2][2 * kRows * 32];
   const std::int64_t sample = blockIdx.y;

@@ -106,7 +106,8 @@ __device__ void store(T* p, const float (&in)[kVec]) {
   store_packed<kVec>(p, packed<T, kVec>(in));
 }
 
-// p[i] = in[i], or += in[i]
+// p[i] = in[i], or += in[i]. The sum is rounded by itself: the compiler might else do it in one
+// with the product that in[i] comes from, in one kernel and not in another.
 template <int kVec, class T>
 __device__ void put(T* p, const float (&in)[kVec], bool accumulate) {
   if (!accumulate) {
@@ -116,7 +117,7 @@ __device__ void put(T* p, const float (&in)[kVec], bool accumulate) {
   float sum[kVec];
   load<kVec>(p, sum);
 #pragma unroll
-  for (int i = 0; i < kVec; ++i) sum[i] += in[i];
+  for (int i = 0; i < kVec; ++i) sum[i] = __fadd_rn(sum[i], in[i]);
   store<kVec>(p, sum);
 }
 

@@ -26,6 +26,7 @@ thread_local int gpu_place = 0;
 thread_local bool chosen = false;
 
 int most_shared_memory = edt::emulation::kA100SharedMemory;
+int compute_capability = 8;
 bool kernels_there = true;
 thread_local std::string gpu_name = edt::emulation::kGpuName;  // of this rank's GPU
 
@@ -71,6 +72,7 @@ int allowed_shared_memory(const void* kernel) {
 
 void set_gpu_place(int place) { gpu_place = place; }
 
+void set_compute_capability(int major) { compute_capability = major; }
 void set_gpu_name(const std::string& name) { gpu_name = name; }
 
 int leave_error(int error) {
@@ -138,7 +140,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   std::snprintf(properties->name, sizeof properties->name, "%s", gpu_name.c_str());
-  properties->major = 8;
+  properties->major = compute_capability;
   properties->minor = 0;
   properties->multiProcessorCount = edt::emulation::kMultiprocessors;
   return cudaSuccess;

@@ -31,6 +31,7 @@ void set_kernels_there(bool there);
 // What this GPU is called, and the version of cuBLASLt.
 inline constexpr const char* kGpuName = "Emulated GPU";
 void set_gpu_name(const std::string& name);
+void set_compute_capability(int major);  // 8 until then
 inline constexpr std::size_t kCublasLtVersion = 130000;
 inline constexpr int kMultiprocessors = 108;
 void set_cublaslt_version(std::size_t version);
