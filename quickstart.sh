@@ -16,7 +16,8 @@ step "1/5 Packages"
 scripts/install-dependencies.sh
 
 step "2/5 Build"
-cmake --preset release -DEDT_TESTS=OFF -DEDT_CUDA="${EDT_CUDA:-OFF}" >/dev/null  # EDT_CUDA=ON: for GPUs too
+# All files of a folder at once: two thirds of the compiler's time. EDT_CUDA=ON: for GPUs too.
+cmake --preset release -DEDT_TESTS=OFF -DEDT_UNITY_BATCH=0 -DEDT_CUDA="${EDT_CUDA:-OFF}" >/dev/null
 cmake --build --preset release --target edt
 
 step "3/5 Data: pictures of ten classes as latents in HDF5 shards"

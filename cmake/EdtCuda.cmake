@@ -5,7 +5,8 @@ set_property(CACHE EDT_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(EDT_NCCL AUTO CACHE STRING "NCCL for several GPUs: AUTO (where it is found), ON (required) or OFF")
 set_property(CACHE EDT_NCCL PROPERTY STRINGS AUTO ON OFF)
 # Machine code for Ampere and Hopper, and PTX, which the driver compiles at the first start on what comes after them. No
-# kernel has instructions of Hopper alone: 90a would forbid that.
+# kernel of these has instructions of Hopper alone, which PTX of 90a would not carry further; those that have (core/cuda/kernels/hopper)
+# are compiled beside them for 90a alone.
 set(EDT_CUDA_ARCHITECTURES "80-real;90" CACHE STRING "GPU architectures of the CUDA backend")
 
 set(EDT_WITH_CUDA OFF)

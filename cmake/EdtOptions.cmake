@@ -12,7 +12,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 option(EDT_TESTS "Build the tests" ON)
 option(EDT_UNITY "Compile the files of a folder together: half the CPU time of a whole build" ON)
-set(EDT_UNITY_BATCH 8 CACHE STRING "How many files of a folder are compiled together; 0: all. More is less CPU time in all")
+set(EDT_UNITY_BATCH 8 CACHE STRING "How many files of a folder are compiled together; 0: all, for the least CPU time and 1.4 GB a job")
 option(EDT_WERROR "Treat compiler warnings as errors" OFF)
 set(EDT_SANITIZE "" CACHE STRING "Sanitizers to compile in, e.g. address;undefined or thread")
 

@@ -1,13 +1,14 @@
 # Where an installed program has its plugins: not in a folder of the loader, nor beside one.
 set(EDT_PLUGIN_DIR ${CMAKE_INSTALL_LIBDIR}/edt/plugins)
 
-# edt_plugin(TARGET NAME name ENTRY file OBJECTS library [FOLDER folder] [DEPENDS target...])
-#   lib<name>.so of the entry and a static library's objects, beside the program and installed below its libraries, or
+# edt_plugin(TARGET NAME name ENTRY file OBJECTS library... [FOLDER folder] [DEPENDS target...])
+#   lib<name>.so of the entry and the libraries' objects, beside the program and installed below its libraries, or
 #   in another folder of the build and not installed. What it uses of the rest of the project it takes from the program,
 #   which exports its functions.
 function(edt_plugin target)
-  cmake_parse_arguments(ARG "" "NAME;ENTRY;OBJECTS;FOLDER" "DEPENDS" ${ARGN})
-  add_library(${target} SHARED ${ARG_ENTRY} $<TARGET_OBJECTS:${ARG_OBJECTS}>)
+  cmake_parse_arguments(ARG "" "NAME;ENTRY;FOLDER" "OBJECTS;DEPENDS" ${ARGN})
+  list(TRANSFORM ARG_OBJECTS REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>")
+  add_library(${target} SHARED ${ARG_ENTRY} ${ARG_OBJECTS})
   target_link_libraries(${target} PRIVATE edt_flags edt_build_identity fmt::fmt ${ARG_DEPENDS})
   # The program has functions of the same names, which ask these.
   target_link_options(${target} PRIVATE -Wl,-Bsymbolic-functions)

@@ -1,19 +1,29 @@
 # Two thirds of a small file's compile time is parsing headers: files of one folder are compiled together.
-# Kernels that a library compiles once for each instruction set are not (edt_library(... ALONE)).
-# edt_unity(TARGET [BATCH]): no more files at once than that.
+# edt_unity(TARGET [BATCH]): no more files at once than that, unless all are asked for.
 function(edt_unity target)
   set(batch ${EDT_UNITY_BATCH})
-  if(ARGN AND (batch EQUAL 0 OR ARGN LESS batch))
+  if(ARGN AND ARGN LESS batch)
     set(batch ${ARGN})
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${EDT_UNITY} UNITY_BUILD_BATCH_SIZE ${batch})
 endfunction()
 
-# edt_library(NAME [ALONE | BATCH n] [EXCLUDE file...] [DEPENDS target...] [PRIVATE_DEPENDS target...])
-#   a static library of all *.cpp beside the calling CMakeLists.txt; ALONE: each compiled by itself; BATCH: so many at once,
-#   where more take longer than scripts/compile-times.sh allows.
+# edt_kernels_alone(SOURCE...): what the SIMD library compiles once for each instruction set includes itself.
+function(edt_kernels_alone)
+  foreach(source IN LISTS ARGN)
+    file(STRINGS ${source} kernel LIMIT_COUNT 1 REGEX "HWY_TARGET_INCLUDE")
+    if(kernel)
+      set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
+  endforeach()
+endfunction()
+
+# edt_library(NAME [NO_LOOPS] [BATCH n] [EXCLUDE file...] [DEPENDS target...] [PRIVATE_DEPENDS target...])
+#   a static library of all *.cpp beside the calling CMakeLists.txt; NO_LOOPS: no numbers are computed in it, so that a
+#   fifth of the compiler's time is saved with -O1; BATCH: so many at once, where more take longer than
+#   scripts/compile-times.sh allows. Kernels for several instruction sets are compiled alone.
 function(edt_library name)
-  cmake_parse_arguments(ARG "ALONE" "BATCH" "EXCLUDE;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "NO_LOOPS" "BATCH" "EXCLUDE;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(TRANSFORM ARG_EXCLUDE PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   list(REMOVE_ITEM sources ${ARG_EXCLUDE})
@@ -21,8 +31,10 @@ function(edt_library name)
   if(sources)
     add_library(${name} STATIC ${sources} ${headers})
     target_link_libraries(${name} PUBLIC edt_flags ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
-    if(NOT ARG_ALONE)
-      edt_unity(${name} ${ARG_BATCH})
+    edt_unity(${name} ${ARG_BATCH})
+    edt_kernels_alone(${sources})
+    if(ARG_NO_LOOPS)
+      target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
     endif()
   else()
     add_library(${name} INTERFACE)

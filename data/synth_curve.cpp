@@ -12,7 +12,7 @@ namespace edt::data {
 
 namespace {
 
-constexpr double kTurn = 2 * std::numbers::pi;
+constexpr double kCircle = 2 * std::numbers::pi;  // in radians
 constexpr std::size_t kConditions = 2;
 
 struct Point {
@@ -59,13 +59,13 @@ void draw_synth_curve(int label, std::uint64_t seed, std::uint32_t sample, std::
   EDT_ASSERT(values.size() == frames * kSynthCurveChannels);
   std::array<float, 4> u;
   random::fill_uniform({seed, random::Purpose::kSynthetic, 1, sample}, u);
-  const double tilt = 0.1 * kTurn * (u[1] - 0.5), period = 80 + 120.0 * u[2];
+  const double tilt = 0.1 * kCircle * (u[1] - 0.5), period = 80 + 120.0 * u[2];
   double turns = u[0];
   for (std::size_t i = 0; i < frames; ++i) {
-    const double wave = std::sin(kTurn * (static_cast<double>(i) / period + u[3]));
+    const double wave = std::sin(kCircle * (static_cast<double>(i) / period + u[3]));
     const double pace = 1 + 0.3 * wave, size = 1 - 0.25 * wave;
     turns += figure.pace * pace;
-    const Point at = figure.at(kTurn * turns);
+    const Point at = figure.at(kCircle * turns);
     values[i] = static_cast<float>(size * (at.x * std::cos(tilt) - at.y * std::sin(tilt)));
     values[frames + i] = static_cast<float>(size * (at.x * std::sin(tilt) + at.y * std::cos(tilt)));
     conditions[i * kConditions] = static_cast<float>(pace);

@@ -6,19 +6,13 @@
 #include "core/cpu/typed.h"
 
 namespace edt {
-namespace {
-
-constexpr std::int64_t kColumns = 256;  // of a thread at a time
-
-}  // namespace
-
 void CpuBackend::affine_modulation_forward(T m, T scale, T shift, T y) {
   with_float_type(m.dtype, [&]<class E>(E) {
     const std::int64_t rows = m.shape[0], n = m.shape[1];
     const auto of = [](const Tensor& tensor, std::int64_t at) {
       return static_cast<float>(tensor.as<E>()[at]);
     };
-    parallel_ranges(n, kColumns, [&](std::int64_t begin, std::int64_t end) {
+    parallel_ranges(n, kColumnGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = 0; i < rows; ++i) {
         for (std::int64_t j = begin; j < end; ++j) {
           y.as<E>()[i * n + j] = E(of(shift, j) + of(m, i * n + j) * (1 + of(scale, j)));
@@ -34,7 +28,7 @@ void CpuBackend::affine_modulation_backward(T dy, T m, T scale, G dm, G dscale, 
     const auto of = [](const Tensor& tensor, std::int64_t at) {
       return static_cast<float>(tensor.as<E>()[at]);
     };
-    parallel_ranges(n, kColumns, [&](std::int64_t begin, std::int64_t end) {
+    parallel_ranges(n, kColumnGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t j = begin; j < end; ++j) {
         double to_scale = 0, to_shift = 0;
         for (std::int64_t i = 0; i < rows; ++i) {

@@ -6,8 +6,6 @@
 namespace edt {
 namespace {
 
-constexpr std::int64_t kRowGrain = 8;
-
 // Row `at` of the inputs side by side.
 RowScale quantize(std::span<const Matrix> inputs, std::int64_t at, std::uint8_t* to) {
   const auto row = [&](const Matrix& input) { return input.span.from(at * input.stride); };

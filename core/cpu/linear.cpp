@@ -7,8 +7,6 @@
 namespace edt {
 namespace {
 
-constexpr std::int64_t kRowGrain = 8;
-
 // Row m of y [rows, n] = bias + positions[(first + m) mod T].
 void start_rows(const Tensor& bias, const Tensor& positions, const Matrix& y, std::int64_t first) {
   const std::int64_t n = y.columns;

@@ -20,6 +20,9 @@ inline Range part_of(std::int64_t n, std::int64_t parts, std::int64_t i) {
   return {n * i / parts, n * (i + 1) / parts};
 }
 
+inline constexpr std::int64_t kRowGrain = 8;       // rows of a matrix that a thread is worth
+inline constexpr std::int64_t kColumnGrain = 256;  // columns, of which it sums all rows
+
 // f(part, Range of [0, n)) for each of at most thread_count() parts of at least `grain` elements.
 template <class F>
 void parallel_parts(std::int64_t n, std::int64_t grain, F&& f) {

@@ -10,8 +10,6 @@
 namespace edt {
 namespace {
 
-constexpr std::int64_t kColumns = 256;  // whose sums over rows a thread makes at a time
-
 template <class E>
 float at(const E* row, std::int64_t j) {
   return static_cast<float>(row[j]);
@@ -57,7 +55,7 @@ void CpuBackend::rms_norm_backward(T dy, T x, T weight, T factors, G dx, G dweig
   with_float_type(x.dtype, [&]<class E>(E) {
     const std::int64_t m = x.shape[0], n = x.shape[1];
     const float* const factor = factors.as<float>();
-    parallel_ranges(n, kColumns, [&](std::int64_t begin, std::int64_t end) {
+    parallel_ranges(n, kColumnGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t j = begin; j < end; ++j) {
         double sum = 0;
         for (std::int64_t i = 0; i < m; ++i) {

@@ -7,8 +7,6 @@
 namespace edt {
 namespace {
 
-constexpr std::int64_t kRowGrain = 8;
-
 // f(row of a [B, T, D] tensor, row in [B, K, D] of the visible token there, -1 where it was
 // dropped)
 template <class F>

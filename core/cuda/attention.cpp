@@ -1,6 +1,7 @@
 // Which kernels a call takes, and the memory that their partial results need.
 #include <array>
 
+#include "core/cuda/attention_forward.h"
 #include "core/cuda/backend.h"
 #include "core/cuda/kernels/attention.h"
 #include "core/cuda/kernels/attention_memory.h"
@@ -36,26 +37,6 @@ AttentionCall call_of(const Tensor& qkv, const Tensor& table, const Tensor& out,
           .out = out.data};
 }
 
-// bf16 in rows that begin at 8 bytes, of a shape that the tensor-core kernels take on this GPU:
-// beside an A100 or H100, others of compute capability 8 have shared memory for small shapes only.
-bool on_tensor_cores(const AttentionCall& call, int room) {
-  const auto at_8_bytes = [](const void* p) {
-    return reinterpret_cast<std::uintptr_t>(p) % 8 == 0;
-  };
-  return call.dtype == DType::kBFloat16 && tensor_cores_fit(call.sizes) && at_8_bytes(call.qkv) &&
-         at_8_bytes(call.out) && at_8_bytes(call.dout) && at_8_bytes(call.dqkv) &&
-         (call.dqkv == nullptr ? forward_shared_bytes(call.sizes)
-                               : backward_shared_bytes(call.sizes)) <= room;
-}
-
-void forward(const CudaContext& context, const AttentionCall& call) {
-  if (on_tensor_cores(call, context.most_shared_memory())) {
-    launch_attention_tensor(context.stream(), call);
-  } else {
-    launch_attention_plain(context.stream(), call);
-  }
-}
-
 }  // namespace
 
 void CudaBackend::attention_forward(T qkv, Grid grid, T table, T out, T lse) {
@@ -65,13 +46,13 @@ void CudaBackend::attention_forward(T qkv, Grid grid, T table, T out, T lse) {
 void CudaBackend::visible_attention_forward(T qkv, Visible visible, T table, T out, T lse) {
   AttentionCall call = call_of(qkv, table, out, visible);
   call.lse = lse.defined() ? lse.as<float>() : nullptr;
-  forward(context, call);
+  attention_.forward(call);
 }
 
 void CudaBackend::attention_modulated_forward(T qkv, Grid grid, T table, T modulation, T out) {
   AttentionCall call = call_of(qkv, table, out, {{}, {}, grid});
   call.modulation = modulation.as<float>();
-  forward(context, call);
+  attention_.forward(call);
 }
 
 void CudaBackend::attention_backward(T dout, T qkv, Grid grid, T table, T out, T lse, G dqkv,

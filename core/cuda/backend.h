@@ -2,6 +2,7 @@
 // calls in NAME.cpp, what runs on the GPU in kernels/NAME.cu.
 #pragma once
 
+#include "core/cuda/attention_forward.h"
 #include "core/cuda/context.h"
 #include "core/cuda/cuda_backend.h"
 #include "core/cuda/graph.h"
@@ -28,7 +29,8 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
       : CudaGpu(options.device),
         OnStream(shared),
         scratch_(shared.memory),
-        matmul_(context, scratch_, options) {}
+        matmul_(context, scratch_, options),
+        attention_(context, scratch_, options) {}
 
   cudaStream_t stream() const override { return context.stream(); }
   CudaScratch& scratch() { return scratch_; }
@@ -61,6 +63,7 @@ class CudaBackend final : private CudaGpu, public OnStream<Backend> {
 
   CudaScratch scratch_;
   CudaMatmul matmul_;
+  CudaAttention attention_;
   CudaGraph* capturing_ = nullptr;  // nullptr: calls are done as they come
 };
 

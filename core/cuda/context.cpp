@@ -68,9 +68,9 @@ CudaContext::CudaContext(int device) : device_(device) {
                      device, count);
   check_cuda(cudaSetDevice(device), "choosing the GPU");
   require_kernels();
-  check_cuda(
-      cudaDeviceGetAttribute(&most_shared_memory_, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
-      "reading the GPU's shared memory");
+  most_shared_memory_ = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
+  is_hopper_ = attribute(cudaDevAttrComputeCapabilityMajor) == 9 &&
+               attribute(cudaDevAttrComputeCapabilityMinor) == 0;
   stream_.emplace(device);
   check_cublas(cublasLtCreate(&cublas_), "starting cuBLASLt");
 }
@@ -82,6 +82,12 @@ void CudaContext::require_kernels() const {
   fail<CudaError>("cuda", "GPU {} has compute capability {}, this build has code for {} ({})",
                   device_, cuda_gpu_type(device_).capability, EDT_CUDA_ARCHITECTURES,
                   cudaGetErrorString(status));
+}
+
+int CudaContext::attribute(cudaDeviceAttr which) const {
+  int value = 0;
+  check_cuda(cudaDeviceGetAttribute(&value, which, device_), "reading the GPU's attributes");
+  return value;
 }
 
 bool CudaContext::is_capturing() const {

@@ -42,12 +42,16 @@ class CudaContext {
   bool is_capturing() const;
   // Bytes of shared memory that a block may have.
   int most_shared_memory() const { return most_shared_memory_; }
+  // Compute capability 9.0: the only one that has the instructions of sm_90a.
+  bool is_hopper() const { return is_hopper_; }
 
  private:
   void require_kernels() const;
+  int attribute(cudaDeviceAttr which) const;
 
   int device_;
   int most_shared_memory_ = 0;
+  bool is_hopper_ = false;
   std::optional<CudaStream> stream_;  // made when the GPU has been found to be there
   cublasLtHandle_t cublas_ = nullptr;
 };

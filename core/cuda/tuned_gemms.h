@@ -1,5 +1,6 @@
-// Algorithms of matrix products that were chosen by timing, once for a type of GPU: two may round
-// differently, so a run takes what it is given and times nothing. Nothing of CUDA.
+// Algorithms of matrix products, and kernels of attention, that were chosen by timing, once for a
+// type of GPU: two may round differently, so a run takes what it is given and times nothing.
+// Nothing of CUDA.
 #pragma once
 
 #include <array>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "core/cuda/gemm.h"
+#include "core/cuda/tuned_attention.h"
 
 namespace edt {
 
@@ -43,6 +45,7 @@ struct TunedGemm {
 struct TunedGemms {
   std::string source;  // for errors
   std::map<GemmKey, TunedGemm> gemms;
+  TunedAttentions attentions = {};  // what is not in it takes the kernel for all GPUs
 };
 
 // How a backend times products, and what it finds. Meant for one that is thrown away.
@@ -51,6 +54,7 @@ struct GemmTuning {
   int rounds = 7;        // in each of which all take turns; medians count
   double margin = 0.02;  // the first is kept unless another is faster by more: what noise may be
   std::map<GemmKey, TunedGemm> found;
+  TunedAttentions found_attentions = {};
 };
 
 }  // namespace edt

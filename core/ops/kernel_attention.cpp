@@ -6,7 +6,7 @@
 namespace edt {
 namespace {
 
-constexpr auto kOp = "kernel_attention";
+constexpr auto kKernelAttention = "kernel_attention";
 
 Tensor in_heads(const Tensor& x, std::int64_t heads) {
   return x.reshaped({x.shape[0], x.shape[1], heads, x.shape[2] / heads});
@@ -19,12 +19,12 @@ GradTarget in_heads(GradTarget target, std::int64_t heads) {
 
 void check(const Var& q, const Var& k, const Var& v, std::int64_t heads) {
   const Shape shape = q.shape();
-  require(shape.rank() == 3 && heads > 0 && shape[2] % heads == 0, kOp,
+  require(shape.rank() == 3 && heads > 0 && shape[2] % heads == 0, kKernelAttention,
           "queries are {}, which {} heads do not divide", to_string(shape), heads);
-  require(k.shape().rank() == 3 && k.shape()[1] >= 1, kOp, "keys are {}, expected [B, M, D]",
-          to_string(k.shape()));
-  check_shape(kOp, "keys", k.shape(), {shape[0], k.shape()[1], shape[2]});
-  check_shape(kOp, "values", v.shape(), k.shape());
+  require(k.shape().rank() == 3 && k.shape()[1] >= 1, kKernelAttention,
+          "keys are {}, expected [B, M, D]", to_string(k.shape()));
+  check_shape(kKernelAttention, "keys", k.shape(), {shape[0], k.shape()[1], shape[2]});
+  check_shape(kKernelAttention, "values", v.shape(), k.shape());
 }
 
 }  // namespace
@@ -43,7 +43,7 @@ Var kernel_attention(Tape& tape, const Var& q, const Var& k, const Var& v, std::
         in_heads(q.tensor(), heads), in_heads(k.tensor(), heads), in_heads(v.tensor(), heads),
         state.tensor(), in_heads(y.tensor(), heads));
   }
-  tape.record(kOp, y, {}, [q, k, v, y, state, heads, flops](Tape& t, OutputGrad& dy) {
+  tape.record(kKernelAttention, y, {}, [q, k, v, y, state, heads, flops](Tape& t, OutputGrad& dy) {
     const Profiler::Scope scope(t.profiler(), "kernel_attention.backward", 2 * flops);
     const GradTarget dq = in_heads(t.target(q.grad()), heads);
     const GradTarget dk = in_heads(t.target(k.grad()), heads);

@@ -75,8 +75,9 @@ int tune(std::span<const std::string> args, CommandContext& context) {
   OptionSet options(
       "tune",
       "Times the algorithms that cuBLASLt suggests for each matrix product of a "
-      "model's steps, and what it fuses into them beside kernels that follow a plain product, and "
-      "writes the fastest to a file. Runs that are given it "
+      "model's steps, what it fuses into them beside kernels that follow a plain product, and on "
+      "GPUs of compute capability 9.0 both forward kernels of attention, whose values it compares. "
+      "The fastest go to a file. Runs that are given it "
       "(--run.gemm-algos, --gemm-algos) take these and time nothing, so that they keep "
       "equal bits.");
   tune.declare(options);
@@ -91,6 +92,7 @@ int tune(std::span<const std::string> args, CommandContext& context) {
   const auto backend = make_cuda_backend(device);
   const StepCalls calls = run_tuned_steps(tune.steps, *backend, context.world);
   file.tuned.gemms.merge(std::map(tune.tuning.found));
+  file.tuned.attentions.merge(TunedAttentions(tune.tuning.found_attentions));
   write_text_atomically(tune.out, format_gemm_file(file));
   const TuneReport report{tune.steps, tune.tuning, file, calls};
   context.print("{}", tune.json ? report.json() : report.text());

@@ -72,8 +72,21 @@ std::string TuneReport::text() const {
   };
   total("training", calls.training);
   total("sampler", calls.sampling);
+  text += attention_text();
   return text + fmt::format("{}: {}, {} of them new\n", file.tuned.source,
                             counted(file.tuned.gemms.size(), "product"), tuning.found.size());
+}
+
+std::string TuneReport::attention_text() const {
+  if (file.tuned.attentions.empty()) return "";
+  Table table({"attention forward", "warps us", "warpgroups us", "difference", "taken"});
+  for (const auto& [key, tuned] : file.tuned.attentions) {
+    table.add({text_of_attention(key), microseconds(tuned.seconds),
+               microseconds(tuned.warpgroup_seconds), fmt::format("{:.1e}", tuned.difference),
+               fmt::format("{}{}", tuned.warpgroups ? "warpgroups" : "warps",
+                           tuning.found_attentions.contains(key) ? "" : ", before")});
+  }
+  return table.text();
 }
 
 std::string TuneReport::json() const {
@@ -113,6 +126,19 @@ std::string TuneReport::json() const {
                                 {"apart_seconds", line.tuned.apart_seconds},
                                 {"apart", line.tuned.apart},
                                 {"new", line.is_new}});
+  }
+  json["attention"] = nlohmann::ordered_json::array();
+  for (const auto& [key, tuned] : file.tuned.attentions) {
+    json["attention"].push_back({{"attention", text_of_attention(key)},
+                                 {"batch", key.batch},
+                                 {"tokens", key.tokens},
+                                 {"heads", key.heads},
+                                 {"size", key.size},
+                                 {"seconds", tuned.seconds},
+                                 {"warpgroup_seconds", tuned.warpgroup_seconds},
+                                 {"difference", tuned.difference},
+                                 {"warpgroups", tuned.warpgroups},
+                                 {"new", tuning.found_attentions.contains(key)}});
   }
   return dump_json(json, 2) + "\n";
 }

@@ -32,6 +32,7 @@ struct TuneReport {
   };
   // Those that take the most time first.
   std::vector<Line> lines() const;
+  std::string attention_text() const;
 };
 
 }  // namespace edt

@@ -16,7 +16,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::string_view kFormat = "edt products 3";
+constexpr std::string_view kFormat = "edt products 4";
 
 // One object of the file, whose members are asked for by name and type.
 class Reader {
@@ -45,6 +45,14 @@ class Reader {
   double seconds(const char* name) const {
     const json& value = expect(name, member(name).is_number(), "a number");
     return expect(name, std::isfinite(value.get<double>()) && value > 0, "above 0").get<double>();
+  }
+  double number(const char* name) const {
+    const json& value = expect(name, member(name).is_number(), "a number");
+    return expect(name, value >= 0, "0 or more").get<double>();
+  }
+  int count(const char* name, std::int64_t lowest) const {
+    return static_cast<int>(
+        std::min<std::int64_t>(integer(name, lowest), std::numeric_limits<int>::max()));
   }
   double seconds_or_none(const char* name) const { return member(name) == 0 ? 0 : seconds(name); }
   // Of [lowest, 2^53]: what JSON has exactly.
@@ -133,19 +141,48 @@ std::array<std::uint64_t, 8> algorithm_of(const Reader& gemm) {
 }
 
 TunedGemm tuned_of(const Reader& gemm) {
-  const auto count = [&](const char* name, std::int64_t lowest) {
-    return static_cast<int>(
-        std::min<std::int64_t>(gemm.integer(name, lowest), std::numeric_limits<int>::max()));
-  };
   return {.algorithm = algorithm_of(gemm),
           .first_seconds = gemm.seconds("first_seconds"),
           .seconds = gemm.seconds("seconds"),
-          .place = count("place", 0),
-          .candidates = count("candidates", 1),
-          .rounds = count("rounds", 1),
+          .place = gemm.count("place", 0),
+          .candidates = gemm.count("candidates", 1),
+          .rounds = gemm.count("rounds", 1),
           .fused_seconds = gemm.seconds_or_none("fused_seconds"),
           .apart_seconds = gemm.seconds_or_none("apart_seconds"),
           .apart = gemm.flag("apart")};
+}
+
+AttentionKey attention_key_of(const Reader& attention) {
+  return {.batch = attention.integer("batch", 1),
+          .tokens = attention.integer("tokens", 1),
+          .heads = attention.integer("heads", 1),
+          .size = attention.integer("size", 1),
+          .rows = attention.integer("rows", 1),
+          .columns = attention.integer("columns", 1),
+          .biased = attention.flag("biased")};
+}
+
+TunedAttention tuned_attention_of(const Reader& attention) {
+  return {.seconds = attention.seconds("seconds"),
+          .warpgroup_seconds = attention.seconds("warpgroup_seconds"),
+          .difference = attention.number("difference"),
+          .rounds = attention.count("rounds", 1),
+          .warpgroups = attention.flag("warpgroups")};
+}
+
+ordered_json to_json(const AttentionKey& key, const TunedAttention& tuned) {
+  return {{"batch", key.batch},
+          {"tokens", key.tokens},
+          {"heads", key.heads},
+          {"size", key.size},
+          {"rows", key.rows},
+          {"columns", key.columns},
+          {"biased", key.biased},
+          {"seconds", tuned.seconds},
+          {"warpgroup_seconds", tuned.warpgroup_seconds},
+          {"difference", tuned.difference},
+          {"rounds", tuned.rounds},
+          {"warpgroups", tuned.warpgroups}};
 }
 
 ordered_json to_json(const GemmKey& key, const TunedGemm& tuned) {
@@ -193,6 +230,11 @@ std::string text_of_gemm(const GemmKey& key) {
                      name_of(key.epilogue));
 }
 
+std::string text_of_attention(const AttentionKey& key) {
+  return fmt::format("{} x {} x {} tokens, {} heads of {}{}", key.batch, key.rows, key.columns,
+                     key.heads, key.size, key.biased ? "" : ", no bias");
+}
+
 GemmFile parse_gemm_file(std::string_view text, const std::string& name) {
   const json whole = try_parse_json(text);
   require<DataError>(!whole.is_discarded(), "products", "{} is no JSON", name);
@@ -214,6 +256,16 @@ GemmFile parse_gemm_file(std::string_view text, const std::string& name) {
     require<DataError>(is_new, "products", "{} is product {} again", gemm.place(), first->second);
     file.tuned.gemms.emplace(key, tuned_of(gemm));
   }
+  place = 0;
+  std::map<AttentionKey, std::size_t> attentions;
+  for (const json& one : reader.array("attention")) {
+    const Reader attention(one, fmt::format("{}: attention {}", name, ++place));
+    const AttentionKey key = attention_key_of(attention);
+    const auto [first, is_new] = attentions.emplace(key, place);
+    require<DataError>(is_new, "products", "{} ({}) is attention {} again", attention.place(),
+                       text_of_attention(key), first->second);
+    file.tuned.attentions.emplace(key, tuned_attention_of(attention));
+  }
   return file;
 }
 
@@ -225,14 +277,19 @@ std::string format_gemm_file(const GemmFile& file) {
                           {"cublaslt", file.gpu.cublaslt}};
   std::string text = dump_json(head, 1);
   text.resize(text.size() - 2);  // the brace and its line
-  text += ",\n \"products\": [";
-  std::string_view separator = "\n  ";
-  for (const auto& [key, tuned] : file.tuned.gemms) {
-    text += separator;
-    text += dump_json(to_json(key, tuned));
-    separator = ",\n  ";
-  }
-  return text + "\n ]\n}\n";
+  const auto add_list = [&](std::string_view name, const auto& entries) {
+    text += fmt::format(",\n \"{}\": [", name);
+    std::string_view separator = "\n  ";
+    for (const auto& [key, tuned] : entries) {
+      text += separator;
+      text += dump_json(to_json(key, tuned));
+      separator = ",\n  ";
+    }
+    text += "\n ]";
+  };
+  add_list("products", file.tuned.gemms);
+  add_list("attention", file.tuned.attentions);
+  return text + "\n}\n";
 }
 
 std::string read_gemm_file(const std::filesystem::path& path) {

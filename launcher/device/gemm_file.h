@@ -1,4 +1,5 @@
-// Chosen algorithms of matrix products as a JSON file: what `edt tune` writes and runs read.
+// Chosen algorithms of matrix products and kernels of attention as a JSON file: what `edt tune`
+// writes and runs read.
 #pragma once
 
 #include <filesystem>
@@ -26,5 +27,7 @@ void require_gpu(const GemmFile& file, const GpuType& here);
 
 // "256 x 5616 x 936 bf16 to float32, row-sums"
 std::string text_of_gemm(const GemmKey& key);
+// "128 x 16 x 16 tokens, 18 heads of 52"
+std::string text_of_attention(const AttentionKey& key);
 
 }  // namespace edt

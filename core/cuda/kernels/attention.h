@@ -40,7 +40,8 @@ struct AttentionCall {
   }
 };
 
-void launch_attention_tensor(cudaStream_t stream, const AttentionCall& call);
+// By blocks of 1 (up to 16 tokens), 4 or 8 warps (forward_warps): the same bits.
+void launch_attention_tensor(cudaStream_t stream, const AttentionCall& call, int warps);
 void launch_attention_tensor_backward(cudaStream_t stream, const AttentionCall& call);
 
 void launch_attention_plain(cudaStream_t stream, const AttentionCall& call);

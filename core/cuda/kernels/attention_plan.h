@@ -58,6 +58,8 @@ struct ForwardPlan : HeadPlan<kHead> {
                                 : kWarps == 1 ? 16
                                               : 3;
   static constexpr int tile_elements = keys * HeadPlan<kHead>::stride;
+  // Whether there are kernels for grids of known columns: those of larger heads would spill more.
+  static constexpr bool knows_grids = kHead <= (kWarps == 8 ? 64 : 56);
   static_assert(queries <= 2 * keys);
   static int shared_bytes(const AttentionSizes& s) {
     const int padded_tokens = (s.tokens + keys - 1) / keys * keys;
@@ -87,17 +89,24 @@ struct BackwardPlan : HeadPlan<kHead> {
   static constexpr int query_elements = queries * HeadPlan<kHead>::stride;
   static constexpr int ds_stride = queries + 8;
   static constexpr int skewed_stride = 2 * keys + 8;
+  // Whether the skewed kernels find the table's entries at fixed distances; as above.
+  static constexpr bool knows_grids = kHead <= 64;
   static_assert(ds_stride * 2 % 16 == 0 && (kWarps == 1 || skewed_stride / 2 % 32 == 4));
 
   EDT_HOST_DEVICE static int padded_tokens(const AttentionSizes& s) {
     return (s.tokens + queries - 1) / queries * queries;
   }
+  // Of rows of the grid that a tile of queries may have beyond the last.
+  EDT_HOST_DEVICE static int spare_entries(const AttentionSizes& s) {
+    return (queries / s.columns - 1) * s.span();
+  }
   // k and v; two tiles of q and dout; the gradient of the logits, and once more skewed, or the
-  // gradient of the table; the table; for each query its lse, delta and table offset.
+  // gradient of the table; the table, and what queries beyond the last read of it; for each query
+  // its lse, delta and table offset.
   static int shared_bytes(const AttentionSizes& s, bool skewed) {
     const int sums = skewed ? queries * skewed_stride * 2 : s.table_rows() * 4;
     return (2 * key_elements + 4 * query_elements + keys * ds_stride) * 2 + sums +
-           s.table_rows() * 4 + 3 * padded_tokens(s) * 4;
+           (s.table_rows() + (skewed ? spare_entries(s) : 0)) * 4 + 3 * padded_tokens(s) * 4;
   }
 };
 
@@ -115,6 +124,13 @@ constexpr int skewed_columns(int warps) { return warps == 8 ? 16 : warps == 4 ? 
 
 // Rows of such a grid whose sums one accumulator can keep apart.
 inline constexpr int kMostSkewedRows = 48;
+
+// Whether the grid has the columns of which the forward kernels of so many warps know the distances
+// of tokens, a token at each place, and queries for all of every block.
+inline bool has_known_columns(const AttentionSizes& s, int warps) {
+  return s.columns == skewed_columns(warps) && s.tokens == s.rows * s.columns &&
+         s.tokens % (16 * warps) == 0;
+}
 
 // Whole grid rows in every block of keys, rows of 8 bytes, and tables that fit shared memory. One
 // token alone has a constant softmax, whose zero gradient should not be a rounding error.

@@ -87,6 +87,15 @@ __device__ void load_table(const AttentionCall& call, int head, float* table) {
   }
 }
 
+// How far the table's entries of two keys, or of two queries, lie apart whose tokens are 8 n apart
+// on a grid of kColumns, a multiple of 8; the first is the head of a row. So result tiles whose
+// queries and keys are as far from each other read the same entries.
+template <int kColumns>
+constexpr int table_step(int n) {
+  constexpr int kEights = kColumns / 8;
+  return n / kEights * (2 * kColumns - 1) + n % kEights * 8;
+}
+
 // Left operands [16, 16] side by side: result tiles rounded to bf16.
 template <int kTiles>
 using LeftOperands = unsigned[kTiles / 2][4];

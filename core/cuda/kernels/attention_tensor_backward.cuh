@@ -99,11 +99,14 @@ struct Keys {
   int first = threadIdx.x / 32 * 16 * Plan::row_tiles;  // in the block
   int key[Plan::row_tiles][2];
   const float* bias[Plan::row_tiles][2];  // of the query whose offset is 0
+  const float* grid_bias;  // on a whole grid: of query 0 and the first of the lane's keys
   bool real[Plan::row_tiles][2];
   float dk[Plan::row_tiles][Plan::tiles][4] = {}, dv[Plan::row_tiles][Plan::tiles][4] = {};
 
   __device__ Keys(const AttentionCall& call, int sample, int first_key, const float* table) {
     const AttentionSizes& s = call.sizes;
+    const int grid_row = min((first_key + first) / s.columns, s.rows - 1);
+    grid_bias = table + s.query_offset(0) - s.key_offset(grid_row * s.columns) - lane / 4;
 #pragma unroll
     for (int tile = 0; tile < Plan::row_tiles; ++tile) {
 #pragma unroll
@@ -139,22 +142,51 @@ __device__ void round_scores(const Scores<Plan>& p, RoundedScores<Plan>& rounded
   for (int r = 0; r < Plan::row_tiles; ++r) round_tiles<Plan::queries / 8>(p[r], rounded[r]);
 }
 
-// k q^T becomes p^T.
+// The table's entries of pairs of a key and one of a tile of queries.
+template <class Plan, int kColumns>
+struct BiasOfTile {
+  static constexpr int kSpan = 2 * kColumns - 1;
+  const float* first;  // of the warp's first key, for the lane's part of the first 8
+
+  // On a whole grid they lie at fixed distances. Of 32 that are read 18 differ (10 of 16 at 8
+  // columns): volatile, because there are no registers to keep them in.
+  __device__ BiasOfTile(const Keys<Plan>& keys, const BlockMemory<Plan>&, int first_query)
+      : first(keys.grid_bias + first_query / kColumns * kSpan + keys.lane % 4 * 2) {}
+  // Of row i of the lane's keys, and its two queries of the tile's t-th 8.
+  __device__ float2 operator()(const Keys<Plan>&, int t, int i) const {
+    const volatile float* const at = first + table_step<kColumns>(t) - table_step<kColumns>(i);
+    return {at[0], at[1]};
+  }
+};
 template <class Plan>
+struct BiasOfTile<Plan, 0> {
+  const int* offsets;
+
+  __device__ BiasOfTile(const Keys<Plan>& keys, const BlockMemory<Plan>& memory, int first_query)
+      : offsets(memory.query_offsets + first_query + keys.lane % 4 * 2) {}
+  __device__ float2 operator()(const Keys<Plan>& keys, int t, int i) const {
+    const int2 offset = *reinterpret_cast<const int2*>(offsets + t * 8);
+    const float* const bias = keys.bias[i / 2][i % 2];
+    return {bias[offset.x], bias[offset.y]};
+  }
+};
+
+// k q^T becomes p^T.
+template <class Plan, int kColumns>
 __device__ void exponentiate(const Keys<Plan>& keys, const BlockMemory<Plan>& memory, float scale,
                              int first_query, Scores<Plan>& p) {
+  const BiasOfTile<Plan, Plan::knows_grids ? kColumns : 0> bias_of(keys, memory, first_query);
 #pragma unroll
   for (int t = 0; t < Plan::queries / 8; ++t) {
     const int query = first_query + t * 8 + keys.lane % 4 * 2;
-    const int2 offset = *reinterpret_cast<const int2*>(memory.query_offsets + query);
     const float2 sums = *reinterpret_cast<const float2*>(memory.lse + query);
 #pragma unroll
     for (int i = 0; i < 2 * Plan::row_tiles; ++i) {
       float(&pair)[4] = p[i / 2][t];
       const int r = i % 2;
-      const float* const bias = keys.bias[i / 2][r];
-      const float first = fmaf(pair[2 * r], scale, bias[offset.x]);
-      const float second = fmaf(pair[2 * r + 1], scale, bias[offset.y]);
+      const float2 bias = bias_of(keys, t, i);
+      const float first = fmaf(pair[2 * r], scale, bias.x);
+      const float second = fmaf(pair[2 * r + 1], scale, bias.y);
       pair[2 * r] = keys.real[i / 2][r] ? exp2_approx(first - sums.x) : 0.0f;
       pair[2 * r + 1] = keys.real[i / 2][r] ? exp2_approx(second - sums.y) : 0.0f;
     }
@@ -304,6 +336,10 @@ __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
   copy_dout(memory.dout, 0);
   commit_copies();
   load_table<Plan>(call, head, memory.table);
+  if constexpr (kColumns > 0) {
+    float* const beyond = memory.table + s.table_rows();
+    for (int i = threadIdx.x; i < Plan::spare_entries(s); i += Plan::threads) beyond[i] = 0;
+  }
   Table<Plan, kColumns> table(call, memory.sums);
   prepare_queries<Plan>(call, sample, head, memory.lse, memory.delta, memory.query_offsets);
   wait_for_copies();
@@ -326,7 +362,7 @@ __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
     Scores<Plan> p, dp;
     RoundedScores<Plan> rounded;
     multiply_queries(keys, memory.k, q_tile, p);
-    exponentiate(keys, memory, kLog2e * inverse_root, first_query, p);
+    exponentiate<Plan, kColumns>(keys, memory, kLog2e * inverse_root, first_query, p);
     round_scores<Plan>(p, rounded);
     multiply_columns<Plan>(rounded, dout_tile, keys.dv);
     multiply_queries(keys, memory.v, dout_tile, dp);

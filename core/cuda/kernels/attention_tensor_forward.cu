@@ -1,52 +1,29 @@
-// One pass over the keys with a running maximum and sum (Dao, "FlashAttention-2", arXiv
-// 2307.08691), in powers of two. The bias of a (query, key) pair is one read from a table in shared
-// memory.
-#include <cmath>
-
-#include "core/cuda/kernels/attention_tensor.cuh"
+// By mma.sync, on any GPU that has it. The bias of a (query, key) pair is one read from a table in
+// shared memory.
+#include "core/cuda/kernels/attention_forward.cuh"
 
 namespace edt {
 namespace {
 
-constexpr float kLn2 = 0.6931471805599453f;
-
-// What a warp knows of its 16 queries; a thread holds two of their rows, r = 0 and 1, eight apart.
+// A warp's 16 rows of q.
 template <class Plan>
-struct Queries {
-  int lane = threadIdx.x % 32;
-  int query[2];
-  const float* bias[2];              // of the key whose offset is 0
-  unsigned left[Plan::steps][1][4];  // as left operand
-  float out[1][Plan::tiles][4] = {};
-  float largest[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};  // logits in powers of two
+using LeftRows = unsigned[Plan::steps][1][4];
 
-  __device__ Queries(const AttentionCall& call, int sample, int first_query, const Bf16* q_tile,
-                     const float* table) {
-    const int warp = threadIdx.x / 32;
+template <class Plan>
+__device__ void load_rows(const Bf16* rows, LeftRows<Plan>& left) {
 #pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      query[r] = first_query + warp * 16 + lane / 4 + 8 * r;
-      const int place = call.place(sample, min(query[r], call.sizes.tokens - 1));
-      bias[r] = table + call.sizes.query_offset(place);
-    }
-#pragma unroll
-    for (int step = 0; step < Plan::steps; ++step) {
-      load_left(left[step][0], q_tile + warp * 16 * Plan::stride + step * 16, Plan::stride);
-    }
+  for (int step = 0; step < Plan::steps; ++step) {
+    load_left(left[step][0], rows + step * 16, Plan::stride);
   }
-};
-
-// Result tiles of the warp's queries (down) and a tile of keys (across).
-template <class Plan>
-using Scores = ResultTiles<Plan::keys / 8>;
+}
 
 // p = q k^T
 template <class Plan>
-__device__ void multiply_keys(const Queries<Plan>& queries, const Bf16* k_tile,
+__device__ void multiply_keys(const LeftRows<Plan>& queries, const Bf16* k_tile,
                               Scores<Plan> (&p)[1]) {
 #pragma unroll
   for (int step = 0; step < Plan::steps; ++step) {
-    multiply_rows<Plan>(queries.left[step], k_tile + step * 16, step == 0, p);
+    multiply_rows<Plan>(queries[step], k_tile + step * 16, step == 0, p);
   }
 }
 
@@ -77,89 +54,6 @@ __device__ void cut_off(const Queries<Plan>& queries, int keys, Scores<Plan>& p)
   }
 }
 
-// The largest of each row so far.
-template <class Plan>
-__device__ void find_largest(const Scores<Plan>& p, float (&largest)[2]) {
-#pragma unroll
-  for (int t = 0; t < Plan::keys / 8; ++t) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) largest[i / 2] = fmaxf(largest[i / 2], p[t][i]);
-  }
-#pragma unroll
-  for (int r = 0; r < 2; ++r) {  // the four threads of a row
-    largest[r] = fmaxf(largest[r], __shfl_xor_sync(0xffffffffu, largest[r], 1));
-    largest[r] = fmaxf(largest[r], __shfl_xor_sync(0xffffffffu, largest[r], 2));
-  }
-}
-
-// What was summed so far, relative to the new maxima.
-template <class Plan>
-__device__ void rescale(Queries<Plan>& queries, const float (&largest)[2]) {
-#pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    const float shrink = exp2_approx(queries.largest[r] - largest[r]);
-    queries.largest[r] = largest[r];
-    queries.sum[r] *= shrink;
-#pragma unroll
-    for (int t = 0; t < Plan::tiles; ++t) {
-      queries.out[0][t][2 * r] *= shrink;
-      queries.out[0][t][2 * r + 1] *= shrink;
-    }
-  }
-}
-
-// Logits become probabilities, not yet divided by their sum.
-template <class Plan, bool kModulated>
-__device__ void exponentiate(Queries<Plan>& queries, const AttentionCall& call, int first_key,
-                             Scores<Plan>& p) {
-  const int tokens = call.sizes.tokens;
-#pragma unroll
-  for (int t = 0; t < Plan::keys / 8; ++t) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      p[t][i] = exp2_approx(p[t][i] - queries.largest[i / 2]);
-      queries.sum[i / 2] += p[t][i];
-      if constexpr (kModulated) {
-        const int query = queries.query[i / 2];
-        const int key = first_key + t * 8 + queries.lane % 4 * 2 + i % 2;
-        if (query < tokens && key < tokens) p[t][i] *= call.modulation[query * tokens + key];
-      }
-    }
-  }
-}
-
-template <class Plan>
-__device__ void store(const Queries<Plan>& queries, const AttentionCall& call, int sample,
-                      int head) {
-  const AttentionSizes& s = call.sizes;
-  const int lane = queries.lane;
-  float sum[2];
-#pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    sum[r] = queries.sum[r] + __shfl_xor_sync(0xffffffffu, queries.sum[r], 1);
-    sum[r] += __shfl_xor_sync(0xffffffffu, sum[r], 2);
-  }
-#pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    const int query = queries.query[r];
-    if (query >= s.tokens) continue;
-    const float factor = 1.0f / sum[r];
-    Bf16* const row =
-        static_cast<Bf16*>(call.out) + s.out_at(sample, head) + query * s.out_stride();
-#pragma unroll
-    for (int t = 0; t < Plan::tiles; ++t) {
-      const int column = t * 8 + lane % 4 * 2;
-      if (column < s.size) {
-        *reinterpret_cast<unsigned*>(row + column) =
-            pack_bf16(queries.out[0][t][2 * r] * factor, queries.out[0][t][2 * r + 1] * factor);
-      }
-    }
-    if (call.lse != nullptr && lane % 4 == 0) {
-      call.lse[s.lse_at(sample, head) + query] = kLn2 * (queries.largest[r] + log2f(sum[r]));
-    }
-  }
-}
-
 // What each key takes from its queries' offsets into the table, negative.
 template <class Plan>
 __device__ void find_keys(const AttentionCall& call, int sample, int keys, int* key_offsets) {
@@ -169,7 +63,8 @@ __device__ void find_keys(const AttentionCall& call, int sample, int keys, int* 
   }
 }
 
-template <int kHead, int kWarps, bool kModulated>
+// kColumns: of a grid with a token at each place and a whole number of blocks; 0: of any.
+template <int kHead, int kWarps, int kColumns, bool kModulated>
 __global__ void __launch_bounds__(32 * kWarps, ForwardPlan<kHead, kWarps>::blocks)
     attention(AttentionCall call) {
   wait_for_earlier_kernels();
@@ -196,10 +91,15 @@ __global__ void __launch_bounds__(32 * kWarps, ForwardPlan<kHead, kWarps>::block
   copy_v(stages + Plan::tile_elements, 0);
   commit_copies();
   load_table<Plan>(call, head, table);
-  find_keys<Plan>(call, sample, key_tiles * Plan::keys, key_offsets);
+  if constexpr (kColumns == 0) {
+    find_keys<Plan>(call, sample, key_tiles * Plan::keys, key_offsets);
+  }
   wait_for_copies();
   __syncthreads();
-  Queries<Plan> queries(call, sample, first_query, stages + kStage, table);
+  const int first_of_warp = threadIdx.x / 32 * 16;
+  LeftRows<Plan> left_queries;
+  load_rows<Plan>(stages + kStage + first_of_warp * Plan::stride, left_queries);
+  Queries<Plan> queries(call, sample, first_query + first_of_warp, table);
   __syncthreads();
 
   const float scale = kLog2e / sqrtf(static_cast<float>(s.size));
@@ -215,10 +115,14 @@ __global__ void __launch_bounds__(32 * kWarps, ForwardPlan<kHead, kWarps>::block
       commit_copies();
     }
     Scores<Plan> scores[1];
-    multiply_keys(queries, k_tile, scores);
+    multiply_keys<Plan>(left_queries, k_tile, scores);
     Scores<Plan>& p = scores[0];
-    add_bias(queries, scale, key_offsets + first_key, p);
-    if (first_key + Plan::keys > s.tokens) cut_off(queries, s.tokens - first_key, p);
+    if constexpr (kColumns > 0) {
+      add_bias_of_grid<Plan, kColumns>(queries, scale, first_key, p);
+    } else {
+      add_bias(queries, scale, key_offsets + first_key, p);
+      if (first_key + Plan::keys > s.tokens) cut_off(queries, s.tokens - first_key, p);
+    }
     float largest[2] = {queries.largest[0], queries.largest[1]};
     find_largest<Plan>(p, largest);
     rescale(queries, largest);
@@ -233,29 +137,38 @@ __global__ void __launch_bounds__(32 * kWarps, ForwardPlan<kHead, kWarps>::block
   store(queries, call, sample, head);
 }
 
-template <int kHead, int kWarps, bool kModulated>
+template <int kHead, int kWarps, int kColumns, bool kModulated>
 void run(cudaStream_t stream, const AttentionCall& call) {
   using Plan = ForwardPlan<kHead, kWarps>;
-  const auto kernel = attention<kHead, kWarps, kModulated>;
+  const auto kernel = attention<kHead, kWarps, kColumns, kModulated>;
   const int bytes = Plan::shared_bytes(call.sizes);
   const auto blocks = static_cast<unsigned>(divide_up(call.sizes.tokens, Plan::queries));
   const dim3 grid(blocks, call.sizes.heads, call.sizes.batch);
   launch_programmatic({stream, "attention forward", grid, Plan::threads, bytes}, kernel, call);
 }
 
+template <int kHead, int kWarps>
+void run(cudaStream_t stream, const AttentionCall& call) {
+  if constexpr (ForwardPlan<kHead, kWarps>::knows_grids) {
+    if (call.ids == nullptr && has_known_columns(call.sizes, kWarps)) {
+      return run<kHead, kWarps, skewed_columns(kWarps), false>(stream, call);
+    }
+  }
+  run<kHead, kWarps, 0, false>(stream, call);
+}
+
 }  // namespace
 
-void launch_attention_tensor(cudaStream_t stream, const AttentionCall& call) {
+void launch_attention_tensor(cudaStream_t stream, const AttentionCall& call, int warps) {
   with_head(call.sizes.size, [&](auto head) {
-    const int warps = forward_warps(call.sizes);
     if (call.modulation != nullptr) {
-      run<head, 4, true>(stream, call);
+      run<head, 4, 0, true>(stream, call);
     } else if (warps == 1) {
-      run<head, 1, false>(stream, call);
+      run<head, 1, 0, false>(stream, call);
     } else if (warps == 4) {
-      run<head, 4, false>(stream, call);
+      run<head, 4>(stream, call);
     } else {
-      run<head, 8, false>(stream, call);
+      run<head, 8>(stream, call);
     }
   });
 }

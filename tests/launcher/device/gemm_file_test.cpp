@@ -53,6 +53,8 @@ GemmFile example() {
                                          1.125e-3,
                                          true};
   file.tuned.gemms[batch()] = {{9}, 2e-6, 2e-6, 0, 1, 3};
+  file.tuned.attentions[{128, 256, 18, 52, 16, 16, true}] = {1.5e-4, 1e-4, 1e-4, 7, true};
+  file.tuned.attentions[{64, 64, 16, 72, 8, 8, false}] = {1e-5, 2e-5, 0, 7, false};
   return file;
 }
 
@@ -71,16 +73,19 @@ TEST_F(GemmFiles, KeepEveryField) {
   EXPECT_EQ(read.gpu, expected.gpu);
   EXPECT_EQ(read.tuned.source, "products.json");
   EXPECT_EQ(read.tuned.gemms, expected.tuned.gemms);
+  EXPECT_EQ(read.tuned.attentions, expected.tuned.attentions);
 }
 
 TEST_F(GemmFiles, MayBeEmpty) {
   const GemmFile none{{"GPU", "8.0", 108, 1}, {"none.json", {}}};
-  EXPECT_TRUE(parse_gemm_file(format_gemm_file(none), "none.json").tuned.gemms.empty());
+  const GemmFile read = parse_gemm_file(format_gemm_file(none), "none.json");
+  EXPECT_TRUE(read.tuned.gemms.empty());
+  EXPECT_TRUE(read.tuned.attentions.empty());
 }
 
-TEST_F(GemmFiles, HaveALineForEachProduct) {
+TEST_F(GemmFiles, HaveALineForEachEntry) {
   const std::string text = format_gemm_file(example());
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 7 + 2 + 2) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 11 + 2 + 2) << text;
 }
 
 TEST_F(GemmFiles, OfAnotherKindAreRefused) {
@@ -88,8 +93,8 @@ TEST_F(GemmFiles, OfAnotherKindAreRefused) {
   EXPECT_ERROR(parse_gemm_file("", "p.json"), DataError, "p.json is no JSON");
   EXPECT_ERROR(parse_gemm_file("[]", "p.json"), DataError, "p.json: [] is no object");
   EXPECT_ERROR(parse_gemm_file("{}", "p.json"), DataError, "p.json: format is missing");
-  file_["format"] = "edt products 2";
-  EXPECT_ERROR(parsed(file_), DataError, "'edt products 2'", "'edt products 3'");
+  file_["format"] = "edt products 3";
+  EXPECT_ERROR(parsed(file_), DataError, "'edt products 3'", "'edt products 4'");
 }
 
 TEST_F(GemmFiles, WrongHeadsAreNamed) {
@@ -128,6 +133,31 @@ TEST_F(GemmFiles, EveryMemberIsNeededWithItsType) {
       EXPECT_ERROR(parsed(file_), DataError, std::string(": ") + group, name + " is 1.5");
     }
   }
+}
+
+TEST_F(GemmFiles, EveryMemberOfAttentionIsNeededWithItsType) {
+  json& attention = file_["attention"][0];
+  const json intact = attention;
+  for (const auto& [name, value] : intact.items()) {
+    attention = intact;
+    attention.erase(name);
+    EXPECT_ERROR(parsed(file_), DataError, "products.json: attention 1", name + " is missing");
+    attention = intact;
+    attention[name] = json::array();
+    EXPECT_ERROR(parsed(file_), DataError, "products.json: attention 1", name, "[]");
+  }
+  attention = intact;
+  attention["tokens"] = 0;
+  EXPECT_ERROR(parsed(file_), DataError, "attention 1: tokens is 0");
+  attention = intact;
+  attention["difference"] = -1;
+  EXPECT_ERROR(parsed(file_), DataError, "attention 1: difference is -1, must be 0 or more");
+  attention = intact;
+  file_["attention"].push_back(intact);
+  EXPECT_ERROR(parsed(file_), DataError, "products.json: attention 3",
+               "64 x 8 x 8 tokens, 16 heads of 72, no bias", "is attention 1 again");
+  file_.erase("attention");
+  EXPECT_ERROR(parsed(file_), DataError, "attention is missing");
 }
 
 TEST_F(GemmFiles, NumbersOutOfRangeAreNamed) {

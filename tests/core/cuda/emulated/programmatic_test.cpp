@@ -16,14 +16,14 @@ namespace edt {
 namespace {
 
 TEST(EmulatedProgrammatic, IsOffUntilItIsAskedForAndOffAgain) {
-  emulation::set_compute_capability(9);
+  emulation::set_compute_capability(9, 0);
   static_cast<void>(make_cuda_backend());
   EXPECT_FALSE(programmatic_launches_allowed());
   static_cast<void>(make_cuda_backend({.programmatic_launch = true}));
   EXPECT_TRUE(programmatic_launches_allowed());
   static_cast<void>(make_cuda_backend());
   EXPECT_FALSE(programmatic_launches_allowed());
-  emulation::set_compute_capability(8);
+  emulation::set_compute_capability(8, 0);
 }
 
 TEST(EmulatedProgrammatic, NeedsAGpuThatHasIt) {

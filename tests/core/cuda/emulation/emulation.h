@@ -21,6 +21,7 @@
 #include <functional>
 
 #include "core/cuda/kernels/launch.h"
+#include "tests/core/cuda/emulation/asynchronous.h"
 #include "tests/core/cuda/emulation/order.h"
 #include "tests/core/cuda/emulation/streams.h"
 
@@ -28,6 +29,8 @@
 #define __shared__ static  // blocks run one after the other
 #undef __launch_bounds__
 #define __launch_bounds__(...)
+#undef __grid_constant__
+#define __grid_constant__
 
 using std::max;
 using std::min;
@@ -57,7 +60,7 @@ void warp_barrier();
 union Exchange {
   std::uint64_t lanes[32][8];
   struct {
-    float a[16][16], b[8][16];
+    float a[16][16], b[64][16];  // the right one transposed
   } matrices;
 };
 Exchange& next_exchange();  // of the fiber's own warp

@@ -40,8 +40,13 @@ struct Fiber {
   bool done = false;
   bool waited = false;  // for earlier kernels
   std::vector<Copy> copies;
+  const std::function<bool()>* until = nullptr;  // it waits for
+  Asynchronous asynchronous;
 
-  bool runnable() const { return !done && (waits == nullptr || waits->generation != generation); }
+  bool runnable() const {
+    return !done && (waits == nullptr || waits->generation != generation) &&
+           (until == nullptr || (*until)());
+  }
 };
 
 struct Warp {
@@ -69,6 +74,7 @@ void end_thread() {
   if (begins == Begins::kBeforeTheyEnd && !fiber.waited) {
     fail("a thread ended that has not waited for earlier kernels");
   }
+  if (!fiber.asynchronous.products.empty()) fail("a thread ended with products under way");
   for (Barrier* barrier : {&block, &warps[current / 32].barrier}) {
     --barrier->alive;
     barrier->check();
@@ -110,6 +116,7 @@ void start(std::size_t threads) {
     fiber.turn = 0;
     fiber.done = false;
     fiber.waited = false;
+    fiber.asynchronous = {};
     ++warps[i / 32].barrier.alive;
   }
 }
@@ -151,10 +158,17 @@ bool is_to_be_closed(const void* kernel) {
 void run_block(std::size_t threads, int shared_bytes) {
   start(threads);
   early = {.alive = static_cast<int>(threads)};
+  forget_barriers();
   std::memset(dynamic_memory, 0xff, static_cast<std::size_t>(shared_bytes));  // NaN until written
   while (block.alive > 0) {
-    if (!(runs_warps_ahead() ? advance_warps(threads) : advance(0, threads)))
+    if (!(runs_warps_ahead() ? advance_warps(threads) : advance(0, threads)) && !deliver_box())
       fail("threads wait at a barrier that the others do not reach");
+  }
+  if (deliver_box()) fail("a block ended with boxes under way");
+  for (std::size_t i = 0; i < threads; ++i) {
+    if (fibers[i]->asynchronous.asked != fibers[i / 128 * 128]->asynchronous.asked) {
+      fail("warps of a group asked for different products");
+    }
   }
 }
 
@@ -193,6 +207,7 @@ void run(const LaunchShape& shape, const void* kernel, const std::function<void(
       }
     }
   }
+  pass_time(seconds_of_launches(shape.name));
 }
 
 void run_missed_barrier() {
@@ -222,6 +237,16 @@ void wait_for_earlier_kernels() {
   if (!is_closed) return;  // the last that came has opened it
   is_closed = false;
   open_to_early_threads(true);
+}
+
+Asynchronous& asynchronous() { return fibers[current]->asynchronous; }
+bool boxes_arrive_at_once() { return is_backward(); }
+
+void wait_until(const std::function<bool()>& holds) {
+  Fiber& fiber = *fibers[current];
+  fiber.until = &holds;
+  if (!fiber.runnable()) scheduler = std::move(scheduler).resume();
+  fiber.until = nullptr;
 }
 
 unsigned char* shared_memory() { return dynamic_memory; }

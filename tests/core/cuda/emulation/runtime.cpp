@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/core/cuda/emulation/asynchronous.h"
 #include "tests/core/cuda/emulation/device_memory.h"
 #include "tests/core/cuda/emulation/streams.h"
 
@@ -26,9 +27,14 @@ thread_local int gpu_place = 0;
 thread_local bool chosen = false;
 
 int most_shared_memory = edt::emulation::kA100SharedMemory;
-int compute_capability = 8;
 bool kernels_there = true;
+int capability_major = 8, capability_minor = 0;
 thread_local std::string gpu_name = edt::emulation::kGpuName;  // of this rank's GPU
+
+std::map<std::string, double>& launch_seconds() {
+  static std::map<std::string, double> seconds;
+  return seconds;
+}
 
 thread_local cudaError_t last_error = cudaSuccess;
 std::atomic<cudaError_t> of_context = cudaSuccess;
@@ -72,8 +78,20 @@ int allowed_shared_memory(const void* kernel) {
 
 void set_gpu_place(int place) { gpu_place = place; }
 
-void set_compute_capability(int major) { compute_capability = major; }
 void set_gpu_name(const std::string& name) { gpu_name = name; }
+
+void set_compute_capability(int major, int minor) {
+  capability_major = major;
+  capability_minor = minor;
+}
+
+void set_seconds_of_launches(const std::string& name, double seconds) {
+  launch_seconds()[name] = seconds;
+}
+double seconds_of_launches(const char* name) {
+  const auto found = launch_seconds().find(name);
+  return found == launch_seconds().end() ? 0 : found->second;
+}
 
 int leave_error(int error) {
   if (error != cudaSuccess) last_error = static_cast<cudaError_t>(error);
@@ -93,6 +111,26 @@ void require_chosen_gpu(const char* call) {
 }
 
 }  // namespace edt::emulation
+
+namespace {
+
+// The driver's function, as far as the backend uses it.
+CUresult encode_tiled(CUtensorMap* map, CUtensorMapDataType type, cuuint32_t rank, void* base,
+                      const cuuint64_t* sizes, const cuuint64_t* strides, const cuuint32_t* box,
+                      const cuuint32_t* every, CUtensorMapInterleave interleave,
+                      CUtensorMapSwizzle swizzle, CUtensorMapL2promotion,
+                      CUtensorMapFloatOOBfill fill) {
+  if (type != CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 || rank != 2 || every[0] != 1 || every[1] != 1 ||
+      interleave != CU_TENSOR_MAP_INTERLEAVE_NONE || fill != CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) {
+    return CUDA_ERROR_NOT_SUPPORTED;
+  }
+  return edt::emulation::encode_map(*map, base, {sizes[0], sizes[1]}, strides[0], {box[0], box[1]},
+                                    swizzle)
+             ? CUDA_SUCCESS
+             : CUDA_ERROR_INVALID_VALUE;
+}
+
+}  // namespace
 
 using edt::emulation::is_captured;
 using edt::emulation::refused_in_capture;
@@ -132,6 +170,12 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
       *value = most_shared_memory;
       break;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = capability_major;
+      break;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = capability_minor;
+      break;
     default:
       *value = 0;
   }
@@ -140,8 +184,8 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   std::snprintf(properties->name, sizeof properties->name, "%s", gpu_name.c_str());
-  properties->major = compute_capability;
-  properties->minor = 0;
+  properties->major = capability_major;
+  properties->minor = capability_minor;
   properties->multiProcessorCount = edt::emulation::kMultiprocessors;
   return cudaSuccess;
 }
@@ -151,6 +195,15 @@ cudaError_t cudaGetDevice(int* device) {
 }
 cudaError_t cudaDeviceGetPCIBusId(char* place, int length, int device) {
   std::snprintf(place, static_cast<size_t>(length), "0000:%02d:00.0", gpu_place + device);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDriverEntryPointByVersion(const char* name, void** function, unsigned,
+                                             unsigned long long,
+                                             cudaDriverEntryPointQueryResult* result) {
+  const bool is_known = std::strcmp(name, "cuTensorMapEncodeTiled") == 0;
+  *function = is_known ? reinterpret_cast<void*>(&encode_tiled) : nullptr;
+  *result = is_known ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
   return cudaSuccess;
 }
 

@@ -28,10 +28,12 @@ void set_broken_context(int error);
 // Whether kernels can be loaded: not where they were built for other GPUs.
 void set_kernels_there(bool there);
 
+// 8.0 at first; products of warpgroups are of 9.0.
+void set_compute_capability(int major, int minor);
+
 // What this GPU is called, and the version of cuBLASLt.
 inline constexpr const char* kGpuName = "Emulated GPU";
 void set_gpu_name(const std::string& name);
-void set_compute_capability(int major);  // 8 until then
 inline constexpr std::size_t kCublasLtVersion = 130000;
 inline constexpr int kMultiprocessors = 108;
 void set_cublaslt_version(std::size_t version);
@@ -61,6 +63,10 @@ struct Suggestion {
   std::uint32_t reduction_scheme = 0;
 };
 void set_suggestions(std::vector<Suggestion> suggestions = {Suggestion{}});
+
+// How long launches of this name pretend to take.
+void set_seconds_of_launches(const std::string& name, double seconds);
+double seconds_of_launches(const char* name);
 
 // By how much an epilogue pretends to lengthen its product.
 void set_seconds_of_epilogues(double seconds);

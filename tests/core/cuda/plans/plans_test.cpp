@@ -82,6 +82,18 @@ TEST(AttentionPlan, HeadsArePaddedToWholeProducts) {
   EXPECT_EQ(HeadPlan<80>::padded, 80);
 }
 
+TEST(AttentionPlan, KnownColumns) {
+  EXPECT_TRUE(has_known_columns(sizes(16, 52), 8));
+  EXPECT_TRUE(has_known_columns(sizes(8, 52), 4));
+  EXPECT_FALSE(has_known_columns(sizes(16, 52), 4));
+  EXPECT_FALSE(has_known_columns(sizes(4, 52), 1));
+  AttentionSizes s = sizes(16, 52);
+  s.tokens = 128;  // some were dropped
+  EXPECT_FALSE(has_known_columns(s, 8));
+  s.rows = 9, s.tokens = 9 * 16;
+  EXPECT_FALSE(has_known_columns(s, 8));  // a block of 128 queries has some beyond the last
+}
+
 // Table rows as core/ops/attention.h defines them.
 TEST(AttentionPlan, TableOffsets) {
   for (const int grid : {1, 3, 4, 16}) {

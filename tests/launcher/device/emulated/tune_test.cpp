@@ -35,6 +35,9 @@ class Tune : public testing::Test {
     set_suggestions();
     emulation::set_gpu_name(emulation::kGpuName);
     emulation::set_cublaslt_version(emulation::kCublasLtVersion);
+    emulation::set_compute_capability(8, 0);
+    emulation::set_seconds_of_launches("attention forward", 0);
+    emulation::set_seconds_of_launches("attention forward by warpgroups", 0);
   }
 
   std::filesystem::path path(const char* name) const { return directory_.path() / name; }
@@ -166,6 +169,29 @@ TEST_F(Tune, TakesItsOptions) {
   for (const auto& [key, tuned] : file("margin.json").tuned.gemms) EXPECT_EQ(tuned.place, 0);
   tune("tf32.json", {"--tf32"});
   for (const auto& [key, tuned] : file("tf32.json").tuned.gemms) EXPECT_TRUE(key.tf32);
+}
+
+// Heads of 52 in bf16, both passes at once, on a GPU that has both kernels.
+TEST_F(Tune, ComparesTheKernelsOfAttention) {
+  emulation::set_compute_capability(9, 0);
+  emulation::set_seconds_of_launches("attention forward", 2e-4);
+  emulation::set_seconds_of_launches("attention forward by warpgroups", 1e-4);
+  const std::vector<std::string> wide{"--model.widths=104,104,104,104,104",
+                                      "--model.heads=2,2,2,2,2", "--dtype=bf16", "--steps=1"};
+  const std::string printed = tune("products.json", wide);
+  const GemmFile written = file("products.json");
+  EXPECT_THAT(printed, HasSubstr("2 x 8 x 8 tokens, 2 heads of 52"));
+  EXPECT_THAT(printed, HasSubstr("warpgroups"));
+  ASSERT_FALSE(written.tuned.attentions.empty());
+  for (const auto& [key, tuned] : written.tuned.attentions) {
+    EXPECT_TRUE(tuned.warpgroups) << text_of_attention(key);
+  }
+  emulation::set_seconds_of_launches("attention forward", 1e-5);
+  std::vector<std::string> again = wide;
+  again.push_back("--json");
+  const json second = parse_json(tune("products.json", again), "output");
+  EXPECT_FALSE(second["attention"][0]["new"]);
+  EXPECT_EQ(file("products.json").tuned.attentions, written.tuned.attentions);
 }
 
 TEST_F(Tune, RefusesAFileOfAnotherGpuAndLeavesItAsItIs) {
