@@ -98,7 +98,7 @@ void Tape::backward() {
 void Tape::run_top_node() {
   const Node node = nodes_.back();
   nodes_.pop_back();
-  if (node.replays && !value(node.output).grad.defined()) accumulator({node.output});
+  if (node.runs_anyway && !value(node.output).grad.defined()) accumulator({node.output});
   if (value(node.output).grad.defined()) {
     OutputGrad grad(*this, node.output);
     if (spans_are_heard()) set_span_shape(to_string(value(node.output).data.shape));

@@ -111,6 +111,12 @@ class Tape {
   void record(std::string_view name, const Var& output,
               std::initializer_list<Parameter*> parameters, F&& backward);
 
+  // The node recorded last runs in backward though nothing arrives at its output, with zeros then:
+  // it has another output, or parameters are used in it.
+  void run_last_anyway() {
+    if (recording_) nodes_.back().runs_anyway = true;
+  }
+
   // Runs `forward` (Var()) without recording its nodes and runs it again when backward needs them.
   template <class F>
   Var recompute(F forward);
@@ -204,7 +210,7 @@ class Tape {
     std::int32_t output = -1;
     std::array<Parameter*, kMaxParameters> parameters{};
     ClosureStack::Entry closure;
-    bool replays = false;  // a recompute scope: the uses inside it end only by running it again
+    bool runs_anyway = false;  // also without a gradient
   };
 
   Value& value(std::int32_t id) { return values_[static_cast<std::size_t>(id)]; }
@@ -263,7 +269,7 @@ Var Tape::recompute(F forward) {
     tape.replaying_ = outer_replaying;
     grad.give_to(again.grad());
   });
-  nodes_.back().replays = true;
+  run_last_anyway();  // the uses inside end only by running it again
   return output;
 }
 

@@ -16,7 +16,9 @@ struct CudaOptions {
   int device = 0;         // index among the visible GPUs
   bool tf32 = false;      // float32 matrix products with 10-bit mantissas on the tensor cores
   bool epilogues = true;  // products take along what cuBLASLt can fuse; else kernels do it
-  TunedGemms gemms;       // what is not in it takes cuBLASLt's first suggestion
+  // Kernels may be set up while those before them end; of the process, as the last backend says.
+  bool programmatic_launch = false;
+  TunedGemms gemms;              // what is not in it takes cuBLASLt's first suggestion
   GemmTuning* tuning = nullptr;  // or is timed: to choose algorithms, not to compute with
 };
 

@@ -10,12 +10,21 @@
 namespace edt {
 namespace {
 
+void require_programmatic_launches(int device) {
+  const std::string capability = cuda_gpu_type(device).capability;
+  require<UsageError>(std::stoi(capability) >= 9, "cuda",
+                      "programmatic-launch is on, GPU {} has compute capability {}: 9.0 is needed",
+                      device, capability);
+}
+
 Elements elements_of(const Tensor& tensor) { return {tensor.data, element_of(tensor)}; }
 
 }  // namespace
 
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
   mark_spans_with_nvtx();
+  if (options.programmatic_launch) require_programmatic_launches(options.device);
+  allow_programmatic_launches(options.programmatic_launch);
   return std::make_unique<CudaBackend>(options);
 }
 

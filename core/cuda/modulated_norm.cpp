@@ -2,6 +2,7 @@
 #include "core/cuda/backend.h"
 #include "core/cuda/kernels/norm.h"
 #include "core/cuda/kernels/slices.h"
+#include "core/cuda/norm_calls.h"
 #include "core/cuda/typed.h"
 
 namespace edt {
@@ -24,14 +25,6 @@ NormCall merged_rows(const Tensor& y, const Tensor& x, const TokenGrid& grid, co
   return call;
 }
 
-// Within a sample the kernels count elements in 32 bits.
-void check_sample(const NormCall& call) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 31;
-  require<NotImplemented>(call.tokens * call.width < kMost, "cuda",
-                          "modulated_norm: samples of {} x {} elements, at most 2^31", call.tokens,
-                          call.width);
-}
-
 void forward(cudaStream_t stream, NormCall call, const Columns& shift, const Columns& scale,
              const Tensor& y, const Tensor& stats, double epsilon = kNormEpsilon) {
   EDT_ASSERT(!shift.tensor.defined() || shift.tensor.dtype == y.dtype);
@@ -41,8 +34,7 @@ void forward(cudaStream_t stream, NormCall call, const Columns& shift, const Col
   call.stats = stats.as<float>();
   call.y = y.data;
   const RowPlan plan = forward_plan(call.tokens, call.width, norm_vectors(call));
-  check_rows("modulated_norm", plan, call.batch, call.width);
-  check_sample(call);
+  check_norm("modulated_norm", plan, call);
   launch_norm_forward(stream, plan, call, static_cast<float>(epsilon));
 }
 
@@ -55,8 +47,7 @@ std::int64_t start_backward(cudaStream_t stream, CudaScratch& scratch, NormCall&
   call.stats = stats.as<float>();
   call.dy = dy.data;
   const RowPlan plan = backward_plan(call.batch, call.tokens, call.width, norm_vectors(call));
-  check_rows("modulated_norm", plan, call.batch, call.width);
-  check_sample(call);
+  check_norm("modulated_norm", plan, call);
   if (sums) {
     call.partials =
         scratch.floats(ScratchSlot::kPartials, call.batch * plan.slices * 2 * call.width);

@@ -12,6 +12,7 @@
 #include "core/ops/embedding.h"
 #include "core/ops/fold.h"
 #include "core/ops/gate.h"
+#include "core/ops/gate_norm.h"
 #include "core/ops/heads.h"
 #include "core/ops/kernel_attention.h"
 #include "core/ops/layout.h"
@@ -42,6 +43,7 @@ class Backend : public Device,
                 public ActivationKernels,
                 public ModulatedNormKernels,
                 public GateKernels,
+                public GateNormKernels,
                 public HeadKernels,
                 public AttentionKernels,
                 public AttentionMapKernels,

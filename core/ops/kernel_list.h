@@ -54,6 +54,9 @@ using Int = std::int64_t;
   KERNEL(ModulatedNormKernels, kRows, modulated_rms_norm_backward, T, T, T, T, C, G, G, C, C)    \
   KERNEL(GateKernels, kRows, gate_residual_forward, T, C, T, T)                                  \
   KERNEL(GateKernels, kRows, gate_residual_backward, T, C, T, G, C)                              \
+  KERNEL(GateNormKernels, kRows, gate_norm_forward, T, const Gated&, const NormTerms&, T, T, T)  \
+  KERNEL(GateNormKernels, kRows, gate_norm_backward, T, T, T, const Gated&, const NormTerms&, G, \
+         const GatedGrads&, const NormTermGrads&)                                                \
   KERNEL(HeadKernels, kRows, head_transform_forward, T, T, T, T)                                 \
   KERNEL(HeadKernels, kRows, head_transform_backward, T, T, T, T, G, T)                          \
   KERNEL(AttentionKernels, kAttention, attention_forward, T, Grid, T, T, T)                      \

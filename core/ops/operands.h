@@ -41,6 +41,23 @@ void for_each_operand(D& distance, Visit&& visit) {
   visit(distance.kind), visit(distance.group);
 }
 
+template <Either<Gated> B, class Visit>
+void for_each_operand(B& branch, Visit&& visit) {
+  visit(branch.h), visit(branch.gate);
+}
+template <Either<GatedGrads> B, class Visit>
+void for_each_operand(B& grads, Visit&& visit) {
+  visit(grads.h), visit(grads.gate);
+}
+template <Either<NormTerms> M, class Visit>
+void for_each_operand(M& norm, Visit&& visit) {
+  visit(norm.weight), visit(norm.shift), visit(norm.scale);
+}
+template <Either<NormTermGrads> M, class Visit>
+void for_each_operand(M& grads, Visit&& visit) {
+  visit(grads.weight), visit(grads.shift), visit(grads.scale);
+}
+
 template <class T>
 concept HasOperands = requires(T& value) {
   for_each_operand(value, [](auto&) {});

@@ -78,6 +78,11 @@ void DeviceOptions::declare_device(OptionSet& options, const std::string& prefix
       "matrix products on the GPU take along biases, gelu and sums where cuBLASLt can; off: "
       "kernels do it, to compare")
       .used_when(prefix + "device", {"cuda"});
+  declare_one(options, prefix, "programmatic-launch", &programmatic_launch,
+              "kernels are set up while those before them end, from compute capability 9.0 on "
+              "(programmatic dependent launch); the same bits")
+      .used_when(prefix + "device", {"cuda"})
+      .free_to_change();
   declare_one(options, prefix, "share-gpus", &share_gpus,
               "ranks may share a GPU: for tests; their tensors travel through host memory")
       .used_when(prefix + "device", {"cuda"})
@@ -90,7 +95,10 @@ void DeviceOptions::take_threads() const {
 
 CudaOptions DeviceOptions::cuda_options(Communicator& world) const {
   take_threads();
-  return {.device = choose_gpu(world, share_gpus), .tf32 = tf32, .epilogues = epilogues};
+  return {.device = choose_gpu(world, share_gpus),
+          .tf32 = tf32,
+          .epilogues = epilogues,
+          .programmatic_launch = programmatic_launch};
 }
 
 std::unique_ptr<Backend> DeviceOptions::make_backend(Communicator& world) const {

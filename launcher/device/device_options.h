@@ -19,6 +19,7 @@ struct DeviceOptions {
   int threads = 0;
   bool tf32 = false;
   bool epilogues = true;
+  bool programmatic_launch = false;
   bool share_gpus = false;
   std::filesystem::path gemms;  // empty: none
 

@@ -135,6 +135,15 @@ Var BranchNorm::operator()(Tape& tape, const Var& x, const Var& modulation,
                            : modulated_rms_norm(tape, x, *weight, modulation, chunks);
 }
 
+Var OpenResidual::close(Tape& tape) const {
+  return gate_residual(tape, x, gate.modulation, gate.gate, branch);
+}
+
+GateNorm OpenResidual::close(Tape& tape, const BranchNorm& norm, const Var& modulation,
+                             ModulationChunks chunks) const {
+  return gate_norm(tape, x, gate, branch, {norm.weight, modulation, chunks});
+}
+
 HeadTransform HeadTransform::make(ParameterList& list, const std::string& prefix, std::int64_t size,
                                   HeadNorm norm, const Tensor& rotation) {
   HeadTransform made{.rotation = rotation,
@@ -274,9 +283,11 @@ std::optional<Modulation> TransformerBlock::make_shared(ParameterList& list,
 
 Var TransformerBlock::operator()(Tape& tape, const Var& x, const Var& chunks,
                                  const BlockInputs& inputs, Recompute recompute) const {
-  if (recompute != Recompute::kFull) return run(tape, x, chunks, inputs, recompute);
-  return tape.recompute(
-      [this, &tape, x, chunks, inputs] { return run(tape, x, chunks, inputs, Recompute::kNone); });
+  const auto run = [this, &tape, x, chunks, inputs](Recompute inside) {
+    return open(tape, x, {}, chunks, inputs, inside).close(tape);
+  };
+  if (recompute != Recompute::kFull) return run(recompute);
+  return tape.recompute([run] { return run(Recompute::kNone); });
 }
 
 UnitFactors TransformerBlock::factors(Tape& tape) const {
@@ -293,9 +304,15 @@ Var TransformerBlock::attend(Tape& tape, const Var& values, const BlockInputs& i
   return attention(tape, values, *bias_table, grid, amm);
 }
 
-Var TransformerBlock::attention_of(Tape& tape, const Var& x, const Var& chunks,
+GateNorm TransformerBlock::close_before(Tape& tape, const OpenResidual& before,
+                                        const Var& chunks) const {
+  return before.close(tape, attention_norm, chunks, BranchChunks(shifts, 0).norm);
+}
+
+Var TransformerBlock::attention_of(Tape& tape, const Var& x, Var normed, const Var& chunks,
                                    const BlockInputs& inputs) const {
-  Var branch = attention_norm(tape, x, chunks, BranchChunks(shifts, 0).norm);
+  Var branch =
+      normed ? std::move(normed) : attention_norm(tape, x, chunks, BranchChunks(shifts, 0).norm);
   if (spatial) branch = (*spatial)(tape, branch);
   if (linear_attention) return (*linear_attention)(tape, branch);
   branch = qkv(tape, attention_branch.enter(tape, branch));
@@ -306,13 +323,14 @@ Var TransformerBlock::attention_of(Tape& tape, const Var& x, const Var& chunks,
   return attention_branch.leave(tape, branch, *projection.bias);
 }
 
-Var TransformerBlock::mlp_of(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
-                             Recompute recompute) const {
+Var TransformerBlock::mlp_of(Tape& tape, const Var& x, Var normed, const Var& chunks,
+                             const BlockInputs& inputs, Recompute recompute) const {
   const KeepActivated keep =
       recompute == Recompute::kLeast ? KeepActivated::kYes : KeepActivated::kNo;
   const auto feed_forward = [this, &tape, x, chunks, keep, number = inputs.number,
-                             hook = inputs.hooks.hidden, factors = inputs.factors.hidden] {
-    const Var entered = mlp_norm(tape, x, chunks, BranchChunks(shifts, 1).norm);
+                             hook = inputs.hooks.hidden,
+                             factors = inputs.factors.hidden](const Var& given) {
+    const Var entered = given ? given : mlp_norm(tape, x, chunks, BranchChunks(shifts, 1).norm);
     require<UsageError>(!factors || hook == nullptr, "model",
                         "hidden units are to be reused, and some have masks or gates");
     if (factors && gates) return enter_gated(tape, mlp, entered, factors);
@@ -320,8 +338,10 @@ Var TransformerBlock::mlp_of(Tape& tape, const Var& x, const Var& chunks, const 
     return hook == nullptr ? mlp.enter(tape, entered, keep)
                            : mlp.enter(tape, entered, number, *hook);
   };
-  const Var branch =
-      recompute == Recompute::kSelective ? tape.recompute(feed_forward) : feed_forward();
+  const Var branch = recompute == Recompute::kSelective
+                         ? tape.recompute([feed_forward] { return feed_forward({}); })
+                         : feed_forward(normed);
+  normed = {};
   return mlp.leave(tape, branch);
 }
 
@@ -332,24 +352,31 @@ Var TransformerBlock::gated_mlp_of(Tape& tape, const Var& x, const Var& chunks,
     return inputs.hooks.narrow->mlp_of(
         tape, mlp, mlp_norm(tape, x, chunks, BranchChunks(shifts, 1).norm), open);
   }
-  return gate_tokens(tape, mlp_of(tape, x, chunks, inputs, recompute), open);
+  return gate_tokens(tape, mlp_of(tape, x, {}, chunks, inputs, recompute), open);
 }
 
-Var TransformerBlock::run(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
-                          Recompute recompute) const {
+OpenResidual TransformerBlock::open(Tape& tape, const Var& x, Var normed, const Var& chunks,
+                                    const BlockInputs& inputs, Recompute recompute) const {
   EDT_ASSERT((skip.weight != nullptr) == static_cast<bool>(inputs.skip));
   const Var start = inputs.skip ? concat_linear(tape, x, inputs.skip, *skip.weight, *skip.bias) : x;
   BranchReuse* const reuse = inputs.hooks.reuse;
-  Var branch = reused(tape, reuse, {inputs.number, Branch::kAttention},
-                      [&] { return attention_of(tape, start, chunks, inputs); });
-  Var middle = gate_residual(tape, start, chunks, BranchChunks(shifts, 0).gate, branch);
-  branch = {};
-  if (text) middle = add(tape, middle, (*text)(tape, middle, inputs.text));
-  branch = reused(tape, reuse, {inputs.number, Branch::kMlp}, [&] {
-    return gates ? gated_mlp_of(tape, middle, chunks, inputs, recompute)
-                 : mlp_of(tape, middle, chunks, inputs, recompute);
+  const BranchChunks of_attention(shifts, 0), of_mlp(shifts, 1);
+  OpenResidual attended{start, {}, {chunks, of_attention.gate}};
+  attended.branch = reused(tape, reuse, {inputs.number, Branch::kAttention}, [&] {
+    return attention_of(tape, start, std::move(normed), chunks, inputs);
   });
-  return gate_residual(tape, middle, chunks, BranchChunks(shifts, 1).gate, branch);
+  // Where the sum is read by others first, or the norm is not always computed or computed twice,
+  // they are two ops.
+  const bool together = !text && !gates && reuse == nullptr && recompute != Recompute::kSelective;
+  GateNorm middle = together ? attended.close(tape, mlp_norm, chunks, of_mlp.norm)
+                             : GateNorm{attended.close(tape), {}};
+  attended = {};
+  if (text) middle.sum = add(tape, middle.sum, (*text)(tape, middle.sum, inputs.text));
+  Var branch = reused(tape, reuse, {inputs.number, Branch::kMlp}, [&] {
+    return gates ? gated_mlp_of(tape, middle.sum, chunks, inputs, recompute)
+                 : mlp_of(tape, middle.sum, std::move(middle.normed), chunks, inputs, recompute);
+  });
+  return {std::move(middle.sum), std::move(branch), {chunks, of_mlp.gate}};
 }
 
 FinalLayer FinalLayer::make(ParameterList& list, std::int64_t width, std::int64_t out,

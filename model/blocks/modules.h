@@ -115,6 +115,17 @@ struct BranchNorm {
                  ModulationChunks chunks = {}) const;
 };
 
+// A branch that has yet to be added to what it branched from, gated. So that a norm that follows
+// can be done with it.
+struct OpenResidual {
+  Var x, branch;
+  GateChunk gate;
+
+  Var close(Tape& tape) const;
+  GateNorm close(Tape& tape, const BranchNorm& norm, const Var& modulation,
+                 ModulationChunks chunks) const;
+};
+
 // What queries and keys go through before attention reads them.
 struct HeadTransform {
   // q_norm and k_norm: weights, then biases; of no norm, and of RMS norm in the last two, nullptr.
@@ -202,13 +213,22 @@ struct TransformerBlock {
   // `chunks` is what StageModulation gives it; `recompute` says what is run twice.
   Var operator()(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
                  Recompute recompute) const;
+  // The same but for the last sum, for a block that is not recomputed in full. `normed`: x behind
+  // the norm in front of attention, where that was done with the sum before; or empty.
+  OpenResidual open(Tape& tape, const Var& x, Var normed, const Var& chunks,
+                    const BlockInputs& inputs, Recompute recompute) const;
+  // open() with what close_before() made of the sum in front of this block, whose `chunks` they
+  // are.
+  GateNorm close_before(Tape& tape, const OpenResidual& before, const Var& chunks) const;
+  // Whether nothing stands between the sum in front of the block and that norm.
+  bool begins_with_norm() const { return skip.weight == nullptr && !gates; }
 
  private:
-  Var run(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
-          Recompute recompute) const;
-  Var attention_of(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs) const;
+  Var attention_of(Tape& tape, const Var& x, Var normed, const Var& chunks,
+                   const BlockInputs& inputs) const;
   Var attend(Tape& tape, const Var& values, const BlockInputs& inputs) const;
-  Var mlp_of(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,
+  // `normed`: x behind the norm, or empty.
+  Var mlp_of(Tape& tape, const Var& x, Var normed, const Var& chunks, const BlockInputs& inputs,
              Recompute recompute) const;
   // The MLP where tokens have gates: what it gives for those that are shut is 0.
   Var gated_mlp_of(Tape& tape, const Var& x, const Var& chunks, const BlockInputs& inputs,

@@ -41,14 +41,55 @@ void BlockStack::operator()(Tape& tape, std::span<Stream> streams, const Var& co
   const std::size_t count = taps == nullptr ? blocks.size() : taps->needed(first, blocks.size());
   if (count == 0) return;
   const StageModulation modulation(tape, blocks.first(count), condition);
+  const std::int64_t rows = condition.shape()[0];
+  if (joins_norms(streams, rows, pass)) {
+    return run_joined(tape, count, modulation, pass, streams.front());
+  }
   for (std::size_t i = 0; i < count; ++i) {
-    BlockShare share{modulation.chunks(tape, i), blocks[i].factors(tape), {}};
-    if (blocks[i].gates) {
-      EDT_ASSERT(streams.size() == 1);
-      share.gates = open_gates(tape, blocks[i], condition.shape()[0], pass);
-      share.factors = {share.gates.heads, share.gates.hidden};
-    }
+    const BlockShare share = share_of(tape, i, modulation, rows, pass);
+    EDT_ASSERT(!blocks[i].gates || streams.size() == 1);
     for (Stream& stream : streams) run_block(tape, i, share, pass, stream);
+  }
+}
+
+BlockStack::BlockShare BlockStack::share_of(Tape& tape, std::size_t i,
+                                            const StageModulation& modulation, std::int64_t rows,
+                                            const BlockPass& pass) const {
+  BlockShare share{modulation.chunks(tape, i), blocks[i].factors(tape), {}};
+  if (blocks[i].gates) {
+    share.gates = open_gates(tape, blocks[i], rows, pass);
+    share.factors = {share.gates.heads, share.gates.hidden};
+  }
+  return share;
+}
+
+bool BlockStack::joins_norms(std::span<const Stream> streams, std::int64_t rows,
+                             const BlockPass& pass) const {
+  const Stream& stream = streams.front();
+  return streams.size() == 1 && stream.x.shape()[0] == rows && !stream.visible.ids.defined() &&
+         pass.recompute != Recompute::kFull && pass.hooks.reuse == nullptr &&
+         blocks.front().begins_with_norm();
+}
+
+void BlockStack::run_joined(Tape& tape, std::size_t count, const StageModulation& modulation,
+                            const BlockPass& pass, Stream& stream) const {
+  const std::int64_t rows = stream.x.shape()[0];
+  BlockShare share = share_of(tape, 0, modulation, rows, pass);
+  Var normed;
+  for (std::size_t i = 0; i < count; ++i) {
+    const OpenResidual end = blocks[i].open(tape, stream.x, std::move(normed), share.chunks,
+                                            inputs_of(i, share, pass, stream), pass.recompute);
+    stream.x = {};  // the residual has its own by now
+    if (i + 1 < count) {
+      // Only here: the gradient of its modulation is final when that of the block is.
+      share = share_of(tape, i + 1, modulation, rows, pass);
+      GateNorm next = blocks[i + 1].close_before(tape, end, share.chunks);
+      stream.x = std::move(next.sum);
+      normed = std::move(next.normed);
+    } else {
+      stream.x = end.close(tape);
+    }
+    finish_block(i, pass, stream);
   }
 }
 
@@ -97,6 +138,26 @@ Var BlockStack::operator()(Tape& tape, Var x, const Var& condition, const TextTo
   return std::move(stream.x);
 }
 
+BlockInputs BlockStack::inputs_of(std::size_t i, const BlockShare& share, const BlockPass& pass,
+                                  const Stream& stream) const {
+  return {.visible = stream.visible,
+          .skip = skips == SkipUse::kTaken ? stream.skips.back() : Var{},
+          .rotation = stream.rotation,
+          .text = stream.text,
+          .factors = share.factors,
+          .gates = share.gates,
+          .hooks = pass.hooks,
+          .number = first + static_cast<std::int64_t>(i)};
+}
+
+void BlockStack::finish_block(std::size_t i, const BlockPass& pass, Stream& stream) const {
+  if (pass.hooks.taps != nullptr) {
+    pass.hooks.taps->offer(first + static_cast<std::int64_t>(i) + 1, stream.first_row, stream.x);
+  }
+  if (skips == SkipUse::kTaken) stream.skips.pop_back();
+  if (skips == SkipUse::kKept) stream.skips.push_back(stream.x);
+}
+
 void BlockStack::run_block(Tape& tape, std::size_t i, const BlockShare& share,
                            const BlockPass& pass, Stream& stream) const {
   const std::int64_t rows = stream.x.shape()[0];
@@ -108,15 +169,7 @@ void BlockStack::run_block(Tape& tape, std::size_t i, const BlockShare& share,
   if (stream.visible.ids.defined() && stream.most_visible != stream.visible.ids.shape[1]) {
     capacity.emplace(tape, stream.most_visible, stream.visible.ids.shape[1]);
   }
-  BlockInputs inputs{.visible = stream.visible,
-                     .skip = {},
-                     .rotation = stream.rotation,
-                     .text = stream.text,
-                     .factors = share.factors,
-                     .gates = share.gates,
-                     .hooks = pass.hooks,
-                     .number = first + static_cast<std::int64_t>(i)};
-  if (skips == SkipUse::kTaken) inputs.skip = stream.skips.back();
+  BlockInputs inputs = inputs_of(i, share, pass, stream);
   NarrowBlocks* const narrow = pass.hooks.narrow;
   if (narrow != nullptr && blocks[i].gates) {
     const TransformerBlock& less = narrow->block(inputs.number, blocks[i], inputs.factors);
@@ -125,11 +178,7 @@ void BlockStack::run_block(Tape& tape, std::size_t i, const BlockShare& share,
   } else {
     stream.x = blocks[i](tape, stream.x, own, inputs, pass.recompute);
   }
-  if (pass.hooks.taps != nullptr) {
-    pass.hooks.taps->offer(inputs.number + 1, stream.first_row, stream.x);
-  }
-  if (skips == SkipUse::kTaken) stream.skips.pop_back();
-  if (skips == SkipUse::kKept) stream.skips.push_back(stream.x);
+  finish_block(i, pass, stream);
 }
 
 }  // namespace edt

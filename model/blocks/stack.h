@@ -77,8 +77,19 @@ struct BlockStack {
     UnitFactors factors;
     UnitGates::Pass gates;
   };
+  BlockShare share_of(Tape& tape, std::size_t i, const StageModulation& modulation,
+                      std::int64_t rows, const BlockPass& pass) const;
+  BlockInputs inputs_of(std::size_t i, const BlockShare& share, const BlockPass& pass,
+                        const Stream& stream) const;
   void run_block(Tape& tape, std::size_t i, const BlockShare& share, const BlockPass& pass,
                  Stream& stream) const;
+  void finish_block(std::size_t i, const BlockPass& pass, Stream& stream) const;
+  // Whether nothing stands between the sum at the end of a block and the norm at the start of the
+  // next, and `rows` of the condition are those of the one stream.
+  bool joins_norms(std::span<const Stream> streams, std::int64_t rows, const BlockPass& pass) const;
+  // The first `count` blocks, those two in one op.
+  void run_joined(Tape& tape, std::size_t count, const StageModulation& modulation,
+                  const BlockPass& pass, Stream& stream) const;
   // Of a block with gates; `rows` of the condition.
   UnitGates::Pass open_gates(Tape& tape, const TransformerBlock& block, std::int64_t rows,
                              const BlockPass& pass) const;

@@ -27,6 +27,7 @@ tune 150 What do products chosen by timing gain, in EDT-S/2 and EDT-XL/2, and do
 torch-xl 120 How fast is EDT-XL/2 in PyTorch?
 curve 60 Does bf16 on the GPU learn as float32 on the processor does?
 torch-s 60 How fast is EDT-S/2 in PyTorch?
+programmatic 180 Have runs with programmatic launches the same weights, and what do these gain?
 bench-b 60 How fast is a step of EDT-B/2 at 128 images?
 bench-graphs 40 What do CUDA graphs gain in EDT-S/2 at 16 images?
 bench-sampling 30 How fast is a guided sampler step?
@@ -145,6 +146,25 @@ step_same_bits() {
   train --run.dir "$work/without" --run.cuda-graphs off
   edt ckpt compare --first "$work/a" --second "$work/b"
   edt ckpt compare --first "$work/a" --second "$work/without"
+}
+
+# Kernels that overlap are seen in weights, not by racecheck. The emulated GPU is refused. In turns, as clocks drift.
+step_programmatic() {
+  local way refused=$work/refused
+  if [[ $is_dry == yes ]]; then
+    ! train --run.dir "$work/programmatic-on" --run.programmatic-launch on >"$refused" 2>&1
+    grep "9.0 is needed" "$refused"
+    return
+  fi
+  for way in off on; do train --run.dir "$work/programmatic-$way" --run.programmatic-launch "$way"; done
+  train --run.dir "$work/programmatic-eager" --run.programmatic-launch on --run.cuda-graphs off
+  edt ckpt compare --first "$work/programmatic-off" --second "$work/programmatic-on"
+  edt ckpt compare --first "$work/programmatic-off" --second "$work/programmatic-eager"
+  for way in off on; do
+    bench "${s[@]}" --micro-batch "$batch" --programmatic-launch "$way" | keep "bench-s-programmatic-$way"
+    bench "${s[@]}" --micro-batch "$((batch / 8 + 1))" --programmatic-launch "$way" | keep "bench-s-small-programmatic-$way"
+    bench "${xl[@]}" --micro-batch "$batch" --programmatic-launch "$way" | keep "bench-xl-programmatic-$way"
+  done
 }
 
 # A GPU alone shows an order of sums that depends on which blocks come first.
@@ -291,6 +311,7 @@ step_racecheck() {
   local cases=(attention_3_x_64_tokens attention_3_x_16_tokens_6 plain_attention_2_x_64 visible_attention_2_x_35
     modulated_attention_3_x_64 cross_attention_3_x_64 kernel_attention_1_x_70 wide_attention_2_5_7 relu_linear_attention_2_4
     modulated_norm_3_16_52_chunks_0 modulated_rms_norm_3_16_52 affine_norm_2_16 merge_norm_3_16 concat_norm_3_16
+    gate_norm_3_16_52 gate_norm_1_3_2080
     rms_norm_5 token_group_norm_3_9 group_norm_2_5_7 channel_rms_norm_2 head_transform_3_x_64 head_transform_3_x_8
     attention_map_3 unit_share_2 share_penalty mask_units_2_37 band_mask_6 ternary_linear_3 diffusion_loss_3_4_8_8_t_0_1
     token_loss_3_9_16_squares token_loss_3_9_16_cross token_loss_3_9_16_directions)

@@ -251,6 +251,7 @@ __global__ void __launch_bounds__(kThreads) attention_dq(AttentionCall call) {
 // A thread for each entry of a head, of rows that no pair reads too.
 __global__ void __launch_bounds__(kThreads)
     add_tables(AttentionSizes s, const float* dtables, std::int64_t shares, TableTarget to) {
+  wait_for_earlier_kernels();
   const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int head = blockIdx.y;
   if (row >= to.rows) return;
@@ -301,7 +302,8 @@ void launch_attention_plain_backward(cudaStream_t stream, const AttentionCall& c
 void launch_add_tables(cudaStream_t stream, const AttentionSizes& s, const float* dtables,
                        std::int64_t shares, const TableTarget& to) {
   const dim3 grid(static_cast<unsigned>(divide_up(to.rows, kThreads)), s.heads);
-  launch({stream, "attention backward", grid, kThreads}, add_tables, s, dtables, shares, to);
+  launch_programmatic({stream, "attention backward", grid, kThreads}, add_tables, s, dtables,
+                      shares, to);
 }
 
 }  // namespace edt

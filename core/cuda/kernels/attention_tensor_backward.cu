@@ -7,6 +7,7 @@ namespace {
 
 // dq (+)= the shares of the blocks of keys, in order; a thread for two elements of a row.
 __global__ void __launch_bounds__(256) add_dq(AttentionCall call, int blocks) {
+  wait_for_earlier_kernels();
   const AttentionSizes& s = call.sizes;
   const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * 256 + threadIdx.x;
   const std::int64_t total = static_cast<std::int64_t>(s.batch) * s.heads * s.tokens * s.size;
@@ -35,8 +36,9 @@ void launch_attention_tensor_backward(cudaStream_t stream, const AttentionCall& 
   const int blocks = key_blocks(s.tokens);
   if (blocks == 1) return;
   const std::int64_t pairs = static_cast<std::int64_t>(s.batch) * s.heads * s.tokens * s.size / 2;
-  launch({stream, "attention backward", static_cast<unsigned>(divide_up(pairs, 256)), 256}, add_dq,
-         call, blocks);
+  launch_programmatic(
+      {stream, "attention backward", static_cast<unsigned>(divide_up(pairs, 256)), 256}, add_dq,
+      call, blocks);
 }
 
 }  // namespace edt

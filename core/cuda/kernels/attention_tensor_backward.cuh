@@ -317,6 +317,7 @@ struct Table<Plan, 0> : TableByThreads<Plan> {
 template <int kHead, int kWarps, int kColumns>
 __global__ void __launch_bounds__(32 * kWarps, kWarps == 4 ? 3 : 1)
     attention_backward(AttentionCall call) {
+  wait_for_earlier_kernels();
   using Plan = BackwardPlan<kHead, kWarps>;
   const AttentionSizes& s = call.sizes;
   const BlockMemory<Plan> memory(s, kColumns > 0);
@@ -392,7 +393,7 @@ void run(cudaStream_t stream, const AttentionCall& call) {
   const int bytes = Plan::shared_bytes(call.sizes, kColumns > 0);
   const auto blocks = static_cast<unsigned>(divide_up(call.sizes.tokens, Plan::keys));
   const dim3 grid(blocks, call.sizes.heads, call.sizes.batch);
-  launch({stream, "attention backward", grid, Plan::threads, bytes}, kernel, call);
+  launch_programmatic({stream, "attention backward", grid, Plan::threads, bytes}, kernel, call);
 }
 
 template <int kHead, int kWarps>

@@ -67,6 +67,7 @@ __device__ void find_keys(const AttentionCall& call, int sample, int keys, int* 
 template <int kHead, int kWarps, int kColumns, bool kModulated>
 __global__ void __launch_bounds__(32 * kWarps, ForwardPlan<kHead, kWarps>::blocks)
     attention(AttentionCall call) {
+  wait_for_earlier_kernels();
   using Plan = ForwardPlan<kHead, kWarps>;
   const AttentionSizes& s = call.sizes;
   const int head = blockIdx.y, sample = blockIdx.z;
@@ -143,7 +144,7 @@ void run(cudaStream_t stream, const AttentionCall& call) {
   const int bytes = Plan::shared_bytes(call.sizes);
   const auto blocks = static_cast<unsigned>(divide_up(call.sizes.tokens, Plan::queries));
   const dim3 grid(blocks, call.sizes.heads, call.sizes.batch);
-  launch({stream, "attention forward", grid, Plan::threads, bytes}, kernel, call);
+  launch_programmatic({stream, "attention forward", grid, Plan::threads, bytes}, kernel, call);
 }
 
 template <int kHead, int kWarps>

@@ -13,6 +13,7 @@ constexpr std::int64_t kMostBlocks = 1 << 14;  // a multiple of what any GPU run
 // f.at<kVec>(i) for every group of kVec elements from i on; what is left over goes one by one.
 template <int kVec, class F>
 __global__ void __launch_bounds__(kThreads) each(F f, std::int64_t n) {
+  wait_for_earlier_kernels();
   const std::int64_t thread = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const std::int64_t groups = n / kVec;
   for (std::int64_t i = thread; i < groups; i += static_cast<std::int64_t>(gridDim.x) * kThreads) {
@@ -31,9 +32,9 @@ void run(cudaStream_t stream, const F& f, std::int64_t n, bool vectors, const ch
   const std::int64_t groups = vectors ? divide_up(n, kVector) : n;
   const auto blocks = static_cast<unsigned>(std::min(divide_up(groups, kThreads), kMostBlocks));
   if (vectors) {
-    launch({stream, name, blocks, kThreads}, each<kVector, F>, f, n);
+    launch_programmatic({stream, name, blocks, kThreads}, each<kVector, F>, f, n);
   } else {
-    launch({stream, name, blocks, kThreads}, each<1, F>, f, n);
+    launch_programmatic({stream, name, blocks, kThreads}, each<1, F>, f, n);
   }
 }
 

@@ -21,6 +21,7 @@ struct Slice {
 template <class T, int kVec>
 __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorThreads)
     gate_forward(GateCall call, std::int64_t rows_per_slice) {
+  wait_for_earlier_kernels();
   const std::int64_t column = threadIdx.x * kVec;
   if (column >= call.width) return;
   const Slice slice(call, rows_per_slice);
@@ -48,6 +49,7 @@ __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorTh
 template <class T, int kVec>
 __global__ void __launch_bounds__(kVec == 1 ? kMostScalarThreads : kMostVectorThreads)
     gate_backward(GateCall call, std::int64_t rows_per_slice) {
+  wait_for_earlier_kernels();
   const std::int64_t column = threadIdx.x * kVec;
   if (column >= call.width) return;
   const Slice slice(call, rows_per_slice);
@@ -91,15 +93,15 @@ bool gate_vectors(const GateCall& call) {
 
 void launch_gate_forward(cudaStream_t stream, const RowPlan& plan, const GateCall& call) {
   with_vector(plan, call.dtype, [&]<class T, int kVec>() {
-    launch({stream, "gate_residual forward", grid_of(plan, call.batch), plan.threads},
-           gate_forward<T, kVec>, call, plan.rows_per_slice);
+    launch_programmatic({stream, "gate_residual forward", grid_of(plan, call.batch), plan.threads},
+                        gate_forward<T, kVec>, call, plan.rows_per_slice);
   });
 }
 
 void launch_gate_backward(cudaStream_t stream, const RowPlan& plan, const GateCall& call) {
   with_vector(plan, call.dtype, [&]<class T, int kVec>() {
-    launch({stream, "gate_residual backward", grid_of(plan, call.batch), plan.threads},
-           gate_backward<T, kVec>, call, plan.rows_per_slice);
+    launch_programmatic({stream, "gate_residual backward", grid_of(plan, call.batch), plan.threads},
+                        gate_backward<T, kVec>, call, plan.rows_per_slice);
   });
 }
 

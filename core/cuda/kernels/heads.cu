@@ -145,6 +145,7 @@ struct Heads {
 
 template <class T, int kPairs>
 __global__ void __launch_bounds__(kWarps * 32) heads_forward(HeadCall call) {
+  wait_for_earlier_kernels();
   using Part = Head<kPairs>;
   const Heads heads(call);
   Part weight, bias;
@@ -185,6 +186,7 @@ __device__ void write_sums(const HeadCall& call, int which, int row, const Head<
 
 template <class T, int kPairs>
 __global__ void __launch_bounds__(kWarps * 32) heads_backward(HeadCall call) {
+  wait_for_earlier_kernels();
   using Part = Head<kPairs>;
   __shared__ float shared[kWarps][64 * kPairs];
   const Heads heads(call);
@@ -248,15 +250,15 @@ std::int64_t head_slices(const HeadCall& call) {
 
 void launch_heads_forward(cudaStream_t stream, const HeadCall& call) {
   with_head(call, [&]<class T, int kPairs>() {
-    launch({stream, "head_transform forward", grid_of(call), kWarps * 32}, heads_forward<T, kPairs>,
-           call);
+    launch_programmatic({stream, "head_transform forward", grid_of(call), kWarps * 32},
+                        heads_forward<T, kPairs>, call);
   });
 }
 
 void launch_heads_backward(cudaStream_t stream, const HeadCall& call) {
   with_head(call, [&]<class T, int kPairs>() {
-    launch({stream, "head_transform backward", grid_of(call), kWarps * 32},
-           heads_backward<T, kPairs>, call);
+    launch_programmatic({stream, "head_transform backward", grid_of(call), kWarps * 32},
+                        heads_backward<T, kPairs>, call);
   });
 }
 

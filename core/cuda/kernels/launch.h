@@ -28,6 +28,11 @@ void check_launch(const char* name);
 // cache, and with that fewer blocks at once.
 void allow_shared_memory(const void* kernel, int bytes, const char* name);
 
+// Whether kernels that are launched by launch_programmatic() may begin before those before them in
+// the stream have ended. Of the process; off until it is set.
+void allow_programmatic_launches(bool allowed);
+bool programmatic_launches_allowed();
+
 #ifdef __CUDACC__
 // Asks for kernel(args...) on the stream; throws CudaError when that is refused. Files of kernels
 // that the host compiler builds for the emulator of tests/core/cuda have another launch().
@@ -37,6 +42,39 @@ void launch(const LaunchShape& shape, void (*kernel)(P...), const A&... args) {
   allow_shared_memory(reinterpret_cast<const void*>(kernel), shape.shared, shape.name);
   kernel<<<shape.blocks, shape.threads, shape.shared, shape.stream>>>(args...);
   check_launch(shape.name);
+}
+
+// As launch(), of a kernel whose threads all call wait_for_earlier_kernels() first of all: NVIDIA's
+// programmatic dependent launch (CUDA programming guide, 4.5), where it is allowed. The GPU sets
+// the kernel's blocks up while the last ones before it run. Captured, it is a programmatic edge of
+// the graph.
+template <class... P, class... A>
+void launch_programmatic(const LaunchShape& shape, void (*kernel)(P...), const A&... args) {
+  if (!programmatic_launches_allowed()) return launch(shape, kernel, args...);
+  if (shape.blocks.x == 0 || shape.blocks.y == 0 || shape.blocks.z == 0) return;
+  allow_shared_memory(reinterpret_cast<const void*>(kernel), shape.shared, shape.name);
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = shape.blocks;
+  config.blockDim = dim3(static_cast<unsigned>(shape.threads));
+  config.dynamicSmemBytes = static_cast<std::size_t>(shape.shared);
+  config.stream = shape.stream;
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  static_cast<void>(cudaLaunchKernelEx(&config, kernel, args...));
+  check_launch(shape.name);
+}
+
+// Until everything that was launched before has ended and what it wrote is seen; so nothing of it
+// is read or overwritten too early. A kernel that has waited leaves its own successor to begin:
+// that one finds at most this kernel at work, never one before it. Launched as ever, it waits for
+// nothing.
+__device__ inline void wait_for_earlier_kernels() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;\n\tgriddepcontrol.launch_dependents;\n" ::: "memory");
+#endif
 }
 
 // The dynamic shared memory of this block, aligned to 16 bytes.

@@ -60,6 +60,7 @@ __device__ std::int64_t shuffled_at(const ShuffleCall& call, unsigned index) {
 
 template <class T, int kVec>
 __global__ void __launch_bounds__(kThreads) shuffle(ShuffleCall call, const T* x, T* y) {
+  wait_for_earlier_kernels();
   const unsigned index = thread_index();
   if (index >= call.elements / kVec) return;
   float v[kVec];
@@ -70,6 +71,7 @@ __global__ void __launch_bounds__(kThreads) shuffle(ShuffleCall call, const T* x
 template <class T, int kVec>
 __global__ void __launch_bounds__(kThreads)
     unshuffle(ShuffleCall call, const T* dy, T* dx, bool accumulate) {
+  wait_for_earlier_kernels();
   const unsigned index = thread_index();
   if (index >= call.elements / kVec) return;
   float v[kVec];
@@ -157,16 +159,18 @@ void launch_unpatchify(cudaStream_t stream, const PatchCall& call, const void* t
 
 void launch_shuffle(cudaStream_t stream, const ShuffleCall& call, const void* x, void* y) {
   with_rows(call.dtype, call.channels, aligned16(x) && aligned16(y), [&]<class T, int kVec>() {
-    launch({stream, "pixel_shuffle forward", blocks_of(call.elements / kVec), kThreads},
-           shuffle<T, kVec>, call, static_cast<const T*>(x), static_cast<T*>(y));
+    launch_programmatic(
+        {stream, "pixel_shuffle forward", blocks_of(call.elements / kVec), kThreads},
+        shuffle<T, kVec>, call, static_cast<const T*>(x), static_cast<T*>(y));
   });
 }
 
 void launch_unshuffle(cudaStream_t stream, const ShuffleCall& call, const void* dy, void* dx,
                       bool accumulate) {
   with_rows(call.dtype, call.channels, aligned16(dy) && aligned16(dx), [&]<class T, int kVec>() {
-    launch({stream, "pixel_shuffle backward", blocks_of(call.elements / kVec), kThreads},
-           unshuffle<T, kVec>, call, static_cast<const T*>(dy), static_cast<T*>(dx), accumulate);
+    launch_programmatic(
+        {stream, "pixel_shuffle backward", blocks_of(call.elements / kVec), kThreads},
+        unshuffle<T, kVec>, call, static_cast<const T*>(dy), static_cast<T*>(dx), accumulate);
   });
 }
 

@@ -41,6 +41,7 @@ struct RmsSums {
   DType dtype = DType::kFloat32;
   float* partials = nullptr;
   std::int64_t batch = 0, slices = 0, width = 0;
+  int groups = 2;  // of which the first two are those sums
   const void* weight = nullptr;
   ColumnView scale, dshift, dscale;
   float* dweight = nullptr;

@@ -18,6 +18,9 @@ struct RowPlan {
 };
 
 inline constexpr int kMostVectorThreads = 768, kMostScalarThreads = 1024;
+// Of a block whose threads own so many columns, where a kernel does not set narrower limits.
+template <int kVec>
+inline constexpr int kMostThreads = kVec == 1 ? kMostScalarThreads : kMostVectorThreads;
 
 inline RowPlan threads_for(std::int64_t width, bool vectors) {
   RowPlan plan;
@@ -38,13 +41,14 @@ inline RowPlan forward_plan(std::int64_t rows, std::int64_t width, bool vectors)
 }
 
 // Every slice leaves a row of partial sums: as few slices as fill an H100, whose multiprocessors
-// take 24 warps of 80 registers a thread, with at least 8 rows in each. A function of the shape
-// alone, so that sums have the same bits on any GPU.
+// take 16 warps of 124 registers a thread (norm and gated residual in one), with at least 8 rows in
+// each. A function of the shape alone, so that sums have the same bits on any GPU, and those of the
+// two kernels are those of the one.
 inline RowPlan backward_plan(std::int64_t batch, std::int64_t rows, std::int64_t width,
                              bool vectors) {
   RowPlan plan = threads_for(width, vectors);
   const std::int64_t blocks =
-      plan.threads > 0 ? std::clamp<std::int64_t>(3072 * 32 / plan.threads, 512, 1024) : 512;
+      plan.threads > 0 ? std::clamp<std::int64_t>(1920 * 32 / plan.threads, 512, 1024) : 512;
   const std::int64_t wanted = divide_up(blocks, std::max<std::int64_t>(batch, 1));
   const std::int64_t most = divide_up(rows, 8);
   plan.rows_per_slice = divide_up(rows, std::clamp<std::int64_t>(wanted, 1, most));

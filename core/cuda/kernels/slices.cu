@@ -11,10 +11,11 @@ constexpr int kThreads = 128;
 
 template <class T>
 __global__ void __launch_bounds__(kThreads) add_slices(SliceSums s) {
+  wait_for_earlier_kernels();
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int group = blockIdx.y;
   // By comparison: an index at run time would copy the arguments to local memory.
-  const ColumnView columns = group == 0 ? s.to[0] : s.to[1];
+  const ColumnView columns = group == 0 ? s.to[0] : group == 1 ? s.to[1] : s.to[2];
   if (c >= s.width || columns.data == nullptr) return;
   for (std::int64_t b = blockIdx.z; b < s.batch; b += gridDim.z) {
     const float* from = s.partials + (b * s.slices * s.groups + group) * s.width + c;
@@ -31,6 +32,7 @@ template <class T, int kVec>
 __global__ void __launch_bounds__(kThreads)
     slice_columns(const T* x, std::int64_t rows, std::int64_t columns, std::int64_t rows_per_slice,
                   float* partials) {
+  wait_for_earlier_kernels();
   const std::int64_t c = (static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x) * kVec;
   if (c >= columns) return;
   const std::int64_t begin = blockIdx.y * rows_per_slice;
@@ -49,6 +51,7 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     add_column_slices(const float* partials, std::int64_t slices, std::int64_t columns, float* sums,
                       bool accumulate) {
+  wait_for_earlier_kernels();
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (c >= columns) return;
   float sum = 0;
@@ -65,7 +68,7 @@ void launch_add_slices(cudaStream_t stream, const SliceSums& sums) {
   const dim3 grid(blocks_of(sums.width), static_cast<unsigned>(sums.groups),
                   static_cast<unsigned>(std::min<std::int64_t>(sums.batch, 65535)));
   with_element(sums.dtype, [&]<class T>(T) {
-    launch({stream, "adding partial sums", grid, kThreads}, add_slices<T>, sums);
+    launch_programmatic({stream, "adding partial sums", grid, kThreads}, add_slices<T>, sums);
   });
 }
 
@@ -83,12 +86,12 @@ void launch_column_sums(cudaStream_t stream, DType dtype, const void* x, std::in
   const dim3 grid(blocks_of(in_vectors ? columns / kVector : columns),
                   static_cast<unsigned>(slices));
   with_element(dtype, [&]<class T>(T) {
-    launch({stream, "column sums", grid, kThreads},
-           in_vectors ? slice_columns<T, kVector> : slice_columns<T, 1>, static_cast<const T*>(x),
-           rows, columns, rows_per_slice, partials);
+    launch_programmatic({stream, "column sums", grid, kThreads},
+                        in_vectors ? slice_columns<T, kVector> : slice_columns<T, 1>,
+                        static_cast<const T*>(x), rows, columns, rows_per_slice, partials);
   });
-  launch({stream, "column sums", blocks_of(columns), kThreads}, add_column_slices, partials, slices,
-         columns, sums, accumulate);
+  launch_programmatic({stream, "column sums", blocks_of(columns), kThreads}, add_column_slices,
+                      partials, slices, columns, sums, accumulate);
 }
 
 }  // namespace edt

@@ -6,12 +6,12 @@
 namespace edt {
 
 // partials [batch, slices, groups, width]; columns of groups[i] (dtype, where data is not null)
-// += sum over the slices of partials[b, :, i]. At most two groups.
+// += sum over the slices of partials[b, :, i]. At most three groups.
 struct SliceSums {
   const float* partials = nullptr;
   std::int64_t batch = 0, slices = 0, width = 0;
   int groups = 1;
-  ColumnView to[2];
+  ColumnView to[3];
   DType dtype = DType::kFloat32;
 };
 void launch_add_slices(cudaStream_t stream, const SliceSums& sums);

@@ -77,24 +77,37 @@ __device__ inline float2 unpack_bf16(unsigned pair) {
   return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
 }
 
-template <int kVec, class T>
-__device__ void store(T* p, const float (&in)[kVec]) {
+// As they lie in memory, rounded.
+template <class T, int kVec>
+__device__ Packed<T, kVec> packed(const float (&in)[kVec]) {
+  Packed<T, kVec> out;
   if constexpr (kVec == 1) {
-    p[0] = round_to<T>(in[0]);
+    out.element = round_to<T>(in[0]);
   } else if constexpr (sizeof(T) == 2) {
-    uint4 raw;
-    raw.x = pack_bf16(in[0], in[1]);
-    raw.y = pack_bf16(in[2], in[3]);
-    raw.z = pack_bf16(in[4], in[5]);
-    raw.w = pack_bf16(in[6], in[7]);
-    *reinterpret_cast<uint4*>(p) = raw;
+    out.words[0] = make_uint4(pack_bf16(in[0], in[1]), pack_bf16(in[2], in[3]),
+                              pack_bf16(in[4], in[5]), pack_bf16(in[6], in[7]));
   } else {
-    *reinterpret_cast<float4*>(p) = make_float4(in[0], in[1], in[2], in[3]);
-    *reinterpret_cast<float4*>(p + 4) = make_float4(in[4], in[5], in[6], in[7]);
+#pragma unroll
+    for (int w = 0; w < Packed<T, kVec>::kWords; ++w) {
+      out.words[w] = make_uint4(__float_as_uint(in[4 * w]), __float_as_uint(in[4 * w + 1]),
+                                __float_as_uint(in[4 * w + 2]), __float_as_uint(in[4 * w + 3]));
+    }
   }
+  return out;
 }
 
-// p[i] = in[i], or += in[i]
+template <int kVec, class T>
+__device__ void store_packed(T* p, const Packed<T, kVec>& in) {
+  *reinterpret_cast<Packed<T, kVec>*>(p) = in;
+}
+
+template <int kVec, class T>
+__device__ void store(T* p, const float (&in)[kVec]) {
+  store_packed<kVec>(p, packed<T, kVec>(in));
+}
+
+// p[i] = in[i], or += in[i]. The sum is rounded by itself: the compiler might else do it in one
+// with the product that in[i] comes from, in one kernel and not in another.
 template <int kVec, class T>
 __device__ void put(T* p, const float (&in)[kVec], bool accumulate) {
   if (!accumulate) {
@@ -104,7 +117,7 @@ __device__ void put(T* p, const float (&in)[kVec], bool accumulate) {
   float sum[kVec];
   load<kVec>(p, sum);
 #pragma unroll
-  for (int i = 0; i < kVec; ++i) sum[i] += in[i];
+  for (int i = 0; i < kVec; ++i) sum[i] = __fadd_rn(sum[i], in[i]);
   store<kVec>(p, sum);
 }
 

@@ -66,6 +66,59 @@ OpCase affine_norm_case(const Shape& x, bool modulated) {
           }};
 }
 
+namespace {
+
+// The op, or the two that it stands for.
+GateNorm gate_norm_of(Tape& tape, CaseInputs& in, const GateNormShape& shape, bool apart) {
+  const Shape& x_shape = shape.x;
+  const Shape columns{x_shape[0], 6 * x_shape[2]};
+  const Var& gates = in.leaf(tape, "modulation", columns, 0.5);
+  const Var& next = shape.next ? in.leaf(tape, "next", columns, 0.5) : gates;
+  Parameter* const weight = shape.rms ? &in.parameter("weight", {x_shape[2]}, 1.0) : nullptr;
+  const Var& x = in.leaf(tape, "x", x_shape, off_centre(x_shape[2]));
+  const Var& h = in.leaf(tape, "h", x_shape);
+  if (!apart) return gate_norm(tape, x, {gates, 2}, h, {weight, next, shape.norm});
+  const Var sum = gate_residual(tape, x, gates, 2, h);
+  return {sum, weight == nullptr ? modulated_norm(tape, sum, next, shape.norm)
+                                 : modulated_rms_norm(tape, sum, *weight, next, shape.norm)};
+}
+
+}  // namespace
+
+OpCase gate_norm_case(const GateNormShape& shape) {
+  const bool shifts = shape.norm.shift != ModulationChunks::kNoShift;
+  std::string text = to_string(shape.x) + (shape.rms ? ", rms" : "") +
+                     (shifts ? "" : ", no shift") + (shape.next ? ", the next block's" : "");
+  if (shape.read == GateNormShape::Read::kNorm) text += ", the norm is read";
+  if (shape.read == GateNormShape::Read::kSum) text += ", the sum is read";
+  return {"gate_norm", text, [=](Tape& tape, CaseInputs& in) {
+            const GateNorm made = gate_norm_of(tape, in, shape, shape.apart);
+            if (shape.read == GateNormShape::Read::kNorm) return made.normed;
+            if (shape.read == GateNormShape::Read::kSum) return made.sum;
+            return add(tape, made.sum, silu(tape, made.normed));
+          }};
+}
+
+std::vector<GateNormShape> gate_norm_shapes() {
+  using Read = GateNormShape::Read;
+  constexpr int kNoShift = ModulationChunks::kNoShift;
+  std::vector<GateNormShape> shapes;
+  for (const bool rms : {false, true}) {
+    shapes.push_back({{1, 1, 4}, rms});
+    shapes.push_back({{3, 5, 13}, rms, {5, 1}, true});
+    shapes.push_back({{3, 16, 52}, rms});
+    shapes.push_back({{2, 16, 104}, rms, {kNoShift, 0}, true});
+    shapes.push_back({{3, 5, 16}, rms, {3, 4}, false, Read::kNorm});
+    shapes.push_back({{2, 17, 24}, rms, {0, 1}, true, Read::kNorm});
+    shapes.push_back({{3, 5, 16}, rms, {0, 1}, true, Read::kSum});
+    shapes.push_back({{1, 16, 936}, rms});
+    // The sum's size, of so many elements, would be most of what finite differences see.
+    shapes.push_back({{1, 64, 312}, rms, {3, 4}, false, Read::kNorm});
+    shapes.push_back({{1, 3, 2080}, rms, {3, 4}, false, Read::kNorm});
+  }
+  return shapes;
+}
+
 OpCase merge_norm_case(const Shape& x, bool masked, const TokenGrid& grid) {
   const bool square = grid.rows == 0;
   const std::string text = to_string(x) + (square ? "" : " on " + to_string(grid));
@@ -110,6 +163,7 @@ void add_norm_cases(OpCases& cases) {
     cases.push_back(affine_norm_case({2, 16, 104}, modulated));
     cases.push_back(affine_norm_case({1, 16, 768}, modulated));
   }
+  for (const GateNormShape& shape : gate_norm_shapes()) cases.push_back(gate_norm_case(shape));
   for (const bool masked : {false, true}) {
     cases.push_back(merge_norm_case({1, 4, 4}, masked));
     cases.push_back(merge_norm_case({3, 16, 13}, masked));

@@ -94,6 +94,19 @@ OpCase affine_norm_case(const Shape& x, bool modulated);
 OpCase merge_norm_case(const Shape& x, bool masked, const TokenGrid& grid = {});
 OpCase concat_norm_case(const Shape& x);
 OpCase gate_case(const Shape& x, int chunks, int gate_chunk);
+// Chunk 2 of six is the gate.
+struct GateNormShape {
+  enum class Read { kBoth, kNorm, kSum };
+
+  Shape x;
+  bool rms = false;
+  ModulationChunks norm = {3, 4};
+  bool next = false;  // the norm's modulation is another than the gate's
+  Read read = Read::kBoth;
+  bool apart = false;  // as two ops
+};
+OpCase gate_norm_case(const GateNormShape& shape);
+std::vector<GateNormShape> gate_norm_shapes();  // small and awkward ones
 struct AttentionShape {
   std::int64_t batch, tokens, heads, size;
   TokenGrid wide = {};  // of the tokens where it is not square

@@ -44,6 +44,7 @@ void add_stages(OpCases& cases, std::int64_t batch, const std::vector<BenchStage
     cases.push_back(kept_mlp_case(x, 4 * width));
     cases.push_back(modulated_norm_case(x, 6, {0, 1}));
     cases.push_back(gate_case(x, 6, 2));
+    cases.push_back(gate_norm_case({x, false, {3, 4}, false, GateNormShape::Read::kNorm}));
     cases.push_back(attention_case({batch, tokens, heads, width / heads}));
     cases.push_back(modulated_attention_case({batch, tokens, heads, width / heads}));
   }

@@ -55,6 +55,7 @@ OpCases large_cases() {
     cases.push_back(mlp_case(x, 4 * width));
     cases.push_back(modulated_norm_case(x, 6, {0, 1}));
     cases.push_back(gate_case(x, 6, 2));
+    cases.push_back(gate_norm_case({x}));
     cases.push_back(attention_case({32, tokens, width / 52, 52}));
     cases.push_back(modulated_attention_case({32, tokens, width / 52, 52}));
   }

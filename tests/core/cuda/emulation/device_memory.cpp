@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "core/cuda/gemm_plan.h"
 #include "tests/core/cuda/emulation/streams.h"
@@ -21,6 +22,7 @@ char* reserved = nullptr;
 std::size_t used = 0;
 // Where the processor has one. With -1 all pages are opened and closed, most of a test's time.
 int protection_key = -1;
+bool is_early = false;  // memory is closed to a kernel that has not waited for earlier ones
 
 bool is_protected(const void* memory) {
   const auto at = reinterpret_cast<std::uintptr_t>(memory);
@@ -30,8 +32,10 @@ bool is_protected(const void* memory) {
 
 void on_fault(int number, siginfo_t* info, void*) {
   if (is_protected(info->si_addr)) {
-    constexpr char kText[] = "emulation: host code touches the memory of the GPU\n";
-    [[maybe_unused]] const auto written = write(STDERR_FILENO, kText, sizeof kText - 1);
+    const std::string_view text =
+        is_early ? "emulation: a kernel touches memory before it has waited for earlier ones\n"
+                 : "emulation: host code touches the memory of the GPU\n";
+    [[maybe_unused]] const auto written = write(STDERR_FILENO, text.data(), text.size());
   }
   signal(number, SIG_DFL);  // and again, for good
 }
@@ -89,6 +93,13 @@ void open_device_memory(bool open) {
   } else if (used > 0) {
     mprotect(reserved, used, open ? PROT_READ | PROT_WRITE : PROT_NONE);
   }
+}
+
+bool can_close_memory() { return reserved != nullptr; }
+
+void open_to_early_threads(bool open) {
+  is_early = !open;
+  open_device_memory(open);
 }
 
 }  // namespace edt::emulation

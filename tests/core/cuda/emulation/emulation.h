@@ -44,8 +44,12 @@ struct Place {
 // Of the fiber that runs.
 extern Place place;
 
-// Runs `kernel` for every thread of every block.
-void run(const LaunchShape& shape, const void* kernel, const std::function<void()>& body);
+// Runs `kernel` for every thread of every block. One that begins before earlier kernels have ended
+// may touch no memory of the device until it has waited for them, and every thread has to.
+enum class Begins { kBehindEarlierKernels, kBeforeTheyEnd };
+void run(const LaunchShape& shape, const void* kernel, const std::function<void()>& body,
+         Begins begins = Begins::kBehindEarlierKernels);
+void wait_for_earlier_kernels();
 unsigned char* shared_memory();
 
 void block_barrier();
@@ -97,6 +101,8 @@ T __shfl_sync(unsigned, T value, int source, int width = 32) {
   return ::edt::emulation::exchange(value, lane / width * width + source % width);
 }
 inline float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
+inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
+inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __expf(float x) { return std::exp(x); }
 inline float __fdividef(float a, float b) { return a / b; }
 
@@ -110,6 +116,19 @@ void launch(const LaunchShape& shape, void (*kernel)(P...), const A&... args) {
   });
   check_launch(shape.name);
 }
+
+// Whether it is allowed or not: every kernel that is launched so has to be fit for it.
+template <class... P, class... A>
+void launch_programmatic(const LaunchShape& shape, void (*kernel)(P...), const A&... args) {
+  if (shape.blocks.x == 0 || shape.blocks.y == 0 || shape.blocks.z == 0) return;
+  emulation::ask(shape.stream, [=] {
+    emulation::run(
+        shape, reinterpret_cast<const void*>(kernel), [&] { kernel(args...); },
+        emulation::Begins::kBeforeTheyEnd);
+  });
+  check_launch(shape.name);
+}
+inline void wait_for_earlier_kernels() { emulation::wait_for_earlier_kernels(); }
 
 inline unsigned char* dynamic_shared() { return emulation::shared_memory(); }
 

@@ -2,8 +2,10 @@
 #include <boost/context/fixedsize_stack.hpp>
 #include <cstdio>
 #include <memory>
+#include <set>
 #include <vector>
 
+#include "tests/core/cuda/emulation/device_memory.h"
 #include "tests/core/cuda/emulation/emulation.h"
 #include "tests/core/cuda/emulation/runtime.h"
 
@@ -36,6 +38,7 @@ struct Fiber {
   int generation = 0;
   unsigned turn = 0;  // of its warp's exchanges
   bool done = false;
+  bool waited = false;  // for earlier kernels
   std::vector<Copy> copies;
   const std::function<bool()>* until = nullptr;  // it waits for
   Asynchronous asynchronous;
@@ -59,12 +62,18 @@ boost::context::fiber scheduler;
 const std::function<void()>* body = nullptr;
 const char* kernel_name = "";
 std::size_t current = 0;
+Begins begins = Begins::kBehindEarlierKernels;
+Barrier early;           // the threads of a block that have waited for earlier kernels
+bool is_closed = false;  // until all have, there is no memory
 alignas(1024) unsigned char dynamic_memory[227 * 1024];
 
 void end_thread() {
   Fiber& fiber = *fibers[current];
   fiber.done = true;
   if (!fiber.copies.empty()) fail("a thread ended with copies under way");
+  if (begins == Begins::kBeforeTheyEnd && !fiber.waited) {
+    fail("a thread ended that has not waited for earlier kernels");
+  }
   if (!fiber.asynchronous.products.empty()) fail("a thread ended with products under way");
   for (Barrier* barrier : {&block, &warps[current / 32].barrier}) {
     --barrier->alive;
@@ -106,6 +115,7 @@ void start(std::size_t threads) {
     fiber.waits = nullptr;
     fiber.turn = 0;
     fiber.done = false;
+    fiber.waited = false;
     fiber.asynchronous = {};
     ++warps[i / 32].barrier.alive;
   }
@@ -138,8 +148,16 @@ bool advance_warps(std::size_t threads) {
   return moved;
 }
 
+// Opening and closing memory takes long, so each kernel is looked at once, in its first block.
+bool is_to_be_closed(const void* kernel) {
+  static std::set<const void*> seen;
+  return begins == Begins::kBeforeTheyEnd && can_close_memory() &&
+         (kernel == nullptr || seen.insert(kernel).second);
+}
+
 void run_block(std::size_t threads, int shared_bytes) {
   start(threads);
+  early = {.alive = static_cast<int>(threads)};
   forget_barriers();
   std::memset(dynamic_memory, 0xff, static_cast<std::size_t>(shared_bytes));  // NaN until written
   while (block.alive > 0) {
@@ -166,9 +184,11 @@ void fail(const char* what) {
   std::abort();
 }
 
-void run(const LaunchShape& shape, const void* kernel, const std::function<void()>& kernel_body) {
+void run(const LaunchShape& shape, const void* kernel, const std::function<void()>& kernel_body,
+         Begins when) {
   if (shape.blocks.x == 0 || shape.blocks.y == 0 || shape.blocks.z == 0) return;
   kernel_name = shape.name;
+  begins = when;
   allow_shared_memory(kernel, shape.shared, shape.name);
   if (shape.shared > allowed_shared_memory(kernel)) fail("more shared memory than was asked for");
   if (shape.threads < 1 || shape.threads > 1024) fail("threads of a block");
@@ -177,6 +197,8 @@ void run(const LaunchShape& shape, const void* kernel, const std::function<void(
   place.threads = dim3(static_cast<unsigned>(shape.threads));
   place.blocks = shape.blocks;
   place.thread = {0, 0, 0};
+  is_closed = is_to_be_closed(kernel);
+  if (is_closed) open_to_early_threads(false);
   for (unsigned z = 0; z < shape.blocks.z; ++z) {
     for (unsigned y = 0; y < shape.blocks.y; ++y) {
       for (unsigned x = 0; x < shape.blocks.x; ++x) {
@@ -196,6 +218,25 @@ void run_missed_barrier() {
       warp_barrier();
     }
   });
+}
+
+void run_early_kernel(const int* memory, bool waits) {
+  run(
+      {nullptr, "an early kernel", dim3(1), 32}, nullptr,
+      [=] {
+        if (memory != nullptr) static_cast<void>(*static_cast<const volatile int*>(memory));
+        if (waits || place.thread.x != 3) wait_for_earlier_kernels();
+      },
+      Begins::kBeforeTheyEnd);
+}
+
+void wait_for_earlier_kernels() {
+  fibers[current]->waited = true;
+  if (!is_closed) return;
+  wait(early);
+  if (!is_closed) return;  // the last that came has opened it
+  is_closed = false;
+  open_to_early_threads(true);
 }
 
 Asynchronous& asynchronous() { return fibers[current]->asynchronous; }

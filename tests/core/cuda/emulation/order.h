@@ -15,4 +15,8 @@ void set_order(Order order);
 // warp wait for the warp: the emulator must see it.
 void run_missed_barrier();
 
+// Launches a kernel that may begin before earlier ones have ended. It reads `memory`, where given,
+// before it waits for them, and one of its threads does not wait where it should not.
+void run_early_kernel(const int* memory, bool waits);
+
 }  // namespace edt::emulation
