@@ -96,7 +96,8 @@ double mean_distance(const TokenDistance& distance, const E* y, const float* z, 
       sum += turns ? 1 - Angle(y + i, z + i, group).cosine
                    : cross_entropy(distance, y + i, z + i, group);
     }
-    return sum / static_cast<double>(n / group);
+    const std::int64_t groups = n / group;
+    return sum / static_cast<double>(groups);
   }
   with_measure(distance, [&](const auto& measure) {
     for (std::int64_t i = 0; i < n; ++i) sum += measure.distance(error_of(y, z, i));
@@ -117,9 +118,9 @@ void sample_gradient(const TokenDistance& distance, const E* y, const float* z, 
     });
     return;
   }
-  const std::int64_t group = distance.group;
+  const std::int64_t group = distance.group, groups = n / group;
   if (distance.kind == Distance::kCrossEntropy) {
-    const double factor = scale / (static_cast<double>(n / group) * distance.temperature);
+    const double factor = scale / (static_cast<double>(groups) * distance.temperature);
     for (std::int64_t first = 0; first < n; first += group) {
       const Softmax q(y + first, group, distance.temperature),
           p(z + first, group, distance.target_temperature);
@@ -133,7 +134,7 @@ void sample_gradient(const TokenDistance& distance, const E* y, const float* z, 
   for (std::int64_t first = 0; first < n; first += group) {
     const Angle angle(y + first, z + first, group);
     const double factor =
-        angle.is_nobodys ? 0 : scale / (static_cast<double>(n / group) * angle.y_norm);
+        angle.is_nobodys ? 0 : scale / (static_cast<double>(groups) * angle.y_norm);
     for (std::int64_t i = first; i < first + group; ++i) {
       const double own = static_cast<float>(y[i]);
       put(dy[i], factor * (angle.cosine * own / angle.y_norm - z[i] / angle.z_norm), accumulate);

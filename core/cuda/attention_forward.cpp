@@ -65,6 +65,7 @@ QkvMaps map_qkv(const AttentionCall& call) {
                       .box_columns = 64,
                       .swizzle = CU_TENSOR_MAP_SWIZZLE_128B};
   QkvMaps maps{.columns_64 = map_of(matrix)};
+  if (s.size <= matrix.box_columns) return maps;
   matrix.box_columns = 16;
   matrix.swizzle = CU_TENSOR_MAP_SWIZZLE_32B;
   maps.columns_16 = map_of(matrix);

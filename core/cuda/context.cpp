@@ -76,7 +76,8 @@ CudaContext::CudaContext(int device) : device_(device) {
 }
 
 void CudaContext::require_kernels() const {
-  const cudaError_t status = find_kernels();
+  int compiled_for = 0;
+  const cudaError_t status = find_kernels(compiled_for);
   if (status == cudaSuccess) return;
   forget_error();
   fail<CudaError>("cuda", "GPU {} has compute capability {}, this build has code for {} ({})",

@@ -3,6 +3,7 @@
 #include "core/cuda/capturing.h"
 #include "core/cuda/error.h"
 #include "core/cuda/kernels/elementwise.h"
+#include "core/cuda/kernels/presence.h"
 #include "core/cuda/nvtx.h"
 #include "core/cuda/typed.h"
 #include "core/tensor/wrapped_device.h"
@@ -17,6 +18,16 @@ void require_programmatic_launches(int device) {
                       device, capability);
 }
 
+// Of code for older GPUs, translated by the driver, no kernel would wait for those before it.
+void require_kernels_that_wait() {
+  int compiled_for = 0;
+  check_cuda(find_kernels(compiled_for), "looking at the kernels");
+  require<UsageError>(compiled_for >= 90, "cuda",
+                      "programmatic-launch is on, this build's kernels are for compute capability "
+                      "{}.{}: EDT_CUDA_ARCHITECTURES with 90 is needed",
+                      compiled_for / 10, compiled_for % 10);
+}
+
 Elements elements_of(const Tensor& tensor) { return {tensor.data, element_of(tensor)}; }
 
 }  // namespace
@@ -24,8 +35,10 @@ Elements elements_of(const Tensor& tensor) { return {tensor.data, element_of(ten
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
   mark_spans_with_nvtx();
   if (options.programmatic_launch) require_programmatic_launches(options.device);
+  auto backend = std::make_unique<CudaBackend>(options);
+  if (options.programmatic_launch) require_kernels_that_wait();
   allow_programmatic_launches(options.programmatic_launch);
-  return std::make_unique<CudaBackend>(options);
+  return backend;
 }
 
 std::map<GemmKey, std::int64_t> gemm_calls(const Backend& cuda_backend) {

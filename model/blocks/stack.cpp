@@ -1,6 +1,7 @@
 #include "model/blocks/stack.h"
 
 #include <optional>
+#include <utility>
 
 #include "core/ops/rows.h"
 #include "model/blocks/narrow_blocks.h"
@@ -77,7 +78,7 @@ void BlockStack::run_joined(Tape& tape, std::size_t count, const StageModulation
   BlockShare share = share_of(tape, 0, modulation, rows, pass);
   Var normed;
   for (std::size_t i = 0; i < count; ++i) {
-    const OpenResidual end = blocks[i].open(tape, stream.x, std::move(normed), share.chunks,
+    const OpenResidual end = blocks[i].open(tape, stream.x, std::exchange(normed, {}), share.chunks,
                                             inputs_of(i, share, pass, stream), pass.recompute);
     stream.x = {};  // the residual has its own by now
     if (i + 1 < count) {

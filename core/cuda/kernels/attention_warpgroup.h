@@ -52,7 +52,7 @@ inline int warpgroup_shared_bytes(const AttentionSizes& s) {
 // qkv as a matrix [B T, 3 H d], for the copy engine: boxes of all tokens of a sample and 64
 // columns, and of 16 where heads are larger.
 struct QkvMaps {
-  CUtensorMap columns_64, columns_16;
+  CUtensorMap columns_64, columns_16 = {};  // of heads of more than 64
 };
 void launch_attention_warpgroup(cudaStream_t stream, const AttentionCall& call,
                                 const QkvMaps& maps);

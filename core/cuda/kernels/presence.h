@@ -6,7 +6,8 @@
 namespace edt {
 
 // Success, or why no kernel can be loaded: there is machine code for other GPUs, and none that the
-// driver could translate.
-cudaError_t find_kernels();
+// driver could translate. Then `compiled_for` becomes the compute capability of that code's PTX, 90
+// for 9.0: what a newer driver translates behaves as what it was written for.
+cudaError_t find_kernels(int& compiled_for);
 
 }  // namespace edt

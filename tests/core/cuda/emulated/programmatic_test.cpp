@@ -32,6 +32,18 @@ TEST(EmulatedProgrammatic, NeedsAGpuThatHasIt) {
   EXPECT_FALSE(programmatic_launches_allowed());
 }
 
+// As of a build for 8.0 alone, whose PTX the driver of a 9.0 translates.
+TEST(EmulatedProgrammatic, NeedsKernelsThatWait) {
+  emulation::set_compute_capability(9, 0);
+  emulation::set_kernels_compiled_for(80);
+  EXPECT_ERROR(make_cuda_backend({.programmatic_launch = true}), UsageError,
+               "kernels are for compute capability 8.0", "EDT_CUDA_ARCHITECTURES");
+  EXPECT_FALSE(programmatic_launches_allowed());
+  EXPECT_NO_THROW(make_cuda_backend());
+  emulation::set_kernels_compiled_for(0);
+  emulation::set_compute_capability(8, 0);
+}
+
 TEST(EmulatedProgrammaticDeathTest, FindsAThreadThatDoesNotWait) {
   emulation::run_early_kernel(nullptr, true);
   EXPECT_DEATH(emulation::run_early_kernel(nullptr, false),

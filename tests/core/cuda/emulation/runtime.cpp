@@ -28,6 +28,7 @@ thread_local bool chosen = false;
 
 int most_shared_memory = edt::emulation::kA100SharedMemory;
 bool kernels_there = true;
+int kernels_compiled_for = 0;
 int capability_major = 8, capability_minor = 0;
 thread_local std::string gpu_name = edt::emulation::kGpuName;  // of this rank's GPU
 
@@ -101,6 +102,7 @@ int leave_error(int error) {
 void set_broken_context(int error) { of_context = static_cast<cudaError_t>(error); }
 
 void set_kernels_there(bool there) { kernels_there = there; }
+void set_kernels_compiled_for(int capability) { kernels_compiled_for = capability; }
 
 void set_most_shared_memory(int bytes) { most_shared_memory = bytes; }
 
@@ -207,7 +209,10 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char* name, void** function, 
   return cudaSuccess;
 }
 
-cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  *attributes = {};
+  attributes->ptxVersion =
+      kernels_compiled_for != 0 ? kernels_compiled_for : 10 * capability_major + capability_minor;
   return left(kernels_there ? cudaSuccess : cudaErrorNoKernelImageForDevice);
 }
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int bytes) {

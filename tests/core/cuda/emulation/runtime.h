@@ -27,6 +27,8 @@ void set_broken_context(int error);
 
 // Whether kernels can be loaded: not where they were built for other GPUs.
 void set_kernels_there(bool there);
+// And for which their PTX was compiled, 90 for 9.0; 0: the GPU's own.
+void set_kernels_compiled_for(int capability);
 
 // 8.0 at first; products of warpgroups are of 9.0.
 void set_compute_capability(int major, int minor);
