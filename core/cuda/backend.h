@@ -24,6 +24,7 @@ struct CudaGpu {
 class CudaBackend final : private CudaGpu, public OnStream<Backend> {
  public:
   EDT_BACKEND_KERNELS
+  EDT_COMPOUND_KERNELS(EDT_OVERRIDE)
 
   explicit CudaBackend(const CudaOptions& options)
       : CudaGpu(options.device),

@@ -70,6 +70,14 @@ class Backend : public Device,
  public:
   std::string_view backend_name() const final { return name(); }
 
+  // By the kernels of the two ops (kernels_compound.cpp): of a backend that gains nothing by doing
+  // both at once, or that is to show each.
+  void gate_norm_forward(const Tensor& x, const Gated& branch, const NormTerms& norm,
+                         const Tensor& sum, const Tensor& y, const Tensor& stats) override;
+  void gate_norm_backward(const Tensor& dy, const Tensor& sum, const Tensor& stats,
+                          const Gated& branch, const NormTerms& norm, const GradTarget& dsum,
+                          const GatedGrads& dbranch, const NormTermGrads& dnorm) override;
+
   // The backend's library on these products; nullptr: there is none to measure against.
   virtual std::unique_ptr<MatmulCeiling> matmul_ceiling(const std::vector<MatmulForm>&, DType) {
     return nullptr;

@@ -30,13 +30,13 @@ struct NormTermGrads {
 struct GateNormKernels : virtual KernelFamily {
   // x, sum, y [B, T, D]; sum = x'. stats [B * T, 2] as the norm alone leaves them.
   virtual void gate_norm_forward(const Tensor& x, const Gated& branch, const NormTerms& norm,
-                                 const Tensor& sum, const Tensor& y, const Tensor& stats);
+                                 const Tensor& sum, const Tensor& y, const Tensor& stats) = 0;
   // First dsum (+)= the norm's gradient, which is also x's; of that, what the gated residual makes.
   // Adds to columns.
   virtual void gate_norm_backward(const Tensor& dy, const Tensor& sum, const Tensor& stats,
                                   const Gated& branch, const NormTerms& norm,
                                   const GradTarget& dsum, const GatedGrads& dbranch,
-                                  const NormTermGrads& dnorm);
+                                  const NormTermGrads& dnorm) = 0;
 };
 
 // Chunk `gate` (of x's width) of `modulation` [B, K].

@@ -54,9 +54,6 @@ using Int = std::int64_t;
   KERNEL(ModulatedNormKernels, kRows, modulated_rms_norm_backward, T, T, T, T, C, G, G, C, C)    \
   KERNEL(GateKernels, kRows, gate_residual_forward, T, C, T, T)                                  \
   KERNEL(GateKernels, kRows, gate_residual_backward, T, C, T, G, C)                              \
-  KERNEL(GateNormKernels, kRows, gate_norm_forward, T, const Gated&, const NormTerms&, T, T, T)  \
-  KERNEL(GateNormKernels, kRows, gate_norm_backward, T, T, T, const Gated&, const NormTerms&, G, \
-         const GatedGrads&, const NormTermGrads&)                                                \
   KERNEL(HeadKernels, kRows, head_transform_forward, T, T, T, T)                                 \
   KERNEL(HeadKernels, kRows, head_transform_backward, T, T, T, T, G, T)                          \
   KERNEL(AttentionKernels, kAttention, attention_forward, T, Grid, T, T, T)                      \
@@ -135,6 +132,13 @@ using Int = std::int64_t;
   KERNEL(UnitGateKernels, kRows, unit_share_backward, T, T, T, T, double, double, G, G, G)       \
   KERNEL(UnitGateKernels, kRows, share_penalty_forward, T, T, T, T)                              \
   KERNEL(UnitGateKernels, kRows, share_penalty_backward, T, T, T, G)
+
+// Kernels that stand for others of the list, to the same bits: a backend that does not override
+// them calls those (kernels_compound.cpp).
+#define EDT_COMPOUND_KERNELS(KERNEL)                                                             \
+  KERNEL(GateNormKernels, kRows, gate_norm_forward, T, const Gated&, const NormTerms&, T, T, T)  \
+  KERNEL(GateNormKernels, kRows, gate_norm_backward, T, T, T, const Gated&, const NormTerms&, G, \
+         const GatedGrads&, const NormTermGrads&)
 
 #define EDT_PICTURE_KERNELS(KERNEL)                                                             \
   KERNEL(ConvolutionKernels, kMatrix, convolution, const PackedConvolution&, T, T,              \

@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/ops/gate_norm_apart.h"
 #include "core/ops/kernel_arguments.h"
 #include "core/ops/kernel_list.h"
 #include "core/ops/operands.h"
@@ -118,35 +117,18 @@ class PassingBackend : public Backend, public WrappedDevice {
   void pass(std::string_view kernel, const Args&... args) {
     constexpr std::size_t kArguments = sizeof...(Args);
     static_assert(kWritten >= 1 && kWritten < kArguments);
-    if (!hook_->listens()) return (backend_.*Method)(args...);
-    if (is_apart(Called<Method>{}, args...)) return;
+    if (!listens()) return (backend_.*Method)(args...);
     Operands operands(kArguments - kWritten);
     (operands.take(args), ...);
     auto run = [&] { (backend_.*Method)(args...); };
     hook_->call(kernel, operands.read(), operands.written(), KernelRun(run));
   }
 
+  bool listens() const { return hook_->listens(); }
+
   Backend& backend_;
 
  private:
-  // What is one op or two, as train.recompute is: two, to the same bits, so that records agree.
-  template <auto Method>
-  struct Called {};
-  template <class... Args>
-  bool is_apart(Called<&GateNormKernels::gate_norm_forward>, const Args&... args) {
-    gate_norm_forward_apart(*this, args...);
-    return true;
-  }
-  template <class... Args>
-  bool is_apart(Called<&GateNormKernels::gate_norm_backward>, const Args&... args) {
-    gate_norm_backward_apart(*this, args...);
-    return true;
-  }
-  template <auto Method, class... Args>
-  bool is_apart(Called<Method>, const Args&...) {
-    return false;
-  }
-
   std::unique_ptr<KernelHook> hook_;
 };
 
@@ -166,6 +148,14 @@ class HookedBackend final : public PassingBackend {
   }
   EDT_KERNELS(EDT_HOOKED)
 #undef EDT_HOOKED
+// Where each kernel is listened to, those that the compound ones stand for.
+#define EDT_APART(family, bound, kernel, ...)                      \
+  void kernel(EDT_NAMED(__VA_ARGS__)) override {                   \
+    if (listens()) return Backend::kernel(EDT_NAMES(__VA_ARGS__)); \
+    backend_.kernel(EDT_NAMES(__VA_ARGS__));                       \
+  }
+  EDT_COMPOUND_KERNELS(EDT_APART)
+#undef EDT_APART
 #define EDT_PASSED(family, bound, kernel, ...) \
   void kernel(EDT_NAMED(__VA_ARGS__)) override { backend_.kernel(EDT_NAMES(__VA_ARGS__)); }
   EDT_PICTURE_KERNELS(EDT_PASSED)

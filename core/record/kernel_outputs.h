@@ -38,7 +38,6 @@ inline constexpr std::size_t
     band_mask_forward = 1, band_mask_backward = 1, band_sparsity_forward = 2,
     band_sparsity_backward = 1, mask_units_forward = 1, mask_units_backward = 2,
     random_logistic = 1, unit_gate_forward = 1, unit_gate_backward = 1, unit_share_forward = 1,
-    unit_share_backward = 3, share_penalty_forward = 2, share_penalty_backward = 1,
-    gate_norm_forward = 3, gate_norm_backward = 3;
+    unit_share_backward = 3, share_penalty_forward = 2, share_penalty_backward = 1;
 
 }  // namespace edt::kernel_outputs

@@ -169,6 +169,7 @@ class RecordsAll final : public RecordingDevice {
     note<&family::kernel>(#kernel, KernelClass::bound, EDT_NAMES(__VA_ARGS__)); \
   }
   EDT_KERNELS(EDT_RECORDED)
+  EDT_COMPOUND_KERNELS(EDT_RECORDED)
 #undef EDT_RECORDED
 };
 
