@@ -4,7 +4,8 @@
 //
 // Of a GateNormCall the rows are sums, x + gate h, which are stored on their way; and dx, to which
 // was added what arrived for them, gives dh = gate dx and the sum of h dx over the rows. All is
-// rounded where kernels one after the other would round it, so the bits are theirs.
+// rounded where kernels one after the other would round it, so the bits are theirs: files of these
+// kernels are compiled without fused multiply-add, and what is to be rounded once says fmaf.
 #pragma once
 
 #include <type_traits>
@@ -177,13 +178,12 @@ __global__ void __launch_bounds__(kThreads, kLeastBlocks<kThreads>)
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       if constexpr (kRms) sum[r] = 0;
-      // Not fused into the difference: with a gate or without, the bits are the same.
-      const float mean = __fmul_rn(sum[r], inverse_width);
+      const float mean = sum[r] * inverse_width;
       squares[r] = 0;
 #pragma unroll
       for (int i = 0; i < kVec; ++i) {
         x[r][i] -= mean;
-        if (from.active) squares[r] += x[r][i] * x[r][i];
+        if (from.active) squares[r] = fmaf(x[r][i], x[r][i], squares[r]);
       }
     }
     // Without the first sum nothing orders the last row's reads of this memory before new writes.
@@ -191,7 +191,7 @@ __global__ void __launch_bounds__(kThreads, kLeastBlocks<kThreads>)
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       if (row + r >= end) break;
-      const float inverse_std = 1.0f / sqrtf(squares[r] * inverse_width + epsilon);
+      const float inverse_std = 1.0f / sqrtf(fmaf(squares[r], inverse_width, epsilon));
       if (threadIdx.x == 0) {
         stats[2 * (row + r)] = sum[r] * inverse_width;
         stats[2 * (row + r) + 1] = inverse_std;
@@ -215,7 +215,7 @@ __device__ Packed<T, kVec> add_arrived(const Packed<T, kVec>& there, bool accumu
   float sum[kVec];
   unpack<kVec>(there, sum);
 #pragma unroll
-  for (int i = 0; i < kVec; ++i) sum[i] = __fadd_rn(sum[i], g[i]);
+  for (int i = 0; i < kVec; ++i) sum[i] += g[i];
   return packed<T, kVec>(sum);
 }
 
@@ -281,10 +281,11 @@ __global__ void __launch_bounds__(kThreads, kLeastBlocks<kThreads>)
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       if (!from.active || row + r >= end || dx == nullptr) continue;
-      const float mean_g = sums[2 * r] * inverse_width, mean_gn = sums[2 * r + 1] * inverse_width;
+      const float mean_gn = sums[2 * r + 1] * inverse_width;
 #pragma unroll
       for (int i = 0; i < kVec; ++i) {
-        g[r][i] = (g[r][i] - mean_g - n[r][i] * mean_gn) * inverse_std[r];
+        const float centred = fmaf(-sums[2 * r], inverse_width, g[r][i]);
+        g[r][i] = fmaf(-n[r][i], mean_gn, centred) * inverse_std[r];
       }
       if constexpr (kGated) {
         const Packed<T, kVec> rounded = add_arrived<T, kVec>(arrived[r], accumulate, g[r]);
