@@ -3,6 +3,7 @@
 // its own name only.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace edt {
@@ -14,9 +15,16 @@ class CapturingThread {
   ~CapturingThread();
   CapturingThread(const CapturingThread&) = delete;
   CapturingThread& operator=(const CapturingThread&) = delete;
+
+  // The first memory that was to be given back, as give_back() names it; empty: none was.
+  static std::string refused_release();
 };
 
 // Throws CudaError when this thread captures. `what` names what is asked for.
 void require_no_capture(std::string_view what);
+
+// release(memory), now or, where this thread captures, when that has ended: then the capture fails,
+// and `what` names why. For what must not throw.
+void give_back(std::string_view what, void* memory, void (*release)(void*)) noexcept;
 
 }  // namespace edt

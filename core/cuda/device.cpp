@@ -11,7 +11,24 @@
 namespace edt {
 namespace {
 
+std::string name_of_version(int version) {
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
+
+// Captured into a graph, such a launch is an edge that CUDA has since 12.3.
+void require_programmatic_edges() {
+  constexpr int kFirst = 12030;
+  int runtime = 0, driver = 0;
+  check_cuda(cudaRuntimeGetVersion(&runtime), "asking for the version of CUDA's runtime");
+  check_cuda(cudaDriverGetVersion(&driver), "asking for the version of CUDA's driver");
+  require<UsageError>(runtime >= kFirst && driver >= kFirst, "cuda",
+                      "programmatic-launch is on, CUDA's runtime is {}, its driver's {}: {} is "
+                      "needed of both",
+                      name_of_version(runtime), name_of_version(driver), name_of_version(kFirst));
+}
+
 void require_programmatic_launches(int device) {
+  require_programmatic_edges();
   const std::string capability = cuda_gpu_type(device).capability;
   require<UsageError>(std::stoi(capability) >= 9, "cuda",
                       "programmatic-launch is on, GPU {} has compute capability {}: 9.0 is needed",

@@ -23,9 +23,13 @@ StreamCapture::~StreamCapture() {
 
 StreamCapture::Captured StreamCapture::take() {
   cudaGraph_t graph = nullptr;
+  const cudaError_t status = cudaStreamEndCapture(stream_, &graph);
+  Captured captured(graph);
+  const std::string refused = CapturingThread::refused_release();
   open_.reset();
-  check_cuda(cudaStreamEndCapture(stream_, &graph), "capturing a CUDA graph");
-  return Captured(graph);
+  require<CudaError>(refused.empty(), "cuda", "{} within a CUDA graph", refused);
+  check_cuda(status, "capturing a CUDA graph");
+  return captured;
 }
 
 CudaGraph::CudaGraph(cudaStream_t stream, const CudaScratch& scratch)

@@ -31,13 +31,15 @@ void* CudaMemory::reserve(std::size_t bytes) {
   return memory;
 }
 
-// Waits for kernels that still use the memory, as cudaFree does. A capture refuses it and ends as
-// invalid, which is said there.
+// Waits for kernels that still use the memory, as cudaFree does.
 void CudaMemory::release(void* memory) noexcept {
-  if (cudaFree(memory) != cudaSuccess) forget_error();
+  give_back("giving GPU memory back", memory, [](void* block) {
+    if (cudaFree(block) != cudaSuccess) forget_error();
+  });
 }
 
 std::optional<FreeMemory> CudaMemory::free_on_device() const {
+  require_no_capture("asking what GPU memory is free");
   std::size_t free = 0, total = 0;
   check_cuda(cudaSetDevice(device_), "choosing the GPU");
   check_cuda(cudaMemGetInfo(&free, &total), "reading the free memory");
@@ -59,7 +61,9 @@ void* PinnedMemory::reserve(std::size_t bytes) {
 }
 
 void PinnedMemory::release(void* memory) noexcept {
-  if (cudaFreeHost(memory) != cudaSuccess) forget_error();
+  give_back("giving pinned host memory back", memory, [](void* block) {
+    if (cudaFreeHost(block) != cudaSuccess) forget_error();
+  });
 }
 
 }  // namespace edt

@@ -1,5 +1,7 @@
 #include "core/ops/gate_norm.h"
 
+#include <memory>
+
 #include "core/ops/backend.h"
 #include "core/ops/checks.h"
 
@@ -63,10 +65,20 @@ GateNorm gate_norm(Tape& tape, const Var& x, const GateChunk& gate, const Var& h
                                        sum.tensor(), y.tensor(), stats.tensor());
   }
   // Two nodes, since a node has one output. What else reads the sum is recorded behind both, so its
-  // gradient is there when that of y is.
-  tape.record("gate_norm sum", sum, {},
-              [dx = x.grad()](Tape&, OutputGrad& dsum) { dsum.give_to(dx); });
+  // gradient is there when that of y is. Where none of y is, the sum is a gated residual alone.
+  const auto norm_has_run = tape.recording() ? std::make_shared<bool>(false) : nullptr;
+  tape.record("gate_norm sum", sum, {}, [=, dx = x.grad()](Tape& t, OutputGrad& dsum) {
+    if (!*norm_has_run) {
+      Profiler::Scope scope(t.profiler(), "gate_residual.backward");
+      const Columns by = places.of(gates.tensor(), {}).gate,
+                    dgate = places.of(t.accumulator(gates.grad()), {}).gate;
+      backend_of(t).gate_residual_backward(dsum.tensor(), by, h.tensor(), t.target(h.grad()),
+                                           dgate);
+    }
+    dsum.give_to(dx);
+  });
   tape.record("gate_norm", y, {weight}, [=](Tape& t, OutputGrad& dy) {
+    *norm_has_run = true;
     Profiler::Scope scope(t.profiler(), "gate_norm.backward");
     const auto [by, shift, scale] = places.of(gates.tensor(), modulation.tensor());
     const auto [dgate, dshift, dscale] =
@@ -76,7 +88,6 @@ GateNorm gate_norm(Tape& tape, const Var& x, const GateChunk& gate, const Var& h
                                      {t.target(h.grad()), dgate},
                                      {weight ? t.target(*weight) : GradTarget{}, dshift, dscale});
   });
-  tape.run_last_anyway();
   return {sum, y};
 }
 

@@ -128,17 +128,27 @@ Var JointStream::project(Tape& tape, const Var& attended) const {
   return attention_branch.leave(tape, partial, *projection.bias);
 }
 
-Var JointStream::mlp_of(Tape& tape, const Var& x, const Var& chunks, std::int64_t number,
-                        HiddenReuse* hook, Recompute recompute) const {
+GateNorm JointStream::add_attended(Tape& tape, const Var& x, const Var& chunks, const Var& branch,
+                                   bool with_norm) {
+  const OpenResidual attended{x, branch, {chunks, kAttentionGate}};
+  return with_norm ? attended.close(tape, BranchNorm{}, chunks, kMlpChunks)
+                   : GateNorm{attended.close(tape), {}};
+}
+
+Var JointStream::mlp_of(Tape& tape, const Var& x, Var normed, const Var& chunks,
+                        std::int64_t number, HiddenReuse* hook, Recompute recompute) const {
   const KeepActivated keep =
       recompute == Recompute::kLeast ? KeepActivated::kYes : KeepActivated::kNo;
-  const auto feed_forward = [this, &tape, x, chunks, number, hook, keep] {
-    const Var entered = modulated_norm(tape, x, chunks, kMlpChunks);
+  const auto feed_forward = [this, &tape, x, chunks, number, hook, keep](const Var& given) {
+    const Var entered = given ? given : modulated_norm(tape, x, chunks, kMlpChunks);
     return hook == nullptr ? mlp.enter(tape, entered, keep)
                            : mlp.enter(tape, entered, number, *hook);
   };
-  return mlp.leave(
-      tape, recompute == Recompute::kSelective ? tape.recompute(feed_forward) : feed_forward());
+  const Var branch = recompute == Recompute::kSelective
+                         ? tape.recompute([feed_forward] { return feed_forward({}); })
+                         : feed_forward(normed);
+  normed = {};
+  return mlp.leave(tape, branch);
 }
 
 JointBlock JointBlock::make(ParameterList& list, const std::string& prefix,
@@ -181,25 +191,29 @@ JointTokens JointBlock::run(Tape& tape, const JointTokens& tokens, const Var& mo
                             const JointInputs& inputs, Recompute recompute) const {
   const JointTokens chunks{image.chunks(tape, modulation), text.chunks(tape, modulation)};
   JointTokens branch = attend(tape, tokens, chunks, inputs);
-  JointTokens middle{gate_residual(tape, tokens.image, chunks.image, kAttentionGate, branch.image),
-                     {}};
+  // A norm that is not always computed, or computed twice, is an op of its own.
+  const bool together = inputs.hooks.reuse == nullptr && recompute != Recompute::kSelective;
+  GateNorm of_image =
+      JointStream::add_attended(tape, tokens.image, chunks.image, branch.image, together);
+  GateNorm of_text;
   if (text.goes_on()) {
-    middle.text = gate_residual(tape, tokens.text, chunks.text, kAttentionGate, branch.text);
+    of_text = JointStream::add_attended(tape, tokens.text, chunks.text, branch.text, together);
   }
   branch = {};
   HiddenReuse* const hidden = inputs.hooks.hidden;
   branch = both_reused(tape, inputs, Branch::kMlp, text.goes_on(), [&] {
-    JointTokens given{
-        image.mlp_of(tape, middle.image, chunks.image, inputs.number, hidden, recompute), {}};
+    JointTokens given{image.mlp_of(tape, of_image.sum, std::move(of_image.normed), chunks.image,
+                                   inputs.number, hidden, recompute),
+                      {}};
     if (text.goes_on()) {
-      given.text =
-          text.mlp_of(tape, middle.text, chunks.text, inputs.text_number, hidden, recompute);
+      given.text = text.mlp_of(tape, of_text.sum, std::move(of_text.normed), chunks.text,
+                               inputs.text_number, hidden, recompute);
     }
     return given;
   });
-  JointTokens given{gate_residual(tape, middle.image, chunks.image, kMlpGate, branch.image), {}};
+  JointTokens given{gate_residual(tape, of_image.sum, chunks.image, kMlpGate, branch.image), {}};
   if (text.goes_on()) {
-    given.text = gate_residual(tape, middle.text, chunks.text, kMlpGate, branch.text);
+    given.text = gate_residual(tape, of_text.sum, chunks.text, kMlpGate, branch.text);
   }
   return given;
 }

@@ -53,8 +53,13 @@ struct JointStream {
   Var heads_of(Tape& tape, const Var& x, const Var& chunks) const;
   // Of what attention gave.
   Var project(Tape& tape, const Var& attended) const;
-  Var mlp_of(Tape& tape, const Var& x, const Var& chunks, std::int64_t number, HiddenReuse* hook,
-             Recompute recompute) const;
+  // What attention gave added, gated; and its norm in front of the MLP where they are done
+  // together.
+  static GateNorm add_attended(Tape& tape, const Var& x, const Var& chunks, const Var& branch,
+                               bool with_norm);
+  // `normed`: x behind the norm, or empty.
+  Var mlp_of(Tape& tape, const Var& x, Var normed, const Var& chunks, std::int64_t number,
+             HiddenReuse* hook, Recompute recompute) const;
 };
 
 struct JointBlock {

@@ -233,31 +233,51 @@ step_refusals() {
   cut -c1-300 "$work/cublaslt.log" | head -n 200
 }
 
-# ncu, whose findings go to the file that is named first. Where the driver keeps the counters for administrators it measures nothing, launches included.
+# ncu, whose findings go to the file that is named first. Where the driver keeps the counters for administrators it measures nothing, launches
+# included: status 3.
 profile() {
   local list=$1 status=0 log=$work/ncu
   shift
+  rm -f "$list"
   packed ncu --log-file "$list" "$@" 2>&1 | tee "$log" || status=$?
-  if grep -qs ERR_NVGPUCTRPERM "$log" "$list"; then
-    skip "ncu has no rights to the GPU's counters (ERR_NVGPUCTRPERM), so nothing is known of single kernels"
-  fi
+  if grep -Eqs 'ERR_NVGPUCTRPERM|INSUFFICIENT_PRIVILEGES' "$log" "$list"; then return 3; fi
   return "$status"
+}
+no_rights="ncu has no rights to the GPU's counters (ERR_NVGPUCTRPERM)"
+# Names and times of kernels, which need no counters.
+trace() {
+  local list=$1
+  shift
+  command -v nsys >/dev/null || skip "$no_rights, and there is no nsys, so nothing is known of single kernels"
+  echo "$no_rights: names and times of kernels are nsys's"
+  packed nsys profile --trace=cuda --sample=none --cpuctxsw=none --force-overwrite=true --output="$work/trace" "$@"
+  packed nsys stats --report=cuda_gpu_kern_sum --format=csv --output=- "$work/trace.nsys-rep" >"$list"
 }
 # All that two steps launch: products of the backward pass come late.
 step_kernels() {
   local list=${EDT_RESULTS:-$work}/kernels.csv  # what is there counts, also where the limit ends the step
+  local status=0 steps=("$edt" bench step --device cuda --dtype bf16 "${xl[@]}" --micro-batch "$((batch / 8 + 1))" --rounds 1 --steps 1
+    --cuda-graphs off)
   needs ncu
-  profile "$list" --section LaunchStats --launch-count 3000 --page raw --csv "$edt" bench step --device cuda \
-    --dtype bf16 "${xl[@]}" --micro-batch "$((batch / 8 + 1))" --rounds 1 --steps 1 --cuda-graphs off
+  profile "$list" --section LaunchStats --launch-count 3000 --page raw --csv "${steps[@]}" || status=$?
+  if ((status == 3)); then
+    trace "$list" "${steps[@]}"
+    cut -c1-200 "$list"
+    return
+  fi
+  ((status == 0))
   grep -o '"[^"]*kernel[^"]*"\|"[^"]*nvjet[^"]*"\|"[^"]*gemm[^"]*"\|"void [^"]*"' "$list" | cut -c1-120 | sort | uniq -c | sort -rn
 }
 
 step_counters() {
-  local kernels
+  local kernels status
   needs ncu
   for kernels in attention norm; do
+    status=0
     profile "${EDT_RESULTS:-$work}/counters-$kernels.txt" --set full -k "regex:$kernels" --launch-count 4 "$edt" bench step --device cuda --dtype bf16 "${xl[@]}" \
-      --micro-batch "$((batch / 8 + 1))" --rounds 1 --steps 1 --cuda-graphs off
+      --micro-batch "$((batch / 8 + 1))" --rounds 1 --steps 1 --cuda-graphs off || status=$?
+    ((status != 3)) || skip "$no_rights, so what binds single kernels is not known"
+    ((status == 0))
   done
 }
 

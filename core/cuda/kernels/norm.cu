@@ -24,13 +24,13 @@ __global__ void __launch_bounds__(kSumThreads) rms_sample_sums(RmsSums s) {
       dyn += from[(s.groups * i + 1) * s.width];
     }
     from[s.width] = dyn;
-    const auto add = [&](const ColumnView& to, float sum) {
+    const auto add = [&](const ColumnView& to, float factor, float sum) {
       if (to.data == nullptr) return;
       T* at = static_cast<T*>(to.data) + b * to.stride + c;
-      *at = round_to<T>(to_float(*at) + sum);
+      *at = round_to<T>(fmaf(factor, sum, to_float(*at)));
     };
-    add(s.dshift, dy);
-    add(s.dscale, weight * dyn);
+    add(s.dshift, 1, dy);
+    add(s.dscale, weight, dyn);
   }
 }
 

@@ -4,7 +4,8 @@
 //
 // Of a GateNormCall the rows are sums, x + gate h, which are stored on their way; and dx, to which
 // was added what arrived for them, gives dh = gate dx and the sum of h dx over the rows. All is
-// rounded where kernels one after the other would round it, so the bits are theirs.
+// rounded where kernels one after the other would round it, so the bits are theirs: files of these
+// kernels are compiled without fused multiply-add, and what is to be rounded once says fmaf.
 #pragma once
 
 #include <type_traits>
@@ -79,6 +80,33 @@ struct Gathered {
   const float* mask_ = nullptr;
 };
 
+// A block's rows of one sample, of which a thread has kVec columns.
+template <class T, int kVec, int kParts>
+struct NormSlice {
+  std::int64_t sample;
+  Gathered<kParts> from;
+  int begin, end, width;
+  float inverse_width;
+  const T* x;  // of row 0, as of() below
+
+  __device__ NormSlice(const NormCall& call, int rows_per_slice)
+      : sample(blockIdx.y),
+        from(call, threadIdx.x * kVec, sample),
+        begin(blockIdx.x * rows_per_slice),
+        end(min(begin + rows_per_slice, static_cast<int>(call.tokens))),
+        width(static_cast<int>(call.width)),
+        inverse_width(1.0f / static_cast<float>(width)),
+        x(from.template place<const T>(call.x)),
+        in_batch_(sample * call.tokens * width + from.column) {}
+
+  // The thread's place in row 0 of a tensor of normalised rows; the next row is `width` further.
+  __device__ const T* of(const void* rows) const { return static_cast<const T*>(rows) + in_batch_; }
+  __device__ T* of(void* rows) const { return static_cast<T*>(rows) + in_batch_; }
+
+ private:
+  std::int64_t in_batch_;
+};
+
 // What multiplies n: 1 + scale, times the weight of RMS norm.
 template <class T, int kVec, bool kRms>
 __device__ void load_factor(const NormCall& call, int column, std::int64_t sample,
@@ -118,46 +146,42 @@ __global__ void __launch_bounds__(kThreads, kLeastBlocks<kThreads>)
   wait_for_earlier_kernels();
   constexpr bool kGated = kIsGated<Call>;
   __shared__ __align__(16) float shared[2][kRows * 32];
-  const std::int64_t sample = blockIdx.y;
-  const Gathered<kParts> from(call, threadIdx.x * kVec, sample);
-  const int begin = blockIdx.x * rows_per_slice;
-  const int end = min(begin + rows_per_slice, static_cast<int>(call.tokens));
-  const int width = static_cast<int>(call.width);
-  const float inverse_width = 1.0f / static_cast<float>(width);
-  const T* const x_of_sample = from.template place<const T>(call.x);
-  const std::int64_t in_batch = sample * call.tokens * width + from.column;
-  T* const y = static_cast<T*>(call.y) + in_batch;
-  float* const stats = call.stats + 2 * sample * call.tokens;
+  const NormSlice<T, kVec, kParts> slice(call, rows_per_slice);
+  const Gathered<kParts>& from = slice.from;
+  const int end = slice.end, width = slice.width;
+  T* const y = slice.of(call.y);
+  float* const stats = call.stats + 2 * slice.sample * call.tokens;
   float shift[kVec] = {}, factor[kVec] = {};
   if (from.active) {
     if (call.shift.data != nullptr) {
-      load<kVec>(static_cast<const T*>(call.shift.data) + sample * call.shift.stride + from.column,
-                 shift);
+      load<kVec>(
+          static_cast<const T*>(call.shift.data) + slice.sample * call.shift.stride + from.column,
+          shift);
     }
-    load_factor<T, kVec, kRms>(call, from.column, sample, factor);
+    load_factor<T, kVec, kRms>(call, from.column, slice.sample, factor);
   }
   const T* h = nullptr;
   T* stored = nullptr;
   Packed<T, kVec> gate = {};
   if constexpr (kGated) {
-    h = static_cast<const T*>(call.h) + in_batch;
-    stored = static_cast<T*>(call.sum) + in_batch;
-    if (from.active) gate = load_gate<T, kVec>(call, from.column, sample);
+    h = slice.of(call.h);
+    stored = slice.of(call.sum);
+    if (from.active) gate = load_gate<T, kVec>(call, from.column, slice.sample);
   }
   Packed<T, kVec> next[kRows] = {}, next_h[kGated ? kRows : 1] = {};
   const auto fetch = [&](int row) {
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       if (!from.active || row + r >= end) continue;
-      next[r] = load_packed<kVec>(x_of_sample + from.at(row + r));
+      next[r] = load_packed<kVec>(slice.x + from.at(row + r));
       if constexpr (kGated) next_h[r] = load_packed<kVec>(h + (row + r) * width);
     }
   };
-  fetch(begin);
+  fetch(slice.begin);
   // All threads of a block take the same way through the loop: barriers are met by all.
   int turn = 0;
 #pragma unroll 1
-  for (int row = begin; row < end; row += kRows, turn ^= 1) {
+  for (int row = slice.begin; row < end; row += kRows, turn ^= 1) {
     float x[kRows][kVec], sum[kRows], squares[kRows];
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
@@ -177,13 +201,12 @@ __global__ void __launch_bounds__(kThreads, kLeastBlocks<kThreads>)
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       if constexpr (kRms) sum[r] = 0;
-      // Not fused into the difference: with a gate or without, the bits are the same.
-      const float mean = __fmul_rn(sum[r], inverse_width);
+      const float mean = sum[r] * slice.inverse_width;
       squares[r] = 0;
 #pragma unroll
       for (int i = 0; i < kVec; ++i) {
         x[r][i] -= mean;
-        if (from.active) squares[r] += x[r][i] * x[r][i];
+        if (from.active) squares[r] = fmaf(x[r][i], x[r][i], squares[r]);
       }
     }
     // Without the first sum nothing orders the last row's reads of this memory before new writes.
@@ -191,9 +214,9 @@ __global__ void __launch_bounds__(kThreads, kLeastBlocks<kThreads>)
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       if (row + r >= end) break;
-      const float inverse_std = 1.0f / sqrtf(squares[r] * inverse_width + epsilon);
+      const float inverse_std = 1.0f / sqrtf(fmaf(squares[r], slice.inverse_width, epsilon));
       if (threadIdx.x == 0) {
-        stats[2 * (row + r)] = sum[r] * inverse_width;
+        stats[2 * (row + r)] = sum[r] * slice.inverse_width;
         stats[2 * (row + r) + 1] = inverse_std;
       }
       if (!from.active) continue;
@@ -215,7 +238,7 @@ __device__ Packed<T, kVec> add_arrived(const Packed<T, kVec>& there, bool accumu
   float sum[kVec];
   unpack<kVec>(there, sum);
 #pragma unroll
-  for (int i = 0; i < kVec; ++i) sum[i] = __fadd_rn(sum[i], g[i]);
+  for (int i = 0; i < kVec; ++i) sum[i] += g[i];
   return packed<T, kVec>(sum);
 }
 
@@ -225,32 +248,28 @@ __global__ void __launch_bounds__(kThreads, kLeastBlocks<kThreads>)
   wait_for_earlier_kernels();
   constexpr bool kGated = kIsGated<Call>;
   __shared__ __align__(16) float shared[2][2 * kRows * 32];
-  const std::int64_t sample = blockIdx.y;
-  const Gathered<kParts> from(call, threadIdx.x * kVec, sample);
-  const int begin = blockIdx.x * rows_per_slice;
-  const int end = min(begin + rows_per_slice, static_cast<int>(call.tokens));
-  const int width = static_cast<int>(call.width);
-  const float inverse_width = 1.0f / static_cast<float>(width);
-  const T* const x = from.template place<const T>(call.x);
-  const std::int64_t in_batch = sample * call.tokens * width + from.column;
-  const T* const dy = static_cast<const T*>(call.dy) + in_batch;
+  const NormSlice<T, kVec, kParts> slice(call, rows_per_slice);
+  const Gathered<kParts>& from = slice.from;
+  const int end = slice.end, width = slice.width;
+  const T* const dy = slice.of(call.dy);
   T* const dx = from.of(call.dx) == nullptr ? nullptr : from.template place<T>(call.dx);
   const bool accumulate = from.of(call.accumulate);
-  const float2* const stats = reinterpret_cast<const float2*>(call.stats) + sample * call.tokens;
+  const float2* const stats =
+      reinterpret_cast<const float2*>(call.stats) + slice.sample * call.tokens;
   float factor[kVec] = {}, sum_dy[kVec] = {}, sum_dyn[kVec] = {};
-  if (from.active) load_factor<T, kVec, kRms>(call, from.column, sample, factor);
+  if (from.active) load_factor<T, kVec, kRms>(call, from.column, slice.sample, factor);
   const T* h = nullptr;
   T* dh = nullptr;
   Packed<T, kVec> gate = {};
   float sum_hdx[kGated ? kVec : 1] = {};
   if constexpr (kGated) {
-    h = static_cast<const T*>(call.h) + in_batch;
-    if (call.dh != nullptr) dh = static_cast<T*>(call.dh) + in_batch;
-    if (from.active) gate = load_gate<T, kVec>(call, from.column, sample);
+    h = slice.of(call.h);
+    if (call.dh != nullptr) dh = slice.of(call.dh);
+    if (from.active) gate = load_gate<T, kVec>(call, from.column, slice.sample);
   }
   int turn = 0;
 #pragma unroll 1
-  for (int row = begin; row < end; row += kRows, turn ^= 1) {
+  for (int row = slice.begin; row < end; row += kRows, turn ^= 1) {
     float n[kRows][kVec] = {}, g[kRows][kVec] = {};
     float inverse_std[kRows] = {}, sums[2 * kRows] = {};
     Packed<T, kVec> branch[kGated ? kRows : 1] = {}, arrived[kGated ? kRows : 1] = {};
@@ -258,7 +277,7 @@ __global__ void __launch_bounds__(kThreads, kLeastBlocks<kThreads>)
     for (int r = 0; r < kRows; ++r) {
       if (!from.active || row + r >= end) continue;
       load<kVec>(dy + (row + r) * width, g[r]);
-      load<kVec>(x + from.at(row + r), n[r]);
+      load<kVec>(slice.x + from.at(row + r), n[r]);
       if constexpr (kGated) {
         branch[r] = load_packed<kVec>(h + (row + r) * width);
         if (accumulate) arrived[r] = load_packed<kVec>(dx + (row + r) * width);
@@ -281,10 +300,11 @@ __global__ void __launch_bounds__(kThreads, kLeastBlocks<kThreads>)
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       if (!from.active || row + r >= end || dx == nullptr) continue;
-      const float mean_g = sums[2 * r] * inverse_width, mean_gn = sums[2 * r + 1] * inverse_width;
+      const float mean_gn = sums[2 * r + 1] * slice.inverse_width;
 #pragma unroll
       for (int i = 0; i < kVec; ++i) {
-        g[r][i] = (g[r][i] - mean_g - n[r][i] * mean_gn) * inverse_std[r];
+        const float centred = fmaf(-sums[2 * r], slice.inverse_width, g[r][i]);
+        g[r][i] = fmaf(-n[r][i], mean_gn, centred) * inverse_std[r];
       }
       if constexpr (kGated) {
         const Packed<T, kVec> rounded = add_arrived<T, kVec>(arrived[r], accumulate, g[r]);
@@ -307,7 +327,7 @@ __global__ void __launch_bounds__(kThreads, kLeastBlocks<kThreads>)
   if (!from.active || call.partials == nullptr) return;
   constexpr int kGroups = kGated ? 3 : 2;
   float* const partial =
-      call.partials + (sample * gridDim.x + blockIdx.x) * kGroups * call.width + from.column;
+      call.partials + (slice.sample * gridDim.x + blockIdx.x) * kGroups * call.width + from.column;
   store<kVec>(partial, sum_dy);
   store<kVec>(partial + call.width, sum_dyn);
   if constexpr (kGated) store<kVec>(partial + 2 * call.width, sum_hdx);

@@ -110,7 +110,7 @@ std::vector<GateNormShape> gate_norm_shapes() {
     shapes.push_back({{2, 16, 104}, rms, {kNoShift, 0}, true});
     shapes.push_back({{3, 5, 16}, rms, {3, 4}, false, Read::kNorm});
     shapes.push_back({{2, 17, 24}, rms, {0, 1}, true, Read::kNorm});
-    shapes.push_back({{3, 5, 16}, rms, {0, 1}, true, Read::kSum});
+    shapes.push_back({{3, 5, 16}, rms, {0, 1}, false, Read::kSum});
     shapes.push_back({{1, 16, 936}, rms});
     // The sum's size, of so many elements, would be most of what finite differences see.
     shapes.push_back({{1, 64, 312}, rms, {3, 4}, false, Read::kNorm});

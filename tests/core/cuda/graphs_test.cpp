@@ -90,6 +90,19 @@ TEST_F(OpsGraphs, ACaptureRefusesMemoryAndGoesOnWithout) {
   EXPECT_EQ(values(0), all(6));
 }
 
+// It is kept until the capture has ended, so what the graph would have done with it does no harm.
+TEST_F(OpsGraphs, ACaptureRefusesToGiveMemoryBack) {
+  Block block(gpu_->memory(), 64), pinned(gpu_->staging(), 64);
+  EXPECT_ERROR(gpu_->capture([&] { block = {}; }), CudaError,
+               "giving GPU memory back within a CUDA graph");
+  EXPECT_ERROR(gpu_->capture([&] { pinned = {}; }), CudaError,
+               "giving pinned host memory back within a CUDA graph");
+  EXPECT_ERROR(gpu_->capture([&] { gpu_->memory().free_on_device(); }), CudaError,
+               "asking what GPU memory is free within a CUDA graph");
+  gpu_->fill(at(0), 4);
+  EXPECT_EQ(values(0), all(4));
+}
+
 TEST_F(OpsGraphs, ACaptureRefusesToWait) {
   const auto expect_refused = [&](const char* what, const std::function<void()>& call) {
     EXPECT_ERROR(gpu_->capture(call), CudaError, what, "within a CUDA graph");

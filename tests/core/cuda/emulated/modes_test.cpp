@@ -141,8 +141,27 @@ TEST(Emulated, WaitsAreRefusedToAThreadThatCaptures) {
   expect_refused([&] { return cudaStreamSynchronize(stream_of(*beside)); });
   expect_refused([&] { return cudaEventSynchronize(event); });
   expect_refused([] { return cudaFree(nullptr); });
+  expect_refused([] { return cudaFreeHost(nullptr); });
   EXPECT_EQ(cudaEventSynchronize(event), cudaSuccess);
   cudaEventDestroy(event);
+}
+
+// Not in the midst of a capture, not by another error's way out of it, and not never.
+TEST(Emulated, MemoryIsGivenBackWhenTheCaptureHasEnded) {
+  const auto backend = make_cuda_backend();
+  const auto free = [&] { return backend->memory().free_on_device()->bytes; };
+  const std::size_t before = free();
+  Block block(backend->memory(), 4096);
+  EXPECT_THROW(backend->capture([&] { block = {}; }), CudaError);
+  EXPECT_EQ(free(), before);
+  block = Block(backend->memory(), 4096);
+  const auto fail_otherwise = [&] {
+    const Block local = std::move(block);
+    fail<DataError>("test", "something else");
+  };
+  EXPECT_THROW(backend->capture(fail_otherwise), DataError);
+  EXPECT_EQ(free(), before);
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess);
 }
 
 // The library is asked before a capture or not at all.

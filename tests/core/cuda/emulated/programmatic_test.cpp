@@ -32,6 +32,24 @@ TEST(EmulatedProgrammatic, NeedsAGpuThatHasIt) {
   EXPECT_FALSE(programmatic_launches_allowed());
 }
 
+// Whichever of the two is older.
+TEST(EmulatedProgrammatic, NeedsACudaWhoseGraphsHaveIt) {
+  emulation::set_compute_capability(9, 0);
+  emulation::set_cuda_versions(12020, 13000);
+  EXPECT_ERROR(make_cuda_backend({.programmatic_launch = true}), UsageError,
+               "programmatic-launch is on", "runtime is 12.2", "driver's 13.0", "12.3 is needed");
+  emulation::set_cuda_versions(12080, 12020);
+  EXPECT_ERROR(make_cuda_backend({.programmatic_launch = true}), UsageError, "runtime is 12.8",
+               "driver's 12.2", "12.3 is needed");
+  EXPECT_FALSE(programmatic_launches_allowed());
+  EXPECT_NO_THROW(make_cuda_backend());
+  emulation::set_cuda_versions(12030, 12030);
+  EXPECT_NO_THROW(make_cuda_backend({.programmatic_launch = true}));
+  static_cast<void>(make_cuda_backend());
+  emulation::set_cuda_versions(emulation::kCudaVersion, emulation::kCudaVersion);
+  emulation::set_compute_capability(8, 0);
+}
+
 // As of a build for 8.0 alone, whose PTX the driver of a 9.0 translates.
 TEST(EmulatedProgrammatic, NeedsKernelsThatWait) {
   emulation::set_compute_capability(9, 0);

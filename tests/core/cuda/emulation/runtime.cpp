@@ -29,6 +29,7 @@ thread_local bool chosen = false;
 int most_shared_memory = edt::emulation::kA100SharedMemory;
 bool kernels_there = true;
 int kernels_compiled_for = 0;
+int runtime_version = edt::emulation::kCudaVersion, driver_version = edt::emulation::kCudaVersion;
 int capability_major = 8, capability_minor = 0;
 thread_local std::string gpu_name = edt::emulation::kGpuName;  // of this rank's GPU
 
@@ -84,6 +85,11 @@ void set_gpu_name(const std::string& name) { gpu_name = name; }
 void set_compute_capability(int major, int minor) {
   capability_major = major;
   capability_minor = minor;
+}
+
+void set_cuda_versions(int runtime, int driver) {
+  runtime_version = runtime;
+  driver_version = driver;
 }
 
 void set_seconds_of_launches(const std::string& name, double seconds) {
@@ -161,6 +167,14 @@ const char* cudaGetErrorString(cudaError_t error) {
 const char* cudaGetErrorName(cudaError_t) { return "emulated"; }
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
+  return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = runtime_version;
+  return cudaSuccess;
+}
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = driver_version;
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {

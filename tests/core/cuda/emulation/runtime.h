@@ -30,6 +30,10 @@ void set_kernels_there(bool there);
 // And for which their PTX was compiled, 90 for 9.0; 0: the GPU's own.
 void set_kernels_compiled_for(int capability);
 
+// Of CUDA's runtime, and the newest that the driver knows: 13000 for 13.0.
+inline constexpr int kCudaVersion = 13000;
+void set_cuda_versions(int runtime, int driver);
+
 // 8.0 at first; products of warpgroups are of 9.0.
 void set_compute_capability(int major, int minor);
 
