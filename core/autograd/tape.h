@@ -112,7 +112,7 @@ class Tape {
               std::initializer_list<Parameter*> parameters, F&& backward);
 
   // The node recorded last runs in backward though nothing arrives at its output, with zeros then:
-  // it has another output, or parameters are used in it.
+  // parameters are used in it.
   void run_last_anyway() {
     if (recording_) nodes_.back().runs_anyway = true;
   }

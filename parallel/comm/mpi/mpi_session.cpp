@@ -1,5 +1,6 @@
 #include "parallel/comm/mpi/mpi_session.h"
 
+#include <cstdlib>
 #include <exception>
 
 #include "core/base/exit_deadline.h"
@@ -7,8 +8,19 @@
 #include "parallel/comm/mpi/mpi_transport.h"
 
 namespace edt {
+namespace {
+
+// Over TCP Open MPI's receiver asks for what is left of a long message ("put"), and the question
+// waits behind all that it sends itself: two ranks that exchange use half of their link. Without
+// that a message goes on by itself. Read by MPI_Init; what the user has set stays.
+void let_tcp_go_both_ways() {
+  setenv("OMPI_MCA_btl_tcp_flags", "send,inplace,need-ack,need-csum,hetero-rdma", 0);
+}
+
+}  // namespace
 
 MpiSession::MpiSession() {
+  let_tcp_go_both_ways();
   int provided = MPI_THREAD_SINGLE;
   const int code = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);
   require<CommunicationError>(code == MPI_SUCCESS, "mpi", "MPI_Init_thread failed with code {}",

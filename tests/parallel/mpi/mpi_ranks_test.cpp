@@ -1,4 +1,8 @@
 #include <gtest/gtest.h>
+#include <mpi.h>
+
+#include <cstdlib>
+#include <string>
 
 #include "collective_cases.h"
 #include "mpi_world.h"
@@ -26,6 +30,27 @@ TEST(MpiRanks, HaveMemoryInCommon) {
   ranks.barrier("all have written");
   for (int r = 0; r < ranks.size(); ++r) EXPECT_EQ(values[r], r + 1);
   ranks.barrier("all have read");
+}
+
+// As MPI was told before it began: by the user, or else by MpiSession.
+TEST(MpiRanks, AskForNothingOverTcpUnlessTheUserSaysSo) {
+  const char* const told = std::getenv("OMPI_MCA_btl_tcp_flags");
+  ASSERT_NE(told, nullptr);
+  int provided = 0, index = 0, count = 0;
+  unsigned flags = 0;
+  ASSERT_EQ(MPI_T_init_thread(MPI_THREAD_SINGLE, &provided), MPI_SUCCESS);
+  if (MPI_T_cvar_get_index("btl_tcp_flags", &index) != MPI_SUCCESS) {
+    MPI_T_finalize();
+    GTEST_SKIP() << "this MPI library has no TCP of its own";
+  }
+  MPI_T_cvar_handle handle{};
+  ASSERT_EQ(MPI_T_cvar_handle_alloc(index, nullptr, &handle, &count), MPI_SUCCESS);
+  ASSERT_EQ(MPI_T_cvar_read(handle, &flags), MPI_SUCCESS);
+  MPI_T_cvar_handle_free(&handle);
+  MPI_T_finalize();
+  constexpr unsigned kSend = 1, kPut = 2;
+  EXPECT_TRUE(flags & kSend);
+  EXPECT_EQ((flags & kPut) != 0, std::string(told).find("put") != std::string::npos);
 }
 
 TEST(MpiRanks, WiresThatRoundOnce) { check_wires_that_round_once(mpi_world()); }
