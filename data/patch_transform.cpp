@@ -111,10 +111,10 @@ PatchTransform::PatchTransform(int image_size, int channels, int patch, bool of_
                       "synth", "pictures of {} pixels; a multiple of {} from {} to {} is needed",
                       image_size, patch, kSmallest, kLargest);
   // Statistics of fixed pictures, so that every data set of one size has the same decoder.
-  constexpr int kPictures = 240;
+  constexpr int kFixedPictures = 240;
   std::vector<double> sum(basis_.size()), square(basis_.size());
   std::vector<float> z(basis_.size());
-  for (int i = 0; i < kPictures; ++i) {
+  for (int i = 0; i < kFixedPictures; ++i) {
     const Image image = fixed_picture(i, image_size, of_captions);
     for (int y = 0; y < image_size; y += patch) {
       for (int x = 0; x < image_size; x += patch) {
@@ -126,7 +126,7 @@ PatchTransform::PatchTransform(int image_size, int channels, int patch, bool of_
       }
     }
   }
-  const double n = kPictures * std::pow(image_size / patch, 2);
+  const double n = kFixedPictures * std::pow(image_size / patch, 2);
   for (std::size_t k = 0; k < z.size(); ++k) {
     mean_[k] = static_cast<float>(sum[k] / n);
     deviation_[k] = static_cast<float>(std::sqrt(square[k] / n - std::pow(sum[k] / n, 2)));

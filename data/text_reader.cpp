@@ -125,8 +125,8 @@ std::vector<std::string> TextReader::captions(std::uint64_t first, std::uint64_t
 void TextReader::verify_captions() const {
   const h5::File file = h5::File::open(bytes_->path());
   const std::uint64_t known = checksum_block(file, kCaptionsName);
-  constexpr std::uint64_t kAtOnce = 1024;
-  const std::uint64_t block = known > 0 ? known : kAtOnce;
+  constexpr std::uint64_t kTextsAtOnce = 1024;
+  const std::uint64_t block = known > 0 ? known : kTextsAtOnce;
   std::vector<std::uint64_t> sums;
   if (known > 0) sums = read_checksums(file, kCaptionsName, (size() + block - 1) / block);
   for (std::uint64_t first = 0; first < size(); first += block) {

@@ -72,16 +72,16 @@ void TextWriter::append(const StoredTexts& texts, std::uint64_t first) {
 }
 
 ByteRange TextWriter::write_captions(h5::File& file) {
-  constexpr std::uint64_t kBlock = 1024;
+  constexpr std::uint64_t kTextsOfBlock = 1024;
   std::vector<std::uint64_t> sums;
-  for (std::size_t at = 0; at < captions_.size(); at += kBlock) {
-    const std::size_t count = std::min<std::size_t>(kBlock, captions_.size() - at);
+  for (std::size_t at = 0; at < captions_.size(); at += kTextsOfBlock) {
+    const std::size_t count = std::min<std::size_t>(kTextsOfBlock, captions_.size() - at);
     sums.push_back(captions_checksum(std::span(captions_).subspan(at, count)));
   }
   h5::DataSet set = file.create_dataset(std::string("checksums/") + kCaptionsName,
                                         h5::Type::kUInt64, {sums.size()});
   set.write(h5::Type::kUInt64, sums.data());
-  set.write_attribute("checksum_block", static_cast<std::int64_t>(kBlock));
+  set.write_attribute("checksum_block", static_cast<std::int64_t>(kTextsOfBlock));
   h5::File::Bytes stored;
   (void)file.create_strings(kCaptionsName, captions_, &stored);
   return {stored.offset, stored.size};

@@ -4,6 +4,7 @@
 
 #include "launcher/machine/machine.h"
 #include "launcher/machine/measuring.h"
+#include "launcher/memory/memory_check.h"
 #include "launcher/plan/kernel_timing.h"
 #include "launcher/plan/link_timing.h"
 #include "model/plan/gemms.h"
@@ -53,6 +54,11 @@ class Product {
 
 }  // namespace
 
+PlannedMemory planned_memory(const std::optional<FreeMemory>& gpu, const PlannedMemory& of_host) {
+  if (!gpu) return of_host;
+  return {static_cast<double>(gpu->bytes) + kGpuProcessBytes, kGpuProcessBytes};
+}
+
 Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world, int rounds,
                   Cluster before) {
   const Hosts hosts = find_hosts(world);
@@ -60,25 +66,30 @@ Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world
   cluster.nodes = hosts.nodes;
   cluster.devices = hosts.ranks_of_node;
   cluster.adapters = 1;
+  const auto free_before = backend.memory().free_on_device();
   const KernelTiming timing = time_kernels(step, backend, world, {.rounds = rounds});
   for (const auto& [key, seconds] : timing.times.seconds) cluster.measured.seconds[key] = seconds;
   for (const auto& [name, rate] : timing.times.seconds_per_byte) {
     cluster.measured.seconds_per_byte[name] = rate;
   }
   cluster.launch = timing.launch;
-  cluster.process_memory = timing.process_memory;
   cluster.memory_bandwidth = 1 / timing.times.seconds_per_byte.at("copy");
   const double rate = matrix_rate(step, backend, world);
   cluster.float32_rate = rate;
   cluster.bf16_rate = rate;
   const Machine machine = probe_machine();
-  cluster.memory = static_cast<double>(machine.memory_total) / cluster.devices;
   if (cluster.name.empty()) cluster.name = machine.host;
   const double before_links = trimmed_process_bytes();
   if (cluster.devices > 1) cluster.intra = time_link(world, 1);
   if (cluster.nodes > 1) cluster.inter = time_link(world, cluster.devices);
-  cluster.process_memory += world.all_reduce_value(  // what MPI keeps for messages
+  // What MPI keeps for messages.
+  const double of_links = world.all_reduce_value(
       std::max(0.0, trimmed_process_bytes() - before_links), Reduce::kMax, "memory");
+  const PlannedMemory memory =
+      planned_memory(free_before, {static_cast<double>(machine.memory_total) / cluster.devices,
+                                   timing.process_memory + of_links});
+  cluster.memory = world.all_reduce_value(memory.bytes, Reduce::kMin, "memory");
+  cluster.process_memory = memory.process_bytes;
   if (world.size() > 1) {
     Product product(backend);
     // Between the ranks that gradients of the last round travel between.

@@ -1,6 +1,9 @@
 // Describes the machine this job runs on, as measured for the kernels of one step.
 #pragma once
 
+#include <optional>
+
+#include "core/tensor/memory.h"
 #include "model/plan/cluster.h"
 #include "model/plan/dry_run.h"
 #include "parallel/comm/communicator.h"
@@ -11,5 +14,12 @@ namespace edt {
 // already: kernels that are not measured now, and links that this job does not have, stay.
 Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world, int rounds,
                   Cluster before);
+
+// Bytes that a rank has, and those of them that its process takes beside what a step asks for.
+struct PlannedMemory {
+  double bytes = 0, process_bytes = 0;
+};
+// That of a rank on a GPU, where so much was free before the step was there; else of the host.
+PlannedMemory planned_memory(const std::optional<FreeMemory>& gpu, const PlannedMemory& of_host);
 
 }  // namespace edt

@@ -36,11 +36,11 @@ link_down() {
   rm -rf "$link_work"
 }
 
-# link_limit RATE: of both directions.
+# link_limit RATE: of both directions. A larger burst would let through at once what a step sends after a pause.
 link_limit() {
   local ns
   for ns in "$link_a" "$link_b"; do
-    tc -n "$ns" qdisc replace dev veth0 root tbf rate "$1" burst 256kb latency 50ms
+    tc -n "$ns" qdisc replace dev veth0 root tbf rate "$1" burst 16kb latency 50ms
   done
 }
 

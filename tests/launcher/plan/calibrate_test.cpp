@@ -50,6 +50,18 @@ TEST(Calibrate, KeepsWhatItDoesNotMeasure) {
   EXPECT_GT(after.measured.seconds.size(), 20u);
 }
 
+// Not the host's memory, and not less for what the step has taken to be measured.
+TEST(Calibrate, CountsTheMemoryOfTheGpu) {
+  constexpr double kGib = 1 << 30;
+  const PlannedMemory of_host{500 * kGib, 0.1 * kGib};
+  const FreeMemory gpu{"GPU 0", std::size_t{78} << 30};
+  const PlannedMemory on_gpu = planned_memory(gpu, of_host);
+  EXPECT_EQ(on_gpu.bytes, 78 * kGib + kGpuProcessBytes);
+  EXPECT_EQ(on_gpu.process_bytes, kGpuProcessBytes);
+  EXPECT_EQ(planned_memory(std::nullopt, of_host).bytes, of_host.bytes);
+  EXPECT_EQ(planned_memory(std::nullopt, of_host).process_bytes, of_host.process_bytes);
+}
+
 TEST(TimeLink, RisesWithTheBytes) {
   run_ranks(2, [](Communicator& world) {
     const Link link = time_link(world, 1);
