@@ -191,18 +191,27 @@ void ask_for_product(const AsyncProduct& product) {
   own.asked = (own.asked ^ what) * 0x9e3779b97f4a7c15 + 1;
 }
 
+// Late, or as early as it may be: then what uses registers before they are waited for finds others.
 void commit_group() {
   Asynchronous& own = asynchronous();
   std::size_t committed = 0;
   for (const std::size_t products : own.groups) committed += products;
   own.groups.push_back(own.products.size() - committed);
+  if (!boxes_arrive_at_once()) return;
+  for (std::size_t i = committed; i < own.products.size(); ++i) {
+    multiply(own.products[i]);
+    own.products[i].c = nullptr;  // done
+  }
 }
 
 void finish_products(std::size_t groups_under_way) {
   Asynchronous& own = asynchronous();
   while (own.groups.size() > groups_under_way) {
     const auto count = static_cast<std::ptrdiff_t>(own.groups.front());
-    for (std::ptrdiff_t i = 0; i < count; ++i) multiply(own.products[static_cast<std::size_t>(i)]);
+    for (std::ptrdiff_t i = 0; i < count; ++i) {
+      const AsyncProduct& product = own.products[static_cast<std::size_t>(i)];
+      if (product.c != nullptr) multiply(product);
+    }
     own.products.erase(own.products.begin(), own.products.begin() + count);
     own.groups.erase(own.groups.begin());
   }

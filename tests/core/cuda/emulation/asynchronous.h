@@ -2,11 +2,11 @@
 // memory, and barriers with phases. emulation.h includes it: it stands in for
 // warpgroup_instructions.cuh and box_copy.cuh.
 //
-// Everything happens as late as it may. A product reads its operands, and changes its accumulators,
-// when it is waited for; a box is read and arrives when no thread can go on without it (in the
-// orders that go backward as soon as it is asked for). So a wait that is missing, or memory and
-// registers that are used too early, give other values. Products read a memory of their own: what
-// boxes bring is there, what threads have written only once they have published it. Fences of
+// Everything happens as late as it may, in the orders that go backward as early. A product reads
+// its operands, and changes its accumulators, when it is waited for or when its group is committed;
+// a box arrives when no thread can go on without it or as soon as it is asked for. So a wait that
+// is missing, or what is used too early, give other values. Products read a memory of their own:
+// what boxes bring is there, what threads have written only once they have published it. Fences of
 // registers, which would change nothing here, end the program where they are missing.
 #pragma once
 

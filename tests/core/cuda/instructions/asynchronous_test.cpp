@@ -1,5 +1,6 @@
 // The emulated instructions of sm_90a: products of warpgroups on every layout of their
 // operands, boxes with their barriers, and that what is missing is seen.
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -221,9 +222,9 @@ TEST(Asynchronous, RowsOf128BytesAreThoseOfTheManual) {
   }
 }
 
-// Ones in all of shared memory, to four sums one after the other: those of the last groups are not
-// there yet.
-TEST(Asynchronous, TheLastGroupsMayGoOn) {
+// Ones in all of shared memory, to four sums one after the other: what is there when two groups may
+// still be under way, and at the end.
+std::array<std::array<float, 4>, 2> sums_of_groups() {
   std::array<float, 4> early{}, late{};
   run_block([&] {
     auto* const memory = reinterpret_cast<std::uint16_t*>(dynamic_shared());
@@ -247,8 +248,15 @@ TEST(Asynchronous, TheLastGroupsMayGoOn) {
     wait_for_products(c[2], c[3]);
     for (std::size_t i = 0; i < 4; ++i) late[i] = c[i][0][0];
   });
-  EXPECT_EQ(early, (std::array<float, 4>{16, 16, 0, 0}));
-  EXPECT_EQ(late, (std::array<float, 4>{16, 16, 16, 16}));
+  return {early, late};
+}
+
+TEST(Asynchronous, TheLastGroupsMayGoOn) {
+  const std::array<float, 4> all{16, 16, 16, 16};
+  EXPECT_THAT(sums_of_groups(), testing::ElementsAre(std::array<float, 4>{16, 16, 0, 0}, all));
+  emulation::set_order(emulation::Order::kBackward);  // as early as may be
+  EXPECT_THAT(sums_of_groups(), testing::ElementsAre(all, all));
+  emulation::set_order(emulation::Order::kForward);
 }
 
 // Ones that each thread writes for products; what is not published is not seen.
