@@ -78,8 +78,8 @@ CudaAttention::Comparison CudaAttention::compare_backward(const AttentionCall& c
   };
   return {.by_warps = [=, this] { backward_on_tensor_cores(one); },
           .by_groups =
-              [=, this, maps = map_backward(other)] {
-                launch_attention_warpgroup_backward(context_.stream(), other, maps);
+              [=, this] {
+                launch_attention_warpgroup_backward(context_.stream(), other, map_backward(other));
               },
           .difference = difference};
 }

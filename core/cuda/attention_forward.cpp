@@ -42,10 +42,8 @@ CudaAttention::Comparison CudaAttention::compare_forward(const AttentionCall& ca
   other.lse = scratch_.floats(ScratchSlot::kPartials, rows);
   return {
       .by_warps = [=, this] { launch_attention_tensor(context_.stream(), one, forward_warps(s)); },
-      .by_groups =
-          [=, this, maps = map_qkv(call)] {
-            launch_attention_warpgroup(context_.stream(), other, maps);
-          },
+      .by_groups = [=,
+                    this] { launch_attention_warpgroup(context_.stream(), other, map_qkv(other)); },
       .difference =
           [=, this] {
             return std::max(
