@@ -272,7 +272,7 @@ step_attention() {
   fi
   rm -f "$file"
   edt tune "${xl[@]}" --micro-batch "$batch" --dtype bf16 --steps 1 --candidates 1 --rounds 5 --out "$file" | tee "$work/tune"
-  [[ $is_dry == yes ]] || grep '^attention ' -A 20 "$work/tune"
+  [[ $is_dry == yes ]] || grep 'warpgroups us' -A 20 "$work/tune"
 }
 
 step_tune() {
