@@ -1,10 +1,7 @@
-// Which kernels a call takes, and the memory that their partial results need.
-#include <array>
-
-#include "core/cuda/attention_forward.h"
-#include "core/cuda/backend.h"
+// Attention as its kernels are called: sizes and pointers (cuda_attention.h: which kernel).
 #include "core/cuda/kernels/attention.h"
-#include "core/cuda/kernels/attention_memory.h"
+#include "core/cuda/backend.h"
+#include "core/cuda/cuda_attention.h"
 #include "core/cuda/typed.h"
 
 namespace edt {
@@ -63,28 +60,15 @@ void CudaBackend::attention_backward(T dout, T qkv, Grid grid, T table, T out, T
 void CudaBackend::visible_attention_backward(T dout, T qkv, Visible visible, T table, T out, T lse,
                                              G dqkv, G dtable) {
   AttentionCall call = call_of(qkv, table, out, visible);
-  const AttentionSizes& s = call.sizes;
   call.lse = lse.as<float>();
   call.dout = dout.data;
   call.dqkv = dqkv.tensor.data;
   call.accumulate = dqkv.accumulate;
-  const bool tensor = on_tensor_cores(call, context.most_shared_memory());
-  const std::int64_t blocks = tensor ? key_blocks(s.tokens) : 1, shares = s.batch * blocks;
+  TableTarget target;
   if (dtable.wanted()) {
-    call.dtables = scratch_.floats(ScratchSlot::kDtable, shares * s.heads * s.table_rows());
+    target = {dtable.tensor.as<float>(), dtable.tensor.shape[0], dtable.accumulate};
   }
-  if (tensor) {
-    call.skewed =
-        dtable.wanted() && !visible.ids.defined() && takes_skewed(s, context.most_shared_memory());
-    if (blocks > 1) call.dq = scratch_.floats(ScratchSlot::kDq, blocks * out.elements());
-    launch_attention_tensor_backward(stream(), call);
-  } else {
-    call.delta = scratch_.floats(ScratchSlot::kPartials, lse.elements());
-    launch_attention_plain_backward(stream(), call);
-  }
-  if (!dtable.wanted()) return;
-  launch_add_tables(stream(), s, call.dtables, shares,
-                    {dtable.tensor.as<float>(), dtable.tensor.shape[0], dtable.accumulate});
+  attention_.backward(call, target);
 }
 
 }  // namespace edt

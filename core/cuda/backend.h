@@ -2,8 +2,8 @@
 // calls in NAME.cpp, what runs on the GPU in kernels/NAME.cu.
 #pragma once
 
-#include "core/cuda/attention_forward.h"
 #include "core/cuda/context.h"
+#include "core/cuda/cuda_attention.h"
 #include "core/cuda/cuda_backend.h"
 #include "core/cuda/graph.h"
 #include "core/cuda/matmul.h"

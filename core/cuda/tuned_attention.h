@@ -1,4 +1,4 @@
-// Which of two forward kernels attention takes on a GPU that has both, as timing has chosen.
+// Which of two kernels attention takes in each pass on a GPU that has both, as timing has chosen.
 // Nothing of CUDA.
 #pragma once
 
@@ -12,6 +12,7 @@ struct AttentionKey {
   std::int64_t batch = 0, tokens = 0, heads = 0, size = 0;
   std::int64_t rows = 0, columns = 0;  // of the grid
   bool biased = false;                 // by a table
+  bool backward = false;
 
   auto operator<=>(const AttentionKey&) const = default;
 };

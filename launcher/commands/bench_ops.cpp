@@ -7,6 +7,7 @@
 #include "core/options/options.h"
 #include "launcher/commands/step_options.h"
 #include "launcher/commands/table.h"
+#include "launcher/commands/warpgroup_backend.h"
 #include "launcher/device/device_options.h"
 #include "launcher/text/report.h"
 #include "model/families/presets.h"
@@ -75,7 +76,8 @@ Ceiling measure_ceiling(Backend& backend, DType dtype) {
 struct Line {
   const OpCase& op_case;
   CaseTiming timing;
-  bool apart = false;  // without the epilogues that its products have on the GPU
+  bool apart = false;       // without the epilogues that its products have on the GPU
+  bool warpgroups = false;  // attention by the kernels for Hopper alone
 
   Rate forward() const {
     return {timing.forward_seconds, timing.forward_flops, timing.forward_bytes};
@@ -106,6 +108,7 @@ void print_json(CommandContext& context, const OpsBenchOptions& bench, const Bac
     nlohmann::ordered_json op{{"op", line.op_case.op},
                               {"shape", line.op_case.shape},
                               {"epilogues", !line.apart},
+                              {"warpgroups", line.warpgroups},
                               {"supported", line.timing.supported}};
     if (line.timing.supported) op["forward"] = to_json(line.forward(), ceiling);
     if (line.has_backward()) op["backward"] = to_json(line.backward(), ceiling);
@@ -124,7 +127,9 @@ void print_text(CommandContext& context, const Ceiling& ceiling, const std::vect
   Table table({"op", "shape", "forward", "rate", "share", "backward", "rate", "share"});
   for (const Line& line : lines) {
     std::vector<std::string> row{line.op_case.op,
-                                 line.op_case.shape + (line.apart ? ", no epilogues" : "")};
+                                 line.op_case.shape + (line.apart        ? ", no epilogues"
+                                                       : line.warpgroups ? ", by warpgroups"
+                                                                         : "")};
     const std::vector<std::string> none{"-", "-", "-"};
     const auto forward = line.timing.supported ? cells(line.forward(), ceiling)
                                                : std::vector<std::string>{"unsupported", "-", "-"};
@@ -165,7 +170,8 @@ std::int64_t epilogues_of(const Backend& backend) {
   return sum;
 }
 
-// Each op; on a GPU those whose products take something along once more, without.
+// Each op; on a GPU those whose products take something along once more, without, and on Hopper
+// attention once more by warpgroups.
 std::vector<Line> time_ops(const OpsBenchOptions& bench, const OpCases& cases, Backend& backend,
                            Communicator& world) {
   std::unique_ptr<Backend> without;
@@ -178,6 +184,10 @@ std::vector<Line> time_ops(const OpsBenchOptions& bench, const OpCases& cases, B
   for (const OpCase& op_case : cases) {
     const std::int64_t before = without ? epilogues_of(backend) : 0;
     lines.push_back({op_case, time_case(op_case, backend, bench.dtype, bench.seconds)});
+    if (const auto warpgroups = make_warpgroup_backend(bench.device, op_case, bench.dtype, world)) {
+      const CaseTiming timing = time_case(op_case, *warpgroups, bench.dtype, bench.seconds);
+      lines.push_back({.op_case = op_case, .timing = timing, .warpgroups = true});
+    }
     if (!without || epilogues_of(backend) == before) continue;
     lines.push_back({op_case, time_case(op_case, *without, bench.dtype, bench.seconds), true});
   }
@@ -193,7 +203,8 @@ int bench_ops(std::span<const std::string> args, CommandContext& context) {
       "Times each op alone on the shapes of an EDT's stages: GFLOP/s against the matrix "
       "products of oneDNN or cuBLASLt, or, for ops that mostly move data, GB/s against a copy "
       "that no cache holds: small batches stay in the cache and pass 100 %. On a GPU ops whose "
-      "products take along biases, gelu or sums are timed without that as well.");
+      "products take along biases, gelu or sums are timed without that as well, and on GPUs of "
+      "compute capability 9.0 attention by the kernels that are for these alone.");
   options.add("filter", &bench.filter, "only ops whose name or shape contains this").positional();
   bench.device.declare(options, "");
   options.add("model.preset", &bench.model, "whose stages the shapes are of")

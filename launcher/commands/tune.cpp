@@ -76,7 +76,8 @@ int tune(std::span<const std::string> args, CommandContext& context) {
       "tune",
       "Times the algorithms that cuBLASLt suggests for each matrix product of a "
       "model's steps, what it fuses into them beside kernels that follow a plain product, and on "
-      "GPUs of compute capability 9.0 both forward kernels of attention, whose values it compares. "
+      "GPUs of compute capability 9.0 both kernels of attention each way, whose values it "
+      "compares. "
       "The fastest go to a file. Runs that are given it "
       "(--run.gemm-algos, --gemm-algos) take these and time nothing, so that they keep "
       "equal bits.");

@@ -79,7 +79,7 @@ std::string TuneReport::text() const {
 
 std::string TuneReport::attention_text() const {
   if (file.tuned.attentions.empty()) return "";
-  Table table({"attention forward", "warps us", "warpgroups us", "difference", "taken"});
+  Table table({"attention", "warps us", "warpgroups us", "difference", "taken"});
   for (const auto& [key, tuned] : file.tuned.attentions) {
     table.add({text_of_attention(key), microseconds(tuned.seconds),
                microseconds(tuned.warpgroup_seconds), fmt::format("{:.1e}", tuned.difference),
@@ -134,6 +134,7 @@ std::string TuneReport::json() const {
                                  {"tokens", key.tokens},
                                  {"heads", key.heads},
                                  {"size", key.size},
+                                 {"backward", key.backward},
                                  {"seconds", tuned.seconds},
                                  {"warpgroup_seconds", tuned.warpgroup_seconds},
                                  {"difference", tuned.difference},

@@ -16,7 +16,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::string_view kFormat = "edt products 4";
+constexpr std::string_view kFormat = "edt products 5";
 
 // One object of the file, whose members are asked for by name and type.
 class Reader {
@@ -159,7 +159,8 @@ AttentionKey attention_key_of(const Reader& attention) {
           .size = attention.integer("size", 1),
           .rows = attention.integer("rows", 1),
           .columns = attention.integer("columns", 1),
-          .biased = attention.flag("biased")};
+          .biased = attention.flag("biased"),
+          .backward = attention.flag("backward")};
 }
 
 TunedAttention tuned_attention_of(const Reader& attention) {
@@ -178,6 +179,7 @@ ordered_json to_json(const AttentionKey& key, const TunedAttention& tuned) {
           {"rows", key.rows},
           {"columns", key.columns},
           {"biased", key.biased},
+          {"backward", key.backward},
           {"seconds", tuned.seconds},
           {"warpgroup_seconds", tuned.warpgroup_seconds},
           {"difference", tuned.difference},
@@ -231,8 +233,9 @@ std::string text_of_gemm(const GemmKey& key) {
 }
 
 std::string text_of_attention(const AttentionKey& key) {
-  return fmt::format("{} x {} x {} tokens, {} heads of {}{}", key.batch, key.rows, key.columns,
-                     key.heads, key.size, key.biased ? "" : ", no bias");
+  return fmt::format("{} x {} x {} tokens, {} heads of {}{}, {}", key.batch, key.rows, key.columns,
+                     key.heads, key.size, key.biased ? "" : ", no bias",
+                     key.backward ? "backward" : "forward");
 }
 
 GemmFile parse_gemm_file(std::string_view text, const std::string& name) {

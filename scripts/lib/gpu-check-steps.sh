@@ -15,7 +15,7 @@ refusals 25 What does cuBLASLt refuse?
 products 40 How fast are the library's products and copies, and does padding rows gain?
 bench-ops 70 How fast is every op, with the epilogues of its products and without?
 counters 55 What binds attention and norms: issue, shared memory, memory?
-attention 60 Have both forward kernels of attention the same values, and which is faster?
+attention 60 Have both kernels of attention each way the same values, and which is faster?
 epilogues 60 How fast without epilogues, and with gelu kept?
 bench-s 40 How fast is a step of EDT-S/2 at 128 images?
 same-bits 60 Have two runs, with CUDA graphs and without, the same weights?
@@ -287,12 +287,12 @@ step_attention() {
   known 'OpsWarpgroups.*'
   if [[ $is_dry == no ]]; then
     packed "$bin/cuda_test" --gtest_filter='OpsWarpgroups.*' | tee "$work/tests"
-    ! grep -q 'no products of warpgroups' "$work/tests" || skip "this GPU has one forward kernel of attention"
+    ! grep -q 'no products of warpgroups' "$work/tests" || skip "this GPU has one kernel of attention each way"
     grep -q '^\[ *PASSED *\] [1-9]' "$work/tests"
   fi
   rm -f "$file"
   edt tune "${xl[@]}" --micro-batch "$batch" --dtype bf16 --steps 1 --candidates 1 --rounds 5 --out "$file" | tee "$work/tune"
-  [[ $is_dry == yes ]] || grep 'attention forward' -A 20 "$work/tune"
+  [[ $is_dry == yes ]] || grep 'warpgroups us' -A 20 "$work/tune"
 }
 
 step_tune() {

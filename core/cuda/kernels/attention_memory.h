@@ -33,7 +33,8 @@ inline int backward_shared_bytes(const AttentionSizes& s, bool skewed = false) {
 // Whether the table's gradient is formed on the tensor cores, on a grid of which every place has
 // its token, by blocks of which each may have `room` bytes.
 inline bool takes_skewed(const AttentionSizes& s, int room) {
-  return s.columns == skewed_columns(backward_warps(s.tokens)) && s.rows <= kMostSkewedRows &&
+  const int columns = skewed_columns(backward_warps(s.tokens));
+  return columns > 0 && s.columns == columns && s.rows <= kMostSkewedRows &&
          s.tokens == s.rows * s.columns && backward_shared_bytes(s, true) <= room;
 }
 

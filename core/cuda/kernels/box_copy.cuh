@@ -22,6 +22,13 @@ namespace edt {
 
 using Barrier = std::uint64_t;  // in shared memory
 
+// The dynamic shared memory of this block, aligned to every swizzle: its address is known when a
+// kernel is compiled, and with it all that follows from it.
+__device__ inline unsigned char* box_memory() {
+  extern __shared__ __align__(1024) unsigned char boxes[];
+  return boxes;
+}
+
 __device__ inline void make_barrier(Barrier* barrier, unsigned arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;\n" ::"r"(shared_address(barrier)),
                "r"(arrivals)

@@ -1,9 +1,10 @@
-// Attention forward by products of warpgroups, on a GPU that has them: the reference's values,
-// those of the kernel for all GPUs with the sizes of large models, and the times of both.
+// Attention by products of warpgroups each way, on a GPU that has them: the reference's values,
+// those of the kernels for all GPUs with the sizes of large models, and the times of both.
 #include <gtest/gtest.h>
 
 #include "core/reference/reference_backend.h"
 #include "tests/core/cuda/gpu.h"
+#include "tests/core/cuda/repeated_case.h"
 #include "tests/core/ops/comparison.h"
 
 #define EDT_NEEDS_WARPGROUPS()                                                  \
@@ -15,22 +16,24 @@
 namespace edt {
 namespace {
 
-// Both kernels beside each other; then the case by that of warpgroups, whatever is faster.
-TunedAttention beside_each_other(const OpCase& op_case, std::vector<CaseValues>* values) {
+// Both kernels of each pass beside each other, of which those of warpgroups are to be taken,
+// whatever is faster.
+TunedAttentions beside_each_other(const OpCase& op_case, bool backward) {
   GemmTuning tuning;
   run_case(op_case, *make_cuda_backend({.tuning = &tuning}), DType::kBFloat16, 1);
-  EXPECT_EQ(tuning.found_attentions.size(), 1) << op_case.name();
-  if (tuning.found_attentions.empty()) return {};
-  const TunedAttention found = tuning.found_attentions.begin()->second;
-  fmt::print("{}: {:.1f} us by warps, {:.1f} by warpgroups, difference {:.1e}\n", op_case.name(),
-             found.seconds * 1e6, found.warpgroup_seconds * 1e6, found.difference);
-  if (values != nullptr) {
-    tuning.found_attentions.begin()->second.warpgroups = true;
-    const auto backend = make_cuda_backend({.gemms = {"this test", {}, tuning.found_attentions}});
-    *values = run_case(op_case, *backend, DType::kBFloat16, 1);
+  EXPECT_EQ(tuning.found_attentions.size(), backward ? 2 : 1) << op_case.name();
+  for (auto& [key, found] : tuning.found_attentions) {
+    fmt::print("{}, {}: {:.1f} us by warps, {:.1f} by warpgroups, difference {:.1e}\n",
+               op_case.name(), key.backward ? "backward" : "forward", found.seconds * 1e6,
+               found.warpgroup_seconds * 1e6, found.difference);
+    EXPECT_LT(found.difference, 1.0 / 256);
+    found.warpgroups = true;
   }
-  return found;
+  return tuning.found_attentions;
 }
+
+// The backward kernel takes heads of up to 64.
+bool has_backward(const AttentionShape& shape) { return shape.size <= 64; }
 
 TEST(OpsWarpgroups, HaveTheValuesOfTheReference) {
   EDT_NEEDS_WARPGROUPS();
@@ -42,8 +45,9 @@ TEST(OpsWarpgroups, HaveTheValuesOfTheReference) {
                                       {1, 256, 1, 64},
                                       {1, 256, 1, 72}}) {
     const OpCase op_case = attention_case(shape);
-    std::vector<CaseValues> values;
-    EXPECT_LT(beside_each_other(op_case, &values).difference, 1.0 / 256);
+    const TunedAttentions taken = beside_each_other(op_case, has_backward(shape));
+    const auto cuda = make_cuda_backend({.gemms = {"this test", {}, taken}});
+    const std::vector<CaseValues> values = run_case(op_case, *cuda, DType::kBFloat16, 1);
     Tolerance tolerance = tolerance_of(DType::kBFloat16, op_case);
     tolerance.element *= 2;  // as in ops_test.cpp
     EXPECT_EQ(difference(values, run_case(op_case, *reference, DType::kBFloat16, 1), tolerance), "")
@@ -61,7 +65,20 @@ TEST(OpsWarpgroups, HaveTheValuesOfTheOtherKernel) {
                                       {32, 256, 6, 52},
                                       {32, 64, 8, 52},
                                       {32, 256, 16, 72}}) {
-    EXPECT_LT(beside_each_other(attention_case(shape), nullptr).difference, 1.0 / 256);
+    beside_each_other(attention_case(shape), has_backward(shape));
+  }
+}
+
+// What a race between blocks or warps would change, as graphs, 200 times.
+TEST(OpsWarpgroups, RepeatTheirBits) {
+  EDT_NEEDS_WARPGROUPS();
+  for (const AttentionShape& shape :
+       {AttentionShape{32, 256, 18, 52}, {32, 64, 24, 52}, {32, 256, 16, 72}}) {
+    const OpCase op_case = attention_case(shape);
+    const TunedAttentions taken = beside_each_other(op_case, has_backward(shape));
+    const auto cuda = make_cuda_backend({.gemms = {"this test", {}, taken}});
+    const test::Repeats seen = test::repeat_case(op_case, *cuda, DType::kBFloat16, 200, 1);
+    EXPECT_EQ(seen.differs, "") << op_case.name() << ", time " << seen.times;
   }
 }
 

@@ -54,6 +54,7 @@ GemmFile example() {
                                          true};
   file.tuned.gemms[batch()] = {{9}, 2e-6, 2e-6, 0, 1, 3};
   file.tuned.attentions[{128, 256, 18, 52, 16, 16, true}] = {1.5e-4, 1e-4, 1e-4, 7, true};
+  file.tuned.attentions[{128, 256, 18, 52, 16, 16, true, true}] = {4e-4, 2e-4, 2e-4, 7, true};
   file.tuned.attentions[{64, 64, 16, 72, 8, 8, false}] = {1e-5, 2e-5, 0, 7, false};
   return file;
 }
@@ -85,7 +86,7 @@ TEST_F(GemmFiles, MayBeEmpty) {
 
 TEST_F(GemmFiles, HaveALineForEachEntry) {
   const std::string text = format_gemm_file(example());
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 11 + 2 + 2) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 11 + 2 + 3) << text;
 }
 
 TEST_F(GemmFiles, OfAnotherKindAreRefused) {
@@ -93,8 +94,10 @@ TEST_F(GemmFiles, OfAnotherKindAreRefused) {
   EXPECT_ERROR(parse_gemm_file("", "p.json"), DataError, "p.json is no JSON");
   EXPECT_ERROR(parse_gemm_file("[]", "p.json"), DataError, "p.json: [] is no object");
   EXPECT_ERROR(parse_gemm_file("{}", "p.json"), DataError, "p.json: format is missing");
-  file_["format"] = "edt products 3";
-  EXPECT_ERROR(parsed(file_), DataError, "'edt products 3'", "'edt products 4'");
+  for (const std::string older : {"edt products 3", "edt products 4"}) {
+    file_["format"] = older;
+    EXPECT_ERROR(parsed(file_), DataError, "'" + older + "'", "'edt products 5'");
+  }
 }
 
 TEST_F(GemmFiles, WrongHeadsAreNamed) {
@@ -154,8 +157,8 @@ TEST_F(GemmFiles, EveryMemberOfAttentionIsNeededWithItsType) {
   EXPECT_ERROR(parsed(file_), DataError, "attention 1: difference is -1, must be 0 or more");
   attention = intact;
   file_["attention"].push_back(intact);
-  EXPECT_ERROR(parsed(file_), DataError, "products.json: attention 3",
-               "64 x 8 x 8 tokens, 16 heads of 72, no bias", "is attention 1 again");
+  EXPECT_ERROR(parsed(file_), DataError, "products.json: attention 4",
+               "64 x 8 x 8 tokens, 16 heads of 72, no bias, forward", "is attention 1 again");
   file_.erase("attention");
   EXPECT_ERROR(parsed(file_), DataError, "attention is missing");
 }

@@ -70,17 +70,17 @@ struct RightOperands {
 
   template <class Plan>
   __device__ explicit RightOperands(const HeadMemory<Plan>& memory)
-      : k(right_operand(shared_address(memory.k), Swizzle::k128Bytes, 16, 8 * 128)),
-        v(right_operand(shared_address(memory.v), Swizzle::k128Bytes, 16, 8 * 128)),
-        k_rest(right_operand(shared_address(memory.k_rest), Swizzle::k32Bytes, 16, 8 * 32)),
-        v_rest(right_operand(shared_address(memory.v_rest), Swizzle::k32Bytes, 16, 8 * 32)) {}
+      : k(shared_operand(shared_address(memory.k), Swizzle::k128Bytes, 16, 8 * 128)),
+        v(shared_operand(shared_address(memory.v), Swizzle::k128Bytes, 16, 8 * 128)),
+        k_rest(shared_operand(shared_address(memory.k_rest), Swizzle::k32Bytes, 16, 8 * 32)),
+        v_rest(shared_operand(shared_address(memory.v_rest), Swizzle::k32Bytes, 16, 8 * 32)) {}
 };
 
 // scores = q k^T, issued.
 template <class Plan>
-__device__ void multiply_keys(const unsigned (&left)[Plan::steps][4], const RightOperands& right,
+__device__ void multiply_keys(unsigned (&left)[Plan::steps][4], const RightOperands& right,
                               int first_key, Scores<Plan>& scores) {
-  fence_registers();
+  fence_registers(left, scores);
 #pragma unroll
   for (int step = 0; step < Plan::steps; ++step) {
     const std::uint64_t k = step < 4 ? further_on(right.k, first_key * 128 + step * 32)
@@ -92,9 +92,9 @@ __device__ void multiply_keys(const unsigned (&left)[Plan::steps][4], const Righ
 
 // out += p v, issued.
 template <class Plan>
-__device__ void multiply_values(const LeftOperands<Plan::keys / 8>& p, const RightOperands& right,
+__device__ void multiply_values(LeftOperands<Plan::keys / 8>& p, const RightOperands& right,
                                 int first_key, float (&out)[Plan::tiles][4]) {
-  fence_registers();
+  fence_registers(p, out);
 #pragma unroll
   for (int step = 0; step < Plan::keys / 16; ++step) {
     const int key = first_key + step * 16;

@@ -1,7 +1,8 @@
-// Which forward kernel attention takes: that of warpgroups only where it is given, or where timing
-// finds it faster, with the same values, on a GPU that has it.
+// Which kernels attention takes: those of warpgroups only where they are given, or where timing
+// finds them faster, with the same values, on a GPU that has them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "core/cuda/error.h"
@@ -14,23 +15,35 @@
 namespace edt {
 namespace {
 
-// The kernel of warpgroups has other tiles of keys where heads are so large: other bits.
+// The forward kernel of warpgroups has other tiles of keys where heads are so large: other bits.
+// There is none for the backward pass.
 const OpCase kChoiceCase = attention_case({2, 64, 2, 72});
+// Both passes have one.
+const OpCase kBackwardCase = attention_case({2, 64, 2, 52});
+const AttentionKey kBackwardKey{2, 64, 2, 52, 8, 8, true, true};
 
 class AttentionChoice : public testing::Test {
  protected:
   AttentionChoice() {
     emulation::set_compute_capability(9, 0);
+    emulation::set_most_shared_memory(emulation::kH100SharedMemory);
     set_seconds(2e-4, 1e-4);
+    set_backward_seconds(4e-4, 2e-4);
   }
   ~AttentionChoice() override {
     emulation::set_compute_capability(8, 0);
+    emulation::set_most_shared_memory(emulation::kA100SharedMemory);
     set_seconds(0, 0);
+    set_backward_seconds(0, 0);
   }
 
   static void set_seconds(double warps, double warpgroups) {
     emulation::set_seconds_of_launches("attention forward", warps);
     emulation::set_seconds_of_launches("attention forward by warpgroups", warpgroups);
+  }
+  static void set_backward_seconds(double warps, double warpgroups) {
+    emulation::set_seconds_of_launches("attention backward", warps);
+    emulation::set_seconds_of_launches("attention backward by warpgroups", warpgroups);
   }
   static TunedAttentions tune(const OpCase& op_case, DType dtype = DType::kBFloat16) {
     GemmTuning tuning;
@@ -54,6 +67,43 @@ TEST_F(AttentionChoice, TakesTheFasterKernel) {
   EXPECT_LT(tuned.difference, 1e-3);
 }
 
+TEST_F(AttentionChoice, TakesTheFasterBackwardKernel) {
+  TunedAttentions found = tune(kBackwardCase);
+  ASSERT_EQ(found.size(), 2);
+  const TunedAttention& tuned = found.at(kBackwardKey);
+  EXPECT_TRUE(tuned.warpgroups);
+  EXPECT_NEAR(tuned.seconds, 4e-4, 1e-9);
+  EXPECT_NEAR(tuned.warpgroup_seconds, 2e-4, 1e-9);
+  EXPECT_LT(tuned.difference, 1e-3);
+  EXPECT_GT(tuned.difference, 0);  // the table's gradient: another order of sums
+  set_backward_seconds(2e-4, 1.99e-4);
+  found = tune(kBackwardCase);
+  EXPECT_FALSE(found.at(kBackwardKey).warpgroups);
+  EXPECT_EQ(std::ranges::count_if(found, [](const auto& one) { return one.second.warpgroups; }), 1);
+}
+
+// A GPU whose blocks have less shared memory than all of a head needs.
+TEST_F(AttentionChoice, TheBackwardKernelNeedsItsMemory) {
+  const OpCase large = attention_case({1, 256, 2, 52});
+  EXPECT_EQ(tune(large).size(), 2);
+  emulation::set_most_shared_memory(emulation::kA100SharedMemory);
+  EXPECT_EQ(tune(large).size(), 1);
+}
+
+// What pretended seconds are passed in says which kernel ran.
+TEST_F(AttentionChoice, BothPassesTakeWhatTheyAreGiven) {
+  TunedAttentions given = tune(kBackwardCase);
+  const auto seconds_of = [&](bool forward, bool backward) {
+    for (auto& [key, tuned] : given) tuned.warpgroups = key.backward ? backward : forward;
+    const auto backend = make_cuda_backend({.gemms = {"gpu.json", {}, given}});
+    return backend->seconds_of([&] { run_case(kBackwardCase, *backend, DType::kBFloat16, 1); });
+  };
+  const double warps = seconds_of(false, false);  // three forward passes, one backward
+  EXPECT_NEAR(warps - seconds_of(true, false), 3e-4, 1e-9);
+  EXPECT_NEAR(warps - seconds_of(false, true), 2e-4, 1e-9);
+  EXPECT_NEAR(warps - seconds_of(true, true), 5e-4, 1e-9);
+}
+
 TEST_F(AttentionChoice, KeepsTheOtherWithinTheMargin) {
   set_seconds(1e-4, 0.981e-4);
   EXPECT_FALSE(tune(kChoiceCase).begin()->second.warpgroups);
@@ -73,9 +123,11 @@ TEST_F(AttentionChoice, KeepsTheOtherWhereValuesAreNotAlike) {
                                          in.parameter("table", {grid.distances(), 1}, 1.0), grid);
                       }};
   const TunedAttentions found = tune(broken);
-  ASSERT_EQ(found.size(), 1);
-  EXPECT_EQ(found.begin()->second.difference, 1);
-  EXPECT_FALSE(found.begin()->second.warpgroups);
+  ASSERT_EQ(found.size(), 2);
+  for (const auto& [key, tuned] : found) {
+    EXPECT_EQ(tuned.difference, 1) << key.backward;
+    EXPECT_FALSE(tuned.warpgroups) << key.backward;
+  }
 }
 
 TEST_F(AttentionChoice, IsThereForHopperAlone) {
@@ -110,12 +162,16 @@ TEST_F(AttentionChoice, WhatIsGivenAndNotThereEndsTheRun) {
   const TunedAttentions given = tune(kChoiceCase);
   emulation::set_compute_capability(10, 0);
   EXPECT_ERROR(values_with(given), CudaError, "gpu.json", "no kernel of warpgroups");
+  const auto backend =
+      make_cuda_backend({.gemms = {"gpu.json", {}, {{kBackwardKey, {.warpgroups = true}}}}});
+  EXPECT_ERROR(run_case(kBackwardCase, *backend, DType::kBFloat16, 1), CudaError, "gpu.json",
+               "no kernel of warpgroups");
 }
 
 // Every case that it takes, values and gradients, as Cuda.BFloat16 compares them.
 TEST_F(AttentionChoice, CasesAreTheReference) {
   const auto reference = make_reference_backend();
-  int taken = 0;
+  int taken = 0, backward = 0;
   OpCases cases = test_cases();
   cases.push_back(attention_case({1, 256, 2, 52}));
   cases.push_back(attention_case({1, 256, 1, 72}));
@@ -126,7 +182,10 @@ TEST_F(AttentionChoice, CasesAreTheReference) {
     const TunedAttentions given = tune(op_case);
     if (given.empty()) continue;
     ++taken;
-    EXPECT_TRUE(given.begin()->second.warpgroups) << op_case.name();
+    for (const auto& [key, tuned] : given) {
+      EXPECT_TRUE(tuned.warpgroups) << op_case.name();
+      backward += key.backward;
+    }
     Tolerance tolerance = tolerance_of(DType::kBFloat16, op_case);
     tolerance.element *= 2;
     if (op_case.op != "attention") tolerance.total *= 3;
@@ -137,6 +196,7 @@ TEST_F(AttentionChoice, CasesAreTheReference) {
         << op_case.name();
   }
   EXPECT_GE(taken, 6);
+  EXPECT_GE(backward, 3);
 }
 
 }  // namespace

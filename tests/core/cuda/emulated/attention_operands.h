@@ -36,6 +36,29 @@ class AttentionOperands {
             .lse = lse_.as<float>()};
   }
 
+  // The backward pass of it: behind the forward one, whose lse it reads.
+  AttentionCall backward_call(bool accumulate = false, bool has_table = true) {
+    AttentionCall backward = call();
+    launch_attention_tensor(stream(), backward, 4);
+    const std::int64_t tokens = grid_.tokens(), entries = grid_.distances();
+    backward.dout = inputs_.tensor("dout", {batch_, tokens, heads_ * size_}, DType::kBFloat16).data;
+    dqkv_ = inputs_.tensor("dqkv", {batch_, tokens, 3, heads_, size_}, DType::kBFloat16);
+    dtables_ = inputs_.tensor("dtables", {batch_, heads_, entries}, DType::kFloat32);
+    const double before = accumulate ? 0.5 : std::numeric_limits<double>::quiet_NaN();
+    backend_->fill(dqkv_, before);
+    backend_->fill(dtables_, std::numeric_limits<double>::quiet_NaN());
+    backward.dqkv = dqkv_.data;
+    backward.accumulate = accumulate;
+    if (has_table) {
+      backward.dtables = dtables_.as<float>();
+    } else {
+      backward.table = nullptr;
+      backend_->fill(dtables_, 0);
+    }
+    backward.skewed = has_table;
+    return backward;
+  }
+
   AttentionSizes sizes() const {
     const auto narrow = [](std::int64_t value) { return static_cast<int>(value); };
     return {narrow(batch_), narrow(grid_.tokens()), narrow(heads_),
@@ -45,17 +68,20 @@ class AttentionOperands {
   const Tensor& qkv() const { return qkv_; }
 
   // out and lse
-  std::vector<float> results() const {
-    std::vector<bfloat16> out(static_cast<std::size_t>(out_.elements()));
-    std::vector<float> lse(static_cast<std::size_t>(lse_.elements()));
-    backend_->download(out_, out.data());
-    backend_->download(lse_, lse.data());
-    std::vector<float> values(out.begin(), out.end());
-    values.insert(values.end(), lse.begin(), lse.end());
-    return values;
-  }
+  std::vector<float> results() const { return both(out_, lse_); }
+  // dqkv and the table's gradient by sample and head
+  std::vector<float> gradients() const { return both(dqkv_, dtables_); }
 
  private:
+  std::vector<float> both(const Tensor& first, const Tensor& second) const {
+    std::vector<bfloat16> halves(static_cast<std::size_t>(first.elements()));
+    std::vector<float> floats(static_cast<std::size_t>(second.elements()));
+    backend_->download(first, halves.data());
+    backend_->download(second, floats.data());
+    std::vector<float> values(halves.begin(), halves.end());
+    values.insert(values.end(), floats.begin(), floats.end());
+    return values;
+  }
   Tensor ids() {
     std::vector<std::int32_t> ids;
     for (std::int64_t i = 0; i < batch_ * grid_.tokens(); ++i) {
@@ -68,7 +94,7 @@ class AttentionOperands {
   CaseInputs inputs_{*backend_, DType::kBFloat16};
   std::int64_t batch_, heads_, size_;
   TokenGrid grid_;
-  Tensor qkv_, out_, lse_;
+  Tensor qkv_, out_, lse_, dqkv_, dtables_;
 };
 
 }  // namespace edt::test

@@ -1,7 +1,7 @@
 // Attention by products of warpgroups beside the kernel for all GPUs.
 #include <gtest/gtest.h>
 
-#include "core/cuda/attention_forward.h"
+#include "core/cuda/cuda_attention.h"
 #include "tests/core/cuda/emulated/attention_operands.h"
 #include "tests/core/cuda/emulation/order.h"
 

@@ -1,7 +1,8 @@
 // Products of warpgroups, copies of boxes and barriers, after the PTX manual: sections 9.7.15.5.1
-// (how a right operand lies in shared memory), 9.7.9.27 (boxes) and 9.7.13.15 (barriers).
+// (how an operand lies in shared memory), 9.7.9.27 (boxes) and 9.7.13.15 (barriers).
 #include "tests/core/cuda/emulation/asynchronous.h"
 
+#include <algorithm>
 #include <deque>
 
 #include "tests/core/cuda/emulation/emulation.h"
@@ -16,26 +17,33 @@ constexpr unsigned kFirstAddress = 1024;
 
 unsigned char* at_address(unsigned address) { return shared_memory() + address - kFirstAddress; }
 
+// Shared memory as products see it.
+unsigned char seen_memory[227 * 1024];
+unsigned char* seen_at(unsigned address) { return seen_memory + address - kFirstAddress; }
+void show(unsigned address, std::size_t bytes) {
+  std::memcpy(seen_at(address), at_address(address), bytes);
+}
+
 // Bits 4 and up are changed by bits 7 and up, as many as a row of the swizzle has pieces of 16
 // bytes.
 unsigned swizzled(unsigned address, unsigned row_bytes) {
   return address ^ ((address >> 3) & (row_bytes - 16));
 }
 
-struct RightOperand {
+struct SharedOperand {
   unsigned address, leading, stride, row_bytes;  // row_bytes 16: no swizzle
 
-  explicit RightOperand(std::uint64_t bits) {
+  explicit SharedOperand(std::uint64_t bits) {
     const auto field = [&](int shift) {
       return static_cast<unsigned>(bits >> shift & 0x3fff) << 4;
     };
     address = field(0), leading = field(16), stride = field(32);
     constexpr unsigned kRowBytes[] = {16, 128, 64, 32};
     row_bytes = kRowBytes[bits >> 62];
-    if ((bits >> 49 & 7) != 0) fail("a right operand with a base offset, which is not emulated");
+    if ((bits >> 49 & 7) != 0) fail("an operand with a base offset, which is not emulated");
   }
 
-  // Of element (n, k): the canonical layouts of the manual.
+  // Of element (n, k), of a left operand (m, k): the canonical layouts of the manual.
   unsigned place(unsigned n, unsigned k, bool by_columns) const {
     const unsigned row_elements = row_bytes / 2;
     if (row_bytes == 16) {
@@ -50,7 +58,7 @@ struct RightOperand {
   float operator()(unsigned n, unsigned k, bool by_columns) const {
     const unsigned where = swizzled(place(n, k, by_columns), row_bytes);
     std::uint16_t half;
-    std::memcpy(&half, at_address(where), 2);
+    std::memcpy(&half, seen_at(where), 2);
     return std::bit_cast<float>(static_cast<unsigned>(half) << 16);
   }
 };
@@ -59,12 +67,21 @@ struct RightOperand {
 void multiply(const AsyncProduct& p) {
   auto& [left, right] = next_exchange().matrices;
   const int lane = static_cast<int>(place.thread.x % 32), line = lane / 4, pair = lane % 4 * 2;
-  for (int i = 0; i < 4; ++i) {
-    float* const to = &left[line + i % 2 * 8][pair + i / 2 * 8];
-    to[0] = std::bit_cast<float>(p.a[i] << 16);
-    to[1] = std::bit_cast<float>(p.a[i] & 0xffff0000u);
+  if (p.a != nullptr) {
+    for (int i = 0; i < 4; ++i) {
+      float* const to = &left[line + i % 2 * 8][pair + i / 2 * 8];
+      to[0] = std::bit_cast<float>(p.a[i] << 16);
+      to[1] = std::bit_cast<float>(p.a[i] & 0xffff0000u);
+    }
+  } else {
+    const SharedOperand a(p.left);
+    const unsigned first = place.thread.x % 128 / 32 * 16;
+    for (int i = lane; i < 16 * 16; i += 32) {
+      const auto m = static_cast<unsigned>(i / 16), k = static_cast<unsigned>(i % 16);
+      left[m][k] = a(first + m, k, p.left_by_columns);
+    }
   }
-  const RightOperand b(p.b);
+  const SharedOperand b(p.b);
   for (int i = lane; i < p.columns * 16; i += 32) {
     const auto n = static_cast<unsigned>(i / 16), k = static_cast<unsigned>(i % 16);
     right[n][k] = b(n, k, p.by_columns);
@@ -140,8 +157,9 @@ void deliver(const Box& box) {
                         static_cast<std::uint64_t>(column) * 2,
                     2);
       }
-      const unsigned to = box.to + (r * map.box_columns + c) * 2;
-      std::memcpy(at_address(swizzled(to, map.row_bytes)), &half, 2);
+      const unsigned to = swizzled(box.to + (r * map.box_columns + c) * 2, map.row_bytes);
+      std::memcpy(at_address(to), &half, 2);
+      show(to, 2);
     }
   }
   BarrierState& state = state_of(box.barrier);
@@ -154,24 +172,58 @@ void deliver(const Box& box) {
 void ask_for_product(const AsyncProduct& product) {
   Asynchronous& own = asynchronous();
   if (place.threads.x % 128 != 0) fail("a product of warpgroups in a block of parts of them");
-  if (!own.is_fenced) fail("a product that no fence of registers comes before");
+  const auto is_fenced = [&](const void* registers, std::size_t bytes) {
+    const auto* const first = static_cast<const unsigned char*>(registers);
+    return std::any_of(own.fenced.begin(), own.fenced.end(), [&](const auto& fenced) {
+      return first >= fenced.first && first + bytes <= fenced.first + fenced.bytes;
+    });
+  };
+  if (!is_fenced(product.c, static_cast<std::size_t>(product.columns) / 2 * sizeof(float)) ||
+      (product.a != nullptr && !is_fenced(product.a, 4 * sizeof(unsigned)))) {
+    fail("a product that no fence of its registers comes before");
+  }
   own.products.push_back(product);
-  const std::uint64_t what = product.b ^ static_cast<std::uint64_t>(product.columns) << 48 ^
+  const std::uint64_t what = product.b ^ product.left * 31 ^
+                             static_cast<std::uint64_t>(product.columns) << 48 ^
                              static_cast<std::uint64_t>(product.by_columns) << 47 ^
-                             static_cast<std::uint64_t>(product.add) << 46;
+                             static_cast<std::uint64_t>(product.add) << 46 ^
+                             static_cast<std::uint64_t>(product.left_by_columns) << 45;
   own.asked = (own.asked ^ what) * 0x9e3779b97f4a7c15 + 1;
 }
 
-void finish_products() {
+// Late, or as early as it may be: then what uses registers before they are waited for finds others.
+void commit_group() {
   Asynchronous& own = asynchronous();
-  for (std::size_t i = 0; i < own.committed; ++i) multiply(own.products[i]);
-  own.products.erase(own.products.begin(),
-                     own.products.begin() + static_cast<std::ptrdiff_t>(own.committed));
-  own.committed = 0;
-  own.is_fenced = false;
+  std::size_t committed = 0;
+  for (const std::size_t products : own.groups) committed += products;
+  own.groups.push_back(own.products.size() - committed);
+  if (!boxes_arrive_at_once()) return;
+  for (std::size_t i = committed; i < own.products.size(); ++i) {
+    multiply(own.products[i]);
+    own.products[i].c = nullptr;  // done
+  }
 }
 
-void forget_barriers() { unpublished.clear(); }
+void finish_products(std::size_t groups_under_way) {
+  Asynchronous& own = asynchronous();
+  while (own.groups.size() > groups_under_way) {
+    const auto count = static_cast<std::ptrdiff_t>(own.groups.front());
+    for (std::ptrdiff_t i = 0; i < count; ++i) {
+      const AsyncProduct& product = own.products[static_cast<std::size_t>(i)];
+      if (product.c != nullptr) multiply(product);
+    }
+    own.products.erase(own.products.begin(), own.products.begin() + count);
+    own.groups.erase(own.groups.begin());
+  }
+  own.fenced.clear();
+}
+
+void show_memory_to_products() { std::memcpy(seen_memory, shared_memory(), sizeof seen_memory); }
+
+void forget_block(std::size_t shared_bytes) {
+  unpublished.clear();
+  std::memset(seen_memory, 0xff, shared_bytes);
+}
 
 bool deliver_box() {
   if (boxes.empty()) return false;
@@ -214,6 +266,26 @@ bool encode_map(CUtensorMap& map, const void* base, const cuuint64_t (&sizes)[2]
 unsigned shared_address(const void* p) {
   return static_cast<unsigned>(static_cast<const unsigned char*>(p) - emulation::shared_memory()) +
          emulation::kFirstAddress;
+}
+
+unsigned char* box_memory() { return emulation::shared_memory(); }
+
+void put_for_products(unsigned address, unsigned value) {
+  if (address % 4 != 0) emulation::fail("a misaligned store");
+  std::memcpy(emulation::at_address(address), &value, sizeof value);
+  emulation::asynchronous().unpublished.push_back(address);
+}
+
+void put_for_products(unsigned address, uint2 value) {
+  if (address % 8 != 0) emulation::fail("a misaligned store");
+  put_for_products(address, value.x);
+  put_for_products(address + 4, value.y);
+}
+
+void publish_stores() {
+  auto& unpublished = emulation::asynchronous().unpublished;
+  for (const unsigned address : unpublished) emulation::show(address, sizeof(unsigned));
+  unpublished.clear();
 }
 
 void make_barrier(Barrier* barrier, unsigned arrivals) {

@@ -75,6 +75,7 @@ void end_thread() {
     fail("a thread ended that has not waited for earlier kernels");
   }
   if (!fiber.asynchronous.products.empty()) fail("a thread ended with products under way");
+  if (!fiber.asynchronous.unpublished.empty()) fail("a thread ended with unpublished stores");
   for (Barrier* barrier : {&block, &warps[current / 32].barrier}) {
     --barrier->alive;
     barrier->check();
@@ -158,7 +159,7 @@ bool is_to_be_closed(const void* kernel) {
 void run_block(std::size_t threads, int shared_bytes) {
   start(threads);
   early = {.alive = static_cast<int>(threads)};
-  forget_barriers();
+  forget_block(static_cast<std::size_t>(shared_bytes));
   std::memset(dynamic_memory, 0xff, static_cast<std::size_t>(shared_bytes));  // NaN until written
   while (block.alive > 0) {
     if (!(runs_warps_ahead() ? advance_warps(threads) : advance(0, threads)) && !deliver_box())

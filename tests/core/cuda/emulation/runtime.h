@@ -11,9 +11,10 @@ namespace edt::emulation {
 // Bytes of dynamic shared memory that a kernel may be launched with.
 int allowed_shared_memory(const void* kernel);
 
-// What one block may have at most: an A100's, less than an H100's; and that of compute capability
+// What one block may have at most: an A100's at first, an H100's; and that of compute capability
 // 8.6 and 8.9.
-inline constexpr int kA100SharedMemory = 163 * 1024, kSmallerSharedMemory = 99 * 1024;
+inline constexpr int kA100SharedMemory = 163 * 1024, kH100SharedMemory = 227 * 1024,
+                     kSmallerSharedMemory = 99 * 1024;
 void set_most_shared_memory(int bytes);
 
 // On which place of the bus this thread's GPU seems to be: ranks that are threads have GPUs of

@@ -1,5 +1,6 @@
-// The emulated instructions of sm_90a: products of warpgroups on every layout of their right
+// The emulated instructions of sm_90a: products of warpgroups on every layout of their
 // operands, boxes with their barriers, and that what is missing is seen.
+#include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -86,13 +87,16 @@ Matrix multiply(const Matrix& a, const std::function<void(std::uint16_t*)>& lay_
   Matrix y(kRows * N);
   run_block([&] {
     auto* const memory = reinterpret_cast<std::uint16_t*>(dynamic_shared());
-    if (threadIdx.x == 0) lay_out(memory);
+    if (threadIdx.x == 0) {
+      lay_out(memory);
+      emulation::show_memory_to_products();
+    }
     __syncthreads();
     unsigned left[4];
     take_left(a, left);
     float c[N / 8][4];
     std::fill(&c[0][0], &c[0][0] + N / 2, 1e3f);  // not read by the first
-    fence_registers();
+    fence_registers(left, c);
     multiply_async<N, kByColumns>(c, left, operand(shared_address(memory)), false);
     multiply_async<N, kByColumns>(c, left, operand(shared_address(memory)), true);
     commit_products();
@@ -123,7 +127,7 @@ void expect_k_major(int row_bytes, int step) {
   };
   const auto operand = [&](unsigned address) {
     const auto first =
-        right_operand(address, swizzle_of(row_bytes), 16, static_cast<unsigned>(8 * row_bytes));
+        shared_operand(address, swizzle_of(row_bytes), 16, static_cast<unsigned>(8 * row_bytes));
     return further_on(first, static_cast<unsigned>(step * 32));
   };
   EXPECT_EQ((multiply<N, false>(a, lay_out, operand)), twice(product(a, b, N)));
@@ -145,8 +149,8 @@ void expect_n_major(int row_bytes) {
     }
   };
   const auto operand = [&](unsigned address) {
-    return right_operand(address, swizzle_of(row_bytes), static_cast<unsigned>(kDepth * row_bytes),
-                         static_cast<unsigned>(8 * row_bytes));
+    return shared_operand(address, swizzle_of(row_bytes), static_cast<unsigned>(kDepth * row_bytes),
+                          static_cast<unsigned>(8 * row_bytes));
   };
   EXPECT_EQ((multiply<N, true>(a, lay_out, operand)), twice(product(a, b, N)));
 }
@@ -163,20 +167,146 @@ TEST(Asynchronous, ProductsReadEveryLayout) {
   }
 }
 
+// A left operand [64, 16] in shared memory: rows of 128 bytes, 64 values of m for each k or the 16
+// values of k of one m, the second 16 of a row where there are more.
+template <bool kByColumns>
+Matrix multiply_left(const Matrix& a, const Matrix& b, int step) {
+  Matrix y(kRows * 64);
+  run_block([&] {
+    auto* const memory = reinterpret_cast<std::uint16_t*>(dynamic_shared());
+    if (threadIdx.x == 0) {
+      for (int m = 0; m < kRows; ++m) {
+        for (int k = 0; k < kDepth; ++k) {
+          const int row = kByColumns ? k : m, column = kByColumns ? m : step * kDepth + k;
+          memory[place_in_rows(row, column, 128)] =
+              half_of(a[static_cast<std::size_t>(m * kDepth + k)]);
+        }
+      }
+      for (int k = 0; k < kDepth; ++k) {
+        for (int n = 0; n < 64; ++n) {
+          memory[4096 + place_in_rows(k, n, 128)] =
+              half_of(b[static_cast<std::size_t>(k * 64 + n)]);
+        }
+      }
+      emulation::show_memory_to_products();
+    }
+    __syncthreads();
+    const unsigned at = shared_address(memory);
+    const auto left = shared_operand(at, Swizzle::k128Bytes, 16, 1024),
+               right = shared_operand(at + 8192, Swizzle::k128Bytes, 16, 1024);
+    float c[8][4];
+    fence_registers(c);
+    multiply_shared_async<64, kByColumns, true>(
+        c, further_on(left, static_cast<unsigned>(kByColumns ? 0 : step * 32)), right, false);
+    commit_products();
+    wait_for_products(c);
+    give_result<64>(c, y);
+  });
+  return y;
+}
+
+TEST(Asynchronous, LeftOperandsInSharedMemoryLieEitherWay) {
+  const Matrix a = random_matrix(kRows * kDepth, 6), b = random_matrix(kDepth * 64, 7);
+  EXPECT_EQ(multiply_left<true>(a, b, 0), product(a, b, 64));
+  for (int step = 0; step < 4; ++step) {
+    EXPECT_EQ(multiply_left<false>(a, b, step), product(a, b, 64)) << step;
+  }
+}
+
+TEST(Asynchronous, RowsOf128BytesAreThoseOfTheManual) {
+  for (unsigned row = 0; row < 17; ++row) {
+    for (unsigned column = 0; column < 64; ++column) {
+      EXPECT_EQ(in_rows_of_128(row, column * 2),
+                2 * place_in_rows(static_cast<int>(row), static_cast<int>(column), 128));
+    }
+  }
+}
+
+// Ones in all of shared memory, to four sums one after the other: what is there when two groups may
+// still be under way, and at the end.
+std::array<std::array<float, 4>, 2> sums_of_groups() {
+  std::array<float, 4> early{}, late{};
+  run_block([&] {
+    auto* const memory = reinterpret_cast<std::uint16_t*>(dynamic_shared());
+    if (threadIdx.x == 0) {
+      std::fill(memory, memory + 8192, half_of(1));
+      emulation::show_memory_to_products();
+    }
+    __syncthreads();
+    const auto ones = shared_operand(shared_address(memory), Swizzle::k128Bytes, 16, 1024);
+    float c[4][8][4] = {};
+    fence_registers(c);
+    multiply_shared_async<64, false, false>(c[0], ones, ones, true);
+    multiply_shared_async<64, false, false>(c[1], ones, ones, true);
+    commit_products();
+    for (int group = 2; group < 4; ++group) {
+      multiply_shared_async<64, false, false>(c[group], ones, ones, true);
+      commit_products();
+    }
+    wait_for_products<2>(c[0], c[1]);
+    for (std::size_t i = 0; i < 4; ++i) early[i] = c[i][0][0];
+    wait_for_products(c[2], c[3]);
+    for (std::size_t i = 0; i < 4; ++i) late[i] = c[i][0][0];
+  });
+  return {early, late};
+}
+
+TEST(Asynchronous, TheLastGroupsMayGoOn) {
+  const std::array<float, 4> all{16, 16, 16, 16};
+  EXPECT_THAT(sums_of_groups(), testing::ElementsAre(std::array<float, 4>{16, 16, 0, 0}, all));
+  emulation::set_order(emulation::Order::kBackward);  // as early as may be
+  EXPECT_THAT(sums_of_groups(), testing::ElementsAre(all, all));
+  emulation::set_order(emulation::Order::kForward);
+}
+
+// Ones that each thread writes for products; what is not published is not seen.
+Matrix multiply_stores(bool publishes) {
+  Matrix y(kRows * 16);
+  run_block([&] {
+    const unsigned at = shared_address(dynamic_shared());
+    if (threadIdx.x == 0) {
+      std::memset(dynamic_shared(), 0, 16 * 32);
+      emulation::show_memory_to_products();
+    }
+    __syncthreads();
+    put_for_products(at + threadIdx.x * 4, 0x3f803f80u);
+    if (publishes) publish_stores();
+    __syncthreads();
+    unsigned left[4];
+    take_left(Matrix(kRows * kDepth, 1), left);
+    float c[2][4];
+    fence_registers(left, c);
+    multiply_async<16, false>(c, left, shared_operand(at, Swizzle::k32Bytes, 16, 256), false);
+    commit_products();
+    wait_for_products(c);
+    give_result<16>(c, y);
+    if (!publishes) publish_stores();  // too late
+  });
+  return y;
+}
+
+TEST(Asynchronous, ProductsSeeWhatIsPublished) {
+  EXPECT_EQ(multiply_stores(true), Matrix(kRows * 16, 16));
+  EXPECT_NE(multiply_stores(false), Matrix(kRows * 16, 16));
+}
+
 // What a product reads and writes is its own until it is waited for.
 TEST(Asynchronous, ProductsAreDoneWhenTheyAreWaitedFor) {
   const Matrix a = random_matrix(kRows * kDepth, 5);
   Matrix early(kRows * 16), late(kRows * 16);
   run_block([&] {
     auto* const memory = reinterpret_cast<std::uint16_t*>(dynamic_shared());
-    if (threadIdx.x == 0) std::fill(memory, memory + 16 * 16, half_of(1));
+    if (threadIdx.x == 0) {
+      std::fill(memory, memory + 16 * 16, half_of(1));
+      emulation::show_memory_to_products();
+    }
     __syncthreads();
     unsigned left[4];
     take_left(a, left);
     float c[2][4] = {};
-    fence_registers();
+    fence_registers(left, c);
     multiply_async<16, false>(
-        c, left, right_operand(shared_address(memory), Swizzle::k32Bytes, 16, 256), true);
+        c, left, shared_operand(shared_address(memory), Swizzle::k32Bytes, 16, 256), true);
     commit_products();
     give_result<16>(c, early);
     std::fill(left, left + 4, 0x40004000u);  // two, as bf16: too early
@@ -260,7 +390,7 @@ void multiply_with(Change change, int threads = 128) {
         unsigned left[4] = {};
         float c[2][4] = {};
         change(c, left,
-               right_operand(shared_address(dynamic_shared()), Swizzle::k32Bytes, 16, 256));
+               shared_operand(shared_address(dynamic_shared()), Swizzle::k32Bytes, 16, 256));
       },
       threads);
 }
@@ -269,35 +399,49 @@ TEST(AsynchronousDeathTest, ProductsAreFencedAndWaitedForByWholeGroups) {
   EXPECT_DEATH(multiply_with([](auto& c, auto& left, std::uint64_t b) {
                  multiply_async<16, false>(c, left, b, true);
                }),
-               "no fence of registers");
+               "no fence of its registers");
   const auto again = [](auto& c, auto& left, std::uint64_t b) {
-    fence_registers();
+    fence_registers(left, c);
     multiply_async<16, false>(c, left, b, true);
     commit_products();
     wait_for_products(c);
     multiply_async<16, false>(c, left, b, true);
   };
-  EXPECT_DEATH(multiply_with(again), "no fence of registers");
+  EXPECT_DEATH(multiply_with(again), "no fence of its registers");
+  const auto other = [](auto& c, auto& left, std::uint64_t b) {
+    fence_registers(c);
+    multiply_async<16, false>(c, left, b, true);
+  };
+  EXPECT_DEATH(multiply_with(other), "no fence of its registers");
+  const auto accumulator = [](auto& c, auto& left, std::uint64_t b) {
+    fence_registers(left);
+    multiply_async<16, false>(c, left, b, true);
+  };
+  EXPECT_DEATH(multiply_with(accumulator), "no fence of its registers");
   const auto forgotten = [](auto& c, auto& left, std::uint64_t b) {
-    fence_registers();
+    fence_registers(left, c);
     multiply_async<16, false>(c, left, b, true);
     commit_products();
   };
   EXPECT_DEATH(multiply_with(forgotten), "ended with products under way");
   const auto not_committed = [](auto& c, auto& left, std::uint64_t b) {
-    fence_registers();
+    fence_registers(left, c);
     multiply_async<16, false>(c, left, b, true);
     wait_for_products(c);
   };
   EXPECT_DEATH(multiply_with(not_committed), "ended with products under way");
   const auto own = [](auto& c, auto& left, std::uint64_t b) {
-    fence_registers();
+    fence_registers(left, c);
     multiply_async<16, false>(c, left, further_on(b, threadIdx.x / 32 * 256), true);
     commit_products();
     wait_for_products(c);
   };
   EXPECT_DEATH(multiply_with(own), "warps of a group asked for different products");
   EXPECT_DEATH(multiply_with(forgotten, 64), "a block of parts of them");
+  const auto unpublished = [](auto&, auto&, std::uint64_t) {
+    put_for_products(shared_address(dynamic_shared()), 0);
+  };
+  EXPECT_DEATH(multiply_with(unpublished), "ended with unpublished stores");
 }
 
 // What cuTensorMapEncodeTiled's manual asks for.

@@ -36,8 +36,11 @@ class Tune : public testing::Test {
     emulation::set_gpu_name(emulation::kGpuName);
     emulation::set_cublaslt_version(emulation::kCublasLtVersion);
     emulation::set_compute_capability(8, 0);
-    emulation::set_seconds_of_launches("attention forward", 0);
-    emulation::set_seconds_of_launches("attention forward by warpgroups", 0);
+    emulation::set_most_shared_memory(emulation::kA100SharedMemory);
+    for (const char* const pass : {"attention forward", "attention backward"}) {
+      emulation::set_seconds_of_launches(pass, 0);
+      emulation::set_seconds_of_launches(fmt::format("{} by warpgroups", pass), 0);
+    }
   }
 
   std::filesystem::path path(const char* name) const { return directory_.path() / name; }
@@ -174,17 +177,21 @@ TEST_F(Tune, TakesItsOptions) {
 // Heads of 52 in bf16, both passes at once, on a GPU that has both kernels.
 TEST_F(Tune, ComparesTheKernelsOfAttention) {
   emulation::set_compute_capability(9, 0);
-  emulation::set_seconds_of_launches("attention forward", 2e-4);
-  emulation::set_seconds_of_launches("attention forward by warpgroups", 1e-4);
+  emulation::set_most_shared_memory(emulation::kH100SharedMemory);
+  for (const char* const pass : {"attention forward", "attention backward"}) {
+    emulation::set_seconds_of_launches(pass, 2e-4);
+    emulation::set_seconds_of_launches(fmt::format("{} by warpgroups", pass), 1e-4);
+  }
   const std::vector<std::string> wide{"--model.widths=104,104,104,104,104",
                                       "--model.heads=2,2,2,2,2", "--dtype=bf16", "--steps=1"};
   const std::string printed = tune("products.json", wide);
   const GemmFile written = file("products.json");
-  EXPECT_THAT(printed, HasSubstr("2 x 8 x 8 tokens, 2 heads of 52"));
+  EXPECT_THAT(printed, HasSubstr("2 x 8 x 8 tokens, 2 heads of 52, forward"));
+  EXPECT_THAT(printed, HasSubstr("2 x 8 x 8 tokens, 2 heads of 52, backward"));
   EXPECT_THAT(printed, HasSubstr("warpgroups"));
   ASSERT_FALSE(written.tuned.attentions.empty());
   for (const auto& [key, tuned] : written.tuned.attentions) {
-    EXPECT_TRUE(tuned.warpgroups) << text_of_attention(key);
+    EXPECT_TRUE(tuned.warpgroups) << text_of_attention(key);  // not where values are all 0
   }
   emulation::set_seconds_of_launches("attention forward", 1e-5);
   std::vector<std::string> again = wide;
