@@ -13,12 +13,17 @@ struct Kept {
   void (*release)(void*);
 };
 
+constexpr std::size_t kGivenBack = 256;
+
 thread_local int captures = 0;
 thread_local std::vector<Kept> given_back;
 
 }  // namespace
 
-CapturingThread::CapturingThread() { ++captures; }
+CapturingThread::CapturingThread() {
+  given_back.reserve(kGivenBack);
+  ++captures;
+}
 
 CapturingThread::~CapturingThread() {
   if (--captures > 0) return;
@@ -36,7 +41,8 @@ void require_no_capture(std::string_view what) {
 
 void give_back(std::string_view what, void* memory, void (*release)(void*)) noexcept {
   if (captures > 0) {
-    given_back.push_back({what, memory, release});
+    // What is beyond them is lost, as the whole capture is.
+    if (given_back.size() < kGivenBack) given_back.push_back({what, memory, release});
   } else {
     release(memory);
   }

@@ -4,7 +4,6 @@
 
 #include "launcher/machine/machine.h"
 #include "launcher/machine/measuring.h"
-#include "launcher/memory/memory_check.h"
 #include "launcher/plan/kernel_timing.h"
 #include "launcher/plan/link_timing.h"
 #include "model/plan/gemms.h"
@@ -54,9 +53,10 @@ class Product {
 
 }  // namespace
 
-PlannedMemory planned_memory(const std::optional<FreeMemory>& gpu, const PlannedMemory& of_host) {
-  if (!gpu) return of_host;
-  return {static_cast<double>(gpu->bytes) + kGpuProcessBytes, kGpuProcessBytes};
+PlannedMemory planned_memory(const Memory& memory, const AvailableMemory& before,
+                             const PlannedMemory& of_host) {
+  if (!memory.free_on_device()) return of_host;
+  return {before.bytes, before.process_bytes};
 }
 
 Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world, int rounds,
@@ -66,7 +66,7 @@ Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world
   cluster.nodes = hosts.nodes;
   cluster.devices = hosts.ranks_of_node;
   cluster.adapters = 1;
-  const auto free_before = backend.memory().free_on_device();
+  const AvailableMemory before_step = memory_of_each_rank(backend.memory(), world);
   const KernelTiming timing = time_kernels(step, backend, world, {.rounds = rounds});
   for (const auto& [key, seconds] : timing.times.seconds) cluster.measured.seconds[key] = seconds;
   for (const auto& [name, rate] : timing.times.seconds_per_byte) {
@@ -86,9 +86,10 @@ Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world
   const double of_links = world.all_reduce_value(
       std::max(0.0, trimmed_process_bytes() - before_links), Reduce::kMax, "memory");
   const PlannedMemory memory =
-      planned_memory(free_before, {static_cast<double>(machine.memory_total) / cluster.devices,
-                                   timing.process_memory + of_links});
-  cluster.memory = world.all_reduce_value(memory.bytes, Reduce::kMin, "memory");
+      planned_memory(backend.memory(), before_step,
+                     {static_cast<double>(machine.memory_total) / cluster.devices,
+                      timing.process_memory + of_links});
+  cluster.memory = memory.bytes;
   cluster.process_memory = memory.process_bytes;
   if (world.size() > 1) {
     Product product(backend);

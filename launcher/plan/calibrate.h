@@ -1,9 +1,7 @@
 // Describes the machine this job runs on, as measured for the kernels of one step.
 #pragma once
 
-#include <optional>
-
-#include "core/tensor/memory.h"
+#include "launcher/memory/memory_check.h"
 #include "model/plan/cluster.h"
 #include "model/plan/dry_run.h"
 #include "parallel/comm/communicator.h"
@@ -19,7 +17,9 @@ Cluster calibrate(const PlannedStep& step, Backend& backend, Communicator& world
 struct PlannedMemory {
   double bytes = 0, process_bytes = 0;
 };
-// That of a rank on a GPU, where so much was free before the step was there; else of the host.
-PlannedMemory planned_memory(const std::optional<FreeMemory>& gpu, const PlannedMemory& of_host);
+// On a GPU what each rank had of it (memory_of_each_rank) before the step was there, as a run asks
+// for it; else the host's.
+PlannedMemory planned_memory(const Memory& memory, const AvailableMemory& before,
+                             const PlannedMemory& of_host);
 
 }  // namespace edt

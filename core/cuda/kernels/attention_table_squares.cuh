@@ -91,11 +91,13 @@ class TableBySquares {
       }
     }
     __syncwarp();
-    if (lane >= kSpan) return;
-    float sum = 0;
+    if (lane < kSpan) {
+      float sum = 0;
 #pragma unroll
-    for (int key = 0; key < Plan::columns; ++key) sum += square_[key * kLine + lane];
-    sums_[(distance + Plan::rows - 1) * kSpan + lane] += sum;
+      for (int key = 0; key < Plan::columns; ++key) sum += square_[key * kLine + lane];
+      sums_[(distance + Plan::rows - 1) * kSpan + lane] += sum;
+    }
+    __syncwarp();  // products and matrix loads are of whole warps
   }
 
   float *sums_, *square_;

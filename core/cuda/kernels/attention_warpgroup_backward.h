@@ -17,7 +17,8 @@ struct WarpgroupBackwardPlan {
   static constexpr int groups = tokens > 64 ? 2 : 1, tiles = tokens / (64 * groups);
   static constexpr int queries = 64 * groups;
   static constexpr int threads = 128 * groups;
-  static constexpr int blocks = groups == 2 ? 1 : 4;  // on a multiprocessor: of 255 registers
+  static constexpr int blocks =
+      groups == 2 ? 1 : 4;  // on a multiprocessor: of 255 registers, or 128
   static constexpr int table_entries = (2 * rows - 1) * (2 * columns - 1);
   static_assert(kColumns == 8 || kColumns == 16);
 

@@ -12,7 +12,7 @@ namespace {
 
 // Over TCP Open MPI's receiver asks for what is left of a long message ("put"), and the question
 // waits behind all that it sends itself: two ranks that exchange use half of their link. Without
-// that a message goes on by itself. Read by MPI_Init; what the user has set stays.
+// that a message goes on by itself. Read by MPI_Init; what the environment says already stays.
 void let_tcp_go_both_ways() {
   setenv("OMPI_MCA_btl_tcp_flags", "send,inplace,need-ack,need-csum,hetero-rdma", 0);
 }

@@ -81,7 +81,7 @@ TEST(HookedBackend, KnowsWhatKernelsWrite) {
   }
 #define EDT_NAME(family, bound, kernel, ...) #kernel,
   const std::set<std::string> made_as_two{"gate_norm_forward", "gate_norm_backward"};
-  for (const std::string kernel : {EDT_KERNELS(EDT_NAME)}) {
+  for (const std::string kernel : {EDT_KERNELS(EDT_NAME) EDT_COMPOUND_KERNELS(EDT_NAME)}) {
     EXPECT_NE(seen.written.contains(kernel), made_as_two.contains(kernel)) << kernel;
   }
 #undef EDT_NAME

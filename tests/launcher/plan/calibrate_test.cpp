@@ -50,18 +50,6 @@ TEST(Calibrate, KeepsWhatItDoesNotMeasure) {
   EXPECT_GT(after.measured.seconds.size(), 20u);
 }
 
-// Not the host's memory, and not less for what the step has taken to be measured.
-TEST(Calibrate, CountsTheMemoryOfTheGpu) {
-  constexpr double kGib = 1 << 30;
-  const PlannedMemory of_host{500 * kGib, 0.1 * kGib};
-  const FreeMemory gpu{"GPU 0", std::size_t{78} << 30};
-  const PlannedMemory on_gpu = planned_memory(gpu, of_host);
-  EXPECT_EQ(on_gpu.bytes, 78 * kGib + kGpuProcessBytes);
-  EXPECT_EQ(on_gpu.process_bytes, kGpuProcessBytes);
-  EXPECT_EQ(planned_memory(std::nullopt, of_host).bytes, of_host.bytes);
-  EXPECT_EQ(planned_memory(std::nullopt, of_host).process_bytes, of_host.process_bytes);
-}
-
 TEST(TimeLink, RisesWithTheBytes) {
   run_ranks(2, [](Communicator& world) {
     const Link link = time_link(world, 1);
@@ -107,6 +95,22 @@ TEST(Memory, RanksShareAGpuOnlyWhereItIsTheSame) {
     const FullGpu same("GPU 0", needed);
     EXPECT_THAT(test::message_of<UsageError>([&] { require_free_memory(step, same, world); }),
                 testing::HasSubstr("each of the 2 ranks on GPU 0 of "));
+  });
+}
+
+// A plan of a calibrated GPU counts what a run there may ask for, not the host's memory.
+TEST(Calibrate, CountsTheMemoryOfTheGpuThatRanksShare) {
+  constexpr double kGib = 1 << 30;
+  const PlannedMemory of_host{500 * kGib, 0.1 * kGib};
+  run_ranks(2, [&](Communicator& world) {
+    const FullGpu gpu("GPU 0", 78 * kGib);
+    const PlannedMemory on_gpu = planned_memory(gpu, memory_of_each_rank(gpu, world), of_host);
+    EXPECT_EQ(on_gpu.bytes, 39 * kGib);
+    EXPECT_EQ(on_gpu.process_bytes, kGpuProcessBytes);
+    const PlannedMemory on_host =
+        planned_memory(host_memory(), memory_of_each_rank(host_memory(), world), of_host);
+    EXPECT_EQ(on_host.bytes, of_host.bytes);
+    EXPECT_EQ(on_host.process_bytes, of_host.process_bytes);
   });
 }
 

@@ -11,7 +11,7 @@
 // warpgroup, which then has the dq of its 64. Every sum has one owner and one order.
 //
 // Products run while the warpgroup does something else: those of dp during the exponentials of p,
-// dv during ds, dk and the next logits while ds is stored.
+// dv while ds is computed and stored.
 //
 // A box of 64 columns takes some of the next head along, where heads are smaller. Of k and v zeros
 // are written over it: then it counts for nothing in s, dp and dq, and in dk and dv it becomes
@@ -288,9 +288,10 @@ __device__ void pass_queries(const Memory<Plan>& memory, const Operands<Plan>& o
       wait_for_products<1>(dp);
       differentiate_columns(memory.delta + query + lane % 4 * 2, dp, s);
       round_tiles<8>(s, ds);
+      // In front of the product that has these registers from then on.
+      put_ds(memory.ds + of_pass * (Plan::tokens * 128), key, ds);
       multiply_rows_async(ds, of.q(), query, sums.dk[tile]);
       if (tile + 1 < Plan::tiles) start_logits(of, own_key + (tile + 1) * 64, query, s, dp);
-      put_ds(memory.ds + of_pass * (Plan::tokens * 128), key, ds);
     }
   }
 #pragma unroll
