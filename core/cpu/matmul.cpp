@@ -14,6 +14,9 @@
 namespace edt {
 namespace {
 
+using Type = dnnl::memory::data_type;
+using Dims = dnnl::memory::dims;
+
 // Sizes of op(a) [m, k], op(b) [k, n].
 struct Sizes {
   std::int64_t m, n, k;
@@ -60,13 +63,11 @@ class Matmul::Bfloat16Products {
   }
 
   static dnnl::memory::desc describe(std::int64_t rows, std::int64_t columns, const Matrix& m,
-                                     dnnl::memory::data_type type) {
-    using Dims = dnnl::memory::dims;
+                                     Type type) {
     return {Dims{rows, columns}, type, m.transposed ? Dims{1, m.stride} : Dims{m.stride, 1}};
   }
 
   Entry make(const Matrix& a, const Matrix& b, const Matrix& c, bool accumulate) {
-    using Type = dnnl::memory::data_type;
     const Sizes s(a, b);
     const auto a_desc = describe(s.m, s.k, a, Type::bf16);
     const auto b_desc = describe(s.k, s.n, b, Type::bf16);
