@@ -36,14 +36,14 @@ std::int64_t columns_of(const Shape& shape) { return shape.elements() / shape[0]
 
 }  // namespace
 
-UnitCut::UnitCut(const ModelConfig& whole, std::vector<UnitLayer> layers,
+UnitCut::UnitCut(const ModelConfig& whole, const std::vector<UnitLayer>& layers,
                  std::vector<float> factors, std::vector<bool> stays)
     : whole_(whole), factors_(std::move(factors)), stays_(std::move(stays)) {
   std::size_t first = 0;
-  for (UnitLayer& layer : layers) {
+  for (const UnitLayer& layer : layers) {
     const auto units = static_cast<std::size_t>(layer.units);
     const std::int64_t size = whole_.units_of(layer.block).value().head_size;
-    layers_.push_back({std::move(layer), first, size});
+    layers_.push_back({layer, first, size});
     first += units;
   }
   EDT_ASSERT(factors_.size() == first && stays_.size() == first);

@@ -15,8 +15,8 @@ namespace edt {
 class UnitCut {
  public:
   // Of all units, layer by layer: what they are multiplied with, and whether they stay.
-  UnitCut(const ModelConfig& whole, std::vector<UnitLayer> layers, std::vector<float> factors,
-          std::vector<bool> stays);
+  UnitCut(const ModelConfig& whole, const std::vector<UnitLayer>& layers,
+          std::vector<float> factors, std::vector<bool> stays);
 
   // The model of what stays: model.block-heads and model.block-hidden.
   ModelConfig model() const;
