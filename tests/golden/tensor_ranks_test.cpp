@@ -15,7 +15,7 @@
 namespace edt::test {
 namespace {
 
-constexpr double kOutputTolerance = 1e-5, kGradientTolerance = 1.5e-4;
+constexpr double kOutputTolerance = 1e-5, kGradientOnRanksTolerance = 1.5e-4;
 
 struct CutCase {
   std::string file;
@@ -116,7 +116,7 @@ TEST_P(GoldenTensorRanks, OutputsLossesAndAllGradients) {
   for (const Parameter& parameter : whole.model().parameters().all()) {
     std::vector<float> gradient(static_cast<std::size_t>(parameter.shape.elements()));
     for (const Result& rank : results) rank.shards[i].put(rank.gradients[i], gradient);
-    expect_close(gradient, "/grads/" + parameter.name, kGradientTolerance);
+    expect_close(gradient, "/grads/" + parameter.name, kGradientOnRanksTolerance);
     cut += !results[0].shards[i].whole();
     ++i;
   }
@@ -182,7 +182,7 @@ TEST(GoldenTensorRanksOfCompanions, LossesAndAllGradients) {
       std::vector<float> gradient(static_cast<std::size_t>(shard.logical.elements()));
       for (const Result& rank : results) rank.shards[i].put(rank.gradients[i], gradient);
       EXPECT_LE(relative_error(gradient, file.read<float>("/grads/" + names[i])),
-                kGradientTolerance)
+                kGradientOnRanksTolerance)
           << names[i];
       if (!shard.whole()) continue;
       EXPECT_TRUE(same_bits(results[1].gradients[i], results[0].gradients[i])) << names[i];
