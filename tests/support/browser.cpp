@@ -24,7 +24,7 @@ std::string console_lines(const std::string& log) {
 
 }  // namespace
 
-bool has_browser() { return std::string_view(EDT_BROWSER) != ""; }
+bool has_browser() { return !std::string_view(EDT_BROWSER).empty(); }
 
 BrowserView open_in_browser(const std::filesystem::path& file, int height, bool dark) {
   const TempDir directory;

@@ -51,7 +51,8 @@ void write_tiny_data(const std::filesystem::path& directory, const TinyLatents& 
   for (std::uint64_t i = 0; i < kSamples; ++i) {
     random::fill_normal({.seed = 1, .sample = static_cast<std::uint32_t>(i)}, latent);
     for (std::size_t e = 0; shape.with_statistics && e < latent.size(); ++e) {
-      latent[e] = 2 * latent[e] + static_cast<float>(e / plane);
+      const std::size_t channel = e / plane;
+      latent[e] = 2 * latent[e] + static_cast<float>(channel);
     }
     const std::int32_t label = static_cast<std::int32_t>(i % 5);
     writer.append(latent, {}, std::span(&label, 1));

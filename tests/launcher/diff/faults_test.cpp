@@ -39,7 +39,7 @@ TEST_F(FoundFault, OfAnOp) {
   EXPECT_EQ(found["read"], false);
   EXPECT_EQ(found["ranks"], (std::vector<int>{0, 1}));
   EXPECT_EQ(found["shapes"][0], found["shapes"][1]);
-  const nlohmann::json largest = found["largest_difference"];
+  const nlohmann::json& largest = found["largest_difference"];
   EXPECT_NEAR(largest["difference"], 1, 1e-6);
   EXPECT_EQ(largest["at"], "[0, 0, 0]");
   EXPECT_EQ(largest["elements"], 1);

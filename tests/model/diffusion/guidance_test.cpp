@@ -19,7 +19,8 @@ void numbered(const Tensor& x, const Evaluation& at, const Tensor& out) {
   const auto half = static_cast<std::ptrdiff_t>(pictures.size() / 2);
   EXPECT_TRUE(std::equal(pictures.begin(), pictures.begin() + half, pictures.begin() + half));
   for (std::int64_t i = 0; i < out.elements(); ++i) {
-    out.as<float>()[i] = static_cast<float>(10 * (i / (2 * kChannels)) + i % (2 * kChannels));
+    const std::int64_t row = i / (2 * kChannels);
+    out.as<float>()[i] = static_cast<float>(10 * row + i % (2 * kChannels));
   }
 }
 
@@ -67,7 +68,10 @@ TEST(Guidance, RefusesScalesWithoutMeaning) {
 TEST(Guidance, TakesNetworksWithoutVariance) {
   std::vector<float> x(kPictures * kChannels), out(x.size());
   const Denoiser rows = [](const Tensor&, const Evaluation&, const Tensor& to) {
-    for (std::int64_t i = 0; i < to.elements(); ++i) to.as<float>()[i] = static_cast<float>(i / 4);
+    for (std::int64_t i = 0; i < to.elements(); ++i) {
+      const std::int64_t row = i / 4;
+      to.as<float>()[i] = static_cast<float>(row);
+    }
   };
   GuidedDenoiser denoiser(rows, {.scale = 2, .channels = {2}});
   denoiser(view_of(std::span(x), {kPictures, kChannels, 1, 1}), {},

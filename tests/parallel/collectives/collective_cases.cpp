@@ -3,8 +3,10 @@
 #include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <bit>
 #include <cmath>
-#include <cstring>
+#include <cstddef>
 #include <limits>
 #include <numeric>
 #include <thread>
@@ -76,7 +78,8 @@ template <class T>
     return ::testing::AssertionFailure() << a.size() << " and " << b.size() << " elements";
   }
   for (std::size_t i = 0; i < a.size(); ++i) {
-    if (std::memcmp(&a[i], &b[i], sizeof(T)) != 0) {
+    using Bytes = std::array<std::byte, sizeof(T)>;
+    if (std::bit_cast<Bytes>(a[i]) != std::bit_cast<Bytes>(b[i])) {
       return ::testing::AssertionFailure() << "element " << i << ": " << +a[i] << ", " << +b[i];
     }
   }
@@ -400,8 +403,8 @@ void check_concurrent_communicators(Communicator& ranks) {
     for (int round = 0; round < 20; ++round) {
       std::vector<float> values(10000, factor * static_cast<float>(ranks.rank() + round));
       own.all_reduce(tensor_of(values), Reduce::kSum, "values");
-      const int n = ranks.size();
-      EXPECT_EQ(values[9999], factor * static_cast<float>(n * (n - 1) / 2 + n * round));
+      const int n = ranks.size(), of_ranks = n * (n - 1) / 2;
+      EXPECT_EQ(values[9999], factor * static_cast<float>(of_ranks + n * round));
     }
   };
   {
