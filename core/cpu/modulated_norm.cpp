@@ -24,10 +24,12 @@ template <class T>
 struct Row {
   T* parts[NormRows::kMaxParts];
 
-  Row(const NormRows& rows, const NormInputs& inputs, std::int64_t row) {
+  // Of gradients some may be unwanted.
+  Row(const NormRows& rows, const NormInputs& inputs, std::int64_t row, bool some = false) {
     for (int p = 0; p < rows.parts; ++p) {
       T* input = static_cast<T*>(inputs.data[p]);
-      parts[p] = input == nullptr ? nullptr : input + rows.token(row, p) * rows.part_width();
+      parts[p] =
+          some && input == nullptr ? nullptr : input + rows.token(row, p) * rows.part_width();
     }
   }
 };
@@ -148,7 +150,7 @@ void BackwardRows(const NormRows& rows, const T* dy, const NormInputs& x, const 
                   float* sum_dyn, std::int64_t begin, std::int64_t end) {
   const std::int64_t n = rows.part_width();
   for (std::int64_t r = begin; r < end; ++r) {
-    const Row<T> in(rows, x, r), out(rows, dx, r);
+    const Row<T> in(rows, x, r), out(rows, dx, r, true);
     const T* d = dy + r * rows.width;
     const T* multiply = scale.row<T>(r / rows.tokens);
     const Statistics s{stats[2 * r], stats[2 * r + 1]};

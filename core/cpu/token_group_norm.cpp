@@ -188,7 +188,8 @@ void group_statistics(DType dtype, const void* x, std::int64_t tokens, std::int6
                       std::int64_t groups, float* room, float* stats) {
   float *mean = room, *sums = room + channels;
   const NormedRows rows{tokens, channels, mean, nullptr};
-  const auto count = static_cast<double>(tokens * channels / groups);
+  const std::int64_t elements = tokens * channels / groups;
+  const auto count = static_cast<double>(elements);
   const auto of_channel = [&](std::int64_t c) { return double{sums[c]}; };
   std::fill_n(mean, channels, 0.0f);
   HWY_DYNAMIC_DISPATCH(DistanceSumsOf)(dtype, x, rows, false, sums);
@@ -228,7 +229,8 @@ void CpuBackend::token_group_norm_backward(T dy, T x, T weight, T bias, T stats,
                                            G dbias) {
   const std::int64_t batch = x.shape[0], tokens = x.shape[1], n = x.shape[2];
   const std::int64_t groups = stats.shape[1];
-  const auto count = static_cast<double>(tokens * n / groups);
+  const std::int64_t elements = tokens * n / groups;
+  const auto count = static_cast<double>(elements);
   const Span gradient{dy.data, dy.dtype}, from{x.data, x.dtype};
   const Span to{dx.tensor.data, dx.tensor.dtype};
   // Of each sample: mean and factor of its channels, two sums, two means.
