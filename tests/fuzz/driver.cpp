@@ -27,9 +27,9 @@ char current[64];
 
 void on_crash(int signal) {
   const char* what = signal == SIGALRM ? "hang in iteration " : "crash in iteration ";
-  ssize_t ignored = write(STDERR_FILENO, what, std::strlen(what));
-  ignored = write(STDERR_FILENO, current, std::strlen(current));
-  (void)ignored;
+  ssize_t written = write(STDERR_FILENO, what, std::strlen(what));
+  if (written > 0) written = write(STDERR_FILENO, current, std::strlen(current));
+  (void)written;  // there is nobody to tell
   _exit(1);
 }
 
