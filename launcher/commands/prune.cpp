@@ -182,10 +182,7 @@ StoredMasks Pruning::all_stays(const ModelConfig& model) const {
   std::size_t units = 0;
   for (const UnitLayer& layer : layers) units += static_cast<std::size_t>(layer.units);
   return {
-      {model, std::move(layers), std::vector<float>(units, 1.f), std::vector<bool>(units, true)},
-      1,
-      1,
-      true};
+      {model, layers, std::vector<float>(units, 1.f), std::vector<bool>(units, true)}, 1, 1, true};
 }
 
 void Pruning::check_masks_to_come(const ModelConfig& model) const {

@@ -35,7 +35,7 @@ std::optional<StoredMasks> masks_in(const Checkpoint& checkpoint, const TrainCon
                            "{}: {} has {} numbers, {} are needed", checkpoint.path().string(),
                            kState, state->size(), numbers);
   decisions.restore(*state);
-  return StoredMasks{{model, std::move(layers), decisions.factors(), decisions.stays()},
+  return StoredMasks{{model, layers, decisions.factors(), decisions.stays()},
                      decisions.share(),
                      sparsity->rules.target,
                      decisions.done()};
