@@ -5,7 +5,6 @@
 #include "core/cuda/attention_choice.h"
 #include "core/cuda/cuda_attention.h"
 #include "core/cuda/kernels/attention_memory.h"
-#include "core/cuda/tensor_map.h"
 
 namespace edt {
 namespace {
@@ -40,17 +39,8 @@ std::vector<bfloat16> part_of(const std::vector<bfloat16>& dqkv, const Attention
 
 BackwardMaps map_backward(const AttentionCall& call) {
   const AttentionSizes& s = call.sizes;
-  MappedMatrix matrix{.data = call.qkv,
-                      .rows = std::int64_t{s.batch} * s.tokens,
-                      .columns = s.qkv_stride(),
-                      .box_rows = s.tokens,
-                      .box_columns = 64,
-                      .swizzle = CU_TENSOR_MAP_SWIZZLE_128B};
-  BackwardMaps maps{.qkv = map_of(matrix), .dout = {}};
-  matrix.data = call.dout;
-  matrix.columns = s.out_stride();
-  maps.dout = map_of(matrix);
-  return maps;
+  return {.qkv = map_of(in_boxes_of_64(s, call.qkv, s.qkv_stride())),
+          .dout = map_of(in_boxes_of_64(s, call.dout, s.out_stride()))};
 }
 
 // dq, dk, dv and the table's gradient of both; each counts by itself, so that none hides another.

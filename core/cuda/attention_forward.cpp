@@ -2,7 +2,6 @@
 #include "core/cuda/attention_choice.h"
 #include "core/cuda/cuda_attention.h"
 #include "core/cuda/kernels/attention_memory.h"
-#include "core/cuda/tensor_map.h"
 
 namespace edt {
 namespace {
@@ -16,14 +15,18 @@ bool fits_warpgroups(const AttentionCall& call, int room) {
 
 }  // namespace
 
+MappedMatrix in_boxes_of_64(const AttentionSizes& s, const void* data, std::int64_t columns) {
+  return {.data = data,
+          .rows = std::int64_t{s.batch} * s.tokens,
+          .columns = columns,
+          .box_rows = s.tokens,
+          .box_columns = 64,
+          .swizzle = CU_TENSOR_MAP_SWIZZLE_128B};
+}
+
 QkvMaps map_qkv(const AttentionCall& call) {
   const AttentionSizes& s = call.sizes;
-  MappedMatrix matrix{.data = call.qkv,
-                      .rows = std::int64_t{s.batch} * s.tokens,
-                      .columns = s.qkv_stride(),
-                      .box_rows = s.tokens,
-                      .box_columns = 64,
-                      .swizzle = CU_TENSOR_MAP_SWIZZLE_128B};
+  MappedMatrix matrix = in_boxes_of_64(s, call.qkv, s.qkv_stride());
   QkvMaps maps{.columns_64 = map_of(matrix)};
   if (s.size <= matrix.box_columns) return maps;
   matrix.box_columns = 16;

@@ -12,12 +12,16 @@
 #include "core/cuda/kernels/attention_warpgroup.h"
 #include "core/cuda/kernels/attention_warpgroup_backward.h"
 #include "core/cuda/scratch.h"
+#include "core/cuda/tensor_map.h"
 
 namespace edt {
 
 // Whether the tensor-core kernels take the call on a GPU whose blocks may have `room` bytes of
 // shared memory.
 bool on_tensor_cores(const AttentionCall& call, int room);
+
+// A matrix with a row for each token, in boxes of a sample's tokens and 64 columns.
+MappedMatrix in_boxes_of_64(const AttentionSizes& s, const void* data, std::int64_t columns);
 
 // Of the call's qkv, and of its dout. Throw CudaError where the driver refuses.
 QkvMaps map_qkv(const AttentionCall& call);
