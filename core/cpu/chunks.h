@@ -7,16 +7,35 @@
 namespace edt {
 
 inline constexpr std::int64_t kChunkBytes = std::int64_t{2} << 20;
+inline constexpr std::int64_t kChunkRows = 256;  // at least: each product packs its weights anew
 
-// f(begin, end) over nearly equal chunks of `rows` rows of `columns` floats.
+// f(begin, end) over nearly equal chunks of the rows of `range`, of `columns` floats each, one
+// chunk for so many caches.
 template <class F>
-void for_each_chunk(std::int64_t rows, std::int64_t columns, F&& f) {
-  const std::int64_t most = std::max<std::int64_t>(256, kChunkBytes / (4 * columns));
-  const std::int64_t chunks = (rows + most - 1) / most;
+void for_each_chunk(Range range, std::int64_t columns, F&& f, std::int64_t caches = 1) {
+  const std::int64_t most = caches * std::max(kChunkRows, kChunkBytes / (4 * columns));
+  const std::int64_t chunks = (range.size() + most - 1) / most;
   for (std::int64_t i = 0; i < chunks; ++i) {
-    const Range r = part_of(rows, chunks, i);
-    f(r.begin, r.end);
+    const Range r = part_of(range.size(), chunks, i);
+    f(range.begin + r.begin, range.begin + r.end);
   }
+}
+
+// f(part, rows) for steps in which rows do not depend on each other. With rows enough each thread
+// goes alone through all steps with a part of them: it stays in its core's cache, and a thread
+// waits for the others once. With fewer all threads go together through each step, and part is 0.
+template <class F>
+void for_own_rows(std::int64_t rows, F&& f) {
+  if (thread_count() == 1 || rows < thread_count() * kChunkRows) {
+    return f(std::int64_t{0}, Range{0, rows});
+  }
+  each_thread_alone(rows, f);
+}
+
+// The same in chunks: f(begin, end).
+template <class F>
+void for_each_own_chunk(std::int64_t rows, std::int64_t columns, F&& f) {
+  for_own_rows(rows, [&](std::int64_t, Range range) { for_each_chunk(range, columns, f); });
 }
 
 }  // namespace edt

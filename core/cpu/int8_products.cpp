@@ -58,7 +58,7 @@ void Int8Products::finish(const Rows& rows, Int8Weight& weight, const float* bia
 void Int8Products::linear(std::initializer_list<Matrix> inputs, Int8Weight& weight,
                           const Tensor& bias, const Matrix& y) {
   const float* const floats = bias_of(bias, Slot::kBias1);
-  for_each_chunk(y.rows, weight.outputs(), [&](std::int64_t begin, std::int64_t end) {
+  for_each_chunk({0, y.rows}, weight.outputs(), [&](std::int64_t begin, std::int64_t end) {
     const Rows in = rows(Slot::kQuantized, Slot::kRowScales, end - begin, weight.inputs());
     parallel_ranges(end - begin, kRowGrain, [&](std::int64_t from, std::int64_t to) {
       for (std::int64_t r = from; r < to; ++r) {
@@ -77,7 +77,7 @@ void Int8Products::feed_forward(const Tensor& x, const MlpWeights& weights, bool
   const WeightColumns columns{first.scales(), first.sums(),
                               bias_of(weights.fc1_bias, Slot::kBias1)};
   const float* const last_bias = bias_of(weights.fc2_bias, Slot::kBias2);
-  for_each_chunk(x.shape[0], width, [&](std::int64_t begin, std::int64_t end) {
+  for_each_chunk({0, x.shape[0]}, width, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t count = end - begin;
     const Rows in = rows(Slot::kQuantized, Slot::kRowScales, count, first.inputs());
     const Rows hidden = rows(Slot::kQuantizedHidden, Slot::kHiddenScales, count, units);

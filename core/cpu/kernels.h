@@ -69,10 +69,6 @@ class CpuBackend final : public Backend, public WeightQuantizer, public TernaryP
   template <class Form>
   void feed_forward_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
                              const MlpGrads& grads);
-  // Fills `activated`, adds to the bias gradient and returns the gradient of hidden.
-  template <class Form>
-  Matrix activation_backward_chunk(const Matrix& dactivated, const Matrix& hidden,
-                                   const Matrix& activated, G dbias, bool first);
 
   // attention.cpp
   static AttentionPlan attention_plan(T qkv, Grid grid, T table);

@@ -72,7 +72,7 @@ void CpuBackend::linear_forward(T x, T weight, T bias, T positions, T y) {
     return int8_->linear({x}, *integers, bias, y);
   }
   const Weight w = weight_for(weight, x.shape[0], Slot::kConvertedW);
-  for_each_chunk(x.shape[0], y.shape[1], [&](std::int64_t begin, std::int64_t end) {
+  for_each_own_chunk(x.shape[0], y.shape[1], [&](std::int64_t begin, std::int64_t end) {
     const Matrix rows = matmul_.operand(Matrix(x).slice(begin, end), Slot::kConvertedX);
     linear_chunk(rows, w, bias, positions, Matrix(y).slice(begin, end), begin);
   });
@@ -85,11 +85,11 @@ void CpuBackend::linear_backward_input(T dy, T weight, G dx) {
     multiply_into(rows, w, Matrix(dx.tensor).slice(begin, end), dx.accumulate);
   };
   if (dx.tensor.dtype == DType::kFloat32) return chunk(0, dy.shape[0]);
-  for_each_chunk(dy.shape[0], dy.shape[1], chunk);
+  for_each_own_chunk(dy.shape[0], dy.shape[1], chunk);
 }
 
 void CpuBackend::linear_backward_weight(T dy, T x, G dweight, G dbias) {
-  for_each_chunk(dy.shape[0], dy.shape[1], [&](std::int64_t begin, std::int64_t end) {
+  for_each_chunk({0, dy.shape[0]}, dy.shape[1], [&](std::int64_t begin, std::int64_t end) {
     const bool first = begin == 0;
     const Matrix dy_rows = Matrix(dy).slice(begin, end);
     if (dbias.wanted()) {
@@ -107,7 +107,7 @@ void CpuBackend::concat_linear_forward(T a, T b, T weight, T bias, T y) {
   }
   const std::int64_t split = a.shape[1], inputs = weight.shape[1];
   const Matrix w = matmul_.operand(weight, Slot::kConvertedW);
-  for_each_chunk(a.shape[0], y.shape[1], [&](std::int64_t begin, std::int64_t end) {
+  for_each_own_chunk(a.shape[0], y.shape[1], [&](std::int64_t begin, std::int64_t end) {
     const Matrix to = Matrix(y).slice(begin, end);
     const Matrix result = result_chunk(to);
     start_rows(bias, {}, result, begin);
@@ -123,7 +123,7 @@ void CpuBackend::concat_linear_backward_input(T dy, T weight, G da, G db) {
   const std::int64_t inputs = weight.shape[1];
   const std::int64_t split = da.wanted() ? da.tensor.shape[1] : inputs - db.tensor.shape[1];
   const Matrix w = matmul_.operand(weight, Slot::kConvertedW);
-  for_each_chunk(dy.shape[0], dy.shape[1], [&](std::int64_t begin, std::int64_t end) {
+  for_each_chunk({0, dy.shape[0]}, dy.shape[1], [&](std::int64_t begin, std::int64_t end) {
     const Matrix d = matmul_.operand(Matrix(dy).slice(begin, end), Slot::kConvertedDy);
     const auto put = [&](const Matrix& part, G to) {
       if (to.wanted()) multiply_into(d, part, Matrix(to.tensor).slice(begin, end), to.accumulate);
@@ -135,7 +135,7 @@ void CpuBackend::concat_linear_backward_input(T dy, T weight, G da, G db) {
 
 void CpuBackend::concat_linear_backward_weight(T dy, T a, T b, G dweight, G dbias) {
   const std::int64_t split = a.shape[1], inputs = split + b.shape[1];
-  for_each_chunk(dy.shape[0], dy.shape[1], [&](std::int64_t begin, std::int64_t end) {
+  for_each_chunk({0, dy.shape[0]}, dy.shape[1], [&](std::int64_t begin, std::int64_t end) {
     const bool first = begin == 0;
     const Matrix dy_rows = Matrix(dy).slice(begin, end);
     column_sums(scratch_, dy_rows, dbias.tensor.as<float>(), dbias.accumulate || !first);

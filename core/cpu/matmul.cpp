@@ -93,7 +93,10 @@ class Matmul::Bfloat16Products {
   std::map<Key, Entry> entries_;
 };
 
-Matmul::Matmul(Scratch& scratch) : scratch_(scratch), native_bf16_(onednn_has_native_bf16()) {}
+Matmul::Matmul(Scratch& scratch)
+    : scratch_(scratch),
+      native_bf16_(onednn_has_native_bf16()),
+      bf16_products_(std::make_unique<PerThread<Bfloat16Products>>()) {}
 Matmul::~Matmul() = default;
 
 DType Matmul::operand_dtype(DType dtype) const {
@@ -122,8 +125,7 @@ void Matmul::multiply(const Matrix& a, const Matrix& b, const Matrix& c, bool ac
   const Sizes s(a, b);
   EDT_ASSERT(c.rows == s.m && c.columns == s.n);
   if (a.span.dtype == DType::kBFloat16) {
-    if (!bf16_products_) bf16_products_ = std::make_unique<Bfloat16Products>();
-    return bf16_products_->multiply(a, b, c, accumulate);
+    return bf16_products_->mine().multiply(a, b, c, accumulate);
   }
   const auto status = dnnl::sgemm(
       a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', s.m, s.n, s.k, 1.0f,

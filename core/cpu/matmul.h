@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/cpu/elementwise.h"
+#include "core/cpu/per_thread.h"
 #include "core/cpu/scratch.h"
 #include "core/tensor/tensor.h"
 
@@ -67,7 +68,7 @@ class Matmul {
 
   Scratch& scratch_;
   bool native_bf16_;
-  std::unique_ptr<Bfloat16Products> bf16_products_;
+  std::unique_ptr<PerThread<Bfloat16Products>> bf16_products_;
 };
 
 }  // namespace edt

@@ -18,7 +18,7 @@ Matrix scratch_matrix(Scratch& scratch, Slot slot, std::int64_t rows, std::int64
 // What lies between the two products. h [rows, units * kColumnsPerUnit], y [rows, units].
 struct Gelu {
   static constexpr std::int64_t kColumnsPerUnit = 1;
-  // dh may be the memory of dy.
+  // y may be the memory of h, dh that of dy.
   static constexpr bool kInPlace = true;
 
   static void value(Span h, Span y, std::int64_t rows, std::int64_t units) {
@@ -51,13 +51,15 @@ void CpuBackend::feed_forward(T x, const MlpWeights& weights, T hidden, T kept, 
   const DType operand = matmul_.operand_dtype(x.dtype);
   const Weight fc1 = weight_for(weights.fc1, x.shape[0], Slot::kConvertedW);
   const Weight fc2 = weight_for(weights.fc2, x.shape[0], Slot::kConvertedW2);
-  for_each_chunk(x.shape[0], width, [&](std::int64_t begin, std::int64_t end) {
+  for_each_own_chunk(x.shape[0], width, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t rows = end - begin;
     const bool in_place = hidden.defined() && hidden.dtype == DType::kFloat32;
     const Matrix h = in_place
                          ? Matrix(hidden).slice(begin, end)
                          : scratch_matrix(scratch_, Slot::kHidden, rows, width, DType::kFloat32);
-    const Matrix activated = scratch_matrix(scratch_, Slot::kActivated, rows, units, operand);
+    const bool over_h = Form::kInPlace && !hidden.defined() && operand == DType::kFloat32;
+    const Matrix activated =
+        over_h ? h : scratch_matrix(scratch_, Slot::kActivated, rows, units, operand);
     linear_chunk(matmul_.operand(Matrix(x).slice(begin, end), Slot::kConvertedX), fc1,
                  weights.fc1_bias, {}, h, begin);
     if (hidden.defined()) finish_chunk(h, Matrix(hidden).slice(begin, end), false);
@@ -73,34 +75,24 @@ void CpuBackend::feed_forward(T x, const MlpWeights& weights, T hidden, T kept, 
   });
 }
 
+// dhidden, activated, and what is added to dbias by threads from `thread` on.
 template <class Form>
-Matrix CpuBackend::activation_backward_chunk(const Matrix& dactivated, const Matrix& hidden,
-                                             const Matrix& activated, G dbias, bool first) {
-  const std::int64_t width = hidden.columns, units = activated.columns, parts = thread_count();
-  const DType operand = activated.span.dtype;
-  const Matrix dhidden =
-      Form::kInPlace && operand == DType::kFloat32
-          ? dactivated
-          : scratch_matrix(scratch_, Slot::kConvertedHidden, hidden.rows, width, operand);
-  float* partials = scratch_.floats(Slot::kPartials, parts * width);
-  edt::fill({partials}, parts * width, 0.0f);
-  parallel_parts(hidden.rows, 8, [&](std::int64_t part, Range r) {
+void backward_between(const Matrix& dactivated, const Matrix& hidden, const Matrix& activated,
+                      const Matrix& dhidden, const ColumnSums& dbias, std::int64_t thread) {
+  const std::int64_t width = hidden.columns, units = activated.columns;
+  parallel_parts(hidden.rows, 8, [&](std::int64_t i, Range r) {
     constexpr std::int64_t kBlock = 8;  // rows that stay in L1 between the two loops
     for (std::int64_t row = r.begin; row < r.end; row += kBlock) {
       const std::int64_t rows = std::min(kBlock, r.end - row), at = row * width;
       Form::again(static_cast<const float*>(dactivated.span.data) + row * units,
                   hidden.span.from(at), activated.span.from(row * units), dhidden.span.from(at),
                   rows, units);
-      add_column_sums(dhidden.span.from(at), rows, width, width, partials + part * width);
+      add_column_sums(dhidden.span.from(at), rows, width, width, dbias.of(thread + i));
     }
   });
-  for (std::int64_t part = 0; part < parts; ++part) {
-    convert({partials + part * width}, {dbias.tensor.data}, width,
-            dbias.accumulate || !first || part > 0);
-  }
-  return dhidden;
 }
 
+// A chunk's rows go through all that is by row, then both weights' gradients take all of them.
 template <class Form>
 void CpuBackend::feed_forward_backward(T dy, T x, T hidden, const MlpWeights& weights, G dx,
                                        const MlpGrads& grads) {
@@ -108,27 +100,35 @@ void CpuBackend::feed_forward_backward(T dy, T x, T hidden, const MlpWeights& we
   const DType operand = matmul_.operand_dtype(x.dtype);
   const Matrix fc1 = matmul_.operand(weights.fc1, Slot::kConvertedW);
   const Matrix fc2 = matmul_.operand(weights.fc2, Slot::kConvertedW2);
-  for_each_chunk(x.shape[0], width, [&](std::int64_t begin, std::int64_t end) {
+  const ColumnSums dfc1_bias(scratch_, Slot::kPartials, width);
+  const ColumnSums dfc2_bias(scratch_, Slot::kPartials2, dy.shape[1]);
+  const auto chunk = [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t rows = end - begin;
-    const bool first = begin == 0;
-    const Matrix dy_rows = Matrix(dy).slice(begin, end);
-    if (grads.fc2_bias.wanted()) {
-      column_sums(scratch_, dy_rows, grads.fc2_bias.tensor.as<float>(),
-                  grads.fc2_bias.accumulate || !first);
-    }
-    const Matrix d = matmul_.operand(dy_rows, Slot::kConvertedDy);
+    const Matrix d = matmul_.operand(Matrix(dy).slice(begin, end), Slot::kConvertedDy);
     const Matrix in = matmul_.operand(Matrix(x).slice(begin, end), Slot::kConvertedX);
     const Matrix activated = scratch_matrix(scratch_, Slot::kActivated, rows, units, operand);
     const Matrix dactivated = scratch_matrix(scratch_, Slot::kHidden, rows, units, DType::kFloat32);
-    matmul_.multiply(d, fc2, dactivated, false);
-    const Matrix dhidden = activation_backward_chunk<Form>(
-        dactivated, Matrix(hidden).slice(begin, end), activated, grads.fc1_bias, first);
-    matmul_.multiply(d.t(), activated, grads.fc2.tensor, grads.fc2.accumulate || !first);
-    matmul_.multiply(dhidden.t(), in, grads.fc1.tensor, grads.fc1.accumulate || !first);
-    if (dx.wanted()) {
-      multiply_into(dhidden, fc1, Matrix(dx.tensor).slice(begin, end), dx.accumulate);
-    }
-  });
+    const Matrix dhidden =
+        Form::kInPlace && operand == DType::kFloat32
+            ? dactivated
+            : scratch_matrix(scratch_, Slot::kConvertedHidden, rows, width, operand);
+    for_own_rows(rows, [&](std::int64_t thread, Range own) {
+      const auto mine = [&](const Matrix& m) { return m.slice(own.begin, own.end); };
+      const auto of_batch = [&](T t) { return mine(Matrix(t).slice(begin, end)); };
+      if (grads.fc2_bias.wanted()) dfc2_bias.add(of_batch(dy), thread);
+      matmul_.multiply(mine(d), fc2, mine(dactivated), false);
+      backward_between<Form>(mine(dactivated), of_batch(hidden), mine(activated), mine(dhidden),
+                             dfc1_bias, thread);
+      if (dx.wanted()) multiply_into(mine(dhidden), fc1, of_batch(dx.tensor), dx.accumulate);
+    });
+    matmul_.multiply(d.t(), activated, grads.fc2.tensor, grads.fc2.accumulate || begin > 0);
+    matmul_.multiply(dhidden.t(), in, grads.fc1.tensor, grads.fc1.accumulate || begin > 0);
+  };
+  for_each_chunk({0, x.shape[0]}, width, chunk, thread_count());
+  dfc1_bias.put(grads.fc1_bias.tensor.as<float>(), grads.fc1_bias.accumulate);
+  if (grads.fc2_bias.wanted()) {
+    dfc2_bias.put(grads.fc2_bias.tensor.as<float>(), grads.fc2_bias.accumulate);
+  }
 }
 
 void CpuBackend::mlp_forward(T x, const MlpWeights& weights, const MlpHidden& hidden, T y) {

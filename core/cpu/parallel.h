@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
+#include <mutex>
 
 namespace edt {
 
@@ -37,6 +39,26 @@ void parallel_parts(std::int64_t n, std::int64_t grain, F&& f) {
 template <class F>
 void parallel_ranges(std::int64_t n, std::int64_t grain, F&& f) {
   parallel_parts(n, grain, [&](std::int64_t, Range r) { f(r.begin, r.end); });
+}
+
+// f(part, Range of [0, n)) for one part of each thread, as within a region of one thread: loops in
+// f, oneDNN's too, are not divided any further. What f throws is thrown here.
+template <class F>
+void each_thread_alone(std::int64_t n, F&& f) {
+  const std::int64_t threads = thread_count();
+  std::exception_ptr error;
+  std::mutex lock;
+#pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(threads))
+  for (std::int64_t i = 0; i < threads; ++i) {
+    omp_set_num_threads(1);  // of this thread until the region ends
+    try {
+      f(i, part_of(n, threads, i));
+    } catch (...) {
+      const std::lock_guard guard(lock);
+      error = std::current_exception();
+    }
+  }
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace edt

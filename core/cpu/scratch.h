@@ -1,9 +1,11 @@
-// Working memory of a backend, reused from call to call. Each purpose has a slot that grows to the
-// largest size asked for, so the steady state allocates nothing.
+// Working memory of a backend, reused from call to call, each thread's its own. Each purpose has a
+// slot that grows to the largest size asked for, so the steady state allocates nothing.
 #pragma once
 
 #include <array>
+
 #include <cstdint>
+#include "core/cpu/per_thread.h"
 
 #include "core/tensor/memory.h"
 
@@ -19,6 +21,7 @@ enum class Slot {
   kActivated,   // its activation
   kResult,      // a float32 result on its way to bf16
   kPartials,    // per-thread or per-task sums
+  kPartials2,   // others of the same op
   kAttention,   // per-thread panels
   kBias,        // relative-position bias by head
   kModulation,  // transposed attention modulation matrix
@@ -39,7 +42,7 @@ class Scratch {
  public:
   template <class T>
   T* of(Slot slot, std::int64_t count) {
-    Block& block = blocks_[static_cast<std::size_t>(slot)];
+    Block& block = blocks_.mine()[static_cast<std::size_t>(slot)];
     const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
     if (block.bytes() < bytes) block = Block(host_memory(), bytes);
     return static_cast<T*>(block.data());
@@ -47,7 +50,7 @@ class Scratch {
   float* floats(Slot slot, std::int64_t count) { return of<float>(slot, count); }
 
  private:
-  std::array<Block, static_cast<std::size_t>(Slot::kCount)> blocks_;
+  PerThread<std::array<Block, static_cast<std::size_t>(Slot::kCount)>> blocks_;
 };
 
 }  // namespace edt

@@ -1,0 +1,129 @@
+// Many rows, of which each thread takes chunks of its own.
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <deque>
+#include <stdexcept>
+
+#include "core/cpu/chunks.h"
+#include "core/cpu/cpu_backend.h"
+#include "core/ops/mlp.h"
+#include "core/random/stream.h"
+#include "core/reference/reference_backend.h"
+#include "tests/core/ops/case_name.h"
+#include "tests/core/ops/comparison.h"
+
+namespace edt {
+namespace {
+
+// On any machine three threads, and what was set before.
+class ThreeThreads {
+ public:
+  ThreeThreads() { omp_set_num_threads(3); }
+  ~ThreeThreads() { omp_set_num_threads(before_); }
+  ThreeThreads(const ThreeThreads&) = delete;
+  ThreeThreads& operator=(const ThreeThreads&) = delete;
+
+ private:
+  int before_ = omp_get_max_threads();
+};
+
+// 1100 columns of float32 are 476 rows to a chunk, so each thread has two.
+std::vector<OpCase> cases_of_many_rows() {
+  return {
+      linear_case({3, 500, 8}, 1100, {}),       linear_case({3, 500, 8}, 5, {.positions = true}),
+      concat_linear_case({3, 500, 8}, 4, 1100), mlp_case({3, 500, 8}, 1100),
+      kept_mlp_case({3, 500, 8}, 1100),         swiglu_case({3, 500, 8}, 550)};
+}
+
+class OwnChunks : public testing::TestWithParam<OpCase> {
+ protected:
+  void expect_equal(DType dtype) const {
+    const auto cpu = make_cpu_backend();
+    const auto reference = make_reference_backend();
+    EXPECT_EQ(
+        difference(run_case(GetParam(), *cpu, dtype, 2), run_case(GetParam(), *reference, dtype, 2),
+                   tolerance_of(dtype, GetParam())),
+        "");
+  }
+
+  ThreeThreads threads_;
+};
+
+TEST_P(OwnChunks, Float32) { expect_equal(DType::kFloat32); }
+TEST_P(OwnChunks, BFloat16) { expect_equal(DType::kBFloat16); }
+
+TEST_P(OwnChunks, Repeat) {
+  const auto cpu = make_cpu_backend();
+  const auto first = run_case(GetParam(), *cpu, DType::kBFloat16, 1);
+  const auto second = run_case(GetParam(), *cpu, DType::kBFloat16, 1);
+  ASSERT_EQ(first.size(), second.size());
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    EXPECT_EQ(first[i].values, second[i].values) << first[i].name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ops, OwnChunks, testing::ValuesIn(cases_of_many_rows()), case_name);
+
+// Recomputing a block keeps what its first pass did not, to the same bits.
+class WithoutHidden : public testing::TestWithParam<DType> {
+ protected:
+  Tensor drawn(const Shape& shape) {
+    std::vector<float> values(static_cast<std::size_t>(shape.elements()));
+    random::fill_normal({.seed = ++seed_}, values);
+    const Tensor tensor = empty(shape);
+    backend_->upload_floats(values, tensor);
+    return tensor;
+  }
+  Tensor empty(const Shape& shape) {
+    Tensor tensor{nullptr, shape, GetParam()};
+    tensor.data = blocks_.emplace_back(backend_->memory(), tensor.bytes()).data();
+    return tensor;
+  }
+
+  ThreeThreads threads_;
+  std::unique_ptr<Backend> backend_ = make_cpu_backend();
+  std::deque<Block> blocks_;
+  std::uint64_t seed_ = 0;
+};
+
+TEST_P(WithoutHidden, TheMlpHasTheSameBits) {
+  const Tensor x = drawn({1500, 8});
+  const MlpWeights weights{drawn({1100, 8}), drawn({1100}), drawn({8, 1100}), drawn({8})};
+  const Tensor y = empty({1500, 8}), kept = empty({1500, 8}), hidden = empty({1500, 1100});
+  backend_->mlp_forward(x, weights, {}, y);
+  backend_->mlp_forward(x, weights, {.before = hidden}, kept);
+  EXPECT_EQ(read_values(*backend_, y), read_values(*backend_, kept));
+}
+
+INSTANTIATE_TEST_SUITE_P(, WithoutHidden, testing::Values(DType::kFloat32, DType::kBFloat16));
+
+TEST(EachThreadAlone, HasAPartAndNoOtherThreads) {
+  const ThreeThreads threads;
+  std::array<Range, 3> parts;
+  std::array<std::int64_t, 3> counts{};
+  each_thread_alone(10, [&](std::int64_t, Range part) {
+    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+    parts[thread] = part;
+    counts[thread] = thread_count();
+  });
+  EXPECT_EQ(counts, (std::array<std::int64_t, 3>{1, 1, 1}));
+  EXPECT_EQ(parts[0].begin, 0);
+  EXPECT_EQ(parts[0].end, parts[1].begin);
+  EXPECT_EQ(parts[1].end, parts[2].begin);
+  EXPECT_EQ(parts[2].end, 10);
+  EXPECT_EQ(thread_count(), 3);
+}
+
+TEST(EachThreadAlone, WhatOneThrowsArrives) {
+  const ThreeThreads threads;
+  EXPECT_THROW(each_thread_alone(3,
+                                 [](std::int64_t, Range part) {
+                                   if (part.begin == 1) throw std::runtime_error("of one");
+                                 }),
+               std::runtime_error);
+  EXPECT_EQ(thread_count(), 3);
+}
+
+}  // namespace
+}  // namespace edt
