@@ -18,7 +18,9 @@ class HostMemory final : public Memory {
     void* memory = std::aligned_alloc(alignment, rounded);
     require<SystemError>(memory != nullptr, "memory", "cannot allocate {} bytes of host memory",
                          bytes);
-    if (alignment == kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);  // a hint: may fail
+    // A hint: may fail. What the last one does not fill stays in small pages, so that a block takes
+    // no more than was asked for.
+    madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
     return memory;
   }
   void release(void* memory) noexcept override { std::free(memory); }
