@@ -7,7 +7,7 @@
 namespace edt {
 
 inline constexpr std::int64_t kChunkBytes = std::int64_t{2} << 20;
-inline constexpr std::int64_t kChunkRows = 256;  // at least: each product packs its weights anew
+inline constexpr std::int64_t kChunkRows = 256;  // so many at least: each packs the weights anew
 
 // f(begin, end) over nearly equal chunks of the rows of `range`, of `columns` floats each, one
 // chunk for so many caches.
@@ -21,21 +21,30 @@ void for_each_chunk(Range range, std::int64_t columns, F&& f, std::int64_t cache
   }
 }
 
-// f(part, rows) for steps in which rows do not depend on each other. With rows enough each thread
-// goes alone through all steps with a part of them: it stays in its core's cache, and a thread
-// waits for the others once. With fewer all threads go together through each step, and part is 0.
-template <class F>
-void for_own_rows(std::int64_t rows, F&& f) {
-  if (thread_count() == 1 || rows < thread_count() * kChunkRows) {
-    return f(std::int64_t{0}, Range{0, rows});
-  }
-  each_thread_alone(rows, f);
-}
+// Steps in which rows do not depend on each other. With rows enough in the batch each thread goes
+// alone through all steps with a part of them: it stays in its core's cache, and waits for the
+// others once. With fewer all threads go together through each step.
+class OwnRows {
+ public:
+  explicit OwnRows(std::int64_t rows_of_batch)
+      : alone_(thread_count() > 1 && rows_of_batch >= thread_count() * kChunkRows) {}
 
-// The same in chunks: f(begin, end).
+  // f(thread, Range of [0, rows)); together: f(0, all).
+  template <class F>
+  void for_each_thread(std::int64_t rows, F&& f) const {
+    if (!alone_) return f(std::int64_t{0}, Range{0, rows});
+    each_thread_alone(rows, f);
+  }
+
+ private:
+  bool alone_;
+};
+
+// f(begin, end) over chunks that take no more than one cache each.
 template <class F>
 void for_each_own_chunk(std::int64_t rows, std::int64_t columns, F&& f) {
-  for_own_rows(rows, [&](std::int64_t, Range range) { for_each_chunk(range, columns, f); });
+  OwnRows(rows).for_each_thread(
+      rows, [&](std::int64_t, Range range) { for_each_chunk(range, columns, f); });
 }
 
 }  // namespace edt

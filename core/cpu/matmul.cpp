@@ -31,8 +31,8 @@ struct Sizes {
 
 }  // namespace
 
-// matmul primitives for bf16 operands and float32 results, one per shape, with the memory objects
-// they are run on.
+// matmul primitives for bf16 operands and float32 results, one per shape and number of threads,
+// which a primitive keeps from its making, with the memory objects they are run on.
 class Matmul::Bfloat16Products {
  public:
   void multiply(const Matrix& a, const Matrix& b, const Matrix& c, bool accumulate) {
@@ -46,7 +46,7 @@ class Matmul::Bfloat16Products {
 
  private:
   using Key = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                         std::int64_t, bool, bool, bool>;
+                         std::int64_t, bool, bool, bool, std::int64_t>;
   struct Entry {
     dnnl::matmul primitive;
     dnnl::memory a, b, c;
@@ -55,8 +55,8 @@ class Matmul::Bfloat16Products {
 
   Entry& find(const Matrix& a, const Matrix& b, const Matrix& c, bool accumulate) {
     const Sizes s(a, b);
-    const Key key{s.m,      s.n,          s.k,          a.stride,  b.stride,
-                  c.stride, a.transposed, b.transposed, accumulate};
+    const Key key{s.m,      s.n,          s.k,          a.stride,   b.stride,
+                  c.stride, a.transposed, b.transposed, accumulate, thread_count()};
     const auto found = entries_.find(key);
     return found != entries_.end() ? found->second
                                    : entries_.emplace(key, make(a, b, c, accumulate)).first->second;

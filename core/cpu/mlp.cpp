@@ -102,6 +102,7 @@ void CpuBackend::feed_forward_backward(T dy, T x, T hidden, const MlpWeights& we
   const Matrix fc2 = matmul_.operand(weights.fc2, Slot::kConvertedW2);
   const ColumnSums dfc1_bias(scratch_, Slot::kPartials, width);
   const ColumnSums dfc2_bias(scratch_, Slot::kPartials2, dy.shape[1]);
+  const OwnRows own_rows(x.shape[0]);
   const auto chunk = [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t rows = end - begin;
     const Matrix d = matmul_.operand(Matrix(dy).slice(begin, end), Slot::kConvertedDy);
@@ -112,7 +113,7 @@ void CpuBackend::feed_forward_backward(T dy, T x, T hidden, const MlpWeights& we
         Form::kInPlace && operand == DType::kFloat32
             ? dactivated
             : scratch_matrix(scratch_, Slot::kConvertedHidden, rows, width, operand);
-    for_own_rows(rows, [&](std::int64_t thread, Range own) {
+    own_rows.for_each_thread(rows, [&](std::int64_t thread, Range own) {
       const auto mine = [&](const Matrix& m) { return m.slice(own.begin, own.end); };
       const auto of_batch = [&](T t) { return mine(Matrix(t).slice(begin, end)); };
       if (grads.fc2_bias.wanted()) dfc2_bias.add(of_batch(dy), thread);

@@ -9,7 +9,8 @@
 
 namespace edt {
 
-// One T for each thread of a region, made when the thread first asks.
+// One T for each number of a thread in its region, made when that thread first asks. Another thread
+// of the system may have the number in a later region.
 template <class T>
 class PerThread {
  public:

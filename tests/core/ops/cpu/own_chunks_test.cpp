@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <array>
 #include <deque>
 #include <stdexcept>
 
@@ -28,12 +29,17 @@ class ThreeThreads {
   int before_ = omp_get_max_threads();
 };
 
-// 1100 columns of float32 are 476 rows to a chunk, so each thread has two.
+// 1100 columns of float32 are 476 rows to a chunk: forward each thread has two, backward all have
+// two together.
 std::vector<OpCase> cases_of_many_rows() {
-  return {
-      linear_case({3, 500, 8}, 1100, {}),       linear_case({3, 500, 8}, 5, {.positions = true}),
-      concat_linear_case({3, 500, 8}, 4, 1100), mlp_case({3, 500, 8}, 1100),
-      kept_mlp_case({3, 500, 8}, 1100),         swiglu_case({3, 500, 8}, 550)};
+  return {linear_case({3, 500, 8}, 1100, {}),
+          linear_case({3, 500, 8}, 5, {.positions = true}),
+          concat_linear_case({3, 500, 8}, 4, 1100),
+          mlp_case({3, 500, 8}, 1100),
+          mlp_case({1, 767, 8}, 24),  // a row fewer than go alone
+          mlp_case({1, 769, 8}, 24),
+          kept_mlp_case({3, 500, 8}, 1100),
+          swiglu_case({3, 500, 8}, 550)};
 }
 
 class OwnChunks : public testing::TestWithParam<OpCase> {
@@ -106,10 +112,9 @@ TEST(EachThreadAlone, HasAPartAndNoOtherThreads) {
   const ThreeThreads threads;
   std::array<Range, 3> parts;
   std::array<std::int64_t, 3> counts{};
-  each_thread_alone(10, [&](std::int64_t, Range part) {
-    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
-    parts[thread] = part;
-    counts[thread] = thread_count();
+  each_thread_alone(10, [&](std::int64_t thread, Range part) {
+    parts[static_cast<std::size_t>(thread)] = part;
+    counts[static_cast<std::size_t>(thread)] = thread_count();
   });
   EXPECT_EQ(counts, (std::array<std::int64_t, 3>{1, 1, 1}));
   EXPECT_EQ(parts[0].begin, 0);
