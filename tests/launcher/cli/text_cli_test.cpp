@@ -215,6 +215,27 @@ TEST_F(PromptsCli, OfAnotherNullTextOrEncoderAreNotTaken) {
   EXPECT_THAT(run(sample + prompts_, "2>&1").output, testing::Not(HasSubstr("warning")));
 }
 
+// Weights that came as a file name no data set, so nothing says what their null text was.
+TEST_F(PromptsCli, BesideAnUnknownNullTextAreTakenWithAWarning) {
+  ASSERT_EQ(
+      train("--model.text-form cross --model.classes 0 --train.steps 1 --run.dir " + own_).status,
+      0);
+  const std::string file = path_ + "/weights.safetensors", imported = path_ + "/imported";
+  ASSERT_EQ(run("ckpt export " + own_ + " " + file).status, 0);
+  const CommandOutcome taken =
+      run("ckpt import " + file + " " + imported +
+              " --model SiT-S/2 --model.depths 1 --model.widths 16 --model.heads 2 "
+              "--model.image-size 64 --model.classes 0 --model.text-form cross "
+              "--model.text-tokens 5 --model.text-channels 32",
+          "2>&1");
+  ASSERT_EQ(taken.status, 0) << taken.output;
+  const std::string sample = "sample " + imported + " --steps 2 --out " + path_ + "/a.png --text ";
+  const CommandOutcome made = run(sample + prompts_, "2>&1");
+  EXPECT_EQ(made.status, 0) << made.output;
+  EXPECT_THAT(made.output, AllOf(HasSubstr("held-out.h5"),
+                                 HasSubstr("does not say beside which null text it was trained")));
+}
+
 TEST_F(PromptsCli, ZerosAreRefused) {
   ASSERT_EQ(train("--model.text-form cross --train.steps 1 --run.dir " + own_).status, 0);
   const std::string sample = "sample " + own_ + " --steps 2 --out " + path_ + "/a.png --text ";
