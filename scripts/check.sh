@@ -162,7 +162,7 @@ part_arm64() {
 
 part_lintian() {
   need lintian debootstrap || return 1
-  build release -DCMAKE_BUILD_TYPE=Release && EDT_BUILD=build/release scripts/package-check.sh
+  build release -DCMAKE_BUILD_TYPE=Release -- edt edt_help_files && EDT_BUILD=build/release scripts/package-check.sh
 }
 
 run_part() { # in a process of its own, so that a time-out ends all of it
