@@ -67,6 +67,43 @@ double time(Communicator& world, F call) {
   return median(times);
 }
 
+// Seconds of one of many in a row, as they come beside communication too: on this rank.
+double time_in_a_row(const std::function<void()>& compute) {
+  compute();
+  const auto begin = Clock::now();
+  int count = 0;
+  double seconds = 0;
+  for (; seconds < 0.2; ++count, seconds = seconds_since(begin)) compute();
+  return seconds / count;
+}
+
+// What one thread computed and another sent at once.
+struct AtOnce {
+  int kernels = 0, rounds = 0;
+  double computing = 0, communicating = 0;  // s
+};
+
+AtOnce compute_and_communicate(Communicator& world, Exchange& exchange, double alone,
+                               const std::function<void()>& compute) {
+  AtOnce overlap{.rounds = std::clamp(static_cast<int>(1.0 / alone), 2, 100)};
+  std::atomic<bool> done{false};
+  world.barrier("calibration");
+  const auto begin = Clock::now();
+  std::thread thread([&] {
+    omp_set_num_threads(1);
+    for (int i = 0; i < overlap.rounds; ++i) exchange.reduce();
+    overlap.communicating = seconds_since(begin);
+    done = true;
+  });
+  while (!done) {
+    compute();
+    ++overlap.kernels;
+    overlap.computing = seconds_since(begin);
+  }
+  thread.join();
+  return overlap;
+}
+
 }  // namespace
 
 Hosts find_hosts(Communicator& world) {
@@ -115,33 +152,19 @@ OverlapRates time_overlap(Communicator& world, int distance, const std::function
   const auto pair = pair_of(world, distance);
   Exchange exchange(*pair, 8 << 20);  // of the order of a bucket
   const double alone = time(world, [&] { exchange.reduce(); });
-  compute();
-  const double kernel = time(world, compute);
-  const int rounds = std::clamp(static_cast<int>(1.0 / alone), 2, 100);
-  std::atomic<bool> done{false};
-  double communicating = 0;
-  world.barrier("calibration");
-  const auto begin = Clock::now();
-  std::thread thread([&] {
-    omp_set_num_threads(1);
-    for (int i = 0; i < rounds; ++i) exchange.reduce();
-    communicating = seconds_since(begin);
-    done = true;
-  });
-  int kernels = 0;
-  double computing = 0;
-  while (!done) {
-    compute();
-    ++kernels;
-    computing = seconds_since(begin);
+  std::vector<double> of_compute, of_communication;
+  for (int turn = 0; turn < 3; ++turn) {  // other programs may come between
+    world.barrier("calibration");
+    const double kernel = time_in_a_row(compute);
+    const AtOnce seconds = compute_and_communicate(world, exchange, alone, compute);
+    const auto mean = [&](double rate) {
+      const double mine = pair->size() == 2 ? rate : 1;  // without a partner there is no overlap
+      return world.all_reduce_value(mine, Reduce::kSum, "calibration") / world.size();
+    };
+    of_compute.push_back(mean(seconds.kernels * kernel / seconds.computing));
+    of_communication.push_back(mean(seconds.rounds * alone / seconds.communicating));
   }
-  thread.join();
-  if (pair->size() == 1) communicating = computing = rounds * alone;
-  const auto mean = [&](double value) {
-    return world.all_reduce_value(value, Reduce::kSum, "calibration") / world.size();
-  };
-  return {std::min(1.0, mean(kernels * kernel / computing)),
-          std::min(1.0, mean(rounds * alone / communicating))};
+  return {std::min(1.0, median(of_compute)), std::min(1.0, median(of_communication))};
 }
 
 }  // namespace edt
