@@ -3,10 +3,9 @@
 #pragma once
 
 #include <array>
-
 #include <cstdint>
-#include "core/cpu/per_thread.h"
 
+#include "core/cpu/per_thread.h"
 #include "core/tensor/memory.h"
 
 namespace edt {

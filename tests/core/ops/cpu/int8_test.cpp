@@ -4,38 +4,25 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <deque>
 #include <limits>
 
-#include "core/cpu/cpu_backend.h"
 #include "core/cpu/cpu_library.h"
 #include "core/ops/cases/case_inputs.h"
 #include "core/ops/weight_quantizer.h"
-#include "core/random/stream.h"
+#include "tests/core/ops/cpu/cpu_tensors.h"
 
 namespace edt {
 namespace {
 
 using Values = std::vector<double>;
 
-class Int8 : public testing::TestWithParam<DType> {
+class Int8 : public CpuTensors {
  protected:
   // Normal numbers, of a spread and around a mean.
   Tensor drawn(const Shape& shape, float spread, float mean = 0) {
-    std::vector<float> values(static_cast<std::size_t>(shape.elements()));
-    random::fill_normal({.seed = ++seed_}, values);
+    std::vector<float> values = normal(shape);
     for (float& value : values) value = spread * value + mean;
     return filled(shape, values);
-  }
-  Tensor filled(const Shape& shape, std::span<const float> values) {
-    Tensor tensor = empty(shape);
-    backend_->upload_floats(values, tensor);
-    return tensor;
-  }
-  Tensor empty(const Shape& shape) {
-    Tensor tensor{nullptr, shape, GetParam()};
-    tensor.data = blocks_.emplace_back(backend_->memory(), tensor.bytes()).data();
-    return tensor;
   }
   Values read(const Tensor& tensor) { return read_values(*backend_, tensor); }
   void quantize(const Tensor& weight) {
@@ -69,10 +56,7 @@ class Int8 : public testing::TestWithParam<DType> {
   // Of a bf16 result: its rounding.
   double rounding() const { return GetParam() == DType::kBFloat16 ? 1.0 / 256 : 2e-6; }
 
-  std::unique_ptr<Backend> backend_ = make_cpu_backend();
-  std::deque<Block> blocks_;
   std::vector<WeightHold> forms_;
-  std::uint64_t seed_ = 0;
 };
 
 double largest(const Values& values) {

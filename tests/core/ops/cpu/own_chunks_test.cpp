@@ -3,16 +3,15 @@
 #include <omp.h>
 
 #include <array>
-#include <deque>
 #include <stdexcept>
 
 #include "core/cpu/chunks.h"
 #include "core/cpu/cpu_backend.h"
 #include "core/ops/mlp.h"
-#include "core/random/stream.h"
 #include "core/reference/reference_backend.h"
 #include "tests/core/ops/case_name.h"
 #include "tests/core/ops/comparison.h"
+#include "tests/core/ops/cpu/cpu_tensors.h"
 
 namespace edt {
 namespace {
@@ -71,21 +70,8 @@ TEST_P(OwnChunks, Repeat) {
 
 INSTANTIATE_TEST_SUITE_P(Ops, OwnChunks, testing::ValuesIn(cases_of_many_rows()), case_name);
 
-class OwnChunksOfMlp : public testing::TestWithParam<DType> {
+class OwnChunksOfMlp : public CpuTensors {
  protected:
-  Tensor drawn(const Shape& shape) {
-    std::vector<float> values(static_cast<std::size_t>(shape.elements()));
-    random::fill_normal({.seed = ++seed_}, values);
-    const Tensor tensor = empty(shape);
-    backend_->upload_floats(values, tensor);
-    return tensor;
-  }
-  Tensor empty(const Shape& shape) {
-    Tensor tensor{nullptr, shape, GetParam()};
-    tensor.data = blocks_.emplace_back(backend_->memory(), tensor.bytes()).data();
-    return tensor;
-  }
-
   std::vector<double> mlp(const MlpHidden& hidden) {
     const Tensor y = empty(x_.shape);
     backend_->mlp_forward(x_, weights_, hidden, y);
@@ -93,9 +79,6 @@ class OwnChunksOfMlp : public testing::TestWithParam<DType> {
   }
 
   ThreeThreads threads_;
-  std::unique_ptr<Backend> backend_ = make_cpu_backend();
-  std::deque<Block> blocks_;
-  std::uint64_t seed_ = 0;
   Tensor x_ = drawn({1500, 8});
   MlpWeights weights_{drawn({1100, 8}), drawn({1100}), drawn({8, 1100}), drawn({8})};
 };

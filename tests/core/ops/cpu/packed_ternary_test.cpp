@@ -2,41 +2,23 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <deque>
 #include <limits>
 
-#include "core/cpu/cpu_backend.h"
 #include "core/cpu/packed_ternary.h"
 #include "core/ops/cases/case_inputs.h"
 #include "core/ops/ternary_packer.h"
-#include "core/random/stream.h"
+#include "tests/core/ops/cpu/cpu_tensors.h"
 
 namespace edt {
 namespace {
 
 using Values = std::vector<double>;
 
-class Packed : public testing::TestWithParam<DType> {
+class Packed : public CpuTensors {
  protected:
-  Tensor filled(const Shape& shape, std::span<const float> values) {
-    const Tensor tensor = empty(shape);
-    backend_->upload_floats(values, tensor);
-    return tensor;
-  }
-  Tensor empty(const Shape& shape) {
-    Tensor tensor{nullptr, shape, GetParam()};
-    tensor.data = blocks_.emplace_back(backend_->memory(), tensor.bytes()).data();
-    return tensor;
-  }
-  Tensor drawn(const Shape& shape) {
-    std::vector<float> values(static_cast<std::size_t>(shape.elements()));
-    random::fill_normal({.seed = ++seed_}, values);
-    return filled(shape, values);
-  }
   // -a, 0 and a, a third each.
   Tensor ternary(const Shape& shape, float a = 0.375f) {
-    std::vector<float> values(static_cast<std::size_t>(shape.elements()));
-    random::fill_normal({.seed = ++seed_}, values);
+    std::vector<float> values = normal(shape);
     for (float& value : values) value = std::abs(value) < 0.43f ? 0 : std::copysign(a, value);
     return filled(shape, values);
   }
@@ -63,10 +45,6 @@ class Packed : public testing::TestWithParam<DType> {
       ASSERT_NEAR(packed[i], dense[i], tolerance(largest)) << i;
     }
   }
-
-  std::unique_ptr<Backend> backend_ = make_cpu_backend();
-  std::deque<Block> blocks_;
-  std::uint64_t seed_ = 0;
 };
 
 TEST_P(Packed, IsTheProductOfTheSameWeights) {
