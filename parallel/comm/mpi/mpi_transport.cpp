@@ -1,7 +1,9 @@
 #include "parallel/comm/mpi/mpi_transport.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "core/base/assert.h"
 #include "core/base/exit_deadline.h"
@@ -14,6 +16,13 @@ extern "C" [[gnu::weak]] int ompi_mpi_abort(MPI_Comm comm, int status);
 
 namespace edt {
 namespace {
+
+// Slurm 22.05 loses what a task wrote just before its step is killed, if it had written shortly
+// before that too: the second line waits in slurmstepd's socket until srun's kernel has
+// acknowledged the first, which it may delay for 200 ms (Linux: TCP_DELACK_MAX).
+void let_lines_arrive() {
+  if (std::getenv("SLURM_STEP_ID")) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+}
 
 class MpiMessage final : public Message {
  public:
@@ -125,6 +134,7 @@ class MpiTransport final : public Transport {
   // The library asks the launcher, which may be out of reach, and first what other threads do here.
   [[noreturn]] void abort(int status) override {
     log::flush();
+    let_lines_arrive();
     const ExitDeadline deadline(std::chrono::seconds(5), status, "");
     if (ompi_mpi_abort != nullptr) ompi_mpi_abort(group_->get(), status);
     MPI_Abort(group_->get(), status);
