@@ -37,7 +37,7 @@ class RunEvaluation {
         run_, backend_->memory(), context.world,
         sees_pictures() ? dry_run_of_inception(options.network.weights) : 0);
     trained_ = options.sampling.load(run_, *backend_);
-    guide_ = options.sampling.load_guide(run_, *backend_);
+    guide_ = options.sampling.load_guide(run_, *backend_, context.world);
     data_ = find_trained_data(options.sampling.data, *trained_);
     open_eye();
     if (run_.model.common().text.is_on()) open_texts();

@@ -318,7 +318,7 @@ LoadedModels load(SampleOptions& options, const OptionSet& set, Backend& backend
               run.guide->checkpoint.path().string(), human_bytes(both),
               human_bytes(static_cast<double>(dry_run_of_sampler(alone, on_host))));
   }
-  return {options.load(run, backend), options.load_guide(run, backend)};
+  return {options.load(run, backend), options.load_guide(run, backend, world)};
 }
 
 }  // namespace

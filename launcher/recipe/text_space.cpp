@@ -58,11 +58,11 @@ std::vector<std::string> TextSpace::not_compared(const TextSpace& texts,
         "trained with, is not known",
         option, encoder));
   }
-  if (null_checksum.empty()) {
+  if (null_checksum.empty() || texts.null_checksum.empty()) {
     lines.push_back(fmt::format(
         "{}: {} does not say beside which null text it was trained: whether this one is the same "
         "is not known",
-        option, source));
+        option, null_checksum.empty() ? source : texts.source));
   }
   return lines;
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "data/decoder.h"
 #include "launcher/memory/memory_check.h"
 #include "launcher/recipe/latent_decoder.h"
@@ -208,6 +209,7 @@ GuideSource SamplingOptions::open_guide(const SampleSource& run, const OptionSet
                std::to_string(run.model.classes()));
   require_same("numbers of a frame's condition are", std::to_string(model.common().frame_channels),
                std::to_string(run.model.common().frame_channels));
+  std::vector<std::string> remarks;
   if (const TextConfig& its = model.common().text; its.is_on()) {
     const TextConfig& text = run.model.common().text;
     const auto reads = [](const TextConfig& one) {
@@ -215,15 +217,17 @@ GuideSource SamplingOptions::open_guide(const SampleSource& run, const OptionSet
                          : std::string("none");
     };
     require_same("texts are", reads(its), reads(text));
-    TextSpace::of(run.config.model, run.checkpoint)
-        .require_same(TextSpace::of(configuration_of(found).model, found),
-                      "--guide " + guide.string());
+    const std::string option = "--guide " + guide.string();
+    const TextSpace own = TextSpace::of(run.config.model, run.checkpoint);
+    const TextSpace of_guide = TextSpace::of(configuration_of(found).model, found);
+    own.require_same(of_guide, option);
+    remarks = own.not_compared(of_guide, option);
   }
   const auto mine = LatentSpace::of(run.checkpoint.info()), others = LatentSpace::of(found.info());
   if (mine && others) mine->require_same(*others, found.path().string());
   if (model.family() == run.model.family()) inference.apply(set, model);
   if (dynamic == GatedSampling::kOff) model.common().gates = {};
-  return {std::move(found), std::move(model)};
+  return {std::move(found), std::move(model), std::move(remarks)};
 }
 
 bool SamplingOptions::take_decoder_of(const RunOptions& run) {
@@ -275,9 +279,12 @@ std::unique_ptr<TrainedModel> SamplingOptions::load(const SampleSource& run,
   return load_model(run.checkpoint, run.model, backend);
 }
 
-std::unique_ptr<TrainedModel> SamplingOptions::load_guide(const SampleSource& run,
-                                                          Backend& backend) const {
+std::unique_ptr<TrainedModel> SamplingOptions::load_guide(const SampleSource& run, Backend& backend,
+                                                          Communicator& world) const {
   if (!run.guide) return nullptr;
+  if (world.is_root()) {
+    for (const std::string& remark : run.guide->remarks) log::warning("{}", remark);
+  }
   return load_model(run.guide->checkpoint, run.guide->model, backend);
 }
 

@@ -24,6 +24,7 @@ namespace edt {
 struct GuideSource {
   TrainedWeights checkpoint;
   ModelConfig model;
+  std::vector<std::string> remarks;  // what could not be compared with the model it guides
 };
 
 // What a checkpoint was trained as, and the model that samples.
@@ -75,8 +76,9 @@ struct SamplingOptions {
                       std::size_t more = 0) const;
   // Which is ready to sample: its weights are in the type that was asked for.
   std::unique_ptr<TrainedModel> load(const SampleSource& run, Backend& backend) const;
-  // Null where the model guides itself.
-  std::unique_ptr<TrainedModel> load_guide(const SampleSource& run, Backend& backend) const;
+  // Null where the model guides itself. The first rank says what could not be compared.
+  std::unique_ptr<TrainedModel> load_guide(const SampleSource& run, Backend& backend,
+                                           Communicator& world) const;
   // What makes the pictures: the autoencoder that was asked for, if it is the right one, or what
   // the data set has.
   std::shared_ptr<const data::PictureDecoder> decoder(const TrainedModel& trained,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -176,12 +177,12 @@ TEST_F(CaptionCli, WeightsThatDoNotFitLeaveNoRun) {
   EXPECT_EQ(left, std::vector<std::string>{"notes.txt"});
 }
 
-// A file of prompts by that encoder, tokens of `text` everywhere; its null text is that of the set,
-// or `null` everywhere.
+// A file of prompts of one token by that encoder, `text` everywhere; its null text is that of the
+// set, or `null` everywhere.
 class PromptsCli : public CaptionCli {
  protected:
   std::string prompts(const std::string& name, std::optional<float> null,
-                      const std::string& encoder, float text = 1) const {
+                      const std::string& encoder, float text = 1, std::int64_t texts = 2) const {
     const std::string path = path_ + "/" + name;
     std::vector<float> null_text = data::TextFile(prompts_).null_text();
     if (null) std::ranges::fill(null_text, *null);
@@ -190,14 +191,47 @@ class PromptsCli : public CaptionCli {
       file.create_dataset(array, h5::Type::kFloat16, {values.size() / 32, 32})
           .write(h5::Type::kFloat32, values.data());
     };
-    add("text", std::vector<float>(64, text));
+    add("text", std::vector<float>(static_cast<std::size_t>(32 * texts), text));
     add("null_text", null_text);
-    const std::vector<std::int64_t> begin{0, 1, 2};
-    file.create_dataset("text_begin", h5::Type::kInt64, {3}).write(h5::Type::kInt64, begin.data());
+    std::vector<std::int64_t> begin(static_cast<std::size_t>(texts + 1));
+    std::iota(begin.begin(), begin.end(), 0);
+    file.create_dataset("text_begin", h5::Type::kInt64, {begin.size()})
+        .write(h5::Type::kInt64, begin.data());
     if (!encoder.empty()) file.write_attribute("text_encoder", encoder);
     return path;
   }
+  // A model of pictures beside whose texts `null` was the null text: the run, or its weights alone,
+  // which came as a file that names no data set.
+  std::string run_beside(const std::string& name, float null) const {
+    const std::string pictures = path_ + "/pictures-" + name, set = path_ + "/set-" + name;
+    const std::string trained = path_ + "/run-" + name;
+    EXPECT_EQ(run("data synth --samples 8 --image-size 64 --out " + pictures).status, 0);
+    EXPECT_EQ(run("data repack " + pictures + ' ' + set + " --text " +
+                  prompts(name + ".h5", null, kWords, 1, 8))
+                  .status,
+              0);
+    EXPECT_EQ(
+        run("train --data.path " + set + kModel + "--model.text-form cross --model.classes 0 " +
+            "--data.flip off --train.steps 1 --run.dir " + trained)
+            .status,
+        0);
+    return trained;
+  }
+  std::string weights_of(const std::string& trained, int tokens) const {
+    const std::string file = trained + ".safetensors", imported = trained + "-imported";
+    EXPECT_EQ(run("ckpt export " + trained + ' ' + file).status, 0);
+    const CommandOutcome taken =
+        run("ckpt import " + file + ' ' + imported +
+                " --model SiT-S/2 --model.depths 1 --model.widths 16 --model.heads 2 "
+                "--model.image-size 64 --model.classes 0 --model.text-form cross "
+                "--model.text-channels 32 --model.text-tokens " +
+                std::to_string(tokens),
+            "2>&1");
+    EXPECT_EQ(taken.status, 0) << taken.output;
+    return imported;
+  }
   static constexpr const char* kWords = "edt words 32";
+  static constexpr const char* kNotKnown = "does not say beside which null text it was trained";
 };
 
 TEST_F(PromptsCli, OfAnotherNullTextOrEncoderAreNotTaken) {
@@ -215,25 +249,44 @@ TEST_F(PromptsCli, OfAnotherNullTextOrEncoderAreNotTaken) {
   EXPECT_THAT(run(sample + prompts_, "2>&1").output, testing::Not(HasSubstr("warning")));
 }
 
-// Weights that came as a file name no data set, so nothing says what their null text was.
 TEST_F(PromptsCli, BesideAnUnknownNullTextAreTakenWithAWarning) {
   ASSERT_EQ(
       train("--model.text-form cross --model.classes 0 --train.steps 1 --run.dir " + own_).status,
       0);
-  const std::string file = path_ + "/weights.safetensors", imported = path_ + "/imported";
-  ASSERT_EQ(run("ckpt export " + own_ + " " + file).status, 0);
-  const CommandOutcome taken =
-      run("ckpt import " + file + " " + imported +
-              " --model SiT-S/2 --model.depths 1 --model.widths 16 --model.heads 2 "
-              "--model.image-size 64 --model.classes 0 --model.text-form cross "
-              "--model.text-tokens 5 --model.text-channels 32",
-          "2>&1");
-  ASSERT_EQ(taken.status, 0) << taken.output;
-  const std::string sample = "sample " + imported + " --steps 2 --out " + path_ + "/a.png --text ";
+  const std::string sample =
+      "sample " + weights_of(own_, 5) + " --steps 2 --out " + path_ + "/a.png --text ";
   const CommandOutcome made = run(sample + prompts_, "2>&1");
   EXPECT_EQ(made.status, 0) << made.output;
-  EXPECT_THAT(made.output, AllOf(HasSubstr("held-out.h5"),
-                                 HasSubstr("does not say beside which null text it was trained")));
+  EXPECT_THAT(made.output, AllOf(HasSubstr("held-out.h5"), HasSubstr(kNotKnown)));
+}
+
+// A model that guides is fed the texts and the null text of the one it guides.
+TEST_F(PromptsCli, AGuideOfAnotherNullTextIsRefused) {
+  const std::string one = run_beside("one", 1), two = run_beside("two", 2);
+  const std::string sample =
+      "sample " + one + " --text set:0 --cfg-scale 2 --steps 2 --out " + path_ + "/a.png --guide ";
+  EXPECT_THAT(refusal(sample + two),
+              AllOf(HasSubstr("--guide " + two + ": its null text has checksum "), HasSubstr(one)));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/a.png"));
+  const CommandOutcome same = run(sample + one, "2>&1");
+  EXPECT_EQ(same.status, 0) << same.output;
+  EXPECT_THAT(same.output, testing::Not(HasSubstr(kNotKnown)));
+  const std::string weights = weights_of(two, 1);
+  const CommandOutcome unknown = run(sample + weights, "2>&1");
+  EXPECT_EQ(unknown.status, 0) << unknown.output;
+  EXPECT_THAT(unknown.output,
+              AllOf(HasSubstr("--guide " + weights + ": " + weights), HasSubstr(kNotKnown)));
+}
+
+TEST_F(PromptsCli, ASetOfAnotherNullTextJudgesNoRun) {
+  const std::string one = run_beside("one", 1);
+  run_beside("two", 2);
+  const std::string judge =
+      "evaluate " + one + " --count 8 --steps 1 --reference " + path_ + "/set-one --data " + path_;
+  EXPECT_THAT(refusal(judge + "/set-two"),
+              AllOf(HasSubstr("set-two: its null text has checksum "), HasSubstr(one)));
+  const CommandOutcome same = run(judge + "/set-one", "2>&1");
+  EXPECT_EQ(same.status, 0) << same.output;
 }
 
 TEST_F(PromptsCli, ZerosAreRefused) {
