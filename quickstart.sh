@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh machine to pictures of a model that has just been trained, in eight to ten minutes on
+# From a fresh machine to pictures of a model that has just been trained, in about eight minutes on
 # two cores: installs what is missing, builds, draws a small data set, trains, samples.
 # Safe to run twice: what is there is used again, and training goes on where it stopped.
 set -euo pipefail
