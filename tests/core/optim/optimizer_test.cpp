@@ -1,7 +1,6 @@
 #include "core/optim/optimizer.h"
 
 #include <gmock/gmock-matchers.h>
-#include <omp.h>
 
 #include <bit>
 #include <cmath>
@@ -9,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/random/stream.h"
+#include "tests/support/omp_threads.h"
 
 namespace edt {
 namespace {
@@ -89,13 +89,11 @@ TEST_P(AnyOptimizer, ShardsCutAnywhereGiveTheSameBits) {
 }
 
 TEST_P(AnyOptimizer, ThreadCountDoesNotChangeBits) {
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(1);
-  const Buffers one = train({20011});
-  omp_set_num_threads(3);
-  const Buffers three = train({20011});
-  omp_set_num_threads(threads);
-  expect_same_bits(one, three);
+  const auto with_threads = [&](int count) {
+    const test::OmpThreads threads(count);
+    return train({20011});
+  };
+  expect_same_bits(with_threads(1), with_threads(3));
 }
 
 TEST_P(AnyOptimizer, AverageFollowsAndWorkingCopyIsRounded) {

@@ -1,7 +1,6 @@
 // What a pass promises beside its values: sizes, independence of neighbours and of threads, tiles.
 #include <gmock/gmock-matchers.h>
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +10,7 @@
 #include "core/random/stream.h"
 #include "tests/support/drawn_autoencoder.h"
 #include "tests/support/message_of.h"
+#include "tests/support/omp_threads.h"
 #include "tests/support/temp_dir.h"
 
 namespace edt::test {
@@ -89,13 +89,11 @@ TEST_F(Passes, PicturesDoNotDependOnNeighboursOrThreads) {
   const std::vector<float> alone = vae->encode(second, size);
   EXPECT_TRUE(std::equal(alone.begin(), alone.end(),
                          both.begin() + static_cast<std::ptrdiff_t>(both.size() / 2)));
-  const int threads = omp_get_max_threads();
   for (const int other : {1, 2, 3}) {
-    omp_set_num_threads(other);
+    const OmpThreads threads(other);
     const auto again = make(kl_tensors({.widths = {16, 32, 32}}));
     EXPECT_EQ(again->encode(second, size), alone) << other << " threads";
   }
-  omp_set_num_threads(threads);
 }
 
 TEST_F(Passes, TilesLeaveSmallPicturesAlone) {

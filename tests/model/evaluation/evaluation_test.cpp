@@ -1,7 +1,6 @@
 #include "model/evaluation/moments.h"
 
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,6 +13,7 @@
 #include "model/evaluation/kernel_distance.h"
 #include "model/evaluation/neighbours.h"
 #include "tests/support/message_of.h"
+#include "tests/support/omp_threads.h"
 
 namespace edt::test {
 namespace {
@@ -45,10 +45,8 @@ TEST(Moments, DoNotDependOnCallsOrThreads) {
     EXPECT_EQ(other.mean, whole.mean) << rows;
     EXPECT_EQ(other.covariance, whole.covariance) << rows;
   }
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(3);
+  const OmpThreads threads(3);
   EXPECT_EQ(in_calls_of(values, kRows).covariance, whole.covariance);
-  omp_set_num_threads(threads);
 }
 
 // By the definition, in long double.

@@ -1,6 +1,5 @@
 // Many rows, of which each thread takes chunks of its own.
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <array>
 #include <stdexcept>
@@ -12,21 +11,10 @@
 #include "tests/core/ops/case_name.h"
 #include "tests/core/ops/comparison.h"
 #include "tests/core/ops/cpu/cpu_tensors.h"
+#include "tests/support/omp_threads.h"
 
 namespace edt {
 namespace {
-
-// On any machine three threads, and what was set before.
-class ThreeThreads {
- public:
-  ThreeThreads() { omp_set_num_threads(3); }
-  ~ThreeThreads() { omp_set_num_threads(before_); }
-  ThreeThreads(const ThreeThreads&) = delete;
-  ThreeThreads& operator=(const ThreeThreads&) = delete;
-
- private:
-  int before_ = omp_get_max_threads();
-};
 
 // 1100 columns of float32 are 476 rows to a chunk: forward each thread has two, backward all have
 // two together.
@@ -52,7 +40,7 @@ class OwnChunks : public testing::TestWithParam<OpCase> {
         "");
   }
 
-  ThreeThreads threads_;
+  test::OmpThreads threads_{3};
 };
 
 TEST_P(OwnChunks, Float32) { expect_equal(DType::kFloat32); }
@@ -78,7 +66,7 @@ class OwnChunksOfMlp : public CpuTensors {
     return read_values(*backend_, y);
   }
 
-  ThreeThreads threads_;
+  test::OmpThreads threads_{3};
   Tensor x_ = drawn({1500, 8});
   MlpWeights weights_{drawn({1100, 8}), drawn({1100}), drawn({8, 1100}), drawn({8})};
 };
@@ -92,7 +80,7 @@ TEST_P(OwnChunksOfMlp, KeepingHiddenLeavesTheBits) {
 INSTANTIATE_TEST_SUITE_P(, OwnChunksOfMlp, testing::Values(DType::kFloat32, DType::kBFloat16));
 
 TEST(EachThreadAlone, HasAPartAndNoOtherThreads) {
-  const ThreeThreads threads;
+  const test::OmpThreads threads(3);
   std::array<Range, 3> parts;
   std::array<std::int64_t, 3> counts{};
   each_thread_alone(10, [&](std::int64_t thread, Range part) {
@@ -108,7 +96,7 @@ TEST(EachThreadAlone, HasAPartAndNoOtherThreads) {
 }
 
 TEST(EachThreadAlone, WhatOneThrowsArrives) {
-  const ThreeThreads threads;
+  const test::OmpThreads threads(3);
   EXPECT_THROW(each_thread_alone(3,
                                  [](std::int64_t, Range part) {
                                    if (part.begin == 1) throw std::runtime_error("of one");
