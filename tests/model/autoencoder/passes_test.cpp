@@ -80,6 +80,7 @@ TEST_F(Passes, SizesFollowFromWhatTheEncoderDoes) {
               AllOf(HasSubstr("9 x 16"), HasSubstr("multiples of 8")));
 }
 
+// On arm64 oneDNN's products are rounded by the number of threads: seen with three.
 TEST_F(Passes, PicturesDoNotDependOnNeighboursOrThreads) {
   const auto vae = make(kl_tensors({.widths = {16, 32, 32}}));
   const PictureSize size{48, 40};
@@ -92,7 +93,12 @@ TEST_F(Passes, PicturesDoNotDependOnNeighboursOrThreads) {
   for (const int other : {1, 2, 3}) {
     const OmpThreads threads(other);
     const auto again = make(kl_tensors({.widths = {16, 32, 32}}));
+#ifdef __x86_64__
     EXPECT_EQ(again->encode(second, size), alone) << other << " threads";
+#else  // values of about 1 after some thousand roundings of 1e-7
+    EXPECT_THAT(again->encode(second, size), testing::Pointwise(testing::FloatNear(1e-5f), alone))
+        << other << " threads";
+#endif
   }
 }
 
