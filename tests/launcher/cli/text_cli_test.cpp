@@ -200,23 +200,26 @@ class PromptsCli : public CaptionCli {
     if (!encoder.empty()) file.write_attribute("text_encoder", encoder);
     return path;
   }
-  // A model of pictures beside whose texts `null` was the null text: the run, or its weights alone,
-  // which came as a file that names no data set.
-  std::string run_beside(const std::string& name, float null) const {
+  // A set of pictures with texts of one token, whose null text is `null` everywhere.
+  std::string set_beside(const std::string& name, float null) const {
     const std::string pictures = path_ + "/pictures-" + name, set = path_ + "/set-" + name;
-    const std::string trained = path_ + "/run-" + name;
     EXPECT_EQ(run("data synth --samples 8 --image-size 64 --out " + pictures).status, 0);
     EXPECT_EQ(run("data repack " + pictures + ' ' + set + " --text " +
                   prompts(name + ".h5", null, kWords, 1, 8))
                   .status,
               0);
-    EXPECT_EQ(
-        run("train --data.path " + set + kModel + "--model.text-form cross --model.classes 0 " +
-            "--data.flip off --train.steps 1 --run.dir " + trained)
-            .status,
-        0);
+    return set;
+  }
+  std::string run_beside(const std::string& name, float null) const {
+    const std::string trained = path_ + "/run-" + name;
+    EXPECT_EQ(run("train --data.path " + set_beside(name, null) + kModel +
+                  "--model.text-form cross --model.classes 0 " +
+                  "--data.flip off --train.steps 1 --run.dir " + trained)
+                  .status,
+              0);
     return trained;
   }
+  // Of a run, as a file that names no data set, so nothing says what their null text was.
   std::string weights_of(const std::string& trained, int tokens) const {
     const std::string file = trained + ".safetensors", imported = trained + "-imported";
     EXPECT_EQ(run("ckpt export " + trained + ' ' + file).status, 0);
@@ -280,12 +283,12 @@ TEST_F(PromptsCli, AGuideOfAnotherNullTextIsRefused) {
 
 TEST_F(PromptsCli, ASetOfAnotherNullTextJudgesNoRun) {
   const std::string one = run_beside("one", 1);
-  run_beside("two", 2);
+  const std::string other = set_beside("two", 2);
   const std::string judge =
-      "evaluate " + one + " --count 8 --steps 1 --reference " + path_ + "/set-one --data " + path_;
-  EXPECT_THAT(refusal(judge + "/set-two"),
-              AllOf(HasSubstr("set-two: its null text has checksum "), HasSubstr(one)));
-  const CommandOutcome same = run(judge + "/set-one", "2>&1");
+      "evaluate " + one + " --count 8 --steps 1 --reference " + path_ + "/set-one --data ";
+  EXPECT_THAT(refusal(judge + other),
+              AllOf(HasSubstr(other + ": its null text has checksum "), HasSubstr(one)));
+  const CommandOutcome same = run(judge + path_ + "/set-one", "2>&1");
   EXPECT_EQ(same.status, 0) << same.output;
 }
 

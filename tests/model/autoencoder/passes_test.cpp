@@ -80,7 +80,7 @@ TEST_F(Passes, SizesFollowFromWhatTheEncoderDoes) {
               AllOf(HasSubstr("9 x 16"), HasSubstr("multiples of 8")));
 }
 
-// On arm64 oneDNN's products are rounded by the number of threads: seen with three.
+// On arm64 the last bits depend on the number of threads: seen with three.
 TEST_F(Passes, PicturesDoNotDependOnNeighboursOrThreads) {
   const auto vae = make(kl_tensors({.widths = {16, 32, 32}}));
   const PictureSize size{48, 40};
