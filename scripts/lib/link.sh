@@ -18,7 +18,7 @@ link_up() {
   local ns
   for ns in "$link_a" "$link_b"; do
     ip -n "$ns" link set lo up
-    ip -n "$ns" link set veth0 up
+    ip -n "$ns" link set veth0 gso_max_size 14000 gro_max_size 14000 up
   done
   # mpirun reaches the other "host" through this in place of ssh: host name, then the command.
   cat >"$link_work/agent" <<END
@@ -36,11 +36,12 @@ link_down() {
   rm -rf "$link_work"
 }
 
-# link_limit RATE: of both directions. A larger burst would let through at once what a step sends after a pause.
+# link_limit RATE: of both directions. A larger burst would let through at once what a step sends after a pause; a
+# smaller one than what the network layer sends at once has the kernel cut it into packets, on the ranks' cores.
 link_limit() {
   local ns
   for ns in "$link_a" "$link_b"; do
-    tc -n "$ns" qdisc replace dev veth0 root tbf rate "$1" burst 16kb latency 50ms
+    tc -n "$ns" qdisc replace dev veth0 root tbf rate "$1" burst 32kb latency 50ms
   done
 }
 
