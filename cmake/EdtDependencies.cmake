@@ -29,8 +29,9 @@ pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET "libxxhash>=0.8.1")
 pkg_check_modules(zip REQUIRED IMPORTED_TARGET "libzip>=1.7.3")
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET "libutf8proc>=2.5")
 pkg_check_modules(archive REQUIRED IMPORTED_TARGET "libarchive>=3.6.2")
+# Not find_package(simdjson): its configuration file takes no other minor version than the one asked for.
+pkg_check_modules(simdjson REQUIRED IMPORTED_TARGET "simdjson>=3.0")
 pkg_check_modules(webp IMPORTED_TARGET libwebp)  # optional
-find_package(simdjson 3.0 REQUIRED)
 find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_writer.hpp REQUIRED)  # header-only
 if(EDT_TESTS)
   find_package(GTest 1.12 REQUIRED)
