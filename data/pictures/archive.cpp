@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/base/assert.h"
 #include "core/base/error.h"
 #include "core/storage/access.h"
 #include "core/storage/file_kind.h"
@@ -39,10 +40,13 @@ class PackedArchive : public Archive {
   explicit PackedArchive(const fs::path& path) : Archive(path) { begin(); }
 
   std::size_t read_some(std::uint64_t offset, std::span<std::byte> out) override {
+    out =
+        out.first(std::min(out.size(), kKept));  // more might not be kept until all of it is there
     if (offset < start_) begin();
     while (offset + out.size() > end() && advance()) {
     }
     if (offset >= end()) return 0;
+    EDT_ASSERT(offset >= start_);
     const std::size_t from = offset - start_, count = std::min(out.size(), kept_.size() - from);
     std::memcpy(out.data(), kept_.data() + from, count);
     return count;

@@ -49,6 +49,24 @@ TEST(Tar, EveryDialectSaysWhereContentsLie) {
   }
 }
 
+// More than is kept of what is unpacked, asked for at once, at any place of it.
+TEST(Tar, LongMembersOfPackedArchivesAreWhole) {
+  const TempDir directory;
+  std::vector<Listed> expected;
+  for (std::size_t i = 0; i < 6; ++i) {
+    std::string content(1'100'000 + i * 700'000, '\0');
+    std::uint32_t state = 1 + static_cast<std::uint32_t>(i);
+    for (char& c : content) c = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
+    expected.push_back({fmt::format("{}.png", i), content});
+  }
+  for (const char* filter : {"", "gzip", "zstd"}) {
+    ArchiveFile file(directory / "long.tar", "ustar", filter);
+    for (const Listed& member : expected) file.add(member.name, member.content);
+    file.close();
+    EXPECT_TRUE(list(directory / "long.tar") == expected) << filter;
+  }
+}
+
 TEST(Tar, ArchivesWithinAreFolders) {
   const TempDir directory;
   for (const char* filter : {"", "gzip"}) {
