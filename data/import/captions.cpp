@@ -1,9 +1,8 @@
 #include "data/import/captions.h"
 
 #include <algorithm>
-#include <array>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "core/base/error.h"
@@ -14,6 +13,7 @@
 #include "core/storage/file_kind.h"
 #include "core/storage/hdf5.h"
 #include "core/storage/missing_path.h"
+#include "core/storage/text_lines.h"
 #include "core/unicode/unicode.h"
 #include "data/text.h"
 
@@ -48,23 +48,21 @@ class CaptionLines : public CaptionList {
 
  private:
   void rewind() {
-    stream_ = std::ifstream(path(), std::ios::binary);
-    require<DataError>(stream_.good(), "import", "{}: cannot be read", path().string());
+    lines_.emplace(path());
     at_ = 0;
-    std::array<char, kByteOrderMark.size()> begin{};
-    stream_.read(begin.data(), begin.size());
-    const bool has_mark = std::string_view(begin.data(), begin.size()) == kByteOrderMark;
-    stream_.clear();  // of the end, which a shorter file has before three bytes
-    if (!has_mark) stream_.seekg(0);
+    is_first_ = true;
   }
   bool next(std::string& line) {
-    if (!std::getline(stream_, line)) return false;
+    if (!lines_->next(line)) return false;
+    if (is_first_ && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
+    is_first_ = false;
     if (line.ends_with('\r')) line.pop_back();
     return true;
   }
 
-  std::ifstream stream_;
+  std::optional<TextLines> lines_;
   std::uint64_t size_ = 0, at_ = 0;  // the line that comes next
+  bool is_first_ = true;
 };
 
 class CaptionsOfJson : public CaptionList {

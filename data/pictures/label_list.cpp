@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 
 #include "core/base/error.h"
+#include "core/storage/text_lines.h"
 #include "core/unicode/unicode.h"
 #include "data/pictures/repeated_names.h"
 
@@ -48,11 +48,11 @@ std::int32_t parse_label(std::string_view text, const std::string& where) {
 void for_each_label(const std::filesystem::path& file,
                     const std::function<void(const std::string& name, std::int32_t label)>& visit) {
   std::error_code code;
-  std::ifstream stream(file);
-  require<DataError>(std::filesystem::is_regular_file(file, code) && stream.is_open(), "pictures",
+  require<DataError>(std::filesystem::is_regular_file(file, code), "pictures",
                      "{}: the list of labels cannot be read", file.string());
+  TextLines lines(file);
   std::string line;
-  for (std::uint64_t number = 1; std::getline(stream, line); ++number) {
+  for (std::uint64_t number = 1; lines.next(line); ++number) {
     if (number == 1 && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
     const std::string_view text = trimmed(line);
     if (text.empty()) continue;

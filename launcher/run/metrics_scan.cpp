@@ -1,10 +1,10 @@
 #include "launcher/run/metrics_scan.h"
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/json/json_text.h"
+#include "core/storage/text_lines.h"
 
 namespace edt {
 namespace {
@@ -33,17 +33,25 @@ std::optional<Record> record_of(const std::string& line) {
   return record;
 }
 
+// What cannot be looked at is not taken for missing: it would be begun anew.
+bool is_there(const std::filesystem::path& file) {
+  std::error_code code;
+  const auto status = std::filesystem::status(file, code);
+  return status.type() != std::filesystem::file_type::not_found;
+}
+
 }  // namespace
 
 MetricsScan scan_metrics(const std::filesystem::path& file, std::int64_t first_step) {
   MetricsScan scan;
-  std::ifstream stream(file, std::ios::binary);
-  scan.is_there = stream.good();
+  scan.is_there = is_there(file);
+  if (!scan.is_there) return scan;
+  TextLines lines(file);
   std::uint64_t end = 0;
   std::int64_t bad = 0;
   bool is_later = false;
-  for (std::string line; std::getline(stream, line);) {
-    if (stream.eof()) break;  // no newline: torn
+  for (std::string line; lines.next(line);) {
+    if (!lines.ended()) break;  // torn
     end += line.size() + 1;
     const auto record = record_of(line);
     if (record) scan.saved = std::max(scan.saved, record->saved);
@@ -63,13 +71,13 @@ MetricsScan scan_metrics(const std::filesystem::path& file, std::int64_t first_s
 }
 
 std::uint64_t last_generation(const std::filesystem::path& file) {
-  constexpr std::streamoff kEnd = 1 << 16;
-  std::ifstream stream(file, std::ios::binary | std::ios::ate);
-  if (!stream) return 0;
-  const std::streamoff size = stream.tellg();
-  stream.seekg(std::max<std::streamoff>(size - kEnd, 0));
+  constexpr std::uint64_t kEnd = 1 << 16;
+  if (!std::filesystem::is_regular_file(file)) return 0;
+  const std::uint64_t size = std::filesystem::file_size(file);
+  TextLines lines(file);
+  lines.go_to(size - std::min(size, kEnd));
   std::int64_t generation = 0;
-  for (std::string line; std::getline(stream, line);) {
+  for (std::string line; lines.next(line);) {
     if (const auto record = record_of(line)) generation = std::max(generation, record->generation);
   }
   return static_cast<std::uint64_t>(generation);

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/json/json_text.h"
+#include "core/storage/text_lines.h"
 
 namespace edt {
 namespace {
@@ -30,10 +30,10 @@ void SpikeDetector::resume(const std::filesystem::path& metrics, std::int64_t fi
                            Communicator& ranks) {
   if (threshold_ == 0) return;
   nlohmann::json kept = nlohmann::json::array();
-  if (ranks.is_root()) {
+  if (ranks.is_root() && std::filesystem::exists(metrics)) {
     std::deque<nlohmann::json> last;
-    std::ifstream stream(metrics);
-    for (std::string line; std::getline(stream, line);) {
+    TextLines lines(metrics);
+    for (std::string line; lines.next(line);) {
       const auto record = try_parse_json(line);
       if (!record.is_object() || !is_number(record, "step")) continue;  // it is said elsewhere
       if (record["step"].get<std::int64_t>() >= first_step) break;

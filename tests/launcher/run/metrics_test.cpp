@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/json/json_text.h"
+#include "core/storage/access.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_files.h"
@@ -54,6 +55,15 @@ TEST(Metrics, ResumeRepeatsAndSkipsNothing) {
   EXPECT_THAT(steps_in(directory / "m"), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
   write_steps(directory / "m", 0, 2);  // from scratch
   EXPECT_THAT(steps_in(directory / "m"), ElementsAre(0, 1));
+}
+
+// What cannot be read is not begun anew.
+TEST(Metrics, RecordsThatCannotBeReadStay) {
+  test::TempDir directory;
+  std::filesystem::create_symlink("/proc/self/mem", directory / "m");  // EIO
+  EXPECT_THAT(test::message_of<DiskError>([&] { MetricsWriter(directory / "m", 3); }),
+              HasSubstr("cannot read"));
+  EXPECT_TRUE(std::filesystem::is_symlink(directory / "m"));
 }
 
 // Killed at every possible byte.
