@@ -63,6 +63,8 @@ class EncodeRun {
     std::optional<data::PictureIndexWriter> writer;
     if (world_->is_root()) {
       id = data::listing_provenance(options_).id();
+      make_directories(options_.out);
+      lock_.emplace(options_.out);
       is_there = PictureIndex::finished(index_folder_, id).has_value();
       try {
         if (!is_there && !list(writer.emplace(index_folder_))) id.clear();
@@ -213,8 +215,6 @@ class EncodeRun {
   std::vector<std::uint64_t> missing_shards(const data::ShardSet& set) {
     std::string there;
     if (world_->is_root()) {
-      make_directories(set.directory());
-      lock_.emplace(set.directory());
       for (const bool is_there : set.open()) there += is_there ? '1' : '0';
     }
     there = world_->broadcast(there, 0, "shards");
@@ -280,7 +280,7 @@ class EncodeRun {
   const EncodeEvents& events_;
   const fs::path index_folder_;
   std::string listing_id_;
-  std::optional<DirectoryLock> lock_;  // of rank 0
+  std::optional<DirectoryLock> lock_;  // of rank 0: of the index and of the set
   bool begun_ = false;                 // the set is this one: shards may take their names
   EncodeOutcome outcome_;
 };
