@@ -5,6 +5,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/error.h"
+#include "core/json/json_bytes.h"
 #include "core/json/json_text.h"
 
 namespace edt::data {
@@ -32,7 +33,7 @@ static_assert(sizeof(Row) == 40);
 json to_json(const PictureSources& sources) {
   json list = json::array();
   for (const auto& source : sources.sources) {
-    list.push_back({{"path", source.path.string()},
+    list.push_back({{"path", json_of_bytes(source.path.native())},
                     {"archive", source.is_archive},
                     {"packed", source.is_packed}});
   }
@@ -48,7 +49,7 @@ PictureSources from_json(const json& root) {
   PictureSources sources;
   for (const json& source : root.at("sources")) {
     sources.sources.push_back(
-        {source.at("path").get<std::string>(), source.at("archive"), source.at("packed")});
+        {bytes_of_json(source.at("path")), source.at("archive"), source.at("packed")});
   }
   sources.class_names = root.at("class_names").get<std::vector<std::string>>();
   sources.class_label = root.at("class_label").get<std::vector<std::int32_t>>();

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/shell_text.h"
+#include "core/json/json_bytes.h"
 #include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
@@ -139,7 +140,8 @@ std::map<std::string, std::string> Pruning::choices() const {
 
 std::string Pruning::origin() const {
   const nlohmann::ordered_json json{
-      {"from", std::filesystem::weakly_canonical(chosen_.run).string()}, {"options", choices()}};
+      {"from", json_of_bytes(std::filesystem::weakly_canonical(chosen_.run).native())},
+      {"options", choices()}};
   return dump_json(json, 2) + "\n";
 }
 
@@ -158,9 +160,9 @@ bool Pruning::is_cut() const {
   const auto entries = CheckpointStore(chosen_.out / "checkpoints").entries();
   if (!std::ranges::any_of(entries, &CheckpointStore::Entry::complete)) return false;
   const nlohmann::json origin = try_parse_json(text_if_there(chosen_.out / kOrigin));
-  const bool is_ours =
-      origin.is_object() &&
-      origin.value("from", "") == std::filesystem::weakly_canonical(chosen_.run).string();
+  const bool is_ours = origin.is_object() &&
+                       origin.value("from", nlohmann::json()) ==
+                           json_of_bytes(std::filesystem::weakly_canonical(chosen_.run).native());
   require<UsageError>(is_ours, "prune",
                       "out is {}, which holds another run than one that was pruned from {}",
                       chosen_.out.string(), chosen_.run.string());

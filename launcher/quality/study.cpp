@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/image/png.h"
+#include "core/json/json_bytes.h"
 #include "core/json/json_text.h"
 #include "core/storage/durable_file.h"
 #include "data/holdout.h"
@@ -50,7 +51,9 @@ std::vector<QualityArm> chosen_arms(const QualityStudyOptions& options) {
 }
 
 // Studies of earlier versions have none.
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(json_of_bytes(text));
+}
 Json list_or_null(const std::vector<std::string>& list) {
   return list.empty() ? Json(nullptr) : Json(list);
 }
@@ -58,7 +61,7 @@ Json list_or_null(const std::vector<std::string>& list) {
 // What all measurements of a study have in common.
 Json description(const QualityStudyOptions& options) {
   const MeasureOptions& m = options.measure;
-  Json json{{"data", std::filesystem::absolute(options.data).string()},
+  Json json{{"data", json_of_bytes(std::filesystem::absolute(options.data).native())},
             {"size", options.arm.size},
             {"optimizer", options.arm.equal_optimizer ? "equal" : "recipe"},
             {"lr", options.arm.equal_optimizer ? Json(options.arm.learning_rate) : Json(nullptr)},
@@ -76,8 +79,8 @@ Json description(const QualityStudyOptions& options) {
             {"draws", m.draws},
             {"features", list_or_null(options.arm.features)},
             {"teacher", text_or_null(options.arm.teacher.string())},
-            {"inception", m.inception.string()},
-            {"reference", m.reference.string()}};
+            {"inception", json_of_bytes(m.inception.native())},
+            {"reference", json_of_bytes(m.reference.native())}};
   return json;
 }
 

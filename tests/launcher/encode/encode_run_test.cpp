@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "core/storage/directory_lock.h"
 #include "data/dataset.h"
 #include "parallel/comm/self/self_communicator.h"
 #include "parallel/comm/threads/thread_ranks.h"
@@ -92,6 +93,27 @@ class EncodeRanks : public testing::Test {
   const test::TempDir directory_;
   EncodeRequest request_;
 };
+
+// From the first look on: an index that another call is making is not this one's to remove.
+TEST_F(EncodeRanks, OneCallAtATimeForASet) {
+  encode(into("out"), 1);
+  const fs::path index = directory_ / "out/.pictures/finished.json";
+  ASSERT_TRUE(fs::exists(index));
+  EncodeRequest other = into("out");
+  other.options.list.pictures = {directory_ / "p/c0"};
+  {
+    const DirectoryLock held(directory_ / "out");
+    EXPECT_THAT(message_of<UsageError>([&] { encode(other, 1); }), HasSubstr("another process"));
+  }
+  EXPECT_TRUE(fs::exists(index));
+}
+
+// Latin-1, as old disks have it: JSON has Unicode alone.
+TEST_F(EncodeRanks, FoldersWhoseNamesAreNotUtf8) {
+  fs::rename(directory_ / "p", directory_ / "caf\xe9");
+  request_.options.list.pictures = {directory_ / "caf\xe9"};
+  EXPECT_EQ(encode(into("out"), 2).samples, static_cast<std::uint64_t>(kPictures));
+}
 
 TEST_F(EncodeRanks, TheSameBytesForAnyNumberOfRanks) {
   const EncodeOutcome alone = encode(into("one"), 1);
