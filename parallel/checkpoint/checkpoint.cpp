@@ -24,12 +24,15 @@ namespace {
 
 constexpr std::uint64_t kLargestManifest = std::uint64_t{1} << 30;
 
-// What goes wrong in a file of a checkpoint is a CheckpointError, whoever noticed it.
+// What goes wrong in a file of a checkpoint is a CheckpointError, whoever noticed it. A disk that
+// fails or is out of reach says nothing about the checkpoint, which may be read when it is back.
 template <class F>
 auto as_checkpoint_error(const fs::path& path, F&& read) {
   try {
     return read();
   } catch (const CheckpointError&) {
+    throw;
+  } catch (const DiskError&) {
     throw;
   } catch (const Error& error) {
     fail<CheckpointError>("checkpoint", "{}: {}", path.string(), error.what());

@@ -256,7 +256,7 @@ void CheckpointWriter::abandon(std::int64_t step) const {
 void CheckpointWriter::retain(std::int64_t step) const {
   try {
     store_.retain(options_.keep, step, options_.may_write);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {  // of the standard library's file system, too
     log::warning("checkpoint: old ones stay: {}", error.what());
   }
 }

@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "core/storage/access.h"
 #include "fixture.h"
 #include "parallel/checkpoint/inspect.h"
 
@@ -52,6 +53,16 @@ TEST_F(Damage, OneFlippedBitAnywhere) {
       flip_bit(file, offset);
     }
   }
+  EXPECT_EQ(loaded_step(store_), 2);
+}
+
+// A disk that is out of reach for a moment is no damage: the newest is taken when it is back.
+TEST_F(Damage, ADiskThatFailsIsNone) {
+  fs::rename(manifest_, directory_ / "kept");
+  fs::create_symlink("/proc/self/mem", manifest_);  // EIO
+  EXPECT_THAT(message_of<DiskError>([&] { newest_intact(store_); }), HasSubstr(manifest_.string()));
+  fs::remove(manifest_);
+  fs::rename(directory_ / "kept", manifest_);
   EXPECT_EQ(loaded_step(store_), 2);
 }
 
