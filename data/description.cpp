@@ -138,6 +138,28 @@ void validate(const Description& d, const std::string& label) {
   for (const SampleArray& array : d.arrays) validate(array, label);
 }
 
+namespace {
+
+// One a line.
+std::string text_of_names(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += name + "\n";
+  return text;
+}
+
+}  // namespace
+
+std::uint64_t longest_attribute(const Description& d) {
+  std::size_t longest = std::max({text_of_names(d.class_names).size(), d.source.size(),
+                                  d.provenance.size(), d.autoencoder.size()});
+  for (const auto& [name, value] : d.others) {
+    if (!value) continue;
+    const auto bytes = [](const auto& values) { return values.size() * sizeof(values[0]); };
+    longest = std::max(longest, std::visit(bytes, *value));
+  }
+  return longest;
+}
+
 void write_description(const Description& d, h5::File& file) {
   file.write_attribute("format", "edt-shard");
   file.write_attribute("format_version", kFormatVersion);
@@ -159,9 +181,9 @@ void write_description(const Description& d, h5::File& file) {
     if (value) file.write_value(name, *value);
   }
   write_text_description(d.text, file);
-  std::string names;
-  for (const std::string& name : d.class_names) names += name + "\n";
-  if (!names.empty()) file.write_attribute("class_names", names);
+  if (!d.class_names.empty()) {
+    file.write_attribute("class_names", text_of_names(d.class_names));
+  }
   if (!d.decoder.present()) return;
   const std::uint64_t values = d.decoder.bias.size();
   file.write_attribute("decoder_patch", d.decoder.patch);

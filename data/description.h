@@ -67,6 +67,8 @@ inline constexpr std::int64_t kFormatVersion = 1;
 // Throws DataError naming `label` and the field for values that make no sense.
 void validate(const Description& description, const std::string& label);
 
+// Bytes of its largest attribute, for h5::File::create().
+std::uint64_t longest_attribute(const Description& description);
 void write_description(const Description& description, h5::File& file);
 // Names of attributes that every shard has, apart from `complete`, and this file has not.
 std::vector<std::string> missing_attributes(const h5::File& file);

@@ -34,7 +34,8 @@ ShardWriter::ShardWriter(std::filesystem::path path, const Description& descript
   require_free_space(path_.has_parent_path() ? path_.parent_path() : ".",
                      samples * description.sample_bytes() + text_bytes, "a shard");
   if (place) first_sample_ = static_cast<std::uint64_t>(place->first_sample);
-  file_ = std::make_unique<h5::File>(h5::File::create(partial_.partial(), kSealBytes));
+  file_ = std::make_unique<h5::File>(
+      h5::File::create(partial_.partial(), kSealBytes, longest_attribute(description)));
   write_description(description, *file_);
   if (place) {
     file_->write_attribute("shard_index", place->index);

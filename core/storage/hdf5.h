@@ -179,7 +179,7 @@ class DataSet : public Object {
                 bool write) const;
   void read_truth_values(std::uint64_t first, std::uint64_t count, Type type, void* data) const;
   void require_complete();
-  void require_plausible_size() const;
+  void require_plausible_size(std::int64_t properties) const;
   void require_sources(std::int64_t properties);
   void require_source(const File& file, const std::string& name, std::int64_t to,
                       std::int64_t from);
@@ -202,8 +202,10 @@ class File : public Object {
   // has locked, or has marked as being written, is a DataError.
   static File open(const std::filesystem::path& path);
   // Replaces an existing file. The first `user_block` bytes (0, 512, 1024, ...) are left to the
-  // caller.
-  static File create(const std::filesystem::path& path, std::uint64_t user_block = 0);
+  // caller. `longest_attribute`, bytes: beyond 60,000 the file takes the format of HDF5 1.8, as the
+  // first one has no room for it.
+  static File create(const std::filesystem::path& path, std::uint64_t user_block = 0,
+                     std::uint64_t longest_attribute = 0);
   // To be changed, through the driver of HDF5's file access properties `access`.
   static File open_with(const std::filesystem::path& path, std::int64_t access);
   File(File&&) = default;

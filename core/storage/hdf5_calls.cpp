@@ -43,8 +43,26 @@ std::string last_error() {
 
 }  // namespace
 
+namespace {
+
+// Batches are read ahead while a checkpoint is written: builds of HDF5 without a lock of their own
+// (the default of its sources, not Debian's) would do both at once.
+bool require_thread_safety() {
+  hbool_t is_safe = false;
+  H5is_library_threadsafe(&is_safe);
+  require<SystemError>(is_safe, "hdf5",
+                       "HDF5 {} was built without --enable-threadsafe, and is called from several "
+                       "threads here",
+                       hdf5_version());
+  return true;
+}
+
+}  // namespace
+
 // HDF5 keeps that switch per thread.
 void silence() {
+  static const bool is_safe = require_thread_safety();
+  (void)is_safe;
   thread_local const bool done = [] {
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     return true;

@@ -71,10 +71,16 @@ File File::open_with(const std::filesystem::path& path, std::int64_t access) {
   return File(std::move(file), std::move(root), path, true);
 }
 
-File File::create(const std::filesystem::path& path, std::uint64_t user_block) {
+File File::create(const std::filesystem::path& path, std::uint64_t user_block,
+                  std::uint64_t longest_attribute) {
   silence();
   const Handle access = file_access();
   H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
+  // Object headers of HDF5's first format hold 64 KiB; those of 1.8 keep long attributes apart.
+  constexpr std::uint64_t kMostInHeader = 60000;
+  if (longest_attribute > kMostInHeader) {
+    H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_LATEST);
+  }
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), close_properties);
   H5Pset_obj_track_times(creation.get(), false);
   if (user_block > 0)

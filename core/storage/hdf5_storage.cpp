@@ -2,6 +2,7 @@
 // values where they are not.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -14,12 +15,14 @@ namespace edt::h5 {
 
 namespace {
 
+constexpr H5Z_filter_t kLzf = 32000;
+
 // Filters of the registry (docs.hdfgroup.org, "Registered filter plugins") that compress arrays of
 // numbers. Files mostly carry the name as well.
 std::string filter_name(H5Z_filter_t filter, const char* stored) {
   constexpr std::array<std::pair<H5Z_filter_t, const char*>, 8> kNames{{{H5Z_FILTER_SZIP, "szip"},
                                                                         {307, "bzip2"},
-                                                                        {32000, "lzf"},
+                                                                        {kLzf, "lzf"},
                                                                         {32001, "blosc"},
                                                                         {32004, "lz4"},
                                                                         {32008, "bitshuffle"},
@@ -69,6 +72,18 @@ void require_filters(hid_t dataset, hid_t properties, const std::string& label) 
         "anew without it",
         label, filter_name(filter, name.data()), filter, hdf5_version());
   }
+}
+
+// Whether all of the filters are those whose best rate is known.
+bool filters_are_known(hid_t properties) {
+  constexpr std::array<H5Z_filter_t, 4> kKnown{H5Z_FILTER_DEFLATE, H5Z_FILTER_SHUFFLE,
+                                               H5Z_FILTER_FLETCHER32, kLzf};
+  for (int i = 0; i < H5Pget_nfilters(properties); ++i) {
+    const H5Z_filter_t filter = H5Pget_filter2(properties, static_cast<unsigned>(i), nullptr,
+                                               nullptr, nullptr, 0, nullptr, nullptr);
+    if (std::ranges::find(kKnown, filter) == kKnown.end()) return false;
+  }
+  return true;
 }
 
 void require_in_hdf5(hid_t properties, const std::string& label) {
@@ -149,12 +164,14 @@ void DataSet::require_complete() {
                        "{}: {} of {} chunks were written: the others would read as the fill value",
                        label_, written, needed);
   }
-  require_plausible_size();
+  require_plausible_size(properties.get());
 }
 
-// A damaged header may claim any size: refuses one that the stored bytes cannot hold.
-void DataSet::require_plausible_size() const {
+// A damaged header may claim any size: refuses one that the stored bytes cannot hold. Plug-ins may
+// keep a constant chunk in a few bytes: there it is the number of chunks that vouches for the size.
+void DataSet::require_plausible_size(std::int64_t properties) const {
   constexpr std::uint64_t kBestCompression = 1100;  // deflate reaches 1032 : 1
+  if (!filters_are_known(properties)) return;
   const std::uint64_t stored = H5Dget_storage_size(id());
   const std::uint64_t needed = elements() * size_of(type_);
   require<DataError>(needed / kBestCompression <= stored, "hdf5",

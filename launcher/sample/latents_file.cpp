@@ -36,11 +36,18 @@ void write_attribute(h5::File& file, const std::string& name, const Json& value)
   file.write_attribute(name, std::span<const double>(value.get<std::vector<double>>()));
 }
 
+// More than the bytes of any of them as an attribute.
+std::uint64_t longest(const Json& notes) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : notes.items()) bytes = std::max(bytes, dump_json(value).size());
+  return bytes;
+}
+
 class Hdf5Latents final : public LatentsFile {
  public:
   Hdf5Latents(const std::filesystem::path& path, const h5::Shape& shape,
               std::span<const std::int32_t> labels, const Json& notes)
-      : partial_(path), file_(h5::File::create(partial_.partial())) {
+      : partial_(path), file_(h5::File::create(partial_.partial(), 0, longest(notes))) {
     for (const auto& [name, value] : notes.items()) write_attribute(file_, name, value);
     file_.create_dataset("labels", h5::Type::kInt32, {labels.size()})
         .write(h5::Type::kInt32, labels.data());

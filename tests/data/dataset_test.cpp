@@ -71,6 +71,20 @@ struct PlainShard {
   }
 };
 
+// ImageNet-21k has as many.
+TEST(Dataset, KeepsTheNamesOfManyClasses) {
+  const TempDir directory;
+  Description d = small_description();
+  d.classes = 21841;
+  for (int i = 0; i < d.classes; ++i) d.class_names.push_back(fmt::format("n{:08}", i));
+  d.others["note"] = std::string(70'000, 'x');
+  write_small_set(directory / "set", d);
+  const Dataset dataset(directory / "set");
+  EXPECT_EQ(dataset.description().class_names, d.class_names);
+  EXPECT_EQ(dataset.description().others, d.others);
+  for (const auto& shard : dataset.shards()) shard->verify();
+}
+
 TEST(Dataset, EverySampleComesBack) {
   for (const h5::Type type : {h5::Type::kFloat16, h5::Type::kFloat32}) {
     const TempDir directory;

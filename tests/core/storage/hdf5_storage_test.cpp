@@ -113,6 +113,27 @@ TEST_F(Hdf5Storage, AMissingFilterThatNoChunkUsesIsNotNeeded) {
   }
 }
 
+// Labels that are all the same, say: a plug-in keeps a chunk of them in a few bytes.
+TEST_F(Hdf5Storage, APluginMayCompressMoreThanDeflate) {
+  const auto keep_nothing = [](unsigned flags, size_t, const unsigned*, size_t, size_t* room,
+                               void** bytes) -> size_t {
+    if (!(flags & H5Z_FLAG_REVERSE)) return 1;
+    std::free(*bytes);
+    *bytes = std::calloc(*room = 4 * 100'000, 1);
+    return *room;
+  };
+  const H5Z_class2_t filter{H5Z_CLASS_T_VERS, 303,     1,       1,
+                            "house filter",   nullptr, nullptr, keep_nothing};
+  H5Zregister(&filter);
+  {
+    ForeignFile(path()).add("x", {200'000}, in_chunks({100'000}, [](hid_t p) {
+                              H5Pset_filter(p, 303, H5Z_FLAG_MANDATORY, 0, nullptr);
+                            }));
+  }
+  EXPECT_EQ(values(), std::vector<float>(200'000, 0));
+  H5Zunregister(303);
+}
+
 TEST_F(Hdf5Storage, ADamagedChunkIsFoundByItsFletcher32) {
   {
     ForeignFile(path()).add("x", {6, 8}, in_chunks({2, 8}, [](hid_t p) { H5Pset_fletcher32(p); }));
