@@ -32,28 +32,6 @@ std::vector<OutputFile> files_of(const OutputPaths& paths) {
   return files;
 }
 
-// One would replace the other.
-void require_different(const OutputPaths& paths) {
-  const auto real = [](const std::filesystem::path& path) {
-    return std::filesystem::weakly_canonical(std::filesystem::absolute(path));
-  };
-  const auto files = files_of(paths);
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      require<UsageError>(real(files[i].path) != real(files[j].path), "sample",
-                          "{} and {} both name {}", files[j].option, files[i].option,
-                          files[i].path.string());
-    }
-  }
-  // Who reads that directory takes it for a picture of a class.
-  const bool mixes =
-      !paths.grid.empty() && !paths.singles.empty() &&
-      real(paths.grid).parent_path() == real(paths.singles / "000000.png").parent_path();
-  require<UsageError>(!mixes, "sample",
-                      "--out {} lies in --out-dir {}: the grid is no such picture",
-                      paths.grid.string(), paths.singles.string());
-}
-
 // 000012.png or 000012-false-colours.png.
 bool is_numbered_picture(const std::filesystem::path& path) {
   std::string name = path.stem().string();
@@ -73,6 +51,30 @@ void require_true_colours(const OutputPaths& paths, const data::PictureDecoder& 
 }
 
 }  // namespace
+
+void require_places(const OutputPaths& paths) {
+  const auto real = [](const std::filesystem::path& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path));
+  };
+  const auto files = files_of(paths);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      require<UsageError>(real(files[i].path) != real(files[j].path), "sample",
+                          "{} and {} both name {}", files[j].option, files[i].option,
+                          files[i].path.string());
+    }
+  }
+  // Who reads that directory takes it for a picture of a class.
+  const bool mixes =
+      !paths.grid.empty() && !paths.singles.empty() &&
+      real(paths.grid).parent_path() == real(paths.singles / "000000.png").parent_path();
+  require<UsageError>(!mixes, "sample",
+                      "--out {} lies in --out-dir {}: the grid is no such picture",
+                      paths.grid.string(), paths.singles.string());
+  require<UsageError>(
+      !paths.replace || !paths.singles.empty(), "sample",
+      "--replace is of no use: it removes pictures from --out-dir, which is not given");
+}
 
 std::vector<std::filesystem::path> earlier_pictures(const std::filesystem::path& directory,
                                                     bool replace) {
@@ -145,11 +147,8 @@ PictureOutput::PictureOutput(const OutputPaths& paths,
       height_(static_cast<int>(sample[1])),
       width_(static_cast<int>(sample[2])),
       columns_(columns) {
-  require_different(paths_);
+  require_places(paths_);
   require_true_colours(paths_, *decoder_);
-  require<UsageError>(
-      !paths_.replace || !paths_.singles.empty(), "sample",
-      "--replace is of no use: it removes pictures from --out-dir, which is not given");
   require_grid(paths_.grid, labels_.size(), columns_, decoder_->picture_size(height_, width_));
   for (const OutputFile& file : files_of(paths_)) {
     require_output(file.path, file.option, file.extensions);

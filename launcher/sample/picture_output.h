@@ -40,6 +40,10 @@ void require_not_read(const std::filesystem::path& path, std::string_view option
 // The same of every output, and of a directory of pictures that has one of the inputs among them.
 void require_none_read(const OutputPaths& paths, std::span<const std::filesystem::path> inputs);
 
+// UsageError where one of the outputs would replace another or lie among them, and where `replace`
+// has nothing to replace.
+void require_places(const OutputPaths& paths);
+
 inline constexpr int kGridGap = 2;  // pixels between the pictures of a grid
 // UsageError where a grid of so many pictures, each of this width and height, would be larger than
 // PNG files are: known before the first picture is made, and not after the last. No path: none.

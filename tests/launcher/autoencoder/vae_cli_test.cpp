@@ -130,6 +130,13 @@ TEST_F(VaeCli, WhatCannotBeIsRefused) {
   EXPECT_THAT(refusal("vae encode " + write("text.jpg", "no picture") + vae() + out),
               HasSubstr("text.jpg"));
   EXPECT_THAT(refusal("vae decode " + a + vae()), HasSubstr("--out"));
+  EXPECT_THAT(refusal("vae decode " + a + vae() + "--replace --out " + path_ + "/g.png"),
+              HasSubstr("--replace is of no use"));
+  EXPECT_THAT(refusal("vae decode " + a + vae() + "--columns 3 --out-dir " + path_ + "/many"),
+              HasSubstr("--columns is of no use"));
+  EXPECT_THAT(refusal("vae decode " + a + vae() + "--out " + path_ + "/many/g.png --out-dir " +
+                      path_ + "/many"),
+              HasSubstr("the grid is no such picture"));
   EXPECT_THAT(refusal("vae decode " + path_ + "/none.h5" + vae() + "--out " + path_ + "/g.png"),
               HasSubstr("no such file"));
   EXPECT_THAT(refusal("vae decode " + path_ + vae() + "--out " + path_ + "/g.png"),
