@@ -5,6 +5,7 @@
 #include "core/json/json_text.h"
 #include "core/options/options.h"
 #include "core/storage/durable_file.h"
+#include "core/storage/new_directories.h"
 #include "launcher/commands/table.h"
 #include "launcher/text/report.h"
 #include "parallel/checkpoint/averages.h"
@@ -67,6 +68,25 @@ CheckpointInfo info_of(const KeptAverages& kept, const MadeAverage& made, std::i
   return info;
 }
 
+// All of them, or none: what is there already is in the way of the same command.
+void write_all(const KeptAverages& kept, const std::vector<PowerFit>& fits, std::int64_t step,
+               std::vector<MadeAverage>& all) {
+  const auto sums = kept.sums(fits);
+  std::vector<std::filesystem::path> written;
+  try {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const CheckpointStore store(all[i].path);
+      all[i].path = written.emplace_back(store.path_of(step));
+      kept.write(sums[i], info_of(kept, all[i], step), store);
+    }
+  } catch (...) {
+    std::error_code ignored;
+    for (const auto& path : written) std::filesystem::remove_all(path, ignored);
+    for (const auto& path : written) std::filesystem::remove(path.parent_path(), ignored);
+    throw;
+  }
+}
+
 void print(CommandContext& context, const MadeAverage& made) {
   context.note("{}: length {}, its profile met to {}, largest weight {:.2g}\n", made.path.string(),
                made.length, human_percent(made.fit.error), made.largest());
@@ -101,18 +121,17 @@ int ckpt_ema(std::span<const std::string> args, CommandContext& context) {
     fits.push_back(all.back().fit);
   }
   context.run_started = true;
-  const auto sums = kept.sums(fits);
+  NewDirectories directories(chosen.out);  // go again with what comes to nothing
+  write_all(kept, fits, step, all);
+  directories.keep();
   auto json = nlohmann::ordered_json::array();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const CheckpointStore store(all[i].path);
-    kept.write(sums[i], info_of(kept, all[i], step), store);
-    all[i].path = store.path_of(step);
-    json.push_back({{"path", all[i].path.string()},
-                    {"length", all[i].length},
+  for (const MadeAverage& made : all) {
+    json.push_back({{"path", made.path.string()},
+                    {"length", made.length},
                     {"step", step},
-                    {"error", all[i].fit.error},
-                    {"largest_weight", all[i].largest()}});
-    if (!chosen.json) print(context, all[i]);
+                    {"error", made.fit.error},
+                    {"largest_weight", made.largest()}});
+    if (!chosen.json) print(context, made);
   }
   if (chosen.json) {
     context.print("{}\n", dump_json(json, 2));

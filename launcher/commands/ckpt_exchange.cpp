@@ -101,13 +101,6 @@ void print_packed(CommandContext& context, const PackedReport& report, std::int6
                100 * report.zeros);
 }
 
-// The file for the weights in a directory that diffusers loads, which gets its config.json.
-std::filesystem::path diffusers_directory(const std::filesystem::path& out, const DitConfig& dit) {
-  make_directories(out);
-  write_text_atomically(out / "config.json", dump_json(diffusers_config(dit), 2) + "\n");
-  return out / "diffusion_pytorch_model.safetensors";
-}
-
 }  // namespace
 
 int ckpt_export(std::span<const std::string> args, CommandContext& context) {
@@ -144,10 +137,17 @@ int ckpt_export(std::span<const std::string> args, CommandContext& context) {
   if (const auto* dit = config.as<DitConfig>(); chosen.names == WeightNames::kDiffusers) {
     fixed.clear();  // the library computes them, and expects none
     metadata["config"] = dump_json(diffusers_config(*dit));
-    if (as_directory) file = diffusers_directory(chosen.out, *dit);
+    if (as_directory) {
+      make_directories(chosen.out);
+      file = chosen.out / "diffusion_pytorch_model.safetensors";
+    }
   }
   const ExchangeReport report =
       export_safetensors(checkpoint, chosen.source, names, fixed, file, metadata);
+  if (as_directory) {  // behind the weights: where they cannot be written an older pair stays one
+    write_text_atomically(chosen.out / "config.json",
+                          dump_json(diffusers_config(*config.as<DitConfig>()), 2) + "\n");
+  }
   if (chosen.json) {
     context.print("{}\n", dump_json(to_json(report, step), 2));
   } else {

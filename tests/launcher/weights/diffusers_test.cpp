@@ -91,6 +91,15 @@ TEST_F(DiffusersNames, AnExportIsTheLibrarysFileAgain) {
   const auto config = parse_json(read_text(path("dit/config.json")), "output");
   for (const auto& [key, value] : config.items()) EXPECT_EQ(value, expected.at(key)) << key;
 
+  // Where the weights cannot be written the configuration of those that are there stays.
+  std::filesystem::create_directories(path("old/diffusion_pytorch_model.safetensors/full"));
+  write_text_atomically(path("old/config.json"), "of the old weights");
+  EXPECT_NE(edt_command({"ckpt", "export", "--checkpoint", path("run"), "--names", "diffusers",
+                         "--out", path("old")})
+                .status,
+            kDone);
+  EXPECT_EQ(read_text(path("old/config.json")), "of the old weights");
+
   ASSERT_EQ(edt_command({"ckpt", "export", "--checkpoint", path("run"), "--names", "diffusers",
                          "--out", path("one.safetensors")})
                 .status,
