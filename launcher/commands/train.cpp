@@ -74,6 +74,10 @@ int train(std::span<const std::string> args, CommandContext& context) {
                  (config.run.directory / "config.ini").string());
   }
   if (!chosen.empty()) log::info("{}", chosen);
+  if (const std::string line = config.optimizer.remark_on_average(config.train.steps);
+      !line.empty() && context.world.is_root()) {
+    log::warning("{}", line);
+  }
   context.run_started = true;
   std::optional<StopSignals> own;
   if (!context.signals) own.emplace();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "core/optim/power_average.h"
 
@@ -74,6 +75,19 @@ void OptimizerOptions::check_averages() const {
         std::count(power_averages.begin(), power_averages.end(), power_averages[i]) == 1, "options",
         "optimizer.power-averages names {} twice", power_averages[i]);
   }
+}
+
+std::string OptimizerOptions::remark_on_average(std::int64_t steps) const {
+  const auto left_after = [&](double decay) { return std::pow(decay, static_cast<double>(steps)); };
+  if (ema_decay == 0 || left_after(ema_decay) < 0.1) return "";
+  std::string line = fmt::format(
+      "after {} steps {:.0f} % of the moving average, which samples are drawn from, will still be "
+      "the weights that the run begins with (optimizer.ema-decay {:.6g}",
+      steps, 100 * left_after(ema_decay), ema_decay);
+  if (const double shorter = 1 - 5.0 / static_cast<double>(steps); shorter > 0) {
+    line += fmt::format("; {:.4g} leaves {:.1f} %", shorter, 100 * left_after(shorter));
+  }
+  return line + ')';
 }
 
 OptimizerConfig OptimizerOptions::resolve() const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/optim/optimizer.h"
@@ -33,6 +34,9 @@ struct OptimizerOptions {
   OptimizerConfig resolve() const;
   // UsageError where two of the averages are one.
   void check_averages() const;
+  // A line where so few steps leave the moving average, which is what is sampled from, more than a
+  // tenth the weights that they begin with; empty else.
+  std::string remark_on_average(std::int64_t steps) const;
 };
 
 }  // namespace edt
