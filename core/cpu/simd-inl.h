@@ -49,12 +49,19 @@ HWY_INLINE void StoreVec(FloatVec v, bfloat16* p) {
              reinterpret_cast<std::uint16_t*>(p));
 }
 
+// Of n values, n >= 0: the compiler believes it, and does not warn of copies of negative size.
+template <class T>
+HWY_INLINE std::size_t BytesOf(std::int64_t n) {
+  if (n < 0) __builtin_unreachable();
+  return static_cast<std::size_t>(n) * sizeof(T);
+}
+
 // The first n lanes, the others zero. n >= Lanes() is the common case.
 template <class T>
 HWY_INLINE FloatVec LoadVec(const T* p, std::int64_t n) {
   if (HWY_LIKELY(n >= Lanes())) return LoadVec(p);
   HWY_ALIGN T buffer[hn::MaxLanes(FloatTag())] = {};
-  std::memcpy(static_cast<void*>(buffer), p, static_cast<std::size_t>(n) * sizeof(T));
+  std::memcpy(static_cast<void*>(buffer), p, BytesOf<T>(n));
   return LoadVec(buffer);
 }
 
@@ -63,7 +70,7 @@ HWY_INLINE void StoreVec(FloatVec v, T* p, std::int64_t n) {
   if (HWY_LIKELY(n >= Lanes())) return StoreVec(v, p);
   HWY_ALIGN T buffer[hn::MaxLanes(FloatTag())];
   StoreVec(v, buffer);
-  std::memcpy(static_cast<void*>(p), buffer, static_cast<std::size_t>(n) * sizeof(T));
+  std::memcpy(static_cast<void*>(p), buffer, BytesOf<T>(n));
 }
 
 // p[0..n) = v, or += v.
