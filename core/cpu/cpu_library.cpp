@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <string_view>
+#include <utility>
 
 namespace edt {
 namespace {
@@ -21,26 +24,21 @@ std::string onednn_version() {
 }
 
 std::string onednn_isa() {
-  switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::sse41:
-      return "sse41";
-    case dnnl::cpu_isa::avx:
-      return "avx";
-    case dnnl::cpu_isa::avx2:
-      return "avx2";
-    case dnnl::cpu_isa::avx2_vnni:
-      return "avx2_vnni";
-    case dnnl::cpu_isa::avx512_core:
-      return "avx512_core";
-    case dnnl::cpu_isa::avx512_core_vnni:
-      return "avx512_core_vnni";
-    case dnnl::cpu_isa::avx512_core_bf16:
-      return "avx512_core_bf16";
-    case dnnl::cpu_isa::avx512_core_amx:
-      return "avx512_core_amx";
-    default:
-      return "generic";  // not x86-64
+  using Isa = dnnl::cpu_isa;
+  constexpr std::array<std::pair<Isa, std::string_view>, 8> kSets{
+      {{Isa::avx512_core_amx, "avx512_core_amx"},
+       {Isa::avx512_core_bf16, "avx512_core_bf16"},
+       {Isa::avx512_core_vnni, "avx512_core_vnni"},
+       {Isa::avx512_core, "avx512_core"},
+       {Isa::avx2_vnni, "avx2_vnni"},
+       {Isa::avx2, "avx2"},
+       {Isa::avx, "avx"},
+       {Isa::sse41, "sse41"}}};
+  for (const auto& [set, name] : kSets) {
+    if (dnnl::get_effective_cpu_isa() == set) return std::string(name);
+    if (has(set)) return fmt::format("{} and more", name);  // a set of a later version
   }
+  return "generic";  // not x86-64
 }
 
 bool onednn_has_native_bf16() { return has(dnnl::cpu_isa::avx512_core_bf16); }
