@@ -84,7 +84,8 @@ std::string OptimizerOptions::remark_on_average(std::int64_t steps) const {
       "after {} steps {:.0f} % of the moving average, which samples are drawn from, will still be "
       "the weights that the run begins with (optimizer.ema-decay {:.6g}",
       steps, 100 * left_after(ema_decay), ema_decay);
-  if (const double shorter = 1 - 5.0 / static_cast<double>(steps); shorter > 0) {
+  constexpr std::int64_t kFewest = 100;  // in fewer no average is of use
+  if (const double shorter = 1 - 5.0 / static_cast<double>(steps); steps >= kFewest) {
     line += fmt::format("; {:.4g} leaves {:.1f} %", shorter, 100 * left_after(shorter));
   }
   return line + ')';
