@@ -127,8 +127,13 @@ TEST(NarrowPictures, DoNotDependOnTheirBatch) {
       const auto all = one.pictures(true, 3, {other, 1, other});
       return std::vector<float>(all.begin() + each, all.begin() + 2 * each);
     };
+#ifdef __x86_64__
     EXPECT_EQ(beside(0), beside(2)) << config.name();
     EXPECT_EQ(beside(0), beside(3)) << config.name();
+#else  // oneDNN's portable product (gemm:ref) cuts its work by rows and threads
+    expect_alike(beside(0), beside(2), 1e-5, config.name());
+    expect_alike(beside(0), beside(3), 1e-5, config.name());
+#endif
     EXPECT_EQ(one.pictures(true, 3), one.pictures(true, 3)) << config.name();
   }
 }
