@@ -41,10 +41,6 @@ std::string last_error() {
   return text.empty() ? "HDF5 gives no reason" : text;
 }
 
-}  // namespace
-
-namespace {
-
 // Batches are read ahead while a checkpoint is written: builds of HDF5 without a lock of their own
 // (the default of its sources, not Debian's) would do both at once.
 bool require_thread_safety() {

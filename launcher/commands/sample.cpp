@@ -270,8 +270,7 @@ std::unique_ptr<SampleOutput> sequence_output(const SampleOptions& options,
 void check_options(const SampleOptions& options, const OptionSet& set) {
   require<UsageError>(options.out.any(), "sample",
                       "nothing to write: give --out, --out-dir, --latents or --npz");
-  require<UsageError>(!options.out.grid.empty() || !set.given("columns"), "sample",
-                      "--columns is of no use: it is that of the grid, --out, which is not given");
+  require_grid_for_columns(set.given("columns"), options.out.grid);
   options.vae.require_file(set);
   options.known.check(set);
   require<UsageError>(options.images == 0 || !set.given("per-class"), "sample",

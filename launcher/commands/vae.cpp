@@ -252,8 +252,7 @@ int vae_decode(std::span<const std::string> args, CommandContext& context) {
   require<UsageError>(!grid.empty() || !singles.empty(), "vae decode",
                       "nothing to write: give --out or --out-dir");
   require_places({.grid = grid, .singles = singles, .replace = replace});
-  require<UsageError>(!grid.empty() || !options.given("columns"), "vae decode",
-                      "--columns is of no use: it is that of the grid, --out, which is not given");
+  require_grid_for_columns(options.given("columns"), grid);
   for (const auto& [path, option] :
        {std::pair{grid.parent_path(), "--out"}, std::pair{singles, "--out-dir"}}) {
     if (!path.empty()) require_directory(path, option);

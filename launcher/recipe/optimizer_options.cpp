@@ -80,15 +80,14 @@ void OptimizerOptions::check_averages() const {
 std::string OptimizerOptions::remark_on_average(std::int64_t steps) const {
   const auto left_after = [&](double decay) { return std::pow(decay, static_cast<double>(steps)); };
   if (ema_decay == 0 || left_after(ema_decay) < 0.1) return "";
-  std::string line = fmt::format(
+  const std::string line = fmt::format(
       "after {} steps {:.0f} % of the moving average, which samples are drawn from, will still be "
       "the weights that the run begins with (optimizer.ema-decay {:.6g}",
       steps, 100 * left_after(ema_decay), ema_decay);
   constexpr std::int64_t kFewest = 100;  // in fewer no average is of use
-  if (const double shorter = 1 - 5.0 / static_cast<double>(steps); steps >= kFewest) {
-    line += fmt::format("; {:.4g} leaves {:.1f} %", shorter, 100 * left_after(shorter));
-  }
-  return line + ')';
+  if (steps < kFewest) return line + ')';
+  const double shorter = 1 - 5.0 / static_cast<double>(steps);
+  return line + fmt::format("; {:.4g} leaves {:.1f} %)", shorter, 100 * left_after(shorter));
 }
 
 OptimizerConfig OptimizerOptions::resolve() const {

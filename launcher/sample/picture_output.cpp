@@ -76,6 +76,11 @@ void require_places(const OutputPaths& paths) {
       "--replace is of no use: it removes pictures from --out-dir, which is not given");
 }
 
+void require_grid_for_columns(bool columns_given, const std::filesystem::path& grid) {
+  require<UsageError>(!grid.empty() || !columns_given, "sample",
+                      "--columns is of no use: it is that of the grid, --out, which is not given");
+}
+
 std::vector<std::filesystem::path> earlier_pictures(const std::filesystem::path& directory,
                                                     bool replace) {
   std::vector<std::filesystem::path> found;

@@ -43,6 +43,8 @@ void require_none_read(const OutputPaths& paths, std::span<const std::filesystem
 // UsageError where one of the outputs would replace another or lie among them, and where `replace`
 // has nothing to replace.
 void require_places(const OutputPaths& paths);
+// The same where the columns of a grid are given, and no grid.
+void require_grid_for_columns(bool columns_given, const std::filesystem::path& grid);
 
 inline constexpr int kGridGap = 2;  // pixels between the pictures of a grid
 // UsageError where a grid of so many pictures, each of this width and height, would be larger than

@@ -1,25 +1,17 @@
 // Waiting for what a test needs, not for a time.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 
 namespace edt::test {
-
-// EDT_TEST_PATIENCE: times as long, for programs that an emulator runs.
-inline long patience() {
-  const char* text = std::getenv("EDT_TEST_PATIENCE");
-  return text != nullptr ? std::max(1l, std::atol(text)) : 1;
-}
 
 // True as soon as `condition` holds. The limit is there for tests that fail: it is far above what a
 // busy machine takes.
 template <class Condition>
 [[nodiscard]] bool wait_until(Condition&& condition,
                               std::chrono::seconds limit = std::chrono::seconds(60)) {
-  const auto deadline = std::chrono::steady_clock::now() + limit * patience();
+  const auto deadline = std::chrono::steady_clock::now() + limit;
   while (!condition()) {
     if (std::chrono::steady_clock::now() >= deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
